@@ -1,0 +1,34 @@
+"""The Keras half: the programs as a Keras user writes them, on the TensorFlow backend.
+
+Names are loaded at first use, so that `python -m keras_impl` can set threads before TensorFlow
+starts.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from keras_impl.environment import configure, describe_environment
+    from keras_impl.models import build_model
+    from keras_impl.probe import run_probe
+    from keras_impl.train import fit
+
+__all__ = ["build_model", "configure", "describe_environment", "fit", "run_probe"]
+
+_HOMES = {
+    "build_model": "models",
+    "configure": "environment",
+    "describe_environment": "environment",
+    "fit": "train",
+    "run_probe": "probe",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value

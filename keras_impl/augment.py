@@ -1,0 +1,18 @@
+"""The augmentation of Example 2: Keras's ImageDataGenerator.
+
+Keras 3 no longer exports the class as `keras.preprocessing.image`; it lives under
+`tensorflow.keras`, deprecated and unchanged.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from tensorflow.keras.preprocessing.image import ImageDataGenerator
+
+from parity.spec import Augmentation
+
+
+def image_data_generator(augmentation: Augmentation) -> ImageDataGenerator:
+    """Returns the generator with the arguments of a spec."""
+    return ImageDataGenerator(**dataclasses.asdict(augmentation))

@@ -1,0 +1,31 @@
+"""How the training samples are fed: the first arguments of `model.fit`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from keras_impl.augment import image_data_generator
+from parity.data import Data
+from parity.spec import RunSpec
+
+
+def training_data(spec: RunSpec, data: Data) -> dict[str, Any]:
+    """Returns what `model.fit` takes for training: arrays, or augmented batches of 32 and the like.
+
+    Args:
+        spec: gives batch size, augmentation and dtype.
+        data: the arrays of the run.
+    """
+    x = data.x_train.astype(spec.dtype)
+    if spec.augmentation is None:
+        return {"x": x, "y": data.y_train, "batch_size": spec.batch_size}
+    datagen = image_data_generator(spec.augmentation)
+    datagen.fit(x)
+    return {"x": datagen.flow(x, data.y_train, batch_size=spec.batch_size)}
+
+
+def validation_data(spec: RunSpec, data: Data) -> tuple[np.ndarray, np.ndarray]:
+    """Returns what `model.fit` takes as `validation_data`."""
+    return data.x_val.astype(spec.dtype), data.y_val

@@ -1,0 +1,42 @@
+"""How TensorFlow is set up for a parity run, and the record of it."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from parity.environment import common_environment
+from parity.spec import RunSpec
+
+
+def configure(spec: RunSpec) -> None:
+    """Sets threads, device and precision; call it before TensorFlow is imported anywhere."""
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ["OMP_NUM_THREADS"] = str(spec.threads)
+    if spec.device == "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    else:
+        # TensorFlow takes all memory of a device at once, which the torch half shares.
+        os.environ["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"
+        os.environ["CUDA_VISIBLE_DEVICES"] = spec.device.partition(":")[2] or "0"
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(spec.threads)
+    tf.config.threading.set_inter_op_parallelism_threads(spec.threads)
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+
+
+def describe_environment(spec: RunSpec) -> dict[str, Any]:
+    """Returns what the run depended on besides its spec."""
+    import tensorflow as tf
+
+    return {
+        **common_environment(("keras", "tensorflow", "scipy")),
+        "framework": "keras",
+        "device": "cpu" if spec.device == "cpu" else spec.device,
+        "devices": [device.name for device in tf.config.list_physical_devices()],
+        "threads": tf.config.threading.get_intra_op_parallelism_threads(),
+        "jit_compile": False,
+        "tf32": tf.config.experimental.tensor_float_32_execution_enabled(),
+    }

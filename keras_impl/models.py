@@ -1,0 +1,84 @@
+"""The networks of the document, as its author wrote them."""
+
+from __future__ import annotations
+
+import keras
+from keras import layers
+
+from parity.spec import RunSpec
+
+
+def underfit(input_shape: tuple[int, int, int], num_classes: int) -> keras.Sequential:
+    """The net that Example 1 answers: few filters, no hidden layer."""
+    return keras.Sequential(
+        [
+            layers.Input(input_shape),
+            layers.Conv2D(2, (3, 3), activation="relu"),
+            layers.MaxPooling2D((2, 2)),
+            layers.Conv2D(4, (3, 3), activation="relu"),
+            layers.MaxPooling2D((2, 2)),
+            layers.Flatten(),
+            layers.Dense(num_classes, activation="softmax"),
+        ]
+    )
+
+
+def capacity(input_shape: tuple[int, int, int], num_classes: int) -> keras.Sequential:
+    """Examples 1 and 2: more filters and a hidden layer."""
+    return keras.Sequential(
+        [
+            layers.Input(input_shape),
+            layers.Conv2D(32, (3, 3), activation="relu"),
+            layers.MaxPooling2D((2, 2)),
+            layers.Conv2D(64, (3, 3), activation="relu"),
+            layers.MaxPooling2D((2, 2)),
+            layers.Flatten(),
+            layers.Dense(128, activation="relu"),
+            layers.Dense(num_classes, activation="softmax"),
+        ]
+    )
+
+
+def dropout(input_shape: tuple[int, int, int], num_classes: int) -> keras.Sequential:
+    """Example 3: dropout after the first pool and before the last Dense."""
+    return keras.Sequential(
+        [
+            layers.Input(input_shape),
+            layers.Conv2D(32, (3, 3), activation="relu"),
+            layers.MaxPooling2D((2, 2)),
+            layers.Dropout(0.25),
+            layers.Conv2D(64, (3, 3), activation="relu"),
+            layers.MaxPooling2D((2, 2)),
+            layers.Flatten(),
+            layers.Dense(128, activation="relu"),
+            layers.Dropout(0.5),
+            layers.Dense(num_classes, activation="softmax"),
+        ]
+    )
+
+
+MODELS = {"underfit": underfit, "capacity": capacity, "dropout": dropout}
+
+
+def build_model(
+    spec: RunSpec, input_shape: tuple[int, int, int], num_classes: int
+) -> keras.Sequential:
+    """Seeds everything once, builds the network of a spec and compiles it.
+
+    Args:
+        spec: gives model, seed, dtype and learning rate.
+        input_shape: (height, width, channels) of an image.
+        num_classes: number of labels.
+    """
+    # Both are needed: the policy is cached and does not follow floatx by itself.
+    keras.config.set_floatx(spec.dtype)
+    keras.config.set_dtype_policy(spec.dtype)
+    keras.utils.set_random_seed(spec.seed)
+    model = MODELS[spec.model](input_shape, num_classes)
+    model.compile(
+        optimizer=keras.optimizers.Adam(spec.learning_rate),
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+        jit_compile=False,  # XLA draws other dropout masks and rounds otherwise
+    )
+    return model

@@ -1,0 +1,29 @@
+"""Checks that a PyTorch port trains exactly as its Keras original.
+
+    from parity import RunSpec, load_data, run
+    from parity.scenarios import scenario
+
+Names are loaded at first use; neither framework is ever imported here.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from parity.data import load_data
+    from parity.pipeline import run
+    from parity.spec import RunSpec
+
+__all__ = ["RunSpec", "load_data", "run"]
+
+_HOMES = {"RunSpec": "spec", "load_data": "data", "run": "pipeline"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,164 @@
+"""What a half hands over: the result of a run, and the trace that the ladder compares.
+
+A half writes one directory: `spec.json`, `environment.json`, `history.json`, `trace.safetensors`
+with its index `trace.json`, and `_SUCCESS` last. Every file is written beside its place and moved
+there, so that a reader finds whole files or none. Arrays are in the portable layout: images
+(N, H, W, C), convolution kernels (height, width, in, out), dense kernels (in, out).
+
+Keys of a trace are paths: `init/conv1.kernel`, `forward/train/dropout1`,
+`trajectory/20/conv1.bias`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from parity.atomic import atomic_path
+from parity.errors import RunError
+
+SUCCESS = "_SUCCESS"
+
+History = dict[str, list[float]]
+Weights = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What `fit` returns, the same type in both halves.
+
+    Attributes:
+        history: Keras's keys (loss, accuracy, val_loss, val_accuracy, learning_rate), each with one
+            float an epoch; learning_rate is the rate with which the epoch was trained.
+        weights: name to array in the portable layout, such as "conv1.kernel".
+        wall_s: seconds spent training, model building and data preparation not counted.
+    """
+
+    history: History
+    weights: Weights
+    wall_s: float
+
+
+@dataclass
+class TraceWriter:
+    """Collects arrays and facts of one run, and writes them as a run directory."""
+
+    arrays: dict[str, np.ndarray] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def put(self, key: str, array: Any) -> None:
+        """Keeps a copy of an array under a key that has not been used yet."""
+        if key in self.arrays:
+            raise ValueError(f"trace key {key!r} is written twice")
+        # Not ascontiguousarray, which turns a scalar into a vector.
+        self.arrays[key] = np.array(array, order="C", copy=True)
+
+    def put_all(self, prefix: str, arrays: Mapping[str, Any]) -> None:
+        """Keeps every array of a mapping under `prefix/name`."""
+        for name, array in arrays.items():
+            self.put(f"{prefix}/{name}", array)
+
+    def write(self, directory: Path, *, environment: Mapping[str, Any], result: RunResult) -> None:
+        """Writes the run directory; `_SUCCESS` is the last file that appears."""
+        from safetensors.numpy import save
+
+        directory.mkdir(parents=True, exist_ok=True)
+        write_json(directory / "environment.json", environment)
+        write_json(directory / "history.json", encode_floats(result.history))
+        write_bytes(directory / "trace.safetensors", save(self.arrays))
+        index = {"wall_s": result.wall_s, "facts": self.facts, "keys": sorted(self.arrays)}
+        write_json(directory / "trace.json", encode_floats(index))
+        write_bytes(directory / SUCCESS, b"")
+
+
+class Trace:
+    """A finished run directory, its arrays read one at a time.
+
+    Raises:
+        RunError: the directory is missing, unfinished or damaged.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        from safetensors import SafetensorError, safe_open
+
+        self.directory = directory
+        if not (directory / SUCCESS).exists():
+            raise RunError(f"{directory}: not a finished run ({SUCCESS} is missing); run it again")
+        try:
+            self.spec: dict[str, Any] = read_json(directory / "spec.json")
+            self.environment: dict[str, Any] = read_json(directory / "environment.json")
+            self.history: History = decode_floats(read_json(directory / "history.json"))
+            index = decode_floats(read_json(directory / "trace.json"))
+            self.facts: dict[str, Any] = index["facts"]
+            self.wall_s: float = index["wall_s"]
+            self._file = safe_open(directory / "trace.safetensors", framework="numpy")
+            self._keys = frozenset(self._file.keys())
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+            raise RunError(f"{directory}: damaged run directory ({error}); run it again") from error
+        if sorted(self._keys) != index.get("keys"):
+            raise RunError(f"{directory}: trace.json and trace.safetensors disagree; run it again")
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._keys
+
+    def __getitem__(self, key: str) -> np.ndarray:
+        """Returns the array under a key, in the layout in which it was written."""
+        if key not in self._keys:
+            raise RunError(f"{self.directory}: the trace has no {key!r}")
+        return self._file.get_tensor(key)
+
+    def names(self, prefix: str) -> list[str]:
+        """Returns the names directly below `prefix/`, in alphabetical order."""
+        start = prefix + "/"
+        return sorted(
+            {key[len(start) :].split("/")[0] for key in self._keys if key.startswith(start)}
+        )
+
+    def numbers(self, prefix: str) -> list[int]:
+        """Returns the names directly below `prefix/` as numbers, such as recorded steps."""
+        return sorted(int(name) for name in self.names(prefix))
+
+
+def encode_floats(value: Any) -> Any:
+    """Replaces NaN and infinities, which JSON lacks, by the strings "NaN", "Infinity", ..."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
+    if isinstance(value, Mapping):
+        return {key: encode_floats(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [encode_floats(item) for item in value]
+    return value
+
+
+def decode_floats(value: Any) -> Any:
+    """The inverse of `encode_floats`."""
+    if isinstance(value, str) and value in ("NaN", "Infinity", "-Infinity"):
+        return float(value.lower().replace("infinity", "inf"))
+    if isinstance(value, Mapping):
+        return {key: decode_floats(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [decode_floats(item) for item in value]
+    return value
+
+
+def read_json(path: Path) -> Any:
+    """Reads a JSON file."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes strict JSON (no bare NaN), whole or not at all."""
+    text = json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False)
+    write_bytes(path, (text + "\n").encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Writes a file, whole or not at all."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)

@@ -1,0 +1,52 @@
+"""The PyTorch half: the same run as the Keras half, from the same seed.
+
+`fit(spec, data)` trains a spec. The parts are usable on their own in any torch program:
+`KerasSeeds`, `philox`, `layers`, `optim`, `schedule`, `augment`.
+
+Names are loaded at first use, so that `python -m torch_impl` can set threads before torch starts.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch_impl import augment, layers, optim, philox, schedule
+    from torch_impl.environment import configure, describe_environment
+    from torch_impl.models import build_model
+    from torch_impl.probe import run_probe
+    from torch_impl.seeds import KerasSeeds
+    from torch_impl.train import fit
+
+__all__ = [
+    "KerasSeeds",
+    "augment",
+    "build_model",
+    "configure",
+    "describe_environment",
+    "fit",
+    "layers",
+    "optim",
+    "philox",
+    "run_probe",
+    "schedule",
+]
+
+_HOMES = {
+    "KerasSeeds": "seeds",
+    "build_model": "models",
+    "configure": "environment",
+    "describe_environment": "environment",
+    "fit": "train",
+    "run_probe": "probe",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = importlib.import_module(f"{__name__}.{_HOMES.get(name, name)}")
+    value = getattr(module, name) if name in _HOMES else module
+    globals()[name] = value
+    return value

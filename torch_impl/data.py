@@ -1,0 +1,128 @@
+"""How the training samples are fed: epoch by epoch in the order of Keras's `fit`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Protocol
+
+import torch
+
+from parity.data import Data
+from parity.spec import RunSpec
+from torch_impl.augment import ImageDataGenerator, Parameters
+from torch_impl.seeds import KerasSeeds
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One batch.
+
+    Attributes:
+        x: (N, C, H, W) images in channels-last memory.
+        y: (N,) int64 labels.
+        index: (N,) int64, which training samples these are.
+        params: how they were augmented, or None.
+    """
+
+    x: torch.Tensor
+    y: torch.Tensor
+    index: torch.Tensor
+    params: Parameters | None
+
+
+class Batches(Protocol):
+    """Iterating once is one epoch; the next iteration is the next epoch."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Batch]: ...
+
+
+class ArrayBatches:
+    """What `model.fit(x, y, shuffle=True)` feeds: one permutation, the same in every epoch."""
+
+    def __init__(
+        self, x: torch.Tensor, y: torch.Tensor, batch_size: int, order: torch.Tensor
+    ) -> None:
+        self._x, self._y, self._batch_size, self._order = x, y, batch_size, order
+
+    def __len__(self) -> int:
+        return -(-len(self._x) // self._batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        for index in self._order.split(self._batch_size):
+            on_device = index.to(self._x.device)
+            yield Batch(self._x[on_device], self._y[on_device], index, None)
+
+
+class FlowBatches:
+    """What `model.fit(datagen.flow(x, y))` feeds.
+
+    `fit` looks at two batches to learn their shapes, which draws an order and two batches of
+    parameters, and then starts the iterator anew. In each epoch Python's `random` shuffles the
+    order of the batches; after it a new order of the samples is drawn.
+    """
+
+    def __init__(
+        self,
+        x: torch.Tensor,
+        y: torch.Tensor,
+        batch_size: int,
+        datagen: ImageDataGenerator,
+        seeds: KerasSeeds,
+    ) -> None:
+        self._flow, self._seeds = datagen.flow(x, y, batch_size), seeds
+        self._has_started = False
+
+    def __len__(self) -> int:
+        return len(self._flow)
+
+    def __iter__(self) -> Iterator[Batch]:
+        if not self._has_started:
+            self._has_started = True
+            for number in range(min(2, len(self._flow))):
+                self._flow[number]
+            self._flow.on_epoch_end()
+        numbers = list(range(len(self._flow)))
+        self._seeds.python.shuffle(numbers)
+        for number in numbers:
+            index = self._flow.indices(number)
+            x, y = self._flow[number]
+            yield Batch(x, y, index, self._flow.params)
+        self._flow.on_epoch_end()
+
+
+def training_data(spec: RunSpec, data: Data, seeds: KerasSeeds) -> Batches:
+    """Returns the training batches of a spec.
+
+    Args:
+        spec: gives batch size, augmentation, dtype and device.
+        data: the arrays of the run.
+        seeds: as they stand after the model was built.
+    """
+    x, y = to_tensors(spec, data.x_train, data.y_train)
+    if spec.augmentation is None:
+        return ArrayBatches(x, y, spec.batch_size, seeds.fit_order(len(x)))
+    ranges = asdict(spec.augmentation)
+    datagen = ImageDataGenerator(random_state=seeds.numpy, **ranges)
+    return FlowBatches(x, y, spec.batch_size, datagen, seeds)
+
+
+def validation_data(spec: RunSpec, data: Data) -> Batches:
+    """Returns the validation batches of a spec: in order, not augmented.
+
+    Keras takes the batch size of the training for arrays, and 32 for a `flow`, which has its own.
+    """
+    x, y = to_tensors(spec, data.x_val, data.y_val)
+    batch_size = spec.batch_size if spec.augmentation is None else 32
+    return ArrayBatches(x, y, batch_size, torch.arange(len(x)))
+
+
+def to_tensors(spec: RunSpec, x: object, y: object) -> tuple[torch.Tensor, torch.Tensor]:
+    """Returns images (N, H, W, C) and labels as (N, C, H, W) and (N,) tensors on the device.
+
+    The permuted view of an array with channels last is already torch's channels-last layout.
+    """
+    images = torch.tensor(x, dtype=getattr(torch, spec.dtype), device=spec.device)
+    return images.permute(0, 3, 1, 2), torch.tensor(y, dtype=torch.int64, device=spec.device)

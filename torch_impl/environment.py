@@ -1,0 +1,35 @@
+"""How torch is set up for a parity run, and the record of it."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from parity.environment import common_environment
+from parity.spec import RunSpec
+
+
+def configure(spec: RunSpec) -> None:
+    """Sets threads and precision; call it before torch is imported anywhere."""
+    os.environ["OMP_NUM_THREADS"] = str(spec.threads)
+    import torch
+
+    torch.set_num_threads(spec.threads)
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+
+
+def describe_environment(spec: RunSpec) -> dict[str, Any]:
+    """Returns what the run depended on besides its spec."""
+    import torch
+
+    count = torch.cuda.device_count()
+    return {
+        **common_environment(("torch", "torchvision")),
+        "framework": "torch",
+        "device": spec.device,
+        "devices": [torch.cuda.get_device_name(number) for number in range(count)],
+        "threads": torch.get_num_threads(),
+        "compile": False,
+        "tf32": torch.backends.cudnn.allow_tf32 or torch.backends.cuda.matmul.allow_tf32,
+    }

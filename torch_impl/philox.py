@@ -1,0 +1,136 @@
+"""TensorFlow's counter-based random generator in torch: the only random arithmetic of this half.
+
+Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC'11) maps a 128-bit
+counter and a 64-bit key to four 32-bit words. `tf.random.stateless_*` scrambles its seed pair once
+through Philox into a key and half of a counter, then counts; the formulas are those of TensorFlow's
+`stateless_random_ops.cc` and `random_distributions.h`.
+
+Words are held in int64 tensors: torch has no unsigned 32-bit multiplication, and the product of two
+words fits 64 bits. Wrapped signs are harmless, since only bits are read.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+
+_M0, _M1 = 0xD2511F53, 0xCD9E8D57  # multipliers of Philox4x32
+_W0, _W1 = 0x9E3779B9, 0xBB67AE85  # key increments: golden ratio, sqrt(3) - 1
+_MASK = 0xFFFFFFFF
+_SCRAMBLE_KEY = (0x3EC8F720, 0x02461E29)  # of TensorFlow's seed scrambling
+
+Word = int | torch.Tensor
+
+
+def philox4x32(counter: Sequence[Word], key: tuple[int, int]) -> tuple[Word, Word, Word, Word]:
+    """Ten rounds of Philox4x32.
+
+    Args:
+        counter: four words in [0, 2**32), each a Python int or an int64 tensor; tensors have one
+            shape. Words that are the same for all counters are best given as ints: they cost
+            nothing in the first rounds.
+        key: two words in [0, 2**32).
+
+    Returns:
+        Four words; where they are tensors, only their low 32 bits are meant.
+    """
+    c0, c1, c2, c3 = counter
+    k0, k1 = key
+    for _ in range(10):
+        p0, p1 = c0 * _M0, c2 * _M1
+        # Words 1 and 3 enter the next round only by exclusive or, so that their high bits may hold
+        # rubbish until words 0 and 2 are masked before they are multiplied.
+        c0, c1 = ((p1 >> 32) ^ c1 ^ k0) & _MASK, p1
+        c2, c3 = ((p0 >> 32) ^ c3 ^ k1) & _MASK, p0
+        k0, k1 = (k0 + _W0) & _MASK, (k1 + _W1) & _MASK
+    return c0, c1, c2, c3
+
+
+def scramble(seed: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Returns the key and the high half of the counter that TensorFlow derives from a seed pair.
+
+    Args:
+        seed: two integers in [-2**63, 2**63), as given to `tf.random.stateless_uniform`.
+    """
+    s0, s1 = (int(value) & (2**64 - 1) for value in seed)
+    words = philox4x32((s0 & _MASK, s0 >> 32, s1 & _MASK, s1 >> 32), _SCRAMBLE_KEY)
+    k0, k1, c2, c3 = (int(word) & _MASK for word in words)
+    return (k0, k1), (c2, c3)
+
+
+def stateless_bits(
+    num_words: int, *, seed: tuple[int, int], device: torch.device | str = "cpu"
+) -> torch.Tensor:
+    """Returns the first 32-bit words of a seed pair's stream.
+
+    Returns:
+        (num_words,) int64; only the low 32 bits are meant.
+    """
+    key, (c2, c3) = scramble(seed)
+    blocks = torch.arange(-(-num_words // 4), dtype=torch.int64, device=device)
+    # The second word of the counter is 0 below 2**32 blocks, which no tensor here reaches.
+    words = philox4x32((blocks, 0, c2, c3), key)
+    return torch.stack(words, dim=1).reshape(-1)[:num_words]  # type: ignore[arg-type]
+
+
+def stateless_uniform(
+    shape: Sequence[int],
+    *,
+    seed: tuple[int, int],
+    dtype: torch.dtype = torch.float32,
+    device: torch.device | str = "cpu",
+) -> torch.Tensor:
+    """Returns what `tf.random.stateless_uniform(shape, seed, dtype=dtype)` returns, bit for bit.
+
+    float32 takes the low 23 bits of one word, float64 the low 20 bits of one word above the 32 bits
+    of the next; both are multiples of 2**-23 and 2**-52, so that nothing is rounded.
+
+    Args:
+        shape: of the result.
+        seed: two integers.
+        dtype: torch.float32 or torch.float64.
+        device: of the result.
+
+    Returns:
+        Values in [0, 1).
+    """
+    return (_lattice(shape, seed, dtype, device).to(dtype) * _SPACING[dtype]).reshape(tuple(shape))
+
+
+def stateless_keep(
+    shape: Sequence[int],
+    rate: float,
+    *,
+    seed: tuple[int, int],
+    dtype: torch.dtype = torch.float32,
+    device: torch.device | str = "cpu",
+) -> torch.Tensor:
+    """Returns `stateless_uniform(shape, ...) >= rate` without computing the uniform numbers.
+
+    `rate` is rounded to `dtype` first, as TensorFlow does.
+
+    Returns:
+        A bool tensor of the given shape.
+    """
+    # u = k * 2**-b is at least rate exactly where the integer k is at least ceil(rate * 2**b).
+    lattice = _lattice(shape, seed, dtype, device)
+    threshold = math.ceil(torch.tensor(rate, dtype=dtype).item() / _SPACING[dtype])
+    return (lattice >= threshold).reshape(tuple(shape))
+
+
+_SPACING = {torch.float32: 2.0**-23, torch.float64: 2.0**-52}
+
+
+def _lattice(
+    shape: Sequence[int], seed: tuple[int, int], dtype: torch.dtype, device: torch.device | str
+) -> torch.Tensor:
+    """The uniform numbers as integers: multiples of the spacing of the dtype."""
+    num_values = math.prod(shape)
+    if dtype == torch.float32:
+        return stateless_bits(num_values, seed=seed, device=device) & 0x7FFFFF
+    if dtype == torch.float64:
+        words = stateless_bits(2 * num_values, seed=seed, device=device).reshape(-1, 2)
+        return ((words[:, 0] & 0xFFFFF) << 32) | (words[:, 1] & _MASK)
+    raise ValueError(f"dtype={dtype}: expected torch.float32 or torch.float64")

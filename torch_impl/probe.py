@@ -1,0 +1,173 @@
+"""run_probe: every level of the ladder below the trajectory, written into a trace.
+
+The same calls in the same order as `keras_impl/probe.py`, so that both draw the same masks. Levels
+from structure to optimizer are computed in float64, where a difference is a difference of meaning;
+the feed is that of the run itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from parity.data import Data
+from parity.probe_data import (
+    NUM_FEED_EPOCHS,
+    NUM_FEED_IMAGES,
+    NUM_PROBE_STEPS,
+    PROBE_STEPS,
+    probe_batch,
+    probe_step_batch,
+)
+from parity.spec import RunSpec
+from parity.trace import TraceWriter
+from torch_impl.data import to_tensors, training_data
+from torch_impl.layers import Dropout, Flatten
+from torch_impl.models import build_model
+from torch_impl.optim import Adam
+from torch_impl.weights import get_weights, named_parameters, to_portable
+
+KINDS: dict[type[nn.Module], str] = {
+    nn.Conv2d: "conv",
+    nn.MaxPool2d: "pool",
+    Dropout: "dropout",
+    Flatten: "flatten",
+    nn.Linear: "dense",
+}
+
+
+def run_probe(spec: RunSpec, data: Data, writer: TraceWriter) -> None:
+    """Writes feed, structure, init, forward, loss, gradient and optimizer of a spec.
+
+    Args:
+        spec: the run; it is not trained.
+        data: the arrays of the run.
+        writer: receives `feed/...`, `init/...`, `forward/...`, `loss/...`, `gradient/...`,
+            `optimizer/...` and the fact `structure`.
+    """
+    _write_feed(spec, data, writer)
+    spec = spec.replace(dtype="float64")
+    model, _ = build_model(spec, data.input_shape, data.num_classes)
+    optimizer = Adam(model.parameters(), learning_rate=spec.learning_rate)
+    writer.facts["structure"] = _structure(model, optimizer, spec, data)
+    writer.put_all("init", get_weights(model))
+    x, y = to_tensors(spec, *probe_batch(spec, data))
+    for mode in ("eval", "train"):
+        model.train(mode == "train")
+        with torch.no_grad():
+            outputs = layer_outputs(model, x)
+            writer.put(f"loss/{mode}", float(F.cross_entropy(outputs.pop("logits"), y)))
+        writer.put_all(f"forward/{mode}", {name: _portable(out) for name, out in outputs.items()})
+    model.train()
+    loss = F.cross_entropy(model(x), y)
+    loss.backward()
+    writer.put("loss/gradient", float(loss.detach()))
+    writer.put_all("gradient", _gradients(model))
+    _write_optimizer(spec, data, model, optimizer, writer)
+
+
+def layer_outputs(model: nn.Sequential, x: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Returns the output of every layer, an activation counted to the layer before it.
+
+    The last Dense layer appears twice: "logits", and after the softmax under its own name.
+    """
+    outputs: dict[str, torch.Tensor] = {}
+    name = ""
+    for child_name, layer in model.named_children():
+        x = layer(x)
+        if not isinstance(layer, nn.ReLU):
+            name = child_name
+        outputs[name] = x
+    return {**outputs, name: x.softmax(1), "logits": x}
+
+
+def _write_feed(spec: RunSpec, data: Data, writer: TraceWriter) -> None:
+    _, seeds = build_model(spec, data.input_shape, data.num_classes)
+    batches = training_data(spec, data, seeds)
+    for epoch in range(min(spec.epochs, NUM_FEED_EPOCHS)):
+        fed = list(batches)
+        writer.put(f"feed/{epoch}/index", torch.cat([batch.index for batch in fed]))
+        writer.put(f"feed/{epoch}/labels", torch.cat([batch.y for batch in fed]).cpu())
+        images = torch.cat([batch.x for batch in fed])[:NUM_FEED_IMAGES]
+        writer.put(f"feed/{epoch}/images", _portable(images))
+        for name in fed[0].params or ():
+            values = torch.cat([batch.params[name] for batch in fed if batch.params is not None])
+            writer.put(f"feed/{epoch}/{name}", values.double())
+
+
+def _structure(model: nn.Sequential, optimizer: Adam, spec: RunSpec, data: Data) -> dict[str, Any]:
+    """What the net is, in names that both halves share."""
+    height, width, channels = data.input_shape
+    image = torch.zeros(1, channels, height, width, dtype=torch.float64, device=spec.device)
+    model.eval()
+    with torch.no_grad():
+        outputs = layer_outputs(model, image)
+    children = list(model.named_children())
+    layers = []
+    for number, (name, layer) in enumerate(children):
+        if isinstance(layer, nn.ReLU):
+            continue
+        is_last = number == len(children) - 1
+        is_activated = not is_last and isinstance(children[number + 1][1], nn.ReLU)
+        facts: dict[str, Any] = {
+            "name": name,
+            "kind": KINDS[type(layer)],
+            "output_shape": list(_portable(outputs[name]).shape[1:]),
+        }
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            # The loss applies the softmax that is the last layer's activation in Keras.
+            facts["activation"] = "softmax" if is_last else "relu" if is_activated else "linear"
+        if isinstance(layer, Dropout):
+            facts["rate"] = layer.rate
+        layers.append(facts)
+    group = optimizer.param_groups[0]
+    return {
+        "layers": layers,
+        "parameters": {name: list(value.shape) for name, value in get_weights(model).items()},
+        "optimizer": {
+            "name": type(optimizer).__name__.lower(),
+            "learning_rate": group["lr"],
+            "beta_1": group["betas"][0],
+            "beta_2": group["betas"][1],
+            "epsilon": group["eps"],
+        },
+        "dtype": str(next(model.parameters()).dtype).removeprefix("torch."),
+    }
+
+
+def _write_optimizer(
+    spec: RunSpec, data: Data, model: nn.Sequential, optimizer: Adam, writer: TraceWriter
+) -> None:
+    losses = []
+    for step in range(1, NUM_PROBE_STEPS + 1):
+        x, y = to_tensors(spec, *probe_step_batch(spec, data, step))
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+        if step in PROBE_STEPS:
+            writer.put_all(f"optimizer/{step}/weights", get_weights(model))
+            for slot, key in (("momentum", "exp_avg"), ("velocity", "exp_avg_sq")):
+                for name, parameter, layer in named_parameters(model):
+                    value = to_portable(optimizer.state[parameter][key], layer)
+                    writer.put(f"optimizer/{step}/{slot}/{name}", value)
+    writer.put("optimizer/losses", np.array(losses))
+
+
+def _gradients(model: nn.Sequential) -> Mapping[str, np.ndarray]:
+    gradients = {}
+    for name, parameter, layer in named_parameters(model):
+        assert parameter.grad is not None
+        gradients[name] = to_portable(parameter.grad, layer)
+    return gradients
+
+
+def _portable(output: torch.Tensor) -> np.ndarray:
+    """(N, C, H, W) to (N, H, W, C); (N, C) stays."""
+    return output.movedim(1, -1).detach().cpu().numpy()
