@@ -22,6 +22,7 @@ from parity.data import Data
 from parity.probe_data import (
     NUM_FEED_EPOCHS,
     NUM_FEED_IMAGES,
+    NUM_MASKS,
     NUM_PROBE_STEPS,
     PROBE_STEPS,
     probe_batch,
@@ -34,18 +35,19 @@ PARAMETERS = ("theta", "tx", "ty", "shear", "zx", "zy", "flip_horizontal")
 
 
 def run_probe(spec: RunSpec, data: Data, writer: TraceWriter) -> None:
-    """Writes feed, structure, init, forward, loss, gradient and optimizer of a spec.
+    """Writes masks, feed, structure, init, forward, loss, gradient and optimizer of a spec.
 
     Args:
         spec: the run; it is not trained.
         data: the arrays of the run.
-        writer: receives `feed/...`, `init/...`, `forward/...`, `loss/...`, `gradient/...`,
-            `optimizer/...` and the fact `structure`.
+        writer: receives `mask/...`, `feed/...`, `init/...`, `forward/...`, `loss/...`,
+            `gradient/...`, `optimizer/...`, and the facts `structure` and `settings`.
     """
-    _write_feed(spec, data, writer)
+    _write_masks_and_feed(spec, data, writer)
     spec = spec.replace(dtype="float64")
     model = build_model(spec, data.input_shape, data.num_classes)
     writer.facts["structure"] = _structure(model)
+    writer.facts["settings"] = _settings(model)
     writer.put_all("init", get_weights(model))
     x, y = probe_batch(spec, data)
     outputs_of = keras.Model(model.inputs[0], {n: layer.output for n, layer in named_layers(model)})
@@ -64,9 +66,10 @@ def run_probe(spec: RunSpec, data: Data, writer: TraceWriter) -> None:
     _write_optimizer(spec, data, model, writer)
 
 
-def _write_feed(spec: RunSpec, data: Data, writer: TraceWriter) -> None:
+def _write_masks_and_feed(spec: RunSpec, data: Data, writer: TraceWriter) -> None:
     # The model comes first: the data draw from the generators as its construction left them.
-    build_model(spec, data.input_shape, data.num_classes)
+    model = build_model(spec, data.input_shape, data.num_classes)
+    _write_masks(spec, model, writer)
     train = training_data(spec, data)
     index = np.arange(len(data.x_train))
     drawn: list[dict[str, Any]] = []
@@ -99,6 +102,15 @@ def _write_feed(spec: RunSpec, data: Data, writer: TraceWriter) -> None:
             writer.put(f"feed/{epoch}/{name}", np.array(values))
 
 
+def _write_masks(spec: RunSpec, model: keras.Model, writer: TraceWriter) -> None:
+    """What each Dropout keeps of a batch of ones, in the dtype of the run, in a few calls."""
+    for name, layer in named_layers(model):
+        if isinstance(layer, keras.layers.Dropout):
+            ones = tf.ones((spec.batch_size, *layer.output.shape[1:]), dtype=spec.dtype)
+            masks = [layer(ones, training=True).numpy() > 0 for _ in range(NUM_MASKS)]
+            writer.put(f"mask/{name}", np.stack(masks))
+
+
 class _FeedRecorder(keras.Model):
     """Writes down what `fit` feeds it; it draws no random number and learns nothing."""
 
@@ -128,13 +140,23 @@ def _structure(model: keras.Model) -> dict[str, Any]:
         }
         if hasattr(layer, "activation"):
             facts["activation"] = layer.activation.__name__
-        if isinstance(layer, keras.layers.Dropout):
-            facts["rate"] = layer.rate
         layers.append(facts)
-    optimizer = model.optimizer
     return {
         "layers": layers,
         "parameters": {name: list(value.shape) for name, value in named_variables(model)},
+        "dtype": model.trainable_variables[0].dtype,
+    }
+
+
+def _settings(model: keras.Model) -> dict[str, Any]:
+    """The numbers that layers and optimizer were given; compared at the level where they act."""
+    optimizer = model.optimizer
+    return {
+        "layers": {
+            name: {"rate": layer.rate}
+            for name, layer in named_layers(model)
+            if isinstance(layer, keras.layers.Dropout)
+        },
         "optimizer": {
             "name": type(optimizer).__name__.lower(),
             "learning_rate": float(optimizer.learning_rate.numpy()),
@@ -142,7 +164,6 @@ def _structure(model: keras.Model) -> dict[str, Any]:
             "beta_2": optimizer.beta_2,
             "epsilon": optimizer.epsilon,
         },
-        "dtype": model.trainable_variables[0].dtype,
     }
 
 

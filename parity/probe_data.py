@@ -13,6 +13,7 @@ from parity.spec import RunSpec
 
 NUM_PROBE_STEPS = 20  # optimizer steps of the probe
 PROBE_STEPS = (1, 20)  # after which weights and slots are compared
+NUM_MASKS = 3  # calls of each Dropout whose masks are recorded
 NUM_FEED_EPOCHS = 3  # epochs whose feeding order is recorded
 NUM_FEED_IMAGES = 256  # images an epoch whose pixels are recorded
 

@@ -19,6 +19,7 @@ from parity.data import Data
 from parity.probe_data import (
     NUM_FEED_EPOCHS,
     NUM_FEED_IMAGES,
+    NUM_MASKS,
     NUM_PROBE_STEPS,
     PROBE_STEPS,
     probe_batch,
@@ -42,19 +43,20 @@ KINDS: dict[type[nn.Module], str] = {
 
 
 def run_probe(spec: RunSpec, data: Data, writer: TraceWriter) -> None:
-    """Writes feed, structure, init, forward, loss, gradient and optimizer of a spec.
+    """Writes masks, feed, structure, init, forward, loss, gradient and optimizer of a spec.
 
     Args:
         spec: the run; it is not trained.
         data: the arrays of the run.
-        writer: receives `feed/...`, `init/...`, `forward/...`, `loss/...`, `gradient/...`,
-            `optimizer/...` and the fact `structure`.
+        writer: receives `mask/...`, `feed/...`, `init/...`, `forward/...`, `loss/...`,
+            `gradient/...`, `optimizer/...`, and the facts `structure` and `settings`.
     """
-    _write_feed(spec, data, writer)
+    _write_masks_and_feed(spec, data, writer)
     spec = spec.replace(dtype="float64")
     model, _ = build_model(spec, data.input_shape, data.num_classes)
     optimizer = Adam(model.parameters(), learning_rate=spec.learning_rate)
-    writer.facts["structure"] = _structure(model, optimizer, spec, data)
+    writer.facts["structure"] = _structure(model, spec, data)
+    writer.facts["settings"] = _settings(model, optimizer)
     writer.put_all("init", get_weights(model))
     x, y = to_tensors(spec, *probe_batch(spec, data))
     for mode in ("eval", "train"):
@@ -86,27 +88,45 @@ def layer_outputs(model: nn.Sequential, x: torch.Tensor) -> dict[str, torch.Tens
     return {**outputs, name: x.softmax(1), "logits": x}
 
 
-def _write_feed(spec: RunSpec, data: Data, writer: TraceWriter) -> None:
-    _, seeds = build_model(spec, data.input_shape, data.num_classes)
+def _write_masks_and_feed(spec: RunSpec, data: Data, writer: TraceWriter) -> None:
+    model, seeds = build_model(spec, data.input_shape, data.num_classes)
+    _write_masks(spec, data, model, writer)
     batches = training_data(spec, data, seeds)
     for epoch in range(min(spec.epochs, NUM_FEED_EPOCHS)):
         fed = list(batches)
-        writer.put(f"feed/{epoch}/index", torch.cat([batch.index for batch in fed]))
-        writer.put(f"feed/{epoch}/labels", torch.cat([batch.y for batch in fed]).cpu())
+        writer.put(f"feed/{epoch}/index", torch.cat([batch.index for batch in fed]).numpy())
+        writer.put(f"feed/{epoch}/labels", torch.cat([batch.y for batch in fed]).cpu().numpy())
         images = torch.cat([batch.x for batch in fed])[:NUM_FEED_IMAGES]
         writer.put(f"feed/{epoch}/images", _portable(images))
         for name in fed[0].params or ():
             values = torch.cat([batch.params[name] for batch in fed if batch.params is not None])
-            writer.put(f"feed/{epoch}/{name}", values.double())
+            writer.put(f"feed/{epoch}/{name}", values.double().numpy())
 
 
-def _structure(model: nn.Sequential, optimizer: Adam, spec: RunSpec, data: Data) -> dict[str, Any]:
-    """What the net is, in names that both halves share."""
+def _write_masks(spec: RunSpec, data: Data, model: nn.Sequential, writer: TraceWriter) -> None:
+    """What each Dropout keeps of a batch of ones, in the dtype of the run, in a few calls."""
+    outputs = _shapes(model, spec, data)
+    for name, layer in model.named_children():
+        if isinstance(layer, Dropout):
+            ones = torch.ones_like(outputs[name]).expand(spec.batch_size, *outputs[name].shape[1:])
+            layer.train()
+            masks = [_portable(layer(ones)) > 0 for _ in range(NUM_MASKS)]
+            writer.put(f"mask/{name}", np.stack(masks))
+
+
+def _shapes(model: nn.Sequential, spec: RunSpec, data: Data) -> dict[str, torch.Tensor]:
+    """The output of every layer for one black image."""
     height, width, channels = data.input_shape
-    image = torch.zeros(1, channels, height, width, dtype=torch.float64, device=spec.device)
+    dtype = next(model.parameters()).dtype
+    image = torch.zeros(1, channels, height, width, dtype=dtype, device=spec.device)
     model.eval()
     with torch.no_grad():
-        outputs = layer_outputs(model, image)
+        return layer_outputs(model, image)
+
+
+def _structure(model: nn.Sequential, spec: RunSpec, data: Data) -> dict[str, Any]:
+    """What the net is, in names that both halves share."""
+    outputs = _shapes(model, spec, data)
     children = list(model.named_children())
     layers = []
     for number, (name, layer) in enumerate(children):
@@ -122,13 +142,23 @@ def _structure(model: nn.Sequential, optimizer: Adam, spec: RunSpec, data: Data)
         if isinstance(layer, nn.Conv2d | nn.Linear):
             # The loss applies the softmax that is the last layer's activation in Keras.
             facts["activation"] = "softmax" if is_last else "relu" if is_activated else "linear"
-        if isinstance(layer, Dropout):
-            facts["rate"] = layer.rate
         layers.append(facts)
-    group = optimizer.param_groups[0]
     return {
         "layers": layers,
         "parameters": {name: list(value.shape) for name, value in get_weights(model).items()},
+        "dtype": str(next(model.parameters()).dtype).removeprefix("torch."),
+    }
+
+
+def _settings(model: nn.Sequential, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """The numbers that layers and optimizer were given; compared at the level where they act."""
+    group = optimizer.param_groups[0]
+    return {
+        "layers": {
+            name: {"rate": layer.rate}
+            for name, layer in model.named_children()
+            if isinstance(layer, Dropout)
+        },
         "optimizer": {
             "name": type(optimizer).__name__.lower(),
             "learning_rate": group["lr"],
@@ -136,12 +166,15 @@ def _structure(model: nn.Sequential, optimizer: Adam, spec: RunSpec, data: Data)
             "beta_2": group["betas"][1],
             "epsilon": group["eps"],
         },
-        "dtype": str(next(model.parameters()).dtype).removeprefix("torch."),
     }
 
 
 def _write_optimizer(
-    spec: RunSpec, data: Data, model: nn.Sequential, optimizer: Adam, writer: TraceWriter
+    spec: RunSpec,
+    data: Data,
+    model: nn.Sequential,
+    optimizer: torch.optim.Optimizer,
+    writer: TraceWriter,
 ) -> None:
     losses = []
     for step in range(1, NUM_PROBE_STEPS + 1):

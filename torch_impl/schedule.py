@@ -15,7 +15,8 @@ class ReduceLROnPlateau:
     3. the first value is always an improvement, also NaN, which nothing improves on later;
     4. a cooldown ends within the epoch in which its counter reaches zero, and that epoch counts;
     5. there is no smallest change: the rate falls down to `min_lr`;
-    6. values are compared, and the rate is kept, in the dtype of the weights.
+    6. values are compared in float32, in float64 runs too (`keras.ops.less` of two Python floats);
+       the rate is kept in the dtype of the weights.
 
     Source: keras 3.15 `callbacks/reduce_lr_on_plateau.py`, `callbacks/monitor_callback.py`.
 
@@ -71,7 +72,7 @@ class ReduceLROnPlateau:
     def _improves(self, value: float) -> bool:
         if self.best is None:
             return True  # (3)
-        return bool(self._round(value + self.min_delta) < self._round(self.best))  # (2) (6)
+        return bool(np.float32(value + self.min_delta) < np.float32(self.best))  # (2) (6)
 
     def _cut(self) -> bool:
         has_cut = False

@@ -1,0 +1,168 @@
+"""The envelope: what rounding alone does to the reference, measured on nudged runs of it.
+
+A nudged run starts with every weight moved by one unit in the last place. It follows the original
+closely until rounding turns a comparison: a ReLU whose input is nearly 0, two nearly equal entries
+of a pooling window. From that step on the two runs are apart by some 1e-4, and chaos does the rest.
+Every run turns at other steps, so that the envelope is what any two of the reference runs have
+differed by, up to and including a step.
+
+    weights      FACTOR × the greatest difference of any weight between any two runs so far
+    losses       the same, × the greatest ratio of a loss difference to a weight difference
+    accuracies   FACTOR × their own greatest spread so far + SPARE_SAMPLES / number of samples
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from parity.compare import absolute_difference
+from parity.spec import ReduceLR
+from parity.trace import Trace
+
+# Validated on held-out nudged runs by `python benchmarks/envelope.py`.
+FACTOR = 1.5
+# Accuracy moves in whole samples: so many may be classified otherwise where the spread is 0.
+SPARE_SAMPLES = 2
+
+Distances = dict[tuple[int, int], np.ndarray]
+
+
+class Envelope:
+    """What the trajectory may differ by, from runs of the reference.
+
+    Args:
+        runs: the reference run, then at least one nudged run; nudged runs may have fewer epochs.
+        floor: what is allowed in any case, for weights and losses.
+        rule: how the learning rate is reduced, or None.
+    """
+
+    def __init__(self, runs: Sequence[Trace], *, floor: float, rule: ReduceLR | None) -> None:
+        base = runs[0]
+        self._floor, self._rule = floor, rule
+        self._num_samples = {
+            "accuracy": base.facts["num_train"],
+            "val_accuracy": base.facts["num_val"],
+        }
+        self._histories = [run.history for run in runs]
+        self._steps_per_epoch = int(base.facts["steps_per_epoch"])
+        self.num_nudges = len(runs) - 1
+        self.steps = [step for step in base.numbers("trajectory") if step > 0]
+        distances = _distances(runs, self.steps)
+        at_step = [
+            max(d[number] for d in distances.values() if number < len(d))
+            for number in range(len(self.steps))
+        ]
+        self.hull = np.maximum.accumulate(at_step)
+        val_losses = [np.array(history["val_loss"]) for history in self._histories]
+        self._sensitivity = {
+            "loss": self._ratio([run["running_loss"] for run in runs], distances, stride=1),
+            "val_loss": self._ratio(val_losses, distances, stride=self._steps_per_epoch),
+        }
+
+    @property
+    def origin(self) -> str:
+        """See Tolerance."""
+        return (
+            f"{FACTOR} × the greatest difference so far between any two of {self.num_nudges + 1} "
+            f"Keras runs, {self.num_nudges} of them with initial weights nudged by one ULP"
+        )
+
+    def weights(self, step: int) -> float:
+        """See Tolerance."""
+        return max(self._floor, FACTOR * float(self.hull[self.steps.index(step)]))
+
+    def running_loss(self, steps: np.ndarray) -> np.ndarray:
+        """See Tolerance."""
+        return np.maximum(self._floor, FACTOR * self._sensitivity["loss"] * self._hull_at(steps))
+
+    def history(self, key: str, epoch: int) -> float:
+        """See Tolerance."""
+        if key in self._sensitivity:
+            hull = float(self._hull_at(np.array([(epoch + 1) * self._steps_per_epoch]))[0])
+            return max(self._floor, FACTOR * self._sensitivity[key] * hull)
+        spread = 0.0
+        for number in range(epoch + 1):
+            column = [h[key][number] for h in self._histories if number < len(h[key])]
+            spread = max(spread, max(column) - min(column))
+        return FACTOR * spread + SPARE_SAMPLES / self._num_samples[key]
+
+    def may_part(self, epoch: int) -> bool:
+        """Whether a nudged run has parted by then, or a decision before it was within the noise."""
+        rates = self._histories[0]["learning_rate"][: epoch + 1]
+        others = [history["learning_rate"][: epoch + 1] for history in self._histories[1:]]
+        if any(other != rates[: len(other)] for other in others):
+            return True
+        return self._has_close_decision(epoch)
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns how it was measured, for the result."""
+        return {
+            "num_nudges": self.num_nudges,
+            "factor": FACTOR,
+            "steps": self.steps,
+            "hull": [float(value) for value in self.hull],
+            "sensitivity": self._sensitivity,
+        }
+
+    def _has_close_decision(self, epoch: int) -> bool:
+        """Whether "is this loss an improvement?" hung on less than the noise, before an epoch."""
+        if self._rule is None:
+            return False
+        key, min_delta = self._rule.monitor, self._rule.min_delta
+        best, best_epoch = float("inf"), 0
+        for number, value in enumerate(self._histories[0][key][:epoch]):
+            noise = self.history(key, number) + self.history(key, best_epoch)
+            if abs(value + min_delta - best) <= noise:
+                return True
+            if value + min_delta < best:
+                best, best_epoch = value, number
+        return False
+
+    def _hull_at(self, steps: np.ndarray) -> np.ndarray:
+        """The envelope at the first recorded step that is not before each step."""
+        return self.hull[np.searchsorted(self.steps, steps)]
+
+    def _ratio(self, series: Sequence[np.ndarray], distances: Distances, *, stride: int) -> float:
+        """The greatest |difference of a loss| / |difference of the weights| of two runs.
+
+        Args:
+            series: for each run the losses after every `stride` steps.
+            distances: of the weights, at the recorded steps.
+            stride: steps from one loss to the next.
+        """
+        greatest = 0.0
+        for (i, j), distance in distances.items():
+            length = min(len(series[i]), len(series[j]))
+            recorded = np.searchsorted(self.steps, stride * np.arange(1, length + 1))
+            apart = np.maximum.accumulate(distance)[recorded]
+            gap = absolute_difference(series[i][:length], series[j][:length])
+            usable = (apart > 0) & np.isfinite(apart) & np.isfinite(gap)
+            greatest = max(greatest, float((gap[usable] / apart[usable]).max(initial=0.0)))
+        return greatest
+
+
+def _distances(runs: Sequence[Trace], steps: Sequence[int]) -> Distances:
+    """For pairs of runs, the greatest difference of any weight at each step that both have.
+
+    Every pair of runs that are as long as the first one, and each shorter run with the first.
+    """
+    has = [set(run.numbers("trajectory")) for run in runs]
+    whole = [number for number in range(len(runs)) if steps[-1] in has[number]]
+    pairs = list(itertools.combinations(whole, 2))
+    pairs += [(0, number) for number in range(len(runs)) if number not in whole]
+    found: dict[tuple[int, int], list[float]] = {pair: [] for pair in pairs}
+    for step in steps:
+        weights = {
+            number: [run[f"trajectory/{step}/{name}"] for name in run.names(f"trajectory/{step}")]
+            for number, run in enumerate(runs)
+            if step in has[number]
+        }
+        for i, j in pairs:
+            if i in weights and j in weights:
+                gaps = map(absolute_difference, weights[i], weights[j])
+                found[i, j].append(max(float(gap.max()) for gap in gaps))
+    return {pair: np.array(values) for pair, values in found.items()}

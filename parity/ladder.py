@@ -1,0 +1,312 @@
+"""The ladder: two traces in, ten levels out.
+
+Levels are climbed from the data to the behaviour, and the climb ends at the first one that fails:
+what is above it would differ for the same reason. A pure function of the two traces and of what the
+trajectory may differ by.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from parity.behaviour import judge
+from parity.compare import absolute_difference, compare_close, compare_exact
+from parity.probe_data import PROBE_STEPS
+from parity.result import FAIL, NOT_REACHED, PASS, SKIPPED, Item, Level
+from parity.tolerance import FLOAT64, IMAGES_FLOAT32, Tolerance
+from parity.trace import Trace
+
+EXACT = "bit for bit: nothing may differ"
+SEMANTIC = "float64, relative to the largest value: 1e-12, 200 times the rounding seen"
+
+
+def climb(keras: Trace, torch: Trace, tolerance: Tolerance) -> tuple[Level, ...]:
+    """Compares two runs of one spec level by level.
+
+    Args:
+        keras: trace of the reference.
+        torch: trace of the port.
+        tolerance: what the trajectory allows.
+
+    Returns:
+        All ten levels in order; those after a failed one as "not_reached".
+    """
+    levels: list[Level] = []
+    for name, compare in LEVELS.items():
+        if levels and levels[-1].status in (FAIL, NOT_REACHED):
+            levels.append(Level(name, NOT_REACHED, f"not compared: {_failed(levels)} failed"))
+        else:
+            levels.append(compare(keras, torch, tolerance))
+    return tuple(levels)
+
+
+def _failed(levels: list[Level]) -> str:
+    return next(level.id for level in levels if level.status == FAIL)
+
+
+def _level(name: str, origin: str, items: Iterator[Item] | list[Item]) -> Level:
+    found = tuple(items)
+    is_whole = bool(found) and all(item.status == PASS for item in found)
+    return Level(name, PASS if is_whole else FAIL, origin, found)
+
+
+def _data(keras: Trace, torch: Trace, tolerance: Tolerance) -> Level:
+    """Arrays by their SHA-256, and what was fed: order, labels, images, parameters."""
+    dtype = keras.spec["dtype"]
+    is_augmented = keras.spec["augmentation"] is not None
+    allowed = 0.0 if not is_augmented else FLOAT64 if dtype == "float64" else IMAGES_FLOAT32
+
+    def items() -> Iterator[Item]:
+        for name, digest in keras.facts["sha256"].items():
+            yield compare_exact(f"{name}.sha256", digest, torch.facts["sha256"].get(name, "absent"))
+        for epoch in keras.numbers("feed"):
+            for name in ("index", "labels", "images"):
+                key = f"feed/{epoch}/{name}"
+                if name == "images" and allowed:
+                    yield compare_close(name, keras[key], torch[key], allowed=allowed, epoch=epoch)
+                else:
+                    yield compare_exact(name, keras[key], torch[key], epoch=epoch)
+            parameters = set(keras.names(f"feed/{epoch}")) | set(torch.names(f"feed/{epoch}"))
+            for name in sorted(parameters - {"index", "labels", "images"}):
+                key = f"feed/{epoch}/{name}"
+                yield compare_exact(name, keras[key], torch[key], epoch=epoch)
+
+    origin = EXACT if not allowed else f"{EXACT}; augmented images within {allowed:g}"
+    return _level("data", origin, _in_feeding_order(list(items())))
+
+
+def _in_feeding_order(items: list[Item]) -> list[Item]:
+    """Causes before effects within an epoch: order, labels, parameters, and then the images."""
+    return sorted(items, key=lambda i: (-1 if i.epoch is None else i.epoch, i.name == "images"))
+
+
+def _structure(keras: Trace, torch: Trace, tolerance: Tolerance) -> Level:
+    """Layers, their shapes and activations, parameters and their shapes, dtype."""
+    a, b = _by_layer(keras.facts["structure"]), _by_layer(torch.facts["structure"])
+    return _level("structure", EXACT, _facts("", a, b))
+
+
+def _by_layer(structure: dict[str, Any]) -> dict[str, Any]:
+    layers = {layer["name"]: layer for layer in structure["layers"]}
+    shapes = {f"{name}.shape": shape for name, shape in structure["parameters"].items()}
+    return {"layers": list(layers), **layers, **shapes, "dtype": structure["dtype"]}
+
+
+def _facts(name: str, keras: Any, torch: Any) -> list[Item]:
+    """Compares plain facts, mappings key by key; what one half lacks is "absent" there."""
+    if isinstance(keras, dict) or isinstance(torch, dict):
+        a = keras if isinstance(keras, dict) else {}
+        b = torch if isinstance(torch, dict) else {}
+        prefix = f"{name}." if name else ""
+        return [
+            item
+            for key in dict.fromkeys([*a, *b])
+            for item in _facts(f"{prefix}{key}", a.get(key, "absent"), b.get(key, "absent"))
+        ]
+    return [compare_exact(name, _text(keras), _text(torch))]
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _init(keras: Trace, torch: Trace, tolerance: Tolerance) -> Level:
+    """Initial weights, in float64 and in the dtype of the run."""
+    items = [
+        compare_exact(name, keras[f"{prefix}/{name}"], torch[f"{prefix}/{name}"], step=0)
+        for prefix in ("init", "trajectory/0")
+        for name in _parameters(keras)
+    ]
+    return _level("init", EXACT, items)
+
+
+def _forward(keras: Trace, torch: Trace, tolerance: Tolerance) -> Level:
+    """Dropout masks, and the output of every layer in eval mode and in train mode."""
+    items = _facts("", keras.facts["settings"]["layers"], torch.facts["settings"]["layers"])
+    items += [
+        compare_exact(f"{name}.mask", keras[f"mask/{name}"], torch[f"mask/{name}"])
+        for name in keras.names("mask")
+    ]
+    items += [
+        compare_close(
+            f"{layer['name']} ({mode})",
+            keras[f"forward/{mode}/{layer['name']}"],
+            torch[f"forward/{mode}/{layer['name']}"],
+            allowed=FLOAT64,
+            unit="rel",
+        )
+        for mode in ("eval", "train")
+        for layer in keras.facts["structure"]["layers"]
+    ]
+    return _level("forward", f"{SEMANTIC}; masks {EXACT}", items)
+
+
+def _loss(keras: Trace, torch: Trace, tolerance: Tolerance) -> Level:
+    """The loss of the probe in eval mode, in train mode, and with the masks of the gradient."""
+    items = [
+        compare_close(
+            name, keras[f"loss/{name}"], torch[f"loss/{name}"], allowed=FLOAT64, unit="rel"
+        )
+        for name in ("eval", "train", "gradient")
+    ]
+    return _level("loss", SEMANTIC, items)
+
+
+def _gradient(keras: Trace, torch: Trace, tolerance: Tolerance) -> Level:
+    """The gradient of every parameter in train mode."""
+    items = [
+        compare_close(
+            name, keras[f"gradient/{name}"], torch[f"gradient/{name}"], allowed=FLOAT64, unit="rel"
+        )
+        for name in _parameters(keras)
+    ]
+    return _level("gradient", SEMANTIC, items)
+
+
+def _optimizer(keras: Trace, torch: Trace, tolerance: Tolerance) -> Level:
+    """Settings, and both slots and the weights after the first and the last step of the probe."""
+    settings = (half.facts["settings"]["optimizer"] for half in (keras, torch))
+    items = _facts("optimizer", *settings)
+    items += [
+        compare_close(
+            name if group == "weights" else f"{name}.{group}",
+            keras[f"optimizer/{step}/{group}/{name}"],
+            torch[f"optimizer/{step}/{group}/{name}"],
+            allowed=FLOAT64,
+            unit="abs" if group == "weights" else "rel",
+            step=step,
+        )
+        for step in PROBE_STEPS
+        for group in ("momentum", "velocity", "weights")
+        for name in _parameters(keras)
+    ]
+    origin = f"{SEMANTIC}; weights absolute, also 1e-12"
+    return _level("optimizer", origin, items)
+
+
+def _trajectory(keras: Trace, torch: Trace, tolerance: Tolerance) -> Level:
+    """Weights at recorded steps, the running loss of every step, the history of every epoch.
+
+    Compared as far as both halves train with the same learning rate: from there on a difference
+    belongs to the schedule.
+    """
+    parting = _parting(keras, torch)
+    num_epochs = len(keras.history["loss"]) if parting is None else parting
+    last_step = num_epochs * keras.facts["steps_per_epoch"]
+    items = [
+        _worst_weight(keras, torch, step, tolerance.weights(step))
+        for step in keras.numbers("trajectory")
+        if 0 < step <= last_step
+    ]
+    items += _running_losses(keras, torch, num_epochs, tolerance)
+    for epoch in range(num_epochs):
+        step = (epoch + 1) * keras.facts["steps_per_epoch"]
+        items += [
+            compare_close(
+                key,
+                keras.history[key][epoch],
+                torch.history[key][epoch],
+                allowed=tolerance.history(key, epoch),
+                epoch=epoch,
+                step=step,
+            )
+            for key in ("loss", "accuracy", "val_loss", "val_accuracy")
+        ]
+    origin = tolerance.origin
+    if parting is not None:
+        origin += f"; compared up to epoch {parting}, from which on the learning rates differ"
+    if not items:  # the rates differ from the first epoch on
+        return Level("trajectory", SKIPPED, origin)
+    return _level("trajectory", origin, items)
+
+
+def _worst_weight(keras: Trace, torch: Trace, step: int, allowed: float) -> Item:
+    items = [
+        compare_close(
+            name,
+            keras[f"trajectory/{step}/{name}"],
+            torch[f"trajectory/{step}/{name}"],
+            allowed=allowed,
+            epoch=(step - 1) // keras.facts["steps_per_epoch"],
+            step=step,
+        )
+        for name in _parameters(keras)
+    ]
+    return max(items, key=lambda item: item.worst)
+
+
+def _running_losses(
+    keras: Trace, torch: Trace, num_epochs: int, tolerance: Tolerance
+) -> Iterator[Item]:
+    """One item an epoch: the first step above what is allowed, else the one closest to it."""
+    steps_per_epoch = keras.facts["steps_per_epoch"]
+    a, b = keras["running_loss"], torch["running_loss"]
+    steps = np.arange(1, len(a) + 1)
+    if a.shape != b.shape:
+        yield compare_close("running loss", a, b, allowed=0.0)
+        return
+    allowed = tolerance.running_loss(steps)
+    excess = absolute_difference(a, b) / np.maximum(allowed, np.finfo(float).tiny)
+    for epoch in range(num_epochs):
+        rows = slice(epoch * steps_per_epoch, (epoch + 1) * steps_per_epoch)
+        above = np.flatnonzero(excess[rows] > 1)
+        row = rows.start + int(above[0] if above.size else excess[rows].argmax())
+        yield compare_close(
+            "running loss", a[row], b[row], allowed=float(allowed[row]), epoch=epoch, step=row + 1
+        )
+
+
+def _schedule(keras: Trace, torch: Trace, tolerance: Tolerance) -> Level:
+    """The learning rate of every epoch."""
+    a, b = keras.history["learning_rate"], torch.history["learning_rate"]
+    parting = _parting(keras, torch)
+    num_epochs, origin = len(a), EXACT
+    if parting is not None and tolerance.may_part(parting):
+        num_epochs = parting
+        origin += f"; from epoch {parting} on rounding decides when the rate is cut"
+    items = [compare_exact("learning_rate", a[e], b[e], epoch=e) for e in range(num_epochs)]
+    return _level("schedule", origin, items)
+
+
+def _parting(keras: Trace, torch: Trace) -> int | None:
+    """The first epoch that the halves train with different learning rates, or None."""
+    rates = zip(keras.history["learning_rate"], torch.history["learning_rate"], strict=True)
+    return next((epoch for epoch, (a, b) in enumerate(rates) if a != b), None)
+
+
+def _behaviour(keras: Trace, torch: Trace, tolerance: Tolerance) -> Level:
+    """The verdict on the fit."""
+    a, b = judge(keras.history), judge(torch.history)
+    last = len(keras.history["loss"]) - 1
+    gap = abs(a["gap"] - b["gap"])
+    allowed = tolerance.history("accuracy", last) + tolerance.history("val_accuracy", last)
+    origin = "the same verdict"
+    if a["verdict"] != b["verdict"] and gap <= allowed:
+        # On the edge between two verdicts, rounding may decide which one it is.
+        origin += f"; {a['verdict']} and {b['verdict']} lie within the noise of each other"
+        return _level(
+            "behaviour", origin, [compare_close("gap", a["gap"], b["gap"], allowed=allowed)]
+        )
+    return _level("behaviour", origin, [compare_exact("verdict", a["verdict"], b["verdict"])])
+
+
+def _parameters(trace: Trace) -> list[str]:
+    return list(trace.facts["structure"]["parameters"])
+
+
+LEVELS: dict[str, Callable[[Trace, Trace, Tolerance], Level]] = {
+    "data": _data,
+    "structure": _structure,
+    "init": _init,
+    "forward": _forward,
+    "loss": _loss,
+    "gradient": _gradient,
+    "optimizer": _optimizer,
+    "trajectory": _trajectory,
+    "schedule": _schedule,
+    "behaviour": _behaviour,
+}

@@ -1,0 +1,199 @@
+"""Pair: one spec on its way through both halves, from a folder of jobs to a result.
+
+A pair owns one run directory: `keras/` and `torch/` with their traces, a log for each child, and
+`result.json`. In float32 it also has nudged runs of the reference, `nudge-1/` and so on, which are
+removed once what they measured stands in the result.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from parity.behaviour import judge
+from parity.data import load_data
+from parity.data_file import save_data
+from parity.envelope import Envelope
+from parity.errors import InputError
+from parity.ladder import climb
+from parity.result import ERROR, FAIL, PASS, Item, Level, Result
+from parity.runner import Failure, Job
+from parity.spec import RunSpec
+from parity.tolerance import FLOAT64, Float64Tolerance, Tolerance
+from parity.trace import Trace, write_json
+
+DEFAULT_NUDGES = 4
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How runs are carried out; nothing here changes what they compute.
+
+    Attributes:
+        out: folder for the run directories; it must not hold any of these runs yet.
+        nudges: nudged runs of the reference; None = 4 in float32, 0 in float64.
+        keras_python: interpreter of the Keras half.
+        torch_python: interpreter of the torch half.
+        timeout_s: seconds after which a child counts as hung; None = never.
+        workers: children at a time; None = one for each core.
+        quiet: no progress.
+    """
+
+    out: Path
+    nudges: int | None = None
+    keras_python: str = sys.executable
+    torch_python: str = sys.executable
+    timeout_s: float | None = None
+    workers: int | None = None
+    quiet: bool = True
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The ladder of a pair, and by what its trajectory was judged."""
+
+    levels: tuple[Level, ...]
+    tolerance: Tolerance
+
+    @property
+    def suspect(self) -> Item | None:
+        """What in the trajectory goes beyond the envelope that was measured so far, or None."""
+        if not isinstance(self.tolerance, Envelope):
+            return None
+        return next(level for level in self.levels if level.id == "trajectory").first_failure
+
+
+@dataclass
+class Pair:
+    """One spec in both halves.
+
+    Attributes:
+        spec: the run.
+        directory: its run directory.
+        options: how it is carried out.
+        nudges: directories of the nudged runs that count, planned or finished.
+        failures: jobs that did not deliver.
+        result: set by `finish`.
+    """
+
+    spec: RunSpec
+    directory: Path
+    options: RunOptions
+    nudges: list[Path] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    result: Result | None = None
+
+    def prepare(self) -> list[Job]:
+        """Writes the data and the specs of the children, and returns their jobs.
+
+        Raises:
+            InputError: the data cannot be used, or float32 is to be judged without a nudged run.
+        """
+        spec = self.spec
+        num_nudges = self.options.nudges
+        if num_nudges is None:
+            num_nudges = DEFAULT_NUDGES if spec.dtype == "float32" else 0
+        if num_nudges < 1 and spec.dtype == "float32":
+            raise InputError(
+                f"nudges={num_nudges}: float32 needs at least 1 nudged run, since they measure "
+                "what is allowed; or use dtype float64"
+            )
+        data = load_data(
+            spec.data, train=spec.train_size, val=spec.val_size, seed=spec.seed, split=spec.split
+        )
+        self.directory.mkdir(parents=True)
+        save_data(data, self._data)
+        jobs = []
+        for half in ("keras", "torch"):
+            self._spec_directory(half, spec)
+            jobs.append(self._job(half, half, [self.directory / half]))
+        if num_nudges:
+            self.nudges = [self.nudge(number) for number in range(1, num_nudges + 1)]
+            jobs.append(self.nudge_job(self.nudges))
+        return jobs
+
+    def nudge(self, number: int, *, epochs: int | None = None) -> Path:
+        """Plans a nudged run of the reference; `epochs` makes it a short one."""
+        spec = self.spec.replace(nudge=number, epochs=epochs or self.spec.epochs)
+        return self._spec_directory(f"nudge-{number}", spec)
+
+    def nudge_job(self, directories: Sequence[Path]) -> Job:
+        """Returns the job that runs planned nudged runs, one after the other."""
+        return self._job(f"nudged keras ({directories[0].name})", "keras", directories)
+
+    def compare(self, short: Sequence[Path] = ()) -> Comparison:
+        """Climbs the ladder.
+
+        Args:
+            short: further nudged runs, of fewer epochs.
+        """
+        keras, torch = self.traces()
+        nudged = [Trace(path) for path in [*self.nudges, *short]]
+        tolerance: Tolerance = Float64Tolerance()
+        if nudged:
+            tolerance = Envelope(
+                [keras, *nudged],
+                floor=FLOAT64 if self.spec.dtype == "float64" else 0.0,
+                rule=self.spec.reduce_lr,
+            )
+        return Comparison(climb(keras, torch, tolerance), tolerance)
+
+    def traces(self) -> tuple[Trace, Trace]:
+        """Returns the finished traces, Keras's first."""
+        return Trace(self.directory / "keras"), Trace(self.directory / "torch")
+
+    def finish(self, comparison: Comparison | None, *errors: str) -> Result:
+        """Writes result.json and removes what was only needed on the way.
+
+        Args:
+            comparison: the ladder; None if there is none.
+            *errors: why there is none, a paragraph each.
+        """
+        spec = self.spec.to_dict()
+        if comparison is None:
+            reasons = (*errors, *(failure.reason for failure in self.failures))
+            self.result = Result(ERROR, spec, errors=reasons)
+        else:
+            keras, torch = self.traces()
+            tolerance = comparison.tolerance
+            self.result = Result(
+                verdict=FAIL if any(x.status == FAIL for x in comparison.levels) else PASS,
+                spec=spec,
+                levels=comparison.levels,
+                environment={"keras": keras.environment, "torch": torch.environment},
+                data={"source": self.spec.data, "sha256": keras.facts["sha256"]},
+                behaviour={"keras": judge(keras.history), "torch": judge(torch.history)},
+                history={"keras": keras.history, "torch": torch.history},
+                wall_s={"keras": keras.wall_s, "torch": torch.wall_s},
+                envelope=tolerance.to_json() if isinstance(tolerance, Envelope) else None,
+            )
+        write_json(self.directory / "result.json", self.result.to_json())
+        # Data and nudged runs follow from the spec, and are large.
+        self._data.unlink(missing_ok=True)
+        for path in self.directory.glob("nudge-*"):
+            shutil.rmtree(path, ignore_errors=True)
+        return self.result
+
+    @property
+    def _data(self) -> Path:
+        return self.directory / "data.safetensors"
+
+    def _spec_directory(self, name: str, spec: RunSpec) -> Path:
+        path = self.directory / name
+        path.mkdir()
+        write_json(path / "spec.json", spec.to_dict())
+        return path
+
+    def _job(self, label: str, half: str, directories: Sequence[Path]) -> Job:
+        log = "nudged.log" if label.startswith("nudged") else f"{half}.log"
+        return Job(
+            name=f"{self.directory.name} {label}",
+            half=half,
+            python=self.options.keras_python if half == "keras" else self.options.torch_python,
+            data=self._data,
+            directories=tuple(directories),
+            log=self.directory / log,
+        )

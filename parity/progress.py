@@ -1,0 +1,168 @@
+"""ProgressDisplay: shows how far the jobs of `run_jobs` have come.
+
+On a terminal: a bar for each running job and one for all, which vanish at the end; what remains are
+lines about failures. Elsewhere: plain lines, few enough for a log. Quiet: nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+    from parity.runner import Failure, Job, Progress
+
+MARKS = (0.25, 0.5, 0.75)  # parts of a job after which a plain line is written
+
+
+class ProgressDisplay:
+    """A context manager whose methods are the two callbacks of `run_jobs`.
+
+    Args:
+        jobs: what will be run.
+        quiet: show nothing at all.
+        stream: where to; standard error by default, since standard output is for results.
+    """
+
+    def __init__(self, jobs: Sequence[Job], *, quiet: bool, stream: TextIO | None = None) -> None:
+        stream = sys.stderr if stream is None else stream
+        self._display: _Plain | _Bars | None = None
+        if not quiet:
+            self._display = _Bars(len(jobs), stream) if _draws(stream) else _Plain(stream)
+
+    def __enter__(self) -> ProgressDisplay:
+        if self._display is not None:
+            self._display.open()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._display is not None:
+            self._display.close()
+
+    def on_progress(self, job: Job, progress: Progress) -> None:
+        """Shows that a job has started or advanced."""
+        if self._display is not None:
+            self._display.on_progress(job, progress)
+
+    def on_done(self, job: Job, failure: Failure | None) -> None:
+        """Shows that a job has ended."""
+        if self._display is not None:
+            self._display.on_done(job, failure)
+
+
+def _draws(stream: TextIO) -> bool:
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def _headline(failure: Failure) -> str:
+    """Returns the first line of a reason, which starts with the name of the job."""
+    return failure.reason.partition("\n")[0]
+
+
+class _Plain:
+    """Lines: started, 25 %, 50 %, 75 %, finished or failed."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._started_s: dict[Job, float] = {}
+        self._marks: dict[Job, int] = {}
+
+    def open(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+    def on_progress(self, job: Job, progress: Progress) -> None:
+        if job not in self._started_s:
+            self._started_s[job] = time.monotonic()
+            self._write(f"{job.name}: started")
+        marks = sum(progress.fraction >= mark for mark in MARKS)
+        # The line of 100 % is the one that the job has ended.
+        if marks > self._marks.get(job, 0) and progress.fraction < 1:
+            self._marks[job] = marks
+            self._write(f"{job.name}: {100 * MARKS[marks - 1]:.0f} %, {_describe(progress)}")
+
+    def on_done(self, job: Job, failure: Failure | None) -> None:
+        if failure is not None:
+            self._write(f"failed: {_headline(failure)}")
+        else:
+            took_s = time.monotonic() - self._started_s.get(job, time.monotonic())
+            self._write(f"{job.name}: finished in {took_s:.1f} s")
+
+    def _write(self, line: str) -> None:
+        self._stream.write(line + "\n")
+        self._stream.flush()
+
+
+class _Bars:
+    """Bars drawn by rich, which is imported only here: it takes a tenth of a second."""
+
+    def __init__(self, num_jobs: int, stream: TextIO) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import Progress as RichProgress
+
+        self._progress = RichProgress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f} %", markup=False),
+            TextColumn("{task.fields[detail]}", markup=False),
+            TimeElapsedColumn(),
+            console=Console(file=stream),
+            transient=True,
+            refresh_per_second=4,
+            redirect_stdout=False,  # standard output may be a file that wants its JSON
+            redirect_stderr=stream is sys.stderr,
+        )
+        self._num_jobs = num_jobs
+        self._num_done = 0
+        self._all: TaskID | None = None
+        self._tasks: dict[Job, TaskID] = {}
+
+    def open(self) -> None:
+        self._progress.start()
+        if self._num_jobs > 1:
+            self._all = self._add("all", total=self._num_jobs, detail=f"0/{self._num_jobs} done")
+
+    def close(self) -> None:
+        self._progress.stop()
+
+    def on_progress(self, job: Job, progress: Progress) -> None:
+        if job not in self._tasks:
+            self._tasks[job] = self._add(job.name, total=1, detail="starting")
+        if progress.num_steps:
+            self._progress.update(
+                self._tasks[job], completed=progress.fraction, detail=_describe(progress)
+            )
+
+    def on_done(self, job: Job, failure: Failure | None) -> None:
+        if job in self._tasks:
+            self._progress.remove_task(self._tasks.pop(job))
+        if failure is not None:
+            line = f"failed: {_headline(failure)}"
+            self._progress.console.print(line, style="red", markup=False, highlight=False)
+        self._num_done += 1
+        if self._all is not None:
+            detail = f"{self._num_done}/{self._num_jobs} done"
+            self._progress.update(self._all, completed=self._num_done, detail=detail)
+
+    def _add(self, description: str, **fields: Any) -> TaskID:
+        return self._progress.add_task(description, **fields)
+
+
+def _describe(progress: Progress) -> str:
+    """Returns step and loss of the run that is under way."""
+    loss = "" if progress.loss is None else f", loss {progress.loss:.4g}"
+    return f"step {progress.step}/{progress.num_steps}{loss}"

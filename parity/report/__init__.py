@@ -1,0 +1,1 @@
+"""Reports: a Result in, something to look at out."""

@@ -1,0 +1,150 @@
+"""The result as text: a ladder that reads at a glance at 80 columns, on a terminal and in a pipe.
+
+`result_lines` builds lines of (text, style) pairs; `print_result` is the only place that prints,
+with colours where the stream is a terminal and NO_COLOR is not set.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, TextIO
+
+from parity.result import ERROR, FAIL, NOT_REACHED, PASS, SKIPPED, Item, Level, Result
+
+Line = list[tuple[str, str]]  # (text, style of rich)
+
+_STYLES = {
+    PASS: "bold green",
+    FAIL: "bold red",
+    ERROR: "bold red",
+    SKIPPED: "yellow",
+    NOT_REACHED: "dim",
+}
+_WORDS = {PASS: "pass", FAIL: "FAIL", ERROR: "ERROR", SKIPPED: "skipped", NOT_REACHED: "-"}
+# What the exact levels count, in the place of a tolerance.
+_SENTENCES = {
+    PASS: "the two runs are the same run",
+    FAIL: "the two runs are not the same run",
+    ERROR: "no result",
+}
+
+
+def result_lines(result: Result) -> list[Line]:
+    """Returns the report of one run, line by line, no line over 80 columns of its own making."""
+    spec = result.spec
+    lines: list[Line] = [
+        [
+            (f"{spec['scenario']}", "bold"),
+            (f"  seed {spec['seed']}  {spec['dtype']}  {_count(spec['epochs'], 'epoch')}  ", ""),
+            (f"batch {spec['batch_size']}  {result.mode}  ", ""),
+            (_WORDS[result.verdict].upper(), _STYLES[result.verdict]),
+        ]
+    ]
+    if result.verdict == ERROR:
+        for error in result.errors:
+            lines += [[("  " + row, "")] for row in error.splitlines()]
+        return [*lines, []]
+    lines.append([(f"  {'level':<11}{'':<9}{'worst':>9}  {'allowed':>9}  where", "dim")])
+    lines += [_level_line(level) for level in result.levels]
+    if (first := result.first_divergence) is not None:
+        lines += _divergence_lines(*first)
+    lines.append(_training_line(result))
+    lines.append([(f"  {_SENTENCES[result.verdict]}", _STYLES[result.verdict])])
+    return [*lines, []]
+
+
+def _level_line(level: Level) -> Line:
+    status = (f"{_WORDS[level.status]:<9}", _STYLES[level.status])
+    worst = level.worst
+    if worst is None:
+        return [(f"  {level.id:<11}", ""), status]
+    compared = sum(item.num_compared for item in level.items)
+    if all(item.unit == "count" for item in level.items):
+        differing = sum(item.worst for item in level.items)
+        numbers = f"{_number(differing)}  {_number(0.0)}  "
+        where = f"of {compared:,} values, bit for bit"
+    else:
+        numbers = f"{_number(worst.worst)}  {_number(worst.allowed)}  "
+        where = f"{worst.name}{_moment(worst)}"
+    return [(f"  {level.id:<11}", ""), status, (numbers + where, "")]
+
+
+def _divergence_lines(level: Level, item: Item) -> list[Line]:
+    place = f" at {list(item.index)}" if item.index else ""
+    lines: list[Line] = [
+        [
+            ("  first divergence  ", "bold red"),
+            (f"{level.id}: {item.name}{_moment(item)}{place}", ""),
+        ],
+        [(f"    keras {_shown(item.keras)}", "")],
+        [(f"    torch {_shown(item.torch)}", "")],
+        [
+            (
+                f"    differs by {_number(item.worst).strip()} ({item.unit}), "
+                f"allowed {_number(item.allowed).strip()}"
+                + (f"; {item.note}" if item.note else ""),
+                "",
+            )
+        ],
+        [(f"    {level.origin}", "dim")],
+    ]
+    return lines
+
+
+def _training_line(result: Result) -> Line:
+    keras, torch = result.history["keras"], result.history["torch"]
+    cuts = len(set(keras["learning_rate"])) - 1
+    text = (
+        f"  val_accuracy {keras['val_accuracy'][-1]:.4f} / {torch['val_accuracy'][-1]:.4f}"
+        f"  {result.behaviour['keras']['verdict']} / {result.behaviour['torch']['verdict']}"
+        f"  {result.wall_s['keras']:.1f} s / {result.wall_s['torch']:.1f} s"
+    )
+    return [(text + (f"  {_count(cuts, 'rate cut')}" if cuts else ""), "dim")]
+
+
+def _moment(item: Item) -> str:
+    parts = []
+    if item.epoch is not None:
+        parts.append(f"epoch {item.epoch}")
+    if item.step is not None:
+        parts.append(f"step {item.step}")
+    return f" ({', '.join(parts)})" if parts else ""
+
+
+def _number(value: float) -> str:
+    return f"{value:9.0f}" if value == int_or_none(value) and abs(value) < 1e6 else f"{value:9.1e}"
+
+
+def int_or_none(value: float) -> int | None:
+    """Returns a float as an int where it is one."""
+    return int(value) if value == value and abs(value) != float("inf") and value % 1 == 0 else None
+
+
+def _shown(value: Any) -> str:
+    text = repr(value) if isinstance(value, float) else str(value)
+    return text if len(text) <= 70 else text[:67] + "..."
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def print_lines(lines: list[Line], stream: TextIO | None = None) -> None:
+    """Prints lines, with colours on a terminal."""
+    stream = stream or sys.stdout
+    if not stream.isatty():
+        for line in lines:
+            stream.write("".join(text for text, _ in line).rstrip() + "\n")
+        stream.flush()
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(file=stream, highlight=False)
+    for line in lines:
+        console.print(Text.assemble(*line))
+
+
+def print_result(result: Result, stream: TextIO | None = None) -> None:
+    """Prints the report of one run."""
+    print_lines(result_lines(result), stream)

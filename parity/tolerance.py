@@ -1,0 +1,65 @@
+"""How much two halves may differ, and why that much: the constants, and the rule for float64.
+
+float64 proves semantics: what is allowed is a small multiple of what rounding explains, the same in
+every scenario. float32 measures noise: see `envelope.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+# Measured by `python benchmarks/same_seed.py`: probes and whole float64 trainings of the document
+# differ by at most some 1e-14. The smallest fault of meaning that is known, Adam's bias correction
+# with betas that are not rounded to float32, moves weights by 7e-12 in one step of 0.001.
+FLOAT64 = 1e-12
+# Images are interpolated in float64 and rounded once to float32, in [0, 1] by at most 6e-8; where
+# the two halves add in another order, a pixel may be rounded the other way.
+IMAGES_FLOAT32 = 5e-7
+
+
+class Tolerance(Protocol):
+    """What the trajectory allows."""
+
+    @property
+    def origin(self) -> str:
+        """Where the numbers come from, as a sentence for the report."""
+
+    def weights(self, step: int) -> float:
+        """Greatest allowed difference of any weight after a recorded step."""
+
+    def running_loss(self, steps: np.ndarray) -> np.ndarray:
+        """Greatest allowed difference of the running loss after each of the steps."""
+
+    def history(self, key: str, epoch: int) -> float:
+        """Greatest allowed difference of a value of the history."""
+
+    def may_part(self, epoch: int) -> bool:
+        """Whether rounding may decide with which learning rate an epoch is trained."""
+
+
+@dataclass(frozen=True)
+class Float64Tolerance:
+    """One number for everything."""
+
+    origin: str = (
+        f"float64: {FLOAT64:g} absolute, what rounding explains and no fault of meaning does"
+    )
+
+    def weights(self, step: int) -> float:
+        """See Tolerance."""
+        return FLOAT64
+
+    def running_loss(self, steps: np.ndarray) -> np.ndarray:
+        """See Tolerance."""
+        return np.full(len(steps), FLOAT64)
+
+    def history(self, key: str, epoch: int) -> float:
+        """See Tolerance."""
+        return FLOAT64
+
+    def may_part(self, epoch: int) -> bool:
+        """Never: in float64 both halves see the same losses."""
+        return False

@@ -1,0 +1,172 @@
+"""Faults as people make them when they port Keras code, planted in the torch half.
+
+Each says in which run it shows, and at which level and item the ladder must name it. `planted` puts
+one in for the duration of a block.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import torch
+from pytest import MonkeyPatch
+from torch_impl import augment, data, layers, models, optim, probe, schedule, train
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One mistake.
+
+    Attributes:
+        name: of the fault.
+        plant: puts it in.
+        level: of the ladder at which it must be caught.
+        item: that must be named as the first divergence.
+        scenario: the run in which it is planted.
+        settings: changes of that run.
+    """
+
+    name: str
+    plant: Callable[[MonkeyPatch], None]
+    level: str
+    item: str
+    scenario: str = "dropout"
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+@contextlib.contextmanager
+def planted(fault: Fault) -> Iterator[None]:
+    """Plants a fault for the duration of a block."""
+    with MonkeyPatch.context() as patch:
+        fault.plant(patch)
+        yield
+
+
+def _optimizer(kind: Any) -> Callable[[MonkeyPatch], None]:
+    def plant(patch: MonkeyPatch) -> None:
+        patch.setattr(train, "Adam", kind)
+        patch.setattr(probe, "Adam", kind)
+
+    return plant
+
+
+def _torch_adam(parameters: Any, learning_rate: float) -> torch.optim.Optimizer:
+    return torch.optim.Adam(parameters, lr=learning_rate, eps=1e-7)
+
+
+def _torch_default_init(patch: MonkeyPatch) -> None:
+    def initialise(model: torch.nn.Module, seeds: Any) -> None:
+        torch.manual_seed(seeds.seed)
+        for layer in model.modules():
+            if isinstance(layer, torch.nn.Conv2d | torch.nn.Linear):
+                layer.reset_parameters()
+            elif isinstance(layer, layers.Dropout):
+                layer.seed = seeds.next_layer_seed()
+
+    patch.setattr(models, "initialise", initialise)
+
+
+def _mask_rate(patch: MonkeyPatch) -> None:
+    keep = layers.stateless_keep
+    patch.setattr(layers, "stateless_keep", lambda shape, rate, **k: keep(shape, rate + 0.01, **k))
+
+
+def _nchw_flatten(patch: MonkeyPatch) -> None:
+    patch.setattr(layers.Flatten, "forward", lambda self, x: x.flatten(1))
+
+
+def _shuffled_each_epoch(patch: MonkeyPatch) -> None:
+    def batches(self: Any) -> Any:
+        epoch = self.__dict__.setdefault("epoch", 0)
+        self.epoch += 1
+        generator = torch.Generator().manual_seed(epoch)
+        order = self._order
+        if epoch:
+            order = order[torch.randperm(len(order), generator=generator)]
+        for index in order.split(self._batch_size):
+            yield data.Batch(self._x[index], self._y[index], index, None)
+
+    patch.setattr(data.ArrayBatches, "__iter__", batches)
+    # Validation goes through its samples in order, whatever the epoch.
+    plain = data.validation_data
+    patch.setattr(train, "validation_data", lambda spec, arrays: list(plain(spec, arrays)))
+
+
+def _rotation_sign(patch: MonkeyPatch) -> None:
+    right = augment._matrices
+    patch.setattr(augment, "_matrices", lambda p, h, w: right({**p, "theta": -p["theta"]}, h, w))
+
+
+def _shear_unit(patch: MonkeyPatch) -> None:
+    right = augment._matrices
+    patch.setattr(
+        augment, "_matrices", lambda p, h, w: right({**p, "shear": torch.rad2deg(p["shear"])}, h, w)
+    )
+
+
+def _patience(patch: MonkeyPatch) -> None:
+    def one_more(optimizer: Any, *, patience: int, **rule: Any) -> Any:
+        return schedule.ReduceLROnPlateau(optimizer, patience=patience + 1, **rule)
+
+    patch.setattr(train, "ReduceLROnPlateau", one_more)
+
+
+def _mean_of_batch_means(patch: MonkeyPatch) -> None:
+    def update(self: Any, loss: Any, logits: Any, y: Any) -> None:
+        self._loss += loss
+        self._correct += (logits.argmax(1) == y).float().mean()
+        self._count += 1
+
+    patch.setattr(train.RunningMetrics, "update", update)
+
+
+def _validation_in_train_mode(patch: MonkeyPatch) -> None:
+    right = train.evaluate
+
+    def evaluate(model: Any, *arguments: Any) -> Any:
+        model.eval = lambda: model.train()
+        return right(model, *arguments)
+
+    patch.setattr(train, "evaluate", evaluate)
+
+
+def _label_shift(patch: MonkeyPatch) -> None:
+    right = data.to_tensors
+
+    def shifted(spec: Any, x: Any, y: Any) -> Any:
+        images, labels = right(spec, x, y)
+        return images, (labels + 1) % 10
+
+    patch.setattr(data, "to_tensors", shifted)
+
+
+FAULTS = (
+    Fault(
+        "Adam's epsilon 1e-8",
+        _optimizer(partial(optim.Adam, epsilon=1e-8)),
+        "optimizer",
+        "optimizer.epsilon",
+    ),
+    Fault("Adam by torch's formula", _optimizer(_torch_adam), "optimizer", "conv1.kernel"),
+    Fault("torch's default initialisers", _torch_default_init, "init", "conv1.kernel"),
+    Fault("dropout masks of another rate", _mask_rate, "forward", "dropout1.mask"),
+    Fault("flatten in the order of NCHW", _nchw_flatten, "forward", "flatten (eval)"),
+    Fault("shuffled anew in each epoch", _shuffled_each_epoch, "data", "index"),
+    Fault("rotation of the other sign", _rotation_sign, "data", "images", "augmentation"),
+    Fault("shear in another unit", _shear_unit, "data", "images", "augmentation"),
+    Fault(
+        "patience one epoch longer",
+        _patience,
+        "schedule",
+        "learning_rate",
+        "capacity",
+        {"epochs": 12, "reduce_lr": {"factor": 0.1, "patience": 1, "min_delta": 0.05}},
+    ),
+    Fault("mean of batch means", _mean_of_batch_means, "trajectory", "running loss"),
+    Fault("validation in train mode", _validation_in_train_mode, "trajectory", "val_loss"),
+    Fault("labels shifted by one", _label_shift, "data", "labels"),
+)
