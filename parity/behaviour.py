@@ -6,7 +6,7 @@ With the accuracies of the last epoch:
 - else "underfit": training accuracy is below 0.9;
 - else "good_fit".
 
-A history with a loss that is not finite is "diverged". The training accuracy is Keras's running
+A history with a number that is not finite is "diverged". The training accuracy is Keras's running
 mean, measured with dropout on while the weights still change, in both halves alike.
 """
 
@@ -19,6 +19,8 @@ from parity.trace import History
 
 MAX_GAP = 0.05
 MIN_ACCURACY = 0.9
+# An accuracy of 0.9 is 0.89999998 in float32: exactly at a limit is not beyond it.
+ROUNDING = 1e-6
 
 
 def judge(history: History) -> dict[str, Any]:
@@ -32,11 +34,12 @@ def judge(history: History) -> dict[str, Any]:
     """
     train, val = history["accuracy"][-1], history["val_accuracy"][-1]
     gap = train - val
-    if not all(math.isfinite(value) for value in history["loss"] + history["val_loss"]):
+    columns = (history[key] for key in ("loss", "val_loss", "accuracy", "val_accuracy"))
+    if not all(math.isfinite(value) for column in columns for value in column):
         verdict = "diverged"
-    elif gap > MAX_GAP:
+    elif gap > MAX_GAP + ROUNDING:
         verdict = "overfit"
-    elif train < MIN_ACCURACY:
+    elif train < MIN_ACCURACY - ROUNDING:
         verdict = "underfit"
     else:
         verdict = "good_fit"

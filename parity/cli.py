@@ -17,18 +17,22 @@ from parity.errors import InputError, ParityError
 INTERRUPTED = "interrupted: the children were ended; what had finished is kept"
 
 
-def _seed_range(context: click.Context, parameter: click.Parameter, value: str | None) -> list[int]:
-    """Parses A:B into the seeds A ... B-1."""
+def _seeds(context: click.Context, parameter: click.Parameter, value: str | None) -> list[int]:
+    """Parses A:B into the seeds A ... B-1, and A,B,C into these."""
     if value is None:
         return []
-    start, colon, stop = value.partition(":")
     try:
-        seeds = list(range(int(start), int(stop)))
+        if "," in value:
+            seeds = [int(part) for part in value.split(",")]
+        else:
+            start, _, stop = value.partition(":")
+            seeds = list(range(int(start), int(stop)))
     except ValueError:
         seeds = []
-    if not colon or not seeds:
+    if not seeds or len(set(seeds)) < len(seeds):
         raise click.BadParameter(
-            f"{value!r}: expected A:B with A < B, such as 0:5 for 0, 1, 2, 3, 4"
+            f"{value!r}: expected A:B with A < B, such as 0:3 for 0, 1, 2; or different seeds "
+            "with commas between them"
         )
     return seeds
 
@@ -98,7 +102,7 @@ def _options(options: list[Any]) -> Any:
 @click.argument("scenarios", nargs=-1, metavar="[SCENARIO ...]")
 @click.option("--seed", type=int, help="Seed of every run.  [default: 42]")
 @click.option(
-    "--seeds", callback=_seed_range, metavar="A:B", help="Seeds A to B-1, a run for each."
+    "--seeds", callback=_seeds, metavar="A:B", help="Seeds A to B-1, or A,B,C; a run for each."
 )
 @click.option("--epochs", type=int, help="Epochs, in place of the scenario's own.")
 @click.option("--batch-size", type=int, help="Samples a step.  [default: 32]")
@@ -122,7 +126,7 @@ def _options(options: list[Any]) -> Any:
     "--nudges",
     type=click.IntRange(min=0),
     metavar="N",
-    help="Nudged Keras runs that measure rounding.  [default: 4 in float32, else 0]",
+    help="Nudged Keras runs that measure rounding.  [default: 4; float64: 0, or 2 in long runs]",
 )
 @click.option(
     "--out",
@@ -155,9 +159,11 @@ def run(
 
     from parity.pair import RunOptions
     from parity.pipeline import run_all
+    from parity.report.summary import summary_lines
     from parity.report.terminal import print_lines, print_result
     from parity.scenarios import SCENARIOS, scenario
 
+    _check_json(json_file)
     if seed is not None and seeds:
         raise click.UsageError("--seed and --seeds exclude each other")
     if full:
@@ -184,6 +190,8 @@ def run(
     if json_file is not None:
         _write_results(json_file, [result.to_json() for result in results])
     if not quiet:
+        if len(results) > 1:
+            print_lines(summary_lines(results))
         print_lines([[(f"results in {folder}", "dim")]])
     return _exit_code([result.verdict for result in results])
 
@@ -196,6 +204,12 @@ def _exit_code(verdicts: list[str]) -> int:
     if any(verdict == "error" for verdict in verdicts):
         return 3
     return 1 if any(verdict != "pass" for verdict in verdicts) else 0
+
+
+def _check_json(path: Path | None) -> None:
+    """Refuses a place that cannot be written to before anything is computed for it."""
+    if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
+        raise InputError(f"--json {path}: expected a file in a folder that exists")
 
 
 def _write_results(path: Path, results: list[dict[str, Any]]) -> None:
@@ -219,6 +233,7 @@ def list_command(json_file: Path | None, quiet: bool) -> int:
     from parity.scenarios import SCENARIOS
     from parity.trace import write_json
 
+    _check_json(json_file)
     rows = [(name, function(), function.__doc__ or "") for name, function in SCENARIOS.items()]
     if json_file is not None:
         write_json(json_file, {name: spec.to_dict() for name, spec, _ in rows})
@@ -248,6 +263,7 @@ def doctor(
     from parity.report.terminal import print_lines
     from parity.trace import write_json
 
+    _check_json(json_file)
     report = examine(
         keras_python=keras_python,
         torch_python=torch_python,

@@ -38,7 +38,7 @@ def compare_exact(name: str, keras: Any, torch: Any, **place: Any) -> Item:
         index=index,
         keras=_value(keras, index),
         torch=_value(torch, index),
-        note=f"{differs.size} of {keras.size} differ" if differs.size else "",
+        note=f"{differs.size} of {keras.size} differ" if differs.size else _nothing(keras),
         **place,
     )
 
@@ -60,7 +60,7 @@ def compare_close(
     if (mismatch := _mismatch(name, keras, torch, allowed, unit, place)) is not None:
         return mismatch
     if keras.size == 0:
-        return Item(name, 0.0, allowed, unit, 0, note="nothing to compare", **place)
+        return Item(name, 0.0, allowed, unit, 0, note=_nothing(keras), **place)
     difference = absolute_difference(keras, torch)
     scale = 1.0
     if unit == "rel":
@@ -118,6 +118,10 @@ def _mismatch(
         note="shape or dtype differs",
         **place,
     )
+
+
+def _nothing(array: np.ndarray) -> str:
+    return "" if array.size else "nothing to compare"
 
 
 def _index(position: int, array: np.ndarray) -> tuple[int, ...] | None:

@@ -7,7 +7,8 @@ Every run turns at other steps, so that the envelope is what any two of the refe
 differed by, up to and including a step.
 
     weights      FACTOR × the greatest difference of any weight between any two runs so far
-    losses       the same, × the greatest ratio of a loss difference to a weight difference
+    losses       the same, × the greatest ratio of a loss difference to a weight difference; at
+                 least what rounding does to the mean itself, (8 + √batches) × epsilon of its value
     accuracies   FACTOR × their own greatest spread so far + SPARE_SAMPLES / number of samples
 """
 
@@ -47,6 +48,8 @@ class Envelope:
             "accuracy": base.facts["num_train"],
             "val_accuracy": base.facts["num_val"],
         }
+        self._epsilon = float(np.finfo(base.spec["dtype"]).eps)
+        self._running_loss = base["running_loss"].astype(np.float64)
         self._histories = [run.history for run in runs]
         self._steps_per_epoch = int(base.facts["steps_per_epoch"])
         self.num_nudges = len(runs) - 1
@@ -66,10 +69,15 @@ class Envelope:
     @property
     def origin(self) -> str:
         """See Tolerance."""
-        return (
+        origin = (
             f"{FACTOR} × the greatest difference so far between any two of {self.num_nudges + 1} "
             f"Keras runs, {self.num_nudges} of them with initial weights nudged by one ULP"
         )
+        unbounded = np.flatnonzero(np.isinf(self.hull))
+        if unbounded.size:
+            last = [0, *self.steps][unbounded[0]]
+            origin += f"; after step {last} rounding decides which run diverges: anything passes"
+        return origin
 
     def weights(self, step: int) -> float:
         """See Tolerance."""
@@ -77,17 +85,19 @@ class Envelope:
 
     def running_loss(self, steps: np.ndarray) -> np.ndarray:
         """See Tolerance."""
-        return np.maximum(self._floor, FACTOR * self._sensitivity["loss"] * self._hull_at(steps))
+        noise = self._loss_noise("loss", steps)
+        return np.maximum(noise, self._loss_floor(self._running_loss[steps - 1]))
 
     def history(self, key: str, epoch: int) -> float:
         """See Tolerance."""
         if key in self._sensitivity:
-            hull = float(self._hull_at(np.array([(epoch + 1) * self._steps_per_epoch]))[0])
-            return max(self._floor, FACTOR * self._sensitivity[key] * hull)
+            step = np.array([(epoch + 1) * self._steps_per_epoch])
+            floor = self._loss_floor(np.array(self._histories[0][key][epoch]))
+            return max(float(floor), float(self._loss_noise(key, step)[0]))
         spread = 0.0
         for number in range(epoch + 1):
-            column = [h[key][number] for h in self._histories if number < len(h[key])]
-            spread = max(spread, max(column) - min(column))
+            column = np.array([h[key][number] for h in self._histories if number < len(h[key])])
+            spread = max(spread, float(absolute_difference(column[:, None], column).max()))
         return FACTOR * spread + SPARE_SAMPLES / self._num_samples[key]
 
     def may_part(self, epoch: int) -> bool:
@@ -121,6 +131,23 @@ class Envelope:
             if value + min_delta < best:
                 best, best_epoch = value, number
         return False
+
+    def _loss_floor(self, values: np.ndarray) -> np.ndarray:
+        """What rounding does to losses even where no two reference runs differ by a bit.
+
+        Some 8 operations make the loss of a batch, and one addition for each batch the mean; their
+        errors are as often up as down, and so grow with the root of their number.
+        """
+        rounding = (8 + self._steps_per_epoch**0.5) * self._epsilon
+        finite = np.where(np.isfinite(values), np.abs(values), 0.0)
+        return np.maximum(self._floor, rounding * finite)
+
+    def _loss_noise(self, key: str, steps: np.ndarray) -> np.ndarray:
+        hull = self._hull_at(steps)
+        noise = np.full(hull.shape, np.inf)
+        # Infinite stays infinite, also times 0: one NaN would forbid what it has to allow.
+        np.multiply(FACTOR * self._sensitivity[key], hull, out=noise, where=np.isfinite(hull))
+        return noise
 
     def _hull_at(self, steps: np.ndarray) -> np.ndarray:
         """The envelope at the first recorded step that is not before each step."""

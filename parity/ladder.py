@@ -61,9 +61,10 @@ def _data(keras: Trace, torch: Trace, tolerance: Tolerance) -> Level:
     allowed = 0.0 if not is_augmented else FLOAT64 if dtype == "float64" else IMAGES_FLOAT32
 
     def items() -> Iterator[Item]:
-        for name, digest in keras.facts["sha256"].items():
-            yield compare_exact(f"{name}.sha256", digest, torch.facts["sha256"].get(name, "absent"))
-        for epoch in keras.numbers("feed"):
+        digests = {f"{name}.sha256": value for name, value in keras.facts["sha256"].items()}
+        others = {f"{name}.sha256": value for name, value in torch.facts["sha256"].items()}
+        yield from _facts("", digests, others)
+        for epoch in sorted({0, *keras.numbers("feed"), *torch.numbers("feed")}):
             for name in ("index", "labels", "images"):
                 key = f"feed/{epoch}/{name}"
                 if name == "images" and allowed:
@@ -93,12 +94,15 @@ def _structure(keras: Trace, torch: Trace, tolerance: Tolerance) -> Level:
 def _by_layer(structure: dict[str, Any]) -> dict[str, Any]:
     layers = {layer["name"]: layer for layer in structure["layers"]}
     shapes = {f"{name}.shape": shape for name, shape in structure["parameters"].items()}
-    return {"layers": list(layers), **layers, **shapes, "dtype": structure["dtype"]}
+    names = [layer["name"] for layer in structure["layers"]]
+    return {"layers": names, **layers, **shapes, "dtype": structure["dtype"]}
 
 
 def _facts(name: str, keras: Any, torch: Any) -> list[Item]:
     """Compares plain facts, mappings key by key; what one half lacks is "absent" there."""
-    if isinstance(keras, dict) or isinstance(torch, dict):
+    if (isinstance(keras, dict) and isinstance(torch, dict)) or any(
+        isinstance(half, dict) and half for half in (keras, torch)
+    ):
         a = keras if isinstance(keras, dict) else {}
         b = torch if isinstance(torch, dict) else {}
         prefix = f"{name}." if name else ""
@@ -129,7 +133,7 @@ def _forward(keras: Trace, torch: Trace, tolerance: Tolerance) -> Level:
     items = _facts("", keras.facts["settings"]["layers"], torch.facts["settings"]["layers"])
     items += [
         compare_exact(f"{name}.mask", keras[f"mask/{name}"], torch[f"mask/{name}"])
-        for name in keras.names("mask")
+        for name in sorted({*keras.names("mask"), *torch.names("mask")})
     ]
     items += [
         compare_close(
@@ -194,12 +198,19 @@ def _trajectory(keras: Trace, torch: Trace, tolerance: Tolerance) -> Level:
     Compared as far as both halves train with the same learning rate: from there on a difference
     belongs to the schedule.
     """
+    lengths = [len(half.history["learning_rate"]) for half in (keras, torch)]
+    if lengths[0] != lengths[1]:
+        return _level("trajectory", tolerance.origin, [compare_exact("epochs", *lengths)])
+    losses = [half["running_loss"] for half in (keras, torch)]
+    if losses[0].shape != losses[1].shape:
+        items = [compare_close("running loss", *losses, allowed=0.0)]
+        return _level("trajectory", tolerance.origin, items)
     parting = _parting(keras, torch)
-    num_epochs = len(keras.history["loss"]) if parting is None else parting
+    num_epochs = lengths[0] if parting is None else parting
     last_step = num_epochs * keras.facts["steps_per_epoch"]
     items = [
-        _worst_weight(keras, torch, step, tolerance.weights(step))
-        for step in keras.numbers("trajectory")
+        _worst_weight(keras, torch, step, tolerance)
+        for step in sorted({*keras.numbers("trajectory"), *torch.numbers("trajectory")})
         if 0 < step <= last_step
     ]
     items += _running_losses(keras, torch, num_epochs, tolerance)
@@ -224,13 +235,13 @@ def _trajectory(keras: Trace, torch: Trace, tolerance: Tolerance) -> Level:
     return _level("trajectory", origin, items)
 
 
-def _worst_weight(keras: Trace, torch: Trace, step: int, allowed: float) -> Item:
+def _worst_weight(keras: Trace, torch: Trace, step: int, tolerance: Tolerance) -> Item:
     items = [
         compare_close(
             name,
             keras[f"trajectory/{step}/{name}"],
             torch[f"trajectory/{step}/{name}"],
-            allowed=allowed,
+            allowed=tolerance.weights(step),
             epoch=(step - 1) // keras.facts["steps_per_epoch"],
             step=step,
         )
@@ -246,14 +257,13 @@ def _running_losses(
     steps_per_epoch = keras.facts["steps_per_epoch"]
     a, b = keras["running_loss"], torch["running_loss"]
     steps = np.arange(1, len(a) + 1)
-    if a.shape != b.shape:
-        yield compare_close("running loss", a, b, allowed=0.0)
-        return
     allowed = tolerance.running_loss(steps)
-    excess = absolute_difference(a, b) / np.maximum(allowed, np.finfo(float).tiny)
+    difference = absolute_difference(a, b)
+    with np.errstate(over="ignore", invalid="ignore"):
+        excess = difference / np.maximum(allowed, np.finfo(float).tiny)
     for epoch in range(num_epochs):
         rows = slice(epoch * steps_per_epoch, (epoch + 1) * steps_per_epoch)
-        above = np.flatnonzero(excess[rows] > 1)
+        above = np.flatnonzero(difference[rows] > allowed[rows])
         row = rows.start + int(above[0] if above.size else excess[rows].argmax())
         yield compare_close(
             "running loss", a[row], b[row], allowed=float(allowed[row]), epoch=epoch, step=row + 1
@@ -282,15 +292,18 @@ def _behaviour(keras: Trace, torch: Trace, tolerance: Tolerance) -> Level:
     """The verdict on the fit."""
     a, b = judge(keras.history), judge(torch.history)
     last = len(keras.history["loss"]) - 1
-    gap = abs(a["gap"] - b["gap"])
-    allowed = tolerance.history("accuracy", last) + tolerance.history("val_accuracy", last)
+    train = tolerance.history("accuracy", last)
+    gap = train + tolerance.history("val_accuracy", last)
     origin = "the same verdict"
-    if a["verdict"] != b["verdict"] and gap <= allowed:
+    if a["verdict"] != b["verdict"] and "diverged" not in (a["verdict"], b["verdict"]):
         # On the edge between two verdicts, rounding may decide which one it is.
-        origin += f"; {a['verdict']} and {b['verdict']} lie within the noise of each other"
-        return _level(
-            "behaviour", origin, [compare_close("gap", a["gap"], b["gap"], allowed=allowed)]
-        )
+        items = [
+            compare_close(name, a[name], b[name], allowed=allowed)
+            for name, allowed in (("train_accuracy", train), ("gap", gap))
+        ]
+        if all(item.status == PASS for item in items):
+            origin += f"; {a['verdict']} and {b['verdict']} lie within the noise of each other"
+            return _level("behaviour", origin, items)
     return _level("behaviour", origin, [compare_exact("verdict", a["verdict"], b["verdict"])])
 
 

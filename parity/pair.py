@@ -25,7 +25,10 @@ from parity.spec import RunSpec
 from parity.tolerance import FLOAT64, Float64Tolerance, Tolerance
 from parity.trace import Trace, write_json
 
-DEFAULT_NUDGES = 4
+DEFAULT_NUDGES = 4  # in float32
+# Rounding grows with the steps: in float64 it stays below what is allowed so far, and longer runs
+# are judged by nudged runs too (`python benchmarks/drift.py`).
+LONG_RUN_STEPS, LONG_RUN_NUDGES = 5000, 2
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,8 @@ class RunOptions:
 
     Attributes:
         out: folder for the run directories; it must not hold any of these runs yet.
-        nudges: nudged runs of the reference; None = 4 in float32, 0 in float64.
+        nudges: nudged runs of the reference; None = 4 in float32, and in float64 2 for runs of more
+            than 5,000 steps, else 0.
         keras_python: interpreter of the Keras half.
         torch_python: interpreter of the torch half.
         timeout_s: seconds after which a child counts as hung; None = never.
@@ -93,17 +97,10 @@ class Pair:
             InputError: the data cannot be used, or float32 is to be judged without a nudged run.
         """
         spec = self.spec
-        num_nudges = self.options.nudges
-        if num_nudges is None:
-            num_nudges = DEFAULT_NUDGES if spec.dtype == "float32" else 0
-        if num_nudges < 1 and spec.dtype == "float32":
-            raise InputError(
-                f"nudges={num_nudges}: float32 needs at least 1 nudged run, since they measure "
-                "what is allowed; or use dtype float64"
-            )
         data = load_data(
             spec.data, train=spec.train_size, val=spec.val_size, seed=spec.seed, split=spec.split
         )
+        num_nudges = self._num_nudges(len(data.x_train))
         self.directory.mkdir(parents=True)
         save_data(data, self._data)
         jobs = []
@@ -176,6 +173,20 @@ class Pair:
         for path in self.directory.glob("nudge-*"):
             shutil.rmtree(path, ignore_errors=True)
         return self.result
+
+    def _num_nudges(self, num_samples: int) -> int:
+        num_nudges = self.options.nudges
+        if self.spec.dtype == "float32":
+            if num_nudges == 0:
+                raise InputError(
+                    "nudges=0: float32 needs at least 1 nudged run, since they measure what is "
+                    "allowed; or use dtype float64"
+                )
+            return num_nudges or DEFAULT_NUDGES
+        if num_nudges is None:
+            num_steps = self.spec.epochs * -(-num_samples // self.spec.batch_size)
+            return LONG_RUN_NUDGES if num_steps > LONG_RUN_STEPS else 0
+        return num_nudges
 
     @property
     def _data(self) -> Path:

@@ -9,6 +9,7 @@ as its own children have finished.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def run(spec: RunSpec, *, out: Path | str, nudges: int | None = None) -> Result:
     Args:
         spec: the run.
         out: folder for the run directory; made if it is missing.
-        nudges: nudged runs of the reference; None = 4 in float32, 0 in float64.
+        nudges: nudged runs of the reference; None = as `RunOptions` says.
 
     Returns:
         The result; a half that failed is a result with verdict "error".
@@ -57,9 +58,15 @@ def run_all(
         InputError: a spec, its data or the folder cannot be used.
         KeyboardInterrupt: the user ended it; children are gone, and every run has its result.json.
     """
+    for half, python in (("keras", options.keras_python), ("torch", options.torch_python)):
+        if shutil.which(python) is None:
+            raise InputError(
+                f"--{half}-python {python}: not an executable file; name the Python interpreter in "
+                f"which the project is installed with the extra {half!r}"
+            )
     pairs = [Pair(spec, directory, options) for spec, directory in _directories(specs, options)]
+    jobs = _prepare(pairs)
     try:
-        jobs = {job: pair for pair in pairs for job in pair.prepare()}
         undecided = _run_first(pairs, jobs, options, on_result)
         workers = _workers(options)
         for pair, comparison in undecided:
@@ -74,6 +81,16 @@ def run_all(
     results = [pair.result for pair in pairs]
     assert all(results)
     return [result for result in results if result is not None]
+
+
+def _prepare(pairs: Sequence[Pair]) -> dict[Job, Pair]:
+    """Writes what the children need, for all pairs or for none."""
+    try:
+        return {job: pair for pair in pairs for job in pair.prepare()}
+    except BaseException:
+        for pair in pairs:
+            shutil.rmtree(pair.directory, ignore_errors=True)
+        raise
 
 
 def _run_first(

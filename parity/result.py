@@ -6,6 +6,7 @@ number that JSON lacks is one of the strings "NaN", "Infinity", "-Infinity".
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -54,10 +55,11 @@ class Item:
 
     @property
     def ratio(self) -> float:
-        """Worst in units of allowed; an exceeded zero counts as infinite."""
-        if self.allowed > 0:
-            return self.worst / self.allowed
-        return 0.0 if self.worst == 0 else float("inf")
+        """Worst in units of allowed; an exceeded zero, or a NaN, counts as infinite."""
+        if self.worst == 0 and self.allowed >= 0:
+            return 0.0
+        ratio = self.worst / self.allowed if self.allowed > 0 else math.inf
+        return math.inf if math.isnan(ratio) else ratio
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
-
+from parity.compare import absolute_difference
 from parity.pair import Comparison, Pair
 from parity.runner import Failure, Job
 from parity.trace import Trace
@@ -43,6 +42,8 @@ def search(
     """
     short: list[Path] = []
     while (suspect := comparison.suspect) is not None:
+        if suspect.num_compared == 0:  # another shape is not a matter of noise
+            break
         first = 1 + max(_number(path) for path in [*pair.nudges, *short])
         if first > MAX_NUDGES:
             break
@@ -54,8 +55,9 @@ def search(
         if pair.failures:
             break
         short += found
-        widened = pair.compare(short)
-        if widened.suspect is not None and (widened.suspect.step or 0) <= (suspect.step or 0):
+        comparison = pair.compare(short)
+        left = comparison.suspect
+        if left is not None and (left.step or 0) <= (suspect.step or 0):
             continue  # none of them: try others
         farthest = _farthest(pair, short, suspect.step or 0)
         short.remove(farthest)
@@ -83,6 +85,6 @@ def _farthest(pair: Pair, paths: Sequence[Path], step: int) -> Path:
         keys = [f"trajectory/{recorded}/{n}" for n in base.names(f"trajectory/{recorded}")]
         if any(key not in run for key in keys):
             return -1.0  # shorter than that
-        return max(float(np.abs(base[key] - run[key]).max()) for key in keys)
+        return max(float(absolute_difference(base[key], run[key]).max()) for key in keys)
 
     return max(paths, key=distance)

@@ -8,6 +8,8 @@ is an InputError that names the key, so that no setting is ever dropped in silen
 from __future__ import annotations
 
 import dataclasses
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,6 +42,7 @@ class Augmentation:
     horizontal_flip: bool = False
 
     def __post_init__(self) -> None:
+        _require_types(self, "augmentation.")
         for name in ("rotation_range", "shear_range"):
             _require(0 <= getattr(self, name) <= 360, f"augmentation.{name}", self, "0 to 360")
         for name in ("width_shift_range", "height_shift_range", "zoom_range"):
@@ -67,6 +70,7 @@ class ReduceLR:
     min_lr: float = 0.0
 
     def __post_init__(self) -> None:
+        _require_types(self, "reduce_lr.")
         _require(
             self.monitor in ("loss", "val_loss"), "reduce_lr.monitor", self, "'loss' or 'val_loss'"
         )
@@ -125,11 +129,12 @@ class RunSpec:
             value = getattr(self, name)
             if isinstance(value, Mapping):
                 object.__setattr__(self, name, _build(kind, value, f"{name}."))
-        for spec_field in dataclasses.fields(self):
-            _require_type(spec_field.name, spec_field.type, getattr(self, spec_field.name))
+        _require_types(self, "")
         _require(self.model in MODELS, "model", self, f"one of {MODELS}")
         _require(self.dtype in DTYPES, "dtype", self, f"one of {DTYPES}")
         _require(self.split in SPLITS, "split", self, f"one of {SPLITS}")
+        is_device = re.fullmatch(r"cpu|cuda(:(0|[1-9][0-9]*))?", self.device) is not None
+        _require(is_device, "device", self, "'cpu', 'cuda' or 'cuda:N'")
         # numpy.random.seed, which set_random_seed calls, takes 32 bits.
         _require(0 <= self.seed < 2**32, "seed", self, "an integer in [0, 2**32 - 1]")
         for name in ("epochs", "batch_size", "threads"):
@@ -167,16 +172,15 @@ def _shallow(spec: RunSpec) -> dict[str, Any]:
 
 
 def _build(kind: Any, values: Mapping[str, Any], prefix: str) -> Any:
+    if not isinstance(values, Mapping):
+        raise InputError(f"spec={values!r}: expected a mapping from settings to values")
     known = [f.name for f in dataclasses.fields(kind)]
     for key in values:
         if key not in known:
             raise InputError(
                 f"unknown setting {prefix + str(key)!r}: the settings are {', '.join(known)}"
             )
-    try:
-        return kind(**values)
-    except TypeError as error:  # e.g. "ten" >= 0
-        raise InputError(f"{prefix or 'spec '}{dict(values)!r}: {error}") from error
+    return kind(**values)
 
 
 def _require(holds: bool, name: str, owner: Any, expected: str) -> None:
@@ -189,13 +193,27 @@ _TYPES: dict[str, tuple[tuple[type, ...], str]] = {
     "str": ((str,), "a string"),
     "int": ((int,), "an integer"),
     "int | None": ((int, type(None)), "an integer or None"),
-    "float": ((float, int), "a number"),
+    "float": ((float, int), "a finite number"),
+    "bool": ((bool,), "True or False"),
     "Augmentation | None": ((Augmentation, type(None)), "ImageDataGenerator arguments or None"),
     "ReduceLR | None": ((ReduceLR, type(None)), "ReduceLROnPlateau arguments or None"),
 }
 
 
-def _require_type(name: str, annotation: Any, value: Any) -> None:
-    kinds, expected = _TYPES[annotation]
-    if isinstance(value, bool) or not isinstance(value, kinds):  # True is an int to Python
-        raise InputError(f"{name}={value!r}: expected {expected}")
+def _require_types(owner: Any, prefix: str) -> None:
+    for part in dataclasses.fields(owner):
+        value = getattr(owner, part.name)
+        kinds, expected = _TYPES[str(part.type)]
+        fits = isinstance(value, kinds)
+        if isinstance(value, bool) and bool not in kinds:  # True is an int to Python
+            fits = False
+        if part.type == "float":
+            fits = fits and _is_finite(value)
+        _require(fits, prefix + part.name, owner, expected)
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer that no float can hold
+        return False

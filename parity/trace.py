@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -91,15 +91,19 @@ class Trace:
         if not (directory / SUCCESS).exists():
             raise RunError(f"{directory}: not a finished run ({SUCCESS} is missing); run it again")
         try:
-            self.spec: dict[str, Any] = read_json(directory / "spec.json")
-            self.environment: dict[str, Any] = read_json(directory / "environment.json")
-            self.history: History = decode_floats(read_json(directory / "history.json"))
-            index = decode_floats(read_json(directory / "trace.json"))
+            self.spec: dict[str, Any] = self._record("spec.json")
+            self.environment: dict[str, Any] = self._record("environment.json")
+            self.history: History = _checked(self._record("history.json", decode_floats))
+            index = self._record("trace.json", decode_floats)
             self.facts: dict[str, Any] = index["facts"]
-            self.wall_s: float = index["wall_s"]
+            self.wall_s = float(index["wall_s"])
             self._file = safe_open(directory / "trace.safetensors", framework="numpy")
             self._keys = frozenset(self._file.keys())
-        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+            if not isinstance(self.facts, dict):
+                raise TypeError("the facts in trace.json are no mapping")
+        except RunError:
+            raise
+        except (OSError, ValueError, TypeError, RecursionError, SafetensorError) as error:
             raise RunError(f"{directory}: damaged run directory ({error}); run it again") from error
         if sorted(self._keys) != index.get("keys"):
             raise RunError(f"{directory}: trace.json and trace.safetensors disagree; run it again")
@@ -111,7 +115,12 @@ class Trace:
         """Returns the array under a key, in the layout in which it was written."""
         if key not in self._keys:
             raise RunError(f"{self.directory}: the trace has no {key!r}")
-        return self._file.get_tensor(key)
+        from safetensors import SafetensorError
+
+        try:
+            return self._file.get_tensor(key)
+        except (SafetensorError, TypeError, ValueError, AttributeError) as error:
+            raise RunError(f"{self.directory}: {key!r} cannot be read ({error})") from error
 
     def names(self, prefix: str) -> list[str]:
         """Returns the names directly below `prefix/`, in alphabetical order."""
@@ -122,7 +131,45 @@ class Trace:
 
     def numbers(self, prefix: str) -> list[int]:
         """Returns the names directly below `prefix/` as numbers, such as recorded steps."""
-        return sorted(int(name) for name in self.names(prefix))
+        try:
+            return sorted(int(name) for name in self.names(prefix))
+        except ValueError as error:
+            raise RunError(f"{self.directory}: under {prefix!r}: {error}") from error
+
+    def _record(self, name: str, decode: Callable[[Any], Any] | None = None) -> dict[str, Any]:
+        """Reads a JSON file whose mappings, at any depth, tell a missing key as a RunError."""
+
+        def known(value: Any) -> Any:
+            if isinstance(value, dict):
+                return Record(f"{self.directory}: {name}", {k: known(v) for k, v in value.items()})
+            return [known(item) for item in value] if isinstance(value, list) else value
+
+        content = read_json(self.directory / name)
+        record = known(content if decode is None else decode(content))
+        if not isinstance(record, dict):
+            raise TypeError(f"{name} is no mapping")
+        return record
+
+
+class Record(dict[str, Any]):
+    """A mapping read from a file; a key that it lacks is a RunError that names the file."""
+
+    def __init__(self, source: str, values: Mapping[str, Any]) -> None:
+        super().__init__(values)
+        self._source = source
+
+    def __missing__(self, key: str) -> Any:
+        raise RunError(f"{self._source} has no {key!r}; run it again")
+
+
+def _checked(history: dict[str, Any]) -> History:
+    """Returns a history whose columns are numbers and equally long."""
+    for key, column in history.items():
+        if not isinstance(column, list) or not all(isinstance(v, float | int) for v in column):
+            raise TypeError(f"{key} in history.json is no list of numbers")
+    if len({len(column) for column in history.values()}) > 1:
+        raise ValueError("the columns of history.json are not equally long")
+    return history
 
 
 def encode_floats(value: Any) -> Any:

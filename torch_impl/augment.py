@@ -21,6 +21,7 @@ Source: keras 3.15 `legacy/preprocessing/image.py`; scipy 1.17 `ndimage/src/ni_i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -60,7 +61,7 @@ class KerasAffine(v2.Transform):
     ) -> None:
         super().__init__()
         for name, value in (("rotation_range", rotation_range), ("shear_range", shear_range)):
-            if value < 0:
+            if not 0 <= value < math.inf:
                 raise ValueError(f"{name}={value!r}: expected degrees of at least 0")
         for name, value in (
             ("width_shift_range", width_shift_range),
@@ -122,6 +123,11 @@ class KerasAffine(v2.Transform):
             inpt: (C, H, W) or (N, C, H, W), float32 or float64.
             params: as `draw` returns them, for as many images.
         """
+        if not inpt.is_floating_point():
+            raise ValueError(
+                f"images of dtype {inpt.dtype}: expected float32 or float64; convert them first, "
+                "since whole numbers would cut off what interpolation gives"
+            )
         images = inpt if inpt.ndim == 4 else inpt.unsqueeze(0)
         params = {name: value.to(images.device) for name, value in params.items()}
         rows, columns = _source_positions(_matrices(params, *images.shape[-2:]), *images.shape[-2:])
@@ -136,8 +142,10 @@ def _zoom_bounds(zoom_range: float | Sequence[float]) -> tuple[float, float]:
         if not 0 <= zoom_range < 1:
             raise ValueError(f"zoom_range={zoom_range!r}: expected z in [0, 1) or a pair of bounds")
         return 1 - zoom_range, 1 + zoom_range
-    if len(zoom_range) != 2:
-        raise ValueError(f"zoom_range={zoom_range!r}: expected z in [0, 1) or a pair of bounds")
+    if len(zoom_range) != 2 or not all(0 < bound < math.inf for bound in zoom_range):
+        raise ValueError(
+            f"zoom_range={zoom_range!r}: expected z in [0, 1) or a pair of bounds above 0"
+        )
     return float(zoom_range[0]), float(zoom_range[1])
 
 

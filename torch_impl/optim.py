@@ -9,22 +9,23 @@ import numpy as np
 import torch
 
 
-class Adam(torch.optim.Adam):
+class Adam(torch.optim.Optimizer):
     """Adam as Keras computes it ("epsilon hat", Kingma & Ba 2015, section 2, last remark).
 
-    m += (1 - b1) * (g - m);  v += (1 - b2) * (g * g - v);
-    w -= lr * sqrt(1 - b2**t) / (1 - b1**t) * m / (sqrt(v) + epsilon)
+        m += (1 - b1) * (g - m)
+        v += (1 - b2) * (g * g - v)
+        w -= lr * sqrt(1 - b2**t) / (1 - b1**t) * m / (sqrt(v) + epsilon)
 
     Differs from torch.optim.Adam in:
-    1. epsilon is added to sqrt(v), not to sqrt(v / (1 - b2**t)): at t = 1 it weighs 31.6 times
-    more;
+    1. epsilon is added to sqrt(v), not to sqrt(v / (1 - b2**t)): at t = 1 it weighs 31.6 times as
+       much;
     2. its default is 1e-7, not 1e-8;
     3. the powers of b1 and b2 start from values rounded to float32, in float64 runs too;
-    4. the learning rate is rounded to the dtype of the weights, as Keras's variable is.
+    4. the learning rate is rounded to the dtype of the weights, as Keras's variable is;
+    5. t counts the steps of the optimizer, not those in which a parameter had a gradient.
 
-    The arithmetic is torch's own fused kernel, one pass over the weights, which computes w -= lr' /
-    (1 - b1**t) * m / (sqrt(v) / sqrt(1 - b2**t) + eps'). With eps' and lr' chosen anew for each
-    step both formulas are the same. Source: keras 3.15 `optimizers/adam.py`.
+    Settings and slots have torch's names: "lr", "betas", "eps"; "exp_avg" is m, "exp_avg_sq" is v.
+    Source: keras 3.15 `optimizers/adam.py`.
 
     Args:
         params: parameters or groups of them, all of one dtype.
@@ -36,49 +37,50 @@ class Adam(torch.optim.Adam):
 
     def __init__(
         self,
-        params: Iterable[torch.nn.Parameter],
+        params: Iterable[torch.nn.Parameter] | Iterable[dict[str, Any]],
         learning_rate: float = 0.001,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-7,  # (2)
     ) -> None:
-        super().__init__(params, lr=learning_rate, betas=(beta_1, beta_2), eps=epsilon, fused=True)
-        self._num_steps = 0
+        super().__init__(
+            params, {"lr": learning_rate, "betas": (beta_1, beta_2), "eps": epsilon, "step": 0}
+        )
         for group in self.param_groups:
             group["lr"] = float(_numpy_dtype(group["params"][0].dtype)(group["lr"]))  # (4)
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Restores the step count with the rest: part of load_state_dict, copy and unpickling."""
-        super().__setstate__(state)
-        steps = (int(parameter_state["step"]) for parameter_state in self.state.values())
-        self._num_steps = max(steps, default=0)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """One step for all parameters that have a gradient."""
-        self._num_steps += 1
-        kept = [(group["lr"], group["eps"]) for group in self.param_groups]
-        try:
-            for group in self.param_groups:
-                group["lr"], group["eps"] = self._torch_settings(group, self._num_steps)
-            return super().step(closure)
-        finally:
-            for group, (lr, eps) in zip(self.param_groups, kept, strict=True):
-                group["lr"], group["eps"] = lr, eps
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            group["step"] += 1  # (5)
+            alpha = self._alpha(group)
+            beta_1, beta_2 = group["betas"]
+            for parameter in group["params"]:
+                gradient = parameter.grad
+                if gradient is None:
+                    continue
+                state = self.state[parameter]
+                if not state:
+                    state["exp_avg"] = torch.zeros_like(parameter)
+                    state["exp_avg_sq"] = torch.zeros_like(parameter)
+                # lerp(a, b, w) = a + w * (b - a), one pass over memory.
+                m = state["exp_avg"].lerp_(gradient, 1 - beta_1)
+                v = state["exp_avg_sq"].lerp_(gradient * gradient, 1 - beta_2)
+                parameter.addcdiv_(m, v.sqrt().add_(group["eps"]), value=-alpha)  # (1)
+        return loss
 
     @staticmethod
-    def _torch_settings(group: dict[str, Any], t: int) -> tuple[float, float]:
-        """The lr' and eps' with which torch's formula gives Keras's step t."""
+    def _alpha(group: dict[str, Any]) -> float:
+        """Lr * sqrt(1 - b2**t) / (1 - b1**t), in the dtype of the weights."""
         dtype = _numpy_dtype(group["params"][0].dtype)
-        beta_1, beta_2 = group["betas"]
-        power_1 = dtype(np.float32(beta_1)) ** dtype(t)  # (3)
-        power_2 = dtype(np.float32(beta_2)) ** dtype(t)
-        one = dtype(1)
-        alpha = dtype(group["lr"]) * np.sqrt(one - power_2) / (one - power_1)  # (4)
-        # Undo what the kernel does with the same t, in Python floats as it does.
-        correction_1, correction_2 = 1 - beta_1**t, 1 - beta_2**t
-        root = correction_2**0.5
-        return float(alpha) * correction_1 / root, group["eps"] / root  # (1)
+        one, t = dtype(1), dtype(group["step"])
+        power_1, power_2 = (dtype(np.float32(beta)) ** t for beta in group["betas"])  # (3)
+        return float(dtype(group["lr"]) * np.sqrt(one - power_2) / (one - power_1))  # (4)
 
 
 def _numpy_dtype(dtype: torch.dtype) -> Any:

@@ -16,6 +16,8 @@ from collections.abc import Sequence
 
 import torch
 
+from torch_impl import native
+
 _M0, _M1 = 0xD2511F53, 0xCD9E8D57  # multipliers of Philox4x32
 _W0, _W1 = 0x9E3779B9, 0xBB67AE85  # key increments: golden ratio, sqrt(3) - 1
 _MASK = 0xFFFFFFFF
@@ -114,10 +116,15 @@ def stateless_keep(
     Returns:
         A bool tensor of the given shape.
     """
+    _check(dtype)
     # u = k * 2**-b is at least rate exactly where the integer k is at least ceil(rate * 2**b).
-    lattice = _lattice(shape, seed, dtype, device)
     threshold = math.ceil(torch.tensor(rate, dtype=dtype).item() / _SPACING[dtype])
-    return (lattice >= threshold).reshape(tuple(shape))
+    if torch.device(device).type == "cpu":
+        key, counter = scramble(seed)
+        kept = native.keep(math.prod(shape), threshold, key=key, counter=counter, dtype=dtype)
+        if kept is not None:
+            return kept.reshape(tuple(shape))
+    return (_lattice(shape, seed, dtype, device) >= threshold).reshape(tuple(shape))
 
 
 _SPACING = {torch.float32: 2.0**-23, torch.float64: 2.0**-52}
@@ -127,10 +134,14 @@ def _lattice(
     shape: Sequence[int], seed: tuple[int, int], dtype: torch.dtype, device: torch.device | str
 ) -> torch.Tensor:
     """The uniform numbers as integers: multiples of the spacing of the dtype."""
+    _check(dtype)
     num_values = math.prod(shape)
     if dtype == torch.float32:
         return stateless_bits(num_values, seed=seed, device=device) & 0x7FFFFF
-    if dtype == torch.float64:
-        words = stateless_bits(2 * num_values, seed=seed, device=device).reshape(-1, 2)
-        return ((words[:, 0] & 0xFFFFF) << 32) | (words[:, 1] & _MASK)
-    raise ValueError(f"dtype={dtype}: expected torch.float32 or torch.float64")
+    words = stateless_bits(2 * num_values, seed=seed, device=device).reshape(-1, 2)
+    return ((words[:, 0] & 0xFFFFF) << 32) | (words[:, 1] & _MASK)
+
+
+def _check(dtype: torch.dtype) -> None:
+    if dtype not in _SPACING:
+        raise ValueError(f"dtype={dtype}: expected torch.float32 or torch.float64")

@@ -57,7 +57,12 @@ class KerasSeeds:
 
         Returns:
             (n,) int64, a permutation of 0 ... n-1.
+
+        Raises:
+            ValueError: n is below 1.
         """
+        if n < 1:
+            raise ValueError(f"n={n!r}: expected a number of samples of at least 1")
         # TensorFlow takes the seed modulo 2**31 - 1, and replaces the pair (0, 0).
         key = self.seed % _INT32_MAX
         blocks = torch.arange(n // 4 + 1, dtype=torch.int64)

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from parity.data import Data
+from parity.nudge import nudged
 from parity.recorder import Recorder
 from parity.spec import RunSpec
 from parity.trace import History, RunResult
@@ -17,7 +18,7 @@ from torch_impl.data import Batches, training_data, validation_data
 from torch_impl.models import build_model
 from torch_impl.optim import Adam
 from torch_impl.schedule import ReduceLROnPlateau
-from torch_impl.weights import get_weights
+from torch_impl.weights import get_weights, set_weights
 
 
 def fit(spec: RunSpec, data: Data, recorder: Recorder | None = None) -> RunResult:
@@ -32,6 +33,8 @@ def fit(spec: RunSpec, data: Data, recorder: Recorder | None = None) -> RunResul
         History with Keras's keys, the final weights, and the seconds spent training.
     """
     model, seeds = build_model(spec, data.input_shape, data.num_classes)
+    if spec.nudge:
+        set_weights(model, nudged(get_weights(model), spec.nudge))
     train_batches = training_data(spec, data, seeds)
     val_batches = validation_data(spec, data)
     optimizer = Adam(model.parameters(), learning_rate=spec.learning_rate)

@@ -7,11 +7,14 @@ with colours where the stream is a terminal and NO_COLOR is not set.
 from __future__ import annotations
 
 import sys
+import textwrap
 from typing import Any, TextIO
 
 from parity.result import ERROR, FAIL, NOT_REACHED, PASS, SKIPPED, Item, Level, Result
 
 Line = list[tuple[str, str]]  # (text, style of rich)
+
+WIDTH = 80
 
 _STYLES = {
     PASS: "bold green",
@@ -30,15 +33,20 @@ _SENTENCES = {
 
 
 def result_lines(result: Result) -> list[Line]:
-    """Returns the report of one run, line by line, no line over 80 columns of its own making."""
+    """Returns the report of one run, line by line; only a log's own lines exceed 80 columns."""
+    return [[(_plain(text), style) for text, style in line] for line in _lines(result)]
+
+
+def _lines(result: Result) -> list[Line]:
     spec = result.spec
+    verdict = _WORDS[result.verdict].upper()
+    settings = (
+        f"  seed {spec['seed']}  {spec['dtype']}  {_count(spec['epochs'], 'epoch')}  "
+        f"batch {spec['batch_size']}  {result.mode}  "
+    )
+    name = _shortened(_plain(spec["scenario"]), WIDTH - len(settings) - len(verdict))
     lines: list[Line] = [
-        [
-            (f"{spec['scenario']}", "bold"),
-            (f"  seed {spec['seed']}  {spec['dtype']}  {_count(spec['epochs'], 'epoch')}  ", ""),
-            (f"batch {spec['batch_size']}  {result.mode}  ", ""),
-            (_WORDS[result.verdict].upper(), _STYLES[result.verdict]),
-        ]
+        [(name, "bold"), (settings, ""), (verdict, _STYLES[result.verdict])],
     ]
     if result.verdict == ERROR:
         for error in result.errors:
@@ -48,7 +56,7 @@ def result_lines(result: Result) -> list[Line]:
     lines += [_level_line(level) for level in result.levels]
     if (first := result.first_divergence) is not None:
         lines += _divergence_lines(*first)
-    lines.append(_training_line(result))
+    lines += _training_lines(result)
     lines.append([(f"  {_SENTENCES[result.verdict]}", _STYLES[result.verdict])])
     return [*lines, []]
 
@@ -65,41 +73,70 @@ def _level_line(level: Level) -> Line:
         where = f"of {compared:,} values, bit for bit"
     else:
         numbers = f"{_number(worst.worst)}  {_number(worst.allowed)}  "
-        where = f"{worst.name}{_moment(worst)}"
+        where = _place(worst, WIDTH - 2 - 11 - 9 - len(numbers))
     return [(f"  {level.id:<11}", ""), status, (numbers + where, "")]
 
 
 def _divergence_lines(level: Level, item: Item) -> list[Line]:
-    place = f" at {list(item.index)}" if item.index else ""
-    lines: list[Line] = [
-        [
-            ("  first divergence  ", "bold red"),
-            (f"{level.id}: {item.name}{_moment(item)}{place}", ""),
-        ],
+    head = "  first divergence  "
+    place = _moment(item) + (f" at {list(item.index)}" if item.index else "")
+    where = f"{level.id}: "
+    where += _shortened(_plain(item.name), WIDTH - len(head + where))
+    if len(head + where + place) <= WIDTH:
+        where, place = where + place, ""
+    difference = (
+        f"differs by {_number(item.worst).strip()} ({item.unit}), "
+        f"allowed {_number(item.allowed).strip()}" + (f"; {item.note}" if item.note else "")
+    )
+    return [
+        [(head, "bold red"), (where, "")],
+        *[[(row, "")] for row in _wrapped(place.strip())],
         [(f"    keras {_shown(item.keras)}", "")],
         [(f"    torch {_shown(item.torch)}", "")],
-        [
-            (
-                f"    differs by {_number(item.worst).strip()} ({item.unit}), "
-                f"allowed {_number(item.allowed).strip()}"
-                + (f"; {item.note}" if item.note else ""),
-                "",
-            )
-        ],
-        [(f"    {level.origin}", "dim")],
+        *[[(row, "")] for row in _wrapped(difference)],
+        *[[(row, "dim")] for row in _wrapped(level.origin)],
     ]
-    return lines
 
 
-def _training_line(result: Result) -> Line:
+def _training_lines(result: Result) -> list[Line]:
     keras, torch = result.history["keras"], result.history["torch"]
     cuts = len(set(keras["learning_rate"])) - 1
-    text = (
-        f"  val_accuracy {keras['val_accuracy'][-1]:.4f} / {torch['val_accuracy'][-1]:.4f}"
-        f"  {result.behaviour['keras']['verdict']} / {result.behaviour['torch']['verdict']}"
-        f"  {result.wall_s['keras']:.1f} s / {result.wall_s['torch']:.1f} s"
+    parts = [
+        f"  val_accuracy {keras['val_accuracy'][-1]:.4f} / {torch['val_accuracy'][-1]:.4f}",
+        f"  {result.behaviour['keras']['verdict']} / {result.behaviour['torch']['verdict']}",
+        f"  {result.wall_s['keras']:.1f} s / {result.wall_s['torch']:.1f} s",
+        f"  {_count(cuts, 'rate cut')}" if cuts else "",
+    ]
+    rows = [""]
+    for part in parts:
+        if len(rows[-1] + part) > WIDTH:
+            rows.append("")
+        rows[-1] += part
+    return [[(row, "dim")] for row in rows]
+
+
+def _place(item: Item, width: int) -> str:
+    """Name and moment of an item; a name that is too long loses its middle."""
+    moment = _moment(item)
+    return _shortened(_plain(item.name), width - len(moment)) + moment
+
+
+def _shortened(text: str, width: int) -> str:
+    if len(text) <= max(width, 8):
+        return text
+    kept = max(width, 8) - 3
+    return text[: kept - kept // 2] + "..." + text[len(text) - kept // 2 :]
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(_plain(text), WIDTH, initial_indent="    ", subsequent_indent="    ")
+
+
+def _plain(text: str) -> str:
+    """What a terminal would obey (escape codes, line breaks) becomes visible text."""
+    return "".join(
+        character if character.isprintable() else ascii(character)[1:-1] for character in text
     )
-    return [(text + (f"  {_count(cuts, 'rate cut')}" if cuts else ""), "dim")]
 
 
 def _moment(item: Item) -> str:
@@ -121,7 +158,7 @@ def int_or_none(value: float) -> int | None:
 
 
 def _shown(value: Any) -> str:
-    text = repr(value) if isinstance(value, float) else str(value)
+    text = _plain(repr(value) if isinstance(value, float) else str(value))
     return text if len(text) <= 70 else text[:67] + "..."
 
 

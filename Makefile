@@ -1,0 +1,45 @@
+# Two commands are enough: `make run` and `make test`. Both set up .venv first, once.
+
+PYTHON ?= python3
+PIP_ARGS ?=
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.PHONY: help setup run test lint format types check fix clean
+
+help:            ## List the targets.
+	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 10
+
+setup: $(STAMP)  ## Create .venv and install the project with both frameworks.
+
+# Only a changed pyproject.toml installs anew; a half-made .venv has no stamp and is made again.
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) --editable '.[all,dev]'
+	@touch $@
+
+run: $(STAMP)    ## Train the scenarios in both frameworks and compare them, level by level.
+	@$(BIN)/parity run
+
+test: $(STAMP)   ## Run the whole test suite, on all cores.
+	@$(BIN)/python -m pytest -n auto -q
+
+lint: $(STAMP)   ## Report what ruff finds.
+	@$(BIN)/ruff check .
+
+format: $(STAMP) ## Report files that ruff would format otherwise.
+	@$(BIN)/ruff format --check .
+
+types: $(STAMP)  ## Check the types.
+	@$(BIN)/mypy
+
+check: lint format types test  ## All of the above.
+
+fix: $(STAMP)    ## Let ruff repair and format.
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+clean:           ## Remove .venv and what tools leave behind.
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

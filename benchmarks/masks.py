@@ -1,0 +1,59 @@
+"""Dropout with Keras's masks against torch's own: python benchmarks/masks.py [THREADS]
+
+The activations are those of the `dropout` program at batch 32. Both kinds of mask are drawn in
+turns within one run, and what counts is the ratio of each pair.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from collections.abc import Callable
+
+import torch
+
+from torch_impl import native
+from torch_impl.layers import Dropout
+from torch_impl.philox import stateless_keep
+
+SHAPE = (32, 32, 13, 13)
+NUM_PAIRS = 200
+
+
+def seconds(function: Callable[[], object]) -> float:
+    """Returns how long one call takes."""
+    started = time.perf_counter()
+    function()
+    return time.perf_counter() - started
+
+
+def main(threads: int) -> None:
+    """Prints medians, and the median and quartiles of the paired ratio."""
+    torch.set_num_threads(threads)
+    x = torch.rand(SHAPE).to(memory_format=torch.channels_last)
+    mask = torch.empty(SHAPE)
+    kept = (SHAPE[0], *SHAPE[2:], SHAPE[1])
+    ours, theirs = Dropout(0.25, seed=1), torch.nn.Dropout(0.25)
+    rows: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
+        "mask against bernoulli_": (
+            lambda: stateless_keep(kept, 0.25, seed=(1, 2)),
+            lambda: mask.bernoulli_(0.75),
+        ),
+        "layer against nn.Dropout": (lambda: ours(x), lambda: theirs(x)),
+    }
+    has_native = native.keep(1, 0, key=(0, 0), counter=(0, 0), dtype=torch.float32) is not None
+    print(f"torch {torch.__version__}, {threads} thread(s), compiled loop: {has_native}")
+    for name, (a, b) in rows.items():
+        pairs = [(seconds(a), seconds(b)) for _ in range(NUM_PAIRS + 10)][10:]
+        ratios = sorted(theirs / ours for ours, theirs in pairs)
+        quartiles = statistics.quantiles(ratios, n=4)
+        print(
+            f"{name:<25} {1e3 * statistics.median(p[0] for p in pairs):.2f} ms against "
+            f"{1e3 * statistics.median(p[1] for p in pairs):.2f} ms: {quartiles[1]:.1f} times as "
+            f"fast (quartiles {quartiles[0]:.1f} to {quartiles[2]:.1f}, {NUM_PAIRS} pairs)"
+        )
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1)

@@ -1,0 +1,56 @@
+"""What all tests start from: one thread, quiet frameworks, generators left as they were found."""
+
+import os
+import random
+import sys
+
+# Read when the frameworks start. One thread: sums are then added in one order, and two workers do
+# not fight for two cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+import numpy as np
+import pytest
+import torch  # before TensorFlow, wherever a test imports it: the other order can crash
+from helpers import make_data
+from hypothesis import settings
+
+torch.set_num_threads(1)
+
+# The same examples in every run and in every worker, and no example database left behind.
+settings.register_profile("repeatable", deadline=None, derandomize=True, database=None)
+settings.load_profile("repeatable")
+
+
+@pytest.fixture(autouse=True)
+def _generators_are_left_as_found():
+    """`keras.utils.set_random_seed` reseeds the whole process."""
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    yield
+    random.setstate(states[0])
+    np.random.set_state(states[1])
+    torch.set_rng_state(states[2])
+
+
+@pytest.fixture(autouse=True)
+def _keras_dtype_is_left_as_found():
+    """`keras_impl.build_model` sets Keras's dtype for the whole process."""
+    yield
+    if keras := sys.modules.get("keras"):
+        keras.config.set_floatx("float32")
+        keras.config.set_dtype_policy("float32")
+
+
+@pytest.fixture(scope="session")
+def color_data():
+    """Images of 12x20x3 and five classes: not square, several channels, no black border."""
+    return make_data((12, 20, 3), num_classes=5, num_train=70, num_val=20)
+
+
+@pytest.fixture(scope="session")
+def digit_data():
+    """Images in the shape of MNIST's."""
+    return make_data((28, 28, 1), num_classes=10, num_train=70, num_val=20)

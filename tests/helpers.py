@@ -1,0 +1,64 @@
+"""What several test files share. Keras is imported where it is used: most tests do without it."""
+
+import numpy as np
+
+from parity.data import Data
+
+SEEDS = (0, 1, 7, 42, 123, 2**31 - 1)
+# Around the modulus with which TensorFlow cuts a seed, and the largest one that NumPy takes.
+UNSEEN_SEEDS = (2**31 - 2, 2**31, 2**32 - 1, 31337)
+
+
+def make_data(shape, *, num_classes, num_train, num_val, num_test=5, seed=0):
+    """Returns random images and labels; every class occurs."""
+    generator = np.random.default_rng(seed)
+    arrays = {}
+    for name, count in (("train", num_train), ("val", num_val), ("test", num_test)):
+        arrays[f"x_{name}"] = generator.random((count, *shape), dtype=np.float32)
+        arrays[f"y_{name}"] = generator.permutation(np.arange(count) % num_classes)
+    return Data(**arrays, num_classes=num_classes, source="made in memory")
+
+
+def assert_same_bits(actual, expected):
+    """Equal in type, shape and every bit: 0.0 is not -0.0, and a NaN equals itself."""
+    actual, expected = np.asarray(actual), np.asarray(expected)
+    assert (actual.dtype, actual.shape) == (expected.dtype, expected.shape)
+    bits = np.dtype(f"u{actual.dtype.itemsize}")
+    np.testing.assert_array_equal(
+        np.ascontiguousarray(actual).view(bits), np.ascontiguousarray(expected).view(bits)
+    )
+
+
+def assert_same_weights(actual, expected):
+    """Two mappings from name to array, equal in names, order and every bit."""
+    assert list(actual) == list(expected)
+    for name in expected:
+        assert_same_bits(actual[name], expected[name])
+
+
+def fed_by_keras(x, *, epochs, batch_size=None):
+    """Runs a real `model.fit(x, ...)` and returns what it feeds, batch by batch.
+
+    Args:
+        x: arguments of `fit`: {"x": images, "y": labels}, or {"x": iterator}.
+        epochs: of the fit.
+        batch_size: of the fit, for arrays.
+
+    Returns:
+        A list of (images, labels) arrays.
+    """
+    import keras
+
+    class Recorder(keras.Model):
+        def call(self, inputs):
+            return inputs
+
+        def train_step(self, batch):
+            fed.append(tuple(part.numpy() for part in batch))
+            return {"loss": 0.0}
+
+    fed = []
+    recorder = Recorder()
+    recorder.compile(optimizer="sgd", loss="mse", run_eagerly=True)
+    recorder.fit(**x, epochs=epochs, batch_size=batch_size, shuffle=True, verbose=0)
+    return fed

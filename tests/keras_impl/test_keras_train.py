@@ -1,0 +1,163 @@
+"""The Keras half is the plain program: what it trains, and that watching it changes nothing."""
+
+import functools
+
+import keras
+import numpy as np
+import pytest
+from helpers import assert_same_bits, assert_same_weights, make_data
+
+from keras_impl.models import build_model
+from keras_impl.train import fit
+from keras_impl.weights import get_weights, set_weights
+from parity.recorder import Recorder
+from parity.spec import DTYPES, MODELS, Augmentation, ReduceLR, RunSpec
+from parity.trace import TraceWriter
+
+AUGMENTATION = Augmentation(10, 0.1, 0.1, 0.1, 0.1, True)
+SPECS = {
+    "dropout": RunSpec(model="dropout", epochs=2),
+    "augmentation": RunSpec(model="capacity", epochs=2, augmentation=AUGMENTATION),
+}
+
+
+@functools.cache
+def small_data():
+    return make_data((12, 20, 3), num_classes=5, num_train=70, num_val=20)
+
+
+@functools.cache
+def plain(name):
+    """A run that nobody watches; the tests share it, since Keras compiles for each run."""
+    return fit(SPECS[name], small_data())
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_a_watched_run_is_bitwise_the_plain_run(name):
+    writer = TraceWriter()
+    watched = fit(SPECS[name], small_data(), Recorder(writer, steps_per_epoch=3, epochs=2))
+    assert watched.history == plain(name).history
+    assert_same_weights(watched.weights, plain(name).weights)
+    # It was watched: every step, and the weights that came out.
+    assert len(writer.arrays["running_loss"]) == 6
+    assert writer.arrays["running_loss"][2::3].tolist() == watched.history["loss"]
+    for key, value in watched.weights.items():
+        assert_same_bits(writer.arrays[f"trajectory/6/{key}"], value)
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_the_history_has_one_float_an_epoch_under_every_key(name):
+    history = plain(name).history
+    assert set(history) == {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"}
+    for values in history.values():
+        assert len(values) == 2
+        assert all(type(value) is float and np.isfinite(value) for value in values)
+
+
+def test_the_same_seed_repeats_a_run_and_another_differs():
+    again = fit(SPECS["dropout"], small_data())
+    assert again.history == plain("dropout").history
+    assert_same_weights(again.weights, plain("dropout").weights)
+    other = fit(SPECS["dropout"].replace(seed=43, epochs=1), small_data())
+    assert other.history["loss"][0] != again.history["loss"][0]
+
+
+def test_the_rate_is_logged_as_the_epoch_was_trained_with_it():
+    rule = ReduceLR(monitor="loss", factor=0.5, patience=1, min_delta=100.0)
+    spec = RunSpec(model="underfit", epochs=3, reduce_lr=rule)
+    rates = fit(spec, small_data()).history["learning_rate"]
+    assert rates == [float(np.float32(rate)) for rate in (0.001, 0.001, 0.0005)]
+
+
+def test_a_nudge_moves_the_start_of_a_run_by_rounding_alone():
+    spec = RunSpec(model="underfit", epochs=1)
+    one = fit(spec, small_data())
+    nudged = fit(spec.replace(nudge=1), small_data())
+    differences = [
+        np.abs(nudged.weights[name] - weight).max() for name, weight in one.weights.items()
+    ]
+    assert 0 < max(differences) < 1e-4
+
+
+# By hand: (3 * 3 * 1 + 1) * 32 = 320, (3 * 3 * 32 + 1) * 64 = 18,496; 28 -> 26 -> 13 -> 11 -> 5, so
+# (5 * 5 * 64 + 1) * 128 = 204,928; (128 + 1) * 10 = 1,290.
+SUMMARIES = {
+    "underfit": [20, 0, 76, 0, 0, 1010],
+    "capacity": [320, 0, 18_496, 0, 0, 204_928, 1_290],
+    "dropout": [320, 0, 0, 18_496, 0, 0, 204_928, 0, 1_290],
+}
+
+
+@pytest.mark.parametrize(("name", "counts"), SUMMARIES.items())
+def test_layers_have_as_many_parameters_as_counted_by_hand(name, counts):
+    model = build_model(RunSpec(model=name), (28, 28, 1), 10)
+    trainable = [layer.count_params() for layer in model.layers if layer.trainable_weights]
+    assert trainable == [count for count in counts if count]
+    assert len(model.layers) == len(counts)
+    assert sum(np.prod(v.shape) for v in model.trainable_variables) == sum(counts)
+
+
+@pytest.mark.parametrize("name", ["capacity", "dropout"])
+def test_the_large_models_have_225034_parameters(name):
+    model = build_model(RunSpec(model=name), (28, 28, 1), 10)
+    assert sum(np.prod(v.shape) for v in model.trainable_variables) == 225_034
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_models_adapt_to_the_images_and_classes_of_the_data(name):
+    model = build_model(RunSpec(model=name), (12, 20, 3), 5)
+    probabilities = model(np.zeros((2, 12, 20, 3), np.float32)).numpy()
+    assert probabilities.shape == (2, 5)
+    np.testing.assert_allclose(probabilities.sum(1), 1, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_models_are_not_compiled_by_xla(name):
+    assert build_model(RunSpec(model=name), (12, 20, 3), 5).jit_compile is False
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", MODELS)
+def test_every_variable_is_of_the_dtype_of_the_spec(name, dtype):
+    model = build_model(RunSpec(model=name, dtype=dtype), (12, 20, 3), 5)
+    model.optimizer.build(model.trainable_variables)
+    floats = [v for v in (*model.variables, *model.optimizer.variables) if "float" in v.dtype]
+    assert len(floats) > 3 * len(model.trainable_variables)  # weights, two slots, and the rate
+    assert {v.dtype for v in floats} == {dtype}
+    assert {layer.compute_dtype for layer in model.layers} == {dtype}
+
+
+def test_a_float64_run_is_computed_in_float64():
+    spec = RunSpec(model="dropout", dtype="float64", epochs=1)
+    result = fit(spec, small_data())
+    assert {value.dtype for value in result.weights.values()} == {np.dtype(np.float64)}
+    assert float(np.float32(result.history["loss"][0])) != result.history["loss"][0]
+
+
+def test_the_optimizer_is_adam_with_the_rate_of_the_spec():
+    optimizer = build_model(RunSpec(learning_rate=0.01), (12, 20, 3), 5).optimizer
+    assert type(optimizer) is keras.optimizers.Adam
+    assert float(optimizer.learning_rate.numpy()) == float(np.float32(0.01))
+    assert (optimizer.beta_1, optimizer.beta_2, optimizer.epsilon) == (0.9, 0.999, 1e-7)
+
+
+def test_set_weights_is_the_inverse_of_get_weights():
+    source = build_model(RunSpec(seed=1), (12, 20, 3), 5)
+    target = build_model(RunSpec(seed=2), (12, 20, 3), 5)
+    set_weights(target, get_weights(source))
+    assert_same_weights(get_weights(target), get_weights(source))
+
+
+def test_other_names_of_weights_are_an_error_that_lists_both():
+    model = build_model(RunSpec(model="underfit"), (12, 20, 3), 5)
+    names = sorted(get_weights(model))
+    with pytest.raises(ValueError, match="expected") as error:
+        set_weights(model, {})
+    assert str(error.value) == f"weights []: expected {names}"
+
+
+def test_another_shape_of_a_weight_is_an_error():
+    model = build_model(RunSpec(model="underfit"), (12, 20, 3), 5)
+    weights = get_weights(model) | {"conv1.bias": np.zeros(3, np.float32)}
+    with pytest.raises(ValueError, match="shape"):
+        set_weights(model, weights)

@@ -1,0 +1,83 @@
+"""What a Recorder keeps, and that it asks for no more."""
+
+import numpy as np
+import pytest
+
+from parity.recorder import Recorder, is_recorded_step
+from parity.trace import TraceWriter
+
+
+class Training:
+    """Stands in for a half: its only weight is the number of steps done."""
+
+    def __init__(self, *, steps_per_epoch, epochs):
+        self.writer, self.asked, self.reported = TraceWriter(), [], []
+        self.step = 0
+        recorder = Recorder(
+            self.writer,
+            steps_per_epoch=steps_per_epoch,
+            epochs=epochs,
+            report=lambda *progress: self.reported.append(progress),
+        )
+        recorder.on_start(self.weights)
+        for self.step in range(1, steps_per_epoch * epochs + 1):
+            recorder.on_step(1.0 / self.step, self.weights)
+        recorder.on_end()
+
+    def weights(self):
+        self.asked.append(self.step)
+        return {"w": np.array([self.step], np.float32)}
+
+
+def test_recorded_steps_are_1_2_5_and_these_times_powers_of_ten():
+    recorded = [step for step in range(1, 3000) if is_recorded_step(step)]
+    assert recorded == [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000]
+
+
+@pytest.mark.parametrize("step", [3, 4, 6, 7, 11, 15, 25, 30, 110, 150, 501, 1001])
+def test_other_steps_are_not_recorded(step):
+    assert not is_recorded_step(step)
+
+
+@pytest.mark.parametrize(
+    ("steps_per_epoch", "epochs", "expected"),
+    [
+        (1, 4, [0, 1, 2, 3, 4]),
+        (3, 4, [0, 1, 2, 3, 5, 6, 9, 10, 12]),
+        (10, 1, [0, 1, 2, 5, 10]),
+        (7, 3, [0, 1, 2, 5, 7, 10, 14, 20, 21]),
+    ],
+    ids=lambda value: str(value),
+)
+def test_weights_are_kept_at_the_start_at_recorded_steps_and_at_epoch_ends(
+    steps_per_epoch, epochs, expected
+):
+    training = Training(steps_per_epoch=steps_per_epoch, epochs=epochs)
+    kept = [key for key in training.writer.arrays if key.startswith("trajectory/")]
+    assert kept == [f"trajectory/{step}/w" for step in expected]
+    for step in expected:
+        assert training.writer.arrays[f"trajectory/{step}/w"].tolist() == [step]
+
+
+def test_weights_are_asked_for_only_where_they_are_kept():
+    assert Training(steps_per_epoch=7, epochs=3).asked == [0, 1, 2, 5, 7, 10, 14, 20, 21]
+
+
+def test_the_running_loss_of_every_step_is_kept_in_float64():
+    losses = Training(steps_per_epoch=3, epochs=2).writer.arrays["running_loss"]
+    assert losses.dtype == np.float64
+    assert losses.tolist() == [1 / step for step in range(1, 7)]
+
+
+def test_the_length_of_an_epoch_is_a_fact():
+    assert Training(steps_per_epoch=3, epochs=2).writer.facts == {"steps_per_epoch": 3}
+
+
+def test_every_step_is_reported_with_the_number_of_all_steps():
+    reported = Training(steps_per_epoch=2, epochs=2).reported
+    assert reported == [(1, 4, 1.0), (2, 4, 1 / 2), (3, 4, 1 / 3), (4, 4, 1 / 4)]
+
+
+def test_progress_is_optional():
+    recorder = Recorder(TraceWriter(), steps_per_epoch=1, epochs=1)
+    recorder.on_step(1.0, lambda: {})

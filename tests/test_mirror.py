@@ -1,0 +1,143 @@
+"""The two halves match: same files, same public names in the same order, same arguments.
+
+Read from the source, so that neither framework is needed. What one half has alone is listed here,
+each with its reason; anything else is a difference that nobody meant.
+"""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+HALVES = ("keras_impl", "torch_impl")
+
+# What Keras gives for free and torch lacks: the listing of this folder explains a migration.
+ONLY_TORCH_FILES = {
+    "philox.py": "TensorFlow's random generator",
+    "native.py": "the masks of philox.py in C, for speed",
+    "seeds.py": "what keras.utils.set_random_seed fixes",
+    "layers.py": "Dropout, Flatten and initialisers by Keras's rules",
+    "optim.py": "Adam by Keras's equations",
+    "schedule.py": "ReduceLROnPlateau by Keras's rules",
+}
+
+ONLY_ONE_HALF = {
+    ("torch_impl", "data.py", "to_tensors"): "Keras takes arrays as they are",
+    ("torch_impl", "train.py", "evaluate"): "model.fit evaluates by itself",
+    ("torch_impl", "probe.py", "layer_outputs"): "Keras has a functional model over its layers",
+    ("torch_impl", "weights.py", "named_parameters"): "named_variables, in torch's word",
+    ("torch_impl", "weights.py", "to_portable"): "the portable layout is Keras's own",
+    ("keras_impl", "weights.py", "named_layers"): "torch layers carry their names",
+    ("keras_impl", "weights.py", "named_variables"): "named_parameters, in Keras's word",
+}
+
+SHARED_FILES = ("models.py", "data.py", "train.py", "weights.py", "probe.py", "environment.py")
+
+SAME_ARGUMENTS = {
+    "models.py": ("underfit", "capacity", "dropout", "build_model"),
+    "train.py": ("fit",),
+    "probe.py": ("run_probe",),
+    "environment.py": ("configure", "describe_environment"),
+    "weights.py": ("get_weights", "set_weights"),
+    "data.py": ("validation_data",),  # training_data takes the seeds in torch, which Keras hides
+}
+
+
+def source(half, name):
+    return ast.parse((ROOT / half / name).read_text(encoding="utf-8"))
+
+
+def public_functions(half, name):
+    """Top-level functions without underscore, by name, in the order of the file."""
+    return {
+        node.name: node
+        for node in source(half, name).body
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")
+    }
+
+
+def arguments(function):
+    parts = function.args
+    names = [argument.arg for argument in (*parts.posonlyargs, *parts.args, *parts.kwonlyargs)]
+    defaults = [ast.unparse(default) for default in parts.defaults]
+    return names, defaults
+
+
+def exported(half):
+    """The list `__all__` of a half."""
+    for node in source(half, "__init__.py").body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            return ast.literal_eval(node.value)
+    raise AssertionError(f"{half}/__init__.py has no __all__")
+
+
+def test_both_halves_have_the_same_files_but_for_what_torch_lacks():
+    keras_files, torch_files = (
+        {path.name for path in (ROOT / half).glob("*.py")} for half in HALVES
+    )
+    assert keras_files - torch_files == set()
+    assert torch_files - keras_files == set(ONLY_TORCH_FILES)
+
+
+@pytest.mark.parametrize("name", SHARED_FILES)
+def test_a_file_has_the_same_public_functions_in_the_same_order(name):
+    shared = [
+        [
+            function
+            for function in public_functions(half, name)
+            if (half, name, function) not in ONLY_ONE_HALF
+        ]
+        for half in HALVES
+    ]
+    assert shared[0] == shared[1]
+    assert shared[0]
+
+
+@pytest.mark.parametrize(
+    ("half", "name", "function"), ONLY_ONE_HALF, ids=[".".join(key) for key in ONLY_ONE_HALF]
+)
+def test_what_is_listed_as_one_halfs_own_is_there_and_not_in_the_other(half, name, function):
+    other = HALVES[1 - HALVES.index(half)]
+    assert function in public_functions(half, name)
+    assert function not in public_functions(other, name)
+
+
+@pytest.mark.parametrize(
+    ("name", "function"),
+    [(name, function) for name, functions in SAME_ARGUMENTS.items() for function in functions],
+)
+def test_a_shared_function_has_the_same_arguments_and_defaults(name, function):
+    ours, theirs = (arguments(public_functions(half, name)[function]) for half in HALVES)
+    assert ours == theirs
+
+
+def test_training_data_takes_one_argument_more_in_torch():
+    """There the generators are a value that is handed on; Keras keeps them in the process."""
+    keras_names, torch_names = (
+        arguments(public_functions(half, "data.py")["training_data"])[0] for half in HALVES
+    )
+    assert torch_names == [*keras_names, "seeds"]
+
+
+def test_the_table_of_models_is_the_same():
+    tables = [
+        ast.unparse(node.value)
+        for half in HALVES
+        for node in source(half, "models.py").body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "MODELS"
+    ]
+    assert len(tables) == 2
+    assert tables[0] == tables[1]
+
+
+def test_what_the_keras_half_exports_the_torch_half_exports_too():
+    assert set(exported("keras_impl")) <= set(exported("torch_impl"))
+    for half in HALVES:
+        assert exported(half) == sorted(exported(half))
+
+
+@pytest.mark.parametrize("function", ["underfit", "capacity", "dropout"])
+def test_a_network_is_described_by_the_same_words(function):
+    ours, theirs = (public_functions(half, "models.py")[function] for half in HALVES)
+    assert ast.get_docstring(ours) == ast.get_docstring(theirs)

@@ -1,0 +1,287 @@
+"""Layers and initialisers compute what Keras's layers of the same name compute."""
+
+import io
+import random
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import torch
+from helpers import assert_same_bits, assert_same_weights
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+import keras_impl.models
+import keras_impl.weights
+from parity.spec import DTYPES, MODELS, RunSpec
+from torch_impl.layers import Dropout, Flatten, glorot_uniform, initialise
+from torch_impl.models import build_model
+from torch_impl.philox import stateless_keep
+from torch_impl.seeds import KerasSeeds
+from torch_impl.weights import get_weights
+
+# Shapes in Keras's layout: not square, several channels, sizes that are no multiple of four.
+INPUTS = {"images": (3, 5, 7, 2), "features": (5, 9), "single_value": (1, 1)}
+
+
+def signed(shape, dtype, seed=0):
+    return np.random.default_rng(seed).normal(size=shape).astype(dtype)
+
+
+def to_torch(array):
+    """(N, H, W, C) to (N, C, H, W); (N, C) stays."""
+    return torch.tensor(array).movedim(-1, 1)
+
+
+def to_keras(tensor):
+    return tensor.detach().movedim(1, -1).numpy()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("rate", [0.25, 0.5, 0.1, 1 / 3, 0.99])
+@pytest.mark.parametrize("shape", INPUTS.values(), ids=INPUTS)
+def test_dropout_gives_keras_outputs_call_after_call(shape, rate, dtype):
+    theirs = keras.layers.Dropout(rate, seed=123, dtype=dtype)
+    ours = Dropout(rate, seed=123)
+    for call in range(3):
+        x = signed(shape, dtype, seed=call)
+        np.testing.assert_array_equal(to_keras(ours(to_torch(x))), theirs(x, training=True).numpy())
+    assert ours.num_calls == 3
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_dropout_draws_its_mask_in_keras_layout(dtype):
+    ones = torch.ones(3, 2, 5, 7, dtype=getattr(torch, dtype))
+    keep = stateless_keep((3, 5, 7, 2), 0.5, seed=(8, 0), dtype=ones.dtype)
+    assert torch.equal(Dropout(0.5, seed=8)(ones) > 0, keep.movedim(-1, 1))
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=str)
+def test_dropout_does_not_depend_on_the_memory_layout(layout):
+    x = torch.randn(3, 2, 5, 7)
+    expected = Dropout(0.5, seed=8)(x)
+    assert torch.equal(Dropout(0.5, seed=8)(x.contiguous(memory_format=layout)), expected)
+
+
+def test_each_call_in_train_mode_draws_another_mask():
+    layer = Dropout(0.5, seed=1)
+    x = torch.ones(4, 50)
+    first, second = layer(x), layer(x)
+    assert not torch.equal(first, second)
+
+
+def test_dropout_passes_through_in_eval_mode_and_does_not_count():
+    layer = Dropout(0.5, seed=1).eval()
+    x = torch.randn(4, 3, 2, 2)
+    assert torch.equal(layer(x), x)
+    assert layer.num_calls == 0
+
+
+def test_an_eval_call_in_between_does_not_move_the_masks_as_in_keras():
+    theirs = keras.layers.Dropout(0.5, seed=9)
+    ours = Dropout(0.5, seed=9)
+    x = signed((4, 6), "float32")
+    for training in (True, False, True):
+        ours.train(training)
+        np.testing.assert_array_equal(ours(torch.tensor(x)), theirs(x, training=training))
+
+
+def test_dropout_of_rate_zero_passes_through_as_in_keras():
+    layer = Dropout(0.0, seed=1)
+    x = signed((4, 6), "float32")
+    assert torch.equal(layer(torch.tensor(x)), torch.tensor(x))
+    np.testing.assert_array_equal(keras.layers.Dropout(0.0)(x, training=True), x)
+    assert layer.num_calls == 0
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_gradient_of_dropout_is_the_mask_times_the_scale_as_in_keras(dtype):
+    rate, scale = 0.3, np.dtype(dtype).type(1 / 0.7)
+    value, upstream = signed((4, 5, 6, 3), dtype), signed((4, 5, 6, 3), dtype, seed=1)
+    x = to_torch(value).requires_grad_()
+    (Dropout(rate, seed=4)(x) * to_torch(upstream)).sum().backward()
+    mask = stateless_keep(value.shape, rate, seed=(4, 0), dtype=x.dtype).numpy()
+    np.testing.assert_array_equal(to_keras(x.grad), mask * (upstream * scale))
+    theirs = tf.constant(value)
+    with tf.GradientTape() as tape:
+        tape.watch(theirs)
+        dropped = keras.layers.Dropout(rate, seed=4, dtype=dtype)(theirs, training=True)
+        total = tf.reduce_sum(dropped * upstream)
+    np.testing.assert_array_equal(to_keras(x.grad), tape.gradient(total, theirs).numpy())
+
+
+def test_dropout_drops_an_infinite_value_to_zero_as_keras_does():
+    x = np.full((1, 200), np.inf, np.float32)
+    theirs = keras.layers.Dropout(0.5, seed=3)(x, training=True).numpy()
+    assert set(theirs.ravel()) == {0, np.inf}
+    assert_same_bits(Dropout(0.5, seed=3)(torch.tensor(x)).numpy(), theirs)
+
+
+def test_dropout_drops_a_negative_value_to_plus_zero_as_keras_does():
+    x = np.full((1, 200), -1, np.float32)
+    theirs = keras.layers.Dropout(0.5, seed=3)(x, training=True).numpy()
+    assert_same_bits(Dropout(0.5, seed=3)(torch.tensor(x)).numpy(), theirs)
+
+
+def test_a_restored_dropout_goes_on_with_the_next_mask():
+    layer = nn.Sequential(Dropout(0.5, seed=11))
+    x = torch.ones(2, 30)
+    layer(x)
+    layer(x)
+    file = io.BytesIO()
+    torch.save(layer.state_dict(), file)
+    expected = layer(x)
+    file.seek(0)
+    restored = nn.Sequential(Dropout(0.5))
+    restored.load_state_dict(torch.load(file, weights_only=True))
+    assert torch.equal(restored(x), expected)
+    assert (restored[0].seed, restored[0].num_calls) == (11, 3)
+
+
+def test_the_same_seed_repeats_the_masks_and_another_differs():
+    x = torch.ones(2, 40)
+    assert torch.equal(Dropout(0.5, seed=1)(x), Dropout(0.5, seed=1)(x))
+    assert not torch.equal(Dropout(0.5, seed=1)(x), Dropout(0.5, seed=2)(x))
+
+
+def test_dropout_leaves_the_global_generator_alone():
+    before = torch.get_rng_state()
+    Dropout(0.5, seed=1)(torch.ones(2, 40))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("rate", [-0.1, 1, 1.5, float("nan")])
+def test_a_rate_outside_of_the_unit_interval_is_an_error_that_shows_it(rate):
+    with pytest.raises(ValueError, match=rf"rate={rate!r}: expected a number in \[0, 1\)"):
+        Dropout(rate)
+
+
+def test_the_repr_of_dropout_says_rate_and_seed():
+    assert repr(Dropout(0.25, seed=3)) == "Dropout(rate=0.25, seed=3)"
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=str)
+def test_flatten_has_the_order_of_keras(layout):
+    x = np.arange(2 * 3 * 5 * 4, dtype=np.float32).reshape(2, 3, 5, 4)
+    theirs = keras.layers.Flatten()(x).numpy()
+    ours = Flatten()(to_torch(x).contiguous(memory_format=layout)).numpy()
+    np.testing.assert_array_equal(ours, theirs)
+    assert (ours != nn.Flatten()(to_torch(x)).numpy()).any()  # what torch's own order would give
+
+
+def test_flatten_index_is_row_times_width_plus_column_times_channels_plus_channel():
+    x = torch.zeros(1, 4, 3, 5)
+    x[0, 2, 1, 3] = 1  # channel 2, row 1, column 3
+    assert Flatten()(x)[0].argmax() == (1 * 5 + 3) * 4 + 2
+
+
+def test_flatten_leaves_what_is_flat():
+    x = torch.randn(3, 7)
+    assert torch.equal(Flatten()(x), x)
+
+
+KERNELS = {
+    "conv_one_channel": (3, 3, 1, 32),
+    "conv": (3, 3, 32, 64),
+    "conv_not_square": (2, 5, 3, 7),
+    "conv_narrowing": (1, 4, 9, 2),
+    "dense": (17, 5),
+    "dense_widening": (3, 128),
+    "one_weight": (1, 1),
+}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("seed", [1, 42, 999_999_999])
+@pytest.mark.parametrize("shape", KERNELS.values(), ids=KERNELS)
+def test_glorot_uniform_draws_keras_kernel(shape, seed, dtype):
+    theirs = keras.initializers.GlorotUniform(seed=seed)(shape, dtype=dtype).numpy()
+    ours = glorot_uniform(shape, seed=seed, dtype=getattr(torch, dtype)).numpy()
+    assert_same_bits(ours, theirs)
+
+
+@given(
+    shape=st.lists(st.integers(1, 9), min_size=4, max_size=4)
+    | st.lists(st.integers(1, 200), min_size=2, max_size=2),
+    seed=st.integers(1, 10**9),
+    dtype=st.sampled_from(DTYPES),
+)
+def test_glorot_uniform_draws_keras_kernel_for_any_shape_and_seed(shape, seed, dtype):
+    theirs = keras.initializers.GlorotUniform(seed=seed)(tuple(shape), dtype=dtype).numpy()
+    ours = glorot_uniform(tuple(shape), seed=seed, dtype=getattr(torch, dtype)).numpy()
+    assert_same_bits(ours, theirs)
+
+
+def test_glorot_uniform_fills_its_range():
+    kernel = glorot_uniform((40, 60), seed=1)
+    limit = (6 / 100) ** 0.5
+    assert 0.99 * limit < kernel.max() <= limit
+    assert -limit <= kernel.min() < -0.99 * limit
+
+
+@pytest.mark.parametrize("data", ["color_data", "digit_data"])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("model", MODELS)
+def test_a_model_starts_with_the_weights_of_the_keras_model(model, dtype, data, request):
+    data = request.getfixturevalue(data)
+    spec = RunSpec(model=model, dtype=dtype, seed=2024)
+    ours, seeds = build_model(spec, data.input_shape, data.num_classes)
+    theirs = keras_impl.models.build_model(spec, data.input_shape, data.num_classes)
+    assert_same_weights(get_weights(ours), keras_impl.weights.get_weights(theirs))
+    # Both generators stand at the same place, so that what is drawn next agrees as well.
+    assert seeds.python.getstate() == random.getstate()
+    np.testing.assert_array_equal(seeds.numpy.get_state()[1], np.random.get_state()[1])
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_biases_start_at_zero(model, color_data):
+    ours, _ = build_model(RunSpec(model=model), color_data.input_shape, color_data.num_classes)
+    biases = [value for name, value in get_weights(ours).items() if name.endswith("bias")]
+    assert len(biases) >= 3
+    for bias in biases:
+        assert_same_bits(bias, np.zeros_like(bias))
+
+
+def test_initialise_draws_a_seed_where_keras_does():
+    keras.utils.set_random_seed(5)
+    theirs = keras.Sequential(
+        [
+            keras.layers.Input((4,)),
+            keras.layers.Dense(3),
+            keras.layers.Dropout(0.0),  # has no seed in Keras
+            keras.layers.Dropout(0.5),
+            keras.layers.Dense(2),
+        ]
+    )
+    ours = nn.Sequential(nn.Linear(4, 3), Dropout(0.0), Dropout(0.5), nn.Linear(3, 2))
+    initialise(ours, KerasSeeds(5))
+    assert ours[2].seed == int(theirs.layers[2].seed_generator.state.numpy()[0])
+    assert_same_bits(ours[3].weight.detach().numpy().T, theirs.layers[3].kernel.numpy())
+
+
+def test_initialise_takes_layers_without_bias():
+    keras.utils.set_random_seed(5)
+    theirs = keras.Sequential(
+        [
+            keras.layers.Input((6, 5, 2)),
+            keras.layers.Conv2D(3, (3, 2), use_bias=False),
+            keras.layers.Dense(2, use_bias=False),
+        ]
+    )
+    ours = nn.Sequential(nn.Conv2d(2, 3, (3, 2), bias=False), nn.Linear(3, 2, bias=False))
+    initialise(ours, KerasSeeds(5))
+    kernel = ours[0].weight.detach().permute(2, 3, 1, 0).numpy()
+    assert_same_bits(kernel, theirs.layers[0].kernel.numpy())
+    assert_same_bits(ours[1].weight.detach().numpy().T, theirs.layers[1].kernel.numpy())
+
+
+def test_initialise_repeats_with_the_same_seed_and_differs_with_another():
+    def weights(seed):
+        layer = nn.Linear(5, 3)
+        initialise(layer, KerasSeeds(seed))
+        return layer.weight
+
+    assert torch.equal(weights(1), weights(1))
+    assert not torch.equal(weights(1), weights(2))

@@ -1,0 +1,69 @@
+/* The Philox loop of philox.py for the CPU: which values of a stream are at least a threshold.
+
+   Same definition, same bits; native.py compiles it where there is a C compiler. Blocks are taken
+   LANES at a time, so that compilers turn each inner loop into vector instructions. */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define LANES 16
+
+static void philox_blocks(uint64_t first, uint32_t c2_0, uint32_t c3_0, uint32_t k0, uint32_t k1,
+                          uint32_t words[4][LANES]) {
+  uint32_t *c0 = words[0], *c1 = words[1], *c2 = words[2], *c3 = words[3];
+  for (int lane = 0; lane < LANES; lane++) {
+    uint64_t block = first + (uint64_t)lane;
+    c0[lane] = (uint32_t)block;
+    c1[lane] = (uint32_t)(block >> 32);
+    c2[lane] = c2_0;
+    c3[lane] = c3_0;
+  }
+  for (int round = 0; round < 10; round++) {
+    for (int lane = 0; lane < LANES; lane++) {
+      uint64_t p0 = (uint64_t)0xD2511F53u * c0[lane];
+      uint64_t p1 = (uint64_t)0xCD9E8D57u * c2[lane];
+      uint32_t new0 = (uint32_t)(p1 >> 32) ^ c1[lane] ^ k0;
+      uint32_t new2 = (uint32_t)(p0 >> 32) ^ c3[lane] ^ k1;
+      c0[lane] = new0;
+      c1[lane] = (uint32_t)p1;
+      c2[lane] = new2;
+      c3[lane] = (uint32_t)p0;
+    }
+    k0 += 0x9E3779B9u;
+    k1 += 0xBB67AE85u;
+  }
+}
+
+/* float32: value i is the low 23 bits of word i. */
+void keep_float32(uint8_t *keep, size_t num_values, const uint32_t key[2],
+                  const uint32_t counter[2], uint64_t threshold) {
+  uint32_t words[4][LANES];
+  size_t done = 0;
+  for (uint64_t block = 0; done < num_values; block += LANES) {
+    philox_blocks(block, counter[0], counter[1], key[0], key[1], words);
+    if (num_values - done >= 4 * LANES) {
+      for (int lane = 0; lane < LANES; lane++)
+        for (int word = 0; word < 4; word++)
+          keep[done + 4 * lane + word] = (words[word][lane] & 0x7FFFFFu) >= (uint32_t)threshold;
+      done += 4 * LANES;
+    } else {
+      for (int i = 0; done < num_values; i++, done++)
+        keep[done] = (words[i % 4][i / 4] & 0x7FFFFFu) >= (uint32_t)threshold;
+    }
+  }
+}
+
+/* float64: value i is the low 20 bits of word 2 i above the 32 bits of word 2 i + 1. */
+void keep_float64(uint8_t *keep, size_t num_values, const uint32_t key[2],
+                  const uint32_t counter[2], uint64_t threshold) {
+  uint32_t words[4][LANES];
+  size_t done = 0;
+  for (uint64_t block = 0; done < num_values; block += LANES) {
+    philox_blocks(block, counter[0], counter[1], key[0], key[1], words);
+    for (int lane = 0; lane < LANES && done < num_values; lane++)
+      for (int half = 0; half < 2 && done < num_values; half++, done++) {
+        uint64_t high = words[2 * half][lane] & 0xFFFFFu;
+        keep[done] = ((high << 32) | words[2 * half + 1][lane]) >= threshold;
+      }
+  }
+}
