@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from parity.errors import InputError
+from parity.errors import InputError, RunError
 from parity.pair import Comparison, Pair, RunOptions
 from parity.progress import ProgressDisplay
 from parity.result import Result
@@ -111,7 +111,11 @@ def _run_first(
             pair.failures.append(failure)
         if waiting[id(pair)]:
             return
-        comparison = None if pair.failures else pair.compare()
+        try:
+            comparison = None if pair.failures else pair.compare()
+        except RunError as error:  # one damaged trace is no reason to lose the other runs
+            _finish(pair, None, on_result, str(error))
+            return
         if comparison is not None and comparison.suspect is not None:
             undecided.append((pair, comparison))
         else:
@@ -140,9 +144,12 @@ def _run(jobs: Sequence[Job], options: RunOptions) -> list[Failure]:
 
 
 def _finish(
-    pair: Pair, comparison: Comparison | None, on_result: Callable[[Result], None] | None
+    pair: Pair,
+    comparison: Comparison | None,
+    on_result: Callable[[Result], None] | None,
+    *errors: str,
 ) -> None:
-    result = pair.finish(None if pair.failures else comparison)
+    result = pair.finish(None if pair.failures else comparison, *errors)
     if on_result is not None:
         on_result(result)
 

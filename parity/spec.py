@@ -86,7 +86,7 @@ class RunSpec:
     """One training run.
 
     Attributes:
-        scenario: the name under which results are listed.
+        scenario: the name under which results are listed and kept: part of a folder's name.
         model: name of the network, a function of the same name in both `models.py`.
         epochs: passes over the training set, at least 1.
         batch_size: samples a step; the last batch of an epoch may be smaller and is kept.
@@ -130,6 +130,8 @@ class RunSpec:
             if isinstance(value, Mapping):
                 object.__setattr__(self, name, _build(kind, value, f"{name}."))
         _require_types(self, "")
+        is_name = re.fullmatch(r"[A-Za-z0-9][\w.+-]*", self.scenario) is not None
+        _require(is_name, "scenario", self, "letters, digits, '.', '_', '+' and '-'")
         _require(self.model in MODELS, "model", self, f"one of {MODELS}")
         _require(self.dtype in DTYPES, "dtype", self, f"one of {DTYPES}")
         _require(self.split in SPLITS, "split", self, f"one of {SPLITS}")

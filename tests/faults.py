@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import pytest
 import torch
-from pytest import MonkeyPatch
+
 from torch_impl import augment, data, layers, models, optim, probe, schedule, train
 
 
@@ -31,7 +32,7 @@ class Fault:
     """
 
     name: str
-    plant: Callable[[MonkeyPatch], None]
+    plant: Callable[[pytest.MonkeyPatch], None]
     level: str
     item: str
     scenario: str = "dropout"
@@ -41,13 +42,13 @@ class Fault:
 @contextlib.contextmanager
 def planted(fault: Fault) -> Iterator[None]:
     """Plants a fault for the duration of a block."""
-    with MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch:
         fault.plant(patch)
         yield
 
 
-def _optimizer(kind: Any) -> Callable[[MonkeyPatch], None]:
-    def plant(patch: MonkeyPatch) -> None:
+def _optimizer(kind: Any) -> Callable[[pytest.MonkeyPatch], None]:
+    def plant(patch: pytest.MonkeyPatch) -> None:
         patch.setattr(train, "Adam", kind)
         patch.setattr(probe, "Adam", kind)
 
@@ -58,7 +59,7 @@ def _torch_adam(parameters: Any, learning_rate: float) -> torch.optim.Optimizer:
     return torch.optim.Adam(parameters, lr=learning_rate, eps=1e-7)
 
 
-def _torch_default_init(patch: MonkeyPatch) -> None:
+def _torch_default_init(patch: pytest.MonkeyPatch) -> None:
     def initialise(model: torch.nn.Module, seeds: Any) -> None:
         torch.manual_seed(seeds.seed)
         for layer in model.modules():
@@ -70,16 +71,16 @@ def _torch_default_init(patch: MonkeyPatch) -> None:
     patch.setattr(models, "initialise", initialise)
 
 
-def _mask_rate(patch: MonkeyPatch) -> None:
+def _mask_rate(patch: pytest.MonkeyPatch) -> None:
     keep = layers.stateless_keep
     patch.setattr(layers, "stateless_keep", lambda shape, rate, **k: keep(shape, rate + 0.01, **k))
 
 
-def _nchw_flatten(patch: MonkeyPatch) -> None:
+def _nchw_flatten(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(layers.Flatten, "forward", lambda self, x: x.flatten(1))
 
 
-def _shuffled_each_epoch(patch: MonkeyPatch) -> None:
+def _shuffled_each_epoch(patch: pytest.MonkeyPatch) -> None:
     def batches(self: Any) -> Any:
         epoch = self.__dict__.setdefault("epoch", 0)
         self.epoch += 1
@@ -96,26 +97,26 @@ def _shuffled_each_epoch(patch: MonkeyPatch) -> None:
     patch.setattr(train, "validation_data", lambda spec, arrays: list(plain(spec, arrays)))
 
 
-def _rotation_sign(patch: MonkeyPatch) -> None:
+def _rotation_sign(patch: pytest.MonkeyPatch) -> None:
     right = augment._matrices
     patch.setattr(augment, "_matrices", lambda p, h, w: right({**p, "theta": -p["theta"]}, h, w))
 
 
-def _shear_unit(patch: MonkeyPatch) -> None:
+def _shear_unit(patch: pytest.MonkeyPatch) -> None:
     right = augment._matrices
     patch.setattr(
         augment, "_matrices", lambda p, h, w: right({**p, "shear": torch.rad2deg(p["shear"])}, h, w)
     )
 
 
-def _patience(patch: MonkeyPatch) -> None:
+def _patience(patch: pytest.MonkeyPatch) -> None:
     def one_more(optimizer: Any, *, patience: int, **rule: Any) -> Any:
         return schedule.ReduceLROnPlateau(optimizer, patience=patience + 1, **rule)
 
     patch.setattr(train, "ReduceLROnPlateau", one_more)
 
 
-def _mean_of_batch_means(patch: MonkeyPatch) -> None:
+def _mean_of_batch_means(patch: pytest.MonkeyPatch) -> None:
     def update(self: Any, loss: Any, logits: Any, y: Any) -> None:
         self._loss += loss
         self._correct += (logits.argmax(1) == y).float().mean()
@@ -124,7 +125,7 @@ def _mean_of_batch_means(patch: MonkeyPatch) -> None:
     patch.setattr(train.RunningMetrics, "update", update)
 
 
-def _validation_in_train_mode(patch: MonkeyPatch) -> None:
+def _validation_in_train_mode(patch: pytest.MonkeyPatch) -> None:
     right = train.evaluate
 
     def evaluate(model: Any, *arguments: Any) -> Any:
@@ -134,7 +135,7 @@ def _validation_in_train_mode(patch: MonkeyPatch) -> None:
     patch.setattr(train, "evaluate", evaluate)
 
 
-def _label_shift(patch: MonkeyPatch) -> None:
+def _label_shift(patch: pytest.MonkeyPatch) -> None:
     right = data.to_tensors
 
     def shifted(spec: Any, x: Any, y: Any) -> Any:

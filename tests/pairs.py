@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import torch_impl
-
 from parity.child import run_directory
 from parity.data import load_data
 from parity.data_file import read_data, save_data
@@ -43,8 +42,10 @@ def keras_trace(folder: Path, spec: RunSpec) -> Trace:
             )
             save_data(data, folder / "data.safetensors")
             subprocess.run(
-                [sys.executable, "-m", "keras_impl"]
-                + ["--data", str(folder / "data.safetensors"), str(directory)],
+                [
+                    *[sys.executable, "-m", "keras_impl"],
+                    *["--data", str(folder / "data.safetensors"), str(directory)],
+                ],
                 check=True,
                 capture_output=True,
                 timeout=300,

@@ -101,7 +101,15 @@ def whole_parts(*, augmentation=None, dtype="float64", epochs=3) -> Parts:
 
 
 def run_parts(
-    weights, losses, *, val_losses=None, accuracies=None, rates=None, steps_per_epoch=1, num=100
+    weights,
+    losses,
+    *,
+    val_losses=None,
+    accuracies=None,
+    rates=None,
+    steps_per_epoch=1,
+    num=100,
+    dtype="float64",
 ) -> Parts:
     """A run of one weight, as the envelope reads it.
 
@@ -113,6 +121,7 @@ def run_parts(
         rates: learning rates of the epochs; 0.001 by default.
         steps_per_epoch: of the run.
         num: of training samples, and of validation samples.
+        dtype: of the spec; the arrays are float64 in any case.
     """
     epochs = len(losses) // steps_per_epoch
     accuracies = list(accuracies or [0.5] * epochs)
@@ -130,4 +139,4 @@ def run_parts(
     }
     arrays["running_loss"] = np.array(losses)
     facts = {"num_train": num, "num_val": num, "steps_per_epoch": steps_per_epoch}
-    return Parts(arrays, facts, history, {})
+    return Parts(arrays, facts, history, {"dtype": dtype})

@@ -18,7 +18,18 @@ from parity.pipeline import run_all
 from parity.result import Result
 from parity.scenarios import scenario
 
-LEVELS = "data structure init forward loss gradient optimizer trajectory schedule behaviour".split()
+LEVELS = [
+    "data",
+    "structure",
+    "init",
+    "forward",
+    "loss",
+    "gradient",
+    "optimizer",
+    "trajectory",
+    "schedule",
+    "behaviour",
+]
 
 
 def small(name, **changes):
