@@ -6,11 +6,16 @@ import os
 from typing import Any
 
 from parity.environment import common_environment
+from parity.errors import InputError
 from parity.spec import RunSpec
 
 
 def configure(spec: RunSpec) -> None:
-    """Sets threads, device and precision; call it before TensorFlow is imported anywhere."""
+    """Sets threads, device and precision; call it before TensorFlow is imported anywhere.
+
+    Raises:
+        InputError: the device is not there.
+    """
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ["OMP_NUM_THREADS"] = str(spec.threads)
@@ -25,6 +30,12 @@ def configure(spec: RunSpec) -> None:
     tf.config.threading.set_intra_op_parallelism_threads(spec.threads)
     tf.config.threading.set_inter_op_parallelism_threads(spec.threads)
     tf.config.experimental.enable_tensor_float_32_execution(False)
+    # TensorFlow would compute on the CPU without a word.
+    if spec.device != "cpu" and not tf.config.list_physical_devices("GPU"):
+        raise InputError(
+            f"device={spec.device!r}: TensorFlow sees no such GPU; use --device cpu, or install "
+            "tensorflow[and-cuda] in the interpreter of this half (--keras-python)"
+        )
 
 
 def describe_environment(spec: RunSpec) -> dict[str, Any]:

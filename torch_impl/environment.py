@@ -6,17 +6,29 @@ import os
 from typing import Any
 
 from parity.environment import common_environment
+from parity.errors import InputError
 from parity.spec import RunSpec
 
 
 def configure(spec: RunSpec) -> None:
-    """Sets threads and precision; call it before torch is imported anywhere."""
+    """Sets threads and precision; call it before torch is imported anywhere.
+
+    Raises:
+        InputError: the device is not there.
+    """
     os.environ["OMP_NUM_THREADS"] = str(spec.threads)
     import torch
 
     torch.set_num_threads(spec.threads)
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
+    number = int(spec.device.partition(":")[2] or 0)
+    if spec.device != "cpu" and number >= torch.cuda.device_count():
+        raise InputError(
+            f"device={spec.device!r}: torch sees {torch.cuda.device_count()} CUDA devices; use "
+            "--device cpu, or a CUDA build of torch in the interpreter of this half "
+            "(--torch-python)"
+        )
 
 
 def describe_environment(spec: RunSpec) -> dict[str, Any]:

@@ -135,6 +135,14 @@ def test_a_half_that_fails_is_an_error_with_its_reason_and_the_other_half_is_kep
         assert (directory / "torch" / "_SUCCESS").exists()
 
 
+def test_a_device_that_is_not_there_is_told_and_nothing_falls_back_to_the_cpu(tmp_path):
+    spec = small("dropout", epochs=1, device="cuda:99")
+    (result,) = run_all([spec], RunOptions(out=tmp_path / "out"))
+    assert result.verdict == "error"
+    for half in ("TensorFlow sees no such GPU", "torch sees"):
+        assert any(half in error for error in result.errors)
+
+
 def test_control_c_ends_both_children_and_leaves_a_result_that_says_so(tmp_path):
     pids = tmp_path / "pids"
     slow = interpreter(tmp_path, "slow", f"echo $$ >> {pids}; exec sleep 60")
