@@ -18,9 +18,9 @@ from parity.data import load_data
 from parity.data_file import save_data
 from parity.envelope import Envelope
 from parity.errors import InputError
+from parity.job import Failure, Job
 from parity.ladder import climb
 from parity.result import ERROR, FAIL, PASS, Item, Level, Result
-from parity.runner import Failure, Job
 from parity.spec import RunSpec
 from parity.tolerance import FLOAT64, Float64Tolerance, Tolerance
 from parity.trace import Trace, write_json

@@ -14,10 +14,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from parity.errors import InputError, RunError
+from parity.job import Failure, Job
 from parity.pair import Comparison, Pair, RunOptions
 from parity.progress import ProgressDisplay
 from parity.result import Result
-from parity.runner import Failure, Job, run_jobs
+from parity.runner import run_jobs
 from parity.search import search
 from parity.spec import RunSpec
 

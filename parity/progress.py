@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
-    from parity.runner import Failure, Job, Progress
+    from parity.job import Failure, Job, Progress
 
 MARKS = (0.25, 0.5, 0.75)  # parts of a job after which a plain line is written
 

@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from parity.compare import absolute_difference
+from parity.job import Failure, Job
 from parity.pair import Comparison, Pair
-from parity.runner import Failure, Job
 from parity.trace import Trace
 
 # After this many a false alarm is left in about one run of seventy.

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from parity.job import Failure, Job, Progress
 from parity.progress import ProgressDisplay
-from parity.runner import Failure, Job, Progress
 
 
 class Terminal(io.StringIO):

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from parity import runner
+from parity import child_log, child_process, runner
 from parity.data import load_data, save_data
 from parity.errors import InputError
-from parity.runner import Job, run_jobs
+from parity.job import Job
+from parity.runner import run_jobs
 from parity.spec import RunSpec
 from parity.trace import SUCCESS, Trace, write_json
 
@@ -149,7 +150,7 @@ def test_an_exception_is_told_first_and_the_finished_run_is_kept(make_job):
     assert reason.startswith("job a: IndexError: list index out of range (exit code 1); ")
     assert "\n    Traceback" not in reason  # only the last lines, of which it was not one
     assert reason.endswith("\n    IndexError: list index out of range")
-    assert len(reason.split("\n")) == 2 + runner.TAIL_LINES
+    assert len(reason.split("\n")) == 2 + child_log.TAIL_LINES
     assert (job.directories[0] / SUCCESS).exists()
 
 
@@ -232,7 +233,7 @@ def test_a_job_that_hangs_is_terminated(make_job):
 
 
 def test_a_job_that_ignores_sigterm_is_killed_with_its_own_children(make_job, monkeypatch):
-    monkeypatch.setattr(runner, "GRACE_S", 0.3)
+    monkeypatch.setattr(child_process, "GRACE_S", 0.3)
     job = make_job()
     script = """
 import subprocess
@@ -283,8 +284,8 @@ def test_an_endless_log_is_read_in_bounded_pieces(make_job, monkeypatch):
     )
     reason = reason_of(job, script)
     assert job.log.stat().st_size > 9_000_000
-    assert max(pieces) <= runner.WINDOW
-    assert all(len(line) <= runner.TAIL_WIDTH + 4 for line in reason.split("\n")[1:])
+    assert max(pieces) <= child_log.WINDOW
+    assert all(len(line) <= child_log.TAIL_WIDTH + 4 for line in reason.split("\n")[1:])
 
 
 def test_progress_counts_the_runs_of_a_job(make_job):
@@ -407,15 +408,17 @@ def test_children_import_the_packages_of_the_parent(make_job, tmp_path, monkeypa
 
 def test_site_packages_are_never_put_on_a_path(monkeypatch, tmp_path):
     monkeypatch.setenv("PYTHONPATH", "/mine")
-    monkeypatch.setattr(runner.parity, "__file__", str(tmp_path / "parity" / "__init__.py"))
+    monkeypatch.setattr(child_process.parity, "__file__", str(tmp_path / "parity" / "__init__.py"))
     # Packages that the parent finds by its own sys.path only.
-    assert runner._environment(sys.executable)["PYTHONPATH"] == f"{tmp_path}{os.pathsep}/mine"
-    assert runner._environment("/other/python")["PYTHONPATH"] == "/mine"
+    assert child_process.environment(sys.executable)["PYTHONPATH"] == f"{tmp_path}{os.pathsep}/mine"
+    assert child_process.environment("/other/python")["PYTHONPATH"] == "/mine"
     (tmp_path / "pyproject.toml").touch()
-    assert runner._environment("/other/python")["PYTHONPATH"] == f"{tmp_path}{os.pathsep}/mine"
-    monkeypatch.setattr(runner.site, "getsitepackages", lambda: [str(tmp_path)])
-    assert runner._environment(sys.executable)["PYTHONPATH"] == "/mine"
-    assert runner._environment("/other/python")["PYTHONPATH"] == "/mine"
+    assert (
+        child_process.environment("/other/python")["PYTHONPATH"] == f"{tmp_path}{os.pathsep}/mine"
+    )
+    monkeypatch.setattr(child_process.site, "getsitepackages", lambda: [str(tmp_path)])
+    assert child_process.environment(sys.executable)["PYTHONPATH"] == "/mine"
+    assert child_process.environment("/other/python")["PYTHONPATH"] == "/mine"
 
 
 @pytest.mark.parametrize("callback", ["on_progress", "on_done"])
@@ -488,8 +491,8 @@ def test_a_signal_elsewhere_waits_until_it_does_no_harm(make_job):
 # A parent of two children: one that ends by SIGTERM, and one that ignores it or not.
 PARENT = """
 import pathlib, sys
-from parity import runner
-runner.GRACE_S = 2.0
+from parity import child_process, job, runner
+child_process.GRACE_S = 2.0
 folder = pathlib.Path(sys.argv[1])
 script = (
     "import os, pathlib, signal, sys, time\\n"
@@ -499,7 +502,7 @@ script = (
     "os.replace(folder / 'writing', folder / 'pid'); time.sleep(60)"
 )
 files = lambda name: {"directories": (folder / name,), "log": folder / f"{name}.log"}
-jobs = [runner.Job(name=n, half="torch", data=folder, **files(n)) for n in sys.argv[2:]]
+jobs = [job.Job(name=n, half="torch", data=folder, **files(n)) for n in sys.argv[2:]]
 command = lambda job: [sys.executable, "-c", script, str(job.directories[0])]
 try:
     runner.run_jobs(jobs, workers=2, timeout_s=None, command=command)

@@ -7,9 +7,9 @@ import pytest
 from traces import whole_parts
 
 from parity import search as module
+from parity.job import Failure
 from parity.pair import Comparison, Pair, RunOptions
 from parity.result import FAIL, PASS, Item
-from parity.runner import Failure
 from parity.search import MAX_NUDGES, NUDGES_A_ROUND, search
 from parity.spec import RunSpec
 from parity.trace import read_json
