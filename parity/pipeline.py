@@ -104,6 +104,11 @@ def _run_first(
     waiting = {id(pair): sum(owner is pair for owner in jobs.values()) for pair in pairs}
     undecided: list[tuple[Pair, Comparison]] = []
 
+    def tell(result: Result) -> None:
+        if on_result is not None:
+            with display.paused():
+                on_result(result)
+
     def finish(job: Job, failure: Failure | None) -> None:
         display.on_done(job, failure)
         pair = jobs[job]
@@ -115,12 +120,12 @@ def _run_first(
         try:
             comparison = None if pair.failures else pair.compare()
         except RunError as error:  # one damaged trace is no reason to lose the other runs
-            _finish(pair, None, on_result, str(error))
+            _finish(pair, None, tell, str(error))
             return
         if comparison is not None and comparison.suspect is not None:
             undecided.append((pair, comparison))
         else:
-            _finish(pair, comparison, on_result)
+            _finish(pair, comparison, tell)
 
     with ProgressDisplay(list(jobs), quiet=options.quiet) as display:
         run_jobs(

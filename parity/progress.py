@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -50,6 +51,17 @@ class ProgressDisplay:
         if self._display is not None:
             self._display.close()
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Takes the bars off the terminal for a block that prints something else there."""
+        if self._display is not None:
+            self._display.close()
+        try:
+            yield
+        finally:
+            if self._display is not None:
+                self._display.reopen()
+
     def on_progress(self, job: Job, progress: Progress) -> None:
         """Shows that a job has started or advanced."""
         if self._display is not None:
@@ -79,6 +91,9 @@ class _Plain:
         self._marks: dict[Job, int] = {}
 
     def open(self) -> None:
+        pass
+
+    def reopen(self) -> None:
         pass
 
     def close(self) -> None:
@@ -130,6 +145,9 @@ class _Bars:
         self._num_done = 0
         self._all: TaskID | None = None
         self._tasks: dict[Job, TaskID] = {}
+
+    def reopen(self) -> None:
+        self._progress.start()
 
     def open(self) -> None:
         self._progress.start()

@@ -153,3 +153,26 @@ def test_rich_is_not_imported_without_a_terminal():
     )
     root = Path(__file__).parents[2]
     subprocess.run([sys.executable, "-c", script], check=True, cwd=root, stderr=subprocess.PIPE)
+
+
+def test_what_is_printed_while_paused_stands_below_no_bar(jobs):
+    stream = Terminal()
+    with ProgressDisplay(jobs, quiet=False, stream=stream) as display:
+        display.on_progress(jobs[0], Progress(Path("run1"), 1, 4, 0.5, 0.25))
+        with display.paused():
+            before = len(stream.getvalue())
+            stream.write("a result\n")
+            assert stream.getvalue()[before:] == "a result\n"
+        display.on_progress(jobs[0], Progress(Path("run1"), 2, 4, 0.5, 0.5))
+    printed = stream.getvalue()
+    # The bars had been erased (line up, line cleared) when the result came.
+    assert "\x1b[2K" in printed[: printed.index("a result")]
+    assert "seed 1 keras" in printed[printed.index("a result") :]
+
+
+@pytest.mark.parametrize("quiet", [True, False], ids=["quiet", "piped"])
+def test_lines_and_silence_need_no_pause(jobs, quiet):
+    stream = io.StringIO()
+    with ProgressDisplay(jobs, quiet=quiet, stream=stream) as display, display.paused():
+        stream.write("a result\n")
+    assert stream.getvalue() == "a result\n"
