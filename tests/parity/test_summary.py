@@ -1,0 +1,62 @@
+"""Many results in one table."""
+
+from parity.report.summary import summary_lines
+from parity.result import Item, Level, Result
+
+RATES = {"learning_rate": [0.001, 0.001, 0.0001]}
+
+
+def result(verdict, *items, scenario="dropout", seed=42):
+    levels = (Level("trajectory", verdict if items else "skipped", "made for this test", items),)
+    return Result(
+        verdict,
+        {"scenario": scenario, "seed": seed},
+        levels=() if verdict == "error" else levels,
+        history={"keras": RATES, "torch": RATES},
+    )
+
+
+def item(name, worst):
+    return Item(name, worst=worst, allowed=1e-12, unit="abs", num_compared=1)
+
+
+def text(lines):
+    return ["".join(part for part, _ in line) for line in lines]
+
+
+def test_a_row_gives_the_greatest_weight_and_loss_difference_and_the_cuts():
+    found = result(
+        "pass",
+        item("conv1.kernel", 2e-15),
+        item("dense2.bias", 3e-14),
+        item("running loss", 4e-16),
+        item("val_loss", 5e-16),
+        item("val_accuracy", 0.25),
+    )
+    heading, row, counts, _ = text(summary_lines([found]))
+    assert heading.split() == [
+        "scenario",
+        "seed",
+        "verdict",
+        "worst",
+        "weight",
+        "worst",
+        "loss",
+        "cuts",
+    ]
+    assert row.split() == ["dropout", "42", "pass", "3.0e-14", "5.0e-16", "1"]
+    assert counts == "  1 pass"
+
+
+def test_errors_and_skipped_trajectories_have_no_numbers_and_every_verdict_is_counted():
+    results = [
+        result("error", seed=4294967295),
+        result("fail", item("conv1.kernel", 1.0), item("loss", 0.5), scenario="capacity"),
+        result("fail"),
+    ]
+    _, error, failed, skipped, counts, _ = text(summary_lines(results))
+    assert error.split() == ["dropout", "4294967295", "error"]
+    assert failed.split()[:3] == ["capacity", "42", "fail"]
+    assert skipped.split() == ["dropout", "42", "fail", "skipped"]
+    assert counts == "  1 error, 2 fail"
+    assert all(len(line) <= 80 for line in (error, failed, skipped))
