@@ -44,7 +44,14 @@ def compare_exact(name: str, keras: Any, torch: Any, **place: Any) -> Item:
 
 
 def compare_close(
-    name: str, keras: Any, torch: Any, *, allowed: float, unit: str = "abs", **place: Any
+    name: str,
+    keras: Any,
+    torch: Any,
+    *,
+    allowed: float,
+    unit: str = "abs",
+    scaled: bool = False,
+    **place: Any,
 ) -> Item:
     """Compares two arrays by their greatest difference.
 
@@ -54,6 +61,7 @@ def compare_close(
         torch: array of the torch half.
         allowed: greatest difference that passes.
         unit: "abs", or "rel": in units of the largest absolute value of the Keras array.
+        scaled: "abs", but "rel" where that value is above 1: rounding grows with the numbers.
         **place: epoch and step of the item.
     """
     keras, torch = np.asarray(keras), np.asarray(torch)
@@ -63,9 +71,12 @@ def compare_close(
         return Item(name, 0.0, allowed, unit, 0, note=_nothing(keras), **place)
     difference = absolute_difference(keras, torch)
     scale = 1.0
+    finite = np.abs(keras[np.isfinite(keras)])
     if unit == "rel":
-        finite = np.abs(keras[np.isfinite(keras)])
         scale = float(finite.max(initial=0.0)) or 1.0
+    elif scaled:
+        scale = float(finite.max(initial=1.0))
+        unit = "rel" if scale > 1 else "abs"
     position = int(difference.argmax())
     index = _index(position, keras)
     num_above = int((difference > allowed * scale).sum())

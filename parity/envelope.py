@@ -79,6 +79,11 @@ class Envelope:
             origin += f"; after step {last} rounding decides which run diverges: anything passes"
         return origin
 
+    @property
+    def scaled(self) -> bool:
+        """No: differences were measured as they are."""
+        return False
+
     def weights(self, step: int) -> float:
         """See Tolerance."""
         return max(self._floor, FACTOR * float(self.hull[self.steps.index(step)]))

@@ -182,13 +182,14 @@ def _optimizer(keras: Trace, torch: Trace, tolerance: Tolerance) -> Level:
             torch[f"optimizer/{step}/{group}/{name}"],
             allowed=FLOAT64,
             unit="abs" if group == "weights" else "rel",
+            scaled=group == "weights",
             step=step,
         )
         for step in PROBE_STEPS
         for group in ("momentum", "velocity", "weights")
         for name in _parameters(keras)
     ]
-    origin = f"{SEMANTIC}; weights absolute, also 1e-12"
+    origin = f"{SEMANTIC}; weights 1e-12, of their largest where it is above 1"
     return _level("optimizer", origin, items)
 
 
@@ -222,6 +223,7 @@ def _trajectory(keras: Trace, torch: Trace, tolerance: Tolerance) -> Level:
                 keras.history[key][epoch],
                 torch.history[key][epoch],
                 allowed=tolerance.history(key, epoch),
+                scaled=tolerance.scaled,
                 epoch=epoch,
                 step=step,
             )
@@ -242,6 +244,7 @@ def _worst_weight(keras: Trace, torch: Trace, step: int, tolerance: Tolerance) -
             keras[f"trajectory/{step}/{name}"],
             torch[f"trajectory/{step}/{name}"],
             allowed=tolerance.weights(step),
+            scaled=tolerance.scaled,
             epoch=(step - 1) // keras.facts["steps_per_epoch"],
             step=step,
         )
@@ -259,6 +262,8 @@ def _running_losses(
     steps = np.arange(1, len(a) + 1)
     allowed = tolerance.running_loss(steps)
     difference = absolute_difference(a, b)
+    if tolerance.scaled:
+        difference = difference / np.maximum(1, np.where(np.isfinite(a), np.abs(a), 1))
     with np.errstate(over="ignore", invalid="ignore"):
         excess = difference / np.maximum(allowed, np.finfo(float).tiny)
     for epoch in range(num_epochs):
@@ -266,7 +271,13 @@ def _running_losses(
         above = np.flatnonzero(difference[rows] > allowed[rows])
         row = rows.start + int(above[0] if above.size else excess[rows].argmax())
         yield compare_close(
-            "running loss", a[row], b[row], allowed=float(allowed[row]), epoch=epoch, step=row + 1
+            "running loss",
+            a[row],
+            b[row],
+            allowed=float(allowed[row]),
+            scaled=tolerance.scaled,
+            epoch=epoch,
+            step=row + 1,
         )
 
 

@@ -28,6 +28,10 @@ class Tolerance(Protocol):
     def origin(self) -> str:
         """Where the numbers come from, as a sentence for the report."""
 
+    @property
+    def scaled(self) -> bool:
+        """Whether the numbers are relative where what is compared is above 1."""
+
     def weights(self, step: int) -> float:
         """Greatest allowed difference of any weight after a recorded step."""
 
@@ -46,8 +50,10 @@ class Float64Tolerance:
     """One number for everything."""
 
     origin: str = (
-        f"float64: {FLOAT64:g} absolute, what rounding explains and no fault of meaning does"
+        f"float64: {FLOAT64:g} (of the value where that is above 1), what rounding explains and no "
+        "fault of meaning does"
     )
+    scaled: bool = True
 
     def weights(self, step: int) -> float:
         """See Tolerance."""

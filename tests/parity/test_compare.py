@@ -263,3 +263,16 @@ def test_a_difference_is_symmetric_never_nan_and_zero_only_for_equals(a, b):
     item = compare_close("item", a, b, allowed=0.0)
     assert (item.status == PASS) == bool(equal.all())
     assert item.worst == difference.max()
+
+
+@pytest.mark.parametrize(
+    ("largest", "worst", "unit"),
+    [(0.25, 3e-13, "abs"), (1.0, 3e-13, "abs"), (-4.0, 7.5e-14, "rel")],
+    ids=["below 1", "1", "above 1"],
+)
+def test_a_scaled_comparison_is_relative_only_where_numbers_are_above_1(largest, worst, unit):
+    keras, torch = np.array([largest, 0.125]), np.array([largest, 0.125 + 3e-13])
+    item = compare_close("w", keras, torch, allowed=1e-12, scaled=True)
+    assert item.unit == unit
+    assert item.worst == pytest.approx(worst, rel=1e-3)
+    assert item.index == (1,)
