@@ -16,7 +16,7 @@ from pathlib import Path
 from parity.behaviour import judge
 from parity.data import load_data
 from parity.data_file import save_data
-from parity.envelope import Envelope
+from parity.envelope import FACTOR, FLOAT64_FACTOR, Envelope
 from parity.errors import InputError
 from parity.job import Failure, Job
 from parity.ladder import climb
@@ -133,6 +133,7 @@ class Pair:
         if nudged:
             tolerance = Envelope(
                 [keras, *nudged],
+                factor=FLOAT64_FACTOR if self.spec.dtype == "float64" else FACTOR,
                 floor=FLOAT64 if self.spec.dtype == "float64" else 0.0,
                 rule=self.spec.reduce_lr,
             )

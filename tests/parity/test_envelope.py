@@ -23,7 +23,7 @@ def make(tmp_path):
 
     def build(*runs, floor=0.0, rule=None):
         traces = [run.write(tmp_path / str(number)) for number, run in enumerate(runs)]
-        return Envelope(traces, floor=floor, rule=rule)
+        return Envelope(traces, factor=1.5, floor=floor, rule=rule)
 
     return build
 

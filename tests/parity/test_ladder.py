@@ -638,7 +638,9 @@ def test_an_envelope_allows_what_nudged_runs_have_differed_by(keras, tmp_path, b
     nudged = whole_parts()
     for step in (5, 6):
         nudged.arrays[f"trajectory/{step}/conv1.kernel"][0, 0] += 0.5
-    envelope = Envelope([keras, nudged.write(tmp_path / "nudged")], floor=0.0, rule=None)
+    envelope = Envelope(
+        [keras, nudged.write(tmp_path / "nudged")], factor=1.5, floor=0.0, rule=None
+    )
     torch = whole_parts()
     torch.arrays["trajectory/5/dense1.bias"][1] += by
     levels = climb(keras, torch.write(tmp_path / "torch"), envelope)
