@@ -11,7 +11,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+# The checkout first: the folder tests/torch_impl must not be taken for the package.
+ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from faults import FAULTS, planted
 from pairs import climb_float64, keras_trace, torch_trace
