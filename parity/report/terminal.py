@@ -67,7 +67,10 @@ def _level_line(level: Level) -> Line:
         where = f"of {compared:,} values, bit for bit"
     else:
         numbers = f"{_number(worst.worst)}  {_number(worst.allowed)}  "
-        where = _place(worst, WIDTH - 2 - 11 - 9 - len(numbers))
+        # Where nothing differs, no place is worse than another.
+        where = f"of {compared:,} values"
+        if worst.worst:
+            where = _place(worst, WIDTH - 2 - 11 - 9 - len(numbers))
     return [(f"  {level.id:<11}", ""), status, (numbers + where, "")]
 
 

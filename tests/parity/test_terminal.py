@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from parity.report.terminal import print_lines, print_result, result_lines
+from parity.report.terminal import _level_line, print_lines, print_result, result_lines
 from parity.result import ERROR, FAIL, NOT_REACHED, PASS, SKIPPED, Item, Level, Result
 from parity.spec import RunSpec
 
@@ -294,3 +294,9 @@ def test_a_dumb_terminal_gets_plain_text(monkeypatch):
 def test_the_standard_output_is_where_it_goes(capsys):
     print_result(make_result())
     assert capsys.readouterr().out == text(make_result())
+
+
+def test_a_level_without_any_difference_names_no_place_but_how_much_was_compared():
+    items = (close("eval", 0.0), close("train", 0.0))
+    line = "".join(part for part, _ in _level_line(Level("loss", "pass", "made here", items)))
+    assert line == "  loss       pass             0    1.0e-12  of 576 values"
