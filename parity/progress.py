@@ -150,7 +150,7 @@ class _Bars:
         self._progress.start()
 
     def open(self) -> None:
-        self._progress.start()
+        self.reopen()
         if self._num_jobs > 1:
             self._all = self._add("all", total=self._num_jobs, detail=f"0/{self._num_jobs} done")
 

@@ -156,12 +156,8 @@ def _moment(item: Item) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:9.0f}" if value == int_or_none(value) and abs(value) < 1e6 else f"{value:9.1e}"
-
-
-def int_or_none(value: float) -> int | None:
-    """Returns a float as an int where it is one."""
-    return int(value) if value == value and abs(value) != float("inf") and value % 1 == 0 else None
+    is_whole = float(value).is_integer() and abs(value) < 1e6
+    return f"{value:9.0f}" if is_whole else f"{value:9.1e}"
 
 
 def _shown(value: Any) -> str:
