@@ -11,8 +11,10 @@ words fits 64 bits. Wrapped signs are harmless, since only bits are read.
 
 from __future__ import annotations
 
+import ctypes
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 
@@ -22,6 +24,8 @@ _M0, _M1 = 0xD2511F53, 0xCD9E8D57  # multipliers of Philox4x32
 _W0, _W1 = 0x9E3779B9, 0xBB67AE85  # key increments: golden ratio, sqrt(3) - 1
 _MASK = 0xFFFFFFFF
 _SCRAMBLE_KEY = (0x3EC8F720, 0x02461E29)  # of TensorFlow's seed scrambling
+SOURCE = Path(__file__).with_name("philox.c")  # the loop of `stateless_keep`, compiled
+_Words = ctypes.c_uint32 * 2
 
 Word = int | torch.Tensor
 
@@ -121,9 +125,18 @@ def stateless_keep(
     threshold = math.ceil(torch.tensor(rate, dtype=dtype).item() / _SPACING[dtype])
     if torch.device(device).type == "cpu":
         key, counter = scramble(seed)
-        kept = native.keep(math.prod(shape), threshold, key=key, counter=counter, dtype=dtype)
-        if kept is not None:
-            return kept.reshape(tuple(shape))
+        library = native.library(SOURCE)
+        if library is not None:
+            keep = library.keep_float32 if dtype == torch.float32 else library.keep_float64
+            kept = torch.empty(tuple(shape), dtype=torch.bool)
+            keep(
+                ctypes.c_void_p(kept.data_ptr()),
+                ctypes.c_size_t(kept.numel()),
+                _Words(*key),
+                _Words(*counter),
+                ctypes.c_uint64(threshold),
+            )
+            return kept
     return (_lattice(shape, seed, dtype, device) >= threshold).reshape(tuple(shape))
 
 

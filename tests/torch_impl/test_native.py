@@ -1,4 +1,4 @@
-"""The compiled Philox loop: the same bits as eager torch, and nothing breaks without a compiler."""
+"""Compiled loops: the same bits as eager torch, and nothing breaks without a compiler."""
 
 import subprocess
 import sys
@@ -16,9 +16,9 @@ RATES = [0.0, 2.0**-24, 0.1, 0.25, 0.5, 0.999999]
 def _library_is_loaded_anew(monkeypatch, tmp_path):
     """Each test has a cache folder of its own, and the choice is made again."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    native._library.cache_clear()
+    native.library.cache_clear()
     yield
-    native._library.cache_clear()
+    native.library.cache_clear()
 
 
 def eager(shape, rate, **arguments):
@@ -27,7 +27,7 @@ def eager(shape, rate, **arguments):
 
 
 def needs_compiler():
-    if native._library() is None:
+    if native.library(philox.SOURCE) is None:
         pytest.skip("no C compiler on this machine")
 
 
@@ -45,8 +45,8 @@ def test_the_loop_is_compiled_once_and_found_again(tmp_path):
     needs_compiler()
     (library,) = (tmp_path / "keras-torch-parity" / "native").iterdir()
     made = library.stat().st_mtime_ns
-    native._library.cache_clear()
-    assert native._library() is not None
+    native.library.cache_clear()
+    assert native.library(philox.SOURCE) is not None
     assert library.stat().st_mtime_ns == made
 
 
@@ -72,7 +72,7 @@ def test_processes_that_compile_at_the_same_time_do_not_meet(tmp_path):
 )
 def test_without_the_compiled_loop_the_masks_are_the_same(monkeypatch, name, value):
     monkeypatch.setenv(name, value)
-    assert native._library() is None
+    assert native.library(philox.SOURCE) is None
     kept = philox.stateless_keep((2, 5, 7), 0.25, seed=(3, 4))
     assert torch.equal(kept, eager((2, 5, 7), 0.25, seed=(3, 4)))
 
@@ -81,4 +81,4 @@ def test_a_cache_folder_that_others_can_write_to_is_not_used(tmp_path):
     folder = tmp_path / "keras-torch-parity" / "native"
     folder.mkdir(parents=True)
     folder.chmod(0o777)
-    assert native._library() is None
+    assert native.library(philox.SOURCE) is None
