@@ -31,7 +31,7 @@ from parity.probe_data import (
 from parity.spec import RunSpec
 from parity.trace import TraceWriter
 
-PARAMETERS = ("theta", "tx", "ty", "shear", "zx", "zy", "flip_horizontal")
+PARAMETERS = ("theta", "tx", "ty", "shear", "zx", "zy", "flip_horizontal", "flip_vertical")
 
 
 def run_probe(spec: RunSpec, data: Data, writer: TraceWriter) -> None:

@@ -62,7 +62,7 @@ STREAMS = (
         "parameters of ImageDataGenerator",
         "augmentation",
         "data",
-        _named("theta", "tx", "ty", "shear", "zx", "zy", "flip_horizontal"),
+        _named("theta", "tx", "ty", "shear", "zx", "zy", "flip_horizontal", "flip_vertical"),
     ),
     Stream("augmented images", "augmentation", "data", _named("images")),
     Stream("Adam, 20 steps", "dropout", "optimizer", lambda item: True),

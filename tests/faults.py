@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
-from torch_impl import augment, data, layers, models, optim, probe, schedule, train
+from torch_impl import data, layers, models, optim, probe, schedule, train
+from torch_impl.augment import transform
 
 
 @dataclass(frozen=True)
@@ -98,14 +100,14 @@ def _shuffled_each_epoch(patch: pytest.MonkeyPatch) -> None:
 
 
 def _rotation_sign(patch: pytest.MonkeyPatch) -> None:
-    right = augment._matrices
-    patch.setattr(augment, "_matrices", lambda p, h, w: right({**p, "theta": -p["theta"]}, h, w))
+    right = transform.matrices
+    patch.setattr(transform, "matrices", lambda p, *rest: right({**p, "theta": -p["theta"]}, *rest))
 
 
 def _shear_unit(patch: pytest.MonkeyPatch) -> None:
-    right = augment._matrices
+    right = transform.matrices
     patch.setattr(
-        augment, "_matrices", lambda p, h, w: right({**p, "shear": torch.rad2deg(p["shear"])}, h, w)
+        transform, "matrices", lambda p, *rest: right({**p, "shear": np.rad2deg(p["shear"])}, *rest)
     )
 
 

@@ -105,7 +105,9 @@ def training_data(spec: RunSpec, data: Data, seeds: KerasSeeds) -> Batches:
     if spec.augmentation is None:
         return ArrayBatches(x, y, spec.batch_size, seeds.fit_order(len(x)))
     ranges = asdict(spec.augmentation)
-    datagen = ImageDataGenerator(random_state=seeds.numpy, **ranges)
+    datagen = ImageDataGenerator(
+        **ranges, data_format="channels_first", dtype=spec.dtype, random_state=seeds.numpy
+    )
     return FlowBatches(x, y, spec.batch_size, datagen, seeds)
 
 

@@ -99,8 +99,8 @@ def _write_masks_and_feed(spec: RunSpec, data: Data, writer: TraceWriter) -> Non
         images = torch.cat([batch.x for batch in fed])[:NUM_FEED_IMAGES]
         writer.put(f"feed/{epoch}/images", _portable(images))
         for name in fed[0].params or ():
-            values = torch.cat([batch.params[name] for batch in fed if batch.params is not None])
-            writer.put(f"feed/{epoch}/{name}", values.double().numpy())
+            values = np.concatenate([batch.params[name] for batch in fed if batch.params])
+            writer.put(f"feed/{epoch}/{name}", values.astype(np.float64))
 
 
 def _write_masks(spec: RunSpec, data: Data, model: nn.Sequential, writer: TraceWriter) -> None:

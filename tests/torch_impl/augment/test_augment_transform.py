@@ -1,0 +1,164 @@
+"""KerasTransform is a v2 transform that draws anew for every image of a batch."""
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from torchvision import tv_tensors
+from torchvision.transforms import v2
+
+from torch_impl.augment import KerasTransform
+
+OPTIONS = {
+    "rotation_range": 25.0,
+    "width_shift_range": 0.3,
+    "height_shift_range": 0.12,
+    "shear_range": 17.0,
+    "zoom_range": 0.4,
+    "horizontal_flip": True,
+    "channel_shift_range": 1.0,
+}
+
+
+def images_of(shape, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return 3 * torch.randn(shape, generator=generator) + 0.5
+
+
+def transform_of(seed=2, **options):
+    return KerasTransform(**(options or OPTIONS), random_state=np.random.RandomState(seed))
+
+
+def test_one_image_is_transformed_as_a_batch_of_one():
+    image = images_of((3, 7, 10))
+    alone, batch = transform_of()(image), transform_of()(image[None])
+    assert alone.shape == image.shape
+    assert torch.equal(alone, batch[0])
+    assert not torch.equal(alone, image)
+
+
+def test_a_batch_is_the_images_one_by_one():
+    images = images_of((4, 3, 7, 10))
+    one_by_one = transform_of()
+    assert torch.equal(transform_of()(images), torch.stack([one_by_one(x) for x in images]))
+
+
+def test_images_of_a_batch_are_transformed_differently():
+    images = images_of((1, 1, 9, 9)).expand(16, -1, -1, -1)
+    assert len(transform_of()(images).flatten(1).unique(dim=0)) == 16
+
+
+@pytest.mark.parametrize("options", [OPTIONS, {"horizontal_flip": True}, {"zoom_range": 0}])
+def test_the_input_is_neither_changed_nor_given_back(options):
+    images = images_of((4, 3, 7, 10))
+    before = images.clone()
+    transformed = transform_of(**options)(images)
+    assert torch.equal(images, before)
+    assert transformed.data_ptr() != images.data_ptr()
+
+
+def test_it_composes_and_passes_labels_through():
+    images, labels = images_of((4, 3, 7, 10)), torch.tensor([3, 1, 4, 1])
+    pipeline = v2.Compose([transform_of(), v2.Normalize([0.0] * 3, [2.0] * 3)])
+    augmented, same_labels = pipeline(images, labels)
+    assert torch.equal(augmented, transform_of()(images) / 2)
+    assert torch.equal(same_labels, labels)
+
+
+def test_it_follows_v2s_conversion_to_floats():
+    pixels = images_of((3, 7, 10)).mul(20).abs().to(torch.uint8)
+    to_floats = v2.ToDtype(torch.float32, scale=True)
+    pipeline = v2.Compose([to_floats, transform_of()])
+    assert torch.equal(pipeline(pixels), transform_of()(to_floats(pixels)))
+
+
+def test_one_image_with_a_plain_number_as_label_passes_through():
+    augmented, label = transform_of()(images_of((3, 7, 10)), 3)
+    assert label == 3
+    assert augmented.shape == (3, 7, 10)
+
+
+def test_recorded_parameters_give_the_same_pixels_again():
+    images = images_of((4, 3, 7, 10))
+    transform = transform_of()
+    params = transform.make_params([images])
+    first, again = transform.transform(images, params), transform.transform(images, params)
+    as_tensors = {name: torch.from_numpy(values) for name, values in params.items()}
+    assert torch.equal(first, again)
+    assert torch.equal(first, transform.transform(images, as_tensors))
+    assert torch.equal(first, transform_of()(images))
+
+
+def test_a_number_stands_for_all_images():
+    """By hand: tx = 1 takes every pixel from the column to its right; the last one is repeated."""
+    images = torch.arange(6.0).reshape(1, 1, 2, 3).expand(2, -1, -1, -1)
+    moved = KerasTransform().transform(images, {"tx": 1})
+    assert moved.tolist() == [[[[1, 2, 2], [4, 5, 5]]]] * 2
+
+
+def test_wrap_has_scipys_short_period_by_quirk_only():
+    """By hand, two columns to the right of a b c d: scipy's wrap takes c d b c."""
+    images = torch.tensor([1.0, 2.0, 3.0, 4.0]).reshape(1, 1, 1, 4)
+    quirky = KerasTransform(fill_mode="wrap").transform(images, {"tx": 2})
+    plain = KerasTransform(fill_mode="wrap", keras_quirks=False).transform(images, {"tx": 2})
+    assert quirky.flatten().tolist() == [3, 4, 2, 3]
+    assert plain.flatten().tolist() == [3, 4, 1, 2]
+
+
+@pytest.mark.parametrize("keras_quirks", [True, False])
+def test_height_shift_range_moves_columns_by_quirk_only(keras_quirks):
+    """By hand: of 2 x 4, half the height is one pixel; the range leaves -1 or 1 only."""
+    images = torch.arange(8.0).reshape(1, 1, 2, 4)
+    transform = KerasTransform(
+        height_shift_range=[0.5],
+        keras_quirks=keras_quirks,
+        random_state=np.random.RandomState(0),
+    )
+    moved = {tuple(transform(images).flatten().tolist()) for _ in range(20)}
+    along_columns = {(1, 2, 3, 3, 5, 6, 7, 7), (0, 0, 1, 2, 4, 4, 5, 6)}
+    along_rows = {(4, 5, 6, 7, 4, 5, 6, 7), (0, 1, 2, 3, 0, 1, 2, 3)}
+    assert moved == (along_columns if keras_quirks else along_rows)
+
+
+def test_its_text_shows_what_was_asked_for():
+    text = repr(KerasTransform(rotation_range=10, zoom_range=0.5, fill_mode="wrap"))
+    assert text.startswith("KerasTransform(rotation_range=10.0, ")
+    assert "zoom_range=[0.5, 1.5]" in text
+    assert "fill_mode='wrap'" in text
+
+
+def test_it_works_without_gradients_and_in_workers():
+    transform = pickle.loads(pickle.dumps(transform_of()))  # noqa: S301 - our own bytes
+    images = images_of((4, 3, 7, 10))
+    with torch.no_grad():
+        assert torch.equal(transform(images), transform_of()(images))
+
+
+@pytest.mark.parametrize(
+    ("images", "error", "message"),
+    [
+        (torch.zeros(7, 10), ValueError, r"shape \(7, 10\): expected \(channels, height, width\)"),
+        (torch.zeros(1, 2, 3, 7, 10), ValueError, r"shape \(1, 2, 3, 7, 10\): expected"),
+        (torch.zeros(1, 7, 10, dtype=torch.uint8), ValueError, "torch.uint8: expected float32 or"),
+        (torch.zeros(1, 7, 10, dtype=torch.float16), ValueError, "torch.float16: expected float32"),
+        (tv_tensors.Mask(torch.zeros(1, 7, 10)), TypeError, "Mask: expected a tensor of images"),
+    ],
+    ids=["rank 2", "rank 5", "uint8", "float16", "mask"],
+)
+def test_what_is_no_batch_of_images_is_an_error(images, error, message):
+    with pytest.raises(error, match=message):
+        transform_of()(images)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
+@pytest.mark.parametrize("fill_mode", ["nearest", "constant", "reflect", "wrap"])
+@pytest.mark.parametrize("order", [0, 1, 3])
+def test_on_a_gpu_the_pixels_are_those_of_the_cpu(order, fill_mode):
+    images = images_of((5, 3, 12, 20)).double()
+    options = {"fill_mode": fill_mode, "interpolation_order": order, "brightness_range": (0.5, 2)}
+    on_cpu = transform_of(**OPTIONS, **options)(images)
+    on_gpu = transform_of(**OPTIONS, **options)(images.cuda())
+    assert on_gpu.is_cuda
+    assert torch.allclose(on_gpu.cpu(), on_cpu, rtol=0, atol=1e-10)
