@@ -119,17 +119,16 @@ def _nearby(
     if order == 0:
         rows, columns = rows + 0.5, columns + 0.5
     top, left = rows.floor(), columns.floor()
-    index = torch.add(left, top, alpha=width + 2).long().reshape(n, 1, -1)
+    # A position is at most one pixel before (0, 0), which lies at width + 3 of the frame.
+    index = torch.add(left, top, alpha=width + 2).add_(width + 3).long().reshape(n, 1, -1)
     index = index.expand(-1, channels, -1)
-    first = width + 3  # of the pixel (0, 0)
 
     def pixels(offset: int) -> torch.Tensor:
-        # A position may be up to one pixel before (0, 0): the index starts at -first.
-        return flat.gather(2, index + (first + offset)).reshape(images.shape)
+        return flat[:, :, offset:].gather(2, index).reshape(images.shape)
 
     if order == 0:
         return pixels(0)
-    down, right = (rows - top)[:, None], (columns - left)[:, None]
+    down, right = rows.sub_(top)[:, None], columns.sub_(left)[:, None]
     upper = torch.lerp(pixels(0), pixels(1), right)
     lower = torch.lerp(pixels(width + 2), pixels(width + 3), right)
     return torch.lerp(upper, lower, down)
