@@ -35,17 +35,16 @@ from torch_impl.augment.interpolate import FILL_MODES, interpolate
 from torch_impl.augment.parameters import Parameters
 
 SOURCE = Path(__file__).with_name("affine.c")
+IDENTITY = np.eye(2, 3)
 _VALUES_FOR_A_THREAD = 2**18  # below, handing over costs more than it saves
 _Sizes = ctypes.c_int64 * 4
 
 
-def matrices(
-    params: Parameters, height: int, width: int, keras_quirks: bool = True
-) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the maps that parameters stand for, and which of them move anything.
+def matrices(params: Parameters, height: int, width: int, keras_quirks: bool = True) -> np.ndarray:
+    """Returns the maps that parameters stand for.
 
     The products are NumPy's, in Keras's order, so that the entries have Keras's bits: one bit can
-    decide whether a position on the border counts as outside.
+    decide whether a position on the border counts as outside. Parameters at rest give IDENTITY.
 
     Args:
         params: theta, shear (degrees), tx, ty (pixels), zx, zy: (N,) float64.
@@ -54,13 +53,11 @@ def matrices(
         keras_quirks: whether the centre has height and width exchanged.
 
     Returns:
-        (N, 2, 3) float64, from (row, column, 1) of the output to (row, column) of the input, and
-        (N,) bool: Keras does not interpolate where every parameter is at rest.
+        (N, 2, 3) float64, from (row, column, 1) of the output to (row, column) of the input.
     """
     theta, shear = np.deg2rad(params["theta"]), np.deg2rad(params["shear"])
     tx, ty, zx, zy = params["tx"], params["ty"], params["zx"], params["zy"]
-    rotation, shift, shearing, zoom = products = np.zeros((4, len(theta), 3, 3))
-    products.reshape(4, -1, 9)[..., ::4] = 1  # the diagonals
+    rotation, shift, shearing, zoom = _units(len(theta)).copy()
     sin = np.sin(theta)
     rotation[:, 0, 0] = rotation[:, 1, 1] = np.cos(theta)
     rotation[:, 0, 1], rotation[:, 1, 0] = -sin, sin
@@ -69,15 +66,16 @@ def matrices(
     zoom[:, 0, 0], zoom[:, 1, 1] = zx, zy
     to_centre, from_centre = _centring(height, width, keras_quirks)
     xy = to_centre @ (rotation @ shift @ shearing @ zoom) @ from_centre
-    maps = np.empty((len(theta), 2, 3))  # (x, y) -> (row, column)
-    maps[:, 0, 0], maps[:, 0, 1], maps[:, 0, 2] = xy[:, 1, 1], xy[:, 1, 0], xy[:, 1, 2]
-    maps[:, 1, 0], maps[:, 1, 1], maps[:, 1, 2] = xy[:, 0, 1], xy[:, 0, 0], xy[:, 0, 2]
-    if theta.all():
-        return maps, np.ones(len(theta), dtype=bool)
-    moves = (theta != 0) | (tx != 0) | (ty != 0) | (shear != 0) | (zx != 1) | (zy != 1)
-    if not moves.all():
-        maps[~moves] = np.eye(2, 3)  # without rounding
-    return maps, moves
+    return xy.reshape(-1, 9).take(_ROW_AND_COLUMN, axis=1).reshape(-1, 2, 3)
+
+
+# Of the entries of a matrix over (x, y, 1), those of the map over (row, column, 1).
+_ROW_AND_COLUMN = np.array([4, 3, 5, 1, 0, 2])
+
+
+@functools.lru_cache(maxsize=64)
+def _units(num_images: int) -> np.ndarray:
+    return np.tile(np.eye(3), (4, num_images, 1, 1))
 
 
 @functools.lru_cache(maxsize=64)
@@ -98,50 +96,52 @@ def move(
     fill_mode: str,
     cval: float,
     order: int,
+    index: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Interpolates images at the positions of their maps, then flips them.
 
     Args:
-        images: (N, C, H, W), float32 or float64, in any memory layout.
+        images: (M, C, H, W), float32 or float64, in any memory layout.
         maps: (N, 2, 3) float64, from output to input, as `matrices` returns them.
         flips: (N, 2) bool: left and right, top and bottom.
         fill_mode: what lies outside of an image.
         cval: the value outside, for `fill_mode="constant"`.
         order: of the splines: 0, 1 or 3.
+        index: (N,) int64, which images are taken; None takes all of them in their order. Taking
+            them here spares a copy.
 
     Returns:
-        Images of the same shape, dtype and memory layout.
+        (N, C, H, W) of the same dtype and memory layout.
     """
-    if not images.numel():
-        return images.clone()
     loop = _compiled_loop(images, order)
-    if loop is None:
-        return interpolate(images, maps, flips, fill_mode=fill_mode, cval=cval, order=order)
-    output = torch.empty_like(images)
-    maps, flips = np.ascontiguousarray(maps), np.ascontiguousarray(flips, dtype=np.uint8)
-    mode = FILL_MODES.index(fill_mode)
+    if loop is None or not len(maps):
+        taken = images if index is None else images.index_select(0, index.to(images.device))
+        return interpolate(taken, maps, flips, fill_mode=fill_mode, cval=cval, order=order)
+    output = _empty_in_layout_of(images, len(maps))
+    index = torch.arange(len(maps)) if index is None else index.contiguous()
+    maps, flips = np.ascontiguousarray(maps), np.ascontiguousarray(flips)
     steps = _Sizes(*images.stride()), _Sizes(*output.stride())
-    firsts = images.data_ptr(), output.data_ptr(), _address(maps), _address(flips)
-    bytes_each = [
-        step * size
-        for step, size in (
-            (steps[0][0], images.element_size()),
-            (steps[1][0], images.element_size()),
-            (6, maps.itemsize),
-            (2, flips.itemsize),
-        )
-    ]
+    options = order, FILL_MODES.index(fill_mode), cval
+    inputs, outputs, numbers = images.data_ptr(), output.data_ptr(), index.data_ptr()
+    bytes_each = output.stride(0) * output.element_size()
+    map_0, flip_0 = _address(maps), _address(flips)
 
     def run(start: int, stop: int) -> None:
-        inputs, outputs, some_maps, some_flips = (
-            first + start * size for first, size in zip(firsts, bytes_each, strict=True)
+        failed = loop(
+            inputs,
+            outputs + start * bytes_each,
+            numbers + start * 8,
+            map_0 + start * 6 * 8,
+            flip_0 + start * 2,
+            _Sizes(stop - start, *images.shape[1:]),
+            *steps,
+            *options,
         )
-        sizes = _Sizes(stop - start, *images.shape[1:])
-        if loop(inputs, outputs, sizes, *steps, some_maps, some_flips, order, mode, cval):
+        if failed:
             raise MemoryError(f"no memory to augment images of shape {tuple(images.shape)}")
 
-    num_images = len(images)
-    num_threads = min(num_images, images.numel() // _VALUES_FOR_A_THREAD + 1)
+    num_images = len(maps)
+    num_threads = min(num_images, output.numel() // _VALUES_FOR_A_THREAD + 1)
     num_threads = min(num_threads, torch.get_num_threads())
     if num_threads == 1:
         run(0, num_images)
@@ -149,6 +149,13 @@ def move(
         bounds = [num_images * part // num_threads for part in range(num_threads + 1)]
         list(_threads(num_threads, os.getpid()).map(run, bounds[:-1], bounds[1:]))
     return output
+
+
+def _empty_in_layout_of(images: torch.Tensor, num_images: int) -> torch.Tensor:
+    if images.shape[1] > 1 and images.stride(1) == 1:  # channels last, also as a view
+        size = (num_images, *images.shape[2:], images.shape[1])
+        return torch.empty(size, dtype=images.dtype).permute(0, 3, 1, 2)
+    return torch.empty((num_images, *images.shape[1:]), dtype=images.dtype)
 
 
 def _address(array: np.ndarray) -> int:
@@ -159,8 +166,7 @@ def _compiled_loop(images: torch.Tensor, order: int) -> Callable[..., int] | Non
     """The loop for these images, or None where torch has to do it."""
     if images.device.type != "cpu" or order > 1 or images.requires_grad:
         return None
-    within = zip(images.shape[1:], images.stride()[1:], strict=True)
-    if max(size * step for size, step in within) >= 2**31:
+    if (images.shape[2] + 2) * (images.shape[3] + 2) >= 2**31:
         return None  # offsets inside of an image are 32 bits wide
     library = native.library(SOURCE)
     return None if library is None else _loops(library)[images.dtype]
@@ -171,7 +177,7 @@ def _loops(library: ctypes.CDLL) -> dict[torch.dtype, Callable[..., int]]:
     pointer, sizes = ctypes.c_void_p, ctypes.POINTER(ctypes.c_int64)
     for loop in (library.affine_float32, library.affine_float64):
         loop.restype = ctypes.c_int
-        loop.argtypes = [pointer, pointer, sizes, sizes, sizes, pointer, pointer]
+        loop.argtypes = [pointer] * 5 + [sizes] * 3
         loop.argtypes += [ctypes.c_int, ctypes.c_int, ctypes.c_double]
     return {torch.float32: library.affine_float32, torch.float64: library.affine_float64}
 

@@ -16,6 +16,7 @@ import torch
 from torch_impl.augment.files import COLOR_MODES, INTERPOLATIONS, load_image
 from torch_impl.augment.iterators import SUBSETS, BatchIterator, is_count
 from torch_impl.augment.layout import from_channels_first
+from torch_impl.augment.parameters import Parameters
 
 if TYPE_CHECKING:
     from torch_impl.augment.generator import ImageDataGenerator
@@ -146,7 +147,7 @@ class DirectoryIterator(BatchIterator):
         """The number of the class of each file."""
         return self.classes
 
-    def _images(self, index: torch.Tensor) -> torch.Tensor:
+    def _augmented(self, index: torch.Tensor) -> tuple[torch.Tensor, Parameters]:
         images = [
             load_image(
                 os.path.join(self.directory, self.filenames[number]),
@@ -159,7 +160,8 @@ class DirectoryIterator(BatchIterator):
             for number in index.tolist()
         ]
         channels_first = torch.stack(images).movedim(-1, 1)
-        return from_channels_first(channels_first, self.generator.data_format).contiguous()
+        batch = from_channels_first(channels_first, self.generator.data_format)
+        return self.generator.augmented(batch.contiguous())
 
     def _with_labels(self, images: torch.Tensor, index: torch.Tensor) -> Any:
         if self.class_mode is None:

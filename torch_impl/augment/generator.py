@@ -16,6 +16,7 @@ from torch_impl.augment.layout import (
     check_images,
     from_channels_first,
     to_channels_first,
+    to_tensor,
 )
 from torch_impl.augment.parameters import AT_REST, Parameters, ShiftRange
 from torch_impl.augment.standardize import Standardization
@@ -243,8 +244,8 @@ class ImageDataGenerator:
         Raises:
             ValueError: no images, or another number of axes.
         """
-        images = torch.as_tensor(x, dtype=self.dtype)
-        check_images(images, self.data_format, "fit")
+        images = to_tensor(x, self.dtype)
+        check_images(images, self.data_format, "fit", stacklevel=2)
         if len(images) == 0:
             raise ValueError(f"fit: x of shape {tuple(images.shape)}: expected at least one image")
         if seed is not None:
@@ -313,32 +314,39 @@ class ImageDataGenerator:
         """
         return self.apply_transform(x, self.get_random_transform(x.shape, seed))
 
-    def augmented(self, images: torch.Tensor) -> tuple[torch.Tensor, Parameters]:
+    def augmented(
+        self, images: torch.Tensor, index: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, Parameters]:
         """Draws for a batch, transforms and standardizes it: what the iterators feed.
 
         Args:
-            images: a batch in `data_format`.
+            images: in `data_format`.
+            index: which of them are the batch; None takes all of them in their order.
 
         Returns:
             The batch and how it was augmented.
         """
         if self.preprocessing_function is None:
-            moved, params = self._moved(images)
+            moved, params = self._moved(images, index)
             return self.standardization.apply(moved), params
         # The function may draw from the same stream: image by image, as Keras goes.
         done, drawn = [], []
-        for index in range(len(images)):
-            moved, params = self._moved(images[index : index + 1])
+        for number in torch.arange(len(images)) if index is None else index:
+            moved, params = self._moved(images, number[None])
             done.append(self.standardization.apply(self._preprocessed(moved[0])))
             drawn.append(params)
         return torch.stack(done), {
             name: np.concatenate([params[name] for params in drawn]) for name in drawn[0]
         }
 
-    def _moved(self, images: torch.Tensor) -> tuple[torch.Tensor, Parameters]:
+    def _moved(
+        self, images: torch.Tensor, index: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, Parameters]:
         nchw = to_channels_first(images, self.data_format)
-        params = self.transform.draw(len(nchw), *nchw.shape[-2:])
-        return from_channels_first(self.transform.apply(nchw, params), self.data_format), params
+        num_images = (nchw if index is None else index).shape[0]
+        params = self.transform.draw(num_images, *nchw.shape[-2:])
+        moved = self.transform.apply(nchw, params, index)
+        return from_channels_first(moved, self.data_format), params
 
     def _preprocessed(self, image: torch.Tensor) -> torch.Tensor:
         assert self.preprocessing_function is not None
@@ -351,7 +359,7 @@ class ImageDataGenerator:
         return result.to(image.dtype)
 
     def _as_images(self, x: Any) -> torch.Tensor:
-        return x if isinstance(x, torch.Tensor) else torch.as_tensor(x)
+        return to_tensor(x)
 
 
 def _float_dtype(dtype: torch.dtype | str | None) -> torch.dtype:

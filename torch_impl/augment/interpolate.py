@@ -46,27 +46,24 @@ def interpolate(
     at_a_time = max(1, _PIXELS_AT_A_TIME.get(device.type, 2**22) // (height * width))
     maps_there = torch.from_numpy(maps).to(device)
     flips_there = torch.from_numpy(np.ascontiguousarray(flips, dtype=bool)).to(device)
-    still = (maps == np.eye(2, 3)).all(axis=(1, 2))
-    parts = []
+    at_rest = (maps == np.eye(2, 3)).all(axis=(1, 2))
+    result = torch.empty_like(images)  # has the layout of the images
     for start in range(0, len(images), at_a_time):
         part = slice(start, start + at_a_time)
         rows, columns = _positions(maps_there[part], flips_there[part], height, width)
         some = images[part]
         if order == 3:
             moved = _cubic(some, rows, columns, fill_mode)
-            if still[part].any():  # a spline gives a pixel back to rounding only
-                exact = _nearby(some, rows.round(), columns.round(), 0, fill_mode)
-                at_rest = torch.from_numpy(still[part]).to(device)[:, None, None, None]
-                moved = torch.where(at_rest, exact, moved)
         else:
             moved = _nearby(some, rows, columns, order, fill_mode)
+        if at_rest[part].any():  # a spline gives a pixel back to rounding only
+            exact = _nearby(some, rows.round(), columns.round(), 0, fill_mode)
+            is_exact = torch.from_numpy(at_rest[part]).to(device)[:, None, None, None]
+            moved = torch.where(is_exact, exact, moved)
         if fill_mode == "constant":
             is_inside = (rows >= 0) & (rows <= height - 1) & (columns >= 0) & (columns <= width - 1)
             moved = torch.where(is_inside[:, None], moved, cval)
-        parts.append(moved.to(images.dtype))
-    result = parts[0] if len(parts) == 1 else torch.cat(parts)
-    if images.is_contiguous(memory_format=torch.channels_last):
-        return result.contiguous(memory_format=torch.channels_last)
+        result[part] = moved
     return result
 
 
@@ -113,8 +110,7 @@ def _nearby(
     n, channels, height, width = images.shape
     rows, columns = _inside(rows, height, fill_mode), _inside(columns, width, fill_mode)
     # With a frame of one pixel, the neighbours of every position are at fixed distances.
-    frame = "circular" if fill_mode == "grid-wrap" else "replicate"
-    framed = F.pad(images.double() if order else images, (1, 1, 1, 1), mode=frame)
+    framed = _framed(images.double() if order else images, around=fill_mode == "grid-wrap")
     flat = framed.reshape(n, channels, -1)
     if order == 0:
         rows, columns = rows + 0.5, columns + 0.5
@@ -132,6 +128,18 @@ def _nearby(
     upper = torch.lerp(pixels(0), pixels(1), right)
     lower = torch.lerp(pixels(width + 2), pixels(width + 3), right)
     return torch.lerp(upper, lower, down)
+
+
+def _framed(images: torch.Tensor, around: bool) -> torch.Tensor:
+    """Continues images by one pixel on every side; `F.pad` wakes threads for it."""
+    n, channels, height, width = images.shape
+    framed = images.new_empty(n, channels, height + 2, width + 2)
+    before, after = (-1, 0) if around else (0, -1)
+    framed[:, :, 1:-1, 1:-1] = images
+    framed[:, :, 1:-1, 0], framed[:, :, 1:-1, -1] = images[..., before], images[..., after]
+    framed[:, :, 0] = framed[:, :, -2] if around else framed[:, :, 1]
+    framed[:, :, -1] = framed[:, :, 1] if around else framed[:, :, -2]
+    return framed
 
 
 def _cubic(

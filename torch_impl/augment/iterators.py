@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from torch_impl.augment.files import to_pil
-from torch_impl.augment.layout import check_images
+from torch_impl.augment.layout import check_images, to_tensor
 from torch_impl.augment.parameters import Parameters
 
 if TYPE_CHECKING:
@@ -30,8 +30,9 @@ class BatchIterator:
 
     `iterator[number]` is a batch; every access draws new parameters. The order of the samples is
     drawn at the first access and again at every `on_epoch_end`. A `for` loop is one epoch, with
-    `on_epoch_end` after it, as Keras's `fit` goes through an iterator; Keras's own `for` loop does
-    not end. `next(iterator)` does not end here either: it goes from epoch to epoch.
+    `on_epoch_end` after it; in Keras it does not end. `next(iterator)` does not end here either: it
+    goes from epoch to epoch. (Keras's `fit` also looks at two batches first and shuffles their
+    order: `torch_impl.data.FlowBatches`.)
 
     Args:
         n: number of samples.
@@ -117,12 +118,12 @@ class BatchIterator:
 
     def batch_of(self, index: torch.Tensor) -> Any:
         """Returns given samples as a batch, augmented with parameters drawn now."""
-        images, self.params = self.generator.augmented(self._images(index))
+        images, self.params = self._augmented(index)
         if self.save_to_dir is not None:
             self._save(images, index)
         return self._with_labels(images, index)
 
-    def _images(self, index: torch.Tensor) -> torch.Tensor:
+    def _augmented(self, index: torch.Tensor) -> tuple[torch.Tensor, Parameters]:
         raise NotImplementedError
 
     def _with_labels(self, images: torch.Tensor, index: torch.Tensor) -> Any:
@@ -192,10 +193,10 @@ class NumpyArrayIterator(BatchIterator):
             if len(x) != 2:
                 raise ValueError(f"x of {len(x)} parts: expected images, and further inputs")
             x, more = x[0], list(x[1]) if isinstance(x[1], list) else [x[1]]
-        parts = [torch.as_tensor(x, dtype=generator.dtype)]
-        parts += [torch.as_tensor(part) for part in more]
+        parts = [to_tensor(x, generator.dtype)]
+        parts += [to_tensor(part) for part in more]
         self._has_labels, self._has_weights = y is not None, sample_weight is not None
-        parts += [torch.as_tensor(part) for part in (y, sample_weight) if part is not None]
+        parts += [to_tensor(part) for part in (y, sample_weight) if part is not None]
         lengths = [len(part) for part in parts]
         if len(set(lengths)) > 1:
             shapes = ", ".join(str(tuple(part.shape)) for part in parts)
@@ -203,7 +204,7 @@ class NumpyArrayIterator(BatchIterator):
                 "images, further inputs, labels and weights of different lengths: got shapes "
                 f"{shapes}"
             )
-        check_images(parts[0], generator.data_format, "flow")
+        check_images(parts[0], generator.data_format, "flow", stacklevel=3)
         if subset is not None:
             parts = self._subset(parts, generator, subset, ignore_class_split)
         super().__init__(
@@ -245,8 +246,8 @@ class NumpyArrayIterator(BatchIterator):
             return None
         return self._parts[-2] if self._has_weights else self._parts[-1]
 
-    def _images(self, index: torch.Tensor) -> torch.Tensor:
-        return self.x.index_select(0, index.to(self.x.device))
+    def _augmented(self, index: torch.Tensor) -> tuple[torch.Tensor, Parameters]:
+        return self.generator.augmented(self.x, index)
 
     def _with_labels(self, images: torch.Tensor, index: torch.Tensor) -> Any:
         parts = [part.index_select(0, index.to(part.device)) for part in self._parts]

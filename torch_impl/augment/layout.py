@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import torch
 
 DATA_FORMATS = ("channels_last", "channels_first")
 
 
-def check_images(images: torch.Tensor, data_format: str, where: str) -> None:
+def to_tensor(x: Any, dtype: torch.dtype | None = None) -> torch.Tensor:
+    """Takes a tensor or an array, without a copy where the dtype allows it."""
+    with warnings.catch_warnings():
+        # A memory-mapped file, say: nothing here writes to what it is given.
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable", UserWarning)
+        return torch.as_tensor(x, dtype=dtype)
+
+
+def check_images(images: torch.Tensor, data_format: str, where: str, stacklevel: int) -> None:
     """Raises or warns where a tensor does not look like a batch of images.
+
+    Args:
+        images: the tensor.
+        data_format: where its channels are.
+        where: the name of the method, for the message.
+        stacklevel: from the caller of this function to the one whom the warning concerns.
 
     Raises:
         ValueError: not four axes.
@@ -24,15 +39,19 @@ def check_images(images: torch.Tensor, data_format: str, where: str) -> None:
         warnings.warn(
             f"{where}: x of shape {tuple(images.shape)} has {images.shape[channel_axis]} channels "
             f"on axis {channel_axis} (data_format={data_format!r}): expected 1, 3 or 4",
-            stacklevel=4,
+            stacklevel=stacklevel + 1,
         )
 
 
 def to_channels_first(images: torch.Tensor, data_format: str) -> torch.Tensor:
     """A view (..., C, H, W) of an image or a batch."""
-    return images if data_format == "channels_first" else images.movedim(-1, -3)
+    if data_format == "channels_first":
+        return images
+    return images.permute(0, 3, 1, 2) if images.ndim == 4 else images.movedim(-1, -3)
 
 
 def from_channels_first(images: torch.Tensor, data_format: str) -> torch.Tensor:
     """The inverse of `to_channels_first`."""
-    return images if data_format == "channels_first" else images.movedim(-3, -1)
+    if data_format == "channels_first":
+        return images
+    return images.permute(0, 2, 3, 1) if images.ndim == 4 else images.movedim(-3, -1)

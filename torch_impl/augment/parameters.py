@@ -85,6 +85,14 @@ class ParameterSampler:
         self.vertical_flip = bool(vertical_flip)
         self.keras_quirks = keras_quirks
         self._drawn = {name: values for name, values in self._ranges().items() if values}
+        self._not_drawn = {
+            name: rest
+            for name, rest in AT_REST.items()
+            if rest is not None and name not in self._drawn
+        }
+        first_flip = list(self._drawn).index("flip_horizontal")
+        self._flip_rows = slice(first_flip, first_flip + 2)
+        self._wanted_flips = np.array([[self.horizontal_flip], [self.vertical_flip]])
         self._has_choice = any(map(_is_choice, self._drawn.values()))
         if not self._has_choice:
             low, high = np.array(list(self._drawn.values())).T
@@ -109,11 +117,10 @@ class ParameterSampler:
             # As RandomState.uniform computes it; one row a parameter.
             drawn = np.ascontiguousarray((self._low + self._span * uniform).T)
         params: Parameters = dict(zip(self._drawn, drawn, strict=True))
-        for name, rest in AT_REST.items():
-            if rest is not None and name not in params:
-                params[name] = np.full(num_images, rest)
-        params["flip_horizontal"] = (params["flip_horizontal"] < 0.5) & self.horizontal_flip
-        params["flip_vertical"] = (params["flip_vertical"] < 0.5) & self.vertical_flip
+        flips = (drawn[self._flip_rows] < 0.5) & self._wanted_flips
+        params["flip_horizontal"], params["flip_vertical"] = flips
+        for name, rest in self._not_drawn.items():
+            params[name] = np.full(num_images, rest)
         if _is_fraction(self.height_shift_range):
             params["tx"] = params["tx"] * height
         if _is_fraction(self.width_shift_range):

@@ -142,26 +142,35 @@ class KerasTransform(v2.Transform):
         images = images.unsqueeze(0) if images.ndim == 3 else images
         return self.apply(images, _one_each(params, len(images))).reshape(inpt.shape)
 
-    def apply(self, images: torch.Tensor, params: Parameters) -> torch.Tensor:
+    def apply(
+        self, images: torch.Tensor, params: Parameters, index: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Applies parameters as `draw` returns them to a batch, without looking at either first.
 
         Args:
-            images: (N, C, H, W), float32 or float64.
+            images: (M, C, H, W), float32 or float64.
             params: (N,) each.
+            index: (N,) int64, which images are taken; None takes all of them in their order.
+
+        Returns:
+            (N, C, H, W).
         """
         height, width = images.shape[-2:]
-        maps, moves = matrices(params, height, width, self.keras_quirks)
-        flips = np.empty((len(images), 2), dtype=bool)
+        maps = matrices(params, height, width, self.keras_quirks)
+        flips = np.empty((len(maps), 2), dtype=bool)
         flips[:, 0], flips[:, 1] = params["flip_horizontal"], params["flip_vertical"]
-        is_moving = moves.any()
-        if is_moving or flips.any():
-            fill_mode = self.fill_mode
-            if fill_mode == "wrap" and not self.keras_quirks:
-                fill_mode = "grid-wrap"
-            order = self.interpolation_order if is_moving else 0
-            moved = move(images, maps, flips, fill_mode=fill_mode, cval=self.cval, order=order)
-        else:
-            moved = images.clone()
+        fill_mode = self.fill_mode
+        if fill_mode == "wrap" and not self.keras_quirks:
+            fill_mode = "grid-wrap"
+        moved = move(
+            images,
+            maps,
+            flips,
+            fill_mode=fill_mode,
+            cval=self.cval,
+            order=self.interpolation_order,
+            index=index,
+        )
         for name, change in (
             ("channel_shift_intensity", shift_channels),
             ("brightness", change_brightness),

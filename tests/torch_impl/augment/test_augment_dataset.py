@@ -1,0 +1,297 @@
+"""A DataLoader gets every sample once, and augments none of them as another one."""
+
+from multiprocessing.reduction import ForkingPickler
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch.utils.data import BatchSampler, DataLoader, RandomSampler
+
+from torch_impl.augment import AugmentedDataset, ImageDataGenerator
+
+pytestmark = [
+    # Python 3.12 warns where a process with threads forks, torch where it has fewer cores.
+    pytest.mark.filterwarnings("ignore:.*use of fork.. may lead to deadlocks:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:This DataLoader will create 2 worker:UserWarning"),
+]
+
+NUM_IMAGES = 11
+SHAPE = (6, 9, 3)
+IMAGES = np.random.default_rng(0).normal(0.5, 3, (NUM_IMAGES, *SHAPE)).astype(np.float32)
+LABELS = np.arange(NUM_IMAGES) * 7 % NUM_IMAGES
+WEIGHTS = np.linspace(0.1, 0.9, NUM_IMAGES)
+# No two images are moved alike.
+OPTIONS = {"rotation_range": 25.0, "width_shift_range": 0.3, "zoom_range": 0.4}
+
+
+def dataset_of(x=IMAGES, y=LABELS, *, options=OPTIONS, seed=None, **flow):
+    """Without a seed, torch's decides."""
+    random_state = None if seed is None else np.random.RandomState(seed)
+    return AugmentedDataset(
+        ImageDataGenerator(**options, random_state=random_state).flow(x, y, **flow)
+    )
+
+
+def of_one_image(**more):
+    """Every sample is the same image, so that one that comes out twice was moved alike twice."""
+    return dataset_of(np.tile(IMAGES[:1], (NUM_IMAGES, 1, 1, 1)), **more)
+
+
+def singly(dataset, num_workers, **options):
+    return DataLoader(
+        dataset,
+        batch_size=4,
+        shuffle=True,
+        num_workers=num_workers,
+        **_fork(num_workers),
+        **options,
+    )
+
+
+def in_batches(dataset, num_workers, **options):
+    sampler = BatchSampler(RandomSampler(dataset), 4, drop_last=False)
+    return DataLoader(
+        dataset,
+        batch_size=None,
+        sampler=sampler,
+        num_workers=num_workers,
+        **_fork(num_workers),
+        **options,
+    )
+
+
+def _fork(num_workers):
+    return {"multiprocessing_context": "fork"} if num_workers else {}
+
+
+def joined(batches):
+    """The images and labels of an epoch."""
+    return tuple(torch.cat(parts) for parts in zip(*batches, strict=True))
+
+
+def num_different(images):
+    return len(torch.unique(images.flatten(1), dim=0))
+
+
+every_loader = pytest.mark.parametrize("loader", [singly, in_batches])
+every_number = pytest.mark.parametrize("num_workers", [0, 2])
+
+
+@every_loader
+@every_number
+def test_an_epoch_has_every_sample_once_with_its_label(loader, num_workers):
+    batches = list(loader(dataset_of(options={}), num_workers))
+    assert [len(labels) for _, labels in batches] == [4, 4, 3]
+    images, labels = joined(batches)
+    assert sorted(labels.tolist()) == sorted(LABELS)
+    position = {label: index for index, label in enumerate(LABELS)}
+    for image, label in zip(images, labels.tolist(), strict=True):
+        np.testing.assert_array_equal(image, IMAGES[position[label]])
+
+
+@every_loader
+@every_number
+def test_batches_have_the_form_of_the_iterators_batches(loader, num_workers):
+    flow = {"sample_weight": WEIGHTS, "batch_size": 4}
+    x = (IMAGES, [WEIGHTS, np.zeros((NUM_IMAGES, 5), np.int32)])
+    dataset = dataset_of(x, **flow)
+    (images, *more), *rest = next(iter(loader(dataset, num_workers)))
+    (expected_images, *expected_more), *expected_rest = ImageDataGenerator().flow(
+        x, LABELS, **flow
+    )[0]
+    parts = [images, *more, *rest]
+    expected = [expected_images, *expected_more, *expected_rest]
+    assert [(part.shape, part.dtype) for part in parts] == [
+        (part.shape, part.dtype) for part in expected
+    ]
+
+
+def assert_all_are_moved_apart(batches):
+    images, _ = joined(batches)
+    assert num_different(images) == len(images) == NUM_IMAGES
+
+
+@every_loader
+@every_number
+def test_no_two_samples_of_an_epoch_are_moved_alike(loader, num_workers):
+    assert_all_are_moved_apart(loader(of_one_image(), num_workers))
+    assert_all_are_moved_apart(loader(of_one_image(seed=3), num_workers))
+
+
+@every_loader
+def test_workers_that_share_a_state_do_not_pass_this_test(loader, monkeypatch):
+    monkeypatch.setattr(AugmentedDataset, "_seed_worker", lambda self: None)
+    with pytest.raises(AssertionError):
+        assert_all_are_moved_apart(loader(of_one_image(), num_workers=2))
+
+
+@every_loader
+@every_number
+@pytest.mark.parametrize("seed", [None, 3], ids=["no seed", "seed"])
+def test_an_epoch_is_moved_unlike_the_one_before(loader, num_workers, seed):
+    batches = loader(of_one_image(seed=seed), num_workers)
+    images = torch.cat([joined(batches)[0] for _ in range(3)])
+    assert num_different(images) == 3 * NUM_IMAGES
+
+
+def test_workers_that_stay_go_on_in_the_next_epoch():
+    batches = singly(of_one_image(), 2, persistent_workers=True)
+    images = torch.cat([joined(batches)[0] for _ in range(3)])
+    assert num_different(images) == 3 * NUM_IMAGES
+
+
+@every_loader
+@every_number
+def test_torchs_seed_decides(loader, num_workers):
+    def epochs(seed):
+        torch.manual_seed(seed)
+        batches = loader(dataset_of(), num_workers)
+        return [*joined(batches), *joined(batches)]
+
+    assert all(map(torch.equal, epochs(1), epochs(1)))
+    assert not torch.equal(epochs(1)[0], epochs(2)[0])
+
+
+def test_with_workers_torchs_seed_decides_whatever_the_dataset_did_before():
+    dataset = dataset_of(seed=3)
+
+    def epoch():
+        torch.manual_seed(1)
+        return joined(singly(dataset, 2))
+
+    before = epoch()
+    dataset[0]
+    assert all(map(torch.equal, epoch(), before))
+
+
+def test_a_sample_is_what_keras_makes_of_it():
+    from tensorflow.keras.preprocessing.image import ImageDataGenerator as KerasGenerator
+
+    np.random.seed(5)
+    theirs = KerasGenerator(**OPTIONS).flow(IMAGES, LABELS, batch_size=1, shuffle=False)
+    dataset = dataset_of(seed=5)  # shuffles: neither its order nor its batch size is used
+    for index in (3, 0, 0, 10):
+        image, label = dataset[index]
+        (expected,), (expected_label,) = theirs[index]
+        assert label == expected_label
+        np.testing.assert_allclose(image, expected, rtol=0, atol=5e-7 * np.ptp(expected))
+
+
+INDICES = [[3, 0, 0, 10], (3, 0), [7], np.array([3, -1]), torch.tensor([5, 4])]
+
+
+@pytest.mark.parametrize("index", INDICES, ids=str)
+def test_several_numbers_are_a_batch_of_the_samples_one_after_the_other(index):
+    images, labels = dataset_of(seed=5)[index]
+    dataset = dataset_of(seed=5)
+    for image, label, number in zip(images, labels, index, strict=True):
+        expected, expected_label = dataset[int(number)]
+        assert torch.equal(image, expected)
+        assert label == expected_label
+
+
+@pytest.mark.parametrize("number", [3, np.int64(3), torch.tensor(3)], ids=type)
+def test_one_number_is_one_sample(number):
+    image, label = dataset_of(options={})[number]
+    np.testing.assert_array_equal(image, IMAGES[3])
+    assert label == LABELS[3]
+    assert label.shape == ()
+
+
+def test_negative_numbers_count_from_the_end():
+    dataset = dataset_of(options={})
+    for number in (-1, -NUM_IMAGES):
+        image, label = dataset[number]
+        np.testing.assert_array_equal(image, IMAGES[number])
+        assert label == LABELS[number]
+    np.testing.assert_array_equal(dataset[[-1, 2]][1], LABELS[[-1, 2]])
+
+
+@pytest.mark.parametrize("index", [11, -12, [0, 11], [-12, 0], torch.tensor([99])], ids=str)
+def test_a_sample_that_is_not_there_is_an_error(index):
+    dataset = dataset_of(seed=5)
+    with pytest.raises(IndexError, match="expected 0 to 10"):
+        dataset[index]
+    # And nothing was drawn.
+    assert dataset_of(seed=5)[0][0].equal(dataset[0][0])
+
+
+def test_a_for_loop_ends_after_the_last_sample():
+    dataset = dataset_of(options={})
+    assert len(dataset) == NUM_IMAGES
+    assert [int(label) for _, label in dataset] == LABELS.tolist()
+
+
+def test_a_sample_has_the_form_of_the_iterators_batches():
+    assert dataset_of(y=None)[0].shape == SHAPE
+    names = np.arange(NUM_IMAGES * 5).reshape(NUM_IMAGES, 5)
+    sample = dataset_of((IMAGES, names), sample_weight=WEIGHTS)[2]
+    assert [type(part) for part in (sample, sample[0])] == [tuple, list]
+    (image, name), label, weight = sample
+    assert image.shape == SHAPE
+    np.testing.assert_array_equal(name, names[2])
+    assert (label, weight) == (LABELS[2], WEIGHTS[2])
+
+
+def test_a_subset_has_its_own_numbers():
+    options = {"validation_split": 0.3}
+    dataset = dataset_of(options=options, subset="training", ignore_class_split=True)
+    assert len(dataset) == 8
+    np.testing.assert_array_equal(dataset[0][0], IMAGES[3])
+
+
+def test_a_dataset_can_be_sent_to_a_worker_that_is_not_forked():
+    dataset = dataset_of(seed=5)
+    sent = ForkingPickler.loads(ForkingPickler.dumps(dataset))
+    assert all(map(torch.equal, sent[[3, 4]], dataset[[3, 4]]))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Four files of class a and three of b, each of one value: its number times ten."""
+    folder = tmp_path_factory.mktemp("folder")
+    for number, name in enumerate("aaaabbb"):
+        (folder / name).mkdir(exist_ok=True)
+        picture = Image.new("RGB", (8 + number, 9), (10 * number,) * 3)
+        picture.save(folder / name / f"{number}.png")
+    return folder
+
+
+def dataset_of_files(folder, options=OPTIONS, **flow):
+    generator = ImageDataGenerator(**options)
+    return AugmentedDataset(generator.flow_from_directory(folder, target_size=(5, 6), **flow))
+
+
+@every_loader
+@every_number
+def test_files_are_read_once_each_with_their_labels(folder, loader, num_workers):
+    images, labels = joined(loader(dataset_of_files(folder), num_workers))
+    assert images.shape == (7, 5, 6, 3)
+    numbers = images.mean((1, 2, 3)) / 10  # moving an image of one value leaves it
+    assert sorted(numbers.tolist()) == pytest.approx(list(range(7)))
+    assert labels.argmax(1).tolist() == (numbers > 3.5).int().tolist()
+
+
+def test_files_as_their_own_labels_are_moved_with_them(folder):
+    image, same = dataset_of_files(folder, class_mode="input")[3]
+    assert torch.equal(image, same)
+
+
+@every_number
+def test_a_file_that_is_no_image_is_an_error_that_names_it(folder, tmp_path, num_workers):
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c/broken.png").write_text("no image")
+    batches = iter(singly(dataset_of_files(tmp_path), num_workers))
+    with pytest.raises(ValueError, match=r"c/broken\.png: cannot be read as an image"):
+        next(batches)
+    assert list(batches) == []  # which ends the workers
+
+
+def test_saved_images_are_named_by_their_samples(tmp_path):
+    dataset = dataset_of(save_to_dir=tmp_path, save_prefix="new")
+    dataset[[2, -1]]
+    assert sorted(path.name.split("_")[:2] for path in tmp_path.iterdir()) == [
+        ["new", "10"],
+        ["new", "2"],
+    ]
