@@ -218,13 +218,17 @@ static inline void NAMED(image)(const PIXEL *input, PIXEL *output, PIXEL *frames
     }
 }
 
-/* index: which images of the input are taken, as many as size[0]. maps: six numbers an image, the
+/* index: which of the num_inputs images of the input are taken, as many as size[0]. maps: six numbers an image, the
    row and then the column of the input as a sum over (row, column, 1) of the output. flips: two an
-   image, horizontal and vertical. Returns 0, or 1 if there is no memory for the frames of an
-   image. */
+   image, horizontal and vertical. Returns 0, 1 if there is no memory for the frames of an
+   image, or 2 if there is no image of such a number. */
 int NAMED(affine)(const PIXEL *input, PIXEL *output, const int64_t *index, const double *maps,
-                  const uint8_t *flips, const int64_t size[4], const int64_t in_step[4],
-                  const int64_t out_step[4], int order, int mode, double cval) {
+                  const uint8_t *flips, int64_t num_inputs, const int64_t size[4],
+                  const int64_t in_step[4], const int64_t out_step[4], int order, int mode,
+                  double cval) {
+  for (int64_t n = 0; n < size[0]; n++)
+    if (index[n] < 0 || index[n] >= num_inputs)
+      return 2;
   const Task task = {size, in_step, out_step, order, mode, cval};
   PIXEL *frames = malloc((size_t)(size[1] * (size[2] + 2) * (size[3] + 2)) * sizeof(PIXEL));
   if (frames == NULL)

@@ -118,7 +118,10 @@ def move(
         taken = images if index is None else images.index_select(0, index.to(images.device))
         return interpolate(taken, maps, flips, fill_mode=fill_mode, cval=cval, order=order)
     output = _empty_in_layout_of(images, len(maps))
-    index = torch.arange(len(maps)) if index is None else index.contiguous()
+    num_inputs = images.shape[0]
+    if index is None:
+        index = torch.arange(num_inputs)
+    index = index.to("cpu", torch.int64).contiguous()
     maps, flips = np.ascontiguousarray(maps), np.ascontiguousarray(flips)
     steps = _Sizes(*images.stride()), _Sizes(*output.stride())
     options = order, FILL_MODES.index(fill_mode), cval
@@ -133,12 +136,15 @@ def move(
             numbers + start * 8,
             map_0 + start * 6 * 8,
             flip_0 + start * 2,
+            num_inputs,
             _Sizes(stop - start, *images.shape[1:]),
             *steps,
             *options,
         )
-        if failed:
+        if failed == 1:
             raise MemoryError(f"no memory to augment images of shape {tuple(images.shape)}")
+        if failed == 2:
+            raise IndexError(f"index {index}: expected 0 to {num_inputs - 1}")
 
     num_images = len(maps)
     num_threads = min(num_images, output.numel() // _VALUES_FOR_A_THREAD + 1)
@@ -177,7 +183,7 @@ def _loops(library: ctypes.CDLL) -> dict[torch.dtype, Callable[..., int]]:
     pointer, sizes = ctypes.c_void_p, ctypes.POINTER(ctypes.c_int64)
     for loop in (library.affine_float32, library.affine_float64):
         loop.restype = ctypes.c_int
-        loop.argtypes = [pointer] * 5 + [sizes] * 3
+        loop.argtypes = [pointer] * 5 + [ctypes.c_int64] + [sizes] * 3
         loop.argtypes += [ctypes.c_int, ctypes.c_int, ctypes.c_double]
     return {torch.float32: library.affine_float32, torch.float64: library.affine_float64}
 

@@ -26,9 +26,9 @@ import torch.nn.functional as F
 FILL_MODES = ("nearest", "constant", "reflect", "wrap", "grid-wrap")  # numbered as in affine.c
 _PADDING = 12  # pixels by which scipy extends an image in mode "nearest" at order 3
 
-# Positions are float64: images are taken a few at a time, so that what is held besides the result
-# stays small, and in the caches of a CPU.
-_PIXELS_AT_A_TIME = {"cpu": 2**15, "cuda": 2**22}
+# Positions are float64, and a pixel needs some 200 bytes on the way: images are taken a part at a
+# time, so that what is held besides the result stays below twice its size, or small in any case.
+_PARTS, _PIXELS_IN_A_PART = 16, 2**15
 
 
 def interpolate(
@@ -43,7 +43,7 @@ def interpolate(
     """Arguments and result as `affine.move`."""
     height, width = images.shape[-2:]
     device = images.device
-    at_a_time = max(1, _PIXELS_AT_A_TIME.get(device.type, 2**22) // (height * width))
+    at_a_time = max(1, len(images) // _PARTS, _PIXELS_IN_A_PART // (height * width))
     maps_there = torch.from_numpy(maps).to(device)
     flips_there = torch.from_numpy(np.ascontiguousarray(flips, dtype=bool)).to(device)
     at_rest = (maps == np.eye(2, 3)).all(axis=(1, 2))
@@ -56,7 +56,9 @@ def interpolate(
             moved = _cubic(some, rows, columns, fill_mode)
         else:
             moved = _nearby(some, rows, columns, order, fill_mode)
-        if at_rest[part].any():  # a spline gives a pixel back to rounding only
+        if at_rest[part].any():
+            # A spline gives a pixel back to rounding only, and a neighbour that is not finite
+            # would spoil it, whatever its weight.
             exact = _nearby(some, rows.round(), columns.round(), 0, fill_mode)
             is_exact = torch.from_numpy(at_rest[part]).to(device)[:, None, None, None]
             moved = torch.where(is_exact, exact, moved)

@@ -167,6 +167,30 @@ def test_images_are_the_same_one_by_one_and_many_at_once(engine):
         assert torch.equal(alone, together[part])
 
 
+@pytest.mark.parametrize("number", [-1, 3])
+def test_an_image_that_is_not_there_is_an_error(engine, number):
+    maps, flips = np.stack([IDENTITY] * 2), np.zeros((2, 2), dtype=bool)
+    index = torch.tensor([0, number])
+    with pytest.raises((IndexError, RuntimeError), match="index"):
+        move(
+            torch.zeros(3, 1, 4, 4),
+            maps,
+            flips,
+            fill_mode="nearest",
+            cval=0.0,
+            order=1,
+            index=index,
+        )
+
+
+def test_images_are_taken_by_their_numbers(engine):
+    images, maps, flips = random_case(6, (4, 2, 7, 10), "float32")
+    options = {"fill_mode": "reflect", "cval": 0.0, "order": 1}
+    index = torch.tensor([2, 0, 0])
+    taken = move(torch.tensor(images), maps[:3], flips[:3], **options, index=index)
+    assert torch.equal(taken, move(torch.tensor(images[[2, 0, 0]]), maps[:3], flips[:3], **options))
+
+
 def test_no_images_are_moved_to_no_images(engine):
     none = torch.zeros(0, 1, 4, 4)
     maps, flips = np.zeros((0, 2, 3)), np.zeros((0, 2), dtype=bool)
