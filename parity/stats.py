@@ -1,0 +1,249 @@
+"""Whether two groups of runs are equivalent, and how sure that is.
+
+A test for a difference that finds none says nothing: it may have had too few runs. Equivalence is
+shown by two one-sided tests (TOST; Schuirmann 1987): that the true difference is above the lower
+margin, and that it is below the upper one. With a margin fixed beforehand, three answers are
+possible: equivalent, different (the difference lies beyond the margin), or inconclusive, with the
+number of runs that would be needed.
+
+The power of the procedure is exact for normal differences, the spread being estimated from the same
+runs (Phillips 1990): an integral over the distribution of the estimated standard deviation.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy import stats
+
+ALPHA = 0.05  # of each of the two tests
+POWER = 0.8  # that is asked for, if the groups do not differ at all
+MAX_N = 10**6
+
+Verdict = Literal["equivalent", "different", "inconclusive"]
+
+
+@dataclass(frozen=True)
+class Equivalence:
+    """The outcome of the two tests.
+
+    Attributes:
+        verdict: "equivalent" if p is below alpha; "different" if the interval lies wholly beyond a
+            margin; otherwise "inconclusive".
+        difference: mean of the first group minus mean of the second.
+        low, high: interval of the true difference, of confidence 1 - 2 alpha: it lies within the
+            margins exactly where the verdict is "equivalent".
+        p: the greater of the two p values.
+        margin: within which groups count as equivalent.
+        alpha: level of each test.
+        n: pairs, or the runs of the smaller group.
+        power: probability of "equivalent" with this n and spread if there is no difference.
+        n_needed: smallest n of which `power` is at least POWER; None if that is above MAX_N.
+    """
+
+    verdict: Verdict
+    difference: float
+    low: float
+    high: float
+    p: float
+    margin: float
+    alpha: float
+    n: int
+    power: float
+    n_needed: int | None
+
+
+def equivalence_of_pairs(
+    a: Sequence[float], b: Sequence[float], margin: float, alpha: float = ALPHA
+) -> Equivalence:
+    """Compares two groups of which each run has a partner, such as one seed in two frameworks.
+
+    Args:
+        a: n values, at least 2.
+        b: their partners.
+        margin: above 0, in units of the values.
+        alpha: in (0, 0.5).
+
+    Raises:
+        ValueError: other lengths, values that are not finite, an argument out of its range.
+    """
+    x, y = _values("a", a), _values("b", b)
+    if len(x) != len(y):
+        raise ValueError(f"{len(x)} and {len(y)} values: expected pairs")
+    differences, n = x - y, len(x)
+    sd = float(np.std(differences, ddof=1))
+    return _tested(
+        float(differences.mean()), sd / math.sqrt(n), n - 1, margin, alpha, n, sd, is_paired=True
+    )
+
+
+def equivalence_of_groups(
+    a: Sequence[float], b: Sequence[float], margin: float, alpha: float = ALPHA
+) -> Equivalence:
+    """Compares two groups of unrelated runs, of any sizes and spreads (Welch).
+
+    Args:
+        a: values of the first group, at least 2.
+        b: values of the second group, at least 2.
+        margin: above 0, in units of the values.
+        alpha: in (0, 0.5).
+
+    Raises:
+        ValueError: values that are not finite, an argument out of its range.
+    """
+    x, y = _values("a", a), _values("b", b)
+    parts = [float(np.var(group, ddof=1)) / len(group) for group in (x, y)]
+    total = sum(parts)
+    weights = [part**2 / (len(group) - 1) for part, group in zip(parts, (x, y), strict=True)]
+    df = total**2 / sum(weights) if sum(weights) > 0 else len(x) + len(y) - 2
+    n = min(len(x), len(y))
+    sd = math.sqrt(total * n / 2)  # of a run, in two groups of n with this standard error
+    difference = float(x.mean() - y.mean())
+    return _tested(difference, math.sqrt(total), df, margin, alpha, n, sd, is_paired=False)
+
+
+def equivalence_power(
+    margin: float,
+    sd: float,
+    n: int,
+    *,
+    is_paired: bool,
+    difference: float = 0.0,
+    alpha: float = ALPHA,
+) -> float:
+    """Returns the probability of the verdict "equivalent".
+
+    Args:
+        margin: above 0.
+        sd: standard deviation of the differences of pairs, or of the runs of either group.
+        n: pairs, or runs of each group, at least 2.
+        is_paired: which of the two.
+        difference: the true one.
+        alpha: level of each test.
+    """
+    if sd == 0:
+        return float(abs(difference) < margin)
+    error = sd / math.sqrt(n) if is_paired else sd * math.sqrt(2 / n)
+    df = n - 1 if is_paired else 2 * (n - 1)
+    return _power(margin, error, df, difference, alpha)
+
+
+def needed_n(
+    margin: float, sd: float, *, is_paired: bool, alpha: float = ALPHA, power: float = POWER
+) -> int | None:
+    """Returns the smallest n whose power is enough if there is no difference.
+
+    None stands for more than MAX_N.
+    """
+
+    def is_enough(n: int) -> bool:
+        return equivalence_power(margin, sd, n, is_paired=is_paired, alpha=alpha) >= power
+
+    high = 2
+    while not is_enough(high):
+        high *= 2
+        if high > MAX_N:
+            return None
+    low = high // 2  # not enough, or 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if is_enough(middle) else (middle, high)
+    return high
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Corrects the p values of several tests, so that any false alarm is as rare as in one (Holm).
+
+    Args:
+        p_values: in [0, 1].
+
+    Returns:
+        The corrected values, in the same order.
+    """
+    p = np.asarray(p_values, dtype=np.float64)
+    if p.ndim != 1 or not ((p >= 0) & (p <= 1)).all():
+        raise ValueError(f"p_values={list(p_values)!r}: expected numbers in [0, 1]")
+    order = np.argsort(p, kind="stable")
+    corrected = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    result = np.empty_like(p)
+    result[order] = np.minimum(corrected, 1)
+    return result.tolist()
+
+
+def _tested(
+    difference: float,
+    error: float,
+    df: float,
+    margin: float,
+    alpha: float,
+    n: int,
+    sd: float,
+    *,
+    is_paired: bool,
+) -> Equivalence:
+    if not (isinstance(margin, int | float) and math.isfinite(margin) and margin > 0):
+        raise ValueError(f"margin={margin!r}: expected a number above 0")
+    if not 0 < alpha < 0.5:
+        raise ValueError(f"alpha={alpha!r}: expected a level in (0, 0.5)")
+    if error > 0:
+        above_low = stats.t.sf((difference + margin) / error, df)
+        below_high = stats.t.cdf((difference - margin) / error, df)
+        p = float(max(above_low, below_high))
+        half = float(stats.t.ppf(1 - alpha, df)) * error
+    else:  # all differences are the same one
+        p, half = float(abs(difference) >= margin), 0.0
+    low, high = difference - half, difference + half
+    verdict: Verdict = "inconclusive"
+    if p < alpha:
+        verdict = "equivalent"
+    elif low > margin or high < -margin:
+        verdict = "different"
+    return Equivalence(
+        verdict=verdict,
+        difference=difference,
+        low=low,
+        high=high,
+        p=p,
+        margin=float(margin),
+        alpha=alpha,
+        n=n,
+        power=equivalence_power(margin, sd, n, is_paired=is_paired, alpha=alpha),
+        n_needed=needed_n(margin, sd, is_paired=is_paired, alpha=alpha),
+    )
+
+
+# Gauss-Legendre nodes: the integrand is smooth, and 200 give 1e-9 of the power.
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(200)
+
+
+def _power(margin: float, error: float, df: float, difference: float, alpha: float) -> float:
+    """Integrates the chance that both tests reject over the estimated standard error.
+
+    With s the estimate in units of its true value, both reject if the observed difference, normal
+    about the true one, is within margin - t s error of 0.
+    """
+    t = stats.t.ppf(1 - alpha, df)
+    # Beyond the limit no difference is small enough; below it, the bulk of the distribution of s.
+    bulk_low, bulk_high = np.sqrt(stats.chi2.ppf([1e-13, 1 - 1e-13], df) / df)
+    high = min(margin / (t * error), bulk_high)
+    low = min(bulk_low, high)
+    s = low + (high - low) * (_NODES + 1) / 2
+    reach = margin - t * s * error
+    both = stats.norm.cdf((reach - difference) / error) - stats.norm.cdf(
+        (-reach - difference) / error
+    )
+    density = 2 * df * s * stats.chi2.pdf(df * s**2, df)
+    return float(np.clip((high - low) / 2 * np.sum(_WEIGHTS * both * density), 0, 1))
+
+
+def _values(name: str, values: Sequence[float]) -> np.ndarray:
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim != 1 or len(array) < 2:
+        raise ValueError(f"{name}={values!r}: expected at least 2 values")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name}={values!r}: expected finite values")
+    return array
