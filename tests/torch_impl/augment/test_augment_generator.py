@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import torch
-from helpers import SEEDS, fed_by_keras
+from helpers import SEEDS, assert_same_pixels, fed_by_keras, matches_scipy_to_the_bit
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tensorflow.keras.preprocessing.image import ImageDataGenerator as KerasGenerator
@@ -124,7 +124,7 @@ def test_any_configuration_feeds_keras_pixels(
             (fed, labels), (keras_fed, keras_labels) = ours[number], theirs[number]
             np.testing.assert_array_equal(labels, keras_labels)
             assert fed.numpy().dtype == keras_fed.dtype
-            if options["interpolation_order"] < 3:
+            if options["interpolation_order"] < (3 if matches_scipy_to_the_bit() else 1):
                 np.testing.assert_array_equal(fed.numpy(), keras_fed)
             elif options["brightness_range"] is None:
                 # A whole number more or less after the cut of the brightness is no rounding.
@@ -150,11 +150,15 @@ def test_the_parts_of_a_random_transform_are_keras_parts(data_format):
         expected = theirs.get_random_transform(x[0].shape, seed=seed)
         assert params == expected
         assert list(params) == list(expected)
-        np.testing.assert_array_equal(
-            ours.apply_transform(torch.tensor(x[0]), params), theirs.apply_transform(x[0], expected)
+        assert_same_pixels(
+            ours.apply_transform(torch.tensor(x[0]), params).numpy(),
+            theirs.apply_transform(x[0], expected),
+            np.ptp(x),
         )
-        np.testing.assert_array_equal(
-            ours.random_transform(torch.tensor(x[1]), seed), theirs.random_transform(x[1], seed)
+        assert_same_pixels(
+            ours.random_transform(torch.tensor(x[1]), seed).numpy(),
+            theirs.random_transform(x[1], seed),
+            np.ptp(x),
         )
 
 
@@ -233,9 +237,8 @@ def assert_flow_is_keras_flow(seed, batch_size, options=OPTIONS, epochs=3):
         if drawn[0][name] is not None:
             values = np.concatenate([batch.params[name] for batch in ours]).tolist()
             assert values == [params[name] for params in drawn]
-    np.testing.assert_array_equal(
-        torch.cat([batch.x for batch in ours]).permute(0, 2, 3, 1).numpy(), images
-    )
+    fed_here = torch.cat([batch.x for batch in ours]).permute(0, 2, 3, 1).numpy()
+    assert_same_pixels(fed_here, images, np.ptp(x))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -370,5 +373,6 @@ def test_batches_by_number_are_those_of_tf_keras():
     theirs = KerasGenerator(**OPTIONS).flow(x, y, batch_size=4)
     ours = ImageDataGenerator(**OPTIONS, random_state=KerasSeeds(4).numpy).flow(x, y, batch_size=4)
     for number in (2, 0, 0, 1):
-        for part, expected in zip(ours[number], theirs[number], strict=True):
-            np.testing.assert_array_equal(part, expected)
+        (fed, labels), (keras_fed, keras_labels) = ours[number], theirs[number]
+        np.testing.assert_array_equal(labels, keras_labels)
+        assert_same_pixels(fed.numpy(), keras_fed, np.ptp(x))
