@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 DATA_FORMATS = ("channels_last", "channels_first")
+_USUAL_CHANNELS = (1, 3, 4)
 
 
 def to_tensor(x: Any, dtype: torch.dtype | None = None) -> torch.Tensor:
@@ -21,6 +22,9 @@ def to_tensor(x: Any, dtype: torch.dtype | None = None) -> torch.Tensor:
 def check_images(images: torch.Tensor, data_format: str, where: str, stacklevel: int) -> None:
     """Raises or warns where a tensor does not look like a batch of images.
 
+    Keras warns of a number of channels that is not 1, 3 or 4. Where there would be such a number in
+    the other format, it is the format that is wrong.
+
     Args:
         images: the tensor.
         data_format: where its channels are.
@@ -28,19 +32,24 @@ def check_images(images: torch.Tensor, data_format: str, where: str, stacklevel:
         stacklevel: from the caller of this function to the one whom the warning concerns.
 
     Raises:
-        ValueError: not four axes.
+        ValueError: not four axes; channels on the axis of the other format.
     """
     if images.ndim != 4:
         raise ValueError(
             f"{where}: x of shape {tuple(images.shape)}: expected four axes, images first"
         )
-    channel_axis = 1 if data_format == "channels_first" else 3
-    if images.shape[channel_axis] not in (1, 3, 4):
-        warnings.warn(
-            f"{where}: x of shape {tuple(images.shape)} has {images.shape[channel_axis]} channels "
-            f"on axis {channel_axis} (data_format={data_format!r}): expected 1, 3 or 4",
-            stacklevel=stacklevel + 1,
-        )
+    channel_axis, other_axis = (1, 3) if data_format == "channels_first" else (3, 1)
+    channels, other_channels = images.shape[channel_axis], images.shape[other_axis]
+    if channels in _USUAL_CHANNELS:
+        return
+    shown = (
+        f"{where}: x of shape {tuple(images.shape)} has {channels} channels on axis {channel_axis} "
+        f"(data_format={data_format!r})"
+    )
+    if other_channels in _USUAL_CHANNELS:
+        other_format = DATA_FORMATS[1 - DATA_FORMATS.index(data_format)]
+        raise ValueError(f"{shown}: expected 1, 3 or 4; is it data_format={other_format!r}?")
+    warnings.warn(f"{shown}: expected 1, 3 or 4", stacklevel=stacklevel + 1)
 
 
 def to_channels_first(images: torch.Tensor, data_format: str) -> torch.Tensor:

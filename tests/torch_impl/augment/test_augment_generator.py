@@ -343,9 +343,20 @@ def test_whole_numbers_are_an_error_and_not_cut_off():
         ImageDataGenerator().apply_transform(torch.zeros(4, 4, 1, dtype=torch.uint8), {})
 
 
-def test_wrong_channels_are_seen_and_warned_of():
-    with pytest.warns(UserWarning, match="has 28 channels on axis 3"):
-        ImageDataGenerator().flow(torch.zeros(2, 1, 28, 28))
+@pytest.mark.parametrize("method", ["flow", "fit"])
+def test_images_in_the_other_format_are_an_error_that_names_it(method):
+    for data_format, shape in (("channels_last", (2, 1, 28, 28)), ("channels_first", (2, 9, 9, 3))):
+        generator = ImageDataGenerator(data_format=data_format)
+        other = "channels_first" if data_format == "channels_last" else "channels_last"
+        with pytest.raises(
+            ValueError, match=rf"{method}: x of shape .*; is it data_format='{other}'"
+        ):
+            getattr(generator, method)(torch.zeros(shape))
+
+
+def test_an_unusual_number_of_channels_is_warned_of_as_in_keras():
+    with pytest.warns(UserWarning, match="has 5 channels on axis 3"):
+        ImageDataGenerator().flow(torch.zeros(2, 28, 28, 5))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         ImageDataGenerator(data_format="channels_first").flow(torch.zeros(2, 1, 28, 28))
