@@ -71,8 +71,12 @@ def run_all(
         undecided = _run_first(pairs, jobs, options, on_result)
         workers = _workers(options)
         for pair, comparison in undecided:
-            found = search(pair, comparison, lambda more: _run(more, options), workers=workers)
-            _finish(pair, found, on_result)
+            try:
+                found = search(pair, comparison, lambda more: _run(more, options), workers=workers)
+            except RunError as error:  # here too, the other pairs go on
+                _finish(pair, None, on_result, str(error))
+            else:
+                _finish(pair, found, on_result)
     except BaseException as error:
         reason = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
         for pair in pairs:

@@ -11,8 +11,8 @@ import time
 import numpy as np
 import pytest
 
-from parity import run
-from parity.errors import InputError
+from parity import pipeline, run
+from parity.errors import InputError, RunError
 from parity.pair import RunOptions
 from parity.pipeline import run_all
 from parity.result import Result
@@ -96,6 +96,27 @@ def test_data_that_cannot_be_used_is_refused_before_anything_is_run(tmp_path):
     with pytest.raises(InputError, match="nowhere"):
         run(small("dropout", data=str(tmp_path / "nowhere.npz")), out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_trace_that_breaks_the_search_of_one_pair_leaves_the_others_their_turn(
+    tmp_path, monkeypatch
+):
+    def first(pairs, jobs, options, on_result):
+        return [(pair, None) for pair in pairs]
+
+    def broken(pair, comparison, run, *, workers):
+        raise RunError(f"{pair.directory.name}: damaged")
+
+    monkeypatch.setattr(pipeline, "_run_first", first)
+    monkeypatch.setattr(pipeline, "search", broken)
+    shown = []
+    specs = [small("dropout", seed=3), small("dropout", seed=4)]
+    results = run_all(specs, RunOptions(out=tmp_path / "out"), on_result=shown.append)
+    assert [result.verdict for result in results] == ["error", "error"]
+    assert [list(result.errors) for result in results] == [
+        [f"dropout-seed{seed}: damaged"] for seed in (3, 4)
+    ]
+    assert shown == results
 
 
 def interpreter(tmp_path, name, script):
