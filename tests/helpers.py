@@ -53,6 +53,14 @@ def assert_same_pixels(actual, expected, spread):
         np.testing.assert_allclose(actual, expected, rtol=0, atol=tolerance * spread)
 
 
+def assert_same_images(ours, theirs):
+    """A tensor and an array of images, within one rounding of their range of values."""
+    ours = ours.numpy()
+    assert (ours.dtype, ours.shape) == (theirs.dtype, theirs.shape)
+    tolerance = 5e-7 if theirs.dtype == np.float32 else 1e-12
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=tolerance * np.ptp(theirs))
+
+
 def assert_same_weights(actual, expected):
     """Two mappings from name to array, equal in names, order and every bit."""
     assert list(actual) == list(expected)

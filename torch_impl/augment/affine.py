@@ -35,7 +35,6 @@ from torch_impl.augment.interpolate import FILL_MODES, interpolate
 from torch_impl.augment.parameters import Parameters
 
 SOURCE = Path(__file__).with_name("affine.c")
-IDENTITY = np.eye(2, 3)
 _VALUES_FOR_A_THREAD = 2**18  # below, handing over costs more than it saves
 _Sizes = ctypes.c_int64 * 4
 

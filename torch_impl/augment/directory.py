@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from torch_impl.augment.files import COLOR_MODES, INTERPOLATIONS, load_image
-from torch_impl.augment.iterators import SUBSETS, BatchIterator, is_count
+from torch_impl.augment.iterators import SUBSETS, BatchIterator, is_count, part_of
 from torch_impl.augment.layout import from_channels_first
 from torch_impl.augment.parameters import Parameters
 
@@ -36,18 +36,13 @@ class DirectoryIterator(BatchIterator):
         classes: names of the subfolders, in the order of their numbers; None takes all, sorted.
         class_mode: "categorical" (one-hot labels), "binary" or "sparse" (class numbers), "input"
             (the images themselves), None (no labels).
-        batch_size: samples a batch; the last one may be smaller.
-        shuffle: whether the order is a random one, a new one in each epoch.
-        seed: see `BatchIterator`.
-        save_to_dir: folder in which every augmented image is saved, or None.
-        save_prefix: of their names.
-        save_format: of these files.
         follow_links: whether symbolic links to folders are followed.
         subset: "validation" takes the first files of each class, as many as the generator's
             `validation_split` says, "training" the others.
         interpolation: of the resizing: "nearest", "bilinear", "bicubic", "hamming", "box" or
             "lanczos".
         keep_aspect_ratio: whether images are cropped before they are resized.
+        **batches: batch size, order and files, as `BatchIterator` takes them.
 
     Labels have the dtype of the generator, as in Keras; `classes` are integers.
 
@@ -75,16 +70,11 @@ class DirectoryIterator(BatchIterator):
         color_mode: str = "rgb",
         classes: Sequence[str] | None = None,
         class_mode: str | None = "categorical",
-        batch_size: int = 32,
-        shuffle: bool = True,
-        seed: int | None = None,
-        save_to_dir: str | os.PathLike[str] | None = None,
-        save_prefix: str = "",
-        save_format: str = "png",
         follow_links: bool = False,
         subset: str | None = None,
         interpolation: str = "nearest",
         keep_aspect_ratio: bool = False,
+        **batches: Any,
     ) -> None:
         for name, value, allowed in (
             ("color_mode", color_mode, tuple(COLOR_MODES)),
@@ -115,8 +105,7 @@ class DirectoryIterator(BatchIterator):
         for name in names:
             files = _files_of_class(self.directory, name, follow_links)
             if subset is not None:
-                at = int(generator.validation_split * len(files))
-                files = files[:at] if subset == "validation" else files[at:]
+                files = part_of(files, subset, generator.validation_split)
             self.filenames += files
             numbers += [self.class_indices[name]] * len(files)
         self.classes = torch.tensor(numbers, dtype=torch.int64)
@@ -126,16 +115,7 @@ class DirectoryIterator(BatchIterator):
                 f"{self.directory}: no images for subset={subset!r} with validation_split="
                 f"{generator.validation_split}"
             )
-        super().__init__(
-            self.samples,
-            generator,
-            batch_size=batch_size,
-            shuffle=shuffle,
-            seed=seed,
-            save_to_dir=save_to_dir,
-            save_prefix=save_prefix,
-            save_format=save_format,
-        )
+        super().__init__(self.samples, generator, **batches)
 
     @property
     def filepaths(self) -> list[str]:

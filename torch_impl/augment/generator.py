@@ -264,7 +264,7 @@ class ImageDataGenerator:
         Args:
             x: an image, or a batch, in `data_format`.
         """
-        images = self._as_images(x)
+        images = to_tensor(x)
         if self.preprocessing_function is not None:
             images = self._preprocessed(images)
         return self.standardization.apply(images, one_by_one=not self.standardization.keras_quirks)
@@ -301,7 +301,7 @@ class ImageDataGenerator:
             ValueError: an unknown name, or another number of values.
         """
         moved = self.transform.transform(
-            to_channels_first(self._as_images(x), self.data_format), transform_parameters
+            to_channels_first(to_tensor(x), self.data_format), transform_parameters
         )
         return from_channels_first(moved, self.data_format)
 
@@ -357,9 +357,6 @@ class ImageDataGenerator:
                 f"shape {tuple(image.shape)}: expected the same shape"
             )
         return result.to(image.dtype)
-
-    def _as_images(self, x: Any) -> torch.Tensor:
-        return to_tensor(x)
 
 
 def _float_dtype(dtype: torch.dtype | str | None) -> torch.dtype:

@@ -24,6 +24,7 @@ import torch
 import torch.nn.functional as F
 
 FILL_MODES = ("nearest", "constant", "reflect", "wrap", "grid-wrap")  # numbered as in affine.c
+IDENTITY = np.eye(2, 3)  # the map of an image at rest
 _PADDING = 12  # pixels by which scipy extends an image in mode "nearest" at order 3
 
 # Positions are float64, and a pixel needs some 200 bytes on the way: images are taken a part at a
@@ -46,7 +47,7 @@ def interpolate(
     at_a_time = max(1, len(images) // _PARTS, _PIXELS_IN_A_PART // (height * width))
     maps_there = torch.from_numpy(maps).to(device)
     flips_there = torch.from_numpy(np.ascontiguousarray(flips, dtype=bool)).to(device)
-    at_rest = (maps == np.eye(2, 3)).all(axis=(1, 2))
+    at_rest = (maps == IDENTITY).all(axis=(1, 2))
     result = torch.empty_like(images)  # has the layout of the images
     for start in range(0, len(images), at_a_time):
         part = slice(start, start + at_a_time)

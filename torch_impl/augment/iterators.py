@@ -25,6 +25,12 @@ def is_count(value: object) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1
 
 
+def part_of(values: Any, subset: str, validation_split: float) -> Any:
+    """The first values for validation, as many as a fraction says, or the others for training."""
+    at = int(len(values) * validation_split)
+    return values[:at] if subset == "validation" else values[at:]
+
+
 class BatchIterator:
     """The order of the samples, and when it and the seeds are drawn.
 
@@ -54,9 +60,9 @@ class BatchIterator:
         n: int,
         generator: ImageDataGenerator,
         *,
-        batch_size: int,
-        shuffle: bool,
-        seed: int | None,
+        batch_size: int = 32,
+        shuffle: bool = True,
+        seed: int | None = None,
         save_to_dir: str | os.PathLike[str] | None = None,
         save_prefix: str = "",
         save_format: str = "png",
@@ -82,8 +88,7 @@ class BatchIterator:
         """Returns a batch, augmented with parameters drawn now."""
         if not 0 <= number < len(self):
             raise IndexError(f"batch {number}: expected 0 to {len(self) - 1}")
-        self._seed_batch()
-        self.total_batches_seen += 1
+        self._start_batch()
         return self.batch_of(self.indices(number))
 
     def __iter__(self) -> Iterating[Any]:
@@ -92,12 +97,11 @@ class BatchIterator:
         self.on_epoch_end()
 
     def __next__(self) -> Any:
-        self._seed_batch()
+        self._start_batch()
         if self.batch_index == 0:
             self.on_epoch_end()
         number = self.batch_index
         self.batch_index = (number + 1) % len(self)
-        self.total_batches_seen += 1
         return self.batch_of(self.indices(number))
 
     def indices(self, number: int) -> torch.Tensor:
@@ -109,8 +113,10 @@ class BatchIterator:
 
     def on_epoch_end(self) -> None:
         """Draws a new order of the samples."""
-        order = self.generator.random_state.permutation(self.n) if self.shuffle else None
-        self._order = torch.arange(self.n) if order is None else torch.from_numpy(order)
+        if self.shuffle:
+            self._order = torch.from_numpy(self.generator.random_state.permutation(self.n))
+        else:
+            self._order = torch.arange(self.n)
 
     def reset(self) -> None:
         """Lets `next` start with the first batch of a new epoch."""
@@ -140,9 +146,10 @@ class BatchIterator:
             assert self.save_to_dir is not None
             picture.save(os.path.join(self.save_to_dir, name))
 
-    def _seed_batch(self) -> None:
+    def _start_batch(self) -> None:
         if self.seed is not None:
             self.generator.random_state.seed(self.seed + self.total_batches_seen)
+        self.total_batches_seen += 1
 
 
 class NumpyArrayIterator(BatchIterator):
@@ -153,16 +160,11 @@ class NumpyArrayIterator(BatchIterator):
             pair of it and further inputs, one or a list, which are fed as they are.
         y: labels, as many; or None.
         generator: augments.
-        batch_size: samples a batch; the last one may be smaller.
-        shuffle: whether the order is a random one, a new one in each epoch.
         sample_weight: as many as images, or None.
-        seed: see `BatchIterator`.
-        save_to_dir: folder in which every augmented image is saved, or None.
-        save_prefix: of their names.
-        save_format: of these files.
         ignore_class_split: whether the two subsets may hold different classes.
         subset: "validation" takes the first samples, as many as the generator's
             `validation_split` says, "training" the others; both are augmented.
+        **batches: batch size, order and files, as `BatchIterator` takes them.
 
     Batches are images; (images, labels); or (images, labels, weights). With further inputs, a list
     of images and these stands in place of the images.
@@ -178,82 +180,61 @@ class NumpyArrayIterator(BatchIterator):
         y: Any,
         generator: ImageDataGenerator,
         *,
-        batch_size: int = 32,
-        shuffle: bool = True,
         sample_weight: Any = None,
-        seed: int | None = None,
-        save_to_dir: str | os.PathLike[str] | None = None,
-        save_prefix: str = "",
-        save_format: str = "png",
         ignore_class_split: bool = False,
         subset: str | None = None,
+        **batches: Any,
     ) -> None:
         more: list[Any] = []
         if isinstance(x, tuple | list):
             if len(x) != 2:
                 raise ValueError(f"x of {len(x)} parts: expected images, and further inputs")
-            x, more = x[0], list(x[1]) if isinstance(x[1], list) else [x[1]]
-        parts = [to_tensor(x, generator.dtype)]
-        parts += [to_tensor(part) for part in more]
-        self._has_labels, self._has_weights = y is not None, sample_weight is not None
-        parts += [to_tensor(part) for part in (y, sample_weight) if part is not None]
-        lengths = [len(part) for part in parts]
-        if len(set(lengths)) > 1:
-            shapes = ", ".join(str(tuple(part.shape)) for part in parts)
+            x, more = x[0], x[1] if isinstance(x[1], list) else [x[1]]
+        self.x = to_tensor(x, generator.dtype)
+        self.x_misc = [to_tensor(part) for part in more]
+        self.y = None if y is None else to_tensor(y)
+        self.sample_weight = None if sample_weight is None else to_tensor(sample_weight)
+        parts = [self.x, *self.x_misc, self.y, self.sample_weight]
+        shapes = [tuple(part.shape) for part in parts if part is not None]
+        if len({shape[:1] for shape in shapes}) > 1:
             raise ValueError(
                 "images, further inputs, labels and weights of different lengths: got shapes "
-                f"{shapes}"
+                f"{', '.join(map(str, shapes))}"
             )
-        check_images(parts[0], generator.data_format, "flow", stacklevel=3)
+        check_images(self.x, generator.data_format, "flow", stacklevel=3)
         if subset is not None:
-            parts = self._subset(parts, generator, subset, ignore_class_split)
-        super().__init__(
-            len(parts[0]),
-            generator,
-            batch_size=batch_size,
-            shuffle=shuffle,
-            seed=seed,
-            save_to_dir=save_to_dir,
-            save_prefix=save_prefix,
-            save_format=save_format,
-        )
-        self.x, *self._parts = parts
+            self._keep(subset, generator.validation_split, ignore_class_split)
+        super().__init__(len(self.x), generator, **batches)
 
-    def _subset(
-        self,
-        parts: list[torch.Tensor],
-        generator: ImageDataGenerator,
-        subset: str,
-        ignore_class_split: bool,
-    ) -> list[torch.Tensor]:
+    def _keep(self, subset: str, validation_split: float, ignore_class_split: bool) -> None:
+        """Keeps one of the two subsets."""
         if subset not in SUBSETS:
             raise ValueError(f"subset={subset!r}: expected 'training' or 'validation'")
-        at = int(len(parts[0]) * generator.validation_split)
-        if self._has_labels and not ignore_class_split:
-            labels = parts[-2] if self._has_weights else parts[-1]
-            if not torch.equal(labels[:at].unique(), labels[at:].unique()):
+        if self.y is not None and not ignore_class_split:
+            first, others = (part_of(self.y, name, validation_split) for name in SUBSETS[::-1])
+            if not torch.equal(first.unique(), others.unique()):
                 raise ValueError(
-                    f"the first {at} labels, for validation, hold other classes than the remaining "
-                    f"{len(labels) - at}: shuffle images and labels first (are they sorted?), or "
-                    "pass ignore_class_split=True"
+                    f"the first {len(first)} labels, for validation, hold other classes than the "
+                    f"remaining {len(others)}: shuffle images and labels first (are they sorted?), "
+                    "or pass ignore_class_split=True"
                 )
-        return [part[:at] if subset == "validation" else part[at:] for part in parts]
-
-    @property
-    def y(self) -> torch.Tensor | None:
-        """The labels."""
-        if not self._has_labels:
-            return None
-        return self._parts[-2] if self._has_weights else self._parts[-1]
+        self.x = part_of(self.x, subset, validation_split)
+        self.x_misc = [part_of(part, subset, validation_split) for part in self.x_misc]
+        if self.y is not None:
+            self.y = part_of(self.y, subset, validation_split)
+        if self.sample_weight is not None:
+            self.sample_weight = part_of(self.sample_weight, subset, validation_split)
 
     def _augmented(self, index: torch.Tensor) -> tuple[torch.Tensor, Parameters]:
         return self.generator.augmented(self.x, index)
 
     def _with_labels(self, images: torch.Tensor, index: torch.Tensor) -> Any:
-        parts = [part.index_select(0, index.to(part.device)) for part in self._parts]
-        num_last = self._has_labels + self._has_weights
-        more, last = parts[: len(parts) - num_last], parts[len(parts) - num_last :]
-        first = [images, *more] if more else images
-        if not self._has_labels:
+        def taken(part: torch.Tensor) -> torch.Tensor:
+            return part.index_select(0, index.to(part.device))
+
+        first = [images, *map(taken, self.x_misc)] if self.x_misc else images
+        if self.y is None:
             return first
-        return (first, *last)
+        if self.sample_weight is None:
+            return first, taken(self.y)
+        return first, taken(self.y), taken(self.sample_weight)

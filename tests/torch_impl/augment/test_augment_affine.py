@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from torch_impl import native
 from torch_impl.augment import affine
-from torch_impl.augment.affine import IDENTITY, matrices, move
-from torch_impl.augment.interpolate import FILL_MODES
+from torch_impl.augment.affine import matrices, move
+from torch_impl.augment.interpolate import FILL_MODES, IDENTITY
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 STILL = {"theta": 0.0, "tx": 0.0, "ty": 0.0, "shear": 0.0, "zx": 1.0, "zy": 1.0}

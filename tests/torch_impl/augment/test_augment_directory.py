@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 import torch
-from helpers import assert_same_bits
+from helpers import assert_same_bits, assert_same_images
 from PIL import Image
 from tensorflow.keras.preprocessing.image import ImageDataGenerator as KerasGenerator
 
@@ -120,13 +120,6 @@ def assert_same_batch(ours, theirs):
         (assert_same_images if is_images else assert_same_bits)(labels, theirs[1])
     else:
         assert_same_images(ours, theirs)
-
-
-def assert_same_images(ours, theirs):
-    ours = ours.numpy()
-    assert (ours.dtype, ours.shape) == (theirs.dtype, theirs.shape)
-    tolerance = 5e-7 if theirs.dtype == np.float32 else 1e-12
-    np.testing.assert_allclose(ours, theirs, rtol=0, atol=tolerance * np.ptp(theirs))
 
 
 def assert_same_flow(ours, theirs, epochs=2):
