@@ -77,7 +77,7 @@ def compare_close(
     elif scaled:
         scale = float(finite.max(initial=1.0))
         unit = "rel" if scale > 1 else "abs"
-    position = int(difference.argmax())
+    position = int(np.argmax(difference))
     index = _index(position, keras)
     num_above = int((difference > allowed * scale).sum())
     return Item(

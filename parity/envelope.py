@@ -181,7 +181,7 @@ class Envelope:
             apart = np.maximum.accumulate(distance)[recorded]
             gap = absolute_difference(series[i][:length], series[j][:length])
             usable = (apart > 0) & np.isfinite(apart) & np.isfinite(gap)
-            greatest = max(greatest, float((gap[usable] / apart[usable]).max(initial=0.0)))
+            greatest = max(greatest, float(np.max(gap[usable] / apart[usable], initial=0.0)))
         return greatest
 
 

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image, ImageDraw
-from tensorflow.keras.preprocessing.image import ImageDataGenerator as KerasGenerator
 
 from parity import load_data
 from torch_impl.augment import ImageDataGenerator, KerasTransform
@@ -50,6 +49,9 @@ def card_of(height: int, width: int) -> np.ndarray:
 
 def both(images: np.ndarray, seed: int, **options: Any) -> tuple[np.ndarray, np.ndarray]:
     """What Keras and the port make of images, from one seed."""
+    # After torchvision, which torch_impl has loaded: the other order can crash.
+    from tensorflow.keras.preprocessing.image import ImageDataGenerator as KerasGenerator
+
     np.random.seed(seed)
     theirs = KerasGenerator(**options).flow(images, shuffle=False, batch_size=len(images))[0]
     generator = ImageDataGenerator(**options, random_state=np.random.RandomState(seed))

@@ -14,7 +14,11 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 import numpy as np
 import pytest
-import torch  # before TensorFlow, wherever a test imports it: the other order can crash
+
+# Before TensorFlow, wherever a test imports it: the other order can crash. torchvision's transforms
+# load Triton where torch is built for CUDA, whose LLVM does not bear TensorFlow's before it.
+import torch
+import torchvision.transforms.v2  # noqa: F401
 from helpers import make_data
 from hypothesis import settings
 

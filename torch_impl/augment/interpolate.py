@@ -17,6 +17,7 @@ Source: scipy 1.17 `ndimage/src/ni_interpolation.c`, `ni_splines.c`, `_interpola
 from __future__ import annotations
 
 import functools
+import importlib.metadata
 import math
 
 import numpy as np
@@ -245,13 +246,27 @@ def _last_wrap(c: np.ndarray, powers: np.ndarray) -> np.ndarray:
 
 
 def _first_reflect(c: np.ndarray, powers: np.ndarray) -> np.ndarray:
-    # In the last term scipy uses its running sum where the first pixel is meant. The spline then
-    # misses the pixels by 1e-4 in an image of 3, by 1e-8 in one of 12; this is what is reproduced.
     n = len(c)
     total = c[0] + powers[n] * c[-1]
-    for i in range(1, n):
-        total = total + powers[i] * (c[i] + powers[n] * (c[n - 1 - i] if i < n - 1 else total))
+    for i in range(1, n - 1):
+        total = total + powers[i] * (c[i] + powers[n] * c[n - 1 - i])
+    first = total if _has_old_scipy() else c[0]
+    total = total + powers[n - 1] * (c[n - 1] + powers[n] * first)
     return c[0] + total * powers[1] / (1 - powers[n] ** 2)
+
+
+@functools.cache
+def _has_old_scipy() -> bool:
+    """Whether Keras would call a SciPy before 1.18, whose sum takes itself for the first pixel.
+
+    Its spline misses the pixels by 1e-4 in an image of 3, by 1e-8 in one of 12. What is installed
+    decides, since that is what Keras gives here.
+    """
+    try:
+        major, minor = importlib.metadata.version("scipy").split(".")[:2]
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return (int(major), int(minor)) < (1, 18)
 
 
 def _last_reflect(c: np.ndarray, powers: np.ndarray) -> np.ndarray:
