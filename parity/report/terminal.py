@@ -28,7 +28,7 @@ _WORDS = {PASS: "pass", FAIL: "FAIL", ERROR: "ERROR", SKIPPED: "skipped", NOT_RE
 
 def result_lines(result: Result) -> list[Line]:
     """Returns the report of one run, line by line; only a log's own lines exceed 80 columns."""
-    return [[(_plain(text), style) for text, style in line] for line in _lines(result)]
+    return [[(plain(text), style) for text, style in line] for line in _lines(result)]
 
 
 def _lines(result: Result) -> list[Line]:
@@ -38,7 +38,7 @@ def _lines(result: Result) -> list[Line]:
         f"  seed {spec['seed']}  {spec['dtype']}  {_count(spec['epochs'], 'epoch')}  "
         f"batch {spec['batch_size']}  {result.mode}  "
     )
-    name = _shortened(_plain(spec["scenario"]), WIDTH - len(settings) - len(verdict))
+    name = shortened(plain(spec["scenario"]), WIDTH - len(settings) - len(verdict))
     lines: list[Line] = [
         [(name, "bold"), (settings, ""), (verdict, _STYLES[result.verdict])],
     ]
@@ -78,7 +78,7 @@ def _divergence_lines(level: Level, item: Item) -> list[Line]:
     head = "  first divergence  "
     place = _moment(item) + (f" at {list(item.index)}" if item.index else "")
     where = f"{level.id}: "
-    where += _shortened(_plain(item.name), WIDTH - len(head + where))
+    where += shortened(plain(item.name), WIDTH - len(head + where))
     if len(head + where + place) <= WIDTH:
         where, place = where + place, ""
     difference = (
@@ -125,10 +125,11 @@ def _sentence(result: Result) -> str:
 def _place(item: Item, width: int) -> str:
     """Name and moment of an item; a name that is too long loses its middle."""
     moment = _moment(item)
-    return _shortened(_plain(item.name), width - len(moment)) + moment
+    return shortened(plain(item.name), width - len(moment)) + moment
 
 
-def _shortened(text: str, width: int) -> str:
+def shortened(text: str, width: int) -> str:
+    """A text that is wider loses its middle; at least 8 characters stay."""
     if len(text) <= max(width, 8):
         return text
     kept = max(width, 8) - 3
@@ -136,10 +137,10 @@ def _shortened(text: str, width: int) -> str:
 
 
 def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(_plain(text), WIDTH, initial_indent="    ", subsequent_indent="    ")
+    return textwrap.wrap(plain(text), WIDTH, initial_indent="    ", subsequent_indent="    ")
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """What a terminal would obey (escape codes, line breaks) becomes visible text."""
     return "".join(
         character if character.isprintable() else ascii(character)[1:-1] for character in text
@@ -161,7 +162,7 @@ def _number(value: float) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = _plain(repr(value) if isinstance(value, float) else str(value))
+    text = plain(repr(value) if isinstance(value, float) else str(value))
     return text if len(text) <= 70 else text[:67] + "..."
 
 

@@ -1,0 +1,175 @@
+"""The scalars of TensorBoard's event files, read without TensorFlow and without torch.
+
+In: the content of event files. Out: for each name, the value of each step.
+
+    keras.callbacks.TensorBoard   train/ and validation/, tags epoch_loss, epoch_accuracy, ...;
+                                  its batch_* and evaluation_*_vs_iterations are left out
+    SummaryWriter, tf.summary     tags loss/train, val/loss, ..., or a folder for each: the part
+                                  that says train is taken off, the one for validation is "val_"
+
+An event file is a sequence of records: length (8 bytes), its checksum (4), an `Event` in protobuf,
+its checksum (4); see tensorflow/core/lib/io/record_writer.h. It ends anywhere while a run goes on,
+so what stands before the first damage counts. The library `tensorboard` brings the message types.
+"""
+
+import re
+import struct
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from parity.errors import InputError
+
+# What folders and parts of tags are called; of several words for validation the first one counts.
+TRAINING = ("train", "training")
+VALIDATION = ("validation", "val", "valid", "test", "eval")
+
+# A larger record holds a graph, a histogram or images. Checksums are slow here, 10 MB a second.
+MAX_RECORD = 1 << 20
+
+_NOT_BY_EPOCH = re.compile(r"batch_|evaluation_.*_vs_iterations$")
+
+# Name to the value of each step.
+Points = dict[str, dict[int, float]]
+
+
+def is_event_file(content: bytes) -> bool:
+    """Whether a file is one of events: its first record says so."""
+    return b"brain.Event:" in content[:64]
+
+
+def event_files(folder: Path) -> list[Path]:
+    """The event files of one run: those in the folder, in train/ and in validation/.
+
+    Raises:
+        InputError: the folder holds only folders of runs.
+    """
+    validation = next((name for name in VALIDATION if (folder / name).is_dir()), None)
+    names = [".", *TRAINING, *([validation] if validation else [])]
+    files = [file for name in names for file in sorted((folder / name).glob("*tfevents*"))]
+    if not files:
+        below = [
+            file.parent for levels in ("*", "*/*") for file in folder.glob(f"{levels}/*tfevents*")
+        ]
+        splits = TRAINING + VALIDATION
+        runs = sorted({str(run.parent if run.name in splits else run) for run in below})
+        if runs:
+            shown = ", ".join(runs[:3]) + (", ..." if len(runs) > 3 else "")
+            raise InputError(
+                f"{folder} is a folder of runs ({shown}); expected the event files of one run; "
+                "name one of these folders"
+            )
+    return files
+
+
+def read_events(path: Path, contents: Iterable[tuple[Path, bytes]]) -> Points:
+    """Reads the scalars of the event files of one run.
+
+    Args:
+        path: what the user named, for messages.
+        contents: each file's path, whose folder says whether it is validation, and its bytes.
+
+    Returns:
+        Name to the value of each step; a value written later replaces one of the same step.
+
+    Raises:
+        InputError: `tensorboard` is not installed, no scalar can be read, or the losses of
+            training and validation are not counted in the same steps.
+    """
+    scalars = []
+    for file, content in contents:
+        folder = file.resolve().parent.name.lower()
+        for event in _events(content):
+            for summary in event.summary.value:
+                value = _scalar(summary)
+                if value is not None and not _NOT_BY_EPOCH.match(summary.tag):
+                    scalars.append((event.wall_time, folder, summary.tag, event.step, value))
+    if not scalars:
+        raise InputError(
+            f"{path} has no scalars that can be read (it is empty, damaged, or holds none by "
+            "epoch); expected event files of keras.callbacks.TensorBoard or SummaryWriter; name "
+            "another folder"
+        )
+    # Keras's own tags are by epoch; what else a program wrote beside them need not be.
+    by_keras = any(tag.startswith("epoch_") for _, _, tag, _, _ in scalars)
+    words = {word for _, folder, tag, _, _ in scalars for word in (folder, *tag.lower().split("/"))}
+    validation = next((word for word in VALIDATION if word in words), None)
+    points: Points = {}
+    for _, folder, tag, step, value in sorted(scalars, key=lambda scalar: scalar[0]):
+        if by_keras and not tag.startswith("epoch_"):
+            continue
+        name = _name(tag.removeprefix("epoch_"), folder, validation)
+        points.setdefault(name, {})[step] = value
+    if not by_keras:
+        _check_steps(path, {name.lower(): values for name, values in points.items()})
+    return points
+
+
+def _name(tag: str, folder: str, validation: str | None) -> str:
+    """Names a tag as Keras's history does, as far as its parts or its folder tell."""
+    parts = tag.split("/")
+    if len(parts) == 2:
+        for split, metric in (parts, parts[::-1]):
+            if split.lower() in TRAINING:
+                return metric
+            if split.lower() == validation:
+                return f"val_{metric}"
+    return f"val_{tag}" if folder == validation else tag
+
+
+def _check_steps(path: Path, points: Mapping[str, Mapping[int, float]]) -> None:
+    """Refuses a loss by batch beside a validation loss by epoch: their steps mean two things."""
+    loss, val_loss = sorted(points.get("loss", ())), sorted(points.get("val_loss", ()))
+    if not loss or not val_loss:
+        return
+    only_the_start = loss[: len(val_loss)] == val_loss and 2 * len(val_loss) < len(loss)
+    if only_the_start or not set(val_loss) <= set(loss):
+        raise InputError(
+            f"{path} counts the training loss in other steps (to {loss[-1]}) than the validation "
+            f"loss (to {val_loss[-1]}); expected one number of the epoch for both; log both by "
+            "epoch"
+        )
+
+
+def _events(content: bytes) -> Iterator[Any]:
+    """The events of a file up to its end or its first damage."""
+    try:
+        from google.protobuf.message import DecodeError
+        from tensorboard.compat.proto.event_pb2 import Event
+        from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
+    except ImportError as error:
+        raise InputError(
+            f"event files cannot be read without the package tensorboard ({error}); install it "
+            "with: pip install 'keras-torch-parity[tensorboard]'"
+        ) from None
+    start = 0
+    while len(head := content[start : start + 12]) == 12:
+        length, checksum = struct.unpack("<QI", head)
+        end = start + 12 + length
+        if masked_crc32c(head[:8]) != checksum or end + 4 > len(content):
+            return
+        if length <= MAX_RECORD:
+            record = content[start + 12 : end]
+            if masked_crc32c(record) != struct.unpack_from("<I", content, end)[0]:
+                return
+            try:
+                yield Event.FromString(record)
+            except DecodeError:
+                return
+        start = end + 4
+
+
+def _scalar(summary: Any) -> float | None:
+    """The number in a summary; None for a histogram, an image or a text."""
+    from tensorboard.util.tensor_util import make_ndarray
+
+    kind = summary.WhichOneof("value")
+    if kind == "simple_value":
+        return float(summary.simple_value)
+    if kind != "tensor" or summary.tensor.tensor_shape.dim:
+        return None
+    try:
+        number = make_ndarray(summary.tensor).item()
+    except (KeyError, TypeError, ValueError, OverflowError):  # no type or value of a number
+        return None
+    return float(number) if isinstance(number, int | float) else None
