@@ -10,6 +10,9 @@ from keras_impl.augment import image_data_generator
 from parity.data import Data
 from parity.spec import RunSpec
 
+# Nothing is learned from these batches, and larger ones are faster.
+EVALUATION_BATCH_SIZE = 256
+
 
 def training_data(spec: RunSpec, data: Data) -> dict[str, Any]:
     """Returns what `model.fit` takes for training: arrays, or augmented batches of 32 and the like.
@@ -29,3 +32,9 @@ def training_data(spec: RunSpec, data: Data) -> dict[str, Any]:
 def validation_data(spec: RunSpec, data: Data) -> tuple[np.ndarray, np.ndarray]:
     """Returns what `model.fit` takes as `validation_data`."""
     return data.x_val.astype(spec.dtype), data.y_val
+
+
+def evaluation_data(spec: RunSpec, data: Data) -> dict[str, Any]:
+    """Returns what `model.evaluate` takes to evaluate on the training samples as they are."""
+    x = data.x_train.astype(spec.dtype)
+    return {"x": x, "y": data.y_train, "batch_size": EVALUATION_BATCH_SIZE}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import keras
 from keras import layers
 
@@ -23,18 +26,22 @@ def underfit(input_shape: tuple[int, int, int], num_classes: int) -> keras.Seque
     )
 
 
-def capacity(input_shape: tuple[int, int, int], num_classes: int) -> keras.Sequential:
+def capacity(
+    input_shape: tuple[int, int, int],
+    num_classes: int,
+    kernel_regularizer: keras.regularizers.Regularizer | None = None,
+) -> keras.Sequential:
     """Examples 1 and 2: more filters and a hidden layer."""
     return keras.Sequential(
         [
             layers.Input(input_shape),
-            layers.Conv2D(32, (3, 3), activation="relu"),
+            layers.Conv2D(32, (3, 3), activation="relu", kernel_regularizer=kernel_regularizer),
             layers.MaxPooling2D((2, 2)),
-            layers.Conv2D(64, (3, 3), activation="relu"),
+            layers.Conv2D(64, (3, 3), activation="relu", kernel_regularizer=kernel_regularizer),
             layers.MaxPooling2D((2, 2)),
             layers.Flatten(),
-            layers.Dense(128, activation="relu"),
-            layers.Dense(num_classes, activation="softmax"),
+            layers.Dense(128, activation="relu", kernel_regularizer=kernel_regularizer),
+            layers.Dense(num_classes, activation="softmax", kernel_regularizer=kernel_regularizer),
         ]
     )
 
@@ -57,7 +64,21 @@ def dropout(input_shape: tuple[int, int, int], num_classes: int) -> keras.Sequen
     )
 
 
-MODELS = {"underfit": underfit, "capacity": capacity, "dropout": dropout}
+def linear(input_shape: tuple[int, int, int], num_classes: int) -> keras.Sequential:
+    """Two convolutions and two Dense layers without an activation between them: a linear map."""
+    return keras.Sequential(
+        [
+            layers.Input(input_shape),
+            layers.Conv2D(4, (3, 3), strides=2),
+            layers.Conv2D(4, (3, 3), strides=2),
+            layers.Flatten(),
+            layers.Dense(4),
+            layers.Dense(num_classes, activation="softmax"),
+        ]
+    )
+
+
+MODELS = {"underfit": underfit, "capacity": capacity, "dropout": dropout, "linear": linear}
 
 
 def build_model(
@@ -66,7 +87,7 @@ def build_model(
     """Seeds everything once, builds the network of a spec and compiles it.
 
     Args:
-        spec: gives model, seed, dtype and learning rate.
+        spec: gives model, seed, dtype, learning rate, weight decay and L2 factor.
         input_shape: (height, width, channels) of an image.
         num_classes: number of labels.
     """
@@ -74,9 +95,12 @@ def build_model(
     keras.config.set_floatx(spec.dtype)
     keras.config.set_dtype_policy(spec.dtype)
     keras.utils.set_random_seed(spec.seed)
-    model = MODELS[spec.model](input_shape, num_classes)
+    network: Callable[..., keras.Sequential] = MODELS[spec.model]
+    if spec.l2:
+        network = partial(network, kernel_regularizer=keras.regularizers.L2(spec.l2))
+    model = network(input_shape, num_classes)
     model.compile(
-        optimizer=keras.optimizers.Adam(spec.learning_rate),
+        optimizer=keras.optimizers.Adam(spec.learning_rate, weight_decay=spec.weight_decay or None),
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
         jit_compile=False,  # XLA draws other dropout masks and rounds otherwise

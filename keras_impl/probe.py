@@ -149,7 +149,7 @@ def _structure(model: keras.Model) -> dict[str, Any]:
 
 
 def _settings(model: keras.Model) -> dict[str, Any]:
-    """The numbers that layers and optimizer were given; compared at the level where they act."""
+    """The numbers that the parts were given; compared at the level where they act."""
     optimizer = model.optimizer
     return {
         "layers": {
@@ -157,12 +157,19 @@ def _settings(model: keras.Model) -> dict[str, Any]:
             for name, layer in named_layers(model)
             if isinstance(layer, keras.layers.Dropout)
         },
+        "l2": {
+            # As the regulariser casts it: through float32, in float64 runs too.
+            name: float(np.float32(layer.kernel_regularizer.l2))
+            for name, layer in named_layers(model)
+            if getattr(layer, "kernel_regularizer", None) is not None
+        },
         "optimizer": {
             "name": type(optimizer).__name__.lower(),
             "learning_rate": float(optimizer.learning_rate.numpy()),
             "beta_1": optimizer.beta_1,
             "beta_2": optimizer.beta_2,
             "epsilon": optimizer.epsilon,
+            "weight_decay": optimizer.weight_decay or 0.0,
         },
     }
 

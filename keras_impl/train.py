@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from typing import Any
 
 import keras
 
-from keras_impl.data import training_data, validation_data
+from keras_impl.data import evaluation_data, training_data, validation_data
 from keras_impl.models import build_model
 from keras_impl.weights import get_weights, set_weights
 from parity.data import Data
 from parity.nudge import nudged
-from parity.recorder import Recorder
+from parity.recorder import Observer
 from parity.spec import RunSpec
 from parity.trace import RunResult
 
 
-def fit(spec: RunSpec, data: Data, recorder: Recorder | None = None) -> RunResult:
+def fit(spec: RunSpec, data: Data, recorder: Observer | None = None) -> RunResult:
     """Trains the network of a spec from its seed.
 
     Args:
         spec: the run; every random number follows from `spec.seed`.
         data: the arrays of the run.
-        recorder: what is written down on the way; it does not change the run.
+        recorder: what is told on the way; it does not change the run.
 
     Returns:
         History with Keras's keys, the final weights, and the seconds spent training.
@@ -34,8 +35,11 @@ def fit(spec: RunSpec, data: Data, recorder: Recorder | None = None) -> RunResul
     callbacks: list[keras.callbacks.Callback] = []
     if spec.reduce_lr is not None:
         callbacks.append(keras.callbacks.ReduceLROnPlateau(**dataclasses.asdict(spec.reduce_lr)))
+    if spec.early_stopping is not None:
+        rule = dataclasses.asdict(spec.early_stopping)
+        callbacks.append(keras.callbacks.EarlyStopping(**rule))
     if recorder is not None:
-        callbacks.append(RecorderCallback(recorder))
+        callbacks.append(RecorderCallback(recorder, evaluation_data(spec, data)))
     train = training_data(spec, data)
     started = time.perf_counter()
     history = model.fit(
@@ -48,7 +52,7 @@ def fit(spec: RunSpec, data: Data, recorder: Recorder | None = None) -> RunResul
     wall_s = time.perf_counter() - started
     # Keras logs the rate only where a callback may change it; elsewhere it is a constant.
     rate = float(model.optimizer.learning_rate.numpy())
-    history.setdefault("learning_rate", [rate] * spec.epochs)
+    history.setdefault("learning_rate", [rate] * len(history["loss"]))
     return RunResult(
         {key: [float(value) for value in values] for key, values in history.items()},
         get_weights(model),
@@ -57,11 +61,16 @@ def fit(spec: RunSpec, data: Data, recorder: Recorder | None = None) -> RunResul
 
 
 class RecorderCallback(keras.callbacks.Callback):
-    """Hands what a Recorder keeps from a Keras run to it."""
+    """Tells an observer what happens in a Keras run.
 
-    def __init__(self, recorder: Recorder) -> None:
+    Args:
+        recorder: what is written down.
+        evaluation: arguments of `model.evaluate`, the training samples as they are.
+    """
+
+    def __init__(self, recorder: Observer, evaluation: dict[str, Any]) -> None:
         super().__init__()
-        self._recorder = recorder
+        self._recorder, self._evaluation = recorder, evaluation
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         """Initial weights."""
@@ -71,6 +80,14 @@ class RecorderCallback(keras.callbacks.Callback):
         """One step."""
         assert logs is not None
         self._recorder.on_step(float(logs["loss"]), lambda: get_weights(self.model))
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """The end of an epoch."""
+        self._recorder.on_epoch_end(self._evaluate)
+
+    def _evaluate(self) -> tuple[float, float]:
+        loss, accuracy = self.model.evaluate(**self._evaluation, verbose=0)
+        return float(loss), float(accuracy)
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
         """The end of training."""

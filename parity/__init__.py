@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from parity.data import load_data
+    from parity.diagnosis import diagnose
     from parity.pipeline import run
     from parity.spec import RunSpec
 
-__all__ = ["RunSpec", "load_data", "run"]
+__all__ = ["RunSpec", "diagnose", "load_data", "run"]
 
-_HOMES = {"RunSpec": "spec", "load_data": "data", "run": "pipeline"}
+_HOMES = {"RunSpec": "spec", "diagnose": "diagnosis", "load_data": "data", "run": "pipeline"}
 
 
 def __getattr__(name: str) -> Any:

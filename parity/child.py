@@ -1,6 +1,7 @@
 """What a child process does: one half, one or more runs, one directory each.
 
     python -m keras_impl --data FILE DIRECTORY [DIRECTORY ...]
+    python -m keras_impl --chunk DIRECTORY                        (in a sweep: `parity.chunk`)
 
 Each directory holds a `spec.json` and receives history, trace and environment. The run itself also
 gets a probe (every level of the ladder below the trajectory); nudged runs, which only measure
@@ -71,22 +72,19 @@ def main(name: str, half: Half, arguments: list[str]) -> int:
     """
     # Asked first: importing a framework takes seconds, in which the parent may be killed.
     parent = os.getppid()
-    if len(arguments) < 3 or arguments[0] != "--data":
-        _say(f"usage: python -m {name}_impl --data FILE DIRECTORY ...")
+    is_chunk = len(arguments) == 2 and arguments[0] == "--chunk"
+    if not is_chunk and (len(arguments) < 3 or arguments[0] != "--data"):
+        _say(f"usage: python -m {name}_impl (--data FILE DIRECTORY ... | --chunk DIRECTORY)")
         return 2
-    data_file, directories = arguments[1], [Path(argument) for argument in arguments[2:]]
     # A run that hangs is ended by SIGTERM, and the log then shows where it hung. File 2 is standard
     # error, whatever sys.stderr is.
     faulthandler.register(signal.SIGTERM, file=2, all_threads=False, chain=True)
     try:
-        from parity.data_file import read_data
-
-        specs = _read_specs(directories)
-        data = read_data(data_file)
-        half.configure(specs[0])
-        for directory, spec in zip(directories, specs, strict=True):
-            stop_if_orphaned(parent)
-            run_directory(half, directory, spec, data, report=ProgressLines(directory.name, parent))
+        if is_chunk:
+            _run_chunk(name, half, Path(arguments[1]), parent)
+        else:
+            directories = [Path(argument) for argument in arguments[2:]]
+            _run_directories(half, arguments[1], directories, parent)
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in INSTALLABLE:
             raise
@@ -96,6 +94,25 @@ def main(name: str, half: Half, arguments: list[str]) -> int:
         _say(f"{name} half: {error}")
         return error.exit_code
     return 0
+
+
+def _run_directories(half: Half, data_file: str, directories: list[Path], parent: int) -> None:
+    from parity.data_file import read_data
+
+    specs = _read_specs(directories)
+    data = read_data(data_file)
+    half.configure(specs[0])
+    for directory, spec in zip(directories, specs, strict=True):
+        stop_if_orphaned(parent)
+        run_directory(half, directory, spec, data, report=ProgressLines(directory.name, parent))
+
+
+def _run_chunk(name: str, half: Half, directory: Path, parent: int) -> None:
+    from parity.chunk import CHUNK, run_chunk, train
+    from parity.trace import read_json
+
+    half.configure(RunSpec.from_dict(read_json(directory / CHUNK)["tasks"][0]["spec"]))
+    run_chunk(directory, lambda spec: train(half, name, spec, parent), parent)
 
 
 def stop_if_orphaned(parent: int) -> None:
@@ -160,16 +177,24 @@ def run_directory(
     # A directory that is run again must not look finished while its files are replaced.
     (directory / SUCCESS).unlink(missing_ok=True)
     writer = TraceWriter()
-    writer.facts.update(sha256=data.sha256, num_train=len(data.x_train), num_val=len(data.x_val))
+    writer.facts.update(
+        sha256=data.sha256,
+        num_train=len(data.x_train),
+        num_val=len(data.x_val),
+        num_classes=data.num_classes,
+    )
     if spec.nudge == 0:
         half.run_probe(spec, data, writer)
     recorder = Recorder(
         writer,
         steps_per_epoch=-(-len(data.x_train) // spec.batch_size),
         epochs=spec.epochs,
+        evaluates=spec.nudge == 0,
         report=report,
     )
     result = half.fit(spec, data, recorder)
+    if spec.early_stopping is not None:  # these may be the weights of an earlier epoch
+        writer.put_all("restored", result.weights)
     writer.write(directory, environment=half.describe_environment(spec), result=result)
 
 

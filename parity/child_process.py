@@ -25,8 +25,16 @@ GRACE_S = 5.0  # seconds between SIGTERM and SIGKILL
 class ChildProcess:
     """A running child: its process group, its log, and the reason why it ended."""
 
-    def __init__(self, job: Job, arguments: list[str], timeout_s: float | None) -> None:
+    def __init__(
+        self, job: Job, arguments: list[str], timeout_s: float | None, *, is_renewed: bool = False
+    ) -> None:
         """Starts the process.
+
+        Args:
+            job: what it does.
+            arguments: its command line.
+            timeout_s: seconds that it may take; None = no limit.
+            is_renewed: whether every progress gives it as many seconds again.
 
         Raises:
             OSError: the log cannot be written or the program cannot be executed.
@@ -49,7 +57,7 @@ class ChildProcess:
                 start_new_session=True,
             )
             undo.pop_all()
-        self._timeout_s = timeout_s
+        self._timeout_s, self._is_renewed = timeout_s, is_renewed
         self._deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
         self._timed_out = False
 
@@ -66,7 +74,11 @@ class ChildProcess:
 
     def new_progress(self) -> Progress | None:
         """Returns the newest progress, if the log has grown by any."""
-        return self._progress.read()
+        progress = self._progress.read()
+        is_renewed = progress is not None and self._is_renewed and not self._timed_out
+        if is_renewed and self._timeout_s is not None:
+            self._deadline_s = time.monotonic() + self._timeout_s
+        return progress
 
     def send(self, number: signal.Signals) -> None:
         """Sends a signal to all that is left of the process group."""

@@ -6,6 +6,7 @@ incomplete. Nothing heavy is imported before a command needs it, so that `--help
 
 from __future__ import annotations
 
+import io
 import sys
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,7 @@ _COMMON = [
         "json_file",
         type=click.Path(path_type=Path),
         metavar="FILE",
-        help="Write the result as JSON (schema parity.result/1).",
+        help="Write the result as JSON.",
     ),
     click.option("--quiet", is_flag=True, help="Print errors only."),
 ]
@@ -153,7 +154,7 @@ def run(
 ) -> int:
     """Trains scenarios in both frameworks and compares the runs level by level.
 
-    Without SCENARIO: all of them (see `parity list`).
+    Without SCENARIO: the four programs of the document (see `parity list`).
     """
     import time
 
@@ -161,21 +162,13 @@ def run(
     from parity.pipeline import run_all
     from parity.report.summary import summary_lines
     from parity.report.terminal import print_lines, print_result
-    from parity.scenarios import SCENARIOS, scenario
+    from parity.scenarios import DOCUMENT
 
     _check_json(json_file)
     if seed is not None and seeds:
         raise click.UsageError("--seed and --seeds exclude each other")
-    if full:
-        settings = {"data": settings["data"] or "mnist", **_given(settings)}
-        settings = {"train_size": None, "val_size": None, **settings}
-    else:
-        settings = _given(settings)
     numbers = seeds or ([] if seed is None else [seed])
-    specs = []
-    for name in dict.fromkeys(scenarios or SCENARIOS):
-        spec = scenario(name).replace(**settings)
-        specs += [spec.replace(seed=number) for number in numbers] or [spec]
+    specs = _specs(scenarios or DOCUMENT, numbers, full, settings)
     folder = out or Path("parity-runs") / time.strftime("%Y%m%d-%H%M%S")
     options = RunOptions(
         out=folder,
@@ -196,6 +189,19 @@ def run(
     return _exit_code([result.verdict for result in results])
 
 
+def _specs(names: Any, seeds: list[int] | None, full: bool, settings: dict[str, Any]) -> list[Any]:
+    """The runs of some scenarios; no seeds: the one of its spec; None: as many as each needs."""
+    from parity.scenarios import find
+
+    specs = []
+    for name in dict.fromkeys(names):
+        found = find(name)
+        spec = found.spec.replace(**{**(found.full if full else {}), **_given(settings)})
+        numbers = range(found.num_seeds) if seeds is None else seeds
+        specs += [spec.replace(seed=seed) for seed in numbers] or [spec]
+    return specs
+
+
 def _given(settings: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in settings.items() if value is not None}
 
@@ -208,43 +214,260 @@ def _exit_code(verdicts: list[str]) -> int:
 
 def _check_json(path: Path | None) -> None:
     """Refuses a place that cannot be written to before anything is computed for it."""
-    if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
+    try:
+        fits = path is None or (path.absolute().parent.is_dir() and not path.is_dir())
+    except OSError:  # a name that is too long
+        fits = False
+    if not fits:
         raise InputError(f"--json {path}: expected a file in a folder that exists")
 
 
 def _write_results(path: Path, results: list[dict[str, Any]]) -> None:
     """One run as `parity.result/1`; several as a list of them under `parity.results/1`."""
-    from parity.trace import write_json
-
     verdicts = [result["verdict"] for result in results]
     verdict = {0: "pass", 1: "fail", 3: "error"}[_exit_code(verdicts)]
     many = {"schema": "parity.results/1", "verdict": verdict, "results": results}
+    _write_json(path, results[0] if len(results) == 1 else many)
+
+
+def _write_json(path: Path, value: dict[str, Any]) -> None:
+    from parity.trace import write_json
+
     try:
-        write_json(path, results[0] if len(results) == 1 else many)
+        write_json(path, value)
     except OSError as error:
         raise InputError(f"--json {path}: cannot be written ({error.strerror})") from error
+    except UnicodeEncodeError as error:  # half a character in the name of a column
+        raise InputError(f"--json {path}: cannot be written ({error.reason})") from error
 
 
 @cli.command("list")
 @_options(_COMMON)
 def list_command(json_file: Path | None, quiet: bool) -> int:
     """Lists the scenarios."""
+    from parity.report.scenario_list import scenario_lines
     from parity.report.terminal import print_lines
     from parity.scenarios import SCENARIOS
-    from parity.trace import write_json
 
     _check_json(json_file)
-    rows = [(name, function(), function.__doc__ or "") for name, function in SCENARIOS.items()]
     if json_file is not None:
-        write_json(json_file, {name: spec.to_dict() for name, spec, _ in rows})
+        rows = {
+            name: {
+                **found.spec.to_dict(),
+                "summary": found.summary,
+                "expected": found.expected,
+                "cures": found.cures,
+            }
+            for name, found in SCENARIOS.items()
+        }
+        _write_json(json_file, rows)
     if not quiet:
-        print_lines(
-            [
-                [(f"{name:<14}", "bold"), (f"{spec.epochs:>3} epochs  {text}", "")]
-                for name, spec, text in rows
-            ]
-        )
+        print_lines(scenario_lines())
     return 0
+
+
+@cli.command()
+@click.argument("scenarios", nargs=-1, metavar="[SCENARIO ...]")
+@click.option(
+    "--seeds",
+    callback=_seeds,
+    metavar="A:B",
+    help="Seeds A to B-1, or A,B,C; a run of each half for each.  [default: as many from 0 on as "
+    "the margins of each scenario need]",
+)
+@click.option(
+    "--mode",
+    type=click.Choice(["seeded", "independent"]),
+    default="independent",
+    show_default=True,
+    help="Whether the torch half draws Keras's random numbers or its own.",
+)
+@click.option("--epochs", type=int, help="Epochs, in place of the scenario's own.")
+@click.option("--batch-size", type=int, help="Samples a step.  [default: the scenario's]")
+@click.option("--train-size", type=int, help="Training samples.  [default: the scenario's]")
+@click.option("--val-size", type=int, help="Validation samples.  [default: the scenario's]")
+@click.option("--data", help="embedded, mnist, a folder with IDX files, or a .npz.")
+@click.option("--full", is_flag=True, help="The document's own size: all of MNIST.")
+@click.option("--dtype", type=click.Choice(["float32", "float64"]), help="[default: float32]")
+@click.option("--device", help="cpu, cuda or cuda:N.  [default: cpu]")
+@click.option("--threads", type=int, help="Intra-op threads of each run.  [default: 1]")
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="Processes of this machine, or tasks on a Ray cluster.",
+)
+@click.option("--ray-address", metavar="ADDRESS", help="Of the cluster; one is started without.")
+@click.option("--cpus", type=click.FloatRange(min=0), default=1.0, help="CPUs a Ray task takes.")
+@click.option("--gpus", type=click.FloatRange(min=0), default=0.0, help="GPUs a Ray task takes.")
+@click.option(
+    "--out",
+    metavar="DIR",
+    default="parity-sweep",
+    show_default=True,
+    help="Where results are kept: a folder, or a URL of fsspec. Finished runs are not run again.",
+)
+@_options(_CHILDREN)
+@_options(_COMMON)
+def sweep(
+    scenarios: tuple[str, ...],
+    seeds: list[int],
+    full: bool,
+    engine: str,
+    ray_address: str | None,
+    cpus: float,
+    gpus: float,
+    out: str,
+    keras_python: str,
+    torch_python: str,
+    timeout: float,
+    workers: int | None,
+    json_file: Path | None,
+    quiet: bool,
+    **settings: Any,
+) -> int:
+    """Runs scenarios with many seeds in both frameworks, and judges whether they behave alike.
+
+    Without SCENARIO: every cause and remedy (see `parity list`). An interrupted sweep goes on where
+    it was when the same command is given again.
+
+    Exit codes: 0 they do, 1 they do not, or too few seeds tell; 3 a run is missing.
+    """
+    from parity.report.sweep import failure_lines, result_of, sweep_lines
+    from parity.report.terminal import print_lines
+    from parity.scenarios import BEHAVIOUR
+    from parity.sweep import run_sweep
+    from parity.sweep_progress import SweepDisplay
+
+    _check_json(json_file)
+    specs = _specs(scenarios or BEHAVIOUR, seeds or None, full, settings)
+    options = _engine_options(
+        out, workers=workers, timeout=timeout, keras=keras_python, torch=torch_python
+    )
+    if engine == "ray":
+        from parity.engines import ray_cluster
+
+        cluster = ray_cluster.Cluster(address=ray_address, num_cpus=cpus, num_gpus=gpus)
+        run_engine = cluster.run
+    else:
+        from parity.engines import local
+
+        run_engine = local.run
+    found = run_sweep(specs, options, run_engine, SweepDisplay(quiet=quiet))
+    result = result_of(found, mode=settings["mode"])
+    if json_file is not None:
+        _write_json(json_file, result.to_json())
+    if not quiet:
+        print_lines([*sweep_lines(result), [(f"results in {out}", "dim")]])
+    elif result.failures:
+        print_lines(failure_lines(result), sys.stderr)
+    return {"pass": 0, "fail": 1, "inconclusive": 1, "incomplete": 3}[result.verdict]
+
+
+@cli.command()
+@click.argument("history", type=click.Path(path_type=Path), metavar="HISTORY")
+@click.option("--data", help="What was trained on: embedded, mnist, an IDX folder, or a .npz.")
+@click.option("--train-size", type=click.IntRange(min=1), help="Training samples.")
+@click.option("--val-size", type=click.IntRange(min=1), help="Validation samples.")
+@click.option("--seed", type=int, default=42, show_default=True, help="Of the split of --data.")
+@click.option(
+    "--split",
+    type=click.Choice(["random", "last", "sorted"]),
+    default="random",
+    show_default=True,
+    help="How validation samples were chosen from --data.",
+)
+@click.option("--classes", type=click.IntRange(min=2), help="Number of classes, without --data.")
+@click.option(
+    "--target",
+    type=click.FloatRange(min=0, max=1),
+    default=0.9,
+    show_default=True,
+    help="Training accuracy that is good enough.",
+)
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Draw the curves into a .svg, .png or .pdf.",
+)
+@_options(_COMMON)
+def diagnose(
+    history: Path,
+    data: str | None,
+    train_size: int | None,
+    val_size: int | None,
+    seed: int,
+    split: str,
+    classes: int | None,
+    target: float,
+    plot: Path | None,
+    json_file: Path | None,
+    quiet: bool,
+) -> int:
+    """Says what is wrong with a training, and why, from its history.
+
+    HISTORY is the dict of Keras's History as JSON, a CSVLogger file, a TensorBoard folder, or a run
+    directory. With --data, the images and labels are looked at too.
+
+    Exit codes: 0 a good fit, 1 anything else.
+    """
+    from parity.data import load_data
+    from parity.diagnosis import diagnose as diagnose_history
+    from parity.history_file import read_history
+    from parity.report.curves_file import save_curves
+    from parity.report.diagnosis import diagnosis_lines
+    from parity.report.terminal import print_lines
+
+    _check_json(json_file)
+    if data is not None and classes is not None:
+        raise click.UsageError("--classes and --data exclude each other: the data have their own")
+    columns = read_history(history)
+    loaded = None
+    if data is not None:
+        loaded = load_data(data, train=train_size, val=val_size, seed=seed, split=split)
+    found = diagnose_history(
+        columns,
+        loaded,
+        num_classes=classes,
+        num_train=train_size,
+        num_val=val_size,
+        target=target,
+    )
+    if plot is not None:
+        save_curves(columns, plot, title=f"{history.name}: {found.verdict}")
+    if json_file is not None:
+        _write_json(json_file, found.to_json())
+    if not quiet:
+        print_lines(diagnosis_lines(found, str(history)))
+    return 0 if found.verdict == "good_fit" else 1
+
+
+def _engine_options(
+    out: str, *, workers: int | None, timeout: float, keras: str, torch: str
+) -> Any:
+    import os
+    import shutil
+    import tempfile
+
+    from parity.engines.local import EngineOptions
+
+    for half, python in (("keras", keras), ("torch", torch)):
+        if shutil.which(python) is None:
+            raise InputError(
+                f"--{half}-python {python}: not an executable file; name the Python interpreter in "
+                f"which the project is installed with the extra {half!r}"
+            )
+    is_remote = "://" in out
+    scratch = Path(tempfile.mkdtemp(prefix="parity-sweep-")) if is_remote else Path(out) / "chunks"
+    return EngineOptions(
+        store=out if is_remote else str(Path(out).absolute()),
+        scratch=scratch.absolute(),
+        workers=workers or os.cpu_count() or 1,
+        timeout_s=timeout or None,
+        pythons={"keras": keras, "torch": torch},
+    )
 
 
 @cli.command()
@@ -261,7 +484,6 @@ def doctor(
     """Checks that the installed versions still draw the streams that the port reproduces."""
     from parity.doctor import examine
     from parity.report.terminal import print_lines
-    from parity.trace import write_json
 
     _check_json(json_file)
     report = examine(
@@ -272,7 +494,7 @@ def doctor(
         quiet=quiet,
     )
     if json_file is not None:
-        write_json(json_file, report.to_json())
+        _write_json(json_file, report.to_json())
     if not quiet:
         print_lines(report.lines())
     return report.exit_code
@@ -280,6 +502,8 @@ def doctor(
 
 def main() -> None:
     """Entry point of the script `parity`: errors become one paragraph and an exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # curves in a pipe that takes ASCII only
     try:
         code = cli.main(standalone_mode=False)
     except click.exceptions.Abort:

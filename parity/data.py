@@ -8,6 +8,7 @@ NumPy is all that importing this module costs: readers of files, and the network
 a source needs them.
 """
 
+import numbers
 import operator
 import os
 
@@ -17,10 +18,9 @@ from parity.data_file import read_data, save_data
 from parity.dataset import Data
 from parity.errors import InputError
 from parity.sources import Source, open_source
+from parity.spec import SPLITS, RunSpec
 
-__all__ = ["Data", "load_data", "read_data", "save_data"]
-
-SPLITS = ("random", "last")
+__all__ = ["Data", "load_data", "read_data", "run_data", "save_data"]
 
 
 def load_data(
@@ -31,6 +31,8 @@ def load_data(
     test: int | None = None,
     seed: int = 0,
     split: str = "random",
+    label_noise: float = 0.0,
+    leakage: float = 0.0,
 ) -> Data:
     """Reads a source and splits its training part into training and validation sets.
 
@@ -49,6 +51,12 @@ def load_data(
             `np.random.default_rng(seed).permutation`, first `train`, then `val` of it.
             `last` is the rule of Keras's `fit(validation_split=...)`: of the first train + val
             samples in the source's own order, the last `val`, before any shuffling.
+            `sorted` is that rule where it goes wrong: train + val samples are drawn as for
+            `random` and sorted by label, and the last `val` hold the last classes only.
+        label_noise: probability with which a label of training and validation is redrawn, all
+            classes alike; drawn from the seed, as `leakage`, by streams of their own.
+        leakage: fraction of the validation samples of which training gets a copy, in the place of
+            as many samples of its own. They are copied with their labels as they then are.
 
     Raises:
         InputError: the source cannot be used, or has not that many images.
@@ -62,24 +70,75 @@ def load_data(
     for name, size in sizes.items():
         if size is not None and _integer(name, size) < 1:
             raise InputError(f"{name} is {size}; expected at least 1 image; ask for more")
+    for name, fraction in (("label_noise", label_noise), ("leakage", leakage)):
+        # A bool is a number to Python, and leakage=True is a slip.
+        is_number = isinstance(fraction, numbers.Real) and not isinstance(fraction, bool)
+        if not (is_number and 0 <= fraction <= 1):
+            raise InputError(
+                f"{name} is {fraction!r}; expected a fraction in [0, 1]; choose another"
+            )
     opened = open_source(source)
     train, val, test = _resolve(opened, train, val, test)
-    if split == "random":
-        order = np.random.default_rng(seed).permutation(len(opened.x_train))
-        train_index, val_index = order[:train], order[train : train + val]
-    else:
-        order = np.arange(train + val)
-        train_index, val_index = order[:train], order[train:]
+    order = np.arange(train + val)
+    if split != "last":
+        order = np.random.default_rng(seed).permutation(len(opened.x_train))[: train + val]
+    labels = opened.y_train
+    if split == "sorted":
+        order = order[np.argsort(labels[order], kind="stable")]
+    train_index, val_index = order[:train], order[train:]
+    if label_noise:
+        labels = _noisy(labels, label_noise, opened.num_classes, seed)
+    if leakage:
+        train_index = _leaked(train_index, val_index, leakage, seed)
     return Data(
         x_train=_unit_pixels(opened.x_train[train_index]),
-        y_train=opened.y_train[train_index],
+        y_train=labels[train_index],
         x_val=_unit_pixels(opened.x_train[val_index]),
-        y_val=opened.y_train[val_index],
+        y_val=labels[val_index],
         x_test=_unit_pixels(opened.x_test[:test]),
         y_test=opened.y_test[:test],
         num_classes=opened.num_classes,
         source=opened.name,
     )
+
+
+def run_data(spec: RunSpec) -> Data:
+    """Returns the data of a run: what both halves train on.
+
+    Raises:
+        InputError: as `load_data`.
+    """
+    return load_data(
+        spec.data,
+        train=spec.train_size,
+        val=spec.val_size,
+        seed=spec.seed,
+        split=spec.split,
+        label_noise=spec.label_noise,
+        leakage=spec.leakage,
+    )
+
+
+def _noisy(labels: np.ndarray, fraction: float, num_classes: int, seed: int) -> np.ndarray:
+    """Redraws each label with a probability; the new one may be the old one."""
+    generator = np.random.default_rng([seed, 1])
+    is_redrawn = generator.random(len(labels)) < fraction
+    drawn = generator.integers(num_classes, size=len(labels))
+    return np.where(is_redrawn, drawn, labels)
+
+
+def _leaked(train: np.ndarray, val: np.ndarray, fraction: float, seed: int) -> np.ndarray:
+    """Puts a part of the validation samples in the place of random training samples."""
+    count = round(fraction * len(val))
+    if count > len(train):
+        raise InputError(
+            f"leakage {fraction:g} of {len(val)} validation samples is {count}; expected at most "
+            f"the {len(train)} training samples; use a smaller fraction or a larger training set"
+        )
+    places = np.random.default_rng([seed, 2]).permutation(len(train))[:count]
+    leaked = train.copy()
+    leaked[places] = val[:count]
+    return leaked
 
 
 def _resolve(

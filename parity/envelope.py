@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from parity.compare import absolute_difference
-from parity.spec import ReduceLR
+from parity.spec import EarlyStopping, ReduceLR
 from parity.trace import Trace
 
 # Validated on held-out nudged runs by `python benchmarks/envelope.py`.
@@ -40,17 +40,23 @@ class Envelope:
     """What the trajectory may differ by, from runs of the reference.
 
     Args:
-        runs: the reference run, then at least one nudged run; nudged runs may have fewer epochs.
+        runs: the reference run, then at least one nudged run; nudged runs may be planned for fewer
+            epochs, and early stopping may end each at another one.
         factor: how many times as far as its runs the port may be.
         floor: what is allowed in any case, for weights and losses.
-        rule: how the learning rate is reduced, or None.
+        rules: what decides by a loss whether the rate is cut or training ends.
     """
 
     def __init__(
-        self, runs: Sequence[Trace], *, factor: float, floor: float, rule: ReduceLR | None
+        self,
+        runs: Sequence[Trace],
+        *,
+        factor: float,
+        floor: float,
+        rules: Sequence[ReduceLR | EarlyStopping] = (),
     ) -> None:
         base = runs[0]
-        self._factor, self._floor, self._rule = factor, floor, rule
+        self._factor, self._floor, self._rules = factor, floor, rules
         self._num_samples = {
             "accuracy": base.facts["num_train"],
             "val_accuracy": base.facts["num_val"],
@@ -58,12 +64,14 @@ class Envelope:
         self._epsilon = float(np.finfo(base.spec["dtype"]).eps)
         self._running_loss = base["running_loss"].astype(np.float64)
         self._histories = [run.history for run in runs]
+        self._planned = [int(run.spec["epochs"]) for run in runs]
         self._steps_per_epoch = int(base.facts["steps_per_epoch"])
         self.num_nudges = len(runs) - 1
         self.steps = [step for step in base.numbers("trajectory") if step > 0]
         distances = _distances(runs, self.steps)
         at_step = [
-            max(d[number] for d in distances.values() if number < len(d))
+            # Where the reference trained on alone, nothing more is known.
+            max((d[number] for d in distances.values() if number < len(d)), default=0.0)
             for number in range(len(self.steps))
         ]
         self.hull = np.maximum.accumulate(at_step)
@@ -115,11 +123,12 @@ class Envelope:
 
     def may_part(self, epoch: int) -> bool:
         """Whether a nudged run has parted by then, or a decision before it was within the noise."""
-        rates = self._histories[0]["learning_rate"][: epoch + 1]
-        others = [history["learning_rate"][: epoch + 1] for history in self._histories[1:]]
-        if any(other != rates[: len(other)] for other in others):
-            return True
-        return self._has_close_decision(epoch)
+        first, *others = (history["learning_rate"][: epoch + 1] for history in self._histories)
+        # A run that was planned for fewer epochs says nothing of those after them.
+        for other, planned in zip(others, self._planned[1:], strict=True):
+            if other != first[:planned]:
+                return True
+        return any(self._has_close_decision(rule, epoch) for rule in self._rules)
 
     def to_json(self) -> dict[str, Any]:
         """Returns how it was measured, for the result."""
@@ -131,13 +140,12 @@ class Envelope:
             "sensitivity": self._sensitivity,
         }
 
-    def _has_close_decision(self, epoch: int) -> bool:
+    def _has_close_decision(self, rule: ReduceLR | EarlyStopping, epoch: int) -> bool:
         """Whether "is this loss an improvement?" hung on less than the noise, before an epoch."""
-        if self._rule is None:
-            return False
-        key, min_delta = self._rule.monitor, self._rule.min_delta
-        best, best_epoch = float("inf"), 0
-        for number, value in enumerate(self._histories[0][key][:epoch]):
+        key, min_delta = rule.monitor, rule.min_delta
+        start = rule.start_from_epoch if isinstance(rule, EarlyStopping) else 0
+        best, best_epoch = float("inf"), start
+        for number, value in enumerate(self._histories[0][key][start:epoch], start):
             noise = self.history(key, number) + self.history(key, best_epoch)
             if abs(value + min_delta - best) <= noise:
                 return True
@@ -176,7 +184,7 @@ class Envelope:
         """
         greatest = 0.0
         for (i, j), distance in distances.items():
-            length = min(len(series[i]), len(series[j]))
+            length = min(len(series[i]), len(series[j]), self.steps[-1] // stride)
             recorded = np.searchsorted(self.steps, stride * np.arange(1, length + 1))
             apart = np.maximum.accumulate(distance)[recorded]
             gap = absolute_difference(series[i][:length], series[j][:length])

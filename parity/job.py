@@ -15,15 +15,17 @@ class Job:
         name: as it is shown to the user: "dropout seed 42 keras".
         half: "keras" or "torch".
         python: the interpreter: a path, or a name that is looked up in PATH.
-        data: file that `parity.data.save_data` wrote.
-        directories: run directories, each with its spec.json; no other job uses them.
+        data: file that `parity.data.save_data` wrote; None for a chunk of a sweep, whose runs have
+            data of their own.
+        directories: run directories, each with its spec.json, or that of a chunk; no other job
+            uses them.
         log: file to which the child's output is appended; no other job uses it.
     """
 
     name: str
     half: str
     python: str = sys.executable
-    data: Path
+    data: Path | None = None
     directories: tuple[Path, ...]
     log: Path
 

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
 
-from parity.behaviour import judge
+from parity.behaviour import Judgement, expectation_of, judge
 from parity.compare import absolute_difference, compare_close, compare_exact
+from parity.errors import RunError
 from parity.probe_data import PROBE_STEPS
 from parity.result import FAIL, NOT_REACHED, PASS, SKIPPED, Item, Level
+from parity.spec import RunSpec
 from parity.tolerance import FLOAT64, IMAGES_FLOAT32, Tolerance
 from parity.trace import Trace
 
@@ -150,8 +153,9 @@ def _forward(keras: Trace, torch: Trace, tolerance: Tolerance) -> Level:
 
 
 def _loss(keras: Trace, torch: Trace, tolerance: Tolerance) -> Level:
-    """The loss of the probe in eval mode, in train mode, and with the masks of the gradient."""
-    items = [
+    """The penalties, and the loss in eval mode, in train mode, with the masks of the gradient."""
+    items = _facts("l2", keras.facts["settings"]["l2"], torch.facts["settings"]["l2"])
+    items += [
         compare_close(
             name, keras[f"loss/{name}"], torch[f"loss/{name}"], allowed=FLOAT64, unit="rel"
         )
@@ -199,15 +203,23 @@ def _trajectory(keras: Trace, torch: Trace, tolerance: Tolerance) -> Level:
     Compared as far as both halves train with the same learning rate: from there on a difference
     belongs to the schedule.
     """
-    lengths = [len(half.history["learning_rate"]) for half in (keras, torch)]
-    if lengths[0] != lengths[1]:
+    lengths = _lengths(keras, torch)
+    if lengths[0] != lengths[1] and keras.spec["early_stopping"] is None:
         return _level("trajectory", tolerance.origin, [compare_exact("epochs", *lengths)])
     losses = [half["running_loss"] for half in (keras, torch)]
-    if losses[0].shape != losses[1].shape:
+    steps = [length * keras.facts["steps_per_epoch"] for length in lengths]
+    unfit = [
+        half.directory
+        for half, loss, number in zip((keras, torch), losses, steps, strict=True)
+        if loss.shape != (number,)
+    ]
+    if unfit:
+        if losses[0].shape == losses[1].shape:  # their values are no finding
+            raise RunError(f"{unfit[0]}: its running losses do not fit its epochs; run it again")
         items = [compare_close("running loss", *losses, allowed=0.0)]
         return _level("trajectory", tolerance.origin, items)
     parting = _parting(keras, torch)
-    num_epochs = lengths[0] if parting is None else parting
+    num_epochs = min(lengths) if parting is None else parting
     last_step = num_epochs * keras.facts["steps_per_epoch"]
     items = [
         _worst_weight(keras, torch, step, tolerance)
@@ -231,8 +243,8 @@ def _trajectory(keras: Trace, torch: Trace, tolerance: Tolerance) -> Level:
         ]
     origin = tolerance.origin
     if parting is not None:
-        origin += f"; compared up to epoch {parting}, from which on the learning rates differ"
-    if not items:  # the rates differ from the first epoch on
+        origin += f"; compared up to epoch {parting}, from which on the schedules differ"
+    if not items and parting is not None:  # the rates differ from the first epoch on
         return Level("trajectory", SKIPPED, origin)
     return _level("trajectory", origin, items)
 
@@ -258,7 +270,7 @@ def _running_losses(
 ) -> Iterator[Item]:
     """One item an epoch: the first step above what is allowed, else the one closest to it."""
     steps_per_epoch = keras.facts["steps_per_epoch"]
-    a, b = keras["running_loss"], torch["running_loss"]
+    a, b = (half["running_loss"][: num_epochs * steps_per_epoch] for half in (keras, torch))
     steps = np.arange(1, len(a) + 1)
     allowed = tolerance.running_loss(steps)
     difference = absolute_difference(a, b)
@@ -282,40 +294,76 @@ def _running_losses(
 
 
 def _schedule(keras: Trace, torch: Trace, tolerance: Tolerance) -> Level:
-    """The learning rate of every epoch."""
+    """The learning rate of every epoch, and the number of epochs."""
     a, b = keras.history["learning_rate"], torch.history["learning_rate"]
     parting = _parting(keras, torch)
-    num_epochs, origin = len(a), EXACT
+    num_epochs, origin = min(len(a), len(b)), EXACT
+    is_noise = False
     if parting is not None and tolerance.may_part(parting):
-        num_epochs = parting
-        origin += f"; from epoch {parting} on rounding decides when the rate is cut"
+        num_epochs, is_noise = parting, True
+        origin += f"; from epoch {parting} on rounding decides when rates are cut or training ends"
     items = [compare_exact("learning_rate", a[e], b[e], epoch=e) for e in range(num_epochs)]
+    if not is_noise:
+        items.append(compare_exact("epochs", *_lengths(keras, torch)))
+        items += _restored(keras, torch, tolerance)
     return _level("schedule", origin, items)
 
 
+def _restored(keras: Trace, torch: Trace, tolerance: Tolerance) -> list[Item]:
+    """The weights that training ends with, where early stopping may bring back earlier ones.
+
+    Left out where rounding may decide which epoch was the best.
+    """
+    if keras.spec["early_stopping"] is None or tolerance.may_part(_lengths(keras, torch)[0]):
+        return []
+    last = max(keras.numbers("trajectory"))
+    return [
+        compare_close(
+            f"{name} (restored)",
+            keras[f"restored/{name}"],
+            torch[f"restored/{name}"],
+            allowed=tolerance.weights(last),
+            scaled=tolerance.scaled,
+            step=last,
+        )
+        for name in _parameters(keras)
+    ]
+
+
 def _parting(keras: Trace, torch: Trace) -> int | None:
-    """The first epoch that the halves train with different learning rates, or None."""
-    rates = zip(keras.history["learning_rate"], torch.history["learning_rate"], strict=True)
+    """The first epoch with different learning rates, or that only one half has; or None."""
+    rates = zip_longest(*(half.history["learning_rate"] for half in (keras, torch)))
     return next((epoch for epoch, (a, b) in enumerate(rates) if a != b), None)
+
+
+def _lengths(keras: Trace, torch: Trace) -> tuple[int, int]:
+    return len(keras.history["learning_rate"]), len(torch.history["learning_rate"])
 
 
 def _behaviour(keras: Trace, torch: Trace, tolerance: Tolerance) -> Level:
     """The verdict on the fit."""
-    a, b = judge(keras.history), judge(torch.history)
-    last = len(keras.history["loss"]) - 1
+    a, b = judge_trace(keras), judge_trace(torch)
+    last = min(_lengths(keras, torch)) - 1
     train = tolerance.history("accuracy", last)
     gap = train + tolerance.history("val_accuracy", last)
     origin = "the same verdict"
-    if a["verdict"] != b["verdict"] and "diverged" not in (a["verdict"], b["verdict"]):
+    if a.verdict != b.verdict and "diverged" not in (a.verdict, b.verdict):
         # On the edge between two verdicts, rounding may decide which one it is.
         items = [
-            compare_close(name, a[name], b[name], allowed=allowed)
+            compare_close(name, getattr(a, name), getattr(b, name), allowed=allowed)
             for name, allowed in (("train_accuracy", train), ("gap", gap))
         ]
         if all(item.status == PASS for item in items):
-            origin += f"; {a['verdict']} and {b['verdict']} lie within the noise of each other"
+            origin += f"; {a.verdict} and {b.verdict} lie within the noise of each other"
             return _level("behaviour", origin, items)
-    return _level("behaviour", origin, [compare_exact("verdict", a["verdict"], b["verdict"])])
+    return _level("behaviour", origin, [compare_exact("verdict", a.verdict, b.verdict)])
+
+
+def judge_trace(trace: Trace) -> Judgement:
+    """Returns the verdict on the history of a run."""
+    facts = {key: trace.facts[key] for key in ("num_classes", "num_train", "num_val")}
+    expected = expectation_of(RunSpec.from_dict(trace.spec), trace.history, **facts)
+    return judge(trace.history, expected)
 
 
 def _parameters(trace: Trace) -> list[str]:

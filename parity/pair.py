@@ -13,13 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from parity.behaviour import judge
-from parity.data import load_data
+from parity.data import run_data
 from parity.data_file import save_data
 from parity.envelope import FACTOR, FLOAT64_FACTOR, Envelope
 from parity.errors import InputError
 from parity.job import Failure, Job
-from parity.ladder import climb
+from parity.ladder import climb, judge_trace
 from parity.result import ERROR, FAIL, PASS, Item, Level, Result
 from parity.spec import RunSpec
 from parity.tolerance import FLOAT64, Float64Tolerance, Tolerance
@@ -97,9 +96,12 @@ class Pair:
             InputError: the data cannot be used, or float32 is to be judged without a nudged run.
         """
         spec = self.spec
-        data = load_data(
-            spec.data, train=spec.train_size, val=spec.val_size, seed=spec.seed, split=spec.split
-        )
+        if spec.mode != "seeded":
+            raise InputError(
+                f"mode={spec.mode!r}: expected 'seeded', since runs that draw other random numbers "
+                "cannot be compared step by step; use `parity sweep`"
+            )
+        data = run_data(spec)
         num_nudges = self._num_nudges(len(data.x_train))
         self.directory.mkdir(parents=True)
         save_data(data, self._data)
@@ -135,7 +137,7 @@ class Pair:
                 [keras, *nudged],
                 factor=FLOAT64_FACTOR if self.spec.dtype == "float64" else FACTOR,
                 floor=FLOAT64 if self.spec.dtype == "float64" else 0.0,
-                rule=self.spec.reduce_lr,
+                rules=[r for r in (self.spec.reduce_lr, self.spec.early_stopping) if r is not None],
             )
         return Comparison(climb(keras, torch, tolerance), tolerance)
 
@@ -163,7 +165,10 @@ class Pair:
                 levels=comparison.levels,
                 environment={"keras": keras.environment, "torch": torch.environment},
                 data={"source": self.spec.data, "sha256": keras.facts["sha256"]},
-                behaviour={"keras": judge(keras.history), "torch": judge(torch.history)},
+                behaviour={
+                    "keras": judge_trace(keras).to_json(),
+                    "torch": judge_trace(torch).to_json(),
+                },
                 history={"keras": keras.history, "torch": torch.history},
                 wall_s={"keras": keras.wall_s, "torch": torch.wall_s},
                 envelope=tolerance.to_json() if isinstance(tolerance, Envelope) else None,

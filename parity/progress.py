@@ -35,7 +35,7 @@ class ProgressDisplay:
         stream = sys.stderr if stream is None else stream
         self._display: _Plain | _Bars | None = None
         if not quiet:
-            self._display = _Bars(len(jobs), stream) if _draws(stream) else _Plain(stream)
+            self._display = _Bars(len(jobs), stream) if draws(stream) else _Plain(stream)
 
     def __enter__(self) -> ProgressDisplay:
         if self._display is not None:
@@ -73,7 +73,8 @@ class ProgressDisplay:
             self._display.on_done(job, failure)
 
 
-def _draws(stream: TextIO) -> bool:
+def draws(stream: TextIO) -> bool:
+    """Whether a stream is a terminal that can draw bars."""
     return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 

@@ -32,6 +32,7 @@ POLL_S = 0.05  # seconds between two looks at the children
 
 def module_command(job: Job) -> list[str]:
     """Returns the command line of a job: `python -m HALF_impl --data FILE DIRECTORY ...`."""
+    assert job.data is not None
     directories = [os.fspath(directory) for directory in job.directories]
     return [job.python, "-m", f"{job.half}_impl", "--data", os.fspath(job.data), *directories]
 
@@ -44,6 +45,7 @@ def run_jobs(
     on_progress: Callable[[Job, Progress], None] | None = None,
     on_done: Callable[[Job, Failure | None], None] | None = None,
     command: Callable[[Job], list[str]] = module_command,
+    is_renewed: bool = False,
 ) -> list[Failure]:
     """Runs jobs in child processes, started in the given order.
 
@@ -56,7 +58,9 @@ def run_jobs(
         timeout_s: seconds that one job may take, all its runs together; None = no limit.
         on_progress: called when a job has started, and with the newest progress when there is any.
         on_done: called when a job has ended, with None if it succeeded.
-        command: gives the command line of a job.
+        command: gives the command line of a job, just before it starts.
+        is_renewed: whether every progress gives a job `timeout_s` again, so that it holds for each
+            step that is told, and not for all together.
 
     Returns:
         The failures, in the order of the jobs.
@@ -89,14 +93,14 @@ def run_jobs(
             with signals.raised():
                 on_progress(job, progress)
 
-    with _Signals() as signals:
+    with Signals() as signals:
         try:
             while waiting or running:
                 with signals.raised():
                     pass
                 while waiting and len(running) < workers:
                     number, job = waiting.popleft()
-                    started = _start(job, command(job), timeout_s)
+                    started = _start(job, command(job), timeout_s, is_renewed)
                     if isinstance(started, str):
                         finish(number, job, started)
                         continue
@@ -121,7 +125,7 @@ def run_jobs(
     return [failures[number] for number in sorted(failures)]
 
 
-class _Signals:
+class Signals:
     """Receives SIGINT, SIGTERM and SIGHUP, and raises KeyboardInterrupt where it does no harm.
 
     An exception in the middle of starting or ending a child would lose the child. Callbacks may
@@ -133,7 +137,7 @@ class _Signals:
         self.held = True
         self._previous: dict[signal.Signals, Any] = {}
 
-    def __enter__(self) -> _Signals:
+    def __enter__(self) -> Signals:
         # Python hands out signals in its main thread only.
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -176,7 +180,9 @@ class _Signals:
             raise KeyboardInterrupt(self.received[0].name)
 
 
-def _start(job: Job, arguments: list[str], timeout_s: float | None) -> ChildProcess | str:
+def _start(
+    job: Job, arguments: list[str], timeout_s: float | None, is_renewed: bool
+) -> ChildProcess | str:
     """Starts a job, or returns the reason why it cannot be started."""
     program = arguments[0]
     if shutil.which(program) is None:
@@ -186,7 +192,7 @@ def _start(job: Job, arguments: list[str], timeout_s: float | None) -> ChildProc
             f"interpreter; correct it (--{job.half}-python)"
         )
     try:
-        return ChildProcess(job, arguments, timeout_s)
+        return ChildProcess(job, arguments, timeout_s, is_renewed=is_renewed)
     except OSError as error:
         return (
             f"{job.name}: cannot be started ({error}); check the interpreter {program!r} "
@@ -194,7 +200,7 @@ def _start(job: Job, arguments: list[str], timeout_s: float | None) -> ChildProc
         )
 
 
-def _end(children: list[ChildProcess], signals: _Signals) -> None:
+def _end(children: list[ChildProcess], signals: Signals) -> None:
     """Ends all children: SIGTERM, then SIGKILL after a while or at the next signal received."""
     for child in children:
         child.send(signal.SIGTERM)

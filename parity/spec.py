@@ -16,9 +16,11 @@ from typing import Any
 
 from parity.errors import InputError
 
-MODELS = ("underfit", "capacity", "dropout")
+MODELS = ("underfit", "capacity", "dropout", "linear")
 DTYPES = ("float32", "float64")
-SPLITS = ("random", "last")
+SPLITS = ("random", "last", "sorted")
+MODES = ("seeded", "independent")
+REGULARISED = ("capacity",)  # models whose kernels take an L2 regulariser
 
 
 @dataclass(frozen=True)
@@ -82,22 +84,61 @@ class ReduceLR:
 
 
 @dataclass(frozen=True)
+class EarlyStopping:
+    """Arguments of Keras's EarlyStopping, by its own names.
+
+    Attributes:
+        monitor: key of the history that is watched; a loss, so smaller is better.
+        min_delta: an improvement is a decrease by more than this (absolute).
+        patience: epochs without improvement after which training stops, at least 0.
+        restore_best_weights: end with the weights of the best epoch.
+        start_from_epoch: epochs, counted from 0, before which nothing is watched.
+    """
+
+    monitor: str = "val_loss"
+    min_delta: float = 0.0
+    patience: int = 0
+    restore_best_weights: bool = False
+    start_from_epoch: int = 0
+
+    def __post_init__(self) -> None:
+        prefix = "early_stopping."
+        _require_types(self, prefix)
+        is_loss = self.monitor in ("loss", "val_loss")
+        _require(is_loss, f"{prefix}monitor", self, "'loss' or 'val_loss'")
+        _require(self.min_delta >= 0, f"{prefix}min_delta", self, "a number of at least 0")
+        for name in ("patience", "start_from_epoch"):
+            _require(getattr(self, name) >= 0, prefix + name, self, "an integer of at least 0")
+
+
+@dataclass(frozen=True)
 class RunSpec:
     """One training run.
 
     Attributes:
         scenario: the name under which results are listed and kept: part of a folder's name.
         model: name of the network, a function of the same name in both `models.py`.
-        epochs: passes over the training set, at least 1.
+        epochs: passes over the training set, at least 1; fewer if `early_stopping` ends them.
         batch_size: samples a step; the last batch of an epoch may be smaller and is kept.
         learning_rate: of Adam, at the start.
+        weight_decay: of Adam, decoupled: each step first takes learning_rate × weight_decay × w off
+            every weight w.
+        l2: adds l2 × the sum of the squares of a kernel to the loss, for every kernel; for the
+            model "capacity".
         augmentation: None, or what ImageDataGenerator gets; then batches come from its `flow`.
         reduce_lr: None, or what ReduceLROnPlateau gets.
+        early_stopping: None, or what EarlyStopping gets.
+        mode: "seeded": the torch half reproduces Keras's random streams; "independent": it draws
+            the same distributions from torch's own.
         seed: the integer given to `keras.utils.set_random_seed`; also draws the split.
         data: source as `load_data` takes it.
         train_size: training samples; None = all that the source has left.
         val_size: validation samples; None = a sixth of the source's training part.
-        split: "random" (drawn from the seed) or "last" (Keras's `validation_split` rule).
+        split: "random" (drawn from the seed), "last" (Keras's `validation_split` rule) or "sorted"
+            (that rule on samples sorted by label, which is a mistake).
+        label_noise: each label of training and validation is redrawn with this probability, all
+            classes alike.
+        leakage: fraction of the validation samples that are also put into the training set.
         dtype: "float32" or "float64", of weights, activations and optimizer alike.
         device: where the torch half and Keras compute: "cpu", "cuda", "cuda:1".
         threads: intra-op threads of each half; part of the spec, since another number of threads
@@ -111,21 +152,27 @@ class RunSpec:
     epochs: int = 20
     batch_size: int = 32
     learning_rate: float = 0.001
+    weight_decay: float = 0.0
+    l2: float = 0.0
     augmentation: Augmentation | None = None
     reduce_lr: ReduceLR | None = None
+    early_stopping: EarlyStopping | None = None
+    mode: str = "seeded"
     seed: int = 42
     data: str = "embedded"
     train_size: int | None = 600
     val_size: int | None = 200
     split: str = "random"
+    label_noise: float = 0.0
+    leakage: float = 0.0
     dtype: str = "float32"
     device: str = "cpu"
     threads: int = 1
     nudge: int = field(default=0, repr=False)
 
     def __post_init__(self) -> None:
-        # JSON hands the two nested groups over as plain mappings.
-        for name, kind in (("augmentation", Augmentation), ("reduce_lr", ReduceLR)):
+        # JSON hands the nested groups over as plain mappings.
+        for name, kind in GROUPS.items():
             value = getattr(self, name)
             if isinstance(value, Mapping):
                 object.__setattr__(self, name, _build(kind, value, f"{name}."))
@@ -135,6 +182,7 @@ class RunSpec:
         _require(self.model in MODELS, "model", self, f"one of {MODELS}")
         _require(self.dtype in DTYPES, "dtype", self, f"one of {DTYPES}")
         _require(self.split in SPLITS, "split", self, f"one of {SPLITS}")
+        _require(self.mode in MODES, "mode", self, f"one of {MODES}")
         is_device = re.fullmatch(r"cpu|cuda(:(0|[1-9][0-9]*))?", self.device) is not None
         _require(is_device, "device", self, "'cpu', 'cuda' or 'cuda:N'")
         # numpy.random.seed, which set_random_seed calls, takes 32 bits.
@@ -145,6 +193,12 @@ class RunSpec:
             value = getattr(self, name)
             _require(value is None or value >= 1, name, self, "an integer of at least 1, or None")
         _require(self.learning_rate > 0, "learning_rate", self, "a number above 0")
+        for name in ("weight_decay", "l2"):
+            _require(getattr(self, name) >= 0, name, self, "a number of at least 0")
+        has_l2 = self.l2 == 0 or self.model in REGULARISED
+        _require(has_l2, "l2", self, f"0 for the model {self.model!r}; one of {REGULARISED} has it")
+        for name in ("label_noise", "leakage"):
+            _require(0 <= getattr(self, name) <= 1, name, self, "a fraction in [0, 1]")
         _require(self.nudge >= 0, "nudge", self, "an integer of at least 0")
 
     def replace(self, **changes: Any) -> RunSpec:
@@ -167,6 +221,10 @@ class RunSpec:
             InputError: a key is unknown or a value is out of range.
         """
         return _build(cls, values, "")
+
+
+# The settings that are groups of settings.
+GROUPS = {"augmentation": Augmentation, "reduce_lr": ReduceLR, "early_stopping": EarlyStopping}
 
 
 def _shallow(spec: RunSpec) -> dict[str, Any]:
@@ -198,6 +256,10 @@ _TYPES: dict[str, tuple[tuple[type, ...], str]] = {
     "float": ((float, int), "a finite number"),
     "bool": ((bool,), "True or False"),
     "Augmentation | None": ((Augmentation, type(None)), "ImageDataGenerator arguments or None"),
+    "EarlyStopping | None": (
+        (EarlyStopping, type(None)),
+        "EarlyStopping arguments or None",
+    ),
     "ReduceLR | None": ((ReduceLR, type(None)), "ReduceLROnPlateau arguments or None"),
 }
 

@@ -32,12 +32,14 @@ class Equivalence:
     """The outcome of the two tests.
 
     Attributes:
-        verdict: "equivalent" if p is below alpha; "different" if the interval lies wholly beyond a
-            margin; otherwise "inconclusive".
+        verdict: "equivalent" if p is below alpha; "different" if p_different is, so that the
+            interval lies wholly beyond a margin; otherwise "inconclusive".
         difference: mean of the first group minus mean of the second.
         low, high: interval of the true difference, of confidence 1 - 2 alpha: it lies within the
             margins exactly where the verdict is "equivalent".
         p: the greater of the two p values.
+        p_different: p value of the opposite: that the true difference lies beyond a margin.
+        p_zero: p value of there being no difference at all (t test, two-sided).
         margin: within which groups count as equivalent.
         alpha: level of each test.
         n: pairs, or the runs of the smaller group.
@@ -50,6 +52,8 @@ class Equivalence:
     low: float
     high: float
     p: float
+    p_different: float
+    p_zero: float
     margin: float
     alpha: float
     n: int
@@ -104,6 +108,13 @@ def equivalence_of_groups(
     sd = math.sqrt(total * n / 2)  # of a run, in two groups of n with this standard error
     difference = float(x.mean() - y.mean())
     return _tested(difference, math.sqrt(total), df, margin, alpha, n, sd, is_paired=False)
+
+
+def decide(p: float, p_different: float, alpha: float) -> Verdict:
+    """Returns the verdict of two p values, which may have been corrected."""
+    if p < alpha:
+        return "equivalent"
+    return "different" if p_different < alpha else "inconclusive"
 
 
 def equivalence_power(
@@ -193,21 +204,21 @@ def _tested(
         above_low = stats.t.sf((difference + margin) / error, df)
         below_high = stats.t.cdf((difference - margin) / error, df)
         p = float(max(above_low, below_high))
+        p_different = float(stats.t.sf((abs(difference) - margin) / error, df))
+        p_zero = float(2 * stats.t.sf(abs(difference) / error, df))
         half = float(stats.t.ppf(1 - alpha, df)) * error
     else:  # all differences are the same one
         p, half = float(abs(difference) >= margin), 0.0
+        p_different, p_zero = float(abs(difference) <= margin), float(difference == 0)
     low, high = difference - half, difference + half
-    verdict: Verdict = "inconclusive"
-    if p < alpha:
-        verdict = "equivalent"
-    elif low > margin or high < -margin:
-        verdict = "different"
     return Equivalence(
-        verdict=verdict,
+        verdict=decide(p, p_different, alpha),
         difference=difference,
         low=low,
         high=high,
         p=p,
+        p_different=p_different,
+        p_zero=p_zero,
         margin=float(margin),
         alpha=alpha,
         n=n,

@@ -47,10 +47,17 @@ class RunResult:
 
 @dataclass
 class TraceWriter:
-    """Collects arrays and facts of one run, and writes them as a run directory."""
+    """Collects arrays and facts of one run, and writes them as a run directory.
+
+    Attributes:
+        arrays: by key.
+        facts: JSON-ready values by name.
+        columns: of the history, beside Keras's own; one number an epoch.
+    """
 
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
+    columns: History = field(default_factory=dict)
 
     def put(self, key: str, array: Any) -> None:
         """Keeps a copy of an array under a key that has not been used yet."""
@@ -70,7 +77,7 @@ class TraceWriter:
 
         directory.mkdir(parents=True, exist_ok=True)
         write_json(directory / "environment.json", environment)
-        write_json(directory / "history.json", encode_floats(result.history))
+        write_json(directory / "history.json", encode_floats({**result.history, **self.columns}))
         write_bytes(directory / "trace.safetensors", save(self.arrays))
         index = {"wall_s": result.wall_s, "facts": self.facts, "keys": sorted(self.arrays)}
         write_json(directory / "trace.json", encode_floats(index))

@@ -57,8 +57,10 @@ def _optimizer(kind: Any) -> Callable[[pytest.MonkeyPatch], None]:
     return plant
 
 
-def _torch_adam(parameters: Any, learning_rate: float) -> torch.optim.Optimizer:
-    return torch.optim.Adam(parameters, lr=learning_rate, eps=1e-7)
+def _torch_adam(
+    parameters: Any, learning_rate: float, weight_decay: float
+) -> torch.optim.Optimizer:
+    return torch.optim.Adam(parameters, lr=learning_rate, eps=1e-7, weight_decay=weight_decay)
 
 
 def _torch_default_init(patch: pytest.MonkeyPatch) -> None:

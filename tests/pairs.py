@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch_impl
 from parity.child import run_directory
-from parity.data import load_data
+from parity.data import run_data
 from parity.data_file import read_data, save_data
 from parity.ladder import climb
 from parity.result import Level
@@ -33,14 +33,7 @@ def keras_trace(folder: Path, spec: RunSpec) -> Trace:
         if not (directory / "_SUCCESS").exists():
             directory.mkdir(exist_ok=True)
             write_json(directory / "spec.json", spec.to_dict())
-            data = load_data(
-                spec.data,
-                train=spec.train_size,
-                val=spec.val_size,
-                seed=spec.seed,
-                split=spec.split,
-            )
-            save_data(data, folder / "data.safetensors")
+            save_data(run_data(spec), folder / "data.safetensors")
             subprocess.run(
                 [
                     *[sys.executable, "-m", "keras_impl"],

@@ -19,7 +19,7 @@ FORBIDDEN = {
 }
 
 # These are of use in any torch program, which has no spec and no harness.
-ON_THEIR_OWN = ("philox", "native", "seeds", "layers", "optim", "schedule", "augment")
+ON_THEIR_OWN = ("philox", "native", "seeds", "layers", "losses", "optim", "schedule", "augment")
 
 
 def files_of(package):

@@ -18,8 +18,9 @@ ONLY_TORCH_FILES = {
     "native.py": "compiles C files, for speed",
     "seeds.py": "what keras.utils.set_random_seed fixes",
     "layers.py": "Dropout, Flatten and initialisers by Keras's rules",
+    "losses.py": "the loss with the penalties that Keras keeps in its layers",
     "optim.py": "Adam by Keras's equations",
-    "schedule.py": "ReduceLROnPlateau by Keras's rules",
+    "schedule.py": "ReduceLROnPlateau and EarlyStopping by Keras's rules",
 }
 
 ONLY_ONE_HALF = {
@@ -35,12 +36,14 @@ ONLY_ONE_HALF = {
 SHARED_FILES = ("models.py", "data.py", "train.py", "weights.py", "probe.py", "environment.py")
 
 SAME_ARGUMENTS = {
-    "models.py": ("underfit", "capacity", "dropout", "build_model"),
+    # capacity takes the regulariser in Keras, which belongs to the loss in torch
+    "models.py": ("underfit", "dropout", "linear", "build_model"),
     "train.py": ("fit",),
     "probe.py": ("run_probe",),
     "environment.py": ("configure", "describe_environment"),
     "weights.py": ("get_weights", "set_weights"),
-    "data.py": ("validation_data",),  # training_data takes the seeds in torch, which Keras hides
+    # training_data takes the seeds in torch, which Keras hides
+    "data.py": ("validation_data", "evaluation_data"),
 }
 
 
@@ -123,6 +126,15 @@ def test_training_data_takes_one_argument_more_in_torch():
     assert torch_names == [*keras_names, "seeds"]
 
 
+def test_capacity_takes_its_regulariser_in_keras_only():
+    """In torch the penalty belongs to the loss, which is given the model."""
+    (keras_names, keras_defaults), (torch_names, torch_defaults) = (
+        arguments(public_functions(half, "models.py")["capacity"]) for half in HALVES
+    )
+    assert keras_names == [*torch_names, "kernel_regularizer"]
+    assert (keras_defaults, torch_defaults) == (["None"], [])
+
+
 def test_the_table_of_models_is_the_same():
     tables = [
         ast.unparse(node.value)
@@ -140,7 +152,7 @@ def test_what_the_keras_half_exports_the_torch_half_exports_too():
         assert exported(half) == sorted(exported(half))
 
 
-@pytest.mark.parametrize("function", ["underfit", "capacity", "dropout"])
+@pytest.mark.parametrize("function", ["underfit", "capacity", "dropout", "linear"])
 def test_a_network_is_described_by_the_same_words(function):
     ours, theirs = (public_functions(half, "models.py")[function] for half in HALVES)
     assert ast.get_docstring(ours) == ast.get_docstring(theirs)

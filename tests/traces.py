@@ -42,9 +42,11 @@ class Parts:
         return Trace(directory)
 
 
-def whole_parts(*, augmentation=None, dtype="float64", epochs=3) -> Parts:
+def whole_parts(*, augmentation=None, dtype="float64", epochs=3, early_stopping=None) -> Parts:
     """All that the ladder reads: two layers, two parameters, two steps an epoch."""
-    spec = RunSpec(epochs=epochs, dtype=dtype, augmentation=augmentation)
+    spec = RunSpec(
+        epochs=epochs, dtype=dtype, augmentation=augmentation, early_stopping=early_stopping
+    )
     kernel, bias = np.array([[1.0, -2.0], [0.5, 0.25]]), np.array([0.5, 1.0, -1.0])
     parameters = {"conv1.kernel": kernel, "dense1.bias": bias}
     arrays = {}
@@ -68,14 +70,16 @@ def whole_parts(*, augmentation=None, dtype="float64", epochs=3) -> Parts:
         *(f"optimizer/{step}/{group}" for step in (1, 20) for group in ("momentum", "velocity")),
         *(f"optimizer/{step}/weights" for step in (1, 20)),
         *(f"trajectory/{step}" for step in (0, *steps)),
+        *(["restored"] if early_stopping is not None else []),
     ):
         arrays.update({f"{prefix}/{name}": value.copy() for name, value in parameters.items()})
     num_steps = STEPS_PER_EPOCH * epochs
     arrays["running_loss"] = np.linspace(2.0, 1.0, num_steps)
     facts = {
         "sha256": {"x_train": "a1", "y_train": "b2"},
-        "num_train": 100,
-        "num_val": 50,
+        "num_classes": 10,
+        "num_train": 10_000,  # so many that an accuracy has hardly any noise of its own
+        "num_val": 10_000,
         "steps_per_epoch": STEPS_PER_EPOCH,
         "structure": {
             "layers": [
@@ -87,7 +91,8 @@ def whole_parts(*, augmentation=None, dtype="float64", epochs=3) -> Parts:
         },
         "settings": {
             "layers": {"dropout1": {"rate": 0.25}},
-            "optimizer": {"name": "adam", "epsilon": 1e-07},
+            "l2": {},
+            "optimizer": {"name": "adam", "epsilon": 1e-07, "weight_decay": 0.0},
         },
     }
     history = {
@@ -110,6 +115,7 @@ def run_parts(
     steps_per_epoch=1,
     num=100,
     dtype="float64",
+    planned=None,
 ) -> Parts:
     """A run of one weight, as the envelope reads it.
 
@@ -122,6 +128,7 @@ def run_parts(
         steps_per_epoch: of the run.
         num: of training samples, and of validation samples.
         dtype: of the spec; the arrays are float64 in any case.
+        planned: epochs of the spec, if early stopping ended the run before.
     """
     epochs = len(losses) // steps_per_epoch
     accuracies = list(accuracies or [0.5] * epochs)
@@ -139,4 +146,4 @@ def run_parts(
     }
     arrays["running_loss"] = np.array(losses)
     facts = {"num_train": num, "num_val": num, "steps_per_epoch": steps_per_epoch}
-    return Parts(arrays, facts, history, {"dtype": dtype})
+    return Parts(arrays, facts, history, {"dtype": dtype, "epochs": planned or epochs})

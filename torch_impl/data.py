@@ -10,8 +10,11 @@ import torch
 
 from parity.data import Data
 from parity.spec import RunSpec
-from torch_impl.augment import ImageDataGenerator, Parameters
+from torch_impl.augment import ImageDataGenerator, KerasTransform, Parameters
 from torch_impl.seeds import KerasSeeds
+
+# Nothing is learned from these batches, and larger ones are faster.
+EVALUATION_BATCH_SIZE = 256
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,44 @@ class FlowBatches:
         self._flow.on_epoch_end()
 
 
+class OwnBatches:
+    """What `fit` feeds, drawn from torch's own generator in the place of Keras's.
+
+    As in a seeded Keras program, arrays have one order for all epochs, and augmented batches a new
+    one for each. (A DataLoader with shuffle=True draws a new order for both, with which training
+    samples are learned by heart later; see docs/behaviour.md.)
+
+    Args:
+        x: (N, C, H, W) images.
+        y: (N,) labels.
+        batch_size: samples a step.
+        transform: of a batch of images, or None.
+    """
+
+    def __init__(
+        self,
+        x: torch.Tensor,
+        y: torch.Tensor,
+        batch_size: int,
+        transform: KerasTransform | None = None,
+    ) -> None:
+        self._x, self._y, self._batch_size, self._transform = x, y, batch_size, transform
+        self._order = torch.randperm(len(x))
+
+    def __len__(self) -> int:
+        return -(-len(self._x) // self._batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        for index in self._order.split(self._batch_size):
+            on_device = index.to(self._x.device)
+            x = self._x[on_device]
+            if self._transform is not None:
+                x = self._transform(x)
+            yield Batch(x, self._y[on_device], index, None)
+        if self._transform is not None:
+            self._order = torch.randperm(len(self._x))
+
+
 def training_data(spec: RunSpec, data: Data, seeds: KerasSeeds) -> Batches:
     """Returns the training batches of a spec.
 
@@ -102,12 +143,20 @@ def training_data(spec: RunSpec, data: Data, seeds: KerasSeeds) -> Batches:
         seeds: as they stand after the model was built.
     """
     x, y = to_tensors(spec, data.x_train, data.y_train)
+    is_independent = spec.mode == "independent"
     if spec.augmentation is None:
+        if is_independent:
+            return OwnBatches(x, y, spec.batch_size)
         return ArrayBatches(x, y, spec.batch_size, seeds.fit_order(len(x)))
-    ranges = asdict(spec.augmentation)
     datagen = ImageDataGenerator(
-        **ranges, data_format="channels_first", dtype=spec.dtype, random_state=seeds.numpy
+        **asdict(spec.augmentation),
+        data_format="channels_first",
+        dtype=spec.dtype,
+        # None: a generator of its own, seeded from torch's.
+        random_state=None if is_independent else seeds.numpy,
     )
+    if is_independent:
+        return OwnBatches(x, y, spec.batch_size, datagen.transform)
     return FlowBatches(x, y, spec.batch_size, datagen, seeds)
 
 
@@ -119,6 +168,12 @@ def validation_data(spec: RunSpec, data: Data) -> Batches:
     x, y = to_tensors(spec, data.x_val, data.y_val)
     batch_size = spec.batch_size if spec.augmentation is None else 32
     return ArrayBatches(x, y, batch_size, torch.arange(len(x)))
+
+
+def evaluation_data(spec: RunSpec, data: Data) -> Batches:
+    """Returns the training samples as they are, to evaluate on: in order, not augmented."""
+    x, y = to_tensors(spec, data.x_train, data.y_train)
+    return ArrayBatches(x, y, EVALUATION_BATCH_SIZE, torch.arange(len(x)))
 
 
 def to_tensors(spec: RunSpec, x: object, y: object) -> tuple[torch.Tensor, torch.Tensor]:

@@ -136,3 +136,22 @@ def initialise(model: nn.Module, seeds: KerasSeeds) -> None:
                 nn.init.zeros_(layer.bias)
         elif isinstance(layer, Dropout) and layer.rate > 0:  # at rate 0 Keras draws none
             layer.seed = seeds.next_layer_seed()
+
+
+@torch.no_grad()
+def initialise_independently(model: nn.Sequential) -> None:
+    """Gives every layer Keras's distributions, drawn from torch's own generator.
+
+    What a migrated program does that does not follow Keras's seed: Glorot-uniform kernels, zero
+    biases, and torch.nn.Dropout in the place of every Dropout.
+
+    Args:
+        model: its layers are changed, and its Dropout layers replaced.
+    """
+    for name, layer in list(model.named_children()):
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            nn.init.xavier_uniform_(layer.weight)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+        elif isinstance(layer, Dropout):
+            setattr(model, name, nn.Dropout(layer.rate))

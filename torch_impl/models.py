@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from parity.spec import RunSpec
-from torch_impl.layers import Dropout, Flatten, initialise
+from torch_impl.layers import Dropout, Flatten, initialise, initialise_independently
 from torch_impl.seeds import KerasSeeds
 
 
@@ -73,7 +73,21 @@ def dropout(input_shape: tuple[int, int, int], num_classes: int) -> nn.Sequentia
     )
 
 
-MODELS = {"underfit": underfit, "capacity": capacity, "dropout": dropout}
+def linear(input_shape: tuple[int, int, int], num_classes: int) -> nn.Sequential:
+    """Two convolutions and two Dense layers without an activation between them: a linear map."""
+    height, width, channels = input_shape
+    return nn.Sequential(
+        OrderedDict(
+            conv1=nn.Conv2d(channels, 4, 3, stride=2),
+            conv2=nn.Conv2d(4, 4, 3, stride=2),
+            flatten=Flatten(),
+            dense1=nn.Linear(_halved(height) * _halved(width) * 4, 4),
+            dense2=nn.Linear(4, num_classes),
+        )
+    )
+
+
+MODELS = {"underfit": underfit, "capacity": capacity, "dropout": dropout, "linear": linear}
 
 
 def build_model(
@@ -81,8 +95,11 @@ def build_model(
 ) -> tuple[nn.Sequential, KerasSeeds]:
     """Builds the network of a spec with the weights that Keras draws from its seed.
 
+    In mode "independent" the weights have Keras's distribution, and torch's own stream, which the
+    seed starts.
+
     Args:
-        spec: gives model, seed, dtype and device.
+        spec: gives model, seed, mode, dtype and device.
         input_shape: (height, width, channels) of an image.
         num_classes: number of labels.
 
@@ -91,7 +108,11 @@ def build_model(
     """
     seeds = KerasSeeds(spec.seed)
     model = MODELS[spec.model](input_shape, num_classes).to(getattr(torch, spec.dtype))
-    initialise(model, seeds)
+    if spec.mode == "independent":
+        torch.manual_seed(spec.seed)
+        initialise_independently(model)
+    else:
+        initialise(model, seeds)
     model.to(spec.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return model, seeds
 
@@ -99,3 +120,8 @@ def build_model(
 def _reduced(size: int) -> int:
     """Length of an axis after two times (3x3 convolution, pool of 2), both without padding."""
     return ((size - 2) // 2 - 2) // 2
+
+
+def _halved(size: int) -> int:
+    """Length of an axis after two 3x3 convolutions of stride 2, without padding."""
+    return ((size - 3) // 2 - 2) // 2 + 1

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from parity.data import Data
@@ -29,6 +28,7 @@ from parity.spec import RunSpec
 from parity.trace import TraceWriter
 from torch_impl.data import to_tensors, training_data
 from torch_impl.layers import Dropout, Flatten
+from torch_impl.losses import SparseCategoricalCrossentropy
 from torch_impl.models import build_model
 from torch_impl.optim import Adam
 from torch_impl.weights import get_weights, named_parameters, to_portable
@@ -54,23 +54,26 @@ def run_probe(spec: RunSpec, data: Data, writer: TraceWriter) -> None:
     _write_masks_and_feed(spec, data, writer)
     spec = spec.replace(dtype="float64")
     model, _ = build_model(spec, data.input_shape, data.num_classes)
-    optimizer = Adam(model.parameters(), learning_rate=spec.learning_rate)
+    criterion = SparseCategoricalCrossentropy(model, spec.l2)
+    optimizer = Adam(
+        model.parameters(), learning_rate=spec.learning_rate, weight_decay=spec.weight_decay
+    )
     writer.facts["structure"] = _structure(model, spec, data)
-    writer.facts["settings"] = _settings(model, optimizer)
+    writer.facts["settings"] = _settings(model, criterion, optimizer)
     writer.put_all("init", get_weights(model))
     x, y = to_tensors(spec, *probe_batch(spec, data))
     for mode in ("eval", "train"):
         model.train(mode == "train")
         with torch.no_grad():
             outputs = layer_outputs(model, x)
-            writer.put(f"loss/{mode}", float(F.cross_entropy(outputs.pop("logits"), y)))
+            writer.put(f"loss/{mode}", float(criterion(outputs.pop("logits"), y)))
         writer.put_all(f"forward/{mode}", {name: _portable(out) for name, out in outputs.items()})
     model.train()
-    loss = F.cross_entropy(model(x), y)
+    loss = criterion(model(x), y)
     loss.backward()
     writer.put("loss/gradient", float(loss.detach()))
     writer.put_all("gradient", _gradients(model))
-    _write_optimizer(spec, data, model, optimizer, writer)
+    _write_optimizer(spec, data, model, criterion, optimizer, writer)
 
 
 def layer_outputs(model: nn.Sequential, x: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -150,8 +153,12 @@ def _structure(model: nn.Sequential, spec: RunSpec, data: Data) -> dict[str, Any
     }
 
 
-def _settings(model: nn.Sequential, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    """The numbers that layers and optimizer were given; compared at the level where they act."""
+def _settings(
+    model: nn.Sequential,
+    criterion: SparseCategoricalCrossentropy,
+    optimizer: torch.optim.Optimizer,
+) -> dict[str, Any]:
+    """The numbers that the parts were given; compared at the level where they act."""
     group = optimizer.param_groups[0]
     return {
         "layers": {
@@ -159,12 +166,18 @@ def _settings(model: nn.Sequential, optimizer: torch.optim.Optimizer) -> dict[st
             for name, layer in model.named_children()
             if isinstance(layer, Dropout)
         },
+        "l2": {
+            name: criterion.l2
+            for name, layer in model.named_children()
+            if isinstance(layer, nn.Conv2d | nn.Linear) and criterion.l2
+        },
         "optimizer": {
             "name": type(optimizer).__name__.lower(),
             "learning_rate": group["lr"],
             "beta_1": group["betas"][0],
             "beta_2": group["betas"][1],
             "epsilon": group["eps"],
+            "weight_decay": group["weight_decay"],
         },
     }
 
@@ -173,6 +186,7 @@ def _write_optimizer(
     spec: RunSpec,
     data: Data,
     model: nn.Sequential,
+    criterion: SparseCategoricalCrossentropy,
     optimizer: torch.optim.Optimizer,
     writer: TraceWriter,
 ) -> None:
@@ -180,7 +194,7 @@ def _write_optimizer(
     for step in range(1, NUM_PROBE_STEPS + 1):
         x, y = to_tensors(spec, *probe_step_batch(spec, data, step))
         optimizer.zero_grad()
-        loss = F.cross_entropy(model(x), y)
+        loss = criterion(model(x), y)
         loss.backward()
         optimizer.step()
         losses.append(float(loss.detach()))

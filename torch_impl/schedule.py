@@ -1,9 +1,10 @@
-"""Learning-rate schedules by Keras's rules, on torch optimizers."""
+"""What watches a training by Keras's rules: ReduceLROnPlateau and EarlyStopping."""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
+from torch import nn
 
 
 class ReduceLROnPlateau:
@@ -82,3 +83,76 @@ class ReduceLROnPlateau:
                 group["lr"] = float(self._round(rate))  # (5) (6)
                 has_cut = True
         return has_cut
+
+
+class EarlyStopping:
+    """Tells when a loss has stopped improving, and keeps the best weights, by Keras's rules.
+
+    Differs from the usual loop written by hand in:
+    1. training stops after `patience` epochs without improvement, and with patience 0 after the
+       first of them, but never after the first epoch of all;
+    2. an improvement is a decrease by more than `min_delta`, absolute;
+    3. the first value is always an improvement, also NaN, which nothing improves on later;
+    4. best weights are restored also where training was not stopped;
+    5. values are compared in float32, in float64 runs too.
+
+    Source: keras 3.15 `callbacks/early_stopping.py`, `callbacks/monitor_callback.py`.
+
+    Args:
+        model: whose best weights are kept.
+        min_delta: how much smaller a value must be to count as better.
+        patience: number of epochs in a row without improvement after which training stops.
+        restore_best_weights: whether `restore` brings back the weights of the best epoch.
+        start_from_epoch: epochs, counted from 0, before which nothing is watched.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        min_delta: float = 0.0,
+        patience: int = 0,
+        restore_best_weights: bool = False,
+        start_from_epoch: int = 0,
+    ) -> None:
+        self.model = model
+        self.min_delta, self.patience = abs(min_delta), patience
+        self.restore_best_weights = restore_best_weights
+        self.start_from_epoch = start_from_epoch
+        self.best: float | None = None
+        self.best_epoch = 0
+        self.wait = 0
+        self._epoch = -1
+        self._best_weights: dict[str, torch.Tensor] | None = None
+
+    def step(self, value: float) -> bool:
+        """Takes the monitored value of an epoch; returns whether training is to stop.
+
+        Args:
+            value: the loss of the epoch that has just ended.
+        """
+        self._epoch += 1
+        if self._epoch < self.start_from_epoch:
+            return False
+        self.wait += 1
+        if self.best is None or bool(
+            np.float32(value + self.min_delta) < np.float32(self.best)  # (2) (5)
+        ):
+            self.best, self.best_epoch, self.wait = value, self._epoch, 0  # (3)
+            if self.restore_best_weights:
+                self._best_weights = {
+                    name: tensor.detach().clone() for name, tensor in _weights(self.model)
+                }
+            return False
+        return self.wait >= self.patience and self._epoch > 0  # (1)
+
+    @torch.no_grad()
+    def restore(self) -> None:
+        """Brings back the best weights, if they are kept; call it after the last epoch."""
+        if self._best_weights is not None:
+            for name, tensor in _weights(self.model):
+                tensor.copy_(self._best_weights[name])  # (4)
+
+
+def _weights(model: nn.Module) -> list[tuple[str, torch.Tensor]]:
+    """What Keras's `get_weights` returns: parameters and buffers, not seeds and counters."""
+    return [*model.named_parameters(), *model.named_buffers()]

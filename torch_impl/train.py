@@ -6,28 +6,28 @@ import dataclasses
 import time
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from parity.data import Data
 from parity.nudge import nudged
-from parity.recorder import Recorder
+from parity.recorder import Observer
 from parity.spec import RunSpec
 from parity.trace import History, RunResult
-from torch_impl.data import Batches, training_data, validation_data
+from torch_impl.data import Batches, evaluation_data, training_data, validation_data
+from torch_impl.losses import SparseCategoricalCrossentropy
 from torch_impl.models import build_model
 from torch_impl.optim import Adam
-from torch_impl.schedule import ReduceLROnPlateau
+from torch_impl.schedule import EarlyStopping, ReduceLROnPlateau
 from torch_impl.weights import get_weights, set_weights
 
 
-def fit(spec: RunSpec, data: Data, recorder: Recorder | None = None) -> RunResult:
+def fit(spec: RunSpec, data: Data, recorder: Observer | None = None) -> RunResult:
     """Trains the network of a spec from its seed.
 
     Args:
         spec: the run; every random number follows from `spec.seed`.
         data: the arrays of the run.
-        recorder: what is written down on the way; it does not change the run.
+        recorder: what is told on the way; it does not change the run.
 
     Returns:
         History with Keras's keys, the final weights, and the seconds spent training.
@@ -37,9 +37,12 @@ def fit(spec: RunSpec, data: Data, recorder: Recorder | None = None) -> RunResul
         set_weights(model, nudged(get_weights(model), spec.nudge))
     train_batches = training_data(spec, data, seeds)
     val_batches = validation_data(spec, data)
-    optimizer = Adam(model.parameters(), learning_rate=spec.learning_rate)
+    criterion = SparseCategoricalCrossentropy(model, spec.l2)
+    optimizer = Adam(
+        model.parameters(), learning_rate=spec.learning_rate, weight_decay=spec.weight_decay
+    )
     reduce_lr = _reduce_lr(spec, optimizer)
-    dtype = getattr(torch, spec.dtype)
+    early_stopping = _early_stopping(spec, model)
     history: History = {
         key: [] for key in ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
     }
@@ -48,25 +51,33 @@ def fit(spec: RunSpec, data: Data, recorder: Recorder | None = None) -> RunResul
     started = time.perf_counter()
     for _ in range(spec.epochs):
         model.train()
-        metrics = RunningMetrics(dtype, spec.device)
+        metrics = RunningMetrics(model)
         for batch in train_batches:
             optimizer.zero_grad()
             logits = model(batch.x)
-            loss = F.cross_entropy(logits, batch.y)
+            loss = criterion(logits, batch.y)
             loss.backward()
             optimizer.step()
             metrics.update(loss.detach(), logits.detach(), batch.y)
             if recorder is not None:
                 recorder.on_step(metrics.result()[0], lambda: get_weights(model))
         loss_mean, accuracy = metrics.result()
-        val_loss, val_accuracy = evaluate(model, val_batches, dtype, spec.device)
+        val_loss, val_accuracy = evaluate(model, criterion, val_batches)
         rate = optimizer.param_groups[0]["lr"]
         epoch = (loss_mean, accuracy, val_loss, val_accuracy, rate)
         for key, value in zip(history, epoch, strict=True):
             history[key].append(value)
+        if recorder is not None:
+            recorder.on_epoch_end(lambda: evaluate(model, criterion, evaluation_data(spec, data)))
         if reduce_lr is not None:
             assert spec.reduce_lr is not None
             reduce_lr.step(history[spec.reduce_lr.monitor][-1])
+        if early_stopping is not None:
+            assert spec.early_stopping is not None
+            if early_stopping.step(history[spec.early_stopping.monitor][-1]):
+                break
+    if early_stopping is not None:
+        early_stopping.restore()
     wall_s = time.perf_counter() - started
     if recorder is not None:
         recorder.on_end()
@@ -77,11 +88,14 @@ class RunningMetrics:
     """Loss and accuracy of an epoch as Keras reports them: means over samples, not over batches.
 
     They are summed in the dtype of the run, and stay on the device until `result` is asked for.
+
+    Args:
+        model: whose weights have the dtype and the device.
     """
 
-    def __init__(self, dtype: torch.dtype, device: torch.device | str) -> None:
-        self._loss = torch.zeros((), dtype=dtype, device=device)
-        self._correct = torch.zeros((), dtype=dtype, device=device)
+    def __init__(self, model: nn.Module) -> None:
+        weight = next(model.parameters())
+        self._loss, self._correct = weight.new_zeros(()), weight.new_zeros(())
         self._count = 0
 
     def update(self, loss: torch.Tensor, logits: torch.Tensor, y: torch.Tensor) -> None:
@@ -96,15 +110,13 @@ class RunningMetrics:
 
 
 @torch.no_grad()
-def evaluate(
-    model: nn.Module, batches: Batches, dtype: torch.dtype, device: torch.device | str
-) -> tuple[float, float]:
+def evaluate(model: nn.Module, criterion: nn.Module, batches: Batches) -> tuple[float, float]:
     """Returns (loss, accuracy) of a model in eval mode."""
     model.eval()
-    metrics = RunningMetrics(dtype, device)
+    metrics = RunningMetrics(model)
     for batch in batches:
         logits = model(batch.x)
-        metrics.update(F.cross_entropy(logits, batch.y), logits, batch.y)
+        metrics.update(criterion(logits, batch.y), logits, batch.y)
     return metrics.result()
 
 
@@ -114,3 +126,11 @@ def _reduce_lr(spec: RunSpec, optimizer: Adam) -> ReduceLROnPlateau | None:
     rule = dataclasses.asdict(spec.reduce_lr)
     rule.pop("monitor")
     return ReduceLROnPlateau(optimizer, **rule)
+
+
+def _early_stopping(spec: RunSpec, model: nn.Module) -> EarlyStopping | None:
+    if spec.early_stopping is None:
+        return None
+    rule = dataclasses.asdict(spec.early_stopping)
+    rule.pop("monitor")
+    return EarlyStopping(model, **rule)

@@ -11,7 +11,7 @@ from keras_impl.models import build_model
 from keras_impl.train import fit
 from keras_impl.weights import get_weights, set_weights
 from parity.recorder import Recorder
-from parity.spec import DTYPES, MODELS, Augmentation, ReduceLR, RunSpec
+from parity.spec import DTYPES, MODELS, Augmentation, EarlyStopping, ReduceLR, RunSpec
 from parity.trace import TraceWriter
 
 AUGMENTATION = Augmentation(10, 0.1, 0.1, 0.1, 0.1, True)
@@ -43,6 +43,71 @@ def test_a_watched_run_is_bitwise_the_plain_run(name):
     assert writer.arrays["running_loss"][2::3].tolist() == watched.history["loss"]
     for key, value in watched.weights.items():
         assert_same_bits(writer.arrays[f"trajectory/6/{key}"], value)
+
+
+# Labels are random, so that the validation loss soon rises.
+STOPPED = RunSpec(
+    model="dropout",
+    epochs=12,
+    learning_rate=0.01,
+    augmentation=AUGMENTATION,
+    early_stopping=EarlyStopping(patience=1, restore_best_weights=True),
+)
+
+
+@functools.cache
+def stopped():
+    """A run that early stopping ends, and what was written down of it."""
+    writer = TraceWriter()
+    return fit(STOPPED, small_data(), Recorder(writer, steps_per_epoch=3, epochs=12)), writer
+
+
+def test_a_watched_run_that_ends_early_is_bitwise_the_plain_run():
+    (watched, writer), alone = stopped(), fit(STOPPED, small_data())
+    assert watched.history == alone.history
+    assert_same_weights(watched.weights, alone.weights)
+    num_epochs = len(watched.history["loss"])
+    assert {key: len(values) for key, values in writer.columns.items()} == {
+        "eval_loss": num_epochs,
+        "eval_accuracy": num_epochs,
+    }
+    assert all(type(value) is float for values in writer.columns.values() for value in values)
+    assert set(watched.history) == {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"}
+
+
+def test_a_run_that_ends_early_has_a_rate_for_every_epoch_and_the_weights_of_the_best():
+    result, writer = stopped()
+    losses = result.history["val_loss"]
+    best = losses.index(min(losses))
+    assert len(losses) == best + 2 < STOPPED.epochs
+    assert result.history["learning_rate"] == [float(np.float32(0.01))] * len(losses)
+    for key, value in result.weights.items():
+        assert_same_bits(writer.arrays[f"trajectory/{3 * best + 3}/{key}"], value)
+        assert (writer.arrays[f"trajectory/{3 * best + 6}/{key}"] != value).any()
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_where_nothing_is_evaluated_the_run_is_the_same(name):
+    writer = TraceWriter()
+    recorder = Recorder(writer, steps_per_epoch=3, epochs=2, evaluates=False)
+    watched = fit(SPECS[name], small_data(), recorder)
+    assert watched.history == plain(name).history
+    assert_same_weights(watched.weights, plain(name).weights)
+    assert writer.columns == {}
+
+
+def test_the_last_evaluation_is_of_the_final_weights_on_the_plain_training_samples():
+    spec, data, writer = SPECS["dropout"], small_data(), TraceWriter()
+    result = fit(spec, data, Recorder(writer, steps_per_epoch=3, epochs=2))
+    model = build_model(spec, data.input_shape, data.num_classes)
+    set_weights(model, result.weights)
+    probabilities = model(data.x_train, training=False).numpy().astype(np.float64)
+    accuracy = (probabilities.argmax(1) == data.y_train).mean()
+    loss = -np.log(probabilities[np.arange(70), data.y_train]).mean()
+    assert writer.columns["eval_accuracy"][-1] == pytest.approx(accuracy, abs=1e-7)
+    assert writer.columns["eval_loss"][-1] == pytest.approx(loss, rel=1e-5)
+    # In eval mode with the final weights it is not the mean over the epoch.
+    assert writer.columns["eval_loss"] != result.history["loss"]
 
 
 @pytest.mark.parametrize("name", SPECS)
@@ -80,11 +145,13 @@ def test_a_nudge_moves_the_start_of_a_run_by_rounding_alone():
 
 
 # By hand: (3 * 3 * 1 + 1) * 32 = 320, (3 * 3 * 32 + 1) * 64 = 18,496; 28 -> 26 -> 13 -> 11 -> 5, so
-# (5 * 5 * 64 + 1) * 128 = 204,928; (128 + 1) * 10 = 1,290.
+# (5 * 5 * 64 + 1) * 128 = 204,928; (128 + 1) * 10 = 1,290. At stride 2, 28 -> 13 -> 6, so
+# (6 * 6 * 4 + 1) * 4 = 580.
 SUMMARIES = {
     "underfit": [20, 0, 76, 0, 0, 1010],
     "capacity": [320, 0, 18_496, 0, 0, 204_928, 1_290],
     "dropout": [320, 0, 0, 18_496, 0, 0, 204_928, 0, 1_290],
+    "linear": [40, 148, 0, 580, 50],
 }
 
 
@@ -139,6 +206,26 @@ def test_the_optimizer_is_adam_with_the_rate_of_the_spec():
     assert type(optimizer) is keras.optimizers.Adam
     assert float(optimizer.learning_rate.numpy()) == float(np.float32(0.01))
     assert (optimizer.beta_1, optimizer.beta_2, optimizer.epsilon) == (0.9, 0.999, 1e-7)
+
+
+def test_the_optimizer_decays_weights_as_the_spec_says_and_without_it_not_at_all():
+    decayed, plain = (build_model(RunSpec(weight_decay=d), (12, 20, 3), 5) for d in (0.004, 0.0))
+    assert decayed.optimizer.weight_decay == 0.004
+    assert plain.optimizer.weight_decay is None
+
+
+def test_every_kernel_of_capacity_has_the_penalty_of_the_spec_and_no_bias():
+    model = build_model(RunSpec(l2=0.01), (12, 20, 3), 5)
+    trained = [layer for layer in model.layers if layer.trainable_weights]
+    assert len(trained) == 4
+    for layer in trained:
+        assert type(layer.kernel_regularizer) is keras.regularizers.L2
+        assert float(layer.kernel_regularizer.l2) == pytest.approx(0.01)
+        assert layer.bias_regularizer is None
+        assert layer.activity_regularizer is None
+    plain = build_model(RunSpec(l2=0.0), (12, 20, 3), 5)
+    assert all(getattr(layer, "kernel_regularizer", None) is None for layer in plain.layers)
+    assert plain.losses == []
 
 
 def test_set_weights_is_the_inverse_of_get_weights():

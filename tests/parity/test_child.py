@@ -92,10 +92,28 @@ def test_every_directory_is_run_and_nudged_runs_have_no_probe(
     assert err == ""
 
 
+def test_training_samples_are_evaluated_in_the_run_itself_but_in_no_nudged_run(
+    half, data_file, make_directory
+):
+    def fit(spec, data, recorder):
+        recorder.on_step(0.5, lambda: RESULT.weights)
+        recorder.on_epoch_end(lambda: (0.25, 0.75))
+        recorder.on_end()
+        return RESULT
+
+    half.fit = fit
+    plain, nudged = make_directory("plain"), make_directory("nudged", nudge=1)
+    assert run(half, data_file, plain, nudged) == 0
+    expected = {"loss": [0.5], "eval_loss": [0.25], "eval_accuracy": [0.75]}
+    assert Trace(plain).history == expected
+    assert Trace(nudged).history == {"loss": [0.5]}
+
+
 @pytest.mark.parametrize("arguments", [[], ["--data", "x"], ["--help", "x", "y"]])
 def test_wrong_arguments(arguments, capfd):
     assert child.main("keras", FakeHalf(), arguments) == 2
-    assert capfd.readouterr().err == "usage: python -m keras_impl --data FILE DIRECTORY ...\n"
+    usage = "usage: python -m keras_impl (--data FILE DIRECTORY ... | --chunk DIRECTORY)\n"
+    assert capfd.readouterr().err == usage
 
 
 @pytest.mark.parametrize("content", [None, "{", "[]", '{"epochs": 0}', '{"epoch": 1}', "\udcff"])

@@ -8,7 +8,7 @@ import pytest
 from traces import run_parts
 
 from parity.envelope import FACTOR, SPARE_SAMPLES, Envelope
-from parity.spec import ReduceLR
+from parity.spec import EarlyStopping, ReduceLR
 from parity.trace import encode_floats
 
 NAN, INF = math.nan, math.inf
@@ -21,9 +21,9 @@ MEAN = (8 + 1) * 2.0**-52
 def make(tmp_path):
     """Builds the envelope of runs given as parts, the reference first."""
 
-    def build(*runs, floor=0.0, rule=None):
+    def build(*runs, floor=0.0, rules=()):
         traces = [run.write(tmp_path / str(number)) for number, run in enumerate(runs)]
-        return Envelope(traces, factor=1.5, floor=floor, rule=rule)
+        return Envelope(traces, factor=1.5, floor=floor, rules=rules)
 
     return build
 
@@ -219,19 +219,99 @@ def close_runs(losses, noise):
 )
 def test_rates_may_part_after_a_decision_within_the_noise(make, losses, noise, min_delta, may_part):
     rule = ReduceLR(monitor="val_loss", min_delta=min_delta)
-    envelope = make(*close_runs(losses, noise), rule=rule)
+    envelope = make(*close_runs(losses, noise), rules=[rule])
     assert [envelope.may_part(epoch) for epoch in range(4)] == may_part
 
 
 def test_without_a_rule_no_decision_is_close(make):
-    envelope = make(*close_runs([1.0, 1.0, 1.0], 0.0625), rule=None)
+    envelope = make(*close_runs([1.0, 1.0, 1.0], 0.0625))
     assert not any(envelope.may_part(epoch) for epoch in range(3))
 
 
 def test_the_rule_looks_at_the_loss_that_it_monitors(make):
     runs = close_runs([1.0, 0.75, 0.5], 0.0625)  # the training losses are all equal: close
-    assert not make(*runs, rule=RULE).may_part(2)
-    assert make(*runs, rule=ReduceLR(monitor="loss", min_delta=0.0)).may_part(2)
+    assert not make(*runs, rules=[RULE]).may_part(2)
+    assert make(*runs, rules=[ReduceLR(monitor="loss", min_delta=0.0)]).may_part(2)
+
+
+@pytest.mark.parametrize("rule", [ReduceLR, EarlyStopping], ids=["rate", "end"])
+def test_a_close_decision_of_either_rule_lets_the_runs_part(make, rule):
+    runs = close_runs([1.0, 0.75, 0.5], 0.0625)  # training losses are close, validation is not
+    far, close = (rule(monitor=key, min_delta=0.0) for key in ("val_loss", "loss"))
+    other = ReduceLR(monitor="val_loss", min_delta=0.0)
+    assert not make(*runs, rules=[far, other]).may_part(2)
+    assert make(*runs, rules=[other, close]).may_part(2)
+    assert make(*runs, rules=[close, other]).may_part(2)
+
+
+@pytest.mark.parametrize(
+    ("start", "may_part"),
+    [(0, [False] * 5), (2, [False, False, False, False, True]), (3, [False] * 5)],
+)
+def test_losses_before_the_start_of_a_rule_decide_nothing(make, start, may_part):
+    # 1.0 is the first that is watched, and 0.96875 is within 1.5 × 2 × 0.03125 of it. Against 0.25,
+    # the best of all, both are clear.
+    runs = close_runs([0.25, 0.5, 1.0, 0.96875], 0.03125)
+    rule = EarlyStopping(monitor="val_loss", start_from_epoch=start)
+    envelope = make(*runs, rules=[rule])
+    assert [envelope.may_part(epoch) for epoch in range(5)] == may_part
+
+
+def ended_runs(*lengths, planned=5):
+    """Runs which early stopping ended after so many epochs, each at another weight."""
+    return [
+        run_parts(
+            [0.0, *[2.0**number - 1] * length],
+            [1.0 + number] * length,
+            planned=planned,
+        )
+        for number, length in enumerate(lengths)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("lengths", "may_part"),
+    [
+        ((3, 3, 3), [False] * 4),
+        ((3, 3, 2), [False, False, True, True]),
+        ((3, 1, 3), [False, True, True, True]),
+        ((3, 4, 3), [False, False, False, True]),
+        ((3, 5, 5), [False, False, False, True]),
+    ],
+    ids=str,
+)
+def test_runs_may_end_apart_from_where_a_nudged_run_did(make, lengths, may_part):
+    envelope = make(*ended_runs(*lengths))
+    assert [envelope.may_part(epoch) for epoch in range(4)] == may_part
+
+
+def test_a_run_that_was_planned_shorter_says_nothing_of_the_epochs_after_it(make):
+    base, whole = ended_runs(3, 3)
+    (short,) = ended_runs(2, planned=2)
+    assert not any(make(base, whole, short).may_part(epoch) for epoch in range(4))
+    # Planned for four and run for four, where the reference ended after three.
+    (longer,) = ended_runs(4, planned=4)
+    assert [make(base, longer).may_part(epoch) for epoch in range(4)] == [False] * 3 + [True]
+
+
+def test_runs_that_go_on_after_the_reference_count_as_far_as_it_goes(make):
+    base, first, second = ended_runs(2, 4, 3)
+    # The weights are 1 and 3 away from the reference and 2 from each other; so are the losses.
+    envelope = make(base, first, second)
+    assert envelope.steps == [1, 2]
+    assert envelope.hull.tolist() == [3.0, 3.0]
+    assert envelope.running_loss(np.array([1, 2])).tolist() == [1.5 * 3.0] * 2
+    assert [envelope.history("loss", epoch) for epoch in range(2)] == [1.5 * 3.0] * 2
+
+
+def test_where_the_reference_goes_on_alone_the_envelope_stays_as_it_is(make):
+    base, first, second = ended_runs(4, 2, 1)
+    envelope = make(base, first, second)
+    assert envelope.steps == [1, 2, 3, 4]
+    assert envelope.hull.tolist() == [3.0] * 4
+    assert envelope.weights(4) == 1.5 * 3.0
+    assert envelope.history("val_loss", 3) == MEAN
+    assert [envelope.may_part(epoch) for epoch in range(4)] == [False, True, True, True]
 
 
 @pytest.mark.parametrize("diverged", [NAN, INF, -INF], ids=str)
@@ -242,7 +322,7 @@ def test_where_one_nudged_run_diverges_anything_is_allowed_and_the_origin_says_s
     base = run_parts([0.0, 0.0, 0.0, 0.0], [1.0, 1.0, 1.0])
     near = run_parts([0.0, 0.5, 0.5, 0.5], [1.0, 1.0, 1.0])
     gone = run_parts([0.0, 0.5, diverged, diverged], [1.0, loss, loss], val_losses=[1, loss, loss])
-    envelope = make(base, near, gone, rule=RULE)
+    envelope = make(base, near, gone, rules=[RULE])
     assert [envelope.weights(step) for step in (1, 2, 3)] == [0.75, INF, INF]
     # Losses that never differed have a ratio of 0, and 0 times infinity must not be NaN.
     assert envelope.running_loss(np.array([1, 2, 3])).tolist() == [MEAN, INF, INF]
@@ -256,7 +336,7 @@ def test_where_one_nudged_run_diverges_anything_is_allowed_and_the_origin_says_s
 def test_where_all_runs_diverge_alike_nothing_more_is_allowed(make):
     base = run_parts([0.0, 0.0, NAN], [1.0, NAN], val_losses=[1.0, NAN])
     other = run_parts([0.0, 0.5, NAN], [1.0, NAN], val_losses=[1.0, NAN])
-    envelope = make(base, other, rule=RULE)
+    envelope = make(base, other, rules=[RULE])
     assert envelope.hull.tolist() == [0.5, 0.5]
     assert envelope.running_loss(np.array([1, 2])).tolist() == [MEAN, 0.0]
     assert envelope.history("val_loss", 1) == 0.0

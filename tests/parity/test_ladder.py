@@ -12,7 +12,7 @@ from parity.envelope import Envelope
 from parity.errors import RunError
 from parity.ladder import LEVELS, climb
 from parity.result import FAIL, NOT_REACHED, PASS, SKIPPED
-from parity.spec import Augmentation
+from parity.spec import Augmentation, EarlyStopping
 from parity.tolerance import Float64Tolerance
 
 IDS = [
@@ -192,6 +192,7 @@ def set_fact(*path, value):
 
 LAYER, SHAPES = ("structure", "layers", 0), ("structure", "parameters")
 RATES, ADAM = ("settings", "layers"), ("settings", "optimizer")
+PENALTIES = ("settings", "l2")
 DROPOUT = {"name": "dropout1", "kind": "dropout", "output_shape": [2]}
 
 
@@ -205,7 +206,9 @@ DIFFERENT_FACTS = {
     (*SHAPES, "conv1.kernel"): ("structure", "conv1.kernel.shape", [2, 2], [4]),
     (*SHAPES, "conv9.bias"): ("structure", "conv9.bias.shape", "absent", [1]),
     (*RATES, "dropout1", "rate"): ("forward", "dropout1.rate", 0.25, 0.5),
+    (*PENALTIES, "conv1"): ("loss", "l2.conv1", "absent", 0.01),
     (*ADAM, "epsilon"): ("optimizer", "optimizer.epsilon", 1e-07, 1e-08),
+    (*ADAM, "weight_decay"): ("optimizer", "optimizer.weight_decay", 0.0, 0.004),
     (*ADAM, "amsgrad"): ("optimizer", "optimizer.amsgrad", "absent", True),
     (*ADAM, "name"): ("optimizer", "optimizer.name", "adam", "sgd"),
 }
@@ -237,6 +240,29 @@ def test_a_fact_that_differs_is_named(climb_with, path, expected):
 def test_layers_are_compared_in_their_order(climb_with, layers, item):
     found = failing(climb_with(set_fact("structure", "layers", value=layers)))
     assert (found.id, found.first_failure.name) == ("structure", item)
+
+
+@pytest.mark.parametrize(
+    ("l2", "named"),
+    [
+        ({"conv1": 0.01, "dense1": 0.01}, None),
+        ({"conv1": 0.02, "dense1": 0.01}, ("l2.conv1", "0.01", "0.02")),
+        ({"conv1": 0.01}, ("l2.dense1", "0.01", "absent")),
+        ({}, ("l2.conv1", "0.01", "absent")),
+    ],
+    ids=["the same", "another factor", "one layer less", "none"],
+)
+def test_every_penalty_is_compared_with_the_loss(tmp_path, l2, named):
+    halves = [whole_parts(), whole_parts()]
+    halves[0].facts["settings"]["l2"] = {"conv1": 0.01, "dense1": 0.01}
+    halves[1].facts["settings"]["l2"] = l2
+    levels = climb(*(h.write(tmp_path / str(n)) for n, h in enumerate(halves)), Float64Tolerance())
+    if named is None:
+        assert [level.status for level in levels] == [PASS] * 10
+    else:
+        found = failing(levels)
+        first = found.first_failure
+        assert (found.id, first.name, first.keras, first.torch) == ("loss", *named)
 
 
 @pytest.mark.parametrize("value", ["adam", [], {}, None, 3], ids=repr)
@@ -417,6 +443,180 @@ def test_rates_that_rounding_may_part_pass_as_far_as_they_agree(climb_with):
     assert failing(climb_with(other_rates(1), Noisy(parts_from=2))).id == "schedule"
 
 
+# The end: early stopping may end the halves at different epochs.
+
+STOPPING = EarlyStopping(patience=2)
+
+
+def ended(epochs, change=None, *, early_stopping=STOPPING):
+    """A run of three epochs which ended after so many of them."""
+    parts = whole_parts(early_stopping=early_stopping)
+    if change is not None:
+        change(parts)
+    for column in parts.history.values():
+        del column[epochs:]
+    last = STEPS_PER_EPOCH * epochs
+    parts.arrays["running_loss"] = parts.arrays["running_loss"][:last]
+    for key in [key for key in parts.arrays if key.startswith("trajectory/")]:
+        if int(key.split("/")[1]) > last:
+            del parts.arrays[key]
+    return parts
+
+
+@pytest.fixture
+def climb_ended(tmp_path):
+    """Climbs with two runs, Keras's first."""
+
+    def run(keras, torch, tolerance=None):
+        traces = keras.write(tmp_path / "keras"), torch.write(tmp_path / "torch")
+        return climb(*traces, tolerance or Float64Tolerance())
+
+    return run
+
+
+UNEQUAL = pytest.mark.parametrize("lengths", [(3, 2), (2, 3), (3, 1), (1, 3)], ids=str)
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 3])
+def test_halves_that_end_at_the_same_epoch_pass(climb_ended, epochs):
+    levels = climb_ended(ended(epochs), ended(epochs))
+    assert [level.status for level in levels] == [PASS] * 10
+    trajectory, schedule = (levels[IDS.index(name)] for name in ("trajectory", "schedule"))
+    assert max(item.epoch for item in trajectory.items) == epochs - 1
+    assert "compared up to" not in trajectory.origin
+    names = [(item.name, item.epoch) for item in schedule.items]
+    assert names == [
+        *(("learning_rate", epoch) for epoch in range(epochs)),
+        ("epochs", None),
+        *((f"{name} (restored)", None) for name in ("conv1.kernel", "dense1.bias")),
+    ]
+
+
+def test_a_port_that_does_not_bring_back_the_best_weights_fails(climb_ended):
+    torch = ended(3)
+    torch.arrays["restored/conv1.kernel"][0, 1] += 1
+    found = failing(climb_ended(ended(3), torch))
+    first = found.first_failure
+    assert (found.id, first.name, first.index) == ("schedule", "conv1.kernel (restored)", (0, 1))
+
+
+def test_where_rounding_may_choose_the_best_epoch_its_weights_are_not_compared(climb_ended):
+    torch = ended(3)
+    torch.arrays["restored/conv1.kernel"] += 1
+    levels = climb_ended(ended(3), torch, Noisy(parts_from=3))
+    assert [level.status for level in levels] == [PASS] * 10
+
+
+@UNEQUAL
+@pytest.mark.parametrize("parts_from", [None, 3], ids=["never", "from 3 on"])
+def test_halves_that_end_at_different_epochs_fail_at_the_schedule(climb_ended, lengths, parts_from):
+    levels = climb_ended(*map(ended, lengths), Noisy(parts_from=parts_from))
+    found = failing(levels)
+    first = found.first_failure
+    assert (found.id, first.name, (first.keras, first.torch)) == ("schedule", "epochs", lengths)
+    trajectory = levels[IDS.index("trajectory")]
+    assert trajectory.status == PASS
+    assert f"compared up to epoch {min(lengths)}, from which on" in trajectory.origin
+
+
+@UNEQUAL
+def test_where_rounding_may_end_the_training_the_halves_may_end_apart(climb_ended, lengths):
+    levels = climb_ended(*map(ended, lengths), Noisy(parts_from=min(lengths)))
+    assert [level.status for level in levels] == [PASS] * 10
+    schedule = levels[IDS.index("schedule")]
+    assert f"from epoch {min(lengths)} on rounding decides" in schedule.origin
+    assert "training ends" in schedule.origin
+    assert [item.name for item in schedule.items] == ["learning_rate"] * min(lengths)
+
+
+@UNEQUAL
+def test_without_early_stopping_no_tolerance_allows_another_number_of_epochs(climb_ended, lengths):
+    halves = [ended(length, early_stopping=None) for length in lengths]
+    found = failing(climb_ended(*halves, Noisy(parts_from=0)))
+    first = found.first_failure
+    assert (found.id, first.name, (first.keras, first.torch)) == ("trajectory", "epochs", lengths)
+
+
+def everything_after(step):
+    """Another training from the epoch on that begins after a step."""
+
+    def change(parts):
+        for key in [key for key in parts.arrays if key.startswith("trajectory/")]:
+            if int(key.split("/")[1]) > step:
+                parts.arrays[key] = parts.arrays[key] + 1
+        parts.arrays["running_loss"][step:] += 1
+        for key in HISTORY_KEYS[:-1]:
+            for epoch in range(step // STEPS_PER_EPOCH, 3):
+                parts.history[key][epoch] += 1
+
+    return change
+
+
+@pytest.mark.parametrize("is_torch_longer", [True, False], ids=["torch longer", "keras longer"])
+def test_what_only_the_longer_half_trained_is_not_compared(climb_ended, is_torch_longer):
+    halves = [ended(2), ended(3, everything_after(4))]
+    levels = climb_ended(*(halves if is_torch_longer else halves[::-1]), Noisy(parts_from=2))
+    trajectory = levels[IDS.index("trajectory")]
+    assert trajectory.status == PASS
+    assert max(item.step for item in trajectory.items) == 4
+    assert max(item.epoch for item in trajectory.items) == 1
+    assert levels[IDS.index("schedule")].status == PASS
+
+
+@pytest.mark.parametrize(
+    ("key", "index", "named"),
+    [
+        ("trajectory/4/dense1.bias", (1,), ("dense1.bias", 4)),
+        ("running_loss", (3,), ("running loss", 4)),
+    ],
+)
+@UNEQUAL
+def test_a_difference_in_the_epochs_of_both_belongs_to_the_trajectory(
+    climb_ended, lengths, key, index, named
+):
+    if min(lengths) == 1:
+        key, index, named = key.replace("4", "2"), (1,), (named[0], 2)
+    halves = ended(lengths[0]), ended(lengths[1], moved(key, index, 1.0))
+    found = failing(climb_ended(*halves, Noisy(parts_from=min(lengths))))
+    assert found.id == "trajectory"
+    assert (found.first_failure.name, found.first_failure.step) == named
+
+
+def test_of_other_rates_and_another_end_what_comes_first_is_named(climb_ended):
+    found = failing(climb_ended(ended(3), ended(2, other_rates(1, worse=False))))
+    first = found.first_failure
+    assert (found.id, first.name, first.epoch) == ("schedule", "learning_rate", 1)
+    assert [item.name for item in found.items if item.status == FAIL] == ["learning_rate", "epochs"]
+
+
+@pytest.mark.parametrize("count", [0, 3, 5])
+def test_steps_that_do_not_fit_the_epochs_fail_also_where_training_may_end_early(
+    climb_ended, count
+):
+    torch = ended(2)
+    torch.arrays["running_loss"] = np.ones(count)
+    found = failing(climb_ended(ended(3), torch, Noisy(parts_from=2)))
+    first = found.first_failure
+    assert (found.id, first.name) == ("trajectory", "running loss")
+    assert (first.keras, first.torch) == ("float64 (6,)", f"float64 ({count},)")
+
+
+@pytest.mark.parametrize("lengths", [(3, 2), (2, 3), (2, 2)], ids=str)
+def test_as_many_steps_in_both_halves_that_do_not_fit_the_epochs_are_told(climb_ended, lengths):
+    halves = [ended(length) for length in lengths]
+    for half in halves:
+        half.arrays["running_loss"] = whole_parts().arrays["running_loss"]
+    unfit = "keras" if lengths[0] == 2 else "torch"
+    with pytest.raises(RunError, match=rf"/{unfit}: its running losses do not fit its epochs"):
+        climb_ended(*halves, Noisy(parts_from=2))
+
+
+def test_a_half_that_ends_before_its_first_epoch_does_not_pass(climb_ended):
+    for lengths in ((3, 0), (0, 3), (0, 0)):
+        for tolerance in (Float64Tolerance(), Noisy(parts_from=0)):
+            assert FAIL in [x.status for x in climb_ended(*map(ended, lengths), tolerance)]
+
+
 # The behaviour. Only where the rates part can the trajectory pass and the verdict differ.
 
 
@@ -497,6 +697,7 @@ def test_an_array_that_one_half_lacks_is_told(keras, tmp_path, key):
     [
         ("sha256",),
         ("sha256", "x_train"),
+        ("num_classes",),
         ("steps_per_epoch",),
         ("structure",),
         ("structure", "layers"),
@@ -509,6 +710,7 @@ def test_an_array_that_one_half_lacks_is_told(keras, tmp_path, key):
         ("settings",),
         ("settings", "layers"),
         ("settings", "layers", "dropout1"),
+        ("settings", "l2"),
         ("settings", "optimizer"),
         ("settings", "optimizer", "epsilon"),
     ],
@@ -638,9 +840,7 @@ def test_an_envelope_allows_what_nudged_runs_have_differed_by(keras, tmp_path, b
     nudged = whole_parts()
     for step in (5, 6):
         nudged.arrays[f"trajectory/{step}/conv1.kernel"][0, 0] += 0.5
-    envelope = Envelope(
-        [keras, nudged.write(tmp_path / "nudged")], factor=1.5, floor=0.0, rule=None
-    )
+    envelope = Envelope([keras, nudged.write(tmp_path / "nudged")], factor=1.5, floor=0.0)
     torch = whole_parts()
     torch.arrays["trajectory/5/dense1.bias"][1] += by
     levels = climb(keras, torch.write(tmp_path / "torch"), envelope)

@@ -8,25 +8,40 @@ from parity.trace import TraceWriter
 
 
 class Training:
-    """Stands in for a half: its only weight is the number of steps done."""
+    """Stands in for a half: its only weight is the number of steps done.
 
-    def __init__(self, *, steps_per_epoch, epochs):
+    Args:
+        steps_per_epoch: of the run.
+        epochs: that are planned.
+        ends_after: epochs after which training ends; all by default.
+        **options: of the recorder.
+    """
+
+    def __init__(self, *, steps_per_epoch, epochs, ends_after=None, **options):
         self.writer, self.asked, self.reported = TraceWriter(), [], []
+        self.evaluated = []
         self.step = 0
         recorder = Recorder(
             self.writer,
             steps_per_epoch=steps_per_epoch,
             epochs=epochs,
             report=lambda *progress: self.reported.append(progress),
+            **options,
         )
         recorder.on_start(self.weights)
-        for self.step in range(1, steps_per_epoch * epochs + 1):
+        for self.step in range(1, steps_per_epoch * (ends_after or epochs) + 1):
             recorder.on_step(1.0 / self.step, self.weights)
+            if self.step % steps_per_epoch == 0:
+                recorder.on_epoch_end(self.evaluate)
         recorder.on_end()
 
     def weights(self):
         self.asked.append(self.step)
         return {"w": np.array([self.step], np.float32)}
+
+    def evaluate(self):
+        self.evaluated.append(self.step)
+        return self.step / 2, self.step / 100
 
 
 def test_recorded_steps_are_1_2_5_and_these_times_powers_of_ten():
@@ -81,3 +96,44 @@ def test_every_step_is_reported_with_the_number_of_all_steps():
 def test_progress_is_optional():
     recorder = Recorder(TraceWriter(), steps_per_epoch=1, epochs=1)
     recorder.on_step(1.0, lambda: {})
+
+
+def test_training_samples_are_evaluated_once_at_the_end_of_every_epoch():
+    training = Training(steps_per_epoch=3, epochs=4)
+    assert training.evaluated == [3, 6, 9, 12]
+    assert training.writer.columns == {
+        "eval_loss": [1.5, 3.0, 4.5, 6.0],
+        "eval_accuracy": [0.03, 0.06, 0.09, 0.12],
+    }
+
+
+def test_where_nothing_is_to_be_evaluated_nothing_is_asked_for_and_no_column_kept():
+    training = Training(steps_per_epoch=3, epochs=4, evaluates=False)
+    assert training.evaluated == []
+    assert training.writer.columns == {}
+
+
+def test_evaluating_changes_nothing_else_that_is_kept():
+    with_it, without = (Training(steps_per_epoch=3, epochs=2, evaluates=e) for e in (True, False))
+    assert with_it.asked == without.asked
+    assert with_it.reported == without.reported
+    assert with_it.writer.facts == without.writer.facts
+    assert list(with_it.writer.arrays) == list(without.writer.arrays)
+    for key, array in with_it.writer.arrays.items():
+        np.testing.assert_array_equal(array, without.writer.arrays[key])
+
+
+def test_a_training_that_ends_early_is_kept_as_far_as_it_went():
+    training = Training(steps_per_epoch=3, epochs=9, ends_after=2)
+    assert training.asked == [0, 1, 2, 3, 5, 6]
+    assert training.writer.arrays["running_loss"].tolist() == [1 / step for step in range(1, 7)]
+    assert training.writer.columns["eval_loss"] == [1.5, 3.0]
+    # Progress counts the steps that were planned.
+    assert training.reported[-1] == (6, 27, 1 / 6)
+
+
+@pytest.mark.parametrize("outcome", [(0.5,), (0.5, 0.25, 1.0)], ids=["one", "three"])
+def test_an_evaluation_of_other_than_two_numbers_is_an_error(outcome):
+    recorder = Recorder(TraceWriter(), steps_per_epoch=1, epochs=1)
+    with pytest.raises(ValueError, match="zip"):
+        recorder.on_epoch_end(lambda: outcome)

@@ -30,6 +30,7 @@ def finish(*directories):
 """
 SUCCEED = "finish(*directories)"
 SLEEP = "time.sleep(60)"
+RENEWED = {"timeout_s": 1.5, "is_renewed": True}
 
 
 @pytest.fixture
@@ -230,6 +231,17 @@ def test_a_job_that_hangs_is_terminated(make_job):
     assert failure.job is slow
     assert "did not end within 1 s and was terminated" in failure.reason
     assert "--timeout" in failure.reason
+
+
+def test_a_limit_may_hold_for_each_step_that_is_told(make_job):
+    job = make_job()
+    steps = "for s in (1, 2, 3, 4): time.sleep(0.6); print(f'progress a0 {s}/4 loss=1', flush=True)"
+    assert run_scripts({job: f"{steps}\n{SUCCEED}"}, **RENEWED) == []
+    reason = reason_of(make_job("a", base=job.log.parent / "b"), f"{steps}\n{SLEEP}", **RENEWED)
+    assert "did not end within 1.5 s and was terminated" in reason
+    assert "did not end" in reason_of(
+        make_job("a", base=job.log.parent / "c"), steps, timeout_s=1.5
+    )
 
 
 def test_a_job_that_ignores_sigterm_is_killed_with_its_own_children(make_job, monkeypatch):

@@ -8,7 +8,7 @@ import pytest
 
 from parity.errors import InputError
 from parity.scenarios import SCENARIOS, scenario
-from parity.spec import Augmentation, ReduceLR, RunSpec
+from parity.spec import MODELS, Augmentation, EarlyStopping, ReduceLR, RunSpec
 
 NAN, INF, HUGE = math.nan, math.inf, 10**400
 
@@ -24,7 +24,14 @@ WRONG = [
     ("nudge", -1),
     *[("model", value) for value in ("", "Dropout", "resnet", 3)],
     *[("dtype", value) for value in ("float16", "float", "bfloat16", 32)],
-    *[("split", value) for value in ("first", "", 0.2)],
+    *[("split", value) for value in ("first", "", 0.2, "Sorted")],
+    *[("mode", value) for value in ("", "same", "Seeded", True, None)],
+    *[
+        (name, value)
+        for name in ("weight_decay", "l2", "label_noise", "leakage")
+        for value in (-0.1, -1e-300, NAN, INF, -INF, HUGE, True, "0.1", None)
+    ],
+    *[(name, value) for name in ("label_noise", "leakage") for value in (1.0000001, 2, 100)],
     *[("scenario", value) for value in (3, None, b"dropout")],
     *[
         ("device", value)
@@ -50,6 +57,11 @@ WRONG = [
     ("reduce_lr", 0.1),
     ("reduce_lr", [("factor", 0.1)]),
     ("reduce_lr", Augmentation()),
+    ("early_stopping", True),
+    ("early_stopping", 3),
+    ("early_stopping", [("patience", 3)]),
+    ("early_stopping", ReduceLR()),
+    ("reduce_lr", EarlyStopping()),
 ]
 
 WRONG_AUGMENTATION = [
@@ -69,6 +81,17 @@ WRONG_REDUCE_LR = [
     *[("cooldown", value) for value in (-1, 0.5, NAN, False, "0")],
     *[("min_delta", value) for value in (-1e-9, NAN, INF, "0", True)],
     *[("min_lr", value) for value in (-1e-9, NAN, INF, HUGE, None)],
+]
+
+WRONG_EARLY_STOPPING = [
+    *[("monitor", value) for value in ("val_accuracy", "accuracy", "eval_loss", "", None)],
+    *[("min_delta", value) for value in (-1e-9, NAN, INF, HUGE, "0", True)],
+    *[
+        (name, value)
+        for name in ("patience", "start_from_epoch")
+        for value in (-1, 0.5, 2.0, NAN, False, "0", None)
+    ],
+    *[("restore_best_weights", value) for value in (0, 1, "yes", None)],
 ]
 
 
@@ -105,6 +128,24 @@ def test_a_wrong_rule_for_the_rate_is_refused_by_name(name, value):
         RunSpec(reduce_lr={name: value})
 
 
+@wrong(WRONG_EARLY_STOPPING)
+def test_a_wrong_rule_for_the_end_is_refused_by_name(name, value):
+    with pytest.raises(InputError, match=rf"^early_stopping\.{name}="):
+        EarlyStopping(**{name: value})
+    with pytest.raises(InputError, match=rf"^early_stopping\.{name}="):
+        RunSpec(early_stopping={name: value})
+
+
+@pytest.mark.parametrize("model", [name for name in MODELS if name != "capacity"])
+def test_l2_is_refused_for_a_model_without_regularisers_which_the_message_names(model):
+    message = rf"^l2=0\.01: expected 0 for the model '{model}'; one of \('capacity',\) has it$"
+    with pytest.raises(InputError, match=message):
+        RunSpec(model=model, l2=0.01)
+    with pytest.raises(InputError, match=message):
+        RunSpec(model="capacity", l2=0.01).replace(model=model)
+    assert RunSpec(model=model, l2=0).l2 == 0
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -125,12 +166,23 @@ def test_a_wrong_rule_for_the_rate_is_refused_by_name(name, value):
         ("device", "cuda:0"),
         ("device", "cuda:13"),
         ("split", "last"),
+        ("split", "sorted"),
+        ("mode", "independent"),
+        ("model", "linear"),
+        *[(name, 5e-324) for name in ("weight_decay", "l2", "label_noise", "leakage")],
+        *[(name, value) for name in ("label_noise", "leakage") for value in (0, 1, 1.0)],
+        ("weight_decay", 0),
+        ("weight_decay", 1000),
+        ("l2", 1000.0),
         ("dtype", "float64"),
         ("augmentation", None),
         ("augmentation", Augmentation(rotation_range=360, shear_range=360, zoom_range=0.999)),
         ("augmentation", Augmentation()),
         ("reduce_lr", ReduceLR(patience=1, cooldown=0, min_delta=0, min_lr=0)),
         ("reduce_lr", ReduceLR(monitor="loss", factor=0.999)),
+        ("early_stopping", EarlyStopping()),
+        ("early_stopping", EarlyStopping("loss", 0.5, 7, True, 3)),
+        ("early_stopping", None),
     ],
 )
 def test_a_value_at_its_limit_is_taken_as_it_is(name, value):
@@ -150,8 +202,12 @@ def test_an_unknown_setting_is_refused_and_the_known_ones_are_listed():
 
 @pytest.mark.parametrize(
     ("group", "kind", "key"),
-    [("augmentation", Augmentation, "brightness_range"), ("reduce_lr", ReduceLR, "mode")],
-    ids=["augmentation", "reduce_lr"],
+    [
+        ("augmentation", Augmentation, "brightness_range"),
+        ("reduce_lr", ReduceLR, "mode"),
+        ("early_stopping", EarlyStopping, "baseline"),
+    ],
+    ids=["augmentation", "reduce_lr", "early_stopping"],
 )
 def test_an_unknown_setting_of_a_group_is_refused_and_the_known_ones_are_listed(group, kind, key):
     with pytest.raises(InputError, match=f"unknown setting '{group}.{key}'") as told:
@@ -178,6 +234,23 @@ def test_groups_may_be_mappings_and_are_then_the_same_spec():
     assert spec == RunSpec(
         augmentation=Augmentation(zoom_range=0.1), reduce_lr=ReduceLR(patience=2, factor=0.5)
     )
+
+
+def test_early_stopping_may_be_a_mapping_and_survives_json():
+    rule = {"monitor": "loss", "patience": 2, "restore_best_weights": True}
+    spec = RunSpec(early_stopping=rule, weight_decay=0.1, l2=0.01, mode="independent")
+    assert spec.early_stopping == EarlyStopping(
+        monitor="loss", min_delta=0.0, patience=2, restore_best_weights=True, start_from_epoch=0
+    )
+    text = json.dumps(spec.to_dict(), allow_nan=False)
+    assert RunSpec.from_dict(json.loads(text)) == spec
+    assert json.loads(text)["early_stopping"]["patience"] == 2
+
+
+def test_what_is_new_is_off_by_default():
+    spec = RunSpec()
+    assert (spec.weight_decay, spec.l2, spec.label_noise, spec.leakage) == (0, 0, 0, 0)
+    assert (spec.early_stopping, spec.mode, spec.split) == (None, "seeded", "random")
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

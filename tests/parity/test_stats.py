@@ -10,6 +10,7 @@ from statsmodels.stats.weightstats import DescrStatsW, ttost_ind, ttost_paired
 
 from parity.stats import (
     Equivalence,
+    decide,
     equivalence_of_groups,
     equivalence_of_pairs,
     equivalence_power,
@@ -44,6 +45,33 @@ def test_p_of_groups_is_that_of_statsmodels(sizes, margin):
     a, b = groups(3, *sizes, spread=2)
     p, _, _ = ttost_ind(a, b, -margin, margin, usevar="unequal")
     assert equivalence_of_groups(a, b, margin).p == pytest.approx(p, rel=1e-10)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("shift", [-3.0, -0.5, 0.0, 0.5, 3.0])
+@pytest.mark.parametrize("margin", [0.1, 0.4, 2.0])
+def test_p_of_a_difference_of_pairs_beyond_the_margin_is_that_of_statsmodels(seed, shift, margin):
+    a, b = groups(seed, shift=shift)
+    ours = equivalence_of_pairs(a, b, margin)
+    differences = DescrStatsW(a - b)
+    if ours.difference > 0:
+        _, p, _ = differences.ttest_mean(margin, alternative="larger")
+    else:
+        _, p, _ = differences.ttest_mean(-margin, alternative="smaller")
+    assert ours.p_different == pytest.approx(p, rel=1e-9)
+    assert ours.p_zero == pytest.approx(differences.ttest_mean(0)[1], rel=1e-9)
+
+
+@pytest.mark.parametrize("sizes", [(12, 12), (5, 30), (30, 5), (2, 2)], ids=str)
+@pytest.mark.parametrize("shift", [-3.0, -0.5, 0.5, 3.0])
+def test_p_of_a_difference_of_groups_beyond_the_margin_is_that_of_scipy(sizes, shift):
+    a, b = groups(4, *sizes, shift=shift, spread=2)
+    ours = equivalence_of_groups(a, b, 0.4)
+    is_above = ours.difference > 0
+    moved, side = (a - 0.4, "greater") if is_above else (a + 0.4, "less")
+    p = stats.ttest_ind(moved, b, equal_var=False, alternative=side).pvalue
+    assert ours.p_different == pytest.approx(p, rel=1e-9)
+    assert ours.p_zero == pytest.approx(stats.ttest_ind(a, b, equal_var=False).pvalue, rel=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -148,6 +176,52 @@ def test_the_interval_lies_within_the_margins_exactly_where_the_verdict_is_equiv
         assert (result.verdict == "equivalent") == within
 
 
+def test_the_interval_lies_beyond_a_margin_exactly_where_the_verdict_is_different():
+    found = set()
+    for seed in range(300):
+        a, b = groups(seed, n_a=6, n_b=6, shift=-1 if seed % 2 else 1)
+        result = equivalence_of_pairs(a, b, 0.5)
+        beyond = result.low > 0.5 or result.high < -0.5
+        assert (result.verdict == "different") == beyond
+        found.add((result.verdict, result.difference > 0))
+    assert {("different", True), ("different", False), ("inconclusive", True)} <= found
+
+
+def test_a_difference_that_surely_exists_but_is_within_the_margin_is_not_different():
+    result = equivalence_of_pairs([1.10, 2.11, 3.09, 4.10], [1, 2, 3, 4], 0.5)
+    assert result.p_zero < 0.001
+    assert result.p_different > 0.999
+    assert result.verdict == "equivalent"
+
+
+@pytest.mark.parametrize(
+    ("difference", "p", "p_different", "p_zero"),
+    [(0.0, 0.0, 1.0, 1.0), (0.25, 0.0, 1.0, 0.0), (0.5, 1.0, 1.0, 0.0), (0.75, 1.0, 0.0, 0.0)],
+)
+@pytest.mark.parametrize("sign", [1, -1])
+def test_without_any_spread_every_p_is_certain(difference, p, p_different, p_zero, sign):
+    a = [1.0 + sign * difference, 2.0 + sign * difference, 3.0 + sign * difference]
+    result = equivalence_of_pairs(a, [1.0, 2.0, 3.0], 0.5)
+    assert (result.p, result.p_different, result.p_zero) == (p, p_different, p_zero)
+    assert result.low == result.high == sign * difference
+
+
+@pytest.mark.parametrize(
+    ("p", "p_different", "verdict"),
+    [
+        (0.0, 1.0, "equivalent"),
+        (0.049, 1.0, "equivalent"),
+        (0.05, 1.0, "inconclusive"),  # at the level is not below it
+        (0.5, 0.5, "inconclusive"),
+        (1.0, 0.05, "inconclusive"),
+        (1.0, 0.049, "different"),
+    ],
+)
+def test_corrected_p_values_decide_as_others_do(p, p_different, verdict):
+    assert decide(p, p_different, 0.05) == verdict
+    assert decide(p / 10, p_different / 10, 0.005) == verdict
+
+
 def test_by_hand_with_three_pairs():
     """Differences 1, 2, 3: mean 2, standard error 1 / sqrt(3), t = (2 - 4) sqrt(3) on 2 degrees."""
     result = equivalence_of_pairs([2, 4, 6], [1, 2, 3], 4)
@@ -158,6 +232,9 @@ def test_by_hand_with_three_pairs():
     assert isinstance(result, Equivalence)
     assert result.difference == 2
     assert result.p == pytest.approx(by_hand, rel=1e-12)
+    assert result.p_different == pytest.approx(1 - by_hand, rel=1e-12)
+    # No difference: again t = 2 sqrt(3), on both sides.
+    assert result.p_zero == pytest.approx(2 * by_hand, rel=1e-12)
     assert result.n == 3
 
 

@@ -120,6 +120,44 @@ def test_a_diverged_history_is_strict_json_and_comes_back(tmp_path):
     assert math.isnan(trace.facts["worst"])
 
 
+def test_further_columns_stand_in_the_history_after_keras_own(tmp_path):
+    write_json(tmp_path / "spec.json", {})
+    writer = TraceWriter()
+    for value in (0.5, 0.75):
+        writer.columns.setdefault("eval_accuracy", []).append(value)
+    writer.columns["eval_loss"] = [2.0, math.nan]
+    result = RunResult({"loss": [1.0, 0.5], "accuracy": [0.25, 0.5]}, {}, 1.0)
+    writer.write(tmp_path, environment={}, result=result)
+    written = strict(tmp_path / "history.json")
+    assert list(written) == ["loss", "accuracy", "eval_accuracy", "eval_loss"]
+    assert written["eval_accuracy"] == [0.5, 0.75]
+    assert written["eval_loss"] == [2.0, "NaN"]
+    history = Trace(tmp_path).history
+    assert history["eval_accuracy"] == [0.5, 0.75]
+    assert math.isnan(history["eval_loss"][1])
+    assert list(result.history) == ["loss", "accuracy"]  # the result is as it was
+
+
+def test_without_further_columns_the_history_is_that_of_the_result(tmp_path):
+    write_json(tmp_path / "spec.json", {})
+    result = RunResult({"loss": [1.0], "accuracy": [0.25]}, {}, 1.0)
+    TraceWriter().write(tmp_path, environment={}, result=result)
+    assert strict(tmp_path / "history.json") == result.history
+
+
+def test_a_further_column_of_another_length_is_damage(tmp_path):
+    write_json(tmp_path / "spec.json", {})
+    writer = TraceWriter(columns={"eval_loss": [1.0, 2.0]})
+    writer.write(tmp_path, environment={}, result=RunResult({"loss": [1.0]}, {}, 1.0))
+    with pytest.raises(RunError, match=r"history\.json are not equally long"):
+        Trace(tmp_path)
+
+
+def test_every_writer_has_columns_of_its_own():
+    TraceWriter().columns["eval_loss"] = [1.0]
+    assert TraceWriter().columns == {}
+
+
 def test_floats_that_json_lacks_are_words_at_any_depth():
     value = {"a": [math.nan, {"b": (math.inf, -math.inf, 1.5, "text", None, 3)}]}
     words = {"a": ["NaN", {"b": ["Infinity", "-Infinity", 1.5, "text", None, 3]}]}

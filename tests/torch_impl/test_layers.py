@@ -11,12 +11,19 @@ import torch
 from helpers import assert_same_bits, assert_same_weights
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 from torch import nn
 
 import keras_impl.models
 import keras_impl.weights
 from parity.spec import DTYPES, MODELS, RunSpec
-from torch_impl.layers import Dropout, Flatten, glorot_uniform, initialise
+from torch_impl.layers import (
+    Dropout,
+    Flatten,
+    glorot_uniform,
+    initialise,
+    initialise_independently,
+)
 from torch_impl.models import build_model
 from torch_impl.philox import stateless_keep
 from torch_impl.seeds import KerasSeeds
@@ -285,3 +292,108 @@ def test_initialise_repeats_with_the_same_seed_and_differs_with_another():
 
     assert torch.equal(weights(1), weights(1))
     assert not torch.equal(weights(1), weights(2))
+
+
+# Fan in and fan out of a kernel, by hand: a convolution sees height × width of each channel.
+GLOROT = {
+    "dense": (lambda: nn.Linear(700, 90), 700, 90),
+    "dense_widening": (lambda: nn.Linear(30, 900), 30, 900),
+    "conv": (lambda: nn.Conv2d(8, 64, 3), 8 * 9, 64 * 9),
+    "conv_not_square": (lambda: nn.Conv2d(40, 20, (2, 5)), 40 * 10, 20 * 10),
+}
+
+
+RARE = 1e-5  # a test that rejects what is right so seldom
+
+
+def share_of_limit(weight, fan_in, fan_out):
+    """The weights as numbers in [-1, 1], if they are Glorot-uniform."""
+    return weight.detach().numpy().ravel() / (6 / (fan_in + fan_out)) ** 0.5
+
+
+def is_uniform(values):
+    """Whether numbers could be drawn from [-1, 1] evenly (Kolmogorov and Smirnov)."""
+    return stats.kstest(values, stats.uniform(-1, 2).cdf).pvalue > RARE
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("make", "fan_in", "fan_out"), GLOROT.values(), ids=GLOROT)
+def test_independent_kernels_are_uniform_up_to_glorots_limit(make, fan_in, fan_out, dtype):
+    torch.manual_seed(1)
+    layer = make().to(getattr(torch, dtype))
+    # Torch's default, which has another limit, does not pass.
+    assert not is_uniform(share_of_limit(layer.weight, fan_in, fan_out))
+    initialise_independently(nn.Sequential(layer))
+    values = share_of_limit(layer.weight, fan_in, fan_out)
+    assert len(values) > 4000
+    assert 0.999 < np.abs(values).max() <= 1 + 1e-6
+    assert is_uniform(values)
+    assert str(layer.weight.dtype) == f"torch.{dtype}"
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_an_independent_model_has_keras_distributions_and_other_weights(model):
+    spec = RunSpec(model=model, seed=5)
+    seeded, _ = build_model(spec, (28, 28, 1), 10)
+    independent, _ = build_model(spec.replace(mode="independent"), (28, 28, 1), 10)
+    ours, theirs = get_weights(independent), get_weights(seeded)
+    assert {k: (v.shape, v.dtype) for k, v in ours.items()} == {
+        k: (v.shape, v.dtype) for k, v in theirs.items()
+    }
+    for name, weight in ours.items():
+        if name.endswith("bias"):
+            assert_same_bits(weight, np.zeros_like(weight))
+            continue
+        assert (weight != theirs[name]).any()
+        *field, channels_in, channels_out = weight.shape
+        limit = (6 / (np.prod(field) * (channels_in + channels_out))) ** 0.5
+        assert np.abs(weight).max() <= limit * (1 + 1e-6)
+        assert np.abs(theirs[name]).max() <= limit * (1 + 1e-6)
+        assert is_uniform(weight.ravel() / limit)
+        assert stats.ks_2samp(weight.ravel(), theirs[name].ravel()).pvalue > RARE
+
+
+def test_dropout_becomes_torchs_own_of_the_same_rate_in_its_place():
+    model = nn.Sequential(nn.Linear(4, 3), Dropout(0.25), nn.ReLU(), Dropout(0.0), nn.Linear(3, 2))
+    initialise_independently(model)
+    kinds = [type(layer) for layer in model]
+    assert kinds == [nn.Linear, nn.Dropout, nn.ReLU, nn.Dropout, nn.Linear]
+    assert [model[1].p, model[3].p] == [0.25, 0.0]
+    network, _ = build_model(RunSpec(model="dropout", mode="independent"), (12, 20, 3), 5)
+    seeded, _ = build_model(RunSpec(model="dropout"), (12, 20, 3), 5)
+    assert [name for name, _ in network.named_children()] == [
+        name for name, _ in seeded.named_children()
+    ]
+    assert [network.dropout1.p, network.dropout2.p] == [0.25, 0.5]
+
+
+def test_independent_weights_follow_from_torchs_generator():
+    def weights(seed):
+        torch.manual_seed(seed)
+        model = nn.Sequential(nn.Conv2d(1, 2, 3, bias=False), nn.Linear(5, 3))
+        initialise_independently(model)
+        return model.state_dict()
+
+    first, again, other = weights(1), weights(1), weights(2)
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not torch.equal(first["1.weight"], other["1.weight"])
+
+
+def test_the_seed_of_a_spec_decides_an_independent_model_and_the_masks_that_follow():
+    def outcome(seed, before):
+        torch.manual_seed(before)
+        model, _ = build_model(
+            RunSpec(model="dropout", mode="independent", seed=seed), (12, 20, 3), 5
+        )
+        return get_weights(model), model.dropout1(torch.ones(3, 4, 5, 6))
+
+    (first, mask), (again, same), (other, third) = outcome(1, 7), outcome(1, 8), outcome(2, 7)
+    assert_same_weights(again, first)
+    assert torch.equal(same, mask)
+    assert (other["conv1.kernel"] != first["conv1.kernel"]).any()
+    assert not torch.equal(third, mask)
+
+
+def test_keras_generators_do_not_move_an_independent_model():
+    keras_seeds = build_model(RunSpec(mode="independent", seed=3), (12, 20, 3), 5)[1]
+    assert keras_seeds.python.getstate() == KerasSeeds(3).python.getstate()

@@ -1,0 +1,271 @@
+"""The Ray engine: each chunk is a Ray task, on a cluster that is started here or that is running.
+
+A Ray task hands its chunk to the local engine of its node, so that a framework runs in a child
+process of its own and never inside of a Ray worker. When a worker or a node dies, Ray runs the task
+again elsewhere; what the chunk had finished is in the store, and is left out. The child of a dead
+worker ends by itself, and while it does not yet know, it computes the same bits.
+
+Results do not travel through Ray: a task writes them to the store, and returns its failures. On a
+cluster of one node the store may be a folder; several nodes need a folder that they share, or a
+URL. Each node needs the project, its interpreters and the packages that the driver has; a task on a
+node with other versions fails, since its results would stand under the wrong key.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import signal
+import socket
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from parity.child_process import environment
+from parity.engines import local
+from parity.engines.local import EngineOptions, OnChange
+from parity.errors import InputError, ParityError, RunError
+from parity.runner import Signals
+from parity.store import open_store
+from parity.task import Task, code, versions
+
+MAX_RETRIES = 3  # of a chunk whose worker or node died
+MAX_SUBMITTED = 500  # chunks that Ray knows of at a time: as many nodes find work
+OBJECT_STORE = 128 * 2**20  # bytes; nothing large travels through Ray
+CONNECT_S = 5.0  # seconds in which an address must answer
+CANCEL_S = 10.0  # seconds for cancelled tasks to end their children
+
+# Read by Ray when it is imported: no telemetry, and no copies of the cluster's log in our output.
+_ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS_SKIP_REGEX": "(?s)."}
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Where chunks run.
+
+    Attributes:
+        address: HOST:PORT of a running cluster, or "auto" for one on this machine, which is left
+            running; None starts a cluster on this machine, with `workers` CPUs, and ends it.
+        num_cpus: CPUs that a task takes.
+        num_gpus: GPUs that a task takes.
+
+    Raises:
+        InputError: a task would take nothing, so that nothing would limit their number.
+    """
+
+    address: str | None = None
+    num_cpus: float = 1.0
+    num_gpus: float = 0.0
+
+    def __post_init__(self) -> None:
+        if min(self.num_cpus, self.num_gpus) < 0 or self.num_cpus + self.num_gpus == 0:
+            raise InputError(
+                f"--cpus {self.num_cpus:g} --gpus {self.num_gpus:g}: expected 0 or more, and one "
+                "above 0, since they limit how many tasks run at a time"
+            )
+
+    def run(
+        self, chunks: Sequence[Sequence[Task]], options: EngineOptions, on_change: OnChange
+    ) -> None:
+        """Runs all chunks, as `parity.engines.local.run` does.
+
+        Args:
+            chunks: tasks that share half, device and threads.
+            options: how they are run; interpreters are those of the nodes, `scratch` is not used,
+                and `command` must be importable there.
+            on_change: called with (number of the chunk, tasks done in it, {key: reason}) when a
+                chunk has ended.
+
+        Raises:
+            InputError: Ray is missing, the address cannot be reached, or no node has what a task
+                takes.
+            RunError: Ray cannot start a cluster here.
+            KeyboardInterrupt: SIGINT, SIGTERM or SIGHUP was received; all tasks have been
+                cancelled, and what has finished is in the store.
+        """
+        ray = _import_ray()
+        with self._connected(ray, options.workers), Signals() as signals, signals.raised():
+            self._check_nodes(ray)
+            self._run(ray, chunks, options, on_change)
+
+    def _run(
+        self,
+        ray: Any,
+        chunks: Sequence[Sequence[Task]],
+        options: EngineOptions,
+        on_change: OnChange,
+    ) -> None:
+        halves = {tasks[0].half for tasks in chunks}
+        made = {half: _made(half, options.pythons[half]) for half in halves}
+        submit = self._remote(ray)
+        waiting = iter(enumerate(chunks))
+        running: dict[Any, int] = {}
+        try:
+            while True:
+                for number, tasks in itertools.islice(waiting, MAX_SUBMITTED - len(running)):
+                    running[submit(tuple(tasks), options, made[tasks[0].half])] = number
+                if not running:
+                    return
+                for ended in ray.wait(list(running), num_returns=1)[0]:
+                    number = running.pop(ended)
+                    tasks = chunks[number]
+                    on_change(number, len(tasks), _failures(ray, ended, tasks, options.store))
+        finally:
+            for task in running:
+                ray.cancel(task)
+            if running:
+                ray.wait(list(running), num_returns=len(running), timeout=CANCEL_S)
+
+    def _remote(self, ray: Any) -> Callable[..., Any]:
+        # So that workers import this project and what the driver imports beside it.
+        paths = environment(sys.executable).get("PYTHONPATH")
+        remote = ray.remote(
+            num_cpus=self.num_cpus,
+            num_gpus=self.num_gpus,
+            max_retries=MAX_RETRIES,
+            runtime_env={"env_vars": {"PYTHONPATH": paths}} if paths else None,
+        )
+        return remote(run_on_node).remote
+
+    @contextmanager
+    def _connected(self, ray: Any, workers: int) -> Iterator[None]:
+        if ray.is_initialized():  # by the caller, who also ends it
+            yield
+            return
+        is_quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+        is_main = threading.current_thread() is threading.main_thread()
+        # Ray puts a handler of its own in the place of this one, for good.
+        handler = signal.getsignal(signal.SIGTERM)
+        try:
+            if self.address is None:
+                _start(ray, num_cpus=workers, **is_quiet)
+            else:
+                _connect(ray, self.address, **is_quiet)
+            yield
+        finally:
+            ray.shutdown()
+            if is_main and handler is not None:
+                signal.signal(signal.SIGTERM, handler)
+
+    def _check_nodes(self, ray: Any) -> None:
+        """Ray would wait for a node that can run a task, without a word and without end."""
+        needed = {"CPU": self.num_cpus, "GPU": self.num_gpus}
+        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        if not any(all(node.get(name, 0) >= needed[name] for name in needed) for node in nodes):
+            found = ", ".join(
+                f"{node.get('CPU', 0):g} and {node.get('GPU', 0):g}" for node in nodes
+            )
+            raise InputError(
+                f"--cpus {self.num_cpus:g} --gpus {self.num_gpus:g}: no node has as many for a "
+                f"task; the nodes have {found}; ask for less, or add a node"
+            )
+
+
+def run_on_node(
+    tasks: tuple[Task, ...], options: EngineOptions, made: Mapping[str, Any]
+) -> dict[str, str]:
+    """Runs a chunk on the present node, in a Ray worker.
+
+    Args:
+        tasks: the chunk.
+        options: of the engine.
+        made: code and versions of the half, as the driver has them.
+
+    Returns:
+        {key: reason} of the tasks that failed.
+
+    Raises:
+        InputError: the node has other code or other versions, or cannot use the store.
+    """
+    half = tasks[0].half
+    found = _made(half, options.pythons[half])
+    if found != made:
+        raise InputError(
+            f"the node {socket.gethostname()} has {found}; expected {dict(made)}, as the driver "
+            "has; install the same there"
+        )
+    failures: dict[str, str] = {}
+
+    def change(number: int, num_done: int, reasons: Mapping[str, str]) -> None:
+        failures.update(reasons)
+
+    with tempfile.TemporaryDirectory(prefix="parity-chunk-") as scratch:
+        here = replace(options, scratch=Path(scratch), workers=1)
+        try:
+            local.run([tasks], here, change)
+        except KeyboardInterrupt as error:
+            if error.args == (signal.SIGTERM.name,):
+                # The worker is ended from outside. Ray takes the interrupt for its own way to
+                # cancel a task, and would not run it again.
+                raise SystemExit("terminated") from error
+            raise
+    return failures
+
+
+def _made(half: str, python: str) -> dict[str, Any]:
+    return {**code(half), **versions(half, python)}
+
+
+def _failures(ray: Any, ended: Any, tasks: Sequence[Task], store: str) -> dict[str, str]:
+    try:
+        return ray.get(ended)
+    except ray.exceptions.RayError as error:
+        cause = getattr(error, "cause", None)
+        reason = str(cause) if isinstance(cause, ParityError) else f"Ray: {_line(error)}"
+        finished = open_store(store)
+        return {task.key: reason for task in tasks if task.key not in finished}
+
+
+def _import_ray() -> Any:
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    try:
+        import ray
+    except ImportError as error:
+        raise InputError(
+            f"--engine ray needs Ray ({error}); install it: "
+            f"{sys.executable} -m pip install 'keras-torch-parity[ray]'; or use --engine local"
+        ) from error
+    return ray
+
+
+def _start(ray: Any, **settings: Any) -> None:
+    try:
+        ray.init(
+            address="local",
+            include_dashboard=False,
+            object_store_memory=OBJECT_STORE,
+            **settings,
+        )
+    except Exception as error:  # of many kinds, from sockets to subprocesses
+        raise RunError(
+            f"Ray cannot start a cluster on this machine ({_line(error)}); see the newest logs in "
+            "/tmp/ray, or use --engine local"
+        ) from error
+
+
+def _connect(ray: Any, address: str, **settings: Any) -> None:
+    try:
+        if address != "auto":
+            # Ray itself would try for a quarter of an hour, and tell of every attempt.
+            host, _, port = address.rpartition(":")
+            socket.create_connection((host, int(port)), timeout=CONNECT_S).close()
+        ray.init(address=address, **settings)
+    except Exception as error:  # as above
+        raise InputError(
+            f"--ray-address {address}: cannot be reached ({_line(error)}); expected HOST:PORT of a "
+            "running cluster, as `ray start --head` prints it, or auto; or leave it out to start "
+            "a cluster here"
+        ) from error
+
+
+def _line(error: BaseException) -> str:
+    """What an error says, without tracebacks and colours, as a line."""
+    lines = [line.strip() for line in str(error).split("\n") if line.strip()]
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,94 @@
+"""What images are compared by: small ones, blurred ones, spectra.
+
+All of these work in blocks, so that nothing larger than their result is in memory.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+MAX_SIDE = 32
+_BLOCK = 64
+
+
+def shrink(images: np.ndarray, index: np.ndarray) -> np.ndarray:
+    """Selects images and averages blocks of pixels, so that no side is longer than MAX_SIDE."""
+    factors = [math.ceil(side / MAX_SIDE) for side in images.shape[1:3]]
+    small = np.empty((len(index), *_pooled(images[:1], *factors).shape[1:]), np.float32)
+    for start in range(0, len(index), _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        small[rows] = _pooled(images[index[rows]], *factors)
+    return small
+
+
+def blurred(images: np.ndarray) -> np.ndarray:
+    """Returns images low-passed with the weights 1 2 1, at half the resolution, normalised.
+
+    Args:
+        images: float32 (N, H, W, C).
+
+    Returns:
+        float32 (N, D).
+    """
+    return _in_blocks(_blurred, images)
+
+
+def spectrum(images: np.ndarray) -> np.ndarray:
+    """Returns absolute values of the Fourier transform, without the mean, up to the seventh wave.
+
+    They do not change when an image is shifted, as far as nothing new enters at the edge.
+
+    Args:
+        images: float32 (N, H, W, C).
+
+    Returns:
+        float32 (N, D), of norm 1, or 0 for an image of one colour.
+    """
+    return _in_blocks(_spectrum, images)
+
+
+def normalised(array: np.ndarray, axes: int) -> np.ndarray:
+    """Flattens what follows the first axes, and gives it mean 0 and norm 1; flat images get 0."""
+    rows = array.reshape(*array.shape[:axes], -1)
+    rows = rows - rows.mean(axis=-1, keepdims=True)
+    norm = np.sqrt(np.einsum("...d,...d->...", rows, rows))[..., None]
+    # A constant image has a norm of rounding errors, which must not become a structure.
+    rows /= np.where(norm > 1e-5 * math.sqrt(rows.shape[-1]), norm, np.inf)
+    return rows
+
+
+def _in_blocks(view: Callable[[np.ndarray], np.ndarray], images: np.ndarray) -> np.ndarray:
+    blocks = range(0, len(images), _BLOCK)
+    return np.concatenate([view(images[start : start + _BLOCK]) for start in blocks])
+
+
+def _blurred(images: np.ndarray) -> np.ndarray:
+    for axis in (1, 2):
+        size = images.shape[axis]
+        padded = np.pad(images, [(int(a == axis),) * 2 for a in range(4)], mode="edge")
+        first, second, third = (padded.take(range(start, start + size), axis) for start in range(3))
+        images = (first + 2 * second + third) / 4
+    return normalised(_pooled(images, *(1 + (side >= 8) for side in images.shape[1:3])), 1)
+
+
+def _spectrum(images: np.ndarray) -> np.ndarray:
+    waves = np.abs(np.fft.rfft2(images, axes=(1, 2)))
+    waves[:, 0, 0] = 0
+    height, high = images.shape[1], min(7, (images.shape[1] - 1) // 2)
+    rows = [*range(high + 1), *range(height - high, height)]
+    spectrum = waves[:, rows, :8].reshape(len(images), -1).astype(np.float32)
+    norm = np.linalg.norm(spectrum, axis=1, keepdims=True)
+    return spectrum / np.where(norm > 0, norm, 1)
+
+
+def _pooled(images: np.ndarray, down: int, across: int) -> np.ndarray:
+    if down == across == 1:
+        return images
+    count, height, width, channels = images.shape
+    height, width = height // down, width // across
+    blocks = images[:, : height * down, : width * across]
+    blocks = blocks.reshape(count, height, down, width, across, channels)
+    return blocks.mean(axis=(2, 4), dtype=np.float32)

@@ -1,0 +1,170 @@
+"""The result of a sweep: its JSON form `parity.sweep/1`, and its text."""
+
+from __future__ import annotations
+
+import textwrap
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from parity.agreement import Agreement, Comparison, ScenarioVerdicts, compare
+from parity.report.terminal import WIDTH, Line, plain
+from parity.scenarios import SCENARIOS
+from parity.sweep import Sweep
+from parity.trace import encode_floats
+
+SCHEMA = "parity.sweep/1"
+MAX_FAILURES = 10  # shown; all are in the JSON
+MAX_REASON = 4  # lines of each
+MAX_NEEDED = 9999  # more seeds are not counted out
+
+_STYLES = {
+    "pass": "bold green",
+    "equivalent": "green",
+    "fail": "bold red",
+    "different": "bold red",
+    "incomplete": "bold red",
+    "inconclusive": "yellow",
+}
+
+
+@dataclass(frozen=True)
+class SweepResult:
+    """What came of a sweep.
+
+    Attributes:
+        verdict: "pass", "fail", "inconclusive", or "incomplete" if a run is missing.
+        mode: "seeded" or "independent".
+        agreement: of the finished runs.
+        num_runs: finished runs.
+        num_run_now: of these, runs that were not finished before.
+        failures: a row for each missing run.
+        wall_s: mean seconds of training by half.
+    """
+
+    verdict: str
+    mode: str
+    agreement: Agreement
+    num_runs: int
+    num_run_now: int
+    failures: tuple[dict[str, Any], ...]
+    wall_s: dict[str, float]
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the result as `parity.sweep/1`."""
+        agreement = self.agreement.to_json()
+        del agreement["verdict"]
+        counts = {"finished": self.num_runs, "failed": len(self.failures), "now": self.num_run_now}
+        return encode_floats(
+            {
+                "schema": SCHEMA,
+                "verdict": self.verdict,
+                "mode": self.mode,
+                "runs": counts,
+                **agreement,
+                "wall_s": self.wall_s,
+                "failures": list(self.failures),
+            }
+        )
+
+
+def result_of(sweep: Sweep, *, mode: str) -> SweepResult:
+    """Judges a sweep."""
+    agreement = compare(sweep.rows, SCENARIOS, mode=mode)
+    seconds: dict[str, list[float]] = {}
+    for row in sweep.rows:
+        seconds.setdefault(row.half, []).append(row.wall_s)
+    return SweepResult(
+        verdict=agreement.verdict if sweep.is_complete else "incomplete",
+        mode=mode,
+        agreement=agreement,
+        num_runs=len(sweep.rows),
+        num_run_now=sweep.num_run,
+        failures=tuple(sweep.failures),
+        wall_s={half: sum(values) / len(values) for half, values in seconds.items()},
+    )
+
+
+def sweep_lines(result: SweepResult) -> list[Line]:
+    """Returns the report: verdicts, comparisons, failures, and a sentence."""
+    lines: list[Line] = [[(f"  {'scenario':<24}{'expected':<12}{'keras':<21}torch", "dim")]]
+    lines += [_verdict_line(row) for row in result.agreement.verdicts]
+    lines.append([])
+    heading = f"  {'scenario':<24}{'quantity':<10}{'torch-keras, interval':>21}"
+    lines.append([(f"{heading}{'p':>7}{'power':>6}", "dim")])
+    lines += [_comparison_line(row) for row in result.agreement.comparisons]
+    lines.append([])
+    lines += failure_lines(result)
+    told = _wrapped(_sentence(result), "  ")
+    return [*lines, *([(row, _STYLES[result.verdict])] for row in told), []]
+
+
+def _verdict_line(row: ScenarioVerdicts) -> Line:
+    told = [_counts(row, counts) for counts in (row.keras, row.torch)]
+    is_expected = row.expected in (None, row.most(row.keras))
+    style = "" if row.agrees and is_expected else "bold red"
+    name = f"  {row.scenario:<24}{row.expected or '-':<12}"
+    return [(name, ""), (f"{told[0]:<21}{told[1]}", style)]
+
+
+def _counts(row: ScenarioVerdicts, counts: Mapping[str, int]) -> str:
+    verdict = row.most(counts)
+    return f"{verdict} {counts[verdict]}/{row.num_seeds}"
+
+
+def _comparison_line(row: Comparison) -> Line:
+    found = row.equivalence
+    scale = 1 if row.quantity == "epochs" else 100  # accuracies in points
+    # Of the pairs it is Keras minus torch that was tested; people ask for the change by the port.
+    low, middle, high = (
+        _signed(-value * scale) for value in (found.high, found.difference, found.low)
+    )
+    quantity = row.quantity.replace("effect on ", "Δ")
+    p = row.p_different if row.verdict == "different" else found.p
+    numbers = f"{quantity:<10}{middle:>7}{f'{low} {high}':>14}{p:>7.1g}{found.power:>6.2f}"
+    mark = {"equivalent": " =", "different": " differs", "inconclusive": " ?"}[row.verdict]
+    if row.verdict == "inconclusive":
+        is_countable = found.n_needed is not None and found.n_needed <= MAX_NEEDED
+        mark += f" n {found.n_needed}" if is_countable else f" n>{MAX_NEEDED}"
+    return [(f"  {row.scenario:<24}{numbers}", ""), (mark, _STYLES[row.verdict])]
+
+
+def _signed(value: float) -> str:
+    """Two digits; none where the value takes the room of three."""
+    value = round(value, 2) + 0.0  # no -0
+    return f"{value:+.2f}" if abs(value) < 99.995 else f"{value:+.0f}"
+
+
+def failure_lines(result: SweepResult) -> list[Line]:
+    """Returns the first missing runs with their reasons."""
+    lines: list[Line] = []
+    for row in result.failures[:MAX_FAILURES]:
+        where = f"  missing: {row['scenario']} seed {row['seed']} {row['half']}"
+        reason = str(row["reason"]).strip().partition("\n")[0]
+        lines.append([(where, "bold red")])
+        lines += [[(told, "")] for told in _wrapped(reason, "    ", max_lines=MAX_REASON)]
+    if len(result.failures) > MAX_FAILURES:
+        lines.append([(f"  ... and {len(result.failures) - MAX_FAILURES} more", "bold red")])
+    return [*lines, []] if lines else []
+
+
+def _sentence(result: SweepResult) -> str:
+    runs = f"{result.num_runs} runs, {result.num_run_now} of them now"
+    rows = result.agreement.comparisons
+    counts = Counter(row.verdict for row in rows)
+    tests = f"{counts['equivalent']} of {len(rows)} comparisons equivalent"
+    verdicts = result.agreement.verdicts
+    same = f"{sum(row.agrees for row in verdicts)} of {len(verdicts)} verdicts agree"
+    return f"{result.verdict} ({result.mode}): {same}, {tests}; {runs}"
+
+
+def _wrapped(text: str, indent: str, *, max_lines: int | None = None) -> list[str]:
+    return textwrap.wrap(
+        plain(text),
+        WIDTH,
+        initial_indent=indent,
+        subsequent_indent=indent,
+        max_lines=max_lines,
+        placeholder=" ...",
+    )

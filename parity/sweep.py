@@ -1,0 +1,180 @@
+"""run_sweep: scenarios × seeds × halves, as tasks that are run once and never again.
+
+    specs -> tasks -> those that the store lacks -> chunks -> engine -> store -> rows
+
+A sweep that is interrupted, or killed, goes on where it was when it is started again.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from parity.behaviour import Judgement, expectation_of, judge
+from parity.engines.local import EngineOptions
+from parity.spec import RunSpec
+from parity.store import Store, open_store
+from parity.task import HALVES, Task, tasks_of
+from parity.trace import decode_floats
+
+# Large enough that starting a framework costs little, small enough that the last chunk ends soon.
+MAX_CHUNK = 16
+CHUNKS_A_WORKER = 3
+
+Engine = Callable[[Sequence[Sequence[Task]], EngineOptions, Any], None]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One finished run of a sweep, as far as its behaviour goes.
+
+    Attributes:
+        scenario: its name.
+        seed: of the run.
+        half: "keras" or "torch".
+        judgement: the verdict on its history.
+        wall_s: seconds of training.
+    """
+
+    scenario: str
+    seed: int
+    half: str
+    judgement: Judgement
+    wall_s: float
+
+
+@dataclass
+class Sweep:
+    """What came of a sweep.
+
+    Attributes:
+        rows: finished runs, in the order of the specs.
+        failures: a row for each run without result: scenario, seed, half, reason.
+        num_run: tasks that were run now, and not before.
+    """
+
+    rows: list[Row] = field(default_factory=list)
+    failures: list[dict[str, Any]] = field(default_factory=list)
+    num_run: int = 0
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every run has a result."""
+        return not self.failures
+
+
+class Watcher:
+    """Is told how far a sweep has come; this one says nothing."""
+
+    def on_start(self, total: int, finished: int) -> None:
+        """The sweep has `total` tasks, of which `finished` were run before."""
+
+    def on_change(self, finished: int, running: int, failed: int) -> None:
+        """Counts of tasks, those that were run before included."""
+
+    def on_failure(self, name: str, reason: str) -> None:
+        """A task has failed."""
+
+    def on_end(self) -> None:
+        """Nothing is running any more."""
+
+
+def run_sweep(
+    specs: Sequence[RunSpec],
+    options: EngineOptions,
+    engine: Engine,
+    watcher: Watcher | None = None,
+    halves: Sequence[str] = HALVES,
+) -> Sweep:
+    """Runs what is not finished yet, and reads all results.
+
+    Args:
+        specs: the runs.
+        options: how the engine runs them.
+        engine: `run` of `parity.engines.local` or of `parity.engines.ray_cluster`.
+        watcher: is told of progress.
+        halves: which halves run.
+
+    Raises:
+        InputError: the store, a data source or an interpreter cannot be used.
+        RunError: a result in the store is damaged.
+        KeyboardInterrupt: the user ended it; what has finished is in the store.
+    """
+    watcher = watcher or Watcher()
+    store = open_store(options.store)
+    tasks = tasks_of(specs, options.pythons, halves)
+    finished = store.finished()
+    pending = [task for task in tasks if task.key not in finished]
+    names = {task.key: task.name for task in pending}
+    chunks = list(chunks_of(pending, options.workers))
+    before, reasons = len(tasks) - len(pending), dict[str, str]()
+    done = [0] * len(chunks)
+    total_done = 0
+
+    def change(number: int, num_done: int, failures: Mapping[str, str]) -> None:
+        nonlocal total_done
+        total_done += num_done - done[number]
+        done[number] = num_done
+        for key, reason in failures.items():
+            reasons[key] = reason
+            watcher.on_failure(names[key], reason)
+        running = min(options.workers, len(pending) - total_done)
+        watcher.on_change(before + total_done - len(reasons), running, len(reasons))
+
+    watcher.on_start(len(tasks), before)
+    try:
+        if chunks:
+            engine(chunks, options, change)
+    finally:
+        watcher.on_end()
+    return _read(specs, options, store, halves, reasons, len(pending) - len(reasons))
+
+
+def chunks_of(tasks: Sequence[Task], workers: int) -> Iterator[list[Task]]:
+    """Deals tasks into chunks of about the same cost, long tasks first.
+
+    The tasks of a chunk share what a process settles once: half, device and threads.
+    """
+
+    def group(task: Task) -> tuple[str, str, int]:
+        return task.half, task.spec.device, task.spec.threads
+
+    for _, members in itertools.groupby(sorted(tasks, key=group), key=group):
+        ordered = sorted(members, key=lambda task: -task.cost)
+        size = min(MAX_CHUNK, max(1, len(ordered) // (CHUNKS_A_WORKER * workers)))
+        count = -(-len(ordered) // size)
+        yield from (ordered[number::count] for number in range(count))
+
+
+def _read(
+    specs: Sequence[RunSpec],
+    options: EngineOptions,
+    store: Store,
+    halves: Sequence[str],
+    reasons: Mapping[str, str],
+    num_run: int,
+) -> Sweep:
+    sweep = Sweep(num_run=num_run)
+    judged: dict[str, tuple[Judgement, float]] = {}
+    for spec in specs:
+        for task in tasks_of([spec], options.pythons, halves):
+            if task.key not in judged and task.key in store:
+                judged[task.key] = judge_record(store.get(task.key), task.spec)
+            if task.key in judged:
+                judgement, wall_s = judged[task.key]
+                sweep.rows.append(Row(spec.scenario, spec.seed, task.half, judgement, wall_s))
+            else:
+                reason = reasons.get(task.key, "it was not run")
+                where = {"scenario": spec.scenario, "seed": spec.seed, "half": task.half}
+                sweep.failures.append({**where, "reason": reason})
+    return sweep
+
+
+def judge_record(record: Mapping[str, Any], spec: RunSpec) -> tuple[Judgement, float]:
+    """Returns the verdict on a finished run, and the seconds of its training."""
+    history = decode_floats(record["history"])
+    sizes = {key: record[key] for key in ("num_classes", "num_train", "num_val")}
+    judgement = judge(history, expectation_of(spec, history, **sizes))
+    return judgement, float(record["run"]["wall_s"])

@@ -1,0 +1,172 @@
+"""Tasks: the jobs of a sweep, each with a key made of everything that decides its result.
+
+    key = SHA-256 of (half, spec, code, versions, machine, data)
+
+The same key is the same result, so that a finished task is never run again. The name of the
+scenario is not part of it, and for Keras neither is the mode, which only changes the torch half:
+runs that are the same are run once.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import parity
+from parity.dataset import array_sha256
+from parity.environment import version
+from parity.errors import InputError
+from parity.sources import open_source
+from parity.spec import RunSpec
+
+SCHEMA = 1  # of a record: another one makes other keys
+
+HALVES = ("keras", "torch")
+PACKAGES = {
+    "keras": ("keras", "tensorflow", "numpy", "scipy"),
+    "torch": ("torch", "torchvision", "numpy"),
+}
+
+# What a child imports of this package, by test; reports and statistics change no result.
+RUN_MODULES = (
+    "atomic",
+    "child",
+    "chunk",
+    "data",
+    "data_file",
+    "dataset",
+    "environment",
+    "errors",
+    "nudge",
+    "probe_data",
+    "recorder",
+    "sources",
+    "spec",
+    "store",
+    "trace",
+)
+
+
+@dataclass(frozen=True)
+class Task:
+    """One run of one half.
+
+    Attributes:
+        half: "keras" or "torch".
+        spec: the run.
+        key: 64 hexadecimal digits.
+    """
+
+    half: str
+    spec: RunSpec
+    key: str
+
+    @property
+    def name(self) -> str:
+        """As it is shown to the user."""
+        return f"{self.spec.scenario} seed {self.spec.seed} {self.half}"
+
+    @property
+    def cost(self) -> int:
+        """Samples that are trained on; 0 stands for all that a source has."""
+        return self.spec.epochs * (self.spec.train_size or 0)
+
+
+def tasks_of(
+    specs: Sequence[RunSpec], pythons: Mapping[str, str], halves: Sequence[str] = HALVES
+) -> list[Task]:
+    """Returns the tasks of some runs, in order, a key once.
+
+    Args:
+        specs: the runs.
+        pythons: interpreter of each half.
+        halves: which halves run.
+
+    Raises:
+        InputError: a data source or an interpreter cannot be used.
+    """
+    made = {half: {**code(half), **versions(half, pythons[half])} for half in halves}
+    tasks: dict[str, Task] = {}
+    for spec in specs:
+        for half in halves:
+            identity = {"half": half, "spec": _computed(spec, half), "data": source(spec.data)}
+            key = _digest({"schema": SCHEMA, **identity, **made[half]})
+            tasks.setdefault(key, Task(half, spec, key))
+    return list(tasks.values())
+
+
+def _computed(spec: RunSpec, half: str) -> dict[str, Any]:
+    """The part of a spec that a half computes with."""
+    settings = spec.to_dict()
+    del settings["scenario"]
+    if half == "keras":
+        del settings["mode"]
+    return settings
+
+
+@functools.lru_cache
+def source(name: str) -> str:
+    """Digest of a whole data source, from which the data of a run follow by its spec."""
+    opened = open_source(name)
+    arrays = (opened.x_train, opened.y_train, opened.x_test, opened.y_test)
+    return _digest([array_sha256(array) for array in arrays])
+
+
+@functools.lru_cache
+def code(half: str) -> dict[str, str]:
+    """Digest of all source files that a run of a half imports."""
+    root = Path(parity.__file__).parent
+    files = [root / f"{name}.py" for name in RUN_MODULES]
+    files += sorted(
+        path for path in (root.parent / f"{half}_impl").rglob("*") if path.suffix in (".py", ".c")
+    )
+    digest = hashlib.sha256()
+    for path in files:
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(root.parent).as_posix()} {len(content)}\n".encode())
+        digest.update(content)
+    return {"code": digest.hexdigest()}
+
+
+@functools.lru_cache
+def versions(half: str, python: str) -> dict[str, Any]:
+    """Versions of interpreter and packages, and the kind of processor.
+
+    Raises:
+        InputError: the interpreter cannot be asked.
+    """
+    names = PACKAGES[half]
+    if python == sys.executable:
+        found = {"python": platform.python_version(), **{name: version(name) for name in names}}
+        return {"versions": found, "machine": platform.machine()}
+    program = (
+        "import json, platform, sys\nfrom importlib import metadata\n"
+        "def version(name):\n"
+        "    try:\n        return metadata.version(name)\n"
+        "    except metadata.PackageNotFoundError:\n        return None\n"
+        "found = {name: version(name) for name in sys.argv[1:]}\n"
+        "print(json.dumps({'python': platform.python_version(), **found}))"
+    )
+    try:
+        answer = subprocess.run(
+            [python, "-c", program, *names], capture_output=True, text=True, timeout=60, check=True
+        )
+        return {"versions": json.loads(answer.stdout), "machine": platform.machine()}
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        raise InputError(
+            f"--{half}-python {python}: did not tell its versions ({error}); name a Python "
+            f"interpreter in which the project is installed with the extra {half!r}"
+        ) from error
+
+
+def _digest(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,143 @@
+"""The loss is what Keras minimises: crossentropy, and the penalties that its layers keep."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+import keras_impl.models
+import keras_impl.weights
+from parity.spec import DTYPES, RunSpec
+from torch_impl.data import to_tensors
+from torch_impl.losses import SparseCategoricalCrossentropy
+from torch_impl.models import build_model
+from torch_impl.weights import named_parameters, set_weights, to_portable
+
+L2 = 0.01
+SPEC = RunSpec(model="capacity", l2=L2, dtype="float64")
+
+
+def batch(num_classes=3, size=4):
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(size, num_classes, generator=generator, dtype=torch.float64)
+    return logits, torch.arange(size) % num_classes
+
+
+@pytest.fixture(scope="module")
+def halves(color_data):
+    """A Keras model with penalties, moved away from its start; ours with its weights; a batch."""
+    theirs = keras_impl.models.build_model(SPEC, color_data.input_shape, color_data.num_classes)
+    generator = np.random.default_rng(1)
+    weights = {
+        name: value + 0.1 * generator.normal(size=value.shape)
+        for name, value in keras_impl.weights.get_weights(theirs).items()
+    }
+    keras_impl.weights.set_weights(theirs, weights)
+    ours, _ = build_model(SPEC, color_data.input_shape, color_data.num_classes)
+    set_weights(ours, weights)
+    return theirs, ours, (color_data.x_train[:9].astype("float64"), color_data.y_train[:9])
+
+
+def test_the_loss_of_a_batch_is_keras_loss(halves):
+    theirs, ours, (x, y) = halves
+    expected = theirs.compute_loss(x, y, theirs(x)).numpy()
+    images, labels = to_tensors(SPEC, x, y)
+    logits = ours(images)
+    loss = SparseCategoricalCrossentropy(ours, L2)(logits, labels).item()
+    assert loss == pytest.approx(expected, rel=1e-14, abs=0)
+    # The penalty is no trifle, so that this compares it.
+    assert loss - F.cross_entropy(logits, labels).item() > 0.1 * loss
+
+
+def test_the_gradient_of_every_parameter_is_keras_gradient(halves):
+    theirs, ours, (x, y) = halves
+    variables = dict(keras_impl.weights.named_variables(theirs))
+    with tf.GradientTape() as tape:
+        loss = theirs.compute_loss(x, y, theirs(x))
+    expected = tape.gradient(loss, [variable.value for variable in variables.values()])
+    ours.zero_grad()
+    images, labels = to_tensors(SPEC, x, y)
+    SparseCategoricalCrossentropy(ours, L2)(ours(images), labels).backward()
+    parameters = {name: (parameter, layer) for name, parameter, layer in named_parameters(ours)}
+    assert list(parameters) == list(variables)
+    for name, gradient in zip(variables, expected, strict=True):
+        parameter, layer = parameters[name]
+        mine, other = to_portable(parameter.grad, layer), gradient.numpy()
+        np.testing.assert_allclose(mine, other, rtol=0, atol=1e-14 * np.abs(other).max())
+
+
+def test_the_penalty_is_l2_times_the_sum_of_squares_of_a_kernel():
+    model = nn.Sequential(nn.Linear(2, 3, dtype=torch.float64))
+    with torch.no_grad():
+        model[0].weight.copy_(torch.tensor([[1.0, -2.0], [0.5, 0.0], [3.0, 4.0]]))
+        model[0].bias.fill_(100.0)  # not penalised
+    logits, y = batch()
+    with_penalty = SparseCategoricalCrossentropy(model, 0.25)(logits, y)
+    # 1 + 4 + 0.25 + 9 + 16 = 30.25; a quarter of it is 7.5625.
+    assert (with_penalty - F.cross_entropy(logits, y)).item() == pytest.approx(7.5625, abs=1e-15)
+
+
+def test_every_convolution_and_dense_kernel_is_penalised_at_any_depth():
+    model = nn.Sequential(nn.Conv2d(1, 1, 2), nn.Sequential(nn.ReLU(), nn.Linear(3, 1)))
+    for parameter in model.parameters():
+        nn.init.constant_(parameter, 2.0)
+    logits, y = batch()
+    penalty = SparseCategoricalCrossentropy(model, 0.5)(logits, y) - F.cross_entropy(logits, y)
+    assert penalty.item() == pytest.approx(0.5 * (4 + 3) * 2.0**2, abs=1e-6)
+
+
+def test_the_gradient_of_the_penalty_is_twice_l2_times_the_kernel_and_none_for_a_bias():
+    model = nn.Linear(4, 3, dtype=torch.float64)
+    logits, y = batch()
+    SparseCategoricalCrossentropy(model, 0.25)(logits, y).backward()
+    assert torch.equal(model.weight.grad, 2 * 0.25 * model.weight)
+    assert model.bias.grad is None
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("l2", [{}, {"l2": 0.0}], ids=["default", "zero"])
+def test_without_a_penalty_it_is_torchs_crossentropy_to_the_bit(l2, dtype):
+    logits, y = batch()
+    logits = logits.to(getattr(torch, dtype)).requires_grad_()
+    model = nn.Linear(4, 3)
+    loss, plain = SparseCategoricalCrossentropy(model, **l2)(logits, y), F.cross_entropy(logits, y)
+    assert torch.equal(loss, plain)
+    (mine,), (other,) = (torch.autograd.grad(value, logits) for value in (loss, plain))
+    assert torch.equal(mine, other)
+
+
+def test_the_factor_is_rounded_to_float32_as_keras_casts_it():
+    rounded = float(np.float32(0.1))
+    model = nn.Linear(3, 2, dtype=torch.float64)
+    criterion = SparseCategoricalCrossentropy(model, 0.1)
+    assert criterion.l2 == rounded != 0.1
+    keras.config.set_floatx("float64")
+    theirs = keras.regularizers.L2(0.1)(model.weight.detach().numpy())
+    logits, y = batch()
+    penalty = criterion(logits, y) - F.cross_entropy(logits, y)
+    squares = float(model.weight.detach().square().sum())
+    # 0.1 is 1.5e-8 of itself off float32's 0.1; the difference of two losses, 1e-15 of them.
+    assert float(theirs) == pytest.approx(rounded * squares, rel=1e-14, abs=0)
+    assert penalty.item() == pytest.approx(rounded * squares, rel=1e-13, abs=1e-15)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_loss_is_of_the_dtype_of_the_model(dtype):
+    model = nn.Linear(3, 2, dtype=getattr(torch, dtype))
+    logits = model(torch.ones(4, 3, dtype=model.weight.dtype))
+    loss = SparseCategoricalCrossentropy(model, 0.1)(logits, torch.zeros(4, dtype=torch.int64))
+    assert (loss.dtype, loss.shape) == (model.weight.dtype, ())
+
+
+def test_the_loss_follows_the_weights_and_owns_none():
+    model = nn.Linear(3, 2)
+    criterion = SparseCategoricalCrossentropy(model, 0.5)
+    assert list(criterion.parameters()) == []
+    assert list(criterion.state_dict()) == []
+    logits, y = batch(num_classes=2)
+    with torch.no_grad():
+        model.weight.zero_()
+    assert criterion(logits, y).item() == F.cross_entropy(logits, y).item()
