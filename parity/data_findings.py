@@ -1,7 +1,7 @@
 """What of an audit is worth telling, in one sentence each, and how grave it is.
 
-A difference is told if it is both surely there (p below `ALARM`) and great enough to matter. With a
-handful of such tests, an honest data set has a finding in fewer than one of a thousand splits.
+A difference is told if it is both surely there (p below `ALARM`) and great enough to matter, so
+that an honest split has hardly ever a finding, whatever its size (none of 640 splits of MNIST).
 """
 
 from __future__ import annotations

@@ -137,7 +137,14 @@ CAUSES = _table(
     ),
     Scenario(
         "Noisy labels: half of them drawn at random; the network is too small to memorise them.",
-        _spec("noisy_labels", model="underfit", train_size=3000, epochs=5, label_noise=0.5),
+        _spec(
+            "noisy_labels",
+            model="underfit",
+            train_size=3500,
+            val_size=2000,
+            epochs=5,
+            label_noise=0.5,
+        ),
         expected="underfit",
         num_seeds=20,
     ),
@@ -149,7 +156,7 @@ CAUSES = _table(
     ),
     Scenario(
         "An unsuitable architecture: four layers without a non-linearity.",
-        _spec("linear", model="linear", train_size=2000, epochs=12),
+        _spec("linear", model="linear", train_size=3500, val_size=2000, epochs=8),
         expected="underfit",
         num_seeds=60,
     ),
