@@ -83,12 +83,18 @@ class Cluster:
                 chunk has ended.
 
         Raises:
-            InputError: Ray is missing, the address cannot be reached, or no node has what a task
-                takes.
+            InputError: Ray is missing, the address cannot be reached, no node has what a task
+                takes, or a task needs a GPU and takes none.
             RunError: Ray cannot start a cluster here.
             KeyboardInterrupt: SIGINT, SIGTERM or SIGHUP was received; all tasks have been
                 cancelled, and what has finished is in the store.
         """
+        devices = {tasks[0].spec.device for tasks in chunks} - {"cpu"}
+        if devices and self.num_gpus == 0:
+            raise InputError(
+                f"--device {min(devices)} with --gpus 0: a Ray task sees those GPUs only that it "
+                "takes; set --gpus, 0.5 for two tasks on one GPU"
+            )
         ray = _import_ray()
         with self._connected(ray, options.workers), Signals() as signals, signals.raised():
             self._check_nodes(ray)
