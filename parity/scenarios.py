@@ -125,7 +125,7 @@ CAUSES = _table(
         "Too few epochs: a good network after 16 steps, one pass over 2,000 images.",
         _spec("too_short", train_size=2000, batch_size=128, epochs=1),
         expected="underfit",
-        num_seeds=60,
+        num_seeds=70,
         full=_FULL_FEW,
     ),
     Scenario(
@@ -152,13 +152,13 @@ CAUSES = _table(
         "A biased split: sorted by label, so that validation holds the last classes only.",
         _spec("sorted_split", train_size=2500, val_size=500, epochs=4, split="sorted"),
         expected="suspicious",
-        num_seeds=24,
+        num_seeds=100,
     ),
     Scenario(
         "An unsuitable architecture: four layers without a non-linearity.",
         _spec("linear", model="linear", train_size=3500, val_size=2000, epochs=8),
         expected="underfit",
-        num_seeds=48,
+        num_seeds=52,
     ),
     Scenario(
         "Regularisation so strong that training stagnates: an L2 factor of 1.",
@@ -169,7 +169,7 @@ CAUSES = _table(
         "A network too large for its data: it learns the wrong labels by heart, three in ten.",
         _spec("too_large", **_NOISY),
         expected="overfit",
-        num_seeds=20,
+        num_seeds=24,
         full=_FULL_20,
     ),
     Scenario(
