@@ -11,13 +11,13 @@ from parity.result import ERROR, PASS, Result
 def summary_lines(results: Sequence[Result]) -> list[Line]:
     """Returns the table, under a heading, and a line that counts the verdicts."""
     heading = (
-        f"  {'scenario':<13}{'seed':>10}  {'verdict':<8}{'worst weight':>13}{'worst loss':>12}"
+        f"  {'scenario':<24}{'seed':>10}  {'verdict':<8}{'worst weight':>13}{'worst loss':>12}"
         f"{'cuts':>6}"
     )
     lines: list[Line] = [[(heading, "dim")]]
     for result in results:
         style = "green" if result.verdict == PASS else "bold red"
-        name = f"  {result.spec['scenario']:<13}{result.spec['seed']:>10}  "
+        name = f"  {result.spec['scenario']:<24}{result.spec['seed']:>10}  "
         lines.append([(name, ""), (f"{result.verdict:<8}", style), (_numbers(result), "")])
     counts = {
         verdict: sum(result.verdict == verdict for result in results)
