@@ -32,12 +32,12 @@ import stub_half
 from parity.engines import local, ray_cluster
 from parity.engines.local import EngineOptions
 from parity.spec import RunSpec
-from parity.sweep import MAX_CHUNK, Watcher, chunks_of, run_sweep
+from parity.sweep import Watcher, chunks_of, run_sweep
 from parity.task import tasks_of
 
 SMALL = 1000  # jobs of the sweep that the growth of memory is measured from
 EPOCHS = 20  # of a stub job: its record is as long as that of a real run
-NUM_CALIBRATIONS = 3
+NUM_CALIBRATIONS, CALIBRATION_SIZE = 3, 100
 MAX_DRIVER_MS = 1.0  # of CPU time a job
 MIN_RATIO = 1.7  # of two workers against one, in jobs a minute
 
@@ -87,10 +87,10 @@ def options(folder: Path, workers: int, command: Callable[..., list[str]]) -> En
 
 def calibrate(settings: EngineOptions) -> tuple[float, float]:
     """Returns the seconds of starting a child, and of one more job in it."""
-    num = NUM_CALIBRATIONS * (1 + MAX_CHUNK)
+    num = NUM_CALIBRATIONS * (1 + CALIBRATION_SIZE)
     specs = [RunSpec(epochs=EPOCHS, seed=1_000_000 + number) for number in range(num)]
     tasks = tasks_of(specs, settings.pythons, ["torch"])
-    seconds: dict[int, list[float]] = {1: [], MAX_CHUNK: []}
+    seconds: dict[int, list[float]] = {1: [], CALIBRATION_SIZE: []}
     while tasks:
         for size, values in seconds.items():
             chunk, tasks = tasks[:size], tasks[size:]
@@ -98,7 +98,7 @@ def calibrate(settings: EngineOptions) -> tuple[float, float]:
             local.run([chunk], settings, lambda *change: None)
             values.append(time.perf_counter() - started)
     one, many = (statistics.median(values) for values in seconds.values())
-    job_s = (many - one) / (MAX_CHUNK - 1)
+    job_s = (many - one) / (CALIBRATION_SIZE - 1)
     return one - job_s, job_s
 
 
@@ -121,7 +121,7 @@ def drive(name: str, num_jobs: int, folder: Path) -> dict[str, Any]:
         assert len(found.rows) == num_jobs
         del found
     files = [path.stat() for path in (folder / "results").rglob("*.json")]
-    assert len(files) == num_jobs + NUM_CALIBRATIONS * (1 + MAX_CHUNK)
+    assert len(files) == num_jobs + NUM_CALIBRATIONS * (1 + CALIBRATION_SIZE)
     return {
         "wall_s": seconds[0][0],
         "model_s": (num_jobs * job_s + num_chunks * start_s) / settings.workers,

@@ -77,8 +77,8 @@ class Cluster:
 
         Args:
             chunks: tasks that share half, device and threads.
-            options: how they are run; interpreters are those of the nodes, `scratch` is not used,
-                and `command` must be importable there.
+            options: how they are run; interpreters are those of the nodes, each has a `scratch` of
+                its own in its folder for temporary files, and `command` must be importable there.
             on_change: called with (number of the chunk, tasks done in it, {key: reason}) when a
                 chunk has ended.
 
@@ -201,16 +201,16 @@ def run_on_node(
     def change(number: int, num_done: int, reasons: Mapping[str, str]) -> None:
         failures.update(reasons)
 
-    with tempfile.TemporaryDirectory(prefix="parity-chunk-") as scratch:
-        here = replace(options, scratch=Path(scratch), workers=1)
-        try:
-            local.run([tasks], here, change)
-        except KeyboardInterrupt as error:
-            if error.args == (signal.SIGTERM.name,):
-                # The worker is ended from outside. Ray takes the interrupt for its own way to
-                # cancel a task, and would not run it again.
-                raise SystemExit("terminated") from error
-            raise
+    # One folder for all: what killed workers leave in it is removed by the next ones.
+    scratch = Path(tempfile.gettempdir()) / f"parity-sweep-{os.getuid()}"
+    try:
+        local.run([tasks], replace(options, scratch=scratch, workers=1), change)
+    except KeyboardInterrupt as error:
+        if error.args == (signal.SIGTERM.name,):
+            # The worker is ended from outside. Ray takes the interrupt for its own way to cancel a
+            # task, and would not run it again.
+            raise SystemExit("terminated") from error
+        raise
     return failures
 
 
