@@ -31,10 +31,11 @@ from parity.recorder import EpochRecorder
 from parity.scenarios import SCENARIOS
 from parity.stats import ALPHA, POWER
 from parity.store import open_store
-from parity.sweep import Row, judge_record
-from parity.task import tasks_of
+from parity.sweep import Row, finished_rows, judge_record
 from torch_impl import data as torch_data
 from torch_impl import models
+
+PYTHONS = {"keras": sys.executable, "torch": sys.executable}
 
 
 def no_augmentation_of_the_last_batch(patch: pytest.MonkeyPatch) -> None:
@@ -72,15 +73,6 @@ FAULTS: dict[str, tuple[str, Callable[[pytest.MonkeyPatch], None]]] = {
     ),
     "dropout 0.3 for 0.25": ("cured_by_dropout", dropout_of_three_tenths),
 }
-
-
-def finished(store: Any, spec: Any, half: str) -> Row | None:
-    """The row of a finished run, or None."""
-    pythons = {"keras": sys.executable, "torch": sys.executable}
-    key = tasks_of([spec], pythons, (half,))[0].key
-    if key not in store:
-        return None
-    return Row(spec.scenario, spec.seed, half, *judge_record(store.get(key), spec))
 
 
 def trained(spec: Any) -> Row:
@@ -122,8 +114,8 @@ def main() -> None:
             keras, right, faulty = [], [], []
             for seed in range(arguments.seeds):
                 spec = SCENARIOS[name].spec.replace(seed=seed, mode=mode)
-                rows = [finished(store, spec, half) for half in ("keras", "torch")]
-                if None in rows:
+                rows = finished_rows([spec], store, PYTHONS)
+                if len(rows) < 2:
                     continue
                 with pytest.MonkeyPatch.context() as patch:
                     plant(patch)

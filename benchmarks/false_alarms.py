@@ -23,23 +23,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from parity.agreement import QUANTITIES, compare
 from parity.scenarios import BEHAVIOUR
 from parity.store import open_store
-from parity.sweep import Row, judge_record
-from parity.task import tasks_of
+from parity.sweep import Row, finished_rows
 
 
 def rows_of(store_url: str, seeds: range) -> list[Row]:
     """The finished Keras runs of all causes and remedies."""
-    store = open_store(store_url)
-    pythons = {"keras": sys.executable, "torch": sys.executable}
-    rows = []
-    for name, scenario in BEHAVIOUR.items():
-        for seed in seeds:
-            spec = scenario.spec.replace(seed=seed, mode="independent")
-            key = tasks_of([spec], pythons, ("keras",))[0].key
-            if key in store:
-                judgement, wall_s = judge_record(store.get(key), spec)
-                rows.append(Row(name, seed, "keras", judgement, wall_s))
-    return rows
+    specs = [scenario.spec.replace(seed=seed) for scenario in BEHAVIOUR.values() for seed in seeds]
+    return finished_rows(specs, open_store(store_url), {"keras": sys.executable}, ("keras",))
 
 
 def dealt(rows: list[Row], generator: np.random.Generator) -> list[Row]:

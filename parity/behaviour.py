@@ -186,6 +186,18 @@ def judge(history: Mapping[str, Sequence[float]], expected: Expectation | None =
     )
 
 
+def judge_run(spec: RunSpec, history: History, sizes: Mapping[str, Any]) -> Judgement:
+    """Returns the verdict on a history of which the spec is known.
+
+    Args:
+        spec: of the run.
+        history: of the run.
+        sizes: has num_classes, num_train and num_val, as `expectation_of` takes them.
+    """
+    known = {key: sizes[key] for key in ("num_classes", "num_train", "num_val")}
+    return judge(history, expectation_of(spec, history, **known))
+
+
 class _Curves:
     """The columns of a history, and the levels that the rules look at."""
 
@@ -220,15 +232,12 @@ class _Curves:
 
     @property
     def gap_error(self) -> float | None:
-        return None if self.gap is None else self.error(self.train, self.val)
-
-    def error(self, train: float | None, val: float | None) -> float | None:
-        """Half width of the interval of train - val."""
-        if self.expected.num_val is None:
+        """Half width of the interval of the gap."""
+        if self.train is None or self.val is None or self.expected.num_val is None:
             return None
-        variance = _variance(val, self.expected.num_val)
+        variance = _variance(self.val, self.expected.num_val)
         if self.expected.num_train is not None:
-            variance += _variance(train, self.expected.num_train)
+            variance += _variance(self.train, self.expected.num_train)
         return Z * math.sqrt(variance)
 
     def epochs_to_plateau(self) -> float | None:
@@ -419,10 +428,8 @@ def _good_fit(curves: _Curves) -> Found | None:
 RULES = (_diverged, _suspicious, _stagnant, _overfit, _underfit, _good_fit)
 
 
-def _variance(accuracy: float | None, count: int) -> float:
+def _variance(accuracy: float, count: int) -> float:
     """Of an accuracy measured on `count` samples; half a sample is spared the certainty of 0."""
-    if accuracy is None:
-        return 0.0
     p = min(max(accuracy, 0.5 / count), 1 - 0.5 / count)
     return p * (1 - p) / count
 

@@ -86,7 +86,7 @@ def main(name: str, half: Half, arguments: list[str]) -> int:
             directories = [Path(argument) for argument in arguments[2:]]
             _run_directories(half, arguments[1], directories, parent)
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in INSTALLABLE:
+        if not is_installable(error):
             raise
         _say(f"{name} half: {error}")
         return EXIT_NOT_INSTALLED
@@ -125,6 +125,19 @@ def stop_if_orphaned(parent: int) -> None:
         raise SystemExit("the parent process is gone")
 
 
+def is_installable(error: ModuleNotFoundError) -> bool:
+    """Whether what is missing comes with an extra of this project, and is no bug."""
+    return (error.name or "").partition(".")[0] in INSTALLABLE
+
+
+def say_progress(name: str, step: int, num_steps: int, loss: float) -> None:
+    """Prints a line of progress, which the parent reads in the log."""
+    # One write, not print's two: what a framework writes to the same log from C++ would
+    # otherwise land inside the line.
+    sys.stdout.write(f"{PROGRESS} {name} {step}/{num_steps} loss={loss:.5g}\n")
+    sys.stdout.flush()
+
+
 class ProgressLines:
     """Prints `progress NAME STEP/NUM_STEPS loss=...`, at most five times a second.
 
@@ -148,10 +161,7 @@ class ProgressLines:
         if now < self._next_s and step < num_steps:
             return
         self._next_s = now + 0.2
-        # One write, not print's two: what a framework writes to the same log from C++ would
-        # otherwise land inside the line.
-        sys.stdout.write(f"{PROGRESS} {self._name} {step}/{num_steps} loss={loss:.5g}\n")
-        sys.stdout.flush()
+        say_progress(self._name, step, num_steps, loss)
 
 
 def run_directory(

@@ -13,14 +13,13 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from parity.child import INSTALLABLE, PROGRESS, Half, stop_if_orphaned
+from parity.child import Half, is_installable, say_progress, stop_if_orphaned
 from parity.errors import ParityError
 from parity.spec import RunSpec
 from parity.store import open_store
@@ -57,13 +56,12 @@ def run_chunk(directory: Path, run: Run, parent: int) -> None:
             try:
                 store.put(key, {"key": key, **run(spec)})
             except ModuleNotFoundError as error:
-                if (error.name or "").partition(".")[0] in INSTALLABLE:
+                if is_installable(error):
                     raise  # no task of this chunk can run
                 _fail(directory, key, error)
             except Exception as error:  # one run that breaks is no reason to lose the others
                 _fail(directory, key, error)
-        sys.stdout.write(f"{PROGRESS} {directory.name} {number}/{len(chunk['tasks'])} loss=0\n")
-        sys.stdout.flush()
+        say_progress(directory.name, number, len(chunk["tasks"]), loss=0)
     write_bytes(directory / SUCCESS, b"")
 
 

@@ -13,29 +13,19 @@ from typing import Any
 
 import click
 
-from parity.errors import InputError, ParityError
+from parity.cli_options import (
+    CHILDREN,
+    COMMON,
+    RUN_SETTINGS,
+    check_json,
+    parse_seeds,
+    specs_of,
+    with_options,
+    write_json_file,
+)
+from parity.errors import ParityError
 
 INTERRUPTED = "interrupted: the children were ended; what had finished is kept"
-
-
-def _seeds(context: click.Context, parameter: click.Parameter, value: str | None) -> list[int]:
-    """Parses A:B into the seeds A ... B-1, and A,B,C into these."""
-    if value is None:
-        return []
-    try:
-        if "," in value:
-            seeds = [int(part) for part in value.split(",")]
-        else:
-            start, _, stop = value.partition(":")
-            seeds = list(range(int(start), int(stop)))
-    except ValueError:
-        seeds = []
-    if not seeds or len(set(seeds)) < len(seeds):
-        raise click.BadParameter(
-            f"{value!r}: expected A:B with A < B, such as 0:3 for 0, 1, 2; or different seeds "
-            "with commas between them"
-        )
-    return seeds
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -47,82 +37,18 @@ def cli() -> None:
     """
 
 
-_COMMON = [
-    click.option(
-        "--json",
-        "json_file",
-        type=click.Path(path_type=Path),
-        metavar="FILE",
-        help="Write the result as JSON.",
-    ),
-    click.option("--quiet", is_flag=True, help="Print errors only."),
-]
-_CHILDREN = [
-    click.option(
-        "--keras-python",
-        default=sys.executable,
-        metavar="PYTHON",
-        show_default="this one",
-        help="Interpreter of the Keras half.",
-    ),
-    click.option(
-        "--torch-python",
-        default=sys.executable,
-        metavar="PYTHON",
-        show_default="this one",
-        help="Interpreter of the torch half.",
-    ),
-    click.option(
-        "--timeout",
-        type=click.FloatRange(min=0),
-        default=3600.0,
-        metavar="SECONDS",
-        show_default=True,
-        help="A child that runs longer counts as hung; 0 = never.",
-    ),
-    click.option(
-        "--workers",
-        type=click.IntRange(min=1),
-        metavar="N",
-        show_default="cores",
-        help="Children that run at a time.",
-    ),
-]
-
-
-def _options(options: list[Any]) -> Any:
-    def decorate(function: Any) -> Any:
-        for option in reversed(options):
-            function = option(function)
-        return function
-
-    return decorate
-
-
 @cli.command()
 @click.argument("scenarios", nargs=-1, metavar="[SCENARIO ...]")
 @click.option("--seed", type=int, help="Seed of every run.  [default: 42]")
 @click.option(
-    "--seeds", callback=_seeds, metavar="A:B", help="Seeds A to B-1, or A,B,C; a run for each."
+    "--seeds", callback=parse_seeds, metavar="A:B", help="Seeds A to B-1, or A,B,C; a run for each."
 )
-@click.option("--epochs", type=int, help="Epochs, in place of the scenario's own.")
-@click.option("--batch-size", type=int, help="Samples a step.  [default: 32]")
-@click.option("--train-size", type=int, help="Training samples.  [default: 600]")
-@click.option("--val-size", type=int, help="Validation samples.  [default: 200]")
-@click.option("--data", help="embedded, mnist, a folder with IDX files, or a .npz.")
+@with_options(RUN_SETTINGS)
 @click.option(
     "--split",
     type=click.Choice(["random", "last"]),
     help="How validation samples are chosen: from the seed, or the last ones.",
 )
-@click.option("--full", is_flag=True, help="The document's own size: all of MNIST.")
-@click.option(
-    "--dtype",
-    type=click.Choice(["float32", "float64"]),
-    help="Of weights, activations and optimizer.  [default: float32]",
-)
-@click.option("--device", help="cpu, cuda or cuda:N.  [default: cpu]")
-@click.option("--threads", type=int, help="Intra-op threads of each half.  [default: 1]")
 @click.option(
     "--nudges",
     type=click.IntRange(min=0),
@@ -135,8 +61,8 @@ def _options(options: list[Any]) -> Any:
     metavar="DIR",
     help="Folder for the run directories.  [default: parity-runs/DATE-TIME]",
 )
-@_options(_CHILDREN)
-@_options(_COMMON)
+@with_options(CHILDREN)
+@with_options(COMMON)
 def run(
     scenarios: tuple[str, ...],
     seed: int | None,
@@ -164,11 +90,11 @@ def run(
     from parity.report.terminal import print_lines, print_result
     from parity.scenarios import DOCUMENT
 
-    _check_json(json_file)
+    check_json(json_file)
     if seed is not None and seeds:
         raise click.UsageError("--seed and --seeds exclude each other")
     numbers = seeds or ([] if seed is None else [seed])
-    specs = _specs(scenarios or DOCUMENT, numbers, full, settings)
+    specs = specs_of(scenarios or DOCUMENT, numbers, full, settings)
     folder = out or Path("parity-runs") / time.strftime("%Y%m%d-%H%M%S")
     options = RunOptions(
         out=folder,
@@ -189,37 +115,10 @@ def run(
     return _exit_code([result.verdict for result in results])
 
 
-def _specs(names: Any, seeds: list[int] | None, full: bool, settings: dict[str, Any]) -> list[Any]:
-    """The runs of some scenarios; no seeds: the one of its spec; None: as many as each needs."""
-    from parity.scenarios import find
-
-    specs = []
-    for name in dict.fromkeys(names):
-        found = find(name)
-        spec = found.spec.replace(**{**(found.full if full else {}), **_given(settings)})
-        numbers = range(found.num_seeds) if seeds is None else seeds
-        specs += [spec.replace(seed=seed) for seed in numbers] or [spec]
-    return specs
-
-
-def _given(settings: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in settings.items() if value is not None}
-
-
 def _exit_code(verdicts: list[str]) -> int:
     if any(verdict == "error" for verdict in verdicts):
         return 3
     return 1 if any(verdict != "pass" for verdict in verdicts) else 0
-
-
-def _check_json(path: Path | None) -> None:
-    """Refuses a place that cannot be written to before anything is computed for it."""
-    try:
-        fits = path is None or (path.absolute().parent.is_dir() and not path.is_dir())
-    except OSError:  # a name that is too long
-        fits = False
-    if not fits:
-        raise InputError(f"--json {path}: expected a file in a folder that exists")
 
 
 def _write_results(path: Path, results: list[dict[str, Any]]) -> None:
@@ -227,29 +126,18 @@ def _write_results(path: Path, results: list[dict[str, Any]]) -> None:
     verdicts = [result["verdict"] for result in results]
     verdict = {0: "pass", 1: "fail", 3: "error"}[_exit_code(verdicts)]
     many = {"schema": "parity.results/1", "verdict": verdict, "results": results}
-    _write_json(path, results[0] if len(results) == 1 else many)
-
-
-def _write_json(path: Path, value: dict[str, Any]) -> None:
-    from parity.trace import write_json
-
-    try:
-        write_json(path, value)
-    except OSError as error:
-        raise InputError(f"--json {path}: cannot be written ({error.strerror})") from error
-    except UnicodeEncodeError as error:  # half a character in the name of a column
-        raise InputError(f"--json {path}: cannot be written ({error.reason})") from error
+    write_json_file(path, results[0] if len(results) == 1 else many)
 
 
 @cli.command("list")
-@_options(_COMMON)
+@with_options(COMMON)
 def list_command(json_file: Path | None, quiet: bool) -> int:
     """Lists the scenarios."""
     from parity.report.scenario_list import scenario_lines
     from parity.report.terminal import print_lines
     from parity.scenarios import SCENARIOS
 
-    _check_json(json_file)
+    check_json(json_file)
     if json_file is not None:
         rows = {
             name: {
@@ -260,7 +148,7 @@ def list_command(json_file: Path | None, quiet: bool) -> int:
             }
             for name, found in SCENARIOS.items()
         }
-        _write_json(json_file, rows)
+        write_json_file(json_file, rows)
     if not quiet:
         print_lines(scenario_lines())
     return 0
@@ -270,7 +158,7 @@ def list_command(json_file: Path | None, quiet: bool) -> int:
 @click.argument("scenarios", nargs=-1, metavar="[SCENARIO ...]")
 @click.option(
     "--seeds",
-    callback=_seeds,
+    callback=parse_seeds,
     metavar="A:B",
     help="Seeds A to B-1, or A,B,C; a run of each half for each.  [default: as many from 0 on as "
     "the margins of each scenario need]",
@@ -282,15 +170,7 @@ def list_command(json_file: Path | None, quiet: bool) -> int:
     show_default=True,
     help="Whether the torch half draws Keras's random numbers or its own.",
 )
-@click.option("--epochs", type=int, help="Epochs, in place of the scenario's own.")
-@click.option("--batch-size", type=int, help="Samples a step.  [default: the scenario's]")
-@click.option("--train-size", type=int, help="Training samples.  [default: the scenario's]")
-@click.option("--val-size", type=int, help="Validation samples.  [default: the scenario's]")
-@click.option("--data", help="embedded, mnist, a folder with IDX files, or a .npz.")
-@click.option("--full", is_flag=True, help="The document's own size: all of MNIST.")
-@click.option("--dtype", type=click.Choice(["float32", "float64"]), help="[default: float32]")
-@click.option("--device", help="cpu, cuda or cuda:N.  [default: cpu]")
-@click.option("--threads", type=int, help="Intra-op threads of each run.  [default: 1]")
+@with_options(RUN_SETTINGS)
 @click.option(
     "--engine",
     type=click.Choice(["local", "ray"]),
@@ -308,8 +188,8 @@ def list_command(json_file: Path | None, quiet: bool) -> int:
     show_default=True,
     help="Where results are kept: a folder, or a URL of fsspec. Finished runs are not run again.",
 )
-@_options(_CHILDREN)
-@_options(_COMMON)
+@with_options(CHILDREN)
+@with_options(COMMON)
 def sweep(
     scenarios: tuple[str, ...],
     seeds: list[int],
@@ -340,8 +220,8 @@ def sweep(
     from parity.sweep import run_sweep
     from parity.sweep_progress import SweepDisplay
 
-    _check_json(json_file)
-    specs = _specs(scenarios or BEHAVIOUR, seeds or None, full, settings)
+    check_json(json_file)
+    specs = specs_of(scenarios or BEHAVIOUR, seeds or None, full, settings)
     options = _engine_options(
         out, workers=workers, timeout=timeout, keras=keras_python, torch=torch_python
     )
@@ -357,7 +237,7 @@ def sweep(
     found = run_sweep(specs, options, run_engine, SweepDisplay(quiet=quiet))
     result = result_of(found, mode=settings["mode"])
     if json_file is not None:
-        _write_json(json_file, result.to_json())
+        write_json_file(json_file, result.to_json())
     if not quiet:
         print_lines([*sweep_lines(result), [(f"results in {out}", "dim")]])
     elif result.failures:
@@ -392,7 +272,7 @@ def sweep(
     metavar="FILE",
     help="Draw the curves into a .svg, .png or .pdf.",
 )
-@_options(_COMMON)
+@with_options(COMMON)
 def diagnose(
     history: Path,
     data: str | None,
@@ -420,7 +300,7 @@ def diagnose(
     from parity.report.diagnosis import diagnosis_lines
     from parity.report.terminal import print_lines
 
-    _check_json(json_file)
+    check_json(json_file)
     if data is not None and classes is not None:
         raise click.UsageError("--classes and --data exclude each other: the data have their own")
     columns = read_history(history)
@@ -438,7 +318,7 @@ def diagnose(
     if plot is not None:
         save_curves(columns, plot, title=f"{history.name}: {found.verdict}")
     if json_file is not None:
-        _write_json(json_file, found.to_json())
+        write_json_file(json_file, found.to_json())
     if not quiet:
         print_lines(diagnosis_lines(found, str(history)))
     return 0 if found.verdict == "good_fit" else 1
@@ -448,19 +328,13 @@ def _engine_options(
     out: str, *, workers: int | None, timeout: float, keras: str, torch: str
 ) -> Any:
     import os
-    import shutil
-    import tempfile
 
-    from parity.engines.local import EngineOptions
+    from parity.engines.local import EngineOptions, temporary_scratch
+    from parity.runner import check_interpreters
 
-    for half, python in (("keras", keras), ("torch", torch)):
-        if shutil.which(python) is None:
-            raise InputError(
-                f"--{half}-python {python}: not an executable file; name the Python interpreter in "
-                f"which the project is installed with the extra {half!r}"
-            )
+    check_interpreters(keras=keras, torch=torch)
     is_remote = "://" in out
-    scratch = Path(tempfile.mkdtemp(prefix="parity-sweep-")) if is_remote else Path(out) / "chunks"
+    scratch = temporary_scratch() if is_remote else Path(out) / "chunks"
     return EngineOptions(
         store=out if is_remote else str(Path(out).absolute()),
         scratch=scratch.absolute(),
@@ -471,8 +345,8 @@ def _engine_options(
 
 
 @cli.command()
-@_options(_CHILDREN)
-@_options(_COMMON)
+@with_options(CHILDREN)
+@with_options(COMMON)
 def doctor(
     keras_python: str,
     torch_python: str,
@@ -485,7 +359,7 @@ def doctor(
     from parity.doctor import examine
     from parity.report.terminal import print_lines
 
-    _check_json(json_file)
+    check_json(json_file)
     report = examine(
         keras_python=keras_python,
         torch_python=torch_python,
@@ -494,7 +368,7 @@ def doctor(
         quiet=quiet,
     )
     if json_file is not None:
-        _write_json(json_file, report.to_json())
+        write_json_file(json_file, report.to_json())
     if not quiet:
         print_lines(report.lines())
     return report.exit_code

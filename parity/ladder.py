@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from parity.behaviour import Judgement, expectation_of, judge
+from parity.behaviour import Judgement, judge_run
 from parity.compare import absolute_difference, compare_close, compare_exact
 from parity.errors import RunError
 from parity.probe_data import PROBE_STEPS
@@ -361,9 +361,7 @@ def _behaviour(keras: Trace, torch: Trace, tolerance: Tolerance) -> Level:
 
 def judge_trace(trace: Trace) -> Judgement:
     """Returns the verdict on the history of a run."""
-    facts = {key: trace.facts[key] for key in ("num_classes", "num_train", "num_val")}
-    expected = expectation_of(RunSpec.from_dict(trace.spec), trace.history, **facts)
-    return judge(trace.history, expected)
+    return judge_run(RunSpec.from_dict(trace.spec), trace.history, trace.facts)
 
 
 def _parameters(trace: Trace) -> list[str]:

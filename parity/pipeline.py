@@ -18,7 +18,7 @@ from parity.job import Failure, Job
 from parity.pair import Comparison, Pair, RunOptions
 from parity.progress import ProgressDisplay
 from parity.result import Result
-from parity.runner import run_jobs
+from parity.runner import check_interpreters, run_jobs
 from parity.search import search
 from parity.spec import RunSpec
 
@@ -59,12 +59,7 @@ def run_all(
         InputError: a spec, its data or the folder cannot be used.
         KeyboardInterrupt: the user ended it; children are gone, and every run has its result.json.
     """
-    for half, python in (("keras", options.keras_python), ("torch", options.torch_python)):
-        if shutil.which(python) is None:
-            raise InputError(
-                f"--{half}-python {python}: not an executable file; name the Python interpreter in "
-                f"which the project is installed with the extra {half!r}"
-            )
+    check_interpreters(keras=options.keras_python, torch=options.torch_python)
     pairs = [Pair(spec, directory, options) for spec, directory in _directories(specs, options)]
     jobs = _prepare(pairs)
     try:

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
 
     from parity.job import Failure, Job, Progress
@@ -78,6 +79,26 @@ def draws(stream: TextIO) -> bool:
     return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
+def rich_bars(stream: TextIO, *columns: Any) -> RichProgress:
+    """Bars that vanish at the end. Rich is imported only here: it takes a tenth of a second.
+
+    Args:
+        stream: where they are drawn.
+        *columns: of a bar.
+    """
+    from rich.console import Console
+    from rich.progress import Progress as RichProgress
+
+    return RichProgress(
+        *columns,
+        console=Console(file=stream),
+        transient=True,
+        refresh_per_second=4,
+        redirect_stdout=False,  # standard output may be a file that wants its JSON
+        redirect_stderr=stream is sys.stderr,
+    )
+
+
 def _headline(failure: Failure) -> str:
     """Returns the first line of a reason, which starts with the name of the job."""
     return failure.reason.partition("\n")[0]
@@ -123,24 +144,18 @@ class _Plain:
 
 
 class _Bars:
-    """Bars drawn by rich, which is imported only here: it takes a tenth of a second."""
+    """Bars drawn by rich."""
 
     def __init__(self, num_jobs: int, stream: TextIO) -> None:
-        from rich.console import Console
         from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
-        from rich.progress import Progress as RichProgress
 
-        self._progress = RichProgress(
+        self._progress = rich_bars(
+            stream,
             TextColumn("{task.description}", markup=False),
             BarColumn(),
             TextColumn("{task.percentage:>3.0f} %", markup=False),
             TextColumn("{task.fields[detail]}", markup=False),
             TimeElapsedColumn(),
-            console=Console(file=stream),
-            transient=True,
-            refresh_per_second=4,
-            redirect_stdout=False,  # standard output may be a file that wants its JSON
-            redirect_stderr=stream is sys.stderr,
         )
         self._num_jobs = num_jobs
         self._num_done = 0

@@ -37,6 +37,24 @@ def module_command(job: Job) -> list[str]:
     return [job.python, "-m", f"{job.half}_impl", "--data", os.fspath(job.data), *directories]
 
 
+def check_interpreters(*, keras: str, torch: str) -> None:
+    """Refuses an interpreter that cannot be started, before anything is computed.
+
+    Args:
+        keras: path or name of the interpreter of the Keras half.
+        torch: likewise of the torch half.
+
+    Raises:
+        InputError: one of them is no executable file.
+    """
+    for half, python in (("keras", keras), ("torch", torch)):
+        if shutil.which(python) is None:
+            raise InputError(
+                f"--{half}-python {python}: not an executable file; name the Python interpreter in "
+                f"which the project is installed with the extra {half!r}"
+            )
+
+
 def run_jobs(
     jobs: Sequence[Job],
     *,

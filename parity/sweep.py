@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from parity.behaviour import Judgement, expectation_of, judge
+from parity.behaviour import Judgement, judge_run
 from parity.engines.local import EngineOptions
 from parity.spec import RunSpec
 from parity.store import Store, open_store
-from parity.task import HALVES, Task, tasks_of
+from parity.task import HALVES, Task, distinct, planned
 from parity.trace import decode_floats
 
 # Large enough that starting a framework costs little, small enough that the last chunk ends soon.
@@ -104,7 +104,8 @@ def run_sweep(
     """
     watcher = watcher or Watcher()
     store = open_store(options.store)
-    tasks = tasks_of(specs, options.pythons, halves)
+    runs = planned(specs, options.pythons, halves)
+    tasks = distinct(runs)
     finished = store.finished()
     pending = [task for task in tasks if task.key not in finished]
     names = {task.key: task.name for task in pending}
@@ -129,7 +130,7 @@ def run_sweep(
             engine(chunks, options, change)
     finally:
         watcher.on_end()
-    return _read(specs, options, store, halves, reasons, len(pending) - len(reasons))
+    return _read(runs, store, reasons, len(pending) - len(reasons))
 
 
 def chunks_of(tasks: Sequence[Task], workers: int) -> Iterator[list[Task]]:
@@ -148,33 +149,34 @@ def chunks_of(tasks: Sequence[Task], workers: int) -> Iterator[list[Task]]:
         yield from (ordered[number::count] for number in range(count))
 
 
-def _read(
-    specs: Sequence[RunSpec],
-    options: EngineOptions,
-    store: Store,
-    halves: Sequence[str],
-    reasons: Mapping[str, str],
-    num_run: int,
-) -> Sweep:
+def _read(planned: Sequence[Task], store: Store, reasons: Mapping[str, str], num_run: int) -> Sweep:
     sweep = Sweep(num_run=num_run)
+    finished = store.finished()
     judged: dict[str, tuple[Judgement, float]] = {}
-    for spec in specs:
-        for task in tasks_of([spec], options.pythons, halves):
-            if task.key not in judged and task.key in store:
-                judged[task.key] = judge_record(store.get(task.key), task.spec)
-            if task.key in judged:
-                judgement, wall_s = judged[task.key]
-                sweep.rows.append(Row(spec.scenario, spec.seed, task.half, judgement, wall_s))
-            else:
-                reason = reasons.get(task.key, "it was not run")
-                where = {"scenario": spec.scenario, "seed": spec.seed, "half": task.half}
-                sweep.failures.append({**where, "reason": reason})
+    for task in planned:
+        spec = task.spec
+        if task.key in finished:
+            if task.key not in judged:
+                judged[task.key] = judge_record(store.get(task.key), spec)
+            sweep.rows.append(Row(spec.scenario, spec.seed, task.half, *judged[task.key]))
+        else:
+            reason = reasons.get(task.key, "it was not run")
+            where = {"scenario": spec.scenario, "seed": spec.seed, "half": task.half}
+            sweep.failures.append({**where, "reason": reason})
     return sweep
+
+
+def finished_rows(
+    specs: Sequence[RunSpec],
+    store: Store,
+    pythons: Mapping[str, str],
+    halves: Sequence[str] = HALVES,
+) -> list[Row]:
+    """Returns the rows of the runs that are finished, and runs nothing."""
+    return _read(planned(specs, pythons, halves), store, {}, 0).rows
 
 
 def judge_record(record: Mapping[str, Any], spec: RunSpec) -> tuple[Judgement, float]:
     """Returns the verdict on a finished run, and the seconds of its training."""
-    history = decode_floats(record["history"])
-    sizes = {key: record[key] for key in ("num_classes", "num_train", "num_val")}
-    judgement = judge(history, expectation_of(spec, history, **sizes))
+    judgement = judge_run(spec, decode_floats(record["history"]), record)
     return judgement, float(record["run"]["wall_s"])

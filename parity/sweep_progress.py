@@ -9,7 +9,7 @@ import sys
 import time
 from typing import Any, TextIO
 
-from parity.progress import draws
+from parity.progress import draws, rich_bars
 from parity.sweep import Watcher
 
 
@@ -84,18 +84,12 @@ class SweepDisplay(Watcher):
 
 
 def _bar(stream: TextIO, total: int, finished: int) -> tuple[Any, Any]:
-    """A bar drawn by rich, which is imported only here: it takes a tenth of a second."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn
+    from rich.progress import BarColumn, TextColumn
 
-    bar = Progress(
+    bar = rich_bars(
+        stream,
         BarColumn(),
         TextColumn("{task.percentage:>3.0f} %", markup=False),
         TextColumn("{task.fields[detail]}", markup=False),
-        console=Console(file=stream),
-        transient=True,
-        refresh_per_second=4,
-        redirect_stdout=False,
-        redirect_stderr=stream is sys.stderr,
     )
     return bar, bar.add_task("sweep", total=total, completed=finished, detail="starting")

@@ -15,7 +15,7 @@ import json
 import platform
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,6 @@ RUN_MODULES = (
     "environment",
     "errors",
     "nudge",
-    "probe_data",
     "recorder",
     "sources",
     "spec",
@@ -83,7 +82,14 @@ class Task:
 def tasks_of(
     specs: Sequence[RunSpec], pythons: Mapping[str, str], halves: Sequence[str] = HALVES
 ) -> list[Task]:
-    """Returns the tasks of some runs, in order, a key once.
+    """Returns the tasks of some runs, in order, a key once; see `planned`."""
+    return distinct(planned(specs, pythons, halves))
+
+
+def planned(
+    specs: Sequence[RunSpec], pythons: Mapping[str, str], halves: Sequence[str] = HALVES
+) -> list[Task]:
+    """Returns a task for each run and half, in order; runs that are the same have the same key.
 
     Args:
         specs: the runs.
@@ -93,14 +99,41 @@ def tasks_of(
     Raises:
         InputError: a data source or an interpreter cannot be used.
     """
-    made = {half: {**code(half), **versions(half, pythons[half])} for half in halves}
-    tasks: dict[str, Task] = {}
-    for spec in specs:
-        for half in halves:
-            identity = {"half": half, "spec": _computed(spec, half), "data": source(spec.data)}
-            key = _digest({"schema": SCHEMA, **identity, **made[half]})
-            tasks.setdefault(key, Task(half, spec, key))
-    return list(tasks.values())
+    made = {half: made_of(half, pythons[half]) for half in halves}
+    return [
+        Task(
+            half,
+            spec,
+            _digest(
+                {
+                    "schema": SCHEMA,
+                    "half": half,
+                    "spec": _computed(spec, half),
+                    "data": source(spec.data),
+                    **made[half],
+                }
+            ),
+        )
+        for spec in specs
+        for half in halves
+    ]
+
+
+def distinct(tasks: Iterable[Task]) -> list[Task]:
+    """Returns the first task of each key."""
+    found: dict[str, Task] = {}
+    for task in tasks:
+        found.setdefault(task.key, task)
+    return list(found.values())
+
+
+def made_of(half: str, python: str) -> dict[str, Any]:
+    """Returns what a half is made of: the digest of its code, its versions, kind of processor.
+
+    Raises:
+        InputError: the interpreter cannot be asked.
+    """
+    return {**code(half), **versions(half, python)}
 
 
 def _computed(spec: RunSpec, half: str) -> dict[str, Any]:

@@ -48,6 +48,15 @@ def _keras_dtype_is_left_as_found():
         keras.config.set_dtype_policy("float32")
 
 
+@pytest.fixture
+def plain_terminal(monkeypatch):
+    """No variables but these tell rich what a terminal is."""
+    for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "COLORTERM"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "120")
+
+
 @pytest.fixture(scope="session")
 def color_data():
     """Images of 12x20x3 and five classes: not square, several channels, no black border."""

@@ -1,5 +1,6 @@
 """What several test files share. Keras is imported where it is used: most tests do without it."""
 
+import io
 import platform
 
 import numpy as np
@@ -9,6 +10,13 @@ from parity.data import Data
 SEEDS = (0, 1, 7, 42, 123, 2**31 - 1)
 # Around the modulus with which TensorFlow cuts a seed, and the largest one that NumPy takes.
 UNSEEN_SEEDS = (2**31 - 2, 2**31, 2**32 - 1, 31337)
+
+
+class Terminal(io.StringIO):
+    """A stream that says that it is a terminal."""
+
+    def isatty(self):
+        return True
 
 
 def make_data(shape, *, num_classes, num_train, num_val, num_test=5, seed=0):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Protocol
 
 import torch
@@ -124,14 +124,13 @@ class OwnBatches:
         return -(-len(self._x) // self._batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
-        for index in self._order.split(self._batch_size):
-            on_device = index.to(self._x.device)
-            x = self._x[on_device]
-            if self._transform is not None:
-                x = self._transform(x)
-            yield Batch(x, self._y[on_device], index, None)
-        if self._transform is not None:
-            self._order = torch.randperm(len(self._x))
+        batches = ArrayBatches(self._x, self._y, self._batch_size, self._order)
+        if self._transform is None:
+            yield from batches
+            return
+        for batch in batches:
+            yield replace(batch, x=self._transform(batch.x))
+        self._order = torch.randperm(len(self._x))
 
 
 def training_data(spec: RunSpec, data: Data, seeds: KerasSeeds) -> Batches:

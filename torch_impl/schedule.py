@@ -61,7 +61,7 @@ class ReduceLROnPlateau:
         if self.cooldown_counter > 0:
             self.cooldown_counter -= 1  # (4)
             self.wait = 0
-        if self._improves(value):
+        if _improves(value, self.best, self.min_delta):  # (2) (3) (6)
             self.best, self.wait = value, 0
         elif self.cooldown_counter == 0:
             self.wait += 1
@@ -69,11 +69,6 @@ class ReduceLROnPlateau:
                 self.cooldown_counter, self.wait = self.cooldown, 0
                 return True
         return False
-
-    def _improves(self, value: float) -> bool:
-        if self.best is None:
-            return True  # (3)
-        return bool(np.float32(value + self.min_delta) < np.float32(self.best))  # (2) (6)
 
     def _cut(self) -> bool:
         has_cut = False
@@ -134,10 +129,8 @@ class EarlyStopping:
         if self._epoch < self.start_from_epoch:
             return False
         self.wait += 1
-        if self.best is None or bool(
-            np.float32(value + self.min_delta) < np.float32(self.best)  # (2) (5)
-        ):
-            self.best, self.best_epoch, self.wait = value, self._epoch, 0  # (3)
+        if _improves(value, self.best, self.min_delta):  # (2) (3) (5)
+            self.best, self.best_epoch, self.wait = value, self._epoch, 0
             if self.restore_best_weights:
                 self._best_weights = {
                     name: tensor.detach().clone() for name, tensor in _weights(self.model)
@@ -151,6 +144,11 @@ class EarlyStopping:
         if self._best_weights is not None:
             for name, tensor in _weights(self.model):
                 tensor.copy_(self._best_weights[name])  # (4)
+
+
+def _improves(value: float, best: float | None, min_delta: float) -> bool:
+    """Whether a loss is better than the best so far, as both of Keras's callbacks compare."""
+    return best is None or bool(np.float32(value + min_delta) < np.float32(best))
 
 
 def _weights(model: nn.Module) -> list[tuple[str, torch.Tensor]]:

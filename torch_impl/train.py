@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from functools import partial
+from typing import Any
 
 import torch
 from torch import nn
@@ -46,7 +48,9 @@ def fit(spec: RunSpec, data: Data, recorder: Observer | None = None) -> RunResul
     history: History = {
         key: [] for key in ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
     }
+    known = None
     if recorder is not None:
+        known = evaluation_data(spec, data)
         recorder.on_start(lambda: get_weights(model))
     started = time.perf_counter()
     for _ in range(spec.epochs):
@@ -67,8 +71,8 @@ def fit(spec: RunSpec, data: Data, recorder: Observer | None = None) -> RunResul
         epoch = (loss_mean, accuracy, val_loss, val_accuracy, rate)
         for key, value in zip(history, epoch, strict=True):
             history[key].append(value)
-        if recorder is not None:
-            recorder.on_epoch_end(lambda: evaluate(model, criterion, evaluation_data(spec, data)))
+        if recorder is not None and known is not None:
+            recorder.on_epoch_end(partial(evaluate, model, criterion, known))
         if reduce_lr is not None:
             assert spec.reduce_lr is not None
             reduce_lr.step(history[spec.reduce_lr.monitor][-1])
@@ -121,16 +125,14 @@ def evaluate(model: nn.Module, criterion: nn.Module, batches: Batches) -> tuple[
 
 
 def _reduce_lr(spec: RunSpec, optimizer: Adam) -> ReduceLROnPlateau | None:
-    if spec.reduce_lr is None:
-        return None
-    rule = dataclasses.asdict(spec.reduce_lr)
-    rule.pop("monitor")
-    return ReduceLROnPlateau(optimizer, **rule)
+    return None if spec.reduce_lr is None else ReduceLROnPlateau(optimizer, **_rule(spec.reduce_lr))
 
 
 def _early_stopping(spec: RunSpec, model: nn.Module) -> EarlyStopping | None:
-    if spec.early_stopping is None:
-        return None
-    rule = dataclasses.asdict(spec.early_stopping)
-    rule.pop("monitor")
-    return EarlyStopping(model, **rule)
+    rule = spec.early_stopping
+    return None if rule is None else EarlyStopping(model, **_rule(rule))
+
+
+def _rule(group: Any) -> dict[str, Any]:
+    """The arguments of a callback but for what it monitors: values are handed to it here."""
+    return {name: value for name, value in dataclasses.asdict(group).items() if name != "monitor"}

@@ -162,6 +162,14 @@ def _blame(
     return broken, tuple(task for task in open_tasks if task.key != key)
 
 
+def temporary_scratch() -> Path:
+    """A folder of this machine, for stores that are none themselves.
+
+    One for all sweeps: what killed ones leave in it is removed by the next one.
+    """
+    return Path(tempfile.gettempdir()) / f"parity-sweep-{os.getuid()}"
+
+
 @contextmanager
 def _folder(scratch: Path) -> Iterator[Path]:
     """A folder for this run alone, which is removed with it but for the logs of failures.

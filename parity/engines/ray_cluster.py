@@ -19,12 +19,10 @@ import os
 import signal
 import socket
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from parity.child_process import environment
@@ -33,7 +31,7 @@ from parity.engines.local import EngineOptions, OnChange
 from parity.errors import InputError, ParityError, RunError
 from parity.runner import Signals
 from parity.store import open_store
-from parity.task import Task, code, versions
+from parity.task import Task, made_of
 
 MAX_RETRIES = 3  # of a chunk whose worker or node died
 MAX_SUBMITTED = 500  # chunks that Ray knows of at a time: as many nodes find work
@@ -108,7 +106,7 @@ class Cluster:
         on_change: OnChange,
     ) -> None:
         halves = {tasks[0].half for tasks in chunks}
-        made = {half: _made(half, options.pythons[half]) for half in halves}
+        made = {half: made_of(half, options.pythons[half]) for half in halves}
         submit = self._remote(ray)
         waiting = iter(enumerate(chunks))
         running: dict[Any, int] = {}
@@ -190,7 +188,7 @@ def run_on_node(
         InputError: the node has other code or other versions, or cannot use the store.
     """
     half = tasks[0].half
-    found = _made(half, options.pythons[half])
+    found = made_of(half, options.pythons[half])
     if found != made:
         raise InputError(
             f"the node {socket.gethostname()} has {found}; expected {dict(made)}, as the driver "
@@ -201,10 +199,8 @@ def run_on_node(
     def change(number: int, num_done: int, reasons: Mapping[str, str]) -> None:
         failures.update(reasons)
 
-    # One folder for all: what killed workers leave in it is removed by the next ones.
-    scratch = Path(tempfile.gettempdir()) / f"parity-sweep-{os.getuid()}"
     try:
-        local.run([tasks], replace(options, scratch=scratch, workers=1), change)
+        local.run([tasks], replace(options, scratch=local.temporary_scratch(), workers=1), change)
     except KeyboardInterrupt as error:
         if error.args == (signal.SIGTERM.name,):
             # The worker is ended from outside. Ray takes the interrupt for its own way to cancel a
@@ -212,10 +208,6 @@ def run_on_node(
             raise SystemExit("terminated") from error
         raise
     return failures
-
-
-def _made(half: str, python: str) -> dict[str, Any]:
-    return {**code(half), **versions(half, python)}
 
 
 def _failures(ray: Any, ended: Any, tasks: Sequence[Task], store: str) -> dict[str, str]:

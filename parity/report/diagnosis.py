@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator
 
 from parity.behaviour import Judgement
 from parity.causes import RankedCause
 from parity.diagnosis import Diagnosis
 from parity.report.curves import curve_lines
-from parity.report.terminal import WIDTH, Line, plain, shortened
+from parity.report.terminal import WIDTH, Line, plain, shortened, wrapped
 
 _STYLES = {"good_fit": "bold green", "undecided": "bold yellow"}
 _SEVERITIES = {"high": "bold red", "medium": "yellow"}
@@ -29,17 +28,19 @@ def diagnosis_lines(diagnosis: Diagnosis, name: str) -> list[Line]:
     lines: list[Line] = [[(f"{head}  ", ""), (verdict, style)]]
     if diagnosis.verdict != judgement.verdict:
         told = judgement.verdict.replace("_", " ")
-        lines += _wrapped(f"the curves say {told}, but the data make them worthless", "  ")
-    lines += _wrapped(judgement.because, "  ")
-    lines += [[(row, "dim")] for row in _evidence(judgement)]
+        lines += _rows(f"the curves say {told}, but the data make them worthless", "  ")
+    lines += _rows(judgement.because, "  ")
+    lines += [[(row, "dim")] for row in wrapped(_evidence(judgement), "  ")]
     lines.append([])
     lines += curve_lines(diagnosis.history, width=WIDTH)
     if diagnosis.findings:
         lines.append([("the data", "bold")])
         for finding in diagnosis.findings:
-            first, *rest = _wrapped(finding.text, " " * 10)
-            severity = (f"  {finding.severity:<8}", _SEVERITIES.get(finding.severity, ""))
-            lines += [[severity, (first[0][0][10:], "")], *rest]
+            severity = f"  {finding.severity:<8}"
+            first, *rest = wrapped(finding.text, " " * len(severity))
+            style = _SEVERITIES.get(finding.severity, "")
+            lines.append([(severity, style), (first[len(severity) :], "")])
+            lines += [[(row, "")] for row in rest]
         lines.append([])
     elif diagnosis.audit is not None:
         lines += [[("the data", "bold"), (": nothing suspicious was found", "")], []]
@@ -51,7 +52,7 @@ def diagnosis_lines(diagnosis: Diagnosis, name: str) -> list[Line]:
     return lines
 
 
-def _evidence(judgement: Judgement) -> Iterator[str]:
+def _evidence(judgement: Judgement) -> str:
     parts = []
     if judgement.train_accuracy is not None:
         kind = "eval mode" if judgement.is_eval else "running mean"
@@ -68,19 +69,17 @@ def _evidence(judgement: Judgement) -> Iterator[str]:
         )
     if judgement.epochs_to_plateau is not None:
         parts.append(f"plateau after {judgement.epochs_to_plateau:.1f} epochs")
-    for part in textwrap.wrap("; ".join(parts), WIDTH - 2):
-        yield f"  {part}"
+    return "; ".join(parts)
 
 
 def _cause(number: int, entry: RankedCause) -> Iterator[Line]:
     head = f"  {number}. {entry.cause.title}"
     yield [(head, "bold"), (f"  {entry.confidence:.0%}", "dim")]
     if entry.signs:
-        yield from _wrapped("seen: " + "; ".join(entry.signs), "     ")
-    yield from _wrapped(entry.cause.reason, "     ")
-    yield from _wrapped("try: " + "; ".join(entry.cause.remedies), "     ")
+        yield from _rows("seen: " + "; ".join(entry.signs), "     ")
+    yield from _rows(entry.cause.reason, "     ")
+    yield from _rows("try: " + "; ".join(entry.cause.remedies), "     ")
 
 
-def _wrapped(text: str, indent: str) -> list[Line]:
-    rows = textwrap.wrap(plain(text), WIDTH, initial_indent=indent, subsequent_indent=indent)
-    return [[(row, "")] for row in rows]
+def _rows(text: str, indent: str) -> list[Line]:
+    return [[(row, "")] for row in wrapped(text, indent)]

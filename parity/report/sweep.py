@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from parity.agreement import Agreement, Comparison, ScenarioVerdicts, compare
-from parity.report.terminal import WIDTH, Line, plain
+from parity.report.terminal import Line, wrapped
 from parity.scenarios import SCENARIOS
 from parity.sweep import Sweep
 from parity.trace import encode_floats
@@ -96,7 +95,7 @@ def sweep_lines(result: SweepResult) -> list[Line]:
     lines += [_comparison_line(row) for row in result.agreement.comparisons]
     lines.append([])
     lines += failure_lines(result)
-    told = _wrapped(_sentence(result), "  ")
+    told = wrapped(_sentence(result), "  ")
     return [*lines, *([(row, _STYLES[result.verdict])] for row in told), []]
 
 
@@ -143,7 +142,7 @@ def failure_lines(result: SweepResult) -> list[Line]:
         where = f"  missing: {row['scenario']} seed {row['seed']} {row['half']}"
         reason = str(row["reason"]).strip().partition("\n")[0]
         lines.append([(where, "bold red")])
-        lines += [[(told, "")] for told in _wrapped(reason, "    ", max_lines=MAX_REASON)]
+        lines += [[(told, "")] for told in wrapped(reason, "    ", max_lines=MAX_REASON)]
     if len(result.failures) > MAX_FAILURES:
         lines.append([(f"  ... and {len(result.failures) - MAX_FAILURES} more", "bold red")])
     return [*lines, []] if lines else []
@@ -157,14 +156,3 @@ def _sentence(result: SweepResult) -> str:
     verdicts = result.agreement.verdicts
     same = f"{sum(row.agrees for row in verdicts)} of {len(verdicts)} verdicts agree"
     return f"{result.verdict} ({result.mode}): {same}, {tests}; {runs}"
-
-
-def _wrapped(text: str, indent: str, *, max_lines: int | None = None) -> list[str]:
-    return textwrap.wrap(
-        plain(text),
-        WIDTH,
-        initial_indent=indent,
-        subsequent_indent=indent,
-        max_lines=max_lines,
-        placeholder=" ...",
-    )

@@ -87,11 +87,11 @@ def _divergence_lines(level: Level, item: Item) -> list[Line]:
     )
     return [
         [(head, "bold red"), (where, "")],
-        *[[(row, "")] for row in _wrapped(place.strip())],
+        *[[(row, "")] for row in wrapped(place.strip())],
         [(f"    keras {_shown(item.keras)}", "")],
         [(f"    torch {_shown(item.torch)}", "")],
-        *[[(row, "")] for row in _wrapped(difference)],
-        *[[(row, "dim")] for row in _wrapped(level.origin)],
+        *[[(row, "")] for row in wrapped(difference)],
+        *[[(row, "dim")] for row in wrapped(level.origin)],
     ]
 
 
@@ -136,8 +136,16 @@ def shortened(text: str, width: int) -> str:
     return text[: kept - kept // 2] + "..." + text[len(text) - kept // 2 :]
 
 
-def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(plain(text), WIDTH, initial_indent="    ", subsequent_indent="    ")
+def wrapped(text: str, indent: str = "    ", *, max_lines: int | None = None) -> list[str]:
+    """Breaks a text into rows of at most WIDTH columns, each indented."""
+    return textwrap.wrap(
+        plain(text),
+        WIDTH,
+        initial_indent=indent,
+        subsequent_indent=indent,
+        max_lines=max_lines,
+        placeholder=" ...",
+    )
 
 
 def plain(text: str) -> str:

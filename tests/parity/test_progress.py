@@ -7,23 +7,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from helpers import Terminal
 
 from parity.job import Failure, Job, Progress
 from parity.progress import ProgressDisplay
 
 
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
-
-
 @pytest.fixture(autouse=True)
-def plain_environment(monkeypatch):
-    # Variables by which rich decides what a terminal is.
-    for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "COLORTERM"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("TERM", "xterm-256color")
-    monkeypatch.setenv("COLUMNS", "120")
+def _environment(plain_terminal):
+    """Rich decides by the environment what a terminal is."""
 
 
 @pytest.fixture

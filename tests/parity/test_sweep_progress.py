@@ -4,22 +4,15 @@ import io
 import re
 
 import pytest
+from helpers import Terminal
 
 from parity import sweep_progress
 from parity.sweep_progress import SweepDisplay
 
 
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
-
-
 @pytest.fixture(autouse=True)
-def plain_environment(monkeypatch):
-    for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "COLORTERM"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("TERM", "xterm-256color")
-    monkeypatch.setenv("COLUMNS", "120")
+def _environment(plain_terminal):
+    """Rich decides by the environment what a terminal is."""
 
 
 @pytest.fixture

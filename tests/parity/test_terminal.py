@@ -5,6 +5,7 @@ import math
 import re
 
 import pytest
+from helpers import Terminal
 
 from parity.report.terminal import _level_line, print_lines, print_result, result_lines
 from parity.result import ERROR, FAIL, NOT_REACHED, PASS, SKIPPED, Item, Level, Result
@@ -71,11 +72,6 @@ def text(result):
     stream = io.StringIO()
     print_result(result, stream)
     return stream.getvalue()
-
-
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
 
 
 def on_terminal(monkeypatch, lines, **environment):

@@ -231,7 +231,7 @@ def test_few_chunks_are_submitted_at_a_time(ray, options, monkeypatch):
 @needs_ray
 def test_a_node_with_other_versions_runs_nothing(ray, options, monkeypatch, tmp_path):
     other = {"versions": {"torch": "0"}, "machine": "abacus"}
-    monkeypatch.setattr(ray_cluster, "versions", lambda half, python: other)
+    monkeypatch.setattr(ray_cluster, "made_of", lambda half, python: other)
     found = run_sweep(SPECS[:1], options(), Cluster().run)
     assert len(found.failures) == 2
     assert "abacus" in found.failures[0]["reason"]

@@ -1,0 +1,148 @@
+"""Options that several commands have, and what each of these does with them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from parity.errors import InputError
+
+
+def parse_seeds(context: click.Context, parameter: click.Parameter, value: str | None) -> list[int]:
+    """Parses A:B into the seeds A ... B-1, and A,B,C into these."""
+    if value is None:
+        return []
+    try:
+        if "," in value:
+            seeds = [int(part) for part in value.split(",")]
+        else:
+            start, _, stop = value.partition(":")
+            seeds = list(range(int(start), int(stop)))
+    except ValueError:
+        seeds = []
+    if not seeds or len(set(seeds)) < len(seeds):
+        raise click.BadParameter(
+            f"{value!r}: expected A:B with A < B, such as 0:3 for 0, 1, 2; or different seeds "
+            "with commas between them"
+        )
+    return seeds
+
+
+COMMON = [
+    click.option(
+        "--json",
+        "json_file",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Write the result as JSON.",
+    ),
+    click.option("--quiet", is_flag=True, help="Print errors only."),
+]
+CHILDREN = [
+    click.option(
+        "--keras-python",
+        default=sys.executable,
+        metavar="PYTHON",
+        show_default="this one",
+        help="Interpreter of the Keras half.",
+    ),
+    click.option(
+        "--torch-python",
+        default=sys.executable,
+        metavar="PYTHON",
+        show_default="this one",
+        help="Interpreter of the torch half.",
+    ),
+    click.option(
+        "--timeout",
+        type=click.FloatRange(min=0),
+        default=3600.0,
+        metavar="SECONDS",
+        show_default=True,
+        help="A child that runs longer counts as hung; 0 = never.",
+    ),
+    click.option(
+        "--workers",
+        type=click.IntRange(min=1),
+        metavar="N",
+        show_default="cores",
+        help="Children that run at a time.",
+    ),
+]
+
+
+RUN_SETTINGS = [
+    click.option("--epochs", type=int, help="Epochs, in place of the scenario's own."),
+    click.option("--batch-size", type=int, help="Samples a step.  [default: the scenario's]"),
+    click.option("--train-size", type=int, help="Training samples.  [default: the scenario's]"),
+    click.option("--val-size", type=int, help="Validation samples.  [default: the scenario's]"),
+    click.option("--data", help="embedded, mnist, a folder with IDX files, or a .npz."),
+    click.option("--full", is_flag=True, help="The document's own size: all of MNIST."),
+    click.option(
+        "--dtype",
+        type=click.Choice(["float32", "float64"]),
+        help="Of weights, activations and optimizer.  [default: float32]",
+    ),
+    click.option("--device", help="cpu, cuda or cuda:N.  [default: cpu]"),
+    click.option("--threads", type=int, help="Intra-op threads of each run.  [default: 1]"),
+]
+
+
+def with_options(shared: list[Any]) -> Any:
+    """Decorates a command with options, shown in their order."""
+
+    def decorate(function: Any) -> Any:
+        for option in reversed(shared):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+def specs_of(
+    names: Any, seeds: list[int] | None, full: bool, settings: dict[str, Any]
+) -> list[Any]:
+    """The runs of some scenarios; no seeds: the one of its spec; None: as many as each needs."""
+    from parity.scenarios import find
+
+    specs = []
+    for name in dict.fromkeys(names):
+        found = find(name)
+        spec = found.spec.replace(**{**(found.full if full else {}), **given(settings)})
+        numbers = range(found.num_seeds) if seeds is None else seeds
+        specs += [spec.replace(seed=seed) for seed in numbers] or [spec]
+    return specs
+
+
+def given(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings that the user named."""
+    return {key: value for key, value in settings.items() if value is not None}
+
+
+def check_json(path: Path | None) -> None:
+    """Refuses a place that cannot be written to before anything is computed for it."""
+    try:
+        fits = path is None or (path.absolute().parent.is_dir() and not path.is_dir())
+    except OSError:  # a name that is too long
+        fits = False
+    if not fits:
+        raise InputError(f"--json {path}: expected a file in a folder that exists")
+
+
+def write_json_file(path: Path, value: dict[str, Any]) -> None:
+    """Writes what `--json` asks for.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    from parity.trace import write_json
+
+    try:
+        write_json(path, value)
+    except OSError as error:
+        raise InputError(f"--json {path}: cannot be written ({error.strerror})") from error
+    except UnicodeEncodeError as error:  # half a character in the name of a column
+        raise InputError(f"--json {path}: cannot be written ({error.reason})") from error
