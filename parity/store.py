@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import secrets
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -128,7 +129,7 @@ class RemoteStore:
         self._files.makedirs(os.path.dirname(path), exist_ok=True)
         # Not under its name at once: on file systems that are no object stores a reader, or the
         # next sweep, would find a half of it.
-        temporary = f"{path}.{os.getpid()}.part"
+        temporary = f"{path}.{secrets.token_hex(8)}.part"  # hosts may share process ids
         self._files.pipe_file(temporary, json.dumps(record, allow_nan=False).encode())
         self._files.mv(temporary, path)
 
