@@ -175,7 +175,8 @@ class Signals:
     ) -> None:
         for number, previous in self._previous.items():
             signal.signal(number, previous)
-        if kind is None:
+        # A library that looks for signals itself raises an interrupt of its own, without a name.
+        if kind is None or (isinstance(error, KeyboardInterrupt) and not error.args):
             self._raise()
 
     @contextmanager

@@ -84,8 +84,8 @@ class Cluster:
             InputError: Ray is missing, the address cannot be reached, no node has what a task
                 takes, or a task needs a GPU and takes none.
             RunError: Ray cannot start a cluster here.
-            KeyboardInterrupt: SIGINT, SIGTERM or SIGHUP was received; all tasks have been
-                cancelled, and what has finished is in the store.
+            KeyboardInterrupt: SIGINT, SIGTERM or SIGHUP was received; all tasks have been ended,
+                and what has finished is in the store.
         """
         devices = {tasks[0].spec.device for tasks in chunks} - {"cpu"}
         if devices and self.num_gpus == 0:
@@ -94,9 +94,13 @@ class Cluster:
                 "takes; set --gpus, 0.5 for two tasks on one GPU"
             )
         ray = _import_ray()
-        with self._connected(ray, options.workers), Signals() as signals, signals.raised():
+        with (
+            self._connected(ray, options.workers) as goes_on,
+            Signals() as signals,
+            signals.raised(),
+        ):
             self._check_nodes(ray)
-            self._run(ray, chunks, options, on_change)
+            self._run(ray, chunks, options, on_change, cancels=goes_on)
 
     def _run(
         self,
@@ -104,6 +108,8 @@ class Cluster:
         chunks: Sequence[Sequence[Task]],
         options: EngineOptions,
         on_change: OnChange,
+        *,
+        cancels: bool,
     ) -> None:
         halves = {tasks[0].half for tasks in chunks}
         made = {half: made_of(half, options.pythons[half]) for half in halves}
@@ -121,9 +127,11 @@ class Cluster:
                     tasks = chunks[number]
                     on_change(number, len(tasks), _failures(ray, ended, tasks, options.store))
         finally:
-            for task in running:
+            # Not on a cluster that ends anyway: a task that ends while it is being cancelled can
+            # abort the driver (Ray 2.60, "Tried to complete task that was not pending").
+            for task in running if cancels else ():
                 ray.cancel(task)
-            if running:
+            if running and cancels:
                 ray.wait(list(running), num_returns=len(running), timeout=CANCEL_S)
 
     def _remote(self, ray: Any) -> Callable[..., Any]:
@@ -138,9 +146,10 @@ class Cluster:
         return remote(run_on_node).remote
 
     @contextmanager
-    def _connected(self, ray: Any, workers: int) -> Iterator[None]:
+    def _connected(self, ray: Any, workers: int) -> Iterator[bool]:
+        """Yields whether the cluster goes on when the sweep has ended."""
         if ray.is_initialized():  # by the caller, who also ends it
-            yield
+            yield True
             return
         is_quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
         is_main = threading.current_thread() is threading.main_thread()
@@ -151,7 +160,7 @@ class Cluster:
                 _start(ray, num_cpus=workers, **is_quiet)
             else:
                 _connect(ray, self.address, **is_quiet)
-            yield
+            yield self.address is not None
         finally:
             ray.shutdown()
             if is_main and handler is not None:
