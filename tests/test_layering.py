@@ -19,7 +19,18 @@ FORBIDDEN = {
 }
 
 # These are of use in any torch program, which has no spec and no harness.
-ON_THEIR_OWN = ("philox", "native", "seeds", "layers", "losses", "optim", "schedule", "augment")
+ON_THEIR_OWN = (
+    "philox",
+    "native",
+    "seeds",
+    "layers",
+    "losses",
+    "regularizers",
+    "penalty",
+    "optim",
+    "schedule",
+    "augment",
+)
 
 
 def files_of(package):

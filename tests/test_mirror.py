@@ -18,7 +18,9 @@ ONLY_TORCH_FILES = {
     "native.py": "compiles C files, for speed",
     "seeds.py": "what keras.utils.set_random_seed fixes",
     "layers.py": "Dropout, Flatten and initialisers by Keras's rules",
-    "losses.py": "the loss with the penalties that Keras keeps in its layers",
+    "losses.py": "losses by Keras's equations",
+    "regularizers.py": "penalties of a tensor by Keras's rules",
+    "penalty.py": "the penalties that Keras keeps in its layers",
     "optim.py": "Adam by Keras's equations",
     "schedule.py": "ReduceLROnPlateau and EarlyStopping by Keras's rules",
 }

@@ -31,6 +31,8 @@ from torch_impl.layers import Dropout, Flatten
 from torch_impl.losses import SparseCategoricalCrossentropy
 from torch_impl.models import build_model
 from torch_impl.optim import Adam
+from torch_impl.penalty import RegularizedLoss, kernel_l2
+from torch_impl.regularizers import L2
 from torch_impl.weights import get_weights, named_parameters, to_portable
 
 KINDS: dict[type[nn.Module], str] = {
@@ -54,7 +56,9 @@ def run_probe(spec: RunSpec, data: Data, writer: TraceWriter) -> None:
     _write_masks_and_feed(spec, data, writer)
     spec = spec.replace(dtype="float64")
     model, _ = build_model(spec, data.input_shape, data.num_classes)
-    criterion = SparseCategoricalCrossentropy(model, spec.l2)
+    criterion = RegularizedLoss(
+        SparseCategoricalCrossentropy(from_logits=True), kernel_l2(model, spec.l2)
+    )
     optimizer = Adam(
         model.parameters(), learning_rate=spec.learning_rate, weight_decay=spec.weight_decay
     )
@@ -155,7 +159,7 @@ def _structure(model: nn.Sequential, spec: RunSpec, data: Data) -> dict[str, Any
 
 def _settings(
     model: nn.Sequential,
-    criterion: SparseCategoricalCrossentropy,
+    criterion: RegularizedLoss,
     optimizer: torch.optim.Optimizer,
 ) -> dict[str, Any]:
     """The numbers that the parts were given; compared at the level where they act."""
@@ -167,9 +171,9 @@ def _settings(
             if isinstance(layer, Dropout)
         },
         "l2": {
-            name: criterion.l2
-            for name, layer in model.named_children()
-            if isinstance(layer, nn.Conv2d | nn.Linear) and criterion.l2
+            name.removesuffix(".weight"): regularizer.l2
+            for name, regularizer in criterion.penalty.weights.items()
+            if isinstance(regularizer, L2)
         },
         "optimizer": {
             "name": type(optimizer).__name__.lower(),
@@ -186,7 +190,7 @@ def _write_optimizer(
     spec: RunSpec,
     data: Data,
     model: nn.Sequential,
-    criterion: SparseCategoricalCrossentropy,
+    criterion: RegularizedLoss,
     optimizer: torch.optim.Optimizer,
     writer: TraceWriter,
 ) -> None:

@@ -19,6 +19,7 @@ from torch_impl.data import Batches, evaluation_data, training_data, validation_
 from torch_impl.losses import SparseCategoricalCrossentropy
 from torch_impl.models import build_model
 from torch_impl.optim import Adam
+from torch_impl.penalty import RegularizedLoss, kernel_l2
 from torch_impl.schedule import EarlyStopping, ReduceLROnPlateau
 from torch_impl.weights import get_weights, set_weights
 
@@ -39,7 +40,9 @@ def fit(spec: RunSpec, data: Data, recorder: Observer | None = None) -> RunResul
         set_weights(model, nudged(get_weights(model), spec.nudge))
     train_batches = training_data(spec, data, seeds)
     val_batches = validation_data(spec, data)
-    criterion = SparseCategoricalCrossentropy(model, spec.l2)
+    criterion = RegularizedLoss(
+        SparseCategoricalCrossentropy(from_logits=True), kernel_l2(model, spec.l2)
+    )
     optimizer = Adam(
         model.parameters(), learning_rate=spec.learning_rate, weight_decay=spec.weight_decay
     )

@@ -93,7 +93,8 @@ def test_evaluation_changes_neither_weights_nor_masks_nor_generators():
     model(torch.zeros(2, 3, 12, 20))
     before, generator = get_weights(model), torch.get_rng_state()
     counts = [m.num_calls for m in model.modules() if isinstance(m, Dropout)]
-    evaluate(model, SparseCategoricalCrossentropy(model), validation_data(spec, data))
+    criterion = SparseCategoricalCrossentropy(from_logits=True)
+    evaluate(model, criterion, validation_data(spec, data))
     assert_same_weights(get_weights(model), before)
     assert [m.num_calls for m in model.modules() if isinstance(m, Dropout)] == counts == [1, 1]
     assert torch.equal(torch.get_rng_state(), generator)

@@ -1,4 +1,4 @@
-"""The loss is what Keras minimises: crossentropy, and the penalties that its layers keep."""
+"""What is minimised is what Keras minimises: a loss, and the penalties that its layers keep."""
 
 import keras
 import numpy as np
@@ -12,12 +12,18 @@ import keras_impl.models
 import keras_impl.weights
 from parity.spec import DTYPES, RunSpec
 from torch_impl.data import to_tensors
-from torch_impl.losses import SparseCategoricalCrossentropy
+from torch_impl.losses import MeanSquaredError, SparseCategoricalCrossentropy
 from torch_impl.models import build_model
+from torch_impl.penalty import Penalty, RegularizedLoss, kernel_l2
+from torch_impl.regularizers import L1, L1L2, L2, OrthogonalRegularizer
 from torch_impl.weights import named_parameters, set_weights, to_portable
 
-L2 = 0.01
-SPEC = RunSpec(model="capacity", l2=L2, dtype="float64")
+FACTOR = 0.01
+SPEC = RunSpec(model="capacity", l2=FACTOR, dtype="float64")
+
+
+def regularized(model, l2):
+    return RegularizedLoss(SparseCategoricalCrossentropy(from_logits=True), kernel_l2(model, l2))
 
 
 def batch(num_classes=3, size=4):
@@ -46,7 +52,7 @@ def test_the_loss_of_a_batch_is_keras_loss(halves):
     expected = theirs.compute_loss(x, y, theirs(x)).numpy()
     images, labels = to_tensors(SPEC, x, y)
     logits = ours(images)
-    loss = SparseCategoricalCrossentropy(ours, L2)(logits, labels).item()
+    loss = regularized(ours, FACTOR)(logits, labels).item()
     assert loss == pytest.approx(expected, rel=1e-14, abs=0)
     # The penalty is no trifle, so that this compares it.
     assert loss - F.cross_entropy(logits, labels).item() > 0.1 * loss
@@ -60,7 +66,7 @@ def test_the_gradient_of_every_parameter_is_keras_gradient(halves):
     expected = tape.gradient(loss, [variable.value for variable in variables.values()])
     ours.zero_grad()
     images, labels = to_tensors(SPEC, x, y)
-    SparseCategoricalCrossentropy(ours, L2)(ours(images), labels).backward()
+    regularized(ours, FACTOR)(ours(images), labels).backward()
     parameters = {name: (parameter, layer) for name, parameter, layer in named_parameters(ours)}
     assert list(parameters) == list(variables)
     for name, gradient in zip(variables, expected, strict=True):
@@ -75,7 +81,7 @@ def test_the_penalty_is_l2_times_the_sum_of_squares_of_a_kernel():
         model[0].weight.copy_(torch.tensor([[1.0, -2.0], [0.5, 0.0], [3.0, 4.0]]))
         model[0].bias.fill_(100.0)  # not penalised
     logits, y = batch()
-    with_penalty = SparseCategoricalCrossentropy(model, 0.25)(logits, y)
+    with_penalty = regularized(model, 0.25)(logits, y)
     # 1 + 4 + 0.25 + 9 + 16 = 30.25; a quarter of it is 7.5625.
     assert (with_penalty - F.cross_entropy(logits, y)).item() == pytest.approx(7.5625, abs=1e-15)
 
@@ -85,25 +91,24 @@ def test_every_convolution_and_dense_kernel_is_penalised_at_any_depth():
     for parameter in model.parameters():
         nn.init.constant_(parameter, 2.0)
     logits, y = batch()
-    penalty = SparseCategoricalCrossentropy(model, 0.5)(logits, y) - F.cross_entropy(logits, y)
+    penalty = regularized(model, 0.5)(logits, y) - F.cross_entropy(logits, y)
     assert penalty.item() == pytest.approx(0.5 * (4 + 3) * 2.0**2, abs=1e-6)
 
 
 def test_the_gradient_of_the_penalty_is_twice_l2_times_the_kernel_and_none_for_a_bias():
     model = nn.Linear(4, 3, dtype=torch.float64)
     logits, y = batch()
-    SparseCategoricalCrossentropy(model, 0.25)(logits, y).backward()
+    regularized(model, 0.25)(logits, y).backward()
     assert torch.equal(model.weight.grad, 2 * 0.25 * model.weight)
     assert model.bias.grad is None
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("l2", [{}, {"l2": 0.0}], ids=["default", "zero"])
-def test_without_a_penalty_it_is_torchs_crossentropy_to_the_bit(l2, dtype):
+def test_without_a_penalty_it_is_torchs_crossentropy_to_the_bit(dtype):
     logits, y = batch()
     logits = logits.to(getattr(torch, dtype)).requires_grad_()
     model = nn.Linear(4, 3)
-    loss, plain = SparseCategoricalCrossentropy(model, **l2)(logits, y), F.cross_entropy(logits, y)
+    loss, plain = regularized(model, 0.0)(logits, y), F.cross_entropy(logits, y)
     assert torch.equal(loss, plain)
     (mine,), (other,) = (torch.autograd.grad(value, logits) for value in (loss, plain))
     assert torch.equal(mine, other)
@@ -112,8 +117,8 @@ def test_without_a_penalty_it_is_torchs_crossentropy_to_the_bit(l2, dtype):
 def test_the_factor_is_rounded_to_float32_as_keras_casts_it():
     rounded = float(np.float32(0.1))
     model = nn.Linear(3, 2, dtype=torch.float64)
-    criterion = SparseCategoricalCrossentropy(model, 0.1)
-    assert criterion.l2 == rounded != 0.1
+    criterion = regularized(model, 0.1)
+    assert criterion.penalty.weights["weight"].l2 == rounded != 0.1
     keras.config.set_floatx("float64")
     theirs = keras.regularizers.L2(0.1)(model.weight.detach().numpy())
     logits, y = batch()
@@ -128,16 +133,117 @@ def test_the_factor_is_rounded_to_float32_as_keras_casts_it():
 def test_the_loss_is_of_the_dtype_of_the_model(dtype):
     model = nn.Linear(3, 2, dtype=getattr(torch, dtype))
     logits = model(torch.ones(4, 3, dtype=model.weight.dtype))
-    loss = SparseCategoricalCrossentropy(model, 0.1)(logits, torch.zeros(4, dtype=torch.int64))
+    loss = regularized(model, 0.1)(logits, torch.zeros(4, dtype=torch.int64))
     assert (loss.dtype, loss.shape) == (model.weight.dtype, ())
 
 
 def test_the_loss_follows_the_weights_and_owns_none():
     model = nn.Linear(3, 2)
-    criterion = SparseCategoricalCrossentropy(model, 0.5)
+    criterion = regularized(model, 0.5)
     assert list(criterion.parameters()) == []
     assert list(criterion.state_dict()) == []
     logits, y = batch(num_classes=2)
     with torch.no_grad():
         model.weight.zero_()
     assert criterion(logits, y).item() == F.cross_entropy(logits, y).item()
+
+
+class Net(nn.Module):
+    """A Conv2d, and one Dense layer that is called twice."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(2, 3, (3, 2), dtype=torch.float64)
+        self.dense = nn.Linear(3, 3, dtype=torch.float64)
+
+    def forward(self, x):
+        x = self.conv(x).mean((2, 3))
+        return self.dense(self.dense(x))
+
+
+def keras_net(net):
+    """The same in Keras, with a regulariser at every place that has one."""
+    regularizers = keras.regularizers
+    conv = keras.layers.Conv2D(
+        *(3, (3, 2)), kernel_regularizer=regularizers.L1(0.02), activity_regularizer="l2"
+    )
+    dense = keras.layers.Dense(
+        3,
+        kernel_regularizer=regularizers.L1L2(0.01, 0.03),
+        bias_regularizer=regularizers.L2(0.5),
+        activity_regularizer=regularizers.L1(0.1),
+    )
+    inputs = keras.layers.Input((5, 7, 2))
+    pooled = keras.layers.GlobalAveragePooling2D()(conv(inputs))
+    model = keras.Model(inputs, dense(dense(pooled)))
+    conv.set_weights([net.conv.weight.detach().permute(2, 3, 1, 0), net.conv.bias.detach()])
+    dense.set_weights([net.dense.weight.detach().T, net.dense.bias.detach()])
+    return model
+
+
+NET_WEIGHTS = {"conv.weight": L1(0.02), "dense.weight": L1L2(0.01, 0.03), "dense.bias": L2(0.5)}
+NET_ACTIVITIES = {"conv": L2(0.01), "dense": L1(0.1)}
+
+
+@pytest.mark.parametrize("num_samples", [1, 4])
+@pytest.mark.parametrize("frozen", [False, True], ids=["trainable", "frozen"])
+def test_penalties_of_weights_and_outputs_are_those_of_keras(num_samples, frozen):
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+    torch.manual_seed(3)
+    net = Net()
+    theirs = keras_net(net)
+    x = torch.randn(num_samples, 2, 5, 7, dtype=torch.float64)
+    y = torch.randn(num_samples, 3, dtype=torch.float64)
+    theirs.layers[1].trainable = not frozen
+    net.conv.requires_grad_(not frozen)
+    theirs.compile(loss="mse")
+    criterion = RegularizedLoss(MeanSquaredError(), Penalty(net, NET_WEIGHTS, NET_ACTIVITIES))
+    for _ in range(2):  # the second call forgets the outputs of the first
+        outputs = theirs(x.permute(0, 2, 3, 1).numpy())
+        expected = float(theirs.compute_loss(None, y.numpy(), outputs))
+        loss = criterion(net(x), y)
+        assert loss.item() == pytest.approx(expected, rel=1e-14)
+    # Three outputs (the Dense layer has two), and two or three weights.
+    assert len(list(criterion.penalty.terms())) == 6 - frozen
+    loss.backward()
+    assert net.dense.bias.grad is not None
+
+
+def test_an_output_of_no_rows_costs_nothing_and_hooks_can_be_removed():
+    layer = nn.Linear(3, 2)
+    penalty = Penalty(layer, activities={"": L2(1.0)})
+    layer(torch.ones(0, 3))
+    assert sum(penalty.terms()) == 0
+    layer(torch.ones(4, 3))
+    assert sum(penalty.terms()) > 0
+    penalty.remove()
+    layer(torch.ones(4, 3))
+    assert list(penalty.terms()) == []
+
+
+def test_an_orthogonal_penalty_sees_the_kernel_in_the_layout_of_keras():
+    keras.config.set_floatx("float32")
+    layer = nn.Linear(5, 3)
+    kernel = layer.weight.detach().T.numpy()
+    for mode in ("rows", "columns"):
+        expected = keras.regularizers.OrthogonalRegularizer(0.3, mode)(tf.constant(kernel))
+        (term,) = Penalty(layer, {"weight": OrthogonalRegularizer(0.3, mode)}).terms()
+        # Ten products of five numbers of size 1, summed in float32.
+        assert term.item() == pytest.approx(float(expected), rel=3e-6)
+
+
+def test_a_regulariser_of_ones_own_sees_a_convolution_in_the_layout_of_keras():
+    class Spread(L2):
+        is_layout_free = False
+
+        def __call__(self, x):
+            return x.new_tensor(x.shape).sum() * 0 + x.shape[2] + 10 * x.shape[3]
+
+    (term,) = Penalty(nn.Conv2d(4, 7, 3), {"weight": Spread()}).terms()
+    assert term.item() == 4 + 10 * 7
+
+
+def test_a_name_that_the_model_lacks_is_an_error():
+    with pytest.raises(AttributeError, match="no attribute `kernel`"):
+        Penalty(nn.Linear(3, 2), {"kernel": L2()})

@@ -1,0 +1,127 @@
+"""From losses of samples to one number: weights, masks, ranks and means by Keras's rules.
+
+    values of samples -> times weights (and mask) -> sum -> divided by the number of values
+
+Source: keras 3.15 `losses/loss.py`, `trainers/data_adapters/data_adapter_utils.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+
+REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "mean_with_sample_weight", "none", None)
+
+
+def same_rank(x1: torch.Tensor, x2: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Brings two tensors to one rank if theirs differ by one and the last axis is 1.
+
+    (N,) beside (N, 1) becomes (N, 1), where torch would broadcast to (N, N); of higher ranks the
+    axis of 1 is dropped instead. Other ranks stay as they are.
+    """
+    if x1.ndim == x2.ndim + 1 and x1.shape[-1] == 1:
+        return (x1, x2[:, None]) if x2.ndim == 1 else (x1[..., 0], x2)
+    if x2.ndim == x1.ndim + 1 and x2.shape[-1] == 1:
+        return (x1[:, None], x2) if x1.ndim == 1 else (x1, x2[..., 0])
+    return x1, x2
+
+
+def reduce_weighted(
+    values: torch.Tensor,
+    sample_weight: torch.Tensor | None = None,
+    mask: torch.Tensor | None = None,
+    reduction: str | None = "sum_over_batch_size",
+) -> torch.Tensor:
+    """Returns the loss of a batch from the losses of its samples.
+
+    A mask under "sum_over_batch_size" weighs what is valid by total / valid, so that the mean is
+    one over valid values. No mean divides by zero: it is 0 then, and so is its gradient.
+
+    Args:
+        values: losses, (N, ...).
+        sample_weight: of any dtype, broadcast against `values` after `same_rank`.
+        mask: true where a value counts, of the shape of `values`.
+        reduction: "sum_over_batch_size" or "mean" divide by the number of values, "sum" does not
+            divide, "mean_with_sample_weight" divides by the sum of the weights; "none" and None
+            leave the values alone.
+
+    Returns:
+        A scalar, or the weighted values where nothing is reduced.
+
+    Raises:
+        ValueError: `reduction` is none of these.
+    """
+    check_reduction(reduction)
+    weight = _merge(sample_weight, mask, values.dtype, reduction)
+    if weight is not None:
+        values, weight = same_rank(values, weight)
+        values = values * weight
+    if reduction in ("none", None) or values.shape in ((), (0,)):
+        return values
+    total = values.sum()
+    if reduction == "sum":
+        return total
+    if reduction == "mean_with_sample_weight" and weight is not None:
+        return _divide_no_nan(total, weight.sum())
+    return total / values.numel() if values.numel() else total
+
+
+def check_reduction(reduction: str | None) -> None:
+    """Raises ValueError if a reduction is not known."""
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"reduction={reduction!r}: expected one of {REDUCTIONS}")
+
+
+def sample_weights(
+    y: torch.Tensor, class_weight: Mapping[int, float], dtype: torch.dtype = torch.float32
+) -> torch.Tensor:
+    """Returns the weight of each sample that `model.fit(class_weight=...)` makes of the classes.
+
+    Differs from the `weight` of torch.nn.CrossEntropyLoss in:
+    1. weights are handed to the loss as those of samples, whose mean divides by the number of
+       samples: sum(w * l) / N, not sum(w * l) / sum(w);
+    2. a class without a weight has the weight 1;
+    3. labels may be one-hot rows, of which the greatest entry counts.
+
+    Args:
+        y: (N,) or (N, 1) labels, or (N, classes) one-hot rows.
+        class_weight: from label to weight.
+        dtype: of the result; Keras's is its floatx.
+
+    Returns:
+        (N,) weights, on the device of `y`.
+    """
+    if y.ndim > 1:
+        y = y[..., 0] if y.shape[-1] == 1 else y.argmax(-1)  # (3)
+    if y.ndim != 1:
+        raise ValueError(f"y has rank {y.ndim} without its classes: expected one label a sample")
+    labels = y.round().tolist() if y.is_floating_point() else y.tolist()
+    weights = [float(class_weight.get(int(label), 1.0)) for label in labels]  # (2)
+    return torch.tensor(weights, dtype=dtype, device=y.device)
+
+
+def _merge(
+    sample_weight: torch.Tensor | None,
+    mask: torch.Tensor | None,
+    dtype: torch.dtype,
+    reduction: str | None,
+) -> torch.Tensor | None:
+    """Weights and mask as one tensor of weights."""
+    weight = None if sample_weight is None else sample_weight.to(dtype)
+    if mask is None:
+        return weight
+    valid = mask.to(dtype)
+    if reduction in ("mean", "sum_over_batch_size"):
+        total = torch.full_like(valid.sum(), valid.numel())
+        valid = torch.where(mask.bool(), _divide_no_nan(total, valid.sum()), 0)
+    if weight is None:
+        return valid
+    valid, weight = same_rank(valid, weight)
+    return weight * valid
+
+
+def _divide_no_nan(numerator: torch.Tensor, denominator: torch.Tensor) -> torch.Tensor:
+    is_zero = denominator == 0
+    # Not the quotient alone under `where`: its gradient is NaN where it is not taken.
+    return torch.where(is_zero, 0, numerator / torch.where(is_zero, 1, denominator))

@@ -1,0 +1,132 @@
+"""Penalties: which weights and outputs of a model are regularised, and the loss that adds them.
+
+    criterion = RegularizedLoss(
+        losses.SparseCategoricalCrossentropy(from_logits=True),
+        Penalty(model, {"dense.weight": L2(0.01)}, activities={"conv": L1(1e-4)}),
+    )
+
+Source: keras 3.15 `layers/layer.py` (`losses`), `trainers/trainer.py` (`compute_loss`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from torch_impl.losses.base import Loss
+from torch_impl.regularizers import L2, Regularizer
+
+
+class Penalty:
+    """The penalties of a model, which in Keras its layers keep.
+
+    Weights that are frozen cost nothing. The penalty of an output is divided by the batch size, is
+    counted once for every call of its layer, and is forgotten when the model is called again.
+
+    Args:
+        model: whose weights and outputs are penalised.
+        weights: from the name of a parameter, as in `model.named_parameters()`, to its regulariser
+            (`kernel_regularizer`, `bias_regularizer` and so on).
+        activities: from the name of a module, "" for the model, to the regulariser of its output
+            (`activity_regularizer`). Hooks on the model do this; `remove` takes them away.
+
+    Raises:
+        AttributeError: the model has no parameter or module of that name.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        weights: Mapping[str, Regularizer] | None = None,
+        activities: Mapping[str, Regularizer] | None = None,
+    ) -> None:
+        self.weights = dict(weights or {})
+        self.activities = dict(activities or {})
+        self._terms = []
+        for name, regularizer in self.weights.items():
+            layer = model.get_submodule(name.rpartition(".")[0])
+            self._terms.append((model.get_parameter(name), layer, regularizer))
+        self._of_outputs: list[torch.Tensor] = []
+        self._hooks: list[Any] = []
+        if self.activities:
+            self._hooks.append(model.register_forward_pre_hook(self._forget))
+        for name, regularizer in self.activities.items():
+            hook = self._watch(regularizer)
+            self._hooks.append(model.get_submodule(name).register_forward_hook(hook))
+
+    def terms(self) -> Iterator[torch.Tensor]:
+        """The penalties, each a scalar: those of outputs first, as Keras lists them."""
+        yield from self._of_outputs
+        for parameter, layer, regularizer in self._terms:
+            if parameter.requires_grad:
+                yield regularizer(
+                    parameter if regularizer.is_layout_free else _keras_layout(parameter, layer)
+                )
+
+    def remove(self) -> None:
+        """Takes the hooks off the model and forgets the outputs."""
+        for hook in self._hooks:
+            hook.remove()
+        self._of_outputs = []
+
+    def _forget(self, *_: Any) -> None:
+        self._of_outputs = []
+
+    def _watch(self, regularizer: Regularizer) -> Any:
+        def hook(_layer: nn.Module, _inputs: Any, output: torch.Tensor) -> None:
+            penalty = regularizer(output)
+            if output.ndim and len(output):  # Keras: nothing divided by nothing is 0
+                penalty = penalty / len(output)
+            self._of_outputs.append(penalty)
+
+        return hook
+
+
+class RegularizedLoss(nn.Module):
+    """What Keras minimises: the loss, plus the penalties that the layers keep.
+
+    Differs from a torch loss with the weight_decay of a torch optimizer in:
+    1. the penalty belongs to the loss: it is part of every loss that is reported, and its gradient
+       passes through the moments of Adam.
+
+    Args:
+        loss: any loss that is called with outputs and targets.
+        penalty: of the model.
+    """
+
+    def __init__(self, loss: Loss | nn.Module, penalty: Penalty) -> None:
+        super().__init__()
+        self.loss, self.penalty = loss, penalty
+
+    def forward(self, y_pred: torch.Tensor, y_true: torch.Tensor, *weights: Any) -> torch.Tensor:
+        """Returns the loss of a batch and the penalties, a scalar."""
+        loss: torch.Tensor = self.loss(y_pred, y_true, *weights)
+        for term in self.penalty.terms():
+            loss = loss + term  # (1)
+        return loss
+
+
+def kernel_l2(model: nn.Module, l2: float) -> Penalty:
+    """Returns the penalty of a model whose every Conv2d and Linear kernel has `L2(l2)`.
+
+    Biases have none, and `l2` of 0 gives no penalty at all.
+    """
+    regularizer = L2(l2)
+    kernels = [
+        f"{name}.weight" if name else "weight"
+        for name, layer in model.named_modules()
+        if l2 and isinstance(layer, nn.Conv2d | nn.Linear)
+    ]
+    return Penalty(model, dict.fromkeys(kernels, regularizer))
+
+
+def _keras_layout(parameter: torch.Tensor, layer: nn.Module) -> torch.Tensor:
+    """A kernel with its axes in Keras's order: (in, out), or (height, width, in, out)."""
+    if isinstance(layer, nn.Linear) and parameter.ndim == 2:
+        return parameter.T
+    if isinstance(layer, nn.Conv2d) and parameter.ndim == 4:
+        return parameter.permute(2, 3, 1, 0)
+    return parameter

@@ -1,0 +1,150 @@
+"""Regularisers by Keras's rules: from a tensor to its penalty.
+
+`torch_impl.penalty` says to which weights and outputs of a model they belong. Source: keras 3.15
+`regularizers/regularizers.py`.
+"""
+
+from __future__ import annotations
+
+import abc
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from torch_impl.losses.base import normalize
+
+
+class Regularizer(abc.ABC):
+    """A penalty of a tensor.
+
+    Torch has no regularisers. The `weight_decay` of its optimizers differs in: it is no part of the
+    loss, holds for biases too, and adds w times the decay to the gradient: an l2 of half of that.
+
+    Attributes:
+        is_layout_free: whether the order of the axes does not matter to it.
+    """
+
+    is_layout_free = True
+
+    @abc.abstractmethod
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """Returns the penalty of a tensor, a scalar of its dtype."""
+
+
+class L1L2(Regularizer):
+    """l1 * sum(|x|) + l2 * sum(x**2).
+
+    Two traps:
+    1. no 1/2 before the square;
+    2. factors are rounded to float32, in float64 runs too (`tf.cast` of a Python float).
+
+    Args:
+        l1: factor, finite and at least 0.
+        l2: factor, finite and at least 0.
+    """
+
+    def __init__(self, l1: float = 0.0, l2: float = 0.0) -> None:
+        self.l1, self.l2 = rounded_factor("l1", l1), rounded_factor("l2", l2)  # (2)
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """Returns the penalty; a factor of 0 costs nothing."""
+        penalty = None
+        if self.l1:
+            penalty = self.l1 * x.abs().sum()
+        if self.l2:
+            square = self.l2 * x.square().sum()  # (1)
+            penalty = square if penalty is None else penalty + square
+        return x.new_zeros(()) if penalty is None else penalty
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(l1={self.l1}, l2={self.l2})"
+
+
+class L1(L1L2):
+    """l1 * sum(|x|), by default with 0.01."""
+
+    def __init__(self, l1: float = 0.01) -> None:
+        super().__init__(l1=l1)
+
+
+class L2(L1L2):
+    """l2 * sum(x**2), by default with 0.01."""
+
+    def __init__(self, l2: float = 0.01) -> None:
+        super().__init__(l2=l2)
+
+
+class OrthogonalRegularizer(Regularizer):
+    """factor * mean(|cosine|) over all pairs of rows, or of columns, of a matrix.
+
+    Rows and columns are those of Keras's layout: of a Dense kernel, (in, out), the transposed
+    weight of torch.nn.Linear. The factor is rounded to float32; with a float64 matrix Keras itself
+    ends with an error.
+
+    Args:
+        factor: finite and at least 0.
+        mode: "rows" or "columns".
+    """
+
+    is_layout_free = False
+
+    def __init__(self, factor: float = 0.01, mode: str = "rows") -> None:
+        if mode not in ("rows", "columns"):
+            raise ValueError(f"mode={mode!r}: expected 'rows' or 'columns'")
+        self.factor, self.mode = rounded_factor("factor", factor), mode
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """Returns the penalty of a matrix."""
+        if x.ndim != 2:
+            raise ValueError(f"x has shape {tuple(x.shape)}: expected a matrix")
+        rows = normalize(x, 1) if self.mode == "rows" else normalize(x, 0).T
+        size = len(rows)
+        product = rows @ rows.T
+        others = product * (1 - torch.eye(size, dtype=x.dtype, device=x.device))
+        return self.factor * 0.5 * others.abs().sum() / (size * (size - 1.0) / 2.0)
+
+    def __repr__(self) -> str:
+        return f"OrthogonalRegularizer(factor={self.factor}, mode={self.mode!r})"
+
+
+# By Keras's names; "l1_l2" is that of its documentation.
+REGULARIZERS: dict[str, type[Regularizer]] = {
+    "L1": L1,
+    "l1": L1,
+    "L2": L2,
+    "l2": L2,
+    "L1L2": L1L2,
+    "l1l2": L1L2,
+    "l1_l2": L1L2,
+    "OrthogonalRegularizer": OrthogonalRegularizer,
+    "orthogonal_regularizer": OrthogonalRegularizer,
+}
+
+
+def from_config(config: str | Mapping[str, Any] | None) -> Regularizer | None:
+    """Returns the regulariser that Keras's configuration describes.
+
+    Args:
+        config: a name such as "l2", or a dictionary of `keras.regularizers.serialize`, with
+            "class_name" and "config"; None, as of a layer without one, gives None.
+
+    Raises:
+        ValueError: no regulariser of that name is here.
+    """
+    if config is None:
+        return None
+    name = config if isinstance(config, str) else config["class_name"]
+    settings = {} if isinstance(config, str) else config.get("config") or {}
+    if name not in REGULARIZERS:
+        raise ValueError(f"regularizer {name!r}: expected one of {sorted(REGULARIZERS)}")
+    return REGULARIZERS[name](**settings)
+
+
+def rounded_factor(name: str, value: float) -> float:
+    """Returns a factor rounded to float32; ValueError unless it is finite and at least 0."""
+    if not isinstance(value, float | int) or not math.isfinite(value) or value < 0:
+        raise ValueError(f"{name}={value!r}: expected a finite number of at least 0")
+    return float(np.float32(value))
