@@ -1,0 +1,139 @@
+"""Activations have Keras's values and slopes, also at their kinks."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import torch
+from layer_pairs import BAR, Pair, as_they_are, assert_same, difference, keras_layer, signed
+from torch.nn import functional as F
+
+from torch_impl.layers import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
+from torch_impl.layers.activations import ACTIVATIONS, activation
+
+SETTINGS = {
+    "relu": [
+        {},
+        {"negative_slope": 0.1},
+        {"max_value": 2.3},
+        {"max_value": 6.0},
+        {"threshold": 0.7},
+        {"max_value": 2.0, "threshold": 0.7, "negative_slope": 0.1},
+        {"max_value": 6.0, "threshold": 0.7},
+        {"max_value": 6.0, "negative_slope": 0.1},
+    ],
+    "leaky_relu": [{}, {"negative_slope": 0.3}],
+    "elu": [{}, {"alpha": 0.3}],
+    "celu": [{}, {"alpha": 0.3}],
+    "gelu": [{}, {"approximate": True}],
+    "threshold": [{"threshold": 0.5, "default_value": -2.0}],
+    "softmax": [{}, {"axis": 1}],
+    "log_softmax": [{}, {"axis": 1}],
+    "sparsemax": [{}, {"axis": 1}],
+    "squareplus": [{}, {"b": 1}],
+    "hard_shrink": [{}, {"threshold": 0.2}],
+    "soft_shrink": [{}, {"threshold": 0.2}],
+    "glu": [{}, {"axis": 1}],
+}
+CASES = [(name, s) for name in sorted(ACTIVATIONS) for s in SETTINGS.get(name, [{}])]
+
+# Every kink of every function above, and values far out.
+KINKS = [0, 0.2, 0.5, 0.7, 1, 2, 2.3, 3, 6, 1e-3, 15, 25, 39, 45, 300]
+
+
+def values():
+    points = np.array([*KINKS, *(-k for k in KINKS)], np.float64)
+    return np.concatenate([points, signed(34) * 3]).reshape(4, 8, 2)
+
+
+def both(name, settings, x):
+    """((output, gradient) of ours, the same of Keras's)."""
+    upstream = signed(x.shape, 3)
+    tensor = torch.tensor(x).requires_grad_()
+    ours = activation(name, **settings)(tensor)
+    with tf.GradientTape() as tape:
+        constant = tf.constant(x)
+        tape.watch(constant)
+        theirs = getattr(keras.activations, name)(constant, **settings)
+        part = upstream[tuple(slice(n) for n in theirs.shape)]
+        total = tf.reduce_sum(theirs * part)
+    (ours * torch.tensor(part)).sum().backward()
+    gradient = tape.gradient(total, constant)
+    return (ours.detach().numpy(), tensor.grad.numpy()), (theirs.numpy(), gradient.numpy())
+
+
+@pytest.mark.parametrize(("name", "settings"), CASES, ids=[f"{n}{s or ''}" for n, s in CASES])
+def test_an_activation_is_keras_one(name, settings):
+    x = values()
+    if name == "exponential":
+        x = np.minimum(x, 20)
+    for ours, theirs in zip(*both(name, settings, x), strict=True):
+        assert difference(ours, theirs) <= BAR
+        # Each value for itself too: the far ones would hide the others. The bar is the same, and
+        # below 1 absolute, since 1 - tanh and the like lose what they cancel.
+        np.testing.assert_allclose(ours, theirs, rtol=BAR, atol=BAR)
+
+
+def test_every_activation_of_keras_is_there():
+    from keras.src.activations import ALL_OBJECTS_DICT
+
+    assert ACTIVATIONS.keys() == ALL_OBJECTS_DICT.keys()
+
+
+LAYERS = {
+    "ReLU": (ReLU, [{}, {"max_value": 1.0}, {"negative_slope": 0.1, "threshold": 0.2}]),
+    "LeakyReLU": (LeakyReLU, [{}, {"negative_slope": 0.1}]),
+    "ELU": (ELU, [{}]),  # alpha has no place in the config of Keras's layer
+    "Softmax": (Softmax, [{}, {"axis": 1}, {"axis": (1, -1)}]),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_layer_has_keras_defaults_and_settings(name):
+    kind, options = LAYERS[name]
+    for settings in options:
+        theirs = keras_layer(name, **settings)
+        pair = Pair(theirs, kind(**settings), (4, 3), as_they_are, lambda t: t.detach().numpy())
+        assert_same(pair)
+
+
+@pytest.mark.parametrize("shared", [None, 1, [1, 2]], ids=str)
+def test_prelu_is_keras_one(shared):
+    theirs = keras_layer("PReLU", shared_axes=shared)
+    ours = PReLU((4, 3, 2), shared)
+    assert_same(Pair(theirs, ours, (4, 3, 2), as_they_are, lambda t: t.detach().numpy()))
+
+
+FAULTS = {
+    "leaky_relu": lambda x: F.leaky_relu(x),
+    "gelu": lambda x: F.gelu(x, approximate="tanh"),
+    "softplus": F.softplus,
+    "celu": F.celu,
+    "hard_tanh": F.hardtanh,
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_torchs_own_default_does_not_pass_this_test(name):
+    """softplus differs beyond x = 20 only, celu and hard_tanh in the slope at a kink only."""
+    x = np.array([[-1.0, 0.0, 1.0, 20.5]])
+    _, theirs = both(name, {}, x)
+    tensor = torch.tensor(x).requires_grad_()
+    output = FAULTS[name](tensor)
+    upstream = torch.tensor(signed(x.shape, 3))
+    (output * upstream).sum().backward()
+    apart = [
+        np.abs(output.detach().numpy() - theirs[0]).max(),
+        np.abs(tensor.grad.numpy() - theirs[1]).max(),
+    ]
+    assert max(apart) > 1e-10
+
+
+def test_another_name_is_an_error_that_lists_the_known():
+    with pytest.raises(ValueError, match=r"activation='swoosh': expected one of \['celu', 'elu'"):
+        Activation("swoosh")
+
+
+def test_a_negative_setting_is_an_error():
+    with pytest.raises(ValueError, match="threshold=-1: expected a number of at least 0"):
+        ReLU(threshold=-1)

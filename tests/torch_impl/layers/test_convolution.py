@@ -1,0 +1,121 @@
+"""Convolutions give Keras's outputs and gradients at every padding, stride and dilation."""
+
+import pytest
+import torch
+from layer_pairs import BAR, Pair, assert_same, difference, keras_layer, signed, to_keras, to_torch
+from torch import nn
+
+from torch_impl.layers import Conv1D, Conv2D, Conv3D
+from torch_impl.layers.sizes import same_padding
+from torch_impl.weights import assign
+
+# Odd, even and long sides; windows of 2, 3 and 5.
+CASES = {
+    "valid": ((9, 6, 3), (3, 2), {}),
+    "valid_strides": ((9, 6, 3), (3, 2), {"strides": (2, 3)}),
+    "valid_dilation": ((9, 6, 3), (3, 2), {"dilation_rate": (2, 3)}),
+    "same": ((9, 6, 3), (3, 2), {"padding": "same"}),
+    "same_strides": ((8, 7, 3), (3, 2), {"padding": "same", "strides": (2, 3)}),
+    "same_strides_of_one_side": ((6, 6, 3), 3, {"padding": "same", "strides": (2, 1)}),
+    "same_long_strides": ((8, 7, 3), 2, {"padding": "same", "strides": 4}),
+    "same_long_window": ((2, 3, 3), 5, {"padding": "same", "strides": 2}),
+    "same_dilation": ((8, 7, 3), (3, 2), {"padding": "same", "dilation_rate": (2, 3)}),
+    "groups": ((8, 7, 4), (3, 2), {"groups": 2, "padding": "same", "strides": 2}),
+    "without_bias": ((8, 7, 3), (3, 2), {"use_bias": False}),
+    "one_by_one": ((5, 4, 3), 1, {"strides": 2, "padding": "same"}),
+}
+
+
+@pytest.mark.parametrize(("shape", "window", "options"), CASES.values(), ids=CASES)
+def test_a_convolution_of_images_is_keras_convolution(shape, window, options):
+    theirs = keras_layer("Conv2D", 6, window, **options)
+    assert_same(Pair(theirs, Conv2D(shape[-1], 6, window, **options), shape))
+
+
+SEQUENCES = {
+    "valid": (3, {"strides": 2}),
+    "same": (4, {"padding": "same", "strides": 2}),
+    "causal": (3, {"padding": "causal"}),
+    "causal_strides": (3, {"padding": "causal", "strides": 2}),
+    "causal_dilation": (3, {"padding": "causal", "dilation_rate": 2}),
+}
+
+
+@pytest.mark.parametrize(("window", "options"), SEQUENCES.values(), ids=SEQUENCES)
+def test_a_convolution_of_sequences_is_keras_convolution(window, options):
+    theirs = keras_layer("Conv1D", 6, window, **options)
+    assert_same(Pair(theirs, Conv1D(4, 6, window, **options), (9, 4)))
+
+
+VOLUMES = {
+    "valid": ((2, 3, 1), {"strides": (1, 2, 1)}),
+    "same": ((2, 3, 1), {"padding": "same", "strides": 2}),
+}
+
+
+@pytest.mark.parametrize(("window", "options"), VOLUMES.values(), ids=VOLUMES)
+def test_a_convolution_of_volumes_is_keras_convolution(window, options):
+    theirs = keras_layer("Conv3D", 4, window, **options)
+    assert_same(Pair(theirs, Conv3D(2, 4, window, **options), (5, 6, 3, 2)))
+
+
+def test_padding_on_both_sides_alike_does_not_pass_this_test():
+    """6 rows, window 3, stride 2: Keras adds none before and one after, the usual port one each."""
+    theirs = keras_layer("Conv2D", 6, 3, strides=2, padding="same")
+    pair = Pair(theirs, Conv2D(3, 6, 3, strides=2, padding="same"), (6, 8, 3))
+    usual = nn.Conv2d(3, 6, 3, stride=2, padding=1).double()
+    usual.load_state_dict(pair.ours.state_dict())
+    x = signed((2, 6, 8, 3))
+    expected = theirs(x).numpy()
+    assert difference(to_keras(pair.ours(to_torch(x))), expected) <= BAR
+    assert difference(to_keras(usual(to_torch(x))), expected) > 0.1
+
+
+def test_a_causal_output_sees_nothing_of_what_comes_later():
+    layer = Conv1D(1, 1, 3, padding="causal")
+    x = torch.zeros(1, 1, 7)
+    x[0, 0, 4] = 1
+    changed = layer(x) != layer(torch.zeros(1, 1, 7))
+    assert changed[0, 0].tolist() == [False] * 4 + [True] * 3
+
+
+@pytest.mark.parametrize(
+    ("size", "window", "stride", "dilation", "expected"),
+    [(6, 3, 2, 1, (0, 1)), (7, 3, 2, 1, (1, 1)), (5, 2, 1, 1, (0, 1)), (7, 3, 1, 2, (2, 2))],
+    ids=["odd_total", "even_total", "even_window", "dilation"],
+)
+def test_same_padding_by_hand(size, window, stride, dilation, expected):
+    """(6 - 1) // 2 * 2 + 3 - 6 = 1, of which 1 // 2 = 0 goes before; and so on."""
+    assert same_padding(size, window, stride, dilation) == expected
+
+
+def test_a_valid_convolution_has_the_bits_of_torchs_own():
+    ours, stock = Conv2D(3, 5, (3, 2), strides=2), nn.Conv2d(3, 5, (3, 2), stride=2)
+    ours.load_state_dict(stock.state_dict())
+    x = torch.randn(2, 3, 9, 7)
+    assert torch.equal(ours(x), stock(x))
+
+
+def test_a_stock_convolution_takes_the_weights_of_a_keras_layer():
+    theirs = keras_layer("Conv2D", 5, (3, 2))
+    Pair(theirs, Conv2D(4, 5, (3, 2)), (6, 7, 4))
+    stock = nn.Conv2d(4, 5, (3, 2)).double()
+    used = assign(stock, {f"{theirs.name}/{w.name}": w.numpy() for w in theirs.weights})
+    assert used == {f"{theirs.name}/kernel", f"{theirs.name}/bias"}
+    x = signed((2, 6, 7, 4))
+    assert difference(to_keras(stock(to_torch(x))), theirs(x).numpy()) <= BAR
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"padding": "full"}, r"padding='full': expected one of \('valid', 'same'\)"),
+        ({"padding": "causal"}, r"padding='causal': expected one of"),
+        ({"strides": (1, 2, 3)}, r"strides=\(1, 2, 3\): expected 2 integers of at least 1"),
+        ({"dilation_rate": 0}, r"dilation_rate=0: expected 2 integers of at least 1"),
+    ],
+    ids=["padding", "causal_images", "strides", "dilation"],
+)
+def test_another_argument_is_an_error_that_shows_it(options, message):
+    with pytest.raises(ValueError, match=message):
+        Conv2D(3, 4, 3, **options)

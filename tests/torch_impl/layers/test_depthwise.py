@@ -1,0 +1,79 @@
+"""Depthwise and separable convolutions have Keras's order of kernels and channels."""
+
+import numpy as np
+import pytest
+import torch
+from layer_pairs import BAR, Pair, assert_same, difference, keras_layer, signed, to_keras, to_torch
+from torch import nn
+
+from torch_impl.layers import (
+    Conv2D,
+    DepthwiseConv1D,
+    DepthwiseConv2D,
+    SeparableConv1D,
+    SeparableConv2D,
+)
+from torch_impl.weights import assign, read
+
+CASES = {
+    "valid": {"strides": 2},
+    "same_strides": {"padding": "same", "strides": 2, "depth_multiplier": 2},
+    "same_dilation": {"padding": "same", "dilation_rate": 2},
+    "without_bias": {"use_bias": False, "depth_multiplier": 3},
+}
+
+
+@pytest.mark.parametrize("options", CASES.values(), ids=CASES)
+@pytest.mark.parametrize("rank", [1, 2])
+def test_a_depthwise_convolution_is_keras_one(rank, options):
+    window, shape = (4, (8, 3)) if rank == 1 else ((3, 2), (8, 7, 3))
+    if rank == 2 and options.get("strides") == 2:
+        window = (3, 3)  # TensorFlow takes one stride for both sides
+    theirs = keras_layer(f"DepthwiseConv{rank}D", window, **options)
+    kind = DepthwiseConv1D if rank == 1 else DepthwiseConv2D
+    assert_same(Pair(theirs, kind(3, window, **options), shape))
+
+
+@pytest.mark.parametrize("options", CASES.values(), ids=CASES)
+@pytest.mark.parametrize("rank", [1, 2])
+def test_a_separable_convolution_is_keras_one(rank, options):
+    window, shape = (4, (8, 3)) if rank == 1 else ((3, 3), (8, 7, 3))
+    theirs = keras_layer(f"SeparableConv{rank}D", 5, window, **options)
+    kind = SeparableConv1D if rank == 1 else SeparableConv2D
+    assert_same(Pair(theirs, kind(3, 5, window, **options), shape))
+
+
+def test_the_kernels_of_a_channel_stand_together():
+    """Output channel c * 2 + m is the m-th kernel of channel c: by hand, with windows of one."""
+    layer = DepthwiseConv2D(3, 1, depth_multiplier=2, use_bias=False)
+    kernel = np.array([[1, 2], [10, 20], [100, 200]], np.float32).reshape(1, 1, 3, 2)
+    assert assign(layer, {"kernel": kernel}) == {"kernel"}
+    assert layer(torch.ones(1, 3, 1, 1)).flatten().tolist() == [1, 2, 10, 20, 100, 200]
+    np.testing.assert_array_equal(read(layer)["kernel"], kernel)
+
+
+def test_multipliers_before_channels_do_not_pass_this_test():
+    """The fault of a plain transpose of (h, w, in, mult)."""
+    theirs = keras_layer("DepthwiseConv2D", (2, 3), depth_multiplier=2, use_bias=False)
+    pair = Pair(theirs, DepthwiseConv2D(3, (2, 3), depth_multiplier=2, use_bias=False), (5, 6, 3))
+    x = signed((2, 5, 6, 3))
+    expected = theirs(x).numpy()
+    assert difference(to_keras(pair.ours(to_torch(x))), expected) <= BAR
+    kernel = torch.tensor(theirs.kernel.numpy()).permute(3, 2, 0, 1).reshape(6, 1, 2, 3)
+    pair.ours.weight.data.copy_(kernel)
+    assert difference(to_keras(pair.ours(to_torch(x))), expected) > 0.1
+
+
+def test_a_stock_convolution_of_single_channels_takes_both_kinds_of_kernel():
+    """(h, w, in, mult) and (h, w, 1, in * mult) hold the same numbers in the same order."""
+    stock = nn.Conv2d(3, 6, (2, 3), groups=3).double()
+    x = signed((2, 5, 6, 3))
+    theirs = keras_layer("DepthwiseConv2D", (2, 3), depth_multiplier=2)
+    expected = theirs(x).numpy()
+    kernel, bias = (weight.numpy() for weight in theirs.weights)
+    for shape in (kernel.shape, (2, 3, 1, 6)):
+        arrays = {"kernel": kernel.reshape(shape), "bias": bias}
+        assert assign(stock, arrays) == {"kernel", "bias"}
+        assert difference(to_keras(stock(to_torch(x))), expected) <= BAR
+    assert read(stock)["kernel"].shape == (2, 3, 3, 2)
+    assert read(Conv2D(3, 6, (2, 3), groups=3))["kernel"].shape == (2, 3, 1, 6)

@@ -1,0 +1,111 @@
+"""Normalisation of each example is Keras's, over any axes."""
+
+import pytest
+import torch
+from layer_pairs import BAR, Pair, as_they_are, assert_same, difference, keras_layer, signed
+from torch import nn
+
+from torch_impl.layers import (
+    GroupNormalization,
+    LayerNormalization,
+    RMSNormalization,
+    UnitNormalization,
+)
+from torch_impl.weights import assign, read
+
+SHAPE = (4, 3, 6)
+
+
+def back(tensor):
+    return tensor.detach().numpy()
+
+
+def lengths(axis):
+    axes = [axis] if isinstance(axis, int) else axis
+    return [(3, *SHAPE)[number] for number in sorted(a % 4 for a in axes)]
+
+
+AXES = {"last": -1, "first": 1, "middle": 2, "two": [2, 3], "apart": [1, 3], "all": [1, 2, 3]}
+
+
+@pytest.mark.parametrize("axis", AXES.values(), ids=AXES)
+def test_layer_normalization_is_keras_one(axis):
+    theirs = keras_layer("LayerNormalization", axis=axis)
+    assert_same(Pair(theirs, LayerNormalization(lengths(axis), axis), SHAPE, as_they_are, back))
+
+
+@pytest.mark.parametrize("options", [{"scale": False}, {"center": False}, {"epsilon": 1e-6}])
+@pytest.mark.parametrize("axis", [-1, 1])
+def test_layer_normalization_takes_keras_options(axis, options):
+    theirs = keras_layer("LayerNormalization", axis=axis, **options)
+    ours = LayerNormalization(lengths(axis), axis, **options)
+    assert_same(Pair(theirs, ours, SHAPE, as_they_are, back), scale=0.03)
+
+
+@pytest.mark.parametrize("axis", [-1, [2, 3], [1, 2, 3]], ids=str)
+def test_rms_normalization_is_keras_one(axis):
+    theirs = keras_layer("RMSNormalization", axis=axis)
+    ours = RMSNormalization(lengths(axis), axis)
+    assert_same(Pair(theirs, ours, SHAPE, as_they_are, back), scale=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("groups", "axis", "options"),
+    [(3, -1, {}), (2, 1, {"scale": False}), (-1, -1, {}), (1, -1, {"center": False})],
+    ids=["last", "first", "every_channel", "one_group"],
+)
+def test_group_normalization_is_keras_one(groups, axis, options):
+    theirs = keras_layer("GroupNormalization", groups=groups, axis=axis, **options)
+    ours = GroupNormalization(lengths(axis)[0], groups, axis=axis, **options)
+    assert_same(Pair(theirs, ours, SHAPE, as_they_are, back), scale=0.1)
+
+
+@pytest.mark.parametrize("axis", [-1, 1, [1, 2]], ids=str)
+def test_unit_normalization_is_keras_one(axis):
+    theirs = keras_layer("UnitNormalization", axis=axis)
+    assert_same(Pair(theirs, UnitNormalization(axis), SHAPE, as_they_are, back))
+
+
+@pytest.mark.parametrize(
+    ("kind", "stock"),
+    [
+        ("LayerNormalization", nn.LayerNorm(6)),
+        ("RMSNormalization", nn.RMSNorm(6)),
+        ("GroupNormalization", nn.GroupNorm(2, 6)),
+    ],
+    ids=["layer", "rms", "group"],
+)
+def test_torchs_own_epsilon_does_not_pass_this_test(kind, stock):
+    """Values of 0.03: at 1e-3 epsilon is as large as their variance."""
+    options = {"groups": 2} if kind[0] == "G" else {}
+    theirs = keras_layer(kind, **options)
+    x = signed((3, 4, 6)) * 0.03
+    expected = theirs(x).numpy()
+    turned = torch.tensor(x).movedim(-1, 1) if kind[0] == "G" else torch.tensor(x)
+    weights = {w.name: w.numpy() for w in theirs.weights}
+    if kind[0] != "R":
+        assert assign(stock.double(), weights) == set(weights)
+    output = stock.double()(turned)
+    output = output.movedim(1, -1) if kind[0] == "G" else output
+    assert difference(back(output), expected) > 1e-4
+
+
+def test_a_stock_layer_of_several_axes_has_channels_first():
+    theirs = keras_layer("LayerNormalization", axis=[1, 2, 3], epsilon=1e-5)
+    ours = LayerNormalization(SHAPE, [1, 2, 3], epsilon=1e-5)
+    pair = Pair(theirs, ours, SHAPE, as_they_are, back)
+    stock = nn.LayerNorm((6, 4, 3)).double()
+    assert assign(stock, read(pair.ours)) == {"gamma", "beta"}
+    x = signed((2, *SHAPE))
+    output = stock(torch.tensor(x).movedim(-1, 1)).movedim(1, -1)
+    assert difference(back(output), theirs(x).numpy()) <= BAR
+
+
+def test_a_shape_of_another_number_of_axes_is_an_error():
+    with pytest.raises(ValueError, match=r"shape=\(3, 4\), axis=-1: expected a length"):
+        LayerNormalization((3, 4), -1)
+
+
+def test_groups_that_do_not_divide_are_an_error():
+    with pytest.raises(ValueError, match="groups=4: expected a divisor of num_channels=6"):
+        GroupNormalization(6, 4)

@@ -1,0 +1,175 @@
+"""Every row of the table leads to Keras's layout and back, and weights of one module go by name."""
+
+import keras
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from torch_impl import layers
+from torch_impl.layouts import LAYOUTS, variables
+from torch_impl.weights import assign, get_weights, match, read, set_weights
+
+# Of each module, the shapes of Keras's variables; all lengths of an example differ.
+MODULES = {
+    "linear": (lambda: nn.Linear(3, 5), {"kernel": (3, 5), "bias": (5,)}),
+    "conv1d": (lambda: nn.Conv1d(3, 5, 2), {"kernel": (2, 3, 5), "bias": (5,)}),
+    "conv2d": (lambda: nn.Conv2d(4, 6, (2, 3)), {"kernel": (2, 3, 4, 6), "bias": (6,)}),
+    "conv2d_groups": (
+        lambda: nn.Conv2d(4, 6, (2, 3), groups=2, bias=False),
+        {"kernel": (2, 3, 2, 6)},
+    ),
+    "conv2d_depthwise": (
+        lambda: nn.Conv2d(4, 12, (2, 5), groups=4),
+        {"kernel": (2, 5, 4, 3), "bias": (12,)},
+    ),
+    "conv3d": (lambda: nn.Conv3d(5, 6, (2, 3, 4)), {"kernel": (2, 3, 4, 5, 6), "bias": (6,)}),
+    "transposed": (
+        lambda: nn.ConvTranspose2d(4, 5, (2, 3)),
+        {"kernel": (2, 3, 5, 4), "bias": (5,)},
+    ),
+    "separable": (
+        lambda: layers.SeparableConv2D(3, 5, (2, 4), depth_multiplier=2),
+        {"depthwise_kernel": (2, 4, 3, 2), "pointwise_kernel": (1, 1, 6, 5), "bias": (5,)},
+    ),
+    "batch_norm": (
+        lambda: nn.BatchNorm2d(3),
+        dict.fromkeys(("gamma", "beta", "moving_mean", "moving_variance"), (3,)),
+    ),
+    "batch_norm_without_weights": (
+        lambda: nn.BatchNorm1d(3, affine=False),
+        dict.fromkeys(("moving_mean", "moving_variance"), (3,)),
+    ),
+    "layer_norm": (lambda: nn.LayerNorm((2, 3, 4)), {"gamma": (3, 4, 2), "beta": (3, 4, 2)}),
+    "group_norm": (lambda: nn.GroupNorm(2, 4), {"gamma": (4,), "beta": (4,)}),
+    "embedding": (lambda: nn.Embedding(7, 3), {"embeddings": (7, 3)}),
+    "prelu": (lambda: layers.PReLU((4, 3, 2), 1), {"alpha": (1, 3, 2)}),
+    "nested": (
+        lambda: nn.Sequential(nn.Linear(3, 2, bias=False), nn.Sequential(nn.Linear(2, 4))),
+        {"0/kernel": (3, 2), "1/0/kernel": (2, 4), "1/0/bias": (4,)},
+    ),
+}
+
+
+def distinct(shapes, dtype=np.float32):
+    numbers = iter(range(10_000))
+    return {
+        name: np.array([next(numbers) for _ in range(np.prod(shape))], dtype).reshape(shape)
+        for name, shape in shapes.items()
+    }
+
+
+@pytest.mark.parametrize(("make", "shapes"), MODULES.values(), ids=MODULES)
+def test_what_is_assigned_is_read_back(make, shapes):
+    module, arrays = make(), distinct(shapes)
+    assert assign(module, arrays) == set(arrays)
+    found = read(module)
+    assert list(found) == list(arrays)
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(found[name], array)
+        assert found[name].flags.c_contiguous
+        assert found[name].flags.owndata
+
+
+@pytest.mark.parametrize(("make", "shapes"), MODULES.values(), ids=MODULES)
+def test_a_whole_model_has_the_same_names_after_those_of_its_layers(make, shapes):
+    source, target = (nn.ModuleDict({"layer": make()}) for _ in range(2))
+    assign(source["layer"], distinct(shapes))
+    weights = get_weights(source)
+    assert list(weights) == [f"layer.{name.replace('/', '.')}" for name in shapes]
+    set_weights(target, weights)
+    for ours, theirs in zip(
+        target.state_dict().values(), source.state_dict().values(), strict=True
+    ):
+        assert torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize(("make", "shapes"), MODULES.values(), ids=MODULES)
+def test_a_gradient_has_the_layout_of_its_weight(make, shapes):
+    """The gradient of sum(w * w) / 2 is w."""
+    module = make()
+    assign(module, distinct(shapes))
+    start = torch.zeros((), requires_grad=True)
+    sum((parameter.square().sum() / 2 for parameter in module.parameters()), start).backward()
+    gradients, weights = read(module, gradient=True), read(module)
+    assert gradients.keys() == {name for name in weights if "moving" not in name}
+    for name, gradient in gradients.items():
+        np.testing.assert_array_equal(gradient, weights[name])
+
+
+def test_a_weight_without_gradient_has_none():
+    module = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
+    module[1].weight.grad = torch.ones(1, 3)
+    assert list(read(module, gradient=True)) == ["1/kernel"]
+
+
+def test_every_row_belongs_to_a_type_of_its_own():
+    assert all(issubclass(kind, nn.Module) for kind in LAYOUTS)
+    assert [v.name for v in variables(nn.ReLU())] == []
+
+
+def test_a_subclass_has_the_row_of_its_base():
+    class Special(nn.Linear):
+        pass
+
+    assert list(read(Special(3, 2))) == ["kernel", "bias"]
+
+
+def test_names_that_are_not_the_modules_are_left_and_not_returned():
+    module = nn.Linear(3, 2)
+    arrays = {"dense/kernel": np.ones((3, 2), np.float32), "dense/gamma": np.ones(3)}
+    assert assign(module, arrays) == {"dense/kernel"}
+    assert (module.weight == 1).all()
+
+
+def test_another_shape_is_an_error_that_shows_both():
+    expected = r"dense/kernel of shape \(2, 3\): expected \(3, 2\)"
+    with pytest.raises(ValueError, match=expected):
+        assign(nn.Linear(3, 2), {"dense/kernel": np.ones((2, 3))})
+    with pytest.raises(ValueError, match=r"kernel of shape \(4,\): expected \(2, 3, 4, 3\)"):
+        assign(nn.Conv2d(4, 12, (2, 3), groups=4), {"kernel": np.ones(4)})
+
+
+def test_two_names_for_one_weight_are_an_error():
+    arrays = {"a/kernel": np.ones((3, 2)), "b/kernel": np.ones((3, 2))}
+    with pytest.raises(ValueError, match="expected one name for 'kernel'"):
+        assign(nn.Linear(3, 2), arrays)
+
+
+TARGETS = ["dense/kernel", "inner/dense/kernel", "inner/conv/bias", "forward_lstm/lstm_cell/bias"]
+
+
+@pytest.mark.parametrize(
+    ("name", "target"),
+    [
+        ("dense/kernel", "dense/kernel"),
+        ("dense.kernel", "dense/kernel"),
+        ("model/dense/kernel", "dense/kernel"),
+        ("model/inner/dense/kernel", "inner/dense/kernel"),
+        ("conv/bias", "inner/conv/bias"),
+        ("forward_lstm_3/lstm_cell_2/bias", None),
+        ("other/gamma", None),
+    ],
+)
+def test_a_name_means_the_weight_whose_path_ends_alike(name, target):
+    assert match([name], TARGETS) == ({} if target is None else {name: target})
+
+
+def test_a_name_with_numbers_of_keras_means_the_weight_of_the_same_direction():
+    name = "bidirectional/forward_lstm_3/lstm_cell_2/bias"
+    targets = ["forward_lstm/lstm_cell/bias", "backward_lstm/lstm_cell/bias"]
+    assert match([name], targets, by_kind=True) == {name: targets[0]}
+
+
+def test_a_name_that_could_mean_several_is_an_error():
+    with pytest.raises(ValueError, match=r"'kernel' means any of \['dense/kernel', 'inner/dense"):
+        match(["kernel"], TARGETS)
+
+
+def test_a_point_in_the_name_of_a_layer_is_an_underscore():
+    theirs = keras.layers.Dense(2, name="stage.1")
+    theirs.build((None, 3))
+    model = nn.ModuleDict({"stage_1": nn.Linear(3, 2)})
+    paths = {weight.path: weight.numpy() for weight in theirs.weights}
+    assert assign(model, paths) == set(paths)
+    np.testing.assert_array_equal(read(model)["stage_1/kernel"], theirs.kernel.numpy())

@@ -1,0 +1,76 @@
+"""Keras's layers by Keras's equations, for any torch program.
+
+Tensors have torch's layout, (N, C, ...), and weights are stored as torch stores them. Layers that
+take an `axis` count the axes of the tensor that they are given. Nothing here needs the harness.
+
+A Dense layer is torch.nn.Linear, which takes the last axis too.
+"""
+
+from torch_impl.layers import activations
+from torch_impl.layers.activation_layers import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
+from torch_impl.layers.convolution import Conv1D, Conv2D, Conv3D
+from torch_impl.layers.depthwise import (
+    DepthwiseConv1D,
+    DepthwiseConv2D,
+    SeparableConv1D,
+    SeparableConv2D,
+)
+from torch_impl.layers.dropout import Dropout
+from torch_impl.layers.initial import glorot_uniform, initialise, initialise_independently
+from torch_impl.layers.layer_normalization import (
+    GroupNormalization,
+    LayerNormalization,
+    RMSNormalization,
+    UnitNormalization,
+)
+from torch_impl.layers.normalization import BatchNormalization
+from torch_impl.layers.pooling import (
+    AveragePooling1D,
+    AveragePooling2D,
+    AveragePooling3D,
+    GlobalAveragePooling,
+    GlobalMaxPooling,
+    MaxPooling1D,
+    MaxPooling2D,
+    MaxPooling3D,
+)
+from torch_impl.layers.reshaping import Flatten
+from torch_impl.layers.transposed import Conv1DTranspose, Conv2DTranspose, Conv3DTranspose
+
+__all__ = [
+    "ELU",
+    "Activation",
+    "AveragePooling1D",
+    "AveragePooling2D",
+    "AveragePooling3D",
+    "BatchNormalization",
+    "Conv1D",
+    "Conv1DTranspose",
+    "Conv2D",
+    "Conv2DTranspose",
+    "Conv3D",
+    "Conv3DTranspose",
+    "DepthwiseConv1D",
+    "DepthwiseConv2D",
+    "Dropout",
+    "Flatten",
+    "GlobalAveragePooling",
+    "GlobalMaxPooling",
+    "GroupNormalization",
+    "LayerNormalization",
+    "LeakyReLU",
+    "MaxPooling1D",
+    "MaxPooling2D",
+    "MaxPooling3D",
+    "PReLU",
+    "RMSNormalization",
+    "ReLU",
+    "SeparableConv1D",
+    "SeparableConv2D",
+    "Softmax",
+    "UnitNormalization",
+    "activations",
+    "glorot_uniform",
+    "initialise",
+    "initialise_independently",
+]

@@ -1,0 +1,150 @@
+"""Activations that are layers in Keras: with their own defaults, or with weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from torch_impl.layers import activations
+
+
+class Activation(nn.Module):
+    """One of keras.activations, by its name.
+
+    Source: keras 3.15 `layers/activations/activation.py`.
+
+    Args:
+        name: as in keras.activations; None for the identity.
+        **settings: arguments of that function other than x.
+
+    Raises:
+        ValueError: Keras has no such activation.
+    """
+
+    def __init__(self, name: str | None, **settings: Any) -> None:
+        super().__init__()
+        self.function = activations.activation(name, **settings)
+        self.name, self.settings = name, settings
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Returns a tensor of the shape of x."""
+        return self.function(x)
+
+    def extra_repr(self) -> str:
+        """Shown in the module's repr."""
+        return ", ".join([repr(self.name), *(f"{k}={v}" for k, v in self.settings.items())])
+
+
+class ReLU(Activation):
+    """max(x, 0), or what `activations.relu` gives with other settings.
+
+    Differs from torch.nn.ReLU in:
+    1. it has a greatest value, a threshold and a slope below it.
+
+    Source: keras 3.15 `layers/activations/relu.py`.
+    """
+
+    def __init__(
+        self,
+        max_value: float | None = None,
+        negative_slope: float = 0.0,
+        threshold: float = 0.0,
+    ) -> None:
+        for name, value in (
+            ("max_value", max_value or 0.0),
+            ("negative_slope", negative_slope),
+            ("threshold", threshold),
+        ):
+            if value < 0:
+                raise ValueError(f"{name}={value!r}: expected a number of at least 0")
+        settings = {"negative_slope": negative_slope, "max_value": max_value}
+        super().__init__("relu", **settings, threshold=threshold)  # (1)
+
+
+class LeakyReLU(Activation):
+    """x, below zero times a slope.
+
+    Differs from torch.nn.LeakyReLU in:
+    1. the slope is 0.3, not 0.01.
+
+    Source: keras 3.15 `layers/activations/leaky_relu.py`.
+    """
+
+    def __init__(self, negative_slope: float = 0.3) -> None:  # (1)
+        if negative_slope < 0:
+            raise ValueError(f"{negative_slope=}: expected a number of at least 0")
+        super().__init__("leaky_relu", negative_slope=negative_slope)
+
+
+class ELU(Activation):
+    """x, below zero alpha * (exp(x) - 1): torch.nn.ELU.
+
+    Source: keras 3.15 `layers/activations/elu.py`.
+    """
+
+    def __init__(self, alpha: float = 1.0) -> None:
+        super().__init__("elu", alpha=alpha)
+
+
+class Softmax(nn.Module):
+    """exp(x) over its sum along one axis, or over several axes together.
+
+    Differs from torch.nn.Softmax in:
+    1. the axis is the last if none is given;
+    2. several axes are taken together.
+
+    Source: keras 3.15 `layers/activations/softmax.py`.
+
+    Args:
+        axis: of the tensor as it is given.
+    """
+
+    def __init__(self, axis: int | Sequence[int] = -1) -> None:  # (1)
+        super().__init__()
+        self.axis = axis
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Returns a tensor of the shape of x."""
+        if isinstance(self.axis, int):
+            return torch.softmax(x, self.axis)
+        return torch.exp(x - torch.logsumexp(x, tuple(self.axis), keepdim=True))  # (2)
+
+    def extra_repr(self) -> str:
+        """Shown in the module's repr."""
+        return f"axis={self.axis}"
+
+
+class PReLU(nn.Module):
+    """max(x, 0) + alpha * min(x, 0), with a slope for each place.
+
+    Differs from torch.nn.PReLU in:
+    1. alpha starts at 0, not at 0.25;
+    2. there is one for each entry of an example; along `shared_axes` they are one;
+    3. at x = 0 the slope is 0.
+
+    Source: keras 3.15 `layers/activations/prelu.py`.
+
+    Args:
+        shape: of an example, as the layer is given it.
+        shared_axes: counted with the batch axis, from 1.
+        **options: device and dtype of the weights.
+    """
+
+    def __init__(
+        self, shape: Sequence[int], shared_axes: int | Sequence[int] | None = None, **options: Any
+    ) -> None:
+        super().__init__()
+        shared = (shared_axes,) if isinstance(shared_axes, int) else tuple(shared_axes or ())
+        lengths = [1 if axis in shared else size for axis, size in enumerate(shape, start=1)]
+        self.weight = nn.Parameter(torch.zeros(lengths, **options))  # (1) (2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Returns a tensor of the shape of x."""
+        return torch.relu(x) - self.weight * torch.relu(-x)  # (3)
+
+    def extra_repr(self) -> str:
+        """Shown in the module's repr."""
+        return f"shape={tuple(self.weight.shape)}"

@@ -1,0 +1,219 @@
+"""LAYOUTS: the one table of how torch and Keras store the same variable, in both directions.
+
+A row belongs to a type of torch module and lists its Keras variables. Rows are found by the method
+resolution order, so that a subclass has the row of its base unless it has one of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from torch_impl import layers
+
+Tensors = tuple[torch.Tensor, ...]
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One Keras variable of a torch module.
+
+    Attributes:
+        name: Keras's path below the layer, "kernel" or "lstm_cell/kernel".
+        module: that holds the tensors.
+        attributes: names of its parameters or buffers; two where torch splits what Keras has in
+            one, as the bias of an LSTM.
+        to_keras: from these tensors to Keras's array.
+        to_torch: from Keras's array to these tensors.
+        gradient: from the gradients of these tensors to that of Keras's variable; `to_keras` if
+            None.
+        trainable: False for moving statistics.
+    """
+
+    name: str
+    module: nn.Module
+    attributes: tuple[str, ...]
+    to_keras: Callable[[Tensors], torch.Tensor]
+    to_torch: Callable[[torch.Tensor], Tensors]
+    gradient: Callable[[Tensors], torch.Tensor] | None = None
+    trainable: bool = True
+
+    @property
+    def tensors(self) -> Tensors:
+        """The parameters or buffers, as the module holds them."""
+        return tuple(getattr(self.module, attribute) for attribute in self.attributes)
+
+
+Row = Callable[[nn.Module], Sequence[Variable]]
+
+
+def variables(module: nn.Module) -> Iterator[Variable]:
+    """Yields the Keras variables of a module: its own row, or those of its children.
+
+    Variables of children have the child's name before theirs, "dense1/kernel". A module may name
+    children in `unnamed_children` that add nothing to the path.
+
+    Raises:
+        ValueError: the module has no counterpart in Keras, as an nn.LSTM of two layers.
+    """
+    for kind in type(module).__mro__:
+        if kind in LAYOUTS:
+            yield from LAYOUTS[kind](module)
+            return
+    for name, child in module.named_children():
+        hidden = name in getattr(module, "unnamed_children", ())
+        for variable in variables(child):
+            path = variable.name if hidden else f"{name}/{variable.name}"
+            yield _renamed(variable, path)
+
+
+def _renamed(variable: Variable, name: str) -> Variable:
+    return Variable(**{**vars(variable), "name": name})
+
+
+def _permuted(
+    module: nn.Module, name: str, attribute: str, axes: Sequence[int], trainable: bool = True
+) -> Variable:
+    """A variable whose axes stand in another order; `axes` lead from torch to Keras."""
+    back = tuple(sorted(range(len(axes)), key=lambda axis: axes[axis]))
+    return Variable(
+        name,
+        module,
+        (attribute,),
+        lambda tensors: tensors[0].permute(*axes),
+        lambda array: (array.permute(back),),
+        trainable=trainable,
+    )
+
+
+def _same(module: nn.Module, name: str, attribute: str, trainable: bool = True) -> Variable:
+    """A variable that both store alike."""
+    axes = tuple(range(getattr(module, attribute).ndim))
+    return _permuted(module, name, attribute, axes, trainable)
+
+
+def _present(module: nn.Module, *names: tuple[str, str]) -> list[Variable]:
+    """Of (Keras name, torch name), those that the module has: a bias may be switched off."""
+    return [
+        _same(module, keras_name, attribute, isinstance(getattr(module, attribute), nn.Parameter))
+        for keras_name, attribute in names
+        if getattr(module, attribute, None) is not None
+    ]
+
+
+def _linear(module: nn.Module) -> list[Variable]:
+    """(out, in) <-> (in, out)."""
+    return [_permuted(module, "kernel", "weight", (1, 0)), *_present(module, ("bias", "bias"))]
+
+
+def _convolution(module: nn.Module) -> list[Variable]:
+    """(out, in / groups, h, w) <-> (h, w, in / groups, out).
+
+    A transposed one has both channel axes in the other order, in torch as in Keras.
+    """
+    weight: torch.Tensor = module.weight  # type: ignore[assignment]
+    rank = weight.ndim - 2
+    axes = (*range(2, rank + 2), 1, 0)
+    return [_permuted(module, "kernel", "weight", axes), *_present(module, ("bias", "bias"))]
+
+
+def _depthwise(module: nn.Module, name: str) -> Variable:
+    """(in * mult, 1, h, w) <-> (h, w, in, mult); output channel = input channel * mult + number.
+
+    The kernel (h, w, 1, in * mult) of a grouped convolution is taken too, told by its shape.
+    """
+    weight: torch.Tensor = module.weight  # type: ignore[assignment]
+    num_inputs: int = module.groups  # type: ignore[assignment]
+
+    def to_keras(tensors: Tensors) -> torch.Tensor:
+        split = tensors[0].reshape(num_inputs, -1, *weight.shape[2:])
+        return split.movedim((0, 1), (-2, -1))
+
+    def to_torch(array: torch.Tensor) -> Tensors:
+        if array.ndim != weight.ndim:
+            return (array,)
+        by_input = array.movedim((-2, -1), (0, 1))
+        if num_inputs > 1 and array.shape[-2] == 1:
+            return (by_input.movedim(1, 0),)
+        return (by_input.flatten(0, 1).unsqueeze(1),)
+
+    return Variable(name, module, ("weight",), to_keras, to_torch)
+
+
+def _depthwise_convolution(module: nn.Module) -> list[Variable]:
+    return [_depthwise(module, "kernel"), *_present(module, ("bias", "bias"))]
+
+
+def _separable_convolution(module: nn.Module) -> list[Variable]:
+    depthwise: nn.Module = module.depthwise  # type: ignore[assignment]
+    pointwise: nn.Module = module.pointwise  # type: ignore[assignment]
+    kernel, *bias = _convolution(pointwise)
+    return [
+        _depthwise(depthwise, "depthwise_kernel"),
+        _renamed(kernel, "pointwise_kernel"),
+        *bias,
+    ]
+
+
+def _stock_convolution(module: nn.Module) -> list[Variable]:
+    """Of torch.nn: with as many groups as inputs it stands for Keras's DepthwiseConv."""
+    is_depthwise = module.groups != 1 and module.groups == module.in_channels
+    return _depthwise_convolution(module) if is_depthwise else _convolution(module)
+
+
+def _batch_normalization(module: nn.Module) -> list[Variable]:
+    statistics = (("moving_mean", "running_mean"), ("moving_variance", "running_var"))
+    return _present(module, ("gamma", "weight"), ("beta", "bias"), *statistics)
+
+
+def _affine(module: nn.Module) -> list[Variable]:
+    return _present(module, ("gamma", "weight"), ("beta", "bias"))
+
+
+def _stock_layer_normalization(module: nn.Module) -> list[Variable]:
+    """(C, H, W) <-> (H, W, C): where torch normalises several axes, the first holds channels."""
+    weight: torch.Tensor | None = module.weight  # type: ignore[assignment]
+    axes = () if weight is None else (*range(1, weight.ndim), 0)
+    names = (("gamma", "weight"), ("beta", "bias"))
+    return [
+        _permuted(module, keras_name, attribute, axes)
+        for keras_name, attribute in names
+        if getattr(module, attribute, None) is not None
+    ]
+
+
+def _embedding(module: nn.Module) -> list[Variable]:
+    return [_same(module, "embeddings", "weight")]
+
+
+LAYOUTS: dict[type[nn.Module], Row] = {
+    layers.Conv1D: _convolution,
+    layers.Conv2D: _convolution,
+    layers.Conv3D: _convolution,
+    layers.DepthwiseConv1D: _depthwise_convolution,
+    layers.DepthwiseConv2D: _depthwise_convolution,
+    layers.SeparableConv1D: _separable_convolution,
+    layers.SeparableConv2D: _separable_convolution,
+    layers.BatchNormalization: _batch_normalization,
+    layers.LayerNormalization: _affine,
+    layers.GroupNormalization: _affine,
+    layers.RMSNormalization: lambda module: [_same(module, "scale", "weight")],
+    layers.PReLU: lambda module: [_same(module, "alpha", "weight")],
+    nn.Linear: _linear,
+    nn.Conv1d: _stock_convolution,
+    nn.Conv2d: _stock_convolution,
+    nn.Conv3d: _stock_convolution,
+    nn.ConvTranspose1d: _convolution,
+    nn.ConvTranspose2d: _convolution,
+    nn.ConvTranspose3d: _convolution,
+    nn.BatchNorm1d: _batch_normalization,
+    nn.BatchNorm2d: _batch_normalization,
+    nn.BatchNorm3d: _batch_normalization,
+    nn.SyncBatchNorm: _batch_normalization,
+    nn.LayerNorm: _stock_layer_normalization,
+    nn.GroupNorm: _affine,
+    nn.Embedding: _embedding,
+}
