@@ -52,6 +52,17 @@ def matches_scipy_to_the_bit():
     return has_loop and platform.machine() in ("x86_64", "AMD64")
 
 
+def matches_normals_to_the_bit():
+    """Whether normal numbers have TensorFlow's bits here.
+
+    On Linux a compiled loop calls the logarithm and the sine that TensorFlow calls, those of the C
+    library; torch has its own.
+    """
+    from torch_impl import native, normals
+
+    return native.library(normals.SOURCE) is not None and platform.system() == "Linux"
+
+
 def assert_same_pixels(actual, expected, spread):
     """Equal to the bit where scipy is matched so, else within rounding of the range of values."""
     if matches_scipy_to_the_bit():

@@ -24,6 +24,8 @@ ON_THEIR_OWN = (
     "native",
     "seeds",
     "layers",
+    "initializers",
+    "normals",
     "losses",
     "regularizers",
     "penalty",

@@ -19,6 +19,8 @@ ONLY_TORCH_FILES = {
     "seeds.py": "what keras.utils.set_random_seed fixes",
     "layers.py": "Keras's layers by Keras's rules",
     "layouts.py": "how torch and Keras store the same variable",
+    "initializers.py": "initialisers by Keras's rules, from a seed",
+    "normals.py": "TensorFlow's normal numbers",
     "losses.py": "losses by Keras's equations",
     "regularizers.py": "penalties of a tensor by Keras's rules",
     "penalty.py": "the penalties that Keras keeps in its layers",

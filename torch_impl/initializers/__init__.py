@@ -1,0 +1,49 @@
+"""Keras's initialisers from an integer seed, bit for bit: `HeNormal()((3, 3, 2, 5), seed=7)`.
+
+`base` says what they share, `scaling` holds those whose spread follows from the shape, `draws` the
+other random ones, `constants` the rest.
+"""
+
+from torch_impl.initializers.base import Initializer, RandomInitializer
+from torch_impl.initializers.configuration import INITIALIZERS, from_config
+from torch_impl.initializers.constants import STFT, Constant, Identity, Ones, Zeros
+from torch_impl.initializers.draws import (
+    Orthogonal,
+    RandomNormal,
+    RandomUniform,
+    TruncatedNormal,
+)
+from torch_impl.initializers.scaling import (
+    GlorotNormal,
+    GlorotUniform,
+    HeNormal,
+    HeUniform,
+    LecunNormal,
+    LecunUniform,
+    VarianceScaling,
+    compute_fans,
+)
+
+__all__ = [
+    "INITIALIZERS",
+    "STFT",
+    "Constant",
+    "GlorotNormal",
+    "GlorotUniform",
+    "HeNormal",
+    "HeUniform",
+    "Identity",
+    "Initializer",
+    "LecunNormal",
+    "LecunUniform",
+    "Ones",
+    "Orthogonal",
+    "RandomInitializer",
+    "RandomNormal",
+    "RandomUniform",
+    "TruncatedNormal",
+    "VarianceScaling",
+    "Zeros",
+    "compute_fans",
+    "from_config",
+]

@@ -1,0 +1,117 @@
+"""Initializer: what all initialisers share."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+import torch
+
+_SEED_PERIOD = 2**31 - 2  # Keras: floormod(seed, int32.max - 1)
+
+
+@dataclass(frozen=True)
+class Initializer(abc.ABC):
+    """From a shape to a tensor: `HeNormal()((3, 3, 2, 5), seed=7)`.
+
+    Differs from the functions of torch.nn.init in:
+    1. shapes are in Keras's layout: (height, width, in, out) of a convolution, (in, out) of a Dense
+       layer, (height, width, in, multiplier) of a depthwise one; permute the result for torch;
+    2. numbers follow from a seed, not from a global generator, and are Keras's numbers;
+    3. a new tensor is returned; none is changed.
+    """
+
+    is_random: ClassVar[bool] = False
+
+    @property
+    def draws_seed(self) -> bool:
+        """Whether Keras draws a seed from Python's `random` when it makes this initialiser."""
+        return False
+
+    @abc.abstractmethod
+    def __call__(
+        self,
+        shape: Sequence[int],
+        *,
+        seed: int | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> torch.Tensor:
+        """Returns a tensor.
+
+        Args:
+            shape: in Keras's layout.
+            seed: of the initialiser; not used where nothing is random.
+            dtype: torch.float32 or torch.float64.
+        """
+
+
+@dataclass(frozen=True)
+class RandomInitializer(Initializer):
+    """An initialiser that draws numbers.
+
+    Attributes:
+        seed: given to the initialiser in the Keras program, or None where Keras draws one when the
+            layer is constructed (`KerasSeeds.next_layer_seed`), which the call is then given.
+    """
+
+    is_random: ClassVar[bool] = True
+
+    seed: int | None = field(default=None, kw_only=True)
+
+    @property
+    def draws_seed(self) -> bool:
+        """Whether Keras draws a seed from Python's `random` when it makes this initialiser."""
+        return self.seed is None
+
+    def __call__(
+        self,
+        shape: Sequence[int],
+        *,
+        seed: int | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> torch.Tensor:
+        """Returns the tensor that Keras draws from a seed.
+
+        Args:
+            shape: in Keras's layout.
+            seed: an integer of 64 bits, if the initialiser has none itself.
+            dtype: torch.float32 or torch.float64; the two streams are unrelated.
+
+        Raises:
+            ValueError: there is no seed, or two.
+        """
+        if (seed is None) == (self.seed is None):
+            raise ValueError(
+                f"seed={seed!r}, and the initializer has seed={self.seed!r}: expected one of them"
+            )
+        return self._draw(tuple(shape), seed_pair(self.seed if seed is None else seed), dtype)
+
+    @abc.abstractmethod
+    def _draw(
+        self, shape: tuple[int, ...], seed: tuple[int, int], dtype: torch.dtype
+    ) -> torch.Tensor: ...
+
+
+def seed_pair(seed: int | None) -> tuple[int, int]:
+    """Returns the pair that Keras makes of an integer seed: modulo 2**31 - 2, and 0.
+
+    Raises:
+        ValueError: it is no integer of 64 bits.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, int) or not -(2**63) <= seed < 2**63:
+        raise ValueError(f"seed={seed!r}: expected an integer in [-2**63, 2**63)")
+    return seed % _SEED_PERIOD, 0
+
+
+def float32(value: float) -> float:
+    """Returns a number rounded to float32, as `tf.cast` takes a Python float in any dtype."""
+    return float(np.float32(value))
+
+
+def check_dtype(dtype: torch.dtype) -> None:
+    """Raises ValueError unless a dtype is torch.float32 or torch.float64."""
+    if dtype not in (torch.float32, torch.float64):
+        raise ValueError(f"dtype={dtype}: expected torch.float32 or torch.float64")

@@ -1,0 +1,148 @@
+"""Initialisers that draw nothing.
+
+Source: keras 3.15 `initializers/constant_initializers.py`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from torch_impl.initializers.base import Initializer, check_dtype, float32
+
+
+@dataclass(frozen=True)
+class Zeros(Initializer):
+    """0 everywhere, as torch.nn.init.zeros_."""
+
+    def __call__(
+        self,
+        shape: Sequence[int],
+        *,
+        seed: int | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> torch.Tensor:
+        """See `Initializer`."""
+        return torch.zeros(tuple(shape), dtype=dtype)
+
+
+@dataclass(frozen=True)
+class Ones(Initializer):
+    """1 everywhere, as torch.nn.init.ones_."""
+
+    def __call__(
+        self,
+        shape: Sequence[int],
+        *,
+        seed: int | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> torch.Tensor:
+        """See `Initializer`."""
+        return torch.ones(tuple(shape), dtype=dtype)
+
+
+@dataclass(frozen=True)
+class Constant(Initializer):
+    """One value everywhere.
+
+    Differs from torch.nn.init.constant_ in:
+    1. the value is rounded to float32, in float64 too.
+
+    Attributes:
+        value: a number.
+    """
+
+    value: float = 0.0
+
+    def __call__(
+        self,
+        shape: Sequence[int],
+        *,
+        seed: int | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> torch.Tensor:
+        """See `Initializer`."""
+        return torch.full(tuple(shape), float32(self.value), dtype=dtype)  # (1)
+
+
+@dataclass(frozen=True)
+class Identity(Initializer):
+    """`gain` on the diagonal of a matrix, which need not be square, and 0 elsewhere.
+
+    Differs from torch.nn.init.eye_ in its gain; torch.nn.init.dirac_ is for convolutions, for which
+    Keras has none.
+    """
+
+    gain: float = 1.0
+
+    def __call__(
+        self,
+        shape: Sequence[int],
+        *,
+        seed: int | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> torch.Tensor:
+        """See `Initializer`; ValueError unless the shape is that of a matrix."""
+        if len(shape) != 2:
+            raise ValueError(f"shape={tuple(shape)}: expected that of a matrix")
+        return self.gain * torch.eye(*shape, dtype=dtype)
+
+
+@dataclass(frozen=True)
+class STFT(Initializer):
+    """Waves of a Fourier transform over time, for a Conv1D; torch.nn.init has none.
+
+        kernel[t, 0, k] = window[t] * cos(-2 pi t k / fft_length) / norm
+
+    Attributes:
+        side: "real" for the cosine, "imag" for the sine.
+        window: name of a window of `scipy.signal.get_window`, or None.
+        scaling: "density" divides by the root of the sum of squares of the window, "spectrum" by
+            its sum, None by nothing.
+        periodic: whether the window is one period of a periodic one.
+    """
+
+    side: str = "real"
+    window: str | None = "hann"
+    scaling: str | None = "density"
+    periodic: bool = False
+
+    def __post_init__(self) -> None:
+        if self.side not in ("real", "imag"):
+            raise ValueError(f"side={self.side!r}: expected 'real' or 'imag'")
+        if self.scaling not in (None, "density", "spectrum"):
+            raise ValueError(f"scaling={self.scaling!r}: expected 'density', 'spectrum' or None")
+
+    def __call__(
+        self,
+        shape: Sequence[int],
+        *,
+        seed: int | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> torch.Tensor:
+        """See `Initializer`; the shape is (frame length, 1, fft_length // 2 + 1)."""
+        check_dtype(dtype)
+        num_frames, _, num_waves = shape
+        frequency = torch.arange(num_waves, dtype=dtype) / ((num_waves - 1) * 2)
+        time = torch.arange(num_frames, dtype=dtype)[:, None, None]
+        angle = (-2 * time) * frequency * math.pi
+        kernel = angle.cos() if self.side == "real" else angle.sin()
+        if self.window is None:
+            return kernel
+        window = torch.as_tensor(self._window(num_frames), dtype=dtype)[:, None, None]
+        norm: Any = 1
+        if self.scaling == "density":
+            norm = window.square().sum().sqrt()
+        elif self.scaling == "spectrum":
+            norm = window.abs().sum()
+        return kernel * window / norm
+
+    def _window(self, length: int) -> np.ndarray:
+        from scipy.signal import get_window  # slow to import, and of use here alone
+
+        return np.asarray(get_window(self.window, length, self.periodic))
