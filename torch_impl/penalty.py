@@ -101,8 +101,20 @@ class RegularizedLoss(nn.Module):
         super().__init__()
         self.loss, self.penalty = loss, penalty
 
-    def forward(self, y_pred: torch.Tensor, y_true: torch.Tensor, *weights: Any) -> torch.Tensor:
-        """Returns the loss of a batch and the penalties, a scalar."""
+    def forward(
+        self,
+        y_pred: torch.Tensor,
+        y_true: torch.Tensor,
+        sample_weight: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Returns the loss of a batch and the penalties, a scalar.
+
+        Args:
+            y_pred: outputs.
+            y_true: targets.
+            sample_weight: handed to the loss if there are weights; penalties have none.
+        """
+        weights = () if sample_weight is None else (sample_weight,)
         loss: torch.Tensor = self.loss(y_pred, y_true, *weights)
         for term in self.penalty.terms():
             loss = loss + term  # (1)

@@ -247,3 +247,12 @@ def test_a_regulariser_of_ones_own_sees_a_convolution_in_the_layout_of_keras():
 def test_a_name_that_the_model_lacks_is_an_error():
     with pytest.raises(AttributeError, match="no attribute `kernel`"):
         Penalty(nn.Linear(3, 2), {"kernel": L2()})
+
+
+def test_weights_of_samples_reach_the_loss_and_not_the_penalty():
+    layer = nn.Linear(3, 2)
+    nn.init.ones_(layer.weight)
+    criterion = RegularizedLoss(MeanSquaredError(), kernel_l2(layer, 0.5))
+    y_pred, weight = torch.ones(2, 2), torch.tensor([1.0, 3.0])
+    # (1 * 1 + 3 * 1) / 2 + 0.5 * 6
+    assert criterion(y_pred, torch.zeros(2, 2), sample_weight=weight).item() == 5

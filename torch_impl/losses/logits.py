@@ -2,7 +2,8 @@
 
 Keras's softmax and sigmoid leave their input on their output, as the attribute `_keras_logits`; a
 crossentropy that finds it there is computed from the logits, without the clipping at 1e-7. Any
-operation in between loses the attribute, in Keras as here.
+operation in between loses the attribute, in Keras as here. (In the graphs of `fit`, Keras undoes a
+softmax or sigmoid that stands last without the attribute, too.)
 
 Source: keras 3.15 `activations/activations.py`, `backend/tensorflow/nn.py` (`_get_logits`);
 tensorflow 2.21 `python/ops/nn_impl.py`, `core/kernels/xent_op.h`.
