@@ -24,8 +24,8 @@ ONLY_TORCH_FILES = {
     "losses.py": "losses by Keras's equations",
     "regularizers.py": "penalties of a tensor by Keras's rules",
     "penalty.py": "the penalties that Keras keeps in its layers",
-    "optim.py": "Adam by Keras's equations",
-    "schedule.py": "ReduceLROnPlateau and EarlyStopping by Keras's rules",
+    "optim.py": "optimizers by Keras's equations",
+    "schedule.py": "learning rates and callbacks by Keras's rules",
 }
 
 ONLY_ONE_HALF = {

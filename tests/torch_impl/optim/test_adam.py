@@ -1,4 +1,7 @@
-"""Adam moves weights as Keras's Adam does: up to rounding in float64, to a few in float32."""
+"""Adam moves weights as Keras's Adam does: up to rounding in float64, to a few in float32.
+
+AdamW and amsgrad are tested in test_adamw.py.
+"""
 
 import copy
 import io

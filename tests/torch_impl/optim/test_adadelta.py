@@ -1,0 +1,66 @@
+"""Adadelta moves weights as Keras's Adadelta does, up to rounding."""
+
+import numpy as np
+import pytest
+import torch
+from optimizer_runs import (
+    TorchRun,
+    assert_close,
+    assert_defaults_are_those_of_keras,
+    assert_same_slots,
+    both_runs,
+    keras_alone,
+    make_gradients,
+    make_weights,
+    run_steps,
+    stock_difference,
+)
+
+
+# The rate is what the paper has, 1, and that of half of the run: at 0.001 hardly anything moves.
+@pytest.mark.parametrize(
+    ("dtype", "num_steps"), [("float64", 200), ("float32", 60)], ids=["float64", "float32"]
+)
+def test_weights_and_slots_are_those_of_keras(dtype, num_steps):
+    theirs, ours = both_runs(
+        "Adadelta", dtype, num_steps, learning_rate=1.0, clipvalue=0.5, weight_decay=0.01
+    )
+    assert_close(ours, theirs)
+    assert_same_slots(ours, theirs, ["accumulated_grad"])
+
+
+def test_torchs_own_agrees_with_the_same_numbers_but_has_others_by_default():
+    theirs = keras_alone("Adadelta")
+    assert stock_difference(torch.optim.Adadelta, theirs, rho=0.95, eps=1e-7) < 1e-13
+    assert stock_difference(torch.optim.Adadelta, theirs, rho=0.95) > 1e-7
+    assert stock_difference(torch.optim.Adadelta, theirs, eps=1e-7) > 1e-7
+
+
+def test_a_decay_that_passes_through_the_gradient_does_not_pass_this_test():
+    theirs = keras_alone("Adadelta", weight_decay=0.01)
+    stock = {"rho": 0.95, "eps": 1e-7, "weight_decay": 0.01}
+    assert stock_difference(torch.optim.Adadelta, theirs, **stock) > 1e-6
+
+
+def test_the_first_step_is_the_formula():
+    """A = 0.05 g^2; w -= lr * g * sqrt(1e-7) / sqrt(A + 1e-7)."""
+    gradients = np.array([1.0, -1e-4, 0.0, 10.0])
+    run = TorchRun("Adadelta", [np.zeros(4)], learning_rate=0.5)
+    run.step([gradients])
+    expected = -0.5 * gradients * np.sqrt(1e-7) / np.sqrt(0.05 * gradients**2 + 1e-7)
+    np.testing.assert_allclose(run.weights()[0], expected, rtol=1e-13, atol=0)
+
+
+def test_without_gradients_only_the_slots_change():
+    run = run_steps(TorchRun("Adadelta", make_weights("float64")), make_gradients("float64", 5))
+    before = run.weights(), run.slots()
+    run.step([np.zeros(weight.shape) for weight in before[0]])
+    for ours, expected in zip(run.weights(), before[0], strict=True):
+        np.testing.assert_array_equal(ours, expected)
+    for ours, expected in zip(run.slots(), before[1], strict=True):
+        for name in expected:
+            np.testing.assert_array_equal(ours[name], expected[name] * 0.95)
+
+
+def test_defaults_are_those_of_keras():
+    assert_defaults_are_those_of_keras("Adadelta")

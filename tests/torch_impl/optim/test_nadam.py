@@ -1,0 +1,60 @@
+"""Nadam moves weights as Keras's Nadam does, up to rounding."""
+
+import numpy as np
+import pytest
+import torch
+from optimizer_runs import (
+    TorchRun,
+    assert_close,
+    assert_defaults_are_those_of_keras,
+    both_runs,
+    keras_alone,
+    make_gradients,
+    make_weights,
+    run_steps,
+    stock_difference,
+)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "num_steps"), [("float64", 200), ("float32", 60)], ids=["float64", "float32"]
+)
+def test_weights_and_slots_are_those_of_keras(dtype, num_steps):
+    theirs, ours = both_runs("Nadam", dtype, num_steps, clipnorm=0.5, weight_decay=0.05)
+    assert_close(ours, theirs)
+
+
+def test_torchs_own_does_not_pass_this_test_unless_its_momentum_grows_as_fast():
+    # Powers of two, so that rounding beta to float32 changes nothing; 0.96 is rounded all the same.
+    betas = {"beta_1": 0.875, "beta_2": 1 - 2.0**-10}
+    theirs = keras_alone("Nadam", **betas)
+    stock = {"betas": tuple(betas.values()), "eps": 1e-7}
+    assert stock_difference(torch.optim.NAdam, theirs, **stock) > 1e-4
+    assert 1e-12 < stock_difference(torch.optim.NAdam, theirs, momentum_decay=1.0, **stock) < 1e-7
+
+
+def test_the_first_step_is_the_formula():
+    """In numbers that float32 has but for 0.96: b1 = 0.5, b2 = 0.75, g = 2, w = 0, rate 1.
+
+    u(1) = 0.5 (1 - 0.48) = 0.26; u(2) = 0.5 (1 - 0.4608) = 0.2696; m = 1; v = 1; v / 0.25 = 4.
+    """
+    run = TorchRun("Nadam", [np.zeros(1)], learning_rate=1.0, beta_1=0.5, beta_2=0.75, epsilon=0.0)
+    run.step([np.array([2.0])])
+    expected = (0.2696 * 1 / (1 - 0.26 * 0.2696) + 0.74 * 2 / (1 - 0.26)) / 2
+    assert run.weights()[0][0] == pytest.approx(-expected, rel=1e-7)
+
+
+def test_the_product_of_the_momentum_goes_on_in_a_resumed_run():
+    gradients = make_gradients("float32", 12)
+    whole = run_steps(TorchRun("Nadam", make_weights("float32")), gradients)
+    half = run_steps(TorchRun("Nadam", make_weights("float32")), gradients[:6])
+    resumed = TorchRun("Nadam", half.weights())
+    resumed.optimizer.load_state_dict(half.optimizer.state_dict())
+    run_steps(resumed, gradients[6:])
+    for ours, expected in zip(resumed.weights(), whole.weights(), strict=True):
+        np.testing.assert_array_equal(ours, expected)
+    assert resumed.optimizer.param_groups[0]["u_product"] < 1e-3
+
+
+def test_defaults_are_those_of_keras():
+    assert_defaults_are_those_of_keras("Nadam")

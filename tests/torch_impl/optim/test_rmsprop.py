@@ -1,0 +1,76 @@
+"""RMSprop moves weights as Keras's RMSprop does: its slots to the bit, weights up to rounding."""
+
+import numpy as np
+import pytest
+import torch
+from optimizer_runs import (
+    KerasRun,
+    TorchRun,
+    assert_close,
+    assert_defaults_are_those_of_keras,
+    assert_same_slots,
+    both_runs,
+    keras_alone,
+    stock_difference,
+)
+
+CASES = {
+    "plain": {},
+    "momentum": {"momentum": 0.9, "rho": 0.8},
+    "centered": {"centered": True},
+    "centered_with_momentum": {"centered": True, "momentum": 0.5, "epsilon": 1e-5},
+}
+
+
+@pytest.mark.parametrize(
+    ("dtype", "num_steps"), [("float64", 200), ("float32", 60)], ids=["float64", "float32"]
+)
+@pytest.mark.parametrize("settings", CASES.values(), ids=CASES)
+def test_weights_and_slots_are_those_of_keras(settings, dtype, num_steps):
+    theirs, ours = both_runs(
+        "RMSprop", dtype, num_steps, clipvalue=0.5, weight_decay=0.05, **settings
+    )
+    assert_close(ours, theirs)
+    exact = ["velocity", "average_gradient"] if settings.get("centered") else ["velocity"]
+    assert_same_slots(ours, theirs, exact)
+
+
+def test_torchs_own_agrees_without_epsilon_at_a_constant_rate_only():
+    # With an epsilon of next to nothing, the place of it makes no difference.
+    settings = {"momentum": 0.9, "epsilon": 1e-300}
+    stock = {"alpha": 0.9, "momentum": 0.9}
+    constant = keras_alone("RMSprop", changes_rate=False, **settings)
+    null = stock_difference(torch.optim.RMSprop, constant, changes_rate=False, eps=1e-300, **stock)
+    assert null < 1e-12
+    changing = keras_alone("RMSprop", **settings)
+    assert stock_difference(torch.optim.RMSprop, changing, eps=1e-300, **stock) > 1e-6
+    usual = keras_alone("RMSprop", changes_rate=False, momentum=0.9)
+    assert (
+        stock_difference(torch.optim.RMSprop, usual, changes_rate=False, eps=1e-7, **stock) > 1e-6
+    )
+
+
+def test_a_variance_that_rounding_makes_negative_is_nan_where_it_is_in_keras():
+    """Equal gradients: v - a * a is zero up to roundings of v, which are above epsilon."""
+    gradients = np.float32([3000.0, -777.7, 1e-3, 0.123, 9999.9, 31.4])
+    rule = {"centered": True, "rho": 0.5, "learning_rate": 1e-3}
+    runs = [kind("RMSprop", [np.ones(6, np.float32)], **rule) for kind in (KerasRun, TorchRun)]
+    for _ in range(60):
+        for run in runs:
+            run.step([gradients])
+    theirs, ours = (np.isnan(run.weights()[0]) for run in runs)
+    np.testing.assert_array_equal(ours, theirs)
+    assert_same_slots(runs[1], runs[0])
+
+
+def test_the_first_step_is_the_formula():
+    """v = 0.1 g^2; w -= lr * g / sqrt(v + 1e-7)."""
+    gradients = np.array([1.0, -1e-4, 1e-9, 0.0, 10.0])
+    run = TorchRun("RMSprop", [np.zeros(5)])
+    run.step([gradients])
+    expected = -0.001 * gradients / np.sqrt(0.1 * gradients**2 + 1e-7)
+    np.testing.assert_allclose(run.weights()[0], expected, rtol=1e-14, atol=0)
+
+
+def test_defaults_are_those_of_keras():
+    assert_defaults_are_those_of_keras("RMSprop")

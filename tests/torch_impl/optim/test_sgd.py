@@ -1,0 +1,71 @@
+"""SGD moves weights as Keras's SGD does, to the bit."""
+
+import numpy as np
+import pytest
+import torch
+from optimizer_runs import (
+    TorchRun,
+    assert_close,
+    assert_defaults_are_those_of_keras,
+    assert_same_bits,
+    both_runs,
+    keras_alone,
+    stock_difference,
+)
+
+from torch_impl.optim import SGD
+
+CASES = {
+    "plain": {},
+    "momentum": {"momentum": 0.9},
+    "nesterov": {"momentum": 0.9, "nesterov": True},
+}
+EXACT = {"clipvalue": 0.5, "weight_decay": 0.05}  # sums are what can differ, and here are none
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("settings", CASES.values(), ids=CASES)
+def test_weights_and_slots_are_those_of_keras_to_the_bit(settings, dtype):
+    theirs, ours = both_runs("SGD", dtype, **settings, **EXACT)
+    assert_same_bits(ours, theirs)
+
+
+def test_a_norm_that_is_clipped_costs_a_few_roundings():
+    theirs, ours = both_runs("SGD", "float64", momentum=0.9, nesterov=True, clipnorm=0.5)
+    assert_close(ours, theirs)
+
+
+# 0.875 is a number of float32, to which Keras rounds it.
+@pytest.mark.parametrize("nesterov", [False, True], ids=["plain", "nesterov"])
+def test_torchs_own_agrees_at_a_constant_rate_but_not_when_it_changes(nesterov):
+    settings = {"momentum": 0.875, "nesterov": nesterov}
+    constant = keras_alone("SGD", changes_rate=False, **settings)
+    assert stock_difference(torch.optim.SGD, constant, changes_rate=False, **settings) < 1e-13
+    changing = keras_alone("SGD", **settings)
+    assert stock_difference(torch.optim.SGD, changing, **settings) > 1e-6
+
+
+def test_steps_made_before_a_change_of_the_rate_go_on_at_the_old_one():
+    """m = -0.5 after the first step at rate 0.5; then -0.25 - 0.125 at rate 0.125."""
+    run = TorchRun("SGD", [np.array([2.0])], learning_rate=0.5, momentum=0.5)
+    run.step([np.array([1.0])])
+    run.set_rate(0.125)
+    run.step([np.array([1.0])])
+    assert run.weights()[0][0] == 2 - 0.5 - 0.375
+    assert run.slots()[0]["momentum"][0] == -0.375
+
+
+def test_without_momentum_there_is_no_slot():
+    run = TorchRun("SGD", [np.ones(3)])
+    run.step([np.ones(3)])
+    assert run.slots() == [{}]
+
+
+@pytest.mark.parametrize("momentum", [-0.1, 1.5, float("nan")])
+def test_a_momentum_outside_of_the_unit_interval_is_an_error_that_shows_it(momentum):
+    with pytest.raises(ValueError, match=rf"momentum={momentum!r}: expected a number in \[0, 1\]"):
+        SGD([torch.nn.Parameter(torch.ones(1))], momentum=momentum)
+
+
+def test_defaults_are_those_of_keras():
+    assert_defaults_are_those_of_keras("SGD")

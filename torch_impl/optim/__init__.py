@@ -1,0 +1,29 @@
+"""Optimizers by Keras's equations, as torch optimizers.
+
+Each is a `torch.optim.Optimizer` and takes Keras's arguments by Keras's names, with Keras's
+defaults. `KerasOptimizer` holds what all of them share: rate, decay, clipping, averages of the
+weights, accumulated gradients.
+"""
+
+from torch_impl.optim.adadelta import Adadelta
+from torch_impl.optim.adagrad import Adagrad
+from torch_impl.optim.adam import Adam, AdamW
+from torch_impl.optim.adamax import Adamax
+from torch_impl.optim.base import KerasOptimizer
+from torch_impl.optim.lion import Lion
+from torch_impl.optim.nadam import Nadam
+from torch_impl.optim.rmsprop import RMSprop
+from torch_impl.optim.sgd import SGD
+
+__all__ = [
+    "SGD",
+    "Adadelta",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "KerasOptimizer",
+    "Lion",
+    "Nadam",
+    "RMSprop",
+]

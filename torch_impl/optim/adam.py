@@ -1,0 +1,141 @@
+"""Adam and AdamW by Keras's equations."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Unpack
+
+import numpy as np
+import torch
+
+from torch_impl.optim.arguments import CommonArguments, Parameters
+from torch_impl.optim.base import KerasOptimizer
+from torch_impl.optim.batch import Group, Tensors
+from torch_impl.optim.rounding import numpy_dtype, power, through_float32
+from torch_impl.schedule.base import LearningRateSchedule
+
+
+class Adam(KerasOptimizer):
+    """Adam as Keras computes it ("epsilon hat", Kingma & Ba 2015, section 2, last remark).
+
+        w -= w * weight_decay * lr
+        m += (1 - b1) * (g - m)
+        v += (1 - b2) * (g * g - v)
+        w -= lr * sqrt(1 - b2**t) / (1 - b1**t) * m / (sqrt(v) + epsilon)
+
+    With `amsgrad`, the greatest v so far of each entry stands in its place in the last line.
+
+    Differs from torch.optim.Adam in:
+    1. epsilon is added to sqrt(v), not to sqrt(v / (1 - b2**t)): at t = 1 it weighs 31.6 times as
+       much;
+    2. its default is 1e-7, not 1e-8;
+    3. the powers of b1 and b2 start from values rounded to float32, in float64 runs too;
+    4. the learning rate is rounded to the dtype of the weights, as Keras's variable is;
+    5. t counts the updates of the optimizer, not those in which a parameter had a gradient;
+    6. weight_decay is decoupled, as in torch.optim.AdamW: it does not pass through the moments. As
+       the betas it is rounded to float32 first.
+
+    Settings and slots have torch's names: "lr", "betas", "eps"; "exp_avg" is m, "exp_avg_sq" is v,
+    "max_exp_avg_sq" the greatest v.
+    Source: keras 3.15 `optimizers/adam.py`.
+
+    Args:
+        params: parameters or groups of them, all of one dtype.
+        learning_rate: at the start; `param_groups[i]["lr"]` holds it and can be changed.
+        beta_1: decay of m.
+        beta_2: decay of v.
+        epsilon: added to sqrt(v).
+        weight_decay: of all parameters, biases included; 0 as Keras's None.
+        amsgrad: whether v never gets smaller (Reddi et al. 2018).
+        common: see `KerasOptimizer`.
+    """
+
+    SLOTS: ClassVar[dict[str, str]] = {
+        "momentum": "exp_avg",
+        "velocity": "exp_avg_sq",
+        "velocity_hat": "max_exp_avg_sq",
+    }
+
+    def __init__(
+        self,
+        params: Parameters,
+        learning_rate: float | LearningRateSchedule = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,  # (2)
+        weight_decay: float | None = 0.0,
+        amsgrad: bool = False,
+        **common: Unpack[CommonArguments],
+    ) -> None:
+        settings = {"betas": (beta_1, beta_2), "eps": epsilon, "amsgrad": amsgrad}
+        super().__init__(params, learning_rate, settings, weight_decay, **common)
+
+    def _update(self, group: Group, parameters: Tensors, gradients: Tensors) -> None:
+        alpha = self._alpha(group)
+        beta_1, beta_2 = group["betas"]
+        momentums = [self._slot(parameter, "exp_avg") for parameter in parameters]
+        velocities = [self._slot(parameter, "exp_avg_sq") for parameter in parameters]
+        # lerp(a, b, w) = a + w * (b - a), one pass over memory.
+        torch._foreach_lerp_(momentums, gradients, 1 - beta_1)
+        torch._foreach_lerp_(velocities, torch._foreach_mul(gradients, gradients), 1 - beta_2)
+        if group["amsgrad"]:
+            greatest = [self._slot(parameter, "max_exp_avg_sq") for parameter in parameters]
+            torch._foreach_maximum_(greatest, velocities)
+            velocities = greatest
+        roots = torch._foreach_sqrt(velocities)
+        torch._foreach_add_(roots, group["eps"])
+        torch._foreach_addcdiv_(parameters, momentums, roots, value=-alpha)  # (1)
+
+    def _decay_weights(self, group: Group, parameters: Tensors) -> None:
+        decay = through_float32(group["weight_decay"]) * group["lr"]  # (6)
+        for parameter in parameters:
+            # Not a factor of 1 - decay, which float32 rounds to a multiple of 6e-8.
+            parameter.sub_(parameter, alpha=decay)
+
+    def _alpha(self, group: Group) -> float:
+        """Lr * sqrt(1 - b2**t) / (1 - b1**t), in the dtype of the weights."""
+        dtype: Any = numpy_dtype(group["params"][0].dtype)
+        one, t = dtype(1), self._num_updates(group)  # (5)
+        power_1, power_2 = (power(beta, t, dtype) for beta in group["betas"])  # (3)
+        return float(dtype(group["lr"]) * np.sqrt(one - power_2) / (one - power_1))  # (4)
+
+
+class AdamW(Adam):
+    """Adam with a weight decay that is not 0 by default.
+
+    Differs from torch.optim.AdamW in what `Adam` differs, and in:
+    1. the default of the decay is 0.004, not 0.01;
+    2. a weight w becomes w - w * decay * lr, not w * (1 - decay * lr), which float32 rounds to
+       another factor.
+
+    Source: keras 3.15 `optimizers/adamw.py`.
+
+    Args:
+        params: see `Adam`.
+        learning_rate: see `Adam`.
+        weight_decay: of all parameters but those that are excluded.
+        beta_1: see `Adam`.
+        beta_2: see `Adam`.
+        epsilon: see `Adam`.
+        amsgrad: see `Adam`.
+        common: see `KerasOptimizer`.
+
+    Raises:
+        ValueError: for a weight decay of None.
+    """
+
+    def __init__(
+        self,
+        params: Parameters,
+        learning_rate: float | LearningRateSchedule = 0.001,
+        weight_decay: float = 0.004,  # (1)
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        amsgrad: bool = False,
+        **common: Unpack[CommonArguments],
+    ) -> None:
+        if weight_decay is None:
+            raise ValueError("weight_decay=None: expected a number; Adam has no decay by default")
+        super().__init__(
+            params, learning_rate, beta_1, beta_2, epsilon, weight_decay, amsgrad, **common
+        )  # (2) in Adam

@@ -1,0 +1,259 @@
+"""What all optimizers of Keras share: the order of a step, rate, decay, averages, accumulation."""
+
+from __future__ import annotations
+
+import re
+from abc import abstractmethod
+from collections.abc import Callable, Collection
+from typing import Any, ClassVar, Unpack
+
+import torch
+
+from torch_impl.optim.arguments import DEFAULTS, CommonArguments, Parameters, check_common
+from torch_impl.optim.batch import Batch, Group, Tensors, with_gradients
+from torch_impl.optim.clipping import clip
+from torch_impl.optim.rounding import numpy_dtype, through_float32
+from torch_impl.schedule.base import LearningRateSchedule
+
+
+class KerasOptimizer(torch.optim.Optimizer):
+    """Base of the optimizers: a step in Keras's order, around the equations of a subclass.
+
+    A step divides the gradients by `loss_scale_factor`; adds them up, and goes no further if it is
+    not the last of `gradient_accumulation_steps`; clips; decays the weights; updates them. Then the
+    averages of the weights are updated, after every step.
+
+    Differs from torch.optim.Optimizer in:
+    1. the rate is rounded to the dtype of the weights, as Keras's variable is;
+    2. weight_decay is decoupled: w -= w * weight_decay * lr, before the update and not through the
+       gradient, of all weights, biases too, but those that are excluded;
+    3. weight_decay is rounded to float32 first, in float64 runs too;
+    4. there is one count of steps for all parameters, with or without a gradient, in
+       `param_groups[i]["step"]`; a group that is added later joins it;
+    5. it clips, accumulates and averages by itself.
+
+    As in torch, other than in Keras: a parameter without a gradient is left alone without a warning
+    (only its average is kept up), its slots are made at its first gradient, a step without any
+    gradient counts, each group can have its own rate, settings and dtype, and a closure is called
+    once, before the step. A sparse gradient is an error.
+
+    Source: keras 3.15 `optimizers/base_optimizer.py`, `backend/tensorflow/optimizer.py`.
+
+    Args:
+        params: parameters, named parameters, or groups of them with settings of their own; float32
+            or float64, one dtype in a group.
+        learning_rate: a number, then `param_groups[i]["lr"]` holds it and can be changed; or a
+            schedule, then "lr" is the rate of the last step and every step sets it anew.
+        settings: those of the subclass, under their names in `param_groups`.
+        weight_decay: None as 0.
+        common: clipnorm, norm above which the gradient of one parameter is scaled down;
+            clipvalue, size above which an entry of a gradient is cut;
+            global_clipnorm, norm of all gradients together above which all are scaled down;
+            use_ema, whether an average of the weights is kept;
+            ema_momentum, for average = ema_momentum * average + (1 - ema_momentum) * weights, where
+            the first average is the weights;
+            ema_overwrite_frequency, number of updates after which the averages become the weights,
+            None for not before `finalize_variable_values`;
+            loss_scale_factor, by which the loss was multiplied, see `scale_loss`;
+            gradient_accumulation_steps, number of steps whose mean gradient makes one update, where
+            a schedule counts the steps and the equations count the updates.
+
+    Raises:
+        ValueError: for settings that Keras refuses, other dtypes, two dtypes in a group.
+    """
+
+    # Keras's name of a slot -> its key in `state`.
+    SLOTS: ClassVar[dict[str, str]] = {}
+
+    def __init__(
+        self,
+        params: Parameters,
+        learning_rate: float | LearningRateSchedule,
+        settings: dict[str, Any],
+        weight_decay: float | None = None,
+        **common: Unpack[CommonArguments],
+    ) -> None:
+        check_common(dict(common))
+        self.common: dict[str, Any] = {**DEFAULTS, **common}
+        self.schedule = learning_rate if isinstance(learning_rate, LearningRateSchedule) else None
+        rate = self.schedule(0) if self.schedule else learning_rate
+        if isinstance(rate, bool) or not isinstance(rate, int | float):
+            raise ValueError(f"learning_rate={rate!r}: expected a number or LearningRateSchedule")
+        defaults = {"lr": rate, **settings, "step": 0, "weight_decay": weight_decay or 0.0}
+        super().__init__(params, {**defaults, "exclude_from_weight_decay": ()})
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """One step for all parameters that have a gradient; returns what the closure returned."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        batches = [with_gradients(group) for group in self.param_groups]
+        for group in self.param_groups:
+            group["step"] += 1  # (4)
+            if self.schedule is not None:
+                group["lr"] = self.schedule(group["step"] - 1)
+        if factor := self.common["loss_scale_factor"]:
+            batches = [b._replace(gradients=[g / factor for g in b.gradients]) for b in batches]
+        if self._is_update():
+            batches = self._clipped(self._mean_gradients(batches))
+            for batch in batches:
+                self._decay(batch)
+            for batch in batches:
+                if batch.parameters:
+                    self._update(*batch)
+            self._reset_accumulators()
+        else:
+            for _, parameters, gradients in batches:
+                for parameter, gradient in zip(parameters, gradients, strict=True):
+                    self._slot(parameter, "gradient_accumulator").add_(gradient)  # (5)
+        if self.common["use_ema"]:
+            self._update_averages()  # (5)
+        return loss
+
+    @abstractmethod
+    def _update(self, group: Group, parameters: Tensors, gradients: Tensors) -> None:
+        """The equations: changes parameters, at least one, and slots in place, but no gradient."""
+
+    def slots(self, parameter: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Returns the slots of a parameter under Keras's names; none before its first gradient."""
+        names = {**self.SLOTS, **{key: key for key in ("average", "gradient_accumulator")}}
+        state = self.state.get(parameter, {})
+        return {name: state[key] for name, key in names.items() if key in state}
+
+    @torch.no_grad()
+    def finalize_variable_values(self) -> None:
+        """Makes the averages the weights if there are any; call it after the last step."""
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if "average" in self.state.get(parameter, {}):
+                    parameter.copy_(self.state[parameter]["average"])
+
+    def scale_loss(self, loss: torch.Tensor) -> torch.Tensor:
+        """Returns the loss, multiplied by `loss_scale_factor` if there is one."""
+        factor = self.common["loss_scale_factor"]
+        return loss * factor if factor else loss
+
+    def exclude_from_weight_decay(
+        self, var_list: Collection[torch.Tensor] = (), var_names: Collection[str] = ()
+    ) -> None:
+        """Keeps these parameters from decay; another call begins anew.
+
+        A group whose `weight_decay` is 0 does the same, as is usual in torch.
+
+        Args:
+            var_list: parameters of this optimizer.
+            var_names: patterns to search for in names, such as "bias"; for an optimizer that was
+                given `model.named_parameters()`.
+
+        Raises:
+            ValueError: if there are no names to search in.
+        """
+        for group in self.param_groups:
+            if var_names and "param_names" not in group:
+                raise ValueError(
+                    f"var_names={list(var_names)!r} for parameters without names: expected that "
+                    "the optimizer was given model.named_parameters()"
+                )
+            names = group.get("param_names", [""] * len(group["params"]))
+            # Positions, which are still right in a copy and after load_state_dict.
+            group["exclude_from_weight_decay"] = tuple(
+                position
+                for position, (parameter, name) in enumerate(
+                    zip(group["params"], names, strict=True)
+                )
+                if any(parameter is excluded for excluded in var_list)
+                or any(re.search(pattern, name) for pattern in var_names)
+            )
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Adds parameters; they join the count of the steps made before."""
+        if self.schedule is not None and "lr" in param_group:
+            raise ValueError(f"lr={param_group['lr']!r} in a group: the schedule sets all rates")
+        super().add_param_group(param_group)
+        group = self.param_groups[-1]
+        dtypes = {parameter.dtype for parameter in group["params"]}
+        if len(dtypes) > 1:
+            given = ", ".join(sorted(map(str, dtypes)))
+            raise ValueError(f"a group with parameters of {given}: expected one dtype")
+        for dtype in dtypes:
+            group["lr"] = float(numpy_dtype(dtype)(group["lr"]))  # (1)
+        group["step"] = self.param_groups[0]["step"]  # (4)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "common": self.common, "schedule": self.schedule}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        for group in self.param_groups:
+            for key, value in self.defaults.items():
+                group.setdefault(key, value)  # a state that was saved before there was such a key
+
+    def _is_update(self) -> bool:
+        steps = self.common["gradient_accumulation_steps"]
+        return not steps or self.param_groups[0]["step"] % steps == 0
+
+    def _num_updates(self, group: Group) -> int:
+        """The number of the update that a step belongs to, from 1: Keras's `iterations + 1`."""
+        return 1 + (group["step"] - 1) // (self.common["gradient_accumulation_steps"] or 1)
+
+    def _rate(self, group: Group) -> float:
+        """The rate of a group in the dtype of its weights."""
+        return float(numpy_dtype(group["params"][0].dtype)(group["lr"]))  # (1)
+
+    def _slot(self, parameter: torch.Tensor, key: str, value: float = 0.0) -> torch.Tensor:
+        """The slot of a parameter, made and filled with a value if there is none yet."""
+        state = self.state[parameter]
+        if key not in state:
+            state[key] = torch.full_like(parameter, value)
+        return state[key]
+
+    def _mean_gradients(self, batches: list[Batch]) -> list[Batch]:
+        steps = self.common["gradient_accumulation_steps"]
+        if not steps:
+            return batches
+        return [
+            batch._replace(
+                gradients=[
+                    (gradient + self._slot(parameter, "gradient_accumulator")) / steps  # (5)
+                    for parameter, gradient in zip(batch.parameters, batch.gradients, strict=True)
+                ]
+            )
+            for batch in batches
+        ]
+
+    def _reset_accumulators(self) -> None:
+        if self.common["gradient_accumulation_steps"]:
+            for state in self.state.values():
+                if "gradient_accumulator" in state:
+                    state["gradient_accumulator"].zero_()
+
+    def _clipped(self, batches: list[Batch]) -> list[Batch]:
+        clipped = clip([batch.gradients for batch in batches], self.common)  # (5)
+        return [b._replace(gradients=g) for b, g in zip(batches, clipped, strict=True)]
+
+    def _decay(self, batch: Batch) -> None:
+        group, parameters, _ = batch
+        if not group["weight_decay"]:
+            return
+        excluded = {id(group["params"][i]) for i in group["exclude_from_weight_decay"]}
+        if parameters := [p for p in parameters if id(p) not in excluded]:
+            self._decay_weights(group, parameters)
+
+    def _decay_weights(self, group: Group, parameters: Tensors) -> None:
+        decays = torch._foreach_mul(parameters, through_float32(group["weight_decay"]))  # (3)
+        torch._foreach_mul_(decays, self._rate(group))
+        torch._foreach_sub_(parameters, decays)  # (2)
+
+    def _update_averages(self) -> None:
+        frequency = self.common["ema_overwrite_frequency"]
+        for group in self.param_groups:
+            number = self._num_updates(group)
+            for parameter in group["params"]:
+                one = numpy_dtype(parameter.dtype)(1)
+                kept = one * self.common["ema_momentum"] if number > 1 else 0 * one
+                average = self._slot(parameter, "average")
+                average.mul_(float(kept)).add_(parameter * float(one - kept))
+                if frequency and number % frequency == 0:
+                    parameter.copy_(average)

@@ -1,0 +1,65 @@
+"""Gradients clipped by Keras's three rules; the gradients that go in are not changed.
+
+None is `torch.nn.utils.clip_grad_norm_`, which divides by the norm + 1e-6 and changes `.grad`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from torch_impl.optim.batch import Tensors
+
+
+def clip(gradients: list[Tensors], limits: dict[str, Any]) -> list[Tensors]:
+    """Returns the gradients of all groups, clipped by the rule that has a limit.
+
+    A limit of 0 or less is none, as in Keras.
+
+    Args:
+        gradients: a list for each group.
+        limits: has the keys "clipnorm", "clipvalue" and "global_clipnorm", at most one not None.
+    """
+    if (limit := limits["clipnorm"] or 0) > 0:
+        return [clip_by_norm(tensors, limit) for tensors in gradients]
+    if (limit := limits["clipvalue"] or 0) > 0:
+        return [clip_by_value(tensors, limit) for tensors in gradients]
+    if (limit := limits["global_clipnorm"] or 0) > 0:
+        clipped = iter(clip_by_global_norm([g for tensors in gradients for g in tensors], limit))
+        return [[next(clipped) for _ in tensors] for tensors in gradients]
+    return gradients
+
+
+def clip_by_norm(gradients: Tensors, clipnorm: float) -> list[torch.Tensor]:
+    """Returns g * clipnorm / max(norm of g, clipnorm), each gradient by its own norm.
+
+    Source: `tf.clip_by_norm`, which keras 3.15 `backend/tensorflow/optimizer.py` calls.
+    """
+    # One that is short enough is multiplied and divided too, which can change its last bit.
+    norms = [gradient.square().sum().sqrt().clamp(min=clipnorm) for gradient in gradients]
+    return [
+        gradient.mul(clipnorm).div_(norm) for gradient, norm in zip(gradients, norms, strict=True)
+    ]
+
+
+def clip_by_global_norm(gradients: Tensors, global_clipnorm: float) -> list[torch.Tensor]:
+    """Returns g * global_clipnorm * min(1 / norm, 1 / global_clipnorm), with one norm for all.
+
+    A norm that is infinite or NaN makes all gradients NaN, as in Keras. Gradients of two dtypes
+    give a norm in the wider of them.
+
+    Source: keras 3.15 `optimizers/base_optimizer.py`, `clip_by_global_norm`.
+    """
+    if not gradients:
+        return []
+    widest = max((gradient.dtype for gradient in gradients), key=lambda dtype: dtype.itemsize)
+    squares = [gradient.square().sum().to(gradients[0].device, widest) for gradient in gradients]
+    norm = torch.stack(squares).sum().sqrt()
+    factor = global_clipnorm * (1 / norm).clamp(max=1 / global_clipnorm) + (norm - norm)
+    return [gradient * factor.to(gradient.device) for gradient in gradients]
+
+
+def clip_by_value(gradients: Tensors, clipvalue: float) -> list[torch.Tensor]:
+    """Returns each entry, held in [-clipvalue, clipvalue]."""
+    return [gradient.clamp(-clipvalue, clipvalue) for gradient in gradients]

@@ -1,0 +1,90 @@
+"""A learning rate as a function of the step: what all of Keras's schedules share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+_DTYPES = {torch.float32: np.float32, torch.float64: np.float64}
+
+
+class LearningRateSchedule:
+    """The rate of a step; subclasses say how, in `_rate`.
+
+    Differs from torch.optim.lr_scheduler.LRScheduler in:
+    1. it is a function of the number of steps made before, and keeps nothing itself;
+    2. it gives the rate, not a factor, in the arithmetic of the given dtype;
+    3. that is float32 unless something else is asked for: Keras makes a float32 tensor of the first
+       rate if it is a Python float, in float64 runs too. Where it is a `np.float64`, Keras computes
+       in float64: ask for torch.float64.
+
+    The optimizers of `torch_impl.optim` take one as their `learning_rate`. To drive an optimizer of
+    torch's own, see `as_lambda_lr`.
+
+    Source: keras 3.15 `optimizers/schedules/learning_rate_schedule.py`.
+    """
+
+    def __call__(self, step: int, dtype: torch.dtype = torch.float32) -> float:
+        """Returns the rate.
+
+        Args:
+            step: number of steps made before, 0 for the first.
+            dtype: torch.float32 or torch.float64, in which the rate is computed.
+
+        Raises:
+            ValueError: for another dtype.
+        """
+        if dtype not in _DTYPES:
+            known = ", ".join(map(str, _DTYPES))
+            raise ValueError(f"dtype={dtype}: expected one of {known}")
+        number = _DTYPES[dtype]
+        # Keras divides by zero and overflows in silence.
+        with np.errstate(all="ignore"):
+            return float(self._rate(number(step), number))  # (1) (2) (3)
+
+    def _rate(self, step: Any, number: Any) -> Any:
+        """The rate in the arithmetic of `number`, np.float32 or np.float64."""
+        raise NotImplementedError(f"{type(self).__name__} has no `_rate(step, number)`")
+
+
+def as_lambda_lr(
+    optimizer: torch.optim.Optimizer,
+    schedule: Callable[[int], float],
+    last_epoch: int = -1,
+) -> torch.optim.lr_scheduler.LambdaLR:
+    """Returns a scheduler of torch's that gives any optimizer the rates of a schedule.
+
+    Call its `step()` after every `optimizer.step()`. LambdaLR multiplies by the rate with which the
+    optimizer started, so that a rate can differ from the schedule's in its last bit.
+
+    Args:
+        optimizer: whose groups start at a rate other than 0; all get the same rates.
+        schedule: the rate as a function of the number of steps made before.
+        last_epoch: as LambdaLR takes it, to go on with a run.
+
+    Raises:
+        ValueError: if a group starts at rate 0, which no factor changes.
+    """
+    starts = [group.get("initial_lr", group["lr"]) for group in optimizer.param_groups]
+    if not all(starts):
+        raise ValueError(f"learning rates {starts} of the groups: expected none of them to be 0")
+    factors = [_factor(schedule, start) for start in starts]
+    return torch.optim.lr_scheduler.LambdaLR(optimizer, factors, last_epoch)
+
+
+def _factor(schedule: Callable[[int], float], start: float) -> Callable[[int], float]:
+    return lambda step: schedule(step) / start
+
+
+def through_float32(value: float, number: Any) -> Any:
+    """Returns what Keras's `ops.cast(value, dtype)` makes of a Python float."""
+    return number(np.float32(value))
+
+
+def check_positive(name: str, value: float) -> None:
+    """Raises a ValueError if a number of steps is not greater than zero."""
+    if value <= 0:
+        raise ValueError(f"{name}={value!r}: expected a number greater than 0")
