@@ -142,6 +142,24 @@ def test_the_cosine_of_short_vectors_is_that_of_keras():
     assert 0 < abs(ours[0][1]) < 1e-3
 
 
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if case[2].startswith("probabilities")], ids=name_of
+)
+def test_probabilities_are_clipped_at_the_bounds_of_float32_in_float32(case):
+    """1 - 1e-7 rounds to 1 - 2**-23, of which the logarithm is 19 % greater."""
+    name, settings, kind = case
+    y_pred, y_true = make_batch(kind, (5, 4), 9)
+    y_pred = y_pred.astype(np.float32)
+    y_pred[1] = (1, 0, 0, 0)
+    keras.config.set_floatx("float32")
+    settings = {**settings, "reduction": "none"}
+    theirs = getattr(keras.losses, name)(**settings)(y_true, y_pred).numpy()
+    ours = getattr(losses, name)(**settings)(torch.tensor(y_pred), torch.tensor(y_true)).numpy()
+    assert (ours.shape, ours.dtype) == (theirs.shape, theirs.dtype)
+    # Ten roundings of numbers of up to 1, or of the loss: 2**-24 each.
+    np.testing.assert_allclose(ours, theirs, rtol=6e-7, atol=2e-7)
+
+
 WEIGHTS = {
     "ordinary": [0.5, 2.0, 1.0, 3.0, 0.25],
     "some_zero": [0.0, 2.0, 0.0, 1.0, 0.0],
