@@ -10,18 +10,30 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from keras_impl.check import run_check
     from keras_impl.environment import configure, describe_environment
     from keras_impl.models import build_model
     from keras_impl.probe import run_probe
+    from keras_impl.subject import Reference
     from keras_impl.train import fit
 
-__all__ = ["build_model", "configure", "describe_environment", "fit", "run_probe"]
+__all__ = [
+    "Reference",
+    "build_model",
+    "configure",
+    "describe_environment",
+    "fit",
+    "run_check",
+    "run_probe",
+]
 
 _HOMES = {
+    "Reference": "subject",
     "build_model": "models",
     "configure": "environment",
     "describe_environment": "environment",
     "fit": "train",
+    "run_check": "check",
     "run_probe": "probe",
 }
 

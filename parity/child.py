@@ -2,6 +2,7 @@
 
     python -m keras_impl --data FILE DIRECTORY [DIRECTORY ...]
     python -m keras_impl --chunk DIRECTORY                        (in a sweep: `parity.chunk`)
+    python -m keras_impl --check DIRECTORY [DIRECTORY ...]        (`parity.check_child`)
 
 Each directory holds a `spec.json` and receives history, trace and environment. The run itself also
 gets a probe (every level of the ladder below the trajectory); nudged runs, which only measure
@@ -54,6 +55,10 @@ class Half(Protocol):
         """Writes the levels of the ladder below the trajectory."""
         ...
 
+    def run_check(self, *arguments: Any) -> None:
+        """Writes what one of the user's own models computes."""
+        ...
+
     def describe_environment(self, spec: RunSpec) -> dict[str, Any]:
         """Returns what the run depended on besides its spec."""
         ...
@@ -73,8 +78,12 @@ def main(name: str, half: Half, arguments: list[str]) -> int:
     # Asked first: importing a framework takes seconds, in which the parent may be killed.
     parent = os.getppid()
     is_chunk = len(arguments) == 2 and arguments[0] == "--chunk"
-    if not is_chunk and (len(arguments) < 3 or arguments[0] != "--data"):
-        _say(f"usage: python -m {name}_impl (--data FILE DIRECTORY ... | --chunk DIRECTORY)")
+    is_check = len(arguments) > 1 and arguments[0] == "--check"
+    if not (is_chunk or is_check) and (len(arguments) < 3 or arguments[0] != "--data"):
+        _say(
+            f"usage: python -m {name}_impl (--data FILE DIRECTORY ... | --chunk DIRECTORY | "
+            "--check DIRECTORY ...)"
+        )
         return 2
     # A run that hangs is ended by SIGTERM, and the log then shows where it hung. File 2 is standard
     # error, whatever sys.stderr is.
@@ -82,6 +91,10 @@ def main(name: str, half: Half, arguments: list[str]) -> int:
     try:
         if is_chunk:
             _run_chunk(name, half, Path(arguments[1]), parent)
+        elif is_check:
+            from parity.check_child import run_checks
+
+            run_checks(name, half, [Path(argument) for argument in arguments[1:]], parent)
         else:
             directories = [Path(argument) for argument in arguments[2:]]
             _run_directories(half, arguments[1], directories, parent)

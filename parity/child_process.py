@@ -10,6 +10,7 @@ import subprocess
 import sys
 import sysconfig
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -53,7 +54,7 @@ class ChildProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=environment(job.python),
+                env=environment(job.python, job.paths),
                 start_new_session=True,
             )
             undo.pop_all()
@@ -98,6 +99,11 @@ class ChildProcess:
                 for left in directory.glob(f"{atomic.PREFIX}*{atomic.SUFFIX}"):
                     left.unlink(missing_ok=True)
 
+    @property
+    def exit_code(self) -> int | None:
+        """Of the process; None while it runs."""
+        return self._process.returncode
+
     def reason(self) -> str | None:
         """Returns why the job failed, or None if it succeeded; for a process that has ended."""
         missing = [path for path in self.job.directories if not (path / SUCCESS).exists()]
@@ -121,12 +127,16 @@ class ChildProcess:
         return f"{self.job.name}: {what}\n{show_tail(self.job.log, text)}"
 
 
-def environment(python: str) -> dict[str, str]:
+def environment(python: str, paths: Sequence[Path] = ()) -> dict[str, str]:
     """Returns the environment of a child, in which it imports the same packages as the parent.
 
     The folder of a source checkout holds nothing but this project, and suits every interpreter. A
     site-packages folder is found by its own interpreter, and would give any other one modules that
     were built for another Python.
+
+    Args:
+        python: the interpreter of the child.
+        paths: folders in which it finds modules besides, after those that are named here.
     """
     environment = os.environ | {
         "PYTHONUNBUFFERED": "1",
@@ -138,9 +148,11 @@ def environment(python: str) -> dict[str, str]:
     }
     root = Path(parity.__file__).resolve().parent.parent
     is_checkout = (root / "pyproject.toml").is_file()
+    found = [os.environ.get("PYTHONPATH", ""), *map(os.fspath, paths)]
     if (is_checkout or python == sys.executable) and not _is_site_folder(root):
-        paths = [os.fspath(root), os.environ.get("PYTHONPATH", "")]
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+        found.insert(0, os.fspath(root))
+    if any(found):
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, found))
     return environment
 
 

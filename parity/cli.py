@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from parity.cli_check import check, explain, record
 from parity.cli_options import (
     CHILDREN,
     COMMON,
@@ -129,15 +130,31 @@ def _write_results(path: Path, results: list[dict[str, Any]]) -> None:
     write_json_file(path, results[0] if len(results) == 1 else many)
 
 
+for _command in (check, record, explain):
+    cli.add_command(_command)
+
+
 @cli.command("list")
+@click.argument(
+    "what", type=click.Choice(["scenarios", "divergences"]), default="scenarios", required=False
+)
 @with_options(COMMON)
-def list_command(json_file: Path | None, quiet: bool) -> int:
-    """Lists the scenarios."""
+def list_command(what: str, json_file: Path | None, quiet: bool) -> int:
+    """Lists the scenarios, or the divergences between Keras and PyTorch that are known by name."""
     from parity.report.scenario_list import scenario_lines
     from parity.report.terminal import print_lines
     from parity.scenarios import SCENARIOS
 
     check_json(json_file)
+    if what == "divergences":
+        from parity.divergences import REGISTRY
+        from parity.report.divergences import divergence_table
+
+        if json_file is not None:
+            write_json_file(json_file, {name: d.to_json() for name, d in REGISTRY.items()})
+        if not quiet:
+            print_lines(divergence_table())
+        return 0
     if json_file is not None:
         rows = {
             name: {

@@ -20,6 +20,7 @@ class Job:
         directories: run directories, each with its spec.json, or that of a chunk; no other job
             uses them.
         log: file to which the child's output is appended; no other job uses it.
+        paths: folders in which the child finds modules besides its own.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Job:
     data: Path | None = None
     directories: tuple[Path, ...]
     log: Path
+    paths: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.directories:
@@ -60,7 +62,9 @@ class Failure:
     Attributes:
         job: the job.
         reason: what happened and what to do, then the last lines of the log, indented.
+        exit_code: of the process; None where it was not started.
     """
 
     job: Job
     reason: str
+    exit_code: int | None = None

@@ -120,6 +120,10 @@ class Result:
         wall_s: {"keras": seconds of training, "torch": …}.
         envelope: how what float32 allows was measured; None in float64.
         errors: a paragraph for each half that did not deliver.
+        causes: of the first divergence, the likeliest first: id, title, confidence, keras, torch,
+            where, fix, source.
+        place: of the first divergence: the pair of layers, the line of the port that calls its, and
+            whether the error is introduced there or was inherited.
     """
 
     verdict: str
@@ -133,6 +137,8 @@ class Result:
     wall_s: dict[str, float] = field(default_factory=dict)
     envelope: dict[str, Any] | None = None
     errors: tuple[str, ...] = ()
+    causes: tuple[dict[str, Any], ...] = ()
+    place: dict[str, Any] | None = None
 
     @property
     def first_divergence(self) -> tuple[Level, Item] | None:
@@ -159,7 +165,8 @@ class Result:
                 "allowed": item.allowed,
                 "unit": item.unit,
                 "note": item.note,
-                "causes": [],
+                "causes": list(self.causes),
+                "place": self.place,
             }
         return encode_floats(
             {

@@ -98,8 +98,8 @@ def run_jobs(
     waiting = collections.deque(enumerate(jobs))
     running: list[tuple[int, ChildProcess]] = []
 
-    def finish(number: int, job: Job, reason: str | None) -> None:
-        failure = None if reason is None else Failure(job, reason)
+    def finish(number: int, job: Job, reason: str | None, code: int | None = None) -> None:
+        failure = None if reason is None else Failure(job, reason, code)
         if failure is not None:
             failures[number] = failure
         if on_done is not None:
@@ -134,7 +134,7 @@ def run_jobs(
                     if ended:
                         running.remove(entry)
                         child.close()
-                        finish(number, child.job, child.reason())
+                        finish(number, child.job, child.reason(), child.exit_code)
                 if running:
                     time.sleep(POLL_S)
         finally:

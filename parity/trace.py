@@ -136,6 +136,11 @@ class Trace:
             {key[len(start) :].split("/")[0] for key in self._keys if key.startswith(start)}
         )
 
+    def below(self, prefix: str) -> list[str]:
+        """Returns what follows `prefix/` in the keys that start so, in alphabetical order."""
+        start = prefix + "/"
+        return sorted(key[len(start) :] for key in self._keys if key.startswith(start))
+
     def numbers(self, prefix: str) -> list[int]:
         """Returns the names directly below `prefix/` as numbers, such as recorded steps."""
         try:

@@ -13,32 +13,41 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from torch_impl import augment, layers, optim, philox, schedule
+    from torch_impl.check import run_check
     from torch_impl.environment import configure, describe_environment
+    from torch_impl.keras_config import from_keras_config
     from torch_impl.models import build_model
     from torch_impl.probe import run_probe
     from torch_impl.seeds import KerasSeeds
+    from torch_impl.subject import Port
     from torch_impl.train import fit
 
 __all__ = [
     "KerasSeeds",
+    "Port",
     "augment",
     "build_model",
     "configure",
     "describe_environment",
     "fit",
+    "from_keras_config",
     "layers",
     "optim",
     "philox",
+    "run_check",
     "run_probe",
     "schedule",
 ]
 
 _HOMES = {
     "KerasSeeds": "seeds",
+    "Port": "subject",
     "build_model": "models",
     "configure": "environment",
     "describe_environment": "environment",
     "fit": "train",
+    "from_keras_config": "keras_config",
+    "run_check": "check",
     "run_probe": "probe",
 }
 

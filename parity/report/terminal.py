@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import textwrap
+from collections.abc import Sequence
 from typing import Any, TextIO
 
 from parity.result import ERROR, FAIL, NOT_REACHED, PASS, SKIPPED, Item, Level, Result
@@ -16,7 +17,7 @@ Line = list[tuple[str, str]]  # (text, style of rich)
 
 WIDTH = 80
 
-_STYLES = {
+STYLES = {
     PASS: "bold green",
     FAIL: "bold red",
     ERROR: "bold red",
@@ -40,23 +41,28 @@ def _lines(result: Result) -> list[Line]:
     )
     name = shortened(plain(spec["scenario"]), WIDTH - len(settings) - len(verdict))
     lines: list[Line] = [
-        [(name, "bold"), (settings, ""), (verdict, _STYLES[result.verdict])],
+        [(name, "bold"), (settings, ""), (verdict, STYLES[result.verdict])],
     ]
     if result.verdict == ERROR:
         for error in result.errors:
             lines += [[("  " + row, "")] for row in error.splitlines()]
         return [*lines, []]
-    lines.append([(f"  {'level':<11}{'':<9}{'worst':>9}  {'allowed':>9}  where", "dim")])
-    lines += [_level_line(level) for level in result.levels]
+    lines += level_lines(result.levels)
     if (first := result.first_divergence) is not None:
-        lines += _divergence_lines(*first)
+        lines += divergence_lines(*first)
     lines += _training_lines(result)
-    lines.append([(f"  {_sentence(result)}", _STYLES[result.verdict])])
+    lines.append([(f"  {_sentence(result)}", STYLES[result.verdict])])
     return [*lines, []]
 
 
+def level_lines(levels: Sequence[Level]) -> list[Line]:
+    """Returns the ladder: a head, and a line for each level."""
+    head: Line = [(f"  {'level':<11}{'':<9}{'worst':>9}  {'allowed':>9}  where", "dim")]
+    return [head, *[_level_line(level) for level in levels]]
+
+
 def _level_line(level: Level) -> Line:
-    status = (f"{_WORDS[level.status]:<9}", _STYLES[level.status])
+    status = (f"{_WORDS[level.status]:<9}", STYLES[level.status])
     worst = level.worst
     if worst is None:
         return [(f"  {level.id:<11}", ""), status]
@@ -74,7 +80,8 @@ def _level_line(level: Level) -> Line:
     return [(f"  {level.id:<11}", ""), status, (numbers + where, "")]
 
 
-def _divergence_lines(level: Level, item: Item) -> list[Line]:
+def divergence_lines(level: Level, item: Item) -> list[Line]:
+    """Returns the first divergence: what and where, both values, what was allowed."""
     head = "  first divergence  "
     place = _moment(item) + (f" at {list(item.index)}" if item.index else "")
     where = f"{level.id}: "

@@ -112,7 +112,10 @@ def test_training_samples_are_evaluated_in_the_run_itself_but_in_no_nudged_run(
 @pytest.mark.parametrize("arguments", [[], ["--data", "x"], ["--help", "x", "y"]])
 def test_wrong_arguments(arguments, capfd):
     assert child.main("keras", FakeHalf(), arguments) == 2
-    usage = "usage: python -m keras_impl (--data FILE DIRECTORY ... | --chunk DIRECTORY)\n"
+    usage = (
+        "usage: python -m keras_impl (--data FILE DIRECTORY ... | --chunk DIRECTORY | "
+        "--check DIRECTORY ...)\n"
+    )
     assert capfd.readouterr().err == usage
 
 

@@ -1,0 +1,285 @@
+"""What a Keras model computes, layer by layer: its calls in order, with inputs and outputs.
+
+Layers are watched where Keras calls them, so that Sequential, functional, nested and subclassed
+models are all the same here. A layer with an activation counts twice: once for what it computes,
+once for its activation, since a PyTorch program writes them as two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+# Keras class -> kind, the word that both halves share. An activation is "activation:NAME".
+KINDS = {
+    "Conv1D": "conv",
+    "Conv2D": "conv",
+    "Conv3D": "conv",
+    "DepthwiseConv1D": "depthwise_conv",
+    "DepthwiseConv2D": "depthwise_conv",
+    "SeparableConv1D": "separable_conv",
+    "SeparableConv2D": "separable_conv",
+    "Conv1DTranspose": "conv_transpose",
+    "Conv2DTranspose": "conv_transpose",
+    "Conv3DTranspose": "conv_transpose",
+    "Dense": "dense",
+    "BatchNormalization": "batch_norm",
+    "LayerNormalization": "layer_norm",
+    "GroupNormalization": "group_norm",
+    "Embedding": "embedding",
+    "LSTM": "lstm",
+    "GRU": "gru",
+    "SimpleRNN": "simple_rnn",
+    "Bidirectional": "bidirectional",
+    "MaxPooling1D": "max_pool",
+    "MaxPooling2D": "max_pool",
+    "MaxPooling3D": "max_pool",
+    "AveragePooling1D": "average_pool",
+    "AveragePooling2D": "average_pool",
+    "AveragePooling3D": "average_pool",
+    "GlobalMaxPooling1D": "global_max_pool",
+    "GlobalMaxPooling2D": "global_max_pool",
+    "GlobalMaxPooling3D": "global_max_pool",
+    "GlobalAveragePooling1D": "global_average_pool",
+    "GlobalAveragePooling2D": "global_average_pool",
+    "GlobalAveragePooling3D": "global_average_pool",
+    "Flatten": "flatten",
+    "Reshape": "reshape",
+    "Permute": "permute",
+    "RepeatVector": "repeat",
+    "ZeroPadding1D": "zero_padding",
+    "ZeroPadding2D": "zero_padding",
+    "ZeroPadding3D": "zero_padding",
+    "Cropping1D": "cropping",
+    "Cropping2D": "cropping",
+    "Cropping3D": "cropping",
+    "UpSampling1D": "upsampling",
+    "UpSampling2D": "upsampling",
+    "UpSampling3D": "upsampling",
+    "Dropout": "dropout",
+    "SpatialDropout1D": "dropout",
+    "SpatialDropout2D": "dropout",
+    "SpatialDropout3D": "dropout",
+    "Add": "add",
+    "Subtract": "subtract",
+    "Multiply": "multiply",
+    "Average": "average",
+    "Maximum": "maximum",
+    "Minimum": "minimum",
+    "Concatenate": "concatenate",
+    "Rescaling": "rescaling",
+    "Normalization": "normalization",
+    "PReLU": "prelu",
+    "LeakyReLU": "activation:leaky_relu",
+    "ReLU": "activation:relu",
+    "ELU": "activation:elu",
+    "Softmax": "activation:softmax",
+}
+# An activation of these is applied last, to what they compute.
+_ACTIVATED = {"conv", "depthwise_conv", "separable_conv", "conv_transpose", "dense"}
+# Their mask is what they do to a tensor of ones.
+_MASKED = {"dropout"}
+
+
+@dataclass
+class Call:
+    """One call of a layer, or of its activation.
+
+    Attributes:
+        name: of the layer; from the second call of a shared layer on with "#2"; with
+            ".activation" for its activation.
+        kind: one of `KINDS`, "activation:NAME", or "unknown:CLASS".
+        layer: None for an activation and for an operation that is no layer.
+        inputs: tensors, in the order of the arguments.
+        output: tensor, or the first of several.
+        mask: of a dropout in train mode: bool, what it keeps.
+        config: plain values of the layer's configuration.
+        sources: what made each input: the number of a call, -1 for an input of the model, None
+            where it was not watched.
+    """
+
+    name: str
+    kind: str
+    layer: keras.Layer | None
+    inputs: list[Any]
+    output: Any
+    mask: np.ndarray | None = None
+    config: dict[str, Any] = field(default_factory=dict)
+    sources: list[int | None] = field(default_factory=list)
+
+
+class _Calls(list[Call]):
+    """Calls in order, each told where its inputs come from when it is added."""
+
+    def __init__(self, given: Any) -> None:
+        super().__init__()
+        self._made = {id(tensor): -1 for tensor in tf.nest.flatten(given)}
+        self._alive = [given]  # so that no id is given twice
+
+    def append(self, call: Call) -> None:
+        call.sources = [self._made.get(id(tensor)) for tensor in call.inputs]
+        self._made[id(call.output)] = len(self)
+        self._alive.append(call.output)
+        super().append(call)
+
+
+@contextmanager
+def recorded_calls(given: Any = ()) -> Iterator[list[Call]]:
+    """Watches all layers inside the block; yields the list that fills up with their calls.
+
+    Args:
+        given: inputs of the model.
+    """
+    calls: list[Call] = _Calls(given)
+    counts: dict[str, int] = {}
+    depth = 0
+    call_layer, call_operation = keras.Layer.__call__, keras.Operation.__call__
+
+    def named(name: str) -> str:
+        counts[name] = counts.get(name, 0) + 1
+        return name if counts[name] == 1 else f"{name}#{counts[name]}"
+
+    def watched_layer(layer: Any, *arguments: Any, **keywords: Any) -> Any:
+        nonlocal depth
+        if depth or _is_container(layer):
+            return call_layer(layer, *arguments, **keywords)
+        depth += 1
+        try:
+            return _call(layer, named(layer.name), calls, call_layer, arguments, keywords)
+        finally:
+            depth -= 1
+
+    def watched_operation(operation: Any, *arguments: Any, **keywords: Any) -> Any:
+        nonlocal depth
+        if depth or isinstance(operation, keras.Layer):
+            return call_operation(operation, *arguments, **keywords)
+        depth += 1
+        try:
+            output = call_operation(operation, *arguments, **keywords)
+        finally:
+            depth -= 1
+        name = type(operation).__name__
+        kind = _OPERATIONS.get(name, f"unknown:{name}")
+        inputs = _tensors((arguments, keywords))
+        calls.append(Call(named(operation.name), kind, None, inputs, _first(output)))
+        return output
+
+    # Both are looked up on the class at every call: nothing of the model itself is changed.
+    keras.Layer.__call__ = watched_layer
+    keras.Operation.__call__ = watched_operation
+    try:
+        yield calls
+    finally:
+        keras.Layer.__call__ = call_layer
+        keras.Operation.__call__ = call_operation
+
+
+_OPERATIONS = {
+    "Add": "add",
+    "Subtract": "subtract",
+    "Multiply": "multiply",
+    "Maximum": "maximum",
+    "Minimum": "minimum",
+    "Concatenate": "concatenate",
+    "Relu": "activation:relu",
+    "Sigmoid": "activation:sigmoid",
+    "Tanh": "activation:tanh",
+    "Softmax": "activation:softmax",
+    "Reshape": "reshape",
+}
+
+
+def _is_container(layer: keras.Layer) -> bool:
+    """Whether a layer only calls others: a model, or a layer of the user's that holds layers."""
+    if isinstance(layer, keras.Model):
+        return True
+    is_keras_own = type(layer).__module__.startswith("keras.")
+    return not is_keras_own and bool(layer._flatten_layers(include_self=False, recursive=False))
+
+
+def _call(
+    layer: Any, name: str, calls: list[Call], call: Any, arguments: Any, keywords: Any
+) -> Any:
+    kind = kind_of(layer)
+    inputs = _tensors((arguments, keywords))
+    config = plain_config(layer)
+    mask = None
+    # The mask of an activation comes with the layer's, and a penalty on the output needs it whole.
+    activation: Any = getattr(layer, "activation", None) if kind in _ACTIVATED else None
+    is_split = (
+        activation is not None
+        and activation is not keras.activations.linear
+        and getattr(layer, "activity_regularizer", None) is None
+    )
+    if kind in _MASKED and keywords.get("training") and layer.rate > 0:
+        mask = _mask(layer, inputs[0])
+    if not is_split:
+        output = call(layer, *arguments, **keywords)
+        calls.append(Call(name, kind, layer, inputs, _first(output), mask, config))
+        return output
+    layer.activation = keras.activations.linear
+    try:
+        linear = call(layer, *arguments, **keywords)
+    finally:
+        layer.activation = activation
+    calls.append(Call(name, kind, layer, inputs, linear, mask, config))
+    output = activation(linear)
+    calls.append(Call(f"{name}.activation", activation_kind(activation), None, [linear], output))
+    return output
+
+
+def kind_of(layer: keras.Layer) -> str:
+    """Returns the kind of a layer, "unknown:CLASS" where there is no word for it."""
+    name = type(layer).__name__
+    if name == "Activation":
+        return activation_kind(layer.activation)
+    if name not in KINDS or not type(layer).__module__.startswith("keras."):
+        return f"unknown:{name}"
+    return KINDS[name]
+
+
+def activation_kind(activation: Any) -> str:
+    """Returns the kind of an activation, a function or a layer."""
+    name = getattr(activation, "__name__", type(activation).__name__)
+    return f"activation:{name}"
+
+
+def _mask(layer: Any, x: Any) -> np.ndarray:
+    """What the layer keeps in the call that comes next; its stream stays where it is."""
+    state = layer.seed_generator.state
+    before = state.numpy()
+    kept = layer.call(tf.ones_like(x), training=True).numpy() != 0
+    state.assign(before)
+    return np.asarray(kept)
+
+
+def plain_config(layer: keras.Layer) -> dict[str, Any]:
+    """The values of a layer's configuration that are plain, initialisers and regularisers too."""
+    try:
+        config = layer.get_config()
+    except (NotImplementedError, TypeError, ValueError):  # a layer of the user's need not have one
+        return {}
+    return {name: value for name, value in config.items() if _is_plain(value)}
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return all(_is_plain(item) for item in value)
+    if isinstance(value, dict):
+        return all(isinstance(k, str) and _is_plain(v) for k, v in value.items())
+    return value is None or isinstance(value, bool | int | float | str)
+
+
+def _tensors(values: Any) -> list[Any]:
+    flat = tf.nest.flatten(values)
+    return [value for value in flat if tf.is_tensor(value) or isinstance(value, np.ndarray)]
+
+
+def _first(output: Any) -> Any:
+    return tf.nest.flatten(output)[0]

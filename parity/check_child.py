@@ -1,0 +1,84 @@
+"""What a child process does in a check: one of the user's models after the other.
+
+    python -m keras_impl --check DIRECTORY ...      writes DIRECTORY/bundle.parity
+    python -m torch_impl --check DIRECTORY ...      reads the bundle that `against` names, writes a
+                                                    trace
+
+A directory holds `spec.json`, the CheckSpec. Several share a process, since importing a framework
+takes longer than most checks; what is wrong with one model does not keep the next from its turn.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+from parity.bundle import Bundle, write_bundle
+from parity.check_spec import CheckSpec
+from parity.child import Half, is_installable, say_progress, stop_if_orphaned
+from parity.errors import InputError, ParityError
+from parity.factory import load_factory
+from parity.trace import SUCCESS, RunResult, TraceWriter, read_json, write_bytes, write_json
+
+BUNDLE, FAILURE = "bundle.parity", "failure.json"
+
+
+def run_checks(name: str, half: Half, directories: Sequence[Path], parent: int) -> None:
+    """Runs every directory in turn.
+
+    Raises:
+        ParityError: of the last directory that failed; each has its own in `failure.json`.
+    """
+    specs = [CheckSpec.from_dict(read_json(directory / "spec.json")) for directory in directories]
+    half.configure(specs[0])  # type: ignore[arg-type]
+    last: BaseException | None = None
+    for number, (directory, spec) in enumerate(zip(directories, specs, strict=True)):
+        stop_if_orphaned(parent)
+        say_progress(directory.name, number, len(directories), 0.0)
+        try:
+            _run(name, half, directory, spec)
+        except ModuleNotFoundError as error:
+            if is_installable(error):
+                raise
+            last = _failed(directory, error)
+        except Exception as error:  # the user's code may raise anything
+            last = _failed(directory, error)
+    if last is not None:
+        raise last
+
+
+def _run(name: str, half: Half, directory: Path, spec: CheckSpec) -> None:
+    reference = spec.keras if name == "keras" else spec.torch
+    assert reference is not None
+    factory = load_factory(f"--{name}", reference, spec.folder)
+    writer = TraceWriter()
+    if name == "keras":
+        half.run_check(spec, factory, writer)
+        environment = half.describe_environment(spec)  # type: ignore[arg-type]
+        kept = spec.to_dict() | {"torch": None, "against": None, "folder": "."}
+        write_bundle(directory / BUNDLE, writer, spec=kept, environment=environment)
+        write_bytes(directory / SUCCESS, b"")
+        return
+    assert spec.against is not None
+    with Bundle(Path(spec.against)) as bundle:
+        recorded = {key: bundle.spec[key] for key in ("seed", "steps", "batch_size")}
+        half.run_check(CheckSpec(**{**spec.to_dict(), **recorded}), factory, bundle, writer)
+    environment = half.describe_environment(spec)  # type: ignore[arg-type]
+    writer.write(directory, environment=environment, result=RunResult({}, {}, 0.0))
+
+
+def _failed(directory: Path, error: Exception) -> Exception:
+    if not isinstance(error, ParityError):
+        traceback.print_exc(file=sys.stderr)
+    write_json(
+        directory / FAILURE,
+        {
+            "is_input": isinstance(error, InputError),
+            "message": str(error)
+            if isinstance(error, ParityError)
+            else f"{type(error).__name__}: {error}",
+        },
+    )
+    return error

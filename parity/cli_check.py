@@ -1,0 +1,153 @@
+"""The commands for the user's own pair of models: check, record, explain."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from parity.cli_options import CHILDREN, COMMON, check_json, with_options, write_json_file
+
+PROBES = [
+    click.option("--data", metavar="FILE", help="A .npz with x and y; samples are drawn without."),
+    click.option("--seed", type=int, default=0, show_default=True, help="Of weights and samples."),
+    click.option(
+        "--steps", type=int, default=6, show_default=True, help="Training steps that are compared."
+    ),
+    click.option(
+        "--batch-size", type=int, default=4, show_default=True, help="Samples of a probe."
+    ),
+    click.option("--threads", type=int, default=1, show_default=True, help="Intra-op threads."),
+]
+OUT = click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Folder that keeps bundle, trace and logs.  [default: none is kept]",
+)
+
+
+@click.command()
+@click.option("--keras", metavar="MODULE:FUNCTION", help="Returns the compiled Keras model.")
+@click.option("--torch", metavar="MODULE:FUNCTION", help="Returns the torch module, or a Port.")
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path),
+    metavar="BUNDLE",
+    help="What `parity record` wrote, in the place of --keras; needs no TensorFlow.",
+)
+@with_options(PROBES)
+@click.option(
+    "--levels", metavar="A,B,C", help="Levels that count, such as forward,loss.  [default: all]"
+)
+@click.option("--device", default="cpu", show_default=True, help="Of torch: cpu, cuda or cuda:N.")
+@OUT
+@with_options(CHILDREN)
+@with_options(COMMON)
+def check(
+    keras: str | None,
+    torch: str | None,
+    against: Path | None,
+    levels: str | None,
+    out: Path | None,
+    keras_python: str,
+    torch_python: str,
+    timeout: float,
+    workers: int | None,
+    json_file: Path | None,
+    quiet: bool,
+    **settings: Any,
+) -> int:
+    """Compares your PyTorch port with your Keras model, and names the first divergence.
+
+    MODULE:FUNCTION is found from the folder of the call; FILE.py:FUNCTION is taken too.
+
+    Exit codes: 0 parity holds, 1 it does not, 2 wrong use, 3 a half crashed.
+    """
+    from parity.check import CheckOptions, check_all
+    from parity.report.check import check_lines
+    from parity.report.terminal import print_lines
+
+    check_json(json_file)
+    spec = _spec(
+        keras=keras, torch=torch, against=None if against is None else str(against), **settings
+    )
+    options = CheckOptions(
+        out=out,
+        keras_python=keras_python,
+        torch_python=torch_python,
+        timeout_s=timeout or None,
+        workers=workers,
+        levels=[level.strip() for level in levels.split(",")] if levels else [],
+        quiet=quiet,
+    )
+    (result,) = check_all([spec], options)
+    if json_file is not None:
+        write_json_file(json_file, result.to_json())
+    if not quiet:
+        print_lines(check_lines(result))
+        if out is not None:
+            print_lines([[(f"results in {out}", "dim")]])
+    return 0 if result.verdict == "pass" else 1
+
+
+@click.command()
+@click.argument("bundle", type=click.Path(path_type=Path), metavar="BUNDLE")
+@click.option(
+    "--keras", required=True, metavar="MODULE:FUNCTION", help="Returns the compiled Keras model."
+)
+@with_options(PROBES)
+@with_options(CHILDREN)
+@click.option("--quiet", is_flag=True, help="Print errors only.")
+def record(
+    bundle: Path,
+    keras: str,
+    keras_python: str,
+    torch_python: str,
+    timeout: float,
+    workers: int | None,
+    quiet: bool,
+    **settings: Any,
+) -> int:
+    """Writes what a Keras model computes into BUNDLE, to check a port without TensorFlow.
+
+    The bundle holds numbers and no code: `parity check --against BUNDLE --torch ...` reads it.
+    """
+    from parity.check import CheckOptions, record_spec
+
+    options = CheckOptions(
+        keras_python=keras_python,
+        torch_python=torch_python,
+        timeout_s=timeout or None,
+        workers=workers,
+        quiet=quiet,
+    )
+    record_spec(_spec(keras=keras, **settings), bundle, options)
+    if not quiet:
+        click.echo(f"wrote {bundle} ({bundle.stat().st_size / 1e6:.1f} MB)")
+    return 0
+
+
+@click.command()
+@click.argument("name", metavar="ID")
+@with_options(COMMON)
+def explain(name: str, json_file: Path | None, quiet: bool) -> int:
+    """Explains a divergence: both formulas, and the fix (see `parity list divergences`)."""
+    from parity.divergences import find
+    from parity.report.divergences import explanation_lines
+    from parity.report.terminal import print_lines
+
+    check_json(json_file)
+    found = find(name)
+    if json_file is not None:
+        write_json_file(json_file, found.to_json())
+    if not quiet:
+        print_lines(explanation_lines(found))
+    return 0
+
+
+def _spec(**settings: Any) -> Any:
+    from parity.check_spec import CheckSpec
+
+    return CheckSpec(folder=str(Path.cwd()), **settings)

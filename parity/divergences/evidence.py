@@ -1,0 +1,172 @@
+"""Evidence: what is known about the first divergence of a port: the numbers of both halves there.
+
+A recogniser asks whether its own formula, applied to Keras's numbers, gives the port's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from parity.bundle import Bundle
+from parity.result import FAIL, Item, Level
+from parity.trace import Trace
+
+CLOSE = 1e-9  # relative: three orders above rounding, five below any fault of meaning
+
+
+class Evidence:
+    """The first divergence, and everything around it.
+
+    Attributes:
+        bundle: what Keras computed.
+        port: what the port computed.
+        level: the first that failed.
+        item: its first failing item.
+        node: Keras's layer there, or None.
+        call: the port's, or None.
+    """
+
+    def __init__(self, bundle: Bundle, port: Trace, level: Level, item: Item) -> None:
+        self.bundle, self.port, self.level, self.item = bundle, port, level, item
+        self._nodes = {node["name"]: node for node in bundle.facts["nodes"]}
+        self._calls = {call["name"]: call for call in port.facts["nodes"]}
+        self._pairs = dict(map(tuple, port.facts["pairs"]))
+        name = self._layer_of(item.name)
+        self.node: Mapping[str, Any] | None = self._nodes.get(name) if name else None
+        partner = self._pairs.get(name) if name else item.name
+        self.call: Mapping[str, Any] | None = self._calls.get(str(partner))
+
+    # --- what failed -----------------------------------------------------------------------------
+
+    @property
+    def failed(self) -> list[Item]:
+        """All items of the level that fail."""
+        return [item for item in self.level.items if item.status == FAIL]
+
+    @property
+    def is_input(self) -> bool:
+        """Whether the layer's input differs, so that the fault lies between two layers."""
+        return self.item.name.startswith("input of ")
+
+    @property
+    def mode(self) -> str:
+        """The mode of a forward item: "eval" or "train"."""
+        return "train" if "(train)" in self.item.name else "eval"
+
+    @property
+    def kind(self) -> str:
+        """Of the Keras layer; "" without one."""
+        return str(self.node["kind"]) if self.node else ""
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """Of the Keras layer."""
+        return self.node["config"] if self.node else {}
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Plain attributes of the port's module."""
+        name = self.call["name"] if self.call else ""
+        found: Mapping[str, Any] = self.port.facts["settings"].get(name, {})
+        return found
+
+    @property
+    def is_own(self) -> bool | None:
+        """Whether the layer errs when fed with Keras's input; None if it was not fed."""
+        if self.node is None:
+            return None
+        items = [
+            item
+            for item in self.level.items
+            if item.name == f"{self.node['name']}, fed with Keras's input ({self.mode})"
+        ]
+        return items[0].status == FAIL if items else None
+
+    # --- numbers ---------------------------------------------------------------------------------
+
+    def keras_input(self, mode: str | None = None, number: int = 0) -> np.ndarray | None:
+        """Keras's input of the layer."""
+        return self._array(self.bundle, mode, f"input/{number}")
+
+    def port_input(self, mode: str | None = None) -> np.ndarray | None:
+        """The port's input of the layer, as it is reached."""
+        return self._array(self.port, mode, "input/0")
+
+    def keras_output(self, mode: str | None = None) -> np.ndarray | None:
+        """Keras's output of the layer, before its activation."""
+        return self._array(self.bundle, mode, "output")
+
+    def own_output(self, mode: str | None = None) -> np.ndarray | None:
+        """What the port's layer makes of Keras's input."""
+        return self._array(self.port, mode, "own")
+
+    def weight(self, variable: str) -> np.ndarray | None:
+        """A weight of the layer, in Keras's layout."""
+        if self.node is None:
+            return None
+        for name in self.node["weights"]:
+            if name.endswith(f".{variable}"):
+                return self.bundle[f"weights/{name}"]
+        return None
+
+    def gives(self, value: Any, mode: str | None = None) -> bool:
+        """Whether a formula's value is what the port's layer makes of Keras's input."""
+        own = self.own_output(mode)
+        return own is not None and is_close(value, own)
+
+    def node_before(self) -> Mapping[str, Any] | None:
+        """The Keras node that comes before."""
+        nodes = self.bundle.facts["nodes"]
+        number = next((n for n, node in enumerate(nodes) if node is self.node), 0)
+        return nodes[number - 1] if number else None
+
+    def nodes(self, *kinds: str) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+        """Yields (Keras node, torch call) of all pairs of some kinds."""
+        for keras_name, torch_name in self.port.facts["pairs"]:
+            if self._nodes[keras_name]["kind"] in kinds:
+                yield self._nodes[keras_name], self._calls[torch_name]
+
+    def _array(self, where: Any, mode: str | None, what: str) -> np.ndarray | None:
+        if self.node is None:
+            return None
+        key = f"forward/{mode or self.mode}/{self.node['name']}/{what}"
+        if key not in where:
+            return None
+        array: np.ndarray = where[key]
+        return array
+
+    def _layer_of(self, item: str) -> str | None:
+        """The layer that an item is about: the longest name of a node in its name."""
+        text = item.removeprefix("input of ").removeprefix("weights of ")
+        found = [
+            name
+            for name in self._nodes
+            if text == name or text.startswith((f"{name} ", f"{name},", f"{name}."))
+        ]
+        return max(found, key=len, default=None)
+
+
+def is_close(a: Any, b: Any) -> bool:
+    """Whether two arrays are the same numbers but for rounding."""
+    if a is None or b is None:
+        return False
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    if a.shape != b.shape or not a.size or not np.isfinite(b).all():
+        return False
+    scale = float(np.abs(b).max()) or 1.0
+    return bool(np.abs(a - b).max() <= CLOSE * scale)
+
+
+def differs(keras: Any, torch: Any) -> bool:
+    """Whether two settings differ, a number and a list of equal numbers being the same."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, Sequence) and not isinstance(value, str):
+            values = [plain(item) for item in value]
+            return values[0] if values and all(item == values[0] for item in values) else values
+        return float(value) if isinstance(value, int | float) else value
+
+    return torch is not None and keras is not None and plain(keras) != plain(torch)

@@ -1,0 +1,494 @@
+"""Divergences of optimizers, found by trial: which change of Keras's rule gives the port's weights?
+
+The rule of the Keras optimizer is changed in one place, then in two, then in three, until it gives
+the numbers of the port after every recorded step.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from parity import probe_inputs
+from parity.divergences import rules
+from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Divergence, Match
+from parity.divergences.evidence import Evidence, is_close
+
+MAX_CHANGES = 3
+# A rule of Keras in NumPy is not Keras to the last bits: betas are rounded to float32 there.
+_CLOSE = 1e-7
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change of Keras's rule.
+
+    Attributes:
+        id: of the divergence.
+        setting: that is changed.
+        value: to what.
+        text: what it is.
+    """
+
+    id: str
+    setting: str
+    value: Any
+    text: str
+
+
+def changes(evidence: Evidence) -> Sequence[Change] | None:
+    """Returns the changes that make Keras's rule the port's; None where none do."""
+    if evidence.level.id != "optimizer":
+        return None
+    found: Sequence[Change] | None
+    if not hasattr(evidence, "_changes"):
+        evidence._changes = _search(evidence)  # type: ignore[attr-defined]
+    found = evidence._changes  # type: ignore[attr-defined]
+    return found
+
+
+class _Trial:
+    """One weight: where it starts, its gradients, and where the port takes it."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        bundle, port = evidence.bundle, evidence.port
+        self.facts = bundle.facts["optimizer"]
+        self.family = rules.OF_KERAS.get(self.facts["class"])
+        self.shapes = {n: e["shape"] for n, e in bundle.facts["weights"].items() if e["trainable"]}
+        self.seed = int(bundle.spec["seed"])
+        failed = {item.name for item in evidence.failed}
+        names = [
+            name
+            for name, shape in self.shapes.items()
+            if f"optimizer/1/weights/{name}" in port
+            and int(np.prod(shape)) <= probe_inputs.MAX_ENTRIES
+        ]
+        # The largest that is still cheap: small ones may hide a rare value.
+        names.sort(key=lambda n: (n not in failed, -min(int(np.prod(self.shapes[n])), 2000)))
+        self.name = names[0] if names else None
+        if self.name is None or self.family is None:
+            return
+        self.start = bundle[f"weights/{self.name}"]
+        self.targets = {
+            step: port[f"optimizer/{step}/weights/{self.name}"]
+            for step in probe_inputs.OPTIMIZER_STEPS
+            if f"optimizer/{step}/weights/{self.name}" in port
+        }
+        self.rates = list(map(float, port["optimizer/learning_rate"]))
+        self.raw = [
+            {n: probe_inputs.gradient(self.seed, step, n, s) for n, s in self.shapes.items()}
+            for step in range(1, probe_inputs.NUM_OPTIMIZER_STEPS + 1)
+        ]
+        self.settings = rules.keras_settings(self.family, self.facts["config"])
+        self.clip = _keras_clip(self.facts["config"])
+        self._clipped: dict[Any, list[np.ndarray]] = {}
+
+    def gradients(self, clip: tuple[str | None, float]) -> list[np.ndarray]:
+        """Of the weight, one a step."""
+        assert self.name is not None
+        if clip not in self._clipped:
+            self._clipped[clip] = [rules.clipped(step, *clip)[self.name] for step in self.raw]
+        return self._clipped[clip]
+
+    def gives(self, family: str, settings: Mapping[str, Any]) -> bool:
+        """Whether a rule takes the weight where the port takes it."""
+        gradients = self.gradients(settings["clip"])
+        with np.errstate(all="ignore"):
+            walk = rules.steps(family, self.start, gradients, self.rates, settings)
+            for step, w in enumerate(walk, start=1):
+                if step in self.targets and not _is_close(w, self.targets[step], self.start):
+                    return False
+        return True
+
+
+def _is_close(w: np.ndarray, target: np.ndarray, start: np.ndarray) -> bool:
+    """Whether a weight is where it should be, measured by how far it has moved."""
+    if w.shape != target.shape or not np.isfinite(w).all():
+        return False
+    moved = float(np.abs(target - start).max()) or 1e-300
+    return bool(np.abs(w - target).max() <= _CLOSE * moved)
+
+
+def _keras_clip(config: Mapping[str, Any]) -> tuple[str | None, float]:
+    for name, how in (("clipnorm", "norm"), ("global_clipnorm", "global"), ("clipvalue", "value")):
+        if config.get(name):
+            return how, float(config[name])
+    return None, 0.0
+
+
+def _search(evidence: Evidence) -> Sequence[Change] | None:
+    trial = _Trial(evidence)
+    if trial.name is None or trial.family is None:
+        return None
+    base = {**trial.settings, "clip": trial.clip}
+    own = list(_changes(trial, _port_settings(evidence)))
+    for count in range(1, MAX_CHANGES + 1):
+        for some in itertools.combinations(own, count):
+            if len({change.setting for change in some}) < count:
+                continue
+            if trial.gives(trial.family, {**base, **{c.setting: c.value for c in some}}):
+                return some
+    return _another(trial, evidence)
+
+
+def _another(trial: _Trial, evidence: Evidence) -> Sequence[Change] | None:
+    """Another optimizer, with its own defaults or the port's settings."""
+    said = _port_settings(evidence)
+    for family, defaults in rules.TORCH_DEFAULTS.items():
+        for whose, clip in itertools.product((True, False), {trial.clip, (None, 0.0)}):
+            settings = {**defaults, **said, "torch": whose, "clip": clip}
+            for momentum in dict.fromkeys((settings.get("momentum", 0.0), 0.0, 0.9)):
+                tried = {
+                    **settings,
+                    "momentum": momentum,
+                    "nesterov": settings.get("nesterov", False),
+                }
+                if family != trial.family and trial.gives(family, tried):
+                    text = f"{trial.facts['class']} in Keras, {family} in the port"
+                    return [Change("F13", "family", family, text)]
+    return None
+
+
+def _port_settings(evidence: Evidence) -> dict[str, Any]:
+    """What the port's optimizer says of itself, under the names of the rules."""
+    facts = evidence.port.facts["optimizer"] or {}
+    group = (facts.get("groups") or [{}])[0]
+    found: dict[str, Any] = {}
+    for theirs, ours in (
+        ("eps", "epsilon"),
+        ("alpha", "rho"),
+        ("rho", "rho"),
+        ("momentum", "momentum"),
+        ("nesterov", "nesterov"),
+        ("amsgrad", "amsgrad"),
+        ("centered", "centered"),
+    ):
+        if theirs in group:
+            found[ours] = group[theirs]
+    if "betas" in group:
+        found["betas"] = tuple(group["betas"])
+    if group.get("weight_decay"):
+        name = str(facts.get("class", ""))
+        how = "decoupled" if name.endswith("AdamW") or "torch_impl" in name else "coupled"
+        found["decay"] = (how, float(group["weight_decay"]))
+    return found
+
+
+def _changes(trial: _Trial, said: Mapping[str, Any]) -> Iterator[Change]:
+    """Every change that is tried, the likely ones first."""
+    s = trial.settings
+    family = trial.family
+    torch_ids = {
+        "adam": "F2",
+        "rmsprop": "F4",
+        "sgd": "F5",
+        "adagrad": "F8",
+        "nadam": "F2",
+        "adamax": "F2",
+    }
+    if family in torch_ids:
+        yield Change(torch_ids[family], "torch", True, "torch's equations give the port's numbers")
+    yield from _numbers(
+        "F1"
+        if family in ("adam", "nadam", "adamax")
+        else "F8"
+        if family in ("adagrad", "adadelta")
+        else "F4",
+        "epsilon",
+        s,
+        [said.get("epsilon"), 1e-8, 1e-7, 1e-6, 1e-10, 1e-5, 1e-3],
+    )
+    yield from _numbers(
+        "F4" if family == "rmsprop" else "F8", "rho", s, [said.get("rho"), 0.99, 0.9, 0.95]
+    )
+    yield from _numbers("F8", "start", s, [0.0, 0.1, 1.0])
+    yield from _numbers("F14", "momentum", s, [said.get("momentum"), 0.0, 0.9, 0.99])
+    yield from _numbers("F14", "nesterov", s, [True, False])
+    yield from _numbers("F14", "amsgrad", s, [True, False])
+    yield from _numbers("F14", "centered", s, [True, False])
+    yield from _numbers(
+        "F14", "betas", s, [said.get("betas"), (0.9, 0.999), (0.9, 0.99), (0.5, 0.999), (0.9, 0.98)]
+    )
+    yield from _decays(s, said)
+    yield from _clips(trial.clip)
+
+
+def _numbers(
+    name: str, setting: str, s: Mapping[str, Any], values: Sequence[Any]
+) -> Iterator[Change]:
+    if setting not in s:
+        return
+    for value in dict.fromkeys(values):
+        if value is not None and value != s[setting]:
+            yield Change(
+                name, setting, value, f"{setting} {s[setting]} in Keras, {value} in the port"
+            )
+
+
+def _decays(s: Mapping[str, Any], said: Mapping[str, Any]) -> Iterator[Change]:
+    theirs = s.get("decay")
+    factor = theirs[1] if theirs else 0.0
+    told = f"{theirs[0]} {theirs[1]:g}" if theirs else "none"
+    tried: list[Any] = [said.get("decay")]
+    if theirs:
+        tried += [
+            None,
+            ("coupled", factor),
+            ("decoupled", 0.01),
+            ("coupled", 2 * factor),
+            ("coupled", factor / 2),
+            ("decoupled", factor / 2),
+            ("decoupled", 2 * factor),
+        ]
+    else:
+        tried += [("decoupled", 0.01), ("coupled", 0.01), ("coupled", 1e-4), ("decoupled", 0.004)]
+    for value in dict.fromkeys(tried):
+        if value == theirs or (value is None and not theirs):
+            continue
+        is_number = theirs is not None and value is not None and value[0] == theirs[0]
+        ours = f"{value[0]} {value[1]:g}" if value else "none"
+        yield Change(
+            "F9" if is_number else "C11", "decay", value, f"{told} in Keras, {ours} in the port"
+        )
+
+
+def _clips(clip: tuple[str | None, float]) -> Iterator[Change]:
+    how, limit = clip
+    told = f"{how} {limit:g}" if how else "none"
+    for other in ("norm", "value", "global", "global + 1e-6"):
+        if how and other != how:
+            is_formula = how == "global" and other.endswith("1e-6")
+            is_each = how == "norm" and other.startswith("global")
+            name = "E2" if is_formula else "E1" if is_each else "E8"
+            yield Change(
+                name, "clip", (other, limit), f"clips by {told} in Keras, {other} in the port"
+            )
+    if how:
+        yield Change("E8", "clip", (None, 0.0), f"clips by {told} in Keras, not at all in the port")
+    else:
+        for other, limit in itertools.product(
+            ("global + 1e-6", "norm", "value"), (1.0, 0.5, 0.1, 5.0)
+        ):
+            text = f"no clipping in Keras, {other} {limit:g} in the port"
+            yield Change("E8", "clip", (other, limit), text)
+
+
+# --- recognisers ---------------------------------------------------------------------------------
+
+
+def _changed(name: str) -> Callable[[Evidence], Match | None]:
+    def recognise(evidence: Evidence) -> Match | None:
+        found = changes(evidence)
+        for number, change in enumerate(found or ()):
+            if change.id == name:
+                return Match(NUMBERS - 0.05 * number, change.text)
+        return None
+
+    return recognise
+
+
+def _rate(evidence: Evidence) -> Match | None:
+    if evidence.level.id == "optimizer" and evidence.item.name == "learning_rate":
+        item = evidence.item
+        return Match(
+            NUMBERS, f"{item.keras:g} in Keras, {item.torch:g} in the port, step {item.step}"
+        )
+    return None
+
+
+def _left_out(evidence: Evidence) -> Match | None:
+    if evidence.level.id != "optimizer":
+        return None
+    names = []
+    for item in evidence.failed:
+        key = f"optimizer/{probe_inputs.OPTIMIZER_STEPS[-1]}/weights/{item.name}"
+        start = f"weights/{item.name}"
+        if key in evidence.port and start in evidence.bundle:
+            w = evidence.bundle[start]
+            if is_close(probe_inputs.sampled(w), evidence.port[key]) and item.name not in names:
+                names.append(item.name)
+    return Match(NUMBERS, f"the port does not move {', '.join(names[:3])}") if names else None
+
+
+def _two_biases(evidence: Evidence) -> Match | None:
+    item = evidence.item
+    key = f"optimizer/{item.step}/weights/{item.name}"
+    if evidence.level.id != "optimizer" or key not in evidence.bundle or key not in evidence.port:
+        return None
+    if evidence.kind not in ("lstm", "gru", "bidirectional", "simple_rnn"):
+        return None
+    start = evidence.bundle[f"weights/{item.name}"]
+    theirs, ours = evidence.bundle[key] - start, evidence.port[key] - start
+    if is_close(2 * theirs, ours):
+        return Match(NUMBERS, f"{item.name} moves twice as far as in Keras")
+    return None
+
+
+def _same_class(evidence: Evidence) -> Match | None:
+    """Torch's own Adam, RMSprop, ... where no trial gives its numbers."""
+    if evidence.level.id != "optimizer" or changes(evidence) is not None:
+        return None
+    if evidence.item.name == "learning_rate":
+        return None
+    ours = str((evidence.port.facts["optimizer"] or {}).get("class", ""))
+    theirs = str(evidence.bundle.facts["optimizer"]["class"])
+    sure = SETTINGS if theirs.lower() != ours.rpartition(".")[2].lower() else PLACE
+    return Match(sure, f"{theirs} in Keras, {ours} in the port")
+
+
+ENTRIES = (
+    Divergence(
+        "F6",
+        "another learning rate",
+        "optimizer",
+        "SGD 0.01; Adam, RMSprop, Adagrad, Adadelta 0.001",
+        "SGD 0.001; Adam 0.001; RMSprop and Adagrad 0.01; Adadelta 1.0",
+        "keras 3.15 optimizers",
+        "lr=... as learning_rate=... in Keras",
+        _rate,
+    ),
+    Divergence(
+        "F15",
+        "the optimizer does not have all parameters",
+        "optimizer",
+        "all trainable variables",
+        "those that were given to it",
+        "-",
+        "optimizer over module.parameters()",
+        _left_out,
+    ),
+    Divergence(
+        "A14",
+        "a recurrent layer has two biases for one",
+        "optimizer",
+        "one bias",
+        "bias_ih and bias_hh have the same gradient, so that their sum moves twice as far",
+        "keras 3.15 layers/rnn/lstm.py; torch nn/modules/rnn.py",
+        "torch_impl.layers.LSTM, or lstm.bias_hh_l0.requires_grad_(False)",
+        _two_biases,
+    ),
+    Divergence(
+        "F2",
+        "Adam adds epsilon at another place",
+        "optimizer",
+        "w -= lr * sqrt(1 - b2**t) / (1 - b1**t) * m / (sqrt(v) + epsilon)",
+        "w -= lr / (1 - b1**t) * m / (sqrt(v / (1 - b2**t)) + eps)",
+        "keras 3.15 optimizers/adam.py; torch optim/adam.py",
+        "torch_impl.optim.Adam(module.parameters(), ...)",
+        _changed("F2"),
+    ),
+    Divergence(
+        "F1",
+        "Adam has another epsilon",
+        "optimizer",
+        "epsilon = 1e-7",
+        "eps = 1e-8",
+        "keras 3.15 optimizers/adam.py",
+        "epsilon=1e-7 (and torch_impl.optim.Adam, since torch adds it elsewhere)",
+        _changed("F1"),
+    ),
+    Divergence(
+        "F4",
+        "RMSprop has another formula or other constants",
+        "optimizer",
+        "g / sqrt(v + epsilon), rho 0.9, epsilon 1e-7; the momentum holds lr * step",
+        "g / (sqrt(v) + eps), alpha 0.99, eps 1e-8; the momentum holds step",
+        "keras 3.15 optimizers/rmsprop.py; torch optim/rmsprop.py",
+        "torch_impl.optim.RMSprop(module.parameters(), ...)",
+        _changed("F4"),
+    ),
+    Divergence(
+        "F5",
+        "momentum goes through a change of the learning rate otherwise",
+        "optimizer",
+        "v = momentum * v - lr * g; w += v: the velocity keeps the old rate",
+        "b = momentum * b + g; w -= lr * b: the new rate holds at once",
+        "keras 3.15 optimizers/sgd.py; torch optim/sgd.py",
+        "torch_impl.optim.SGD(module.parameters(), ...)",
+        _changed("F5"),
+    ),
+    Divergence(
+        "F8",
+        "Adagrad or Adadelta starts with other constants",
+        "optimizer",
+        "Adagrad: accumulator 0.1, epsilon 1e-7 in the root; Adadelta: rho 0.95, epsilon 1e-7",
+        "Adagrad: 0, eps 1e-10 outside; Adadelta: rho 0.9, eps 1e-6",
+        "keras 3.15 optimizers/adagrad.py, adadelta.py",
+        "torch_impl.optim.Adagrad, torch_impl.optim.Adadelta",
+        _changed("F8"),
+    ),
+    Divergence(
+        "C11",
+        "weight decay is coupled, or missing in one half",
+        "optimizer",
+        "weight_decay of every Keras optimizer: w -= lr * decay * w, beside the moments",
+        "weight_decay of torch's SGD and Adam is added to the gradient",
+        "keras 3.15 optimizers/base_optimizer.py",
+        "torch_impl.optim.*(..., weight_decay=...), or torch's AdamW for Adam",
+        _changed("C11"),
+    ),
+    Divergence(
+        "F9",
+        "weight decay has another factor",
+        "optimizer",
+        "AdamW: 0.004",
+        "AdamW: 0.01",
+        "keras 3.15 optimizers/adamw.py",
+        "weight_decay=... as in Keras",
+        _changed("F9"),
+    ),
+    Divergence(
+        "E1",
+        "gradients are clipped together and not each by itself",
+        "optimizer",
+        "clipnorm: each gradient is scaled to a norm of at most c",
+        "clip_grad_norm_: all gradients are scaled by one factor",
+        "keras 3.15 optimizers/base_optimizer.py",
+        "torch_impl.optim.*(..., clipnorm=c); global_clipnorm is the other",
+        _changed("E1"),
+    ),
+    Divergence(
+        "E2",
+        "the global norm is widened by 1e-6",
+        "optimizer",
+        "g * c * min(1 / norm, 1 / c)",
+        "g * min(1, c / (norm + 1e-6))",
+        "keras 3.15 optimizers/base_optimizer.py; torch nn/utils/clip_grad.py",
+        "torch_impl.optim.*(..., global_clipnorm=c)",
+        _changed("E2"),
+    ),
+    Divergence(
+        "E8",
+        "gradients are clipped in one half only, or otherwise",
+        "optimizer",
+        "clipnorm, global_clipnorm or clipvalue of the optimizer",
+        "clip_grad_norm_ or clip_grad_value_ before the step (Port(before_step=...)), or nothing",
+        "keras 3.15 optimizers/base_optimizer.py",
+        "torch_impl.optim.*(..., clipnorm=, global_clipnorm=, clipvalue=)",
+        _changed("E8"),
+    ),
+    Divergence(
+        "F14",
+        "a constant of the optimizer differs: momentum, betas, nesterov, amsgrad, centered",
+        "optimizer",
+        "as in the Keras optimizer",
+        "another number",
+        "keras 3.15 optimizers",
+        "the same numbers in both",
+        _changed("F14"),
+    ),
+    Divergence(
+        "F13",
+        "another optimizer",
+        "optimizer",
+        "the compiled optimizer",
+        "another one",
+        "keras 3.15 optimizers",
+        "the class of torch_impl.optim with the name of Keras's",
+        lambda evidence: _changed("F13")(evidence) or _same_class(evidence),
+    ),
+)

@@ -1,0 +1,195 @@
+"""Update rules of optimizers in NumPy, with every place where Keras and PyTorch part as a setting.
+
+    w, g, settings -> the weights after each step
+
+One function a family; `torch` among the settings says whose equations they are. Only made to be
+tried on the numbers of a probe: a rule that gives the port's weights names what the port does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+Settings = Mapping[str, Any]
+Gradients = Sequence[np.ndarray]
+
+
+def steps(
+    family: str, w: np.ndarray, gradients: Gradients, rates: Sequence[float], s: Settings
+) -> Iterator[np.ndarray]:
+    """Yields the weight after each step.
+
+    Args:
+        family: of `FAMILIES`.
+        w: at the start.
+        gradients: one a step, clipped already.
+        rates: the learning rate of each step.
+        s: settings; weight decay is "decay", a pair (how, factor) with how "decoupled", "coupled".
+    """
+    state: dict[str, Any] = {}
+    how, factor = s.get("decay") or (None, 0.0)
+    for t, (g, lr) in enumerate(zip(gradients, rates, strict=True), start=1):
+        if how == "coupled":
+            g = g + factor * w
+        elif how == "decoupled":
+            w = w - w * factor * lr
+        w = FAMILIES[family](w, g, lr, t, state, s)
+        yield w
+
+
+def _adam(w: Any, g: Any, lr: float, t: int, state: dict[str, Any], s: Settings) -> Any:
+    b1, b2 = s["betas"]
+    m = state["m"] = state.get("m", 0.0) * b1 + (1 - b1) * g
+    v = state["v"] = state.get("v", 0.0) * b2 + (1 - b2) * g * g
+    if s.get("amsgrad"):
+        v = state["max"] = np.maximum(state.get("max", 0.0), v)
+    c1, c2 = 1 - b1**t, 1 - b2**t
+    if s["torch"]:
+        return w - lr * (m / c1) / (np.sqrt(v / c2) + s["epsilon"])
+    return w - lr * np.sqrt(c2) / c1 * m / (np.sqrt(v) + s["epsilon"])
+
+
+def _nadam(w: Any, g: Any, lr: float, t: int, state: dict[str, Any], s: Settings) -> Any:
+    b1, b2 = s["betas"]
+    psi = 0.004 if s["torch"] else 0.96
+    u_t = b1 * (1 - 0.5 * 0.96 ** (t * psi)) if s["torch"] else b1 * (1 - 0.5 * psi**t)
+    u_n = (
+        b1 * (1 - 0.5 * 0.96 ** ((t + 1) * psi)) if s["torch"] else b1 * (1 - 0.5 * psi ** (t + 1))
+    )
+    product = state["product"] = state.get("product", 1.0) * u_t
+    m = state["m"] = state.get("m", 0.0) * b1 + (1 - b1) * g
+    v = state["v"] = state.get("v", 0.0) * b2 + (1 - b2) * g * g
+    step = u_n * m / (1 - product * u_n) + (1 - u_t) * g / (1 - product)
+    return w - lr * step / (np.sqrt(v / (1 - b2**t)) + s["epsilon"])
+
+
+def _adamax(w: Any, g: Any, lr: float, t: int, state: dict[str, Any], s: Settings) -> Any:
+    b1, b2 = s["betas"]
+    m = state["m"] = state.get("m", 0.0) * b1 + (1 - b1) * g
+    size = np.abs(g) + (s["epsilon"] if s["torch"] else 0.0)
+    u = state["u"] = np.maximum(state.get("u", 0.0) * b2, size)
+    return w - lr / (1 - b1**t) * m / (u if s["torch"] else u + s["epsilon"])
+
+
+def _sgd(w: Any, g: Any, lr: float, t: int, state: dict[str, Any], s: Settings) -> Any:
+    momentum = s["momentum"]
+    if not momentum:
+        return w - lr * g
+    if s["torch"]:
+        b = state["b"] = g if "b" not in state else momentum * state["b"] + g
+        return w - lr * (g + momentum * b if s["nesterov"] else b)
+    v = state["v"] = momentum * state.get("v", 0.0) - lr * g
+    return w + (momentum * v - lr * g if s["nesterov"] else v)
+
+
+def _rmsprop(w: Any, g: Any, lr: float, t: int, state: dict[str, Any], s: Settings) -> Any:
+    rho, epsilon = s["rho"], s["epsilon"]
+    v = state["v"] = state.get("v", 0.0) * rho + (1 - rho) * g * g
+    if s.get("centered"):
+        a = state["a"] = state.get("a", 0.0) * rho + (1 - rho) * g
+        v = v - a * a
+    step = g / (np.sqrt(v) + epsilon if s["torch"] else np.sqrt(v + epsilon))
+    if not s["momentum"]:
+        return w - lr * step
+    if s["torch"]:
+        b = state["b"] = s["momentum"] * state.get("b", 0.0) + step
+        return w - lr * b
+    b = state["b"] = s["momentum"] * state.get("b", 0.0) + lr * step
+    return w - b
+
+
+def _adagrad(w: Any, g: Any, lr: float, t: int, state: dict[str, Any], s: Settings) -> Any:
+    a = state["a"] = state.get("a", s["start"]) + g * g
+    return w - lr * g / (np.sqrt(a) + s["epsilon"] if s["torch"] else np.sqrt(a + s["epsilon"]))
+
+
+def _adadelta(w: Any, g: Any, lr: float, t: int, state: dict[str, Any], s: Settings) -> Any:
+    rho, epsilon = s["rho"], s["epsilon"]
+    a = state["a"] = state.get("a", 0.0) * rho + (1 - rho) * g * g
+    delta = np.sqrt(state.get("d", 0.0) + epsilon) / np.sqrt(a + epsilon) * g
+    state["d"] = state.get("d", 0.0) * rho + (1 - rho) * delta * delta
+    return w - lr * delta
+
+
+def _lion(w: Any, g: Any, lr: float, t: int, state: dict[str, Any], s: Settings) -> Any:
+    b1, b2 = s["betas"]
+    m = state.get("m", 0.0)
+    state["m"] = m * b2 + (1 - b2) * g
+    return w - lr * np.sign(m * b1 + (1 - b1) * g)
+
+
+FAMILIES: dict[str, Callable[..., Any]] = {
+    "adam": _adam,
+    "nadam": _nadam,
+    "adamax": _adamax,
+    "sgd": _sgd,
+    "rmsprop": _rmsprop,
+    "adagrad": _adagrad,
+    "adadelta": _adadelta,
+    "lion": _lion,
+}
+# Keras's class -> family.
+OF_KERAS = {
+    "Adam": "adam",
+    "AdamW": "adam",
+    "Nadam": "nadam",
+    "Adamax": "adamax",
+    "SGD": "sgd",
+    "RMSprop": "rmsprop",
+    "Adagrad": "adagrad",
+    "Adadelta": "adadelta",
+    "Lion": "lion",
+}
+# What torch's classes start with.
+TORCH_DEFAULTS: dict[str, dict[str, Any]] = {
+    "adam": {"betas": (0.9, 0.999), "epsilon": 1e-8, "amsgrad": False},
+    "nadam": {"betas": (0.9, 0.999), "epsilon": 1e-8},
+    "adamax": {"betas": (0.9, 0.999), "epsilon": 1e-8},
+    "sgd": {"momentum": 0.0, "nesterov": False},
+    "rmsprop": {"rho": 0.99, "epsilon": 1e-8, "momentum": 0.0, "centered": False},
+    "adagrad": {"start": 0.0, "epsilon": 1e-10},
+    "adadelta": {"rho": 0.9, "epsilon": 1e-6},
+    "lion": {"betas": (0.9, 0.99)},
+}
+
+
+def keras_settings(family: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the settings of a rule from the configuration of a Keras optimizer."""
+    found: dict[str, Any] = {"torch": False}
+    if "beta_1" in config:
+        found["betas"] = (float(config["beta_1"]), float(config["beta_2"]))
+    for theirs, ours in (
+        ("epsilon", "epsilon"),
+        ("rho", "rho"),
+        ("momentum", "momentum"),
+        ("nesterov", "nesterov"),
+        ("centered", "centered"),
+        ("amsgrad", "amsgrad"),
+        ("initial_accumulator_value", "start"),
+    ):
+        if theirs in config:
+            found[ours] = config[theirs]
+    decay = config.get("weight_decay")
+    found["decay"] = ("decoupled", float(decay)) if decay else None
+    return {**TORCH_DEFAULTS[family], **found}
+
+
+def clipped(
+    gradients: Mapping[str, np.ndarray], how: str | None, limit: float
+) -> dict[str, np.ndarray]:
+    """Clips the gradients of a step: "norm" of each, "value", "global", "global + 1e-6"."""
+    if how == "value":
+        return {name: np.clip(g, -limit, limit) for name, g in gradients.items()}
+    if how == "norm":
+        return {
+            name: g * min(1.0, limit / max(float(np.linalg.norm(g)), 1e-300))
+            for name, g in gradients.items()
+        }
+    if how is not None:
+        total = float(np.sqrt(sum(float((g * g).sum()) for g in gradients.values())))
+        extra = 1e-6 if how.endswith("1e-6") else 0.0
+        return {n: g * min(1.0, limit / (total + extra)) for n, g in gradients.items()}
+    return dict(gradients)

@@ -1,0 +1,298 @@
+"""Divergences of schedules: which rule, shown the same metrics, gives the port's learning rates?"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from parity import probe_inputs
+from parity.divergences.divergence import NUMBERS, PLACE, Divergence, Match
+from parity.divergences.evidence import Evidence
+
+
+def plateau_rates(values: np.ndarray, first: float, s: Mapping[str, Any]) -> np.ndarray:
+    """Returns the rate of each epoch under a rule that cuts it on a plateau.
+
+    Args:
+        values: the metric of each epoch.
+        first: the rate at the start.
+        s: factor, patience, min_delta, cooldown, min_lr, mode; "late": one epoch more of patience,
+            as torch counts; "relative": the improvement is relative; "zeroed": a cooldown takes one
+            epoch more, as in torch.
+    """
+    sign = -1.0 if s["mode"] == "max" else 1.0
+    best, wait, cooling, rate = math.inf, 0, 0, first
+    rates = []
+    for raw in values:
+        rates.append(rate)
+        value = sign * float(raw)
+        if s["relative"] and math.isfinite(best):
+            bound = best - abs(best) * s["min_delta"]
+        else:
+            bound = best - s["min_delta"]
+        improves = value < bound or not math.isfinite(best)
+        if s["torch"]:
+            wait = 0 if improves else wait + 1
+            best = value if improves else best
+            if cooling > 0:
+                cooling, wait = cooling - 1, 0
+            if wait > s["patience"]:
+                rate, cooling, wait = max(rate * s["factor"], s["min_lr"]), s["cooldown"], 0
+            continue
+        if cooling > 0:
+            cooling, wait = cooling - 1, 0
+        if improves:
+            best, wait = value, 0
+        elif cooling == 0:
+            wait += 1
+            if wait >= s["patience"] and rate > s["min_lr"]:
+                rate, cooling, wait = max(rate * s["factor"], s["min_lr"]), s["cooldown"], 0
+    return np.array(rates)
+
+
+def _plateau(evidence: Evidence) -> Mapping[str, Any] | None:
+    callbacks = evidence.bundle.facts["schedule"]["callbacks"]
+    return next((c for c in callbacks if c.get("class") == "ReduceLROnPlateau"), None)
+
+
+def _settings(facts: Mapping[str, Any]) -> dict[str, Any]:
+    monitor = str(facts.get("monitor", "val_loss"))
+    mode = str(facts.get("mode", "auto"))
+    if mode not in ("min", "max"):
+        mode = "max" if "acc" in monitor else "min"
+    return {
+        "factor": float(facts.get("factor", 0.1)),
+        "patience": int(facts.get("patience", 10)),
+        "min_delta": abs(float(facts.get("min_delta", 1e-4))),
+        "cooldown": int(facts.get("cooldown", 0)),
+        "min_lr": float(facts.get("min_lr", 0.0)),
+        "mode": mode,
+        "monitor": monitor,
+        "torch": False,
+        "relative": False,
+    }
+
+
+def _changes(s: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any], str]]:
+    yield "G1", {"torch": True}, "torch waits one epoch longer"
+    yield "G1", {"patience": s["patience"] - 1}, "one epoch of patience less"
+    yield "G1", {"patience": s["patience"] + 1}, "one epoch of patience more"
+    yield "G1", {"patience": 10}, "patience 10, torch's default"
+    yield "G3", {"relative": True}, "the improvement is relative to the best"
+    for value in (0.0, 1e-4, 1e-3):
+        yield "G3", {"min_delta": value}, f"min_delta {s['min_delta']:g} in Keras, {value:g} here"
+    for value in (0, s["cooldown"] + 1, max(s["cooldown"] - 1, 0)):
+        yield "G2", {"cooldown": value}, f"cooldown {s['cooldown']} in Keras, {value} here"
+    yield "G6", {"mode": "max" if s["mode"] == "min" else "min"}, "the other mode"
+    for name in ("loss", "val_loss", "accuracy", "val_accuracy"):
+        if name != s["monitor"]:
+            yield "G6", {"monitor": name}, f"{s['monitor']} in Keras, {name} here"
+    for value in (0.1, 0.5, 0.2):
+        yield "G4", {"factor": value}, f"factor {s['factor']:g} in Keras, {value:g} here"
+    for value in (0.0, 1e-5, 1e-6, 1e-4):
+        yield "G4", {"min_lr": value}, f"min_lr {s['min_lr']:g} in Keras, {value:g} here"
+
+
+def _found(evidence: Evidence) -> list[tuple[str, str]]:
+    """(ID, text) of the changes of Keras's rule that give the port's rates."""
+    facts, key = _plateau(evidence), "schedule/epochs"
+    if evidence.level.id != "schedule" or facts is None or key not in evidence.port:
+        return []
+    s = _settings(facts)
+    ours = evidence.port[key]
+    metrics = probe_inputs.metrics(int(evidence.bundle.spec["seed"]))
+    tried = [change for change in _changes(s) if any(s[k] != v for k, v in change[1].items())]
+    for count in (1, 2, 3):
+        for some in itertools.combinations(tried, count):
+            changed = {k for _, change, _ in some for k in change}
+            if len(changed) < count:
+                continue
+            rule = {**s, **{k: v for _, change, _ in some for k, v in change.items()}}
+            rates = plateau_rates(metrics[rule["monitor"]][: len(ours)], float(ours[0]), rule)
+            if rates.shape == ours.shape and np.allclose(rates, ours, rtol=1e-6, atol=0):
+                return [(name, text) for name, _, text in some]
+    return []
+
+
+def _changed(name: str) -> Callable[[Evidence], Match | None]:
+    def recognise(evidence: Evidence) -> Match | None:
+        if not hasattr(evidence, "_plateau_changes"):
+            evidence._plateau_changes = _found(evidence)  # type: ignore[attr-defined]
+        for number, (found, text) in enumerate(evidence._plateau_changes):  # type: ignore[attr-defined]
+            if found == name:
+                return Match(NUMBERS - 0.05 * number, text)
+        return None
+
+    return recognise
+
+
+def _rates(evidence: Evidence) -> list[tuple[str, np.ndarray, np.ndarray]]:
+    """(steps or epochs, Keras's rates, the port's) of what differs."""
+    if evidence.level.id != "schedule":
+        return []
+    found = []
+    for key in ("schedule/steps", "schedule/epochs"):
+        if key in evidence.bundle and key in evidence.port:
+            a, b = evidence.bundle[key], evidence.port[key]
+            size = min(len(a), len(b))
+            if not np.allclose(a[:size], b[:size], rtol=1e-6, atol=0):
+                found.append((key.rpartition("/")[2], a[:size], b[:size]))
+    return found
+
+
+def _per_epoch(evidence: Evidence) -> Match | None:
+    for unit, theirs, ours in _rates(evidence):
+        if unit != "steps" or evidence.port.facts["scheduler_interval"] != "epoch":
+            continue
+        steps = probe_inputs.SCHEDULE_STEPS
+        first = [n for n, step in enumerate(steps) if step < 30]
+        # Within an epoch nothing moves; after the first, one step of the schedule is done.
+        if np.ptp(ours[first]) == 0 and np.ptp(theirs[first]) > 0 and np.ptp(ours) > 0:
+            return Match(NUMBERS, "the rate stays within an epoch, and moves between epochs")
+    return None
+
+
+def _constant(evidence: Evidence) -> Match | None:
+    for unit, theirs, ours in _rates(evidence):
+        if np.ptp(ours) == 0 and np.ptp(theirs) > 0:
+            return Match(NUMBERS, f"the port's rate stays at {ours[0]:g} over all {unit}")
+    return None
+
+
+def _late(evidence: Evidence) -> Match | None:
+    for unit, theirs, ours in _rates(evidence):
+        last = 30 if unit == "steps" else len(theirs)
+        a, b = theirs[:last], ours[:last]
+        for shift, word in ((1, "late"), (-1, "early")):
+            x, y = (a[:-1], b[1:]) if shift > 0 else (a[1:], b[:-1])
+            if len(x) > 1 and np.allclose(x, y, rtol=1e-6, atol=0):
+                one = unit.removesuffix("s")
+                return Match(NUMBERS - 0.02, f"the port's rates come one {one} {word}")
+    return None
+
+
+def _stopping(evidence: Evidence) -> Match | None:
+    item = evidence.item
+    if evidence.level.id == "schedule" and item.name == "epoch at which training stops":
+        told = [("never" if int(v) < 0 else f"at epoch {int(v)}") for v in (item.keras, item.torch)]
+        return Match(NUMBERS, f"{told[0]} in Keras, {told[1]} in the port")
+    return None
+
+
+def _other(evidence: Evidence) -> Match | None:
+    return Match(PLACE, "other rates") if _rates(evidence) else None
+
+
+def shown(rates: Sequence[float]) -> str:
+    """Returns the first few rates as text."""
+    return ", ".join(f"{rate:g}" for rate in rates[:5])
+
+
+_SOURCE = "keras 3.15 callbacks/reduce_lr_on_plateau.py; torch optim/lr_scheduler.py"
+_FIX = "torch_impl.schedule.ReduceLROnPlateau(optimizer, ...)"
+ENTRIES = (
+    Divergence(
+        "G12",
+        "the schedule is missing in the port",
+        "schedule",
+        "the rate follows the schedule or callback",
+        "it stays",
+        "keras 3.15 optimizers/schedules, callbacks",
+        "the schedule of torch_impl.schedule with the name of Keras's; Port(scheduler=...)",
+        _constant,
+    ),
+    Divergence(
+        "G10",
+        "the schedule moves once an epoch and not once a step",
+        "schedule",
+        "a LearningRateSchedule is a function of the optimizer's steps",
+        "scheduler.step() after an epoch",
+        "keras 3.15 optimizers/base_optimizer.py",
+        "scheduler.step() after every optimizer.step(): Port(scheduler_interval='step')",
+        _per_epoch,
+    ),
+    Divergence(
+        "G1",
+        "the rate is cut one epoch late",
+        "schedule",
+        "cut when wait >= patience",
+        "cut when num_bad_epochs > patience",
+        _SOURCE,
+        f"patience=patience - 1, or {_FIX}",
+        _changed("G1"),
+    ),
+    Divergence(
+        "G2",
+        "a cooldown takes another number of epochs",
+        "schedule",
+        "the epoch in which the counter reaches 0 counts again",
+        "it does not",
+        _SOURCE,
+        _FIX,
+        _changed("G2"),
+    ),
+    Divergence(
+        "G3",
+        "an improvement is measured otherwise",
+        "schedule",
+        "by more than min_delta = 1e-4, absolute",
+        "by more than threshold = 1e-4, relative",
+        _SOURCE,
+        f"threshold_mode='abs', threshold=min_delta, or {_FIX}",
+        _changed("G3"),
+    ),
+    Divergence(
+        "G4",
+        "the rate is cut by another factor, or to another floor",
+        "schedule",
+        "factor 0.1, min_lr 0",
+        "factor 0.1, min_lr 0, and no cut below eps = 1e-8",
+        _SOURCE,
+        f"the same factor and min_lr; eps=0; or {_FIX}",
+        _changed("G4"),
+    ),
+    Divergence(
+        "G6",
+        "another metric is watched, or in the other direction",
+        "schedule",
+        "monitor='val_loss', mode by its name",
+        "whatever is passed to step(), mode='min'",
+        _SOURCE,
+        "pass the metric that Keras monitors; mode='max' for an accuracy",
+        _changed("G6"),
+    ),
+    Divergence(
+        "G8",
+        "training stops at another epoch",
+        "schedule",
+        "EarlyStopping: wait >= patience, improvements by more than min_delta",
+        "a rule of one's own, often one epoch off",
+        "keras 3.15 callbacks/early_stopping.py",
+        "torch_impl.schedule.EarlyStopping(module, ...)",
+        _stopping,
+    ),
+    Divergence(
+        "G9",
+        "the schedule is one step or epoch off",
+        "schedule",
+        "LearningRateScheduler sets the rate before an epoch, counted from 0",
+        "scheduler.step() after the epoch",
+        "keras 3.15 callbacks/learning_rate_scheduler.py",
+        "torch_impl.schedule.LearningRateScheduler, or LambdaLR from 0",
+        _late,
+    ),
+    Divergence(
+        "G13",
+        "the schedule has another form or other constants",
+        "schedule",
+        "the compiled schedule, the callbacks of fit",
+        "others",
+        "keras 3.15 optimizers/schedules",
+        "the schedule of torch_impl.schedule with the name and the numbers of Keras's",
+        _other,
+    ),
+)

@@ -1,0 +1,409 @@
+"""Divergences of what is fed, of structure and of initial weights."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+
+from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Divergence, Match
+from parity.divergences.evidence import Evidence, is_close
+from parity.divergences.layers import features_order, other_activation
+
+
+def _scale(evidence: Evidence) -> Match | None:
+    """The port's input is an affine function of Keras's, by channel."""
+    theirs, ours = _inputs(evidence)
+    if theirs is None or ours is None or theirs.shape != ours.shape or theirs.size < 8:
+        return None
+    x, y = theirs.reshape(-1, theirs.shape[-1]), ours.reshape(-1, ours.shape[-1])
+    factor = ((x - x.mean(0)) * (y - y.mean(0))).sum(0) / np.maximum(x.var(0) * len(x), 1e-300)
+    shift = y.mean(0) - factor * x.mean(0)
+    if not is_close(factor * x + shift, y):
+        return None
+    return Match(NUMBERS, f"the port's input is {_few(factor)} times Keras's plus {_few(shift)}")
+
+
+def _few(values: np.ndarray) -> str:
+    shown = sorted({f"{value:.4g}" for value in np.atleast_1d(values)})
+    return shown[0] if len(shown) == 1 else f"({', '.join(shown[:4])})"
+
+
+def _channels(evidence: Evidence) -> Match | None:
+    theirs, ours = _inputs(evidence)
+    if theirs is None or ours is None or theirs.ndim < 3 or theirs.shape != ours.shape:
+        return None
+    if theirs.shape[-1] > 1 and is_close(theirs[..., ::-1], ours):
+        return Match(NUMBERS, "the port's channels are Keras's in reverse order")
+    return None
+
+
+def _inputs(evidence: Evidence) -> tuple[np.ndarray | None, np.ndarray | None]:
+    if evidence.node is None or evidence.level.id != "data":
+        return None, None
+    key = f"forward/eval/{evidence.node['name']}/input/0"
+    return evidence.bundle[key], evidence.port[key]
+
+
+def _loaded(evidence: Evidence) -> tuple[str, np.ndarray, np.ndarray] | None:
+    """(weight, Keras's value, the port's) of a weight that is not as it was carried over."""
+    name = evidence.item.name
+    if evidence.level.id != "structure" or not name.endswith(" (as carried over)"):
+        return None
+    key = f"weights/{name.removesuffix(' (as carried over)')}"
+    if key not in evidence.bundle or key not in evidence.port:
+        return None
+    return name, evidence.bundle[key], evidence.port[key]
+
+
+def _axes(evidence: Evidence) -> Match | None:
+    """A kernel whose axes stand in another order."""
+    found = _loaded(evidence)
+    if found is None or found[1].ndim < 3:
+        return None
+    _, theirs, ours = found
+    rank = theirs.ndim
+    for axes in itertools.permutations(range(rank)):
+        if axes == tuple(range(rank)):
+            continue
+        turned = theirs.transpose(axes)
+        if turned.shape == ours.shape and (turned == ours).all():
+            return Match(NUMBERS, f"the port has Keras's kernel with its axes as {axes}")
+    for axes in _subsets(range(rank - 2)):
+        if (np.flip(theirs, axes) == ours).all():
+            return Match(NUMBERS, f"the port has Keras's kernel flipped along {axes}")
+    return None
+
+
+def _subsets(axes: range) -> list[tuple[int, ...]]:
+    return [s for n in range(1, len(axes) + 1) for s in itertools.combinations(axes, n)]
+
+
+def _dense_transposed(evidence: Evidence) -> Match | None:
+    found = _loaded(evidence)
+    if found is None or found[1].ndim != 2 or found[1].T.shape != found[2].shape:
+        return None
+    if (found[2] == found[1].T).all():
+        return Match(NUMBERS, "the port's kernel is the transpose of Keras's")
+    return None
+
+
+def _flatten_order(evidence: Evidence) -> Match | None:
+    found = _loaded(evidence)
+    if found is None or found[1].ndim != 2 or found[1].shape != found[2].shape:
+        return None
+    _, theirs, ours = found
+    same_rows = sorted(map(bytes, theirs)) == sorted(map(bytes, ours))
+    if same_rows and not (theirs == ours).all():
+        return Match(NUMBERS, "the port's kernel has Keras's rows in another order")
+    return None
+
+
+def _norm_order(evidence: Evidence) -> Match | None:
+    found = _loaded(evidence)
+    if found is None or evidence.kind != "batch_norm" or evidence.node is None:
+        return None
+    for weight in evidence.node["weights"]:
+        if weight not in found[0] and (evidence.bundle[f"weights/{weight}"] == found[2]).all():
+            return Match(NUMBERS, f"the port has {weight} in its place")
+    return None
+
+
+def _gates(evidence: Evidence) -> Match | None:
+    found = _loaded(evidence)
+    kinds = ("lstm", "gru", "bidirectional", "simple_rnn")
+    if found is None or evidence.kind not in kinds or found[1].shape != found[2].shape:
+        return None
+    _, theirs, ours = found
+    for num_gates in (3, 4):
+        if theirs.shape[-1] % num_gates:
+            continue
+        gates = np.split(theirs, num_gates, axis=-1)
+        for order in itertools.permutations(range(num_gates)):
+            if (np.concatenate([gates[n] for n in order], axis=-1) == ours).all():
+                return Match(NUMBERS, f"the port has Keras's gates in the order {order}")
+    return None
+
+
+def _bias(evidence: Evidence) -> Match | None:
+    if evidence.node is None or evidence.call is None or evidence.level.id != "structure":
+        return None
+    theirs, ours = evidence.node["weights"], evidence.call["weights"]
+    names = {name.partition(".")[2] for name in theirs}
+    if abs(len(names) - len(ours)) == 1 and ("bias" in names) != ("bias" in ours):
+        which = "Keras's layer has a bias" if "bias" in names else "the port's layer has a bias"
+        return Match(NUMBERS, f"only {which}")
+    return None
+
+
+def _reset_after(evidence: Evidence) -> Match | None:
+    is_recurrent = evidence.level.id == "structure" and evidence.kind in ("gru", "bidirectional")
+    if is_recurrent and evidence.config.get("reset_after") is False:
+        return Match(NUMBERS, "Keras's layer has reset_after=False")
+    return None
+
+
+def _shape(evidence: Evidence) -> Match | None:
+    is_pair = evidence.node is not None and evidence.call is not None
+    if evidence.level.id != "structure" or not is_pair or _loaded(evidence):
+        return None
+    return Match(PLACE, f"{evidence.item.keras} against {evidence.item.torch}")
+
+
+def _activation(evidence: Evidence) -> Match | None:
+    item = evidence.item
+    kinds = (str(item.keras), str(item.torch))
+    if evidence.level.id == "structure" and kinds[0].startswith("activation:"):
+        names = [kind.removeprefix("activation:") for kind in kinds]
+        return Match(NUMBERS, f"{names[0]} in Keras, {names[1]} in the port")
+    return None
+
+
+def _missing(evidence: Evidence) -> Match | None:
+    item = evidence.item
+    if evidence.level.id == "structure" and "absent" in (item.keras, item.torch):
+        where = "the port lacks" if item.torch == "absent" else "only the port has"
+        return Match(
+            NUMBERS, f"{where} {item.name} ({item.keras if item.torch == 'absent' else item.torch})"
+        )
+    if evidence.level.id == "structure" and item.torch == "not used":
+        return Match(SETTINGS, f"no layer of the port takes {item.name}")
+    return None
+
+
+# --- initial weights -----------------------------------------------------------------------------
+
+
+def _draws(evidence: Evidence) -> tuple[np.ndarray, np.ndarray] | None:
+    key = f"init/{evidence.item.name}"
+    if evidence.level.id != "init" or key not in evidence.bundle or key not in evidence.port:
+        return None
+    return evidence.bundle[key], evidence.port[key]
+
+
+def _bias_init(evidence: Evidence) -> Match | None:
+    found = _draws(evidence)
+    if found is None or not (found[0] == found[0].flat[0]).all():
+        return None
+    if (found[1] == found[1].flat[0]).all():
+        return None  # another constant
+    return Match(NUMBERS, f"{found[0].flat[0]:g} in Keras, drawn in the port")
+
+
+def _kaiming(evidence: Evidence) -> Match | None:
+    """U(-1/sqrt(fan_in), 1/sqrt(fan_in)), torch's default."""
+    found = _draws(evidence)
+    shape = evidence.bundle.facts["weights"].get(evidence.item.name, {}).get("shape", [])
+    if found is None or len(shape) < 2:
+        return None
+    fans = {int(np.prod(shape[:-1])), int(np.prod(shape[:-2])), shape[-1]}
+    largest, size = float(np.abs(found[1]).max()), found[1].size
+    for fan in fans:
+        bound = fan**-0.5
+        is_below = largest <= bound * (1 + 1e-6)
+        spread = float(found[1].std()) * 3**0.5
+        # The spread of n uniform numbers is known to a share of about 1 / sqrt(n).
+        if is_below and abs(spread - bound) < 4 * bound / size**0.5:
+            return Match(NUMBERS, f"the port draws from U(-{bound:.3g}, {bound:.3g})")
+    return None
+
+
+def _untruncated(evidence: Evidence) -> Match | None:
+    found = _draws(evidence)
+    initializer = evidence.bundle.facts["initializers"].get(evidence.item.name, {})
+    kind = str(initializer.get("class"))
+    is_truncated = kind.endswith("Normal") and kind != "RandomNormal"
+    if found is None or not is_truncated:
+        return None
+    theirs, ours = found[0].std(), found[1].std()
+    if 0.8 < ours / theirs < 1.25 and np.abs(found[1]).max() > np.abs(found[0]).max():
+        return Match(NUMBERS, "as wide as Keras's, but with values beyond its bound")
+    return None
+
+
+def _distribution(evidence: Evidence) -> Match | None:
+    found = _draws(evidence)
+    if found is None:
+        return None
+    return Match(PLACE, evidence.item.note)
+
+
+def _constant(evidence: Evidence) -> Match | None:
+    found = _draws(evidence)
+    if found is None or not all((part == part.flat[0]).all() for part in found):
+        return None
+    return Match(NUMBERS, f"{found[0].flat[0]:g} in Keras, {found[1].flat[0]:g} in the port")
+
+
+ENTRIES = (
+    Divergence(
+        "H7",
+        "images are scaled or shifted otherwise",
+        "data",
+        "what the model is fed: the array as it is, layers such as Rescaling applied",
+        "divided by 255 twice or not at all, or normalised by mean and standard deviation",
+        "keras 3.15 layers/preprocessing/rescaling.py",
+        "feed what Keras is fed: Port(feed=...) and the transforms of the DataLoader must match",
+        _scale,
+    ),
+    Divergence(
+        "H12",
+        "the channels of the images are in reverse order",
+        "data",
+        "channels as the array has them, usually RGB",
+        "BGR, as OpenCV reads images",
+        "OpenCV imread",
+        "x = x[..., ::-1] where the image is read",
+        _channels,
+    ),
+    Divergence(
+        "A1",
+        "the kernel of a convolution has its axes in another order",
+        "structure",
+        "(height, width, in, out)",
+        "(out, in, height, width)",
+        "keras 3.15 layers/convolutional/base_conv.py",
+        "conv.weight.copy_(torch.from_numpy(kernel).permute(3, 2, 0, 1))",
+        _axes,
+    ),
+    Divergence(
+        "A2",
+        "the kernel of a Dense layer is not transposed",
+        "structure",
+        "(in, out)",
+        "(out, in)",
+        "keras 3.15 layers/core/dense.py",
+        "linear.weight.copy_(torch.from_numpy(kernel).T)",
+        _dense_transposed,
+    ),
+    Divergence(
+        "A3",
+        "the features of Flatten are in another order",
+        "structure",
+        "channels vary fastest: index = (h * W + w) * C + c",
+        "channels vary slowest: index = (c * H + h) * W + w",
+        "keras 3.15 layers/reshaping/flatten.py",
+        "torch_impl.layers.Flatten(), or kernel.reshape(h, w, c, out).transpose(2, 0, 1, 3)",
+        lambda evidence: _flatten_order(evidence) or features_order(evidence),
+    ),
+    Divergence(
+        "A10",
+        "the weights of a normalisation are in another order",
+        "structure",
+        "[gamma, beta, moving_mean, moving_variance]",
+        "weight, bias, running_mean, running_var",
+        "keras 3.15 layers/normalization/batch_normalization.py",
+        "torch_impl.weights.assign(module, arrays) assigns by name",
+        _norm_order,
+    ),
+    Divergence(
+        "A14c",
+        "the gates of a recurrent layer are in another order",
+        "structure",
+        "LSTM i, f, c, o; GRU z, r, h",
+        "LSTM i, f, g, o; GRU r, z, n",
+        "keras 3.15 layers/rnn/lstm.py, gru.py",
+        "torch_impl.weights.assign(module, arrays) puts them in order",
+        _gates,
+    ),
+    Divergence(
+        "A14b",
+        "the GRU resets before the product",
+        "structure",
+        "reset_after=False: h = tanh(x W + (r * h) U + b), one bias",
+        "torch.nn.GRU resets after the product, with two biases",
+        "keras 3.15 layers/rnn/gru.py",
+        "torch_impl.layers.GRU(..., reset_after=False)",
+        _reset_after,
+    ),
+    Divergence(
+        "A11",
+        "one half has a bias and the other has none",
+        "structure",
+        "use_bias=True is the default, also before a BatchNormalization",
+        "bias=True is the default",
+        "keras 3.15 layers/convolutional/base_conv.py",
+        "bias=... as use_bias=... in the Keras layer",
+        _bias,
+    ),
+    Divergence(
+        "A16",
+        "another activation",
+        "structure",
+        "the activation of the Keras layer",
+        "another one",
+        "keras 3.15 activations/activations.py",
+        "the same activation; torch_impl.layers has all of Keras's",
+        lambda evidence: _activation(evidence) or other_activation(evidence),
+    ),
+    Divergence(
+        "A17",
+        "a layer is missing in one half",
+        "structure",
+        "the layers of the Keras model",
+        "one more or one less",
+        "-",
+        "add the layer, or remove it; Port(layers={...}) if it is there under another form",
+        _missing,
+    ),
+    Divergence(
+        "A15",
+        "a weight has another shape",
+        "structure",
+        "units, filters and kernel size of the Keras layer",
+        "others",
+        "-",
+        "the same numbers of units, filters, groups, and the same kernel size",
+        _shape,
+    ),
+    Divergence(
+        "B2",
+        "biases are drawn, and not zero",
+        "init",
+        "zeros",
+        "U(-1 / sqrt(fan_in), 1 / sqrt(fan_in))",
+        "keras 3.15 layers/core/dense.py; torch nn/modules/linear.py",
+        "nn.init.zeros_(layer.bias)",
+        _bias_init,
+    ),
+    Divergence(
+        "B1",
+        "kernels have torch's default distribution",
+        "init",
+        "Glorot: U(-l, l) with l = sqrt(6 / (fan_in + fan_out))",
+        "Kaiming with a = sqrt(5): U(-1 / sqrt(fan_in), 1 / sqrt(fan_in))",
+        "keras 3.15 initializers/random_initializers.py; torch nn/modules/linear.py",
+        "nn.init.xavier_uniform_(layer.weight), or torch_impl.initializers",
+        _kaiming,
+    ),
+    Divergence(
+        "B3",
+        "a normal distribution is not truncated",
+        "init",
+        "cut at two standard deviations, and widened by 1 / 0.8796 to keep its spread",
+        "nn.init.kaiming_normal_ and xavier_normal_ are not cut",
+        "keras 3.15 initializers/random_initializers.py (VarianceScaling)",
+        "s = std / 0.87962566; nn.init.trunc_normal_(w, std=s, a=-2 * s, b=2 * s)",
+        _untruncated,
+    ),
+    Divergence(
+        "B9",
+        "a weight starts at another constant",
+        "init",
+        "the constant of the Keras initialiser",
+        "another one",
+        "keras 3.15 initializers/constant_initializers.py",
+        "nn.init.constant_(weight, value)",
+        _constant,
+    ),
+    Divergence(
+        "B8",
+        "initial weights are drawn from another distribution",
+        "init",
+        "Embedding U(-0.05, 0.05); recurrent kernels orthogonal; the initialiser of the layer",
+        "Embedding N(0, 1); recurrent kernels U(-1 / sqrt(units), 1 / sqrt(units))",
+        "keras 3.15 layers/core/embedding.py, layers/rnn/lstm.py",
+        "torch_impl.initializers.from_config(...), or the torch.nn.init of the same name",
+        _distribution,
+    ),
+)

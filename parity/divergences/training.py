@@ -1,0 +1,347 @@
+"""Divergences of loss and gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from scipy import special
+
+from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Divergence, Match
+from parity.divergences.evidence import Evidence, is_close
+
+
+class _Confident:
+    """The loss of the outputs that no model is needed for."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        bundle, port, key = evidence.bundle, evidence.port, "loss/confident"
+        self.linear = bundle[f"{key}/linear"]
+        self.y = bundle[f"{key}/target"]
+        self.keras = float(bundle[f"{key}/value"])
+        self.torch = float(port[f"{key}/value"]) if f"{key}/value" in port else np.nan
+        self.penalty = float(bundle["loss/penalty"]) if "loss/penalty" in bundle else 0.0
+        self.facts = bundle.facts["loss"] or {}
+        self.activation = bundle.facts.get("output_activation")
+
+    def gives(self, value: float) -> bool:
+        """Whether a loss without penalty is the port's, with or without Keras's penalty."""
+        return any(is_close([value + extra], [self.torch]) for extra in (0.0, self.penalty))
+
+    @property
+    def is_crossentropy(self) -> bool:
+        return "categorical_crossentropy" in self.facts.get("name", "")
+
+    @property
+    def labels(self) -> np.ndarray:
+        return self.y if self.y.ndim < self.linear.ndim else self.y.argmax(-1)
+
+    @property
+    def settings(self) -> dict[str, float]:
+        config = self.facts.get("config", {})
+        found = config.get("config", {}) if isinstance(config, dict) else {}
+        return found if isinstance(found, dict) else {}
+
+
+def _confident(evidence: Evidence) -> _Confident | None:
+    if evidence.level.id != "loss" or evidence.bundle.facts["loss"] is None:
+        return None
+    found = _Confident(evidence)
+    return found if np.isfinite(found.torch) else None
+
+
+def crossentropies(logits: np.ndarray, labels: np.ndarray, smoothing: float = 0.0) -> np.ndarray:
+    """Returns the crossentropy of each sample."""
+    logs = special.log_softmax(logits, axis=-1)
+    picked = np.take_along_axis(logs, labels[..., None], axis=-1)[..., 0]
+    return np.asarray(-(1 - smoothing) * picked - smoothing * logs.mean(-1))
+
+
+def _twice(evidence: Evidence) -> Match | None:
+    found = _confident(evidence)
+    if found is None:
+        return None
+    if found.is_crossentropy:
+        probabilities = special.softmax(found.linear, axis=-1)
+        smoothing = float(found.settings.get("label_smoothing") or 0.0)
+        if found.gives(float(crossentropies(probabilities, found.labels, smoothing).mean())):
+            classes = found.linear.shape[-1]
+            floor = np.log1p((classes - 1) / np.e)
+            return Match(NUMBERS, f"softmax of a softmax: the loss cannot fall below {floor:.3f}")
+    if found.facts["name"] == "binary_crossentropy":
+        p = special.expit(found.linear)
+        twice = np.logaddexp(0, p) - found.y * p
+        if found.gives(float(twice.mean())):
+            return Match(NUMBERS, "sigmoid of a sigmoid: the loss cannot fall below 0.313")
+    return None
+
+
+def _smoothing(evidence: Evidence) -> Match | None:
+    found = _confident(evidence)
+    if found is None or not found.is_crossentropy:
+        return None
+    said = float(found.settings.get("label_smoothing") or 0.0)
+    for value in (0.0, 0.1, 0.05, 0.2, 0.01):
+        if value == said:
+            continue
+        if found.gives(float(crossentropies(found.linear, found.labels, value).mean())):
+            return Match(NUMBERS, f"label_smoothing {said:g} in Keras, {value:g} in the port")
+    return None
+
+
+def _class_weights(evidence: Evidence) -> Match | None:
+    found = _confident(evidence)
+    if found is None or not found.is_crossentropy or not found.facts.get("class_weight"):
+        return None
+    weights = {int(key): float(value) for key, value in found.facts["class_weight"].items()}
+    each = crossentropies(found.linear, found.labels)
+    w = np.array([weights.get(int(label), 1.0) for label in found.labels.reshape(-1)])
+    w = w.reshape(each.shape)
+    if found.gives(float((w * each).sum() / w.sum())):
+        return Match(NUMBERS, "the port divides by the sum of the weights, Keras by the samples")
+    if found.gives(float(each.mean())):
+        return Match(NUMBERS, "the port has no class weights")
+    return None
+
+
+def _broadcast(evidence: Evidence) -> Match | None:
+    found = _confident(evidence)
+    if found is None or found.linear.ndim != 2 or found.linear.shape[1] != 1:
+        return None
+    p = special.expit(found.linear) if found.activation == "sigmoid" else found.linear
+    y = found.y.reshape(1, -1)
+    tried = {
+        "mean_squared_error": (p - y) ** 2,
+        "mean_absolute_error": np.abs(p - y),
+        "binary_crossentropy": np.logaddexp(0, found.linear) - y * found.linear,
+    }
+    name = found.facts["name"]
+    if name in tried and found.gives(float(tried[name].mean())):
+        return Match(NUMBERS, "(N, 1) against (N,) makes N x N differences")
+    return None
+
+
+def _reduction(evidence: Evidence) -> Match | None:
+    found = _confident(evidence)
+    if found is None:
+        return None
+    keras = found.keras - found.penalty
+    outputs = found.linear.reshape(len(found.linear), -1).shape[1]
+    for number, name in (
+        (len(found.linear), "the samples"),
+        (outputs, "the outputs"),
+        (len(found.linear) * outputs, "samples and outputs"),
+    ):
+        for factor, text in ((number, f"a sum over {name}"), (1 / number, f"a mean over {name}")):
+            if number > 1 and found.gives(keras * factor):
+                return Match(NUMBERS, f"the port takes {text}: {factor:g} times Keras's loss")
+    return None
+
+
+def _no_penalty(evidence: Evidence) -> Match | None:
+    found = _confident(evidence)
+    if found is None or found.penalty == 0:
+        return None
+    if is_close([found.keras - found.penalty], [found.torch]):
+        return Match(NUMBERS, f"the port's loss lacks Keras's penalty of {found.penalty:.4g}")
+    return None
+
+
+def _other_penalty(evidence: Evidence) -> Match | None:
+    found = _confident(evidence)
+    if found is None:
+        return None
+    extra = found.torch - (found.keras - found.penalty)
+    if found.penalty and abs(extra) > 1e-12:
+        for factor in (0.5, 2.0, 0.1, 10.0):
+            if is_close([found.penalty * factor], [extra]):
+                return Match(NUMBERS, f"the port's penalty is {factor:g} times Keras's")
+    for squares, name in _squares(evidence):
+        for factor in _factors(evidence):
+            if any(is_close([factor * share * squares], [extra]) for share in (1.0, 0.5)):
+                return Match(NUMBERS, f"the port penalises {name}")
+    return None
+
+
+def _factors(evidence: Evidence) -> list[float]:
+    """The factors of all L2 regularisers of the Keras model."""
+    found = set()
+    for node in evidence.bundle.facts["nodes"]:
+        for name, value in node["config"].items():
+            if name.endswith("regularizer") and isinstance(value, dict):
+                l2 = value.get("config", {}).get("l2")
+                if isinstance(l2, int | float) and l2:
+                    found.add(float(l2))
+    return sorted(found)
+
+
+def _squares(evidence: Evidence) -> Iterator[tuple[float, str]]:
+    weights = {
+        name: float((evidence.bundle[f"weights/{name}"] ** 2).sum())
+        for name, entry in evidence.bundle.facts["weights"].items()
+        if entry["trainable"]
+    }
+    yield sum(weights.values()), "all parameters, biases too"
+    kernels = {n: v for n, v in weights.items() if n.endswith("kernel")}
+    yield sum(kernels.values()), "all kernels"
+
+
+def _other_loss(evidence: Evidence) -> Match | None:
+    found = _confident(evidence)
+    return None if found is None else Match(PLACE, f"{found.facts['name']} in Keras")
+
+
+def _cut(evidence: Evidence) -> Match | None:
+    if evidence.level.id != "gradient":
+        return None
+    failed = evidence.failed
+    if any(item.torch == "no gradient" for item in failed):
+        names = [item.name for item in failed if item.torch == "no gradient"]
+        return Match(NUMBERS, f"no gradient reaches {', '.join(names[:3])}")
+    zero = [
+        item.name
+        for item in failed
+        if f"gradient/{item.name}" in evidence.port
+        and not evidence.port[f"gradient/{item.name}"].any()
+    ]
+    return Match(NUMBERS, f"the gradient of {', '.join(zero[:3])} is zero") if zero else None
+
+
+def _other_gradient(evidence: Evidence) -> Match | None:
+    return Match(PLACE, "outputs and loss agree") if evidence.level.id == "gradient" else None
+
+
+def _scaled_gradient(evidence: Evidence) -> Match | None:
+    """All gradients are one multiple of Keras's."""
+    if evidence.level.id != "gradient":
+        return None
+    factors = []
+    for item in evidence.failed:
+        key = f"gradient/{item.name}"
+        if key not in evidence.bundle or key not in evidence.port:
+            return None
+        a, b = evidence.bundle[key].reshape(-1), evidence.port[key].reshape(-1)
+        largest = int(np.abs(a).argmax())
+        if not a[largest]:
+            return None
+        factor = float(b[largest] / a[largest])
+        if not is_close(a * factor, b):
+            return None
+        factors.append(factor)
+    if factors and max(factors) - min(factors) < 1e-9 * abs(factors[0]):
+        return Match(SETTINGS, f"every gradient is {factors[0]:.6g} times Keras's")
+    return None
+
+
+ENTRIES = (
+    Divergence(
+        "D1",
+        "the output is activated twice",
+        "loss",
+        "Dense(n, 'softmax') with crossentropy of probabilities",
+        "a softmax in the module, and CrossEntropyLoss, which takes logits (BCE likewise)",
+        "torch nn/modules/loss.py",
+        "return logits from the module: CrossEntropyLoss applies the softmax",
+        _twice,
+    ),
+    Divergence(
+        "C9",
+        "the loss lacks the penalty of the regularisers",
+        "loss",
+        "loss = crossentropy + sum of all regularisers, in fit and in evaluate",
+        "weight_decay of an optimizer never appears in the loss",
+        "keras 3.15 trainers/trainer.py (compute_loss)",
+        "add it: torch_impl.penalty.RegularizedLoss",
+        _no_penalty,
+    ),
+    Divergence(
+        "C8",
+        "the penalty has another factor, or is taken of other weights",
+        "loss",
+        "l2 * sum(w ** 2), of the weights of the layers that declare it",
+        "half of it, or of all parameters, biases too",
+        "keras 3.15 regularizers/regularizers.py",
+        "torch_impl.penalty: one row for each weight that is penalised",
+        _other_penalty,
+    ),
+    Divergence(
+        "D4",
+        "label smoothing differs",
+        "loss",
+        "y * (1 - s) + s / classes, only for one-hot targets",
+        "CrossEntropyLoss(label_smoothing=s), 0 by default",
+        "keras 3.15 losses/losses.py",
+        "nn.CrossEntropyLoss(label_smoothing=...) as in Keras",
+        _smoothing,
+    ),
+    Divergence(
+        "D5",
+        "class weights are averaged otherwise",
+        "loss",
+        "sum(w * loss) / number of samples",
+        "CrossEntropyLoss(weight=w): sum(w * loss) / sum(w)",
+        "keras 3.15 trainers/data_adapters; losses/loss.py",
+        "torch_impl.losses with sample_weight=sample_weights(y, class_weight)",
+        _class_weights,
+    ),
+    Divergence(
+        "D9",
+        "(N, 1) and (N,) are broadcast against each other",
+        "loss",
+        "squeezed to the same rank",
+        "N x N differences, and a warning",
+        "keras 3.15 losses/loss.py (squeeze_or_expand_to_same_rank)",
+        "output.squeeze(1), or y.unsqueeze(1)",
+        _broadcast,
+    ),
+    Divergence(
+        "D12",
+        "the loss is reduced otherwise",
+        "loss",
+        "'sum_over_batch_size': the mean over samples, of means over outputs",
+        "reduction='sum', or a mean over another axis",
+        "keras 3.15 losses/loss.py",
+        "reduction='mean'",
+        _reduction,
+    ),
+    Divergence(
+        "D13",
+        "another loss",
+        "loss",
+        "the compiled loss",
+        "another formula",
+        "keras 3.15 losses/losses.py",
+        "torch_impl.losses.from_config(keras.losses.serialize(loss))",
+        _other_loss,
+    ),
+    Divergence(
+        "E6",
+        "no gradient reaches a weight that Keras trains",
+        "gradient",
+        "every weight of trainable_variables has a gradient",
+        "requires_grad=False, detach(), torch.no_grad(), or .data on the way",
+        "-",
+        "remove what cuts the graph, or set layer.trainable = False in Keras",
+        _cut,
+    ),
+    Divergence(
+        "E3",
+        "gradients are a multiple of Keras's",
+        "gradient",
+        "the gradient of the mean loss",
+        "of a loss that is scaled, or summed over several passes",
+        "-",
+        "optimizer.zero_grad() in every step; divide the loss by what it is summed over",
+        _scaled_gradient,
+    ),
+    Divergence(
+        "E7",
+        "gradients differ although outputs and loss agree",
+        "gradient",
+        "the derivative of the forward pass",
+        "something that is not differentiated, or differentiated otherwise",
+        "-",
+        "look for detach(), .data, no_grad, clamp and custom autograd functions",
+        _other_gradient,
+    ),
+)

@@ -1,0 +1,133 @@
+"""Factories: functions of the user's own code, named on the command line, that build one half.
+
+    package.module:function        found as Python finds it, from the folder of the call
+    path/to/file.py:function       a file, whether or not its folder is a package
+
+A factory takes no argument. What it returns is checked by the half that calls it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from parity.errors import InputError
+
+Factory = Callable[[], Any]
+
+
+def check_reference(option: str, reference: str, folder: str | Path = ".") -> None:
+    """Refuses what cannot name a factory, before a child is started for it.
+
+    Args:
+        option: of the command line, for the message: "--keras".
+        reference: "module:function" or "file.py:function".
+        folder: from which a file is looked for.
+
+    Raises:
+        InputError: it has another form, or names a file that is not there.
+    """
+    module, _, name = reference.rpartition(":")
+    if not module or not all(part.isidentifier() for part in name.split(".")):
+        raise InputError(
+            f"{option} {reference}: expected MODULE:FUNCTION or FILE.py:FUNCTION, such as "
+            "mypackage.models:build"
+        )
+    if module.endswith(".py") and not (Path(folder) / module).is_file():
+        raise InputError(f"{option} {reference}: there is no file {module}")
+
+
+def reference_of(option: str, factory: Factory | str | None) -> str | None:
+    """Returns how a child process finds a function of this one.
+
+    Raises:
+        InputError: it cannot: a lambda, a function inside of another, or one typed at a prompt.
+    """
+    if factory is None or isinstance(factory, str):
+        return factory
+    name = getattr(factory, "__qualname__", "")
+    try:
+        path = inspect.getsourcefile(factory)
+    except TypeError:
+        path = None
+    if path is None or not Path(path).is_file() or not name.replace(".", "").isidentifier():
+        raise InputError(
+            f"{option}={factory!r}: expected a function at the top of a module, which another "
+            "process can import, or its name as MODULE:FUNCTION"
+        )
+    return f"{Path(path).resolve()}:{name}"
+
+
+def load_factory(option: str, reference: str, folder: str | Path) -> Factory:
+    """Imports a factory.
+
+    An error inside the user's module is the user's own, and passes through with its traceback.
+
+    Args:
+        option: of the command line, for messages.
+        reference: as in `check_reference`.
+        folder: in which the command was called; it is searched for modules and files.
+
+    Raises:
+        InputError: there is no such module or function, or it cannot be called.
+    """
+    check = Path(folder).resolve()
+    if str(check) not in sys.path:
+        sys.path.insert(0, str(check))
+    name, _, path = reference.rpartition(":")
+    module = _from_file(option, check / name) if name.endswith(".py") else _module(option, name)
+    found: Any = module
+    for part in path.split("."):
+        if not hasattr(found, part):
+            known = sorted(
+                n for n in vars(found) if not n.startswith("_") and callable(getattr(found, n))
+            )
+            raise InputError(
+                f"{option} {reference}: {name} has no {path!r}; it has "
+                f"{', '.join(known) or 'nothing'}"
+            )
+        found = getattr(found, part)
+    if not callable(found):
+        raise InputError(
+            f"{option} {reference}: expected a function without arguments, got "
+            f"{type(found).__name__}"
+        )
+    return found
+
+
+def _module(option: str, name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        # Only where the module itself is missing; one that it imports is the user's to install.
+        if error.name is not None and f"{name}.".startswith(f"{error.name}."):
+            raise InputError(
+                f"{option} {name}: there is no module {error.name!r}; expected one that Python "
+                "finds from the folder of the call, or FILE.py:FUNCTION"
+            ) from error
+        raise
+
+
+def _from_file(option: str, path: Path) -> Any:
+    if not path.is_file():
+        raise InputError(f"{option} {path}: there is no such file")
+    root, name = path.parent, path.stem
+    while (root / "__init__.py").is_file():  # a module of a package may import its neighbours
+        root, name = root.parent, f"{root.name}.{name}"
+    if root != path.parent:
+        sys.path.insert(0, str(root))
+        return importlib.import_module(name)
+    # Under its own name, so that classes of the file know where they come from.
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    sys.path.insert(0, str(path.parent))
+    spec.loader.exec_module(module)
+    return module

@@ -1,0 +1,82 @@
+"""Whether two halves draw their initial weights from the same distribution.
+
+Three tests, the sure ones first: what Keras does not draw must be the same number; what Keras draws
+within a bound must keep to it; and two samples of the same distribution may not be as far apart as
+the two-sample test of Kolmogorov and Smirnov says they are with a probability below P_VALUE. A
+model has tens of weights, so that a right port is called wrong once in some thousand checks.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from parity.compare import compare_close
+from parity.result import Item
+
+P_VALUE = 1e-5
+MIN_SAMPLES = 8  # fewer numbers tell no distribution
+
+
+def compare_draws(
+    name: str, keras: np.ndarray, torch: np.ndarray, initializer: Mapping[str, Any] | None
+) -> Item:
+    """Constants are equal, bounds are kept, and distributions are alike (Kolmogorov-Smirnov).
+
+    Args:
+        name: of the weight.
+        keras: (draws, entries).
+        torch: likewise.
+        initializer: Keras's configuration with its "class", if there is one.
+    """
+    if keras.size == 0 or torch.size == 0 or keras.shape[1:] != torch.shape[1:]:
+        return compare_close(name, keras, torch, allowed=0.0)
+    if (keras == keras.flat[0]).all():
+        return compare_close(name, keras, torch, allowed=0.0)
+    a, b = keras.reshape(-1), torch.reshape(-1)
+    bound = _bound(a, initializer)
+    beyond = int((np.abs(b) > bound * (1 + 1e-6)).sum())
+    if beyond:
+        return _item(
+            name, float(np.abs(b).max()), bound, f"{beyond} of {b.size} beyond Keras's bound"
+        )
+    if min(a.size, b.size) < MIN_SAMPLES:
+        return _item(name, 0.0, 1.0, "too few numbers to tell a distribution", compared=a.size)
+    p = float(stats.ks_2samp(a, b).pvalue)
+    spread = f"standard deviation {a.std():.3g} in Keras, {b.std():.3g} in torch, p {p:.2g}"
+    # In the form of all items: worst above allowed fails.
+    return Item(
+        name=name,
+        worst=-math.log10(max(p, 1e-300)),
+        allowed=-math.log10(P_VALUE),
+        unit="-log10 p",
+        num_compared=a.size,
+        keras=float(a.std()),
+        torch=float(b.std()),
+        note=spread,
+    )
+
+
+def _item(name: str, worst: float, allowed: float, note: str, compared: int = 1) -> Item:
+    return Item(name, worst, allowed, "abs", compared, note=note)
+
+
+def _bound(sample: np.ndarray, initializer: Mapping[str, Any] | None) -> float:
+    """The greatest value that Keras can draw; infinite where there is none or it is not known.
+
+    A uniform sample of n comes within a share of 20 / n of its bound but for one time in 5e8; a
+    truncated normal does not, and its bound follows from its spread: two standard deviations of
+    the normal that is cut, 0.87962566 of which are left.
+    """
+    kind = str((initializer or {}).get("class", ""))
+    is_uniform = "Uniform" in kind or (initializer or {}).get("distribution") == "uniform"
+    if is_uniform and sample.size >= 200:
+        return float(np.abs(sample).max()) * (1 + 20 / sample.size)
+    is_truncated = kind in ("TruncatedNormal", "GlorotNormal", "HeNormal", "LecunNormal")
+    if is_truncated and sample.size >= 1000:
+        return float(sample.std()) / 0.87962566 * 2 * (1 + 10 / math.sqrt(sample.size))
+    return math.inf

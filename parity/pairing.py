@@ -1,0 +1,152 @@
+"""Which call of the torch module stands for which layer of the Keras model.
+
+Both halves list what they computed in order. The two lists are aligned like two texts: a pair is
+worth the more, the more surely it is one (kind, shapes of weights, shape of the output, name), and
+order is kept. Layers with weights that are left over, since the two programs run their branches in
+another order, are paired by kind and shape afterwards. What the user says goes first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from parity.errors import InputError
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """The outcome.
+
+    Attributes:
+        pairs: (number of the Keras node, number of the torch call), in Keras's order.
+        keras_left: numbers of Keras nodes without a partner.
+        torch_left: numbers of torch calls without a partner.
+    """
+
+    pairs: tuple[tuple[int, int], ...]
+    keras_left: tuple[int, ...]
+    torch_left: tuple[int, ...]
+
+
+def pair_calls(
+    keras: Sequence[Mapping[str, Any]],
+    torch: Sequence[Mapping[str, Any]],
+    fixed: Mapping[str, str] | None = None,
+) -> Pairing:
+    """Pairs the calls of both halves.
+
+    Args:
+        keras: nodes with name, kind, output_shape, weights (name of the variable -> shape).
+        torch: the same, but for output_shapes: as it is, and with the channels last.
+        fixed: Keras name -> torch name.
+
+    Raises:
+        InputError: `fixed` names what is not there.
+    """
+    known = _fixed(keras, torch, fixed or {})
+    pairs = dict(known)
+    rows = [number for number in range(len(keras)) if number not in pairs]
+    columns = [number for number in range(len(torch)) if number not in pairs.values()]
+    pairs |= _aligned(keras, torch, rows, columns)
+    for number in rows:  # branches in another order
+        if number in pairs or not keras[number]["weights"]:
+            continue
+        left = [n for n in columns if n not in pairs.values() and torch[n]["weights"]]
+        scored = [(_score(keras[number], torch[n]), -n) for n in left]
+        best = max(scored, default=(0, 0))
+        if best[0] >= _SAME_WEIGHTS:
+            pairs[number] = -best[1]
+    taken = set(pairs.values())
+    return Pairing(
+        pairs=tuple(sorted(pairs.items())),
+        keras_left=tuple(number for number in range(len(keras)) if number not in pairs),
+        torch_left=tuple(number for number in range(len(torch)) if number not in taken),
+    )
+
+
+# What a pair is worth. Weights decide: no sum of the rest is worth a pair of layers with weights.
+_SAME_WEIGHTS, _WEIGHTED, _SAME_OUTPUT, _SAME_NAME, _SAME_KIND = 100.0, 40.0, 3.0, 2.0, 1.0
+# Kinds that one half may call otherwise and mean the same by.
+_ALIKE = [
+    {"conv", "depthwise_conv"},
+    {"flatten", "reshape"},
+    {"lstm", "bidirectional"},
+    {"gru", "bidirectional"},
+    {"global_average_pool", "average_pool"},
+    {"global_max_pool", "max_pool"},
+    {"activation:softmax", "activation:log_softmax"},
+    {"activation:silu", "activation:swish"},
+    {"activation:relu", "activation:relu6"},
+]
+
+
+def _score(keras: Mapping[str, Any], torch: Mapping[str, Any]) -> float:
+    """What a pair is worth; 0 where it cannot be one."""
+    a, b = keras["kind"], torch["kind"]
+    is_alike = a == b or any({a, b} <= group for group in _ALIKE)
+    has_weights = bool(keras["weights"]), bool(torch["weights"])
+    both_activate = a.startswith("activation:") and b.startswith("activation:")
+    is_known = not a.startswith("unknown:") and not b.startswith("unknown:")
+    if has_weights[0] != has_weights[1] and not is_alike:
+        return 0.0
+    same_weights = sorted(map(list, keras["weights"].values())) == sorted(
+        map(list, torch["weights"].values())
+    )
+    # A layer of the user's on either side can be anything, if its weights fit.
+    fits = not is_known and all(has_weights) and same_weights
+    if not (is_alike or both_activate or fits):
+        return 0.0
+    score = _SAME_KIND if a == b else 0.5 * _SAME_KIND
+    if all(has_weights):
+        score += _SAME_WEIGHTS if same_weights else _WEIGHTED
+    score += _SAME_OUTPUT if keras["output_shape"] in torch["output_shapes"] else 0.0
+    name = torch["name"].rpartition(".")[2] if "." in torch["name"] else torch["name"]
+    return score + (_SAME_NAME if keras["name"] in (name, torch["name"]) else 0.0)
+
+
+def _aligned(
+    keras: Sequence[Mapping[str, Any]],
+    torch: Sequence[Mapping[str, Any]],
+    rows: Sequence[int],
+    columns: Sequence[int],
+) -> dict[int, int]:
+    """The alignment of greatest worth that keeps the order (Needleman & Wunsch 1970)."""
+    scores = [[_score(keras[row], torch[column]) for column in columns] for row in rows]
+    best = [[0.0] * (len(columns) + 1) for _ in range(len(rows) + 1)]
+    for i in range(len(rows) - 1, -1, -1):
+        line, after, worth = best[i], best[i + 1], scores[i]
+        for j in range(len(columns) - 1, -1, -1):
+            skipped = max(after[j], line[j + 1])
+            line[j] = max(skipped, worth[j] + after[j + 1]) if worth[j] else skipped
+    pairs, i, j = {}, 0, 0
+    while i < len(rows) and j < len(columns):
+        if scores[i][j] and best[i][j] == scores[i][j] + best[i + 1][j + 1]:
+            pairs[rows[i]] = columns[j]
+            i, j = i + 1, j + 1
+        elif best[i][j] == best[i + 1][j]:
+            i += 1
+        else:
+            j += 1
+    return pairs
+
+
+def _fixed(
+    keras: Sequence[Mapping[str, Any]],
+    torch: Sequence[Mapping[str, Any]],
+    fixed: Mapping[str, str],
+) -> dict[int, int]:
+    pairs = {}
+    for number, (half, nodes) in enumerate((("Keras", keras), ("torch", torch))):
+        names = {node["name"] for node in nodes}
+        for pair in fixed.items():
+            if pair[number] not in names:
+                raise InputError(
+                    f"layers={dict(fixed)}: there is no {half} call {pair[number]!r}; expected one "
+                    f"of {', '.join(sorted(names))}"
+                )
+    for name, other in fixed.items():
+        row = next(n for n, node in enumerate(keras) if node["name"] == name)
+        pairs[row] = next(n for n, node in enumerate(torch) if node["name"] == other)
+    return pairs

@@ -1,0 +1,118 @@
+"""The numbers that a pair of models is probed with, in NumPy, so that both halves get the same.
+
+They are chosen to expose faults: signed, with borders that are not zero, no side as long as another
+where the model leaves that open, one even and one odd, a last batch of one sample, gradients from 1e-9 to 10, weights
+that are not constant.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from parity.errors import InputError
+
+# Sides of an input that the model leaves open: no two the same, none a power of two. One is even
+# for as long as it is halved: of an odd side, same padding at stride 2 is symmetric, and a port that
+# pads so is not told from a right one.
+OPEN_SIDES = (48, 37, 23)
+# Entries of an array that are compared; of a larger one so many, evenly spread.
+MAX_ENTRIES = 65_536
+# Steps of the optimizer probe; the learning rate is cut before the one named second.
+NUM_OPTIMIZER_STEPS, CUT_BEFORE, CUT_FACTOR = 12, 8, 0.25
+OPTIMIZER_STEPS = (1, 2, 7, 8, 12)  # after which weights and slots are compared
+TRAJECTORY_CUT_BEFORE = 3
+NUM_EPOCHS = 40  # of the sequence of metrics that schedules are shown
+# Steps at which a schedule of the learning rate is compared.
+SCHEDULE_STEPS = (*range(30), 50, 99, 100, 101, 200, 499, 500, 501, 999, 1000, 1001)
+
+
+def generator(seed: int, *names: Any) -> np.random.Generator:
+    """Returns a generator of its own for each purpose."""
+    return np.random.default_rng([seed, *(zlib.crc32(str(name).encode()) for name in names)])
+
+
+def input_shape(shape: Sequence[int | None]) -> tuple[int, ...]:
+    """Returns the shape of a sample, its open sides filled in."""
+    sides = iter(OPEN_SIDES)
+    try:
+        return tuple(next(sides) if side is None else side for side in shape)
+    except StopIteration:
+        raise InputError(
+            f"an input of shape {tuple(shape)} has more open sides than are known; give samples "
+            "(--data)"
+        ) from None
+
+
+def features(seed: int, name: str, num: int, shape: Sequence[int]) -> np.ndarray:
+    """Returns (num, *shape) float64: signed noise, a level of its own for each channel."""
+    draw = generator(seed, "input", name)
+    noise = draw.normal(size=(num, *shape))
+    return noise + draw.normal(size=shape[-1:]) * 0.5
+
+
+def tokens(seed: int, name: str, num: int, shape: Sequence[int], count: int) -> np.ndarray:
+    """Returns (num, *shape) int64 in [0, count)."""
+    return generator(seed, "input", name).integers(0, count, size=(num, *shape))
+
+
+def filled(seed: int, weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Gives weights that are constant other values, which a swap or an omission would change.
+
+    Zeros and ones are what most biases, scales and moving statistics start with. Those of a weight
+    whose last part is "gamma" or "moving_variance" become U(0.5, 1.5), all others N(0, 0.1).
+    """
+    result = {}
+    for name, weight in weights.items():
+        draw = generator(seed, "weight", name)
+        if weight.size and (weight == weight.reshape(-1)[0]).all():
+            if name.rsplit(".", 1)[-1].rsplit("/", 1)[-1] in ("gamma", "moving_variance"):
+                weight = draw.uniform(0.5, 1.5, size=weight.shape)
+            else:
+                weight = draw.normal(scale=0.1, size=weight.shape)
+        result[name] = np.asarray(weight, dtype=np.float64)
+    return result
+
+
+def gradient(seed: int, step: int, name: str, shape: Sequence[int]) -> np.ndarray:
+    """Returns what an optimizer is fed in a step: of either sign, from 1e-9 to 10 in size."""
+    draw = generator(seed, "gradient", step, name)
+    size = 10.0 ** draw.uniform(-9, 1, size=shape)
+    return np.where(draw.random(size=shape) < 0.5, -size, size)
+
+
+def metrics(seed: int) -> dict[str, np.ndarray]:
+    """Returns a sequence of metrics, one value an epoch: falling, with plateaus, ties and rises."""
+    draw = generator(seed, "metrics")
+    falling = np.exp(-np.arange(NUM_EPOCHS) / 6)
+    noise = draw.normal(scale=0.01, size=NUM_EPOCHS)
+    loss = np.round(0.02 + falling * (1 + 5 * noise) + np.abs(noise) * 0.2, 4)  # rounded: ties
+    loss[20:26] = loss[20]
+    small = loss[26] * (1 - 2e-5 * np.arange(8))  # falls, but by less than 1e-4
+    loss[26:34] = small
+    val_loss = loss * 1.2 + 0.05
+    accuracy = 1 - loss / 2
+    return {
+        "loss": loss,
+        "val_loss": val_loss,
+        "accuracy": accuracy,
+        "val_accuracy": accuracy - 0.03,
+    }
+
+
+def sampled(array: np.ndarray) -> np.ndarray:
+    """Returns an array whole, or of a large one at most MAX_ENTRIES entries, evenly spread."""
+    if array.size <= MAX_ENTRIES:
+        return array
+    # An odd stride, so that it does not keep step with an axis of even length.
+    stride = -(-array.size // MAX_ENTRIES) | 1
+    return array.reshape(-1)[::stride]
+
+
+def batches(steps: int, batch_size: int) -> list[int]:
+    """Returns the sizes of the batches of a trajectory: whole ones, then a smaller one, then 1."""
+    tail = [batch_size - 1, 1][: max(0, steps - 1)]
+    return [batch_size] * (steps - len(tail)) + tail

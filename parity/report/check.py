@@ -1,0 +1,69 @@
+"""The report of a check as text: the ladder, the first divergence, its cause and the fix."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from parity.report.terminal import (
+    STYLES,
+    WIDTH,
+    Line,
+    divergence_lines,
+    level_lines,
+    plain,
+    shortened,
+    wrapped,
+)
+from parity.result import FAIL, SKIPPED, Result
+
+MAX_CAUSES = 3
+
+
+def check_lines(result: Result) -> list[Line]:
+    """Returns the report of one check, line by line."""
+    verdict = result.verdict.upper()
+    tail = f"  seed {result.spec['seed']}  float64  {result.mode}  "
+    name = shortened(plain(str(result.spec["torch"])), WIDTH - len(tail) - len(verdict))
+    lines: list[Line] = [[(name, "bold"), (tail, ""), (verdict, STYLES[result.verdict])]]
+    lines += level_lines(result.levels)
+    if (first := result.first_divergence) is not None:
+        lines += divergence_lines(*first)
+        lines += _cause_lines(result)
+    lines += _skipped_lines(result)
+    told = "the port computes something else" if result.verdict == FAIL else "the port is right"
+    lines.append([(f"  {told}", STYLES[result.verdict])])
+    return [*[[(plain(text), style) for text, style in line] for line in lines], []]
+
+
+def _cause_lines(result: Result) -> list[Line]:
+    lines: list[Line] = []
+    for cause in result.causes[:MAX_CAUSES]:
+        head = f"  {'cause' if not lines else 'or'} {cause['id']}  "
+        sure = f"  ({round(100 * cause['confidence'])} %)"
+        lines.append(
+            [(head, "bold red"), (shortened(cause["title"], WIDTH - len(head + sure)) + sure, "")]
+        )
+        rows: list[tuple[str, Any]] = [("keras", cause["keras"]), ("torch", cause["torch"])]
+        if cause.get("where"):
+            rows.append(("at", cause["where"]))
+        rows.append(("fix", cause["fix"]))
+        for label, text in rows:
+            first, *rest = wrapped(str(text), " " * 10) or [""]
+            lines.append([(f"    {label:<6}{first.strip()}", "")])
+            lines += [[(row, "")] for row in rest]
+    if not lines:
+        text = "no known divergence has these numbers; `parity list divergences` lists them"
+        lines = [[(row, "dim")] for row in wrapped(text)]
+    else:
+        lines.append([(f"    parity explain {result.causes[0]['id']}", "dim")])
+    return lines
+
+
+def _skipped_lines(result: Result) -> list[Line]:
+    """Why a level was not compared: nothing is assumed about it."""
+    return [
+        [(row, "dim")]
+        for level in result.levels
+        if level.status == SKIPPED and level.origin != "not asked for"
+        for row in wrapped(f"{level.id} not compared: {level.origin}", "  ")
+    ]

@@ -1,0 +1,440 @@
+"""What a torch module computes, call by call: submodules and functions, with inputs and outputs.
+
+Modules are watched by torch's global hooks, functions by its function mode, so that nothing of the
+module itself is changed, and `F.relu(self.conv(x))` is seen as well as `nn.ReLU()`. Dropout keeps
+what it is told to keep.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.modules import module as hooks
+from torch.overrides import TorchFunctionMode
+
+# Class -> kind, the word that both halves share (`keras_impl/calls.py`). Both torch's names and
+# Keras's, which `torch_impl.layers` has.
+_MODULES = {
+    "Conv": "conv",
+    "LazyConv": "conv",
+    "DepthwiseConv": "depthwise_conv",
+    "SeparableConv": "separable_conv",
+    "ConvTranspose": "conv_transpose",
+    "Linear": "dense",
+    "Dense": "dense",
+    "BatchNorm": "batch_norm",
+    "BatchNormalization": "batch_norm",
+    "SyncBatchNorm": "batch_norm",
+    "LayerNorm": "layer_norm",
+    "LayerNormalization": "layer_norm",
+    "GroupNorm": "group_norm",
+    "GroupNormalization": "group_norm",
+    "Embedding": "embedding",
+    "LSTM": "lstm",
+    "GRU": "gru",
+    "RNN": "simple_rnn",
+    "SimpleRNN": "simple_rnn",
+    "Bidirectional": "bidirectional",
+    "MaxPool": "max_pool",
+    "MaxPooling": "max_pool",
+    "AvgPool": "average_pool",
+    "AveragePool": "average_pool",
+    "AveragePooling": "average_pool",
+    "AdaptiveAvgPool": "global_average_pool",
+    "AdaptiveMaxPool": "global_max_pool",
+    "GlobalAveragePool": "global_average_pool",
+    "GlobalAveragePooling": "global_average_pool",
+    "GlobalMaxPool": "global_max_pool",
+    "GlobalMaxPooling": "global_max_pool",
+    "Flatten": "flatten",
+    "Reshape": "reshape",
+    "Permute": "permute",
+    "RepeatVector": "repeat",
+    "ZeroPad": "zero_padding",
+    "ZeroPadding": "zero_padding",
+    "ConstantPad": "zero_padding",
+    "Cropping": "cropping",
+    "Upsample": "upsampling",
+    "UpsamplingNearest": "upsampling",
+    "UpsamplingBilinear": "upsampling",
+    "UpSampling": "upsampling",
+    "Dropout": "dropout",
+    "SpatialDropout": "dropout",
+    "Add": "add",
+    "Subtract": "subtract",
+    "Multiply": "multiply",
+    "Average": "average",
+    "Maximum": "maximum",
+    "Minimum": "minimum",
+    "Concatenate": "concatenate",
+    "Rescaling": "rescaling",
+    "Normalization": "normalization",
+    "PReLU": "prelu",
+    "ReLU": "activation:relu",
+    "ReLU6": "activation:relu6",
+    "LeakyReLU": "activation:leaky_relu",
+    "ELU": "activation:elu",
+    "SELU": "activation:selu",
+    "GELU": "activation:gelu",
+    "SiLU": "activation:silu",
+    "Mish": "activation:mish",
+    "Sigmoid": "activation:sigmoid",
+    "Tanh": "activation:tanh",
+    "Softmax": "activation:softmax",
+    "LogSoftmax": "activation:log_softmax",
+    "Softplus": "activation:softplus",
+    "Softsign": "activation:softsign",
+    "Hardsigmoid": "activation:hard_sigmoid",
+    "Hardswish": "activation:hard_silu",
+}
+_FUNCTIONS = {
+    "conv": "conv",
+    "conv_transpose": "conv_transpose",
+    "linear": "dense",
+    "batch_norm": "batch_norm",
+    "layer_norm": "layer_norm",
+    "group_norm": "group_norm",
+    "embedding": "embedding",
+    "max_pool": "max_pool",
+    "avg_pool": "average_pool",
+    "adaptive_avg_pool": "global_average_pool",
+    "adaptive_max_pool": "global_max_pool",
+    "flatten": "flatten",
+    "view": "reshape",
+    "reshape": "reshape",
+    "permute": "permute",
+    "pad": "zero_padding",
+    "__getitem__": "cropping",
+    "interpolate": "upsampling",
+    "dropout": "dropout",
+    "feature_dropout": "dropout",
+    "add": "add",
+    "__add__": "add",
+    "__radd__": "add",
+    "__iadd__": "add",
+    "add_": "add",
+    "sub": "subtract",
+    "__sub__": "subtract",
+    "mul": "multiply",
+    "__mul__": "multiply",
+    "__rmul__": "multiply",
+    "maximum": "maximum",
+    "minimum": "minimum",
+    "cat": "concatenate",
+    "concat": "concatenate",
+    "concatenate": "concatenate",
+    "mean": "mean",
+    "amax": "amax",
+    "relu": "activation:relu",
+    "relu_": "activation:relu",
+    "relu6": "activation:relu6",
+    "leaky_relu": "activation:leaky_relu",
+    "elu": "activation:elu",
+    "selu": "activation:selu",
+    "gelu": "activation:gelu",
+    "silu": "activation:silu",
+    "mish": "activation:mish",
+    "sigmoid": "activation:sigmoid",
+    "tanh": "activation:tanh",
+    "softmax": "activation:softmax",
+    "log_softmax": "activation:log_softmax",
+    "softplus": "activation:softplus",
+    "softsign": "activation:softsign",
+    "hardsigmoid": "activation:hard_sigmoid",
+    "hardswish": "activation:hard_silu",
+}
+_BETWEEN_TENSORS = {"add", "subtract", "multiply", "maximum", "minimum"}
+
+# Given (number of the dropout call, its input, its rate): what it returns instead.
+Dropped = Callable[[int, torch.Tensor, float], torch.Tensor]
+
+
+@dataclass
+class Call:
+    """One call of a module, or of a function outside of any module that is watched.
+
+    Attributes:
+        name: path of the module, "#2" appended from its second call on; or the function's name
+            and number, such as "relu()" and "relu()#2".
+        kind: as in `keras_impl/calls.py`.
+        run: computes the output from other inputs.
+        inputs: tensors, as they were: what changes them in place later changes nothing here.
+        output: tensor, or the first of several, likewise.
+        sources: what made each input: the number of a call, -1 for an input of the model, None
+            where it was not watched.
+        module: None for a function.
+        where: line of the user's code that made the call, "model.py:23"; "" if there is none.
+        rate: of a dropout.
+        is_active: whether a dropout dropped anything.
+    """
+
+    name: str
+    kind: str
+    run: Callable[..., Any]
+    inputs: list[torch.Tensor]
+    output: torch.Tensor
+    sources: list[int | None] = field(default_factory=list)
+    module: nn.Module | None = None
+    where: str = ""
+    rate: float | None = None
+    is_active: bool = False
+
+
+@contextmanager
+def recorded_calls(root: nn.Module, dropped: Dropped) -> Iterator[list[Call]]:
+    """Watches a module inside the block; yields the list that fills up with calls.
+
+    Args:
+        root: the module that will be called.
+        dropped: what every active dropout returns.
+    """
+    watch = _Watch(root, dropped)
+    before = hooks.register_module_forward_pre_hook(watch.enter)
+    after = hooks.register_module_forward_hook(watch.leave, always_call=True)
+    try:
+        with watch:
+            yield watch.calls
+    finally:
+        before.remove()
+        after.remove()
+
+
+@dataclass
+class _Given:
+    inputs: list[torch.Tensor]
+    sources: list[int | None]
+    whole: torch.Tensor | None  # input of a dropout, which may drop in place; part of the graph
+
+
+def _copy(tensor: torch.Tensor) -> torch.Tensor:
+    with torch._C.DisableTorchFunction():
+        return tensor.detach().clone()
+
+
+class _Watch(TorchFunctionMode):
+    def __init__(self, root: nn.Module, dropped: Dropped) -> None:
+        super().__init__()
+        self.calls: list[Call] = []
+        self._root, self._dropped = root, dropped
+        self._names = {id(module): name for name, module in root.named_modules()}
+        # The watched module that is being called, and what it was given.
+        self._inside: list[tuple[nn.Module, _Given]] = []
+        self._made: dict[int, int] = {}  # id of a tensor -> number of the call that made it
+        self._alive: list[torch.Tensor] = []  # so that no id is given twice
+        self._counts: dict[str, int] = {}
+        self._num_dropouts = 0
+
+    def enter(self, module: nn.Module, arguments: Any) -> None:
+        if module is self._root:
+            for tensor in tensors(arguments):
+                self._remember(tensor, -1)
+        elif not self._inside and is_leaf(module):
+            self._inside.append((module, self._given(arguments, kind_of(module))))
+
+    def leave(self, module: nn.Module, arguments: Any, output: Any) -> Any:
+        if not self._inside or self._inside[-1][0] is not module:
+            return None
+        _, given = self._inside.pop()
+        if output is None:  # it raised
+            return None
+        kind = kind_of(module)
+        call = Call(
+            name=self._numbered(self._names.get(id(module), type(module).__name__)),
+            kind=kind,
+            run=module,
+            inputs=given.inputs,
+            output=first_tensor(output),
+            sources=given.sources,
+            module=module,
+            where=_where(),
+        )
+        if kind == "dropout":
+            call.rate = float(getattr(module, "p", getattr(module, "rate", 0.0)))
+            call.is_active = module.training
+            output = self._replaced(call, given.whole)
+        self._add(call)
+        return output
+
+    def __torch_function__(
+        self, function: Any, types: Any, arguments: Any = (), keywords: Any = None
+    ) -> Any:
+        keywords = keywords or {}
+        if self._inside:
+            return function(*arguments, **keywords)
+        kind = _FUNCTIONS.get(_without_rank(getattr(function, "__name__", "")))
+        if kind == "dropout":
+            return self._function_dropout(function, arguments, keywords)
+        given = self._given((arguments, keywords), kind) if kind else None
+        output = function(*arguments, **keywords)
+        if kind is None or not isinstance(output, torch.Tensor) or not output.ndim:
+            return output
+        assert given is not None
+        kind = _refined(kind, given.inputs, output)
+        if kind is not None:
+            name = self._numbered(f"{function.__name__}()")
+            run = _rerun(function, arguments, keywords)
+            self._add(Call(name, kind, run, given.inputs, output, given.sources, where=_where()))
+        return output
+
+    def _function_dropout(self, function: Any, arguments: Any, keywords: Any) -> torch.Tensor:
+        named = dict(zip(("input", "p", "training"), arguments, strict=False)) | keywords
+        x = named["input"]
+        given = self._given(x, "dropout")
+        call = Call(
+            name=self._numbered(f"{function.__name__}()"),
+            kind="dropout",
+            run=lambda value: value,
+            inputs=given.inputs,
+            output=x,
+            sources=given.sources,
+            where=_where(),
+            rate=float(named.get("p", 0.5)),
+            is_active=bool(named.get("training", True)),
+        )
+        result = self._replaced(call, given.whole)
+        self._add(call)
+        return result
+
+    def _given(self, arguments: Any, kind: str) -> _Given:
+        found = tensors(arguments)
+        with torch._C.DisableTorchFunction():
+            whole = found[0].clone() if kind == "dropout" else None
+        return _Given([_copy(x) for x in found], [self._made.get(id(x)) for x in found], whole)
+
+    def _add(self, call: Call) -> None:
+        self._remember(call.output, len(self.calls))
+        call.output = _copy(call.output)
+        self.calls.append(call)
+
+    def _remember(self, tensor: torch.Tensor, number: int) -> None:
+        self._made[id(tensor)] = number
+        self._alive.append(tensor)
+
+    def _replaced(self, call: Call, x: torch.Tensor | None) -> torch.Tensor:
+        """What a dropout returns in the place of its own output."""
+        number, self._num_dropouts = self._num_dropouts, self._num_dropouts + 1
+        assert x is not None
+        assert call.rate is not None
+        call.output = self._dropped(number, x, call.rate) if call.is_active else x
+        return call.output
+
+    def _numbered(self, name: str) -> str:
+        self._counts[name] = self._counts.get(name, 0) + 1
+        return name if self._counts[name] == 1 else f"{name}#{self._counts[name]}"
+
+
+def kind_of(module: nn.Module) -> str:
+    """Returns the kind of a module, "unknown:CLASS" where there is no word for it."""
+    name = type(module).__name__
+    is_own = type(module).__module__.split(".")[0] in ("torch", "torchvision", "torch_impl")
+    kind = _MODULES.get(_without_rank(name))
+    # A class of the user's may be a subclass, or only have the name.
+    if kind is None or not is_own:
+        bases = [
+            base for base in type(module).__mro__ if base.__module__.startswith("torch.nn.modules")
+        ]
+        names = [_MODULES.get(_without_rank(base.__name__)) for base in bases]
+        kind = next((found for found in names if found), None)
+    if kind is None:
+        return f"unknown:{name}"
+    if kind == "conv" and 1 < getattr(module, "groups", 1) == module.in_channels:
+        return "depthwise_conv"
+    if kind in ("lstm", "gru", "simple_rnn") and getattr(module, "bidirectional", False):
+        return "bidirectional"
+    return kind
+
+
+def is_leaf(module: nn.Module) -> bool:
+    """Whether a module is compared as a whole: one that has a kind, or holds no modules."""
+    return not kind_of(module).startswith("unknown:") or not any(True for _ in module.children())
+
+
+def tensors(value: Any) -> list[torch.Tensor]:
+    """Returns all tensors in nested arguments, in order."""
+    if isinstance(value, torch.Tensor):
+        return [value]
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        return [tensor for item in value for tensor in tensors(item)]
+    return []
+
+
+def first_tensor(output: Any) -> torch.Tensor:
+    """Returns an output, or the first of several."""
+    return tensors(output)[0]
+
+
+def _without_rank(name: str) -> str:
+    """Returns a name without the number of dimensions: Conv2d, conv2d, MaxPooling2D."""
+    return name[:-2] if name[-2:].lower() in ("1d", "2d", "3d") else name
+
+
+def _refined(kind: str, inputs: list[torch.Tensor], output: torch.Tensor) -> str | None:
+    """The kind of a function by what it did; None where it is of no interest."""
+    if not inputs:
+        return None
+    x = inputs[0]
+    if kind in _BETWEEN_TENSORS:
+        return kind if len(inputs) > 1 and all(value.ndim for value in inputs) else None
+    if kind == "cropping":
+        is_part = len(inputs) == 1 and output.ndim == x.ndim > 2 and len(output) == len(x)
+        return kind if is_part and output.numel() < x.numel() else None
+    if kind in ("reshape", "flatten"):
+        return "flatten" if output.ndim == 2 < x.ndim else kind
+    if kind in ("mean", "amax"):
+        is_global = x.ndim > 2 and x.shape[0] == output.shape[0] and output.numel() < x.numel()
+        name = "global_average_pool" if kind == "mean" else "global_max_pool"
+        return name if is_global else None
+    return kind
+
+
+def _rerun(function: Any, arguments: Any, keywords: Any) -> Callable[..., Any]:
+    """The same call with other tensors, in the order of the old ones."""
+
+    def run(*others: torch.Tensor) -> Any:
+        left = list(others)
+
+        def replaced(value: Any) -> Any:
+            if isinstance(value, torch.Tensor):
+                return left.pop(0) if left else value
+            if isinstance(value, list | tuple):
+                return type(value)(replaced(item) for item in value)
+            return value
+
+        return function(
+            *(replaced(value) for value in arguments),
+            **{name: replaced(value) for name, value in keywords.items()},
+        )
+
+    return run
+
+
+_LIBRARIES = tuple(
+    os.path.realpath(path)
+    for path in (
+        sysconfig.get_path("purelib"),
+        sysconfig.get_path("platlib"),
+        sysconfig.get_path("stdlib"),
+        os.path.dirname(__file__),
+    )
+)
+
+
+def _where() -> str:
+    """The innermost line of the stack that is the user's own."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        path = os.path.realpath(frame.f_code.co_filename)
+        if not path.startswith((*_LIBRARIES, "<")) and os.path.isfile(path):
+            return f"{os.path.basename(path)}:{frame.f_lineno}"
+        frame = frame.f_back  # type: ignore[assignment]
+    return ""

@@ -1,0 +1,75 @@
+"""Tensors of activations between torch's layout and the portable one, told by their shapes.
+
+Images are (N, C, ...) in most torch programs and (N, ..., C) in Keras; what has no channels, or
+keeps them last (sequences, tokens, features), is the same in both. A shape that fits both ways is
+taken as channels first, unless the kind of layer keeps features last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+FEATURES_LAST = frozenset(
+    ("dense", "lstm", "gru", "simple_rnn", "bidirectional", "embedding", "layer_norm")
+)
+# Whether these keep their axes, of length one, is no difference in what they compute.
+GLOBAL_POOLS = frozenset(("global_average_pool", "global_max_pool"))
+
+
+def is_channels_first(kind: str, shape: Sequence[int], expected: Sequence[int]) -> bool | None:
+    """Tells how a tensor of torch's stands to a Keras shape.
+
+    Args:
+        kind: of the call that it belongs to.
+        shape: of the torch tensor.
+        expected: Keras's shape.
+
+    Returns:
+        True if its channels have to move to the end, False if it is the same; None if neither fits.
+    """
+    shape, expected = list(shape), list(expected)
+    same = shape == expected
+    moved = len(shape) > 2 and [shape[0], *shape[2:], shape[1]] == expected
+    if same and moved:
+        return kind not in FEATURES_LAST
+    return moved if same or moved else None
+
+
+def to_portable(tensor: torch.Tensor, kind: str, expected: Sequence[int]) -> np.ndarray:
+    """Returns an activation in the portable layout, or as it is where that does not fit."""
+    if kind in GLOBAL_POOLS and _is_pooled(tensor.shape, expected):
+        return tensor.detach().cpu().numpy().reshape(expected)
+    moved = is_channels_first(kind, tensor.shape, expected)
+    # Without the right number of channels the layout is still that of the kind.
+    if moved is None:
+        moved = tensor.ndim > 2 and tensor.ndim == len(expected) and kind not in FEATURES_LAST
+    tensor = tensor.movedim(1, -1) if moved else tensor
+    return tensor.detach().cpu().numpy().copy(order="C")
+
+
+def _is_pooled(shape: Sequence[int], expected: Sequence[int]) -> bool:
+    """Whether both are samples and channels, and axes of length one between or behind them."""
+    is_like = len(expected) > 1 and tuple(shape[:2]) == (expected[0], expected[-1])
+    return is_like and all(side == 1 for side in (*shape[2:], *expected[1:-1]))
+
+
+def from_portable(array: np.ndarray, like: torch.Tensor, kind: str) -> torch.Tensor | None:
+    """Returns a portable array as the tensor that stands for it in the torch program.
+
+    Args:
+        array: in the portable layout.
+        like: the tensor that the program had in its place.
+        kind: of the call.
+
+    Returns:
+        None where no layout makes the array fit.
+    """
+    moved = is_channels_first(kind, like.shape, array.shape)
+    if moved is None:
+        return None
+    tensor = torch.from_numpy(np.array(array))
+    tensor = tensor.movedim(-1, 1) if moved else tensor
+    return tensor.to(device=like.device, dtype=like.dtype)

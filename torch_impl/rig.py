@@ -1,0 +1,368 @@
+"""Rig: a port on the test bench: built, its calls paired with Keras's layers, weights carried over.
+
+factory -> Port -> calls of one forward pass -> pairs -> weights carried over
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from parity.bundle import Bundle
+from parity.errors import InputError
+from parity.pairing import Pairing, pair_calls
+from torch_impl.calls import Call, first_tensor, recorded_calls
+from torch_impl.layouts import Variable, variables
+from torch_impl.portable import from_portable, to_portable
+from torch_impl.subject import build_subject
+from torch_impl.weights import assign, match, read
+
+# Kinds of layers whose samples are images or signals: channels first in torch.
+_SPATIAL = frozenset(
+    [
+        "conv",
+        "depthwise_conv",
+        "separable_conv",
+        "conv_transpose",
+        "max_pool",
+        "average_pool",
+        "global_max_pool",
+        "global_average_pool",
+        "zero_padding",
+        "cropping",
+        "upsampling",
+        "batch_norm",
+        "group_norm",
+    ]
+)
+
+
+@dataclass(frozen=True)
+class PairedLayer:
+    """A Keras node and the torch call that stands for it.
+
+    Attributes:
+        node: facts of the Keras node.
+        call: as it was in the pass that found the pairs.
+        variables: Keras's name of a weight -> its name in the module.
+        rows: order of the features that enter, after a flatten of channels first: the portable
+            position of each; None where both halves have the same order.
+        features: the same for what leaves it.
+    """
+
+    node: Mapping[str, Any]
+    call: Call
+    variables: Mapping[str, str]
+    rows: np.ndarray | None = None
+    features: np.ndarray | None = None
+
+
+class Rig:
+    """A port with Keras's weights.
+
+    Args:
+        factory: of the port.
+        seed: of the factory's random numbers.
+        bundle: what Keras computed.
+
+    Raises:
+        InputError: the factory or `layers` of the port cannot be used.
+    """
+
+    def __init__(self, factory: Callable[[], Any], seed: int, bundle: Bundle) -> None:
+        self.port = build_subject(factory, seed)
+        self.bundle = bundle
+        self.problems: list[str] = []  # of carrying weights
+        module = self.port.module
+        self._state = copy.deepcopy(module.state_dict())
+        self.calls, self.output = self._discovered()
+        self.nodes = [_node(call) for call in self.calls]
+        self.pairing = self._paired()
+        self.pairs = self._layers()
+        self.carry()
+
+    @property
+    def module(self) -> nn.Module:
+        """The network."""
+        return self.port.module
+
+    def arguments(self, purpose: str) -> tuple[Any, ...]:
+        """Returns the arguments of the module for a recorded batch."""
+        arrays: list[np.ndarray] = []
+        while (key := f"input/{purpose}/{len(arrays)}") in self.bundle:
+            arrays.append(self.bundle[key])
+        if self.port.feed is not None:
+            fed = self.port.feed(*arrays)
+            return fed if isinstance(fed, tuple) else (fed,)
+        return tuple(self._fed(array, number) for number, array in enumerate(arrays))
+
+    def target(self, purpose: str) -> Any:
+        """Returns the targets of a recorded batch as the loss takes them."""
+        array = self.bundle[f"target/{purpose}"]
+        if self.port.target is not None:
+            return self.port.target(array)
+        return torch.from_numpy(np.array(array))
+
+    def masks(self, mode: str) -> Callable[[int, torch.Tensor, float], torch.Tensor]:
+        """Returns what an active dropout does in a pass: Keras's mask, at the port's own rate.
+
+        Args:
+            mode: of the pass in the bundle: "train", "step1", ...; one without masks drops nothing.
+        """
+        dropouts = [n for n, call in enumerate(self.calls) if call.kind == "dropout"]
+        nodes = self.bundle.facts["nodes"]
+        names = {
+            dropouts.index(column): nodes[row]["name"]
+            for row, column in self.pairing.pairs
+            if column in dropouts
+        }
+
+        def dropped(number: int, x: torch.Tensor, rate: float) -> torch.Tensor:
+            key = f"mask/{mode}/{names.get(number)}"
+            if key not in self.bundle or rate >= 1:
+                return x
+            mask = from_portable(self.bundle[key], x, "dropout")
+            if mask is None:
+                return x
+            return torch.where(mask != 0, x * (1 / (1 - rate)), torch.zeros_like(x))
+
+        return dropped
+
+    def forward(self, mode: str, purpose: str, *, training: bool) -> tuple[list[Call], Any]:
+        """Calls the module; returns what it called, and its output."""
+        self.module.train(training)
+        with recorded_calls(self.module, self.masks(mode)) as calls:
+            output = first_tensor(self.module(*self.arguments(purpose)))
+        return calls, output
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Brings parameters and buffers back at the end of the block."""
+        before = copy.deepcopy(self.module.state_dict())
+        try:
+            yield
+        finally:
+            self.module.load_state_dict(before)
+
+    # --- weights ---------------------------------------------------------------------------------
+
+    def carry(self) -> None:
+        """Puts Keras's weights into the module: the port's own way, or by the table of layouts."""
+        weights = {name: self.bundle[f"weights/{name}"] for name in self.bundle.facts["weights"]}
+        if self.port.load is not None:
+            with torch.no_grad():
+                self.port.load(self.module, weights)
+            return
+        for pair in self.pairs:
+            if pair.call.module is None:
+                continue
+            arrays = {
+                local: self._to_module(pair, name, weights[name])
+                for name, local in pair.variables.items()
+            }
+            for local, array in arrays.items():
+                try:
+                    assign(pair.call.module, {local: array})
+                except ValueError as error:
+                    self.problems.append(f"{pair.node['name']}: {error}")
+
+    def weights(self) -> dict[str, np.ndarray]:
+        """Returns all weights that have a partner, by Keras's names, in the portable layout."""
+        return self._read(gradient=False)
+
+    def gradients(self) -> dict[str, np.ndarray]:
+        """Returns the gradients likewise."""
+        return self._read(gradient=True)
+
+    def set_gradients(self, gradients: Mapping[str, np.ndarray]) -> None:
+        """Sets the gradients of all parameters, those without a partner to zero."""
+        for parameter in self.module.parameters():
+            parameter.grad = torch.zeros_like(parameter)
+        for pair, name, variable in self.variables():
+            if name not in gradients:
+                continue
+            array = torch.from_numpy(self._to_module(pair, name, gradients[name]).copy())
+            parts = variable.to_torch(array)
+            for tensor in variable.tensors:
+                # Two biases for one of Keras: each has the gradient of the sum.
+                tensor.grad = parts[0].to(tensor).contiguous()
+
+    def variables(self) -> Iterator[tuple[PairedLayer, str, Variable]]:
+        """Yields (pair, Keras's name, variable of the module) for every weight with a partner."""
+        for pair in self.pairs:
+            if pair.call.module is None:
+                continue
+            by_name = {variable.name: variable for variable in variables(pair.call.module)}
+            for name, local in pair.variables.items():
+                yield pair, name, by_name[local]
+
+    def _read(self, gradient: bool) -> dict[str, np.ndarray]:
+        found = {}
+        for pair in self.pairs:
+            if pair.call.module is None:
+                continue
+            arrays = read(pair.call.module, gradient=gradient)
+            for name, local in pair.variables.items():
+                if local in arrays:
+                    found[name] = self.to_keras(pair, name, arrays[local])
+        return found
+
+    def _to_module(self, pair: PairedLayer, name: str, array: np.ndarray) -> np.ndarray:
+        order = _order(pair, name, array)
+        return array if order is None else array[order]
+
+    def to_keras(self, pair: PairedLayer, name: str, array: np.ndarray) -> np.ndarray:
+        """Puts the rows of a weight, or of what has its layout, into Keras's order."""
+        order = _order(pair, name, array)
+        return array if order is None else array[np.argsort(order)]
+
+    def portable(self, pair: PairedLayer, call: Call, tensor: torch.Tensor, key: str) -> np.ndarray:
+        """Returns an activation of a paired call, `key` its name in the bundle, as Keras has it."""
+        expected = self._shape(pair, key)
+        array = to_portable(tensor, call.kind, expected)
+        order = pair.rows if "/input/" in key else pair.features
+        if order is not None and array.ndim == 2 and array.shape[1] == len(order):
+            return array[:, np.argsort(order)]
+        return array
+
+    def native(
+        self, pair: PairedLayer, array: np.ndarray, like: torch.Tensor
+    ) -> torch.Tensor | None:
+        """The inverse, for inputs; None where the shape does not fit."""
+        if pair.rows is not None and array.ndim == 2 and array.shape[1] == len(pair.rows):
+            array = array[:, pair.rows]
+        return from_portable(array, like, pair.call.kind)
+
+    def _shape(self, pair: PairedLayer, key: str) -> Sequence[int]:
+        if "/input/" in key:
+            number = int(key.rpartition("/")[2])
+            shapes: list[list[int]] = pair.node["input_shapes"]
+            return shapes[number] if number < len(shapes) else []
+        shape: list[int] = pair.node["output_shape"]
+        return shape
+
+    # --- pairs -----------------------------------------------------------------------------------
+
+    def _discovered(self) -> tuple[list[Call], torch.Tensor]:
+        """The calls of one pass in train mode, in which no dropout drops anything."""
+        module = self.module
+        module.train()
+        identity: Any = lambda number, x, rate: x  # noqa: E731
+        try:
+            with torch.no_grad(), recorded_calls(module, identity) as calls:
+                output = first_tensor(module(*self.arguments("probe")))
+        except (RuntimeError, ValueError, TypeError, IndexError) as error:
+            shapes = [tuple(self.bundle["input/probe/0"].shape)]
+            raise InputError(
+                f"the torch module cannot take the batch that Keras took, of shape {shapes[0]} in "
+                f"Keras's layout ({type(error).__name__}: {error}); a Port with `feed` says how it "
+                "is fed"
+            ) from error
+        module.load_state_dict(self._state)
+        return calls, output
+
+    def _fed(self, array: np.ndarray, number: int) -> torch.Tensor:
+        tensor = torch.from_numpy(np.array(array))
+        if getattr(self.module, "channels_last", False) or tensor.ndim < 3:
+            return tensor
+        if tensor.ndim == 3:
+            shape = list(array.shape)
+            first = next(
+                (n for n in self.bundle.facts["nodes"] if shape in n["input_shapes"]), None
+            )
+            if first is None or first["kind"] not in _SPATIAL:
+                return tensor
+        return tensor.movedim(-1, 1)
+
+    def _paired(self) -> Pairing:
+        weights = self.bundle.facts["weights"]
+        keras = [
+            {**node, "weights": {name: weights[name]["shape"] for name in node["weights"]}}
+            for node in self.bundle.facts["nodes"]
+        ]
+        return pair_calls(keras, self.nodes, self.port.layers)
+
+    def _layers(self) -> list[PairedLayer]:
+        """The pairs, with the order of features behind a flatten of channels first."""
+        layers: list[PairedLayer] = []
+        order: np.ndarray | None = None
+        taken: set[str] = set()
+        for row, column in self.pairing.pairs:
+            node, call = self.bundle.facts["nodes"][row], self.calls[column]
+            rows = order
+            shapes = node["input_shapes"]
+            if node["kind"] in ("flatten", "reshape") and shapes and len(shapes[0]) > 2:
+                order = rows = None
+                if len(node["output_shape"]) == 2:
+                    order = _flatten_order(call, shapes[0])
+                layers.append(PairedLayer(node, call, {}, None, order))
+                continue
+            if node["kind"] == "dense" and order is not None:
+                order = None
+            if len(node["output_shape"]) != 2:
+                order = rows = None
+            names = [name for name in node["weights"] if name not in taken]
+            taken |= set(names)
+            layers.append(PairedLayer(node, call, _matched(names, call), rows, order))
+        return layers
+
+
+def _order(pair: PairedLayer, name: str, array: np.ndarray) -> np.ndarray | None:
+    """How the first axis of a weight is ordered in the module, if not as in Keras."""
+    is_kernel = name.endswith("kernel")
+    order = pair.rows if is_kernel or pair.features is not None else None
+    fits = order is not None and array.ndim >= 1 and array.shape[0] == len(order)
+    return order if fits else None
+
+
+def _matched(names: Sequence[str], call: Call) -> dict[str, str]:
+    """Keras's names of the weights of a layer -> names in the module, as far as they match."""
+    if call.module is None:
+        return {}
+    targets = [variable.name for variable in variables(call.module)]
+    local = {name.partition(".")[2]: name for name in names}
+    try:
+        found = match(list(local), targets, by_kind=True)
+    except ValueError:
+        return {}
+    return {local[short]: target for short, target in found.items()}
+
+
+def _flatten_order(call: Call, shape: Sequence[int]) -> np.ndarray | None:
+    """Where each feature of a flattened torch tensor stands in Keras's order; None if in place."""
+    x, y = call.inputs[0], call.output
+    channels_first = [shape[0], shape[-1], *shape[1:-1]]
+    if list(x.shape) != channels_first or y.ndim != 2:
+        return None
+    if not torch.equal(y, x.flatten(1)):
+        return None
+    positions = np.arange(int(np.prod(shape[1:]))).reshape(shape[1:])
+    order = np.moveaxis(positions, -1, 0).reshape(-1)
+    return None if (order == np.arange(len(order))).all() else order
+
+
+def _node(call: Call) -> dict[str, Any]:
+    weights: dict[str, list[int]] = {}
+    if call.module is not None:
+        try:
+            weights = {name: list(a.shape) for name, a in read(call.module).items()}
+        except ValueError:  # such as an LSTM of two layers
+            weights = {}
+    shape = list(call.output.shape)
+    shapes = [shape] if len(shape) < 3 else [shape, [shape[0], *shape[2:], shape[1]]]
+    return {
+        "name": call.name,
+        "kind": call.kind,
+        "where": call.where,
+        "weights": weights,
+        "output_shapes": shapes,
+        "rate": call.rate,
+        "is_active": call.is_active,
+    }
