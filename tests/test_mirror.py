@@ -18,6 +18,7 @@ ONLY_TORCH_FILES = {
     "native.py": "compiles C files, for speed",
     "seeds.py": "what keras.utils.set_random_seed fixes",
     "keras_config.py": "Keras reads its own configs",
+    "keras_config.py": "Keras reads its own configs",
     "layers.py": "Keras's layers by Keras's rules",
     "layouts.py": "how torch and Keras store the same variable",
     "initializers.py": "initialisers by Keras's rules, from a seed",

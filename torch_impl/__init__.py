@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from torch_impl.check import run_check
     from torch_impl.environment import configure, describe_environment
     from torch_impl.keras_config import from_keras_config
+    from torch_impl.keras_config import from_keras_config
     from torch_impl.models import build_model
     from torch_impl.probe import run_probe
     from torch_impl.seeds import KerasSeeds
@@ -30,6 +31,7 @@ __all__ = [
     "configure",
     "describe_environment",
     "fit",
+    "from_keras_config",
     "from_keras_config",
     "layers",
     "optim",
@@ -46,6 +48,7 @@ _HOMES = {
     "configure": "environment",
     "describe_environment": "environment",
     "fit": "train",
+    "from_keras_config": "keras_config",
     "from_keras_config": "keras_config",
     "run_check": "check",
     "run_probe": "probe",

@@ -28,8 +28,8 @@ class Variable:
             one, as the bias of an LSTM.
         to_keras: from these tensors to Keras's array.
         to_torch: from Keras's array to these tensors.
-        gradient: from the gradients of these tensors to that of Keras's variable; `to_keras` if
-            None.
+        gradient_of: of two tensors whose sum is the variable, the one whose gradient is its
+            gradient; both have the same.
         trainable: False for moving statistics.
     """
 
@@ -38,7 +38,7 @@ class Variable:
     attributes: tuple[str, ...]
     to_keras: Callable[[Tensors], torch.Tensor]
     to_torch: Callable[[torch.Tensor], Tensors]
-    gradient: Callable[[Tensors], torch.Tensor] | None = None
+    gradient_of: str | None = None
     trainable: bool = True
 
     @property
@@ -83,7 +83,7 @@ def _permuted(
         name,
         module,
         (attribute,),
-        lambda tensors: tensors[0].permute(*axes),
+        lambda tensors: tensors[0].permute(tuple(axes)),
         lambda array: (array.permute(back),),
         trainable=trainable,
     )
@@ -169,6 +169,12 @@ def _batch_normalization(module: nn.Module) -> list[Variable]:
     return _present(module, ("gamma", "weight"), ("beta", "bias"), *statistics)
 
 
+def _normalization(module: nn.Module) -> list[Variable]:
+    """Statistics that were given as arguments are no weights in Keras."""
+    names = ("mean", "variance", "count") if module.count is not None else ()
+    return _present(module, *((name, name) for name in names))
+
+
 def _affine(module: nn.Module) -> list[Variable]:
     return _present(module, ("gamma", "weight"), ("beta", "bias"))
 
@@ -183,6 +189,81 @@ def _stock_layer_normalization(module: nn.Module) -> list[Variable]:
         for keras_name, attribute in names
         if getattr(module, attribute, None) is not None
     ]
+
+
+def _halves(module: nn.Module, prefix: str, suffix: str, order: tuple[int, ...]) -> list[Variable]:
+    """Kernel, recurrent kernel and bias of one cell: (gates * units, in) <-> (in, gates * units).
+
+    Args:
+        module: holds torch's names, "weight_ih_l0", followed by the suffix.
+        prefix: of Keras's names.
+        suffix: "" or "_reverse".
+        order: of Keras's gates, in torch's.
+    """
+
+    def turned(rows: torch.Tensor, places: Sequence[int]) -> torch.Tensor:
+        gates = rows.chunk(len(order))
+        return torch.cat([gates[place] for place in places])
+
+    back = [order.index(gate) for gate in range(len(order))]
+    found = [
+        Variable(
+            f"{prefix}{name}",
+            module,
+            (f"{attribute}_l0{suffix}",),
+            lambda tensors: turned(tensors[0], order).T,
+            lambda array: (turned(array.T, back),),
+        )
+        for name, attribute in (("kernel", "weight_ih"), ("recurrent_kernel", "weight_hh"))
+    ]
+    biases = (f"bias_ih_l0{suffix}", f"bias_hh_l0{suffix}")
+    if not hasattr(module, biases[0]):
+        return found
+    if isinstance(module, nn.GRU) or getattr(module, "reset_after", False):
+        # Keras has both, as two rows.
+        bias = Variable(
+            f"{prefix}bias",
+            module,
+            biases,
+            lambda tensors: torch.stack([turned(row, order) for row in tensors]),
+            lambda array: tuple(turned(row, back) for row in array),
+        )
+    elif isinstance(module, layers.GRU):
+        bias = Variable(
+            f"{prefix}bias",
+            module,
+            biases[:1],
+            lambda tensors: turned(tensors[0], order),
+            lambda array: (turned(array, back),),
+        )
+    else:
+        bias = Variable(
+            f"{prefix}bias",
+            module,
+            biases,
+            lambda tensors: tensors[0] + tensors[1],
+            lambda array: (array, torch.zeros_like(array)),
+            gradient_of=biases[0],
+        )
+    return [*found, bias]
+
+
+_ORDERS = {"lstm": (0, 1, 2, 3), "gru": (1, 0, 2), "simple_rnn": (0,)}
+
+
+def _cell(kind: str) -> Row:
+    """One layer of one direction, or a stock module of both."""
+
+    def row(module: nn.Module) -> list[Variable]:
+        if getattr(module, "num_layers", 1) != 1 or getattr(module, "proj_size", 0):
+            raise ValueError(f"{module}: expected one layer without projection, as in Keras")
+        order, cell = _ORDERS[kind], f"{kind}_cell/"
+        if not getattr(module, "bidirectional", False):
+            return _halves(module, cell, "", order)
+        forward = _halves(module, f"forward_{kind}/{cell}", "", order)
+        return forward + _halves(module, f"backward_{kind}/{cell}", "_reverse", order)
+
+    return row
 
 
 def _embedding(module: nn.Module) -> list[Variable]:
@@ -202,6 +283,13 @@ LAYOUTS: dict[type[nn.Module], Row] = {
     layers.GroupNormalization: _affine,
     layers.RMSNormalization: lambda module: [_same(module, "scale", "weight")],
     layers.PReLU: lambda module: [_same(module, "alpha", "weight")],
+    layers.Normalization: _normalization,
+    layers.LSTM: _cell("lstm"),
+    layers.GRU: _cell("gru"),
+    layers.SimpleRNN: _cell("simple_rnn"),
+    nn.LSTM: _cell("lstm"),
+    nn.GRU: _cell("gru"),
+    nn.RNN: _cell("simple_rnn"),
     nn.Linear: _linear,
     nn.Conv1d: _stock_convolution,
     nn.Conv2d: _stock_convolution,

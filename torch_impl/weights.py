@@ -101,10 +101,9 @@ def read(module: nn.Module, *, gradient: bool = False) -> dict[str, np.ndarray]:
         return {v.name: _to_array(v.to_keras(v.tensors)) for v in variables(module)}
     arrays = {}
     for variable in variables(module):
-        gradients = [tensor.grad for tensor in variable.tensors]
-        if variable.trainable and not any(value is None for value in gradients):
-            turn = variable.gradient or variable.to_keras
-            arrays[variable.name] = _to_array(turn(tuple(gradients)))  # type: ignore[arg-type]
+        gradients = _gradients(variable)
+        if gradients is not None:
+            arrays[variable.name] = _to_array(gradients)
     return arrays
 
 
@@ -148,6 +147,16 @@ def _candidates(path: str, targets: Sequence[str], by_kind: bool) -> list[str]:
     if shorter or not by_kind:
         return shorter
     return [target for target in targets if _kind(target) == _kind(path)]
+
+
+def _gradients(variable: Variable) -> torch.Tensor | None:
+    """That of a Keras variable; None where one of its tensors has none."""
+    if not variable.trainable:
+        return None
+    if variable.gradient_of is not None:
+        return getattr(variable.module, variable.gradient_of).grad
+    found = [tensor.grad for tensor in variable.tensors if tensor.grad is not None]
+    return variable.to_keras(tuple(found)) if len(found) == len(variable.tensors) else None
 
 
 def _legal(name: str) -> str:

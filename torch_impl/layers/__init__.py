@@ -8,6 +8,7 @@ A Dense layer is torch.nn.Linear, which takes the last axis too.
 
 from torch_impl.layers import activations
 from torch_impl.layers.activation_layers import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
+from torch_impl.layers.bidirectional import Bidirectional
 from torch_impl.layers.convolution import Conv1D, Conv2D, Conv3D
 from torch_impl.layers.depthwise import (
     DepthwiseConv1D,
@@ -15,13 +16,23 @@ from torch_impl.layers.depthwise import (
     SeparableConv1D,
     SeparableConv2D,
 )
-from torch_impl.layers.dropout import Dropout
+from torch_impl.layers.dropout import AlphaDropout, Dropout, SpatialDropout
 from torch_impl.layers.initial import glorot_uniform, initialise, initialise_independently
 from torch_impl.layers.layer_normalization import (
     GroupNormalization,
     LayerNormalization,
     RMSNormalization,
     UnitNormalization,
+)
+from torch_impl.layers.merging import (
+    Add,
+    Average,
+    Concatenate,
+    Dot,
+    Maximum,
+    Minimum,
+    Multiply,
+    Subtract,
 )
 from torch_impl.layers.normalization import BatchNormalization
 from torch_impl.layers.pooling import (
@@ -34,25 +45,38 @@ from torch_impl.layers.pooling import (
     MaxPooling2D,
     MaxPooling3D,
 )
-from torch_impl.layers.reshaping import Flatten
+from torch_impl.layers.recurrent import GRU, LSTM, SimpleRNN
+from torch_impl.layers.reshaping import Flatten, Permute, RepeatVector, Reshape
+from torch_impl.layers.resizing import Cropping, UpSampling, ZeroPadding
+from torch_impl.layers.scaling import Embedding, Normalization, Rescaling
 from torch_impl.layers.transposed import Conv1DTranspose, Conv2DTranspose, Conv3DTranspose
 
 __all__ = [
     "ELU",
+    "GRU",
+    "LSTM",
     "Activation",
+    "Add",
+    "AlphaDropout",
+    "Average",
     "AveragePooling1D",
     "AveragePooling2D",
     "AveragePooling3D",
     "BatchNormalization",
+    "Bidirectional",
+    "Concatenate",
     "Conv1D",
     "Conv1DTranspose",
     "Conv2D",
     "Conv2DTranspose",
     "Conv3D",
     "Conv3DTranspose",
+    "Cropping",
     "DepthwiseConv1D",
     "DepthwiseConv2D",
+    "Dot",
     "Dropout",
+    "Embedding",
     "Flatten",
     "GlobalAveragePooling",
     "GlobalMaxPooling",
@@ -62,13 +86,26 @@ __all__ = [
     "MaxPooling1D",
     "MaxPooling2D",
     "MaxPooling3D",
+    "Maximum",
+    "Minimum",
+    "Multiply",
+    "Normalization",
     "PReLU",
+    "Permute",
     "RMSNormalization",
     "ReLU",
+    "RepeatVector",
+    "Rescaling",
+    "Reshape",
     "SeparableConv1D",
     "SeparableConv2D",
+    "SimpleRNN",
     "Softmax",
+    "SpatialDropout",
+    "Subtract",
     "UnitNormalization",
+    "UpSampling",
+    "ZeroPadding",
     "activations",
     "glorot_uniform",
     "initialise",

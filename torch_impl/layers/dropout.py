@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 
-from torch_impl.philox import stateless_keep
+from torch_impl.philox import stateless_keep, stateless_uniform
 
 
 class Dropout(nn.Module):
@@ -22,15 +24,27 @@ class Dropout(nn.Module):
     Args:
         rate: fraction to drop, in [0, 1).
         seed: of the layer; `initialise` sets it from the program's seed.
+        noise_shape: of the mask, in Keras's layout; along an axis of length 1 all are dropped
+            together, None stands for the length of x.
     """
 
-    def __init__(self, rate: float, seed: int = 0) -> None:
+    def __init__(
+        self, rate: float, seed: int = 0, noise_shape: Sequence[int | None] | None = None
+    ) -> None:
         super().__init__()
         if not 0 <= rate < 1:
             raise ValueError(f"rate={rate!r}: expected a number in [0, 1)")
         self.rate = rate
         self.seed = seed
+        self.noise_shape = noise_shape
         self.num_calls = 0
+
+    def _mask_shape(self, shape: torch.Size) -> Sequence[int]:
+        """Of the mask, for an input of this shape in Keras's layout."""
+        if self.noise_shape is None:
+            return shape
+        lengths = zip(self.noise_shape, shape, strict=True)
+        return [size if length is None else length for length, size in lengths]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Drops in train mode, passes through in eval mode; x is (N, C, H, W) or (N, C)."""
@@ -38,7 +52,7 @@ class Dropout(nn.Module):
             return x
         channels_last = x.movedim(1, -1)  # (2)
         keep = stateless_keep(
-            channels_last.shape,
+            self._mask_shape(channels_last.shape),
             self.rate,
             seed=(self.seed, self.num_calls),
             dtype=x.dtype,
@@ -60,3 +74,61 @@ class Dropout(nn.Module):
     def extra_repr(self) -> str:
         """Shown in the module's repr."""
         return f"rate={self.rate}, seed={self.seed}"
+
+
+class SpatialDropout(Dropout):
+    """Drops whole channels of (N, C, ...), by the mask that Keras draws.
+
+    Differs from torch.nn.Dropout2d in:
+    1. 1. to 3. of `Dropout`;
+    2. any number of spatial axes.
+
+    Source: keras 3.15 `layers/regularization/spatial_dropout.py`.
+    """
+
+    def __init__(self, rate: float, seed: int = 0) -> None:
+        super().__init__(rate, seed)
+
+    def _mask_shape(self, shape: torch.Size) -> Sequence[int]:
+        return [shape[0], *[1] * (len(shape) - 2), shape[-1]]
+
+
+class AlphaDropout(Dropout):
+    """Dropout that keeps mean and variance of what passed a selu (Klambauer et al. 2017).
+
+    Differs from torch.nn.AlphaDropout in:
+    1. 1. to 3. of `Dropout`;
+    2. the random numbers are of float32, in float64 runs too unless Keras's floatx is float64.
+
+    Source: keras 3.15 `layers/regularization/alpha_dropout.py`.
+
+    Args:
+        rate: fraction to drop, in [0, 1).
+        seed: of the layer.
+        noise_shape: as that of `Dropout`.
+        random_dtype: of the random numbers: Keras's floatx.
+    """
+
+    def __init__(
+        self,
+        rate: float,
+        seed: int = 0,
+        noise_shape: Sequence[int | None] | None = None,
+        random_dtype: torch.dtype = torch.float32,
+    ) -> None:
+        super().__init__(rate, seed, noise_shape)
+        self.random_dtype = random_dtype
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Drops in train mode, passes through in eval mode; x is (N, C, ...)."""
+        if not self.training or self.rate == 0:
+            return x
+        channels_last = x.movedim(1, -1)
+        shape, seed = self._mask_shape(channels_last.shape), (self.seed, self.num_calls)
+        drawn = stateless_uniform(shape, seed=seed, dtype=self.random_dtype, device=x.device)  # (2)
+        keep = drawn >= self.rate
+        self.num_calls += 1
+        least = -1.6732632423543772 * 1.0507009873554805
+        scale = ((1 - self.rate) * (1 + self.rate * least**2)) ** -0.5
+        kept = torch.where(keep, channels_last, least)
+        return (scale * kept - scale * least * self.rate).movedim(-1, 1)

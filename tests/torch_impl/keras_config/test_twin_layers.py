@@ -1,0 +1,212 @@
+"""The twin of every Keras layer, in a model of one: outputs, gradients, weights after steps."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import torch
+from keras import layers as L
+
+from torch_impl.keras_config import from_keras_config
+from torch_impl.keras_config.builders import BUILDERS
+from torch_impl.weights import read
+
+BAR = 1e-12  # relative to the greatest entry
+IMAGES, SEQUENCES, VOLUMES, FEATURES = (6, 5, 4), (7, 4), (4, 5, 3, 2), (6,)
+
+# Of each class of layers, its input and what makes it.
+CASES = {
+    "Dense": (IMAGES, lambda: L.Dense(3, activation="gelu")),
+    "Dense_features": (FEATURES, lambda: L.Dense(3, use_bias=False)),
+    "Dense_layer_as_activation": (FEATURES, lambda: L.Dense(3, activation=L.LeakyReLU(0.1))),
+    "Activation": (SEQUENCES, lambda: L.Activation("softmax")),
+    "Identity": (SEQUENCES, lambda: L.Identity()),
+    "Flatten": (IMAGES, lambda: L.Flatten()),
+    "Embedding": (FEATURES, lambda: L.Embedding(9, 3)),
+    "Conv1D": (SEQUENCES, lambda: L.Conv1D(3, 2, padding="causal", activation="relu")),
+    "Conv2D": (IMAGES, lambda: L.Conv2D(3, (2, 3), strides=2, padding="same", activation="tanh")),
+    "Conv3D": (VOLUMES, lambda: L.Conv3D(3, 2, padding="same")),
+    "Conv1DTranspose": (SEQUENCES, lambda: L.Conv1DTranspose(3, 3, strides=2, padding="same")),
+    "Conv2DTranspose": (IMAGES, lambda: L.Conv2DTranspose(3, 2, output_padding=0)),
+    "Conv3DTranspose": (VOLUMES, lambda: L.Conv3DTranspose(3, 2, use_bias=False)),
+    "DepthwiseConv1D": (SEQUENCES, lambda: L.DepthwiseConv1D(2, depth_multiplier=2)),
+    "DepthwiseConv2D": (IMAGES, lambda: L.DepthwiseConv2D(3, strides=2, padding="same")),
+    "SeparableConv1D": (SEQUENCES, lambda: L.SeparableConv1D(3, 2, activation="silu")),
+    "SeparableConv2D": (IMAGES, lambda: L.SeparableConv2D(3, 2, depth_multiplier=2)),
+    "MaxPooling1D": (SEQUENCES, lambda: L.MaxPooling1D(2, padding="same")),
+    "MaxPooling2D": (IMAGES, lambda: L.MaxPooling2D((3, 2), strides=2, padding="same")),
+    "AveragePooling1D": (SEQUENCES, lambda: L.AveragePooling1D(2)),
+    "AveragePooling2D": (IMAGES, lambda: L.AveragePooling2D(2, padding="same")),
+    "GlobalMaxPooling1D": (SEQUENCES, lambda: L.GlobalMaxPooling1D()),
+    "GlobalMaxPooling2D": (IMAGES, lambda: L.GlobalMaxPooling2D(keepdims=True)),
+    "GlobalMaxPooling3D": (VOLUMES, lambda: L.GlobalMaxPooling3D()),
+    "GlobalAveragePooling1D": (SEQUENCES, lambda: L.GlobalAveragePooling1D(keepdims=True)),
+    "GlobalAveragePooling2D": (IMAGES, lambda: L.GlobalAveragePooling2D()),
+    "GlobalAveragePooling3D": (VOLUMES, lambda: L.GlobalAveragePooling3D()),
+    "BatchNormalization": (IMAGES, lambda: L.BatchNormalization(momentum=0.8)),
+    "BatchNormalization_axis": (IMAGES, lambda: L.BatchNormalization(axis=1, scale=False)),
+    "BatchNormalization_frozen": (IMAGES, lambda: L.BatchNormalization(trainable=False)),
+    "LayerNormalization": (IMAGES, lambda: L.LayerNormalization()),
+    "LayerNormalization_axes": (IMAGES, lambda: L.LayerNormalization(axis=[1, 3])),
+    "RMSNormalization": (SEQUENCES, lambda: L.RMSNormalization()),
+    "GroupNormalization": (IMAGES, lambda: L.GroupNormalization(2)),
+    "UnitNormalization": (IMAGES, lambda: L.UnitNormalization(axis=[1, 2])),
+    "Normalization": (IMAGES, lambda: L.Normalization()),
+    "Normalization_given": (
+        IMAGES,
+        lambda: L.Normalization(mean=[0.5, 1, 1.5, 2], variance=[1, 2, 3, 4]),
+    ),
+    "Normalization_inverted": (IMAGES, lambda: L.Normalization(axis=(1, -1), invert=True)),
+    "Rescaling": (IMAGES, lambda: L.Rescaling(1 / 127.5, offset=-1)),
+    "Rescaling_channels": (IMAGES, lambda: L.Rescaling([0.1, 0.2, 0.3, 0.4])),
+    "PReLU": (IMAGES, lambda: L.PReLU(shared_axes=[1, 2])),
+    "ReLU": (IMAGES, lambda: L.ReLU(max_value=1.0, threshold=0.1, negative_slope=0.2)),
+    "LeakyReLU": (IMAGES, lambda: L.LeakyReLU()),
+    "ELU": (IMAGES, lambda: L.ELU()),
+    "Softmax": (IMAGES, lambda: L.Softmax(axis=1)),
+    "Dropout": (IMAGES, lambda: L.Dropout(0.4, seed=7)),
+    "Dropout_noise_shape": (IMAGES, lambda: L.Dropout(0.4, noise_shape=(None, 1, 5, 1), seed=7)),
+    "AlphaDropout": (SEQUENCES, lambda: L.AlphaDropout(0.4, seed=7)),
+    "SpatialDropout1D": (SEQUENCES, lambda: L.SpatialDropout1D(0.4, seed=7)),
+    "SpatialDropout2D": (IMAGES, lambda: L.SpatialDropout2D(0.4, seed=7)),
+    "SpatialDropout3D": (VOLUMES, lambda: L.SpatialDropout3D(0.4, seed=7)),
+    "Reshape": (IMAGES, lambda: L.Reshape((-1, 3, 8))),
+    "Permute": (IMAGES, lambda: L.Permute((3, 1, 2))),
+    "RepeatVector": (FEATURES, lambda: L.RepeatVector(3)),
+    "ZeroPadding1D": (SEQUENCES, lambda: L.ZeroPadding1D((1, 2))),
+    "ZeroPadding2D": (IMAGES, lambda: L.ZeroPadding2D(((1, 2), (0, 3)))),
+    "ZeroPadding3D": (VOLUMES, lambda: L.ZeroPadding3D((1, 2, 3))),
+    "Cropping1D": (SEQUENCES, lambda: L.Cropping1D((2, 0))),
+    "Cropping2D": (IMAGES, lambda: L.Cropping2D(((1, 2), (0, 3)))),
+    "Cropping3D": (VOLUMES, lambda: L.Cropping3D(((1, 0), (2, 1), (0, 1)))),
+    "UpSampling1D": (SEQUENCES, lambda: L.UpSampling1D(3)),
+    "UpSampling2D": (IMAGES, lambda: L.UpSampling2D((2, 3))),
+    "UpSampling3D": (VOLUMES, lambda: L.UpSampling3D((1, 2, 3))),
+    "LSTM": (SEQUENCES, lambda: L.LSTM(3, return_sequences=True)),
+    "GRU": (SEQUENCES, lambda: L.GRU(3, go_backwards=True, activation="relu")),
+    "SimpleRNN": (SEQUENCES, lambda: L.SimpleRNN(3, return_state=True)),
+    "Bidirectional": (SEQUENCES, lambda: L.Bidirectional(L.LSTM(3, return_sequences=True))),
+    "Bidirectional_GRU": (SEQUENCES, lambda: L.Bidirectional(L.GRU(3), merge_mode="ave")),
+    "TimeDistributed": (IMAGES, lambda: L.TimeDistributed(L.Conv1D(3, 2, activation="relu"))),
+}
+# Of two inputs of one shape; made by the test of merging layers below.
+MERGING = {
+    "Add": {},
+    "Subtract": {},
+    "Multiply": {},
+    "Average": {},
+    "Maximum": {},
+    "Minimum": {},
+    "Concatenate": {"axis": 1},
+    "Dot": {"axes": -1, "normalize": True},
+}
+# TensorFlow has these in float32 only; tests/torch_impl/layers/test_pooling.py compares them.
+FLOAT32_ONLY = {"MaxPooling3D", "AveragePooling3D"}
+
+
+def test_every_builder_has_a_case():
+    assert {name.partition("_")[0] for name in CASES} | MERGING.keys() | FLOAT32_ONLY == (
+        BUILDERS.keys()
+    )
+
+
+@pytest.fixture(autouse=True)
+def _float64():
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+
+
+def values(shape, seed):
+    return np.random.default_rng(seed).normal(size=shape)
+
+
+def fill_weights(model):
+    for number, weight in enumerate(model.weights):
+        array = values(weight.shape, 50 + number)
+        positive = weight.name in ("moving_variance", "variance")
+        weight.assign(np.abs(array) * 1e-2 + 1e-3 if positive else array)
+    for layer in model.layers:
+        if isinstance(layer, L.Normalization):
+            layer.finalize_state()  # Keras computes with a copy of the weights
+
+
+def flat(outputs):
+    return list(outputs) if isinstance(outputs, list | tuple) else [outputs]
+
+
+def difference(ours, theirs):
+    assert ours.shape == theirs.shape
+    return np.max(np.abs(ours - theirs)) / max(np.max(np.abs(theirs)), 1e-300)
+
+
+def step(model, twin, arrays, training, rate=0.05):
+    """Outputs and gradients of both; one plain step of all weights. Returns the differences."""
+    constants = [tf.constant(array) for array in arrays]
+    with tf.GradientTape() as tape:
+        tape.watch(constants)
+        given = constants if len(constants) > 1 else constants[0]
+        theirs = flat(model(given, training=training))
+        upstream = [values(output.shape, 80 + n) for n, output in enumerate(theirs)]
+        total = sum(tf.reduce_sum(t * u) for t, u in zip(theirs, upstream, strict=True))
+    weights = model.trainable_weights
+    gradients = tape.gradient(total, [constants, [w.value for w in weights]])
+    tensors = [torch.tensor(array) for array in arrays]
+    for tensor in tensors:
+        tensor.requires_grad_(tensor.is_floating_point())
+    twin.train(training).zero_grad()
+    ours = flat(twin(tensors))
+    total = sum((o * torch.tensor(u)).sum() for o, u in zip(ours, upstream, strict=True))
+    if total.requires_grad:
+        total.backward()
+    found = {
+        f"output {n}": difference(o.detach().numpy(), t.numpy())
+        for n, (o, t) in enumerate(zip(ours, theirs, strict=True))
+    }
+    for n, (tensor, gradient) in enumerate(zip(tensors, gradients[0], strict=True)):
+        if gradient is not None:
+            found[f"input gradient {n}"] = difference(tensor.grad.numpy(), gradient.numpy())
+    own = list(read(twin, gradient=True).values())
+    for weight, mine, gradient in zip(weights, own, gradients[1], strict=True):
+        dense = tf.convert_to_tensor(gradient).numpy()
+        found[f"gradient of {weight.path}"] = difference(mine, dense)
+        weight.assign(weight.numpy() - rate * dense)
+    with torch.no_grad():
+        for parameter in twin.parameters():
+            if parameter.requires_grad and parameter.grad is not None:
+                parameter.sub_(rate * parameter.grad)
+    return found
+
+
+def assert_twin(model, shapes, make=values):
+    """In both modes, for batches of 1 and 3: what `step` compares, and all weights at the end."""
+    fill_weights(model)
+    twin = from_keras_config(model.to_json())
+    paths = {weight.path: weight.numpy() for weight in model.weights}
+    twin.load_keras_weights(paths if len(paths) == len(model.weights) else model.get_weights())
+    found = {}
+    for number, (batch, training) in enumerate([(1, False), (3, True), (1, True), (3, False)]):
+        arrays = [make((batch, *s), number + 10 * n) for n, s in enumerate(shapes)]
+        for name, value in step(model, twin, arrays, training).items():
+            found[f"{name}, batch {batch}, {training=}"] = value
+    for (name, mine), weight in zip(twin.keras_weights().items(), model.weights, strict=True):
+        assert weight.path.endswith(name) or name.endswith(weight.path)
+        found[f"{name} after the steps"] = difference(mine, weight.numpy())
+    assert not {name: value for name, value in found.items() if not value <= BAR}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_twin_of_a_layer_is_the_layer(name):
+    shape, make = CASES[name]
+    layer = make()
+    integers = isinstance(layer, L.Embedding)
+    inputs = L.Input(shape, dtype="int64" if integers else "float64")
+    model = keras.Model(inputs, layer(inputs))
+    given = (lambda s, seed: np.random.default_rng(seed).integers(0, 9, s)) if integers else values
+    assert_twin(model, [shape], given)
+
+
+@pytest.mark.parametrize("name", MERGING)
+def test_the_twin_of_a_merging_layer_is_the_layer(name):
+    first, second = L.Input(IMAGES), L.Input(IMAGES)
+    model = keras.Model([first, second], getattr(L, name)(**MERGING[name])([first, second]))
+    assert_twin(model, [IMAGES, IMAGES])

@@ -1,0 +1,209 @@
+"""KerasModel: runs the layers of a Keras model in torch, and takes its weights by Keras's names."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from torch_impl.keras_config.builders import build_layer, dtype_of
+from torch_impl.keras_config.graph import Config, Tensor, fill, name_of, read_graph, tensors_of
+from torch_impl.keras_config.operations import Operation
+from torch_impl.layouts import variables
+from torch_impl.weights import get_weights, match, set_weights
+
+
+def from_keras_config(config: Config | str) -> KerasModel:
+    """Returns the torch twin of a Sequential or functional Keras model.
+
+    Args:
+        config: `model.get_config()`, or `model.to_json()` as text or read.
+
+    Returns:
+        A module with weights of torch's own start; see `KerasModel.load_keras_weights`.
+
+    Raises:
+        ValueError: a layer, an operation or a setting is unknown.
+    """
+    read: Any = json.loads(config) if isinstance(config, str) else config
+    return KerasModel(read["config"] if "class_name" in read else read)
+
+
+class KerasModel(nn.Module):
+    """A Keras model in torch, layer by layer.
+
+    Tensors have Keras's layout, (N, H, W, C), at its ends and between its layers. A layer is a
+    child module by Keras's name, made legal for torch by `legal_name`; called twice, it is one
+    module that is run twice. In eval mode it computes what Keras computes with training=False, in
+    train mode with training=True: Dropout draws Keras's masks if its config has a seed, from the
+    first call on, and BatchNormalization moves its statistics.
+
+    Args:
+        config: `model.get_config()` of a Sequential or functional model.
+    """
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.keras_names: dict[str, str] = {}
+        self.graph = read_graph(config)
+        self._dtypes: dict[str, torch.dtype] = {}
+        for layer in config["layers"]:
+            name = layer.get("name") or name_of(layer)
+            if layer["class_name"] == "InputLayer":
+                self._dtypes[name] = getattr(torch, layer["config"]["dtype"])
+            else:
+                if not _is_free(layer):
+                    self._dtypes[name] = dtype_of(layer["config"])
+                self.keras_names[legal_name(name)] = name
+                self.add_module(legal_name(name), _build(layer))
+        self._last_use = self._find_last_uses()
+
+    def _find_last_uses(self) -> list[list[tuple[str, int]]]:
+        """For each call, the results that nobody needs after it."""
+        ends: list[Tensor] = []
+        fill(self.graph.outputs, ends.append)
+        needed = {(tensor.layer, tensor.call) for tensor in ends}
+        uses: list[list[tuple[str, int]]] = []
+        for call in reversed(self.graph.calls):
+            last = {(tensor.layer, tensor.call) for tensor in tensors_of(call)} - needed
+            needed |= last
+            uses.append(sorted(last))
+        return uses[::-1]
+
+    def forward(self, *inputs: Any) -> Any:
+        """Returns the outputs, in the structure that Keras returns.
+
+        Args:
+            *inputs: one tensor for each input, or one list or dict of them, as Keras takes it.
+
+        Raises:
+            ValueError: there are more or fewer inputs than the model has.
+        """
+        results: dict[tuple[str, int], list[Any]] = {}
+        for place, value in zip(*self._pair(inputs), strict=True):
+            results[place.layer, place.call] = [value.to(self._dtypes[place.layer])]
+
+        def look_up(value: Any) -> Any:
+            if not isinstance(value, Tensor):
+                return value
+            return results[value.layer, value.call][value.index]
+
+        for call, last in zip(self.graph.calls, self._last_use, strict=True):
+            layer = self.get_submodule(legal_name(call.layer))
+            given = fill([call.arguments, call.options], look_up)
+            dtype = self._dtypes.get(call.layer)
+            arguments, options = given if dtype is None else fill(given, _cast_to(dtype))
+            # The mode of the module says whether it trains, as in Keras the model's call does.
+            options.pop("training", None)
+            if any(mask is not None for mask in _flat(options.pop("mask", None))):
+                raise ValueError(f"mask of {call.layer!r}: expected none")
+            results[call.layer, call.number] = _flat(layer(*arguments, **options))
+            for key in last:
+                del results[key]
+        return fill(self.graph.outputs, look_up)
+
+    def _pair(self, inputs: tuple[Any, ...]) -> tuple[list[Tensor], list[torch.Tensor]]:
+        """The places of the inputs and their values, in one order."""
+        given: Any = inputs[0] if len(inputs) == 1 else list(inputs)
+        places: Any = self.graph.inputs
+        if isinstance(given, Mapping):
+            named = places if isinstance(places, Mapping) else {p.layer: p for p in _flat(places)}
+            if given.keys() != named.keys():
+                raise ValueError(f"inputs {sorted(given)}: expected {sorted(named)}")
+            return list(named.values()), [given[name] for name in named]
+        flat = list(places.values()) if isinstance(places, Mapping) else _flat(places)
+        values = _flat(given)
+        if len(values) != len(flat):
+            raise ValueError(f"{len(values)} inputs: expected {len(flat)}")
+        return flat, values
+
+    def load_keras_weights(self, weights: Mapping[str, np.ndarray] | Sequence[np.ndarray]) -> None:
+        """Sets all weights.
+
+        Args:
+            weights: by Keras's paths, {w.path: w.numpy() for w in model.weights}, in which "." may
+                stand for "/" and models around a layer may be missing; or a list in Keras's order,
+                `model.get_weights()`. The state of seeds is not a weight.
+
+        Raises:
+            ValueError: a weight is missing, unknown or of another shape.
+        """
+        names = [variable.name for variable in variables(self)]
+        if not isinstance(weights, Mapping):
+            if len(weights) != len(names):
+                raise ValueError(f"{len(weights)} weights: expected {len(names)}")
+            weights = dict(zip(names, weights, strict=True))
+        given = {n: a for n, a in weights.items() if not n.endswith("seed_generator_state")}
+        legal = {name: _legal_path(name) for name in given}
+        found = match(list(legal.values()), names)
+        unknown = sorted(name for name, path in legal.items() if path not in found)
+        missing = sorted(set(names) - set(found.values()))
+        if unknown or missing:
+            raise ValueError(f"weights {unknown} are unknown, and {missing} are missing")
+        portable = {found[path].replace("/", "."): given[name] for name, path in legal.items()}
+        set_weights(self, portable)
+
+    def keras_weights(self) -> dict[str, np.ndarray]:
+        """Returns all weights by Keras's paths below the model, in Keras's layout."""
+        names = [variable.name for variable in variables(self)]
+        return dict(zip(map(self.keras_path, names), get_weights(self).values(), strict=True))
+
+    def keras_path(self, path: str) -> str:
+        """Returns Keras's path of a weight of this module."""
+        name, _, rest = path.partition("/")
+        child = self.get_submodule(name)
+        inner = child.keras_path(rest) if isinstance(child, KerasModel) else rest
+        return f"{self.keras_names[name]}/{inner}"
+
+
+def legal_name(name: str) -> str:
+    """Returns Keras's name of a layer as torch allows it.
+
+    "." becomes "_", and a name that every module has already, as "forward", gets "_" at its end.
+    """
+    name = name.replace(".", "_")
+    return f"{name}_" if name in _TAKEN else name
+
+
+_TAKEN = set(dir(nn.Module())) | set(dir(KerasModel)) | {"graph", "keras_names"}
+
+
+def _legal_path(path: str) -> str:
+    parts = path.split("/" if "/" in path else ".")
+    return "/".join([*map(legal_name, parts[:-1]), parts[-1]])
+
+
+def _is_free(layer: Config) -> bool:
+    """Whether it is a model or an operation, which have no dtype of their own."""
+    return "layers" in layer["config"] or ".ops" in (layer.get("module") or "")
+
+
+def _cast_to(dtype: torch.dtype) -> Callable[[Any], Any]:
+    """Keras's layers cast what is given to them to the dtype of their policy."""
+
+    def cast(value: Any) -> Any:
+        floats = isinstance(value, torch.Tensor) and value.is_floating_point()
+        return value.to(dtype) if floats else value
+
+    return cast
+
+
+def _build(layer: Config) -> nn.Module:
+    """A layer, an operation or a model inside of the model."""
+    if "layers" in layer["config"]:
+        return KerasModel(layer["config"])
+    if _is_free(layer):
+        settings = {key: v for key, v in layer["config"].items() if key not in ("name", "dtype")}
+        return Operation(layer["class_name"], **settings)
+    return build_layer(layer)
+
+
+def _flat(value: Any) -> Any:
+    """Outputs of a layer as a list in Keras's order, or its one output."""
+    if isinstance(value, Mapping):
+        return [value[key] for key in sorted(value)]
+    return list(value) if isinstance(value, list | tuple) else [value]

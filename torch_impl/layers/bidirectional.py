@@ -1,0 +1,88 @@
+"""Two recurrent layers over one sequence, in both directions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from torch_impl.layers.recurrent import Recurrent, States
+
+MERGE_MODES = ("concat", "sum", "mul", "ave", None)
+
+
+class Bidirectional(nn.Module):
+    """Two recurrent layers over one sequence, of which one walks backwards.
+
+    Differs from a bidirectional torch.nn.LSTM in:
+    1. without return_sequences the output of the backward layer is that of its own last step, the
+       first of the sequence; torch's `output[:, -1]` has its first one;
+    2. `merge_mode` says what becomes of the two outputs.
+
+    The two are children by the names that Keras gives them.
+
+    Source: keras 3.15 `layers/rnn/bidirectional.py`.
+
+    Args:
+        layer: walks forward.
+        backward_layer: walks backwards, with the same return_sequences and return_state.
+        merge_mode: 'concat', 'sum', 'mul', 'ave', or None for both outputs.
+        names: of the two children.
+
+    Raises:
+        ValueError: the two do not fit, or the mode is none of these.
+    """
+
+    def __init__(
+        self,
+        layer: Recurrent,
+        backward_layer: Recurrent,
+        merge_mode: str | None = "concat",
+        names: tuple[str, str] | None = None,
+    ) -> None:
+        super().__init__()
+        if merge_mode not in MERGE_MODES:
+            raise ValueError(f"merge_mode={merge_mode!r}: expected one of {MERGE_MODES}")
+        if layer.go_backwards == backward_layer.go_backwards:
+            raise ValueError("both layers walk in one direction: expected one to go_backwards")
+        for setting in ("return_sequences", "return_state"):
+            if getattr(layer, setting) != getattr(backward_layer, setting):
+                raise ValueError(f"{setting} of the two layers differs: expected the same")
+        kind = type(layer).__name__.lower().replace("simplernn", "simple_rnn")
+        self.names = names or (f"forward_{kind}", f"backward_{kind}")
+        for name, part in zip(self.names, (layer, backward_layer), strict=True):
+            self.add_module(name, part)
+        self.merge_mode = merge_mode
+        self.return_sequences, self.return_state = layer.return_sequences, layer.return_state
+
+    def forward(
+        self, x: torch.Tensor, initial_state: list[torch.Tensor] | None = None
+    ) -> torch.Tensor | States:
+        """Returns the merged outputs of x, (N, T, C), then all states if they are returned."""
+        halves: list[Any] = [None, None]
+        if initial_state is not None:
+            middle = len(initial_state) // 2
+            halves = [initial_state[:middle], initial_state[middle:]]
+        outputs: list[torch.Tensor] = []
+        states: list[torch.Tensor] = []
+        for name, half in zip(self.names, halves, strict=True):
+            found = self.get_submodule(name)(x, half)
+            output, *rest = found if self.return_state else (found,)
+            outputs.append(output)
+            states += rest
+        if self.return_sequences:
+            outputs[1] = outputs[1].flip(1)  # (1)
+        merged = self._merge(*outputs)  # (2)
+        if self.merge_mode is None or self.return_state:
+            return (*merged, *states) if self.merge_mode is None else (merged, *states)
+        return merged
+
+    def _merge(self, first: torch.Tensor, second: torch.Tensor) -> Any:
+        if self.merge_mode == "concat":
+            return torch.cat([first, second], dim=-1)
+        if self.merge_mode == "mul":
+            return first * second
+        if self.merge_mode is None:
+            return first, second
+        return (first + second) / (2 if self.merge_mode == "ave" else 1)

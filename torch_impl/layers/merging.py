@@ -1,0 +1,151 @@
+"""Layers of several inputs, given as one list."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import nn
+
+
+class _Merging(nn.Module):
+    """Takes the inputs one after the other into the result of those before.
+
+    Inputs of fewer axes are given axes of length one after the batch axis.
+
+    Source: keras 3.15 `layers/merging/base_merge.py`.
+    """
+
+    def _merge(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+        raise NotImplementedError
+
+    def forward(self, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Returns one tensor of the shape to which the inputs broadcast."""
+        rank = max(x.ndim for x in inputs)
+        same = [x.reshape(x.shape[0], *[1] * (rank - x.ndim), *x.shape[1:]) for x in inputs]
+        merge: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = self._merge
+        return functools.reduce(merge, same)
+
+
+class Add(_Merging):
+    """The sum of the inputs."""
+
+    def _merge(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+        return first + second
+
+
+class Subtract(_Merging):
+    """The first input less the second.
+
+    Raises:
+        ValueError: there are not two inputs.
+    """
+
+    def _merge(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+        return first - second
+
+    def forward(self, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Returns inputs[0] - inputs[1]."""
+        if len(inputs) != 2:
+            raise ValueError(f"{len(inputs)} inputs: expected 2")
+        return super().forward(inputs)
+
+
+class Multiply(_Merging):
+    """The product of the inputs."""
+
+    def _merge(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+        return first * second
+
+
+class Average(Add):
+    """The mean of the inputs."""
+
+    def forward(self, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Returns the sum over the number of inputs."""
+        return super().forward(inputs) / len(inputs)
+
+
+class Maximum(_Merging):
+    """The greatest of the inputs.
+
+    Differs from torch.maximum in:
+    1. where two are equal, the earlier has the whole gradient, not half of it.
+    """
+
+    def _merge(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+        return torch.where(first >= second, first, second)  # (1)
+
+
+class Minimum(_Merging):
+    """The least of the inputs.
+
+    Differs from torch.minimum in:
+    1. where two are equal, the earlier has the whole gradient, not half of it.
+    """
+
+    def _merge(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+        return torch.where(first <= second, first, second)  # (1)
+
+
+class Concatenate(nn.Module):
+    """The inputs beside each other.
+
+    Differs from torch.cat in:
+    1. the axis is the last if none is given.
+
+    Source: keras 3.15 `layers/merging/concatenate.py`.
+
+    Args:
+        axis: of the tensors as they are given: 1 for channels in torch's layout.
+    """
+
+    def __init__(self, axis: int = -1) -> None:  # (1)
+        super().__init__()
+        self.axis = axis
+
+    def forward(self, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Returns one tensor."""
+        return torch.cat(list(inputs), dim=self.axis)
+
+    def extra_repr(self) -> str:
+        """Shown in the module's repr."""
+        return f"axis={self.axis}"
+
+
+class Dot(nn.Module):
+    """The product of two inputs, summed over one axis of each, example by example.
+
+    Source: keras 3.15 `layers/merging/dot.py`.
+
+    Args:
+        axes: of the two inputs, or one for both; not 0.
+        normalize: whether both are divided by their norms along that axis first.
+    """
+
+    def __init__(self, axes: int | Sequence[int], normalize: bool = False) -> None:
+        super().__init__()
+        self.axes = (axes, axes) if isinstance(axes, int) else tuple(axes)
+        self.normalize = normalize
+        if len(self.axes) != 2 or 0 in self.axes:
+            raise ValueError(f"axes={axes!r}: expected two axes other than 0")
+
+    def forward(self, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Returns (N, other axes of the first, other axes of the second), at least (N, 1)."""
+        first, second = (x.movedim(axis, -1) for x, axis in zip(inputs, self.axes, strict=True))
+        if self.normalize:
+            first, second = (_over_norm(x) for x in (first, second))
+        product = first.flatten(1, -2) if first.ndim > 2 else first[:, None]
+        others = second.flatten(1, -2) if second.ndim > 2 else second[:, None]
+        shape = first.shape[1:-1] + second.shape[1:-1]
+        return (product @ others.transpose(1, 2)).reshape(first.shape[0], *(shape or (1,)))
+
+    def extra_repr(self) -> str:
+        """Shown in the module's repr."""
+        return f"axes={self.axes}, normalize={self.normalize}"
+
+
+def _over_norm(x: torch.Tensor) -> torch.Tensor:
+    """As `keras.ops.normalize`, whose norm is at least 1e-7."""
+    return x * torch.rsqrt(x.square().sum(-1, keepdim=True)).clamp(max=1e7)

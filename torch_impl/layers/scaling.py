@@ -1,0 +1,104 @@
+"""Layers that move values to another range, and the one that looks numbers up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+
+class Rescaling(nn.Module):
+    """x * scale + offset.
+
+    Source: keras 3.15 `layers/preprocessing/rescaling.py`.
+
+    Args:
+        scale: a number, or one for each entry of the last axis. In float64 runs too Keras rounds
+            it to float32 first, and the offset.
+        offset: the same.
+    """
+
+    def __init__(
+        self, scale: float | Sequence[float], offset: float | Sequence[float] = 0.0
+    ) -> None:
+        super().__init__()
+        self.scale, self.offset = scale, offset
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Returns a floating tensor of the shape of x."""
+        if not x.is_floating_point():
+            x = x.to(torch.get_default_dtype())
+        scale, offset = (
+            torch.tensor(value, dtype=torch.float32, device=x.device).to(x.dtype)
+            for value in (self.scale, self.offset)
+        )
+        return x * scale + offset
+
+    def extra_repr(self) -> str:
+        """Shown in the module's repr."""
+        return f"{self.scale}, {self.offset}"
+
+
+class Normalization(nn.Module):
+    """(x - mean) / max(sqrt(variance), 1e-7), along some axes of the tensor as it is given.
+
+    Source: keras 3.15 `layers/preprocessing/normalization.py`.
+
+    Args:
+        shape: lengths of the axes that are kept, in rising order.
+        axis: these axes.
+        mean: for each of their entries; 0 until weights are set if None.
+        variance: the same; 1.
+        invert: x * max(sqrt(variance), 1e-7) + mean instead.
+    """
+
+    def __init__(
+        self,
+        shape: Sequence[int],
+        axis: int | Sequence[int] = -1,
+        mean: Any = None,
+        variance: Any = None,
+        invert: bool = False,
+    ) -> None:
+        super().__init__()
+        self.axis = (axis,) if isinstance(axis, int) else tuple(axis)
+        self.invert = invert
+        for name, value, default in (("mean", mean, 0.0), ("variance", variance, 1.0)):
+            values = torch.tensor(default if value is None else value, dtype=torch.float32)
+            self.register_buffer(name, values.expand(*shape).clone())
+        # What Keras has seen of data; it is a weight there.
+        self.register_buffer("count", torch.tensor(0) if mean is None else None)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Returns a tensor of the shape of x."""
+        kept = {axis % x.ndim for axis in self.axis}
+        shape = [size if axis in kept else 1 for axis, size in enumerate(x.shape)]
+        mean, variance = (
+            getattr(self, name).to(x.dtype).reshape(shape) for name in ("mean", "variance")
+        )
+        deviation = torch.sqrt(variance).clamp(min=1e-7)
+        return x * deviation + mean if self.invert else (x - mean) / deviation
+
+
+class Embedding(nn.Embedding):
+    """A row of a table for each integer.
+
+    Differs from torch.nn.Embedding in:
+    1. integers may come in a floating tensor.
+
+    Source: keras 3.15 `layers/core/embedding.py`.
+
+    Args:
+        input_dim: number of rows.
+        output_dim: length of a row.
+        **options: device and dtype of the weights.
+    """
+
+    def __init__(self, input_dim: int, output_dim: int, **options: Any) -> None:
+        super().__init__(input_dim, output_dim, **options)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Returns (*shape of x, output_dim)."""
+        return super().forward(x.long())  # (1)
