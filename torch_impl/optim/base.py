@@ -19,9 +19,9 @@ from torch_impl.schedule.base import LearningRateSchedule
 class KerasOptimizer(torch.optim.Optimizer):
     """Base of the optimizers: a step in Keras's order, around the equations of a subclass.
 
-    A step divides the gradients by `loss_scale_factor`; adds them up, and goes no further if it is
-    not the last of `gradient_accumulation_steps`; clips; decays the weights; updates them. Then the
-    averages of the weights are updated, after every step.
+    A step divides the gradients by `loss_scale_factor` and adds them up; in the last of
+    `gradient_accumulation_steps` it clips, decays the weights and updates them. Every step then
+    updates the averages of the weights.
 
     Differs from torch.optim.Optimizer in:
     1. the rate is rounded to the dtype of the weights, as Keras's variable is;
@@ -95,9 +95,9 @@ class KerasOptimizer(torch.optim.Optimizer):
             if self.schedule is not None:
                 group["lr"] = self.schedule(group["step"] - 1)
         if factor := self.common["loss_scale_factor"]:
-            batches = [b._replace(gradients=[g / factor for g in b.gradients]) for b in batches]
+            batches = [batch.changed(lambda _, g: g / factor) for batch in batches]
         if self._is_update():
-            batches = self._clipped(self._mean_gradients(batches))
+            batches = clip(self._mean_gradients(batches), self.common)  # (5)
             for batch in batches:
                 self._decay(batch)
             for batch in batches:
@@ -157,12 +157,11 @@ class KerasOptimizer(torch.optim.Optimizer):
                     "the optimizer was given model.named_parameters()"
                 )
             names = group.get("param_names", [""] * len(group["params"]))
+            pairs = zip(group["params"], names, strict=True)
             # Positions, which are still right in a copy and after load_state_dict.
             group["exclude_from_weight_decay"] = tuple(
                 position
-                for position, (parameter, name) in enumerate(
-                    zip(group["params"], names, strict=True)
-                )
+                for position, (parameter, name) in enumerate(pairs)
                 if any(parameter is excluded for excluded in var_list)
                 or any(re.search(pattern, name) for pattern in var_names)
             )
@@ -214,12 +213,7 @@ class KerasOptimizer(torch.optim.Optimizer):
         if not steps:
             return batches
         return [
-            batch._replace(
-                gradients=[
-                    (gradient + self._slot(parameter, "gradient_accumulator")) / steps  # (5)
-                    for parameter, gradient in zip(batch.parameters, batch.gradients, strict=True)
-                ]
-            )
+            batch.changed(lambda p, g: (g + self._slot(p, "gradient_accumulator")) / steps)  # (5)
             for batch in batches
         ]
 
@@ -228,10 +222,6 @@ class KerasOptimizer(torch.optim.Optimizer):
             for state in self.state.values():
                 if "gradient_accumulator" in state:
                     state["gradient_accumulator"].zero_()
-
-    def _clipped(self, batches: list[Batch]) -> list[Batch]:
-        clipped = clip([batch.gradients for batch in batches], self.common)  # (5)
-        return [b._replace(gradients=g) for b, g in zip(batches, clipped, strict=True)]
 
     def _decay(self, batch: Batch) -> None:
         group, parameters, _ = batch

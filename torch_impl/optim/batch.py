@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -16,6 +17,11 @@ class Batch(NamedTuple):
     group: Group
     parameters: Tensors
     gradients: Tensors
+
+    def changed(self, change: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> Batch:
+        """Returns a batch with the gradients `change(parameter, gradient)`."""
+        pairs = zip(self.parameters, self.gradients, strict=True)
+        return self._replace(gradients=[change(*pair) for pair in pairs])
 
 
 def with_gradients(group: Group) -> Batch:

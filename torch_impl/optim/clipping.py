@@ -9,26 +9,26 @@ from typing import Any
 
 import torch
 
-from torch_impl.optim.batch import Tensors
+from torch_impl.optim.batch import Batch, Tensors
 
 
-def clip(gradients: list[Tensors], limits: dict[str, Any]) -> list[Tensors]:
-    """Returns the gradients of all groups, clipped by the rule that has a limit.
+def clip(batches: list[Batch], limits: dict[str, Any]) -> list[Batch]:
+    """Returns the batches of all groups, clipped by the rule that has a limit.
 
     A limit of 0 or less is none, as in Keras.
 
     Args:
-        gradients: a list for each group.
+        batches: one for each group.
         limits: has the keys "clipnorm", "clipvalue" and "global_clipnorm", at most one not None.
     """
     if (limit := limits["clipnorm"] or 0) > 0:
-        return [clip_by_norm(tensors, limit) for tensors in gradients]
+        return [b._replace(gradients=clip_by_norm(b.gradients, limit)) for b in batches]
     if (limit := limits["clipvalue"] or 0) > 0:
-        return [clip_by_value(tensors, limit) for tensors in gradients]
+        return [b._replace(gradients=clip_by_value(b.gradients, limit)) for b in batches]
     if (limit := limits["global_clipnorm"] or 0) > 0:
-        clipped = iter(clip_by_global_norm([g for tensors in gradients for g in tensors], limit))
-        return [[next(clipped) for _ in tensors] for tensors in gradients]
-    return gradients
+        clipped = iter(clip_by_global_norm([g for b in batches for g in b.gradients], limit))
+        return [b._replace(gradients=[next(clipped) for _ in b.gradients]) for b in batches]
+    return batches
 
 
 def clip_by_norm(gradients: Tensors, clipnorm: float) -> list[torch.Tensor]:

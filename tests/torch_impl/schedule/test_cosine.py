@@ -1,0 +1,106 @@
+"""Rates along a cosine are Keras's up to the last bit of a cosine."""
+
+import numpy as np
+import pytest
+import torch
+from schedule_rates import keras_rates, our_rates
+
+from torch_impl import schedule
+
+STEPS = range(200)
+CASES = {
+    "plain": ("CosineDecay", {"decay_steps": 120}),
+    "alpha": ("CosineDecay", {"decay_steps": 77, "alpha": 0.3}),
+    "warmup": (
+        "CosineDecay",
+        {"decay_steps": 100, "alpha": 0.1, "warmup_target": 0.7, "warmup_steps": 33},
+    ),
+    "warmup_down": ("CosineDecay", {"decay_steps": 9, "warmup_target": 0.01, "warmup_steps": 7}),
+    "target_without_warmup": ("CosineDecay", {"decay_steps": 50, "warmup_target": 0.7}),
+    "warmup_without_target": ("CosineDecay", {"decay_steps": 50, "warmup_steps": 10}),
+    "restarts": ("CosineDecayRestarts", {"first_decay_steps": 10}),
+    "restarts_alike": ("CosineDecayRestarts", {"first_decay_steps": 13, "t_mul": 1.0}),
+    "restarts_lower": (
+        "CosineDecayRestarts",
+        {"first_decay_steps": 7, "t_mul": 1.5, "m_mul": 0.8, "alpha": 0.1},
+    ),
+    "restarts_sooner": (
+        "CosineDecayRestarts",
+        {"first_decay_steps": 150, "t_mul": 0.5, "m_mul": 0.9},
+    ),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("name", "arguments"), CASES.values(), ids=CASES)
+def test_rates_are_those_of_keras(name, arguments, dtype):
+    """A cosine is at most 1, so that its last bit is no more than that of the first rate.
+
+    TensorFlow's is off by up to one unit in the last place; the sum, two products and the rate keep
+    it at two units of the greatest rate.
+    """
+    arguments = {"initial_learning_rate": 0.123, **arguments}
+    ours = np.array(our_rates(name, STEPS, dtype, **arguments))
+    theirs = np.array(keras_rates(name, STEPS, dtype, **arguments))
+    greatest = np.nanmax(theirs)
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=2 * np.finfo(dtype).eps * greatest)
+    assert np.mean((ours == theirs) | np.isnan(theirs)) > 0.9
+
+
+@pytest.mark.parametrize("t_mul", [1.1, 1.5, 2.0, 3.0])
+def test_a_step_at_a_restart_belongs_to_the_same_restart_as_in_keras(t_mul):
+    """Two logarithms tell, and rounding can put the very step of a restart on either side of it."""
+    for first in (1, 2, 5, 8, 20):
+        starts = {round(first * (1 - t_mul**n) / (1 - t_mul)) for n in range(8)}
+        steps = sorted({start + near for start in starts for near in (-1, 0, 1)} - {-1})[:20]
+        arguments = {
+            "initial_learning_rate": 1.0,
+            "first_decay_steps": first,
+            "t_mul": t_mul,
+            "m_mul": 0.5,
+        }
+        ours = our_rates("CosineDecayRestarts", steps, "float32", **arguments)
+        theirs = keras_rates("CosineDecayRestarts", steps, "float32", **arguments)
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=2e-6, err_msg=str(first))
+
+
+def test_torchs_own_rises_again_where_keras_stays():
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], 0.5)
+    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 20)
+    rates = []
+    for _ in range(30):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    arguments = {"initial_learning_rate": 0.5, "decay_steps": 20}
+    theirs = keras_rates("CosineDecay", range(30), "float64", **arguments)
+    np.testing.assert_allclose(rates[:21], theirs[:21], rtol=0, atol=1e-14)
+    assert np.abs(np.array(rates[21:]) - theirs[21:]).max() > 0.1
+
+
+# By hand: half-way of a cosine is half of the rate, a third is three quarters.
+HAND = {
+    "plain": (schedule.CosineDecay(0.5, 6), {0: 0.5, 2: 0.375, 3: 0.25, 6: 0.0, 9: 0.0}),
+    "alpha": (schedule.CosineDecay(1.0, 2, 0.5), {0: 1.0, 1: 0.75, 2: 0.5}),
+    "warmup": (
+        schedule.CosineDecay(0.0, 2, warmup_target=1.0, warmup_steps=4),
+        {0: 0.0, 1: 0.25, 3: 0.75, 4: 1.0, 5: 0.5, 6: 0.0, 7: 0.0},
+    ),
+    "restarts": (
+        schedule.CosineDecayRestarts(1.0, 2, 2.0, 0.5),
+        {0: 1.0, 1: 0.5, 2: 0.5, 4: 0.25, 6: 0.25, 10: 0.125},
+    ),
+    "restarts_alike": (schedule.CosineDecayRestarts(1.0, 2, 1.0), {1: 0.5, 2: 1.0, 5: 0.5}),
+}
+
+
+@pytest.mark.parametrize(("rate", "expected"), HAND.values(), ids=HAND)
+def test_rates_are_those_worked_out_by_hand(rate, expected):
+    rates = {step: rate(step, torch.float64) for step in expected}
+    assert rates == pytest.approx(expected, abs=1e-15)
+
+
+@pytest.mark.parametrize("name", ["CosineDecay", "CosineDecayRestarts"])
+def test_steps_of_none_are_an_error_that_shows_them(name):
+    with pytest.raises(ValueError, match=r"decay_steps=0: expected a number greater than 0"):
+        getattr(schedule, name)(0.1, 0)

@@ -1,0 +1,120 @@
+"""Rates of a formula are Keras's to the bit, in float32 and where Keras computes in float64."""
+
+import keras
+import numpy as np
+import pytest
+import torch
+from schedule_rates import keras_rate, keras_rates, our_rates
+
+from torch_impl import schedule
+
+STEPS = range(200)
+CASES = {
+    "exponential": ("ExponentialDecay", {"decay_steps": 7, "decay_rate": 0.96}),
+    "exponential_stairs": (
+        "ExponentialDecay",
+        {"decay_steps": 7, "decay_rate": 0.5, "staircase": True},
+    ),
+    "exponential_growth": ("ExponentialDecay", {"decay_steps": 33, "decay_rate": 1.7}),
+    "inverse_time": ("InverseTimeDecay", {"decay_steps": 7, "decay_rate": 0.3}),
+    "inverse_time_stairs": (
+        "InverseTimeDecay",
+        {"decay_steps": 11, "decay_rate": 0.3, "staircase": True},
+    ),
+    "line": ("PolynomialDecay", {"decay_steps": 100}),
+    "square": ("PolynomialDecay", {"decay_steps": 77, "end_learning_rate": 0.003, "power": 2.0}),
+    "root": ("PolynomialDecay", {"decay_steps": 199, "end_learning_rate": 0.0, "power": 0.5}),
+    "cycle": ("PolynomialDecay", {"decay_steps": 30, "power": 1.3, "cycle": True}),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("name", "arguments"), CASES.values(), ids=CASES)
+def test_rates_are_those_of_keras_to_the_bit(name, arguments, dtype):
+    arguments = {"initial_learning_rate": 0.123, **arguments}
+    assert our_rates(name, STEPS, dtype, **arguments) == keras_rates(
+        name, STEPS, dtype, **arguments
+    )
+
+
+TABLE = {"boundaries": [3, 10, 11, 150], "values": [0.1, 0.05, 0.7, 1e-4, 0.3]}
+
+
+def test_a_table_gives_the_rates_of_keras_to_the_bit():
+    ours = our_rates("PiecewiseConstantDecay", STEPS, "float32", **TABLE)
+    assert ours == keras_rates("PiecewiseConstantDecay", STEPS, "float32", **TABLE)
+    assert [ours[step] for step in (3, 4, 10, 11, 12)] == [
+        float(np.float32(rate)) for rate in (0.1, 0.05, 0.05, 0.7, 1e-4)
+    ]
+
+
+def test_the_milestones_of_torch_come_a_step_earlier():
+    """That of 3 is the first step at the new rate, where Keras's 3 is the last at the old one."""
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], 0.1)
+    scheduler = torch.optim.lr_scheduler.MultiStepLR(optimizer, [3], gamma=0.5)
+    rates = []
+    for _ in range(6):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    assert rates == [0.1] * 3 + [0.05] * 3
+    ours = schedule.PiecewiseConstantDecay([3], [0.1, 0.05])
+    assert [ours(step, torch.float64) for step in range(6)] == [0.1] * 4 + [0.05] * 2
+
+
+def test_torchs_own_exponential_decay_drifts_off_keras():
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], 0.123)
+    scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.96)
+    rates = []
+    for _ in STEPS:
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    arguments = {"initial_learning_rate": 0.123, "decay_steps": 1, "decay_rate": 0.96}
+    theirs = keras_rates("ExponentialDecay", STEPS, "float64", **arguments)
+    assert np.max(np.abs(np.array(rates) / theirs - 1)) > 1e-7
+    assert our_rates("ExponentialDecay", STEPS, "float64", **arguments) == theirs
+
+
+# By hand.
+HAND = {
+    "exponential": (schedule.ExponentialDecay(0.5, 4, 0.25), {0: 0.5, 2: 0.25, 4: 0.125}),
+    "stairs": (schedule.ExponentialDecay(0.5, 4, 0.25, True), {3: 0.5, 4: 0.125, 7: 0.125}),
+    "inverse_time": (schedule.InverseTimeDecay(0.5, 4, 1.0), {0: 0.5, 4: 0.25, 12: 0.125}),
+    "polynomial": (schedule.PolynomialDecay(1.0, 4, 0.5), {0: 1.0, 2: 0.75, 4: 0.5, 9: 0.5}),
+    "cycle": (schedule.PolynomialDecay(1.0, 4, 0.5, cycle=True), {4: 0.5, 6: 0.625, 8: 0.5}),
+    "table": (schedule.PiecewiseConstantDecay([2, 4], [1.0, 0.5, 2.0]), {2: 1, 3: 0.5, 5: 2}),
+}
+
+
+@pytest.mark.parametrize(("rate", "expected"), HAND.values(), ids=HAND)
+def test_rates_are_those_worked_out_by_hand(rate, expected):
+    assert {step: rate(step) for step in expected} == expected
+
+
+@pytest.mark.parametrize("name", ["ExponentialDecay", "InverseTimeDecay", "PolynomialDecay"])
+@pytest.mark.parametrize("decay_steps", [0, -3])
+def test_decay_steps_of_none_are_an_error_that_shows_them(name, decay_steps):
+    rest = [] if name == "PolynomialDecay" else [0.5]
+    with pytest.raises(ValueError, match=rf"decay_steps={decay_steps}: expected .* than 0"):
+        getattr(schedule, name)(0.1, decay_steps, *rest)
+
+
+@pytest.mark.parametrize(
+    ("boundaries", "values"),
+    [([], [0.1]), ([1, 2], [0.1, 0.2]), ([2, 1], [1.0, 2.0, 3.0]), ([1.5], [1.0, 2.0])],
+    ids=["none", "too_few_values", "falling", "fraction"],
+)
+def test_a_table_that_does_not_fit_is_an_error(boundaries, values):
+    with pytest.raises(ValueError, match="expected"):
+        schedule.PiecewiseConstantDecay(boundaries, values)
+
+
+def test_keras_computes_in_float32_unless_the_rate_is_a_float64_of_numpy():
+    keras.config.set_floatx("float64")
+    settings = {"decay_steps": 7, "decay_rate": 0.96}
+    for rate, dtype in ((0.1, "float32"), (np.float64(0.1), "float64")):
+        value = keras.optimizers.schedules.ExponentialDecay(rate, **settings)(3)
+        assert value.dtype.name == dtype
+        ours = schedule.ExponentialDecay(0.1, **settings)(3, getattr(torch, dtype))
+        assert ours == keras_rate(value)

@@ -1,0 +1,161 @@
+"""Rates that fall by a formula of the step, and rates of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from torch_impl.schedule.base import LearningRateSchedule, check_positive, through_float32
+
+
+class ExponentialDecay(LearningRateSchedule):
+    """rate = initial_learning_rate * decay_rate ** (step / decay_steps), Keras's to the bit.
+
+    Differs from torch.optim.lr_scheduler.ExponentialLR in:
+    1. the rate falls by decay_rate over decay_steps steps, not in each;
+    2. it is computed from the step at once, not from the last rate, and in float32.
+
+    Source: keras 3.15 `optimizers/schedules/learning_rate_schedule.py`.
+
+    Args:
+        initial_learning_rate: rate of step 0.
+        decay_steps: greater than 0.
+        decay_rate: factor for each decay_steps.
+        staircase: whether step / decay_steps is rounded down.
+
+    Raises:
+        ValueError: for decay_steps that are not greater than 0.
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: int,
+        decay_rate: float,
+        staircase: bool = False,
+    ) -> None:
+        check_positive("decay_steps", decay_steps)
+        self.initial_learning_rate = initial_learning_rate
+        self.decay_steps, self.decay_rate = decay_steps, decay_rate
+        self.staircase = staircase
+
+    def _rate(self, step: Any, number: Any) -> Any:
+        part = step / number(self.decay_steps)
+        part = np.floor(part) if self.staircase else part
+        factor = through_float32(self.decay_rate, number) ** part  # (1) (2)
+        return number(self.initial_learning_rate) * factor
+
+
+class InverseTimeDecay(LearningRateSchedule):
+    """rate = initial_learning_rate / (1 + decay_rate * step / decay_steps), Keras's to the bit.
+
+    torch has none. Source: keras 3.15 `optimizers/schedules/learning_rate_schedule.py`.
+
+    Args:
+        initial_learning_rate: rate of step 0.
+        decay_steps: greater than 0.
+        decay_rate: what the divisor grows by for each decay_steps.
+        staircase: whether step / decay_steps is rounded down.
+
+    Raises:
+        ValueError: for decay_steps that are not greater than 0.
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: int,
+        decay_rate: float,
+        staircase: bool = False,
+    ) -> None:
+        check_positive("decay_steps", decay_steps)
+        self.initial_learning_rate = initial_learning_rate
+        self.decay_steps, self.decay_rate = decay_steps, decay_rate
+        self.staircase = staircase
+
+    def _rate(self, step: Any, number: Any) -> Any:
+        part = step / number(self.decay_steps)
+        part = np.floor(part) if self.staircase else part
+        divisor = number(1) + through_float32(self.decay_rate, number) * part
+        return number(self.initial_learning_rate) / divisor
+
+
+class PolynomialDecay(LearningRateSchedule):
+    """rate = (initial - end) * (1 - step / decay_steps) ** power + end, Keras's to the bit.
+
+    After decay_steps the rate stays at its end; with `cycle`, decay_steps is then doubled, tripled,
+    ..., so that the rate jumps up.
+
+    Differs from torch.optim.lr_scheduler.PolynomialLR in:
+    1. the rate falls to end_learning_rate, which is 0.0001 and not 0 by default;
+    2. it is computed from the step at once, not from the last rate, and in float32.
+
+    Source: keras 3.15 `optimizers/schedules/learning_rate_schedule.py`.
+
+    Args:
+        initial_learning_rate: rate of step 0.
+        decay_steps: greater than 0.
+        end_learning_rate: rate after decay_steps.
+        power: 1 for a straight line.
+        cycle: whether the rate rises again after decay_steps.
+
+    Raises:
+        ValueError: for decay_steps that are not greater than 0.
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: int,
+        end_learning_rate: float = 0.0001,  # (1)
+        power: float = 1.0,
+        cycle: bool = False,
+    ) -> None:
+        check_positive("decay_steps", decay_steps)
+        self.initial_learning_rate = initial_learning_rate
+        self.decay_steps, self.end_learning_rate = decay_steps, end_learning_rate
+        self.power, self.cycle = power, cycle
+
+    def _rate(self, step: Any, number: Any) -> Any:
+        steps = number(self.decay_steps)
+        if self.cycle:
+            steps = steps * (np.ceil(step / steps) if step else number(1))
+        else:
+            step = min(step, steps)
+        end = through_float32(self.end_learning_rate, number)
+        factor = (number(1) - step / steps) ** through_float32(self.power, number)  # (2)
+        return (number(self.initial_learning_rate) - end) * factor + end  # (1)
+
+
+class PiecewiseConstantDecay(LearningRateSchedule):
+    """rate = values[i] for boundaries[i - 1] < step <= boundaries[i].
+
+    Differs from torch.optim.lr_scheduler.MultiStepLR in:
+    1. the step that is equal to a boundary still has the rate before it;
+    2. the rates are given, not factors.
+
+    Source: keras 3.15 `optimizers/schedules/learning_rate_schedule.py`.
+
+    Args:
+        boundaries: steps, whole numbers that rise; at least one.
+        values: rates, one more than boundaries.
+
+    Raises:
+        ValueError: if there are not just as many, or boundaries that are no whole numbers or do not
+            rise, of which Keras would cut off the fraction and add up rates.
+    """
+
+    def __init__(self, boundaries: Sequence[int], values: Sequence[float]) -> None:
+        if not boundaries or len(boundaries) != len(values) - 1:
+            raise ValueError(
+                f"{len(boundaries)} boundaries and {len(values)} values: expected at least one "
+                "boundary and one value more"
+            )
+        if list(boundaries) != sorted({int(boundary) for boundary in boundaries}):
+            raise ValueError(f"boundaries={boundaries!r}: expected whole numbers that rise")
+        self.boundaries, self.values = list(boundaries), list(values)
+
+    def _rate(self, step: Any, number: Any) -> Any:
+        return number(self.values[int(np.searchsorted(self.boundaries, step))])  # (1) (2)
