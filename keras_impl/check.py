@@ -67,6 +67,8 @@ def run_check(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter) 
         subject = reference if nudge == 0 else build_subject(factory, spec.seed)
         _build(subject, samples)
         start = weights if nudge == 0 else nudged(weights, nudge)
+        if nudge:
+            _nudge_constants(subject.model)
         written = writer if nudge == 0 else TraceWriter()
         _probe(spec, subject, samples, start, written)
         passes.append(written)
@@ -180,6 +182,26 @@ def _build(reference: Reference, samples: Samples) -> None:
     """Makes the variables of a model that has not been called yet."""
     if not reference.model.built:
         reference.model(_fed(samples.inputs("eval", 1)), training=False)
+
+
+def _nudge_constants(model: keras.Model) -> None:
+    """Moves constants that Keras keeps in float32, in float64 runs too, by one unit there.
+
+    A port that writes 0.3 where TensorFlow computes with 0.30000001192 is right.
+    """
+    for layer in model._flatten_layers():
+        if isinstance(getattr(layer, "negative_slope", None), float):
+            layer.negative_slope = _next_float32(layer.negative_slope)
+        for name in ("kernel", "bias", "recurrent", "beta", "gamma", "embeddings", "activity"):
+            regularizer = getattr(layer, f"{name}_regularizer", None)
+            for factor in ("l1", "l2"):
+                if getattr(regularizer, factor, None):
+                    value = _next_float32(float(getattr(regularizer, factor)))
+                    setattr(regularizer, factor, value)
+
+
+def _next_float32(value: float) -> float:
+    return float(np.nextafter(np.float32(value), np.float32(np.inf)))
 
 
 def _fed(inputs: list[np.ndarray]) -> Any:

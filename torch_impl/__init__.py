@@ -1,7 +1,9 @@
 """The PyTorch half: the same run as the Keras half, from the same seed.
 
 `fit(spec, data)` trains a spec. The parts are usable on their own in any torch program:
-`KerasSeeds`, `philox`, `layers`, `optim`, `schedule`, `augment`.
+`KerasSeeds`, `philox`, `layers`, `initializers`, `losses`, `regularizers`, `penalty`, `optim`,
+`schedule`, `augment`. `from_keras_config` builds the twin of a Keras model; a factory of the user's
+returns a `Port` for `parity check`.
 
 Names are loaded at first use, so that `python -m torch_impl` can set threads before torch starts.
 """
@@ -12,10 +14,19 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from torch_impl import augment, layers, optim, philox, schedule
+    from torch_impl import (
+        augment,
+        initializers,
+        layers,
+        losses,
+        optim,
+        penalty,
+        philox,
+        regularizers,
+        schedule,
+    )
     from torch_impl.check import run_check
     from torch_impl.environment import configure, describe_environment
-    from torch_impl.keras_config import from_keras_config
     from torch_impl.keras_config import from_keras_config
     from torch_impl.models import build_model
     from torch_impl.probe import run_probe
@@ -32,10 +43,13 @@ __all__ = [
     "describe_environment",
     "fit",
     "from_keras_config",
-    "from_keras_config",
+    "initializers",
     "layers",
+    "losses",
     "optim",
+    "penalty",
     "philox",
+    "regularizers",
     "run_check",
     "run_probe",
     "schedule",
@@ -48,7 +62,6 @@ _HOMES = {
     "configure": "environment",
     "describe_environment": "environment",
     "fit": "train",
-    "from_keras_config": "keras_config",
     "from_keras_config": "keras_config",
     "run_check": "check",
     "run_probe": "probe",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import sysconfig
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -429,12 +430,23 @@ _LIBRARIES = tuple(
 )
 
 
+def line_of(error: BaseException) -> str:
+    """Returns the innermost line of the user's own code that an error came through, or ""."""
+    frames = reversed(traceback.extract_tb(error.__traceback__))
+    own = (f for f in frames if _is_users(f.filename))
+    return next((f"{os.path.basename(f.filename)}:{f.lineno}" for f in own), "")
+
+
+def _is_users(filename: str) -> bool:
+    path = os.path.realpath(filename)
+    return not path.startswith((*_LIBRARIES, "<")) and os.path.isfile(path)
+
+
 def _where() -> str:
     """The innermost line of the stack that is the user's own."""
     frame = sys._getframe(1)
     while frame is not None:
-        path = os.path.realpath(frame.f_code.co_filename)
-        if not path.startswith((*_LIBRARIES, "<")) and os.path.isfile(path):
-            return f"{os.path.basename(path)}:{frame.f_lineno}"
+        if _is_users(frame.f_code.co_filename):
+            return f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"
         frame = frame.f_back  # type: ignore[assignment]
     return ""

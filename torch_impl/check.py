@@ -9,10 +9,8 @@ too, and the next probe goes on.
 from __future__ import annotations
 
 import inspect
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,7 +21,7 @@ from parity.bundle import Bundle
 from parity.check_spec import CheckSpec
 from parity.errors import ParityError
 from parity.trace import TraceWriter
-from torch_impl.calls import Call, first_tensor
+from torch_impl.calls import Call, first_tensor, line_of
 from torch_impl.layers import activations
 from torch_impl.losses import from_config, sample_weights
 from torch_impl.losses import logits as keras_logits
@@ -32,6 +30,7 @@ from torch_impl.subject import build_subject
 from torch_impl.weights import read
 
 MAX_INIT_ENTRIES = 20_000
+_COMMUTATIVE = frozenset(("add", "multiply", "average", "maximum", "minimum"))
 # Slot of a stock optimizer -> Keras's name of the same quantity.
 _STOCK_SLOTS = {
     "Adam": {"exp_avg": "momentum", "exp_avg_sq": "velocity"},
@@ -93,11 +92,8 @@ def _noted(raised: dict[str, str], stage: str) -> Iterator[None]:
     except ParityError:
         raise
     except Exception as error:  # whatever a port may raise is a finding about the port
-        frames = traceback.extract_tb(error.__traceback__)
-        own = [f for f in frames if not f.filename.startswith(str(Path(__file__).parent))]
-        users = [f for f in own if f"{Path(torch.__file__).parent}" not in f.filename]
-        line = f" ({Path(users[-1].filename).name}:{users[-1].lineno})" if users else ""
-        raised[stage] = f"{type(error).__name__}: {error}{line}"
+        line = line_of(error)
+        raised[stage] = f"{type(error).__name__}: {error}" + (f" ({line})" if line else "")
 
 
 # --- what the port is ----------------------------------------------------------------------------
@@ -112,6 +108,10 @@ def _write_facts(rig: Rig, writer: TraceWriter) -> None:
     writer.facts["pairs"] = [
         [nodes[row]["name"], rig.nodes[column]["name"]] for row, column in rig.pairing.pairs
     ]
+    writer.facts["ends"] = {
+        pair.node["name"]: [nodes[n]["name"] for n in (pair.ends.keras_first, pair.ends.keras_last)]
+        for pair in rig.pairs
+    }
     writer.facts["keras_left"] = [nodes[row]["name"] for row in rig.pairing.keras_left]
     writer.facts["torch_left"] = [rig.nodes[n]["name"] for n in rig.pairing.torch_left]
     writer.facts["problems"] = rig.problems
@@ -217,36 +217,52 @@ def _write_forward(rig: Rig, mode: str, writer: TraceWriter) -> None:
         call.name for call in calls if call.kind == "dropout" and call.is_active
     ]
     for pair in rig.pairs:
-        call = by_name.get(pair.call.name)
-        if call is None:
-            continue
-        prefix = f"forward/{mode}/{pair.node['name']}"
-        for number, tensor in enumerate(call.inputs):
-            key = f"{prefix}/input/{number}"
-            if key in rig.bundle:
-                writer.put(key, rig.portable(pair, call, tensor, key))
-        writer.put(f"{prefix}/output", rig.portable(pair, call, call.output, f"{prefix}/output"))
-        with torch.no_grad(), rig.kept():
-            own = _own_output(rig, pair, call, prefix)
-        if own is not None:
-            writer.put(f"{prefix}/own", own)
+        chain = [by_name.get(call.name) for call in rig.chain(pair)]
+        if all(call is not None for call in chain):
+            _write_pair(rig, mode, pair, [call for call in chain if call is not None], writer)
 
 
-def _own_output(rig: Rig, pair: PairedLayer, call: Call, prefix: str) -> np.ndarray | None:
-    """What a call makes of Keras's input; None where it cannot be fed with it."""
-    if call.kind == "dropout":
-        return None  # its mask is Keras's already
-    fed = []
-    for number, like in enumerate(call.inputs):
-        key = f"{prefix}/input/{number}"
-        tensor = rig.native(pair, rig.bundle[key], like) if key in rig.bundle else None
+def _write_pair(
+    rig: Rig, mode: str, pair: PairedLayer, chain: list[Call], writer: TraceWriter
+) -> None:
+    """What a pair is given, makes of it, and makes of Keras's input."""
+    nodes = rig.bundle.facts["nodes"]
+    first, last = nodes[pair.ends.keras_first], nodes[pair.ends.keras_last]
+    prefix = f"forward/{mode}/{first['name']}/input"
+    keys = [key for n in range(len(chain[0].inputs)) if (key := f"{prefix}/{n}") in rig.bundle]
+    given = [rig.portable(pair, first, chain[0], x, is_input=True) for x in chain[0].inputs]
+    order = _order_of_inputs(pair.call.kind, given, [rig.bundle[key] for key in keys])
+    for key, number in zip(keys, order, strict=False):
+        writer.put(key, given[number])
+    key = f"forward/{mode}/{pair.node['name']}"
+    writer.put(f"{key}/output", rig.portable(pair, last, chain[-1], chain[-1].output))
+    # The mask of a dropout is Keras's already.
+    if pair.call.kind == "dropout" or len(first["input_shapes"]) != len(chain[0].inputs):
+        return
+    fed: list[torch.Tensor] = list(chain[0].inputs)
+    for number, source in zip(order, keys, strict=True):
+        tensor = rig.native(pair, rig.bundle[source], fed[number])
         if tensor is None:
-            return None
-        fed.append(tensor)
-    if len(fed) != len(pair.node["input_shapes"]):
-        return None
-    output = first_tensor(call.run(*fed))
-    return rig.portable(pair, call, output, f"{prefix}/output")
+            return
+        fed[number] = tensor
+    with torch.no_grad(), rig.kept():
+        output = chain[0].run(*fed)
+        for call in chain[1:]:
+            output = call.run(first_tensor(output))
+    writer.put(f"{key}/own", rig.portable(pair, last, chain[-1], first_tensor(output)))
+
+
+def _order_of_inputs(kind: str, given: list[np.ndarray], theirs: list[np.ndarray]) -> list[int]:
+    """Which of the port's inputs stands for each of Keras's, where their order is of no matter."""
+    order = list(range(len(given)))
+    if kind not in _COMMUTATIVE or not len(given) == len(theirs) == 2:
+        return order
+    errors = []
+    for numbers in (order, order[::-1]):
+        pairs = [(given[n], y) for n, y in zip(numbers, theirs, strict=True)]
+        fits = all(x.shape == y.shape for x, y in pairs)
+        errors.append(sum(float(np.abs(x - y).max()) for x, y in pairs) if fits else np.inf)
+    return order[::-1] if errors[1] < errors[0] else order
 
 
 def _moving(rig: Rig) -> dict[str, np.ndarray]:

@@ -32,7 +32,7 @@ def conv(
     for group in range(groups):
         inputs = np.split(windows, groups, axis=-1)[group]
         outputs = np.split(kernel, groups, axis=-1)[group]
-        axes = list(range(-1 - outputs.ndim + 1, 0))
+        axes = list(range(1 - outputs.ndim, 0))
         parts.append(np.tensordot(inputs, outputs, axes=(axes, list(range(outputs.ndim - 1)))))
     y = np.concatenate(parts, axis=-1)
     return y if bias is None else y + bias

@@ -348,7 +348,9 @@ def other_activation(evidence: Evidence) -> Match | None:
         return None
     found = _between(evidence, *arithmetic.ACTIVATIONS)
     if found is None and evidence.kind.startswith("activation:"):
-        found = _tried(evidence, *arithmetic.ACTIVATIONS)
+        own = evidence.kind.removeprefix("activation:")  # with other constants it is still that
+        others = [name for name in arithmetic.ACTIVATIONS if not name.startswith(own)]
+        found = _tried(evidence, *others)
     return found
 
 

@@ -11,6 +11,14 @@ from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Divergence, 
 from parity.divergences.evidence import Evidence, is_close
 
 
+# Keras keeps the factor of a penalty in float32, which is off by up to 6e-8.
+_NEAR = 1e-6
+
+
+def _is_near(a: float, b: float) -> bool:
+    return abs(a - b) <= _NEAR * max(abs(a), abs(b))
+
+
 class _Confident:
     """The loss of the outputs that no model is needed for."""
 
@@ -26,7 +34,7 @@ class _Confident:
 
     def gives(self, value: float) -> bool:
         """Whether a loss without penalty is the port's, with or without Keras's penalty."""
-        return any(is_close([value + extra], [self.torch]) for extra in (0.0, self.penalty))
+        return any(_is_near(value + extra, self.torch) for extra in (0.0, self.penalty))
 
     @property
     def is_crossentropy(self) -> bool:
@@ -142,7 +150,7 @@ def _no_penalty(evidence: Evidence) -> Match | None:
     found = _confident(evidence)
     if found is None or found.penalty == 0:
         return None
-    if is_close([found.keras - found.penalty], [found.torch]):
+    if _is_near(found.keras - found.penalty, found.torch):
         return Match(NUMBERS, f"the port's loss lacks Keras's penalty of {found.penalty:.4g}")
     return None
 
@@ -154,11 +162,11 @@ def _other_penalty(evidence: Evidence) -> Match | None:
     extra = found.torch - (found.keras - found.penalty)
     if found.penalty and abs(extra) > 1e-12:
         for factor in (0.5, 2.0, 0.1, 10.0):
-            if is_close([found.penalty * factor], [extra]):
+            if _is_near(found.penalty * factor, extra):
                 return Match(NUMBERS, f"the port's penalty is {factor:g} times Keras's")
     for squares, name in _squares(evidence):
         for factor in _factors(evidence):
-            if any(is_close([factor * share * squares], [extra]) for share in (1.0, 0.5)):
+            if any(_is_near(factor * share * squares, extra) for share in (1.0, 0.5)):
                 return Match(NUMBERS, f"the port penalises {name}")
     return None
 

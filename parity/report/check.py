@@ -28,11 +28,25 @@ def check_lines(result: Result) -> list[Line]:
     lines += level_lines(result.levels)
     if (first := result.first_divergence) is not None:
         lines += divergence_lines(*first)
+        lines += _place_lines(result)
         lines += _cause_lines(result)
     lines += _skipped_lines(result)
     told = "the port computes something else" if result.verdict == FAIL else "the port is right"
     lines.append([(f"  {told}", STYLES[result.verdict])])
     return [*[[(plain(text), style) for text, style in line] for line in lines], []]
+
+
+def _place_lines(result: Result) -> list[Line]:
+    """The pair of layers, and whether the error is its own or came with its input."""
+    place = result.place or {}
+    if not place.get("keras") or not place.get("torch"):
+        return []
+    own = {True: "introduced here", False: "inherited from what comes before"}
+    text = f"{place['keras']} in Keras, {place['torch']} in the port"
+    text += f" ({place['where']})" if place["where"] else ""
+    if place["introduced"] in own:
+        text += f": {own[place['introduced']]}"
+    return [[(row, "")] for row in wrapped(text)]
 
 
 def _cause_lines(result: Result) -> list[Line]:
@@ -44,8 +58,8 @@ def _cause_lines(result: Result) -> list[Line]:
             [(head, "bold red"), (shortened(cause["title"], WIDTH - len(head + sure)) + sure, "")]
         )
         rows: list[tuple[str, Any]] = [("keras", cause["keras"]), ("torch", cause["torch"])]
-        if cause.get("where"):
-            rows.append(("at", cause["where"]))
+        if cause["detail"]:
+            rows.append(("seen", cause["detail"]))
         rows.append(("fix", cause["fix"]))
         for label, text in rows:
             first, *rest = wrapped(str(text), " " * 10) or [""]
