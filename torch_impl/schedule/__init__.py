@@ -1,11 +1,10 @@
 """Learning rates by Keras's rules, and what watches a training.
 
-`LearningRateSchedule` and its kinds give the rate of a step; ReduceLROnPlateau and EarlyStopping
-act once in an epoch.
+`LearningRateSchedule` and its kinds give the rate of a step; `LearningRateScheduler`,
+`ReduceLROnPlateau` and `EarlyStopping` act once in an epoch.
 """
 
 from torch_impl.schedule.base import LearningRateSchedule, as_lambda_lr
-from torch_impl.schedule.callbacks import EarlyStopping, ReduceLROnPlateau
 from torch_impl.schedule.cosine import CosineDecay, CosineDecayRestarts
 from torch_impl.schedule.decays import (
     ExponentialDecay,
@@ -13,6 +12,9 @@ from torch_impl.schedule.decays import (
     PiecewiseConstantDecay,
     PolynomialDecay,
 )
+from torch_impl.schedule.early_stopping import EarlyStopping
+from torch_impl.schedule.learning_rate_scheduler import LearningRateScheduler
+from torch_impl.schedule.reduce_lr_on_plateau import ReduceLROnPlateau
 
 __all__ = [
     "CosineDecay",
@@ -21,6 +23,7 @@ __all__ = [
     "ExponentialDecay",
     "InverseTimeDecay",
     "LearningRateSchedule",
+    "LearningRateScheduler",
     "PiecewiseConstantDecay",
     "PolynomialDecay",
     "ReduceLROnPlateau",

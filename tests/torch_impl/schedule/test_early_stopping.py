@@ -1,0 +1,216 @@
+"""Trainings end when Keras's callback ends them, with the same weights."""
+
+import inspect
+import itertools
+
+import keras
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from metric_values import HAND_MADE, NAN
+from torch import nn
+
+import parity.spec
+from torch_impl.layers import Dropout
+from torch_impl.schedule import EarlyStopping
+
+
+class Weights:
+    """Stands in for a Keras model: its weights are the epoch in which it was trained last."""
+
+    def __init__(self):
+        self.epoch, self.stop_training = -1, False
+
+    def get_weights(self):
+        return [self.epoch]
+
+    def set_weights(self, weights):
+        (self.epoch,) = weights
+
+
+def keras_end(values, dtype, **rule):
+    """How Keras's callback ends a training: last epoch, best epoch, best value, final weights."""
+    keras.config.set_floatx(dtype)
+    model = Weights()
+    callback = keras.callbacks.EarlyStopping(monitor="val_loss", **rule)
+    callback.set_model(model)
+    callback.on_train_begin()
+    for epoch, value in enumerate(values):
+        model.epoch = epoch
+        callback.on_epoch_end(epoch, {"val_loss": value})
+        if model.stop_training:
+            break
+    callback.on_train_end()
+    return epoch, callback.best_epoch, repr(callback.best), model.epoch
+
+
+def our_end(values, dtype, **rule):
+    """The same of ours."""
+    model = nn.Linear(1, 1, dtype=getattr(torch, dtype))
+    stopping = EarlyStopping(model, **rule)
+    for epoch, value in enumerate(values):
+        for parameter in model.parameters():
+            nn.init.constant_(parameter, epoch)
+        if stopping.step(value):
+            break
+    stopping.restore()
+    (weights,) = {parameter.item() for parameter in model.parameters()}
+    return epoch, stopping.best_epoch, repr(stopping.best), weights
+
+
+RULES = st.fixed_dictionaries(
+    {
+        "min_delta": st.sampled_from([0.0, 1e-4, 0.25, 0.3, -0.25]),
+        "patience": st.integers(0, 4),
+        "restore_best_weights": st.booleans(),
+        "start_from_epoch": st.integers(0, 5),
+    }
+)
+# Few values, so that there are ties, and differences of just min_delta and of less than float32.
+LOSSES = st.lists(
+    st.sampled_from([0.25, 0.5, 0.75, 1.0, 1 - 1e-9, 1 - 1e-7, 0.75 + 1e-8, NAN, float("inf")])
+    | st.floats(0, 2),
+    min_size=1,
+    max_size=14,
+)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@given(values=LOSSES, rule=RULES)
+def test_random_losses_end_a_training_as_keras_ends_it(dtype, values, rule):
+    values = [float(np.dtype(dtype).type(value)) for value in values]
+    assert our_end(values, dtype, **rule) == keras_end(values, dtype, **rule)
+
+
+@pytest.mark.parametrize("patience", range(5))
+@pytest.mark.parametrize("values", HAND_MADE.values(), ids=HAND_MADE)
+def test_hand_made_losses_end_a_training_as_keras_ends_it(values, patience):
+    for start, restores in itertools.product((0, 1, 3), (False, True)):
+        rule = {"start_from_epoch": start, "restore_best_weights": restores, "patience": patience}
+        for min_delta, dtype in ((0.25, "float32"), (0.25, "float64"), (0.0, "float64")):
+            ours = our_end(values, dtype, min_delta=min_delta, **rule)
+            assert ours == keras_end(values, dtype, min_delta=min_delta, **rule)
+
+
+FALLS_AND_RISES = [3.0, 2.0, 1.0, 2.0, 3.0, 4.0, 5.0]
+
+
+@pytest.mark.parametrize(
+    ("patience", "last"), [(0, 3), (1, 3), (2, 4), (3, 5), (4, 6), (5, 6)], ids=str
+)
+def test_training_ends_after_patience_epochs_without_improvement(patience, last):
+    """The epochs 3, 4, ... are worse than epoch 2; with patience 0 the first of them ends it."""
+    assert our_end(FALLS_AND_RISES, "float64", patience=patience)[:2] == (last, 2)
+
+
+@pytest.mark.parametrize(("restores", "weights"), [(True, 2), (False, 4)])
+def test_the_weights_of_the_best_epoch_come_back_if_they_are_asked_for(restores, weights):
+    rule = {"patience": 2, "restore_best_weights": restores}
+    assert our_end(FALLS_AND_RISES, "float64", **rule)[3] == weights
+
+
+def test_the_best_weights_come_back_also_where_training_was_not_stopped():
+    rule = {"patience": 5, "restore_best_weights": True}
+    assert our_end(FALLS_AND_RISES[:5], "float64", **rule) == (4, 2, "1.0", 2)
+
+
+def test_an_epoch_that_is_better_by_just_min_delta_is_not_better():
+    assert our_end([1.0, 0.75, 0.5], "float64", min_delta=0.25, patience=2)[:2] == (2, 2)
+    assert our_end([1.0, 0.75, 0.75], "float64", min_delta=0.25, patience=2)[:2] == (2, 0)
+
+
+def test_epochs_before_the_start_are_not_watched():
+    # 0.1 and 0.2 do not count: 1.0 is the first, 0.9 is better, 0.95 is worse and ends it.
+    assert our_end([0.1, 0.2, 1.0, 0.9, 0.95, 1.0], "float64", start_from_epoch=2)[:2] == (4, 3)
+
+
+def test_nothing_is_kept_before_the_start():
+    rule = {"start_from_epoch": 9, "restore_best_weights": True}
+    assert our_end([3.0, 1.0, 2.0], "float64", **rule) == (2, 0, "None", 2)
+
+
+def test_a_first_loss_that_is_nan_is_never_improved_on():
+    rule = {"patience": 3, "restore_best_weights": True}
+    assert our_end([NAN, 3.0, 2.0, 1.0, 0.5], "float64", **rule) == (3, 0, "nan", 0)
+
+
+def test_the_first_epoch_of_all_never_ends_a_training():
+    # Only where it is the first that is watched can it be no improvement, and then it is one.
+    assert our_end([1.0, 2.0], "float64", patience=0)[0] == 1
+    assert our_end([NAN, NAN], "float64", patience=0)[0] == 1
+
+
+def test_losses_are_compared_in_float32_also_to_end_a_training():
+    # 1 - 1e-9 is 1 in float32: no improvement.
+    assert our_end([1.0, 1.0 - 1e-9, 1.0], "float64")[0] == 1
+    assert our_end([1.0, 1.0 - 1e-6, 1.0], "float64")[0] == 2
+
+
+def test_buffers_come_back_too_but_no_seed_and_no_counter_as_in_keras():
+    model = nn.Sequential(nn.BatchNorm1d(2), Dropout(0.5, seed=4))
+    stopping = EarlyStopping(model, restore_best_weights=True)
+    stopping.step(1.0)
+    model.train()
+    model(torch.full((3, 2), 8.0))
+    with torch.no_grad():
+        model[0].weight.fill_(7.0)
+    stopping.step(2.0)
+    stopping.restore()
+    assert model[0].running_mean.tolist() == [0.0, 0.0]
+    assert model[0].num_batches_tracked == 0
+    assert model[0].weight.tolist() == [1.0, 1.0]
+    assert (model[1].seed, model[1].num_calls) == (4, 1)
+
+
+def test_what_is_kept_is_a_copy_and_training_goes_on_with_the_same_parameters():
+    model = nn.Linear(1, 1)
+    stopping = EarlyStopping(model, restore_best_weights=True)
+    parameters = list(model.parameters())
+    nn.init.constant_(model.weight, 5.0)
+    stopping.step(1.0)
+    nn.init.constant_(model.weight, 6.0)
+    stopping.restore()
+    assert model.weight.item() == 5.0
+    nn.init.constant_(model.weight, 9.0)
+    stopping.restore()
+    assert model.weight.item() == 5.0
+    assert all(a is b for a, b in zip(model.parameters(), parameters, strict=True))
+    assert model.weight.requires_grad
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@given(
+    values=LOSSES,
+    rule=RULES,
+    mode=st.sampled_from(["min", "max"]),
+    baseline=st.sampled_from([None, 0.25, 0.5, 0.75, 1.0, 1 - 1e-9, NAN]),
+)
+def test_modes_and_baselines_end_a_training_as_keras_ends_it(dtype, values, rule, mode, baseline):
+    values = [float(np.dtype(dtype).type(value)) for value in values]
+    rule = {**rule, "mode": mode, "baseline": baseline}
+    assert our_end(values, dtype, **rule) == keras_end(values, dtype, **rule)
+
+
+def test_a_baseline_that_is_never_reached_ends_a_training_that_improves():
+    """The epochs 0, 1, 2 improve; 3 does not, is the fourth that counts, and ends it."""
+    values = [5.0, 4.0, 3.0, 3.0, 2.0]
+    assert our_end(values, "float64", patience=3, baseline=1.0)[:2] == (3, 2)
+    assert our_end(values, "float64", patience=3)[:2] == (4, 4)
+
+
+def test_the_name_of_the_metric_tells_the_direction():
+    rise = [0.1, 0.2, 0.3]
+    assert our_end(rise, "float64", monitor="val_accuracy")[:2] == (2, 2)
+    assert our_end(rise, "float64")[:2] == (1, 0)
+
+
+def test_defaults_are_those_of_keras_here_and_in_the_spec():
+    theirs = inspect.signature(keras.callbacks.EarlyStopping).parameters
+    ours = inspect.signature(EarlyStopping).parameters
+    assert set(theirs) - {"verbose"} == set(ours) - {"model"}
+    for key in set(ours) - {"model"}:
+        assert ours[key].default == theirs[key].default, key
+    for key, value in vars(parity.spec.EarlyStopping()).items():
+        assert value == theirs[key].default, key

@@ -1,0 +1,73 @@
+"""The better direction of a metric is told as Keras tells it."""
+
+import inspect
+
+import keras
+import pytest
+
+from torch_impl.schedule.monitor import _GREATER_IS_BETTER, _LESS_IS_BETTER, Monitor
+
+# What Keras's constructors ask for; the numbers do not matter here.
+ARGUMENTS = {
+    "num_classes": 3,
+    "target_class_ids": [0],
+    "sensitivity": 0.5,
+    "specificity": 0.5,
+    "precision": 0.5,
+    "recall": 0.5,
+}
+ALIASES = {"acc": "up", "bce": "down", "mae": "down", "mape": "down", "mse": "down", "msle": "down"}
+
+
+def keras_directions():
+    """The direction of each of Keras's metrics, by its name; None where it has none."""
+    directions = {}
+    for kind in vars(keras.metrics).values():
+        if not inspect.isclass(kind) or kind.__name__ in ("Metric", "MeanMetricWrapper"):
+            continue
+        parameters = inspect.signature(kind).parameters.values()
+        needed = [p.name for p in parameters if p.default is p.empty and p.name in ARGUMENTS]
+        metric = kind(**{name: ARGUMENTS[name] for name in needed})
+        directions[metric.name] = getattr(metric, "_direction", None)
+    return directions
+
+
+def test_every_metric_of_keras_has_its_direction():
+    directions = keras_directions()
+    assert len(directions) > 40
+    ups = {name for name, direction in directions.items() if direction == "up"}
+    downs = {name for name, direction in directions.items() if direction == "down"}
+    assert ups == _GREATER_IS_BETTER - set(ALIASES)
+    assert downs == _LESS_IS_BETTER - set(ALIASES) - {"loss"}
+    for name in set(directions) - ups - downs:
+        with pytest.raises(ValueError, match=f"monitor='{name}': the name does not tell"):
+            Monitor(name, "auto", 0.0)
+
+
+@pytest.mark.parametrize("name", [name for name in ALIASES if name != "acc"])
+def test_a_short_name_is_one_of_keras(name):
+    found = keras.metrics.get(name)
+    metric = found() if inspect.isclass(found) else found
+    assert metric._direction == ALIASES[name]
+    assert name in _LESS_IS_BETTER
+
+
+@pytest.mark.parametrize("prefix", ["", "val_"])
+@pytest.mark.parametrize(("name", "better"), [("loss", 0.5), ("accuracy", 1.5), ("acc", 1.5)])
+def test_the_prefix_does_not_matter(name, better, prefix):
+    monitor = Monitor(prefix + name, "auto", 0.1)
+    assert monitor.is_better(better, 1.0)
+    assert not monitor.is_better(2 - better, 1.0)
+
+
+def test_an_unknown_mode_is_an_error_that_lists_the_known_ones():
+    with pytest.raises(ValueError, match='mode=\'maximum\': expected "auto", "min" or "max"'):
+        Monitor("loss", "maximum", 0.0)
+
+
+@pytest.mark.parametrize(("mode", "sign"), [("min", -1), ("max", 1)])
+def test_only_more_than_min_delta_counts_whatever_its_sign(mode, sign):
+    for min_delta in (0.25, -0.25):
+        monitor = Monitor("my_metric", mode, min_delta)
+        assert not monitor.is_better(1 + sign * 0.25, 1.0)
+        assert monitor.is_better(1 + sign * 0.2500001, 1.0)

@@ -1,0 +1,208 @@
+"""Rates are cut when Keras's callback does it, to the same rate."""
+
+import inspect
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pytest
+import torch
+from metric_values import HAND_MADE, NAN, metric_values
+
+import parity.spec
+from torch_impl import optim
+from torch_impl.schedule import PiecewiseConstantDecay, ReduceLROnPlateau
+
+NUM_SEQUENCES = 200  # for each dtype
+RATE = 0.001
+
+
+def rules(seed):
+    """Random arguments, over all that the callback takes."""
+    generator = np.random.default_rng(seed)
+    return {
+        "factor": float(generator.choice([0.1, 0.2, 0.5, 0.9])),
+        "patience": int(generator.integers(1, 6)),
+        "cooldown": int(generator.integers(0, 4)),
+        "min_delta": float(generator.choice([0.0, 1e-4, 0.01, 0.3])),
+        "min_lr": float(generator.choice([0.0, 1e-5, 3e-4, 0.001])),
+    }
+
+
+def keras_rates(values, dtype, **rule):
+    """The rate after each epoch, from Keras's callback itself."""
+    keras.config.set_floatx(dtype)
+    optimizer = keras.optimizers.Adam(RATE)
+    callback = keras.callbacks.ReduceLROnPlateau(monitor="val_loss", **rule)
+    callback.set_model(SimpleNamespace(optimizer=optimizer))
+    callback.on_train_begin()
+    rates = []
+    for epoch, value in enumerate(values):
+        callback.on_epoch_end(epoch, {"val_loss": value})
+        rates.append(float(optimizer.learning_rate.numpy()))
+    return rates
+
+
+def an_optimizer(dtype="float32", rate=RATE):
+    return torch.optim.SGD([torch.zeros(1, dtype=getattr(torch, dtype), requires_grad=True)], rate)
+
+
+def our_rates(values, dtype="float32", rate=RATE, **rule):
+    optimizer = an_optimizer(dtype, rate)
+    schedule = ReduceLROnPlateau(optimizer, **rule)
+    rates = [optimizer.param_groups[0]["lr"]]
+    for value in values:
+        has_cut = schedule.step(value)
+        rates.append(optimizer.param_groups[0]["lr"])
+        assert has_cut == (rates[-1] != rates[-2])
+    return rates[1:]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("part", range(4))
+def test_random_losses_give_the_rates_of_keras(part, dtype):
+    num_cuts = 0
+    for seed in range(part, NUM_SEQUENCES, 4):
+        rule = rules(seed)
+        values = metric_values(seed, rule["min_delta"], dtype)
+        ours, theirs = our_rates(values, dtype, **rule), keras_rates(values, dtype, **rule)
+        assert ours == theirs, (seed, rule, values)
+        num_cuts += len(set(theirs)) - 1
+    assert num_cuts > NUM_SEQUENCES / 4  # the sequences are such that something happens
+
+
+@pytest.mark.parametrize("cooldown", range(4))
+@pytest.mark.parametrize("patience", range(1, 6))
+@pytest.mark.parametrize("values", HAND_MADE.values(), ids=HAND_MADE)
+def test_hand_made_losses_give_the_rates_of_keras(values, patience, cooldown):
+    rule = {"factor": 0.5, "patience": patience, "cooldown": cooldown}
+    for min_delta, dtype in ((0.25, "float32"), (0.25, "float64"), (0.0, "float64")):
+        ours = our_rates(values, dtype, min_delta=min_delta, **rule)
+        assert ours == keras_rates(values, dtype, min_delta=min_delta, **rule)
+
+
+def test_torchs_own_scheduler_gives_other_rates():
+    num_different = 0
+    for seed in range(100):
+        rule = rules(seed)
+        values = metric_values(seed, rule["min_delta"], "float64")
+        optimizer = an_optimizer("float64")
+        schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(
+            optimizer, threshold=rule.pop("min_delta"), **rule
+        )
+        rates = []
+        for value in values:
+            schedule.step(value)
+            rates.append(optimizer.param_groups[0]["lr"])
+        num_different += rates != our_rates(values, "float64", **rules(seed))
+    assert num_different > 50
+
+
+# Patience 2, by hand: the epochs 1, 2 are bad, the rate is cut at the end of epoch 2 and of epoch
+# 4.
+def test_the_rate_is_cut_as_soon_as_patience_epochs_were_bad():
+    rates = our_rates([1.0, 1.0, 1.0, 1.0, 1.0], "float64", factor=0.5, patience=2)
+    assert rates == [RATE, RATE, RATE / 2, RATE / 2, RATE / 4]
+
+
+def test_the_epoch_in_which_a_cooldown_ends_counts():
+    # Cut after epoch 1; cooldown 2 -> 1 in epoch 2, 1 -> 0 in epoch 3, which counts and cuts again.
+    rates = our_rates([1.0] * 5, "float64", factor=0.5, patience=1, cooldown=2)
+    assert rates == [RATE, RATE / 2, RATE / 2, RATE / 4, RATE / 4]
+
+
+def test_min_delta_is_absolute():
+    values = [0.001, 0.0005, 0.0002]  # halved and halved again, yet by less than 1e-3
+    assert our_rates(values, "float64", patience=1, min_delta=1e-3)[-1] < RATE
+    assert our_rates(values, "float64", patience=1, min_delta=1e-5)[-1] == RATE
+
+
+def test_values_are_compared_in_float32_in_float64_runs_too():
+    # 1 - 1e-9 is 1 in float32: no improvement, so the rate is cut.
+    rule = {"factor": 0.5, "patience": 1, "min_delta": 0.0}
+    assert our_rates([1.0, 1.0 - 1e-9], "float64", **rule) == [RATE, RATE / 2]
+    assert our_rates([1.0, 1.0 - 1e-6], "float64", **rule) == [RATE, RATE]
+
+
+def test_an_improvement_by_exactly_min_delta_is_none():
+    assert our_rates([1.0, 0.75], "float64", factor=0.5, patience=1, min_delta=0.25)[-1] == RATE / 2
+    assert our_rates([1.0, 0.5], "float64", factor=0.5, patience=1, min_delta=0.25)[-1] == RATE
+
+
+def test_the_rate_falls_to_min_lr_and_no_further():
+    rates = our_rates([1.0] * 6, "float64", factor=0.1, patience=1, min_lr=3e-4)
+    assert rates == [RATE, 3e-4, 3e-4, 3e-4, 3e-4, 3e-4]
+
+
+def test_all_groups_are_cut():
+    parameters = [torch.zeros(1, requires_grad=True) for _ in range(2)]
+    optimizer = torch.optim.SGD([{"params": [p], "lr": 0.5} for p in parameters])
+    schedule = ReduceLROnPlateau(optimizer, factor=0.5, patience=1)
+    schedule.step(1.0)
+    schedule.step(1.0)
+    assert [group["lr"] for group in optimizer.param_groups] == [0.25, 0.25]
+
+
+@pytest.mark.parametrize(("dtype", "kept"), [("float32", float(np.float32(0.1))), ("float64", 0.1)])
+def test_the_rate_is_kept_in_the_dtype_of_the_weights(dtype, kept):
+    optimizer = an_optimizer(dtype, 0.1)
+    ReduceLROnPlateau(optimizer)
+    assert optimizer.param_groups[0]["lr"] == kept
+
+
+@pytest.mark.parametrize("factor", [0, 1, 1.5, -0.1, NAN])
+def test_a_factor_outside_of_the_unit_interval_is_an_error_that_shows_it(factor):
+    with pytest.raises(ValueError, match=rf"factor={factor!r}: expected a number in \(0, 1\)"):
+        ReduceLROnPlateau(an_optimizer(), factor=factor)
+
+
+@pytest.mark.parametrize("mode", ["min", "max"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_metric_of_either_direction_gives_the_rates_of_keras(dtype, mode):
+    num_cuts = 0
+    for seed in range(1000, 1040):
+        rule = {**rules(seed), "mode": mode}
+        sign = -1 if mode == "max" else 1
+        values = [sign * value for value in metric_values(seed, rule["min_delta"], dtype)]
+        ours, theirs = our_rates(values, dtype, **rule), keras_rates(values, dtype, **rule)
+        assert ours == theirs, (seed, rule, values)
+        num_cuts += len(set(theirs)) - 1
+    assert num_cuts > 10
+
+
+def test_the_other_direction_does_not_pass_this_test():
+    values = [0.1, 0.2, 0.3, 0.4]
+    rising = our_rates(values, "float64", patience=2, mode="max")
+    falling = our_rates(values, "float64", patience=2, mode="min")
+    assert rising == [RATE] * 4
+    assert falling == keras_rates(values, "float64", patience=2, mode="min") != rising
+
+
+def test_the_name_of_the_metric_tells_the_direction():
+    rise = [0.1, 0.2, 0.3]
+    assert our_rates(rise, "float64", patience=1, monitor="val_accuracy")[-1] == RATE
+    assert our_rates(rise, "float64", patience=1, monitor="val_loss")[-1] < RATE
+
+
+def test_an_optimizer_that_follows_a_schedule_is_an_error():
+    rate = PiecewiseConstantDecay([1], [0.1, 0.2])
+    optimizer = optim.SGD([torch.zeros(1, requires_grad=True)], rate)
+    with pytest.raises(ValueError, match="PiecewiseConstantDecay: expected one whose rate can be"):
+        ReduceLROnPlateau(optimizer)
+
+
+def test_an_optimizer_of_ours_is_cut_too():
+    optimizer = optim.SGD([torch.zeros(1, requires_grad=True)], 0.5)
+    watcher = ReduceLROnPlateau(optimizer, factor=0.5, patience=1)
+    assert [watcher.step(1.0), watcher.step(1.0)] == [False, True]
+    assert optimizer.param_groups[0]["lr"] == 0.25
+
+
+def test_defaults_are_those_of_keras_here_and_in_the_spec():
+    theirs = inspect.signature(keras.callbacks.ReduceLROnPlateau).parameters
+    ours = inspect.signature(ReduceLROnPlateau).parameters
+    assert set(theirs) - {"verbose", "kwargs"} == set(ours) - {"optimizer"}
+    for key in set(ours) - {"optimizer"}:
+        assert ours[key].default == theirs[key].default, key
+    for key, value in vars(parity.spec.ReduceLR()).items():
+        assert value == theirs[key].default, key

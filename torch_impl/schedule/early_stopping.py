@@ -1,0 +1,94 @@
+"""EarlyStopping by Keras's rules."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from torch_impl.schedule.monitor import Monitor
+
+
+class EarlyStopping:
+    """Tells when a metric has stopped improving, and keeps the best weights, by Keras's rules.
+
+    Differs from the usual loop written by hand in:
+    1. training stops after `patience` epochs without improvement, and with patience 0 after the
+       first of them, but never after the first epoch of all;
+    2. an improvement is one by more than `min_delta`, absolute;
+    3. the first value is always an improvement, also NaN, which nothing improves on later;
+    4. best weights are restored also where training was not stopped;
+    5. values are compared in float32, in float64 runs too;
+    6. by default the name of the metric tells whether less is better, as it is of "val_loss";
+    7. with a baseline, an improvement that is not better than the baseline is kept as the best, and
+       does not stop the training in its epoch, but the epochs go on to count.
+
+    Source: keras 3.15 `callbacks/early_stopping.py`, `callbacks/monitor_callback.py`.
+
+    Args:
+        model: whose best weights are kept.
+        min_delta: by how much a value must be better to count.
+        patience: number of epochs in a row without improvement after which training stops.
+        restore_best_weights: whether `restore` brings back the weights of the best epoch.
+        start_from_epoch: epochs, counted from 0, before which nothing is watched.
+        mode: "min", "max", or "auto", for which `monitor` tells.
+        monitor: name of the metric whose values `step` is given.
+        baseline: value that must be improved on too; None for none.
+
+    Raises:
+        ValueError: for a mode that is unknown or that the name does not tell.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        min_delta: float = 0.0,
+        patience: int = 0,
+        restore_best_weights: bool = False,
+        start_from_epoch: int = 0,
+        mode: str = "auto",  # (6)
+        monitor: str = "val_loss",
+        baseline: float | None = None,
+    ) -> None:
+        self.model = model
+        self.patience, self.baseline = patience, baseline
+        self._monitor = Monitor(monitor, mode, min_delta)
+        self.restore_best_weights = restore_best_weights
+        self.start_from_epoch = start_from_epoch
+        self.best: float | None = None
+        self.best_epoch = 0
+        self.wait = 0
+        self._epoch = -1
+        self._best_weights: dict[str, torch.Tensor] | None = None
+
+    def step(self, value: float) -> bool:
+        """Takes the monitored value of an epoch; returns whether training is to stop.
+
+        Args:
+            value: the metric of the epoch that has just ended.
+        """
+        self._epoch += 1
+        if self._epoch < self.start_from_epoch:
+            return False
+        self.wait += 1
+        if self._monitor.is_better(value, self.best):  # (2) (3) (5)
+            self.best, self.best_epoch = value, self._epoch
+            if self.baseline is None or self._monitor.is_better(value, self.baseline):
+                self.wait = 0  # (7)
+            if self.restore_best_weights:
+                self._best_weights = {
+                    name: tensor.detach().clone() for name, tensor in _weights(self.model)
+                }
+            return False
+        return self.wait >= self.patience and self._epoch > 0  # (1)
+
+    @torch.no_grad()
+    def restore(self) -> None:
+        """Brings back the best weights, if they are kept; call it after the last epoch."""
+        if self._best_weights is not None:
+            for name, tensor in _weights(self.model):
+                tensor.copy_(self._best_weights[name])  # (4)
+
+
+def _weights(model: nn.Module) -> list[tuple[str, torch.Tensor]]:
+    """What Keras's `get_weights` returns: parameters and buffers, not seeds and counters."""
+    return [*model.named_parameters(), *model.named_buffers()]

@@ -1,0 +1,67 @@
+"""LearningRateScheduler by Keras's rules: a rate that is a function of the epoch."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from torch_impl.schedule.base import LearningRateSchedule
+from torch_impl.schedule.rates import round_rates
+
+
+class LearningRateScheduler:
+    """Sets the rate at the beginning of each epoch, by Keras's rules.
+
+    Differs from torch.optim.lr_scheduler.LambdaLR in:
+    1. it acts at the beginning of an epoch, the first one too, not at the end;
+    2. the function is given the rate that the optimizer has, by whomever it was set, and returns
+       the new rate, not a factor of the first;
+    3. the rate is kept in the dtype of the weights.
+
+    Whether the function takes the rate is read off its signature; Keras tries it, and takes a
+    TypeError out of the function's inside for an answer.
+
+    Source: keras 3.15 `callbacks/learning_rate_scheduler.py`.
+
+    Args:
+        optimizer: whose `param_groups` are changed, each from its own rate.
+        schedule: `schedule(epoch, lr)` or `schedule(epoch)`, with epochs counted from 0, returns
+            the new rate as a float. A `LearningRateSchedule` counts epochs here.
+
+    Raises:
+        ValueError: for an optimizer that follows a schedule of its own.
+    """
+
+    def __init__(self, optimizer: torch.optim.Optimizer, schedule: Callable[..., float]) -> None:
+        self.optimizer, self.schedule = optimizer, schedule
+        self.epoch = 0
+        self._round = round_rates(optimizer)  # (3)
+        self._takes_rate = not isinstance(schedule, LearningRateSchedule) and _binds(schedule, 2)
+
+    def step(self) -> list[float]:
+        """Begins an epoch (1); returns the rates of the groups.
+
+        Raises:
+            ValueError: if the function returned something else than a float.
+        """
+        for group in self.optimizer.param_groups:
+            arguments = (self.epoch, group["lr"]) if self._takes_rate else (self.epoch,)
+            rate = self.schedule(*arguments)  # (2)
+            if not isinstance(rate, float | np.float32):
+                raise ValueError(f"schedule({self.epoch}) returned {rate!r}: expected a float")
+            group["lr"] = float(self._round(rate))  # (3)
+        self.epoch += 1
+        return [group["lr"] for group in self.optimizer.param_groups]
+
+
+def _binds(function: Callable[..., Any], num_arguments: int) -> bool:
+    """Whether a function can be called with so many arguments."""
+    try:
+        inspect.signature(function).bind(*range(num_arguments))
+    except TypeError:
+        return False
+    return True

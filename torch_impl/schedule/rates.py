@@ -1,0 +1,30 @@
+"""The rates of an optimizer, kept in the dtype of the weights as Keras's variable is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+
+def round_rates(optimizer: torch.optim.Optimizer) -> Any:
+    """Rounds the rates of all groups to the dtype of the weights.
+
+    Returns:
+        np.float64 if the weights are float64, np.float32 else.
+
+    Raises:
+        ValueError: if the optimizer follows a schedule, which would set the rate anew in each step.
+    """
+    schedule = getattr(optimizer, "schedule", None)
+    if schedule is not None:
+        raise ValueError(
+            f"an optimizer whose learning_rate is {type(schedule).__name__}: "
+            "expected one whose rate can be set"
+        )
+    is_float64 = optimizer.param_groups[0]["params"][0].dtype == torch.float64
+    number = np.float64 if is_float64 else np.float32
+    for group in optimizer.param_groups:
+        group["lr"] = float(number(group["lr"]))
+    return number
