@@ -9,11 +9,12 @@ from parity.bundle import Bundle
 from parity.divergences import recognised
 from parity.divergences.evidence import Evidence
 from parity.result import Result
+from parity.settings_audit import differing_settings
 from parity.trace import Trace
 
 
 def name_causes(result: Result, bundle: Bundle, port: Trace) -> Result:
-    """Returns a result with the causes of its first divergence, the likeliest first."""
+    """Returns a result with the causes of its first divergence, and all settings that differ."""
     first = result.first_divergence
     if first is None:
         return result
@@ -29,7 +30,12 @@ def name_causes(result: Result, bundle: Bundle, port: Trace) -> Result:
         }
         for entry, match in recognised(evidence)
     )
-    return dataclasses.replace(result, causes=causes, place=_place(evidence))
+    return dataclasses.replace(
+        result,
+        causes=causes,
+        place=_place(evidence),
+        settings=tuple(map(dataclasses.asdict, differing_settings(bundle, port))),
+    )
 
 
 def _place(evidence: Evidence) -> dict[str, Any]:

@@ -122,6 +122,7 @@ class Result:
         errors: a paragraph for each half that did not deliver.
         causes: of the first divergence, the likeliest first: id, title, confidence, keras, torch,
             where, fix, source.
+        settings: of paired layers, that differ: id, name, keras, torch, layers; hints, no verdict.
         place: of the first divergence: the pair of layers, the line of the port that calls its, and
             whether the error is introduced there or was inherited.
     """
@@ -139,6 +140,7 @@ class Result:
     errors: tuple[str, ...] = ()
     causes: tuple[dict[str, Any], ...] = ()
     place: dict[str, Any] | None = None
+    settings: tuple[dict[str, Any], ...] = ()
 
     @property
     def first_divergence(self) -> tuple[Level, Item] | None:
@@ -178,6 +180,7 @@ class Result:
                 "data": self.data,
                 "levels": [level.to_json() for level in self.levels],
                 "first_divergence": first,
+                "settings": list(self.settings),
                 "behaviour": self.behaviour,
                 "history": self.history,
                 "wall_s": self.wall_s,

@@ -10,7 +10,6 @@ from scipy import special
 from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Divergence, Match
 from parity.divergences.evidence import Evidence, is_close
 
-
 # Keras keeps the factor of a penalty in float32, which is off by up to 6e-8.
 _NEAR = 1e-6
 

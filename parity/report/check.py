@@ -30,6 +30,7 @@ def check_lines(result: Result) -> list[Line]:
         lines += divergence_lines(*first)
         lines += _place_lines(result)
         lines += _cause_lines(result)
+        lines += _setting_lines(result)
     lines += _skipped_lines(result)
     told = "the port computes something else" if result.verdict == FAIL else "the port is right"
     lines.append([(f"  {told}", STYLES[result.verdict])])
@@ -51,7 +52,10 @@ def _place_lines(result: Result) -> list[Line]:
 
 def _cause_lines(result: Result) -> list[Line]:
     lines: list[Line] = []
-    for cause in result.causes[:MAX_CAUSES]:
+    surest = max((cause["confidence"] for cause in result.causes), default=0.0)
+    # Beside a cause that is known by its numbers, what only the place speaks for is no help.
+    likely = [cause for cause in result.causes if cause["confidence"] >= surest / 2]
+    for cause in likely[:MAX_CAUSES]:
         head = f"  {'cause' if not lines else 'or'} {cause['id']}  "
         sure = f"  ({round(100 * cause['confidence'])} %)"
         lines.append(
@@ -71,6 +75,18 @@ def _cause_lines(result: Result) -> list[Line]:
     else:
         lines.append([(f"    parity explain {result.causes[0]['id']}", "dim")])
     return lines
+
+
+def _setting_lines(result: Result) -> list[Line]:
+    """Settings that differ, behind the first divergence too."""
+    lines: list[Line] = []
+    for row in result.settings:
+        (keras, torch), *more = row["layers"]
+        text = f"{row['id']}  {row['name']}: {row['keras']} in {keras}, {row['torch']} in {torch}"
+        if more:
+            text += f", and so in {len(more)} more"
+        lines += [[(line, "")] for line in wrapped(text)]
+    return [[("  settings that differ", "dim")], *lines] if lines else []
 
 
 def _skipped_lines(result: Result) -> list[Line]:
