@@ -12,14 +12,21 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from parity.assertion import assert_parity
     from parity.data import load_data
     from parity.diagnosis import diagnose
     from parity.pipeline import run
     from parity.spec import RunSpec
 
-__all__ = ["RunSpec", "diagnose", "load_data", "run"]
+__all__ = ["RunSpec", "assert_parity", "diagnose", "load_data", "run"]
 
-_HOMES = {"RunSpec": "spec", "diagnose": "diagnosis", "load_data": "data", "run": "pipeline"}
+_HOMES = {
+    "RunSpec": "spec",
+    "assert_parity": "assertion",
+    "diagnose": "diagnosis",
+    "load_data": "data",
+    "run": "pipeline",
+}
 
 
 def __getattr__(name: str) -> Any:
