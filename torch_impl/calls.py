@@ -21,6 +21,8 @@ from torch import nn
 from torch.nn.modules import module as hooks
 from torch.overrides import TorchFunctionMode
 
+import parity
+
 # Class -> kind, the word that both halves share (`keras_impl/calls.py`). Both torch's names and
 # Keras's, which `torch_impl.layers` has.
 _MODULES = {
@@ -419,13 +421,15 @@ def _rerun(function: Any, arguments: Any, keywords: Any) -> Callable[..., Any]:
     return run
 
 
+# Files below these are not the user's own. With the separator: "torch_implementation" is.
 _LIBRARIES = tuple(
-    os.path.realpath(path)
+    os.path.join(os.path.realpath(path), "")
     for path in (
         sysconfig.get_path("purelib"),
         sysconfig.get_path("platlib"),
         sysconfig.get_path("stdlib"),
         os.path.dirname(__file__),
+        os.path.dirname(parity.__file__),
     )
 )
 
