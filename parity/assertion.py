@@ -120,7 +120,12 @@ def assert_parity(
         levels=given.levels if levels is None else levels,
         out=given.out if out is None else lambda: Path(out),
     )
-    arguments = {"data": data, "against": against, "batch_size": batch_size, "device": device}
+    arguments: dict[str, Any] = {
+        "data": data,
+        "against": against,
+        "batch_size": batch_size,
+        "device": device,
+    }
     kept: Path | None = None
     try:
         kept = given.out()
