@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import struct
 import tempfile
 import zipfile
 from collections.abc import Mapping
@@ -24,17 +25,31 @@ from typing import Any, NoReturn
 import numpy as np
 
 from parity.atomic import atomic_path
+from parity.bundle_arrays import check_array
 from parity.bundle_facts import check_facts
+from parity.check_spec import CheckSpec
 from parity.errors import InputError
+from parity.strict_json import read_strict
 from parity.trace import TraceWriter, decode_floats, encode_floats
 
 SCHEMA = "parity.bundle/1"
 FACTS, ARRAYS = "bundle.json", "arrays.safetensors"
-MAX_FACTS = 64 * 2**20  # bytes
-MAX_HEADER = 16 * 2**20
+# Bytes. A network of 500 layers has 3 MB of facts; as empty lists, 16 MB of JSON fill 0.5 GB.
+MAX_FACTS = MAX_HEADER = 16 * 2**20
 MAX_ARRAYS = 8 * 2**30
-# Name of a dtype in a safetensors header -> bytes of an entry.
-DTYPES = {"F64": 8, "F32": 4, "I64": 8, "I32": 4, "BOOL": 1, "U8": 1}
+MAX_DIRECTORY = 2**10  # of the archive; that of two entries has 200
+MAX_MESSAGE = 300  # characters
+# What zipfile raises on damaged bytes; RuntimeError covers encryption.
+_DAMAGE = (
+    OSError,
+    EOFError,
+    ValueError,
+    RuntimeError,
+    NotImplementedError,
+    OverflowError,
+    struct.error,
+    zipfile.BadZipFile,
+)
 
 
 def write_bundle(
@@ -47,10 +62,21 @@ def write_bundle(
         writer: its arrays and facts.
         spec: of the check, as plain values.
         environment: of the Keras half.
+
+    Raises:
+        InputError: what was recorded is none that could be read again.
     """
     from safetensors.numpy import save
 
     arrays = save(dict(sorted(writer.arrays.items())))
+    header = json.loads(arrays[8 : 8 + int.from_bytes(arrays[:8], "little")])
+    shapes = {key: array.shape for key, array in writer.arrays.items()}
+    for problem in (
+        *(check_array(key, entry) for key, entry in header.items()),
+        check_facts(writer.facts, shapes, spec["steps"]),
+    ):
+        if problem:
+            raise InputError(f"this Keras model cannot be recorded: {problem}")
     facts = {
         "schema": SCHEMA,
         "spec": dict(spec),
@@ -101,7 +127,12 @@ class Bundle:
         """Returns the array under a key."""
         if key not in self._keys or self._file is None:
             self._refuse(f"it has no array {key!r}")
-        return np.asarray(self._file.get_tensor(key))
+        from safetensors import SafetensorError
+
+        try:
+            return np.asarray(self._file.get_tensor(key))
+        except (SafetensorError, OSError, ValueError, TypeError) as error:
+            self._refuse(f"the array {key[:80]!r} cannot be read ({error})")
 
     def names(self, prefix: str) -> list[str]:
         """Returns what follows `prefix/` in the keys that start so, in alphabetical order."""
@@ -114,16 +145,17 @@ class Bundle:
                 f"{self.path}: there is no such bundle; write one with `parity record`"
             )
         try:
+            self._check_directory()
             with zipfile.ZipFile(self.path) as archive:
                 self._check_entries(archive)
                 with archive.open(FACTS) as file:
-                    content = self._strict(file.read(MAX_FACTS + 1))
+                    content = read_strict(file.read(MAX_FACTS + 1))
                 with archive.open(ARRAYS) as source, arrays.open("wb") as target:
                     shutil.copyfileobj(source, target, 2**20)
-        except (OSError, zipfile.BadZipFile, EOFError, NotImplementedError) as error:
-            self._refuse(str(error))
-        except (ValueError, RuntimeError, RecursionError, MemoryError) as error:
-            self._refuse(f"{type(error).__name__}: {error}")
+        except InputError:  # a ValueError as well
+            raise
+        except _DAMAGE as error:
+            self._refuse(str(error) or type(error).__name__)
         self._check_content(content)
         if _sha256(arrays) != content["arrays_sha256"]:
             self._refuse(f"{ARRAYS} is not what was recorded (its SHA-256 differs)")
@@ -135,12 +167,35 @@ class Bundle:
             self._keys = frozenset(self._file.keys())
         except (SafetensorError, OSError, ValueError) as error:
             self._refuse(f"{ARRAYS}: {error}")
-        self.spec: dict[str, Any] = content["spec"]
+        try:
+            self.spec: dict[str, Any] = CheckSpec.from_dict(content["spec"]).to_dict()
+        except InputError as error:
+            self._refuse(f"its spec: {error}")
         self.environment: dict[str, Any] = content["environment"]
         self.facts: dict[str, Any] = decode_floats(content["facts"])
         shapes = {key: tuple(self._file.get_slice(key).get_shape()) for key in self._keys}
-        if problem := check_facts(self.facts, shapes):
+        if problem := check_facts(self.facts, shapes, self.spec["steps"]):
             self._refuse(problem)
+
+    def _check_directory(self) -> None:
+        """Looks at the end of the archive, where the size of its directory stands.
+
+        zipfile reads a directory whole, whatever its size, and makes an object of every entry.
+        """
+        with self.path.open("rb") as file:
+            start = max(0, self.path.stat().st_size - 22 - 20 - 56)  # with the records of zip64
+            file.seek(start)
+            tail = file.read()
+        end = tail[-22:]
+        if len(end) < 22 or end[:4] != b"PK\5\6":
+            self._refuse("it is no zip archive, or something follows its end")
+        number, size = struct.unpack("<HL", end[10:16])
+        if tail[-42:-38] == b"PK\6\7":
+            if tail[-98:-94] != b"PK\6\6":
+                self._refuse("its directory is not where it ends")
+            number, size = struct.unpack("<QQ", tail[-66:-50])
+        if number != 2 or size > MAX_DIRECTORY:
+            self._refuse(f"it has {number} entries; expected {FACTS} and {ARRAYS}, each once")
 
     def _check_entries(self, archive: zipfile.ZipFile) -> None:
         names = archive.namelist()
@@ -157,19 +212,6 @@ class Bundle:
                 self._refuse(f"{entry.filename} is encrypted")
             if entry.file_size > min(most, self.path.stat().st_size):
                 self._refuse(f"{entry.filename} claims {entry.file_size:,} bytes; at most {most:,}")
-
-    def _strict(self, content: bytes) -> Any:
-        """JSON without NaN and without a key that stands twice."""
-
-        def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-            if len({key for key, _ in pairs}) < len(pairs):
-                raise ValueError("a key stands twice")
-            return dict(pairs)
-
-        def constant(name: str) -> NoReturn:
-            raise ValueError(f"{name} is no JSON")
-
-        return json.loads(content, object_pairs_hook=unique, parse_constant=constant)
 
     def _check_content(self, content: Any) -> None:
         if not isinstance(content, dict):
@@ -191,22 +233,19 @@ class Bundle:
             if not 2 <= size <= min(MAX_HEADER, path.stat().st_size - 8):
                 self._refuse(f"{ARRAYS} claims a header of {size:,} bytes")
             try:
-                header = self._strict(file.read(size))
-            except (ValueError, RecursionError) as error:
+                header = read_strict(file.read(size))
+            except ValueError as error:
                 self._refuse(f"the header of {ARRAYS} cannot be read ({error})")
         if not isinstance(header, dict):
             self._refuse(f"the header of {ARRAYS} is no JSON object")
         for key, entry in header.items():
-            if key == "__metadata__":
-                continue
-            if not isinstance(entry, dict) or entry.get("dtype") not in DTYPES:
-                dtype = entry.get("dtype") if isinstance(entry, dict) else entry
-                self._refuse(f"array {key[:60]!r} has the dtype {str(dtype)[:20]!r}")
-            if (key.startswith("mask/")) != (entry["dtype"] == "BOOL"):
-                self._refuse(f"array {key[:60]!r} has the dtype {entry['dtype']!r}")
+            if problem := check_array(key, entry):
+                self._refuse(problem)
 
     def _refuse(self, why: str) -> NoReturn:
-        raise InputError(f"{self.path}: not a bundle that can be used: {why}")
+        # Names from the file are in it, of any length and with anything that a terminal would obey.
+        shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in why[:MAX_MESSAGE])
+        raise InputError(f"{self.path}: not a bundle that can be used: {shown}")
 
 
 def _sha256(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -43,6 +44,15 @@ class CheckSpec:
                 raise InputError(f"{name}={value!r}: expected an integer of at least {least}")
         if self.seed >= 2**32:
             raise InputError(f"seed={self.seed}: expected an integer below 2**32")
+        for name in ("keras", "torch", "against", "data", "folder"):
+            value = getattr(self, name)
+            if value is None and name != "folder":
+                continue
+            if not isinstance(value, str) or not value or "\0" in value:
+                raise InputError(f"{name}={value!r}: expected text that is not empty")
+        device = self.device if isinstance(self.device, str) else ""
+        if re.fullmatch(r"cpu|cuda(:(0|[1-9][0-9]*))?", device) is None:
+            raise InputError(f"device={self.device!r}: expected 'cpu', 'cuda' or 'cuda:N'")
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain values by name."""

@@ -1,0 +1,55 @@
+"""Which arrays a bundle may hold, told by the entries of a safetensors header."""
+
+from __future__ import annotations
+
+from typing import Any
+
+MAX_KEY = 1_000  # characters
+MAX_RANK = 8  # NumPy's own limit is 64; of Keras's layers none goes beyond 5
+# First part of a key -> dtypes. Keras computes in float64; inputs may be tokens, targets classes.
+_ANY = ("F64", "F32", "I64", "I32", "U8", "BOOL")
+PARTS = {
+    "init": ("F64",),
+    "weights": ("F64",),
+    "state": ("F64",),
+    "input": ("F64", "I64"),
+    "target": ("F64", "I64"),
+    "forward": _ANY,  # what passes between layers may be tokens or masks
+    "mask": ("BOOL",),
+    "loss": ("F64",),
+    "gradient": ("F64",),
+    "output_gradient": ("F64",),
+    "optimizer": ("F64",),
+    "trajectory": ("F64",),
+    "schedule": ("F64",),
+}
+_OF_THEIR_OWN = {"loss/confident/target": ("F64", "I64"), "schedule/stopped": ("I64",)}
+
+
+def check_array(key: str, entry: Any) -> str:
+    """Returns what is wrong with an entry of the header, "" if nothing is.
+
+    Offsets are the library's to check: it takes no header whose arrays overlap, leave a gap or do
+    not have the size that their shape says.
+
+    Args:
+        key: of the array.
+        entry: its dtype, shape and offsets.
+    """
+    shown = f"the array {key[:60]!r}"
+    if len(key) > MAX_KEY:
+        return f"{shown} has a name of {len(key):,} characters; expected at most {MAX_KEY:,}"
+    part = key.partition("/")[0]
+    if part not in PARTS:
+        return f"{shown} is none that this version knows; record it again"
+    if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
+        return f"{shown} has no dtype, shape and data_offsets"
+    dtypes = _OF_THEIR_OWN.get(key, PARTS[part])
+    if entry["dtype"] not in dtypes:
+        return f"{shown} is {str(entry['dtype'])[:20]!r}; expected {' or '.join(dtypes)}"
+    shape = entry["shape"]
+    if not isinstance(shape, list) or not all(type(side) is int and side >= 1 for side in shape):
+        return f"{shown} has the shape {str(shape)[:60]}; expected integers of at least 1"
+    if len(shape) > MAX_RANK:
+        return f"{shown} has {len(shape)} axes; expected at most {MAX_RANK}"
+    return ""
