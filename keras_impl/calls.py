@@ -83,6 +83,16 @@ KINDS = {
 }
 # An activation of these is applied last, to what they compute.
 _ACTIVATED = {"conv", "depthwise_conv", "separable_conv", "conv_transpose", "dense"}
+# TensorFlow computes these with constants in float32, in float64 too, or as a whole (it resizes in
+# float32 only); torch's derivative of hard_sigmoid has such a constant.
+_FLOAT32_INSIDE = {
+    "activation:gelu",
+    "activation:hard_sigmoid",
+    "activation:leaky_relu",
+    "rescaling",
+    "normalization",
+    "upsampling",
+}
 # Their mask is what they do to a tensor of ones.
 _MASKED = {"dropout"}
 
@@ -117,8 +127,9 @@ class Call:
 class _Calls(list[Call]):
     """Calls in order, each told where its inputs come from when it is added."""
 
-    def __init__(self, given: Any) -> None:
+    def __init__(self, given: Any, nudge: int) -> None:
         super().__init__()
+        self._generator = np.random.default_rng(nudge) if nudge else None
         self._made = {id(tensor): -1 for tensor in tf.nest.flatten(given)}
         self._alive = [given]  # so that no id is given twice
 
@@ -128,15 +139,25 @@ class _Calls(list[Call]):
         self._alive.append(call.output)
         super().append(call)
 
+    def nudged(self, kind: str, config: Any, output: Any) -> Any:
+        """Returns what a layer computed, moved by what float32 inside of it may have moved it."""
+        is_exact = kind not in _FLOAT32_INSIDE or config.get("interpolation") == "nearest"
+        if self._generator is None or is_exact:
+            return output
+        # Upwards only: a constant that is rounded moves all numbers in one direction.
+        return output * (1 + 2.0**-24 * self._generator.random(output.shape))
+
 
 @contextmanager
-def recorded_calls(given: Any = ()) -> Iterator[list[Call]]:
+def recorded_calls(given: Any = (), nudge: int = 0) -> Iterator[list[Call]]:
     """Watches all layers inside the block; yields the list that fills up with their calls.
 
     Args:
         given: inputs of the model.
+        nudge: where it is not 0, layers that compute with float32 inside return what that may have
+            changed; seed of the directions.
     """
-    calls: list[Call] = _Calls(given)
+    calls = _Calls(given, nudge)
     counts: dict[str, int] = {}
     depth = 0
     call_layer, call_operation = keras.Layer.__call__, keras.Operation.__call__
@@ -166,6 +187,7 @@ def recorded_calls(given: Any = ()) -> Iterator[list[Call]]:
             depth -= 1
         name = type(operation).__name__
         kind = _OPERATIONS.get(name, f"unknown:{name}")
+        output = calls.nudged(kind, {}, output)
         inputs = _tensors((arguments, keywords))
         calls.append(Call(named(operation.name), kind, None, inputs, _first(output)))
         return output
@@ -188,6 +210,16 @@ _OPERATIONS = {
     "Minimum": "minimum",
     "Concatenate": "concatenate",
     "Relu": "activation:relu",
+    "Relu6": "activation:relu6",
+    "LeakyRelu": "activation:leaky_relu",
+    "Elu": "activation:elu",
+    "Selu": "activation:selu",
+    "Gelu": "activation:gelu",
+    "Silu": "activation:silu",
+    "Softplus": "activation:softplus",
+    "Softsign": "activation:softsign",
+    "HardSigmoid": "activation:hard_sigmoid",
+    "HardSilu": "activation:hard_silu",
     "Sigmoid": "activation:sigmoid",
     "Tanh": "activation:tanh",
     "Softmax": "activation:softmax",
@@ -203,9 +235,7 @@ def _is_container(layer: keras.Layer) -> bool:
     return not is_keras_own and bool(layer._flatten_layers(include_self=False, recursive=False))
 
 
-def _call(
-    layer: Any, name: str, calls: list[Call], call: Any, arguments: Any, keywords: Any
-) -> Any:
+def _call(layer: Any, name: str, calls: _Calls, call: Any, arguments: Any, keywords: Any) -> Any:
     kind = kind_of(layer)
     inputs = _tensors((arguments, keywords))
     config = plain_config(layer)
@@ -220,7 +250,7 @@ def _call(
     if kind in _MASKED and keywords.get("training") and layer.rate > 0:
         mask = _mask(layer, inputs[0])
     if not is_split:
-        output = call(layer, *arguments, **keywords)
+        output = calls.nudged(kind, config, call(layer, *arguments, **keywords))
         calls.append(Call(name, kind, layer, inputs, _first(output), mask, config))
         return output
     layer.activation = keras.activations.linear
@@ -229,8 +259,9 @@ def _call(
     finally:
         layer.activation = activation
     calls.append(Call(name, kind, layer, inputs, linear, mask, config))
-    output = activation(linear)
-    calls.append(Call(f"{name}.activation", activation_kind(activation), None, [linear], output))
+    kind = activation_kind(activation)
+    output = calls.nudged(kind, {}, activation(linear))
+    calls.append(Call(f"{name}.activation", kind, None, [linear], output))
     return output
 
 

@@ -1,8 +1,8 @@
 """run_check: what a Keras model computes in every part of its training, written down.
 
 The reference of `parity check`: everything in float64, in the portable layout. Two passes, the
-second with every weight moved by one unit in the last place: what that changes is what rounding
-alone explains, and what a port may differ by.
+second with every weight moved by one unit in the last place, and what is rounded elsewhere moved
+likewise: what that changes is what rounding alone explains, and what a port may differ by.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from parity.compare import absolute_difference
 from parity.errors import InputError
 from parity.nudge import nudged
 from parity.samples import Samples
+from parity.tolerance import FLOAT64, NOISE_FACTOR
 from parity.trace import TraceWriter
 
 SMALL_MODEL = 200_000  # parameters; a larger one is initialised once, not NUM_DRAWS times
@@ -70,12 +71,14 @@ def run_check(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter) 
         if nudge:
             _nudge_constants(subject.model)
         written = writer if nudge == 0 else TraceWriter()
-        _probe(spec, subject, samples, start, written)
+        _probe(spec, subject, samples, start, written, nudge)
+        subject = build_subject(factory, spec.seed)
+        _build(subject, samples)
+        if nudge:
+            _nudge_constants(subject.model)
+        _write_optimizer(spec, subject, start, written)
         passes.append(written)
     writer.facts["noise"] = _noise(*passes)
-    subject = build_subject(factory, spec.seed)
-    _build(subject, samples)
-    _write_optimizer(spec, subject, weights, writer)
     _write_schedule(spec, factory, writer)
 
 
@@ -198,6 +201,24 @@ def _nudge_constants(model: keras.Model) -> None:
                 if getattr(regularizer, factor, None):
                     value = _next_float32(float(getattr(regularizer, factor)))
                     setattr(regularizer, factor, value)
+    optimizer = getattr(model, "optimizer", None)
+    if optimizer is not None and _has_schedule(optimizer):
+        optimizer._learning_rate = _Nudged(optimizer._learning_rate)
+
+
+class _Nudged(keras.optimizers.schedules.LearningRateSchedule):
+    """A schedule, its rates, which are float32, moved by one unit there."""
+
+    def __init__(self, schedule: Any) -> None:
+        self._schedule = schedule
+
+    def __call__(self, step: Any) -> Any:
+        """Returns the rate of a step."""
+        return self._schedule(step) * (1 + 2.0**-23)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns that of the schedule."""
+        return dict(self._schedule.get_config())
 
 
 def _next_float32(value: float) -> float:
@@ -241,6 +262,7 @@ def _probe(
     samples: Samples,
     weights: Mapping[str, np.ndarray],
     writer: TraceWriter,
+    nudge: int,
 ) -> None:
     model = reference.model
     set_weights(model, weights)
@@ -248,7 +270,7 @@ def _probe(
     for number, value in enumerate(x):
         writer.put(f"input/probe/{number}", value)
     fed = _fed(x)
-    with recorded_calls(fed) as calls:
+    with recorded_calls(fed, nudge) as calls:
         output = model(fed, training=False)
     _check_output(output)
     writer.facts["nodes"] = [_node(call, model) for call in calls]
@@ -260,9 +282,9 @@ def _probe(
         return
     writer.put("target/probe", y)
     _write_synthetic_loss(spec, reference, calls, output, writer)
-    _write_step("train", reference, x, y, writer)
+    _write_step("train", reference, x, y, writer, nudge)
     set_weights(model, weights)
-    _write_trajectory(spec, reference, samples, writer)
+    _write_trajectory(spec, reference, samples, writer, nudge)
 
 
 def _check_output(output: Any) -> None:
@@ -417,13 +439,19 @@ def _sample_weight(reference: Reference, y: np.ndarray) -> np.ndarray | None:
 
 
 def _write_step(
-    mode: str, reference: Reference, x: list[np.ndarray], y: np.ndarray, writer: TraceWriter
+    mode: str,
+    reference: Reference,
+    x: list[np.ndarray],
+    y: np.ndarray,
+    writer: TraceWriter,
+    nudge: int,
 ) -> None:
     """One pass forward and back in train mode: outputs, loss, and all gradients."""
     model = reference.model
     variables = _trainable(model)
-    with tf.GradientTape() as tape, recorded_calls() as calls:
-        output = model(_fed(x), training=True)
+    fed = _fed(x)
+    with tf.GradientTape() as tape, recorded_calls(fed, nudge) as calls:
+        output = model(fed, training=True)
         loss = model.compute_loss(
             y=y, y_pred=output, sample_weight=_sample_weight(reference, y), training=True
         )
@@ -462,7 +490,7 @@ def _trainable(model: keras.Model) -> dict[str, keras.Variable]:
 
 
 def _write_trajectory(
-    spec: CheckSpec, reference: Reference, samples: Samples, writer: TraceWriter
+    spec: CheckSpec, reference: Reference, samples: Samples, writer: TraceWriter, nudge: int
 ) -> None:
     """A few steps as `fit` makes them; the learning rate is cut on the way."""
     model = reference.model
@@ -476,20 +504,22 @@ def _write_trajectory(
         shape = tuple(writer.facts["output_shape"])
         kind = _TARGETS.get(loss_name(model) or "", "values")
         y = samples.targets(f"step{step}", size, kind, shape)
-        with tf.GradientTape() as tape, recorded_calls() as calls:
-            output = model(_fed(x), training=True)
+        fed = _fed(x)
+        with tf.GradientTape() as tape, recorded_calls(fed, nudge) as calls:
+            output = model(fed, training=True)
             loss = model.compute_loss(
                 y=y, y_pred=output, sample_weight=_sample_weight(reference, y), training=True
             )
         variables = model.trainable_variables
-        gradients = tape.gradient(loss, [variable.value for variable in variables])
-        model.optimizer.apply(
-            [
-                tf.zeros(v.shape, v.dtype) if g is None else g
-                for g, v in zip(gradients, variables, strict=True)
-            ],
-            variables,
-        )
+        gradients = [
+            tf.zeros(v.shape, v.dtype) if g is None else tf.convert_to_tensor(g)
+            for g, v in zip(
+                tape.gradient(loss, [v.value for v in variables]), variables, strict=True
+            )
+        ]
+        if nudge:
+            gradients = _nudged(gradients, nudge + step)
+        model.optimizer.apply(gradients, variables)
         losses.append(float(loss))
         for number, value in enumerate(x):
             writer.put(f"input/step{step}/{number}", value)
@@ -500,6 +530,18 @@ def _write_trajectory(
         for name, weight in get_weights(model).items():
             writer.put(f"trajectory/{step}/{name}", probe_inputs.sampled(weight))
     writer.put("trajectory/losses", np.array(losses))
+
+
+def _nudged(gradients: list[Any], nudge: int) -> list[Any]:
+    """Moves gradients by what rounding may do, seen by the greatest of all.
+
+    Where a gradient cancels, as that of a bias before a normalisation, rounding is all of it, and
+    not to be had from its own size.
+    """
+    generator = np.random.default_rng(nudge)
+    greatest = max((float(tf.reduce_max(tf.abs(g))) for g in gradients if g.shape), default=0.0)
+    most = FLOAT64 / NOISE_FACTOR * greatest
+    return [g + most * generator.uniform(-1, 1, size=g.shape) for g in gradients]
 
 
 def _cut(optimizer: Any) -> None:
@@ -576,6 +618,7 @@ def _write_schedule(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWr
         facts["config"] = _plain_nested(schedule.get_config())
         rates = [float(schedule(step)) for step in probe_inputs.SCHEDULE_STEPS]
         writer.put("schedule/steps", np.array(rates))
+        writer.put("schedule/exact", np.array(_exact_rates(schedule, rates)))
     known = (
         keras.callbacks.ReduceLROnPlateau,
         keras.callbacks.EarlyStopping,
@@ -609,6 +652,25 @@ def _write_schedule(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWr
             break
     writer.put("schedule/epochs", np.array(rates))
     writer.put("schedule/stopped", np.array(stopped))
+
+
+def _exact_rates(schedule: Any, rates: list[float]) -> list[float]:
+    """The rates of a schedule in float64, which it computes in if its numbers are of NumPy's.
+
+    What a schedule of the user's does then is not known: its rates are returned as they are.
+    """
+    if not type(schedule).__module__.startswith("keras."):
+        return rates
+    exact = type(schedule).from_config(_as_float64(schedule.get_config()))
+    return [float(exact(np.float64(step))) for step in probe_inputs.SCHEDULE_STEPS]
+
+
+def _as_float64(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _as_float64(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_as_float64(item) for item in value]
+    return np.float64(value) if isinstance(value, float) else value
 
 
 def _callback_facts(callback: Any) -> dict[str, Any]:

@@ -10,6 +10,7 @@ takes longer than most checks; what is wrong with one model does not keep the ne
 
 from __future__ import annotations
 
+import gc
 import sys
 import traceback
 from collections.abc import Sequence
@@ -54,8 +55,12 @@ def _run(name: str, half: Half, directory: Path, spec: CheckSpec) -> None:
     assert reference is not None
     factory = load_factory(f"--{name}", reference, spec.folder)
     writer = TraceWriter()
+    run_check = half.run_check  # imports the framework, if it is the first use
+    # Keras collects garbage for every model that it builds anew: what was imported is none.
+    if not gc.get_freeze_count():
+        gc.freeze()
     if name == "keras":
-        half.run_check(spec, factory, writer)
+        run_check(spec, factory, writer)
         environment = half.describe_environment(spec)  # type: ignore[arg-type]
         kept = spec.to_dict() | {"torch": None, "against": None, "folder": "."}
         write_bundle(directory / BUNDLE, writer, spec=kept, environment=environment)
@@ -64,7 +69,7 @@ def _run(name: str, half: Half, directory: Path, spec: CheckSpec) -> None:
     assert spec.against is not None
     with Bundle(Path(spec.against)) as bundle:
         recorded = {key: bundle.spec[key] for key in ("seed", "steps", "batch_size")}
-        half.run_check(CheckSpec(**{**spec.to_dict(), **recorded}), factory, bundle, writer)
+        run_check(CheckSpec(**{**spec.to_dict(), **recorded}), factory, bundle, writer)
     environment = half.describe_environment(spec)  # type: ignore[arg-type]
     writer.write(directory, environment=environment, result=RunResult({}, {}, 0.0))
 

@@ -38,8 +38,10 @@ def pair_calls(
     """Pairs the calls of both halves.
 
     Args:
-        keras: nodes with name, kind, output_shape, weights (name of the variable -> shape).
-        torch: the same, but for output_shapes: as it is, and with the channels last.
+        keras: nodes with name, kind, input_shapes, output_shape, weights (name of the variable ->
+            shape).
+        torch: the same, but for input_forms and output_shapes: as they are, and with the channels
+            last.
         fixed: Keras name -> torch name.
 
     Raises:
@@ -81,6 +83,8 @@ _ALIKE = [
     {"activation:relu", "activation:relu6"},
 ]
 
+_MERGING = {"add", "multiply", "average", "maximum", "minimum", "concatenate"}
+
 
 def _score(keras: Mapping[str, Any], torch: Mapping[str, Any]) -> float:
     """What a pair is worth; 0 where it cannot be one."""
@@ -88,6 +92,9 @@ def _score(keras: Mapping[str, Any], torch: Mapping[str, Any]) -> float:
     is_alike = a == b or any({a, b} <= group for group in _ALIKE)
     has_weights = bool(keras["weights"]), bool(torch["weights"])
     both_activate = a.startswith("activation:") and b.startswith("activation:")
+    # Keras adds up three at once, torch two and then another: neither of these is the other.
+    if a == b and a in _MERGING and len(keras["input_shapes"]) != len(torch["input_forms"]):
+        return 0.0
     is_known = not a.startswith("unknown:") and not b.startswith("unknown:")
     if has_weights[0] != has_weights[1] and not is_alike:
         return 0.0

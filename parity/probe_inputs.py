@@ -1,8 +1,8 @@
 """The numbers that a pair of models is probed with, in NumPy, so that both halves get the same.
 
 They are chosen to expose faults: signed, with borders that are not zero, no side as long as another
-where the model leaves that open, one even and one odd, a last batch of one sample, gradients from 1e-9 to 10, weights
-that are not constant.
+where the model leaves that open, one even and one odd, a last batch of one sample, gradients from
+1e-9 to 10, weights that are not constant.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import numpy as np
 
 from parity.errors import InputError
 
-# Sides of an input that the model leaves open: no two the same, none a power of two. One is even
-# for as long as it is halved: of an odd side, same padding at stride 2 is symmetric, and a port that
-# pads so is not told from a right one.
+# Sides of an input that the model leaves open: no two the same, none a power of two. One stays even
+# when it is halved four times: of an odd side, same padding at stride 2 is symmetric, and a port
+# that pads so is not told from a right one.
 OPEN_SIDES = (48, 37, 23)
 # Entries of an array that are compared; of a larger one so many, evenly spread.
 MAX_ENTRIES = 65_536

@@ -16,6 +16,10 @@ import numpy as np
 # Adam's bias correction with betas that are not rounded to float32, moves weights by 7e-12 in one
 # step of 0.001.
 FLOAT64 = 1e-12
+# Keras against itself, every weight moved by one unit in the last place, measures what rounding
+# does; a port rounds in every operation and not once. How far right ports are from it is printed by
+# `python benchmarks/matrices.py --null`.
+NOISE_FACTOR = 30.0
 # Images are interpolated in float64 and rounded once to float32, in [0, 1] by at most 6e-8; where
 # the two halves add in another order, a pixel may be rounded the other way.
 IMAGES_FLOAT32 = 5e-7

@@ -25,8 +25,10 @@ from torch_impl.calls import Call, first_tensor, line_of
 from torch_impl.layers import activations
 from torch_impl.losses import from_config, sample_weights
 from torch_impl.losses import logits as keras_logits
+from torch_impl.portable import as_returned, from_returned
 from torch_impl.rig import PairedLayer, Rig
-from torch_impl.subject import build_subject
+from torch_impl.schedule import LearningRateScheduler
+from torch_impl.subject import Port, build_subject
 from torch_impl.weights import read
 
 MAX_INIT_ENTRIES = 20_000
@@ -287,6 +289,7 @@ def _output_form(rig: Rig, writer: TraceWriter) -> str:
     forms = {"same": theirs, "linear": linear}
     with np.errstate(divide="ignore", invalid="ignore"):
         forms["log"] = np.log(theirs)
+    forms = {name: as_returned(value, ours.shape) for name, value in forms.items()}
     errors = {
         form: float(np.abs(ours - value).max())
         for form, value in forms.items()
@@ -315,6 +318,7 @@ def _loss(rig: Rig, form: str) -> Loss:
     by_label = None if weights is None else {int(key): float(w) for key, w in weights.items()}
 
     def loss(output: Any, target: Any, y: np.ndarray) -> torch.Tensor:
+        output = from_returned(output, rig.bundle["forward/eval/output"].shape)
         output = _activated(output, form, facts.get("output_activation"))
         labels = torch.from_numpy(np.array(y))
         if by_label is None:
@@ -335,11 +339,17 @@ def _activated(output: torch.Tensor, form: str, name: str | None) -> torch.Tenso
 def _write_confident_loss(rig: Rig, form: str, loss: Loss, writer: TraceWriter) -> None:
     """The loss of outputs that no model is needed for."""
     y = rig.bundle["loss/confident/target"]
-    linear = torch.from_numpy(rig.bundle["loss/confident/linear"].copy()).requires_grad_()
+    given = as_returned(rig.bundle["loss/confident/linear"], rig.output.shape)
+    linear = torch.from_numpy(given.copy()).requires_grad_()
+    axis = -1 if given.shape == rig.bundle["loss/confident/linear"].shape else 1
     name = rig.bundle.facts.get("output_activation")
     output = linear
     if form != "linear" and name == "softmax":
-        output = linear.log_softmax(-1) if form == "log" else linear.softmax(-1)
+        # Where the port's own remembers its logits, as Keras's does, the loss will look for them.
+        softmax = keras_logits.softmax if hasattr(rig.output, "_keras_logits") else torch.softmax
+        output = linear.log_softmax(axis) if form == "log" else softmax(linear, axis)
+    elif form != "linear" and name == "sigmoid" and hasattr(rig.output, "_keras_logits"):
+        output = keras_logits.sigmoid(linear)
     elif form != "linear" and name is not None:
         output = _function(name)(linear)
     target = rig.port.target(y) if rig.port.target is not None else torch.from_numpy(y.copy())
@@ -347,7 +357,8 @@ def _write_confident_loss(rig: Rig, form: str, loss: Loss, writer: TraceWriter) 
     writer.put("loss/confident/value", float(value.detach()))
     value.sum().backward()
     assert linear.grad is not None
-    writer.put("loss/confident/gradient", linear.grad.numpy())
+    gradient = from_returned(linear.grad, rig.bundle["loss/confident/gradient"].shape)
+    writer.put("loss/confident/gradient", gradient.numpy())
 
 
 def _function(name: str) -> Callable[[torch.Tensor], torch.Tensor]:
@@ -399,15 +410,25 @@ def _cut(rig: Rig) -> None:
             group["lr"] *= probe_inputs.CUT_FACTOR
 
 
-def _step(rig: Rig) -> None:
+def _step(rig: Rig) -> float:
+    """Makes a step with the gradients that are there; returns the rate at which it was made."""
     port = rig.port
-    assert port.optimizer is not None
     if port.before_step is not None:
         port.before_step(port.module)
-    port.optimizer.step()
+    rate = _made_step(port)
     if port.scheduler_interval == "step":
         for scheduler in port.schedulers:
             scheduler.step()
+    return rate
+
+
+def _made_step(port: Port) -> float:
+    assert port.optimizer is not None
+    before = float(port.optimizer.param_groups[0]["lr"])
+    port.optimizer.step()
+    # A schedule inside of the optimizer sets the rate in the step itself.
+    has_schedule = getattr(port.optimizer, "schedule", None) is not None
+    return float(port.optimizer.param_groups[0]["lr"]) if has_schedule else before
 
 
 def _write_optimizer(rig: Rig, writer: TraceWriter) -> None:
@@ -423,8 +444,7 @@ def _write_optimizer(rig: Rig, writer: TraceWriter) -> None:
         rig.set_gradients(
             {n: probe_inputs.gradient(seed, step, n, shape) for n, shape in trained.items()}
         )
-        _step(rig)
-        rates.append(optimizer.param_groups[0]["lr"])
+        rates.append(_step(rig))
         if step in probe_inputs.OPTIMIZER_STEPS:
             weights = rig.weights()
             for name in trained:
@@ -476,19 +496,14 @@ def _write_schedule(
         writer.put("schedule/stopped", np.array(stopped))
 
 
-def _rates_by_step(port: Any) -> np.ndarray:
+def _rates_by_step(port: Port) -> np.ndarray:
     """The rate of each step, no gradient having any effect."""
     rates = {}
     for parameter in port.module.parameters():
         parameter.grad = torch.zeros_like(parameter)
     steps = probe_inputs.SCHEDULE_STEPS
-    has_own = hasattr(port.optimizer, "slots")
     for step in range(max(steps) + 1):
-        if step in steps and not has_own:
-            rates[step] = port.optimizer.param_groups[0]["lr"]
-        port.optimizer.step()
-        if step in steps and has_own:  # a schedule inside of the optimizer sets the rate there
-            rates[step] = port.optimizer.param_groups[0]["lr"]
+        rates[step] = _made_step(port)
         is_epoch_end = (step + 1) % port.steps_per_epoch == 0
         if port.scheduler_interval == "step" or is_epoch_end:
             for scheduler in port.schedulers:
@@ -500,18 +515,30 @@ def _rates_by_epoch(port: Any, seed: int) -> tuple[list[float], int]:
     sequence = probe_inputs.metrics(seed)
     rates: list[float] = []
     for epoch in range(probe_inputs.NUM_EPOCHS):
-        for scheduler in port.schedulers:
-            if hasattr(scheduler, "on_epoch_begin"):
-                scheduler.on_epoch_begin(epoch)
+        after = [scheduler for scheduler in port.schedulers if not _begun(scheduler, epoch)]
         rates.append(float(port.optimizer.param_groups[0]["lr"]))
         value = float(sequence[port.monitor][epoch])
         port.optimizer.step()  # torch's schedulers ask for it
-        for scheduler in port.schedulers:
-            if not hasattr(scheduler, "on_epoch_begin"):
-                scheduler.step(value) if _takes_value(scheduler) else scheduler.step()
+        for scheduler in after:
+            if _takes_value(scheduler):
+                scheduler.step(value)
+                continue
+            for _ in range(port.steps_per_epoch if port.scheduler_interval == "step" else 1):
+                scheduler.step()
         if port.early_stopping is not None and port.early_stopping.step(value):
             return rates, epoch
     return rates, -1
+
+
+def _begun(scheduler: Any, epoch: int) -> bool:
+    """Lets a scheduler act that acts at the beginning of an epoch; tells whether it is one."""
+    if hasattr(scheduler, "on_epoch_begin"):
+        scheduler.on_epoch_begin(epoch)
+    elif isinstance(scheduler, LearningRateScheduler):
+        scheduler.step()
+    else:
+        return False
+    return True
 
 
 def _takes_value(scheduler: Any) -> bool:

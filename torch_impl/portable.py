@@ -71,5 +71,37 @@ def from_portable(array: np.ndarray, like: torch.Tensor, kind: str) -> torch.Ten
     if moved is None:
         return None
     tensor = torch.from_numpy(np.array(array))
-    tensor = tensor.movedim(-1, 1) if moved else tensor
+    tensor = tensor.movedim(-1, 1).contiguous() if moved else tensor
     return tensor.to(device=like.device, dtype=like.dtype)
+
+
+def as_returned(array: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+    """Returns outputs as a port returns them, from Keras's layout.
+
+    Args:
+        array: (N, ..., C), of any number of samples.
+        shape: of what the port returned: alike, channels first, or without an axis of length 1.
+    """
+    first = array.shape[0]
+    if list(array.shape[1:]) == list(shape[1:]):
+        return array
+    if array.ndim > 2 and [*array.shape[-1:], *array.shape[1:-1]] == list(shape[1:]):
+        return np.moveaxis(array, -1, 1)
+    is_squeezed = [n for n in array.shape[1:] if n != 1] == [n for n in shape[1:] if n != 1]
+    return array.reshape(first, *shape[1:]) if is_squeezed else array
+
+
+def from_returned(tensor: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
+    """The inverse: outputs of a port in Keras's layout, or as they are where that does not fit.
+
+    Args:
+        tensor: as the port returns it.
+        shape: of Keras's output; the number of samples may be another one.
+    """
+    expected = list(shape[1:])
+    if list(tensor.shape[1:]) == expected:
+        return tensor
+    if tensor.ndim > 2 and [*tensor.shape[2:], tensor.shape[1]] == expected:
+        return tensor.movedim(1, -1)
+    is_squeezed = [n for n in tensor.shape[1:] if n != 1] == [n for n in expected if n != 1]
+    return tensor.reshape(tensor.shape[0], *expected) if is_squeezed else tensor

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,8 +17,9 @@ from torch import nn
 
 from parity.bundle import Bundle
 from parity.errors import InputError
+from parity.joining import Ends, ends_of
 from parity.pairing import Pairing, pair_calls
-from torch_impl.calls import Call, first_tensor, recorded_calls
+from torch_impl.calls import Call, first_tensor, line_of, recorded_calls
 from torch_impl.layouts import Variable, variables
 from torch_impl.portable import from_portable, to_portable
 from torch_impl.subject import build_subject
@@ -55,6 +56,7 @@ class PairedLayer:
         rows: order of the features that enter, after a flatten of channels first: the portable
             position of each; None where both halves have the same order.
         features: the same for what leaves it.
+        ends: numbers of the nodes and calls with which it begins and ends.
     """
 
     node: Mapping[str, Any]
@@ -62,6 +64,7 @@ class PairedLayer:
     variables: Mapping[str, str]
     rows: np.ndarray | None = None
     features: np.ndarray | None = None
+    ends: Ends = field(kw_only=True)
 
 
 class Rig:
@@ -117,18 +120,18 @@ class Rig:
             mode: of the pass in the bundle: "train", "step1", ...; one without masks drops nothing.
         """
         dropouts = [n for n, call in enumerate(self.calls) if call.kind == "dropout"]
-        nodes = self.bundle.facts["nodes"]
-        names = {
-            dropouts.index(column): nodes[row]["name"]
-            for row, column in self.pairing.pairs
+        pairs = {
+            dropouts.index(column): pair
+            for (_, column), pair in zip(self.pairing.pairs, self.pairs, strict=True)
             if column in dropouts
         }
 
         def dropped(number: int, x: torch.Tensor, rate: float) -> torch.Tensor:
-            key = f"mask/{mode}/{names.get(number)}"
-            if key not in self.bundle or rate >= 1:
+            pair = pairs.get(number)
+            key = f"mask/{mode}/{pair.node['name']}" if pair else ""
+            if pair is None or key not in self.bundle or rate >= 1:
                 return x
-            mask = from_portable(self.bundle[key], x, "dropout")
+            mask = self.native(pair, self.bundle[key], x)
             if mask is None:
                 return x
             return torch.where(mask != 0, x * (1 / (1 - rate)), torch.zeros_like(x))
@@ -223,11 +226,43 @@ class Rig:
         order = _order(pair, name, array)
         return array if order is None else array[np.argsort(order)]
 
-    def portable(self, pair: PairedLayer, call: Call, tensor: torch.Tensor, key: str) -> np.ndarray:
-        """Returns an activation of a paired call, `key` its name in the bundle, as Keras has it."""
-        expected = self._shape(pair, key)
+    def chain(self, pair: PairedLayer) -> list[Call]:
+        """Returns the calls that a pair consists of, in order: its own, and what was joined."""
+        own = next(n for n, call in enumerate(self.calls) if call is pair.call)
+        numbers = [pair.ends.torch_last]
+        while numbers[0] != pair.ends.torch_first:
+            source = self.calls[numbers[0]].sources[0]
+            assert source is not None
+            numbers.insert(0, source)
+        assert own in numbers
+        return [self.calls[number] for number in numbers]
+
+    def portable(
+        self,
+        pair: PairedLayer,
+        node: Mapping[str, Any],
+        call: Call,
+        tensor: torch.Tensor,
+        *,
+        is_input: bool = False,
+    ) -> np.ndarray:
+        """Returns an input or the output of a pair as Keras has it.
+
+        Args:
+            pair: whose features may stand in another order.
+            node: Keras's node that the tensor belongs to; that of the pair, or one joined to it.
+            call: likewise, of the port.
+            tensor: input or output of the call.
+            is_input: which of them.
+        """
+        if is_input:
+            forms = node["input_shapes"]
+            # A layer of several inputs has them in any order; all are of one rank.
+            fits = [shape for shape in forms if sorted(shape) == sorted(tensor.shape)]
+            expected, order = (fits or forms or [[]])[0], pair.rows
+        else:
+            expected, order = node["output_shape"], pair.features
         array = to_portable(tensor, call.kind, expected)
-        order = pair.rows if "/input/" in key else pair.features
         if order is not None and array.ndim == 2 and array.shape[1] == len(order):
             return array[:, np.argsort(order)]
         return array
@@ -239,14 +274,6 @@ class Rig:
         if pair.rows is not None and array.ndim == 2 and array.shape[1] == len(pair.rows):
             array = array[:, pair.rows]
         return from_portable(array, like, pair.call.kind)
-
-    def _shape(self, pair: PairedLayer, key: str) -> Sequence[int]:
-        if "/input/" in key:
-            number = int(key.rpartition("/")[2])
-            shapes: list[list[int]] = pair.node["input_shapes"]
-            return shapes[number] if number < len(shapes) else []
-        shape: list[int] = pair.node["output_shape"]
-        return shape
 
     # --- pairs -----------------------------------------------------------------------------------
 
@@ -260,10 +287,10 @@ class Rig:
                 output = first_tensor(module(*self.arguments("probe")))
         except (RuntimeError, ValueError, TypeError, IndexError) as error:
             shapes = [tuple(self.bundle["input/probe/0"].shape)]
+            what = f"{type(error).__name__}: {error}, {line_of(error) or 'inside of torch'}"
             raise InputError(
                 f"the torch module cannot take the batch that Keras took, of shape {shapes[0]} in "
-                f"Keras's layout ({type(error).__name__}: {error}); a Port with `feed` says how it "
-                "is fed"
+                f"Keras's layout ({what}); a Port with `feed` says how it is fed"
             ) from error
         module.load_state_dict(self._state)
         return calls, output
@@ -273,13 +300,18 @@ class Rig:
         if getattr(self.module, "channels_last", False) or tensor.ndim < 3:
             return tensor
         if tensor.ndim == 3:
-            shape = list(array.shape)
+            shape = list(array.shape[1:])  # the last batches are smaller than that of the nodes
             first = next(
-                (n for n in self.bundle.facts["nodes"] if shape in n["input_shapes"]), None
+                (
+                    node
+                    for node in self.bundle.facts["nodes"]
+                    if shape in [given[1:] for given in node["input_shapes"]]
+                ),
+                None,
             )
             if first is None or first["kind"] not in _SPATIAL:
                 return tensor
-        return tensor.movedim(-1, 1)
+        return tensor.movedim(-1, 1).contiguous()
 
     def _paired(self) -> Pairing:
         weights = self.bundle.facts["weights"]
@@ -294,15 +326,17 @@ class Rig:
         layers: list[PairedLayer] = []
         order: np.ndarray | None = None
         taken: set[str] = set()
-        for row, column in self.pairing.pairs:
-            node, call = self.bundle.facts["nodes"][row], self.calls[column]
+        nodes = self.bundle.facts["nodes"]
+        found = ends_of(nodes, self.nodes, self.pairing)
+        for (row, column), ends in zip(self.pairing.pairs, found, strict=True):
+            node, call = nodes[row], self.calls[column]
             rows = order
             shapes = node["input_shapes"]
             if node["kind"] in ("flatten", "reshape") and shapes and len(shapes[0]) > 2:
                 order = rows = None
                 if len(node["output_shape"]) == 2:
                     order = _flatten_order(call, shapes[0])
-                layers.append(PairedLayer(node, call, {}, None, order))
+                layers.append(PairedLayer(node, call, {}, None, order, ends=ends))
                 continue
             if node["kind"] == "dense" and order is not None:
                 order = None
@@ -310,7 +344,7 @@ class Rig:
                 order = rows = None
             names = [name for name in node["weights"] if name not in taken]
             taken |= set(names)
-            layers.append(PairedLayer(node, call, _matched(names, call), rows, order))
+            layers.append(PairedLayer(node, call, _matched(names, call), rows, order, ends=ends))
         return layers
 
 
@@ -348,6 +382,12 @@ def _flatten_order(call: Call, shape: Sequence[int]) -> np.ndarray | None:
     return None if (order == np.arange(len(order))).all() else order
 
 
+def _forms(tensor: torch.Tensor) -> list[list[int]]:
+    """Its shape, as it is and with the channels last."""
+    shape = list(tensor.shape)
+    return [shape] if len(shape) < 3 else [shape, [shape[0], *shape[2:], shape[1]]]
+
+
 def _node(call: Call) -> dict[str, Any]:
     weights: dict[str, list[int]] = {}
     if call.module is not None:
@@ -355,14 +395,14 @@ def _node(call: Call) -> dict[str, Any]:
             weights = {name: list(a.shape) for name, a in read(call.module).items()}
         except ValueError:  # such as an LSTM of two layers
             weights = {}
-    shape = list(call.output.shape)
-    shapes = [shape] if len(shape) < 3 else [shape, [shape[0], *shape[2:], shape[1]]]
     return {
         "name": call.name,
         "kind": call.kind,
         "where": call.where,
         "weights": weights,
-        "output_shapes": shapes,
+        "input_forms": [_forms(x) for x in call.inputs],
+        "output_shapes": _forms(call.output),
+        "sources": call.sources,
         "rate": call.rate,
         "is_active": call.is_active,
     }
