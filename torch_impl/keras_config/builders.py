@@ -241,6 +241,8 @@ BUILDERS: dict[str, Builder] = {
     "Softmax": _plain(layers.Softmax, "axis"),
     "Dropout": _seeded(layers.Dropout, "rate", "noise_shape"),
     "AlphaDropout": _alpha_dropout,
+    "GaussianNoise": _seeded(layers.GaussianNoise, "stddev"),
+    "GaussianDropout": _seeded(layers.GaussianDropout, "rate"),
     "Reshape": _plain(layers.Reshape, "target_shape"),
     "Permute": _plain(layers.Permute, "dims"),
     "RepeatVector": _plain(layers.RepeatVector, "n"),

@@ -34,6 +34,7 @@ from torch_impl.layers.merging import (
     Multiply,
     Subtract,
 )
+from torch_impl.layers.noise import GaussianDropout, GaussianNoise
 from torch_impl.layers.normalization import BatchNormalization
 from torch_impl.layers.pooling import (
     AveragePooling1D,
@@ -78,6 +79,8 @@ __all__ = [
     "Dropout",
     "Embedding",
     "Flatten",
+    "GaussianDropout",
+    "GaussianNoise",
     "GlobalAveragePooling",
     "GlobalMaxPooling",
     "GroupNormalization",

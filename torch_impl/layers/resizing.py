@@ -99,8 +99,10 @@ class UpSampling(nn.Module):
     """Makes each spatial axis `size` times as long.
 
     Differs from torch.nn.Upsample in:
-    1. 'bilinear' has the pixels' centres at halves, align_corners=False, and TensorFlow's weights:
-       in float64 runs too its positions are those of float32.
+    1. 'bilinear' has align_corners=False always.
+
+    TensorFlow interpolates in float32, in float64 runs too; this keeps the dtype, and both agree
+    to a few roundings of float32.
 
     Source: keras 3.15 `layers/reshaping/up_sampling2d.py`.
 

@@ -67,7 +67,7 @@ class Normalization(nn.Module):
         self.invert = invert
         for name, value, default in (("mean", mean, 0.0), ("variance", variance, 1.0)):
             values = torch.tensor(default if value is None else value, dtype=torch.float32)
-            self.register_buffer(name, values.expand(*shape).clone())
+            self.register_buffer(name, values.expand(tuple(shape)).clone())
         # What Keras has seen of data; it is a weight there.
         self.register_buffer("count", torch.tensor(0) if mean is None else None)
 

@@ -67,6 +67,8 @@ CASES = {
     "Dropout": (IMAGES, lambda: L.Dropout(0.4, seed=7)),
     "Dropout_noise_shape": (IMAGES, lambda: L.Dropout(0.4, noise_shape=(None, 1, 5, 1), seed=7)),
     "AlphaDropout": (SEQUENCES, lambda: L.AlphaDropout(0.4, seed=7)),
+    "GaussianNoise": (IMAGES, lambda: L.GaussianNoise(0.4, seed=7)),
+    "GaussianDropout": (SEQUENCES, lambda: L.GaussianDropout(0.4, seed=7)),
     "SpatialDropout1D": (SEQUENCES, lambda: L.SpatialDropout1D(0.4, seed=7)),
     "SpatialDropout2D": (IMAGES, lambda: L.SpatialDropout2D(0.4, seed=7)),
     "SpatialDropout3D": (VOLUMES, lambda: L.SpatialDropout3D(0.4, seed=7)),

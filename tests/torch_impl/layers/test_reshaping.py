@@ -1,0 +1,44 @@
+"""Reshaping of tensors as they are given; Flatten's order is tested in tests/.../test_layers.py."""
+
+import numpy as np
+import pytest
+import torch
+from layer_pairs import keras_layer, signed
+
+from torch_impl.layers import Permute, RepeatVector, Reshape
+
+CASES = {
+    "Reshape": (Reshape, ((3, -1, 2),), (4, 3, 2)),
+    "Permute": (Permute, ((3, 1, 2),), (4, 3, 2)),
+    "RepeatVector": (RepeatVector, (3,), (5,)),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_entry_is_where_keras_puts_it(name):
+    kind, arguments, shape = CASES[name]
+    x = signed((2, *shape))
+    theirs = keras_layer(name, *arguments)(x).numpy()
+    np.testing.assert_array_equal(kind(*arguments)(torch.tensor(x)).numpy(), theirs)
+
+
+def test_torchs_layout_reshaped_is_something_else():
+    """The slip of a port: the same numbers of the same example in another order."""
+    x = signed((2, 4, 3, 2))
+    theirs = keras_layer("Reshape", (8, 3))(x).numpy()
+    slip = Reshape((8, 3))(torch.tensor(x).movedim(-1, 1)).numpy()
+    assert (np.sort(slip, axis=None) == np.sort(theirs, axis=None)).all()
+    assert (slip != theirs).any()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Permute((0, 1)), r"dims=\(0, 1\): expected each of 1 ... 2 once"),
+        (lambda: RepeatVector(0), "n=0: expected an integer of at least 1"),
+    ],
+    ids=["permute", "repeat"],
+)
+def test_another_argument_is_an_error_that_shows_it(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
