@@ -20,10 +20,8 @@ from optimizer_runs import (
 from torch_impl.optim import Adam, AdamW
 
 CASES = {
-    "adam": ("Adam", {"clipnorm": 0.5, "beta_2": 0.95}),
-    "amsgrad": ("Adam", {"amsgrad": True, "clipvalue": 0.5, "beta_2": 0.95}),
+    "amsgrad": ("Adam", {"amsgrad": True, "global_clipnorm": 0.5, "beta_2": 0.95}),
     "adamw": ("AdamW", {"clipnorm": 0.5}),
-    "adamw_amsgrad": ("AdamW", {"amsgrad": True, "global_clipnorm": 0.5, "weight_decay": 0.1}),
 }
 
 

@@ -17,8 +17,7 @@ from optimizer_runs import (
 CASES = {
     "plain": {},
     "momentum": {"momentum": 0.9, "rho": 0.8},
-    "centered": {"centered": True},
-    "centered_with_momentum": {"centered": True, "momentum": 0.5, "epsilon": 1e-5},
+    "centered": {"centered": True, "momentum": 0.5, "epsilon": 1e-5},
 }
 
 
