@@ -7,6 +7,7 @@ import math
 import torch
 from torch import nn
 
+from torch_impl.layers.depthwise import DepthwiseConv1D, DepthwiseConv2D
 from torch_impl.layers.dropout import Dropout
 from torch_impl.philox import stateless_uniform
 from torch_impl.seeds import KerasSeeds
@@ -33,6 +34,25 @@ def glorot_uniform(
     return stateless_uniform(shape, seed=(seed, 0), dtype=dtype) * (high - low) + low
 
 
+_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+_TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+_KERNELS = (nn.Linear, *_CONVOLUTIONS, *_TRANSPOSED)
+
+
+def _draw_kernel(layer: nn.Module, seed: int) -> torch.Tensor:
+    """A Glorot-uniform kernel of Keras, in torch's layout."""
+    weight: torch.Tensor = layer.weight  # type: ignore[assignment]
+    first, second, *window = weight.shape
+    if isinstance(layer, DepthwiseConv1D | DepthwiseConv2D):
+        channels: int = layer.groups
+        shape = (*window, channels, first // channels)
+        kernel = glorot_uniform(shape, seed=seed, dtype=weight.dtype)
+        return kernel.movedim((-2, -1), (0, 1)).reshape(weight.shape)
+    # The two channel axes come last in Keras, in the other order: HWIO for OIHW.
+    kernel = glorot_uniform((*window, second, first), seed=seed, dtype=weight.dtype)
+    return kernel.movedim((-1, -2), (0, 1))
+
+
 @torch.no_grad()
 def initialise(model: nn.Module, seeds: KerasSeeds) -> None:
     """Gives every layer what Keras draws for it, in the order in which Keras constructs layers.
@@ -40,29 +60,16 @@ def initialise(model: nn.Module, seeds: KerasSeeds) -> None:
     Kernels are Glorot-uniform, biases zero, each Dropout gets its seed. Differs from torch's
     defaults (Kaiming-uniform kernels with bound 1/sqrt(fan_in), uniform biases) in both.
 
+    Recurrent layers and embeddings, whose kernels Keras draws otherwise, keep torch's start: see
+    `torch_impl.initializers`.
+
     Args:
         model: whose modules stand in the order of the Keras program.
-        seeds: advanced by one draw for each Conv2d, Linear and Dropout.
+        seeds: advanced by one draw for each convolution, Linear and Dropout.
     """
     for layer in model.modules():
-        if isinstance(layer, nn.Conv2d):
-            out_channels, in_channels, height, width = layer.weight.shape
-            kernel = glorot_uniform(
-                (height, width, in_channels, out_channels),
-                seed=seeds.next_layer_seed(),
-                dtype=layer.weight.dtype,
-            )
-            layer.weight.copy_(kernel.permute(3, 2, 0, 1))  # HWIO -> OIHW
-            if layer.bias is not None:
-                nn.init.zeros_(layer.bias)
-        elif isinstance(layer, nn.Linear):
-            out_features, in_features = layer.weight.shape
-            kernel = glorot_uniform(
-                (in_features, out_features),
-                seed=seeds.next_layer_seed(),
-                dtype=layer.weight.dtype,
-            )
-            layer.weight.copy_(kernel.T)  # (in, out) -> (out, in)
+        if isinstance(layer, _KERNELS):
+            layer.weight.copy_(_draw_kernel(layer, seeds.next_layer_seed()))
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
         elif isinstance(layer, Dropout) and layer.rate > 0:  # at rate 0 Keras draws none
