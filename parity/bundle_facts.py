@@ -35,7 +35,7 @@ _FORM: dict[str, Any] = {
     "output_activation": (str, _NONE),
     "num_parameters": int,
     "noise": {"*": _NUMBER},
-    "schedule": {"kind": (str, _NONE), "callbacks": [dict], "not_compared": [str]},
+    "schedule": {"kind": (str, _NONE), "callbacks": [dict]},
 }
 _LOSS: dict[str, Any] = {"name": str, "config": dict, "class_weight": (dict, _NONE)}
 _OPTIMIZER = {"class": str, "config": dict}
@@ -50,6 +50,8 @@ def check_facts(facts: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]],
         steps: of the trajectory, as the spec says.
     """
     form = dict(_FORM)
+    if isinstance(facts.get("schedule"), dict) and "not_compared" in facts["schedule"]:
+        form["schedule"] = {**_FORM["schedule"], "not_compared": [str]}
     if facts.get("loss") is None:  # then there is no output activation either
         form.pop("output_activation")
     else:

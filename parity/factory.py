@@ -33,12 +33,14 @@ def check_reference(option: str, reference: str, folder: str | Path = ".") -> No
         InputError: it has another form, or names a file that is not there.
     """
     module, _, name = reference.rpartition(":")
-    if not module or not all(part.isidentifier() for part in name.split(".")):
+    is_file = module.endswith(".py")
+    is_named = all(part.isidentifier() for part in [*name.split("."), *module.split(".")])
+    if not (is_named or (is_file and all(part.isidentifier() for part in name.split(".")))):
         raise InputError(
             f"{option} {reference}: expected MODULE:FUNCTION or FILE.py:FUNCTION, such as "
             "mypackage.models:build"
         )
-    if module.endswith(".py") and not (Path(folder) / module).is_file():
+    if is_file and not (Path(folder) / module).is_file():
         raise InputError(f"{option} {reference}: there is no file {module}")
 
 
@@ -85,7 +87,9 @@ def load_factory(option: str, reference: str, folder: str | Path) -> Factory:
     for part in path.split("."):
         if not hasattr(found, part):
             known = sorted(
-                n for n in vars(found) if not n.startswith("_") and callable(getattr(found, n))
+                n
+                for n in getattr(found, "__dict__", ())
+                if not n.startswith("_") and callable(getattr(found, n))
             )
             raise InputError(
                 f"{option} {reference}: {name} has no {path!r}; it has "
@@ -97,7 +101,26 @@ def load_factory(option: str, reference: str, folder: str | Path) -> Factory:
             f"{option} {reference}: expected a function without arguments, got "
             f"{type(found).__name__}"
         )
+    if needed := _needed(found):
+        raise InputError(
+            f"{option} {reference}: expected a function without arguments; it needs "
+            f"{', '.join(needed)}"
+        )
     return found
+
+
+def _needed(function: Factory) -> list[str]:
+    """The arguments without which a function cannot be called."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # of a builtin it may not be known
+        return []
+    optional = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return [
+        parameter.name
+        for parameter in parameters
+        if parameter.default is inspect.Parameter.empty and parameter.kind not in optional
+    ]
 
 
 def _module(option: str, name: str) -> Any:
