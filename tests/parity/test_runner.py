@@ -1,5 +1,6 @@
 """Jobs run in child processes; whatever happens to one is told, and nothing outlives the call."""
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -416,6 +417,18 @@ def test_children_import_the_packages_of_the_parent(make_job, tmp_path, monkeypa
         return [job.python, "-c", "exec(open('job.py').read())", str(job.directories[0])]
 
     assert run_jobs([job], workers=1, timeout_s=30, command=command) == []
+
+
+def test_folders_of_a_job_come_last_on_the_path_of_its_child(make_job, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", "/mine")
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "their_module.py").touch()
+    job = dataclasses.replace(make_job(), paths=(tmp_path / "theirs",))
+    script = f"import their_module; print(os.environ['PYTHONPATH']); {SUCCEED}"
+    assert run_scripts({job: script}) == []
+    shown = job.log.read_text().splitlines()[-1]
+    assert shown.endswith(os.pathsep.join(["", "/mine", str(tmp_path / "theirs")]))
+    assert child_process.environment("/other/python", [Path("/a")])["PYTHONPATH"].endswith("/a")
 
 
 def test_site_packages_are_never_put_on_a_path(monkeypatch, tmp_path):
