@@ -16,6 +16,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_impl import versions
+
 # Keras class -> kind, the word that both halves share. An activation is "activation:NAME".
 KINDS = {
     "Conv1D": "conv",
@@ -160,7 +162,7 @@ def recorded_calls(given: Any = (), nudge: int = 0) -> Iterator[list[Call]]:
     calls = _Calls(given, nudge)
     counts: dict[str, int] = {}
     depth = 0
-    call_layer, call_operation = keras.Layer.__call__, keras.Operation.__call__
+    call_layer, call_operation = versions.Layer.__call__, versions.Operation.__call__
 
     def named(name: str) -> str:
         counts[name] = counts.get(name, 0) + 1
@@ -178,7 +180,7 @@ def recorded_calls(given: Any = (), nudge: int = 0) -> Iterator[list[Call]]:
 
     def watched_operation(operation: Any, *arguments: Any, **keywords: Any) -> Any:
         nonlocal depth
-        if depth or isinstance(operation, keras.Layer):
+        if depth or isinstance(operation, versions.Layer):
             return call_operation(operation, *arguments, **keywords)
         depth += 1
         try:
@@ -193,13 +195,13 @@ def recorded_calls(given: Any = (), nudge: int = 0) -> Iterator[list[Call]]:
         return output
 
     # Both are looked up on the class at every call: nothing of the model itself is changed.
-    keras.Layer.__call__ = watched_layer
-    keras.Operation.__call__ = watched_operation
+    versions.Layer.__call__ = watched_layer
+    versions.Operation.__call__ = watched_operation
     try:
         yield calls
     finally:
-        keras.Layer.__call__ = call_layer
-        keras.Operation.__call__ = call_operation
+        versions.Layer.__call__ = call_layer
+        versions.Operation.__call__ = call_operation
 
 
 _OPERATIONS = {
@@ -231,34 +233,41 @@ def _is_container(layer: keras.Layer) -> bool:
     """Whether a layer only calls others: a model, or a layer of the user's that holds layers."""
     if isinstance(layer, keras.Model):
         return True
-    is_keras_own = type(layer).__module__.startswith("keras.")
-    return not is_keras_own and bool(layer._flatten_layers(include_self=False, recursive=False))
+    return not versions.is_kerass_own(layer) and bool(
+        layer._flatten_layers(include_self=False, recursive=False)
+    )
 
 
 def _call(layer: Any, name: str, calls: _Calls, call: Any, arguments: Any, keywords: Any) -> Any:
     kind = kind_of(layer)
     inputs = _tensors((arguments, keywords))
     config = plain_config(layer)
-    mask = None
-    # The mask of an activation comes with the layer's, and a penalty on the output needs it whole.
+    # A penalty on the output needs the output whole.
     activation: Any = getattr(layer, "activation", None) if kind in _ACTIVATED else None
     is_split = (
         activation is not None
         and activation is not keras.activations.linear
         and getattr(layer, "activity_regularizer", None) is None
     )
-    if kind in _MASKED and keywords.get("training") and layer.rate > 0:
-        mask = _mask(layer, inputs[0])
+    if kind in _MASKED and layer.rate > 0 and versions.is_training(layer, keywords):
+        mask, output = versions.dropped(layer, inputs[0])
+        if output is None:
+            output = call(layer, *arguments, **keywords)
+        calls.append(Call(name, kind, layer, inputs, output, mask, config))
+        return output
     if not is_split:
-        output = calls.nudged(kind, config, call(layer, *arguments, **keywords))
-        calls.append(Call(name, kind, layer, inputs, _first(output), mask, config))
+        is_norm = kind == "batch_norm" and versions.is_training(layer, keywords)
+        with versions.moving_statistics(layer, inputs[0] if inputs else None, is_norm):
+            output = call(layer, *arguments, **keywords)
+        output = calls.nudged(kind, config, output)
+        calls.append(Call(name, kind, layer, inputs, _first(output), config=config))
         return output
     layer.activation = keras.activations.linear
     try:
         linear = call(layer, *arguments, **keywords)
     finally:
         layer.activation = activation
-    calls.append(Call(name, kind, layer, inputs, linear, mask, config))
+    calls.append(Call(name, kind, layer, inputs, linear, config=config))
     kind = activation_kind(activation)
     output = calls.nudged(kind, {}, activation(linear))
     calls.append(Call(f"{name}.activation", kind, None, [linear], output))
@@ -270,7 +279,7 @@ def kind_of(layer: keras.Layer) -> str:
     name = type(layer).__name__
     if name == "Activation":
         return activation_kind(layer.activation)
-    if name not in KINDS or not type(layer).__module__.startswith("keras."):
+    if name not in KINDS or not versions.is_kerass_own(layer):
         return f"unknown:{name}"
     return KINDS[name]
 
@@ -279,15 +288,6 @@ def activation_kind(activation: Any) -> str:
     """Returns the kind of an activation, a function or a layer."""
     name = getattr(activation, "__name__", type(activation).__name__)
     return f"activation:{name}"
-
-
-def _mask(layer: Any, x: Any) -> np.ndarray:
-    """What the layer keeps in the call that comes next; its stream stays where it is."""
-    state = layer.seed_generator.state
-    before = state.numpy()
-    kept = layer.call(tf.ones_like(x), training=True).numpy() != 0
-    state.assign(before)
-    return np.asarray(kept)
 
 
 def plain_config(layer: keras.Layer) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_impl import versions
 from keras_impl.calls import Call, plain_config, recorded_calls
 from keras_impl.subject import Reference, build_subject
 from parity import probe_inputs
@@ -55,8 +56,7 @@ def run_check(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter) 
     Raises:
         InputError: the model cannot be probed.
     """
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
+    versions.use_float64()
     reference = build_subject(factory, spec.seed)
     samples = Samples(spec, _signature(reference))
     _build(reference, samples)
@@ -97,7 +97,7 @@ def named_variables(model: keras.Model) -> dict[str, keras.Variable]:
             if id(variable) in seen:
                 continue
             seen.add(id(variable))
-            path = variable.path
+            path = versions.path_of(variable)
             below = path.split(f"{layer.name}/", 1)[-1] if f"{layer.name}/" in path else path
             name, number = f"{layer.name}.{below}", 1
             while name in named:
@@ -111,7 +111,7 @@ def _leaves(model: keras.Model) -> list[keras.Layer]:
     """The layers that hold variables of their own, containers resolved, in order."""
     found: list[keras.Layer] = []
     for layer in model._flatten_layers(include_self=False, recursive=False):
-        is_own = type(layer).__module__.startswith("keras.") and not isinstance(layer, keras.Model)
+        is_own = versions.is_kerass_own(layer) and not isinstance(layer, keras.Model)
         inner = list(layer._flatten_layers(include_self=False, recursive=False))
         if inner and not is_own:
             found += _leaves(layer)
@@ -120,7 +120,8 @@ def _leaves(model: keras.Model) -> list[keras.Layer]:
     own = [v for v in model.weights if all(v is not w for layer in found for w in layer.weights)]
     if own:
         raise InputError(
-            f"the model holds the weights {[v.path for v in own]} itself; expected them in layers"
+            f"the model holds the weights {[versions.path_of(v) for v in own]} itself; expected "
+            "them in layers"
         )
     return found
 
@@ -130,7 +131,7 @@ def get_weights(model: keras.Model) -> dict[str, np.ndarray]:
     return {
         name: variable.numpy()
         for name, variable in named_variables(model).items()
-        if "seed_generator" not in variable.path
+        if versions.is_weight(variable)
     }
 
 
@@ -173,9 +174,7 @@ def _signature(reference: Reference) -> list[dict[str, Any]]:
 def _feeds_embedding(tensor: Any, embeddings: list[Any]) -> bool:
     for layer in embeddings:
         for node in layer._inbound_nodes:
-            if any(
-                argument is tensor for argument in tf.nest.flatten(node.arguments.keras_tensors)
-            ):
+            if any(argument is tensor for argument in versions.tensors_of(node)):
                 return True
     # Inside a nested model the tensor is another one; a Sequential has only one input.
     return bool(embeddings) and len(tensor.shape) <= 2
@@ -412,7 +411,7 @@ def _write_synthetic_loss(
         tensor = tf.convert_to_tensor(before)
         if is_activated:
             tensor = _activation_of(model, last)(tensor)
-        value = model.compute_loss(y=y, y_pred=tensor, sample_weight=_sample_weight(reference, y))
+        value = versions.loss_of(model, y, tensor, _sample_weight(reference, y))
     writer.put("loss/confident/linear", linear)
     writer.put("loss/confident/target", y)
     writer.put("loss/confident/value", value)
@@ -452,14 +451,12 @@ def _write_step(
     fed = _fed(x)
     with tf.GradientTape() as tape, recorded_calls(fed, nudge) as calls:
         output = model(fed, training=True)
-        loss = model.compute_loss(
-            y=y, y_pred=output, sample_weight=_sample_weight(reference, y), training=True
-        )
+        loss = versions.loss_of(model, y, output, _sample_weight(reference, y))
         penalty = _penalties(model)
     _write_calls(mode, calls, writer)
     writer.put(f"forward/{mode}/output", output)
     # In the order of the calls, so that what comes first is found first.
-    sources = [variable.value for variable in variables.values()]
+    sources = [versions.tensor_of(variable) for variable in variables.values()]
     inner = [call.output for call in calls if call.output.dtype.is_floating]
     gradients = tape.gradient(loss, sources + inner)
     writer.put("loss/value", loss)
@@ -507,19 +504,19 @@ def _write_trajectory(
         fed = _fed(x)
         with tf.GradientTape() as tape, recorded_calls(fed, nudge) as calls:
             output = model(fed, training=True)
-            loss = model.compute_loss(
-                y=y, y_pred=output, sample_weight=_sample_weight(reference, y), training=True
-            )
+            loss = versions.loss_of(model, y, output, _sample_weight(reference, y))
         variables = model.trainable_variables
         gradients = [
             tf.zeros(v.shape, v.dtype) if g is None else tf.convert_to_tensor(g)
             for g, v in zip(
-                tape.gradient(loss, [v.value for v in variables]), variables, strict=True
+                tape.gradient(loss, [versions.tensor_of(v) for v in variables]),
+                variables,
+                strict=True,
             )
         ]
         if nudge:
             gradients = _nudged(gradients, nudge + step)
-        model.optimizer.apply(gradients, variables)
+        versions.apply(model.optimizer, gradients, variables)
         losses.append(float(loss))
         for number, value in enumerate(x):
             writer.put(f"input/step{step}/{number}", value)
@@ -580,7 +577,7 @@ def _write_optimizer(
             for name, v in variables.items()
         ]
         rates.append(float(optimizer.learning_rate))
-        optimizer.apply(gradients, list(variables.values()))
+        versions.apply(optimizer, gradients, list(variables.values()))
         if step in probe_inputs.OPTIMIZER_STEPS:
             for name, variable in variables.items():
                 value = probe_inputs.sampled(variable.numpy())
@@ -594,14 +591,11 @@ def _slots(
     optimizer: Any, variables: Mapping[str, keras.Variable]
 ) -> list[tuple[str, str, np.ndarray]]:
     """(slot, weight, value), such as ("momentum", "conv1.kernel", ...)."""
-    found = []
-    for name, variable in variables.items():
-        marker = variable.path.replace("/", "_") + "_"
-        for slot in optimizer.variables:
-            last = slot.path.rpartition("/")[2]
-            if last.startswith(marker) and tuple(slot.shape) == tuple(variable.shape):
-                found.append((last.removeprefix(marker), name, slot.numpy()))
-    return found
+    return [
+        (slot, name, value.numpy())
+        for name, variable in variables.items()
+        for slot, value in versions.slots(optimizer, variable)
+    ]
 
 
 def _write_schedule(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 
+from keras_impl import versions
 from parity.errors import InputError
 
 
@@ -40,7 +41,7 @@ def build_subject(factory: Callable[[], Any], seed: int) -> Reference:
     Raises:
         InputError: it returns something else.
     """
-    keras.utils.clear_session()  # names of layers are counted for the whole process
+    versions.clear_session()  # names of layers are counted for the whole process
     keras.utils.set_random_seed(seed)
     built = factory()
     reference = built if isinstance(built, Reference) else Reference(built)

@@ -272,7 +272,7 @@ def _run(
     for failure in failures:
         for number, directory in directories.items():
             if directory in failure.job.directories and (
-                error := _error(directory, failure, len(specs) == 1)
+                error := _error(directory, failure, len(specs) == 1, options.out is not None)
             ):
                 errors[number] = error
     return errors
@@ -295,7 +295,9 @@ def _command(job: Job) -> list[str]:
     return [job.python, "-m", f"{job.half}_impl", "--check", *directories]
 
 
-def _error(directory: Path, failure: Failure, is_single: bool) -> InputError | RunError | None:
+def _error(
+    directory: Path, failure: Failure, is_single: bool, is_kept: bool
+) -> InputError | RunError | None:
     from parity.trace import SUCCESS
 
     if (directory / SUCCESS).exists():
@@ -306,7 +308,8 @@ def _error(directory: Path, failure: Failure, is_single: bool) -> InputError | R
             return InputError(told["message"])
         if not is_single:
             return RunError(told["message"])
-    return RunError(failure.reason)
+    kept = "" if is_kept else "\n(--out DIR keeps the log)"
+    return RunError(failure.reason + kept)
 
 
 def _result(

@@ -18,6 +18,7 @@ import torch
 
 from torch_impl import data, layers, models, optim, probe, schedule, train
 from torch_impl.augment import transform
+from torch_impl.layers import dropout
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,8 @@ def _torch_default_init(patch: pytest.MonkeyPatch) -> None:
 
 
 def _mask_rate(patch: pytest.MonkeyPatch) -> None:
-    keep = layers.stateless_keep
-    patch.setattr(layers, "stateless_keep", lambda shape, rate, **k: keep(shape, rate + 0.01, **k))
+    keep = dropout.stateless_keep
+    patch.setattr(dropout, "stateless_keep", lambda shape, rate, **k: keep(shape, rate + 0.01, **k))
 
 
 def _nchw_flatten(patch: pytest.MonkeyPatch) -> None:

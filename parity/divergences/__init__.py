@@ -34,6 +34,17 @@ def find(name: str) -> Divergence:
 
 def recognised(evidence: Evidence) -> list[tuple[Divergence, Match]]:
     """Returns the entries that the evidence speaks for, the surest first."""
-    found = [(entry, entry.recognise(evidence)) for entry in REGISTRY.values()]
+    found = [(entry, _asked(entry, evidence)) for entry in REGISTRY.values()]
     matches = [(entry, match) for entry, match in found if match is not None]
     return sorted(matches, key=lambda pair: -pair[1].confidence)
+
+
+def _asked(entry: Divergence, evidence: Evidence) -> Match | None:
+    """What an entry recognises; nothing, where a bundle's facts are not what it expects.
+
+    A bundle comes from outside: settings in it can be of any type and size.
+    """
+    try:
+        return entry.recognise(evidence)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, MemoryError):
+        return None

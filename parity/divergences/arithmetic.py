@@ -16,6 +16,10 @@ from scipy import special
 
 Padding = Sequence[tuple[int, int]]
 
+# Entries of an array; a suspected formula that needs more, as settings from outside can, is no
+# suspect. The probes of a check have 1e5.
+MAX_ENTRIES = 2**24
+
 
 def conv(
     x: np.ndarray,
@@ -142,6 +146,9 @@ def _windows(
     fill: float,
 ) -> np.ndarray:
     """(N, out..., size..., C): what each output of a window sees."""
+    sides = [side + sum(pair) for side, pair in zip(x.shape[1:-1], padding, strict=True)]
+    if math.prod(sides) * math.prod(size) > MAX_ENTRIES:
+        raise ValueError(f"windows of {list(size)} in {sides}: expected a smaller layer")
     padded = np.pad(x, [(0, 0), *padding, (0, 0)], constant_values=fill)
     reach = [(k - 1) * d + 1 for k, d in zip(size, dilation, strict=True)]
     counts = [

@@ -76,7 +76,7 @@ class Evidence:
     @property
     def is_own(self) -> bool | None:
         """Whether the layer errs when fed with Keras's input; None if it was not fed."""
-        if self.node is None:
+        if self.node is None or "(after a batch in train mode)" in self.item.name:
             return None
         items = [
             item

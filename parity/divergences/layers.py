@@ -248,6 +248,10 @@ def _unbiased(evidence: Evidence) -> Match | None:
         if is_close(start * kept + unbiased * (1 - kept), ours):
             sure = NUMBERS if kept == keep else SETTINGS
             return Match(sure, f"n / (n - 1) with n = {count} gives the port's variance")
+    theirs = evidence.bundle[f"state/{evidence.item.name.partition(' (')[0]}"]
+    biased = start * keep + statistic * (1 - keep)
+    if is_close(biased, ours) and is_close(start * keep + unbiased * (1 - keep), theirs):
+        return Match(NUMBERS, "Keras 2 keeps an unbiased variance of images, the port a biased one")
     return None
 
 
@@ -484,7 +488,7 @@ ENTRIES = (
         "C3",
         "BatchNormalization keeps an unbiased variance",
         "forward",
-        "the moving variance is that of the batch, divided by n",
+        "the moving variance is that of the batch, divided by n (Keras 2, of images: by n - 1)",
         "running_var is divided by n - 1",
         "keras 3.15 layers/normalization/batch_normalization.py",
         "torch_impl.layers.BatchNormalization",
