@@ -81,6 +81,19 @@ FILES = {
         def test_wrong():
             assert_parity(keras=KERAS, torch=relu)
         """,
+    "tests/nested/__init__.py": "",
+    "tests/nested/scale.py": "LOSS = 1.0",
+    "tests/nested/test_package.py": """
+        from parity import assert_parity
+        from torch_model import nn, port
+        from .scale import LOSS
+
+        def mine():
+            return port(nn.Tanh(), scale=LOSS)
+
+        def test_own_factory_of_a_package():
+            assert_parity(keras="../keras_model.py:build", torch=mine)
+        """,
     "tests/test_more.py": """
         import pytest
         from torch_model import build, twice
@@ -138,7 +151,7 @@ def offline(project, live, tmp_path_factory):
     missing = tmp_path_factory.mktemp("missing")
     write(missing, {"tensorflow.py": "raise ImportError('there is no TensorFlow here')"})
     arguments = [project / "tests", "--rootdir", project, "-c", project / "pytest.ini", "-n2"]
-    arguments += ["--import-mode", "importlib", "-o", "pythonpath=src tests"]
+    arguments += ["--import-mode", "importlib", "-o", "pythonpath=src tests", "-k", "not right"]
     arguments += ["--parity-against", project / "bundles", "--junitxml", project / "offline.xml"]
     return run_pytest(missing, *arguments, PYTHONPATH=str(missing))
 
