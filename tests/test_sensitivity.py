@@ -1,5 +1,7 @@
 """Every fault that is planted in the torch half is caught, where it belongs and by its name."""
 
+import os
+
 import pytest
 from faults import FAULTS, planted
 from pairs import climb_float64, keras_trace, torch_trace
@@ -12,7 +14,10 @@ SETTINGS = {"dtype": "float64", "epochs": 2, "train_size": 150, "val_size": 60}
 def reference(tmp_path_factory, fault):
     """The Keras run of a fault's scenario, shared by all faults and all workers."""
     spec = scenario(fault.scenario).replace(**{**SETTINGS, **fault.settings})
-    shared = tmp_path_factory.getbasetemp().parent / f"sensitivity-{fault.scenario}"
+    folder = tmp_path_factory.getbasetemp()
+    # The folder above that of a worker belongs to one run of pytest; without workers it outlives it.
+    shared = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+    shared = shared / f"sensitivity-{fault.scenario}"
     keras_trace(shared, spec)
     return shared
 
