@@ -15,7 +15,7 @@ def reference(tmp_path_factory, fault):
     """The Keras run of a fault's scenario, shared by all faults and all workers."""
     spec = scenario(fault.scenario).replace(**{**SETTINGS, **fault.settings})
     folder = tmp_path_factory.getbasetemp()
-    # The folder above that of a worker belongs to one run of pytest; without workers it outlives it.
+    # Above the folder of a worker lies that of one run of pytest; without workers, of all runs.
     shared = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
     shared = shared / f"sensitivity-{fault.scenario}"
     keras_trace(shared, spec)
