@@ -340,6 +340,14 @@ def _write_facts(reference: Reference, samples: Samples, output: Any, writer: Tr
     writer.facts["num_parameters"] = int(model.count_params())
 
 
+# Name of a variable -> the argument that says what draws it, where they differ.
+_DRAWN_BY = {
+    "recurrent_kernel": "recurrent",
+    "depthwise_kernel": "depthwise",
+    "pointwise_kernel": "pointwise",
+}
+
+
 def _initializers(model: keras.Model) -> dict[str, Any]:
     """Weight name -> configuration of what draws it, for the layers that say so."""
     found = {}
@@ -347,7 +355,8 @@ def _initializers(model: keras.Model) -> dict[str, Any]:
         layer_name, _, variable = name.partition(".")
         layer = next((x for x in _leaves(model) if x.name == layer_name.partition("#")[0]), None)
         if layer is not None:
-            config = plain_config(layer).get(f"{variable}_initializer")
+            short = variable.rpartition("/")[2]
+            config = plain_config(layer).get(f"{_DRAWN_BY.get(short, short)}_initializer")
             if isinstance(config, dict):
                 found[name] = {"class": config.get("class_name"), **config.get("config", {})}
     return found
@@ -493,7 +502,7 @@ def _write_trajectory(
     model = reference.model
     if getattr(model, "optimizer", None) is None:
         return
-    losses = []
+    losses, rates = [], []
     for step, size in enumerate(probe_inputs.batches(spec.steps, spec.batch_size), start=1):
         if step == probe_inputs.TRAJECTORY_CUT_BEFORE:
             _cut(model.optimizer)
@@ -516,6 +525,7 @@ def _write_trajectory(
         ]
         if nudge:
             gradients = _nudged(gradients, nudge + step)
+        rates.append(float(model.optimizer.learning_rate))
         versions.apply(model.optimizer, gradients, variables)
         losses.append(float(loss))
         for number, value in enumerate(x):
@@ -527,6 +537,7 @@ def _write_trajectory(
         for name, weight in get_weights(model).items():
             writer.put(f"trajectory/{step}/{name}", probe_inputs.sampled(weight))
     writer.put("trajectory/losses", np.array(losses))
+    writer.put("trajectory/rates", np.array(rates))
 
 
 def _nudged(gradients: list[Any], nudge: int) -> list[Any]:

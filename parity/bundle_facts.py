@@ -184,7 +184,7 @@ def _sizes(facts: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]], step
         if len(shapes.get("optimizer/learning_rate", ())) != 1:
             return "the array 'optimizer/learning_rate' is missing, or has not one axis"
         if facts["loss"] is not None:
-            expected["trajectory/losses"] = (steps,)
+            expected["trajectory/losses"] = expected["trajectory/rates"] = (steps,)
     if "schedule/steps" in shapes:
         expected["schedule/steps"] = (len(SCHEDULE_STEPS),)
     if "schedule/epochs" in shapes or "schedule/stopped" in shapes:

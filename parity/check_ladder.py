@@ -179,7 +179,13 @@ def _init(name: str, bundle: Bundle, port: Trace) -> Level:
     if port.facts["given"]["load"]:
         return _skipped(name, "the port loads Keras's weights")
     items = [
-        compare_draws(weight, bundle[key], port[key], bundle.facts["initializers"].get(weight))
+        compare_draws(
+            weight,
+            bundle[key],
+            port[key],
+            bundle.facts["initializers"].get(weight),
+            bundle.facts["weights"][weight]["shape"],
+        )
         for weight in bundle.facts["weights"]
         if (key := f"init/{weight}") in port
     ]

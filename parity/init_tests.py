@@ -1,15 +1,16 @@
 """Whether two halves draw their initial weights from the same distribution.
 
-Three tests, the sure ones first: what Keras does not draw must be the same number; what Keras draws
-within a bound must keep to it; and two samples of the same distribution may not be as far apart as
-the two-sample test of Kolmogorov and Smirnov says they are with a probability below P_VALUE. A
-model has tens of weights, so that a right port is called wrong once in some thousand checks.
+The sure tests first: what Keras does not draw must be the same number; what Keras draws orthogonal
+must be so; what it draws within a bound must keep to it; and two samples of the same distribution
+may not be as far apart as the two-sample test of Kolmogorov and Smirnov says they are with a
+probability below P_VALUE. A model has tens of weights, so that a right port is called wrong once in
+some thousand checks.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,11 +20,16 @@ from parity.compare import compare_close
 from parity.result import Item
 
 P_VALUE = 1e-5
+_FLAT = 1e-4  # spread of singular values that is rounding, float32's too
 MIN_SAMPLES = 8  # fewer numbers tell no distribution
 
 
 def compare_draws(
-    name: str, keras: np.ndarray, torch: np.ndarray, initializer: Mapping[str, Any] | None
+    name: str,
+    keras: np.ndarray,
+    torch: np.ndarray,
+    initializer: Mapping[str, Any] | None,
+    shape: Sequence[int] = (),
 ) -> Item:
     """Constants are equal, bounds are kept, and distributions are alike (Kolmogorov-Smirnov).
 
@@ -32,12 +38,19 @@ def compare_draws(
         keras: (draws, entries).
         torch: likewise.
         initializer: Keras's configuration with its "class", if there is one.
+        shape: of the weight; entries may be a part of it.
     """
     if keras.size == 0 or torch.size == 0 or keras.shape[1:] != torch.shape[1:]:
         return compare_close(name, keras, torch, allowed=0.0)
     if (keras == keras.flat[0]).all():
         return compare_close(name, keras, torch, allowed=0.0)
     a, b = keras.reshape(-1), torch.reshape(-1)
+    is_whole = len(shape) > 1 and keras.shape[1] == math.prod(shape)
+    if is_whole and "Orthogonal" in str((initializer or {}).get("class", "")):
+        spreads = [_spread_of_singular_values(draws, shape) for draws in (keras, torch)]
+        if spreads[0] < _FLAT:
+            note = "singular values are not equal" if spreads[1] >= _FLAT else ""
+            return _item(name, spreads[1], _FLAT, note, compared=torch.size)
     bound = _bound(a, initializer)
     beyond = int((np.abs(b) > bound * (1 + 1e-6)).sum())
     if beyond:
@@ -59,6 +72,12 @@ def compare_draws(
         torch=float(b.std()),
         note=spread,
     )
+
+
+def _spread_of_singular_values(draws: np.ndarray, shape: Sequence[int]) -> float:
+    """0 for an orthogonal matrix, or a part of one."""
+    values = np.linalg.svd(draws.reshape(len(draws), -1, shape[-1]), compute_uv=False)
+    return float((values.max(axis=1) / np.maximum(values.min(axis=1), 1e-300) - 1).max())
 
 
 def _item(name: str, worst: float, allowed: float, note: str, compared: int = 1) -> Item:

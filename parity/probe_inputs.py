@@ -25,7 +25,7 @@ MAX_ENTRIES = 65_536
 NUM_OPTIMIZER_STEPS, CUT_BEFORE, CUT_FACTOR = 12, 8, 0.25
 OPTIMIZER_STEPS = (1, 2, 7, 8, 12)  # after which weights and slots are compared
 TRAJECTORY_CUT_BEFORE = 3
-NUM_EPOCHS = 40  # of the sequence of metrics that schedules are shown
+NUM_EPOCHS = 90  # of the sequence of metrics that schedules are shown
 # Steps at which a schedule of the learning rate is compared.
 SCHEDULE_STEPS = (*range(30), 50, 99, 100, 101, 200, 499, 500, 501, 999, 1000, 1001)
 
@@ -85,21 +85,29 @@ def gradient(seed: int, step: int, name: str, shape: Sequence[int]) -> np.ndarra
 
 
 def metrics(seed: int) -> dict[str, np.ndarray]:
-    """Returns a sequence of metrics, one value an epoch: falling, with plateaus, ties and rises."""
+    """Returns a sequence of metrics, one value an epoch, in which any two rules part.
+
+    What is watched falls with ties; then so slowly that each epoch is better by more than 1e-4 of
+    itself, but a dozen of them by less than 1e-4; rises for a dozen; falls steeply in the training,
+    while the validation goes on to rise; and is better in every third or fourth epoch only.
+    """
     draw = generator(seed, "metrics")
-    falling = np.exp(-np.arange(NUM_EPOCHS) / 6)
-    noise = draw.normal(scale=0.01, size=NUM_EPOCHS)
-    loss = np.round(0.02 + falling * (1 + 5 * noise) + np.abs(noise) * 0.2, 4)  # rounded: ties
-    loss[20:26] = loss[20]
-    small = loss[26] * (1 - 2e-5 * np.arange(8))  # falls, but by less than 1e-4
-    loss[26:34] = small
-    val_loss = loss * 1.2 + 0.05
-    accuracy = 1 - loss / 2
+    noise = draw.normal(scale=0.05, size=(4, NUM_EPOCHS))
+    falling = np.round(0.03 + np.exp(-np.arange(20) / 4), 3)  # rounded: ties
+    slow = falling[-1] * 0.9 * (1 - 1.3e-4 * np.arange(14))
+    rising = slow[-1] * (1.02 + np.abs(noise[0, :14]))
+    steep = slow[-1] * 0.8 ** np.arange(1, 11)
+    tail = np.arange(NUM_EPOCHS - 58)
+    rare = (tail % 7 == 0) | (tail % 7 == 3)
+    late = np.where(rare, 0.97 ** (tail + 1), 1.1 + np.abs(noise[1, : len(tail)]))
+    loss = np.concatenate([falling, slow, rising, steep, steep[-1] * late])
+    overfitted = rising.max() * (1 + 0.03 * np.arange(10))
+    val_loss = np.concatenate([falling, slow, rising, overfitted, slow[-1] * late]) * 1.2
     return {
         "loss": loss,
         "val_loss": val_loss,
-        "accuracy": accuracy,
-        "val_accuracy": accuracy - 0.03,
+        "accuracy": np.round(1 - loss / 2, 4),
+        "val_accuracy": np.round(0.97 - val_loss / 2, 4),
     }
 
 

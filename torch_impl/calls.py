@@ -11,7 +11,7 @@ import os
 import sys
 import sysconfig
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -171,6 +171,8 @@ class Call:
         run: computes the output from other inputs.
         inputs: tensors, as they were: what changes them in place later changes nothing here.
         output: tensor, or the first of several, likewise.
+        final: of a recurrent module of torch's, the last states, one behind the other: what Keras
+            returns unless it returns sequences.
         sources: what made each input: the number of a call, -1 for an input of the model, None
             where it was not watched.
         module: None for a function.
@@ -184,6 +186,7 @@ class Call:
     run: Callable[..., Any]
     inputs: list[torch.Tensor]
     output: torch.Tensor
+    final: torch.Tensor | None = None
     sources: list[int | None] = field(default_factory=list)
     module: nn.Module | None = None
     where: str = ""
@@ -255,6 +258,7 @@ class _Watch(TorchFunctionMode):
             run=module,
             inputs=given.inputs,
             output=first_tensor(output),
+            final=final_states(module, output),
             sources=given.sources,
             module=module,
             where=_where(),
@@ -284,7 +288,9 @@ class _Watch(TorchFunctionMode):
         if kind is not None:
             name = self._numbered(f"{function.__name__}()")
             run = _rerun(function, arguments, keywords)
-            self._add(Call(name, kind, run, given.inputs, output, given.sources, where=_where()))
+            call = Call(name, kind, run, given.inputs, output, sources=given.sources)
+            call.where = _where()
+            self._add(call)
         return output
 
     def _function_dropout(self, function: Any, arguments: Any, keywords: Any) -> torch.Tensor:
@@ -374,6 +380,23 @@ def tensors(value: Any) -> list[torch.Tensor]:
 def first_tensor(output: Any) -> torch.Tensor:
     """Returns an output, or the first of several."""
     return tensors(output)[0]
+
+
+def final_states(module: nn.Module | None, output: Any) -> torch.Tensor | None:
+    """Returns the last states (N, directions * units) of what a torch.nn.RNNBase returned."""
+    if not isinstance(module, nn.RNNBase) or not isinstance(output, tuple):
+        return None
+    states = output[1][0] if isinstance(output[1], tuple) else output[1]
+    directions = 2 if module.bidirectional else 1
+    return torch.cat(list(states[-directions:]), dim=-1).detach().clone()
+
+
+def output_of(
+    output: torch.Tensor, final: torch.Tensor | None, shape: Sequence[int]
+) -> torch.Tensor:
+    """Returns the output, or the last states, where they and not the output have Keras's shape."""
+    is_final = final is not None and list(final.shape) == list(shape) != list(output.shape)
+    return final if is_final and final is not None else output
 
 
 def _without_rank(name: str) -> str:

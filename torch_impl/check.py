@@ -21,7 +21,7 @@ from parity.bundle import Bundle
 from parity.check_spec import CheckSpec
 from parity.errors import ParityError
 from parity.trace import TraceWriter
-from torch_impl.calls import Call, first_tensor, line_of
+from torch_impl.calls import Call, final_states, first_tensor, line_of, output_of
 from torch_impl.layers import activations
 from torch_impl.losses import from_config, sample_weights
 from torch_impl.losses import logits as keras_logits
@@ -237,7 +237,8 @@ def _write_pair(
     for key, number in zip(keys, order, strict=False):
         writer.put(key, given[number])
     key = f"forward/{mode}/{pair.node['name']}"
-    writer.put(f"{key}/output", rig.portable(pair, last, chain[-1], chain[-1].output))
+    output = output_of(chain[-1].output, chain[-1].final, last["output_shape"])
+    writer.put(f"{key}/output", rig.portable(pair, last, chain[-1], output))
     # The mask of a dropout is Keras's already.
     if pair.call.kind == "dropout" or len(first["input_shapes"]) != len(chain[0].inputs):
         return
@@ -248,10 +249,12 @@ def _write_pair(
             return
         fed[number] = tensor
     with torch.no_grad(), rig.kept():
-        output = chain[0].run(*fed)
+        result = chain[0].run(*fed)
         for call in chain[1:]:
-            output = call.run(first_tensor(output))
-    writer.put(f"{key}/own", rig.portable(pair, last, chain[-1], first_tensor(output)))
+            result = call.run(first_tensor(result))
+    final = final_states(chain[-1].module, result)
+    output = output_of(first_tensor(result), final, last["output_shape"])
+    writer.put(f"{key}/own", rig.portable(pair, last, chain[-1], output))
 
 
 def _order_of_inputs(kind: str, given: list[np.ndarray], theirs: list[np.ndarray]) -> list[int]:
@@ -388,6 +391,7 @@ def _write_trajectory(rig: Rig, form: str, writer: TraceWriter) -> None:
     assert port.optimizer is not None
     losses: list[float] = []
     num_steps = len(rig.bundle["trajectory/losses"])
+    given = _given_rates(rig.bundle, "trajectory/rates")
     for step in range(1, num_steps + 1):
         purpose = f"step{step}"
         if step == probe_inputs.TRAJECTORY_CUT_BEFORE:
@@ -396,7 +400,7 @@ def _write_trajectory(rig: Rig, form: str, writer: TraceWriter) -> None:
         _, output = rig.forward(purpose, purpose, training=True)
         value = loss(output, rig.target(purpose), rig.bundle[f"target/{purpose}"])
         value.backward()
-        _step(rig)
+        _step(rig, given[step - 1] if given else None)
         losses.append(float(value.detach()))
         for name, weight in rig.weights().items():
             writer.put(f"trajectory/{step}/{name}", probe_inputs.sampled(weight))
@@ -410,16 +414,38 @@ def _cut(rig: Rig) -> None:
             group["lr"] *= probe_inputs.CUT_FACTOR
 
 
-def _step(rig: Rig) -> float:
-    """Makes a step with the gradients that are there; returns the rate at which it was made."""
+def _step(rig: Rig, given: float | None) -> float:
+    """Makes a step with the gradients that are there; returns the rate at which it was made.
+
+    Args:
+        rig: whose port steps.
+        given: the rate, where a schedule of Keras's gives it: schedules have a level of their own.
+    """
     port = rig.port
     if port.before_step is not None:
         port.before_step(port.module)
+    if given is not None:
+        _set_rate(port.optimizer, given)
+        return _made_step(port)
     rate = _made_step(port)
     if port.scheduler_interval == "step":
         for scheduler in port.schedulers:
             scheduler.step()
     return rate
+
+
+def _set_rate(optimizer: Any, rate: float) -> None:
+    """Sets the rate, that of groups with another one in proportion."""
+    if getattr(optimizer, "schedule", None) is not None:
+        optimizer.schedule = None
+    first = optimizer.param_groups[0]["lr"]
+    for group in optimizer.param_groups:
+        group["lr"] = rate * (group["lr"] / first if first else 1.0)
+
+
+def _given_rates(bundle: Bundle, key: str) -> list[float] | None:
+    is_scheduled = bundle.facts["schedule"]["kind"] is not None
+    return bundle[key].tolist() if is_scheduled else None
 
 
 def _made_step(port: Port) -> float:
@@ -437,6 +463,7 @@ def _write_optimizer(rig: Rig, writer: TraceWriter) -> None:
     assert optimizer is not None
     trained = {n: e["shape"] for n, e in bundle.facts["weights"].items() if e["trainable"]}
     seed = int(bundle.spec["seed"])
+    given = _given_rates(bundle, "optimizer/learning_rate")
     rates = []
     for step in range(1, probe_inputs.NUM_OPTIMIZER_STEPS + 1):
         if step == probe_inputs.CUT_BEFORE:
@@ -444,7 +471,7 @@ def _write_optimizer(rig: Rig, writer: TraceWriter) -> None:
         rig.set_gradients(
             {n: probe_inputs.gradient(seed, step, n, shape) for n, shape in trained.items()}
         )
-        rates.append(_step(rig))
+        rates.append(_step(rig, given[step - 1] if given else None))
         if step in probe_inputs.OPTIMIZER_STEPS:
             weights = rig.weights()
             for name in trained:

@@ -401,7 +401,7 @@ def _node(call: Call) -> dict[str, Any]:
         "where": call.where,
         "weights": weights,
         "input_forms": [_forms(x) for x in call.inputs],
-        "output_shapes": _forms(call.output),
+        "output_shapes": _forms(call.output) + ([] if call.final is None else _forms(call.final)),
         "sources": call.sources,
         "rate": call.rate,
         "is_active": call.is_active,
