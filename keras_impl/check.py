@@ -593,6 +593,7 @@ def _write_optimizer(
             for name, variable in variables.items():
                 value = probe_inputs.sampled(variable.numpy())
                 writer.put(f"optimizer/{step}/weights/{name}", value)
+        if step in probe_inputs.SLOT_STEPS:
             for slot, name, value in _slots(optimizer, variables):
                 writer.put(f"optimizer/{step}/{slot}/{name}", probe_inputs.sampled(value))
     writer.put("optimizer/learning_rate", np.array(rates))

@@ -7,6 +7,7 @@ where the model leaves that open, one even and one odd, a last batch of one samp
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,10 +21,11 @@ from parity.errors import InputError
 # that pads so is not told from a right one.
 OPEN_SIDES = (48, 37, 23)
 # Entries of an array that are compared; of a larger one so many, evenly spread.
-MAX_ENTRIES = 65_536
+MAX_ENTRIES = 16_384
 # Steps of the optimizer probe; the learning rate is cut before the one named second.
 NUM_OPTIMIZER_STEPS, CUT_BEFORE, CUT_FACTOR = 12, 8, 0.25
-OPTIMIZER_STEPS = (1, 2, 7, 8, 12)  # after which weights and slots are compared
+OPTIMIZER_STEPS = (1, 2, 7, 8, 12)  # after which weights are compared
+SLOT_STEPS = (1, 12)  # after which slots are
 TRAJECTORY_CUT_BEFORE = 3
 NUM_EPOCHS = 90  # of the sequence of metrics that schedules are shown
 # Steps at which a schedule of the learning rate is compared.
@@ -78,10 +80,14 @@ def filled(seed: int, weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray
 
 
 def gradient(seed: int, step: int, name: str, shape: Sequence[int]) -> np.ndarray:
-    """Returns what an optimizer is fed in a step: of either sign, from 1e-9 to 10 in size."""
+    """Returns what an optimizer is fed in a step: of either sign, from 1e-9 to 10 in size.
+
+    A large gradient repeats itself: drawing millions of numbers takes longer than the step.
+    """
     draw = generator(seed, "gradient", step, name)
-    size = 10.0 ** draw.uniform(-9, 1, size=shape)
-    return np.where(draw.random(size=shape) < 0.5, -size, size)
+    count = min(math.prod(shape), MAX_ENTRIES)
+    size = 10.0 ** draw.uniform(-9, 1, size=count)
+    return np.resize(np.where(draw.random(size=count) < 0.5, -size, size), tuple(shape))
 
 
 def metrics(seed: int) -> dict[str, np.ndarray]:

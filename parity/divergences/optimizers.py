@@ -61,18 +61,13 @@ class _Trial:
         self.shapes = {n: e["shape"] for n, e in bundle.facts["weights"].items() if e["trainable"]}
         self.seed = int(bundle.spec["seed"])
         failed = {item.name for item in evidence.failed}
-        names = [
-            name
-            for name, shape in self.shapes.items()
-            if f"optimizer/1/weights/{name}" in port
-            and int(np.prod(shape)) <= probe_inputs.MAX_ENTRIES
-        ]
+        names = [name for name in self.shapes if f"optimizer/1/weights/{name}" in port]
         # The largest that is still cheap: small ones may hide a rare value.
         names.sort(key=lambda n: (n not in failed, -min(int(np.prod(self.shapes[n])), 2000)))
         self.name = names[0] if names else None
         if self.name is None or self.family is None:
             return
-        self.start = bundle[f"weights/{self.name}"]
+        self.start = probe_inputs.sampled(bundle[f"weights/{self.name}"])
         self.targets = {
             step: port[f"optimizer/{step}/weights/{self.name}"]
             for step in probe_inputs.OPTIMIZER_STEPS
@@ -91,7 +86,9 @@ class _Trial:
         """Of the weight, one a step."""
         assert self.name is not None
         if clip not in self._clipped:
-            self._clipped[clip] = [rules.clipped(step, *clip)[self.name] for step in self.raw]
+            self._clipped[clip] = [
+                probe_inputs.sampled(rules.clipped(step, *clip)[self.name]) for step in self.raw
+            ]
         return self._clipped[clip]
 
     def gives(self, family: str, settings: Mapping[str, Any]) -> bool:

@@ -46,6 +46,8 @@ class KerasModel(nn.Module):
         config: `model.get_config()` of a Sequential or functional model.
     """
 
+    channels_last = True  # what it is fed with; a Port needs no `feed` for it
+
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.keras_names: dict[str, str] = {}
@@ -73,6 +75,14 @@ class KerasModel(nn.Module):
             needed |= last
             uses.append(sorted(last))
         return uses[::-1]
+
+    def _apply(self, fn: Any, *arguments: Any, **options: Any) -> KerasModel:
+        """Follows `double()`, `float()` and `to(dtype)`: inputs are cast to the new dtype."""
+        super()._apply(fn, *arguments, **options)
+        for name, dtype in self._dtypes.items():
+            if dtype.is_floating_point:
+                self._dtypes[name] = fn(torch.empty(0, dtype=dtype)).dtype
+        return self
 
     def forward(self, *inputs: Any) -> Any:
         """Returns the outputs, in the structure that Keras returns.
