@@ -244,7 +244,7 @@ def _write_init(
     is_small = sum(weight.size for weight in weights.values()) <= SMALL_MODEL
     draws = [weights]
     for number in range(1, NUM_DRAWS if is_small else 1):
-        subject = build_subject(factory, spec.seed + number)
+        subject = build_subject(factory, (spec.seed + number) % 2**32)
         _build(subject, samples)
         draws.append(get_weights(subject.model))
     for name in weights:

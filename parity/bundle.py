@@ -102,6 +102,7 @@ class Bundle:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file: Any = None
+        self._largest: dict[str, float] = {}
         self._folder = tempfile.TemporaryDirectory(prefix="parity-bundle-")
         try:
             self._read(Path(self._folder.name) / ARRAYS)
@@ -133,6 +134,13 @@ class Bundle:
             return np.asarray(self._file.get_tensor(key))
         except (SafetensorError, OSError, ValueError, TypeError) as error:
             self._refuse(f"the array {key[:80]!r} cannot be read ({error})")
+
+    def largest(self, key: str) -> float:
+        """Returns the largest absolute value of an array that is finite, 0 where there is none."""
+        if key not in self._largest:
+            array = np.abs(self[key])
+            self._largest[key] = float(array[np.isfinite(array)].max(initial=0))
+        return self._largest[key]
 
     def names(self, prefix: str) -> list[str]:
         """Returns what follows `prefix/` in the keys that start so, in alphabetical order."""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from parity.probe_inputs import NUM_EPOCHS, SCHEDULE_STEPS
+from parity.probe_inputs import NUM_EPOCHS, NUM_OPTIMIZER_STEPS, SCHEDULE_STEPS
 
 MAX_NAME = 500  # characters
 MAX_DRAWS = 100  # of initial weights: the port is built as often
@@ -167,6 +167,10 @@ def _sizes(facts: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]], step
                 f"as the others, at most {MAX_DRAWS}, and their entries"
             )
     expected: dict[str, tuple[int, ...]] = {}
+    for mode in ("eval", "train"):
+        output = shapes.get(f"forward/{mode}/output")
+        if output is not None and (not output or list(output[1:]) != facts["output_shape"]):
+            return f"the array 'forward/{mode}/output' has the shape {output}; facts say another"
     if facts["loss"] is not None:
         linear = shapes["loss/confident/linear"]
         expected |= {
@@ -181,8 +185,7 @@ def _sizes(facts: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]], step
         if "loss/penalty" in shapes:
             expected["loss/penalty"] = ()
     if facts["optimizer"] is not None:
-        if len(shapes.get("optimizer/learning_rate", ())) != 1:
-            return "the array 'optimizer/learning_rate' is missing, or has not one axis"
+        expected["optimizer/learning_rate"] = (NUM_OPTIMIZER_STEPS,)
         if facts["loss"] is not None:
             expected["trajectory/losses"] = expected["trajectory/rates"] = (steps,)
     if "schedule/steps" in shapes:

@@ -219,7 +219,6 @@ def _forward(name: str, bundle: Bundle, port: Trace) -> Level:
         items += _raised(port, f"forward/{mode}")
         for keras_name, _ in port.facts["pairs"]:
             items += _layer(bundle, port, mode, keras_name)
-        # Keras is not asked for what a model that is not compiled does in train mode.
         if f"forward/{mode}/output" in port and f"forward/{mode}/output" in bundle:
             items.append(_output(bundle, port, mode))
     items += [
@@ -243,7 +242,8 @@ def _layer(bundle: Bundle, port: Trace, mode: str, name: str) -> Iterator[Item]:
             yield _close(bundle, port, key, f"input of {name} ({mode})")
         number += 1
     for kind, label in (("output", name), ("own", f"{name}, fed with Keras's input")):
-        if f"{prefix}/{kind}" in port:
+        # Keras is not asked what a model that is not compiled does in train mode.
+        if f"{prefix}/{kind}" in port and f"forward/{mode}/{last}/output" in bundle:
             ours = port[f"{prefix}/{kind}"]
             if logarithmic:
                 ours = np.exp(ours)
@@ -305,24 +305,18 @@ def _gradient(name: str, bundle: Bundle, port: Trace) -> Level:
     """The gradient of every parameter in train mode."""
     if bundle.facts["loss"] is None:
         return _skipped(name, "the Keras model has no single loss")
+    if (why := port.facts.get("no_loss")) is not None:
+        return _skipped(name, why)
     items = _raised(port, "gradient")
     weights = bundle.facts["weights"]
-    sizes = {n: float(np.abs(bundle[f"gradient/{n}"]).max(initial=0)) for n in _trained(bundle)}
     for weight in port.facts["weights"]:
         key = f"gradient/{weight}"
         if key in port and key in bundle:
-            # A gradient that cancels is all rounding, which has the size of the greatest gradient.
-            most = FLOAT64 * max(sizes.values()) / (sizes[weight] or 1.0)
-            most = max(most, allowed(bundle, key))
-            items.append(compare_close(weight, bundle[key], port[key], allowed=most, unit="rel"))
+            items.append(_close(bundle, port, key, weight))
         elif weight in weights and weights[weight]["trainable"] and not items:
             items.append(compare_exact(weight, "a gradient", "no gradient"))
     origin = SEMANTIC if port.facts["given"]["loss"] else f"with Keras's loss; {SEMANTIC}"
     return _level(name, origin, items)
-
-
-def _trained(bundle: Bundle) -> list[str]:
-    return [name for name, entry in bundle.facts["weights"].items() if entry["trainable"]]
 
 
 def _optimizer(name: str, bundle: Bundle, port: Trace) -> Level:
@@ -360,6 +354,8 @@ def _trajectory(name: str, bundle: Bundle, port: Trace) -> Level:
         return _skipped(name, "the Keras model is not compiled")
     if not port.facts["given"]["optimizer"]:
         return _skipped(name, "the port gives no optimizer")
+    if (why := port.facts.get("no_loss")) is not None:
+        return _skipped(name, why)
     items = []
     losses = bundle["trajectory/losses"]
     for step in range(1, len(losses) + 1):

@@ -27,11 +27,14 @@ def allowed(bundle: Bundle, key: str) -> float:
         bundle: what Keras computed, and what rounding changes in it.
         key: of the array.
     """
-    noise = NOISE_FACTOR * float(bundle.facts["noise"].get(key, 0.0))
+    scale = bundle.largest(key) or 1.0  # as in `compare_close`
+    floor, noise = FLOAT64, NOISE_FACTOR * float(bundle.facts["noise"].get(key, 0.0))
+    if key.startswith("gradient/"):
+        # A gradient that cancels is all rounding, which has the size of the greatest gradient.
+        floor *= max(1.0, _largest_of_kind(bundle, key) / scale)
     if noise > MOST and not _is_decided_by_rounding(bundle, key):
-        scale = _largest(bundle[key]) or 1.0  # as in `compare_close`
         noise = min(noise, MOST * max(1.0, _largest_of_kind(bundle, key) / scale))
-    return max(FLOAT64, noise)
+    return max(floor, noise)
 
 
 def _is_decided_by_rounding(bundle: Bundle, key: str) -> bool:
@@ -46,20 +49,19 @@ def _is_decided_by_rounding(bundle: Bundle, key: str) -> bool:
     if part != "trajectory" or name not in weights:
         return False
     trained = [weight for weight, entry in weights.items() if entry["trainable"]]
-    sizes = {weight: _largest(bundle[f"gradient/{weight}"]) for weight in trained}
+    keys = {weight: f"gradient/{weight}" for weight in trained}
+    most = FLOAT64 * max(map(bundle.largest, keys.values()), default=0.0)
     asked = [name] if weights[name]["trainable"] else trained
-    return any(sizes[weight] <= FLOAT64 * max(sizes.values()) for weight in asked)
+    return any(
+        bundle.largest(keys[weight]) <= most and bool(np.isfinite(bundle[keys[weight]]).all())
+        for weight in asked
+    )
 
 
 def _largest_of_kind(bundle: Bundle, key: str) -> float:
     parts = key.split("/")
     if parts[0] not in _GROUPS:
-        return _largest(bundle[key])
+        return bundle.largest(key)
     prefix = "/".join(parts[:2]) if parts[0] == "trajectory" else parts[0]
     keys = {f"{prefix}/{name}" for name in bundle.facts["weights"]} | {key}
-    return max(_largest(bundle[other]) for other in keys if other in bundle)
-
-
-def _largest(array: np.ndarray) -> float:
-    finite = np.abs(array[np.isfinite(array)])
-    return float(finite.max(initial=0.0))
+    return max(bundle.largest(other) for other in keys if other in bundle)

@@ -134,6 +134,7 @@ def _confident(arrays, draw):
 
 def _trained(arrays, weights):
     weights, losses = dict(weights), []
+    arrays["trajectory/rates"] = np.full(STEPS, LEARNING_RATE)
     for step in range(1, STEPS + 1):
         y, kept = arrays[f"target/step{step}"], arrays[f"mask/step{step}/dropout"]
         passed = layers(weights, arrays[f"input/step{step}/0"], kept)
@@ -209,7 +210,7 @@ def ported(reference: Recorded) -> Parts:
             arrays[key] = array.copy()
             if rest.endswith("/output") and rest.count("/") > 1 and "dropout" not in rest:
                 arrays[f"{key.removesuffix('output')}own"] = array.copy()
-        elif part == "trajectory" and rest != "losses":
+        elif part == "trajectory" and rest not in ("losses", "rates"):
             arrays[key] = array.copy()
     for key in ("loss/value", "loss/confident/value", "loss/confident/gradient"):
         arrays[key] = reference.arrays[key].copy()

@@ -71,19 +71,31 @@ def run_check(
     form = _output_form(rig, writer)
     writer.facts["output_form"] = form
     if bundle.facts["loss"] is not None:
-        loss = _loss(rig, form)
-        with _noted(raised, "loss"):
-            _write_confident_loss(rig, form, loss, writer)
-        with _noted(raised, "gradient"), rig.kept():
-            _write_step(rig, loss, writer)
-        if rig.port.optimizer is not None and bundle.facts["optimizer"] is not None:
-            with _noted(raised, "trajectory"):
-                _write_trajectory(Rig(factory, spec.seed, bundle), form, writer)
+        _write_training(spec, factory, rig, form, writer)
     if rig.port.optimizer is not None and bundle.facts["optimizer"] is not None:
         with _noted(raised, "optimizer"):
             _write_optimizer(Rig(factory, spec.seed, bundle), writer)
     with _noted(raised, "schedule"):
         _write_schedule(spec, factory, bundle, writer)
+
+
+def _write_training(
+    spec: CheckSpec, factory: Callable[[], Any], rig: Rig, form: str, writer: TraceWriter
+) -> None:
+    """Loss, gradients, and a few steps."""
+    raised, bundle = writer.facts["raised"], rig.bundle
+    try:
+        loss = _loss(rig, form)
+    except (AttributeError, LookupError, TypeError, ValueError) as error:  # one of the user's own
+        writer.facts["no_loss"] = f"give the port a loss, since Keras's is not known here ({error})"
+        return
+    with _noted(raised, "loss"):
+        _write_confident_loss(rig, form, loss, writer)
+    with _noted(raised, "gradient"), rig.kept():
+        _write_step(rig, loss, writer)
+    if rig.port.optimizer is not None and bundle.facts["optimizer"] is not None:
+        with _noted(raised, "trajectory"):
+            _write_trajectory(Rig(factory, spec.seed, bundle), form, writer)
 
 
 @contextmanager
@@ -189,7 +201,7 @@ def _write_init(spec: CheckSpec, factory: Callable[[], Any], rig: Rig, writer: T
     shape = next((rig.bundle[f"init/{name}"].shape for name in rig.bundle.facts["weights"]), (1,))
     draws: dict[str, list[np.ndarray]] = {}
     for number in range(shape[0]):
-        port = build_subject(factory, spec.seed + number)
+        port = build_subject(factory, (spec.seed + number) % 2**32)
         modules = dict(port.module.named_modules())
         for pair in rig.pairs:
             path = pair.call.name.partition("#")[0]
@@ -218,6 +230,8 @@ def _write_forward(rig: Rig, mode: str, writer: TraceWriter) -> None:
     writer.facts.setdefault("active_dropouts", {})[mode] = [
         call.name for call in calls if call.kind == "dropout" and call.is_active
     ]
+    if f"forward/{mode}/output" not in rig.bundle:  # Keras's model is not compiled
+        return
     for pair in rig.pairs:
         chain = [by_name.get(call.name) for call in rig.chain(pair)]
         if all(call is not None for call in chain):
@@ -354,7 +368,9 @@ def _write_confident_loss(rig: Rig, form: str, loss: Loss, writer: TraceWriter) 
     elif form != "linear" and name == "sigmoid" and hasattr(rig.output, "_keras_logits"):
         output = keras_logits.sigmoid(linear)
     elif form != "linear" and name is not None:
-        output = _function(name)(linear)
+        if name not in activations.ACTIVATIONS:  # a function of the user's
+            return
+        output = activations.activation(name)(linear)
     target = rig.port.target(y) if rig.port.target is not None else torch.from_numpy(y.copy())
     value = loss(output, target, y)
     writer.put("loss/confident/value", float(value.detach()))
@@ -362,12 +378,6 @@ def _write_confident_loss(rig: Rig, form: str, loss: Loss, writer: TraceWriter) 
     assert linear.grad is not None
     gradient = from_returned(linear.grad, rig.bundle["loss/confident/gradient"].shape)
     writer.put("loss/confident/gradient", gradient.numpy())
-
-
-def _function(name: str) -> Callable[[torch.Tensor], torch.Tensor]:
-    """An activation by Keras's name."""
-    found: Callable[[torch.Tensor], torch.Tensor] = getattr(activations, name)
-    return found
 
 
 def _write_step(rig: Rig, loss: Loss, writer: TraceWriter) -> None:

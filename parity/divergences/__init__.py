@@ -8,6 +8,8 @@ computed, gives what the port computed.
 
 from __future__ import annotations
 
+import numpy as np
+
 from parity.divergences import layers, optimizers, schedules, structure, training
 from parity.divergences.divergence import Divergence, Match
 from parity.divergences.evidence import Evidence
@@ -45,6 +47,7 @@ def _asked(entry: Divergence, evidence: Evidence) -> Match | None:
     A bundle comes from outside: settings in it can be of any type and size.
     """
     try:
-        return entry.recognise(evidence)
+        with np.errstate(all="ignore"):  # what a formula makes of infinities is no match
+            return entry.recognise(evidence)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, MemoryError):
         return None

@@ -191,7 +191,7 @@ REFUSALS = {
     "no_target": (drop("target/step2"), "the array 'target/step2' is missing"),
     "no_confident": (drop("loss/confident/target"), "'loss/confident/target' is missing"),
     "no_losses": (drop("trajectory/losses"), r"'trajectory/losses' has the shape None"),
-    "no_rates": (drop("optimizer/learning_rate"), "'optimizer/learning_rate' is missing"),
+    "no_rates": (drop("optimizer/learning_rate"), "'optimizer/learning_rate' has the shape None"),
     "no_gradient": (drop("gradient/dense2.bias"), "the array 'gradient/dense2.bias' is missing"),
     "shape": (
         put("weights/dense1.bias", np.zeros(5)),
@@ -204,7 +204,10 @@ REFUSALS = {
         lambda r: r.arrays.update({f"init/{n}": np.zeros((101, 1)) for n in check_pairs.SHAPES}),
         "at most 100",
     ),
-    "epochs": (put("schedule/epochs", np.zeros(41)), "has not up to 40 rates"),
+    "epochs": (
+        put("schedule/epochs", np.zeros((2, 2))),
+        "'schedule/epochs' is missing, or has not up to",
+    ),
     "stopped": (
         put("schedule/stopped", np.array(0.0)),
         "'schedule/stopped' is 'F64'; expected I64",
@@ -214,6 +217,10 @@ REFUSALS = {
     "mask": (put("mask/train/dropout", np.zeros((4, 4))), "is 'F64'; expected BOOL"),
     "part": (put("code/x", np.zeros(1)), "'code/x' is none that this version knows"),
     "empty": (put("forward/eval/x/input/0", np.zeros((0, 3))), "expected integers of at least 1"),
+    "scalar": (
+        put("forward/eval/output", np.array(1.0)),
+        r"'forward/eval/output' has the shape \(\)",
+    ),
     "axes": (put("forward/eval/x/input/0", np.zeros([1] * 9)), "has 9 axes; expected at most 8"),
     "noise_negative": (fact(-1e-9, "noise", "loss/value"), "expected a number of at least 0"),
     "noise_nan": (fact(float("nan"), "noise", "loss/value"), "of 'loss/value' is nan"),
