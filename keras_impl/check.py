@@ -458,7 +458,7 @@ def _write_step(
     model = reference.model
     variables = _trainable(model)
     fed = _fed(x)
-    with tf.GradientTape() as tape, recorded_calls(fed, nudge) as calls:
+    with tf.GradientTape(persistent=True) as tape, recorded_calls(fed, nudge) as calls:
         output = model(fed, training=True)
         loss = versions.loss_of(model, y, output, _sample_weight(reference, y))
         penalty = _penalties(model)
@@ -473,6 +473,10 @@ def _write_step(
     for (name, variable), slope in zip(variables.items(), gradients, strict=False):
         slope = np.zeros(variable.shape) if slope is None else _dense(slope)
         writer.put(f"gradient/{name}", probe_inputs.sampled(slope))
+    if model.losses:
+        for name, slope in zip(variables, tape.gradient(penalty, sources), strict=True):
+            if slope is not None:
+                writer.put(f"penalty_gradient/{name}", probe_inputs.sampled(_dense(slope)))
     names = [call.name for call in calls if call.output.dtype.is_floating]
     for name, slope in zip(names, gradients[len(sources) :], strict=True):
         if slope is not None:

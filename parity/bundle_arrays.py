@@ -18,6 +18,7 @@ PARTS = {
     "mask": ("BOOL",),
     "loss": ("F64",),
     "gradient": ("F64",),
+    "penalty_gradient": ("F64",),
     "output_gradient": ("F64",),
     "optimizer": ("F64",),
     "trajectory": ("F64",),

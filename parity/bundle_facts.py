@@ -188,8 +188,12 @@ def _sizes(facts: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]], step
         expected["optimizer/learning_rate"] = (NUM_OPTIMIZER_STEPS,)
         if facts["loss"] is not None:
             expected["trajectory/losses"] = expected["trajectory/rates"] = (steps,)
-    if "schedule/steps" in shapes:
-        expected["schedule/steps"] = (len(SCHEDULE_STEPS),)
+    for key in shapes:
+        if key.startswith("penalty_gradient/"):
+            expected[key] = shapes.get(key.removeprefix("penalty_"), ())
+    for key in ("schedule/steps", "schedule/exact"):
+        if key in shapes:
+            expected[key] = (len(SCHEDULE_STEPS),)
     if "schedule/epochs" in shapes or "schedule/stopped" in shapes:
         expected["schedule/stopped"] = ()
         epochs = shapes.get("schedule/epochs", ())
