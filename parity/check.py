@@ -31,6 +31,8 @@ from parity.runner import check_interpreters, run_jobs
 from parity.trace import Trace, read_json, write_json
 
 DEFAULT_TIMEOUT_S = 3600.0
+# Settings that decided what the bundle holds; the others are those of the port.
+RECORDED = ("keras", "data", "seed", "steps", "batch_size")
 MAX_PER_CHILD = 40  # models that share a process
 
 
@@ -201,7 +203,7 @@ def _check_spec(spec: CheckSpec) -> None:
     check_reference("--torch", spec.torch, spec.folder)
     _check_data(spec)
     if spec.against is not None:
-        Bundle(Path(spec.against)).close()
+        Bundle(Path(spec.folder) / spec.against).close()
 
 
 def _check_data(spec: CheckSpec) -> None:
@@ -323,9 +325,7 @@ def _result(
         with Bundle(path) as bundle:
             port = Trace(folder / "torch")
             levels = climb_check(bundle, port, options.levels)
-            told |= {
-                k: v for k, v in bundle.spec.items() if k not in ("torch", "against", "folder")
-            }
+            told |= {name: bundle.spec[name] for name in RECORDED}
             result = Result(
                 verdict=FAIL if any(level.status == FAIL for level in levels) else PASS,
                 spec={k: v for k, v in told.items() if k not in ("against", "folder")},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 from parity import probe_inputs
 from parity.check_spec import CheckSpec
 from parity.errors import InputError
+from parity.npz import read_npz
 
 
 class Samples:
@@ -47,8 +49,10 @@ class Samples:
     def targets(self, purpose: str, num: int, kind: str, shape: tuple[int, ...]) -> np.ndarray:
         """Returns targets of a kind for `num` outputs of a shape."""
         if self._arrays is not None and purpose != "confident":
-            y = self._arrays[1][self._rows(purpose, num)]
-            return np.eye(shape[-1])[y] if kind == "one_hot" and y.ndim == 1 else y
+            y = self._arrays[1]
+            _check_targets(y, kind, shape)
+            rows = y[self._rows(purpose, num)]
+            return np.eye(shape[-1])[rows] if kind == "one_hot" and y.ndim == 1 else rows
         return self.drawn_targets(self.seed, purpose, num, kind, shape)
 
     @staticmethod
@@ -77,32 +81,54 @@ class Samples:
         return (start + np.arange(num)) % len(self._arrays[0])
 
 
+def _check_targets(y: np.ndarray, kind: str, shape: tuple[int, ...]) -> None:
+    """Refuses targets that the loss cannot take; a loss of unknown kind takes what it takes."""
+    is_labels = kind == "classes" or (kind == "one_hot" and y.ndim == 1)
+    if is_labels:
+        fits = y.shape[1:] in (shape[:-1], (*shape[:-1], 1)) and y.dtype.kind == "i"
+        if not fits or y.min() < 0 or y.max() >= shape[-1]:
+            raise InputError(
+                f"--data: y of shape {y.shape} and type {y.dtype.name}, from {y.min()} to "
+                f"{y.max()}; expected classes in [0, {shape[-1]}), one for each output"
+            )
+    elif kind != "values" and y.shape[1:] != shape and (*y.shape[1:], 1) != shape:
+        raise InputError(f"--data: y of shape {y.shape}; expected samples of shape {shape}")
+
+
 def _read(path: Path, signature: Sequence[dict[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
     if len(signature) != 1:
         raise InputError(f"--data {path}: the model has {len(signature)} inputs; expected one")
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            names = archive.files
-            x_name = next((n for n in ("x", "x_train") if n in names), None)
-            y_name = next((n for n in ("y", "y_train") if n in names), None)
-            if x_name is None or y_name is None:
-                raise InputError(
-                    f"--data {path}: it has {', '.join(names) or 'no arrays'}; expected x and y, "
-                    "or x_train and y_train"
-                )
-            x, y = archive[x_name], archive[y_name]
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"--data {path}: expected a .npz with x and y ({error})") from error
+    x, y = _arrays(path)
     expected = tuple(signature[0]["shape"])
     fits = len(x.shape) == len(expected) + 1 and all(
         a is None or a == b for a, b in zip(expected, x.shape[1:], strict=True)
     )
-    if not len(x) or len(x) != len(y) or not fits:
+    if not fits or not y.ndim or not len(x) or len(x) != len(y):
         raise InputError(
             f"--data {path}: x of shape {x.shape} and y of shape {y.shape}; expected as many "
             f"samples in both, of shape {expected}"
         )
-    if not np.isfinite(np.asarray(x, np.float64)).all():
-        raise InputError(f"--data {path}: x has values that are not finite")
-    is_whole = signature[0]["tokens"] is not None
-    return x.astype(np.int64 if is_whole else np.float64), y
+    for name, array in (("x", x), ("y", y)):
+        if array.dtype.kind not in "biuf" or not np.isfinite(array).all():
+            raise InputError(f"--data {path}: {name} has values that are no finite numbers")
+    y = y.astype(np.float64 if y.dtype.kind == "f" else np.int64)
+    count = signature[0]["tokens"]
+    if count is None:
+        return x.astype(np.float64), y
+    tokens = x.astype(np.int64)
+    if (tokens != x).any() or tokens.min() < 0 or tokens.max() >= count:
+        raise InputError(f"--data {path}: x has values that are no tokens in [0, {count})")
+    return tokens, y
+
+
+def _arrays(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """The arrays x and y of an archive that is trusted in nothing."""
+    read_npz(path, ())  # which looks at the whole directory
+    with zipfile.ZipFile(path) as archive:
+        held = set(archive.namelist())
+    names = ("x", "y") if {"x.npy", "y.npy"} & held else ("x_train", "y_train")
+    if not {f"{name}.npy" for name in names} <= held:
+        shown = ", ".join(sorted(name.removesuffix(".npy") for name in held)[:8]) or "no arrays"
+        raise InputError(f"--data {path}: it has {shown}; expected x and y, or x_train and y_train")
+    arrays = read_npz(path, names)
+    return arrays[names[0]], arrays[names[1]]
