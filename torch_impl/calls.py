@@ -255,7 +255,7 @@ class _Watch(TorchFunctionMode):
         call = Call(
             name=self._numbered(self._names.get(id(module), type(module).__name__)),
             kind=kind,
-            run=module,
+            run=_rerun(module, arguments, {}),
             inputs=given.inputs,
             output=first_tensor(output),
             final=final_states(module, output),
