@@ -117,7 +117,8 @@ def _leaves(model: keras.Model) -> list[keras.Layer]:
             found += _leaves(layer)
         else:
             found.append(layer)
-    own = [v for v in model.weights if all(v is not w for layer in found for w in layer.weights)]
+    held = {id(variable) for layer in found for variable in layer.weights}
+    own = [variable for variable in model.weights if id(variable) not in held]
     if own:
         raise InputError(
             f"the model holds the weights {[versions.path_of(v) for v in own]} itself; expected "
@@ -272,7 +273,8 @@ def _probe(
     with recorded_calls(fed, nudge) as calls:
         output = model(fed, training=False)
     _check_output(output)
-    writer.facts["nodes"] = [_node(call, model) for call in calls]
+    names = {id(variable): name for name, variable in named_variables(model).items()}
+    writer.facts["nodes"] = [_node(call, names) for call in calls]
     _write_calls("eval", calls, writer)
     writer.put("forward/eval/output", output)
     _write_facts(reference, samples, output, writer)
@@ -294,8 +296,7 @@ def _check_output(output: Any) -> None:
         )
 
 
-def _node(call: Call, model: keras.Model) -> dict[str, Any]:
-    weights = named_variables(model)
+def _node(call: Call, names: Mapping[int, str]) -> dict[str, Any]:
     own = [] if call.layer is None else call.layer.weights
     return {
         "name": call.name,
@@ -304,7 +305,7 @@ def _node(call: Call, model: keras.Model) -> dict[str, Any]:
         "input_shapes": [list(value.shape) for value in call.inputs],
         "output_shape": list(call.output.shape),
         "sources": call.sources,
-        "weights": [name for name, v in weights.items() if any(v is w for w in own)],
+        "weights": [names[id(variable)] for variable in own if id(variable) in names],
     }
 
 
@@ -320,12 +321,13 @@ def _write_calls(mode: str, calls: list[Call], writer: TraceWriter) -> None:
 def _write_facts(reference: Reference, samples: Samples, output: Any, writer: TraceWriter) -> None:
     model = reference.model
     variables = named_variables(model)
+    trained = {id(variable) for variable in model.trainable_variables}
     writer.facts["inputs"] = samples.signature
     writer.facts["output_shape"] = list(output.shape[1:])
     writer.facts["weights"] = {
         name: {
             "shape": list(variables[name].shape),
-            "trainable": any(variables[name] is v for v in model.trainable_variables),
+            "trainable": id(variables[name]) in trained,
         }
         for name in get_weights(model)
     }
@@ -351,9 +353,10 @@ _DRAWN_BY = {
 def _initializers(model: keras.Model) -> dict[str, Any]:
     """Weight name -> configuration of what draws it, for the layers that say so."""
     found = {}
-    for name in get_weights(model):
+    layers = {layer.name: layer for layer in reversed(_leaves(model))}
+    for name in named_variables(model):
         layer_name, _, variable = name.partition(".")
-        layer = next((x for x in _leaves(model) if x.name == layer_name.partition("#")[0]), None)
+        layer = layers.get(layer_name.partition("#")[0])
         if layer is not None:
             short = variable.rpartition("/")[2]
             config = plain_config(layer).get(f"{_DRAWN_BY.get(short, short)}_initializer")
@@ -491,11 +494,9 @@ def _dense(slope: Any) -> np.ndarray:
 
 
 def _trainable(model: keras.Model) -> dict[str, keras.Variable]:
-    trained = model.trainable_variables
+    trained = {id(variable) for variable in model.trainable_variables}
     return {
-        name: variable
-        for name, variable in named_variables(model).items()
-        if any(variable is other for other in trained)
+        n: variable for n, variable in named_variables(model).items() if id(variable) in trained
     }
 
 
