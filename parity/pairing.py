@@ -8,6 +8,7 @@ another order, are paired by kind and shape afterwards. What the user says goes 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -58,7 +59,7 @@ def pair_calls(
         left = [n for n in columns if n not in pairs.values() and torch[n]["weights"]]
         scored = [(_score(keras[number], torch[n]), -n) for n in left]
         best = max(scored, default=(0, 0))
-        if best[0] >= _SAME_WEIGHTS:
+        if best[0] >= _SAME_KERNEL:
             pairs[number] = -best[1]
     taken = set(pairs.values())
     return Pairing(
@@ -69,7 +70,8 @@ def pair_calls(
 
 
 # What a pair is worth. Weights decide: no sum of the rest is worth a pair of layers with weights.
-_SAME_WEIGHTS, _WEIGHTED, _SAME_OUTPUT, _SAME_NAME, _SAME_KIND = 100.0, 40.0, 3.0, 2.0, 1.0
+_SAME_WEIGHTS, _SAME_KERNEL, _WEIGHTED = 100.0, 80.0, 40.0
+_SAME_OUTPUT, _SAME_NAME, _SAME_KIND = 3.0, 2.0, 1.0
 # Kinds that one half may call otherwise and mean the same by.
 _ALIKE = [
     {"conv", "depthwise_conv"},
@@ -107,10 +109,17 @@ def _score(keras: Mapping[str, Any], torch: Mapping[str, Any]) -> float:
         return 0.0
     score = _SAME_KIND if a == b else 0.5 * _SAME_KIND
     if all(has_weights):
-        score += _SAME_WEIGHTS if same_weights else _WEIGHTED
+        # A bias that only one half has makes no other layer of it.
+        same_kernel = _largest(keras["weights"]) == _largest(torch["weights"])
+        score += _SAME_WEIGHTS if same_weights else _SAME_KERNEL if same_kernel else _WEIGHTED
     score += _SAME_OUTPUT if keras["output_shape"] in torch["output_shapes"] else 0.0
     name = torch["name"].rpartition(".")[2] if "." in torch["name"] else torch["name"]
     return score + (_SAME_NAME if keras["name"] in (name, torch["name"]) else 0.0)
+
+
+def _largest(weights: Mapping[str, Sequence[int]]) -> list[int]:
+    """The shape of the largest weight."""
+    return max(map(list, weights.values()), key=math.prod)
 
 
 def _aligned(
