@@ -45,11 +45,15 @@ def compare_draws(
     if (keras == keras.flat[0]).all():
         return compare_close(name, keras, torch, allowed=0.0)
     a, b = keras.reshape(-1), torch.reshape(-1)
+    if not np.isfinite(a).all() or not np.isfinite(b).all():
+        return _item(name, math.inf, 0.0, "not all are numbers", compared=a.size)
     is_whole = len(shape) > 1 and keras.shape[1] == math.prod(shape)
     if is_whole and "Orthogonal" in str((initializer or {}).get("class", "")):
-        spreads = [_spread_of_singular_values(draws, shape) for draws in (keras, torch)]
+        values = [_singular_values(draws, shape) for draws in (keras, torch)]
+        gain = float(values[0].mean()) or 1.0
+        spreads = [float(np.abs(each / gain - 1).max()) for each in values]
         if spreads[0] < _FLAT:
-            note = "singular values are not equal" if spreads[1] >= _FLAT else ""
+            note = f"singular values are not all {gain:.4g}" if spreads[1] >= _FLAT else ""
             return _item(name, spreads[1], _FLAT, note, compared=torch.size)
     bound = _bound(a, initializer)
     beyond = int((np.abs(b) > bound * (1 + 1e-6)).sum())
@@ -74,10 +78,10 @@ def compare_draws(
     )
 
 
-def _spread_of_singular_values(draws: np.ndarray, shape: Sequence[int]) -> float:
-    """0 for an orthogonal matrix, or a part of one."""
+def _singular_values(draws: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+    """All the same, the gain, for an orthogonal matrix or a part of one."""
     values = np.linalg.svd(draws.reshape(len(draws), -1, shape[-1]), compute_uv=False)
-    return float((values.max(axis=1) / np.maximum(values.min(axis=1), 1e-300) - 1).max())
+    return np.asarray(values)
 
 
 def _item(name: str, worst: float, allowed: float, note: str, compared: int = 1) -> Item:

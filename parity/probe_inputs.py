@@ -39,14 +39,13 @@ def generator(seed: int, *names: Any) -> np.random.Generator:
 
 def input_shape(shape: Sequence[int | None]) -> tuple[int, ...]:
     """Returns the shape of a sample, its open sides filled in."""
-    sides = iter(OPEN_SIDES)
-    try:
-        return tuple(next(sides) if side is None else side for side in shape)
-    except StopIteration:
+    if list(shape).count(None) > len(OPEN_SIDES):
         raise InputError(
             f"an input of shape {tuple(shape)} has more open sides than are known; give samples "
             "(--data)"
-        ) from None
+        )
+    sides = iter(OPEN_SIDES)
+    return tuple(next(sides) if side is None else side for side in shape)
 
 
 def features(seed: int, name: str, num: int, shape: Sequence[int]) -> np.ndarray:
