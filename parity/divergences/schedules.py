@@ -102,20 +102,27 @@ def _found(evidence: Evidence) -> list[tuple[str, str]]:
     facts, key = _plateau(evidence), "schedule/epochs"
     if evidence.level.id != "schedule" or facts is None or key not in evidence.port:
         return []
-    s = _settings(facts)
     ours = evidence.port[key]
     metrics = probe_inputs.metrics(int(evidence.bundle.spec["seed"]))
-    tried = [change for change in _changes(s) if any(s[k] != v for k, v in change[1].items())]
-    for count in (1, 2, 3):
+    for count, rule in itertools.product((1, 2, 3), _right_rules(_settings(facts))):
+        tried = [c for c in _changes(rule) if any(rule[k] != v for k, v in c[1].items())]
         for some in itertools.combinations(tried, count):
-            changed = {k for _, change, _ in some for k in change}
-            if len(changed) < count:
+            changes = {k: v for _, change, _ in some for k, v in change.items()}
+            if len(changes) < count:  # two values for one setting
                 continue
-            rule = {**s, **{k: v for _, change, _ in some for k, v in change.items()}}
-            rates = plateau_rates(metrics[rule["monitor"]][: len(ours)], float(ours[0]), rule)
+            changed = {**rule, **changes}
+            rates = plateau_rates(metrics[changed["monitor"]][: len(ours)], float(ours[0]), changed)
             if rates.shape == ours.shape and np.allclose(rates, ours, rtol=1e-6, atol=0):
                 return [(name, text) for name, _, text in some]
     return []
+
+
+def _right_rules(s: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Keras's rule, and torch's as it has to be set to cut at the same epochs."""
+    yield dict(s)
+    if s["patience"] > 0:
+        cooldown = max(s["cooldown"] - 1, 0)
+        yield {**s, "torch": True, "patience": s["patience"] - 1, "cooldown": cooldown}
 
 
 def _changed(name: str) -> Callable[[Evidence], Match | None]:

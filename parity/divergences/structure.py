@@ -194,7 +194,7 @@ def _kaiming(evidence: Evidence) -> Match | None:
     """U(-1/sqrt(fan_in), 1/sqrt(fan_in)), torch's default."""
     found = _draws(evidence)
     shape = evidence.bundle.facts["weights"].get(evidence.item.name, {}).get("shape", [])
-    if found is None or len(shape) < 2:
+    if found is None or len(shape) < 2 or "_cell/" in evidence.item.name:
         return None
     fans = {int(np.prod(shape[:-1])), int(np.prod(shape[:-2])), shape[-1]}
     largest, size = float(np.abs(found[1]).max()), found[1].size

@@ -191,11 +191,30 @@ def _squares(evidence: Evidence) -> Iterator[tuple[float, str]]:
     yield sum(weights.values()), "all parameters, biases too"
     kernels = {n: v for n, v in weights.items() if n.endswith("kernel")}
     yield sum(kernels.values()), "all kernels"
+    penalised = [
+        weights.get(name, 0.0)
+        for node in evidence.bundle.facts["nodes"]
+        if any(node["config"].get(f"{part}_regularizer") for part in ("kernel", "depthwise"))
+        for name in node["weights"]
+    ]
+    yield sum(penalised), "the biases of penalised layers too"
 
 
 def _other_loss(evidence: Evidence) -> Match | None:
     found = _confident(evidence)
     return None if found is None else Match(PLACE, f"{found.facts['name']} in Keras")
+
+
+def _not_frozen(evidence: Evidence) -> Match | None:
+    """The port trains what Keras does not."""
+    weight = evidence.bundle.facts["weights"].get(evidence.item.name)
+    if evidence.level.id not in ("optimizer", "trajectory") or weight is None:
+        return None
+    return (
+        None
+        if weight["trainable"]
+        else Match(NUMBERS, f"{evidence.item.name} is not trained in Keras")
+    )
 
 
 def _cut(evidence: Evidence) -> Match | None:
@@ -323,13 +342,13 @@ ENTRIES = (
     ),
     Divergence(
         "E6",
-        "no gradient reaches a weight that Keras trains",
+        "a weight is trained in one half only",
         "gradient",
         "every weight of trainable_variables has a gradient",
         "requires_grad=False, detach(), torch.no_grad(), or .data on the way",
         "-",
         "remove what cuts the graph, or set layer.trainable = False in Keras",
-        _cut,
+        lambda evidence: _cut(evidence) or _not_frozen(evidence),
     ),
     Divergence(
         "E3",
