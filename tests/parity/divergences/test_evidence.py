@@ -1,0 +1,116 @@
+"""Evidence is the first divergence with the numbers of both halves around it."""
+
+import check_pairs
+import numpy as np
+import pytest
+
+from parity.check_ladder import climb_check
+from parity.divergences.evidence import CLOSE, Evidence, differs, is_close
+from parity.result import FAIL
+
+
+@pytest.fixture
+def evidence(tmp_path):
+    """The evidence of a port of which some arrays and facts were changed."""
+    opened = []
+
+    def make(arrays=(), **facts):
+        recorded = check_pairs.recorded()
+        port = check_pairs.ported(recorded)
+        for key in arrays:
+            port.arrays[key] = port.arrays[key] + 1
+        port.facts |= facts
+        bundle = recorded.read(tmp_path / "a.parity")
+        opened.append(bundle)
+        trace = port.write(tmp_path / "port")
+        levels = climb_check(bundle, trace)
+        level = next(level for level in levels if level.status == FAIL)
+        return Evidence(bundle, trace, level, level.first_failure)
+
+    yield make
+    for bundle in opened:
+        bundle.close()
+
+
+def test_a_layer_that_errs_itself_is_told_from_one_that_inherits(evidence):
+    own = evidence(["forward/eval/dense2/output", "forward/eval/dense2/own"])
+    assert (own.node["name"], own.call["name"], own.kind) == ("dense2", "3", "dense")
+    assert own.is_own is True
+    inherited = evidence(["forward/eval/dense2/output"])
+    assert inherited.is_own is False
+    assert not inherited.is_input
+    given = evidence(["forward/train/dense2/input/0"])
+    assert given.is_input
+    assert (given.mode, given.node["name"]) == ("train", "dense2")
+
+
+def test_the_longest_name_is_that_of_the_layer(evidence):
+    found = evidence(["forward/eval/dense1.activation/output"])
+    assert found.node["name"] == "dense1.activation"
+    assert found.call["name"] == "1"
+
+
+def test_the_numbers_are_those_of_both_halves(evidence):
+    found = evidence(["forward/train/dense2/output", "forward/train/dense2/own"])
+    recorded = check_pairs.recorded().arrays
+    key = "forward/train/dense2"
+    np.testing.assert_array_equal(found.keras_input(), recorded[f"{key}/input/0"])
+    np.testing.assert_array_equal(found.keras_output(), recorded[f"{key}/output"])
+    np.testing.assert_array_equal(found.own_output(), recorded[f"{key}/output"] + 1)
+    assert found.gives(recorded[f"{key}/output"] + 1)
+    assert not found.gives(recorded[f"{key}/output"])
+    np.testing.assert_array_equal(found.weight("kernel"), recorded["weights/dense2.kernel"])
+    assert found.weight("gamma") is None
+    assert found.keras_input(number=1) is None
+    assert found.node_before()["name"] == "dropout"
+    assert [pair[1]["name"] for pair in found.nodes("dense")] == ["0", "3"]
+    assert found.config == {"name": "dense2"}
+
+
+def test_a_divergence_of_no_layer_has_none(evidence):
+    found = evidence(["loss/value"])
+    assert (found.node, found.kind, dict(found.config), found.is_own) == (None, "", {}, None)
+    assert found.keras_input() is found.own_output() is found.weight("kernel") is None
+    assert not found.gives(1.0)
+    assert [item.name for item in found.failed] == ["loss"]
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "expected"),
+    [
+        ([1.0, 2.0], [1.0, 2.0], True),
+        ([1.0, 2.0], [1.0, 2.0 + CLOSE], True),
+        ([1.0, 2.0], [1.0, 2.0 + 3 * CLOSE], False),
+        ([1e-12, 2.0], [0.0, 2.0], True),
+        ([0.0], [0.0], True),
+        ([1.0], [[1.0]], False),
+        ([], [], False),
+        ([np.nan], [np.nan], False),
+        ([1.0], [np.inf], False),
+        (None, [1.0], False),
+        ([1.0], None, False),
+    ],
+    ids=str,
+)
+def test_close_is_the_same_but_for_rounding(a, b, expected):
+    assert is_close(a, b) is expected
+
+
+@pytest.mark.parametrize(
+    ("keras", "torch", "expected"),
+    [
+        (2, 2.0, False),
+        ([2, 2], 2, False),
+        ((2, 2), [2.0, 2.0], False),
+        ([2, 1], 2, True),
+        ([2, 1], [2, 1], False),
+        ("same", "valid", True),
+        (None, 2, False),
+        (2, None, False),
+        (0.5, 0.1, True),
+        (True, 1, False),
+    ],
+    ids=str,
+)
+def test_settings_differ_by_value_not_by_form(keras, torch, expected):
+    assert differs(keras, torch) is expected

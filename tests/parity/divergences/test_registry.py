@@ -1,0 +1,93 @@
+"""Every divergence is documented whole, found by its ID, and asked without breaking a check."""
+
+import dataclasses
+import re
+
+import numpy as np
+import pytest
+
+from parity import divergences
+from parity.check_ladder import LEVELS
+from parity.divergences import REGISTRY, find, layers, optimizers, schedules, structure, training
+from parity.divergences.divergence import Divergence, Match
+from parity.errors import InputError
+from parity.report.divergences import divergence_table, explanation_lines
+from parity.report.terminal import WIDTH
+
+MODULES = (structure, layers, training, optimizers, schedules)
+
+
+def test_every_id_stands_once():
+    ids = [entry.id for module in MODULES for entry in module.ENTRIES]
+    assert sorted(ids) == sorted(set(ids)) == sorted(REGISTRY)
+    assert all(key == entry.id for key, entry in REGISTRY.items())
+
+
+@pytest.mark.parametrize("entry", REGISTRY.values(), ids=REGISTRY)
+def test_an_entry_says_what_differs_where_and_how_it_is_fixed(entry):
+    assert re.fullmatch(r"[A-Z]\d+[a-z]?", entry.id)
+    assert entry.level in LEVELS
+    for name, text in entry.to_json().items():
+        assert text.strip() == text, name
+        assert text, name
+    # "-": what a program does by mistake follows from no rule of a library.
+    assert entry.source == "-" or re.search(r"keras|torch|opencv", entry.source, re.IGNORECASE)
+    assert not entry.title.endswith(".")
+    assert entry.keras != entry.torch
+
+
+@pytest.mark.parametrize("entry", REGISTRY.values(), ids=REGISTRY)
+def test_an_entry_is_found_by_its_id_in_any_case(entry):
+    assert find(entry.id) is find(entry.id.lower()) is entry
+
+
+def test_an_unknown_id_is_refused_with_the_known_ones():
+    with pytest.raises(InputError, match=r"unknown divergence 'X0': expected one of H7, H12, A1"):
+        find("X0")
+
+
+def test_the_table_lists_every_entry_in_lines_that_fit():
+    lines = ["".join(text for text, _ in line) for line in divergence_table()]
+    assert all(len(line) <= WIDTH for line in lines)
+    for name in REGISTRY:
+        assert sum(line.startswith(f"  {name} ") for line in lines) == 1
+
+
+@pytest.mark.parametrize("entry", REGISTRY.values(), ids=REGISTRY)
+def test_an_explanation_fits_and_tells_all(entry):
+    lines = ["".join(text for text, _ in line) for line in explanation_lines(entry)]
+    assert all(len(line) <= WIDTH for line in lines)
+    text = " ".join(" ".join(lines).split())
+    for field in ("keras", "torch", "fix", "source"):
+        assert " ".join(getattr(entry, field).split()) in text
+
+
+def entry(name, recognise):
+    return dataclasses.replace(REGISTRY["G12"], id=name, recognise=recognise)
+
+
+def test_the_surest_cause_comes_first_and_one_that_breaks_is_none(monkeypatch):
+    def breaks(kind):
+        def recognise(evidence):
+            raise kind("settings of another type")
+
+        return recognise
+
+    entries = [
+        entry("A1", lambda evidence: Match(0.3)),
+        entry("A2", lambda evidence: None),
+        entry("A3", lambda evidence: Match(0.9, "seen")),
+        *(
+            entry(f"B{number}", breaks(kind))
+            for number, kind in enumerate((TypeError, KeyError, OverflowError, MemoryError))
+        ),
+        entry("C1", lambda evidence: Match(0.3) if np.isnan(np.inf - np.inf) else None),
+    ]
+    monkeypatch.setattr(divergences, "REGISTRY", {e.id: e for e in entries})
+    found = divergences.recognised(None)
+    assert [(e.id, match.confidence) for e, match in found] == [
+        ("A3", 0.9),
+        ("A1", 0.3),
+        ("C1", 0.3),
+    ]
+    assert all(isinstance(e, Divergence) for e, _ in found)
