@@ -11,6 +11,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -246,13 +247,20 @@ def _write_pair(
     first, last = nodes[pair.ends.keras_first], nodes[pair.ends.keras_last]
     prefix = f"forward/{mode}/{first['name']}/input"
     keys = [key for n in range(len(chain[0].inputs)) if (key := f"{prefix}/{n}") in rig.bundle]
-    given = [rig.portable(pair, first, chain[0], x, is_input=True) for x in chain[0].inputs]
-    order = _order_of_inputs(pair.call.kind, given, [rig.bundle[key] for key in keys])
+    theirs = [rig.bundle[key] for key in keys]
+    given = [
+        rig.portable(pair, first, chain[0], x, y, is_input=True)
+        for x, y in zip_longest(chain[0].inputs, theirs)
+        if x is not None
+    ]
+    order = _order_of_inputs(pair.call.kind, given, theirs)
     for key, number in zip(keys, order, strict=False):
         writer.put(key, given[number])
     key = f"forward/{mode}/{pair.node['name']}"
     output = output_of(chain[-1].output, chain[-1].final, last["output_shape"])
-    writer.put(f"{key}/output", rig.portable(pair, last, chain[-1], output))
+    made = f"forward/{mode}/{last['name']}/output"
+    aim = rig.bundle[made] if made in rig.bundle else None  # noqa: SIM401  # it has no `get`
+    writer.put(f"{key}/output", rig.portable(pair, last, chain[-1], output, aim))
     # The mask of a dropout is Keras's already.
     if pair.call.kind == "dropout" or len(first["input_shapes"]) != len(chain[0].inputs):
         return
@@ -268,7 +276,7 @@ def _write_pair(
             result = call.run(first_tensor(result))
     final = final_states(chain[-1].module, result)
     output = output_of(first_tensor(result), final, last["output_shape"])
-    writer.put(f"{key}/own", rig.portable(pair, last, chain[-1], output))
+    writer.put(f"{key}/own", rig.portable(pair, last, chain[-1], output, aim))
 
 
 def _order_of_inputs(kind: str, given: list[np.ndarray], theirs: list[np.ndarray]) -> list[int]:

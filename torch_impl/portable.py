@@ -19,30 +19,56 @@ FEATURES_LAST = frozenset(
 GLOBAL_POOLS = frozenset(("global_average_pool", "global_max_pool"))
 
 
-def is_channels_first(kind: str, shape: Sequence[int], expected: Sequence[int]) -> bool | None:
+def is_channels_first(
+    kind: str,
+    tensor: torch.Tensor,
+    expected: Sequence[int],
+    theirs: np.ndarray | None = None,
+) -> bool | None:
     """Tells how a tensor of torch's stands to a Keras shape.
 
     Args:
         kind: of the call that it belongs to.
-        shape: of the torch tensor.
+        tensor: of the torch program.
         expected: Keras's shape.
+        theirs: Keras's array, if there is one: it decides where the shape fits both ways.
 
     Returns:
         True if its channels have to move to the end, False if it is the same; None if neither fits.
     """
-    shape, expected = list(shape), list(expected)
+    shape, expected = list(tensor.shape), list(expected)
     same = shape == expected
     moved = len(shape) > 2 and [shape[0], *shape[2:], shape[1]] == expected
     if same and moved:
-        return kind not in FEATURES_LAST
+        errors = _errors(tensor, theirs)
+        return kind not in FEATURES_LAST if errors[0] == errors[1] else errors[1] < errors[0]
     return moved if same or moved else None
 
 
-def to_portable(tensor: torch.Tensor, kind: str, expected: Sequence[int]) -> np.ndarray:
-    """Returns an activation in the portable layout, or as it is where that does not fit."""
+def _errors(tensor: torch.Tensor, theirs: np.ndarray | None) -> tuple[float, float]:
+    """How far a tensor is from Keras's array as it is, and with its channels at the end."""
+    if theirs is None or list(theirs.shape) != list(tensor.shape):
+        return 0.0, 0.0
+    ours = tensor.detach().cpu().double()
+    other = torch.from_numpy(np.asarray(theirs, np.float64))
+    far = [float((x - other).abs().nan_to_num(0.0).sum()) for x in (ours, ours.movedim(1, -1))]
+    return far[0], far[1]
+
+
+def to_portable(
+    tensor: torch.Tensor, kind: str, expected: Sequence[int], theirs: np.ndarray | None = None
+) -> np.ndarray:
+    """Returns an activation in the portable layout, or as it is where that does not fit.
+
+    Args:
+        tensor: of the torch program.
+        kind: of the call.
+        expected: Keras's shape.
+        theirs: see `is_channels_first`.
+    """
     if kind in GLOBAL_POOLS and _is_pooled(tensor.shape, expected):
         return tensor.detach().cpu().numpy().reshape(expected)
-    moved = is_channels_first(kind, tensor.shape, expected)
+    moved = is_channels_first(kind, tensor, expected, theirs)
     # Without the right number of channels the layout is still that of the kind.
     if moved is None:
         moved = tensor.ndim > 2 and tensor.ndim == len(expected) and kind not in FEATURES_LAST
@@ -67,7 +93,7 @@ def from_portable(array: np.ndarray, like: torch.Tensor, kind: str) -> torch.Ten
     Returns:
         None where no layout makes the array fit.
     """
-    moved = is_channels_first(kind, like.shape, array.shape)
+    moved = is_channels_first(kind, like, array.shape, array)
     if moved is None:
         return None
     tensor = torch.from_numpy(np.array(array))

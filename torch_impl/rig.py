@@ -187,15 +187,18 @@ class Rig:
     def set_gradients(self, gradients: Mapping[str, np.ndarray]) -> None:
         """Sets the gradients of all parameters, those without a partner to zero."""
         for parameter in self.module.parameters():
-            parameter.grad = torch.zeros_like(parameter)
+            parameter.grad = torch.zeros_like(parameter) if parameter.requires_grad else None
         for pair, name, variable in self.variables():
             if name not in gradients:
                 continue
             array = torch.from_numpy(self._to_module(pair, name, gradients[name]).copy())
             parts = variable.to_torch(array)
-            for tensor in variable.tensors:
+            if variable.gradient_of is not None:
                 # Two biases for one of Keras: each has the gradient of the sum.
-                tensor.grad = parts[0].to(tensor).contiguous()
+                parts = (parts[0],) * len(parts)
+            for tensor, part in zip(variable.tensors, parts, strict=True):
+                if tensor.requires_grad:
+                    tensor.grad = part.to(tensor).contiguous()
 
     def variables(self) -> Iterator[tuple[PairedLayer, str, Variable]]:
         """Yields (pair, Keras's name, variable of the module) for every weight with a partner."""
@@ -243,6 +246,7 @@ class Rig:
         node: Mapping[str, Any],
         call: Call,
         tensor: torch.Tensor,
+        theirs: np.ndarray | None,
         *,
         is_input: bool = False,
     ) -> np.ndarray:
@@ -253,6 +257,7 @@ class Rig:
             node: Keras's node that the tensor belongs to; that of the pair, or one joined to it.
             call: likewise, of the port.
             tensor: input or output of the call.
+            theirs: what Keras has in its place.
             is_input: which of them.
         """
         if is_input:
@@ -262,7 +267,7 @@ class Rig:
             expected, order = (fits or forms or [[]])[0], pair.rows
         else:
             expected, order = node["output_shape"], pair.features
-        array = to_portable(tensor, call.kind, expected)
+        array = to_portable(tensor, call.kind, expected, theirs)
         if order is not None and array.ndim == 2 and array.shape[1] == len(order):
             return array[:, np.argsort(order)]
         return array
@@ -334,7 +339,8 @@ class Rig:
             shapes = node["input_shapes"]
             if node["kind"] in ("flatten", "reshape") and shapes and len(shapes[0]) > 2:
                 order = rows = None
-                if len(node["output_shape"]) == 2:
+                is_first = not getattr(self.module, "channels_last", False)
+                if len(node["output_shape"]) == 2 and is_first:
                     order = _flatten_order(call, shapes[0])
                 layers.append(PairedLayer(node, call, {}, None, order, ends=ends))
                 continue
