@@ -1,0 +1,75 @@
+"""Keras models with branches, and of sequences."""
+
+from __future__ import annotations
+
+import keras
+from keras import layers as L
+
+from benchmarks.pairs.keras_base import IMAGE, classified, stack
+
+
+def residual() -> keras.Model:
+    """A residual block with a projection."""
+    inputs = keras.Input(IMAGE)
+    x = L.Conv2D(4, 3, padding="same", activation="relu")(inputs)
+    short = L.Conv2D(6, 1, name="projection")(x)
+    y = L.Conv2D(6, 3, padding="same", name="inner")(x)
+    y = L.BatchNormalization()(y)
+    return classified(inputs, L.ReLU()(L.Add()([short, y])))
+
+
+def branches() -> keras.Model:
+    """Two branches side by side, then a gate."""
+    inputs = keras.Input(IMAGE)
+    a = L.Conv2D(3, 3, padding="same", activation="relu")(inputs)
+    b = L.Conv2D(4, 1, activation="tanh")(inputs)
+    x = L.Concatenate()([a, b])
+    gate = L.Conv2D(7, 1, activation="sigmoid")(x)
+    return classified(inputs, L.Multiply()([x, gate]))
+
+
+def shared() -> keras.Model:
+    """One layer that is called twice."""
+    inputs = keras.Input((7,))
+    layer = L.Dense(7, activation="tanh")
+    return classified(inputs, layer(layer(inputs)))
+
+
+def embedding() -> keras.Model:
+    """Tokens, averaged."""
+    return stack((9,), L.Embedding(11, 6), L.GlobalAveragePooling1D())
+
+
+def embedding_conv() -> keras.Model:
+    """Tokens, convolved."""
+    return stack((9,), L.Embedding(11, 6), L.Conv1D(4, 3, activation="relu"))
+
+
+def lstm() -> keras.Model:
+    """The last state of an LSTM."""
+    return stack((6, 4), L.LSTM(5))
+
+
+def lstm_sequence() -> keras.Model:
+    """All states of an LSTM, then another one."""
+    return stack((6, 4), L.LSTM(5, return_sequences=True), L.LSTM(3))
+
+
+def gru() -> keras.Model:
+    """The last state of a GRU."""
+    return stack((6, 4), L.GRU(5))
+
+
+def gru_before() -> keras.Model:
+    """A GRU that resets before its product, which torch does not have."""
+    return stack((6, 4), L.GRU(5, reset_after=False))
+
+
+def simple_rnn() -> keras.Model:
+    """The last state of a plain recurrent layer."""
+    return stack((6, 4), L.SimpleRNN(5))
+
+
+def bidirectional() -> keras.Model:
+    """An LSTM in both directions."""
+    return stack((6, 4), L.Bidirectional(L.LSTM(3)))

@@ -1,0 +1,198 @@
+"""Right ports of the models of `keras_branches`."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from benchmarks.pairs.torch_base import (
+    NUM_CLASSES,
+    trained,
+)
+from torch_impl import Port, layers
+
+
+class _Residual(nn.Module):
+    """The branches are called, and added, in another order than in Keras."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 4, 3, padding=1)
+        self.body = nn.Sequential(nn.Conv2d(4, 6, 3, padding=1), layers.BatchNormalization(6))
+        self.short = nn.Conv2d(4, 6, 1)
+        self.head = nn.Linear(6, NUM_CLASSES)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = F.relu(self.stem(x))
+        x = F.relu(self.body(x) + self.short(x))
+        return self.head(x.mean((2, 3)))
+
+
+def residual() -> Port:
+    """A module of the user's."""
+    return trained(_Residual())
+
+
+class _Branches(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.b = nn.Conv2d(3, 4, 1)
+        self.a = nn.Conv2d(3, 3, 3, padding=1)
+        self.gate = nn.Conv2d(7, 7, 1)
+        self.head = nn.Linear(7, NUM_CLASSES)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        b = torch.tanh(self.b(x))
+        a = torch.relu(self.a(x))
+        x = torch.cat([a, b], dim=1)
+        x = torch.sigmoid(self.gate(x)) * x
+        return self.head(x.mean((2, 3)))
+
+
+def branches() -> Port:
+    """The second branch first."""
+    return trained(_Branches())
+
+
+class _Shared(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(7, 7)
+        self.head = nn.Linear(7, NUM_CLASSES)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for _ in range(2):
+            x = torch.tanh(self.layer(x))
+        return self.head(x)
+
+
+def shared() -> Port:
+    """One module that is called twice."""
+    return trained(_Shared())
+
+
+class _Embedded(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(11, 6)
+        self.head = nn.Linear(6, NUM_CLASSES)
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        return self.head(self.embedding(tokens).mean(dim=1))
+
+
+def embedding() -> Port:
+    """Torch's own."""
+    return trained(_Embedded())
+
+
+class _EmbeddedConv(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(11, 6)
+        self.conv = nn.Conv1d(6, 4, 3)
+        self.head = nn.Linear(4, NUM_CLASSES)
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        x = self.embedding(tokens).transpose(1, 2)
+        return self.head(torch.relu(self.conv(x)).mean(-1))
+
+
+def embedding_conv() -> Port:
+    """Torch's own, channels first for the convolution."""
+    return trained(_EmbeddedConv())
+
+
+class _Recurrent(nn.Module):
+    """What Keras's recurrent layers return is the last state."""
+
+    def __init__(self, name: str, cell: nn.Module, num_features: int) -> None:
+        super().__init__()
+        self.add_module(name, cell)
+        self.cell_name = name
+        self.head = nn.Linear(num_features, NUM_CLASSES)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        output = self.get_submodule(self.cell_name)(x)
+        if isinstance(output, tuple):  # torch's own: all states, and the last one
+            output = output[0][:, -1]
+        return self.head(output)
+
+
+def _keras_cell(cell: nn.Module, forget: bool = False) -> nn.Module:
+    """Glorot's kernel, an orthogonal one for the states, and biases of 0, or 1 where it forgets."""
+    for name, weight in cell.named_parameters():
+        if "weight_ih" in name:
+            nn.init.xavier_uniform_(weight)
+        elif "weight_hh" in name:
+            nn.init.orthogonal_(weight)
+        else:
+            nn.init.zeros_(weight)
+            if forget and "bias_ih" in name:
+                units = len(weight) // 4
+                nn.init.ones_(weight[units : 2 * units])
+    return cell
+
+
+def lstm() -> Port:
+    """With the layer of this project."""
+    return trained(_Recurrent("lstm", _keras_cell(layers.LSTM(4, 5), forget=True), 5))
+
+
+def lstm_torch() -> Port:
+    """Torch's own: right in all but its second bias."""
+    cell = _keras_cell(nn.LSTM(4, 5, batch_first=True), forget=True)
+    return trained(_Recurrent("lstm", cell, 5))
+
+
+def lstm_one_bias() -> Port:
+    """Torch's own, its second bias not trained."""
+    cell = _keras_cell(nn.LSTM(4, 5, batch_first=True), forget=True)
+    cell.bias_hh_l0.requires_grad_(False)
+    return trained(_Recurrent("lstm", cell, 5))
+
+
+def gru() -> Port:
+    """With the layer of this project."""
+    return trained(_Recurrent("gru", _keras_cell(layers.GRU(4, 5)), 5))
+
+
+def gru_torch() -> Port:
+    """Torch's own, which is Keras's with `reset_after`."""
+    return trained(_Recurrent("gru", _keras_cell(nn.GRU(4, 5, batch_first=True)), 5))
+
+
+def gru_before() -> Port:
+    """With the layer of this project."""
+    return trained(_Recurrent("gru", _keras_cell(layers.GRU(4, 5, reset_after=False)), 5))
+
+
+def simple_rnn() -> Port:
+    """With the layer of this project."""
+    return trained(_Recurrent("rnn", _keras_cell(layers.SimpleRNN(4, 5)), 5))
+
+
+class _Two(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        first = layers.LSTM(4, 5, return_sequences=True)
+        self.first = _keras_cell(first, forget=True)
+        self.second = _keras_cell(layers.LSTM(5, 3), forget=True)
+        self.head = nn.Linear(3, NUM_CLASSES)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.second(self.first(x)))
+
+
+def lstm_sequence() -> Port:
+    """Two of them."""
+    return trained(_Two())
+
+
+def bidirectional() -> Port:
+    """With the layer of this project."""
+    cell = layers.Bidirectional(layers.LSTM(4, 3), layers.LSTM(4, 3, go_backwards=True))
+    for child in cell.children():
+        _keras_cell(child, forget=True)
+    return trained(_Recurrent("both", cell, 6))
