@@ -107,7 +107,8 @@ def is_training(layer: Any, keywords: Mapping[str, Any]) -> bool:
     if IS_KERAS_2:
         module = importlib.import_module("keras.src.engine.base_layer_utils")
         return bool(module.call_context().training)
-    return bool(layer._get_call_context().training)
+    # Not set where no call around it was told, as when a Sequential builds itself.
+    return bool(getattr(layer._get_call_context(), "training", None))
 
 
 def dropped(layer: Any, x: Any) -> tuple[np.ndarray, Any]:

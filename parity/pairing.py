@@ -162,6 +162,11 @@ def _fixed(
                     f"layers={dict(fixed)}: there is no {half} call {pair[number]!r}; expected one "
                     f"of {', '.join(sorted(names))}"
                 )
+    if len(set(fixed.values())) < len(fixed):
+        raise InputError(
+            f"layers={dict(fixed)}: a torch call stands for two layers; expected another for each "
+            "(the second call of a module has #2 behind its name)"
+        )
     for name, other in fixed.items():
         row = next(n for n, node in enumerate(keras) if node["name"] == name)
         pairs[row] = next(n for n, node in enumerate(torch) if node["name"] == other)
