@@ -1,0 +1,178 @@
+"""A port on the bench: Keras's weights are in it, and it computes Keras's numbers."""
+
+import check_factories
+import check_pairs
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from parity.errors import InputError
+from torch_impl.rig import Rig
+from torch_impl.subject import Port
+
+CLOSE = {"rtol": 0, "atol": 1e-14}  # sums of five products of numbers around 1
+
+
+@pytest.fixture(autouse=True)
+def _default_type_is_left_as_found():
+    """A rig makes new tensors in float64."""
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+@pytest.fixture(scope="module")
+def recorded():
+    return check_pairs.recorded()
+
+
+@pytest.fixture
+def bundle(recorded, tmp_path):
+    with recorded.read(tmp_path / "a.parity") as found:
+        yield found
+
+
+def test_every_layer_has_its_partner_and_keras_weights(bundle, recorded):
+    rig = Rig(check_factories.torch_net, 3, bundle)
+    pairs = [(pair.node["name"], pair.call.name) for pair in rig.pairs]
+    assert pairs == [(name, torch_name) for name, _, _, torch_name in check_pairs.NODES]
+    assert rig.problems == []
+    found = rig.weights()
+    assert sorted(found) == sorted(check_pairs.SHAPES)
+    for name, weight in found.items():
+        np.testing.assert_array_equal(weight, recorded.arrays[f"weights/{name}"])
+
+
+@pytest.mark.parametrize(("mode", "training"), [("eval", False), ("train", True)])
+def test_a_pass_computes_what_numpy_computed(bundle, recorded, mode, training):
+    rig = Rig(check_factories.torch_net, 3, bundle)
+    calls, output = rig.forward(mode, "probe", training=training)
+    expected = recorded.arrays[f"forward/{mode}/output"]
+    np.testing.assert_allclose(output.detach().numpy(), expected, **CLOSE)
+    for (name, *_), call in zip(check_pairs.NODES, calls, strict=True):
+        key = f"forward/{mode}/{name}/input/0"
+        np.testing.assert_allclose(call.inputs[0].numpy(), recorded.arrays[key], **CLOSE)
+
+
+def test_gradients_come_back_under_keras_names(bundle, recorded):
+    rig = Rig(check_factories.torch_net, 3, bundle)
+    _, output = rig.forward("train", "probe", training=True)
+    nn.functional.mse_loss(output, rig.target("probe")).backward()
+    for name, gradient in rig.gradients().items():
+        np.testing.assert_allclose(gradient, recorded.arrays[f"gradient/{name}"], **CLOSE)
+
+
+def test_gradients_that_are_set_are_read_again_and_others_are_zero(bundle):
+    rig = Rig(check_factories.torch_net, 3, bundle)
+    given = {"dense1.kernel": np.arange(20.0).reshape(5, 4), "dense2.bias": np.array([1.0, -2, 3])}
+    rig.set_gradients(given)
+    for name, gradient in rig.gradients().items():
+        np.testing.assert_array_equal(gradient, given.get(name, 0))
+
+
+class Counting(nn.Module):
+    """A port whose passes change its state, and draw random numbers."""
+
+    def __init__(self):
+        super().__init__()
+        self.net = check_factories.torch_module()
+        self.norm = nn.BatchNorm1d(3)
+        self.register_buffer("passes", torch.zeros(()))
+
+    def forward(self, x):
+        self.passes += 1
+        self.norm(torch.ones(4, 3) * self.passes)
+        return self.net(x)
+
+
+def test_the_pass_that_finds_the_pairs_leaves_no_trace(bundle):
+    rig = Rig(Counting, 3, bundle)
+    assert rig.module.passes == 0
+    assert rig.module.norm.num_batches_tracked == 0
+    assert (rig.module.norm.running_mean == 0).all()
+
+
+def test_what_a_block_changes_is_brought_back_whatever_is_raised(bundle):
+    rig = Rig(Counting, 3, bundle)
+    before = {name: value.clone() for name, value in rig.module.state_dict().items()}
+
+    def changes():
+        rig.forward("train", "probe", training=True)
+        with torch.no_grad():
+            rig.module.net[0].weight.add_(1)
+        raise KeyError
+
+    with pytest.raises(KeyError), rig.kept():
+        changes()
+    for name, value in rig.module.state_dict().items():
+        assert torch.equal(value, before[name]), name
+
+
+def test_a_dropout_keeps_what_keras_keeps_at_its_own_rate(bundle, recorded):
+    def other_rate():
+        net = check_factories.torch_module()
+        net[2].p = 0.75
+        return net
+
+    kept = recorded.arrays["mask/step1/dropout"]
+    calls, _ = Rig(other_rate, 3, bundle).forward("step1", "step1", training=True)
+    given, made = calls[2].inputs[0].numpy(), calls[3].inputs[0].numpy()
+    np.testing.assert_allclose(made, np.where(kept, given * 4, 0), **CLOSE)
+    calls, _ = Rig(other_rate, 3, bundle).forward("no such mode", "step1", training=True)
+    np.testing.assert_array_equal(calls[3].inputs[0].numpy(), calls[2].inputs[0].numpy())
+
+
+def test_a_functional_dropout_keeps_the_same(bundle, recorded):
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net = check_factories.torch_module()
+
+        def forward(self, x):
+            x = nn.functional.relu(self.net[0](x), inplace=True)
+            x = nn.functional.dropout(x, 0.5, self.training, inplace=True)
+            return torch.sigmoid(self.net[3](x))
+
+    state = torch.get_rng_state()
+    rig = Rig(Net, 3, bundle)
+    _, output = rig.forward("train", "probe", training=True)
+    np.testing.assert_allclose(
+        output.detach().numpy(), recorded.arrays["forward/train/output"], **CLOSE
+    )
+    torch.set_rng_state(state)
+
+
+def test_the_ports_own_ways_are_taken(bundle, recorded):
+    loaded = []
+
+    def build():
+        net = check_factories.torch_module()
+        return Port(
+            net,
+            feed=lambda x: torch.from_numpy(x[:, ::-1].copy()),
+            target=lambda y: torch.from_numpy(y * 2),
+            load=lambda module, weights: loaded.append((module, sorted(weights))),
+        )
+
+    rig = Rig(build, 3, bundle)
+    (fed,) = rig.arguments("probe")
+    np.testing.assert_array_equal(fed.numpy(), recorded.arrays["input/probe/0"][:, ::-1])
+    np.testing.assert_array_equal(rig.target("probe"), recorded.arrays["target/probe"] * 2)
+    assert loaded == [(rig.module, sorted(check_pairs.SHAPES))]
+
+
+@pytest.mark.parametrize(
+    ("factory", "message"),
+    [
+        (check_factories.torch_other_shapes, r"cannot take the batch .* of shape \(4, 5\)"),
+        (lambda: Port(check_factories.torch_module(), layers={"dense9": "0"}), "no Keras call 'de"),
+        (lambda: Port(check_factories.torch_module(), layers={"dense1": "9"}), "no torch call '9'"),
+        (lambda: None, "the torch factory returned NoneType; expected a torch.nn.Module"),
+        (lambda: Port(None), "expected a torch.nn.Module"),
+        (lambda: nn.Linear, "returned type"),
+    ],
+    ids=["shapes", "keras_name", "torch_name", "none", "port_of_none", "class"],
+)
+def test_a_port_that_cannot_be_used_is_told(bundle, factory, message):
+    with pytest.raises(InputError, match=message):
+        Rig(factory, 3, bundle)
