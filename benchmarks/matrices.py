@@ -123,12 +123,16 @@ def _outcome(pair: Pair | Fault, seed: int, result: Result) -> Outcome:
 
 
 def _share(result: Result) -> tuple[float, str]:
-    """The greatest share of what is allowed that an item needs which passes by noise alone."""
+    """The greatest share of what is allowed that an item needs which passes by noise alone.
+
+    Rates are judged by another rule.
+    """
     worst, name = 0.0, ""
     for level in result.levels:
         for item in level.items:
             is_noise = item.unit == "rel" and item.status == PASS and item.worst > FLOAT64
-            if is_noise and item.worst / item.allowed > worst:
+            is_rate = item.name == "learning_rate"
+            if is_noise and not is_rate and item.worst / item.allowed > worst:
                 worst, name = item.worst / item.allowed, f"{level.id}: {item.name}"
     return worst, name
 
