@@ -125,7 +125,7 @@ CAUSES = _table(
         "Too few epochs: a good network after 32 steps, one pass over 2,000 images.",
         _spec("too_short", train_size=2000, batch_size=64, epochs=1),
         expected="underfit",
-        num_seeds=36,
+        num_seeds=90,
         full=_FULL_FEW,
     ),
     Scenario(
