@@ -133,7 +133,12 @@ def check_all(specs: Sequence[CheckSpec], options: CheckOptions) -> list[Result]
             error = errors.get(number)
             if error is not None and len(specs) == 1:
                 raise error
-            results.append(_result(spec, folder, options, error))
+            try:
+                results.append(_result(spec, folder, options, error))
+            except (InputError, RunError) as found:
+                if len(specs) == 1:
+                    raise
+                results.append(_result(spec, folder, options, found))
     return results
 
 

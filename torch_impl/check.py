@@ -60,7 +60,7 @@ def run_check(
     Raises:
         InputError: the port cannot be probed at all.
     """
-    rig = Rig(factory, spec.seed, bundle)
+    rig = Rig(factory, spec.seed, bundle, spec.device)
     raised: dict[str, str] = {}
     writer.facts["raised"] = raised
     _write_facts(rig, writer)
@@ -75,7 +75,7 @@ def run_check(
         _write_training(spec, factory, rig, form, writer)
     if rig.port.optimizer is not None and bundle.facts["optimizer"] is not None:
         with _noted(raised, "optimizer"):
-            _write_optimizer(Rig(factory, spec.seed, bundle), writer)
+            _write_optimizer(Rig(factory, spec.seed, bundle, spec.device), writer)
     with _noted(raised, "schedule"):
         _write_schedule(spec, factory, bundle, writer)
 
@@ -96,7 +96,7 @@ def _write_training(
         _write_step(rig, loss, writer)
     if rig.port.optimizer is not None and bundle.facts["optimizer"] is not None:
         with _noted(raised, "trajectory"):
-            _write_trajectory(Rig(factory, spec.seed, bundle), form, writer)
+            _write_trajectory(Rig(factory, spec.seed, bundle, spec.device), form, writer)
 
 
 @contextmanager

@@ -74,13 +74,18 @@ class Rig:
         factory: of the port.
         seed: of the factory's random numbers.
         bundle: what Keras computed.
+        device: on which the port computes.
 
     Raises:
         InputError: the factory or `layers` of the port cannot be used.
     """
 
-    def __init__(self, factory: Callable[[], Any], seed: int, bundle: Bundle) -> None:
+    def __init__(
+        self, factory: Callable[[], Any], seed: int, bundle: Bundle, device: str = "cpu"
+    ) -> None:
         self.port = build_subject(factory, seed)
+        self.port.module.to(device)  # in place, so that the optimizer keeps its parameters
+        self.device = device
         self.bundle = bundle
         self.problems: list[str] = []  # of carrying weights
         module = self.port.module
@@ -103,15 +108,15 @@ class Rig:
             arrays.append(self.bundle[key])
         if self.port.feed is not None:
             fed = self.port.feed(*arrays)
-            return fed if isinstance(fed, tuple) else (fed,)
-        return tuple(self._fed(array, number) for number, array in enumerate(arrays))
+            return self._moved(fed if isinstance(fed, tuple) else (fed,))
+        return self._moved(tuple(self._fed(array, number) for number, array in enumerate(arrays)))
 
     def target(self, purpose: str) -> Any:
         """Returns the targets of a recorded batch as the loss takes them."""
         array = self.bundle[f"target/{purpose}"]
         if self.port.target is not None:
-            return self.port.target(array)
-        return torch.from_numpy(np.array(array))
+            return self._moved(self.port.target(array))
+        return self._moved(torch.from_numpy(np.array(array)))
 
     def masks(self, mode: str) -> Callable[[int, torch.Tensor, float], torch.Tensor]:
         """Returns what an active dropout does in a pass: Keras's mask, at the port's own rate.
@@ -153,6 +158,14 @@ class Rig:
             yield
         finally:
             self.module.load_state_dict(before)
+
+    def _moved(self, value: Any) -> Any:
+        """Tensors on the device of the check."""
+        if isinstance(value, torch.Tensor):
+            return value.to(self.device)
+        if isinstance(value, list | tuple):
+            return type(value)(self._moved(item) for item in value)
+        return value
 
     # --- weights ---------------------------------------------------------------------------------
 
@@ -290,7 +303,7 @@ class Rig:
         try:
             with torch.no_grad(), recorded_calls(module, identity) as calls:
                 output = first_tensor(module(*self.arguments("probe")))
-        except (RuntimeError, ValueError, TypeError, IndexError) as error:
+        except Exception as error:  # the port's own code may raise anything
             shapes = [tuple(self.bundle["input/probe/0"].shape)]
             what = f"{type(error).__name__}: {error}, {line_of(error) or 'inside of torch'}"
             raise InputError(
