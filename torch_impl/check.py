@@ -365,7 +365,7 @@ def _write_confident_loss(rig: Rig, form: str, loss: Loss, writer: TraceWriter) 
     """The loss of outputs that no model is needed for."""
     y = rig.bundle["loss/confident/target"]
     given = as_returned(rig.bundle["loss/confident/linear"], rig.output.shape)
-    linear = torch.from_numpy(given.copy()).requires_grad_()
+    linear = torch.from_numpy(given.copy()).to(rig.device).requires_grad_()
     axis = -1 if given.shape == rig.bundle["loss/confident/linear"].shape else 1
     name = rig.bundle.facts.get("output_activation")
     output = linear
@@ -379,12 +379,11 @@ def _write_confident_loss(rig: Rig, form: str, loss: Loss, writer: TraceWriter) 
         if name not in activations.ACTIVATIONS:  # a function of the user's
             return
         output = activations.activation(name)(linear)
-    target = rig.port.target(y) if rig.port.target is not None else torch.from_numpy(y.copy())
-    value = loss(output, target, y)
+    value = loss(output, rig.target("loss/confident/target"), y)
     writer.put("loss/confident/value", float(value.detach()))
     value.sum().backward()
     assert linear.grad is not None
-    gradient = from_returned(linear.grad, rig.bundle["loss/confident/gradient"].shape)
+    gradient = from_returned(linear.grad.cpu(), rig.bundle["loss/confident/gradient"].shape)
     writer.put("loss/confident/gradient", gradient.numpy())
 
 
@@ -392,7 +391,7 @@ def _write_step(rig: Rig, loss: Loss, writer: TraceWriter) -> None:
     """One pass forward and back in train mode."""
     rig.module.zero_grad()
     _, output = rig.forward("train", "probe", training=True)
-    value = loss(output, rig.target("probe"), rig.bundle["target/probe"])
+    value = loss(output, rig.target("target/probe"), rig.bundle["target/probe"])
     writer.put("loss/value", float(value.detach()))
     value.backward()
     for name, gradient in rig.gradients().items():
@@ -416,7 +415,7 @@ def _write_trajectory(rig: Rig, form: str, writer: TraceWriter) -> None:
             _cut(rig)
         port.optimizer.zero_grad()
         _, output = rig.forward(purpose, purpose, training=True)
-        value = loss(output, rig.target(purpose), rig.bundle[f"target/{purpose}"])
+        value = loss(output, rig.target(f"target/{purpose}"), rig.bundle[f"target/{purpose}"])
         value.backward()
         _step(rig, given[step - 1] if given else None)
         losses.append(float(value.detach()))

@@ -111,9 +111,9 @@ class Rig:
             return self._moved(fed if isinstance(fed, tuple) else (fed,))
         return self._moved(tuple(self._fed(array, number) for number, array in enumerate(arrays)))
 
-    def target(self, purpose: str) -> Any:
-        """Returns the targets of a recorded batch as the loss takes them."""
-        array = self.bundle[f"target/{purpose}"]
+    def target(self, key: str) -> Any:
+        """Returns recorded targets, `key` their name in the bundle, as the loss takes them."""
+        array = self.bundle[key]
         if self.port.target is not None:
             return self._moved(self.port.target(array))
         return self._moved(torch.from_numpy(np.array(array)))

@@ -57,7 +57,7 @@ def test_a_pass_computes_what_numpy_computed(bundle, recorded, mode, training):
 def test_gradients_come_back_under_keras_names(bundle, recorded):
     rig = Rig(check_factories.torch_net, 3, bundle)
     _, output = rig.forward("train", "probe", training=True)
-    nn.functional.mse_loss(output, rig.target("probe")).backward()
+    nn.functional.mse_loss(output, rig.target("target/probe")).backward()
     for name, gradient in rig.gradients().items():
         np.testing.assert_allclose(gradient, recorded.arrays[f"gradient/{name}"], **CLOSE)
 
@@ -157,7 +157,7 @@ def test_the_ports_own_ways_are_taken(bundle, recorded):
     rig = Rig(build, 3, bundle)
     (fed,) = rig.arguments("probe")
     np.testing.assert_array_equal(fed.numpy(), recorded.arrays["input/probe/0"][:, ::-1])
-    np.testing.assert_array_equal(rig.target("probe"), recorded.arrays["target/probe"] * 2)
+    np.testing.assert_array_equal(rig.target("target/probe"), recorded.arrays["target/probe"] * 2)
     assert loaded == [(rig.module, sorted(check_pairs.SHAPES))]
 
 
