@@ -156,7 +156,7 @@ def test_what_the_port_raises_is_its_first_divergence(ran):
         ("other_shapes", True, "cannot take the batch that Keras took, of shape (4, 5)"),
         ("keras_raises", False, "LookupError: the factory is broken\nin two lines"),
         ("torch_raises", False, "LookupError: the factory is broken\nin two lines"),
-        ("raises_in_forward", False, "KeyError: 'in forward'"),
+        ("raises_in_forward", True, "KeyError: 'in forward'"),
     ],
 )
 def test_what_cannot_be_checked_is_told_and_keeps_no_other_pair_from_its_turn(
