@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import gc
 import sys
+import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from parity.bundle import Bundle, write_bundle
 from parity.check_spec import CheckSpec
@@ -33,13 +35,18 @@ def run_checks(name: str, half: Half, directories: Sequence[Path], parent: int) 
         ParityError: of the last directory that failed; each has its own in `failure.json`.
     """
     specs = [CheckSpec.from_dict(read_json(directory / "spec.json")) for directory in directories]
+    started = time.perf_counter()
     half.configure(specs[0])  # type: ignore[arg-type]
+    run_check = half.run_check  # imports the framework
+    import_s = time.perf_counter() - started
+    # Keras collects garbage for every model that it builds anew: what was imported is none.
+    gc.freeze()
     last: BaseException | None = None
     for number, (directory, spec) in enumerate(zip(directories, specs, strict=True)):
         stop_if_orphaned(parent)
         say_progress(directory.name, number, len(directories), 0.0)
         try:
-            _run(name, half, directory, spec)
+            _run(name, half, run_check, directory, spec, import_s)
         except ModuleNotFoundError as error:
             if is_installable(error):
                 raise
@@ -50,18 +57,22 @@ def run_checks(name: str, half: Half, directories: Sequence[Path], parent: int) 
         raise last
 
 
-def _run(name: str, half: Half, directory: Path, spec: CheckSpec) -> None:
+def _run(
+    name: str,
+    half: Half,
+    run_check: Callable[..., None],
+    directory: Path,
+    spec: CheckSpec,
+    import_s: float,
+) -> None:
+    started = time.perf_counter()
     reference = spec.keras if name == "keras" else spec.torch
     assert reference is not None
     factory = load_factory(f"--{name}", reference, spec.folder)
     writer = TraceWriter()
-    run_check = half.run_check  # imports the framework, if it is the first use
-    # Keras collects garbage for every model that it builds anew: what was imported is none.
-    if not gc.get_freeze_count():
-        gc.freeze()
     if name == "keras":
         run_check(spec, factory, writer)
-        environment = half.describe_environment(spec)  # type: ignore[arg-type]
+        environment = _environment(half, spec, import_s, started)
         kept = spec.to_dict() | {"torch": None, "against": None, "folder": "."}
         write_bundle(directory / BUNDLE, writer, spec=kept, environment=environment)
         write_bytes(directory / SUCCESS, b"")
@@ -70,8 +81,14 @@ def _run(name: str, half: Half, directory: Path, spec: CheckSpec) -> None:
     with Bundle(Path(spec.against)) as bundle:
         recorded = {key: bundle.spec[key] for key in ("seed", "steps", "batch_size")}
         run_check(CheckSpec(**{**spec.to_dict(), **recorded}), factory, bundle, writer)
-    environment = half.describe_environment(spec)  # type: ignore[arg-type]
+    environment = _environment(half, spec, import_s, started)
     writer.write(directory, environment=environment, result=RunResult({}, {}, 0.0))
+
+
+def _environment(half: Half, spec: CheckSpec, import_s: float, started: float) -> dict[str, Any]:
+    """What the check depended on, and how long it took: the import of the framework told apart."""
+    wall_s = {"import": round(import_s, 3), "check": round(time.perf_counter() - started, 3)}
+    return {**half.describe_environment(spec), "wall_s": wall_s}  # type: ignore[arg-type]
 
 
 def _failed(directory: Path, error: Exception) -> Exception:

@@ -32,6 +32,7 @@ def check_lines(result: Result) -> list[Line]:
         lines += _cause_lines(result)
         lines += _setting_lines(result)
     lines += _skipped_lines(result)
+    lines += _time_lines(result)
     told = "the port computes something else" if result.verdict == FAIL else "the port is right"
     lines.append([(f"  {told}", STYLES[result.verdict])])
     return [*[[(plain(text), style) for text, style in line] for line in lines], []]
@@ -87,6 +88,20 @@ def _setting_lines(result: Result) -> list[Line]:
             text += f", and so in {len(more)} more"
         lines += [[(line, "")] for line in wrapped(text)]
     return [[("  settings that differ", "dim")], *lines] if lines else []
+
+
+def _time_lines(result: Result) -> list[Line]:
+    """How long each half took; what a bundle has recorded took its time before."""
+    lines: list[Line] = []
+    for half in ("keras", "torch"):
+        wall_s = result.environment.get(half, {}).get("wall_s")
+        told = wall_s if isinstance(wall_s, dict) else {}
+        check_s, import_s = told.get("check"), told.get("import")
+        # A bundle may say anything here.
+        if isinstance(check_s, float) and isinstance(import_s, float):
+            text = f"  {half:<6} {check_s:.1f} s, and {import_s:.1f} s of imports"
+            lines.append([(text, "dim")])
+    return lines
 
 
 def _skipped_lines(result: Result) -> list[Line]:

@@ -61,6 +61,12 @@ def directories(folder, half, functions, **settings):
     return found
 
 
+def assert_times(environment):
+    """Importing the framework, which takes seconds, is told apart from the check."""
+    assert set(environment["wall_s"]) == {"import", "check"}
+    assert all(0 <= seconds < 60 for seconds in environment["wall_s"].values())
+
+
 def test_keras_records_a_bundle_that_says_nothing_of_the_port(folder):
     (directory,) = directories(folder, "keras", ["build"], torch="a:b")
     half = Half()
@@ -68,7 +74,8 @@ def test_keras_records_a_bundle_that_says_nothing_of_the_port(folder):
     assert (directory / SUCCESS).exists()
     with Bundle(directory / BUNDLE) as bundle:
         assert (bundle.spec["torch"], bundle.spec["folder"], bundle.spec["seed"]) == (None, ".", 3)
-        assert bundle.environment == {"framework": "none"}
+        assert bundle.environment["framework"] == "none"
+        assert_times(bundle.environment)
 
 
 def test_torch_takes_seed_and_sizes_from_the_bundle(folder):
@@ -81,7 +88,9 @@ def test_torch_takes_seed_and_sizes_from_the_bundle(folder):
     ((spec, kinds),) = half.told
     assert (spec.seed, spec.steps, spec.batch_size) == (3, check_pairs.STEPS, check_pairs.BATCH)
     assert kinds == ["Bundle", "TraceWriter"]
-    assert Trace(directory).environment == {"framework": "none"}
+    environment = Trace(directory).environment
+    assert environment["framework"] == "none"
+    assert_times(environment)
 
 
 def test_what_fails_is_written_down_and_the_next_goes_on(folder, capsys):
