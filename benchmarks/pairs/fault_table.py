@@ -203,7 +203,7 @@ FAULTS = (
         decay_coupled adam_decay C11,F2 optimizer
         decay_coupled_sgd sgd_decay C11,F5 optimizer
         decay_missing adam_decay C11 optimizer
-        decay_other adam_decay C11 optimizer
+        decay_other adam_decay F9,C11 optimizer
         adamw_decay adamw F9,C11 optimizer
         adam_epsilon adam F1 optimizer
         adam_stock adam F2,F1 optimizer
@@ -251,7 +251,7 @@ FAULTS = (
         exponential_other exponential G12,G13 schedule
         staircase_missing staircase G12,G13 schedule
         cosine_no_warmup cosine G12,G13 schedule
-        piecewise_early piecewise G12,G13 schedule
+        piecewise_early piecewise G9,G13 schedule
         """,
     ),
 )

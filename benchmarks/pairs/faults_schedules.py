@@ -51,7 +51,7 @@ def plateau_mode() -> Port:
 
 def plateau_metric() -> Port:
     """Watches the loss of the training."""
-    return _plateau(patience=1, monitor="loss")
+    return _plateau(patience=1, factor=0.3, cooldown=2, monitor="loss")
 
 
 def plateau_missing() -> Port:

@@ -174,7 +174,9 @@ def test_a_scheduler_of_torch_drives_the_rate():
     assert run.weights()[0][0] == 1 - 0.5 - 0.25
 
 
-@pytest.mark.parametrize("rate", ["0.1", None, True, lambda step: 0.1], ids=repr)
+@pytest.mark.parametrize(
+    "rate", ["0.1", None, True, lambda step: 0.1], ids=["text", "none", "bool", "function"]
+)
 def test_a_rate_that_is_no_number_is_an_error_that_shows_it(rate):
     with pytest.raises(ValueError, match=r"learning_rate=.*expected a number or LearningRate"):
         SGD([torch.nn.Parameter(torch.ones(1))], learning_rate=rate)
