@@ -95,8 +95,10 @@ def smallest_found(sd: float, n: int) -> float:
 
     def power(difference: float) -> float:
         shift = difference * math.sqrt(n) / sd
-        return float(stats.nct.sf(limit, n - 1, shift) + stats.nct.cdf(-limit, n - 1, shift))
+        tails = stats.nct.sf(limit, n - 1, shift), stats.nct.cdf(-limit, n - 1, shift)
+        return float(np.nan_to_num(tails[0], nan=1.0) + np.nan_to_num(tails[1]))
 
+    # The far tail on the other side cannot be computed everywhere, and is nothing there.
     return float(optimize.brentq(lambda d: power(d) - POWER, 0, 100 * sd))
 
 

@@ -117,7 +117,7 @@ def test_json_has_the_keys_of_the_contract():
     contract = {"schema", "verdict", "spec", "environment", "levels", "first_divergence"}
     assert contract | {"behaviour"} <= set(json_)
     assert set(json_) - contract == {
-        *("behaviour", "mode", "data", "history", "wall_s", "envelope", "errors"),
+        *("behaviour", "mode", "data", "history", "wall_s", "envelope", "errors", "settings"),
     }
     for level in json_["levels"]:
         assert set(level) == {"id", "status", "worst", "allowed", "unit", "origin", "items"}
@@ -168,7 +168,9 @@ def test_json_has_the_values_of_the_result():
         "unit": "abs",
         "note": "",
         "causes": [],
+        "place": None,
     }
+    assert json_["settings"] == []
     assert json_["behaviour"]["keras"] == {"verdict": "overfit", "gap": "NaN"}
     assert json_["history"]["keras"]["loss"] == [1.0, "-Infinity"]
     assert json_["envelope"] == {"hull": ["Infinity"]}

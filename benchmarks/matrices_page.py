@@ -1,0 +1,111 @@
+"""Writes docs/matrices.md from what `benchmarks/matrices.py --json FILE` found.
+
+python benchmarks/matrices.py --json matrices.json
+python benchmarks/matrices_page.py matrices.json
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.pairs.fault_table import FAULTS
+from benchmarks.pairs.table import NULL
+from parity.result import FAIL, PASS
+from parity.tolerance import FLOAT64, NOISE_FACTOR
+
+PAGE = ROOT / "docs" / "matrices.md"
+HEAD = """# What a check misses, and what it calls wrong
+
+```
+python benchmarks/matrices.py --json matrices.json      # a quarter of an hour on 2 cores
+python benchmarks/matrices_page.py matrices.json        # writes this page
+```
+
+Every pair is a small Keras model and a port of it, in `benchmarks/pairs`. A part of both
+matrices is run by `pytest tests/parity/test_kill_matrix.py`.
+"""
+
+
+def main() -> None:
+    """Writes the page."""
+    told = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    lines = [HEAD, *null_lines(told["null"]), *kill_lines(told["kill"])]
+    PAGE.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def null_lines(outcomes: list[dict[str, Any]]) -> list[str]:
+    """The null matrix: totals, the nearest to an alarm, and the ports by their Keras model."""
+    ports = {(o["model"], o["name"]) for o in outcomes}
+    seeds = sorted({o["seed"] for o in outcomes})
+    alarms = [o for o in outcomes if o["verdict"] != PASS]
+    nearest = max(outcomes, key=lambda o: o["share"])
+    models: dict[str, list[str]] = {}
+    for pair in NULL:
+        models.setdefault(pair.keras.rpartition(":")[2], []).append(pair.name)
+    lines = [
+        "## Null matrix",
+        "",
+        f"{len(ports)} right ports of {len(models)} Keras models, {len(seeds)} seeds each: "
+        f"{len(outcomes)} checks, **{len(alarms)} alarms**.",
+        f"Of what differs by more than {FLOAT64:g}, the nearest to an alarm is at "
+        f"{nearest['share'] * NOISE_FACTOR:.1f} times the noise, of",
+        f"{NOISE_FACTOR:g} allowed ({nearest['name']}, seed {nearest['seed']}, "
+        f"{nearest['share_of']}).",
+        "",
+        "| Keras model | right ports |",
+        "|---|---|",
+    ]
+    return [*lines, *(f"| {model} | {', '.join(names)} |" for model, names in models.items()), ""]
+
+
+def kill_lines(outcomes: list[dict[str, Any]]) -> list[str]:
+    """The kill matrix: totals, and a row for each fault."""
+    found = {o["name"]: o for o in outcomes}
+    rows = [(fault, found[fault.name]) for fault in FAULTS if fault.name in found]
+    caught = sum(o["verdict"] == FAIL for _, o in rows)
+    placed = sum(o["level"] == fault.level for fault, o in rows)
+    named = sum(o["ids"][:1] != [] and o["ids"][0] in fault.ids for fault, o in rows)
+    about = _docstrings()
+    levels = Counter(fault.level for fault, _ in rows)
+    lines = [
+        "## Kill matrix",
+        "",
+        f"{len(rows)} faults: **{caught} caught**, {placed} at the level at which they are first "
+        f"visible, {named} with",
+        f"their right name first ({100 * named / len(rows):.1f} %). By level: "
+        + ", ".join(f"{level} {count}" for level, count in levels.items())
+        + ".",
+        "",
+        "| fault | Keras model | level | name | found |",
+        "|---|---|---|---|---|",
+    ]
+    for fault, outcome in rows:
+        text = about.get(fault.name, fault.name).rstrip(".")
+        model, names = fault.keras.rpartition(":")[2], " or ".join(fault.ids)
+        first = (outcome["ids"] or ["-"])[0]
+        lines.append(
+            f"| {text} (`{fault.name}`) | {model} | {outcome['level']} | {names} | {first} |"
+        )
+    return lines
+
+
+def _docstrings() -> dict[str, str]:
+    """Name of a factory -> the first line of its docstring."""
+    found = {}
+    for path in sorted((ROOT / "benchmarks" / "pairs").glob("faults_*.py")):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef) and (text := ast.get_docstring(node)):
+                found[node.name] = text.partition("\n")[0]
+    return found
+
+
+if __name__ == "__main__":
+    main()
