@@ -49,7 +49,7 @@ def pair_calls(
         InputError: `fixed` names what is not there.
     """
     known = _fixed(keras, torch, fixed or {})
-    pairs = dict(known)
+    pairs = known | _named(keras, torch, known)
     rows = [number for number in range(len(keras)) if number not in pairs]
     columns = [number for number in range(len(torch)) if number not in pairs.values()]
     pairs |= _aligned(keras, torch, rows, columns)
@@ -115,6 +115,26 @@ def _score(keras: Mapping[str, Any], torch: Mapping[str, Any]) -> float:
     score += _SAME_OUTPUT if keras["output_shape"] in torch["output_shapes"] else 0.0
     name = torch["name"].rpartition(".")[2] if "." in torch["name"] else torch["name"]
     return score + (_SAME_NAME if keras["name"] in (name, torch["name"]) else 0.0)
+
+
+def _named(
+    keras: Sequence[Mapping[str, Any]],
+    torch: Sequence[Mapping[str, Any]],
+    taken: Mapping[int, int],
+) -> dict[int, int]:
+    """Layers with weights that both halves call alike, and whose weights fit, in whatever order."""
+    places: dict[str, list[int]] = {}
+    for number, node in enumerate(torch):
+        if number not in taken.values():
+            places.setdefault(node["name"].rpartition(".")[2], []).append(number)
+    pairs = {}
+    for number, node in enumerate(keras):
+        found = places.get(node["name"], [])
+        if number in taken or not node["weights"] or len(found) != 1:
+            continue
+        if _score(node, torch[found[0]]) >= _SAME_WEIGHTS:
+            pairs[number] = found[0]
+    return pairs
 
 
 def _largest(weights: Mapping[str, Sequence[int]]) -> list[int]:

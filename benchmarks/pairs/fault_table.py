@@ -176,7 +176,7 @@ FAULTS = (
         normal_not_truncated he_normal B3 init
         softmax_twice softmax D1 loss
         sigmoid_twice sigmoid D1 loss
-        softmax_clipped softmax D13 loss
+        softmax_clipped softmax D2 loss
         smoothing_missing smoothed D4 loss
         smoothing_other smoothed D4 loss
         class_weights_mean class_weights D5 loss

@@ -83,6 +83,22 @@ def _twice(evidence: Evidence) -> Match | None:
     return None
 
 
+def _clipped(evidence: Evidence) -> Match | None:
+    """Probabilities, clipped at 1e-7, where Keras finds the logits behind them."""
+    found = _confident(evidence)
+    if found is None or not found.is_crossentropy or found.activation != "softmax":
+        return None
+    p = special.softmax(found.linear, axis=-1)
+    for q in (np.clip(p, 1e-7, 1 - 1e-7), np.clip(p, 1e-12, 1.0), np.clip(p, 1e-8, 1.0)):
+        for share in (q, q / q.sum(-1, keepdims=True)):
+            picked = np.take_along_axis(share, found.labels[..., None], axis=-1)
+            if found.gives(float(-np.log(picked).mean())):
+                return Match(
+                    NUMBERS, f"probabilities clipped at {q.min():.0e} give the port's loss"
+                )
+    return None
+
+
 def _smoothing(evidence: Evidence) -> Match | None:
     found = _confident(evidence)
     if found is None or not found.is_crossentropy:
@@ -269,6 +285,16 @@ ENTRIES = (
         "torch nn/modules/loss.py",
         "return logits from the module: CrossEntropyLoss applies the softmax",
         _twice,
+    ),
+    Divergence(
+        "D2",
+        "the loss is taken of clipped probabilities",
+        "loss",
+        "of a softmax that ends the model Keras finds the logits: confident mistakes count in full",
+        "log(clip(p, 1e-7, 1 - 1e-7)): a loss of at most 16.1, and no gradient there",
+        "keras 3.15 backend/tensorflow/nn.py (_keras_logits)",
+        "return logits and use nn.CrossEntropyLoss, or torch_impl.layers.activations.softmax",
+        _clipped,
     ),
     Divergence(
         "C9",

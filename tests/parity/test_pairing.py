@@ -156,3 +156,25 @@ def test_no_call_is_paired_twice_in_long_programs():
     assert len({b for _, b in found.pairs}) == len(found.pairs)
     rows = [a for a, b in found.pairs if keras[a]["weights"]]
     assert len(rows) == 60
+
+
+def test_branches_of_the_same_shapes_in_another_order_are_told_by_their_names():
+    keras = [dense("main", 5, 5), dense("shortcut", 5, 5), dense("last", 5, 2)]
+    torch = [dense("block.shortcut", 5, 5), dense("block.main", 5, 5), dense("last", 5, 2)]
+    assert names(keras, torch)[0] == [
+        ("main", "block.main"),
+        ("shortcut", "block.shortcut"),
+        ("last", "last"),
+    ]
+
+
+def test_a_name_that_two_calls_have_tells_nothing():
+    keras = [dense("main", 5, 5), dense("other", 5, 5)]
+    torch = [dense("a.main", 5, 5), dense("b.main", 5, 5)]
+    assert names(keras, torch)[0] == [("main", "a.main"), ("other", "b.main")]
+
+
+def test_a_name_does_not_make_up_for_weights_of_another_shape():
+    keras = [dense("first", 5, 7), dense("second", 7, 5)]
+    torch = [dense("second", 5, 7), dense("first", 7, 5)]
+    assert names(keras, torch)[0] == [("first", "second"), ("second", "first")]

@@ -15,6 +15,8 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
+from torch_impl.losses import logits
+
 Activation = Callable[[torch.Tensor], torch.Tensor]
 
 
@@ -132,8 +134,8 @@ def threshold(x: torch.Tensor, threshold: float, default_value: float) -> torch.
 
 
 def sigmoid(x: torch.Tensor) -> torch.Tensor:
-    """Returns 1 / (1 + exp(-x))."""
-    return torch.sigmoid(x)
+    """Returns 1 / (1 + exp(-x)), which carries its logits to the loss, as Keras's does."""
+    return logits.sigmoid(x)
 
 
 def log_sigmoid(x: torch.Tensor) -> torch.Tensor:
@@ -183,8 +185,11 @@ def exponential(x: torch.Tensor) -> torch.Tensor:
 
 
 def softmax(x: torch.Tensor, axis: int = -1) -> torch.Tensor:
-    """Returns exp(x) over its sum along an axis of x: -1 is the last, whatever it holds."""
-    return torch.softmax(x, axis)
+    """Returns exp(x) over its sum along an axis of x: -1 is the last, whatever it holds.
+
+    It carries its logits to the loss, as Keras's does.
+    """
+    return logits.softmax(x, axis)
 
 
 def log_softmax(x: torch.Tensor, axis: int = -1) -> torch.Tensor:
