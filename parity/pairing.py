@@ -126,10 +126,11 @@ def _named(
     places: dict[str, list[int]] = {}
     for number, node in enumerate(torch):
         if number not in taken.values():
-            places.setdefault(node["name"].rpartition(".")[2], []).append(number)
+            for part in set(node["name"].split(".")):  # what wraps a layer may have its name
+                places.setdefault(part, []).append(number)
     pairs = {}
     for number, node in enumerate(keras):
-        found = places.get(node["name"], [])
+        found = [n for n in places.get(node["name"], []) if torch[n]["weights"]]
         if number in taken or not node["weights"] or len(found) != 1:
             continue
         if _score(node, torch[found[0]]) >= _SAME_WEIGHTS:
