@@ -273,7 +273,8 @@ def _probe(
     with recorded_calls(fed, nudge) as calls:
         output = model(fed, training=False)
     _check_output(output)
-    names = {id(variable): name for name, variable in named_variables(model).items()}
+    named = named_variables(model).items()
+    names = {id(variable): name for name, variable in named if versions.is_weight(variable)}
     writer.facts["nodes"] = [_node(call, names) for call in calls]
     _write_calls("eval", calls, writer)
     writer.put("forward/eval/output", output)

@@ -1,0 +1,50 @@
+"""Networks of keras.applications, compiled; `python FILE FOLDER` writes their configs as JSON."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+
+SHAPE, NUM_CLASSES = (32, 35, 3), 5  # not square, an odd side
+
+
+def _compiled(build: Any) -> keras.Model:
+    model = build(weights=None, input_shape=SHAPE, classes=NUM_CLASSES)
+    model.compile(keras.optimizers.Adam(1e-4), "sparse_categorical_crossentropy")
+    return model
+
+
+def VGG16() -> keras.Model:
+    """VGG with 16 layers."""
+    return _compiled(keras.applications.VGG16)
+
+
+def ResNet50() -> keras.Model:
+    """ResNet with 50 layers, of the first kind."""
+    return _compiled(keras.applications.ResNet50)
+
+
+def MobileNetV2() -> keras.Model:
+    """MobileNet of the second kind."""
+    return _compiled(keras.applications.MobileNetV2)
+
+
+def EfficientNetB0() -> keras.Model:
+    """The smallest EfficientNet."""
+    return _compiled(keras.applications.EfficientNetB0)
+
+
+def DenseNet121() -> keras.Model:
+    """DenseNet with 121 layers."""
+    return _compiled(keras.applications.DenseNet121)
+
+
+NETWORKS = (VGG16, ResNet50, MobileNetV2, EfficientNetB0, DenseNet121)
+
+if __name__ == "__main__":
+    for network in NETWORKS:
+        path = Path(sys.argv[1]) / f"{network.__name__}.json"
+        path.write_text(network().to_json(), encoding="utf-8")
