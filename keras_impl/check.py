@@ -141,6 +141,9 @@ def set_weights(model: keras.Model, weights: Mapping[str, np.ndarray]) -> None:
     variables = named_variables(model)
     for name, value in weights.items():
         variables[name].assign(value)
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.Normalization):
+            layer.finalize_state()  # it computes with copies
 
 
 def _signature(reference: Reference) -> list[dict[str, Any]]:

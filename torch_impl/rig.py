@@ -411,7 +411,9 @@ def _node(call: Call) -> dict[str, Any]:
     weights: dict[str, list[int]] = {}
     if call.module is not None:
         try:
-            weights = {name: list(a.shape) for name, a in read(call.module).items()}
+            found = read(call.module).items()
+            # A count of samples is no weight, in Keras's half neither.
+            weights = {name: list(a.shape) for name, a in found if a.dtype.kind == "f"}
         except ValueError:  # such as an LSTM of two layers
             weights = {}
     return {
