@@ -28,13 +28,24 @@ def allowed(bundle: Bundle, key: str) -> float:
         key: of the array.
     """
     scale = bundle.largest(key) or 1.0  # as in `compare_close`
-    floor, noise = FLOAT64, NOISE_FACTOR * float(bundle.facts["noise"].get(key, 0.0))
+    floor, noise = FLOAT64, NOISE_FACTOR * _measured(bundle, key)
     if key.startswith("gradient/"):
         # A gradient that cancels is all rounding, which has the size of the greatest gradient.
         floor *= max(1.0, _largest_of_kind(bundle, key) / scale)
     if noise > MOST and not _is_decided_by_rounding(bundle, key):
         noise = min(noise, MOST * max(1.0, _largest_of_kind(bundle, key) / scale))
     return max(floor, noise)
+
+
+def _measured(bundle: Bundle, key: str) -> float:
+    """What the nudged pass changed of an array.
+
+    In one number, changes may cancel by chance: a loss moves at least as much as what it is of.
+    """
+    noise = bundle.facts["noise"]
+    measured = float(noise.get(key, 0.0))
+    is_loss = key in ("loss/value", "trajectory/losses")
+    return max(measured, float(noise.get("forward/train/output", 0.0))) if is_loss else measured
 
 
 def _is_decided_by_rounding(bundle: Bundle, key: str) -> bool:
