@@ -60,23 +60,24 @@ def run_check(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter) 
     reference = build_subject(factory, spec.seed)
     samples = Samples(spec, _signature(reference))
     _build(reference, samples)
+
+    def rebuilt(nudge: int) -> Reference:
+        subject = build_subject(factory, spec.seed)
+        _build(subject, samples)
+        if nudge:
+            _nudge_constants(subject.model)
+        return subject
+
     _write_init(spec, factory, reference, samples, writer)
     weights = probe_inputs.filled(spec.seed, get_weights(reference.model))
     writer.put_all("weights", weights)
     passes = []
     for nudge in (0, 1):
-        subject = reference if nudge == 0 else build_subject(factory, spec.seed)
-        _build(subject, samples)
         start = weights if nudge == 0 else nudged(weights, nudge)
-        if nudge:
-            _nudge_constants(subject.model)
         written = writer if nudge == 0 else TraceWriter()
-        _probe(spec, subject, samples, start, written, nudge)
-        subject = build_subject(factory, spec.seed)
-        _build(subject, samples)
-        if nudge:
-            _nudge_constants(subject.model)
-        _write_optimizer(spec, subject, start, written)
+        # Training changes a model: the optimizer is probed on one of its own.
+        _probe(spec, rebuilt(nudge) if nudge else reference, samples, start, written, nudge)
+        _write_optimizer(spec, rebuilt(nudge), start, written)
         passes.append(written)
     writer.facts["noise"] = _noise(*passes)
     _write_schedule(spec, factory, writer)

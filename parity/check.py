@@ -12,14 +12,14 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from parity.bundle import Bundle
 from parity.check_child import BUNDLE, FAILURE
-from parity.check_ladder import climb_check
+from parity.check_ladder import LEVELS, climb_check
 from parity.check_spec import CheckSpec
 from parity.diagnose_check import name_causes
 from parity.errors import InputError, RunError
@@ -28,7 +28,7 @@ from parity.job import Failure, Job
 from parity.progress import ProgressDisplay
 from parity.result import ERROR, FAIL, PASS, Result
 from parity.runner import check_interpreters, run_jobs
-from parity.trace import Trace, read_json, write_json
+from parity.trace import SUCCESS, Trace, read_json, write_json
 
 DEFAULT_TIMEOUT_S = 3600.0
 # Settings that decided what the bundle holds; the others are those of the port.
@@ -217,8 +217,6 @@ def _check_data(spec: CheckSpec) -> None:
 
 
 def _check_levels(levels: Sequence[str]) -> None:
-    from parity.check_ladder import LEVELS
-
     if unknown := [level for level in levels if level not in LEVELS]:
         raise InputError(f"levels {unknown}: expected some of {', '.join(LEVELS)}")
 
@@ -243,7 +241,7 @@ def _run(
     specs: Sequence[CheckSpec],
     folders: Sequence[Path],
     options: CheckOptions,
-    skip: set[int] = frozenset(),  # type: ignore[assignment]
+    skip: Collection[int] = (),
 ) -> dict[int, InputError | RunError]:
     """Runs one half of all specs that need it; returns the errors by number."""
     directories: dict[int, Path] = {}
@@ -254,8 +252,7 @@ def _run(
         directory.mkdir(parents=True)
         told = spec.to_dict()
         if half == "torch":
-            bundle = Path(spec.folder) / (spec.against or folder.absolute() / "keras" / BUNDLE)
-            told["against"] = os.fspath(bundle)
+            told["against"] = os.fspath(_bundle(spec, folder))
         else:
             told["device"] = "cpu"  # the reference is computed in float64
         write_json(directory / "spec.json", told)
@@ -285,6 +282,11 @@ def _run(
     return errors
 
 
+def _bundle(spec: CheckSpec, folder: Path) -> Path:
+    """What the port is compared with: the bundle that is named, or what the Keras half wrote."""
+    return Path(spec.folder) / (spec.against or folder.absolute() / "keras" / BUNDLE)
+
+
 def _run_jobs(jobs: Sequence[Job], options: CheckOptions, workers: int) -> list[Failure]:
     with ProgressDisplay(jobs, quiet=options.quiet) as display:
         return run_jobs(
@@ -305,8 +307,6 @@ def _command(job: Job) -> list[str]:
 def _error(
     directory: Path, failure: Failure, is_single: bool, is_kept: bool
 ) -> InputError | RunError | None:
-    from parity.trace import SUCCESS
-
     if (directory / SUCCESS).exists():
         return None
     if (directory / FAILURE).exists():
@@ -326,8 +326,7 @@ def _result(
     if error is not None:
         result = Result(ERROR, told, mode="replayed", errors=(str(error),))
     else:
-        path = Path(spec.folder) / (spec.against or folder.absolute() / "keras" / BUNDLE)
-        with Bundle(path) as bundle:
+        with Bundle(_bundle(spec, folder)) as bundle:
             port = Trace(folder / "torch")
             levels = climb_check(bundle, port, options.levels)
             told |= {name: bundle.spec[name] for name in RECORDED}

@@ -5,8 +5,8 @@ A recogniser asks whether its own formula, applied to Keras's numbers, gives the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -15,6 +15,8 @@ from parity.result import FAIL, Item, Level
 from parity.trace import Trace
 
 CLOSE = 1e-9  # relative: three orders above rounding, five below any fault of meaning
+
+Found = TypeVar("Found")
 
 
 class Evidence:
@@ -31,6 +33,7 @@ class Evidence:
 
     def __init__(self, bundle: Bundle, port: Trace, level: Level, item: Item) -> None:
         self.bundle, self.port, self.level, self.item = bundle, port, level, item
+        self._found: dict[Callable[[Evidence], Any], Any] = {}
         self._nodes = {node["name"]: node for node in bundle.facts["nodes"]}
         self._calls = {call["name"]: call for call in port.facts["nodes"]}
         self._pairs = dict(map(tuple, port.facts["pairs"]))
@@ -38,6 +41,13 @@ class Evidence:
         self.node: Mapping[str, Any] | None = self._nodes.get(name) if name else None
         partner = self._pairs.get(name) if name else item.name
         self.call: Mapping[str, Any] | None = self._calls.get(str(partner))
+
+    def once(self, search: Callable[[Evidence], Found]) -> Found:
+        """Returns what a search finds in this evidence; several recognisers share one search."""
+        if search not in self._found:
+            self._found[search] = search(self)
+        found: Found = self._found[search]
+        return found
 
     # --- what failed -----------------------------------------------------------------------------
 

@@ -42,13 +42,7 @@ class Change:
 
 def changes(evidence: Evidence) -> Sequence[Change] | None:
     """Returns the changes that make Keras's rule the port's; None where none do."""
-    if evidence.level.id != "optimizer":
-        return None
-    found: Sequence[Change] | None
-    if not hasattr(evidence, "_changes"):
-        evidence._changes = _search(evidence)  # type: ignore[attr-defined]
-    found = evidence._changes  # type: ignore[attr-defined]
-    return found
+    return evidence.once(_search) if evidence.level.id == "optimizer" else None
 
 
 class _Trial:

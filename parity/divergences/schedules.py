@@ -127,9 +127,7 @@ def _right_rules(s: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _changed(name: str) -> Callable[[Evidence], Match | None]:
     def recognise(evidence: Evidence) -> Match | None:
-        if not hasattr(evidence, "_plateau_changes"):
-            evidence._plateau_changes = _found(evidence)  # type: ignore[attr-defined]
-        for number, (found, text) in enumerate(evidence._plateau_changes):  # type: ignore[attr-defined]
+        for number, (found, text) in enumerate(evidence.once(_found)):
             if found == name:
                 return Match(NUMBERS - 0.05 * number, text)
         return None
