@@ -20,7 +20,8 @@ class AugmentedDataset(Dataset[Any]):
 
     The DataLoader decides the order, so that a run no longer follows Keras's stream. Every worker
     process draws from a generator of its own, seeded by the DataLoader, so that no two workers
-    repeat each other.
+    repeat each other. A process in which TensorFlow has run should not fork them, since a worker
+    crashes that collects TensorFlow's garbage: give `multiprocessing_context="forkserver"`.
 
     Args:
         iterator: what `flow` or `flow_from_directory` returned; its order and batch size are not

@@ -1,5 +1,6 @@
 """A DataLoader gets every sample once, and augments none of them as another one."""
 
+import gc
 from multiprocessing.reduction import ForkingPickler
 
 import numpy as np
@@ -62,7 +63,12 @@ def in_batches(dataset, num_workers, **options):
 
 
 def _fork(num_workers):
-    return {"multiprocessing_context": "fork"} if num_workers else {}
+    if not num_workers:
+        return {}
+    # What other tests have left of TensorFlow crashes the worker whose collector finds it: its
+    # threads are not there to let go of it.
+    gc.collect()
+    return {"multiprocessing_context": "fork"}
 
 
 def joined(batches):
