@@ -5,7 +5,6 @@ import torch
 from torch import nn
 
 from torch_impl.calls import final_states, output_of, recorded_calls
-from torch_impl.portable import as_returned, from_returned
 
 
 def _calls(module, *arguments, dropped=lambda number, x, rate: x):
@@ -78,24 +77,3 @@ def test_the_last_states_are_those_of_both_ends(kind, directions):
 
 def test_what_is_not_recurrent_has_no_last_states():
     assert final_states(nn.Linear(2, 2), torch.zeros(2, 2)) is None
-
-
-@pytest.mark.parametrize(
-    ("theirs", "ours"),
-    [
-        pytest.param((8, 4), (2, 4), id="alike"),
-        pytest.param((8, 5, 6, 3), (2, 3, 5, 6), id="channels first"),
-        pytest.param((8, 1), (2,), id="squeezed"),
-    ],
-)
-def test_outputs_go_from_keras_layout_to_the_ports_and_back(theirs, ours):
-    array = torch.arange(torch.Size(theirs).numel(), dtype=torch.float64).reshape(theirs)
-    returned = as_returned(array.numpy(), ours)
-    assert returned.shape[1:] == ours[1:]
-    assert torch.equal(from_returned(torch.from_numpy(returned.copy()), (2, *theirs[1:])), array)
-
-
-def test_outputs_that_fit_no_layout_are_left_as_they_are():
-    array = torch.zeros(8, 4)
-    assert as_returned(array.numpy(), (2, 5)).shape == (8, 4)
-    assert from_returned(array, (2, 5)).shape == (8, 4)

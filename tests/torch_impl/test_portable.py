@@ -1,10 +1,10 @@
-"""Activations in the portable layout."""
+"""Activations and outputs in the portable layout, and outputs back again."""
 
 import numpy as np
 import pytest
 import torch
 
-from torch_impl.portable import to_portable
+from torch_impl.portable import as_returned, from_returned, to_portable
 
 
 @pytest.mark.parametrize("kind", ["global_average_pool", "global_max_pool"])
@@ -37,3 +37,24 @@ def test_a_pool_of_whole_images_may_keep_its_axes_in_either_half(kind, shape, ex
 )
 def test_nothing_else_is_made_to_fit(kind, shape, expected):
     assert to_portable(torch.zeros(shape), kind, expected).shape != expected
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        pytest.param((8, 4), (2, 4), id="alike"),
+        pytest.param((8, 5, 6, 3), (2, 3, 5, 6), id="channels first"),
+        pytest.param((8, 1), (2,), id="squeezed"),
+    ],
+)
+def test_outputs_go_from_keras_layout_to_the_ports_and_back(theirs, ours):
+    array = torch.arange(torch.Size(theirs).numel(), dtype=torch.float64).reshape(theirs)
+    returned = as_returned(array.numpy(), ours)
+    assert returned.shape[1:] == ours[1:]
+    assert torch.equal(from_returned(torch.from_numpy(returned.copy()), (2, *theirs[1:])), array)
+
+
+def test_outputs_that_fit_no_layout_are_left_as_they_are():
+    array = torch.zeros(8, 4)
+    assert as_returned(array.numpy(), (2, 5)).shape == (8, 4)
+    assert from_returned(array, (2, 5)).shape == (8, 4)
