@@ -17,72 +17,8 @@ import numpy as np
 import tensorflow as tf
 
 from keras_impl import versions
+from keras_impl.kinds import activation_kind, is_container, kind_of, kind_of_operation
 
-# Keras class -> kind, the word that both halves share. An activation is "activation:NAME".
-KINDS = {
-    "Conv1D": "conv",
-    "Conv2D": "conv",
-    "Conv3D": "conv",
-    "DepthwiseConv1D": "depthwise_conv",
-    "DepthwiseConv2D": "depthwise_conv",
-    "SeparableConv1D": "separable_conv",
-    "SeparableConv2D": "separable_conv",
-    "Conv1DTranspose": "conv_transpose",
-    "Conv2DTranspose": "conv_transpose",
-    "Conv3DTranspose": "conv_transpose",
-    "Dense": "dense",
-    "BatchNormalization": "batch_norm",
-    "LayerNormalization": "layer_norm",
-    "GroupNormalization": "group_norm",
-    "Embedding": "embedding",
-    "LSTM": "lstm",
-    "GRU": "gru",
-    "SimpleRNN": "simple_rnn",
-    "Bidirectional": "bidirectional",
-    "MaxPooling1D": "max_pool",
-    "MaxPooling2D": "max_pool",
-    "MaxPooling3D": "max_pool",
-    "AveragePooling1D": "average_pool",
-    "AveragePooling2D": "average_pool",
-    "AveragePooling3D": "average_pool",
-    "GlobalMaxPooling1D": "global_max_pool",
-    "GlobalMaxPooling2D": "global_max_pool",
-    "GlobalMaxPooling3D": "global_max_pool",
-    "GlobalAveragePooling1D": "global_average_pool",
-    "GlobalAveragePooling2D": "global_average_pool",
-    "GlobalAveragePooling3D": "global_average_pool",
-    "Flatten": "flatten",
-    "Reshape": "reshape",
-    "Permute": "permute",
-    "RepeatVector": "repeat",
-    "ZeroPadding1D": "zero_padding",
-    "ZeroPadding2D": "zero_padding",
-    "ZeroPadding3D": "zero_padding",
-    "Cropping1D": "cropping",
-    "Cropping2D": "cropping",
-    "Cropping3D": "cropping",
-    "UpSampling1D": "upsampling",
-    "UpSampling2D": "upsampling",
-    "UpSampling3D": "upsampling",
-    "Dropout": "dropout",
-    "SpatialDropout1D": "dropout",
-    "SpatialDropout2D": "dropout",
-    "SpatialDropout3D": "dropout",
-    "Add": "add",
-    "Subtract": "subtract",
-    "Multiply": "multiply",
-    "Average": "average",
-    "Maximum": "maximum",
-    "Minimum": "minimum",
-    "Concatenate": "concatenate",
-    "Rescaling": "rescaling",
-    "Normalization": "normalization",
-    "PReLU": "prelu",
-    "LeakyReLU": "activation:leaky_relu",
-    "ReLU": "activation:relu",
-    "ELU": "activation:elu",
-    "Softmax": "activation:softmax",
-}
 # An activation of these is applied last, to what they compute.
 _ACTIVATED = {"conv", "depthwise_conv", "separable_conv", "conv_transpose", "dense"}
 # TensorFlow computes these with constants in float32, in float64 too, or as a whole (it resizes in
@@ -106,7 +42,7 @@ class Call:
     Attributes:
         name: of the layer; from the second call of a shared layer on with "#2"; with
             ".activation" for its activation.
-        kind: one of `KINDS`, "activation:NAME", or "unknown:CLASS".
+        kind: a word of `keras_impl/kinds.py`: "conv", "activation:NAME", or "unknown:CLASS".
         layer: None for an activation and for an operation that is no layer.
         inputs: tensors, in the order of the arguments.
         output: tensor, or the first of several.
@@ -170,7 +106,7 @@ def recorded_calls(given: Any = (), nudge: int = 0) -> Iterator[list[Call]]:
 
     def watched_layer(layer: Any, *arguments: Any, **keywords: Any) -> Any:
         nonlocal depth
-        if depth or _is_container(layer):
+        if depth or is_container(layer):
             return call_layer(layer, *arguments, **keywords)
         depth += 1
         try:
@@ -187,8 +123,7 @@ def recorded_calls(given: Any = (), nudge: int = 0) -> Iterator[list[Call]]:
             output = call_operation(operation, *arguments, **keywords)
         finally:
             depth -= 1
-        name = type(operation).__name__
-        kind = _OPERATIONS.get(name, f"unknown:{name}")
+        kind = kind_of_operation(operation)
         output = calls.nudged(kind, {}, output)
         inputs = _tensors((arguments, keywords))
         calls.append(Call(named(operation.name), kind, None, inputs, _first(output)))
@@ -202,40 +137,6 @@ def recorded_calls(given: Any = (), nudge: int = 0) -> Iterator[list[Call]]:
     finally:
         versions.Layer.__call__ = call_layer
         versions.Operation.__call__ = call_operation
-
-
-_OPERATIONS = {
-    "Add": "add",
-    "Subtract": "subtract",
-    "Multiply": "multiply",
-    "Maximum": "maximum",
-    "Minimum": "minimum",
-    "Concatenate": "concatenate",
-    "Relu": "activation:relu",
-    "Relu6": "activation:relu6",
-    "LeakyRelu": "activation:leaky_relu",
-    "Elu": "activation:elu",
-    "Selu": "activation:selu",
-    "Gelu": "activation:gelu",
-    "Silu": "activation:silu",
-    "Softplus": "activation:softplus",
-    "Softsign": "activation:softsign",
-    "HardSigmoid": "activation:hard_sigmoid",
-    "HardSilu": "activation:hard_silu",
-    "Sigmoid": "activation:sigmoid",
-    "Tanh": "activation:tanh",
-    "Softmax": "activation:softmax",
-    "Reshape": "reshape",
-}
-
-
-def _is_container(layer: keras.Layer) -> bool:
-    """Whether a layer only calls others: a model, or a layer of the user's that holds layers."""
-    if isinstance(layer, keras.Model):
-        return True
-    return not versions.is_kerass_own(layer) and bool(
-        layer._flatten_layers(include_self=False, recursive=False)
-    )
 
 
 def _call(layer: Any, name: str, calls: _Calls, call: Any, arguments: Any, keywords: Any) -> Any:
@@ -272,22 +173,6 @@ def _call(layer: Any, name: str, calls: _Calls, call: Any, arguments: Any, keywo
     output = calls.nudged(kind, {}, activation(linear))
     calls.append(Call(f"{name}.activation", kind, None, [linear], output))
     return output
-
-
-def kind_of(layer: keras.Layer) -> str:
-    """Returns the kind of a layer, "unknown:CLASS" where there is no word for it."""
-    name = type(layer).__name__
-    if name == "Activation":
-        return activation_kind(layer.activation)
-    if name not in KINDS or not versions.is_kerass_own(layer):
-        return f"unknown:{name}"
-    return KINDS[name]
-
-
-def activation_kind(activation: Any) -> str:
-    """Returns the kind of an activation, a function or a layer."""
-    name = getattr(activation, "__name__", type(activation).__name__)
-    return f"activation:{name}"
 
 
 def plain_config(layer: keras.Layer) -> dict[str, Any]:

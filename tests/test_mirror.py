@@ -28,6 +28,7 @@ ONLY_TORCH_FILES = {
     "optim.py": "optimizers by Keras's equations",
     "schedule.py": "learning rates and callbacks by Keras's rules",
     "rig.py": "a port with Keras's weights in it",
+    "call_places.py": "lines of the user's code; in Keras the name of a layer is enough",
     "portable.py": "activations in Keras's layout, which is the portable one",
 }
 
@@ -42,6 +43,12 @@ ONLY_ONE_HALF = {
     ("torch_impl", "weights.py", "assign"): "weights of one module, of any torch program",
     ("torch_impl", "weights.py", "read"): "what assign sets",
     ("torch_impl", "weights.py", "match"): "Keras's paths for torch's names",
+    ("torch_impl", "kinds.py", "kind_of_function"): "kind_of_operation, in torch's word",
+    ("torch_impl", "kinds.py", "refined"): "a function of torch's may do what several layers do",
+    ("torch_impl", "kinds.py", "is_leaf"): "what is not is_container, in torch's word",
+    ("keras_impl", "kinds.py", "activation_kind"): "in torch it is a module or a function",
+    ("keras_impl", "kinds.py", "kind_of_operation"): "kind_of_function, in Keras's word",
+    ("keras_impl", "kinds.py", "is_container"): "what is not is_leaf, in Keras's word",
     ("keras_impl", "weights.py", "named_layers"): "torch layers carry their names",
     ("keras_impl", "weights.py", "named_variables"): "named_parameters, in Keras's word",
 }
@@ -54,6 +61,7 @@ SHARED_FILES = (
     "probe.py",
     "environment.py",
     "subject.py",
+    "kinds.py",
 )
 
 # What a factory returns, by the name of its half.

@@ -7,10 +7,6 @@ what it is told to keep.
 
 from __future__ import annotations
 
-import os
-import sys
-import sysconfig
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,140 +17,8 @@ from torch import nn
 from torch.nn.modules import module as hooks
 from torch.overrides import TorchFunctionMode
 
-import parity
-
-# Class -> kind, the word that both halves share (`keras_impl/calls.py`). Both torch's names and
-# Keras's, which `torch_impl.layers` has.
-_MODULES = {
-    "Conv": "conv",
-    "LazyConv": "conv",
-    "DepthwiseConv": "depthwise_conv",
-    "SeparableConv": "separable_conv",
-    "ConvTranspose": "conv_transpose",
-    "Linear": "dense",
-    "Dense": "dense",
-    "BatchNorm": "batch_norm",
-    "BatchNormalization": "batch_norm",
-    "SyncBatchNorm": "batch_norm",
-    "LayerNorm": "layer_norm",
-    "LayerNormalization": "layer_norm",
-    "GroupNorm": "group_norm",
-    "GroupNormalization": "group_norm",
-    "Embedding": "embedding",
-    "LSTM": "lstm",
-    "GRU": "gru",
-    "RNN": "simple_rnn",
-    "SimpleRNN": "simple_rnn",
-    "Bidirectional": "bidirectional",
-    "MaxPool": "max_pool",
-    "MaxPooling": "max_pool",
-    "AvgPool": "average_pool",
-    "AveragePool": "average_pool",
-    "AveragePooling": "average_pool",
-    "AdaptiveAvgPool": "global_average_pool",
-    "AdaptiveMaxPool": "global_max_pool",
-    "GlobalAveragePool": "global_average_pool",
-    "GlobalAveragePooling": "global_average_pool",
-    "GlobalMaxPool": "global_max_pool",
-    "GlobalMaxPooling": "global_max_pool",
-    "Flatten": "flatten",
-    "Reshape": "reshape",
-    "Permute": "permute",
-    "RepeatVector": "repeat",
-    "ZeroPad": "zero_padding",
-    "ZeroPadding": "zero_padding",
-    "ConstantPad": "zero_padding",
-    "Cropping": "cropping",
-    "Upsample": "upsampling",
-    "UpsamplingNearest": "upsampling",
-    "UpsamplingBilinear": "upsampling",
-    "UpSampling": "upsampling",
-    "Dropout": "dropout",
-    "SpatialDropout": "dropout",
-    "Add": "add",
-    "Subtract": "subtract",
-    "Multiply": "multiply",
-    "Average": "average",
-    "Maximum": "maximum",
-    "Minimum": "minimum",
-    "Concatenate": "concatenate",
-    "Rescaling": "rescaling",
-    "Normalization": "normalization",
-    "PReLU": "prelu",
-    "ReLU": "activation:relu",
-    "ReLU6": "activation:relu6",
-    "LeakyReLU": "activation:leaky_relu",
-    "ELU": "activation:elu",
-    "SELU": "activation:selu",
-    "GELU": "activation:gelu",
-    "SiLU": "activation:silu",
-    "Mish": "activation:mish",
-    "Sigmoid": "activation:sigmoid",
-    "Tanh": "activation:tanh",
-    "Softmax": "activation:softmax",
-    "LogSoftmax": "activation:log_softmax",
-    "Softplus": "activation:softplus",
-    "Softsign": "activation:softsign",
-    "Hardsigmoid": "activation:hard_sigmoid",
-    "Hardswish": "activation:hard_silu",
-}
-_FUNCTIONS = {
-    "conv": "conv",
-    "conv_transpose": "conv_transpose",
-    "linear": "dense",
-    "batch_norm": "batch_norm",
-    "layer_norm": "layer_norm",
-    "group_norm": "group_norm",
-    "embedding": "embedding",
-    "max_pool": "max_pool",
-    "avg_pool": "average_pool",
-    "adaptive_avg_pool": "global_average_pool",
-    "adaptive_max_pool": "global_max_pool",
-    "flatten": "flatten",
-    "view": "reshape",
-    "reshape": "reshape",
-    "permute": "permute",
-    "pad": "zero_padding",
-    "__getitem__": "cropping",
-    "interpolate": "upsampling",
-    "dropout": "dropout",
-    "feature_dropout": "dropout",
-    "add": "add",
-    "__add__": "add",
-    "__radd__": "add",
-    "__iadd__": "add",
-    "add_": "add",
-    "sub": "subtract",
-    "__sub__": "subtract",
-    "mul": "multiply",
-    "__mul__": "multiply",
-    "__rmul__": "multiply",
-    "maximum": "maximum",
-    "minimum": "minimum",
-    "cat": "concatenate",
-    "concat": "concatenate",
-    "concatenate": "concatenate",
-    "mean": "mean",
-    "amax": "amax",
-    "relu": "activation:relu",
-    "relu_": "activation:relu",
-    "relu6": "activation:relu6",
-    "leaky_relu": "activation:leaky_relu",
-    "elu": "activation:elu",
-    "selu": "activation:selu",
-    "gelu": "activation:gelu",
-    "silu": "activation:silu",
-    "mish": "activation:mish",
-    "sigmoid": "activation:sigmoid",
-    "tanh": "activation:tanh",
-    "softmax": "activation:softmax",
-    "log_softmax": "activation:log_softmax",
-    "softplus": "activation:softplus",
-    "softsign": "activation:softsign",
-    "hardsigmoid": "activation:hard_sigmoid",
-    "hardswish": "activation:hard_silu",
-}
-_BETWEEN_TENSORS = {"add", "subtract", "multiply", "maximum", "minimum"}
+from torch_impl.call_places import where
+from torch_impl.kinds import is_leaf, kind_of, kind_of_function, refined
 
 # Given (number of the dropout call, its input, its rate): what it returns instead.
 Dropped = Callable[[int, torch.Tensor, float], torch.Tensor]
@@ -167,7 +31,7 @@ class Call:
     Attributes:
         name: path of the module, "#2" appended from its second call on; or the function's name
             and number, such as "relu()" and "relu()#2".
-        kind: as in `keras_impl/calls.py`.
+        kind: a word of `torch_impl/kinds.py`.
         run: computes the output from other inputs.
         inputs: tensors, as they were: what changes them in place later changes nothing here.
         output: tensor, or the first of several, likewise.
@@ -261,7 +125,7 @@ class _Watch(TorchFunctionMode):
             final=final_states(module, output),
             sources=given.sources,
             module=module,
-            where=_where(),
+            where=where(),
         )
         if kind == "dropout":
             call.rate = float(getattr(module, "p", getattr(module, "rate", 0.0)))
@@ -276,7 +140,7 @@ class _Watch(TorchFunctionMode):
         keywords = keywords or {}
         if self._inside:
             return function(*arguments, **keywords)
-        kind = _FUNCTIONS.get(_without_rank(getattr(function, "__name__", "")))
+        kind = kind_of_function(function)
         if kind == "dropout":
             return self._function_dropout(function, arguments, keywords)
         given = self._given((arguments, keywords), kind) if kind else None
@@ -284,12 +148,12 @@ class _Watch(TorchFunctionMode):
         if kind is None or not isinstance(output, torch.Tensor) or not output.ndim:
             return output
         assert given is not None
-        kind = _refined(kind, given.inputs, output)
+        kind = refined(kind, given.inputs, output)
         if kind is not None:
             name = self._numbered(f"{function.__name__}()")
             run = _rerun(function, arguments, keywords)
             call = Call(name, kind, run, given.inputs, output, sources=given.sources)
-            call.where = _where()
+            call.where = where()
             self._add(call)
         return output
 
@@ -304,7 +168,7 @@ class _Watch(TorchFunctionMode):
             inputs=given.inputs,
             output=x,
             sources=given.sources,
-            where=_where(),
+            where=where(),
             rate=float(named.get("p", 0.5)),
             is_active=bool(named.get("training", True)),
         )
@@ -340,32 +204,6 @@ class _Watch(TorchFunctionMode):
         return name if self._counts[name] == 1 else f"{name}#{self._counts[name]}"
 
 
-def kind_of(module: nn.Module) -> str:
-    """Returns the kind of a module, "unknown:CLASS" where there is no word for it."""
-    name = type(module).__name__
-    is_own = type(module).__module__.split(".")[0] in ("torch", "torchvision", "torch_impl")
-    kind = _MODULES.get(_without_rank(name))
-    # A class of the user's may be a subclass, or only have the name.
-    if kind is None or not is_own:
-        bases = [
-            base for base in type(module).__mro__ if base.__module__.startswith("torch.nn.modules")
-        ]
-        names = [_MODULES.get(_without_rank(base.__name__)) for base in bases]
-        kind = next((found for found in names if found), None)
-    if kind is None:
-        return f"unknown:{name}"
-    if kind == "conv" and 1 < getattr(module, "groups", 1) == module.in_channels:
-        return "depthwise_conv"
-    if kind in ("lstm", "gru", "simple_rnn") and getattr(module, "bidirectional", False):
-        return "bidirectional"
-    return kind
-
-
-def is_leaf(module: nn.Module) -> bool:
-    """Whether a module is compared as a whole: one that has a kind, or holds no modules."""
-    return not kind_of(module).startswith("unknown:") or not any(True for _ in module.children())
-
-
 def tensors(value: Any) -> list[torch.Tensor]:
     """Returns all tensors in nested arguments, in order."""
     if isinstance(value, torch.Tensor):
@@ -399,30 +237,6 @@ def output_of(
     return final if is_final and final is not None else output
 
 
-def _without_rank(name: str) -> str:
-    """Returns a name without the number of dimensions: Conv2d, conv2d, MaxPooling2D."""
-    return name[:-2] if name[-2:].lower() in ("1d", "2d", "3d") else name
-
-
-def _refined(kind: str, inputs: list[torch.Tensor], output: torch.Tensor) -> str | None:
-    """The kind of a function by what it did; None where it is of no interest."""
-    if not inputs:
-        return None
-    x = inputs[0]
-    if kind in _BETWEEN_TENSORS:
-        return kind if len(inputs) > 1 and all(value.ndim for value in inputs) else None
-    if kind == "cropping":
-        is_part = len(inputs) == 1 and output.ndim == x.ndim > 2 and len(output) == len(x)
-        return kind if is_part and output.numel() < x.numel() else None
-    if kind in ("reshape", "flatten"):
-        return "flatten" if output.ndim == 2 < x.ndim else kind
-    if kind in ("mean", "amax"):
-        is_global = x.ndim > 2 and x.shape[0] == output.shape[0] and output.numel() < x.numel()
-        name = "global_average_pool" if kind == "mean" else "global_max_pool"
-        return name if is_global else None
-    return kind
-
-
 def _rerun(function: Any, arguments: Any, keywords: Any) -> Callable[..., Any]:
     """The same call with other tensors, in the order of the old ones."""
 
@@ -442,38 +256,3 @@ def _rerun(function: Any, arguments: Any, keywords: Any) -> Callable[..., Any]:
         )
 
     return run
-
-
-# Files below these are not the user's own. With the separator: "torch_implementation" is.
-_LIBRARIES = tuple(
-    os.path.join(os.path.realpath(path), "")
-    for path in (
-        sysconfig.get_path("purelib"),
-        sysconfig.get_path("platlib"),
-        sysconfig.get_path("stdlib"),
-        os.path.dirname(__file__),
-        os.path.dirname(parity.__file__),
-    )
-)
-
-
-def line_of(error: BaseException) -> str:
-    """Returns the innermost line of the user's own code that an error came through, or ""."""
-    frames = reversed(traceback.extract_tb(error.__traceback__))
-    own = (f for f in frames if _is_users(f.filename))
-    return next((f"{os.path.basename(f.filename)}:{f.lineno}" for f in own), "")
-
-
-def _is_users(filename: str) -> bool:
-    path = os.path.realpath(filename)
-    return not path.startswith((*_LIBRARIES, "<")) and os.path.isfile(path)
-
-
-def _where() -> str:
-    """The innermost line of the stack that is the user's own."""
-    frame = sys._getframe(1)
-    while frame is not None:
-        if _is_users(frame.f_code.co_filename):
-            return f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"
-        frame = frame.f_back  # type: ignore[assignment]
-    return ""

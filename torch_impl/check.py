@@ -22,7 +22,8 @@ from parity.bundle import Bundle
 from parity.check_spec import CheckSpec
 from parity.errors import ParityError
 from parity.trace import TraceWriter
-from torch_impl.calls import Call, final_states, first_tensor, line_of, output_of
+from torch_impl.call_places import line_of
+from torch_impl.calls import Call, final_states, first_tensor, output_of
 from torch_impl.layers import activations
 from torch_impl.losses import from_config, sample_weights
 from torch_impl.losses import logits as keras_logits

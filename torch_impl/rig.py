@@ -19,7 +19,8 @@ from parity.bundle import Bundle
 from parity.errors import InputError
 from parity.joining import Ends, ends_of
 from parity.pairing import Pairing, pair_calls
-from torch_impl.calls import Call, first_tensor, line_of, recorded_calls
+from torch_impl.call_places import line_of
+from torch_impl.calls import Call, first_tensor, recorded_calls
 from torch_impl.layouts import Variable, variables
 from torch_impl.portable import from_portable, to_portable
 from torch_impl.subject import build_subject

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_impl.calls import activation_kind, kind_of, recorded_calls
+from keras_impl.calls import recorded_calls
 
 L = keras.layers
 CLASS_CALLS = keras.Layer.__call__, keras.Operation.__call__
@@ -189,26 +189,3 @@ def test_two_watches_do_not_see_one_another_afterwards():
         model(images(), training=False)
     assert len(first) == count == len(second)
     assert [call.name for call in first] == [call.name for call in second]
-
-
-@pytest.mark.parametrize(
-    ("layer", "kind"),
-    [
-        (lambda: L.Conv1D(1, 1), "conv"),
-        (lambda: L.Activation("gelu"), "activation:gelu"),
-        (lambda: L.LeakyReLU(), "activation:leaky_relu"),
-        (lambda: L.GaussianNoise(0.1), "unknown:GaussianNoise"),
-        (lambda: type("Dense", (L.Layer,), {})(), "unknown:Dense"),
-    ],
-    ids=["conv", "activation", "leaky", "unknown", "of_the_users"],
-)
-def test_a_kind_is_the_word_of_both_halves(layer, kind):
-    assert kind_of(layer()) == kind
-
-
-def test_an_activation_of_the_users_has_its_own_name():
-    def cubed(x):
-        return x**3
-
-    assert activation_kind(cubed) == "activation:cubed"
-    assert activation_kind(keras.activations.relu) == "activation:relu"
