@@ -28,6 +28,8 @@ ONLY_TORCH_FILES = {
     "optim.py": "optimizers by Keras's equations",
     "schedule.py": "learning rates and callbacks by Keras's rules",
     "rig.py": "a port with Keras's weights in it",
+    "pairs.py": "Keras's layers are those that the calls of a port are paired with",
+    "paired_layer.py": "arrays of a pair of layers, in Keras's order and the port's",
     "call_places.py": "lines of the user's code; in Keras the name of a layer is enough",
     "portable.py": "activations in Keras's layout, which is the portable one",
 }

@@ -27,8 +27,9 @@ from torch_impl.calls import Call, final_states, first_tensor, output_of
 from torch_impl.layers import activations
 from torch_impl.losses import from_config, sample_weights
 from torch_impl.losses import logits as keras_logits
+from torch_impl.paired_layer import PairedLayer
 from torch_impl.portable import as_returned, from_returned
-from torch_impl.rig import PairedLayer, Rig
+from torch_impl.rig import Rig
 from torch_impl.schedule import LearningRateScheduler
 from torch_impl.subject import Port, build_subject
 from torch_impl.weights import read
@@ -235,7 +236,7 @@ def _write_forward(rig: Rig, mode: str, writer: TraceWriter) -> None:
     if f"forward/{mode}/output" not in rig.bundle:  # Keras's model is not compiled
         return
     for pair in rig.pairs:
-        chain = [by_name.get(call.name) for call in rig.chain(pair)]
+        chain = [by_name.get(call.name) for call in pair.chain(rig.calls)]
         if all(call is not None for call in chain):
             _write_pair(rig, mode, pair, [call for call in chain if call is not None], writer)
 
@@ -250,7 +251,7 @@ def _write_pair(
     keys = [key for n in range(len(chain[0].inputs)) if (key := f"{prefix}/{n}") in rig.bundle]
     theirs = [rig.bundle[key] for key in keys]
     given = [
-        rig.portable(pair, first, chain[0], x, y, is_input=True)
+        pair.portable(first, chain[0], x, y, is_input=True)
         for x, y in zip_longest(chain[0].inputs, theirs)
         if x is not None
     ]
@@ -261,13 +262,13 @@ def _write_pair(
     output = output_of(chain[-1].output, chain[-1].final, last["output_shape"])
     made = f"forward/{mode}/{last['name']}/output"
     aim = rig.bundle[made] if made in rig.bundle else None  # noqa: SIM401  # it has no `get`
-    writer.put(f"{key}/output", rig.portable(pair, last, chain[-1], output, aim))
+    writer.put(f"{key}/output", pair.portable(last, chain[-1], output, aim))
     # The mask of a dropout is Keras's already.
     if pair.call.kind == "dropout" or len(first["input_shapes"]) != len(chain[0].inputs):
         return
     fed: list[torch.Tensor] = list(chain[0].inputs)
     for number, source in zip(order, keys, strict=True):
-        tensor = rig.native(pair, rig.bundle[source], fed[number])
+        tensor = pair.native(rig.bundle[source], fed[number])
         if tensor is None:
             return
         fed[number] = tensor
@@ -277,7 +278,7 @@ def _write_pair(
             result = call.run(first_tensor(result))
     final = final_states(chain[-1].module, result)
     output = output_of(first_tensor(result), final, last["output_shape"])
-    writer.put(f"{key}/own", rig.portable(pair, last, chain[-1], output, aim))
+    writer.put(f"{key}/own", pair.portable(last, chain[-1], output, aim))
 
 
 def _order_of_inputs(kind: str, given: list[np.ndarray], theirs: list[np.ndarray]) -> list[int]:
@@ -519,7 +520,7 @@ def _slots(rig: Rig) -> Iterator[tuple[str, str, np.ndarray]]:
         for slot, value in slots.items():
             if value.shape == parameter.shape:
                 array = variable.to_keras((value,)).detach().cpu().numpy().copy(order="C")
-                yield slot, name, rig.to_keras(pair, name, array)
+                yield slot, name, pair.to_keras(name, array)
 
 
 # --- schedule ------------------------------------------------------------------------------------
