@@ -36,6 +36,12 @@ ONLY_TORCH_FILES = {
 
 ONLY_KERAS_FILES = {"versions.py": "what Keras 2 calls otherwise than Keras 3"}
 
+# Of the probes of `parity check`, whose listing is the ladder in both halves.
+ONLY_KERAS_CHECK_FILES = {
+    "model.py": "names, sets and feeds a model, as the rig does with a port",
+    "noise.py": "what rounding changes is measured once, in the reference",
+}
+
 ONLY_ONE_HALF = {
     ("torch_impl", "data.py", "to_tensors"): "Keras takes arrays as they are",
     ("torch_impl", "train.py", "evaluate"): "model.fit evaluates by itself",
@@ -51,6 +57,17 @@ ONLY_ONE_HALF = {
     ("keras_impl", "kinds.py", "activation_kind"): "in torch it is a module or a function",
     ("keras_impl", "kinds.py", "kind_of_operation"): "kind_of_function, in Keras's word",
     ("keras_impl", "kinds.py", "is_container"): "what is not is_leaf, in Keras's word",
+    ("torch_impl", "check/forward.py", "output_form"): "a port may return logits, Keras does not",
+    ("torch_impl", "check/loss.py", "loss_of"): "a compiled model has its own",
+    ("torch_impl", "check/optimizer.py", "make_step"): "a port may clip and schedule by itself",
+    ("torch_impl", "check/optimizer.py", "given_rates"): "the rates are Keras's",
+    ("torch_impl", "check/optimizer.py", "step_optimizer"): "versions.apply, with its rate",
+    ("keras_impl", "check/facts.py", "plain_nested"): "a Keras config is nested",
+    ("keras_impl", "check/forward.py", "write_calls"): "in torch pairs of calls are written",
+    ("keras_impl", "check/loss.py", "loss_name"): "torch is told it by the bundle",
+    ("keras_impl", "check/loss.py", "kind_of_targets"): "torch is given the targets",
+    ("keras_impl", "check/loss.py", "sample_weight"): "in torch a part of the loss",
+    ("keras_impl", "check/loss.py", "penalties"): "in torch a part of the loss",
     ("keras_impl", "weights.py", "named_layers"): "torch layers carry their names",
     ("keras_impl", "weights.py", "named_variables"): "named_parameters, in Keras's word",
 }
@@ -64,6 +81,15 @@ SHARED_FILES = (
     "environment.py",
     "subject.py",
     "kinds.py",
+    "check/run.py",
+    "check/facts.py",
+    "check/initial.py",
+    "check/forward.py",
+    "check/loss.py",
+    "check/gradient.py",
+    "check/optimizer.py",
+    "check/trajectory.py",
+    "check/schedule.py",
 )
 
 # What a factory returns, by the name of its half.
@@ -119,6 +145,16 @@ def test_both_halves_have_the_same_files_but_for_what_torch_lacks():
     )
     assert keras_files - torch_files == set(ONLY_KERAS_FILES)
     assert torch_files - keras_files == set(ONLY_TORCH_FILES)
+
+
+def test_both_halves_probe_the_same_levels_in_files_of_the_same_names():
+    keras_files, torch_files = (
+        {path.name for path in (ROOT / half / "check").glob("*.py")} for half in HALVES
+    )
+    assert keras_files - torch_files == set(ONLY_KERAS_CHECK_FILES)
+    assert torch_files <= keras_files
+    shared = {name for name in SHARED_FILES if name.startswith("check/")}
+    assert {f"check/{name}" for name in torch_files} == shared | {"check/__init__.py"}
 
 
 @pytest.mark.parametrize("name", SHARED_FILES)
