@@ -2,14 +2,15 @@
 
 Layers are watched where Keras calls them, so that Sequential, functional, nested and subclassed
 models are all the same here. A layer with an activation counts twice: once for what it computes,
-once for its activation, since a PyTorch program writes them as two.
+once for its activation, since a PyTorch program writes them as two. So does a separable
+convolution: once for its depthwise part, once for its pointwise part.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import keras
@@ -41,7 +42,8 @@ class Call:
 
     Attributes:
         name: of the layer; from the second call of a shared layer on with "#2"; with
-            ".activation" for its activation.
+            ".activation" for its activation, ".depthwise" and ".pointwise" for the two parts of a
+            separable convolution.
         kind: a word of `keras_impl/kinds.py`: "conv", "activation:NAME", or "unknown:CLASS".
         layer: None for an activation and for an operation that is no layer.
         inputs: tensors, in the order of the arguments.
@@ -50,6 +52,7 @@ class Call:
         config: plain values of the layer's configuration.
         sources: what made each input: the number of a call, -1 for an input of the model, None
             where it was not watched.
+        weights: variables that take part.
     """
 
     name: str
@@ -60,6 +63,11 @@ class Call:
     mask: np.ndarray | None = None
     config: dict[str, Any] = field(default_factory=dict)
     sources: list[int | None] = field(default_factory=list)
+    weights: list[Any] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if self.layer is not None and not self.weights:
+            self.weights = list(self.layer.weights)
 
 
 class _Calls(list[Call]):
@@ -72,10 +80,11 @@ class _Calls(list[Call]):
         self._alive = [given]  # so that no id is given twice
 
     def append(self, call: Call) -> None:
-        call.sources = [self._made.get(id(tensor)) for tensor in call.inputs]
-        self._made[id(call.output)] = len(self)
-        self._alive.append(call.output)
-        super().append(call)
+        for part in _parts(call):
+            part.sources = [self._made.get(id(tensor)) for tensor in part.inputs]
+            self._made[id(part.output)] = len(self)
+            self._alive.append(part.output)
+            super().append(part)
 
     def nudged(self, kind: str, config: Any, output: Any) -> Any:
         """Returns what a layer computed, moved by what float32 inside of it may have moved it."""
@@ -173,6 +182,34 @@ def _call(layer: Any, name: str, calls: _Calls, call: Any, arguments: Any, keywo
     output = calls.nudged(kind, {}, activation(linear))
     calls.append(Call(f"{name}.activation", kind, None, [linear], output))
     return output
+
+
+def _parts(call: Call) -> list[Call]:
+    """A separable convolution as the two convolutions that it is; any other call as it is."""
+    layer: Any = call.layer
+    if call.kind != "separable_conv":
+        return [call]
+    middle = versions.depthwise(layer, call.inputs[0])
+    depthwise = layer.depthwise_kernel
+    ones = [1] * len(layer.kernel_size)
+    plain = {"kernel_size": ones, "strides": ones, "dilation_rate": ones, "padding": "valid"}
+    return [
+        replace(
+            call,
+            name=f"{call.name}.depthwise",
+            kind="depthwise_conv",
+            output=middle,
+            weights=[depthwise],
+        ),
+        replace(
+            call,
+            name=f"{call.name}.pointwise",
+            kind="conv",
+            inputs=[middle],
+            config={**call.config, **plain},
+            weights=[variable for variable in layer.weights if variable is not depthwise],
+        ),
+    ]
 
 
 def plain_config(layer: keras.Layer) -> dict[str, Any]:

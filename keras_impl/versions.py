@@ -128,6 +128,25 @@ def dropped(layer: Any, x: Any) -> tuple[np.ndarray, Any]:
     return np.asarray(kept), None
 
 
+def depthwise(layer: Any, x: Any) -> Any:
+    """Returns what a separable convolution computes before its pointwise part."""
+    kernel, rank = layer.depthwise_kernel, len(layer.kernel_size)
+    strides, dilation = tuple(layer.strides), tuple(layer.dilation_rate)
+    padding = layer.padding
+    if padding == "causal":  # of sequences only
+        x = tf.pad(x, [[0, 0], [dilation[0] * (layer.kernel_size[0] - 1), 0], [0, 0]])
+        padding = "valid"
+    if not IS_KERAS_2:
+        return keras.ops.depthwise_conv(
+            x, kernel, strides=strides, padding=padding, dilation_rate=dilation
+        )
+    if rank == 1:
+        x, kernel = x[:, None], kernel[None]
+        strides, dilation = strides * 2, (1, *dilation)
+    y = tf.nn.depthwise_conv2d(x, kernel, (1, *strides, 1), padding.upper(), dilations=dilation)
+    return y[:, 0] if rank == 1 else y
+
+
 @contextmanager
 def moving_statistics(layer: Any, x: Any, is_active: bool) -> Iterator[None]:
     """Makes a batch normalisation move its statistics in float64 as the real program does.

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from parity.probe_inputs import NUM_EPOCHS, NUM_OPTIMIZER_STEPS, SCHEDULE_STEPS
+from parity.probe_inputs import MAX_EPOCHS, NUM_OPTIMIZER_STEPS, SCHEDULE_STEPS
 
 MAX_NAME = 500  # characters
 MAX_DRAWS = 100  # of initial weights: the port is built as often
@@ -197,8 +197,8 @@ def _sizes(facts: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]], step
     if "schedule/epochs" in shapes or "schedule/stopped" in shapes:
         expected["schedule/stopped"] = ()
         epochs = shapes.get("schedule/epochs", ())
-        if len(epochs) != 1 or epochs[0] > NUM_EPOCHS:
-            return f"the array 'schedule/epochs' is missing, or has not up to {NUM_EPOCHS} rates"
+        if len(epochs) != 1 or epochs[0] > MAX_EPOCHS:
+            return f"the array 'schedule/epochs' is missing, or has not up to {MAX_EPOCHS} rates"
     for key, wanted in expected.items():
         if shapes.get(key) != wanted:
             return f"the array {key!r} has the shape {shapes.get(key)}; expected {wanted}"

@@ -87,7 +87,9 @@ def _data(name: str, bundle: Bundle, port: Trace) -> Level:
         if key in bundle and key in port:
             item = _close(bundle, port, key, f"input of {keras_name}")
             return _level(
-                name, f"the same batch, as it reaches the first layer; {SEMANTIC}", [item]
+                name,
+                f"the same batch, as it reaches the first layer ({port.facts['fed']}); {SEMANTIC}",
+                [item],
             )
     return _skipped(name, "no layer of the port could be paired by its input")
 
@@ -210,6 +212,7 @@ def _forward(name: str, bundle: Bundle, port: Trace) -> Level:
         if nodes[keras_name]["kind"] == "dropout":
             rate = nodes[keras_name]["config"].get("rate")
             items.append(compare_exact(f"{keras_name}.rate", rate, calls[torch_name]["rate"]))
+            items += _grain(bundle, keras_name, calls[torch_name])
             mode = "on" if torch_name in active.get("eval", []) else "off"
             items.append(compare_exact(f"{keras_name} (eval)", "off", mode))
             mode = "on" if torch_name in active.get("train", []) else "off"
@@ -230,6 +233,20 @@ def _forward(name: str, bundle: Bundle, port: Trace) -> Level:
         if f"state/{weight}" in bundle and f"state/{weight}" in port
     ]
     return _level(name, f"{SEMANTIC}; dropout keeps what Keras's masks keep", items)
+
+
+def _grain(bundle: Bundle, name: str, call: dict[str, Any]) -> Iterator[Item]:
+    """What a dropout drops at once: its mask is Keras's in both halves, and would hide it."""
+    key = f"mask/train/{name}"
+    if key not in bundle:
+        return
+    mask = bundle[key]
+    by_channel = mask.reshape(len(mask), -1, mask.shape[-1])
+    if by_channel.shape[1] == 1 or mask.all():  # nothing tells them apart
+        return
+    is_whole = bool((by_channel == by_channel[:, :1]).all())
+    said = {True: "whole channels", False: "single values"}
+    yield compare_exact(f"{name} drops", said[is_whole], said[call["drops_channels"]])
 
 
 def _layer(bundle: Bundle, port: Trace, mode: str, name: str) -> Iterator[Item]:

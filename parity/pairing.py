@@ -61,6 +61,7 @@ def pair_calls(
         best = max(scored, default=(0, 0))
         if best[0] >= _SAME_KERNEL:
             pairs[number] = -best[1]
+    _join_neighbours(keras, torch, pairs)
     taken = set(pairs.values())
     return Pairing(
         pairs=tuple(sorted(pairs.items())),
@@ -136,6 +137,35 @@ def _named(
         if _score(node, torch[found[0]]) >= _SAME_WEIGHTS:
             pairs[number] = found[0]
     return pairs
+
+
+def _join_neighbours(
+    keras: Sequence[Mapping[str, Any]], torch: Sequence[Mapping[str, Any]], pairs: dict[int, int]
+) -> None:
+    """Adds pairs of calls without weights that feed a pair, or are fed by one, in both halves.
+
+    The alignment keeps the order, and misses them where branches are run in another one.
+    """
+    waiting = list(pairs.items())
+    while waiting:
+        row, column = waiting.pop()
+        taken = set(pairs.values())
+        before = zip(keras[row]["sources"], torch[column]["sources"], strict=False)
+        after = zip(_takers(keras, row), _takers(torch, column), strict=False)
+        for n, m in (*before, *after):
+            if n is None or m is None or n < 0 or m < 0 or n in pairs or m in taken:
+                continue
+            has_weights = keras[n]["weights"] or torch[m]["weights"]
+            if not has_weights and _score(keras[n], torch[m]) > _SAME_OUTPUT:
+                pairs[n] = m
+                taken.add(m)
+                waiting.append((n, m))
+
+
+def _takers(nodes: Sequence[Mapping[str, Any]], number: int) -> list[int]:
+    """The call that takes the output of another one, if there is only one."""
+    found = [n for n, node in enumerate(nodes) if number in node["sources"]]
+    return found if len(found) == 1 else []
 
 
 def _largest(weights: Mapping[str, Sequence[int]]) -> list[int]:

@@ -28,6 +28,8 @@ OPTIMIZER_STEPS = (1, 2, 7, 8, 12)  # after which weights are compared
 SLOT_STEPS = (1, 12)  # after which slots are
 TRAJECTORY_CUT_BEFORE = 3
 NUM_EPOCHS = 90  # of the sequence of metrics that schedules are shown
+MOST_DELTAS = 3  # that are told apart in it, each in 28 epochs more
+MAX_EPOCHS = NUM_EPOCHS + 28 * MOST_DELTAS
 # Steps at which a schedule of the learning rate is compared.
 SCHEDULE_STEPS = (*range(30), 50, 99, 100, 101, 200, 499, 500, 501, 999, 1000, 1001)
 
@@ -89,31 +91,61 @@ def gradient(seed: int, step: int, name: str, shape: Sequence[int]) -> np.ndarra
     return np.resize(np.where(draw.random(size=count) < 0.5, -size, size), tuple(shape))
 
 
-def metrics(seed: int) -> dict[str, np.ndarray]:
+def metrics(seed: int, min_deltas: Sequence[float] = ()) -> dict[str, np.ndarray]:
     """Returns a sequence of metrics, one value an epoch, in which any two rules part.
 
     What is watched falls with ties; then so slowly that each epoch is better by more than 1e-4 of
     itself, but a dozen of them by less than 1e-4; rises for a dozen; falls steeply in the training,
     while the validation goes on to rise; and is better in every third or fourth epoch only.
+
+    Every other `min_delta` adds what tells whether it is a difference or a share: at first a loss
+    so large that it gets better by more than the one and less than the other, and an accuracy so
+    small that the reverse holds; after the slow fall another one, made for it.
+
+    Args:
+        seed: of the noise.
+        min_deltas: of the callbacks that are shown the sequence, as `told_apart` returns them.
     """
     draw = generator(seed, "metrics")
     noise = draw.normal(scale=0.05, size=(4, NUM_EPOCHS))
+    few = np.arange(14)
     falling = np.round(0.03 + np.exp(-np.arange(20) / 4), 3)  # rounded: ties
-    slow = falling[-1] * 0.9 * (1 - 1.3e-4 * np.arange(14))
-    rising = slow[-1] * (1.02 + np.abs(noise[0, :14]))
-    steep = slow[-1] * 0.8 ** np.arange(1, 11)
+    slow = [falling[-1] * 0.9 * (1 - 1.3e-4 * few)]
+    for delta in min_deltas:
+        slow.append(slow[-1][-1] * (1 - min(1.3 * delta, 0.5)) ** (few + 1))
+    low = slow[-1][-1]
+    rising = low * (1.02 + np.abs(noise[0, :14]))
+    steep = low * 0.8 ** np.arange(1, 11)
     tail = np.arange(NUM_EPOCHS - 58)
     rare = (tail % 7 == 0) | (tail % 7 == 3)
     late = np.where(rare, 0.97 ** (tail + 1), 1.1 + np.abs(noise[1, : len(tail)]))
-    loss = np.concatenate([falling, slow, rising, steep, steep[-1] * late])
+    loss = np.concatenate([falling, *slow, rising, steep, steep[-1] * late])
     overfitted = rising.max() * (1 + 0.03 * np.arange(10))
-    val_loss = np.concatenate([falling, slow, rising, overfitted, slow[-1] * late]) * 1.2
+    val_loss = np.concatenate([falling, *slow, rising, overfitted, low * late]) * 1.2
+    high = [3 - min(2 * delta, 0.1) * few for delta in min_deltas]
+    weak = [0.02 * (1 + min(1.3 * delta, 1.0)) ** few for delta in min_deltas]
     return {
-        "loss": loss,
-        "val_loss": val_loss,
-        "accuracy": np.round(1 - loss / 2, 4),
-        "val_accuracy": np.round(0.97 - val_loss / 2, 4),
+        "loss": np.concatenate([*high, loss]),
+        "val_loss": np.concatenate([*high, val_loss]),
+        "accuracy": np.concatenate([*weak, np.round(1 - loss / 2, 4)]),
+        "val_accuracy": np.concatenate([*weak, np.round(0.97 - val_loss / 2, 4)]),
     }
+
+
+def told_apart(callbacks: Sequence[Any]) -> list[float]:
+    """Returns each `min_delta` of callbacks for which `metrics` has to be told of it.
+
+    Args:
+        callbacks: facts of a bundle, so that nothing in them is sure.
+    """
+    found = {
+        abs(float(value))
+        for callback in callbacks
+        if isinstance(callback, Mapping)
+        and isinstance(value := callback.get("min_delta"), int | float)
+        and abs(value) < 1
+    }
+    return sorted(found - {0.0, 1e-4})[:MOST_DELTAS]
 
 
 def sampled(array: np.ndarray) -> np.ndarray:

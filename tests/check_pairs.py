@@ -233,6 +233,7 @@ def _port_facts(reference):
                 "sources": node["sources"],
                 "rate": RATE if kind == "dropout" else None,
                 "is_active": kind == "dropout",
+                "drops_channels": False,
             }
         )
     return {
@@ -242,6 +243,7 @@ def _port_facts(reference):
         "keras_left": [],
         "torch_left": [],
         "problems": [],
+        "fed": "fed as Keras is",
         "weights": {name: {"shape": list(shape)} for name, shape in SHAPES.items()},
         "not_carried": [],
         "num_parameters": reference.facts["num_parameters"],

@@ -51,6 +51,7 @@ ONLY_ONE_HALF = {
     ("torch_impl", "weights.py", "assign"): "weights of one module, of any torch program",
     ("torch_impl", "weights.py", "read"): "what assign sets",
     ("torch_impl", "weights.py", "match"): "Keras's paths for torch's names",
+    ("torch_impl", "kinds.py", "drops_channels"): "the masks of Keras tell it",
     ("torch_impl", "kinds.py", "kind_of_function"): "kind_of_operation, in torch's word",
     ("torch_impl", "kinds.py", "refined"): "a function of torch's may do what several layers do",
     ("torch_impl", "kinds.py", "is_leaf"): "what is not is_container, in torch's word",

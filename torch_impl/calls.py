@@ -18,7 +18,7 @@ from torch.nn.modules import module as hooks
 from torch.overrides import TorchFunctionMode
 
 from torch_impl.call_places import where
-from torch_impl.kinds import is_leaf, kind_of, kind_of_function, refined
+from torch_impl.kinds import drops_channels, is_leaf, kind_of, kind_of_function, refined
 
 # Given (number of the dropout call, its input, its rate): what it returns instead.
 Dropped = Callable[[int, torch.Tensor, float], torch.Tensor]
@@ -43,6 +43,7 @@ class Call:
         where: line of the user's code that made the call, "model.py:23"; "" if there is none.
         rate: of a dropout.
         is_active: whether a dropout dropped anything.
+        drops_channels: whether a dropout drops whole channels.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Call:
     where: str = ""
     rate: float | None = None
     is_active: bool = False
+    drops_channels: bool = False
 
 
 @contextmanager
@@ -130,6 +132,7 @@ class _Watch(TorchFunctionMode):
         if kind == "dropout":
             call.rate = float(getattr(module, "p", getattr(module, "rate", 0.0)))
             call.is_active = module.training
+            call.drops_channels = drops_channels(module)
             output = self._replaced(call, given.whole)
         self._add(call)
         return output
@@ -171,6 +174,7 @@ class _Watch(TorchFunctionMode):
             where=where(),
             rate=float(named.get("p", 0.5)),
             is_active=bool(named.get("training", True)),
+            drops_channels=drops_channels(function),
         )
         result = self._replaced(call, given.whole)
         self._add(call)

@@ -17,7 +17,6 @@ _MODULES = {
     "Conv": "conv",
     "LazyConv": "conv",
     "DepthwiseConv": "depthwise_conv",
-    "SeparableConv": "separable_conv",
     "ConvTranspose": "conv_transpose",
     "Linear": "dense",
     "Dense": "dense",
@@ -164,6 +163,14 @@ def kind_of(module: nn.Module) -> str:
     if kind in ("lstm", "gru", "simple_rnn") and getattr(module, "bidirectional", False):
         return "bidirectional"
     return kind
+
+
+def drops_channels(dropout: Any) -> bool:
+    """Whether a dropout, a module or a function, drops whole channels and not single values."""
+    noise_shape = getattr(dropout, "noise_shape", None)
+    name = getattr(dropout, "__name__", type(dropout).__name__)
+    has_rank = _without_rank(name) != name  # nn.Dropout2d, F.dropout2d, SpatialDropout
+    return has_rank or noise_shape is not None or name.startswith(("feature_", "Spatial"))
 
 
 def kind_of_function(function: Any) -> str | None:

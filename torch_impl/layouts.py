@@ -304,4 +304,5 @@ LAYOUTS: dict[type[nn.Module], Row] = {
     nn.LayerNorm: _stock_layer_normalization,
     nn.GroupNorm: _affine,
     nn.Embedding: _embedding,
+    nn.PReLU: lambda module: [_same(module, "alpha", "weight")],
 }

@@ -12,10 +12,23 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from parity.joining import Ends
 from torch_impl.calls import Call
 from torch_impl.portable import from_portable, to_portable
+
+
+def with_shared_axes(call: Call, array: np.ndarray) -> np.ndarray:
+    """Returns a weight of a call with the axes of length 1 along which Keras says it is shared.
+
+    torch.nn.PReLU has (channels,) or (1,), Keras's with `shared_axes` (1, 1, channels).
+    """
+    return array.reshape(*[1] * (call.inputs[0].ndim - 2), -1) if _is_shared(call) else array
+
+
+def _is_shared(call: Call) -> bool:
+    return isinstance(call.module, nn.PReLU)
 
 
 @dataclass(frozen=True)
@@ -57,12 +70,15 @@ class PairedLayer:
     def to_module(self, name: str, array: np.ndarray) -> np.ndarray:
         """Puts the rows of a weight of Keras, or of what has its layout, into the port's order."""
         order = self._order(name, array)
-        return array if order is None else array[order]
+        array = array if order is None else array[order]
+        return (
+            array.reshape(-1) if _is_shared(self.call) and array.size == array.shape[-1] else array
+        )
 
     def to_keras(self, name: str, array: np.ndarray) -> np.ndarray:
         """Puts the rows of a weight, or of what has its layout, into Keras's order."""
         order = self._order(name, array)
-        return array if order is None else array[np.argsort(order)]
+        return with_shared_axes(self.call, array if order is None else array[np.argsort(order)])
 
     def portable(
         self,

@@ -15,7 +15,7 @@ from parity.joining import ends_of
 from parity.pairing import Pairing, pair_calls
 from torch_impl.calls import Call
 from torch_impl.layouts import variables
-from torch_impl.paired_layer import PairedLayer
+from torch_impl.paired_layer import PairedLayer, with_shared_axes
 from torch_impl.weights import match, read
 
 
@@ -26,7 +26,11 @@ def node_of(call: Call) -> dict[str, Any]:
         try:
             found = read(call.module).items()
             # A count of samples is no weight, in Keras's half neither.
-            weights = {name: list(a.shape) for name, a in found if a.dtype.kind == "f"}
+            weights = {
+                name: list(with_shared_axes(call, a).shape)
+                for name, a in found
+                if a.dtype.kind == "f"
+            }
         except ValueError:  # such as an LSTM of two layers
             weights = {}
     return {
@@ -39,6 +43,7 @@ def node_of(call: Call) -> dict[str, Any]:
         "sources": call.sources,
         "rate": call.rate,
         "is_active": call.is_active,
+        "drops_channels": call.drops_channels,
     }
 
 
@@ -115,7 +120,11 @@ def _matched(names: Sequence[str], call: Call) -> dict[str, str]:
     if call.module is None:
         return {}
     targets = [variable.name for variable in variables(call.module)]
-    local = {name.partition(".")[2]: name for name in names}
+    # What is two convolutions in torch has the two kernels of one layer in Keras.
+    local = {
+        name.partition(".")[2].replace("depthwise_", "").replace("pointwise_", ""): name
+        for name in names
+    }
     try:
         found = match(list(local), targets, by_kind=True)
     except ValueError:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,6 @@ _SPATIAL = frozenset(
     [
         "conv",
         "depthwise_conv",
-        "separable_conv",
         "conv_transpose",
         "max_pool",
         "average_pool",
@@ -65,6 +64,7 @@ class Rig:
         self.device = device
         self.bundle = bundle
         self.problems: list[str] = []  # of carrying weights
+        self._is_turned = True  # whether images are given with channels first
         module = self.port.module
         self._state = copy.deepcopy(module.state_dict())
         self.calls, self.output = self._discovered()
@@ -80,22 +80,40 @@ class Rig:
         self.carry()
 
     def _discovered(self) -> tuple[list[Call], torch.Tensor]:
-        """The calls of one pass in train mode, in which no dropout drops anything."""
-        module = self.module
-        module.train()
-        identity: Any = lambda number, x, rate: x  # noqa: E731
+        """The calls of one pass in train mode, in which no dropout drops anything.
+
+        A module that does not take images with their channels first may turn them itself: it is
+        given them as Keras is.
+        """
         try:
-            with torch.no_grad(), recorded_calls(module, identity) as calls:
-                output = first_tensor(module(*self.arguments("probe")))
+            return self._called()
         except Exception as error:  # the port's own code may raise anything
+            if self.port.feed is None and not self.channels_last:
+                self._is_turned = False
+                with suppress(Exception):
+                    return self._called()
             shapes = [tuple(self.bundle["input/probe/0"].shape)]
             what = f"{type(error).__name__}: {error}, {line_of(error) or 'inside of torch'}"
             raise InputError(
                 f"the torch module cannot take the batch that Keras took, of shape {shapes[0]} in "
                 f"Keras's layout ({what}); a Port with `feed` says how it is fed"
             ) from error
-        module.load_state_dict(self._state)
+
+    def _called(self) -> tuple[list[Call], torch.Tensor]:
+        self.module.train()
+        identity: Any = lambda number, x, rate: x  # noqa: E731
+        with torch.no_grad(), recorded_calls(self.module, identity) as calls:
+            output = first_tensor(self.module(*self.arguments("probe")))
+        self.module.load_state_dict(self._state)
         return calls, output
+
+    @property
+    def fed(self) -> str:
+        """How the network is given images and sequences, as it is told to the user."""
+        if self.port.feed is not None:
+            return "fed by the port's own `feed`"
+        is_first = self._is_turned and not self.channels_last
+        return "fed with channels first" if is_first else "fed as Keras is"
 
     @property
     def module(self) -> nn.Module:
@@ -115,11 +133,11 @@ class Rig:
         if self.port.feed is not None:
             fed = self.port.feed(*arrays)
             return self._moved(fed if isinstance(fed, tuple) else (fed,))
-        return self._moved(tuple(self._fed(array, number) for number, array in enumerate(arrays)))
+        return self._moved(tuple(map(self._fed, arrays)))
 
-    def _fed(self, array: np.ndarray, number: int) -> torch.Tensor:
+    def _fed(self, array: np.ndarray) -> torch.Tensor:
         tensor = torch.from_numpy(np.array(array))
-        if self.channels_last or tensor.ndim < 3:
+        if self.channels_last or not self._is_turned or tensor.ndim < 3:
             return tensor
         if tensor.ndim == 3:
             shape = list(array.shape[1:])  # the last batches are smaller than that of the nodes

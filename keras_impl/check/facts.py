@@ -57,7 +57,6 @@ def write_facts(
 
 
 def _node(call: Call, names: Mapping[int, str]) -> dict[str, Any]:
-    own = [] if call.layer is None else call.layer.weights
     return {
         "name": call.name,
         "kind": call.kind,
@@ -65,7 +64,7 @@ def _node(call: Call, names: Mapping[int, str]) -> dict[str, Any]:
         "input_shapes": [list(value.shape) for value in call.inputs],
         "output_shape": list(call.output.shape),
         "sources": call.sources,
-        "weights": [names[id(variable)] for variable in own if id(variable) in names],
+        "weights": [names[id(variable)] for variable in call.weights if id(variable) in names],
     }
 
 

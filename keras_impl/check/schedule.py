@@ -49,14 +49,14 @@ def write_schedule(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWri
     ]
     if not callbacks:
         return
-    sequence = probe_inputs.metrics(spec.seed)
+    sequence = probe_inputs.metrics(spec.seed, probe_inputs.told_apart(facts["callbacks"]))
     rates, stopped = [], -1
     model = reference.model
     model.stop_training = False
     for callback in callbacks:
         callback.set_model(model)
         callback.on_train_begin({})
-    for epoch in range(probe_inputs.NUM_EPOCHS):
+    for epoch in range(len(sequence["loss"])):
         for callback in callbacks:
             callback.on_epoch_begin(epoch, {})
         rates.append(float(optimizer.learning_rate))

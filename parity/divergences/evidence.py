@@ -12,6 +12,7 @@ import numpy as np
 
 from parity.bundle import Bundle
 from parity.result import FAIL, Item, Level
+from parity.rounding import allowed
 from parity.trace import Trace
 
 CLOSE = 1e-9  # relative: three orders above rounding, five below any fault of meaning
@@ -123,15 +124,36 @@ class Evidence:
         return None
 
     def gives(self, value: Any, mode: str | None = None) -> bool:
-        """Whether a formula's value is what the port's layer makes of Keras's input."""
+        """Whether a formula's value is what the port's layer makes of Keras's input.
+
+        A formula that gives what Keras's layer gives, too, explains no difference.
+        """
         own = self.own_output(mode)
-        return own is not None and is_close(value, own)
+        if own is None or not is_close(value, own):
+            return False
+        return not is_close(value, self.keras_output(mode))
+
+    def is_recorded(self, what: str, value: np.ndarray) -> bool:
+        """Whether a value is what Keras has somewhere in this pass, "conv1/output", but for noise.
+
+        What TensorFlow computes in float32 inside is not known any closer.
+        """
+        key = f"forward/{self.mode}/{what}"
+        return key in self.bundle and is_close(
+            self.bundle[key], value, max(CLOSE, allowed(self.bundle, key))
+        )
 
     def node_before(self) -> Mapping[str, Any] | None:
         """The Keras node that comes before."""
         nodes = self.bundle.facts["nodes"]
         number = next((n for n, node in enumerate(nodes) if node is self.node), 0)
         return nodes[number - 1] if number else None
+
+    def source(self) -> Mapping[str, Any] | None:
+        """The Keras node that made the first input of the layer; None for an input of the model."""
+        sources = self.node["sources"] if self.node else []
+        number = sources[0] if sources else None
+        return None if number is None or number < 0 else self.bundle.facts["nodes"][number]
 
     def nodes(self, *kinds: str) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
         """Yields (Keras node, torch call) of all pairs of some kinds."""
@@ -151,6 +173,9 @@ class Evidence:
     def _layer_of(self, item: str) -> str | None:
         """The layer that an item is about: the longest name of a node in its name."""
         text = item.removeprefix("input of ").removeprefix("weights of ")
+        for name, node in self._nodes.items():
+            if text.partition(" (")[0] in node["weights"]:
+                return name
         found = [
             name
             for name in self._nodes
@@ -159,15 +184,15 @@ class Evidence:
         return max(found, key=len, default=None)
 
 
-def is_close(a: Any, b: Any) -> bool:
-    """Whether two arrays are the same numbers but for rounding."""
+def is_close(a: Any, b: Any, most: float = CLOSE) -> bool:
+    """Whether two arrays are the same numbers but for rounding, `most` of the largest."""
     if a is None or b is None:
         return False
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     if a.shape != b.shape or not a.size or not np.isfinite(b).all():
         return False
     scale = float(np.abs(b).max()) or 1.0
-    return bool(np.abs(a - b).max() <= CLOSE * scale)
+    return bool(np.abs(a - b).max() <= most * scale)
 
 
 def differs(keras: Any, torch: Any) -> bool:

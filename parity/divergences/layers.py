@@ -43,8 +43,8 @@ def _conv(evidence: Evidence, strides: Any, padding: Any, dilation: Any) -> np.n
     x = evidence.keras_input()
     is_deep = evidence.kind == "depthwise_conv"
     kernel = evidence.weight("kernel")
-    if kernel is None and is_deep:
-        kernel = evidence.weight("depthwise_kernel")
+    if kernel is None:
+        kernel = evidence.weight("depthwise_kernel" if is_deep else "pointwise_kernel")
     if x is None or kernel is None or x.ndim != kernel.ndim:
         return None
     operation = arithmetic.depthwise_conv if is_deep else arithmetic.conv
@@ -128,7 +128,7 @@ def _pool(evidence: Evidence, kind: str, fills: Any) -> Match | None:
             value = arithmetic.pool(x, size, strides, padding, fill=fill, counted=counted)
             if evidence.gives(value):
                 return Match(NUMBERS, f"padding {where} with {name} gives the port's numbers")
-    return Match(PLACE, "the port's pool gives other numbers")
+    return Match(PLACE, "the port's pool gives other numbers") if evidence.is_own else None
 
 
 def _transposed(evidence: Evidence) -> Match | None:
@@ -346,11 +346,22 @@ def _between(evidence: Evidence, *names: str) -> Match | None:
     return None
 
 
+def _added(evidence: Evidence) -> Match | None:
+    """The port activates what Keras gives to a layer as it is."""
+    x, ours = evidence.keras_input(), evidence.port_input()
+    if not evidence.is_input or x is None or ours is None or is_close(x, ours):
+        return None
+    for name, activation in arithmetic.ACTIVATIONS.items():
+        if is_close(activation(x), ours):
+            return Match(NUMBERS, f"only the port computes {name} before {evidence.node['name']}")  # type: ignore[index]
+    return None
+
+
 def other_activation(evidence: Evidence) -> Match | None:
     """Another activation, or none, stands where Keras has one."""
     if not _is_forward(evidence):
         return None
-    found = _between(evidence, *arithmetic.ACTIVATIONS)
+    found = _between(evidence, *arithmetic.ACTIVATIONS) or _added(evidence)
     if found is None and evidence.kind.startswith("activation:"):
         own = evidence.kind.removeprefix("activation:")  # with other constants it is still that
         others = [name for name in arithmetic.ACTIVATIONS if not name.startswith(own)]
@@ -366,6 +377,24 @@ def features_order(evidence: Evidence) -> Match | None:
     if is_close(x, ours) or not is_close(np.sort(x, axis=-1), np.sort(ours, axis=-1)):
         return None
     return Match(NUMBERS, "the same features in another order")
+
+
+def _wiring(evidence: Evidence) -> Match | None:
+    """What the port gives to a layer is what Keras gives to, or gets from, another place."""
+    ours, node = evidence.port_input(), evidence.node
+    if not _is_forward(evidence) or not evidence.is_input or ours is None or node is None:
+        return None
+    for number in range(1, len(node["input_shapes"])):
+        if evidence.is_recorded(f"{node['name']}/input/{number}", ours):
+            return Match(NUMBERS, f"the inputs of {node['name']} stand in another order")
+    for other in evidence.bundle.facts["nodes"]:
+        if evidence.is_recorded(f"{other['name']}/output", ours):
+            before = evidence.source()
+            theirs = before["name"] if before else "another tensor"
+            return Match(
+                NUMBERS, f"{node['name']} is given {other['name']} in the port, {theirs} in Keras"
+            )
+    return None
 
 
 def _between_layers(evidence: Evidence) -> Match | None:
@@ -387,6 +416,13 @@ def _rate(evidence: Evidence) -> Match | None:
     theirs, ours = float(item.keras), float(item.torch)
     inverted = abs(theirs + ours - 1) < 1e-12
     return Match(NUMBERS, "the port has 1 - rate" if inverted else f"{theirs:g} against {ours:g}")
+
+
+def _grain(evidence: Evidence) -> Match | None:
+    item = evidence.item
+    if not _is_forward(evidence, "dropout") or not item.name.endswith(" drops"):
+        return None
+    return Match(NUMBERS, f"{item.keras} in Keras, {item.torch} in the port")
 
 
 def _mode(evidence: Evidence) -> Match | None:
@@ -555,6 +591,16 @@ ENTRIES = (
         _rate,
     ),
     Divergence(
+        "C15",
+        "Dropout drops whole channels in one half only",
+        "forward",
+        "SpatialDropout drops channels; Dropout single values, unless it has a noise_shape",
+        "nn.Dropout2d drops channels, nn.Dropout single values",
+        "keras 3.15 layers/regularization/spatial_dropout.py; torch nn/modules/dropout.py",
+        "nn.Dropout1d, nn.Dropout2d or nn.Dropout3d for SpatialDropout",
+        _grain,
+    ),
+    Divergence(
         "C7",
         "Dropout is active in the wrong mode",
         "forward",
@@ -573,6 +619,16 @@ ENTRIES = (
         "keras 3.15 layers/reshaping/up_sampling2d.py",
         "F.interpolate(x, scale_factor=..., mode=..., align_corners=False)",
         _resampling,
+    ),
+    Divergence(
+        "A22",
+        "a layer reads another tensor",
+        "forward",
+        "the tensor that the Keras layer is called with",
+        "the output of another layer, or the same tensors in another order",
+        "-",
+        "call the module with what the Keras layer is called with",
+        _wiring,
     ),
     Divergence(
         "N1",

@@ -116,6 +116,10 @@ def _search(evidence: Evidence) -> Sequence[Change] | None:
     if trial.name is None or trial.family is None:
         return None
     base = {**trial.settings, "clip": trial.clip}
+    if base["decay"] and trial.gives(trial.family, base):
+        how, factor = base["decay"]
+        text = f"{trial.name}: none in Keras, which excludes it, {how} {factor:g} in the port"
+        return [Change("C11", "decay", base["decay"], text)]
     own = list(_changes(trial, _port_settings(evidence)))
     for count in range(1, MAX_CHANGES + 1):
         for some in itertools.combinations(own, count):
@@ -157,6 +161,7 @@ def _port_settings(evidence: Evidence) -> dict[str, Any]:
         ("nesterov", "nesterov"),
         ("amsgrad", "amsgrad"),
         ("centered", "centered"),
+        ("momentum_decay", "momentum_decay"),
     ):
         if theirs in group:
             found[ours] = group[theirs]
@@ -178,7 +183,6 @@ def _changes(trial: _Trial, said: Mapping[str, Any]) -> Iterator[Change]:
         "rmsprop": "F4",
         "sgd": "F5",
         "adagrad": "F8",
-        "nadam": "F2",
         "adamax": "F2",
     }
     if family in torch_ids:
@@ -204,8 +208,14 @@ def _changes(trial: _Trial, said: Mapping[str, Any]) -> Iterator[Change]:
     yield from _numbers(
         "F14", "betas", s, [said.get("betas"), (0.9, 0.999), (0.9, 0.99), (0.5, 0.999), (0.9, 0.98)]
     )
+    yield from _numbers("F14", "momentum_decay", s, [said.get("momentum_decay"), 0.004])
     yield from _decays(s, said)
     yield from _clips(trial.clip)
+    num_steps, _ = s["accumulated"]
+    if num_steps > 1:
+        told = f"the mean gradient of {num_steps} steps in Keras"
+        yield Change("E3", "accumulated", (num_steps, "sum"), f"{told}, their sum in the port")
+        yield Change("E3", "accumulated", (1, "mean"), f"{told}, each step by itself in the port")
 
 
 def _numbers(
@@ -271,7 +281,9 @@ def _clips(clip: tuple[str | None, float]) -> Iterator[Change]:
 # --- recognisers ---------------------------------------------------------------------------------
 
 
-def _changed(name: str) -> Callable[[Evidence], Match | None]:
+def changed(name: str) -> Callable[[Evidence], Match | None]:
+    """Returns the recogniser of a divergence that is among the changes found."""
+
     def recognise(evidence: Evidence) -> Match | None:
         found = changes(evidence)
         for number, change in enumerate(found or ()):
@@ -370,7 +382,7 @@ ENTRIES = (
         "w -= lr / (1 - b1**t) * m / (sqrt(v / (1 - b2**t)) + eps)",
         "keras 3.15 optimizers/adam.py; torch optim/adam.py",
         "torch_impl.optim.Adam(module.parameters(), ...)",
-        _changed("F2"),
+        changed("F2"),
     ),
     Divergence(
         "F1",
@@ -380,7 +392,7 @@ ENTRIES = (
         "eps = 1e-8",
         "keras 3.15 optimizers/adam.py",
         "epsilon=1e-7 (and torch_impl.optim.Adam, since torch adds it elsewhere)",
-        _changed("F1"),
+        changed("F1"),
     ),
     Divergence(
         "F4",
@@ -390,7 +402,7 @@ ENTRIES = (
         "g / (sqrt(v) + eps), alpha 0.99, eps 1e-8; the momentum holds step",
         "keras 3.15 optimizers/rmsprop.py; torch optim/rmsprop.py",
         "torch_impl.optim.RMSprop(module.parameters(), ...)",
-        _changed("F4"),
+        changed("F4"),
     ),
     Divergence(
         "F5",
@@ -400,7 +412,7 @@ ENTRIES = (
         "b = momentum * b + g; w -= lr * b: the new rate holds at once",
         "keras 3.15 optimizers/sgd.py; torch optim/sgd.py",
         "torch_impl.optim.SGD(module.parameters(), ...)",
-        _changed("F5"),
+        changed("F5"),
     ),
     Divergence(
         "F8",
@@ -410,17 +422,17 @@ ENTRIES = (
         "Adagrad: 0, eps 1e-10 outside; Adadelta: rho 0.9, eps 1e-6",
         "keras 3.15 optimizers/adagrad.py, adadelta.py",
         "torch_impl.optim.Adagrad, torch_impl.optim.Adadelta",
-        _changed("F8"),
+        changed("F8"),
     ),
     Divergence(
         "C11",
-        "weight decay is coupled, or missing in one half",
+        "weight decay is coupled, or missing in one half, or of other weights",
         "optimizer",
         "weight_decay of every Keras optimizer: w -= lr * decay * w, beside the moments",
-        "weight_decay of torch's SGD and Adam is added to the gradient",
+        "weight_decay of torch's SGD and Adam is added to the gradient, of all of a group",
         "keras 3.15 optimizers/base_optimizer.py",
         "torch_impl.optim.*(..., weight_decay=...), or torch's AdamW for Adam",
-        _changed("C11"),
+        changed("C11"),
     ),
     Divergence(
         "F9",
@@ -430,7 +442,7 @@ ENTRIES = (
         "AdamW: 0.01",
         "keras 3.15 optimizers/adamw.py",
         "weight_decay=... as in Keras",
-        _changed("F9"),
+        changed("F9"),
     ),
     Divergence(
         "E1",
@@ -440,7 +452,7 @@ ENTRIES = (
         "clip_grad_norm_: all gradients are scaled by one factor",
         "keras 3.15 optimizers/base_optimizer.py",
         "torch_impl.optim.*(..., clipnorm=c); global_clipnorm is the other",
-        _changed("E1"),
+        changed("E1"),
     ),
     Divergence(
         "E2",
@@ -450,7 +462,7 @@ ENTRIES = (
         "g * min(1, c / (norm + 1e-6))",
         "keras 3.15 optimizers/base_optimizer.py; torch nn/utils/clip_grad.py",
         "torch_impl.optim.*(..., global_clipnorm=c)",
-        _changed("E2"),
+        changed("E2"),
     ),
     Divergence(
         "E8",
@@ -460,17 +472,17 @@ ENTRIES = (
         "clip_grad_norm_ or clip_grad_value_ before the step (Port(before_step=...)), or nothing",
         "keras 3.15 optimizers/base_optimizer.py",
         "torch_impl.optim.*(..., clipnorm=, global_clipnorm=, clipvalue=)",
-        _changed("E8"),
+        changed("E8"),
     ),
     Divergence(
         "F14",
         "a constant of the optimizer differs: momentum, betas, nesterov, amsgrad, centered",
         "optimizer",
-        "as in the Keras optimizer",
+        "as in the Keras optimizer; Nadam's momentum_decay, which torch sets to 0.004, is 1",
         "another number",
         "keras 3.15 optimizers",
         "the same numbers in both",
-        _changed("F14"),
+        changed("F14"),
     ),
     Divergence(
         "F13",
@@ -480,6 +492,6 @@ ENTRIES = (
         "another one",
         "keras 3.15 optimizers",
         "the class of torch_impl.optim with the name of Keras's",
-        lambda evidence: _changed("F13")(evidence) or _same_class(evidence),
+        lambda evidence: changed("F13")(evidence) or _same_class(evidence),
     ),
 )

@@ -28,12 +28,21 @@ def steps(
         w: at the start.
         gradients: one a step, clipped already.
         rates: the learning rate of each step.
-        s: settings; weight decay is "decay", a pair (how, factor) with how "decoupled", "coupled".
+        s: settings; weight decay is "decay", a pair (how, factor) with how "decoupled", "coupled";
+            "accumulated" is a pair (steps whose gradients make one update, "mean" or "sum").
     """
     state: dict[str, Any] = {}
     how, factor = s.get("decay") or (None, 0.0)
     factor = _constant(factor, s)
-    for t, (g, lr) in enumerate(zip(gradients, rates, strict=True), start=1):
+    num_steps, taken = s.get("accumulated") or (1, "mean")
+    total: Any = 0.0
+    for step, (g, lr) in enumerate(zip(gradients, rates, strict=True), start=1):
+        total = total + g
+        if step % num_steps:
+            yield w
+            continue
+        t = step // num_steps
+        g, total = total / (num_steps if taken == "mean" else 1), 0.0
         if how == "coupled":
             g = g + factor * w
         elif how == "decoupled":
@@ -61,7 +70,7 @@ def _adam(w: Any, g: Any, lr: float, t: int, state: dict[str, Any], s: Settings)
 
 def _nadam(w: Any, g: Any, lr: float, t: int, state: dict[str, Any], s: Settings) -> Any:
     b1, b2 = (_constant(beta, s) for beta in s["betas"])
-    pace = 0.004 if s["torch"] else 1.0
+    pace = s.get("momentum_decay", 1.0)
     u_t, u_n = (b1 * (1 - 0.5 * _constant(0.96, s) ** (number * pace)) for number in (t, t + 1))
     # The product is of constants that are not rounded, in Keras too.
     factor = s["betas"][0] * (1 - 0.5 * 0.96 ** (t * pace))
@@ -152,7 +161,7 @@ OF_KERAS = {
 # What torch's classes start with.
 TORCH_DEFAULTS: dict[str, dict[str, Any]] = {
     "adam": {"betas": (0.9, 0.999), "epsilon": 1e-8, "amsgrad": False},
-    "nadam": {"betas": (0.9, 0.999), "epsilon": 1e-8},
+    "nadam": {"betas": (0.9, 0.999), "epsilon": 1e-8, "momentum_decay": 0.004},
     "adamax": {"betas": (0.9, 0.999), "epsilon": 1e-8},
     "sgd": {"momentum": 0.0, "nesterov": False},
     "rmsprop": {"rho": 0.99, "epsilon": 1e-8, "momentum": 0.0, "centered": False},
@@ -180,6 +189,9 @@ def keras_settings(family: str, config: Mapping[str, Any]) -> dict[str, Any]:
             found[ours] = config[theirs]
     decay = config.get("weight_decay")
     found["decay"] = ("decoupled", float(decay)) if decay else None
+    found["accumulated"] = (int(config.get("gradient_accumulation_steps") or 1), "mean")
+    if family == "nadam":
+        found["momentum_decay"] = 1.0  # torch's name of what Keras has no setting for
     return {**TORCH_DEFAULTS[family], **found}
 
 

@@ -103,7 +103,8 @@ def _found(evidence: Evidence) -> list[tuple[str, str]]:
     if evidence.level.id != "schedule" or facts is None or key not in evidence.port:
         return []
     ours = evidence.port[key]
-    metrics = probe_inputs.metrics(int(evidence.bundle.spec["seed"]))
+    deltas = probe_inputs.told_apart(evidence.bundle.facts["schedule"]["callbacks"])
+    metrics = probe_inputs.metrics(int(evidence.bundle.spec["seed"]), deltas)
     for count, rule in itertools.product((1, 2, 3), _right_rules(_settings(facts))):
         tried = [c for c in _changes(rule) if any(rule[k] != v for k, v in c[1].items())]
         for some in itertools.combinations(tried, count):

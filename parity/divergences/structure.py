@@ -230,9 +230,12 @@ def _distribution(evidence: Evidence) -> Match | None:
 
 def _constant(evidence: Evidence) -> Match | None:
     found = _draws(evidence)
-    if found is None or not all((part == part.flat[0]).all() for part in found):
+    if found is None or not all((part == part[0]).all() for part in found):
         return None
-    return Match(NUMBERS, f"{found[0].flat[0]:g} in Keras, {found[1].flat[0]:g} in the port")
+    theirs, ours = (sorted({f"{value:g}" for value in part[0]}) for part in found)
+    if len(found[0]) == 1 and max(len(theirs), len(ours)) > 2:
+        return None  # drawn once: what is not drawn cannot be told
+    return Match(NUMBERS, f"{' and '.join(theirs)} in Keras, {' and '.join(ours)} in the port")
 
 
 ENTRIES = (

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from scipy import special
 
+from parity.divergences import optimizers
 from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Divergence, Match
 from parity.divergences.evidence import Evidence, is_close
 
@@ -38,6 +39,10 @@ class _Confident:
     @property
     def is_crossentropy(self) -> bool:
         return "categorical_crossentropy" in self.facts.get("name", "")
+
+    @property
+    def is_binary(self) -> bool:
+        return bool(self.facts.get("name") == "binary_crossentropy")
 
     @property
     def labels(self) -> np.ndarray:
@@ -75,10 +80,9 @@ def _twice(evidence: Evidence) -> Match | None:
             classes = found.linear.shape[-1]
             floor = np.log1p((classes - 1) / np.e)
             return Match(NUMBERS, f"softmax of a softmax: the loss cannot fall below {floor:.3f}")
-    if found.facts["name"] == "binary_crossentropy":
+    if found.is_binary:
         p = special.expit(found.linear)
-        twice = np.logaddexp(0, p) - found.y * p
-        if found.gives(float(twice.mean())):
+        if found.gives(float(binary_crossentropies(p, found.y).mean())):
             return Match(NUMBERS, "sigmoid of a sigmoid: the loss cannot fall below 0.313")
     return None
 
@@ -99,11 +103,25 @@ def _clipped(evidence: Evidence) -> Match | None:
     return None
 
 
+def binary_crossentropies(logits: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Returns the crossentropy of each output, the targets between 0 and 1."""
+    return np.asarray(np.logaddexp(0, logits) - y * logits)
+
+
 def _smoothing(evidence: Evidence) -> Match | None:
     found = _confident(evidence)
-    if found is None or not found.is_crossentropy:
+    if found is None:
         return None
     said = float(found.settings.get("label_smoothing") or 0.0)
+    if found.is_binary:
+        for value, share in ((said, found.linear.shape[-1]), (said, 1), (0.0, 1)):
+            y = found.y * (1 - value) + value / share
+            if said and found.gives(float(binary_crossentropies(found.linear, y).mean())):
+                told = f"y * (1 - {value:g}) + {value:g} / {share}" if value else "none"
+                return Match(NUMBERS, f"{said:g} / 2 in Keras, {told} in the port")
+        return None
+    if not found.is_crossentropy:
+        return None
     for value in (0.0, 0.1, 0.05, 0.2, 0.01):
         if value == said:
             continue
@@ -114,12 +132,21 @@ def _smoothing(evidence: Evidence) -> Match | None:
 
 def _class_weights(evidence: Evidence) -> Match | None:
     found = _confident(evidence)
-    if found is None or not found.is_crossentropy or not found.facts.get("class_weight"):
+    if found is None or not found.facts.get("class_weight"):
         return None
     weights = {int(key): float(value) for key, value in found.facts["class_weight"].items()}
-    each = crossentropies(found.linear, found.labels)
-    w = np.array([weights.get(int(label), 1.0) for label in found.labels.reshape(-1)])
+    if found.is_binary and found.linear.shape[-1] == 1:
+        each = binary_crossentropies(found.linear, found.y.reshape(found.linear.shape))
+    elif found.is_crossentropy:
+        each = crossentropies(found.linear, found.labels)
+    else:
+        return None
+    labels = found.y if found.is_binary else found.labels
+    w = np.array([weights.get(int(label), 1.0) for label in labels.reshape(-1)])
     w = w.reshape(each.shape)
+    if found.is_binary and found.gives(float((w * each).mean() / weights.get(0, 1.0))):
+        ratio = weights.get(1, 1.0) / weights.get(0, 1.0)
+        return Match(NUMBERS, f"pos_weight={ratio:.4g} leaves label 0 a weight of 1")
     if found.gives(float((w * each).sum() / w.sum())):
         return Match(NUMBERS, "the port divides by the sum of the weights, Keras by the samples")
     if found.gives(float(each.mean())):
@@ -179,11 +206,44 @@ def _other_penalty(evidence: Evidence) -> Match | None:
         for factor in (0.5, 2.0, 0.1, 10.0):
             if _is_near(found.penalty * factor, extra):
                 return Match(NUMBERS, f"the port's penalty is {factor:g} times Keras's")
+        for text, value in _other_parts(evidence):
+            if _is_near(value, extra):
+                return Match(NUMBERS, f"the port's penalty {text}")
     for squares, name in _squares(evidence):
         for factor in _factors(evidence):
             if any(_is_near(factor * share * squares, extra) for share in (1.0, 0.5)):
                 return Match(NUMBERS, f"the port penalises {name}")
     return None
+
+
+def _other_parts(evidence: Evidence) -> Iterator[tuple[str, float]]:
+    """The penalty, if its l1 or its l2 part is a mean and no sum, or is not there."""
+    parts = {"l1": {"sum": 0.0, "mean": 0.0}, "l2": {"sum": 0.0, "mean": 0.0}}
+    for factors, w in _regularised(evidence):
+        for part, size in (("l1", np.abs(w)), ("l2", w * w)):
+            for name, value in (("sum", size.sum()), ("mean", size.mean())):
+                parts[part][name] += factors.get(part, 0.0) * float(value)
+    for part, other in (("l1", "l2"), ("l2", "l1")):
+        if parts[part]["sum"]:
+            yield f"takes the mean of its {part} part", parts[part]["mean"] + parts[other]["sum"]
+            if parts[other]["sum"]:
+                yield f"has no {part} part", parts[other]["sum"]
+    if parts["l1"]["sum"] and parts["l2"]["sum"]:
+        yield "takes the mean of both parts", parts["l1"]["mean"] + parts["l2"]["mean"]
+
+
+def _regularised(evidence: Evidence) -> Iterator[tuple[dict[str, float], np.ndarray]]:
+    """The factors of every regulariser of a weight, and the weight."""
+    for node in evidence.bundle.facts["nodes"]:
+        for name, value in node["config"].items():
+            if not name.endswith("_regularizer") or not isinstance(value, dict):
+                continue
+            variable = name.removesuffix("_regularizer")
+            given = value.get("config", {})
+            factors = {k: float(given[k]) for k in ("l1", "l2") if given.get(k)}
+            for weight in node["weights"]:
+                if factors and weight.rpartition(".")[2] == variable:
+                    yield factors, evidence.bundle[f"weights/{weight}"]
 
 
 def _factors(evidence: Evidence) -> list[float]:
@@ -320,8 +380,8 @@ ENTRIES = (
         "D4",
         "label smoothing differs",
         "loss",
-        "y * (1 - s) + s / classes, only for one-hot targets",
-        "CrossEntropyLoss(label_smoothing=s), 0 by default",
+        "y * (1 - s) + s / classes, only for one-hot targets; s / 2 in BinaryCrossentropy",
+        "CrossEntropyLoss(label_smoothing=s), 0 by default; BCEWithLogitsLoss has none",
         "keras 3.15 losses/losses.py",
         "nn.CrossEntropyLoss(label_smoothing=...) as in Keras",
         _smoothing,
@@ -331,7 +391,7 @@ ENTRIES = (
         "class weights are averaged otherwise",
         "loss",
         "sum(w * loss) / number of samples",
-        "CrossEntropyLoss(weight=w): sum(w * loss) / sum(w)",
+        "CrossEntropyLoss(weight=w): sum(w * loss) / sum(w); pos_weight: w[0] is 1",
         "keras 3.15 trainers/data_adapters; losses/loss.py",
         "torch_impl.losses with sample_weight=sample_weights(y, class_weight)",
         _class_weights,
@@ -382,9 +442,9 @@ ENTRIES = (
         "gradient",
         "the gradient of the mean loss",
         "of a loss that is scaled, or summed over several passes",
-        "-",
-        "optimizer.zero_grad() in every step; divide the loss by what it is summed over",
-        _scaled_gradient,
+        "keras 3.15 optimizers/base_optimizer.py (gradient_accumulation_steps: their mean)",
+        "optimizer.zero_grad() in every update; divide the loss by what it is summed over",
+        lambda evidence: _scaled_gradient(evidence) or optimizers.changed("E3")(evidence),
     ),
     Divergence(
         "E7",

@@ -31,6 +31,7 @@ def write_facts(rig: Rig, writer: TraceWriter) -> None:
     writer.facts["keras_left"] = [nodes[row]["name"] for row in rig.pairing.keras_left]
     writer.facts["torch_left"] = [rig.nodes[n]["name"] for n in rig.pairing.torch_left]
     writer.facts["problems"] = rig.problems
+    writer.facts["fed"] = rig.fed
     writer.facts["weights"] = {
         name: {"shape": list(array.shape)} for name, array in rig.weights().items()
     }

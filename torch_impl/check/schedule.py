@@ -7,7 +7,7 @@ the rates, and the epoch at which training stops, come out as `schedule/…`.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,8 @@ def write_schedule(
         port = build_subject(factory, spec.seed)
         if port.optimizer is None:
             return
-        rates, stopped = _rates_by_epoch(port, spec.seed)
+        deltas = probe_inputs.told_apart(bundle.facts["schedule"]["callbacks"])
+        rates, stopped = _rates_by_epoch(port, probe_inputs.metrics(spec.seed, deltas))
         writer.put("schedule/epochs", np.array(rates, dtype=np.float64))
         writer.put("schedule/stopped", np.array(stopped))
 
@@ -54,13 +55,14 @@ def _rates_by_step(port: Port) -> np.ndarray:
     return np.array([rates[step] for step in steps], dtype=np.float64)
 
 
-def _rates_by_epoch(port: Any, seed: int) -> tuple[list[float], int]:
-    sequence = probe_inputs.metrics(seed)
+def _rates_by_epoch(port: Port, metrics: Mapping[str, np.ndarray]) -> tuple[list[float], int]:
+    """The rate of each epoch, and the epoch at which training stops, or -1."""
+    assert port.optimizer is not None
+    watched = metrics[port.monitor]
     rates: list[float] = []
-    for epoch in range(probe_inputs.NUM_EPOCHS):
+    for epoch, value in enumerate(map(float, watched)):
         after = [scheduler for scheduler in port.schedulers if not _begun(scheduler, epoch)]
         rates.append(float(port.optimizer.param_groups[0]["lr"]))
-        value = float(sequence[port.monitor][epoch])
         port.optimizer.step()  # torch's schedulers ask for it
         for scheduler in after:
             if _takes_value(scheduler):
