@@ -26,6 +26,7 @@ ONLY_TORCH_FILES = {
     "regularizers.py": "penalties of a tensor by Keras's rules",
     "penalty.py": "the penalties that Keras keeps in its layers",
     "optim.py": "optimizers by Keras's equations",
+    "fast.py": "layers in fewer passes over memory",
     "schedule.py": "learning rates and callbacks by Keras's rules",
     "rig.py": "a port with Keras's weights in it",
     "pairs.py": "Keras's layers are those that the calls of a port are paired with",

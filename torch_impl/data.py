@@ -43,20 +43,23 @@ class Batches(Protocol):
 
 
 class ArrayBatches:
-    """What `model.fit(x, y, shuffle=True)` feeds: one permutation, the same in every epoch."""
+    """What `model.fit(x, y, shuffle=True)` feeds: one permutation, the same in every epoch.
+
+    The samples are put into this order once, so that a batch is a part of them and no copy.
+    """
 
     def __init__(
         self, x: torch.Tensor, y: torch.Tensor, batch_size: int, order: torch.Tensor
     ) -> None:
-        self._x, self._y, self._batch_size, self._order = x, y, batch_size, order
+        on_device = order.to(x.device)
+        parts = (values.split(batch_size) for values in (x[on_device], y[on_device], order))
+        self._batches = [Batch(*part, None) for part in zip(*parts, strict=True)]
 
     def __len__(self) -> int:
-        return -(-len(self._x) // self._batch_size)
+        return len(self._batches)
 
     def __iter__(self) -> Iterator[Batch]:
-        for index in self._order.split(self._batch_size):
-            on_device = index.to(self._x.device)
-            yield Batch(self._x[on_device], self._y[on_device], index, None)
+        return iter(self._batches)
 
 
 class FlowBatches:

@@ -3,6 +3,10 @@
 Some loops run in every step, and eager torch needs many passes over memory for what a compiled loop
 does in one. A C file is compiled once for a machine, in well under a second, into the user's cache
 folder. Without a compiler, or with PARITY_NATIVE=0, there is no library and eager torch does it.
+
+Loops share torch's own threads: OpenMP's functions are left open when a library is linked, and are
+found in the OpenMP that torch has loaded. A second one beside it would fight it for the cores.
+Where they are not found there, the same loops run in one thread.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ import platform
 import secrets
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 # No product and sum in one rounding: results have to be those of the reference, bit for bit.
@@ -25,9 +30,9 @@ FLAGS = (
     "-ffp-contract=off",
     "-fno-trapping-math",
     "-fno-math-errno",
-    "-shared",
     "-fPIC",
 )
+PARALLEL = "-fopenmp"
 
 
 @functools.cache
@@ -43,14 +48,16 @@ def library(source: Path) -> ctypes.CDLL | None:
     compiler = shutil.which(os.environ.get("CC", "cc"))
     if os.environ.get("PARITY_NATIVE") == "0" or compiler is None:
         return None
-    try:
-        folder = _private_folder()
-        path = folder / f"{source.stem}-{_fingerprint(source, compiler)}.so"
-        if not path.exists():
-            _compile(compiler, source, path)
-        return ctypes.CDLL(str(path))
-    except (OSError, subprocess.SubprocessError):
-        return None  # slower, and otherwise the same
+    for flags in ((*FLAGS, PARALLEL), FLAGS):
+        try:
+            folder = _private_folder()
+            path = folder / f"{source.stem}-{_fingerprint(source, compiler, flags)}.so"
+            if not path.exists():
+                _compile(compiler, flags, source, path)
+            return ctypes.CDLL(str(path))
+        except (OSError, subprocess.SubprocessError):
+            continue  # slower, and otherwise the same
+    return None
 
 
 def _private_folder() -> Path:
@@ -64,7 +71,7 @@ def _private_folder() -> Path:
     return folder
 
 
-def _fingerprint(source: Path, compiler: str) -> str:
+def _fingerprint(source: Path, compiler: str, flags: Sequence[str]) -> str:
     """Tells apart what would be compiled differently: source, flags, compiler, processor."""
     version = subprocess.run(
         [compiler, "--version"], capture_output=True, check=True, timeout=10
@@ -75,20 +82,23 @@ def _fingerprint(source: Path, compiler: str) -> str:
         processor = next((line for line in lines if line.startswith(("flags", "Features"))), "")
     except OSError:
         processor = platform.processor()
-    parts = (source.read_bytes(), " ".join(FLAGS).encode(), version, processor.encode())
+    parts = (source.read_bytes(), " ".join(flags).encode(), version, processor.encode())
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:24]
 
 
-def _compile(compiler: str, source: Path, path: Path) -> None:
+def _compile(compiler: str, flags: Sequence[str], source: Path, path: Path) -> None:
     """Compiles beside the final place and moves it there, so that others see all or nothing."""
     temporary = path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
+    objects = temporary.with_name(f"{temporary.name}.o")
     try:
-        subprocess.run(
-            [compiler, *FLAGS, "-o", str(temporary), str(source), "-lm"],
-            capture_output=True,
-            check=True,
-            timeout=60,
-        )
+        for arguments in (
+            [*flags, "-c", "-o", objects, source],
+            ["-shared", "-o", temporary, objects, "-lm"],  # without PARALLEL: see above
+        ):
+            subprocess.run(
+                [compiler, *map(os.fspath, arguments)], capture_output=True, check=True, timeout=60
+            )
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+        objects.unlink(missing_ok=True)

@@ -1,12 +1,14 @@
 /* The Philox loop of philox.py for the CPU: which values of a stream are at least a threshold.
 
    Same definition, same bits; native.py compiles it where there is a C compiler. Blocks are taken
-   LANES at a time, so that compilers turn each inner loop into vector instructions. */
+   LANES at a time, so that compilers turn each inner loop into vector instructions; any of them can
+   be computed first, so that threads share them. */
 
 #include <stddef.h>
 #include <stdint.h>
 
 #define LANES 16
+#define PARALLEL_FROM 16384  /* values; waking a thread costs as much as some thousand */
 
 static void philox_blocks(uint64_t first, uint32_t c2_0, uint32_t c3_0, uint32_t k0, uint32_t k1,
                           uint32_t words[4][LANES]) {
@@ -35,35 +37,35 @@ static void philox_blocks(uint64_t first, uint32_t c2_0, uint32_t c3_0, uint32_t
 }
 
 /* float32: value i is the low 23 bits of word i. */
-void keep_float32(uint8_t *keep, size_t num_values, const uint32_t key[2],
-                  const uint32_t counter[2], uint64_t threshold) {
-  uint32_t words[4][LANES];
-  size_t done = 0;
-  for (uint64_t block = 0; done < num_values; block += LANES) {
-    philox_blocks(block, counter[0], counter[1], key[0], key[1], words);
-    if (num_values - done >= 4 * LANES) {
+void keep_float32(uint8_t *keep, int64_t num_values, const uint32_t key[2],
+                  const uint32_t counter[2], uint64_t threshold, int num_threads) {
+  const int64_t each = 4 * LANES;
+#pragma omp parallel for num_threads(num_threads) if (num_values > PARALLEL_FROM)
+  for (int64_t start = 0; start < num_values; start += each) {
+    uint32_t words[4][LANES];
+    philox_blocks((uint64_t)(start / 4), counter[0], counter[1], key[0], key[1], words);
+    if (num_values - start >= each) {
       for (int lane = 0; lane < LANES; lane++)
         for (int word = 0; word < 4; word++)
-          keep[done + 4 * lane + word] = (words[word][lane] & 0x7FFFFFu) >= (uint32_t)threshold;
-      done += 4 * LANES;
+          keep[start + 4 * lane + word] = (words[word][lane] & 0x7FFFFFu) >= (uint32_t)threshold;
     } else {
-      for (int i = 0; done < num_values; i++, done++)
-        keep[done] = (words[i % 4][i / 4] & 0x7FFFFFu) >= (uint32_t)threshold;
+      for (int64_t i = 0; start + i < num_values; i++)
+        keep[start + i] = (words[i % 4][i / 4] & 0x7FFFFFu) >= (uint32_t)threshold;
     }
   }
 }
 
 /* float64: value i is the low 20 bits of word 2 i above the 32 bits of word 2 i + 1. */
-void keep_float64(uint8_t *keep, size_t num_values, const uint32_t key[2],
-                  const uint32_t counter[2], uint64_t threshold) {
-  uint32_t words[4][LANES];
-  size_t done = 0;
-  for (uint64_t block = 0; done < num_values; block += LANES) {
-    philox_blocks(block, counter[0], counter[1], key[0], key[1], words);
-    for (int lane = 0; lane < LANES && done < num_values; lane++)
-      for (int half = 0; half < 2 && done < num_values; half++, done++) {
-        uint64_t high = words[2 * half][lane] & 0xFFFFFu;
-        keep[done] = ((high << 32) | words[2 * half + 1][lane]) >= threshold;
-      }
+void keep_float64(uint8_t *keep, int64_t num_values, const uint32_t key[2],
+                  const uint32_t counter[2], uint64_t threshold, int num_threads) {
+  const int64_t each = 2 * LANES;
+#pragma omp parallel for num_threads(num_threads) if (num_values > PARALLEL_FROM)
+  for (int64_t start = 0; start < num_values; start += each) {
+    uint32_t words[4][LANES];
+    philox_blocks((uint64_t)(start / 2), counter[0], counter[1], key[0], key[1], words);
+    for (int64_t i = 0; i < each && start + i < num_values; i++) {
+      uint64_t high = words[2 * (i % 2)][i / 2] & 0xFFFFFu;
+      keep[start + i] = ((high << 32) | words[2 * (i % 2) + 1][i / 2]) >= threshold;
+    }
   }
 }

@@ -131,10 +131,11 @@ def stateless_keep(
             kept = torch.empty(tuple(shape), dtype=torch.bool)
             keep(
                 ctypes.c_void_p(kept.data_ptr()),
-                ctypes.c_size_t(kept.numel()),
+                ctypes.c_int64(kept.numel()),
                 _Words(*key),
                 _Words(*counter),
                 ctypes.c_uint64(threshold),
+                ctypes.c_int(torch.get_num_threads()),
             )
             return kept
     return (_lattice(shape, seed, dtype, device) >= threshold).reshape(tuple(shape))

@@ -16,6 +16,7 @@ from parity.recorder import Observer
 from parity.spec import RunSpec
 from parity.trace import History, RunResult
 from torch_impl.data import Batches, evaluation_data, training_data, validation_data
+from torch_impl.fast import fused
 from torch_impl.losses import SparseCategoricalCrossentropy
 from torch_impl.models import build_model
 from torch_impl.optim import Adam
@@ -43,6 +44,7 @@ def fit(spec: RunSpec, data: Data, recorder: Observer | None = None) -> RunResul
     criterion = RegularizedLoss(
         SparseCategoricalCrossentropy(from_logits=True), kernel_l2(model, spec.l2)
     )
+    network = fused(model)
     optimizer = Adam(
         model.parameters(), learning_rate=spec.learning_rate, weight_decay=spec.weight_decay
     )
@@ -57,11 +59,11 @@ def fit(spec: RunSpec, data: Data, recorder: Observer | None = None) -> RunResul
         recorder.on_start(lambda: get_weights(model))
     started = time.perf_counter()
     for _ in range(spec.epochs):
-        model.train()
+        network.train()
         metrics = RunningMetrics(model)
         for batch in train_batches:
             optimizer.zero_grad()
-            logits = model(batch.x)
+            logits = network(batch.x)
             loss = criterion(logits, batch.y)
             loss.backward()
             optimizer.step()
@@ -69,13 +71,13 @@ def fit(spec: RunSpec, data: Data, recorder: Observer | None = None) -> RunResul
             if recorder is not None:
                 recorder.on_step(metrics.result()[0], lambda: get_weights(model))
         loss_mean, accuracy = metrics.result()
-        val_loss, val_accuracy = evaluate(model, criterion, val_batches)
+        val_loss, val_accuracy = evaluate(network, criterion, val_batches)
         rate = optimizer.param_groups[0]["lr"]
         epoch = (loss_mean, accuracy, val_loss, val_accuracy, rate)
         for key, value in zip(history, epoch, strict=True):
             history[key].append(value)
         if recorder is not None and known is not None:
-            recorder.on_epoch_end(partial(evaluate, model, criterion, known))
+            recorder.on_epoch_end(partial(evaluate, network, criterion, known))
         if reduce_lr is not None:
             assert spec.reduce_lr is not None
             reduce_lr.step(history[spec.reduce_lr.monitor][-1])

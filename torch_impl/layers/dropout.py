@@ -51,17 +51,30 @@ class Dropout(nn.Module):
         if not self.training or self.rate == 0:
             return x
         channels_last = x.movedim(1, -1)  # (2)
-        keep = stateless_keep(
-            self._mask_shape(channels_last.shape),
-            self.rate,
-            seed=(self.seed, self.num_calls),
-            dtype=x.dtype,
-            device=x.device,
-        )  # (1)
-        self.num_calls += 1
+        keep = self.draw(channels_last.shape, x.dtype, x.device)
         # Not a product with the mask, which makes NaN of a dropped infinity.
         dropped = torch.where(keep, channels_last * (1 / (1 - self.rate)), 0)
         return dropped.movedim(-1, 1)
+
+    def draw(
+        self, shape: torch.Size, dtype: torch.dtype, device: torch.device | str = "cpu"
+    ) -> torch.Tensor:
+        """Draws the mask of the next call: bool, what is kept.
+
+        Args:
+            shape: of the input, channels last.
+            dtype: of the input; its stream of random numbers is one of its own.
+            device: of the mask.
+        """
+        keep = stateless_keep(
+            self._mask_shape(shape),
+            self.rate,
+            seed=(self.seed, self.num_calls),
+            dtype=dtype,
+            device=device,
+        )  # (1)
+        self.num_calls += 1
+        return keep
 
     def get_extra_state(self) -> dict[str, int]:
         """Part of the state_dict."""

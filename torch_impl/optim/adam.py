@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Unpack
 import numpy as np
 import torch
 
+from torch_impl.optim.adam_loop import compiled_step
 from torch_impl.optim.arguments import CommonArguments, Parameters
 from torch_impl.optim.base import KerasOptimizer
 from torch_impl.optim.batch import Group, Tensors
@@ -74,6 +75,11 @@ class Adam(KerasOptimizer):
         beta_1, beta_2 = group["betas"]
         momentums = [self._slot(parameter, "exp_avg") for parameter in parameters]
         velocities = [self._slot(parameter, "exp_avg_sq") for parameter in parameters]
+        loop = None if group["amsgrad"] else compiled_step(parameters, gradients)
+        if loop is not None:
+            for tensors in zip(parameters, gradients, momentums, velocities, strict=True):
+                loop(tensors, 1 - beta_1, 1 - beta_2, alpha, group["eps"])
+            return
         # lerp(a, b, w) = a + w * (b - a), one pass over memory.
         torch._foreach_lerp_(momentums, gradients, 1 - beta_1)
         torch._foreach_lerp_(velocities, torch._foreach_mul(gradients, gradients), 1 - beta_2)

@@ -1,0 +1,96 @@
+"""A fused network is the same network: layers, parameters, states, and every bit it computes."""
+
+from collections import OrderedDict
+
+import pytest
+import torch
+from torch import nn
+
+from torch_impl.fast import PooledReLU, fused
+from torch_impl.layers import Dropout, Flatten, SpatialDropout
+from torch_impl.models import MODELS
+
+X = torch.randn(6, 1, 28, 28).contiguous(memory_format=torch.channels_last)
+
+
+def built(name, dtype=torch.float32):
+    torch.manual_seed(3)
+    model = MODELS[name]((28, 28, 1), 10).to(dtype)
+    return model.to(memory_format=torch.channels_last)
+
+
+def step(network, x):
+    """Output and gradients of one step in train mode."""
+    network.train()
+    output = network(x)
+    output.square().sum().backward()
+    return output.detach()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("name", MODELS)
+def test_each_network_of_the_document_computes_the_same_bits(name, dtype):
+    model, twin = built(name, dtype), built(name, dtype)
+    network = fused(twin)
+    x = X.to(dtype)
+    for _ in range(2):  # masks of the first call, and of the second
+        assert torch.equal(step(model, x), step(network, x))
+    for theirs, ours in zip(model.parameters(), twin.parameters(), strict=True):
+        assert torch.equal(theirs.grad, ours.grad)
+    model.eval()
+    network.eval()
+    assert torch.equal(model(x), network(x))
+
+
+def test_parameters_are_shared_and_in_the_same_order():
+    model = built("dropout")
+    pairs = zip(model.parameters(), fused(model).parameters(), strict=True)
+    assert all(theirs is ours for theirs, ours in pairs)
+
+
+def test_relu_pool_and_dropout_become_one_layer_under_the_name_of_the_pool():
+    network = fused(built("dropout"))
+    names = [name for name, _ in network.named_children()]
+    assert names == [
+        *("conv1", "pool1", "conv2", "pool2", "flatten"),
+        *("dense1", "relu3", "dropout2", "dense2"),
+    ]
+    assert isinstance(network.pool1, PooledReLU)
+    assert (network.pool1.dropout.rate, network.pool2.dropout) == (0.25, None)
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [nn.ReLU(), nn.MaxPool2d(3)],
+        [nn.ReLU(), nn.MaxPool2d(2, stride=1)],
+        [nn.ReLU(), nn.MaxPool2d(2, padding=1)],
+        [nn.ReLU(), nn.MaxPool2d(2, ceil_mode=True)],
+        [nn.ReLU(), nn.AvgPool2d(2)],
+        [nn.LeakyReLU(), nn.MaxPool2d(2)],
+        [nn.ReLU()],
+        [nn.MaxPool2d(2), nn.ReLU()],
+        [],
+    ],
+    ids=str,
+)
+def test_other_layers_stay_as_they_are(layers):
+    model = nn.Sequential(*layers)
+    assert list(fused(model)) == layers
+
+
+def test_a_dropout_of_whole_channels_stays_behind_the_pool():
+    dropout = SpatialDropout(0.5)
+    found = list(fused(nn.Sequential(nn.ReLU(), nn.MaxPool2d((2, 2)), dropout, Flatten())))
+    assert [type(layer) for layer in found] == [PooledReLU, SpatialDropout, Flatten]
+    assert found[0].dropout is None
+    assert found[1] is dropout
+
+
+def test_the_mode_is_that_of_the_network_that_is_used():
+    model = nn.Sequential(OrderedDict(relu=nn.ReLU(), pool=nn.MaxPool2d(2), drop=Dropout(0.5)))
+    network = fused(model)
+    network.eval()
+    assert not network.pool.dropout.training
+    network.train()
+    assert network.pool.dropout.training

@@ -1,0 +1,8 @@
+"""The same numbers in fewer passes over memory: `fused(model)`, and what it is made of."""
+
+from __future__ import annotations
+
+from torch_impl.fast.pool import PooledReLU
+from torch_impl.fast.rewrite import fused
+
+__all__ = ["PooledReLU", "fused"]

@@ -1,0 +1,128 @@
+"""PooledReLU: relu, max pool and dropout of an image in one pass over memory, with the same bits.
+
+    max_pool2d(relu(x), 2) = relu(max_pool2d(x, 2))
+
+so that the ReLU, and a Dropout that follows, work on a quarter of the values. On the CPU a compiled
+loop (`pool.c`) does all three at once; elsewhere, and where there is no compiler, torch does them.
+The gradient goes where it goes in the usual order: to the first of the greatest values, if that is
+above 0 and not dropped.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.autograd.function import once_differentiable
+
+from torch_impl import native
+from torch_impl.layers.dropout import Dropout
+
+SOURCE = Path(__file__).with_name("pool.c")
+Loops = tuple[Callable[..., None], Callable[..., None]]
+
+
+class PooledReLU(nn.Module):
+    """`dropout(max_pool2d(relu(x), 2))`, of images (N, C, H, W).
+
+    Args:
+        dropout: what follows, or None; in train mode it draws its masks as it always does.
+    """
+
+    def __init__(self, dropout: Dropout | None = None) -> None:
+        super().__init__()
+        self.dropout = dropout
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Returns (N, C, H // 2, W // 2)."""
+        dropout = self.dropout
+        is_active = dropout is not None and dropout.training and dropout.rate > 0
+        loops = _loops_for(x)
+        if loops is None:
+            pooled = F.relu(F.max_pool2d(x, 2))
+            return dropout(pooled) if is_active else pooled  # type: ignore[misc]
+        if not is_active:
+            return _Pooled.apply(x, None, 1.0, loops)
+        assert dropout is not None
+        num, channels, height, width = x.shape
+        shape = torch.Size((num, height // 2, width // 2, channels))
+        keep = dropout.draw(shape, x.dtype)
+        return _Pooled.apply(x, keep, 1 / (1 - dropout.rate), loops)
+
+
+class _Pooled(torch.autograd.Function):
+    """The compiled loops, forward and back."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: torch.Tensor, keep: torch.Tensor | None, scale: float, loops: Loops
+    ) -> torch.Tensor:
+        num, channels, height, width = x.shape
+        size = (num, channels, height // 2, width // 2)
+        y = torch.empty(size, dtype=x.dtype, memory_format=torch.channels_last)
+        index = torch.empty(size, dtype=torch.uint8, memory_format=torch.channels_last)
+        loops[0](
+            x.data_ptr(),
+            y.data_ptr(),
+            index.data_ptr(),
+            None if keep is None else keep.data_ptr(),
+            scale,
+            num,
+            height,
+            width,
+            channels,
+            torch.get_num_threads(),
+        )
+        ctx.save_for_backward(index)
+        ctx.shape, ctx.scale, ctx.backward_loop = x.shape, scale, loops[1]
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, dy: torch.Tensor) -> tuple[torch.Tensor, None, None, None]:
+        (index,) = ctx.saved_tensors
+        num, channels, height, width = ctx.shape
+        dy = dy.contiguous(memory_format=torch.channels_last)
+        dx = torch.empty(ctx.shape, dtype=dy.dtype, memory_format=torch.channels_last)
+        ctx.backward_loop(
+            dy.data_ptr(),
+            index.data_ptr(),
+            dx.data_ptr(),
+            ctx.scale,
+            num,
+            height,
+            width,
+            channels,
+            torch.get_num_threads(),
+        )
+        return dx, None, None, None
+
+
+def _loops_for(x: torch.Tensor) -> Loops | None:
+    """The loops for these images, or None where torch has to do it."""
+    if x.device.type != "cpu" or x.dtype not in (torch.float32, torch.float64) or x.ndim != 4:
+        return None
+    is_pooled = x.numel() > 0 and x.shape[2] > 1 and x.shape[3] > 1
+    if not is_pooled or not x.is_contiguous(memory_format=torch.channels_last):
+        return None
+    library = native.library(SOURCE)
+    return None if library is None else _loops(library)[x.dtype]
+
+
+@functools.cache
+def _loops(library: ctypes.CDLL) -> dict[torch.dtype, Loops]:
+    pointer, sizes = ctypes.c_void_p, [ctypes.c_int64] * 4
+    found = {}
+    for dtype, name in ((torch.float32, "float32"), (torch.float64, "float64")):
+        forward, backward = library[f"pool_forward_{name}"], library[f"pool_backward_{name}"]
+        forward.restype = backward.restype = None
+        forward.argtypes = [*[pointer] * 4, ctypes.c_double, *sizes, ctypes.c_int]
+        backward.argtypes = [*[pointer] * 3, ctypes.c_double, *sizes, ctypes.c_int]
+        found[dtype] = (forward, backward)
+    return found

@@ -1,0 +1,57 @@
+"""fused: the same network, its layers grouped so that each group is one pass over memory.
+
+A Sequential goes in; another one over the same layers comes out, which shares their parameters and
+their states, and computes the same bits.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from torch import nn
+
+from torch_impl.fast.pool import PooledReLU
+from torch_impl.layers.dropout import Dropout
+
+
+def fused(model: nn.Sequential) -> nn.Sequential:
+    """Returns a network that computes what a model computes, in fewer passes.
+
+    ReLU, MaxPool2d(2) and a Dropout that follows become one `PooledReLU` under the name of the
+    pool. All else is taken as it is: it is the same object in both networks. Each keeps its own
+    train mode: call `train` and `eval` of the one that is used.
+
+    Args:
+        model: of any layers.
+    """
+    layers = list(model.named_children())
+    found: OrderedDict[str, nn.Module] = OrderedDict()
+    while layers:
+        name, layer = layers.pop(0)
+        if isinstance(layer, nn.ReLU) and layers and _is_pool(layers[0][1]):
+            name, _ = layers.pop(0)
+            follows = layers[0][1] if layers else None
+            dropout = follows if _is_plain_dropout(follows) else None
+            if dropout is not None:
+                layers.pop(0)
+            layer = PooledReLU(dropout)  # type: ignore[arg-type]
+        found[name] = layer
+    return nn.Sequential(found)
+
+
+def _is_pool(layer: nn.Module) -> bool:
+    """Whether a layer is `MaxPool2d(2)`, in any of the forms in which it is written."""
+    return (
+        type(layer) is nn.MaxPool2d
+        and layer.kernel_size in (2, (2, 2))
+        and layer.stride in (2, (2, 2))
+        and layer.padding in (0, (0, 0))
+        and layer.dilation in (1, (1, 1))
+        and not layer.ceil_mode
+        and not layer.return_indices
+    )
+
+
+def _is_plain_dropout(layer: nn.Module | None) -> bool:
+    """Whether a layer drops single values: each has a place of its own in the mask."""
+    return type(layer) is Dropout and layer.noise_shape is None
