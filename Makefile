@@ -24,7 +24,7 @@ run: $(STAMP)    ## Train the scenarios in both frameworks and compare them, lev
 	@$(BIN)/parity run
 
 test: $(STAMP)   ## Run the whole test suite, on all cores.
-	@$(BIN)/python -m pytest -n auto -q
+	@$(BIN)/python -m pytest -n auto --dist worksteal -q
 
 lint: $(STAMP)   ## Report what ruff finds.
 	@$(BIN)/ruff check .

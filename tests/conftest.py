@@ -29,6 +29,11 @@ settings.register_profile("repeatable", deadline=None, derandomize=True, databas
 settings.load_profile("repeatable")
 
 
+def pytest_collection_modifyitems(items):
+    """Long tests are begun first: at the end one worker would wait for the other."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 @pytest.fixture(autouse=True)
 def _generators_are_left_as_found():
     """`keras.utils.set_random_seed` reseeds the whole process."""

@@ -31,9 +31,12 @@ def failures(result):
     return result.errors or (first and (first[0].id, first[1]))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_whole_float64_training_agrees_to_1e_12_with_every_rate_cut(tmp_path, name):
-    (result,) = run(tmp_path, scenario(name).replace(dtype="float64"))
+    # Every epoch of the program, on fewer images, of which it has as many cuts.
+    sizes = {"train_size": 300, "val_size": 100}
+    (result,) = run(tmp_path, scenario(name).replace(dtype="float64", **sizes))
     assert result.verdict == "pass", failures(result)
     keras, torch = result.history["keras"], result.history["torch"]
     assert len(keras["loss"]) == {"capacity": 50, "augmentation": 20, "dropout": 20}[name]
@@ -64,6 +67,7 @@ def test_from_each_seed_all_is_drawn_alike_for_three_epochs(tmp_path, seed, name
     assert [item.worst for item in masks] == [0] * (2 if name == "dropout" else 0)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("batch_size", [1, 17])
 def test_a_batch_size_that_leaves_a_rest_gives_the_same_run_in_float64(tmp_path, batch_size):
     settings = {"dtype": "float64", "epochs": 2, "train_size": 203, "val_size": 50}

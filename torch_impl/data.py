@@ -52,8 +52,13 @@ class ArrayBatches:
         self, x: torch.Tensor, y: torch.Tensor, batch_size: int, order: torch.Tensor
     ) -> None:
         on_device = order.to(x.device)
-        parts = (values.split(batch_size) for values in (x[on_device], y[on_device], order))
-        self._batches = [Batch(*part, None) for part in zip(*parts, strict=True)]
+        parts = zip(
+            x[on_device].split(batch_size),
+            y[on_device].split(batch_size),
+            order.split(batch_size),
+            strict=True,
+        )
+        self._batches = [Batch(images, labels, index, None) for images, labels, index in parts]
 
     def __len__(self) -> int:
         return len(self._batches)

@@ -96,7 +96,7 @@ def _compile(compiler: str, flags: Sequence[str], source: Path, path: Path) -> N
             ["-shared", "-o", temporary, objects, "-lm"],  # without PARALLEL: see above
         ):
             subprocess.run(
-                [compiler, *map(os.fspath, arguments)], capture_output=True, check=True, timeout=60
+                [compiler, *map(str, arguments)], capture_output=True, check=True, timeout=60
             )
         os.replace(temporary, path)
     finally:

@@ -118,7 +118,7 @@ def _loops_for(x: torch.Tensor) -> Loops | None:
 @functools.cache
 def _loops(library: ctypes.CDLL) -> dict[torch.dtype, Loops]:
     pointer, sizes = ctypes.c_void_p, [ctypes.c_int64] * 4
-    found = {}
+    found: dict[torch.dtype, Loops] = {}
     for dtype, name in ((torch.float32, "float32"), (torch.float64, "float64")):
         forward, backward = library[f"pool_forward_{name}"], library[f"pool_backward_{name}"]
         forward.restype = backward.restype = None
