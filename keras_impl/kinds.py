@@ -110,6 +110,10 @@ def kind_of(layer: keras.Layer) -> str:
         return activation_kind(layer.activation)
     if name not in _LAYERS or not versions.is_kerass_own(layer):
         return f"unknown:{name}"
+    if name == "ReLU" and not layer.threshold:
+        if layer.negative_slope:
+            return _LAYERS[name] if layer.max_value else "activation:leaky_relu"
+        return "activation:relu6" if layer.max_value == 6 else _LAYERS[name]
     return _LAYERS[name]
 
 

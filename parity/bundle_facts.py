@@ -109,6 +109,12 @@ def _names(facts: Mapping[str, Any]) -> str:
     for name in (*names, *facts["weights"]):
         if not 1 <= len(name) <= MAX_NAME:
             return f"the name {name[:40]!r} has {len(name):,} characters; expected 1 to {MAX_NAME}"
+    for number, node in enumerate(facts["nodes"]):
+        for source in node["sources"]:
+            if source is not None and not -1 <= source < number:
+                return (
+                    f"the node {node['name'][:40]!r} has the source {source}; expected one before"
+                )
     for label in (facts["loss"] or {}).get("class_weight") or {}:
         if not label.removeprefix("-").isdecimal() or len(label) > 18:
             return f"facts.loss.class_weight has the label {label[:40]!r}; expected an integer"

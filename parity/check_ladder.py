@@ -212,7 +212,7 @@ def _forward(name: str, bundle: Bundle, port: Trace) -> Level:
         if nodes[keras_name]["kind"] == "dropout":
             rate = nodes[keras_name]["config"].get("rate")
             items.append(compare_exact(f"{keras_name}.rate", rate, calls[torch_name]["rate"]))
-            items += _grain(bundle, keras_name, calls[torch_name])
+            items += _grain(bundle, nodes[keras_name], calls[torch_name])
             mode = "on" if torch_name in active.get("eval", []) else "off"
             items.append(compare_exact(f"{keras_name} (eval)", "off", mode))
             mode = "on" if torch_name in active.get("train", []) else "off"
@@ -235,8 +235,9 @@ def _forward(name: str, bundle: Bundle, port: Trace) -> Level:
     return _level(name, f"{SEMANTIC}; dropout keeps what Keras's masks keep", items)
 
 
-def _grain(bundle: Bundle, name: str, call: dict[str, Any]) -> Iterator[Item]:
+def _grain(bundle: Bundle, node: dict[str, Any], call: dict[str, Any]) -> Iterator[Item]:
     """What a dropout drops at once: its mask is Keras's in both halves, and would hide it."""
+    name = node["name"]
     key = f"mask/train/{name}"
     if key not in bundle:
         return
@@ -246,7 +247,11 @@ def _grain(bundle: Bundle, name: str, call: dict[str, Any]) -> Iterator[Item]:
         return
     is_whole = bool((by_channel == by_channel[:, :1]).all())
     said = {True: "whole channels", False: "single values"}
-    yield compare_exact(f"{name} drops", said[is_whole], said[call["drops_channels"]])
+    forms = call["input_forms"][0]
+    # torch drops along the second axis, whatever stands there.
+    is_last = forms[0] == node["input_shapes"][0] != forms[-1]
+    drops = "whole steps" if call["drops_channels"] and is_last else said[call["drops_channels"]]
+    yield compare_exact(f"{name} drops", said[is_whole], drops)
 
 
 def _layer(bundle: Bundle, port: Trace, mode: str, name: str) -> Iterator[Item]:

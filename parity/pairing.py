@@ -1,9 +1,11 @@
 """Which call of the torch module stands for which layer of the Keras model.
 
-Both halves list what they computed in order. The two lists are aligned like two texts: a pair is
-worth the more, the more surely it is one (kind, shapes of weights, shape of the output, name), and
-order is kept. Layers with weights that are left over, since the two programs run their branches in
-another order, are paired by kind and shape afterwards. What the user says goes first.
+Both halves list what they computed in order. What the user says goes first, then names that both
+halves share. Layers with weights are then paired by what stands around them, since Keras runs the
+branches of a network by depth and a torch program runs them one after the other; with them the
+activations, pools and merges between them. What is left, as where one half lacks a layer, is
+aligned like two texts: a pair is worth the more, the more surely it is one (kind, shapes of
+weights, shape of the output, name), and order is kept.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from parity.dataflow import origins, signatures, takers
 from parity.errors import InputError
 
 
@@ -50,9 +53,12 @@ def pair_calls(
     """
     known = _fixed(keras, torch, fixed or {})
     pairs = known | _named(keras, torch, known)
+    _pair_by_flow(keras, torch, pairs)
+    _join_neighbours(keras, torch, pairs)
     rows = [number for number in range(len(keras)) if number not in pairs]
     columns = [number for number in range(len(torch)) if number not in pairs.values()]
-    pairs |= _aligned(keras, torch, rows, columns)
+    scores = _scores(keras, torch, rows, columns, pairs)
+    pairs |= _aligned(scores, rows, columns)
     for number in rows:  # branches in another order
         if number in pairs or not keras[number]["weights"]:
             continue
@@ -61,7 +67,6 @@ def pair_calls(
         best = max(scored, default=(0, 0))
         if best[0] >= _SAME_KERNEL:
             pairs[number] = -best[1]
-    _join_neighbours(keras, torch, pairs)
     taken = set(pairs.values())
     return Pairing(
         pairs=tuple(sorted(pairs.items())),
@@ -89,10 +94,14 @@ _ALIKE = [
 _MERGING = {"add", "multiply", "average", "maximum", "minimum", "concatenate"}
 
 
+def _is_alike(a: str, b: str) -> bool:
+    return a == b or any({a, b} <= group for group in _ALIKE)
+
+
 def _score(keras: Mapping[str, Any], torch: Mapping[str, Any]) -> float:
     """What a pair is worth; 0 where it cannot be one."""
     a, b = keras["kind"], torch["kind"]
-    is_alike = a == b or any({a, b} <= group for group in _ALIKE)
+    is_alike = _is_alike(a, b)
     has_weights = bool(keras["weights"]), bool(torch["weights"])
     both_activate = a.startswith("activation:") and b.startswith("activation:")
     # Keras adds up three at once, torch two and then another: neither of these is the other.
@@ -139,33 +148,51 @@ def _named(
     return pairs
 
 
+def _pair_by_flow(
+    keras: Sequence[Mapping[str, Any]], torch: Sequence[Mapping[str, Any]], pairs: dict[int, int]
+) -> None:
+    """Adds pairs of layers with the same weights that see the same around them.
+
+    From as far off as possible first: what is wrong somewhere else in the port then tells nothing,
+    and what is nearer decides. Layers that nothing tells apart are paired in order.
+    """
+    views = zip(signatures(keras), signatures(torch), strict=True)
+    for theirs, ours in reversed(list(views)):
+        taken = set(pairs.values())
+        for signature in dict.fromkeys(theirs.values()):
+            rows = [n for n, found in theirs.items() if found == signature and n not in pairs]
+            columns = [n for n, found in ours.items() if found == signature and n not in taken]
+            if len(rows) != len(columns):
+                continue
+            for row, column in zip(rows, columns, strict=True):
+                if _score(keras[row], torch[column]) >= _SAME_WEIGHTS:
+                    pairs[row] = column
+
+
 def _join_neighbours(
     keras: Sequence[Mapping[str, Any]], torch: Sequence[Mapping[str, Any]], pairs: dict[int, int]
 ) -> None:
-    """Adds pairs of calls without weights that feed a pair, or are fed by one, in both halves.
-
-    The alignment keeps the order, and misses them where branches are run in another one.
-    """
+    """Adds pairs of calls without weights that feed a pair, or are fed by one, in both halves."""
+    after = takers(keras), takers(torch)
     waiting = list(pairs.items())
     while waiting:
-        row, column = waiting.pop()
+        row, column = waiting.pop(0)
         taken = set(pairs.values())
-        before = zip(keras[row]["sources"], torch[column]["sources"], strict=False)
-        after = zip(_takers(keras, row), _takers(torch, column), strict=False)
-        for n, m in (*before, *after):
-            if n is None or m is None or n < 0 or m < 0 or n in pairs or m in taken:
+        for rows, columns in (
+            (after[0][row], after[1][column]),
+            (origins(keras[row]), origins(torch[column])),
+        ):
+            free = [n for n in rows if n is not None and n >= 0 and n not in pairs]
+            others = [n for n in columns if n is not None and n >= 0 and n not in taken]
+            if len(free) != 1 or len(others) != 1:
                 continue
+            n, m = free[0], others[0]
             has_weights = keras[n]["weights"] or torch[m]["weights"]
-            if not has_weights and _score(keras[n], torch[m]) > _SAME_OUTPUT:
+            is_alike = _is_alike(keras[n]["kind"], torch[m]["kind"])
+            if is_alike and not has_weights and _score(keras[n], torch[m]) > _SAME_OUTPUT:
                 pairs[n] = m
                 taken.add(m)
                 waiting.append((n, m))
-
-
-def _takers(nodes: Sequence[Mapping[str, Any]], number: int) -> list[int]:
-    """The call that takes the output of another one, if there is only one."""
-    found = [n for n, node in enumerate(nodes) if number in node["sources"]]
-    return found if len(found) == 1 else []
 
 
 def _largest(weights: Mapping[str, Sequence[int]]) -> list[int]:
@@ -173,14 +200,47 @@ def _largest(weights: Mapping[str, Sequence[int]]) -> list[int]:
     return max(map(list, weights.values()), key=math.prod)
 
 
-def _aligned(
+def _scores(
     keras: Sequence[Mapping[str, Any]],
     torch: Sequence[Mapping[str, Any]],
     rows: Sequence[int],
     columns: Sequence[int],
+    pairs: Mapping[int, int],
+) -> list[list[float]]:
+    """What each pair of those that are left is worth.
+
+    Calls that are known to come from different layers are none.
+    """
+    theirs = [{pairs[n] for n in _anchors(keras, row, set(pairs))} for row in rows]
+    ours = [_anchors(torch, column, set(pairs.values())) for column in columns]
+    return [
+        [
+            0.0 if a and b and not a & b else _score(keras[row], torch[column])
+            for column, b in zip(columns, ours, strict=True)
+        ]
+        for row, a in zip(rows, theirs, strict=True)
+    ]
+
+
+def _anchors(nodes: Sequence[Mapping[str, Any]], number: int, paired: set[int]) -> set[int]:
+    """The nearest calls before one that have a partner."""
+    found, seen, waiting = set(), {number}, [number]
+    while waiting:
+        for origin in origins(nodes[waiting.pop()]):
+            if origin is None or origin < 0 or origin in seen:
+                continue
+            seen.add(origin)
+            if origin in paired:
+                found.add(origin)
+            else:
+                waiting.append(origin)
+    return found
+
+
+def _aligned(
+    scores: Sequence[Sequence[float]], rows: Sequence[int], columns: Sequence[int]
 ) -> dict[int, int]:
     """The alignment of greatest worth that keeps the order (Needleman & Wunsch 1970)."""
-    scores = [[_score(keras[row], torch[column]) for column in columns] for row in rows]
     best = [[0.0] * (len(columns) + 1) for _ in range(len(rows) + 1)]
     for i in range(len(rows) - 1, -1, -1):
         line, after, worth = best[i], best[i + 1], scores[i]

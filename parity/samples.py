@@ -73,6 +73,33 @@ class Samples:
             return draw.poisson(2.0, size=(num, *shape)).astype(np.float64)
         return draw.normal(size=(num, *shape))
 
+    @staticmethod
+    def confident(seed: int, kind: str, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+        """Returns outputs before their activation, ever surer of themselves, and their targets.
+
+        Whatever is drawn, one of the surest is wrong by more than float32 can tell from certainty,
+        so that what clips probabilities shows it.
+
+        Args:
+            seed: of the check.
+            kind: of the targets.
+            shape: of one output.
+        """
+        draw = probe_inputs.generator(seed, "confident")
+        scales = np.array([1, 3, 10, 40] * 2).reshape(-1, *[1] * len(shape))
+        linear = draw.normal(size=(8, *shape)) * scales
+        y = Samples.drawn_targets(seed, "confident", 8, kind, shape)
+        surest = linear[3]
+        if kind in ("classes", "one_hot"):
+            least = surest.argmin(-1)
+            lower = surest.min(-1, keepdims=True) - 30
+            np.put_along_axis(surest, least[..., None], lower, -1)
+            y[3] = least if kind == "classes" else np.eye(shape[-1])[least]
+        elif kind == "binary":
+            surest += np.where(surest < 0, -20, 20)
+            y[3] = surest < 0
+        return linear, y
+
     def _rows(self, purpose: str, num: int) -> np.ndarray:
         assert self._arrays is not None
         start = int(

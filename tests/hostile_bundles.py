@@ -386,8 +386,6 @@ HARMLESS = frozenset(
         "class_weight",
         "pool_size",
         "flattening",
-        "sources_far",
-        "sources_negative",
         "sources_many",
         "not_trained",
     ]
@@ -440,8 +438,6 @@ MEANT = {
     "recurrent": _fact("lstm", "nodes", 0, "kind"),
     "flattening": _fact("flatten", "nodes", 1, "kind"),
     "a_kind_of_nothing": _fact("", "nodes", 3, "kind"),
-    "sources_far": _fact([10**12], "nodes", 1, "sources"),
-    "sources_negative": _fact([-7], "nodes", 1, "sources"),
     "sources_many": _fact([0] * 1000, "nodes", 1, "sources"),
     "weights_twice": _fact(["dense1.kernel"] * 50, "nodes", 0, "weights"),
     "weights_of_others": _fact(["dense1.kernel", "dense1.bias"], "nodes", 3, "weights"),

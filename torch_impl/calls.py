@@ -39,6 +39,7 @@ class Call:
             returns unless it returns sequences.
         sources: what made each input: the number of a call, -1 for an input of the model, None
             where it was not watched.
+        origins: likewise, through functions that are not watched, such as `squeeze`.
         module: None for a function.
         where: line of the user's code that made the call, "model.py:23"; "" if there is none.
         rate: of a dropout.
@@ -53,6 +54,7 @@ class Call:
     output: torch.Tensor
     final: torch.Tensor | None = None
     sources: list[int | None] = field(default_factory=list)
+    origins: list[int | None] = field(default_factory=list)
     module: nn.Module | None = None
     where: str = ""
     rate: float | None = None
@@ -83,6 +85,7 @@ def recorded_calls(root: nn.Module, dropped: Dropped) -> Iterator[list[Call]]:
 class _Given:
     inputs: list[torch.Tensor]
     sources: list[int | None]
+    origins: list[int | None]
     whole: torch.Tensor | None  # input of a dropout, which may drop in place; part of the graph
 
 
@@ -100,6 +103,7 @@ class _Watch(TorchFunctionMode):
         # The watched module that is being called, and what it was given.
         self._inside: list[tuple[nn.Module, _Given]] = []
         self._made: dict[int, int] = {}  # id of a tensor -> number of the call that made it
+        self._origin: dict[int, int] = {}  # likewise, of what that tensor was made from
         self._alive: list[torch.Tensor] = []  # so that no id is given twice
         self._counts: dict[str, int] = {}
         self._num_dropouts = 0
@@ -126,6 +130,7 @@ class _Watch(TorchFunctionMode):
             output=first_tensor(output),
             final=final_states(module, output),
             sources=given.sources,
+            origins=given.origins,
             module=module,
             where=where(),
         )
@@ -148,17 +153,28 @@ class _Watch(TorchFunctionMode):
             return self._function_dropout(function, arguments, keywords)
         given = self._given((arguments, keywords), kind) if kind else None
         output = function(*arguments, **keywords)
-        if kind is None or not isinstance(output, torch.Tensor) or not output.ndim:
+        if not isinstance(output, torch.Tensor) or not output.ndim:
             return output
-        assert given is not None
-        kind = refined(kind, given.inputs, output)
-        if kind is not None:
-            name = self._numbered(f"{function.__name__}()")
-            run = _rerun(function, arguments, keywords)
-            call = Call(name, kind, run, given.inputs, output, sources=given.sources)
-            call.where = where()
-            self._add(call)
+        if kind is not None and given is not None:
+            kind = refined(kind, given.inputs, output)
+        if kind is None or given is None:
+            self._pass_on((arguments, keywords), output)
+            return output
+        name = self._numbered(f"{function.__name__}()")
+        run = _rerun(function, arguments, keywords)
+        call = Call(name, kind, run, given.inputs, output, sources=given.sources)
+        call.origins, call.where = given.origins, where()
+        self._add(call)
         return output
+
+    def _pass_on(self, arguments: Any, output: torch.Tensor) -> None:
+        """Lets the output of what is not watched come from where its input comes from."""
+        found = [
+            origin for x in tensors(arguments) if (origin := self._origin.get(id(x))) is not None
+        ]
+        if found and id(output) not in self._origin:
+            self._origin[id(output)] = found[0]
+            self._alive.append(output)
 
     def _function_dropout(self, function: Any, arguments: Any, keywords: Any) -> torch.Tensor:
         named = dict(zip(("input", "p", "training"), arguments, strict=False)) | keywords
@@ -171,6 +187,7 @@ class _Watch(TorchFunctionMode):
             inputs=given.inputs,
             output=x,
             sources=given.sources,
+            origins=given.origins,
             where=where(),
             rate=float(named.get("p", 0.5)),
             is_active=bool(named.get("training", True)),
@@ -184,15 +201,18 @@ class _Watch(TorchFunctionMode):
         found = tensors(arguments)
         with torch._C.DisableTorchFunction():
             whole = found[0].clone() if kind == "dropout" else None
-        return _Given([_copy(x) for x in found], [self._made.get(id(x)) for x in found], whole)
+        made, origins = ([known.get(id(x)) for x in found] for known in (self._made, self._origin))
+        return _Given([_copy(x) for x in found], made, origins, whole)
 
     def _add(self, call: Call) -> None:
         self._remember(call.output, len(self.calls))
+        if call.kind == "permute" and call.origins and call.origins[0] is not None:
+            self._origin[id(call.output)] = call.origins[0]  # it computes nothing
         call.output = _copy(call.output)
         self.calls.append(call)
 
     def _remember(self, tensor: torch.Tensor, number: int) -> None:
-        self._made[id(tensor)] = number
+        self._made[id(tensor)] = self._origin[id(tensor)] = number
         self._alive.append(tensor)
 
     def _replaced(self, call: Call, x: torch.Tensor | None) -> torch.Tensor:

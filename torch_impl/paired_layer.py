@@ -16,7 +16,7 @@ from torch import nn
 
 from parity.joining import Ends
 from torch_impl.calls import Call
-from torch_impl.portable import from_portable, to_portable
+from torch_impl.portable import GLOBAL_POOLS, from_portable, to_portable
 
 
 def with_shared_axes(call: Call, array: np.ndarray) -> np.ndarray:
@@ -25,6 +25,12 @@ def with_shared_axes(call: Call, array: np.ndarray) -> np.ndarray:
     torch.nn.PReLU has (channels,) or (1,), Keras's with `shared_axes` (1, 1, channels).
     """
     return array.reshape(*[1] * (call.inputs[0].ndim - 2), -1) if _is_shared(call) else array
+
+
+def _kind(node: Mapping[str, Any], call: Call) -> str:
+    """A pool that is as large as its image is a global one, whatever the port calls it."""
+    is_global = node["kind"] in GLOBAL_POOLS and call.kind in ("max_pool", "average_pool")
+    return node["kind"] if is_global else call.kind
 
 
 def _is_shared(call: Call) -> bool:
@@ -105,7 +111,7 @@ class PairedLayer:
             expected, order = (fits or forms or [[]])[0], self.rows
         else:
             expected, order = node["output_shape"], self.features
-        array = to_portable(tensor, call.kind, expected, theirs)
+        array = to_portable(tensor, _kind(node, call), expected, theirs)
         if order is not None and array.ndim == 2 and array.shape[1] == len(order):
             return array[:, np.argsort(order)]
         return array
@@ -114,7 +120,7 @@ class PairedLayer:
         """The inverse, for inputs; None where the shape does not fit."""
         if self.rows is not None and array.ndim == 2 and array.shape[1] == len(self.rows):
             array = array[:, self.rows]
-        return from_portable(array, like, self.call.kind)
+        return from_portable(array, like, _kind(self.node, self.call))
 
     def _order(self, name: str, array: np.ndarray) -> np.ndarray | None:
         """How the first axis of a weight is ordered in the module, if not as in Keras."""

@@ -41,6 +41,7 @@ def node_of(call: Call) -> dict[str, Any]:
         "input_forms": [_forms(x) for x in call.inputs],
         "output_shapes": _forms(call.output) + ([] if call.final is None else _forms(call.final)),
         "sources": call.sources,
+        "origins": call.origins,
         "rate": call.rate,
         "is_active": call.is_active,
         "drops_channels": call.drops_channels,
@@ -102,7 +103,7 @@ def paired_layers(
         if node["kind"] in ("flatten", "reshape") and shapes and len(shapes[0]) > 2:
             order = rows = None
             if len(node["output_shape"]) == 2 and not channels_last:
-                order = _flatten_order(call, shapes[0])
+                order = _flatten_order(call, shapes[0], calls)
             layers.append(PairedLayer(node, call, {}, None, order, ends=ends))
             continue
         if node["kind"] == "dense" and order is not None:
@@ -132,9 +133,15 @@ def _matched(names: Sequence[str], call: Call) -> dict[str, str]:
     return {local[short]: target for short, target in found.items()}
 
 
-def _flatten_order(call: Call, shape: Sequence[int]) -> np.ndarray | None:
+def _flatten_order(call: Call, shape: Sequence[int], calls: Sequence[Call]) -> np.ndarray | None:
     """Where each feature of a flattened torch tensor stands in Keras's order; None if in place."""
     x, y = call.inputs[0], call.output
+    source = call.sources[0] if call.sources else None
+    if source is not None and source >= 0 and calls[source].kind == "permute":
+        before = calls[source].inputs[0].movedim(1, -1)
+        # Of as many channels as pixels, the shape does not tell that the channels are last now.
+        if before.shape == x.shape and torch.equal(before, x):
+            return None
     channels_first = [shape[0], shape[-1], *shape[1:-1]]
     if list(x.shape) != channels_first or y.ndim != 2:
         return None

@@ -7,6 +7,7 @@ taken as channels first, unless the kind of layer keeps features last.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -68,6 +69,8 @@ def to_portable(
     """
     if kind in GLOBAL_POOLS and _is_pooled(tensor.shape, expected):
         return tensor.detach().cpu().numpy().reshape(expected)
+    if kind in GLOBAL_POOLS and _is_flattened(tensor.shape, expected):
+        tensor = tensor.reshape(*tensor.shape[:2], *expected[1:-1])
     moved = is_channels_first(kind, tensor, expected, theirs)
     # Without the right number of channels the layout is still that of the kind.
     if moved is None:
@@ -82,6 +85,12 @@ def _is_pooled(shape: Sequence[int], expected: Sequence[int]) -> bool:
     return is_like and all(side == 1 for side in (*shape[2:], *expected[1:-1]))
 
 
+def _is_flattened(shape: Sequence[int], expected: Sequence[int]) -> bool:
+    """Whether both are samples, channels and pixels, and the former has these in one axis."""
+    is_like = len(shape) == 3 < len(expected) and tuple(shape[:2]) == (expected[0], expected[-1])
+    return is_like and shape[2] == math.prod(expected[1:-1])
+
+
 def from_portable(array: np.ndarray, like: torch.Tensor, kind: str) -> torch.Tensor | None:
     """Returns a portable array as the tensor that stands for it in the torch program.
 
@@ -93,11 +102,14 @@ def from_portable(array: np.ndarray, like: torch.Tensor, kind: str) -> torch.Ten
     Returns:
         None where no layout makes the array fit.
     """
-    moved = is_channels_first(kind, like, array.shape, array)
-    if moved is None:
-        return None
     tensor = torch.from_numpy(np.array(array))
-    tensor = tensor.movedim(-1, 1).contiguous() if moved else tensor
+    if kind in GLOBAL_POOLS and _is_flattened(like.shape, array.shape):
+        tensor = tensor.movedim(-1, 1).flatten(2)
+    else:
+        moved = is_channels_first(kind, like, array.shape, array)
+        if moved is None:
+            return None
+        tensor = tensor.movedim(-1, 1).contiguous() if moved else tensor
     return tensor.to(device=like.device, dtype=like.dtype)
 
 

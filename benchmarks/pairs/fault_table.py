@@ -209,7 +209,7 @@ FAULTS = (
         adam_stock adam F2,F1 optimizer
         adam_stock_epsilon adam F2 optimizer
         adamw_stock adamw F2 optimizer
-        nadam_stock nadam F2 optimizer
+        nadam_stock nadam F14 optimizer
         rmsprop_stock rmsprop F4 optimizer
         rmsprop_rho rmsprop F4 optimizer
         momentum_stock momentum F5 optimizer

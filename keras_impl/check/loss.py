@@ -15,7 +15,6 @@ import tensorflow as tf
 from keras_impl import versions
 from keras_impl.calls import Call
 from keras_impl.subject import Reference
-from parity import probe_inputs
 from parity.check_spec import CheckSpec
 from parity.samples import Samples
 from parity.trace import TraceWriter
@@ -76,11 +75,7 @@ def write_confident_loss(
     last = calls[-1]
     is_activated = last.kind.startswith("activation:") and last.output is output
     shape = tuple(output.shape[1:])
-    draw = probe_inputs.generator(spec.seed, "confident")
-    linear = draw.normal(size=(8, *shape)) * np.array([1, 3, 10, 40] * 2).reshape(
-        -1, *[1] * len(shape)
-    )
-    y = Samples.drawn_targets(spec.seed, "confident", 8, kind_of_targets(model), shape)
+    linear, y = Samples.confident(spec.seed, kind_of_targets(model), shape)
     before = tf.Variable(linear)
     with tf.GradientTape() as tape:
         tensor = tf.convert_to_tensor(before)

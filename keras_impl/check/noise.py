@@ -24,9 +24,19 @@ def nudge_constants(model: keras.Model) -> None:
     A port that writes 0.3 where TensorFlow computes with 0.30000001192 is right.
     """
     for layer in model._flatten_layers():
-        if isinstance(getattr(layer, "negative_slope", None), float):
+        if getattr(layer, "negative_slope", None):
             layer.negative_slope = _next_float32(layer.negative_slope)
-        for name in ("kernel", "bias", "recurrent", "beta", "gamma", "embeddings", "activity"):
+        for name in (
+            "kernel",
+            "depthwise",
+            "pointwise",
+            "bias",
+            "recurrent",
+            "beta",
+            "gamma",
+            "embeddings",
+            "activity",
+        ):
             regularizer = getattr(layer, f"{name}_regularizer", None)
             for factor in ("l1", "l2"):
                 if getattr(regularizer, factor, None):

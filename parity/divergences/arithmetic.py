@@ -134,6 +134,7 @@ ACTIVATIONS = {
     "softmax": lambda x: special.softmax(x, axis=-1),
     "log_softmax": lambda x: special.log_softmax(x, axis=-1),
     "hard_sigmoid": lambda x: np.clip(x / 6 + 0.5, 0, 1),
+    "hard_sigmoid (of Keras 2)": lambda x: np.clip(0.2 * x + 0.5, 0, 1),
 }
 
 

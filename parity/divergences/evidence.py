@@ -102,9 +102,21 @@ class Evidence:
         """Keras's input of the layer."""
         return self._array(self.bundle, mode, f"input/{number}")
 
-    def port_input(self, mode: str | None = None) -> np.ndarray | None:
+    def port_input(self, mode: str | None = None, number: int = 0) -> np.ndarray | None:
         """The port's input of the layer, as it is reached."""
-        return self._array(self.port, mode, "input/0")
+        return self._array(self.port, mode, f"input/{number}")
+
+    def failing_input(self) -> tuple[int, np.ndarray, np.ndarray] | None:
+        """(number, Keras's, the port's) of the first input that differs, where one does."""
+        if not self.is_input or self.node is None:
+            return None
+        for number in range(len(self.node["input_shapes"])):
+            theirs, ours = self.keras_input(number=number), self.port_input(number=number)
+            if theirs is None or ours is None:
+                continue
+            if not self.is_recorded(f"{self.node['name']}/input/{number}", ours):
+                return number, theirs, ours
+        return None
 
     def keras_output(self, mode: str | None = None) -> np.ndarray | None:
         """Keras's output of the layer, before its activation."""
@@ -143,17 +155,11 @@ class Evidence:
             self.bundle[key], value, max(CLOSE, allowed(self.bundle, key))
         )
 
-    def node_before(self) -> Mapping[str, Any] | None:
-        """The Keras node that comes before."""
-        nodes = self.bundle.facts["nodes"]
-        number = next((n for n, node in enumerate(nodes) if node is self.node), 0)
-        return nodes[number - 1] if number else None
-
-    def source(self) -> Mapping[str, Any] | None:
-        """The Keras node that made the first input of the layer; None for an input of the model."""
+    def source(self, number: int = 0) -> Mapping[str, Any] | None:
+        """The Keras node that made an input of the layer; None for an input of the model."""
         sources = self.node["sources"] if self.node else []
-        number = sources[0] if sources else None
-        return None if number is None or number < 0 else self.bundle.facts["nodes"][number]
+        source = sources[number] if number < len(sources) else None
+        return None if source is None or source < 0 else self.bundle.facts["nodes"][source]
 
     def nodes(self, *kinds: str) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
         """Yields (Keras node, torch call) of all pairs of some kinds."""

@@ -31,11 +31,14 @@ def _sizes(evidence: Evidence) -> tuple[list[int], list[int], list[int]] | None:
         return None
     rank = x.ndim - 2
 
-    def each(value: Any) -> list[int]:
-        return list(value) if isinstance(value, list | tuple) else [int(value)] * rank
-
     strides = config.get("strides") or size
-    return each(size), each(strides), each(config.get("dilation_rate", 1))
+    dilation = config.get("dilation_rate", 1)
+    return _each(size, rank), _each(strides, rank), _each(dilation, rank)
+
+
+def _each(value: Any, rank: int) -> list[int]:
+    """A setting for each spatial axis."""
+    return list(value) if isinstance(value, list | tuple) else [int(value)] * rank
 
 
 def _conv(evidence: Evidence, strides: Any, padding: Any, dilation: Any) -> np.ndarray | None:
@@ -332,29 +335,56 @@ def _softmax_axis(evidence: Evidence) -> Match | None:
 
 def _between(evidence: Evidence, *names: str) -> Match | None:
     """The port's input of a layer is another activation of what Keras activates before it."""
-    ours, before = evidence.port_input(), evidence.node_before()
-    if not evidence.is_input or ours is None or before is None:
+    found = evidence.failing_input()
+    if found is None or evidence.node is None:
         return None
-    if not before["kind"].startswith("activation:"):
+    number, _, ours = found
+    before = evidence.source(number)
+    if before is None or not before["kind"].startswith("activation:"):
         return None
     key = f"forward/{evidence.mode}/{before['name']}/input/0"
     for name in names:
         if key in evidence.bundle and is_close(
             arithmetic.ACTIVATIONS[name](evidence.bundle[key]), ours
         ):
-            return Match(NUMBERS, f"the port computes {name} before {evidence.node['name']}")  # type: ignore[index]
+            return Match(NUMBERS, f"the port computes {name} before {evidence.node['name']}")
     return None
 
 
 def _added(evidence: Evidence) -> Match | None:
     """The port activates what Keras gives to a layer as it is."""
-    x, ours = evidence.keras_input(), evidence.port_input()
-    if not evidence.is_input or x is None or ours is None or is_close(x, ours):
+    found = evidence.failing_input()
+    if found is None or evidence.node is None:
         return None
+    _, x, ours = found
     for name, activation in arithmetic.ACTIVATIONS.items():
         if is_close(activation(x), ours):
-            return Match(NUMBERS, f"only the port computes {name} before {evidence.node['name']}")  # type: ignore[index]
+            return Match(NUMBERS, f"only the port computes {name} before {evidence.node['name']}")
     return None
+
+
+def _other_pool(evidence: Evidence) -> Match | None:
+    """The port takes the mean of windows of which Keras takes the maximum, or the reverse."""
+    found = evidence.failing_input()
+    before = None if found is None else evidence.source(found[0])
+    if found is None or before is None or before["kind"] not in _POOLS:
+        return None
+    key, config = f"forward/{evidence.mode}/{before['name']}/input/0", before["config"]
+    x = evidence.bundle[key]
+    size = _each(config["pool_size"], x.ndim - 2)
+    strides = _each(config.get("strides") or size, x.ndim - 2)
+    is_same = config.get("padding") == "same"
+    ones = [1] * len(size)
+    same = arithmetic.same_padding(x.shape[1:-1], size, strides, ones)
+    padding = same if is_same else [(0, 0)] * len(size)
+    is_max = before["kind"] == "max_pool"
+    fill, counted = (0.0, False) if is_max else (-np.inf, None)
+    value = arithmetic.pool(x, size, strides, padding, fill=fill, counted=counted)
+    if not is_close(value, found[2]):
+        return None
+    names = ("the maximum", "the mean")
+    theirs, ours = names if is_max else reversed(names)
+    return Match(NUMBERS, f"{before['name']} takes {theirs} in Keras, {ours} in the port")
 
 
 def other_activation(evidence: Evidence) -> Match | None:
@@ -381,15 +411,16 @@ def features_order(evidence: Evidence) -> Match | None:
 
 def _wiring(evidence: Evidence) -> Match | None:
     """What the port gives to a layer is what Keras gives to, or gets from, another place."""
-    ours, node = evidence.port_input(), evidence.node
-    if not _is_forward(evidence) or not evidence.is_input or ours is None or node is None:
+    found, node = evidence.failing_input(), evidence.node
+    if not _is_forward(evidence) or found is None or node is None:
         return None
-    for number in range(1, len(node["input_shapes"])):
-        if evidence.is_recorded(f"{node['name']}/input/{number}", ours):
+    number, _, ours = found
+    for other in range(len(node["input_shapes"])):
+        if evidence.is_recorded(f"{node['name']}/input/{other}", ours):
             return Match(NUMBERS, f"the inputs of {node['name']} stand in another order")
     for other in evidence.bundle.facts["nodes"]:
         if evidence.is_recorded(f"{other['name']}/output", ours):
-            before = evidence.source()
+            before = evidence.source(number)
             theirs = before["name"] if before else "another tensor"
             return Match(
                 NUMBERS, f"{node['name']} is given {other['name']} in the port, {theirs} in Keras"
@@ -401,7 +432,8 @@ def _between_layers(evidence: Evidence) -> Match | None:
     """What stands between two layers differs, and nothing else is known about it."""
     if not _is_forward(evidence) or not evidence.is_input:
         return None
-    before = evidence.node_before()
+    found = evidence.failing_input()
+    before = evidence.source(found[0] if found else 0)
     name = before["name"] if before else "the input"
     return Match(PLACE, f"{name} and what comes after it, up to {evidence.node['name']}")  # type: ignore[index]
 
@@ -629,6 +661,16 @@ ENTRIES = (
         "-",
         "call the module with what the Keras layer is called with",
         _wiring,
+    ),
+    Divergence(
+        "A23",
+        "a pool takes the maximum in one half and the mean in the other",
+        "forward",
+        "MaxPooling2D or AveragePooling2D",
+        "the other one",
+        "keras 3.15 layers/pooling",
+        "nn.MaxPool2d for MaxPooling2D, nn.AvgPool2d for AveragePooling2D",
+        _other_pool,
     ),
     Divergence(
         "N1",

@@ -208,6 +208,9 @@ def _changes(trial: _Trial, said: Mapping[str, Any]) -> Iterator[Change]:
     yield from _numbers(
         "F14", "betas", s, [said.get("betas"), (0.9, 0.999), (0.9, 0.99), (0.5, 0.999), (0.9, 0.98)]
     )
+    if "outside" in s:
+        name = "F4" if family == "rmsprop" else "F8"
+        yield Change(name, "outside", True, "epsilon is added beside the root, in Keras under it")
     yield from _numbers("F14", "momentum_decay", s, [said.get("momentum_decay"), 0.004])
     yield from _decays(s, said)
     yield from _clips(trial.clip)

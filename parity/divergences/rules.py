@@ -106,7 +106,7 @@ def _rmsprop(w: Any, g: Any, lr: float, t: int, state: dict[str, Any], s: Settin
     if s.get("centered"):
         a = state["a"] = state.get("a", 0.0) * rho + (1 - rho) * g
         v = v - a * a
-    step = g / (np.sqrt(v) + epsilon if s["torch"] else np.sqrt(v + epsilon))
+    step = g / (np.sqrt(v) + epsilon if s["torch"] or s["outside"] else np.sqrt(v + epsilon))
     if not s["momentum"]:
         return w - lr * step
     if s["torch"]:
@@ -118,7 +118,9 @@ def _rmsprop(w: Any, g: Any, lr: float, t: int, state: dict[str, Any], s: Settin
 
 def _adagrad(w: Any, g: Any, lr: float, t: int, state: dict[str, Any], s: Settings) -> Any:
     a = state["a"] = state.get("a", _constant(s["start"], s)) + g * g
-    return w - lr * g / (np.sqrt(a) + s["epsilon"] if s["torch"] else np.sqrt(a + s["epsilon"]))
+    return w - lr * g / (
+        np.sqrt(a) + s["epsilon"] if s["torch"] or s["outside"] else np.sqrt(a + s["epsilon"])
+    )
 
 
 def _adadelta(w: Any, g: Any, lr: float, t: int, state: dict[str, Any], s: Settings) -> Any:
@@ -164,8 +166,11 @@ TORCH_DEFAULTS: dict[str, dict[str, Any]] = {
     "nadam": {"betas": (0.9, 0.999), "epsilon": 1e-8, "momentum_decay": 0.004},
     "adamax": {"betas": (0.9, 0.999), "epsilon": 1e-8},
     "sgd": {"momentum": 0.0, "nesterov": False},
-    "rmsprop": {"rho": 0.99, "epsilon": 1e-8, "momentum": 0.0, "centered": False},
-    "adagrad": {"start": 0.0, "epsilon": 1e-10},
+    "rmsprop": {
+        **{"rho": 0.99, "epsilon": 1e-8, "momentum": 0.0, "centered": False},
+        "outside": True,  # epsilon is added to the root, not under it
+    },
+    "adagrad": {"start": 0.0, "epsilon": 1e-10, "outside": True},
     "adadelta": {"rho": 0.9, "epsilon": 1e-6},
     "lion": {"betas": (0.9, 0.99)},
 }
@@ -192,6 +197,8 @@ def keras_settings(family: str, config: Mapping[str, Any]) -> dict[str, Any]:
     found["accumulated"] = (int(config.get("gradient_accumulation_steps") or 1), "mean")
     if family == "nadam":
         found["momentum_decay"] = 1.0  # torch's name of what Keras has no setting for
+    if family in ("rmsprop", "adagrad"):
+        found["outside"] = False
     return {**TORCH_DEFAULTS[family], **found}
 
 

@@ -38,6 +38,17 @@ def _channels(evidence: Evidence) -> Match | None:
     return None
 
 
+def _reshaped(evidence: Evidence) -> Match | None:
+    """(N, H, W, C) taken for (N, C, H, W) by a reshape: the same numbers, scattered."""
+    theirs, ours = _inputs(evidence)
+    if theirs is None or ours is None or theirs.ndim < 3 or theirs.shape != ours.shape:
+        return None
+    first = np.moveaxis(ours, -1, 1)
+    if is_close(theirs.reshape(first.shape), first) and not is_close(theirs, ours):
+        return Match(NUMBERS, "the port's numbers are Keras's, read one after the other")
+    return None
+
+
 def _inputs(evidence: Evidence) -> tuple[np.ndarray | None, np.ndarray | None]:
     if evidence.node is None or evidence.level.id != "data":
         return None, None
@@ -258,6 +269,16 @@ ENTRIES = (
         "OpenCV imread",
         "x = x[..., ::-1] where the image is read",
         _channels,
+    ),
+    Divergence(
+        "H13",
+        "images are reshaped where their axes have to be permuted",
+        "data",
+        "(N, H, W, C)",
+        "x.reshape(n, c, h, w), which keeps the numbers in their order",
+        "-",
+        "x.permute(0, 3, 1, 2)",
+        _reshaped,
     ),
     Divergence(
         "A1",

@@ -168,6 +168,7 @@ TORCH = {
     "softmax": lambda x: x.softmax(-1),
     "log_softmax": lambda x: x.log_softmax(-1),
     "hard_sigmoid": F.hardsigmoid,
+    "hard_sigmoid (of Keras 2)": lambda x: (0.2 * x + 0.5).clip(0, 1),
 }
 
 

@@ -62,7 +62,7 @@ def test_the_numbers_are_those_of_both_halves(evidence):
     np.testing.assert_array_equal(found.weight("kernel"), recorded["weights/dense2.kernel"])
     assert found.weight("gamma") is None
     assert found.keras_input(number=1) is None
-    assert found.node_before()["name"] == "dropout"
+    assert found.source()["name"] == "dropout"
     assert [pair[1]["name"] for pair in found.nodes("dense")] == ["0", "3"]
     assert found.config == {"name": "dense2"}
 

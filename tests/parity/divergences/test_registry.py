@@ -42,7 +42,9 @@ def test_an_entry_is_found_by_its_id_in_any_case(entry):
 
 
 def test_an_unknown_id_is_refused_with_the_known_ones():
-    with pytest.raises(InputError, match=r"unknown divergence 'X0': expected one of H7, H12, A1"):
+    with pytest.raises(
+        InputError, match=r"unknown divergence 'X0': expected one of H7, H12, H13, A1"
+    ):
         find("X0")
 
 

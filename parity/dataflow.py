@@ -1,0 +1,86 @@
+"""What stands around a layer in a network: the layers with weights that feed it and that it feeds.
+
+A list of calls, each with the numbers of the calls that made its inputs, goes in; for every layer
+with weights comes out what it looks like from nearby and from farther off. Two programs that run
+the branches of one network in different orders see the same around the same layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+ROUNDS = 3  # layers with weights that one looks away, in both directions
+
+Nodes = Sequence[Mapping[str, Any]]
+Signature = Any  # nested tuples of plain values
+
+
+def origins(node: Mapping[str, Any]) -> Sequence[int | None]:
+    """Returns the calls that the inputs of a call come from, -1 for an input of the network.
+
+    Of a torch call they reach through functions that are not watched, such as `squeeze`.
+    """
+    found: Sequence[int | None] = node.get("origins", node["sources"])
+    return found
+
+
+def takers(nodes: Nodes) -> list[list[int]]:
+    """Returns for every call the calls that take its output."""
+    found: list[list[int]] = [[] for _ in nodes]
+    for number, node in enumerate(nodes):
+        for origin in origins(node):
+            if origin is not None and origin >= 0 and number not in found[origin]:
+                found[origin].append(number)
+    return found
+
+
+def signatures(nodes: Nodes) -> list[dict[int, Signature]]:
+    """Returns what each layer with weights looks like, from farther and farther off.
+
+    The first entry holds the shapes of its weights; every further one adds what its neighbours look
+    like in the entry before, and the activations and merges on the way to them.
+
+    Args:
+        nodes: with kind, weights (name -> shape), sources, and origins if these differ.
+    """
+    forward = takers(nodes)
+    weighted = [number for number, node in enumerate(nodes) if node["weights"]]
+    above = {n: _reached(nodes, n, [origins(node) for node in nodes]) for n in weighted}
+    below = {n: _reached(nodes, n, forward) for n in weighted}
+    rounds: list[dict[int, Signature]] = [
+        {n: tuple(sorted(map(tuple, nodes[n]["weights"].values()))) for n in weighted}
+    ]
+    for _ in range(ROUNDS):
+        last = rounds[-1]
+        rounds.append(
+            {n: (last[n], *(_seen(found[n], last) for found in (above, below))) for n in weighted}
+        )
+    return rounds
+
+
+def _reached(
+    nodes: Nodes, start: int, edges: Sequence[Sequence[int | None]]
+) -> list[tuple[int, tuple[str, ...]]]:
+    """(layer with weights or -1, kinds on the way) for all that come next along the edges."""
+    found, seen = [], set()
+    waiting: list[tuple[int, tuple[str, ...]]] = [(start, ())]
+    while waiting:
+        number, path = waiting.pop()
+        for other in edges[number]:
+            if other is None or (other, path) in seen:
+                continue
+            seen.add((other, path))
+            if other < 0 or nodes[other]["weights"]:
+                found.append((other, path))
+            else:
+                kind = nodes[other]["kind"]
+                is_telling = kind.startswith("activation:") and kind != "activation:softmax"
+                waiting.append((other, (*path, kind) if is_telling else path))
+    return found
+
+
+def _seen(
+    neighbours: Sequence[tuple[int, tuple[str, ...]]], last: Mapping[int, Signature]
+) -> Signature:
+    return tuple(sorted((path, repr(last.get(number, "input"))) for number, path in neighbours))
