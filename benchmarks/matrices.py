@@ -4,11 +4,12 @@ Null matrix: right ports in all ways in which they are written, over several see
 false one. Beside it stands by how much right ports differ, in units of what one unit in the last
 place of the weights changes in Keras, which is what NOISE_FACTOR of `parity/tolerance.py` allows
 for. Kill matrix: ports with one mistake each; whether it is caught, at which level, and under which
-name.
+name. The held-out cases are both, of models that were written without sight of the registry.
 
     python benchmarks/matrices.py                   both
     python benchmarks/matrices.py --null --seeds 0:5
     python benchmarks/matrices.py --kill --only adam
+    python benchmarks/matrices.py --held-out        both, of the held-out cases, with one seed
     python benchmarks/matrices.py --json FILE       all of it, for machines
 """
 
@@ -26,6 +27,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.held_out import table as held_out
 from benchmarks.pairs.fault_table import FAULTS, Fault
 from benchmarks.pairs.table import NULL, Pair
 from parity.check import CheckOptions, check_all
@@ -85,6 +87,20 @@ def run_pairs(
             specs = [_spec(pairs[number], seed, bundles[pairs[number].keras]) for number in rest]
             results |= dict(zip(rest, check_all(specs, options), strict=True))
         return [_outcome(pairs[number], seed, result) for number, result in sorted(results.items())]
+
+
+def run_held_out(
+    only: str, seed: int, workers: int | None
+) -> tuple[list[Outcome], list[Outcome], list[Fault]]:
+    """Checks the held-out cases, those with `only` in their name.
+
+    Returns:
+        The outcomes of the right ports, those of the wrong ones, and the latter.
+    """
+    right = [pair for pair in held_out.RIGHT if only in pair.name]
+    wrong = [fault for fault in held_out.FAULTS if only in fault.name]
+    outcomes = run_pairs([*right, *wrong], seed, workers)  # each right port records for its fault
+    return outcomes[: len(right)], outcomes[len(right) :], wrong
 
 
 def _spec(pair: Pair | Fault, seed: int, bundle: Path | None = None) -> CheckSpec:
@@ -187,7 +203,10 @@ def main() -> None:
     )
     parser.add_argument("--kill", action="store_true", help="only the kill matrix")
     parser.add_argument("--null", action="store_true", help="only the null matrix")
-    parser.add_argument("--seeds", default="0:5", help="of the null matrix, A:B without B")
+    parser.add_argument("--held-out", action="store_true", help="only the held-out cases")
+    parser.add_argument(
+        "--seeds", default="0:5", help="of the null matrix, A:B without B; of the others, A"
+    )
     parser.add_argument("--json", type=Path, help="file for all outcomes")
     parser.add_argument("--only", default="", help="ports whose name has this in it")
     parser.add_argument("--workers", type=int, help="processes at a time")
@@ -195,7 +214,14 @@ def main() -> None:
     start, _, stop = arguments.seeds.partition(":")
     seeds = range(int(start), int(stop) if stop else int(start) + 1)
     missed, told, began = 0, {}, time.monotonic()
-    if arguments.null or not arguments.kill:
+    if arguments.held_out:
+        right, wrong, faults = run_held_out(arguments.only, seeds[0], arguments.workers)
+        missed += show_null(right) + show_kill(wrong, faults)
+        told["held_out"] = {
+            "null": [asdict(outcome) for outcome in right],
+            "kill": [asdict(outcome) for outcome in wrong],
+        }
+    if arguments.null or not (arguments.kill or arguments.held_out):
         pairs = [pair for pair in NULL if arguments.only in pair.name]
         outcomes = []
         for seed in seeds:
@@ -203,7 +229,7 @@ def main() -> None:
             print(f"seed {seed}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
         missed += show_null(outcomes)
         told["null"] = [asdict(outcome) for outcome in outcomes]
-    if arguments.kill or not arguments.null:
+    if arguments.kill or not (arguments.null or arguments.held_out):
         faults = [fault for fault in FAULTS if arguments.only in fault.name]
         outcomes = run_pairs(faults, seeds[0], arguments.workers)
         missed += show_kill(outcomes, faults)

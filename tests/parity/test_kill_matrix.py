@@ -1,7 +1,10 @@
 """A part of `python benchmarks/matrices.py`: right ports raise no alarm, wrong ones are caught."""
 
+from pathlib import Path
+
 import pytest
 
+from benchmarks.held_out import table as held_out
 from benchmarks.matrices import run_pairs
 from benchmarks.pairs.fault_table import FAULTS
 from benchmarks.pairs.table import NULL
@@ -17,6 +20,8 @@ RIGHT = (
     "softmax_log",
     "momentum",
     "plateau_torch",
+    "layers_separable_depthwise_bias.right_port",
+    "layers_kernel_axes_swapped.right_port",
 )
 WRONG = (
     "fed_bgr",
@@ -32,7 +37,11 @@ WRONG = (
     "momentum_stock",
     "momentum_missing",
     "plateau_patience",
+    "layers_spatial_dropout_by_value",
+    "training_plateau_relative",
 )
+ALL_RIGHT = (*NULL, *held_out.RIGHT)
+ALL_WRONG = (*FAULTS, *held_out.FAULTS)
 
 
 def _named(entries, name):
@@ -42,7 +51,8 @@ def _named(entries, name):
 @pytest.fixture(scope="module")
 def outcomes():
     """Of all of them by name: one recording for each Keras model."""
-    pairs = [_named(NULL, name) for name in RIGHT] + [_named(FAULTS, name) for name in WRONG]
+    pairs = [_named(ALL_RIGHT, name) for name in RIGHT]
+    pairs += [_named(ALL_WRONG, name) for name in WRONG]
     return {outcome.name: outcome for outcome in run_pairs(pairs, SEED, workers=2)}
 
 
@@ -53,19 +63,24 @@ def test_a_right_port_raises_no_alarm(outcomes, name):
 
 @pytest.mark.parametrize("name", WRONG)
 def test_a_fault_is_caught_where_it_is_first_visible_and_named(outcomes, name):
-    fault, outcome = _named(FAULTS, name), outcomes[name]
+    fault, outcome = _named(ALL_WRONG, name), outcomes[name]
     assert (outcome.verdict, outcome.level) == ("fail", fault.level)
     assert outcome.ids[0] in fault.ids
 
 
 def test_every_fault_has_a_right_port_of_the_same_model():
-    assert {fault.keras for fault in FAULTS} <= {pair.keras for pair in NULL}
+    assert {fault.keras for fault in ALL_WRONG} <= {pair.keras for pair in ALL_RIGHT}
 
 
 def test_no_two_faults_and_no_two_right_ports_have_one_name():
-    for entries in (FAULTS, NULL):
+    for entries in (ALL_WRONG, ALL_RIGHT):
         assert len({entry.name for entry in entries}) == len(entries)
 
 
 def test_every_name_that_is_expected_is_in_the_registry():
-    assert {name for fault in FAULTS for name in fault.ids} <= set(REGISTRY)
+    assert {name for fault in ALL_WRONG for name in fault.ids} <= set(REGISTRY)
+
+
+def test_every_file_of_the_held_out_cases_is_a_case_or_helps_them():
+    files = {path.stem for path in Path(held_out.__file__).parent.glob("*.py")}
+    assert files - {fault.name for fault in held_out.FAULTS} == {"__init__", "initial", "table"}

@@ -1,0 +1,72 @@
+"""dilation=3 was forgotten in one branch of an ASPP head; 'same' keeps the shape."""
+
+IDS = ("A18",)
+LEVEL = "forward"
+
+
+def keras_model():
+    import keras
+    from keras import layers
+
+    inputs = keras.Input((18, 14, 3))
+    x = layers.Conv2D(8, 3, padding="same")(inputs)
+    x = layers.LeakyReLU(negative_slope=0.1)(x)
+    branches = [layers.Conv2D(4, 1, activation="relu")(x)]
+    for rate in (2, 3):
+        branches.append(
+            layers.Conv2D(4, 3, padding="same", dilation_rate=rate, activation="relu")(x)
+        )
+    x = layers.Concatenate()(branches)
+    x = layers.Conv2D(10, 1, activation="relu")(x)
+    x = layers.AveragePooling2D((3, 2))(x)
+    x = layers.GlobalMaxPooling2D()(x)
+    outputs = layers.Dense(4, activation="softmax")(x)
+    model = keras.Model(inputs, outputs, name="aspp")
+    model.compile(optimizer=keras.optimizers.Adam(1e-3), loss="sparse_categorical_crossentropy")
+    return model
+
+
+def _make(rates):
+    import torch
+    import torch.nn.functional as F
+    from torch import nn
+
+    from torch_impl import Port, optim
+
+    class ASPPNet(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.stem = nn.Conv2d(3, 8, 3, padding="same")
+            self.point = nn.Conv2d(8, 4, 1)
+            self.aspp = nn.ModuleList(
+                [nn.Conv2d(8, 4, 3, padding="same", dilation=r) for r in rates]
+            )
+            self.project = nn.Conv2d(12, 10, 1)
+            self.head = nn.Linear(10, 4)
+            for m in self.modules():
+                if isinstance(m, (nn.Conv2d, nn.Linear)):
+                    nn.init.xavier_uniform_(m.weight)
+                    nn.init.zeros_(m.bias)
+
+        def forward(self, x):
+            x = F.leaky_relu(self.stem(x), 0.1)
+            x = torch.cat([F.relu(self.point(x))] + [F.relu(c(x)) for c in self.aspp], dim=1)
+            x = F.relu(self.project(x))
+            x = F.avg_pool2d(x, (3, 2))
+            x = F.adaptive_max_pool2d(x, 1).flatten(1)
+            return self.head(x)  # logits: cross_entropy has the softmax
+
+    net = ASPPNet()
+    return Port(
+        net,
+        loss=lambda logits, y: F.cross_entropy(logits, y.long().flatten()),
+        optimizer=optim.Adam(net.parameters(), learning_rate=1e-3),
+    )
+
+
+def right_port():
+    return _make((2, 3))
+
+
+def faulty_port():
+    return _make((2, 1))

@@ -1,0 +1,64 @@
+"""The pooling branch of an inception block averages its padding too.
+
+count_include_pad was left at True.
+"""
+
+IDS = ("A8",)
+LEVEL = "forward"
+
+
+def keras_model():
+    import keras
+    from keras import layers
+
+    inputs = keras.Input((15, 11, 4))
+    a = layers.Conv2D(5, 1, activation="relu", name="branch1x1")(inputs)
+    b = layers.Conv2D(3, 1, activation="relu", name="branch3x3_reduce")(inputs)
+    b = layers.Conv2D(6, 3, padding="same", activation="relu", name="branch3x3")(b)
+    c = layers.AveragePooling2D(3, strides=1, padding="same")(inputs)
+    c = layers.Conv2D(4, 1, activation="relu", name="branch_pool")(c)
+    x = layers.concatenate([a, b, c])
+    x = layers.Conv2D(10, 3, activation="elu", name="mix")(x)
+    x = layers.GlobalAveragePooling2D()(x)
+    outputs = layers.Dense(3, name="logits")(x)
+    model = keras.Model(inputs, outputs)
+    model.compile(optimizer="adam", loss=keras.losses.CategoricalCrossentropy(from_logits=True))
+    return model
+
+
+def _make(**pool):
+    import torch
+    import torch.nn.functional as F
+    from torch import nn
+
+    class InceptionNet(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.branch1x1 = nn.Conv2d(4, 5, 1)
+            self.branch3x3_1 = nn.Conv2d(4, 3, 1)
+            self.branch3x3_2 = nn.Conv2d(3, 6, 3, padding=1)
+            self.branch_pool = nn.Conv2d(4, 4, 1)
+            self.mix = nn.Conv2d(15, 10, 3)
+            self.fc = nn.Linear(10, 3)
+            for m in self.modules():
+                if isinstance(m, (nn.Conv2d, nn.Linear)):
+                    nn.init.xavier_uniform_(m.weight)
+                    nn.init.zeros_(m.bias)
+
+        def forward(self, x):
+            a = F.relu(self.branch1x1(x))
+            b = F.relu(self.branch3x3_2(F.relu(self.branch3x3_1(x))))
+            c = F.relu(self.branch_pool(F.avg_pool2d(x, 3, stride=1, padding=1, **pool)))
+            x = F.elu(self.mix(torch.cat([a, b, c], 1)))
+            x = F.adaptive_avg_pool2d(x, 1).flatten(1)
+            return self.fc(x)
+
+    return InceptionNet()
+
+
+def right_port():
+    return _make(count_include_pad=False)
+
+
+def faulty_port():
+    return _make()

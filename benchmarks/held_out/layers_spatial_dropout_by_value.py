@@ -1,0 +1,58 @@
+"""SpatialDropout2D, which drops feature maps, became nn.Dropout: single values."""
+
+IDS = ("C15",)
+LEVEL = "forward"
+
+
+def keras_model():
+    import keras
+    from keras import layers
+
+    model = keras.Sequential(
+        [
+            keras.Input((13, 9, 3)),
+            layers.Conv2D(12, 3, padding="same"),
+            layers.GroupNormalization(groups=4),
+            layers.Activation("silu"),
+            layers.SpatialDropout2D(0.25),
+            layers.Conv2D(16, 3, strides=2),
+            layers.GroupNormalization(groups=8),
+            layers.Activation("silu"),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(3),
+        ]
+    )
+    model.compile(
+        optimizer="sgd", loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    )
+    return model
+
+
+def _make(spatial):
+    from torch import nn
+
+    net = nn.Sequential(
+        nn.Conv2d(3, 12, 3, padding=1),
+        nn.GroupNorm(4, 12, eps=1e-3),
+        nn.SiLU(),
+        nn.Dropout2d(0.25) if spatial else nn.Dropout(0.25),
+        nn.Conv2d(12, 16, 3, stride=2),
+        nn.GroupNorm(8, 16, eps=1e-3),
+        nn.SiLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(16, 3),
+    )
+    for m in net:
+        if isinstance(m, (nn.Conv2d, nn.Linear)):
+            nn.init.xavier_uniform_(m.weight)
+            nn.init.zeros_(m.bias)
+    return net
+
+
+def right_port():
+    return _make(True)
+
+
+def faulty_port():
+    return _make(False)

@@ -1,0 +1,77 @@
+"""A 'same' Conv2DTranspose got padding=1 and output_padding=1: one pixel off."""
+
+IDS = ("A9",)
+LEVEL = "forward"
+
+
+def keras_model():
+    import keras
+    from keras import layers
+
+    encoder = keras.Sequential(
+        [
+            keras.Input((12, 20, 1)),
+            layers.Conv2D(8, 3, strides=2, padding="same", activation="relu"),
+            layers.Conv2D(16, 3, strides=2, padding="same", activation="relu"),
+        ],
+        name="encoder",
+    )
+    decoder = keras.Sequential(
+        [
+            keras.Input((3, 5, 16)),
+            layers.Conv2DTranspose(8, 3, strides=2, padding="same", activation="relu"),
+            layers.Conv2DTranspose(4, 3, strides=2, padding="same", activation="relu"),
+            layers.Conv2D(1, 3, padding="same", activation="sigmoid"),
+        ],
+        name="decoder",
+    )
+    image = keras.Input((12, 20, 1))
+    autoencoder = keras.Model(image, decoder(encoder(image)), name="autoencoder")
+    autoencoder.compile(optimizer="adam", loss="mse")
+    return autoencoder
+
+
+def _make(usual_recipe):
+    import torch
+    import torch.nn.functional as F
+    from torch import nn
+
+    class Up(nn.ConvTranspose2d):
+        """Keras crops what is too much at the bottom and at the right."""
+
+        def forward(self, x):
+            return super().forward(x)[:, :, :-1, :-1]
+
+    def up(a, b):
+        if usual_recipe:
+            return nn.ConvTranspose2d(a, b, 3, stride=2, padding=1, output_padding=1)
+        return Up(a, b, 3, stride=2)
+
+    class Autoencoder(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.enc1 = nn.Conv2d(1, 8, 3, stride=2)
+            self.enc2 = nn.Conv2d(8, 16, 3, stride=2)
+            self.dec1 = up(16, 8)
+            self.dec2 = up(8, 4)
+            self.out = nn.Conv2d(4, 1, 3, padding=1)
+            for m in self.children():
+                nn.init.xavier_uniform_(m.weight)
+                nn.init.zeros_(m.bias)
+
+        def forward(self, x):
+            x = F.relu(self.enc1(F.pad(x, (0, 1, 0, 1))))
+            x = F.relu(self.enc2(F.pad(x, (0, 1, 0, 1))))
+            x = F.relu(self.dec1(x))
+            x = F.relu(self.dec2(x))
+            return torch.sigmoid(self.out(x))
+
+    return Autoencoder()
+
+
+def right_port():
+    return _make(False)
+
+
+def faulty_port():
+    return _make(True)

@@ -1,0 +1,66 @@
+"""The last block of a VGG has one convolution too few."""
+
+IDS = ("A17",)
+LEVEL = "structure"
+
+
+def keras_model():
+    import keras
+    from keras import layers
+
+    inputs = keras.Input((24, 16, 3))
+    x = inputs
+    for filters in (6, 9, 12):
+        for _ in range(2):
+            x = layers.Conv2D(filters, 3, padding="same", activation="relu")(x)
+        x = layers.MaxPooling2D()(x)
+    x = layers.Flatten()(x)
+    x = layers.Dense(20, activation="relu")(x)
+    x = layers.Dropout(0.5)(x)
+    outputs = layers.Dense(4)(x)
+    model = keras.Model(inputs, outputs, name="mini_vgg")
+    model.compile(
+        optimizer=keras.optimizers.SGD(0.01),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    )
+    return model
+
+
+def _make(cfg):
+    import torch
+    from torch import nn
+
+    def make_layers():
+        layers, channels = [], 3
+        for v in cfg:
+            if v == "M":
+                layers.append(nn.MaxPool2d(2, 2))
+            else:
+                layers += [nn.Conv2d(channels, v, 3, padding=1), nn.ReLU(inplace=True)]
+                channels = v
+        return nn.Sequential(*layers)
+
+    class VGG(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.features = make_layers()
+            self.classifier = nn.Sequential(
+                nn.Linear(3 * 2 * 12, 20), nn.ReLU(True), nn.Dropout(0.5), nn.Linear(20, 4)
+            )
+            for m in self.modules():
+                if isinstance(m, (nn.Conv2d, nn.Linear)):
+                    nn.init.xavier_uniform_(m.weight)
+                    nn.init.zeros_(m.bias)
+
+        def forward(self, x):
+            return self.classifier(torch.flatten(self.features(x), 1))
+
+    return VGG()
+
+
+def right_port():
+    return _make([6, 6, "M", 9, 9, "M", 12, 12, "M"])
+
+
+def faulty_port():
+    return _make([6, 6, "M", 9, 9, "M", 12, "M"])

@@ -1,0 +1,68 @@
+"""Gradients of three accumulated steps are summed; Keras takes their mean."""
+
+IDS = ("E3",)
+LEVEL = "optimizer"
+
+
+def keras_model():
+    import keras
+    from keras import layers
+
+    model = keras.Sequential(
+        [
+            keras.Input((13,)),
+            layers.Dense(20, activation="selu"),
+            layers.Dense(20, activation="tanh"),
+            layers.Dense(4, activation="softmax"),
+        ]
+    )
+    model.compile(
+        optimizer=keras.optimizers.SGD(0.06, gradient_accumulation_steps=3),
+        loss="categorical_crossentropy",
+    )
+    return model
+
+
+def _port(divisor):
+    import torch
+    from torch import nn
+
+    from benchmarks.held_out.initial import keras_init
+    from torch_impl import Port
+
+    class AccumulatingSGD(torch.optim.SGD):
+        def __init__(self, params, lr, every):
+            super().__init__(params, lr=lr)
+            self.every, self.count, self.sums = every, 0, {}
+
+        @torch.no_grad()
+        def step(self, closure=None):
+            self.count += 1
+            parameters = [p for group in self.param_groups for p in group["params"]]
+            for p in parameters:
+                if p.grad is not None:
+                    self.sums[p] = self.sums.get(p, 0) + p.grad.clone()
+            if self.count % self.every:
+                return
+            for p in parameters:
+                if p in self.sums:
+                    p.grad = self.sums[p] / divisor
+            super().step()
+            self.sums = {}
+
+    net = keras_init(
+        nn.Sequential(nn.Linear(13, 20), nn.SELU(), nn.Linear(20, 20), nn.Tanh(), nn.Linear(20, 4))
+    )
+    return Port(
+        net,
+        loss=nn.CrossEntropyLoss(),  # takes one-hot rows
+        optimizer=AccumulatingSGD(net.parameters(), lr=0.06, every=3),
+    )
+
+
+def right_port():
+    return _port(divisor=3)
+
+
+def faulty_port():
+    return _port(divisor=1)

@@ -1,0 +1,58 @@
+"""Label smoothing of a multi-label model uses the formula of the categorical loss.
+
+That is s / number of labels for s / 2.
+"""
+
+IDS = ("D4",)
+LEVEL = "loss"
+
+
+def keras_model():
+    import keras
+    from keras import layers
+
+    model = keras.Sequential(
+        [
+            keras.Input((14, 18, 2)),
+            layers.Conv2D(5, 3, activation="relu"),
+            layers.AveragePooling2D(2),
+            layers.Flatten(),
+            layers.Dense(7, activation="sigmoid"),
+        ]
+    )
+    model.compile(
+        optimizer=keras.optimizers.RMSprop(0.0015, rho=0.8),
+        loss=keras.losses.BinaryCrossentropy(label_smoothing=0.12),
+    )
+    return model
+
+
+def _port(soft):
+    import torch.nn.functional as F
+    from torch import nn
+
+    from benchmarks.held_out.initial import keras_init
+    from torch_impl import Port, optim
+
+    net = keras_init(
+        nn.Sequential(
+            nn.Conv2d(2, 5, 3),
+            nn.ReLU(),
+            nn.AvgPool2d(2),
+            nn.Flatten(),
+            nn.Linear(5 * 6 * 8, 7),
+        )
+    )
+    return Port(
+        net,
+        loss=lambda logits, y: F.binary_cross_entropy_with_logits(logits, soft(y)),
+        optimizer=optim.RMSprop(net.parameters(), learning_rate=0.0015, rho=0.8),
+    )
+
+
+def right_port():
+    return _port(lambda y: y * (1 - 0.12) + 0.12 / 2)
+
+
+def faulty_port():
+    return _port(lambda y: y * (1 - 0.12) + 0.12 / y.shape[-1])

@@ -1,0 +1,64 @@
+"""The optimizer was given the feature extractor only: no classifier is trained."""
+
+IDS = ("F15",)
+LEVEL = "optimizer"
+
+
+def keras_model():
+    import keras
+    from keras import layers
+
+    model = keras.Sequential(
+        [
+            keras.Input((16, 20, 1)),
+            layers.Conv2D(5, 5, activation="relu"),
+            layers.MaxPooling2D((2, 4)),
+            layers.Conv2D(8, (3, 2), activation="relu"),
+            layers.Flatten(),
+            layers.Dense(9, activation="relu"),
+            layers.Dense(3),
+        ]
+    )
+    model.compile(
+        optimizer=keras.optimizers.Adagrad(0.02, initial_accumulator_value=0.05),
+        loss=keras.losses.CategoricalCrossentropy(from_logits=True),
+    )
+    return model
+
+
+def _port(trained):
+    from torch import nn
+
+    from benchmarks.held_out.initial import keras_init
+    from torch_impl import Port, optim
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.features = nn.Sequential(
+                nn.Conv2d(1, 5, 5),  # (12, 16)
+                nn.ReLU(),
+                nn.MaxPool2d((2, 4)),  # (6, 4)
+                nn.Conv2d(5, 8, (3, 2)),  # (4, 3)
+                nn.ReLU(),
+            )
+            self.classifier = nn.Sequential(
+                nn.Flatten(), nn.Linear(8 * 4 * 3, 9), nn.ReLU(), nn.Linear(9, 3)
+            )
+
+        def forward(self, x):
+            return self.classifier(self.features(x))
+
+    net = keras_init(Net())
+    optimizer = optim.Adagrad(
+        trained(net).parameters(), learning_rate=0.02, initial_accumulator_value=0.05
+    )
+    return Port(net, loss=nn.CrossEntropyLoss(), optimizer=optimizer)
+
+
+def right_port():
+    return _port(lambda net: net)
+
+
+def faulty_port():
+    return _port(lambda net: net.features)

@@ -1,0 +1,67 @@
+"""clipnorm, which is for each variable, became clip_grad_norm_ over all parameters."""
+
+IDS = ("E1",)
+LEVEL = "optimizer"
+
+
+def keras_model():
+    import keras
+    from keras import layers
+
+    inputs = keras.Input((18, 14, 3))
+    a = layers.Conv2D(4, 1, activation="relu")(inputs)
+    b = layers.Conv2D(6, 3, padding="same", activation="relu")(inputs)
+    x = layers.Concatenate()([a, b])
+    x = layers.MaxPooling2D(2)(x)
+    x = layers.Flatten()(x)
+    model = keras.Model(inputs, layers.Dense(6)(x))
+    model.compile(
+        optimizer=keras.optimizers.Adam(0.003, clipnorm=0.25),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    )
+    return model
+
+
+def _net():
+    import torch
+    import torch.nn.functional as F
+    from torch import nn
+
+    from benchmarks.held_out.initial import keras_init
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.point = nn.Conv2d(3, 4, 1)
+            self.wide = nn.Conv2d(3, 6, 3, padding=1)
+            self.head = nn.Linear(10 * 9 * 7, 6)
+
+        def forward(self, x):
+            x = torch.cat([F.relu(self.point(x)), F.relu(self.wide(x))], dim=1)
+            return self.head(torch.flatten(F.max_pool2d(x, 2), 1))
+
+    return keras_init(Net())
+
+
+def right_port():
+    from torch import nn
+
+    from torch_impl import Port, optim
+
+    net = _net()
+    optimizer = optim.Adam(net.parameters(), learning_rate=0.003, clipnorm=0.25)
+    return Port(net, loss=nn.CrossEntropyLoss(), optimizer=optimizer)
+
+
+def faulty_port():
+    from torch import nn
+
+    from torch_impl import Port, optim
+
+    net = _net()
+    return Port(
+        net,
+        loss=nn.CrossEntropyLoss(),
+        optimizer=optim.Adam(net.parameters(), learning_rate=0.003),
+        before_step=lambda module: nn.utils.clip_grad_norm_(module.parameters(), 0.25),
+    )

@@ -1,0 +1,57 @@
+"""decay_steps was taken to have the warm-up in it: the cosine ends 35 steps early."""
+
+IDS = ("G13",)
+LEVEL = "schedule"
+
+
+def keras_model():
+    import keras
+    from keras import layers
+
+    model = keras.Sequential(
+        [
+            keras.Input((15, 13, 3)),
+            layers.Conv2D(5, 3, activation="relu"),
+            layers.MaxPooling2D(2),
+            layers.Flatten(),
+            layers.Dense(3),
+        ]
+    )
+    rate = keras.optimizers.schedules.CosineDecay(
+        2e-4, decay_steps=480, alpha=0.04, warmup_target=0.006, warmup_steps=35
+    )
+    model.compile(
+        optimizer=keras.optimizers.AdamW(rate, weight_decay=0.01),
+        loss=keras.losses.CategoricalCrossentropy(from_logits=True),
+    )
+    return model
+
+
+def _port(decay_steps):
+    from torch import nn
+
+    from benchmarks.held_out.initial import keras_init
+    from torch_impl import Port, optim, schedule
+
+    net = keras_init(
+        nn.Sequential(
+            nn.Conv2d(3, 5, 3),  # (13, 11)
+            nn.ReLU(),
+            nn.MaxPool2d(2),  # (6, 5)
+            nn.Flatten(),
+            nn.Linear(5 * 6 * 5, 3),
+        )
+    )
+    rate = schedule.CosineDecay(
+        2e-4, decay_steps=decay_steps, alpha=0.04, warmup_target=0.006, warmup_steps=35
+    )
+    optimizer = optim.AdamW(net.parameters(), learning_rate=rate, weight_decay=0.01)
+    return Port(net, loss=nn.CrossEntropyLoss(), optimizer=optimizer)
+
+
+def right_port():
+    return _port(decay_steps=480)
+
+
+def faulty_port():
+    return _port(decay_steps=480 - 35)

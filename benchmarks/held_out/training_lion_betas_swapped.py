@@ -1,0 +1,53 @@
+"""The betas of Lion were swapped: 0.98 mixes the step, 0.95 decays the momentum."""
+
+IDS = ("F14",)
+LEVEL = "optimizer"
+
+
+def keras_model():
+    import keras
+    from keras import layers
+
+    left = keras.Input((7,), name="left")
+    right = keras.Input((5,), name="right")
+    x = layers.Concatenate()([left, right])
+    x = layers.Dense(18, activation="softsign")(x)
+    model = keras.Model([left, right], layers.Dense(2)(x))
+    model.compile(
+        optimizer=keras.optimizers.Lion(3e-4, beta_1=0.95, beta_2=0.98, weight_decay=0.05),
+        loss="mse",
+    )
+    return model
+
+
+def _port(beta_1, beta_2):
+    import torch
+    import torch.nn.functional as F
+    from torch import nn
+
+    from benchmarks.held_out.initial import keras_init
+    from torch_impl import Port, optim
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.hidden = nn.Linear(12, 18)
+            self.head = nn.Linear(18, 2)
+
+        def forward(self, left, right):
+            x = self.hidden(torch.cat([left, right], dim=1))
+            return self.head(F.softsign(x))
+
+    net = keras_init(Net())
+    optimizer = optim.Lion(
+        net.parameters(), learning_rate=3e-4, beta_1=beta_1, beta_2=beta_2, weight_decay=0.05
+    )
+    return Port(net, loss=nn.MSELoss(), optimizer=optimizer)
+
+
+def right_port():
+    return _port(beta_1=0.95, beta_2=0.98)
+
+
+def faulty_port():
+    return _port(beta_1=0.98, beta_2=0.95)

@@ -1,0 +1,63 @@
+"""torch.optim.NAdam has momentum_decay=0.004 by default; Keras's Nadam has 1."""
+
+IDS = ("F14",)
+LEVEL = "optimizer"
+
+
+def keras_model():
+    import keras
+    from keras import layers
+
+    model = keras.Sequential(
+        [
+            keras.Input((14, 14, 2)),
+            layers.Conv2D(6, 3, activation="elu"),
+            layers.AveragePooling2D(3),
+            layers.Flatten(),
+            layers.Dropout(0.4),
+            layers.Dense(4),
+        ]
+    )
+    model.compile(
+        optimizer=keras.optimizers.Nadam(0.0035, beta_1=0.91, beta_2=0.995),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    )
+    return model
+
+
+def _net():
+    from torch import nn
+
+    from benchmarks.held_out.initial import keras_init
+
+    return keras_init(
+        nn.Sequential(
+            nn.Conv2d(2, 6, 3),
+            nn.ELU(),
+            nn.AvgPool2d(3),
+            nn.Flatten(),
+            nn.Dropout(0.4),
+            nn.Linear(6 * 4 * 4, 4),
+        )
+    )
+
+
+def right_port():
+    from torch import nn
+
+    from torch_impl import Port, optim
+
+    net = _net()
+    optimizer = optim.Nadam(net.parameters(), learning_rate=0.0035, beta_1=0.91, beta_2=0.995)
+    return Port(net, loss=nn.CrossEntropyLoss(), optimizer=optimizer)
+
+
+def faulty_port():
+    import torch
+    from torch import nn
+
+    from torch_impl import Port
+
+    net = _net()
+    optimizer = torch.optim.NAdam(net.parameters(), lr=0.0035, betas=(0.91, 0.995), eps=1e-7)
+    return Port(net, loss=nn.CrossEntropyLoss(), optimizer=optimizer)

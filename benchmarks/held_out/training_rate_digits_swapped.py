@@ -1,0 +1,53 @@
+"""Two digits of the learning rate were swapped: 0.0027 for 0.0072."""
+
+IDS = ("F6",)
+LEVEL = "optimizer"
+
+
+def keras_model():
+    import keras
+    from keras import layers
+
+    model = keras.Sequential(
+        [
+            keras.Input((11, 17, 3)),
+            layers.Conv2D(7, (2, 3), activation="relu"),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(12, activation="sigmoid"),
+            layers.Dense(1),
+        ]
+    )
+    model.compile(
+        optimizer=keras.optimizers.Adamax(0.0072, beta_2=0.995),
+        loss=keras.losses.BinaryCrossentropy(from_logits=True),
+    )
+    return model
+
+
+def _port(learning_rate):
+    from torch import nn
+
+    from benchmarks.held_out.initial import keras_init
+    from torch_impl import Port, optim
+
+    net = keras_init(
+        nn.Sequential(
+            nn.Conv2d(3, 7, (2, 3)),
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Linear(7, 12),
+            nn.Sigmoid(),
+            nn.Linear(12, 1),
+        )
+    )
+    optimizer = optim.Adamax(net.parameters(), learning_rate=learning_rate, beta_2=0.995)
+    return Port(net, loss=nn.BCEWithLogitsLoss(), optimizer=optimizer)
+
+
+def right_port():
+    return _port(0.0072)
+
+
+def faulty_port():
+    return _port(0.0027)

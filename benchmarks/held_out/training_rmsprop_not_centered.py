@@ -1,0 +1,57 @@
+"""RMSprop(momentum=0.6, centered=True) was ported without centered."""
+
+IDS = ("F14",)
+LEVEL = "optimizer"
+
+
+def keras_model():
+    import keras
+    from keras import layers
+
+    model = keras.Sequential(
+        [
+            keras.Input((25, 4)),
+            layers.Conv1D(6, 3, strides=2, activation="relu"),
+            layers.Flatten(),
+            layers.Dense(8, activation="relu"),
+            layers.Dense(1),
+        ]
+    )
+    model.compile(
+        optimizer=keras.optimizers.RMSprop(0.0025, rho=0.93, momentum=0.6, centered=True),
+        loss="mae",
+    )
+    return model
+
+
+def _port(**settings):
+    from torch import nn
+
+    from benchmarks.held_out.initial import keras_init
+    from torch_impl import Port, optim
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv1d(4, 6, 3, stride=2)  # 12 steps
+            self.hidden = nn.Linear(12 * 6, 8)
+            self.head = nn.Linear(8, 1)
+
+        def forward(self, x):  # (N, time, features)
+            x = self.conv(x.transpose(1, 2)).relu()
+            x = x.transpose(1, 2).flatten(1)  # Keras's order
+            return self.head(self.hidden(x).relu())
+
+    net = keras_init(Net())
+    optimizer = optim.RMSprop(
+        net.parameters(), learning_rate=0.0025, rho=0.93, momentum=0.6, **settings
+    )
+    return Port(net, loss=nn.L1Loss(), optimizer=optimizer)
+
+
+def right_port():
+    return _port(centered=True)
+
+
+def faulty_port():
+    return _port()

@@ -1,0 +1,73 @@
+"""An early stopping by hand ends after more than `patience` bad epochs.
+
+Keras ends one epoch earlier.
+"""
+
+IDS = ("G8",)
+LEVEL = "schedule"
+
+
+def keras_model():
+    import keras
+    from keras import layers
+
+    from keras_impl import Reference
+
+    model = keras.Sequential(
+        [
+            keras.Input((14,)),
+            layers.Dense(22, activation="tanh"),
+            layers.Dropout(0.15),
+            layers.Dense(4, activation="softmax"),
+        ]
+    )
+    model.compile(
+        optimizer=keras.optimizers.Adam(0.0021),
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+    )
+    callback = keras.callbacks.EarlyStopping(
+        monitor="val_accuracy", mode="max", min_delta=0.00125, patience=6, start_from_epoch=3
+    )
+    return Reference(model, callbacks=[callback])
+
+
+def _port(is_over):
+    from torch import nn
+
+    from benchmarks.held_out.initial import keras_init
+    from torch_impl import Port, optim
+
+    class EarlyStopper:
+        def __init__(self, patience, min_delta, start):
+            self.patience, self.min_delta, self.start = patience, min_delta, start
+            self.best, self.bad, self.epoch = None, 0, -1
+
+        def step(self, value):
+            self.epoch += 1
+            if self.epoch < self.start:
+                return False
+            if self.best is None or value - self.min_delta > self.best:
+                self.best, self.bad = value, 0
+                return False
+            self.bad += 1
+            return is_over(self.bad, self.patience)
+
+    net = keras_init(
+        nn.Sequential(nn.Linear(14, 22), nn.Tanh(), nn.Dropout(0.15), nn.Linear(22, 4))
+    )
+    return Port(
+        net,
+        loss=nn.CrossEntropyLoss(),
+        optimizer=optim.Adam(net.parameters(), learning_rate=0.0021),
+        early_stopping=EarlyStopper(patience=6, min_delta=0.00125, start=3),
+        monitor="val_accuracy",
+    )
+
+
+def right_port():
+    return _port(lambda bad, patience: bad >= patience)
+
+
+def faulty_port():
+    return _port(lambda bad, patience: bad > patience)

@@ -1,0 +1,60 @@
+"""A crossentropy with reduction='sum' sums over the labels too; Keras takes their mean."""
+
+IDS = ("D12",)
+LEVEL = "loss"
+
+
+def keras_model():
+    import keras
+    from keras import layers
+
+    model = keras.Sequential(
+        [
+            keras.Input((17, 13, 1)),
+            layers.Conv2D(4, 3, strides=2, activation="relu"),
+            layers.Conv2D(7, (2, 3), activation="relu"),
+            layers.Flatten(),
+            layers.Dense(6),
+        ]
+    )
+    model.compile(
+        optimizer=keras.optimizers.SGD(0.002, momentum=0.9),
+        loss=keras.losses.BinaryCrossentropy(from_logits=True, reduction="sum"),
+    )
+    return model
+
+
+def _port(loss):
+    from torch import nn
+
+    from benchmarks.held_out.initial import keras_init
+    from torch_impl import Port, optim
+
+    net = keras_init(
+        nn.Sequential(
+            nn.Conv2d(1, 4, 3, stride=2),  # (8, 6)
+            nn.ReLU(),
+            nn.Conv2d(4, 7, (2, 3)),  # (7, 4)
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Linear(7 * 7 * 4, 6),
+        )
+    )
+    optimizer = optim.SGD(net.parameters(), learning_rate=0.002, momentum=0.9)
+    return Port(net, loss=loss, optimizer=optimizer)
+
+
+def right_port():
+    import torch.nn.functional as F
+
+    def loss(logits, y):
+        each = F.binary_cross_entropy_with_logits(logits, y, reduction="none")
+        return each.mean(1).sum()
+
+    return _port(loss)
+
+
+def faulty_port():
+    from torch import nn
+
+    return _port(nn.BCEWithLogitsLoss(reduction="sum"))
