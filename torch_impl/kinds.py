@@ -146,16 +146,16 @@ _FUNCTIONS = {
     "hardsigmoid": "activation:hard_sigmoid",
     "hardswish": "activation:hard_silu",
 }
+_WHOLE = {"SpatialDropout", "FeatureAlphaDropout"}  # drop whole channels, without a rank to say so
 _BETWEEN_TENSORS = {"add", "subtract", "multiply", "maximum", "minimum"}
 
 
 def kind_of(module: nn.Module) -> str:
     """Returns the kind of a module, "unknown:CLASS" where there is no word for it."""
     name = type(module).__name__
-    is_own = type(module).__module__.split(".")[0] in ("torch", "torchvision", "torch_impl")
     kind = _MODULES.get(_without_rank(name))
     # A class of the user's may be a subclass, or only have the name.
-    if kind is None or not is_own:
+    if kind is None or not _is_known(type(module)):
         bases = [
             base for base in type(module).__mro__ if base.__module__.startswith("torch.nn.modules")
         ]
@@ -172,10 +172,15 @@ def kind_of(module: nn.Module) -> str:
 
 def drops_channels(dropout: Any) -> bool:
     """Whether a dropout, a module or a function, drops whole channels and not single values."""
-    noise_shape = getattr(dropout, "noise_shape", None)
-    name = getattr(dropout, "__name__", type(dropout).__name__)
-    has_rank = _without_rank(name) != name  # nn.Dropout2d, F.dropout2d, SpatialDropout
-    return has_rank or noise_shape is not None or name.startswith(("feature_", "Spatial"))
+    noise_shape = getattr(dropout, "noise_shape", None)  # in Keras's layout
+    if noise_shape is not None:
+        return len(noise_shape) > 2 and all(side == 1 for side in noise_shape[1:-1])
+    if not isinstance(dropout, nn.Module):
+        name = str(getattr(dropout, "__name__", ""))
+        return _without_rank(name) != name or name.startswith("feature_")  # F.dropout2d
+    # A class of the user's may be a subclass, or only have the name.
+    names = [base.__name__ for base in type(dropout).__mro__ if _is_known(base)]
+    return any(_without_rank(name) != name or name in _WHOLE for name in names)
 
 
 def kind_of_function(function: Any) -> str | None:
@@ -200,6 +205,11 @@ def refined(kind: str, inputs: list[torch.Tensor], output: torch.Tensor) -> str 
         name = "global_average_pool" if kind == "mean" else "global_max_pool"
         return name if is_global else None
     return kind
+
+
+def _is_known(kind: type) -> bool:
+    """Whether a class is one of those that the names of the tables are of."""
+    return kind.__module__.split(".")[0] in ("torch", "torchvision", "torch_impl")
 
 
 def is_leaf(module: nn.Module) -> bool:

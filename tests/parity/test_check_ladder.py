@@ -304,6 +304,72 @@ def test_a_dropout_of_another_rate_or_mode_fails(climb, change, item):
     assert failed(climb(change)) == ("forward", [item])
 
 
+def masked(mask):
+    """What Keras's dropout keeps in train mode, as if it had values of this shape."""
+    return lambda r: r.arrays.update({"mask/train/dropout": np.array(mask)})
+
+
+def drawn(*shape, rate=0.5):
+    return np.random.default_rng(0).random(shape) >= rate
+
+
+def by_channel(samples, places, channels, rate=0.5):
+    whole = drawn(samples, 1, channels, rate=rate)
+    return np.broadcast_to(whole, (samples, places, channels))
+
+
+GRAINS = {
+    "single": (drawn(4, 6, 9), False),
+    "whole": (by_channel(4, 6, 9), True),
+    "of_images": (by_channel(4, 6, 9).reshape(4, 2, 3, 9), True),
+}
+
+
+@pytest.mark.parametrize(("mask", "is_whole"), GRAINS.values(), ids=GRAINS)
+def test_what_a_dropout_drops_is_told_by_its_mask(climb, mask, is_whole):
+    right, wrong = (fact(value, "nodes", 2, "drops_channels") for value in (is_whole, not is_whole))
+    items = {item.name: item for item in climb(right, masked(mask))["forward"].items}
+    assert items["dropout drops"].status == PASS
+    assert failed(climb(wrong, masked(mask))) == ("forward", ["dropout drops"])
+
+
+NOT_TOLD = {
+    "features": drawn(4, 9),
+    "one_place": drawn(4, 1, 9),
+    "nothing_dropped": np.ones((4, 6, 9), bool),
+    "everything_dropped": np.zeros((4, 6, 9), bool),
+    # One of 20 channels is dropped, in both of its places: at that rate two of 40 often are.
+    "by_chance": by_channel(4, 2, 5, rate=0.05),
+    "scalar": True,
+}
+
+
+@pytest.mark.parametrize("mask", NOT_TOLD.values(), ids=NOT_TOLD)
+def test_a_mask_that_either_dropout_might_have_tells_nothing(climb, mask):
+    for is_whole in (True, False):
+        port = fact(is_whole, "nodes", 2, "drops_channels")
+        level = climb(port, masked(mask))["forward"]
+        assert level.status == PASS
+        assert "dropout drops" not in [item.name for item in level.items]
+
+
+def test_the_more_channels_are_dropped_the_less_it_is_chance(climb):
+    """5 of 12 channels in both of two places: by chance once in (7/12)^7 (5/12)^5, 3e-4."""
+    wrong = fact(False, "nodes", 2, "drops_channels")
+    kept = np.arange(12).reshape(1, 1, 12) % 12 < 7
+    two, four = (np.broadcast_to(kept, (1, places, 12)) for places in (2, 4))
+    assert climb(wrong, masked(two))["forward"].status == PASS
+    assert failed(climb(wrong, masked(four))) == ("forward", ["dropout drops"])
+
+
+# --- data ----------------------------------------------------------------------------------------
+
+
+def test_how_the_port_is_fed_is_told(climb):
+    level = climb(fact("fed with channels first", "fed"))["data"]
+    assert "as it reaches the first layer (fed with channels first);" in level.origin
+
+
 # --- initial weights -----------------------------------------------------------------------------
 
 
