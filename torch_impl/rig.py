@@ -112,7 +112,7 @@ class Rig:
         """How the network is given images and sequences, as it is told to the user."""
         if self.port.feed is not None:
             return "fed by the port's own `feed`"
-        is_first = self._is_turned and not self.channels_last
+        is_first = any(map(self._turns, self._batch("probe")))
         return "fed with channels first" if is_first else "fed as Keras is"
 
     @property
@@ -127,31 +127,34 @@ class Rig:
 
     def arguments(self, purpose: str) -> tuple[Any, ...]:
         """Returns the arguments of the module for a recorded batch."""
-        arrays: list[np.ndarray] = []
-        while (key := f"input/{purpose}/{len(arrays)}") in self.bundle:
-            arrays.append(self.bundle[key])
+        arrays = self._batch(purpose)
         if self.port.feed is not None:
             fed = self.port.feed(*arrays)
             return self._moved(fed if isinstance(fed, tuple) else (fed,))
         return self._moved(tuple(map(self._fed, arrays)))
 
+    def _batch(self, purpose: str) -> list[np.ndarray]:
+        """The inputs of a recorded batch, as Keras takes them."""
+        arrays: list[np.ndarray] = []
+        while (key := f"input/{purpose}/{len(arrays)}") in self.bundle:
+            arrays.append(self.bundle[key])
+        return arrays
+
     def _fed(self, array: np.ndarray) -> torch.Tensor:
         tensor = torch.from_numpy(np.array(array))
-        if self.channels_last or not self._is_turned or tensor.ndim < 3:
-            return tensor
-        if tensor.ndim == 3:
-            shape = list(array.shape[1:])  # the last batches are smaller than that of the nodes
-            first = next(
-                (
-                    node
-                    for node in self.bundle.facts["nodes"]
-                    if shape in [given[1:] for given in node["input_shapes"]]
-                ),
-                None,
-            )
-            if first is None or first["kind"] not in _SPATIAL:
-                return tensor
-        return tensor.movedim(-1, 1).contiguous()
+        return tensor.movedim(-1, 1).contiguous() if self._turns(array) else tensor
+
+    def _turns(self, array: np.ndarray) -> bool:
+        """Whether an input is given with channels first: images, and signals of such layers."""
+        if self.channels_last or not self._is_turned or array.ndim < 3:
+            return False
+        if array.ndim > 3:
+            return True
+        shape = list(array.shape[1:])  # the last batches are smaller than that of the nodes
+        for node in self.bundle.facts["nodes"]:
+            if shape in [given[1:] for given in node["input_shapes"]]:
+                return node["kind"] in _SPATIAL
+        return False
 
     def target(self, key: str) -> Any:
         """Returns recorded targets, `key` their name in the bundle, as the loss takes them."""

@@ -176,3 +176,173 @@ def test_the_ports_own_ways_are_taken(bundle, recorded):
 def test_a_port_that_cannot_be_used_is_told(bundle, factory, message):
     with pytest.raises(InputError, match=message):
         Rig(factory, 3, bundle)
+
+
+# --- how a network is fed ------------------------------------------------------------------------
+
+
+class Record(dict):
+    """What a rig reads of a bundle: arrays by key, and facts.
+
+    A node is name, kind, shapes of input and output, and names of its weights.
+    """
+
+    def __init__(self, x, nodes, weights):
+        super().__init__({"input/probe/0": x})
+        self.update({f"weights/{name}": weight for name, weight in weights.items()})
+        self.facts = {
+            "nodes": [
+                {
+                    "name": name,
+                    "kind": kind,
+                    "config": {},
+                    "input_shapes": [list(before)],
+                    "output_shape": list(after),
+                    "sources": [number - 1],
+                    "weights": own,
+                }
+                for number, (name, kind, before, after, own) in enumerate(nodes)
+            ],
+            "weights": {name: {"shape": list(w.shape)} for name, w in weights.items()},
+        }
+
+
+def draw(*shape):
+    return np.random.default_rng(0).normal(size=shape)
+
+
+def signals():
+    """A convolution of 9 steps of 5 channels."""
+    weights = {"conv.kernel": draw(3, 5, 4), "conv.bias": draw(4)}
+    node = ("conv", "conv", (4, 9, 5), (4, 7, 4), list(weights))
+    return Record(draw(4, 9, 5), [node], weights)
+
+
+def features(*shape):
+    """A dense layer of 5 features."""
+    node = ("dense", "dense", (*shape, 5), (*shape, 2), ["dense.kernel"])
+    return Record(draw(*shape, 5), [node], {"dense.kernel": draw(5, 2)})
+
+
+class Turning(nn.Module):
+    """Takes signals as Keras does, and turns them itself."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv1d(5, 4, 3)
+        self.norm = nn.BatchNorm1d(9)
+
+    def forward(self, x):
+        self.norm(torch.ones(2, 9))
+        assert x.shape[1:] == (9, 5), "not as Keras is fed"
+        return self.conv(x.transpose(1, 2))
+
+
+def channels_last():
+    net = Turning()
+    net.channels_last = True
+    return net
+
+
+def conv():
+    return nn.Sequential(nn.Conv1d(5, 4, 3))
+
+
+def dense():
+    return nn.Sequential(nn.Linear(5, 2, bias=False))
+
+
+FIRST, AS_KERAS = "fed with channels first", "fed as Keras is"
+FED = {
+    "first": (signals(), conv, FIRST),
+    "turns_itself": (signals(), Turning, AS_KERAS),
+    "channels_last": (signals(), channels_last, AS_KERAS),
+    "own": (
+        signals(),
+        lambda: Port(conv(), feed=lambda x: torch.from_numpy(x).mT),
+        "fed by the port's own `feed`",
+    ),
+    "features": (features(4), dense, AS_KERAS),
+    "features_of_steps": (features(4, 9), dense, AS_KERAS),
+}
+
+
+@pytest.mark.parametrize(("recorded", "factory", "fed"), FED.values(), ids=FED)
+def test_a_network_is_fed_as_it_takes_its_input_and_that_is_told(recorded, factory, fed):
+    rig = Rig(factory, 3, recorded)
+    assert rig.fed == fed
+    x = recorded["input/probe/0"]
+    (given,) = rig.arguments("probe")
+    np.testing.assert_array_equal(given.numpy(), x if fed == AS_KERAS else np.moveaxis(x, -1, 1))
+
+
+def test_a_network_that_turns_its_input_leaves_no_trace_of_the_first_try():
+    rig = Rig(Turning, 3, signals())
+    assert [call.name for call in rig.calls] == ["norm", "conv"]
+    assert rig.module.norm.num_batches_tracked == 0
+    recorded = signals()
+    for name, weight in rig.weights().items():
+        np.testing.assert_array_equal(weight, recorded[f"weights/{name}"])
+
+
+def test_a_network_that_cannot_be_fed_either_way_is_told_by_its_first_words():
+    class Net(nn.Module):
+        def forward(self, x):
+            raise KeyError(f"in forward, {tuple(x.shape)}")
+
+    with pytest.raises(InputError, match=r"of shape \(4, 9, 5\).*in forward, \(4, 5, 9\)"):
+        Rig(Net, 3, signals())
+
+
+# --- layers that torch has otherwise -------------------------------------------------------------
+
+
+def sloped(*shape):
+    """An image of 6 by 7 with 3 channels, and slopes that its pixels may share."""
+    node = ("prelu", "prelu", (4, 6, 7, 3), (4, 6, 7, 3), ["prelu.alpha"])
+    return Record(draw(4, 6, 7, 3), [node], {"prelu.alpha": draw(*shape)})
+
+
+@pytest.mark.parametrize("num", [3, 1], ids=["channels", "one"])
+def test_slopes_that_are_shared_have_axes_in_keras_that_torch_leaves_out(num):
+    recorded = sloped(1, 1, num)
+    rig = Rig(lambda: nn.Sequential(nn.PReLU(num)), 3, recorded)
+    assert rig.problems == []
+    np.testing.assert_array_equal(
+        rig.module[0].weight.detach(), recorded["weights/prelu.alpha"].reshape(-1)
+    )
+    assert rig.nodes[0]["weights"] == {"alpha": [1, 1, num]}
+    assert rig.weights()["prelu.alpha"].shape == (1, 1, num)
+    rig.set_gradients({"prelu.alpha": np.arange(1.0, num + 1).reshape(1, 1, num)})
+    np.testing.assert_array_equal(rig.module[0].weight.grad, np.arange(1.0, num + 1))
+    np.testing.assert_array_equal(rig.gradients()["prelu.alpha"].reshape(-1), np.arange(1, num + 1))
+
+
+def test_slopes_of_every_pixel_are_no_slopes_of_channels():
+    rig = Rig(lambda: nn.Sequential(nn.PReLU(3)), 3, sloped(6, 7, 3))
+    assert len(rig.problems) == 1
+    assert rig.problems[0].startswith("prelu: ")
+
+
+def test_both_parts_of_a_separable_convolution_get_their_kernel():
+    weights = {
+        "sep.depthwise_kernel": draw(3, 3, 3, 2),
+        "sep.pointwise_kernel": draw(1, 1, 6, 2),
+        "sep.bias": draw(2),
+    }
+    first, *rest = weights
+    nodes = [
+        ("sep.depthwise", "depthwise_conv", (4, 6, 7, 3), (4, 4, 5, 6), [first]),
+        ("sep.pointwise", "conv", (4, 4, 5, 6), (4, 4, 5, 2), rest),
+    ]
+    recorded = Record(draw(4, 6, 7, 3), nodes, weights)
+    rig = Rig(
+        lambda: nn.Sequential(nn.Conv2d(3, 6, 3, groups=3, bias=False), nn.Conv2d(6, 2, 1)),
+        3,
+        recorded,
+    )
+    assert rig.problems == []
+    found = rig.weights()
+    assert sorted(found) == sorted(weights)
+    for name, weight in found.items():
+        np.testing.assert_array_equal(weight, weights[name])
