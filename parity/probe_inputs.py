@@ -122,7 +122,9 @@ def metrics(seed: int, min_deltas: Sequence[float] = ()) -> dict[str, np.ndarray
     loss = np.concatenate([falling, *slow, rising, steep, steep[-1] * late])
     overfitted = rising.max() * (1 + 0.03 * np.arange(10))
     val_loss = np.concatenate([falling, *slow, rising, overfitted, low * late]) * 1.2
-    high = [3 - min(2 * delta, 0.1) * few for delta in min_deltas]
+    high: list[np.ndarray] = []
+    for delta in min_deltas:  # in fourteen epochs by 26 deltas, and by no share of that size
+        high.append((high[-1][-1] if high else 100.0) - 2 * delta * few)
     weak = [0.02 * (1 + min(1.3 * delta, 1.0)) ** few for delta in min_deltas]
     return {
         "loss": np.concatenate([*high, loss]),

@@ -102,6 +102,71 @@ def test_metrics_fall_with_ties_plateaus_and_rises():
     assert loss[-1] < loss[0]
 
 
+def better(values, delta, *, is_relative, is_max):
+    """The epochs in which a metric is the best so far, by more than a difference or a share."""
+    best, epochs = values[0], []
+    for epoch, value in enumerate(values):
+        needed = delta * abs(best) if is_relative else delta
+        if value > best + needed if is_max else value < best - needed:
+            best = value
+            epochs.append(epoch)
+    return epochs
+
+
+DELTAS = [[0.004], [1e-6], [0.03], [0.2], [1e-3, 0.01], [1e-5, 0.004, 0.05]]
+
+
+@pytest.mark.parametrize("metric", ["loss", "val_loss", "accuracy", "val_accuracy"])
+@pytest.mark.parametrize("deltas", DELTAS, ids=str)
+def test_a_difference_and_a_share_part_in_the_metrics(metric, deltas):
+    values = probe.metrics(3, deltas)[metric]
+    for delta in deltas:
+        both = [
+            better(values, delta, is_relative=is_relative, is_max="accuracy" in metric)
+            for is_relative in (True, False)
+        ]
+        assert all(both)
+        # So many epochs that a patience of nine tells them apart; of a loss either rule waits.
+        waits = [_longest_wait(*both), _longest_wait(*reversed(both))]
+        assert min(waits if "loss" in metric else [waits[1]]) >= 9
+
+
+def _longest_wait(one, other):
+    """The most epochs in a row in which the one rule sees nothing better, and the other does."""
+    pauses = zip([0, *one], [*one, 10**6], strict=True)
+    return max(sum(start < epoch < stop for epoch in other) for start, stop in pauses)
+
+
+def test_metrics_that_tell_nothing_else_apart_are_as_they_were():
+    np.testing.assert_array_equal(probe.metrics(3)["loss"], probe.metrics(3, [])["loss"])
+    for count in range(probe.MOST_DELTAS + 1):
+        found = probe.metrics(3, [0.01 * (n + 1) for n in range(count)])
+        assert {len(values) for values in found.values()} == {probe.NUM_EPOCHS + 28 * count}
+        assert all(np.isfinite(values).all() for values in found.values())
+    assert max(map(len, found.values())) == probe.MAX_EPOCHS
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([0.004], [0.004]),
+        ([-0.004, 0.004], [0.004]),
+        ([0.03, 0.001], [0.001, 0.03]),
+        ([0, 0.0, 1e-4], []),  # which the metrics tell apart by themselves
+        ([True, False], []),
+        ([1, 2.5, 10**400, -(10**400)], []),
+        ([float("nan"), float("inf"), -float("inf")], []),
+        (["0.01", None, [0.01], {"a": 1}], []),
+        ([0.5, 0.4, 0.3, 0.2, 0.1], [0.1, 0.2, 0.3]),
+    ],
+    ids=["one", "sign", "order", "known", "bool", "large", "no_number", "type", "many"],
+)
+def test_of_hostile_callbacks_only_fractions_are_taken(values, expected):
+    callbacks = [{"class": "EarlyStopping", "min_delta": value} for value in values]
+    assert probe.told_apart(callbacks) == expected
+    assert probe.told_apart([*callbacks, {}, None, "min_delta", 0.01, [0.01]]) == expected
+
+
 @pytest.mark.parametrize("size", [1, 65_536, 65_537, 200_000, 2**20], ids=str)
 def test_large_arrays_are_sampled_evenly_and_small_ones_are_whole(size):
     array = np.arange(size)
