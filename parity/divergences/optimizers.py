@@ -62,11 +62,11 @@ class _Trial:
         if self.name is None or self.family is None:
             return
         self.start = probe_inputs.sampled(bundle[f"weights/{self.name}"])
-        self.targets = {
-            step: port[f"optimizer/{step}/weights/{self.name}"]
-            for step in probe_inputs.OPTIMIZER_STEPS
-            if f"optimizer/{step}/weights/{self.name}" in port
+        keys = {
+            step: f"optimizer/{step}/weights/{self.name}" for step in probe_inputs.OPTIMIZER_STEPS
         }
+        self.targets = {step: port[key] for step, key in keys.items() if key in port}
+        self.theirs = {step: bundle[keys[step]] for step in self.targets}
         self.rates = list(map(float, port["optimizer/learning_rate"]))
         self.raw = [
             {n: probe_inputs.gradient(self.seed, step, n, s) for n, s in self.shapes.items()}
@@ -75,6 +75,11 @@ class _Trial:
         self.settings = rules.keras_settings(self.family, self.facts["config"])
         self.clip = _keras_clip(self.facts["config"])
         self._clipped: dict[Any, list[np.ndarray]] = {}
+
+    @property
+    def is_keras(self) -> bool:
+        """Whether the port is where Keras is, as far as a rule can tell."""
+        return all(_is_close(self.theirs[n], w, self.start) for n, w in self.targets.items())
 
     def gradients(self, clip: tuple[str | None, float]) -> list[np.ndarray]:
         """Of the weight, one a step."""
@@ -116,7 +121,7 @@ def _search(evidence: Evidence) -> Sequence[Change] | None:
     if trial.name is None or trial.family is None:
         return None
     base = {**trial.settings, "clip": trial.clip}
-    if base["decay"] and trial.gives(trial.family, base):
+    if base["decay"] and not trial.is_keras and trial.gives(trial.family, base):
         how, factor = base["decay"]
         text = f"{trial.name}: none in Keras, which excludes it, {how} {factor:g} in the port"
         return [Change("C11", "decay", base["decay"], text)]

@@ -246,7 +246,12 @@ def _constant(evidence: Evidence) -> Match | None:
     theirs, ours = (sorted({f"{value:g}" for value in part[0]}) for part in found)
     if len(found[0]) == 1 and max(len(theirs), len(ours)) > 2:
         return None  # drawn once: what is not drawn cannot be told
-    return Match(NUMBERS, f"{' and '.join(theirs)} in Keras, {' and '.join(ours)} in the port")
+    return Match(NUMBERS, f"{_listed(theirs)} in Keras, {_listed(ours)} in the port")
+
+
+def _listed(values: list[str]) -> str:
+    """The values of a weight, if they are few."""
+    return " and ".join(values) if len(values) < 4 else f"{len(values)} values"
 
 
 ENTRIES = (

@@ -115,8 +115,10 @@ def _smoothing(evidence: Evidence) -> Match | None:
     said = float(found.settings.get("label_smoothing") or 0.0)
     if found.is_binary:
         for value, share in ((said, found.linear.shape[-1]), (said, 1), (0.0, 1)):
+            if not said or share == 2:  # that of Keras
+                continue
             y = found.y * (1 - value) + value / share
-            if said and found.gives(float(binary_crossentropies(found.linear, y).mean())):
+            if found.gives(float(binary_crossentropies(found.linear, y).mean())):
                 told = f"y * (1 - {value:g}) + {value:g} / {share}" if value else "none"
                 return Match(NUMBERS, f"{said:g} / 2 in Keras, {told} in the port")
         return None
@@ -144,8 +146,9 @@ def _class_weights(evidence: Evidence) -> Match | None:
     labels = found.y if found.is_binary else found.labels
     w = np.array([weights.get(int(label), 1.0) for label in labels.reshape(-1)])
     w = w.reshape(each.shape)
-    if found.is_binary and found.gives(float((w * each).mean() / weights.get(0, 1.0))):
-        ratio = weights.get(1, 1.0) / weights.get(0, 1.0)
+    zero, one = weights.get(0, 1.0), weights.get(1, 1.0)
+    if found.is_binary and zero and found.gives(float((w * each).mean() / zero)):
+        ratio = one / zero
         return Match(NUMBERS, f"pos_weight={ratio:.4g} leaves label 0 a weight of 1")
     if found.gives(float((w * each).sum() / w.sum())):
         return Match(NUMBERS, "the port divides by the sum of the weights, Keras by the samples")
@@ -233,7 +236,8 @@ def _other_parts(evidence: Evidence) -> Iterator[tuple[str, float]]:
 
 
 def _regularised(evidence: Evidence) -> Iterator[tuple[dict[str, float], np.ndarray]]:
-    """The factors of every regulariser of a weight, and the weight."""
+    """The factors of every regulariser of a weight, and the weight, once if it is shared."""
+    seen = set()
     for node in evidence.bundle.facts["nodes"]:
         for name, value in node["config"].items():
             if not name.endswith("_regularizer") or not isinstance(value, dict):
@@ -242,7 +246,10 @@ def _regularised(evidence: Evidence) -> Iterator[tuple[dict[str, float], np.ndar
             given = value.get("config", {})
             factors = {k: float(given[k]) for k in ("l1", "l2") if given.get(k)}
             for weight in node["weights"]:
-                if factors and weight.rpartition(".")[2] == variable:
+                short = weight.replace("/", ".").rpartition(".")[2]  # of a cell: lstm_cell/kernel
+                is_its = short in (variable, f"{variable}_kernel")
+                if factors and is_its and weight not in seen:
+                    seen.add(weight)
                     yield factors, evidence.bundle[f"weights/{weight}"]
 
 

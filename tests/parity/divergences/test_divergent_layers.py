@@ -1,0 +1,106 @@
+"""What a layer is given, or drops, is named: a wire, an order, an activation, a grain."""
+
+import check_pairs
+import numpy as np
+import pytest
+from check_evidence import evidence_of, names
+
+MODES = ("eval", "train")
+
+
+def given(of):
+    """A port whose dense2 is given something else, a function of what Keras recorded."""
+
+    def change(port):
+        for mode in MODES:
+            arrays = {key.partition(f"/{mode}/")[2]: a for key, a in port.arrays.items()}
+            port.arrays[f"forward/{mode}/dense2/input/0"] = of(arrays)
+
+    return change
+
+
+def test_a_layer_that_reads_another_tensor_is_told_whose(tmp_path):
+    change = given(lambda arrays: arrays["dense1/output"])
+    with evidence_of(tmp_path, port=change) as evidence:
+        assert evidence.item.name == "input of dense2 (eval)"
+        found = names(evidence)
+    assert next(iter(found)) == "A22"
+    assert found["A22"] == "dense2 is given dense1 in the port, dropout in Keras"
+
+
+def two_inputs(recorded):
+    """As if dense2 were given another tensor of the same shape beside its own."""
+    recorded.facts["nodes"][3]["input_shapes"] *= 2
+    recorded.facts["nodes"][3]["sources"] = [2, 0]
+    for mode in MODES:
+        other = np.random.default_rng(0).normal(size=(check_pairs.BATCH, 4))
+        recorded.arrays[f"forward/{mode}/dense2/input/1"] = other
+
+
+def test_inputs_in_another_order_are_told_so(tmp_path):
+    change = given(lambda arrays: arrays["dense2/input/1"])
+    with evidence_of(tmp_path, two_inputs, change) as evidence:
+        found = names(evidence)
+    assert next(iter(found)) == "A22"
+    assert found["A22"] == "the inputs of dense2 stand in another order"
+
+
+def test_a_tensor_that_is_right_but_for_a_billionth_is_no_other_one(tmp_path):
+    def change(arrays):
+        x = arrays["dense2/input/0"].copy()
+        x[0] += 1e-10 * np.abs(x).max()
+        return x
+
+    with evidence_of(tmp_path, port=given(change)) as evidence:
+        assert evidence.is_input
+        assert list(names(evidence)) == ["N1"]
+
+
+@pytest.mark.parametrize("name", ["tanh", "sigmoid"])
+def test_an_activation_that_only_the_port_has_is_named(tmp_path, name):
+    function = {"tanh": np.tanh, "sigmoid": check_pairs.sigmoid}[name]
+    change = given(lambda arrays: function(arrays["dense2/input/0"]))
+    with evidence_of(tmp_path, port=change) as evidence:
+        found = names(evidence)
+    assert next(iter(found)) == "A16"
+    assert found["A16"] == f"only the port computes {name} before dense2"
+
+
+def whole_channels(recorded):
+    draw = np.random.default_rng(0).random((check_pairs.BATCH, 1, 9)) < 0.5
+    recorded.arrays["mask/train/dropout"] = np.broadcast_to(draw, (check_pairs.BATCH, 6, 9)).copy()
+
+
+def single_values(recorded):
+    shape = (check_pairs.BATCH, 6, 9)
+    recorded.arrays["mask/train/dropout"] = np.random.default_rng(0).random(shape) < 0.5
+
+
+def drops(whole):
+    return lambda port: port.facts["nodes"][2].update(drops_channels=whole)
+
+
+@pytest.mark.parametrize(
+    ("reference", "port", "detail"),
+    [
+        (whole_channels, drops(False), "whole channels in Keras, single values in the port"),
+        (single_values, drops(True), "single values in Keras, whole channels in the port"),
+    ],
+    ids=["spatial", "plain"],
+)
+def test_a_dropout_of_another_grain_is_named(tmp_path, reference, port, detail):
+    with evidence_of(tmp_path, reference, port) as evidence:
+        assert names(evidence) == {"C15": detail}
+
+
+def test_a_formula_that_gives_what_keras_gives_explains_nothing(tmp_path):
+    """The layer is right on Keras's own input, and wrong as it is reached."""
+
+    def change(port):
+        port.arrays["forward/eval/dense1.activation/output"] += 1.0
+
+    with evidence_of(tmp_path, port=change) as evidence:
+        relu = np.maximum(evidence.keras_input(), 0)
+        np.testing.assert_array_equal(evidence.own_output(), relu)
+        assert not evidence.gives(relu)
+        assert not names(evidence)

@@ -1,0 +1,145 @@
+"""Optimizers are named by the rule that gives the port's weights, computed here by hand."""
+
+import check_pairs
+import numpy as np
+import pytest
+import torch
+from check_evidence import evidence_of, names
+
+from parity import probe_inputs
+from torch_impl import optim
+
+DECAY = 0.125  # which float32 has as it is
+
+
+def optimized(parts, update, only=None):
+    """Sets the weights of the probe; `update(w, g, rate, step, state)` returns the next ones."""
+    seed, rates = 3, parts.arrays["optimizer/learning_rate"]
+    for name, shape in check_pairs.SHAPES.items():
+        if only is not None and not name.endswith(only):
+            continue
+        w, state = parts.arrays[f"weights/{name}"], {}
+        for step, rate in enumerate(rates, start=1):
+            w = update(w, probe_inputs.gradient(seed, step, name, shape), rate, step, state)
+            if step in probe_inputs.OPTIMIZER_STEPS:
+                parts.arrays[f"optimizer/{step}/weights/{name}"] = w
+
+
+def optimizer(kind, **config):
+    """Names the optimizer of the Keras model, but for what it computes."""
+
+    def change(recorded):
+        recorded.facts["optimizer"] = {"class": kind, "config": {"learning_rate": 0.25, **config}}
+
+    return change
+
+
+def decayed(w, g, rate, step, state):
+    return w - rate * DECAY * w - rate * g
+
+
+def test_a_decay_of_weights_that_keras_excludes_is_told(tmp_path):
+    def reference(recorded):
+        optimizer("SGD", momentum=0.0, weight_decay=DECAY)(recorded)
+        optimized(recorded, decayed, only="kernel")
+
+    def port(parts):
+        optimized(parts, decayed)
+
+    with evidence_of(tmp_path, reference, port) as evidence:
+        assert evidence.item.name == "dense1.bias"
+        found = names(evidence)
+    assert next(iter(found)) == "C11"
+    assert found["C11"].startswith("dense1.bias: none in Keras, which excludes it")
+
+
+def test_a_decay_that_both_have_explains_no_last_digits(tmp_path):
+    def reference(recorded):
+        optimizer("SGD", momentum=0.0, weight_decay=DECAY)(recorded)
+        optimized(recorded, decayed)
+
+    def port(parts):
+        for key in parts.arrays:
+            if key.startswith("optimizer/12/"):
+                parts.arrays[key] = parts.arrays[key] * (1 + 1e-10)
+
+    with evidence_of(tmp_path, reference, port) as evidence:
+        assert evidence.level.id == "optimizer"
+        assert "C11" not in names(evidence)
+
+
+def accumulated(divisor, num_steps=3):
+    """Plain descent that collects the gradients of some steps."""
+
+    def update(w, g, rate, step, state):
+        state["sum"] = state.get("sum", 0.0) + g
+        if step % num_steps:
+            return w
+        return w - rate * state.pop("sum") / divisor
+
+    return update
+
+
+def accumulating(recorded):
+    optimizer("SGD", momentum=0.0, gradient_accumulation_steps=3)(recorded)
+    optimized(recorded, accumulated(3))
+
+
+def test_the_sum_of_accumulated_gradients_is_told_from_their_mean(tmp_path):
+    with evidence_of(
+        tmp_path, accumulating, lambda parts: optimized(parts, accumulated(1))
+    ) as evidence:
+        found = names(evidence)
+    assert next(iter(found)) == "E3"
+    assert found["E3"] == "the mean gradient of 3 steps in Keras, their sum in the port"
+
+
+def test_gradients_that_are_not_accumulated_are_told(tmp_path):
+    with evidence_of(
+        tmp_path, accumulating, lambda parts: optimized(parts, accumulated(1, num_steps=1))
+    ) as evidence:
+        assert names(evidence)["E3"] == (
+            "the mean gradient of 3 steps in Keras, each step by itself in the port"
+        )
+
+
+def steps_of(build):
+    """The update of a torch optimizer."""
+
+    def update(w, g, rate, step, state):
+        if "w" not in state:
+            state["w"] = torch.nn.Parameter(torch.from_numpy(np.array(w)))
+            state["optimizer"] = build([state["w"]])
+        for group in state["optimizer"].param_groups:
+            group["lr"] = rate
+        state["w"].grad = torch.from_numpy(g.copy())
+        state["optimizer"].step()
+        return state["w"].detach().numpy().copy()
+
+    return update
+
+
+@pytest.fixture
+def _counters_in_float64():
+    """As in a check: torch's NAdam keeps a product of all steps in the default type."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.usefixtures("_counters_in_float64")
+def test_the_momentum_decay_of_torchs_nadam_is_told(tmp_path):
+    def reference(recorded):
+        optimizer("Nadam", beta_1=0.875, beta_2=0.9375, epsilon=1e-7)(recorded)
+        betas = {"beta_1": 0.875, "beta_2": 0.9375}  # which float32 has as they are
+        optimized(recorded, steps_of(lambda p: optim.Nadam(p, **betas)))
+
+    def port(parts):
+        stock = steps_of(lambda p: torch.optim.NAdam(p, betas=(0.875, 0.9375), eps=1e-7))
+        optimized(parts, stock)
+        parts.facts["optimizer"]["groups"] = [{"momentum_decay": 0.004, "betas": [0.875, 0.9375]}]
+
+    with evidence_of(tmp_path, reference, port) as evidence:
+        found = names(evidence)
+    assert next(iter(found)) == "F14"
+    assert found["F14"] == "momentum_decay 1.0 in Keras, 0.004 in the port"
