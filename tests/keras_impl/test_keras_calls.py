@@ -1,10 +1,13 @@
 """Watching a Keras model changes nothing that it computes, and leaves nothing behind."""
 
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_impl import versions
 from keras_impl.calls import recorded_calls
 
 L = keras.layers
@@ -189,3 +192,112 @@ def test_two_watches_do_not_see_one_another_afterwards():
         model(images(), training=False)
     assert len(first) == count == len(second)
     assert [call.name for call in first] == [call.name for call in second]
+
+
+def images_of(*shape):
+    return tf.constant(np.random.default_rng(1).normal(size=(2, *shape)))
+
+
+SEPARABLE = {
+    "valid": (lambda **s: L.SeparableConv2D(5, 3, **s), images_of(9, 7, 2)),
+    "same_stride": (
+        lambda **s: L.SeparableConv2D(5, (3, 4), strides=2, padding="same", **s),
+        images_of(9, 8, 2),
+    ),
+    "dilation": (
+        lambda **s: L.SeparableConv2D(5, 3, dilation_rate=2, padding="same", **s),
+        images_of(9, 7, 2),
+    ),
+    "multiplier": (
+        lambda **s: L.SeparableConv2D(7, 3, depth_multiplier=3, use_bias=False, **s),
+        images_of(9, 7, 2),
+    ),
+    "signal_same": (
+        lambda **s: L.SeparableConv1D(4, 4, strides=3, padding="same", **s),
+        images_of(13, 3),
+    ),
+    "signal_dilation": (
+        lambda **s: L.SeparableConv1D(4, 3, dilation_rate=2, **s),
+        images_of(13, 3),
+    ),
+}
+
+
+def watched_separable(make, x, **settings):
+    layer = make(name="sep", **settings)
+    layer.build(x.shape)
+    if layer.use_bias:
+        layer.bias.assign(np.arange(1.0, layer.filters + 1))
+    plain = layer(x)
+    with recorded_calls(x) as calls:
+        output = layer(x)
+    np.testing.assert_array_equal(output, plain)
+    return layer, calls, output
+
+
+@pytest.mark.parametrize(("make", "x"), SEPARABLE.values(), ids=SEPARABLE)
+def test_a_separable_convolution_is_two_calls_that_make_its_output(make, x):
+    layer, (depthwise, pointwise), output = watched_separable(make, x)
+    assert (depthwise.name, pointwise.name) == ("sep.depthwise", "sep.pointwise")
+    assert (depthwise.kind, pointwise.kind) == ("depthwise_conv", "conv")
+    assert (depthwise.sources, pointwise.sources) == ([-1], [0])
+    assert depthwise.inputs[0] is x
+    assert pointwise.inputs[0] is depthwise.output
+    assert pointwise.output is output
+    # A pointwise convolution is a product with its kernel, whose other axes have length 1. It has
+    # as many columns as rows, at least, so that one depthwise output only gives the layer's.
+    kernel = np.reshape(layer.pointwise_kernel, layer.pointwise_kernel.shape[-2:])
+    product = depthwise.output.numpy() @ kernel
+    expected = product + np.asarray(layer.bias) if layer.use_bias else product
+    np.testing.assert_allclose(output, expected, rtol=0, atol=1e-12)
+
+
+def test_a_causal_first_part_sees_the_past_only():
+    """By hand. Of separable layers Keras 2 has this padding, Keras 3 refuses it."""
+    kernel = np.random.default_rng(2).normal(size=(3, 2, 2))  # 3 steps, 2 channels, multiplier 2
+    layer = SimpleNamespace(
+        depthwise_kernel=tf.constant(kernel),
+        kernel_size=(3,),
+        strides=(1,),
+        dilation_rate=(2,),
+        padding="causal",
+    )
+    x = images_of(9, 2).numpy()
+    found = versions.depthwise(layer, tf.constant(x)).numpy()
+    expected = np.zeros((2, 9, 2, 2))
+    for step in range(9):
+        for place in range(3):
+            before = step - 2 * (2 - place)
+            if before >= 0:
+                expected[:, step] += x[:, before, :, None] * kernel[place]
+    np.testing.assert_allclose(found, expected.reshape(2, 9, 4), rtol=0, atol=1e-14)
+
+
+def test_the_parts_of_a_separable_convolution_share_out_its_weights_and_settings():
+    make, x = SEPARABLE["same_stride"]
+    layer, (depthwise, pointwise), _ = watched_separable(make, x)
+    assert depthwise.weights == [layer.depthwise_kernel]
+    assert pointwise.weights == [layer.pointwise_kernel, layer.bias]
+    assert depthwise.config["strides"] == (2, 2)
+    assert depthwise.config["padding"] == "same"
+    names = ("kernel_size", "strides", "dilation_rate", "padding")
+    assert [pointwise.config[name] for name in names] == [[1, 1], [1, 1], [1, 1], "valid"]
+
+
+def test_an_activation_of_a_separable_convolution_follows_both_parts():
+    make, x = SEPARABLE["valid"]
+    _, calls, output = watched_separable(make, x, activation="tanh")
+    assert [call.name for call in calls] == ["sep.depthwise", "sep.pointwise", "sep.activation"]
+    assert [call.sources for call in calls] == [[-1], [0], [1]]
+    np.testing.assert_array_equal(output, tf.tanh(calls[1].output))
+
+
+def test_a_separable_convolution_that_is_called_twice_is_counted():
+    x = images_of(9, 7, 2)
+    layer = L.SeparableConv2D(2, 3, padding="same", name="sep")
+    with recorded_calls(x) as calls:
+        layer(layer(x))
+    assert [call.name for call in calls] == [
+        *["sep.depthwise", "sep.pointwise", "sep#2.depthwise", "sep#2.pointwise"]
+    ]
+    assert [call.sources for call in calls] == [[-1], [0], [1], [2]]

@@ -158,6 +158,67 @@ def test_no_call_is_paired_twice_in_long_programs():
     assert len(rows) == 60
 
 
+def fed_by(layer, *sources):
+    """A call with the numbers of the calls that feed it."""
+    return {**layer, "sources": list(sources)}
+
+
+PARTS = {
+    "pooled": {
+        "p": (node("pool", "max_pool", (4, 5)), dense("left", 5, 8)),
+        "q": (node("pool_2", "max_pool", (4, 3)), dense("right", 3, 6)),
+    },
+    "activated": {
+        "p": (dense("left", 5, 8), act("left_act")),
+        "q": (dense("right", 3, 6), act("right_act", width=6)),
+    },
+}
+
+
+def branches(parts, order):
+    """Two branches of two calls each, in one order or the other."""
+    found = []
+    for which in order:
+        first, second = PARTS[parts][which]
+        found += [fed_by(first, -1), fed_by(second, len(found))]
+    return found
+
+
+@pytest.mark.parametrize("parts", PARTS)
+def test_calls_without_weights_follow_the_layers_that_feed_them_or_are_fed(parts):
+    keras, torch = branches(parts, "pq"), branches(parts, "qp")
+    pairs, left, more = names(keras, torch)
+    assert all(a == b for a, b in pairs)
+    assert (len(pairs), left, more) == (4, [], [])
+
+
+def test_of_several_takers_none_follows():
+    """Which of them it would be, nobody can tell."""
+    left = [dense("left", 5, 8), node("l_pool", "max_pool"), node("l_drop", "dropout")]
+    right = [
+        *[dense("right", 5, 6), node("r_pool", "average_pool", (4, 6))],
+        node("r_drop", "dropout", (4, 6)),
+    ]
+
+    def half(first, second):
+        found = [fed_by(first[0], -1), fed_by(first[1], 0)]
+        found += [fed_by(second[0], -1), fed_by(second[1], 2)]
+        return [*found, fed_by(first[2], 0), fed_by(second[2], 2)]
+
+    pairs, left_over, _ = names(half(left, right), half(right, left))
+    assert {("left", "left"), ("right", "right")} <= set(pairs)
+    assert all(a == b for a, b in pairs)
+    assert len(left_over) == 2  # one of each: the alignment keeps the order
+
+
+def test_neighbours_of_other_shapes_do_not_follow():
+    keras, torch = branches("activated", "pq"), branches("activated", "qp")
+    torch[1] = fed_by(act("other", width=7), 0)
+    pairs, left, _ = names(keras, torch)
+    assert {("left", "left"), ("right", "right"), ("left_act", "left_act")} == set(pairs)
+    assert left == ["right_act"]
+
+
 def test_branches_of_the_same_shapes_in_another_order_are_told_by_their_names():
     keras = [dense("main", 5, 5), dense("shortcut", 5, 5), dense("last", 5, 2)]
     torch = [dense("block.shortcut", 5, 5), dense("block.main", 5, 5), dense("last", 5, 2)]

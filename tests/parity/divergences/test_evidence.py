@@ -67,6 +67,48 @@ def test_the_numbers_are_those_of_both_halves(evidence):
     assert found.config == {"name": "dense2"}
 
 
+def test_what_keras_computes_itself_explains_nothing(evidence):
+    found = evidence(["forward/train/dense2/output"])
+    assert found.is_own is False
+    right = found.own_output()
+    np.testing.assert_array_equal(right, found.keras_output())
+    assert not found.gives(right)
+
+
+def test_a_value_is_recorded_where_keras_has_it_in_the_same_pass(evidence):
+    found = evidence(["forward/train/dense2/input/0"])
+    recorded = check_pairs.recorded().arrays
+    value = recorded["forward/train/dense1/output"]
+    assert found.is_recorded("dense1/output", value * (1 + 0.5 * CLOSE))
+    assert not found.is_recorded("dense1/output", value * (1 + 3 * CLOSE))
+    assert not found.is_recorded("dense1/output", value[:, :2])
+    assert not found.is_recorded("dense2/input/0", recorded["forward/eval/dense2/input/0"])
+    assert not found.is_recorded("no such layer/output", value)
+
+
+def test_a_value_is_recorded_but_for_what_float32_inside_does(evidence):
+    found = evidence(["forward/train/dense2/input/0"])
+    value = check_pairs.recorded().arrays["forward/train/dense1/output"] * (1 + 3 * CLOSE)
+    found.bundle.facts["noise"]["forward/train/dense1/output"] = CLOSE
+    assert found.is_recorded("dense1/output", value)
+
+
+def test_a_layer_is_fed_by_what_made_its_input(evidence):
+    found = evidence(["forward/eval/dense2/output"])
+    assert found.source()["name"] == "dropout"
+    first = evidence(["forward/eval/dense1/output"])
+    assert first.source() is None
+
+
+def test_a_weight_is_of_the_first_layer_that_has_it(evidence):
+    found = evidence(["gradient/dense1.bias"])
+    assert (found.item.name, found.node["name"]) == ("dense1.bias", "dense1")
+    found.bundle.facts["nodes"][0]["weights"] = []
+    found.bundle.facts["nodes"][1]["weights"] = ["dense1.bias"]  # the nodes of a separable layer
+    again = Evidence(found.bundle, found.port, found.level, found.item)
+    assert again.node["name"] == "dense1.activation"
+
+
 def test_a_divergence_of_no_layer_has_none(evidence):
     found = evidence(["loss/value"])
     assert (found.node, found.kind, dict(found.config), found.is_own) == (None, "", {}, None)

@@ -71,6 +71,11 @@ OF_TORCH = {
     ),
     "adamw": ("adam", {"decay": ("decoupled", 0.01)}, lambda p: T.AdamW(p, weight_decay=0.01)),
     "nadam": ("nadam", {}, lambda p: T.NAdam(p)),
+    "nadam_momentum_decay": (
+        "nadam",
+        {"momentum_decay": 0.5},
+        lambda p: T.NAdam(p, momentum_decay=0.5),
+    ),
     "adamax": ("adamax", {}, lambda p: T.Adamax(p)),
     "sgd": ("sgd", {}, lambda p: T.SGD(p)),
     "momentum": ("sgd", {"momentum": 0.9}, lambda p: T.SGD(p, momentum=0.9)),
@@ -149,6 +154,52 @@ def test_the_defaults_are_those_of_keras(name):
 
     config = getattr(keras.optimizers, name)().get_config()
     assert {key: config[key] for key in CONFIGS[name]} == CONFIGS[name]
+
+
+def test_keras_has_another_momentum_decay_than_torch():
+    assert rules.keras_settings("nadam", CONFIGS["Nadam"])["momentum_decay"] == 1.0
+    assert rules.TORCH_DEFAULTS["nadam"]["momentum_decay"] == 0.004
+
+
+@pytest.mark.parametrize(("taken", "divisor"), [("mean", 3), ("sum", 1)])
+def test_accumulated_gradients_move_a_weight_in_every_third_step(numbers, taken, divisor):
+    """By hand: keras 3.15 optimizers/base_optimizer.py takes their mean, at the rate of the last,
+    and decays a weight when it moves."""  # fmt: skip
+    w, gradients = numbers
+    s = {"torch": False, "momentum": 0.5, "nesterov": False, "decay": ("decoupled", 0.125)}
+    found = list(rules.steps("sgd", w, gradients, RATES, {**s, "accumulated": (3, taken)}))
+    first, second = (sum(gradients[n : n + 3]) / divisor for n in (0, 3))
+    velocity = -RATES[2] * first
+    after_three = w - w * 0.125 * RATES[2] + velocity
+    velocity = 0.5 * velocity - RATES[5] * second
+    after_six = after_three - after_three * 0.125 * RATES[5] + velocity
+    expected = [w, w, *[after_three] * 3, after_six]
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-13, atol=0)
+
+
+def test_a_mean_of_accumulated_gradients_is_that_of_keras(numbers):
+    import keras
+
+    keras.config.set_floatx("float64")
+    w, gradients = numbers
+    variable = keras.Variable(w, dtype="float64")
+    optimizer = keras.optimizers.Adam(gradient_accumulation_steps=3, weight_decay=0.125)
+    optimizer.build([variable])
+    settings = rules.keras_settings("adam", optimizer.get_config())
+    assert settings["accumulated"] == (3, "mean")
+    found = rules.steps("adam", w, gradients, RATES, settings)
+    for rate, gradient, ours in zip(RATES, gradients, found, strict=True):
+        optimizer.learning_rate.assign(rate)
+        optimizer.apply([keras.ops.convert_to_tensor(gradient)])
+        theirs = np.asarray(variable)
+        assert np.abs(ours - theirs).max() <= CLOSE * np.abs(theirs).max()
+    assert np.abs(theirs - w).max() > 1e-4
+
+
+@pytest.mark.parametrize("config", [{}, {"gradient_accumulation_steps": None}], ids=str)
+def test_usually_every_step_counts(config):
+    assert rules.keras_settings("sgd", config)["accumulated"] == (1, "mean")
 
 
 @pytest.mark.parametrize("family", rules.FAMILIES)
