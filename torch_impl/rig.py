@@ -102,8 +102,9 @@ class Rig:
     def _called(self) -> tuple[list[Call], torch.Tensor]:
         self.module.train()
         identity: Any = lambda number, x, rate: x  # noqa: E731
+        arguments = self.arguments("probe")  # how it is fed is no call of the port's
         with torch.no_grad(), recorded_calls(self.module, identity) as calls:
-            output = first_tensor(self.module(*self.arguments("probe")))
+            output = first_tensor(self.module(*arguments))
         self.module.load_state_dict(self._state)
         return calls, output
 
@@ -191,8 +192,9 @@ class Rig:
     def forward(self, mode: str, purpose: str, *, training: bool) -> tuple[list[Call], Any]:
         """Calls the module; returns what it called, and its output."""
         self.module.train(training)
+        arguments = self.arguments(purpose)
         with recorded_calls(self.module, self.masks(mode)) as calls:
-            output = first_tensor(self.module(*self.arguments(purpose)))
+            output = first_tensor(self.module(*arguments))
         return calls, output
 
     @contextmanager

@@ -211,14 +211,6 @@ def test_of_several_takers_none_follows():
     assert len(left_over) == 2  # one of each: the alignment keeps the order
 
 
-def test_neighbours_of_other_shapes_do_not_follow():
-    keras, torch = branches("activated", "pq"), branches("activated", "qp")
-    torch[1] = fed_by(act("other", width=7), 0)
-    pairs, left, _ = names(keras, torch)
-    assert {("left", "left"), ("right", "right"), ("left_act", "left_act")} == set(pairs)
-    assert left == ["right_act"]
-
-
 def test_branches_of_the_same_shapes_in_another_order_are_told_by_their_names():
     keras = [dense("main", 5, 5), dense("shortcut", 5, 5), dense("last", 5, 2)]
     torch = [dense("block.shortcut", 5, 5), dense("block.main", 5, 5), dense("last", 5, 2)]

@@ -278,7 +278,7 @@ def test_a_network_is_fed_as_it_takes_its_input_and_that_is_told(recorded, facto
 
 def test_a_network_that_turns_its_input_leaves_no_trace_of_the_first_try():
     rig = Rig(Turning, 3, signals())
-    assert [call.name for call in rig.calls] == ["norm", "conv"]
+    assert [call.name for call in rig.calls] == ["norm", "transpose()", "conv"]
     assert rig.module.norm.num_batches_tracked == 0
     recorded = signals()
     for name, weight in rig.weights().items():

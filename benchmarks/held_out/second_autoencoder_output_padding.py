@@ -1,0 +1,79 @@
+"""Autoencoder.
+
+ConvTranspose2d(3, stride=2, padding=1, output_padding=1) for a Conv2DTranspose with 'same'.
+"""
+
+IDS = ("A9",)
+LEVEL = "forward"
+
+
+def keras_model():
+    import keras
+    from keras import layers
+
+    def settings(activation="relu"):
+        return {"strides": 2, "padding": "same", "activation": activation}
+
+    model = keras.Sequential(
+        [
+            keras.Input((28, 20, 1)),
+            layers.Conv2D(12, 3, **settings()),
+            layers.Conv2D(20, 3, **settings()),
+            layers.Conv2DTranspose(13, 3, **settings()),
+            layers.Conv2DTranspose(8, 3, **settings()),
+            layers.Conv2D(1, 3, padding="same", activation="sigmoid"),
+        ]
+    )
+    model.compile(optimizer="adam", loss="mse")
+    return model
+
+
+def _autoencoder(crop):
+    import torch
+    import torch.nn.functional as F
+    from torch import nn
+
+    from torch_impl import Port, optim
+
+    class UpConv(nn.ConvTranspose2d):
+        def __init__(self, cin, cout):
+            extra = {} if crop else {"padding": 1, "output_padding": 1}
+            super().__init__(cin, cout, 3, stride=2, **extra)
+
+        def forward(self, x):
+            y = super().forward(x)
+            return y[:, :, :-1, :-1] if crop else y
+
+    class AutoEncoder(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.enc1 = nn.Conv2d(1, 12, 3, stride=2)
+            self.enc2 = nn.Conv2d(12, 20, 3, stride=2)
+            self.dec1 = UpConv(20, 13)
+            self.dec2 = UpConv(13, 8)
+            self.out = nn.Conv2d(8, 1, 3, padding=1)
+            for m in self.children():
+                nn.init.xavier_uniform_(m.weight)
+                nn.init.zeros_(m.bias)
+
+        def forward(self, x):
+            x = F.relu(self.enc1(F.pad(x, (0, 1, 0, 1))))
+            x = F.relu(self.enc2(F.pad(x, (0, 1, 0, 1))))
+            x = F.relu(self.dec2(F.relu(self.dec1(x))))
+            return self.out(x).sigmoid()
+
+    net = AutoEncoder()
+    return Port(
+        net,
+        loss=nn.MSELoss(),
+        optimizer=optim.Adam(net.parameters()),
+        target=lambda y: torch.as_tensor(y).permute(0, 3, 1, 2),
+    )
+
+
+def right_port():
+    return _autoencoder(crop=True)
+
+
+def faulty_port():
+    return _autoencoder(crop=False)

@@ -1,0 +1,71 @@
+"""Class weights.
+
+CrossEntropyLoss(weight=...), whose mean divides by the weights of the batch, not by its size.
+"""
+
+IDS = ("D5",)
+LEVEL = "loss"
+
+
+def keras_model():
+    import keras
+    from keras import layers
+
+    from keras_impl import Reference
+
+    x = inputs = keras.Input((22, 18, 3))
+    x = layers.Conv2D(14, 3, strides=2, activation="relu")(x)
+    x = layers.SpatialDropout2D(0.2)(x)
+    x = layers.Conv2D(16, 3, activation="relu")(x)
+    x = layers.Concatenate()([layers.GlobalAveragePooling2D()(x), layers.GlobalMaxPooling2D()(x)])
+    model = keras.Model(inputs, layers.Dense(3)(x))
+    model.compile(
+        optimizer=keras.optimizers.SGD(0.02),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    )
+    return Reference(model, class_weight={0: 0.75, 1: 4.5, 2: 1.25})
+
+
+def _port(weighted_mean):
+    import torch
+    import torch.nn.functional as F
+    from torch import nn
+
+    from torch_impl import Port
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.block1 = nn.Sequential(nn.Conv2d(3, 14, 3, stride=2), nn.ReLU(), nn.Dropout2d(0.2))
+            self.block2 = nn.Sequential(nn.Conv2d(14, 16, 3), nn.ReLU())
+            self.fc = nn.Linear(32, 3)
+            for m in self.modules():
+                if isinstance(m, (nn.Conv2d, nn.Linear)):
+                    nn.init.xavier_uniform_(m.weight)
+                    nn.init.zeros_(m.bias)
+
+        def forward(self, x):
+            x = self.block2(self.block1(x))
+            return self.fc(torch.cat([x.mean((2, 3)), x.amax((2, 3))], dim=1))
+
+    weight = torch.tensor([0.75, 4.5, 1.25])
+
+    def loss(logits, y):
+        losses = F.cross_entropy(logits, y, reduction="none")
+        return (losses * weight[y]).mean()
+
+    net = Net()
+    return Port(
+        net,
+        loss=nn.CrossEntropyLoss(weight=weight) if weighted_mean else loss,
+        optimizer=torch.optim.SGD(net.parameters(), lr=0.02),
+        target=lambda y: torch.as_tensor(y).long().view(-1),
+    )
+
+
+def right_port():
+    return _port(weighted_mean=False)
+
+
+def faulty_port():
+    return _port(weighted_mean=True)

@@ -1,0 +1,59 @@
+"""LeNet: took the max pools of every newer tutorial for its two average pools."""
+
+IDS = ("A23",)
+LEVEL = "forward"
+
+
+def keras_model():
+    import keras
+    from keras import layers
+
+    model = keras.Sequential(
+        [
+            keras.Input((30, 24, 1)),
+            layers.Conv2D(6, 5, padding="same", activation="tanh"),
+            layers.AveragePooling2D(2),
+            layers.Conv2D(16, 5, activation="tanh"),
+            layers.AveragePooling2D(2),
+            layers.Flatten(),
+            layers.Dense(84, activation="tanh"),
+            layers.Dense(10, activation="softmax"),
+        ]
+    )
+    model.compile(optimizer=keras.optimizers.SGD(0.1), loss="sparse_categorical_crossentropy")
+    return model
+
+
+def _lenet(pool):
+    from torch import nn
+
+    net = nn.Sequential(
+        nn.Conv2d(1, 6, 5, padding=2),
+        nn.Tanh(),
+        pool(2),
+        nn.Conv2d(6, 16, 5),
+        nn.Tanh(),
+        pool(2),
+        nn.Flatten(),
+        nn.Linear(16 * 5 * 4, 84),
+        nn.Tanh(),
+        nn.Linear(84, 10),
+        nn.Softmax(dim=1),
+    )
+    for layer in net:
+        if isinstance(layer, (nn.Conv2d, nn.Linear)):
+            nn.init.xavier_uniform_(layer.weight)
+            nn.init.zeros_(layer.bias)
+    return net
+
+
+def right_port():
+    from torch import nn
+
+    return _lenet(nn.AvgPool2d)
+
+
+def faulty_port():
+    from torch import nn
+
+    return _lenet(nn.MaxPool2d)

@@ -1,0 +1,65 @@
+"""Multi-label.
+
+Smoothed the labels towards s / classes; Keras's BinaryCrossentropy smooths towards s / 2.
+"""
+
+IDS = ("D4",)
+LEVEL = "loss"
+
+
+def keras_model():
+    import keras
+    from keras import layers
+
+    model = keras.Sequential(
+        [
+            keras.Input((20, 16, 3)),
+            layers.Conv2D(12, (3, 5), activation="elu"),
+            layers.MaxPooling2D((2, 1)),
+            layers.Conv2D(18, 3, activation="elu"),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(6),
+        ]
+    )
+    model.compile(
+        optimizer=keras.optimizers.Adam(3e-3, beta_1=0.8),
+        loss=keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=0.15),
+    )
+    return model
+
+
+def _port(smooth):
+    import torch.nn.functional as F
+    from torch import nn
+
+    from torch_impl import Port, optim
+
+    class Tagger(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv_a = nn.Conv2d(3, 12, kernel_size=(3, 5))
+            self.conv_b = nn.Conv2d(12, 18, kernel_size=3)
+            self.tags = nn.Linear(18, 6)
+            for m in self.children():
+                nn.init.xavier_uniform_(m.weight)
+                nn.init.zeros_(m.bias)
+
+        def forward(self, x):
+            x = F.max_pool2d(F.elu(self.conv_a(x)), kernel_size=(2, 1))
+            x = F.elu(self.conv_b(x))
+            return self.tags(x.flatten(2).mean(-1))
+
+    def loss(logits, y):
+        return F.binary_cross_entropy_with_logits(logits, smooth(y.to(logits.dtype)))
+
+    net = Tagger()
+    optimizer = optim.Adam(net.parameters(), learning_rate=3e-3, beta_1=0.8)
+    return Port(net, loss=loss, optimizer=optimizer)
+
+
+def right_port():
+    return _port(lambda y: y * (1 - 0.15) + 0.5 * 0.15)
+
+
+def faulty_port():
+    return _port(lambda y: y * (1 - 0.15) + 0.15 / y.shape[1])

@@ -1,0 +1,67 @@
+"""ReduceLROnPlateau without the min_lr=0.01 of the Keras callback.
+
+The rate falls on below the floor.
+"""
+
+IDS = ("G4",)
+LEVEL = "schedule"
+
+
+def keras_model():
+    import keras
+    from keras import layers
+
+    from keras_impl import Reference
+
+    x = inputs = keras.Input((18, 14, 2))
+    x = layers.ZeroPadding2D(((0, 1), (2, 1)))(x)
+    x = layers.Conv2D(13, 3, strides=2, activation="swish")(x)
+    x = layers.Conv2D(9, 3, activation="swish")(x)
+    x = layers.GlobalAveragePooling2D()(x)
+    model = keras.Model(inputs, layers.Dense(2)(x))
+    model.compile(optimizer=keras.optimizers.SGD(0.08), loss="mse")
+    callback = keras.callbacks.ReduceLROnPlateau(
+        monitor="val_loss", factor=0.2, patience=3, min_delta=0.002, cooldown=1, min_lr=0.01
+    )
+    return Reference(model, callbacks=[callback])
+
+
+def _port(**floor):
+    import torch
+    import torch.nn.functional as F
+    from torch import nn
+
+    from torch_impl import Port
+    from torch_impl.schedule import ReduceLROnPlateau
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv1 = nn.Conv2d(2, 13, 3, stride=2)
+            self.conv2 = nn.Conv2d(13, 9, 3)
+            self.fc = nn.Linear(9, 2)
+            for p in self.parameters():
+                nn.init.xavier_uniform_(p) if p.ndim > 1 else nn.init.zeros_(p)
+
+        def forward(self, x):
+            x = F.pad(x, (2, 1, 0, 1))
+            x = F.silu(self.conv1(x))
+            x = F.silu(self.conv2(x))
+            return self.fc(x.mean(dim=(-2, -1)))
+
+    net = Net()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.08)
+    scheduler = ReduceLROnPlateau(
+        optimizer, factor=0.2, patience=3, min_delta=0.002, cooldown=1, **floor
+    )
+    return Port(
+        net, loss=nn.MSELoss(), optimizer=optimizer, scheduler=scheduler, monitor="val_loss"
+    )
+
+
+def right_port():
+    return _port(min_lr=0.01)
+
+
+def faulty_port():
+    return _port()

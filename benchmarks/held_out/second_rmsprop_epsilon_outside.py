@@ -1,0 +1,78 @@
+"""RMSprop with momentum, written by hand: epsilon beside the root, which Keras has under it."""
+
+IDS = ("F4",)
+LEVEL = "optimizer"
+
+
+def keras_model():
+    import keras
+    from keras import layers
+
+    model = keras.Sequential(
+        [
+            keras.Input((21, 17, 3)),
+            layers.ZeroPadding2D(1),
+            layers.Conv2D(12, 3, strides=2, activation="relu"),
+            layers.Conv2D(15, 3, padding="same", activation="relu"),
+            layers.MaxPooling2D(),
+            layers.Flatten(),
+            layers.Dense(4),
+        ]
+    )
+    model.compile(
+        optimizer=keras.optimizers.RMSprop(4e-4, rho=0.95, momentum=0.4, epsilon=1e-5),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    )
+    return model
+
+
+def _port(denominator):
+    import torch
+    from torch import nn
+
+    from torch_impl import Port
+
+    class RMSpropTF(torch.optim.Optimizer):
+        """RMSprop as in TensorFlow: the momentum buffer holds steps with their rate."""
+
+        def __init__(self, params, lr, rho, momentum, eps):
+            super().__init__(params, {"lr": lr, "rho": rho, "momentum": momentum, "eps": eps})
+
+        @torch.no_grad()
+        def step(self, closure=None):
+            for group in self.param_groups:
+                for p in group["params"]:
+                    if p.grad is None:
+                        continue
+                    state = self.state[p]
+                    if not state:
+                        state["square_avg"] = torch.zeros_like(p)
+                        state["buf"] = torch.zeros_like(p)
+                    v, buf, rho = state["square_avg"], state["buf"], group["rho"]
+                    v.mul_(rho).addcmul_(p.grad, p.grad, value=1 - rho)
+                    buf.mul_(group["momentum"])
+                    buf.add_(group["lr"] * p.grad / denominator(v, group["eps"]))
+                    p.sub_(buf)
+
+    net = nn.Sequential(
+        nn.Conv2d(3, 12, 3, stride=2, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(12, 15, 3, padding="same"),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(15 * 5 * 4, 4),
+    )
+    for m in (net[0], net[2], net[6]):
+        nn.init.xavier_uniform_(m.weight)
+        nn.init.zeros_(m.bias)
+    optimizer = RMSpropTF(net.parameters(), lr=4e-4, rho=0.95, momentum=0.4, eps=1e-5)
+    return Port(net, loss=nn.CrossEntropyLoss(), optimizer=optimizer)
+
+
+def right_port():
+    return _port(lambda v, eps: (v + eps).sqrt())
+
+
+def faulty_port():
+    return _port(lambda v, eps: v.sqrt() + eps)

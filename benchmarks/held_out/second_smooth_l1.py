@@ -1,0 +1,60 @@
+"""Huber(delta=0.6) became SmoothL1Loss(beta=0.6), which divides the same curve by its beta."""
+
+IDS = ("D13",)
+LEVEL = "loss"
+
+
+def keras_model():
+    import keras
+    from keras import layers
+
+    x = inputs = keras.Input((24, 5))
+    x = layers.Conv1D(16, 3, padding="same", activation="relu")(x)
+    x = layers.MaxPooling1D(2)(x)
+    x = layers.Conv1D(9, 4, activation="relu")(x)
+    x = layers.Flatten()(x)
+    x = layers.Dense(21, activation="softplus")(x)
+    model = keras.Model(inputs, layers.Dense(3)(x))
+    model.compile(optimizer=keras.optimizers.Nadam(2e-3), loss=keras.losses.Huber(delta=0.6))
+    return model
+
+
+def _port(loss):
+    import torch
+    import torch.nn.functional as F
+    from torch import nn
+
+    from torch_impl import Port, optim
+
+    class Forecaster(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.c1 = nn.Conv1d(5, 16, 3, padding=1)
+            self.c2 = nn.Conv1d(16, 9, 4)
+            self.d1 = nn.Linear(9 * 9, 21)
+            self.d2 = nn.Linear(21, 3)
+            for m in (self.c1, self.c2, self.d1, self.d2):
+                torch.nn.init.xavier_uniform_(m.weight)
+                torch.nn.init.zeros_(m.bias)
+
+        def forward(self, series):
+            x = series.transpose(1, 2)
+            x = F.max_pool1d(F.relu(self.c1(x)), 2)
+            x = F.relu(self.c2(x)).transpose(1, 2).flatten(1)
+            x = F.softplus(self.d1(x))
+            return self.d2(x)
+
+    net = Forecaster()
+    return Port(net, loss=loss, optimizer=optim.Nadam(net.parameters(), learning_rate=2e-3))
+
+
+def right_port():
+    from torch import nn
+
+    return _port(nn.HuberLoss(delta=0.6))
+
+
+def faulty_port():
+    from torch import nn
+
+    return _port(nn.SmoothL1Loss(beta=0.6))
