@@ -45,15 +45,15 @@ FIRST_SIGHT = {
     "at the level at which they are first visible": ("40 of 43", "22 of 23"),
     "named right first": ("35 of 43, 6 of them by a general name", "18 of 23"),
 }
-UNSEEN = """What was missed has been put right since, so that the right column is a test like those
-above. The columns before it are what a port that nobody has seen may expect. Missed in the first
-set were: networks of sequences that turn their input themselves (the five pairs that could not be
-fed); separable convolutions written as two, and `PReLU` with shared axes (the two alarms); `Dropout`
-for `SpatialDropout2D`, and a `min_delta` taken as a share (the two faults that passed). In the
-second: branches, which Keras runs by depth and a port one after the other (four alarms), global
-pools of a flattened image or by a window of its size, and a flatten of as many steps as channels;
-and a `Dropout1d` of steps (the fault that passed). A general name is true, but tells less than the
-registry could: D13, another loss, for wrong class weights."""
+UNSEEN = """What was missed has been put right since, so that the right column is a test like
+those above. The columns before it are what a port that nobody has seen may expect. Missed in the
+first set were: networks of sequences that turn their input themselves (the five pairs that could
+not be fed); separable convolutions written as two, and `PReLU` with shared axes (the two alarms);
+`Dropout` for `SpatialDropout2D`, and a `min_delta` taken as a share (the two faults that passed).
+In the second: branches, which Keras runs by depth and a port one after the other (four alarms),
+global pools of a flattened image or by a window of its size, and a flatten of as many steps as
+channels; and a `Dropout1d` of steps (the fault that passed). A general name is true, but tells
+less than the registry could: D13, another loss, for wrong class weights."""
 
 
 def main() -> None:
