@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from keras_impl.bench import run_bench
     from keras_impl.check import run_check
     from keras_impl.environment import configure, describe_environment
     from keras_impl.models import build_model
@@ -23,6 +24,7 @@ __all__ = [
     "configure",
     "describe_environment",
     "fit",
+    "run_bench",
     "run_check",
     "run_probe",
 ]
@@ -33,6 +35,7 @@ _HOMES = {
     "configure": "environment",
     "describe_environment": "environment",
     "fit": "train",
+    "run_bench": "bench",
     "run_check": "check",
     "run_probe": "probe",
 }

@@ -95,6 +95,19 @@ def build_model(
     keras.config.set_floatx(spec.dtype)
     keras.config.set_dtype_policy(spec.dtype)
     keras.utils.set_random_seed(spec.seed)
+    return build_network(spec, input_shape, num_classes)
+
+
+def build_network(
+    spec: RunSpec, input_shape: tuple[int, int, int], num_classes: int
+) -> keras.Sequential:
+    """Builds and compiles the network of a spec, as the process is seeded and its dtype is set.
+
+    Args:
+        spec: gives model, learning rate, weight decay and L2 factor.
+        input_shape: (height, width, channels) of an image.
+        num_classes: number of labels.
+    """
     network: Callable[..., keras.Sequential] = MODELS[spec.model]
     if spec.l2:
         network = partial(network, kernel_regularizer=keras.regularizers.L2(spec.l2))

@@ -3,6 +3,7 @@
     python -m keras_impl --data FILE DIRECTORY [DIRECTORY ...]
     python -m keras_impl --chunk DIRECTORY                        (in a sweep: `parity.chunk`)
     python -m keras_impl --check DIRECTORY [DIRECTORY ...]        (`parity.check_child`)
+    python -m keras_impl --bench DIRECTORY FILE_DESCRIPTOR        (`parity.bench.child`)
 
 Each directory holds a `spec.json` and receives history, trace and environment. The run itself also
 gets a probe (every level of the ladder below the trajectory); nudged runs, which only measure
@@ -59,6 +60,10 @@ class Half(Protocol):
         """Writes what one of the user's own models computes."""
         ...
 
+    def run_bench(self, *arguments: Any) -> None:
+        """Trains or feeds in rounds, on demand."""
+        ...
+
     def describe_environment(self, spec: RunSpec) -> dict[str, Any]:
         """Returns what the run depended on besides its spec."""
         ...
@@ -79,10 +84,11 @@ def main(name: str, half: Half, arguments: list[str]) -> int:
     parent = os.getppid()
     is_chunk = len(arguments) == 2 and arguments[0] == "--chunk"
     is_check = len(arguments) > 1 and arguments[0] == "--check"
-    if not (is_chunk or is_check) and (len(arguments) < 3 or arguments[0] != "--data"):
+    is_bench = len(arguments) == 3 and arguments[0] == "--bench" and arguments[2].isdecimal()
+    if not (is_chunk or is_check or is_bench) and (len(arguments) < 3 or arguments[0] != "--data"):
         _say(
             f"usage: python -m {name}_impl (--data FILE DIRECTORY ... | --chunk DIRECTORY | "
-            "--check DIRECTORY ...)"
+            "--check DIRECTORY ... | --bench DIRECTORY FILE_DESCRIPTOR)"
         )
         return 2
     # A run that hangs is ended by SIGTERM, and the log then shows where it hung. File 2 is standard
@@ -95,6 +101,10 @@ def main(name: str, half: Half, arguments: list[str]) -> int:
             from parity.check_child import run_checks
 
             run_checks(name, half, [Path(argument) for argument in arguments[1:]], parent)
+        elif is_bench:
+            from parity.bench.child import run_bench
+
+            run_bench(half, Path(arguments[1]), int(arguments[2]))
         else:
             directories = [Path(argument) for argument in arguments[2:]]
             _run_directories(half, arguments[1], directories, parent)

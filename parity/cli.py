@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from parity.cli_bench import bench
 from parity.cli_check import check, explain, record
 from parity.cli_options import (
     CHILDREN,
@@ -130,7 +131,7 @@ def _write_results(path: Path, results: list[dict[str, Any]]) -> None:
     write_json_file(path, results[0] if len(results) == 1 else many)
 
 
-for _command in (check, record, explain):
+for _command in (bench, check, record, explain):
     cli.add_command(_command)
 
 

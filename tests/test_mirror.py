@@ -46,6 +46,7 @@ ONLY_KERAS_CHECK_FILES = {
 ONLY_ONE_HALF = {
     ("torch_impl", "data.py", "to_tensors"): "Keras takes arrays as they are",
     ("torch_impl", "train.py", "evaluate"): "model.fit evaluates by itself",
+    ("torch_impl", "train.py", "prepare"): "model.fit holds what it trains with",
     ("torch_impl", "probe.py", "layer_outputs"): "Keras has a functional model over its layers",
     ("torch_impl", "weights.py", "named_parameters"): "named_variables, in torch's word",
     ("torch_impl", "weights.py", "to_portable"): "the portable layout is Keras's own",

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         regularizers,
         schedule,
     )
+    from torch_impl.bench import run_bench
     from torch_impl.check import run_check
     from torch_impl.environment import configure, describe_environment
     from torch_impl.keras_config import from_keras_config
@@ -50,6 +51,7 @@ __all__ = [
     "penalty",
     "philox",
     "regularizers",
+    "run_bench",
     "run_check",
     "run_probe",
     "schedule",
@@ -63,6 +65,7 @@ _HOMES = {
     "describe_environment": "environment",
     "fit": "train",
     "from_keras_config": "keras_config",
+    "run_bench": "bench",
     "run_check": "check",
     "run_probe": "probe",
 }

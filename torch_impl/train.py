@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -15,7 +17,7 @@ from parity.nudge import nudged
 from parity.recorder import Observer
 from parity.spec import RunSpec
 from parity.trace import History, RunResult
-from torch_impl.data import Batches, evaluation_data, training_data, validation_data
+from torch_impl.data import Batch, Batches, evaluation_data, training_data, validation_data
 from torch_impl.fast import fused
 from torch_impl.losses import SparseCategoricalCrossentropy
 from torch_impl.models import build_model
@@ -36,43 +38,24 @@ def fit(spec: RunSpec, data: Data, recorder: Observer | None = None) -> RunResul
     Returns:
         History with Keras's keys, the final weights, and the seconds spent training.
     """
-    model, seeds = build_model(spec, data.input_shape, data.num_classes)
-    if spec.nudge:
-        set_weights(model, nudged(get_weights(model), spec.nudge))
-    train_batches = training_data(spec, data, seeds)
+    training = prepare(spec, data)
+    model, network, criterion = training.model, training.network, training.criterion
     val_batches = validation_data(spec, data)
-    criterion = RegularizedLoss(
-        SparseCategoricalCrossentropy(from_logits=True), kernel_l2(model, spec.l2)
-    )
-    network = fused(model)
-    optimizer = Adam(
-        model.parameters(), learning_rate=spec.learning_rate, weight_decay=spec.weight_decay
-    )
-    reduce_lr = _reduce_lr(spec, optimizer)
+    reduce_lr = _reduce_lr(spec, training.optimizer)
     early_stopping = _early_stopping(spec, model)
     history: History = {
         key: [] for key in ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
     }
-    known = None
+    known, on_step = None, None
     if recorder is not None:
         known = evaluation_data(spec, data)
         recorder.on_start(lambda: get_weights(model))
+        on_step = partial(recorder.on_step, weights=lambda: get_weights(model))
     started = time.perf_counter()
     for _ in range(spec.epochs):
-        network.train()
-        metrics = RunningMetrics(model)
-        for batch in train_batches:
-            optimizer.zero_grad()
-            logits = network(batch.x)
-            loss = criterion(logits, batch.y)
-            loss.backward()
-            optimizer.step()
-            metrics.update(loss.detach(), logits.detach(), batch.y)
-            if recorder is not None:
-                recorder.on_step(metrics.result()[0], lambda: get_weights(model))
-        loss_mean, accuracy = metrics.result()
+        loss_mean, accuracy = training.epoch(on_step)
         val_loss, val_accuracy = evaluate(network, criterion, val_batches)
-        rate = optimizer.param_groups[0]["lr"]
+        rate = training.optimizer.param_groups[0]["lr"]
         epoch = (loss_mean, accuracy, val_loss, val_accuracy, rate)
         for key, value in zip(history, epoch, strict=True):
             history[key].append(value)
@@ -91,6 +74,74 @@ def fit(spec: RunSpec, data: Data, recorder: Observer | None = None) -> RunResul
     if recorder is not None:
         recorder.on_end()
     return RunResult(history, get_weights(model), wall_s)
+
+
+@dataclass
+class Training:
+    """A network in training, and what trains it.
+
+    Attributes:
+        model: as it is built, with the names of the layers.
+        network: what is called: the same layers in fewer passes.
+        batches: of an epoch.
+        criterion: the loss, penalties included.
+        optimizer: over the parameters of the model.
+        forward: calls the network, in the precision of the training.
+    """
+
+    model: nn.Module
+    network: nn.Module
+    batches: Batches
+    criterion: nn.Module
+    optimizer: Adam
+    forward: Callable[[torch.Tensor], torch.Tensor]
+
+    def epoch(self, on_step: Callable[[float], Any] | None = None) -> tuple[float, float]:
+        """Trains on every batch once.
+
+        Args:
+            on_step: told the running mean of the loss after each step, which costs time.
+
+        Returns:
+            (loss, accuracy) as Keras reports them.
+        """
+        self.network.train()
+        metrics = RunningMetrics(self.model)
+        for batch in self.batches:
+            metrics.update(*self.step(batch), batch.y)
+            if on_step is not None:
+                on_step(metrics.result()[0])
+        return metrics.result()
+
+    def step(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        """One step; returns the loss of the batch and its logits."""
+        self.optimizer.zero_grad()
+        logits = self.forward(batch.x)
+        loss = self.criterion(logits, batch.y)
+        loss.backward()
+        self.optimizer.step()
+        return loss.detach(), logits.detach()
+
+
+def prepare(spec: RunSpec, data: Data) -> Training:
+    """Builds the network of a spec from its seed, and what trains it.
+
+    Args:
+        spec: the run.
+        data: the arrays of the run.
+    """
+    model, seeds = build_model(spec, data.input_shape, data.num_classes)
+    if spec.nudge:
+        set_weights(model, nudged(get_weights(model), spec.nudge))
+    batches = training_data(spec, data, seeds)
+    criterion = RegularizedLoss(
+        SparseCategoricalCrossentropy(from_logits=True), kernel_l2(model, spec.l2)
+    )
+    optimizer = Adam(
+        model.parameters(), learning_rate=spec.learning_rate, weight_decay=spec.weight_decay
+    )
+    network = fused(model)
+    return Training(model, network, batches, criterion, optimizer, network)
 
 
 class RunningMetrics:
@@ -119,12 +170,17 @@ class RunningMetrics:
 
 
 @torch.no_grad()
-def evaluate(model: nn.Module, criterion: nn.Module, batches: Batches) -> tuple[float, float]:
-    """Returns (loss, accuracy) of a model in eval mode."""
+def evaluate(
+    model: nn.Module,
+    criterion: nn.Module,
+    batches: Batches,
+    forward: Callable[[torch.Tensor], torch.Tensor] | None = None,
+) -> tuple[float, float]:
+    """Returns (loss, accuracy) of a model in eval mode, which `forward` calls if it is given."""
     model.eval()
     metrics = RunningMetrics(model)
     for batch in batches:
-        logits = model(batch.x)
+        logits = (forward or model)(batch.x)
         metrics.update(criterion(logits, batch.y), logits, batch.y)
     return metrics.result()
 

@@ -63,14 +63,15 @@ class Dropout(nn.Module):
 
         Args:
             shape: of the input, channels last.
-            dtype: of the input; its stream of random numbers is one of its own.
+            dtype: of the input; float32 and float64 have streams of random numbers of their own,
+                half precisions take that of float32.
             device: of the mask.
         """
         keep = stateless_keep(
             self._mask_shape(shape),
             self.rate,
             seed=(self.seed, self.num_calls),
-            dtype=dtype,
+            dtype=torch.float64 if dtype == torch.float64 else torch.float32,
             device=device,
         )  # (1)
         self.num_calls += 1

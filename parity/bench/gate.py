@@ -1,0 +1,134 @@
+"""The gate: a fast run that trains otherwise is no result.
+
+A variant of mode "seeded" in fp32 has to be Keras's own run: it climbs the ladder. All others have
+to be as good as Keras: over several seeds, their accuracy on the validation samples has to be
+equivalent to Keras's within a margin (two one-sided tests). Too few seeds prove nothing, and are
+said to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from parity.bench.child import BenchTask
+from parity.bench.measure import accuracies
+from parity.bench.result import OK, REFUSED, Row
+from parity.bench.spec import BenchSpec
+from parity.bench.variants import VARIANTS
+from parity.errors import ParityError
+
+MARGIN = 0.03  # of accuracy, fixed beforehand: twice what a sweep allows, of a fifth of its epochs
+EPOCHS = 6
+LADDER = {"train_size": 600, "val_size": 200, "epochs": 2}
+Say = Callable[[str], Any]
+
+
+def checked(
+    rows: Sequence[Row],
+    spec: BenchSpec,
+    folder: Path,
+    pythons: dict[str, str],
+    timeout_s: float,
+    say: Say,
+) -> list[Row]:
+    """Returns rows with the parity of their variants; one that trains otherwise is refused.
+
+    Rows of "input" and "augment" train nothing, the baseline is Keras itself: both are left alone.
+    """
+    if spec.gate_seeds == 0:
+        return list(rows)
+    found: dict[tuple[str, str], tuple[str, str]] = {}
+    reference: list[float] = []
+    for row in rows:
+        variant = row.variant.partition("#")[0]
+        key = variant, row.precision
+        if row.status != OK or row.part in ("input", "augment") or key in found:
+            continue
+        if variant == "keras" and row.precision == "fp32":
+            found[key] = "pass", "the reference"
+            continue
+        say(f"parity of {variant} in {row.precision}")
+        place = folder / f"gate-{variant}-{row.precision}"
+        try:
+            if VARIANTS[variant].mode == "seeded" and row.precision == "fp32":
+                found[key] = _ladder(spec, variant, place, pythons, timeout_s)
+            else:
+                if not reference:
+                    reference += _runs(
+                        spec, "keras", "fp32", folder / "gate-keras", pythons, timeout_s
+                    )
+                ours = _runs(spec, variant, row.precision, place, pythons, timeout_s)
+                found[key] = _equivalence(ours, reference)
+        except ParityError as error:
+            found[key] = "unchecked", str(error)
+    return [_judged(row, found) for row in rows]
+
+
+def _judged(row: Row, found: dict[tuple[str, str], tuple[str, str]]) -> Row:
+    key = row.variant.partition("#")[0], row.precision
+    if row.part in ("input", "augment") or key not in found:
+        return row
+    parity, note = found[key]
+    row = replace(row, parity=parity, parity_note=note)
+    if parity == "fail" and row.status == OK:
+        return replace(row, status=REFUSED, reason=f"it does not train as Keras does: {note}")
+    return row
+
+
+def _ladder(
+    spec: BenchSpec, variant: str, folder: Path, pythons: dict[str, str], timeout_s: float
+) -> tuple[str, str]:
+    """The ladder of `parity run`, on a short run of the same program."""
+    from parity.pair import RunOptions
+    from parity.pipeline import run_all
+
+    if variant != "torch":
+        return "unchecked", "the ladder is climbed by torch_impl.fit as it is"
+    options = RunOptions(
+        out=folder,
+        keras_python=pythons["keras"],
+        torch_python=pythons["torch"],
+        timeout_s=timeout_s,
+        quiet=True,
+    )
+    run = spec.run_spec(spec.batch_sizes[0]).replace(**LADDER)
+    (result,) = run_all([run], options)
+    if result.verdict == "error":
+        return "unchecked", "; ".join(result.errors)
+    if result.verdict == "pass":
+        return "pass", "seeded: the same run, level by level"
+    level, item = result.first_divergence or ("?", None)
+    where = getattr(level, "id", level)
+    return "fail", f"seeded: {where}, {getattr(item, 'name', item)}"
+
+
+def _runs(
+    spec: BenchSpec,
+    variant: str,
+    precision: str,
+    folder: Path,
+    pythons: dict[str, str],
+    timeout_s: float,
+) -> list[float]:
+    run = spec.run_spec(spec.batch_sizes[0]).replace(epochs=EPOCHS)
+    task = BenchTask("accuracy", variant, precision, run)
+    python = pythons[VARIANTS[variant].half]
+    return accuracies(task, spec.gate_seeds, folder, python, timeout_s)
+
+
+def _equivalence(ours: Sequence[float], theirs: Sequence[float]) -> tuple[str, str]:
+    from parity.stats import equivalence_of_groups
+
+    found = equivalence_of_groups(ours, theirs, MARGIN)
+    told = (
+        f"accuracy {found.difference:+.3f} ({found.low:+.3f} to {found.high:+.3f}) of Keras's, "
+        f"margin {MARGIN:g}, {found.n} seeds of {EPOCHS} epochs"
+    )
+    if found.verdict == "equivalent":
+        return "pass", f"as good as Keras: {told}"
+    if found.verdict == "different":
+        return "fail", told
+    return "unchecked", f"inconclusive: {told}; needs {found.n_needed or 'more'} seeds"

@@ -1,0 +1,223 @@
+"""measure: the cells of a benchmark, each variant in a process of its own, in turns.
+
+In a cell the first round of every variant comes before the second of any, so that a machine that
+gets slower does so for all of them: A B C A B C. Before that every variant works until it is
+steady. Whoever is not timed waits.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from parity.bench.child import DATA, BenchTask
+from parity.bench.conversation import Conversation
+from parity.bench.result import FAILED, IMAGES_PER_S, SECONDS, Row
+from parity.bench.spec import BenchSpec
+from parity.bench.variants import VARIANTS
+from parity.data import run_data
+from parity.data_file import save_data
+from parity.errors import RunError
+from parity.scenarios import scenario
+
+STEADY = 0.1  # two rounds that differ by less than this share of them are steady
+MAX_WARMUP = 6  # rounds before the first that counts
+Say = Callable[[str], Any]
+
+
+def measure(
+    spec: BenchSpec, folder: Path, pythons: dict[str, str], timeout_s: float, say: Say
+) -> list[Row]:
+    """Times every variant in every cell.
+
+    Args:
+        spec: what.
+        folder: for the files of the children.
+        pythons: interpreter by half.
+        timeout_s: that one answer of a child may take.
+        say: told what is going on.
+
+    Returns:
+        A row for each part, batch size, precision and variant, without ratios; one that could not
+        be measured says why.
+    """
+    rows: list[Row] = []
+    for part in spec.parts:
+        for batch_size in spec.batch_sizes:
+            cell = folder / f"{part}-{batch_size}"
+            cell.mkdir(parents=True)
+            run = spec.run_spec(batch_size)
+            if part == "augment" and run.augmentation is None:
+                run = run.replace(augmentation=scenario("augmentation").augmentation)
+            save_data(run_data(run), cell / DATA)
+            # All precisions take turns: one may be compared with another.
+            tasks = [
+                BenchTask(part, variant, precision, run)
+                for precision in spec.precisions
+                for variant in spec.variants
+            ]
+            if spec.across_precision and "fp32" not in spec.precisions:
+                tasks.insert(0, BenchTask(part, spec.baseline, "fp32", run))
+            timer = _startup if part == "startup" else _in_turns
+            rows += timer(spec, tasks, cell, pythons, timeout_s, say)
+    return rows
+
+
+def numbered(names: Sequence[str]) -> list[str]:
+    """Returns names of which each stands once: "torch", "torch#2"."""
+    counts: dict[str, int] = {}
+    found = []
+    for name in names:
+        counts[name] = counts.get(name, 0) + 1
+        found.append(name if counts[name] == 1 else f"{name}#{counts[name]}")
+    return found
+
+
+def _blank(tasks: Sequence[BenchTask]) -> list[Row]:
+    """A row for each task, nothing measured yet."""
+    names = numbered([f"{task.variant} {task.precision}" for task in tasks])
+    return [
+        Row(
+            part=task.part,
+            variant=task.variant + name.partition(" ")[2].removeprefix(task.precision),
+            batch_size=task.spec.batch_size,
+            precision=task.precision,
+            unit=SECONDS if task.part == "startup" else IMAGES_PER_S,
+        )
+        for task, name in zip(tasks, names, strict=True)
+    ]
+
+
+def _in_turns(
+    spec: BenchSpec,
+    tasks: Sequence[BenchTask],
+    folder: Path,
+    pythons: dict[str, str],
+    timeout_s: float,
+    say: Say,
+) -> list[Row]:
+    rows = _blank(tasks)
+    open_: dict[int, Conversation] = {}
+    try:
+        for number, task in enumerate(tasks):
+            say(f"{task.part} {task.spec.batch_size} {task.variant} {task.precision}: warming up")
+            half = VARIANTS[task.variant].half
+            talk = Conversation(task, half, pythons[half], folder / f"{number:02d}", timeout_s)
+            open_[number] = talk
+            with _noted(rows, number, open_):
+                environment = talk.ready()
+                _warm_up(talk)
+                rows[number] = replace(
+                    rows[number],
+                    environment=environment,
+                    warmup_s=time.perf_counter() - talk.started,
+                )
+        for turn in range(spec.rounds):
+            say(f"round {turn + 1} of {spec.rounds}")
+            for number, talk in list(open_.items()):
+                with _noted(rows, number, open_):
+                    rows[number] = _with_round(rows[number], talk, spec.accuracy)
+    finally:
+        for talk in open_.values():
+            talk.close()
+    return rows
+
+
+@contextmanager
+def _noted(rows: list[Row], number: int, talks: dict[int, Conversation]) -> Iterator[None]:
+    """Makes the failure of one child a row that says why; the others go on."""
+    try:
+        yield
+    except RunError as error:
+        rows[number] = replace(rows[number], status=FAILED, reason=str(error), values=())
+        talks.pop(number).close()
+
+
+def _warm_up(talk: Conversation) -> None:
+    last = None
+    for _ in range(MAX_WARMUP):
+        seconds = float(talk.round()["seconds"])
+        if last is not None and abs(seconds - last) <= STEADY * last:
+            return
+        last = seconds
+
+
+def _with_round(row: Row, talk: Conversation, accuracy: float | None) -> Row:
+    """A row after another round; outside of the clock it is asked how well it does by now."""
+    answer = talk.round()
+    row = replace(
+        row,
+        values=(*row.values, answer["samples"] / answer["seconds"]),
+        peak_memory_mb=answer["peak_memory_mb"],
+    )
+    if accuracy is None or row.part != "train" or row.seconds_to_accuracy is not None:
+        return row
+    if talk.accuracy() < accuracy:
+        return row
+    trained = sum(answer["samples"] / value for value in row.values)
+    return replace(row, seconds_to_accuracy=trained)
+
+
+def _startup(
+    spec: BenchSpec,
+    tasks: Sequence[BenchTask],
+    folder: Path,
+    pythons: dict[str, str],
+    timeout_s: float,
+    say: Say,
+) -> list[Row]:
+    """From the start of a process to the end of its first step, a new process each round."""
+    rows = _blank(tasks)
+    for turn in range(spec.rounds):
+        say(f"startup, round {turn + 1} of {spec.rounds}")
+        for number, task in enumerate(tasks):
+            if rows[number].status == FAILED:
+                continue
+            half = VARIANTS[task.variant].half
+            place = folder / f"{number:02d}-{turn:02d}"
+            talk = Conversation(task, half, pythons[half], place, timeout_s)
+            with _noted(rows, number, {number: talk}):
+                environment = talk.ready()
+                answer = talk.round()
+                rows[number] = replace(
+                    rows[number],
+                    values=(*rows[number].values, time.perf_counter() - talk.started),
+                    environment=environment,
+                    peak_memory_mb=answer["peak_memory_mb"],
+                )
+                talk.close()
+    return rows
+
+
+def accuracies(
+    task: BenchTask, num: int, folder: Path, python: str, timeout_s: float
+) -> list[float]:
+    """Trains a variant from several seeds; returns its accuracies on the validation samples.
+
+    Args:
+        task: of the part "accuracy".
+        num: of seeds, from that of the spec on.
+        folder: for the files of the child; made here.
+        python: its interpreter.
+        timeout_s: that one training may take.
+
+    Raises:
+        InputError, RunError: it cannot be trained.
+    """
+    folder.mkdir(parents=True)
+    save_data(run_data(task.spec), folder / DATA)
+    half = VARIANTS[task.variant].half
+    talk = Conversation(task, half, python, folder / "child", timeout_s)
+    try:
+        talk.ready()
+        found = []
+        for _ in range(num):
+            talk.round()
+            found.append(talk.accuracy())
+        return found
+    finally:
+        talk.close()

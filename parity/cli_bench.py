@@ -1,0 +1,141 @@
+"""`parity bench`: options in, one benchmark, a report and an exit code out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from parity.cli_options import CHILDREN, COMMON, check_json, with_options, write_json_file
+
+
+def _names(context: click.Context, option: click.Parameter, value: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+def _numbers(context: click.Context, option: click.Parameter, value: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in value.split(","))
+    except ValueError:
+        raise click.BadParameter(f"{value!r}: expected whole numbers, such as 32,128") from None
+
+
+@click.command()
+@click.argument("scenario", default="dropout")
+@click.option(
+    "--parts",
+    callback=_names,
+    default="train",
+    show_default=True,
+    metavar="A,B",
+    help="Of train, step, input, augment, startup.",
+)
+@click.option(
+    "--variants",
+    callback=_names,
+    default="keras,torch-eager,torch",
+    show_default=True,
+    metavar="A,B",
+    help="Of keras, keras-tuned, keras-torch, torch-eager, torch, torch-own, torch-compiled.",
+)
+@click.option("--baseline", default="keras", show_default=True, help="What others are compared to.")
+@click.option("--compile", "is_compiled", is_flag=True, help="The variant torch-compiled, too.")
+@click.option(
+    "--batch-size", "batch_sizes", callback=_numbers, default="32", show_default=True, metavar="N,M"
+)
+@click.option(
+    "--precision",
+    "precisions",
+    callback=_names,
+    default="fp32",
+    show_default=True,
+    metavar="A,B",
+    help="Of fp32, tf32, bf16, fp16.",
+)
+@click.option(
+    "--across-precision",
+    is_flag=True,
+    help="Compare other precisions with the baseline in fp32; without it they are not compared.",
+)
+@click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N.")
+@click.option("--threads", type=click.IntRange(min=1), default=2, show_default=True)
+@click.option("--rounds", type=click.IntRange(min=3), default=15, show_default=True)
+@click.option(
+    "--train-size", type=click.IntRange(min=1), default=2048, show_default=True, metavar="N"
+)
+@click.option("--val-size", type=click.IntRange(min=1), default=512, show_default=True, metavar="N")
+@click.option(
+    "--accuracy", type=click.FloatRange(0, 1), help="Tell the time to this accuracy, too."
+)
+@click.option("--data", default="embedded", show_default=True, help="As of `parity run`.")
+@click.option("--seed", type=int, default=42, show_default=True)
+@click.option(
+    "--gate-seeds",
+    type=click.IntRange(min=0),
+    default=8,
+    show_default=True,
+    metavar="N",
+    help="Runs by which variants with random numbers of their own are judged; 0: unchecked.",
+)
+@click.option("--csv", "csv_file", type=click.Path(path_type=Path), metavar="FILE")
+@click.option("--markdown", "markdown_file", type=click.Path(path_type=Path), metavar="FILE")
+@click.option(
+    "--compare",
+    type=click.Path(path_type=Path),
+    metavar="OLD.json",
+    help="Say what got slower since; exit code 1 if anything did.",
+)
+@with_options(CHILDREN)
+@with_options(COMMON)
+def bench(
+    is_compiled: bool,
+    csv_file: Path | None,
+    markdown_file: Path | None,
+    compare: Path | None,
+    keras_python: str,
+    torch_python: str,
+    timeout: float,
+    workers: int | None,
+    json_file: Path | None,
+    quiet: bool,
+    **settings: Any,
+) -> int:
+    """Compares the training speed of SCENARIO in both frameworks, in turns.
+
+    Exit codes: 0 all was measured, and what is compared trains alike; 1 a variant trains otherwise,
+    or got slower than in OLD.json; 3 a variant could not be measured.
+    """
+    from parity.bench.comparison import compare as compare_results
+    from parity.bench.comparison import read_result
+    from parity.bench.run import run_bench
+    from parity.bench.spec import BenchSpec
+    from parity.report.bench import bench_lines, comparison_lines, to_csv, to_markdown
+    from parity.report.terminal import print_lines
+
+    del workers  # one at a time: that is what is measured
+    check_json(json_file)
+    old = None if compare is None else read_result(compare)
+    if is_compiled and "torch-compiled" not in settings["variants"]:
+        settings["variants"] = (*settings["variants"], "torch-compiled")
+    result = run_bench(
+        BenchSpec(**settings),
+        keras_python=keras_python,
+        torch_python=torch_python,
+        timeout_s=timeout or 86_400.0,
+        say=(lambda text: None) if quiet else lambda text: click.echo(f"bench: {text}", err=True),
+    )
+    if json_file is not None:
+        write_json_file(json_file, result.to_json())
+    for path, text in ((csv_file, to_csv), (markdown_file, to_markdown)):
+        if path is not None:
+            path.write_text(text(result), encoding="utf-8")
+    if not quiet:
+        print_lines(bench_lines(result))
+    code = {"pass": 0, "fail": 1, "incomplete": 3}[result.verdict]
+    if old is None:
+        return code
+    found = compare_results(old, result)
+    if not quiet:
+        print_lines(comparison_lines(found))
+    return code or (0 if found.verdict == "pass" else 1)
