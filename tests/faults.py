@@ -90,11 +90,13 @@ def _shuffled_each_epoch(patch: pytest.MonkeyPatch) -> None:
         epoch = self.__dict__.setdefault("epoch", 0)
         self.epoch += 1
         generator = torch.Generator().manual_seed(epoch)
-        order = self._order
+        parts = [[batch.x, batch.y, batch.index] for batch in self._batches]
+        x, y, index = (torch.cat(values) for values in zip(*parts, strict=True))
+        order = torch.arange(len(index))
         if epoch:
-            order = order[torch.randperm(len(order), generator=generator)]
-        for index in order.split(self._batch_size):
-            yield data.Batch(self._x[index], self._y[index], index, None)
+            order = torch.randperm(len(index), generator=generator)
+        for some in order.split(len(parts[0][2])):
+            yield data.Batch(x[some], y[some], index[some], None)
 
     patch.setattr(data.ArrayBatches, "__iter__", batches)
     # Validation goes through its samples in order, whatever the epoch.

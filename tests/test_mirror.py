@@ -27,6 +27,7 @@ ONLY_TORCH_FILES = {
     "penalty.py": "the penalties that Keras keeps in its layers",
     "optim.py": "optimizers by Keras's equations",
     "fast.py": "layers in fewer passes over memory",
+    "eager.py": "the program as people write it, whose speed is compared",
     "schedule.py": "learning rates and callbacks by Keras's rules",
     "rig.py": "a port with Keras's weights in it",
     "pairs.py": "Keras's layers are those that the calls of a port are paired with",
@@ -46,6 +47,7 @@ ONLY_KERAS_CHECK_FILES = {
 ONLY_ONE_HALF = {
     ("torch_impl", "data.py", "to_tensors"): "Keras takes arrays as they are",
     ("torch_impl", "train.py", "evaluate"): "model.fit evaluates by itself",
+    ("keras_impl", "models.py", "build_network"): "a benchmark sets the dtype by itself",
     ("torch_impl", "train.py", "prepare"): "model.fit holds what it trains with",
     ("torch_impl", "probe.py", "layer_outputs"): "Keras has a functional model over its layers",
     ("torch_impl", "weights.py", "named_parameters"): "named_variables, in torch's word",

@@ -114,7 +114,7 @@ def test_wrong_arguments(arguments, capfd):
     assert child.main("keras", FakeHalf(), arguments) == 2
     usage = (
         "usage: python -m keras_impl (--data FILE DIRECTORY ... | --chunk DIRECTORY | "
-        "--check DIRECTORY ...)\n"
+        "--check DIRECTORY ... | --bench DIRECTORY FILE_DESCRIPTOR)\n"
     )
     assert capfd.readouterr().err == usage
 

@@ -1,0 +1,251 @@
+"""What became slower or faster from one benchmark to another.
+
+In: two results, the older one often from a file, and maybe from another machine. Out: what changed,
+for each part, variant, batch size and precision.
+
+Machines differ and are noisy. Where both results have a ratio to the same baseline, these are
+compared: the speed of the machine cancels. Where not (the baseline itself has none), the speeds
+are, but only if both results say the same processor, cores and threads.
+
+The rule: a row is "slower" if the two intervals do not overlap and its median is lower by more than
+`threshold`, "faster" if the opposite holds, otherwise "same". Of a row that did not change, with
+rounds whose noise is independent, it says "slower" in 0.4 % of all cases with 5 rounds, and in at
+most 0.2 % with 7 to 31, whatever the noise; both wrong words together twice as often. Fewer than 5
+rounds are not compared: with 3 it would be 5 %. What differs from process to process, and stays for
+all rounds of one, is in no interval; only the threshold stands against it. If it moves a ratio by
+2 % (standard deviation), 3 to 4 % of rows are called slower, and less than 0.4 % if by 1 %. Speeds
+have that of the machine besides, which may be another one tomorrow. `test_comparison.py` simulates
+the rule.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from parity.bench.machine import NEEDED, facts, machine
+from parity.bench.result import IMAGES_PER_S, OK, BenchResult, Ratio, Row
+from parity.bench.result_file import read_result as read_result  # the older one
+from parity.bench.statistics import median_interval
+
+SCHEMA = "parity.bench.comparison/1"
+THRESHOLD = 0.05
+MIN_ROUNDS = 5
+
+SLOWER, FASTER, SAME, NOT_COMPARABLE = "slower", "faster", "same", "not comparable"
+PASS, FAIL, INCONCLUSIVE = "pass", "fail", "inconclusive"
+RATIO, SPEED = "ratio", "speed"
+MAX_SHOWN = 200  # characters of a fact about a machine
+
+Key = tuple[str, str, int, str]  # part, variant, batch size, precision
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A median, above which more is faster, and its interval."""
+
+    median: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """What became of one row.
+
+    Attributes:
+        part, variant, batch_size, precision: of which row.
+        status: "slower", "faster", "same" or "not comparable".
+        measure: "ratio": to the baseline; "speed": images or runs a second; "" if neither.
+        baseline: of the ratio.
+        unit: of the values from which a speed is.
+        old, new: medians with their intervals; None if not comparable.
+        change: new / old - 1; above 0 is faster.
+        reason: why it is not comparable.
+    """
+
+    part: str
+    variant: str
+    batch_size: int
+    precision: str
+    status: str
+    measure: str = ""
+    baseline: str | None = None
+    unit: str = ""
+    old: Measure | None = None
+    new: Measure | None = None
+    change: float | None = None
+    reason: str = ""
+
+    @property
+    def key(self) -> Key:
+        """Which row it is."""
+        return self.part, self.variant, self.batch_size, self.precision
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two benchmarks, row by row.
+
+    Attributes:
+        threshold: share by which medians must differ.
+        changes: of the rows that are in both, in the order of the new result.
+        only_old, only_new: keys of the others.
+        differences: of the two machines and their software, in words.
+    """
+
+    threshold: float
+    changes: tuple[Change, ...]
+    only_old: tuple[Key, ...] = ()
+    only_new: tuple[Key, ...] = ()
+    differences: tuple[str, ...] = ()
+
+    @property
+    def verdict(self) -> str:
+        """Returns "fail" if a row is slower, "inconclusive" if none could be compared, or "pass".
+
+        What failed or is missing is no matter of speed: the verdict of the new result tells it.
+        """
+        statuses = {change.status for change in self.changes}
+        if SLOWER in statuses:
+            return FAIL
+        return PASS if statuses & {SAME, FASTER} else INCONCLUSIVE
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the comparison as JSON-ready values."""
+        names = ("part", "variant", "batch_size", "precision")
+        return {
+            "schema": SCHEMA,
+            "verdict": self.verdict,
+            "threshold": self.threshold,
+            "changes": [asdict(change) for change in self.changes],
+            "only_old": [dict(zip(names, key, strict=True)) for key in self.only_old],
+            "only_new": [dict(zip(names, key, strict=True)) for key in self.only_new],
+            "differences": list(self.differences),
+        }
+
+
+def compare(old: BenchResult, new: BenchResult, *, threshold: float = THRESHOLD) -> Comparison:
+    """Compares two benchmarks by the rule above.
+
+    Args:
+        old: the one that counts as right.
+        new: the other.
+        threshold: share by which medians must differ, in [0, 1).
+
+    Raises:
+        ValueError: a threshold out of range; a row that stands twice.
+    """
+    if not 0 <= threshold < 1:
+        raise ValueError(f"threshold={threshold!r}: expected a share in [0, 1)")
+    before, after = _by_key("old", old), _by_key("new", new)
+    return Comparison(
+        threshold=threshold,
+        changes=tuple(
+            _change(old, new, before[key], row, threshold)
+            for key, row in after.items()
+            if key in before
+        ),
+        only_old=tuple(key for key in before if key not in after),
+        only_new=tuple(key for key in after if key not in before),
+        differences=tuple(_differences(old, new)),
+    )
+
+
+def _by_key(name: str, result: BenchResult) -> dict[Key, Row]:
+    rows = {row.key: row for row in result.rows}
+    if len(rows) < len(result.rows):
+        raise ValueError(f"a row of the {name} result stands twice: expected one for each key")
+    return rows
+
+
+def _change(
+    old: BenchResult, new: BenchResult, before: Row, after: Row, threshold: float
+) -> Change:
+    part, variant, batch_size, precision = after.key
+
+    def change(status: str, **others: Any) -> Change:
+        return Change(
+            part=part,
+            variant=variant,
+            batch_size=batch_size,
+            precision=precision,
+            status=status,
+            **others,
+        )
+
+    if reason := _not_measured("before", before) or _not_measured("now", after):
+        return change(NOT_COMPARABLE, reason=reason)
+    if before.unit != after.unit:
+        return change(NOT_COMPARABLE, reason=f"in {before.unit} before, in {after.unit} now")
+    if before.ratio and after.ratio and before.baseline == after.baseline:
+        told = {"measure": RATIO, "baseline": after.baseline}
+        a, b = _of_ratio(before.ratio), _of_ratio(after.ratio)
+    elif reason := _other_machine((old, before), (new, after)):
+        return change(NOT_COMPARABLE, reason=f"{_why_no_ratio(before, after)}; {reason}")
+    else:
+        told = {"measure": SPEED, "unit": after.unit}
+        a, b = _of_values(before), _of_values(after)
+    moved = b.median / a.median - 1
+    if b.high < a.low and moved < -threshold:
+        status = SLOWER
+    elif b.low > a.high and moved > threshold:
+        status = FASTER
+    else:
+        status = SAME
+    return change(status, **told, old=a, new=b, change=moved)
+
+
+def _not_measured(age: str, row: Row) -> str:
+    if row.status != OK:
+        return f"{row.status} {age}" + (f": {row.reason}" if row.reason else "")
+    if len(row.values) < MIN_ROUNDS:
+        return f"{len(row.values)} rounds {age}; at least {MIN_ROUNDS} are needed"
+    return ""
+
+
+def _why_no_ratio(before: Row, after: Row) -> str:
+    if before.ratio and after.ratio:
+        return f"compared with {before.baseline} before, with {after.baseline} now"
+    return "no ratio in both"
+
+
+def _of_ratio(ratio: Ratio) -> Measure:
+    return Measure(ratio.median, ratio.low, ratio.high)
+
+
+def _of_values(row: Row) -> Measure:
+    """Images a second, or runs a second: more is faster."""
+    values = np.asarray(row.values, dtype=np.float64)
+    speeds = values if row.unit == IMAGES_PER_S else 1 / values
+    low, high, _ = median_interval(speeds.tolist())
+    return Measure(float(np.median(speeds)), low, high)
+
+
+def _other_machine(old: tuple[BenchResult, Row], new: tuple[BenchResult, Row]) -> str:
+    """Why speeds cannot be compared, or ""."""
+    before, after = machine(*old), machine(*new)
+    for name in NEEDED:
+        for age, found in (("old", before), ("new", after)):
+            if found[name] is None:
+                return f"the {age} result does not tell its {name}"
+    for name, value in before.items():
+        if value != after[name]:
+            return f"{name} {_shown(value)} became {_shown(after[name])}"
+    return ""
+
+
+def _differences(old: BenchResult, new: BenchResult) -> list[str]:
+    before, after = facts(old), facts(new)
+    return [
+        f"{name} {_shown(before.get(name))} became {_shown(after.get(name))}"
+        for name in before | after
+        if before.get(name) != after.get(name)
+    ]
+
+
+def _shown(value: Any) -> str:
+    text = "unknown" if value is None else str(value)
+    return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 3] + "..."

@@ -1,0 +1,47 @@
+"""What the speed of a benchmark depends on besides its code: the machine and the versions.
+
+In: a `BenchResult`, of which each row may say what differs in its own process. Out: what is told;
+nothing is asked of the machine that this runs on, and nothing is assumed of what is not told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from parity.bench.result import BenchResult, Row
+
+# Names in `environment` of the row, of the result, or in `spec`; the first one that tells it.
+NEEDED = ("processor", "cores", "threads")
+HARDWARE = (*NEEDED, "device", "gpu")
+FIRST = ("python", "keras", "tensorflow", "torch", "numpy")  # of the versions
+
+
+def machine(result: BenchResult, row: Row | None = None) -> dict[str, Any]:
+    """Returns what is told of the hardware that a row ran on; None for what is not."""
+    places = [result.environment, result.spec]
+    if row is not None and row.environment is not None:
+        places.insert(0, row.environment)
+    return {
+        name: next((p[name] for p in places if p.get(name) not in (None, "")), None)
+        for name in HARDWARE
+    }
+
+
+def facts(result: BenchResult) -> dict[str, str]:
+    """Returns all that is told, as text: hardware, Python and packages, with all that rows say."""
+    told: dict[str, dict[str, None]] = {name: {} for name in (*HARDWARE, *FIRST)}
+
+    def add(found: Mapping[Any, Any]) -> None:
+        for name, value in found.items():
+            if value not in (None, ""):
+                told.setdefault(str(name), {})[str(value)] = None
+
+    rows: Sequence[Row | None] = result.rows or (None,)
+    for row in rows:
+        add(machine(result, row))
+    for place in (result.environment, *(row.environment or {} for row in result.rows)):
+        add({"python": place.get("python")})
+        if isinstance(versions := place.get("versions"), Mapping):
+            add(versions)
+    return {name: " or ".join(values) for name, values in told.items() if values}

@@ -1,0 +1,169 @@
+"""The result of a benchmark as a page and as a spreadsheet: tables of Markdown, and CSV.
+
+In: a `BenchResult`, maybe from a file of somebody else. Out: text in which nothing that stood in
+that file is more than text: no pipe ends a cell, no line break a row, and no cell is a formula.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+
+from parity.bench.result import OK, BenchResult, Row
+from parity.report.bench_texts import (
+    MAX_TEXT,
+    NONE,
+    against,
+    cells_of,
+    heading,
+    legend,
+    machine_text,
+    number,
+    reason_of,
+    sentence,
+    times,
+    warnings,
+)
+from parity.report.terminal import plain, shortened
+
+# What means something within a line on GitHub, and what makes a text of a cell a formula; the wide
+# ones do in some languages.
+_MARKUP = re.compile(r"([\\`*_\[\]<>|~&$#])")
+_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+
+_CSV = (
+    "part",
+    "variant",
+    "batch_size",
+    "precision",
+    "status",
+    "unit",
+    "rounds",
+    "q1",
+    "median",
+    "q3",
+    "baseline",
+    "ratio",
+    "ratio_low",
+    "ratio_high",
+    "confidence",
+    "warmup_s",
+    "seconds_to_accuracy",
+    "peak_memory_mb",
+    "parity",
+    "parity_note",
+    "reason",
+)
+
+
+def to_markdown(result: BenchResult) -> str:
+    """Returns the result as tables of GitHub's Markdown."""
+    blocks = []
+    for cell, rows in cells_of(result.rows):
+        blocks.append(f"## {_escaped(heading(cell, []))}")
+        units = dict.fromkeys(row.unit for row in rows if row.status == OK)
+        for unit in units:
+            blocks.append(_markdown_table([r for r in rows if (r.status, r.unit) == (OK, unit)]))
+        blocks += [
+            f"- **{row.status}** {_escaped(row.variant)}: {_escaped(reason_of(row))}"
+            for row in rows
+            if row.status != OK
+        ]
+    blocks += [f"- **warning** {_escaped(text)}" for text in warnings(result)]
+    if told := legend(result):
+        blocks.append(_escaped(told))
+    # The word before it: what a paragraph begins with could make it a list or a heading.
+    blocks.append(f"Machine: {_escaped(machine_text(result))}")
+    for name in ("date", "command"):
+        if (value := result.environment.get(name)) is not None:
+            blocks.append(f"{name.capitalize()}: {_escaped(str(value))}")
+    blocks.append(f"**{_escaped(sentence(result))}**")
+    return "\n\n".join(blocks) + "\n"
+
+
+def to_csv(result: BenchResult) -> str:
+    """Returns the result as CSV: a line for each row, empty cells for what there is not.
+
+    Units stand in the names of the columns; that of q1, median and q3 is in the column `unit`. A
+    text that a spreadsheet would compute has an apostrophe before it, and control characters are
+    spelled out.
+    """
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(_CSV)
+    for row in result.rows:
+        low, middle, high = row.quartiles() if row.values else (None, None, None)
+        ratio = row.ratio
+        numbers: dict[str, float | None] = {
+            "batch_size": row.batch_size,
+            "rounds": len(row.values),
+            "q1": low,
+            "median": middle,
+            "q3": high,
+            "ratio": ratio.median if ratio else None,
+            "ratio_low": ratio.low if ratio else None,
+            "ratio_high": ratio.high if ratio else None,
+            "confidence": ratio.confidence if ratio else None,
+            "warmup_s": row.warmup_s,
+            "seconds_to_accuracy": row.seconds_to_accuracy,
+            "peak_memory_mb": row.peak_memory_mb,
+        }
+        writer.writerow(
+            _csv_number(numbers[name]) if name in numbers else _csv_text(getattr(row, name))
+            for name in _CSV
+        )
+    return stream.getvalue()
+
+
+def _markdown_table(rows: Sequence[Row]) -> str:
+    head = [
+        "variant",
+        "rounds",
+        f"median ({rows[0].unit})",
+        f"q1 ({rows[0].unit})",
+        f"q3 ({rows[0].unit})",
+        f"× {against(rows)}",
+        "interval",
+        "memory (MB)",
+        "warm-up (s)",
+        "to accuracy (s)",
+        "parity",
+    ]
+    body = []
+    for row in rows:
+        quartiles = [number(value) for value in row.quartiles()] if row.values else [NONE] * 3
+        ratio, note = row.ratio, f" ({row.parity_note})" if row.parity_note else ""
+        body.append(
+            [
+                row.variant,
+                str(len(row.values)),
+                *(quartiles[index] for index in (1, 0, 2)),
+                times(ratio.median) if ratio else NONE,
+                f"{times(ratio.low)} to {times(ratio.high)}" if ratio else NONE,
+                *(
+                    NONE if value is None else number(value, 3)
+                    for value in (row.peak_memory_mb, row.warmup_s, row.seconds_to_accuracy)
+                ),
+                row.parity + note,
+            ]
+        )
+    rule = ["---", *["---:"] * (len(head) - 2), "---"]
+    lines = [[_escaped(cell) for cell in head], rule, *[[_escaped(c) for c in row] for row in body]]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _escaped(text: str) -> str:
+    """A text that stays a text on one line of Markdown, also in a cell."""
+    told = plain(" ".join(shortened(text, MAX_TEXT).split()))
+    return _MARKUP.sub(r"\\\1", told) or NONE
+
+
+def _csv_number(value: float | None) -> str:
+    return "" if value is None else str(value) if isinstance(value, int) else f"{value:.6g}"
+
+
+def _csv_text(value: str | None) -> str:
+    told = plain(" ".join((value or "").split()))
+    return f"'{told}" if told.startswith(_FORMULA) else told
