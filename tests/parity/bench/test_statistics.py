@@ -318,3 +318,13 @@ def test_scipy_is_loaded_only_where_a_trend_is_looked_for():
         "drift([1.0, 2, 3, 4, 5, 6]); assert 'scipy.stats' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_noise_that_lasts_longer_than_a_round_makes_the_interval_too_narrow():
+    """What the docstring warns of, with its figure: ratios whose neighbours correlate by 0.5."""
+    generator, num, n = np.random.default_rng(0), 2000, 15
+    noise = generator.normal(size=(num, n))
+    for index in range(1, n):
+        noise[:, index] = 0.5 * noise[:, index - 1] + math.sqrt(0.75) * noise[:, index]
+    found = [median_interval(values) for values in np.exp(0.05 * noise)]
+    assert sum(low <= 1 <= high for low, high, _ in found) / num == pytest.approx(0.84, abs=0.03)
