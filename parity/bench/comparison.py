@@ -5,7 +5,8 @@ for each part, variant, batch size and precision.
 
 Machines differ and are noisy. Where both results have a ratio to the same baseline, these are
 compared: the speed of the machine cancels. Where not (the baseline itself has none), the speeds
-are, but only if both results say the same processor, cores and threads.
+are, but only if both results say the same processor, cores and threads. Nothing is compared if the
+two did not train the same: another scenario, other data, another device.
 
 The rule: a row is "slower" if the two intervals do not overlap and its median is lower by more than
 `threshold`, "faster" if the opposite holds, otherwise "same". Of a row that did not change, with
@@ -33,6 +34,7 @@ from parity.bench.statistics import median_interval
 SCHEMA = "parity.bench.comparison/1"
 THRESHOLD = 0.05
 MIN_ROUNDS = 5
+TASK = ("scenario", "data", "device")  # of the spec
 
 SLOWER, FASTER, SAME, NOT_COMPARABLE = "slower", "faster", "same", "not comparable"
 PASS, FAIL, INCONCLUSIVE = "pass", "fail", "inconclusive"
@@ -178,6 +180,8 @@ def _change(
 
     if reason := _not_measured("before", before) or _not_measured("now", after):
         return change(NOT_COMPARABLE, reason=reason)
+    if reason := _other_task(old, new):
+        return change(NOT_COMPARABLE, reason=reason)
     if before.unit != after.unit:
         return change(NOT_COMPARABLE, reason=f"in {before.unit} before, in {after.unit} now")
     if before.ratio and after.ratio and before.baseline == after.baseline:
@@ -196,6 +200,15 @@ def _change(
     else:
         status = SAME
     return change(status, **told, old=a, new=b, change=moved)
+
+
+def _other_task(old: BenchResult, new: BenchResult) -> str:
+    """Why two results are not of the same training, or ""."""
+    for name in TASK:
+        before, after = old.spec.get(name), new.spec.get(name)
+        if before != after:
+            return f"{name} {_shown(before)} became {_shown(after)}"
+    return ""
 
 
 def _not_measured(age: str, row: Row) -> str:
