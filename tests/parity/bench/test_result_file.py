@@ -1,0 +1,228 @@
+"""The file of a benchmark, from anyone: what is right comes back, the rest is one paragraph."""
+
+import json
+import math
+from dataclasses import asdict
+
+import pytest
+from bench_results import noisy, result, row
+
+from parity.bench import result_file
+from parity.bench.comparison import read_result
+from parity.bench.result import FAILED, REFUSED, SECONDS
+from parity.cli_options import write_json_file
+from parity.errors import InputError
+
+REMOVED = object()
+
+
+def written(found, path):
+    write_json_file(path, found.to_json())
+    return path
+
+
+def good():
+    """A file with everything in it, as values."""
+    return result(
+        row("keras", 10.0, 11.0),
+        row(
+            "torch",
+            20.0,
+            33.0,
+            warmup_s=3,
+            seconds_to_accuracy=4.5,
+            peak_memory_mb=100.5,
+            parity="pass",
+            parity_note="float64",
+            environment={"threads": 2, "flags": [None, True]},
+        ),
+        row("torch-compiled", status=FAILED, reason="killed"),
+        row("torch-own", 1.0, status=REFUSED, reason="accuracy", parity="fail"),
+        row("keras", 1.5, part="startup", unit=SECONDS, batch_size=0),
+    )
+
+
+def test_what_was_written_comes_back(tmp_path):
+    for found in (good(), noisy(0), result()):
+        back = read_result(written(found, tmp_path / "bench.json"))
+        assert back.spec == found.spec
+        assert back.environment == found.environment
+        assert [asdict(row) for row in back.rows] == [asdict(row) for row in found.rows]
+        assert back.to_json() == found.to_json()
+
+
+def test_whole_numbers_are_numbers(tmp_path):
+    content = good().to_json()
+    content["rows"][0]["values"] = [10, 11]
+    path = tmp_path / "bench.json"
+    path.write_text(json.dumps(content), encoding="utf-8")
+    assert [type(value) for value in read_result(path).rows[0].values] == [float, float]
+
+
+def test_unknown_keys_are_ignored_and_quartiles_are_computed_anew(tmp_path):
+    content = good().to_json()
+    content["rows"][0] |= {"median": -5, "new": [1]}
+    content |= {"verdict": "pass", "new": {}}
+    path = tmp_path / "bench.json"
+    path.write_text(json.dumps(content), encoding="utf-8")
+    assert read_result(path).to_json() == good().to_json()
+
+
+def changed(place, value):
+    """The good file with another value at a place, such as ("rows", 0, "part")."""
+    content = good().to_json()
+    inner = content
+    for key in place[:-1]:
+        inner = inner[key]
+    if value is REMOVED:
+        del inner[place[-1]]
+    else:
+        inner[place[-1]] = value
+    return content
+
+
+RATIO = {"median": 2.5, "low": 2.0, "high": 3.0, "confidence": 0.5, "n": 2}
+WRONG = [
+    (("schema",), REMOVED, "the file has no 'schema'"),
+    (("schema",), "parity.bench/2", "schema is 'parity.bench/2'; expected 'parity.bench/1'"),
+    (("spec",), [], r"spec is \[\]; expected a mapping"),
+    (("environment",), None, "environment is None; expected a mapping"),
+    (("rows",), REMOVED, "the file has no 'rows'"),
+    (("rows",), {}, "rows is {}; expected a list of at most 10,000 rows"),
+    (("rows",), [{}] * 10_001, "expected a list of at most 10,000 rows"),
+    (("rows", 1), 5, r"rows\[1\] is of type int; expected a mapping"),
+    (("rows", 1, "part"), REMOVED, r"rows\[1\] has no 'part'"),
+    (("rows", 1, "part"), "", r"rows\[1\].part is ''; expected a text of 1 to 200 characters"),
+    (("rows", 1, "variant"), "x" * 201, r"rows\[1\].variant is 'xxx.*\.\.\.; expected a text"),
+    (("rows", 1, "variant"), 7, r"rows\[1\].variant is 7"),
+    (("rows", 1, "batch_size"), -1, r"rows\[1\].batch_size is -1; expected an integer of at"),
+    (("rows", 1, "batch_size"), True, r"rows\[1\].batch_size is True"),
+    (("rows", 1, "batch_size"), 32.0, r"rows\[1\].batch_size is 32.0"),
+    (("rows", 1, "status"), "fine", "expected 'ok' or 'failed' or 'refused'"),
+    (("rows", 1, "status"), ["ok"], "expected 'ok' or 'failed' or 'refused'"),
+    (("rows", 1, "reason"), None, "reason is None; expected a text of at most 100,000"),
+    (("rows", 1, "reason"), "x" * 100_001, "expected a text of at most 100,000 characters"),
+    (("rows", 1, "unit"), "images", "expected 'images/s' or 's'"),
+    (("rows", 1, "values"), "20", "expected a list of at most 10,000 numbers"),
+    (("rows", 1, "values"), [1.0] * 10_001, "expected a list of at most 10,000 numbers"),
+    (("rows", 1, "values", 1), "3", r"rows\[1\].values\[1\] is '3'; expected a number in \[1e-100"),
+    (("rows", 1, "values", 1), "NaN", r"rows\[1\].values\[1\] is 'NaN'"),
+    (("rows", 1, "values", 1), None, r"rows\[1\].values\[1\] is None"),
+    (("rows", 1, "values", 1), True, r"rows\[1\].values\[1\] is True"),
+    (("rows", 1, "values", 1), 0, r"rows\[1\].values\[1\] is 0"),
+    (("rows", 1, "values", 1), -3.0, r"rows\[1\].values\[1\] is -3.0"),
+    (("rows", 1, "values", 1), 5e-324, r"rows\[1\].values\[1\] is 5e-324"),
+    (("rows", 1, "values", 1), 1e308, r"rows\[1\].values\[1\] is 1e\+308"),
+    (("rows", 1, "values"), [20.0], r"rows\[1\].ratio is of 2 pairs, but there are 1 values"),
+    (("rows", 1, "baseline"), None, r"rows\[1\] has a ratio, but no baseline"),
+    (("rows", 1, "ratio"), 2.5, r"rows\[1\].ratio is 2.5; expected a mapping, or null"),
+    (("rows", 1, "ratio"), {}, r"rows\[1\].ratio has no 'median'"),
+    (("rows", 1, "ratio"), RATIO | {"low": 2.6}, "a median outside of its interval"),
+    (("rows", 1, "ratio"), RATIO | {"high": 2.4}, "a median outside of its interval"),
+    (("rows", 1, "ratio"), RATIO | {"low": 0}, r"rows\[1\].ratio.low is 0"),
+    (("rows", 1, "ratio"), RATIO | {"confidence": 95}, r"confidence is 95; expected a number in"),
+    (("rows", 1, "ratio"), RATIO | {"n": 2.0}, r"rows\[1\].ratio.n is 2.0"),
+    (("rows", 1, "warmup_s"), -1, "warmup_s is -1; expected a number of at least 0, or null"),
+    (("rows", 1, "peak_memory_mb"), "1 MB", "peak_memory_mb is '1 MB'"),
+    (("rows", 1, "seconds_to_accuracy"), False, "seconds_to_accuracy is False"),
+    (("rows", 1, "parity"), "ok", "expected 'pass' or 'fail' or 'unchecked'"),
+    (("rows", 1, "parity_note"), {}, "parity_note is {}"),
+    (("rows", 1, "environment"), "cpu", "environment is 'cpu'; expected a mapping, or null"),
+]
+
+
+def refusal(path):
+    """The one paragraph that a file is refused with."""
+    with pytest.raises(InputError) as caught:
+        read_result(path)
+    text = str(caught.value)
+    assert "\n" not in text
+    assert len(text) < 500
+    assert caught.value.exit_code == 2
+    return text
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    WRONG,
+    ids=[f"{n}-{'.'.join(map(str, place))}" for n, (place, _, _) in enumerate(WRONG)],
+)
+def test_a_wrong_value_is_named_with_its_place(place, value, message, tmp_path):
+    path = tmp_path / "bench.json"
+    path.write_text(json.dumps(changed(place, value)), encoding="utf-8")
+    with pytest.raises(InputError, match=message):
+        read_result(path)
+    assert refusal(path).startswith(f"{path} is no result of a benchmark: ")
+
+
+def test_every_value_of_a_file_is_checked(tmp_path):
+    """A rule that nobody wrote would let anything through, to fail later in a place of its own."""
+    path = tmp_path / "bench.json"
+    content = good().to_json()
+    derived = {"verdict", "q1", "median", "q3"}
+    places = [(key,) for key in content]
+    places += [("rows", 1, key) for key in content["rows"][1]]
+    places += [("rows", 1, "ratio", key) for key in content["rows"][1]["ratio"]]
+    for place in places:
+        if place[-1] in derived and "ratio" not in place:
+            continue
+        for wrong in (REMOVED, {"a": 1.5} if "environment" not in place[-1:] else [1]):
+            if place == ("spec",) and wrong is not REMOVED:
+                wrong = 5
+            path.write_text(json.dumps(changed(place, wrong)), encoding="utf-8")
+            assert place[-1] in refusal(path), place
+
+
+def test_two_rows_for_the_same_are_refused(tmp_path):
+    content = good().to_json()
+    content["rows"].append(content["rows"][1])
+    path = tmp_path / "bench.json"
+    path.write_text(json.dumps(content), encoding="utf-8")
+    assert "rows[5] stands for what a row before it stands for" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b'"text"',
+        b"{",
+        b'{"schema": "parity.bench/1", "schema": "parity.bench/1"}',
+        b'{"schema": NaN}',
+        b'{"schema": 1e999}',
+        b"[" * 100_000,
+        b"\xff\xfe",
+        b'{"schema": "\\ud800"}',
+        b'{"schema": ' + b"9" * 5000 + b"}",
+        b"\x80\x04\x95",  # a pickle
+        b'{"schema": "a\\nb"}',
+    ],
+    ids=lambda content: repr(content[:20]),
+)
+def test_what_is_no_such_json_is_one_paragraph(content, tmp_path):
+    path = tmp_path / "bench.json"
+    path.write_bytes(content)
+    refusal(path)
+
+
+def test_a_bare_nan_among_the_values_is_refused(tmp_path):
+    path = tmp_path / "bench.json"
+    path.write_text(json.dumps(changed(("rows", 1, "values", 0), math.nan)), encoding="utf-8")
+    assert "NaN is no JSON" in refusal(path)
+
+
+def test_a_file_that_is_too_large_is_not_parsed(tmp_path, monkeypatch):
+    path = written(good(), tmp_path / "bench.json")
+    size = path.stat().st_size
+    monkeypatch.setattr(result_file, "MAX_BYTES", size)
+    read_result(path)
+    monkeypatch.setattr(result_file, "MAX_BYTES", size - 1)
+    monkeypatch.setattr(result_file, "read_strict", None)
+    assert "it has more than" in refusal(path)
+
+
+@pytest.mark.parametrize("name", ["missing.json", ".", "a\0b", "x" * 300])
+def test_what_cannot_be_read_is_one_paragraph(name, tmp_path):
+    assert "cannot be read" in refusal(tmp_path / name)
