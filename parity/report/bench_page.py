@@ -76,7 +76,7 @@ def to_markdown(result: BenchResult) -> str:
         blocks.append(_escaped(told))
     # The word before it: what a paragraph begins with could make it a list or a heading.
     blocks.append(f"Machine: {_escaped(machine_text(result))}")
-    for name in ("date", "command"):
+    for name in ("began", "command"):
         if (value := result.environment.get(name)) is not None:
             blocks.append(f"{name.capitalize()}: {_escaped(str(value))}")
     blocks.append(f"**{_escaped(sentence(result))}**")
