@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from torch_impl import layers
+
 # Class -> kind, the word that both halves share (`keras_impl/kinds.py`). Both torch's names and
 # Keras's, which `torch_impl.layers` has.
 _MODULES = {
@@ -163,11 +165,22 @@ def kind_of(module: nn.Module) -> str:
         kind = next((found for found in names if found), None)
     if kind is None:
         return f"unknown:{name}"
+    if isinstance(module, layers.ReLU):
+        return _kind_of_relu(**module.settings)
     if kind == "conv" and 1 < getattr(module, "groups", 1) == module.in_channels:
         return "depthwise_conv"
     if kind in ("lstm", "gru", "simple_rnn") and getattr(module, "bidirectional", False):
         return "bidirectional"
     return kind
+
+
+def _kind_of_relu(max_value: float | None, negative_slope: float, threshold: float) -> str:
+    """Keras's ReLU is also what has names of its own, as in `keras_impl/kinds.py`."""
+    if threshold or (negative_slope and max_value):
+        return "activation:relu"
+    if negative_slope:
+        return "activation:leaky_relu"
+    return "activation:relu6" if max_value == 6 else "activation:relu"
 
 
 def drops_channels(dropout: Any) -> bool:

@@ -52,3 +52,20 @@ def test_a_separable_convolution_is_the_two_that_it_holds():
     separable = layers.SeparableConv2D(3, 5, 3)
     assert kind_of(separable) == "unknown:SeparableConv2D"
     assert [kind_of(child) for child in separable.children()] == ["depthwise_conv", "conv"]
+
+
+RELUS = {
+    "plain": (layers.ReLU(), "activation:relu"),
+    "six": (layers.ReLU(6.0), "activation:relu6"),
+    "leaky": (layers.ReLU(negative_slope=0.2), "activation:leaky_relu"),
+    "both": (layers.ReLU(6.0, negative_slope=0.2), "activation:relu"),
+    "threshold": (layers.ReLU(6.0, threshold=1.0), "activation:relu"),
+    "torchs": (nn.ReLU(), "activation:relu"),
+    "torchs_six": (nn.ReLU6(), "activation:relu6"),
+    "torchs_leaky": (nn.LeakyReLU(0.2), "activation:leaky_relu"),
+}
+
+
+@pytest.mark.parametrize(("layer", "kind"), RELUS.values(), ids=RELUS)
+def test_a_relu_of_keras_has_the_word_of_what_it_is_by_its_settings(layer, kind):
+    assert kind_of(layer) == kind
