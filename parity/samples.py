@@ -143,7 +143,7 @@ def _read(path: Path, signature: Sequence[dict[str, Any]]) -> tuple[np.ndarray, 
     if count is None:
         return x.astype(np.float64), y
     tokens = x.astype(np.int64)
-    if (tokens != x).any() or tokens.min() < 0 or tokens.max() >= count:
+    if (tokens != x).any() or np.min(tokens) < 0 or np.max(tokens) >= count:
         raise InputError(f"--data {path}: x has values that are no tokens in [0, {count})")
     return tokens, y
 

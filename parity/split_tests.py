@@ -67,9 +67,9 @@ def class_balance(
         train=tuple(in_train.tolist()),
         val=tuple(in_val.tolist()),
         test=tuple(in_test.tolist()),
-        ratio=float(present.max() / present.min()),
+        ratio=float(np.max(present) / np.min(present)),
         p_uneven=_uneven(present),
-        constant_accuracy=float(in_val[in_train.argmax()] / in_val.sum()),
+        constant_accuracy=float(in_val[np.argmax(in_train)] / in_val.sum()),
         total_variation=float(np.abs(shares).sum() / 2),
         p_differs=homogeneity(in_train, in_val),
     )

@@ -330,7 +330,7 @@ def _scaled_gradient(evidence: Evidence) -> Match | None:
         if key not in evidence.bundle or key not in evidence.port:
             return None
         a, b = evidence.bundle[key].reshape(-1), evidence.port[key].reshape(-1)
-        largest = int(np.abs(a).argmax())
+        largest = int(np.argmax(np.abs(a)))
         if not a[largest]:
             return None
         factor = float(b[largest] / a[largest])
