@@ -67,7 +67,7 @@ def class_balance(
         train=tuple(in_train.tolist()),
         val=tuple(in_val.tolist()),
         test=tuple(in_test.tolist()),
-        ratio=float(np.max(present) / np.min(present)),
+        ratio=float(np.max(present)) / float(np.min(present)),
         p_uneven=_uneven(present),
         constant_accuracy=float(in_val[np.argmax(in_train)] / in_val.sum()),
         total_variation=float(np.abs(shares).sum() / 2),
