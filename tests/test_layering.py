@@ -33,6 +33,7 @@ ON_THEIR_OWN = (
     "regularizers",
     "penalty",
     "optim",
+    "clip",
     "fast",
     "schedule",
     "augment",

@@ -27,6 +27,7 @@ ONLY_TORCH_FILES = {
     "penalty.py": "the penalties that Keras keeps in its layers",
     "optim.py": "optimizers by Keras's equations",
     "fast.py": "layers in fewer passes over memory",
+    "clip.py": "clipping with TensorFlow's gradient",
     "eager.py": "the program as people write it, whose speed is compared",
     "schedule.py": "learning rates and callbacks by Keras's rules",
     "rig.py": "a port with Keras's weights in it",

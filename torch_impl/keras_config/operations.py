@@ -13,6 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from torch_impl.clip import clip
 from torch_impl.layers import activations
 
 
@@ -73,7 +74,7 @@ def _expand(x: torch.Tensor, axis: Any) -> torch.Tensor:
 
 
 def _clip(x: torch.Tensor, x_min: float, x_max: float) -> torch.Tensor:
-    return x.clamp(x_min, x_max)
+    return clip(x, x_min, x_max)
 
 
 def _repeat(x: torch.Tensor, repeats: int, axis: int) -> torch.Tensor:

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
+from torch_impl.clip import clip
 from torch_impl.losses import logits
 
 Activation = Callable[[torch.Tensor], torch.Tensor]
@@ -51,7 +52,7 @@ def relu(
     else:
         x = F.relu(x)
     if max_value is not None and (threshold != 0 or max_value != 6):
-        x = x.clamp(0.0, _rounded(max_value))
+        x = clip(x, 0.0, _rounded(max_value))
     return x if below is None else x - negative_slope * below
 
 
@@ -72,7 +73,7 @@ def elu(x: torch.Tensor, alpha: float = 1.0) -> torch.Tensor:
 
 def selu(x: torch.Tensor) -> torch.Tensor:
     """Returns the self-normalising elu (Klambauer et al. 2017); its slope at 0 is that above."""
-    below = 1.6732632423543772848 * torch.expm1(x.clamp(max=0.0))
+    below = 1.6732632423543772848 * torch.expm1(clip(x, high=0.0))
     return 1.0507009873554804934 * torch.where(x >= 0, x, below)
 
 
@@ -108,7 +109,7 @@ def hard_silu(x: torch.Tensor) -> torch.Tensor:
 
 def hard_tanh(x: torch.Tensor) -> torch.Tensor:
     """Returns x clipped to [-1, 1], with slope 1 on both borders."""
-    return x.clamp(-1.0, 1.0)
+    return clip(x, -1.0, 1.0)
 
 
 def hard_shrink(x: torch.Tensor, threshold: float = 0.5) -> torch.Tensor:

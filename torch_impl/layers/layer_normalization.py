@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from torch_impl.clip import clip
+
 
 def _axes(axis: int | Sequence[int], rank: int) -> tuple[int, ...]:
     axes = (axis,) if isinstance(axis, int) else tuple(axis)
@@ -187,4 +189,4 @@ class UnitNormalization(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Returns a tensor of the shape of x."""
         square = x.square().sum(_axes(self.axis, x.ndim), keepdim=True)  # (2)
-        return x * torch.rsqrt(square).clamp(max=1e12)
+        return x * clip(torch.rsqrt(square), high=1e12)

@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import nn
 
+from torch_impl.clip import clip
+
 
 class _Merging(nn.Module):
     """Takes the inputs one after the other into the result of those before.
@@ -148,4 +150,4 @@ class Dot(nn.Module):
 
 def _over_norm(x: torch.Tensor) -> torch.Tensor:
     """As `keras.ops.normalize`, whose norm is at least 1e-7."""
-    return x * torch.rsqrt(x.square().sum(-1, keepdim=True)).clamp(max=1e7)
+    return x * clip(torch.rsqrt(x.square().sum(-1, keepdim=True)), high=1e7)

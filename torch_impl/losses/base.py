@@ -9,6 +9,7 @@ from typing import Any, Self
 import torch
 from torch import nn
 
+from torch_impl.clip import clip
 from torch_impl.losses.reduction import check_reduction, reduce_weighted, same_rank
 
 EPSILON = 1e-7  # `keras.config.epsilon()`, unless a program has changed it
@@ -97,4 +98,4 @@ def normalize(x: torch.Tensor, axis: int) -> torch.Tensor:
     Source: keras 3.15 `ops/nn.py` (`normalize`).
     """
     inverse = x.square().sum(axis, keepdim=True).rsqrt()
-    return x * inverse.clamp(max=1 / EPSILON)
+    return x * clip(inverse, high=1 / EPSILON)

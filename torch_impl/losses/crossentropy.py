@@ -8,6 +8,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
+from torch_impl.clip import clip
 from torch_impl.losses.base import EPSILON, Loss
 from torch_impl.losses.logits import (
     reachable_logits,
@@ -197,7 +198,7 @@ def binary_crossentropy(
 
 
 def _clip(probabilities: torch.Tensor) -> torch.Tensor:
-    return probabilities.clamp(EPSILON, 1.0 - EPSILON)
+    return clip(probabilities, EPSILON, 1.0 - EPSILON)
 
 
 def _check_same_shape(y_pred: torch.Tensor, y_true: torch.Tensor) -> None:

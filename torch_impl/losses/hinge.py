@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from torch_impl.clip import clip
 from torch_impl.losses.base import Loss
 
 
@@ -41,11 +42,11 @@ class CategoricalHinge(Loss):
         """Returns the loss of each sample."""
         positive = (y_true * y_pred).sum(-1)
         negative = ((1 - y_true) * y_pred).amax(-1)  # (1) (2)
-        return (negative - positive + 1).clamp(min=0)
+        return clip(negative - positive + 1, 0.0)
 
 
 def _margin(y_pred: torch.Tensor, y_true: torch.Tensor) -> torch.Tensor:
     is_binary = ((y_true == 0) | (y_true == 1)).all()
     signs = torch.where(is_binary, 2 * y_true - 1, y_true)  # (1)
     # Not torch.maximum with 0, which halves the gradient at a tie.
-    return (1 - signs * y_pred).clamp(min=0)
+    return clip(1 - signs * y_pred, 0.0)

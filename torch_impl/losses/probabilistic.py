@@ -8,6 +8,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
+from torch_impl.clip import clip
 from torch_impl.losses.base import EPSILON, Loss
 from torch_impl.losses.crossentropy import binary_crossentropy
 from torch_impl.losses.logits import sigmoid
@@ -24,7 +25,7 @@ class KLDivergence(Loss):
 
     def values(self, y_pred: torch.Tensor, y_true: torch.Tensor) -> torch.Tensor:
         """Returns the divergence of each sample."""
-        y_true, y_pred = y_true.clamp(EPSILON, 1), y_pred.clamp(EPSILON, 1)  # (3)
+        y_true, y_pred = clip(y_true, EPSILON, 1.0), clip(y_pred, EPSILON, 1.0)  # (3)
         return (y_true * (y_true / y_pred).log()).sum(-1)  # (1) (2)
 
 
@@ -120,7 +121,7 @@ class CategoricalFocalCrossentropy(Loss):
         if self.from_logits:
             y_pred = y_pred.softmax(self.axis)
         output = y_pred / y_pred.sum(self.axis, keepdim=True)
-        output = output.clamp(EPSILON, 1.0 - EPSILON)
+        output = clip(output, EPSILON, 1.0 - EPSILON)
         weight = (1.0 - output) ** self.gamma * self.alpha
         return (weight * (-y_true * output.log())).sum(self.axis)
 

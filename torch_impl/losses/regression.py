@@ -10,6 +10,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from torch_impl.clip import clip
 from torch_impl.losses.base import EPSILON, Loss, normalize
 
 _LOG_2 = float(np.log(np.float32(2)))
@@ -36,7 +37,7 @@ class MeanAbsolutePercentageError(Loss):
 
     def values(self, y_pred: torch.Tensor, y_true: torch.Tensor) -> torch.Tensor:
         """Returns the mean percentage of each sample."""
-        return 100 * ((y_true - y_pred) / y_true.abs().clamp(min=EPSILON)).abs().mean(-1)
+        return 100 * ((y_true - y_pred) / clip(y_true.abs(), EPSILON)).abs().mean(-1)
 
 
 class MeanSquaredLogarithmicError(Loss):
@@ -47,7 +48,7 @@ class MeanSquaredLogarithmicError(Loss):
 
     def values(self, y_pred: torch.Tensor, y_true: torch.Tensor) -> torch.Tensor:
         """Returns the mean square of each sample."""
-        logs = [(y.clamp(min=float(np.float32(EPSILON))) + 1).log() for y in (y_pred, y_true)]
+        logs = [(clip(y, float(np.float32(EPSILON))) + 1).log() for y in (y_pred, y_true)]
         return (logs[0] - logs[1]).square().mean(-1)
 
 
