@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Protocol
 
+import numpy as np
 import torch
 
 from parity.data import Data
@@ -15,6 +16,9 @@ from torch_impl.seeds import KerasSeeds
 
 # Nothing is learned from these batches, and larger ones are faster.
 EVALUATION_BATCH_SIZE = 256
+
+# So many pixels are augmented at once: enough for all threads, few enough for a processor's cache.
+AHEAD = 2**19
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,9 @@ class FlowBatches:
     `fit` looks at two batches to learn their shapes, which draws an order and two batches of
     parameters, and then starts the iterator anew. In each epoch Python's `random` shuffles the
     order of the batches; after it a new order of the samples is drawn.
+
+    Several batches are augmented at once, with the parameters that one after the other would get:
+    they are drawn image by image.
     """
 
     def __init__(
@@ -97,11 +104,23 @@ class FlowBatches:
             self._flow.on_epoch_end()
         numbers = list(range(len(self._flow)))
         self._seeds.python.shuffle(numbers)
-        for number in numbers:
-            index = self._flow.indices(number)
-            x, y = self._flow[number]
-            yield Batch(x, y, index, self._flow.params)
+        indices = [self._flow.indices(number) for number in numbers]
+        at_once = max(1, AHEAD // (self._flow.batch_size * self._flow.x[0].numel()))
+        for start in range(0, len(indices), at_once):
+            yield from self._augmented(indices[start : start + at_once])
         self._flow.on_epoch_end()
+
+    def _augmented(self, indices: list[torch.Tensor]) -> Iterator[Batch]:
+        x, y = self._flow.batch_of(torch.cat(indices))
+        assert self._flow.params is not None
+        sizes = [len(index) for index in indices]
+        ends = np.cumsum(sizes)[:-1]
+        drawn = [np.split(values, ends) for values in self._flow.params.values()]
+        params = [
+            dict(zip(self._flow.params, part, strict=True)) for part in zip(*drawn, strict=True)
+        ]
+        for batch in zip(x.split(sizes), y.split(sizes), indices, params, strict=True):
+            yield Batch(*batch)
 
 
 class OwnBatches:

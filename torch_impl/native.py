@@ -22,12 +22,10 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-# No product and sum in one rounding: results have to be those of the reference, bit for bit.
 # No traps: compilers turn a comparison or a floor into vector instructions only without them.
 FLAGS = (
     "-O3",
     "-march=native",
-    "-ffp-contract=off",
     "-fno-trapping-math",
     "-fno-math-errno",
     "-fPIC",
@@ -36,11 +34,13 @@ PARALLEL = "-fopenmp"
 
 
 @functools.cache
-def library(source: Path) -> ctypes.CDLL | None:
+def library(source: Path, contract: bool = False) -> ctypes.CDLL | None:
     """Loads a compiled C file, compiling it first if this machine has not done so yet.
 
     Args:
         source: the C file.
+        contract: whether a product and a sum may become one operation with one rounding; not where
+            the results have to be those of a reference, bit for bit.
 
     Returns:
         The library, or None where it cannot be compiled.
@@ -48,7 +48,8 @@ def library(source: Path) -> ctypes.CDLL | None:
     compiler = shutil.which(os.environ.get("CC", "cc"))
     if os.environ.get("PARITY_NATIVE") == "0" or compiler is None:
         return None
-    for flags in ((*FLAGS, PARALLEL), FLAGS):
+    exact = (*FLAGS, f"-ffp-contract={'fast' if contract else 'off'}")
+    for flags in ((*exact, PARALLEL), exact):
         try:
             folder = _private_folder()
             path = folder / f"{source.stem}-{_fingerprint(source, compiler, flags)}.so"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from torch_impl.fast.conv_pool import PooledConv2d
 from torch_impl.fast.pool import PooledReLU
 from torch_impl.fast.rewrite import fused
 
-__all__ = ["PooledReLU", "fused"]
+__all__ = ["PooledConv2d", "PooledReLU", "fused"]

@@ -5,50 +5,69 @@
    each result which of the four values it is, 0 to 3 in the order of rows, or NOWHERE where no
    gradient passes: the greatest of the four is not above 0, or it is dropped.
 
-   Each inner loop runs over the channels, so that compilers turn it into vector instructions. */
+   Each inner loop runs over the channels, so that compilers turn it into vector instructions. Values
+   are STORED in memory and computed with as REAL: bfloat16 is the upper half of a float. */
 
 #include <stdint.h>
 #include <string.h>
 
 #define NOWHERE 4
 
-#define DEFINE(REAL, NAME)                                                                         \
+static inline float widen(uint16_t stored) {
+  uint32_t bits = (uint32_t)stored << 16;
+  float value;
+  memcpy(&value, &bits, sizeof(value));
+  return value;
+}
+
+/* To the nearest, of two as near to the even one, as torch rounds. */
+static inline uint16_t narrow(float value) {
+  uint32_t bits;
+  memcpy(&bits, &value, sizeof(bits));
+  uint32_t rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16;
+  return value == value ? (uint16_t)rounded : 0x7FC0;
+}
+
+#define AS_IS(value) (value)
+
+#define DEFINE(REAL, STORED, LOAD, STORE, NAME)                                                    \
   /* The greatest, a NaN before all, the first of equal ones: as torch takes it. */                \
-  static inline void forward_pixel_##NAME(const REAL *restrict upper, const REAL *restrict lower,  \
-                                          REAL *restrict y, uint8_t *restrict index,               \
-                                          int64_t channels) {                                      \
+  static inline void forward_pixel_##NAME(const STORED *restrict upper,                            \
+                                          const STORED *restrict lower, STORED *restrict y,        \
+                                          uint8_t *restrict index, int64_t channels) {             \
     for (int64_t c = 0; c < channels; c++) {                                                       \
-      REAL most = upper[c];                                                                        \
+      REAL most = LOAD(upper[c]);                                                                  \
       uint8_t place = 0;                                                                           \
-      const REAL others[3] = {upper[channels + c], lower[c], lower[channels + c]};                 \
+      const REAL others[3] = {LOAD(upper[channels + c]), LOAD(lower[c]),                           \
+                              LOAD(lower[channels + c])};                                          \
       for (int other = 0; other < 3; other++) {                                                    \
         int is_more = (others[other] > most) | (others[other] != others[other]);                   \
         most = is_more ? others[other] : most;                                                     \
         place = is_more ? (uint8_t)(other + 1) : place;                                            \
       }                                                                                            \
       int is_off = most <= 0;                                                                      \
-      y[c] = is_off ? 0 : most;                                                                    \
+      y[c] = STORE(is_off ? 0 : most);                                                             \
       index[c] = is_off ? NOWHERE : place;                                                         \
     }                                                                                              \
   }                                                                                                \
                                                                                                    \
-  static inline void drop_##NAME(REAL *restrict y, uint8_t *restrict index,                        \
+  static inline void drop_##NAME(STORED *restrict y, uint8_t *restrict index,                      \
                                  const uint8_t *restrict keep, REAL scale, int64_t channels) {     \
     for (int64_t c = 0; c < channels; c++) {                                                       \
-      y[c] = keep[c] ? y[c] * scale : 0;                                                           \
+      y[c] = keep[c] ? STORE(LOAD(y[c]) * scale) : 0;                                              \
       index[c] = keep[c] ? index[c] : NOWHERE;                                                     \
     }                                                                                              \
   }                                                                                                \
                                                                                                    \
   /* keep is NULL where there is no dropout. */                                                    \
-  void pool_forward_##NAME(const REAL *x, REAL *y, uint8_t *index, const uint8_t *keep,            \
+  void pool_forward_##NAME(const STORED *x, STORED *y, uint8_t *index, const uint8_t *keep,        \
                            double scale, int64_t num, int64_t height, int64_t width,               \
                            int64_t channels, int num_threads) {                                    \
     int64_t rows = height / 2, columns = width / 2;                                                \
     _Pragma("omp parallel for num_threads(num_threads)")                                           \
     for (int64_t row = 0; row < num * rows; row++) {                                               \
-      const REAL *upper = x + ((row / rows * height + row % rows * 2) * width) * channels;         \
-      const REAL *lower = upper + width * channels;                                                \
+      const STORED *upper = x + ((row / rows * height + row % rows * 2) * width) * channels;       \
+      const STORED *lower = upper + width * channels;                                              \
       for (int64_t column = 0; column < columns; column++) {                                       \
         int64_t from = 2 * column * channels, to = (row * columns + column) * channels;            \
         forward_pixel_##NAME(upper + from, lower + from, y + to, index + to, channels);            \
@@ -57,22 +76,22 @@
     }                                                                                              \
   }                                                                                                \
                                                                                                    \
-  static inline void backward_pixel_##NAME(const REAL *restrict dy, const uint8_t *restrict index, \
-                                           REAL *restrict dx, int place, REAL scale,               \
-                                           int64_t channels) {                                     \
+  static inline void backward_pixel_##NAME(const STORED *restrict dy,                              \
+                                           const uint8_t *restrict index, STORED *restrict dx,     \
+                                           int place, REAL scale, int64_t channels) {              \
     for (int64_t c = 0; c < channels; c++)                                                         \
-      dx[c] = (int32_t)index[c] == place ? dy[c] * scale : 0;                                      \
+      dx[c] = (int32_t)index[c] == place ? STORE(LOAD(dy[c]) * scale) : 0;                         \
   }                                                                                                \
                                                                                                    \
-  void pool_backward_##NAME(const REAL *dy, const uint8_t *index, REAL *dx, double scale,          \
+  void pool_backward_##NAME(const STORED *dy, const uint8_t *index, STORED *dx, double scale,      \
                             int64_t num, int64_t height, int64_t width, int64_t channels,          \
                             int num_threads) {                                                     \
     int64_t rows = height / 2, columns = width / 2;                                                \
-    size_t pixel = (size_t)channels * sizeof(REAL);                                                \
+    size_t pixel = (size_t)channels * sizeof(STORED);                                              \
     _Pragma("omp parallel for num_threads(num_threads)")                                           \
     for (int64_t row = 0; row < num * rows; row++) {                                               \
-      REAL *upper = dx + ((row / rows * height + row % rows * 2) * width) * channels;              \
-      REAL *lower = upper + width * channels;                                                      \
+      STORED *upper = dx + ((row / rows * height + row % rows * 2) * width) * channels;            \
+      STORED *lower = upper + width * channels;                                                    \
       for (int64_t column = 0; column < columns; column++) {                                       \
         int64_t to = 2 * column * channels, from = (row * columns + column) * channels;            \
         for (int place = 0; place < 4; place++)                                                    \
@@ -89,5 +108,6 @@
     }                                                                                              \
   }
 
-DEFINE(float, float32)
-DEFINE(double, float64)
+DEFINE(float, float, AS_IS, AS_IS, float32)
+DEFINE(double, double, AS_IS, AS_IS, float64)
+DEFINE(float, uint16_t, widen, narrow, bfloat16)

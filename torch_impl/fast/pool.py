@@ -25,6 +25,7 @@ from torch_impl import native
 from torch_impl.layers.dropout import Dropout
 
 SOURCE = Path(__file__).with_name("pool.c")
+_NAMES = {torch.float32: "float32", torch.float64: "float64", torch.bfloat16: "bfloat16"}
 Loops = tuple[Callable[..., None], Callable[..., None]]
 
 
@@ -41,19 +42,32 @@ class PooledReLU(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Returns (N, C, H // 2, W // 2)."""
-        dropout = self.dropout
-        is_active = dropout is not None and dropout.training and dropout.rate > 0
         loops = _loops_for(x)
         if loops is None:
             pooled = F.relu(F.max_pool2d(x, 2))
-            return dropout(pooled) if is_active else pooled  # type: ignore[misc]
-        if not is_active:
-            return _Pooled.apply(x, None, 1.0, loops)
-        assert dropout is not None
-        num, channels, height, width = x.shape
-        shape = torch.Size((num, height // 2, width // 2, channels))
-        keep = dropout.draw(shape, x.dtype)
-        return _Pooled.apply(x, keep, 1 / (1 - dropout.rate), loops)
+            return pooled if self.dropout is None else self.dropout(pooled)
+        size = (*x.shape[:2], x.shape[2] // 2, x.shape[3] // 2)
+        return _Pooled.apply(x, *self.draw(size, x.dtype), size, loops)
+
+    def draw(
+        self, size: tuple[int, int, int, int], dtype: torch.dtype
+    ) -> tuple[torch.Tensor | None, float]:
+        """Draws the mask of the next call.
+
+        Args:
+            size: (N, C, H, W) of what is dropped from.
+            dtype: of it.
+
+        Returns:
+            What is kept, bool, (N, H, W, C), and by how much it grows; (None, 1.0) in eval mode
+            and where nothing is dropped.
+        """
+        dropout = self.dropout
+        if dropout is None or not dropout.training or dropout.rate == 0:
+            return None, 1.0
+        num, channels, height, width = size
+        keep = dropout.draw(torch.Size((num, height, width, channels)), dtype)
+        return keep, 1 / (1 - dropout.rate)
 
 
 class _Pooled(torch.autograd.Function):
@@ -61,10 +75,14 @@ class _Pooled(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, x: torch.Tensor, keep: torch.Tensor | None, scale: float, loops: Loops
+        ctx: Any,
+        x: torch.Tensor,
+        keep: torch.Tensor | None,
+        scale: float,
+        size: tuple[int, int, int, int],
+        loops: Loops,
     ) -> torch.Tensor:
         num, channels, height, width = x.shape
-        size = (num, channels, height // 2, width // 2)
         y = torch.empty(size, dtype=x.dtype, memory_format=torch.channels_last)
         index = torch.empty(size, dtype=torch.uint8, memory_format=torch.channels_last)
         loops[0](
@@ -85,7 +103,7 @@ class _Pooled(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, dy: torch.Tensor) -> tuple[torch.Tensor, None, None, None]:
+    def backward(ctx: Any, dy: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         (index,) = ctx.saved_tensors
         num, channels, height, width = ctx.shape
         dy = dy.contiguous(memory_format=torch.channels_last)
@@ -101,12 +119,12 @@ class _Pooled(torch.autograd.Function):
             channels,
             torch.get_num_threads(),
         )
-        return dx, None, None, None
+        return dx, *[None] * 4
 
 
 def _loops_for(x: torch.Tensor) -> Loops | None:
     """The loops for these images, or None where torch has to do it."""
-    if x.device.type != "cpu" or x.dtype not in (torch.float32, torch.float64) or x.ndim != 4:
+    if x.device.type != "cpu" or x.dtype not in _NAMES or x.ndim != 4:
         return None
     is_pooled = x.numel() > 0 and x.shape[2] > 1 and x.shape[3] > 1
     if not is_pooled or not x.is_contiguous(memory_format=torch.channels_last):
@@ -119,7 +137,7 @@ def _loops_for(x: torch.Tensor) -> Loops | None:
 def _loops(library: ctypes.CDLL) -> dict[torch.dtype, Loops]:
     pointer, sizes = ctypes.c_void_p, [ctypes.c_int64] * 4
     found: dict[torch.dtype, Loops] = {}
-    for dtype, name in ((torch.float32, "float32"), (torch.float64, "float64")):
+    for dtype, name in _NAMES.items():
         forward, backward = library[f"pool_forward_{name}"], library[f"pool_backward_{name}"]
         forward.restype = backward.restype = None
         forward.argtypes = [*[pointer] * 4, ctypes.c_double, *sizes, ctypes.c_int]

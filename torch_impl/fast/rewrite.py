@@ -1,7 +1,8 @@
 """fused: the same network, its layers grouped so that each group is one pass over memory.
 
 A Sequential goes in; another one over the same layers comes out, which shares their parameters and
-their states, and computes the same bits.
+their states, and computes the same bits, but for the order in which the sums of a first convolution
+run.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections import OrderedDict
 
 from torch import nn
 
+from torch_impl.fast.conv_pool import PooledConv2d
 from torch_impl.fast.pool import PooledReLU
 from torch_impl.layers.dropout import Dropout
 
@@ -18,8 +20,9 @@ def fused(model: nn.Sequential) -> nn.Sequential:
     """Returns a network that computes what a model computes, in fewer passes.
 
     ReLU, MaxPool2d(2) and a Dropout that follows become one `PooledReLU` under the name of the
-    pool. All else is taken as it is: it is the same object in both networks. Each keeps its own
-    train mode: call `train` and `eval` of the one that is used.
+    pool; where the images enter and a small Conv2d stands before them, a `PooledConv2d`. All else
+    is taken as it is: it is the same object in both networks. Each keeps its own train mode: call
+    `train` and `eval` of the one that is used.
 
     Args:
         model: of any layers.
@@ -30,11 +33,16 @@ def fused(model: nn.Sequential) -> nn.Sequential:
         name, layer = layers.pop(0)
         if isinstance(layer, nn.ReLU) and layers and _is_pool(layers[0][1]):
             name, _ = layers.pop(0)
-            follows = layers[0][1] if layers else None
-            dropout = follows if _is_plain_dropout(follows) else None
+            dropout = _plain_dropout(layers[0][1] if layers else None)
             if dropout is not None:
                 layers.pop(0)
-            layer = PooledReLU(dropout)  # type: ignore[arg-type]
+            first = list(found)
+            conv = found[first[0]] if len(first) == 1 else None
+            if isinstance(conv, nn.Conv2d) and PooledConv2d.is_fit(conv):
+                del found[first[0]]
+                layer = PooledConv2d(conv, dropout)
+            else:
+                layer = PooledReLU(dropout)
         found[name] = layer
     return nn.Sequential(found)
 
@@ -52,6 +60,6 @@ def _is_pool(layer: nn.Module) -> bool:
     )
 
 
-def _is_plain_dropout(layer: nn.Module | None) -> bool:
-    """Whether a layer drops single values: each has a place of its own in the mask."""
-    return type(layer) is Dropout and layer.noise_shape is None
+def _plain_dropout(layer: nn.Module | None) -> Dropout | None:
+    """A layer if it drops single values: each has a place of its own in the mask."""
+    return layer if type(layer) is Dropout and layer.noise_shape is None else None

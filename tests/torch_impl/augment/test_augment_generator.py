@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tensorflow.keras.preprocessing.image import ImageDataGenerator as KerasGenerator
 
+from torch_impl import data as torch_data
 from torch_impl.augment import ImageDataGenerator
 from torch_impl.augment.parameters import AT_REST
 from torch_impl.data import FlowBatches
@@ -249,6 +250,12 @@ def test_flow_feeds_what_fit_takes_from_keras_flow_for_three_epochs(seed):
 @pytest.mark.parametrize("batch_size", [16, 64, 32, 1])
 def test_flow_feeds_what_fit_takes_from_keras_flow_for_any_number_of_batches(batch_size):
     assert_flow_is_keras_flow(5, batch_size, epochs=2)
+
+
+@pytest.mark.parametrize("batches_at_once", [1, 2, 3, 4])
+def test_how_many_batches_are_augmented_at_once_changes_nothing(batches_at_once, monkeypatch):
+    monkeypatch.setattr(torch_data, "AHEAD", batches_at_once * 16 * 6 * 9 * 3)
+    assert_flow_is_keras_flow(5, 16, epochs=2)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from torch_impl.fast import PooledReLU, pool
 from torch_impl.layers import Dropout
 
 SIZES = [(2, 32, 26, 26), (3, 64, 11, 11), (1, 1, 2, 2), (2, 3, 5, 8), (2, 17, 4, 7), (5, 8, 3, 3)]
-DTYPES = [torch.float32, torch.float64]
+DTYPES = [torch.float32, torch.float64, torch.bfloat16]
 
 
 @pytest.fixture(params=["compiled", "torch"])
@@ -72,11 +72,21 @@ def test_in_eval_mode_nothing_is_dropped_and_no_mask_is_drawn(way):
     assert dropout.num_calls == 0
 
 
-def test_numbers_that_are_not_finite_stay_where_they_are(way):
-    x = images((1, 4, 4, 4)).detach()
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_numbers_that_are_not_finite_stay_where_they_are(way, dtype):
+    x = images((1, 4, 4, 4), dtype).detach()
     x[0, 0, 0, 0], x[0, 1, 1, 1] = float("nan"), float("inf")
     x[0, 2, :2, :2] = float("-inf")
-    np.testing.assert_array_equal(PooledReLU()(x), in_the_usual_order(x))
+    np.testing.assert_array_equal(PooledReLU()(x).double(), in_the_usual_order(x).double())
+
+
+def test_half_precision_rounds_as_torch_does(way):
+    x = torch.randn(4, 64, 11, 11, generator=torch.manual_seed(0)).bfloat16()
+    x = x.contiguous(memory_format=torch.channels_last)
+    ours, theirs = Dropout(0.3, seed=2), Dropout(0.3, seed=2)
+    found = outcome(PooledReLU(ours), x)
+    expected = outcome(lambda values: in_the_usual_order(values, theirs), x)
+    assert all(map(torch.equal, found, expected))
 
 
 def test_of_equal_values_the_first_gets_the_gradient(way):
@@ -95,11 +105,11 @@ def test_a_value_of_zero_passes_no_gradient(way):
     [
         lambda x: x.detach().contiguous(),  # channels first
         lambda x: x.detach()[:, :, ::2],  # a view
-        lambda x: x.detach().bfloat16(),
+        lambda x: x.detach().half(),
         lambda x: x.detach()[0],
         lambda x: x.detach()[:0],
     ],
-    ids=["channels first", "view", "bfloat16", "one image", "no images"],
+    ids=["channels first", "view", "float16", "one image", "no images"],
 )
 def test_other_images_are_left_to_torch_and_give_the_same(change):
     x = change(images((2, 6, 8, 8)))
