@@ -127,7 +127,14 @@ class ChildProcess:
         return f"{self.job.name}: {what}\n{show_tail(self.job.log, text)}"
 
 
-def environment(python: str, paths: Sequence[Path] = ()) -> dict[str, str]:
+# Threads of OpenMP wait for one another in a loop, by default for longer than a turn of the
+# scheduler. Where another process keeps a core busy, two of them share the other core, and each
+# waits out its turn: a training becomes 40 times as slow (docs/performance.md). So often round the
+# loop, some ten microseconds, and then they sleep.
+SPINS = "10000"
+
+
+def environment(python: str, paths: Sequence[Path] = (), is_alone: bool = False) -> dict[str, str]:
     """Returns the environment of a child, in which it imports the same packages as the parent.
 
     The folder of a source checkout holds nothing but this project, and suits every interpreter. A
@@ -137,6 +144,7 @@ def environment(python: str, paths: Sequence[Path] = ()) -> dict[str, str]:
     Args:
         python: the interpreter of the child.
         paths: folders in which it finds modules besides, after those that are named here.
+        is_alone: whether the child has the machine to itself; threads then wait without sleeping.
     """
     environment = os.environ | {
         "PYTHONUNBUFFERED": "1",
@@ -146,6 +154,8 @@ def environment(python: str, paths: Sequence[Path] = ()) -> dict[str, str]:
         # `-m` would look into the working directory first, where a random.py may lie.
         "PYTHONSAFEPATH": "1",
     }
+    if not is_alone and "OMP_WAIT_POLICY" not in environment:
+        environment.setdefault("GOMP_SPINCOUNT", SPINS)
     root = Path(parity.__file__).resolve().parent.parent
     is_checkout = (root / "pyproject.toml").is_file()
     found = [os.environ.get("PYTHONPATH", ""), *map(os.fspath, paths)]

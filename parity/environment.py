@@ -26,7 +26,7 @@ def common_environment(packages: tuple[str, ...]) -> dict[str, Any]:
         "variables": {
             name: value
             for name, value in sorted(os.environ.items())
-            if name.startswith(("OMP_", "MKL_", "TF_", "KMP_", "CUBLAS_", "NVIDIA_TF32"))
+            if name.startswith(("OMP_", "GOMP_", "MKL_", "TF_", "KMP_", "CUBLAS_", "NVIDIA_TF32"))
         },
     }
 

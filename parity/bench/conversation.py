@@ -125,7 +125,7 @@ class Conversation:
 def _environment(task: BenchTask, python: str) -> dict[str, str]:
     backend = "torch" if task.variant == "keras-torch" else "tensorflow"
     threads = str(task.spec.threads)
-    return child_process.environment(python) | {
+    return child_process.environment(python, is_alone=True) | {
         "KERAS_BACKEND": backend,
         "OMP_NUM_THREADS": threads,
         "TF_NUM_INTRAOP_THREADS": threads,

@@ -446,6 +446,23 @@ def test_site_packages_are_never_put_on_a_path(monkeypatch, tmp_path):
     assert child_process.environment("/other/python")["PYTHONPATH"] == "/mine"
 
 
+def test_threads_that_wait_sleep_soon_but_in_a_child_that_is_alone(monkeypatch):
+    monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    assert child_process.environment(sys.executable)["GOMP_SPINCOUNT"] == child_process.SPINS
+    assert "GOMP_SPINCOUNT" not in child_process.environment(sys.executable, is_alone=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("GOMP_SPINCOUNT", "77"), ("OMP_WAIT_POLICY", None)]
+)
+def test_a_policy_of_waiting_that_the_user_has_set_stays(monkeypatch, name, expected):
+    for other in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.delenv(other, raising=False)
+    monkeypatch.setenv(name, "77")
+    assert child_process.environment(sys.executable).get("GOMP_SPINCOUNT") == expected
+
+
 @pytest.mark.parametrize("callback", ["on_progress", "on_done"])
 def test_an_exception_of_a_callback_ends_the_children(make_job, callback):
     slow, quick = make_job("a"), make_job("b")
