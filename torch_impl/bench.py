@@ -15,6 +15,7 @@ from parity.data import Data
 from torch_impl.data import training_data, validation_data
 from torch_impl.eager import prepare_eager
 from torch_impl.environment import describe_environment
+from torch_impl.fast import compiled
 from torch_impl.seeds import KerasSeeds
 from torch_impl.train import Training, evaluate, prepare
 
@@ -79,7 +80,7 @@ def _ours(task: BenchTask, data: Data) -> Work:
     def built(seed: int) -> Training:
         training = prepare(spec.replace(seed=seed), data)
         if task.variant == "torch-compiled":
-            training.network = training.forward = torch.compile(training.model)  # type: ignore[assignment]
+            training.network = training.forward = compiled(training.model)
         training.forward = _autocast(training.forward, task)
         return training
 

@@ -1,9 +1,10 @@
-"""The same numbers in fewer passes over memory: `fused(model)`, and what it is made of."""
+"""The same numbers in fewer passes over memory: `fused(model)`, what it is made of; `compiled`."""
 
 from __future__ import annotations
 
+from torch_impl.fast.compiled import compiled
 from torch_impl.fast.conv_pool import PooledConv2d
 from torch_impl.fast.pool import PooledReLU
 from torch_impl.fast.rewrite import fused
 
-__all__ = ["PooledConv2d", "PooledReLU", "fused"]
+__all__ = ["PooledConv2d", "PooledReLU", "compiled", "fused"]

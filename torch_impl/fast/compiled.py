@@ -1,0 +1,29 @@
+"""compiled: a network through `torch.compile`, its masks drawn outside of what is compiled.
+
+What draws a mask counts its calls, and a counter inside would be compiled anew with every call.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from torch_impl.layers.dropout import Dropout
+
+
+def compiled(model: nn.Module) -> Any:
+    """Returns a module that computes what a model computes; the two share parameters and masks.
+
+    On a GPU the compiled parts are recorded as CUDA graphs, so that launching them costs no time.
+    Nothing is compiled before the first call.
+
+    Args:
+        model: of any layers; where one is a Dropout, the compiled parts end before it.
+    """
+    for layer in model.modules():
+        if isinstance(layer, Dropout):
+            layer.draw = torch.compiler.disable(layer.draw)  # type: ignore[method-assign]
+    is_cuda = any(parameter.is_cuda for parameter in model.parameters())
+    return torch.compile(model, mode="reduce-overhead" if is_cuda else "default")
