@@ -11,6 +11,7 @@ from typing import Any
 
 from parity.bench.gate import checked
 from parity.bench.measure import measure
+from parity.bench.others import Others
 from parity.bench.result import BenchResult
 from parity.bench.spec import BenchSpec
 from parity.bench.statistics import with_ratios
@@ -43,11 +44,14 @@ def run_bench(
     began = time.strftime("%Y-%m-%dT%H:%M:%S%z")
     with tempfile.TemporaryDirectory(prefix="parity-bench-") as name:
         folder = Path(name)
+        others = Others()
         rows = measure(spec, folder / "rounds", pythons, timeout_s, say)
+        share_of_others = others.share()
         rows = checked(rows, spec, folder / "gate", pythons, timeout_s, say)
     rows = with_ratios(rows, spec.baseline, across_precision=spec.across_precision)
     environment = {
         **common_environment(("keras", "tensorflow", "torch", "torchvision")),
         "began": began,
+        "share_of_others": share_of_others,
     }
     return BenchResult(spec.to_dict(), rows, environment)

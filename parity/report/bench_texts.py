@@ -14,6 +14,7 @@ from parity.report.terminal import shortened
 
 MAX_TEXT = 2000  # characters of a reason
 MIN_DRIFT = 0.05  # share of the median; a smaller trend is no matter for a warning
+MAX_SHARE_OF_OTHERS = 0.05  # of the cores' time; an idle system has some thousandths
 MIN_ROUNDS = 6  # for an interval of CONFIDENCE
 NONE = "-"
 
@@ -21,8 +22,14 @@ Cell = tuple[str, int, str]  # part, batch size, precision
 
 
 def warnings(result: BenchResult) -> list[str]:
-    """Returns what speaks against the figures: rounds with a trend, and too few rounds."""
+    """Returns what speaks against the figures: a busy machine, a trend, too few rounds."""
     found = []
+    share = result.environment.get("share_of_others")
+    if isinstance(share, float | int) and share >= MAX_SHARE_OF_OTHERS:
+        found.append(
+            f"other processes had {100 * share:.0f} % of the machine meanwhile, and threads that "
+            "wait for each other suffer most: let nothing else run, and measure again"
+        )
     for row in result.rows:
         moved = drift(row.values) if row.status == OK else None
         if moved is not None and abs(moved) >= MIN_DRIFT:

@@ -205,6 +205,17 @@ def test_too_few_rounds_are_warned_of(n, percent):
         assert f"of {n} round{'s' if n > 1 else ''}, only {percent} % hold" in told[0]
 
 
+@pytest.mark.parametrize(
+    ("share", "percent"),
+    [(0.004, None), (0.049, None), (0.05, "5 %"), (0.314, "31 %"), (None, None)],
+)
+def test_a_busy_machine_is_warned_of(share, percent):
+    found = noisy(0)
+    busy = BenchResult(found.spec, found.rows, {**MACHINE, "share_of_others": share})
+    told = " ".join(warnings(busy))
+    assert (f"other processes had {percent} of the machine" in told) == (percent is not None)
+
+
 def test_after_ten_warnings_the_others_are_counted():
     rising = np.linspace(1, 2, 15).tolist()
     lines = text(bench_lines(result(*(row(f"torch-{n}", *rising) for n in range(25)))))
