@@ -34,7 +34,14 @@ def validation_data(spec: RunSpec, data: Data) -> tuple[np.ndarray, np.ndarray]:
     return data.x_val.astype(spec.dtype), data.y_val
 
 
-def evaluation_data(spec: RunSpec, data: Data) -> dict[str, Any]:
-    """Returns what `model.evaluate` takes to evaluate on the training samples as they are."""
+def evaluation_data(spec: RunSpec, data: Data) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Returns the training samples as they are, to evaluate on: in order, not augmented."""
     x = data.x_train.astype(spec.dtype)
-    return {"x": x, "y": data.y_train, "batch_size": EVALUATION_BATCH_SIZE}
+    starts = range(0, len(x), EVALUATION_BATCH_SIZE)
+    return [
+        (
+            x[start : start + EVALUATION_BATCH_SIZE],
+            data.y_train[start : start + EVALUATION_BATCH_SIZE],
+        )
+        for start in starts
+    ]

@@ -176,6 +176,7 @@ def _settings(model: keras.Model) -> dict[str, Any]:
 
 def _write_optimizer(spec: RunSpec, data: Data, model: keras.Model, writer: TraceWriter) -> None:
     losses = []
+    model.optimizer.build(model.trainable_variables)  # otherwise the step is traced twice
     for step in range(1, NUM_PROBE_STEPS + 1):
         x, y = probe_step_batch(spec, data, step)
         losses.append(float(model.train_on_batch(x, y, return_dict=True)["loss"]))

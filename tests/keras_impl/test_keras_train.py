@@ -45,6 +45,18 @@ def test_a_watched_run_is_bitwise_the_plain_run(name):
         assert_same_bits(writer.arrays[f"trajectory/6/{key}"], value)
 
 
+def test_how_well_the_training_samples_are_known_is_what_keras_evaluates():
+    data = make_data((12, 20, 3), num_classes=5, num_train=300, num_val=20)  # two batches
+    spec, writer = SPECS["dropout"], TraceWriter()
+    result = fit(spec, data, Recorder(writer, steps_per_epoch=10, epochs=2))
+    model = build_model(spec, data.input_shape, data.num_classes)
+    set_weights(model, result.weights)
+    loss, accuracy = model.evaluate(data.x_train, data.y_train, batch_size=256, verbose=0)
+    assert writer.columns["eval_accuracy"][-1] == pytest.approx(accuracy, abs=1e-7)
+    assert writer.columns["eval_loss"][-1] == pytest.approx(loss, rel=1e-6)
+    assert len(writer.columns["eval_loss"]) == 2
+
+
 # Labels are random, so that the validation loss soon rises.
 STOPPED = RunSpec(
     model="dropout",
