@@ -7,23 +7,44 @@ so that others can be timed on a quiet machine.
 from __future__ import annotations
 
 import json
+import math
 import os
 import select
 import signal
 import subprocess
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from parity import child_process
 from parity.bench.child import TASK, BenchTask
-from parity.child_log import read_tail
+from parity.child_log import explain, read_tail
 from parity.errors import RunError
+from parity.job import Job
 from parity.trace import write_json
 
-GRACE_S = 5.0
-LAST_LINES = 3  # of the log, in the reason of a failure
+GRACE_S = 5.0  # for a child to end by itself
+POLL_S = 0.5  # seconds between two looks at whether a child lives that says nothing
+MAX_ANSWER = 1_000_000  # bytes of a line; ours have a few thousand
+LAST_LINES = 3  # of the log, in the reason of a child that ended as if all were well
+SHOWN = 100  # characters of a wrong answer
+
+
+@dataclass(frozen=True)
+class Round:
+    """What a child says of one round.
+
+    Attributes:
+        seconds: that it took.
+        samples: that were worked on.
+        peak_memory_mb: greatest memory so far, of the process or of its device; None if unknown.
+    """
+
+    seconds: float
+    samples: int
+    peak_memory_mb: float | None
 
 
 class Conversation:
@@ -34,100 +55,195 @@ class Conversation:
         half: "keras" or "torch".
         python: its interpreter.
         directory: for its files; made here.
-        timeout_s: that one answer may take.
+        timeout_s: that one answer may take; None = no limit.
+
+    Raises:
+        RunError: the child cannot be started; nothing is left of it.
     """
 
     def __init__(
-        self, task: BenchTask, half: str, python: str, directory: Path, timeout_s: float
+        self, task: BenchTask, half: str, python: str, directory: Path, timeout_s: float | None
     ) -> None:
         self.task, self._timeout_s = task, timeout_s
         directory.mkdir(parents=True)
         write_json(directory / TASK, task.to_dict())
-        self._log = directory / "log.txt"
-        receiver, sender = os.pipe()
+        log_file = directory / "log.txt"
+        self._job = Job(
+            name=task.variant, half=half, python=python, directories=(directory,), log=log_file
+        )
+        self._buffer, self._grace_s, self._is_closed = b"", GRACE_S, False
+        self._receiver, sender = os.pipe()
         self.started = time.perf_counter()
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                [python, "-m", f"{half}_impl", "--bench", os.fspath(directory), str(sender)],
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=_environment(task, python),
-                pass_fds=(sender,),
-                start_new_session=True,
-                text=True,
-            )
-        os.close(sender)
-        self._receiver, self._buffer = receiver, b""
+        try:
+            with log_file.open("wb") as log:
+                self._process = subprocess.Popen(
+                    [python, "-m", f"{half}_impl", "--bench", os.fspath(directory), str(sender)],
+                    stdin=subprocess.PIPE,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    env=_environment(task, python),
+                    pass_fds=(sender,),
+                    start_new_session=True,
+                    text=True,
+                )
+        except BaseException as error:
+            os.close(self._receiver)
+            if isinstance(error, OSError):
+                raise RunError(
+                    f"cannot be started ({error}); check the interpreter {python!r} "
+                    f"(--{half}-python)"
+                ) from error
+            raise
+        finally:
+            os.close(sender)  # the child has its own
 
     def ready(self) -> dict[str, Any]:
-        """Waits until the child has built everything; returns its environment."""
-        environment: dict[str, Any] = self._answer()["environment"]
+        """Waits until the child has built everything; returns its environment.
+
+        Raises:
+            RunError: it ended, hangs, or says something else; so do all methods but `close`.
+        """
+        answer = self._answer()
+        environment = answer.get("environment")
+        if not isinstance(environment, dict):
+            raise _wrong(answer, "its environment")
         return environment
 
-    def round(self) -> dict[str, Any]:
-        """Lets the child work for a round; returns seconds, samples and memory."""
+    def round(self) -> Round:
+        """Lets the child work for a round."""
         self._say("round")
-        return self._answer()
+        answer = self._answer()
+        seconds, samples = answer.get("seconds"), answer.get("samples")
+        memory = answer.get("peak_memory_mb")
+        # A speed is computed from these: one that is NaN would spoil the rows of all others.
+        if not (_is_number(seconds) and seconds > 0):
+            raise _wrong(answer, "seconds above 0")
+        if not (_is_number(samples) and isinstance(samples, int) and samples > 0):
+            raise _wrong(answer, "samples, at least one")
+        if not (memory is None or (_is_number(memory) and memory >= 0)):
+            raise _wrong(answer, "a memory of at least 0 MB")
+        return Round(float(seconds), samples, memory)
 
     def accuracy(self) -> float:
         """Asks for the accuracy on the validation samples."""
         self._say("evaluate")
-        return float(self._answer()["accuracy"])
+        answer = self._answer()
+        accuracy = answer.get("accuracy")
+        if not (_is_number(accuracy) and 0 <= accuracy <= 1):
+            raise _wrong(answer, "an accuracy in [0, 1]")
+        return float(accuracy)
 
     def close(self) -> None:
-        """Ends the child, and what it may have left behind."""
-        with suppress(OSError):
-            self._say("end")
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(GRACE_S)
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(GRACE_S)
-        os.close(self._receiver)
-        if self._process.stdin is not None:
+        """Ends the child, and what it may have left behind. Once is enough; twice does no harm."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        try:
             with suppress(OSError):
-                self._process.stdin.close()
+                self._write("end")
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(self._grace_s)
+        finally:  # also where the user does not wait so long
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            with suppress(subprocess.TimeoutExpired):  # a process that hangs inside the kernel
+                self._process.wait(GRACE_S)
+            os.close(self._receiver)
+            if self._process.stdin is not None:
+                with suppress(OSError):
+                    self._process.stdin.close()
 
     def _say(self, word: str) -> None:
-        assert self._process.stdin is not None
+        if select.select([self._receiver], [], [], 0)[0]:  # or it has ended, and nothing is read
+            self._buffer += os.read(self._receiver, 65536)
+        if self._buffer:  # which would be taken for the answer to this
+            raise RunError("it answered more than it was asked; its times cannot be told apart")
         with suppress(BrokenPipeError):  # the missing answer tells why
-            self._process.stdin.write(f"{word}\n")
-            self._process.stdin.flush()
+            self._write(word)
+
+    def _write(self, word: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{word}\n")
+        self._process.stdin.flush()
 
     def _answer(self) -> dict[str, Any]:
-        deadline = time.monotonic() + self._timeout_s
+        line = self._line()
+        try:
+            answer = json.loads(line)
+        except (ValueError, RecursionError):  # ValueError: no JSON, or no UTF-8
+            answer = None
+        if not isinstance(answer, dict):
+            raise _wrong(line.decode("utf-8", "replace"), "a JSON object")
+        return answer
+
+    def _line(self) -> bytes:
+        started = time.monotonic()
         while b"\n" not in self._buffer:
-            left = deadline - time.monotonic()
-            if left <= 0 or not select.select([self._receiver], [], [], left)[0]:
+            if len(self._buffer) > MAX_ANSWER:
+                self._grace_s = 0.0  # it writes, and does not listen
+                raise RunError(f"its answer has more than {MAX_ANSWER:,} bytes, and goes on")
+            # Asked before the pipe is looked at, so that its last words are read.
+            has_ended = self._process.poll() is not None
+            left = math.inf
+            if self._timeout_s is not None:
+                left = started + self._timeout_s - time.monotonic()
+            wait_s = 0.0 if has_ended else max(0.0, min(left, POLL_S))
+            if select.select([self._receiver], [], [], wait_s)[0]:
+                part = os.read(self._receiver, 65536)
+                if not part:
+                    raise RunError(self._why())
+                self._buffer += part
+            elif has_ended:  # a process that it has left behind holds the pipe
+                raise RunError(self._why())
+            elif left <= 0:
+                self._grace_s = 0.0  # it does not listen
                 raise RunError(
                     f"no answer within {self._timeout_s:g} s; give it more time (--timeout), or "
                     "less to do"
                 )
-            part = os.read(self._receiver, 65536)
-            if not part:
-                self._process.wait()
-                raise RunError(self._why())
-            self._buffer += part
         line, _, self._buffer = self._buffer.partition(b"\n")
-        answer: dict[str, Any] = json.loads(line)
-        return answer
+        return line
 
     def _why(self) -> str:
-        """Why the child ended: the last lines of what it wrote."""
-        lines = [line.strip() for line in read_tail(self._log, 0).splitlines() if line.strip()]
-        said = " ".join(lines[-LAST_LINES:]) or "it wrote nothing"
+        """Why the child answers no more."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(self._grace_s)
         code = self._process.returncode
-        return f"ended with exit code {code}: {said.removeprefix('keras half: ')}"
+        text = read_tail(self._job.log, 0)
+        if code is None:
+            self._grace_s = 0.0
+            return "closed the pipe on which it answers, but did not end"
+        if code == 0:
+            lines = [line.strip() for line in text.splitlines() if line.strip()]
+            said = " ".join(lines[-LAST_LINES:]) or "it wrote nothing"
+            return f"ended with exit code 0 before its work was done: {said}"
+        # The log is gone when this is read.
+        return explain(self._job, code, text).removesuffix("; look at the log")
+
+
+def _is_number(value: Any) -> TypeGuard[float]:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and math.isfinite(value)
+
+
+def _wrong(answer: Any, expected: str) -> RunError:
+    shown = answer if isinstance(answer, str) else repr(answer)
+    shown = shown if len(shown) <= SHOWN else shown[: SHOWN - 1] + "…"
+    return RunError(f"it answered {shown!r}; expected {expected}")
 
 
 def _environment(task: BenchTask, python: str) -> dict[str, str]:
-    backend = "torch" if task.variant == "keras-torch" else "tensorflow"
-    threads = str(task.spec.threads)
-    return child_process.environment(python, is_alone=True) | {
-        "KERAS_BACKEND": backend,
+    threads, device = str(task.spec.threads), task.spec.device
+    variables = {
+        "KERAS_BACKEND": "tensorflow",
         "OMP_NUM_THREADS": threads,
+        "MKL_NUM_THREADS": threads,
         "TF_NUM_INTRAOP_THREADS": threads,
         "TF_CPP_MIN_LOG_LEVEL": "3",
     }
+    if task.variant == "keras-torch":
+        variables["KERAS_BACKEND"] = "torch"
+        # Keras on torch takes the first GPU that it sees, whatever it is asked for.
+        visible = "" if device == "cpu" else device.partition(":")[2] or "0"
+        variables["CUDA_VISIBLE_DEVICES"] = visible
+    return child_process.environment(python, is_alone=True) | variables

@@ -2,21 +2,21 @@
 
 In a cell the first round of every variant comes before the second of any, so that a machine that
 gets slower does so for all of them: A B C A B C. Before that every variant works until it is
-steady. Whoever is not timed waits.
+steady. Whoever is not timed waits. A child that fails makes a row that says why; the others go on.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from parity.bench.child import DATA, BenchTask
-from parity.bench.conversation import Conversation
-from parity.bench.result import FAILED, IMAGES_PER_S, SECONDS, Row
+from parity.bench.conversation import Conversation, Round
+from parity.bench.result import FAILED, IMAGES_PER_S, OK, REFUSED, SECONDS, Row
 from parity.bench.spec import BenchSpec
 from parity.bench.variants import VARIANTS
 from parity.data import run_data
@@ -30,7 +30,12 @@ Say = Callable[[str], Any]
 
 
 def measure(
-    spec: BenchSpec, folder: Path, pythons: dict[str, str], timeout_s: float, say: Say
+    spec: BenchSpec,
+    folder: Path,
+    pythons: dict[str, str],
+    timeout_s: float | None,
+    say: Say,
+    on_rows: Callable[[list[Row]], Any] = lambda rows: None,
 ) -> list[Row]:
     """Times every variant in every cell.
 
@@ -38,8 +43,9 @@ def measure(
         spec: what.
         folder: for the files of the children.
         pythons: interpreter by half.
-        timeout_s: that one answer of a child may take.
+        timeout_s: that one answer of a child may take; None = no limit.
         say: told what is going on.
+        on_rows: given all rows so far after every cell.
 
     Returns:
         A row for each part, batch size, precision and variant, without ratios; one that could not
@@ -63,7 +69,9 @@ def measure(
             if spec.across_precision and "fp32" not in spec.precisions:
                 tasks.insert(0, BenchTask(part, spec.baseline, "fp32", run))
             timer = _startup if part == "startup" else _in_turns
-            rows += timer(spec, tasks, cell, pythons, timeout_s, say)
+            found, samples = timer(spec, tasks, cell, pythons, timeout_s, say)
+            rows += _of_the_same_work(found, samples, spec.baseline)
+            on_rows(list(rows))
     return rows
 
 
@@ -92,39 +100,72 @@ def _blank(tasks: Sequence[BenchTask]) -> list[Row]:
     ]
 
 
+def _of_the_same_work(rows: Sequence[Row], samples: dict[int, int], baseline: str) -> list[Row]:
+    """Refuses rows whose rounds have other samples than those of the baseline of the cell.
+
+    Args:
+        rows: of one cell.
+        samples: of a round, by the number of the row.
+        baseline: its variant; the first row that was measured stands in for one that failed.
+    """
+    measured = [number for number, row in enumerate(rows) if row.status == OK]
+    if not measured:
+        return list(rows)
+    first = next((number for number in measured if rows[number].variant == baseline), measured[0])
+    found = list(rows)
+    for number in measured:
+        if samples[number] != samples[first]:
+            reason = (
+                f"not the same work: its rounds have {samples[number]} samples, those of "
+                f"{rows[first].variant} {samples[first]}"
+            )
+            found[number] = replace(rows[number], status=REFUSED, reason=reason)
+    return found
+
+
 def _in_turns(
     spec: BenchSpec,
     tasks: Sequence[BenchTask],
     folder: Path,
     pythons: dict[str, str],
-    timeout_s: float,
+    timeout_s: float | None,
     say: Say,
-) -> list[Row]:
+) -> tuple[list[Row], dict[int, int]]:
+    """Rounds of all variants in turns; returns their rows, and the samples of a round."""
     rows = _blank(tasks)
     open_: dict[int, Conversation] = {}
-    try:
+    samples: dict[int, int] = {}
+    trained: dict[int, list[float]] = {}
+    with ExitStack() as ends:
         for number, task in enumerate(tasks):
             say(f"{task.part} {task.spec.batch_size} {task.variant} {task.precision}: warming up")
             half = VARIANTS[task.variant].half
-            talk = Conversation(task, half, pythons[half], folder / f"{number:02d}", timeout_s)
-            open_[number] = talk
             with _noted(rows, number, open_):
-                environment = talk.ready()
-                _warm_up(talk)
-                rows[number] = replace(
-                    rows[number],
-                    environment=environment,
-                    warmup_s=time.perf_counter() - talk.started,
-                )
+                place = folder / f"{number:02d}"
+                talk = Conversation(task, half, pythons[half], place, timeout_s)
+                ends.callback(talk.close)
+                open_[number] = talk
+                rows[number] = replace(rows[number], environment=talk.ready())
+                trained[number] = []
+                _warm_up(rows, number, talk, spec.accuracy, trained[number])
+                warmup_s = time.perf_counter() - talk.started
+                rows[number] = replace(rows[number], warmup_s=warmup_s)
         for turn in range(spec.rounds):
             say(f"round {turn + 1} of {spec.rounds}")
             for number, talk in list(open_.items()):
                 with _noted(rows, number, open_):
-                    rows[number] = _with_round(rows[number], talk, spec.accuracy)
-    finally:
-        for talk in open_.values():
-            talk.close()
-    return rows
+                    answer = _round(rows, number, talk, spec.accuracy, trained[number])
+                    if samples.setdefault(number, answer.samples) != answer.samples:
+                        raise RunError(
+                            f"its rounds are not the same work: {samples[number]} samples, then "
+                            f"{answer.samples}"
+                        )
+                    rows[number] = replace(
+                        rows[number],
+                        values=(*rows[number].values, answer.samples / answer.seconds),
+                        peak_memory_mb=answer.peak_memory_mb,
+                    )
+    return rows, samples
 
 
 @contextmanager
@@ -133,33 +174,43 @@ def _noted(rows: list[Row], number: int, talks: dict[int, Conversation]) -> Iter
     try:
         yield
     except RunError as error:
-        rows[number] = replace(rows[number], status=FAILED, reason=str(error), values=())
-        talks.pop(number).close()
+        rows[number] = replace(
+            rows[number],
+            status=FAILED,
+            reason=str(error),
+            values=(),
+            seconds_to_accuracy=None,
+        )
+        if number in talks:
+            talks.pop(number).close()
 
 
-def _warm_up(talk: Conversation) -> None:
+def _warm_up(
+    rows: list[Row], number: int, talk: Conversation, goal: float | None, trained: list[float]
+) -> None:
+    """Lets a child work until two rounds take about as long; the first ones may compile."""
     last = None
     for _ in range(MAX_WARMUP):
-        seconds = float(talk.round()["seconds"])
+        seconds = _round(rows, number, talk, goal, trained).seconds
         if last is not None and abs(seconds - last) <= STEADY * last:
             return
         last = seconds
 
 
-def _with_round(row: Row, talk: Conversation, accuracy: float | None) -> Row:
-    """A row after another round; outside of the clock it is asked how well it does by now."""
-    answer = talk.round()
-    row = replace(
-        row,
-        values=(*row.values, answer["samples"] / answer["seconds"]),
-        peak_memory_mb=answer["peak_memory_mb"],
-    )
-    if accuracy is None or row.part != "train" or row.seconds_to_accuracy is not None:
-        return row
-    if talk.accuracy() < accuracy:
-        return row
-    trained = sum(answer["samples"] / value for value in row.values)
-    return replace(row, seconds_to_accuracy=trained)
+def _round(
+    rows: list[Row], number: int, talk: Conversation, goal: float | None, trained: list[float]
+) -> Round:
+    """One round; outside of the clock the variant is asked how well it does by now.
+
+    The rounds of the warm-up train too, so that they count for the time to an accuracy.
+    """
+    answer, row = talk.round(), rows[number]
+    trained.append(answer.seconds)
+    if goal is None or row.part != "train" or row.seconds_to_accuracy is not None:
+        return answer
+    if talk.accuracy() >= goal:
+        rows[number] = replace(row, seconds_to_accuracy=sum(trained))
+    return answer
 
 
 def _startup(
@@ -167,11 +218,12 @@ def _startup(
     tasks: Sequence[BenchTask],
     folder: Path,
     pythons: dict[str, str],
-    timeout_s: float,
+    timeout_s: float | None,
     say: Say,
-) -> list[Row]:
+) -> tuple[list[Row], dict[int, int]]:
     """From the start of a process to the end of its first step, a new process each round."""
     rows = _blank(tasks)
+    samples: dict[int, int] = {}
     for turn in range(spec.rounds):
         say(f"startup, round {turn + 1} of {spec.rounds}")
         for number, task in enumerate(tasks):
@@ -179,22 +231,24 @@ def _startup(
                 continue
             half = VARIANTS[task.variant].half
             place = folder / f"{number:02d}-{turn:02d}"
-            talk = Conversation(task, half, pythons[half], place, timeout_s)
-            with _noted(rows, number, {number: talk}):
+            with _noted(rows, number, {}), ExitStack() as end:
+                talk = Conversation(task, half, pythons[half], place, timeout_s)
+                end.callback(talk.close)
                 environment = talk.ready()
                 answer = talk.round()
+                seconds = time.perf_counter() - talk.started
+                samples[number] = answer.samples
                 rows[number] = replace(
                     rows[number],
-                    values=(*rows[number].values, time.perf_counter() - talk.started),
+                    values=(*rows[number].values, seconds),
                     environment=environment,
-                    peak_memory_mb=answer["peak_memory_mb"],
+                    peak_memory_mb=answer.peak_memory_mb,
                 )
-                talk.close()
-    return rows
+    return rows, samples
 
 
 def accuracies(
-    task: BenchTask, num: int, folder: Path, python: str, timeout_s: float
+    task: BenchTask, num: int, folder: Path, python: str, timeout_s: float | None
 ) -> list[float]:
     """Trains a variant from several seeds; returns its accuracies on the validation samples.
 
@@ -203,7 +257,7 @@ def accuracies(
         num: of seeds, from that of the spec on.
         folder: for the files of the child; made here.
         python: its interpreter.
-        timeout_s: that one training may take.
+        timeout_s: that one training may take; None = no limit.
 
     Raises:
         InputError, RunError: it cannot be trained.

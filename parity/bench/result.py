@@ -53,7 +53,8 @@ class Row:
         ratio: to the baseline; None for the baseline itself, and where one of both is not "ok".
         warmup_s: seconds from the start of the process to the first measured round: imports,
             construction, compilation, rounds until speed was steady.
-        seconds_to_accuracy: of training, without validation, until the accuracy that was asked for
+        seconds_to_accuracy: of training from its first step on, the rounds of the warm-up and what
+            is compiled in them included, without validation, until the accuracy that was asked for
             was reached on the validation samples; None if it was not, or not asked for.
         peak_memory_mb: greatest resident memory of the process, or of the device.
         parity: "pass", "fail" or "unchecked": whether the variant trains as Keras does.

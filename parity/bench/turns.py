@@ -36,16 +36,23 @@ class Turns:
     def __init__(self, replies: IO[str], commands: IO[str] = sys.stdin) -> None:
         self._replies, self._commands = replies, commands
         self._synchronise: Callable[[], Any] = lambda: None
+        self._memory: Callable[[], float | None] = peak_memory_mb
         self._started = 0.0
 
-    def ready(self, environment: dict[str, Any], synchronise: Callable[[], Any]) -> None:
+    def ready(
+        self,
+        environment: dict[str, Any],
+        synchronise: Callable[[], Any],
+        memory: Callable[[], float | None] | None = None,
+    ) -> None:
         """Says that everything is built.
 
         Args:
             environment: what the process runs on.
             synchronise: waits for the device, so that a round ends when its work has.
+            memory: greatest memory of the device so far, in MB; None for that of the process.
         """
-        self._synchronise = synchronise
+        self._synchronise, self._memory = synchronise, memory or peak_memory_mb
         self._send({"ready": True, "environment": environment})
 
     def begin(self, evaluate: Callable[[], float] | None = None) -> None:
@@ -73,7 +80,7 @@ class Turns:
         """Stops the clock and tells the time."""
         self._synchronise()
         seconds = time.perf_counter() - self._started
-        self._send({"seconds": seconds, "samples": samples, "peak_memory_mb": peak_memory_mb()})
+        self._send({"seconds": seconds, "samples": samples, "peak_memory_mb": self._memory()})
 
     def _send(self, answer: dict[str, Any]) -> None:
         self._replies.write(json.dumps(answer) + "\n")

@@ -1,0 +1,123 @@
+"""The child of a benchmark: what it is given, what it sets up, and how it ends."""
+
+import faulthandler
+import json
+import os
+import re
+import signal
+
+import pytest
+from bench_children import task
+from helpers import make_data
+
+from parity import child
+from parity.bench.child import BenchTask, refuse, run_bench
+from parity.bench.turns import NoMoreTurns
+from parity.data import save_data
+from parity.errors import InputError
+from parity.scenarios import scenario
+from parity.trace import write_json
+
+
+class FakeHalf:
+    """Answers once, and ends as the loop of a half does."""
+
+    def __init__(self):
+        self.calls = []
+
+    def configure(self, spec):
+        self.calls.append(("configure", spec.threads))
+
+    def run_bench(self, given, data, turns):
+        self.calls.append(("run", given, len(data.x_train)))
+        turns.ready({"framework": "fake"}, lambda: None)
+        raise NoMoreTurns
+
+
+@pytest.fixture
+def ready_folder(tmp_path):
+    """Makes the folder of a task; the data lie beside it."""
+    save_data(
+        make_data((4, 4, 1), num_classes=2, num_train=7, num_val=3), tmp_path / "data.safetensors"
+    )
+
+    def make(given):
+        folder = tmp_path / "child"
+        folder.mkdir()
+        write_json(folder / "bench.json", given.to_dict())
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def pipe():
+    receiver, sender = os.pipe()
+    yield receiver, sender
+    os.close(receiver)
+
+
+@pytest.mark.parametrize("name", ["dropout", "augmentation", "capacity"])
+def test_a_task_survives_its_file(name):
+    given = BenchTask("train", "torch", "bf16", scenario(name))
+    assert BenchTask.from_dict(json.loads(json.dumps(given.to_dict()))) == given
+
+
+def test_a_child_sets_up_its_process_and_answers_on_the_pipe(ready_folder, pipe):
+    half, given = FakeHalf(), task(threads=3)
+    run_bench(half, ready_folder(given), pipe[1])
+    assert half.calls == [("configure", 3), ("run", given, 7)]
+    said = os.read(pipe[0], 4096)
+    assert json.loads(said) == {"ready": True, "environment": {"framework": "fake"}}
+    assert os.read(pipe[0], 4096) == b""  # its end is closed
+
+
+def test_keras_on_torch_is_set_up_by_its_variables(ready_folder, pipe):
+    """`configure` would choose TensorFlow."""
+    half = FakeHalf()
+    run_bench(half, ready_folder(task("keras-torch")), pipe[1])
+    assert [call[0] for call in half.calls] == ["run"]
+
+
+@pytest.fixture
+def main():
+    yield child.main
+    faulthandler.unregister(signal.SIGTERM)  # which main() registers
+
+
+def test_the_end_of_the_talk_is_success(main, ready_folder, pipe):
+    arguments = ["--bench", str(ready_folder(task())), str(pipe[1])]
+    assert main("torch", FakeHalf(), arguments) == 0
+
+
+def test_what_cannot_be_done_here_is_one_line_and_wrong_use(main, ready_folder, pipe, capfd):
+    half, given = FakeHalf(), task(precision="fp16")
+
+    def run(given, data, turns):
+        raise refuse(given, "half precision needs a GPU")
+
+    half.run_bench = run
+    assert main("torch", half, ["--bench", str(ready_folder(given)), str(pipe[1])]) == 2
+    assert capfd.readouterr().err == (
+        "torch half: torch, fp16 on cpu: half precision needs a GPU\n"
+    )
+
+
+def test_data_that_are_missing_are_one_line(main, ready_folder, tmp_path, pipe, capfd):
+    folder = ready_folder(task())
+    (tmp_path / "data.safetensors").unlink()
+    assert main("torch", FakeHalf(), ["--bench", str(folder), str(pipe[1])]) == 2
+    assert re.fullmatch(r"torch half: .*cannot be read.*\n", capfd.readouterr().err)
+    os.close(pipe[1])
+
+
+@pytest.mark.parametrize("number", ["", "x", "-1"])
+def test_a_pipe_that_is_no_number_is_wrong_use(number, capfd):
+    assert child.main("torch", FakeHalf(), ["--bench", "folder", number]) == 2
+    assert "usage: python -m torch_impl" in capfd.readouterr().err
+
+
+def test_a_refusal_names_variant_precision_and_device():
+    error = refuse(task("torch-eager", precision="tf32", device="cuda:1"), "why")
+    assert isinstance(error, InputError)
+    assert str(error) == "torch-eager, tf32 on cuda:1: why"

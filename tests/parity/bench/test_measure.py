@@ -1,0 +1,401 @@
+"""The cells of a benchmark: whose turn it is, what counts, and what becomes of the rest."""
+
+import itertools
+
+import numpy as np
+import pytest
+from bench_children import Stub, is_alive, open_files, task
+from helpers import make_data
+
+from parity.bench import conversation, measure
+from parity.bench.measure import accuracies, numbered
+from parity.bench.result import FAILED, OK, REFUSED, BenchResult
+from parity.bench.spec import BenchSpec
+from parity.data_file import read_data
+from parity.errors import RunError
+from parity.trace import read_json
+
+SMALL = {"rounds": 3, "train_size": 64, "val_size": 16}
+TWO = {**SMALL, "variants": ("keras", "torch")}
+THREE = {**SMALL, "variants": ("keras", "torch-eager", "torch")}
+
+
+@pytest.fixture(autouse=True)
+def _small_data(monkeypatch):
+    """To read the embedded data takes longer than all else here."""
+
+    def data(spec):
+        sizes = {"num_train": spec.train_size, "num_val": spec.val_size}
+        return make_data((4, 4, 1), num_classes=2, seed=spec.seed, **sizes)
+
+    monkeypatch.setattr(measure, "run_data", data)
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Measures with children that do as the texts of their variants say."""
+
+    def measured(texts=None, *, say=lambda text: None, timeout_s=20.0, on_rows=None, **settings):
+        stub = Stub(tmp_path, texts)
+        options = {} if on_rows is None else {"on_rows": on_rows}
+        rows = measure.measure(
+            BenchSpec(**settings), tmp_path / "rounds", stub.pythons, timeout_s, say, **options
+        )
+        run.stub = stub
+        return rows
+
+    run.stub = None
+    return lambda *arguments, **options: (measured(*arguments, **options), run.stub)
+
+
+def gone(stub):
+    """Whether children were started, and none of them is left."""
+    return bool(stub.pids()) and not any(map(is_alive, stub.pids()))
+
+
+def test_rounds_are_interleaved_and_the_warm_up_comes_before_all_of_them(run):
+    rows, stub = run(**THREE)
+    # Every variant works until two rounds take about as long: the second does.
+    warm = [f"{name} {count}" for name in THREE["variants"] for count in (0, 1)]
+    turns = [f"{name} {count}" for count in (2, 3, 4) for name in THREE["variants"]]
+    assert stub.rounds() == warm + turns
+    assert [row.variant for row in rows] == list(THREE["variants"])
+    assert gone(stub)
+
+
+def test_a_row_says_what_was_measured(run):
+    texts = {
+        "keras": "serve(seconds=(9.0, 9.0, 1.0, 2.0, 4.0), memory=50.0)",
+        "torch": "serve(seconds=(5.0, 5.0, 0.5, 0.25, 0.125), memory=None)",
+    }
+    (keras, torch), _ = run(texts, **TWO)
+    # 64 samples in so many seconds.
+    assert keras.values == (64.0, 32.0, 16.0)
+    assert torch.values == (128.0, 256.0, 512.0)
+    assert (keras.peak_memory_mb, torch.peak_memory_mb) == (50.0, None)
+    for row in (keras, torch):
+        assert (row.part, row.batch_size, row.precision) == ("train", 32, "fp32")
+        assert (row.status, row.reason, row.unit) == (OK, "", "images/s")
+        assert row.environment == {"variant": row.variant, "precision": "fp32"}
+        assert (row.ratio, row.seconds_to_accuracy, row.parity) == (None, None, "unchecked")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "count"),
+    [
+        # 10 % less than the round before is steady, 11 % is not.
+        ([10.0, 9.0], 2),
+        ([10.0, 8.9, 8.9], 3),
+        ([1.0, 1.11, 1.0], 3),
+        ([9.0, 5.0, 3.0, 2.0, 1.9, 7.0], 5),
+        ([9.0, 5.0, 3.0, 2.0, 1.0, 0.5, 0.2], 6),  # at some time it has to begin
+    ],
+    ids=repr,
+)
+def test_a_variant_warms_up_until_it_is_steady_and_none_of_that_counts(run, seconds, count):
+    assert measure.MAX_WARMUP == 6
+    given = (*seconds[:count], 1.0, 2.0, 4.0)
+    (_, torch), stub = run({"torch": f"serve(seconds={given!r})"}, **TWO)
+    assert len([turn for turn in stub.rounds() if turn.startswith("torch")]) == count + 3
+    assert torch.values == (64.0, 32.0, 16.0)
+
+
+def test_the_warm_up_is_told_apart_from_the_start_of_the_process_on(run):
+    slow = "time.sleep(0.3); serve(before=lambda count: time.sleep(0.2 if count < 2 else 0))"
+    (keras, torch), _ = run({"torch": slow}, **TWO)
+    assert 0.7 <= torch.warmup_s < 10
+    assert 0 < keras.warmup_s < torch.warmup_s
+
+
+def test_every_part_batch_size_and_precision_has_rows_of_its_own(run):
+    settings = {"parts": ("step", "input"), "batch_sizes": (8, 16), "precisions": ("fp32", "bf16")}
+    rows, stub = run(**TWO, **settings)
+    assert [row.key for row in rows] == [
+        (part, variant, size, precision)
+        for part, size in itertools.product(("step", "input"), (8, 16))
+        for precision in ("fp32", "bf16")
+        for variant in ("keras", "torch")
+    ]
+    assert gone(stub)
+
+
+def test_all_precisions_of_a_cell_take_turns(run):
+    """One of them may be compared with another."""
+    text = dict.fromkeys(TWO["variants"], "serve(before=lambda n: note('says', task['precision']))")
+    _, stub = run(text, **TWO, precisions=("fp32", "bf16"))
+    said = [f"{words[0]} {words[2]}" for words in stub.events() if words[1] == "says"]
+    assert said[8:12] == ["keras fp32", "torch fp32", "keras bf16", "torch bf16"]
+    assert said[8:] == said[8:12] * 3
+
+
+@pytest.mark.parametrize("precisions", [("bf16",), ("bf16", "fp32")], ids=repr)
+def test_a_comparison_across_precisions_measures_the_baseline_in_fp32_once(run, precisions):
+    rows, _ = run(**TWO, precisions=precisions, across_precision=True)
+    assert [row.key for row in rows].count(("train", "keras", 32, "fp32")) == 1
+    assert len(rows) == 3 + (len(precisions) - 1)
+
+
+def test_a_variant_that_stands_twice_is_measured_twice(run):
+    settings = {**SMALL, "variants": ("torch", "torch"), "baseline": "torch"}
+    rows, stub = run(**settings)
+    assert [row.variant for row in rows] == ["torch", "torch#2"]
+    assert len(set(stub.pids())) == 2
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        ([], []),
+        (["a", "b"], ["a", "b"]),
+        (["a", "b", "a", "a"], ["a", "b", "a#2", "a#3"]),
+    ],
+)
+def test_names_that_stand_twice_are_numbered(names, expected):
+    assert numbered(names) == expected
+
+
+def test_the_children_of_a_cell_share_its_data(run, tmp_path):
+    run(**TWO, batch_sizes=(8, 16), seed=7)
+    expected = make_data((4, 4, 1), num_classes=2, num_train=64, num_val=16, seed=7).sha256
+    for size in (8, 16):
+        data = read_data(tmp_path / "rounds" / f"train-{size}" / "data.safetensors")
+        assert data.sha256 == expected
+        for number in (0, 1):
+            given = read_json(tmp_path / "rounds" / f"train-{size}" / f"0{number}" / "bench.json")
+            assert (given["spec"]["batch_size"], given["spec"]["seed"]) == (size, 7)
+
+
+@pytest.mark.parametrize("name", ["dropout", "augmentation"])
+def test_the_part_augment_augments_in_every_scenario(run, tmp_path, name):
+    run(**TWO, scenario=name, parts=("augment", "train"))
+    given = {
+        part: read_json(tmp_path / "rounds" / f"{part}-32" / "00" / "bench.json")["spec"]
+        for part in ("augment", "train")
+    }
+    assert given["augment"]["augmentation"]["rotation_range"] == 10
+    assert (given["train"]["augmentation"] is not None) == (name == "augmentation")
+
+
+FAILURES = {
+    "at once": ("sys.exit(3)", "ended without a message (exit code 3)"),
+    "without a word": ("pass", "ended with exit code 0 before its work was done"),
+    "on the device": (
+        "print('torch half: torch, fp16 on cpu: needs a GPU'); sys.exit(2)",
+        "torch, fp16 on cpu: needs a GPU (exit code 2)",
+    ),
+    "in the warm-up": ("ready(); sys.stdin.readline(); raise MemoryError", "ran out of memory"),
+    "in a round": ("serve(before=lambda count: count < 3 or sys.exit(4))", "ended without a mess"),
+    "in the last round": ("serve(before=lambda count: count < 4 or os.abort())", "was killed by"),
+    "by silence": (
+        "serve(before=lambda count: time.sleep(60 if count == 3 else 0))",
+        "no answer within 2 s",
+    ),
+    "by garbage": (
+        "ready(); sys.stdin.readline(); say('hello'); sys.stdin.readline()",
+        "it answered 'hello'; expected",
+    ),
+    "by NaN": ("serve(seconds=(1.0, 1.0, float('nan')))", "it answered "),
+    "by other work": (
+        "serve(samples=(64, 64, 64, 32))",
+        "its rounds are not the same work: 64 samples, then 32",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_a_variant_that_fails_says_why_and_leaves_the_others(run, name):
+    text, reason = FAILURES[name]
+    before = open_files()
+    (keras, eager, torch), stub = run({"torch-eager": text}, timeout_s=2.0, **THREE)
+    assert (eager.status, eager.values) == (FAILED, ())
+    assert reason in eager.reason.splitlines()[0]
+    assert keras.status == torch.status == OK
+    assert keras.values == torch.values == (64.0, 64.0, 64.0)
+    assert BenchResult({}, [keras, eager, torch], {}).verdict == "incomplete"
+    assert gone(stub)
+    assert open_files() == before
+
+
+def test_an_interpreter_that_cannot_be_started_is_a_row_too(run, tmp_path):
+    stub = Stub(tmp_path)
+    pythons = {"keras": str(tmp_path / "none"), "torch": stub.python}
+    keras, torch = measure.measure(
+        BenchSpec(**TWO), tmp_path / "rounds", pythons, 20.0, lambda text: None
+    )
+    assert keras.status == FAILED
+    assert keras.reason.startswith("cannot be started (")
+    assert (torch.status, len(torch.values)) == (OK, 3)
+
+
+def test_all_may_fail(run):
+    rows, _ = run(dict.fromkeys(THREE["variants"], "sys.exit(1)"), **THREE)
+    assert [row.status for row in rows] == [FAILED] * 3
+
+
+def test_a_failure_in_one_cell_leaves_the_next(run):
+    text = "task['spec']['batch_size'] == 8 and sys.exit(1); serve()"
+    rows, _ = run({"torch": text}, **TWO, batch_sizes=(8, 16))
+    assert [row.status for row in rows] == [OK, FAILED, OK, OK]
+
+
+@pytest.mark.parametrize("part", ["train", "startup"])
+def test_a_variant_that_does_other_work_than_the_baseline_is_refused(run, part):
+    rows, _ = run({"torch": "serve(samples=(32,))"}, parts=(part,), **THREE)
+    keras, eager, torch = rows
+    assert keras.status == eager.status == OK
+    assert torch.status == REFUSED
+    assert torch.reason == ("not the same work: its rounds have 32 samples, those of keras 64")
+    assert len(torch.values) == 3  # it was measured, and is no result
+    assert BenchResult({}, rows, {}).verdict == "fail"
+
+
+def test_work_is_compared_with_what_was_measured_where_the_baseline_failed(run):
+    texts = {"keras": "sys.exit(1)", "torch": "serve(samples=(32,))"}
+    rows, _ = run(texts, **THREE)
+    assert [row.status for row in rows] == [FAILED, OK, REFUSED]
+    assert "those of torch-eager 64" in rows[2].reason
+
+
+def test_the_time_to_an_accuracy_is_that_of_all_training_the_warm_up_included(run):
+    """The model that reaches it was trained in these rounds too."""
+    texts = {
+        # Two rounds of warm-up, and the second measured round reaches it: 8 + 8 + 1 + 2.
+        "keras": "serve(seconds=(8.0, 8.0, 1.0, 2.0, 4.0), accuracies=(0.1, 0.5, 0.6, 0.7, 0.9))",
+        # In the warm-up.
+        "torch-eager": "serve(seconds=(3.0, 3.0, 1.0), accuracies=(0.7, 0.9))",
+        # Never.
+        "torch": "serve(accuracies=(0.69,))",
+    }
+    rows, _ = run(texts, **THREE, accuracy=0.7)
+    assert [row.seconds_to_accuracy for row in rows] == [19.0, 3.0, None]
+
+
+def test_the_accuracy_is_asked_for_until_it_is_reached_and_only_where_it_is_wanted(run):
+    asking = "serve(accuracies=Counted())"
+    counted = (
+        "class Counted(tuple):\n"
+        "    def __new__(cls): return super().__new__(cls, (0.1, 0.2, 0.9))\n"
+        "    def __getitem__(self, n): note('asked', n); return super().__getitem__(n)\n"
+    )
+    texts = {"torch": counted + asking}
+    _, stub = run(texts, **TWO, parts=("train", "step"), accuracy=0.9)
+    assert [words[2] for words in stub.events() if words[1] == "asked"] == ["0", "1", "2"]
+
+
+def test_no_accuracy_is_asked_for_where_none_is_wanted(run):
+    text = "serve(accuracies=())"  # which would fail
+    rows, _ = run({"torch": text}, **TWO)
+    assert [row.status for row in rows] == [OK, OK]
+
+
+def test_a_variant_without_an_accuracy_is_no_result_where_one_is_asked_for(run):
+    rows, _ = run({"torch": "serve(accuracies=(float('nan'),))"}, **TWO, accuracy=0.5)
+    assert [row.status for row in rows] == [OK, FAILED]
+    assert "expected an accuracy in [0, 1]" in rows[1].reason
+    assert rows[1].seconds_to_accuracy is None
+
+
+def test_the_start_is_that_of_a_new_process_in_every_round_and_in_turns(run):
+    slow = "time.sleep(0.2); serve(before=lambda count: time.sleep(0.1))"
+    rows, stub = run({"torch": slow}, **TWO, parts=("startup",))
+    assert stub.rounds() == ["keras 0", "torch 0"] * 3
+    assert len(set(stub.pids())) == 6
+    keras, torch = rows
+    assert (keras.unit, torch.unit, torch.part) == ("s", "s", "startup")
+    # By the clock of the parent: what the child says of its round is not it.
+    assert all(0.3 <= value < 10 for value in torch.values)
+    assert 0 < np.median(keras.values) < np.median(torch.values)
+    assert torch.environment["variant"] == "torch"
+    assert torch.peak_memory_mb == 100.0
+    assert gone(stub)
+
+
+@pytest.mark.parametrize(
+    "text", ["sys.exit(3)", "serve(before=lambda count: sys.exit(3))"], ids=["at once", "later"]
+)
+def test_who_cannot_start_is_not_tried_again_and_leaves_the_others(run, text):
+    text = f"note('try'); {text}"
+    rows, stub = run({"torch": text}, **TWO, parts=("startup",))
+    assert [row.status for row in rows] == [OK, FAILED]
+    assert len(rows[0].values) == 3
+    assert rows[1].values == ()
+    assert stub.events().count(["torch", "try"]) == 1
+
+
+def test_rows_are_handed_out_after_every_cell(run):
+    told = []
+    rows, _ = run(**TWO, parts=("train", "step"), on_rows=told.append)
+    assert [len(found) for found in told] == [2, 4]
+    assert told[1] == rows
+    assert told[0] == rows[:2]
+
+
+@pytest.mark.parametrize("part", ["train", "startup"])
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, ZeroDivisionError])
+def test_whatever_ends_a_benchmark_ends_its_children(tmp_path, monkeypatch, part, kind):
+    monkeypatch.setattr(conversation, "GRACE_S", 0.3)
+    stub = Stub(tmp_path, {"torch": "serve(before=lambda count: time.sleep(60))"})
+    starts = [conversation.Conversation.round]
+
+    def interrupted(talk):
+        if talk.task.variant == "torch":
+            talk._write("round")
+            raise kind
+        return starts[0](talk)
+
+    monkeypatch.setattr(conversation.Conversation, "round", interrupted)
+    before = open_files()
+    with pytest.raises(kind):
+        measure.measure(
+            BenchSpec(**TWO, parts=(part,)), tmp_path / "a", stub.pythons, 20.0, lambda text: None
+        )
+    assert gone(stub)
+    assert open_files() == before
+
+
+def test_one_child_that_cannot_be_ended_does_not_keep_the_next_from_it(tmp_path, monkeypatch):
+    close, closed = conversation.Conversation.close, []
+
+    def interrupted(talk):
+        close(talk)
+        closed.append(talk.task.variant)
+        raise KeyboardInterrupt  # of a user who does not want to wait
+
+    monkeypatch.setattr(conversation.Conversation, "close", interrupted)
+    stub = Stub(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        measure.measure(BenchSpec(**THREE), tmp_path / "a", stub.pythons, 20.0, lambda text: None)
+    assert sorted(closed) == sorted(THREE["variants"])
+    assert gone(stub)
+
+
+def test_accuracies_are_those_of_as_many_trainings_of_one_child(tmp_path):
+    stub = Stub(tmp_path, {"torch": "serve(accuracies=(0.5, 0.75, 0.25, 1.0))"})
+    given = task(part="accuracy", seed=7)
+    assert accuracies(given, 3, tmp_path / "a", stub.python, 20.0) == [0.5, 0.75, 0.25]
+    assert stub.rounds() == ["torch 0", "torch 1", "torch 2"]
+    assert read_json(tmp_path / "a" / "child" / "bench.json") == given.to_dict()
+    assert len(read_data(tmp_path / "a" / "data.safetensors").x_train) == 64
+    assert gone(stub)
+
+
+@pytest.mark.parametrize("text", ["sys.exit(3)", "serve(accuracies=(0.5, float('nan')))"])
+def test_accuracies_that_cannot_be_had_leave_no_child(tmp_path, text):
+    stub = Stub(tmp_path, {"torch": f"note('start', os.getpid()); {text}"})
+    before = open_files()
+    with pytest.raises(RunError):
+        accuracies(task(part="accuracy"), 3, tmp_path / "a", stub.python, 20.0)
+    assert gone(stub)
+    assert open_files() == before
+
+
+def test_say_tells_what_is_going_on(run):
+    told = []
+    run(**TWO, say=told.append)
+    assert told == [
+        "train 32 keras fp32: warming up",
+        "train 32 torch fp32: warming up",
+        "round 1 of 3",
+        "round 2 of 3",
+        "round 3 of 3",
+    ]
