@@ -37,8 +37,8 @@ class BenchSpec:
         data: source, as `load_data` takes it.
         seed: of the split and of every run.
         across_precision: whether other precisions are compared with the baseline in fp32.
-        gate_seeds: runs of each variant of mode "independent" that its accuracy is judged by; 0
-            leaves the parity of all variants unchecked.
+        gate_seeds: runs of each variant of mode "independent" that its accuracy is judged by, at
+            least 2; 0 leaves the parity of all variants unchecked.
     """
 
     scenario: str = "dropout"
@@ -71,14 +71,25 @@ class BenchSpec:
                     f"{name}={','.join(map(str, values)) or 'none'}: expected some of "
                     f"{', '.join(known)}"
                 )
+        # Each is a cell of its own; only a variant may stand twice.
+        for name in ("parts", "batch_sizes", "precisions"):
+            values = getattr(self, name)
+            if len(set(values)) < len(values):
+                raise InputError(f"{name}={','.join(map(str, values))}: expected each once")
         if self.baseline not in self.variants:
             raise InputError(
                 f"baseline={self.baseline!r}: expected one of the variants that are measured, "
                 f"{', '.join(self.variants)}; name another one, or add it to --variants"
             )
         for name, least in (("rounds", 3), ("train_size", 1), ("val_size", 1), ("gate_seeds", 0)):
-            if getattr(self, name) < least:
-                raise InputError(f"{name}={getattr(self, name)}: expected at least {least}")
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < least:
+                raise InputError(f"{name}={value}: expected an integer of at least {least}")
+        if self.gate_seeds == 1:
+            raise InputError(
+                "gate_seeds=1: one run has no spread to judge by; expected at least 2, or 0 to "
+                "check nothing"
+            )
         if not self.batch_sizes:
             raise InputError("batch_sizes is empty; expected at least one number")
         if self.accuracy is not None and not 0 < self.accuracy <= 1:
