@@ -1,0 +1,313 @@
+"""The gate: a fast run that trains otherwise is refused, a right one passes, and it says why."""
+
+import types
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from bench_children import Stub, is_alive
+from bench_results import row
+from helpers import make_data
+
+from parity.bench import measure
+from parity.bench.gate import EPOCHS, LADDER, MARGIN, checked
+from parity.bench.result import FAILED, OK, REFUSED
+from parity.bench.spec import BenchSpec
+from parity.errors import InputError
+from parity.stats import equivalence_of_groups
+from parity.trace import read_json
+
+SPEC = BenchSpec(train_size=64, val_size=16, gate_seeds=4)
+GOOD = (0.90, 0.91, 0.89, 0.90)
+
+
+def serves(accuracies):
+    return f"serve(accuracies={tuple(accuracies)!r})"
+
+
+@dataclass
+class Ladder:
+    """What `run_all` finds, and what it was asked for."""
+
+    verdict: str = "pass"
+    errors: tuple = ()
+    first_divergence: tuple | None = None
+    accuracy: float = 0.5
+    raises: Exception | None = None
+    asked: list = field(default_factory=list)
+
+    @property
+    def history(self):
+        return {"torch": {"val_accuracy": [0.1, self.accuracy]}}
+
+    def run_all(self, specs, options):
+        self.asked.append((specs, options))
+        if self.raises is not None:
+            raise self.raises
+        return [self]
+
+
+@pytest.fixture
+def ladder(monkeypatch):
+    """The ladder, climbed in no time."""
+    found = Ladder()
+    monkeypatch.setattr("parity.pipeline.run_all", found.run_all)
+    return found
+
+
+@pytest.fixture(autouse=True)
+def _small_data(monkeypatch):
+    """To read the embedded data takes longer than all else here."""
+    data = make_data((4, 4, 1), num_classes=2, num_train=64, num_val=16)
+    monkeypatch.setattr(measure, "run_data", lambda spec: data)
+
+
+@pytest.fixture
+def judge(tmp_path):
+    """Checks rows with children that do as the texts of their variants say."""
+
+    def judged(rows, texts=None, *, spec=SPEC, say=lambda text: None):
+        judge.stub = Stub(tmp_path, texts)
+        found = checked(rows, spec, tmp_path / "gate", judge.stub.pythons, 20.0, say)
+        assert len(found) == len(rows)
+        assert not any(map(is_alive, judge.stub.pids()))
+        return found
+
+    judge = types.SimpleNamespace(stub=None)
+    return lambda *arguments, **options: (judged(*arguments, **options), judge.stub)
+
+
+def test_a_variant_as_good_as_keras_passes(judge):
+    texts = {"keras": serves(GOOD), "torch-own": serves((0.91, 0.90, 0.90, 0.89))}
+    rows = [row("keras", 1.0), row("torch-own", 2.0)]
+    (keras, own), _ = judge(rows, texts)
+    assert (keras.parity, keras.parity_note, keras.status) == ("pass", "the reference", OK)
+    assert (own.parity, own.status, own.reason, own.values) == ("pass", OK, "", (2.0,))
+    # The means are equal. By an independent library the interval is +-0.011.
+    assert own.parity_note == (
+        "as good as Keras: accuracy +0.000 (-0.011 to +0.011) of Keras's, margin 0.03, 4 seeds of "
+        "6 epochs"
+    )
+
+
+def test_the_figures_are_those_of_another_library(judge):
+    statsmodels = pytest.importorskip("statsmodels.stats.weightstats")
+    ours = (0.91, 0.90, 0.90, 0.89)
+    found = statsmodels.CompareMeans.from_data(np.array(ours), np.array(GOOD))
+    low, high = found.tconfint_diff(alpha=0.1, usevar="unequal")
+    (_, own), _ = judge(
+        [row("keras", 1.0), row("torch-own", 2.0)],
+        {"keras": serves(GOOD), "torch-own": serves(ours)},
+    )
+    assert f"({low:+.3f} to {high:+.3f})" in own.parity_note
+
+
+BAD = {
+    "never trains": (0.10, 0.09, 0.11, 0.10),
+    "trains too fast": (0.80, 0.84, 0.79, 0.81),
+    "cheats": (1.0, 1.0, 1.0, 1.0),  # better than Keras is not as Keras
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+@pytest.mark.parametrize("variant", ["torch-own", "torch-eager", "torch-compiled", "keras-tuned"])
+def test_a_fast_variant_that_trains_otherwise_is_refused(judge, variant, name):
+    texts = {"keras": serves(GOOD), variant: serves(BAD[name])}
+    (keras, fast), _ = judge([row("keras", 1.0), row(variant, 1000.0)], texts)
+    assert keras.status == OK
+    assert (fast.parity, fast.status) == ("fail", REFUSED)
+    difference = np.mean(BAD[name]) - np.mean(GOOD)
+    assert fast.reason.startswith(f"it does not train as Keras does: accuracy {difference:+.3f} (")
+
+
+def test_too_few_seeds_prove_nothing_and_say_how_many_are_needed(judge):
+    ours, theirs = (0.90, 0.80), (0.85, 0.90)
+    (_, own), _ = judge(
+        [row("keras", 1.0), row("torch-own", 2.0)],
+        {"keras": serves(theirs), "torch-own": serves(ours)},
+        spec=BenchSpec(train_size=64, val_size=16, gate_seeds=2),
+    )
+    assert (own.parity, own.status) == ("unchecked", OK)
+    needed = equivalence_of_groups(ours, theirs, MARGIN).n_needed
+    assert own.parity_note.startswith("inconclusive: accuracy -0.025 (")
+    assert own.parity_note.endswith(f"; needs {needed} seeds")
+
+
+def test_variants_train_from_as_many_seeds_as_are_asked_for(judge, tmp_path):
+    texts = {"keras": serves(GOOD), "torch-own": serves(GOOD)}
+    spec = BenchSpec(train_size=64, val_size=16, gate_seeds=3, batch_sizes=(16, 8), seed=7)
+    _, stub = judge([row("keras", 1.0), row("torch-own", 2.0)], texts, spec=spec)
+    assert stub.rounds() == [f"{name} {n}" for name in ("keras", "torch-own") for n in range(3)]
+    given = read_json(tmp_path / "gate" / "gate-torch-own-fp32" / "child" / "bench.json")
+    assert (given["part"], given["variant"], given["precision"]) == (
+        "accuracy",
+        "torch-own",
+        "fp32",
+    )
+    assert (given["spec"]["epochs"], given["spec"]["batch_size"], given["spec"]["seed"]) == (
+        *(EPOCHS, 16, 7),
+    )
+
+
+def test_one_variant_is_judged_once_for_all_its_cells_and_keras_once_for_all_variants(judge):
+    rows = [
+        row(variant, 1.0, part=part, batch_size=size)
+        for part in ("train", "step")
+        for size in (16, 8)
+        for variant in ("keras", "torch-own", "torch-eager", "torch-own#2")
+    ]
+    texts = dict.fromkeys(("keras", "torch-own", "torch-eager"), serves(GOOD))
+    found, stub = judge(rows, texts)
+    assert {found_row.parity for found_row in found} == {"pass"}
+    assert [words[0] for words in stub.events() if words[1] == "start"] == [
+        *("keras", "torch-own", "torch-eager"),
+    ]
+
+
+def test_every_precision_is_judged_by_itself_and_against_keras_in_fp32(judge, tmp_path):
+    texts = {
+        "keras": serves(GOOD),
+        "torch-own": f"good = {GOOD!r}\nserve(accuracies=good if task['precision'] == 'fp32' else "
+        "[0.1] * 4)",
+    }
+    rows = [
+        row(variant, 1.0, precision=precision)
+        for precision in ("fp32", "bf16")
+        for variant in ("keras", "torch-own")
+    ]
+    found, _ = judge(rows, texts)
+    assert [item.parity for item in found] == ["pass", "pass", "pass", "fail"]
+    assert found[0].parity_note == "the reference"
+    assert found[2].parity_note.startswith("as good as Keras")  # Keras in bf16 is judged too
+    assert [item.status for item in found] == [OK, OK, OK, REFUSED]
+
+
+@pytest.mark.parametrize("part", ["input", "augment"])
+def test_what_trains_nothing_is_left_alone(judge, part):
+    rows = [row("keras", 1.0, part=part), row("torch-own", 2.0, part=part)]
+    found, stub = judge(rows, dict.fromkeys(("keras", "torch-own"), "sys.exit(1)"))
+    assert found == rows
+    assert stub.events() == []
+
+
+def test_a_row_that_feeds_is_not_refused_for_a_variant_that_trains_otherwise(judge):
+    rows = [row("torch-own", 1.0, part="train"), row("torch-own", 2.0, part="input")]
+    (train, fed), _ = judge(rows, {"keras": serves(GOOD), "torch-own": serves([0.1] * 4)})
+    assert (train.status, fed.status, fed.parity) == (REFUSED, OK, "unchecked")
+
+
+@pytest.mark.parametrize("status", [FAILED, REFUSED])
+def test_what_was_not_measured_is_not_trained(judge, status):
+    rows = [row("keras", 1.0), row("torch-own", status=status, reason="why")]
+    found, stub = judge(rows)
+    assert found[1] == rows[1]
+    assert stub.events() == []
+
+
+def test_nothing_is_checked_where_nobody_asks_for_it(judge):
+    rows = [row("keras", 1.0), row("torch", 2.0), row("torch-own", 2.0)]
+    spec = BenchSpec(train_size=64, val_size=16, gate_seeds=0)
+    found, stub = judge(rows, spec=spec)
+    assert found == rows
+    assert stub.events() == []
+
+
+def test_a_variant_that_cannot_be_trained_is_unchecked_and_leaves_the_others(judge):
+    texts = {"keras": serves(GOOD), "torch-own": "raise MemoryError", "torch-eager": serves(GOOD)}
+    rows = [row(name, 1.0) for name in texts]
+    (_, own, eager), _ = judge(rows, texts)
+    assert (own.parity, own.status) == ("unchecked", OK)
+    assert own.parity_note.startswith("ran out of memory (MemoryError)")
+    assert eager.parity == "pass"
+
+
+def test_where_keras_cannot_be_trained_all_are_told_so_and_it_is_tried_once(judge):
+    texts = {"keras": "note('try'); sys.exit(3)"}
+    rows = [row(name, 1.0) for name in ("torch-own", "torch-eager")]
+    found, stub = judge(rows, texts)
+    assert [item.parity for item in found] == ["unchecked"] * 2
+    for item in found:
+        assert item.parity_note.startswith("Keras's own runs failed: ended without a message")
+    assert stub.events() == [["keras", "try"]]
+
+
+def test_the_port_climbs_the_ladder_and_is_asked_what_the_timed_program_reaches(judge, ladder):
+    texts = {"torch": serves((0.5,))}
+    spec = BenchSpec(gate_seeds=2, batch_sizes=(16, 8), seed=7, threads=3)
+    (keras, torch), stub = judge([row("keras", 1.0), row("torch", 2.0)], texts, spec=spec)
+    assert (torch.parity, torch.status) == ("pass", OK)
+    assert torch.parity_note == "seeded: the same run, level by level"
+    assert keras.parity == "pass"
+    (((run,), options),) = ladder.asked
+    assert (run.batch_size, run.seed, run.threads, run.mode) == (16, 7, 3, "seeded")
+    assert {name: getattr(run, name) for name in LADDER} == LADDER
+    assert (options.keras_python, options.torch_python) == (stub.python, stub.python)
+    assert options.timeout_s == 20.0
+    assert stub.rounds() == ["torch 0"]
+
+
+def test_the_ladder_takes_no_more_samples_than_there_may_be(judge, ladder):
+    judge([row("torch", 2.0)])
+    (((run,), _),) = ladder.asked
+    assert (run.train_size, run.val_size) == (64, 16)
+
+
+def test_a_port_that_falls_off_the_ladder_is_refused(judge, ladder):
+    ladder.verdict = "fail"
+    ladder.first_divergence = (
+        types.SimpleNamespace(id="optimizer"),
+        types.SimpleNamespace(name="conv1.kernel"),
+    )
+    (torch,), stub = judge([row("torch", 1000.0)], {"torch": serves((0.5,))})
+    assert (torch.parity, torch.status) == ("fail", REFUSED)
+    assert torch.reason == "it does not train as Keras does: seeded: optimizer, conv1.kernel"
+    assert stub.events() == []
+
+
+@pytest.mark.parametrize("accuracy", [0.1, 0.5001, 1.0])
+def test_a_timed_program_that_is_not_what_climbed_the_ladder_is_refused(judge, ladder, accuracy):
+    """A loop that trains less is fast, and `fit`, which climbs, would not know of it."""
+    (torch,), _ = judge([row("torch", 1000.0)], {"torch": serves((accuracy,))})
+    assert (torch.parity, torch.status) == ("fail", REFUSED)
+    assert f"is timed reaches an accuracy of {accuracy:.4f}, torch_impl.fit 0.5000" in torch.reason
+
+
+def test_a_ladder_that_could_not_be_climbed_is_unchecked_in_one_paragraph(judge, ladder):
+    ladder.verdict, ladder.errors = "error", ("keras was killed\nThe log ends with:\n    x", "and")
+    (torch,), _ = judge([row("torch", 2.0)])
+    assert (torch.parity, torch.status) == ("unchecked", OK)
+    assert torch.parity_note == "keras was killed; and"
+
+
+def test_data_that_the_ladder_cannot_take_leave_the_row_unchecked(judge, ladder):
+    ladder.raises = InputError("too few samples")
+    (torch,), _ = judge([row("torch", 2.0)])
+    assert (torch.parity, torch.parity_note) == ("unchecked", "too few samples")
+
+
+def test_in_half_precision_the_port_is_judged_by_its_accuracy(judge, ladder):
+    """No step of it can be Keras's to the bit."""
+    texts = {"keras": serves(GOOD), "torch": serves(GOOD)}
+    (torch,), _ = judge([row("torch", 2.0, precision="bf16")], texts)
+    assert torch.parity_note.startswith("as good as Keras")
+    assert ladder.asked == []
+
+
+def test_an_interrupt_ends_the_gate_and_its_children(tmp_path, monkeypatch):
+    def interrupted(talk):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("parity.bench.conversation.Conversation.accuracy", interrupted)
+    stub = Stub(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        checked(
+            [row("torch-own", 1.0)], SPEC, tmp_path / "gate", stub.pythons, 20.0, lambda text: None
+        )
+    assert stub.pids()
+    assert not any(map(is_alive, stub.pids()))
+
+
+def test_say_tells_which_variant_is_checked(judge):
+    told = []
+    judge([row("keras", 1.0), row("torch-own", 2.0)], say=told.append)
+    assert told == ["parity of torch-own in fp32"]
