@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import click
 
-from parity.cli_options import CHILDREN, COMMON, check_json, with_options, write_json_file
+from parity.cli_options import (
+    CHILDREN,
+    COMMON,
+    WORKERS,
+    check_json,
+    with_options,
+    write_json_file,
+    write_text_file,
+)
+from parity.errors import InputError
 
 
 def _names(context: click.Context, option: click.Parameter, value: str) -> tuple[str, ...]:
@@ -86,7 +96,7 @@ def _numbers(context: click.Context, option: click.Parameter, value: str) -> tup
     metavar="OLD.json",
     help="Say what got slower since; exit code 1 if anything did.",
 )
-@with_options(CHILDREN)
+@with_options([option for option in CHILDREN if option is not WORKERS])  # one at a time
 @with_options(COMMON)
 def bench(
     is_compiled: bool,
@@ -96,46 +106,58 @@ def bench(
     keras_python: str,
     torch_python: str,
     timeout: float,
-    workers: int | None,
     json_file: Path | None,
     quiet: bool,
     **settings: Any,
 ) -> int:
     """Compares the training speed of SCENARIO in both frameworks, in turns.
 
-    Exit codes: 0 all was measured, and what is compared trains alike; 1 a variant trains otherwise,
-    or got slower than in OLD.json; 3 a variant could not be measured.
+    Exit codes: 0 all was measured, and no variant is known to train otherwise; 1 one does, or got
+    slower than in OLD.json (what cannot be compared with it is no reason); 2 wrong use or bad
+    input; 3 a variant could not be measured.
     """
+    from parity.bench.comparison import FAIL, read_result
     from parity.bench.comparison import compare as compare_results
-    from parity.bench.comparison import read_result
     from parity.bench.run import run_bench
     from parity.bench.spec import BenchSpec
     from parity.report.bench import bench_lines, comparison_lines, to_csv, to_markdown
     from parity.report.terminal import print_lines
 
-    del workers  # one at a time: that is what is measured
     check_json(json_file)
+    check_json(csv_file, "--csv")
+    check_json(markdown_file, "--markdown")
     old = None if compare is None else read_result(compare)
     if is_compiled and "torch-compiled" not in settings["variants"]:
         settings["variants"] = (*settings["variants"], "torch-compiled")
+
+    def keep(unfinished: Any) -> None:
+        """What was measured so far, for whatever may come; what keeps it from that ends nothing."""
+        if json_file is not None:
+            with suppress(InputError):
+                write_json_file(json_file, {**unfinished.to_json(), "verdict": "incomplete"})
+
     result = run_bench(
         BenchSpec(**settings),
         keras_python=keras_python,
         torch_python=torch_python,
-        timeout_s=timeout or 86_400.0,
+        timeout_s=timeout or None,
         say=(lambda text: None) if quiet else lambda text: click.echo(f"bench: {text}", err=True),
+        on_result=keep,
     )
-    if json_file is not None:
-        write_json_file(json_file, result.to_json())
-    for path, text in ((csv_file, to_csv), (markdown_file, to_markdown)):
-        if path is not None:
-            path.write_text(text(result), encoding="utf-8")
-    if not quiet:
-        print_lines(bench_lines(result))
+    try:
+        if json_file is not None:
+            write_json_file(json_file, result.to_json())
+        if csv_file is not None:
+            write_text_file(csv_file, to_csv(result), "--csv")
+        if markdown_file is not None:
+            write_text_file(markdown_file, to_markdown(result), "--markdown")
+    finally:  # a disk that is full must not take the report too
+        if not quiet:
+            print_lines(bench_lines(result))
     code = {"pass": 0, "fail": 1, "incomplete": 3}[result.verdict]
     if old is None:
         return code
     found = compare_results(old, result)
     if not quiet:
         print_lines(comparison_lines(found))
-    return code or (0 if found.verdict == "pass" else 1)
+    return code or (1 if found.verdict == FAIL else 0)

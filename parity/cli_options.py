@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,13 @@ COMMON = [
     ),
     click.option("--quiet", is_flag=True, help="Print errors only."),
 ]
+WORKERS = click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    metavar="N",
+    show_default="cores",
+    help="Children that run at a time.",
+)
 CHILDREN = [
     click.option(
         "--keras-python",
@@ -64,13 +73,7 @@ CHILDREN = [
         show_default=True,
         help="A child that runs longer counts as hung; 0 = never.",
     ),
-    click.option(
-        "--workers",
-        type=click.IntRange(min=1),
-        metavar="N",
-        show_default="cores",
-        help="Children that run at a time.",
-    ),
+    WORKERS,
 ]
 
 
@@ -122,14 +125,14 @@ def given(settings: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in settings.items() if value is not None}
 
 
-def check_json(path: Path | None) -> None:
+def check_json(path: Path | None, option: str = "--json") -> None:
     """Refuses a place that cannot be written to before anything is computed for it."""
     try:
         fits = path is None or (path.absolute().parent.is_dir() and not path.is_dir())
     except OSError:  # a name that is too long
         fits = False
     if not fits:
-        raise InputError(f"--json {path}: expected a file in a folder that exists")
+        raise InputError(f"{option} {path}: expected a file in a folder that exists")
 
 
 def write_json_file(path: Path, value: dict[str, Any]) -> None:
@@ -140,9 +143,27 @@ def write_json_file(path: Path, value: dict[str, Any]) -> None:
     """
     from parity.trace import write_json
 
-    try:
+    with _told("--json", path):
         write_json(path, value)
+
+
+def write_text_file(path: Path, text: str, option: str) -> None:
+    """Writes what an option asks for, whole or not at all.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    from parity.trace import write_bytes
+
+    with _told(option, path):
+        write_bytes(path, text.encode())
+
+
+@contextmanager
+def _told(option: str, path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
-        raise InputError(f"--json {path}: cannot be written ({error.strerror})") from error
+        raise InputError(f"{option} {path}: cannot be written ({error.strerror})") from error
     except UnicodeEncodeError as error:  # half a character in the name of a column
-        raise InputError(f"--json {path}: cannot be written ({error.reason})") from error
+        raise InputError(f"{option} {path}: cannot be written ({error.reason})") from error

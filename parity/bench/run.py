@@ -12,11 +12,11 @@ from typing import Any
 from parity.bench.gate import checked
 from parity.bench.measure import measure
 from parity.bench.others import Others
-from parity.bench.result import BenchResult
+from parity.bench.result import BenchResult, Row
 from parity.bench.spec import BenchSpec
 from parity.bench.statistics import with_ratios
 from parity.environment import common_environment
-from parity.runner import check_interpreters
+from parity.runner import Signals, check_interpreters
 
 
 def run_bench(
@@ -24,8 +24,9 @@ def run_bench(
     *,
     keras_python: str = sys.executable,
     torch_python: str = sys.executable,
-    timeout_s: float = 600.0,
+    timeout_s: float | None = 600.0,
     say: Callable[[str], Any] = lambda text: None,
+    on_result: Callable[[BenchResult], Any] = lambda result: None,
 ) -> BenchResult:
     """Times all variants of a benchmark, and checks that they train as Keras does.
 
@@ -33,25 +34,42 @@ def run_bench(
         spec: what is measured.
         keras_python: interpreter of the Keras half.
         torch_python: likewise of the torch half.
-        timeout_s: that one answer of a child may take: its start, or a round.
+        timeout_s: that one answer of a child may take: its start, or a round; None = no limit.
         say: told what is going on.
+        on_result: given what was measured so far after every cell, parity unchecked, so that hours
+            of measurement can be kept whatever comes.
 
     Raises:
         InputError: the spec, the data or an interpreter cannot be used.
+        KeyboardInterrupt: SIGINT, SIGTERM or SIGHUP was received; nothing is left running.
     """
     check_interpreters(keras=keras_python, torch=torch_python)
     pythons = {"keras": keras_python, "torch": torch_python}
     began = time.strftime("%Y-%m-%dT%H:%M:%S%z")
-    with tempfile.TemporaryDirectory(prefix="parity-bench-") as name:
-        folder = Path(name)
-        others = Others()
-        rows = measure(spec, folder / "rounds", pythons, timeout_s, say)
-        share_of_others = others.share()
-        rows = checked(rows, spec, folder / "gate", pythons, timeout_s, say)
-    rows = with_ratios(rows, spec.baseline, across_precision=spec.across_precision)
     environment = {
         **common_environment(("keras", "tensorflow", "torch", "torchvision")),
         "began": began,
-        "share_of_others": share_of_others,
     }
-    return BenchResult(spec.to_dict(), rows, environment)
+    others = Others()
+
+    def result(rows: list[Row]) -> BenchResult:
+        compared = with_ratios(rows, spec.baseline, across_precision=spec.across_precision)
+        return BenchResult(spec.to_dict(), compared, environment)
+
+    with (
+        Signals() as signals,
+        tempfile.TemporaryDirectory(prefix="parity-bench-") as name,
+        signals.raised(),
+    ):
+        folder = Path(name)
+        rows = measure(
+            spec,
+            folder / "rounds",
+            pythons,
+            timeout_s,
+            say,
+            on_rows=lambda rows: on_result(result(rows)),
+        )
+        environment["share_of_others"] = others.share()
+        rows = checked(rows, spec, folder / "gate", pythons, timeout_s, say)
+    return result(rows)
