@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from parity.bench.child import BenchTask
+from parity.bench.turns import NoMoreTurns
 from parity.spec import RunSpec
 
 # What the text of a variant finds. `serve` is a child that does everything right; its rounds take
@@ -105,6 +106,36 @@ class Stub:
 
 def task(variant="torch", *, part="train", precision="fp32", **spec):
     return BenchTask(part, variant, precision, RunSpec(train_size=64, val_size=16, **spec))
+
+
+class Rounds:
+    """Turns of a half in this process, without a parent: so many rounds.
+
+    Args:
+        num: of rounds.
+        asks: whether the accuracy is asked for after each, where the half can tell it.
+        after: called after each round, and before it is asked.
+    """
+
+    def __init__(self, num, *, asks=True, after=lambda: None):
+        self.samples, self.accuracies, self.environment = [], [], None
+        self._num, self._asks, self._after = num, asks, after
+
+    def ready(self, environment, synchronise, memory=None):
+        synchronise()
+        self.environment, self.memory = environment, memory
+
+    def begin(self, evaluate=None):
+        assert self.environment is not None, "a round before it is ready"
+        if self.samples:
+            self._after()
+            if self._asks and evaluate is not None:
+                self.accuracies.append(evaluate())
+        if len(self.samples) == self._num:
+            raise NoMoreTurns
+
+    def end(self, samples):
+        self.samples.append(samples)
 
 
 def is_alive(pid):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -12,7 +12,7 @@ import torch
 from parity.bench.child import BenchTask, refuse
 from parity.bench.turns import Turns
 from parity.data import Data
-from torch_impl.data import training_data, validation_data
+from torch_impl.data import Batch, training_data, validation_data
 from torch_impl.eager import prepare_eager
 from torch_impl.environment import describe_environment
 from torch_impl.fast import compiled
@@ -38,11 +38,10 @@ def run_bench(task: BenchTask, data: Data, turns: Turns) -> None:
         NoMoreTurns: there are no more rounds.
     """
     _set_precision(task)
-    is_cuda = task.spec.device != "cpu"
     round_, samples, accuracy = (_eager if task.variant == "torch-eager" else _ours)(task, data)
     turns.ready(
         {**describe_environment(task.spec), "precision": task.precision, "variant": task.variant},
-        torch.cuda.synchronize if is_cuda else time.perf_counter,
+        *_clock(task),
     )
     while True:
         turns.begin(accuracy)
@@ -50,14 +49,46 @@ def run_bench(task: BenchTask, data: Data, turns: Turns) -> None:
         turns.end(samples)
 
 
+def _clock(task: BenchTask) -> tuple[Callable[[], Any], Callable[[], float] | None]:
+    """What waits for the device, and what tells its memory; None where that is the process's."""
+    if task.spec.device == "cpu":
+        return time.perf_counter, None
+    device = torch.device(task.spec.device)  # else torch would ask the first one
+    return (
+        lambda: torch.cuda.synchronize(device),
+        lambda: torch.cuda.max_memory_allocated(device) / 2**20,
+    )
+
+
 def _set_precision(task: BenchTask) -> None:
     is_cuda = task.spec.device != "cpu"
     if task.precision == "tf32":
-        if not is_cuda or torch.cuda.get_device_capability()[0] < 8:
+        if not is_cuda or torch.cuda.get_device_capability(task.spec.device)[0] < 8:
             raise refuse(task, "TF32 needs a GPU of compute capability 8.0 or above; use fp32")
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
-    if task.precision == "fp16":
-        raise refuse(task, "fp16 needs a scaled loss, which these programs do not have; use bf16")
+    if task.precision == "fp16" and not is_cuda:
+        raise refuse(task, "half precision needs a GPU; use fp32 or bf16")
+
+
+class ScaledTraining(Training):
+    """A training whose loss is scaled, so that gradients in half precision do not vanish.
+
+    A step whose gradients overflow is left out, as in Keras's LossScaleOptimizer.
+    """
+
+    def __init__(self, training: Training, scaler: torch.amp.GradScaler) -> None:
+        super().__init__(**vars(training))
+        self.scaler = scaler
+
+    def step(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        """One step; returns the loss of the batch and its logits."""
+        self.optimizer.zero_grad()
+        logits = self.forward(batch.x)
+        loss = self.criterion(logits, batch.y)
+        self.scaler.scale(loss).backward()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        return loss.detach(), logits.detach()
 
 
 def _ours(task: BenchTask, data: Data) -> Work:
@@ -67,21 +98,21 @@ def _ours(task: BenchTask, data: Data) -> Work:
         spec = spec.replace(mode="independent")
     if task.part in ("input", "augment"):
         batches = training_data(spec, data, KerasSeeds(spec.seed))
-        return lambda: [batch.x for batch in batches], len(data.x_train), None
+        return lambda: _drain(batches), len(data.x_train), None
     current: list[Training] = []
 
     def accuracy() -> float:
         training = current[0]
-        network = _autocast(training.forward, task)
-        return evaluate(training.network, training.criterion, validation_data(spec, data), network)[
-            1
-        ]
+        batches = validation_data(spec, data)
+        return evaluate(training.network, training.criterion, batches, training.forward)[1]
 
     def built(seed: int) -> Training:
         training = prepare(spec.replace(seed=seed), data)
         if task.variant == "torch-compiled":
             training.network = training.forward = compiled(training.model)
         training.forward = _autocast(training.forward, task)
+        if task.precision == "fp16":
+            return ScaledTraining(training, torch.amp.GradScaler(_device_type(task)))
         return training
 
     if task.part == "accuracy":
@@ -113,7 +144,7 @@ def _autocast(forward: Callable[..., torch.Tensor], task: BenchTask) -> Callable
     dtype = _HALF.get(task.precision)
     if dtype is None:
         return forward
-    device = torch.device(task.spec.device).type
+    device = _device_type(task)
 
     def lower(x: torch.Tensor) -> torch.Tensor:
         with torch.autocast(device, dtype):
@@ -121,6 +152,16 @@ def _autocast(forward: Callable[..., torch.Tensor], task: BenchTask) -> Callable
         return output.float()
 
     return lower
+
+
+def _device_type(task: BenchTask) -> str:
+    return torch.device(task.spec.device).type
+
+
+def _drain(batches: Iterable[Any]) -> None:
+    """Takes every batch, and keeps none: nobody who trains does."""
+    for _ in batches:
+        pass
 
 
 def _eager(task: BenchTask, data: Data) -> Work:
@@ -142,7 +183,7 @@ def _eager(task: BenchTask, data: Data) -> Work:
     if task.part == "train":
         return training.epoch, len(data.x_train), training.accuracy
     if task.part in ("input", "augment"):
-        return lambda: list(training.batches()), len(data.x_train), None
+        return lambda: _drain(training.batches()), len(data.x_train), None
     x, y = next(iter(training.batches()))
     training.model.train()
     num_steps = 1 if task.part == "startup" else max(1, len(data.x_train) // spec.batch_size)

@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset, TensorDataset
 from torchvision.transforms import v2
 
 from parity.data import Data
+from parity.errors import InputError
 from parity.spec import Augmentation, RunSpec
 from torch_impl.data import to_tensors
 from torch_impl.layers import Dropout, Flatten
@@ -97,7 +98,7 @@ def prepare_eager(spec: RunSpec, data: Data) -> EagerTraining:
     return EagerTraining(
         model=model,
         loader=DataLoader(samples, batch_size=spec.batch_size, shuffle=True),
-        optimizer=torch.optim.Adam(model.parameters(), lr=spec.learning_rate),
+        optimizer=_optimizer(spec, model),
         criterion=nn.CrossEntropyLoss(),
         device=torch.device(spec.device),
         x_val=x_val.contiguous(),
@@ -110,6 +111,24 @@ def _stock(layer: nn.Module) -> nn.Module:
     if isinstance(layer, Dropout):
         return nn.Dropout(layer.rate)
     return nn.Flatten() if isinstance(layer, Flatten) else layer
+
+
+def _optimizer(spec: RunSpec, model: nn.Module) -> torch.optim.Optimizer:
+    """Adam, with what the spec takes off the weights: the program has to be the same."""
+    weights, rate = list(model.parameters()), spec.learning_rate
+    if spec.l2 and spec.weight_decay:
+        raise InputError(
+            f"l2={spec.l2} and weight_decay={spec.weight_decay}: torch's own optimizers have one "
+            "of them at a time; expected one that is 0"
+        )
+    if spec.weight_decay:  # decoupled, and of all weights, in torch as in Keras
+        return torch.optim.AdamW(weights, lr=rate, weight_decay=spec.weight_decay)
+    if spec.l2:
+        # Torch's Adam adds decay * w to the gradient; the gradient of l2 * w**2 is twice that.
+        kernels: dict[str, Any] = {"params": [weight for weight in weights if weight.ndim > 1]}
+        others: dict[str, Any] = {"params": [weight for weight in weights if weight.ndim <= 1]}
+        return torch.optim.Adam([{**kernels, "weight_decay": 2 * spec.l2}, others], lr=rate)
+    return torch.optim.Adam(weights, lr=rate)
 
 
 def _transform(given: Augmentation) -> v2.Transform:

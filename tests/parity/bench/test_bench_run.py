@@ -2,10 +2,7 @@
 
 import os
 import signal
-import stat
-import sys
 import tempfile
-from pathlib import Path
 
 import pytest
 from bench_children import Stub, is_alive, open_files
@@ -17,13 +14,9 @@ from parity.bench.result import FAILED, OK, REFUSED
 from parity.bench.result_file import read_result
 from parity.bench.run import run_bench
 from parity.bench.spec import BenchSpec
-from parity.data import run_data
 from parity.errors import InputError
-from parity.result import Result
 from parity.trace import write_json
-from torch_impl import fit as torch_fit
 
-ROOT = Path(measure.__file__).resolve().parents[2]
 SMALL = {"train_size": 64, "val_size": 16, "rounds": 3}
 OWN = {**SMALL, "variants": ("keras", "torch-own")}
 
@@ -152,81 +145,24 @@ def test_a_signal_ends_the_benchmark_and_leaves_what_was_measured(stub_run, numb
     assert len(stub_run.stub.pids()) == 3
 
 
-WRAPPER = """#!{python}
-import os, runpy, sys
-sys.path.insert(0, {root!r})
-sys.argv = sys.argv[2:]
-{fault}
-sys.argv.insert(0, "x")
-half = sys.argv.pop(1)
-runpy.run_module(half, run_name="__main__", alter_sys=True)
-"""
-# Its rate is three times what the spec says, wherever torch trains.
-RATE = """
-import torch_impl.train as train
-right = train.Adam
-train.Adam = lambda weights, learning_rate, **others: right(weights, 3 * learning_rate, **others)
-"""
-# `fit` is right; the program that is timed skips every second step.
-LAZY = """
-import torch_impl.train as train
-step, count = train.Training.step, [0]
-def lazy(self, batch):
-    count[0] += 1
-    if count[0] % 2 or "--bench" not in sys.argv:
-        return step(self, batch)
-    return self.criterion(self.forward(batch.x), batch.y).detach(), self.forward(batch.x).detach()
-train.Training.step = lazy
-"""
-
-
-@pytest.fixture
-def faulty_python(tmp_path):
-    """An interpreter whose torch half has a fault."""
-
-    def make(fault):
-        path = tmp_path / "faulty"
-        path.write_text(WRAPPER.format(python=sys.executable, root=str(ROOT), fault=fault))
-        path.chmod(path.stat().st_mode | stat.S_IXUSR)
-        return str(path)
-
-    return make
-
-
-REAL = {
-    "train_size": 96,
-    "val_size": 40,
-    "rounds": 3,
-    "threads": 1,
-    "variants": ("torch",),
-    "baseline": "torch",
-    "gate_seeds": 2,
-}
-
-
-@pytest.fixture
-def ladder(monkeypatch):
-    """The ladder passes, as it does if `fit` is right; climbing it takes Keras minutes."""
-
-    def run_all(specs, options):
-        (spec,) = specs
-        history = torch_fit(spec, run_data(spec)).history
-        return [Result("pass", spec.to_dict(), history={"torch": history})]
-
-    monkeypatch.setattr("parity.pipeline.run_all", run_all)
-
-
-@pytest.mark.parametrize(
-    ("fault", "status", "parity"),
-    [("", OK, "pass"), (RATE, REFUSED, "fail"), (LAZY, REFUSED, "fail")],
-    ids=["right", "other rate", "lazy"],
-)
-def test_a_real_port_passes_the_gate_and_one_that_trains_otherwise_does_not(
-    scratch, faulty_python, ladder, fault, status, parity
-):
-    (row,) = run_bench(BenchSpec(**REAL), torch_python=faulty_python(fault)).rows
-    assert (row.status, row.parity) == (status, parity), row
-    note = "seeded: the program that is timed reaches" if fault else "seeded: the same run, level"
-    assert row.parity_note.startswith(note)
-    assert len(row.values) == 3
+@pytest.mark.long
+def test_a_real_benchmark_of_both_frameworks(scratch):
+    """Keras as it is, Keras on torch, the program as people write it, and the port."""
+    spec = BenchSpec(
+        **{**SMALL, "threads": 1, "gate_seeds": 0, "accuracy": 0.01},
+        variants=("keras", "keras-torch", "torch-eager", "torch"),
+    )
+    result = run_bench(spec)
+    assert [row.status for row in result.rows] == [OK] * 4, [row.reason for row in result.rows]
+    for row in result.rows:
+        assert len(row.values) == 3
+        assert min(row.values) > 0
+        assert row.environment["variant"] == row.variant
+        assert row.environment["threads"] == 1
+        assert row.peak_memory_mb > 50
+        assert 0 < row.seconds_to_accuracy < row.warmup_s  # of the first round, compiled in it
+        assert (row.ratio is None) == (row.variant == "keras")
+    frameworks = [row.environment["framework"] for row in result.rows]
+    assert frameworks == ["keras", "keras", "torch", "torch"]
+    assert [row.environment.get("backend") for row in result.rows[:2]] == ["tensorflow", "torch"]
     assert list(scratch.iterdir()) == []

@@ -1,7 +1,10 @@
 """The gate: a fast run that trains otherwise is refused, a right one passes, and it says why."""
 
+import stat
+import sys
 import types
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,9 +17,12 @@ from parity.bench.gate import EPOCHS, LADDER, MARGIN, checked
 from parity.bench.result import FAILED, OK, REFUSED
 from parity.bench.spec import BenchSpec
 from parity.errors import InputError
+from parity.result import Result
 from parity.stats import equivalence_of_groups
 from parity.trace import read_json
+from torch_impl import fit
 
+ROOT = Path(measure.__file__).resolve().parents[2]
 SPEC = BenchSpec(train_size=64, val_size=16, gate_seeds=4)
 GOOD = (0.90, 0.91, 0.89, 0.90)
 
@@ -311,3 +317,71 @@ def test_say_tells_which_variant_is_checked(judge):
     told = []
     judge([row("keras", 1.0), row("torch-own", 2.0)], say=told.append)
     assert told == ["parity of torch-own in fp32"]
+
+
+WRAPPER = """#!{python}
+import os, runpy, sys
+sys.path.insert(0, {root!r})
+sys.argv = sys.argv[2:]
+{fault}
+sys.argv.insert(0, "x")
+half = sys.argv.pop(1)
+runpy.run_module(half, run_name="__main__", alter_sys=True)
+"""
+# Its rate is three times what the spec says, wherever torch trains.
+RATE = """
+import torch_impl.train as train
+right = train.Adam
+train.Adam = lambda weights, learning_rate, **others: right(weights, 3 * learning_rate, **others)
+"""
+# `fit` is right; the program that is timed skips every second step.
+LAZY = """
+import torch_impl.train as train
+step, count = train.Training.step, [0]
+def lazy(self, batch):
+    count[0] += 1
+    if count[0] % 2 or "--bench" not in sys.argv:
+        return step(self, batch)
+    return self.criterion(self.forward(batch.x), batch.y).detach(), self.forward(batch.x).detach()
+train.Training.step = lazy
+"""
+
+
+@pytest.fixture
+def faulty_python(tmp_path):
+    """An interpreter whose torch half has a fault."""
+
+    def make(fault):
+        path = tmp_path / "faulty"
+        path.write_text(WRAPPER.format(python=sys.executable, root=str(ROOT), fault=fault))
+        path.chmod(path.stat().st_mode | stat.S_IXUSR)
+        return str(path)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "parity"),
+    [("", OK, "pass"), (RATE, REFUSED, "fail"), (LAZY, REFUSED, "fail")],
+    ids=["right", "other rate", "lazy"],
+)
+def test_a_real_port_passes_and_one_that_trains_otherwise_does_not(
+    tmp_path, monkeypatch, faulty_python, fault, status, parity
+):
+    data = make_data((12, 20, 3), num_classes=5, num_train=70, num_val=30)
+
+    def climbed(specs, options):
+        """The ladder passes, as it does where `fit` is right; to climb it takes Keras a minute."""
+        (spec,) = specs
+        return [Result("pass", spec.to_dict(), history={"torch": fit(spec, data).history})]
+
+    monkeypatch.setattr(measure, "run_data", lambda spec: data)
+    monkeypatch.setattr("parity.pipeline.run_all", climbed)
+    pythons = {"keras": sys.executable, "torch": faulty_python(fault)}
+    spec = BenchSpec(train_size=70, val_size=30, threads=1)
+    (found,) = checked(
+        [row("torch", 1.0)], spec, tmp_path / "gate", pythons, 300.0, lambda text: None
+    )
+    assert (found.status, found.parity) == (status, parity), found
+    note = "seeded: the program that is timed reaches" if fault else "seeded: the same run, level"
+    assert found.parity_note.startswith(note)
