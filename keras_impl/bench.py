@@ -82,7 +82,23 @@ def _ready(task: BenchTask, turns: Turns) -> None:
         "threads": task.spec.threads,
     }
     # Keras hands out the numbers of an epoch at its end, which waits for the device.
-    turns.ready(environment, time.perf_counter)
+    turns.ready(environment, time.perf_counter, _device_memory(task))
+
+
+def _device_memory(task: BenchTask) -> Callable[[], float | None] | None:
+    """Tells the greatest memory of the device so far; None where it is that of the process."""
+    if task.spec.device == "cpu":
+        return None
+    if keras.backend.backend() != "tensorflow":
+        return lambda: None  # this half asks torch nothing
+
+    def peak_mb() -> float:
+        import tensorflow as tf
+
+        # `configure` lets TensorFlow see this GPU alone.
+        return float(tf.config.experimental.get_memory_info("GPU:0")["peak"]) / 2**20
+
+    return peak_mb
 
 
 def _built(task: BenchTask, data: Data, seed: int | None = None) -> keras.Sequential:
@@ -94,10 +110,23 @@ def _built(task: BenchTask, data: Data, seed: int | None = None) -> keras.Sequen
             optimizer=model.optimizer,
             loss=model.loss,
             metrics=["accuracy"],
-            steps_per_execution=STEPS_PER_EXECUTION,
+            steps_per_execution=_steps_per_execution(task, data),
             jit_compile=task.spec.device != "cpu",  # on a CPU, XLA is many times slower
         )
     return model
+
+
+def _steps_per_execution(task: BenchTask, data: Data) -> int:
+    """As many as divide the steps of a round, where its data has no end: Keras rounds up."""
+    if task.part != "step":
+        return STEPS_PER_EXECUTION
+    num_steps = _num_steps(task.spec, data)
+    return max(n for n in range(1, STEPS_PER_EXECUTION + 1) if num_steps % n == 0)
+
+
+def _num_steps(spec: RunSpec, data: Data) -> int:
+    """Of a round of the part "step"."""
+    return max(1, len(data.x_train) // spec.batch_size)
 
 
 class _Rounds(keras.callbacks.Callback):
@@ -120,8 +149,8 @@ class _Idle(keras.Model):
     """Takes batches and does nothing with them."""
 
     def train_step(self, *_: Any, **__: Any) -> dict[str, Any]:
-        """Nothing."""
-        return {}
+        """Nothing; TensorFlow takes no step without a number in its log."""
+        return {"loss": 0.0}
 
 
 def _accuracy(model: keras.Model, data: Data) -> float:
@@ -133,7 +162,7 @@ def _fed(task: BenchTask, data: Data) -> tuple[dict[str, Any], int]:
     """What `fit` is given for one round, and the samples of it."""
     spec, x, y = task.spec, data.x_train, data.y_train
     if task.part == "step":
-        num_steps = max(1, len(x) // spec.batch_size)
+        num_steps = _num_steps(spec, data)
         batch = x[: spec.batch_size], y[: spec.batch_size]
         if keras.backend.backend() != "tensorflow":
             whole = [np.concatenate([part] * num_steps) for part in batch]
@@ -142,13 +171,15 @@ def _fed(task: BenchTask, data: Data) -> tuple[dict[str, Any], int]:
         import tensorflow as tf
 
         resident = tf.data.Dataset.from_tensors(tuple(map(tf.constant, batch))).cache()
-        return {"x": resident.repeat(), "steps_per_epoch": num_steps}, num_steps * len(batch[0])
+        fed = {"x": resident.repeat(), "steps_per_epoch": num_steps, "shuffle": False}
+        return fed, num_steps * len(batch[0])
     if task.variant != "keras-tuned" or spec.augmentation is not None:
         return training_data(spec, data), len(x)
     import tensorflow as tf
 
     dataset = tf.data.Dataset.from_tensor_slices((x, y)).cache().shuffle(len(x))
-    return {"x": dataset.batch(spec.batch_size).prefetch(tf.data.AUTOTUNE)}, len(x)
+    batches = dataset.batch(spec.batch_size).prefetch(tf.data.AUTOTUNE)
+    return {"x": batches, "shuffle": False}, len(x)  # it shuffles by itself
 
 
 def _augment(task: BenchTask, data: Data, turns: Turns) -> None:
@@ -168,7 +199,8 @@ def _augment(task: BenchTask, data: Data, turns: Turns) -> None:
 def _whole_runs(task: BenchTask, data: Data, turns: Turns) -> None:
     """Rounds that are trainings of their own: one step, or whole epochs from another seed each."""
     is_start = task.part == "startup"
-    fed = _first_batch(task.spec, data) if is_start else _fed(task, data)[0]
+    epochs = 1 if is_start else task.spec.epochs
+    fed, samples = _first_batch(task.spec, data) if is_start else _fed(task, data)
     model: keras.Sequential | None = None
 
     def accuracy() -> float:
@@ -180,9 +212,10 @@ def _whole_runs(task: BenchTask, data: Data, turns: Turns) -> None:
     for number in range(ENDLESS):
         turns.begin(evaluate)
         model = _built(task, data, task.spec.seed + number)
-        model.fit(**fed, epochs=1 if is_start else task.spec.epochs, verbose=0)
-        turns.end(len(data.x_train))
+        model.fit(**fed, epochs=epochs, verbose=0)
+        turns.end(samples * epochs)
 
 
-def _first_batch(spec: RunSpec, data: Data) -> dict[str, Any]:
-    return {"x": data.x_train[: spec.batch_size], "y": data.y_train[: spec.batch_size]}
+def _first_batch(spec: RunSpec, data: Data) -> tuple[dict[str, Any], int]:
+    x, y = data.x_train[: spec.batch_size], data.y_train[: spec.batch_size]
+    return {"x": x, "y": y, "batch_size": spec.batch_size}, len(x)
