@@ -148,6 +148,10 @@ class _Rounds(keras.callbacks.Callback):
 class _Idle(keras.Model):
     """Takes batches and does nothing with them."""
 
+    def call(self, x: Any) -> Any:
+        """The images, as they are; Keras on torch builds no model that cannot be called."""
+        return x
+
     def train_step(self, *_: Any, **__: Any) -> dict[str, Any]:
         """Nothing; TensorFlow takes no step without a number in its log."""
         return {"loss": 0.0}

@@ -146,6 +146,12 @@ def test_feeding_takes_every_sample_once_a_round_and_trains_nothing(monkeypatch,
     assert built == []
 
 
+def test_the_model_that_trains_nothing_can_be_called_as_keras_on_torch_does_to_build_it():
+    model = bench._Idle(name="idle")
+    np.testing.assert_array_equal(model(DATA.x_train[:2]), DATA.x_train[:2])
+    assert model.weights == []
+
+
 def test_augmented_batches_are_all_that_an_epoch_has(monkeypatch, built):
     fed, right = [], bench.image_data_generator
 
