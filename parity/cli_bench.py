@@ -70,7 +70,13 @@ def _numbers(context: click.Context, option: click.Parameter, value: str) -> tup
 )
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N.")
 @click.option("--threads", type=click.IntRange(min=1), default=2, show_default=True)
-@click.option("--rounds", type=click.IntRange(min=3), default=15, show_default=True)
+@click.option(
+    "--rounds",
+    type=click.IntRange(min=3),
+    default=7,
+    show_default=True,
+    help="Each starts every variant anew.",
+)
 @click.option(
     "--train-size", type=click.IntRange(min=1), default=2048, show_default=True, metavar="N"
 )

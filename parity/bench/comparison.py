@@ -12,11 +12,10 @@ The rule: a row is "slower" if the two intervals do not overlap and its median i
 `threshold`, "faster" if the opposite holds, otherwise "same". Of a row that did not change, with
 rounds whose noise is independent, it says "slower" in 0.4 % of all cases with 5 rounds, and in at
 most 0.2 % with 7 to 31, whatever the noise; both wrong words together twice as often. Fewer than 5
-rounds are not compared: with 3 it would be 5 %. What differs from process to process, and stays for
-all rounds of one, is in no interval; only the threshold stands against it. If it moves a ratio by
-2 % (standard deviation), 3 to 4 % of rows are called slower, and less than 0.4 % if by 1 %. Speeds
-have that of the machine besides, which may be another one tomorrow. `test_comparison.py` simulates
-the rule.
+rounds are not compared: with 3 it would be 5 %. What differs from process to process is in the
+intervals, since every round has new ones. What the day or the machine adds is not; only the
+threshold stands against it. If it moves a ratio by 2 % (standard deviation), 3 to 4 % of rows are
+called slower, and less than 0.4 % if by 1 %. `test_comparison.py` simulates the rule.
 """
 
 from __future__ import annotations

@@ -1,12 +1,15 @@
 """measure: the cells of a benchmark, each variant in a process of its own, in turns.
 
-In a cell the first round of every variant comes before the second of any, so that a machine that
-gets slower does so for all of them: A B C A B C. Before that every variant works until it is
-steady. Whoever is not timed waits. A child that fails makes a row that says why; the others go on.
+A round starts a process of every variant and lets each work until it is steady. Then they take
+turns, so that a machine that gets slower does so for all of them: A B C A B C A B C; whoever is not
+timed waits. The value of a round is the median of its turns. The next round has new processes: by
+where its memory happens to lie, all turns of a process are faster or slower by some per cent, which
+no number of turns would show. A child that fails makes a row that says why; the others go on.
 """
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -24,8 +27,10 @@ from parity.data_file import save_data
 from parity.errors import RunError
 from parity.scenarios import scenario
 
-STEADY = 0.1  # two rounds that differ by less than this share of them are steady
-MAX_WARMUP = 6  # rounds before the first that counts
+TURNS = 3  # of each variant in a round
+STEADY = 0.1  # two turns that differ by less than this share of them are steady
+MAX_WARMUP = 6  # turns before the first that counts
+MAX_TRAINED = 50  # turns, after which an accuracy counts as never reached
 Say = Callable[[str], Any]
 
 
@@ -105,7 +110,7 @@ def _of_the_same_work(rows: Sequence[Row], samples: dict[int, int], baseline: st
 
     Args:
         rows: of one cell.
-        samples: of a round, by the number of the row.
+        samples: of a turn, by the number of the row.
         baseline: its variant; the first row that was measured stands in for one that failed.
     """
     measured = [number for number, row in enumerate(rows) if row.status == OK]
@@ -131,45 +136,113 @@ def _in_turns(
     timeout_s: float | None,
     say: Say,
 ) -> tuple[list[Row], dict[int, int]]:
-    """Rounds of all variants in turns; returns their rows, and the samples of a round."""
+    """Rounds of all variants in turns; returns their rows, and the samples of a turn."""
     rows = _blank(tasks)
-    open_: dict[int, Conversation] = {}
     samples: dict[int, int] = {}
-    trained: dict[int, list[float]] = {}
-    with ExitStack() as ends:
-        for number, task in enumerate(tasks):
-            say(f"{task.part} {task.spec.batch_size} {task.variant} {task.precision}: warming up")
-            half = VARIANTS[task.variant].half
-            with _noted(rows, number, open_):
-                place = folder / f"{number:02d}"
-                talk = Conversation(task, half, pythons[half], place, timeout_s)
-                ends.callback(talk.close)
-                open_[number] = talk
-                rows[number] = replace(rows[number], environment=talk.ready())
-                trained[number] = []
-                _warm_up(rows, number, talk, spec.accuracy, trained[number])
-                warmup_s = time.perf_counter() - talk.started
-                rows[number] = replace(rows[number], warmup_s=warmup_s)
-        for turn in range(spec.rounds):
-            say(f"round {turn + 1} of {spec.rounds}")
-            for number, talk in list(open_.items()):
+    for turn in range(spec.rounds):
+        say(f"round {turn + 1} of {spec.rounds}")
+        goal = spec.accuracy if turn == 0 and tasks[0].part == "train" else None
+        open_: dict[int, _Open] = {}
+        with ExitStack() as ends:
+            for number, task in enumerate(tasks):
+                if rows[number].status == FAILED:
+                    continue
+                if turn == 0:  # which may compile
+                    name = f"{task.variant} {task.precision}"
+                    say(f"{task.part} {task.spec.batch_size} {name}: warming up")
+                half = VARIANTS[task.variant].half
                 with _noted(rows, number, open_):
-                    answer = _round(rows, number, talk, spec.accuracy, trained[number])
-                    if samples.setdefault(number, answer.samples) != answer.samples:
-                        raise RunError(
-                            f"its rounds are not the same work: {samples[number]} samples, then "
-                            f"{answer.samples}"
+                    place = folder / f"{number:02d}-{turn:02d}"
+                    talk = Conversation(task, half, pythons[half], place, timeout_s)
+                    ends.callback(talk.close)
+                    open_[number] = child = _Open(talk, goal)
+                    environment = talk.ready()
+                    child.warm_up()
+                    if turn == 0:
+                        warmup_s = time.perf_counter() - talk.started
+                        rows[number] = replace(
+                            rows[number], environment=environment, warmup_s=warmup_s
                         )
-                    rows[number] = replace(
-                        rows[number],
-                        values=(*rows[number].values, answer.samples / answer.seconds),
-                        peak_memory_mb=answer.peak_memory_mb,
-                    )
+            _take_turns(rows, open_, samples)
+            for number, child in list(open_.items()):
+                with _noted(rows, number, open_):
+                    child.train_on()
+                    rows[number] = _with_round(rows[number], child, turn)
     return rows, samples
 
 
+def _take_turns(rows: list[Row], open_: dict[int, _Open], samples: dict[int, int]) -> None:
+    for _ in range(TURNS):
+        for number, child in list(open_.items()):
+            with _noted(rows, number, open_):
+                answer = child.work()
+                if samples.setdefault(number, answer.samples) != answer.samples:
+                    raise RunError(
+                        f"its rounds are not the same work: {samples[number]} samples, then "
+                        f"{answer.samples}"
+                    )
+                child.speeds.append(answer.samples / answer.seconds)
+
+
+def _with_round(row: Row, child: _Open, turn: int) -> Row:
+    memory = [mb for mb in (row.peak_memory_mb, child.peak_memory_mb) if mb is not None]
+    return replace(
+        row,
+        values=(*row.values, statistics.median(child.speeds)),
+        peak_memory_mb=max(memory, default=None),
+        seconds_to_accuracy=child.reached if turn == 0 else row.seconds_to_accuracy,
+    )
+
+
+class _Open:
+    """A child that is at work in a round.
+
+    Args:
+        talk: to it.
+        goal: accuracy to which the time is taken, or None.
+
+    Attributes:
+        speeds: samples a second of the turns that count.
+        reached: seconds of training until it was as good as the goal; None before.
+        peak_memory_mb: what it told last.
+    """
+
+    def __init__(self, talk: Conversation, goal: float | None) -> None:
+        self.talk, self._goal = talk, goal
+        self.speeds: list[float] = []
+        self.reached: float | None = None
+        self.peak_memory_mb: float | None = None
+        self._trained: list[float] = []
+
+    def work(self) -> Round:
+        """One turn; outside of the clock the variant is asked how well it does by now.
+
+        Turns of the warm-up train too, so that they count for the time to an accuracy.
+        """
+        answer = self.talk.round()
+        self._trained.append(answer.seconds)
+        self.peak_memory_mb = answer.peak_memory_mb
+        if self._goal is not None and self.reached is None and self.talk.accuracy() >= self._goal:
+            self.reached = sum(self._trained)
+        return answer
+
+    def warm_up(self) -> None:
+        """Works until two turns take about as long; the first ones may compile."""
+        last = None
+        for _ in range(MAX_WARMUP):
+            seconds = self.work().seconds
+            if last is not None and abs(seconds - last) <= STEADY * last:
+                return
+            last = seconds
+
+    def train_on(self) -> None:
+        """Works until it has reached the goal, or for long enough; nothing of it is a speed."""
+        while self._goal is not None and self.reached is None and len(self._trained) < MAX_TRAINED:
+            self.work()
+
+
 @contextmanager
-def _noted(rows: list[Row], number: int, talks: dict[int, Conversation]) -> Iterator[None]:
+def _noted(rows: list[Row], number: int, open_: dict[int, _Open]) -> Iterator[None]:
     """Makes the failure of one child a row that says why; the others go on."""
     try:
         yield
@@ -181,36 +254,8 @@ def _noted(rows: list[Row], number: int, talks: dict[int, Conversation]) -> Iter
             values=(),
             seconds_to_accuracy=None,
         )
-        if number in talks:
-            talks.pop(number).close()
-
-
-def _warm_up(
-    rows: list[Row], number: int, talk: Conversation, goal: float | None, trained: list[float]
-) -> None:
-    """Lets a child work until two rounds take about as long; the first ones may compile."""
-    last = None
-    for _ in range(MAX_WARMUP):
-        seconds = _round(rows, number, talk, goal, trained).seconds
-        if last is not None and abs(seconds - last) <= STEADY * last:
-            return
-        last = seconds
-
-
-def _round(
-    rows: list[Row], number: int, talk: Conversation, goal: float | None, trained: list[float]
-) -> Round:
-    """One round; outside of the clock the variant is asked how well it does by now.
-
-    The rounds of the warm-up train too, so that they count for the time to an accuracy.
-    """
-    answer, row = talk.round(), rows[number]
-    trained.append(answer.seconds)
-    if goal is None or row.part != "train" or row.seconds_to_accuracy is not None:
-        return answer
-    if talk.accuracy() >= goal:
-        rows[number] = replace(row, seconds_to_accuracy=sum(trained))
-    return answer
+        if number in open_:
+            open_.pop(number).talk.close()
 
 
 def _startup(

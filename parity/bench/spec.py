@@ -30,8 +30,8 @@ class BenchSpec:
         precisions: a cell for each; the first framework's reference stays in fp32.
         device: "cpu", "cuda", "cuda:1".
         threads: of each process.
-        rounds: measured rounds of each variant, at least 3.
-        train_size: samples of a round.
+        rounds: of which each starts all variants anew, at least 3.
+        train_size: samples of a turn.
         val_size: samples that the accuracy is measured on.
         accuracy: validation accuracy to which the time is told; None for none.
         data: source, as `load_data` takes it.
@@ -49,7 +49,7 @@ class BenchSpec:
     precisions: tuple[str, ...] = ("fp32",)
     device: str = "cpu"
     threads: int = 2
-    rounds: int = 15
+    rounds: int = 7
     train_size: int = 2048
     val_size: int = 512
     accuracy: float | None = None

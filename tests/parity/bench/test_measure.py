@@ -53,25 +53,36 @@ def gone(stub):
     return bool(stub.pids()) and not any(map(is_alive, stub.pids()))
 
 
-def test_rounds_are_interleaved_and_the_warm_up_comes_before_all_of_them(run):
+def test_turns_are_interleaved_and_the_warm_up_comes_before_all_of_them(run):
     rows, stub = run(**THREE)
-    # Every variant works until two rounds take about as long: the second does.
+    # Every variant works until two turns take about as long: the second does.
     warm = [f"{name} {count}" for name in THREE["variants"] for count in (0, 1)]
     turns = [f"{name} {count}" for count in (2, 3, 4) for name in THREE["variants"]]
-    assert stub.rounds() == warm + turns
+    assert stub.rounds() == (warm + turns) * 3
     assert [row.variant for row in rows] == list(THREE["variants"])
     assert gone(stub)
+
+
+def test_every_round_has_processes_of_its_own(run):
+    _, stub = run(**TWO)
+    assert len(set(stub.pids())) == 2 * 3
+    # Both are there before the first turn that counts, and gone before the next round.
+    words = [(words[0], words[1]) for words in stub.events() if words[1] in ("start", "end")]
+    assert words[:2] == [("keras", "start"), ("torch", "start")]
+    assert sorted(words[2:4]) == [("keras", "end"), ("torch", "end")]
+    assert words[4:6] == words[:2]
 
 
 def test_a_row_says_what_was_measured(run):
     texts = {
         "keras": "serve(seconds=(9.0, 9.0, 1.0, 2.0, 4.0), memory=50.0)",
-        "torch": "serve(seconds=(5.0, 5.0, 0.5, 0.25, 0.125), memory=None)",
+        # As many times as fast as it is the round: of the first one, the second, the third.
+        "torch": "n = starts() + 1; serve((5.0, 5.0, 4.0 / n, 1.0 / n, 0.5 / n), memory=None)",
     }
     (keras, torch), _ = run(texts, **TWO)
-    # 64 samples in so many seconds.
-    assert keras.values == (64.0, 32.0, 16.0)
-    assert torch.values == (128.0, 256.0, 512.0)
+    # 64 samples in so many seconds: the median of the turns.
+    assert keras.values == (32.0, 32.0, 32.0)
+    assert torch.values == (64.0, 128.0, 192.0)
     assert (keras.peak_memory_mb, torch.peak_memory_mb) == (50.0, None)
     for row in (keras, torch):
         assert (row.part, row.batch_size, row.precision) == ("train", 32, "fp32")
@@ -96,8 +107,8 @@ def test_a_variant_warms_up_until_it_is_steady_and_none_of_that_counts(run, seco
     assert measure.MAX_WARMUP == 6
     given = (*seconds[:count], 1.0, 2.0, 4.0)
     (_, torch), stub = run({"torch": f"serve(seconds={given!r})"}, **TWO)
-    assert len([turn for turn in stub.rounds() if turn.startswith("torch")]) == count + 3
-    assert torch.values == (64.0, 32.0, 16.0)
+    assert len([turn for turn in stub.rounds() if turn.startswith("torch")]) == 3 * (count + 3)
+    assert torch.values == (32.0, 32.0, 32.0)
 
 
 def test_the_warm_up_is_told_apart_from_the_start_of_the_process_on(run):
@@ -124,8 +135,10 @@ def test_all_precisions_of_a_cell_take_turns(run):
     text = dict.fromkeys(TWO["variants"], "serve(before=lambda n: note('says', task['precision']))")
     _, stub = run(text, **TWO, precisions=("fp32", "bf16"))
     said = [f"{words[0]} {words[2]}" for words in stub.events() if words[1] == "says"]
+    # A round: two turns of each to warm up, three that count.
     assert said[8:12] == ["keras fp32", "torch fp32", "keras bf16", "torch bf16"]
-    assert said[8:] == said[8:12] * 3
+    assert said[8:20] == said[8:12] * 3
+    assert said == said[:20] * 3
 
 
 @pytest.mark.parametrize("precisions", [("bf16",), ("bf16", "fp32")], ids=repr)
@@ -139,7 +152,7 @@ def test_a_variant_that_stands_twice_is_measured_twice(run):
     settings = {**SMALL, "variants": ("torch", "torch"), "baseline": "torch"}
     rows, stub = run(**settings)
     assert [row.variant for row in rows] == ["torch", "torch#2"]
-    assert len(set(stub.pids())) == 2
+    assert len(set(stub.pids())) == 2 * 3
 
 
 @pytest.mark.parametrize(
@@ -161,7 +174,9 @@ def test_the_children_of_a_cell_share_its_data(run, tmp_path):
         data = read_data(tmp_path / "rounds" / f"train-{size}" / "data.safetensors")
         assert data.sha256 == expected
         for number in (0, 1):
-            given = read_json(tmp_path / "rounds" / f"train-{size}" / f"0{number}" / "bench.json")
+            given = read_json(
+                tmp_path / "rounds" / f"train-{size}" / f"0{number}-00" / "bench.json"
+            )
             assert (given["spec"]["batch_size"], given["spec"]["seed"]) == (size, 7)
 
 
@@ -169,7 +184,7 @@ def test_the_children_of_a_cell_share_its_data(run, tmp_path):
 def test_the_part_augment_augments_in_every_scenario(run, tmp_path, name):
     run(**TWO, scenario=name, parts=("augment", "train"))
     given = {
-        part: read_json(tmp_path / "rounds" / f"{part}-32" / "00" / "bench.json")["spec"]
+        part: read_json(tmp_path / "rounds" / f"{part}-32" / "00-00" / "bench.json")["spec"]
         for part in ("augment", "train")
     }
     assert given["augment"]["augmentation"]["rotation_range"] == 10
@@ -184,8 +199,12 @@ FAILURES = {
         "torch, fp16 on cpu: needs a GPU (exit code 2)",
     ),
     "in the warm-up": ("ready(); sys.stdin.readline(); raise MemoryError", "ran out of memory"),
-    "in a round": ("serve(before=lambda count: count < 3 or sys.exit(4))", "ended without a mess"),
-    "in the last round": ("serve(before=lambda count: count < 4 or os.abort())", "was killed by"),
+    "in a turn": ("serve(before=lambda count: count < 3 or sys.exit(4))", "ended without a mess"),
+    "in the last turn": ("serve(before=lambda count: count < 4 or os.abort())", "was killed by"),
+    "in the last round": (
+        "n = starts(); serve(before=lambda count: n < 2 or os.abort())",
+        "was killed by",
+    ),
     "by silence": (
         "serve(before=lambda count: time.sleep(60 if count == 3 else 0))",
         "no answer within 2 s",
@@ -259,15 +278,24 @@ def test_work_is_compared_with_what_was_measured_where_the_baseline_failed(run):
 def test_the_time_to_an_accuracy_is_that_of_all_training_the_warm_up_included(run):
     """The model that reaches it was trained in these rounds too."""
     texts = {
-        # Two rounds of warm-up, and the second measured round reaches it: 8 + 8 + 1 + 2.
+        # Two turns of warm-up, and the second turn that counts reaches it: 8 + 8 + 1 + 2.
         "keras": "serve(seconds=(8.0, 8.0, 1.0, 2.0, 4.0), accuracies=(0.1, 0.5, 0.6, 0.7, 0.9))",
         # In the warm-up.
         "torch-eager": "serve(seconds=(3.0, 3.0, 1.0), accuracies=(0.7, 0.9))",
         # Never.
         "torch": "serve(accuracies=(0.69,))",
     }
-    rows, _ = run(texts, **THREE, accuracy=0.7)
+    rows, stub = run(texts, **THREE, accuracy=0.7)
     assert [row.seconds_to_accuracy for row in rows] == [19.0, 3.0, None]
+    assert stub.rounds().count(f"torch {measure.MAX_TRAINED - 1}") == 1  # then it is given up
+    assert f"torch {measure.MAX_TRAINED}" not in stub.rounds()
+
+
+def test_a_variant_that_has_not_reached_the_accuracy_trains_on_after_its_turns(run):
+    texts = {"torch": "serve(seconds=(2.0, 2.0, 1.0), accuracies=(0.1,) * 9 + (0.8,))"}
+    (_, torch), _ = run(texts, **TWO, accuracy=0.7)
+    assert torch.seconds_to_accuracy == 2 + 2 + 8
+    assert torch.values == (64.0, 64.0, 64.0)
 
 
 def test_the_accuracy_is_asked_for_until_it_is_reached_and_only_where_it_is_wanted(run):
@@ -393,9 +421,9 @@ def test_say_tells_what_is_going_on(run):
     told = []
     run(**TWO, say=told.append)
     assert told == [
+        "round 1 of 3",
         "train 32 keras fp32: warming up",
         "train 32 torch fp32: warming up",
-        "round 1 of 3",
         "round 2 of 3",
         "round 3 of 3",
     ]
