@@ -1,0 +1,91 @@
+"""The reference benchmarks of a machine, kept as dated JSON: python benchmarks/reference.py
+
+    python benchmarks/reference.py                    # this machine's CPU, all of them
+    python benchmarks/reference.py --device cuda      # its GPU
+    python benchmarks/reference.py programs bf16      # some of them
+
+Each is a `parity bench`, whose result goes to `benchmarks/results/DATE-DEVICE-NAME.json`, and is
+shown as tables. Nothing else may run meanwhile. `parity bench ... --compare FILE` says later what
+became slower; docs/performance.md tells what came out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+
+# name: command lines of `parity bench`, a file each
+CPU = {
+    "programs": {
+        "dropout": ["dropout", "--variants", "keras,torch-eager,torch,torch-own"],
+        "augmentation": ["augmentation"],
+        "capacity": ["capacity"],
+    },
+    "bf16": {
+        "bf16": [
+            *("dropout", "--precision", "fp32,bf16", "--across-precision"),
+            *("--variants", "keras,torch"),
+        ]
+    },
+    "parts": {
+        "parts": ["dropout", "--parts", "step,input,augment,startup", "--gate-seeds", "0"],
+        "step-128": [
+            *("capacity", "--parts", "step", "--batch-size", "128", "--gate-seeds", "0"),
+        ],
+    },
+    "variants": {
+        "variants": [
+            *("dropout", "--variants", "keras,keras-tuned,keras-torch,torch,torch-compiled"),
+            *("--gate-seeds", "4"),
+        ]
+    },
+}
+_GPU = [
+    *("--device", "cuda", "--batch-size", "32,128,512", "--precision", "fp32,tf32,bf16,fp16"),
+    *("--across-precision", "--train-size", "4096"),
+    *("--variants", "keras,keras-tuned,torch-eager,torch,torch-compiled"),
+]
+CUDA = {
+    "programs": {name: [name, *_GPU] for name in ("dropout", "augmentation", "capacity")},
+    "parts": {
+        "parts": [
+            *("dropout", "--device", "cuda", "--parts", "step,input,augment,startup"),
+            *("--batch-size", "32,512", "--gate-seeds", "0"),
+        ]
+    },
+}
+
+
+def main() -> None:
+    """Runs the benchmarks that are asked for, and says which could not be measured."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", help=f"of {', '.join(CPU)}; all by default")
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    parser.add_argument("--rounds", type=int, default=7)
+    given = parser.parse_args()
+    known = CPU if given.device == "cpu" else CUDA
+    unknown = sorted(set(given.names) - set(known))
+    if unknown:
+        parser.error(f"{', '.join(unknown)}: expected some of {', '.join(known)}")
+    RESULTS.mkdir(exist_ok=True)
+    codes = {}
+    for group in given.names or known:
+        for name, arguments in known[group].items():
+            path = RESULTS / f"{time.strftime('%Y-%m-%d')}-{given.device}-{name}.json"
+            options = ["--rounds", str(given.rounds), "--json", str(path)]
+            command = [sys.executable, "-m", "parity", "bench", *arguments, *options]
+            print(f"\n$ parity bench {' '.join(arguments)} --rounds {given.rounds}\n", flush=True)
+            codes[name] = subprocess.run(command, check=False, cwd=ROOT).returncode
+    wrong = [f"{name} (exit code {code})" for name, code in codes.items() if code]
+    if wrong:
+        sys.exit(f"not all was measured: {', '.join(wrong)}")
+
+
+if __name__ == "__main__":
+    main()
