@@ -41,8 +41,8 @@ def fit(spec: RunSpec, data: Data, recorder: Observer | None = None) -> RunResul
     training = prepare(spec, data)
     model, network, criterion = training.model, training.network, training.criterion
     val_batches = validation_data(spec, data)
-    reduce_lr = _reduce_lr(spec, training.optimizer)
-    early_stopping = _early_stopping(spec, model)
+    reduce_lr = plateau_rule(spec, training.optimizer)
+    early_stopping = stopping_rule(spec, model)
     history: History = {
         key: [] for key in ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
     }
@@ -185,11 +185,13 @@ def evaluate(
     return metrics.result()
 
 
-def _reduce_lr(spec: RunSpec, optimizer: Adam) -> ReduceLROnPlateau | None:
+def plateau_rule(spec: RunSpec, optimizer: Adam) -> ReduceLROnPlateau | None:
+    """Returns what cuts the rate of an optimizer, as the spec says; it is handed the values."""
     return None if spec.reduce_lr is None else ReduceLROnPlateau(optimizer, **_rule(spec.reduce_lr))
 
 
-def _early_stopping(spec: RunSpec, model: nn.Module) -> EarlyStopping | None:
+def stopping_rule(spec: RunSpec, model: nn.Module) -> EarlyStopping | None:
+    """Returns what ends the training of a model, as the spec says; it is handed the values."""
     rule = spec.early_stopping
     return None if rule is None else EarlyStopping(model, **_rule(rule))
 
