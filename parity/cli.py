@@ -20,6 +20,7 @@ from parity.cli_options import (
     COMMON,
     RUN_SETTINGS,
     check_json,
+    parse_ensemble,
     parse_seeds,
     specs_of,
     with_options,
@@ -200,6 +201,14 @@ def list_command(what: str, json_file: Path | None, quiet: bool) -> int:
 @click.option("--cpus", type=click.FloatRange(min=0), default=1.0, help="CPUs a Ray task takes.")
 @click.option("--gpus", type=click.FloatRange(min=0), default=0.0, help="GPUs a Ray task takes.")
 @click.option(
+    "--ensemble",
+    callback=parse_ensemble,
+    default="1",
+    show_default=True,
+    metavar="N",
+    help="Seeds that torch trains together in one process, or auto: as many as are faster so.",
+)
+@click.option(
     "--out",
     metavar="DIR",
     default="parity-sweep",
@@ -216,6 +225,7 @@ def sweep(
     ray_address: str | None,
     cpus: float,
     gpus: float,
+    ensemble: int | str,
     out: str,
     keras_python: str,
     torch_python: str,
@@ -241,7 +251,12 @@ def sweep(
     check_json(json_file)
     specs = specs_of(scenarios or BEHAVIOUR, seeds or None, full, settings)
     options = _engine_options(
-        out, workers=workers, timeout=timeout, keras=keras_python, torch=torch_python
+        out,
+        workers=workers,
+        timeout=timeout,
+        keras=keras_python,
+        torch=torch_python,
+        ensemble=ensemble,
     )
     if engine == "ray":
         from parity.engines import ray_cluster
@@ -343,7 +358,13 @@ def diagnose(
 
 
 def _engine_options(
-    out: str, *, workers: int | None, timeout: float, keras: str, torch: str
+    out: str,
+    *,
+    workers: int | None,
+    timeout: float,
+    keras: str,
+    torch: str,
+    ensemble: int | str,
 ) -> Any:
     import os
 
@@ -359,6 +380,7 @@ def _engine_options(
         workers=workers or os.cpu_count() or 1,
         timeout_s=timeout or None,
         pythons={"keras": keras, "torch": torch},
+        ensemble=ensemble,
     )
 
 

@@ -43,6 +43,7 @@ RUN_MODULES = (
     "data",
     "data_file",
     "dataset",
+    "ensemble",
     "environment",
     "errors",
     "nudge",
