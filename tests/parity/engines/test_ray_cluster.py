@@ -103,7 +103,7 @@ def wait_for(condition, seconds=30.0):
 def events(log):
     """(event, key, process) of every run so far."""
     lines = log.read_text().splitlines() if log.exists() else []
-    return [tuple(line.split()) for line in lines]
+    return [tuple(line.split()[:3]) for line in lines]
 
 
 def parent_of(process):
@@ -124,6 +124,18 @@ def test_the_results_are_those_of_the_local_engine(ray, options):
     assert records(options("ray")) == records(options("local"))
     again = run_sweep(SPECS[:3], options("ray"), Cluster().run)
     assert (again.rows, again.num_run) == (found.rows, 0)
+
+
+@needs_ray
+def test_tasks_are_trained_together_on_a_node_too(ray, options, tmp_path):
+    settings = dataclasses.replace(options(acts={2: "kill"}, together={2: "kill"}), ensemble=3)
+    found = run_sweep(SPECS, settings, Cluster().run, halves=["torch"])
+    assert [row["seed"] for row in found.failures] == [2]
+    assert len(found.rows) == len(SPECS) - 1
+    lines = [line.split() for line in (tmp_path / "ray.log").read_text().splitlines()]
+    sizes = Counter(num for event, _, _, num in lines if event == "start")
+    # Two groups of three; of that with seed 2 each is then started alone.
+    assert sizes == {"3": 6, "1": 3}
 
 
 @needs_ray
