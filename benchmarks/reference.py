@@ -4,18 +4,20 @@
     python benchmarks/reference.py --device cuda      # its GPU
     python benchmarks/reference.py programs bf16      # some of them
 
-Each is a `parity bench`, whose result goes to `benchmarks/results/DATE-DEVICE-NAME.json`, and is
-shown as tables. Nothing else may run meanwhile. `parity bench ... --compare FILE` says later what
-became slower; docs/performance.md tells what came out.
+Each is a `parity bench`, whose result goes to `benchmarks/results/DATE-DEVICE-NAME.json`, without
+paths of this machine, and is shown as tables. Nothing else may run meanwhile. `parity bench ...
+--compare FILE` says later what became slower; docs/performance.md tells what came out.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -82,9 +84,24 @@ def main() -> None:
             command = [sys.executable, "-m", "parity", "bench", *arguments, *options]
             print(f"\n$ parity bench {' '.join(arguments)} --rounds {given.rounds}\n", flush=True)
             codes[name] = subprocess.run(command, check=False, cwd=ROOT).returncode
+            if path.exists():
+                content = without_places(json.loads(path.read_text(encoding="utf-8")))
+                path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     wrong = [f"{name} (exit code {code})" for name, code in codes.items() if code]
     if wrong:
         sys.exit(f"not all was measured: {', '.join(wrong)}")
+
+
+def without_places(value: Any) -> Any:
+    """Returns a JSON value without paths of the machine and the build of its kernel."""
+    if isinstance(value, list):
+        return [without_places(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    kept = {name: without_places(item) for name, item in value.items() if name != "executable"}
+    if isinstance(kept.get("system"), str):
+        kept["system"] = kept["system"].partition("-")[0]
+    return kept
 
 
 if __name__ == "__main__":

@@ -148,7 +148,7 @@ def test_half_precision_is_that_of_layers_and_not_of_weights_and_loss(built):
     given = task(precision="bf16", model="capacity")
     round_, _, accuracy = bench._ours(given, DATA)
     (training,) = built
-    training.network.conv1.register_forward_hook(lambda *call: seen.append(call[2].dtype))
+    training.network.conv2.register_forward_hook(lambda *call: seen.append(call[2].dtype))
     round_()
     assert set(seen) == {torch.bfloat16}
     assert {weight.dtype for weight in training.model.parameters()} == {torch.float32}
@@ -220,7 +220,7 @@ def test_the_compiled_variant_trains_and_evaluates_with_the_compiled_network(bui
     calls = []
 
     class Compiled(torch.nn.Module):
-        def __init__(self, model):
+        def __init__(self, model, mode):
             super().__init__()
             self.model = model
 
