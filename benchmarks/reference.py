@@ -3,6 +3,7 @@
     python benchmarks/reference.py                    # this machine's CPU, all of them
     python benchmarks/reference.py --device cuda      # its GPU
     python benchmarks/reference.py programs bf16      # some of them
+    python benchmarks/reference.py --show             # ratios of those that were kept
 
 Each is a `parity bench`, whose result goes to `benchmarks/results/DATE-DEVICE-NAME.json`, without
 paths of this machine, and is shown as tables. Nothing else may run meanwhile. `parity bench ...
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import statistics
 import subprocess
 import sys
 import time
@@ -70,7 +72,13 @@ def main() -> None:
     parser.add_argument("names", nargs="*", help=f"of {', '.join(CPU)}; all by default")
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--show", action="store_true", help="measure nothing")
     given = parser.parse_args()
+    if given.show:
+        for path in sorted(RESULTS.glob("*.json")):
+            print(f"\n{path.stem}")
+            show(json.loads(path.read_text(encoding="utf-8")))
+        return
     known = CPU if given.device == "cpu" else CUDA
     unknown = sorted(set(given.names) - set(known))
     if unknown:
@@ -87,9 +95,29 @@ def main() -> None:
             if path.exists():
                 content = without_places(json.loads(path.read_text(encoding="utf-8")))
                 path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+                show(content)
     wrong = [f"{name} (exit code {code})" for name, code in codes.items() if code]
     if wrong:
         sys.exit(f"not all was measured: {', '.join(wrong)}")
+
+
+def show(content: dict[str, Any]) -> None:
+    """Prints how many times as fast `torch` is as each other row of its part and batch size."""
+    rows = [row for row in content["rows"] if row["status"] == "ok"]
+    for row in rows:
+        for other in rows:
+            cells = {(each["part"], each["batch_size"], each["unit"]) for each in (row, other)}
+            if row["variant"] != "torch" or other["variant"] == "torch" or len(cells) > 1:
+                continue
+            pairs = list(zip(row["values"], other["values"], strict=True))
+            if row["unit"] == "s":
+                pairs = [(b, a) for a, b in pairs]
+            ratios = [a / b for a, b in pairs]
+            print(
+                f"{row['part']}, batch {row['batch_size']}: torch {row['precision']} against "
+                f"{other['variant']} {other['precision']}: {statistics.median(ratios):.2f} "
+                f"({min(ratios):.2f} to {max(ratios):.2f}, {len(ratios)} pairs)"
+            )
 
 
 def without_places(value: Any) -> Any:
