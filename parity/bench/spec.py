@@ -30,7 +30,7 @@ class BenchSpec:
         precisions: a cell for each; the first framework's reference stays in fp32.
         device: "cpu", "cuda", "cuda:1".
         threads: of each process.
-        rounds: of which each starts all variants anew, at least 3.
+        rounds: of which each starts all variants anew; an interval of 95 % needs at least 6.
         train_size: samples of a turn.
         val_size: samples that the accuracy is measured on.
         accuracy: validation accuracy to which the time is told; None for none.
@@ -81,7 +81,7 @@ class BenchSpec:
                 f"baseline={self.baseline!r}: expected one of the variants that are measured, "
                 f"{', '.join(self.variants)}; name another one, or add it to --variants"
             )
-        for name, least in (("rounds", 3), ("train_size", 1), ("val_size", 1), ("gate_seeds", 0)):
+        for name, least in (("rounds", 1), ("train_size", 1), ("val_size", 1), ("gate_seeds", 0)):
             value = getattr(self, name)
             if not isinstance(value, int) or value < least:
                 raise InputError(f"{name}={value}: expected an integer of at least {least}")

@@ -149,13 +149,13 @@ def test_a_signal_ends_the_benchmark_and_leaves_what_was_measured(stub_run, numb
 def test_a_real_benchmark_of_both_frameworks(scratch):
     """Keras as it is, Keras on torch, and the port; the others in test_*_bench.py of the halves."""
     spec = BenchSpec(
-        **{**SMALL, "threads": 1, "gate_seeds": 0, "accuracy": 0.01},
+        **{**SMALL, "threads": 1, "rounds": 1, "gate_seeds": 0, "accuracy": 0.01},
         variants=("keras", "keras-torch", "torch"),
     )
     result = run_bench(spec)
     assert [row.status for row in result.rows] == [OK] * 3, [row.reason for row in result.rows]
     for row in result.rows:
-        assert len(row.values) == 3
+        assert len(row.values) == 1
         assert min(row.values) > 0
         assert row.environment["variant"] == row.variant
         assert row.environment["threads"] == 1
