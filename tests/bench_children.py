@@ -6,7 +6,6 @@ DIRECTORY FILE_DESCRIPTOR`, and does what the text of its variant says.
 
 import os
 import sys
-import time
 from pathlib import Path
 
 from parity.bench.child import BenchTask
@@ -146,20 +145,16 @@ class Rounds:
         self.samples.append(samples)
 
 
-def is_alive(pid):
-    """False for a process that is gone, or that only waits for being reaped."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state != b"Z"
+def collected(monkeypatch, owner, name):
+    """The list of all that a function returns from now on."""
+    found, right = [], getattr(owner, name)
 
+    def collect(*arguments):
+        found.append(right(*arguments))
+        return found[-1]
 
-def wait_for(condition, seconds=10.0):
-    end_s = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end_s, "waited in vain"
-        time.sleep(0.02)
+    monkeypatch.setattr(owner, name, collect)
+    return found
 
 
 def open_files():

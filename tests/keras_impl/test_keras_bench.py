@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from bench_children import Rounds, task
+from bench_children import Rounds, collected, task
 from helpers import assert_same_weights, make_data
 
 from keras_impl import bench
@@ -24,14 +24,7 @@ DATA = make_data((12, 20, 3), num_classes=5, num_train=70, num_val=20)
 @pytest.fixture
 def built(monkeypatch):
     """All models that are built, in order."""
-    found, right = [], bench.build_network
-
-    def build(*arguments):
-        found.append(right(*arguments))
-        return found[-1]
-
-    monkeypatch.setattr(bench, "build_network", build)
-    return found
+    return collected(monkeypatch, bench, "build_network")
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from processes import is_alive, wait_for
 
 from parity import child
 from parity.data import Data, save_data
@@ -294,19 +295,3 @@ def test_a_child_that_is_terminated_shows_where_it_was(data_file, make_directory
         process.wait()
     assert process.returncode == -signal.SIGTERM
     assert "in fit" in text
-
-
-def is_alive(pid):
-    """False for a process that is gone, or that only waits for being reaped."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state != b"Z"
-
-
-def wait_for(condition, seconds=10.0):
-    end_s = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end_s, "waited in vain"
-        time.sleep(0.02)

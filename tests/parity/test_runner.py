@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from processes import is_alive, wait_for
 
 from parity import child_log, child_process, runner
 from parity.data import load_data, save_data
@@ -70,22 +71,6 @@ def reason_of(job, script, **options):
     assert failure.reason.startswith("job a: ")
     assert len(failure.reason) < 5000
     return failure.reason
-
-
-def is_alive(pid):
-    """False for a process that is gone, or that only waits for being reaped."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state != b"Z"
-
-
-def wait_for(condition, seconds=10.0):
-    end_s = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end_s, "waited in vain"
-        time.sleep(0.02)
 
 
 def test_success(make_job):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from bench_children import Rounds, task
+from bench_children import Rounds, collected, task
 from helpers import assert_same_weights, make_data
 
 from parity.bench.turns import NoMoreTurns
@@ -31,14 +31,7 @@ def striped():
 @pytest.fixture
 def built(monkeypatch):
     """All trainings that are built, in order."""
-    found, right = [], bench.prepare
-
-    def prepare(*arguments):
-        found.append(right(*arguments))
-        return found[-1]
-
-    monkeypatch.setattr(bench, "prepare", prepare)
-    return found
+    return collected(monkeypatch, bench, "prepare")
 
 
 @pytest.fixture

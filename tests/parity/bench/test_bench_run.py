@@ -5,8 +5,9 @@ import signal
 import tempfile
 
 import pytest
-from bench_children import Stub, is_alive, open_files
+from bench_children import Stub, open_files
 from helpers import make_data
+from processes import is_alive
 
 from parity.bench import measure
 from parity.bench.comparison import compare

@@ -7,7 +7,8 @@ import sys
 import time
 
 import pytest
-from bench_children import Stub, is_alive, open_files, task, wait_for
+from bench_children import Stub, open_files, task
+from processes import is_alive, wait_for
 
 from parity.bench import conversation
 from parity.bench.conversation import Conversation, Round

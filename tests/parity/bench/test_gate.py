@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bench_children import Stub, is_alive
+from bench_children import Stub
 from bench_results import row
 from helpers import make_data
+from processes import is_alive
 
 from parity.bench import measure
 from parity.bench.gate import EPOCHS, LADDER, MARGIN, checked

@@ -4,8 +4,9 @@ import itertools
 
 import numpy as np
 import pytest
-from bench_children import Stub, is_alive, open_files, task
+from bench_children import Stub, open_files, task
 from helpers import make_data
+from processes import is_alive
 
 from parity.bench import conversation, measure
 from parity.bench.measure import accuracies, numbered

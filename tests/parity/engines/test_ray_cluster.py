@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 import stub_half
+from processes import wait_for
 
 from parity.engines import local, ray_cluster
 from parity.engines.local import EngineOptions
@@ -93,13 +94,6 @@ def expected_records():
     }
 
 
-def wait_for(condition, seconds=30.0):
-    end_s = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end_s, "waited in vain"
-        time.sleep(0.02)
-
-
 def events(log):
     """(event, key, process) of every run so far."""
     lines = log.read_text().splitlines() if log.exists() else []
@@ -162,7 +156,7 @@ def test_a_worker_that_is_killed_costs_nothing(ray, options, tmp_path, number, c
         return next((int(child) for child in children if children.count(child) == 2), None)
 
     def kill():
-        wait_for(in_a_second_run)
+        wait_for(in_a_second_run, 30)
         killed.append(in_a_second_run())
         os.kill(parent_of(killed[0]), number)
 
@@ -174,7 +168,7 @@ def test_a_worker_that_is_killed_costs_nothing(ray, options, tmp_path, number, c
     assert found.is_complete, found.failures
     assert len(found.rows) == 2 * len(SPECS)
     assert records(slow) == expected_records()
-    wait_for(lambda: parent_of(killed[0]) is None)  # it has noticed by itself
+    wait_for(lambda: parent_of(killed[0]) is None, 30)  # it has noticed by itself
     # The run that was ended is the only one that was started again.
     started = Counter(key for event, key, _ in events(log) if event == "start")
     again = {key for key, count in started.items() if count > 1}
@@ -189,7 +183,7 @@ def test_a_node_that_dies_costs_nothing(ray, cluster, options, tmp_path):
 
     def kill():
         # Three CPUs are at work, one of them that of the new node.
-        wait_for(lambda: len({child for event, _, child in events(log) if event == "end"}) >= 3)
+        wait_for(lambda: len({child for event, _, child in events(log) if event == "end"}) >= 3, 30)
         cluster.remove_node(node, allow_graceful=False)
 
     thread = threading.Thread(target=kill)
@@ -394,5 +388,5 @@ def test_a_cluster_of_its_own_ends_with_an_interrupted_driver(tmp_path):
             found += [text] if any(mark in text for mark in marks) else []
         return found
 
-    wait_for(lambda: not left())
+    wait_for(lambda: not left(), 30)
     assert 2 <= len(store.finished()) < 12
