@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 
-from torch_impl import data, layers, models, optim, probe, schedule, train
+from torch_impl import data, epochs, layers, models, optim, probe, schedule, train
 from torch_impl.augment import transform
 from torch_impl.layers import dropout
 
@@ -120,7 +120,7 @@ def _patience(patch: pytest.MonkeyPatch) -> None:
     def one_more(optimizer: Any, *, patience: int, **rule: Any) -> Any:
         return schedule.ReduceLROnPlateau(optimizer, patience=patience + 1, **rule)
 
-    patch.setattr(train, "ReduceLROnPlateau", one_more)
+    patch.setattr(epochs, "ReduceLROnPlateau", one_more)
 
 
 def _mean_of_batch_means(patch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import torch
 from parity.bench.child import BenchTask, refuse
 from parity.bench.turns import Turns
 from parity.data import Data
-from torch_impl.data import Batch, training_data, validation_data
+from torch_impl.data import training_data, validation_data
 from torch_impl.eager import prepare_eager
 from torch_impl.environment import describe_environment
 from torch_impl.fast import compiled
@@ -80,15 +80,11 @@ class ScaledTraining(Training):
         super().__init__(**vars(training))
         self.scaler = scaler
 
-    def step(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        """One step; returns the loss of the batch and its logits."""
-        self.optimizer.zero_grad()
-        logits = self.forward(batch.x)
-        loss = self.criterion(logits, batch.y)
+    def descend(self, loss: torch.Tensor) -> None:
+        """Changes the weights by the gradient of a loss."""
         self.scaler.scale(loss).backward()
         self.scaler.step(self.optimizer)
         self.scaler.update()
-        return loss.detach(), logits.detach()
 
 
 def _ours(task: BenchTask, data: Data) -> Work:

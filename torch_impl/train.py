@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,14 +15,14 @@ from parity.data import Data
 from parity.nudge import nudged
 from parity.recorder import Observer
 from parity.spec import RunSpec
-from parity.trace import History, RunResult
+from parity.trace import RunResult
 from torch_impl.data import Batch, Batches, evaluation_data, training_data, validation_data
+from torch_impl.epochs import Epochs
 from torch_impl.fast import fused
 from torch_impl.losses import SparseCategoricalCrossentropy
 from torch_impl.models import build_model
 from torch_impl.optim import Adam
 from torch_impl.penalty import RegularizedLoss, kernel_l2
-from torch_impl.schedule import EarlyStopping, ReduceLROnPlateau
 from torch_impl.weights import get_weights, set_weights
 
 
@@ -41,11 +40,7 @@ def fit(spec: RunSpec, data: Data, recorder: Observer | None = None) -> RunResul
     training = prepare(spec, data)
     model, network, criterion = training.model, training.network, training.criterion
     val_batches = validation_data(spec, data)
-    reduce_lr = plateau_rule(spec, training.optimizer)
-    early_stopping = stopping_rule(spec, model)
-    history: History = {
-        key: [] for key in ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
-    }
+    epochs = Epochs(spec, model, training.optimizer)
     known, on_step = None, None
     if recorder is not None:
         known = evaluation_data(spec, data)
@@ -53,27 +48,17 @@ def fit(spec: RunSpec, data: Data, recorder: Observer | None = None) -> RunResul
         on_step = partial(recorder.on_step, weights=lambda: get_weights(model))
     started = time.perf_counter()
     for _ in range(spec.epochs):
-        loss_mean, accuracy = training.epoch(on_step)
-        val_loss, val_accuracy = evaluate(network, criterion, val_batches)
-        rate = training.optimizer.param_groups[0]["lr"]
-        epoch = (loss_mean, accuracy, val_loss, val_accuracy, rate)
-        for key, value in zip(history, epoch, strict=True):
-            history[key].append(value)
+        trained = training.epoch(on_step)
+        epochs.keep(trained, evaluate(network, criterion, val_batches))
         if recorder is not None and known is not None:
             recorder.on_epoch_end(partial(evaluate, network, criterion, known))
-        if reduce_lr is not None:
-            assert spec.reduce_lr is not None
-            reduce_lr.step(history[spec.reduce_lr.monitor][-1])
-        if early_stopping is not None:
-            assert spec.early_stopping is not None
-            if early_stopping.step(history[spec.early_stopping.monitor][-1]):
-                break
-    if early_stopping is not None:
-        early_stopping.restore()
+        if epochs.is_over():
+            break
+    epochs.restore()
     wall_s = time.perf_counter() - started
     if recorder is not None:
         recorder.on_end()
-    return RunResult(history, get_weights(model), wall_s)
+    return RunResult(epochs.history, get_weights(model), wall_s)
 
 
 @dataclass
@@ -118,9 +103,13 @@ class Training:
         self.optimizer.zero_grad()
         logits = self.forward(batch.x)
         loss = self.criterion(logits, batch.y)
+        self.descend(loss)
+        return loss.detach(), logits.detach()
+
+    def descend(self, loss: torch.Tensor) -> None:
+        """Changes the weights by the gradient of a loss."""
         loss.backward()
         self.optimizer.step()
-        return loss.detach(), logits.detach()
 
 
 def prepare(spec: RunSpec, data: Data) -> Training:
@@ -183,19 +172,3 @@ def evaluate(
         logits = (forward or model)(batch.x)
         metrics.update(criterion(logits, batch.y), logits, batch.y)
     return metrics.result()
-
-
-def plateau_rule(spec: RunSpec, optimizer: Adam) -> ReduceLROnPlateau | None:
-    """Returns what cuts the rate of an optimizer, as the spec says; it is handed the values."""
-    return None if spec.reduce_lr is None else ReduceLROnPlateau(optimizer, **_rule(spec.reduce_lr))
-
-
-def stopping_rule(spec: RunSpec, model: nn.Module) -> EarlyStopping | None:
-    """Returns what ends the training of a model, as the spec says; it is handed the values."""
-    rule = spec.early_stopping
-    return None if rule is None else EarlyStopping(model, **_rule(rule))
-
-
-def _rule(group: Any) -> dict[str, Any]:
-    """The arguments of a callback but for what it monitors: values are handed to it here."""
-    return {name: value for name, value in dataclasses.asdict(group).items() if name != "monitor"}

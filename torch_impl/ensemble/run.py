@@ -9,13 +9,12 @@ from functools import partial
 from parity.data import Data
 from parity.recorder import Observer
 from parity.spec import RunSpec
-from parity.trace import History, RunResult
+from parity.trace import RunResult
 from torch_impl.data import Batch, validation_data
 from torch_impl.ensemble.streams import Stream
-from torch_impl.train import plateau_rule, prepare, stopping_rule
+from torch_impl.epochs import Epochs
+from torch_impl.train import prepare
 from torch_impl.weights import get_weights
-
-HISTORY = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
 
 
 class Run:
@@ -28,6 +27,7 @@ class Run:
 
     Attributes:
         training: model, batches, loss and optimizer.
+        epochs: what has come of those that it was trained in.
         stream: where it finds torch's generator.
         wall_s: its share of the seconds of the epochs that it was trained in.
     """
@@ -37,11 +37,9 @@ class Run:
         self.training = prepare(spec, data)
         self.stream = Stream(spec.device)
         self.val_batches = validation_data(spec, data)
-        self.history: History = {key: [] for key in HISTORY}
+        self.epochs = Epochs(spec, self.training.model, self.training.optimizer)
         self.wall_s = 0.0
         self._weights = partial(get_weights, self.training.model)
-        self._reduce_lr = plateau_rule(spec, self.training.optimizer)
-        self._early_stopping = stopping_rule(spec, self.training.model)
 
     def start(self) -> None:
         """Tells the recorder."""
@@ -57,28 +55,11 @@ class Run:
         if self.recorder is not None:
             self.recorder.on_step(loss, self._weights)
 
-    def end_epoch(self, trained: tuple[float, float], validated: tuple[float, float]) -> None:
-        """Keeps what (loss, accuracy) an epoch has brought."""
-        rate = self.training.optimizer.param_groups[0]["lr"]
-        for key, value in zip(HISTORY, (*trained, *validated, rate), strict=True):
-            self.history[key].append(value)
-
-    def is_over(self) -> bool:
-        """Takes the values of the epoch that was kept last; returns whether training is to stop."""
-        if self._reduce_lr is not None:
-            assert self.spec.reduce_lr is not None
-            self._reduce_lr.step(self.history[self.spec.reduce_lr.monitor][-1])
-        if self._early_stopping is None:
-            return False
-        assert self.spec.early_stopping is not None
-        return self._early_stopping.step(self.history[self.spec.early_stopping.monitor][-1])
-
     def result(self) -> RunResult:
         """Ends the run; returns what `fit` returns."""
         started = time.perf_counter()
-        if self._early_stopping is not None:
-            self._early_stopping.restore()
+        self.epochs.restore()
         self.wall_s += time.perf_counter() - started
         if self.recorder is not None:
             self.recorder.on_end()
-        return RunResult(self.history, self._weights(), self.wall_s)
+        return RunResult(self.epochs.history, self._weights(), self.wall_s)

@@ -63,10 +63,10 @@ def fit_many(
         evaluated = ensemble.later([known[run] for run in active]) if known else None
         over = []
         for number, run in enumerate(active):
-            run.end_epoch(trained[number], validated[number])
+            run.epochs.keep(trained[number], validated[number])
             if run.recorder is not None and evaluated is not None:
                 run.recorder.on_epoch_end(partial(evaluated, number))
-            if run.is_over():
+            if run.epochs.is_over():
                 over.append(run)
         elapsed_s = time.perf_counter() - started
         for run in active:

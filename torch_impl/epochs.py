@@ -1,0 +1,64 @@
+"""Epochs: what comes of a run's epochs, as the callbacks of Keras's `model.fit` see it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from torch import nn
+
+from parity.spec import RunSpec
+from parity.trace import History
+from torch_impl.optim import Adam
+from torch_impl.schedule import EarlyStopping, ReduceLROnPlateau
+
+KEYS = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
+
+
+class Epochs:
+    """The history of a run, the cuts of its learning rate, and its end before the last epoch.
+
+    Args:
+        spec: gives the rules.
+        model: whose weights the end may restore.
+        optimizer: whose rate is cut.
+
+    Attributes:
+        history: Keras's keys, a value for each epoch.
+    """
+
+    def __init__(self, spec: RunSpec, model: nn.Module, optimizer: Adam) -> None:
+        self.history: History = {key: [] for key in KEYS}
+        self._spec, self._optimizer = spec, optimizer
+        self._reduce_lr: ReduceLROnPlateau | None = None
+        self._early_stopping: EarlyStopping | None = None
+        if spec.reduce_lr is not None:
+            self._reduce_lr = ReduceLROnPlateau(optimizer, **_rule(spec.reduce_lr))
+        if spec.early_stopping is not None:
+            self._early_stopping = EarlyStopping(model, **_rule(spec.early_stopping))
+
+    def keep(self, trained: tuple[float, float], validated: tuple[float, float]) -> None:
+        """Keeps what (loss, accuracy) an epoch has brought, and the rate that it had."""
+        rate = self._optimizer.param_groups[0]["lr"]
+        for key, value in zip(KEYS, (*trained, *validated, rate), strict=True):
+            self.history[key].append(value)
+
+    def is_over(self) -> bool:
+        """Takes the values of the epoch that was kept last; returns whether training is to stop."""
+        if self._reduce_lr is not None:
+            assert self._spec.reduce_lr is not None
+            self._reduce_lr.step(self.history[self._spec.reduce_lr.monitor][-1])
+        if self._early_stopping is None:
+            return False
+        assert self._spec.early_stopping is not None
+        return self._early_stopping.step(self.history[self._spec.early_stopping.monitor][-1])
+
+    def restore(self) -> None:
+        """Gives the model the weights that it is to end with: call it once, after training."""
+        if self._early_stopping is not None:
+            self._early_stopping.restore()
+
+
+def _rule(group: Any) -> dict[str, Any]:
+    """The arguments of a callback but for what it monitors: values are handed to it here."""
+    return {name: value for name, value in dataclasses.asdict(group).items() if name != "monitor"}
