@@ -37,11 +37,5 @@ def validation_data(spec: RunSpec, data: Data) -> tuple[np.ndarray, np.ndarray]:
 def evaluation_data(spec: RunSpec, data: Data) -> list[tuple[np.ndarray, np.ndarray]]:
     """Returns the training samples as they are, to evaluate on: in order, not augmented."""
     x = data.x_train.astype(spec.dtype)
-    starts = range(0, len(x), EVALUATION_BATCH_SIZE)
-    return [
-        (
-            x[start : start + EVALUATION_BATCH_SIZE],
-            data.y_train[start : start + EVALUATION_BATCH_SIZE],
-        )
-        for start in starts
-    ]
+    ends = np.arange(EVALUATION_BATCH_SIZE, len(x), EVALUATION_BATCH_SIZE)
+    return list(zip(np.split(x, ends), np.split(data.y_train, ends), strict=True))

@@ -36,10 +36,9 @@ def fused(model: nn.Sequential) -> nn.Sequential:
             dropout = _plain_dropout(layers[0][1] if layers else None)
             if dropout is not None:
                 layers.pop(0)
-            first = list(found)
-            conv = found[first[0]] if len(first) == 1 else None
+            conv = next(iter(found.values())) if len(found) == 1 else None
             if isinstance(conv, nn.Conv2d) and PooledConv2d.is_fit(conv):
-                del found[first[0]]
+                found.clear()
                 layer = PooledConv2d(conv, dropout)
             else:
                 layer = PooledReLU(dropout)
