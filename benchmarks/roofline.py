@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import sys
-import time
+import timeit
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -102,13 +102,12 @@ def measured(spec: RunSpec, rounds: int) -> Share:
     def product() -> None:
         torch.mm(a, b, out=out)
 
-    def steps() -> None:
-        for _ in range(NUM_STEPS):
-            step()
+    def steps_and_product() -> tuple[float, float]:
+        return timeit.timeit(step, number=NUM_STEPS) / NUM_STEPS, timeit.timeit(product, number=1)
 
-    for warm in (steps, product, steps):
-        seconds(warm)
-    pairs = [(seconds(steps) / NUM_STEPS, seconds(product)) for _ in range(rounds)]
+    for _ in range(2):  # which warms up
+        steps_and_product()
+    pairs = [steps_and_product() for _ in range(rounds)]
     work = flops * spec.batch_size
     peaks = [2 * SIDE**3 / time_of_product for _, time_of_product in pairs]
     return Share(
@@ -152,13 +151,6 @@ def profiled(spec: RunSpec) -> list[tuple[str, float]]:
         times[next(fits, "all else: loss, accuracy, layouts, Python")] += event.self_cpu_time_total
     whole = sum(times.values())
     return [(name, part / whole) for name, part in times.most_common()]
-
-
-def seconds(function: Callable[[], object]) -> float:
-    """Returns how long one call takes."""
-    started = time.perf_counter()
-    function()
-    return time.perf_counter() - started
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from parity.cli_options import (
     CHILDREN,
     COMMON,
     RUN_SETTINGS,
-    check_json,
+    check_file,
     parse_ensemble,
     parse_seeds,
     specs_of,
@@ -93,7 +93,7 @@ def run(
     from parity.report.terminal import print_lines, print_result
     from parity.scenarios import DOCUMENT
 
-    check_json(json_file)
+    check_file(json_file)
     if seed is not None and seeds:
         raise click.UsageError("--seed and --seeds exclude each other")
     numbers = seeds or ([] if seed is None else [seed])
@@ -147,7 +147,7 @@ def list_command(what: str, json_file: Path | None, quiet: bool) -> int:
     from parity.report.terminal import print_lines
     from parity.scenarios import SCENARIOS
 
-    check_json(json_file)
+    check_file(json_file)
     if what == "divergences":
         from parity.divergences import REGISTRY
         from parity.report.divergences import divergence_table
@@ -248,7 +248,7 @@ def sweep(
     from parity.sweep import run_sweep
     from parity.sweep_progress import SweepDisplay
 
-    check_json(json_file)
+    check_file(json_file)
     specs = specs_of(scenarios or BEHAVIOUR, seeds or None, full, settings)
     options = _engine_options(
         out,
@@ -333,7 +333,7 @@ def diagnose(
     from parity.report.diagnosis import diagnosis_lines
     from parity.report.terminal import print_lines
 
-    check_json(json_file)
+    check_file(json_file)
     if data is not None and classes is not None:
         raise click.UsageError("--classes and --data exclude each other: the data have their own")
     columns = read_history(history)
@@ -399,7 +399,7 @@ def doctor(
     from parity.doctor import examine
     from parity.report.terminal import print_lines
 
-    check_json(json_file)
+    check_file(json_file)
     report = examine(
         keras_python=keras_python,
         torch_python=torch_python,

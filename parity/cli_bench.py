@@ -12,7 +12,7 @@ from parity.cli_options import (
     CHILDREN,
     COMMON,
     WORKERS,
-    check_json,
+    check_file,
     with_options,
     write_json_file,
     write_text_file,
@@ -129,9 +129,9 @@ def bench(
     from parity.report.bench import bench_lines, comparison_lines, to_csv, to_markdown
     from parity.report.terminal import print_lines
 
-    check_json(json_file)
-    check_json(csv_file, "--csv")
-    check_json(markdown_file, "--markdown")
+    check_file(json_file)
+    check_file(csv_file, "--csv")
+    check_file(markdown_file, "--markdown")
     old = None if compare is None else read_result(compare)
     if is_compiled and "torch-compiled" not in settings["variants"]:
         settings["variants"] = (*settings["variants"], "torch-compiled")

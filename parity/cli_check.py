@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from parity.cli_options import CHILDREN, COMMON, check_json, with_options, write_json_file
+from parity.cli_options import CHILDREN, COMMON, check_file, with_options, write_json_file
 
 PROBES = [
     click.option("--data", metavar="FILE", help="A .npz with x and y; samples are drawn without."),
@@ -69,7 +69,7 @@ def check(
     from parity.report.check import check_lines
     from parity.report.terminal import print_lines
 
-    check_json(json_file)
+    check_file(json_file)
     spec = _spec(
         keras=keras, torch=torch, against=None if against is None else str(against), **settings
     )
@@ -138,7 +138,7 @@ def explain(name: str, json_file: Path | None, quiet: bool) -> int:
     from parity.report.divergences import explanation_lines
     from parity.report.terminal import print_lines
 
-    check_json(json_file)
+    check_file(json_file)
     found = find(name)
     if json_file is not None:
         write_json_file(json_file, found.to_json())

@@ -132,7 +132,7 @@ def given(settings: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in settings.items() if value is not None}
 
 
-def check_json(path: Path | None, option: str = "--json") -> None:
+def check_file(path: Path | None, option: str = "--json") -> None:
     """Refuses a place that cannot be written to before anything is computed for it."""
     try:
         fits = path is None or (path.absolute().parent.is_dir() and not path.is_dir())
