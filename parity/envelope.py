@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from parity.compare import absolute_difference
+from parity.compare import absolute_difference, greatest_difference
 from parity.spec import EarlyStopping, ReduceLR
 from parity.trace import Trace
 
@@ -205,12 +205,14 @@ def _distances(runs: Sequence[Trace], steps: Sequence[int]) -> Distances:
     found: dict[tuple[int, int], list[float]] = {pair: [] for pair in pairs}
     for step in steps:
         weights = {
-            number: [run[f"trajectory/{step}/{name}"] for name in run.names(f"trajectory/{step}")]
+            number: [
+                run[f"trajectory/{step}/{name}"].astype(np.float64)
+                for name in run.names(f"trajectory/{step}")
+            ]
             for number, run in enumerate(runs)
             if step in has[number]
         }
         for i, j in pairs:
             if i in weights and j in weights:
-                gaps = map(absolute_difference, weights[i], weights[j])
-                found[i, j].append(max(float(gap.max()) for gap in gaps))
+                found[i, j].append(max(map(greatest_difference, weights[i], weights[j])))
     return {pair: np.array(values) for pair, values in found.items()}

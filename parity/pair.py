@@ -90,7 +90,7 @@ class Pair:
     result: Result | None = None
 
     def prepare(self) -> list[Job]:
-        """Writes the data and the specs of the children, and returns their jobs.
+        """Writes the data and the specs of the children; returns their jobs, the longest first.
 
         Raises:
             InputError: the data cannot be used, or float32 is to be judged without a nudged run.
@@ -106,12 +106,12 @@ class Pair:
         self.directory.mkdir(parents=True)
         save_data(data, self._data)
         jobs = []
+        if num_nudges:  # they take longest: begun last, they would leave cores idle at the end
+            self.nudges = [self.nudge(number) for number in range(1, num_nudges + 1)]
+            jobs.append(self.nudge_job(self.nudges))
         for half in ("keras", "torch"):
             self._spec_directory(half, spec)
             jobs.append(self._job(half, half, [self.directory / half]))
-        if num_nudges:
-            self.nudges = [self.nudge(number) for number in range(1, num_nudges + 1)]
-            jobs.append(self.nudge_job(self.nudges))
         return jobs
 
     def nudge(self, number: int, *, epochs: int | None = None) -> Path:

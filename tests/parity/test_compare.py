@@ -8,7 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from parity.compare import absolute_difference, compare_close, compare_exact
+from parity.compare import (
+    absolute_difference,
+    compare_close,
+    compare_exact,
+    greatest_difference,
+)
 from parity.result import FAIL, PASS
 
 NAN, INF = math.nan, math.inf
@@ -276,3 +281,20 @@ def test_a_scaled_comparison_is_relative_only_where_numbers_are_above_1(largest,
     assert item.unit == unit
     assert item.worst == pytest.approx(worst, rel=1e-3)
     assert item.index == (1,)
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ([1.0, 2.0, -3.0], [1.5, 2.0, 3.0]),
+        ([0.0, 1.0], [0.0, 1.0]),
+        ([np.inf, 1.0], [np.inf, 1.25]),  # the same infinity: only the second value differs
+        ([np.nan, 1.0], [np.nan, 3.0]),
+        ([np.nan, 1.0], [2.0, 1.0]),
+        ([np.inf, 1.0], [-np.inf, 1.0]),
+        ([1e308, 0.0], [-1e308, 0.0]),
+    ],
+)
+def test_the_greatest_difference_is_that_of_all_differences(a, b):
+    a, b = np.array(a), np.array(b)
+    assert greatest_difference(a, b) == absolute_difference(a, b).max()
