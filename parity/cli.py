@@ -13,8 +13,10 @@ from typing import Any
 
 import click
 
+from parity import cli_names
 from parity.cli_bench import bench
 from parity.cli_check import check, explain, record
+from parity.cli_completion import completion
 from parity.cli_options import (
     CHILDREN,
     COMMON,
@@ -41,7 +43,7 @@ def cli() -> None:
 
 
 @cli.command()
-@click.argument("scenarios", nargs=-1, metavar="[SCENARIO ...]")
+@click.argument("scenarios", nargs=-1, metavar="[SCENARIO ...]", shell_complete=cli_names.scenarios)
 @click.option("--seed", type=int, help="Seed of every run.  [default: 42]")
 @click.option(
     "--seeds", callback=parse_seeds, metavar="A:B", help="Seeds A to B-1, or A,B,C; a run for each."
@@ -132,7 +134,7 @@ def _write_results(path: Path, results: list[dict[str, Any]]) -> None:
     write_json_file(path, results[0] if len(results) == 1 else many)
 
 
-for _command in (bench, check, record, explain):
+for _command in (bench, check, record, explain, completion):
     cli.add_command(_command)
 
 
@@ -174,7 +176,7 @@ def list_command(what: str, json_file: Path | None, quiet: bool) -> int:
 
 
 @cli.command()
-@click.argument("scenarios", nargs=-1, metavar="[SCENARIO ...]")
+@click.argument("scenarios", nargs=-1, metavar="[SCENARIO ...]", shell_complete=cli_names.scenarios)
 @click.option(
     "--seeds",
     callback=parse_seeds,
@@ -211,6 +213,7 @@ def list_command(what: str, json_file: Path | None, quiet: bool) -> int:
 @click.option(
     "--out",
     metavar="DIR",
+    shell_complete=cli_names.files(),
     default="parity-sweep",
     show_default=True,
     help="Where results are kept: a folder, or a URL of fsspec. Finished runs are not run again.",
@@ -280,7 +283,11 @@ def sweep(
 
 @cli.command()
 @click.argument("history", type=click.Path(path_type=Path), metavar="HISTORY")
-@click.option("--data", help="What was trained on: embedded, mnist, an IDX folder, or a .npz.")
+@click.option(
+    "--data",
+    shell_complete=cli_names.files(*cli_names.DATA),
+    help="What was trained on: embedded, mnist, an IDX folder, or a .npz.",
+)
 @click.option("--train-size", type=click.IntRange(min=1), help="Training samples.")
 @click.option("--val-size", type=click.IntRange(min=1), help="Validation samples.")
 @click.option("--seed", type=int, default=42, show_default=True, help="Of the split of --data.")

@@ -8,6 +8,16 @@ from typing import Any
 
 import click
 
+from parity.cli_names import (
+    DATA,
+    files,
+    one_of,
+    parts,
+    precisions,
+    scenarios,
+    several_of,
+    variants,
+)
 from parity.cli_options import (
     CHILDREN,
     COMMON,
@@ -32,10 +42,11 @@ def _numbers(context: click.Context, option: click.Parameter, value: str) -> tup
 
 
 @click.command()
-@click.argument("scenario", default="dropout")
+@click.argument("scenario", default="dropout", shell_complete=scenarios)
 @click.option(
     "--parts",
     callback=_names,
+    shell_complete=several_of(parts),
     default="train",
     show_default=True,
     metavar="A,B",
@@ -44,12 +55,19 @@ def _numbers(context: click.Context, option: click.Parameter, value: str) -> tup
 @click.option(
     "--variants",
     callback=_names,
+    shell_complete=several_of(variants),
     default="keras,torch-eager,torch",
     show_default=True,
     metavar="A,B",
     help="Of keras, keras-tuned, keras-torch, torch-eager, torch, torch-own, torch-compiled.",
 )
-@click.option("--baseline", default="keras", show_default=True, help="What others are compared to.")
+@click.option(
+    "--baseline",
+    default="keras",
+    show_default=True,
+    shell_complete=one_of(variants),
+    help="What others are compared to.",
+)
 @click.option("--compile", "is_compiled", is_flag=True, help="The variant torch-compiled, too.")
 @click.option(
     "--batch-size", "batch_sizes", callback=_numbers, default="32", show_default=True, metavar="N,M"
@@ -58,6 +76,7 @@ def _numbers(context: click.Context, option: click.Parameter, value: str) -> tup
     "--precision",
     "precisions",
     callback=_names,
+    shell_complete=several_of(precisions),
     default="fp32",
     show_default=True,
     metavar="A,B",
@@ -84,7 +103,13 @@ def _numbers(context: click.Context, option: click.Parameter, value: str) -> tup
 @click.option(
     "--accuracy", type=click.FloatRange(0, 1), help="Tell the time to this accuracy, too."
 )
-@click.option("--data", default="embedded", show_default=True, help="As of `parity run`.")
+@click.option(
+    "--data",
+    default="embedded",
+    show_default=True,
+    shell_complete=files(*DATA),
+    help="As of `parity run`.",
+)
 @click.option("--seed", type=int, default=42, show_default=True)
 @click.option(
     "--gate-seeds",

@@ -7,10 +7,16 @@ from typing import Any
 
 import click
 
+from parity.cli_names import divergences, files, levels, several_of
 from parity.cli_options import CHILDREN, COMMON, check_file, with_options, write_json_file
 
 PROBES = [
-    click.option("--data", metavar="FILE", help="A .npz with x and y; samples are drawn without."),
+    click.option(
+        "--data",
+        metavar="FILE",
+        shell_complete=files(),
+        help="A .npz with x and y; samples are drawn without.",
+    ),
     click.option("--seed", type=int, default=0, show_default=True, help="Of weights and samples."),
     click.option(
         "--steps", type=int, default=6, show_default=True, help="Training steps that are compared."
@@ -29,8 +35,18 @@ OUT = click.option(
 
 
 @click.command()
-@click.option("--keras", metavar="MODULE:FUNCTION", help="Returns the compiled Keras model.")
-@click.option("--torch", metavar="MODULE:FUNCTION", help="Returns the torch module, or a Port.")
+@click.option(
+    "--keras",
+    metavar="MODULE:FUNCTION",
+    shell_complete=files(),
+    help="Returns the compiled Keras model.",
+)
+@click.option(
+    "--torch",
+    metavar="MODULE:FUNCTION",
+    shell_complete=files(),
+    help="Returns the torch module, or a Port.",
+)
 @click.option(
     "--against",
     type=click.Path(path_type=Path),
@@ -39,7 +55,10 @@ OUT = click.option(
 )
 @with_options(PROBES)
 @click.option(
-    "--levels", metavar="A,B,C", help="Levels that count, such as forward,loss.  [default: all]"
+    "--levels",
+    metavar="A,B,C",
+    shell_complete=several_of(levels),
+    help="Levels that count, such as forward,loss.  [default: all]",
 )
 @click.option("--device", default="cpu", show_default=True, help="Of torch: cpu, cuda or cuda:N.")
 @OUT
@@ -95,7 +114,11 @@ def check(
 @click.command()
 @click.argument("bundle", type=click.Path(path_type=Path), metavar="BUNDLE")
 @click.option(
-    "--keras", required=True, metavar="MODULE:FUNCTION", help="Returns the compiled Keras model."
+    "--keras",
+    required=True,
+    metavar="MODULE:FUNCTION",
+    shell_complete=files(),
+    help="Returns the compiled Keras model.",
 )
 @with_options(PROBES)
 @with_options(CHILDREN)
@@ -130,7 +153,7 @@ def record(
 
 
 @click.command()
-@click.argument("name", metavar="ID")
+@click.argument("name", metavar="ID", shell_complete=divergences)
 @with_options(COMMON)
 def explain(name: str, json_file: Path | None, quiet: bool) -> int:
     """Explains a divergence: both formulas, and the fix (see `parity list divergences`)."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from parity import cli_names
 from parity.errors import InputError
 
 
@@ -62,6 +63,7 @@ CHILDREN = [
         "--keras-python",
         default=sys.executable,
         metavar="PYTHON",
+        shell_complete=cli_names.files(),
         show_default="this one",
         help="Interpreter of the Keras half.",
     ),
@@ -69,6 +71,7 @@ CHILDREN = [
         "--torch-python",
         default=sys.executable,
         metavar="PYTHON",
+        shell_complete=cli_names.files(),
         show_default="this one",
         help="Interpreter of the torch half.",
     ),
@@ -89,7 +92,11 @@ RUN_SETTINGS = [
     click.option("--batch-size", type=int, help="Samples a step.  [default: the scenario's]"),
     click.option("--train-size", type=int, help="Training samples.  [default: the scenario's]"),
     click.option("--val-size", type=int, help="Validation samples.  [default: the scenario's]"),
-    click.option("--data", help="embedded, mnist, a folder with IDX files, or a .npz."),
+    click.option(
+        "--data",
+        shell_complete=cli_names.files(*cli_names.DATA),
+        help="embedded, mnist, a folder with IDX files, or a .npz.",
+    ),
     click.option("--full", is_flag=True, help="The document's own size: all of MNIST."),
     click.option(
         "--dtype",

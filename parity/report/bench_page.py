@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Sequence
 
 from parity.bench.result import OK, BenchResult, Row
 from parity.report.bench_texts import (
-    MAX_TEXT,
     NONE,
     against,
     cells_of,
@@ -26,11 +24,10 @@ from parity.report.bench_texts import (
     times,
     warnings,
 )
-from parity.report.terminal import plain, shortened
+from parity.report.markdown import escaped, table
+from parity.report.terminal import plain
 
-# What means something within a line on GitHub, and what makes a text of a cell a formula; the wide
-# ones do in some languages.
-_MARKUP = re.compile(r"([\\`*_\[\]<>|~&$#])")
+# What makes a text of a cell a formula; the wide ones do in some languages.
 _FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 
 _CSV = (
@@ -62,24 +59,24 @@ def to_markdown(result: BenchResult) -> str:
     """Returns the result as tables of GitHub's Markdown."""
     blocks = []
     for cell, rows in cells_of(result.rows):
-        blocks.append(f"## {_escaped(heading(cell, []))}")
+        blocks.append(f"## {escaped(heading(cell, []))}")
         units = dict.fromkeys(row.unit for row in rows if row.status == OK)
         for unit in units:
             blocks.append(_markdown_table([r for r in rows if (r.status, r.unit) == (OK, unit)]))
         blocks += [
-            f"- **{row.status}** {_escaped(row.variant)}: {_escaped(reason_of(row))}"
+            f"- **{row.status}** {escaped(row.variant)}: {escaped(reason_of(row))}"
             for row in rows
             if row.status != OK
         ]
-    blocks += [f"- **warning** {_escaped(text)}" for text in warnings(result)]
+    blocks += [f"- **warning** {escaped(text)}" for text in warnings(result)]
     if told := legend(result):
-        blocks.append(_escaped(told))
+        blocks.append(escaped(told))
     # The word before it: what a paragraph begins with could make it a list or a heading.
-    blocks.append(f"Machine: {_escaped(machine_text(result))}")
+    blocks.append(f"Machine: {escaped(machine_text(result))}")
     for name in ("began", "command"):
         if (value := result.environment.get(name)) is not None:
-            blocks.append(f"{name.capitalize()}: {_escaped(str(value))}")
-    blocks.append(f"**{_escaped(sentence(result))}**")
+            blocks.append(f"{name.capitalize()}: {escaped(str(value))}")
+    blocks.append(f"**{escaped(sentence(result))}**")
     return "\n\n".join(blocks) + "\n"
 
 
@@ -149,15 +146,7 @@ def _markdown_table(rows: Sequence[Row]) -> str:
                 row.parity + note,
             ]
         )
-    rule = ["---", *["---:"] * (len(head) - 2), "---"]
-    lines = [[_escaped(cell) for cell in head], rule, *[[_escaped(c) for c in row] for row in body]]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _escaped(text: str) -> str:
-    """A text that stays a text on one line of Markdown, also in a cell."""
-    told = plain(" ".join(shortened(text, MAX_TEXT).split()))
-    return _MARKUP.sub(r"\\\1", told) or NONE
+    return "\n".join(table(head, body, f"l{'r' * (len(head) - 2)}l"))
 
 
 def _csv_number(value: float | None) -> str:

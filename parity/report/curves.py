@@ -2,7 +2,7 @@
 
 Each curve has a character of its own, so that it reads without colours; fine dots lead from epoch
 to epoch. Where there are more epochs than columns, a point is the mean of the epochs that share its
-column, and the chart says so. `charts_of` is what text and picture have in common.
+column, and the chart says so.
 """
 
 from __future__ import annotations
@@ -10,21 +10,11 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import groupby, pairwise, zip_longest
-from typing import Any
 
+from parity.report.chart import Chart, can_be_drawn, charts_of, role, short_number
 from parity.report.terminal import WIDTH, Line
 from parity.trace import History
-
-CURVES = {
-    "loss": ("loss", "val_loss"),
-    "accuracy": ("accuracy", "val_accuracy", "eval_accuracy"),
-}
-LOG_ABOVE = 100  # a loss whose greatest value is so many times its least has a log axis
-FLAT = 1e-4  # what varies by less than this part of its size is drawn as constant
-# Beyond these, a value is as good as infinite or zero; between them, nothing over- or underflows.
-LARGEST, SMALLEST = 1e200, 1e-200
 
 MIN_WIDTH, MIN_HEIGHT = 40, 3
 GAP = 2  # columns between two charts
@@ -32,109 +22,6 @@ MARKS = {"train": ("●", "cyan"), "val": ("○", "magenta"), "eval": ("△", "g
 OVERLAP, CUT, LEFT_OUT = ("◐", "bold"), ("▼", "yellow"), ("x", "bold red")
 
 Cell = tuple[str, str]  # (character, style)
-
-
-@dataclass(frozen=True)
-class Chart:
-    """One chart: its curves and its axes, as text and picture draw them.
-
-    Attributes:
-        name: "loss" or "accuracy".
-        curves: key of the history to its values, one an epoch; not all of them can be drawn.
-        num_epochs: of all charts of the history together.
-        cuts: epochs, counted from 1, trained with a lower rate than the one before.
-        low: value at the lower end of the y axis.
-        high: value at its upper end.
-        is_log: the y axis is logarithmic; zeros stand at its lower end.
-    """
-
-    name: str
-    curves: History
-    num_epochs: int
-    cuts: list[int]
-    low: float
-    high: float
-    is_log: bool
-
-    @property
-    def title(self) -> str:
-        """The name, and what is to be known of the y axis."""
-        if not self.is_log:
-            return self.name
-        values = [value for column in self.curves.values() for value in column]
-        has_zeros = any(can_be_drawn(value) and value < self.low for value in values)
-        return f"{self.name} (log, 0 at the bottom)" if has_zeros else f"{self.name} (log)"
-
-    @property
-    def left_out(self) -> list[int]:
-        """Epochs, counted from 1, with a value that cannot be drawn."""
-        places = (enumerate(column, start=1) for column in self.curves.values())
-        return sorted({epoch for place in places for epoch, v in place if not can_be_drawn(v)})
-
-    def share(self, value: float) -> float:
-        """Returns where on the y axis a value stands, from 0 (low) to 1 (high)."""
-        if not self.is_log:
-            return (value - self.low) / (self.high - self.low)
-        low, high = math.log(self.low), math.log(self.high)
-        return (math.log(max(value, self.low)) - low) / (high - low)
-
-    def middle(self) -> float:
-        """Returns the value that stands in the middle of the y axis."""
-        if not self.is_log:
-            return self.low / 2 + self.high / 2
-        return math.sqrt(self.low) * math.sqrt(self.high)
-
-
-def charts_of(history: History) -> list[Chart]:
-    """Returns the charts for which a history has at least one epoch."""
-    keys = ("learning_rate", *(key for keys in CURVES.values() for key in keys))
-    columns = {key: [_float(value) for value in history.get(key, ())] for key in keys}
-    rates = columns.pop("learning_rate")
-    num_epochs = max(len(column) for column in columns.values())
-    steps = enumerate(pairwise(rates[:num_epochs]), start=2)
-    cuts = [epoch for epoch, (before, after) in steps if after < before]
-    charts = []
-    for name, keys in CURVES.items():
-        if curves := {key: columns[key] for key in keys if columns[key]}:
-            charts.append(Chart(name, curves, num_epochs, cuts, *_limits(name, curves)))
-    return charts
-
-
-def can_be_drawn(value: float) -> bool:
-    """Whether a value is finite, and not so large that it might as well be infinite."""
-    return abs(value) <= LARGEST
-
-
-def role(key: str) -> str:
-    """Returns what a curve was measured on: "train", "val", or "eval" for training in eval mode."""
-    start = key.partition("_")[0]
-    return start if start in ("val", "eval") else "train"
-
-
-def short_number(value: float, digits: int = 4) -> str:
-    """Returns a number with so many digits, zeros at the end too."""
-    return f"{value:#.{digits}g}".rstrip(".")
-
-
-def _float(value: Any) -> float:
-    try:
-        return float(value)
-    except (TypeError, ValueError, OverflowError):
-        return math.nan
-
-
-def _limits(name: str, curves: History) -> tuple[float, float, bool]:
-    """Returns lower and upper end of the y axis, and whether it is logarithmic."""
-    values = [value for column in curves.values() for value in column if can_be_drawn(value)]
-    low, high = min(values, default=0.0), max(values, default=1.0)
-    least = min((value for value in values if value >= SMALLEST), default=high)
-    if name == "loss" and low >= 0 and high / LOG_ABOVE > least:
-        return least, high, True
-    size = max(abs(low), abs(high))
-    if high - low <= max(FLAT * size, SMALLEST):
-        margin = size / 10 if size >= SMALLEST else 0.1
-        low, high = low - margin, high + margin
-    return low, high, False
 
 
 def curve_lines(history: History, *, width: int = WIDTH, height: int = 10) -> list[Line]:

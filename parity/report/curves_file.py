@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from parity.errors import InputError
-from parity.report.curves import Chart, can_be_drawn, charts_of, role, short_number
+from parity.report.chart import Chart, can_be_drawn, charts_of, role, short_number
 from parity.report.terminal import plain
 from parity.trace import History, write_bytes
 

@@ -1,10 +1,14 @@
-"""Many results in one table: a row a run, its verdict and how far its trajectory went."""
+"""Many results in one table: a row a run, its verdict and how far its trajectory went.
+
+Of a run that fails, the row says where its first divergence is.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from parity.report.terminal import Line
+from parity.report.result_texts import moment, subject
+from parity.report.terminal import WIDTH, Line, plain, shortened
 from parity.result import ERROR, PASS, Result
 
 
@@ -17,8 +21,11 @@ def summary_lines(results: Sequence[Result]) -> list[Line]:
     lines: list[Line] = [[(heading, "dim")]]
     for result in results:
         style = "green" if result.verdict == PASS else "bold red"
-        name = f"  {result.spec['scenario']:<24}{result.spec['seed']:>10}  "
-        lines.append([(name, ""), (f"{result.verdict:<8}", style), (_numbers(result), "")])
+        name = shortened(plain(subject(result)), 23)
+        start = f"  {name:<24}{result.spec['seed']:>10}  "
+        verdict = f"{result.verdict:<8}"
+        told = _told(result, WIDTH - len(start + verdict))
+        lines.append([(start, ""), (verdict, style), (told, "")])
     counts = {
         verdict: sum(result.verdict == verdict for result in results)
         for verdict in dict.fromkeys(result.verdict for result in results)
@@ -27,10 +34,13 @@ def summary_lines(results: Sequence[Result]) -> list[Line]:
     return [*lines, [(f"  {told}", "bold")], []]
 
 
-def _numbers(result: Result) -> str:
-    """The greatest difference of any weight and of any loss, and the cuts of the learning rate."""
+def _told(result: Result, width: int) -> str:
+    """The first divergence, or the greatest difference of any weight and of any loss, and cuts."""
     if result.verdict == ERROR:
         return ""
+    if (first := result.first_divergence) is not None:
+        level, item = first
+        return "  " + shortened(plain(f"{level.id}: {item.name}{moment(item)}"), width - 2)
     trajectory = next(level for level in result.levels if level.id == "trajectory")
     if not trajectory.items:
         return f"  {trajectory.status}"

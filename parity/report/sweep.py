@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from parity.agreement import Agreement, Comparison, ScenarioVerdicts, compare
-from parity.report.terminal import Line, wrapped
+from parity.report.terminal import Line, plain, shortened, wrapped
 from parity.scenarios import SCENARIOS
 from parity.sweep import Sweep
 from parity.trace import encode_floats
@@ -95,15 +95,15 @@ def sweep_lines(result: SweepResult) -> list[Line]:
     lines += [_comparison_line(row) for row in result.agreement.comparisons]
     lines.append([])
     lines += failure_lines(result)
-    told = wrapped(_sentence(result), "  ")
-    return [*lines, *([(row, _STYLES[result.verdict])] for row in told), []]
+    lines += [[(row, _STYLES[result.verdict])] for row in wrapped(sentence(result), "  ")]
+    return [*[[(plain(text), style) for text, style in line] for line in lines], []]
 
 
 def _verdict_line(row: ScenarioVerdicts) -> Line:
     told = [_counts(row, counts) for counts in (row.keras, row.torch)]
     is_expected = row.expected in (None, row.most(row.keras))
     style = "" if row.agrees and is_expected else "bold red"
-    name = f"  {row.scenario:<24}{row.expected or '-':<12}"
+    name = f"  {_name(row.scenario)}{row.expected or '-':<12}"
     return [(name, ""), (f"{told[0]:<21}{told[1]}", style)]
 
 
@@ -126,7 +126,11 @@ def _comparison_line(row: Comparison) -> Line:
     if row.verdict == "inconclusive":
         is_countable = found.n_needed is not None and found.n_needed <= MAX_NEEDED
         mark += f" n {found.n_needed}" if is_countable else f" n>{MAX_NEEDED}"
-    return [(f"  {row.scenario:<24}{numbers}", ""), (mark, _STYLES[row.verdict])]
+    return [(f"  {_name(row.scenario)}{numbers}", ""), (mark, _STYLES[row.verdict])]
+
+
+def _name(scenario: str) -> str:
+    return f"{shortened(plain(scenario), 23):<24}"
 
 
 def _signed(value: float) -> str:
@@ -148,7 +152,8 @@ def failure_lines(result: SweepResult) -> list[Line]:
     return [*lines, []] if lines else []
 
 
-def _sentence(result: SweepResult) -> str:
+def sentence(result: SweepResult) -> str:
+    """Returns the verdict, and how many verdicts, comparisons and runs it rests on."""
     runs = f"{result.num_runs} runs, {result.num_run_now} of them now"
     rows = result.agreement.comparisons
     counts = Counter(row.verdict for row in rows)

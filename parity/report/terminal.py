@@ -11,6 +11,23 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any, TextIO
 
+from parity.report.result_texts import (
+    compared_text,
+    difference,
+    index_text,
+    level_numbers,
+    level_place,
+    likely_causes,
+    moment,
+    number,
+    place_text,
+    sentence,
+    setting_texts,
+    settings,
+    subject,
+    training_texts,
+)
+from parity.report.sparkline import ASCII_BARS, BARS, sparkline_rows
 from parity.result import ERROR, FAIL, NOT_REACHED, PASS, SKIPPED, Item, Level, Result
 
 Line = list[tuple[str, str]]  # (text, style of rich)
@@ -33,26 +50,35 @@ def result_lines(result: Result) -> list[Line]:
 
 
 def _lines(result: Result) -> list[Line]:
-    spec = result.spec
-    verdict = _WORDS[result.verdict].upper()
-    settings = (
-        f"  seed {spec['seed']}  {spec['dtype']}  {_count(spec['epochs'], 'epoch')}  "
-        f"batch {spec['batch_size']}  {result.mode}  "
-    )
-    name = shortened(plain(spec["scenario"]), WIDTH - len(settings) - len(verdict))
-    lines: list[Line] = [
-        [(name, "bold"), (settings, ""), (verdict, STYLES[result.verdict])],
-    ]
+    lines = [head_line(result)]
     if result.verdict == ERROR:
-        for error in result.errors:
-            lines += [[("  " + row, "")] for row in error.splitlines()]
-        return [*lines, []]
+        return [*lines, *error_lines(result), []]
     lines += level_lines(result.levels)
     if (first := result.first_divergence) is not None:
         lines += divergence_lines(*first)
+        lines += place_lines(result) + cause_lines(result) + setting_lines(result)
+    lines += [[(row, "")] for row in sparkline_rows(result.history)]
     lines += _training_lines(result)
-    lines.append([(f"  {_sentence(result)}", STYLES[result.verdict])])
+    lines.append(sentence_line(result))
     return [*lines, []]
+
+
+def head_line(result: Result) -> Line:
+    """Returns what was compared, the settings that its numbers depend on, and the verdict."""
+    verdict = result.verdict.upper()
+    told = f"  {'  '.join(settings(result))}  "
+    name = shortened(plain(subject(result)), WIDTH - len(told) - len(verdict))
+    return [(name, "bold"), (told, ""), (verdict, STYLES[result.verdict])]
+
+
+def error_lines(result: Result) -> list[Line]:
+    """Returns why there is no result, in lines as they are: the end of a log is one of them."""
+    return [[("  " + row, "")] for error in result.errors for row in error.splitlines()]
+
+
+def sentence_line(result: Result) -> Line:
+    """Returns what the verdict means, in its colour."""
+    return [(f"  {sentence(result)}", STYLES[result.verdict])]
 
 
 def level_lines(levels: Sequence[Level]) -> list[Line]:
@@ -63,76 +89,84 @@ def level_lines(levels: Sequence[Level]) -> list[Line]:
 
 def _level_line(level: Level) -> Line:
     status = (f"{_WORDS[level.status]:<9}", STYLES[level.status])
-    worst = level.worst
-    if worst is None:
+    if not level.items:
         return [(f"  {level.id:<11}", ""), status]
-    compared = sum(item.num_compared for item in level.items)
-    if all(item.unit == "count" for item in level.items):
-        differing = sum(item.worst for item in level.items)
-        numbers = f"{_number(differing)}  {_number(0.0)}  "
-        where = f"of {compared:,} values, bit for bit"
-    else:
-        numbers = f"{_number(worst.worst)}  {_number(worst.allowed)}  "
-        # Where nothing differs, no place is worse than another.
-        where = f"of {compared:,} values"
-        if worst.worst:
-            where = _place(worst, WIDTH - 2 - 11 - 9 - len(numbers))
+    worst, allowed = map(number, level_numbers(level))
+    numbers = f"{worst:>9}  {allowed:>9}  "
+    item = level_place(level)
+    where = compared_text(level)
+    if item is not None:
+        where = _place(item, WIDTH - 2 - 11 - 9 - len(numbers))
     return [(f"  {level.id:<11}", ""), status, (numbers + where, "")]
 
 
 def divergence_lines(level: Level, item: Item) -> list[Line]:
     """Returns the first divergence: what and where, both values, what was allowed."""
     head = "  first divergence  "
-    place = _moment(item) + (f" at {list(item.index)}" if item.index else "")
+    place = moment(item) + index_text(item)
     where = f"{level.id}: "
     where += shortened(plain(item.name), WIDTH - len(head + where))
     if len(head + where + place) <= WIDTH:
         where, place = where + place, ""
-    difference = (
-        f"differs by {_number(item.worst).strip()} ({item.unit}), "
-        f"allowed {_number(item.allowed).strip()}" + (f"; {item.note}" if item.note else "")
-    )
     return [
         [(head, "bold red"), (where, "")],
         *[[(row, "")] for row in wrapped(place.strip())],
         [(f"    keras {_shown(item.keras)}", "")],
         [(f"    torch {_shown(item.torch)}", "")],
-        *[[(row, "")] for row in wrapped(difference)],
+        *[[(row, "")] for row in wrapped(difference(item))],
         *[[(row, "dim")] for row in wrapped(level.origin)],
     ]
 
 
+def place_lines(result: Result) -> list[Line]:
+    """Returns the pair of layers of the first divergence, if it is known."""
+    return [[(row, "")] for row in wrapped(place_text(result))]
+
+
+def cause_lines(result: Result) -> list[Line]:
+    """Returns the likely causes of the first divergence, each with its formulas and its fix."""
+    lines: list[Line] = []
+    for cause in likely_causes(result):
+        head = f"  {'cause' if not lines else 'or'} {cause['id']}  "
+        sure = f"  ({round(100 * cause['confidence'])} %)"
+        title = shortened(cause["title"], WIDTH - len(head + sure))
+        lines.append([(head, "bold red"), (title + sure, "")])
+        for label, key in (("keras", "keras"), ("torch", "torch"), ("seen", "detail")):
+            if key != "detail" or cause[key]:
+                lines += _labelled(label, str(cause[key]), "")
+        lines += _labelled("fix", str(cause["fix"]), "bold")
+    if lines:
+        lines.append([(f"    parity explain {result.causes[0]['id']}", "dim")])
+    return lines
+
+
+def _labelled(label: str, text: str, style: str) -> list[Line]:
+    first, *rest = wrapped(text, " " * 10) or [""]
+    return [
+        [(f"    {label:<6}", style), (first.strip(), style)],
+        *[[(row, style)] for row in rest],
+    ]
+
+
+def setting_lines(result: Result) -> list[Line]:
+    """Returns the settings that differ, behind the first divergence too."""
+    lines = [[(row, "")] for text in setting_texts(result) for row in wrapped(text)]
+    return [[("  settings that differ", "dim")], *lines] if lines else []
+
+
 def _training_lines(result: Result) -> list[Line]:
     """How each half ended: a row each, so that equal numbers stand below each other."""
-    rows: list[Line] = []
-    for half in ("keras", "torch"):
-        history = result.history[half]
-        cuts = len(set(history["learning_rate"])) - 1
-        rows.append(
-            [
-                (
-                    f"  {half:<11}val_accuracy {history['val_accuracy'][-1]:.4f}  "
-                    f"{result.behaviour[half]['verdict']}  {result.wall_s[half]:.1f} s"
-                    + (f"  {_count(cuts, 'rate cut')}" if cuts else ""),
-                    "dim",
-                )
-            ]
-        )
-    return rows
-
-
-def _sentence(result: Result) -> str:
-    if result.verdict == FAIL:
-        return "the two runs are not the same run"
-    if result.spec["dtype"] == "float64":
-        return "the two runs are the same run"
-    return "the two runs are the same run, as far as float32 can tell"
+    return [
+        [(f"  {half:<11}{'  '.join(training_texts(result, half))}", "dim")]
+        for half in ("keras", "torch")
+        if half in result.history
+    ]
 
 
 def _place(item: Item, width: int) -> str:
     """Name and moment of an item; a name that is too long loses its middle."""
-    moment = _moment(item)
-    return shortened(plain(item.name), width - len(moment)) + moment
+    told = moment(item)
+    return shortened(plain(item.name), width - len(told)) + told
 
 
 def shortened(text: str, width: int) -> str:
@@ -162,32 +196,16 @@ def plain(text: str) -> str:
     )
 
 
-def _moment(item: Item) -> str:
-    parts = []
-    if item.epoch is not None:
-        parts.append(f"epoch {item.epoch}")
-    if item.step is not None:
-        parts.append(f"step {item.step}")
-    return f" ({', '.join(parts)})" if parts else ""
-
-
-def _number(value: float) -> str:
-    is_whole = float(value).is_integer() and abs(value) < 1e6
-    return f"{value:9.0f}" if is_whole else f"{value:9.1e}"
-
-
 def _shown(value: Any) -> str:
     text = plain(repr(value) if isinstance(value, float) else str(value))
     return text if len(text) <= 70 else text[:67] + "..."
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
 def print_lines(lines: list[Line], stream: TextIO | None = None) -> None:
-    """Prints lines, with colours on a terminal."""
+    """Prints lines, with colours on a terminal; bars become digits where they cannot be written."""
     stream = stream or sys.stdout
+    if not _can_write(BARS, stream):
+        lines = [[(text.translate(ASCII_BARS), style) for text, style in line] for line in lines]
     if not stream.isatty():
         for line in lines:
             stream.write("".join(text for text, _ in line).rstrip() + "\n")
@@ -199,6 +217,14 @@ def print_lines(lines: list[Line], stream: TextIO | None = None) -> None:
     console = Console(file=stream, highlight=False)
     for line in lines:
         console.print(Text.assemble(*line))
+
+
+def _can_write(text: str, stream: TextIO) -> bool:
+    try:
+        text.encode(stream.encoding or "utf-8")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
 
 
 def print_result(result: Result, stream: TextIO | None = None) -> None:

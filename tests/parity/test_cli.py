@@ -118,7 +118,10 @@ def test_wrong_use_is_told_in_one_paragraph_with_exit_code_2(arguments, message,
     assert list(tmp_path.iterdir()) == []
 
 
-COMMANDS = ["run", "bench", "check", "record", "explain", "list", "sweep", "diagnose", "doctor"]
+COMMANDS = [
+    *("run", "bench", "check", "record", "explain", "list", "sweep", "diagnose", "doctor"),
+    "completion",
+]
 
 
 @pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)], ids=" ".join)

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parity.report.curves import charts_of, curve_lines
+from parity.report.chart import charts_of
+from parity.report.curves import curve_lines
 from parity.report.terminal import print_lines
 
 NAN, INF = math.nan, math.inf

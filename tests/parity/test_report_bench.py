@@ -414,7 +414,7 @@ def test_a_hostile_text_is_text_in_markdown(string):
 
 def test_the_page_without_escapes_would_be_broken(monkeypatch):
     """What the test above must catch, it catches."""
-    monkeypatch.setattr("parity.report.bench_page._escaped", lambda text: text or "-")
+    monkeypatch.setattr("parity.report.markdown.escaped", lambda text: text or "-")
     (table, *_), _ = tables(to_markdown(result(row("a | b", 1.0, parity_note="c"))))
     assert table[1][0] == "a"
 

@@ -5,9 +5,10 @@ import dataclasses
 import pytest
 from checked import level, result_of
 
-from parity.report.check import MAX_CAUSES, check_lines
+from parity.report.check import check_lines
+from parity.report.result_texts import MAX_CAUSES
 from parity.report.terminal import WIDTH
-from parity.result import SKIPPED, Level
+from parity.result import ERROR, SKIPPED, Level
 
 CAUSE = {
     "id": "A3",
@@ -61,6 +62,17 @@ def test_an_inherited_error_is_told_as_such():
 def test_a_divergence_that_nobody_knows_says_so():
     text = " ".join(" ".join(report(failing())).split())
     assert "no known divergence has these numbers" in text
+
+
+def test_a_check_without_result_says_why():
+    lines = report(dataclasses.replace(result_of(), verdict=ERROR, errors=("killed\n  log",)))
+    assert lines == [
+        "model.py:build  seed 0  float64  replayed  ERROR",
+        "  killed",
+        "    log",
+        "  a half did not deliver",
+        "",
+    ]
 
 
 def test_only_the_surest_causes_are_shown():

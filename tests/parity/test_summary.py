@@ -52,11 +52,13 @@ def test_errors_and_skipped_trajectories_have_no_numbers_and_every_verdict_is_co
     results = [
         result("error", seed=4294967295),
         result("fail", item("conv1.kernel", 1.0), item("loss", 0.5), scenario="capacity"),
+        result("fail", item("layer." * 20, 1.0), scenario="a long name of a scenario"),
         result("fail"),
     ]
-    _, error, failed, skipped, counts, _ = text(summary_lines(results))
+    _, error, failed, long, skipped, counts, _ = text(summary_lines(results))
     assert error.split() == ["dropout", "4294967295", "error"]
-    assert failed.split()[:3] == ["capacity", "42", "fail"]
+    assert failed.split() == ["capacity", "42", "fail", "trajectory:", "conv1.kernel"]
+    assert "..." in long
     assert skipped.split() == ["dropout", "42", "fail", "skipped"]
-    assert counts == "  1 error, 2 fail"
-    assert all(len(line) <= 80 for line in (error, failed, skipped))
+    assert counts == "  1 error, 3 fail"
+    assert all(len(line) <= 80 for line in (error, failed, long, skipped))

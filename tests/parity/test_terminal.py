@@ -6,6 +6,7 @@ import re
 
 import pytest
 from helpers import Terminal
+from result_samples import CAUSE, PLACE, SETTING, failing_run, run
 
 from parity.report.terminal import _level_line, print_lines, print_result, result_lines
 from parity.result import ERROR, FAIL, NOT_REACHED, PASS, SKIPPED, Item, Level, Result
@@ -100,6 +101,8 @@ def test_a_run_that_passes_reads_like_this():
             else "  trajectory pass       2.0e-13    1.0e-12  conv1.kernel (epoch 0, step 5)"
             for name in LEVEL_IDS.split()
         ],
+        "  accuracy   keras val ▁█  █=0.985",
+        "  2 epochs   torch val ▁█  ▁=0.500",
         "  keras      val_accuracy 0.9850  underfit  12.3 s",
         "  torch      val_accuracy 0.9850  underfit  6.8 s",
         "  the two runs are the same run",
@@ -124,6 +127,48 @@ def test_a_run_that_fails_shows_the_first_divergence():
     assert "  trajectory FAIL       5.0e-01    1.0e-12  conv2.kernel (epoch 0, step 5)" in lines
     assert "  schedule   -" in lines
     assert fits(printed)
+
+
+def test_a_run_that_fails_shows_causes_where_there_are_any():
+    lines = text(failing_run(causes=(CAUSE,), place=PLACE, settings=(SETTING,))).splitlines()
+    start = lines.index("    conv1 in Keras, features.0 in the port (net.py:7): introduced here")
+    assert lines[start + 1 : start + 9] == [
+        "  cause A5  padding 'same' with a stride is not symmetric  (99 %)",
+        "    keras the odd one after",
+        "    torch k // 2 on both sides",
+        "    seen  padding=1 on both sides gives the port's numbers",
+        "    fix   torch_impl.layers.Conv2D(padding='same')",
+        "    parity explain A5",
+        "  settings that differ",
+        "    C1  epsilon: 0.001 in norm, 1e-05 in features.1, and so in 1 more",
+    ]
+
+
+def test_a_run_that_fails_without_a_cause_says_nothing_of_causes():
+    assert "known divergence" not in text(failing_run())
+
+
+def test_a_run_shows_the_curves_of_both_halves():
+    lines = text(run()).splitlines()
+    assert lines[12:16] == [
+        "  loss       keras ▇▃▁ val █▅▃  █=2.50",
+        "             torch ▇▃▁ val █▅▃  ▁=0.500",
+        "  accuracy   keras ▁▅█ val ▁▅▅  █=0.750",
+        "  3 epochs   torch ▁▅█ val ▁▅▅  ▁=0.250",
+    ]
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp437", "no-such-encoding"])
+@pytest.mark.parametrize("is_terminal", [False, True], ids=["pipe", "terminal"])
+def test_where_bars_cannot_be_written_digits_stand_for_them(plain_terminal, encoding, is_terminal):
+    class Stream(Terminal if is_terminal else io.StringIO):
+        pass
+
+    Stream.encoding = encoding
+    stream = Stream()
+    print_result(run(), stream)
+    assert "  loss       keras 731 val 853  8=2.50" in stream.getvalue()
+    assert "▁" not in stream.getvalue()
 
 
 def test_a_run_without_result_shows_why():

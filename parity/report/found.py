@@ -1,0 +1,53 @@
+"""What a report can be about, and the same without the folders of the machine it was found on.
+
+A report of a CI job is read elsewhere, and by others: an absolute path in it says nothing there,
+and tells of a user's folders. What is shown of a path is its last part.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, TypeVar
+
+from parity.bench.result import BenchResult
+from parity.diagnosis import Diagnosis
+from parity.report.sweep import SweepResult
+from parity.result import Result
+
+Found = Result | SweepResult | BenchResult | Diagnosis
+T = TypeVar("T")
+
+_PART = r"""[^\s/\\:"'<>|,;()\[\]]"""
+# The folders before the last part, on any system. A slash within a word is none of the root: that
+# of a relative path, of a fraction, or of the address of a page; and one alone can be anything.
+_FOLDERS = re.compile(
+    rf"""file://+(?:{_PART}+/)*
+    | (?<![\w.~:/\\<)\]]) /(?:{_PART}+/)+ (?={_PART})
+    | (?<!\w) [A-Za-z]:[/\\](?:{_PART}+[/\\])+ (?={_PART})
+    | (?<!\\) \\\\(?:{_PART}+\\)+ (?={_PART})""",
+    re.VERBOSE,
+)
+
+
+def without_folders(value: T) -> T:
+    """Returns a value of which no text has an absolute path: each is cut to its last part.
+
+    Args:
+        value: a text, or anything that holds texts: a result, a mapping, a list, a tuple.
+    """
+    return _changed(value)
+
+
+def _changed(value: Any) -> Any:
+    if isinstance(value, str):
+        return _FOLDERS.sub("", value)
+    if is_dataclass(value) and not isinstance(value, type):
+        names = [field.name for field in fields(value) if field.init]
+        return replace(value, **{name: _changed(getattr(value, name)) for name in names})
+    if isinstance(value, Mapping):
+        return {_changed(key): _changed(entry) for key, entry in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(_changed(entry) for entry in value)
+    return value

@@ -1,0 +1,156 @@
+"""What every report of a run or a check says, however it is laid out: numbers, moments, sentences.
+
+Texts are as they are in the result: whoever lays them out escapes them for where they go.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from parity.result import ERROR, FAIL, Item, Level, Result
+
+MAX_CAUSES = 3
+UNKNOWN = "no known divergence has these numbers; `parity list divergences` lists them"
+
+
+def is_check(result: Result) -> bool:
+    """Whether it is of a user's own pair of models, and not of a scenario."""
+    return "scenario" not in result.spec
+
+
+def subject(result: Result) -> str:
+    """Returns what was compared: the name of the scenario, or the factory of the port."""
+    return str(result.spec.get("torch" if is_check(result) else "scenario"))
+
+
+def settings(result: Result) -> list[str]:
+    """Returns what a reader must know of a run, or of a check, to read its numbers."""
+    spec = result.spec
+    if is_check(result):
+        return [f"seed {spec.get('seed')}", "float64", result.mode]
+    return [
+        f"seed {spec.get('seed')}",
+        f"{spec.get('dtype')}",
+        count(spec.get("epochs"), "epoch"),
+        f"batch {spec.get('batch_size')}",
+        result.mode,
+    ]
+
+
+def sentence(result: Result) -> str:
+    """Returns what the verdict means."""
+    if result.verdict == ERROR:
+        return "a half did not deliver"
+    if is_check(result):
+        return "the port computes something else" if result.verdict == FAIL else "the port is right"
+    if result.verdict == FAIL:
+        return "the two runs are not the same run"
+    if result.spec.get("dtype") == "float64":
+        return "the two runs are the same run"
+    return "the two runs are the same run, as far as float32 can tell"
+
+
+def level_numbers(level: Level) -> tuple[float, float]:
+    """Returns the greatest difference of a level that compared something, and what is allowed.
+
+    Of a level that is compared bit for bit it is the number of values that differ.
+    """
+    worst = level.worst
+    assert worst is not None
+    if _is_exact(level):
+        return sum(item.worst for item in level.items), 0.0
+    return worst.worst, worst.allowed
+
+
+def level_place(level: Level) -> Item | None:
+    """Returns the item that is named for a level; None where no place is worse than another."""
+    worst = level.worst
+    return None if worst is None or _is_exact(level) or not worst.worst else worst
+
+
+def compared_text(level: Level) -> str:
+    """Returns how much was compared: "of 1,234 values, bit for bit"."""
+    compared = sum(item.num_compared for item in level.items)
+    text = "of 1 value" if compared == 1 else f"of {compared:,} values"
+    return f"{text}, bit for bit" if _is_exact(level) else text
+
+
+def _is_exact(level: Level) -> bool:
+    return all(item.unit == "count" for item in level.items)
+
+
+def training_texts(result: Result, half: str) -> list[str]:
+    """Returns how the training of a half ended, as far as it is known."""
+    history = result.history.get(half, {})
+    texts = []
+    if column := history.get("val_accuracy"):
+        texts.append(f"val_accuracy {column[-1]:.4f}")
+    if half in result.behaviour:
+        texts.append(str(result.behaviour[half]["verdict"]))
+    if half in result.wall_s:
+        texts.append(f"{result.wall_s[half]:.1f} s")
+    cuts = len(set(history.get("learning_rate", ()))) - 1
+    return [*texts, count(cuts, "rate cut")] if cuts > 0 else texts
+
+
+def moment(item: Item) -> str:
+    """Returns epoch and step of an item, in brackets after a blank; "" if it has none."""
+    parts = []
+    if item.epoch is not None:
+        parts.append(f"epoch {item.epoch}")
+    if item.step is not None:
+        parts.append(f"step {item.step}")
+    return f" ({', '.join(parts)})" if parts else ""
+
+
+def index_text(item: Item) -> str:
+    """Returns where in the array the worst difference is, after a blank; "" if it has no index."""
+    return f" at {list(item.index)}" if item.index else ""
+
+
+def difference(item: Item) -> str:
+    """Returns how far an item is off, what was allowed, and what else there is to say."""
+    told = f"differs by {number(item.worst)} ({item.unit}), allowed {number(item.allowed)}"
+    return f"{told}; {item.note}" if item.note else told
+
+
+def likely_causes(result: Result) -> list[dict[str, Any]]:
+    """Returns the causes that are worth a look, the surest first.
+
+    Beside a cause that is known by its numbers, what only the place speaks for is no help.
+    """
+    surest = max((cause["confidence"] for cause in result.causes), default=0.0)
+    return [cause for cause in result.causes if cause["confidence"] >= surest / 2][:MAX_CAUSES]
+
+
+def place_text(result: Result) -> str:
+    """Returns the pair of layers, and whether the error is its own or came with its input."""
+    place = result.place or {}
+    if not place.get("keras") or not place.get("torch"):
+        return ""
+    own = {True: "introduced here", False: "inherited from what comes before"}
+    text = f"{place['keras']} in Keras, {place['torch']} in the port"
+    text += f" ({place['where']})" if place.get("where") else ""
+    told = place.get("introduced")
+    return f"{text}: {own[told]}" if told in own else text
+
+
+def setting_texts(result: Result) -> list[str]:
+    """Returns the settings of paired layers that differ, behind the first divergence too."""
+    texts = []
+    for row in result.settings:
+        (keras, torch), *more = row["layers"]
+        text = f"{row['id']}  {row['name']}: {row['keras']} in {keras}, {row['torch']} in {torch}"
+        texts.append(f"{text}, and so in {len(more)} more" if more else text)
+    return texts
+
+
+def number(value: float) -> str:
+    """Returns a whole number as it is, and any other with two digits."""
+    is_whole = float(value).is_integer() and abs(value) < 1e6
+    return f"{value:.0f}" if is_whole else f"{value:.1e}"
+
+
+def count(number: Any, noun: str) -> str:
+    """Returns a number and its noun: "1 epoch", "2 epochs"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
