@@ -15,6 +15,20 @@ from parity.trace import encode_floats
 SCHEMA = "parity.result/1"
 PASS, FAIL, SKIPPED, NOT_REACHED = "pass", "fail", "skipped", "not_reached"
 ERROR = "error"
+LEVELS = (
+    "data",
+    "structure",
+    "init",
+    "forward",
+    "loss",
+    "gradient",
+    "optimizer",
+    "trajectory",
+    "schedule",
+    "behaviour",
+)
+# A p value below what is allowed fails, so that its logarithm stands for a distance.
+UNITS = ("abs", "rel", "ulp", "count", "-log10 p")
 
 
 @dataclass(frozen=True)
@@ -25,7 +39,8 @@ class Item:
         name: what it is: "conv1.kernel", "val_loss", "order of epoch 0".
         worst: greatest difference found, in `unit`.
         allowed: greatest difference that still passes.
-        unit: "abs", "rel" (to the largest value of the Keras tensor) or "count" (unequal values).
+        unit: one of UNITS: "abs", "rel" (to the largest value of the Keras tensor), "ulp" (units in
+            the last place), "count" (unequal values) or "-log10 p" (of a test of distributions).
         num_compared: number of values compared; an item that compares nothing does not pass.
         epoch: counted from 0; None where the quantity belongs to no epoch.
         step: optimizer steps done, counted over the whole run; None as above.
@@ -67,8 +82,7 @@ class Level:
     """One rung of the ladder.
 
     Attributes:
-        id: "data", "structure", "init", "forward", "loss", "gradient", "optimizer", "trajectory",
-            "schedule" or "behaviour".
+        id: one of LEVELS.
         status: "pass", "fail", "skipped" or "not_reached".
         origin: what is allowed here and why that much.
         items: what was compared, in the order in which a run computes it.

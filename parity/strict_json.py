@@ -8,21 +8,42 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 from typing import Any, NoReturn
+
+from parity.errors import InputError
 
 MAX_DEPTH = 64  # of lists and mappings; configurations of layers stay below 15
 MAX_INTEGER = 2**63
 
 
-def read_strict(content: bytes) -> Any:
+def read_start(path: Path, max_bytes: int) -> bytes:
+    """Reads a file, but no more than a byte above the limit, by which `read_strict` refuses it.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return file.read(max_bytes + 1)
+    except (OSError, ValueError) as error:  # ValueError: a path with a null character
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{path} cannot be read ({reason}); check the path") from None
+
+
+def read_strict(content: bytes, max_bytes: int | None = None, max_text: int | None = None) -> Any:
     """Returns what JSON text says.
 
     Args:
         content: UTF-8.
+        max_bytes: that it may have; None = any number.
+        max_text: characters that a string in it may have; None = any number.
 
     Raises:
-        ValueError: it is no JSON, or has what is listed above, or is nested too deep.
+        ValueError: it is no JSON, or has what is listed above, or is nested too deep, or too large.
     """
+    if max_bytes is not None and len(content) > max_bytes:
+        raise ValueError(f"it has more than {max_bytes:,} bytes")
     try:
         value = json.loads(
             content.decode("utf-8"),
@@ -33,16 +54,53 @@ def read_strict(content: bytes) -> Any:
         )
     except (RecursionError, MemoryError) as error:
         raise ValueError(f"nested too deep, or too large ({type(error).__name__})") from None
-    _walk(value)
+    check_plain(value, max_text)
     return value
+
+
+def check_plain(value: Any, max_text: int | None = None) -> None:
+    """Checks that a value is what `read_strict` returns, without a call for each level.
+
+    Args:
+        value: made of mappings, lists, texts, numbers, true, false and null.
+        max_text: characters that a text may have; None = any number.
+
+    Raises:
+        ValueError: it is not, or is nested too deep, or a text is too long.
+    """
+    level = [value]
+    for _ in range(MAX_DEPTH + 1):
+        below: list[Any] = []
+        for item in level:
+            kind = type(item)
+            if kind is str:
+                _check_text(item, max_text)
+            elif kind is dict:
+                for key in item:
+                    if type(key) is not str:
+                        raise ValueError(f"a key is of type {type(key).__name__}")
+                    _check_text(key, max_text)
+                below += item.values()
+            elif kind is list:
+                below += item
+            elif kind is float:
+                if not math.isfinite(item):
+                    raise ValueError(f"{item} is no JSON")
+            elif kind is int:
+                if not -MAX_INTEGER <= item < MAX_INTEGER:
+                    raise ValueError("an integer has more than 64 bits")
+            elif kind is not bool and item is not None:
+                raise ValueError(f"a value is of type {kind.__name__}, which JSON lacks")
+        if not below:
+            return
+        level = below
+    raise ValueError(f"nested deeper than {MAX_DEPTH}")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         raise ValueError("a key stands twice")
-    for key in found:
-        _encodable(key)
     return found
 
 
@@ -63,24 +121,8 @@ def _bounded(text: str) -> int:
     return int(text)
 
 
-def _encodable(text: str) -> None:
+def _check_text(text: str, max_text: int | None) -> None:
+    if max_text is not None and len(text) > max_text:
+        raise ValueError(f"a text has {len(text):,} characters; at most {max_text:,} are read")
     if not text.isascii():
         text.encode("utf-8")  # half a surrogate pair is a UnicodeEncodeError, a ValueError
-
-
-def _walk(value: Any) -> None:
-    """Looks at the depth and at all strings, without a call for each level."""
-    level = [value]
-    for _ in range(MAX_DEPTH + 1):
-        below: list[Any] = []
-        for item in level:
-            if isinstance(item, str):
-                _encodable(item)
-            elif isinstance(item, dict):
-                below += item.values()
-            elif isinstance(item, list):
-                below += item
-        if not below:
-            return
-        level = below
-    raise ValueError(f"nested deeper than {MAX_DEPTH}")

@@ -6,8 +6,6 @@ checked before anything relies on it.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,93 +21,66 @@ from parity.bench.result import (
     Row,
 )
 from parity.errors import InputError
-from parity.strict_json import read_strict
+from parity.json_rules import (
+    AMOUNT,
+    MAPPING,
+    SHARE,
+    Rule,
+    check_each,
+    checked,
+    integer,
+    is_finite,
+    list_of,
+    one_of,
+    or_none,
+    text,
+)
+from parity.strict_json import read_start, read_strict
 
 MAX_BYTES = 20_000_000  # a hundred rows of a thousand rounds have 2e6
 MAX_ROWS = 10_000
 MAX_ROUNDS = 10_000  # of a row
 MAX_NAME = 200  # characters
 MAX_TEXT = 100_000
-MAX_WRONG = 40  # characters that are shown of what is wrong
 LEAST, MOST = 1e-100, 1e100  # of what is divided by something: no quotient leaves the floats
 
-# For each name whether a value is right, and what was expected.
+_NAME = text(MAX_NAME, least=1)
+_TEXT = text(MAX_TEXT)
+_POSITIVE: Rule = (
+    (lambda value: is_finite(value) and LEAST <= value <= MOST),
+    f"a number in [{LEAST:g}, {MOST:g}]",
+)
 
-_Rule = tuple[Callable[[Any], bool], str]
-
-
-def _is_integer(value: Any, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
-
-
-def _is_number(value: Any) -> bool:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and math.isfinite(value) and value >= 0
-
-
-def _is_positive(value: Any) -> bool:
-    return _is_number(value) and LEAST <= value <= MOST
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and len(value) <= MAX_TEXT
-
-
-def _is_name(value: Any) -> bool:
-    return isinstance(value, str) and 1 <= len(value) <= MAX_NAME
-
-
-def _one_of(*names: str) -> _Rule:
-    return (lambda value: isinstance(value, str) and value in names), " or ".join(map(repr, names))
-
-
-def _or_none(rule: _Rule) -> _Rule:
-    is_right, expected = rule
-    return (lambda value: value is None or is_right(value)), f"{expected}, or null"
-
-
-_NAME: _Rule = _is_name, f"a text of 1 to {MAX_NAME} characters"
-_TEXT: _Rule = _is_text, f"a text of at most {MAX_TEXT:,} characters"
-_AMOUNT: _Rule = _is_number, "a number of at least 0"
-_POSITIVE: _Rule = _is_positive, f"a number in [{LEAST:g}, {MOST:g}]"
-_MAPPING: _Rule = (lambda value: isinstance(value, dict)), "a mapping"
-
-_ROW: dict[str, _Rule] = {
+_ROW: dict[str, Rule] = {
     "part": _NAME,
     "variant": _NAME,
-    "batch_size": ((lambda value: _is_integer(value, 0)), "an integer of at least 0"),
+    "batch_size": integer(0),
     "precision": _NAME,
-    "status": _one_of(OK, FAILED, REFUSED),
+    "status": one_of(OK, FAILED, REFUSED),
     "reason": _TEXT,
-    "unit": _one_of(IMAGES_PER_S, SECONDS),
-    "values": (
-        (lambda value: isinstance(value, list) and len(value) <= MAX_ROUNDS),
-        f"a list of at most {MAX_ROUNDS:,} numbers",
-    ),
-    "baseline": _or_none(_NAME),
-    "ratio": _or_none(_MAPPING),
-    "warmup_s": _or_none(_AMOUNT),
-    "seconds_to_accuracy": _or_none(_AMOUNT),
-    "peak_memory_mb": _or_none(_AMOUNT),
-    "parity": _one_of("pass", "fail", "unchecked"),
+    "unit": one_of(IMAGES_PER_S, SECONDS),
+    "values": list_of("numbers", MAX_ROUNDS),
+    "baseline": or_none(_NAME),
+    "ratio": or_none(MAPPING),
+    "warmup_s": or_none(AMOUNT),
+    "seconds_to_accuracy": or_none(AMOUNT),
+    "peak_memory_mb": or_none(AMOUNT),
+    "parity": one_of("pass", "fail", "unchecked"),
     "parity_note": _TEXT,
-    "environment": _or_none(_MAPPING),
+    "environment": or_none(MAPPING),
 }
-_RATIO: dict[str, _Rule] = {
+_RATIO: dict[str, Rule] = {
     "median": _POSITIVE,
     "low": _POSITIVE,
     "high": _POSITIVE,
-    "confidence": ((lambda value: _is_number(value) and value <= 1), "a number in [0, 1]"),
-    "n": ((lambda value: _is_integer(value, 1)), "an integer of at least 1"),
+    "confidence": SHARE,
+    "n": integer(1),
 }
-_RESULT: dict[str, _Rule] = {
-    "schema": _one_of(SCHEMA),
-    "spec": _MAPPING,
-    "environment": _MAPPING,
-    "rows": (
-        (lambda value: isinstance(value, list) and len(value) <= MAX_ROWS),
-        f"a list of at most {MAX_ROWS:,} rows",
-    ),
+_RESULT: dict[str, Rule] = {
+    "schema": one_of(SCHEMA),
+    "spec": MAPPING,
+    "environment": MAPPING,
+    "rows": list_of("rows", MAX_ROWS),
 }
 
 
@@ -122,16 +93,9 @@ def read_result(path: Path) -> BenchResult:
     Raises:
         InputError: the file cannot be read, or is no such result.
     """
+    content = read_start(path, MAX_BYTES)
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:  # ValueError: a path with a null character
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{path} cannot be read ({reason}); check the path") from None
-    try:
-        if len(content) > MAX_BYTES:
-            raise ValueError(f"it has more than {MAX_BYTES:,} bytes")
-        return _result(read_strict(content))
+        return _result(read_strict(content, MAX_BYTES))
     except ValueError as error:
         raise InputError(
             f"{path} is no result of a benchmark: {error}; expected what `parity bench --json` "
@@ -140,7 +104,7 @@ def read_result(path: Path) -> BenchResult:
 
 
 def _result(content: Any) -> BenchResult:
-    found = _checked("the file", content, _RESULT)
+    found = checked("", content, _RESULT)
     rows: dict[tuple[str, str, int, str], Row] = {}
     for number, item in enumerate(found["rows"]):
         row = _row(f"rows[{number}]", item)
@@ -153,11 +117,10 @@ def _result(content: Any) -> BenchResult:
 
 
 def _row(path: str, content: Any) -> Row:
-    found = _checked(path, content, _ROW)
-    for number, value in enumerate(found["values"]):
-        _check(f"{path}.values[{number}]", value, _POSITIVE)
+    found = checked(path, content, _ROW)
+    check_each(f"{path}.values", found["values"], _POSITIVE)
     if found["ratio"] is not None:
-        ratio = Ratio(**_checked(f"{path}.ratio", found["ratio"], _RATIO))
+        ratio = Ratio(**checked(f"{path}.ratio", found["ratio"], _RATIO))
         if not ratio.low <= ratio.median <= ratio.high:
             raise ValueError(f"{path}.ratio has a median outside of its interval")
         if ratio.n != (count := len(found["values"])):
@@ -166,22 +129,3 @@ def _row(path: str, content: Any) -> Row:
             raise ValueError(f"{path} has a ratio, but no baseline")
         found["ratio"] = ratio
     return Row(**{**found, "values": tuple(map(float, found["values"]))})
-
-
-def _checked(path: str, content: Any, rules: Mapping[str, _Rule]) -> dict[str, Any]:
-    """The values of a mapping that have a rule, each as it should be."""
-    if not isinstance(content, dict):
-        raise ValueError(f"{path} is of type {type(content).__name__}; expected a mapping")
-    for name, rule in rules.items():
-        if name not in content:
-            raise ValueError(f"{path} has no {name!r}")
-        _check(name if path == "the file" else f"{path}.{name}", content[name], rule)
-    return {name: content[name] for name in rules}
-
-
-def _check(path: str, value: Any, rule: _Rule) -> None:
-    is_right, expected = rule
-    if not is_right(value):
-        shown = repr(value)
-        shown = shown if len(shown) <= MAX_WRONG else shown[: MAX_WRONG - 3] + "..."
-        raise ValueError(f"{path} is {shown}; expected {expected}")

@@ -1,10 +1,12 @@
 """JSON from anyone: what Python's own reader lets through is refused with a reason."""
 
 import json
+import math
 
 import pytest
 
-from parity.strict_json import MAX_DEPTH, read_strict
+from parity.errors import InputError
+from parity.strict_json import MAX_DEPTH, check_plain, read_start, read_strict
 
 
 @pytest.mark.parametrize(
@@ -59,3 +61,54 @@ def test_the_depth_is_bounded(pair):
     read_strict(nested(MAX_DEPTH))
     with pytest.raises(ValueError, match=f"nested deeper than {MAX_DEPTH}"):
         read_strict(nested(MAX_DEPTH + 1))
+
+
+def test_size_and_texts_are_bounded_where_that_is_asked_for():
+    content = b'{"key": "text"}'
+    assert read_strict(content, max_bytes=15, max_text=4) == {"key": "text"}
+    with pytest.raises(ValueError, match="it has more than 14 bytes"):
+        read_strict(content, max_bytes=14)
+    with pytest.raises(ValueError, match="a text has 4 characters; at most 3 are read"):
+        read_strict(content, max_text=3)
+    with pytest.raises(ValueError, match="a text has 3 characters; at most 2 are read"):
+        read_strict(b'{"key": 1}', max_text=2)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ((1, 2), "a value is of type tuple, which JSON lacks"),
+        ({"a": {1}}, "a value is of type set"),
+        ([b"a"], "a value is of type bytes"),
+        ({1: 2}, "a key is of type int"),
+        ([math.nan], "nan is no JSON"),
+        ({"a": -math.inf}, "-inf is no JSON"),
+        ([2**63], "an integer has more than 64 bits"),
+        (["a\udc80"], "surrogates not allowed"),
+        ({"a\udc80": 1}, "surrogates not allowed"),
+    ],
+    ids=lambda value: value.replace(" ", "_") if isinstance(value, str) else "",
+)
+def test_a_value_that_no_strict_json_has_is_not_plain(value, message):
+    with pytest.raises(ValueError, match=message):
+        check_plain(value)
+
+
+def test_a_value_that_holds_itself_is_nested_too_deep():
+    value = []
+    value.append(value)
+    with pytest.raises(ValueError, match="nested deeper than"):
+        check_plain(value)
+
+
+def test_no_more_of_a_file_is_read_than_is_needed_to_refuse_it(tmp_path):
+    path = tmp_path / "large.json"
+    path.write_bytes(b"x" * 100)
+    assert read_start(path, 100) == b"x" * 100
+    assert read_start(path, 10) == b"x" * 11
+
+
+@pytest.mark.parametrize("name", ["missing.json", ".", "a\0b", "x" * 300])
+def test_a_file_that_cannot_be_read_is_bad_input(tmp_path, name):
+    with pytest.raises(InputError, match=r"cannot be read .*; check the path"):
+        read_start(tmp_path / name, 100)

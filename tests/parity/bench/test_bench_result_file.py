@@ -7,6 +7,7 @@ from dataclasses import asdict
 import pytest
 from bench_results import noisy, result, row
 
+from parity import strict_json
 from parity.bench import result_file
 from parity.bench.comparison import read_result
 from parity.bench.result import FAILED, REFUSED, SECONDS
@@ -219,7 +220,7 @@ def test_a_file_that_is_too_large_is_not_parsed(tmp_path, monkeypatch):
     monkeypatch.setattr(result_file, "MAX_BYTES", size)
     read_result(path)
     monkeypatch.setattr(result_file, "MAX_BYTES", size - 1)
-    monkeypatch.setattr(result_file, "read_strict", None)
+    monkeypatch.setattr(strict_json.json, "loads", None)
     assert "it has more than" in refusal(path)
 
 
