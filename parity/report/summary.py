@@ -41,10 +41,15 @@ def _told(result: Result, width: int) -> str:
     if (first := result.first_divergence) is not None:
         level, item = first
         return "  " + shortened(plain(f"{level.id}: {item.name}{moment(item)}"), width - 2)
-    trajectory = next(level for level in result.levels if level.id == "trajectory")
-    if not trajectory.items:
-        return f"  {trajectory.status}"
+    trajectory = next((level for level in result.levels if level.id == "trajectory"), None)
+    if trajectory is None or not trajectory.items:
+        return f"  {trajectory.status}" if trajectory is not None else ""
     losses = [item.worst for item in trajectory.items if "loss" in item.name]
     weights = [item.worst for item in trajectory.items if "." in item.name]
-    cuts = len(set(result.history["torch"]["learning_rate"])) - 1
-    return f"{max(weights):>13.1e}{max(losses):>12.1e}{cuts:>6}"
+    rates = result.history.get("torch", {}).get("learning_rate")
+    cuts = str(len(set(rates)) - 1) if rates else "-"  # a check has no history
+    return f"{_greatest(weights):>13}{_greatest(losses):>12}{cuts:>6}"
+
+
+def _greatest(values: Sequence[float]) -> str:
+    return f"{max(values):.1e}" if values else "-"

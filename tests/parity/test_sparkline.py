@@ -129,6 +129,14 @@ def test_whatever_the_numbers_there_are_at_most_four_rows_of_80_columns(historie
         assert row.isprintable()
 
 
+def test_the_ends_of_a_scale_are_short_numbers():
+    column = [1.25e-105, *[2.5] * (COLUMNS - 1)]
+    first, second, *_ = sparkline_rows(both({"loss": column, "val_loss": column}))
+    assert first.endswith("  █=2.50")
+    assert second.endswith("  ▁=1e-105 log")
+    assert len(second) <= 80
+
+
 @pytest.mark.parametrize("number", [999, 1000, 10**6])
 def test_many_epochs_move_no_column(number):
     *_, row = sparkline_rows({"keras": {"loss": [1.0] * 2}, "torch": {"loss": [1.0] * number}})

@@ -1,5 +1,9 @@
 """Many results in one table."""
 
+import dataclasses
+
+from result_samples import passing_check
+
 from parity.report.summary import summary_lines
 from parity.result import Item, Level, Result
 
@@ -62,3 +66,12 @@ def test_errors_and_skipped_trajectories_have_no_numbers_and_every_verdict_is_co
     assert skipped.split() == ["dropout", "42", "fail", "skipped"]
     assert counts == "  1 error, 3 fail"
     assert all(len(line) <= 80 for line in (error, failed, long, skipped))
+
+
+def test_a_check_has_no_losses_of_epochs_and_no_cuts():
+    found = passing_check()
+    trajectory = Level("trajectory", "pass", "made for this test", (item("conv.kernel", 1e-15),))
+    found = dataclasses.replace(found, levels=(*found.levels, trajectory))
+    _, first, second, *_ = text(summary_lines([found, passing_check()]))
+    assert first.split() == ["model.py:build", "0", "pass", "1.0e-15", "-", "-"]
+    assert second.split() == ["model.py:build", "0", "pass"]

@@ -21,7 +21,7 @@ from result_samples import (
 )
 
 from parity.report.bench_page import to_markdown
-from parity.report.summary_markdown import MAX_LINES, summary_markdown
+from parity.report.summary_markdown import MAX_LINES, _cut, summary_markdown
 
 
 def lines(*results):
@@ -186,6 +186,17 @@ def test_whatever_is_long_is_cut_between_rows_and_counted(count):
             assert told[-1].startswith("... and ")
             assert told[-2] == ""
         assert_whole_tables(told)
+
+
+@pytest.mark.parametrize("room", range(4, 30))
+def test_no_cut_leaves_the_head_of_a_table_without_a_row(room):
+    whole = lines(bench(whole=False))
+    told = _cut(whole, room)
+    assert len(told) <= room
+    if room < len(whole):
+        assert told[:-2] == whole[: len(told) - 2]
+        assert told[-2:] == ["", f"... and {len(whole) - len(told) + 2} more lines"]
+    assert_whole_tables(told)
 
 
 def assert_whole_tables(told):
