@@ -9,7 +9,12 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from keras_impl.data import evaluation_data, training_data, validation_data
+from keras_impl.data import (
+    EVALUATION_BATCH_SIZE,
+    evaluation_data,
+    training_data,
+    validation_data,
+)
 from keras_impl.models import build_model
 from keras_impl.weights import get_weights, set_weights
 from parity.data import Data
@@ -40,7 +45,8 @@ def fit(spec: RunSpec, data: Data, recorder: Observer | None = None) -> RunResul
         rule = dataclasses.asdict(spec.early_stopping)
         callbacks.append(keras.callbacks.EarlyStopping(**rule))
     if recorder is not None:
-        callbacks.append(RecorderCallback(recorder, evaluation_data(spec, data)))
+        x_val, _ = validation_data(spec, data)
+        callbacks.append(RecorderCallback(recorder, evaluation_data(spec, data), x_val))
     train = training_data(spec, data)
     started = time.perf_counter()
     history = model.fit(
@@ -67,13 +73,17 @@ class RecorderCallback(keras.callbacks.Callback):
     Args:
         recorder: what is written down.
         evaluation: batches (images, labels) of the training samples as they are.
+        x_val: (N, H, W, C) validation images.
     """
 
     def __init__(
-        self, recorder: Observer, evaluation: Sequence[tuple[np.ndarray, np.ndarray]]
+        self,
+        recorder: Observer,
+        evaluation: Sequence[tuple[np.ndarray, np.ndarray]],
+        x_val: np.ndarray,
     ) -> None:
         super().__init__()
-        self._recorder, self._evaluation = recorder, evaluation
+        self._recorder, self._evaluation, self._x_val = recorder, evaluation, x_val
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         """Initial weights."""
@@ -100,4 +110,10 @@ class RecorderCallback(keras.callbacks.Callback):
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
         """The end of training."""
-        self._recorder.on_end()
+        self._recorder.on_end(self._predict)
+
+    def _predict(self) -> np.ndarray:
+        """What `model.predict` returns, without the function that it traces for one call."""
+        starts = range(0, len(self._x_val), EVALUATION_BATCH_SIZE)
+        batches = [self._x_val[start : start + EVALUATION_BATCH_SIZE] for start in starts]
+        return np.concatenate([self.model(x, training=False).numpy() for x in batches])

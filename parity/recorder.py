@@ -35,8 +35,8 @@ class Observer(Protocol):
     def on_epoch_end(self, evaluate: Callable[[], tuple[float, float]]) -> None:
         """After every epoch, with a way to evaluate the training samples."""
 
-    def on_end(self) -> None:
-        """After the last step."""
+    def on_end(self, predict: Callable[[], np.ndarray]) -> None:
+        """After the last step, with a way to get the probabilities of the validation samples."""
 
 
 class EpochRecorder:
@@ -64,7 +64,7 @@ class EpochRecorder:
         """See Observer."""
         _keep_evaluation(self.columns, evaluate)
 
-    def on_end(self) -> None:
+    def on_end(self, predict: Callable[[], np.ndarray]) -> None:
         """See Observer."""
 
 
@@ -80,7 +80,8 @@ class Recorder:
         writer: the trace that receives `trajectory/...`.
         steps_per_epoch: number of batches of an epoch, the partial one included.
         epochs: number of epochs that will be run.
-        evaluates: whether training samples are evaluated at the end of every epoch.
+        evaluates: whether training samples are evaluated at the end of every epoch, and the
+            predictions on the validation samples are kept.
         report: called after every step with (step, num_steps, running loss), for progress.
     """
 
@@ -131,8 +132,15 @@ class Recorder:
         if self._evaluates:
             _keep_evaluation(self._writer.columns, evaluate)
 
-    def on_end(self) -> None:
-        """Writes the losses of all steps; call it once, after training."""
+    def on_end(self, predict: Callable[[], np.ndarray]) -> None:
+        """Writes the losses of all steps; call it once, after training.
+
+        Args:
+            predict: returns (N, classes) probabilities of the validation samples, in their order
+                and in eval mode; called only where training samples are evaluated, too.
+        """
+        if self._evaluates:
+            self._writer.put("predictions/val", predict())
         self._writer.put("running_loss", np.array(self._loss))
         self._writer.facts["steps_per_epoch"] = self._steps_per_epoch
 

@@ -50,6 +50,7 @@ ONLY_KERAS_CHECK_FILES = {
 ONLY_ONE_HALF = {
     ("torch_impl", "data.py", "to_tensors"): "Keras takes arrays as they are",
     ("torch_impl", "train.py", "evaluate"): "model.fit evaluates by itself",
+    ("torch_impl", "train.py", "predict"): "a Keras model is called as it is",
     ("keras_impl", "models.py", "build_network"): "a benchmark sets the dtype by itself",
     ("torch_impl", "train.py", "prepare"): "model.fit holds what it trains with",
     ("torch_impl", "probe.py", "layer_outputs"): "Keras has a functional model over its layers",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -57,7 +58,7 @@ def fit(spec: RunSpec, data: Data, recorder: Observer | None = None) -> RunResul
     epochs.restore()
     wall_s = time.perf_counter() - started
     if recorder is not None:
-        recorder.on_end()
+        recorder.on_end(partial(predict, network, val_batches))
     return RunResult(epochs.history, get_weights(model), wall_s)
 
 
@@ -172,3 +173,10 @@ def evaluate(
         logits = (forward or model)(batch.x)
         metrics.update(criterion(logits, batch.y), logits, batch.y)
     return metrics.result()
+
+
+@torch.no_grad()
+def predict(model: nn.Module, batches: Batches) -> np.ndarray:
+    """Returns (N, classes) probabilities of a model in eval mode, in the order of the batches."""
+    model.eval()
+    return torch.cat([model(batch.x).softmax(1) for batch in batches]).cpu().numpy()

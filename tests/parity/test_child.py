@@ -41,7 +41,7 @@ class FakeHalf:
         recorder.on_start(lambda: RESULT.weights)
         for _ in range(-(-len(data.x_train) // spec.batch_size) * spec.epochs):
             recorder.on_step(0.5, lambda: RESULT.weights)
-        recorder.on_end()
+        recorder.on_end(lambda: np.ones((1, 2)))
         return RESULT
 
     def describe_environment(self, spec):
@@ -99,7 +99,7 @@ def test_training_samples_are_evaluated_in_the_run_itself_but_in_no_nudged_run(
     def fit(spec, data, recorder):
         recorder.on_step(0.5, lambda: RESULT.weights)
         recorder.on_epoch_end(lambda: (0.25, 0.75))
-        recorder.on_end()
+        recorder.on_end(lambda: np.ones((1, 2)))
         return RESULT
 
     half.fit = fit

@@ -309,7 +309,7 @@ class FakeHalf:
         for _ in range(spec.epochs):
             recorder.on_step(self.loss, dict)
             recorder.on_epoch_end(lambda: (0.25, 0.75))
-        recorder.on_end()
+        recorder.on_end(dict)
         history = {"loss": [self.loss] * spec.epochs}
         return RunResult(history=history, weights=self.weights, wall_s=1.5)
 

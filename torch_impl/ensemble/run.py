@@ -13,7 +13,7 @@ from parity.trace import RunResult
 from torch_impl.data import Batch, validation_data
 from torch_impl.ensemble.streams import Stream
 from torch_impl.epochs import Epochs
-from torch_impl.train import prepare
+from torch_impl.train import predict, prepare
 from torch_impl.weights import get_weights
 
 
@@ -61,5 +61,5 @@ class Run:
         self.epochs.restore()
         self.wall_s += time.perf_counter() - started
         if self.recorder is not None:
-            self.recorder.on_end()
+            self.recorder.on_end(partial(predict, self.training.model, self.val_batches))
         return RunResult(self.epochs.history, self._weights(), self.wall_s)
