@@ -39,6 +39,7 @@ class Row:
         half: "keras" or "torch".
         judgement: the verdict on its history.
         wall_s: seconds of training.
+        key: of its record in the store.
     """
 
     scenario: str
@@ -46,6 +47,7 @@ class Row:
     half: str
     judgement: Judgement
     wall_s: float
+    key: str = ""
 
 
 @dataclass
@@ -177,7 +179,9 @@ def _read(planned: Sequence[Task], store: Store, reasons: Mapping[str, str], num
         if task.key in finished:
             if task.key not in judged:
                 judged[task.key] = judge_record(store.get(task.key), spec)
-            sweep.rows.append(Row(spec.scenario, spec.seed, task.half, *judged[task.key]))
+            judgement, wall_s = judged[task.key]
+            row = Row(spec.scenario, spec.seed, task.half, judgement, wall_s, task.key)
+            sweep.rows.append(row)
         else:
             reason = reasons.get(task.key, "it was not run")
             where = {"scenario": spec.scenario, "seed": spec.seed, "half": task.half}

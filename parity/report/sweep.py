@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from parity.agreement import Agreement, Comparison, ScenarioVerdicts, compare
 from parity.report.terminal import Line, plain, shortened, wrapped
 from parity.scenarios import SCENARIOS
-from parity.sweep import Sweep
+from parity.sweep import Row, Sweep
 from parity.trace import encode_floats
 
 SCHEMA = "parity.sweep/1"
@@ -40,6 +40,7 @@ class SweepResult:
         num_run_now: of these, runs that were not finished before.
         failures: a row for each missing run.
         wall_s: mean seconds of training by half.
+        rows: of the finished runs.
     """
 
     verdict: str
@@ -49,6 +50,7 @@ class SweepResult:
     num_run_now: int
     failures: tuple[dict[str, Any], ...]
     wall_s: dict[str, float]
+    rows: tuple[Row, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Returns the result as `parity.sweep/1`."""
@@ -64,24 +66,32 @@ class SweepResult:
                 **agreement,
                 "wall_s": self.wall_s,
                 "failures": list(self.failures),
+                "rows": [asdict(row) for row in self.rows],
             }
         )
 
 
-def result_of(sweep: Sweep, *, mode: str) -> SweepResult:
-    """Judges a sweep."""
+def result_of(sweep: Sweep, *, mode: str, is_whole: bool = True) -> SweepResult:
+    """Judges a sweep.
+
+    Args:
+        sweep: its runs.
+        mode: of them.
+        is_whole: whether it has come to its end; one that has not is incomplete.
+    """
     agreement = compare(sweep.rows, SCENARIOS, mode=mode)
     seconds: dict[str, list[float]] = {}
     for row in sweep.rows:
         seconds.setdefault(row.half, []).append(row.wall_s)
     return SweepResult(
-        verdict=agreement.verdict if sweep.is_complete else "incomplete",
+        verdict=agreement.verdict if sweep.is_complete and is_whole else "incomplete",
         mode=mode,
         agreement=agreement,
         num_runs=len(sweep.rows),
         num_run_now=sweep.num_run,
         failures=tuple(sweep.failures),
         wall_s={half: sum(values) / len(values) for half, values in seconds.items()},
+        rows=tuple(sweep.rows),
     )
 
 

@@ -322,7 +322,9 @@ def test_the_json_is_strict_and_has_these_keys():
         "comparisons",
         "wall_s",
         "failures",
+        "rows",
     }
+    assert len(written["rows"]) == 8
     assert written["schema"] == "parity.sweep/1"
     assert (written["verdict"], written["mode"]) == ("incomplete", "independent")
     assert written["runs"] == {"finished": 8, "failed": 1, "now": 2}
