@@ -20,14 +20,18 @@ from parity.cli_completion import completion
 from parity.cli_options import (
     CHILDREN,
     COMMON,
+    OUT,
     RUN_SETTINGS,
     check_file,
+    check_folder,
     parse_ensemble,
     parse_seeds,
     specs_of,
     with_options,
     write_json_file,
+    write_report,
 )
+from parity.cli_report import report
 from parity.errors import ParityError
 
 INTERRUPTED = "interrupted: the children were ended; what had finished is kept"
@@ -64,7 +68,7 @@ def cli() -> None:
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Folder for the run directories.  [default: parity-runs/DATE-TIME]",
+    help="Folder for the run directories and the report.  [default: parity-runs/DATE-TIME]",
 )
 @with_options(CHILDREN)
 @with_options(COMMON)
@@ -110,7 +114,15 @@ def run(
         workers=workers,
         quiet=quiet,
     )
-    results = run_all(specs, options, on_result=None if quiet else print_result)
+
+    def tell(result: Any, directory: Path) -> None:
+        if not quiet:
+            print_result(result)
+        if len(specs) > 1:  # while the children of the other runs are at work
+            write_report(directory)
+
+    results = run_all(specs, options, on_result=tell)
+    write_report(folder)
     if json_file is not None:
         _write_results(json_file, [result.to_json() for result in results])
     if not quiet:
@@ -134,7 +146,7 @@ def _write_results(path: Path, results: list[dict[str, Any]]) -> None:
     write_json_file(path, results[0] if len(results) == 1 else many)
 
 
-for _command in (bench, check, record, explain, completion):
+for _command in (bench, check, record, explain, report, completion):
     cli.add_command(_command)
 
 
@@ -274,6 +286,9 @@ def sweep(
     result = result_of(found, mode=settings["mode"])
     if json_file is not None:
         write_json_file(json_file, result.to_json())
+    if "://" not in out:
+        write_json_file(Path(out) / "sweep.json", result.to_json(), "--out")
+        write_report(Path(out))
     if not quiet:
         print_lines([*sweep_lines(result), [(f"results in {out}", "dim")]])
     elif result.failures:
@@ -312,6 +327,7 @@ def sweep(
     metavar="FILE",
     help="Draw the curves into a .svg, .png or .pdf.",
 )
+@OUT
 @with_options(COMMON)
 def diagnose(
     history: Path,
@@ -323,6 +339,7 @@ def diagnose(
     classes: int | None,
     target: float,
     plot: Path | None,
+    out: Path | None,
     json_file: Path | None,
     quiet: bool,
 ) -> int:
@@ -341,6 +358,7 @@ def diagnose(
     from parity.report.terminal import print_lines
 
     check_file(json_file)
+    check_folder(out)
     if data is not None and classes is not None:
         raise click.UsageError("--classes and --data exclude each other: the data have their own")
     columns = read_history(history)
@@ -359,6 +377,9 @@ def diagnose(
         save_curves(columns, plot, title=f"{history.name}: {found.verdict}")
     if json_file is not None:
         write_json_file(json_file, found.to_json())
+    if out is not None:
+        write_json_file(out / "diagnosis.json", found.to_json(), "--out")
+        write_report(out)
     if not quiet:
         print_lines(diagnosis_lines(found, str(history)))
     return 0 if found.verdict == "good_fit" else 1

@@ -21,10 +21,13 @@ from parity.cli_names import (
 from parity.cli_options import (
     CHILDREN,
     COMMON,
+    OUT,
     WORKERS,
     check_file,
+    check_folder,
     with_options,
     write_json_file,
+    write_report,
     write_text_file,
 )
 from parity.errors import InputError
@@ -127,6 +130,7 @@ def _numbers(context: click.Context, option: click.Parameter, value: str) -> tup
     metavar="OLD.json",
     help="Say what got slower since; exit code 1 if anything did.",
 )
+@OUT
 @with_options([option for option in CHILDREN if option is not WORKERS])  # one at a time
 @with_options(COMMON)
 def bench(
@@ -134,6 +138,7 @@ def bench(
     csv_file: Path | None,
     markdown_file: Path | None,
     compare: Path | None,
+    out: Path | None,
     keras_python: str,
     torch_python: str,
     timeout: float,
@@ -157,15 +162,18 @@ def bench(
     check_file(json_file)
     check_file(csv_file, "--csv")
     check_file(markdown_file, "--markdown")
+    check_folder(out)
     old = None if compare is None else read_result(compare)
     if is_compiled and "torch-compiled" not in settings["variants"]:
         settings["variants"] = (*settings["variants"], "torch-compiled")
 
     def keep(unfinished: Any) -> None:
         """What was measured so far, for whatever may come; what keeps it from that ends nothing."""
-        if json_file is not None:
-            with suppress(InputError):
-                write_json_file(json_file, {**unfinished.to_json(), "verdict": "incomplete"})
+        told = {**unfinished.to_json(), "verdict": "incomplete"}
+        for path in (json_file, None if out is None else out / "bench.json"):
+            if path is not None:
+                with suppress(InputError):
+                    write_json_file(path, told)
 
     result = run_bench(
         BenchSpec(**settings),
@@ -178,6 +186,9 @@ def bench(
     try:
         if json_file is not None:
             write_json_file(json_file, result.to_json())
+        if out is not None:
+            write_json_file(out / "bench.json", result.to_json(), "--out")
+            write_report(out)
         if csv_file is not None:
             write_text_file(csv_file, to_csv(result), "--csv")
         if markdown_file is not None:

@@ -8,7 +8,14 @@ from typing import Any
 import click
 
 from parity.cli_names import divergences, files, levels, several_of
-from parity.cli_options import CHILDREN, COMMON, check_file, with_options, write_json_file
+from parity.cli_options import (
+    CHILDREN,
+    COMMON,
+    check_file,
+    with_options,
+    write_json_file,
+    write_report,
+)
 
 PROBES = [
     click.option(
@@ -30,7 +37,7 @@ OUT = click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Folder that keeps bundle, trace and logs.  [default: none is kept]",
+    help="Folder that keeps bundle, trace, logs and the report.  [default: none is kept]",
 )
 
 
@@ -104,6 +111,8 @@ def check(
     (result,) = check_all([spec], options)
     if json_file is not None:
         write_json_file(json_file, result.to_json())
+    if out is not None:
+        write_report(out)
     if not quiet:
         print_lines(check_lines(result))
         if out is not None:

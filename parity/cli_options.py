@@ -87,6 +87,13 @@ CHILDREN = [
 ]
 
 
+OUT = click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Folder for the result and its report.  [default: none is written]",
+)
+
 RUN_SETTINGS = [
     click.option("--epochs", type=int, help="Epochs, in place of the scenario's own."),
     click.option("--batch-size", type=int, help="Samples a step.  [default: the scenario's]"),
@@ -149,15 +156,22 @@ def check_file(path: Path | None, option: str = "--json") -> None:
         raise InputError(f"{option} {path}: expected a file in a folder that exists")
 
 
-def write_json_file(path: Path, value: dict[str, Any]) -> None:
-    """Writes what `--json` asks for.
+def check_folder(path: Path | None) -> None:
+    """Makes the folder of a report before anything is computed for it."""
+    if path is not None:
+        with _told("--out", path):
+            path.mkdir(parents=True, exist_ok=True)
+
+
+def write_json_file(path: Path, value: dict[str, Any], option: str = "--json") -> None:
+    """Writes what an option asks for.
 
     Raises:
         InputError: it cannot be written.
     """
     from parity.trace import write_json
 
-    with _told("--json", path):
+    with _told(option, path):
         write_json(path, value)
 
 
@@ -171,6 +185,17 @@ def write_text_file(path: Path, text: str, option: str) -> None:
 
     with _told(option, path):
         write_bytes(path, text.encode())
+
+
+def write_report(folder: Path) -> None:
+    """Writes the report of a folder of results; a report that fails loses none of them."""
+    from parity.errors import ParityError
+    from parity.report.write import write_reports
+
+    try:
+        write_reports(folder)
+    except (ParityError, ImportError) as error:
+        click.echo(f"parity: no report was written: {error}", err=True)
 
 
 @contextmanager

@@ -43,14 +43,14 @@ def run(spec: RunSpec, *, out: Path | str, nudges: int | None = None) -> Result:
 def run_all(
     specs: Sequence[RunSpec],
     options: RunOptions,
-    on_result: Callable[[Result], None] | None = None,
+    on_result: Callable[[Result, Path], None] | None = None,
 ) -> list[Result]:
     """Runs several specs, their children side by side as far as the cores carry.
 
     Args:
         specs: the runs.
         options: how to carry them out.
-        on_result: called for every run as soon as it is compared.
+        on_result: called with result and directory of every run as soon as it is compared.
 
     Returns:
         One result for each spec, in their order.
@@ -97,16 +97,16 @@ def _run_first(
     pairs: Sequence[Pair],
     jobs: dict[Job, Pair],
     options: RunOptions,
-    on_result: Callable[[Result], None] | None,
+    on_result: Callable[[Result, Path], None] | None,
 ) -> list[tuple[Pair, Comparison]]:
     """Runs all children; returns the pairs for which more nudged runs must decide."""
     waiting = {id(pair): sum(owner is pair for owner in jobs.values()) for pair in pairs}
     undecided: list[tuple[Pair, Comparison]] = []
 
-    def tell(result: Result) -> None:
+    def tell(result: Result, directory: Path) -> None:
         if on_result is not None:
             with display.paused():
-                on_result(result)
+                on_result(result, directory)
 
     def finish(job: Job, failure: Failure | None) -> None:
         display.on_done(job, failure)
@@ -151,12 +151,12 @@ def _run(jobs: Sequence[Job], options: RunOptions) -> list[Failure]:
 def _finish(
     pair: Pair,
     comparison: Comparison | None,
-    on_result: Callable[[Result], None] | None,
+    on_result: Callable[[Result, Path], None] | None,
     *errors: str,
 ) -> None:
     result = pair.finish(None if pair.failures else comparison, *errors)
     if on_result is not None:
-        on_result(result)
+        on_result(result, pair.directory)
 
 
 def _workers(options: RunOptions) -> int:

@@ -96,8 +96,7 @@ def _picture(charts: list[Chart], kind: str, title: str) -> bytes:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise InputError(
-            f"matplotlib is needed to draw curves ({error}); "
-            "install it: pip install 'keras-torch-parity[plot]'"
+            f"matplotlib is needed to draw curves ({error}); install it: pip install matplotlib"
         ) from error
     with warnings.catch_warnings(), style.context(["default", STYLE]):
         # The font draws a box for a letter that it lacks; who views an SVG has more fonts.

@@ -121,6 +121,7 @@ def test_wrong_use_is_told_in_one_paragraph_with_exit_code_2(arguments, message,
 COMMANDS = [
     *("run", "bench", "check", "record", "explain", "list", "sweep", "diagnose", "doctor"),
     "completion",
+    "report",
 ]
 
 

@@ -55,7 +55,11 @@ def color_npz(tmp_path):
 def test_two_scenarios_in_float64_pass_every_level_and_leave_whole_run_directories(tmp_path):
     shown = []
     specs = [small("dropout", seed=3), small("augmentation", seed=3)]
-    results = run_all(specs, RunOptions(out=tmp_path / "out"), on_result=shown.append)
+    results = run_all(
+        specs,
+        RunOptions(out=tmp_path / "out"),
+        on_result=lambda result, directory: shown.append(result),
+    )
     assert [result.verdict for result in results] == ["pass", "pass"]
     assert sorted(map(id, shown)) == sorted(map(id, results))
     for result in results:
@@ -111,7 +115,11 @@ def test_a_trace_that_breaks_the_search_of_one_pair_leaves_the_others_their_turn
     monkeypatch.setattr(pipeline, "search", broken)
     shown = []
     specs = [small("dropout", seed=3), small("dropout", seed=4)]
-    results = run_all(specs, RunOptions(out=tmp_path / "out"), on_result=shown.append)
+    results = run_all(
+        specs,
+        RunOptions(out=tmp_path / "out"),
+        on_result=lambda result, directory: shown.append(result),
+    )
     assert [result.verdict for result in results] == ["error", "error"]
     assert [list(result.errors) for result in results] == [
         [f"dropout-seed{seed}: damaged"] for seed in (3, 4)

@@ -1,0 +1,47 @@
+"""`parity report`: a folder in, its report out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("result", type=click.Path(path_type=Path), metavar="DIR")
+@click.argument("other", type=click.Path(path_type=Path), metavar="[DIR]", required=False)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Folder for the report.  [default: the last one named]",
+)
+@click.option(
+    "--tensorboard", is_flag=True, help="Write event files, too: the curves of both halves."
+)
+@click.option("--quiet", is_flag=True, help="Print errors only.")
+def report(
+    result: Path, other: Path | None, out: Path | None, tensorboard: bool, quiet: bool
+) -> int:
+    """Writes report.html, summary.md and junit.xml of what a command has left in DIR.
+
+    DIR is what --out of run, check, sweep, bench or diagnose names, or the file of --json. With a
+    second DIR it is the report of that one, beside the first: what has changed from run to run.
+
+    Exit codes: as of the result; 0 parity holds, 1 it does not, 3 a run failed or is missing.
+    """
+    from parity.report.write import REPORT, write_reports
+
+    path, before = (result, None) if other is None else (other, result)
+    verdict = write_reports(path, out=out, before=before, events=tensorboard)
+    if not quiet:
+        folder = out or (path if path.is_dir() else path.parent)
+        click.echo(f"{verdict}: {folder / REPORT}")
+    return exit_code(verdict)
+
+
+def exit_code(verdict: str) -> int:
+    """Returns the exit code of a verdict of any kind of result."""
+    if verdict in ("pass", "good fit"):
+        return 0
+    return 3 if verdict in ("error", "incomplete") else 1

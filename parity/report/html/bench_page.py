@@ -1,0 +1,172 @@
+"""The page of a benchmark: bars with their spread, ratios with their interval, doubts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from parity.bench.result import IMAGES_PER_S, OK, BenchResult, Row
+from parity.report.bench_texts import (
+    cells_of,
+    heading,
+    legend,
+    machine_text,
+    reason_of,
+    sentence,
+    times,
+    warnings,
+)
+from parity.report.bench_texts import number as figure_of
+from parity.report.html.page import (
+    FAIL,
+    PASS,
+    QUIET,
+    WARN,
+    Block,
+    Cell,
+    Code,
+    Fact,
+    Page,
+    Picture,
+    Section,
+    Table,
+    Text,
+)
+from parity.report.html.svg import BAND, INK, KERAS, TORCH, drawn
+from parity.report.terminal import plain, shortened
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+LOOKS = {"pass": PASS, "fail": FAIL, "incomplete": WARN}
+PARITY = {"pass": PASS, "fail": FAIL, "unchecked": QUIET}
+ROW = 0.42  # inches of a bar
+MAX_NAME = 18
+
+
+def bench_page(result: BenchResult, problems: tuple[str, ...] = ()) -> Page:
+    """Returns the page of a benchmark.
+
+    Args:
+        result: of the benchmark.
+        problems: what is missing or damaged.
+    """
+    spec = result.spec
+    facts = [Fact("machine", machine_text(result))]
+    for name in ("scenario", "device", "threads", "rounds", "train_size", "seed"):
+        if spec.get(name) is not None:
+            facts.append(Fact(name.replace("_", " "), str(spec[name])))
+    if result.environment.get("began"):
+        facts.append(Fact("began", str(result.environment["began"])))
+    sections = []
+    for number, (cell, rows) in enumerate(cells_of(result.rows)):
+        measured = [row for row in rows if row.status == OK and row.values]
+        blocks: list[Block] = []
+        if measured:
+            blocks.append(_bars(f"bars{number}", heading(cell, measured), measured))
+        blocks.append(_table(heading(cell, []), rows))
+        sections.append(Section(f"cell{number}", heading(cell, []), tuple(blocks)))
+    doubts = tuple(Text(text, WARN) for text in warnings(result))
+    if told := legend(result):
+        doubts += (Text(told),)
+    if doubts:
+        sections.append(Section("reading", "How to read the figures", doubts))
+    if result.environment.get("command"):
+        command = Code("Command", str(result.environment["command"]))
+        sections.append(Section("again", "Run it again", (command,)))
+    return Page(
+        title=f"benchmark of {spec.get('scenario', 'a program')}",
+        look=LOOKS.get(result.verdict, WARN),
+        verdict=result.verdict,
+        sentence=_sentence(result),
+        facts=tuple(facts),
+        problems=problems,
+        sections=tuple(sections),
+    )
+
+
+def _sentence(result: BenchResult) -> str:
+    """The ratio of our own variant where there is one; else how many rows there are."""
+    for row in result.rows:
+        if row.variant == "torch" and row.status == OK and row.ratio is not None:
+            ratio = row.ratio
+            return (
+                f"PyTorch trains {times(ratio.median)} times as fast as {row.baseline} "
+                f"({times(ratio.low)} to {times(ratio.high)}; {row.part}, batch {row.batch_size}, "
+                f"{row.precision})."
+            )
+    return sentence(result)
+
+
+def _bars(name: str, title: str, rows: Sequence[Row]) -> Picture:
+    height = 0.75 + ROW * max(len(rows), 2)
+    unit = rows[0].unit
+
+    def paint(figure: Figure) -> None:
+        axes = figure.subplots(
+            gridspec_kw={
+                "left": 0.27,
+                "right": 0.96,
+                "top": 1 - 0.1 / height,
+                "bottom": 0.5 / height,
+            }
+        )
+        for place, row in enumerate(rows):
+            low, middle, high = row.quartiles()
+            color = KERAS if row.variant.startswith("keras") else TORCH
+            axes.barh([-place], [middle], height=0.55, color=color, alpha=0.35, lw=0)
+            axes.plot([low, high], [-place, -place], color=color, lw=3, solid_capstyle="butt")
+            axes.plot(
+                row.values, np.full(len(row.values), -place), "|", ms=9, color=INK, alpha=0.55
+            )
+        axes.set_yticks([-place for place in range(len(rows))])
+        axes.set_yticklabels([shortened(plain(row.variant), MAX_NAME) for row in rows])
+        axes.set_ylim(-len(rows) + 0.5, 0.5)
+        axes.set_xlim(left=0)
+        axes.grid(visible=False, axis="y")
+        axes.tick_params(axis="y", length=0)
+        is_more = unit == IMAGES_PER_S
+        axes.set_xlabel(f"{unit}, {'more' if is_more else 'less'} is faster")
+        axes.spines["left"].set_color(BAND)
+
+    told = "; ".join(f"{row.variant} {figure_of(row.quartiles()[1])} {row.unit}" for row in rows)
+    return Picture(
+        svg=drawn(name, height, paint),
+        caption=f"{title}. The bar ends at the median of the rounds, the thick line goes from the "
+        "lower to the upper quartile, a stroke is a round.",
+        description=f"{title}; medians: {told}.",
+    )
+
+
+def _table(title: str, rows: Sequence[Row]) -> Table:
+    cells = []
+    for row in rows:
+        quartiles = [figure_of(value) for value in row.quartiles()] if row.values else ["", "", ""]
+        ratio = row.ratio
+        cells.append(
+            (
+                Cell(row.variant),
+                Cell(row.status, "" if row.status == OK else FAIL),
+                *(Cell(quartiles[index]) for index in (1, 0, 2)),
+                Cell(row.unit if row.values else ""),
+                Cell(times(ratio.median) if ratio else ""),
+                Cell(f"{times(ratio.low)} to {times(ratio.high)}" if ratio else ""),
+                Cell("" if row.peak_memory_mb is None else f"{row.peak_memory_mb:,.0f}"),
+                Cell("" if row.warmup_s is None else f"{row.warmup_s:.1f}"),
+                Cell("" if row.seconds_to_accuracy is None else f"{row.seconds_to_accuracy:.1f}"),
+                Cell(row.parity, PARITY.get(row.parity, "")),
+                Cell(reason_of(row) if row.status != OK else row.parity_note),
+            )
+        )
+    against = next((row.baseline for row in rows if row.ratio), None)
+    return Table(
+        caption=title,
+        head=(
+            "variant", "status", "median", "q1", "q3", "unit", f"× {against or 'baseline'}",
+            "interval", "memory, MB", "warm-up, s", "to accuracy, s", "parity", "how that is known",
+        ),
+        rows=tuple(cells),
+        numeric=frozenset({2, 3, 4, 6, 7, 8, 9, 10}),
+    )  # fmt: skip

@@ -1,0 +1,254 @@
+"""Training and validation curves of both halves on top of each other, and below them how far apart.
+
+In: the histories of both halves. Out: one `Picture` for the loss, one for the accuracy, and one for
+the learning rate where it changes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import partial
+from itertools import zip_longest
+from typing import TYPE_CHECKING
+
+from parity.report.chart import (
+    LOG_ABOVE,
+    Chart,
+    can_be_drawn,
+    charts_of,
+    role,
+    short_number,
+)
+from parity.report.html.page import Cell, Picture, Table
+from parity.report.html.svg import (
+    BAND,
+    GOOD,
+    HALVES,
+    INK,
+    KERAS,
+    NAMES,
+    TORCH,
+    drawn,
+    legend,
+    log_labels,
+)
+from parity.report.html.texts import capital, number
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+GROUPS = {
+    "loss": ("loss", "val_loss"),
+    "accuracy": ("accuracy", "val_accuracy"),
+    "learning rate": ("learning_rate",),
+}
+DASHES = {"val_loss": (0, (4, 2)), "val_accuracy": (0, (4, 2))}
+MAX_ROWS = 200  # of the table behind a drawing
+
+Histories = Mapping[str, Mapping[str, Sequence[float]]]  # half -> key -> a value an epoch
+
+
+def curve_pictures(
+    histories: Histories, *, names: Mapping[str, str] = NAMES, prefix: str = "curves"
+) -> list[Picture]:
+    """Returns the drawings of what both halves have, at least one epoch of it.
+
+    Args:
+        histories: of both halves.
+        names: of the halves in the legend.
+        prefix: of the names of the drawings.
+    """
+    pictures = []
+    for name, keys in GROUPS.items():
+        found = [key for key in keys if any(history.get(key) for history in histories.values())]
+        is_constant = name == "learning rate" and all(
+            len(set(history.get("learning_rate", ()))) < 2 for history in histories.values()
+        )
+        if found and not is_constant:
+            pictures.append(_picture(name, found, histories, names, prefix))
+    return pictures
+
+
+def _picture(
+    name: str, keys: Sequence[str], histories: Histories, names: Mapping[str, str], prefix: str
+) -> Picture:
+    apart = {key: _apart(histories, key) for key in keys}
+    num_epochs = max(len(history.get(key, ())) for history in histories.values() for key in keys)
+
+    def paint(figure: Figure) -> None:
+        above, below = figure.subplots(
+            2,
+            sharex=True,
+            gridspec_kw={
+                "height_ratios": (2.2, 1),
+                "hspace": 0.12,
+                "left": 0.135,
+                "right": 0.98,
+                "top": 0.86,
+                "bottom": 0.12,
+            },
+        )
+        _draw_values(above, name, keys, histories, names)
+        _draw_apart(below, apart, num_epochs)
+
+    last = "; ".join(
+        f"{key} ends at {short_number(histories[half][key][-1])} in {names[half]}"
+        for key in keys
+        for half in histories
+        if histories[half].get(key)
+    )
+    worst = max((value for column in apart.values() for value in column), default=0.0)
+    told = "they never differ" if not worst else f"they differ by at most {number(worst)}"
+    if len(histories) < 2:
+        told = f"only {names[next(iter(histories))]} has them"
+    return Picture(
+        svg=drawn(f"{prefix}-{name.replace(' ', '-')}", 3.6, paint),
+        caption=f"{capital(name)} of each epoch: {told}."
+        + (" Below: the difference, on a log scale." if worst else ""),
+        description=f"Curves of {' and '.join(keys)} in both halves; {told}; {last}.",
+        table=_table(name, keys, histories, names),
+    )
+
+
+def _apart(histories: Histories, key: str) -> list[float]:
+    """|Keras - torch| an epoch, as far as both have been trained; NaN where one is not finite."""
+    columns = [history.get(key, ()) for history in histories.values()]
+    if len(columns) < 2:
+        return []
+    return [
+        0.0 if a == b else abs(a - b) if can_be_drawn(a) and can_be_drawn(b) else math.nan
+        for a, b in zip(*columns, strict=False)
+    ]
+
+
+def _draw_values(
+    axes: Axes, name: str, keys: Sequence[str], histories: Histories, names: Mapping[str, str]
+) -> None:
+    values = [
+        value
+        for history in histories.values()
+        for key in keys
+        for value in history.get(key, ())
+        if can_be_drawn(value)
+    ]
+    positive = [value for value in values if value > 0]
+    is_log = len(positive) == len(values) > 0 and max(values) > LOG_ABOVE * min(values)
+    for half, history in histories.items():
+        for key in keys:
+            column = history.get(key, ())
+            if not column:
+                continue
+            # Keras wide and pale below, PyTorch thin above it: equal curves show as one of each.
+            is_below = half == "keras"
+            axes.plot(
+                range(1, len(column) + 1),
+                [value if can_be_drawn(value) else math.nan for value in column],
+                color=HALVES[half],
+                lw=4.5 if is_below else 1.4,
+                alpha=0.4 if is_below else 1.0,
+                ls=DASHES.get(key, "-"),
+                marker="o" if len(column) == 1 else None,
+                solid_capstyle="round",
+                drawstyle="steps-mid" if key == "learning_rate" else "default",
+                label=f"{names[half]} {key}",
+            )
+    axes.set_ylabel(f"{name} (log)" if is_log else name)
+    if is_log or name == "learning rate":
+        axes.set_yscale("log")
+        log_labels(axes)
+    legend(axes)
+
+
+def _draw_apart(axes: Axes, apart: Mapping[str, Sequence[float]], num_epochs: int) -> None:
+    positive = [value for column in apart.values() for value in column if value > 0]
+    axes.set_xlabel("epoch")
+    axes.set_ylabel("difference")
+    _whole_epochs(axes, num_epochs)
+    if not positive:
+        axes.set_yticks([])
+        axes.grid(visible=False)
+        axes.text(
+            0.5, 0.5, "no difference in any epoch" if any(apart.values()) else "one half alone",
+            transform=axes.transAxes, ha="center", va="center", color=INK,
+        )  # fmt: skip
+        return
+    axes.set_yscale("log")
+    floor = min(positive) / 3
+    for key, column in apart.items():
+        epochs = range(1, len(column) + 1)
+        axes.plot(
+            epochs, [value if value > 0 else math.nan for value in column], color=INK, lw=1.1,
+            ls=DASHES.get(key, "-"), marker="o", ms=2.5, label=key,
+        )  # fmt: skip
+        zeros = [epoch for epoch, value in zip(epochs, column, strict=True) if value == 0]
+        axes.plot(zeros, [floor] * len(zeros), "v", ms=3.5, mfc="none", mec=BAND)
+    low, high = axes.get_ylim()
+    axes.set_ylim(min(low, floor / 1.5), high)
+    log_labels(axes)
+
+
+def _whole_epochs(axes: Axes, count: int) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    margin = (count - 1) * 0.02 or 0.5
+    axes.set_xlim(1 - margin, count + margin)
+    axes.xaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
+
+
+def _table(name: str, keys: Sequence[str], histories: Histories, names: Mapping[str, str]) -> Table:
+    columns = [(half, key) for key in keys for half in histories]
+    rows = zip_longest(*(histories[half].get(key, ()) for half, key in columns))
+    cells = [
+        (Cell(str(epoch)), *(Cell("" if v is None else short_number(v, 6)) for v in row))
+        for epoch, row in enumerate(rows, start=1)
+    ]
+    return Table(
+        caption=f"{name} by epoch",
+        head=("epoch", *(f"{names[half]} {key}" for half, key in columns)),
+        rows=tuple(cells[:MAX_ROWS]),
+        numeric=frozenset(range(len(columns) + 1)),
+        note=f"the first {MAX_ROWS} of {len(cells)} epochs" if len(cells) > MAX_ROWS else "",
+    )
+
+
+def history_pictures(history: Mapping[str, Sequence[float]]) -> list[Picture]:
+    """Returns the curves of one training, as `parity diagnose --plot` draws them."""
+    return [
+        Picture(
+            svg=drawn(f"history-{chart.name}", 2.9, partial(_draw_alone, chart=chart)),
+            caption=f"{capital(chart.name)} of each epoch.",
+            description=f"Curves of {' and '.join(chart.curves)}: "
+            + "; ".join(
+                f"{key} from {short_number(values[0])} to {short_number(values[-1])}"
+                for key, values in chart.curves.items()
+            )
+            + ".",
+        )
+        for chart in charts_of({key: list(column) for key, column in history.items()})
+    ]
+
+
+def _draw_alone(figure: Figure, chart: Chart) -> None:
+    axes = figure.subplots(gridspec_kw={"left": 0.135, "right": 0.98, "top": 0.84, "bottom": 0.16})
+    colors = {"train": KERAS, "val": TORCH, "eval": GOOD}
+    for key, values in chart.curves.items():
+        heights = [max(v, chart.low) if can_be_drawn(v) else math.nan for v in values]
+        axes.plot(
+            range(1, len(values) + 1),
+            heights,
+            color=colors[role(key)],
+            ls=DASHES.get(key, "-."[: 2 if role(key) == "eval" else 1]),
+            marker="o" if len(values) == 1 else None,
+            label=key,
+        )
+    if chart.is_log:
+        axes.set_yscale("log")
+        log_labels(axes)
+    for cut in chart.cuts:
+        axes.axvline(cut, color=BAND, lw=0.8, ls=":")
+    axes.set_xlabel("epoch")
+    axes.set_ylabel(chart.title)
+    _whole_epochs(axes, chart.num_epochs)
+    legend(axes, 3)

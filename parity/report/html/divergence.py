@@ -1,0 +1,125 @@
+"""How far the two runs are apart after every step, and how far rounding alone would take them.
+
+In: the items of the level "trajectory", and the running losses of both halves where the traces are
+still there. Out: a `Picture` for the weights, and one for the losses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from parity.compare import absolute_difference
+from parity.report.html.page import Cell, Picture, Table
+from parity.report.html.svg import BAND, INK, drawn, legend, log_labels
+from parity.report.html.texts import capital, number
+from parity.result import FAIL, Item, Level
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MAX_ROWS = 200
+RUNNING_LOSS = "running loss"
+
+
+def divergence_pictures(
+    level: Level, losses: tuple[np.ndarray, np.ndarray] | None = None
+) -> list[Picture]:
+    """Returns the drawings of a trajectory.
+
+    Args:
+        level: "trajectory" of a run.
+        losses: running loss of every step in Keras and in torch, or None.
+    """
+    weights = [item for item in level.items if "." in item.name and item.step is not None]
+    running = [item for item in level.items if item.name == RUNNING_LOSS and item.step is not None]
+    pictures = []
+    if weights:
+        pictures.append(
+            _picture("weights", "greatest difference of any weight", weights, level.origin)
+        )
+    if running:
+        pictures.append(_picture("losses", "difference of the running loss", running, "", losses))
+    return pictures
+
+
+def _picture(
+    name: str,
+    what: str,
+    items: Sequence[Item],
+    origin: str,
+    losses: tuple[np.ndarray, np.ndarray] | None = None,
+) -> Picture:
+    items = sorted(items, key=lambda item: item.step or 0)
+    steps = np.array([item.step for item in items], float)
+    worst = np.array([item.worst for item in items], float)
+    allowed = np.array([item.allowed for item in items], float)
+
+    def paint(figure: Figure) -> None:
+        axes = figure.subplots(
+            gridspec_kw={"left": 0.135, "right": 0.98, "top": 0.87, "bottom": 0.16}
+        )
+        shown = [v for v in (*worst, *allowed) if 0 < v < np.inf]
+        floor = min(shown, default=1e-16) / 3
+        limit = np.clip(np.nan_to_num(allowed, posinf=np.inf), floor, max(shown, default=1) * 3)
+        ends = steps
+        if losses is not None and len(losses[0]) > steps[-1]:  # what is allowed never shrinks much
+            ends, limit = np.append(steps, len(losses[0])), np.append(limit, limit[-1])
+        axes.fill_between(ends, floor / 3, limit, color=BAND, alpha=0.25, lw=0, label="allowed")
+        axes.plot(ends, limit, color=BAND, lw=1)
+        if losses is not None and (apart := absolute_difference(*losses)).size:
+            every = np.where(np.isfinite(apart) & (apart > 0), apart, np.nan)
+            axes.plot(np.arange(1, len(apart) + 1), every, color=INK, lw=0.6, alpha=0.6)
+        finite = np.isfinite(worst)
+        axes.plot(
+            steps[finite],
+            np.maximum(worst[finite], floor),
+            color=INK,
+            lw=0 if losses is not None else 1.3,
+            marker="o",
+            ms=3,
+            label=what,
+        )
+        axes.set_yscale("log")
+        if steps[-1] > 100 * steps[0]:
+            axes.set_xscale("log")
+            log_labels(axes, "x")
+        axes.set_ylim(bottom=floor / 3)
+        axes.set_xlabel("optimizer step")
+        axes.set_ylabel("difference")
+        log_labels(axes)
+        legend(axes)
+
+    place = int(np.argmax(np.where(np.isnan(worst), np.inf, worst)))
+    above = [item for item in items if item.status == FAIL]
+    told = f"at most {number(worst[place])}, after step {items[place].step}"
+    told += (
+        f"; {len(above)} of {len(items)} are above what is allowed, the first at step "
+        f"{above[0].step}"
+        if above
+        else "; never above what is allowed"
+    )
+    rows = [
+        (
+            Cell(f"{item.step:,}"),
+            Cell(item.name),
+            Cell(number(item.worst), "fail" if item.status == FAIL else ""),
+            Cell(number(item.allowed)),
+        )
+        for item in items
+    ]
+    return Picture(
+        svg=drawn(f"divergence-{name}", 2.9, paint),
+        caption=f"{capital(what)} after each recorded step: {told}."
+        + (f" Allowed: {origin}." if origin else ""),
+        description=f"{what} against the optimizer step, with what is allowed: {told}.",
+        table=Table(
+            caption=f"{what} by step",
+            head=("step", "item", "worst", "allowed"),
+            rows=tuple(rows[:MAX_ROWS]),
+            numeric=frozenset({0, 2, 3}),
+            note=f"the first {MAX_ROWS} of {len(rows)}" if len(rows) > MAX_ROWS else "",
+        ),
+    )

@@ -1,0 +1,101 @@
+"""The ladder and the first divergence of a result, as a page shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from parity.report.advice import advice_of
+from parity.report.html.page import (
+    FAIL,
+    PASS,
+    QUIET,
+    WARN,
+    Cause,
+    Divergence,
+    Fact,
+    Rung,
+)
+from parity.report.html.texts import count, number, value
+from parity.report.result_texts import (
+    index_text,
+    likely_causes,
+    moment,
+    place_text,
+    setting_texts,
+)
+from parity.result import Level, Result
+
+LOOKS = {"pass": PASS, "fail": FAIL, "skipped": WARN, "not_reached": QUIET}
+WORDS = {"pass": "pass", "fail": "fail", "skipped": "skipped", "not_reached": "not reached"}
+
+
+def ladder_of(levels: Sequence[Level]) -> tuple[Rung, ...]:
+    """Returns a rung for every level."""
+    return tuple(_rung(level) for level in levels)
+
+
+def _rung(level: Level) -> Rung:
+    look, word = LOOKS[level.status], WORDS[level.status]
+    worst = level.worst
+    if worst is None:
+        return Rung(level.id, look, word, origin=level.origin)
+    compared = sum(item.num_compared for item in level.items)
+    if all(item.unit == "count" for item in level.items):
+        differing = sum(item.worst for item in level.items)
+        figures, told = (number(differing), "0"), count(compared, "value")
+    else:
+        figures, told = (number(worst.worst), number(worst.allowed)), ""
+    where = f"{worst.name}{moment(worst)}:" if worst.worst else ""
+    return Rung(level.id, look, word, *figures, where, level.origin, told)
+
+
+def divergence_of(result: Result) -> Divergence | None:
+    """Returns the first place where the two halves differ, with its causes, or None."""
+    if (first := result.first_divergence) is None:
+        return None
+    level, item = first
+    difference = f"{number(item.worst)} ({item.unit}), allowed {number(item.allowed)}"
+    facts = [
+        Fact("Keras", value(item.keras)),
+        Fact("PyTorch", value(item.torch)),
+        Fact("difference", difference + (f"; {item.note}" if item.note else "")),
+    ]
+    if told := place_text(result):
+        facts.append(Fact("layer", told))
+    facts.append(Fact("allowed is", level.origin))
+    hints = setting_texts(result)
+    if hints:
+        hints.insert(0, "Settings of paired layers that differ besides, and need not matter:")
+    causes = tuple(_cause(cause) for cause in likely_causes(result))
+    return Divergence(
+        place=f"{level.id}: {item.name}{moment(item)}{index_text(item)}",
+        facts=tuple(facts),
+        causes=causes or tuple(_advice(level, result)),
+        hints=tuple(hints),
+    )
+
+
+def _cause(cause: dict[str, object]) -> Cause:
+    lines = [
+        Fact(name, str(cause[key]))
+        for name, key in (
+            ("seen", "detail"),
+            ("Keras", "keras"),
+            ("the port", "torch"),
+            ("line", "where"),
+            ("source", "source"),
+        )
+        if cause.get(key)
+    ]
+    confidence = cause.get("confidence")
+    return Cause(
+        title=f"{cause.get('id')} {cause.get('title')}",
+        confidence=f"{100 * confidence:.0f} %" if isinstance(confidence, float | int) else "",
+        lines=tuple(lines),
+        fix=str(cause.get("fix") or ""),
+    )
+
+
+def _advice(level: Level, result: Result) -> list[Cause]:
+    found = advice_of(level, result)
+    return [] if found is None else [Cause(found.title, "", (), found.action)]

@@ -1,0 +1,143 @@
+"""Differences layer by layer: outputs, gradients, optimizer state, and weights over the steps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from parity.compare import absolute_difference
+from parity.errors import RunError
+from parity.report.folder import FoundRun
+from parity.report.html.page import Block, Cell, Folded, Table
+from parity.report.html.texts import number, share
+from parity.report.result_texts import moment
+from parity.result import FAIL, Item, Level, Result
+
+SHOWN = {
+    "forward": "Output of every layer",
+    "loss": "Loss",
+    "gradient": "Gradient of every parameter",
+    "optimizer": "Optimizer state and weights after a step",
+    "data": "What was fed",
+    "structure": "Structure",
+    "init": "Initial weights",
+    "trajectory": "Trajectory",
+    "schedule": "Learning rates",
+    "behaviour": "Behaviour",
+}
+OPEN = ("forward", "gradient")
+MAX_ROWS = 120
+MAX_STEPS = 12  # columns of the matrix of weights
+MAX_PARAMETERS = 80  # rows of it
+
+
+def layer_blocks(result: Result) -> list[Block]:
+    """Returns a table for every level with items; that which failed comes first, and open."""
+    levels = [level for level in result.levels if level.items]
+    levels.sort(key=lambda level: (level.status != FAIL, level.id not in OPEN))
+    blocks: list[Block] = []
+    for level in levels:
+        table = _table(level)
+        if level.status == FAIL or level.id in OPEN:
+            blocks.append(table)
+        else:
+            blocks.append(Folded(f"{SHOWN.get(level.id, level.id)} ({level.id})", (table,)))
+    return blocks
+
+
+def _table(level: Level) -> Table:
+    items = list(level.items)
+    if len(items) > MAX_ROWS:  # those that fail, and of the others those nearest to their limit
+        kept = sorted(items, key=lambda item: (item.status != FAIL, -item.ratio))[:MAX_ROWS]
+        items = [item for item in items if any(item is one for one in kept)]
+    left = len(level.items) - len(items)
+    return Table(
+        caption=f"{SHOWN.get(level.id, level.id)} ({level.id}): {level.origin}",
+        head=("item", "worst", "allowed", "unit", "compared", "Keras there", "PyTorch there"),
+        rows=tuple(_row(item) for item in items),
+        numeric=frozenset({1, 2, 4}),
+        note=f"{left:,} items that are further from their limit are left out" if left else "",
+    )
+
+
+def _row(item: Item) -> tuple[Cell, ...]:
+    failed = item.status == FAIL
+    differs = item.worst != 0
+    return (
+        Cell(item.name + moment(item), FAIL if failed else ""),
+        Cell(number(item.worst), FAIL if failed else "", share=share(item.worst, item.allowed)),
+        Cell(number(item.allowed)),
+        Cell(item.unit),
+        Cell(f"{item.num_compared:,}"),
+        Cell(_value(item.keras) if differs else ""),
+        Cell(_value(item.torch) if differs else ""),
+    )
+
+
+def _value(value: object) -> str:
+    return f"{value:.9g}" if isinstance(value, float) else "" if value is None else str(value)
+
+
+def trajectory_table(found: FoundRun) -> list[Table]:
+    """Returns the greatest difference of every parameter at some of the recorded steps."""
+    if found.keras is None or found.torch is None:
+        return []
+    keras, torch = found.keras, found.torch
+    try:
+        steps = sorted({*keras.numbers("trajectory")} & {*torch.numbers("trajectory")})
+        steps = _spread(steps)
+        names = list(keras.facts["structure"]["parameters"])[:MAX_PARAMETERS]
+        apart = np.array(
+            [
+                [
+                    _greatest(
+                        keras[f"trajectory/{step}/{name}"], torch[f"trajectory/{step}/{name}"]
+                    )
+                    for step in steps
+                ]
+                for name in names
+            ]
+        )
+    except RunError:  # the ladder tells of it
+        return []
+    if not apart.size:
+        return []
+    positive = apart[(apart > 0) & np.isfinite(apart)]
+    low, high = (positive.min(), positive.max()) if positive.size else (1.0, 1.0)
+    rows = tuple(
+        (Cell(name), *(Cell(number(value), share=_shade(value, low, high)) for value in row))
+        for name, row in zip(names, apart, strict=True)
+    )
+    return [
+        Table(
+            caption="Greatest difference of the weights of each layer after so many steps; the "
+            "darker, the greater (log scale)",
+            head=("parameter", *(f"{step:,}" for step in steps)),
+            rows=rows,
+            numeric=frozenset(range(1, len(steps) + 1)),
+            is_shaded=True,
+        )
+    ]
+
+
+def _spread(steps: Sequence[int]) -> list[int]:
+    """At most MAX_STEPS of the steps, the first and the last among them."""
+    if len(steps) <= MAX_STEPS:
+        return list(steps)
+    return [steps[round(n * (len(steps) - 1) / (MAX_STEPS - 1))] for n in range(MAX_STEPS)]
+
+
+def _greatest(keras: np.ndarray, torch: np.ndarray) -> float:
+    if keras.shape != torch.shape:
+        return math.inf
+    return float(absolute_difference(keras, torch).max(initial=0.0))
+
+
+def _shade(value: float, low: float, high: float) -> float:
+    if value == 0:
+        return 0.0
+    if not math.isfinite(value) or high <= low:
+        return 1.0
+    return 0.1 + 0.9 * math.log(value / low) / math.log(high / low)

@@ -1,0 +1,169 @@
+"""The two halves over many seeds: each run as a point, and differences within their margins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from parity.agreement import Comparison
+from parity.report.html.page import Cell, Picture, Table
+from parity.report.html.svg import BAD, BAND, GOOD, HALVES, INK, NAMES, drawn, legend
+from parity.report.html.texts import capital, number
+from parity.report.terminal import plain, shortened
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+ROW = 0.27  # inches of a row
+MAX_NAME = 26  # letters of a name beside the axis
+COLORS = {"equivalent": GOOD, "different": BAD, "inconclusive": INK}
+UNITS = {"accuracy": "accuracy", "gap": "accuracy", "epochs": "epochs"}
+
+Groups = Mapping[str, Mapping[str, Sequence[float]]]  # scenario -> half -> a value a seed
+
+
+def seeds_picture(name: str, what: str, groups: Groups) -> Picture:
+    """Returns the values of all runs: a row a scenario, a point a seed.
+
+    Args:
+        name: of the drawing.
+        what: the quantity, as the axis calls it.
+        groups: values by scenario and half.
+    """
+
+    def paint(figure: Figure) -> None:
+        axes = _rows(figure, list(groups))
+        for half, color in HALVES.items():
+            side = 0.17 if half == "keras" else -0.17
+            for row, values in enumerate(groups.values()):
+                points = np.sort(np.array(values.get(half, ()), float))
+                points = points[np.isfinite(points)]
+                if not points.size:
+                    continue
+                label = NAMES[half] if row == 0 else None
+                height = np.full(points.size, -row + side)
+                axes.plot(points, height, "o", ms=3.5, color=color, alpha=0.5, mew=0, label=label)
+                middle = float(np.median(points))
+                axes.plot([middle] * 2, [-row + side - 0.15, -row + side + 0.15], color=color, lw=2)
+        axes.set_xlabel(what)
+        legend(axes)
+
+    rows = []
+    for scenario, values in groups.items():
+        cells = [Cell(scenario)]
+        for half in HALVES:
+            known = np.array(values.get(half, ()), float)
+            known = known[np.isfinite(known)]
+            if known.size:
+                quartiles = np.percentile(known, [25, 50, 75])
+                cells += [Cell(str(known.size)), *(Cell(f"{value:.4g}") for value in quartiles)]
+            else:
+                cells += [Cell("0"), Cell(""), Cell(""), Cell("")]
+        rows.append(tuple(cells))
+    head = ["scenario"]
+    for half in HALVES:
+        head += [f"{NAMES[half]} seeds", "q1", "median", "q3"]
+    return Picture(
+        svg=drawn(name, _height(len(groups)), paint),
+        caption=f"{capital(what)} of every run: a point a seed, the stroke is the median.",
+        description=f"{what} of every seed in both halves, {len(groups)} scenarios; the quartiles "
+        "stand in the table below.",
+        table=Table(f"{what} over the seeds", tuple(head), tuple(rows), frozenset(range(1, 9))),
+    )
+
+
+def margin_picture(name: str, what: str, comparisons: Sequence[Comparison]) -> Picture:
+    """Returns the differences of one quantity, PyTorch minus Keras, each with its interval.
+
+    Args:
+        name: of the drawing.
+        what: the quantity, as the axis calls it.
+        comparisons: of this quantity.
+    """
+
+    def paint(figure: Figure) -> None:
+        axes = _rows(figure, [row.scenario for row in comparisons])
+        for place, row in enumerate(comparisons):
+            found, y = row.equivalence, -place
+            axes.fill_betweenx(
+                [y - 0.36, y + 0.36], -found.margin, found.margin, color=BAND, alpha=0.22, lw=0,
+                label="margin" if place == 0 else None,
+            )  # fmt: skip
+            # Of the pairs Keras minus torch was tested; here it is the change by the port.
+            color = COLORS[row.verdict]
+            axes.plot([-found.high, -found.low], [y, y], color=color, lw=1.8)
+            axes.plot([-found.difference], [y], "o", ms=4.5, color=color)
+        axes.axvline(0, color=INK, lw=0.8)
+        axes.set_xlabel(what)
+        legend(axes)
+
+    counts = {verdict: sum(row.verdict == verdict for row in comparisons) for verdict in COLORS}
+    told = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
+    return Picture(
+        svg=drawn(name, _height(len(comparisons)), paint),
+        caption=f"{capital(what)}: mean difference over the seeds with its interval, and the "
+        f"margin that was fixed beforehand: {told}.",
+        description=f"{what}: {told}; the figures stand in the table of comparisons.",
+    )
+
+
+def comparison_table(comparisons: Sequence[Comparison]) -> Table:
+    """Returns all comparisons with their figures."""
+    looks = {"equivalent": "pass", "different": "fail", "inconclusive": "warn"}
+    rows = []
+    for row in comparisons:
+        found = row.equivalence
+        needed = "" if found.n_needed is None else str(found.n_needed)
+        rows.append(
+            (
+                Cell(row.scenario),
+                Cell(row.quantity),
+                Cell(row.verdict, looks.get(row.verdict, "")),
+                Cell(f"{row.keras:.4g}"),
+                Cell(f"{row.torch:.4g}"),
+                Cell(f"{-found.difference:+.3g}"),
+                Cell(f"{-found.high:+.3g} to {-found.low:+.3g}"),
+                Cell(f"±{found.margin:g}"),
+                Cell(number(found.p)),
+                Cell(f"{found.power:.2f}"),
+                Cell(str(found.n)),
+                Cell(needed),
+            )
+        )
+    return Table(
+        caption="Every comparison: PyTorch minus Keras over the seeds that both have",
+        head=(
+            "scenario", "quantity", "verdict", "Keras", "PyTorch", "difference", "interval",
+            "margin", "p", "power", "n", "n needed",
+        ),
+        rows=tuple(rows),
+        numeric=frozenset(range(3, 12)),
+    )  # fmt: skip
+
+
+def _height(count: int) -> float:
+    return 0.9 + ROW * max(count, 2)
+
+
+def _rows(figure: Figure, names: Sequence[str]) -> Axes:
+    from matplotlib.ticker import MaxNLocator
+
+    height = _height(len(names))
+    axes = figure.subplots(
+        gridspec_kw={
+            "left": 0.36,
+            "right": 0.97,
+            "top": 1 - 0.32 / height,
+            "bottom": 0.48 / height,
+        }
+    )
+    axes.set_yticks([-row for row in range(len(names))])
+    axes.set_yticklabels([shortened(plain(name), MAX_NAME) for name in names])
+    axes.set_ylim(-len(names) + 0.5, 0.5)
+    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.grid(visible=False, axis="y")
+    axes.tick_params(axis="y", length=0)
+    return axes

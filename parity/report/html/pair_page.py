@@ -1,0 +1,157 @@
+"""The page of two results of the same kind: what has changed from the first to the second."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from parity.report.folder import FoundRun
+from parity.report.html.curves import curve_pictures
+from parity.report.html.ladder import LOOKS as LEVEL_LOOKS
+from parity.report.html.ladder import divergence_of, ladder_of
+from parity.report.html.page import (
+    FAIL,
+    PASS,
+    WARN,
+    Block,
+    Cell,
+    Fact,
+    Page,
+    Section,
+    Table,
+    Text,
+)
+from parity.report.html.run_page import LOOKS, title_of, versions_of
+from parity.report.html.svg import NAMES
+from parity.report.html.texts import number
+from parity.result import Level, Result
+
+RANK = {"pass": 0, "inconclusive": 1, "fail": 2, "error": 3}
+CHANGED = 2.0  # a difference that grows by less is told, and not marked
+
+
+def pair_page(before: FoundRun, after: FoundRun) -> Page:
+    """Returns the page of a run, or a check, beside an earlier one."""
+    old, new = before.result, after.result
+    settings = list(_changes(old.spec, new.spec))
+    for half in NAMES:
+        told = [versions_of(result.environment.get(half) or {}) for result in (old, new)]
+        if told[0] != told[1]:
+            settings.append((NAMES[half], told[0] or "-", told[1] or "-"))
+    for name in ("x_train", "y_train", "x_val", "y_val"):
+        told = [str((r.data.get("sha256") or {}).get(name, "-")) for r in (old, new)]
+        if told[0] != told[1]:
+            settings.append((f"SHA-256 of {name}", told[0][:16], told[1][:16]))
+    parts: list[tuple[str, str, Sequence[Block]]] = [
+        ("settings", "What was changed", [_settings(settings)]),
+        ("levels", "Level by level", _levels(old, new)),
+        ("curves", "Training and validation of each half, before and now", _curves(old, new)),
+    ]
+    return Page(
+        title=f"{title_of(old)} → {title_of(new)}",
+        look=LOOKS.get(new.verdict, WARN),
+        verdict=new.verdict,
+        sentence=_sentence(old, new),
+        facts=(
+            Fact("before", f"{old.verdict}: {_folder(before)}"),
+            Fact("now", f"{new.verdict}: {_folder(after)}"),
+        ),
+        problems=(
+            *(f"before: {problem}" for problem in (*before.problems, *old.errors)),
+            *(f"now: {problem}" for problem in (*after.problems, *new.errors)),
+        ),
+        ladder=ladder_of(new.levels),
+        divergence=divergence_of(new),
+        sections=tuple(Section(id, title, tuple(blocks)) for id, title, blocks in parts if blocks),
+    )
+
+
+def _folder(found: FoundRun) -> str:
+    return found.folder.name if found.folder is not None else "a result file"
+
+
+def _sentence(old: Result, new: Result) -> str:
+    if new.verdict == old.verdict:
+        if new.verdict != "fail":
+            return f"Nothing has changed in the verdict: {new.verdict} before and now."
+        places = [r.first_divergence[0].id for r in (old, new) if r.first_divergence is not None]
+        if len(places) == 2 and places[0] != places[1]:
+            return f"Both fail: before at {places[0]}, now at {places[1]}."
+        return "Both fail" + (f" at {places[0]}." if places else ".")
+    is_better = RANK.get(new.verdict, 3) < RANK.get(old.verdict, 3)
+    change = "better" if is_better else "worse"
+    return f"It has become {change}: {old.verdict} before, {new.verdict} now."
+
+
+def _changes(
+    old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = ""
+) -> Iterator[tuple[str, str, str]]:
+    for name in dict.fromkeys([*old, *new]):
+        a, b = old.get(name), new.get(name)
+        if isinstance(a, Mapping) and isinstance(b, Mapping):
+            yield from _changes(a, b, f"{prefix}{name}.")
+        elif a != b:
+            yield f"{prefix}{name}", str(a), str(b)
+
+
+def _settings(changes: Sequence[tuple[str, str, str]]) -> Block:
+    if not changes:
+        return Text("Spec, data and versions are the same in both.", PASS)
+    rows = tuple(tuple(map(Cell, change)) for change in changes)
+    return Table("Settings, data and versions that differ", ("", "before", "now"), rows)
+
+
+def _levels(old: Result, new: Result) -> list[Block]:
+    levels = [{level.id: level for level in result.levels} for result in (old, new)]
+    rows = []
+    for name in dict.fromkeys([*levels[0], *levels[1]]):
+        a, b = levels[0].get(name), levels[1].get(name)
+        rows.append((Cell(name), _status(a), _worst(a), _status(b), _worst(b), _change(a, b)))
+    head = ("level", "before", "worst", "now", "worst", "times")
+    table = Table(
+        "Status and greatest difference of each level", head, tuple(rows), frozenset({2, 4, 5})
+    )
+    return [table] if rows else []
+
+
+def _status(level: Level | None) -> Cell:
+    return (
+        Cell("-")
+        if level is None
+        else Cell(level.status.replace("_", " "), LEVEL_LOOKS[level.status])
+    )
+
+
+def _worst(level: Level | None) -> Cell:
+    if level is None or level.worst is None:
+        return Cell("")
+    return Cell(number(level.worst.worst))
+
+
+def _change(old: Level | None, new: Level | None) -> Cell:
+    if old is None or new is None or old.worst is None or new.worst is None:
+        return Cell("")
+    a, b = old.worst.worst, new.worst.worst
+    if a == b:
+        return Cell("=")
+    if a == 0 or not b / a < float("inf"):
+        return Cell("new", FAIL)
+    look = WARN if b / a > CHANGED else PASS if a / max(b, 1e-300) > CHANGED else ""
+    return Cell(f"{b / a:.2g}", look)
+
+
+def _curves(old: Result, new: Result) -> list[Block]:
+    """Both runs of the same half on top of each other: Keras's place takes the earlier one."""
+    blocks: list[Block] = []
+    for half, name in NAMES.items():
+        histories = [result.history.get(half) for result in (old, new)]
+        if not all(histories):
+            continue
+        pictures = curve_pictures(
+            {"keras": histories[0], "torch": histories[1]},  # type: ignore[dict-item]
+            names={"keras": "before", "torch": "now"},
+            prefix=half,
+        )
+        blocks += [replace(p, caption=f"{name}: {p.caption}") for p in pictures]
+    return blocks

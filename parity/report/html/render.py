@@ -1,0 +1,66 @@
+"""A `Page` as one HTML file that needs nothing else: no network, no script to be read, no fonts.
+
+The template places what the page holds, and jinja2 escapes it. The only markup that is taken as it
+is comes from `svg` and from the two files beside this one. A policy in the page itself forbids the
+browser to fetch anything, whatever should ever get into it.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from parity.report.html.page import Page
+from parity.report.terminal import plain
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+FOLDER = Path(__file__).parent
+MAX_TEXT = 1000  # characters of one text; the result file has all of them
+
+
+def render(page: Page) -> str:
+    """Returns the HTML of a page."""
+    style, script = (_read(name) for name in ("style.css", "script.js"))
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    policy = (
+        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
+        f"script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    )
+    html = _template().render(page=page, style=style, script=script, policy=policy)
+    return html.lstrip()  # what the macros before the document leave
+
+
+@lru_cache
+def _template() -> Template:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["kind"] = lambda block: type(block).__name__
+    environment.filters["ours"] = Markup  # drawings, style and script of this package
+    environment.filters["shown"] = shown
+    return environment.get_template("template.html")
+
+
+def shown(text: str, limit: int = MAX_TEXT) -> str:
+    """A text of which every character is seen; one of more than `limit` of them loses its end.
+
+    What turns the direction of writing, or has no glyph, could make a name look like another.
+    """
+    rows = [plain(row) for row in text[:limit].split("\n")]
+    return "\n".join(rows) + (" ..." if len(text) > limit else "")
+
+
+def _read(name: str) -> str:
+    return (FOLDER / name).read_text(encoding="utf-8")

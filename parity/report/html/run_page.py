@@ -1,0 +1,172 @@
+"""The page of one run, or of one check: verdict, ladder, first divergence, and what stands behind.
+
+In: what `found` has read. Out: a `Page`, with a section for all that is known and none for what is
+not.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from parity.report.folder import FoundRun
+from parity.report.html.curves import curve_pictures
+from parity.report.html.divergence import divergence_pictures
+from parity.report.html.ladder import divergence_of, ladder_of
+from parity.report.html.layers import layer_blocks, trajectory_table
+from parity.report.html.page import (
+    FAIL,
+    PASS,
+    WARN,
+    Block,
+    Cell,
+    Code,
+    Fact,
+    Page,
+    Section,
+    Table,
+    Text,
+)
+from parity.report.html.predictions import prediction_blocks
+from parity.report.html.samples import sample_blocks
+from parity.report.html.svg import NAMES
+from parity.report.html.texts import count
+from parity.report.reproduce import command_of
+from parity.report.verdict import sentence_of
+from parity.result import ERROR, Result
+
+LOOKS = {"pass": PASS, "fail": FAIL, "error": FAIL, "inconclusive": WARN}
+MODES = {
+    "seeded": "seeded: the port draws every random number itself, from the seed alone",
+    "replayed": "replayed: the port gets Keras's weights, samples and dropout masks",
+    "independent": "independent: the port draws the same distributions from torch's own streams",
+}
+
+
+def run_page(found: FoundRun) -> Page:
+    """Returns the page of a run or of a check."""
+    result = found.result
+    return Page(
+        title=title_of(result),
+        look=LOOKS.get(result.verdict, WARN),
+        verdict=result.verdict,
+        sentence=sentence_of(result),
+        facts=tuple(_facts(result)),
+        problems=tuple(dict.fromkeys((*found.problems, *result.errors))),
+        ladder=ladder_of(result.levels),
+        divergence=divergence_of(result),
+        sections=tuple(_sections(found)),
+    )
+
+
+def title_of(result: Result) -> str:
+    """Returns what a result is of."""
+    spec = result.spec
+    if "scenario" in spec:
+        return f"{spec['scenario']}, seed {spec['seed']}" if "seed" in spec else spec["scenario"]
+    return f"{spec.get('torch')} against {spec.get('keras')}"
+
+
+def versions_of(environment: Mapping[str, Any]) -> str:
+    """Returns the versions of a half in one line."""
+    versions = environment.get("versions") or {}
+    told = [f"{name} {version}" for name, version in versions.items() if version is not None]
+    if environment.get("python"):
+        told.append(f"Python {environment['python']}")
+    return ", ".join(told)
+
+
+def _facts(result: Result) -> list[Fact]:
+    spec = result.spec
+    facts = [Fact("mode", MODES.get(result.mode, result.mode))]
+    for name in ("seed", "dtype", "epochs", "batch_size", "train_size", "val_size", "steps"):
+        if spec.get(name) is not None:
+            facts.append(Fact(name.replace("_", " "), str(spec[name])))
+    for name in ("data", "device"):
+        if spec.get(name) is not None:
+            facts.append(Fact(name, str(spec[name])))
+    for half, environment in result.environment.items():
+        if told := versions_of(environment):
+            facts.append(Fact(NAMES.get(half, half), told))
+    return facts
+
+
+def _sections(found: FoundRun) -> list[Section]:
+    result = found.result
+    trajectory = next((level for level in result.levels if level.id == "trajectory"), None)
+    losses = None
+    if found.keras is not None and found.torch is not None:
+        losses = (found.keras["running_loss"], found.torch["running_loss"])
+    parts: list[tuple[str, str, list[Block]]] = [
+        ("curves", "Training and validation", list(curve_pictures(result.history))),
+        ("behaviour", "Behaviour", _behaviour(result)),
+        (
+            "divergence-by-step",
+            "Divergence by step",
+            [] if trajectory is None else [*divergence_pictures(trajectory, losses)],
+        ),
+        ("layers", "Layer by layer", [*layer_blocks(result), *trajectory_table(found)]),
+        ("samples", "What was fed", sample_blocks(found)),
+        ("predictions", "Predictions", prediction_blocks(found)),
+        ("log", "Log", [Code(name, text) for name, text in found.logs.items()]),
+        ("again", "Run it again", _again(result)),
+    ]
+    return [Section(id, title, tuple(blocks)) for id, title, blocks in parts if blocks]
+
+
+def _behaviour(result: Result) -> list[Block]:
+    halves = [half for half in ("keras", "torch") if result.behaviour.get(half)]
+    if not halves:
+        return []
+    names = {
+        "verdict": "verdict",
+        "because": "because",
+        "train_accuracy": "training accuracy",
+        "val_accuracy": "validation accuracy",
+        "gap": "gap",
+        "gap_error": "± of the gap",
+        "epochs_to_plateau": "epochs to the plateau",
+        "best_epoch": "epoch of the least validation loss",
+        "val_loss_rise": "last validation loss / least",
+    }
+    rows = []
+    for key, name in names.items():
+        values = [result.behaviour[half].get(key) for half in halves]
+        if any(value is not None for value in values):
+            rows.append((Cell(name), *(Cell(_told(value)) for value in values)))
+    rows.append(
+        (Cell("seconds of training"), *(Cell(f"{result.wall_s.get(h, 0):.1f}") for h in halves))
+    )
+    head = ("", *(NAMES[half] for half in halves))
+    return [
+        Table("What the histories say about the fit, and on what that rests", head, tuple(rows))
+    ]
+
+
+def _told(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _again(result: Result) -> list[Block]:
+    blocks: list[Block] = []
+    if command := command_of(result.spec):
+        blocks.append(Code("Command", command))
+    blocks.append(Code("Spec", json.dumps(result.spec, indent=1, ensure_ascii=False)))
+    if digests := result.data.get("sha256"):
+        blocks.append(
+            Code("SHA-256 of the data", "\n".join(f"{name}  {d}" for name, d in digests.items()))
+        )
+    if result.envelope is not None:
+        blocks.append(
+            Text(
+                "What the trajectory may differ by was measured on "
+                f"{count(result.envelope['num_nudges'], 'run')} of Keras whose initial weights "
+                f"were moved by one unit in the last place, times {result.envelope['factor']:g}."
+            )
+        )
+    if result.verdict == ERROR and not result.levels:
+        blocks.append(Text("A half that crashed leaves its log beside the result.", ""))
+    return blocks

@@ -1,0 +1,137 @@
+"""The page of several runs of one command: which of them hold, and where the others fail."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from parity.report.folder import FoundRun, problems_of
+from parity.report.html.ladder import LOOKS as LEVEL_LOOKS
+from parity.report.html.ladder import divergence_of
+from parity.report.html.page import Block, Cell, Fact, Page, Section, Table
+from parity.report.html.run_page import LOOKS, MODES, title_of, versions_of
+from parity.report.html.svg import NAMES
+from parity.report.html.texts import count, number
+from parity.result import Level, Result
+
+RANK = ("error", "fail", "inconclusive", "pass")  # the gravest first
+REPORT = "report.html"
+
+
+def runs_page(runs: Sequence[FoundRun], problems: tuple[str, ...], folder: Path | None) -> Page:
+    """Returns the page of several runs; that of a run is linked where it stands beside it.
+
+    Args:
+        runs: at least one.
+        problems: of the folder.
+        folder: in which the page will stand, None if it is not known.
+    """
+    results = [run.result for run in runs]
+    counts = Counter(result.verdict for result in results)
+    verdict = next((name for name in RANK if counts[name]), results[0].verdict)
+    failed = [run for run in runs if run.result.first_divergence is not None]
+    facts = [
+        Fact("runs", f"{len(runs)}: " + ", ".join(f"{counts[n]} {n}" for n in RANK if counts[n])),
+        Fact("mode", "; ".join(dict.fromkeys(MODES.get(r.mode, r.mode) for r in results))),
+    ]
+    for half, name in NAMES.items():
+        told = dict.fromkeys(
+            versions_of(r.environment[half]) for r in results if half in r.environment
+        )
+        if told:
+            facts.append(Fact(name, " / ".join(told)))
+    return Page(
+        title=_title(results),
+        look=LOOKS.get(verdict, "warn"),
+        verdict=verdict,
+        sentence=_sentence(results, counts),
+        facts=tuple(facts),
+        problems=(*problems, *problems_of(runs), *_errors(runs)),
+        divergence=divergence_of(failed[0].result) if failed else None,
+        sections=(Section("runs", "Runs", (_table(runs, folder), *_ends(results))),),
+    )
+
+
+def _title(results: Sequence[Result]) -> str:
+    names = list(dict.fromkeys(str(result.spec.get("scenario", "check")) for result in results))
+    told = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+    seeds = {result.spec.get("seed") for result in results}
+    return f"{told}: {count(len(results), 'run')}, {count(len(seeds), 'seed')}"
+
+
+def _sentence(results: Sequence[Result], counts: Counter[str]) -> str:
+    if counts["pass"] == len(results):
+        return f"All {len(results)} runs are the same run in both frameworks."
+    parts = []
+    if counts["fail"]:
+        first = next(result for result in results if result.verdict == "fail")
+        level = first.first_divergence[0].id if first.first_divergence else "a level"
+        parts.append(
+            f"{counts['fail']} of {count(len(results), 'run')} differ; {title_of(first)} parts at "
+            f"{level}"
+        )
+    if counts["error"]:
+        parts.append(f"{count(counts['error'], 'run')} without a comparison")
+    return "; ".join(parts) + "."
+
+
+def _errors(runs: Sequence[FoundRun]) -> tuple[str, ...]:
+    return tuple(f"{title_of(run.result)}: {error}" for run in runs for error in run.result.errors)
+
+
+def _table(runs: Sequence[FoundRun], folder: Path | None) -> Table:
+    levels = list(dict.fromkeys(level.id for run in runs for level in run.result.levels))
+    rows = []
+    for run in sorted(runs, key=lambda run: RANK.index(run.result.verdict)):
+        by_id = {level.id: level for level in run.result.levels}
+        link = ""
+        if folder is not None and run.folder is not None and (run.folder / REPORT).is_file():
+            link = f"{run.folder.name}/{REPORT}"
+        rows.append(
+            (
+                Cell(title_of(run.result), link=link),
+                Cell(run.result.verdict, LOOKS.get(run.result.verdict, "")),
+                *(_level_cell(by_id.get(name)) for name in levels),
+            )
+        )
+    return Table(
+        caption="Every run with its ladder: the greatest difference at each level, the gravest run "
+        "first",
+        head=("run", "verdict", *levels),
+        rows=tuple(rows),
+        numeric=frozenset(range(2, 2 + len(levels))),
+        note="Levels above the one that fails are not compared.",
+    )
+
+
+def _level_cell(level: Level | None) -> Cell:
+    if level is None:
+        return Cell("")
+    look = LEVEL_LOOKS[level.status]
+    if level.worst is None:
+        return Cell("-", look)
+    return Cell(number(level.worst.worst), look)
+
+
+def _ends(results: Sequence[Result]) -> list[Block]:
+    """How both halves of each run ended."""
+    rows = []
+    for result in results:
+        halves = [result.history.get(half) or {} for half in NAMES]
+        if not all(history.get("val_accuracy") for history in halves):
+            continue
+        cells = [Cell(title_of(result))]
+        for half, history in zip(NAMES, halves, strict=True):
+            cells += [
+                Cell(f"{history['val_accuracy'][-1]:.4f}"),
+                Cell(str((result.behaviour.get(half) or {}).get("verdict", ""))),
+                Cell(f"{result.wall_s.get(half, 0):.1f}"),
+            ]
+        rows.append(tuple(cells))
+    if not rows:
+        return []
+    head = ["run"]
+    for name in NAMES.values():
+        head += [f"{name} val_accuracy", "verdict", "seconds"]
+    return [Table("How the trainings ended", tuple(head), tuple(rows), frozenset({1, 3, 4, 6}))]

@@ -1,0 +1,180 @@
+"""The page of a sweep: do the two halves behave alike over many seeds?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from parity.agreement import ScenarioVerdicts
+from parity.report.html.margins import comparison_table, margin_picture, seeds_picture
+from parity.report.html.page import (
+    FAIL,
+    PASS,
+    WARN,
+    Block,
+    Cell,
+    Code,
+    Fact,
+    Page,
+    Section,
+    Table,
+    Text,
+)
+from parity.report.html.run_page import MODES
+from parity.report.html.svg import NAMES
+from parity.report.html.texts import count
+from parity.report.sweep import SweepResult
+
+LOOKS = {"pass": PASS, "fail": FAIL, "inconclusive": WARN, "incomplete": WARN}
+SENTENCES = {
+    "pass": "Both halves behave alike: every verdict agrees and every comparison is equivalent.",
+    "fail": "The two halves behave differently.",
+    "inconclusive": "Too few seeds tell: nothing is shown to differ, and not all to be equivalent.",
+    "incomplete": "Runs are missing; what has finished is shown.",
+}
+# Quantity -> what its axis is called.
+DIFFERENCES = {
+    "accuracy": "validation accuracy, PyTorch − Keras",
+    "gap": "training − validation accuracy, PyTorch − Keras",
+    "epochs": "epochs to the plateau, PyTorch − Keras",
+    "effect on gap": "effect of the remedy on the gap, PyTorch − Keras",
+    "effect on accuracy": "effect of the remedy on the accuracy, PyTorch − Keras",
+}
+LEVELS = {
+    "val_accuracy": "validation accuracy",
+    "gap": "training − validation accuracy",
+    "epochs_to_plateau": "epochs to the plateau",
+}
+MAX_FAILURES = 50
+
+
+def sweep_page(result: SweepResult, problems: tuple[str, ...] = (), command: str = "") -> Page:
+    """Returns the page of a sweep.
+
+    Args:
+        result: of the sweep.
+        problems: what is missing or damaged.
+        command: that goes on with it, "" if it is not known.
+    """
+    rows = result.agreement.verdicts
+    comparisons = result.agreement.comparisons
+    equivalent = sum(row.verdict == "equivalent" for row in comparisons)
+    facts = [
+        Fact("mode", MODES.get(result.mode, result.mode)),
+        Fact(
+            "runs",
+            f"{result.num_runs:,}" + (f", {len(result.failures)} missing" * bool(result.failures)),
+        ),
+        Fact("scenarios", str(len(rows))),
+        Fact("verdicts that agree", f"{sum(row.agrees for row in rows)} of {len(rows)}"),
+        Fact("comparisons equivalent", f"{equivalent} of {len(comparisons)}"),
+    ]
+    facts += [
+        Fact(f"seconds of a {NAMES.get(half, half)} run", f"{seconds:.1f}")
+        for half, seconds in result.wall_s.items()
+    ]
+    parts: list[tuple[str, str, list[Block]]] = [
+        ("verdicts", "Verdicts", [_verdicts(rows)] if rows else []),
+        ("equivalence", "Equivalence", _equivalence(result)),
+        ("seeds", "Seeds", _seeds(result)),
+        ("missing", "Missing runs", _missing(result)),
+        ("again", "Run it again", [Code("Command", command)] if command else []),
+    ]
+    return Page(
+        title=f"sweep of {count(len(rows), 'scenario')}",
+        look=LOOKS.get(result.verdict, WARN),
+        verdict=result.verdict,
+        sentence=_sentence(result),
+        facts=tuple(facts),
+        problems=problems,
+        sections=tuple(Section(id, title, tuple(blocks)) for id, title, blocks in parts if blocks),
+    )
+
+
+def _sentence(result: SweepResult) -> str:
+    told = SENTENCES.get(result.verdict, result.verdict)
+    if result.verdict not in ("fail", "incomplete"):
+        return told
+    differing = [
+        f"{row.quantity} of {row.scenario}"
+        for row in result.agreement.comparisons
+        if row.verdict == "different"
+    ]
+    differing += [
+        f"verdict on {row.scenario}" for row in result.agreement.verdicts if not row.agrees
+    ]
+    if not differing:
+        return told
+    if result.verdict == "incomplete":
+        told += " What has finished differs"
+    more = f" and {len(differing) - 3} more" if len(differing) > 3 else ""
+    return f"{told.rstrip('.')}: {', '.join(differing[:3])}{more}."
+
+
+def _verdicts(rows: tuple[ScenarioVerdicts, ...]) -> Table:
+    table = []
+    for row in rows:
+        is_expected = row.expected in (None, row.most(row.keras))
+        look = PASS if row.agrees and is_expected else FAIL if not row.agrees else WARN
+        table.append(
+            (
+                Cell(row.scenario),
+                Cell(row.expected or "-"),
+                Cell(_told(row.keras, row.num_seeds)),
+                Cell(_told(row.torch, row.num_seeds)),
+                Cell("agree" if row.agrees else "differ", look),
+                Cell(f"{row.num_same} of {row.num_seeds}"),
+            )
+        )
+    return Table(
+        caption="What the histories say about the fit: the most frequent verdict decides",
+        head=("scenario", "expected", "Keras", "PyTorch", "verdicts", "same seed, same verdict"),
+        rows=tuple(table),
+    )
+
+
+def _told(counts: Mapping[str, int], total: int) -> str:
+    ordered = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
+    return ", ".join(f"{verdict} {number}/{total}" for verdict, number in ordered)
+
+
+def _equivalence(result: SweepResult) -> list[Block]:
+    comparisons = result.agreement.comparisons
+    if not comparisons:
+        return [Text("No comparison: at least two seeds must have finished in both halves.")]
+    blocks: list[Block] = []
+    for number, (quantity, what) in enumerate(DIFFERENCES.items()):
+        rows = [row for row in comparisons if row.quantity == quantity]
+        if rows:
+            blocks.append(margin_picture(f"margins{number}", what, rows))
+    return [*blocks, comparison_table(comparisons)]
+
+
+def _seeds(result: SweepResult) -> list[Block]:
+    blocks: list[Block] = []
+    for number, (attribute, what) in enumerate(LEVELS.items()):
+        groups: dict[str, dict[str, list[float]]] = {}
+        for row in result.rows:
+            value = getattr(row.judgement, attribute)
+            if value is not None:
+                groups.setdefault(row.scenario, {}).setdefault(row.half, []).append(value)
+        if groups:
+            blocks.append(seeds_picture(f"seeds{number}", what, groups))
+    return blocks
+
+
+def _missing(result: SweepResult) -> list[Block]:
+    if not result.failures:
+        return []
+    rows = tuple(
+        tuple(Cell(str(row.get(name, ""))) for name in ("scenario", "seed", "half", "reason"))
+        for row in result.failures[:MAX_FAILURES]
+    )
+    left = len(result.failures) - len(rows)
+    return [
+        Table(
+            caption="Runs without a result",
+            head=("scenario", "seed", "half", "reason"),
+            rows=rows,
+            note=f"and {left} more, in the JSON" if left else "",
+        )
+    ]

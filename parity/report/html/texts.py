@@ -1,0 +1,42 @@
+"""Numbers as a report shows them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+
+def number(value: float) -> str:
+    """Returns a difference or a limit: two digits, whole numbers as they are."""
+    if not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "∞" if value > 0 else "-∞"
+    if float(value).is_integer() and abs(value) < 1e6:
+        return f"{value:,.0f}"
+    return f"{value:.1e}"
+
+
+def value(given: Any) -> str:
+    """Returns a value of either half as exactly as it is known."""
+    return repr(given) if isinstance(given, float) else str(given)
+
+
+def share(worst: float, allowed: float) -> float:
+    """Returns where a difference stands between nothing and what is allowed, from 0 to 1.
+
+    The logarithm decides: twelve powers of ten below what is allowed is 0.
+    """
+    if worst == 0:
+        return 0.0
+    if not worst <= allowed:
+        return 1.0
+    return max(0.0, 1 + math.log10(worst / allowed) / 12)
+
+
+def capital(text: str) -> str:
+    """Returns a text with a capital first letter; names within it stay as they are."""
+    return text[:1].upper() + text[1:]
+
+
+def count(amount: int, noun: str) -> str:
+    """Returns an amount with its noun."""
+    return f"{amount:,} {noun}" if amount == 1 else f"{amount:,} {noun}s"

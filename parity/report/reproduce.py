@@ -1,0 +1,76 @@
+"""The command that carries out a run, or a check, again."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from parity.errors import InputError
+from parity.scenarios import SCENARIOS
+from parity.spec import RunSpec
+
+# Settings that `parity run` has an option for.
+OPTIONS = (
+    "epochs",
+    "batch_size",
+    "train_size",
+    "val_size",
+    "data",
+    "split",
+    "dtype",
+    "device",
+    "threads",
+)
+CHECK_OPTIONS = {"seed": 0, "steps": 6, "batch_size": 4, "threads": 1, "device": "cpu"}
+
+
+def command_of(spec: Mapping[str, Any]) -> str:
+    """Returns what to type to get the same run, or a Python program where no command can say it.
+
+    Args:
+        spec: of a result: that of a run, or that of a check.
+    """
+    if "scenario" not in spec:
+        return _check_command(spec)
+    try:
+        given = RunSpec.from_dict(spec)
+    except InputError:  # of another version, or damaged
+        return ""
+    known = SCENARIOS.get(given.scenario)
+    if known is not None:
+        changes = {
+            name: getattr(given, name)
+            for name in OPTIONS
+            if getattr(given, name) != getattr(known.spec, name)
+        }
+        is_sayable = all(value is not None for value in changes.values())
+        if is_sayable and known.spec.replace(seed=given.seed, **changes) == given:
+            options = [f"--seed {given.seed}"]
+            options += [f"{_option(name)} {shlex.quote(str(v))}" for name, v in changes.items()]
+            return " ".join(["parity run", given.scenario, *options])
+    settings = {k: v for k, v in given.to_dict().items() if v != RunSpec().to_dict()[k]}
+    return (
+        "from parity import RunSpec, run\n\n"
+        f"spec = RunSpec.from_dict({settings!r})\n"
+        'run(spec, out="parity-runs")'
+    )
+
+
+def _check_command(spec: Mapping[str, Any]) -> str:
+    parts = ["parity check"]
+    parts += [
+        f"{_option(name)} {shlex.quote(str(spec[name]))}"
+        for name in ("keras", "torch", "data")
+        if spec.get(name) is not None
+    ]
+    parts += [
+        f"{_option(name)} {shlex.quote(str(spec[name]))}"
+        for name, default in CHECK_OPTIONS.items()
+        if spec.get(name) not in (None, default)
+    ]
+    return " ".join(parts)
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")

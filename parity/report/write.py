@@ -1,0 +1,131 @@
+"""The report of what a command has left, as files: report.html, summary.md, junit.xml.
+
+    folder or result file -> found -> page -> HTML
+
+Every command with `--out` calls `write_reports` at its end, and `parity report` at any time; both
+read the same files, so that the report can be made anew from what was kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from parity.bench.result import BenchResult
+from parity.bench.result_file import read_result
+from parity.diagnosis import Diagnosis
+from parity.errors import InputError
+from parity.report.diagnosis_file import diagnosis_from
+from parity.report.folder import BENCH, DIAGNOSIS, Found, FoundRun, FoundRuns, find
+from parity.report.html.bench_page import bench_page
+from parity.report.html.diagnosis_page import diagnosis_page
+from parity.report.html.page import Page
+from parity.report.html.pair_page import pair_page
+from parity.report.html.run_page import run_page
+from parity.report.html.runs_page import REPORT, runs_page
+from parity.report.html.sweep_page import sweep_page
+from parity.report.junit import junit_xml
+from parity.report.summary_markdown import summary_markdown
+from parity.report.sweep import SweepResult
+from parity.report.sweep_file import sweep_from, sweep_of_store
+from parity.result import Result
+from parity.trace import write_bytes
+
+SUMMARY, JUNIT, EVENTS = "summary.md", "junit.xml", "tensorboard"
+
+Subject = Result | SweepResult | BenchResult | Diagnosis
+
+
+def write_reports(
+    path: Path, *, out: Path | None = None, before: Path | None = None, events: bool = False
+) -> str:
+    """Writes the report of a folder, or of a result file.
+
+    Args:
+        path: what `--out` or `--json` of a command wrote.
+        out: folder for the report; None = that of `path`.
+        before: a result of the same kind that `path` is compared with.
+        events: also writes TensorBoard's event files.
+
+    Returns:
+        The verdict of what is reported.
+
+    Raises:
+        InputError: nothing of ours is there, or the report cannot be written.
+    """
+    found = find(path)
+    folder = out or (path if path.is_dir() else path.parent)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        page, results = _read(found, folder)
+        if before is not None:
+            page = _beside(find(before), found)
+        _write(folder / REPORT, _html(page))
+        _write(folder / SUMMARY, summary_markdown(results))
+        _write(folder / JUNIT, junit_xml(results))
+        if events:
+            _write_events(found, folder / EVENTS)
+    except OSError as error:
+        raise InputError(
+            f"{folder}: the report cannot be written ({error.strerror}); name another folder with "
+            "--out"
+        ) from error
+    return page.verdict
+
+
+def _read(found: Found, folder: Path) -> tuple[Page, Sequence[Subject]]:
+    """The page of what was found, and the same as the other outputs take it."""
+    if isinstance(found, FoundRun):
+        return run_page(found), [found.result]
+    if isinstance(found, FoundRuns):
+        beside = folder if found.folder == folder else None
+        results = [run.result for run in found.runs]
+        return runs_page(found.runs, found.problems, beside), results
+    if found.kind == BENCH:
+        bench = read_result(found.path)
+        return bench_page(bench, found.problems), [bench]
+    if found.kind == DIAGNOSIS:
+        assert found.value is not None
+        diagnosis = diagnosis_from(found.value, found.path.name)
+        return diagnosis_page(diagnosis), [diagnosis]
+    if found.value is not None:
+        sweep, problems = sweep_from(found.value, found.path.name), found.problems
+    else:
+        try:
+            sweep, damaged = sweep_of_store(found.folder)
+        except InputError as error:
+            raise InputError("; ".join([*found.problems, str(error)])) from error
+        problems = (*found.problems, *damaged)
+    return sweep_page(sweep, problems), [sweep]
+
+
+def _beside(before: Found, after: Found) -> Page:
+    match before, after:
+        case FoundRun(), FoundRun() if before.is_check == after.is_check:
+            return pair_page(before, after)
+    raise InputError(
+        "two results can be compared where each is one run, or each is one check; name the folders "
+        "of two runs (`parity bench --compare OLD.json` compares benchmarks)"
+    )
+
+
+def _write(path: Path, text: str) -> None:
+    # A name with half a character in it is shown as what it is.
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))
+
+
+def _write_events(found: Found, folder: Path) -> None:
+    from parity.report.tensorboard_events import write_events
+
+    runs = found.runs if isinstance(found, FoundRuns) else (found,)
+    for run in runs:
+        if not isinstance(run, FoundRun):
+            raise InputError(f"{folder.parent}: only runs and checks have curves for TensorBoard")
+        name = run.folder.name if run.folder is not None and len(runs) > 1 else ""
+        write_events(run.result, folder / name)
+
+
+def _html(page: Page) -> str:
+    from parity.report.html.render import render
+
+    return render(page)

@@ -1,0 +1,238 @@
+"""The report in a real browser: nothing is fetched, nothing complains, everything can be seen.
+
+Chromium from the system's packages, driven by Playwright; skipped where there is none.
+"""
+
+import json
+import os
+import shutil
+from dataclasses import replace
+
+import bench_results
+import pytest
+from report_folders import (
+    HOSTILE,
+    bench_folder,
+    check_result,
+    diagnosis_folder,
+    error_folder,
+    renamed,
+    run_folder,
+    sweep_folder,
+    write,
+)
+
+from parity.report.write import write_reports
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+# Two suffice to find what breaks; with the variable, all four are drawn, to look at them.
+LOOKS = [(1280, "light"), (400, "dark"), (1280, "dark"), (400, "light")]
+SCREENSHOTS = os.environ.get("PARITY_SCREENSHOTS")  # a folder
+LOOKS = LOOKS if SCREENSHOTS else LOOKS[:2]
+
+
+def shift(parts):
+    parts.arrays["gradient/conv1.kernel"] += 1e-3
+
+
+def other_images(parts):
+    parts.arrays["feed/0/images"][3, 5:9, 5:9] += 0.2
+    parts.arrays["predictions/val"][:5] = parts.arrays["predictions/val"][:5, ::-1]
+
+
+def make_pass(folder):
+    run_folder(folder)
+
+
+def make_gradient(folder):
+    run_folder(folder, change=shift)
+
+
+def make_data(folder):
+    run_folder(folder, change=other_images)
+
+
+def make_error(folder):
+    error_folder(folder)
+
+
+def make_half_written(folder):
+    run_folder(folder, has_result=False)
+    (folder / "torch" / "_SUCCESS").unlink()
+
+
+def make_check(folder):
+    write(folder / "result.json", check_result().to_json())
+
+
+def make_hostile(folder):
+    name = "\n".join(HOSTILE.values())
+    write(folder / "result.json", renamed(check_result(), name).to_json())
+
+
+def make_runs(folder):
+    run_folder(folder / "a")
+    run_folder(folder / "b", change=shift)
+    error_folder(folder / "c")
+
+
+def make_sweep(folder):
+    sweep_folder(folder)
+
+
+def make_differing_sweep(folder):
+    lost = [{"scenario": "leak", "seed": 3, "half": "torch", "reason": "out of memory"}]
+    sweep_folder(folder, shift=0.05, failures=lost)
+
+
+def make_bench(folder):
+    found = bench_results.noisy(3, speed=1.7)
+    rows = [*found.rows, bench_results.row("torch-own", status="failed", reason="out of memory")]
+    bench_folder(folder, replace(found, rows=tuple(rows)))
+
+
+def make_diagnosis(folder):
+    diagnosis_folder(folder)
+
+
+MAKERS = [
+    make_pass,
+    make_gradient,
+    make_data,
+    make_error,
+    make_half_written,
+    make_check,
+    make_hostile,
+    make_runs,
+    make_sweep,
+    make_differing_sweep,
+    make_bench,
+    make_diagnosis,
+]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    options = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
+        yield browser
+        browser.close()
+
+
+class Opened:
+    """A report that was opened from a file, and what the browser said of it."""
+
+    def __init__(self, browser, path, **options):
+        self.said, self.requests = [], []
+        self.page = browser.new_page(**options)
+        self.page.on("console", lambda message: self.said.append(message.text))
+        self.page.on("pageerror", lambda error: self.said.append(str(error)))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.goto(path.as_uri())
+
+
+@pytest.fixture(scope="module", params=MAKERS, ids=lambda make: make.__name__[5:])
+def report(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp(request.param.__name__)
+    request.param(folder)
+    write_reports(folder)
+    return request.param.__name__[5:], folder / "report.html"
+
+
+@pytest.mark.parametrize(("width", "scheme"), LOOKS)
+def test_a_report_is_whole_in_a_browser(browser, report, width, scheme):
+    name, path = report
+    viewport = {"width": width, "height": 900}
+    opened = Opened(browser, path, viewport=viewport, color_scheme=scheme)
+    page = opened.page
+    try:
+        assert opened.said == []
+        assert [url for url in opened.requests if not url.startswith("data:")] == [path.as_uri()]
+        assert page.evaluate("window.hacked") is None
+        # Nothing makes the page itself wider than the window: what is wide scrolls in its place.
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        for section in page.query_selector_all("section"):
+            box = section.bounding_box()
+            assert box is not None
+            assert box["width"] > 200
+            assert box["height"] > 20
+        for drawing in page.query_selector_all("details:not([open]) svg, svg"):
+            box = drawing.bounding_box()
+            assert box is None or (box["width"] > 250 and box["height"] > 80)
+            assert drawing.evaluate("svg => svg.querySelectorAll('path, use').length") > 3
+        for image in page.query_selector_all("img"):
+            assert image.evaluate("image => image.complete && image.naturalWidth > 0")
+        if SCREENSHOTS:
+            page.screenshot(path=f"{SCREENSHOTS}/{name}-{width}-{scheme}.png", full_page=True)
+    finally:
+        page.close()
+
+
+def test_drawings_take_the_colours_of_the_page(browser, tmp_path):
+    run_folder(tmp_path)
+    write_reports(tmp_path)
+    colors = {}
+    for scheme in ("light", "dark"):
+        opened = Opened(browser, tmp_path / "report.html", color_scheme=scheme)
+        colors[scheme] = opened.page.evaluate(
+            "getComputedStyle(document.querySelector('svg text')).fill"
+        )
+        opened.page.close()
+    assert colors["light"] != colors["dark"]
+
+
+def test_a_report_is_used_by_keyboard(browser, tmp_path):
+    run_folder(tmp_path)
+    write_reports(tmp_path)
+    page = Opened(browser, tmp_path / "report.html").page
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the report"
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.tagName") == "SUMMARY":
+            break
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.parentElement.open")
+    page.close()
+
+
+def test_a_command_is_copied(browser, tmp_path):
+    run_folder(tmp_path)
+    write_reports(tmp_path)
+    context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
+    page = context.new_page()
+    page.goto((tmp_path / "report.html").as_uri())
+    command = page.locator("pre code").first.text_content()
+    button = page.locator("button.copy").first
+    button.click()
+    page.wait_for_function("document.querySelector('button.copy').textContent[0] != 'C' || true")
+    assert button.text_content().startswith("Copied")
+    assert command.startswith("parity run dropout --seed 42")
+    context.close()
+
+
+def test_a_printed_report_is_unfolded(browser, tmp_path):
+    run_folder(tmp_path)
+    write_reports(tmp_path)
+    page = Opened(browser, tmp_path / "report.html").page
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.evaluate("[...document.querySelectorAll('details')].every(each => each.open)")
+    assert len(page.pdf()) > 10_000
+    page.close()
+
+
+def test_every_part_has_a_name_for_who_hears_it(browser, report):
+    """Chromium's own tree of what a screen reader is told."""
+    page = Opened(browser, report[1]).page
+    session = page.context.new_cdp_session(page)
+    nodes = session.send("Accessibility.getFullAXTree")["nodes"]
+    page.close()
+    for node in nodes:
+        role = node.get("role", {}).get("value")
+        if not node["ignored"] and role in ("region", "img", "image", "button", "link", "table"):
+            name = node.get("name", {}).get("value", "")
+            assert name.strip() or role == "img", json.dumps(node)[:400]

@@ -1,0 +1,165 @@
+"""The page as HTML: every text is shown as text, nothing is fetched, one file is all there is."""
+
+import base64
+import hashlib
+import re
+from html.parser import HTMLParser
+
+import pytest
+from report_folders import HOSTILE
+
+from parity.report.html.page import (
+    Cause,
+    Cell,
+    Code,
+    Divergence,
+    Fact,
+    Folded,
+    Page,
+    Picture,
+    Rung,
+    Section,
+    Strip,
+    Strips,
+    Table,
+    Text,
+)
+from parity.report.html.render import FOLDER, MAX_TEXT, render, shown
+
+VOID = {"meta", "link", "img", "input", "br"}
+
+
+class Tree(HTMLParser):
+    """All elements with their attributes, and whether they are closed in order."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.elements, self.open, self.texts = [], [], []
+        self.feed(html)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+    def all(self, tag):
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def page_of(name="a name", svg="<svg></svg>"):
+    """A page with every kind of block, on which every text is `name`."""
+    table = Table(name, (name, name), ((Cell(name, share=0.5), Cell(name, link="#x")),), note=name)
+    blocks = (
+        Text(name),
+        table,
+        Picture(svg, name, name, table),
+        Strips(name, (Strip(name, ("data:image/png;base64,AAAA",), name),), (name,)),
+        Code("Command", name),
+        Folded(name, (Text(name),)),
+    )
+    cause = Cause(name, "99 %", (Fact(name, name),), name)
+    return Page(
+        title=name,
+        look="fail",
+        verdict="fail",
+        sentence=name,
+        facts=(Fact(name, name),),
+        problems=(name,),
+        ladder=(Rung("data", "pass", "pass", "0", "0", name, name),),
+        divergence=Divergence(name, (Fact(name, name),), (cause,), (name,)),
+        sections=(Section("one", name, blocks), Section("two", name, ())),
+    )
+
+
+PLAIN = Tree(render(page_of()))
+
+
+@pytest.mark.parametrize("name", HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_name_adds_no_element_and_no_attribute(name):
+    tree = Tree(render(page_of(name)))
+    assert [tag for tag, _ in tree.elements] == [tag for tag, _ in PLAIN.elements]
+    assert [sorted(each) for _, each in tree.elements] == [sorted(e) for _, e in PLAIN.elements]
+
+
+@pytest.mark.parametrize("name", HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_name_can_be_read(name):
+    tree = Tree(render(page_of(name)))
+    assert shown(name) in tree.texts  # where there is room for it
+    assert all(character.isprintable() or character == "\n" for character in shown(name))
+
+
+def test_a_very_long_text_loses_its_end():
+    assert shown("x" * (MAX_TEXT + 1)) == "x" * MAX_TEXT + " ..."
+    assert shown("x" * MAX_TEXT) == "x" * MAX_TEXT
+
+
+def test_nothing_is_fetched():
+    for tag, attributes in PLAIN.elements:
+        for name in ("src", "href", "action", "data", "poster", "srcset"):
+            target = attributes.get(name) or ""
+            assert target.startswith(("data:", "#")) or target == "", (tag, target)
+    html = render(page_of())
+    assert not re.search(r"https?://|url\((?!#)|@import", html)
+
+
+def test_the_policy_of_the_page_allows_its_own_script_and_nothing_else():
+    (policy,) = [m["content"] for m in PLAIN.all("meta") if "http-equiv" in m]
+    script = (FOLDER / "script.js").read_bytes()
+    digest = base64.b64encode(hashlib.sha256(script).digest()).decode()
+    assert "default-src 'none'" in policy
+    assert f"script-src 'sha256-{digest}'" in policy
+    assert render(page_of()).count("<script") == 1
+
+
+def test_headings_and_links_of_the_page_belong_together():
+    ids = [attributes["id"] for _, attributes in PLAIN.elements if attributes.get("id")]
+    assert len(ids) == len(set(ids))
+    links = [a["href"] for a in PLAIN.all("a") if a["href"].startswith("#") and a["href"] != "#x"]
+    assert links == ["#main", "#one", "#two"]
+    assert {link[1:] for link in links} <= set(ids)
+
+
+def test_a_page_without_sections_has_no_empty_parts():
+    tree = Tree(render(Page("title", "pass", "pass", "sentence")))
+    assert [tag for tag in ("section", "nav", "table", "ol") if tree.all(tag)] == []
+
+
+def luminance(color):
+    """Relative luminance by WCAG 2.2."""
+    parts = [int(color[n : n + 2], 16) / 255 for n in (1, 3, 5)]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one, other):
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_contrast_by_hand():
+    assert contrast("#000000", "#ffffff") == pytest.approx(21)
+    assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.01)
+
+
+@pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
+def test_texts_have_the_contrast_that_wcag_asks_for(theme):
+    style = (FOLDER / "style.css").read_text()
+    blocks = re.findall(r":root \{(.*?)\}", style, re.DOTALL)
+    colors = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", blocks[theme]))
+    for ink in ("ink", "soft", "good", "bad", "warn", "link"):
+        assert contrast(colors[ink], colors["paper"]) >= 4.5, ink
+        assert contrast(colors[ink], colors["card"]) >= 4.5, ink
+    for ink, paper in (("bad", "bad-paper"), ("ink", "bad-paper"), ("warn", "warn-paper")):
+        assert contrast(colors[ink], colors[paper]) >= 4.5, (ink, paper)
+    for line in ("keras", "torch"):  # of drawings
+        assert contrast(colors[line], colors["paper"]) >= 3, line
