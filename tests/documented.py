@@ -1,14 +1,16 @@
 """What the pages show: fenced blocks by their language, commands with their output, options.
 
 A command is a line that starts with the name of a program of PROGRAMS, in a block without language
-or with that of a shell, or as a code span in the text. `console` blocks have prompts: what follows
-a command there is its output. A comment above a block, `<!-- not compared: why -->`, leaves that
-output out of comparison.
+or with that of a shell, or a code span in the text. Behind `&&` another one begins; what is behind
+a pipe or a redirection is left out. `console` blocks have prompts: what follows a command there is
+its output. A comment above a block, `<!-- not compared: why -->`, leaves that output out of
+comparison.
 """
 
 import re
 import shlex
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -21,7 +23,8 @@ _FENCE = re.compile(r"^( *)(`{3,}|~{3,})\s*([^\s`]*)[^`]*$")
 _SPAN = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.S)
 _COMMENT = re.compile(r"<!--(.*?)-->", re.S)
 _SETTING = re.compile(r"[A-Z][A-Z0-9_]*=\S*")
-_PLACEHOLDER = re.compile(r"\[?[A-Z][A-Z_]*\]?|\[\S*|[^\[]*\]|\.\.\.|…")
+_PLACEHOLDER = re.compile(r"\[?[A-Z][A-Z_]*\]?|\[\S*|[^\[]*\]|\w+(\|\w+)+|\.\.\.|…")
+_ENDS = (">", ">>", "<", "|", "2>", "&", ";")
 
 
 def pages(root=ROOT):
@@ -87,7 +90,7 @@ class Command:
 
 
 def is_placeholder(word):
-    """Whether a word stands for one of the user's: FILE, [SCENARIO, ...]."""
+    """Whether a word stands for one of the user's: FILE, [SCENARIO, bash|zsh, ...]."""
     return _PLACEHOLDER.fullmatch(word) is not None
 
 
@@ -202,13 +205,14 @@ def command_in(line, page="", number=0, **details):
         return None
     while words and (_SETTING.fullmatch(words[0]) or words[0] == "time"):
         words = words[1:]
+    words = list(takewhile(lambda word: word not in _ENDS, words))
     if not words or words[0] not in PROGRAMS:
         return None
     return Command(page, number, tuple(words), **details)
 
 
 def _joined(text, first):
-    """(number, line), with a line that ends in a backslash joined to the next one."""
+    """(number, command), with a line that ends in a backslash joined to the next one."""
     number, parts = first, []
     for offset, line in enumerate(text.splitlines()):
         if not parts:
@@ -216,5 +220,6 @@ def _joined(text, first):
         if line.endswith("\\"):
             parts.append(line[:-1])
             continue
-        yield number, "".join([*parts, line])
+        for part in "".join([*parts, line]).split(" && "):
+            yield number, part
         parts = []

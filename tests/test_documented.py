@@ -13,7 +13,7 @@ Text with `parity run NAME --epochs
 parity list        # a comment
   parity indented is output
 PARITY_NATIVE=0 time parity run \\
-  dropout
+  dropout && parity list > scenarios.txt
 ```
 
 <!-- not compared: it takes as long as it takes -->
@@ -43,6 +43,7 @@ def test_commands_are_found_in_blocks_and_in_the_text(page):
         (4, "make test", True),
         (7, "parity list", False),
         (9, "parity run dropout", False),
+        (9, "parity list", False),
         (15, "parity diagnose history.json", False),
         (17, "parity explain F2", False),
     ]

@@ -72,7 +72,7 @@ def accept(pytestconfig, monkeypatch):
 
 def sampled(command):
     """The words behind the program, those of the user's as values."""
-    return [SAMPLES.get(word, word) for word in command.words[1:]]
+    return [SAMPLES.get(word, word.partition("|")[0]) for word in command.words[1:]]
 
 
 def accepted_by_parity(command):
@@ -361,7 +361,13 @@ def test_a_wrong_command_is_seen(line, is_right, accept):
 
 @pytest.mark.parametrize(
     "line",
-    ["parity", "parity run [SCENARIO ...]", "parity record BUNDLE", "parity sweep --ensemble N"],
+    [
+        "parity",
+        "parity run [SCENARIO ...]",
+        "parity record BUNDLE",
+        "parity sweep --ensemble N",
+        "parity run --dtype float32|float64",
+    ],
 )
 def test_in_the_text_a_command_may_be_a_name_or_have_the_users_words(line, accept):
     command = replace(documented.command_in(line), is_mention=True)
