@@ -9,6 +9,7 @@ of Keras.
 
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
 import sys
@@ -43,7 +44,9 @@ def show(name: str, result: Result, wall_s: float) -> None:
 
 def main() -> None:
     """Checks the networks that are named, or all."""
-    names = sys.argv[1:] or list(NETWORKS)
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("names", nargs="*", help=f"of {', '.join(NETWORKS)}; all by default")
+    names = parser.parse_args().names or list(NETWORKS)
     levels = [level for level in LEVELS if level != "init"]
     with tempfile.TemporaryDirectory(prefix="parity-applications-") as folder:
         os.environ["PARITY_CONFIGS"] = folder

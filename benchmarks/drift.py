@@ -5,7 +5,7 @@ RUN_DIRECTORY is one that `parity run --out` made, with the folders `keras` and 
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 
 from parity.compare import absolute_difference
@@ -33,4 +33,6 @@ def main(directory: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("directory", type=Path, metavar="RUN_DIRECTORY")
+    main(parser.parse_args().directory)

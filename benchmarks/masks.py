@@ -6,8 +6,8 @@ turns within one run, and what counts is the ratio of each pair.
 
 from __future__ import annotations
 
+import argparse
 import statistics
-import sys
 import time
 from collections.abc import Callable
 
@@ -56,4 +56,6 @@ def main(threads: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1)
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("threads", type=int, nargs="?", default=1)
+    main(parser.parse_args().threads)

@@ -7,6 +7,7 @@ python benchmarks/matrices_page.py matrices.json held_out.json
 
 from __future__ import annotations
 
+import argparse
 import ast
 import json
 import sys
@@ -58,9 +59,11 @@ less than the registry could: D13, another loss, for wrong class weights."""
 
 def main() -> None:
     """Writes the page."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("files", nargs="+", type=Path, help="of `matrices.py --json`")
     told: dict[str, Any] = {}
-    for name in sys.argv[1:]:
-        told |= json.loads(Path(name).read_text(encoding="utf-8"))
+    for file in parser.parse_args().files:
+        told |= json.loads(file.read_text(encoding="utf-8"))
     lines = [HEAD, *null_lines(told["null"]), *kill_lines(told["kill"])]
     lines += ["", *held_out_lines(told["held_out"])]
     PAGE.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -241,7 +241,9 @@ def _result(content: Any) -> Result:
             for half, value in _halves("history", found["history"]).items()
         },
         wall_s={
-            check("a key of wall_s", half, one_of(*HALVES)): check(f"wall_s.{half}", value, AMOUNT)
+            check("a key of wall_s", half, one_of(*HALVES)): decode_floats(
+                check(f"wall_s.{half}", value, NUMBER)
+            )
             for half, value in found["wall_s"].items()
         },
         envelope=None if found["envelope"] is None else _envelope(found["envelope"]),

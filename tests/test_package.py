@@ -51,6 +51,7 @@ def test_the_wheel_holds_code_data_and_licence_and_no_tests(wheel):
     for needed in (
         "parity/embedded/mnist_subset.npz",
         "parity/py.typed",
+        "parity/schemas/parity.result.1.schema.json",
         "torch_impl/philox.c",
         "keras_impl/models.py",
     ):

@@ -7,6 +7,7 @@ from pathlib import Path
 import check_pairs
 import hostile_bundles as hostile
 import pytest
+from schemas import assert_valid
 
 from parity.bundle import Bundle
 from parity.check import CheckOptions, check, check_all, record
@@ -14,6 +15,7 @@ from parity.check_spec import CheckSpec
 from parity.errors import InputError
 from parity.report.check import check_lines
 from parity.result import Result
+from parity.result_file import result_from
 
 TESTS = Path(__file__).parents[1]
 OWN = "check_factories.py:"
@@ -171,7 +173,8 @@ def test_what_cannot_be_checked_is_told_and_keeps_no_other_pair_from_its_turn(
 @pytest.mark.parametrize("name", [*LIVE, *AGAINST])
 def test_every_result_is_strict_json_and_can_be_reported(ran, name):
     result = ran.results[name]
-    json.dumps(result.to_json(), allow_nan=False)
+    assert_valid(result.to_json())
+    assert result_from(result.to_json(), name).to_json() == result.to_json()
     if result.verdict != "error":
         assert all(text.isprintable() for line in check_lines(result) for text, _ in line)
 
@@ -195,6 +198,8 @@ def comparable(result):
 @pytest.mark.parametrize("name", hostile.MEANT)
 def test_no_hostile_bundle_lets_a_port_pass_or_breaks_a_half(ran, name):
     result, told = ran.results[f"hostile {name}"], ran.told[f"hostile {name}"]
+    assert_valid(result.to_json())
+    assert result_from(result.to_json(), name).to_json() == result.to_json()
     assert result.verdict in ("fail", "error") or name in hostile.HARMLESS
     if result.verdict == "pass":
         return

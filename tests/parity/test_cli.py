@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass
 
 import pytest
+from schemas import assert_valid
 
 from parity.cli import main
 from parity.scenarios import BEHAVIOUR, SCENARIOS, find
@@ -219,6 +220,7 @@ def test_a_failing_half_gives_exit_code_3_and_the_json_says_why(tmp_path):
     assert "something broke" in ended.stdout
     assert "Traceback" not in ended.stderr
     written = json.loads((tmp_path / "result.json").read_text())
+    assert_valid(written)
     assert written["verdict"] == "error"
     assert any("something broke" in error for error in written["errors"])
 
@@ -235,6 +237,7 @@ def test_several_runs_give_one_json_with_a_verdict_over_all(tmp_path):
     assert ended.returncode == 3
     assert ended.stdout == ""
     written = json.loads((tmp_path / "results.json").read_text())
+    assert_valid(written)
     assert (written["schema"], written["verdict"]) == ("parity.results/1", "error")
     found = [(r["spec"]["scenario"], r["spec"]["seed"]) for r in written["results"]]
     assert found == [("dropout", 5), ("dropout", 9), ("underfit", 5), ("underfit", 9)]
@@ -285,7 +288,9 @@ def test_the_data_are_looked_at_too(call, tmp_path):
     assert ended.returncode == 0
     assert "the data: nothing suspicious was found" in ended.stdout
     assert "±" in ended.stdout  # of a gap whose samples are counted
-    audit = json.loads((tmp_path / "out.json").read_text())["audit"]
+    written = json.loads((tmp_path / "out.json").read_text())
+    assert_valid(written)
+    audit = written["audit"]
     assert sum(audit["classes"]["train"]) == 300
     assert sum(audit["classes"]["val"]) == 100
 
@@ -404,6 +409,7 @@ def test_a_sweep_of_halves_that_are_alike_passes(sweep, tmp_path):
     assert "pass (independent): 1 of 1 verdicts agree, 3 of 3" in ended.stdout
     assert "results in out" in ended.stdout
     written = json.loads((tmp_path / "result.json").read_text())
+    assert_valid(written)
     assert (written["schema"], written["verdict"]) == ("parity.sweep/1", "pass")
     assert written["runs"] == {"finished": 8, "failed": 0, "now": 8}
     specs = [task.spec for task in sweep.started]

@@ -10,6 +10,7 @@ import pytest
 from helpers import make_data
 from hypothesis import given
 from hypothesis import strategies as st
+from schemas import assert_valid
 
 from parity.behaviour import VERDICTS, Expectation, judge
 from parity.data import load_data
@@ -47,7 +48,8 @@ LABELS_BY_HEART = {
 
 
 def strict(diagnosis):
-    """What a strict reader of JSON gets."""
+    """What a strict reader of JSON gets, who looks into the schema too."""
+    assert_valid(diagnosis.to_json())
     return json.loads(json.dumps(diagnosis.to_json(), allow_nan=False))
 
 

@@ -10,12 +10,14 @@ import time
 
 import numpy as np
 import pytest
+from schemas import assert_valid
 
 from parity import pipeline, run
 from parity.errors import InputError, RunError
 from parity.pair import RunOptions
 from parity.pipeline import run_all
 from parity.result import Result
+from parity.result_file import read_result, result_from
 from parity.scenarios import scenario
 
 LEVELS = [
@@ -68,6 +70,8 @@ def test_two_scenarios_in_float64_pass_every_level_and_leave_whole_run_directori
         names = {path.name for path in directory.iterdir()}
         assert names == {"keras", "torch", "keras.log", "torch.log", "result.json"}
         written = json.loads((directory / "result.json").read_text(), parse_constant=pytest.fail)
+        assert_valid(written)
+        assert read_result(directory / "result.json").to_json() == result.to_json() == written
         assert written["schema"] == "parity.result/1"
         assert written["verdict"] == "pass"
         assert written["mode"] == "seeded"
@@ -78,6 +82,8 @@ def test_float32_is_judged_by_nudged_runs_whose_traces_are_then_removed(tmp_path
     spec = small("dropout", dtype="float32", data=str(color_npz), split="last", epochs=1)
     result = run(spec, out=tmp_path / "out", nudges=2)
     assert result.verdict == "pass"
+    assert_valid(result.to_json())
+    assert result_from(result.to_json(), "here") == result
     assert result.envelope["num_nudges"] >= 2
     assert result.spec["split"] == "last"
     (directory,) = (tmp_path / "out").iterdir()
@@ -160,6 +166,8 @@ def test_a_half_that_fails_is_an_error_with_its_reason_and_the_other_half_is_kep
     assert any(word in error for error in result.errors for word in reason.split("|"))
     (directory,) = (tmp_path / "out").iterdir()
     assert json.loads((directory / "result.json").read_text())["errors"] == list(result.errors)
+    assert_valid(result.to_json())
+    assert read_result(directory / "result.json") == result
     if not script.startswith("sleep"):
         assert (directory / "torch" / "_SUCCESS").exists()
 

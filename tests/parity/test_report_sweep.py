@@ -4,6 +4,7 @@ import json
 import math
 
 import pytest
+from schemas import assert_valid
 
 from parity.agreement import Agreement, Comparison, ScenarioVerdicts
 from parity.behaviour import VERDICTS, Judgement
@@ -325,6 +326,7 @@ def test_the_json_is_strict_and_has_these_keys():
         "rows",
     }
     assert len(written["rows"]) == 8
+    assert_valid(written)
     assert written["schema"] == "parity.sweep/1"
     assert (written["verdict"], written["mode"]) == ("incomplete", "independent")
     assert written["runs"] == {"finished": 8, "failed": 1, "now": 2}
@@ -375,4 +377,5 @@ def test_a_time_that_json_lacks_is_a_string():
     broken = finished()
     broken.rows[0] = row("keras", 0, math.nan, val_accuracy=0.9)
     written = json.loads(json.dumps(result_of(broken, mode="seeded").to_json(), allow_nan=False))
+    assert_valid(written)
     assert written["wall_s"]["keras"] == "NaN"

@@ -8,6 +8,7 @@ import pytest
 from bench_children import Stub, open_files
 from helpers import make_data
 from processes import is_alive
+from schemas import assert_valid
 
 from parity.bench import measure
 from parity.bench.comparison import compare
@@ -65,6 +66,7 @@ def test_a_result_has_ratios_parity_and_machine(stub_run):
     assert result.environment["cores"] == os.cpu_count()
     assert result.environment["began"][:2] == "20"
     assert set(result.environment["versions"]) >= {"numpy", "keras", "tensorflow", "torch"}
+    assert_valid(result.to_json())
 
 
 def test_a_result_survives_its_file_and_is_as_fast_as_itself(stub_run, tmp_path):
@@ -90,6 +92,7 @@ def test_a_failed_baseline_leaves_the_others_without_a_ratio(stub_run):
     keras, own = result.rows
     assert (keras.status, own.status, own.ratio) == (FAILED, OK, None)
     assert (own.parity, result.verdict) == ("unchecked", "incomplete")
+    assert_valid(result.to_json())
 
 
 def test_precisions_are_compared_where_it_is_asked_for_and_only_there(stub_run):
@@ -154,6 +157,7 @@ def test_a_real_benchmark_of_both_frameworks(scratch):
         variants=("keras", "keras-torch", "torch"),
     )
     result = run_bench(spec)
+    assert_valid(result.to_json())
     assert [row.status for row in result.rows] == [OK] * 3, [row.reason for row in result.rows]
     for row in result.rows:
         assert len(row.values) == 1

@@ -1,0 +1,93 @@
+"""Which commands and snippets of the pages are run: the one place of exceptions.
+
+A command that trains, or starts a framework, has to stand in RUN or NOT_RUN: a test fails for one
+that does not, and for an entry that no page needs any more.
+"""
+
+# Commands that finish within seconds, by their first words; `--help` does always.
+QUICK = (
+    "make help",
+    "parity diagnose",
+    "parity explain",
+    "parity list",
+    "python benchmarks/drift.py",
+    "python benchmarks/reference.py --show",
+)
+
+# What is run besides: the words that are added to make it small (of two equal options the last one
+# counts), and the exit code that it has then. A quick command that does not end with 0 stands here
+# too.
+SMALL = ("--epochs", "1", "--train-size", "64", "--val-size", "32")
+RUN = {
+    "parity record model.parity --keras mypackage.keras_model:build": ((), 0),
+    "parity check --against model.parity --torch mypackage.torch_model:build": ((), 0),
+    # One program in the place of four, and no nudged runs.
+    "parity run --data images.npz --epochs 10": (("underfit", *SMALL, "--dtype", "float64"), 0),
+    # One scenario in the place of eighteen; one seed shows no equivalence, hence 1.
+    "parity sweep --seeds 0:1": (("too_small", *SMALL, "--workers", "1"), 1),
+}
+# What is not run, with the reason. "..." stands for any further words.
+NOT_RUN = {
+    "make ...": "sets up an environment, or runs this suite, as CI does",
+    "pip ...": "installs; that its extras exist is checked",
+    "pytest ...": "is a part of this suite; that its paths and options exist is checked",
+    "parity bench ...": "minutes alone on a machine; tests/parity/bench/test_bench_run.py runs one",
+    "parity check --keras app.keras_model:build --torch app.torch_model:build": (
+        "records a bundle and checks against it, which two commands of docs/check.md do"
+    ),
+    "parity check --keras mypackage.keras_model:build --torch mypackage.torch_model:build": (
+        "likewise"
+    ),
+    "parity check --keras keras_model.py:build --torch torch_model.py:build --data samples.npz": (
+        "likewise; samples are read in tests/parity/test_samples.py"
+    ),
+    "parity check --keras keras_model.py:build --torch torch_model_naive.py:build ...": (
+        "examples/migration/test_readme.py compares what it reports"
+    ),
+    "parity check --against keras_model.parity --torch torch_model_naive.py:build": "likewise",
+    "parity record keras_model.parity --keras keras_model.py:build": "likewise",
+    "parity record model.parity --keras app.keras_model:build": (
+        "docs/check.md has the same command, which is run"
+    ),
+    "parity doctor": "half a minute; tests/parity/test_doctor.py runs it",
+    "parity run capacity --full ...": "hours",
+    "parity run capacity augmentation dropout ...": "a quarter of an hour to hours",
+    "parity run dropout --dtype float64 --train-size 5000 ...": "a quarter of an hour",
+    "parity run dropout --seeds 0:5 --dtype float64": (
+        "minutes; the command below it trains in float64 too"
+    ),
+    "parity run underfit --seeds 0:2 ...": "fails; tests/parity/test_pipeline.py wants no GPU too",
+    "parity sweep": "an hour",
+    "parity sweep --engine ray ...": (
+        "a cluster; tests/parity/engines/test_ray_cluster.py starts one on this machine"
+    ),
+    "parity sweep --mode seeded --seeds 0:10": "hours",
+    "parity sweep too_large cured_by_dropout --seeds 0:50 ...": "hours",
+    "parity sweep too_short little_data noisy_labels --full ...": "hours",
+    "parity sweep too_short --seeds 0:2 ...": "as small as the sweep that is run",
+    "parity sweep too_small linear --ensemble auto": (
+        "minutes; tests/parity/test_sweep.py trains seeds together"
+    ),
+    "python -c ...": "starts a framework, to see how long that takes",
+    "python benchmarks/augment.py ...": "minutes, alone on a machine",
+    "python benchmarks/ensemble.py ...": "minutes, alone on a machine",
+    "python benchmarks/envelope.py ...": "minutes",
+    "python benchmarks/growth.py ...": "half an hour, alone on a machine",
+    "python benchmarks/masks.py": "seconds, which mean something alone on a machine only",
+    "python benchmarks/matrices.py ...": (
+        "a quarter of an hour; tests/parity/test_kill_matrix.py runs a part of it"
+    ),
+    "python benchmarks/matrices_page.py ...": "writes docs/matrices.md of what the former found",
+    "python benchmarks/overhead.py ...": "minutes, alone on a machine",
+    "python benchmarks/reference.py ...": "half an hour, alone on a machine",
+    "python benchmarks/roofline.py ...": "minutes; tests/test_roofline.py runs a small one",
+    "python benchmarks/same_against_same.py ...": "half an hour, alone on a machine",
+    "python benchmarks/sensitivity.py ...": "minutes; tests/test_sensitivity.py has its faults",
+    "python benchmarks/sweep.py ...": "minutes, alone on a machine",
+    "python scripts/augment_pictures.py": "writes the pictures in docs",
+}
+# Blocks of Python that cannot run as they stand, by page and first line, with the reason.
+SNIPPETS_NOT_RUN: dict[tuple[str, str], str] = {}
+
+# Options in the text that are those of other programs, which they name.
+FOREIGN_OPTIONS: dict[str, str] = {}
