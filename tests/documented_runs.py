@@ -8,6 +8,7 @@ that does not, and for an entry that no page needs any more.
 QUICK = (
     "make help",
     "parity diagnose",
+    "parity completion",
     "parity explain",
     "parity list",
     "python benchmarks/drift.py",
@@ -56,7 +57,10 @@ NOT_RUN = {
     "parity run dropout --seeds 0:5 --dtype float64": (
         "minutes; the command below it trains in float64 too"
     ),
+    "parity run capacity": "as long as the whole document; the command of docs/json.md is run",
+    "parity run underfit --seeds 0:2 --out runs": "likewise",
     "parity run underfit --seeds 0:2 ...": "fails; tests/parity/test_pipeline.py wants no GPU too",
+    "parity report ...": "tests/parity/test_report_write.py reports results of every kind",
     "parity sweep": "an hour",
     "parity sweep --engine ray ...": (
         "a cluster; tests/parity/engines/test_ray_cluster.py starts one on this machine"
@@ -80,6 +84,7 @@ NOT_RUN = {
     "python benchmarks/matrices_page.py ...": "writes docs/matrices.md of what the former found",
     "python benchmarks/overhead.py ...": "minutes, alone on a machine",
     "python benchmarks/reference.py ...": "half an hour, alone on a machine",
+    "python benchmarks/report.py": "tests/parity/test_report_write.py times the same report",
     "python benchmarks/roofline.py ...": "minutes; tests/test_roofline.py runs a small one",
     "python benchmarks/same_against_same.py ...": "half an hour, alone on a machine",
     "python benchmarks/sensitivity.py ...": "minutes; tests/test_sensitivity.py has its faults",
