@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from parity.cli_options import COMMON, check_file, with_options, write_json_file
+
 
 @click.command()
 @click.argument("result", type=click.Path(path_type=Path), metavar="DIR")
@@ -19,9 +21,14 @@ import click
 @click.option(
     "--tensorboard", is_flag=True, help="Write event files, too: the curves of both halves."
 )
-@click.option("--quiet", is_flag=True, help="Print errors only.")
+@with_options(COMMON)
 def report(
-    result: Path, other: Path | None, out: Path | None, tensorboard: bool, quiet: bool
+    result: Path,
+    other: Path | None,
+    out: Path | None,
+    tensorboard: bool,
+    json_file: Path | None,
+    quiet: bool,
 ) -> int:
     """Writes report.html, summary.md and junit.xml of what a command has left in DIR.
 
@@ -32,12 +39,16 @@ def report(
     """
     from parity.report.write import REPORT, write_reports
 
+    check_file(json_file)
     path, before = (result, None) if other is None else (other, result)
-    verdict = write_reports(path, out=out, before=before, events=tensorboard)
+    written = write_reports(path, out=out, before=before, events=tensorboard)
+    if json_file is not None:
+        files = [str(each) for each in written.files]
+        write_json_file(json_file, {"verdict": written.verdict, "files": files})
     if not quiet:
-        folder = out or (path if path.is_dir() else path.parent)
-        click.echo(f"{verdict}: {folder / REPORT}")
-    return exit_code(verdict)
+        (page,) = (each for each in written.files if each.name == REPORT)
+        click.echo(f"{written.verdict}: {page}")
+    return exit_code(written.verdict)
 
 
 def exit_code(verdict: str) -> int:

@@ -1,4 +1,4 @@
-"""The picture of a report in the README: python scripts/report_picture.py
+"""The picture of a report in the README.
 
     python scripts/report_picture.py [REPORT]
 

@@ -9,6 +9,7 @@ read the same files, so that the report can be made anew from what was kept.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from parity.bench.result import BenchResult
@@ -36,9 +37,22 @@ SUMMARY, JUNIT, EVENTS = "summary.md", "junit.xml", "tensorboard"
 Subject = Result | SweepResult | BenchResult | Diagnosis
 
 
+@dataclass(frozen=True)
+class Written:
+    """What was written.
+
+    Attributes:
+        verdict: of the result, as its page has it.
+        files: report.html first.
+    """
+
+    verdict: str
+    files: tuple[Path, ...]
+
+
 def write_reports(
     path: Path, *, out: Path | None = None, before: Path | None = None, events: bool = False
-) -> str:
+) -> Written:
     """Writes the report of a folder, or of a result file.
 
     Args:
@@ -48,7 +62,7 @@ def write_reports(
         events: also writes TensorBoard's event files.
 
     Returns:
-        The verdict of what is reported.
+        The verdict of what is reported, and the files.
 
     Raises:
         InputError: nothing of ours is there, or the report cannot be written.
@@ -60,17 +74,23 @@ def write_reports(
         page, results = _read(found, folder)
         if before is not None:
             page = _beside(find(before), found)
-        _write(folder / REPORT, _html(page))
-        _write(folder / SUMMARY, summary_markdown(results))
-        _write(folder / JUNIT, junit_xml(results))
+        texts = {
+            REPORT: _html(page),
+            SUMMARY: summary_markdown(results),
+            JUNIT: junit_xml(results),
+        }
+        for name, text in texts.items():
+            # A name with half a character in it is shown as what it is.
+            write_bytes(folder / name, text.encode("utf-8", "backslashreplace"))
+        files = [folder / name for name in texts]
         if events:
-            _write_events(found, folder / EVENTS)
+            files += _write_events(found, folder / EVENTS)
     except OSError as error:
         raise InputError(
             f"{folder}: the report cannot be written ({error.strerror}); name another folder with "
             "--out"
         ) from error
-    return page.verdict
+    return Written(page.verdict, tuple(files))
 
 
 def _read(found: Found, folder: Path) -> tuple[Page, Sequence[Subject]]:
@@ -109,20 +129,17 @@ def _beside(before: Found, after: Found) -> Page:
     )
 
 
-def _write(path: Path, text: str) -> None:
-    # A name with half a character in it is shown as what it is.
-    write_bytes(path, text.encode("utf-8", "backslashreplace"))
-
-
-def _write_events(found: Found, folder: Path) -> None:
+def _write_events(found: Found, folder: Path) -> list[Path]:
     from parity.report.tensorboard_events import write_events
 
+    files = []
     runs = found.runs if isinstance(found, FoundRuns) else (found,)
     for run in runs:
         if not isinstance(run, FoundRun):
             raise InputError(f"{folder.parent}: only runs and checks have curves for TensorBoard")
         name = run.folder.name if run.folder is not None and len(runs) > 1 else ""
-        write_events(run.result, folder / name)
+        files += write_events(run.result, folder / name)
+    return files
 
 
 def _html(page: Page) -> str:

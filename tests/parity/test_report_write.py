@@ -68,6 +68,26 @@ def test_a_result_file_has_its_report_beside_it_or_where_it_is_asked_for(tmp_pat
     assert (tmp_path / "new" / "place" / REPORT).exists()
 
 
+def test_the_json_of_a_report_names_verdict_and_files(tmp_path):
+    write(tmp_path / "result.json", check_result().to_json())
+    assert call(tmp_path, "--quiet", "--json", tmp_path / "told.json") == (1, "")
+    told = json.loads((tmp_path / "told.json").read_text())
+    files = [str(tmp_path / name) for name in (REPORT, SUMMARY, JUNIT)]
+    assert told == {"verdict": "fail", "files": files}
+
+
+def test_event_files_are_written_where_they_are_asked_for(tmp_path):
+    run_folder(tmp_path)
+    call(tmp_path, "--tensorboard", "--json", tmp_path / "told.json")
+    events = [
+        name
+        for name in json.loads((tmp_path / "told.json").read_text())["files"]
+        if "tfevents" in name
+    ]
+    assert {os.path.basename(os.path.dirname(name)) for name in events} >= {"keras", "torch"}
+    assert all(os.path.getsize(name) for name in events)
+
+
 def test_two_runs_are_reported_beside_each_other(tmp_path):
     for name in ("a", "b"):
         run_folder(tmp_path / name)
