@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from parity.result import Level, Result
+from parity.result import Result
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,12 @@ _BY_LEVEL = {
 }
 
 
-def advice_of(level: Level, result: Result) -> Advice | None:
-    """Returns what is known of a difference at a level of a run, None for a check."""
-    return _BY_LEVEL.get(level.id) if "scenario" in result.spec else None
+def advice_of(result: Result) -> Advice | None:
+    """Returns what is known of the level at which a run differs.
+
+    None where a cause was recognised, for a check, and where nothing differs.
+    """
+    first = result.first_divergence
+    if first is None or result.causes or "scenario" not in result.spec:
+        return None
+    return _BY_LEVEL.get(first[0].id)

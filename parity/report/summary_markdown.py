@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from parity.agreement import Comparison, ScenarioVerdicts
 from parity.bench.result import BenchResult
 from parity.diagnosis import Diagnosis
+from parity.report.advice import advice_of
 from parity.report.bench_page import to_markdown
 from parity.report.found import Found, without_folders
 from parity.report.markdown import NONE, escaped, table
@@ -144,6 +145,8 @@ def _first_divergence(result: Result) -> list[str]:
         lines += [f"- **cause** {_text(best['id'])} {_text(best['title'])} {sure}"]
         lines += [f"- **fix** {_text(best['fix'])}"]
         lines += [f"- **seen** {_text(best['detail'])}"] if best["detail"] else []
+    if (advice := advice_of(result)) is not None:
+        lines += [f"- **often** {_text(advice.title)}", f"- **next** {_text(advice.action)}"]
     where = f"{level.id}: {item.name}{moment(item)}{index_text(item)}"
     values = f"keras {item.keras}, torch {item.torch}; {difference(item)}"
     lines.append(f"- **first divergence** {_text(where)}: {_text(values)}")

@@ -11,6 +11,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any, TextIO
 
+from parity.report.advice import advice_of
 from parity.report.result_texts import (
     compared_text,
     difference,
@@ -124,8 +125,13 @@ def place_lines(result: Result) -> list[Line]:
 
 
 def cause_lines(result: Result) -> list[Line]:
-    """Returns the likely causes of the first divergence, each with its formulas and its fix."""
+    """Returns the likely causes of the first divergence, each with its formulas and its fix.
+
+    Where none was recognised in a run: what a difference at its level mostly is, and what to do.
+    """
     lines: list[Line] = []
+    if (advice := advice_of(result)) is not None:
+        return [*_labelled("often", advice.title, ""), *_labelled("next", advice.action, "bold")]
     for cause in likely_causes(result):
         head = f"  {'cause' if not lines else 'or'} {cause['id']}  "
         sure = f"  ({round(100 * cause['confidence'])} %)"

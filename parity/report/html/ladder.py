@@ -70,7 +70,7 @@ def divergence_of(result: Result) -> Divergence | None:
     return Divergence(
         place=f"{level.id}: {item.name}{moment(item)}{index_text(item)}",
         facts=tuple(facts),
-        causes=causes or tuple(_advice(level, result)),
+        causes=causes or tuple(_advice(result)),
         hints=tuple(hints),
     )
 
@@ -96,6 +96,6 @@ def _cause(cause: dict[str, object]) -> Cause:
     )
 
 
-def _advice(level: Level, result: Result) -> list[Cause]:
-    found = advice_of(level, result)
+def _advice(result: Result) -> list[Cause]:
+    found = advice_of(result)
     return [] if found is None else [Cause(found.title, "", (), found.action)]
