@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from parity.compare import compare_close
 from parity.result import Item
@@ -40,6 +39,8 @@ def compare_draws(
         initializer: Keras's configuration with its "class", if there is one.
         shape: of the weight; entries may be a part of it.
     """
+    from scipy import stats  # slow to import
+
     if keras.size == 0 or torch.size == 0 or keras.shape[1:] != torch.shape[1:]:
         return compare_close(name, keras, torch, allowed=0.0)
     if (keras == keras.flat[0]).all():

@@ -24,7 +24,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 K = 10
 CONSENSUS = 8
@@ -111,6 +110,8 @@ def _estimate(
     suspected: int, by_chance: float, hard: float, total: int
 ) -> tuple[float | None, float | None, float | None]:
     """The share of wrong labels and its interval (Clopper and Pearson 1934, for the counts)."""
+    from scipy import stats  # slow to import
+
     if total < MIN_CONSENSUS:
         return None, None, None
     weight = 1 + by_chance / max(suspected, 1)  # the mean of 1 / q

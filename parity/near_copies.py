@@ -26,7 +26,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize
 
 from parity.exact_copies import are_blank
 from parity.image_views import blurred, normalised, spectrum
@@ -152,6 +151,8 @@ def _dimension(distance: np.ndarray) -> float:
     An exponential distribution of rate D that is cut at L has the mean 1 / D - L / (e^(D L) - 1),
     which falls from L / 2 to 0 as D grows.
     """
+    from scipy import optimize  # slow to import
+
     logs = np.log(distance[:, -1:].astype(np.float64) / distance[:, :-1])
     cut = -math.log(MAX_RATIO)
     logs = logs[logs < cut]

@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from parity.stats import holm
 
@@ -85,6 +84,8 @@ def homogeneity(a: np.ndarray, b: np.ndarray) -> float:
     Returns:
         1 where too few are expected in all cells but one.
     """
+    from scipy import stats  # slow to import
+
     table = np.stack([a, b])
     columns = table.sum(axis=0)
     expected = columns * min(table.sum(axis=1)) / table.sum()
@@ -99,6 +100,8 @@ def homogeneity(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def _uneven(counts: np.ndarray) -> float:
+    from scipy import stats  # slow to import
+
     if len(counts) < 2 or counts.mean() < MIN_EXPECTED:
         return 1.0
     return float(stats.chisquare(counts).pvalue)
@@ -136,6 +139,8 @@ def accuracy_test(
     Returns:
         None if no class is in both groups.
     """
+    from scipy import stats  # slow to import
+
     size = max(y_a.max(initial=0), y_b.max(initial=0)) + 1
     n, m = (np.bincount(y, minlength=size).astype(np.float64) for y in (y_a, y_b))
     a, b = (np.bincount(y, x, size) for x, y in ((right_a, y_a), (right_b, y_b)))
@@ -222,6 +227,8 @@ def _t_test(a: np.ndarray, y_a: np.ndarray, b: np.ndarray, y_b: np.ndarray) -> t
     Classes that one part lacks are left out; where that leaves no degree of freedom, there is no
     difference to tell.
     """
+    from scipy import stats  # slow to import
+
     size = int(max(y_a.max(), y_b.max())) + 1
     (m, mean_a, squares_a), (n, mean_b, squares_b) = (
         _moments(a, y_a, size),

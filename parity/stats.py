@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import stats
 
 ALPHA = 0.05  # of each of the two tests
 POWER = 0.8  # that is asked for, if the groups do not differ at all
@@ -196,6 +195,8 @@ def _tested(
     *,
     is_paired: bool,
 ) -> Equivalence:
+    from scipy import stats  # slow to import
+
     if not (isinstance(margin, int | float) and math.isfinite(margin) and margin > 0):
         raise ValueError(f"margin={margin!r}: expected a number above 0")
     if not 0 < alpha < 0.5:
@@ -237,6 +238,8 @@ def _power(margin: float, error: float, df: float, difference: float, alpha: flo
     With s the estimate in units of its true value, both reject if the observed difference, normal
     about the true one, is within margin - t s error of 0.
     """
+    from scipy import stats  # slow to import
+
     t = stats.t.ppf(1 - alpha, df)
     # Beyond the limit no difference is small enough; below it, the bulk of the distribution of s.
     bulk_low, bulk_high = np.sqrt(stats.chi2.ppf([1e-13, 1 - 1e-13], df) / df)
