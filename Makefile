@@ -5,7 +5,7 @@ PIP_ARGS ?=
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: help setup run test lint format types check fix clean
+.PHONY: help setup run test lint format types docs check fix clean
 
 help:            ## List the targets.
 	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 10
@@ -35,7 +35,10 @@ format: $(STAMP) ## Report files that ruff would format otherwise.
 types: $(STAMP)  ## Check the types.
 	@$(BIN)/mypy
 
-check: lint format types test  ## All of the above.
+docs: $(STAMP)   ## Build the documentation site, build/docs/index.html; a warning is an error.
+	@$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/docs
+
+check: lint format types docs test  ## All of the above.
 
 fix: $(STAMP)    ## Let ruff repair and format.
 	@$(BIN)/ruff check --fix .

@@ -98,6 +98,12 @@ def mnist_folder() -> Path:
     return folder
 
 
+def has_mnist() -> bool:
+    """Whether `--data mnist` finds its files, so that it downloads none."""
+    folder = mnist_folder()
+    return all(find_idx(folder, key) is not None for key in IDX_FILES)
+
+
 def fetch_mnist(
     folder: Path,
     *,

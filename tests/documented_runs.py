@@ -16,16 +16,23 @@ QUICK = (
 )
 
 # What is run besides: the words that are added to make it small (of two equal options the last one
-# counts), and the exit code that it has then. A quick command that does not end with 0 stands here
-# too.
+# counts), and the exit code that it has then; "..." stands for any further words. A quick command
+# that does not end with 0 stands here too.
 SMALL = ("--epochs", "1", "--train-size", "64", "--val-size", "32")
 RUN = {
     "parity record model.parity --keras mypackage.keras_model:build": ((), 0),
     "parity check --against model.parity --torch mypackage.torch_model:build": ((), 0),
-    # One program in the place of four, and no nudged runs.
-    "parity run --data images.npz --epochs 10": (("underfit", *SMALL, "--dtype", "float64"), 0),
-    # One scenario in the place of eighteen; one seed shows no equivalence, hence 1.
-    "parity sweep --seeds 0:1": (("too_small", *SMALL, "--workers", "1"), 1),
+    # float64 has no nudged runs.
+    "parity run underfit --seeds 0:2 --out runs": ((*SMALL, "--dtype", "float64"), 0),
+    "parity report runs": ((), 0),
+    "parity report runs/underfit-seed0 runs/underfit-seed1 --out changes": ((), 0),
+    "parity report runs --tensorboard": ((), 0),
+    # No history of the tutorial is a good fit.
+    "parity diagnose stagnant.json --classes 10": ((), 1),
+    "parity diagnose docs/histories/underfit.json ...": ((), 1),
+    "parity diagnose docs/histories/capacity.json ...": ((), 1),
+    "parity diagnose docs/histories/leak.json ...": ((), 1),
+    "parity diagnose docs/histories/sorted_split.json ...": ((), 1),
 }
 # What is not run, with the reason. "..." stands for any further words.
 NOT_RUN = {
@@ -47,9 +54,6 @@ NOT_RUN = {
     ),
     "parity check --against keras_model.parity --torch torch_model_naive.py:build": "likewise",
     "parity record keras_model.parity --keras keras_model.py:build": "likewise",
-    "parity record model.parity --keras app.keras_model:build": (
-        "docs/check.md has the same command, which is run"
-    ),
     "parity doctor": "half a minute; tests/parity/test_doctor.py runs it",
     "parity run capacity --full ...": "hours",
     "parity run capacity augmentation dropout ...": "a quarter of an hour to hours",
@@ -58,17 +62,25 @@ NOT_RUN = {
         "minutes; the command below it trains in float64 too"
     ),
     "parity run capacity": "as long as the whole document; the command of docs/json.md is run",
-    "parity run underfit --seeds 0:2 --out runs": "likewise",
     "parity run underfit --seeds 0:2 ...": "fails; tests/parity/test_pipeline.py wants no GPU too",
-    "parity report ...": "tests/parity/test_report_write.py reports results of every kind",
+    "parity report result.json --out page": "the report of a file is that of its folder",
+    "parity report parity-sweep": "tests/parity/test_report_write.py reports a sweep",
+    "parity run leak sorted_split noisy_labels --dtype float64 --out more": "minutes",
+    "parity run underfit capacity augmentation dropout ...": "minutes",
+    "parity sweep too_large cured_by_dropout cured_by_augmentation": "an hour",
+    "parity check --keras keras_model.py:build --torch torch_model.py:build": (
+        "examples/migration/test_migration.py checks the same pair"
+    ),
+    "python docs/pictures.py": "draws the pictures of the tutorial anew",
     "parity sweep": "an hour",
     "parity sweep --engine ray ...": (
         "a cluster; tests/parity/engines/test_ray_cluster.py starts one on this machine"
     ),
     "parity sweep --mode seeded --seeds 0:10": "hours",
     "parity sweep too_large cured_by_dropout --seeds 0:50 ...": "hours",
+    "parity sweep too_short --seeds 0:2 ...": "tests/parity/test_sweep.py runs smaller ones",
+    "parity diagnose docs/histories/noisy_labels.json ...": "the Python above it makes the data",
     "parity sweep too_short little_data noisy_labels --full ...": "hours",
-    "parity sweep too_short --seeds 0:2 ...": "as small as the sweep that is run",
     "parity sweep too_small linear --ensemble auto": (
         "minutes; tests/parity/test_sweep.py trains seeds together"
     ),
@@ -95,4 +107,4 @@ NOT_RUN = {
 SNIPPETS_NOT_RUN: dict[tuple[str, str], str] = {}
 
 # Options in the text that are those of other programs, which they name.
-FOREIGN_OPTIONS: dict[str, str] = {}
+FOREIGN_OPTIONS: dict[str, str] = {"--train": "docs/pictures.py"}

@@ -232,13 +232,18 @@ def is_name(command):
 
 def handled(command):
     """How a command is handled: "quick", "run", "not run", "a name", or "not at all"."""
-    if command.text in RUN:
+    if entry(command) is not None:
         return "run"
     if is_name(command):
         return "a name"
-    if is_quick(command):
-        return "quick"
-    return "not run" if any(matches(command, pattern) for pattern in NOT_RUN) else "not at all"
+    if any(matches(command, pattern) for pattern in NOT_RUN):
+        return "not run"
+    return "quick" if is_quick(command) else "not at all"
+
+
+def entry(command):
+    """What RUN has for a command: the words that are added, and the exit code; or None."""
+    return next((RUN[pattern] for pattern in RUN if matches(command, pattern)), None)
 
 
 @pytest.mark.parametrize("command", DISTINCT, ids=lambda command: command.where)
@@ -261,7 +266,7 @@ def to_run(path):
     for command in commands_of(path):
         how = handled(command)
         if how in ("quick", "run"):
-            added, code = RUN.get(command.text, ((), 0))
+            added, code = entry(command) or ((), 0)
             found.setdefault(command.text, (command, added, code))
     return list(found.values())
 

@@ -1,6 +1,7 @@
 """What the pages take for granted: a user's two models, histories, images, and a run."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -22,6 +23,15 @@ def write(folder):
         "val_accuracy": [0.8, 0.9, 0.93, 0.94],
     }
     (folder / "history.json").write_text(json.dumps(columns))
+    # The tutorial's own, which it writes by Python, and the histories that it is about.
+    stagnant = {
+        "loss": [2.30, 2.29, 2.29, 2.28],
+        "accuracy": [0.11, 0.12, 0.12, 0.13],
+        "val_loss": [2.30, 2.30, 2.29, 2.29],
+        "val_accuracy": [0.10, 0.11, 0.11, 0.12],
+    }
+    (folder / "stagnant.json").write_text(json.dumps(stagnant))
+    shutil.copytree(ROOT / "docs" / "histories", folder / "docs" / "histories")
     rows = [",".join(map(str, row)) for row in zip(*columns.values(), strict=True)]
     (folder / "training.csv").write_text("\n".join([",".join(columns), *rows]))
     events(folder / "logs" / "run1", columns)

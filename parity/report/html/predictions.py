@@ -44,11 +44,15 @@ def prediction_blocks(found: FoundRun) -> list[Block]:
 def _data(found: FoundRun) -> Any:
     """The data of the run, if they are still those that it was trained on."""
     from parity.data import run_data
+    from parity.download import has_mnist
 
     trace = found.keras or found.torch
     assert trace is not None
     try:
-        data = run_data(RunSpec.from_dict(found.result.spec))
+        spec = RunSpec.from_dict(found.result.spec)
+        if spec.data == "mnist" and not has_mnist():
+            return None  # a report fetches nothing
+        data = run_data(spec)
         digests = trace.facts["sha256"]
         return data if all(data.sha256[k] == digests[k] for k in ("x_val", "y_val")) else None
     except (ParityError, OSError):

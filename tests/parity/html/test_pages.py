@@ -97,6 +97,16 @@ def test_the_images_on_which_the_models_disagree_are_shown_with_what_they_say(tm
     ]  # fmt: skip
 
 
+def test_a_report_downloads_no_data(tmp_path, monkeypatch, passing):
+    monkeypatch.setenv("PARITY_DATA_DIR", str(tmp_path))
+    monkeypatch.setattr("parity.download._get", lambda *_: pytest.fail("it was asked for"))
+    spec = passing.result.spec | {"data": "mnist"}
+    result = dataclasses.replace(passing.result, spec=spec)
+    page = run_page(dataclasses.replace(passing, result=result))
+    told = section(page, "predictions").blocks[0].text
+    assert told.startswith("The data of the run cannot be read here any more")
+
+
 def test_augmented_images_that_differ_are_counted_with_their_greatest_difference(tmp_path):
     def change(parts):
         parts.arrays["feed/0/images"][3, 5, 5] += 0.25

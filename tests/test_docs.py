@@ -1,0 +1,204 @@
+"""The documentation site: its pages are reached, its tables are whole, its links lead somewhere."""
+
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import keras_impl
+import parity
+import torch_impl
+from parity.diagnosis import diagnose
+from parity.divergences import REGISTRY
+from parity.scenarios import SCENARIOS
+from torch_impl import augment, initializers, layers, losses, optim, schedule
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = sorted(DOCS.rglob("*.md"))
+
+
+def module(name):
+    """A file of docs/ as a module."""
+    spec = importlib.util.spec_from_file_location(f"docs_{name}", DOCS / f"{name}.py")
+    found = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(found)
+    return found
+
+
+tables, docstrings, pictures = module("tables"), module("docstrings"), module("pictures")
+
+
+def toctree(page):
+    """The pages that a page lists."""
+    entries = []
+    for block in re.findall(r"```\{toctree\}\n(.*?)```", page.read_text(), re.S):
+        lines = [line for line in block.splitlines() if line and not line.startswith(":")]
+        entries += [re.sub(r".*<(.*)>", r"\1", line) for line in lines]
+    return [page.parent / f"{entry}.md" for entry in entries]
+
+
+def test_every_page_is_reached_from_the_index():
+    reached, waiting = set(), [DOCS / "index.md"]
+    while waiting:
+        page = waiting.pop()
+        assert page not in reached, f"{page} is listed twice"
+        reached.add(page)
+        waiting += toctree(page)
+    assert sorted(reached) == PAGES
+
+
+@pytest.mark.parametrize(
+    "page", [*PAGES, ROOT / "README.md", ROOT / "CONTRIBUTING.md"], ids=lambda path: path.stem
+)
+def test_links_to_files_lead_somewhere(page):
+    """On GitHub as well as on the site, whose build looks at headings, too."""
+    links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text())
+    missing = [link for link in links if "://" not in link and not (page.parent / link).exists()]
+    assert missing == []
+
+
+def test_the_scenarios_are_all_on_their_page():
+    text = tables.scenario_table()
+    for name, scenario in SCENARIOS.items():
+        section = text.partition(f"### `{name}`\n")[2].partition("###")[0]
+        assert scenario.summary in section
+        if scenario.expected is not None:
+            assert f"expected: {scenario.expected.replace('_', ' ')}" in section
+        if scenario.cures is not None:
+            assert f"cures: [{scenario.cures}](#{scenario.cures})" in section
+    assert text.count("\n### ") == len(SCENARIOS)
+
+
+def test_a_scenario_tells_what_it_sets_and_nothing_else():
+    section = tables.scenario_table().partition("### `slow`\n")[2].partition("###")[0]
+    settings = "`epochs=5`, `learning_rate=1e-06`, `train_size=300`, `val_size=500`"
+    assert f"- settings: {settings}\n" in section
+
+
+def test_the_divergences_are_all_on_their_page_with_both_formulas_and_the_fix():
+    text = tables.divergence_table()
+    for name, entry in REGISTRY.items():
+        section = text.partition(f"### {name}: {entry.title}\n")[2].partition("\n### ")[0]
+        told = " ".join(section.split())
+        for field in ("keras", "torch", "fix", "source"):
+            assert f"{field} {' '.join(getattr(entry, field).split())}" in told
+    assert text.count("\n### ") == len(REGISTRY)
+
+
+class Sphinx:
+    """What `insert` asks of Sphinx."""
+
+    def __init__(self):
+        self.env, self.files = self, []
+
+    def note_dependency(self, file):
+        self.files.append(Path(file).name)
+
+
+@pytest.mark.parametrize("name", tables.TABLES)
+def test_a_page_gets_its_table_where_it_asks_for_it(name):
+    page, app = [(DOCS / f"{name}.md").read_text()], Sphinx()
+    tables.insert(app, name, page)
+    assert f"<!-- {name} -->" not in page[0]
+    assert tables.TABLES[name][0]() in page[0]
+    assert app.files == [Path(tables.TABLES[name][1].__file__).name]
+
+
+def test_a_page_without_a_table_stays_as_it_is():
+    page, app = ["# Title\n"], Sphinx()
+    tables.insert(app, "title", page)
+    assert page == ["# Title\n"]
+    assert app.files == []
+
+
+API = "\n".join(page.read_text() for page in PAGES if page.parent.name == "api")
+
+
+PACKAGES = [parity, keras_impl, torch_impl, augment, initializers, layers, losses, optim, schedule]
+# Values, not objects with a docstring.
+TABLES = {"Parameters", "INITIALIZERS", "LOSSES"}
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.__name__)
+def test_every_public_name_is_on_a_page_of_the_api(package):
+    for name in set(package.__all__) - TABLES:
+        is_told = re.search(rf"^\.\. auto(function|class):: {name}$", API, re.M)
+        assert is_told or f".. automodule:: {package.__name__}.{name}\n" in API, name
+
+
+DOCSTRING = """Adam as Keras computes it.
+
+    m += (1 - b1) * (g - m)
+    w -= lr * m_
+
+Differs from torch.nn.init.uniform_ in:
+1. `epsilon_` stands
+   elsewhere;
+2. max(b2 * u, |g|) of a `.npz`.
+
+Args:
+    params: see `Adam`.
+
+        w = 1
+    **options: all * others.
+"""
+
+REST = r"""Adam as Keras computes it.
+
+::
+
+    m += (1 - b1) * (g - m)
+    w -= lr * m_
+
+Differs from torch.nn.init.uniform\_ in:
+
+1. `epsilon_` stands
+   elsewhere;
+2. max(b2 \* u, \|g\|) of a ``.npz``.
+
+Args:
+    params: see `Adam`.
+
+        w = 1
+    **options: all \* others.
+"""
+
+
+def test_a_docstring_becomes_what_sphinx_reads():
+    lines = DOCSTRING.splitlines()
+    docstrings.process(None, "class", "Adam", None, None, lines)
+    assert lines == REST.splitlines()
+
+
+@pytest.mark.parametrize("name", pictures.PICTURES)
+def test_a_history_of_the_tutorial_has_its_verdict_and_its_picture(name):
+    picture = pictures.PICTURES[name]
+    history = json.loads((DOCS / "histories" / f"{name}.json").read_text())
+    found = diagnose(history, num_classes=10, num_train=picture.train, num_val=picture.val)
+    assert found.verdict == picture.verdict
+    assert f"](images/{name}.svg)" in (DOCS / "tutorial.md").read_text()
+
+
+def test_no_picture_is_left_over():
+    used = set(re.findall(r"\]\((images/[^)]+)\)", "\n".join(page.read_text() for page in PAGES)))
+    assert used == {f"images/{path.name}" for path in (DOCS / "images").iterdir()}
+
+
+@pytest.mark.long
+def test_the_site_builds_without_a_warning(tmp_path):
+    options = ["-q", "-W", "--keep-going", "-b", "html", "-d", tmp_path / "doctrees"]
+    ended = subprocess.run(
+        [sys.executable, "-m", "sphinx", *options, DOCS, tmp_path / "html"],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    html = tmp_path / "html"
+    assert all((html / page.relative_to(DOCS)).with_suffix(".html").is_file() for page in PAGES)
