@@ -27,7 +27,7 @@ RESULT, RESULTS, SWEEP, BENCH, DIAGNOSIS = (
     "bench.json",
     "diagnosis.json",
 )
-MAX_BYTES = 200_000_000  # of a result file; that of a run of 10,000 epochs has some 2e7
+MAX_BYTES = 100_000_000  # of a result file; that of a run of 10,000 epochs has some 2e7
 LOG_LINES = 40
 
 

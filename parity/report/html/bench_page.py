@@ -105,6 +105,8 @@ def _bars(name: str, title: str, rows: Sequence[Row]) -> Picture:
     unit = rows[0].unit
 
     def paint(figure: Figure) -> None:
+        from matplotlib.ticker import FuncFormatter, MaxNLocator
+
         axes = figure.subplots(
             gridspec_kw={
                 "left": 0.27,
@@ -125,6 +127,8 @@ def _bars(name: str, title: str, rows: Sequence[Row]) -> Picture:
         axes.set_yticklabels([shortened(plain(row.variant), MAX_NAME) for row in rows])
         axes.set_ylim(-len(rows) + 0.5, 0.5)
         axes.set_xlim(left=0)
+        axes.xaxis.set_major_locator(MaxNLocator(5))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))
         axes.grid(visible=False, axis="y")
         axes.tick_params(axis="y", length=0)
         is_more = unit == IMAGES_PER_S

@@ -10,7 +10,7 @@ import numpy as np
 from parity.agreement import Comparison
 from parity.report.html.page import Cell, Picture, Table
 from parity.report.html.svg import BAD, BAND, GOOD, HALVES, INK, NAMES, drawn, legend
-from parity.report.html.texts import capital, number
+from parity.report.html.texts import capital
 from parity.report.terminal import plain, shortened
 
 if TYPE_CHECKING:
@@ -38,14 +38,15 @@ def seeds_picture(name: str, what: str, groups: Groups) -> Picture:
         axes = _rows(figure, list(groups))
         for half, color in HALVES.items():
             side = 0.17 if half == "keras" else -0.17
+            label: str | None = NAMES[half]
             for row, values in enumerate(groups.values()):
                 points = np.sort(np.array(values.get(half, ()), float))
                 points = points[np.isfinite(points)]
                 if not points.size:
                     continue
-                label = NAMES[half] if row == 0 else None
                 height = np.full(points.size, -row + side)
                 axes.plot(points, height, "o", ms=3.5, color=color, alpha=0.5, mew=0, label=label)
+                label = None  # once is enough
                 middle = float(np.median(points))
                 axes.plot([middle] * 2, [-row + side - 0.15, -row + side + 0.15], color=color, lw=2)
         axes.set_xlabel(what)
@@ -127,7 +128,7 @@ def comparison_table(comparisons: Sequence[Comparison]) -> Table:
                 Cell(f"{-found.difference:+.3g}"),
                 Cell(f"{-found.high:+.3g} to {-found.low:+.3g}"),
                 Cell(f"±{found.margin:g}"),
-                Cell(number(found.p)),
+                Cell(f"{found.p:.2g}"),
                 Cell(f"{found.power:.2f}"),
                 Cell(str(found.n)),
                 Cell(needed),
