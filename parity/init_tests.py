@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from parity.compare import compare_close
 from parity.result import Item
@@ -63,6 +62,8 @@ def compare_draws(
         )
     if min(a.size, b.size) < MIN_SAMPLES:
         return _item(name, 0.0, 1.0, "too few numbers to tell a distribution", compared=a.size)
+    from scipy import stats
+
     p = float(stats.ks_2samp(a, b).pvalue)
     spread = f"standard deviation {a.std():.3g} in Keras, {b.std():.3g} in torch, p {p:.2g}"
     # In the form of all items: worst above allowed fails.

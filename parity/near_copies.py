@@ -26,7 +26,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize
 
 from parity.exact_copies import are_blank
 from parity.image_views import blurred, normalised, spectrum
@@ -163,4 +162,8 @@ def _dimension(distance: np.ndarray) -> float:
     low, high = DIMENSIONS
     if excess(low) <= 0:
         return low
-    return float(optimize.brentq(excess, low, high)) if excess(high) < 0 else high
+    if excess(high) >= 0:
+        return high
+    from scipy import optimize
+
+    return float(optimize.brentq(excess, low, high))
