@@ -39,8 +39,6 @@ def compare_draws(
         initializer: Keras's configuration with its "class", if there is one.
         shape: of the weight; entries may be a part of it.
     """
-    from scipy import stats  # slow to import
-
     if keras.size == 0 or torch.size == 0 or keras.shape[1:] != torch.shape[1:]:
         return compare_close(name, keras, torch, allowed=0.0)
     if (keras == keras.flat[0]).all():
@@ -64,6 +62,8 @@ def compare_draws(
         )
     if min(a.size, b.size) < MIN_SAMPLES:
         return _item(name, 0.0, 1.0, "too few numbers to tell a distribution", compared=a.size)
+    from scipy import stats
+
     p = float(stats.ks_2samp(a, b).pvalue)
     spread = f"standard deviation {a.std():.3g} in Keras, {b.std():.3g} in torch, p {p:.2g}"
     # In the form of all items: worst above allowed fails.

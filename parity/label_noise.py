@@ -110,15 +110,15 @@ def _estimate(
     suspected: int, by_chance: float, hard: float, total: int
 ) -> tuple[float | None, float | None, float | None]:
     """The share of wrong labels and its interval (Clopper and Pearson 1934, for the counts)."""
-    from scipy import stats  # slow to import
-
     if total < MIN_CONSENSUS:
         return None, None, None
+    from scipy.special import betaincinv
+
     weight = 1 + by_chance / max(suspected, 1)  # the mean of 1 / q
     tail = (1 - CONFIDENCE) / 2
     surely, perhaps = max(0.0, suspected - hard), max(0.0, suspected - hard / 2)
-    low = stats.beta.ppf(tail, surely, total - surely + 1) if surely > 0 else 0.0
-    high = stats.beta.ppf(1 - tail, suspected + 1, total - suspected) if suspected < total else 1.0
+    low = betaincinv(surely, total - surely + 1, tail) if surely > 0 else 0.0
+    high = betaincinv(suspected + 1, total - suspected, 1 - tail) if suspected < total else 1.0
     estimate, low, high = (min(1.0, float(x) * weight) for x in (perhaps / total, low, high))
     return estimate, low, high
 

@@ -151,8 +151,6 @@ def _dimension(distance: np.ndarray) -> float:
     An exponential distribution of rate D that is cut at L has the mean 1 / D - L / (e^(D L) - 1),
     which falls from L / 2 to 0 as D grows.
     """
-    from scipy import optimize  # slow to import
-
     logs = np.log(distance[:, -1:].astype(np.float64) / distance[:, :-1])
     cut = -math.log(MAX_RATIO)
     logs = logs[logs < cut]
@@ -164,4 +162,8 @@ def _dimension(distance: np.ndarray) -> float:
     low, high = DIMENSIONS
     if excess(low) <= 0:
         return low
-    return float(optimize.brentq(excess, low, high)) if excess(high) < 0 else high
+    if excess(high) >= 0:
+        return high
+    from scipy import optimize
+
+    return float(optimize.brentq(excess, low, high))

@@ -84,8 +84,6 @@ def homogeneity(a: np.ndarray, b: np.ndarray) -> float:
     Returns:
         1 where too few are expected in all cells but one.
     """
-    from scipy import stats  # slow to import
-
     table = np.stack([a, b])
     columns = table.sum(axis=0)
     expected = columns * min(table.sum(axis=1)) / table.sum()
@@ -96,14 +94,16 @@ def homogeneity(a: np.ndarray, b: np.ndarray) -> float:
         table = np.concatenate([table, rare], axis=1)
     if table.shape[1] < 2 or not table.sum(axis=1).all():
         return 1.0
+    from scipy import stats
+
     return float(stats.chi2_contingency(table, correction=False).pvalue)
 
 
 def _uneven(counts: np.ndarray) -> float:
-    from scipy import stats  # slow to import
-
     if len(counts) < 2 or counts.mean() < MIN_EXPECTED:
         return 1.0
+    from scipy import stats
+
     return float(stats.chisquare(counts).pvalue)
 
 
@@ -139,8 +139,6 @@ def accuracy_test(
     Returns:
         None if no class is in both groups.
     """
-    from scipy import stats  # slow to import
-
     size = max(y_a.max(initial=0), y_b.max(initial=0)) + 1
     n, m = (np.bincount(y, minlength=size).astype(np.float64) for y in (y_a, y_b))
     a, b = (np.bincount(y, x, size) for x, y in ((right_a, y_a), (right_b, y_b)))
@@ -148,13 +146,15 @@ def accuracy_test(
     if not shared.any():
         return None
     n, m, a, b = n[shared], m[shared], a[shared], b[shared]
+    from scipy.special import ndtr
+
     total, right = n + m, a + b
     variance = (n * m * right * (total - right) / (total**2 * (total - 1))).sum()
     z = (a - n * right / total).sum() / variance**0.5 if variance > 0 else 0.0
     return AccuracyTest(
         first=float(a.sum() / n.sum()),
         second=float((n * b / m).sum() / n.sum()),
-        p_lower=float(stats.norm.cdf(z)),
+        p_lower=float(ndtr(z)),
     )
 
 
@@ -227,8 +227,6 @@ def _t_test(a: np.ndarray, y_a: np.ndarray, b: np.ndarray, y_b: np.ndarray) -> t
     Classes that one part lacks are left out; where that leaves no degree of freedom, there is no
     difference to tell.
     """
-    from scipy import stats  # slow to import
-
     size = int(max(y_a.max(), y_b.max())) + 1
     (m, mean_a, squares_a), (n, mean_b, squares_b) = (
         _moments(a, y_a, size),
@@ -241,8 +239,10 @@ def _t_test(a: np.ndarray, y_a: np.ndarray, b: np.ndarray, y_b: np.ndarray) -> t
     weights = n[shared] / n[shared].sum()
     difference = float(weights @ (mean_b - mean_a)[shared])
     sd = max(float((squares_a + squares_b)[shared].sum() / df) ** 0.5, GREY_LEVEL)
+    from scipy.special import stdtr
+
     error = sd * float(weights**2 @ (1 / n[shared] + 1 / m[shared])) ** 0.5
-    return difference / sd, float(2 * stats.t.sf(abs(difference) / error, df))
+    return difference / sd, float(2 * stdtr(df, -abs(difference) / error))
 
 
 def _moments(x: np.ndarray, y: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -8,6 +8,9 @@ number of runs that would be needed.
 
 The power of the procedure is exact for normal differences, the spread being estimated from the same
 runs (Phillips 1990): an integral over the distribution of the estimated standard deviation.
+
+The distributions come from scipy.special, to the bit what scipy.stats makes of them, but
+loaded sooner and many times as fast.
 """
 
 from __future__ import annotations
@@ -195,19 +198,19 @@ def _tested(
     *,
     is_paired: bool,
 ) -> Equivalence:
-    from scipy import stats  # slow to import
-
     if not (isinstance(margin, int | float) and math.isfinite(margin) and margin > 0):
         raise ValueError(f"margin={margin!r}: expected a number above 0")
     if not 0 < alpha < 0.5:
         raise ValueError(f"alpha={alpha!r}: expected a level in (0, 0.5)")
     if error > 0:
-        above_low = stats.t.sf((difference + margin) / error, df)
-        below_high = stats.t.cdf((difference - margin) / error, df)
+        from scipy.special import stdtr, stdtrit  # Student's distribution, and its quantiles
+
+        above_low = stdtr(df, -(difference + margin) / error)
+        below_high = stdtr(df, (difference - margin) / error)
         p = float(max(above_low, below_high))
-        p_different = float(stats.t.sf((abs(difference) - margin) / error, df))
-        p_zero = float(2 * stats.t.sf(abs(difference) / error, df))
-        half = float(stats.t.ppf(1 - alpha, df)) * error
+        p_different = float(stdtr(df, -(abs(difference) - margin) / error))
+        p_zero = float(2 * stdtr(df, -abs(difference) / error))
+        half = float(stdtrit(df, 1 - alpha)) * error
     else:  # all differences are the same one
         p, half = float(abs(difference) >= margin), 0.0
         p_different, p_zero = float(abs(difference) <= margin), float(difference == 0)
@@ -238,19 +241,19 @@ def _power(margin: float, error: float, df: float, difference: float, alpha: flo
     With s the estimate in units of its true value, both reject if the observed difference, normal
     about the true one, is within margin - t s error of 0.
     """
-    from scipy import stats  # slow to import
+    from scipy.special import gammaincinv, gammaln, ndtr, stdtrit, xlogy
 
-    t = stats.t.ppf(1 - alpha, df)
+    t = stdtrit(df, 1 - alpha)
     # Beyond the limit no difference is small enough; below it, the bulk of the distribution of s.
-    bulk_low, bulk_high = np.sqrt(stats.chi2.ppf([1e-13, 1 - 1e-13], df) / df)
+    bulk_low, bulk_high = np.sqrt(2 * gammaincinv(df / 2, [1e-13, 1 - 1e-13]) / df)
     high = min(margin / (t * error), bulk_high)
     low = min(bulk_low, high)
     s = low + (high - low) * (_NODES + 1) / 2
     reach = margin - t * s * error
-    both = stats.norm.cdf((reach - difference) / error) - stats.norm.cdf(
-        (-reach - difference) / error
-    )
-    density = 2 * df * s * stats.chi2.pdf(df * s**2, df)
+    both = ndtr((reach - difference) / error) - ndtr((-reach - difference) / error)
+    x = df * s**2  # of the chi-squared distribution
+    log_density = xlogy(df / 2 - 1, x) - x / 2 - gammaln(df / 2) - math.log(2) * df / 2
+    density = 2 * df * s * np.exp(log_density)
     return float(np.clip((high - low) / 2 * np.sum(_WEIGHTS * both * density), 0, 1))
 
 

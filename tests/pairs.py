@@ -1,28 +1,32 @@
-"""Runs of both halves for tests: Keras in a child process and once for all, torch in this one."""
+"""Runs of both halves for tests, in this process: a framework takes longer to start than to run."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import keras_impl
 import torch_impl
 from parity.child import run_directory
-from parity.data import run_data
+from parity.data import Data, run_data
 from parity.data_file import read_data, save_data
 from parity.ladder import climb
+from parity.recorder import Recorder
 from parity.result import Level
 from parity.spec import RunSpec
 from parity.tolerance import Float64Tolerance
-from parity.trace import Trace, write_json
+from parity.trace import RunResult, Trace, Weights, write_json
 
 
-def keras_trace(folder: Path, spec: RunSpec) -> Trace:
+def keras_trace(folder: Path, spec: RunSpec, half: Any = keras_impl) -> Trace:
     """Returns the Keras run of a spec, computed at the first call for a folder.
 
     Args:
         folder: for this run alone; processes that ask at the same time wait for one another.
         spec: the run.
+        half: which runs it.
     """
     import fcntl
 
@@ -31,33 +35,52 @@ def keras_trace(folder: Path, spec: RunSpec) -> Trace:
     with open(folder / "lock", "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (directory / "_SUCCESS").exists():
-            directory.mkdir(exist_ok=True)
-            write_json(directory / "spec.json", spec.to_dict())
-            save_data(run_data(spec), folder / "data.safetensors")
-            subprocess.run(
-                [
-                    *[sys.executable, "-m", "keras_impl"],
-                    *["--data", str(folder / "data.safetensors"), str(directory)],
-                ],
-                check=True,
-                capture_output=True,
-                timeout=300,
-            )
+            data = run_data(spec)
+            save_data(data, folder / "data.safetensors")
+            _run(half, directory, spec, data)
     return Trace(directory)
 
 
-def torch_trace(folder: Path, directory: Path) -> Trace:
+def torch_trace(folder: Path, directory: Path, half: Any = torch_impl) -> Trace:
     """Runs the torch half on the data and the spec of a Keras run.
 
     Args:
         folder: of the Keras run.
         directory: of the torch run; made here.
+        half: which runs it.
     """
     spec = RunSpec.from_dict(Trace(folder / "keras").spec)
-    directory.mkdir(parents=True)
-    write_json(directory / "spec.json", spec.to_dict())
-    run_directory(torch_impl, directory, spec, read_data(folder / "data.safetensors"))
+    _run(half, directory, spec, read_data(folder / "data.safetensors"))
     return Trace(directory)
+
+
+def _run(half: Any, directory: Path, spec: RunSpec, data: Data) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    write_json(directory / "spec.json", spec.to_dict())
+    run_directory(half, directory, spec, data)
+
+
+class _HasBegun(Exception):
+    """Ends a training."""
+
+
+def begun(half: Any) -> Any:
+    """A half whose trainings end before their first step: its traces have all that comes before."""
+
+    def fit(spec: RunSpec, data: Data, recorder: Recorder) -> RunResult:
+        def on_start(weights: Callable[[], Weights]) -> None:
+            recorder.on_start(weights)
+            raise _HasBegun
+
+        try:
+            half.fit(spec, data, SimpleNamespace(on_start=on_start))
+        except _HasBegun:
+            return RunResult({}, {}, 0.0)
+        raise AssertionError("a training did not tell that it begins")
+
+    return SimpleNamespace(
+        fit=fit, run_probe=half.run_probe, describe_environment=half.describe_environment
+    )
 
 
 def climb_float64(keras: Trace, torch: Trace) -> tuple[Level, ...]:
