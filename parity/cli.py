@@ -7,6 +7,7 @@ incomplete. Nothing heavy is imported before a command needs it, so that `--help
 from __future__ import annotations
 
 import io
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -262,6 +263,7 @@ def sweep(
     from parity.scenarios import BEHAVIOUR
     from parity.sweep import run_sweep
     from parity.sweep_progress import SweepDisplay
+    from parity.task import versions
 
     check_file(json_file)
     specs = specs_of(scenarios or BEHAVIOUR, seeds or None, full, settings)
@@ -283,7 +285,10 @@ def sweep(
 
         run_engine = local.run
     found = run_sweep(specs, options, run_engine, SweepDisplay(quiet=quiet))
-    result = result_of(found, mode=settings["mode"])
+    environment: dict[str, Any] = {"command": shlex.join(["parity", *sys.argv[1:]])}
+    for half, python in options.pythons.items():
+        environment[half] = {"versions": versions(half, python)["versions"]}
+    result = result_of(found, mode=settings["mode"], environment=environment)
     if json_file is not None:
         write_json_file(json_file, result.to_json())
     if "://" not in out:

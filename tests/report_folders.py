@@ -134,7 +134,12 @@ def sweep_rows(*, scenarios=("too_large", "cured_by_dropout"), seeds=8, shift=0.
 def sweep_result(**options):
     failures = options.pop("failures", [])
     found = Sweep(rows=sweep_rows(**options), failures=failures)
-    return result_of(found, mode="independent")
+    environment = {
+        "command": "parity sweep too_large",
+        "keras": {"versions": {"keras": "3.15.1"}},
+        "torch": {"versions": {"torch": "2.13.0"}},
+    }
+    return result_of(found, mode="independent", environment=environment)
 
 
 def sweep_folder(folder, **options):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from parity.agreement import Agreement, Comparison, ScenarioVerdicts, compare
@@ -41,6 +41,7 @@ class SweepResult:
         failures: a row for each missing run.
         wall_s: mean seconds of training by half.
         rows: of the finished runs.
+        environment: the command, and the versions of each half; what is not known is left out.
     """
 
     verdict: str
@@ -51,6 +52,7 @@ class SweepResult:
     failures: tuple[dict[str, Any], ...]
     wall_s: dict[str, float]
     rows: tuple[Row, ...] = ()
+    environment: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Returns the result as `parity.sweep/1`."""
@@ -67,17 +69,25 @@ class SweepResult:
                 "wall_s": self.wall_s,
                 "failures": list(self.failures),
                 "rows": [asdict(row) for row in self.rows],
+                "environment": self.environment,
             }
         )
 
 
-def result_of(sweep: Sweep, *, mode: str, is_whole: bool = True) -> SweepResult:
+def result_of(
+    sweep: Sweep,
+    *,
+    mode: str,
+    is_whole: bool = True,
+    environment: Mapping[str, Any] | None = None,
+) -> SweepResult:
     """Judges a sweep.
 
     Args:
         sweep: its runs.
         mode: of them.
         is_whole: whether it has come to its end; one that has not is incomplete.
+        environment: command and versions, as far as they are known.
     """
     agreement = compare(sweep.rows, SCENARIOS, mode=mode)
     seconds: dict[str, list[float]] = {}
@@ -92,6 +102,7 @@ def result_of(sweep: Sweep, *, mode: str, is_whole: bool = True) -> SweepResult:
         failures=tuple(sweep.failures),
         wall_s={half: sum(values) / len(values) for half, values in seconds.items()},
         rows=tuple(sweep.rows),
+        environment=dict(environment or {}),
     )
 
 

@@ -70,7 +70,14 @@ def sweep_from(value: Mapping[str, Any], where: str) -> SweepResult:
         failures=tuple(dict(row) for row in failures),
         wall_s={half: float(seconds) for half, seconds in wall_s.items()},
         rows=many(Row, "rows"),
+        environment=_mapping(value.get("environment", {}), f"{where}: environment"),
     )
+
+
+def _mapping(value: Any, where: str) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise InputError(f"{where}: expected an object")
+    return dict(value)
 
 
 def sweep_of_store(folder: Path) -> tuple[SweepResult, tuple[str, ...]]:
@@ -81,6 +88,7 @@ def sweep_of_store(folder: Path) -> tuple[SweepResult, tuple[str, ...]]:
     store = LocalStore(folder)
     rows: dict[tuple[str, int, str], tuple[float, Row]] = {}
     problems, modes = [], set()
+    versions: dict[str, Any] = {}
     for key in sorted(store.finished()):
         try:
             record = store.get(key)
@@ -97,6 +105,7 @@ def sweep_of_store(folder: Path) -> tuple[SweepResult, tuple[str, ...]]:
             continue
         if half == "torch":
             modes.add(spec.mode)
+        versions[half] = {"versions": record.get("versions")}
         place = (spec.scenario, spec.seed, half)
         row = Row(spec.scenario, spec.seed, half, judgement, wall_s, key)
         if place not in rows or rows[place][0] < started:
@@ -105,4 +114,4 @@ def sweep_of_store(folder: Path) -> tuple[SweepResult, tuple[str, ...]]:
         raise InputError(f"{folder}: no run of the sweep has finished; give its command again")
     mode = modes.pop() if len(modes) == 1 else "independent"
     found = Sweep(rows=[row for _, (_, row) in sorted(rows.items())])
-    return result_of(found, mode=mode, is_whole=False), tuple(problems)
+    return result_of(found, mode=mode, is_whole=False, environment=versions), tuple(problems)

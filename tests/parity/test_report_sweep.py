@@ -324,6 +324,7 @@ def test_the_json_is_strict_and_has_these_keys():
         "wall_s",
         "failures",
         "rows",
+        "environment",
     }
     assert len(written["rows"]) == 8
     assert_valid(written)

@@ -33,6 +33,7 @@ def test_a_sweep_comes_back_from_its_json(failures):
         ({"wall_s": {"keras": None}}, "wall_s: expected seconds"),
         ({"failures": [1]}, "failures: expected a list of objects"),
         ({"rows": {}}, "rows: expected a list of objects"),
+        ({"environment": []}, "environment: expected an object"),
         ({"rows": [{"scenario": "leak"}]}, "rows[0]: seed is missing"),
         ({"comparisons": [{}]}, "comparisons[0]: scenario is missing"),
         ({"scenarios": ["x"]}, "scenarios: expected a list of objects"),

@@ -71,6 +71,8 @@ def title_of(result: Result) -> str:
 def versions_of(environment: Mapping[str, Any]) -> str:
     """Returns the versions of a half in one line."""
     versions = environment.get("versions") or {}
+    if not isinstance(versions, Mapping):
+        return ""
     told = [f"{name} {version}" for name, version in versions.items() if version is not None]
     if environment.get("python"):
         told.append(f"Python {environment['python']}")

@@ -9,14 +9,16 @@ from pathlib import Path
 from parity.report.folder import FoundRun, problems_of
 from parity.report.html.ladder import LOOKS as LEVEL_LOOKS
 from parity.report.html.ladder import divergence_of
-from parity.report.html.page import Block, Cell, Fact, Page, Section, Table
+from parity.report.html.page import Block, Cell, Code, Fact, Page, Section, Table
 from parity.report.html.run_page import LOOKS, MODES, title_of, versions_of
 from parity.report.html.svg import NAMES
 from parity.report.html.texts import count, number
+from parity.report.reproduce import command_of
 from parity.result import Level, Result
 
 RANK = ("error", "fail", "inconclusive", "pass")  # the gravest first
 REPORT = "report.html"
+MAX_COMMANDS = 50
 
 
 def runs_page(runs: Sequence[FoundRun], problems: tuple[str, ...], folder: Path | None) -> Page:
@@ -49,8 +51,18 @@ def runs_page(runs: Sequence[FoundRun], problems: tuple[str, ...], folder: Path 
         facts=tuple(facts),
         problems=(*problems, *problems_of(runs), *_errors(runs)),
         divergence=divergence_of(failed[0].result) if failed else None,
-        sections=(Section("runs", "Runs", (_table(runs, folder), *_ends(results))),),
+        sections=(
+            Section("runs", "Runs", (_table(runs, folder), *_ends(results))),
+            Section("again", "Run them again", (_commands(results),)),
+        ),
     )
+
+
+def _commands(results: Sequence[Result]) -> Block:
+    commands = list(dict.fromkeys(command_of(result.spec) for result in results))
+    more = len(commands) - MAX_COMMANDS
+    left = [f"# and {more} more: the page of a run has its own"] if more > 0 else []
+    return Code("Commands", "\n".join([*commands[:MAX_COMMANDS], *left]))
 
 
 def _title(results: Sequence[Result]) -> str:

@@ -19,7 +19,7 @@ from parity.report.html.page import (
     Table,
     Text,
 )
-from parity.report.html.run_page import MODES
+from parity.report.html.run_page import MODES, versions_of
 from parity.report.html.svg import NAMES
 from parity.report.html.texts import count
 from parity.report.sweep import SweepResult
@@ -47,13 +47,12 @@ LEVELS = {
 MAX_FAILURES = 50
 
 
-def sweep_page(result: SweepResult, problems: tuple[str, ...] = (), command: str = "") -> Page:
+def sweep_page(result: SweepResult, problems: tuple[str, ...] = ()) -> Page:
     """Returns the page of a sweep.
 
     Args:
         result: of the sweep.
         problems: what is missing or damaged.
-        command: that goes on with it, "" if it is not known.
     """
     rows = result.agreement.verdicts
     comparisons = result.agreement.comparisons
@@ -72,12 +71,17 @@ def sweep_page(result: SweepResult, problems: tuple[str, ...] = (), command: str
         Fact(f"seconds of a {NAMES.get(half, half)} run", f"{seconds:.1f}")
         for half, seconds in result.wall_s.items()
     ]
+    for half, name in NAMES.items():
+        environment = result.environment.get(half)
+        if isinstance(environment, Mapping) and (told := versions_of(environment)):
+            facts.append(Fact(name, told))
+    command = result.environment.get("command")
     parts: list[tuple[str, str, list[Block]]] = [
         ("verdicts", "Verdicts", [_verdicts(rows)] if rows else []),
         ("equivalence", "Equivalence", _equivalence(result)),
         ("seeds", "Seeds", _seeds(result)),
         ("missing", "Missing runs", _missing(result)),
-        ("again", "Run it again", [Code("Command", command)] if command else []),
+        ("again", "Run it again", [Code("Command", str(command))] if command else []),
     ]
     return Page(
         title=f"sweep of {count(len(rows), 'scenario')}",

@@ -191,6 +191,8 @@ def test_several_runs_are_a_table_with_the_gravest_first(tmp_path):
     assert [row[0].link for row in table.rows] == ["", "", "good/report.html"]
     assert page.verdict == "error"
     assert page.divergence.place.startswith("init: dense1.bias")
+    (commands,) = section(page, "again").blocks
+    assert commands.text == "parity run dropout --seed 42 --epochs 3 --dtype float64"
     assert page.sentence == (
         "1 of 3 runs differ; dropout, seed 42 parts at init; 1 run without a comparison."
     )
@@ -218,6 +220,9 @@ def test_a_sweep_draws_every_quantity_and_every_seed():
     assert (page.verdict, page.look) == ("pass", "pass")
     drawings = [each.caption for each in blocks(page, Picture)]
     assert len(drawings) == len(set(drawings)) == 7  # 3 levels, an effect, and 3 of the seeds
+    facts = {fact.name: fact.value for fact in page.facts}
+    assert (facts["Keras"], facts["PyTorch"]) == ("keras 3.15.1", "torch 2.13.0")
+    assert section(page, "again").blocks[0].text == "parity sweep too_large"
     table = section(page, "verdicts").blocks[0]
     assert cells(table)[0][:4] == ["too_large", "overfit", "overfit 9/9", "overfit 9/9"]
 
