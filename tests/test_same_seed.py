@@ -73,7 +73,7 @@ def test_a_batch_size_that_leaves_a_rest_gives_the_same_run_in_float64(tmp_path,
     agreed(tmp_path, scenario(name).replace(**settings, batch_size=batch_size))
 
 
-# Settings beyond the document's programs, in this process: both halves on 200 images.
+# Settings beyond the document's programs: both halves on 200 images.
 
 SMALL = {"dtype": "float64", "train_size": 200, "val_size": 80, "epochs": 3}
 STOPPING = {"patience": 2, "restore_best_weights": True}

@@ -1,5 +1,6 @@
 """Every fault that is planted in the torch half is caught, where it belongs and by its name."""
 
+import math
 import os
 
 import pytest
@@ -38,7 +39,16 @@ def test_a_planted_fault_is_caught_at_its_level_under_its_name(fault, tmp_path, 
     list({fault.scenario: fault for fault in FAULTS}.values()),
     ids=lambda fault: fault.scenario,
 )
-def test_without_a_fault_the_same_run_passes_every_level(fault, tmp_path, tmp_path_factory):
+def test_without_a_fault_the_same_run_passes_every_level_and_cuts_its_rate_alike(
+    fault, tmp_path, tmp_path_factory
+):
     folder = reference(tmp_path_factory, fault)
-    levels = climb_float64(keras_trace(folder, None), torch_trace(folder, tmp_path / "torch"))
+    keras, torch = keras_trace(folder, None), torch_trace(folder, tmp_path / "torch")
+    levels = climb_float64(keras, torch)
     assert {level.id: level.status for level in levels if level.status != "pass"} == {}
+    rates = keras.history["learning_rate"]
+    assert torch.history["learning_rate"] == rates
+    if fault.scenario == "capacity":
+        num_cuts = len(set(rates)) - 1
+        assert num_cuts >= 2
+        assert math.isclose(rates[-1], 1e-3 * 0.1**num_cuts, rel_tol=1e-12)

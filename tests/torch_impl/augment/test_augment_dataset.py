@@ -66,8 +66,8 @@ def _fork(num_workers):
     if not num_workers:
         return {}
     # What other tests have left of TensorFlow crashes the worker whose collector finds it: its
-    # threads are not there to let go of it.
-    gc.collect()
+    # threads are not there to let go of it. What is frozen is found by no collector.
+    gc.freeze()
     return {"multiprocessing_context": "fork"}
 
 
@@ -78,6 +78,12 @@ def joined(batches):
 
 def num_different(images):
     return len(torch.unique(images.flatten(1), dim=0))
+
+
+@pytest.fixture(autouse=True)
+def _collector_is_left_as_found():
+    yield
+    gc.unfreeze()
 
 
 every_loader = pytest.mark.parametrize("loader", [singly, in_batches])
