@@ -65,7 +65,6 @@ def test_from_each_seed_all_is_drawn_alike_for_three_epochs(tmp_path, seed, name
     assert [item.worst for item in masks] == [0] * (2 if name == "dropout" else 0)
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("batch_size", [1, 17])
 @pytest.mark.parametrize("name", ["augmentation", "dropout"])
 def test_a_batch_size_that_leaves_a_rest_gives_the_same_run_in_float64(tmp_path, name, batch_size):

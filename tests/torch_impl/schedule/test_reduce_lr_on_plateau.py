@@ -1,5 +1,6 @@
 """Rates are cut when Keras's callback does it, to the same rate."""
 
+import functools
 import inspect
 from types import SimpleNamespace
 
@@ -29,10 +30,17 @@ def rules(seed):
     }
 
 
+@functools.cache
+def keras_optimizer(dtype):
+    """One for all sequences: to make one takes Keras longer than a sequence."""
+    keras.config.set_floatx(dtype)
+    return keras.optimizers.Adam(RATE)
+
+
 def keras_rates(values, dtype, **rule):
     """The rate after each epoch, from Keras's callback itself."""
-    keras.config.set_floatx(dtype)
-    optimizer = keras.optimizers.Adam(RATE)
+    optimizer = keras_optimizer(dtype)
+    optimizer.learning_rate = RATE
     callback = keras.callbacks.ReduceLROnPlateau(monitor="val_loss", **rule)
     callback.set_model(SimpleNamespace(optimizer=optimizer))
     callback.on_train_begin()
