@@ -129,7 +129,7 @@ def run(
     if not quiet:
         if len(results) > 1:
             print_lines(summary_lines(results))
-        print_lines([[(f"results in {folder}", "dim")]])
+        print_lines([[(f"results and report.html in {folder}", "dim")]])
     return _exit_code([result.verdict for result in results])
 
 
@@ -295,7 +295,8 @@ def sweep(
         write_json_file(Path(out) / "sweep.json", result.to_json(), "--out")
         write_report(Path(out))
     if not quiet:
-        print_lines([*sweep_lines(result), [(f"results in {out}", "dim")]])
+        what = "results" if "://" in out else "results and report.html"
+        print_lines([*sweep_lines(result), [(f"{what} in {out}", "dim")]])
     elif result.failures:
         print_lines(failure_lines(result), sys.stderr)
     return {"pass": 0, "fail": 1, "inconclusive": 1, "incomplete": 3}[result.verdict]

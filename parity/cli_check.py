@@ -116,7 +116,7 @@ def check(
     if not quiet:
         print_lines(check_lines(result))
         if out is not None:
-            print_lines([[(f"results in {out}", "dim")]])
+            print_lines([[(f"results and report.html in {out}", "dim")]])
     return 0 if result.verdict == "pass" else 1
 
 

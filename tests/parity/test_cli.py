@@ -407,7 +407,7 @@ def test_a_sweep_of_halves_that_are_alike_passes(sweep, tmp_path):
     assert ended.returncode == 0
     assert "cured_by_data           good_fit    good_fit 4/4         good_fit 4/4" in ended.stdout
     assert "pass (independent): 1 of 1 verdicts agree, 3 of 3" in ended.stdout
-    assert "results in out" in ended.stdout
+    assert "results and report.html in out" in ended.stdout
     written = json.loads((tmp_path / "result.json").read_text())
     assert_valid(written)
     assert (written["schema"], written["verdict"]) == ("parity.sweep/1", "pass")
