@@ -25,6 +25,7 @@ from parity.cli_options import (
     RUN_SETTINGS,
     check_file,
     check_folder,
+    exit_code,
     parse_ensemble,
     parse_seeds,
     specs_of,
@@ -299,7 +300,7 @@ def sweep(
         print_lines([*sweep_lines(result), [(f"{what} in {out}", "dim")]])
     elif result.failures:
         print_lines(failure_lines(result), sys.stderr)
-    return {"pass": 0, "fail": 1, "inconclusive": 1, "incomplete": 3}[result.verdict]
+    return exit_code(result.verdict)
 
 
 @cli.command()

@@ -25,6 +25,7 @@ from parity.cli_options import (
     WORKERS,
     check_file,
     check_folder,
+    exit_code,
     with_options,
     write_json_file,
     write_report,
@@ -196,7 +197,7 @@ def bench(
     finally:  # a disk that is full must not take the report too
         if not quiet:
             print_lines(bench_lines(result))
-    code = {"pass": 0, "fail": 1, "incomplete": 3}[result.verdict]
+    code = exit_code(result.verdict)
     if old is None:
         return code
     found = compare_results(old, result)

@@ -146,6 +146,13 @@ def given(settings: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in settings.items() if value is not None}
 
 
+def exit_code(verdict: str) -> int:
+    """Returns the exit code of a verdict of any kind of result."""
+    if verdict in ("pass", "good fit"):
+        return 0
+    return 3 if verdict in ("error", "incomplete") else 1
+
+
 def check_file(path: Path | None, option: str = "--json") -> None:
     """Refuses a place that cannot be written to before anything is computed for it."""
     try:

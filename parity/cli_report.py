@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from parity.cli_options import COMMON, check_file, with_options, write_json_file
+from parity.cli_options import COMMON, check_file, exit_code, with_options, write_json_file
 
 
 @click.command()
@@ -49,10 +49,3 @@ def report(
         (page,) = (each for each in written.files if each.name == REPORT)
         click.echo(f"{written.verdict}: {page}")
     return exit_code(written.verdict)
-
-
-def exit_code(verdict: str) -> int:
-    """Returns the exit code of a verdict of any kind of result."""
-    if verdict in ("pass", "good fit"):
-        return 0
-    return 3 if verdict in ("error", "incomplete") else 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from parity.report.result_texts import is_check
 from parity.result import Result
 
 
@@ -81,6 +82,6 @@ def advice_of(result: Result) -> Advice | None:
     None where a cause was recognised, for a check, and where nothing differs.
     """
     first = result.first_divergence
-    if first is None or result.causes or "scenario" not in result.spec:
+    if first is None or result.causes or is_check(result):
         return None
     return _BY_LEVEL.get(first[0].id)

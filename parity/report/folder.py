@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from parity.errors import InputError, ParityError
+from parity.report.result_texts import is_check
 from parity.result import ERROR, SCHEMA, Result
 from parity.spec import RunSpec
 from parity.strict_json import read_strict
 from parity.trace import SUCCESS, Trace
 
-RESULT, RESULTS, SWEEP, BENCH, DIAGNOSIS = (
+RESULT, SWEEP, BENCH, DIAGNOSIS = (
     "result.json",
-    "results.json",
     "sweep.json",
     "bench.json",
     "diagnosis.json",
@@ -54,7 +54,7 @@ class FoundRun:
     @property
     def is_check(self) -> bool:
         """Whether it compares a pair of the user's own."""
-        return "scenario" not in self.result.spec
+        return is_check(self.result)
 
 
 @dataclass(frozen=True)
@@ -134,12 +134,12 @@ def _is_run(folder: Path) -> bool:
 
 
 def _of_file(path: Path) -> Found:
-    from parity.result_file import read_result, result_from
+    from parity.result_file import result_from
 
     value = _read(path)
     schema = value.get("schema")
     if schema == SCHEMA:
-        return FoundRun(None, read_result(path))
+        return FoundRun(None, result_from(value, str(path)))
     if schema == "parity.results/1":
         results = value.get("results")
         if not isinstance(results, list) or not results:
@@ -182,9 +182,9 @@ def read_run(folder: Path) -> FoundRun:
             problems.append(_within(folder, str(error)))
     else:
         problems.append(f"{RESULT} is missing: the run has not come to its end; run it again")
-    is_check = result is not None and "scenario" not in result.spec
+    has_traces = result is None or not is_check(result)
     traces: dict[str, Trace | None] = {"keras": None, "torch": None}
-    for half in traces if not is_check else ():
+    for half in traces if has_traces else ():
         if (folder / half / SUCCESS).exists():
             try:
                 traces[half] = Trace(folder / half)

@@ -57,7 +57,7 @@ def level_numbers(level: Level) -> tuple[float, float]:
     """
     worst = level.worst
     assert worst is not None
-    if _is_exact(level):
+    if is_exact(level):
         return sum(item.worst for item in level.items), 0.0
     return worst.worst, worst.allowed
 
@@ -65,17 +65,18 @@ def level_numbers(level: Level) -> tuple[float, float]:
 def level_place(level: Level) -> Item | None:
     """Returns the item that is named for a level; None where no place is worse than another."""
     worst = level.worst
-    return None if worst is None or _is_exact(level) or not worst.worst else worst
+    return None if worst is None or is_exact(level) or not worst.worst else worst
 
 
 def compared_text(level: Level) -> str:
     """Returns how much was compared: "of 1,234 values, bit for bit"."""
     compared = sum(item.num_compared for item in level.items)
     text = "of 1 value" if compared == 1 else f"of {compared:,} values"
-    return f"{text}, bit for bit" if _is_exact(level) else text
+    return f"{text}, bit for bit" if is_exact(level) else text
 
 
-def _is_exact(level: Level) -> bool:
+def is_exact(level: Level) -> bool:
+    """Whether all of a level is compared bit for bit."""
     return all(item.unit == "count" for item in level.items)
 
 
@@ -143,6 +144,11 @@ def setting_texts(result: Result) -> list[str]:
         text = f"{row['id']}  {row['name']}: {row['keras']} in {keras}, {row['torch']} in {torch}"
         texts.append(f"{text}, and so in {len(more)} more" if more else text)
     return texts
+
+
+def capital(text: str) -> str:
+    """Returns a text with a capital first letter; names within it stay as they are."""
+    return text[:1].upper() + text[1:]
 
 
 def number(value: float) -> str:

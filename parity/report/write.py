@@ -12,10 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from parity.bench.result import BenchResult
 from parity.bench.result_file import read_result
-from parity.diagnosis import Diagnosis
 from parity.errors import InputError
+from parity.report import found as reported
 from parity.report.diagnosis_file import diagnosis_from
 from parity.report.folder import BENCH, DIAGNOSIS, Found, FoundRun, FoundRuns, find
 from parity.report.html.bench_page import bench_page
@@ -27,14 +26,10 @@ from parity.report.html.runs_page import REPORT, runs_page
 from parity.report.html.sweep_page import sweep_page
 from parity.report.junit import junit_xml
 from parity.report.summary_markdown import summary_markdown
-from parity.report.sweep import SweepResult
 from parity.report.sweep_file import sweep_from, sweep_of_store
-from parity.result import Result
 from parity.trace import write_bytes
 
 SUMMARY, JUNIT, EVENTS = "summary.md", "junit.xml", "tensorboard"
-
-Subject = Result | SweepResult | BenchResult | Diagnosis
 
 
 @dataclass(frozen=True)
@@ -93,7 +88,7 @@ def write_reports(
     return Written(page.verdict, tuple(files))
 
 
-def _read(found: Found, folder: Path) -> tuple[Page, Sequence[Subject]]:
+def _read(found: Found, folder: Path) -> tuple[Page, Sequence[reported.Found]]:
     """The page of what was found, and the same as the other outputs take it."""
     if isinstance(found, FoundRun):
         return run_page(found), [found.result]

@@ -33,7 +33,8 @@ from parity.report.html.svg import (
     legend,
     log_labels,
 )
-from parity.report.html.texts import capital, number
+from parity.report.html.texts import number
+from parity.report.result_texts import capital
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -15,9 +15,9 @@ from parity.report.html.page import (
     Cell,
     Fact,
     Page,
-    Section,
     Table,
     Text,
+    sections_of,
 )
 
 SENTENCES = {
@@ -52,7 +52,7 @@ def diagnosis_page(diagnosis: Diagnosis) -> Page:
         verdict=verdict.replace("_", " "),
         sentence=SENTENCES.get(verdict, verdict),
         facts=tuple(facts),
-        sections=tuple(Section(id, title, tuple(blocks)) for id, title, blocks in parts if blocks),
+        sections=sections_of(parts),
     )
 
 

@@ -18,6 +18,8 @@ from parity.report.html.page import (
 from parity.report.html.texts import count, number, value
 from parity.report.result_texts import (
     index_text,
+    is_exact,
+    level_numbers,
     likely_causes,
     moment,
     place_text,
@@ -40,13 +42,10 @@ def _rung(level: Level) -> Rung:
     if worst is None:
         return Rung(level.id, look, word, origin=level.origin)
     compared = sum(item.num_compared for item in level.items)
-    if all(item.unit == "count" for item in level.items):
-        differing = sum(item.worst for item in level.items)
-        figures, told = (number(differing), "0"), count(compared, "value")
-    else:
-        figures, told = (number(worst.worst), number(worst.allowed)), ""
+    differs, allowed = map(number, level_numbers(level))
+    told = count(compared, "value") if is_exact(level) else ""
     where = f"{worst.name}{moment(worst)}:" if worst.worst else ""
-    return Rung(level.id, look, word, *figures, where, level.origin, told)
+    return Rung(level.id, look, word, differs, allowed, where, level.origin, told)
 
 
 def divergence_of(result: Result) -> Divergence | None:

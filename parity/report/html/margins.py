@@ -10,7 +10,7 @@ import numpy as np
 from parity.agreement import Comparison
 from parity.report.html.page import Cell, Picture, Table
 from parity.report.html.svg import BAD, BAND, GOOD, HALVES, INK, NAMES, drawn, legend
-from parity.report.html.texts import capital
+from parity.report.result_texts import capital
 from parity.report.terminal import plain, shortened
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ or a PNG that `svg` or `images` has drawn.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 # What a verdict, a level or a row of a table looks like; its word is shown beside the colour.
 PASS, FAIL, WARN, QUIET = "pass", "fail", "warn", "quiet"
@@ -239,4 +240,9 @@ class Page:
     problems: tuple[str, ...] = ()
     ladder: tuple[Rung, ...] = ()
     divergence: Divergence | None = None
-    sections: tuple[Section, ...] = field(default=())
+    sections: tuple[Section, ...] = ()
+
+
+def sections_of(parts: Iterable[tuple[str, str, Sequence[Block]]]) -> tuple[Section, ...]:
+    """Returns a section for each (id, title, blocks) that has a block."""
+    return tuple(Section(id, title, tuple(blocks)) for id, title, blocks in parts if blocks)

@@ -18,9 +18,9 @@ from parity.report.html.page import (
     Cell,
     Fact,
     Page,
-    Section,
     Table,
     Text,
+    sections_of,
 )
 from parity.report.html.run_page import LOOKS, title_of, versions_of
 from parity.report.html.svg import NAMES
@@ -63,7 +63,7 @@ def pair_page(before: FoundRun, after: FoundRun) -> Page:
         ),
         ladder=ladder_of(new.levels),
         divergence=divergence_of(new),
-        sections=tuple(Section(id, title, tuple(blocks)) for id, title, blocks in parts if blocks),
+        sections=sections_of(parts),
     )
 
 

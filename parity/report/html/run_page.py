@@ -7,7 +7,7 @@ not.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from parity.report.folder import FoundRun
@@ -27,6 +27,7 @@ from parity.report.html.page import (
     Section,
     Table,
     Text,
+    sections_of,
 )
 from parity.report.html.predictions import prediction_blocks
 from parity.report.html.samples import sample_blocks
@@ -56,7 +57,7 @@ def run_page(found: FoundRun) -> Page:
         problems=tuple(dict.fromkeys((*found.problems, *result.errors))),
         ladder=ladder_of(result.levels),
         divergence=divergence_of(result),
-        sections=tuple(_sections(found)),
+        sections=_sections(found),
     )
 
 
@@ -94,19 +95,19 @@ def _facts(result: Result) -> list[Fact]:
     return facts
 
 
-def _sections(found: FoundRun) -> list[Section]:
+def _sections(found: FoundRun) -> tuple[Section, ...]:
     result = found.result
     trajectory = next((level for level in result.levels if level.id == "trajectory"), None)
     losses = None
     if found.keras is not None and found.torch is not None:
         losses = (found.keras["running_loss"], found.torch["running_loss"])
-    parts: list[tuple[str, str, list[Block]]] = [
-        ("curves", "Training and validation", list(curve_pictures(result.history))),
+    parts: list[tuple[str, str, Sequence[Block]]] = [
+        ("curves", "Training and validation", curve_pictures(result.history)),
         ("behaviour", "Behaviour", _behaviour(result)),
         (
             "divergence-by-step",
             "Divergence by step",
-            [] if trajectory is None else [*divergence_pictures(trajectory, losses)],
+            [] if trajectory is None else divergence_pictures(trajectory, losses),
         ),
         ("layers", "Layer by layer", [*layer_blocks(result), *trajectory_table(found)]),
         ("samples", "What was fed", sample_blocks(found)),
@@ -114,7 +115,7 @@ def _sections(found: FoundRun) -> list[Section]:
         ("log", "Log", [Code(name, text) for name, text in found.logs.items()]),
         ("again", "Run it again", _again(result)),
     ]
-    return [Section(id, title, tuple(blocks)) for id, title, blocks in parts if blocks]
+    return sections_of(parts)
 
 
 def _behaviour(result: Result) -> list[Block]:
@@ -170,5 +171,5 @@ def _again(result: Result) -> list[Block]:
             )
         )
     if result.verdict == ERROR and not result.levels:
-        blocks.append(Text("A half that crashed leaves its log beside the result.", ""))
+        blocks.append(Text("A half that crashed leaves its log beside the result."))
     return blocks

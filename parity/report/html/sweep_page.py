@@ -15,9 +15,9 @@ from parity.report.html.page import (
     Code,
     Fact,
     Page,
-    Section,
     Table,
     Text,
+    sections_of,
 )
 from parity.report.html.run_page import MODES, versions_of
 from parity.report.html.svg import NAMES
@@ -90,7 +90,7 @@ def sweep_page(result: SweepResult, problems: tuple[str, ...] = ()) -> Page:
         sentence=_sentence(result),
         facts=tuple(facts),
         problems=problems,
-        sections=tuple(Section(id, title, tuple(blocks)) for id, title, blocks in parts if blocks),
+        sections=sections_of(parts),
     )
 
 

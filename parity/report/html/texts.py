@@ -32,11 +32,6 @@ def share(worst: float, allowed: float) -> float:
     return max(0.0, 1 + math.log10(worst / allowed) / 12)
 
 
-def capital(text: str) -> str:
-    """Returns a text with a capital first letter; names within it stay as they are."""
-    return text[:1].upper() + text[1:]
-
-
 def count(amount: int, noun: str) -> str:
     """Returns an amount with its noun."""
     return f"{amount:,} {noun}" if amount == 1 else f"{amount:,} {noun}s"
