@@ -5,7 +5,7 @@ import pytest
 from parity import doctor
 from parity.cli import main
 from parity.errors import ParityError
-from parity.result import Item, Level
+from parity.ladder.result import Item, Level
 
 
 def test_on_this_machine_every_stream_matches_and_the_versions_are_told(

@@ -13,9 +13,9 @@ from schemas import assert_valid
 
 from parity import pipeline, run
 from parity.errors import InputError, RunError
+from parity.ladder.result import Result
 from parity.pair import RunOptions
 from parity.pipeline import run_all
-from parity.result import Result
 from parity.result_file import read_result, result_from
 from parity.scenarios import scenario
 

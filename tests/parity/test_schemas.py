@@ -19,7 +19,8 @@ from parity.bench.result import SCHEMA as BENCH
 from parity.bench.spec import PARTS, PRECISIONS, BenchSpec
 from parity.check_spec import CheckSpec
 from parity.data_audit import Audit
-from parity.result import LEVELS, SCHEMA, UNITS, Item
+from parity.ladder.levels import LEVEL_IDS
+from parity.ladder.result import SCHEMA, UNITS, Item
 from parity.result_file import result_from
 from parity.spec import (
     DTYPES,
@@ -133,7 +134,7 @@ def test_names_are_those_of_the_program():
     defs = RESULT["$defs"]
     for owner in (defs["level"], defs["cause"]):
         name = "id" if owner is defs["level"] else "level"
-        assert values_of(owner, name) == set(LEVELS)
+        assert values_of(owner, name) == set(LEVEL_IDS)
     assert values_of(defs["item"], "unit") == set(UNITS)
     assert values_of(defs["level"], "unit") == {*UNITS, None}
     assert values_of(RESULT, "mode") == {*MODES, "replayed"}
@@ -310,7 +311,9 @@ def test_the_contract_holds():
     assert required | {"behaviour"} <= set(RESULT["required"])
     assert values_of(RESULT, "verdict") <= {"pass", "fail", "error", "inconclusive"}
     level, first = RESULT["$defs"]["level"], RESULT["$defs"]["first_divergence"]
-    assert {"id", "status", "worst", "allowed", "unit", "origin", "items"} <= set(level["required"])
+    assert {"id", "status", "worst", "allowed", "unit", "tolerance_source", "items"} <= set(
+        level["required"]
+    )
     assert values_of(level, "status") == {"pass", "fail", "skipped", "not_reached"}
     assert {"abs", "rel", "ulp", "count"} < values_of(level, "unit")
     keys = {"level", "item", "epoch", "step", "keras", "torch", "causes"}
