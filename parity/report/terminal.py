@@ -176,10 +176,10 @@ def _place(item: Item, width: int) -> str:
 
 
 def shortened(text: str, width: int) -> str:
-    """A text that is wider loses its middle; at least 8 characters stay."""
-    if len(text) <= max(width, 8):
+    """A text that is wider loses its middle; at least 7 characters stay."""
+    if len(text) <= max(width, 7):
         return text
-    kept = max(width, 8) - 3
+    kept = max(width, 7) - 3
     return text[: kept - kept // 2] + "..." + text[len(text) - kept // 2 :]
 
 

@@ -240,7 +240,7 @@ def test_no_line_of_our_own_names_is_over_80_columns(name, epoch, step, index):
     )
     assert fits(printed)
     assert name in printed
-    for part in (f"epoch {epoch}", f"step {step}"):
+    for part in (f"epoch {item.epoch_number}", f"step {step}"):
         assert part in printed or "None" in part
     if index is not None:
         assert f"at {list(index)}" in printed

@@ -1,6 +1,7 @@
 """The table of levels and the engine that goes through it."""
 
 import pytest
+from documented import ROOT
 
 from parity.ladder.engine import compare_level, compare_levels
 from parity.ladder.levels import LEVEL_IDS, LEVELS
@@ -31,6 +32,11 @@ def test_the_same_run_passes_every_level(compared_with):
 def test_each_level_comes_after_the_one_before_it():
     assert [row.after for row in LEVELS] == [None, *IDS[:-1]]
     assert all(row.title and row.compares for row in LEVELS)
+
+
+def test_the_page_of_the_ladder_lists_the_levels_in_order():
+    rows = (ROOT / "docs" / "ladder.md").read_text(encoding="utf-8").split("|---|---|---|\n")[1]
+    assert [row.split("|")[1].strip() for row in rows.split("\n\n")[0].splitlines()] == IDS
 
 
 def test_every_level_has_a_comparer_of_a_run_and_of_a_probe():

@@ -122,6 +122,16 @@ def test_a_changed_rate_fails_at_its_step_or_epoch(compared_probe, key, place, i
     assert [i.name for i in level.items if i.status == FAIL] == [name]
 
 
+@pytest.mark.parametrize(("stopped", "text"), [(11, "12"), (0, "1"), (-1, "never")])
+def test_the_epoch_at_which_training_stops_is_counted_from_1(compared_probe, stopped, text):
+    def reference(r):
+        scheduled(r)
+        r.arrays["schedule/stopped"] = np.array(stopped)
+
+    item = compared_probe(None, reference)["schedule"].items[-1]
+    assert (item.name, item.keras, item.torch) == ("epoch at which training stops", text, text)
+
+
 def test_a_learning_rate_may_have_the_rounding_of_float32(compared_probe):
     def change(port, by):
         port.arrays["optimizer/learning_rate"] = port.arrays["optimizer/learning_rate"] * (1 + by)

@@ -6,6 +6,7 @@ import math
 import pytest
 
 from parity.ladder.result import FAIL, NOT_REACHED, PASS, SKIPPED, Item, Level, Result
+from parity.report.result_texts import moment
 
 NAN, INF = math.nan, math.inf
 
@@ -182,6 +183,16 @@ def test_json_has_the_values_of_the_result():
     assert json_["behaviour"]["keras"] == {"verdict": "overfit", "gap": "NaN"}
     assert json_["history"]["keras"]["loss"] == [1.0, "-Infinity"]
     assert json_["envelope"] == {"max_difference_by_step": ["Infinity"]}
+
+
+def test_epochs_are_counted_from_1_wherever_a_person_reads():
+    found = item("val_loss", 2.0, epoch=4, step=10)
+    result = Result(FAIL, {}, (Level("trajectory", FAIL, "", (found,)),)).to_json()
+    assert found.epoch_number == 5
+    assert result["levels"][0]["items"][0]["epoch_number"] == 5
+    assert result["first_divergence"]["epoch_number"] == 5
+    assert moment(found) == " (epoch 5, step 10)"
+    assert item().epoch_number is None
 
 
 def test_an_error_is_a_result_without_levels():
