@@ -3,7 +3,7 @@
 Runs the reference and --num nudged runs of it. Then every nudged run in turn plays the port: it is
 held out, and judged by the envelope of some of the others, drawn at random. The envelope factor is
 right if such runs leave it only where rounding turned a comparison first in the held-out one, with
-probability 1 / (k + 1) for k others; `parity.search` then tries more of them.
+probability 1 / (k + 1) for k others; `parity.widen_envelope` then tries more of them.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from parity.compare import absolute_difference
-from parity.envelope import FACTOR
+from parity.ladder.compare import absolute_difference
+from parity.ladder.envelope import FACTOR
 from parity.pair import Pair, RunOptions
 from parity.progress import ProgressDisplay
 from parity.runner import run_jobs
@@ -49,8 +49,8 @@ def worst_ratios(found: np.ndarray, num_others: int, generator: np.random.Genera
     for _ in range(NUM_DRAWS):
         held_out, *others = 1 + generator.permutation(num_runs - 1)[: num_others + 1]
         runs = [0, *others]
-        hull = np.maximum.accumulate(found[:, runs][:, :, runs].max(axis=(1, 2)))
-        ratios.append((found[:, 0, held_out] / hull).max())
+        greatest = np.maximum.accumulate(found[:, runs][:, :, runs].max(axis=(1, 2)))
+        ratios.append((found[:, 0, held_out] / greatest).max())
     return np.array(ratios)
 
 

@@ -21,8 +21,8 @@ sys.path.insert(0, str(ROOT))
 from benchmarks.held_out import table as held_out
 from benchmarks.pairs.fault_table import FAULTS
 from benchmarks.pairs.table import NULL
-from parity.result import FAIL, PASS
-from parity.tolerance import FLOAT64, NOISE_FACTOR
+from parity.ladder.result import FAIL, PASS
+from parity.ladder.tolerance import FLOAT64, NOISE_FACTOR
 
 PAGE = ROOT / "docs" / "matrices.md"
 HEAD = """# What a check misses, and what it calls wrong

@@ -24,7 +24,7 @@ from parity.errors import ParityError
 
 if TYPE_CHECKING:
     from parity.factory import Factory
-    from parity.result import Result
+    from parity.ladder.result import Result
 
 
 @dataclass(frozen=True)

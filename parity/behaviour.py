@@ -99,7 +99,7 @@ class Judgement:
         chance: accuracy of guessing, or None.
         epochs_to_plateau: epochs, in fractions, after which the training loss has made 90 % of its
             way from the first epoch to its minimum; None if it made none.
-        best_epoch: epoch of the least validation loss, counted from 0.
+        best_epoch_number: epoch of the least validation loss, counted from 1.
         val_loss_rise: last validation loss / least, levels.
     """
 
@@ -115,7 +115,7 @@ class Judgement:
     target: float = TARGET
     chance: float | None = None
     epochs_to_plateau: float | None = None
-    best_epoch: int | None = None
+    best_epoch_number: int | None = None
     val_loss_rise: float | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -181,7 +181,7 @@ def judge(history: Mapping[str, Sequence[float]], expected: Expectation | None =
         target=curves.expected.target,
         chance=curves.chance,
         epochs_to_plateau=curves.epochs_to_plateau(),
-        best_epoch=curves.best_epoch,
+        best_epoch_number=None if curves.best_epoch is None else curves.best_epoch + 1,
         val_loss_rise=curves.val_loss_rise,
     )
 

@@ -11,18 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 import click
 from click.shell_completion import CompletionItem
 
-LEVELS = (
-    "data",
-    "structure",
-    "init",
-    "forward",
-    "loss",
-    "gradient",
-    "optimizer",
-    "trajectory",
-    "schedule",
-    "behaviour",
-)
+from parity.ladder.levels import LEVELS
+
 DATA = ("embedded", "mnist")  # sources with a name
 DIVERGENCES = (
     *("H7", "H12", "H13", "A1", "A2", "A3", "A10", "A14c", "A14b", "A11", "A16", "A17", "A15"),
@@ -76,9 +66,9 @@ def precisions() -> Iterable[str]:
     return PRECISIONS
 
 
-def levels() -> Iterable[str]:
-    """Returns the levels of the ladder."""
-    return LEVELS
+def levels() -> Mapping[str, str]:
+    """Returns the levels of the ladder with what they compare."""
+    return {row.id: row.compares for row in LEVELS}
 
 
 def one_of(names: Callable[[], Iterable[str]]) -> Completer:

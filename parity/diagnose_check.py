@@ -8,7 +8,7 @@ from typing import Any
 from parity.bundle import Bundle
 from parity.divergences import recognised
 from parity.divergences.evidence import Evidence
-from parity.result import Result
+from parity.ladder.result import Result
 from parity.settings_audit import differing_settings
 from parity.trace import Trace
 

@@ -15,12 +15,12 @@ from pathlib import Path
 
 from parity.errors import InputError, RunError
 from parity.job import Failure, Job
-from parity.pair import Comparison, Pair, RunOptions
+from parity.ladder.result import Result
+from parity.pair import LadderComparison, Pair, RunOptions
 from parity.progress import ProgressDisplay
-from parity.result import Result
 from parity.runner import check_interpreters, run_jobs
-from parity.search import search
 from parity.spec import RunSpec
+from parity.widen_envelope import widen_envelope
 
 
 def run(spec: RunSpec, *, out: Path | str, nudges: int | None = None) -> Result:
@@ -67,7 +67,9 @@ def run_all(
         workers = _workers(options)
         for pair, comparison in undecided:
             try:
-                found = search(pair, comparison, lambda more: _run(more, options), workers=workers)
+                found = widen_envelope(
+                    pair, comparison, lambda more: _run(more, options), workers=workers
+                )
             except RunError as error:  # here too, the other pairs go on
                 _finish(pair, None, on_result, str(error))
             else:
@@ -98,10 +100,10 @@ def _run_first(
     jobs: dict[Job, Pair],
     options: RunOptions,
     on_result: Callable[[Result, Path], None] | None,
-) -> list[tuple[Pair, Comparison]]:
+) -> list[tuple[Pair, LadderComparison]]:
     """Runs all children; returns the pairs for which more nudged runs must decide."""
     waiting = {id(pair): sum(owner is pair for owner in jobs.values()) for pair in pairs}
-    undecided: list[tuple[Pair, Comparison]] = []
+    undecided: list[tuple[Pair, LadderComparison]] = []
 
     def tell(result: Result, directory: Path) -> None:
         if on_result is not None:
@@ -121,7 +123,7 @@ def _run_first(
         except RunError as error:  # one damaged trace is no reason to lose the other runs
             _finish(pair, None, tell, str(error))
             return
-        if comparison is not None and comparison.suspect is not None:
+        if comparison is not None and comparison.first_outlier is not None:
             undecided.append((pair, comparison))
         else:
             _finish(pair, comparison, tell)
@@ -150,7 +152,7 @@ def _run(jobs: Sequence[Job], options: RunOptions) -> list[Failure]:
 
 def _finish(
     pair: Pair,
-    comparison: Comparison | None,
+    comparison: LadderComparison | None,
     on_result: Callable[[Result, Path], None] | None,
     *errors: str,
 ) -> None:

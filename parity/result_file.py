@@ -29,10 +29,10 @@ from parity.json_rules import (
     or_none,
     text,
 )
-from parity.result import (
+from parity.ladder.levels import LEVEL_IDS
+from parity.ladder.result import (
     ERROR,
     FAIL,
-    LEVELS,
     NOT_REACHED,
     PASS,
     SCHEMA,
@@ -68,7 +68,7 @@ _RESULT: dict[str, Rule] = {
     "spec": MAPPING,
     "environment": MAPPING,
     "data": MAPPING,
-    "levels": list_of("levels", len(LEVELS)),
+    "levels": list_of("levels", len(LEVEL_IDS)),
     "first_divergence": or_none(MAPPING),
     "settings": list_of("settings", MAX_ENTRIES),
     "behaviour": MAPPING,
@@ -94,9 +94,9 @@ _CHECK: dict[str, Rule] = {
     "batch_size": integer(2),
 }
 _LEVEL: dict[str, Rule] = {
-    "id": one_of(*LEVELS),
+    "id": one_of(*LEVEL_IDS),
     "status": one_of(PASS, FAIL, SKIPPED, NOT_REACHED),
-    "origin": _TEXT,
+    "tolerance_source": _TEXT,
     "items": list_of("items", MAX_ENTRIES),
 }
 _ITEM: dict[str, Rule] = {
@@ -105,7 +105,7 @@ _ITEM: dict[str, Rule] = {
     "allowed": NUMBER,
     "unit": one_of(*UNITS),
     "num_compared": _COUNT,
-    "epoch": _MAYBE_COUNT,
+    "epoch_number": or_none(integer(1)),
     "step": _MAYBE_COUNT,
     "index": or_none(list_of("integers", MAX_AXES)),
     "keras": _SCALAR,
@@ -119,7 +119,7 @@ _FIRST: dict[str, Rule] = {
 _CAUSE: dict[str, Rule] = {
     "id": _NAME,
     "title": _NAME,
-    "level": one_of(*LEVELS),
+    "level": one_of(*LEVEL_IDS),
     "confidence": SHARE,
     "detail": _TEXT,
     "keras": _TEXT,
@@ -163,14 +163,14 @@ _JUDGEMENT: dict[str, Rule] = {
     "target": NUMBER,
     "chance": _MAYBE_NUMBER,
     "epochs_to_plateau": _MAYBE_NUMBER,
-    "best_epoch": _MAYBE_COUNT,
+    "best_epoch_number": or_none(integer(1)),
     "val_loss_rise": _MAYBE_NUMBER,
 }
 _ENVELOPE: dict[str, Rule] = {
     "num_nudges": _COUNT,
     "factor": AMOUNT,
     "steps": list_of("steps", MAX_ENTRIES),
-    "hull": list_of("numbers", MAX_ENTRIES),
+    "max_difference_by_step": list_of("numbers", MAX_ENTRIES),
     "sensitivity": MAPPING,
 }
 _SHOWN_COLUMNS = ("val_accuracy", "learning_rate")
@@ -301,7 +301,7 @@ def _halves(place: str, content: Mapping[str, Any]) -> dict[str, Any]:
 def _level(place: str, content: Any) -> Level:
     found = checked(place, content, _LEVEL)
     items = tuple(_item(f"{place}.items[{n}]", value) for n, value in enumerate(found["items"]))
-    return Level(found["id"], found["status"], found["origin"], items)
+    return Level(found["id"], found["status"], found["tolerance_source"], items)
 
 
 def _item(place: str, content: Any) -> Item:
@@ -312,7 +312,8 @@ def _item(place: str, content: Any) -> Item:
         found[name] = float(decode_floats(found[name]))
     for half in HALVES:
         found[half] = decode_floats(found[half])
-    return Item(**found)
+    number = found.pop("epoch_number")
+    return Item(**found, epoch=None if number is None else number - 1)
 
 
 def _first(content: Any) -> tuple[tuple[dict[str, Any], ...], dict[str, Any] | None]:
@@ -364,13 +365,13 @@ def _history(place: str, content: Mapping[str, Any]) -> dict[str, list[float]]:
 def _envelope(content: Any) -> dict[str, Any]:
     found = checked("envelope", content, _ENVELOPE)
     check_each("envelope.steps", found["steps"], _COUNT)
-    check_each("envelope.hull", found["hull"], NUMBER)
-    if len(found["steps"]) != len(found["hull"]):
-        raise ValueError("envelope.steps and envelope.hull are not equally long")
+    check_each("envelope.max_difference_by_step", found["max_difference_by_step"], NUMBER)
+    if len(found["steps"]) != len(found["max_difference_by_step"]):
+        raise ValueError("envelope.steps and envelope.max_difference_by_step are not equally long")
     for name, value in found["sensitivity"].items():
         check(f"envelope.sensitivity.{name}", value, NUMBER)
     return {
         **found,
-        "hull": decode_floats(found["hull"]),
+        "max_difference_by_step": decode_floats(found["max_difference_by_step"]),
         "sensitivity": decode_floats(found["sensitivity"]),
     }

@@ -12,13 +12,14 @@ from parity.behaviour import Judgement
 from parity.bench.result import BenchResult
 from parity.data import run_data
 from parity.diagnosis import diagnose
-from parity.envelope import FACTOR
-from parity.ladder import climb
+from parity.ladder.engine import compare_levels
+from parity.ladder.envelope import FACTOR
+from parity.ladder.result import ERROR, FAIL, PASS, Result
+from parity.ladder.table import OF_RUN
+from parity.ladder.tolerance import Float64Tolerance
 from parity.report.sweep import result_of
-from parity.result import ERROR, FAIL, PASS, Result
 from parity.scenarios import SCENARIOS, scenario
 from parity.sweep import Row, Sweep
-from parity.tolerance import Float64Tolerance
 
 HOSTILE = {
     "markup": "<script>window.hacked = 1</script><img src=x onerror='window.hacked = 1'>",
@@ -57,7 +58,7 @@ def run_folder(folder, *, change=None, spec=None, has_result=True):
         traces = keras.write(folder / "keras"), torch.write(folder / "torch")
     if not has_result:
         return None
-    levels = climb(*traces, Float64Tolerance())
+    levels = compare_levels(OF_RUN, *traces, Float64Tolerance())
     judgement = Judgement("overfit", "gap", "training is better by 0.08", 3, 0.99, True, 0.91, 0.08)
     result = Result(
         verdict=FAIL if any(level.status == FAIL for level in levels) else PASS,
@@ -72,7 +73,7 @@ def run_folder(folder, *, change=None, spec=None, has_result=True):
             "num_nudges": 4,
             "factor": FACTOR,
             "steps": [1],
-            "hull": [1e-7],
+            "max_difference_by_step": [1e-7],
             "sensitivity": {"loss": 1.0, "val_loss": 1.0},
         },
     )

@@ -10,8 +10,9 @@ from checked import result_of
 from parity.agreement import Agreement, Comparison, ScenarioVerdicts
 from parity.bench.result import FAILED, REFUSED
 from parity.diagnosis import diagnose
+from parity.ladder.levels import LEVEL_IDS
+from parity.ladder.result import ERROR, FAIL, NOT_REACHED, PASS, SKIPPED, Item, Level, Result
 from parity.report.sweep import SweepResult
-from parity.result import ERROR, FAIL, NOT_REACHED, PASS, SKIPPED, Item, Level, Result
 from parity.spec import RunSpec
 from parity.stats import Equivalence
 
@@ -46,10 +47,7 @@ HISTORY = {
     "val_accuracy": [0.25, 0.5, 0.5],
     "learning_rate": [0.001, 0.001, 0.0001],
 }
-LEVELS = [
-    *("data", "structure", "init", "forward", "loss", "gradient", "optimizer"),
-    *("trajectory", "schedule", "behaviour"),
-]
+LEVELS = list(LEVEL_IDS)
 
 
 def item(name="conv1.kernel", worst=0.0, **place):

@@ -23,7 +23,7 @@ from parity.bench.spec import BenchSpec
 from parity.cli import cli, main
 from parity.divergences import find as find_divergence
 from parity.errors import ParityError
-from parity.result import LEVELS
+from parity.ladder.levels import LEVEL_IDS
 from parity.scenarios import find as find_scenario
 
 HELP = {"-h", "--help", "--version"}
@@ -108,7 +108,7 @@ def check_values(name, values):
     if name == "explain" and values and not documented.is_placeholder(values["name"]):
         find_divergence(values["name"])
     if values.get("levels"):
-        assert set(values["levels"].split(",")) <= set(LEVELS)
+        assert set(values["levels"].split(",")) <= set(LEVEL_IDS)
 
 
 class Accepted(Exception):

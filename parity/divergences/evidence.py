@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from parity.bundle import Bundle
-from parity.result import FAIL, Item, Level
-from parity.rounding import allowed
+from parity.ladder.result import FAIL, Item, Level
+from parity.ladder.rounding import allowed
 from parity.trace import Trace
 
 CLOSE = 1e-9  # relative: three orders above rounding, five below any fault of meaning

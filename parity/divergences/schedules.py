@@ -184,7 +184,7 @@ def _late(evidence: Evidence) -> Match | None:
 def _stopping(evidence: Evidence) -> Match | None:
     item = evidence.item
     if evidence.level.id == "schedule" and item.name == "epoch at which training stops":
-        told = [("never" if int(v) < 0 else f"at epoch {int(v)}") for v in (item.keras, item.torch)]
+        told = [v if v == "never" else f"at epoch {v}" for v in (item.keras, item.torch)]
         return Match(NUMBERS, f"{told[0]} in Keras, {told[1]} in the port")
     return None
 

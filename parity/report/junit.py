@@ -23,6 +23,7 @@ from parity.agreement import Comparison, ScenarioVerdicts
 from parity.bench.machine import facts
 from parity.bench.result import OK, REFUSED, BenchResult, Row
 from parity.diagnosis import Diagnosis
+from parity.ladder.result import ERROR, FAIL, PASS, Level, Result
 from parity.report.bench_texts import number as short
 from parity.report.bench_texts import reason_of, times
 from parity.report.found import Found, without_folders
@@ -45,7 +46,6 @@ from parity.report.terminal import (
     setting_lines,
     shortened,
 )
-from parity.result import ERROR, FAIL, PASS, Level, Result
 
 MAX_TEXT, MAX_LINES = 2000, 500  # characters of a line, lines of a text
 
@@ -175,11 +175,11 @@ def _add_level(suite: _Suite, result: Result, level: Level) -> None:
     if level.status == PASS:
         return
     if level.status != FAIL:
-        _end(case, "skipped", level.status, level.origin)
+        _end(case, "skipped", level.status, level.tolerance_source)
         return
     item = level.first_failure
     if item is None:
-        _end(case, "failure", FAIL, f"{level.id}: nothing was compared; {level.origin}")
+        _end(case, "failure", FAIL, f"{level.id}: nothing was compared; {level.tolerance_source}")
         return
     message = f"{level.id}: {item.name}{moment(item)}{index_text(item)}: keras {item.keras}, "
     message += f"torch {item.torch}, {difference(item)}"

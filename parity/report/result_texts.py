@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from parity.result import ERROR, FAIL, Item, Level, Result
+from parity.ladder.result import ERROR, FAIL, Item, Level, Result
 
 MAX_CAUSES = 3
 UNKNOWN = "no known divergence has these numbers; `parity list divergences` lists them"
@@ -97,8 +97,8 @@ def training_texts(result: Result, half: str) -> list[str]:
 def moment(item: Item) -> str:
     """Returns epoch and step of an item, in brackets after a blank; "" if it has none."""
     parts = []
-    if item.epoch is not None:
-        parts.append(f"epoch {item.epoch}")
+    if item.epoch_number is not None:
+        parts.append(f"epoch {item.epoch_number}")
     if item.step is not None:
         parts.append(f"step {item.step}")
     return f" ({', '.join(parts)})" if parts else ""

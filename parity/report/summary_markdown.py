@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from parity.agreement import Comparison, ScenarioVerdicts
 from parity.bench.result import BenchResult
 from parity.diagnosis import Diagnosis
+from parity.ladder.result import ERROR, FAIL, NOT_REACHED, PASS, SKIPPED, Level, Result
 from parity.report.advice import advice_of
 from parity.report.bench_page import to_markdown
 from parity.report.found import Found, without_folders
@@ -35,7 +36,6 @@ from parity.report.result_texts import (
 )
 from parity.report.sweep import SweepResult
 from parity.report.sweep import sentence as sweep_sentence
-from parity.result import ERROR, FAIL, NOT_REACHED, PASS, SKIPPED, Level, Result
 
 MAX_LINES = 60
 MAX_SECTIONS = 5
@@ -124,8 +124,8 @@ def _one_run(result: Result) -> list[str]:
 
 def _level_row(level: Level) -> list[str]:
     if not level.items:
-        origin = level.origin if level.status == SKIPPED else ""
-        return [level.id, _WORDS.get(level.status, level.status), "", "", origin]
+        source = level.tolerance_source if level.status == SKIPPED else ""
+        return [level.id, _WORDS.get(level.status, level.status), "", "", source]
     worst, allowed = map(number, level_numbers(level))
     item = level_place(level)
     where = compared_text(level) if item is None else item.name + moment(item)

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from parity.errors import InputError
-from parity.result import Item, Result
+from parity.ladder.result import Item, Result
 from parity.trace import History, write_bytes
 
 HALVES = ("keras", "torch")

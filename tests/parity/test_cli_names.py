@@ -8,12 +8,13 @@ import time
 import pytest
 from click.shell_completion import get_completion_class
 
-from parity import check_ladder, cli_names, ladder
+from parity import cli_names
 from parity.bench.spec import PARTS, PRECISIONS
 from parity.bench.variants import VARIANTS
 from parity.cli import cli
 from parity.cli_completion import VARIABLE
 from parity.divergences import REGISTRY
+from parity.ladder.levels import LEVEL_IDS
 from parity.scenarios import SCENARIOS
 
 HEAVY = {"numpy", "scipy", "rich", "torch", "tensorflow", "keras", "matplotlib", "ray"}
@@ -26,9 +27,9 @@ def completed(*arguments):
     return [found.value for found in shell.get_completions(list(given), incomplete)]
 
 
-def test_ids_and_levels_are_those_of_the_registry_and_the_ladders():
+def test_ids_and_levels_are_those_of_the_registry_and_the_ladder():
     assert tuple(REGISTRY) == cli_names.DIVERGENCES
-    assert cli_names.LEVELS == tuple(ladder.LEVELS) == tuple(check_ladder.LEVELS)
+    assert tuple(cli_names.levels()) == LEVEL_IDS
 
 
 @pytest.mark.parametrize("command", ["run", "sweep", "bench"])
@@ -71,7 +72,7 @@ def test_lists_are_completed_at_their_last_name():
     assert completed("bench", "--precision", "") == list(PRECISIONS)
     assert completed("bench", "--baseline", "keras-") == ["keras-tuned", "keras-torch"]
     assert completed("check", "--levels", "forward,") == [
-        f"forward,{name}" for name in cli_names.LEVELS if name != "forward"
+        f"forward,{name}" for name in LEVEL_IDS if name != "forward"
     ]
 
 

@@ -13,9 +13,9 @@ from schemas import assert_valid
 
 from parity import pipeline, run
 from parity.errors import InputError, RunError
+from parity.ladder.result import Result
 from parity.pair import RunOptions
 from parity.pipeline import run_all
-from parity.result import Result
 from parity.result_file import read_result, result_from
 from parity.scenarios import scenario
 
@@ -107,7 +107,7 @@ def test_data_that_cannot_be_used_is_refused_before_anything_is_run(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_trace_that_breaks_the_search_of_one_pair_leaves_the_others_their_turn(
+def test_a_trace_that_breaks_the_envelope_of_one_pair_leaves_the_others_their_turn(
     tmp_path, monkeypatch
 ):
     def first(pairs, jobs, options, on_result):
@@ -117,7 +117,7 @@ def test_a_trace_that_breaks_the_search_of_one_pair_leaves_the_others_their_turn
         raise RunError(f"{pair.directory.name}: damaged")
 
     monkeypatch.setattr(pipeline, "_run_first", first)
-    monkeypatch.setattr(pipeline, "search", broken)
+    monkeypatch.setattr(pipeline, "widen_envelope", broken)
     shown = []
     specs = [small("dropout", seed=3), small("dropout", seed=4)]
     results = run_all(

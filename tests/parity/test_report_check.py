@@ -5,10 +5,10 @@ import dataclasses
 import pytest
 from checked import level, result_of
 
+from parity.ladder.result import ERROR, SKIPPED, Level
 from parity.report.check import check_lines
 from parity.report.result_texts import MAX_CAUSES
 from parity.report.terminal import WIDTH
-from parity.result import ERROR, SKIPPED, Level
 
 CAUSE = {
     "id": "A3",

@@ -62,7 +62,7 @@ def test_a_diagnosis_reads_like_this():
         val_accuracy=0.749,
         gap=0.25,
         gap_error=0.041,
-        best_epoch=3,
+        best_epoch_number=4,
         val_loss_rise=2.345,
         epochs_to_plateau=4.44,
     )

@@ -13,10 +13,19 @@ from hypothesis import strategies as st
 from parity import result_file
 from parity.behaviour import Judgement
 from parity.errors import InputError
-from parity.ladder import LEVELS as RUN_LEVELS
+from parity.ladder.levels import LEVEL_IDS
+from parity.ladder.result import (
+    ERROR,
+    FAIL,
+    NOT_REACHED,
+    PASS,
+    SKIPPED,
+    Item,
+    Level,
+    Result,
+)
 from parity.report.check import check_lines
 from parity.report.terminal import result_lines
-from parity.result import ERROR, FAIL, LEVELS, NOT_REACHED, PASS, SKIPPED, Item, Level, Result
 from parity.result_file import read_result, result_from
 from parity.spec import RunSpec
 from parity.trace import write_json
@@ -49,8 +58,8 @@ CAUSE = {
 def levels(failing=None):
     """All ten; the ladder ends at the one that fails."""
     found = []
-    for number, name in enumerate(LEVELS):
-        is_reached = failing is None or number <= LEVELS.index(failing)
+    for number, name in enumerate(LEVEL_IDS):
+        is_reached = failing is None or number <= LEVEL_IDS.index(failing)
         exact = Item("index", 0.0, 0.0, "count", 7, epoch=0, keras=None, torch=None)
         wrong = Item("conv2.kernel", INF, 1e-12, "rel", 5, 0, 1, (1, 2), NAN, 2.0, "1 of 5 above")
         items = (exact, wrong) if name == failing else (exact,)
@@ -73,7 +82,7 @@ def run_result(verdict=PASS, **changes):
             "num_nudges": 2,
             "factor": 1.5,
             "steps": [1, 2],
-            "hull": [1e-7, INF],
+            "max_difference_by_step": [1e-7, INF],
             "sensitivity": {"loss": 0.5, "val_loss": NAN},
         },
         **changes,
@@ -159,7 +168,7 @@ def test_numbers_that_json_lacks_are_numbers_again_and_texts_stay_texts():
     assert (item.worst, math.isnan(item.keras), item.index) == (INF, True, (1, 2))
     assert found.history["keras"]["loss"] == [INF, -INF]
     assert math.isnan(found.behaviour["torch"]["gap"])
-    assert found.envelope["hull"] == [1e-7, INF]
+    assert found.envelope["max_difference_by_step"] == [1e-7, INF]
     assert {type(value) for value in found.history["keras"]["learning_rate"]} == {float}
 
 
@@ -195,12 +204,6 @@ def test_unknown_keys_are_ignored_and_what_follows_is_computed_anew():
     content["levels"][7]["items"][1] |= {"status": "pass", "new": []}
     content["first_divergence"] |= {"level": "init", "item": 3}
     assert same(result_from(content, "here"), run_result(FAIL))
-
-
-def test_the_levels_are_those_of_both_ladders():
-    from parity.check_ladder import LEVELS as CHECK_LEVELS
-
-    assert list(RUN_LEVELS) == list(CHECK_LEVELS) == list(LEVELS)
 
 
 def changed(content, place, value):
@@ -258,7 +261,7 @@ WRONG = [
     (RUN, ("levels", 0, "status"), "ok", r"levels\[0\].status is 'ok'"),
     (RUN, ("levels", 0, "status"), "fail", r"levels\[0\] fails, but none of its items does"),
     (RUN, ("levels", 7, "status"), "pass", r"levels\[7\] does not fail, but one of its items does"),
-    (RUN, ("levels", 0, "origin"), None, r"levels\[0\].origin is None"),
+    (RUN, ("levels", 0, "tolerance_source"), None, r"levels\[0\].tolerance_source is None"),
     (RUN, ("levels", 0, "items"), "none", r"levels\[0\].items is 'none'"),
     (RUN, ("levels", 0, "items", 0), [], r"levels\[0\].items\[0\] is of type list"),
     (RUN, (*ITEM, "name"), 5, r"levels\[7\].items\[1\].name is 5"),
@@ -268,7 +271,8 @@ WRONG = [
     (RUN, (*ITEM, "allowed"), True, "allowed is True"),
     (RUN, (*ITEM, "unit"), "metres", "unit is 'metres'; expected 'abs' or 'rel'"),
     (RUN, (*ITEM, "num_compared"), -1, "num_compared is -1"),
-    (RUN, (*ITEM, "epoch"), 1.0, "epoch is 1.0"),
+    (RUN, (*ITEM, "epoch_number"), 1.0, "epoch_number is 1.0"),
+    (RUN, (*ITEM, "epoch_number"), 0, "epoch_number is 0"),
     (RUN, (*ITEM, "step"), "1", "step is '1'"),
     (RUN, (*ITEM, "index"), [0] * 65, "expected a list of at most 64 integers, or null"),
     (RUN, (*ITEM, "index"), [0, -1], r"index\[1\] is -1"),
@@ -303,8 +307,18 @@ WRONG = [
     (RUN, ("wall_s", "keras"), REMOVED, "wall_s has no 'keras'"),
     (RUN, ("wall_s", "jax"), 1.0, "a key of wall_s is 'jax'"),
     (RUN, ("envelope",), [], r"envelope is \[\]"),
-    (RUN, ("envelope", "hull"), [1.0], "envelope.steps and envelope.hull are not equally long"),
-    (RUN, ("envelope", "hull", 0), None, r"envelope.hull\[0\] is None"),
+    (
+        RUN,
+        ("envelope", "max_difference_by_step"),
+        [1.0],
+        "envelope.steps and envelope.max_difference_by_step are not equally long",
+    ),
+    (
+        RUN,
+        ("envelope", "max_difference_by_step", 0),
+        None,
+        r"envelope.max_difference_by_step\[0\] is None",
+    ),
     (RUN, ("envelope", "sensitivity", "loss"), [], r"envelope.sensitivity.loss is \[\]"),
     (RUN, ("errors",), "none", "errors is 'none'; expected a list of at most"),
     (RUN, ("errors",), [5], r"errors\[0\] is 5"),

@@ -102,7 +102,7 @@ def test_several_runs_are_one_table_in_which_those_that_fail_come_first():
     told = lines(run(seed=1), failing_run(seed=2), broken_run("killed\nlog", seed=3))
     assert told[0] == "**1 fail, 1 error, 1 pass of 3 runs**"
     assert told[2:4] == [
-        "- **dropout, seed 2** trajectory: dense1.kernel (epoch 1, step 20): differs by 5.0e-01 "
+        "- **dropout, seed 2** trajectory: dense1.kernel (epoch 2, step 20): differs by 5.0e-01 "
         "(rel), allowed 1.0e-12",
         "- **dropout, seed 3** killed",
     ]

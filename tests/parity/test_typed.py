@@ -49,7 +49,7 @@ def test_a_dataclass_comes_back_from_what_json_makes_of_it():
 @pytest.mark.parametrize(
     "value",
     [
-        Judgement("overfit", "gap", "because", 20, train_accuracy=0.99, best_epoch=3),
+        Judgement("overfit", "gap", "because", 20, train_accuracy=0.99, best_epoch_number=4),
         Equivalence("equivalent", 0.1, 0.0, 0.2, 0.01, 1.0, 0.5, 0.3, 0.05, 8, 0.9, None),
     ],
     ids=["judgement", "equivalence"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from parity.ladder.result import Level, Result
 from parity.report.advice import advice_of
 from parity.report.html.page import (
     FAIL,
@@ -25,7 +26,6 @@ from parity.report.result_texts import (
     place_text,
     setting_texts,
 )
-from parity.result import Level, Result
 
 LOOKS = {"pass": PASS, "fail": FAIL, "skipped": WARN, "not_reached": QUIET}
 WORDS = {"pass": "pass", "fail": "fail", "skipped": "skipped", "not_reached": "not reached"}
@@ -40,12 +40,12 @@ def _rung(level: Level) -> Rung:
     look, word = LOOKS[level.status], WORDS[level.status]
     worst = level.worst
     if worst is None:
-        return Rung(level.id, look, word, origin=level.origin)
+        return Rung(level.id, look, word, tolerance_source=level.tolerance_source)
     compared = sum(item.num_compared for item in level.items)
     differs, allowed = map(number, level_numbers(level))
     told = count(compared, "value") if is_exact(level) else ""
     where = f"{worst.name}{moment(worst)}:" if worst.worst else ""
-    return Rung(level.id, look, word, differs, allowed, where, level.origin, told)
+    return Rung(level.id, look, word, differs, allowed, where, level.tolerance_source, told)
 
 
 def divergence_of(result: Result) -> Divergence | None:
@@ -61,7 +61,7 @@ def divergence_of(result: Result) -> Divergence | None:
     ]
     if told := place_text(result):
         facts.append(Fact("layer", told))
-    facts.append(Fact("allowed is", level.origin))
+    facts.append(Fact("allowed is", level.tolerance_source))
     hints = setting_texts(result)
     if hints:
         hints.insert(0, "Settings of paired layers that differ besides, and need not matter:")

@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from parity.ladder.result import ERROR, Result
 from parity.report.folder import FoundRun
 from parity.report.html.curves import curve_pictures
 from parity.report.html.divergence import divergence_pictures
@@ -35,7 +36,6 @@ from parity.report.html.svg import NAMES
 from parity.report.html.texts import count
 from parity.report.reproduce import command_of
 from parity.report.verdict import sentence_of
-from parity.result import ERROR, Result
 
 LOOKS = {"pass": PASS, "fail": FAIL, "error": FAIL, "inconclusive": WARN}
 MODES = {
@@ -130,7 +130,7 @@ def _behaviour(result: Result) -> list[Block]:
         "gap": "gap",
         "gap_error": "± of the gap",
         "epochs_to_plateau": "epochs to the plateau",
-        "best_epoch": "epoch of the least validation loss",
+        "best_epoch_number": "epoch of the least validation loss",
         "val_loss_rise": "last validation loss / least",
     }
     rows = []

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from parity.ladder.result import Level, Result
 from parity.report.folder import FoundRun, problems_of
 from parity.report.html.ladder import LOOKS as LEVEL_LOOKS
 from parity.report.html.ladder import divergence_of
@@ -14,7 +15,6 @@ from parity.report.html.run_page import LOOKS, MODES, title_of, versions_of
 from parity.report.html.svg import NAMES
 from parity.report.html.texts import count, number
 from parity.report.reproduce import command_of
-from parity.result import Level, Result
 
 RANK = ("error", "fail", "inconclusive", "pass")  # the gravest first
 REPORT = "report.html"

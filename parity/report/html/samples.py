@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from parity.compare import absolute_difference
 from parity.errors import RunError
+from parity.ladder.compare import absolute_difference
 from parity.report.folder import FoundRun
 from parity.report.html.images import MAX_SIDE, data_url, on_one_scale
 from parity.report.html.page import Block, Strip, Strips, Text

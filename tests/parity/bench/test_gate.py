@@ -18,7 +18,7 @@ from parity.bench.gate import EPOCHS, LADDER, MARGIN, checked
 from parity.bench.result import FAILED, OK, REFUSED
 from parity.bench.spec import BenchSpec
 from parity.errors import InputError
-from parity.result import Result
+from parity.ladder.result import Result
 from parity.stats import equivalence_of_groups
 from parity.trace import read_json
 from torch_impl import fit

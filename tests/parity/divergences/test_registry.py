@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from parity import divergences
-from parity.check_ladder import LEVELS
 from parity.divergences import REGISTRY, find, layers, optimizers, schedules, structure, training
 from parity.divergences.divergence import Divergence, Match
 from parity.errors import InputError
+from parity.ladder.levels import LEVEL_IDS
 from parity.report.divergences import divergence_table, explanation_lines
 from parity.report.terminal import WIDTH
 
@@ -26,7 +26,7 @@ def test_every_id_stands_once():
 @pytest.mark.parametrize("entry", REGISTRY.values(), ids=REGISTRY)
 def test_an_entry_says_what_differs_where_and_how_it_is_fixed(entry):
     assert re.fullmatch(r"[A-Z]\d+[a-z]?", entry.id)
-    assert entry.level in LEVELS
+    assert entry.level in LEVEL_IDS
     for name, text in entry.to_json().items():
         assert text.strip() == text, name
         assert text, name

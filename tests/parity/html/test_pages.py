@@ -15,6 +15,7 @@ from report_folders import (
     sweep_result,
 )
 
+from parity.ladder.result import Item, Level
 from parity.report.advice import _BY_LEVEL
 from parity.report.folder import FoundRun, find, read_run
 from parity.report.html.bench_page import bench_page
@@ -24,7 +25,6 @@ from parity.report.html.pair_page import pair_page
 from parity.report.html.run_page import run_page
 from parity.report.html.runs_page import runs_page
 from parity.report.html.sweep_page import sweep_page
-from parity.result import Item, Level
 
 
 def section(page, id):

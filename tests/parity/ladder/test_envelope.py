@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from traces import run_parts
 
-from parity.envelope import FACTOR, SPARE_SAMPLES, Envelope
+from parity.ladder.envelope import FACTOR, SPARE_SAMPLES, Envelope
 from parity.spec import EarlyStopping, ReduceLR
 from parity.trace import encode_floats
 
@@ -75,7 +75,7 @@ def test_the_constants_that_the_numbers_below_rest_on():
 def test_the_hull_is_the_greatest_difference_so_far_of_any_two_runs(three):
     envelope = three()
     assert envelope.steps == [1, 2, 4]
-    assert envelope.hull.tolist() == [2.0, 2.0, 8.0]
+    assert envelope.max_difference_by_step.tolist() == [2.0, 2.0, 8.0]
     assert [envelope.weights(step) for step in (1, 2, 4)] == [3.0, 3.0, 12.0]
 
 
@@ -83,7 +83,7 @@ def test_losses_are_allowed_their_greatest_ratio_to_the_weights(three):
     # 0.5 / 1.0 of reference and first after step 1; 4 / 8 of reference and second after step 4.
     # An unrecorded step has the weights of the next recorded one.
     allowed = three().running_loss(np.array([1, 2, 3, 4]))
-    assert allowed.tolist() == [1.5 * 0.5 * hull for hull in (2.0, 2.0, 8.0, 8.0)]
+    assert allowed.tolist() == [1.5 * 0.5 * apart for apart in (2.0, 2.0, 8.0, 8.0)]
     assert three().history("loss", 0) == 1.5 * 0.5 * 2.0
     assert three().history("loss", 1) == 1.5 * 0.5 * 8.0
 
@@ -151,8 +151,11 @@ def test_a_short_run_is_paired_with_the_reference_only(make):
     base = run_parts([0.0, 0.0, 0.0], [1.0, 1.0])
     whole = run_parts([0.0, 1.0, 1.0], [1.0, 1.0])
     short = run_parts([0.0, -3.0], [1.0])
-    assert make(base, whole, short).hull.tolist() == [3.0, 3.0]  # not 4: whole against short
-    assert make(base, whole).hull.tolist() == [1.0, 1.0]
+    assert make(base, whole, short).max_difference_by_step.tolist() == [
+        3.0,
+        3.0,
+    ]  # not 4: whole against short
+    assert make(base, whole).max_difference_by_step.tolist() == [1.0, 1.0]
 
 
 def test_losses_and_accuracies_of_a_short_run_count_as_far_as_it_goes(make):
@@ -170,11 +173,13 @@ def test_the_greatest_of_several_weights_counts(make):
     base, other = run_parts([0.0, 0.0], [1.0]), run_parts([0.0, 0.5], [1.0])
     base.arrays["trajectory/1/v"] = np.array([[1.0, 2.0], [3.0, 4.0]], np.float32)
     other.arrays["trajectory/1/v"] = np.array([[1.0, 2.0], [3.0, 1.0]], np.float32)
-    assert make(base, other).hull.tolist() == [3.0]
+    assert make(base, other).max_difference_by_step.tolist() == [3.0]
 
 
 def test_the_initial_weights_do_not_count(make):
-    assert make(run_parts([0.0, 0.0], [1.0]), run_parts([9.0, 0.0], [1.0])).hull.tolist() == [0.0]
+    assert make(
+        run_parts([0.0, 0.0], [1.0]), run_parts([9.0, 0.0], [1.0])
+    ).max_difference_by_step.tolist() == [0.0]
 
 
 @pytest.mark.parametrize(
@@ -299,7 +304,7 @@ def test_runs_that_go_on_after_the_reference_count_as_far_as_it_goes(make):
     # The weights are 1 and 3 away from the reference and 2 from each other; so are the losses.
     envelope = make(base, first, second)
     assert envelope.steps == [1, 2]
-    assert envelope.hull.tolist() == [3.0, 3.0]
+    assert envelope.max_difference_by_step.tolist() == [3.0, 3.0]
     assert envelope.running_loss(np.array([1, 2])).tolist() == [1.5 * 3.0] * 2
     assert [envelope.history("loss", epoch) for epoch in range(2)] == [1.5 * 3.0] * 2
 
@@ -308,7 +313,7 @@ def test_where_the_reference_goes_on_alone_the_envelope_stays_as_it_is(make):
     base, first, second = ended_runs(4, 2, 1)
     envelope = make(base, first, second)
     assert envelope.steps == [1, 2, 3, 4]
-    assert envelope.hull.tolist() == [3.0] * 4
+    assert envelope.max_difference_by_step.tolist() == [3.0] * 4
     assert envelope.weights(4) == 1.5 * 3.0
     assert envelope.history("val_loss", 3) == MEAN
     assert [envelope.may_part(epoch) for epoch in range(4)] == [False, True, True, True]
@@ -329,7 +334,7 @@ def test_where_one_nudged_run_diverges_anything_is_allowed_and_the_origin_says_s
     for key in ("loss", "val_loss"):
         assert [envelope.history(key, epoch) for epoch in range(3)] == [MEAN, INF, INF]
     assert envelope.may_part(2)
-    assert "after step 1 rounding decides which run diverges" in envelope.origin
+    assert "after step 1 rounding decides which run diverges" in envelope.tolerance_source
     json.dumps(encode_floats(envelope.to_json()), allow_nan=False)
 
 
@@ -337,11 +342,11 @@ def test_where_all_runs_diverge_alike_nothing_more_is_allowed(make):
     base = run_parts([0.0, 0.0, NAN], [1.0, NAN], val_losses=[1.0, NAN])
     other = run_parts([0.0, 0.5, NAN], [1.0, NAN], val_losses=[1.0, NAN])
     envelope = make(base, other, rules=[RULE])
-    assert envelope.hull.tolist() == [0.5, 0.5]
+    assert envelope.max_difference_by_step.tolist() == [0.5, 0.5]
     assert envelope.running_loss(np.array([1, 2])).tolist() == [MEAN, 0.0]
     assert envelope.history("val_loss", 1) == 0.0
     assert not envelope.may_part(1)
-    assert "diverges" not in envelope.origin
+    assert "diverges" not in envelope.tolerance_source
 
 
 @pytest.mark.parametrize("order", [1, -1], ids=["NaN last", "NaN first"])
@@ -360,7 +365,7 @@ def test_a_loss_that_diverges_in_one_run_leaves_the_ratio_of_the_others(make):
 
 
 def test_the_origin_counts_the_runs(three):
-    assert "any two of 3 Keras runs, 2 of them" in three().origin
+    assert "any two of 3 Keras runs, 2 of them" in three().tolerance_source
 
 
 def test_the_json_says_how_it_was_measured(three):
@@ -368,6 +373,6 @@ def test_the_json_says_how_it_was_measured(three):
         "num_nudges": 2,
         "factor": 1.5,
         "steps": [1, 2, 4],
-        "hull": [2.0, 2.0, 8.0],
+        "max_difference_by_step": [2.0, 2.0, 8.0],
         "sensitivity": {"loss": 0.5, "val_loss": 0.25},
     }

@@ -24,12 +24,16 @@ NOISE_FACTOR = 30.0
 # the two halves add in another order, a pixel may be rounded the other way.
 IMAGES_FLOAT32 = 5e-7
 
+# Sources of a tolerance, as reports name them.
+EXACT = "bit for bit: nothing may differ"
+SEMANTIC = "float64, relative to the largest value: 1e-12, 200 times the rounding seen"
+
 
 class Tolerance(Protocol):
     """What the trajectory allows."""
 
     @property
-    def origin(self) -> str:
+    def tolerance_source(self) -> str:
         """Where the numbers come from, as a sentence for the report."""
 
     @property
@@ -53,7 +57,7 @@ class Tolerance(Protocol):
 class Float64Tolerance:
     """One number for everything."""
 
-    origin: str = (
+    tolerance_source: str = (
         f"float64: {FLOAT64:g} (of the value where that is above 1), what rounding explains and no "
         "fault of meaning does"
     )

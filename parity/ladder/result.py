@@ -7,7 +7,7 @@ number that JSON lacks is one of the strings "NaN", "Infinity", "-Infinity".
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from parity.trace import encode_floats
@@ -15,18 +15,6 @@ from parity.trace import encode_floats
 SCHEMA = "parity.result/1"
 PASS, FAIL, SKIPPED, NOT_REACHED = "pass", "fail", "skipped", "not_reached"
 ERROR = "error"
-LEVELS = (
-    "data",
-    "structure",
-    "init",
-    "forward",
-    "loss",
-    "gradient",
-    "optimizer",
-    "trajectory",
-    "schedule",
-    "behaviour",
-)
 # A p value below what is allowed fails, so that its logarithm stands for a distance.
 UNITS = ("abs", "rel", "ulp", "count", "-log10 p")
 
@@ -36,13 +24,14 @@ class Item:
     """One compared quantity.
 
     Attributes:
-        name: what it is: "conv1.kernel", "val_loss", "order of epoch 0".
+        name: what it is: "conv1.kernel", "val_loss", "running loss".
         worst: greatest difference found, in `unit`.
         allowed: greatest difference that still passes.
         unit: one of UNITS: "abs", "rel" (to the largest value of the Keras tensor), "ulp" (units in
             the last place), "count" (unequal values) or "-log10 p" (of a test of distributions).
         num_compared: number of values compared; an item that compares nothing does not pass.
-        epoch: counted from 0; None where the quantity belongs to no epoch.
+        epoch: counted from 0, as histories are indexed; None where the quantity belongs to no
+            epoch. Whatever a person reads has `epoch_number`.
         step: optimizer steps done, counted over the whole run; None as above.
         index: where in the array the worst difference is.
         keras: the value there in the Keras half.
@@ -69,6 +58,11 @@ class Item:
         return PASS if self.num_compared > 0 and self.worst <= self.allowed else FAIL
 
     @property
+    def epoch_number(self) -> int | None:
+        """The epoch counted from 1."""
+        return None if self.epoch is None else self.epoch + 1
+
+    @property
     def ratio(self) -> float:
         """Worst in units of allowed; an exceeded zero, or a NaN, counts as infinite."""
         if self.worst == 0 and self.allowed >= 0:
@@ -76,21 +70,38 @@ class Item:
         ratio = self.worst / self.allowed if self.allowed > 0 else math.inf
         return math.inf if math.isnan(ratio) else ratio
 
+    def to_json(self) -> dict[str, Any]:
+        """Returns the item as in `parity.result/1`, its epoch counted from 1."""
+        return {
+            "status": self.status,
+            "name": self.name,
+            "worst": self.worst,
+            "allowed": self.allowed,
+            "unit": self.unit,
+            "num_compared": self.num_compared,
+            "epoch_number": self.epoch_number,
+            "step": self.step,
+            "index": self.index,
+            "keras": self.keras,
+            "torch": self.torch,
+            "note": self.note,
+        }
+
 
 @dataclass(frozen=True)
 class Level:
     """One rung of the ladder.
 
     Attributes:
-        id: one of LEVELS.
+        id: one of LEVEL_IDS.
         status: "pass", "fail", "skipped" or "not_reached".
-        origin: what is allowed here and why that much.
+        tolerance_source: what is allowed here and why that much.
         items: what was compared, in the order in which a run computes it.
     """
 
     id: str
     status: str
-    origin: str
+    tolerance_source: str
     items: tuple[Item, ...] = ()
 
     @property
@@ -113,8 +124,8 @@ class Level:
             "worst": worst.worst if worst else None,
             "allowed": worst.allowed if worst else None,
             "unit": worst.unit if worst else None,
-            "origin": self.origin,
-            "items": [{"status": item.status, **asdict(item)} for item in self.items],
+            "tolerance_source": self.tolerance_source,
+            "items": [item.to_json() for item in self.items],
         }
 
 
@@ -172,7 +183,7 @@ class Result:
             first = {
                 "level": level.id,
                 "item": item.name,
-                "epoch": item.epoch,
+                "epoch_number": item.epoch_number,
                 "step": item.step,
                 "index": item.index,
                 "keras": item.keras,

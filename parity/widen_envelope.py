@@ -1,4 +1,4 @@
-"""search: is a float32 difference beyond the envelope a divergence, or still rounding?
+"""Widening the envelope: is a float32 difference beyond it a divergence, or still rounding?
 
 A run leaves the envelope of k others by chance with probability 1 / (k + 1): it may be the first in
 which rounding turns a comparison. So before a difference is called a divergence, more nudged runs
@@ -12,9 +12,9 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from parity.compare import absolute_difference
 from parity.job import Failure, Job
-from parity.pair import Comparison, Pair
+from parity.ladder.compare import absolute_difference
+from parity.pair import LadderComparison, Pair
 from parity.trace import Trace
 
 # After this many a false alarm is left in about one run of seventy.
@@ -22,13 +22,13 @@ MAX_NUDGES = 68
 NUDGES_A_ROUND = 16
 
 
-def search(
+def widen_envelope(
     pair: Pair,
-    comparison: Comparison,
+    comparison: LadderComparison,
     run: Callable[[Sequence[Job]], list[Failure]],
     *,
     workers: int,
-) -> Comparison:
+) -> LadderComparison:
     """Widens the envelope of a pair as far as further nudged runs widen it.
 
     Args:
@@ -41,14 +41,14 @@ def search(
         The comparison with what was found; `pair.failures` grows if a job fails.
     """
     short: list[Path] = []
-    while (suspect := comparison.suspect) is not None:
-        if suspect.num_compared == 0:  # another shape is not a matter of noise
+    while (outlier := comparison.first_outlier) is not None:
+        if outlier.num_compared == 0:  # another shape is not a matter of noise
             break
         first = 1 + max(_number(path) for path in [*pair.nudges, *short])
         if first > MAX_NUDGES:
             break
         numbers = range(first, min(first + NUDGES_A_ROUND, MAX_NUDGES + 1))
-        epochs = min((suspect.epoch or 0) + 1, pair.spec.epochs)
+        epochs = min((outlier.epoch or 0) + 1, pair.spec.epochs)
         found = [pair.nudge(number, epochs=epochs) for number in numbers]
         jobs = [pair.nudge_job(found[deal::workers]) for deal in range(min(workers, len(found)))]
         pair.failures += run(jobs)
@@ -56,10 +56,10 @@ def search(
             break
         short += found
         comparison = pair.compare(short)
-        left = comparison.suspect
-        if left is not None and (left.step or 0) <= (suspect.step or 0):
+        left = comparison.first_outlier
+        if left is not None and (left.step or 0) <= (outlier.step or 0):
             continue  # none of them: try others
-        farthest = _farthest(pair, short, suspect.step or 0)
+        farthest = _farthest(pair, short, outlier.step or 0)
         short.remove(farthest)
         shutil.rmtree(farthest)
         whole = pair.nudge(_number(farthest))

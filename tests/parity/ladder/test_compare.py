@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from parity.compare import (
+from parity.ladder.compare import (
     absolute_difference,
     compare_close,
     compare_exact,
     greatest_difference,
 )
-from parity.result import FAIL, PASS
+from parity.ladder.result import FAIL, PASS
 
 NAN, INF = math.nan, math.inf
 F32, F64 = np.float32, np.float64

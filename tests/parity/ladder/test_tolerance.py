@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from parity.tolerance import FLOAT64, IMAGES_FLOAT32, Float64Tolerance
+from parity.ladder.tolerance import FLOAT64, IMAGES_FLOAT32, Float64Tolerance
 
 
 @pytest.mark.parametrize("step", [1, 20, 10**6])
@@ -27,7 +27,7 @@ def test_learning_rates_never_part_by_rounding():
 
 
 def test_the_origin_names_the_number():
-    assert "1e-12" in Float64Tolerance().origin
+    assert "1e-12" in Float64Tolerance().tolerance_source
 
 
 def test_what_is_allowed_lies_between_rounding_and_the_smallest_known_fault():

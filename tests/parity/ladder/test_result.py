@@ -5,7 +5,8 @@ import math
 
 import pytest
 
-from parity.result import FAIL, NOT_REACHED, PASS, SKIPPED, Item, Level, Result
+from parity.ladder.result import FAIL, NOT_REACHED, PASS, SKIPPED, Item, Level, Result
+from parity.report.result_texts import moment
 
 NAN, INF = math.nan, math.inf
 
@@ -120,9 +121,17 @@ def test_json_has_the_keys_of_the_contract():
         *("behaviour", "mode", "data", "history", "wall_s", "envelope", "errors", "settings"),
     }
     for level in json_["levels"]:
-        assert set(level) == {"id", "status", "worst", "allowed", "unit", "origin", "items"}
+        assert set(level) == {
+            "id",
+            "status",
+            "worst",
+            "allowed",
+            "unit",
+            "tolerance_source",
+            "items",
+        }
     first = json_["first_divergence"]
-    assert {"level", "item", "epoch", "step", "keras", "torch", "causes"} <= set(first)
+    assert {"level", "item", "epoch_number", "step", "keras", "torch", "causes"} <= set(first)
     (only,) = json_["levels"][0]["items"]
     assert only["status"] == PASS
     assert only["name"] == "index"
@@ -138,7 +147,7 @@ def test_json_has_the_values_of_the_result():
         behaviour={"keras": {"verdict": "overfit", "gap": NAN}, "torch": {}},
         history={"keras": {"loss": [1.0, -INF]}, "torch": {}},
         wall_s={"keras": 1.0, "torch": 2.0},
-        envelope={"hull": [INF]},
+        envelope={"max_difference_by_step": [INF]},
     )
     json_ = result.to_json()
     text = json.dumps(json_, allow_nan=False)
@@ -158,7 +167,7 @@ def test_json_has_the_values_of_the_result():
     assert json_["first_divergence"] == {
         "level": "trajectory",
         "item": "conv2.kernel",
-        "epoch": 0,
+        "epoch_number": 1,
         "step": 1,
         "index": [1, 2],
         "keras": "NaN",
@@ -173,7 +182,17 @@ def test_json_has_the_values_of_the_result():
     assert json_["settings"] == []
     assert json_["behaviour"]["keras"] == {"verdict": "overfit", "gap": "NaN"}
     assert json_["history"]["keras"]["loss"] == [1.0, "-Infinity"]
-    assert json_["envelope"] == {"hull": ["Infinity"]}
+    assert json_["envelope"] == {"max_difference_by_step": ["Infinity"]}
+
+
+def test_epochs_are_counted_from_1_wherever_a_person_reads():
+    found = item("val_loss", 2.0, epoch=4, step=10)
+    result = Result(FAIL, {}, (Level("trajectory", FAIL, "", (found,)),)).to_json()
+    assert found.epoch_number == 5
+    assert result["levels"][0]["items"][0]["epoch_number"] == 5
+    assert result["first_divergence"]["epoch_number"] == 5
+    assert moment(found) == " (epoch 5, step 10)"
+    assert item().epoch_number is None
 
 
 def test_an_error_is_a_result_without_levels():

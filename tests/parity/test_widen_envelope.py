@@ -1,4 +1,4 @@
-"""The search for more rounding: it stops when a run explains, and gives up when there are enough.
+"""Widening the envelope: it stops when a run explains, and gives up when there are enough.
 
 The pair is real, its traces are made by hand: a nudged run is `OFFSETS[number]` off at the end.
 """
@@ -6,13 +6,13 @@ The pair is real, its traces are made by hand: a nudged run is `OFFSETS[number]`
 import pytest
 from traces import whole_parts
 
-from parity import search as module
+from parity import widen_envelope as module
 from parity.job import Failure
-from parity.pair import Comparison, Pair, RunOptions
-from parity.result import FAIL, PASS, Item
-from parity.search import MAX_NUDGES, NUDGES_A_ROUND, search
+from parity.ladder.result import FAIL, PASS, Item
+from parity.pair import LadderComparison, Pair, RunOptions
 from parity.spec import RunSpec
 from parity.trace import read_json
+from parity.widen_envelope import MAX_NUDGES, NUDGES_A_ROUND, widen_envelope
 
 KEY = "trajectory/{}/conv1.kernel"
 NEAR = 1e-6  # of the nudged runs at the end of every epoch, where nothing else is said
@@ -64,8 +64,8 @@ class Reference:
                 parts.write(path)
         return failures
 
-    def search(self, workers=2):
-        return search(self.pair, self.pair.compare(), self.run, workers=workers)
+    def widened(self, workers=2):
+        return widen_envelope(self.pair, self.pair.compare(), self.run, workers=workers)
 
     def kept(self):
         return sorted(int(path.name.split("-")[1]) for path in self.pair.nudges)
@@ -77,9 +77,9 @@ def trajectory(comparison):
 
 def test_a_run_within_its_envelope_needs_no_search(tmp_path):
     reference = Reference(tmp_path, torch={4: NEAR})
-    comparison = reference.search()
+    comparison = reference.widened()
     assert reference.rounds == []
-    assert comparison.suspect is None
+    assert comparison.first_outlier is None
     assert trajectory(comparison).status == PASS
 
 
@@ -87,10 +87,10 @@ def test_a_nudged_run_that_goes_as_far_ends_the_search_and_is_run_in_full(tmp_pa
     torch = {4: 1e-3, 5: 1e-3, 6: 1e-3}
     farther = dict.fromkeys((4, 5, 6), 2e-3)
     reference = Reference(tmp_path, torch, {7: dict.fromkeys((4, 5, 6), 1e-3), 9: farther})
-    comparison = reference.search()
+    comparison = reference.widened()
     assert trajectory(comparison).status == PASS
     assert [level.status for level in comparison.levels] == [PASS] * 10
-    assert comparison.suspect is None
+    assert comparison.first_outlier is None
     # One round as far as the second epoch, where the difference is; then run 9 as a whole.
     assert len(reference.rounds) == 2
     assert sum(len(job) for job in reference.rounds[0]) == NUDGES_A_ROUND
@@ -102,7 +102,7 @@ def test_a_nudged_run_that_goes_as_far_ends_the_search_and_is_run_in_full(tmp_pa
 
 def test_runs_of_a_round_are_short_and_dealt_to_all_workers(tmp_path):
     reference = Reference(tmp_path, {2: 1e-3}, {2: {2: 1e-3}})
-    reference.search(workers=3)
+    reference.widened(workers=3)
     dealt = reference.rounds[0]
     assert [len(job) for job in dealt] == [6, 5, 5]
     names = sorted(int(name.split("-")[1]) for job in dealt for name in job)
@@ -113,7 +113,7 @@ def test_runs_of_a_round_are_short_and_dealt_to_all_workers(tmp_path):
 
 def test_more_workers_than_runs_are_not_kept_waiting(tmp_path):
     reference = Reference(tmp_path, {2: 1e-3}, {3: {2: 1e-3}})
-    reference.search(workers=99)
+    reference.widened(workers=99)
     assert [len(job) for job in reference.rounds[0]] == [1] * NUDGES_A_ROUND
 
 
@@ -122,7 +122,7 @@ def test_what_comes_later_is_searched_for_in_turn(tmp_path):
     torch = {4: 1e-3, 6: 1.0}
     offsets = {5: dict.fromkeys((4, 5, 6), 2e-3), 20: {4: 1e-4, 5: 1e-3, 6: 1.0}}
     reference = Reference(tmp_path, torch, offsets)
-    comparison = reference.search()
+    comparison = reference.widened()
     assert trajectory(comparison).status == PASS
     assert reference.kept() == [1, 5, 20]
     assert reference.whole[0] == 5
@@ -133,14 +133,14 @@ def test_a_nudged_run_that_diverges_is_the_farthest(tmp_path):
     diverged = dict.fromkeys((4, 5, 6), float("nan"))
     offsets = {number: dict.fromkeys((4, 5, 6), 2e-3) for number in (3, 8)}
     reference = Reference(tmp_path, {4: 1e-3}, {**offsets, 5: diverged})
-    comparison = reference.search()
+    comparison = reference.widened()
     assert reference.kept() == [1, 5]
-    assert "rounding decides which run diverges" in trajectory(comparison).origin
+    assert "rounding decides which run diverges" in trajectory(comparison).tolerance_source
 
 
 def test_the_search_gives_up_after_so_many_runs_and_judges_by_all_of_them(tmp_path):
     reference = Reference(tmp_path, {4: 1e-3}, {30: {4: 3e-4, 5: 3e-4}})
-    comparison = reference.search()
+    comparison = reference.widened()
     tried = [name for dealt in reference.rounds for job in dealt for name in job]
     assert sorted(int(name.split("-")[1]) for name in tried) == list(range(2, MAX_NUDGES + 1))
     assert reference.whole == []
@@ -149,12 +149,12 @@ def test_the_search_gives_up_after_so_many_runs_and_judges_by_all_of_them(tmp_pa
     assert level.status == FAIL
     assert (level.first_failure.step, level.first_failure.name) == (4, "conv1.kernel")
     assert level.first_failure.allowed == pytest.approx(1.5 * 3e-4)
-    assert f"{MAX_NUDGES} of them" in level.origin
+    assert f"{MAX_NUDGES} of them" in level.tolerance_source
 
 
 def test_a_job_that_fails_ends_the_search(tmp_path):
     reference = Reference(tmp_path, {4: 1e-3}, fails=[6])
-    reference.search()
+    reference.widened()
     assert [failure.reason for failure in reference.pair.failures] == ["nudge 6 was killed"]
     assert len(reference.rounds) == 1
 
@@ -169,7 +169,7 @@ def test_a_job_that_fails_in_full_ends_the_search(tmp_path, monkeypatch):
         return run(jobs)
 
     monkeypatch.setattr(reference, "run", fail_in_full)
-    reference.search()
+    reference.widened()
     assert [failure.reason for failure in reference.pair.failures] == ["nudge 6 was killed"]
     assert reference.rounds[1] == [["nudge-6"]]
     assert reference.kept() == [1]
@@ -180,8 +180,8 @@ def test_another_shape_is_not_searched_for_in_rounding(tmp_path):
     parts = whole_parts(dtype="float32")
     parts.arrays[KEY.format(2)] = parts.arrays[KEY.format(2)].reshape(4)
     parts.write(reference.pair.directory / "torch")
-    comparison = reference.search()
-    assert comparison.suspect.note == "shape or dtype differs"
+    comparison = reference.widened()
+    assert comparison.first_outlier.note == "shape or dtype differs"
     assert reference.rounds == []
 
 
@@ -190,18 +190,18 @@ def test_a_difference_below_the_trajectory_is_not_searched_for(tmp_path):
     parts = whole_parts(dtype="float32")
     parts.arrays["gradient/conv1.kernel"][0, 0] += 1
     parts.write(reference.pair.directory / "torch")
-    comparison = reference.search()
+    comparison = reference.widened()
     assert reference.rounds == []
-    assert comparison.suspect is None
+    assert comparison.first_outlier is None
     assert FAIL in [level.status for level in comparison.levels]
 
 
-def test_a_suspect_that_names_no_epoch_is_searched_for_in_the_first(tmp_path, monkeypatch):
-    """The suspect of a comparison is an Item, whose epoch and step may be None."""
+def test_an_outlier_that_names_no_epoch_is_searched_for_in_the_first(tmp_path, monkeypatch):
+    """The first outlier of a comparison is an Item, whose epoch and step may be None."""
     reference = Reference(tmp_path, {})
     item = Item("item", 1.0, 0.0, "abs", 1)
-    monkeypatch.setattr(Comparison, "suspect", item)
+    monkeypatch.setattr(LadderComparison, "first_outlier", item)
     monkeypatch.setattr(module, "MAX_NUDGES", 3)
-    reference.search()
+    reference.widened()
     assert [[len(job) for job in dealt] for dealt in reference.rounds] == [[1, 1]]
     assert read_json(reference.pair.directory / "nudge-2" / "spec.json")["epochs"] == 1

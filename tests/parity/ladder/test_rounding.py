@@ -4,8 +4,8 @@ import check_pairs
 import numpy as np
 import pytest
 
-from parity.rounding import MOST, allowed
-from parity.tolerance import FLOAT64, NOISE_FACTOR
+from parity.ladder.rounding import MOST, allowed
+from parity.ladder.tolerance import FLOAT64, NOISE_FACTOR
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from parity.compare import absolute_difference, greatest_difference
+from parity.ladder.compare import absolute_difference, greatest_difference
 from parity.spec import EarlyStopping, ReduceLR
 from parity.trace import Trace
 
@@ -74,7 +74,7 @@ class Envelope:
             max((d[number] for d in distances.values() if number < len(d)), default=0.0)
             for number in range(len(self.steps))
         ]
-        self.hull = np.maximum.accumulate(at_step)
+        self.max_difference_by_step = np.maximum.accumulate(at_step)
         val_losses = [np.array(history["val_loss"]) for history in self._histories]
         self._sensitivity = {
             "loss": self._ratio([run["running_loss"] for run in runs], distances, stride=1),
@@ -82,18 +82,18 @@ class Envelope:
         }
 
     @property
-    def origin(self) -> str:
+    def tolerance_source(self) -> str:
         """See Tolerance."""
         num_runs = self.num_nudges + 1
-        origin = (
+        source = (
             f"{self._factor:g} × the greatest difference so far between any two of {num_runs} "
             f"Keras runs, {self.num_nudges} of them with initial weights nudged by one ULP"
         )
-        unbounded = np.flatnonzero(np.isinf(self.hull))
+        unbounded = np.flatnonzero(np.isinf(self.max_difference_by_step))
         if unbounded.size:
             last = [0, *self.steps][unbounded[0]]
-            origin += f"; after step {last} rounding decides which run diverges: anything passes"
-        return origin
+            source += f"; after step {last} rounding decides which run diverges: anything passes"
+        return source
 
     @property
     def scaled(self) -> bool:
@@ -102,7 +102,8 @@ class Envelope:
 
     def weights(self, step: int) -> float:
         """See Tolerance."""
-        return max(self._floor, self._factor * float(self.hull[self.steps.index(step)]))
+        greatest = float(self.max_difference_by_step[self.steps.index(step)])
+        return max(self._floor, self._factor * greatest)
 
     def running_loss(self, steps: np.ndarray) -> np.ndarray:
         """See Tolerance."""
@@ -136,7 +137,7 @@ class Envelope:
             "num_nudges": self.num_nudges,
             "factor": self._factor,
             "steps": self.steps,
-            "hull": [float(value) for value in self.hull],
+            "max_difference_by_step": [float(value) for value in self.max_difference_by_step],
             "sensitivity": self._sensitivity,
         }
 
@@ -164,15 +165,17 @@ class Envelope:
         return np.maximum(self._floor, rounding * finite)
 
     def _loss_noise(self, key: str, steps: np.ndarray) -> np.ndarray:
-        hull = self._hull_at(steps)
-        noise = np.full(hull.shape, np.inf)
+        apart = self._difference_at(steps)
+        noise = np.full(apart.shape, np.inf)
         # Infinite stays infinite, also times 0: one NaN would forbid what it has to allow.
-        np.multiply(self._factor * self._sensitivity[key], hull, out=noise, where=np.isfinite(hull))
+        np.multiply(
+            self._factor * self._sensitivity[key], apart, out=noise, where=np.isfinite(apart)
+        )
         return noise
 
-    def _hull_at(self, steps: np.ndarray) -> np.ndarray:
-        """The envelope at the first recorded step that is not before each step."""
-        return self.hull[np.searchsorted(self.steps, steps)]
+    def _difference_at(self, steps: np.ndarray) -> np.ndarray:
+        """The greatest difference at the first recorded step that is not before each step."""
+        return self.max_difference_by_step[np.searchsorted(self.steps, steps)]
 
     def _ratio(self, series: Sequence[np.ndarray], distances: Distances, *, stride: int) -> float:
         """The greatest |difference of a loss| / |difference of the weights| of two runs.

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from parity.compare import compare_close
-from parity.result import Item
+from parity.ladder.compare import compare_close
+from parity.ladder.result import Item
 
 P_VALUE = 1e-5
 _FLAT = 1e-4  # spread of singular values that is rounding, float32's too
