@@ -39,8 +39,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from parity.environment import version
-from parity.scenarios import scenario
-from parity.spec import MODES, RunSpec
+from parity.programs.run_spec import MODES, RunSpec
+from parity.programs.scenarios import scenario
 
 SCENARIOS = ("linear", "too_small", "too_large", "cured_by_dropout", "cured_by_augmentation")
 SIZES = (2, 4, 8, 16)

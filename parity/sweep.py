@@ -17,7 +17,7 @@ from parity.engines.local import EngineOptions
 from parity.ensemble import HALVES as ENSEMBLE_HALVES
 from parity.ensemble import grouped
 from parity.errors import InputError
-from parity.spec import RunSpec
+from parity.programs.run_spec import RunSpec
 from parity.store import Store, open_store
 from parity.task import HALVES, Task, distinct, planned
 from parity.trace import decode_floats

@@ -13,7 +13,7 @@ from typing import Any
 
 from parity.bench.turns import NoMoreTurns, Turns
 from parity.errors import InputError
-from parity.spec import RunSpec
+from parity.programs.run_spec import RunSpec
 from parity.trace import read_json
 
 TASK, DATA = "bench.json", "data.safetensors"
@@ -24,8 +24,8 @@ class BenchTask:
     """What one child times.
 
     Attributes:
-        part: of `parity.bench.spec.PARTS`, or "accuracy": rounds are whole trainings, the n-th one
-            from the n-th seed, of `spec.epochs` epochs.
+        part: one of PARTS in `parity.programs.bench_spec`, or "accuracy": rounds are whole
+            trainings, the n-th one from the n-th seed, of `spec.epochs` epochs.
         variant: its name.
         precision: of the training.
         spec: the run.

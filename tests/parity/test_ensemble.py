@@ -4,7 +4,7 @@ import pytest
 
 from parity.ensemble import LARGEST, SIZES, checked, grouped, parse_ensemble, size_of
 from parity.errors import InputError
-from parity.spec import MODELS, RunSpec
+from parity.programs.run_spec import MODELS, RunSpec
 
 SMALL, LARGE = RunSpec(model="underfit"), RunSpec(model="capacity")
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from functools import partial
 
 from parity.data import Data
+from parity.programs.run_spec import RunSpec
 from parity.recorder import Observer
-from parity.spec import RunSpec
 from parity.trace import RunResult
 from torch_impl.data import Batch, validation_data
 from torch_impl.ensemble.streams import Stream

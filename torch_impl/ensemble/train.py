@@ -10,8 +10,8 @@ import torch
 
 from parity.data import Data
 from parity.errors import InputError
+from parity.programs.run_spec import RunSpec
 from parity.recorder import Observer
-from parity.spec import RunSpec
 from parity.trace import RunResult
 from torch_impl.data import Batches, evaluation_data
 from torch_impl.ensemble.batch import StackedBatch, stacked

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from parity.spec import MODELS, RunSpec
+from parity.programs.run_spec import MODELS, RunSpec
 from torch_impl.data import Batch
 from torch_impl.ensemble.batch import stacked
 from torch_impl.ensemble.network import StackedNetwork

@@ -8,8 +8,8 @@ import torch
 from helpers import make_data
 
 from parity.errors import InputError
+from parity.programs.run_spec import MODELS, MODES, Augmentation, EarlyStopping, ReduceLR, RunSpec
 from parity.recorder import EpochRecorder, Recorder
-from parity.spec import MODELS, MODES, Augmentation, EarlyStopping, ReduceLR, RunSpec
 from parity.trace import TraceWriter
 from torch_impl import fit, fit_many
 from torch_impl.ensemble import batch, optimizer, run, streams
@@ -36,7 +36,7 @@ SPECS = {
         early_stopping=EarlyStopping(patience=1, restore_best_weights=True),
         reduce_lr=ReduceLR(monitor="loss", factor=0.5, patience=1, min_delta=0.02),
     ),
-    "nudged": BASE.replace(nudge=1),
+    "perturbed": BASE.replace(perturbation=1),
 }
 
 # Both add the same numbers in another order. A step rounds at 1.1e-16, and the largest difference
@@ -141,11 +141,11 @@ def test_runs_in_float32_differ_by_what_rounding_makes_of_them(name, mode):
             for key in keys
         )
 
-    nudged = [
-        distance([fit(spec.replace(nudge=nudge), data) for spec, data in pairs])
-        for nudge in (1, 2, 3)
+    perturbed = [
+        distance([fit(spec.replace(perturbation=perturbation), data) for spec, data in pairs])
+        for perturbation in (1, 2, 3)
     ]
-    assert distance(fit_many(specs, datas)) < 10 * max(nudged)
+    assert distance(fit_many(specs, datas)) < 10 * max(perturbed)
 
 
 def test_the_global_generator_is_as_a_run_alone_finds_it_and_is_not_drawn_from():
