@@ -19,19 +19,19 @@ from parity.cli_names import (
     variants,
 )
 from parity.cli_options import (
-    CHILDREN,
     COMMON,
     OUT,
-    WORKERS,
     check_file,
     check_folder,
     exit_code,
+    with_children,
     with_options,
     write_json_file,
     write_report,
     write_text_file,
 )
 from parity.errors import InputError
+from parity.halves.options import ChildOptions
 
 
 def _names(context: click.Context, option: click.Parameter, value: str) -> tuple[str, ...]:
@@ -132,7 +132,7 @@ def _numbers(context: click.Context, option: click.Parameter, value: str) -> tup
     help="Say what got slower since; exit code 1 if anything did.",
 )
 @OUT
-@with_options([option for option in CHILDREN if option is not WORKERS])  # one at a time
+@with_children(workers=False)  # one at a time
 @with_options(COMMON)
 def bench(
     is_compiled: bool,
@@ -140,11 +140,8 @@ def bench(
     markdown_file: Path | None,
     compare: Path | None,
     out: Path | None,
-    keras_python: str,
-    torch_python: str,
-    timeout: float,
+    children: ChildOptions,
     json_file: Path | None,
-    quiet: bool,
     **settings: Any,
 ) -> int:
     """Compares the training speed of SCENARIO in both frameworks, in turns.
@@ -156,7 +153,7 @@ def bench(
     from parity.bench.comparison import FAIL, read_result
     from parity.bench.comparison import compare as compare_results
     from parity.bench.run import run_bench
-    from parity.bench.spec import BenchSpec
+    from parity.programs.bench_spec import BenchSpec
     from parity.report.bench import bench_lines, comparison_lines, to_csv, to_markdown
     from parity.report.terminal import print_lines
 
@@ -178,10 +175,8 @@ def bench(
 
     result = run_bench(
         BenchSpec(**settings),
-        keras_python=keras_python,
-        torch_python=torch_python,
-        timeout_s=timeout or None,
-        say=(lambda text: None) if quiet else lambda text: click.echo(f"bench: {text}", err=True),
+        children=children,
+        say=lambda text: None if children.quiet else click.echo(f"bench: {text}", err=True),
         on_result=keep,
     )
     try:
@@ -195,12 +190,12 @@ def bench(
         if markdown_file is not None:
             write_text_file(markdown_file, to_markdown(result), "--markdown")
     finally:  # a disk that is full must not take the report too
-        if not quiet:
+        if not children.quiet:
             print_lines(bench_lines(result))
     code = exit_code(result.verdict)
     if old is None:
         return code
     found = compare_results(old, result)
-    if not quiet:
+    if not children.quiet:
         print_lines(comparison_lines(found))
     return code or (1 if found.verdict == FAIL else 0)

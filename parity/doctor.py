@@ -12,14 +12,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from parity.halves.options import ChildOptions
 from parity.ladder.engine import compare_level
 from parity.ladder.result import ERROR, FAIL, PASS, Item
 from parity.ladder.table import OF_RUN
 from parity.ladder.tolerance import Float64Tolerance
 from parity.pair import RunOptions
 from parity.pipeline import run_all
+from parity.programs.scenarios import scenario
 from parity.report.terminal import Line
-from parity.scenarios import scenario
 from parity.trace import Trace, encode_floats
 
 # What was checked when this version was made; newer ones are for the doctor to judge.
@@ -134,23 +135,8 @@ class Report:
         return lines
 
 
-def examine(
-    *,
-    keras_python: str,
-    torch_python: str,
-    timeout_s: float | None,
-    workers: int | None,
-    quiet: bool,
-) -> Report:
-    """Runs the two small pairs and looks at every stream.
-
-    Args:
-        keras_python: interpreter of the Keras half.
-        torch_python: interpreter of the torch half.
-        timeout_s: seconds after which a child counts as hung; None = never.
-        workers: children at a time.
-        quiet: no progress.
-    """
+def examine(children: ChildOptions) -> Report:
+    """Runs the two small pairs with some options, and looks at every stream."""
     names = sorted({stream.scenario for stream in STREAMS})
     specs = [
         scenario(name).replace(epochs=3, train_size=80, val_size=40, dtype="float64")
@@ -158,15 +144,7 @@ def examine(
     ]
     with tempfile.TemporaryDirectory(prefix="parity-doctor-") as folder:
         out = Path(folder) / "runs"
-        options = RunOptions(
-            out=out,
-            keras_python=keras_python,
-            torch_python=torch_python,
-            timeout_s=timeout_s,
-            workers=workers,
-            quiet=quiet,
-        )
-        results = run_all(specs, options)
+        results = run_all(specs, RunOptions(out=out, children=children))
         errors = dict.fromkeys(error for result in results for error in result.errors)
         if errors:
             return Report(errors=tuple(errors))

@@ -12,7 +12,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from parity.dataset import Data
-    from parity.spec import RunSpec
+    from parity.programs.run_spec import RunSpec
 
 NUM_PROBE_STEPS = 20  # optimizer steps of the probe
 PROBE_STEPS = (1, 20)  # after which weights and slots are compared

@@ -42,7 +42,7 @@ from parity.ladder.result import (
     Level,
     Result,
 )
-from parity.spec import DTYPES, MODES
+from parity.programs.run_spec import DTYPES, MODES
 from parity.strict_json import check_plain, read_start, read_strict
 from parity.trace import decode_floats
 
@@ -167,7 +167,7 @@ _JUDGEMENT: dict[str, Rule] = {
     "val_loss_rise": _MAYBE_NUMBER,
 }
 _ENVELOPE: dict[str, Rule] = {
-    "num_nudges": _COUNT,
+    "num_perturbations": _COUNT,
     "factor": AMOUNT,
     "steps": list_of("steps", MAX_ENTRIES),
     "max_difference_by_step": list_of("numbers", MAX_ENTRIES),

@@ -22,10 +22,10 @@ from typing import Any
 
 import parity
 from parity.dataset import array_sha256
-from parity.environment import version
 from parity.errors import InputError
+from parity.halves.environment import version
+from parity.programs.run_spec import RunSpec
 from parity.sources import open_source
-from parity.spec import RunSpec
 
 SCHEMA = 1  # of a record: another one makes other keys
 
@@ -38,19 +38,22 @@ PACKAGES = {
 # What a child imports of this package, by test; reports and statistics change no result.
 RUN_MODULES = (
     "atomic",
-    "child",
-    "chunk",
     "data",
     "data_file",
     "dataset",
-    "environment",
     "errors",
-    "nudge",
+    "halves/environment",
+    "halves/perturbation",
+    "halves/protocol",
+    "programs/run_spec",
+    "programs/settings",
     "recorder",
     "sources",
-    "spec",
     "store",
+    "sweeps/batch",
+    "sweeps/batch_child",
     "trace",
+    "worker",
 )
 
 

@@ -9,15 +9,15 @@ from typing import Any
 
 import keras_impl
 import torch_impl
-from parity.child import run_directory
 from parity.data import Data, run_data
 from parity.data_file import read_data, save_data
 from parity.ladder.engine import compare_levels
 from parity.ladder.result import Level
 from parity.ladder.table import OF_RUN
 from parity.ladder.tolerance import Float64Tolerance
+from parity.programs.run_spec import RunSpec
 from parity.recorder import Recorder
-from parity.spec import RunSpec
+from parity.runs.child import run_directory
 from parity.trace import RunResult, Trace, Weights, write_json
 
 

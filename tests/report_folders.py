@@ -17,8 +17,8 @@ from parity.ladder.envelope import FACTOR
 from parity.ladder.result import ERROR, FAIL, PASS, Result
 from parity.ladder.table import OF_RUN
 from parity.ladder.tolerance import Float64Tolerance
+from parity.programs.scenarios import SCENARIOS, scenario
 from parity.report.sweep import result_of
-from parity.scenarios import SCENARIOS, scenario
 from parity.sweep import Row, Sweep
 
 HOSTILE = {
@@ -70,7 +70,7 @@ def run_folder(folder, *, change=None, spec=None, has_result=True):
         history={"keras": traces[0].history, "torch": traces[1].history},
         wall_s={"keras": 5.0, "torch": 2.5},
         envelope={
-            "num_nudges": 4,
+            "num_perturbations": 4,
             "factor": FACTOR,
             "steps": [1],
             "max_difference_by_step": [1e-7],

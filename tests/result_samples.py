@@ -12,8 +12,8 @@ from parity.bench.result import FAILED, REFUSED
 from parity.diagnosis import diagnose
 from parity.ladder.levels import LEVEL_IDS
 from parity.ladder.result import ERROR, FAIL, NOT_REACHED, PASS, SKIPPED, Item, Level, Result
+from parity.programs.run_spec import RunSpec
 from parity.report.sweep import SweepResult
-from parity.spec import RunSpec
 from parity.stats import Equivalence
 
 CAUSE = {

@@ -1,4 +1,4 @@
-"""What a child does in a benchmark: `python -m HALF_impl --bench DIRECTORY FILE_DESCRIPTOR`.
+"""What a child does in a benchmark: `python -m HALF_impl bench DIRECTORY FILE_DESCRIPTOR`.
 
 The folder holds `bench.json`: the variant, the part, the precision, and the spec of the run; beside
 it lies the file of the data, which all children of a cell share.
@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from parity.bench.turns import NoMoreTurns, Turns
+from parity.data_file import read_data
 from parity.errors import InputError
-from parity.spec import RunSpec
+from parity.halves.protocol import Half
+from parity.programs.run_spec import RunSpec
 from parity.trace import read_json
 
 TASK, DATA = "bench.json", "data.safetensors"
@@ -24,8 +26,8 @@ class BenchTask:
     """What one child times.
 
     Attributes:
-        part: of `parity.bench.spec.PARTS`, or "accuracy": rounds are whole trainings, the n-th one
-            from the n-th seed, of `spec.epochs` epochs.
+        part: one of PARTS in `parity.programs.bench_spec`, or "accuracy": rounds are whole
+            trainings, the n-th one from the n-th seed, of `spec.epochs` epochs.
         variant: its name.
         precision: of the training.
         spec: the run.
@@ -46,7 +48,7 @@ class BenchTask:
         return cls(**{**values, "spec": RunSpec.from_dict(values["spec"])})
 
 
-def run_bench(half: Any, directory: Path, descriptor: int) -> None:
+def run_bench(half: Half, directory: Path, descriptor: int) -> None:
     """Times one task, in as many rounds as the parent asks for.
 
     Args:
@@ -57,8 +59,6 @@ def run_bench(half: Any, directory: Path, descriptor: int) -> None:
     Raises:
         InputError: the task cannot be done here.
     """
-    from parity.data_file import read_data
-
     task = BenchTask.from_dict(read_json(directory / TASK))
     if task.variant != "keras-torch":  # whose backend the parent's variables choose
         half.configure(task.spec)

@@ -17,9 +17,10 @@ from typing import Any
 from parity.bench.child import BenchTask
 from parity.bench.measure import accuracies
 from parity.bench.result import OK, REFUSED, Row
-from parity.bench.spec import BenchSpec
-from parity.bench.variants import VARIANTS
 from parity.errors import ParityError
+from parity.halves.options import ChildOptions
+from parity.programs.bench_spec import BenchSpec
+from parity.programs.variants import VARIANTS
 
 MARGIN = 0.03  # of accuracy, fixed beforehand: twice what a sweep allows, of a fifth of its epochs
 EPOCHS = 6
@@ -95,13 +96,8 @@ def _ladder(
     from parity.pair import RunOptions
     from parity.pipeline import run_all
 
-    options = RunOptions(
-        out=folder / "ladder",
-        keras_python=pythons["keras"],
-        torch_python=pythons["torch"],
-        timeout_s=timeout_s,
-        quiet=True,
-    )
+    children = ChildOptions(pythons["keras"], pythons["torch"], timeout_s)
+    options = RunOptions(out=folder / "ladder", children=children)
     run = spec.run_spec(spec.batch_sizes[0])
     sizes = {name: min(LADDER[name], getattr(spec, name)) for name in ("train_size", "val_size")}
     run = run.replace(**sizes, epochs=LADDER["epochs"])

@@ -20,12 +20,12 @@ from typing import Any
 from parity.bench.child import DATA, BenchTask
 from parity.bench.conversation import Conversation, Round
 from parity.bench.result import FAILED, IMAGES_PER_S, OK, REFUSED, SECONDS, Row
-from parity.bench.spec import BenchSpec
-from parity.bench.variants import VARIANTS
 from parity.data import run_data
 from parity.data_file import save_data
 from parity.errors import RunError
-from parity.scenarios import scenario
+from parity.programs.bench_spec import BenchSpec
+from parity.programs.scenarios import scenario
+from parity.programs.variants import VARIANTS
 
 TURNS = 3  # of each variant in a round
 STEADY = 0.1  # two turns that differ by less than this share of them are steady

@@ -1,10 +1,10 @@
-"""The envelope: what rounding alone does to the reference, measured on nudged runs of it.
+"""The envelope: what rounding alone does to the reference, measured on perturbed runs of it.
 
-A nudged run starts with every weight moved by one unit in the last place. It follows the original
-closely until rounding turns a comparison: a ReLU whose input is nearly 0, two nearly equal entries
-of a pooling window. From that step on the two runs are apart by some 1e-4, and chaos does the rest.
-Every run turns at other steps, so that the envelope is what any two of the reference runs have
-differed by, up to and including a step.
+A perturbed run starts with every weight moved by one unit in the last place. It follows the
+original closely until rounding turns a comparison: a ReLU whose input is nearly 0, two nearly equal
+entries of a pooling window. From that step on the two runs are apart by some 1e-4, and chaos does
+the rest. Every run turns at other steps, so that the envelope is what any two of the reference runs
+have differed by, up to and including a step.
 
     weights      factor × the greatest difference of any weight between any two runs so far
     losses       the same, × the greatest ratio of a loss difference to a weight difference; at
@@ -21,14 +21,14 @@ from typing import Any
 import numpy as np
 
 from parity.ladder.compare import absolute_difference, greatest_difference
-from parity.spec import EarlyStopping, ReduceLR
+from parity.programs.run_spec import EarlyStopping, ReduceLR
 from parity.trace import Trace
 
-# Validated on held-out nudged runs by `python benchmarks/envelope.py`.
+# Validated on held-out perturbed runs by `python benchmarks/envelope.py`.
 FACTOR = 1.5
-# A nudge enters once, rounding in every step. In float32 the first turned comparison drowns that;
-# in float64 a port was seen at 3 times the envelope after 6,000 steps (docs/measurements.md), and a
-# fault of meaning shows in the first steps, where the floor is what counts.
+# A perturbation enters once, rounding in every step. In float32 the first turned comparison drowns
+# that; in float64 a port was seen at 3 times the envelope after 6,000 steps (docs/measurements.md),
+# and a fault of meaning shows in the first steps, where the floor is what counts.
 FLOAT64_FACTOR = 10.0
 # Accuracy moves in whole samples: so many may be classified otherwise where the spread is 0.
 SPARE_SAMPLES = 2
@@ -40,8 +40,8 @@ class Envelope:
     """What the trajectory may differ by, from runs of the reference.
 
     Args:
-        runs: the reference run, then at least one nudged run; nudged runs may be planned for fewer
-            epochs, and early stopping may end each at another one.
+        runs: the reference run, then at least one perturbed run; perturbed runs may be planned for
+            fewer epochs, and early stopping may end each at another one.
         factor: how many times as far as its runs the port may be.
         floor: what is allowed in any case, for weights and losses.
         rules: what decides by a loss whether the rate is cut or training ends.
@@ -66,7 +66,7 @@ class Envelope:
         self._histories = [run.history for run in runs]
         self._planned = [int(run.spec["epochs"]) for run in runs]
         self._steps_per_epoch = int(base.facts["steps_per_epoch"])
-        self.num_nudges = len(runs) - 1
+        self.num_perturbations = len(runs) - 1
         self.steps = [step for step in base.numbers("trajectory") if step > 0]
         distances = _distances(runs, self.steps)
         at_step = [
@@ -84,10 +84,11 @@ class Envelope:
     @property
     def tolerance_source(self) -> str:
         """See Tolerance."""
-        num_runs = self.num_nudges + 1
+        num_runs = self.num_perturbations + 1
         source = (
             f"{self._factor:g} × the greatest difference so far between any two of {num_runs} "
-            f"Keras runs, {self.num_nudges} of them with initial weights nudged by one ULP"
+            f"Keras runs, {self.num_perturbations} of them with initial weights perturbed by one "
+            "ULP"
         )
         unbounded = np.flatnonzero(np.isinf(self.max_difference_by_step))
         if unbounded.size:
@@ -123,7 +124,7 @@ class Envelope:
         return self._factor * spread + SPARE_SAMPLES / self._num_samples[key]
 
     def may_part(self, epoch: int) -> bool:
-        """Whether a nudged run has parted by then, or a decision before it was within the noise."""
+        """Whether a perturbed run has parted by then, or noise may decide an earlier question."""
         first, *others = (history["learning_rate"][: epoch + 1] for history in self._histories)
         # A run that was planned for fewer epochs says nothing of those after them.
         for other, planned in zip(others, self._planned[1:], strict=True):
@@ -134,7 +135,7 @@ class Envelope:
     def to_json(self) -> dict[str, Any]:
         """Returns how it was measured, for the result."""
         return {
-            "num_nudges": self.num_nudges,
+            "num_perturbations": self.num_perturbations,
             "factor": self._factor,
             "steps": self.steps,
             "max_difference_by_step": [float(value) for value in self.max_difference_by_step],

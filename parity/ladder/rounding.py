@@ -38,7 +38,7 @@ def allowed(bundle: Bundle, key: str) -> float:
 
 
 def _measured(bundle: Bundle, key: str) -> float:
-    """What the nudged pass changed of an array.
+    """What the perturbed pass changed of an array.
 
     In one number, changes may cancel by chance: a loss moves at least as much as what it is of.
     """

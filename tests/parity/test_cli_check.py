@@ -12,7 +12,7 @@ import pytest
 
 from parity.cli import main
 from parity.divergences import REGISTRY
-from parity.job import Failure
+from parity.halves.job import Failure
 from parity.trace import write_json
 
 TESTS = Path(__file__).parents[1]
@@ -47,13 +47,13 @@ def children(monkeypatch):
     """What a child would have done: nothing, unless a test says so."""
     started = []
 
-    def run_jobs(jobs, **options):
+    def run_jobs(jobs, children):
         started.extend(jobs)
         return [failure for job in jobs for failure in run_jobs.act(job)]
 
     run_jobs.act = lambda job: []
     run_jobs.started = started
-    monkeypatch.setattr("parity.check.run_jobs", run_jobs)
+    monkeypatch.setattr("parity.check.run_shown", run_jobs)
     return run_jobs
 
 
@@ -76,7 +76,7 @@ WRONG = {
     "out_is_a_file": ((*KERAS, *TORCH, "--out", "nets.py"), "is a file"),
     "out_below_a_file": ((*KERAS, *TORCH, "--out", "nets.py/x"), "cannot be made"),
     "json": ((*TORCH, *AGAINST, "--json", "no/such/x.json"), "no/such/x.json"),
-    "seed": ((*TORCH, *AGAINST, "--seed", "-1"), "seed=-1: expected an integer of at least 0"),
+    "seed": ((*TORCH, *AGAINST, "--seed", "-1"), "seed=-1: expected an integer in [0, 2**32 - 1]"),
     "large_seed": ((*TORCH, *AGAINST, "--seed", 2**32), "seed=4294967296"),
     "steps": ((*KERAS, *TORCH, "--steps", "0"), "steps=0: expected an integer of at least 1"),
     "batch": ((*KERAS, *TORCH, "--batch-size", "1"), "batch_size=1: expected an integer"),

@@ -7,10 +7,10 @@ from checked import level, result_of
 
 from parity.ladder.levels import LEVEL_IDS
 from parity.ladder.result import FAIL, Item, Level, Result
+from parity.programs.run_spec import RunSpec
 from parity.report.advice import _BY_LEVEL, advice_of
 from parity.report.summary_markdown import summary_markdown
 from parity.report.terminal import result_lines
-from parity.spec import RunSpec
 
 
 def failing(name):

@@ -14,20 +14,11 @@ from parity import result_file
 from parity.behaviour import Judgement
 from parity.errors import InputError
 from parity.ladder.levels import LEVEL_IDS
-from parity.ladder.result import (
-    ERROR,
-    FAIL,
-    NOT_REACHED,
-    PASS,
-    SKIPPED,
-    Item,
-    Level,
-    Result,
-)
+from parity.ladder.result import ERROR, FAIL, NOT_REACHED, PASS, SKIPPED, Item, Level, Result
+from parity.programs.run_spec import RunSpec
 from parity.report.check import check_lines
 from parity.report.terminal import result_lines
 from parity.result_file import read_result, result_from
-from parity.spec import RunSpec
 from parity.trace import write_json
 
 NAN, INF = math.nan, math.inf
@@ -79,7 +70,7 @@ def run_result(verdict=PASS, **changes):
         "history": {"keras": column, "torch": column},
         "wall_s": {"keras": 12.5, "torch": 6},
         "envelope": {
-            "num_nudges": 2,
+            "num_perturbations": 2,
             "factor": 1.5,
             "steps": [1, 2],
             "max_difference_by_step": [1e-7, INF],

@@ -16,13 +16,12 @@ from parity.agreement import QUANTITIES, Comparison, ScenarioVerdicts
 from parity.behaviour import Judgement
 from parity.bench.result import FAILED, Ratio, Row
 from parity.bench.result import SCHEMA as BENCH
-from parity.bench.spec import PARTS, PRECISIONS, BenchSpec
-from parity.check_spec import CheckSpec
 from parity.data_audit import Audit
 from parity.ladder.levels import LEVEL_IDS
 from parity.ladder.result import SCHEMA, UNITS, Item
-from parity.result_file import result_from
-from parity.spec import (
+from parity.programs.bench_spec import PARTS, PRECISIONS, BenchSpec
+from parity.programs.check_spec import CheckSpec
+from parity.programs.run_spec import (
     DTYPES,
     MODELS,
     MODES,
@@ -32,6 +31,7 @@ from parity.spec import (
     ReduceLR,
     RunSpec,
 )
+from parity.result_file import result_from
 from parity.stats import Equivalence
 
 RESULT, SWEEP = SCHEMAS[file_of(SCHEMA)], SCHEMAS[file_of("parity.sweep/1")]

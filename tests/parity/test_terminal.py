@@ -9,12 +9,12 @@ from helpers import Terminal
 from result_samples import CAUSE, PLACE, SETTING, failing_run, run
 
 from parity.ladder.result import ERROR, FAIL, NOT_REACHED, PASS, SKIPPED, Item, Level, Result
+from parity.programs.run_spec import RunSpec
 from parity.report.terminal import _level_line, print_lines, print_result, result_lines
-from parity.spec import RunSpec
 
 SOURCE = (
     "1.5 × the greatest difference so far between any two of 69 Keras runs, 68 of them with "
-    "initial weights nudged by one ULP; not compared from epoch 13 on, where the rates differ"
+    "initial weights perturbed by one ULP; not compared from epoch 13 on, where the rates differ"
 )
 LEVEL_IDS = "data structure init forward loss gradient optimizer trajectory schedule behaviour"
 # Our longest names, late in a long training.

@@ -9,7 +9,7 @@ from parity.ladder.comparers.run import lengths
 from parity.ladder.outcome import Outcome, judged, skipped
 from parity.ladder.result import PASS
 from parity.ladder.tolerance import Tolerance
-from parity.spec import RunSpec
+from parity.programs.run_spec import RunSpec
 from parity.trace import Trace
 
 

@@ -166,8 +166,9 @@ def _again(result: Result) -> list[Block]:
         blocks.append(
             Text(
                 "What the trajectory may differ by was measured on "
-                f"{count(result.envelope['num_nudges'], 'run')} of Keras whose initial weights "
-                f"were moved by one unit in the last place, times {result.envelope['factor']:g}."
+                f"{count(result.envelope['num_perturbations'], 'run')} of Keras whose initial "
+                "weights were moved by one unit in the last place, times "
+                f"{result.envelope['factor']:g}."
             )
         )
     if result.verdict == ERROR and not result.levels:

@@ -16,9 +16,9 @@ from processes import is_alive
 from parity.bench import measure
 from parity.bench.gate import EPOCHS, LADDER, MARGIN, checked
 from parity.bench.result import FAILED, OK, REFUSED
-from parity.bench.spec import BenchSpec
 from parity.errors import InputError
 from parity.ladder.result import Result
+from parity.programs.bench_spec import BenchSpec
 from parity.stats import equivalence_of_groups
 from parity.trace import read_json
 from torch_impl import fit
@@ -248,8 +248,8 @@ def test_the_port_climbs_the_ladder_and_is_asked_what_the_timed_program_reaches(
     (((run,), options),) = ladder.asked
     assert (run.batch_size, run.seed, run.threads, run.mode) == (16, 7, 3, "seeded")
     assert {name: getattr(run, name) for name in LADDER} == LADDER
-    assert (options.keras_python, options.torch_python) == (stub.python, stub.python)
-    assert options.timeout_s == 20.0
+    assert options.children.pythons == stub.pythons
+    assert options.children.timeout_s == 20.0
     assert stub.rounds() == ["torch 0"]
 
 

@@ -8,7 +8,7 @@ import pytest
 from traces import run_parts
 
 from parity.ladder.envelope import FACTOR, SPARE_SAMPLES, Envelope
-from parity.spec import EarlyStopping, ReduceLR
+from parity.programs.run_spec import EarlyStopping, ReduceLR
 from parity.trace import encode_floats
 
 NAN, INF = math.nan, math.inf
@@ -30,7 +30,7 @@ def make(tmp_path):
 
 @pytest.fixture
 def three(make):
-    """A reference and two nudged runs: four steps, weights kept after 1, 2 and 4, two epochs.
+    """A reference and two perturbed runs: four steps, weights kept after 1, 2 and 4, two epochs.
 
     The weights are apart, after these steps, by
         reference and first    1.0  0.5  0.0
@@ -166,7 +166,7 @@ def test_losses_and_accuracies_of_a_short_run_count_as_far_as_it_goes(make):
     assert envelope.history("loss", 1) == 1.5 * 0.5
     assert envelope.history("val_loss", 1) == 1.5 * 0.25
     assert envelope.history("accuracy", 0) == 1.5 * 0.25 + 0.02
-    assert envelope.num_nudges == 2
+    assert envelope.num_perturbations == 2
 
 
 def test_the_greatest_of_several_weights_counts(make):
@@ -193,7 +193,7 @@ def test_the_initial_weights_do_not_count(make):
     ],
     ids=["as the reference", "from 1 on", "from 2 on", "short", "short, from 1 on"],
 )
-def test_rates_may_part_once_those_of_a_nudged_run_have(make, rates, may_part):
+def test_rates_may_part_once_those_of_a_perturbed_run_have(make, rates, may_part):
     base = run_parts([0.0] * 4, [1.0] * 3, rates=[0.1] * 3)
     count = len(rates)
     other = run_parts([0.0] * (count + 1), [1.0] * count, rates=rates)
@@ -285,7 +285,7 @@ def ended_runs(*lengths, planned=5):
     ],
     ids=str,
 )
-def test_runs_may_end_apart_from_where_a_nudged_run_did(make, lengths, may_part):
+def test_runs_may_end_apart_from_where_a_perturbed_run_did(make, lengths, may_part):
     envelope = make(*ended_runs(*lengths))
     assert [envelope.may_part(epoch) for epoch in range(4)] == may_part
 
@@ -321,7 +321,7 @@ def test_where_the_reference_goes_on_alone_the_envelope_stays_as_it_is(make):
 
 @pytest.mark.parametrize("diverged", [NAN, INF, -INF], ids=str)
 @pytest.mark.parametrize("loss", [1.0, NAN], ids=["same loss", "loss diverges too"])
-def test_where_one_nudged_run_diverges_anything_is_allowed_and_the_origin_says_so(
+def test_where_one_perturbed_run_diverges_anything_is_allowed_and_the_origin_says_so(
     make, diverged, loss
 ):
     base = run_parts([0.0, 0.0, 0.0, 0.0], [1.0, 1.0, 1.0])
@@ -370,7 +370,7 @@ def test_the_origin_counts_the_runs(three):
 
 def test_the_json_says_how_it_was_measured(three):
     assert three().to_json() == {
-        "num_nudges": 2,
+        "num_perturbations": 2,
         "factor": 1.5,
         "steps": [1, 2, 4],
         "max_difference_by_step": [2.0, 2.0, 8.0],

@@ -9,7 +9,7 @@ from parity.errors import RunError
 from parity.ladder.levels import LEVEL_IDS
 from parity.ladder.result import FAIL, PASS
 from parity.ladder.tolerance import Float64Tolerance
-from parity.spec import EarlyStopping
+from parity.programs.run_spec import EarlyStopping
 
 STOPPING = EarlyStopping(patience=2)
 

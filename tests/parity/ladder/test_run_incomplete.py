@@ -168,6 +168,6 @@ def test_another_shape_or_dtype_is_a_finding(compared_with, key, level, change):
     assert (found.id, found.first_failure.note) == (level, "shape or dtype differs")
 
 
-def test_a_trace_of_a_nudged_run_which_has_no_probe_is_told(keras, tmp_path):
+def test_a_trace_of_a_perturbed_run_which_has_no_probe_is_told(keras, tmp_path):
     bare = run_parts([0.0, 0.0], [1.0]).write(tmp_path / "bare")
     assert isinstance(outcome(keras, bare), RunError)

@@ -172,12 +172,12 @@ def test_a_diverged_run_is_never_within_the_noise_of_one_that_is_not(compared_wi
 
 
 @pytest.mark.parametrize(("by", "status"), [(0.7, PASS), (0.8, FAIL)], ids=["within", "above"])
-def test_an_envelope_allows_what_nudged_runs_have_differed_by(keras, tmp_path, by, status):
+def test_an_envelope_allows_what_perturbed_runs_have_differed_by(keras, tmp_path, by, status):
     # 1.5 × 0.5 = 0.75 from step 5 on, nothing before.
-    nudged = whole_parts()
+    perturbed = whole_parts()
     for step in (5, 6):
-        nudged.arrays[f"trajectory/{step}/conv1.kernel"][0, 0] += 0.5
-    envelope = Envelope([keras, nudged.write(tmp_path / "nudged")], factor=1.5, floor=0.0)
+        perturbed.arrays[f"trajectory/{step}/conv1.kernel"][0, 0] += 0.5
+    envelope = Envelope([keras, perturbed.write(tmp_path / "perturbed")], factor=1.5, floor=0.0)
     torch = whole_parts()
     torch.arrays["trajectory/5/dense1.bias"][1] += by
     levels = levels_of(keras, torch.write(tmp_path / "torch"), envelope)

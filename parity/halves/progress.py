@@ -1,0 +1,234 @@
+"""ProgressDisplay: shows how far the jobs of `run_jobs` have come.
+
+On a terminal: a bar for each running job and one for all, which vanish at the end; what remains are
+lines about failures. Elsewhere: plain lines, few enough for a log. Quiet: nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TextIO
+
+from parity.halves.job import ChildJob, Failure, Progress
+from parity.halves.options import ChildOptions
+from parity.halves.runner import run_jobs
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
+
+MARKS = (0.25, 0.5, 0.75)  # parts of a job after which a plain line is written
+
+
+def run_shown(
+    jobs: Sequence[ChildJob],
+    children: ChildOptions,
+    on_done: Callable[[ChildJob, Failure | None, ProgressDisplay], None] | None = None,
+) -> list[Failure]:
+    """Runs jobs as `run_jobs` does, and shows how far they have come.
+
+    Args:
+        jobs: what to run.
+        children: how.
+        on_done: called when a job has ended, with the display, which it can pause.
+    """
+    with ProgressDisplay(jobs, quiet=children.quiet) as display:
+
+        def finish(job: ChildJob, failure: Failure | None) -> None:
+            display.on_done(job, failure)
+            if on_done is not None:
+                on_done(job, failure, display)
+
+        return run_jobs(
+            jobs,
+            workers=children.num_workers,
+            timeout_s=children.timeout_s,
+            on_progress=display.on_progress,
+            on_done=finish,
+        )
+
+
+class ProgressDisplay:
+    """A context manager whose methods are the two callbacks of `run_jobs`.
+
+    Args:
+        jobs: what will be run.
+        quiet: show nothing at all.
+        stream: where to; standard error by default, since standard output is for results.
+    """
+
+    def __init__(
+        self, jobs: Sequence[ChildJob], *, quiet: bool, stream: TextIO | None = None
+    ) -> None:
+        stream = sys.stderr if stream is None else stream
+        self._display: _Plain | _Bars | None = None
+        if not quiet:
+            self._display = _Bars(len(jobs), stream) if draws(stream) else _Plain(stream)
+
+    def __enter__(self) -> ProgressDisplay:
+        if self._display is not None:
+            self._display.open()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._display is not None:
+            self._display.close()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Takes the bars off the terminal for a block that prints something else there."""
+        if self._display is not None:
+            self._display.close()
+        try:
+            yield
+        finally:
+            if self._display is not None:
+                self._display.reopen()
+
+    def on_progress(self, job: ChildJob, progress: Progress) -> None:
+        """Shows that a job has started or advanced."""
+        if self._display is not None:
+            self._display.on_progress(job, progress)
+
+    def on_done(self, job: ChildJob, failure: Failure | None) -> None:
+        """Shows that a job has ended."""
+        if self._display is not None:
+            self._display.on_done(job, failure)
+
+
+def draws(stream: TextIO) -> bool:
+    """Whether a stream is a terminal that can draw bars."""
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def rich_bars(stream: TextIO, *columns: Any) -> RichProgress:
+    """Bars that vanish at the end. Rich is imported only here: it takes a tenth of a second.
+
+    Args:
+        stream: where they are drawn.
+        *columns: of a bar.
+    """
+    from rich.console import Console
+    from rich.progress import Progress as RichProgress
+
+    return RichProgress(
+        *columns,
+        console=Console(file=stream),
+        transient=True,
+        refresh_per_second=4,
+        redirect_stdout=False,  # standard output may be a file that wants its JSON
+        redirect_stderr=stream is sys.stderr,
+    )
+
+
+def _headline(failure: Failure) -> str:
+    """Returns the first line of a reason, which starts with the name of the job."""
+    return failure.reason.partition("\n")[0]
+
+
+class _Plain:
+    """Lines: started, 25 %, 50 %, 75 %, finished or failed."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._started_s: dict[ChildJob, float] = {}
+        self._marks: dict[ChildJob, int] = {}
+
+    def open(self) -> None:
+        pass
+
+    def reopen(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+    def on_progress(self, job: ChildJob, progress: Progress) -> None:
+        if job not in self._started_s:
+            self._started_s[job] = time.monotonic()
+            self._write(f"{job.name}: started")
+        marks = sum(progress.fraction >= mark for mark in MARKS)
+        # The line of 100 % is the one that the job has ended.
+        if marks > self._marks.get(job, 0) and progress.fraction < 1:
+            self._marks[job] = marks
+            self._write(f"{job.name}: {100 * MARKS[marks - 1]:.0f} %, {_describe(progress)}")
+
+    def on_done(self, job: ChildJob, failure: Failure | None) -> None:
+        if failure is not None:
+            self._write(f"failed: {_headline(failure)}")
+        else:
+            took_s = time.monotonic() - self._started_s.get(job, time.monotonic())
+            self._write(f"{job.name}: finished in {took_s:.1f} s")
+
+    def _write(self, line: str) -> None:
+        self._stream.write(line + "\n")
+        self._stream.flush()
+
+
+class _Bars:
+    """Bars drawn by rich."""
+
+    def __init__(self, num_jobs: int, stream: TextIO) -> None:
+        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+
+        self._progress = rich_bars(
+            stream,
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f} %", markup=False),
+            TextColumn("{task.fields[detail]}", markup=False),
+            TimeElapsedColumn(),
+        )
+        self._num_jobs = num_jobs
+        self._num_done = 0
+        self._all: TaskID | None = None
+        self._tasks: dict[ChildJob, TaskID] = {}
+
+    def reopen(self) -> None:
+        self._progress.start()
+
+    def open(self) -> None:
+        self.reopen()
+        if self._num_jobs > 1:
+            self._all = self._add("all", total=self._num_jobs, detail=f"0/{self._num_jobs} done")
+
+    def close(self) -> None:
+        self._progress.stop()
+
+    def on_progress(self, job: ChildJob, progress: Progress) -> None:
+        if job not in self._tasks:
+            self._tasks[job] = self._add(job.name, total=1, detail="starting")
+        if progress.num_steps:
+            self._progress.update(
+                self._tasks[job], completed=progress.fraction, detail=_describe(progress)
+            )
+
+    def on_done(self, job: ChildJob, failure: Failure | None) -> None:
+        if job in self._tasks:
+            self._progress.remove_task(self._tasks.pop(job))
+        if failure is not None:
+            line = f"failed: {_headline(failure)}"
+            self._progress.console.print(line, style="red", markup=False, highlight=False)
+        self._num_done += 1
+        if self._all is not None:
+            detail = f"{self._num_done}/{self._num_jobs} done"
+            self._progress.update(self._all, completed=self._num_done, detail=detail)
+
+    def _add(self, description: str, **fields: Any) -> TaskID:
+        return self._progress.add_task(description, **fields)
+
+
+def _describe(progress: Progress) -> str:
+    """Returns step and loss of the run that is under way."""
+    loss = "" if progress.loss is None else f", loss {progress.loss:.4g}"
+    return f"step {progress.step}/{progress.num_steps}{loss}"

@@ -1,0 +1,110 @@
+"""BenchSpec: everything that decides a benchmark, as one frozen value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from parity.errors import InputError
+from parity.programs.run_spec import RunSpec
+from parity.programs.scenarios import scenario as scenario_of
+from parity.programs.settings import AtLeast0, AtLeast1, Device, Rule, Seed, Settings
+from parity.programs.variants import VARIANTS
+
+PARTS = ("train", "step", "input", "augment", "startup")
+PRECISIONS = ("fp32", "tf32", "bf16", "fp16")
+BASELINE = "keras"
+
+_Accuracy = Annotated[float, Rule(lambda value: 0 < value <= 1, "a fraction in (0, 1]")]
+
+
+@dataclass(frozen=True)
+class BenchSpec(Settings):
+    """One benchmark.
+
+    Attributes:
+        scenario: whose program is trained, see `parity list`.
+        parts: what is timed: "train" epochs as they are; "step" on one resident batch; "input":
+            feeding without training; "augment": augmented batches alone; "startup": from the start
+            of a process to its first step.
+        variants: names of `VARIANTS`; a name may stand twice, to compare a variant with itself.
+        baseline: the variant that the others are compared with.
+        batch_sizes: a cell for each.
+        precisions: a cell for each; the first framework's reference stays in fp32.
+        device: "cpu", "cuda", "cuda:1".
+        threads: of each process.
+        rounds: of which each starts all variants anew; an interval of 95 % needs at least 6.
+        train_size: samples of a turn.
+        val_size: samples that the accuracy is measured on.
+        accuracy: validation accuracy to which the time is told; None for none.
+        data: source, as `load_data` takes it.
+        seed: of the split and of every run.
+        across_precision: whether other precisions are compared with the baseline in fp32.
+        gate_seeds: runs of each variant of mode "independent" that its accuracy is judged by, at
+            least 2; 0 leaves the parity of all variants unchecked.
+    """
+
+    scenario: str = "dropout"
+    parts: tuple[str, ...] = ("train",)
+    variants: tuple[str, ...] = ("keras", "torch-eager", "torch")
+    baseline: str = BASELINE
+    batch_sizes: tuple[int, ...] = (32,)
+    precisions: tuple[str, ...] = ("fp32",)
+    device: Device = "cpu"
+    threads: AtLeast1 = 2
+    rounds: AtLeast1 = 7
+    train_size: AtLeast1 = 2048
+    val_size: AtLeast1 = 512
+    accuracy: _Accuracy | None = None
+    data: str = "embedded"
+    seed: Seed = 42
+    across_precision: bool = False
+    gate_seeds: AtLeast0 = 8
+
+    def check(self) -> None:
+        """Refuses names that are not known, and settings that do not go together."""
+        for name, known in (
+            ("parts", PARTS),
+            ("variants", tuple(VARIANTS)),
+            ("precisions", PRECISIONS),
+        ):
+            values = getattr(self, name)
+            is_known = bool(values) and all(value in known for value in values)
+            self.require(is_known, name, f"some of {', '.join(known)}")
+        # Each is a cell of its own; only a variant may stand twice.
+        for name in ("parts", "batch_sizes", "precisions"):
+            values = getattr(self, name)
+            self.require(len(set(values)) == len(values), name, "each once")
+        self.require(
+            self.baseline in self.variants,
+            "baseline",
+            f"one of the variants that are measured, {', '.join(self.variants)}; name another "
+            "one, or add it to --variants",
+        )
+        if self.gate_seeds == 1:
+            raise InputError(
+                "gate_seeds=1: one run has no spread to judge by; expected at least 2, or 0 to "
+                "check nothing"
+            )
+        if not self.batch_sizes:
+            raise InputError("batch_sizes is empty; expected at least one number")
+        for batch_size in self.batch_sizes:
+            self.run_spec(batch_size)
+
+    def run_spec(self, batch_size: int) -> RunSpec:
+        """Returns the run that is timed.
+
+        Raises:
+            InputError: a value is out of range.
+        """
+        return scenario_of(self.scenario).replace(
+            seed=self.seed,
+            data=self.data,
+            train_size=self.train_size,
+            val_size=self.val_size,
+            batch_size=batch_size,
+            device=self.device,
+            threads=self.threads,
+            reduce_lr=None,
+            early_stopping=None,
+        )

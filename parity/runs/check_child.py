@@ -1,0 +1,105 @@
+"""What a child process does in a check: one of the user's models after the other.
+
+The Keras half writes DIRECTORY/bundle.parity, the torch half reads the bundle that `against` names,
+and writes a trace.
+
+A directory holds `spec.json`, the CheckSpec. Several share a process, since importing a framework
+takes longer than most checks; what is wrong with one model does not keep the next from its turn.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from parity.bundle import Bundle, write_bundle
+from parity.errors import InputError, ParityError
+from parity.halves.protocol import Half, is_installable, say_progress, stop_if_orphaned
+from parity.programs.check_spec import CheckSpec
+from parity.programs.factories import load_factory
+from parity.trace import SUCCESS, RunResult, TraceWriter, read_json, write_bytes, write_json
+
+BUNDLE, FAILURE = "bundle.parity", "failure.json"
+
+
+def run_checks(name: str, half: Half, directories: Sequence[Path], parent: int) -> None:
+    """Runs every directory in turn.
+
+    Raises:
+        ParityError: of the last directory that failed; each has its own in `failure.json`.
+    """
+    specs = [CheckSpec.from_dict(read_json(directory / "spec.json")) for directory in directories]
+    started = time.perf_counter()
+    half.configure(specs[0])
+    run_check = half.run_check  # imports the framework
+    import_s = time.perf_counter() - started
+    # Keras collects garbage for every model that it builds anew: what was imported is none.
+    gc.freeze()
+    last: BaseException | None = None
+    for number, (directory, spec) in enumerate(zip(directories, specs, strict=True)):
+        stop_if_orphaned(parent)
+        say_progress(directory.name, number, len(directories), 0.0)
+        try:
+            _run(name, half, run_check, directory, spec, import_s)
+        except ModuleNotFoundError as error:
+            if is_installable(error):
+                raise
+            last = _failed(directory, error)
+        except Exception as error:  # the user's code may raise anything
+            last = _failed(directory, error)
+    if last is not None:
+        raise last
+
+
+def _run(
+    name: str,
+    half: Half,
+    run_check: Callable[..., None],
+    directory: Path,
+    spec: CheckSpec,
+    import_s: float,
+) -> None:
+    started = time.perf_counter()
+    reference = spec.keras if name == "keras" else spec.torch
+    assert reference is not None
+    factory = load_factory(f"--{name}", reference, spec.folder)
+    writer = TraceWriter()
+    if name == "keras":
+        run_check(spec, factory, writer)
+        environment = _environment(half, spec, import_s, started)
+        kept = spec.to_dict() | {"torch": None, "against": None, "folder": "."}
+        write_bundle(directory / BUNDLE, writer, spec=kept, environment=environment)
+        write_bytes(directory / SUCCESS, b"")
+        return
+    assert spec.against is not None
+    with Bundle(Path(spec.against)) as bundle:
+        recorded = {key: bundle.spec[key] for key in ("seed", "steps", "batch_size")}
+        run_check(spec.replace(**recorded), factory, writer, bundle)
+    environment = _environment(half, spec, import_s, started)
+    writer.write(directory, environment=environment, result=RunResult({}, {}, 0.0))
+
+
+def _environment(half: Half, spec: CheckSpec, import_s: float, started: float) -> dict[str, Any]:
+    """What the check depended on, and how long it took: the import of the framework told apart."""
+    wall_s = {"import": round(import_s, 3), "check": round(time.perf_counter() - started, 3)}
+    return {**half.describe_environment(spec), "wall_s": wall_s}
+
+
+def _failed(directory: Path, error: Exception) -> Exception:
+    if not isinstance(error, ParityError):
+        traceback.print_exc(file=sys.stderr)
+    write_json(
+        directory / FAILURE,
+        {
+            "is_input": isinstance(error, InputError),
+            "message": str(error)
+            if isinstance(error, ParityError)
+            else f"{type(error).__name__}: {error}",
+        },
+    )
+    return error

@@ -1,0 +1,103 @@
+"""What a child process does in a sweep: the tasks of a batch, one after the other, into the store.
+
+A task that is finished already is left out, and one that fails does not keep the next from its
+turn; see `parity.sweeps.batch`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from parity.data import run_data
+from parity.dataset import array_sha256
+from parity.errors import ParityError
+from parity.halves.protocol import Half, is_installable, say_progress, stop_if_orphaned
+from parity.programs.run_spec import RunSpec
+from parity.recorder import EpochRecorder
+from parity.store import open_store
+from parity.sweeps.batch import BATCH, CURRENT, FAILED
+from parity.trace import SUCCESS, encode_floats, read_json, write_bytes
+
+Run = Callable[[RunSpec], dict[str, Any]]  # a spec to the record of its run
+
+
+def train_batch(name: str, half: Half, directory: Path, parent: int) -> None:
+    """Trains the tasks of a batch; see `run_batch`.
+
+    Args:
+        name: "keras" or "torch".
+        half: the package, not configured yet.
+        directory: of the batch.
+        parent: process id of the parent.
+    """
+    half.configure(RunSpec.from_dict(read_json(directory / BATCH)["tasks"][0]["spec"]))
+    run_batch(directory, lambda spec: train(half, name, spec, parent), parent)
+
+
+def run_batch(directory: Path, run: Run, parent: int) -> None:
+    """Runs the tasks of a batch that are not finished yet.
+
+    Args:
+        directory: of the batch.
+        run: trains one spec.
+        parent: process id of the parent: without it, nothing is run any more.
+    """
+    batch = read_json(directory / BATCH)
+    store = open_store(batch["store"])
+    for number, row in enumerate(batch["tasks"], start=1):
+        stop_if_orphaned(parent)
+        key, spec = row["key"], RunSpec.from_dict(row["spec"])
+        if key not in store:
+            write_bytes(directory / CURRENT, key.encode())
+            try:
+                store.put(key, {"key": key, **run(spec)})
+            except ModuleNotFoundError as error:
+                if is_installable(error):
+                    raise  # no task of this batch can run
+                _fail(directory, key, error)
+            except Exception as error:  # one run that breaks is no reason to lose the others
+                _fail(directory, key, error)
+        say_progress(directory.name, number, len(batch["tasks"]), loss=0)
+    write_bytes(directory / SUCCESS, b"")
+
+
+def _fail(directory: Path, key: str, error: Exception) -> None:
+    traceback.print_exc()
+    told = str(error) if isinstance(error, ParityError) else f"{type(error).__name__}: {error}"
+    write_bytes(directory / FAILED / key, told.encode("utf-8", "backslashreplace"))
+
+
+def train(half: Half, name: str, spec: RunSpec, parent: int) -> dict[str, Any]:
+    """Trains one run and returns its record; "run" alone differs from one time to the next."""
+    started = time.time()
+    data = run_data(spec)
+    recorder = EpochRecorder(on_step=lambda: stop_if_orphaned(parent))
+    result = half.fit(spec, data, recorder)
+    weights = hashlib.sha256()
+    for key, array in result.weights.items():
+        weights.update(f"{key} {array_sha256(array)}\n".encode())
+    return {
+        "half": name,
+        "spec": spec.to_dict(),
+        "history": encode_floats({**result.history, **recorder.columns}),
+        "num_classes": data.num_classes,
+        "num_train": len(data.x_train),
+        "num_val": len(data.x_val),
+        "data_sha256": data.sha256,
+        "weights_sha256": weights.hexdigest(),
+        "versions": half.describe_environment(spec)["versions"],
+        "run": {
+            "wall_s": result.wall_s,
+            "total_s": time.time() - started,
+            "started": started,
+            "host": platform.node(),
+            "process": os.getpid(),
+        },
+    }

@@ -1,0 +1,77 @@
+"""A perturbation moves every weight by exactly one unit in the last place, and nothing else."""
+
+import numpy as np
+import pytest
+from helpers import assert_same_bits, assert_same_weights
+
+from parity.halves.perturbation import perturbed
+
+DTYPES = [np.float32, np.float64]
+
+
+def weights(dtype):
+    generator = np.random.default_rng(5)
+    return {
+        "conv1.kernel": generator.normal(size=(3, 3, 2, 4)).astype(dtype),
+        "conv1.bias": np.zeros(4, dtype),
+        "scale": np.array([1.0, -1.0, 2.0, 1e-30, 1e30], dtype),
+        "scalar": np.array(0.5, dtype),
+    }
+
+
+def ulps(a, b):
+    """How many floats b lies above a, zero not crossed."""
+    kind = {4: np.int32, 8: np.int64}[a.dtype.itemsize]
+    # The bits of floats of one sign are ordered as their absolute values are.
+    return (np.abs(b).view(kind) - np.abs(a).view(kind)) * np.sign(a).astype(kind)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ["conv1.kernel", "scale", "scalar"])
+def test_every_weight_moves_by_exactly_one_ulp(dtype, name):
+    before = weights(dtype)
+    after = perturbed(before, 1)
+    moved = np.unique(np.abs(ulps(before[name], after[name])))
+    assert moved.tolist() == [1]
+    assert (np.sign(after[name]) == np.sign(before[name])).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_both_directions_occur_about_equally_often(dtype):
+    before = weights(dtype)["conv1.kernel"]
+    up = (perturbed({"w": before}, 1)["w"] > before).mean()
+    assert 0.3 < up < 0.7
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_zeros_stay_zeros_of_their_sign(dtype):
+    zeros = np.array([0.0, -0.0, 0.0], dtype)
+    assert_same_bits(perturbed({"w": zeros}, 1)["w"], zeros)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_names_shapes_and_dtype_are_kept(dtype):
+    before = weights(dtype)
+    after = perturbed(before, 3)
+    assert list(after) == list(before)
+    for name, array in before.items():
+        assert (after[name].shape, after[name].dtype) == (array.shape, array.dtype)
+
+
+def test_the_same_perturbation_repeats_and_another_differs():
+    before = weights(np.float32)
+    assert_same_weights(perturbed(before, 1), perturbed(before, 1))
+    others = [perturbed(before, number)["conv1.kernel"].tobytes() for number in range(1, 9)]
+    assert len(set(others)) == 8
+
+
+def test_what_is_perturbed_is_left_as_it_was():
+    before, same = weights(np.float32), weights(np.float32)
+    perturbed(before, 1)
+    assert_same_weights(before, same)
+
+
+def test_numpys_own_generator_is_left_alone():
+    state = np.random.get_state()[1].copy()
+    perturbed(weights(np.float32), 1)
+    np.testing.assert_array_equal(np.random.get_state()[1], state)

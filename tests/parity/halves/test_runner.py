@@ -1,0 +1,637 @@
+"""Jobs run in child processes; whatever happens to one is told, and nothing outlives the call."""
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from processes import is_alive, wait_for
+
+from parity.data import load_data, save_data
+from parity.errors import InputError
+from parity.halves import log, process
+from parity.halves.job import ChildJob
+from parity.halves.options import ChildOptions
+from parity.halves.runner import run_jobs
+from parity.programs.run_spec import RunSpec
+from parity.trace import SUCCESS, Trace, write_json
+
+ROOT = Path(__file__).resolve().parents[3]
+
+# A child gets its run directories as arguments, after "run --data FILE".
+HEAD = """
+import os, pathlib, signal, sys, time
+directories = [pathlib.Path(argument) for argument in sys.argv[4:]]
+def finish(*directories):
+    for directory in directories:
+        (directory / "_SUCCESS").touch()
+"""
+SUCCEED = "finish(*directories)"
+SLEEP = "time.sleep(60)"
+RENEWED = {"timeout_s": 1.5, "is_renewed": True}
+
+
+@pytest.fixture
+def make_job(tmp_path):
+    def make(name="a", *, half="torch", runs=1, python=sys.executable, base=tmp_path):
+        directories = tuple(base / f"{name}{number}" for number in range(runs))
+        for directory in directories:
+            directory.mkdir(parents=True)
+        data = tmp_path / "data"
+        return ChildJob(
+            name=f"job {name}",
+            half=half,
+            python=python,
+            data=data,
+            directories=directories,
+            log=base / f"{name}.log",
+        )
+
+    return make
+
+
+def run_scripts(scripts, *, workers=2, timeout_s=30.0, on_progress=None, on_done=None, **options):
+    """Runs {job: script} as `python -c` in the place of the halves."""
+    given = {
+        dataclasses.replace(job, program=(job.python, "-c", HEAD + script)): job
+        for job, script in scripts.items()
+    }
+    if on_progress is not None:
+        options["on_progress"] = lambda job, progress: on_progress(given[job], progress)
+    if on_done is not None:
+        options["on_done"] = lambda job, failure: on_done(given[job], failure)
+    failures = run_jobs(list(given), workers=workers, timeout_s=timeout_s, **options)
+    return [dataclasses.replace(failure, job=given[failure.job]) for failure in failures]
+
+
+def reason_of(job, script, **options):
+    (failure,) = run_scripts({job: script}, **options)
+    assert failure.job is job
+    assert failure.reason.startswith("job a: ")
+    assert len(failure.reason) < 5000
+    return failure.reason
+
+
+def test_success(make_job):
+    job, done = make_job(runs=2), []
+    assert run_scripts({job: SUCCEED}, on_done=lambda *call: done.append(call)) == []
+    assert done == [(job, None)]
+    assert job.log.read_text().startswith(f"$ {sys.executable} -c ")
+
+
+def test_no_jobs():
+    assert run_jobs([], workers=1, timeout_s=None) == []
+
+
+@pytest.mark.parametrize("options", [{"workers": 0}, {"timeout_s": 0.0}, {"timeout_s": -1.0}])
+def test_options_out_of_range_start_nothing(make_job, options):
+    job = make_job()
+    with pytest.raises(InputError, match=r"expected"):
+        run_scripts({job: SUCCEED}, **options)
+    assert not job.log.exists()
+
+
+def test_the_command_line_of_a_job(make_job):
+    job = make_job(runs=2, python="/a/python")
+    paths = list(map(str, job.directories))
+    head = ["/a/python", "-m", "torch_impl"]
+    assert job.arguments == [*head, "run", "--data", str(job.data), *paths]
+    check = dataclasses.replace(job, work="check", data=None)
+    assert check.arguments == [*head, "check", *paths]
+    assert dataclasses.replace(check, program=("stub",)).arguments == ["stub", "check", *paths]
+
+
+def test_a_job_without_directories_is_refused(make_job):
+    with pytest.raises(ValueError, match=r"expected at least one"):
+        make_job(runs=0)
+
+
+def test_failures_do_not_stop_others_and_come_in_the_order_of_jobs(make_job):
+    jobs = [make_job(name) for name in "abcd"]
+    scripts = dict(
+        zip(jobs, ["time.sleep(0.3); sys.exit(4)", "sys.exit(5)", SUCCEED, SUCCEED], strict=True)
+    )
+    done = []
+    failures = run_scripts(scripts, on_done=lambda job, failure: done.append(job))
+    assert [failure.job for failure in failures] == jobs[:2]
+    assert done.index(jobs[1]) < done.index(jobs[0])
+    assert set(done) == set(jobs)
+
+
+def test_never_more_than_workers_run_and_jobs_start_in_order(make_job):
+    jobs = [make_job(name) for name in "abcde"]
+    running, most, started = set(), 0, []
+
+    def on_progress(job, progress):
+        nonlocal most
+        assert (progress.step, progress.num_steps, progress.fraction) == (0, 0, 0.0)
+        started.append(job)
+        running.add(job)
+        most = max(most, len(running))
+
+    failures = run_scripts(
+        dict.fromkeys(jobs, SUCCEED),
+        on_progress=on_progress,
+        on_done=lambda job, failure: running.remove(job),
+    )
+    assert failures == []
+    assert most == 2
+    assert started == jobs
+
+
+def test_an_exception_is_told_first_and_the_finished_run_is_kept(make_job):
+    job = make_job(runs=2)
+    script = "finish(directories[0])\ndef f(n): g(n - 1)\ndef g(n): f(n) if n else [][1]\nf(20)"
+    reason = reason_of(job, script)
+    assert reason.startswith("job a: IndexError: list index out of range (exit code 1); ")
+    assert "\n    Traceback" not in reason  # only the last lines, of which it was not one
+    assert reason.endswith("\n    IndexError: list index out of range")
+    assert len(reason.split("\n")) == 2 + log.TAIL_LINES
+    assert (job.directories[0] / SUCCESS).exists()
+
+
+def test_what_a_child_says_itself_is_told_first(make_job):
+    script = "print('torch half: x is bad', file=sys.stderr); print('bye'); sys.exit(2)"
+    assert reason_of(make_job(), script).startswith("job a: x is bad (exit code 2); ")
+
+
+def test_a_missing_framework_names_extra_and_interpreter(make_job):
+    script = "print(\"keras half: No module named 'keras'\"); print('bye'); sys.exit(77)"
+    reason = reason_of(make_job(half="keras"), script)
+    assert reason.startswith("job a: No module named 'keras': ")
+    assert f"{sys.executable} -m pip install 'keras-torch-parity[keras]'" in reason
+
+
+def test_an_interpreter_without_the_project(make_job):
+    script = "print('/x/python: No module named torch_impl'); sys.exit(1)"
+    reason = reason_of(make_job(), script)
+    assert "this project is not installed in" in reason
+    assert "pip install 'keras-torch-parity[torch]'" in reason
+
+
+def test_another_module_that_is_missing_is_an_ordinary_exception(make_job):
+    reason = reason_of(make_job(), "import parity_of_what")
+    assert reason.startswith("job a: ModuleNotFoundError: No module named 'parity_of_what' (exit")
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "raise MemoryError",
+        "raise RuntimeError('CUDA out of memory. Tried to allocate 2 GiB')",
+        "raise RuntimeError('OOM when allocating tensor with shape[1]')",
+        "class ResourceExhaustedError(Exception): pass\nraise ResourceExhaustedError('x')",
+        "print('std::bad_alloc', flush=True); os.abort()",
+    ],
+)
+def test_out_of_memory(make_job, script):
+    reason = reason_of(make_job(), script)
+    assert reason.startswith("job a: ran out of memory (")
+    assert "--batch-size or --train-size" in reason
+
+
+def test_killed_by_sigkill(make_job):
+    reason = reason_of(make_job(), "os.kill(os.getpid(), signal.SIGKILL)")
+    assert "killed by SIGKILL, often the kernel's out of memory killer" in reason
+    assert "--batch-size" in reason
+    assert reason.endswith("has no more to say.")
+
+
+def test_killed_by_another_signal_leaves_the_python_stack(make_job):
+    reason = reason_of(make_job(), "def crash(): os.kill(os.getpid(), signal.SIGSEGV)\ncrash()")
+    assert "killed by SIGSEGV" in reason
+    assert "in crash" in reason
+
+
+def test_killed_by_a_signal_without_a_name(make_job):
+    number = signal.SIGRTMIN + 3
+    reason = reason_of(make_job(), f"os.kill(os.getpid(), {number})")
+    assert f"killed by signal {number}" in reason
+
+
+def test_exit_0_without_a_result(make_job):
+    job = make_job(runs=2)
+    reason = reason_of(job, "finish(directories[0])")
+    assert f"exit code 0, but without a result: _SUCCESS is missing in {job.directories[1]}" in (
+        reason
+    )
+    assert str(job.directories[0]) not in reason.partition(";")[0]
+
+
+def test_a_job_that_hangs_is_terminated(make_job):
+    slow, other = make_job("a"), make_job("b")
+    start_s = time.monotonic()
+    (failure,) = run_scripts({slow: SLEEP, other: SUCCEED}, timeout_s=1.0, workers=1)
+    assert time.monotonic() - start_s < 8
+    assert failure.job is slow
+    assert "did not end within 1 s and was terminated" in failure.reason
+    assert "--timeout" in failure.reason
+
+
+def test_a_limit_may_hold_for_each_step_that_is_told(make_job):
+    job = make_job()
+    steps = "for s in (1, 2, 3, 4): time.sleep(0.6); print(f'progress a0 {s}/4 loss=1', flush=True)"
+    assert run_scripts({job: f"{steps}\n{SUCCEED}"}, **RENEWED) == []
+    reason = reason_of(make_job("a", base=job.log.parent / "b"), f"{steps}\n{SLEEP}", **RENEWED)
+    assert "did not end within 1.5 s and was terminated" in reason
+    assert "did not end" in reason_of(
+        make_job("a", base=job.log.parent / "c"), steps, timeout_s=1.5
+    )
+
+
+def test_a_job_that_ignores_sigterm_is_killed_with_its_own_children(make_job, monkeypatch):
+    monkeypatch.setattr(process, "GRACE_S", 0.3)
+    job = make_job()
+    script = """
+import subprocess
+grandchild = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+(directories[0] / "pid").write_text(str(grandchild.pid))
+(directories[0] / ".parity-1-ab.part").touch()
+time.sleep(60)
+"""
+    assert "did not end within 2 s" in reason_of(job, script, timeout_s=2.0)
+    assert [path.name for path in job.directories[0].iterdir()] == ["pid"]
+    pid = int((job.directories[0] / "pid").read_text())
+    wait_for(lambda: not is_alive(pid))
+
+
+def test_what_a_successful_job_leaves_running_ends_too(make_job):
+    job = make_job()
+    script = """
+import subprocess
+grandchild = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+(directories[0] / "pid").write_text(str(grandchild.pid))
+finish(*directories)
+os._exit(0)
+"""
+    assert run_scripts({job: script}) == []
+    pid = int((job.directories[0] / "pid").read_text())
+    wait_for(lambda: not is_alive(pid))
+
+
+def test_invalid_utf8_and_control_characters_are_made_printable(make_job):
+    script = r"""
+os.write(1, b"bad \xff\xfe bytes\nprogress a0 \xff/2 loss=x\n\x1b[31mred\x1b[0m \x07 1/2\r2/2\n")
+os.write(2, "é\n".encode())
+sys.exit(1)
+"""
+    reason = reason_of(make_job(), script)
+    assert reason.endswith(":\n    bad �� bytes\n    2/2\n    é")
+
+
+def test_an_endless_log_is_read_in_bounded_pieces(make_job, monkeypatch):
+    job, pieces = make_job(), []
+    pread = os.pread
+    monkeypatch.setattr(
+        os, "pread", lambda *call: pieces.append(len(piece := pread(*call))) or piece
+    )
+    script = (
+        "for n in range(200_000): print('line', n, 'x' * 40)\nprint('y' * 200_000)\nsys.exit(1)"
+    )
+    reason = reason_of(job, script)
+    assert job.log.stat().st_size > 9_000_000
+    assert max(pieces) <= log.WINDOW
+    assert all(len(line) <= log.TAIL_WIDTH + 4 for line in reason.split("\n")[1:])
+
+
+def test_progress_counts_the_runs_of_a_job(make_job):
+    job, seen = make_job(runs=2), []
+    # Each text brings one line that counts; the next is written when it has been seen.
+    script = r"""
+texts = (
+    "progress a0 1/4 loss=2.5\nnoise progress a0 4/4 loss=1\nprogress a0 2/",
+    "4 loss=nan\n",
+    "progress b0 1/2 loss=1\nprogress a0 3/2 loss=1\nprogress a0 4/4 loss=one\n"
+    "progress a0 4/4 loss=1e-3\nprogress",
+    "\nprogress a1 1/2 loss=1\n",
+    "progress a1 2/2 loss=0\n",
+)
+for number, text in enumerate(texts):
+    os.write(1, text.encode())
+    while not (directories[0] / str(number + 1)).exists():
+        time.sleep(0.02)
+finish(*directories)
+"""
+
+    def on_progress(job, progress):
+        (job.directories[0] / str(len(seen))).touch()
+        seen.append(progress)
+
+    assert run_scripts({job: script}, on_progress=on_progress) == []
+    first, second = job.directories
+    assert [(p.directory, p.step, p.num_steps, p.fraction) for p in seen] == [
+        (first, 0, 0, 0.0),
+        (first, 1, 4, 0.125),
+        (first, 2, 4, 0.25),
+        (first, 4, 4, 0.5),
+        (second, 1, 2, 0.75),
+        (second, 2, 2, 1.0),
+    ]
+    assert [seen[0].loss, seen[1].loss, seen[3].loss] == [None, 2.5, 0.001]
+    assert seen[2].loss != seen[2].loss
+
+
+def test_runs_of_one_name_are_told_apart_by_their_steps(make_job, tmp_path):
+    job, seen = make_job(), []
+    twin = tmp_path / "other" / "a0"
+    twin.mkdir(parents=True)
+    job = ChildJob(
+        name="a", half="torch", data=job.data, directories=(*job.directories, twin), log=job.log
+    )
+    script = "finish(*directories)\nfor s in (1, 2, 1): print(f'progress a0 {s}/2 loss=1')"
+    assert run_scripts({job: script}, on_progress=lambda job, progress: seen.append(progress)) == []
+    assert (seen[-1].directory, seen[-1].fraction) == (twin, 0.75)
+
+
+def test_an_earlier_log_is_kept_and_not_told_again(make_job):
+    job, seen = make_job(), []
+    job.log.write_text("MemoryError\nprogress a0 1/2 loss=1\n")
+    reason = reason_of(job, "sys.exit(1)", on_progress=lambda job, progress: seen.append(progress))
+    assert "ended without a message (exit code 1)" in reason
+    assert len(seen) == 1
+    assert job.log.read_text().startswith("MemoryError\nprogress a0 1/2 loss=1\n$ ")
+
+
+@pytest.mark.parametrize("python", ["/no/such/python", "no-such-python", ""])
+def test_an_interpreter_that_is_missing(make_job, python):
+    job, other = make_job("a", python=python), make_job("b")
+    done = []
+    (failure,) = run_scripts(
+        {job: SUCCEED, other: SUCCEED}, on_done=lambda job, failure: done.append(job)
+    )
+    assert failure.reason == (
+        f"job a: the interpreter {python!r} was not found; expected the path of a Python "
+        "interpreter; correct it (--torch-python)"
+    )
+    assert done == [job, other]
+
+
+def test_an_interpreter_that_is_not_executable(make_job, tmp_path):
+    (tmp_path / "python").touch(0o600)
+    reason = reason_of(make_job(python=str(tmp_path / "python"), half="keras"), SUCCEED)
+    assert "is not an executable file" in reason
+    assert "--keras-python" in reason
+
+
+def test_an_interpreter_that_is_no_program(make_job, tmp_path):
+    (tmp_path / "python").touch(0o700)
+    reason = reason_of(make_job(python=str(tmp_path / "python")), SUCCEED)
+    assert "cannot be started" in reason
+
+
+def test_a_log_that_cannot_be_written(make_job):
+    job = make_job()
+    job.log.mkdir()
+    assert "cannot be started" in reason_of(job, SUCCEED)
+
+
+def test_children_get_no_input_and_a_group_of_their_own(make_job):
+    script = "assert sys.stdin.read() == '' and os.getsid(0) == os.getpgid(0) == os.getpid()\n"
+    assert run_scripts({make_job(): script + SUCCEED}) == []
+
+
+@pytest.mark.parametrize("python", [sys.executable, os.path.realpath(sys.executable)])
+def test_children_import_the_packages_of_the_parent(make_job, tmp_path, monkeypatch, python):
+    # A checkout works without being installed, from every folder, whatever lies in that folder,
+    # and for another interpreter too, which is here the one that the environment was made from.
+    (tmp_path / "random.py").write_text("raise ImportError")
+    (tmp_path / "parity").mkdir()
+    (tmp_path / "parity" / "__init__.py").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    job = make_job(python=python)
+    (tmp_path / "job.py").write_text(
+        "import random, sys, pathlib, parity, keras_impl, torch_impl\n"
+        f"assert parity.__file__ == {str(ROOT / 'parity' / '__init__.py')!r}\n"
+        "pathlib.Path(sys.argv[-1], '_SUCCESS').touch()\n"
+    )
+
+    program = (python, "-c", "exec(open('job.py').read())")
+    job = dataclasses.replace(job, program=program)
+    assert run_jobs([job], workers=1, timeout_s=30) == []
+
+
+def test_folders_of_a_job_come_last_on_the_path_of_its_child(make_job, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", "/mine")
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "their_module.py").touch()
+    job = dataclasses.replace(make_job(), paths=(tmp_path / "theirs",))
+    script = f"import their_module; print(os.environ['PYTHONPATH']); {SUCCEED}"
+    assert run_scripts({job: script}) == []
+    shown = job.log.read_text().splitlines()[-1]
+    assert shown.endswith(os.pathsep.join(["", "/mine", str(tmp_path / "theirs")]))
+    assert process.environment("/other/python", [Path("/a")])["PYTHONPATH"].endswith("/a")
+
+
+def test_site_packages_are_never_put_on_a_path(monkeypatch, tmp_path):
+    monkeypatch.setenv("PYTHONPATH", "/mine")
+    monkeypatch.setattr(process, "ROOT", tmp_path)
+    # Packages that the parent finds by its own sys.path only.
+    assert process.environment(sys.executable)["PYTHONPATH"] == f"{tmp_path}{os.pathsep}/mine"
+    assert process.environment("/other/python")["PYTHONPATH"] == "/mine"
+    (tmp_path / "pyproject.toml").touch()
+    assert process.environment("/other/python")["PYTHONPATH"] == f"{tmp_path}{os.pathsep}/mine"
+    monkeypatch.setattr(process.site, "getsitepackages", lambda: [str(tmp_path)])
+    assert process.environment(sys.executable)["PYTHONPATH"] == "/mine"
+    assert process.environment("/other/python")["PYTHONPATH"] == "/mine"
+
+
+def test_interpreters_are_looked_for_before_anything_starts():
+    ChildOptions().check_interpreters()
+    with pytest.raises(InputError, match=r"^--torch-python nowhere: not an executable file"):
+        ChildOptions(torch_python="nowhere").check_interpreters()
+
+
+def test_children_are_as_many_as_cores_unless_a_number_is_given():
+    assert ChildOptions().num_workers == os.cpu_count()
+    assert ChildOptions(workers=3).num_workers == 3
+
+
+def test_threads_that_wait_sleep_soon_but_in_a_child_that_is_alone(monkeypatch):
+    monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    assert process.environment(sys.executable)["GOMP_SPINCOUNT"] == process.SPINS
+    assert "GOMP_SPINCOUNT" not in process.environment(sys.executable, is_alone=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("GOMP_SPINCOUNT", "77"), ("OMP_WAIT_POLICY", None)]
+)
+def test_a_policy_of_waiting_that_the_user_has_set_stays(monkeypatch, name, expected):
+    for other in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.delenv(other, raising=False)
+    monkeypatch.setenv(name, "77")
+    assert process.environment(sys.executable).get("GOMP_SPINCOUNT") == expected
+
+
+@pytest.mark.parametrize("callback", ["on_progress", "on_done"])
+def test_an_exception_of_a_callback_ends_the_children(make_job, callback):
+    slow, quick = make_job("a"), make_job("b")
+    pid_file = slow.directories[0] / "pid"
+    start = "(directories[0] / 'pid').write_text(str(os.getpid()))\n"
+    quick_script = f"while not os.path.exists({str(pid_file)!r}): time.sleep(0.02)\n"
+    quick_script += "print('progress b0 1/1 loss=1')\n" + SUCCEED
+
+    def fail(job, event):
+        if job is quick and getattr(event, "step", 1):
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run_scripts({slow: start + SLEEP, quick: quick_script}, **{callback: fail})
+    assert not is_alive(int(pid_file.read_text()))
+
+
+def test_it_works_outside_the_main_thread(make_job):
+    job, results = make_job(), []
+    thread = threading.Thread(target=lambda: results.append(run_scripts({job: SUCCEED})))
+    thread.start()
+    thread.join(20)
+    assert results == [[]]
+
+
+def test_handlers_are_restored_and_an_ignored_signal_stays_ignored(make_job):
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    previous = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        before = [signal.getsignal(number) for number in numbers]
+        inside = []
+        run_scripts(
+            {make_job(): SUCCEED},
+            on_done=lambda *_: inside.extend(signal.getsignal(number) for number in numbers),
+        )
+        assert [signal.getsignal(number) for number in numbers] == before
+        assert [old == new for old, new in zip(before, inside, strict=True)] == [False, False, True]
+    finally:
+        signal.signal(signal.SIGHUP, previous)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("callback", ["on_progress", "on_done"])
+def test_a_signal_interrupts_a_callback_at_once(make_job, number, callback):
+    def hang(job, event):
+        os.kill(os.getpid(), number)
+        time.sleep(0.01)
+        pytest.fail("not interrupted")
+
+    with pytest.raises(KeyboardInterrupt, match=number.name):
+        run_scripts({make_job(): SUCCEED}, **{callback: hang})
+
+
+def test_a_signal_elsewhere_waits_until_it_does_no_harm(make_job, monkeypatch):
+    job, started = make_job(), []
+
+    def arguments(job):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.01)
+        return [job.python, "-c", "import time; time.sleep(60)"]
+
+    monkeypatch.setattr(ChildJob, "arguments", property(arguments))
+    with pytest.raises(KeyboardInterrupt, match="SIGTERM"):
+        run_jobs([job], workers=1, timeout_s=30, on_progress=started.append)
+    assert started == []
+    assert job.log.exists()  # it was started, and has been ended
+
+
+# A parent of two children: one that ends by SIGTERM, and one that ignores it or not.
+PARENT = """
+import pathlib, sys
+from parity.halves import process, job, runner
+process.GRACE_S = 2.0
+folder = pathlib.Path(sys.argv[1])
+script = (
+    "import os, pathlib, signal, sys, time\\n"
+    "if 'deaf' in sys.argv[-1]: signal.signal(signal.SIGTERM, signal.SIG_IGN)\\n"
+    "folder = pathlib.Path(sys.argv[-1]); (folder / '.parity-1-ab.part').touch()\\n"
+    "(folder / 'writing').write_text(str(os.getpid())); "
+    "os.replace(folder / 'writing', folder / 'pid'); time.sleep(60)"
+)
+files = lambda name: {"directories": (folder / name,), "log": folder / f"{name}.log"}
+stub = {"half": "torch", "program": (sys.executable, "-c", script)}
+jobs = [job.ChildJob(name=name, **stub, **files(name)) for name in sys.argv[2:]]
+try:
+    runner.run_jobs(jobs, workers=2, timeout_s=None)
+except KeyboardInterrupt as error:
+    sys.exit(f"interrupted {error}")
+"""
+
+
+@pytest.fixture
+def start_parent(tmp_path):
+    """Starts PARENT, waits until its children run, and gives (process, pids of the children)."""
+    started = []
+
+    def start(*names):
+        for name in names:
+            (tmp_path / name).mkdir()
+        parent = subprocess.Popen(
+            [sys.executable, "-c", PARENT, tmp_path, *names],
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+        )
+        started.append(parent)
+        wait_for(lambda: all((tmp_path / name / "pid").exists() for name in names))
+        pids = [int((tmp_path / name / "pid").read_text()) for name in names]
+        started.extend(pids)
+        return parent, pids
+
+    yield start
+    for item in started:
+        if isinstance(item, int):
+            if is_alive(item):
+                os.kill(item, signal.SIGKILL)
+        else:
+            item.kill()
+            item.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupted_parent_ends_its_children(start_parent, tmp_path, number):
+    parent, pids = start_parent("one", "two")
+    start_s = time.monotonic()
+    parent.send_signal(number)
+    _, error = parent.communicate(timeout=10)
+    assert time.monotonic() - start_s < 1.9  # did not wait for the end of the grace
+    assert error == f"interrupted {number.name}\n"
+    assert parent.returncode == 1
+    assert not any(map(is_alive, pids))
+    assert not list(tmp_path.glob("*/.parity*"))
+
+
+@pytest.mark.parametrize("impatient", [False, True])
+def test_children_that_ignore_sigterm_are_killed(start_parent, impatient):
+    parent, pids = start_parent("deaf", "two")
+    start_s = time.monotonic()
+    parent.send_signal(signal.SIGINT)
+    if impatient:
+        time.sleep(0.3)
+        parent.send_signal(signal.SIGINT)
+    _, error = parent.communicate(timeout=10)
+    took_s = time.monotonic() - start_s
+    assert took_s < 1.9 if impatient else took_s >= 2.0
+    assert error == "interrupted SIGINT\n"
+    assert not any(map(is_alive, pids))
+
+
+def test_the_torch_half_end_to_end(make_job, tmp_path):
+    spec = RunSpec(model="dropout", epochs=1, train_size=64, val_size=32)
+    job = make_job(runs=2)
+    save_data(load_data("embedded", train=64, val=32, test=8, seed=1), job.data)
+    for perturbation, directory in enumerate(job.directories):
+        write_json(directory / "spec.json", spec.replace(perturbation=perturbation).to_dict())
+    seen = []
+    failures = run_jobs(
+        [job], workers=1, timeout_s=120, on_progress=lambda job, progress: seen.append(progress)
+    )
+    assert failures == []
+    assert (seen[-1].step, seen[-1].num_steps, seen[-1].fraction) == (2, 2, 1.0)
+    plain, perturbed = (Trace(directory) for directory in job.directories)
+    assert len(plain.history["loss"]) == 1
+    assert plain.names("init")
+    assert not perturbed.names("init")

@@ -1,0 +1,126 @@
+"""BenchSpec: what it takes, what it refuses, and the run that it times."""
+
+import json
+import re
+
+import pytest
+
+from parity.cli_bench import bench
+from parity.errors import InputError
+from parity.programs.bench_spec import BASELINE, PARTS, PRECISIONS, BenchSpec
+from parity.programs.scenarios import PROGRAMS, scenario
+from parity.programs.variants import VARIANTS
+
+WRONG = {
+    "no such scenario": ({"scenario": "no-such"}, "unknown scenario 'no-such'"),
+    "no part": ({"parts": ()}, "parts=none: expected some of train, step, input"),
+    "no such part": ({"parts": ("train", "test")}, "parts=train,test: expected some of"),
+    "no variant": ({"variants": ()}, "variants=none: expected some of keras, keras-tuned"),
+    "no such variant": ({"variants": ("keras", "jax")}, "variants=keras,jax: expected some of"),
+    "no precision": ({"precisions": ()}, "precisions=none: expected some of fp32, tf32"),
+    "no such precision": ({"precisions": ("fp8",)}, "precisions=fp8: expected some of"),
+    "text for names": ({"parts": "train"}, "parts='train': expected a list, each a string"),
+    "the same part twice": ({"parts": ("step", "step")}, "parts=step,step: expected each once"),
+    "the same size twice": ({"batch_sizes": (8, 16, 8)}, "batch_sizes=8,16,8: expected each once"),
+    "the same precision twice": (
+        {"precisions": ("fp32", "fp32")},
+        "precisions=fp32,fp32: expected each once",
+    ),
+    "a baseline that is not measured": (
+        {"variants": ("torch", "torch-own")},
+        "baseline='keras': expected one of the variants that are measured, torch, torch-own",
+    ),
+    "no such baseline": ({"baseline": "jax"}, "baseline='jax': expected one of"),
+    "too few rounds": ({"rounds": 0}, "rounds=0: expected an integer of at least 1"),
+    "half a round": ({"rounds": 3.5}, "rounds=3.5: expected an integer of at least 1"),
+    "no samples": ({"train_size": 0}, "train_size=0: expected an integer of at least 1"),
+    "no validation": ({"val_size": 0}, "val_size=0: expected an integer of at least 1"),
+    "fewer than no runs": ({"gate_seeds": -1}, "gate_seeds=-1: expected an integer of at least 0"),
+    "one run": ({"gate_seeds": 1}, "gate_seeds=1: one run has no spread to judge by"),
+    "no batch size": ({"batch_sizes": ()}, "batch_sizes is empty"),
+    "empty batches": ({"batch_sizes": (32, 0)}, "batch_size=0: expected an integer of at least 1"),
+    "accuracy 0": ({"accuracy": 0.0}, "accuracy=0.0: expected a fraction in (0, 1]"),
+    "accuracy in percent": ({"accuracy": 97.0}, "accuracy=97.0: expected a fraction in (0, 1]"),
+    "no accuracy": ({"accuracy": float("nan")}, "accuracy=nan: expected a fraction in (0, 1]"),
+    "no thread": ({"threads": 0}, "threads=0: expected an integer of at least 1"),
+    "a device": ({"device": "tpu"}, "device='tpu': expected 'cpu', 'cuda' or 'cuda:N'"),
+    "a seed": ({"seed": -1}, "seed=-1: expected an integer in [0, 2**32 - 1]"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_out_of_range_is_named(name):
+    settings, message = WRONG[name]
+    with pytest.raises(InputError, match=re.escape(message)):
+        BenchSpec(**settings)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"gate_seeds": 0},
+        {"gate_seeds": 2},
+        {"rounds": 3},
+        {"accuracy": 1.0},
+        {"variants": ("torch", "torch"), "baseline": "torch"},  # how much processes differ
+        {"parts": PARTS, "precisions": PRECISIONS, "batch_sizes": (1, 2)},
+    ],
+    ids=repr,
+)
+def test_what_is_within_the_range_is_taken(settings):
+    spec = BenchSpec(**settings)
+    assert {name: getattr(spec, name) for name in settings} == settings
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_the_run_is_the_scenario_without_what_would_change_it_on_the_way(name):
+    """A rate that is cut, or an early end, would make one round other work than the next."""
+    spec = BenchSpec(
+        scenario=name, seed=7, train_size=64, val_size=16, device="cuda:1", threads=3, data="mnist"
+    )
+    run, original = spec.run_spec(128), scenario(name)
+    assert (run.reduce_lr, run.early_stopping) == (None, None)
+    assert (run.seed, run.train_size, run.val_size, run.batch_size) == (7, 64, 16, 128)
+    assert (run.device, run.threads, run.data) == ("cuda:1", 3, "mnist")
+    for kept in ("model", "learning_rate", "augmentation", "weight_decay", "l2", "mode", "dtype"):
+        assert getattr(run, kept) == getattr(original, kept)
+
+
+def test_the_json_has_every_setting():
+    spec = BenchSpec(batch_sizes=(32, 64), accuracy=0.9)
+    written = json.loads(json.dumps(spec.to_dict()))
+    assert BenchSpec.from_dict(written) == spec
+
+
+def test_an_unknown_setting_is_refused():
+    with pytest.raises(InputError, match=r"unknown setting 'round': the settings are .*rounds"):
+        BenchSpec.from_dict({"round": 3})
+
+
+def test_every_variant_is_known_by_its_name_and_runs_in_one_of_the_halves():
+    for name, variant in VARIANTS.items():
+        assert variant.name == name
+        assert variant.half == name.partition("-")[0]
+        assert variant.mode in ("seeded", "independent")
+        assert variant.summary
+    assert BASELINE in VARIANTS
+
+
+def test_what_draws_keras_numbers_is_seeded_and_nothing_else():
+    """The gate climbs the ladder with these, and judges the others by their accuracy."""
+    seeded = {name for name, variant in VARIANTS.items() if variant.mode == "seeded"}
+    assert seeded == {"keras", "torch", "torch-compiled"}
+
+
+def test_the_help_lists_what_the_spec_takes():
+    helps = {option.name: getattr(option, "help", None) for option in bench.params}
+    for name, known in (("parts", PARTS), ("variants", VARIANTS), ("precisions", PRECISIONS)):
+        assert helps[name] == f"Of {', '.join(known)}."
+
+
+def test_the_defaults_of_the_command_are_those_of_the_spec():
+    spec = BenchSpec().to_dict()
+    context = bench.make_context("bench", [])
+    given = {name: list(v) if isinstance(v, tuple) else v for name, v in context.params.items()}
+    assert {name: given[name] for name in spec} == spec

@@ -1,0 +1,259 @@
+"""The article's programs setting for setting, and every cause and remedy that it names."""
+
+import dataclasses
+import re
+
+import pytest
+
+from parity.behaviour import VERDICTS
+from parity.errors import InputError
+from parity.programs.run_spec import RunSpec
+from parity.programs.scenarios import (
+    BEHAVIOUR,
+    CAUSES,
+    PROGRAMS,
+    REMEDIES,
+    SCENARIOS,
+    find,
+    scenario,
+)
+
+AUGMENTATION = {
+    "rotation_range": 10,
+    "width_shift_range": 0.1,
+    "height_shift_range": 0.1,
+    "shear_range": 0.1,
+    "zoom_range": 0.1,
+    "horizontal_flip": True,
+}
+REDUCE_LR = {
+    "monitor": "val_loss",
+    "factor": 0.1,
+    "patience": 5,
+    # Keras's own defaults, which the article does not change.
+    "min_delta": 1e-4,
+    "cooldown": 0,
+    "min_lr": 0.0,
+}
+# The issue's list of causes, and what of a spec makes each.
+MADE_BY = {
+    "too_small": {"model": "underfit", "label_noise": 0},
+    "slow": {"learning_rate": 1e-6},
+    "too_short": {"epochs": 1},
+    "little_data": {},  # its size, below
+    "noisy_labels": {"model": "underfit", "label_noise": 0.5},
+    "sorted_split": {"split": "sorted"},
+    "linear": {"model": "linear"},
+    "too_strict": {"l2": 1.0},
+    "too_large": {"model": "capacity", "label_noise": 0.3},
+    "random_labels": {"label_noise": 1.0},
+    "leak": {"leakage": 1.0},
+}
+# Each remedy: what it cures, and the only settings in which it may differ from that run. With more
+# images an epoch is longer, and fewer are needed.
+CURED_BY = {
+    "cured_by_capacity": ("too_small", {"model", "reduce_lr"}),
+    "cured_by_data": ("little_data", {"train_size", "epochs"}),
+    "cured_by_augmentation": ("too_large", {"augmentation"}),
+    "cured_by_dropout": ("too_large", {"model"}),
+    "cured_by_weight_decay": ("too_large", {"weight_decay"}),
+    "cured_by_l2": ("too_large", {"l2"}),
+    "cured_by_early_stopping": ("too_large", {"early_stopping"}),
+}
+
+
+def full(name):
+    found = find(name)
+    return found.spec.replace(**found.full)
+
+
+def differences(a, b):
+    """The settings in which two specs differ, apart from their names."""
+    names = {part.name for part in dataclasses.fields(RunSpec)} - {"scenario"}
+    return {name for name in names if getattr(a, name) != getattr(b, name)}
+
+
+@pytest.mark.parametrize(
+    ("name", "model", "epochs", "augmentation", "reduce_lr"),
+    [
+        ("underfit", "underfit", 20, None, None),
+        ("capacity", "capacity", 50, None, REDUCE_LR),
+        ("augmentation", "capacity", 20, AUGMENTATION, None),
+        ("dropout", "dropout", 20, None, None),
+    ],
+    ids=["underfit", "capacity", "augmentation", "dropout"],
+)
+def test_a_scenario_has_the_documents_settings(name, model, epochs, augmentation, reduce_lr):
+    settings = scenario(name).to_dict()
+    assert settings["scenario"] == name
+    assert settings["model"] == model
+    assert settings["epochs"] == epochs
+    assert settings["augmentation"] == augmentation
+    assert settings["reduce_lr"] == reduce_lr
+    assert settings["batch_size"] == 32
+    assert settings["learning_rate"] == 0.001
+    nothing_else = ("early_stopping", "weight_decay", "l2", "label_noise", "leakage")
+    assert not any(settings[key] for key in nothing_else)
+    assert (settings["split"], settings["mode"]) == ("random", "seeded")
+
+
+def test_scenarios_are_listed_in_the_order_of_the_document():
+    assert list(PROGRAMS) == ["underfit", "capacity", "augmentation", "dropout"]
+    assert list(SCENARIOS) == [*PROGRAMS, *CAUSES, *REMEDIES]
+    assert list(BEHAVIOUR) == [*CAUSES, *REMEDIES]
+
+
+@pytest.mark.parametrize("name", ["", "Dropout", "dropout ", "resnet"], ids=repr)
+@pytest.mark.parametrize("look_up", [find, scenario])
+def test_an_unknown_scenario_is_refused_and_the_known_ones_are_listed(look_up, name):
+    with pytest.raises(InputError, match=f"unknown scenario {name!r}") as told:
+        look_up(name)
+    assert ", ".join(SCENARIOS) in str(told.value)
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_a_scenario_says_in_a_sentence_what_it_is(name):
+    text = SCENARIOS[name].summary
+    assert re.fullmatch(r"[A-Z][^\n]+[^\s.]\.", text)
+    assert ". " not in text
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_a_scenario_is_found_by_the_name_of_its_spec(name):
+    assert find(name).spec.scenario == name
+    assert scenario(name) is find(name).spec
+
+
+def test_no_scenario_hides_another_of_its_name():
+    assert len(SCENARIOS) == len(PROGRAMS) + len(CAUSES) + len(REMEDIES)
+    summaries = {found.summary for found in SCENARIOS.values()}
+    assert len(summaries) == len(SCENARIOS)
+
+
+def test_no_two_scenarios_are_the_same_run():
+    specs = [found.spec.replace(scenario="same") for found in BEHAVIOUR.values()]
+    assert len(set(specs)) == len(specs)
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_the_documents_programs_are_compared_step_by_step_and_promise_no_verdict(name):
+    assert (PROGRAMS[name].expected, PROGRAMS[name].cures) == (None, None)
+
+
+def test_every_cause_of_the_issue_occurs():
+    assert list(CAUSES) == list(MADE_BY)
+
+
+@pytest.mark.parametrize("name", MADE_BY)
+def test_a_cause_is_made_by_its_settings_alone(name):
+    """Whatever else goes wrong with a training is left as it is by default."""
+    spec, default = CAUSES[name].spec, RunSpec()
+    made = {key: getattr(spec, key) for key in MADE_BY[name]}
+    assert made == MADE_BY[name]
+    others = {"model", "weight_decay", "l2", "augmentation", "reduce_lr", "early_stopping"}
+    others |= {"split", "label_noise", "leakage"}
+    others -= MADE_BY[name].keys()
+    assert differences(spec, default) & others == set()
+
+
+@pytest.mark.parametrize("name", CAUSES)
+def test_a_cause_spoils_the_fit_and_is_the_remedy_of_nothing(name):
+    assert CAUSES[name].expected in set(VERDICTS) - {"good_fit", "undecided"}
+    assert CAUSES[name].cures is None
+
+
+def test_the_causes_show_every_verdict_on_a_bad_fit_but_divergence():
+    assert {found.expected for found in CAUSES.values()} == {
+        "underfit",
+        "overfit",
+        "stagnant",
+        "suspicious",
+    }
+
+
+def test_every_remedy_of_the_issue_occurs():
+    assert list(REMEDIES) == list(CURED_BY)
+
+
+@pytest.mark.parametrize("name", CURED_BY)
+def test_a_remedy_differs_from_the_run_that_it_cures_in_its_remedy_only(name):
+    cures, changed = CURED_BY[name]
+    remedy = REMEDIES[name]
+    assert remedy.cures == cures
+    assert remedy.cures in CAUSES
+    assert remedy.expected == "good_fit"
+    assert differences(remedy.spec, CAUSES[cures].spec) == changed
+
+
+@pytest.mark.parametrize("name", CURED_BY)
+def test_in_full_size_too_a_remedy_differs_in_its_remedy_only(name):
+    cures, changed = CURED_BY[name]
+    assert differences(full(name), full(cures)) == changed
+
+
+def test_remedies_are_the_documents_own():
+    assert (
+        REMEDIES["cured_by_augmentation"].spec.augmentation == scenario("augmentation").augmentation
+    )
+    assert REMEDIES["cured_by_dropout"].spec.model == scenario("dropout").model
+    ours, theirs = REMEDIES["cured_by_capacity"].spec, scenario("capacity")
+    assert ours.model == theirs.model
+    # An example that runs for fewer epochs is less patient; all else is the article's.
+    assert dataclasses.replace(ours.reduce_lr, patience=5) == theirs.reduce_lr
+
+
+def test_more_data_are_many_times_as_many():
+    few, many = CAUSES["little_data"].spec, REMEDIES["cured_by_data"].spec
+    assert many.train_size >= 10 * few.train_size
+    assert full("cured_by_data").train_size is None  # all of them
+
+
+@pytest.mark.parametrize("name", ["little_data", "too_short", "random_labels"])
+def test_where_few_images_are_the_cause_full_size_has_no_more_of_them(name):
+    assert full(name).train_size == CAUSES[name].spec.train_size
+    assert full(name).batch_size == CAUSES[name].spec.batch_size
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_margins_are_no_wider_than_a_user_would_notice(name):
+    margins = SCENARIOS[name].margins
+    assert 0 < margins.accuracy <= 0.015
+    assert 0 < margins.gap <= 0.02
+    assert 0 < margins.epochs <= 0.1  # of all epochs
+
+
+@pytest.mark.parametrize("name", REMEDIES)
+def test_each_seed_of_a_remedy_is_one_of_the_run_that_it_cures(name):
+    """Its effect is that on the same seeds."""
+    assert 2 <= REMEDIES[name].num_seeds <= CAUSES[REMEDIES[name].cures].num_seeds
+
+
+@pytest.mark.parametrize("name", CAUSES)
+def test_full_size_leaves_what_makes_the_cause(name):
+    spec = full(name)
+    made = {key: getattr(spec, key) for key in MADE_BY[name]}
+    assert made == MADE_BY[name]
+
+
+@pytest.mark.parametrize("name", REMEDIES)
+def test_full_size_leaves_the_remedy(name):
+    changed = CURED_BY[name][1] - {"epochs", "train_size"}
+    assert differences(full(name), find(name).spec) & changed == set()
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_full_size_is_a_run_on_mnist(name):
+    spec = full(name)
+    assert RunSpec.from_dict(spec.to_dict()) == spec
+    assert spec.data == "mnist"
+    assert differences(spec, find(name).spec) <= {"data", "train_size", "val_size", "epochs"}
+
+
+def test_the_table_stays_importable_where_programs_outside_find_it():
+    import parity.programs
+    import parity.programs.scenarios
+
+    assert parity.programs.scenarios.SCENARIOS is SCENARIOS
+    assert parity.programs.scenario is parity.programs.scenarios.scenario
+    for name in parity.programs.scenarios.__all__:
+        assert hasattr(parity.programs.scenarios, name)

@@ -1,0 +1,128 @@
+"""A child takes one pair after the other; what is wrong with one keeps no other from its turn."""
+
+import os
+import sys
+
+import check_pairs
+import pytest
+
+from parity.bundle import Bundle
+from parity.errors import InputError
+from parity.programs.check_spec import CheckSpec
+from parity.runs.check_child import BUNDLE, FAILURE, run_checks
+from parity.trace import SUCCESS, Trace, read_json, write_json
+
+
+class Half:
+    """A half whose factories say what it does."""
+
+    def __init__(self):
+        self.told, self.configured = [], []
+
+    def configure(self, spec):
+        self.configured.append(spec)
+
+    def run_check(self, spec, factory, writer, bundle=None):
+        self.told.append((spec, bundle))
+        factory()
+        reference = check_pairs.recorded(spec.seed)
+        for key, array in reference.arrays.items():
+            writer.put(key, array)
+        writer.facts.update(reference.facts)
+
+    def describe_environment(self, spec):
+        return {"framework": "none"}
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.path", list(sys.path))
+    (tmp_path / "child_nets.py").write_text(
+        "from parity.errors import InputError\n"
+        "def build(): pass\n"
+        "def breaks(): raise ZeroDivisionError('in build')\n"
+        "def refuses(): raise InputError('use another')\n"
+        "def misses(): import a_module_of_the_users\n"
+        "def needs_torch(): raise ModuleNotFoundError('no torch', name='torch')\n"
+    )
+    yield tmp_path
+    sys.modules.pop("child_nets", None)
+
+
+def directories(folder, half, functions, **settings):
+    found = []
+    for number, function in enumerate(functions):
+        directory = folder / f"{half}{number}"
+        directory.mkdir()
+        values = {half: f"child_nets.py:{function}", "folder": str(folder), "seed": 3, "steps": 2}
+        write_json(directory / "spec.json", CheckSpec(**{**values, **settings}).to_dict())
+        found.append(directory)
+    return found
+
+
+def assert_times(environment):
+    """Importing the framework, which takes seconds, is told apart from the check."""
+    assert set(environment["wall_s"]) == {"import", "check"}
+    assert all(0 <= seconds < 60 for seconds in environment["wall_s"].values())
+
+
+def test_keras_records_a_bundle_that_says_nothing_of_the_port(folder):
+    (directory,) = directories(folder, "keras", ["build"], torch="a:b")
+    half = Half()
+    run_checks("keras", half, [directory], os.getppid())
+    assert (directory / SUCCESS).exists()
+    with Bundle(directory / BUNDLE) as bundle:
+        assert (bundle.spec["torch"], bundle.spec["folder"], bundle.spec["seed"]) == (None, ".", 3)
+        assert bundle.environment["framework"] == "none"
+        assert_times(bundle.environment)
+
+
+def test_torch_takes_seed_and_sizes_from_the_bundle(folder):
+    check_pairs.recorded().write(folder / "a.parity")
+    (directory,) = directories(
+        folder, "torch", ["build"], against=str(folder / "a.parity"), seed=99, batch_size=7
+    )
+    half = Half()
+    run_checks("torch", half, [directory], os.getppid())
+    ((spec, bundle),) = half.told
+    assert (spec.seed, spec.steps, spec.batch_size) == (3, check_pairs.STEPS, check_pairs.BATCH)
+    assert isinstance(bundle, Bundle)
+    environment = Trace(directory).environment
+    assert environment["framework"] == "none"
+    assert_times(environment)
+
+
+def test_what_fails_is_written_down_and_the_next_goes_on(folder, capsys):
+    found = directories(folder, "keras", ["breaks", "refuses", "misses", "nothing", "build"])
+    with pytest.raises(InputError, match="has no 'nothing'"):
+        run_checks("keras", Half(), found, os.getppid())
+    told = [read_json(d / FAILURE) if (d / FAILURE).exists() else None for d in found]
+    assert told[0] == {"is_input": False, "message": "ZeroDivisionError: in build"}
+    assert told[1] == {"is_input": True, "message": "use another"}
+    assert told[2]["message"].startswith("ModuleNotFoundError: No module named 'a_module_of")
+    assert told[3]["is_input"] is True
+    assert told[4] is None
+    assert [(d / SUCCESS).exists() for d in found] == [False] * 4 + [True]
+    log = capsys.readouterr()
+    assert log.err.count("Traceback (most recent call last)") == 2  # of the users' own errors
+    assert [line.split()[1:3] for line in log.out.splitlines()] == [
+        [f"keras{n}", f"{n}/5"] for n in range(5)
+    ]
+
+
+def test_a_framework_that_is_missing_ends_the_child(folder):
+    found = directories(folder, "torch", ["needs_torch", "build"])
+    check_pairs.recorded().write(folder / "a.parity")
+    for directory in found:
+        spec = read_json(directory / "spec.json")
+        write_json(directory / "spec.json", {**spec, "against": str(folder / "a.parity")})
+    with pytest.raises(ModuleNotFoundError, match="no torch"):
+        run_checks("torch", Half(), found, os.getppid())
+    assert not (found[1] / SUCCESS).exists()
+
+
+def test_a_child_whose_parent_is_gone_stops(folder):
+    found = directories(folder, "keras", ["build"])
+    with pytest.raises(SystemExit, match="the parent process is gone"):
+        run_checks("keras", Half(), found, os.getppid() + 1)
+    assert not (found[0] / SUCCESS).exists()
