@@ -16,7 +16,7 @@ from parity.diagnosis import Diagnosis
 from parity.report.sweep import SweepResult
 from parity.result import Result
 
-Found = Result | SweepResult | BenchResult | Diagnosis
+AnyResult = Result | SweepResult | BenchResult | Diagnosis
 T = TypeVar("T")
 
 _PART = r"""[^\s/\\:"'<>|,;()\[\]]"""

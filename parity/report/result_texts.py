@@ -5,8 +5,10 @@ Texts are as they are in the result: whoever lays them out escapes them for wher
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from parity.divergences.names import full_name
 from parity.result import ERROR, FAIL, Item, Level, Result
 
 MAX_CAUSES = 3
@@ -113,6 +115,11 @@ def difference(item: Item) -> str:
     """Returns how far an item is off, what was allowed, and what else there is to say."""
     told = f"differs by {number(item.worst)} ({item.unit}), allowed {number(item.allowed)}"
     return f"{told}; {item.note}" if item.note else told
+
+
+def cause_title(cause: Mapping[str, Any]) -> str:
+    """Returns a cause by ID, slug and title: "F2 adam-epsilon-placement: Adam adds ..."."""
+    return f"{full_name(str(cause.get('id')))}: {cause.get('title')}"
 
 
 def likely_causes(result: Result) -> list[dict[str, Any]]:

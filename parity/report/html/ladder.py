@@ -17,6 +17,7 @@ from parity.report.html.page import (
 )
 from parity.report.html.texts import count, number, value
 from parity.report.result_texts import (
+    cause_title,
     index_text,
     is_exact,
     level_numbers,
@@ -88,7 +89,7 @@ def _cause(cause: dict[str, object]) -> Cause:
     ]
     confidence = cause.get("confidence")
     return Cause(
-        title=f"{cause.get('id')} {cause.get('title')}",
+        title=cause_title(cause),
         confidence=f"{100 * confidence:.0f} %" if isinstance(confidence, float | int) else "",
         lines=tuple(lines),
         fix=str(cause.get("fix") or ""),
