@@ -1,13 +1,14 @@
 """dilation=3 was forgotten in one branch of an ASPP head; 'same' keeps the shape."""
 
+from functools import partial
+
+from benchmarks.held_out.late import F, Port, keras, layers, nn, optim, torch
+
 IDS = ("A18",)
 LEVEL = "forward"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     inputs = keras.Input((18, 14, 3))
     x = layers.Conv2D(8, 3, padding="same")(inputs)
     x = layers.LeakyReLU(negative_slope=0.1)(x)
@@ -27,12 +28,6 @@ def keras_model():
 
 
 def _make(rates):
-    import torch
-    import torch.nn.functional as F
-    from torch import nn
-
-    from torch_impl import Port, optim
-
     class ASPPNet(nn.Module):
         def __init__(self):
             super().__init__()
@@ -64,9 +59,5 @@ def _make(rates):
     )
 
 
-def right_port():
-    return _make((2, 3))
-
-
-def faulty_port():
-    return _make((2, 1))
+right_port = partial(_make, (2, 3))
+faulty_port = partial(_make, (2, 1))

@@ -1,13 +1,14 @@
 """F.dropout(x, 0.4) without training=self.training drops in evaluation too."""
 
+from functools import partial
+
+from benchmarks.held_out.late import F, keras, layers, nn
+
 IDS = ("C7",)
 LEVEL = "forward"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     def squeeze_excite(x, channels):
         s = layers.GlobalAveragePooling2D(keepdims=True)(x)
         s = layers.Conv2D(4, 1, activation="relu")(s)
@@ -31,9 +32,6 @@ def keras_model():
 
 
 def _make(always):
-    import torch.nn.functional as F
-    from torch import nn
-
     class SqueezeExcite(nn.Module):
         def __init__(self, channels, hidden):
             super().__init__()
@@ -70,9 +68,5 @@ def _make(always):
     return MobileNet()
 
 
-def right_port():
-    return _make(False)
-
-
-def faulty_port():
-    return _make(True)
+right_port = partial(_make, False)
+faulty_port = partial(_make, True)

@@ -3,14 +3,15 @@
 count_include_pad was left at True.
 """
 
+from functools import partial
+
+from benchmarks.held_out.late import F, keras, layers, nn, torch
+
 IDS = ("A8",)
 LEVEL = "forward"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     inputs = keras.Input((15, 11, 4))
     a = layers.Conv2D(5, 1, activation="relu", name="branch1x1")(inputs)
     b = layers.Conv2D(3, 1, activation="relu", name="branch3x3_reduce")(inputs)
@@ -27,10 +28,6 @@ def keras_model():
 
 
 def _make(**pool):
-    import torch
-    import torch.nn.functional as F
-    from torch import nn
-
     class InceptionNet(nn.Module):
         def __init__(self):
             super().__init__()
@@ -56,9 +53,5 @@ def _make(**pool):
     return InceptionNet()
 
 
-def right_port():
-    return _make(count_include_pad=False)
-
-
-def faulty_port():
-    return _make()
+right_port = partial(_make, count_include_pad=False)
+faulty_port = _make

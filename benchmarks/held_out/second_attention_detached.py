@@ -3,14 +3,13 @@
 Kept the attention map for plots with .detach() and went on with the detached one.
 """
 
+from benchmarks.held_out.late import F, Port, keras, layers, nn, torch
+
 IDS = ("E7",)
 LEVEL = "gradient"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     inputs = keras.Input((24, 32, 2))
     skip = layers.Conv2D(12, 3, padding="same", activation="relu")(inputs)
     x = layers.MaxPooling2D()(skip)
@@ -30,12 +29,6 @@ def keras_model():
 
 
 def _port(keep):
-    import torch
-    import torch.nn.functional as F
-    from torch import nn
-
-    from torch_impl import Port
-
     class AttentionGate(nn.Module):
         def __init__(self, f_x, f_g, f_int):
             super().__init__()

@@ -3,16 +3,15 @@
 CrossEntropyLoss(weight=...), whose mean divides by the weights of the batch, not by its size.
 """
 
+from functools import partial
+
+from benchmarks.held_out.late import F, Port, Reference, keras, layers, nn, torch
+
 IDS = ("D5",)
 LEVEL = "loss"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
-    from keras_impl import Reference
-
     x = inputs = keras.Input((22, 18, 3))
     x = layers.Conv2D(14, 3, strides=2, activation="relu")(x)
     x = layers.SpatialDropout2D(0.2)(x)
@@ -27,12 +26,6 @@ def keras_model():
 
 
 def _port(weighted_mean):
-    import torch
-    import torch.nn.functional as F
-    from torch import nn
-
-    from torch_impl import Port
-
     class Net(nn.Module):
         def __init__(self):
             super().__init__()
@@ -63,9 +56,5 @@ def _port(weighted_mean):
     )
 
 
-def right_port():
-    return _port(weighted_mean=False)
-
-
-def faulty_port():
-    return _port(weighted_mean=True)
+right_port = partial(_port, weighted_mean=False)
+faulty_port = partial(_port, weighted_mean=True)

@@ -3,14 +3,15 @@
 Built two towers with weights of their own; in Keras one tower is called twice.
 """
 
+from functools import partial
+
+from benchmarks.held_out.late import keras, layers, nn, torch
+
 IDS = ("A17",)
 LEVEL = "structure"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     tower = keras.Sequential(
         [
             keras.Input((24, 20, 1)),
@@ -30,9 +31,6 @@ def keras_model():
 
 
 def _net(shared):
-    import torch
-    from torch import nn
-
     def tower():
         return nn.Sequential(
             nn.Conv2d(1, 10, 5),
@@ -66,9 +64,5 @@ def _net(shared):
     return Siamese()
 
 
-def right_port():
-    return _net(shared=True)
-
-
-def faulty_port():
-    return _net(shared=False)
+right_port = partial(_net, shared=True)
+faulty_port = partial(_net, shared=False)
