@@ -2,17 +2,15 @@
 
 import math
 
-import labelled_histories
-import labelled_histories_2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from labelled_histories_2 import LABELLED
 
 from parity.behaviour import VERDICTS, Expectation, judge
 from parity.causes import CAUSES, MAX_CAUSES, MIN_CONFIDENCE, Observations, rank
 from parity.data_findings import Finding
 
-LABELLED = [*labelled_histories.HISTORIES, *labelled_histories_2.HISTORIES]
 FINDINGS = [
     "duplicates",
     "near_duplicates",
