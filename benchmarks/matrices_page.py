@@ -157,12 +157,17 @@ def held_out_lines(outcomes: dict[str, list[dict[str, Any]]]) -> list[str]:
 
 
 def _docstrings() -> dict[str, str]:
-    """Name of a factory -> the first line of its docstring."""
+    """Name of a factory -> the first line of its docstring, or what a table says of it."""
     found = {}
     for path in sorted((ROOT / "benchmarks" / "pairs").glob("faults_*.py")):
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.FunctionDef) and (text := ast.get_docstring(node)):
                 found[node.name] = text.partition("\n")[0]
+            for row in ast.walk(node):
+                if isinstance(row, ast.keyword) and isinstance(row.value, ast.Tuple):
+                    what = row.value.elts[0]
+                    if isinstance(what, ast.Constant) and isinstance(what.value, str) and row.arg:
+                        found[row.arg] = what.value
     return found
 
 

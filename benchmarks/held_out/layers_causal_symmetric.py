@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from benchmarks.held_out.late import F, keras, layers, nn
+from benchmarks.held_out.late import F, keras, keras_init, layers, nn
 
 IDS = ("A18",)
 LEVEL = "forward"
@@ -42,10 +42,7 @@ def _make(causal):
             self.mix = nn.ModuleList([nn.Conv1d(8, 8, 1) for _ in range(3)])
             self.readout = TemporalConv(8, 5, 2)
             self.fc = nn.Linear(5, 2)
-            for m in self.modules():
-                if isinstance(m, (nn.Conv1d, nn.Linear)):
-                    nn.init.xavier_uniform_(m.weight)
-                    nn.init.zeros_(m.bias)
+            keras_init(self)
 
         def forward(self, x):
             x = self.lift(x.permute(0, 2, 1))

@@ -5,7 +5,7 @@ Keras pads 1 on the left and 2 on the right here.
 
 from functools import partial
 
-from benchmarks.held_out.late import F, keras, layers, nn
+from benchmarks.held_out.late import F, keras, keras_init, layers, nn
 
 IDS = ("A5",)
 LEVEL = "forward"
@@ -35,10 +35,7 @@ def _make(symmetric):
             self.fc = nn.Linear(12, 5)
             self.conv1 = nn.Conv1d(3, 8, 5, stride=3, padding=2 if symmetric else 0)
             self.conv2 = nn.Conv1d(8, 12, 3, padding=1)
-            for m in self.modules():
-                if isinstance(m, (nn.Conv1d, nn.Linear)):
-                    nn.init.xavier_uniform_(m.weight)
-                    nn.init.zeros_(m.bias)
+            keras_init(self)
 
         def forward(self, x):
             x = x.transpose(1, 2)

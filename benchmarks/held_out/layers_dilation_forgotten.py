@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from benchmarks.held_out.late import F, Port, keras, layers, nn, optim, torch
+from benchmarks.held_out.late import F, Port, keras, keras_init, layers, nn, optim, torch
 
 IDS = ("A18",)
 LEVEL = "forward"
@@ -38,10 +38,7 @@ def _make(rates):
             )
             self.project = nn.Conv2d(12, 10, 1)
             self.head = nn.Linear(10, 4)
-            for m in self.modules():
-                if isinstance(m, (nn.Conv2d, nn.Linear)):
-                    nn.init.xavier_uniform_(m.weight)
-                    nn.init.zeros_(m.bias)
+            keras_init(self)
 
         def forward(self, x):
             x = F.leaky_relu(self.stem(x), 0.1)

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from benchmarks.held_out.late import F, keras, layers, nn
+from benchmarks.held_out.late import F, keras, keras_init, layers, nn
 
 IDS = ("C7",)
 LEVEL = "forward"
@@ -52,10 +52,7 @@ def _make(always):
             self.conv_pw = nn.Conv2d(8, 14, 1)
             self.fc1 = nn.Linear(14, 20)
             self.fc2 = nn.Linear(20, 5)
-            for m in self.modules():
-                if isinstance(m, (nn.Conv2d, nn.Linear)):
-                    nn.init.xavier_uniform_(m.weight)
-                    nn.init.zeros_(m.bias)
+            keras_init(self)
 
         def forward(self, x):
             x = F.hardswish(self.conv_stem(x))

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from benchmarks.held_out.late import keras, layers, nn
+from benchmarks.held_out.late import keras, keras_init, layers, nn
 
 IDS = ("A20",)
 LEVEL = "forward"
@@ -55,10 +55,7 @@ def _make(approximate):
             super().__init__()
             self.blocks = nn.ModuleList([MixerBlock(), MixerBlock()])
             self.head = nn.Linear(8, 2)
-            for m in self.modules():
-                if isinstance(m, nn.Linear):
-                    nn.init.xavier_uniform_(m.weight)
-                    nn.init.zeros_(m.bias)
+            keras_init(self)
 
         def forward(self, x):
             for block in self.blocks:

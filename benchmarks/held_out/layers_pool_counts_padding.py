@@ -5,7 +5,7 @@ count_include_pad was left at True.
 
 from functools import partial
 
-from benchmarks.held_out.late import F, keras, layers, nn, torch
+from benchmarks.held_out.late import F, keras, keras_init, layers, nn, torch
 
 IDS = ("A8",)
 LEVEL = "forward"
@@ -37,10 +37,7 @@ def _make(**pool):
             self.branch_pool = nn.Conv2d(4, 4, 1)
             self.mix = nn.Conv2d(15, 10, 3)
             self.fc = nn.Linear(10, 3)
-            for m in self.modules():
-                if isinstance(m, (nn.Conv2d, nn.Linear)):
-                    nn.init.xavier_uniform_(m.weight)
-                    nn.init.zeros_(m.bias)
+            keras_init(self)
 
         def forward(self, x):
             a = F.relu(self.branch1x1(x))

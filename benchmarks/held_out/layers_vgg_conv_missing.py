@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from benchmarks.held_out.late import keras, layers, nn, torch
+from benchmarks.held_out.late import keras, keras_init, layers, nn, torch
 
 IDS = ("A17",)
 LEVEL = "structure"
@@ -45,10 +45,7 @@ def _make(cfg):
             self.classifier = nn.Sequential(
                 nn.Linear(3 * 2 * 12, 20), nn.ReLU(True), nn.Dropout(0.5), nn.Linear(20, 4)
             )
-            for m in self.modules():
-                if isinstance(m, (nn.Conv2d, nn.Linear)):
-                    nn.init.xavier_uniform_(m.weight)
-                    nn.init.zeros_(m.bias)
+            keras_init(self)
 
         def forward(self, x):
             return self.classifier(torch.flatten(self.features(x), 1))

@@ -3,7 +3,7 @@
 Kept the attention map for plots with .detach() and went on with the detached one.
 """
 
-from benchmarks.held_out.late import F, Port, keras, layers, nn, torch
+from benchmarks.held_out.late import F, Port, keras, keras_init, layers, nn, torch
 
 IDS = ("E7",)
 LEVEL = "gradient"
@@ -52,11 +52,7 @@ def _port(keep):
             self.gate = AttentionGate(12, 22, 9)
             self.dec = nn.Conv2d(34, 11, 3, padding=1)
             self.out = nn.Conv2d(11, 2, 1)
-            for m in self.modules():
-                if isinstance(m, nn.Conv2d):
-                    nn.init.xavier_uniform_(m.weight)
-                    if m.bias is not None:
-                        nn.init.zeros_(m.bias)
+            keras_init(self)
 
         def forward(self, x):
             skip = F.relu(self.enc(x))

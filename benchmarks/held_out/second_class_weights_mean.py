@@ -5,7 +5,7 @@ CrossEntropyLoss(weight=...), whose mean divides by the weights of the batch, no
 
 from functools import partial
 
-from benchmarks.held_out.late import F, Port, Reference, keras, layers, nn, torch
+from benchmarks.held_out.late import F, Port, Reference, keras, keras_init, layers, nn, torch
 
 IDS = ("D5",)
 LEVEL = "loss"
@@ -32,10 +32,7 @@ def _port(weighted_mean):
             self.block1 = nn.Sequential(nn.Conv2d(3, 14, 3, stride=2), nn.ReLU(), nn.Dropout2d(0.2))
             self.block2 = nn.Sequential(nn.Conv2d(14, 16, 3), nn.ReLU())
             self.fc = nn.Linear(32, 3)
-            for m in self.modules():
-                if isinstance(m, (nn.Conv2d, nn.Linear)):
-                    nn.init.xavier_uniform_(m.weight)
-                    nn.init.zeros_(m.bias)
+            keras_init(self)
 
         def forward(self, x):
             x = self.block2(self.block1(x))

@@ -3,7 +3,7 @@
 Decayed biases and LayerNorm weights too, which the Keras program excludes from decay.
 """
 
-from benchmarks.held_out.late import Port, keras, layers, nn, optim
+from benchmarks.held_out.late import Port, keras, keras_init, layers, nn, optim
 
 IDS = ("C11",)
 LEVEL = "optimizer"
@@ -46,10 +46,7 @@ def _port(groups):
             self.mlp_channels = Mlp(16, 28)
             self.norm = nn.LayerNorm(16, eps=1e-3)
             self.head = nn.Linear(16, 3)
-            for m in self.modules():
-                if isinstance(m, nn.Linear):
-                    nn.init.xavier_uniform_(m.weight)
-                    nn.init.zeros_(m.bias)
+            keras_init(self)
 
         def forward(self, x):
             x = x + self.mlp_tokens(self.norm1(x).transpose(1, 2)).transpose(1, 2)

@@ -3,7 +3,7 @@
 Wrote hard_sigmoid as in Keras 2, clip(0.2 x + 0.5), not relu6(x + 3) / 6.
 """
 
-from benchmarks.held_out.late import F, keras, layers, nn, torch
+from benchmarks.held_out.late import F, keras, keras_init, layers, nn, torch
 
 IDS = ("A16",)
 LEVEL = "forward"
@@ -70,11 +70,7 @@ def _net(gate):
                 conv_bn_act(48, 16, 1, act=False),
             )
             self.fc = nn.Linear(16, 6)
-            for m in self.modules():
-                if isinstance(m, (nn.Conv2d, nn.Linear)):
-                    nn.init.xavier_uniform_(m.weight)
-                    if m.bias is not None:
-                        nn.init.zeros_(m.bias)
+            keras_init(self)
 
         def forward(self, x):
             x = self.stem(x)

@@ -6,7 +6,7 @@ does not.
 
 from functools import partial
 
-from benchmarks.held_out.late import F, keras, layers, nn, torch
+from benchmarks.held_out.late import F, keras, keras_init, layers, nn, torch
 
 IDS = ("A8",)
 LEVEL = "forward"
@@ -64,10 +64,7 @@ def _net(count_include_pad):
             self.mixed_a = InceptionA(9)
             self.mixed_b = InceptionA(30)
             self.fc = nn.Linear(30, 3)
-            for m in self.modules():
-                if isinstance(m, (nn.Conv2d, nn.Linear)):
-                    nn.init.xavier_uniform_(m.weight)
-                    nn.init.zeros_(m.bias)
+            keras_init(self)
 
         def forward(self, x):
             x = self.mixed_a(F.relu(self.stem(x)))

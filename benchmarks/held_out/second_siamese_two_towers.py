@@ -5,7 +5,7 @@ Built two towers with weights of their own; in Keras one tower is called twice.
 
 from functools import partial
 
-from benchmarks.held_out.late import keras, layers, nn, torch
+from benchmarks.held_out.late import keras, keras_init, layers, nn, torch
 
 IDS = ("A17",)
 LEVEL = "structure"
@@ -51,10 +51,7 @@ def _net(shared):
             if not shared:
                 self.tower2 = tower()
             self.out = nn.Linear(18, 1)
-            for m in self.modules():
-                if isinstance(m, (nn.Conv2d, nn.Linear)):
-                    nn.init.xavier_uniform_(m.weight)
-                    nn.init.zeros_(m.bias)
+            keras_init(self)
 
         def forward(self, left, right):
             a = self.tower(left)

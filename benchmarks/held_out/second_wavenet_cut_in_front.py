@@ -6,7 +6,7 @@ ahead.
 
 from functools import partial
 
-from benchmarks.held_out.late import keras, layers, nn, torch
+from benchmarks.held_out.late import keras, keras_init, layers, nn, torch
 
 IDS = ("A18",)
 LEVEL = "forward"
@@ -60,10 +60,7 @@ def _wavenet(cut_end):
             self.head = nn.Sequential(
                 *(nn.ReLU(), nn.Conv1d(8, 10, 1), nn.ReLU()), nn.Conv1d(10, 3, 1)
             )
-            for m in self.modules():
-                if isinstance(m, nn.Conv1d):
-                    nn.init.xavier_uniform_(m.weight)
-                    nn.init.zeros_(m.bias)
+            keras_init(self)
 
         def forward(self, x):  # (N, T, C)
             x = self.embed(x.transpose(1, 2))

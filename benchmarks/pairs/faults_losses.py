@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from benchmarks.pairs.factories import factories
 from benchmarks.pairs.torch_base import keras_init
 from benchmarks.pairs.torch_net import mlp, port
 from torch_impl import Port, losses
@@ -54,64 +55,10 @@ def normal_not_truncated() -> Port:
 # --- losses and penalties -------------------------------------------------------------------------
 
 
-def softmax_twice() -> Port:
-    """Softmax in the model, and again in the loss."""
-    return port(nn.CrossEntropyLoss(), mlp(4, nn.Softmax(dim=-1)))
-
-
-def sigmoid_twice() -> Port:
-    """Sigmoid in the model, and again in the loss."""
-    return port(nn.BCEWithLogitsLoss(), mlp(1, nn.Sigmoid()))
-
-
-def softmax_clipped() -> Port:
-    """Keras's clipping, where Keras itself goes back to the logits."""
-    return port(losses.SparseCategoricalCrossentropy(), mlp(4, nn.Softmax(dim=-1)))
-
-
-def smoothing_missing() -> Port:
-    """No label smoothing."""
-    return port(nn.CrossEntropyLoss(), mlp(4))
-
-
-def smoothing_other() -> Port:
-    """0.2 for 0.1."""
-    return port(nn.CrossEntropyLoss(label_smoothing=0.2), mlp(4))
-
-
 def class_weights_mean() -> Port:
     """Torch divides by the sum of the weights."""
     weights = torch.tensor([0.5, 1.0, 3.0], dtype=torch.float64)
     return port(nn.CrossEntropyLoss(weight=weights), mlp(3))
-
-
-def class_weights_missing() -> Port:
-    """No class weights."""
-    return port(nn.CrossEntropyLoss(), mlp(3))
-
-
-def broadcast() -> Port:
-    """Outputs (N, 1) and targets (N,)."""
-    return port(
-        lambda output, target: ((output - target) ** 2).mean(),
-        mlp(1),
-        target=lambda y: torch.from_numpy(np.array(y)).flatten(),
-    )
-
-
-def loss_summed() -> Port:
-    """The sum for the mean."""
-    return port(nn.MSELoss(reduction="sum"))
-
-
-def loss_absolute() -> Port:
-    """Absolute for squared error."""
-    return port(nn.L1Loss())
-
-
-def smooth_l1() -> Port:
-    """Divided by delta."""
-    return port(nn.SmoothL1Loss(beta=0.7))
 
 
 def l2_half() -> Port:
@@ -134,13 +81,45 @@ def l2_everywhere() -> Port:
     return port(RegularizedLoss(nn.MSELoss(), penalty), module)
 
 
-def l2_missing() -> Port:
-    """No penalty."""
-    return port(nn.MSELoss())
-
-
 def l2_as_decay() -> Port:
     """The decay of the optimizer in its place."""
     module = mlp()
     optimizer = torch.optim.SGD(module.parameters(), lr=0.05, weight_decay=0.04)
     return Port(module, loss=nn.MSELoss(), optimizer=optimizer)
+
+
+globals().update(
+    factories(
+        # losses and penalties
+        softmax_twice=(
+            "Softmax in the model, and again in the loss.",
+            lambda: port(nn.CrossEntropyLoss(), mlp(4, nn.Softmax(dim=-1))),
+        ),
+        sigmoid_twice=(
+            "Sigmoid in the model, and again in the loss.",
+            lambda: port(nn.BCEWithLogitsLoss(), mlp(1, nn.Sigmoid())),
+        ),
+        softmax_clipped=(
+            "Keras's clipping, where Keras itself goes back to the logits.",
+            lambda: port(losses.SparseCategoricalCrossentropy(), mlp(4, nn.Softmax(dim=-1))),
+        ),
+        smoothing_missing=("No label smoothing.", lambda: port(nn.CrossEntropyLoss(), mlp(4))),
+        smoothing_other=(
+            "0.2 for 0.1.",
+            lambda: port(nn.CrossEntropyLoss(label_smoothing=0.2), mlp(4)),
+        ),
+        class_weights_missing=("No class weights.", lambda: port(nn.CrossEntropyLoss(), mlp(3))),
+        broadcast=(
+            "Outputs (N, 1) and targets (N,).",
+            lambda: port(
+                lambda output, target: ((output - target) ** 2).mean(),
+                mlp(1),
+                target=lambda y: torch.from_numpy(np.array(y)).flatten(),
+            ),
+        ),
+        loss_summed=("The sum for the mean.", lambda: port(nn.MSELoss(reduction="sum"))),
+        loss_absolute=("Absolute for squared error.", lambda: port(nn.L1Loss())),
+        smooth_l1=("Divided by delta.", lambda: port(nn.SmoothL1Loss(beta=0.7))),
+        l2_missing=("No penalty.", lambda: port(nn.MSELoss())),
+    )
+)

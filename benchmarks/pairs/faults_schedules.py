@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from benchmarks.pairs.factories import factories
 from benchmarks.pairs.torch_net import by_lambda, mlp, stepped, watched
 from torch_impl import Port, optim, schedule
 
@@ -17,41 +18,6 @@ def _plateau(**keywords: Any) -> Port:
     monitor = settings.pop("monitor", "val_loss")
     scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, **settings)
     return watched(optimizer, module, scheduler=scheduler, monitor=monitor)
-
-
-def plateau_patience() -> Port:
-    """The same number, which is one epoch more in torch."""
-    return _plateau(patience=3, min_lr=1e-5)
-
-
-def plateau_relative() -> Port:
-    """Torch's default is relative."""
-    return _plateau(patience=2, min_lr=1e-5, threshold_mode="rel")
-
-
-def plateau_factor() -> Port:
-    """Torch's default of 0.1."""
-    return _plateau(patience=2, min_lr=1e-5, factor=0.1)
-
-
-def plateau_floor() -> Port:
-    """No least rate."""
-    return _plateau(patience=2)
-
-
-def plateau_cooldown() -> Port:
-    """The same number, which is one epoch more in torch."""
-    return _plateau(patience=1, factor=0.3, cooldown=3)
-
-
-def plateau_mode() -> Port:
-    """Less accuracy taken for better."""
-    return _plateau(patience=1, mode="min", monitor="val_accuracy")
-
-
-def plateau_metric() -> Port:
-    """Watches the loss of the training."""
-    return _plateau(patience=1, factor=0.3, cooldown=2, monitor="loss")
 
 
 def plateau_missing() -> Port:
@@ -131,11 +97,6 @@ def exponential_other() -> Port:
     return stepped(optim.SGD, rates, momentum=0.9)
 
 
-def staircase_missing() -> Port:
-    """Continuous for stairs."""
-    return stepped(optim.Adam, schedule.ExponentialDecay(0.01, 7, 0.5))
-
-
 def cosine_no_warmup() -> Port:
     """Torch's CosineAnnealingLR, without warm-up."""
     module = mlp()
@@ -152,3 +113,38 @@ def piecewise_early() -> Port:
         optimizer, lambda step: 1.0 if step < 10 else (0.3 if step < 100 else 0.1)
     )
     return watched(optimizer, module, scheduler=scheduler, scheduler_interval="step")
+
+
+globals().update(
+    factories(
+        plateau_patience=(
+            "The same number, which is one epoch more in torch.",
+            lambda: _plateau(patience=3, min_lr=1e-5),
+        ),
+        plateau_relative=(
+            "Torch's default is relative.",
+            lambda: _plateau(patience=2, min_lr=1e-5, threshold_mode="rel"),
+        ),
+        plateau_factor=(
+            "Torch's default of 0.1.",
+            lambda: _plateau(patience=2, min_lr=1e-5, factor=0.1),
+        ),
+        plateau_floor=("No least rate.", lambda: _plateau(patience=2)),
+        plateau_cooldown=(
+            "The same number, which is one epoch more in torch.",
+            lambda: _plateau(patience=1, factor=0.3, cooldown=3),
+        ),
+        plateau_mode=(
+            "Less accuracy taken for better.",
+            lambda: _plateau(patience=1, mode="min", monitor="val_accuracy"),
+        ),
+        plateau_metric=(
+            "Watches the loss of the training.",
+            lambda: _plateau(patience=1, factor=0.3, cooldown=2, monitor="loss"),
+        ),
+        staircase_missing=(
+            "Continuous for stairs.",
+            lambda: stepped(optim.Adam, schedule.ExponentialDecay(0.01, 7, 0.5)),
+        ),
+    )
+)

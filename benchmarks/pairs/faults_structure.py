@@ -6,61 +6,9 @@ import torch
 from torch import nn
 
 from benchmarks.pairs import torch_branches, torch_convolutions
+from benchmarks.pairs.factories import factories
 from benchmarks.pairs.torch_base import Classifier, classified, trained
 from torch_impl import Port, layers
-
-# --- structure ------------------------------------------------------------------------------------
-
-
-def bias_missing() -> Port:
-    """A convolution without the bias that Keras has by default."""
-    return classified(4, nn.Conv2d(3, 4, 3, bias=False), nn.ReLU())
-
-
-def bias_extra() -> Port:
-    """A convolution with the bias that torch has by default."""
-    return classified(4, nn.Conv2d(3, 4, 3), layers.BatchNormalization(4), nn.ReLU())
-
-
-def kernel_size() -> Port:
-    """5 for 3."""
-    return classified(4, nn.Conv2d(3, 4, 5), nn.ReLU())
-
-
-def num_units() -> Port:
-    """8 units for 6."""
-    return classified(8, nn.Linear(7, 8), nn.GELU(), nn.Linear(8, 8), nn.SiLU())
-
-
-def activation_other() -> Port:
-    """ReLU for tanh."""
-    return classified(6, nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 6), nn.ReLU())
-
-
-def activation_missing() -> Port:
-    """None for tanh."""
-    return classified(6, nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 6))
-
-
-def layer_missing() -> Port:
-    """One of two hidden layers."""
-    return classified(6, nn.Linear(6, 6), nn.ReLU())
-
-
-def norm_extra() -> Port:
-    """A normalisation that Keras does not have."""
-    return classified(4, nn.Conv2d(3, 4, 3), layers.BatchNormalization(4), nn.ReLU())
-
-
-def dropout_missing() -> Port:
-    """One of two."""
-    return classified(6, nn.Linear(7, 12), nn.ReLU(), nn.Dropout(0.3), nn.Linear(12, 6))
-
-
-def dropout_extra() -> Port:
-    """One that Keras does not have."""
-    return classified(6, nn.Linear(7, 6), nn.GELU(), nn.Linear(6, 6), nn.SiLU(), nn.Dropout(0.2))
-
 
 # --- initial weights, gradients -------------------------------------------------------------------
 
@@ -93,11 +41,6 @@ class _Detached(Classifier):
         return self.head(x.detach())
 
 
-def features_detached() -> Port:
-    """The gradient is cut off by a `detach` that was left behind."""
-    return trained(_Detached(4, nn.Conv2d(3, 4, 3), nn.ReLU()))
-
-
 def features_frozen() -> Port:
     """The first layer does not need a gradient."""
     port = torch_convolutions.conv_valid()
@@ -105,14 +48,61 @@ def features_frozen() -> Port:
     return port
 
 
-# --- recurrent layers -----------------------------------------------------------------------------
-
-
-def lstm_second_bias() -> Port:
-    """Both biases of torch's LSTM are trained, so that their sum moves twice as far."""
-    return torch_branches.lstm_torch()
-
-
-def gru_reset_after() -> Port:
-    """Torch's GRU resets after its product."""
-    return torch_branches.gru_torch()
+globals().update(
+    factories(
+        # structure
+        bias_missing=(
+            "A convolution without the bias that Keras has by default.",
+            lambda: classified(4, nn.Conv2d(3, 4, 3, bias=False), nn.ReLU()),
+        ),
+        bias_extra=(
+            "A convolution with the bias that torch has by default.",
+            lambda: classified(4, nn.Conv2d(3, 4, 3), layers.BatchNormalization(4), nn.ReLU()),
+        ),
+        kernel_size=("5 for 3.", lambda: classified(4, nn.Conv2d(3, 4, 5), nn.ReLU())),
+        num_units=(
+            "8 units for 6.",
+            lambda: classified(8, nn.Linear(7, 8), nn.GELU(), nn.Linear(8, 8), nn.SiLU()),
+        ),
+        activation_other=(
+            "ReLU for tanh.",
+            lambda: classified(6, nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 6), nn.ReLU()),
+        ),
+        activation_missing=(
+            "None for tanh.",
+            lambda: classified(6, nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 6)),
+        ),
+        layer_missing=(
+            "One of two hidden layers.",
+            lambda: classified(6, nn.Linear(6, 6), nn.ReLU()),
+        ),
+        norm_extra=(
+            "A normalisation that Keras does not have.",
+            lambda: classified(4, nn.Conv2d(3, 4, 3), layers.BatchNormalization(4), nn.ReLU()),
+        ),
+        dropout_missing=(
+            "One of two.",
+            lambda: classified(6, nn.Linear(7, 12), nn.ReLU(), nn.Dropout(0.3), nn.Linear(12, 6)),
+        ),
+        dropout_extra=(
+            "One that Keras does not have.",
+            lambda: classified(
+                6, nn.Linear(7, 6), nn.GELU(), nn.Linear(6, 6), nn.SiLU(), nn.Dropout(0.2)
+            ),
+        ),
+        # initial weights, gradients
+        features_detached=(
+            "The gradient is cut off by a `detach` that was left behind.",
+            lambda: trained(_Detached(4, nn.Conv2d(3, 4, 3), nn.ReLU())),
+        ),
+        # recurrent layers
+        lstm_second_bias=(
+            "Both biases of torch's LSTM are trained, so that their sum moves twice as far.",
+            lambda: torch_branches.lstm_torch(),
+        ),
+        gru_reset_after=(
+            "Torch's GRU resets after its product.",
+            lambda: torch_branches.gru_torch(),
+        ),
+    )
+)

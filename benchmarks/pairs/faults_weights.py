@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from benchmarks.pairs import torch_activations, torch_branches, torch_convolutions, torch_layers
+from benchmarks.pairs.factories import factories
 from benchmarks.pairs.torch_base import Lambda, classified
 from torch_impl import Port
 
@@ -27,21 +28,6 @@ def _divided(x: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(x / 255).movedim(-1, 1)
 
 
-def fed_in_bytes() -> Port:
-    """Divided by 255, which Keras did not."""
-    return _changed(torch_convolutions.conv_valid(), feed=_divided)
-
-
-def fed_twice_divided() -> Port:
-    """Divided when loaded, and again in the model."""
-    return _changed(torch_activations.rescaled(), feed=_divided)
-
-
-def not_rescaled() -> Port:
-    """Keras divides in the model, the port nowhere."""
-    return classified(4, nn.Conv2d(3, 4, 3), nn.ReLU())
-
-
 def imagenet_statistics() -> Port:
     """Normalised with ImageNet's statistics out of habit."""
 
@@ -51,14 +37,6 @@ def imagenet_statistics() -> Port:
         return (x - mean) / std
 
     return classified(4, Lambda(normalized), nn.Conv2d(3, 4, 3), nn.ReLU())
-
-
-def fed_bgr() -> Port:
-    """OpenCV's order of the channels."""
-    return _changed(
-        torch_convolutions.conv_valid(),
-        feed=lambda x: torch.from_numpy(x[..., ::-1].copy()).movedim(-1, 1),
-    )
 
 
 # --- weights --------------------------------------------------------------------------------------
@@ -138,16 +116,6 @@ def _norm_loaded(order: tuple[str, str, str, str]) -> Port:
     return _changed(torch_layers.batch_norm(), load=load)
 
 
-def norm_statistics_swapped() -> Port:
-    """Mean for variance."""
-    return _norm_loaded(("gamma", "beta", "moving_variance", "moving_mean"))
-
-
-def norm_gamma_beta_swapped() -> Port:
-    """Gamma for beta."""
-    return _norm_loaded(("beta", "gamma", "moving_mean", "moving_variance"))
-
-
 def gates_not_reordered() -> Port:
     """Keras's gates z, r, h in the place of torch's r, z, n."""
 
@@ -162,3 +130,38 @@ def gates_not_reordered() -> Port:
         module.head.bias.copy_(torch.from_numpy(weights["dense.bias"].copy()))
 
     return _changed(torch_branches.gru_torch(), load=load)
+
+
+globals().update(
+    factories(
+        # data
+        fed_in_bytes=(
+            "Divided by 255, which Keras did not.",
+            lambda: _changed(torch_convolutions.conv_valid(), feed=_divided),
+        ),
+        fed_twice_divided=(
+            "Divided when loaded, and again in the model.",
+            lambda: _changed(torch_activations.rescaled(), feed=_divided),
+        ),
+        not_rescaled=(
+            "Keras divides in the model, the port nowhere.",
+            lambda: classified(4, nn.Conv2d(3, 4, 3), nn.ReLU()),
+        ),
+        fed_bgr=(
+            "OpenCV's order of the channels.",
+            lambda: _changed(
+                torch_convolutions.conv_valid(),
+                feed=lambda x: torch.from_numpy(x[..., ::-1].copy()).movedim(-1, 1),
+            ),
+        ),
+        # weights
+        norm_statistics_swapped=(
+            "Mean for variance.",
+            lambda: _norm_loaded(("gamma", "beta", "moving_variance", "moving_mean")),
+        ),
+        norm_gamma_beta_swapped=(
+            "Gamma for beta.",
+            lambda: _norm_loaded(("beta", "gamma", "moving_mean", "moving_variance")),
+        ),
+    )
+)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 from keras import layers as L
 
+from benchmarks.pairs.factories import factories
 from benchmarks.pairs.keras_base import IMAGE, classified, stack
 
 
@@ -35,41 +36,33 @@ def shared() -> keras.Model:
     return classified(inputs, layer(layer(inputs)))
 
 
-def embedding() -> keras.Model:
-    """Tokens, averaged."""
-    return stack((9,), L.Embedding(11, 6), L.GlobalAveragePooling1D())
-
-
-def embedding_conv() -> keras.Model:
-    """Tokens, convolved."""
-    return stack((9,), L.Embedding(11, 6), L.Conv1D(4, 3, activation="relu"))
-
-
-def lstm() -> keras.Model:
-    """The last state of an LSTM."""
-    return stack((6, 4), L.LSTM(5))
-
-
-def lstm_sequence() -> keras.Model:
-    """All states of an LSTM, then another one."""
-    return stack((6, 4), L.LSTM(5, return_sequences=True), L.LSTM(3))
-
-
-def gru() -> keras.Model:
-    """The last state of a GRU."""
-    return stack((6, 4), L.GRU(5))
-
-
-def gru_before() -> keras.Model:
-    """A GRU that resets before its product, which torch does not have."""
-    return stack((6, 4), L.GRU(5, reset_after=False))
-
-
-def simple_rnn() -> keras.Model:
-    """The last state of a plain recurrent layer."""
-    return stack((6, 4), L.SimpleRNN(5))
-
-
-def bidirectional() -> keras.Model:
-    """An LSTM in both directions."""
-    return stack((6, 4), L.Bidirectional(L.LSTM(3)))
+globals().update(
+    factories(
+        embedding=(
+            "Tokens, averaged.",
+            lambda: stack((9,), L.Embedding(11, 6), L.GlobalAveragePooling1D()),
+        ),
+        embedding_conv=(
+            "Tokens, convolved.",
+            lambda: stack((9,), L.Embedding(11, 6), L.Conv1D(4, 3, activation="relu")),
+        ),
+        lstm=("The last state of an LSTM.", lambda: stack((6, 4), L.LSTM(5))),
+        lstm_sequence=(
+            "All states of an LSTM, then another one.",
+            lambda: stack((6, 4), L.LSTM(5, return_sequences=True), L.LSTM(3)),
+        ),
+        gru=("The last state of a GRU.", lambda: stack((6, 4), L.GRU(5))),
+        gru_before=(
+            "A GRU that resets before its product, which torch does not have.",
+            lambda: stack((6, 4), L.GRU(5, reset_after=False)),
+        ),
+        simple_rnn=(
+            "The last state of a plain recurrent layer.",
+            lambda: stack((6, 4), L.SimpleRNN(5)),
+        ),
+        bidirectional=(
+            "An LSTM in both directions.",
+            lambda: stack((6, 4), L.Bidirectional(L.LSTM(3))),
+        ),
+    )
+)

@@ -7,30 +7,11 @@ from keras import layers as L
 from keras import losses, optimizers
 from keras import regularizers as R
 
+from benchmarks.pairs.factories import factories
 from benchmarks.pairs.keras_net import activated, mlp
 from keras_impl import Reference
 
 # --- losses and penalties -------------------------------------------------------------------------
-
-
-def mse() -> keras.Model:
-    """Squared error, three outputs."""
-    return mlp()
-
-
-def mse_one() -> keras.Model:
-    """Squared error, one output."""
-    return mlp(num=1)
-
-
-def softmax() -> keras.Model:
-    """Softmax in the model, classes as numbers."""
-    return activated("softmax", 4, "sparse_categorical_crossentropy")
-
-
-def softmax_one_hot() -> keras.Model:
-    """Softmax in the model, one-hot classes."""
-    return activated("softmax", 4, "categorical_crossentropy")
 
 
 def smoothed() -> keras.Model:
@@ -39,45 +20,10 @@ def smoothed() -> keras.Model:
     return mlp(loss=loss, num=4)
 
 
-def sigmoid() -> keras.Model:
-    """A yes or no."""
-    return activated("sigmoid", 1, "binary_crossentropy")
-
-
-def labels() -> keras.Model:
-    """Several yes or no, from logits."""
-    return mlp(loss=losses.BinaryCrossentropy(from_logits=True), num=4)
-
-
 def class_weights() -> Reference:
     """Classes that do not count alike."""
     model = activated("softmax", 3, "sparse_categorical_crossentropy")
     return Reference(model, class_weight={0: 0.5, 1: 1.0, 2: 3.0})
-
-
-def huber() -> keras.Model:
-    """Huber's loss."""
-    return mlp(loss=losses.Huber(delta=0.7))
-
-
-def mae() -> keras.Model:
-    """Absolute error."""
-    return mlp(loss="mae")
-
-
-def summed() -> keras.Model:
-    """A loss that is summed."""
-    return mlp(loss=losses.MeanSquaredError(reduction="sum"))
-
-
-def l2() -> keras.Model:
-    """An L2 penalty of one kernel."""
-    return mlp(kernel_regularizer=R.L2(0.02))
-
-
-def l1_l2() -> keras.Model:
-    """Both penalties, of kernel and bias."""
-    return mlp(kernel_regularizer=R.L1L2(0.01, 0.02), bias_regularizer=R.L1(0.03))
 
 
 # --- initial weights ------------------------------------------------------------------------------
@@ -99,3 +45,36 @@ def he_normal() -> keras.Model:
     model = keras.Model(inputs, L.Dense(5)(x))
     model.compile(optimizers.SGD(0.05), "mse")
     return model
+
+
+globals().update(
+    factories(
+        # losses and penalties
+        mse=("Squared error, three outputs.", lambda: mlp()),
+        mse_one=("Squared error, one output.", lambda: mlp(num=1)),
+        softmax=(
+            "Softmax in the model, classes as numbers.",
+            lambda: activated("softmax", 4, "sparse_categorical_crossentropy"),
+        ),
+        softmax_one_hot=(
+            "Softmax in the model, one-hot classes.",
+            lambda: activated("softmax", 4, "categorical_crossentropy"),
+        ),
+        sigmoid=("A yes or no.", lambda: activated("sigmoid", 1, "binary_crossentropy")),
+        labels=(
+            "Several yes or no, from logits.",
+            lambda: mlp(loss=losses.BinaryCrossentropy(from_logits=True), num=4),
+        ),
+        huber=("Huber's loss.", lambda: mlp(loss=losses.Huber(delta=0.7))),
+        mae=("Absolute error.", lambda: mlp(loss="mae")),
+        summed=(
+            "A loss that is summed.",
+            lambda: mlp(loss=losses.MeanSquaredError(reduction="sum")),
+        ),
+        l2=("An L2 penalty of one kernel.", lambda: mlp(kernel_regularizer=R.L2(0.02))),
+        l1_l2=(
+            "Both penalties, of kernel and bias.",
+            lambda: mlp(kernel_regularizer=R.L1L2(0.01, 0.02), bias_regularizer=R.L1(0.03)),
+        ),
+    )
+)

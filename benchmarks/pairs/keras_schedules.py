@@ -6,43 +6,9 @@ import keras
 from keras import optimizers
 from keras.optimizers import schedules as S
 
+from benchmarks.pairs.factories import factories
 from benchmarks.pairs.keras_net import mlp
 from keras_impl import Reference
-
-
-def exponential() -> keras.Model:
-    """By the step."""
-    return mlp(optimizers.SGD(S.ExponentialDecay(0.1, 20, 0.8), momentum=0.9))
-
-
-def staircase() -> keras.Model:
-    """By the step, in stairs."""
-    return mlp(optimizers.Adam(S.ExponentialDecay(0.01, 7, 0.5, staircase=True)))
-
-
-def cosine() -> keras.Model:
-    """With warm-up."""
-    return mlp(optimizers.Adam(S.CosineDecay(1e-4, 400, 0.1, warmup_target=0.01, warmup_steps=9)))
-
-
-def cosine_restarts() -> keras.Model:
-    """With restarts."""
-    return mlp(optimizers.SGD(S.CosineDecayRestarts(0.1, 10, t_mul=2.0, m_mul=0.9, alpha=0.01)))
-
-
-def polynomial() -> keras.Model:
-    """A polynomial."""
-    return mlp(optimizers.SGD(S.PolynomialDecay(0.1, 200, 0.001, power=2.0)))
-
-
-def inverse_time() -> keras.Model:
-    """One over the time."""
-    return mlp(optimizers.RMSprop(S.InverseTimeDecay(0.01, 10, 0.5)))
-
-
-def piecewise() -> keras.Model:
-    """Constant, in pieces."""
-    return mlp(optimizers.SGD(S.PiecewiseConstantDecay([10, 100], [0.1, 0.03, 0.01])))
 
 
 def plateau() -> Reference:
@@ -90,3 +56,41 @@ def scheduler_steps() -> Reference:
         lambda epoch, rate: rate * 0.1 if epoch in (3, 9) else rate
     )
     return Reference(mlp(optimizers.SGD(0.02)), callbacks=[callback])
+
+
+globals().update(
+    factories(
+        exponential=(
+            "By the step.",
+            lambda: mlp(optimizers.SGD(S.ExponentialDecay(0.1, 20, 0.8), momentum=0.9)),
+        ),
+        staircase=(
+            "By the step, in stairs.",
+            lambda: mlp(optimizers.Adam(S.ExponentialDecay(0.01, 7, 0.5, staircase=True))),
+        ),
+        cosine=(
+            "With warm-up.",
+            lambda: mlp(
+                optimizers.Adam(S.CosineDecay(1e-4, 400, 0.1, warmup_target=0.01, warmup_steps=9))
+            ),
+        ),
+        cosine_restarts=(
+            "With restarts.",
+            lambda: mlp(
+                optimizers.SGD(S.CosineDecayRestarts(0.1, 10, t_mul=2.0, m_mul=0.9, alpha=0.01))
+            ),
+        ),
+        polynomial=(
+            "A polynomial.",
+            lambda: mlp(optimizers.SGD(S.PolynomialDecay(0.1, 200, 0.001, power=2.0))),
+        ),
+        inverse_time=(
+            "One over the time.",
+            lambda: mlp(optimizers.RMSprop(S.InverseTimeDecay(0.01, 10, 0.5))),
+        ),
+        piecewise=(
+            "Constant, in pieces.",
+            lambda: mlp(optimizers.SGD(S.PiecewiseConstantDecay([10, 100], [0.1, 0.03, 0.01]))),
+        ),
+    )
+)

@@ -6,23 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from benchmarks.pairs.torch_base import (
-    NUM_CLASSES,
-    Lambda,
-    classified,
-    trained,
-)
-from torch_impl import Port
-
-
-def leaky() -> Port:
-    """Torch's own, with Keras's slope."""
-    return classified(6, nn.Linear(7, 6), nn.LeakyReLU(0.3), nn.Linear(6, 6), nn.ELU())
-
-
-def gelu() -> Port:
-    """Torch's own."""
-    return classified(6, nn.Linear(7, 6), nn.GELU(), nn.Linear(6, 6), nn.SiLU())
+from benchmarks.pairs.factories import factories
+from benchmarks.pairs.torch_base import NUM_CLASSES, Lambda, classified, trained
 
 
 class _Activations(nn.Module):
@@ -46,23 +31,6 @@ class _Activations(nn.Module):
         return self.head(x)
 
 
-def activations() -> Port:
-    """Torch's functions."""
-    return trained(_Activations())
-
-
-def softmax_axis() -> Port:
-    """Over the channels, which are axis 1 in torch."""
-    return classified(4, nn.Conv2d(3, 5, 3), nn.Softmax(dim=1), nn.Conv2d(5, 4, 2))
-
-
-def dropout() -> Port:
-    """Torch's own."""
-    return classified(
-        6, nn.Linear(7, 12), nn.ReLU(), nn.Dropout(0.3), nn.Linear(12, 6), nn.Dropout(0.5)
-    )
-
-
 class _Dropped(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -74,27 +42,47 @@ class _Dropped(nn.Module):
         return self.fc3(x)
 
 
-def dropout_functional() -> Port:
-    """Torch's function."""
-    return trained(_Dropped())
-
-
-def spatial_dropout() -> Port:
-    """Torch's own."""
-    return classified(4, nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Dropout2d(0.4), nn.Conv2d(8, 4, 3))
-
-
-def rescaled() -> Port:
-    """In `forward`."""
-    return classified(4, Lambda(lambda x: x / 255), nn.Conv2d(3, 4, 3), nn.ReLU())
-
-
 def _normalize(x: torch.Tensor) -> torch.Tensor:
     mean = torch.tensor([0.2, -0.1, 0.4], dtype=x.dtype)[:, None, None]
     variance = torch.tensor([1.5, 0.7, 2.0], dtype=x.dtype)[:, None, None]
     return (x - mean) / variance.sqrt()
 
 
-def normalized() -> Port:
-    """In `forward`."""
-    return classified(4, Lambda(_normalize), nn.Conv2d(3, 4, 3), nn.ReLU())
+globals().update(
+    factories(
+        leaky=(
+            "Torch's own, with Keras's slope.",
+            lambda: classified(6, nn.Linear(7, 6), nn.LeakyReLU(0.3), nn.Linear(6, 6), nn.ELU()),
+        ),
+        gelu=(
+            "Torch's own.",
+            lambda: classified(6, nn.Linear(7, 6), nn.GELU(), nn.Linear(6, 6), nn.SiLU()),
+        ),
+        activations=("Torch's functions.", lambda: trained(_Activations())),
+        softmax_axis=(
+            "Over the channels, which are axis 1 in torch.",
+            lambda: classified(4, nn.Conv2d(3, 5, 3), nn.Softmax(dim=1), nn.Conv2d(5, 4, 2)),
+        ),
+        dropout=(
+            "Torch's own.",
+            lambda: classified(
+                6, nn.Linear(7, 12), nn.ReLU(), nn.Dropout(0.3), nn.Linear(12, 6), nn.Dropout(0.5)
+            ),
+        ),
+        dropout_functional=("Torch's function.", lambda: trained(_Dropped())),
+        spatial_dropout=(
+            "Torch's own.",
+            lambda: classified(
+                4, nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Dropout2d(0.4), nn.Conv2d(8, 4, 3)
+            ),
+        ),
+        rescaled=(
+            "In `forward`.",
+            lambda: classified(4, Lambda(lambda x: x / 255), nn.Conv2d(3, 4, 3), nn.ReLU()),
+        ),
+        normalized=(
+            "In `forward`.",
+            lambda: classified(4, Lambda(_normalize), nn.Conv2d(3, 4, 3), nn.ReLU()),
+        ),
+    )
+)

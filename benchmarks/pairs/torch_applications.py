@@ -9,8 +9,8 @@ import os
 from pathlib import Path
 
 import torchvision
-from torch import nn
 
+from benchmarks.pairs.factories import factories
 from torch_impl import Port, from_keras_config, losses, optim
 
 
@@ -22,31 +22,16 @@ def _twin(name: str) -> Port:
     return Port(module, loss=loss, optimizer=optim.Adam(module.parameters(), learning_rate=1e-4))
 
 
-def VGG16() -> Port:
-    """The twin."""
-    return _twin("VGG16")
-
-
-def ResNet50() -> Port:
-    """The twin."""
-    return _twin("ResNet50")
-
-
-def MobileNetV2() -> Port:
-    """The twin."""
-    return _twin("MobileNetV2")
-
-
-def EfficientNetB0() -> Port:
-    """The twin."""
-    return _twin("EfficientNetB0")
-
-
-def DenseNet121() -> Port:
-    """The twin."""
-    return _twin("DenseNet121")
-
-
-def torchvision_resnet50() -> nn.Module:
-    """Torchvision's own, which is another network: no biases, another epsilon, other strides."""
-    return torchvision.models.resnet50(weights=None, num_classes=5)
+globals().update(
+    factories(
+        VGG16=("The twin.", lambda: _twin("VGG16")),
+        ResNet50=("The twin.", lambda: _twin("ResNet50")),
+        MobileNetV2=("The twin.", lambda: _twin("MobileNetV2")),
+        EfficientNetB0=("The twin.", lambda: _twin("EfficientNetB0")),
+        DenseNet121=("The twin.", lambda: _twin("DenseNet121")),
+        torchvision_resnet50=(
+            "Torchvision's own, another network: no biases, another epsilon, other strides.",
+            lambda: torchvision.models.resnet50(weights=None, num_classes=5),
+        ),
+    )
+)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from benchmarks.pairs.factories import factories
 from benchmarks.pairs.torch_base import trained
 from torch_impl import Port
 from torch_impl.keras_config import from_keras_config
@@ -20,21 +21,11 @@ def _twin(name: str) -> Port:
     return trained(from_keras_config(configs[name]))
 
 
-def residual_twin() -> Port:
-    """Branches."""
-    return _twin("residual")
-
-
-def flatten_twin() -> Port:
-    """A flatten in Keras's order."""
-    return _twin("flatten")
-
-
-def batch_norm_twin() -> Port:
-    """Moving statistics."""
-    return _twin("batch_norm")
-
-
-def embedding_conv_twin() -> Port:
-    """Tokens."""
-    return _twin("embedding_conv")
+globals().update(
+    factories(
+        residual_twin=("Branches.", lambda: _twin("residual")),
+        flatten_twin=("A flatten in Keras's order.", lambda: _twin("flatten")),
+        batch_norm_twin=("Moving statistics.", lambda: _twin("batch_norm")),
+        embedding_conv_twin=("Tokens.", lambda: _twin("embedding_conv")),
+    )
+)

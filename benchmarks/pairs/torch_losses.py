@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from benchmarks.pairs.factories import factories
 from benchmarks.pairs.torch_base import Lambda, keras_init
 from benchmarks.pairs.torch_net import mlp, port
 from torch_impl import Port, losses
@@ -14,51 +15,6 @@ from torch_impl.penalty import Penalty, RegularizedLoss
 from torch_impl.regularizers import L1, L1L2, L2
 
 # --- losses and penalties -------------------------------------------------------------------------
-
-
-def mse() -> Port:
-    """Torch's own."""
-    return port(nn.MSELoss())
-
-
-def mse_one() -> Port:
-    """Torch's own; outputs and targets are both (N, 1)."""
-    return port(F.mse_loss, mlp(1))
-
-
-def softmax() -> Port:
-    """Logits, and the loss that expects them."""
-    return port(nn.CrossEntropyLoss(), mlp(4))
-
-
-def softmax_log() -> Port:
-    """Log probabilities, and the loss that expects them."""
-    return port(nn.NLLLoss(), mlp(4, nn.LogSoftmax(dim=1)))
-
-
-def softmax_keras() -> Port:
-    """Softmax in the model and the loss of this project, which finds the logits, as Keras does."""
-    return port(losses.SparseCategoricalCrossentropy(), mlp(4, Lambda(losses.softmax)))
-
-
-def softmax_one_hot() -> Port:
-    """Torch's loss takes probabilities as targets too."""
-    return port(nn.CrossEntropyLoss(), mlp(4))
-
-
-def softmax_one_hot_index() -> Port:
-    """The classes are taken back from one-hot targets."""
-    return port(nn.CrossEntropyLoss(), mlp(4), target=lambda y: torch.from_numpy(y.argmax(axis=1)))
-
-
-def smoothed() -> Port:
-    """Torch's own."""
-    return port(nn.CrossEntropyLoss(label_smoothing=0.1), mlp(4))
-
-
-def sigmoid() -> Port:
-    """From logits."""
-    return port(nn.BCEWithLogitsLoss(), mlp(1))
 
 
 def sigmoid_squeezed() -> Port:
@@ -69,11 +25,6 @@ def sigmoid_squeezed() -> Port:
     )
 
 
-def labels() -> Port:
-    """Torch's own."""
-    return port(nn.BCEWithLogitsLoss(), mlp(4))
-
-
 def class_weights() -> Port:
     """The mean over samples of weighted losses."""
     weights = torch.tensor([0.5, 1.0, 3.0], dtype=torch.float64)
@@ -82,21 +33,6 @@ def class_weights() -> Port:
         return (F.cross_entropy(output, target, reduction="none") * weights[target]).mean()
 
     return port(loss, mlp(3))
-
-
-def huber() -> Port:
-    """Torch's own."""
-    return port(nn.HuberLoss(delta=0.7))
-
-
-def mae() -> Port:
-    """Torch's own."""
-    return port(nn.L1Loss())
-
-
-def summed() -> Port:
-    """Torch's mean of the outputs, summed over samples."""
-    return port(lambda output, target: ((output - target) ** 2).mean(-1).sum())
 
 
 def l2() -> Port:
@@ -123,19 +59,7 @@ def l1_l2() -> Port:
     return port(RegularizedLoss(nn.MSELoss(), penalty), module)
 
 
-def l2_module() -> nn.Module:
-    """A module alone, where Keras has a penalty."""
-    return mlp()
-
-
 # --- initial weights ------------------------------------------------------------------------------
-
-
-def wide() -> Port:
-    """Glorot's distribution by torch's own function."""
-    return port(
-        nn.MSELoss(), keras_init(nn.Sequential(nn.Linear(23, 31), nn.ReLU(), nn.Linear(31, 5)))
-    )
 
 
 def he_normal() -> Port:
@@ -144,3 +68,55 @@ def he_normal() -> Port:
     std = (2 / 40) ** 0.5 / 0.87962566103423978
     nn.init.trunc_normal_(module[0].weight, std=std, a=-2 * std, b=2 * std)
     return port(nn.MSELoss(), module)
+
+
+globals().update(
+    factories(
+        # losses and penalties
+        mse=("Torch's own.", lambda: port(nn.MSELoss())),
+        mse_one=(
+            "Torch's own; outputs and targets are both (N, 1).",
+            lambda: port(F.mse_loss, mlp(1)),
+        ),
+        softmax=(
+            "Logits, and the loss that expects them.",
+            lambda: port(nn.CrossEntropyLoss(), mlp(4)),
+        ),
+        softmax_log=(
+            "Log probabilities, and the loss that expects them.",
+            lambda: port(nn.NLLLoss(), mlp(4, nn.LogSoftmax(dim=1))),
+        ),
+        softmax_keras=(
+            "Softmax in the model and the loss of this project, which finds the logits as Keras's.",
+            lambda: port(losses.SparseCategoricalCrossentropy(), mlp(4, Lambda(losses.softmax))),
+        ),
+        softmax_one_hot=(
+            "Torch's loss takes probabilities as targets too.",
+            lambda: port(nn.CrossEntropyLoss(), mlp(4)),
+        ),
+        softmax_one_hot_index=(
+            "The classes are taken back from one-hot targets.",
+            lambda: port(
+                nn.CrossEntropyLoss(), mlp(4), target=lambda y: torch.from_numpy(y.argmax(axis=1))
+            ),
+        ),
+        smoothed=("Torch's own.", lambda: port(nn.CrossEntropyLoss(label_smoothing=0.1), mlp(4))),
+        sigmoid=("From logits.", lambda: port(nn.BCEWithLogitsLoss(), mlp(1))),
+        labels=("Torch's own.", lambda: port(nn.BCEWithLogitsLoss(), mlp(4))),
+        huber=("Torch's own.", lambda: port(nn.HuberLoss(delta=0.7))),
+        mae=("Torch's own.", lambda: port(nn.L1Loss())),
+        summed=(
+            "Torch's mean of the outputs, summed over samples.",
+            lambda: port(lambda output, target: ((output - target) ** 2).mean(-1).sum()),
+        ),
+        l2_module=("A module alone, where Keras has a penalty.", lambda: mlp()),
+        # initial weights
+        wide=(
+            "Glorot's distribution by torch's own function.",
+            lambda: port(
+                nn.MSELoss(),
+                keras_init(nn.Sequential(nn.Linear(23, 31), nn.ReLU(), nn.Linear(31, 5))),
+            ),
+        ),
+    )
+)

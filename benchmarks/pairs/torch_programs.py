@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from benchmarks.pairs.factories import factories
 from benchmarks.pairs.torch_base import (
     NUM_CLASSES,
     Classifier,
@@ -15,17 +16,6 @@ from benchmarks.pairs.torch_base import (
     trained,
 )
 from torch_impl import Port, layers, optim
-
-
-def resnet_stem() -> Port:
-    """Zeros inside of convolution and pool: after a ReLU they do no harm there."""
-    return classified(
-        4,
-        nn.Conv2d(3, 4, 7, stride=2, padding=3, bias=False),
-        layers.BatchNormalization(4, epsilon=1.001e-5),
-        nn.ReLU(inplace=True),
-        nn.MaxPool2d(3, stride=2, padding=1),
-    )
 
 
 class _Three(nn.Module):
@@ -39,11 +29,6 @@ class _Three(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = F.relu(self.one(x) + self.three(x) + self.five(x))
         return self.head(x.mean((-2, -1)))
-
-
-def three_branches() -> Port:
-    """Added up by two additions."""
-    return trained(_Three())
 
 
 class _Gate(nn.Module):
@@ -60,11 +45,6 @@ class _Gate(nn.Module):
         return self.head((self.gate(x) * x).mean((2, 3)))
 
 
-def squeeze_excite() -> Port:
-    """The gate first."""
-    return trained(_Gate())
-
-
 class _Both(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -76,11 +56,6 @@ class _Both(nn.Module):
     def forward(self, image: torch.Tensor, numbers: torch.Tensor) -> torch.Tensor:
         x = self.flatten(F.relu(self.conv(image)))
         return self.head(torch.cat([x, torch.tanh(self.numbers(numbers))], dim=1))
-
-
-def two_inputs() -> Port:
-    """Two arguments."""
-    return trained(_Both())
 
 
 class _Segments(nn.Module):
@@ -120,21 +95,33 @@ def nested() -> Port:
     return classified(4, base, nn.ReLU())
 
 
-def subclassed() -> Port:
-    """Modules in a row."""
-    return classified(4, nn.Conv2d(3, 4, 3), nn.ReLU())
-
-
-def subclassed_module() -> nn.Module:
-    """A module alone: compared up to its gradients."""
-    return keras_init(Classifier(4, nn.Conv2d(3, 4, 3), nn.ReLU()))
-
-
-def operations() -> Port:
-    """Modules in a row."""
-    return classified(4, nn.Conv2d(3, 4, 3), Lambda(torch.relu))
-
-
-def not_compiled() -> nn.Module:
-    """A module alone: compared up to its outputs."""
-    return keras_init(nn.Sequential(nn.Linear(7, 5), nn.Tanh(), nn.Linear(5, 3)))
+globals().update(
+    factories(
+        resnet_stem=(
+            "Zeros inside of convolution and pool: after a ReLU they do no harm there.",
+            lambda: classified(
+                4,
+                nn.Conv2d(3, 4, 7, stride=2, padding=3, bias=False),
+                layers.BatchNormalization(4, epsilon=1.001e-5),
+                nn.ReLU(inplace=True),
+                nn.MaxPool2d(3, stride=2, padding=1),
+            ),
+        ),
+        three_branches=("Added up by two additions.", lambda: trained(_Three())),
+        squeeze_excite=("The gate first.", lambda: trained(_Gate())),
+        two_inputs=("Two arguments.", lambda: trained(_Both())),
+        subclassed=("Modules in a row.", lambda: classified(4, nn.Conv2d(3, 4, 3), nn.ReLU())),
+        subclassed_module=(
+            "A module alone: compared up to its gradients.",
+            lambda: keras_init(Classifier(4, nn.Conv2d(3, 4, 3), nn.ReLU())),
+        ),
+        operations=(
+            "Modules in a row.",
+            lambda: classified(4, nn.Conv2d(3, 4, 3), Lambda(torch.relu)),
+        ),
+        not_compiled=(
+            "A module alone: compared up to its outputs.",
+            lambda: keras_init(nn.Sequential(nn.Linear(7, 5), nn.Tanh(), nn.Linear(5, 3))),
+        ),
+    )
+)

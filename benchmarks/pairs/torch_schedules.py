@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from benchmarks.pairs.factories import factories
 from benchmarks.pairs.torch_net import by_lambda, mlp, stepped, watched
 from torch_impl import Port, optim, schedule
 
@@ -27,11 +28,6 @@ def exponential() -> Port:
     """The schedule inside of the optimizer, both of this project."""
     rates = schedule.ExponentialDecay(0.1, 20, 0.8)
     return stepped(optim.SGD, rates, momentum=0.9)
-
-
-def staircase() -> Port:
-    """Likewise."""
-    return stepped(optim.Adam, schedule.ExponentialDecay(0.01, 7, 0.5, staircase=True))
 
 
 def staircase_step_lr() -> Port:
@@ -58,11 +54,6 @@ def cosine_restarts() -> Port:
     return stepped(optim.SGD, rates)
 
 
-def polynomial() -> Port:
-    """Likewise."""
-    return stepped(optim.SGD, schedule.PolynomialDecay(0.1, 200, 0.001, power=2.0))
-
-
 def polynomial_torch() -> Port:
     """Torch's own schedule and optimizer: a factor for each step."""
     module = mlp()
@@ -71,16 +62,6 @@ def polynomial_torch() -> Port:
         optimizer, lambda step: (0.099 * (1 - min(step, 200) / 200) ** 2 + 0.001) / 0.1
     )
     return watched(optimizer, module, scheduler=scheduler, scheduler_interval="step")
-
-
-def inverse_time() -> Port:
-    """Likewise."""
-    return stepped(optim.RMSprop, schedule.InverseTimeDecay(0.01, 10, 0.5))
-
-
-def piecewise() -> Port:
-    """Likewise."""
-    return stepped(optim.SGD, schedule.PiecewiseConstantDecay([10, 100], [0.1, 0.03, 0.01]))
 
 
 def plateau() -> Port:
@@ -169,3 +150,27 @@ def scheduler_steps() -> Port:
     return watched(
         optimizer, module, scheduler=torch.optim.lr_scheduler.MultiStepLR(optimizer, [3, 9], 0.1)
     )
+
+
+globals().update(
+    factories(
+        staircase=(
+            "Likewise.",
+            lambda: stepped(optim.Adam, schedule.ExponentialDecay(0.01, 7, 0.5, staircase=True)),
+        ),
+        polynomial=(
+            "Likewise.",
+            lambda: stepped(optim.SGD, schedule.PolynomialDecay(0.1, 200, 0.001, power=2.0)),
+        ),
+        inverse_time=(
+            "Likewise.",
+            lambda: stepped(optim.RMSprop, schedule.InverseTimeDecay(0.01, 10, 0.5)),
+        ),
+        piecewise=(
+            "Likewise.",
+            lambda: stepped(
+                optim.SGD, schedule.PiecewiseConstantDecay([10, 100], [0.1, 0.03, 0.01])
+            ),
+        ),
+    )
+)

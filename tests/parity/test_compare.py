@@ -8,12 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from parity.compare import (
-    absolute_difference,
-    compare_close,
-    compare_exact,
-    greatest_difference,
-)
+from parity.compare import absolute_difference, compare_close, compare_exact, greatest_difference
 from parity.result import FAIL, PASS
 
 NAN, INF = math.nan, math.inf

@@ -7,15 +7,7 @@ import pytest
 
 from parity.behaviour import VERDICTS
 from parity.errors import InputError
-from parity.scenarios import (
-    BEHAVIOUR,
-    CAUSES,
-    DOCUMENT,
-    REMEDIES,
-    SCENARIOS,
-    find,
-    scenario,
-)
+from parity.scenarios import BEHAVIOUR, CAUSES, DOCUMENT, REMEDIES, SCENARIOS, find, scenario
 from parity.spec import RunSpec
 
 AUGMENTATION = {

@@ -14,8 +14,7 @@ import numpy as np
 from parity.compare import absolute_difference
 from parity.report.html.page import Cell, Picture, Table
 from parity.report.html.svg import BAND, INK, drawn, legend, log_labels
-from parity.report.html.texts import number
-from parity.report.result_texts import capital
+from parity.report.result_texts import capital, number
 from parity.result import FAIL, Item, Level
 
 if TYPE_CHECKING:

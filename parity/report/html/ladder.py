@@ -5,24 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from parity.report.advice import advice_of
-from parity.report.html.page import (
-    FAIL,
-    PASS,
-    QUIET,
-    WARN,
-    Cause,
-    Divergence,
-    Fact,
-    Rung,
-)
-from parity.report.html.texts import count, number, value
+from parity.report.html.page import FAIL, PASS, QUIET, WARN, Cause, Divergence, Fact, Rung
+from parity.report.html.texts import value
 from parity.report.result_texts import (
     cause_title,
+    count,
     index_text,
     is_exact,
     level_numbers,
     likely_causes,
     moment,
+    number,
     place_text,
     setting_texts,
 )

@@ -11,8 +11,8 @@ from parity.compare import absolute_difference
 from parity.errors import RunError
 from parity.report.folder import FoundRun
 from parity.report.html.page import Block, Cell, Folded, Table
-from parity.report.html.texts import number, share
-from parity.report.result_texts import moment
+from parity.report.html.texts import share
+from parity.report.result_texts import moment, number
 from parity.result import FAIL, Item, Level, Result
 
 SHOWN = {

@@ -24,7 +24,7 @@ from parity.report.html.page import (
 )
 from parity.report.html.run_page import LOOKS, title_of, versions_of
 from parity.report.html.svg import NAMES
-from parity.report.html.texts import number
+from parity.report.result_texts import number
 from parity.result import Level, Result
 
 RANK = {"pass": 0, "inconclusive": 1, "fail": 2, "error": 3}

@@ -32,8 +32,8 @@ from parity.report.html.page import (
 from parity.report.html.predictions import prediction_blocks
 from parity.report.html.samples import sample_blocks
 from parity.report.html.svg import NAMES
-from parity.report.html.texts import count
 from parity.report.reproduce import command_of
+from parity.report.result_texts import count
 from parity.report.verdict import sentence_of
 from parity.result import ERROR, Result
 
