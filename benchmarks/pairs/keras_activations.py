@@ -5,7 +5,6 @@ from __future__ import annotations
 import keras
 from keras import layers as L
 
-from benchmarks.pairs.factories import factories
 from benchmarks.pairs.keras_base import IMAGE, stack
 
 
@@ -22,34 +21,20 @@ def normalized() -> keras.Model:
 
 
 globals().update(
-    factories(
-        leaky=(
-            "LeakyReLU, whose default slope is 0.3.",
-            lambda: stack((7,), L.Dense(6), L.LeakyReLU(), L.Dense(6), L.ELU()),
-        ),
-        gelu=(
-            "Keras's gelu is the exact one.",
-            lambda: stack((7,), L.Dense(6, activation="gelu"), L.Dense(6, activation="silu")),
-        ),
-        softmax_axis=(
-            "A softmax over the channels of an image.",
-            lambda: stack((5, 6, 3), L.Conv2D(5, 3), L.Softmax(), L.Conv2D(4, 2)),
-        ),
-        dropout=(
-            "Dropout of features, with a ReLU before.",
-            lambda: stack(
-                (7,), L.Dense(12, activation="relu"), L.Dropout(0.3), L.Dense(6), L.Dropout(0.5)
-            ),
-        ),
-        spatial_dropout=(
-            "Dropout of whole channels.",
-            lambda: stack(
-                IMAGE, L.Conv2D(8, 3, activation="relu"), L.SpatialDropout2D(0.4), L.Conv2D(4, 3)
-            ),
-        ),
-        rescaled=(
-            "Bytes to [0, 1] inside of the model.",
-            lambda: stack(IMAGE, L.Rescaling(1 / 255), L.Conv2D(4, 3, activation="relu")),
-        ),
-    )
+    # LeakyReLU, whose default slope is 0.3.
+    leaky=lambda: stack((7,), L.Dense(6), L.LeakyReLU(), L.Dense(6), L.ELU()),
+    # Keras's gelu is the exact one.
+    gelu=lambda: stack((7,), L.Dense(6, activation="gelu"), L.Dense(6, activation="silu")),
+    # A softmax over the channels of an image.
+    softmax_axis=lambda: stack((5, 6, 3), L.Conv2D(5, 3), L.Softmax(), L.Conv2D(4, 2)),
+    # Dropout of features, with a ReLU before.
+    dropout=lambda: stack(
+        (7,), L.Dense(12, activation="relu"), L.Dropout(0.3), L.Dense(6), L.Dropout(0.5)
+    ),
+    # Dropout of whole channels.
+    spatial_dropout=lambda: stack(
+        IMAGE, L.Conv2D(8, 3, activation="relu"), L.SpatialDropout2D(0.4), L.Conv2D(4, 3)
+    ),
+    # Bytes to [0, 1] inside of the model.
+    rescaled=lambda: stack(IMAGE, L.Rescaling(1 / 255), L.Conv2D(4, 3, activation="relu")),
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import keras
 from keras import layers as L
 
-from benchmarks.pairs.factories import factories
 from benchmarks.pairs.keras_base import IMAGE, classified, stack
 
 
@@ -37,32 +36,16 @@ def shared() -> keras.Model:
 
 
 globals().update(
-    factories(
-        embedding=(
-            "Tokens, averaged.",
-            lambda: stack((9,), L.Embedding(11, 6), L.GlobalAveragePooling1D()),
-        ),
-        embedding_conv=(
-            "Tokens, convolved.",
-            lambda: stack((9,), L.Embedding(11, 6), L.Conv1D(4, 3, activation="relu")),
-        ),
-        lstm=("The last state of an LSTM.", lambda: stack((6, 4), L.LSTM(5))),
-        lstm_sequence=(
-            "All states of an LSTM, then another one.",
-            lambda: stack((6, 4), L.LSTM(5, return_sequences=True), L.LSTM(3)),
-        ),
-        gru=("The last state of a GRU.", lambda: stack((6, 4), L.GRU(5))),
-        gru_before=(
-            "A GRU that resets before its product, which torch does not have.",
-            lambda: stack((6, 4), L.GRU(5, reset_after=False)),
-        ),
-        simple_rnn=(
-            "The last state of a plain recurrent layer.",
-            lambda: stack((6, 4), L.SimpleRNN(5)),
-        ),
-        bidirectional=(
-            "An LSTM in both directions.",
-            lambda: stack((6, 4), L.Bidirectional(L.LSTM(3))),
-        ),
-    )
+    # Tokens, averaged.
+    embedding=lambda: stack((9,), L.Embedding(11, 6), L.GlobalAveragePooling1D()),
+    # Tokens, convolved.
+    embedding_conv=lambda: stack((9,), L.Embedding(11, 6), L.Conv1D(4, 3, activation="relu")),
+    lstm=lambda: stack((6, 4), L.LSTM(5)),  # The last state of an LSTM.
+    # All states of an LSTM, then another one.
+    lstm_sequence=lambda: stack((6, 4), L.LSTM(5, return_sequences=True), L.LSTM(3)),
+    gru=lambda: stack((6, 4), L.GRU(5)),  # The last state of a GRU.
+    # A GRU that resets before its product, which torch does not have.
+    gru_before=lambda: stack((6, 4), L.GRU(5, reset_after=False)),
+    simple_rnn=lambda: stack((6, 4), L.SimpleRNN(5)),  # The last state of a plain recurrent layer.
+    bidirectional=lambda: stack((6, 4), L.Bidirectional(L.LSTM(3))),  # An LSTM in both directions.
 )

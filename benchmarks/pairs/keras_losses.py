@@ -7,7 +7,6 @@ from keras import layers as L
 from keras import losses, optimizers
 from keras import regularizers as R
 
-from benchmarks.pairs.factories import factories
 from benchmarks.pairs.keras_net import activated, mlp
 from keras_impl import Reference
 
@@ -48,33 +47,20 @@ def he_normal() -> keras.Model:
 
 
 globals().update(
-    factories(
-        # losses and penalties
-        mse=("Squared error, three outputs.", lambda: mlp()),
-        mse_one=("Squared error, one output.", lambda: mlp(num=1)),
-        softmax=(
-            "Softmax in the model, classes as numbers.",
-            lambda: activated("softmax", 4, "sparse_categorical_crossentropy"),
-        ),
-        softmax_one_hot=(
-            "Softmax in the model, one-hot classes.",
-            lambda: activated("softmax", 4, "categorical_crossentropy"),
-        ),
-        sigmoid=("A yes or no.", lambda: activated("sigmoid", 1, "binary_crossentropy")),
-        labels=(
-            "Several yes or no, from logits.",
-            lambda: mlp(loss=losses.BinaryCrossentropy(from_logits=True), num=4),
-        ),
-        huber=("Huber's loss.", lambda: mlp(loss=losses.Huber(delta=0.7))),
-        mae=("Absolute error.", lambda: mlp(loss="mae")),
-        summed=(
-            "A loss that is summed.",
-            lambda: mlp(loss=losses.MeanSquaredError(reduction="sum")),
-        ),
-        l2=("An L2 penalty of one kernel.", lambda: mlp(kernel_regularizer=R.L2(0.02))),
-        l1_l2=(
-            "Both penalties, of kernel and bias.",
-            lambda: mlp(kernel_regularizer=R.L1L2(0.01, 0.02), bias_regularizer=R.L1(0.03)),
-        ),
-    )
+    # losses and penalties
+    mse=lambda: mlp(),  # Squared error, three outputs.
+    mse_one=lambda: mlp(num=1),  # Squared error, one output.
+    # Softmax in the model, classes as numbers.
+    softmax=lambda: activated("softmax", 4, "sparse_categorical_crossentropy"),
+    # Softmax in the model, one-hot classes.
+    softmax_one_hot=lambda: activated("softmax", 4, "categorical_crossentropy"),
+    sigmoid=lambda: activated("sigmoid", 1, "binary_crossentropy"),  # A yes or no.
+    # Several yes or no, from logits.
+    labels=lambda: mlp(loss=losses.BinaryCrossentropy(from_logits=True), num=4),
+    huber=lambda: mlp(loss=losses.Huber(delta=0.7)),  # Huber's loss.
+    mae=lambda: mlp(loss="mae"),  # Absolute error.
+    summed=lambda: mlp(loss=losses.MeanSquaredError(reduction="sum")),  # A loss that is summed.
+    l2=lambda: mlp(kernel_regularizer=R.L2(0.02)),  # An L2 penalty of one kernel.
+    # Both penalties, of kernel and bias.
+    l1_l2=lambda: mlp(kernel_regularizer=R.L1L2(0.01, 0.02), bias_regularizer=R.L1(0.03)),
 )

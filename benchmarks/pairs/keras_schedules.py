@@ -6,7 +6,6 @@ import keras
 from keras import optimizers
 from keras.optimizers import schedules as S
 
-from benchmarks.pairs.factories import factories
 from benchmarks.pairs.keras_net import mlp
 from keras_impl import Reference
 
@@ -59,38 +58,22 @@ def scheduler_steps() -> Reference:
 
 
 globals().update(
-    factories(
-        exponential=(
-            "By the step.",
-            lambda: mlp(optimizers.SGD(S.ExponentialDecay(0.1, 20, 0.8), momentum=0.9)),
-        ),
-        staircase=(
-            "By the step, in stairs.",
-            lambda: mlp(optimizers.Adam(S.ExponentialDecay(0.01, 7, 0.5, staircase=True))),
-        ),
-        cosine=(
-            "With warm-up.",
-            lambda: mlp(
-                optimizers.Adam(S.CosineDecay(1e-4, 400, 0.1, warmup_target=0.01, warmup_steps=9))
-            ),
-        ),
-        cosine_restarts=(
-            "With restarts.",
-            lambda: mlp(
-                optimizers.SGD(S.CosineDecayRestarts(0.1, 10, t_mul=2.0, m_mul=0.9, alpha=0.01))
-            ),
-        ),
-        polynomial=(
-            "A polynomial.",
-            lambda: mlp(optimizers.SGD(S.PolynomialDecay(0.1, 200, 0.001, power=2.0))),
-        ),
-        inverse_time=(
-            "One over the time.",
-            lambda: mlp(optimizers.RMSprop(S.InverseTimeDecay(0.01, 10, 0.5))),
-        ),
-        piecewise=(
-            "Constant, in pieces.",
-            lambda: mlp(optimizers.SGD(S.PiecewiseConstantDecay([10, 100], [0.1, 0.03, 0.01]))),
-        ),
-    )
+    # By the step.
+    exponential=lambda: mlp(optimizers.SGD(S.ExponentialDecay(0.1, 20, 0.8), momentum=0.9)),
+    # By the step, in stairs.
+    staircase=lambda: mlp(optimizers.Adam(S.ExponentialDecay(0.01, 7, 0.5, staircase=True))),
+    # With warm-up.
+    cosine=lambda: mlp(
+        optimizers.Adam(S.CosineDecay(1e-4, 400, 0.1, warmup_target=0.01, warmup_steps=9))
+    ),
+    # With restarts.
+    cosine_restarts=lambda: mlp(
+        optimizers.SGD(S.CosineDecayRestarts(0.1, 10, t_mul=2.0, m_mul=0.9, alpha=0.01))
+    ),
+    # A polynomial.
+    polynomial=lambda: mlp(optimizers.SGD(S.PolynomialDecay(0.1, 200, 0.001, power=2.0))),
+    # One over the time.
+    inverse_time=lambda: mlp(optimizers.RMSprop(S.InverseTimeDecay(0.01, 10, 0.5))),
+    # Constant, in pieces.
+    piecewise=lambda: mlp(optimizers.SGD(S.PiecewiseConstantDecay([10, 100], [0.1, 0.03, 0.01]))),
 )

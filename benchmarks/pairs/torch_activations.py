@@ -6,7 +6,6 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from benchmarks.pairs.factories import factories
 from benchmarks.pairs.torch_base import NUM_CLASSES, Lambda, classified, trained
 
 
@@ -49,40 +48,19 @@ def _normalize(x: torch.Tensor) -> torch.Tensor:
 
 
 globals().update(
-    factories(
-        leaky=(
-            "Torch's own, with Keras's slope.",
-            lambda: classified(6, nn.Linear(7, 6), nn.LeakyReLU(0.3), nn.Linear(6, 6), nn.ELU()),
-        ),
-        gelu=(
-            "Torch's own.",
-            lambda: classified(6, nn.Linear(7, 6), nn.GELU(), nn.Linear(6, 6), nn.SiLU()),
-        ),
-        activations=("Torch's functions.", lambda: trained(_Activations())),
-        softmax_axis=(
-            "Over the channels, which are axis 1 in torch.",
-            lambda: classified(4, nn.Conv2d(3, 5, 3), nn.Softmax(dim=1), nn.Conv2d(5, 4, 2)),
-        ),
-        dropout=(
-            "Torch's own.",
-            lambda: classified(
-                6, nn.Linear(7, 12), nn.ReLU(), nn.Dropout(0.3), nn.Linear(12, 6), nn.Dropout(0.5)
-            ),
-        ),
-        dropout_functional=("Torch's function.", lambda: trained(_Dropped())),
-        spatial_dropout=(
-            "Torch's own.",
-            lambda: classified(
-                4, nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Dropout2d(0.4), nn.Conv2d(8, 4, 3)
-            ),
-        ),
-        rescaled=(
-            "In `forward`.",
-            lambda: classified(4, Lambda(lambda x: x / 255), nn.Conv2d(3, 4, 3), nn.ReLU()),
-        ),
-        normalized=(
-            "In `forward`.",
-            lambda: classified(4, Lambda(_normalize), nn.Conv2d(3, 4, 3), nn.ReLU()),
-        ),
-    )
+    # Torch's own, with Keras's slope.
+    leaky=lambda: classified(6, nn.Linear(7, 6), nn.LeakyReLU(0.3), nn.Linear(6, 6), nn.ELU()),
+    gelu=lambda: classified(6, nn.Linear(7, 6), nn.GELU(), nn.Linear(6, 6), nn.SiLU()),
+    activations=lambda: trained(_Activations()),  # Torch's functions.
+    # Over the channels, which are axis 1 in torch.
+    softmax_axis=lambda: classified(4, nn.Conv2d(3, 5, 3), nn.Softmax(dim=1), nn.Conv2d(5, 4, 2)),
+    dropout=lambda: classified(
+        6, nn.Linear(7, 12), nn.ReLU(), nn.Dropout(0.3), nn.Linear(12, 6), nn.Dropout(0.5)
+    ),
+    dropout_functional=lambda: trained(_Dropped()),
+    spatial_dropout=lambda: classified(
+        4, nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Dropout2d(0.4), nn.Conv2d(8, 4, 3)
+    ),
+    rescaled=lambda: classified(4, Lambda(lambda x: x / 255), nn.Conv2d(3, 4, 3), nn.ReLU()),
+    normalized=lambda: classified(4, Lambda(_normalize), nn.Conv2d(3, 4, 3), nn.ReLU()),
 )

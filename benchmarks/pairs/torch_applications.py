@@ -10,7 +10,6 @@ from pathlib import Path
 
 import torchvision
 
-from benchmarks.pairs.factories import factories
 from torch_impl import Port, from_keras_config, losses, optim
 
 
@@ -23,15 +22,11 @@ def _twin(name: str) -> Port:
 
 
 globals().update(
-    factories(
-        VGG16=("The twin.", lambda: _twin("VGG16")),
-        ResNet50=("The twin.", lambda: _twin("ResNet50")),
-        MobileNetV2=("The twin.", lambda: _twin("MobileNetV2")),
-        EfficientNetB0=("The twin.", lambda: _twin("EfficientNetB0")),
-        DenseNet121=("The twin.", lambda: _twin("DenseNet121")),
-        torchvision_resnet50=(
-            "Torchvision's own, another network: no biases, another epsilon, other strides.",
-            lambda: torchvision.models.resnet50(weights=None, num_classes=5),
-        ),
-    )
+    VGG16=lambda: _twin("VGG16"),
+    ResNet50=lambda: _twin("ResNet50"),
+    MobileNetV2=lambda: _twin("MobileNetV2"),
+    EfficientNetB0=lambda: _twin("EfficientNetB0"),
+    DenseNet121=lambda: _twin("DenseNet121"),
+    # Torchvision's own, another network: no biases, another epsilon, other strides.
+    torchvision_resnet50=lambda: torchvision.models.resnet50(weights=None, num_classes=5),
 )

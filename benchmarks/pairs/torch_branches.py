@@ -6,7 +6,6 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from benchmarks.pairs.factories import factories
 from benchmarks.pairs.torch_base import NUM_CLASSES, trained
 from torch_impl import Port, layers
 
@@ -142,35 +141,19 @@ def bidirectional() -> Port:
 
 
 globals().update(
-    factories(
-        residual=("A module of the user's.", lambda: trained(_Residual())),
-        branches=("The second branch first.", lambda: trained(_Branches())),
-        shared=("One module that is called twice.", lambda: trained(_Shared())),
-        embedding=("Torch's own.", lambda: trained(_Embedded())),
-        embedding_conv=(
-            "Torch's own, channels first for the convolution.",
-            lambda: trained(_EmbeddedConv()),
-        ),
-        lstm=(
-            "With the layer of this project.",
-            lambda: trained(_Recurrent("lstm", _keras_cell(layers.LSTM(4, 5), forget=True), 5)),
-        ),
-        gru=(
-            "With the layer of this project.",
-            lambda: trained(_Recurrent("gru", _keras_cell(layers.GRU(4, 5)), 5)),
-        ),
-        gru_torch=(
-            "Torch's own, which is Keras's with `reset_after`.",
-            lambda: trained(_Recurrent("gru", _keras_cell(nn.GRU(4, 5, batch_first=True)), 5)),
-        ),
-        gru_before=(
-            "With the layer of this project.",
-            lambda: trained(_Recurrent("gru", _keras_cell(layers.GRU(4, 5, reset_after=False)), 5)),
-        ),
-        simple_rnn=(
-            "With the layer of this project.",
-            lambda: trained(_Recurrent("rnn", _keras_cell(layers.SimpleRNN(4, 5)), 5)),
-        ),
-        lstm_sequence=("Two of them.", lambda: trained(_Two())),
-    )
+    residual=lambda: trained(_Residual()),  # A module of the user's.
+    branches=lambda: trained(_Branches()),  # The second branch first.
+    shared=lambda: trained(_Shared()),  # One module that is called twice.
+    embedding=lambda: trained(_Embedded()),
+    # Torch's own, channels first for the convolution.
+    embedding_conv=lambda: trained(_EmbeddedConv()),
+    lstm=lambda: trained(_Recurrent("lstm", _keras_cell(layers.LSTM(4, 5), forget=True), 5)),
+    gru=lambda: trained(_Recurrent("gru", _keras_cell(layers.GRU(4, 5)), 5)),
+    # Torch's own, which is Keras's with `reset_after`.
+    gru_torch=lambda: trained(_Recurrent("gru", _keras_cell(nn.GRU(4, 5, batch_first=True)), 5)),
+    gru_before=lambda: trained(
+        _Recurrent("gru", _keras_cell(layers.GRU(4, 5, reset_after=False)), 5)
+    ),
+    simple_rnn=lambda: trained(_Recurrent("rnn", _keras_cell(layers.SimpleRNN(4, 5)), 5)),
+    lstm_sequence=lambda: trained(_Two()),  # Two of them.
 )

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from benchmarks.pairs.factories import factories
 from benchmarks.pairs.torch_base import trained
 from torch_impl import Port
 from torch_impl.keras_config import from_keras_config
@@ -22,10 +21,8 @@ def _twin(name: str) -> Port:
 
 
 globals().update(
-    factories(
-        residual_twin=("Branches.", lambda: _twin("residual")),
-        flatten_twin=("A flatten in Keras's order.", lambda: _twin("flatten")),
-        batch_norm_twin=("Moving statistics.", lambda: _twin("batch_norm")),
-        embedding_conv_twin=("Tokens.", lambda: _twin("embedding_conv")),
-    )
+    residual_twin=lambda: _twin("residual"),  # Branches.
+    flatten_twin=lambda: _twin("flatten"),  # A flatten in Keras's order.
+    batch_norm_twin=lambda: _twin("batch_norm"),  # Moving statistics.
+    embedding_conv_twin=lambda: _twin("embedding_conv"),  # Tokens.
 )

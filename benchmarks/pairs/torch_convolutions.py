@@ -6,7 +6,6 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from benchmarks.pairs.factories import factories
 from benchmarks.pairs.torch_base import NUM_CLASSES, Lambda, classified, pad_same, trained
 from torch_impl import Port, layers
 
@@ -65,75 +64,53 @@ def separable() -> Port:
 
 
 globals().update(
-    factories(
-        conv_valid=("Modules in a row.", lambda: classified(4, nn.Conv2d(3, 4, 3), nn.ReLU())),
-        conv_valid_functional=("Functions in `forward`.", lambda: trained(_Functional())),
-        conv_same=(
-            "At stride 1 torch's same padding is Keras's.",
-            lambda: classified(
-                6, nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 6, 4, padding="same")
-            ),
-        ),
-        conv_same_stride_2=(
-            "Padded by hand.",
-            lambda: classified(4, pad_same(3, 2), nn.Conv2d(3, 4, 3, stride=2), nn.ReLU()),
-        ),
-        conv_same_stride_2_layers=(
-            "With the layer of this project.",
-            lambda: classified(4, layers.Conv2D(3, 4, 3, strides=2, padding="same"), nn.ReLU()),
-        ),
-        conv_same_kernel_5=(
-            "Padded by hand.",
-            lambda: classified(
-                6,
-                pad_same(5, 2),
-                nn.Conv2d(3, 4, 5, stride=2),
-                nn.ReLU(),
-                pad_same(2, 2),
-                nn.Conv2d(4, 6, 2, stride=2),
-            ),
-        ),
-        conv_same_stride_3=(
-            "With the layer of this project.",
-            lambda: classified(4, layers.Conv2D(3, 4, (3, 5), strides=3, padding="same")),
-        ),
-        conv_dilated=(
-            "Torch's own.",
-            lambda: classified(
-                6,
-                nn.Conv2d(3, 4, 3, padding="same", dilation=2),
-                nn.ReLU(),
-                nn.Conv2d(4, 6, 3, groups=2),
-            ),
-        ),
-        conv_square=(
-            "Torch's own.",
-            lambda: classified(3, nn.Conv2d(3, 3, 3), nn.ReLU(inplace=True), nn.Conv2d(3, 3, 3)),
-        ),
-        conv_1d=(
-            "With the layer of this project; the sequence is fed as (N, C, T).",
-            lambda: classified(6, layers.Conv1D(4, 6, 3, strides=2, padding="same"), nn.Tanh()),
-        ),
-        conv_1d_causal=("Padded by hand.", lambda: trained(_Causal())),
-        conv_3d=("Torch's own.", lambda: classified(3, nn.Conv3d(2, 3, 3), nn.ReLU())),
-        transposed=(
-            "With the layer of this project.",
-            lambda: classified(
-                4, layers.Conv2DTranspose(3, 4, 3, strides=2, padding="same"), nn.ReLU()
-            ),
-        ),
-        transposed_cropped=(
-            "Torch's own, one row and column cut off at the end.",
-            lambda: classified(
-                4,
-                nn.ConvTranspose2d(3, 4, 3, stride=2),
-                Lambda(lambda x: x[..., :-1, :-1]),
-                nn.ReLU(),
-            ),
-        ),
-        transposed_valid=(
-            "Torch's own.",
-            lambda: classified(4, nn.ConvTranspose2d(3, 4, 3, stride=2), nn.ReLU()),
-        ),
-    )
+    conv_valid=lambda: classified(4, nn.Conv2d(3, 4, 3), nn.ReLU()),
+    conv_valid_functional=lambda: trained(_Functional()),  # Functions in `forward`.
+    # At stride 1 torch's same padding is Keras's.
+    conv_same=lambda: classified(
+        6, nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 6, 4, padding="same")
+    ),
+    # Padded by hand.
+    conv_same_stride_2=lambda: classified(
+        4, pad_same(3, 2), nn.Conv2d(3, 4, 3, stride=2), nn.ReLU()
+    ),
+    conv_same_stride_2_layers=lambda: classified(
+        4, layers.Conv2D(3, 4, 3, strides=2, padding="same"), nn.ReLU()
+    ),
+    # Padded by hand.
+    conv_same_kernel_5=lambda: classified(
+        6,
+        pad_same(5, 2),
+        nn.Conv2d(3, 4, 5, stride=2),
+        nn.ReLU(),
+        pad_same(2, 2),
+        nn.Conv2d(4, 6, 2, stride=2),
+    ),
+    conv_same_stride_3=lambda: classified(
+        4, layers.Conv2D(3, 4, (3, 5), strides=3, padding="same")
+    ),
+    conv_dilated=lambda: classified(
+        6,
+        nn.Conv2d(3, 4, 3, padding="same", dilation=2),
+        nn.ReLU(),
+        nn.Conv2d(4, 6, 3, groups=2),
+    ),
+    conv_square=lambda: classified(
+        3, nn.Conv2d(3, 3, 3), nn.ReLU(inplace=True), nn.Conv2d(3, 3, 3)
+    ),
+    # With the layer of this project; the sequence is fed as (N, C, T).
+    conv_1d=lambda: classified(6, layers.Conv1D(4, 6, 3, strides=2, padding="same"), nn.Tanh()),
+    conv_1d_causal=lambda: trained(_Causal()),  # Padded by hand.
+    conv_3d=lambda: classified(3, nn.Conv3d(2, 3, 3), nn.ReLU()),
+    transposed=lambda: classified(
+        4, layers.Conv2DTranspose(3, 4, 3, strides=2, padding="same"), nn.ReLU()
+    ),
+    # Torch's own, one row and column cut off at the end.
+    transposed_cropped=lambda: classified(
+        4,
+        nn.ConvTranspose2d(3, 4, 3, stride=2),
+        Lambda(lambda x: x[..., :-1, :-1]),
+        nn.ReLU(),
+    ),
+    transposed_valid=lambda: classified(4, nn.ConvTranspose2d(3, 4, 3, stride=2), nn.ReLU()),
 )

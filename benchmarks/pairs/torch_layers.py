@@ -8,7 +8,6 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from benchmarks.pairs.factories import factories
 from benchmarks.pairs.torch_base import NUM_CLASSES, Lambda, classified, trained
 from torch_impl import Port, layers
 
@@ -95,147 +94,103 @@ def upsampled_bilinear() -> Port:
 
 
 globals().update(
-    factories(
-        # normalisation
-        batch_norm=(
-            "With the layer of this project.",
-            lambda: classified(
-                4,
-                nn.Conv2d(3, 4, 3, bias=False),
-                layers.BatchNormalization(4),
-                nn.ReLU(inplace=True),
-            ),
-        ),
-        batch_norm_plain=(
-            "With the layer of this project.",
-            lambda: classified(
-                5,
-                nn.Conv2d(3, 4, 3, bias=False),
-                layers.BatchNormalization(4, scale=False),
-                nn.ReLU(),
-                nn.Conv2d(4, 5, 3),
-                layers.BatchNormalization(5, center=False, scale=False),
-            ),
-        ),
-        layer_norm=(
-            "Torch's own, with Keras's epsilon.",
-            lambda: classified(6, nn.Linear(7, 6), nn.Tanh(), nn.LayerNorm(6, eps=1e-3)),
-        ),
-        layer_norm_sequence=("Torch's own.", lambda: trained(_Tokens())),
-        group_norm=(
-            "Torch's own, with Keras's epsilon.",
-            lambda: classified(6, nn.Conv2d(3, 6, 3), nn.GroupNorm(3, 6, eps=1e-3), nn.ReLU()),
-        ),
-        # pooling, shapes
-        max_pool=(
-            "Torch's own.",
-            lambda: classified(5, nn.Conv2d(3, 4, 3), nn.MaxPool2d(2), nn.Conv2d(4, 5, 3)),
-        ),
-        max_pool_same_padded=(
-            "Torch's own, padded by hand with what never is the greatest.",
-            lambda: classified(
-                4, nn.Conv2d(3, 4, 3), Lambda(_minus_infinity), nn.MaxPool2d(3, stride=2)
-            ),
-        ),
-        average_pool=(
-            "Torch's function.",
-            lambda: classified(
-                5,
-                nn.Conv2d(3, 4, 3),
-                nn.ReLU(),
-                Lambda(lambda x: F.avg_pool2d(x, 2)),
-                nn.Conv2d(4, 5, 3),
-            ),
-        ),
-        pool_1d=(
-            "One of torch's, one of this project.",
-            lambda: classified(
-                6,
-                nn.Conv1d(4, 6, 3),
-                nn.ReLU(),
-                nn.MaxPool1d(2),
-                layers.AveragePooling1D(3, strides=2, padding="same"),
-            ),
-        ),
-        global_max=(
-            "Torch's function.",
-            lambda: classified(
-                6, nn.Conv2d(3, 6, 3), nn.ReLU(), Lambda(lambda x: x.amax(dim=(2, 3)))
-            ),
-        ),
-        global_max_adaptive=(
-            "Torch's layer.",
-            lambda: classified(
-                6, nn.Conv2d(3, 6, 3), nn.ReLU(), nn.AdaptiveMaxPool2d(1), nn.Flatten()
-            ),
-        ),
-        flatten=(
-            "Flattened channels first; the rows of the kernel are ordered when it is carried over.",
-            lambda: classified(
-                6,
-                nn.Conv2d(2, 3, 3),
-                nn.ReLU(),
-                nn.MaxPool2d(2),
-                nn.Flatten(),
-                nn.Linear(27, 6),
-                nn.ReLU(),
-            ),
-        ),
-        flatten_keras=(
-            "Flattened in Keras's order.",
-            lambda: classified(
-                6,
-                nn.Conv2d(2, 3, 3),
-                nn.ReLU(),
-                nn.MaxPool2d(2),
-                layers.Flatten(),
-                nn.Linear(27, 6),
-                nn.ReLU(),
-            ),
-        ),
-        flatten_view=("Flattened by `view`.", lambda: trained(_View())),
-        flatten_norm=(
-            "What has an entry for each feature stands between flatten and dense.",
-            lambda: classified(
-                6,
-                nn.Conv2d(2, 3, 3),
-                nn.Flatten(),
-                layers.BatchNormalization(60),
-                nn.Dropout(0.3),
-                nn.Linear(60, 6),
-            ),
-        ),
-        mlp_square=(
-            "Modules in a row.",
-            lambda: classified(6, nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 6), nn.Tanh()),
-        ),
-        reshaped=(
-            "Keras's shape, then channels first.",
-            lambda: classified(
-                4,
-                nn.Linear(5, 24),
-                nn.ReLU(),
-                Lambda(lambda x: x.reshape(-1, 3, 4, 2).permute(0, 3, 1, 2)),
-                nn.Conv2d(2, 4, 2),
-                nn.ReLU(),
-            ),
-        ),
-        padded=(
-            "Torch's own padding, cropped by slices.",
-            lambda: classified(
-                3,
-                nn.ZeroPad2d((0, 3, 1, 2)),
-                nn.Conv2d(3, 4, 3),
-                nn.ReLU(),
-                Lambda(lambda x: x[:, :, 2:-1, 1:]),
-                nn.Conv2d(4, 3, 3),
-            ),
-        ),
-        upsampled=(
-            "Torch's own.",
-            lambda: classified(
-                3, nn.Conv2d(3, 4, 2), nn.Upsample(scale_factor=2), nn.Conv2d(4, 3, 3)
-            ),
-        ),
-    )
+    # normalisation
+    batch_norm=lambda: classified(
+        4,
+        nn.Conv2d(3, 4, 3, bias=False),
+        layers.BatchNormalization(4),
+        nn.ReLU(inplace=True),
+    ),
+    batch_norm_plain=lambda: classified(
+        5,
+        nn.Conv2d(3, 4, 3, bias=False),
+        layers.BatchNormalization(4, scale=False),
+        nn.ReLU(),
+        nn.Conv2d(4, 5, 3),
+        layers.BatchNormalization(5, center=False, scale=False),
+    ),
+    # Torch's own, with Keras's epsilon.
+    layer_norm=lambda: classified(6, nn.Linear(7, 6), nn.Tanh(), nn.LayerNorm(6, eps=1e-3)),
+    layer_norm_sequence=lambda: trained(_Tokens()),
+    # Torch's own, with Keras's epsilon.
+    group_norm=lambda: classified(6, nn.Conv2d(3, 6, 3), nn.GroupNorm(3, 6, eps=1e-3), nn.ReLU()),
+    # pooling, shapes
+    max_pool=lambda: classified(5, nn.Conv2d(3, 4, 3), nn.MaxPool2d(2), nn.Conv2d(4, 5, 3)),
+    # Torch's own, padded by hand with what never is the greatest.
+    max_pool_same_padded=lambda: classified(
+        4, nn.Conv2d(3, 4, 3), Lambda(_minus_infinity), nn.MaxPool2d(3, stride=2)
+    ),
+    average_pool=lambda: classified(
+        5,
+        nn.Conv2d(3, 4, 3),
+        nn.ReLU(),
+        Lambda(lambda x: F.avg_pool2d(x, 2)),
+        nn.Conv2d(4, 5, 3),
+    ),
+    # One of torch's, one of this project.
+    pool_1d=lambda: classified(
+        6,
+        nn.Conv1d(4, 6, 3),
+        nn.ReLU(),
+        nn.MaxPool1d(2),
+        layers.AveragePooling1D(3, strides=2, padding="same"),
+    ),
+    global_max=lambda: classified(
+        6, nn.Conv2d(3, 6, 3), nn.ReLU(), Lambda(lambda x: x.amax(dim=(2, 3)))
+    ),
+    global_max_adaptive=lambda: classified(
+        6, nn.Conv2d(3, 6, 3), nn.ReLU(), nn.AdaptiveMaxPool2d(1), nn.Flatten()
+    ),
+    # Flattened channels first; the rows of the kernel are ordered when it is carried over.
+    flatten=lambda: classified(
+        6,
+        nn.Conv2d(2, 3, 3),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(27, 6),
+        nn.ReLU(),
+    ),
+    # Flattened in Keras's order.
+    flatten_keras=lambda: classified(
+        6,
+        nn.Conv2d(2, 3, 3),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        layers.Flatten(),
+        nn.Linear(27, 6),
+        nn.ReLU(),
+    ),
+    flatten_view=lambda: trained(_View()),  # Flattened by `view`.
+    # What has an entry for each feature stands between flatten and dense.
+    flatten_norm=lambda: classified(
+        6,
+        nn.Conv2d(2, 3, 3),
+        nn.Flatten(),
+        layers.BatchNormalization(60),
+        nn.Dropout(0.3),
+        nn.Linear(60, 6),
+    ),
+    mlp_square=lambda: classified(6, nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 6), nn.Tanh()),
+    # Keras's shape, then channels first.
+    reshaped=lambda: classified(
+        4,
+        nn.Linear(5, 24),
+        nn.ReLU(),
+        Lambda(lambda x: x.reshape(-1, 3, 4, 2).permute(0, 3, 1, 2)),
+        nn.Conv2d(2, 4, 2),
+        nn.ReLU(),
+    ),
+    # Torch's own padding, cropped by slices.
+    padded=lambda: classified(
+        3,
+        nn.ZeroPad2d((0, 3, 1, 2)),
+        nn.Conv2d(3, 4, 3),
+        nn.ReLU(),
+        Lambda(lambda x: x[:, :, 2:-1, 1:]),
+        nn.Conv2d(4, 3, 3),
+    ),
+    upsampled=lambda: classified(
+        3, nn.Conv2d(3, 4, 2), nn.Upsample(scale_factor=2), nn.Conv2d(4, 3, 3)
+    ),
 )

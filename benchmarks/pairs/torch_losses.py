@@ -7,7 +7,6 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from benchmarks.pairs.factories import factories
 from benchmarks.pairs.torch_base import Lambda, keras_init
 from benchmarks.pairs.torch_net import mlp, port
 from torch_impl import Port, losses
@@ -71,52 +70,34 @@ def he_normal() -> Port:
 
 
 globals().update(
-    factories(
-        # losses and penalties
-        mse=("Torch's own.", lambda: port(nn.MSELoss())),
-        mse_one=(
-            "Torch's own; outputs and targets are both (N, 1).",
-            lambda: port(F.mse_loss, mlp(1)),
-        ),
-        softmax=(
-            "Logits, and the loss that expects them.",
-            lambda: port(nn.CrossEntropyLoss(), mlp(4)),
-        ),
-        softmax_log=(
-            "Log probabilities, and the loss that expects them.",
-            lambda: port(nn.NLLLoss(), mlp(4, nn.LogSoftmax(dim=1))),
-        ),
-        softmax_keras=(
-            "Softmax in the model and the loss of this project, which finds the logits as Keras's.",
-            lambda: port(losses.SparseCategoricalCrossentropy(), mlp(4, Lambda(losses.softmax))),
-        ),
-        softmax_one_hot=(
-            "Torch's loss takes probabilities as targets too.",
-            lambda: port(nn.CrossEntropyLoss(), mlp(4)),
-        ),
-        softmax_one_hot_index=(
-            "The classes are taken back from one-hot targets.",
-            lambda: port(
-                nn.CrossEntropyLoss(), mlp(4), target=lambda y: torch.from_numpy(y.argmax(axis=1))
-            ),
-        ),
-        smoothed=("Torch's own.", lambda: port(nn.CrossEntropyLoss(label_smoothing=0.1), mlp(4))),
-        sigmoid=("From logits.", lambda: port(nn.BCEWithLogitsLoss(), mlp(1))),
-        labels=("Torch's own.", lambda: port(nn.BCEWithLogitsLoss(), mlp(4))),
-        huber=("Torch's own.", lambda: port(nn.HuberLoss(delta=0.7))),
-        mae=("Torch's own.", lambda: port(nn.L1Loss())),
-        summed=(
-            "Torch's mean of the outputs, summed over samples.",
-            lambda: port(lambda output, target: ((output - target) ** 2).mean(-1).sum()),
-        ),
-        l2_module=("A module alone, where Keras has a penalty.", lambda: mlp()),
-        # initial weights
-        wide=(
-            "Glorot's distribution by torch's own function.",
-            lambda: port(
-                nn.MSELoss(),
-                keras_init(nn.Sequential(nn.Linear(23, 31), nn.ReLU(), nn.Linear(31, 5))),
-            ),
-        ),
-    )
+    # losses and penalties
+    mse=lambda: port(nn.MSELoss()),
+    mse_one=lambda: port(F.mse_loss, mlp(1)),  # Torch's own; outputs and targets are both (N, 1).
+    softmax=lambda: port(nn.CrossEntropyLoss(), mlp(4)),  # Logits, and the loss that expects them.
+    # Log probabilities, and the loss that expects them.
+    softmax_log=lambda: port(nn.NLLLoss(), mlp(4, nn.LogSoftmax(dim=1))),
+    # Softmax in the model and the loss of this project, which finds the logits as Keras's.
+    softmax_keras=lambda: port(
+        losses.SparseCategoricalCrossentropy(), mlp(4, Lambda(losses.softmax))
+    ),
+    # Torch's loss takes probabilities as targets too.
+    softmax_one_hot=lambda: port(nn.CrossEntropyLoss(), mlp(4)),
+    # The classes are taken back from one-hot targets.
+    softmax_one_hot_index=lambda: port(
+        nn.CrossEntropyLoss(), mlp(4), target=lambda y: torch.from_numpy(y.argmax(axis=1))
+    ),
+    smoothed=lambda: port(nn.CrossEntropyLoss(label_smoothing=0.1), mlp(4)),
+    sigmoid=lambda: port(nn.BCEWithLogitsLoss(), mlp(1)),  # From logits.
+    labels=lambda: port(nn.BCEWithLogitsLoss(), mlp(4)),
+    huber=lambda: port(nn.HuberLoss(delta=0.7)),
+    mae=lambda: port(nn.L1Loss()),
+    # Torch's mean of the outputs, summed over samples.
+    summed=lambda: port(lambda output, target: ((output - target) ** 2).mean(-1).sum()),
+    l2_module=lambda: mlp(),  # A module alone, where Keras has a penalty.
+    # initial weights
+    # Glorot's distribution by torch's own function.
+    wide=lambda: port(
+        nn.MSELoss(),
+        keras_init(nn.Sequential(nn.Linear(23, 31), nn.ReLU(), nn.Linear(31, 5))),
+    ),
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from benchmarks.pairs.factories import factories
 from benchmarks.pairs.torch_net import mlp, stepped
 from torch_impl import Port, optim
 
@@ -52,43 +51,24 @@ def frozen_left_out() -> Port:
 
 
 globals().update(
-    factories(
-        sgd=(
-            "Torch's own: without momentum there is no difference.",
-            lambda: stepped(torch.optim.SGD, lr=0.03),
-        ),
-        sgd_keras=("That of this project.", lambda: stepped(optim.SGD, 0.03)),
-        momentum=("That of this project.", lambda: stepped(optim.SGD, 0.03, momentum=0.9)),
-        nesterov=(
-            "That of this project.",
-            lambda: stepped(optim.SGD, 0.03, momentum=0.8, nesterov=True),
-        ),
-        adam=("That of this project.", lambda: stepped(optim.Adam)),
-        amsgrad=(
-            "That of this project.",
-            lambda: stepped(optim.Adam, 0.004, beta_1=0.8, beta_2=0.99, epsilon=1e-5, amsgrad=True),
-        ),
-        adamw=("That of this project.", lambda: stepped(optim.AdamW, 0.002)),
-        adam_decay=("That of this project.", lambda: stepped(optim.Adam, 0.002, weight_decay=0.03)),
-        sgd_decay=(
-            "That of this project.",
-            lambda: stepped(optim.SGD, 0.03, momentum=0.9, weight_decay=0.05),
-        ),
-        rmsprop=("That of this project.", lambda: stepped(optim.RMSprop)),
-        rmsprop_centered=(
-            "That of this project.",
-            lambda: stepped(optim.RMSprop, 0.002, rho=0.8, momentum=0.5, centered=True),
-        ),
-        adagrad=("That of this project.", lambda: stepped(optim.Adagrad, 0.01)),
-        adadelta=("That of this project.", lambda: stepped(optim.Adadelta, 0.5)),
-        adamax=("That of this project.", lambda: stepped(optim.Adamax)),
-        nadam=("That of this project.", lambda: stepped(optim.Nadam)),
-        lion=("That of this project.", lambda: stepped(optim.Lion, 0.001)),
-        clipnorm=("That of this project.", lambda: stepped(optim.SGD, 0.05, clipnorm=0.3)),
-        global_clipnorm=(
-            "That of this project.",
-            lambda: stepped(optim.SGD, 0.05, global_clipnorm=0.3),
-        ),
-        clipvalue=("That of this project.", lambda: stepped(optim.Adam, 0.002, clipvalue=0.1)),
-    )
+    # Torch's own: without momentum there is no difference.
+    sgd=lambda: stepped(torch.optim.SGD, lr=0.03),
+    sgd_keras=lambda: stepped(optim.SGD, 0.03),
+    momentum=lambda: stepped(optim.SGD, 0.03, momentum=0.9),
+    nesterov=lambda: stepped(optim.SGD, 0.03, momentum=0.8, nesterov=True),
+    adam=lambda: stepped(optim.Adam),
+    amsgrad=lambda: stepped(optim.Adam, 0.004, beta_1=0.8, beta_2=0.99, epsilon=1e-5, amsgrad=True),
+    adamw=lambda: stepped(optim.AdamW, 0.002),
+    adam_decay=lambda: stepped(optim.Adam, 0.002, weight_decay=0.03),
+    sgd_decay=lambda: stepped(optim.SGD, 0.03, momentum=0.9, weight_decay=0.05),
+    rmsprop=lambda: stepped(optim.RMSprop),
+    rmsprop_centered=lambda: stepped(optim.RMSprop, 0.002, rho=0.8, momentum=0.5, centered=True),
+    adagrad=lambda: stepped(optim.Adagrad, 0.01),
+    adadelta=lambda: stepped(optim.Adadelta, 0.5),
+    adamax=lambda: stepped(optim.Adamax),
+    nadam=lambda: stepped(optim.Nadam),
+    lion=lambda: stepped(optim.Lion, 0.001),
+    clipnorm=lambda: stepped(optim.SGD, 0.05, clipnorm=0.3),
+    global_clipnorm=lambda: stepped(optim.SGD, 0.05, global_clipnorm=0.3),
+    clipvalue=lambda: stepped(optim.Adam, 0.002, clipvalue=0.1),
 )

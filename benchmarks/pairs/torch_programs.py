@@ -6,7 +6,6 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from benchmarks.pairs.factories import factories
 from benchmarks.pairs.torch_base import (
     NUM_CLASSES,
     Classifier,
@@ -96,32 +95,21 @@ def nested() -> Port:
 
 
 globals().update(
-    factories(
-        resnet_stem=(
-            "Zeros inside of convolution and pool: after a ReLU they do no harm there.",
-            lambda: classified(
-                4,
-                nn.Conv2d(3, 4, 7, stride=2, padding=3, bias=False),
-                layers.BatchNormalization(4, epsilon=1.001e-5),
-                nn.ReLU(inplace=True),
-                nn.MaxPool2d(3, stride=2, padding=1),
-            ),
-        ),
-        three_branches=("Added up by two additions.", lambda: trained(_Three())),
-        squeeze_excite=("The gate first.", lambda: trained(_Gate())),
-        two_inputs=("Two arguments.", lambda: trained(_Both())),
-        subclassed=("Modules in a row.", lambda: classified(4, nn.Conv2d(3, 4, 3), nn.ReLU())),
-        subclassed_module=(
-            "A module alone: compared up to its gradients.",
-            lambda: keras_init(Classifier(4, nn.Conv2d(3, 4, 3), nn.ReLU())),
-        ),
-        operations=(
-            "Modules in a row.",
-            lambda: classified(4, nn.Conv2d(3, 4, 3), Lambda(torch.relu)),
-        ),
-        not_compiled=(
-            "A module alone: compared up to its outputs.",
-            lambda: keras_init(nn.Sequential(nn.Linear(7, 5), nn.Tanh(), nn.Linear(5, 3))),
-        ),
-    )
+    # Zeros inside of convolution and pool: after a ReLU they do no harm there.
+    resnet_stem=lambda: classified(
+        4,
+        nn.Conv2d(3, 4, 7, stride=2, padding=3, bias=False),
+        layers.BatchNormalization(4, epsilon=1.001e-5),
+        nn.ReLU(inplace=True),
+        nn.MaxPool2d(3, stride=2, padding=1),
+    ),
+    three_branches=lambda: trained(_Three()),  # Added up by two additions.
+    squeeze_excite=lambda: trained(_Gate()),  # The gate first.
+    two_inputs=lambda: trained(_Both()),  # Two arguments.
+    subclassed=lambda: classified(4, nn.Conv2d(3, 4, 3), nn.ReLU()),
+    # A module alone: compared up to its gradients.
+    subclassed_module=lambda: keras_init(Classifier(4, nn.Conv2d(3, 4, 3), nn.ReLU())),
+    operations=lambda: classified(4, nn.Conv2d(3, 4, 3), Lambda(torch.relu)),
+    # A module alone: compared up to its outputs.
+    not_compiled=lambda: keras_init(nn.Sequential(nn.Linear(7, 5), nn.Tanh(), nn.Linear(5, 3))),
 )

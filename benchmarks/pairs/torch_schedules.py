@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from benchmarks.pairs.factories import factories
 from benchmarks.pairs.torch_net import by_lambda, mlp, stepped, watched
 from torch_impl import Port, optim, schedule
 
@@ -153,24 +152,10 @@ def scheduler_steps() -> Port:
 
 
 globals().update(
-    factories(
-        staircase=(
-            "Likewise.",
-            lambda: stepped(optim.Adam, schedule.ExponentialDecay(0.01, 7, 0.5, staircase=True)),
-        ),
-        polynomial=(
-            "Likewise.",
-            lambda: stepped(optim.SGD, schedule.PolynomialDecay(0.1, 200, 0.001, power=2.0)),
-        ),
-        inverse_time=(
-            "Likewise.",
-            lambda: stepped(optim.RMSprop, schedule.InverseTimeDecay(0.01, 10, 0.5)),
-        ),
-        piecewise=(
-            "Likewise.",
-            lambda: stepped(
-                optim.SGD, schedule.PiecewiseConstantDecay([10, 100], [0.1, 0.03, 0.01])
-            ),
-        ),
-    )
+    staircase=lambda: stepped(optim.Adam, schedule.ExponentialDecay(0.01, 7, 0.5, staircase=True)),
+    polynomial=lambda: stepped(optim.SGD, schedule.PolynomialDecay(0.1, 200, 0.001, power=2.0)),
+    inverse_time=lambda: stepped(optim.RMSprop, schedule.InverseTimeDecay(0.01, 10, 0.5)),
+    piecewise=lambda: stepped(
+        optim.SGD, schedule.PiecewiseConstantDecay([10, 100], [0.1, 0.03, 0.01])
+    ),
 )
