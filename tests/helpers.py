@@ -13,6 +13,16 @@ SEEDS = (0, 1, 7, 42, 123, 2**31 - 1)
 # Around the modulus with which TensorFlow cuts a seed, and the largest one that NumPy takes.
 UNSEEN_SEEDS = (2**31 - 2, 2**31, 2**32 - 1, 31337)
 
+# Ranges of a random transform, different for every option, so that no two are exchanged unseen.
+MOVED = {
+    "rotation_range": 25.0,
+    "width_shift_range": 0.3,
+    "height_shift_range": 0.12,
+    "shear_range": 17.0,
+    "zoom_range": 0.4,
+    "horizontal_flip": True,
+}
+
 
 class Terminal(io.StringIO):
     """A stream that says that it is a terminal."""

@@ -7,7 +7,6 @@ import torch.nn.functional as F
 from torch import nn
 
 from benchmarks.pairs import torch_convolutions
-from benchmarks.pairs.factories import factories
 from benchmarks.pairs.torch_base import classified, pad_same, trained
 from torch_impl import Port, layers
 
@@ -15,7 +14,6 @@ from torch_impl import Port, layers
 
 
 def same_symmetric_depthwise() -> Port:
-    """`padding=1` at stride 2, depthwise."""
     port = torch_convolutions.depthwise_same()
     port.module.features[0] = nn.Sequential()
     port.module.features[1].padding = (1, 1)
@@ -26,26 +24,22 @@ def same_symmetric_depthwise() -> Port:
 
 
 def norm_momentum_copied() -> Port:
-    """Keras's 0.99, which is 0.01 in torch."""
     norm = nn.BatchNorm2d(4, eps=1e-3, momentum=0.99)
     return classified(4, nn.Conv2d(3, 4, 3, bias=False), norm, nn.ReLU())
 
 
 def norm_unbiased() -> Port:
-    """Both constants are right; the variance has n - 1."""
     norm = nn.BatchNorm2d(4, eps=1e-3, momentum=0.01)
     return classified(4, nn.Conv2d(3, 4, 3, bias=False), norm, nn.ReLU())
 
 
 def norm_frozen_by_gradient() -> Port:
-    """Parameters are frozen, statistics are not."""
     norm = layers.BatchNormalization(4)
     norm.requires_grad_(False)
     return classified(4, nn.Conv2d(3, 4, 3), norm, nn.ReLU())
 
 
 def norm_frozen_in_torch() -> Port:
-    """Keras trains it."""
     norm = layers.BatchNormalization(4, trainable=False)
     return classified(4, nn.Conv2d(3, 4, 3, bias=False), norm, nn.ReLU())
 
@@ -74,148 +68,77 @@ class _Dropped(nn.Module):
 
 
 def upsampled_corners() -> Port:
-    """Corners are aligned."""
     larger = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True)
     return classified(3, nn.Conv2d(3, 4, 2), larger, nn.Conv2d(4, 3, 3))
 
 
 globals().update(
-    factories(
-        # padding, pooling
-        same_symmetric=(
-            "`padding=1` at stride 2.",
-            lambda: classified(4, nn.Conv2d(3, 4, 3, stride=2, padding=1), nn.ReLU()),
-        ),
-        same_symmetric_5=(
-            "`padding=2` at stride 2.",
-            lambda: classified(
-                6,
-                nn.Conv2d(3, 4, 5, stride=2, padding=2),
-                nn.ReLU(),
-                layers.Conv2D(4, 6, 2, strides=2, padding="same"),
-            ),
-        ),
-        same_symmetric_stride_3=(
-            "`padding=(1, 2)` at stride 3.",
-            lambda: classified(4, nn.Conv2d(3, 4, (3, 5), stride=3, padding=(1, 2))),
-        ),
-        same_symmetric_1d=(
-            "`padding=1` at stride 2, of sequences.",
-            lambda: classified(6, nn.Conv1d(4, 6, 3, stride=2, padding=1), nn.Tanh()),
-        ),
-        same_symmetric_pad=(
-            "Padded by hand, on both sides.",
-            lambda: classified(4, nn.ZeroPad2d(1), nn.Conv2d(3, 4, 3, stride=2), nn.ReLU()),
-        ),
-        valid_for_same=(
-            "No padding.",
-            lambda: classified(6, nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 6, 4)),
-        ),
-        stride_missing=(
-            "Stride 1 for 2.",
-            lambda: classified(4, nn.Conv2d(3, 4, 3, padding=1), nn.ReLU()),
-        ),
-        dilation_missing=(
-            "No holes.",
-            lambda: classified(
-                6, nn.Conv2d(3, 4, 3, padding="same"), nn.ReLU(), nn.Conv2d(4, 6, 3, groups=2)
-            ),
-        ),
-        causal_as_same=(
-            "Padded on both sides for a causal convolution.",
-            lambda: classified(6, nn.Conv1d(4, 6, 3, padding=1), nn.ReLU()),
-        ),
-        max_pool_symmetric=(
-            "`padding=1`.",
-            lambda: classified(4, nn.Conv2d(3, 4, 3), nn.MaxPool2d(3, stride=2, padding=1)),
-        ),
-        max_pool_zeros=(
-            "Padded with zeros, which win over what is negative.",
-            lambda: classified(4, nn.Conv2d(3, 4, 3), pad_same(3, 2), nn.MaxPool2d(3, stride=2)),
-        ),
-        average_pool_counts=(
-            "Padded with zeros, which count.",
-            lambda: classified(
-                4, nn.Conv2d(3, 4, 3), nn.ReLU(), pad_same(3, 2), nn.AvgPool2d(3, stride=2)
-            ),
-        ),
-        average_pool_symmetric=(
-            "`padding=1`, and the zeros count.",
-            lambda: classified(
-                4, nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AvgPool2d(3, stride=2, padding=1)
-            ),
-        ),
-        transposed_symmetric=(
-            "`padding=1, output_padding=1`.",
-            lambda: classified(
-                4, nn.ConvTranspose2d(3, 4, 3, stride=2, padding=1, output_padding=1), nn.ReLU()
-            ),
-        ),
-        # constants
-        leaky_slope=(
-            "Torch's default of 0.01 for Keras's 0.3.",
-            lambda: classified(6, nn.Linear(7, 6), nn.LeakyReLU(), nn.Linear(6, 6), nn.ELU()),
-        ),
-        layer_norm_epsilon=(
-            "Torch's default of 1e-5 for Keras's 1e-3.",
-            lambda: classified(6, nn.Linear(7, 6), nn.Tanh(), nn.LayerNorm(6)),
-        ),
-        group_norm_epsilon=(
-            "Likewise.",
-            lambda: classified(6, nn.Conv2d(3, 6, 3), nn.GroupNorm(3, 6), nn.ReLU()),
-        ),
-        gelu_tanh=(
-            "The approximation for the exact one.",
-            lambda: classified(
-                6, nn.Linear(7, 6), nn.GELU(approximate="tanh"), nn.Linear(6, 6), nn.SiLU()
-            ),
-        ),
-        softmax_last_axis=(
-            "Keras's last axis are the channels, torch's is the width.",
-            lambda: classified(4, nn.Conv2d(3, 5, 3), nn.Softmax(dim=-1), nn.Conv2d(5, 4, 2)),
-        ),
-        norm_epsilon=(
-            "1e-5, the rest as in Keras.",
-            lambda: classified(
-                4,
-                nn.Conv2d(3, 4, 3, bias=False),
-                layers.BatchNormalization(4, epsilon=1e-5),
-                nn.ReLU(),
-            ),
-        ),
-        norm_stock=(
-            "Torch's as it comes: epsilon, momentum and variance.",
-            lambda: classified(4, nn.Conv2d(3, 4, 3, bias=False), nn.BatchNorm2d(4), nn.ReLU()),
-        ),
-        norm_momentum=(
-            "The epsilon was looked up, the momentum was not.",
-            lambda: classified(
-                4, nn.Conv2d(3, 4, 3, bias=False), nn.BatchNorm2d(4, eps=1e-3), nn.ReLU()
-            ),
-        ),
-        norm_of_one=(
-            "A last batch of one sample raises.",
-            lambda: classified(6, nn.Linear(7, 6), _Strict(6, eps=1e-4), nn.ReLU()),
-        ),
-        dropout_inverted=(
-            "The rate is what is kept, as in TensorFlow 1.",
-            lambda: classified(
-                6, nn.Linear(7, 12), nn.ReLU(), nn.Dropout(0.7), nn.Linear(12, 6), nn.Dropout(0.5)
-            ),
-        ),
-        dropout_rate=(
-            "Torch's default.",
-            lambda: classified(
-                6, nn.Linear(7, 12), nn.ReLU(), nn.Dropout(), nn.Linear(12, 6), nn.Dropout()
-            ),
-        ),
-        dropout_always=("The function without `training`.", lambda: trained(_Dropped(True))),
-        dropout_never=("The function with `training=False`.", lambda: trained(_Dropped(False))),
-        upsampled_nearest=(
-            "Torch's default.",
-            lambda: classified(
-                3, nn.Conv2d(3, 4, 2), nn.Upsample(scale_factor=2), nn.Conv2d(4, 3, 3)
-            ),
-        ),
-    )
+    # padding, pooling
+    same_symmetric=lambda: classified(4, nn.Conv2d(3, 4, 3, stride=2, padding=1), nn.ReLU()),
+    same_symmetric_5=lambda: classified(
+        6,
+        nn.Conv2d(3, 4, 5, stride=2, padding=2),
+        nn.ReLU(),
+        layers.Conv2D(4, 6, 2, strides=2, padding="same"),
+    ),
+    same_symmetric_stride_3=lambda: classified(
+        4, nn.Conv2d(3, 4, (3, 5), stride=3, padding=(1, 2))
+    ),
+    same_symmetric_1d=lambda: classified(6, nn.Conv1d(4, 6, 3, stride=2, padding=1), nn.Tanh()),
+    same_symmetric_pad=lambda: classified(
+        4, nn.ZeroPad2d(1), nn.Conv2d(3, 4, 3, stride=2), nn.ReLU()
+    ),
+    valid_for_same=lambda: classified(6, nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 6, 4)),
+    stride_missing=lambda: classified(4, nn.Conv2d(3, 4, 3, padding=1), nn.ReLU()),
+    dilation_missing=lambda: classified(
+        6, nn.Conv2d(3, 4, 3, padding="same"), nn.ReLU(), nn.Conv2d(4, 6, 3, groups=2)
+    ),
+    causal_as_same=lambda: classified(6, nn.Conv1d(4, 6, 3, padding=1), nn.ReLU()),
+    max_pool_symmetric=lambda: classified(
+        4, nn.Conv2d(3, 4, 3), nn.MaxPool2d(3, stride=2, padding=1)
+    ),
+    max_pool_zeros=lambda: classified(
+        4, nn.Conv2d(3, 4, 3), pad_same(3, 2), nn.MaxPool2d(3, stride=2)
+    ),
+    average_pool_counts=lambda: classified(
+        4, nn.Conv2d(3, 4, 3), nn.ReLU(), pad_same(3, 2), nn.AvgPool2d(3, stride=2)
+    ),
+    average_pool_symmetric=lambda: classified(
+        4, nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AvgPool2d(3, stride=2, padding=1)
+    ),
+    transposed_symmetric=lambda: classified(
+        4, nn.ConvTranspose2d(3, 4, 3, stride=2, padding=1, output_padding=1), nn.ReLU()
+    ),
+    # constants
+    leaky_slope=lambda: classified(6, nn.Linear(7, 6), nn.LeakyReLU(), nn.Linear(6, 6), nn.ELU()),
+    layer_norm_epsilon=lambda: classified(6, nn.Linear(7, 6), nn.Tanh(), nn.LayerNorm(6)),
+    group_norm_epsilon=lambda: classified(6, nn.Conv2d(3, 6, 3), nn.GroupNorm(3, 6), nn.ReLU()),
+    gelu_tanh=lambda: classified(
+        6, nn.Linear(7, 6), nn.GELU(approximate="tanh"), nn.Linear(6, 6), nn.SiLU()
+    ),
+    softmax_last_axis=lambda: classified(
+        4, nn.Conv2d(3, 5, 3), nn.Softmax(dim=-1), nn.Conv2d(5, 4, 2)
+    ),
+    norm_epsilon=lambda: classified(
+        4,
+        nn.Conv2d(3, 4, 3, bias=False),
+        layers.BatchNormalization(4, epsilon=1e-5),
+        nn.ReLU(),
+    ),
+    norm_stock=lambda: classified(4, nn.Conv2d(3, 4, 3, bias=False), nn.BatchNorm2d(4), nn.ReLU()),
+    norm_momentum=lambda: classified(
+        4, nn.Conv2d(3, 4, 3, bias=False), nn.BatchNorm2d(4, eps=1e-3), nn.ReLU()
+    ),
+    norm_of_one=lambda: classified(6, nn.Linear(7, 6), _Strict(6, eps=1e-4), nn.ReLU()),
+    dropout_inverted=lambda: classified(
+        6, nn.Linear(7, 12), nn.ReLU(), nn.Dropout(0.7), nn.Linear(12, 6), nn.Dropout(0.5)
+    ),
+    dropout_rate=lambda: classified(
+        6, nn.Linear(7, 12), nn.ReLU(), nn.Dropout(), nn.Linear(12, 6), nn.Dropout()
+    ),
+    dropout_always=lambda: trained(_Dropped(True)),
+    dropout_never=lambda: trained(_Dropped(False)),
+    upsampled_nearest=lambda: classified(
+        3, nn.Conv2d(3, 4, 2), nn.Upsample(scale_factor=2), nn.Conv2d(4, 3, 3)
+    ),
 )

@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 
-from benchmarks.pairs.factories import factories
 from benchmarks.pairs.torch_net import by_lambda, mlp, stepped, watched
 from torch_impl import Port, optim, schedule
 
@@ -21,7 +20,6 @@ def _plateau(**keywords: Any) -> Port:
 
 
 def plateau_missing() -> Port:
-    """No callback."""
     module = mlp()
     return watched(optim.Adam(module.parameters(), 0.002), module)
 
@@ -40,13 +38,11 @@ class _Stop:
 
 
 def stopping_by_hand() -> Port:
-    """One's own early stopping."""
     module = mlp()
     return watched(optim.Adam(module.parameters(), 0.002), module, early_stopping=_Stop(4))
 
 
 def stopping_missing() -> Port:
-    """None."""
     module = mlp()
     return watched(optim.Adam(module.parameters(), 0.002), module)
 
@@ -65,20 +61,17 @@ class _Late:
 
 
 def scheduler_late() -> Port:
-    """The rate of an epoch is that of the next one."""
     module = mlp()
     optimizer = torch.optim.SGD(module.parameters(), lr=0.02)
     return watched(optimizer, module, scheduler=_Late(optimizer))
 
 
 def scheduler_missing() -> Port:
-    """None."""
     module = mlp()
     return watched(torch.optim.SGD(module.parameters(), lr=0.02), module)
 
 
 def exponential_by_epoch() -> Port:
-    """Torch's ExponentialLR after every epoch."""
     module = mlp()
     optimizer = optim.SGD(module.parameters(), 0.1, momentum=0.9)
     scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.8)
@@ -86,19 +79,16 @@ def exponential_by_epoch() -> Port:
 
 
 def exponential_missing() -> Port:
-    """A constant rate."""
     module = mlp()
     return watched(optim.SGD(module.parameters(), 0.1, momentum=0.9), module)
 
 
 def exponential_other() -> Port:
-    """0.9 for 0.8."""
     rates = schedule.ExponentialDecay(0.1, 20, 0.9)
     return stepped(optim.SGD, rates, momentum=0.9)
 
 
 def cosine_no_warmup() -> Port:
-    """Torch's CosineAnnealingLR, without warm-up."""
     module = mlp()
     optimizer = optim.Adam(module.parameters(), 0.01)
     scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 400, eta_min=0.001)
@@ -106,7 +96,6 @@ def cosine_no_warmup() -> Port:
 
 
 def piecewise_early() -> Port:
-    """Keras's boundary belongs to what comes before it."""
     module = mlp()
     optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
     scheduler = by_lambda(
@@ -116,35 +105,12 @@ def piecewise_early() -> Port:
 
 
 globals().update(
-    factories(
-        plateau_patience=(
-            "The same number, which is one epoch more in torch.",
-            lambda: _plateau(patience=3, min_lr=1e-5),
-        ),
-        plateau_relative=(
-            "Torch's default is relative.",
-            lambda: _plateau(patience=2, min_lr=1e-5, threshold_mode="rel"),
-        ),
-        plateau_factor=(
-            "Torch's default of 0.1.",
-            lambda: _plateau(patience=2, min_lr=1e-5, factor=0.1),
-        ),
-        plateau_floor=("No least rate.", lambda: _plateau(patience=2)),
-        plateau_cooldown=(
-            "The same number, which is one epoch more in torch.",
-            lambda: _plateau(patience=1, factor=0.3, cooldown=3),
-        ),
-        plateau_mode=(
-            "Less accuracy taken for better.",
-            lambda: _plateau(patience=1, mode="min", monitor="val_accuracy"),
-        ),
-        plateau_metric=(
-            "Watches the loss of the training.",
-            lambda: _plateau(patience=1, factor=0.3, cooldown=2, monitor="loss"),
-        ),
-        staircase_missing=(
-            "Continuous for stairs.",
-            lambda: stepped(optim.Adam, schedule.ExponentialDecay(0.01, 7, 0.5)),
-        ),
-    )
+    plateau_patience=lambda: _plateau(patience=3, min_lr=1e-5),
+    plateau_relative=lambda: _plateau(patience=2, min_lr=1e-5, threshold_mode="rel"),
+    plateau_factor=lambda: _plateau(patience=2, min_lr=1e-5, factor=0.1),
+    plateau_floor=lambda: _plateau(patience=2),
+    plateau_cooldown=lambda: _plateau(patience=1, factor=0.3, cooldown=3),
+    plateau_mode=lambda: _plateau(patience=1, mode="min", monitor="val_accuracy"),
+    plateau_metric=lambda: _plateau(patience=1, factor=0.3, cooldown=2, monitor="loss"),
+    staircase_missing=lambda: stepped(optim.Adam, schedule.ExponentialDecay(0.01, 7, 0.5)),
 )

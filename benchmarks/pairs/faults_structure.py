@@ -6,7 +6,6 @@ import torch
 from torch import nn
 
 from benchmarks.pairs import torch_branches, torch_convolutions
-from benchmarks.pairs.factories import factories
 from benchmarks.pairs.torch_base import Classifier, classified, trained
 from torch_impl import Port, layers
 
@@ -14,7 +13,6 @@ from torch_impl import Port, layers
 
 
 def conv_kaiming() -> Port:
-    """Torch's own kernel."""
     port = torch_convolutions.conv_valid()
     port.module.features[0].reset_parameters()
     nn.init.zeros_(port.module.features[0].bias)
@@ -22,14 +20,12 @@ def conv_kaiming() -> Port:
 
 
 def embedding_normal() -> Port:
-    """Torch's own."""
     port = torch_branches.embedding()
     port.module.embedding.reset_parameters()
     return port
 
 
 def lstm_recurrent_uniform() -> Port:
-    """Torch's own recurrent kernel, the rest as in Keras."""
     port = torch_branches.lstm()
     nn.init.uniform_(port.module.lstm.weight_hh_l0, -(5**-0.5), 5**-0.5)
     return port
@@ -42,67 +38,30 @@ class _Detached(Classifier):
 
 
 def features_frozen() -> Port:
-    """The first layer does not need a gradient."""
     port = torch_convolutions.conv_valid()
     port.module.features[0].requires_grad_(False)
     return port
 
 
 globals().update(
-    factories(
-        # structure
-        bias_missing=(
-            "A convolution without the bias that Keras has by default.",
-            lambda: classified(4, nn.Conv2d(3, 4, 3, bias=False), nn.ReLU()),
-        ),
-        bias_extra=(
-            "A convolution with the bias that torch has by default.",
-            lambda: classified(4, nn.Conv2d(3, 4, 3), layers.BatchNormalization(4), nn.ReLU()),
-        ),
-        kernel_size=("5 for 3.", lambda: classified(4, nn.Conv2d(3, 4, 5), nn.ReLU())),
-        num_units=(
-            "8 units for 6.",
-            lambda: classified(8, nn.Linear(7, 8), nn.GELU(), nn.Linear(8, 8), nn.SiLU()),
-        ),
-        activation_other=(
-            "ReLU for tanh.",
-            lambda: classified(6, nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 6), nn.ReLU()),
-        ),
-        activation_missing=(
-            "None for tanh.",
-            lambda: classified(6, nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 6)),
-        ),
-        layer_missing=(
-            "One of two hidden layers.",
-            lambda: classified(6, nn.Linear(6, 6), nn.ReLU()),
-        ),
-        norm_extra=(
-            "A normalisation that Keras does not have.",
-            lambda: classified(4, nn.Conv2d(3, 4, 3), layers.BatchNormalization(4), nn.ReLU()),
-        ),
-        dropout_missing=(
-            "One of two.",
-            lambda: classified(6, nn.Linear(7, 12), nn.ReLU(), nn.Dropout(0.3), nn.Linear(12, 6)),
-        ),
-        dropout_extra=(
-            "One that Keras does not have.",
-            lambda: classified(
-                6, nn.Linear(7, 6), nn.GELU(), nn.Linear(6, 6), nn.SiLU(), nn.Dropout(0.2)
-            ),
-        ),
-        # initial weights, gradients
-        features_detached=(
-            "The gradient is cut off by a `detach` that was left behind.",
-            lambda: trained(_Detached(4, nn.Conv2d(3, 4, 3), nn.ReLU())),
-        ),
-        # recurrent layers
-        lstm_second_bias=(
-            "Both biases of torch's LSTM are trained, so that their sum moves twice as far.",
-            lambda: torch_branches.lstm_torch(),
-        ),
-        gru_reset_after=(
-            "Torch's GRU resets after its product.",
-            lambda: torch_branches.gru_torch(),
-        ),
-    )
+    # structure
+    bias_missing=lambda: classified(4, nn.Conv2d(3, 4, 3, bias=False), nn.ReLU()),
+    bias_extra=lambda: classified(4, nn.Conv2d(3, 4, 3), layers.BatchNormalization(4), nn.ReLU()),
+    kernel_size=lambda: classified(4, nn.Conv2d(3, 4, 5), nn.ReLU()),
+    num_units=lambda: classified(8, nn.Linear(7, 8), nn.GELU(), nn.Linear(8, 8), nn.SiLU()),
+    activation_other=lambda: classified(6, nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 6), nn.ReLU()),
+    activation_missing=lambda: classified(6, nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 6)),
+    layer_missing=lambda: classified(6, nn.Linear(6, 6), nn.ReLU()),
+    norm_extra=lambda: classified(4, nn.Conv2d(3, 4, 3), layers.BatchNormalization(4), nn.ReLU()),
+    dropout_missing=lambda: classified(
+        6, nn.Linear(7, 12), nn.ReLU(), nn.Dropout(0.3), nn.Linear(12, 6)
+    ),
+    dropout_extra=lambda: classified(
+        6, nn.Linear(7, 6), nn.GELU(), nn.Linear(6, 6), nn.SiLU(), nn.Dropout(0.2)
+    ),
+    # initial weights, gradients
+    features_detached=lambda: trained(_Detached(4, nn.Conv2d(3, 4, 3), nn.ReLU())),
+    # recurrent layers
+    lstm_second_bias=lambda: torch_branches.lstm_torch(),
+    gru_reset_after=lambda: torch_branches.gru_torch(),
 )
