@@ -23,7 +23,7 @@ def name_causes(result: Result, bundle: Bundle, port: Trace) -> Result:
     is_place = first[0].id in ("data", "structure", "forward")
     causes = tuple(
         {
-            **entry.to_json(),
+            **{key: told for key, told in entry.to_json().items() if key != "slug"},
             "confidence": match.confidence,
             "detail": match.detail,
             "where": evidence.call["where"] if evidence.call and is_place else "",

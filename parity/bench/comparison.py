@@ -87,7 +87,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class SpeedComparison:
     """Two benchmarks, row by row.
 
     Attributes:
@@ -128,7 +128,7 @@ class Comparison:
         }
 
 
-def compare(old: BenchResult, new: BenchResult, *, threshold: float = THRESHOLD) -> Comparison:
+def compare(old: BenchResult, new: BenchResult, *, threshold: float = THRESHOLD) -> SpeedComparison:
     """Compares two benchmarks by the rule above.
 
     Args:
@@ -142,7 +142,7 @@ def compare(old: BenchResult, new: BenchResult, *, threshold: float = THRESHOLD)
     if not 0 <= threshold < 1:
         raise ValueError(f"threshold={threshold!r}: expected a share in [0, 1)")
     before, after = _by_key("old", old), _by_key("new", new)
-    return Comparison(
+    return SpeedComparison(
         threshold=threshold,
         changes=tuple(
             _change(old, new, before[key], row, threshold)

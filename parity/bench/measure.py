@@ -13,7 +13,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,26 @@ STEADY = 0.1  # two turns that differ by less than this share of them are steady
 MAX_WARMUP = 6  # turns before the first that counts
 MAX_TRAINED = 50  # turns, after which an accuracy counts as never reached
 Say = Callable[[str], Any]
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """The tasks of one cell, and what their processes need."""
+
+    spec: BenchSpec
+    tasks: Sequence[BenchTask]
+    folder: Path
+    pythons: dict[str, str]
+    timeout_s: float | None
+    say: Say
+
+    def start(self, number: int, turn: int, ends: ExitStack) -> Conversation:
+        """Starts the process of a task for a round, at whose end it is closed."""
+        task, place = self.tasks[number], self.folder / f"{number:02d}-{turn:02d}"
+        half = VARIANTS[task.variant].half
+        talk = Conversation(task, half, self.pythons[half], place, self.timeout_s)
+        ends.callback(talk.close)
+        return talk
 
 
 def measure(
@@ -59,12 +79,12 @@ def measure(
     rows: list[Row] = []
     for part in spec.parts:
         for batch_size in spec.batch_sizes:
-            cell = folder / f"{part}-{batch_size}"
-            cell.mkdir(parents=True)
+            place = folder / f"{part}-{batch_size}"
+            place.mkdir(parents=True)
             run = spec.run_spec(batch_size)
             if part == "augment" and run.augmentation is None:
                 run = run.replace(augmentation=scenario("augmentation").augmentation)
-            save_data(run_data(run), cell / DATA)
+            save_data(run_data(run), place / DATA)
             # All precisions take turns: one may be compared with another.
             tasks = [
                 BenchTask(part, variant, precision, run)
@@ -74,7 +94,7 @@ def measure(
             if spec.across_precision and "fp32" not in spec.precisions:
                 tasks.insert(0, BenchTask(part, spec.baseline, "fp32", run))
             timer = _startup if part == "startup" else _in_turns
-            found, samples = timer(spec, tasks, cell, pythons, timeout_s, say)
+            found, samples = timer(_Cell(spec, tasks, place, pythons, timeout_s, say))
             rows += _of_the_same_work(found, samples, spec.baseline)
             on_rows(list(rows))
     return rows
@@ -128,33 +148,23 @@ def _of_the_same_work(rows: Sequence[Row], samples: dict[int, int], baseline: st
     return found
 
 
-def _in_turns(
-    spec: BenchSpec,
-    tasks: Sequence[BenchTask],
-    folder: Path,
-    pythons: dict[str, str],
-    timeout_s: float | None,
-    say: Say,
-) -> tuple[list[Row], dict[int, int]]:
+def _in_turns(cell: _Cell) -> tuple[list[Row], dict[int, int]]:
     """Rounds of all variants in turns; returns their rows, and the samples of a turn."""
-    rows = _blank(tasks)
+    rows = _blank(cell.tasks)
     samples: dict[int, int] = {}
-    for turn in range(spec.rounds):
-        say(f"round {turn + 1} of {spec.rounds}")
-        goal = spec.accuracy if turn == 0 and tasks[0].part == "train" else None
+    for turn in range(cell.spec.rounds):
+        cell.say(f"round {turn + 1} of {cell.spec.rounds}")
+        goal = cell.spec.accuracy if turn == 0 and cell.tasks[0].part == "train" else None
         open_: dict[int, _Open] = {}
         with ExitStack() as ends:
-            for number, task in enumerate(tasks):
+            for number, task in enumerate(cell.tasks):
                 if rows[number].status == FAILED:
                     continue
                 if turn == 0:  # which may compile
                     name = f"{task.variant} {task.precision}"
-                    say(f"{task.part} {task.spec.batch_size} {name}: warming up")
-                half = VARIANTS[task.variant].half
+                    cell.say(f"{task.part} {task.spec.batch_size} {name}: warming up")
                 with _noted(rows, number, open_):
-                    place = folder / f"{number:02d}-{turn:02d}"
-                    talk = Conversation(task, half, pythons[half], place, timeout_s)
-                    ends.callback(talk.close)
+                    talk = cell.start(number, turn, ends)
                     open_[number] = child = _Open(talk, goal)
                     environment = talk.ready()
                     child.warm_up()
@@ -258,27 +268,17 @@ def _noted(rows: list[Row], number: int, open_: dict[int, _Open]) -> Iterator[No
             open_.pop(number).talk.close()
 
 
-def _startup(
-    spec: BenchSpec,
-    tasks: Sequence[BenchTask],
-    folder: Path,
-    pythons: dict[str, str],
-    timeout_s: float | None,
-    say: Say,
-) -> tuple[list[Row], dict[int, int]]:
+def _startup(cell: _Cell) -> tuple[list[Row], dict[int, int]]:
     """From the start of a process to the end of its first step, a new process each round."""
-    rows = _blank(tasks)
+    rows = _blank(cell.tasks)
     samples: dict[int, int] = {}
-    for turn in range(spec.rounds):
-        say(f"startup, round {turn + 1} of {spec.rounds}")
-        for number, task in enumerate(tasks):
+    for turn in range(cell.spec.rounds):
+        cell.say(f"startup, round {turn + 1} of {cell.spec.rounds}")
+        for number in range(len(rows)):
             if rows[number].status == FAILED:
                 continue
-            half = VARIANTS[task.variant].half
-            place = folder / f"{number:02d}-{turn:02d}"
             with _noted(rows, number, {}), ExitStack() as end:
-                talk = Conversation(task, half, pythons[half], place, timeout_s)
-                end.callback(talk.close)
+                talk = cell.start(number, turn, end)
                 environment = talk.ready()
                 answer = talk.round()
                 seconds = time.perf_counter() - talk.started

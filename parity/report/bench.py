@@ -16,8 +16,8 @@ from parity.bench.comparison import (
     SAME,
     SLOWER,
     Change,
-    Comparison,
     Measure,
+    SpeedComparison,
 )
 from parity.bench.result import IMAGES_PER_S, OK, BenchResult, Row
 from parity.report.bench_page import to_csv as to_csv  # the other forms
@@ -82,7 +82,7 @@ def bench_lines(result: BenchResult) -> list[Line]:
     return [*lines, []]
 
 
-def comparison_lines(comparison: Comparison) -> list[Line]:
+def comparison_lines(comparison: SpeedComparison) -> list[Line]:
     """Returns what became slower or faster, what cannot be compared and why, and a sentence."""
     lines: list[Line] = []
     for cell, changes in cells_of(comparison.changes):
@@ -156,7 +156,7 @@ def _measure(change: Change, value: Measure) -> str:
     return f"{number(1 / value.median)} s"
 
 
-def _change_sentence(comparison: Comparison) -> str:
+def _change_sentence(comparison: SpeedComparison) -> str:
     counts = Counter(change.status for change in comparison.changes)
     told = [f"{counts[status]} {status}" for status in (SLOWER, FASTER, SAME, NOT_COMPARABLE)]
     return (

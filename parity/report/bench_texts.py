@@ -10,6 +10,7 @@ from parity.bench.comparison import Key
 from parity.bench.machine import HARDWARE, facts
 from parity.bench.result import FAILED, IMAGES_PER_S, OK, REFUSED, BenchResult, Row
 from parity.bench.statistics import CONFIDENCE, drift
+from parity.report.result_texts import count
 from parity.report.terminal import shortened
 
 MAX_TEXT = 2000  # characters of a reason
@@ -43,7 +44,7 @@ def warnings(result: BenchResult) -> list[str]:
     if short:
         least = min(short, key=lambda ratio: ratio.n)
         found.append(
-            f"of all intervals of {_count(least.n, 'round')}, only {100 * least.confidence:.0f} % "
+            f"of all intervals of {count(least.n, 'round')}, only {100 * least.confidence:.0f} % "
             f"hold the true ratio; {100 * CONFIDENCE:.0f} % need at least {MIN_ROUNDS} rounds"
         )
     return found
@@ -75,7 +76,7 @@ def legend(result: BenchResult) -> str:
 def sentence(result: BenchResult) -> str:
     """Returns the verdict, and how many rows came to what."""
     counts = Counter(row.status for row in result.rows)
-    told = [f"{_count(len(result.rows), 'row')}, {counts[OK]} measured"]
+    told = [f"{count(len(result.rows), 'row')}, {counts[OK]} measured"]
     if counts[FAILED]:
         told.append(f"{counts[FAILED]} failed")
     if counts[REFUSED]:
@@ -91,8 +92,8 @@ def heading(cell: Cell, measured: Sequence[Row]) -> str:
         return text
     units = " or ".join(dict.fromkeys(row.unit for row in measured))
     counts = {len(row.values) for row in measured}
-    told = f"{min(counts)} to {_count(max(counts), 'round')}"
-    return f"{text}: {units}, {told if len(counts) > 1 else _count(counts.pop(), 'round')}"
+    told = f"{min(counts)} to {count(max(counts), 'round')}"
+    return f"{text}: {units}, {told if len(counts) > 1 else count(counts.pop(), 'round')}"
 
 
 def against(rows: Sequence[Row]) -> str:
@@ -121,10 +122,6 @@ def name_of(key: Key) -> str:
     """Returns the key of a row in words."""
     part, variant, batch_size, precision = key
     return f"{variant} ({part}, batch {batch_size}, {precision})"
-
-
-def _count(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def number(value: float, digits: int = 4) -> str:

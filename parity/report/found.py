@@ -16,7 +16,7 @@ from parity.diagnosis import Diagnosis
 from parity.ladder.result import Result
 from parity.report.sweep import SweepResult
 
-Found = Result | SweepResult | BenchResult | Diagnosis
+AnyResult = Result | SweepResult | BenchResult | Diagnosis
 T = TypeVar("T")
 
 _PART = r"""[^\s/\\:"'<>|,;()\[\]]"""

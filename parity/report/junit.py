@@ -26,8 +26,9 @@ from parity.diagnosis import Diagnosis
 from parity.ladder.result import ERROR, FAIL, PASS, Level, Result
 from parity.report.bench_texts import number as short
 from parity.report.bench_texts import reason_of, times
-from parity.report.found import Found, without_folders
+from parity.report.found import AnyResult, without_folders
 from parity.report.result_texts import (
+    cause_title,
     difference,
     index_text,
     is_check,
@@ -50,7 +51,7 @@ from parity.report.terminal import (
 MAX_TEXT, MAX_LINES = 2000, 500  # characters of a line, lines of a text
 
 
-def junit_xml(results: Sequence[Found]) -> str:
+def junit_xml(results: Sequence[AnyResult]) -> str:
     """Returns the document, which ends with a line break.
 
     Args:
@@ -188,7 +189,7 @@ def _add_level(suite: _Suite, result: Result, level: Level) -> None:
     if first is not None and first[1] is item:
         lines += place_lines(result) + cause_lines(result) + setting_lines(result)
         message += "".join(
-            f"; {'or' if number else 'cause'} {cause['id']} {cause['title']}, fix: {cause['fix']}"
+            f"; {'or' if number else 'cause'} {cause_title(cause)}, fix: {cause['fix']}"
             for number, cause in enumerate(likely_causes(result))
         )
     told = ["".join(text for text, _ in line) for line in lines]

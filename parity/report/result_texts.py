@@ -5,8 +5,11 @@ Texts are as they are in the result: whoever lays them out escapes them for wher
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import Any
 
+from parity.divergences.names import full_name
 from parity.ladder.result import ERROR, FAIL, Item, Level, Result
 
 MAX_CAUSES = 3
@@ -115,6 +118,11 @@ def difference(item: Item) -> str:
     return f"{told}; {item.note}" if item.note else told
 
 
+def cause_title(cause: Mapping[str, Any]) -> str:
+    """Returns a cause by ID, slug and title: "F2 adam-epsilon-placement: Adam adds ..."."""
+    return f"{full_name(str(cause.get('id')))}: {cause.get('title')}"
+
+
 def likely_causes(result: Result) -> list[dict[str, Any]]:
     """Returns the causes that are worth a look, the surest first.
 
@@ -152,11 +160,15 @@ def capital(text: str) -> str:
 
 
 def number(value: float) -> str:
-    """Returns a whole number as it is, and any other with two digits."""
-    is_whole = float(value).is_integer() and abs(value) < 1e6
-    return f"{value:.0f}" if is_whole else f"{value:.1e}"
+    """Returns a difference or a limit: two digits, whole numbers as they are."""
+    if not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "∞" if value > 0 else "-∞"
+    if float(value).is_integer() and abs(value) < 1e6:
+        return f"{value:,.0f}"
+    return f"{value:.1e}"
 
 
-def count(number: Any, noun: str) -> str:
-    """Returns a number and its noun: "1 epoch", "2 epochs"."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+def count(amount: Any, noun: str) -> str:
+    """Returns an amount and its noun: "1 epoch", "2 epochs"."""
+    told = f"{amount:,}" if isinstance(amount, int) else str(amount)
+    return f"{told} {noun}" if amount == 1 else f"{told} {noun}s"

@@ -16,9 +16,10 @@ from parity.diagnosis import Diagnosis
 from parity.ladder.result import ERROR, FAIL, NOT_REACHED, PASS, SKIPPED, Level, Result
 from parity.report.advice import advice_of
 from parity.report.bench_page import to_markdown
-from parity.report.found import Found, without_folders
+from parity.report.found import AnyResult, without_folders
 from parity.report.markdown import NONE, escaped, table
 from parity.report.result_texts import (
+    cause_title,
     compared_text,
     difference,
     index_text,
@@ -48,7 +49,7 @@ GOOD = (PASS, "good_fit")
 _WORDS = {PASS: "pass", FAIL: "FAIL", SKIPPED: "skipped", NOT_REACHED: NONE}
 
 
-def summary_markdown(results: Sequence[Found]) -> str:
+def summary_markdown(results: Sequence[AnyResult]) -> str:
     """Returns the summary, which ends with a line break.
 
     Args:
@@ -142,7 +143,7 @@ def _first_divergence(result: Result) -> list[str]:
     lines = []
     for best in causes[:1]:
         sure = f"({round(100 * best['confidence'])} %)"
-        lines += [f"- **cause** {_text(best['id'])} {_text(best['title'])} {sure}"]
+        lines += [f"- **cause** {_text(cause_title(best))} {sure}"]
         lines += [f"- **fix** {_text(best['fix'])}"]
         lines += [f"- **seen** {_text(best['detail'])}"] if best["detail"] else []
     if (advice := advice_of(result)) is not None:
@@ -153,9 +154,7 @@ def _first_divergence(result: Result) -> list[str]:
     if place := place_text(result):
         lines.append(f"- **place** {_text(place)}")
     for cause in causes[1:]:
-        lines.append(
-            f"- **or** {_text(cause['id'])} {_text(cause['title'])}: {_text(cause['fix'])}"
-        )
+        lines.append(f"- **or** {_text(cause_title(cause))}: {_text(cause['fix'])}")
     told = setting_texts(result)
     lines += [f"- **setting** {_text(text)}" for text in told[:MAX_SETTINGS]]
     if len(told) > MAX_SETTINGS:
@@ -199,8 +198,8 @@ def _failure(result: Result) -> str:
     level, item = first
     told = _text(f"{level.id}: {item.name}{moment(item)}: {difference(item)}")
     if causes := likely_causes(result):
-        cause, fix = (_text(causes[0][key]) for key in ("title", "fix"))
-        told = f"**cause** {_text(causes[0]['id'])} {cause}; **fix** {fix}; {told}"
+        cause, fix = _text(cause_title(causes[0])), _text(causes[0]["fix"])
+        told = f"**cause** {cause}; **fix** {fix}; {told}"
     return told
 
 

@@ -11,6 +11,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any, TextIO
 
+from parity.divergences.names import full_name
 from parity.ladder.result import ERROR, FAIL, NOT_REACHED, PASS, SKIPPED, Item, Level, Result
 from parity.report.advice import advice_of
 from parity.report.result_texts import (
@@ -142,7 +143,8 @@ def cause_lines(result: Result) -> list[Line]:
                 lines += _labelled(label, str(cause[key]), "")
         lines += _labelled("fix", str(cause["fix"]), "bold")
     if lines:
-        lines.append([(f"    parity explain {result.causes[0]['id']}", "dim")])
+        name, _, slug = full_name(result.causes[0]["id"]).partition(" ")
+        lines.append([(f"    parity explain {name}{f'  ({slug})' if slug else ''}", "dim")])
     return lines
 
 

@@ -88,7 +88,7 @@ def write_reports(
     return Written(page.verdict, tuple(files))
 
 
-def _read(found: Found, folder: Path) -> tuple[Page, Sequence[reported.Found]]:
+def _read(found: Found, folder: Path) -> tuple[Page, Sequence[reported.AnyResult]]:
     """The page of what was found, and the same as the other outputs take it."""
     if isinstance(found, FoundRun):
         return run_page(found), [found.result]

@@ -122,8 +122,9 @@ def test_a_failure_of_a_check_tells_cause_and_fix():
     (suite,) = parsed(failing_check())
     failure = end(suite, "forward")
     assert failure.message.endswith(
-        "differs by 7.5e-01 (rel), allowed 1.0e-12; 3 of 4 above; cause A5 padding 'same' with a "
-        "stride is not symmetric, fix: torch_impl.layers.Conv2D(padding='same')"
+        "differs by 7.5e-01 (rel), allowed 1.0e-12; 3 of 4 above; cause A5 symmetric-same-padding: "
+        "padding 'same' with a stride is not symmetric, fix: "
+        "torch_impl.layers.Conv2D(padding='same')"
     )
     text = " ".join(failure.text.split())
     for part in (

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from bench_results import HOSTILE, MACHINE, SPEC, noisy, result, row
 from markdown_it import MarkdownIt  # of rich, which is a dependency
+from report_lines import check, styles, text
 
 from parity.bench.comparison import compare
 from parity.bench.result import FAILED, IMAGES_PER_S, OK, REFUSED, SECONDS, BenchResult, Ratio
@@ -17,22 +18,6 @@ from parity.report.bench_texts import machine_text, number, times, warnings
 from parity.report.terminal import plain
 
 EXTREMES = [1e-100, 1e-9, 0.00999, 0.01, 0.0949, 1.0, 99.994, 99_999.4, 999_999.4, 1e6, 1e100]
-
-
-def text(lines):
-    return ["".join(part for part, _ in line).rstrip() for line in lines]
-
-
-def styles(lines, part):
-    """The styles in which a text is shown."""
-    return {style for line in lines for shown, style in line if part in shown}
-
-
-def check(lines):
-    """Fits a terminal, and holds nothing that it would obey."""
-    for line in text(lines):
-        assert len(line) <= 80, line
-        assert all(character.isprintable() for character in line)
 
 
 def found():

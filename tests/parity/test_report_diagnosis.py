@@ -2,10 +2,9 @@
 
 import math
 
-import labelled_histories
-import labelled_histories_2
 import pytest
 from helpers import make_data
+from labelled_histories_2 import LABELLED
 
 from parity.behaviour import Judgement
 from parity.causes import CAUSES, RankedCause
@@ -14,7 +13,6 @@ from parity.data_findings import Finding
 from parity.diagnosis import Diagnosis, diagnose
 from parity.report.diagnosis import diagnosis_lines
 
-LABELLED = [*labelled_histories.HISTORIES, *labelled_histories_2.HISTORIES]
 HOSTILE = {
     "an escape code": ("\x1b[31mred\x1b[0m", r"\x1b[31mred\x1b[0m"),
     "a line break": ("two\nlines\r", r"two\nlines\r"),

@@ -4,6 +4,7 @@ import json
 import math
 
 import pytest
+from report_lines import check, styles, text
 from schemas import assert_valid
 
 from parity.agreement import Agreement, Comparison, ScenarioVerdicts
@@ -65,22 +66,6 @@ def result(verdict="pass", rows=(), comparisons=(), failures=(), mode="independe
 
 def missing(reason, seed=0):
     return {"scenario": "leak", "seed": seed, "half": "torch", "reason": reason}
-
-
-def text(lines):
-    return ["".join(part for part, _ in line).rstrip() for line in lines]
-
-
-def styles(lines, part):
-    """The styles in which a text is shown."""
-    return {style for line in lines for shown, style in line if part in shown}
-
-
-def check(lines):
-    """Fits a terminal, and holds nothing that it would obey."""
-    for line in text(lines):
-        assert len(line) <= 80, line
-        assert all(character.isprintable() for character in line)
 
 
 def test_a_sweep_reads_like_this():

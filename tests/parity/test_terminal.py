@@ -138,7 +138,7 @@ def test_a_run_that_fails_shows_causes_where_there_are_any():
         "    torch k // 2 on both sides",
         "    seen  padding=1 on both sides gives the port's numbers",
         "    fix   torch_impl.layers.Conv2D(padding='same')",
-        "    parity explain A5",
+        "    parity explain A5  (symmetric-same-padding)",
         "  settings that differ",
         "    C1  epsilon: 0.001 in norm, 1e-05 in features.1, and so in 1 more",
     ]

@@ -6,23 +6,17 @@ from collections.abc import Sequence
 
 from parity.ladder.result import Level, Result
 from parity.report.advice import advice_of
-from parity.report.html.page import (
-    FAIL,
-    PASS,
-    QUIET,
-    WARN,
-    Cause,
-    Divergence,
-    Fact,
-    Rung,
-)
-from parity.report.html.texts import count, number, value
+from parity.report.html.page import FAIL, PASS, QUIET, WARN, Cause, Divergence, Fact, Rung
+from parity.report.html.texts import value
 from parity.report.result_texts import (
+    cause_title,
+    count,
     index_text,
     is_exact,
     level_numbers,
     likely_causes,
     moment,
+    number,
     place_text,
     setting_texts,
 )
@@ -88,7 +82,7 @@ def _cause(cause: dict[str, object]) -> Cause:
     ]
     confidence = cause.get("confidence")
     return Cause(
-        title=f"{cause.get('id')} {cause.get('title')}",
+        title=cause_title(cause),
         confidence=f"{100 * confidence:.0f} %" if isinstance(confidence, float | int) else "",
         lines=tuple(lines),
         fix=str(cause.get("fix") or ""),

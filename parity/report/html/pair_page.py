@@ -25,7 +25,7 @@ from parity.report.html.page import (
 )
 from parity.report.html.run_page import LOOKS, title_of, versions_of
 from parity.report.html.svg import NAMES
-from parity.report.html.texts import number
+from parity.report.result_texts import number
 
 RANK = {"pass": 0, "inconclusive": 1, "fail": 2, "error": 3}
 CHANGED = 2.0  # a difference that grows by less is told, and not marked

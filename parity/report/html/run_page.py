@@ -33,8 +33,8 @@ from parity.report.html.page import (
 from parity.report.html.predictions import prediction_blocks
 from parity.report.html.samples import sample_blocks
 from parity.report.html.svg import NAMES
-from parity.report.html.texts import count
 from parity.report.reproduce import command_of
+from parity.report.result_texts import count
 from parity.report.verdict import sentence_of
 
 LOOKS = {"pass": PASS, "fail": FAIL, "error": FAIL, "inconclusive": WARN}

@@ -21,7 +21,7 @@ from parity.report.html.page import (
 )
 from parity.report.html.run_page import MODES, versions_of
 from parity.report.html.svg import NAMES
-from parity.report.html.texts import count
+from parity.report.result_texts import count
 from parity.report.sweep import SweepResult
 
 LOOKS = {"pass": PASS, "fail": FAIL, "inconclusive": WARN, "incomplete": WARN}

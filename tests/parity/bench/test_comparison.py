@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from bench_results import MACHINE, SPEC, noisy, result, row
 
-from parity.bench.comparison import Comparison, compare
+from parity.bench.comparison import SpeedComparison, compare
 from parity.bench.result import FAILED, REFUSED, SECONDS, BenchResult
 
 MS = 0.001
@@ -279,7 +279,7 @@ def test_the_json_is_strict_and_has_these_keys():
 
 
 def test_a_comparison_of_nothing_is_inconclusive():
-    assert Comparison(0.05, ()).verdict == "inconclusive"
+    assert SpeedComparison(0.05, ()).verdict == "inconclusive"
 
 
 def rates(n, noise, *, num=1500, slower_by=0.0, between=0.0):

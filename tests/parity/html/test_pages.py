@@ -157,7 +157,8 @@ def test_a_check_leads_with_its_cause_and_the_fix():
     page = run_page(FoundRun(None, check_result()))
     assert page.sentence == ("The port computes something else: epsilon of Adam is torch's (F2).")
     (cause,) = page.divergence.causes
-    assert (cause.title, cause.confidence) == ("F2 epsilon of Adam is torch's", "99 %")
+    assert cause.title == "F2 adam-epsilon-placement: epsilon of Adam is torch's"
+    assert cause.confidence == "99 %"
     assert cause.fix == "torch_impl.optim.Adam(..., epsilon=1e-7)"
     codes = {code.label: code.text for code in blocks(page, Code)}
     assert codes["Command"] == "parity check --keras app:build --torch port.py:build"

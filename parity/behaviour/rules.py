@@ -23,25 +23,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
+from parity.behaviour.judgement import Expectation, Judgement, expectation_of
 from parity.programs.run_spec import RunSpec
 from parity.trace import History
 
-VERDICTS = (
-    "diverged",
-    "suspicious",
-    "stagnant",
-    "overfit",
-    "underfit",
-    "good_fit",
-    "undecided",
-)
-
 Z = 1.645  # one-sided 95 % of a normal distribution
 Z_SUSPICION = 3.0  # an accusation wants more: one false one in 741 honest runs
-TARGET = 0.9  # what training should reach, of what the labels allow
 MAX_GAP = 0.05  # a gap that a user of the model notices, however many samples prove a smaller one
 MAX_GAP_RISING = 0.02  # ... if the validation loss tells of it too
 RISE = 1.5  # validation losses of good fits end within 1.2 of their minimum (docs/behaviour.md)
@@ -55,104 +44,6 @@ HONEST_RATIO = 1.5  # val_loss / training loss: honest runs by heart are at 5 an
 BAD_GUESS = 1.25  # val_loss / log(classes): validation contradicts what training teaches
 ROUNDING = 1e-6  # 0.9 is 0.89999998 in float32: exactly at a limit is not beyond it
 PLATEAU = 0.9  # part of the fall of the training loss after which the plateau begins
-
-
-@dataclass(frozen=True)
-class Expectation:
-    """What is known beside the curves. None = not known; rules that need it are left out.
-
-    Attributes:
-        num_classes: of the task.
-        chance: accuracy of the best constant guess; 1 / num_classes if the classes are balanced.
-        ceiling: accuracy that the labels allow: 1 unless a part of them is wrong.
-        target: training accuracy below which a run underfits.
-        num_train: training samples.
-        num_val: validation samples.
-        epoch: the epoch, counted from 0, whose weights the run ends with; None = the last.
-    """
-
-    num_classes: int | None = None
-    chance: float | None = None
-    ceiling: float = 1.0
-    target: float = TARGET
-    num_train: int | None = None
-    num_val: int | None = None
-    epoch: int | None = None
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """The verdict on a history and the numbers that it rests on.
-
-    Attributes:
-        verdict: one of VERDICTS.
-        rule: identifies what decided, such as "gap" or "worse_than_guessing".
-        because: the same, with its numbers, as a sentence.
-        num_epochs: length of the history.
-        train_accuracy: its level, in eval mode where that was measured; None = not in the history.
-        is_eval: whether it was measured in eval mode.
-        val_accuracy: its level.
-        gap: train_accuracy - val_accuracy.
-        gap_error: half width of its one-sided 95 % interval (binomial, both sets of samples);
-            None = the number of validation samples is not known.
-        target: what train_accuracy was held against.
-        chance: accuracy of guessing, or None.
-        epochs_to_plateau: epochs, in fractions, after which the training loss has made 90 % of its
-            way from the first epoch to its minimum; None if it made none.
-        best_epoch_number: epoch of the least validation loss, counted from 1.
-        val_loss_rise: last validation loss / least, levels.
-    """
-
-    verdict: str
-    rule: str
-    because: str
-    num_epochs: int
-    train_accuracy: float | None = None
-    is_eval: bool = False
-    val_accuracy: float | None = None
-    gap: float | None = None
-    gap_error: float | None = None
-    target: float = TARGET
-    chance: float | None = None
-    epochs_to_plateau: float | None = None
-    best_epoch_number: int | None = None
-    val_loss_rise: float | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Returns plain values by name."""
-        return asdict(self)
-
-
-def expectation_of(
-    spec: RunSpec, history: History, *, num_classes: int, num_train: int, num_val: int
-) -> Expectation:
-    """Returns what the spec of a run says about its history.
-
-    Labels that are redrawn with probability p agree with the image in 1 - p (1 - 1 / classes).
-
-    Args:
-        spec: of the run.
-        history: of the run: with `restore_best_weights` its best epoch is the one that counts.
-        num_classes: of its data, taken as balanced.
-        num_train: training samples.
-        num_val: validation samples.
-    """
-    chance = 1 / num_classes
-    ceiling = 1 - spec.label_noise * (1 - chance)
-    rule, epoch = spec.early_stopping, None
-    if rule is not None and rule.restore_best_weights:
-        watched = history[rule.monitor][rule.start_from_epoch :]
-        if watched:
-            epoch = rule.start_from_epoch + min(range(len(watched)), key=watched.__getitem__)
-    return Expectation(
-        num_classes=num_classes,
-        chance=chance,
-        ceiling=ceiling,
-        target=TARGET * ceiling,
-        num_train=num_train,
-        num_val=num_val,
-        epoch=epoch,
-    )
 
 
 def judge(history: Mapping[str, Sequence[float]], expected: Expectation | None = None) -> Judgement:
@@ -261,7 +152,7 @@ class _Curves:
         return epoch, last / lowest if lowest > 0 else None
 
 
-class Found(NamedTuple):
+class Ruling(NamedTuple):
     """What a rule that holds says."""
 
     verdict: str
@@ -269,19 +160,19 @@ class Found(NamedTuple):
     because: str
 
 
-def _diverged(curves: _Curves) -> Found | None:
+def _diverged(curves: _Curves) -> Ruling | None:
     loss, val_accuracy = curves.loss, curves.column("val_accuracy")
     for key in ("loss", "eval_loss", "val_loss"):
         for epoch, value in enumerate(curves.column(key)):
             # NaN also stands for an epoch without validation, which has no accuracy either.
             is_missing = key == "val_loss" and not _finite(val_accuracy[epoch : epoch + 1])
             if math.isinf(value) or (math.isnan(value) and not is_missing):
-                return Found("diverged", "not_finite", f"{key} is {value} in epoch {epoch + 1}")
+                return Ruling("diverged", "not_finite", f"{key} is {value} in epoch {epoch + 1}")
     if len(loss) < 2:
         return None
     last, lowest = loss[-1], min(loss)
     if last >= loss[0] > 0 and last >= EXPLOSION * lowest:
-        return Found(
+        return Ruling(
             "diverged",
             "lost",
             f"the training loss ends at {last:.3g}, not below its first ({loss[0]:.3g}), after "
@@ -290,7 +181,7 @@ def _diverged(curves: _Curves) -> Found | None:
     return None
 
 
-def _suspicious(curves: _Curves) -> Found | None:
+def _suspicious(curves: _Curves) -> Ruling | None:
     expected, train, val = curves.expected, curves.train, curves.val
     if train is None or val is None:
         return None
@@ -301,7 +192,7 @@ def _suspicious(curves: _Curves) -> Found | None:
     if chance is not None and has_learned and num_val:
         below = Z_SUSPICION * math.sqrt(_variance(chance, num_val))
         if val < chance - below:
-            return Found(
+            return Ruling(
                 "suspicious",
                 "worse_than_guessing",
                 f"validation accuracy is {val:.3f}, worse than guessing ({chance:.3f}): the "
@@ -311,21 +202,21 @@ def _suspicious(curves: _Curves) -> Found | None:
     if has_learned and losses and expected.num_classes:
         guess = math.log(expected.num_classes)
         if min(losses) > BAD_GUESS * guess:
-            return Found(
+            return Ruling(
                 "suspicious",
                 "contradicts_training",
                 f"the validation loss is never below {min(losses):.3g}, while guessing gives "
                 f"{guess:.3g}: what training teaches is wrong for the validation samples",
             )
     if val - error > expected.ceiling:
-        return Found(
+        return Ruling(
             "suspicious",
             "above_labels",
             f"validation accuracy is {val:.3f}, above the {expected.ceiling:.3f} that the labels "
             "allow: validation images are known from training",
         )
     if curves.is_eval and -(curves.gap or 0.0) > max(MAX_GAP, curves.gap_error or 0.0):
-        return Found(
+        return Ruling(
             "suspicious",
             "above_training",
             (f"validation accuracy is {val:.3f}, above that of training in eval mode, {train:.3f}"),
@@ -335,7 +226,7 @@ def _suspicious(curves: _Curves) -> Found | None:
     if loss is None or val_loss is None or curves.num_epochs < NUM_STAGNANT:
         return None
     if min(train, val) >= BY_HEART and val_loss <= HONEST_RATIO * loss:
-        return Found(
+        return Ruling(
             "suspicious",
             "by_heart",
             f"the training images are known by heart (loss {loss:.2g}), and those of validation "
@@ -344,14 +235,14 @@ def _suspicious(curves: _Curves) -> Found | None:
     return None
 
 
-def _stagnant(curves: _Curves) -> Found | None:
+def _stagnant(curves: _Curves) -> Ruling | None:
     train, target = curves.train, curves.expected.target
     if curves.num_epochs < NUM_STAGNANT:
         return None
     if train is None:
         loss = curves.loss
         if loss and loss[0] - min(loss) <= MIN_PROGRESS * abs(loss[0]):
-            return Found(
+            return Ruling(
                 "stagnant",
                 "no_progress",
                 f"the training loss has hardly moved from {loss[0]:.3g}",
@@ -363,7 +254,7 @@ def _stagnant(curves: _Curves) -> Found | None:
     accuracy = _finite(curves.column("eval_accuracy" if curves.is_eval else "accuracy"))
     gained = max(accuracy) - accuracy[0]
     if gained <= MIN_PROGRESS:
-        return Found(
+        return Ruling(
             "stagnant",
             "no_progress",
             f"training accuracy is {train:.3f}, below {target:.3f}, and has gained no more than "
@@ -371,7 +262,7 @@ def _stagnant(curves: _Curves) -> Found | None:
         )
     chance = curves.chance
     if chance is not None and train <= chance + MIN_WAY * (target - chance):
-        return Found(
+        return Ruling(
             "stagnant",
             "at_chance",
             f"training accuracy is {train:.3f}, near to guessing ({chance:.3f})",
@@ -379,12 +270,12 @@ def _stagnant(curves: _Curves) -> Found | None:
     return None
 
 
-def _overfit(curves: _Curves) -> Found | None:
+def _overfit(curves: _Curves) -> Ruling | None:
     gap, error, rise = curves.gap, curves.gap_error, curves.val_loss_rise
     if gap is None:
         is_falling = len(curves.loss) >= NUM_STAGNANT and curves.loss[-1] < curves.loss[0]
         if curves.train is None and is_falling and rise is not None and rise > LOSS_RISE:
-            return Found(
+            return Ruling(
                 "overfit",
                 "turned",
                 f"the validation loss is {rise:.2f} times its minimum, while that of training fell",
@@ -392,9 +283,9 @@ def _overfit(curves: _Curves) -> Found | None:
         return None
     if gap > max(MAX_GAP, error or 0.0) + ROUNDING:
         noise = "" if error is None else f" (±{error:.3f})"
-        return Found("overfit", "gap", f"training is better than validation by {gap:.3f}{noise}")
+        return Ruling("overfit", "gap", f"training is better than validation by {gap:.3f}{noise}")
     if gap > max(MAX_GAP_RISING, error or 0.0) and rise is not None and rise > RISE:
-        return Found(
+        return Ruling(
             "overfit",
             "turned",
             f"training is better than validation by {gap:.3f}, and the validation loss is "
@@ -403,21 +294,21 @@ def _overfit(curves: _Curves) -> Found | None:
     return None
 
 
-def _underfit(curves: _Curves) -> Found | None:
+def _underfit(curves: _Curves) -> Ruling | None:
     train, target = curves.train, curves.expected.target
     if train is None or train >= target - ROUNDING:
         return None
-    return Found(
+    return Ruling(
         "underfit", "below_target", f"training accuracy is {train:.3f}, below {target:.3f}"
     )
 
 
-def _good_fit(curves: _Curves) -> Found | None:
+def _good_fit(curves: _Curves) -> Ruling | None:
     if curves.train is None:
-        return Found("undecided", "no_training", "the history has no training accuracy")
+        return Ruling("undecided", "no_training", "the history has no training accuracy")
     if curves.gap is None:
-        return Found("undecided", "no_validation", "the history has no validation accuracy")
-    return Found(
+        return Ruling("undecided", "no_validation", "the history has no validation accuracy")
+    return Ruling(
         "good_fit",
         "none",
         f"training accuracy is {curves.train:.3f}, above {curves.expected.target:.3f}, and "
