@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -170,7 +171,7 @@ def bench(
 
     def keep(unfinished: Any) -> None:
         """What was measured so far, for whatever may come; what keeps it from that ends nothing."""
-        told = {**unfinished.to_json(), "verdict": "incomplete"}
+        told = replace(unfinished, is_finished=False).to_json()
         for path in (json_file, None if out is None else out / "bench.json"):
             if path is not None:
                 with suppress(InputError):

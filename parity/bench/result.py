@@ -98,17 +98,26 @@ class BenchResult:
         spec: what was asked for, as JSON-ready values.
         rows: in the order of the report.
         environment: machine, versions, date, command.
+        is_finished: whether all cells were measured, and parity was checked where that was asked
+            for. False for what an interrupted benchmark leaves.
     """
 
     spec: Mapping[str, Any]
     rows: Sequence[Row]
     environment: Mapping[str, Any]
+    is_finished: bool = True
 
     @property
     def verdict(self) -> str:
-        """Returns "pass", "fail" if a variant trains otherwise, "incomplete" if one failed."""
+        """Returns "pass", "fail" or "incomplete".
+
+        It is "incomplete" if a variant could not be measured or the benchmark did not finish, and
+        "fail" if a variant trains differently from Keras.
+        """
         statuses = {row.status for row in self.rows}
-        return "incomplete" if FAILED in statuses else "fail" if REFUSED in statuses else "pass"
+        if FAILED in statuses or not self.is_finished:
+            return "incomplete"
+        return "fail" if REFUSED in statuses else "pass"
 
     def to_json(self) -> dict[str, Any]:
         """Returns the result as JSON-ready values, with the quartiles of each row."""

@@ -17,6 +17,9 @@ MIN_DRIFT = 0.05  # share of the median; a smaller trend is no matter for a warn
 MAX_SHARE_OF_OTHERS = 0.05  # of the cores' time; an idle system has some thousandths
 MIN_ROUNDS = 6  # for an interval of CONFIDENCE
 NONE = "-"
+UNFINISHED = (
+    "the benchmark was interrupted: cells may be missing, and parity is not checked; run it again"
+)
 
 Cell = tuple[str, int, str]  # part, batch size, precision
 
@@ -80,7 +83,8 @@ def sentence(result: BenchResult) -> str:
         told.append(f"{counts[FAILED]} failed")
     if counts[REFUSED]:
         told.append(f"{counts[REFUSED]} refused for lack of parity")
-    return f"{result.verdict}: {', '.join(told)}"
+    text = f"{result.verdict}: {', '.join(told)}"
+    return text if result.is_finished else f"{text}; {UNFINISHED}"
 
 
 def heading(cell: Cell, measured: Sequence[Row]) -> str:

@@ -25,6 +25,7 @@ from parity.bench.result import OK, REFUSED, BenchResult, Row
 from parity.diagnosis import Diagnosis
 from parity.report.bench_texts import number as short
 from parity.report.bench_texts import reason_of, times
+from parity.report.bench_texts import sentence as bench_sentence
 from parity.report.found import Found, without_folders
 from parity.report.result_texts import (
     difference,
@@ -247,7 +248,7 @@ def _add_bench(suite: _Suite, result: BenchResult) -> None:
     for row in result.rows:
         _add_row(suite, row)
     if result.verdict != PASS:
-        suite.judge(result.verdict, result.verdict)
+        suite.judge(result.verdict, bench_sentence(result))
 
 
 def _add_row(suite: _Suite, row: Row) -> None:

@@ -160,6 +160,14 @@ def test_a_baseline_with_a_long_name_stands_without_the_word_interval():
     check(bench_lines(BenchResult({}, rows, {})))
 
 
+def test_an_interrupted_benchmark_says_so_and_is_not_green():
+    lines = bench_lines(replace(noisy(1), is_finished=False))
+    told = " ".join(" ".join(text(lines)).split())
+    assert "incomplete: 2 rows, 2 measured; the benchmark was interrupted: cells may be" in told
+    assert styles(lines, "incomplete: 2 rows") == {"bold red"}
+    check(lines)
+
+
 def test_a_benchmark_of_nothing_has_a_report():
     empty = BenchResult({}, [], {})
     assert text(bench_lines(empty)) == ["  pass: 0 rows, 0 measured", ""]
