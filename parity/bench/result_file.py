@@ -1,7 +1,6 @@
 """A BenchResult from its file, which may be from anyone.
 
-In: a path to what `parity bench --json` wrote. Out: the result, of which every value has been
-checked before anything relies on it.
+In: a path to what `parity bench --json` wrote. Out: the result, with every value checked.
 """
 
 from __future__ import annotations

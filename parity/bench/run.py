@@ -11,7 +11,7 @@ from typing import Any
 
 from parity.bench.gate import checked
 from parity.bench.measure import measure
-from parity.bench.others import Others
+from parity.bench.others import BackgroundLoad
 from parity.bench.result import BenchResult, Row
 from parity.bench.spec import BenchSpec
 from parity.bench.statistics import with_ratios
@@ -33,11 +33,11 @@ def run_bench(
     Args:
         spec: what is measured.
         keras_python: interpreter of the Keras half.
-        torch_python: likewise of the torch half.
-        timeout_s: that one answer of a child may take: its start, or a round; None = no limit.
-        say: told what is going on.
-        on_result: given what was measured so far after every cell, parity unchecked, so that hours
-            of measurement can be kept whatever comes.
+        torch_python: interpreter of the torch half.
+        timeout_s: limit for one answer of a child, such as its start or a round; None = no limit.
+        say: called with a line of progress.
+        on_result: called after every cell with the unfinished result so far, so that hours of
+            measurement are kept whatever happens next.
 
     Raises:
         InputError: the spec, the data or an interpreter cannot be used.
@@ -50,11 +50,11 @@ def run_bench(
         **common_environment(("keras", "tensorflow", "torch", "torchvision")),
         "began": began,
     }
-    others = Others()
+    load = BackgroundLoad()
 
-    def result(rows: list[Row]) -> BenchResult:
+    def result(rows: list[Row], *, is_finished: bool) -> BenchResult:
         compared = with_ratios(rows, spec.baseline, across_precision=spec.across_precision)
-        return BenchResult(spec.to_dict(), compared, environment)
+        return BenchResult(spec.to_dict(), compared, environment, is_finished)
 
     with (
         Signals() as signals,
@@ -68,8 +68,8 @@ def run_bench(
             pythons,
             timeout_s,
             say,
-            on_rows=lambda rows: on_result(result(rows)),
+            on_rows=lambda rows: on_result(result(rows, is_finished=False)),
         )
-        environment["share_of_others"] = others.share()
+        environment["background_cpu_share"] = load.share()
         rows = checked(rows, spec, folder / "gate", pythons, timeout_s, say)
-    return result(rows)
+    return result(rows, is_finished=True)

@@ -20,25 +20,26 @@ class BenchSpec:
     """One benchmark.
 
     Attributes:
-        scenario: whose program is trained, see `parity list`.
-        parts: what is timed: "train" epochs as they are; "step" on one resident batch; "input":
+        scenario: scenario whose program is trained, see `parity list`.
+        parts: what is timed. "train": whole epochs; "step": steps on one resident batch; "input":
             feeding without training; "augment": augmented batches alone; "startup": from the start
             of a process to its first step.
-        variants: names of `VARIANTS`; a name may stand twice, to compare a variant with itself.
+        variants: names from `VARIANTS`. A name may stand twice, to compare a variant with itself.
         baseline: the variant that the others are compared with.
-        batch_sizes: a cell for each.
-        precisions: a cell for each; the first framework's reference stays in fp32.
+        batch_sizes: one cell for each.
+        precisions: one cell for each.
         device: "cpu", "cuda", "cuda:1".
-        threads: of each process.
-        rounds: of which each starts all variants anew; an interval of 95 % needs at least 6.
-        train_size: samples of a turn.
-        val_size: samples that the accuracy is measured on.
-        accuracy: validation accuracy to which the time is told; None for none.
+        threads: number of threads of each process.
+        rounds: number of rounds; each starts all variants in new processes. An interval of 95 %
+            needs at least 6.
+        train_size: number of samples in a turn.
+        val_size: number of samples on which the accuracy is measured.
+        accuracy: validation accuracy to which the time is measured; None = not measured.
         data: source, as `load_data` takes it.
-        seed: of the split and of every run.
+        seed: seed of the split and of every run.
         across_precision: whether other precisions are compared with the baseline in fp32.
-        gate_seeds: runs of each variant of mode "independent" that its accuracy is judged by, at
-            least 2; 0 leaves the parity of all variants unchecked.
+        gate_seeds: number of runs by which the accuracy of each variant of mode "independent" is
+            judged, at least 2; 0 leaves the parity of all variants unchecked.
     """
 
     scenario: str = "dropout"
@@ -71,14 +72,14 @@ class BenchSpec:
                     f"{name}={','.join(map(str, values)) or 'none'}: expected some of "
                     f"{', '.join(known)}"
                 )
-        # Each is a cell of its own; only a variant may stand twice.
+        # Each makes a cell of its own; only a variant may stand twice.
         for name in ("parts", "batch_sizes", "precisions"):
             values = getattr(self, name)
             if len(set(values)) < len(values):
                 raise InputError(f"{name}={','.join(map(str, values))}: expected each once")
         if self.baseline not in self.variants:
             raise InputError(
-                f"baseline={self.baseline!r}: expected one of the variants that are measured, "
+                f"baseline={self.baseline!r}: expected one of the measured variants, "
                 f"{', '.join(self.variants)}; name another one, or add it to --variants"
             )
         for name, least in (("rounds", 1), ("train_size", 1), ("val_size", 1), ("gate_seeds", 0)):
