@@ -131,17 +131,11 @@ def _run_directories(half: Half, data_file: str, directories: list[Path], parent
 
 
 def _run_chunk(name: str, half: Half, directory: Path, parent: int) -> None:
-    from parity.chunk import CHUNK, run_chunk, train, train_many
-    from parity.ensemble import HALVES
+    from parity.chunk import CHUNK, run_chunk, train
     from parity.trace import read_json
 
     half.configure(RunSpec.from_dict(read_json(directory / CHUNK)["tasks"][0]["spec"]))
-    run_chunk(
-        directory,
-        lambda spec: train(half, name, spec, parent),
-        parent,
-        (lambda specs: train_many(half, name, specs, parent)) if name in HALVES else None,
-    )
+    run_chunk(directory, lambda spec: train(half, name, spec, parent), parent)
 
 
 def stop_if_orphaned(parent: int) -> None:

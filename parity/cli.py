@@ -26,7 +26,6 @@ from parity.cli_options import (
     check_file,
     check_folder,
     exit_code,
-    parse_ensemble,
     parse_seeds,
     specs_of,
     with_options,
@@ -217,14 +216,6 @@ def list_command(what: str, json_file: Path | None, quiet: bool) -> int:
 @click.option("--cpus", type=click.FloatRange(min=0), default=1.0, help="CPUs a Ray task takes.")
 @click.option("--gpus", type=click.FloatRange(min=0), default=0.0, help="GPUs a Ray task takes.")
 @click.option(
-    "--ensemble",
-    callback=parse_ensemble,
-    default="1",
-    show_default=True,
-    metavar="N",
-    help="Seeds that torch trains together in one process, or auto: as many as are faster so.",
-)
-@click.option(
     "--out",
     metavar="DIR",
     shell_complete=cli_names.files(),
@@ -242,7 +233,6 @@ def sweep(
     ray_address: str | None,
     cpus: float,
     gpus: float,
-    ensemble: int | str,
     out: str,
     keras_python: str,
     torch_python: str,
@@ -269,12 +259,7 @@ def sweep(
     check_file(json_file)
     specs = specs_of(scenarios or BEHAVIOUR, seeds or None, full, settings)
     options = _engine_options(
-        out,
-        workers=workers,
-        timeout=timeout,
-        keras=keras_python,
-        torch=torch_python,
-        ensemble=ensemble,
+        out, workers=workers, timeout=timeout, keras=keras_python, torch=torch_python
     )
     if engine == "ray":
         from parity.engines import ray_cluster
@@ -393,13 +378,7 @@ def diagnose(
 
 
 def _engine_options(
-    out: str,
-    *,
-    workers: int | None,
-    timeout: float,
-    keras: str,
-    torch: str,
-    ensemble: int | str,
+    out: str, *, workers: int | None, timeout: float, keras: str, torch: str
 ) -> Any:
     import os
 
@@ -415,7 +394,6 @@ def _engine_options(
         workers=workers or os.cpu_count() or 1,
         timeout_s=timeout or None,
         pythons={"keras": keras, "torch": torch},
-        ensemble=ensemble,
     )
 
 

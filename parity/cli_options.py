@@ -34,13 +34,6 @@ def parse_seeds(context: click.Context, parameter: click.Parameter, value: str |
     return seeds
 
 
-def parse_ensemble(context: click.Context, parameter: click.Parameter, value: str) -> int | str:
-    """Parses a number of runs, or "auto"."""
-    from parity.ensemble import parse_ensemble as parse
-
-    return parse(value)
-
-
 COMMON = [
     click.option(
         "--json",

@@ -21,8 +21,6 @@ class Job:
             uses them.
         log: file to which the child's output is appended; no other job uses it.
         paths: folders in which the child finds modules besides its own.
-        at_a_time: runs that it trains together; a time limit holds for each, so that they have as
-            many times as long.
     """
 
     name: str
@@ -32,7 +30,6 @@ class Job:
     directories: tuple[Path, ...]
     log: Path
     paths: tuple[Path, ...] = ()
-    at_a_time: int = 1
 
     def __post_init__(self) -> None:
         if not self.directories:

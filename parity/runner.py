@@ -210,9 +210,8 @@ def _start(
             f"{job.name}: the interpreter {program!r} {problem}; expected the path of a Python "
             f"interpreter; correct it (--{job.half}-python)"
         )
-    limit_s = None if timeout_s is None else timeout_s * job.at_a_time
     try:
-        return ChildProcess(job, arguments, limit_s, is_renewed=is_renewed)
+        return ChildProcess(job, arguments, timeout_s, is_renewed=is_renewed)
     except OSError as error:
         return (
             f"{job.name}: cannot be started ({error}); check the interpreter {program!r} "

@@ -14,9 +14,6 @@ from typing import Any
 
 from parity.behaviour import Judgement, judge_run
 from parity.engines.local import EngineOptions
-from parity.ensemble import HALVES as ENSEMBLE_HALVES
-from parity.ensemble import grouped
-from parity.errors import InputError
 from parity.spec import RunSpec
 from parity.store import Store, open_store
 from parity.task import HALVES, Task, distinct, planned
@@ -103,24 +100,18 @@ def run_sweep(
         halves: which halves run.
 
     Raises:
-        InputError: the store, a data source or an interpreter cannot be used; or runs are to be
-            trained together and no half can do that.
+        InputError: the store, a data source or an interpreter cannot be used.
         RunError: a result in the store is damaged.
         KeyboardInterrupt: the user ended it; what has finished is in the store.
     """
     watcher = watcher or Watcher()
-    if options.ensemble != 1 and not set(halves) & set(ENSEMBLE_HALVES):
-        raise InputError(
-            f"--ensemble {options.ensemble} with the half {', '.join(halves)} alone: only torch "
-            "trains several runs at a time; leave it out"
-        )
     store = open_store(options.store)
     runs = planned(specs, options.pythons, halves)
     tasks = distinct(runs)
     finished = store.finished()
     pending = [task for task in tasks if task.key not in finished]
     names = {task.key: task.name for task in pending}
-    chunks = list(chunks_of(pending, options.workers, options.ensemble))
+    chunks = list(chunks_of(pending, options.workers))
     before, reasons = len(tasks) - len(pending), dict[str, str]()
     done = [0] * len(chunks)
     total_done = 0
@@ -144,30 +135,20 @@ def run_sweep(
     return _read(runs, store, reasons, len(pending) - len(reasons))
 
 
-def chunks_of(tasks: Sequence[Task], workers: int, ensemble: int | str = 1) -> Iterator[list[Task]]:
+def chunks_of(tasks: Sequence[Task], workers: int) -> Iterator[list[Task]]:
     """Deals tasks into chunks of about the same cost, long tasks first.
 
-    The tasks of a chunk share what a process settles once: half, device and threads. What is
-    trained together stands in one chunk.
-
-    Args:
-        tasks: in any order.
-        workers: chunks that are run at a time.
-        ensemble: tasks that are trained together; see `parity.ensemble`.
+    The tasks of a chunk share what a process settles once: half, device and threads.
     """
 
     def group(task: Task) -> tuple[str, str, int]:
         return task.half, task.spec.device, task.spec.threads
 
-    for (half, _, _), members in itertools.groupby(sorted(tasks, key=group), key=group):
+    for _, members in itertools.groupby(sorted(tasks, key=group), key=group):
         ordered = sorted(members, key=lambda task: -task.cost)
-        at_a_time = ensemble if half in ENSEMBLE_HALVES else 1
-        units = grouped(ordered, lambda task: task.spec, at_a_time)
-        units.sort(key=lambda unit: -sum(task.cost for task in unit))
         size = min(MAX_CHUNK, max(1, len(ordered) // (CHUNKS_A_WORKER * workers)))
-        count = -(-len(ordered) // max(size, *map(len, units)))
-        for number in range(count):
-            yield [task for unit in units[number::count] for task in unit]
+        count = -(-len(ordered) // size)
+        yield from (ordered[number::count] for number in range(count))
 
 
 def _read(planned: Sequence[Task], store: Store, reasons: Mapping[str, str], num_run: int) -> Sweep:

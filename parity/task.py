@@ -43,7 +43,6 @@ RUN_MODULES = (
     "data",
     "data_file",
     "dataset",
-    "ensemble",
     "environment",
     "errors",
     "nudge",

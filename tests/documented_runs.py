@@ -81,12 +81,8 @@ NOT_RUN = {
     "parity sweep too_short --seeds 0:2 ...": "tests/parity/test_sweep.py runs smaller ones",
     "parity diagnose docs/histories/noisy_labels.json ...": "the Python above it makes the data",
     "parity sweep too_short little_data noisy_labels --full ...": "hours",
-    "parity sweep too_small linear --ensemble auto": (
-        "minutes; tests/parity/test_sweep.py trains seeds together"
-    ),
     "python -c ...": "starts a framework, to see how long that takes",
     "python benchmarks/augment.py ...": "minutes, alone on a machine",
-    "python benchmarks/ensemble.py ...": "minutes, alone on a machine",
     "python benchmarks/envelope.py ...": "minutes",
     "python benchmarks/growth.py ...": "half an hour, alone on a machine",
     "python benchmarks/masks.py": "seconds, which mean something alone on a machine only",

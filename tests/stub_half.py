@@ -24,7 +24,7 @@ from parity.chunk import CURRENT, run_chunk
 from parity.spec import RunSpec
 
 
-def command(job, *, log=None, sleep_s=0.0, acts=None, together=None):
+def command(job, *, log=None, sleep_s=0.0, acts=None):
     """Returns the command line of a chunk.
 
     Args:
@@ -33,14 +33,12 @@ def command(job, *, log=None, sleep_s=0.0, acts=None, together=None):
         sleep_s: how long a run takes.
         acts: what happens in the run of a seed: "raise", "hang", "abort", "kill" or "exit"; under
             the name "start", before any run.
-        together: None: runs one by one only; else `acts` for runs that are trained together.
     """
     return [
         *(sys.executable, str(Path(__file__).resolve())),
         *("--chunk", str(job.directories[0]), "--half", job.half),
         *("--log", "" if log is None else str(log), "--sleep", str(sleep_s)),
         *("--acts", json.dumps({str(key): act for key, act in (acts or {}).items()})),
-        *("--together", json.dumps(together)),
     ]
 
 
@@ -88,34 +86,29 @@ def main():
     parser.add_argument("--log", required=True)
     parser.add_argument("--sleep", type=float, required=True)
     parser.add_argument("--acts", type=json.loads, required=True)
-    parser.add_argument("--together", type=json.loads, default=None)
     options = parser.parse_args()
     parent = os.getppid()
 
     def tell(event):
         if options.log:
-            keys = (options.chunk / CURRENT).read_text().split()
-            lines = [f"{event} {key} {os.getpid()} {len(keys)}\n" for key in keys]
+            key = (options.chunk / CURRENT).read_text()
+            line = f"{event} {key} {os.getpid()}\n".encode()
             file = os.open(options.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-            os.write(file, "".join(lines).encode())
+            os.write(file, line)
             os.close(file)
 
     def run(spec: RunSpec):
-        return run_many([spec], options.acts)[0]
-
-    def run_many(specs, acts=options.together):
         tell("start")
-        for spec in specs:
-            act(acts.get(str(spec.seed)))
+        act(options.acts.get(str(spec.seed)))
         end_s = time.monotonic() + options.sleep
         while time.monotonic() < end_s:
             stop_if_orphaned(parent)
             time.sleep(min(0.01, options.sleep))
         tell("end")
-        return [record_of(options.half, spec) for spec in specs]
+        return record_of(options.half, spec)
 
     act(options.acts.get("start"))
-    run_chunk(options.chunk, run, parent, None if options.together is None else run_many)
+    run_chunk(options.chunk, run, parent)
 
 
 if __name__ == "__main__":

@@ -370,7 +370,7 @@ def test_a_wrong_command_is_seen(line, is_right, accept):
         "parity",
         "parity run [SCENARIO ...]",
         "parity record BUNDLE",
-        "parity sweep --ensemble N",
+        "parity sweep --workers N",
         "parity run --dtype float32|float64",
     ],
 )

@@ -28,7 +28,6 @@ ONLY_TORCH_FILES = {
     "optim.py": "optimizers by Keras's equations",
     "fast.py": "layers in fewer passes over memory",
     "clip.py": "clipping with TensorFlow's gradient",
-    "ensemble.py": "many seeds in one process",
     "epochs.py": "model.fit is handed callbacks, and keeps the history",
     "eager.py": "the program as people write it, whose speed is compared",
     "schedule.py": "learning rates and callbacks by Keras's rules",

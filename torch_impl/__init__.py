@@ -1,9 +1,9 @@
 """The PyTorch half: the same run as the Keras half, from the same seed.
 
-`fit(spec, data)` trains a spec, `fit_many` several that differ in seed only. The parts are usable
-on their own in any torch program: `KerasSeeds`, `philox`, `layers`, `initializers`, `losses`,
-`regularizers`, `penalty`, `optim`, `schedule`, `augment`. `from_keras_config` builds the twin of a
-Keras model; a factory of the user's returns a `Port` for `parity check`.
+`fit(spec, data)` trains a spec. The parts are usable on their own in any torch program:
+`KerasSeeds`, `philox`, `layers`, `initializers`, `losses`, `regularizers`, `penalty`, `optim`,
+`schedule`, `augment`. `from_keras_config` builds the twin of a Keras model; a factory of the user's
+returns a `Port` for `parity check`.
 
 Names are loaded at first use, so that `python -m torch_impl` can set threads before torch starts.
 """
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     )
     from torch_impl.bench import run_bench
     from torch_impl.check import run_check
-    from torch_impl.ensemble import fit_many
     from torch_impl.environment import configure, describe_environment
     from torch_impl.keras_config import from_keras_config
     from torch_impl.models import build_model
@@ -44,7 +43,6 @@ __all__ = [
     "configure",
     "describe_environment",
     "fit",
-    "fit_many",
     "from_keras_config",
     "initializers",
     "layers",
@@ -66,7 +64,6 @@ _HOMES = {
     "configure": "environment",
     "describe_environment": "environment",
     "fit": "train",
-    "fit_many": "ensemble",
     "from_keras_config": "keras_config",
     "run_bench": "bench",
     "run_check": "check",

@@ -1,8 +1,7 @@
 """The local engine: chunks of tasks in child processes, some at a time.
 
 A child that dies, hangs or is killed costs the task that it was running; the rest of its chunk goes
-to another child. Where it was training several tasks together, none of them is blamed yet: the next
-child runs what is left one by one.
+to another child.
 """
 
 from __future__ import annotations
@@ -17,7 +16,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from parity.chunk import CURRENT, FAILED, write_chunk
-from parity.ensemble import HALVES, checked, grouped
 from parity.errors import InputError
 from parity.job import Failure, Job, Progress
 from parity.runner import run_jobs
@@ -33,7 +31,7 @@ def chunk_command(job: Job) -> list[str]:
 
 @dataclass(frozen=True)
 class EngineOptions:
-    """How an engine runs tasks; nothing here changes what they compute, up to rounding.
+    """How an engine runs tasks; nothing here changes what they compute.
 
     Attributes:
         store: URL or folder of the results.
@@ -43,11 +41,6 @@ class EngineOptions:
             framework; None = no limit.
         pythons: interpreter of each half.
         command: gives the command line of a chunk's child.
-        ensemble: runs that differ in seed only and are trained together where a half can do that,
-            1 to 64, or "auto"; see `parity.ensemble`. It changes results by rounding.
-
-    Raises:
-        InputError: `ensemble` is something else.
     """
 
     store: str
@@ -56,10 +49,6 @@ class EngineOptions:
     timeout_s: float | None
     pythons: Mapping[str, str]
     command: Callable[[Job], list[str]] = chunk_command
-    ensemble: int | str = 1
-
-    def __post_init__(self) -> None:
-        checked(self.ensemble)
 
 
 # Told after every change: tasks that are done in a chunk (failed ones too), and its new failures.
@@ -92,24 +81,16 @@ class _Chunk:
     tasks: tuple[Task, ...]
     num_done: int = 0
     round: int = 0
-    is_one_by_one: bool = False
-
-    def ensemble(self, options: EngineOptions) -> int | str:
-        """How many of its tasks are trained together."""
-        can = self.tasks[0].half in HALVES and not self.is_one_by_one
-        return options.ensemble if can else 1
 
     def job(self, folder: Path, options: EngineOptions) -> Job:
         name = f"chunk-{self.number}" + (f"-{self.round}" if self.round else "")
         half = self.tasks[0].half
-        groups = grouped(self.tasks, lambda task: task.spec, self.ensemble(options))
         return Job(
             name=name,
             half=half,
             python=options.pythons[half],
             directories=(folder / name,),
             log=folder / f"{name}.log",
-            at_a_time=max(map(len, groups)),
         )
 
 
@@ -121,9 +102,7 @@ def _run_round(
     left: list[_Chunk] = []
 
     def start(job: Job) -> list[str]:
-        chunk = jobs[job]
-        ensemble = chunk.ensemble(options)
-        write_chunk(job.directories[0], chunk.tasks, options.store, ensemble)
+        write_chunk(job.directories[0], jobs[job].tasks, options.store)
         return options.command(job)
 
     def advance(job: Job, progress: Progress) -> None:
@@ -139,8 +118,7 @@ def _run_round(
             reasons.update(broken)
         num_done = chunk.num_done + len(chunk.tasks) - len(tasks)
         if tasks:
-            rest = replace(chunk, tasks=tasks, num_done=num_done, round=chunk.round + 1)
-            left.append(replace(rest, is_one_by_one=chunk.is_one_by_one or not broken))
+            left.append(replace(chunk, tasks=tasks, num_done=num_done, round=chunk.round + 1))
         shutil.rmtree(directory, ignore_errors=True)
         if not reasons:
             job.log.unlink(missing_ok=True)
@@ -171,8 +149,7 @@ def _blame(
     """Returns {key: reason} of the task that ended its child, and the tasks that are still to run.
 
     A child that ended before its first task, or after its last one, says nothing about any of them:
-    then all that are not finished have failed. One that ended between two tasks is no task's fault,
-    and one that ended while it trained several together is not the fault of all of them.
+    then all that are not finished have failed. One that ended between two tasks is no task's fault.
     """
     store, told = open_store(options.store), _failed(directory)
     open_tasks = tuple(t for t in chunk.tasks if t.key not in told and t.key not in store)
@@ -180,11 +157,9 @@ def _blame(
     current = directory / CURRENT
     if not current.exists() or (directory / SUCCESS).exists():
         return {task.key: reason for task in open_tasks}, ()
-    keys = current.read_text(encoding="utf-8").split()
-    if len(keys) > 1:  # any of them may be the one
-        return {}, open_tasks
-    broken = {task.key: reason for task in open_tasks if task.key in keys}
-    return broken, tuple(task for task in open_tasks if task.key not in keys)
+    key = current.read_text(encoding="utf-8")
+    broken = {task.key: reason for task in open_tasks if task.key == key}
+    return broken, tuple(task for task in open_tasks if task.key != key)
 
 
 def temporary_scratch() -> Path:

@@ -1,12 +1,11 @@
 """A chunk's tasks run one after the other; one that breaks is told, and the others go on."""
 
 import os
-import time
 
 import numpy as np
 import pytest
 
-from parity.chunk import CHUNK, CURRENT, FAILED, run_chunk, train, train_many, write_chunk
+from parity.chunk import CHUNK, CURRENT, FAILED, run_chunk, train, write_chunk
 from parity.data import run_data
 from parity.errors import InputError
 from parity.scenarios import scenario
@@ -160,141 +159,6 @@ def test_a_chunk_is_written_once(directory):
     assert read_json(directory / CHUNK)["tasks"][0]["spec"] == task(1).spec.to_dict()
     with pytest.raises(FileExistsError):
         write(directory, task(1))
-
-
-# Tasks that are trained together.
-
-
-def write_ensemble(directory, size, *tasks):
-    write_chunk(directory, tasks, os.fspath(directory.parent / "store"), size)
-
-
-def run_together(directory, act=lambda spec: {}, act_together=lambda specs: None):
-    """Runs a chunk; returns the seeds of each call."""
-    calls = []
-
-    def record(spec):
-        calls.append([spec.seed])
-        return {"seed": spec.seed, **act(spec)}
-
-    def records(specs):
-        calls.append([spec.seed for spec in specs])
-        act_together(specs)
-        return [{"seed": spec.seed, **act(spec)} for spec in specs]
-
-    run_chunk(directory, record, os.getppid(), records)
-    return calls
-
-
-def test_tasks_that_differ_in_seed_only_are_run_together(directory, store, capsys):
-    others = [task(seed, SPEC.replace(epochs=1)) for seed in (7, 8, 9)]
-    write_ensemble(directory, 3, task(1), *others, task(2), task(3), task(4))
-    assert run_together(directory) == [[1, 3], [2, 4], [7, 8, 9]]
-    for seed in (1, 2, 3, 4, 7, 8, 9):
-        assert store.get(task(seed).key) == {"key": task(seed).key, "seed": seed}
-    assert capsys.readouterr().out.splitlines()[-1] == "progress chunk-0 7/7 loss=0"
-    assert (directory / SUCCESS).exists()
-
-
-@pytest.mark.parametrize("size", [1, 4])
-def test_a_half_that_cannot_runs_tasks_one_by_one(directory, size):
-    write_ensemble(directory, size, task(1), task(2))
-    assert run(directory) == [1, 2]
-
-
-def test_what_is_finished_is_left_out_of_a_group(directory, store):
-    write_ensemble(directory, 4, *(task(seed) for seed in range(8)))
-    for seed in (0, 2, 4, 1, 3):
-        store.put(task(seed).key, {"key": task(seed).key})
-    # 0, 2, 4, 6 and 1, 3, 5, 7: of the first one task is left, which is run as it is alone.
-    assert run_together(directory) == [[6], [5, 7]]
-    assert len(store.finished()) == 8
-
-
-def test_all_that_are_running_are_named(directory):
-    write_ensemble(directory, 2, task(1), task(2))
-    named = []
-    run_together(directory, act_together=lambda _: named.append((directory / CURRENT).read_text()))
-    assert named == [f"{task(1).key}\n{task(2).key}"]
-
-
-def test_a_group_that_breaks_is_run_one_by_one_and_each_told_its_own_reason(
-    directory, store, capsys
-):
-    def act(spec):
-        if spec.seed == 2:
-            raise ZeroDivisionError("by zero")
-        return {}
-
-    write_ensemble(directory, 3, task(1), task(2), task(3))
-    assert run_together(directory, act) == [[1, 2, 3], [1], [2], [3]]
-    assert store.finished() == {task(1).key, task(3).key}
-    assert failures(directory) == {2: "ZeroDivisionError: by zero"}
-    assert capsys.readouterr().err.count("Traceback") == 2
-
-
-def test_a_record_of_a_group_that_cannot_be_kept_fails_alone(directory, store, capsys):
-    write_ensemble(directory, 2, task(1), task(2))
-    calls = run_together(directory, lambda spec: {"loss": float("nan")} if spec.seed == 1 else {})
-    assert calls == [[1, 2]]
-    assert list(failures(directory)) == [1]
-    assert store.finished() == {task(2).key}
-
-
-def test_a_framework_that_is_missing_ends_a_group_too(directory, store):
-    def act(specs):
-        raise ModuleNotFoundError("no torch", name="torch.nn")
-
-    write_ensemble(directory, 2, task(1), task(2))
-    with pytest.raises(ModuleNotFoundError):
-        run_together(directory, act_together=act)
-    assert failures(directory) == {}
-
-
-def test_a_group_is_not_run_without_a_parent(directory, store):
-    write_ensemble(directory, 2, task(1), task(2))
-    with pytest.raises(SystemExit, match="parent"):
-        run_chunk(directory, None, os.getpid(), lambda specs: pytest.fail("was run"))
-
-
-def test_records_of_runs_that_are_trained_together_are_those_of_runs_alone():
-    import torch_impl
-
-    specs = [SPEC.replace(seed=seed, dtype="float64", mode="independent") for seed in (4, 5, 6)]
-    together = train_many(torch_impl, "torch", specs, os.getppid())
-    alone = [train(torch_impl, "torch", spec, os.getppid()) for spec in specs]
-    # Both add in another order: weights differ in their last bits, and so do digests of them.
-    for record, expected in zip(together, alone, strict=True):
-        assert list(record) == list(expected)
-        history, reference = record.pop("history"), expected.pop("history")
-        assert list(history) == list(reference)
-        for key, values in reference.items():
-            assert history[key] == pytest.approx(values, rel=1e-12)
-        ran, ran_alone = record.pop("run"), expected.pop("run")
-        assert (ran["ensemble"], ran_alone["ensemble"]) == (3, 1)
-        assert ran.keys() == ran_alone.keys()
-        assert 0 < ran["wall_s"] < ran["total_s"]
-        assert len(record.pop("weights_sha256")) == len(expected.pop("weights_sha256")) == 64
-        assert record == expected
-
-
-def test_the_seconds_of_runs_that_are_trained_together_add_up_to_the_whole():
-    import torch_impl
-
-    specs = [SPEC.replace(seed=seed) for seed in (4, 5, 6)]
-    started = time.perf_counter()
-    records = train_many(torch_impl, "torch", specs, os.getppid())
-    elapsed_s = time.perf_counter() - started
-    total_s = sum(record["run"]["total_s"] for record in records)
-    assert total_s == pytest.approx(elapsed_s, rel=0.2, abs=0.05)
-    assert total_s > sum(record["run"]["wall_s"] for record in records)
-
-
-def test_runs_that_are_trained_together_stop_when_the_parent_is_gone():
-    import torch_impl
-
-    with pytest.raises(SystemExit, match="parent"):
-        train_many(torch_impl, "torch", [SPEC, SPEC.replace(seed=1)], parent=os.getpid())
 
 
 class FakeHalf:

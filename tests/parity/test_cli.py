@@ -417,24 +417,6 @@ def test_a_sweep_of_halves_that_are_alike_passes(sweep, tmp_path):
     assert {spec.mode for spec in specs} == {"independent"}
 
 
-@pytest.mark.parametrize("value", ["0", "-3", "65", "many", "1.5"])
-def test_an_ensemble_out_of_range_ends_in_one_line(sweep, value):
-    ended = sweep(alike, *CURED, "--seeds", "0:2", "--ensemble", value)
-    assert ended.returncode == 2
-    assert ended.stderr.splitlines() == [
-        f"parity: --ensemble {value}: expected 1 to 64 runs, or auto; 1 trains them one by one"
-    ]
-    assert sweep.started == []
-
-
-@pytest.mark.parametrize("value", ["1", "3", "auto"])
-def test_an_ensemble_changes_no_key(sweep, value):
-    assert sweep(alike, *CURED, "--seeds", "0:4", "--ensemble", value).returncode == 0
-    assert len(sweep.started) == 8
-    assert sweep(alike, *CURED, "--seeds", "0:4").returncode == 0
-    assert len(sweep.started) == 8
-
-
 def test_a_sweep_goes_on_where_it_was(sweep, tmp_path):
     arguments = [*CURED, "--seeds", "0:4", "--json", "result.json"]
     first = sweep(lambda half, seed: None if seed == 2 else alike(half, seed), *arguments)

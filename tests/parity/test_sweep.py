@@ -15,7 +15,6 @@ import stub_half
 
 from parity.engines import local
 from parity.engines.local import EngineOptions
-from parity.ensemble import grouped, size_of
 from parity.errors import InputError, RunError
 from parity.spec import RunSpec
 from parity.store import open_store
@@ -57,9 +56,7 @@ class Told(Watcher):
 def sweep(tmp_path):
     """Runs a sweep of stub runs; `sweep.started()` gives the keys that were started so far."""
 
-    def sweep(
-        specs, *, engine=local.run, watcher=None, halves=HALVES, store=None, ensemble=1, **stub
-    ):
+    def sweep(specs, *, engine=local.run, watcher=None, halves=HALVES, store=None, **stub):
         options = EngineOptions(
             store=str(store or tmp_path / "store"),
             scratch=tmp_path / "chunks",
@@ -67,7 +64,6 @@ def sweep(tmp_path):
             timeout_s=60,
             pythons=PYTHONS,
             command=functools.partial(stub_half.command, log=tmp_path / "log", **stub),
-            ensemble=ensemble,
         )
         return run_sweep(specs, options, engine, watcher, halves)
 
@@ -208,55 +204,6 @@ def test_a_store_or_data_that_cannot_be_used_start_nothing(sweep, tmp_path):
     with pytest.raises(InputError, match="nowhere"):
         sweep(specs_of(1, data="nowhere.npz"))
     assert sweep.started() == []
-
-
-def test_a_sweep_whose_runs_are_trained_together_is_the_same_sweep(sweep, tmp_path):
-    specs = specs_of(*range(5))
-    found = sweep(specs, ensemble=3, together={})
-    assert found.is_complete
-    assert found.num_run == 10
-    by_half = {"keras": set(), "torch": set()}
-    halves = {task.key: task.half for task in tasks_of(specs, PYTHONS)}
-    for line in (tmp_path / "log").read_text().splitlines():
-        _, key, _, num = line.split()
-        by_half[halves[key]].add(int(num))
-    assert by_half["keras"] == {1}
-    assert by_half["torch"] == {3, 2}
-    # The keys are the same: whoever comes without finds all of it, and the other way round.
-    again = sweep(specs, engine=no_engine)
-    assert again.rows == found.rows
-    one_by_one = sweep(specs, store=tmp_path / "other")
-    assert one_by_one.rows == found.rows
-    assert records(tmp_path / "other") == records(tmp_path / "store")
-    assert sweep(specs, store=tmp_path / "other", engine=no_engine, ensemble=3).num_run == 0
-
-
-def test_an_ensemble_without_a_half_that_can_is_refused(sweep):
-    with pytest.raises(InputError, match=r"--ensemble 4 with the half keras alone: only torch"):
-        sweep(specs_of(1), halves=["keras"], ensemble=4)
-    assert sweep.started() == []
-
-
-@pytest.mark.parametrize("ensemble", [2, 8, 64, "auto"])
-@pytest.mark.parametrize("workers", [1, 2, 7, 64])
-@pytest.mark.parametrize("num_seeds", [0, 1, 5, 40])
-def test_chunks_keep_together_what_is_trained_together(workers, num_seeds, ensemble):
-    groups = [{}, {"model": "capacity"}, {"epochs": 50}, {"threads": 2}]
-    specs = [spec for group in groups for spec in specs_of(*range(num_seeds), **group)]
-    tasks = tasks_of(specs, PYTHONS)
-    chunks = list(chunks_of(tasks, workers, ensemble))
-    assert sorted(task.key for chunk in chunks for task in chunk) == sorted(t.key for t in tasks)
-    for chunk in chunks:
-        assert len({(task.half, task.spec.threads) for task in chunk}) == 1
-    found = [
-        len(group)
-        for chunk in chunks
-        for group in grouped(chunk, lambda task: task.spec, ensemble)
-        if chunk[0].half == "torch" and size_of(group[0].spec, ensemble) > 1
-    ]
-    expected = -(-num_seeds // size_of(SPEC, ensemble))
-    for spec in (SPEC.replace(**group) for group in groups):
-        assert not found or size_of(spec, ensemble) == 1 or min(found) >= num_seeds // expected
 
 
 @pytest.mark.parametrize("workers", [1, 2, 7, 64])

@@ -54,12 +54,6 @@ class Result:
         return [int(line.split()[1], 16) for line in lines if line.startswith("start")]
 
     @property
-    def sizes(self):
-        """How many were run together, for each start."""
-        lines = (self.folder / "log").read_text().splitlines()
-        return [int(line.split()[3]) for line in lines if line.startswith("start")]
-
-    @property
     def left(self):
         """What is left in the folder for chunks."""
         return sorted(path.name for path in (self.folder / "scratch").glob("*/*"))
@@ -73,7 +67,6 @@ def run(tmp_path):
         timeout_s=60.0,
         python=sys.executable,
         command=None,
-        ensemble=1,
         **stub,
     ):
         result = Result(tmp_path)
@@ -84,7 +77,6 @@ def run(tmp_path):
             timeout_s=timeout_s,
             pythons={"keras": python, "torch": python},
             command=command or functools.partial(stub_half.command, log=tmp_path / "log", **stub),
-            ensemble=ensemble,
         )
         local.run(chunks, options, result.on_change)
         return result
@@ -241,70 +233,3 @@ def test_the_command_of_a_chunk(run):
     run(chunk_of(1, half="keras"), command=command)
     assert seen[0][:4] == [sys.executable, "-m", "keras_impl", "--chunk"]
     assert seen[0][4].endswith("chunk-0")
-
-
-# Tasks that are trained together.
-
-
-def test_tasks_are_trained_together_where_the_half_can(run):
-    chunks = chunk_of(1, 2, 3, 4), chunk_of(5, 6, half="keras")
-    result = run(*chunks, workers=1, ensemble=4, together={})
-    assert result.finished == {1, 2, 3, 4, 5, 6}
-    assert result.started == [1, 2, 3, 4, 5, 6]
-    assert result.sizes == [4, 4, 4, 4, 1, 1]
-    assert result.num_done == {0: 4, 1: 2}
-    assert list((result.folder / "scratch").iterdir()) == []
-
-
-def test_a_task_that_raises_fails_alone_also_in_a_group(run):
-    result = run(chunk_of(1, 2, 3), ensemble=3, acts={2: "raise"}, together={2: "raise"})
-    assert result.finished == {1, 3}
-    assert result.failed == {2: "ArithmeticError: the stub was told to raise"}
-    assert result.sizes == [3, 3, 3, 1, 1, 1]
-
-
-@pytest.mark.parametrize(
-    ("act", "told"), [("kill", "was killed by SIGKILL"), ("exit", "told to exit")]
-)
-def test_a_task_that_ends_the_child_of_its_group_fails_alone(run, act, told):
-    result = run(chunk_of(1, 2, 3, 4), ensemble=2, acts={2: act}, together={2: act})
-    assert result.finished == {1, 3, 4}
-    assert list(result.failed) == [2]
-    assert told in result.failed[2]
-    # 1 and 3 together; 2 and 4 together, which ends the child; 2 alone, which ends another; 4.
-    assert result.started == [1, 3, 2, 4, 2, 4]
-    assert result.sizes == [2, 2, 2, 2, 1, 1]
-    assert result.num_done == {0: 4}
-
-
-def test_a_group_that_is_too_large_for_the_machine_costs_no_task(run):
-    """As one that runs out of memory: each task alone does not."""
-    result = run(chunk_of(1, 2, 3), ensemble=3, together={2: "kill"})
-    assert result.finished == {1, 2, 3}
-    assert result.failed == {}
-    assert list((result.folder / "scratch").iterdir()) == []
-
-
-def test_the_time_limit_of_a_group_is_that_of_all_its_tasks(run):
-    result = run(chunk_of(1, 2, 3, 4), ensemble=4, together={}, sleep_s=6, timeout_s=4)
-    assert result.finished == {1, 2, 3, 4}
-    assert result.sizes == [4, 4, 4, 4]
-
-
-def test_a_task_that_hangs_in_a_group_is_found(run):
-    result = run(chunk_of(1, 2), ensemble=2, acts={2: "hang"}, together={2: "hang"}, timeout_s=4)
-    assert result.finished == {1}
-    assert "did not end within 4 s" in result.failed[2]
-
-
-def test_groups_need_not_be_run_again_either(run):
-    run(chunk_of(1, 2), ensemble=2, together={})
-    result = run(chunk_of(1, 2, 3, 4), ensemble=4, together={})
-    assert result.started == [1, 2, 3, 4]
-    assert result.sizes == [2, 2, 2, 2]
-
-
-@pytest.mark.parametrize("ensemble", [0, -1, 65, True, "some"])
-def test_an_ensemble_out_of_range(run, ensemble):
-    with pytest.raises(InputError, match="--ensemble"):
-        run(chunk_of(1), ensemble=ensemble)

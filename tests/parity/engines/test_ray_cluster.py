@@ -121,18 +121,6 @@ def test_the_results_are_those_of_the_local_engine(ray, options):
 
 
 @needs_ray
-def test_tasks_are_trained_together_on_a_node_too(ray, options, tmp_path):
-    settings = dataclasses.replace(options(acts={2: "kill"}, together={2: "kill"}), ensemble=3)
-    found = run_sweep(SPECS, settings, Cluster().run, halves=["torch"])
-    assert [row["seed"] for row in found.failures] == [2]
-    assert len(found.rows) == len(SPECS) - 1
-    lines = [line.split() for line in (tmp_path / "ray.log").read_text().splitlines()]
-    sizes = Counter(num for event, _, _, num in lines if event == "start")
-    # Two groups of three; of that with seed 2 each is then started alone.
-    assert sizes == {"3": 6, "1": 3}
-
-
-@needs_ray
 def test_failures_cost_the_tasks_that_broke(ray, options):
     acts = {1: "raise", 2: "kill"}
     found = run_sweep(SPECS, options(acts=acts), Cluster().run)
