@@ -22,7 +22,7 @@ sys.path.insert(0, str(ROOT))
 
 from parity.check import CheckOptions, check_all, record_spec
 from parity.check_ladder import LEVELS
-from parity.check_spec import CheckSpec
+from parity.programs.check_spec import CheckSpec
 from parity.result import Result
 
 NETWORKS = ("VGG16", "ResNet50", "MobileNetV2", "EfficientNetB0", "DenseNet121")

@@ -27,8 +27,8 @@ import torch
 import torch_impl
 from parity.agreement import compare
 from parity.data import run_data
+from parity.programs.scenarios import SCENARIOS
 from parity.recorder import EpochRecorder
-from parity.scenarios import SCENARIOS
 from parity.stats import ALPHA, POWER
 from parity.store import open_store
 from parity.sweep import Row, finished_rows, judge_record

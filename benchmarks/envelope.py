@@ -1,6 +1,6 @@
 """How often a legitimate run leaves the envelope: python benchmarks/envelope.py [SCENARIO ...]
 
-Runs the reference and --num nudged runs of it. Then every nudged run in turn plays the port: it is
+Runs the reference and --num perturbed runs of it. Then each of these in turn plays the port: it is
 held out, and judged by the envelope of some of the others, drawn at random. The envelope factor is
 right if such runs leave it only where rounding turned a comparison first in the held-out one, with
 probability 1 / (k + 1) for k others; `parity.search` then tries more of them.
@@ -18,9 +18,9 @@ import numpy as np
 from parity.compare import absolute_difference
 from parity.envelope import FACTOR
 from parity.pair import Pair, RunOptions
+from parity.programs.scenarios import scenario
 from parity.progress import ProgressDisplay
 from parity.runner import run_jobs
-from parity.scenarios import scenario
 from parity.trace import Trace
 
 NUM_DRAWS = 400
@@ -56,18 +56,18 @@ def worst_ratios(found: np.ndarray, num_others: int, generator: np.random.Genera
 
 def main(names: list[str], seed: int, num: int) -> None:
     """Prints, for each scenario and k, how often a held-out run leaves the envelope of k others."""
-    print(f"seed {seed}, {num} nudged runs, {NUM_DRAWS} draws for each k, factor {FACTOR}")
+    print(f"seed {seed}, {num} perturbed runs, {NUM_DRAWS} draws for each k, factor {FACTOR}")
     print(f"{'scenario':<14}{'k':>4}{'median':>9}{'above factor':>14}{'1 / (k + 1)':>13}")
     for name in names:
         with tempfile.TemporaryDirectory() as folder:
             pair = Pair(
                 scenario(name).replace(seed=seed),
                 Path(folder) / name,
-                RunOptions(out=Path(folder), nudges=num),
+                RunOptions(out=Path(folder), perturbations=num),
             )
             jobs = [job for job in pair.prepare() if job.half == "keras"][:1]
             cores = os.cpu_count() or 1
-            jobs += [pair.nudge_job(pair.nudges[core::cores]) for core in range(cores)]
+            jobs += [pair.perturbed_job(pair.perturbed[core::cores]) for core in range(cores)]
             with ProgressDisplay(jobs, quiet=False) as display:
                 failures = run_jobs(
                     jobs,
@@ -78,7 +78,7 @@ def main(names: list[str], seed: int, num: int) -> None:
                 )
             if failures:
                 raise SystemExit(failures[0].reason)
-            found = distances([Trace(pair.directory / "keras"), *map(Trace, pair.nudges)])
+            found = distances([Trace(pair.directory / "keras"), *map(Trace, pair.perturbed)])
         generator = np.random.default_rng(seed)
         for k in [k for k in (1, 2, 4, 8, 16, 32) if k < num]:
             ratios = worst_ratios(found, k, generator)

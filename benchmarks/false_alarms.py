@@ -21,7 +21,7 @@ from scipy import stats
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from parity.agreement import QUANTITIES, compare
-from parity.scenarios import BEHAVIOUR
+from parity.programs.scenarios import BEHAVIOUR
 from parity.store import open_store
 from parity.sweep import Row, finished_rows
 

@@ -21,8 +21,8 @@ import numpy as np
 
 from parity.bench.measure import measure
 from parity.bench.result import Row
-from parity.bench.spec import BenchSpec
 from parity.data import load_data
+from parity.programs.bench_spec import BenchSpec
 
 BATCH_SIZES = (8, 32, 128, 512)
 FACTORS = (1, 2, 4)  # of the sides of an image

@@ -32,7 +32,7 @@ from benchmarks.pairs.fault_table import FAULTS, Fault
 from benchmarks.pairs.table import NULL, Pair
 from parity.check import CheckOptions, check_all
 from parity.check_child import BUNDLE
-from parity.check_spec import CheckSpec
+from parity.programs.check_spec import CheckSpec
 from parity.result import FAIL, PASS, Result
 from parity.tolerance import FLOAT64, NOISE_FACTOR
 

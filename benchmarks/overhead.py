@@ -4,11 +4,11 @@
     python benchmarks/overhead.py dropout --rounds 3 --workers 1
     python benchmarks/overhead.py dropout --rounds 3 --train-size 3000
 
-`parity run` against the bare trainings that it contains, in turns: Keras's, torch's, and the nudged
-ones of Keras that measure rounding, in the same three processes, as many at a time as `parity
-run` has. A bare training is `fit` and nothing else; the harness also probes both networks, records
-weights on the way, evaluates after every epoch, writes traces, and climbs the ladder. Both times
-are of the whole command or commands, the import of the frameworks included.
+`parity run` against the bare trainings that it contains, in turns: Keras's, torch's, and the
+perturbed ones of Keras that measure rounding, in the same three processes, as many at a time as
+`parity run` has. A bare training is `fit` and nothing else; the harness also probes both networks,
+records weights on the way, evaluates after every epoch, writes traces, and climbs the ladder. Both
+times are of the whole command or commands, the import of the frameworks included.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from pathlib import Path
 
 from parity.child_process import environment
 from parity.data import run_data
-from parity.pair import DEFAULT_NUDGES
-from parity.scenarios import scenario
-from parity.spec import RunSpec
+from parity.pair import DEFAULT_PERTURBATIONS
+from parity.programs.run_spec import RunSpec
+from parity.programs.scenarios import scenario
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -76,9 +76,11 @@ def timed_harness(spec: RunSpec, workers: int) -> float:
 
 
 def timed_trainings(spec: RunSpec, workers: int) -> float:
-    """Returns the seconds of all trainings, each half's and the nudged ones in a process."""
-    nudged = [spec.replace(nudge=number) for number in range(1, DEFAULT_NUDGES + 1)]
-    parts = (("keras", nudged), ("keras", [spec]), ("torch", [spec]))
+    """Returns the seconds of all trainings, each half's and the perturbed ones in a process."""
+    perturbed = [
+        spec.replace(perturbation=number) for number in range(1, DEFAULT_PERTURBATIONS + 1)
+    ]
+    parts = (("keras", perturbed), ("keras", [spec]), ("torch", [spec]))
     with ThreadPoolExecutor(workers) as pool:
         started = time.perf_counter()
         list(pool.map(lambda part: bare_process(*part), parts))

@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 
 from parity.behaviour import Judgement
+from parity.programs.scenarios import BEHAVIOUR, SCENARIOS
 from parity.report.sweep import result_of
-from parity.scenarios import BEHAVIOUR, SCENARIOS
 from parity.sweep import Row, Sweep
 
 # The peak of a child by the parent's books includes what the parent had when it was forked.

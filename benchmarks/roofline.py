@@ -22,8 +22,8 @@ from typing import Any
 
 import torch_impl
 from parity.data import run_data
-from parity.scenarios import scenario
-from parity.spec import RunSpec
+from parity.programs.run_spec import RunSpec
+from parity.programs.scenarios import scenario
 
 SIDE = 1024  # of the matrices: 4 MiB each, from which on the rate does not grow
 NUM_STEPS = 32  # in a round, some tenths of a second

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from parity.bench.measure import measure
 from parity.bench.others import BackgroundLoad
-from parity.bench.spec import BenchSpec
 from parity.bench.statistics import with_ratios
+from parity.programs.bench_spec import BenchSpec
 
 TIMEOUT_S = 600.0
 

@@ -18,7 +18,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 from faults import FAULTS, planted
 from pairs import climb_float64, keras_trace, torch_trace
 
-from parity.scenarios import scenario
+from parity.programs.scenarios import scenario
 
 SETTINGS = {"dtype": "float64", "epochs": 2, "train_size": 150, "val_size": 60}
 

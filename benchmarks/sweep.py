@@ -31,7 +31,7 @@ import stub_half
 
 from parity.engines import local, ray_cluster
 from parity.engines.local import EngineOptions
-from parity.spec import RunSpec
+from parity.programs.run_spec import RunSpec
 from parity.sweep import Watcher, chunks_of, run_sweep
 from parity.task import tasks_of
 

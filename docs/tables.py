@@ -1,7 +1,7 @@
 """The two pages that are tables of the program: its scenarios, and the divergences that it knows.
 
-In: `parity.scenarios.SCENARIOS` and `parity.divergences.REGISTRY`. Out: Markdown, put into a page
-where it has the comment `<!-- scenarios -->` or `<!-- divergences -->`.
+In: `parity.programs.scenarios.SCENARIOS` and `parity.divergences.REGISTRY`. Out: Markdown, put into
+a page where it has the comment `<!-- scenarios -->` or `<!-- divergences -->`.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from parity import divergences, scenarios
+from parity import divergences
+from parity.programs import scenarios
+from parity.programs.run_spec import RunSpec
+from parity.programs.scenarios import Scenario
 from parity.report.divergences import explanation_lines
 from parity.report.scenario_list import GROUPS
-from parity.scenarios import Scenario
-from parity.spec import RunSpec
 
 
 def insert(app: Any, docname: str, source: list[str]) -> None:

@@ -10,7 +10,7 @@ import dataclasses
 
 from tensorflow.keras.preprocessing.image import ImageDataGenerator
 
-from parity.spec import Augmentation
+from parity.programs.run_spec import Augmentation
 
 
 def image_data_generator(augmentation: Augmentation) -> ImageDataGenerator:

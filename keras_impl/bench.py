@@ -20,7 +20,7 @@ from parity.bench.child import BenchTask, refuse
 from parity.bench.turns import BenchServer
 from parity.data import Data
 from parity.environment import common_environment
-from parity.spec import RunSpec
+from parity.programs.run_spec import RunSpec
 
 ENDLESS = 10**9  # epochs; the callback ends them
 STEPS_PER_EXECUTION = 16

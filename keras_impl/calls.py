@@ -73,9 +73,9 @@ class Call:
 class _Calls(list[Call]):
     """Calls in order, each told where its inputs come from when it is added."""
 
-    def __init__(self, given: Any, nudge: int) -> None:
+    def __init__(self, given: Any, perturbation: int) -> None:
         super().__init__()
-        self._generator = np.random.default_rng(nudge) if nudge else None
+        self._generator = np.random.default_rng(perturbation) if perturbation else None
         self._made = {id(tensor): -1 for tensor in tf.nest.flatten(given)}
         self._alive = [given]  # so that no id is given twice
 
@@ -86,7 +86,7 @@ class _Calls(list[Call]):
             self._alive.append(part.output)
             super().append(part)
 
-    def nudged(self, kind: str, config: Any, output: Any) -> Any:
+    def perturbed(self, kind: str, config: Any, output: Any) -> Any:
         """Returns what a layer computed, moved by what float32 inside of it may have moved it."""
         is_exact = kind not in _FLOAT32_INSIDE or config.get("interpolation") == "nearest"
         if self._generator is None or is_exact:
@@ -96,15 +96,15 @@ class _Calls(list[Call]):
 
 
 @contextmanager
-def recorded_calls(given: Any = (), nudge: int = 0) -> Iterator[list[Call]]:
+def recorded_calls(given: Any = (), perturbation: int = 0) -> Iterator[list[Call]]:
     """Watches all layers inside the block; yields the list that fills up with their calls.
 
     Args:
         given: inputs of the model.
-        nudge: where it is not 0, layers that compute with float32 inside return what that may have
-            changed; seed of the directions.
+        perturbation: where it is not 0, layers that compute with float32 inside return what that
+            may have changed; seed of the directions.
     """
-    calls = _Calls(given, nudge)
+    calls = _Calls(given, perturbation)
     counts: dict[str, int] = {}
     depth = 0
     call_layer, call_operation = versions.Layer.__call__, versions.Operation.__call__
@@ -133,7 +133,7 @@ def recorded_calls(given: Any = (), nudge: int = 0) -> Iterator[list[Call]]:
         finally:
             depth -= 1
         kind = kind_of_operation(operation)
-        output = calls.nudged(kind, {}, output)
+        output = calls.perturbed(kind, {}, output)
         inputs = _tensors((arguments, keywords))
         calls.append(Call(named(operation.name), kind, None, inputs, _first(output)))
         return output
@@ -169,7 +169,7 @@ def _call(layer: Any, name: str, calls: _Calls, call: Any, arguments: Any, keywo
         is_norm = kind == "batch_norm" and versions.is_training(layer, keywords)
         with versions.moving_statistics(layer, inputs[0] if inputs else None, is_norm):
             output = call(layer, *arguments, **keywords)
-        output = calls.nudged(kind, config, output)
+        output = calls.perturbed(kind, config, output)
         calls.append(Call(name, kind, layer, inputs, _first(output), config=config))
         return output
     layer.activation = keras.activations.linear
@@ -179,7 +179,7 @@ def _call(layer: Any, name: str, calls: _Calls, call: Any, arguments: Any, keywo
         layer.activation = activation
     calls.append(Call(name, kind, layer, inputs, linear, config=config))
     kind = activation_kind(activation)
-    output = calls.nudged(kind, {}, activation(linear))
+    output = calls.perturbed(kind, {}, activation(linear))
     calls.append(Call(f"{name}.activation", kind, None, [linear], output))
     return output
 

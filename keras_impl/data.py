@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_impl.augment import image_data_generator
 from parity.data import Data
-from parity.spec import RunSpec
+from parity.programs.run_spec import RunSpec
 
 # Nothing is learned from these batches, and larger ones are faster.
 EVALUATION_BATCH_SIZE = 256

@@ -7,7 +7,7 @@ from typing import Any
 
 from parity.environment import common_environment
 from parity.errors import InputError
-from parity.spec import RunSpec
+from parity.programs.run_spec import RunSpec
 
 
 def configure(spec: RunSpec) -> None:

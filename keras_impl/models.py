@@ -1,4 +1,4 @@
-"""The networks of the document, as its author wrote them."""
+"""The networks of the article, as its author wrote them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import partial
 import keras
 from keras import layers
 
-from parity.spec import RunSpec
+from parity.programs.run_spec import RunSpec
 
 
 def underfit(input_shape: tuple[int, int, int], num_classes: int) -> keras.Sequential:

@@ -28,7 +28,7 @@ from parity.probe_data import (
     probe_batch,
     probe_step_batch,
 )
-from parity.spec import RunSpec
+from parity.programs.run_spec import RunSpec
 from parity.trace import TraceWriter
 
 PARAMETERS = ("theta", "tx", "ty", "shear", "zx", "zy", "flip_horizontal", "flip_vertical")

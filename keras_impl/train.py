@@ -18,9 +18,9 @@ from keras_impl.data import (
 from keras_impl.models import build_model
 from keras_impl.weights import get_weights, set_weights
 from parity.data import Data
-from parity.nudge import nudged
+from parity.perturbation import perturbed
+from parity.programs.run_spec import RunSpec
 from parity.recorder import Observer
-from parity.spec import RunSpec
 from parity.trace import RunResult
 
 
@@ -36,8 +36,8 @@ def fit(spec: RunSpec, data: Data, recorder: Observer | None = None) -> RunResul
         History with Keras's keys, the final weights, and the seconds spent training.
     """
     model = build_model(spec, data.input_shape, data.num_classes)
-    if spec.nudge:
-        set_weights(model, nudged(get_weights(model), spec.nudge))
+    if spec.perturbation:
+        set_weights(model, perturbed(get_weights(model), spec.perturbation))
     callbacks: list[keras.callbacks.Callback] = []
     if spec.reduce_lr is not None:
         callbacks.append(keras.callbacks.ReduceLROnPlateau(**dataclasses.asdict(spec.reduce_lr)))

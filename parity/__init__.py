@@ -1,7 +1,7 @@
 """Checks that a PyTorch port trains exactly as its Keras original.
 
     from parity import RunSpec, load_data, run
-    from parity.scenarios import scenario
+    from parity.programs import scenario
 
 Names are loaded at first use; neither framework is ever imported here.
 """
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from parity.data import load_data
     from parity.diagnosis import diagnose
     from parity.pipeline import run
-    from parity.spec import RunSpec
+    from parity.programs.run_spec import RunSpec
 
 __all__ = ["RunSpec", "assert_parity", "diagnose", "load_data", "run"]
 
 _HOMES = {
-    "RunSpec": "spec",
+    "RunSpec": "programs.run_spec",
     "assert_parity": "assertion",
     "diagnose": "diagnosis",
     "load_data": "data",

@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from parity.behaviour import Judgement
-from parity.scenarios import Scenario
+from parity.programs.scenarios import Scenario
 from parity.stats import ALPHA, Equivalence, decide, equivalence_of_pairs, holm
 from parity.sweep import Row
 

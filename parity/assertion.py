@@ -23,7 +23,7 @@ from parity.bundle_folder import bundle_name, find_bundle, keep_bundle
 from parity.errors import ParityError
 
 if TYPE_CHECKING:
-    from parity.factory import Factory
+    from parity.programs.factories import Factory
     from parity.result import Result
 
 
@@ -183,8 +183,8 @@ def _check(
 ) -> Result:
     from parity.check import CheckOptions, check_all
     from parity.check_child import BUNDLE
-    from parity.check_spec import CheckSpec
-    from parity.factory import reference_of
+    from parity.programs.check_spec import CheckSpec
+    from parity.programs.factories import reference_of
 
     folder = given.folder or Path.cwd()
     spec = CheckSpec(

@@ -26,7 +26,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
-from parity.spec import RunSpec
+from parity.programs.run_spec import RunSpec
 from parity.trace import History
 
 VERDICTS = (

@@ -27,8 +27,8 @@ import numpy as np
 from parity.atomic import atomic_path
 from parity.bundle_arrays import check_array
 from parity.bundle_facts import check_facts
-from parity.check_spec import CheckSpec
 from parity.errors import InputError
+from parity.programs.check_spec import CheckSpec
 from parity.strict_json import read_strict
 from parity.trace import TraceWriter, decode_floats, encode_floats
 

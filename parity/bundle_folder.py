@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from parity.errors import InputError
 
 if TYPE_CHECKING:
-    from parity.check_spec import CheckSpec
+    from parity.programs.check_spec import CheckSpec
 
 
 def bundle_name(spec: CheckSpec, root: Path) -> str:

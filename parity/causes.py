@@ -1,4 +1,4 @@
-"""What makes a training go wrong, and what helps: the document's list, ranked for one history.
+"""What makes a training go wrong, and what helps: the article's list, ranked for one history.
 
 Each cause has a weight for every verdict that it explains, and signs, which the history or the data
 show or do not show: a sign that is seen multiplies the weight. What is left is divided by the sum,

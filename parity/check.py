@@ -20,11 +20,11 @@ from pathlib import Path
 from parity.bundle import Bundle
 from parity.check_child import BUNDLE, FAILURE
 from parity.check_ladder import LEVELS, climb_check
-from parity.check_spec import CheckSpec
 from parity.diagnose_check import name_causes
 from parity.errors import InputError, RunError
-from parity.factory import Factory, check_reference, reference_of
 from parity.job import Failure, Job
+from parity.programs.check_spec import CheckSpec
+from parity.programs.factories import Factory, check_reference, reference_of
 from parity.progress import ProgressDisplay
 from parity.result import ERROR, FAIL, PASS, Result
 from parity.runner import check_interpreters, run_jobs

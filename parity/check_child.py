@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from parity.bundle import Bundle, write_bundle
-from parity.check_spec import CheckSpec
 from parity.child import Half, is_installable, say_progress, stop_if_orphaned
 from parity.errors import InputError, ParityError
-from parity.factory import load_factory
+from parity.programs.check_spec import CheckSpec
+from parity.programs.factories import load_factory
 from parity.trace import SUCCESS, RunResult, TraceWriter, read_json, write_bytes, write_json
 
 BUNDLE, FAILURE = "bundle.parity", "failure.json"
@@ -80,7 +80,7 @@ def _run(
     assert spec.against is not None
     with Bundle(Path(spec.against)) as bundle:
         recorded = {key: bundle.spec[key] for key in ("seed", "steps", "batch_size")}
-        run_check(CheckSpec(**{**spec.to_dict(), **recorded}), factory, bundle, writer)
+        run_check(spec.replace(**recorded), factory, bundle, writer)
     environment = _environment(half, spec, import_s, started)
     writer.write(directory, environment=environment, result=RunResult({}, {}, 0.0))
 

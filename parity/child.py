@@ -6,7 +6,7 @@
     python -m keras_impl --bench DIRECTORY FILE_DESCRIPTOR        (`parity.bench.child`)
 
 Each directory holds a `spec.json` and receives history, trace and environment. The run itself also
-gets a probe (every level of the ladder below the trajectory); nudged runs, which only measure
+gets a probe (every level of the ladder below the trajectory); perturbed runs, which only measure
 rounding, do not. Progress goes to standard output as lines that the parent understands and that
 read well in a log. The child stops by itself when its parent is gone.
 
@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from parity.errors import InputError, ParityError
-from parity.spec import RunSpec
+from parity.programs.run_spec import RunSpec
 
 PROGRESS = "progress"  # first word of a line of progress
 EXIT_NOT_INSTALLED = 77  # a framework is missing; other failures end as Python ends them
@@ -200,7 +200,7 @@ def run_directory(
     Args:
         half: the package, configured.
         directory: of the run; it has its `spec.json`.
-        spec: the run. A nudged one is not probed: it only measures rounding.
+        spec: the run. A perturbed one is not probed: it only measures rounding.
         data: the arrays of the run.
         report: called after every step, see `Recorder`.
     """
@@ -216,13 +216,13 @@ def run_directory(
         num_val=len(data.x_val),
         num_classes=data.num_classes,
     )
-    if spec.nudge == 0:
+    if spec.perturbation == 0:
         half.run_probe(spec, data, writer)
     recorder = Recorder(
         writer,
         steps_per_epoch=-(-len(data.x_train) // spec.batch_size),
         epochs=spec.epochs,
-        evaluates=spec.nudge == 0,
+        evaluates=spec.perturbation == 0,
         report=report,
     )
     result = half.fit(spec, data, recorder)

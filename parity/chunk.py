@@ -21,7 +21,7 @@ from typing import Any
 
 from parity.child import Half, is_installable, say_progress, stop_if_orphaned
 from parity.errors import ParityError
-from parity.spec import RunSpec
+from parity.programs.run_spec import RunSpec
 from parity.store import open_store
 from parity.task import Task
 from parity.trace import SUCCESS, encode_floats, read_json, write_bytes, write_json

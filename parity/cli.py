@@ -60,10 +60,10 @@ def cli() -> None:
     help="How validation samples are chosen: from the seed, or the last ones.",
 )
 @click.option(
-    "--nudges",
+    "--perturbations",
     type=click.IntRange(min=0),
     metavar="N",
-    help="Nudged Keras runs that measure rounding.  [default: 4; float64: 0, or 2 in long runs]",
+    help="Perturbed Keras runs that measure rounding.  [default: 4; float64: 0, or 2 in long runs]",
 )
 @click.option(
     "--out",
@@ -78,7 +78,7 @@ def run(
     seed: int | None,
     seeds: list[int],
     full: bool,
-    nudges: int | None,
+    perturbations: int | None,
     out: Path | None,
     keras_python: str,
     torch_python: str,
@@ -90,25 +90,25 @@ def run(
 ) -> int:
     """Trains scenarios in both frameworks and compares the runs level by level.
 
-    Without SCENARIO: the four programs of the document (see `parity list`).
+    Without SCENARIO: the four programs of the article (see `parity list`).
     """
     import time
 
     from parity.pair import RunOptions
     from parity.pipeline import run_all
+    from parity.programs.scenarios import PROGRAMS
     from parity.report.summary import summary_lines
     from parity.report.terminal import print_lines, print_result
-    from parity.scenarios import DOCUMENT
 
     check_file(json_file)
     if seed is not None and seeds:
         raise click.UsageError("--seed and --seeds exclude each other")
     numbers = seeds or ([] if seed is None else [seed])
-    specs = specs_of(scenarios or DOCUMENT, numbers, full, settings)
+    specs = specs_of(scenarios or PROGRAMS, numbers, full, settings)
     folder = out or Path("parity-runs") / time.strftime("%Y%m%d-%H%M%S")
     options = RunOptions(
         out=folder,
-        nudges=nudges,
+        perturbations=perturbations,
         keras_python=keras_python,
         torch_python=torch_python,
         timeout_s=timeout or None,
@@ -158,9 +158,9 @@ for _command in (bench, check, record, explain, report, completion):
 @with_options(COMMON)
 def list_command(what: str, json_file: Path | None, quiet: bool) -> int:
     """Lists the scenarios, or the divergences between Keras and PyTorch that are known by name."""
+    from parity.programs.scenarios import SCENARIOS
     from parity.report.scenario_list import scenario_lines
     from parity.report.terminal import print_lines
-    from parity.scenarios import SCENARIOS
 
     check_file(json_file)
     if what == "divergences":
@@ -249,9 +249,9 @@ def sweep(
 
     Exit codes: 0 they do, 1 they do not, or too few seeds tell; 3 a run is missing.
     """
+    from parity.programs.scenarios import BEHAVIOUR
     from parity.report.sweep import failure_lines, result_of, sweep_lines
     from parity.report.terminal import print_lines
-    from parity.scenarios import BEHAVIOUR
     from parity.sweep import run_sweep
     from parity.sweep_progress import SweepDisplay
     from parity.task import versions

@@ -157,7 +157,7 @@ def bench(
     from parity.bench.comparison import FAIL, read_result
     from parity.bench.comparison import compare as compare_results
     from parity.bench.run import run_bench
-    from parity.bench.spec import BenchSpec
+    from parity.programs.bench_spec import BenchSpec
     from parity.report.bench import bench_lines, comparison_lines, to_csv, to_markdown
     from parity.report.terminal import print_lines
 

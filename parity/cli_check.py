@@ -180,6 +180,6 @@ def explain(name: str, json_file: Path | None, quiet: bool) -> int:
 
 
 def _spec(**settings: Any) -> Any:
-    from parity.check_spec import CheckSpec
+    from parity.programs.check_spec import CheckSpec
 
     return CheckSpec(folder=str(Path.cwd()), **settings)

@@ -40,7 +40,7 @@ def scenarios(
     context: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """Completes the name of a scenario that is not given yet."""
-    from parity.scenarios import SCENARIOS
+    from parity.programs.scenarios import SCENARIOS
 
     given = context.params.get(parameter.name or "")
     taken = given if isinstance(given, tuple) else ()
@@ -57,21 +57,21 @@ def divergences(
 
 def variants() -> Mapping[str, str]:
     """Returns the variants of a benchmark with what they are."""
-    from parity.bench.variants import VARIANTS
+    from parity.programs.variants import VARIANTS
 
     return {name: variant.summary for name, variant in VARIANTS.items()}
 
 
 def parts() -> Iterable[str]:
     """Returns the parts of a training that a benchmark times."""
-    from parity.bench.spec import PARTS
+    from parity.programs.bench_spec import PARTS
 
     return PARTS
 
 
 def precisions() -> Iterable[str]:
     """Returns the precisions of a benchmark."""
-    from parity.bench.spec import PRECISIONS
+    from parity.programs.bench_spec import PRECISIONS
 
     return PRECISIONS
 

@@ -97,7 +97,7 @@ RUN_SETTINGS = [
         shell_complete=cli_names.files(*cli_names.DATA),
         help="embedded, mnist, a folder with IDX files, or a .npz.",
     ),
-    click.option("--full", is_flag=True, help="The document's own size: all of MNIST."),
+    click.option("--full", is_flag=True, help="The article's own size: all of MNIST."),
     click.option(
         "--dtype",
         type=click.Choice(["float32", "float64"]),
@@ -123,7 +123,7 @@ def specs_of(
     names: Any, seeds: list[int] | None, full: bool, settings: dict[str, Any]
 ) -> list[Any]:
     """The runs of some scenarios; no seeds: the one of its spec; None: as many as each needs."""
-    from parity.scenarios import find
+    from parity.programs.scenarios import find
 
     specs = []
     for name in dict.fromkeys(names):

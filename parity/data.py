@@ -17,8 +17,8 @@ import numpy as np
 from parity.data_file import read_data, save_data
 from parity.dataset import Data
 from parity.errors import InputError
+from parity.programs.run_spec import SPLITS, RunSpec
 from parity.sources import Source, open_source
-from parity.spec import SPLITS, RunSpec
 
 __all__ = ["Data", "load_data", "read_data", "run_data", "save_data"]
 

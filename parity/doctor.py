@@ -15,9 +15,9 @@ from typing import Any
 from parity.ladder import LEVELS
 from parity.pair import RunOptions
 from parity.pipeline import run_all
+from parity.programs.scenarios import scenario
 from parity.report.terminal import Line
 from parity.result import ERROR, FAIL, PASS, Item
-from parity.scenarios import scenario
 from parity.tolerance import Float64Tolerance
 from parity.trace import Trace, encode_floats
 

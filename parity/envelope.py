@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from parity.compare import absolute_difference, greatest_difference
-from parity.spec import EarlyStopping, ReduceLR
+from parity.programs.run_spec import EarlyStopping, ReduceLR
 from parity.trace import Trace
 
 # Validated on held-out nudged runs by `python benchmarks/envelope.py`.

@@ -18,8 +18,8 @@ from parity.behaviour import Judgement, judge_run
 from parity.compare import absolute_difference, compare_close, compare_exact
 from parity.errors import RunError
 from parity.probe_data import PROBE_STEPS
+from parity.programs.run_spec import RunSpec
 from parity.result import FAIL, NOT_REACHED, PASS, SKIPPED, Item, Level
-from parity.spec import RunSpec
 from parity.tolerance import FLOAT64, IMAGES_FLOAT32, Tolerance
 from parity.trace import Trace
 

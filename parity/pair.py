@@ -1,8 +1,8 @@
 """Pair: one spec on its way through both halves, from a folder of jobs to a result.
 
 A pair owns one run directory: `keras/` and `torch/` with their traces, a log for each child, and
-`result.json`. In float32 it also has nudged runs of the reference, `nudge-1/` and so on, which are
-removed once what they measured stands in the result.
+`result.json`. In float32 it also has perturbed runs of the reference, `perturbed-1/` and so on,
+which are removed once what they measured stands in the result.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from parity.envelope import FACTOR, FLOAT64_FACTOR, Envelope
 from parity.errors import InputError
 from parity.job import Failure, Job
 from parity.ladder import climb, judge_trace
+from parity.programs.run_spec import RunSpec
 from parity.result import ERROR, FAIL, PASS, Item, Level, Result
-from parity.spec import RunSpec
 from parity.tolerance import FLOAT64, Float64Tolerance, Tolerance
 from parity.trace import Trace, write_json
 
-DEFAULT_NUDGES = 4  # in float32
+DEFAULT_PERTURBATIONS = 4  # in float32
 # Rounding grows with the steps: in float64 it stays below what is allowed so far, and longer runs
-# are judged by nudged runs too (`python benchmarks/drift.py`).
-LONG_RUN_STEPS, LONG_RUN_NUDGES = 5000, 2
+# are judged by perturbed runs too (`python benchmarks/drift.py`).
+LONG_RUN_STEPS, LONG_RUN_PERTURBATIONS = 5000, 2
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class RunOptions:
 
     Attributes:
         out: folder for the run directories; it must not hold any of these runs yet.
-        nudges: nudged runs of the reference; None = 4 in float32, and in float64 2 for runs of more
-            than 5,000 steps, else 0.
+        perturbations: perturbed runs of the reference; None = 4 in float32, and in float64 2 for
+            runs of more than 5,000 steps, else 0.
         keras_python: interpreter of the Keras half.
         torch_python: interpreter of the torch half.
         timeout_s: seconds after which a child counts as hung; None = never.
@@ -46,7 +46,7 @@ class RunOptions:
     """
 
     out: Path
-    nudges: int | None = None
+    perturbations: int | None = None
     keras_python: str = sys.executable
     torch_python: str = sys.executable
     timeout_s: float | None = None
@@ -77,7 +77,7 @@ class Pair:
         spec: the run.
         directory: its run directory.
         options: how it is carried out.
-        nudges: directories of the nudged runs that count, planned or finished.
+        perturbed: directories of the perturbed runs that count, planned or finished.
         failures: jobs that did not deliver.
         result: set by `finish`.
     """
@@ -85,7 +85,7 @@ class Pair:
     spec: RunSpec
     directory: Path
     options: RunOptions
-    nudges: list[Path] = field(default_factory=list)
+    perturbed: list[Path] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     result: Result | None = None
 
@@ -93,7 +93,7 @@ class Pair:
         """Writes the data and the specs of the children; returns their jobs, the longest first.
 
         Raises:
-            InputError: the data cannot be used, or float32 is to be judged without a nudged run.
+            InputError: the data cannot be used, or float32 is to be judged without a perturbed run.
         """
         spec = self.spec
         if spec.mode != "seeded":
@@ -102,39 +102,39 @@ class Pair:
                 "cannot be compared step by step; use `parity sweep`"
             )
         data = run_data(spec)
-        num_nudges = self._num_nudges(len(data.x_train))
+        count = self._num_perturbations(len(data.x_train))
         self.directory.mkdir(parents=True)
         save_data(data, self._data)
         jobs = []
-        if num_nudges:  # they take longest: begun last, they would leave cores idle at the end
-            self.nudges = [self.nudge(number) for number in range(1, num_nudges + 1)]
-            jobs.append(self.nudge_job(self.nudges))
+        if count:  # they take longest: begun last, they would leave cores idle at the end
+            self.perturbed = [self.perturbed_run(number) for number in range(1, count + 1)]
+            jobs.append(self.perturbed_job(self.perturbed))
         for half in ("keras", "torch"):
             self._spec_directory(half, spec)
             jobs.append(self._job(half, half, [self.directory / half]))
         return jobs
 
-    def nudge(self, number: int, *, epochs: int | None = None) -> Path:
-        """Plans a nudged run of the reference; `epochs` makes it a short one."""
-        spec = self.spec.replace(nudge=number, epochs=epochs or self.spec.epochs)
-        return self._spec_directory(f"nudge-{number}", spec)
+    def perturbed_run(self, number: int, *, epochs: int | None = None) -> Path:
+        """Plans a perturbed run of the reference; `epochs` makes it a short one."""
+        spec = self.spec.replace(perturbation=number, epochs=epochs or self.spec.epochs)
+        return self._spec_directory(f"perturbed-{number}", spec)
 
-    def nudge_job(self, directories: Sequence[Path]) -> Job:
-        """Returns the job that runs planned nudged runs, one after the other."""
-        return self._job(f"nudged keras ({directories[0].name})", "keras", directories)
+    def perturbed_job(self, directories: Sequence[Path]) -> Job:
+        """Returns the job that runs planned perturbed runs, one after the other."""
+        return self._job(f"perturbed keras ({directories[0].name})", "keras", directories)
 
     def compare(self, short: Sequence[Path] = ()) -> Comparison:
         """Climbs the ladder.
 
         Args:
-            short: further nudged runs, of fewer epochs.
+            short: further perturbed runs, of fewer epochs.
         """
         keras, torch = self.traces()
-        nudged = [Trace(path) for path in [*self.nudges, *short]]
+        perturbed = [Trace(path) for path in [*self.perturbed, *short]]
         tolerance: Tolerance = Float64Tolerance()
-        if nudged:
+        if perturbed:
             tolerance = Envelope(
-                [keras, *nudged],
+                [keras, *perturbed],
                 factor=FLOAT64_FACTOR if self.spec.dtype == "float64" else FACTOR,
                 floor=FLOAT64 if self.spec.dtype == "float64" else 0.0,
                 rules=[r for r in (self.spec.reduce_lr, self.spec.early_stopping) if r is not None],
@@ -174,25 +174,25 @@ class Pair:
                 envelope=tolerance.to_json() if isinstance(tolerance, Envelope) else None,
             )
         write_json(self.directory / "result.json", self.result.to_json())
-        # Data and nudged runs follow from the spec, and are large.
+        # Data and perturbed runs follow from the spec, and are large.
         self._data.unlink(missing_ok=True)
-        for path in self.directory.glob("nudge-*"):
+        for path in self.directory.glob("perturbed-*"):
             shutil.rmtree(path, ignore_errors=True)
         return self.result
 
-    def _num_nudges(self, num_samples: int) -> int:
-        num_nudges = self.options.nudges
+    def _num_perturbations(self, num_samples: int) -> int:
+        count = self.options.perturbations
         if self.spec.dtype == "float32":
-            if num_nudges == 0:
+            if count == 0:
                 raise InputError(
-                    "nudges=0: float32 needs at least 1 nudged run, since they measure what is "
-                    "allowed; or use dtype float64"
+                    "perturbations=0: float32 needs at least 1 perturbed run, since they measure "
+                    "what is allowed; or use dtype float64"
                 )
-            return num_nudges or DEFAULT_NUDGES
-        if num_nudges is None:
+            return count or DEFAULT_PERTURBATIONS
+        if count is None:
             num_steps = self.spec.epochs * -(-num_samples // self.spec.batch_size)
-            return LONG_RUN_NUDGES if num_steps > LONG_RUN_STEPS else 0
-        return num_nudges
+            return LONG_RUN_PERTURBATIONS if num_steps > LONG_RUN_STEPS else 0
+        return count
 
     @property
     def _data(self) -> Path:
@@ -205,7 +205,7 @@ class Pair:
         return path
 
     def _job(self, label: str, half: str, directories: Sequence[Path]) -> Job:
-        log = "nudged.log" if label.startswith("nudged") else f"{half}.log"
+        log = "perturbed.log" if label.startswith("perturbed") else f"{half}.log"
         return Job(
             name=f"{self.directory.name} {label}",
             half=half,

@@ -1,6 +1,6 @@
 """run: one spec, or many, through both halves and up the ladder.
 
-    spec -> data -> children (keras, torch, nudged keras) -> traces -> ladder -> Result
+    spec -> data -> children (keras, torch, perturbed keras) -> traces -> ladder -> Result
 
 All children of all specs share one pool, so that the cores stay busy; every run is compared as soon
 as its own children have finished.
@@ -16,20 +16,20 @@ from pathlib import Path
 from parity.errors import InputError, RunError
 from parity.job import Failure, Job
 from parity.pair import Comparison, Pair, RunOptions
+from parity.programs.run_spec import RunSpec
 from parity.progress import ProgressDisplay
 from parity.result import Result
 from parity.runner import check_interpreters, run_jobs
 from parity.search import search
-from parity.spec import RunSpec
 
 
-def run(spec: RunSpec, *, out: Path | str, nudges: int | None = None) -> Result:
+def run(spec: RunSpec, *, out: Path | str, perturbations: int | None = None) -> Result:
     """Trains a spec in both frameworks and compares the two runs.
 
     Args:
         spec: the run.
         out: folder for the run directory; made if it is missing.
-        nudges: nudged runs of the reference; None = as `RunOptions` says.
+        perturbations: perturbed runs of the reference; None = as `RunOptions` says.
 
     Returns:
         The result; a half that failed is a result with verdict "error".
@@ -37,7 +37,7 @@ def run(spec: RunSpec, *, out: Path | str, nudges: int | None = None) -> Result:
     Raises:
         InputError: the spec, the data or the folder cannot be used.
     """
-    return run_all([spec], RunOptions(out=Path(out), nudges=nudges))[0]
+    return run_all([spec], RunOptions(out=Path(out), perturbations=perturbations))[0]
 
 
 def run_all(
@@ -99,7 +99,7 @@ def _run_first(
     options: RunOptions,
     on_result: Callable[[Result, Path], None] | None,
 ) -> list[tuple[Pair, Comparison]]:
-    """Runs all children; returns the pairs for which more nudged runs must decide."""
+    """Runs all children; returns the pairs for which more perturbed runs must decide."""
     waiting = {id(pair): sum(owner is pair for owner in jobs.values()) for pair in pairs}
     undecided: list[tuple[Pair, Comparison]] = []
 

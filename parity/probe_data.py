@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from parity.data import Data
-from parity.spec import RunSpec
+from parity.programs.run_spec import RunSpec
 
 NUM_PROBE_STEPS = 20  # optimizer steps of the probe
 PROBE_STEPS = (1, 20)  # after which weights and slots are compared

@@ -29,6 +29,7 @@ from parity.json_rules import (
     or_none,
     text,
 )
+from parity.programs.run_spec import DTYPES, MODES
 from parity.result import (
     ERROR,
     FAIL,
@@ -42,7 +43,6 @@ from parity.result import (
     Level,
     Result,
 )
-from parity.spec import DTYPES, MODES
 from parity.strict_json import check_plain, read_start, read_strict
 from parity.trace import decode_floats
 

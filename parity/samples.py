@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from parity import probe_inputs
-from parity.check_spec import CheckSpec
 from parity.errors import InputError
 from parity.npz import read_npz
+from parity.programs.check_spec import CheckSpec
 
 
 class Samples:

@@ -1,9 +1,9 @@
 """search: is a float32 difference beyond the envelope a divergence, or still rounding?
 
 A run leaves the envelope of k others by chance with probability 1 / (k + 1): it may be the first in
-which rounding turns a comparison. So before a difference is called a divergence, more nudged runs
-of the reference are tried, only as far as the epoch in question, until one goes as far off or there
-are enough of them. The one that does is then run in full, since it shows what comes after.
+which rounding turns a comparison. So before a difference is called a divergence, more perturbed
+runs of the reference are tried, only as far as the epoch in question, until one goes as far off or
+there are enough of them. The one that does is then run in full, since it shows what comes after.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from parity.pair import Comparison, Pair
 from parity.trace import Trace
 
 # After this many a false alarm is left in about one run of seventy.
-MAX_NUDGES = 68
-NUDGES_A_ROUND = 16
+MAX_PERTURBATIONS = 68
+PERTURBATIONS_A_ROUND = 16
 
 
 def search(
@@ -29,11 +29,11 @@ def search(
     *,
     workers: int,
 ) -> Comparison:
-    """Widens the envelope of a pair as far as further nudged runs widen it.
+    """Widens the envelope of a pair as far as further perturbed runs widen it.
 
     Args:
         pair: whose children have finished.
-        comparison: of the pair with the nudged runs that it has.
+        comparison: of the pair with the perturbed runs that it has.
         run: carries out jobs.
         workers: into how many jobs the runs of a round are dealt.
 
@@ -44,13 +44,15 @@ def search(
     while (suspect := comparison.suspect) is not None:
         if suspect.num_compared == 0:  # another shape is not a matter of noise
             break
-        first = 1 + max(_number(path) for path in [*pair.nudges, *short])
-        if first > MAX_NUDGES:
+        first = 1 + max(_number(path) for path in [*pair.perturbed, *short])
+        if first > MAX_PERTURBATIONS:
             break
-        numbers = range(first, min(first + NUDGES_A_ROUND, MAX_NUDGES + 1))
+        numbers = range(first, min(first + PERTURBATIONS_A_ROUND, MAX_PERTURBATIONS + 1))
         epochs = min((suspect.epoch or 0) + 1, pair.spec.epochs)
-        found = [pair.nudge(number, epochs=epochs) for number in numbers]
-        jobs = [pair.nudge_job(found[deal::workers]) for deal in range(min(workers, len(found)))]
+        found = [pair.perturbed_run(number, epochs=epochs) for number in numbers]
+        jobs = [
+            pair.perturbed_job(found[deal::workers]) for deal in range(min(workers, len(found)))
+        ]
         pair.failures += run(jobs)
         if pair.failures:
             break
@@ -62,17 +64,17 @@ def search(
         farthest = _farthest(pair, short, suspect.step or 0)
         short.remove(farthest)
         shutil.rmtree(farthest)
-        whole = pair.nudge(_number(farthest))
-        pair.failures += run([pair.nudge_job([whole])])
+        whole = pair.perturbed_run(_number(farthest))
+        pair.failures += run([pair.perturbed_job([whole])])
         if pair.failures:
             break
-        pair.nudges.append(whole)
+        pair.perturbed.append(whole)
         comparison = pair.compare(short)
     return comparison
 
 
 def _number(path: Path) -> int:
-    return int(path.name.removeprefix("nudge-"))
+    return int(path.name.removeprefix("perturbed-"))
 
 
 def _farthest(pair: Pair, paths: Sequence[Path], step: int) -> Path:

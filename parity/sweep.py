@@ -14,7 +14,7 @@ from typing import Any
 
 from parity.behaviour import Judgement, judge_run
 from parity.engines.local import EngineOptions
-from parity.spec import RunSpec
+from parity.programs.run_spec import RunSpec
 from parity.store import Store, open_store
 from parity.task import HALVES, Task, distinct, planned
 from parity.trace import decode_floats

@@ -24,8 +24,8 @@ import parity
 from parity.dataset import array_sha256
 from parity.environment import version
 from parity.errors import InputError
+from parity.programs.run_spec import RunSpec
 from parity.sources import open_source
-from parity.spec import RunSpec
 
 SCHEMA = 1  # of a record: another one makes other keys
 
@@ -45,10 +45,11 @@ RUN_MODULES = (
     "dataset",
     "environment",
     "errors",
-    "nudge",
+    "perturbation",
+    "programs/run_spec",
+    "programs/settings",
     "recorder",
     "sources",
-    "spec",
     "store",
     "trace",
 )

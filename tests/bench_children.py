@@ -10,7 +10,7 @@ from pathlib import Path
 
 from parity.bench.child import BenchTask
 from parity.bench.turns import NoMoreRounds
-from parity.spec import RunSpec
+from parity.programs.run_spec import RunSpec
 
 # What the text of a variant finds. `serve` is a child that does everything right; its rounds take
 # the seconds that it is told, without sleeping, so that every speed is known by hand.

@@ -22,7 +22,7 @@ SMALL = ("--epochs", "1", "--train-size", "64", "--val-size", "32")
 RUN = {
     "parity record model.parity --keras mypackage.keras_model:build": ((), 0),
     "parity check --against model.parity --torch mypackage.torch_model:build": ((), 0),
-    # float64 has no nudged runs.
+    # float64 has no perturbed runs.
     "parity run underfit --seeds 0:2 --out runs": ((*SMALL, "--dtype", "float64"), 0),
     "parity report runs": ((), 0),
     "parity report runs/underfit-seed0 runs/underfit-seed1 --out changes": ((), 0),

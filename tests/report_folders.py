@@ -14,9 +14,9 @@ from parity.data import run_data
 from parity.diagnosis import diagnose
 from parity.envelope import FACTOR
 from parity.ladder import climb
+from parity.programs.scenarios import SCENARIOS, scenario
 from parity.report.sweep import result_of
 from parity.result import ERROR, FAIL, PASS, Result
-from parity.scenarios import SCENARIOS, scenario
 from parity.sweep import Row, Sweep
 from parity.tolerance import Float64Tolerance
 

@@ -10,9 +10,9 @@ from checked import result_of
 from parity.agreement import Agreement, Comparison, ScenarioVerdicts
 from parity.bench.result import FAILED, REFUSED
 from parity.diagnosis import diagnose
+from parity.programs.run_spec import RunSpec
 from parity.report.sweep import SweepResult
 from parity.result import ERROR, FAIL, NOT_REACHED, PASS, SKIPPED, Item, Level, Result
-from parity.spec import RunSpec
 from parity.stats import Equivalence
 
 CAUSE = {

@@ -21,7 +21,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 from parity.child import stop_if_orphaned
 from parity.chunk import CURRENT, run_chunk
-from parity.spec import RunSpec
+from parity.programs.run_spec import RunSpec
 
 
 def command(job, *, log=None, sleep_s=0.0, acts=None):

@@ -14,7 +14,7 @@ import parity
 import torch_impl
 from parity.diagnosis import diagnose
 from parity.divergences import REGISTRY
-from parity.scenarios import SCENARIOS
+from parity.programs.scenarios import SCENARIOS
 from torch_impl import augment, initializers, layers, losses, optim, schedule
 
 ROOT = Path(__file__).parents[1]

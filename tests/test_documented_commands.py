@@ -19,12 +19,12 @@ import user_files
 from documented import ROOT, commands_of, pages
 from documented_runs import FOREIGN_OPTIONS, NOT_RUN, QUICK, RUN
 
-from parity.bench.spec import BenchSpec
 from parity.cli import cli, main
 from parity.divergences import find as find_divergence
 from parity.errors import ParityError
+from parity.programs.bench_spec import BenchSpec
+from parity.programs.scenarios import find as find_scenario
 from parity.result import LEVELS
-from parity.scenarios import find as find_scenario
 
 HELP = {"-h", "--help", "--version"}
 

@@ -117,8 +117,8 @@ def modules_after(statement):
 
 
 def test_importing_the_harness_loads_no_framework():
-    loaded = modules_after("import parity, parity.spec, parity.scenarios")
-    assert "parity.scenarios" in loaded
+    loaded = modules_after("import parity, parity.programs.run_spec, parity.programs.scenarios")
+    assert "parity.programs.scenarios" in loaded
     assert loaded & (FRAMEWORKS | {"torch_impl.train", "keras_impl.train"}) == set()
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from parity.scenarios import scenario
+from parity.programs.scenarios import scenario
 
 ROOFLINE = Path(__file__).parents[1] / "benchmarks" / "roofline.py"
 

@@ -1,4 +1,4 @@
-"""The promise: same seed, same run, for the document's programs, through native Keras training."""
+"""The promise: same seed, same run, for the article's programs, through native Keras training."""
 
 import functools
 
@@ -11,9 +11,9 @@ import keras_impl
 import torch_impl
 from parity.data import run_data
 from parity.ladder import LEVELS
+from parity.programs.run_spec import Augmentation, RunSpec
+from parity.programs.scenarios import scenario
 from parity.recorder import Recorder
-from parity.scenarios import scenario
-from parity.spec import Augmentation, RunSpec
 from parity.tolerance import Float64Tolerance
 from parity.trace import TraceWriter
 
@@ -72,7 +72,7 @@ def test_a_batch_size_that_leaves_a_rest_gives_the_same_run_in_float64(tmp_path,
     agreed(tmp_path, scenario(name).replace(**settings, batch_size=batch_size))
 
 
-# Settings beyond the document's programs: both halves on 200 images.
+# Settings beyond the article's programs: both halves on 200 images.
 
 SMALL = {"dtype": "float64", "train_size": 200, "val_size": 80, "epochs": 3}
 STOPPING = {"patience": 2, "restore_best_weights": True}

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from parity.spec import RunSpec
+from parity.programs.run_spec import RunSpec
 from parity.trace import RunResult, Trace, TraceWriter
 
 HISTORY_KEYS = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")

@@ -88,7 +88,7 @@ class ScaledTraining(Training):
 
 
 def _ours(task: BenchTask, data: Data) -> Work:
-    """`torch_impl.fit`: the document's program in its fast form."""
+    """`torch_impl.fit`: the article's program in its fast form."""
     spec = task.spec
     if task.variant == "torch-own":
         spec = spec.replace(mode="independent")

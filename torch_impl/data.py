@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from parity.data import Data
-from parity.spec import RunSpec
+from parity.programs.run_spec import RunSpec
 from torch_impl.augment import ImageDataGenerator, KerasTransform, Parameters
 from torch_impl.seeds import KerasSeeds
 

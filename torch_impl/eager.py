@@ -18,7 +18,7 @@ from torchvision.transforms import v2
 
 from parity.data import Data
 from parity.errors import InputError
-from parity.spec import Augmentation, RunSpec
+from parity.programs.run_spec import Augmentation, RunSpec
 from torch_impl.data import to_tensors
 from torch_impl.layers import Dropout, Flatten
 from torch_impl.models import MODELS

@@ -11,7 +11,7 @@ from collections import OrderedDict
 import torch
 from torch import nn
 
-from parity.spec import RunSpec
+from parity.programs.run_spec import RunSpec
 from torch_impl.layers import Dropout, Flatten, initialise, initialise_independently
 from torch_impl.seeds import KerasSeeds
 

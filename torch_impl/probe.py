@@ -24,7 +24,7 @@ from parity.probe_data import (
     probe_batch,
     probe_step_batch,
 )
-from parity.spec import RunSpec
+from parity.programs.run_spec import RunSpec
 from parity.trace import TraceWriter
 from torch_impl.data import to_tensors, training_data
 from torch_impl.layers import Dropout, Flatten

@@ -13,9 +13,9 @@ import torch
 from torch import nn
 
 from parity.data import Data
-from parity.nudge import nudged
+from parity.perturbation import perturbed
+from parity.programs.run_spec import RunSpec
 from parity.recorder import Observer
-from parity.spec import RunSpec
 from parity.trace import RunResult
 from torch_impl.data import Batch, Batches, evaluation_data, training_data, validation_data
 from torch_impl.epochs import Epochs
@@ -121,8 +121,8 @@ def prepare(spec: RunSpec, data: Data) -> Training:
         data: the arrays of the run.
     """
     model, seeds = build_model(spec, data.input_shape, data.num_classes)
-    if spec.nudge:
-        set_weights(model, nudged(get_weights(model), spec.nudge))
+    if spec.perturbation:
+        set_weights(model, perturbed(get_weights(model), spec.perturbation))
     batches = training_data(spec, data, seeds)
     criterion = RegularizedLoss(
         SparseCategoricalCrossentropy(from_logits=True), kernel_l2(model, spec.l2)

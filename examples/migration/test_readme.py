@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from parity.check import CheckOptions, check_all
-from parity.check_spec import CheckSpec
+from parity.programs.check_spec import CheckSpec
 from parity.report.check import check_lines
 
 HERE = Path(__file__).parent

@@ -18,11 +18,11 @@ from parity.trace import TraceWriter
 
 
 def write_forward(
-    model: keras.Model, x: list[np.ndarray], writer: TraceWriter, nudge: int
+    model: keras.Model, x: list[np.ndarray], writer: TraceWriter, perturbation: int
 ) -> tuple[list[Call], Any]:
     """Writes inputs and outputs of every call; returns the calls, and the output of the model."""
     fed = as_fed(x)
-    with recorded_calls(fed, nudge) as calls:
+    with recorded_calls(fed, perturbation) as calls:
         output = model(fed, training=False)
     _check_output(output)
     write_calls("eval", calls, writer)

@@ -26,13 +26,13 @@ def write_gradients(
     x: list[np.ndarray],
     y: np.ndarray,
     writer: TraceWriter,
-    nudge: int,
+    perturbation: int,
 ) -> None:
     """One pass forward and back in train mode: outputs, loss, and all gradients."""
     model = reference.model
     variables = trainable(model)
     fed = as_fed(x)
-    with tf.GradientTape(persistent=True) as tape, recorded_calls(fed, nudge) as calls:
+    with tf.GradientTape(persistent=True) as tape, recorded_calls(fed, perturbation) as calls:
         output = model(fed, training=True)
         loss = versions.loss_of(model, y, output, sample_weight(reference, y))
         penalty = penalties(model)

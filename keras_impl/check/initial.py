@@ -12,7 +12,7 @@ import numpy as np
 
 from keras_impl.check.model import build, get_weights
 from keras_impl.subject import Reference, build_subject
-from parity.check_spec import CheckSpec
+from parity.programs.check_spec import CheckSpec
 from parity.samples import Samples
 from parity.trace import TraceWriter
 

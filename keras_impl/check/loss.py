@@ -15,7 +15,7 @@ import tensorflow as tf
 from keras_impl import versions
 from keras_impl.calls import Call
 from keras_impl.subject import Reference
-from parity.check_spec import CheckSpec
+from parity.programs.check_spec import CheckSpec
 from parity.samples import Samples
 from parity.trace import TraceWriter
 

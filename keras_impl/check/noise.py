@@ -18,7 +18,7 @@ from parity.tolerance import FLOAT64, NOISE_FACTOR
 from parity.trace import TraceWriter
 
 
-def nudge_constants(model: keras.Model) -> None:
+def perturb_constants(model: keras.Model) -> None:
     """Moves constants that Keras keeps in float32, in float64 runs too, by one unit there.
 
     A port that writes 0.3 where TensorFlow computes with 0.30000001192 is right.
@@ -44,10 +44,10 @@ def nudge_constants(model: keras.Model) -> None:
                     setattr(regularizer, factor, value)
     optimizer = getattr(model, "optimizer", None)
     if optimizer is not None and has_schedule(optimizer):
-        optimizer._learning_rate = _Nudged(optimizer._learning_rate)
+        optimizer._learning_rate = _Perturbed(optimizer._learning_rate)
 
 
-class _Nudged(keras.optimizers.schedules.LearningRateSchedule):
+class _Perturbed(keras.optimizers.schedules.LearningRateSchedule):
     """A schedule, its rates, which are float32, moved by one unit there."""
 
     def __init__(self, schedule: Any) -> None:
@@ -66,13 +66,13 @@ def _next_float32(value: float) -> float:
     return float(np.nextafter(np.float32(value), np.float32(np.inf)))
 
 
-def nudged_gradients(gradients: list[Any], nudge: int) -> list[Any]:
+def perturbed_gradients(gradients: list[Any], perturbation: int) -> list[Any]:
     """Moves gradients by what rounding may do, seen by the greatest of all.
 
     Where a gradient cancels, as that of a bias before a normalisation, rounding is all of it, and
     not to be had from its own size.
     """
-    generator = np.random.default_rng(nudge)
+    generator = np.random.default_rng(perturbation)
     greatest = max((float(tf.reduce_max(tf.abs(g))) for g in gradients if g.shape), default=0.0)
     most = FLOAT64 / NOISE_FACTOR * greatest
     return [g + most * generator.uniform(-1, 1, size=g.shape) for g in gradients]

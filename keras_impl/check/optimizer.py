@@ -16,7 +16,7 @@ from keras_impl import versions
 from keras_impl.check.model import has_schedule, set_weights, trainable
 from keras_impl.subject import Reference
 from parity import probe_inputs
-from parity.check_spec import CheckSpec
+from parity.programs.check_spec import CheckSpec
 from parity.trace import TraceWriter
 
 

@@ -19,14 +19,14 @@ from keras_impl.check.gradient import write_gradients
 from keras_impl.check.initial import write_init
 from keras_impl.check.loss import kind_of_targets, loss_name, write_confident_loss
 from keras_impl.check.model import build, get_weights, set_weights, signature
-from keras_impl.check.noise import noise_of, nudge_constants
+from keras_impl.check.noise import noise_of, perturb_constants
 from keras_impl.check.optimizer import write_optimizer
 from keras_impl.check.schedule import write_schedule
 from keras_impl.check.trajectory import write_trajectory
 from keras_impl.subject import Reference, build_subject
 from parity import probe_inputs
-from parity.check_spec import CheckSpec
-from parity.nudge import nudged
+from parity.perturbation import perturbed
+from parity.programs.check_spec import CheckSpec
 from parity.samples import Samples
 from parity.trace import TraceWriter
 
@@ -48,23 +48,30 @@ def run_check(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter) 
     samples = Samples(spec, signature(reference))
     build(reference, samples)
 
-    def rebuilt(nudge: int) -> Reference:
+    def rebuilt(perturbation: int) -> Reference:
         subject = build_subject(factory, spec.seed)
         build(subject, samples)
-        if nudge:
-            nudge_constants(subject.model)
+        if perturbation:
+            perturb_constants(subject.model)
         return subject
 
     write_init(spec, factory, reference, samples, writer)
     weights = probe_inputs.filled(spec.seed, get_weights(reference.model))
     writer.put_all("weights", weights)
     passes = []
-    for nudge in (0, 1):
-        start = weights if nudge == 0 else nudged(weights, nudge)
-        written = writer if nudge == 0 else TraceWriter()
+    for perturbation in (0, 1):
+        start = weights if perturbation == 0 else perturbed(weights, perturbation)
+        written = writer if perturbation == 0 else TraceWriter()
         # Training changes a model: the optimizer is probed on one of its own.
-        _probe(spec, rebuilt(nudge) if nudge else reference, samples, start, written, nudge)
-        write_optimizer(spec, rebuilt(nudge), start, written)
+        _probe(
+            spec,
+            rebuilt(perturbation) if perturbation else reference,
+            samples,
+            start,
+            written,
+            perturbation,
+        )
+        write_optimizer(spec, rebuilt(perturbation), start, written)
         passes.append(written)
     writer.facts["noise"] = noise_of(*passes)
     write_schedule(spec, factory, writer)
@@ -76,7 +83,7 @@ def _probe(
     samples: Samples,
     weights: Mapping[str, np.ndarray],
     writer: TraceWriter,
-    nudge: int,
+    perturbation: int,
 ) -> None:
     """One pass through the stages that share a model, from its outputs to its training."""
     model = reference.model
@@ -84,7 +91,7 @@ def _probe(
     x = samples.inputs("probe", spec.batch_size)
     for number, value in enumerate(x):
         writer.put(f"input/probe/{number}", value)
-    calls, output = write_forward(model, x, writer, nudge)
+    calls, output = write_forward(model, x, writer, perturbation)
     write_facts(reference, samples, calls, output, writer)
     if loss_name(model) is None:
         return
@@ -92,6 +99,6 @@ def _probe(
     y = samples.targets("probe", spec.batch_size, kind_of_targets(model), shape)
     writer.put("target/probe", y)
     write_confident_loss(spec, reference, calls, output, writer)
-    write_gradients(reference, x, y, writer, nudge)
+    write_gradients(reference, x, y, writer, perturbation)
     set_weights(model, weights)
-    write_trajectory(spec, reference, samples, writer, nudge)
+    write_trajectory(spec, reference, samples, writer, perturbation)

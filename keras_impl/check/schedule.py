@@ -16,7 +16,7 @@ from keras_impl.check.facts import plain_nested
 from keras_impl.check.model import has_schedule
 from keras_impl.subject import build_subject
 from parity import probe_inputs
-from parity.check_spec import CheckSpec
+from parity.programs.check_spec import CheckSpec
 from parity.trace import TraceWriter
 
 

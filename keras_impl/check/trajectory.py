@@ -13,17 +13,17 @@ from keras_impl import versions
 from keras_impl.calls import recorded_calls
 from keras_impl.check.loss import kind_of_targets, sample_weight
 from keras_impl.check.model import as_fed, get_weights
-from keras_impl.check.noise import nudged_gradients
+from keras_impl.check.noise import perturbed_gradients
 from keras_impl.check.optimizer import cut
 from keras_impl.subject import Reference
 from parity import probe_inputs
-from parity.check_spec import CheckSpec
+from parity.programs.check_spec import CheckSpec
 from parity.samples import Samples
 from parity.trace import TraceWriter
 
 
 def write_trajectory(
-    spec: CheckSpec, reference: Reference, samples: Samples, writer: TraceWriter, nudge: int
+    spec: CheckSpec, reference: Reference, samples: Samples, writer: TraceWriter, perturbation: int
 ) -> None:
     """A few steps as `fit` makes them; the learning rate is cut on the way."""
     model = reference.model
@@ -37,7 +37,7 @@ def write_trajectory(
         shape = tuple(writer.facts["output_shape"])
         y = samples.targets(f"step{step}", size, kind_of_targets(model), shape)
         fed = as_fed(x)
-        with tf.GradientTape() as tape, recorded_calls(fed, nudge) as calls:
+        with tf.GradientTape() as tape, recorded_calls(fed, perturbation) as calls:
             output = model(fed, training=True)
             loss = versions.loss_of(model, y, output, sample_weight(reference, y))
         variables = model.trainable_variables
@@ -49,8 +49,8 @@ def write_trajectory(
                 strict=True,
             )
         ]
-        if nudge:
-            gradients = nudged_gradients(gradients, nudge + step)
+        if perturbation:
+            gradients = perturbed_gradients(gradients, perturbation + step)
         rates.append(float(model.optimizer.learning_rate))
         versions.apply(model.optimizer, gradients, variables)
         losses.append(float(loss))

@@ -13,7 +13,7 @@ from typing import Any
 
 from parity.bench.turns import BenchServer, NoMoreRounds
 from parity.errors import InputError
-from parity.spec import RunSpec
+from parity.programs.run_spec import RunSpec
 from parity.trace import read_json
 
 TASK, DATA = "bench.json", "data.safetensors"
@@ -24,8 +24,8 @@ class BenchTask:
     """What one child times.
 
     Attributes:
-        part: one of `parity.bench.spec.PARTS`, or "accuracy". A round of "accuracy" is a whole
-            training of `spec.epochs` epochs; round n uses the n-th seed.
+        part: one of PARTS in `parity.programs.bench_spec`, or "accuracy". A round of "accuracy" is
+            a whole training of `spec.epochs` epochs; round n uses the n-th seed.
         variant: name of the variant.
         precision: precision of the training.
         spec: the run.

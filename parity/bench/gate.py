@@ -17,9 +17,9 @@ from typing import Any
 from parity.bench.child import BenchTask
 from parity.bench.measure import accuracies
 from parity.bench.result import OK, REFUSED, Row
-from parity.bench.spec import BenchSpec
-from parity.bench.variants import VARIANTS
 from parity.errors import ParityError
+from parity.programs.bench_spec import BenchSpec
+from parity.programs.variants import VARIANTS
 
 MARGIN = 0.03  # accuracy, fixed beforehand: twice that of a sweep, for a fifth of its epochs
 EPOCHS = 6

@@ -15,11 +15,11 @@ from parity.bench.child import DATA, BenchTask
 from parity.bench.conversation import BenchClient
 from parity.bench.result import IMAGES_PER_S, OK, REFUSED, SECONDS, Row
 from parity.bench.rounds import in_turns, startup
-from parity.bench.spec import BenchSpec
-from parity.bench.variants import VARIANTS
 from parity.data import run_data
 from parity.data_file import save_data
-from parity.scenarios import scenario
+from parity.programs.bench_spec import BenchSpec
+from parity.programs.scenarios import scenario
+from parity.programs.variants import VARIANTS
 
 Say = Callable[[str], Any]
 

@@ -21,9 +21,9 @@ from typing import Any
 from parity.bench.child import BenchTask
 from parity.bench.conversation import BenchClient, Round
 from parity.bench.result import FAILED, Row
-from parity.bench.spec import BenchSpec
-from parity.bench.variants import VARIANTS
 from parity.errors import RunError
+from parity.programs.bench_spec import BenchSpec
+from parity.programs.variants import VARIANTS
 
 TURNS = 3  # of each variant in a round
 STEADY = 0.1  # speed is steady if two turns differ by less than this share

@@ -13,9 +13,9 @@ from parity.bench.gate import checked
 from parity.bench.measure import measure
 from parity.bench.others import BackgroundLoad
 from parity.bench.result import BenchResult, Row
-from parity.bench.spec import BenchSpec
 from parity.bench.statistics import with_ratios
 from parity.environment import common_environment
+from parity.programs.bench_spec import BenchSpec
 from parity.runner import Signals, check_interpreters
 
 

@@ -60,9 +60,9 @@ _BY_LEVEL = {
     ),
     "trajectory": Advice(
         "each part agrees in float64, and the trainings part",
-        "run it with --dtype float64: if that passes, the difference is rounding that more nudged "
-        "runs would cover (--nudges); if not, look for state that the parts do not show, such as "
-        "the order of the batches in later epochs",
+        "run it with --dtype float64: if that passes, the difference is rounding that more "
+        "perturbed runs would cover (--perturbations); if not, look for state that the parts do "
+        "not show, such as the order of the batches in later epochs",
     ),
     "schedule": Advice(
         "the learning rate is cut, or training ends, at another epoch",

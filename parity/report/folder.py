@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from parity.errors import InputError, ParityError
+from parity.programs.run_spec import RunSpec
 from parity.report.result_texts import is_check
 from parity.result import ERROR, SCHEMA, Result
-from parity.spec import RunSpec
 from parity.strict_json import read_strict
 from parity.trace import SUCCESS, Trace
 

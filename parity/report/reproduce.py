@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from parity.errors import InputError
-from parity.scenarios import SCENARIOS
-from parity.spec import RunSpec
+from parity.programs.run_spec import RunSpec
+from parity.programs.scenarios import SCENARIOS
 
 # Settings that `parity run` has an option for.
 OPTIONS = (

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import textwrap
 
+from parity.programs.scenarios import CAUSES, PROGRAMS, REMEDIES
 from parity.report.terminal import WIDTH, Line
-from parity.scenarios import CAUSES, DOCUMENT, REMEDIES
 
 GROUPS = {
-    "The document's programs: `parity run`": DOCUMENT,
+    "The article's programs: `parity run`": PROGRAMS,
     "Causes, with the verdict to expect: `parity sweep`": CAUSES,
     "Remedies, beside the run that each cures": REMEDIES,
 }

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from parity.agreement import Agreement, Comparison, ScenarioVerdicts, compare
+from parity.programs.scenarios import SCENARIOS
 from parity.report.terminal import Line, plain, shortened, wrapped
-from parity.scenarios import SCENARIOS
 from parity.sweep import Row, Sweep
 from parity.trace import encode_floats
 

@@ -12,9 +12,9 @@ from typing import Any
 
 from parity.agreement import Agreement, Comparison, ScenarioVerdicts
 from parity.errors import InputError, ParityError
+from parity.programs.run_spec import RunSpec
+from parity.programs.scenarios import SCENARIOS
 from parity.report.sweep import SCHEMA, SweepResult, result_of
-from parity.scenarios import SCENARIOS
-from parity.spec import RunSpec
 from parity.store import LocalStore
 from parity.sweep import Row, Sweep, judge_record
 from parity.trace import decode_floats

@@ -15,7 +15,7 @@ from keras_impl.train import fit
 from keras_impl.weights import get_weights
 from parity.bench.turns import NoMoreRounds
 from parity.errors import InputError
-from parity.scenarios import scenario
+from parity.programs.scenarios import scenario
 
 AUGMENTATION = scenario("augmentation").augmentation
 DATA = make_data((12, 20, 3), num_classes=5, num_train=70, num_val=20)

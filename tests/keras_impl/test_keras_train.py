@@ -10,8 +10,8 @@ from helpers import assert_same_bits, assert_same_weights, make_data
 from keras_impl.models import build_model
 from keras_impl.train import fit
 from keras_impl.weights import get_weights, set_weights
+from parity.programs.run_spec import DTYPES, MODELS, Augmentation, EarlyStopping, ReduceLR, RunSpec
 from parity.recorder import Recorder
-from parity.spec import DTYPES, MODELS, Augmentation, EarlyStopping, ReduceLR, RunSpec
 from parity.trace import TraceWriter
 
 AUGMENTATION = Augmentation(10, 0.1, 0.1, 0.1, 0.1, True)
@@ -146,12 +146,12 @@ def test_the_rate_is_logged_as_the_epoch_was_trained_with_it():
     assert rates == [float(np.float32(rate)) for rate in (0.001, 0.001, 0.0005)]
 
 
-def test_a_nudge_moves_the_start_of_a_run_by_rounding_alone():
+def test_a_perturbation_moves_the_start_of_a_run_by_rounding_alone():
     spec = RunSpec(model="underfit", epochs=1)
     one = fit(spec, small_data())
-    nudged = fit(spec.replace(nudge=1), small_data())
+    perturbed = fit(spec.replace(perturbation=1), small_data())
     differences = [
-        np.abs(nudged.weights[name] - weight).max() for name, weight in one.weights.items()
+        np.abs(perturbed.weights[name] - weight).max() for name, weight in one.weights.items()
     ]
     assert 0 < max(differences) < 1e-4
 

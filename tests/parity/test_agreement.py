@@ -10,8 +10,8 @@ from statsmodels.stats.weightstats import DescrStatsW, ttost_paired
 
 from parity.agreement import Agreement, ScenarioVerdicts, compare
 from parity.behaviour import Judgement
-from parity.scenarios import Margins, Scenario
-from parity.spec import RunSpec
+from parity.programs.run_spec import RunSpec
+from parity.programs.scenarios import Margins, Scenario
 from parity.stats import equivalence_power, needed_n
 from parity.sweep import Row
 from parity.trace import encode_floats

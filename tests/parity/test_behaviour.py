@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parity.behaviour import VERDICTS, Expectation, expectation_of, judge
-from parity.spec import EarlyStopping, RunSpec
+from parity.programs.run_spec import EarlyStopping, RunSpec
 
 LABELLED = [*labelled_histories.HISTORIES, *labelled_histories_2.HISTORIES]
 

@@ -3,8 +3,8 @@
 import pytest
 
 from parity.bundle_folder import bundle_name, find_bundle, keep_bundle
-from parity.check_spec import CheckSpec
 from parity.errors import InputError
+from parity.programs.check_spec import CheckSpec
 
 
 @pytest.mark.parametrize(

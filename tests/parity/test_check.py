@@ -11,8 +11,8 @@ from schemas import assert_valid
 
 from parity.bundle import Bundle
 from parity.check import CheckOptions, check, check_all, record
-from parity.check_spec import CheckSpec
 from parity.errors import InputError
+from parity.programs.check_spec import CheckSpec
 from parity.report.check import check_lines
 from parity.result import Result
 from parity.result_file import result_from

@@ -8,8 +8,8 @@ import pytest
 
 from parity.bundle import Bundle
 from parity.check_child import BUNDLE, FAILURE, run_checks
-from parity.check_spec import CheckSpec
 from parity.errors import InputError
+from parity.programs.check_spec import CheckSpec
 from parity.trace import SUCCESS, Trace, read_json, write_json
 
 

@@ -16,7 +16,7 @@ from processes import is_alive, wait_for
 from parity import child
 from parity.data import Data, save_data
 from parity.errors import RunError
-from parity.spec import RunSpec
+from parity.programs.run_spec import RunSpec
 from parity.trace import SUCCESS, RunResult, Trace, write_json
 
 ROOT = Path(child.__file__).resolve().parent.parent
@@ -77,23 +77,25 @@ def run(half, data_file, *directories):
     return child.main("torch", half, ["--data", data_file, *map(str, directories)])
 
 
-def test_every_directory_is_run_and_nudged_runs_have_no_probe(
+def test_every_directory_is_run_and_perturbed_runs_have_no_probe(
     half, data_file, make_directory, capfd
 ):
-    plain, nudged = make_directory("plain"), make_directory("nudged", nudge=1)
-    assert run(half, data_file, plain, nudged) == 0
+    plain, perturbed = make_directory("plain"), make_directory("perturbed", perturbation=1)
+    assert run(half, data_file, plain, perturbed) == 0
     assert half.calls == ["configure", "probe", "fit", "fit"]
     assert Trace(plain).names("init") == ["dense1.bias"]
     assert Trace(plain).environment == {"framework": "fake"}
     assert Trace(plain).facts["sha256"].keys() >= {"x_train", "y_test"}
-    assert Trace(nudged).names("init") == []
+    assert Trace(perturbed).names("init") == []
     out, err = capfd.readouterr()
-    assert re.fullmatch(r"(progress plain \d/4 loss=0.5\n)+(progress nudged \d/4 loss=0.5\n)+", out)
+    assert re.fullmatch(
+        r"(progress plain \d/4 loss=0.5\n)+(progress perturbed \d/4 loss=0.5\n)+", out
+    )
     assert "progress plain 4/4 loss=0.5\n" in out
     assert err == ""
 
 
-def test_training_samples_are_evaluated_in_the_run_itself_but_in_no_nudged_run(
+def test_training_samples_are_evaluated_in_the_run_itself_but_in_no_perturbed_run(
     half, data_file, make_directory
 ):
     def fit(spec, data, recorder):
@@ -103,11 +105,11 @@ def test_training_samples_are_evaluated_in_the_run_itself_but_in_no_nudged_run(
         return RESULT
 
     half.fit = fit
-    plain, nudged = make_directory("plain"), make_directory("nudged", nudge=1)
-    assert run(half, data_file, plain, nudged) == 0
+    plain, perturbed = make_directory("plain"), make_directory("perturbed", perturbation=1)
+    assert run(half, data_file, plain, perturbed) == 0
     expected = {"loss": [0.5], "eval_loss": [0.25], "eval_accuracy": [0.75]}
     assert Trace(plain).history == expected
-    assert Trace(nudged).history == {"loss": [0.5]}
+    assert Trace(perturbed).history == {"loss": [0.5]}
 
 
 @pytest.mark.parametrize("arguments", [[], ["--data", "x"], ["--help", "x", "y"]])

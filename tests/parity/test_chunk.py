@@ -8,8 +8,8 @@ import pytest
 from parity.chunk import CHUNK, CURRENT, FAILED, run_chunk, train, write_chunk
 from parity.data import run_data
 from parity.errors import InputError
-from parity.scenarios import scenario
-from parity.spec import RunSpec
+from parity.programs.run_spec import RunSpec
+from parity.programs.scenarios import scenario
 from parity.store import open_store
 from parity.task import Task
 from parity.trace import SUCCESS, RunResult, read_json

@@ -13,7 +13,7 @@ import pytest
 from schemas import assert_valid
 
 from parity.cli import main
-from parity.scenarios import BEHAVIOUR, SCENARIOS, find
+from parity.programs.scenarios import BEHAVIOUR, SCENARIOS, find
 from parity.store import open_store
 
 HEAVY = {"torch", "tensorflow", "keras", "pandas", "matplotlib", "ray"}
@@ -79,7 +79,7 @@ def write(path, columns):
         (["run", "--dtype", "float16"], "'float16' is not one of 'float32', 'float64'"),
         (["run", "--data", "no/such/folder"], "no/such/folder"),
         (["run", "--train-size", "10000000"], "10000000"),
-        (["run", "--nudges", "0"], "float32 needs at least 1 nudged run"),
+        (["run", "--perturbations", "0"], "float32 needs at least 1 perturbed run"),
         (["run", "--timeout", "-1"], "-1"),
         (["run", "--json", "no/such/folder/result.json"], "no/such/folder"),
         (["run", "--keras-python", "no-such-python", "--quiet"], "no-such-python"),

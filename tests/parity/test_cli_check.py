@@ -76,7 +76,7 @@ WRONG = {
     "out_is_a_file": ((*KERAS, *TORCH, "--out", "nets.py"), "is a file"),
     "out_below_a_file": ((*KERAS, *TORCH, "--out", "nets.py/x"), "cannot be made"),
     "json": ((*TORCH, *AGAINST, "--json", "no/such/x.json"), "no/such/x.json"),
-    "seed": ((*TORCH, *AGAINST, "--seed", "-1"), "seed=-1: expected an integer of at least 0"),
+    "seed": ((*TORCH, *AGAINST, "--seed", "-1"), "seed=-1: expected an integer in [0, 2**32 - 1]"),
     "large_seed": ((*TORCH, *AGAINST, "--seed", 2**32), "seed=4294967296"),
     "steps": ((*KERAS, *TORCH, "--steps", "0"), "steps=0: expected an integer of at least 1"),
     "batch": ((*KERAS, *TORCH, "--batch-size", "1"), "batch_size=1: expected an integer"),

@@ -9,12 +9,12 @@ import pytest
 from click.shell_completion import get_completion_class
 
 from parity import check_ladder, cli_names, ladder
-from parity.bench.spec import PARTS, PRECISIONS
-from parity.bench.variants import VARIANTS
 from parity.cli import cli
 from parity.cli_completion import VARIABLE
 from parity.divergences import REGISTRY
-from parity.scenarios import SCENARIOS
+from parity.programs.bench_spec import PARTS, PRECISIONS
+from parity.programs.scenarios import SCENARIOS
+from parity.programs.variants import VARIANTS
 
 HEAVY = {"numpy", "scipy", "rich", "torch", "tensorflow", "keras", "matplotlib", "ray"}
 

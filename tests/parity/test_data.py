@@ -12,7 +12,7 @@ from scipy import stats
 
 from parity.data import load_data, run_data
 from parity.errors import InputError
-from parity.spec import RunSpec
+from parity.programs.run_spec import RunSpec
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pytest
 from traces import run_parts
 
 from parity.envelope import FACTOR, SPARE_SAMPLES, Envelope
-from parity.spec import EarlyStopping, ReduceLR
+from parity.programs.run_spec import EarlyStopping, ReduceLR
 from parity.trace import encode_floats
 
 NAN, INF = math.nan, math.inf

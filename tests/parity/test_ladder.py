@@ -11,8 +11,8 @@ from traces import HISTORY_KEYS, STEPS_PER_EPOCH, run_parts, whole_parts
 from parity.envelope import Envelope
 from parity.errors import RunError
 from parity.ladder import LEVELS, climb
+from parity.programs.run_spec import Augmentation, EarlyStopping
 from parity.result import FAIL, NOT_REACHED, PASS, SKIPPED
-from parity.spec import Augmentation, EarlyStopping
 from parity.tolerance import Float64Tolerance
 
 IDS = [

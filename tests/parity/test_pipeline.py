@@ -15,9 +15,9 @@ from parity import pipeline, run
 from parity.errors import InputError, RunError
 from parity.pair import RunOptions
 from parity.pipeline import run_all
+from parity.programs.scenarios import scenario
 from parity.result import Result
 from parity.result_file import read_result, result_from
-from parity.scenarios import scenario
 
 LEVELS = [
     "data",
@@ -77,21 +77,21 @@ def test_two_scenarios_in_float64_pass_every_level_and_leave_whole_run_directori
         assert set(written["history"]["torch"]) == set(written["history"]["keras"])
 
 
-def test_float32_is_judged_by_nudged_runs_whose_traces_are_then_removed(tmp_path, color_npz):
+def test_float32_is_judged_by_perturbed_runs_whose_traces_are_then_removed(tmp_path, color_npz):
     spec = small("dropout", dtype="float32", data=str(color_npz), split="last", epochs=1)
-    result = run(spec, out=tmp_path / "out", nudges=2)
+    result = run(spec, out=tmp_path / "out", perturbations=2)
     assert result.verdict == "pass"
     assert_valid(result.to_json())
     assert result_from(result.to_json(), "here") == result
     assert result.envelope["num_nudges"] >= 2
     assert result.spec["split"] == "last"
     (directory,) = (tmp_path / "out").iterdir()
-    assert not list(directory.glob("nudge-*"))
+    assert not list(directory.glob("perturbed-*"))
 
 
-def test_float32_without_nudged_runs_is_refused_before_anything_is_run(tmp_path):
-    with pytest.raises(InputError, match="needs at least 1 nudged run"):
-        run(small("dropout", dtype="float32"), out=tmp_path / "out", nudges=0)
+def test_float32_without_perturbed_runs_is_refused_before_anything_is_run(tmp_path):
+    with pytest.raises(InputError, match="needs at least 1 perturbed run"):
+        run(small("dropout", dtype="float32"), out=tmp_path / "out", perturbations=0)
     assert not (tmp_path / "out").exists()
 
 

@@ -5,7 +5,7 @@ import pytest
 from helpers import assert_same_bits, make_data
 
 from parity.probe_data import PROBE_STEPS, probe_batch, probe_step_batch
-from parity.spec import RunSpec
+from parity.programs.run_spec import RunSpec
 
 
 def data_of(count):

@@ -110,8 +110,8 @@ def test_training_samples_are_evaluated_once_at_the_end_of_every_epoch():
 def test_the_predictions_of_the_end_are_kept_where_training_samples_are_evaluated():
     kept = Training(steps_per_epoch=3, epochs=1).writer.arrays["predictions/val"]
     assert kept.tolist() == [[0.25, 0.75]]
-    nudged = Training(steps_per_epoch=3, epochs=1, evaluates=False)
-    assert "predictions/val" not in nudged.writer.arrays
+    perturbed = Training(steps_per_epoch=3, epochs=1, evaluates=False)
+    assert "predictions/val" not in perturbed.writer.arrays
 
 
 def test_where_nothing_is_to_be_evaluated_nothing_is_asked_for_and_no_column_kept():

@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 from checked import level, result_of
 
+from parity.programs.run_spec import RunSpec
 from parity.report.advice import _BY_LEVEL, advice_of
 from parity.report.summary_markdown import summary_markdown
 from parity.report.terminal import result_lines
 from parity.result import FAIL, LEVELS, Item, Level, Result
-from parity.spec import RunSpec
 
 
 def failing(name):

@@ -5,9 +5,9 @@ import shlex
 import pytest
 
 from parity.cli_options import specs_of
+from parity.programs.run_spec import RunSpec
+from parity.programs.scenarios import PROGRAMS, SCENARIOS, scenario
 from parity.report.reproduce import command_of
-from parity.scenarios import DOCUMENT, SCENARIOS, scenario
-from parity.spec import RunSpec
 
 
 def settings_of(command):
@@ -29,7 +29,7 @@ def spec_of(command):
     return spec
 
 
-@pytest.mark.parametrize("name", [*DOCUMENT, *list(SCENARIOS)[-3:]])
+@pytest.mark.parametrize("name", [*PROGRAMS, *list(SCENARIOS)[-3:]])
 def test_a_scenario_as_it_is_needs_its_name_and_its_seed(name):
     spec = scenario(name).replace(seed=7)
     assert command_of(spec.to_dict()) == f"parity run {name} --seed 7"

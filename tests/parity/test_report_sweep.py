@@ -8,8 +8,8 @@ from schemas import assert_valid
 
 from parity.agreement import Agreement, Comparison, ScenarioVerdicts
 from parity.behaviour import VERDICTS, Judgement
+from parity.programs.scenarios import SCENARIOS
 from parity.report.sweep import SweepResult, failure_lines, result_of, sweep_lines
-from parity.scenarios import SCENARIOS
 from parity.stats import Equivalence
 from parity.sweep import Row, Sweep
 

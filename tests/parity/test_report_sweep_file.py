@@ -7,8 +7,8 @@ import pytest
 from report_folders import sweep_folder, sweep_result, sweep_rows, write
 
 from parity.errors import InputError
+from parity.programs.scenarios import scenario
 from parity.report.sweep_file import sweep_from, sweep_of_store
-from parity.scenarios import scenario
 
 
 def told(value):

@@ -189,7 +189,7 @@ def test_every_value_of_a_result_may_be_of_a_wrong_type(tmp_path):
 @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="only Linux tells memory so")
 def test_a_large_sweep_is_reported_in_seconds(tmp_path):
     """200 jobs: under 5 seconds and 500 MB, in a process of its own."""
-    from parity.scenarios import BEHAVIOUR
+    from parity.programs.scenarios import BEHAVIOUR
 
     sweep_folder(tmp_path, scenarios=list(BEHAVIOUR)[:10], seeds=10)
     program = (

@@ -14,11 +14,11 @@ from parity import result_file
 from parity.behaviour import Judgement
 from parity.errors import InputError
 from parity.ladder import LEVELS as RUN_LEVELS
+from parity.programs.run_spec import RunSpec
 from parity.report.check import check_lines
 from parity.report.terminal import result_lines
 from parity.result import ERROR, FAIL, LEVELS, NOT_REACHED, PASS, SKIPPED, Item, Level, Result
 from parity.result_file import read_result, result_from
-from parity.spec import RunSpec
 from parity.trace import write_json
 
 NAN, INF = math.nan, math.inf

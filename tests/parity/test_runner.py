@@ -16,8 +16,8 @@ from parity import child_log, child_process, runner
 from parity.data import load_data, save_data
 from parity.errors import InputError
 from parity.job import Job
+from parity.programs.run_spec import RunSpec
 from parity.runner import run_jobs
-from parity.spec import RunSpec
 from parity.trace import SUCCESS, Trace, write_json
 
 ROOT = Path(runner.__file__).resolve().parent.parent
@@ -600,15 +600,15 @@ def test_the_torch_half_end_to_end(make_job, tmp_path):
     spec = RunSpec(model="dropout", epochs=1, train_size=64, val_size=32)
     job = make_job(runs=2)
     save_data(load_data("embedded", train=64, val=32, test=8, seed=1), job.data)
-    for nudge, directory in enumerate(job.directories):
-        write_json(directory / "spec.json", spec.replace(nudge=nudge).to_dict())
+    for perturbation, directory in enumerate(job.directories):
+        write_json(directory / "spec.json", spec.replace(perturbation=perturbation).to_dict())
     seen = []
     failures = run_jobs(
         [job], workers=1, timeout_s=120, on_progress=lambda job, progress: seen.append(progress)
     )
     assert failures == []
     assert (seen[-1].step, seen[-1].num_steps, seen[-1].fraction) == (2, 2, 1.0)
-    plain, nudged = (Trace(directory) for directory in job.directories)
+    plain, perturbed = (Trace(directory) for directory in job.directories)
     assert len(plain.history["loss"]) == 1
     assert plain.names("init")
-    assert not nudged.names("init")
+    assert not perturbed.names("init")

@@ -6,8 +6,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from parity.check_spec import CheckSpec
 from parity.errors import InputError
+from parity.programs.check_spec import CheckSpec
 from parity.samples import Samples
 
 IMAGES = [{"name": "x", "shape": [None, 5, 3], "tokens": None}]

@@ -2,9 +2,9 @@
 
 import pytest
 
+from parity.programs.run_spec import RunSpec
+from parity.programs.scenarios import CAUSES, PROGRAMS, REMEDIES, SCENARIOS, Scenario
 from parity.report.scenario_list import GROUPS, scenario_lines
-from parity.scenarios import CAUSES, DOCUMENT, REMEDIES, SCENARIOS, Scenario
-from parity.spec import RunSpec
 
 
 def text():
@@ -50,7 +50,7 @@ def test_groups_stand_below_their_headings():
     lines = text()
     headings = [line for line in lines if not line.startswith(" ")]
     assert headings == list(GROUPS)
-    assert list(GROUPS.values()) == [DOCUMENT, CAUSES, REMEDIES]
+    assert list(GROUPS.values()) == [PROGRAMS, CAUSES, REMEDIES]
     assert {style for line in scenario_lines() for part, style in line if part in GROUPS} == {"dim"}
 
 

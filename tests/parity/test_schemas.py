@@ -16,12 +16,10 @@ from parity.agreement import QUANTITIES, Comparison, ScenarioVerdicts
 from parity.behaviour import Judgement
 from parity.bench.result import FAILED, Ratio, Row
 from parity.bench.result import SCHEMA as BENCH
-from parity.bench.spec import PARTS, PRECISIONS, BenchSpec
-from parity.check_spec import CheckSpec
 from parity.data_audit import Audit
-from parity.result import LEVELS, SCHEMA, UNITS, Item
-from parity.result_file import result_from
-from parity.spec import (
+from parity.programs.bench_spec import PARTS, PRECISIONS, BenchSpec
+from parity.programs.check_spec import CheckSpec
+from parity.programs.run_spec import (
     DTYPES,
     MODELS,
     MODES,
@@ -31,6 +29,8 @@ from parity.spec import (
     ReduceLR,
     RunSpec,
 )
+from parity.result import LEVELS, SCHEMA, UNITS, Item
+from parity.result_file import result_from
 from parity.stats import Equivalence
 
 RESULT, SWEEP = SCHEMAS[file_of(SCHEMA)], SCHEMAS[file_of("parity.sweep/1")]

@@ -1,6 +1,6 @@
 """The search for more rounding: it stops when a run explains, and gives up when there are enough.
 
-The pair is real, its traces are made by hand: a nudged run is `OFFSETS[number]` off at the end.
+The pair is real, its traces are made by hand: a perturbed run is `OFFSETS[number]` off at the end.
 """
 
 import pytest
@@ -9,23 +9,23 @@ from traces import whole_parts
 from parity import search as module
 from parity.job import Failure
 from parity.pair import Comparison, Pair, RunOptions
+from parity.programs.run_spec import RunSpec
 from parity.result import FAIL, PASS, Item
-from parity.search import MAX_NUDGES, NUDGES_A_ROUND, search
-from parity.spec import RunSpec
+from parity.search import MAX_PERTURBATIONS, PERTURBATIONS_A_ROUND, search
 from parity.trace import read_json
 
 KEY = "trajectory/{}/conv1.kernel"
-NEAR = 1e-6  # of the nudged runs at the end of every epoch, where nothing else is said
+NEAR = 1e-6  # of the perturbed runs at the end of every epoch, where nothing else is said
 
 
 class Reference:
-    """A pair in float32 with hand-made halves, and what its nudged runs will be.
+    """A pair in float32 with hand-made halves, and what its perturbed runs will be.
 
     Args:
         folder: for the run directory.
         torch: step to how far the torch half is off there.
-        offsets: number of a nudged run to how far it is off, by step.
-        fails: numbers of nudged runs whose job fails.
+        offsets: number of a perturbed run to how far it is off, by step.
+        fails: numbers of perturbed runs whose job fails.
     """
 
     def __init__(self, folder, torch, offsets=None, fails=()):
@@ -38,9 +38,9 @@ class Reference:
         for step, offset in torch.items():
             parts.arrays[KEY.format(step)][0, 0] += offset
         parts.write(self.pair.directory / "torch")
-        first = self.pair.nudge(1)
-        self.pair.nudges.append(first)
-        self.run([self.pair.nudge_job([first])])
+        first = self.pair.perturbed_run(1)
+        self.pair.perturbed.append(first)
+        self.run([self.pair.perturbed_job([first])])
         self.rounds.clear()
         self.whole.clear()
 
@@ -50,9 +50,11 @@ class Reference:
         failures = []
         for job in jobs:
             for path in job.directories:
-                number, epochs = (read_json(path / "spec.json")[k] for k in ("nudge", "epochs"))
+                number, epochs = (
+                    read_json(path / "spec.json")[k] for k in ("perturbation", "epochs")
+                )
                 if number in self.fails:
-                    failures.append(Failure(job, f"nudge {number} was killed"))
+                    failures.append(Failure(job, f"perturbation {number} was killed"))
                     continue
                 if epochs == self.pair.spec.epochs:
                     self.whole.append(number)
@@ -68,7 +70,7 @@ class Reference:
         return search(self.pair, self.pair.compare(), self.run, workers=workers)
 
     def kept(self):
-        return sorted(int(path.name.split("-")[1]) for path in self.pair.nudges)
+        return sorted(int(path.name.split("-")[1]) for path in self.pair.perturbed)
 
 
 def trajectory(comparison):
@@ -83,7 +85,7 @@ def test_a_run_within_its_envelope_needs_no_search(tmp_path):
     assert trajectory(comparison).status == PASS
 
 
-def test_a_nudged_run_that_goes_as_far_ends_the_search_and_is_run_in_full(tmp_path):
+def test_a_perturbed_run_that_goes_as_far_ends_the_search_and_is_run_in_full(tmp_path):
     torch = {4: 1e-3, 5: 1e-3, 6: 1e-3}
     farther = dict.fromkeys((4, 5, 6), 2e-3)
     reference = Reference(tmp_path, torch, {7: dict.fromkeys((4, 5, 6), 1e-3), 9: farther})
@@ -93,8 +95,8 @@ def test_a_nudged_run_that_goes_as_far_ends_the_search_and_is_run_in_full(tmp_pa
     assert comparison.suspect is None
     # One round as far as the second epoch, where the difference is; then run 9 as a whole.
     assert len(reference.rounds) == 2
-    assert sum(len(job) for job in reference.rounds[0]) == NUDGES_A_ROUND
-    assert reference.rounds[1] == [["nudge-9"]]
+    assert sum(len(job) for job in reference.rounds[0]) == PERTURBATIONS_A_ROUND
+    assert reference.rounds[1] == [["perturbed-9"]]
     assert reference.whole == [9]
     assert reference.kept() == [1, 9]
     assert reference.pair.failures == []
@@ -106,15 +108,15 @@ def test_runs_of_a_round_are_short_and_dealt_to_all_workers(tmp_path):
     dealt = reference.rounds[0]
     assert [len(job) for job in dealt] == [6, 5, 5]
     names = sorted(int(name.split("-")[1]) for job in dealt for name in job)
-    assert names == list(range(2, 2 + NUDGES_A_ROUND))
-    specs = [read_json(reference.pair.directory / f"nudge-{n}" / "spec.json") for n in names]
+    assert names == list(range(2, 2 + PERTURBATIONS_A_ROUND))
+    specs = [read_json(reference.pair.directory / f"perturbed-{n}" / "spec.json") for n in names]
     assert [spec["epochs"] for spec in specs] == [3, *[1] * 15]  # number 2 was then run in full
 
 
 def test_more_workers_than_runs_are_not_kept_waiting(tmp_path):
     reference = Reference(tmp_path, {2: 1e-3}, {3: {2: 1e-3}})
     reference.search(workers=99)
-    assert [len(job) for job in reference.rounds[0]] == [1] * NUDGES_A_ROUND
+    assert [len(job) for job in reference.rounds[0]] == [1] * PERTURBATIONS_A_ROUND
 
 
 def test_what_comes_later_is_searched_for_in_turn(tmp_path):
@@ -126,10 +128,10 @@ def test_what_comes_later_is_searched_for_in_turn(tmp_path):
     assert trajectory(comparison).status == PASS
     assert reference.kept() == [1, 5, 20]
     assert reference.whole[0] == 5
-    assert reference.rounds[1] == [["nudge-5"]]
+    assert reference.rounds[1] == [["perturbed-5"]]
 
 
-def test_a_nudged_run_that_diverges_is_the_farthest(tmp_path):
+def test_a_perturbed_run_that_diverges_is_the_farthest(tmp_path):
     diverged = dict.fromkeys((4, 5, 6), float("nan"))
     offsets = {number: dict.fromkeys((4, 5, 6), 2e-3) for number in (3, 8)}
     reference = Reference(tmp_path, {4: 1e-3}, {**offsets, 5: diverged})
@@ -142,20 +144,22 @@ def test_the_search_gives_up_after_so_many_runs_and_judges_by_all_of_them(tmp_pa
     reference = Reference(tmp_path, {4: 1e-3}, {30: {4: 3e-4, 5: 3e-4}})
     comparison = reference.search()
     tried = [name for dealt in reference.rounds for job in dealt for name in job]
-    assert sorted(int(name.split("-")[1]) for name in tried) == list(range(2, MAX_NUDGES + 1))
+    assert sorted(int(name.split("-")[1]) for name in tried) == list(
+        range(2, MAX_PERTURBATIONS + 1)
+    )
     assert reference.whole == []
     assert reference.kept() == [1]
     level = trajectory(comparison)
     assert level.status == FAIL
     assert (level.first_failure.step, level.first_failure.name) == (4, "conv1.kernel")
     assert level.first_failure.allowed == pytest.approx(1.5 * 3e-4)
-    assert f"{MAX_NUDGES} of them" in level.origin
+    assert f"{MAX_PERTURBATIONS} of them" in level.origin
 
 
 def test_a_job_that_fails_ends_the_search(tmp_path):
     reference = Reference(tmp_path, {4: 1e-3}, fails=[6])
     reference.search()
-    assert [failure.reason for failure in reference.pair.failures] == ["nudge 6 was killed"]
+    assert [failure.reason for failure in reference.pair.failures] == ["perturbation 6 was killed"]
     assert len(reference.rounds) == 1
 
 
@@ -170,8 +174,8 @@ def test_a_job_that_fails_in_full_ends_the_search(tmp_path, monkeypatch):
 
     monkeypatch.setattr(reference, "run", fail_in_full)
     reference.search()
-    assert [failure.reason for failure in reference.pair.failures] == ["nudge 6 was killed"]
-    assert reference.rounds[1] == [["nudge-6"]]
+    assert [failure.reason for failure in reference.pair.failures] == ["perturbation 6 was killed"]
+    assert reference.rounds[1] == [["perturbed-6"]]
     assert reference.kept() == [1]
 
 
@@ -201,7 +205,7 @@ def test_a_suspect_that_names_no_epoch_is_searched_for_in_the_first(tmp_path, mo
     reference = Reference(tmp_path, {})
     item = Item("item", 1.0, 0.0, "abs", 1)
     monkeypatch.setattr(Comparison, "suspect", item)
-    monkeypatch.setattr(module, "MAX_NUDGES", 3)
+    monkeypatch.setattr(module, "MAX_PERTURBATIONS", 3)
     reference.search()
     assert [[len(job) for job in dealt] for dealt in reference.rounds] == [[1, 1]]
-    assert read_json(reference.pair.directory / "nudge-2" / "spec.json")["epochs"] == 1
+    assert read_json(reference.pair.directory / "perturbed-2" / "spec.json")["epochs"] == 1

@@ -16,7 +16,7 @@ import stub_half
 from parity.engines import local
 from parity.engines.local import EngineOptions
 from parity.errors import InputError, RunError
-from parity.spec import RunSpec
+from parity.programs.run_spec import RunSpec
 from parity.store import open_store
 from parity.sweep import MAX_CHUNK, Watcher, chunks_of, judge_record, run_sweep
 from parity.task import HALVES, Task, tasks_of
@@ -244,7 +244,7 @@ from pathlib import Path
 import stub_half
 from parity.engines import local
 from parity.engines.local import EngineOptions
-from parity.spec import RunSpec
+from parity.programs.run_spec import RunSpec
 from parity.sweep import run_sweep
 
 folder = Path(sys.argv[1])

@@ -8,13 +8,13 @@ import pytest
 from helpers import Terminal
 from result_samples import CAUSE, PLACE, SETTING, failing_run, run
 
+from parity.programs.run_spec import RunSpec
 from parity.report.terminal import _level_line, print_lines, print_result, result_lines
 from parity.result import ERROR, FAIL, NOT_REACHED, PASS, SKIPPED, Item, Level, Result
-from parity.spec import RunSpec
 
 ORIGIN = (
     "1.5 × the greatest difference so far between any two of 69 Keras runs, 68 of them with "
-    "initial weights nudged by one ULP; compared up to epoch 12, from which on the rates differ"
+    "initial weights perturbed by one ULP; compared up to epoch 12, from which on the rates differ"
 )
 LEVEL_IDS = "data structure init forward loss gradient optimizer trajectory schedule behaviour"
 # Our longest names, late in a long training.

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from parity.scenarios import scenario
+from parity.programs.scenarios import scenario
 from torch_impl import fit, philox
 from torch_impl.layers import Dropout
 

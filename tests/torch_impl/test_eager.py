@@ -10,8 +10,8 @@ from torch import nn
 from torchvision.transforms import v2
 
 from parity.errors import InputError
-from parity.scenarios import scenario
-from parity.spec import MODELS, RunSpec
+from parity.programs.run_spec import MODELS, RunSpec
+from parity.programs.scenarios import scenario
 from torch_impl.eager import prepare_eager
 from torch_impl.layers import Dropout, Flatten
 from torch_impl.models import build_model

@@ -16,7 +16,7 @@ from torch import nn
 
 import keras_impl.models
 import keras_impl.weights
-from parity.spec import DTYPES, MODELS, RunSpec
+from parity.programs.run_spec import DTYPES, MODELS, RunSpec
 from torch_impl.layers import (
     Dropout,
     Flatten,

@@ -10,7 +10,7 @@ from helpers import assert_same_weights, make_data
 
 from parity.bench.turns import NoMoreRounds
 from parity.errors import InputError
-from parity.scenarios import scenario
+from parity.programs.scenarios import scenario
 from torch_impl import bench
 from torch_impl.bench import ScaledTraining, run_bench
 from torch_impl.train import Training, fit

@@ -5,7 +5,7 @@ import pytest
 import torch
 from helpers import assert_same_bits
 
-from parity.spec import DTYPES, Augmentation, RunSpec
+from parity.programs.run_spec import DTYPES, Augmentation, RunSpec
 from torch_impl.data import (
     ArrayBatches,
     FlowBatches,

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from parity.check_spec import CheckSpec
+from parity.programs.check_spec import CheckSpec
 from parity.trace import TraceWriter
 from torch_impl.rig import Rig
 from torch_impl.subject import build_subject

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from parity.bundle import Bundle
-from parity.check_spec import CheckSpec
 from parity.errors import ParityError
+from parity.programs.check_spec import CheckSpec
 from parity.trace import TraceWriter
 from torch_impl.call_places import line_of
 from torch_impl.check.facts import write_facts

@@ -15,7 +15,7 @@ import torch
 
 from parity import probe_inputs
 from parity.bundle import Bundle
-from parity.check_spec import CheckSpec
+from parity.programs.check_spec import CheckSpec
 from parity.trace import TraceWriter
 from torch_impl.check.optimizer import step_optimizer
 from torch_impl.schedule import LearningRateScheduler

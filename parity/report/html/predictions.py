@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from parity.errors import ParityError
+from parity.programs.run_spec import RunSpec
 from parity.report.folder import FoundRun
 from parity.report.html.images import data_url, on_one_scale
 from parity.report.html.page import Block, Cell, Strip, Strips, Table, Text
 from parity.report.html.svg import NAMES
-from parity.spec import RunSpec
 
 MAX_CLASSES = 20  # rows of a confusion matrix
 MAX_IMAGES = 16

@@ -15,7 +15,7 @@ from parity.bench.child import BenchTask, refuse, run_bench
 from parity.bench.turns import NoMoreRounds
 from parity.data import save_data
 from parity.errors import InputError
-from parity.scenarios import scenario
+from parity.programs.scenarios import scenario
 from parity.trace import write_json
 
 

@@ -15,8 +15,8 @@ from parity.bench.comparison import compare
 from parity.bench.result import FAILED, OK, REFUSED
 from parity.bench.result_file import read_result
 from parity.bench.run import run_bench
-from parity.bench.spec import BenchSpec
 from parity.errors import InputError
+from parity.programs.bench_spec import BenchSpec
 from parity.trace import write_json
 
 SMALL = {"train_size": 64, "val_size": 16, "rounds": 3}

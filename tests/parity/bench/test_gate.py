@@ -16,8 +16,8 @@ from processes import is_alive
 from parity.bench import measure
 from parity.bench.gate import EPOCHS, LADDER, MARGIN, checked
 from parity.bench.result import FAILED, OK, REFUSED
-from parity.bench.spec import BenchSpec
 from parity.errors import InputError
+from parity.programs.bench_spec import BenchSpec
 from parity.result import Result
 from parity.stats import equivalence_of_groups
 from parity.trace import read_json

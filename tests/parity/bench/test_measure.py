@@ -12,9 +12,9 @@ from parity.bench import conversation as client_module
 from parity.bench import measure, rounds
 from parity.bench.measure import accuracies, numbered
 from parity.bench.result import FAILED, OK, REFUSED, BenchResult
-from parity.bench.spec import BenchSpec
 from parity.data_file import read_data
 from parity.errors import RunError
+from parity.programs.bench_spec import BenchSpec
 from parity.trace import read_json
 
 SMALL = {"rounds": 3, "train_size": 64, "val_size": 16}

@@ -14,7 +14,7 @@ from parity.chunk import CURRENT
 from parity.engines import local
 from parity.engines.local import EngineOptions
 from parity.errors import InputError
-from parity.spec import RunSpec
+from parity.programs.run_spec import RunSpec
 from parity.store import open_store
 from parity.task import Task
 

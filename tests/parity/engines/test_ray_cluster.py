@@ -23,7 +23,7 @@ from parity.engines import local, ray_cluster
 from parity.engines.local import EngineOptions
 from parity.engines.ray_cluster import Cluster, run_on_node
 from parity.errors import InputError
-from parity.spec import RunSpec
+from parity.programs.run_spec import RunSpec
 from parity.store import open_store
 from parity.sweep import run_sweep
 from parity.task import HALVES, code, tasks_of, versions
@@ -295,7 +295,7 @@ import stub_half
 from parity.engines.local import EngineOptions
 from parity.engines.ray_cluster import Cluster
 from parity.errors import InputError
-from parity.spec import RunSpec
+from parity.programs.run_spec import RunSpec
 from parity.sweep import run_sweep
 
 folder, address, specs, sleep_s = Path(sys.argv[1]), *json.loads(sys.argv[2])

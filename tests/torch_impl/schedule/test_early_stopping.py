@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from metric_values import HAND_MADE, NAN
 from torch import nn
 
-import parity.spec
+import parity.programs.run_spec
 from torch_impl.layers import Dropout
 from torch_impl.schedule import EarlyStopping
 
@@ -212,5 +212,5 @@ def test_defaults_are_those_of_keras_here_and_in_the_spec():
     assert set(theirs) - {"verbose"} == set(ours) - {"model"}
     for key in set(ours) - {"model"}:
         assert ours[key].default == theirs[key].default, key
-    for key, value in vars(parity.spec.EarlyStopping()).items():
+    for key, value in vars(parity.programs.run_spec.EarlyStopping()).items():
         assert value == theirs[key].default, key

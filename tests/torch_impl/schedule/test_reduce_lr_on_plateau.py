@@ -10,7 +10,7 @@ import pytest
 import torch
 from metric_values import HAND_MADE, NAN, metric_values
 
-import parity.spec
+import parity.programs.run_spec
 from torch_impl import optim
 from torch_impl.schedule import PiecewiseConstantDecay, ReduceLROnPlateau
 
@@ -212,5 +212,5 @@ def test_defaults_are_those_of_keras_here_and_in_the_spec():
     assert set(theirs) - {"verbose", "kwargs"} == set(ours) - {"optimizer"}
     for key in set(ours) - {"optimizer"}:
         assert ours[key].default == theirs[key].default, key
-    for key, value in vars(parity.spec.ReduceLR()).items():
+    for key, value in vars(parity.programs.run_spec.ReduceLR()).items():
         assert value == theirs[key].default, key

@@ -5,11 +5,11 @@ import re
 
 import pytest
 
-from parity.bench.spec import BASELINE, PARTS, PRECISIONS, BenchSpec
-from parity.bench.variants import VARIANTS
 from parity.cli_bench import bench
 from parity.errors import InputError
-from parity.scenarios import DOCUMENT, scenario
+from parity.programs.bench_spec import BASELINE, PARTS, PRECISIONS, BenchSpec
+from parity.programs.scenarios import PROGRAMS, scenario
+from parity.programs.variants import VARIANTS
 
 WRONG = {
     "no such scenario": ({"scenario": "no-such"}, "unknown scenario 'no-such'"),
@@ -19,7 +19,7 @@ WRONG = {
     "no such variant": ({"variants": ("keras", "jax")}, "variants=keras,jax: expected some of"),
     "no precision": ({"precisions": ()}, "precisions=none: expected some of fp32, tf32"),
     "no such precision": ({"precisions": ("fp8",)}, "precisions=fp8: expected some of"),
-    "text for names": ({"parts": "train"}, "parts=t,r,a,i,n: expected some of"),
+    "text for names": ({"parts": "train"}, "parts='train': expected a list, each a string"),
     "the same part twice": ({"parts": ("step", "step")}, "parts=step,step: expected each once"),
     "the same size twice": ({"batch_sizes": (8, 16, 8)}, "batch_sizes=8,16,8: expected each once"),
     "the same precision twice": (
@@ -73,7 +73,7 @@ def test_what_is_within_the_range_is_taken(settings):
     assert {name: getattr(spec, name) for name in settings} == settings
 
 
-@pytest.mark.parametrize("name", DOCUMENT)
+@pytest.mark.parametrize("name", PROGRAMS)
 def test_the_run_is_the_scenario_without_what_would_change_it_on_the_way(name):
     """A rate that is cut, or an early end, would make one round other work than the next."""
     spec = BenchSpec(
@@ -90,9 +90,12 @@ def test_the_run_is_the_scenario_without_what_would_change_it_on_the_way(name):
 def test_the_json_has_every_setting():
     spec = BenchSpec(batch_sizes=(32, 64), accuracy=0.9)
     written = json.loads(json.dumps(spec.to_dict()))
-    assert BenchSpec(**{k: tuple(v) if isinstance(v, list) else v for k, v in written.items()}) == (
-        spec
-    )
+    assert BenchSpec.from_dict(written) == spec
+
+
+def test_an_unknown_setting_is_refused():
+    with pytest.raises(InputError, match=r"unknown setting 'round': the settings are .*rounds"):
+        BenchSpec.from_dict({"round": 3})
 
 
 def test_every_variant_is_known_by_its_name_and_runs_in_one_of_the_halves():

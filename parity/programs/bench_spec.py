@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated
 
-from parity.bench.variants import VARIANTS
 from parity.errors import InputError
-from parity.scenarios import scenario as scenario_of
-from parity.spec import RunSpec
+from parity.programs.run_spec import RunSpec
+from parity.programs.scenarios import scenario as scenario_of
+from parity.programs.settings import AtLeast0, AtLeast1, Device, Rule, Seed, Settings
+from parity.programs.variants import VARIANTS
 
 PARTS = ("train", "step", "input", "augment", "startup")
 PRECISIONS = ("fp32", "tf32", "bf16", "fp16")
 BASELINE = "keras"
 
+_Accuracy = Annotated[float, Rule(lambda value: 0 < value <= 1, "a fraction in (0, 1]")]
+
 
 @dataclass(frozen=True)
-class BenchSpec:
+class BenchSpec(Settings):
     """One benchmark.
 
     Attributes:
@@ -48,44 +51,37 @@ class BenchSpec:
     baseline: str = BASELINE
     batch_sizes: tuple[int, ...] = (32,)
     precisions: tuple[str, ...] = ("fp32",)
-    device: str = "cpu"
-    threads: int = 2
-    rounds: int = 7
-    train_size: int = 2048
-    val_size: int = 512
-    accuracy: float | None = None
+    device: Device = "cpu"
+    threads: AtLeast1 = 2
+    rounds: AtLeast1 = 7
+    train_size: AtLeast1 = 2048
+    val_size: AtLeast1 = 512
+    accuracy: _Accuracy | None = None
     data: str = "embedded"
-    seed: int = 42
+    seed: Seed = 42
     across_precision: bool = False
-    gate_seeds: int = 8
+    gate_seeds: AtLeast0 = 8
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
+        """Refuses names that are not known, and settings that do not go together."""
         for name, known in (
             ("parts", PARTS),
             ("variants", tuple(VARIANTS)),
             ("precisions", PRECISIONS),
         ):
             values = getattr(self, name)
-            unknown = [value for value in values if value not in known]
-            if not values or unknown:
-                raise InputError(
-                    f"{name}={','.join(map(str, values)) or 'none'}: expected some of "
-                    f"{', '.join(known)}"
-                )
+            is_known = bool(values) and all(value in known for value in values)
+            self.require(is_known, name, f"some of {', '.join(known)}")
         # Each makes a cell of its own; only a variant may stand twice.
         for name in ("parts", "batch_sizes", "precisions"):
             values = getattr(self, name)
-            if len(set(values)) < len(values):
-                raise InputError(f"{name}={','.join(map(str, values))}: expected each once")
-        if self.baseline not in self.variants:
-            raise InputError(
-                f"baseline={self.baseline!r}: expected one of the measured variants, "
-                f"{', '.join(self.variants)}; name another one, or add it to --variants"
-            )
-        for name, least in (("rounds", 1), ("train_size", 1), ("val_size", 1), ("gate_seeds", 0)):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < least:
-                raise InputError(f"{name}={value}: expected an integer of at least {least}")
+            self.require(len(set(values)) == len(values), name, "each once")
+        self.require(
+            self.baseline in self.variants,
+            "baseline",
+            f"one of the measured variants, {', '.join(self.variants)}; name another one, or add "
+            "it to --variants",
+        )
         if self.gate_seeds == 1:
             raise InputError(
                 "gate_seeds=1: one run has no spread to judge by; expected at least 2, or 0 to "
@@ -93,8 +89,6 @@ class BenchSpec:
             )
         if not self.batch_sizes:
             raise InputError("batch_sizes is empty; expected at least one number")
-        if self.accuracy is not None and not 0 < self.accuracy <= 1:
-            raise InputError(f"accuracy={self.accuracy}: expected a fraction in (0, 1]")
         for batch_size in self.batch_sizes:
             self.run_spec(batch_size)
 
@@ -115,10 +109,3 @@ class BenchSpec:
             reduce_lr=None,
             early_stopping=None,
         )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns the spec as JSON-ready values."""
-        return {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in asdict(self).items()
-        }

@@ -1,10 +1,10 @@
-"""A nudge moves every weight by exactly one unit in the last place, and nothing else."""
+"""A perturbation moves every weight by exactly one unit in the last place, and nothing else."""
 
 import numpy as np
 import pytest
 from helpers import assert_same_bits, assert_same_weights
 
-from parity.nudge import nudged
+from parity.perturbation import perturbed
 
 DTYPES = [np.float32, np.float64]
 
@@ -30,7 +30,7 @@ def ulps(a, b):
 @pytest.mark.parametrize("name", ["conv1.kernel", "scale", "scalar"])
 def test_every_weight_moves_by_exactly_one_ulp(dtype, name):
     before = weights(dtype)
-    after = nudged(before, 1)
+    after = perturbed(before, 1)
     moved = np.unique(np.abs(ulps(before[name], after[name])))
     assert moved.tolist() == [1]
     assert (np.sign(after[name]) == np.sign(before[name])).all()
@@ -39,39 +39,39 @@ def test_every_weight_moves_by_exactly_one_ulp(dtype, name):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_both_directions_occur_about_equally_often(dtype):
     before = weights(dtype)["conv1.kernel"]
-    up = (nudged({"w": before}, 1)["w"] > before).mean()
+    up = (perturbed({"w": before}, 1)["w"] > before).mean()
     assert 0.3 < up < 0.7
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_zeros_stay_zeros_of_their_sign(dtype):
     zeros = np.array([0.0, -0.0, 0.0], dtype)
-    assert_same_bits(nudged({"w": zeros}, 1)["w"], zeros)
+    assert_same_bits(perturbed({"w": zeros}, 1)["w"], zeros)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_names_shapes_and_dtype_are_kept(dtype):
     before = weights(dtype)
-    after = nudged(before, 3)
+    after = perturbed(before, 3)
     assert list(after) == list(before)
     for name, array in before.items():
         assert (after[name].shape, after[name].dtype) == (array.shape, array.dtype)
 
 
-def test_the_same_nudge_repeats_and_another_differs():
+def test_the_same_perturbation_repeats_and_another_differs():
     before = weights(np.float32)
-    assert_same_weights(nudged(before, 1), nudged(before, 1))
-    others = [nudged(before, number)["conv1.kernel"].tobytes() for number in range(1, 9)]
+    assert_same_weights(perturbed(before, 1), perturbed(before, 1))
+    others = [perturbed(before, number)["conv1.kernel"].tobytes() for number in range(1, 9)]
     assert len(set(others)) == 8
 
 
-def test_what_is_nudged_is_left_as_it_was():
+def test_what_is_perturbed_is_left_as_it_was():
     before, same = weights(np.float32), weights(np.float32)
-    nudged(before, 1)
+    perturbed(before, 1)
     assert_same_weights(before, same)
 
 
 def test_numpys_own_generator_is_left_alone():
     state = np.random.get_state()[1].copy()
-    nudged(weights(np.float32), 1)
+    perturbed(weights(np.float32), 1)
     np.testing.assert_array_equal(np.random.get_state()[1], state)

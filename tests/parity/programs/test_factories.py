@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from parity.errors import InputError
-from parity.factory import check_reference, load_factory, reference_of
+from parity.programs.factories import check_reference, load_factory, reference_of
 
 
 @pytest.fixture

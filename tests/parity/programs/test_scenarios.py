@@ -1,4 +1,4 @@
-"""The document's programs setting for setting, and every cause and remedy that it names."""
+"""The article's programs setting for setting, and every cause and remedy that it names."""
 
 import dataclasses
 import re
@@ -7,16 +7,16 @@ import pytest
 
 from parity.behaviour import VERDICTS
 from parity.errors import InputError
-from parity.scenarios import (
+from parity.programs.run_spec import RunSpec
+from parity.programs.scenarios import (
     BEHAVIOUR,
     CAUSES,
-    DOCUMENT,
+    PROGRAMS,
     REMEDIES,
     SCENARIOS,
     find,
     scenario,
 )
-from parity.spec import RunSpec
 
 AUGMENTATION = {
     "rotation_range": 10,
@@ -30,7 +30,7 @@ REDUCE_LR = {
     "monitor": "val_loss",
     "factor": 0.1,
     "patience": 5,
-    # Keras's own defaults, which the document does not change.
+    # Keras's own defaults, which the article does not change.
     "min_delta": 1e-4,
     "cooldown": 0,
     "min_lr": 0.0,
@@ -98,8 +98,8 @@ def test_a_scenario_has_the_documents_settings(name, model, epochs, augmentation
 
 
 def test_scenarios_are_listed_in_the_order_of_the_document():
-    assert list(DOCUMENT) == ["underfit", "capacity", "augmentation", "dropout"]
-    assert list(SCENARIOS) == [*DOCUMENT, *CAUSES, *REMEDIES]
+    assert list(PROGRAMS) == ["underfit", "capacity", "augmentation", "dropout"]
+    assert list(SCENARIOS) == [*PROGRAMS, *CAUSES, *REMEDIES]
     assert list(BEHAVIOUR) == [*CAUSES, *REMEDIES]
 
 
@@ -125,7 +125,7 @@ def test_a_scenario_is_found_by_the_name_of_its_spec(name):
 
 
 def test_no_scenario_hides_another_of_its_name():
-    assert len(SCENARIOS) == len(DOCUMENT) + len(CAUSES) + len(REMEDIES)
+    assert len(SCENARIOS) == len(PROGRAMS) + len(CAUSES) + len(REMEDIES)
     summaries = {found.summary for found in SCENARIOS.values()}
     assert len(summaries) == len(SCENARIOS)
 
@@ -135,9 +135,9 @@ def test_no_two_scenarios_are_the_same_run():
     assert len(set(specs)) == len(specs)
 
 
-@pytest.mark.parametrize("name", DOCUMENT)
+@pytest.mark.parametrize("name", PROGRAMS)
 def test_the_documents_programs_are_compared_step_by_step_and_promise_no_verdict(name):
-    assert (DOCUMENT[name].expected, DOCUMENT[name].cures) == (None, None)
+    assert (PROGRAMS[name].expected, PROGRAMS[name].cures) == (None, None)
 
 
 def test_every_cause_of_the_issue_occurs():
@@ -198,7 +198,7 @@ def test_remedies_are_the_documents_own():
     assert REMEDIES["cured_by_dropout"].spec.model == scenario("dropout").model
     ours, theirs = REMEDIES["cured_by_capacity"].spec, scenario("capacity")
     assert ours.model == theirs.model
-    # An example that runs for fewer epochs is less patient; all else is the document's.
+    # An example that runs for fewer epochs is less patient; all else is the article's.
     assert dataclasses.replace(ours.reduce_lr, patience=5) == theirs.reduce_lr
 
 
@@ -247,3 +247,13 @@ def test_full_size_is_a_run_on_mnist(name):
     assert RunSpec.from_dict(spec.to_dict()) == spec
     assert spec.data == "mnist"
     assert differences(spec, find(name).spec) <= {"data", "train_size", "val_size", "epochs"}
+
+
+def test_the_table_stays_importable_where_programs_outside_find_it():
+    import parity.programs
+    import parity.scenarios
+
+    assert parity.scenarios.SCENARIOS is SCENARIOS
+    assert parity.programs.scenario is parity.scenarios.scenario
+    for name in parity.scenarios.__all__:
+        assert hasattr(parity.scenarios, name)

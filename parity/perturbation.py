@@ -1,7 +1,8 @@
 """The smallest change that a run can start with: every weight moved by one unit in the last place.
 
-What such a nudge makes of a run is what rounding makes of it, which is how float32 differences are
-judged: a difference between frameworks within that envelope cannot be told from rounding.
+What such a perturbation makes of a run is what rounding makes of it, which is how float32
+differences are judged: a difference between frameworks within that envelope cannot be told from
+rounding.
 """
 
 from __future__ import annotations
@@ -11,14 +12,14 @@ import numpy as np
 from parity.trace import Weights
 
 
-def nudged(weights: Weights, nudge: int) -> Weights:
+def perturbed(weights: Weights, perturbation: int) -> Weights:
     """Returns weights moved up or down by one ULP each; zeros stay zero.
 
     Args:
         weights: name to float32 or float64 array.
-        nudge: seed of the directions, at least 1.
+        perturbation: seed of the directions, at least 1.
     """
-    generator = np.random.default_rng(nudge)
+    generator = np.random.default_rng(perturbation)
     result = {}
     for name, weight in weights.items():
         direction = np.where(generator.random(weight.shape) < 0.5, -np.inf, np.inf)

@@ -1,0 +1,275 @@
+"""The named runs: the programs of the article, and every cause and remedy that it names.
+
+`SCENARIOS` is the one table of them. The first four are the article's own programs, setting for
+setting, on a small part of the embedded data: what `parity run` compares. The others are made for
+their behaviour: each shows one cause of bad training, or a remedy beside the run that it cures, on
+data of a size at which the effect is large against the noise of the seeds. Their verdicts and the
+margins of equivalence stand here, fixed before any run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from parity.errors import InputError
+from parity.programs.run_spec import Augmentation, EarlyStopping, ReduceLR, RunSpec
+
+# What `--full` changes: the article's own size.
+FULL_DATA = {"data": "mnist", "train_size": None, "val_size": None}
+
+_AUGMENTATION = Augmentation(
+    rotation_range=10,
+    width_shift_range=0.1,
+    height_shift_range=0.1,
+    shear_range=0.1,
+    zoom_range=0.1,
+    horizontal_flip=True,
+)
+
+
+@dataclass(frozen=True)
+class Margins:
+    """Within which the two halves count as equivalent.
+
+    Attributes:
+        accuracy: of the level of the validation accuracy.
+        gap: of training minus validation accuracy, and of what a remedy takes off it.
+        epochs: of the epochs to the plateau, as a share of all epochs.
+    """
+
+    accuracy: float = 0.015
+    gap: float = 0.02
+    epochs: float = 0.1
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A named run.
+
+    Attributes:
+        summary: what it is, a sentence.
+        spec: the run, in the size of the embedded data.
+        expected: its verdict; None for the article's programs, which are compared step by step.
+        cures: the scenario that this one is the remedy of, or None.
+        full: what `--full` changes.
+        margins: of equivalence.
+        num_seeds: with so many, equivalence is shown with a power of 0.8 or more
+            (docs/behaviour.md): what `parity sweep` runs by default.
+    """
+
+    summary: str
+    spec: RunSpec
+    expected: str | None = None
+    cures: str | None = None
+    full: Mapping[str, Any] = field(default_factory=lambda: FULL_DATA)
+    margins: Margins = Margins()
+    num_seeds: int = 10
+
+
+def _table(*scenarios: Scenario) -> dict[str, Scenario]:
+    return {scenario.spec.scenario: scenario for scenario in scenarios}
+
+
+def _spec(name: str, **settings: Any) -> RunSpec:
+    """A run for its behaviour: many validation samples, since they are cheap and noise is not."""
+    return RunSpec(scenario=name, **{"val_size": 1000, **settings})
+
+
+# A network large enough to learn wrong labels by heart, on data in which there are some.
+_NOISY = {"train_size": 2500, "val_size": 2000, "label_noise": 0.3, "epochs": 10}
+# --full leaves what makes the cause as it is, and a remedy the only thing that differs.
+_FULL_20 = {**FULL_DATA, "epochs": 20}
+_FULL_FEW = {"data": "mnist", "val_size": None}  # where the cause is how few images there are
+
+PROGRAMS = _table(
+    Scenario(
+        "A network too small for the task: training and validation accuracy stagnate together.",
+        RunSpec(scenario="underfit", model="underfit", epochs=20),
+    ),
+    Scenario(
+        "Example 1: more filters and a hidden layer, Adam, ReduceLROnPlateau, 50 epochs.",
+        RunSpec(
+            scenario="capacity",
+            model="capacity",
+            epochs=50,
+            reduce_lr=ReduceLR(monitor="val_loss", factor=0.1, patience=5),
+        ),
+    ),
+    Scenario(
+        "Example 2: the same network on ImageDataGenerator batches, 20 epochs.",
+        RunSpec(scenario="augmentation", model="capacity", epochs=20, augmentation=_AUGMENTATION),
+    ),
+    Scenario(
+        "Example 3: dropout of 0.25 after the first pool and 0.5 before the last Dense, 20 epochs.",
+        RunSpec(scenario="dropout", model="dropout", epochs=20),
+    ),
+)
+
+CAUSES = _table(
+    Scenario(
+        "Too little capacity: two and four filters and no hidden layer.",
+        _spec("too_small", model="underfit", train_size=3000, epochs=4),
+        expected="underfit",
+        num_seeds=60,
+        full=_FULL_20,
+    ),
+    Scenario(
+        "A learning rate of 1e-6: training creeps.",
+        _spec("slow", train_size=300, val_size=500, epochs=5, learning_rate=1e-6),
+        expected="stagnant",
+        num_seeds=90,
+    ),
+    Scenario(
+        "Too few epochs: a good network after 32 steps, one pass over 2,000 images.",
+        _spec("too_short", train_size=2000, batch_size=64, epochs=1),
+        expected="underfit",
+        num_seeds=90,
+        full=_FULL_FEW,
+    ),
+    Scenario(
+        "Too little data: 100 images.",
+        _spec("little_data", train_size=100, epochs=20),
+        expected="overfit",
+        num_seeds=24,
+        full=_FULL_FEW,
+    ),
+    Scenario(
+        "Noisy labels: half of them drawn at random; the network is too small to memorise them.",
+        _spec(
+            "noisy_labels",
+            model="underfit",
+            train_size=3500,
+            val_size=2000,
+            epochs=5,
+            label_noise=0.5,
+        ),
+        expected="underfit",
+        num_seeds=40,
+    ),
+    Scenario(
+        "A biased split: sorted by label, so that training lacks most classes of validation.",
+        _spec("sorted_split", train_size=2000, epochs=4, split="sorted"),
+        expected="suspicious",
+        num_seeds=16,
+    ),
+    Scenario(
+        "An unsuitable architecture: four layers without a non-linearity.",
+        _spec("linear", model="linear", train_size=3500, val_size=2000, epochs=8),
+        expected="underfit",
+        num_seeds=76,
+    ),
+    Scenario(
+        "Regularisation so strong that training stagnates: an L2 factor of 1.",
+        _spec("too_strict", train_size=600, epochs=12, l2=1.0),
+        expected="stagnant",
+    ),
+    Scenario(
+        "A network too large for its data: it learns the wrong labels by heart, three in ten.",
+        _spec("too_large", **_NOISY),
+        expected="overfit",
+        num_seeds=32,
+        full=_FULL_20,
+    ),
+    Scenario(
+        "Memorising noise: all labels drawn at random.",
+        _spec("random_labels", train_size=200, epochs=60, label_noise=1.0),
+        expected="overfit",
+        full=_FULL_FEW,
+    ),
+    Scenario(
+        "Leakage: every validation image is also in the training set.",
+        _spec("leak", train_size=600, val_size=500, epochs=30, learning_rate=5e-4, leakage=1.0),
+        expected="suspicious",
+    ),
+)
+
+REMEDIES = _table(
+    Scenario(
+        "Example 1 against too little capacity: more filters, a hidden layer, ReduceLROnPlateau.",
+        _spec(
+            "cured_by_capacity",
+            train_size=3000,
+            epochs=4,
+            reduce_lr=ReduceLR(monitor="val_loss", factor=0.1, patience=1),
+        ),
+        expected="good_fit",
+        num_seeds=60,
+        cures="too_small",
+        full=_FULL_20,
+    ),
+    Scenario(
+        "More data against too little of them: 4,000 images in the place of 100.",
+        _spec("cured_by_data", train_size=4000, epochs=5),
+        expected="good_fit",
+        cures="little_data",
+    ),
+    Scenario(
+        "Example 2 against a network too large: augmented images.",
+        _spec("cured_by_augmentation", augmentation=_AUGMENTATION, **_NOISY),
+        expected="good_fit",
+        num_seeds=16,
+        cures="too_large",
+        full=_FULL_20,
+    ),
+    Scenario(
+        "Example 3 against a network too large: dropout.",
+        _spec("cured_by_dropout", model="dropout", **_NOISY),
+        expected="good_fit",
+        num_seeds=16,
+        cures="too_large",
+        full=_FULL_20,
+    ),
+    Scenario(
+        "Decoupled weight decay against a network too large.",
+        _spec("cured_by_weight_decay", weight_decay=3.0, **_NOISY),
+        expected="good_fit",
+        num_seeds=20,
+        cures="too_large",
+        full=_FULL_20,
+    ),
+    Scenario(
+        "L2 regularisers against a network too large.",
+        _spec("cured_by_l2", l2=0.01, **_NOISY),
+        expected="good_fit",
+        num_seeds=20,
+        cures="too_large",
+        full=_FULL_20,
+    ),
+    Scenario(
+        "Early stopping against a network too large: the weights of the best epoch.",
+        _spec(
+            "cured_by_early_stopping",
+            early_stopping=EarlyStopping(patience=2, restore_best_weights=True),
+            **_NOISY,
+        ),
+        expected="good_fit",
+        num_seeds=16,
+        cures="too_large",
+        full=_FULL_20,
+    ),
+)
+
+BEHAVIOUR = {**CAUSES, **REMEDIES}
+SCENARIOS = {**PROGRAMS, **BEHAVIOUR}
+
+
+def scenario(name: str) -> RunSpec:
+    """Returns the spec of a named scenario.
+
+    Raises:
+        InputError: there is no scenario of that name.
+    """
+    return find(name).spec
+
+
+def find(name: str) -> Scenario:
+    """Returns a scenario by name.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    if name not in SCENARIOS:
+        raise InputError(f"unknown scenario {name!r}: expected one of {', '.join(SCENARIOS)}")
+    return SCENARIOS[name]

@@ -1,0 +1,205 @@
+"""Settings: frozen values that are whole and valid, or an error that names the setting.
+
+A kind of settings is a frozen dataclass. Its annotations say what each value must be, and are
+checked when it is made: `seed: Seed`, `device: Device`, `steps: AtLeast1`. It travels as JSON
+(`to_dict`, `from_dict`), and an unknown key is an error, so that no setting is dropped in silence.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+import types
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Self
+
+from parity.errors import InputError
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a value must be beside its type; it stands in an annotation.
+
+    Attributes:
+        holds: for a value of that type.
+        expected: the same in words, for the message.
+    """
+
+    holds: Callable[[Any], bool]
+    expected: str
+
+
+def one_of(known: Sequence[str]) -> Rule:
+    """Returns the rule of a value that is one of some."""
+    return Rule(lambda value: value in known, f"one of {tuple(known)}")
+
+
+def _least(least: int) -> Rule:
+    return Rule(lambda value: value >= least, f"an integer of at least {least}")
+
+
+_DEVICE = re.compile(r"cpu|cuda(:(0|[1-9][0-9]*))?")
+
+# What several kinds of settings have. A seed is that of numpy.random.seed, which
+# keras.utils.set_random_seed calls: it takes 32 bits.
+Seed = Annotated[int, Rule(lambda value: 0 <= value < 2**32, "an integer in [0, 2**32 - 1]")]
+Device = Annotated[
+    str, Rule(lambda value: _DEVICE.fullmatch(value) is not None, "'cpu', 'cuda' or 'cuda:N'")
+]
+AtLeast0 = Annotated[int, _least(0)]
+AtLeast1 = Annotated[int, _least(1)]
+AtLeast2 = Annotated[int, _least(2)]
+Fraction = Annotated[float, Rule(lambda value: 0 <= value <= 1, "a fraction in [0, 1]")]
+NotNegative = Annotated[float, Rule(lambda value: value >= 0, "a number of at least 0")]
+Positive = Annotated[float, Rule(lambda value: value > 0, "a number above 0")]
+Text = Annotated[
+    str, Rule(lambda value: value != "" and "\0" not in value, "text that is not empty")
+]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Base of all kinds of settings.
+
+    A field may hold settings of another kind, which may be given as a mapping. What an annotation
+    cannot say is checked in `check`, which a subclass may define.
+
+    Attributes:
+        GROUP: the setting that holds settings of this kind, with a dot: "augmentation.".
+        NOUN: what they are, for messages.
+
+    Raises:
+        InputError: a value is of another type, or out of its range.
+    """
+
+    GROUP: ClassVar[str] = ""
+    NOUN: ClassVar[str] = "settings"
+
+    def __post_init__(self) -> None:
+        for name, hint in _hints(type(self)).items():
+            value = _from_json(getattr(self, name), hint)
+            if value is not getattr(self, name):
+                object.__setattr__(self, name, value)
+            self.require(_fits(value, hint), name, _expected(hint))
+        self.check()
+
+    def check(self) -> None:
+        """Raises an InputError where values do not go together."""
+
+    def require(self, holds: bool, name: str, expected: str) -> None:
+        """Raises an InputError that names a setting and its value, unless a condition holds."""
+        if not holds:
+            value = getattr(self, name)
+            is_list = isinstance(value, tuple)
+            shown = (",".join(map(str, value)) or "none") if is_list else repr(value)
+            raise InputError(f"{self.GROUP}{name}={shown}: expected {expected}")
+
+    def replace(self, **changes: Any) -> Self:
+        """Returns a copy with some settings changed.
+
+        Raises:
+            InputError: a key is unknown or a value is out of range.
+        """
+        values = {name: getattr(self, name) for name in _hints(type(self))}
+        return self.from_dict({**values, **changes})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns JSON-ready values; `from_dict` is the inverse."""
+        values = dataclasses.asdict(self)
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Makes settings from the values of `to_dict`; missing keys take their defaults.
+
+        Raises:
+            InputError: a key is unknown or a value is out of range.
+        """
+        if not isinstance(values, Mapping):
+            raise InputError(f"spec={values!r}: expected a mapping from settings to values")
+        known = _hints(cls)
+        for key in values:
+            if key not in known:
+                raise InputError(
+                    f"unknown setting {cls.GROUP + str(key)!r}: the settings are {', '.join(known)}"
+                )
+        return cls(**values)
+
+
+_HINTS: dict[type[Settings], dict[str, Any]] = {}  # read once: runs are made by the thousand
+
+
+def _hints(kind: type[Settings]) -> dict[str, Any]:
+    """The annotation of each setting, in order."""
+    if kind not in _HINTS:
+        hints = typing.get_type_hints(kind, include_extras=True)
+        _HINTS[kind] = {field.name: hints[field.name] for field in dataclasses.fields(kind)}
+    return _HINTS[kind]
+
+
+def _parts(hint: Any) -> tuple[Any, ...]:
+    """The alternatives of a union; any other annotation is its own only one."""
+    is_union = typing.get_origin(hint) in (typing.Union, types.UnionType)
+    return typing.get_args(hint) if is_union else (hint,)
+
+
+def _from_json(value: Any, hint: Any) -> Any:
+    """JSON has lists in the place of tuples, and plain mappings in that of groups."""
+    for part in _parts(hint):
+        if isinstance(value, list) and typing.get_origin(part) is tuple:
+            return tuple(value)
+        if isinstance(value, Mapping) and isinstance(part, type) and issubclass(part, Settings):
+            return part.from_dict(value)
+    return value
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    parts = _parts(hint)
+    if len(parts) > 1:
+        return any(_fits(value, part) for part in parts)
+    origin = typing.get_origin(hint)
+    if origin is Annotated:
+        base, *rules = typing.get_args(hint)
+        return _fits(value, base) and all(rule.holds(value) for rule in rules)
+    if origin is tuple:
+        return isinstance(value, tuple) and all(
+            _fits(item, typing.get_args(hint)[0]) for item in value
+        )
+    if hint is float:
+        return isinstance(value, float | int) and not isinstance(value, bool) and _is_finite(value)
+    if hint is int:  # True is an int to Python
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, hint)
+
+
+def _expected(hint: Any) -> str:
+    origin = typing.get_origin(hint)
+    if origin is Annotated:
+        return str(typing.get_args(hint)[1].expected)
+    if origin is tuple:
+        return f"a list, each {_expected(typing.get_args(hint)[0])}"
+    parts = _parts(hint)
+    if len(parts) > 1:
+        return ", or ".join(map(_expected, parts))
+    if issubclass(hint, Settings):
+        return hint.NOUN
+    return _NAMES[hint]
+
+
+_NAMES = {
+    str: "a string",
+    int: "an integer",
+    float: "a finite number",
+    bool: "True or False",
+    type(None): "None",
+}
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer that no float can hold
+        return False
