@@ -250,10 +250,11 @@ def sweep(
     Exit codes: 0 they do, 1 they do not, or too few seeds tell; 3 a run is missing.
     """
     from parity.programs.scenarios import BEHAVIOUR
-    from parity.report.sweep import failure_lines, result_of, sweep_lines
+    from parity.report.sweep import failure_lines, sweep_lines
     from parity.report.terminal import print_lines
     from parity.sweep import run_sweep
     from parity.sweep_progress import SweepDisplay
+    from parity.sweeps.result import result_of
     from parity.task import versions
 
     check_file(json_file)

@@ -15,9 +15,9 @@ from parity.diagnosis import diagnose
 from parity.envelope import FACTOR
 from parity.ladder import climb
 from parity.programs.scenarios import SCENARIOS, scenario
-from parity.report.sweep import result_of
 from parity.result import ERROR, FAIL, PASS, Result
 from parity.sweep import Row, Sweep
+from parity.sweeps.result import result_of
 from parity.tolerance import Float64Tolerance
 
 HOSTILE = {

@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 
 from parity.bench.result import BenchResult
 from parity.diagnosis import Diagnosis
-from parity.report.sweep import SweepResult
 from parity.result import Result
+from parity.sweeps.result import SweepResult
 
 Found = Result | SweepResult | BenchResult | Diagnosis
 T = TypeVar("T")

@@ -19,7 +19,6 @@ import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from parity.agreement import Comparison, ScenarioVerdicts
 from parity.bench.machine import facts
 from parity.bench.result import OK, REFUSED, BenchResult, Row
 from parity.diagnosis import Diagnosis
@@ -36,7 +35,6 @@ from parity.report.result_texts import (
     sentence,
     subject,
 )
-from parity.report.sweep import SweepResult
 from parity.report.sweep import sentence as sweep_sentence
 from parity.report.terminal import (
     cause_lines,
@@ -47,6 +45,8 @@ from parity.report.terminal import (
     shortened,
 )
 from parity.result import ERROR, FAIL, PASS, Level, Result
+from parity.sweeps.equivalence import EquivalenceRow, ScenarioVerdicts
+from parity.sweeps.result import SweepResult
 
 MAX_TEXT, MAX_LINES = 2000, 500  # characters of a line, lines of a text
 
@@ -199,9 +199,9 @@ def _add_level(suite: _Suite, result: Result, level: Level) -> None:
 def _add_sweep(suite: _Suite, result: SweepResult) -> None:
     suite.name("sweep", result.mode)
     suite.tell({"verdict": result.verdict, "mode": result.mode, "runs": result.num_runs})
-    for row in result.agreement.verdicts:
+    for row in result.equivalence.verdicts:
         _add_verdicts(suite, row)
-    for comparison in result.agreement.comparisons:
+    for comparison in result.equivalence.comparisons:
         _add_comparison(suite, comparison)
     for failure in result.failures:
         case = suite.case(f"seed {failure['seed']} {failure['half']}", failure["scenario"])
@@ -222,7 +222,7 @@ def _add_verdicts(suite: _Suite, row: ScenarioVerdicts) -> None:
         _end(case, "failure", "verdicts", told)
 
 
-def _add_comparison(suite: _Suite, row: Comparison) -> None:
+def _add_comparison(suite: _Suite, row: EquivalenceRow) -> None:
     name = f"{row.quantity} against {row.against}" if row.against else row.quantity
     case = suite.case(name, row.scenario)
     if row.verdict == "equivalent":

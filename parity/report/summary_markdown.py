@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from parity.agreement import Comparison, ScenarioVerdicts
 from parity.bench.result import BenchResult
 from parity.diagnosis import Diagnosis
 from parity.report.advice import advice_of
@@ -33,9 +32,10 @@ from parity.report.result_texts import (
     subject,
     training_texts,
 )
-from parity.report.sweep import SweepResult
 from parity.report.sweep import sentence as sweep_sentence
 from parity.result import ERROR, FAIL, NOT_REACHED, PASS, SKIPPED, Level, Result
+from parity.sweeps.equivalence import EquivalenceRow, ScenarioVerdicts
+from parity.sweeps.result import SweepResult
 
 MAX_LINES = 60
 MAX_SECTIONS = 5
@@ -222,10 +222,10 @@ def _sweep(result: SweepResult) -> list[str]:
     if len(missing) > MAX_FAILURES:
         lines.append(f"- and {len(missing) - MAX_FAILURES} more that are missing")
     lines += [""] if missing else []
-    rows = sorted(result.agreement.verdicts, key=lambda row: row.agrees)
+    rows = sorted(result.equivalence.verdicts, key=lambda row: row.agrees)
     head = ["scenario", "expected", "keras", "torch", "same verdict"]
     lines += table(head, [*map(_verdict_row, rows)], "lllll")
-    compared = result.agreement.comparisons
+    compared = result.equivalence.comparisons
     if open_ := [row for row in compared if row.verdict != "equivalent"]:
         head = ["scenario", "quantity", "verdict", "keras", "torch", "margin", "seeds", "needed"]
         rank = sorted(open_, key=lambda row: row.verdict != "different")
@@ -241,7 +241,7 @@ def _verdict_row(row: ScenarioVerdicts) -> list[str]:
     return [row.scenario, row.expected or NONE, *told, "yes" if row.agrees else "NO"]
 
 
-def _comparison_row(row: Comparison) -> list[str]:
+def _comparison_row(row: EquivalenceRow) -> list[str]:
     found = row.equivalence
     needed = NONE if found.n_needed is None else str(found.n_needed)
     means = [f"{value:.4g}" for value in (row.keras, row.torch, found.margin)]

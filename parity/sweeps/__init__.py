@@ -1,0 +1,1 @@
+"""Sweeps: many seeds, and whether the two halves behave alike over them."""
