@@ -31,7 +31,7 @@ from parity.engines.local import EngineOptions, OnChange
 from parity.errors import InputError, ParityError, RunError
 from parity.runner import Signals
 from parity.store import open_store
-from parity.task import Task, made_of
+from parity.task import Task, half_fingerprint
 
 MAX_RETRIES = 3  # of a chunk whose worker or node died
 MAX_SUBMITTED = 500  # chunks that Ray knows of at a time: as many nodes find work
@@ -112,7 +112,7 @@ class Cluster:
         cancels: bool,
     ) -> None:
         halves = {tasks[0].half for tasks in chunks}
-        made = {half: made_of(half, options.pythons[half]) for half in halves}
+        made = {half: half_fingerprint(half, options.pythons[half]) for half in halves}
         submit = self._remote(ray)
         waiting = iter(enumerate(chunks))
         running: dict[Any, int] = {}
@@ -197,7 +197,7 @@ def run_on_node(
         InputError: the node has other code or other versions, or cannot use the store.
     """
     half = tasks[0].half
-    found = made_of(half, options.pythons[half])
+    found = half_fingerprint(half, options.pythons[half])
     if found != made:
         raise InputError(
             f"the node {socket.gethostname()} has {found}; expected {dict(made)}, as the driver "

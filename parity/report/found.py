@@ -31,7 +31,7 @@ _FOLDERS = re.compile(
 )
 
 
-def without_folders(value: T) -> T:
+def redact_paths(value: T) -> T:
     """Returns a value of which no text has an absolute path: each is cut to its last part.
 
     Args:

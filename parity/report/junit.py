@@ -25,7 +25,7 @@ from parity.diagnosis import Diagnosis
 from parity.report.bench_texts import number as short
 from parity.report.bench_texts import reason_of, times
 from parity.report.bench_texts import sentence as bench_sentence
-from parity.report.found import Found, without_folders
+from parity.report.found import Found, redact_paths
 from parity.report.result_texts import (
     difference,
     index_text,
@@ -58,7 +58,7 @@ def junit_xml(results: Sequence[Found]) -> str:
         results: in the order of the testsuites; none gives a document without any.
     """
     root = ET.Element("testsuites", name="parity")
-    for number, result in enumerate(without_folders(list(results))):
+    for number, result in enumerate(redact_paths(list(results))):
         suite = _Suite(root, number)
         if isinstance(result, Result):
             _add_result(suite, result)

@@ -14,7 +14,7 @@ from parity.bench.result import BenchResult
 from parity.diagnosis import Diagnosis
 from parity.report.advice import advice_of
 from parity.report.bench_page import to_markdown
-from parity.report.found import Found, without_folders
+from parity.report.found import Found, redact_paths
 from parity.report.markdown import NONE, escaped, table
 from parity.report.result_texts import (
     compared_text,
@@ -54,7 +54,7 @@ def summary_markdown(results: Sequence[Found]) -> str:
     Args:
         results: in the order in which they are told; runs and checks come first, in one table.
     """
-    found = without_folders(list(results))
+    found = redact_paths(list(results))
     runs = [result for result in found if isinstance(result, Result)]
     sections = [_one_run(runs[0]) if len(runs) == 1 else _many_runs(runs)] if runs else []
     sections += [_section(result) for result in found if not isinstance(result, Result)]
