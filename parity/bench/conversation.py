@@ -158,7 +158,7 @@ class BenchClient:
         if select.select([self._receiver], [], [], 0)[0]:  # after its end, nothing is read
             self._buffer += os.read(self._receiver, 65536)
         if self._buffer:  # it would be taken for the answer to this command
-            raise RunError("it sent more answers than requests; its times cannot be told apart")
+            raise RunError("it sent more answers than requests; its times cannot be assigned")
         with suppress(BrokenPipeError):  # the missing answer gives the reason
             self._write(word)
 

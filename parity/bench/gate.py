@@ -145,12 +145,12 @@ def _equivalence(ours: Sequence[float], theirs: Sequence[float]) -> tuple[str, s
     from parity.stats import equivalence_of_groups
 
     found = equivalence_of_groups(ours, theirs, MARGIN)
-    told = (
+    figures = (
         f"accuracy {found.difference:+.3f} ({found.low:+.3f} to {found.high:+.3f}) of Keras's, "
         f"margin {MARGIN:g}, {found.n} seeds of {EPOCHS} epochs"
     )
     if found.verdict == "equivalent":
-        return "pass", f"as good as Keras: {told}"
+        return "pass", f"as good as Keras: {figures}"
     if found.verdict == "different":
-        return "fail", told
-    return "unchecked", f"inconclusive: {told}; needs {found.n_needed or 'more'} seeds"
+        return "fail", figures
+    return "unchecked", f"inconclusive: {figures}; needs {found.n_needed or 'more'} seeds"

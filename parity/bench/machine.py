@@ -30,12 +30,12 @@ def machine(result: BenchResult, row: Row | None = None) -> dict[str, Any]:
 
 def facts(result: BenchResult) -> dict[str, str]:
     """Returns all known facts as text: hardware, Python and packages, of all rows."""
-    told: dict[str, dict[str, None]] = {name: {} for name in (*HARDWARE, *FIRST)}
+    known: dict[str, dict[str, None]] = {name: {} for name in (*HARDWARE, *FIRST)}
 
     def add(found: Mapping[Any, Any]) -> None:
         for name, value in found.items():
             if value not in (None, ""):
-                told.setdefault(str(name), {})[str(value)] = None
+                known.setdefault(str(name), {})[str(value)] = None
 
     rows: Sequence[Row | None] = result.rows or (None,)
     for row in rows:
@@ -44,4 +44,4 @@ def facts(result: BenchResult) -> dict[str, str]:
         add({"python": place.get("python")})
         if isinstance(versions := place.get("versions"), Mapping):
             add(versions)
-    return {name: " or ".join(values) for name, values in told.items() if values}
+    return {name: " or ".join(values) for name, values in known.items() if values}

@@ -137,7 +137,7 @@ def _run_round(
 
 
 def _failed(directory: Path) -> dict[str, str]:
-    """What the child itself told of tasks that broke."""
+    """The reasons that the child itself gave for tasks that failed."""
     folder = directory / FAILED
     paths = sorted(folder.iterdir()) if folder.is_dir() else []
     return {path.name: path.read_text(encoding="utf-8", errors="replace") for path in paths}
@@ -146,10 +146,10 @@ def _failed(directory: Path) -> dict[str, str]:
 def _blame(
     chunk: _Chunk, directory: Path, failure: Failure, options: EngineOptions
 ) -> tuple[dict[str, str], tuple[Task, ...]]:
-    """Returns {key: reason} of the task that ended its child, and the tasks that are still to run.
+    """Returns {key: reason} of the task that ended its child, and the tasks that must still run.
 
-    A child that ended before its first task, or after its last one, says nothing about any of them:
-    then all that are not finished have failed. One that ended between two tasks is no task's fault.
+    If a child ended before its first task or after its last one, no task is to blame: then all
+    unfinished tasks have failed. If it ended between two tasks, none has failed.
     """
     store, told = open_store(options.store), _failed(directory)
     open_tasks = tuple(t for t in chunk.tasks if t.key not in told and t.key not in store)
@@ -163,19 +163,19 @@ def _blame(
 
 
 def temporary_scratch() -> Path:
-    """A folder of this machine, for stores that are none themselves.
+    """Returns a folder of this machine, for sweeps whose store is not a folder.
 
-    One for all sweeps: what killed ones leave in it is removed by the next one.
+    All sweeps share it; each removes what killed sweeps have left there.
     """
     return Path(tempfile.gettempdir()) / f"parity-sweep-{os.getuid()}"
 
 
 @contextmanager
 def _folder(scratch: Path) -> Iterator[Path]:
-    """A folder for this run alone, which is removed with it but for the logs of failures.
+    """A folder for this sweep alone; only the logs of failures stay when it ends.
 
-    Another sweep, or a child that has not noticed yet that its sweep was killed, may be writing
-    beside it. What killed sweeps left is removed.
+    Other sweeps may write beside it, and so may a child that has not noticed yet that its sweep was
+    killed. Folders of killed sweeps are removed.
     """
     try:
         scratch.mkdir(parents=True, exist_ok=True)
@@ -195,7 +195,7 @@ def _folder(scratch: Path) -> Iterator[Path]:
         for path in folder.iterdir():
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
-        with suppress(OSError):  # logs are left
+        with suppress(OSError):  # it still holds logs
             folder.rmdir()
 
 

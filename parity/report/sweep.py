@@ -9,9 +9,9 @@ from parity.report.terminal import Line, plain, shortened, wrapped
 from parity.sweeps.equivalence import EquivalenceRow, ScenarioVerdicts
 from parity.sweeps.result import SweepResult
 
-MAX_FAILURES = 10  # shown; all are in the JSON
-MAX_REASON = 4  # lines of each
-MAX_NEEDED = 9999  # more seeds are not counted out
+MAX_FAILURES = 10  # shown here; the JSON has all
+MAX_REASON = 4  # lines of each reason
+MAX_NEEDED = 9999  # a greater number of seeds is shown as ">9999"
 
 _STYLES = {
     "pass": "bold green",
@@ -24,7 +24,7 @@ _STYLES = {
 
 
 def sweep_lines(result: SweepResult) -> list[Line]:
-    """Returns the report: verdicts, comparisons, failures, and a sentence."""
+    """Returns the report: verdicts, comparisons, failures, and the verdict of the sweep."""
     lines: list[Line] = [[(f"  {'scenario':<24}{'expected':<12}{'keras':<21}torch", "dim")]]
     lines += [_verdict_line(row) for row in result.equivalence.verdicts]
     lines.append([])
@@ -38,11 +38,11 @@ def sweep_lines(result: SweepResult) -> list[Line]:
 
 
 def _verdict_line(row: ScenarioVerdicts) -> Line:
-    told = [_counts(row, counts) for counts in (row.keras, row.torch)]
+    keras, torch = (_counts(row, counts) for counts in (row.keras, row.torch))
     is_expected = row.expected in (None, row.most(row.keras))
     style = "" if row.agrees and is_expected else "bold red"
     name = f"  {_name(row.scenario)}{row.expected or '-':<12}"
-    return [(name, ""), (f"{told[0]:<21}{told[1]}", style)]
+    return [(name, ""), (f"{keras:<21}{torch}", style)]
 
 
 def _counts(row: ScenarioVerdicts, counts: Mapping[str, int]) -> str:
@@ -53,7 +53,7 @@ def _counts(row: ScenarioVerdicts, counts: Mapping[str, int]) -> str:
 def _comparison_line(row: EquivalenceRow) -> Line:
     found = row.equivalence
     scale = 1 if row.quantity == "epochs" else 100  # accuracies in points
-    # Of the pairs it is Keras minus torch that was tested; people ask for the change by the port.
+    # The test took Keras minus torch; readers ask for the change by the port.
     low, middle, high = (
         _signed(-value * scale) for value in (found.high, found.difference, found.low)
     )
@@ -72,7 +72,7 @@ def _name(scenario: str) -> str:
 
 
 def _signed(value: float) -> str:
-    """Two digits; none where the value takes the room of three."""
+    """Two digits after the point; none if the value needs the room."""
     value = round(value, 2) + 0.0  # no -0
     return f"{value:+.2f}" if abs(value) < 99.995 else f"{value:+.0f}"
 
@@ -84,14 +84,14 @@ def failure_lines(result: SweepResult) -> list[Line]:
         where = f"  missing: {row['scenario']} seed {row['seed']} {row['half']}"
         reason = str(row["reason"]).strip().partition("\n")[0]
         lines.append([(where, "bold red")])
-        lines += [[(told, "")] for told in wrapped(reason, "    ", max_lines=MAX_REASON)]
+        lines += [[(line, "")] for line in wrapped(reason, "    ", max_lines=MAX_REASON)]
     if len(result.failures) > MAX_FAILURES:
         lines.append([(f"  ... and {len(result.failures) - MAX_FAILURES} more", "bold red")])
     return [*lines, []] if lines else []
 
 
 def sentence(result: SweepResult) -> str:
-    """Returns the verdict, and how many verdicts, comparisons and runs it rests on."""
+    """Returns the verdict and the numbers of verdicts, comparisons and runs behind it."""
     runs = f"{result.num_runs} runs, {result.num_run_now} of them now"
     rows = result.equivalence.comparisons
     counts = Counter(row.verdict for row in rows)

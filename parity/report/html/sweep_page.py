@@ -28,7 +28,7 @@ LOOKS = {"pass": PASS, "fail": FAIL, "inconclusive": WARN, "incomplete": WARN}
 SENTENCES = {
     "pass": "Both halves behave alike: every verdict agrees and every comparison is equivalent.",
     "fail": "The two halves behave differently.",
-    "inconclusive": "Too few seeds tell: nothing is shown to differ, and not all to be equivalent.",
+    "inconclusive": "Undecided: no difference is shown, and not every comparison is equivalent.",
     "incomplete": "Runs are missing; what has finished is shown.",
 }
 # Quantity -> what its axis is called.

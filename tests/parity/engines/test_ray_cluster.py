@@ -236,7 +236,7 @@ def test_a_node_with_other_versions_runs_nothing(ray, options, monkeypatch, tmp_
 @needs_ray
 @pytest.mark.parametrize("resources", [{"num_gpus": 64}, {"num_cpus": 3}])
 def test_resources_that_no_node_has(ray, options, resources):
-    with pytest.raises(InputError, match=r"no node has as many .* 2 and "):
+    with pytest.raises(InputError, match=r"no node has that many.* 2 and "):
         run_sweep(SPECS[:1], options(), Cluster(**resources).run)
 
 
