@@ -9,7 +9,6 @@ probability 1 / (k + 1) for k others; `parity.search` then tries more of them.
 from __future__ import annotations
 
 import argparse
-import os
 import tempfile
 from pathlib import Path
 
@@ -17,10 +16,10 @@ import numpy as np
 
 from parity.compare import absolute_difference
 from parity.envelope import FACTOR
+from parity.halves.options import ChildOptions
+from parity.halves.progress import run_shown
 from parity.pair import Pair, RunOptions
 from parity.programs.scenarios import scenario
-from parity.progress import ProgressDisplay
-from parity.runner import run_jobs
 from parity.trace import Trace
 
 NUM_DRAWS = 400
@@ -66,16 +65,10 @@ def main(names: list[str], seed: int, num: int) -> None:
                 RunOptions(out=Path(folder), perturbations=num),
             )
             jobs = [job for job in pair.prepare() if job.half == "keras"][:1]
-            cores = os.cpu_count() or 1
+            children = ChildOptions(timeout_s=None, quiet=False)
+            cores = children.num_workers
             jobs += [pair.perturbed_job(pair.perturbed[core::cores]) for core in range(cores)]
-            with ProgressDisplay(jobs, quiet=False) as display:
-                failures = run_jobs(
-                    jobs,
-                    workers=cores,
-                    timeout_s=None,
-                    on_progress=display.on_progress,
-                    on_done=display.on_done,
-                )
+            failures = run_shown(jobs, children)
             if failures:
                 raise SystemExit(failures[0].reason)
             found = distances([Trace(pair.directory / "keras"), *map(Trace, pair.perturbed)])

@@ -31,9 +31,10 @@ from benchmarks.held_out import table as held_out
 from benchmarks.pairs.fault_table import FAULTS, Fault
 from benchmarks.pairs.table import NULL, Pair
 from parity.check import CheckOptions, check_all
-from parity.check_child import BUNDLE
+from parity.halves.options import ChildOptions
 from parity.programs.check_spec import CheckSpec
 from parity.result import FAIL, PASS, Result
+from parity.runs.check_child import BUNDLE
 from parity.tolerance import FLOAT64, NOISE_FACTOR
 
 
@@ -70,7 +71,8 @@ def run_pairs(
     """Checks pairs; of those that share a Keras model, all but the first against its bundle."""
     with tempfile.TemporaryDirectory(prefix="parity-matrices-") as name:
         root = Path(name)
-        options = CheckOptions(out=root / "first", workers=workers, timeout_s=timeout_s)
+        children = ChildOptions(timeout_s=timeout_s, workers=workers)
+        options = CheckOptions(out=root / "first", children=children)
         first: dict[str, int] = {}
         for number, pair in enumerate(pairs):
             first.setdefault(pair.keras, number)
@@ -83,7 +85,7 @@ def run_pairs(
         }
         rest = [n for n in range(len(pairs)) if n not in results and _is_there(pairs[n], bundles)]
         if rest:
-            options = CheckOptions(out=root / "rest", workers=workers, timeout_s=timeout_s)
+            options = CheckOptions(out=root / "rest", children=children)
             specs = [_spec(pairs[number], seed, bundles[pairs[number].keras]) for number in rest]
             results |= dict(zip(rest, check_all(specs, options), strict=True))
         return [_outcome(pairs[number], seed, result) for number, result in sorted(results.items())]

@@ -26,8 +26,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from parity.child_process import environment
 from parity.data import run_data
+from parity.halves.process import environment
 from parity.pair import DEFAULT_PERTURBATIONS
 from parity.programs.run_spec import RunSpec
 from parity.programs.scenarios import scenario

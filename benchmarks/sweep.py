@@ -20,7 +20,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +30,9 @@ import stub_half
 
 from parity.engines import local, ray_cluster
 from parity.engines.local import EngineOptions
+from parity.halves.options import ChildOptions
 from parity.programs.run_spec import RunSpec
-from parity.sweep import SweepListener, chunks_of, run_sweep
+from parity.sweep import SweepListener, batches_of, run_sweep
 from parity.task import tasks_of
 
 SMALL = 1000  # jobs of the sweep that the growth of memory is measured from
@@ -73,15 +73,13 @@ class Memory(SweepListener):
         self.peak = max(self.peak, self.at["end"])
 
 
-def options(folder: Path, workers: int, command: Callable[..., list[str]]) -> EngineOptions:
+def options(folder: Path, workers: int, program: tuple[str, ...] = ()) -> EngineOptions:
     """Returns the options of a sweep in a folder."""
     return EngineOptions(
         store=str(folder),
-        scratch=folder / "chunks",
-        workers=workers,
-        timeout_s=600,
-        pythons=dict.fromkeys(("keras", "torch"), sys.executable),
-        command=command,
+        scratch=folder / "batches",
+        children=ChildOptions(timeout_s=600, workers=workers),
+        program=program,
     )
 
 
@@ -89,13 +87,13 @@ def calibrate(settings: EngineOptions) -> tuple[float, float]:
     """Returns the seconds of starting a child, and of one more job in it."""
     num = NUM_CALIBRATIONS * (1 + CALIBRATION_SIZE)
     specs = [RunSpec(epochs=EPOCHS, seed=1_000_000 + number) for number in range(num)]
-    tasks = tasks_of(specs, settings.pythons, ["torch"])
+    tasks = tasks_of(specs, settings.children.pythons, ["torch"])
     seconds: dict[int, list[float]] = {1: [], CALIBRATION_SIZE: []}
     while tasks:
         for size, values in seconds.items():
-            chunk, tasks = tasks[:size], tasks[size:]
+            batch, tasks = tasks[:size], tasks[size:]
             started = time.perf_counter()
-            local.run([chunk], settings, lambda *change: None)
+            local.run([batch], settings, lambda *change: None)
             values.append(time.perf_counter() - started)
     one, many = (statistics.median(values) for values in seconds.values())
     job_s = (many - one) / (CALIBRATION_SIZE - 1)
@@ -108,9 +106,11 @@ def drive(name: str, num_jobs: int, folder: Path) -> dict[str, Any]:
     specs = [
         RunSpec(scenario="little_data", epochs=EPOCHS, seed=seed) for seed in range(num_jobs // 2)
     ]
-    settings = options(folder, 2, stub_half.command)
+    settings = options(folder, 2, stub_half.program())
     start_s, job_s = calibrate(settings)
-    num_chunks = len(list(chunks_of(tasks_of(specs, settings.pythons), settings.workers)))
+    children = settings.children
+    batches = batches_of(tasks_of(specs, children.pythons), children.num_workers)
+    num_batches = len(list(batches))
     memory = Memory()
     seconds = []
     for listener in (memory, None):
@@ -124,7 +124,7 @@ def drive(name: str, num_jobs: int, folder: Path) -> dict[str, Any]:
     assert len(files) == num_jobs + NUM_CALIBRATIONS * (1 + CALIBRATION_SIZE)
     return {
         "wall_s": seconds[0][0],
-        "model_s": (num_jobs * job_s + num_chunks * start_s) / settings.workers,
+        "model_s": (num_jobs * job_s + num_batches * start_s) / settings.children.num_workers,
         "start_s": start_s,
         "job_s": job_s,
         "driver_ms": 1e3 * seconds[0][1] / num_jobs,
@@ -180,7 +180,7 @@ def real_run(workers: int) -> tuple[float, dict[str, Any]]:
     """Returns the seconds of a sweep of real runs of the torch half, and one of its records."""
     specs = [REAL.replace(seed=seed) for seed in range(NUM_REAL)]
     with tempfile.TemporaryDirectory(prefix="parity-benchmark-") as folder:
-        settings = options(Path(folder), workers, local.chunk_command)
+        settings = options(Path(folder), workers)
         started = time.perf_counter()
         found = run_sweep(specs, settings, local.run, halves=["torch"])
         seconds = time.perf_counter() - started

@@ -1,11 +1,11 @@
-"""The child process of this half: `python -m keras_impl --data FILE DIRECTORY ...`."""
+"""The child process of this half: `python -m keras_impl run|check|batch|bench ...`."""
 
 from __future__ import annotations
 
 import sys
 
 import keras_impl
-from parity.child import main
+from parity.worker import main
 
 if __name__ == "__main__":
     sys.exit(main("keras", keras_impl, sys.argv[1:]))

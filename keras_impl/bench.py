@@ -19,7 +19,7 @@ from keras_impl.models import build_network
 from parity.bench.child import BenchTask, refuse
 from parity.bench.turns import BenchServer
 from parity.data import Data
-from parity.environment import common_environment
+from parity.halves.environment import common_environment
 from parity.programs.run_spec import RunSpec
 
 ENDLESS = 10**9  # epochs; the callback ends them

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from parity.environment import common_environment
 from parity.errors import InputError
-from parity.programs.run_spec import RunSpec
+from parity.halves.environment import common_environment
+
+if TYPE_CHECKING:
+    from parity.programs.check_spec import CheckSpec
+    from parity.programs.run_spec import RunSpec
 
 
-def configure(spec: RunSpec) -> None:
+def configure(spec: RunSpec | CheckSpec) -> None:
     """Sets threads, device and precision; call it before TensorFlow is imported anywhere.
 
     Raises:
@@ -38,7 +41,7 @@ def configure(spec: RunSpec) -> None:
         )
 
 
-def describe_environment(spec: RunSpec) -> dict[str, Any]:
+def describe_environment(spec: RunSpec | CheckSpec) -> dict[str, Any]:
     """Returns what the run depended on besides its spec."""
     import tensorflow as tf
 

@@ -18,7 +18,7 @@ from keras_impl.data import (
 from keras_impl.models import build_model
 from keras_impl.weights import get_weights, set_weights
 from parity.data import Data
-from parity.perturbation import perturbed
+from parity.halves.perturbation import perturbed
 from parity.programs.run_spec import RunSpec
 from parity.recorder import Observer
 from parity.trace import RunResult

@@ -182,9 +182,10 @@ def _check(
     device: str,
 ) -> Result:
     from parity.check import CheckOptions, check_all
-    from parity.check_child import BUNDLE
+    from parity.halves.options import ChildOptions
     from parity.programs.check_spec import CheckSpec
     from parity.programs.factories import reference_of
+    from parity.runs.check_child import BUNDLE
 
     folder = given.folder or Path.cwd()
     spec = CheckSpec(
@@ -204,8 +205,7 @@ def _check(
         path = find_bundle(given.against, name)
         spec = replace(spec, keras=None, data=None, against=os.fspath(path))
     options = CheckOptions(
-        keras_python=given.keras_python,
-        torch_python=given.torch_python,
+        children=ChildOptions(given.keras_python, given.torch_python),
         levels=given.levels,
         paths=import_paths(),
     )

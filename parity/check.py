@@ -10,27 +10,25 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from parity.bundle import Bundle
-from parity.check_child import BUNDLE, FAILURE
 from parity.check_ladder import LEVELS, climb_check
 from parity.diagnose_check import name_causes
 from parity.errors import InputError, RunError
-from parity.job import Failure, Job
+from parity.halves.job import ChildJob, Failure
+from parity.halves.options import ChildOptions
+from parity.halves.progress import run_shown
 from parity.programs.check_spec import CheckSpec
 from parity.programs.factories import Factory, check_reference, reference_of
-from parity.progress import ProgressDisplay
 from parity.result import ERROR, FAIL, PASS, Result
-from parity.runner import check_interpreters, run_jobs
+from parity.runs.check_child import BUNDLE, FAILURE
 from parity.trace import SUCCESS, Trace, read_json, write_json
 
-DEFAULT_TIMEOUT_S = 3600.0
 # Settings that decided what the bundle holds; the others are those of the port.
 RECORDED = ("keras", "data", "seed", "steps", "batch_size")
 MAX_PER_CHILD = 40  # models that share a process
@@ -42,22 +40,14 @@ class CheckOptions:
 
     Attributes:
         out: folder that keeps bundles, traces and logs; None = a temporary one.
-        keras_python: interpreter of the Keras half.
-        torch_python: interpreter of the torch half.
-        timeout_s: seconds after which a child counts as hung; None = never.
-        workers: children at a time; None = one for each core.
+        children: how the halves are run.
         levels: that count; the others are shown as skipped. Empty = all.
-        quiet: no progress.
         paths: folders in which the factories' modules are found besides.
     """
 
     out: Path | None = None
-    keras_python: str = sys.executable
-    torch_python: str = sys.executable
-    timeout_s: float | None = DEFAULT_TIMEOUT_S
-    workers: int | None = None
+    children: ChildOptions = field(default_factory=ChildOptions)
     levels: Sequence[str] = ()
-    quiet: bool = True
     paths: Sequence[Path] = ()
 
 
@@ -122,7 +112,7 @@ def check_all(specs: Sequence[CheckSpec], options: CheckOptions) -> list[Result]
     _check_levels(options.levels)
     for spec in specs:
         _check_spec(spec)
-    check_interpreters(keras=options.keras_python, torch=options.torch_python)
+    options.children.check_interpreters()
     with _folder(options.out) as root:
         names = [f"{number:03d}" if len(specs) > 1 else "" for number in range(len(specs))]
         folders = [root / name for name in names]
@@ -181,7 +171,7 @@ def record_spec(spec: CheckSpec, path: Path, options: CheckOptions) -> Path:
     _check_data(spec)
     if not path.absolute().parent.is_dir() or path.is_dir():
         raise InputError(f"{path}: expected a file in a folder that exists")
-    check_interpreters(keras=options.keras_python, torch=options.torch_python)
+    options.children.check_interpreters()
     with _folder(options.out) as root:
         errors = _run("keras", [spec], [root], options)
         if errors:
@@ -257,21 +247,21 @@ def _run(
             told["device"] = "cpu"  # the reference is computed in float64
         write_json(directory / "spec.json", told)
         directories[number] = directory
-    workers = options.workers or os.cpu_count() or 1
-    size = min(MAX_PER_CHILD, max(1, -(-len(directories) // workers)))
+    size = min(MAX_PER_CHILD, max(1, -(-len(directories) // options.children.num_workers)))
     numbers = list(directories)
     jobs = [
-        Job(
+        ChildJob(
             name=f"check {half}",
             half=half,
-            python=options.keras_python if half == "keras" else options.torch_python,
+            work="check",
+            python=options.children.pythons[half],
             directories=tuple(directories[number] for number in numbers[start : start + size]),
             log=directories[numbers[start]].parent / f"{half}.log",
             paths=tuple(options.paths),
         )
         for start in range(0, len(numbers), size)
     ]
-    failures = _run_jobs(jobs, options, workers)
+    failures = run_shown(jobs, options.children)
     errors: dict[int, InputError | RunError] = {}
     for failure in failures:
         for number, directory in directories.items():
@@ -285,23 +275,6 @@ def _run(
 def _bundle(spec: CheckSpec, folder: Path) -> Path:
     """What the port is compared with: the bundle that is named, or what the Keras half wrote."""
     return Path(spec.folder) / (spec.against or folder.absolute() / "keras" / BUNDLE)
-
-
-def _run_jobs(jobs: Sequence[Job], options: CheckOptions, workers: int) -> list[Failure]:
-    with ProgressDisplay(jobs, quiet=options.quiet) as display:
-        return run_jobs(
-            jobs,
-            workers=workers,
-            timeout_s=options.timeout_s,
-            on_progress=display.on_progress,
-            on_done=display.on_done,
-            command=_command,
-        )
-
-
-def _command(job: Job) -> list[str]:
-    directories = [os.fspath(directory) for directory in job.directories]
-    return [job.python, "-m", f"{job.half}_impl", "--check", *directories]
 
 
 def _error(

@@ -19,7 +19,6 @@ from parity.cli_bench import bench
 from parity.cli_check import check, explain, record
 from parity.cli_completion import completion
 from parity.cli_options import (
-    CHILDREN,
     COMMON,
     OUT,
     RUN_SETTINGS,
@@ -28,12 +27,14 @@ from parity.cli_options import (
     exit_code,
     parse_seeds,
     specs_of,
+    with_children,
     with_options,
     write_json_file,
     write_report,
 )
 from parity.cli_report import report
 from parity.errors import ParityError
+from parity.halves.options import ChildOptions
 
 INTERRUPTED = "interrupted: the children were ended; what had finished is kept"
 
@@ -71,7 +72,7 @@ def cli() -> None:
     metavar="DIR",
     help="Folder for the run directories and the report.  [default: parity-runs/DATE-TIME]",
 )
-@with_options(CHILDREN)
+@with_children()
 @with_options(COMMON)
 def run(
     scenarios: tuple[str, ...],
@@ -80,12 +81,8 @@ def run(
     full: bool,
     perturbations: int | None,
     out: Path | None,
-    keras_python: str,
-    torch_python: str,
-    timeout: float,
-    workers: int | None,
+    children: ChildOptions,
     json_file: Path | None,
-    quiet: bool,
     **settings: Any,
 ) -> int:
     """Trains scenarios in both frameworks and compares the runs level by level.
@@ -106,18 +103,10 @@ def run(
     numbers = seeds or ([] if seed is None else [seed])
     specs = specs_of(scenarios or PROGRAMS, numbers, full, settings)
     folder = out or Path("parity-runs") / time.strftime("%Y%m%d-%H%M%S")
-    options = RunOptions(
-        out=folder,
-        perturbations=perturbations,
-        keras_python=keras_python,
-        torch_python=torch_python,
-        timeout_s=timeout or None,
-        workers=workers,
-        quiet=quiet,
-    )
+    options = RunOptions(out=folder, perturbations=perturbations, children=children)
 
     def tell(result: Any, directory: Path) -> None:
-        if not quiet:
+        if not children.quiet:
             print_result(result)
         if len(specs) > 1:  # while the children of the other runs are at work
             write_report(directory)
@@ -126,7 +115,7 @@ def run(
     write_report(folder)
     if json_file is not None:
         _write_results(json_file, [result.to_json() for result in results])
-    if not quiet:
+    if not children.quiet:
         if len(results) > 1:
             print_lines(summary_lines(results))
         print_lines([[(f"results and report.html in {folder}", "dim")]])
@@ -227,7 +216,7 @@ def list_command(what: str, json_file: Path | None, quiet: bool) -> int:
     show_default=True,
     help="Where results are kept: a folder, or a URL of fsspec. Finished runs are not run again.",
 )
-@with_options(CHILDREN)
+@with_children()
 @with_options(COMMON)
 def sweep(
     scenarios: tuple[str, ...],
@@ -238,12 +227,8 @@ def sweep(
     cpus: float,
     gpus: float,
     out: str,
-    keras_python: str,
-    torch_python: str,
-    timeout: float,
-    workers: int | None,
+    children: ChildOptions,
     json_file: Path | None,
-    quiet: bool,
     **settings: Any,
 ) -> int:
     """Runs scenarios with many seeds in both frameworks, and judges whether they behave alike.
@@ -263,9 +248,7 @@ def sweep(
 
     check_file(json_file)
     specs = specs_of(scenarios or BEHAVIOUR, seeds or None, full, settings)
-    options = _engine_options(
-        out, workers=workers, timeout=timeout, keras=keras_python, torch=torch_python
-    )
+    options = _engine_options(out, children)
     if engine == "ray":
         from parity.engines import ray_cluster
 
@@ -275,9 +258,9 @@ def sweep(
         from parity.engines import local
 
         run_engine = local.run
-    found = run_sweep(specs, options, run_engine, SweepDisplay(quiet=quiet))
+    found = run_sweep(specs, options, run_engine, SweepDisplay(quiet=children.quiet))
     environment: dict[str, Any] = {"command": shlex.join(["parity", *sys.argv[1:]])}
-    for half, python in options.pythons.items():
+    for half, python in children.pythons.items():
         environment[half] = {"versions": versions(half, python)["versions"]}
     result = result_of(found, mode=settings["mode"], environment=environment)
     if json_file is not None:
@@ -285,7 +268,7 @@ def sweep(
     if "://" not in out:
         write_json_file(Path(out) / "sweep.json", result.to_json(), "--out")
         write_report(Path(out))
-    if not quiet:
+    if not children.quiet:
         what = "results" if "://" in out else "results and report.html"
         print_lines([*sweep_lines(result), [(f"{what} in {out}", "dim")]])
     elif result.failures:
@@ -382,52 +365,35 @@ def diagnose(
     return 0 if found.verdict == "good_fit" else 1
 
 
-def _engine_options(
-    out: str, *, workers: int | None, timeout: float, keras: str, torch: str
-) -> Any:
-    import os
-
+def _engine_options(out: str, children: ChildOptions) -> Any:
     from parity.engines.local import EngineOptions, temporary_scratch
-    from parity.runner import check_interpreters
 
-    check_interpreters(keras=keras, torch=torch)
+    children.check_interpreters()
     is_remote = "://" in out
-    scratch = temporary_scratch() if is_remote else Path(out) / "chunks"
+    scratch = temporary_scratch() if is_remote else Path(out) / "batches"
     return EngineOptions(
         store=out if is_remote else str(Path(out).absolute()),
         scratch=scratch.absolute(),
-        workers=workers or os.cpu_count() or 1,
-        timeout_s=timeout or None,
-        pythons={"keras": keras, "torch": torch},
+        children=children,
     )
 
 
 @cli.command()
-@with_options(CHILDREN)
+@with_children()
 @with_options(COMMON)
 def doctor(
-    keras_python: str,
-    torch_python: str,
-    timeout: float,
-    workers: int | None,
+    children: ChildOptions,
     json_file: Path | None,
-    quiet: bool,
 ) -> int:
     """Checks that the installed versions still draw the streams that the port reproduces."""
     from parity.doctor import examine
     from parity.report.terminal import print_lines
 
     check_file(json_file)
-    report = examine(
-        keras_python=keras_python,
-        torch_python=torch_python,
-        timeout_s=timeout or None,
-        workers=workers,
-        quiet=quiet,
-    )
+    report = examine(children)
     if json_file is not None:
         write_json_file(json_file, report.to_json())
-    if not quiet:
+    if not children.quiet:
         print_lines(report.lines())
     return report.exit_code
 

@@ -19,19 +19,19 @@ from parity.cli_names import (
     variants,
 )
 from parity.cli_options import (
-    CHILDREN,
     COMMON,
     OUT,
-    WORKERS,
     check_file,
     check_folder,
     exit_code,
+    with_children,
     with_options,
     write_json_file,
     write_report,
     write_text_file,
 )
 from parity.errors import InputError
+from parity.halves.options import ChildOptions
 
 
 def _names(context: click.Context, option: click.Parameter, value: str) -> tuple[str, ...]:
@@ -133,7 +133,7 @@ def _numbers(context: click.Context, option: click.Parameter, value: str) -> tup
     help="Compare with an earlier result; exit code 1 if a row got slower.",
 )
 @OUT
-@with_options([option for option in CHILDREN if option is not WORKERS])  # one at a time
+@with_children(workers=False)  # one at a time
 @with_options(COMMON)
 def bench(
     is_compiled: bool,
@@ -141,11 +141,8 @@ def bench(
     markdown_file: Path | None,
     compare: Path | None,
     out: Path | None,
-    keras_python: str,
-    torch_python: str,
-    timeout: float,
+    children: ChildOptions,
     json_file: Path | None,
-    quiet: bool,
     **settings: Any,
 ) -> int:
     """Compares the training speed of SCENARIO in both frameworks.
@@ -178,10 +175,8 @@ def bench(
 
     result = run_bench(
         BenchSpec(**settings),
-        keras_python=keras_python,
-        torch_python=torch_python,
-        timeout_s=timeout or None,
-        say=(lambda text: None) if quiet else lambda text: click.echo(f"bench: {text}", err=True),
+        children=children,
+        say=lambda text: None if children.quiet else click.echo(f"bench: {text}", err=True),
         on_result=keep,
     )
     try:
@@ -195,12 +190,12 @@ def bench(
         if markdown_file is not None:
             write_text_file(markdown_file, to_markdown(result), "--markdown")
     finally:  # a full disk must not cost the report as well
-        if not quiet:
+        if not children.quiet:
             print_lines(bench_lines(result))
     code = exit_code(result.verdict)
     if old is None:
         return code
     found = compare_results(old, result)
-    if not quiet:
+    if not children.quiet:
         print_lines(comparison_lines(found))
     return code or (1 if found.verdict == FAIL else 0)

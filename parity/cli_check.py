@@ -9,13 +9,14 @@ import click
 
 from parity.cli_names import divergences, files, levels, several_of
 from parity.cli_options import (
-    CHILDREN,
     COMMON,
     check_file,
+    with_children,
     with_options,
     write_json_file,
     write_report,
 )
+from parity.halves.options import ChildOptions
 
 PROBES = [
     click.option(
@@ -69,7 +70,7 @@ OUT = click.option(
 )
 @click.option("--device", default="cpu", show_default=True, help="Of torch: cpu, cuda or cuda:N.")
 @OUT
-@with_options(CHILDREN)
+@with_children()
 @with_options(COMMON)
 def check(
     keras: str | None,
@@ -77,12 +78,8 @@ def check(
     against: Path | None,
     levels: str | None,
     out: Path | None,
-    keras_python: str,
-    torch_python: str,
-    timeout: float,
-    workers: int | None,
+    children: ChildOptions,
     json_file: Path | None,
-    quiet: bool,
     **settings: Any,
 ) -> int:
     """Compares your PyTorch port with your Keras model, and names the first divergence.
@@ -99,21 +96,14 @@ def check(
     spec = _spec(
         keras=keras, torch=torch, against=None if against is None else str(against), **settings
     )
-    options = CheckOptions(
-        out=out,
-        keras_python=keras_python,
-        torch_python=torch_python,
-        timeout_s=timeout or None,
-        workers=workers,
-        levels=[level.strip() for level in levels.split(",")] if levels else [],
-        quiet=quiet,
-    )
+    counted = [level.strip() for level in levels.split(",")] if levels else []
+    options = CheckOptions(out=out, children=children, levels=counted)
     (result,) = check_all([spec], options)
     if json_file is not None:
         write_json_file(json_file, result.to_json())
     if out is not None:
         write_report(out)
-    if not quiet:
+    if not children.quiet:
         print_lines(check_lines(result))
         if out is not None:
             print_lines([[(f"results and report.html in {out}", "dim")]])
@@ -130,16 +120,12 @@ def check(
     help="Returns the compiled Keras model.",
 )
 @with_options(PROBES)
-@with_options(CHILDREN)
+@with_children()
 @click.option("--quiet", is_flag=True, help="Print errors only.")
 def record(
     bundle: Path,
     keras: str,
-    keras_python: str,
-    torch_python: str,
-    timeout: float,
-    workers: int | None,
-    quiet: bool,
+    children: ChildOptions,
     **settings: Any,
 ) -> int:
     """Writes what a Keras model computes into BUNDLE, to check a port without TensorFlow.
@@ -148,15 +134,8 @@ def record(
     """
     from parity.check import CheckOptions, record_spec
 
-    options = CheckOptions(
-        keras_python=keras_python,
-        torch_python=torch_python,
-        timeout_s=timeout or None,
-        workers=workers,
-        quiet=quiet,
-    )
-    record_spec(_spec(keras=keras, **settings), bundle, options)
-    if not quiet:
+    record_spec(_spec(keras=keras, **settings), bundle, CheckOptions(children=children))
+    if not children.quiet:
         click.echo(f"wrote {bundle} ({bundle.stat().st_size / 1e6:.1f} MB)")
     return 0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +12,7 @@ import click
 
 from parity import cli_names
 from parity.errors import InputError
+from parity.halves.options import ChildOptions
 
 
 def parse_seeds(context: click.Context, parameter: click.Parameter, value: str | None) -> list[int]:
@@ -44,17 +45,10 @@ COMMON = [
     ),
     click.option("--quiet", is_flag=True, help="Print errors only."),
 ]
-WORKERS = click.option(
-    "--workers",
-    type=click.IntRange(min=1),
-    metavar="N",
-    show_default="cores",
-    help="Children that run at a time.",
-)
-CHILDREN = [
+_CHILDREN = [
     click.option(
         "--keras-python",
-        default=sys.executable,
+        default=ChildOptions.keras_python,
         metavar="PYTHON",
         shell_complete=cli_names.files(),
         show_default="this one",
@@ -62,7 +56,7 @@ CHILDREN = [
     ),
     click.option(
         "--torch-python",
-        default=sys.executable,
+        default=ChildOptions.torch_python,
         metavar="PYTHON",
         shell_complete=cli_names.files(),
         show_default="this one",
@@ -71,13 +65,41 @@ CHILDREN = [
     click.option(
         "--timeout",
         type=click.FloatRange(min=0),
-        default=3600.0,
+        default=ChildOptions.timeout_s,
         metavar="SECONDS",
         show_default=True,
         help="A child that runs longer counts as hung; 0 = never.",
     ),
-    WORKERS,
 ]
+_WORKERS = click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    metavar="N",
+    show_default="cores",
+    help="Children that run at a time.",
+)
+
+
+def with_children(*, workers: bool = True) -> Any:
+    """Decorates a command with the options of its children, which it gets as `children`.
+
+    The command has `--quiet` besides, which `children` takes over.
+
+    Args:
+        workers: whether the command runs several at a time.
+    """
+
+    def decorate(command: Any) -> Any:
+        @functools.wraps(command)
+        def call(*arguments: Any, timeout: float, **given: Any) -> Any:
+            names = ("keras_python", "torch_python", "workers", "quiet")
+            taken = {name: given.pop(name) for name in names if name in given}
+            children = ChildOptions(timeout_s=timeout or None, **taken)
+            return command(*arguments, children=children, **given)
+
+        return with_options([*_CHILDREN, *([_WORKERS] if workers else [])])(call)
+
+    return decorate
 
 
 OUT = click.option(

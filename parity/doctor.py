@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from parity.halves.options import ChildOptions
 from parity.ladder import LEVELS
 from parity.pair import RunOptions
 from parity.pipeline import run_all
@@ -133,23 +134,8 @@ class Report:
         return lines
 
 
-def examine(
-    *,
-    keras_python: str,
-    torch_python: str,
-    timeout_s: float | None,
-    workers: int | None,
-    quiet: bool,
-) -> Report:
-    """Runs the two small pairs and looks at every stream.
-
-    Args:
-        keras_python: interpreter of the Keras half.
-        torch_python: interpreter of the torch half.
-        timeout_s: seconds after which a child counts as hung; None = never.
-        workers: children at a time.
-        quiet: no progress.
-    """
+def examine(children: ChildOptions) -> Report:
+    """Runs the two small pairs with some options, and looks at every stream."""
     names = sorted({stream.scenario for stream in STREAMS})
     specs = [
         scenario(name).replace(epochs=3, train_size=80, val_size=40, dtype="float64")
@@ -157,15 +143,7 @@ def examine(
     ]
     with tempfile.TemporaryDirectory(prefix="parity-doctor-") as folder:
         out = Path(folder) / "runs"
-        options = RunOptions(
-            out=out,
-            keras_python=keras_python,
-            torch_python=torch_python,
-            timeout_s=timeout_s,
-            workers=workers,
-            quiet=quiet,
-        )
-        results = run_all(specs, options)
+        results = run_all(specs, RunOptions(out=out, children=children))
         errors = dict.fromkeys(error for result in results for error in result.errors)
         if errors:
             return Report(errors=tuple(errors))

@@ -8,7 +8,6 @@ which are removed once what they measured stands in the result.
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +16,8 @@ from parity.data import run_data
 from parity.data_file import save_data
 from parity.envelope import FACTOR, FLOAT64_FACTOR, Envelope
 from parity.errors import InputError
-from parity.job import Failure, Job
+from parity.halves.job import ChildJob, Failure
+from parity.halves.options import ChildOptions
 from parity.ladder import climb, judge_trace
 from parity.programs.run_spec import RunSpec
 from parity.result import ERROR, FAIL, PASS, Item, Level, Result
@@ -38,20 +38,12 @@ class RunOptions:
         out: folder for the run directories; it must not hold any of these runs yet.
         perturbations: perturbed runs of the reference; None = 4 in float32, and in float64 2 for
             runs of more than 5,000 steps, else 0.
-        keras_python: interpreter of the Keras half.
-        torch_python: interpreter of the torch half.
-        timeout_s: seconds after which a child counts as hung; None = never.
-        workers: children at a time; None = one for each core.
-        quiet: no progress.
+        children: how the halves are run.
     """
 
     out: Path
     perturbations: int | None = None
-    keras_python: str = sys.executable
-    torch_python: str = sys.executable
-    timeout_s: float | None = None
-    workers: int | None = None
-    quiet: bool = True
+    children: ChildOptions = field(default_factory=ChildOptions)
 
 
 @dataclass(frozen=True)
@@ -89,7 +81,7 @@ class Pair:
     failures: list[Failure] = field(default_factory=list)
     result: Result | None = None
 
-    def prepare(self) -> list[Job]:
+    def prepare(self) -> list[ChildJob]:
         """Writes the data and the specs of the children; returns their jobs, the longest first.
 
         Raises:
@@ -119,7 +111,7 @@ class Pair:
         spec = self.spec.replace(perturbation=number, epochs=epochs or self.spec.epochs)
         return self._spec_directory(f"perturbed-{number}", spec)
 
-    def perturbed_job(self, directories: Sequence[Path]) -> Job:
+    def perturbed_job(self, directories: Sequence[Path]) -> ChildJob:
         """Returns the job that runs planned perturbed runs, one after the other."""
         return self._job(f"perturbed keras ({directories[0].name})", "keras", directories)
 
@@ -204,12 +196,12 @@ class Pair:
         write_json(path / "spec.json", spec.to_dict())
         return path
 
-    def _job(self, label: str, half: str, directories: Sequence[Path]) -> Job:
+    def _job(self, label: str, half: str, directories: Sequence[Path]) -> ChildJob:
         log = "perturbed.log" if label.startswith("perturbed") else f"{half}.log"
-        return Job(
+        return ChildJob(
             name=f"{self.directory.name} {label}",
             half=half,
-            python=self.options.keras_python if half == "keras" else self.options.torch_python,
+            python=self.options.children.pythons[half],
             data=self._data,
             directories=tuple(directories),
             log=self.directory / log,

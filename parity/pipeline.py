@@ -8,18 +8,17 @@ as its own children have finished.
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from parity.errors import InputError, RunError
-from parity.job import Failure, Job
+from parity.halves.job import ChildJob, Failure
+from parity.halves.options import ChildOptions
+from parity.halves.progress import ProgressDisplay, run_shown
 from parity.pair import Comparison, Pair, RunOptions
 from parity.programs.run_spec import RunSpec
-from parity.progress import ProgressDisplay
 from parity.result import Result
-from parity.runner import check_interpreters, run_jobs
 from parity.search import search
 
 
@@ -37,7 +36,9 @@ def run(spec: RunSpec, *, out: Path | str, perturbations: int | None = None) -> 
     Raises:
         InputError: the spec, the data or the folder cannot be used.
     """
-    return run_all([spec], RunOptions(out=Path(out), perturbations=perturbations))[0]
+    children = ChildOptions(timeout_s=None)  # nobody here can say how long the run may take
+    options = RunOptions(out=Path(out), perturbations=perturbations, children=children)
+    return run_all([spec], options)[0]
 
 
 def run_all(
@@ -59,15 +60,20 @@ def run_all(
         InputError: a spec, its data or the folder cannot be used.
         KeyboardInterrupt: the user ended it; children are gone, and every run has its result.json.
     """
-    check_interpreters(keras=options.keras_python, torch=options.torch_python)
+    children = options.children
+    children.check_interpreters()
     pairs = [Pair(spec, directory, options) for spec, directory in _directories(specs, options)]
     jobs = _prepare(pairs)
     try:
         undecided = _run_first(pairs, jobs, options, on_result)
-        workers = _workers(options)
         for pair, comparison in undecided:
             try:
-                found = search(pair, comparison, lambda more: _run(more, options), workers=workers)
+                found = search(
+                    pair,
+                    comparison,
+                    lambda more: run_shown(more, children),
+                    workers=children.num_workers,
+                )
             except RunError as error:  # here too, the other pairs go on
                 _finish(pair, None, on_result, str(error))
             else:
@@ -83,7 +89,7 @@ def run_all(
     return [result for result in results if result is not None]
 
 
-def _prepare(pairs: Sequence[Pair]) -> dict[Job, Pair]:
+def _prepare(pairs: Sequence[Pair]) -> dict[ChildJob, Pair]:
     """Writes what the children need, for all pairs or for none."""
     try:
         return {job: pair for pair in pairs for job in pair.prepare()}
@@ -95,7 +101,7 @@ def _prepare(pairs: Sequence[Pair]) -> dict[Job, Pair]:
 
 def _run_first(
     pairs: Sequence[Pair],
-    jobs: dict[Job, Pair],
+    jobs: dict[ChildJob, Pair],
     options: RunOptions,
     on_result: Callable[[Result, Path], None] | None,
 ) -> list[tuple[Pair, Comparison]]:
@@ -103,13 +109,12 @@ def _run_first(
     waiting = {id(pair): sum(owner is pair for owner in jobs.values()) for pair in pairs}
     undecided: list[tuple[Pair, Comparison]] = []
 
-    def tell(result: Result, directory: Path) -> None:
-        if on_result is not None:
-            with display.paused():
-                on_result(result, directory)
+    def finish(job: ChildJob, failure: Failure | None, display: ProgressDisplay) -> None:
+        def tell(result: Result, directory: Path) -> None:
+            if on_result is not None:
+                with display.paused():
+                    on_result(result, directory)
 
-    def finish(job: Job, failure: Failure | None) -> None:
-        display.on_done(job, failure)
         pair = jobs[job]
         waiting[id(pair)] -= 1
         if failure is not None:
@@ -126,26 +131,8 @@ def _run_first(
         else:
             _finish(pair, comparison, tell)
 
-    with ProgressDisplay(list(jobs), quiet=options.quiet) as display:
-        run_jobs(
-            list(jobs),
-            workers=_workers(options),
-            timeout_s=options.timeout_s,
-            on_progress=display.on_progress,
-            on_done=finish,
-        )
+    run_shown(list(jobs), options.children, finish)
     return undecided
-
-
-def _run(jobs: Sequence[Job], options: RunOptions) -> list[Failure]:
-    with ProgressDisplay(jobs, quiet=options.quiet) as display:
-        return run_jobs(
-            jobs,
-            workers=_workers(options),
-            timeout_s=options.timeout_s,
-            on_progress=display.on_progress,
-            on_done=display.on_done,
-        )
 
 
 def _finish(
@@ -157,10 +144,6 @@ def _finish(
     result = pair.finish(None if pair.failures else comparison, *errors)
     if on_result is not None:
         on_result(result, pair.directory)
-
-
-def _workers(options: RunOptions) -> int:
-    return options.workers or os.cpu_count() or 1
 
 
 def _directories(specs: Sequence[RunSpec], options: RunOptions) -> list[tuple[RunSpec, Path]]:

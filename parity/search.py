@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from parity.compare import absolute_difference
-from parity.job import Failure, Job
+from parity.halves.job import ChildJob, Failure
 from parity.pair import Comparison, Pair
 from parity.trace import Trace
 
@@ -25,7 +25,7 @@ PERTURBATIONS_A_ROUND = 16
 def search(
     pair: Pair,
     comparison: Comparison,
-    run: Callable[[Sequence[Job]], list[Failure]],
+    run: Callable[[Sequence[ChildJob]], list[Failure]],
     *,
     workers: int,
 ) -> Comparison:

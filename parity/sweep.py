@@ -1,6 +1,6 @@
 """run_sweep: scenarios × seeds × halves, as tasks that are run once and never again.
 
-    specs -> tasks -> those that the store lacks -> chunks -> engine -> store -> rows
+    specs -> tasks -> those that the store lacks -> batches -> engine -> store -> rows
 
 A sweep that was interrupted or killed continues when it is started again.
 """
@@ -19,9 +19,9 @@ from parity.store import Store, open_store
 from parity.task import HALVES, Task, distinct, planned
 from parity.trace import decode_floats
 
-# Large enough that starting a framework costs little, small enough that the last chunk ends soon.
-MAX_CHUNK = 16
-CHUNKS_A_WORKER = 3
+# Large enough that starting a framework costs little, small enough that the last batch ends soon.
+MAX_BATCH = 16
+BATCHES_A_WORKER = 3
 
 Engine = Callable[[Sequence[Sequence[Task]], EngineOptions, Any], None]
 
@@ -106,14 +106,14 @@ def run_sweep(
     """
     listener = listener or SweepListener()
     store = open_store(options.store)
-    runs = planned(specs, options.pythons, halves)
+    runs = planned(specs, options.children.pythons, halves)
     tasks = distinct(runs)
     finished = store.finished()
     pending = [task for task in tasks if task.key not in finished]
     names = {task.key: task.name for task in pending}
-    chunks = list(chunks_of(pending, options.workers))
+    batches = list(batches_of(pending, options.children.num_workers))
     before, reasons = len(tasks) - len(pending), dict[str, str]()
-    done = [0] * len(chunks)
+    done = [0] * len(batches)
     total_done = 0
 
     def change(number: int, num_done: int, failures: Mapping[str, str]) -> None:
@@ -123,22 +123,22 @@ def run_sweep(
         for key, reason in failures.items():
             reasons[key] = reason
             listener.on_failure(names[key], reason)
-        running = min(options.workers, len(pending) - total_done)
+        running = min(options.children.num_workers, len(pending) - total_done)
         listener.on_change(before + total_done - len(reasons), running, len(reasons))
 
     listener.on_start(len(tasks), before)
     try:
-        if chunks:
-            engine(chunks, options, change)
+        if batches:
+            engine(batches, options, change)
     finally:
         listener.on_end()
     return _read(runs, store, reasons, len(pending) - len(reasons))
 
 
-def chunks_of(tasks: Sequence[Task], workers: int) -> Iterator[list[Task]]:
-    """Deals tasks into chunks of about the same cost, long tasks first.
+def batches_of(tasks: Sequence[Task], workers: int) -> Iterator[list[Task]]:
+    """Deals tasks into batches of about the same cost, long tasks first.
 
-    The tasks of a chunk share what a process settles once: half, device and threads.
+    The tasks of a batch share what a process settles once: half, device and threads.
     """
 
     def group(task: Task) -> tuple[str, str, int]:
@@ -146,7 +146,7 @@ def chunks_of(tasks: Sequence[Task], workers: int) -> Iterator[list[Task]]:
 
     for _, members in itertools.groupby(sorted(tasks, key=group), key=group):
         ordered = sorted(members, key=lambda task: -task.cost)
-        size = min(MAX_CHUNK, max(1, len(ordered) // (CHUNKS_A_WORKER * workers)))
+        size = min(MAX_BATCH, max(1, len(ordered) // (BATCHES_A_WORKER * workers)))
         count = -(-len(ordered) // size)
         yield from (ordered[number::count] for number in range(count))
 

@@ -9,7 +9,7 @@ import sys
 import time
 from typing import Any, TextIO
 
-from parity.progress import draws, rich_bars
+from parity.halves.progress import draws, rich_bars
 from parity.sweep import SweepListener
 
 

@@ -22,8 +22,8 @@ from typing import Any
 
 import parity
 from parity.dataset import array_sha256
-from parity.environment import version
 from parity.errors import InputError
+from parity.halves.environment import version
 from parity.programs.run_spec import RunSpec
 from parity.sources import open_source
 
@@ -38,20 +38,22 @@ PACKAGES = {
 # What a child imports of this package, by test; reports and statistics change no result.
 RUN_MODULES = (
     "atomic",
-    "child",
-    "chunk",
     "data",
     "data_file",
     "dataset",
-    "environment",
     "errors",
-    "perturbation",
+    "halves/environment",
+    "halves/perturbation",
+    "halves/protocol",
     "programs/run_spec",
     "programs/settings",
     "recorder",
     "sources",
     "store",
+    "sweeps/batch",
+    "sweeps/batch_child",
     "trace",
+    "worker",
 )
 
 

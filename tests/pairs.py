@@ -9,13 +9,13 @@ from typing import Any
 
 import keras_impl
 import torch_impl
-from parity.child import run_directory
 from parity.data import Data, run_data
 from parity.data_file import read_data, save_data
 from parity.ladder import climb
 from parity.programs.run_spec import RunSpec
 from parity.recorder import Recorder
 from parity.result import Level
+from parity.runs.child import run_directory
 from parity.tolerance import Float64Tolerance
 from parity.trace import RunResult, Trace, Weights, write_json
 

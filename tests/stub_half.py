@@ -1,9 +1,9 @@
 """A half that trains nothing: runs of a sweep in milliseconds, which break as they are told to.
 
-    python tests/stub_half.py --chunk DIRECTORY [options]
+    python tests/stub_half.py [options] batch DIRECTORY
 
 Its records follow from half and spec alone, as real ones do; like a real half it stops when its
-parent is gone. Engines get it as `EngineOptions.command`; what it is to do goes with the command,
+parent is gone. Engines get it as `EngineOptions.program`; what it is to do goes with the program,
 so that it reaches the workers of a cluster too.
 """
 
@@ -19,27 +19,27 @@ from pathlib import Path
 # When pytest imports it, the project is there already.
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
-from parity.child import stop_if_orphaned
-from parity.chunk import CURRENT, run_chunk
+from parity.halves.protocol import stop_if_orphaned
 from parity.programs.run_spec import RunSpec
+from parity.sweeps.batch import BATCH, CURRENT
+from parity.sweeps.batch_child import run_batch
+from parity.trace import read_json
 
 
-def command(job, *, log=None, sleep_s=0.0, acts=None):
-    """Returns the command line of a chunk.
+def program(*, log=None, sleep_s=0.0, acts=None):
+    """Returns what is started in the place of a half.
 
     Args:
-        job: the chunk.
         log: file that gets a line "start KEY" and "end KEY" for each run.
         sleep_s: how long a run takes.
         acts: what happens in the run of a seed: "raise", "hang", "abort", "kill" or "exit"; under
             the name "start", before any run.
     """
-    return [
+    return (
         *(sys.executable, str(Path(__file__).resolve())),
-        *("--chunk", str(job.directories[0]), "--half", job.half),
         *("--log", "" if log is None else str(log), "--sleep", str(sleep_s)),
         *("--acts", json.dumps({str(key): act for key, act in (acts or {}).items()})),
-    ]
+    )
 
 
 def record_of(half, spec):
@@ -81,17 +81,18 @@ def act(what):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--chunk", type=Path, required=True)
-    parser.add_argument("--half", required=True)
     parser.add_argument("--log", required=True)
     parser.add_argument("--sleep", type=float, required=True)
     parser.add_argument("--acts", type=json.loads, required=True)
+    parser.add_argument("work", choices=["batch"])
+    parser.add_argument("directory", type=Path)
     options = parser.parse_args()
+    half = read_json(options.directory / BATCH)["half"]
     parent = os.getppid()
 
     def tell(event):
         if options.log:
-            key = (options.chunk / CURRENT).read_text()
+            key = (options.directory / CURRENT).read_text()
             line = f"{event} {key} {os.getpid()}\n".encode()
             file = os.open(options.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
             os.write(file, line)
@@ -105,10 +106,10 @@ def main():
             stop_if_orphaned(parent)
             time.sleep(min(0.01, options.sleep))
         tell("end")
-        return record_of(options.half, spec)
+        return record_of(half, spec)
 
     act(options.acts.get("start"))
-    run_chunk(options.chunk, run, parent)
+    run_batch(options.directory, run, parent)
 
 
 if __name__ == "__main__":

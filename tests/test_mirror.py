@@ -110,6 +110,7 @@ SAME_ARGUMENTS = {
     "probe.py": ("run_probe",),
     "environment.py": ("configure", "describe_environment"),
     "subject.py": ("build_subject",),
+    "check/run.py": ("run_check",),
     "weights.py": ("get_weights", "set_weights"),
     # training_data takes the seeds in torch, which Keras hides
     "data.py": ("validation_data", "evaluation_data"),

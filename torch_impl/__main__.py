@@ -1,11 +1,11 @@
-"""The child process of this half: `python -m torch_impl --data FILE DIRECTORY ...`."""
+"""The child process of this half: `python -m torch_impl run|check|batch|bench ...`."""
 
 from __future__ import annotations
 
 import sys
 
 import torch_impl
-from parity.child import main
+from parity.worker import main
 
 if __name__ == "__main__":
     sys.exit(main("torch", torch_impl, sys.argv[1:]))

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from parity.data import Data
-from parity.perturbation import perturbed
+from parity.halves.perturbation import perturbed
 from parity.programs.run_spec import RunSpec
 from parity.recorder import Observer
 from parity.trace import RunResult

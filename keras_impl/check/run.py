@@ -25,13 +25,19 @@ from keras_impl.check.schedule import write_schedule
 from keras_impl.check.trajectory import write_trajectory
 from keras_impl.subject import Reference, build_subject
 from parity import probe_inputs
-from parity.perturbation import perturbed
+from parity.bundle import Bundle
+from parity.halves.perturbation import perturbed
 from parity.programs.check_spec import CheckSpec
 from parity.samples import Samples
 from parity.trace import TraceWriter
 
 
-def run_check(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter) -> None:
+def run_check(
+    spec: CheckSpec,
+    factory: Callable[[], Any],
+    writer: TraceWriter,
+    bundle: Bundle | None = None,
+) -> None:
     """Probes the model that a factory builds.
 
     Args:
@@ -39,6 +45,7 @@ def run_check(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter) 
         factory: returns a compiled model or a Reference.
         writer: receives the arrays `init/…`, `weights/…`, `input/…`, `target/…`, `forward/…`,
             `loss/…`, `gradient/…`, `optimizer/…`, `trajectory/…`, `schedule/…`, and the facts.
+        bundle: None; the port is compared with one, the reference with nothing.
 
     Raises:
         InputError: the model cannot be probed.

@@ -1,4 +1,4 @@
-"""What a child does in a benchmark: `python -m HALF_impl --bench DIRECTORY FILE_DESCRIPTOR`.
+"""What a child does in a benchmark: `python -m HALF_impl bench DIRECTORY FILE_DESCRIPTOR`.
 
 The folder holds `bench.json` with the variant, the part, the precision and the spec of the run. All
 children of a cell share one data file beside their folders.
@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from parity.bench.turns import BenchServer, NoMoreRounds
+from parity.data_file import read_data
 from parity.errors import InputError
+from parity.halves.protocol import Half
 from parity.programs.run_spec import RunSpec
 from parity.trace import read_json
 
@@ -46,7 +48,7 @@ class BenchTask:
         return cls(**{**values, "spec": RunSpec.from_dict(values["spec"])})
 
 
-def run_bench(half: Any, directory: Path, descriptor: int) -> None:
+def run_bench(half: Half, directory: Path, descriptor: int) -> None:
     """Times one task, in as many rounds as the parent asks for.
 
     Args:
@@ -57,8 +59,6 @@ def run_bench(half: Any, directory: Path, descriptor: int) -> None:
     Raises:
         InputError: this machine cannot run the task.
     """
-    from parity.data_file import read_data
-
     task = BenchTask.from_dict(read_json(directory / TASK))
     if task.variant != "keras-torch":  # the parent chooses its backend by variables
         half.configure(task.spec)

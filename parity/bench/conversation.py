@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from parity import child_process
 from parity.bench.child import TASK, BenchTask
-from parity.child_log import explain, read_tail
 from parity.errors import RunError
-from parity.job import Job
+from parity.halves import process
+from parity.halves.job import ChildJob
+from parity.halves.log import explain, read_tail
 from parity.trace import write_json
 
 GRACE_S = 5.0  # for a child to end by itself
@@ -68,8 +68,13 @@ class BenchClient:
         directory.mkdir(parents=True)
         write_json(directory / TASK, task.to_dict())
         log_file = directory / "log.txt"
-        self._job = Job(
-            name=task.variant, half=half, python=python, directories=(directory,), log=log_file
+        self._job = ChildJob(
+            name=task.variant,
+            half=half,
+            work="bench",
+            python=python,
+            directories=(directory,),
+            log=log_file,
         )
         self._buffer, self._grace_s, self._is_closed = b"", GRACE_S, False
         self._receiver, sender = os.pipe()
@@ -77,7 +82,7 @@ class BenchClient:
         try:
             with log_file.open("wb") as log:
                 self._process = subprocess.Popen(
-                    [python, "-m", f"{half}_impl", "--bench", os.fspath(directory), str(sender)],
+                    [*self._job.arguments, str(sender)],
                     stdin=subprocess.PIPE,
                     stdout=log,
                     stderr=subprocess.STDOUT,
@@ -247,4 +252,4 @@ def _environment(task: BenchTask, python: str) -> dict[str, str]:
         # Keras on torch takes the first GPU that it sees, whichever one was asked for.
         visible = "" if device == "cpu" else device.partition(":")[2] or "0"
         variables["CUDA_VISIBLE_DEVICES"] = visible
-    return child_process.environment(python, is_alone=True) | variables
+    return process.environment(python, is_alone=True) | variables

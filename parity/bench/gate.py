@@ -18,6 +18,7 @@ from parity.bench.child import BenchTask
 from parity.bench.measure import accuracies
 from parity.bench.result import OK, REFUSED, Row
 from parity.errors import ParityError
+from parity.halves.options import ChildOptions
 from parity.programs.bench_spec import BenchSpec
 from parity.programs.variants import VARIANTS
 
@@ -96,13 +97,8 @@ def _ladder(
     from parity.pair import RunOptions
     from parity.pipeline import run_all
 
-    options = RunOptions(
-        out=folder / "ladder",
-        keras_python=pythons["keras"],
-        torch_python=pythons["torch"],
-        timeout_s=timeout_s,
-        quiet=True,
-    )
+    children = ChildOptions(pythons["keras"], pythons["torch"], timeout_s)
+    options = RunOptions(out=folder / "ladder", children=children)
     run = spec.run_spec(spec.batch_sizes[0])
     sizes = {name: min(LADDER[name], getattr(spec, name)) for name in ("train_size", "val_size")}
     run = run.replace(**sizes, epochs=LADDER["epochs"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -14,17 +13,16 @@ from parity.bench.measure import measure
 from parity.bench.others import BackgroundLoad
 from parity.bench.result import BenchResult, Row
 from parity.bench.statistics import with_ratios
-from parity.environment import common_environment
+from parity.halves.environment import common_environment
+from parity.halves.options import ChildOptions
+from parity.halves.runner import Signals
 from parity.programs.bench_spec import BenchSpec
-from parity.runner import Signals, check_interpreters
 
 
 def run_bench(
     spec: BenchSpec,
     *,
-    keras_python: str = sys.executable,
-    torch_python: str = sys.executable,
-    timeout_s: float | None = 600.0,
+    children: ChildOptions | None = None,
     say: Callable[[str], Any] = lambda text: None,
     on_result: Callable[[BenchResult], Any] = lambda result: None,
 ) -> BenchResult:
@@ -32,19 +30,18 @@ def run_bench(
 
     Args:
         spec: what is measured.
-        keras_python: interpreter of the Keras half.
-        torch_python: interpreter of the torch half.
-        timeout_s: limit for one answer of a child, such as its start or a round; None = no limit.
+        children: interpreters, and the time limit for one answer of a child, such as its start or
+            a round. One child works at a time.
         say: called with a line of progress.
         on_result: called after every cell with the unfinished result so far, so that hours of
-            measurement are kept whatever happens next.
+            measurement are kept if a later cell fails.
 
     Raises:
         InputError: the spec, the data or an interpreter cannot be used.
         KeyboardInterrupt: SIGINT, SIGTERM or SIGHUP was received; nothing is left running.
     """
-    check_interpreters(keras=keras_python, torch=torch_python)
-    pythons = {"keras": keras_python, "torch": torch_python}
+    children = children or ChildOptions()
+    children.check_interpreters()
     began = time.strftime("%Y-%m-%dT%H:%M:%S%z")
     environment = {
         **common_environment(("keras", "tensorflow", "torch", "torchvision")),
@@ -65,11 +62,11 @@ def run_bench(
         rows = measure(
             spec,
             folder / "rounds",
-            pythons,
-            timeout_s,
+            children.pythons,
+            children.timeout_s,
             say,
             on_rows=lambda rows: on_result(result(rows, is_finished=False)),
         )
         environment["background_cpu_share"] = load.share()
-        rows = checked(rows, spec, folder / "gate", pythons, timeout_s, say)
+        rows = checked(rows, spec, folder / "gate", children.pythons, children.timeout_s, say)
     return result(rows, is_finished=True)

@@ -1,7 +1,7 @@
-"""The local engine: chunks of tasks in child processes, some at a time.
+"""The local engine: task batches in child processes, some at a time.
 
-A child that dies, hangs or is killed costs the task that it was running; the rest of its chunk goes
-to another child.
+If a child dies, hangs or is killed, only the task that it was running fails; another child runs the
+rest of its batch.
 """
 
 from __future__ import annotations
@@ -12,21 +12,17 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from parity.chunk import CURRENT, FAILED, write_chunk
 from parity.errors import InputError
-from parity.job import Failure, Job, Progress
-from parity.runner import run_jobs
+from parity.halves.job import ChildJob, Failure, Progress
+from parity.halves.options import ChildOptions
+from parity.halves.runner import run_jobs
 from parity.store import open_store
+from parity.sweeps.batch import CURRENT, FAILED, write_batch
 from parity.task import Task
 from parity.trace import SUCCESS
-
-
-def chunk_command(job: Job) -> list[str]:
-    """Returns the command line of a chunk: `python -m HALF_impl --chunk DIRECTORY`."""
-    return [job.python, "-m", f"{job.half}_impl", "--chunk", os.fspath(job.directories[0])]
 
 
 @dataclass(frozen=True)
@@ -35,103 +31,98 @@ class EngineOptions:
 
     Attributes:
         store: URL or folder of the results.
-        scratch: folder for the chunks and their logs; several sweeps may share it.
-        workers: children at a time.
-        timeout_s: seconds that one task may take, the first of a child with the start of its
-            framework; None = no limit.
-        pythons: interpreter of each half.
-        command: gives the command line of a chunk's child.
+        scratch: folder for the task batches and their logs; several sweeps may share it.
+        children: how the children run. Their timeout holds for one task; the first task of a child
+            includes the start of its framework.
+        program: command that is started instead of a half, see `ChildJob`.
     """
 
     store: str
     scratch: Path
-    workers: int
-    timeout_s: float | None
-    pythons: Mapping[str, str]
-    command: Callable[[Job], list[str]] = chunk_command
+    children: ChildOptions = field(default_factory=ChildOptions)
+    program: tuple[str, ...] = ()
 
 
-# Told after every change: tasks that are done in a chunk (failed ones too), and its new failures.
+# Called after every change: number of the batch, its tasks that are done or failed, new failures.
 OnChange = Callable[[int, int, Mapping[str, str]], None]
 
 
-def run(chunks: Sequence[Sequence[Task]], options: EngineOptions, on_change: OnChange) -> None:
-    """Runs all chunks; each task ends in the store, or as a failure that is told.
+def run(batches: Sequence[Sequence[Task]], options: EngineOptions, on_change: OnChange) -> None:
+    """Runs all batches; each task ends in the store or as a reported failure.
 
     Args:
-        chunks: tasks that share half, device and threads.
-        options: how they are run.
-        on_change: called with (number of the chunk, tasks done in it, {key: reason}).
+        batches: tasks that share half, device and threads.
+        options: how the batches run.
+        on_change: called with (number of the batch, tasks done in it, {key: reason}).
 
     Raises:
-        InputError: the folder for chunks, or an option, cannot be used.
+        InputError: the folder for batches, or an option, cannot be used.
         KeyboardInterrupt: as `run_jobs`; what has finished is in the store.
     """
-    waiting = [_Chunk(number, tuple(tasks)) for number, tasks in enumerate(chunks)]
+    waiting = [_Batch(number, tuple(tasks)) for number, tasks in enumerate(batches)]
     with _folder(options.scratch) as folder:
         while waiting:
             waiting = _run_round(waiting, folder, options, on_change)
 
 
 @dataclass(frozen=True)
-class _Chunk:
-    """What is left of a chunk."""
+class _Batch:
+    """What is left of a batch."""
 
     number: int
     tasks: tuple[Task, ...]
     num_done: int = 0
     round: int = 0
 
-    def job(self, folder: Path, options: EngineOptions) -> Job:
-        name = f"chunk-{self.number}" + (f"-{self.round}" if self.round else "")
+    def job(self, folder: Path, options: EngineOptions) -> ChildJob:
+        name = f"batch-{self.number}" + (f"-{self.round}" if self.round else "")
         half = self.tasks[0].half
-        return Job(
+        return ChildJob(
             name=name,
             half=half,
-            python=options.pythons[half],
+            work="batch",
+            python=options.children.pythons[half],
+            program=options.program,
             directories=(folder / name,),
             log=folder / f"{name}.log",
         )
 
 
 def _run_round(
-    chunks: Sequence[_Chunk], folder: Path, options: EngineOptions, on_change: OnChange
-) -> list[_Chunk]:
-    """Runs chunks, and returns what is left of those whose child died."""
-    jobs = {chunk.job(folder, options): chunk for chunk in chunks}
-    left: list[_Chunk] = []
+    batches: Sequence[_Batch], folder: Path, options: EngineOptions, on_change: OnChange
+) -> list[_Batch]:
+    """Runs batches, and returns what is left of those whose child died."""
+    jobs = {batch.job(folder, options): batch for batch in batches}
+    left: list[_Batch] = []
+    for job, batch in jobs.items():
+        write_batch(job.directories[0], batch.tasks, options.store)
 
-    def start(job: Job) -> list[str]:
-        write_chunk(job.directories[0], jobs[job].tasks, options.store)
-        return options.command(job)
+    def advance(job: ChildJob, progress: Progress) -> None:
+        batch = jobs[job]
+        on_change(batch.number, batch.num_done + progress.step, {})
 
-    def advance(job: Job, progress: Progress) -> None:
-        chunk = jobs[job]
-        on_change(chunk.number, chunk.num_done + progress.step, {})
-
-    def finish(job: Job, failure: Failure | None) -> None:
-        chunk, directory = jobs[job], job.directories[0]
+    def finish(job: ChildJob, failure: Failure | None) -> None:
+        batch, directory = jobs[job], job.directories[0]
         reasons = _failed(directory)
         tasks: tuple[Task, ...] = ()
         if failure is not None:
-            broken, tasks = _blame(chunk, directory, failure, options)
+            broken, tasks = _blame(batch, directory, failure, options)
             reasons.update(broken)
-        num_done = chunk.num_done + len(chunk.tasks) - len(tasks)
+        num_done = batch.num_done + len(batch.tasks) - len(tasks)
         if tasks:
-            left.append(replace(chunk, tasks=tasks, num_done=num_done, round=chunk.round + 1))
+            left.append(replace(batch, tasks=tasks, num_done=num_done, round=batch.round + 1))
         shutil.rmtree(directory, ignore_errors=True)
         if not reasons:
             job.log.unlink(missing_ok=True)
-        on_change(chunk.number, num_done, reasons)
+        on_change(batch.number, num_done, reasons)
 
     run_jobs(
         list(jobs),
-        workers=options.workers,
-        timeout_s=options.timeout_s,
-        is_renewed=True,  # a child tells when a task has ended
+        workers=options.children.num_workers,
+        timeout_s=options.children.timeout_s,
+        is_renewed=True,  # a child reports the end of each task
         on_progress=advance,
         on_done=finish,
-        command=start,
     )
     return left
 
@@ -144,15 +135,15 @@ def _failed(directory: Path) -> dict[str, str]:
 
 
 def _blame(
-    chunk: _Chunk, directory: Path, failure: Failure, options: EngineOptions
+    batch: _Batch, directory: Path, failure: Failure, options: EngineOptions
 ) -> tuple[dict[str, str], tuple[Task, ...]]:
     """Returns {key: reason} of the task that ended its child, and the tasks that must still run.
 
     If a child ended before its first task or after its last one, no task is to blame: then all
     unfinished tasks have failed. If it ended between two tasks, none has failed.
     """
-    store, told = open_store(options.store), _failed(directory)
-    open_tasks = tuple(t for t in chunk.tasks if t.key not in told and t.key not in store)
+    store, failed = open_store(options.store), _failed(directory)
+    open_tasks = tuple(t for t in batch.tasks if t.key not in failed and t.key not in store)
     reason = failure.reason.removeprefix(f"{failure.job.name}: ")
     current = directory / CURRENT
     if not current.exists() or (directory / SUCCESS).exists():
@@ -186,8 +177,8 @@ def _folder(scratch: Path) -> Iterator[Path]:
         folder = Path(tempfile.mkdtemp(prefix=f"run-{os.getpid()}@{host}-", dir=scratch))
     except OSError as error:
         raise InputError(
-            f"{scratch}: cannot be used for the chunks of a sweep ({error.strerror}); name another "
-            "folder with --out"
+            f"{scratch}: cannot be used for the task batches of a sweep ({error.strerror}); name "
+            "another folder with --out"
         ) from error
     try:
         yield folder

@@ -1,9 +1,9 @@
-"""The Ray engine: each chunk is a Ray task, on a cluster that is started here or that is running.
+"""The Ray engine: each task batch is a Ray task, on a new or a running cluster.
 
-A Ray task hands its chunk to the local engine of its node, so that a framework runs in a child
-process of its own and never inside of a Ray worker. When a worker or a node dies, Ray runs the task
-again elsewhere; what the chunk had finished is in the store, and is left out. The child of a dead
-worker ends by itself, and while it does not yet know, it computes the same bits.
+A Ray task hands its batch to the local engine of its node, so that a framework runs in a child
+process of its own and never inside a Ray worker. If a worker or a node dies, Ray runs the task
+again elsewhere, without the tasks that are in the store already. The child of a dead worker ends by
+itself; until it notices, it computes the same bits.
 
 Results do not travel through Ray: a task writes them to the store, and returns its failures. With
 one node the store may be a folder; several nodes need a shared folder or a URL. Each node needs the
@@ -25,16 +25,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from parity.child_process import environment
 from parity.engines import local
 from parity.engines.local import EngineOptions, OnChange
 from parity.errors import InputError, ParityError, RunError
-from parity.runner import Signals
+from parity.halves.process import environment
+from parity.halves.runner import Signals
 from parity.store import open_store
 from parity.task import Task, half_fingerprint
 
-MAX_RETRIES = 3  # of a chunk whose worker or node died
-MAX_SUBMITTED = 500  # chunks that Ray knows of at a time: as many nodes find work
+MAX_RETRIES = 3  # for a batch whose worker or node died
+MAX_SUBMITTED = 500  # batches that Ray holds at a time, enough for as many nodes
 OBJECT_STORE = 128 * 2**20  # bytes; nothing large travels through Ray
 CONNECT_S = 5.0  # seconds in which an address must answer
 CANCEL_S = 10.0  # seconds for cancelled tasks to end their children
@@ -45,7 +45,7 @@ _ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS_SKIP_REGEX": "(?
 
 @dataclass(frozen=True)
 class Cluster:
-    """Where chunks run.
+    """The cluster on which batches run.
 
     Attributes:
         address: HOST:PORT of a running cluster, or "auto" for one on this machine; it is left
@@ -69,16 +69,16 @@ class Cluster:
             )
 
     def run(
-        self, chunks: Sequence[Sequence[Task]], options: EngineOptions, on_change: OnChange
+        self, batches: Sequence[Sequence[Task]], options: EngineOptions, on_change: OnChange
     ) -> None:
-        """Runs all chunks, as `parity.engines.local.run` does.
+        """Runs all batches, as `parity.engines.local.run` does.
 
         Args:
-            chunks: tasks that share half, device and threads.
-            options: how they are run; interpreters are those of the nodes, each has a `scratch` of
-                its own in its folder for temporary files, and `command` must be importable there.
-            on_change: called with (number of the chunk, tasks done in it, {key: reason}) when a
-                chunk has ended.
+            batches: tasks that share half, device and threads.
+            options: how the batches run. The interpreters are those of the nodes, and each node has
+                its own `scratch` in its folder for temporary files.
+            on_change: called with (number of the batch, tasks done in it, {key: reason}) when a
+                batch has ended.
 
         Raises:
             InputError: Ray is missing, the address cannot be reached, no node has what a task
@@ -87,7 +87,7 @@ class Cluster:
             KeyboardInterrupt: SIGINT, SIGTERM or SIGHUP was received; all tasks have been ended,
                 and what has finished is in the store.
         """
-        devices = {tasks[0].spec.device for tasks in chunks} - {"cpu"}
+        devices = {tasks[0].spec.device for tasks in batches} - {"cpu"}
         if devices and self.num_gpus == 0:
             raise InputError(
                 f"--device {min(devices)} with --gpus 0: a Ray task sees only the GPUs that it "
@@ -95,36 +95,36 @@ class Cluster:
             )
         ray = _import_ray()
         with (
-            self._connected(ray, options.workers) as goes_on,
+            self._connected(ray, options.children.num_workers) as goes_on,
             Signals() as signals,
             signals.raised(),
         ):
             self._check_nodes(ray)
-            self._run(ray, chunks, options, on_change, cancels=goes_on)
+            self._run(ray, batches, options, on_change, cancels=goes_on)
 
     def _run(
         self,
         ray: Any,
-        chunks: Sequence[Sequence[Task]],
+        batches: Sequence[Sequence[Task]],
         options: EngineOptions,
         on_change: OnChange,
         *,
         cancels: bool,
     ) -> None:
-        halves = {tasks[0].half for tasks in chunks}
-        made = {half: half_fingerprint(half, options.pythons[half]) for half in halves}
+        halves = {tasks[0].half for tasks in batches}
+        expected = {half: half_fingerprint(half, options.children.pythons[half]) for half in halves}
         submit = self._remote(ray)
-        waiting = iter(enumerate(chunks))
+        waiting = iter(enumerate(batches))
         running: dict[Any, int] = {}
         try:
             while True:
                 for number, tasks in itertools.islice(waiting, MAX_SUBMITTED - len(running)):
-                    running[submit(tuple(tasks), options, made[tasks[0].half])] = number
+                    running[submit(tuple(tasks), options, expected[tasks[0].half])] = number
                 if not running:
                     return
                 for ended in ray.wait(list(running), num_returns=1)[0]:
                     number = running.pop(ended)
-                    tasks = chunks[number]
+                    tasks = batches[number]
                     on_change(number, len(tasks), _failures(ray, ended, tasks, options.store))
         finally:
             # Skipped if the cluster ends anyway: a task that ends while it is being cancelled can
@@ -181,14 +181,14 @@ class Cluster:
 
 
 def run_on_node(
-    tasks: tuple[Task, ...], options: EngineOptions, made: Mapping[str, Any]
+    tasks: tuple[Task, ...], options: EngineOptions, expected: Mapping[str, Any]
 ) -> dict[str, str]:
-    """Runs a chunk on the present node, in a Ray worker.
+    """Runs a batch on this node, in a Ray worker.
 
     Args:
-        tasks: the chunk.
-        options: of the engine.
-        made: code and versions of the half, as the driver has them.
+        tasks: the batch.
+        options: options of the engine.
+        expected: fingerprint of the half on the driver.
 
     Returns:
         {key: reason} of the tasks that failed.
@@ -197,19 +197,24 @@ def run_on_node(
         InputError: the node has other code or other versions, or cannot use the store.
     """
     half = tasks[0].half
-    found = half_fingerprint(half, options.pythons[half])
-    if found != made:
+    found = half_fingerprint(half, options.children.pythons[half])
+    if found != expected:
         raise InputError(
-            f"the node {socket.gethostname()} has {found}; expected {dict(made)}, as the driver "
-            "has; install the same there"
+            f"the node {socket.gethostname()} has {found}; expected {dict(expected)}, as the "
+            "driver has; install the same there"
         )
     failures: dict[str, str] = {}
 
     def change(number: int, num_done: int, reasons: Mapping[str, str]) -> None:
         failures.update(reasons)
 
+    alone = replace(
+        options,
+        scratch=local.temporary_scratch(),
+        children=replace(options.children, workers=1),
+    )
     try:
-        local.run([tasks], replace(options, scratch=local.temporary_scratch(), workers=1), change)
+        local.run([tasks], alone, change)
     except KeyboardInterrupt as error:
         if error.args == (signal.SIGTERM.name,):
             # The worker was ended from outside. Ray would take the interrupt for a cancelled task,

@@ -12,6 +12,7 @@ from schemas import assert_valid
 from parity.bundle import Bundle
 from parity.check import CheckOptions, check, check_all, record
 from parity.errors import InputError
+from parity.halves.options import ChildOptions
 from parity.programs.check_spec import CheckSpec
 from parity.report.check import check_lines
 from parity.result import Result
@@ -73,7 +74,7 @@ def ran(tmp_path_factory):
             torch=OWN + "torch_net", against=str(path), folder=str(TESTS)
         )
     out = folder / "out"
-    found = check_all(list(specs.values()), CheckOptions(out=out, workers=1))
+    found = check_all(list(specs.values()), CheckOptions(out=out, children=ChildOptions(workers=1)))
     results, told = {}, {}
     for number, (name, result) in enumerate(zip(specs, found, strict=True)):
         results[name] = result
@@ -224,7 +225,7 @@ def no_children(monkeypatch):
     def run_jobs(*arguments, **options):
         raise AssertionError("a child was started")
 
-    monkeypatch.setattr("parity.check.run_jobs", run_jobs)
+    monkeypatch.setattr("parity.check.run_shown", run_jobs)
 
 
 REFUSED = {

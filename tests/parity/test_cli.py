@@ -363,9 +363,9 @@ def sweep(call, monkeypatch):
     started = []
 
     def run(values, *arguments):
-        def engine(chunks, options, on_change):
+        def engine(batches, options, on_change):
             store = open_store(options.store)
-            for number, tasks in enumerate(chunks):
+            for number, tasks in enumerate(batches):
                 failures = {}
                 for task in tasks:
                     started.append(task)

@@ -11,6 +11,7 @@ from bench_results import noisy, result, row
 from parity.bench.result import FAILED, REFUSED
 from parity.cli import main
 from parity.errors import InputError
+from parity.halves.options import ChildOptions
 from parity.trace import write_json
 
 
@@ -205,7 +206,7 @@ def test_options_reach_the_benchmark(benchmark, call):
         "across_precision": True,
         "gate_seeds": 0,
     }
-    assert benchmark.options == {"keras_python": "a", "torch_python": "b", "timeout_s": 12.0}
+    assert benchmark.options == {"children": ChildOptions("a", "b", 12.0, quiet=False)}
 
 
 def test_the_compiled_variant_is_not_added_twice(benchmark, call):
@@ -215,7 +216,7 @@ def test_the_compiled_variant_is_not_added_twice(benchmark, call):
 
 def test_a_timeout_of_0_is_none(benchmark, call):
     call("--timeout", 0)
-    assert benchmark.options["timeout_s"] is None
+    assert benchmark.options["children"].timeout_s is None
 
 
 def test_the_result_is_written_in_every_form_that_is_asked_for(benchmark, call, tmp_path):

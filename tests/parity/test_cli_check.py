@@ -12,7 +12,7 @@ import pytest
 
 from parity.cli import main
 from parity.divergences import REGISTRY
-from parity.job import Failure
+from parity.halves.job import Failure
 from parity.trace import write_json
 
 TESTS = Path(__file__).parents[1]
@@ -47,13 +47,13 @@ def children(monkeypatch):
     """What a child would have done: nothing, unless a test says so."""
     started = []
 
-    def run_jobs(jobs, **options):
+    def run_jobs(jobs, children):
         started.extend(jobs)
         return [failure for job in jobs for failure in run_jobs.act(job)]
 
     run_jobs.act = lambda job: []
     run_jobs.started = started
-    monkeypatch.setattr("parity.check.run_jobs", run_jobs)
+    monkeypatch.setattr("parity.check.run_shown", run_jobs)
     return run_jobs
 
 

@@ -5,6 +5,7 @@ import pytest
 from parity import doctor
 from parity.cli import main
 from parity.errors import ParityError
+from parity.halves.options import ChildOptions
 from parity.result import Item, Level
 
 
@@ -61,10 +62,4 @@ def test_a_half_that_cannot_be_run_is_an_error_with_exit_code_3():
 
 def test_an_interpreter_that_is_not_there_is_refused():
     with pytest.raises(ParityError, match="no-such-python"):
-        doctor.examine(
-            keras_python="no-such-python",
-            torch_python="no-such-python",
-            timeout_s=None,
-            workers=1,
-            quiet=True,
-        )
+        doctor.examine(ChildOptions("no-such-python", "no-such-python"))

@@ -13,6 +13,7 @@ from schemas import assert_valid
 
 from parity import pipeline, run
 from parity.errors import InputError, RunError
+from parity.halves.options import ChildOptions
 from parity.pair import RunOptions
 from parity.pipeline import run_all
 from parity.programs.scenarios import scenario
@@ -156,13 +157,10 @@ def test_a_half_that_fails_is_an_error_with_its_reason_and_the_other_half_is_kep
     broken = interpreter(tmp_path, "broken", script)
     # Its last argument is the directory of the run.
     whole = interpreter(tmp_path, "whole", 'for run; do :; done; touch "$run/_SUCCESS"')
-    options = RunOptions(
-        out=tmp_path / "out", keras_python=broken, torch_python=whole, timeout_s=20.0
-    )
+    children = ChildOptions(broken, whole, timeout_s=20.0)
     if script.startswith("sleep"):
-        options = RunOptions(
-            out=tmp_path / "out", keras_python=broken, torch_python=broken, timeout_s=0.5
-        )
+        children = ChildOptions(broken, broken, timeout_s=0.5)
+    options = RunOptions(out=tmp_path / "out", children=children)
     (result,) = run_all([small("dropout", epochs=1)], options)
     assert result.verdict == "error"
     assert isinstance(result, Result)

@@ -406,7 +406,7 @@ def test_the_call_comes_before_the_marker_and_the_marker_before_the_options(run,
 
 def test_the_interpreters_are_those_of_the_options(run, calls):
     run(PLAIN, "--parity-keras-python=/one", "--parity-torch-python=/two")
-    assert {(o.keras_python, o.torch_python) for _, o, _ in calls} == {("/one", "/two")}
+    assert {tuple(o.children.pythons.values()) for _, o, _ in calls} == {("/one", "/two")}
 
 
 def test_the_fixture_keeps_its_files_and_the_function_does_not(run, calls):

@@ -7,7 +7,7 @@ import pytest
 from traces import whole_parts
 
 from parity import search as module
-from parity.job import Failure
+from parity.halves.job import Failure
 from parity.pair import Comparison, Pair, RunOptions
 from parity.programs.run_spec import RunSpec
 from parity.result import FAIL, PASS, Item

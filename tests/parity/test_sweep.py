@@ -1,6 +1,5 @@
 """A sweep runs what is not finished, and only that, whatever killed it before."""
 
-import functools
 import json
 import os
 import random
@@ -16,9 +15,10 @@ import stub_half
 from parity.engines import local
 from parity.engines.local import EngineOptions
 from parity.errors import InputError, RunError
+from parity.halves.options import ChildOptions
 from parity.programs.run_spec import RunSpec
 from parity.store import open_store
-from parity.sweep import MAX_CHUNK, SweepListener, chunks_of, judge_record, run_sweep
+from parity.sweep import MAX_BATCH, SweepListener, batches_of, judge_record, run_sweep
 from parity.task import HALVES, Task, tasks_of
 
 TESTS = Path(stub_half.__file__).resolve().parent
@@ -59,11 +59,9 @@ def sweep(tmp_path):
     def sweep(specs, *, engine=local.run, listener=None, halves=HALVES, store=None, **stub):
         options = EngineOptions(
             store=str(store or tmp_path / "store"),
-            scratch=tmp_path / "chunks",
-            workers=2,
-            timeout_s=60,
-            pythons=PYTHONS,
-            command=functools.partial(stub_half.command, log=tmp_path / "log", **stub),
+            scratch=tmp_path / "batches",
+            children=ChildOptions(timeout_s=60, workers=2),
+            program=stub_half.program(log=tmp_path / "log", **stub),
         )
         return run_sweep(specs, options, engine, listener, halves)
 
@@ -82,7 +80,7 @@ def records(folder):
     return {key: json.dumps({**store.get(key), "run": None}) for key in store.finished()}
 
 
-def no_engine(chunks, options, change):
+def no_engine(batches, options, change):
     pytest.fail("nothing is left to run")
 
 
@@ -158,7 +156,7 @@ def test_a_twin_of_a_failed_run_has_failed_too(sweep):
 
 
 def test_an_engine_that_loses_a_task_is_told(sweep):
-    found = sweep(specs_of(1), engine=lambda chunks, options, change: None)
+    found = sweep(specs_of(1), engine=lambda batches, options, change: None)
     assert [row["reason"] for row in found.failures] == ["it was not run"] * 2
 
 
@@ -208,42 +206,43 @@ def test_a_store_or_data_that_cannot_be_used_start_nothing(sweep, tmp_path):
 
 @pytest.mark.parametrize("workers", [1, 2, 7, 64])
 @pytest.mark.parametrize("num_seeds", [0, 1, 5, 40])
-def test_chunks_deal_every_task_once(workers, num_seeds):
+def test_batches_deal_every_task_once(workers, num_seeds):
     groups = [{}, {"threads": 2}, {"device": "cuda"}, {"epochs": 50}]
     specs = [spec for group in groups for spec in specs_of(*range(num_seeds), **group)]
     tasks = tasks_of(specs, PYTHONS)
     random.Random(0).shuffle(tasks)
-    chunks = list(chunks_of(tasks, workers))
-    assert sorted(task.key for chunk in chunks for task in chunk) == sorted(t.key for t in tasks)
-    for chunk in chunks:
-        assert 1 <= len(chunk) <= MAX_CHUNK
-        assert len({(task.half, task.spec.device, task.spec.threads) for task in chunk}) == 1
+    batches = list(batches_of(tasks, workers))
+    assert sorted(task.key for batch in batches for task in batch) == sorted(t.key for t in tasks)
+    for batch in batches:
+        assert 1 <= len(batch) <= MAX_BATCH
+        assert len({(task.half, task.spec.device, task.spec.threads) for task in batch}) == 1
 
 
-def test_chunks_cost_about_the_same_and_the_long_tasks_come_first():
+def test_batches_cost_about_the_same_and_the_long_tasks_come_first():
     specs = [SPEC.replace(seed=seed, epochs=1 + seed) for seed in range(96)]
-    chunks = list(chunks_of(tasks_of(specs, PYTHONS, ["torch"]), 2))
-    costs = [sum(task.cost for task in chunk) for chunk in chunks]
+    batches = list(batches_of(tasks_of(specs, PYTHONS, ["torch"]), 2))
+    costs = [sum(task.cost for task in batch) for batch in batches]
     assert max(costs) < 1.2 * min(costs)
-    for chunk in chunks:
-        assert [task.cost for task in chunk] == sorted((t.cost for t in chunk), reverse=True)
-    assert max(specs, key=lambda spec: spec.epochs) == chunks[0][0].spec
+    for batch in batches:
+        assert [task.cost for task in batch] == sorted((t.cost for t in batch), reverse=True)
+    assert max(specs, key=lambda spec: spec.epochs) == batches[0][0].spec
 
 
 def test_many_workers_get_work_each():
     tasks = [Task("torch", spec, f"{spec.seed:064x}") for spec in specs_of(*range(100))]
-    assert len(list(chunks_of(tasks, 50))) == 100
-    assert len(list(chunks_of(tasks, 1))) == 100 // MAX_CHUNK + 1
+    assert len(list(batches_of(tasks, 50))) == 100
+    assert len(list(batches_of(tasks, 1))) == 100 // MAX_BATCH + 1
 
 
 # A driver in a process of its own, that can be killed: 60 runs of 0.05 s.
 NUM_SEEDS = 30
 DRIVER = f"""
-import functools, sys
+import sys
 from pathlib import Path
 import stub_half
 from parity.engines import local
 from parity.engines.local import EngineOptions
+from parity.halves.options import ChildOptions
 from parity.programs.run_spec import RunSpec
 from parity.sweep import run_sweep
 
@@ -253,11 +252,9 @@ sweep = run_sweep(
     [spec.replace(seed=seed) for seed in range({NUM_SEEDS})],
     EngineOptions(
         store=str(folder),
-        scratch=folder / "chunks",
-        workers=2,
-        timeout_s=60,
-        pythons=dict.fromkeys(("keras", "torch"), sys.executable),
-        command=functools.partial(stub_half.command, log=folder / "log", sleep_s=0.05),
+        scratch=folder / "batches",
+        children=ChildOptions(timeout_s=60, workers=2),
+        program=stub_half.program(log=folder / "log", sleep_s=0.05),
     ),
     local.run,
 )
@@ -304,5 +301,5 @@ def test_a_sweep_that_is_killed_ten_times_gives_the_same_results(tmp_path):
         if event == "end":
             finished.add(key)
     assert len(events(undisturbed / "log", "start")) == 2 * NUM_SEEDS
-    # The folders of killed drivers and their chunks are gone.
-    assert [path for path in (killed / "chunks").rglob("*") if path.is_file()] == []
+    # The folders of killed drivers and their batches are gone.
+    assert [path for path in (killed / "batches").rglob("*") if path.is_file()] == []

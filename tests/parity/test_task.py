@@ -15,9 +15,9 @@ import pytest
 
 import parity
 from parity import task
-from parity.chunk import write_chunk
 from parity.errors import InputError
 from parity.programs.run_spec import Augmentation, EarlyStopping, ReduceLR, RunSpec
+from parity.sweeps.batch import write_batch
 from parity.task import HALVES, RUN_MODULES, Task, tasks_of
 
 ROOT = Path(parity.__file__).resolve().parents[1]
@@ -51,7 +51,6 @@ OTHER = {
 
 # What a child imports and what is not part of the code in the key, with the reason.
 NOT_IN_KEY = {
-    "task": "makes the key",
     "npz": "reads data, and those are part of the key by content",
     "idx": "reads data, as npz",
 }
@@ -239,9 +238,9 @@ def test_a_new_file_of_a_half_decides(copy):
 
 CHILD = """
 import importlib, json, sys
-from parity.child import main
+from parity.worker import main
 name, directory = sys.argv[1:]
-code = main(name, importlib.import_module(f"{name}_impl"), ["--chunk", directory])
+code = main(name, importlib.import_module(f"{name}_impl"), ["batch", directory])
 modules = [key for key, module in sys.modules.items() if not hasattr(module, "__path__")]
 names = [key.removeprefix("parity.") for key in modules if key.startswith("parity.")]
 print(json.dumps([code, names]))
@@ -251,9 +250,9 @@ print(json.dumps([code, names]))
 @pytest.mark.parametrize("half", HALVES)
 def test_what_a_child_imports_is_part_of_the_key(half, tmp_path):
     spec = RunSpec(model="underfit", epochs=1, train_size=32, val_size=32)
-    write_chunk(tmp_path / "chunk", [Task(half, spec, "0" * 64)], str(tmp_path / "store"))
+    write_batch(tmp_path / "batch", [Task(half, spec, "0" * 64)], str(tmp_path / "store"))
     answer = subprocess.run(
-        [sys.executable, "-c", CHILD, half, tmp_path / "chunk"],
+        [sys.executable, "-c", CHILD, half, tmp_path / "batch"],
         stdout=subprocess.PIPE,
         text=True,
         check=True,

@@ -5,7 +5,7 @@ import importlib.util
 import pytest
 import torch
 
-import parity.check_child
+import parity.runs.check_child
 from torch_impl.calls import recorded_calls
 
 MODEL = """
@@ -48,7 +48,7 @@ def places(tmp_path):
         loaded = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(loaded)
         module = getattr(loaded, factory)()
-        call = compile("module(x)", parity.check_child.__file__, "eval")  # as the harness does
+        call = compile("module(x)", parity.runs.check_child.__file__, "eval")  # as the harness does
         with recorded_calls(module, keep) as calls:
             eval(call, {"module": module, "x": torch.zeros(2, 5)})  # noqa: S307 - our own text
         return {call.kind: call.where.partition(":")[::2] for call in calls}

@@ -29,20 +29,24 @@ from torch_impl.rig import Rig
 
 
 def run_check(
-    spec: CheckSpec, factory: Callable[[], Any], bundle: Bundle, writer: TraceWriter
+    spec: CheckSpec,
+    factory: Callable[[], Any],
+    writer: TraceWriter,
+    bundle: Bundle | None = None,
 ) -> None:
     """Probes the port that a factory builds.
 
     Args:
         spec: how; seed and sizes are the bundle's.
         factory: returns a module or a Port.
-        bundle: what Keras computed.
         writer: receives arrays under the keys of the bundle, `forward/…/own` beside them, and the
             facts `nodes`, `pairs`, `problems`, `raised`, `settings`.
+        bundle: what Keras computed; it is needed.
 
     Raises:
         InputError: the port cannot be probed at all.
     """
+    assert bundle is not None
     rig = Rig(factory, spec.seed, bundle, spec.device)
     raised: dict[str, str] = {}
     writer.facts["raised"] = raised

@@ -10,7 +10,7 @@ import pytest
 from bench_children import task
 from helpers import make_data
 
-from parity import child
+from parity import worker
 from parity.bench.child import BenchTask, refuse, run_bench
 from parity.bench.turns import NoMoreRounds
 from parity.data import save_data
@@ -81,12 +81,12 @@ def test_keras_on_torch_is_set_up_by_its_variables(ready_folder, pipe):
 
 @pytest.fixture
 def main():
-    yield child.main
+    yield worker.main
     faulthandler.unregister(signal.SIGTERM)  # which main() registers
 
 
 def test_the_end_of_the_talk_is_success(main, ready_folder, pipe):
-    arguments = ["--bench", str(ready_folder(task())), str(pipe[1])]
+    arguments = ["bench", str(ready_folder(task())), str(pipe[1])]
     assert main("torch", FakeHalf(), arguments) == 0
 
 
@@ -97,7 +97,7 @@ def test_what_cannot_be_done_here_is_one_line_and_wrong_use(main, ready_folder, 
         raise refuse(given, "half precision needs a GPU")
 
     half.run_bench = run
-    assert main("torch", half, ["--bench", str(ready_folder(given)), str(pipe[1])]) == 2
+    assert main("torch", half, ["bench", str(ready_folder(given)), str(pipe[1])]) == 2
     assert capfd.readouterr().err == (
         "torch half: torch, fp16 on cpu: half precision needs a GPU\n"
     )
@@ -106,14 +106,16 @@ def test_what_cannot_be_done_here_is_one_line_and_wrong_use(main, ready_folder, 
 def test_data_that_are_missing_are_one_line(main, ready_folder, tmp_path, pipe, capfd):
     folder = ready_folder(task())
     (tmp_path / "data.safetensors").unlink()
-    assert main("torch", FakeHalf(), ["--bench", str(folder), str(pipe[1])]) == 2
+    assert main("torch", FakeHalf(), ["bench", str(folder), str(pipe[1])]) == 2
     assert re.fullmatch(r"torch half: .*cannot be read.*\n", capfd.readouterr().err)
     os.close(pipe[1])
 
 
 @pytest.mark.parametrize("number", ["", "x", "-1"])
 def test_a_pipe_that_is_no_number_is_wrong_use(number, capfd):
-    assert child.main("torch", FakeHalf(), ["--bench", "folder", number]) == 2
+    with pytest.raises(SystemExit) as ended:
+        worker.main("torch", FakeHalf(), ["bench", "folder", number])
+    assert ended.value.code == 2
     assert "usage: python -m torch_impl" in capfd.readouterr().err
 
 

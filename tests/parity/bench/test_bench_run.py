@@ -16,6 +16,7 @@ from parity.bench.result import FAILED, OK, REFUSED
 from parity.bench.result_file import read_result
 from parity.bench.run import run_bench
 from parity.errors import InputError
+from parity.halves.options import ChildOptions
 from parity.programs.bench_spec import BenchSpec
 from parity.trace import write_json
 
@@ -38,11 +39,11 @@ def stub_run(tmp_path, scratch, monkeypatch):
     data = make_data((4, 4, 1), num_classes=2, num_train=64, num_val=16)
     monkeypatch.setattr(measure, "run_data", lambda spec: data)
 
-    def run(spec, texts=None, **options):
+    def run(spec, texts=None, python=None, **options):
         stub = Stub(tmp_path, texts)
         run.stub = stub
-        options = {"keras_python": stub.python, "torch_python": stub.python, **options}
-        return run_bench(spec, timeout_s=20.0, **options)
+        children = ChildOptions(python or stub.python, stub.python, 20.0)
+        return run_bench(spec, children=children, **options)
 
     yield run
     assert list(scratch.iterdir()) == []
@@ -121,7 +122,7 @@ def test_what_was_measured_is_handed_out_after_every_cell_with_its_ratios(stub_r
 
 def test_an_interpreter_that_is_none_is_refused_before_anything_is_measured(stub_run):
     with pytest.raises(InputError, match="--keras-python no-such-python"):
-        stub_run(BenchSpec(**OWN), keras_python="no-such-python")
+        stub_run(BenchSpec(**OWN), python="no-such-python")
     assert stub_run.stub.pids() == []
 
 
@@ -129,7 +130,7 @@ def test_data_that_are_missing_are_refused(tmp_path, scratch):
     python = Stub(tmp_path).python
     spec = BenchSpec(**OWN, data=str(tmp_path / "none"))
     with pytest.raises(InputError, match="none"):
-        run_bench(spec, keras_python=python, torch_python=python)
+        run_bench(spec, children=ChildOptions(python, python))
     assert list(scratch.iterdir()) == []
 
 

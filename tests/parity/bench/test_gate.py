@@ -248,8 +248,8 @@ def test_the_port_climbs_the_ladder_and_is_asked_what_the_timed_program_reaches(
     (((run,), options),) = ladder.asked
     assert (run.batch_size, run.seed, run.threads, run.mode) == (16, 7, 3, "seeded")
     assert {name: getattr(run, name) for name in LADDER} == LADDER
-    assert (options.keras_python, options.torch_python) == (stub.python, stub.python)
-    assert options.timeout_s == 20.0
+    assert options.children.pythons == stub.pythons
+    assert options.children.timeout_s == 20.0
     assert stub.rounds() == ["torch 0"]
 
 

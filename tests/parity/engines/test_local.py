@@ -1,6 +1,5 @@
 """The local engine: whatever happens to a child, every task ends in the store or as a failure."""
 
-import functools
 import os
 import platform
 import subprocess
@@ -10,18 +9,19 @@ import time
 import pytest
 import stub_half
 
-from parity.chunk import CURRENT
 from parity.engines import local
 from parity.engines.local import EngineOptions
 from parity.errors import InputError
+from parity.halves.options import ChildOptions
 from parity.programs.run_spec import RunSpec
 from parity.store import open_store
+from parity.sweeps.batch import BATCH, CURRENT
 from parity.task import Task
 
 SPEC = RunSpec(scenario="tiny", model="underfit", epochs=2, train_size=40, val_size=20)
 
 
-def chunk_of(*seeds, half="torch"):
+def batch_of(*seeds, half="torch"):
     return [Task(half, SPEC.replace(seed=seed), f"{seed:064x}") for seed in seeds]
 
 
@@ -30,14 +30,14 @@ class Result:
 
     def __init__(self, folder):
         self.folder, self.store = folder, open_store(folder / "store")
-        self.num_done, self.reasons, self.chunks = {}, {}, {}
+        self.num_done, self.reasons, self.batches = {}, {}, {}
 
     def on_change(self, number, num_done, reasons):
         assert num_done >= self.num_done.get(number, 0)
         self.num_done[number] = num_done
         assert not self.reasons.keys() & reasons.keys()
         self.reasons.update(reasons)
-        self.chunks.update(dict.fromkeys(reasons, number))
+        self.batches.update(dict.fromkeys(reasons, number))
 
     @property
     def finished(self):
@@ -55,37 +55,35 @@ class Result:
 
     @property
     def left(self):
-        """What is left in the folder for chunks."""
+        """What is left in the folder for batches."""
         return sorted(path.name for path in (self.folder / "scratch").glob("*/*"))
 
 
 @pytest.fixture
 def run(tmp_path):
     def run(
-        *chunks,
+        *batches,
         workers=2,
         timeout_s=60.0,
         python=sys.executable,
-        command=None,
+        program=None,
         **stub,
     ):
         result = Result(tmp_path)
         options = EngineOptions(
             store=str(tmp_path / "store"),
             scratch=tmp_path / "scratch",
-            workers=workers,
-            timeout_s=timeout_s,
-            pythons={"keras": python, "torch": python},
-            command=command or functools.partial(stub_half.command, log=tmp_path / "log", **stub),
+            children=ChildOptions(python, python, timeout_s, workers),
+            program=stub_half.program(log=tmp_path / "log", **stub) if program is None else program,
         )
-        local.run(chunks, options, result.on_change)
+        local.run(batches, options, result.on_change)
         return result
 
     return run
 
 
 def test_every_task_ends_in_the_store(run):
-    result = run(chunk_of(1, 2, 3), chunk_of(4), chunk_of(5, 6, half="keras"))
+    result = run(batch_of(1, 2, 3), batch_of(4), batch_of(5, 6, half="keras"))
     assert result.finished == {1, 2, 3, 4, 5, 6}
     assert sorted(result.started) == [1, 2, 3, 4, 5, 6]
     assert result.failed == {}
@@ -101,13 +99,13 @@ def test_nothing_to_do(run):
 
 
 def test_a_task_that_raises_fails_alone(run):
-    result = run(chunk_of(1, 2, 3), acts={2: "raise"})
+    result = run(batch_of(1, 2, 3), acts={2: "raise"})
     assert result.finished == {1, 3}
     assert result.failed == {2: "ArithmeticError: the stub was told to raise"}
     assert result.started == [1, 2, 3]  # in one child
     assert result.num_done == {0: 3}
-    assert result.left == ["chunk-0.log"]
-    (log,) = result.folder.glob("scratch/*/chunk-0.log")
+    assert result.left == ["batch-0.log"]
+    (log,) = result.folder.glob("scratch/*/batch-0.log")
     assert "Traceback" in log.read_text()
 
 
@@ -116,35 +114,35 @@ def test_a_task_that_raises_fails_alone(run):
     [("kill", "was killed by SIGKILL"), ("abort", "killed by SIGABRT"), ("exit", "told to exit")],
 )
 def test_a_task_that_ends_its_child_fails_alone(run, act, told):
-    result = run(chunk_of(1, 2, 3, 4), acts={2: act})
+    result = run(batch_of(1, 2, 3, 4), acts={2: act})
     assert result.finished == {1, 3, 4}
     assert list(result.failed) == [2]
     assert told in result.failed[2]
-    assert not result.failed[2].startswith("chunk")  # the reader knows tasks, and no chunks
+    assert not result.failed[2].startswith("batch")  # the reader knows tasks, and no batches
     assert result.started == [1, 2, 3, 4]
     assert result.num_done == {0: 4}
-    assert result.left == ["chunk-0.log"]
+    assert result.left == ["batch-0.log"]
 
 
-def test_every_task_of_a_chunk_may_end_its_child(run):
-    result = run(chunk_of(1, 2, 3), chunk_of(4), acts={1: "kill", 2: "raise", 3: "kill"})
+def test_every_task_of_a_batch_may_end_its_child(run):
+    result = run(batch_of(1, 2, 3), batch_of(4), acts={1: "kill", 2: "raise", 3: "kill"})
     assert result.finished == {4}
     assert sorted(result.failed) == [1, 2, 3]
     assert result.started.count(3) == 1
 
 
 def test_a_child_that_cannot_start_fails_its_tasks_with_one_reason(run):
-    result = run(chunk_of(1, 2, 3), chunk_of(4, 5), acts={"start": "exit"})
+    result = run(batch_of(1, 2, 3), batch_of(4, 5), acts={"start": "exit"})
     assert result.finished == set()
     assert sorted(result.failed) == [1, 2, 3, 4, 5]
     assert len({result.failed[seed] for seed in (1, 2, 3)}) == 1
     assert "the stub was told to exit (exit code 1)" in result.failed[1]
     assert result.num_done == {0: 3, 1: 2}
-    assert result.left == ["chunk-0.log", "chunk-1.log"]  # none was tried again
+    assert result.left == ["batch-0.log", "batch-1.log"]  # none was tried again
 
 
 def test_an_interpreter_that_is_missing(run):
-    result = run(chunk_of(1, 2), python="/no/such/python", command=local.chunk_command)
+    result = run(batch_of(1, 2), python="/no/such/python", program=())
     assert set(result.failed) == {1, 2}
     assert result.failed[1].startswith("the interpreter '/no/such/python' was not found")
 
@@ -152,7 +150,7 @@ def test_an_interpreter_that_is_missing(run):
 def test_a_task_that_hangs_is_terminated_alone_and_the_limit_is_that_of_a_task(run):
     started_s = time.monotonic()
     # Six tasks of 0.45 s take longer than the limit, each takes less.
-    result = run(chunk_of(1, 2, 3, 4, 5, 6, 7), sleep_s=0.45, acts={2: "hang"}, timeout_s=2.0)
+    result = run(batch_of(1, 2, 3, 4, 5, 6, 7), sleep_s=0.45, acts={2: "hang"}, timeout_s=2.0)
     assert result.finished == {1, 3, 4, 5, 6, 7}
     assert list(result.failed) == [2]
     assert "did not end within 2 s and was terminated" in result.failed[2]
@@ -161,28 +159,24 @@ def test_a_task_that_hangs_is_terminated_alone_and_the_limit_is_that_of_a_task(r
 
 def test_a_child_that_dies_between_two_tasks_is_no_task_s_fault(run):
     # It has finished the first task when it is killed.
+    stub = list(stub_half.program())
     dying = (
-        "import json, os, pathlib, sys; d = pathlib.Path(sys.argv[1])\n"
+        "import json, os, pathlib, sys; d = pathlib.Path(sys.argv[2])\n"
+        f"if d.name != 'batch-0': os.execv(sys.executable, {stub} + sys.argv[1:])\n"
         "from parity.store import open_store\n"
-        "chunk = json.loads((d / 'chunk.json').read_text()); key = chunk['tasks'][0]['key']\n"
+        f"batch = json.loads((d / {BATCH!r}).read_text()); key = batch['tasks'][0]['key']\n"
         f"(d / {CURRENT!r}).write_text(key)\n"
-        "open_store(chunk['store']).put(key, {'key': key}); os.kill(os.getpid(), 9)"
+        "open_store(batch['store']).put(key, {'key': key}); os.kill(os.getpid(), 9)"
     )
-
-    def command(job):
-        if job.directories[0].name == "chunk-0":
-            return [job.python, "-c", dying, str(job.directories[0])]
-        return stub_half.command(job)
-
-    result = run(chunk_of(1, 2, 3), command=command)
+    result = run(batch_of(1, 2, 3), program=(sys.executable, "-c", dying))
     assert result.finished == {1, 2, 3}
     assert result.failed == {}
     assert result.num_done == {0: 3}
 
 
 def test_finished_tasks_are_not_run_again(run):
-    run(chunk_of(1, 2))
-    result = run(chunk_of(1, 2, 3))
+    run(batch_of(1, 2))
+    result = run(batch_of(1, 2, 3))
     assert result.started == [1, 2, 3]
     assert result.num_done == {0: 3}
 
@@ -193,21 +187,21 @@ def test_what_killed_sweeps_left_is_removed_and_a_living_one_is_not_touched(run,
     host = platform.node()
     names = [f"run-{dead.pid}@{host}-x", f"run-{os.getppid()}@{host}-x", f"run-{dead.pid}@other-x"]
     for name in names:
-        (tmp_path / "scratch" / name / "chunk-0" / "failed").mkdir(parents=True)
-    assert run(chunk_of(1)).finished == {1}
+        (tmp_path / "scratch" / name / "batch-0" / "failed").mkdir(parents=True)
+    assert run(batch_of(1)).finished == {1}
     assert sorted(path.name for path in (tmp_path / "scratch").iterdir()) == sorted(names[1:])
 
 
 def test_a_scratch_folder_that_cannot_be_used(run, tmp_path):
     (tmp_path / "scratch").touch()
     with pytest.raises(InputError, match=r"scratch: cannot be used .*--out"):
-        run(chunk_of(1))
+        run(batch_of(1))
 
 
 @pytest.mark.parametrize("options", [{"workers": 0}, {"timeout_s": 0.0}])
 def test_options_out_of_range(run, options):
     with pytest.raises(InputError, match=r"expected"):
-        run(chunk_of(1), **options)
+        run(batch_of(1), **options)
 
 
 def test_an_interrupt_ends_the_children_and_keeps_what_has_finished(run, tmp_path, monkeypatch):
@@ -217,19 +211,6 @@ def test_an_interrupt_ends_the_children_and_keeps_what_has_finished(run, tmp_pat
 
     monkeypatch.setattr(Result, "on_change", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        run(chunk_of(1, 2, 3, 4, 5, 6), sleep_s=0.3)
+        run(batch_of(1, 2, 3, 4, 5, 6), sleep_s=0.3)
     assert {1, 2} <= Result(tmp_path).finished < {1, 2, 3, 4, 5, 6}
-    assert not list(tmp_path.glob("scratch/*/chunk-0/*"))
-
-
-def test_the_command_of_a_chunk(run):
-    seen = []
-
-    def command(job):
-        assert (job.directories[0] / "chunk.json").exists()  # written just before
-        seen.append(local.chunk_command(job))
-        return stub_half.command(job)
-
-    run(chunk_of(1, half="keras"), command=command)
-    assert seen[0][:4] == [sys.executable, "-m", "keras_impl", "--chunk"]
-    assert seen[0][4].endswith("chunk-0")
+    assert not list(tmp_path.glob("scratch/*/batch-0/*"))

@@ -1,7 +1,5 @@
 """The Ray engine: the same results as the local one, and none lost with a worker that dies."""
 
-import dataclasses
-import functools
 import json
 import os
 import signal
@@ -23,6 +21,7 @@ from parity.engines import local, ray_cluster
 from parity.engines.local import EngineOptions
 from parity.engines.ray_cluster import Cluster, run_on_node
 from parity.errors import InputError
+from parity.halves.options import ChildOptions
 from parity.programs.run_spec import RunSpec
 from parity.store import open_store
 from parity.sweep import run_sweep
@@ -68,15 +67,13 @@ def ray(cluster):
 
 @pytest.fixture
 def options(tmp_path):
-    def options(name="ray", **stub):
+    def options(name="ray", workers=2, **stub):
         log = tmp_path / f"{name}.log"
         return EngineOptions(
             store=str(tmp_path / name),
-            scratch=tmp_path / f"{name}-chunks",
-            workers=2,
-            timeout_s=60,
-            pythons=PYTHONS,
-            command=functools.partial(stub_half.command, log=log, **stub),
+            scratch=tmp_path / f"{name}-batches",
+            children=ChildOptions(timeout_s=60, workers=workers),
+            program=stub_half.program(log=log, **stub),
         )
 
     return options
@@ -139,7 +136,7 @@ def test_a_worker_that_is_killed_costs_nothing(ray, options, tmp_path, number, c
     log, killed = tmp_path / "ray.log", []
 
     def in_a_second_run():
-        """The child that is in the second run of its chunk."""
+        """The child that is in the second run of its batch."""
         children = [child for event, _, child in events(log) if event == "start"]
         return next((int(child) for child in children if children.count(child) == 2), None)
 
@@ -150,7 +147,7 @@ def test_a_worker_that_is_killed_costs_nothing(ray, options, tmp_path, number, c
 
     thread = threading.Thread(target=kill)
     thread.start()
-    slow = dataclasses.replace(options(sleep_s=0.2), workers=1)  # chunks of two tasks
+    slow = options(workers=1, sleep_s=0.2)  # batches of two tasks
     found = run_sweep(SPECS, slow, Cluster().run)
     thread.join()
     assert found.is_complete, found.failures
@@ -177,7 +174,7 @@ def test_a_node_that_dies_costs_nothing(ray, cluster, options, tmp_path):
     thread = threading.Thread(target=kill)
     thread.start()
     try:
-        slow = dataclasses.replace(options(sleep_s=0.3), workers=1)
+        slow = options(workers=1, sleep_s=0.3)
         assert run_sweep(SPECS, slow, Cluster().run).is_complete
     finally:
         thread.join()
@@ -185,11 +182,11 @@ def test_a_node_that_dies_costs_nothing(ray, cluster, options, tmp_path):
 
 
 @needs_ray
-def test_changes_are_told_when_a_chunk_ends(ray, options):
+def test_changes_are_told_when_a_batch_ends(ray, options):
     tasks = tasks_of(SPECS[:3], PYTHONS)
-    chunks = [tasks[::2], tasks[1::2]]
+    batches = [tasks[::2], tasks[1::2]]
     told = []
-    Cluster().run(chunks, options(), lambda *change: told.append(change))
+    Cluster().run(batches, options(), lambda *change: told.append(change))
     assert sorted(told) == [(0, 3, {}), (1, 3, {})]
 
 
@@ -210,14 +207,14 @@ def test_an_exception_of_the_driver_cancels_what_runs(ray, options, tmp_path):
 
 
 @needs_ray
-def test_few_chunks_are_submitted_at_a_time(ray, options, monkeypatch):
+def test_few_batches_are_submitted_at_a_time(ray, options, monkeypatch):
     monkeypatch.setattr(ray_cluster, "MAX_SUBMITTED", 2)
     sizes, wait = [], ray.wait
     monkeypatch.setattr(
         ray, "wait", lambda tasks, **o: sizes.append(len(tasks)) or wait(tasks, **o)
     )
-    chunks = [[task] for task in tasks_of(SPECS[:3], PYTHONS)]
-    Cluster().run(chunks, options(), lambda *change: None)
+    batches = [[task] for task in tasks_of(SPECS[:3], PYTHONS)]
+    Cluster().run(batches, options(), lambda *change: None)
     assert max(sizes) == 2
     assert len(open_store(options().store).finished()) == 6
 
@@ -240,7 +237,7 @@ def test_resources_that_no_node_has(ray, options, resources):
         run_sweep(SPECS[:1], options(), Cluster(**resources).run)
 
 
-def test_a_chunk_on_its_node(options, tmp_path, monkeypatch):
+def test_a_batch_on_its_node(options, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     tasks = tuple(tasks_of(SPECS[:2], PYTHONS, ["torch"]))
     made = half_fingerprint("torch", sys.executable)
@@ -248,8 +245,8 @@ def test_a_chunk_on_its_node(options, tmp_path, monkeypatch):
         tasks[1].key: "ArithmeticError: the stub was told to raise"
     }
     assert open_store(options().store).finished() == {tasks[0].key}
-    assert not (tmp_path / "ray-chunks").exists()  # that is the driver's
-    assert list(tmp_path.glob("parity-sweep-*/run-*/chunk-0.log"))  # the reason names it
+    assert not (tmp_path / "ray-batches").exists()  # that is the driver's
+    assert list(tmp_path.glob("parity-sweep-*/run-*/batch-0.log"))  # the reason names it
     with pytest.raises(InputError, match=r"expected .*'code': 'x'"):
         run_on_node(tasks, options(), {**made, "code": "x"})
 
@@ -261,7 +258,7 @@ def test_a_chunk_on_its_node(options, tmp_path, monkeypatch):
 def test_a_worker_that_is_terminated_is_not_taken_for_a_cancelled_task(
     options, monkeypatch, name, expected
 ):
-    def interrupted(chunks, options, on_change):
+    def interrupted(batches, options, on_change):
         raise KeyboardInterrupt(name)
 
     monkeypatch.setattr(local, "run", interrupted)
@@ -289,23 +286,22 @@ def test_without_ray(options, monkeypatch):
 
 
 DRIVER = """
-import functools, json, sys
+import json, sys
 from pathlib import Path
 import stub_half
 from parity.engines.local import EngineOptions
 from parity.engines.ray_cluster import Cluster
 from parity.errors import InputError
+from parity.halves.options import ChildOptions
 from parity.programs.run_spec import RunSpec
 from parity.sweep import run_sweep
 
 folder, address, specs, sleep_s = Path(sys.argv[1]), *json.loads(sys.argv[2])
 options = EngineOptions(
     store=str(folder / "ray"),
-    scratch=folder / "chunks",
-    workers=2,
-    timeout_s=60,
-    pythons=dict.fromkeys(("keras", "torch"), sys.executable),
-    command=functools.partial(stub_half.command, log=folder / "ray.log", sleep_s=sleep_s),
+    scratch=folder / "batches",
+    children=ChildOptions(timeout_s=60, workers=2),
+    program=stub_half.program(log=folder / "ray.log", sleep_s=sleep_s),
 )
 try:
     run_sweep([RunSpec.from_dict(spec) for spec in specs], options, Cluster(address).run)

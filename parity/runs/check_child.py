@@ -1,8 +1,7 @@
 """What a child process does in a check: one of the user's models after the other.
 
-    python -m keras_impl --check DIRECTORY ...      writes DIRECTORY/bundle.parity
-    python -m torch_impl --check DIRECTORY ...      reads the bundle that `against` names, writes a
-                                                    trace
+The Keras half writes DIRECTORY/bundle.parity, the torch half reads the bundle that `against` names,
+and writes a trace.
 
 A directory holds `spec.json`, the CheckSpec. Several share a process, since importing a framework
 takes longer than most checks; what is wrong with one model does not keep the next from its turn.
@@ -19,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from parity.bundle import Bundle, write_bundle
-from parity.child import Half, is_installable, say_progress, stop_if_orphaned
 from parity.errors import InputError, ParityError
+from parity.halves.protocol import Half, is_installable, say_progress, stop_if_orphaned
 from parity.programs.check_spec import CheckSpec
 from parity.programs.factories import load_factory
 from parity.trace import SUCCESS, RunResult, TraceWriter, read_json, write_bytes, write_json
@@ -36,7 +35,7 @@ def run_checks(name: str, half: Half, directories: Sequence[Path], parent: int) 
     """
     specs = [CheckSpec.from_dict(read_json(directory / "spec.json")) for directory in directories]
     started = time.perf_counter()
-    half.configure(specs[0])  # type: ignore[arg-type]
+    half.configure(specs[0])
     run_check = half.run_check  # imports the framework
     import_s = time.perf_counter() - started
     # Keras collects garbage for every model that it builds anew: what was imported is none.
@@ -80,7 +79,7 @@ def _run(
     assert spec.against is not None
     with Bundle(Path(spec.against)) as bundle:
         recorded = {key: bundle.spec[key] for key in ("seed", "steps", "batch_size")}
-        run_check(spec.replace(**recorded), factory, bundle, writer)
+        run_check(spec.replace(**recorded), factory, writer, bundle)
     environment = _environment(half, spec, import_s, started)
     writer.write(directory, environment=environment, result=RunResult({}, {}, 0.0))
 
@@ -88,7 +87,7 @@ def _run(
 def _environment(half: Half, spec: CheckSpec, import_s: float, started: float) -> dict[str, Any]:
     """What the check depended on, and how long it took: the import of the framework told apart."""
     wall_s = {"import": round(import_s, 3), "check": round(time.perf_counter() - started, 3)}
-    return {**half.describe_environment(spec), "wall_s": wall_s}  # type: ignore[arg-type]
+    return {**half.describe_environment(spec), "wall_s": wall_s}
 
 
 def _failed(directory: Path, error: Exception) -> Exception:

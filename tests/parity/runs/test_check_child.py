@@ -7,9 +7,9 @@ import check_pairs
 import pytest
 
 from parity.bundle import Bundle
-from parity.check_child import BUNDLE, FAILURE, run_checks
 from parity.errors import InputError
 from parity.programs.check_spec import CheckSpec
+from parity.runs.check_child import BUNDLE, FAILURE, run_checks
 from parity.trace import SUCCESS, Trace, read_json, write_json
 
 
@@ -22,9 +22,8 @@ class Half:
     def configure(self, spec):
         self.configured.append(spec)
 
-    def run_check(self, spec, factory, *rest):
-        writer = rest[-1]
-        self.told.append((spec, [type(value).__name__ for value in rest]))
+    def run_check(self, spec, factory, writer, bundle=None):
+        self.told.append((spec, bundle))
         factory()
         reference = check_pairs.recorded(spec.seed)
         for key, array in reference.arrays.items():
@@ -85,9 +84,9 @@ def test_torch_takes_seed_and_sizes_from_the_bundle(folder):
     )
     half = Half()
     run_checks("torch", half, [directory], os.getppid())
-    ((spec, kinds),) = half.told
+    ((spec, bundle),) = half.told
     assert (spec.seed, spec.steps, spec.batch_size) == (3, check_pairs.STEPS, check_pairs.BATCH)
-    assert kinds == ["Bundle", "TraceWriter"]
+    assert isinstance(bundle, Bundle)
     environment = Trace(directory).environment
     assert environment["framework"] == "none"
     assert_times(environment)

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
+class ChildJob:
     """One child process.
 
     Attributes:
         name: as it is shown to the user: "dropout seed 42 keras".
         half: "keras" or "torch".
+        work: what the child does, a subcommand of `parity.worker`: "run", "check", "batch" or
+            "bench".
         python: the interpreter: a path, or a name that is looked up in PATH.
-        data: file that `parity.data.save_data` wrote; None for a chunk of a sweep, whose runs have
-            data of their own.
-        directories: run directories, each with its spec.json, or that of a chunk; no other job
+        program: what is started in the place of `PYTHON -m HALF_impl`; for a half that is none of
+            this project's.
+        data: file that `parity.data.save_data` wrote, of "run"; the others have data of their own.
+        directories: run directories, each with its spec.json, or that of a task batch; no other job
             uses them.
         log: file to which the child's output is appended; no other job uses it.
         paths: folders in which the child finds modules besides its own.
@@ -25,7 +29,9 @@ class Job:
 
     name: str
     half: str
+    work: str = "run"
     python: str = sys.executable
+    program: tuple[str, ...] = ()
     data: Path | None = None
     directories: tuple[Path, ...]
     log: Path
@@ -34,6 +40,13 @@ class Job:
     def __post_init__(self) -> None:
         if not self.directories:
             raise ValueError(f"the job {self.name!r} has no directories; expected at least one")
+
+    @property
+    def arguments(self) -> list[str]:
+        """The command line: `python -m HALF_impl WORK [--data FILE] DIRECTORY ...`."""
+        program = self.program or (self.python, "-m", f"{self.half}_impl")
+        data = () if self.data is None else ("--data", os.fspath(self.data))
+        return [*program, self.work, *data, *map(os.fspath, self.directories)]
 
 
 @dataclass(frozen=True)
@@ -65,6 +78,6 @@ class Failure:
         exit_code: of the process; None where it was not started.
     """
 
-    job: Job
+    job: ChildJob
     reason: str
     exit_code: int | None = None

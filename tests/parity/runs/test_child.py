@@ -13,13 +13,14 @@ import numpy as np
 import pytest
 from processes import is_alive, wait_for
 
-from parity import child
+from parity import worker
 from parity.data import Data, save_data
 from parity.errors import RunError
+from parity.halves import protocol
 from parity.programs.run_spec import RunSpec
 from parity.trace import SUCCESS, RunResult, Trace, write_json
 
-ROOT = Path(child.__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[3]
 RESULT = RunResult({"loss": [0.5]}, {"dense1.bias": np.zeros(2)}, 0.25)
 
 
@@ -74,7 +75,7 @@ def make_directory(tmp_path):
 
 
 def run(half, data_file, *directories):
-    return child.main("torch", half, ["--data", data_file, *map(str, directories)])
+    return worker.main("torch", half, ["run", "--data", data_file, *map(str, directories)])
 
 
 def test_every_directory_is_run_and_perturbed_runs_have_no_probe(
@@ -112,14 +113,29 @@ def test_training_samples_are_evaluated_in_the_run_itself_but_in_no_perturbed_ru
     assert Trace(perturbed).history == {"loss": [0.5]}
 
 
-@pytest.mark.parametrize("arguments", [[], ["--data", "x"], ["--help", "x", "y"]])
-def test_wrong_arguments(arguments, capfd):
-    assert child.main("keras", FakeHalf(), arguments) == 2
-    usage = (
-        "usage: python -m keras_impl (--data FILE DIRECTORY ... | --chunk DIRECTORY | "
-        "--check DIRECTORY ... | --bench DIRECTORY FILE_DESCRIPTOR)\n"
-    )
-    assert capfd.readouterr().err == usage
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], "the following arguments are required: work"),
+        (["--data", "x"], "invalid choice: 'x'"),
+        (["train", "x"], "invalid choice: 'train'"),
+        (["run", "x"], "the following arguments are required: --data"),
+        (["run", "--data", "x"], "the following arguments are required: DIRECTORY"),
+        (["run", "--dat", "x", "y"], "the following arguments are required: --data"),
+        (["batch", "x", "y"], "unrecognized arguments: y"),
+        (["bench", "x"], "the following arguments are required: FILE_DESCRIPTOR"),
+        (["bench", "x", "y"], "'y': expected the number of an open file"),
+    ],
+)
+def test_wrong_arguments(arguments, told, capfd):
+    fake = FakeHalf()
+    with pytest.raises(SystemExit) as ended:
+        worker.main("keras", fake, arguments)
+    error = capfd.readouterr().err
+    assert ended.value.code == 2
+    assert error.startswith("usage: python -m keras_impl ")
+    assert told in error
+    assert fake.calls == []
 
 
 @pytest.mark.parametrize("content", [None, "{", "[]", '{"epochs": 0}', '{"epoch": 1}', "\udcff"])
@@ -161,7 +177,7 @@ def test_a_missing_framework_has_an_exit_code_of_its_own(
         raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
     half.configure = configure
-    assert run(half, data_file, make_directory("a")) == child.EXIT_NOT_INSTALLED
+    assert run(half, data_file, make_directory("a")) == protocol.EXIT_NOT_INSTALLED
     assert capfd.readouterr().err == f"torch half: No module named {name!r}\n"
 
 
@@ -204,7 +220,7 @@ def test_a_directory_that_is_run_again_does_not_look_finished_meanwhile(
 def test_progress_is_limited_by_time_and_the_last_step_is_printed(capfd, monkeypatch):
     now_s = 100.0
     monkeypatch.setattr(time, "monotonic", lambda: now_s)
-    report = child.ProgressLines("name of run")
+    report = protocol.ProgressLines("name of run")
     for step in range(1, 1001):
         report(step, 1000, 2.0 / step)
         now_s += 0.001
@@ -219,19 +235,19 @@ def test_progress_is_limited_by_time_and_the_last_step_is_printed(capfd, monkeyp
     ("loss", "text"), [(float("nan"), "nan"), (1e30, "1e+30"), (2.302585, "2.3026")]
 )
 def test_progress_of_any_loss_is_short(capfd, loss, text):
-    child.ProgressLines("a")(1, 1, loss)
+    protocol.ProgressLines("a")(1, 1, loss)
     assert capfd.readouterr().out == f"progress a 1/1 loss={text}\n"
 
 
 def test_a_line_of_progress_is_one_write(capfd, monkeypatch):
     writes = []
     monkeypatch.setattr(sys.stdout, "write", writes.append)
-    child.ProgressLines("a")(1, 2, 1.0)
+    protocol.ProgressLines("a")(1, 2, 1.0)
     assert writes == ["progress a 1/2 loss=1\n"]
 
 
 def test_the_parent_is_looked_at_even_when_nothing_is_printed(monkeypatch):
-    report = child.ProgressLines("a")
+    report = protocol.ProgressLines("a")
     report(1, 9, 1.0)
     monkeypatch.setattr(os, "getppid", lambda: 1 - os.getpid())
     with pytest.raises(SystemExit, match="the parent process is gone"):
@@ -241,7 +257,7 @@ def test_the_parent_is_looked_at_even_when_nothing_is_printed(monkeypatch):
 # A half that trains for a minute, or hangs where it cannot report.
 FAKE_MODULE = """
 import os, sys, time, types
-from parity.child import main
+from parity.worker import main
 def fit(spec, data, recorder):
     recorder.on_start(dict)
     print("pid", os.getpid(), flush=True)
@@ -266,7 +282,7 @@ def test_a_child_stops_by_itself_when_its_parent_is_killed(data_file, make_direc
     )
     fake = FAKE_MODULE.replace("HANG", "False")
     parent = subprocess.Popen(
-        [sys.executable, "-c", script, log, fake, "--data", data_file, directory],
+        [sys.executable, "-c", script, log, fake, "run", "--data", data_file, directory],
         env=os.environ | {"PYTHONPATH": str(ROOT)},
     )
     try:
@@ -282,7 +298,7 @@ def test_a_child_stops_by_itself_when_its_parent_is_killed(data_file, make_direc
 def test_a_child_that_is_terminated_shows_where_it_was(data_file, make_directory):
     fake = FAKE_MODULE.replace("HANG", "True")
     process = subprocess.Popen(
-        [sys.executable, "-c", fake, "--data", data_file, make_directory("a")],
+        [sys.executable, "-c", fake, "run", "--data", data_file, make_directory("a")],
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -9,18 +9,48 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
+
+from parity.halves.job import ChildJob, Failure, Progress
+from parity.halves.options import ChildOptions
+from parity.halves.runner import run_jobs
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
 
-    from parity.job import Failure, Job, Progress
-
 MARKS = (0.25, 0.5, 0.75)  # parts of a job after which a plain line is written
+
+
+def run_shown(
+    jobs: Sequence[ChildJob],
+    children: ChildOptions,
+    on_done: Callable[[ChildJob, Failure | None, ProgressDisplay], None] | None = None,
+) -> list[Failure]:
+    """Runs jobs as `run_jobs` does, and shows how far they have come.
+
+    Args:
+        jobs: what to run.
+        children: how.
+        on_done: called when a job has ended, with the display, which it can pause.
+    """
+    with ProgressDisplay(jobs, quiet=children.quiet) as display:
+
+        def finish(job: ChildJob, failure: Failure | None) -> None:
+            display.on_done(job, failure)
+            if on_done is not None:
+                on_done(job, failure, display)
+
+        return run_jobs(
+            jobs,
+            workers=children.num_workers,
+            timeout_s=children.timeout_s,
+            on_progress=display.on_progress,
+            on_done=finish,
+        )
 
 
 class ProgressDisplay:
@@ -32,7 +62,9 @@ class ProgressDisplay:
         stream: where to; standard error by default, since standard output is for results.
     """
 
-    def __init__(self, jobs: Sequence[Job], *, quiet: bool, stream: TextIO | None = None) -> None:
+    def __init__(
+        self, jobs: Sequence[ChildJob], *, quiet: bool, stream: TextIO | None = None
+    ) -> None:
         stream = sys.stderr if stream is None else stream
         self._display: _Plain | _Bars | None = None
         if not quiet:
@@ -63,12 +95,12 @@ class ProgressDisplay:
             if self._display is not None:
                 self._display.reopen()
 
-    def on_progress(self, job: Job, progress: Progress) -> None:
+    def on_progress(self, job: ChildJob, progress: Progress) -> None:
         """Shows that a job has started or advanced."""
         if self._display is not None:
             self._display.on_progress(job, progress)
 
-    def on_done(self, job: Job, failure: Failure | None) -> None:
+    def on_done(self, job: ChildJob, failure: Failure | None) -> None:
         """Shows that a job has ended."""
         if self._display is not None:
             self._display.on_done(job, failure)
@@ -109,8 +141,8 @@ class _Plain:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._started_s: dict[Job, float] = {}
-        self._marks: dict[Job, int] = {}
+        self._started_s: dict[ChildJob, float] = {}
+        self._marks: dict[ChildJob, int] = {}
 
     def open(self) -> None:
         pass
@@ -121,7 +153,7 @@ class _Plain:
     def close(self) -> None:
         pass
 
-    def on_progress(self, job: Job, progress: Progress) -> None:
+    def on_progress(self, job: ChildJob, progress: Progress) -> None:
         if job not in self._started_s:
             self._started_s[job] = time.monotonic()
             self._write(f"{job.name}: started")
@@ -131,7 +163,7 @@ class _Plain:
             self._marks[job] = marks
             self._write(f"{job.name}: {100 * MARKS[marks - 1]:.0f} %, {_describe(progress)}")
 
-    def on_done(self, job: Job, failure: Failure | None) -> None:
+    def on_done(self, job: ChildJob, failure: Failure | None) -> None:
         if failure is not None:
             self._write(f"failed: {_headline(failure)}")
         else:
@@ -160,7 +192,7 @@ class _Bars:
         self._num_jobs = num_jobs
         self._num_done = 0
         self._all: TaskID | None = None
-        self._tasks: dict[Job, TaskID] = {}
+        self._tasks: dict[ChildJob, TaskID] = {}
 
     def reopen(self) -> None:
         self._progress.start()
@@ -173,7 +205,7 @@ class _Bars:
     def close(self) -> None:
         self._progress.stop()
 
-    def on_progress(self, job: Job, progress: Progress) -> None:
+    def on_progress(self, job: ChildJob, progress: Progress) -> None:
         if job not in self._tasks:
             self._tasks[job] = self._add(job.name, total=1, detail="starting")
         if progress.num_steps:
@@ -181,7 +213,7 @@ class _Bars:
                 self._tasks[job], completed=progress.fraction, detail=_describe(progress)
             )
 
-    def on_done(self, job: Job, failure: Failure | None) -> None:
+    def on_done(self, job: ChildJob, failure: Failure | None) -> None:
         if job in self._tasks:
             self._progress.remove_task(self._tasks.pop(job))
         if failure is not None:

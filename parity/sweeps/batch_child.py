@@ -1,11 +1,7 @@
-"""What a child process does in a sweep: some tasks one after the other, each into the store.
+"""What a child process does in a sweep: the tasks of a batch, one after the other, into the store.
 
-    python -m keras_impl --chunk DIRECTORY
-
-The directory holds `chunk.json`: the store, and the tasks. Importing a framework takes seconds, as
-long as a small run, hence several tasks for a child. A task that is finished already is left out;
-`current` names the one that is running, so that a child that dies tells which task killed it; a
-task that fails leaves `failed/KEY` with the reason, and the next one goes on.
+A task that is finished already is left out, and one that fails does not keep the next from its
+turn; see `parity.sweeps.batch`.
 """
 
 from __future__ import annotations
@@ -15,40 +11,47 @@ import os
 import platform
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from parity.child import Half, is_installable, say_progress, stop_if_orphaned
+from parity.data import run_data
+from parity.dataset import array_sha256
 from parity.errors import ParityError
+from parity.halves.protocol import Half, is_installable, say_progress, stop_if_orphaned
 from parity.programs.run_spec import RunSpec
+from parity.recorder import EpochRecorder
 from parity.store import open_store
-from parity.task import Task
-from parity.trace import SUCCESS, encode_floats, read_json, write_bytes, write_json
-
-CHUNK, CURRENT, FAILED = "chunk.json", "current", "failed"
+from parity.sweeps.batch import BATCH, CURRENT, FAILED
+from parity.trace import SUCCESS, encode_floats, read_json, write_bytes
 
 Run = Callable[[RunSpec], dict[str, Any]]  # a spec to the record of its run
 
 
-def write_chunk(directory: Path, tasks: Sequence[Task], store: str) -> None:
-    """Makes the directory of a chunk; its tasks share half, device and threads."""
-    (directory / FAILED).mkdir(parents=True)
-    rows = [{"key": task.key, "spec": task.spec.to_dict()} for task in tasks]
-    write_json(directory / CHUNK, {"store": store, "tasks": rows})
-
-
-def run_chunk(directory: Path, run: Run, parent: int) -> None:
-    """Runs the tasks of a chunk that are not finished yet.
+def train_batch(name: str, half: Half, directory: Path, parent: int) -> None:
+    """Trains the tasks of a batch; see `run_batch`.
 
     Args:
-        directory: of the chunk.
+        name: "keras" or "torch".
+        half: the package, not configured yet.
+        directory: of the batch.
+        parent: process id of the parent.
+    """
+    half.configure(RunSpec.from_dict(read_json(directory / BATCH)["tasks"][0]["spec"]))
+    run_batch(directory, lambda spec: train(half, name, spec, parent), parent)
+
+
+def run_batch(directory: Path, run: Run, parent: int) -> None:
+    """Runs the tasks of a batch that are not finished yet.
+
+    Args:
+        directory: of the batch.
         run: trains one spec.
         parent: process id of the parent: without it, nothing is run any more.
     """
-    chunk = read_json(directory / CHUNK)
-    store = open_store(chunk["store"])
-    for number, row in enumerate(chunk["tasks"], start=1):
+    batch = read_json(directory / BATCH)
+    store = open_store(batch["store"])
+    for number, row in enumerate(batch["tasks"], start=1):
         stop_if_orphaned(parent)
         key, spec = row["key"], RunSpec.from_dict(row["spec"])
         if key not in store:
@@ -57,11 +60,11 @@ def run_chunk(directory: Path, run: Run, parent: int) -> None:
                 store.put(key, {"key": key, **run(spec)})
             except ModuleNotFoundError as error:
                 if is_installable(error):
-                    raise  # no task of this chunk can run
+                    raise  # no task of this batch can run
                 _fail(directory, key, error)
             except Exception as error:  # one run that breaks is no reason to lose the others
                 _fail(directory, key, error)
-        say_progress(directory.name, number, len(chunk["tasks"]), loss=0)
+        say_progress(directory.name, number, len(batch["tasks"]), loss=0)
     write_bytes(directory / SUCCESS, b"")
 
 
@@ -73,10 +76,6 @@ def _fail(directory: Path, key: str, error: Exception) -> None:
 
 def train(half: Half, name: str, spec: RunSpec, parent: int) -> dict[str, Any]:
     """Trains one run and returns its record; "run" alone differs from one time to the next."""
-    from parity.data import run_data
-    from parity.dataset import array_sha256
-    from parity.recorder import EpochRecorder
-
     started = time.time()
     data = run_data(spec)
     recorder = EpochRecorder(on_step=lambda: stop_if_orphaned(parent))

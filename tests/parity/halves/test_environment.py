@@ -7,8 +7,8 @@ import sys
 import numpy as np
 import pytest
 
-from parity import environment
-from parity.environment import common_environment, version
+from parity.halves import environment
+from parity.halves.environment import common_environment, version
 
 
 def test_the_record_is_plain_json_and_says_what_ran_where():

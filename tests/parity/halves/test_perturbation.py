@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from helpers import assert_same_bits, assert_same_weights
 
-from parity.perturbation import perturbed
+from parity.halves.perturbation import perturbed
 
 DTYPES = [np.float32, np.float64]
 

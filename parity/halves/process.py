@@ -14,26 +14,23 @@ from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-import parity
 from parity import atomic
-from parity.child_log import ProgressReader, explain, read_tail, show_tail
-from parity.job import Job, Progress
+from parity.halves.job import ChildJob, Progress
+from parity.halves.log import ProgressReader, explain, read_tail, show_tail
 from parity.trace import SUCCESS
 
 GRACE_S = 5.0  # seconds between SIGTERM and SIGKILL
+ROOT = Path(__file__).resolve().parents[2]  # where this project is imported from
 
 
 class ChildProcess:
     """A running child: its process group, its log, and the reason why it ended."""
 
-    def __init__(
-        self, job: Job, arguments: list[str], timeout_s: float | None, *, is_renewed: bool = False
-    ) -> None:
+    def __init__(self, job: ChildJob, timeout_s: float | None, *, is_renewed: bool = False) -> None:
         """Starts the process.
 
         Args:
             job: what it does.
-            arguments: its command line.
             timeout_s: seconds that it may take; None = no limit.
             is_renewed: whether every progress gives it as many seconds again.
 
@@ -41,6 +38,7 @@ class ChildProcess:
             OSError: the log cannot be written or the program cannot be executed.
         """
         self.job = job
+        arguments = job.arguments
         job.log.parent.mkdir(parents=True, exist_ok=True)
         with ExitStack() as undo, job.log.open("ab") as log:
             log.write(f"$ {shlex.join(arguments)}\n".encode("utf-8", "backslashreplace"))
@@ -156,11 +154,10 @@ def environment(python: str, paths: Sequence[Path] = (), is_alone: bool = False)
     }
     if not is_alone and "OMP_WAIT_POLICY" not in environment:
         environment.setdefault("GOMP_SPINCOUNT", SPINS)
-    root = Path(parity.__file__).resolve().parent.parent
-    is_checkout = (root / "pyproject.toml").is_file()
+    is_checkout = (ROOT / "pyproject.toml").is_file()
     found = [os.environ.get("PYTHONPATH", ""), *map(os.fspath, paths)]
-    if (is_checkout or python == sys.executable) and not _is_site_folder(root):
-        found.insert(0, os.fspath(root))
+    if (is_checkout or python == sys.executable) and not _is_site_folder(ROOT):
+        found.insert(0, os.fspath(ROOT))
     if any(found):
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, found))
     return environment

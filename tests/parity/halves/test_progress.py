@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from helpers import Terminal
 
-from parity.job import Failure, Job, Progress
-from parity.progress import ProgressDisplay
+from parity.halves.job import ChildJob, Failure, Progress
+from parity.halves.progress import ProgressDisplay
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +21,7 @@ def _environment(plain_terminal):
 @pytest.fixture
 def jobs():
     return [
-        Job(
+        ChildJob(
             name=f"[bold]dropout[/] seed {seed} keras",
             half="keras",
             data=Path("data"),
@@ -139,11 +139,11 @@ def test_standard_output_stays_standard_output(jobs, capsys):
 
 def test_rich_is_not_imported_without_a_terminal():
     script = (
-        "import sys; from parity.progress import ProgressDisplay\n"
+        "import sys; from parity.halves.progress import ProgressDisplay\n"
         "with ProgressDisplay([], quiet=False): pass\n"
         "assert 'rich' not in sys.modules"
     )
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     subprocess.run([sys.executable, "-c", script], check=True, cwd=root, stderr=subprocess.PIPE)
 
 

@@ -12,20 +12,21 @@ from pathlib import Path
 import pytest
 from processes import is_alive, wait_for
 
-from parity import child_log, child_process, runner
 from parity.data import load_data, save_data
 from parity.errors import InputError
-from parity.job import Job
+from parity.halves import log, process
+from parity.halves.job import ChildJob
+from parity.halves.options import ChildOptions
+from parity.halves.runner import run_jobs
 from parity.programs.run_spec import RunSpec
-from parity.runner import run_jobs
 from parity.trace import SUCCESS, Trace, write_json
 
-ROOT = Path(runner.__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[3]
 
-# A child gets its run directories as arguments.
+# A child gets its run directories as arguments, after "run --data FILE".
 HEAD = """
 import os, pathlib, signal, sys, time
-directories = [pathlib.Path(argument) for argument in sys.argv[1:]]
+directories = [pathlib.Path(argument) for argument in sys.argv[4:]]
 def finish(*directories):
     for directory in directories:
         (directory / "_SUCCESS").touch()
@@ -42,7 +43,7 @@ def make_job(tmp_path):
         for directory in directories:
             directory.mkdir(parents=True)
         data = tmp_path / "data"
-        return Job(
+        return ChildJob(
             name=f"job {name}",
             half=half,
             python=python,
@@ -54,15 +55,18 @@ def make_job(tmp_path):
     return make
 
 
-def run_scripts(scripts, *, workers=2, timeout_s=30.0, **callbacks):
-    """Runs {job: script} as `python -c`."""
-
-    def command(job):
-        return [job.python, "-c", HEAD + scripts[job], *map(str, job.directories)]
-
-    return run_jobs(
-        list(scripts), workers=workers, timeout_s=timeout_s, command=command, **callbacks
-    )
+def run_scripts(scripts, *, workers=2, timeout_s=30.0, on_progress=None, on_done=None, **options):
+    """Runs {job: script} as `python -c` in the place of the halves."""
+    given = {
+        dataclasses.replace(job, program=(job.python, "-c", HEAD + script)): job
+        for job, script in scripts.items()
+    }
+    if on_progress is not None:
+        options["on_progress"] = lambda job, progress: on_progress(given[job], progress)
+    if on_done is not None:
+        options["on_done"] = lambda job, failure: on_done(given[job], failure)
+    failures = run_jobs(list(given), workers=workers, timeout_s=timeout_s, **options)
+    return [dataclasses.replace(failure, job=given[failure.job]) for failure in failures]
 
 
 def reason_of(job, script, **options):
@@ -90,6 +94,16 @@ def test_options_out_of_range_start_nothing(make_job, options):
     with pytest.raises(InputError, match=r"expected"):
         run_scripts({job: SUCCEED}, **options)
     assert not job.log.exists()
+
+
+def test_the_command_line_of_a_job(make_job):
+    job = make_job(runs=2, python="/a/python")
+    paths = list(map(str, job.directories))
+    head = ["/a/python", "-m", "torch_impl"]
+    assert job.arguments == [*head, "run", "--data", str(job.data), *paths]
+    check = dataclasses.replace(job, work="check", data=None)
+    assert check.arguments == [*head, "check", *paths]
+    assert dataclasses.replace(check, program=("stub",)).arguments == ["stub", "check", *paths]
 
 
 def test_a_job_without_directories_is_refused(make_job):
@@ -137,7 +151,7 @@ def test_an_exception_is_told_first_and_the_finished_run_is_kept(make_job):
     assert reason.startswith("job a: IndexError: list index out of range (exit code 1); ")
     assert "\n    Traceback" not in reason  # only the last lines, of which it was not one
     assert reason.endswith("\n    IndexError: list index out of range")
-    assert len(reason.split("\n")) == 2 + child_log.TAIL_LINES
+    assert len(reason.split("\n")) == 2 + log.TAIL_LINES
     assert (job.directories[0] / SUCCESS).exists()
 
 
@@ -231,7 +245,7 @@ def test_a_limit_may_hold_for_each_step_that_is_told(make_job):
 
 
 def test_a_job_that_ignores_sigterm_is_killed_with_its_own_children(make_job, monkeypatch):
-    monkeypatch.setattr(child_process, "GRACE_S", 0.3)
+    monkeypatch.setattr(process, "GRACE_S", 0.3)
     job = make_job()
     script = """
 import subprocess
@@ -282,8 +296,8 @@ def test_an_endless_log_is_read_in_bounded_pieces(make_job, monkeypatch):
     )
     reason = reason_of(job, script)
     assert job.log.stat().st_size > 9_000_000
-    assert max(pieces) <= child_log.WINDOW
-    assert all(len(line) <= child_log.TAIL_WIDTH + 4 for line in reason.split("\n")[1:])
+    assert max(pieces) <= log.WINDOW
+    assert all(len(line) <= log.TAIL_WIDTH + 4 for line in reason.split("\n")[1:])
 
 
 def test_progress_counts_the_runs_of_a_job(make_job):
@@ -327,7 +341,7 @@ def test_runs_of_one_name_are_told_apart_by_their_steps(make_job, tmp_path):
     job, seen = make_job(), []
     twin = tmp_path / "other" / "a0"
     twin.mkdir(parents=True)
-    job = Job(
+    job = ChildJob(
         name="a", half="torch", data=job.data, directories=(*job.directories, twin), log=job.log
     )
     script = "finish(*directories)\nfor s in (1, 2, 1): print(f'progress a0 {s}/2 loss=1')"
@@ -395,13 +409,12 @@ def test_children_import_the_packages_of_the_parent(make_job, tmp_path, monkeypa
     (tmp_path / "job.py").write_text(
         "import random, sys, pathlib, parity, keras_impl, torch_impl\n"
         f"assert parity.__file__ == {str(ROOT / 'parity' / '__init__.py')!r}\n"
-        "pathlib.Path(sys.argv[1], '_SUCCESS').touch()\n"
+        "pathlib.Path(sys.argv[-1], '_SUCCESS').touch()\n"
     )
 
-    def command(job):
-        return [job.python, "-c", "exec(open('job.py').read())", str(job.directories[0])]
-
-    assert run_jobs([job], workers=1, timeout_s=30, command=command) == []
+    program = (python, "-c", "exec(open('job.py').read())")
+    job = dataclasses.replace(job, program=program)
+    assert run_jobs([job], workers=1, timeout_s=30) == []
 
 
 def test_folders_of_a_job_come_last_on_the_path_of_its_child(make_job, tmp_path, monkeypatch):
@@ -413,29 +426,38 @@ def test_folders_of_a_job_come_last_on_the_path_of_its_child(make_job, tmp_path,
     assert run_scripts({job: script}) == []
     shown = job.log.read_text().splitlines()[-1]
     assert shown.endswith(os.pathsep.join(["", "/mine", str(tmp_path / "theirs")]))
-    assert child_process.environment("/other/python", [Path("/a")])["PYTHONPATH"].endswith("/a")
+    assert process.environment("/other/python", [Path("/a")])["PYTHONPATH"].endswith("/a")
 
 
 def test_site_packages_are_never_put_on_a_path(monkeypatch, tmp_path):
     monkeypatch.setenv("PYTHONPATH", "/mine")
-    monkeypatch.setattr(child_process.parity, "__file__", str(tmp_path / "parity" / "__init__.py"))
+    monkeypatch.setattr(process, "ROOT", tmp_path)
     # Packages that the parent finds by its own sys.path only.
-    assert child_process.environment(sys.executable)["PYTHONPATH"] == f"{tmp_path}{os.pathsep}/mine"
-    assert child_process.environment("/other/python")["PYTHONPATH"] == "/mine"
+    assert process.environment(sys.executable)["PYTHONPATH"] == f"{tmp_path}{os.pathsep}/mine"
+    assert process.environment("/other/python")["PYTHONPATH"] == "/mine"
     (tmp_path / "pyproject.toml").touch()
-    assert (
-        child_process.environment("/other/python")["PYTHONPATH"] == f"{tmp_path}{os.pathsep}/mine"
-    )
-    monkeypatch.setattr(child_process.site, "getsitepackages", lambda: [str(tmp_path)])
-    assert child_process.environment(sys.executable)["PYTHONPATH"] == "/mine"
-    assert child_process.environment("/other/python")["PYTHONPATH"] == "/mine"
+    assert process.environment("/other/python")["PYTHONPATH"] == f"{tmp_path}{os.pathsep}/mine"
+    monkeypatch.setattr(process.site, "getsitepackages", lambda: [str(tmp_path)])
+    assert process.environment(sys.executable)["PYTHONPATH"] == "/mine"
+    assert process.environment("/other/python")["PYTHONPATH"] == "/mine"
+
+
+def test_interpreters_are_looked_for_before_anything_starts():
+    ChildOptions().check_interpreters()
+    with pytest.raises(InputError, match=r"^--torch-python nowhere: not an executable file"):
+        ChildOptions(torch_python="nowhere").check_interpreters()
+
+
+def test_children_are_as_many_as_cores_unless_a_number_is_given():
+    assert ChildOptions().num_workers == os.cpu_count()
+    assert ChildOptions(workers=3).num_workers == 3
 
 
 def test_threads_that_wait_sleep_soon_but_in_a_child_that_is_alone(monkeypatch):
     monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
     monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
-    assert child_process.environment(sys.executable)["GOMP_SPINCOUNT"] == child_process.SPINS
-    assert "GOMP_SPINCOUNT" not in child_process.environment(sys.executable, is_alone=True)
+    assert process.environment(sys.executable)["GOMP_SPINCOUNT"] == process.SPINS
+    assert "GOMP_SPINCOUNT" not in process.environment(sys.executable, is_alone=True)
 
 
 @pytest.mark.parametrize(
@@ -445,7 +467,7 @@ def test_a_policy_of_waiting_that_the_user_has_set_stays(monkeypatch, name, expe
     for other in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
         monkeypatch.delenv(other, raising=False)
     monkeypatch.setenv(name, "77")
-    assert child_process.environment(sys.executable).get("GOMP_SPINCOUNT") == expected
+    assert process.environment(sys.executable).get("GOMP_SPINCOUNT") == expected
 
 
 @pytest.mark.parametrize("callback", ["on_progress", "on_done"])
@@ -501,16 +523,17 @@ def test_a_signal_interrupts_a_callback_at_once(make_job, number, callback):
         run_scripts({make_job(): SUCCEED}, **{callback: hang})
 
 
-def test_a_signal_elsewhere_waits_until_it_does_no_harm(make_job):
+def test_a_signal_elsewhere_waits_until_it_does_no_harm(make_job, monkeypatch):
     job, started = make_job(), []
 
-    def command(job):
+    def arguments(job):
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(0.01)
         return [job.python, "-c", "import time; time.sleep(60)"]
 
+    monkeypatch.setattr(ChildJob, "arguments", property(arguments))
     with pytest.raises(KeyboardInterrupt, match="SIGTERM"):
-        run_jobs([job], workers=1, timeout_s=30, command=command, on_progress=started.append)
+        run_jobs([job], workers=1, timeout_s=30, on_progress=started.append)
     assert started == []
     assert job.log.exists()  # it was started, and has been ended
 
@@ -518,21 +541,21 @@ def test_a_signal_elsewhere_waits_until_it_does_no_harm(make_job):
 # A parent of two children: one that ends by SIGTERM, and one that ignores it or not.
 PARENT = """
 import pathlib, sys
-from parity import child_process, job, runner
-child_process.GRACE_S = 2.0
+from parity.halves import process, job, runner
+process.GRACE_S = 2.0
 folder = pathlib.Path(sys.argv[1])
 script = (
     "import os, pathlib, signal, sys, time\\n"
-    "if 'deaf' in sys.argv[1]: signal.signal(signal.SIGTERM, signal.SIG_IGN)\\n"
-    "folder = pathlib.Path(sys.argv[1]); (folder / '.parity-1-ab.part').touch()\\n"
+    "if 'deaf' in sys.argv[-1]: signal.signal(signal.SIGTERM, signal.SIG_IGN)\\n"
+    "folder = pathlib.Path(sys.argv[-1]); (folder / '.parity-1-ab.part').touch()\\n"
     "(folder / 'writing').write_text(str(os.getpid())); "
     "os.replace(folder / 'writing', folder / 'pid'); time.sleep(60)"
 )
 files = lambda name: {"directories": (folder / name,), "log": folder / f"{name}.log"}
-jobs = [job.Job(name=n, half="torch", data=folder, **files(n)) for n in sys.argv[2:]]
-command = lambda job: [sys.executable, "-c", script, str(job.directories[0])]
+stub = {"half": "torch", "program": (sys.executable, "-c", script)}
+jobs = [job.ChildJob(name=name, **stub, **files(name)) for name in sys.argv[2:]]
 try:
-    runner.run_jobs(jobs, workers=2, timeout_s=None, command=command)
+    runner.run_jobs(jobs, workers=2, timeout_s=None)
 except KeyboardInterrupt as error:
     sys.exit(f"interrupted {error}")
 """

@@ -1,12 +1,12 @@
 """run_jobs: runs child processes, some at a time, and says in one paragraph why one failed.
 
-In: jobs, each a command of one half on some run directories. Out: the finished directories, and a
+In: jobs, each one half at work on some run directories. Out: the finished directories, and a
 `Failure` for every job that did not deliver. One thread looks at all children a few times a second.
 Children write to their log files directly, so no pipe can fill up.
 
 Nothing outlives the call: each child leads a process group of its own, and the whole group is ended
 when the child ends, when it takes too long, and when the parent is interrupted. A parent that is
-killed cannot do that; its children notice by themselves (`parity.child`).
+killed cannot do that; its children notice by themselves (`parity.halves.protocol`).
 """
 
 from __future__ import annotations
@@ -22,47 +22,21 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
-from parity import child_process
-from parity.child_process import ChildProcess
 from parity.errors import InputError
-from parity.job import Failure, Job, Progress
+from parity.halves import process
+from parity.halves.job import ChildJob, Failure, Progress
+from parity.halves.process import ChildProcess
 
 POLL_S = 0.05  # seconds between two looks at the children
 
 
-def module_command(job: Job) -> list[str]:
-    """Returns the command line of a job: `python -m HALF_impl --data FILE DIRECTORY ...`."""
-    assert job.data is not None
-    directories = [os.fspath(directory) for directory in job.directories]
-    return [job.python, "-m", f"{job.half}_impl", "--data", os.fspath(job.data), *directories]
-
-
-def check_interpreters(*, keras: str, torch: str) -> None:
-    """Refuses an interpreter that cannot be started, before anything is computed.
-
-    Args:
-        keras: path or name of the interpreter of the Keras half.
-        torch: likewise of the torch half.
-
-    Raises:
-        InputError: one of them is no executable file.
-    """
-    for half, python in (("keras", keras), ("torch", torch)):
-        if shutil.which(python) is None:
-            raise InputError(
-                f"--{half}-python {python}: not an executable file; name the Python interpreter in "
-                f"which the project is installed with the extra {half!r}"
-            )
-
-
 def run_jobs(
-    jobs: Sequence[Job],
+    jobs: Sequence[ChildJob],
     *,
     workers: int,
     timeout_s: float | None,
-    on_progress: Callable[[Job, Progress], None] | None = None,
-    on_done: Callable[[Job, Failure | None], None] | None = None,
-    command: Callable[[Job], list[str]] = module_command,
+    on_progress: Callable[[ChildJob, Progress], None] | None = None,
+    on_done: Callable[[ChildJob, Failure | None], None] | None = None,
     is_renewed: bool = False,
 ) -> list[Failure]:
     """Runs jobs in child processes, started in the given order.
@@ -76,7 +50,6 @@ def run_jobs(
         timeout_s: seconds that one job may take, all its runs together; None = no limit.
         on_progress: called when a job has started, and with the newest progress when there is any.
         on_done: called when a job has ended, with None if it succeeded.
-        command: gives the command line of a job, just before it starts.
         is_renewed: whether every progress gives a job `timeout_s` again, so that it holds for each
             step that is told, and not for all together.
 
@@ -98,7 +71,7 @@ def run_jobs(
     waiting = collections.deque(enumerate(jobs))
     running: list[tuple[int, ChildProcess]] = []
 
-    def finish(number: int, job: Job, reason: str | None, code: int | None = None) -> None:
+    def finish(number: int, job: ChildJob, reason: str | None, code: int | None = None) -> None:
         failure = None if reason is None else Failure(job, reason, code)
         if failure is not None:
             failures[number] = failure
@@ -106,7 +79,7 @@ def run_jobs(
             with signals.raised():
                 on_done(job, failure)
 
-    def advance(job: Job, progress: Progress) -> None:
+    def advance(job: ChildJob, progress: Progress) -> None:
         if on_progress is not None:
             with signals.raised():
                 on_progress(job, progress)
@@ -118,7 +91,7 @@ def run_jobs(
                     pass
                 while waiting and len(running) < workers:
                     number, job = waiting.popleft()
-                    started = _start(job, command(job), timeout_s, is_renewed)
+                    started = _start(job, timeout_s, is_renewed)
                     if isinstance(started, str):
                         finish(number, job, started)
                         continue
@@ -199,11 +172,9 @@ class Signals:
             raise KeyboardInterrupt(self.received[0].name)
 
 
-def _start(
-    job: Job, arguments: list[str], timeout_s: float | None, is_renewed: bool
-) -> ChildProcess | str:
+def _start(job: ChildJob, timeout_s: float | None, is_renewed: bool) -> ChildProcess | str:
     """Starts a job, or returns the reason why it cannot be started."""
-    program = arguments[0]
+    program = job.arguments[0]
     if shutil.which(program) is None:
         problem = "is not an executable file" if os.path.exists(program) else "was not found"
         return (
@@ -211,7 +182,7 @@ def _start(
             f"interpreter; correct it (--{job.half}-python)"
         )
     try:
-        return ChildProcess(job, arguments, timeout_s, is_renewed=is_renewed)
+        return ChildProcess(job, timeout_s, is_renewed=is_renewed)
     except OSError as error:
         return (
             f"{job.name}: cannot be started ({error}); check the interpreter {program!r} "
@@ -223,7 +194,7 @@ def _end(children: list[ChildProcess], signals: Signals) -> None:
     """Ends all children: SIGTERM, then SIGKILL after a while or at the next signal received."""
     for child in children:
         child.send(signal.SIGTERM)
-    deadline_s = time.monotonic() + child_process.GRACE_S
+    deadline_s = time.monotonic() + process.GRACE_S
     count = len(signals.received)
     while time.monotonic() < deadline_s and len(signals.received) == count:
         if all(child.has_ended() for child in children):

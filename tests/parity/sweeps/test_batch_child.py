@@ -1,16 +1,17 @@
-"""A chunk's tasks run one after the other; one that breaks is told, and the others go on."""
+"""A batch's tasks run one after the other; one that breaks is told, and the others go on."""
 
 import os
 
 import numpy as np
 import pytest
 
-from parity.chunk import CHUNK, CURRENT, FAILED, run_chunk, train, write_chunk
 from parity.data import run_data
 from parity.errors import InputError
 from parity.programs.run_spec import RunSpec
 from parity.programs.scenarios import scenario
 from parity.store import open_store
+from parity.sweeps.batch import BATCH, CURRENT, FAILED, write_batch
+from parity.sweeps.batch_child import run_batch, train, train_batch
 from parity.task import Task
 from parity.trace import SUCCESS, RunResult, read_json
 
@@ -23,7 +24,7 @@ def task(number, spec=SPEC):
 
 @pytest.fixture
 def directory(tmp_path):
-    return tmp_path / "chunk-0"
+    return tmp_path / "batch-0"
 
 
 @pytest.fixture
@@ -32,18 +33,18 @@ def store(tmp_path):
 
 
 def write(directory, *tasks):
-    write_chunk(directory, tasks, os.fspath(directory.parent / "store"))
+    write_batch(directory, tasks, os.fspath(directory.parent / "store"))
 
 
 def run(directory, act=lambda spec: {}):
-    """Runs a chunk; returns the seeds that were run."""
+    """Runs a batch; returns the seeds that were run."""
     seeds = []
 
     def record(spec):
         seeds.append(spec.seed)
         return {"seed": spec.seed, **act(spec)}
 
-    run_chunk(directory, record, os.getppid())
+    run_batch(directory, record, os.getppid())
     return seeds
 
 
@@ -57,14 +58,14 @@ def test_every_task_leaves_its_record(directory, store, capsys):
     assert store.finished() == {task(1).key, task(2).key}
     assert store.get(task(2).key) == {"key": task(2).key, "seed": 2}
     assert (directory / SUCCESS).exists()
-    assert capsys.readouterr().out == "progress chunk-0 1/2 loss=0\nprogress chunk-0 2/2 loss=0\n"
+    assert capsys.readouterr().out == "progress batch-0 1/2 loss=0\nprogress batch-0 2/2 loss=0\n"
 
 
 def test_a_spec_arrives_as_it_was(directory):
     specs = [scenario("cured_by_augmentation"), scenario("cured_by_early_stopping")]
     write(directory, *(Task("torch", spec, f"{n:064x}") for n, spec in enumerate(specs)))
     arrived = []
-    run_chunk(directory, lambda spec: arrived.append(spec) or {}, os.getppid())
+    run_batch(directory, lambda spec: arrived.append(spec) or {}, os.getppid())
     assert arrived == specs
 
 
@@ -112,7 +113,7 @@ def test_a_record_that_cannot_be_kept_is_a_failure(directory, store, capsys):
     assert store.finished() == {task(2).key}
 
 
-def test_a_framework_that_is_missing_ends_the_chunk(directory, store):
+def test_a_framework_that_is_missing_ends_the_batch(directory, store):
     def act(spec):
         raise ModuleNotFoundError("no torch", name="torch.nn")
 
@@ -138,7 +139,7 @@ def test_an_end_from_outside_is_no_failure(directory, store, error):
 def test_nothing_is_run_without_a_parent(directory, store):
     write(directory, task(1))
     with pytest.raises(SystemExit, match="parent"):
-        run_chunk(directory, lambda spec: {}, parent=os.getpid())
+        run_batch(directory, lambda spec: {}, parent=os.getpid())
     assert store.finished() == set()
 
 
@@ -154,9 +155,9 @@ def test_the_parent_is_looked_for_between_tasks(directory, store, monkeypatch):
     assert store.finished() == {task(1).key}  # what is finished is kept
 
 
-def test_a_chunk_is_written_once(directory):
+def test_a_batch_is_written_once(directory):
     write(directory, task(1))
-    assert read_json(directory / CHUNK)["tasks"][0]["spec"] == task(1).spec.to_dict()
+    assert read_json(directory / BATCH)["tasks"][0]["spec"] == task(1).spec.to_dict()
     with pytest.raises(FileExistsError):
         write(directory, task(1))
 
@@ -229,8 +230,18 @@ def test_other_weights_have_another_digest(other):
 def test_a_run_that_diverged_has_a_record(directory, store):
     half = FakeHalf(WEIGHTS, loss=float("inf"))
     write(directory, task(1))
-    run_chunk(directory, lambda spec: train(half, "torch", spec, os.getppid()), os.getppid())
+    run_batch(directory, lambda spec: train(half, "torch", spec, os.getppid()), os.getppid())
     assert store.get(task(1).key)["history"]["loss"] == ["Infinity", "Infinity"]
+
+
+def test_the_child_of_a_batch_is_set_up_once_and_trains_its_tasks(directory, store):
+    half, configured = FakeHalf(WEIGHTS), []
+    half.configure = configured.append
+    write(directory, task(1), task(2))
+    train_batch("torch", half, directory, os.getppid())
+    assert configured == [task(1).spec]
+    assert store.finished() == {task(1).key, task(2).key}
+    assert read_json(directory / BATCH)["half"] == "torch"
 
 
 def test_training_stops_when_the_parent_is_gone():

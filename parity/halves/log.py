@@ -12,9 +12,9 @@ import shlex
 import signal
 from pathlib import Path
 
-from parity.child import EXIT_NOT_INSTALLED, PROGRESS
 from parity.errors import InputError, RunError
-from parity.job import Job, Progress
+from parity.halves.job import ChildJob, Progress
+from parity.halves.protocol import EXIT_NOT_INSTALLED, PROGRESS
 
 WINDOW = 65_536  # bytes of a log that are held at most
 TAIL_LINES, TAIL_WIDTH = 15, 200  # of a log, in a reason: lines, and characters of each
@@ -25,7 +25,7 @@ class ProgressReader:
 
     _LINE = re.compile(PROGRESS.encode() + rb" (.+) (\d{1,15})/([1-9]\d{0,14}) loss=(\S+)")
 
-    def __init__(self, job: Job, start: int) -> None:
+    def __init__(self, job: ChildJob, start: int) -> None:
         self._directories = job.directories
         self._names = [path.name.encode("utf-8", "backslashreplace") for path in job.directories]
         self._file = job.log.open("rb", buffering=0)
@@ -81,7 +81,7 @@ _PROJECT_MISSING = re.compile(r"No module named '?(?:keras_impl|torch_impl|parit
 _SMALLER = "choose a smaller --batch-size or --train-size, or free memory"
 
 
-def explain(job: Job, code: int, text: str) -> str:
+def explain(job: ChildJob, code: int, text: str) -> str:
     """Says what an exit code other than 0 means, given the end of the log."""
     lead = _lead(text, job.half, code)
     install = f"{shlex.quote(job.python)} -m pip install 'keras-torch-parity[{job.half}]'"

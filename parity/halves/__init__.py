@@ -1,0 +1,1 @@
+"""Halves: the two child processes, how they are started, watched and ended."""

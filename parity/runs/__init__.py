@@ -1,0 +1,1 @@
+"""Runs: from a program to its result."""

@@ -1,0 +1,107 @@
+"""What a child process does in a whole run: probe, train and record, a directory for each run.
+
+Each directory holds a `spec.json` and receives history, trace and environment. The run itself also
+gets a probe (every level of the ladder below the trajectory); perturbed runs, which only measure
+rounding, do not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from parity.data_file import read_data
+from parity.dataset import Data
+from parity.errors import InputError
+from parity.halves.protocol import Half, ProgressLines, stop_if_orphaned
+from parity.programs.run_spec import RunSpec
+from parity.recorder import Recorder
+from parity.trace import SUCCESS, TraceWriter, read_json
+
+# What `configure` settles once for a process, so that all runs of a process must share it.
+PROCESS_SETTINGS = ("device", "threads")
+
+
+def run_directories(half: Half, data_file: str, directories: Sequence[Path], parent: int) -> None:
+    """Runs every directory, in turn.
+
+    Args:
+        half: the package, not configured yet.
+        data_file: that `save_data` wrote; all runs have these arrays.
+        directories: of the runs, each with its `spec.json`.
+        parent: process id of the parent: without it, nothing is run any more.
+
+    Raises:
+        InputError: a spec or the data cannot be read, or the runs cannot share a process.
+    """
+    specs = _read_specs(directories)
+    data = read_data(data_file)
+    half.configure(specs[0])
+    for directory, spec in zip(directories, specs, strict=True):
+        stop_if_orphaned(parent)
+        run_directory(half, directory, spec, data, report=ProgressLines(directory.name, parent))
+
+
+def run_directory(
+    half: Half,
+    directory: Path,
+    spec: RunSpec,
+    data: Data,
+    *,
+    report: Callable[[int, int, float], None] | None = None,
+) -> None:
+    """Probes and trains one run, and writes its directory.
+
+    Args:
+        half: the package, configured.
+        directory: of the run; it has its `spec.json`.
+        spec: the run. A perturbed one is not probed: it only measures rounding.
+        data: the arrays of the run.
+        report: called after every step, see `Recorder`.
+    """
+    # A directory that is run again must not look finished while its files are replaced.
+    (directory / SUCCESS).unlink(missing_ok=True)
+    writer = TraceWriter()
+    writer.facts.update(
+        sha256=data.sha256,
+        num_train=len(data.x_train),
+        num_val=len(data.x_val),
+        num_classes=data.num_classes,
+    )
+    if spec.perturbation == 0:
+        half.run_probe(spec, data, writer)
+    recorder = Recorder(
+        writer,
+        steps_per_epoch=-(-len(data.x_train) // spec.batch_size),
+        epochs=spec.epochs,
+        evaluates=spec.perturbation == 0,
+        report=report,
+    )
+    result = half.fit(spec, data, recorder)
+    if spec.early_stopping is not None:  # these may be the weights of an earlier epoch
+        writer.put_all("restored", result.weights)
+    writer.write(directory, environment=half.describe_environment(spec), result=result)
+
+
+def _read_specs(directories: Sequence[Path]) -> list[RunSpec]:
+    specs = [_read_spec(directory / "spec.json") for directory in directories]
+    for name in PROCESS_SETTINGS:
+        values = {getattr(spec, name) for spec in specs}
+        if len(values) > 1:
+            raise InputError(
+                f"{name} is {sorted(values)} in the runs of one process; expected one value, since "
+                "it is set once for a process; start a process for each"
+            )
+    return specs
+
+
+def _read_spec(path: Path) -> RunSpec:
+    try:
+        values = read_json(path)
+        if not isinstance(values, dict):
+            raise ValueError("it is not a JSON object")
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path} cannot be read ({error}); expected the JSON of RunSpec.to_dict; write it again"
+        ) from error
+    return RunSpec.from_dict(values)

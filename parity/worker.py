@@ -1,0 +1,103 @@
+"""The child process of a half: its one entry, with a subcommand for each kind of work.
+
+    python -m keras_impl run --data FILE DIRECTORY [DIRECTORY ...]    (`parity.runs.child`)
+    python -m keras_impl check DIRECTORY [DIRECTORY ...]              (`parity.runs.check_child`)
+    python -m keras_impl batch DIRECTORY                              (`parity.sweeps.batch_child`)
+    python -m keras_impl bench DIRECTORY FILE_DESCRIPTOR              (`parity.bench.child`)
+
+`ChildJob.arguments` writes such a command line, `parity.halves.protocol` says what parent and child
+agree on. The child stops by itself when its parent is gone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import faulthandler
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from parity.errors import ParityError
+from parity.halves.protocol import EXIT_NOT_INSTALLED, Half, is_installable
+
+
+def main(name: str, half: Half, arguments: Sequence[str]) -> int:
+    """Does what the command line says.
+
+    Args:
+        name: "keras" or "torch", for messages.
+        half: the package, whose framework is not imported yet.
+        arguments: of the command line.
+
+    Returns:
+        The exit code of the process.
+
+    Raises:
+        SystemExit: with code 2, for a command line of another form.
+    """
+    # Asked first: importing a framework takes seconds, in which the parent may be killed.
+    parent = os.getppid()
+    given = _parser(name).parse_args(arguments)
+    # A run that hangs is ended by SIGTERM, and the log then shows where it hung. File 2 is standard
+    # error, whatever sys.stderr is.
+    faulthandler.register(signal.SIGTERM, file=2, all_threads=False, chain=True)
+    try:
+        _work(name, half, given, parent)
+    except ModuleNotFoundError as error:
+        if not is_installable(error):
+            raise
+        _say(f"{name} half: {error}")
+        return EXIT_NOT_INSTALLED
+    except ParityError as error:
+        _say(f"{name} half: {error}")
+        return error.exit_code
+    return 0
+
+
+def _parser(name: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=f"python -m {name}_impl", allow_abbrev=False)
+    kinds = parser.add_subparsers(dest="work", required=True)
+    for work, number, text in (
+        ("run", "+", "trains a run in each directory"),
+        ("check", "+", "probes a model of the user's in each directory"),
+        ("batch", 1, "runs the tasks of a sweep that the directory lists"),
+        ("bench", 1, "trains in rounds, on demand"),
+    ):
+        kind = kinds.add_parser(work, help=text, allow_abbrev=False)
+        if work == "run":
+            kind.add_argument("--data", required=True, metavar="FILE", help="arrays of the runs")
+        kind.add_argument("directories", nargs=number, type=Path, metavar="DIRECTORY")
+        if work == "bench":
+            kind.add_argument("descriptor", type=_descriptor, metavar="FILE_DESCRIPTOR")
+    return parser
+
+
+def _descriptor(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r}: expected the number of an open file")
+    return int(text)
+
+
+def _work(name: str, half: Half, given: argparse.Namespace, parent: int) -> None:
+    if given.work == "run":
+        from parity.runs.child import run_directories
+
+        run_directories(half, given.data, given.directories, parent)
+    elif given.work == "check":
+        from parity.runs.check_child import run_checks
+
+        run_checks(name, half, given.directories, parent)
+    elif given.work == "batch":
+        from parity.sweeps.batch_child import train_batch
+
+        train_batch(name, half, given.directories[0], parent)
+    else:
+        from parity.bench.child import run_bench
+
+        run_bench(half, given.directories[0], given.descriptor)
+
+
+def _say(message: str) -> None:
+    print(message, file=sys.stderr)  # noqa: T201 - standard error of the child is the log
