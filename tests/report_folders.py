@@ -18,8 +18,8 @@ from parity.ladder.result import ERROR, FAIL, PASS, Result
 from parity.ladder.table import OF_RUN
 from parity.ladder.tolerance import Float64Tolerance
 from parity.programs.scenarios import SCENARIOS, scenario
-from parity.report.sweep import result_of
 from parity.sweep import Row, Sweep
+from parity.sweeps.result import result_of
 
 HOSTILE = {
     "markup": "<script>window.hacked = 1</script><img src=x onerror='window.hacked = 1'>",

@@ -1,7 +1,6 @@
 """A BenchResult from its file, which may be from anyone.
 
-In: a path to what `parity bench --json` wrote. Out: the result, of which every value has been
-checked before anything relies on it.
+In: a path to what `parity bench --json` wrote. Out: the result, with every value checked.
 """
 
 from __future__ import annotations
@@ -78,6 +77,7 @@ _RATIO: dict[str, Rule] = {
 }
 _RESULT: dict[str, Rule] = {
     "schema": one_of(SCHEMA),
+    "verdict": one_of("pass", "fail", "incomplete"),
     "spec": MAPPING,
     "environment": MAPPING,
     "rows": list_of("rows", MAX_ROWS),
@@ -87,8 +87,9 @@ _RESULT: dict[str, Rule] = {
 def read_result(path: Path) -> BenchResult:
     """Reads what `parity bench --json` wrote; the file may be from anyone.
 
-    What follows from other values (verdict, quartiles) is computed anew, and unknown keys are
-    ignored.
+    Quartiles and the verdict are computed again, and unknown keys are ignored. A verdict that says
+    less than the rows do counts: "incomplete" where no row failed is that of a benchmark that was
+    interrupted.
 
     Raises:
         InputError: the file cannot be read, or is no such result.
@@ -111,8 +112,14 @@ def _result(content: Any) -> BenchResult:
         if row.key in rows:
             raise ValueError(f"rows[{number}] stands for what a row before it stands for")
         rows[row.key] = row
+    statuses = {row.status for row in rows.values()}
+    if found["verdict"] == "fail" and statuses <= {OK}:
+        raise ValueError("verdict is 'fail', but no row is refused")
     return BenchResult(
-        spec=found["spec"], rows=tuple(rows.values()), environment=found["environment"]
+        spec=found["spec"],
+        rows=tuple(rows.values()),
+        environment=found["environment"],
+        is_finished=found["verdict"] != "incomplete" or FAILED in statuses,
     )
 
 

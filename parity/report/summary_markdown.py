@@ -10,13 +10,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from parity.agreement import Comparison, ScenarioVerdicts
 from parity.bench.result import BenchResult
 from parity.diagnosis import Diagnosis
 from parity.ladder.result import ERROR, FAIL, NOT_REACHED, PASS, SKIPPED, Level, Result
 from parity.report.advice import advice_of
 from parity.report.bench_page import to_markdown
-from parity.report.found import AnyResult, without_folders
+from parity.report.found import AnyResult, redact_paths
 from parity.report.markdown import NONE, escaped, table
 from parity.report.result_texts import (
     cause_title,
@@ -35,8 +34,9 @@ from parity.report.result_texts import (
     subject,
     training_texts,
 )
-from parity.report.sweep import SweepResult
 from parity.report.sweep import sentence as sweep_sentence
+from parity.sweeps.equivalence import EquivalenceRow, ScenarioVerdicts
+from parity.sweeps.result import SweepResult
 
 MAX_LINES = 60
 MAX_SECTIONS = 5
@@ -55,7 +55,7 @@ def summary_markdown(results: Sequence[AnyResult]) -> str:
     Args:
         results: in the order in which they are told; runs and checks come first, in one table.
     """
-    found = without_folders(list(results))
+    found = redact_paths(list(results))
     runs = [result for result in found if isinstance(result, Result)]
     sections = [_one_run(runs[0]) if len(runs) == 1 else _many_runs(runs)] if runs else []
     sections += [_section(result) for result in found if not isinstance(result, Result)]
@@ -221,10 +221,10 @@ def _sweep(result: SweepResult) -> list[str]:
     if len(missing) > MAX_FAILURES:
         lines.append(f"- and {len(missing) - MAX_FAILURES} more that are missing")
     lines += [""] if missing else []
-    rows = sorted(result.agreement.verdicts, key=lambda row: row.agrees)
+    rows = sorted(result.equivalence.verdicts, key=lambda row: row.agrees)
     head = ["scenario", "expected", "keras", "torch", "same verdict"]
     lines += table(head, [*map(_verdict_row, rows)], "lllll")
-    compared = result.agreement.comparisons
+    compared = result.equivalence.comparisons
     if open_ := [row for row in compared if row.verdict != "equivalent"]:
         head = ["scenario", "quantity", "verdict", "keras", "torch", "margin", "seeds", "needed"]
         rank = sorted(open_, key=lambda row: row.verdict != "different")
@@ -240,7 +240,7 @@ def _verdict_row(row: ScenarioVerdicts) -> list[str]:
     return [row.scenario, row.expected or NONE, *told, "yes" if row.agrees else "NO"]
 
 
-def _comparison_row(row: Comparison) -> list[str]:
+def _comparison_row(row: EquivalenceRow) -> list[str]:
     found = row.equivalence
     needed = NONE if found.n_needed is None else str(found.n_needed)
     means = [f"{value:.4g}" for value in (row.keras, row.torch, found.margin)]

@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from parity.agreement import Agreement, Comparison, ScenarioVerdicts
 from parity.errors import InputError, ParityError
 from parity.programs.run_spec import RunSpec
 from parity.programs.scenarios import SCENARIOS
-from parity.report.sweep import SCHEMA, SweepResult, result_of
 from parity.store import LocalStore
 from parity.sweep import Row, Sweep, judge_record
+from parity.sweeps.equivalence import EquivalenceRow, ScenarioVerdicts, SweepEquivalence
+from parity.sweeps.result import SCHEMA, SweepResult, result_of
 from parity.trace import decode_floats
 from parity.typed import from_plain
 
@@ -60,10 +60,10 @@ def sweep_from(value: Mapping[str, Any], where: str) -> SweepResult:
     return SweepResult(
         verdict=verdict,
         mode=str(value.get("mode")),
-        agreement=Agreement(
+        equivalence=SweepEquivalence(
             verdict if verdict != "incomplete" else "inconclusive",
             many(ScenarioVerdicts, "scenarios", ("agrees",)),
-            many(Comparison, "comparisons"),
+            many(EquivalenceRow, "comparisons"),
         ),
         num_runs=runs["finished"],
         num_run_now=runs["now"],

@@ -3,7 +3,7 @@
 import csv
 import json
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from bench_results import noisy, result, row
@@ -36,7 +36,7 @@ class Benchmark:
         self.spec, self.options = spec, options
         say("warming up")
         for found in self.unfinished:
-            on_result(found)
+            on_result(replace(found, is_finished=False))
         if self.error is not None:
             raise self.error
         return self.result

@@ -12,7 +12,6 @@ from jsonschema import Draft202012Validator
 from schemas import PATHS, SCHEMAS, assert_valid, file_of, problems
 
 from parity import behaviour, causes, diagnosis
-from parity.agreement import QUANTITIES, Comparison, ScenarioVerdicts
 from parity.behaviour import Judgement
 from parity.bench.result import FAILED, Ratio, Row
 from parity.bench.result import SCHEMA as BENCH
@@ -33,6 +32,7 @@ from parity.programs.run_spec import (
 )
 from parity.result_file import result_from
 from parity.stats import Equivalence
+from parity.sweeps.equivalence import QUANTITIES, EquivalenceRow, ScenarioVerdicts
 
 RESULT, SWEEP = SCHEMAS[file_of(SCHEMA)], SCHEMAS[file_of("parity.sweep/1")]
 BENCHMARK, DIAGNOSIS = SCHEMAS[file_of(BENCH)], SCHEMAS[file_of(diagnosis.SCHEMA)]
@@ -107,7 +107,7 @@ FIELDS = [
     (RESULT["$defs"]["judgement"], behaviour.Judgement, set()),
     (DIAGNOSIS["$defs"]["judgement"], behaviour.Judgement, set()),
     (DIAGNOSIS["$defs"]["audit"], Audit, {"schema", "severity", "findings"}),
-    (SWEEP["$defs"]["comparison"], Comparison, set()),
+    (SWEEP["$defs"]["comparison"], EquivalenceRow, set()),
     (SWEEP["$defs"]["equivalence"], Equivalence, set()),
     (SWEEP["$defs"]["scenario"], ScenarioVerdicts, {"agrees"}),
     (BENCHMARK["properties"]["spec"], BenchSpec, set()),

@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 from bench_results import noisy, result, row
@@ -50,6 +50,25 @@ def test_what_was_written_comes_back(tmp_path):
         assert back.environment == found.environment
         assert [asdict(row) for row in back.rows] == [asdict(row) for row in found.rows]
         assert back.to_json() == found.to_json()
+
+
+def test_an_interrupted_benchmark_stays_incomplete(tmp_path):
+    found = replace(noisy(0), is_finished=False)
+    back = read_result(written(found, tmp_path / "bench.json"))
+    assert (back.verdict, back.is_finished) == ("incomplete", False)
+    assert back.to_json() == found.to_json()
+
+
+def test_a_row_that_failed_explains_an_incomplete_verdict(tmp_path):
+    back = read_result(written(good(), tmp_path / "bench.json"))
+    assert (back.verdict, back.is_finished) == ("incomplete", True)
+
+
+def test_a_fail_that_no_row_explains_does_not_pass(tmp_path):
+    path = tmp_path / "bench.json"
+    write_json_file(path, {**noisy(0).to_json(), "verdict": "fail"})
+    with pytest.raises(InputError, match="verdict is 'fail', but no row is refused"):
+        read_result(path)
 
 
 def test_whole_numbers_are_numbers(tmp_path):

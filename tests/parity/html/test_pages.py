@@ -253,6 +253,13 @@ def test_a_benchmark_shows_medians_ratios_and_what_was_not_measured():
     assert rows["torch-own"][-1] == "out of memory"
 
 
+def test_an_interrupted_benchmark_is_amber_and_says_so():
+    page = bench_page(dataclasses.replace(bench_results.noisy(3), is_finished=False))
+    assert (page.verdict, page.look) == ("incomplete", "warn")
+    (problem,) = page.problems
+    assert problem.startswith("The benchmark was interrupted: ")
+
+
 def test_a_diagnosis_leads_with_its_causes(tmp_path):
     found = diagnosis_folder(tmp_path)
     page = diagnosis_page(found)

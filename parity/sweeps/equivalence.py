@@ -1,17 +1,17 @@
-"""Do the two halves behave alike? Verdicts and equivalence over the seeds of a sweep.
+"""Equivalence: whether the two halves behave alike over the seeds of a sweep.
 
-Runs of one seed are pairs: both halves train on the same split. For each scenario the levels are
-compared, for each remedy what it takes off or adds to the run that it cures: a port in which
-dropout helps less than in Keras differs there.
+Runs of one seed are pairs, because both halves train on the same split. For each scenario the
+levels of its quantities are compared. For each remedy its effect on the run that it cures is
+compared too: a port in which dropout helps less than in Keras differs there.
 
-In mode "independent" the margins decide: a difference within them is none. In mode "seeded" the two
-halves are the same run but for rounding, whose differences have no preferred sign: any mean
-difference that the noise of the pairs does not explain is one.
+In mode "independent" the margins decide: a difference within them does not count. In mode "seeded"
+the two halves are the same run except for rounding, and rounding has no preferred sign. There, any
+mean difference counts that the noise of the pairs does not explain.
 
-There are many comparisons. One of many may look different by chance, so that the p values of a
-difference are corrected together (Holm 1979). Equivalence needs no correction: a sweep passes only
-where every comparison is equivalent, which all of them have to be by mistake for the sweep to pass
-by mistake (intersection-union test; Berger 1982).
+There are many comparisons, and one of many may look different by chance. Therefore the p values of
+a difference are corrected together (Holm 1979). Equivalence needs no correction: a sweep passes
+only if every comparison is equivalent, so it passes by mistake only if all of them are wrong
+(intersection-union test; Berger 1982).
 """
 
 from __future__ import annotations
@@ -37,18 +37,19 @@ QUANTITIES = {
 
 
 @dataclass(frozen=True)
-class Comparison:
+class EquivalenceRow:
     """One quantity of one scenario in the two halves.
 
     Attributes:
-        scenario: its name.
+        scenario: name of the scenario.
         quantity: "accuracy" (level of validation), "gap" (training - validation), "epochs" (to the
             plateau); for a remedy also "effect on gap" or "effect on accuracy".
-        against: the scenario whose run is cured, for an effect; else None.
-        keras: mean of the first half.
-        torch: mean of the second half.
-        equivalence: of the pairs, with p, interval, power and the number of seeds needed.
-        p_different: of a difference beyond the margin, or, in mode "seeded", of any; corrected.
+        against: for an effect, the scenario whose run is cured; else None.
+        keras: mean over the Keras runs.
+        torch: mean over the torch runs.
+        equivalence: test of the pairs, with p, interval, power and the number of seeds needed.
+        p_different: corrected p value of a difference beyond the margin; in mode "seeded", of any
+            difference.
         verdict: "equivalent", "different" or "inconclusive".
     """
 
@@ -67,12 +68,12 @@ class ScenarioVerdicts:
     """The verdicts on the runs of one scenario.
 
     Attributes:
-        scenario: its name.
-        expected: its verdict by the table of scenarios, or None.
-        num_seeds: with a result in both halves.
-        keras: number of runs by verdict.
-        torch: number of runs by verdict.
-        num_same: seeds whose two runs have the same verdict.
+        scenario: name of the scenario.
+        expected: its verdict in the table of scenarios, or None.
+        num_seeds: number of seeds with a result in both halves.
+        keras: number of Keras runs by verdict.
+        torch: number of torch runs by verdict.
+        num_same: number of seeds whose two runs have the same verdict.
     """
 
     scenario: str
@@ -89,24 +90,24 @@ class ScenarioVerdicts:
 
     @staticmethod
     def most(counts: Mapping[str, int]) -> str:
-        """The most frequent verdict; of equally frequent ones the first by name."""
+        """Returns the most frequent verdict; ties go to the first by name."""
         return min(counts, key=lambda verdict: (-counts[verdict], verdict))
 
 
 @dataclass(frozen=True)
-class Agreement:
+class SweepEquivalence:
     """Whether the halves behave alike.
 
     Attributes:
         verdict: "fail" if verdicts disagree or a difference is shown; "pass" if everything is shown
-            to be equivalent; else "inconclusive".
-        verdicts: one row a scenario.
-        comparisons: one row a quantity.
+            to be equivalent; otherwise "inconclusive".
+        verdicts: one row for each scenario.
+        comparisons: one row for each quantity.
     """
 
     verdict: Verdict
     verdicts: tuple[ScenarioVerdicts, ...]
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[EquivalenceRow, ...]
 
     def to_json(self) -> dict[str, Any]:
         """Returns plain values by name."""
@@ -123,13 +124,13 @@ def compare(
     *,
     mode: str = "independent",
     alpha: float = ALPHA,
-) -> Agreement:
+) -> SweepEquivalence:
     """Compares the halves of a sweep.
 
     Args:
-        rows: finished runs; a seed counts where both halves have it.
-        scenarios: by name, with their margins and what they cure.
-        mode: of the runs, "seeded" or "independent".
+        rows: finished runs; a seed counts if both halves have run it.
+        scenarios: scenarios by name.
+        mode: mode of the runs, "seeded" or "independent".
         alpha: level of all tests together.
     """
     runs: dict[str, dict[int, dict[str, Judgement]]] = {}
@@ -149,12 +150,14 @@ def compare(
         if seeds
     )
     comparisons = _corrected(_samples(pairs, scenarios), mode, alpha)
-    return Agreement(_verdict(verdicts, comparisons), verdicts, comparisons)
+    return SweepEquivalence(_verdict(verdicts, comparisons), verdicts, comparisons)
 
 
-def _verdict(verdicts: Sequence[ScenarioVerdicts], comparisons: Sequence[Comparison]) -> Verdict:
+def _verdict(
+    verdicts: Sequence[ScenarioVerdicts], comparisons: Sequence[EquivalenceRow]
+) -> Verdict:
     found = {comparison.verdict for comparison in comparisons}
-    # One seed may fall on the other side of a threshold; of a scenario's runs, most may not.
+    # One seed may fall on the other side of a threshold, but not most runs of a scenario.
     if "different" in found or any(not row.agrees and row.num_seeds > 2 for row in verdicts):
         return "fail"
     has_all = all(row.agrees for row in verdicts) and found == {"equivalent"}
@@ -175,12 +178,12 @@ def _verdicts(
 
 
 _Pairs = Mapping[str, Mapping[int, tuple[Judgement, Judgement]]]
-_Value = Callable[[int, int], float | None]  # of a seed, and of half 0 (keras) or 1 (torch)
+_Value = Callable[[int, int], float | None]  # (seed, half); half is 0 (keras) or 1 (torch)
 
 
 @dataclass(frozen=True)
 class _Sample:
-    """What is compared: one value for each seed in both halves."""
+    """One comparison: a value for each seed in both halves."""
 
     scenario: str
     quantity: str
@@ -194,7 +197,7 @@ class _Sample:
 
 
 def _samples(pairs: _Pairs, scenarios: Mapping[str, Scenario]) -> list[_Sample]:
-    """What is to be compared, where at least two seeds have it in both halves."""
+    """All comparisons for which at least two seeds have a value in both halves."""
     samples = []
     for name, seeds in pairs.items():
         scenario = scenarios[name]
@@ -233,12 +236,12 @@ def _difference(value: _Value, base: _Value) -> _Value:
     return effect
 
 
-def _corrected(samples: Sequence[_Sample], mode: str, alpha: float) -> tuple[Comparison, ...]:
+def _corrected(samples: Sequence[_Sample], mode: str, alpha: float) -> tuple[EquivalenceRow, ...]:
     tests = [sample.test(alpha) for sample in samples]
     is_seeded = mode == "seeded"
     p_different = holm([test.p_zero if is_seeded else test.p_different for test in tests])
     return tuple(
-        Comparison(
+        EquivalenceRow(
             scenario=sample.scenario,
             quantity=sample.quantity,
             against=sample.against,
@@ -246,7 +249,7 @@ def _corrected(samples: Sequence[_Sample], mode: str, alpha: float) -> tuple[Com
             torch=sum(sample.torch) / len(sample.torch),
             equivalence=test,
             p_different=p_other,
-            # Equivalence says nothing to runs that should be the same.
+            # Runs that should be the same must not pass as equivalent.
             verdict=decide(1.0 if is_seeded and p_other < alpha else test.p, p_other, alpha),
         )
         for sample, test, p_other in zip(samples, tests, p_different, strict=True)

@@ -8,12 +8,12 @@ import pytest
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import DescrStatsW, ttost_paired
 
-from parity.agreement import Agreement, ScenarioVerdicts, compare
 from parity.behaviour import Judgement
 from parity.programs.run_spec import RunSpec
 from parity.programs.scenarios import Margins, Scenario
 from parity.stats import equivalence_power, needed_n
 from parity.sweep import Row
+from parity.sweeps.equivalence import ScenarioVerdicts, SweepEquivalence, compare
 from parity.trace import encode_floats
 
 HALVES = ("keras", "torch")
@@ -47,11 +47,9 @@ def moved(values, shift, noise=TINY):
     return [value + shift + part for value, part in zip(values, noise, strict=True)]
 
 
-def only(agreement, quantity="accuracy", scenario="some"):
+def only(found, quantity="accuracy", scenario="some"):
     """The one comparison of a quantity."""
-    (found,) = [
-        c for c in agreement.comparisons if (c.scenario, c.quantity) == (scenario, quantity)
-    ]
+    (found,) = [c for c in found.comparisons if (c.scenario, c.quantity) == (scenario, quantity)]
     return found
 
 
@@ -125,9 +123,9 @@ def test_one_seed_is_compared_by_its_verdict_only():
 
 
 def test_a_sweep_without_any_pair_is_inconclusive():
-    assert compare([], made()) == Agreement("inconclusive", (), ())
+    assert compare([], made()) == SweepEquivalence("inconclusive", (), ())
     lonely = [row(0, "keras", val_accuracy=0.9), row(1, "torch", val_accuracy=0.9)]
-    assert compare(lonely, made()) == Agreement("inconclusive", (), ())
+    assert compare(lonely, made()) == SweepEquivalence("inconclusive", (), ())
 
 
 def with_verdicts(keras, torch):
