@@ -45,10 +45,11 @@ class Comparison:
         quantity: "accuracy" (level of validation), "gap" (training - validation), "epochs" (to the
             plateau); for a remedy also "effect on gap" or "effect on accuracy".
         against: the scenario whose run is cured, for an effect; else None.
-        keras: mean of the first half.
-        torch: mean of the second half.
+        keras: mean of the Keras runs.
+        torch: mean of the torch runs.
         equivalence: of the pairs, with p, interval, power and the number of seeds needed.
-        p_different: of a difference beyond the margin, or, in mode "seeded", of any; corrected.
+        p_different: p value of a difference beyond the margin, or, in mode "seeded", of any;
+            corrected.
         verdict: "equivalent", "different" or "inconclusive".
     """
 

@@ -37,8 +37,8 @@ class Equivalence:
         verdict: "equivalent" if p is below alpha; "different" if p_different is, so that the
             interval lies wholly beyond a margin; otherwise "inconclusive".
         difference: mean of the first group minus mean of the second.
-        low, high: interval of the true difference, of confidence 1 - 2 alpha: it lies within the
-            margins exactly where the verdict is "equivalent".
+        low, high: ends of the interval of the true difference, of confidence 1 - 2 alpha: it lies
+            within the margins exactly where the verdict is "equivalent".
         p: the greater of the two p values.
         p_different: p value of the opposite: that the true difference lies beyond a margin.
         p_zero: p value of there being no difference at all (t test, two-sided).
@@ -46,7 +46,7 @@ class Equivalence:
         alpha: level of each test.
         n: pairs, or the runs of the smaller group.
         power: probability of "equivalent" with this n and spread if there is no difference.
-        n_needed: smallest n of which `power` is at least POWER; None if that is above MAX_N.
+        n_needed: smallest n of which `power` is at least POWER, 0.8; None if that is above MAX_N.
     """
 
     verdict: Verdict

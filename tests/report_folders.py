@@ -10,6 +10,7 @@ from traces import whole_parts
 
 from parity.behaviour import Judgement
 from parity.bench.result import BenchResult
+from parity.check_spec import CheckSpec
 from parity.data import run_data
 from parity.diagnosis import diagnose
 from parity.envelope import FACTOR
@@ -108,7 +109,7 @@ def check_result(verdict=FAIL, **changes):
         "fix": "torch_impl.optim.Adam(..., epsilon=1e-7)",
         "source": "keras/src/optimizers/adam.py",
     }
-    spec = {"keras": "app:build", "torch": "port.py:build", "seed": 0, "steps": 6, "data": None}
+    spec = CheckSpec("app:build", "port.py:build").to_dict()
     fields = {"mode": "replayed", "causes": (cause,) if verdict == FAIL else (), **changes}
     return Result(verdict, spec, tuple(levels), **fields)
 

@@ -24,7 +24,7 @@ class Ratio:
 
     Attributes:
         median: of the ratios of the pairs; above 1 is faster than the baseline.
-        low, high: interval of the median, of confidence `confidence`.
+        low, high: ends of the interval of the median, of confidence `confidence`.
         confidence: of the interval.
         n: number of pairs.
     """
