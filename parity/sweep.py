@@ -36,7 +36,7 @@ class Row:
         half: "keras" or "torch".
         judgement: the verdict on its history.
         wall_s: seconds of training.
-        key: key of its record in the store.
+        key: SHA-256 of all that decides the run: its name in the store.
     """
 
     scenario: str

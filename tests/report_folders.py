@@ -17,6 +17,7 @@ from parity.ladder.envelope import FACTOR
 from parity.ladder.result import ERROR, FAIL, PASS, Result
 from parity.ladder.table import OF_RUN
 from parity.ladder.tolerance import Float64Tolerance
+from parity.programs.check_spec import CheckSpec
 from parity.programs.scenarios import SCENARIOS, scenario
 from parity.sweep import Row, Sweep
 from parity.sweeps.result import result_of
@@ -109,7 +110,7 @@ def check_result(verdict=FAIL, **changes):
         "fix": "torch_impl.optim.Adam(..., epsilon=1e-7)",
         "source": "keras/src/optimizers/adam.py",
     }
-    spec = {"keras": "app:build", "torch": "port.py:build", "seed": 0, "steps": 6, "data": None}
+    spec = CheckSpec("app:build", "port.py:build").to_dict()
     fields = {"mode": "replayed", "causes": (cause,) if verdict == FAIL else (), **changes}
     return Result(verdict, spec, tuple(levels), **fields)
 

@@ -41,21 +41,22 @@ class Judgement:
     """The verdict on a history and the numbers that it rests on.
 
     Attributes:
-        verdict: one of VERDICTS.
+        verdict: what the history says about the fit; docs/behaviour.md has the rules.
         rule: identifies what decided, such as "gap" or "worse_than_guessing".
         because: the same, with its numbers, as a sentence.
         num_epochs: length of the history.
-        train_accuracy: its level, in eval mode where that was measured; None = not in the history.
-        is_eval: whether it was measured in eval mode.
-        val_accuracy: its level.
+        train_accuracy: level of training, in eval mode where that was measured; None = not in the
+            history.
+        is_eval: whether that was measured in eval mode.
+        val_accuracy: level of validation; None = not in the history.
         gap: train_accuracy - val_accuracy.
         gap_error: half width of its one-sided 95 % interval (binomial, both sets of samples);
             None = the number of validation samples is not known.
         target: what train_accuracy was held against.
-        chance: accuracy of guessing, or None.
+        chance: accuracy of guessing; None = the classes are not known.
         epochs_to_plateau: epochs, in fractions, after which the training loss has made 90 % of its
             way from the first epoch to its minimum; None if it made none.
-        best_epoch_number: epoch of the least validation loss, counted from 1.
+        best_epoch_number: epoch of the least validation loss, counted from 1; None without one.
         val_loss_rise: last validation loss / least, levels.
     """
 
