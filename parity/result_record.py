@@ -118,6 +118,7 @@ class LevelRecord:
     worst: Number | None
     allowed: Number | None
     unit: Unit | None
+    tolerance_source: str
     items: Many[ItemRecord]
 
 
