@@ -12,20 +12,20 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from parity.assertion import assert_parity
-    from parity.data import load_data
-    from parity.diagnosis import diagnose
-    from parity.pipeline import run
+    from parity.behaviour.diagnosis import diagnose
+    from parity.data.load import load_data
     from parity.programs.run_spec import RunSpec
+    from parity.runs.run import run
+    from parity.testing.assertion import assert_parity
 
 __all__ = ["RunSpec", "assert_parity", "diagnose", "load_data", "run"]
 
 _HOMES = {
     "RunSpec": "programs.run_spec",
-    "assert_parity": "assertion",
-    "diagnose": "diagnosis",
-    "load_data": "data",
-    "run": "pipeline",
+    "assert_parity": "testing.assertion",
+    "diagnose": "behaviour.diagnosis",
+    "load_data": "data.load",
+    "run": "runs.run",
 }
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from parity.check import CheckOptions, check_all
 from parity.programs.check_spec import CheckSpec
-from parity.report.check import check_lines
+from parity.report.text.check import check_lines
+from parity.runs.check import CheckOptions, check_all
 
 HERE = Path(__file__).parent
 

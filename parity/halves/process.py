@@ -14,10 +14,10 @@ from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from parity import atomic
+from parity.files import atomic
 from parity.halves.job import ChildJob, Progress
 from parity.halves.log import ProgressReader, explain, read_tail, show_tail
-from parity.trace import SUCCESS
+from parity.traces.trace import SUCCESS
 
 GRACE_S = 5.0  # seconds between SIGTERM and SIGKILL
 ROOT = Path(__file__).resolve().parents[2]  # where this project is imported from

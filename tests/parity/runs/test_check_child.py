@@ -6,11 +6,12 @@ import sys
 import check_pairs
 import pytest
 
-from parity.bundle import Bundle
 from parity.errors import InputError
+from parity.files.json_io import read_json, write_json
 from parity.programs.check_spec import CheckSpec
 from parity.runs.check_child import BUNDLE, FAILURE, run_checks
-from parity.trace import SUCCESS, Trace, read_json, write_json
+from parity.traces.bundle import Bundle
+from parity.traces.trace import SUCCESS, Trace
 
 
 class Half:

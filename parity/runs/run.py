@@ -1,0 +1,157 @@
+"""run: one spec, or many, through both halves and up the ladder.
+
+    spec -> data -> children (keras, torch, perturbed keras) -> traces -> ladder -> Result
+
+All children of all specs share one pool, so that the cores stay busy; every run is compared as soon
+as its own children have finished.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from parity.errors import InputError, RunError
+from parity.halves.job import ChildJob, Failure
+from parity.halves.options import ChildOptions
+from parity.halves.progress import ProgressDisplay, run_shown
+from parity.ladder.result import Result
+from parity.programs.run_spec import RunSpec
+from parity.runs.pair import LadderComparison, Pair, RunOptions
+from parity.runs.widen_envelope import widen_envelope
+
+
+def run(spec: RunSpec, *, out: Path | str, perturbations: int | None = None) -> Result:
+    """Trains a spec in both frameworks and compares the two runs.
+
+    Args:
+        spec: the run.
+        out: folder for the run directory; made if it is missing.
+        perturbations: perturbed runs of the reference; None = as `RunOptions` says.
+
+    Returns:
+        The result; a half that failed is a result with verdict "error".
+
+    Raises:
+        InputError: the spec, the data or the folder cannot be used.
+    """
+    children = ChildOptions(timeout_s=None)  # nobody here can say how long the run may take
+    options = RunOptions(out=Path(out), perturbations=perturbations, children=children)
+    return run_all([spec], options)[0]
+
+
+def run_all(
+    specs: Sequence[RunSpec],
+    options: RunOptions,
+    on_result: Callable[[Result, Path], None] | None = None,
+) -> list[Result]:
+    """Runs several specs, their children side by side as far as the cores carry.
+
+    Args:
+        specs: the runs.
+        options: how to carry them out.
+        on_result: called with result and directory of every run as soon as it is compared.
+
+    Returns:
+        One result for each spec, in their order.
+
+    Raises:
+        InputError: a spec, its data or the folder cannot be used.
+        KeyboardInterrupt: the user ended it; children are gone, and every run has its result.json.
+    """
+    children = options.children
+    children.check_interpreters()
+    pairs = [Pair(spec, directory, options) for spec, directory in _directories(specs, options)]
+    jobs = _prepare(pairs)
+    try:
+        undecided = _run_first(pairs, jobs, options, on_result)
+        for pair, comparison in undecided:
+            try:
+                found = widen_envelope(
+                    pair,
+                    comparison,
+                    lambda more: run_shown(more, children),
+                    workers=children.num_workers,
+                )
+            except RunError as error:  # here too, the other pairs go on
+                _finish(pair, None, on_result, str(error))
+            else:
+                _finish(pair, found, on_result)
+    except BaseException as error:
+        reason = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
+        for pair in pairs:
+            if pair.result is None and pair.directory.exists():
+                pair.finish(None, reason)
+        raise
+    results = [pair.result for pair in pairs]
+    assert all(results)
+    return [result for result in results if result is not None]
+
+
+def _prepare(pairs: Sequence[Pair]) -> dict[ChildJob, Pair]:
+    """Writes what the children need, for all pairs or for none."""
+    try:
+        return {job: pair for pair in pairs for job in pair.prepare()}
+    except BaseException:
+        for pair in pairs:
+            shutil.rmtree(pair.directory, ignore_errors=True)
+        raise
+
+
+def _run_first(
+    pairs: Sequence[Pair],
+    jobs: dict[ChildJob, Pair],
+    options: RunOptions,
+    on_result: Callable[[Result, Path], None] | None,
+) -> list[tuple[Pair, LadderComparison]]:
+    """Runs all children; returns the pairs for which more perturbed runs must decide."""
+    waiting = {id(pair): sum(owner is pair for owner in jobs.values()) for pair in pairs}
+    undecided: list[tuple[Pair, LadderComparison]] = []
+
+    def finish(job: ChildJob, failure: Failure | None, display: ProgressDisplay) -> None:
+        def tell(result: Result, directory: Path) -> None:
+            if on_result is not None:
+                with display.paused():
+                    on_result(result, directory)
+
+        pair = jobs[job]
+        waiting[id(pair)] -= 1
+        if failure is not None:
+            pair.failures.append(failure)
+        if waiting[id(pair)]:
+            return
+        try:
+            comparison = None if pair.failures else pair.compare()
+        except RunError as error:  # one damaged trace is no reason to lose the other runs
+            _finish(pair, None, tell, str(error))
+            return
+        if comparison is not None and comparison.first_outlier is not None:
+            undecided.append((pair, comparison))
+        else:
+            _finish(pair, comparison, tell)
+
+    run_shown(list(jobs), options.children, finish)
+    return undecided
+
+
+def _finish(
+    pair: Pair,
+    comparison: LadderComparison | None,
+    on_result: Callable[[Result, Path], None] | None,
+    *errors: str,
+) -> None:
+    result = pair.finish(None if pair.failures else comparison, *errors)
+    if on_result is not None:
+        on_result(result, pair.directory)
+
+
+def _directories(specs: Sequence[RunSpec], options: RunOptions) -> list[tuple[RunSpec, Path]]:
+    names = [f"{spec.scenario}-seed{spec.seed}" for spec in specs]
+    if len(set(names)) < len(names):
+        names = [f"{number:03d}-{name}" for number, name in enumerate(names)]
+    paths = [options.out / name for name in names]
+    for path in paths:
+        if path.exists():
+            raise InputError(f"{path} exists: name another folder with --out, or remove it")
+    return list(zip(specs, paths, strict=True))

@@ -1,0 +1,275 @@
+"""Whole checks: both halves in processes of their own, and what comes back of any pair."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import check_pairs
+import hostile_bundles as hostile
+import pytest
+from paths import SUPPORT
+from schemas import assert_valid
+
+from parity.errors import InputError
+from parity.halves.options import ChildOptions
+from parity.ladder.result import Result
+from parity.ladder.result_file import result_from
+from parity.programs.check_spec import CheckSpec
+from parity.report.text.check import check_lines
+from parity.runs.check import CheckOptions, check, check_all, record
+from parity.traces.bundle import Bundle
+
+OWN = "check_factories.py:"
+
+
+@dataclass
+class Ran:
+    """What came of all pairs, in one process for each half."""
+
+    results: dict[str, Result]
+    told: dict[str, dict | None]  # what a child wrote of its failure
+    folder: Path
+
+
+LIVE = {
+    "right": ("keras_net", "torch_net"),
+    "other_activation": ("keras_net", "torch_tanh"),
+    "not_compiled": ("keras_not_compiled", "torch_net"),
+    "own_loss": ("keras_own_loss", "torch_module"),
+    "two_outputs": ("keras_two_outputs", "torch_net"),
+    "keras_raises": ("raises", "torch_net"),
+    "keras_none": ("returns_none", "torch_net"),
+}
+AGAINST = {
+    "module": "torch_module",
+    "in_a_class": "Nets.torch_net",
+    "other_shapes": "torch_other_shapes",
+    "raises_in_forward": "torch_raises_in_forward",
+    "raises_in_loss": "torch_raises_in_loss",
+    "torch_raises": "raises",
+    "torch_none": "returns_none",
+    "needs_arguments": "needs",
+    "no_function": "nothing",
+    "no_file": "no_such_module:build",
+}
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("check")
+    recorded = check_pairs.recorded()
+    whole = recorded.write(folder / "whole.parity")
+    specs = {
+        name: CheckSpec(keras=OWN + keras, torch=OWN + torch, steps=2, seed=5, folder=str(SUPPORT))
+        for name, (keras, torch) in LIVE.items()
+    }
+    for name, torch in AGAINST.items():
+        reference = torch if ":" in torch else OWN + torch
+        specs[name] = CheckSpec(torch=reference, against=str(whole), folder=str(SUPPORT))
+    for name, changed in hostile.meant(recorded):
+        path = folder / f"{name}.parity"
+        path.write_bytes(hostile.forged(changed))
+        Bundle(path).close()  # it has the form of one
+        specs[f"hostile {name}"] = CheckSpec(
+            torch=OWN + "torch_net", against=str(path), folder=str(SUPPORT)
+        )
+    out = folder / "out"
+    found = check_all(list(specs.values()), CheckOptions(out=out, children=ChildOptions(workers=1)))
+    results, told = {}, {}
+    for number, (name, result) in enumerate(zip(specs, found, strict=True)):
+        results[name] = result
+        paths = [out / f"{number:03d}" / half / "failure.json" for half in ("keras", "torch")]
+        told[name] = next((json.loads(p.read_text()) for p in paths if p.exists()), None)
+    return Ran(results, told, folder)
+
+
+def statuses(result):
+    return {level.id: level.status for level in result.levels}
+
+
+# --- pairs ---------------------------------------------------------------------------------------
+
+
+def test_a_right_port_passes_every_level_that_there_is(ran):
+    result = ran.results["right"]
+    assert result.verdict == "pass"
+    found = statuses(result)
+    assert [name for name, status in found.items() if status != "pass"] == ["schedule", "behaviour"]
+    assert found["schedule"] == "skipped"
+    assert result.spec["seed"] == 5
+    assert result.environment["keras"]["versions"]["keras"]
+    assert result.environment["torch"]["versions"]["torch"]
+
+
+def test_numbers_computed_by_hand_are_reached_by_the_port(ran):
+    """Neither framework made the bundle: NumPy did, by tests/support/check_pairs.py."""
+    for name in ("in_a_class", "module"):
+        assert ran.results[name].verdict == "pass"
+    assert statuses(ran.results["in_a_class"])["trajectory"] == "pass"
+
+
+def test_a_module_alone_is_compared_up_to_its_gradients(ran):
+    found = statuses(ran.results["module"])
+    assert found["gradient"] == "pass"
+    assert {found[name] for name in ("loss", "optimizer", "trajectory", "schedule")} == {"skipped"}
+
+
+def test_another_activation_is_found_with_its_place_and_cause(ran):
+    result = ran.results["other_activation"]
+    level, item = result.first_divergence
+    assert (result.verdict, level.id, item.name) == ("fail", "structure", "dense1.activation")
+    assert (item.keras, item.torch) == ("activation:relu", "activation:tanh")
+    assert result.place["torch"] == "1"
+    assert result.causes
+    assert set(list(statuses(result).values())[2:]) == {"not_reached"}
+
+
+def test_a_model_that_is_not_compiled_is_compared_as_far_as_that_goes(ran):
+    result = ran.results["not_compiled"]
+    assert result.verdict == "pass"
+    found = statuses(result)
+    assert found["forward"] == "pass"
+    assert {found[n] for n in ("loss", "gradient", "optimizer", "trajectory")} == {"skipped"}
+
+
+def test_a_loss_of_the_users_own_is_asked_of_the_port(ran):
+    result = ran.results["own_loss"]
+    assert result.verdict == "pass"
+    gradient = next(level for level in result.levels if level.id == "gradient")
+    assert gradient.status == "skipped"
+    assert gradient.tolerance_source.startswith(
+        "give the port a loss, since Keras's is not known here"
+    )
+
+
+def test_what_the_port_raises_is_its_first_divergence(ran):
+    level, item = ran.results["raises_in_loss"].first_divergence
+    assert (level.id, item.name) == ("loss", "loss raises")
+    assert "ArithmeticError: in the loss" in item.torch
+    assert "check_factories.py:" in item.torch
+
+
+@pytest.mark.parametrize(
+    ("name", "is_input", "message"),
+    [
+        ("two_outputs", True, "the Keras model returns list; expected one tensor"),
+        ("keras_none", True, "the Keras factory returned NoneType; expected a compiled keras.Mod"),
+        ("torch_none", True, "the torch factory returned NoneType; expected a torch.nn.Module"),
+        ("needs_arguments", True, "expected a function without arguments; it needs size, depth"),
+        ("no_function", True, "check_factories.py has no 'nothing'; it has Nets, cubed, keras_net"),
+        ("no_file", True, "there is no module 'no_such_module'"),
+        ("other_shapes", True, "cannot take the batch that Keras took, of shape (4, 5)"),
+        ("keras_raises", False, "LookupError: the factory is broken\nin two lines"),
+        ("torch_raises", False, "LookupError: the factory is broken\nin two lines"),
+        ("raises_in_forward", True, "KeyError: 'in forward'"),
+    ],
+)
+def test_what_cannot_be_checked_is_told_and_keeps_no_other_pair_from_its_turn(
+    ran, name, is_input, message
+):
+    (error,) = ran.results[name].errors
+    assert ran.results[name].verdict == "error"
+    assert message in error
+    assert ran.told[name]["is_input"] is is_input
+
+
+@pytest.mark.parametrize("name", [*LIVE, *AGAINST])
+def test_every_result_is_strict_json_and_can_be_reported(ran, name):
+    result = ran.results[name]
+    assert_valid(result.to_json())
+    assert result_from(result.to_json(), name).to_json() == result.to_json()
+    if result.verdict != "error":
+        assert all(text.isprintable() for line in check_lines(result) for text, _ in line)
+
+
+def test_a_bundle_of_the_live_check_gives_the_same_result(ran, tmp_path):
+    (live,) = (path for path in (ran.folder / "out" / "000").rglob("bundle.parity"))
+    spec = CheckSpec(torch=OWN + "torch_net", against=str(live), folder=str(SUPPORT))
+    (result,) = check_all([spec], CheckOptions(out=tmp_path / "out"))
+    expected = ran.results["right"].to_json()
+    assert comparable(result.to_json()) == comparable(expected)
+
+
+def comparable(result):
+    """Without what tells processes apart."""
+    return {key: value for key, value in result.items() if key not in ("environment", "wall_s")}
+
+
+# --- bundles that mean harm ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", hostile.MEANT)
+def test_no_hostile_bundle_lets_a_port_pass_or_breaks_a_half(ran, name):
+    result, told = ran.results[f"hostile {name}"], ran.told[f"hostile {name}"]
+    assert_valid(result.to_json())
+    assert result_from(result.to_json(), name).to_json() == result.to_json()
+    assert result.verdict in ("fail", "error") or name in hostile.HARMLESS
+    if result.verdict == "pass":
+        return
+    if result.verdict == "error":
+        assert told is None or told["is_input"], result.errors
+    else:
+        assert result.first_divergence is not None
+        json.dumps(result.to_json(), allow_nan=False)
+        assert all(text.isprintable() for line in check_lines(result) for text, _ in line)
+        assert all(len(text) <= 200 for line in check_lines(result) for text, _ in line)
+
+
+def test_nothing_was_written_beside_the_results(ran):
+    assert {path.name for path in ran.folder.iterdir() if path.suffix != ".parity"} == {"out"}
+
+
+# --- refusals before any child -------------------------------------------------------------------
+
+
+@pytest.fixture
+def no_children(monkeypatch):
+    def run_jobs(*arguments, **options):
+        raise AssertionError("a child was started")
+
+    monkeypatch.setattr("parity.check.run_shown", run_jobs)
+
+
+REFUSED = {
+    "no_torch": ({"keras": "a:b"}, "torch is missing"),
+    "neither": ({"torch": "a:b"}, "got neither"),
+    "both": ({"keras": "a:b", "torch": "a:b", "against": "x"}, "got both"),
+    "no_bundle": ({"torch": "a:b", "against": "no.parity"}, "there is no such bundle"),
+    "bad_name": ({"keras": "a", "torch": "a:b"}, "--keras a: expected MODULE:FUNCTION"),
+    "bad_torch": ({"keras": "a:b", "torch": "a b"}, "--torch a b: expected MODULE:FUNCTION"),
+    "no_file": ({"keras": "a:b", "torch": "no.py:b"}, "there is no file no.py"),
+    "no_data": ({"keras": "a:b", "torch": "a:b", "data": "no.npz"}, "there is no such file"),
+    "data": ({"torch": "a:b", "against": "x", "data": "x"}, "--data belongs to the recording"),
+}
+
+
+@pytest.mark.parametrize(("values", "message"), REFUSED.values(), ids=REFUSED)
+def test_wrong_use_starts_no_child(no_children, values, message, tmp_path):
+    with pytest.raises(InputError, match=message):
+        check_all([CheckSpec(folder=str(tmp_path), **values)], CheckOptions())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unknown_levels_start_no_child(no_children):
+    with pytest.raises(InputError, match=r"levels \['lossy'\]: expected some of data, structure"):
+        check("a:b", "c:d", levels=["lossy", "loss"])
+
+
+def test_a_folder_that_is_not_empty_is_not_written_into(no_children, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    for out in (tmp_path, tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(InputError, match=r"--out .*: (expected a folder that|cannot be made)"):
+            check("a:b", "c:d", out=out)
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_function_without_a_name_is_refused(no_children):
+    with pytest.raises(InputError, match="expected a function at the top of a module"):
+        check(lambda: None, "a:b")
+
+
+@pytest.mark.parametrize("name", ["no/such/folder/a.parity", "."], ids=["folder", "is_a_folder"])
+def test_a_bundle_is_not_recorded_where_none_can_be(no_children, name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="expected a file in a folder that exists"):
+        record("a:b", name)

@@ -1,0 +1,213 @@
+"""Whole runs through both halves, as small as they can be."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from schemas import assert_valid
+
+from parity import run
+from parity.errors import InputError, RunError
+from parity.halves.options import ChildOptions
+from parity.ladder.result import Result
+from parity.ladder.result_file import read_result, result_from
+from parity.programs.scenarios import scenario
+from parity.runs import run as module
+from parity.runs.pair import RunOptions
+from parity.runs.run import run_all
+
+LEVELS = [
+    "data",
+    "structure",
+    "init",
+    "forward",
+    "loss",
+    "gradient",
+    "optimizer",
+    "trajectory",
+    "schedule",
+    "behaviour",
+]
+
+
+def small(name, **changes):
+    settings = {"epochs": 2, "train_size": 70, "val_size": 40, "dtype": "float64", **changes}
+    return scenario(name).replace(**settings)
+
+
+@pytest.fixture
+def color_npz(tmp_path):
+    """Images of 12x20x3 in five classes, as Keras stores data sets."""
+    generator = np.random.default_rng(5)
+    path = tmp_path / "color.npz"
+    np.savez(
+        path,
+        x_train=generator.integers(0, 256, (120, 12, 20, 3), dtype=np.uint8),
+        y_train=np.arange(120) % 5,
+        x_test=generator.integers(0, 256, (20, 12, 20, 3), dtype=np.uint8),
+        y_test=np.arange(20) % 5,
+    )
+    return path
+
+
+def test_two_scenarios_in_float64_pass_every_level_and_leave_whole_run_directories(tmp_path):
+    shown = []
+    specs = [small("dropout", seed=3), small("augmentation", seed=3)]
+    results = run_all(
+        specs,
+        RunOptions(out=tmp_path / "out"),
+        on_result=lambda result, directory: shown.append(result),
+    )
+    assert [result.verdict for result in results] == ["pass", "pass"]
+    assert sorted(map(id, shown)) == sorted(map(id, results))
+    for result in results:
+        assert [level.id for level in result.levels] == LEVELS
+        directory = tmp_path / "out" / f"{result.spec['scenario']}-seed3"
+        names = {path.name for path in directory.iterdir()}
+        assert names == {"keras", "torch", "keras.log", "torch.log", "result.json"}
+        written = json.loads((directory / "result.json").read_text(), parse_constant=pytest.fail)
+        assert_valid(written)
+        assert read_result(directory / "result.json").to_json() == result.to_json() == written
+        assert written["schema"] == "parity.result/1"
+        assert written["verdict"] == "pass"
+        assert written["mode"] == "seeded"
+        assert set(written["history"]["torch"]) == set(written["history"]["keras"])
+
+
+def test_float32_is_judged_by_perturbed_runs_whose_traces_are_then_removed(tmp_path, color_npz):
+    spec = small("dropout", dtype="float32", data=str(color_npz), split="last", epochs=1)
+    result = run(spec, out=tmp_path / "out", perturbations=2)
+    assert result.verdict == "pass"
+    assert_valid(result.to_json())
+    assert result_from(result.to_json(), "here") == result
+    assert result.envelope["num_perturbations"] >= 2
+    assert result.spec["split"] == "last"
+    (directory,) = (tmp_path / "out").iterdir()
+    assert not list(directory.glob("perturbed-*"))
+
+
+def test_float32_without_perturbed_runs_is_refused_before_anything_is_run(tmp_path):
+    with pytest.raises(InputError, match="needs at least 1 perturbed run"):
+        run(small("dropout", dtype="float32"), out=tmp_path / "out", perturbations=0)
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_existing_run_directory_is_not_overwritten(tmp_path):
+    (tmp_path / "out" / "dropout-seed42").mkdir(parents=True)
+    with pytest.raises(InputError, match="exists: name another folder"):
+        run(small("dropout"), out=tmp_path / "out")
+
+
+def test_data_that_cannot_be_used_is_refused_before_anything_is_run(tmp_path):
+    with pytest.raises(InputError, match="nowhere"):
+        run(small("dropout", data=str(tmp_path / "nowhere.npz")), out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_trace_that_breaks_the_envelope_of_one_pair_leaves_the_others_their_turn(
+    tmp_path, monkeypatch
+):
+    def first(pairs, jobs, options, on_result):
+        return [(pair, None) for pair in pairs]
+
+    def broken(pair, comparison, run, *, workers):
+        raise RunError(f"{pair.directory.name}: damaged")
+
+    monkeypatch.setattr(module, "_run_first", first)
+    monkeypatch.setattr(module, "widen_envelope", broken)
+    shown = []
+    specs = [small("dropout", seed=3), small("dropout", seed=4)]
+    results = run_all(
+        specs,
+        RunOptions(out=tmp_path / "out"),
+        on_result=lambda result, directory: shown.append(result),
+    )
+    assert [result.verdict for result in results] == ["error", "error"]
+    assert [list(result.errors) for result in results] == [
+        [f"dropout-seed{seed}: damaged"] for seed in (3, 4)
+    ]
+    assert shown == results
+
+
+def interpreter(tmp_path, name, script):
+    """An executable that stands in for the interpreter of a half."""
+    path = tmp_path / name
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        ("kill -9 $$", "SIGKILL"),
+        ("sleep 60", "longer than|hung|timeout"),
+        ("echo 'MemoryError'; exit 1", "memory"),
+        ("exit 0", "without|no result|not written"),
+    ],
+    ids=["killed", "hung", "out of memory", "ended without a result"],
+)
+def test_a_half_that_fails_is_an_error_with_its_reason_and_the_other_half_is_kept(
+    tmp_path, script, reason
+):
+    broken = interpreter(tmp_path, "broken", script)
+    # Its last argument is the directory of the run.
+    whole = interpreter(tmp_path, "whole", 'for run; do :; done; touch "$run/_SUCCESS"')
+    children = ChildOptions(broken, whole, timeout_s=20.0)
+    if script.startswith("sleep"):
+        children = ChildOptions(broken, broken, timeout_s=0.5)
+    options = RunOptions(out=tmp_path / "out", children=children)
+    (result,) = run_all([small("dropout", epochs=1)], options)
+    assert result.verdict == "error"
+    assert isinstance(result, Result)
+    assert any(word in error for error in result.errors for word in reason.split("|"))
+    (directory,) = (tmp_path / "out").iterdir()
+    assert json.loads((directory / "result.json").read_text())["errors"] == list(result.errors)
+    assert_valid(result.to_json())
+    assert read_result(directory / "result.json") == result
+    if not script.startswith("sleep"):
+        assert (directory / "torch" / "_SUCCESS").exists()
+
+
+def test_a_device_that_is_not_there_is_told_and_nothing_falls_back_to_the_cpu(tmp_path):
+    spec = small("dropout", epochs=1, device="cuda:99")
+    (result,) = run_all([spec], RunOptions(out=tmp_path / "out"))
+    assert result.verdict == "error"
+    for half in ("TensorFlow sees no such GPU", "torch sees"):
+        assert any(half in error for error in result.errors)
+
+
+def test_control_c_ends_both_children_and_leaves_a_result_that_says_so(tmp_path):
+    pids = tmp_path / "pids"
+    slow = interpreter(tmp_path, "slow", f"echo $$ >> {pids}; exec sleep 60")
+    parent = subprocess.Popen(
+        [
+            *[sys.executable, "-m", "parity", "run", "dropout", "--dtype", "float64"],
+            *["--workers", "2", "--out", str(tmp_path / "out")],
+            *["--keras-python", slow, "--torch-python", slow],
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while not (pids.exists() and len(pids.read_text().split()) == 2):
+        assert time.monotonic() < deadline
+        assert parent.poll() is None
+        time.sleep(0.05)
+    parent.send_signal(signal.SIGINT)
+    _, told = parent.communicate(timeout=60)
+    assert parent.returncode == 3
+    assert "interrupted" in told
+    assert "Traceback" not in told
+    for pid in map(int, pids.read_text().split()):
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+    (directory,) = (tmp_path / "out").iterdir()
+    written = json.loads((directory / "result.json").read_text())
+    assert (written["verdict"], written["errors"]) == ("error", ["interrupted"])
