@@ -32,6 +32,7 @@ from parity.cli_options import (
 )
 from parity.errors import InputError
 from parity.halves.options import ChildOptions
+from parity.traces.folder import BENCH
 
 
 def _names(context: click.Context, option: click.Parameter, value: str) -> tuple[str, ...]:
@@ -168,7 +169,7 @@ def bench(
     def keep(unfinished: Any) -> None:
         """What was measured so far, for whatever may come; what keeps it from that ends nothing."""
         told = {**unfinished.to_json(), "verdict": "incomplete"}
-        for path in (json_file, None if out is None else out / "bench.json"):
+        for path in (json_file, None if out is None else out / BENCH):
             if path is not None:
                 with suppress(InputError):
                     write_json_file(path, told)
@@ -183,7 +184,7 @@ def bench(
         if json_file is not None:
             write_json_file(json_file, result.to_json())
         if out is not None:
-            write_json_file(out / "bench.json", result.to_json(), "--out")
+            write_json_file(out / BENCH, result.to_json(), "--out")
             write_report(out)
         if csv_file is not None:
             write_text_file(csv_file, to_csv(result), "--csv")

@@ -29,7 +29,7 @@ from parity.json_rules import (
     or_none,
     text,
 )
-from parity.programs.run_spec import DTYPES, MODES
+from parity.programs.run_spec import DTYPES, HALVES, MODES
 from parity.result import (
     ERROR,
     FAIL,
@@ -46,7 +46,6 @@ from parity.result import (
 from parity.strict_json import check_plain, read_start, read_strict
 from parity.trace import decode_floats
 
-HALVES = ("keras", "torch")
 MAX_BYTES = 100_000_000  # a run of 50 epochs of 1,563 steps has 0.5e6
 MAX_ENTRIES = 1_000_000  # of a list
 MAX_NAME = 10_000  # characters; names of layers are the user's

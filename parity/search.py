@@ -16,6 +16,7 @@ from parity.compare import absolute_difference
 from parity.halves.job import ChildJob, Failure
 from parity.pair import Comparison, Pair
 from parity.trace import Trace
+from parity.traces.folder import RunFolder
 
 # After this many a false alarm is left in about one run of seventy.
 MAX_PERTURBATIONS = 68
@@ -74,12 +75,12 @@ def search(
 
 
 def _number(path: Path) -> int:
-    return int(path.name.removeprefix("perturbed-"))
+    return RunFolder(path).perturbation
 
 
 def _farthest(pair: Pair, paths: Sequence[Path], step: int) -> Path:
     """The run that is farthest from the reference at the first recorded step from `step` on."""
-    base = Trace(pair.directory / "keras")
+    base = Trace(pair.folder.half("keras").path)
     recorded = next(number for number in base.numbers("trajectory") if number >= step)
 
     def distance(path: Path) -> float:

@@ -14,9 +14,9 @@ from typing import Any
 
 from parity.behaviour import Judgement, judge_run
 from parity.engines.local import EngineOptions
-from parity.programs.run_spec import RunSpec
+from parity.programs.run_spec import HALVES, RunSpec
 from parity.store import Store, open_store
-from parity.task import HALVES, Task, distinct, planned
+from parity.task import Task, distinct, planned
 from parity.trace import decode_floats
 
 # Large enough that starting a framework costs little, small enough that the last batch ends soon.

@@ -24,12 +24,11 @@ import parity
 from parity.dataset import array_sha256
 from parity.errors import InputError
 from parity.halves.environment import version
-from parity.programs.run_spec import RunSpec
+from parity.programs.run_spec import HALVES, RunSpec
 from parity.sources import open_source
 
 SCHEMA = 1  # of a record: another one makes other keys
 
-HALVES = ("keras", "torch")
 PACKAGES = {
     "keras": ("keras", "tensorflow", "numpy", "scipy"),
     "torch": ("torch", "torchvision", "numpy"),
@@ -53,6 +52,7 @@ RUN_MODULES = (
     "sweeps/batch",
     "sweeps/batch_child",
     "trace",
+    "traces/folder",
     "worker",
 )
 

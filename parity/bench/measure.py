@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from parity.bench.child import DATA, BenchTask
+from parity.bench.child import BenchTask
 from parity.bench.conversation import Conversation, Round
 from parity.bench.result import FAILED, IMAGES_PER_S, OK, REFUSED, SECONDS, Row
 from parity.data import run_data
@@ -26,6 +26,7 @@ from parity.errors import RunError
 from parity.programs.bench_spec import BenchSpec
 from parity.programs.scenarios import scenario
 from parity.programs.variants import VARIANTS
+from parity.traces.folder import RunFolder
 
 TURNS = 3  # of each variant in a round
 STEADY = 0.1  # two turns that differ by less than this share of them are steady
@@ -64,7 +65,7 @@ def measure(
             run = spec.run_spec(batch_size)
             if part == "augment" and run.augmentation is None:
                 run = run.replace(augmentation=scenario("augmentation").augmentation)
-            save_data(run_data(run), cell / DATA)
+            save_data(run_data(run), RunFolder(cell).data)
             # All precisions take turns: one may be compared with another.
             tasks = [
                 BenchTask(part, variant, precision, run)
@@ -308,7 +309,7 @@ def accuracies(
         InputError, RunError: it cannot be trained.
     """
     folder.mkdir(parents=True)
-    save_data(run_data(task.spec), folder / DATA)
+    save_data(run_data(task.spec), RunFolder(folder).data)
     half = VARIANTS[task.variant].half
     talk = Conversation(task, half, python, folder / "child", timeout_s)
     try:

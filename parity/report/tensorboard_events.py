@@ -20,10 +20,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from parity.errors import InputError
+from parity.programs.run_spec import HALVES
 from parity.result import Item, Result
 from parity.trace import History, write_bytes
 
-HALVES = ("keras", "torch")
 FILE = "events.out.tfevents.0.parity"  # one name: writing again replaces what was written
 
 Scalar = tuple[str, int, float]  # (tag, step, value)

@@ -16,20 +16,19 @@ from parity.bench.result_file import read_result
 from parity.errors import InputError
 from parity.report import found as reported
 from parity.report.diagnosis_file import diagnosis_from
-from parity.report.folder import BENCH, DIAGNOSIS, Found, FoundRun, FoundRuns, find
+from parity.report.folder import Found, FoundRun, FoundRuns, find
 from parity.report.html.bench_page import bench_page
 from parity.report.html.diagnosis_page import diagnosis_page
 from parity.report.html.page import Page
 from parity.report.html.pair_page import pair_page
 from parity.report.html.run_page import run_page
-from parity.report.html.runs_page import REPORT, runs_page
+from parity.report.html.runs_page import runs_page
 from parity.report.html.sweep_page import sweep_page
 from parity.report.junit import junit_xml
 from parity.report.summary_markdown import summary_markdown
 from parity.report.sweep_file import sweep_from, sweep_of_store
 from parity.trace import write_bytes
-
-SUMMARY, JUNIT, EVENTS = "summary.md", "junit.xml", "tensorboard"
+from parity.traces.folder import BENCH, DIAGNOSIS, EVENTS, JUNIT, REPORT, SUMMARY
 
 
 @dataclass(frozen=True)

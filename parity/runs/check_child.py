@@ -22,9 +22,8 @@ from parity.errors import InputError, ParityError
 from parity.halves.protocol import Half, is_installable, say_progress, stop_if_orphaned
 from parity.programs.check_spec import CheckSpec
 from parity.programs.factories import load_factory
-from parity.trace import SUCCESS, RunResult, TraceWriter, read_json, write_bytes, write_json
-
-BUNDLE, FAILURE = "bundle.parity", "failure.json"
+from parity.trace import RunResult, TraceWriter, read_json, write_json
+from parity.traces.folder import RunFolder
 
 
 def run_checks(name: str, half: Half, directories: Sequence[Path], parent: int) -> None:
@@ -33,7 +32,8 @@ def run_checks(name: str, half: Half, directories: Sequence[Path], parent: int) 
     Raises:
         ParityError: of the last directory that failed; each has its own in `failure.json`.
     """
-    specs = [CheckSpec.from_dict(read_json(directory / "spec.json")) for directory in directories]
+    paths = [RunFolder(directory).spec for directory in directories]
+    specs = [CheckSpec.from_dict(read_json(path)) for path in paths]
     started = time.perf_counter()
     half.configure(specs[0])
     run_check = half.run_check  # imports the framework
@@ -73,8 +73,8 @@ def _run(
         run_check(spec, factory, writer)
         environment = _environment(half, spec, import_s, started)
         kept = spec.to_dict() | {"torch": None, "against": None, "folder": "."}
-        write_bundle(directory / BUNDLE, writer, spec=kept, environment=environment)
-        write_bytes(directory / SUCCESS, b"")
+        write_bundle(RunFolder(directory).bundle, writer, spec=kept, environment=environment)
+        RunFolder(directory).complete()
         return
     assert spec.against is not None
     with Bundle(Path(spec.against)) as bundle:
@@ -94,7 +94,7 @@ def _failed(directory: Path, error: Exception) -> Exception:
     if not isinstance(error, ParityError):
         traceback.print_exc(file=sys.stderr)
     write_json(
-        directory / FAILURE,
+        RunFolder(directory).failure,
         {
             "is_input": isinstance(error, InputError),
             "message": str(error)

@@ -16,7 +16,8 @@ from parity.errors import InputError
 from parity.halves.protocol import Half, ProgressLines, stop_if_orphaned
 from parity.programs.run_spec import RunSpec
 from parity.recorder import Recorder
-from parity.trace import SUCCESS, TraceWriter, read_json
+from parity.trace import TraceWriter, read_json
+from parity.traces.folder import RunFolder
 
 # What `configure` settles once for a process, so that all runs of a process must share it.
 PROCESS_SETTINGS = ("device", "threads")
@@ -60,7 +61,7 @@ def run_directory(
         report: called after every step, see `Recorder`.
     """
     # A directory that is run again must not look finished while its files are replaced.
-    (directory / SUCCESS).unlink(missing_ok=True)
+    RunFolder(directory).reopen()
     writer = TraceWriter()
     writer.facts.update(
         sha256=data.sha256,
@@ -84,7 +85,7 @@ def run_directory(
 
 
 def _read_specs(directories: Sequence[Path]) -> list[RunSpec]:
-    specs = [_read_spec(directory / "spec.json") for directory in directories]
+    specs = [_read_spec(RunFolder(directory).spec) for directory in directories]
     for name in PROCESS_SETTINGS:
         values = {getattr(spec, name) for spec in specs}
         if len(values) > 1:

@@ -23,7 +23,8 @@ from parity.programs.run_spec import RunSpec
 from parity.recorder import EpochRecorder
 from parity.store import open_store
 from parity.sweeps.batch import BATCH, CURRENT, FAILED
-from parity.trace import SUCCESS, encode_floats, read_json, write_bytes
+from parity.trace import encode_floats, read_json, write_bytes
+from parity.traces.folder import RunFolder
 
 Run = Callable[[RunSpec], dict[str, Any]]  # a spec to the record of its run
 
@@ -65,7 +66,7 @@ def run_batch(directory: Path, run: Run, parent: int) -> None:
             except Exception as error:  # one run that breaks is no reason to lose the others
                 _fail(directory, key, error)
         say_progress(directory.name, number, len(batch["tasks"]), loss=0)
-    write_bytes(directory / SUCCESS, b"")
+    RunFolder(directory).complete()
 
 
 def _fail(directory: Path, key: str, error: Exception) -> None:

@@ -16,10 +16,10 @@ from parity.engines import local
 from parity.engines.local import EngineOptions
 from parity.errors import InputError, RunError
 from parity.halves.options import ChildOptions
-from parity.programs.run_spec import RunSpec
+from parity.programs.run_spec import HALVES, RunSpec
 from parity.store import open_store
 from parity.sweep import MAX_BATCH, Watcher, batches_of, judge_record, run_sweep
-from parity.task import HALVES, Task, tasks_of
+from parity.task import Task, tasks_of
 
 TESTS = Path(stub_half.__file__).resolve().parent
 PYTHONS = dict.fromkeys(HALVES, sys.executable)

@@ -15,9 +15,9 @@ import pytest
 import parity
 from parity import task
 from parity.errors import InputError
-from parity.programs.run_spec import Augmentation, EarlyStopping, ReduceLR, RunSpec
+from parity.programs.run_spec import HALVES, Augmentation, EarlyStopping, ReduceLR, RunSpec
 from parity.sweeps.batch import write_batch
-from parity.task import HALVES, RUN_MODULES, Task, tasks_of
+from parity.task import RUN_MODULES, Task, tasks_of
 
 ROOT = Path(parity.__file__).resolve().parents[1]
 PYTHONS = dict.fromkeys(HALVES, sys.executable)

@@ -24,7 +24,7 @@ from parity.report.html.page import Cell, Picture, Table
 from parity.report.html.svg import (
     BAND,
     GOOD,
-    HALVES,
+    HALF_COLORS,
     INK,
     KERAS,
     NAMES,
@@ -146,7 +146,7 @@ def _draw_values(
             axes.plot(
                 range(1, len(column) + 1),
                 [value if can_be_drawn(value) else math.nan for value in column],
-                color=HALVES[half],
+                color=HALF_COLORS[half],
                 lw=4.5 if is_below else 1.4,
                 alpha=0.4 if is_below else 1.0,
                 ls=DASHES.get(key, "-"),

@@ -22,10 +22,10 @@ from parity.engines.local import EngineOptions
 from parity.engines.ray_cluster import Cluster, run_on_node
 from parity.errors import InputError
 from parity.halves.options import ChildOptions
-from parity.programs.run_spec import RunSpec
+from parity.programs.run_spec import HALVES, RunSpec
 from parity.store import open_store
 from parity.sweep import run_sweep
-from parity.task import HALVES, code, tasks_of, versions
+from parity.task import code, tasks_of, versions
 
 TESTS = Path(stub_half.__file__).resolve().parent
 PYTHONS = dict.fromkeys(HALVES, sys.executable)

@@ -19,7 +19,8 @@ from parity.halves.job import ChildJob
 from parity.halves.options import ChildOptions
 from parity.halves.runner import run_jobs
 from parity.programs.run_spec import RunSpec
-from parity.trace import SUCCESS, Trace, write_json
+from parity.trace import Trace, write_json
+from parity.traces.folder import SUCCESS
 
 ROOT = Path(__file__).resolve().parents[3]
 

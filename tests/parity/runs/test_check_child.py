@@ -9,8 +9,9 @@ import pytest
 from parity.bundle import Bundle
 from parity.errors import InputError
 from parity.programs.check_spec import CheckSpec
-from parity.runs.check_child import BUNDLE, FAILURE, run_checks
-from parity.trace import SUCCESS, Trace, read_json, write_json
+from parity.runs.check_child import run_checks
+from parity.trace import Trace, read_json, write_json
+from parity.traces.folder import BUNDLE, FAILURE, SUCCESS
 
 
 class Half:

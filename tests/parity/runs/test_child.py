@@ -18,7 +18,8 @@ from parity.data import Data, save_data
 from parity.errors import RunError
 from parity.halves import protocol
 from parity.programs.run_spec import RunSpec
-from parity.trace import SUCCESS, RunResult, Trace, write_json
+from parity.trace import RunResult, Trace, write_json
+from parity.traces.folder import SUCCESS
 
 ROOT = Path(__file__).resolve().parents[3]
 RESULT = RunResult({"loss": [0.5]}, {"dense1.bias": np.zeros(2)}, 0.25)

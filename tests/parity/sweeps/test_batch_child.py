@@ -13,7 +13,8 @@ from parity.store import open_store
 from parity.sweeps.batch import BATCH, CURRENT, FAILED, write_batch
 from parity.sweeps.batch_child import run_batch, train, train_batch
 from parity.task import Task
-from parity.trace import SUCCESS, RunResult, read_json
+from parity.trace import RunResult, read_json
+from parity.traces.folder import SUCCESS
 
 SPEC = RunSpec(scenario="tiny", model="underfit", epochs=2, train_size=40, val_size=20)
 

@@ -1,0 +1,1 @@
+"""Traces: what a half leaves behind, and how it is read again."""
