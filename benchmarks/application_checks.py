@@ -21,9 +21,9 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from parity.check import CheckOptions, check_all, record_spec
-from parity.check_ladder import LEVELS
+from parity.ladder.levels import LEVEL_IDS
+from parity.ladder.result import Result
 from parity.programs.check_spec import CheckSpec
-from parity.result import Result
 
 NETWORKS = ("VGG16", "ResNet50", "MobileNetV2", "EfficientNetB0", "DenseNet121")
 KERAS, TORCH = "benchmarks.pairs.keras_applications", "benchmarks.pairs.torch_applications"
@@ -47,7 +47,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("names", nargs="*", help=f"of {', '.join(NETWORKS)}; all by default")
     names = parser.parse_args().names or list(NETWORKS)
-    levels = [level for level in LEVELS if level != "init"]
+    levels = [level for level in LEVEL_IDS if level != "init"]
     with tempfile.TemporaryDirectory(prefix="parity-applications-") as folder:
         os.environ["PARITY_CONFIGS"] = folder
         writer = ROOT / "benchmarks" / "pairs" / "keras_applications.py"

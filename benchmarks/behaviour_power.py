@@ -25,13 +25,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import torch
 
 import torch_impl
-from parity.agreement import compare
 from parity.data import run_data
 from parity.programs.scenarios import SCENARIOS
 from parity.recorder import EpochRecorder
 from parity.stats import ALPHA, POWER
 from parity.store import open_store
 from parity.sweep import Row, finished_rows, judge_record
+from parity.sweeps.equivalence import compare
 from torch_impl import data as torch_data
 from torch_impl import models
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from parity.compare import absolute_difference
+from parity.ladder.compare import absolute_difference
 from parity.trace import Trace
 
 LIMIT = 1e-9

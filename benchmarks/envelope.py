@@ -3,7 +3,7 @@
 Runs the reference and --num perturbed runs of it. Then each of these in turn plays the port: it is
 held out, and judged by the envelope of some of the others, drawn at random. The envelope factor is
 right if such runs leave it only where rounding turned a comparison first in the held-out one, with
-probability 1 / (k + 1) for k others; `parity.search` then tries more of them.
+probability 1 / (k + 1) for k others; `parity.widen_envelope` then tries more of them.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from parity.compare import absolute_difference
-from parity.envelope import FACTOR
 from parity.halves.options import ChildOptions
 from parity.halves.progress import run_shown
+from parity.ladder.compare import absolute_difference
+from parity.ladder.envelope import FACTOR
 from parity.pair import Pair, RunOptions
 from parity.programs.scenarios import scenario
 from parity.trace import Trace
@@ -48,8 +48,8 @@ def worst_ratios(found: np.ndarray, num_others: int, generator: np.random.Genera
     for _ in range(NUM_DRAWS):
         held_out, *others = 1 + generator.permutation(num_runs - 1)[: num_others + 1]
         runs = [0, *others]
-        hull = np.maximum.accumulate(found[:, runs][:, :, runs].max(axis=(1, 2)))
-        ratios.append((found[:, 0, held_out] / hull).max())
+        greatest = np.maximum.accumulate(found[:, runs][:, :, runs].max(axis=(1, 2)))
+        ratios.append((found[:, 0, held_out] / greatest).max())
     return np.array(ratios)
 
 

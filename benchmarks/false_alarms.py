@@ -20,10 +20,10 @@ from scipy import stats
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from parity.agreement import QUANTITIES, compare
 from parity.programs.scenarios import BEHAVIOUR
 from parity.store import open_store
 from parity.sweep import Row, finished_rows
+from parity.sweeps.equivalence import QUANTITIES, compare
 
 
 def rows_of(store_url: str, seeds: range) -> list[Row]:

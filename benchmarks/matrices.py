@@ -2,9 +2,9 @@
 
 Null matrix: right ports in all ways in which they are written, over several seeds; every alarm is a
 false one. Beside it stands by how much right ports differ, in units of what one unit in the last
-place of the weights changes in Keras, which is what NOISE_FACTOR of `parity/tolerance.py` allows
-for. Kill matrix: ports with one mistake each; whether it is caught, at which level, and under which
-name. The held-out cases are both, of models that were written without sight of the registry.
+place of the weights changes in Keras, which is what NOISE_FACTOR of `parity/ladder/tolerance.py`
+allows for. Kill matrix: ports with one mistake each; whether it is caught, at which level, and
+under which name. The held-out cases are both, of models written without sight of the registry.
 
     python benchmarks/matrices.py                   both
     python benchmarks/matrices.py --null --seeds 0:5
@@ -32,9 +32,9 @@ from benchmarks.pairs.fault_table import FAULTS, Fault
 from benchmarks.pairs.table import NULL, Pair
 from parity.check import CheckOptions, check_all
 from parity.halves.options import ChildOptions
+from parity.ladder.result import FAIL, PASS, Result
+from parity.ladder.tolerance import FLOAT64, NOISE_FACTOR
 from parity.programs.check_spec import CheckSpec
-from parity.result import FAIL, PASS, Result
-from parity.tolerance import FLOAT64, NOISE_FACTOR
 from parity.traces.folder import RunFolder
 
 

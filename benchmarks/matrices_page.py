@@ -8,7 +8,6 @@ python benchmarks/matrices_page.py matrices.json held_out.json
 from __future__ import annotations
 
 import argparse
-import ast
 import json
 import sys
 from collections import Counter
@@ -21,8 +20,8 @@ sys.path.insert(0, str(ROOT))
 from benchmarks.held_out import table as held_out
 from benchmarks.pairs.fault_table import FAULTS
 from benchmarks.pairs.table import NULL
-from parity.result import FAIL, PASS
-from parity.tolerance import FLOAT64, NOISE_FACTOR
+from parity.ladder.result import FAIL, PASS
+from parity.ladder.tolerance import FLOAT64, NOISE_FACTOR
 
 PAGE = ROOT / "docs" / "matrices.md"
 HEAD = """# What a check misses, and what it calls wrong
@@ -101,7 +100,6 @@ def kill_lines(outcomes: list[dict[str, Any]]) -> list[str]:
     caught = sum(o["verdict"] == FAIL for _, o in rows)
     placed = sum(o["level"] == fault.level for fault, o in rows)
     named = sum(o["ids"][:1] != [] and o["ids"][0] in fault.ids for fault, o in rows)
-    about = _docstrings()
     levels = Counter(fault.level for fault, _ in rows)
     lines = [
         "## Kill matrix",
@@ -116,11 +114,10 @@ def kill_lines(outcomes: list[dict[str, Any]]) -> list[str]:
         "|---|---|---|---|---|",
     ]
     for fault, outcome in rows:
-        text = about.get(fault.name, fault.name).rstrip(".")
         model, names = fault.keras.rpartition(":")[2], " or ".join(fault.ids)
         first = (outcome["ids"] or ["-"])[0]
         lines.append(
-            f"| {text} (`{fault.name}`) | {model} | {outcome['level']} | {names} | {first} |"
+            f"| {fault.about} (`{fault.name}`) | {model} | {outcome['level']} | {names} | {first} |"
         )
     return lines
 
@@ -154,16 +151,6 @@ def held_out_lines(outcomes: dict[str, list[dict[str, Any]]]) -> list[str]:
         "",
         *UNSEEN.splitlines(),
     ]
-
-
-def _docstrings() -> dict[str, str]:
-    """Name of a factory -> the first line of its docstring."""
-    found = {}
-    for path in sorted((ROOT / "benchmarks" / "pairs").glob("faults_*.py")):
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            if isinstance(node, ast.FunctionDef) and (text := ast.get_docstring(node)):
-                found[node.name] = text.partition("\n")[0]
-    return found
 
 
 if __name__ == "__main__":

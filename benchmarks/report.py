@@ -22,8 +22,8 @@ import numpy as np
 
 from parity.behaviour import Judgement
 from parity.programs.scenarios import BEHAVIOUR, SCENARIOS
-from parity.report.sweep import result_of
 from parity.sweep import Row, Sweep
+from parity.sweeps.result import result_of
 from parity.traces.folder import REPORT, SWEEP
 
 # The peak of a child by the parent's books includes what the parent had when it was forked.

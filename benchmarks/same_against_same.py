@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 from parity.bench.measure import measure
-from parity.bench.others import Others
+from parity.bench.others import BackgroundLoad
 from parity.bench.statistics import with_ratios
 from parity.programs.bench_spec import BenchSpec
 
@@ -34,10 +34,10 @@ def main() -> None:
     pythons = {"keras": sys.executable, "torch": sys.executable}
     num_right = 0
     for number in range(1, given.runs + 1):
-        others = Others()
+        load = BackgroundLoad()
         with tempfile.TemporaryDirectory() as folder:
             rows = measure(spec, Path(folder) / "run", pythons, TIMEOUT_S, lambda text: None)
-        share = others.share()
+        share = load.share()
         ratio = with_ratios(rows, spec.baseline)[1].ratio
         if ratio is None:
             sys.exit(f"run {number}: {rows[0].reason or rows[1].reason or 'no ratio'}")
@@ -46,7 +46,7 @@ def main() -> None:
         print(
             f"run {number:2}: {ratio.median:.3f} ({ratio.low:.3f} to {ratio.high:.3f}) "
             f"{'contains 1' if is_right else 'does not contain 1'}"
-            + ("" if share is None else f"; others had {share:.0%} of the machine"),
+            + ("" if share is None else f"; other processes used {share:.0%} of the CPU"),
             flush=True,
         )
     print(f"{num_right} of {given.runs} intervals contain 1 ({given.variant})")

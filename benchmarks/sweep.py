@@ -32,7 +32,7 @@ from parity.engines import local, ray_cluster
 from parity.engines.local import EngineOptions
 from parity.halves.options import ChildOptions
 from parity.programs.run_spec import RunSpec
-from parity.sweep import Watcher, batches_of, run_sweep
+from parity.sweep import SweepListener, batches_of, run_sweep
 from parity.task import tasks_of
 
 SMALL = 1000  # jobs of the sweep that the growth of memory is measured from
@@ -52,7 +52,7 @@ def memory_mb() -> float:
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
 
 
-class Memory(Watcher):
+class Memory(SweepListener):
     """Looks at the memory of the driver while a sweep runs."""
 
     def __init__(self) -> None:
@@ -60,14 +60,14 @@ class Memory(Watcher):
         self.peak = 0.0
 
     def on_change(self, finished: int, running: int, failed: int) -> None:
-        """See Watcher."""
+        """See SweepListener."""
         if finished >= SMALL and "small" not in self.at:
             self.at["small"] = memory_mb()
         if finished % 100 == 0:
             self.peak = max(self.peak, memory_mb())
 
     def on_end(self) -> None:
-        """See Watcher."""
+        """See SweepListener."""
         self.at["end"] = memory_mb()
         self.at.setdefault("small", self.at["end"])
         self.peak = max(self.peak, self.at["end"])
@@ -113,9 +113,9 @@ def drive(name: str, num_jobs: int, folder: Path) -> dict[str, Any]:
     num_batches = len(list(batches))
     memory = Memory()
     seconds = []
-    for watcher in (memory, None):
+    for listener in (memory, None):
         wall_s, cpu_s = time.perf_counter(), time.process_time()
-        found = run_sweep(specs, settings, engine, watcher)
+        found = run_sweep(specs, settings, engine, listener)
         seconds.append((time.perf_counter() - wall_s, time.process_time() - cpu_s))
         assert found.is_complete, found.failures[0]
         assert len(found.rows) == num_jobs

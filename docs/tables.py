@@ -13,7 +13,7 @@ from parity import divergences
 from parity.programs import scenarios
 from parity.programs.run_spec import RunSpec
 from parity.programs.scenarios import Scenario
-from parity.report.divergences import explanation_lines
+from parity.report.divergences import formula_lines
 from parity.report.scenario_list import GROUPS
 
 
@@ -63,10 +63,10 @@ def divergence_table() -> str:
         blocks.append(f"## First visible at the level {level}")
         for entry in entries:
             if entry.level == level:
-                lines = ["".join(text for text, _ in line) for line in explanation_lines(entry)[2:]]
+                lines = ["".join(text for text, _ in line) for line in formula_lines(entry)[1:]]
                 shown = "\n".join(line.removeprefix("  ") for line in lines)
                 blocks.append(
-                    f"({entry.id.lower()})=\n\n### {entry.id}: {entry.title}\n\n"
+                    f"({entry.id.lower()})=\n\n### {entry.id} {entry.slug}: {entry.title}\n\n"
                     f"```text\n{shown}\n```"
                 )
     return "\n\n".join(blocks)

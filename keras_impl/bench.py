@@ -17,7 +17,7 @@ from keras_impl.augment import image_data_generator
 from keras_impl.data import EVALUATION_BATCH_SIZE, training_data
 from keras_impl.models import build_network
 from parity.bench.child import BenchTask, refuse
-from parity.bench.turns import Turns
+from parity.bench.turns import BenchServer
 from parity.data import Data
 from parity.halves.environment import common_environment
 from parity.programs.run_spec import RunSpec
@@ -32,29 +32,29 @@ _POLICIES = {
 }
 
 
-def run_bench(task: BenchTask, data: Data, turns: Turns) -> None:
+def run_bench(task: BenchTask, data: Data, server: BenchServer) -> None:
     """Times one variant.
 
     Args:
         task: which part, and how.
         data: the arrays of the run.
-        turns: asks for rounds.
+        server: asks for rounds.
 
     Raises:
         InputError: the device does not compute in this precision.
-        NoMoreTurns: there are no more rounds.
+        NoMoreRounds: there are no more rounds.
     """
     _set_precision(task)
     if task.part in ("accuracy", "startup"):
-        _whole_runs(task, data, turns)
+        _whole_runs(task, data, server)
     if task.part == "augment":
-        _augment(task, data, turns)
+        _augment(task, data, server)
     model = _Idle(name="idle") if task.part == "input" else _built(task, data)
     if task.part == "input":
         model.compile(jit_compile=False)
     fed, samples = _fed(task, data)
-    _ready(task, turns)
-    model.fit(**fed, epochs=ENDLESS, verbose=0, callbacks=[_Rounds(turns, samples, data)])
+    _ready(task, server)
+    model.fit(**fed, epochs=ENDLESS, verbose=0, callbacks=[_Rounds(server, samples, data)])
 
 
 def _set_precision(task: BenchTask) -> None:
@@ -72,7 +72,7 @@ def _set_precision(task: BenchTask) -> None:
     tf.config.experimental.enable_tensor_float_32_execution(task.precision == "tf32")
 
 
-def _ready(task: BenchTask, turns: Turns) -> None:
+def _ready(task: BenchTask, server: BenchServer) -> None:
     environment = {
         **common_environment(("keras", "tensorflow", "torch")),
         "framework": "keras",
@@ -82,7 +82,7 @@ def _ready(task: BenchTask, turns: Turns) -> None:
         "threads": task.spec.threads,
     }
     # Keras hands out the numbers of an epoch at its end, which waits for the device.
-    turns.ready(environment, time.perf_counter, _device_memory(task))
+    server.ready(environment, time.perf_counter, _device_memory(task))
 
 
 def _device_memory(task: BenchTask) -> Callable[[], float | None] | None:
@@ -132,17 +132,17 @@ def _num_steps(spec: RunSpec, data: Data) -> int:
 class _Rounds(keras.callbacks.Callback):
     """Every epoch is a round."""
 
-    def __init__(self, turns: Turns, samples: int, data: Data) -> None:
+    def __init__(self, server: BenchServer, samples: int, data: Data) -> None:
         super().__init__()
-        self._turns, self._samples, self._data = turns, samples, data
+        self._server, self._samples, self._data = server, samples, data
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Waits for the next round."""
-        self._turns.begin(lambda: _accuracy(self.model, self._data))
+        self._server.begin(lambda: _accuracy(self.model, self._data))
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """The round is over."""
-        self._turns.end(self._samples)
+        self._server.end(self._samples)
 
 
 class _Idle(keras.Model):
@@ -186,21 +186,21 @@ def _fed(task: BenchTask, data: Data) -> tuple[dict[str, Any], int]:
     return {"x": batches, "shuffle": False}, len(x)  # it shuffles by itself
 
 
-def _augment(task: BenchTask, data: Data, turns: Turns) -> None:
+def _augment(task: BenchTask, data: Data, server: BenchServer) -> None:
     """Augmented batches alone."""
     assert task.spec.augmentation is not None
     datagen = image_data_generator(task.spec.augmentation)
     flow = datagen.flow(data.x_train, data.y_train, batch_size=task.spec.batch_size)
-    _ready(task, turns)
+    _ready(task, server)
     while True:
-        turns.begin()
+        server.begin()
         for number in range(len(flow)):
             flow[number]
         flow.on_epoch_end()
-        turns.end(len(data.x_train))
+        server.end(len(data.x_train))
 
 
-def _whole_runs(task: BenchTask, data: Data, turns: Turns) -> None:
+def _whole_runs(task: BenchTask, data: Data, server: BenchServer) -> None:
     """Rounds that are trainings of their own: one step, or whole epochs from another seed each."""
     is_start = task.part == "startup"
     epochs = 1 if is_start else task.spec.epochs
@@ -212,12 +212,12 @@ def _whole_runs(task: BenchTask, data: Data, turns: Turns) -> None:
         return _accuracy(model, data)
 
     evaluate: Callable[[], float] = accuracy
-    _ready(task, turns)
+    _ready(task, server)
     for number in range(ENDLESS):
-        turns.begin(evaluate)
+        server.begin(evaluate)
         model = _built(task, data, task.spec.seed + number)
         model.fit(**fed, epochs=epochs, verbose=0)
-        turns.end(samples * epochs)
+        server.end(samples * epochs)
 
 
 def _first_batch(spec: RunSpec, data: Data) -> tuple[dict[str, Any], int]:

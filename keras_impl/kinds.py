@@ -12,95 +12,79 @@ import keras
 
 from keras_impl import versions
 
+
+def _by_name(table: str) -> dict[str, str]:
+    """Name -> kind, of rows "kind: names"."""
+    rows = [line.strip().rsplit(": ", 1) for line in table.strip().splitlines()]
+    return {name: kind for kind, names in rows for name in names.split()}
+
+
 # Keras class -> kind, the word that both halves share. An activation is "activation:NAME".
-_LAYERS = {
-    "Conv1D": "conv",
-    "Conv2D": "conv",
-    "Conv3D": "conv",
-    "DepthwiseConv1D": "depthwise_conv",
-    "DepthwiseConv2D": "depthwise_conv",
-    "SeparableConv1D": "separable_conv",
-    "SeparableConv2D": "separable_conv",
-    "Conv1DTranspose": "conv_transpose",
-    "Conv2DTranspose": "conv_transpose",
-    "Conv3DTranspose": "conv_transpose",
-    "Dense": "dense",
-    "BatchNormalization": "batch_norm",
-    "LayerNormalization": "layer_norm",
-    "GroupNormalization": "group_norm",
-    "Embedding": "embedding",
-    "LSTM": "lstm",
-    "GRU": "gru",
-    "SimpleRNN": "simple_rnn",
-    "Bidirectional": "bidirectional",
-    "MaxPooling1D": "max_pool",
-    "MaxPooling2D": "max_pool",
-    "MaxPooling3D": "max_pool",
-    "AveragePooling1D": "average_pool",
-    "AveragePooling2D": "average_pool",
-    "AveragePooling3D": "average_pool",
-    "GlobalMaxPooling1D": "global_max_pool",
-    "GlobalMaxPooling2D": "global_max_pool",
-    "GlobalMaxPooling3D": "global_max_pool",
-    "GlobalAveragePooling1D": "global_average_pool",
-    "GlobalAveragePooling2D": "global_average_pool",
-    "GlobalAveragePooling3D": "global_average_pool",
-    "Flatten": "flatten",
-    "Reshape": "reshape",
-    "Permute": "permute",
-    "RepeatVector": "repeat",
-    "ZeroPadding1D": "zero_padding",
-    "ZeroPadding2D": "zero_padding",
-    "ZeroPadding3D": "zero_padding",
-    "Cropping1D": "cropping",
-    "Cropping2D": "cropping",
-    "Cropping3D": "cropping",
-    "UpSampling1D": "upsampling",
-    "UpSampling2D": "upsampling",
-    "UpSampling3D": "upsampling",
-    "Dropout": "dropout",
-    "SpatialDropout1D": "dropout",
-    "SpatialDropout2D": "dropout",
-    "SpatialDropout3D": "dropout",
-    "Add": "add",
-    "Subtract": "subtract",
-    "Multiply": "multiply",
-    "Average": "average",
-    "Maximum": "maximum",
-    "Minimum": "minimum",
-    "Concatenate": "concatenate",
-    "Rescaling": "rescaling",
-    "Normalization": "normalization",
-    "PReLU": "prelu",
-    "LeakyReLU": "activation:leaky_relu",
-    "ReLU": "activation:relu",
-    "ELU": "activation:elu",
-    "Softmax": "activation:softmax",
-}
+_LAYERS = _by_name("""
+    conv: Conv1D Conv2D Conv3D
+    depthwise_conv: DepthwiseConv1D DepthwiseConv2D
+    separable_conv: SeparableConv1D SeparableConv2D
+    conv_transpose: Conv1DTranspose Conv2DTranspose Conv3DTranspose
+    dense: Dense
+    batch_norm: BatchNormalization
+    layer_norm: LayerNormalization
+    group_norm: GroupNormalization
+    embedding: Embedding
+    lstm: LSTM
+    gru: GRU
+    simple_rnn: SimpleRNN
+    bidirectional: Bidirectional
+    max_pool: MaxPooling1D MaxPooling2D MaxPooling3D
+    average_pool: AveragePooling1D AveragePooling2D AveragePooling3D
+    global_max_pool: GlobalMaxPooling1D GlobalMaxPooling2D GlobalMaxPooling3D
+    global_average_pool: GlobalAveragePooling1D GlobalAveragePooling2D GlobalAveragePooling3D
+    flatten: Flatten
+    reshape: Reshape
+    permute: Permute
+    repeat: RepeatVector
+    zero_padding: ZeroPadding1D ZeroPadding2D ZeroPadding3D
+    cropping: Cropping1D Cropping2D Cropping3D
+    upsampling: UpSampling1D UpSampling2D UpSampling3D
+    dropout: Dropout SpatialDropout1D SpatialDropout2D SpatialDropout3D
+    add: Add
+    subtract: Subtract
+    multiply: Multiply
+    average: Average
+    maximum: Maximum
+    minimum: Minimum
+    concatenate: Concatenate
+    rescaling: Rescaling
+    normalization: Normalization
+    prelu: PReLU
+    activation:leaky_relu: LeakyReLU
+    activation:relu: ReLU
+    activation:elu: ELU
+    activation:softmax: Softmax
+""")
 # Operation that is no layer -> kind.
-_OPERATIONS = {
-    "Add": "add",
-    "Subtract": "subtract",
-    "Multiply": "multiply",
-    "Maximum": "maximum",
-    "Minimum": "minimum",
-    "Concatenate": "concatenate",
-    "Relu": "activation:relu",
-    "Relu6": "activation:relu6",
-    "LeakyRelu": "activation:leaky_relu",
-    "Elu": "activation:elu",
-    "Selu": "activation:selu",
-    "Gelu": "activation:gelu",
-    "Silu": "activation:silu",
-    "Softplus": "activation:softplus",
-    "Softsign": "activation:softsign",
-    "HardSigmoid": "activation:hard_sigmoid",
-    "HardSilu": "activation:hard_silu",
-    "Sigmoid": "activation:sigmoid",
-    "Tanh": "activation:tanh",
-    "Softmax": "activation:softmax",
-    "Reshape": "reshape",
-}
+_OPERATIONS = _by_name("""
+    add: Add
+    subtract: Subtract
+    multiply: Multiply
+    maximum: Maximum
+    minimum: Minimum
+    concatenate: Concatenate
+    activation:relu: Relu
+    activation:relu6: Relu6
+    activation:leaky_relu: LeakyRelu
+    activation:elu: Elu
+    activation:selu: Selu
+    activation:gelu: Gelu
+    activation:silu: Silu
+    activation:softplus: Softplus
+    activation:softsign: Softsign
+    activation:hard_sigmoid: HardSigmoid
+    activation:hard_silu: HardSilu
+    activation:sigmoid: Sigmoid
+    activation:tanh: Tanh
+    activation:softmax: Softmax
+    reshape: Reshape
+""")
 
 
 def kind_of(layer: keras.Layer) -> str:

@@ -9,12 +9,7 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from keras_impl.data import (
-    EVALUATION_BATCH_SIZE,
-    evaluation_data,
-    training_data,
-    validation_data,
-)
+from keras_impl.data import EVALUATION_BATCH_SIZE, evaluation_data, training_data, validation_data
 from keras_impl.models import build_model
 from keras_impl.weights import get_weights, set_weights
 from parity.data import Data

@@ -23,8 +23,8 @@ from parity.bundle_folder import bundle_name, find_bundle, keep_bundle
 from parity.errors import ParityError
 
 if TYPE_CHECKING:
+    from parity.ladder.result import Result
     from parity.programs.factories import Factory
-    from parity.result import Result
 
 
 @dataclass(frozen=True)

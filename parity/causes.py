@@ -22,7 +22,7 @@ SMALL = 1000  # training samples
 
 
 @dataclass(frozen=True)
-class Evidence:
+class Observations:
     """What the signs look at.
 
     Attributes:
@@ -60,7 +60,7 @@ class Evidence:
         return fall is not None and -fall > 0.05 * abs(loss[0])
 
 
-Sign = tuple[Callable[[Evidence], bool], float, str]
+Sign = tuple[Callable[[Observations], bool], float, str]
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class RankedCause:
     signs: tuple[str, ...]
 
 
-def rank(evidence: Evidence) -> tuple[RankedCause, ...]:
+def rank(evidence: Observations) -> tuple[RankedCause, ...]:
     """Returns the likely causes, the likeliest first; none for a good fit or without evidence."""
     found = []
     for cause in CAUSES:
@@ -115,15 +115,15 @@ def rank(evidence: Evidence) -> tuple[RankedCause, ...]:
     return tuple(entry for entry in ranked if entry.confidence >= MIN_CONFIDENCE)[:MAX_CAUSES]
 
 
-def _has(*ids: str) -> Callable[[Evidence], bool]:
+def _has(*ids: str) -> Callable[[Observations], bool]:
     return lambda evidence: any(name in evidence.findings for name in ids)
 
 
-def _is(*rules: str) -> Callable[[Evidence], bool]:
+def _is(*rules: str) -> Callable[[Observations], bool]:
     return lambda evidence: evidence.judgement.rule in rules
 
 
-def _rate(evidence: Evidence) -> float | None:
+def _rate(evidence: Observations) -> float | None:
     rates = evidence.column("learning_rate")
     return rates[0] if rates else None
 
@@ -132,41 +132,41 @@ def _is_below(rate: float | None, limit: float) -> bool:
     return rate is not None and rate < limit
 
 
-def _was_cut_early(evidence: Evidence) -> bool:
+def _was_cut_early(evidence: Observations) -> bool:
     rates = evidence.column("learning_rate")
     return len(rates) > 2 and rates[len(rates) // 2] < 0.1 * rates[0]
 
 
-def _is_short(evidence: Evidence) -> bool:
+def _is_short(evidence: Observations) -> bool:
     return evidence.judgement.num_epochs <= 3
 
 
-def _is_flat(evidence: Evidence) -> bool:
+def _is_flat(evidence: Observations) -> bool:
     return evidence.judgement.num_epochs > 3 and not evidence.is_improving
 
 
-def _trains_below_validation(evidence: Evidence) -> bool:
+def _trains_below_validation(evidence: Observations) -> bool:
     """Keras's running training accuracy is far below validation: dropout or augmentation is on."""
     train, val = evidence.column("accuracy"), evidence.column("val_accuracy")
     return bool(train and val) and train[-1] < val[-1] - 0.02
 
 
-def _is_at_chance(evidence: Evidence) -> bool:
+def _is_at_chance(evidence: Observations) -> bool:
     judgement = evidence.judgement
     if judgement.chance is None or judgement.val_accuracy is None:
         return False
     return judgement.val_accuracy < judgement.chance + 0.05
 
 
-def _is_small(evidence: Evidence) -> bool:
+def _is_small(evidence: Observations) -> bool:
     return evidence.num_train is not None and evidence.num_train < SMALL
 
 
-def _is_large(evidence: Evidence) -> bool:
+def _is_large(evidence: Observations) -> bool:
     return evidence.num_train is not None and evidence.num_train >= SMALL
 
 
-def _loss_exploded(evidence: Evidence) -> bool:
+def _loss_exploded(evidence: Observations) -> bool:
     loss = evidence.column("loss")
     return len(loss) > 1 and loss[-1] > 2 * loss[0]
 

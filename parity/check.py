@@ -17,15 +17,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from parity.bundle import Bundle
-from parity.check_ladder import LEVELS, climb_check
 from parity.diagnose_check import name_causes
 from parity.errors import InputError, RunError
 from parity.halves.job import ChildJob, Failure
 from parity.halves.options import ChildOptions
 from parity.halves.progress import run_shown
+from parity.ladder.engine import compare_levels
+from parity.ladder.levels import LEVEL_IDS
+from parity.ladder.result import ERROR, FAIL, PASS, Result
+from parity.ladder.table import OF_PROBE
 from parity.programs.check_spec import CheckSpec
 from parity.programs.factories import Factory, check_reference, reference_of
-from parity.result import ERROR, FAIL, PASS, Result
 from parity.trace import Trace, read_json, write_json
 from parity.traces.folder import RunFolder
 
@@ -207,8 +209,8 @@ def _check_data(spec: CheckSpec) -> None:
 
 
 def _check_levels(levels: Sequence[str]) -> None:
-    if unknown := [level for level in levels if level not in LEVELS]:
-        raise InputError(f"levels {unknown}: expected some of {', '.join(LEVELS)}")
+    if unknown := [level for level in levels if level not in LEVEL_IDS]:
+        raise InputError(f"levels {unknown}: expected some of {', '.join(LEVEL_IDS)}")
 
 
 @contextmanager
@@ -303,7 +305,7 @@ def _result(
     else:
         with Bundle(_bundle(spec, folder)) as bundle:
             port = Trace(folder / "torch")
-            levels = climb_check(bundle, port, options.levels)
+            levels = compare_levels(OF_PROBE, bundle, port, names=options.levels)
             told |= {name: bundle.spec[name] for name in RECORDED}
             result = Result(
                 verdict=FAIL if any(level.status == FAIL for level in levels) else PASS,

@@ -1,7 +1,7 @@
 """The command line: options in, one call of the library, a report and an exit code out.
 
-Exit codes: 0 parity holds, 1 it does not, 2 wrong use or bad input, 3 a run failed or is
-incomplete. Nothing heavy is imported before a command needs it, so that `--help` answers at once.
+Exit codes: 0 parity holds, 1 it does not, 2 wrong use or bad input, 3 a run failed, is incomplete
+or undecided. Nothing heavy is imported before a command needs it, so that `--help` answers at once.
 """
 
 from __future__ import annotations
@@ -202,7 +202,11 @@ def list_command(what: str, json_file: Path | None, quiet: bool) -> int:
     show_default=True,
     help="Processes of this machine, or tasks on a Ray cluster.",
 )
-@click.option("--ray-address", metavar="ADDRESS", help="Of the cluster; one is started without.")
+@click.option(
+    "--ray-address",
+    metavar="ADDRESS",
+    help="Address of the cluster; without it, a local one is started.",
+)
 @click.option("--cpus", type=click.FloatRange(min=0), default=1.0, help="CPUs a Ray task takes.")
 @click.option("--gpus", type=click.FloatRange(min=0), default=0.0, help="GPUs a Ray task takes.")
 @click.option(
@@ -230,16 +234,17 @@ def sweep(
 ) -> int:
     """Runs scenarios with many seeds in both frameworks, and judges whether they behave alike.
 
-    Without SCENARIO: every cause and remedy (see `parity list`). An interrupted sweep goes on where
-    it was when the same command is given again.
+    Without SCENARIO: every cause and remedy (see `parity list`). Give the same command again to
+    continue an interrupted sweep.
 
-    Exit codes: 0 they do, 1 they do not, or too few seeds tell; 3 a run is missing.
+    Exit codes: 0 equivalent, 1 different, 3 undecided or a run is missing.
     """
     from parity.programs.scenarios import BEHAVIOUR
-    from parity.report.sweep import failure_lines, result_of, sweep_lines
+    from parity.report.sweep import failure_lines, sweep_lines
     from parity.report.terminal import print_lines
     from parity.sweep import run_sweep
     from parity.sweep_progress import SweepDisplay
+    from parity.sweeps.result import result_of
     from parity.task import versions
 
     check_file(json_file)

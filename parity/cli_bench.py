@@ -55,7 +55,7 @@ def _numbers(context: click.Context, option: click.Parameter, value: str) -> tup
     default="train",
     show_default=True,
     metavar="A,B",
-    help="Of train, step, input, augment, startup.",
+    help="What to time: train, step, input, augment, startup.",
 )
 @click.option(
     "--variants",
@@ -64,16 +64,17 @@ def _numbers(context: click.Context, option: click.Parameter, value: str) -> tup
     default="keras,torch-eager,torch",
     show_default=True,
     metavar="A,B",
-    help="Of keras, keras-tuned, keras-torch, torch-eager, torch, torch-own, torch-compiled.",
+    help="Variants to time: keras, keras-tuned, keras-torch, torch-eager, torch, torch-own, "
+    "torch-compiled.",
 )
 @click.option(
     "--baseline",
     default="keras",
     show_default=True,
     shell_complete=one_of(variants),
-    help="What others are compared to.",
+    help="Variant that the others are compared with.",
 )
-@click.option("--compile", "is_compiled", is_flag=True, help="The variant torch-compiled, too.")
+@click.option("--compile", "is_compiled", is_flag=True, help="Add the variant torch-compiled.")
 @click.option(
     "--batch-size", "batch_sizes", callback=_numbers, default="32", show_default=True, metavar="N,M"
 )
@@ -85,12 +86,12 @@ def _numbers(context: click.Context, option: click.Parameter, value: str) -> tup
     default="fp32",
     show_default=True,
     metavar="A,B",
-    help="Of fp32, tf32, bf16, fp16.",
+    help="Precisions to time: fp32, tf32, bf16, fp16.",
 )
 @click.option(
     "--across-precision",
     is_flag=True,
-    help="Compare other precisions with the baseline in fp32; without it they are not compared.",
+    help="Compare other precisions with the baseline in fp32.  [default: they are not compared]",
 )
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N.")
 @click.option("--threads", type=click.IntRange(min=1), default=2, show_default=True)
@@ -99,21 +100,21 @@ def _numbers(context: click.Context, option: click.Parameter, value: str) -> tup
     type=click.IntRange(min=3),
     default=7,
     show_default=True,
-    help="Each starts every variant anew.",
+    help="Number of rounds; each starts all variants in new processes.",
 )
 @click.option(
     "--train-size", type=click.IntRange(min=1), default=2048, show_default=True, metavar="N"
 )
 @click.option("--val-size", type=click.IntRange(min=1), default=512, show_default=True, metavar="N")
 @click.option(
-    "--accuracy", type=click.FloatRange(0, 1), help="Tell the time to this accuracy, too."
+    "--accuracy", type=click.FloatRange(0, 1), help="Also measure the time to this accuracy."
 )
 @click.option(
     "--data",
     default="embedded",
     show_default=True,
     shell_complete=files(*DATA),
-    help="As of `parity run`.",
+    help="Data source, as for `parity run`.",
 )
 @click.option("--seed", type=int, default=42, show_default=True)
 @click.option(
@@ -122,7 +123,7 @@ def _numbers(context: click.Context, option: click.Parameter, value: str) -> tup
     default=8,
     show_default=True,
     metavar="N",
-    help="Runs by which variants with random numbers of their own are judged; 0: unchecked.",
+    help="Runs used to check the accuracy of variants with their own random numbers; 0 = no check.",
 )
 @click.option("--csv", "csv_file", type=click.Path(path_type=Path), metavar="FILE")
 @click.option("--markdown", "markdown_file", type=click.Path(path_type=Path), metavar="FILE")
@@ -130,7 +131,7 @@ def _numbers(context: click.Context, option: click.Parameter, value: str) -> tup
     "--compare",
     type=click.Path(path_type=Path),
     metavar="OLD.json",
-    help="Say what got slower since; exit code 1 if anything did.",
+    help="Compare with an earlier result; exit code 1 if a row got slower.",
 )
 @OUT
 @with_children(workers=False)  # one at a time
@@ -145,11 +146,11 @@ def bench(
     json_file: Path | None,
     **settings: Any,
 ) -> int:
-    """Compares the training speed of SCENARIO in both frameworks, in turns.
+    """Compares the training speed of SCENARIO in both frameworks.
 
-    Exit codes: 0 all was measured, and no variant is known to train otherwise; 1 one does, or got
-    slower than in OLD.json (what cannot be compared with it is no reason); 2 wrong use or bad
-    input; 3 a variant could not be measured.
+    Exit codes: 0 everything was measured, and no variant is known to train differently; 1 a variant
+    trains differently, or a row got slower than in OLD.json (rows that cannot be compared do not
+    count); 2 wrong use or bad input; 3 a variant could not be measured.
     """
     from parity.bench.comparison import FAIL, read_result
     from parity.bench.comparison import compare as compare_results
@@ -167,12 +168,11 @@ def bench(
         settings["variants"] = (*settings["variants"], "torch-compiled")
 
     def keep(unfinished: Any) -> None:
-        """What was measured so far, for whatever may come; what keeps it from that ends nothing."""
-        told = {**unfinished.to_json(), "verdict": "incomplete"}
+        """Writes what was measured so far; the benchmark goes on if that fails."""
         for path in (json_file, None if out is None else out / BENCH):
             if path is not None:
                 with suppress(InputError):
-                    write_json_file(path, told)
+                    write_json_file(path, unfinished.to_json())
 
     result = run_bench(
         BenchSpec(**settings),
@@ -190,7 +190,7 @@ def bench(
             write_text_file(csv_file, to_csv(result), "--csv")
         if markdown_file is not None:
             write_text_file(markdown_file, to_markdown(result), "--markdown")
-    finally:  # a disk that is full must not take the report too
+    finally:  # a full disk must not cost the report as well
         if not children.quiet:
             print_lines(bench_lines(result))
     code = exit_code(result.verdict)

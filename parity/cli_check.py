@@ -145,7 +145,10 @@ def record(
 @click.argument("name", metavar="ID", shell_complete=divergences)
 @with_options(COMMON)
 def explain(name: str, json_file: Path | None, quiet: bool) -> int:
-    """Explains a divergence: both formulas, and the fix (see `parity list divergences`)."""
+    """Explains a divergence by its ID or its name, such as F2 or adam-epsilon-placement.
+
+    Prints both formulas and the fix. `parity list divergences` lists all of them.
+    """
     from parity.divergences import find
     from parity.report.divergences import explanation_lines
     from parity.report.terminal import print_lines

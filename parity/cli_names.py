@@ -1,7 +1,6 @@
 """What a shell completes: names of scenarios, divergences, variants, parts, and files.
 
-Nothing is imported that is slow: a key press waits for the answer. So the IDs of the divergences
-stand here, whose formulas need numpy and scipy; a test compares them with the registry.
+Nothing is imported that is slow: a key press waits for the answer.
 """
 
 from __future__ import annotations
@@ -11,27 +10,9 @@ from collections.abc import Callable, Iterable, Mapping
 import click
 from click.shell_completion import CompletionItem
 
-LEVELS = (
-    "data",
-    "structure",
-    "init",
-    "forward",
-    "loss",
-    "gradient",
-    "optimizer",
-    "trajectory",
-    "schedule",
-    "behaviour",
-)
+from parity.ladder.levels import LEVELS
+
 DATA = ("embedded", "mnist")  # sources with a name
-DIVERGENCES = (
-    *("H7", "H12", "H13", "A1", "A2", "A3", "A10", "A14c", "A14b", "A11", "A16", "A17", "A15"),
-    *("B2", "B1", "B3", "B9", "B8", "A5", "A7", "A8", "A9", "A18", "C1", "C2", "C3", "C4", "C5"),
-    *("A13", "A20", "A21", "C6", "C15", "C7", "C14", "A22", "A23", "N1", "N2", "D1", "D2", "C9"),
-    *("C8", "D4", "D5", "D9", "D12", "D13", "E6", "E3", "E7", "F6", "F15", "A14", "F2", "F1", "F4"),
-    *("F5", "F8", "C11", "F9", "E1", "E2", "E8", "F14", "F13", "G12", "G10", "G1", "G2", "G3"),
-    *("G4", "G6", "G8", "G9", "G13"),
-)
 
 Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
@@ -51,8 +32,10 @@ def scenarios(
 def divergences(
     context: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """Completes an ID, which may be begun in lower case."""
-    return _items(dict.fromkeys(DIVERGENCES), incomplete.upper())
+    """Completes an ID, which may be begun in lower case, or a slug."""
+    from parity.divergences.names import SLUGS
+
+    return _items(SLUGS | dict.fromkeys(SLUGS.values()), incomplete)
 
 
 def variants() -> Mapping[str, str]:
@@ -76,9 +59,9 @@ def precisions() -> Iterable[str]:
     return PRECISIONS
 
 
-def levels() -> Iterable[str]:
-    """Returns the levels of the ladder."""
-    return LEVELS
+def levels() -> Mapping[str, str]:
+    """Returns the levels of the ladder with what they compare."""
+    return {row.id: row.compares for row in LEVELS}
 
 
 def one_of(names: Callable[[], Iterable[str]]) -> Completer:

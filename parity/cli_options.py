@@ -165,7 +165,7 @@ def exit_code(verdict: str) -> int:
     """Returns the exit code of a verdict of any kind of result."""
     if verdict in ("pass", "good fit"):
         return 0
-    return 3 if verdict in ("error", "incomplete") else 1
+    return 3 if verdict in ("error", "incomplete", "inconclusive") else 1
 
 
 def check_file(path: Path | None, option: str = "--json") -> None:

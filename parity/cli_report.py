@@ -35,7 +35,8 @@ def report(
     DIR is what --out of run, check, sweep, bench or diagnose names, or the file of --json. With a
     second DIR it is the report of that one, beside the first: what has changed from run to run.
 
-    Exit codes: as of the result; 0 parity holds, 1 it does not, 3 a run failed or is missing.
+    Exit codes: those of the result; 0 parity holds, 1 it does not, 3 a run failed or is missing, or
+    the result is undecided.
     """
     from parity.report.write import REPORT, write_reports
 

@@ -11,8 +11,9 @@ from functools import cached_property
 import numpy as np
 
 from parity.errors import InputError
-from parity.sources import MAX_CLASSES, check_unit_range
 
+# A label above this is an identifier or a damaged file, and would make a model of absurd width.
+MAX_CLASSES = 65_536
 ARRAYS = ("x_train", "y_train", "x_val", "y_val", "x_test", "y_test")
 
 
@@ -89,6 +90,31 @@ class Data:
                 f"{name} has labels {array.min()}..{array.max()}; expected "
                 f"0..{self.num_classes - 1}; number the classes from 0"
             )
+
+
+def check_unit_range(pixels: np.ndarray, what: str) -> None:
+    """Checks that floating-point `pixels` (any shape, not empty) lie in [0, 1].
+
+    Raises:
+        InputError: a pixel is NaN, infinite, negative or above 1; the message begins with `what`.
+    """
+    with np.errstate(invalid="ignore"):  # NaN is what is looked for: min and max are then NaN
+        low, high = float(pixels.min()), float(pixels.max())
+    if not np.isfinite([low, high]).all():
+        raise InputError(
+            f"{what} has pixels that are NaN or infinite; expected numbers in 0..1; "
+            "clean the data first"
+        )
+    if low < 0:
+        raise InputError(
+            f"{what} has negative pixels (down to {low:g}); expected 0..1; "
+            "store images before any standardisation"
+        )
+    if high > 1:
+        raise InputError(
+            f"{what} has floating-point pixels up to {high:g}; expected 0..1; "
+            "divide them by their range (usually 255) or store 0..255 as uint8"
+        )
 
 
 def array_sha256(array: np.ndarray) -> str:

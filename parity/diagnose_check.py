@@ -8,7 +8,7 @@ from typing import Any
 from parity.bundle import Bundle
 from parity.divergences import recognised
 from parity.divergences.evidence import Evidence
-from parity.result import Result
+from parity.ladder.result import Result
 from parity.settings_audit import differing_settings
 from parity.trace import Trace
 
@@ -23,7 +23,7 @@ def name_causes(result: Result, bundle: Bundle, port: Trace) -> Result:
     is_place = first[0].id in ("data", "structure", "forward")
     causes = tuple(
         {
-            **entry.to_json(),
+            **{key: told for key, told in entry.to_json().items() if key != "slug"},
             "confidence": match.confidence,
             "detail": match.detail,
             "where": evidence.call["where"] if evidence.call and is_place else "",

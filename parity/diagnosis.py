@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from parity.behaviour import TARGET, Expectation, Judgement, judge
-from parity.causes import Evidence, RankedCause, rank
+from parity.causes import Observations, RankedCause, rank
 from parity.data_audit import Audit, audit
 from parity.data_findings import Finding
 from parity.dataset import Data
@@ -106,5 +106,5 @@ def diagnose(
     findings = () if found is None else found.findings()
     by_id = {finding.id: finding for finding in findings}
     verdict = verdict_with(judgement, findings)
-    causes = rank(Evidence(verdict, judgement, history, by_id, num_train))
+    causes = rank(Observations(verdict, judgement, history, by_id, num_train))
     return Diagnosis(judgement, causes, findings, found, history)

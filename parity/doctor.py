@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from parity.halves.options import ChildOptions
-from parity.ladder import LEVELS
+from parity.ladder.engine import compare_level
+from parity.ladder.result import ERROR, FAIL, PASS, Item
+from parity.ladder.table import OF_RUN
+from parity.ladder.tolerance import Float64Tolerance
 from parity.pair import RunOptions
 from parity.pipeline import run_all
 from parity.programs.scenarios import scenario
 from parity.report.terminal import Line
-from parity.result import ERROR, FAIL, PASS, Item
-from parity.tolerance import Float64Tolerance
 from parity.trace import Trace, encode_floats
 
 # What was checked when this version was made; newer ones are for the doctor to judge.
@@ -162,7 +163,7 @@ def examine(children: ChildOptions) -> Report:
 
 
 def _check(stream: Stream, keras: Trace, torch: Trace) -> dict[str, Any]:
-    level = LEVELS[stream.level](keras, torch, Float64Tolerance())
+    level = compare_level(stream.level, OF_RUN, keras, torch, Float64Tolerance())
     items = [item for item in level.items if stream.belongs(item)]
     worst = max(items, key=lambda item: (item.status == FAIL, item.ratio))
     if worst.status == FAIL:

@@ -46,7 +46,7 @@ class LabelNoise:
         suspected: images whose label no neighbour supports, those whose neighbours agree most
             first.
         estimate: share of wrong labels; None if too few neighbours agree to tell.
-        low, high: interval of it, of 95 % confidence, wide enough for what cannot be told.
+        low, high: ends of its interval, of 95 % confidence, wide enough for what cannot be told.
     """
 
     disagreement: float

@@ -14,14 +14,16 @@ from pathlib import Path
 
 from parity.data import run_data
 from parity.data_file import save_data
-from parity.envelope import FACTOR, FLOAT64_FACTOR, Envelope
 from parity.errors import InputError
 from parity.halves.job import ChildJob, Failure
 from parity.halves.options import ChildOptions
-from parity.ladder import climb, judge_trace
+from parity.ladder.comparers.behaviour import judge_trace
+from parity.ladder.engine import compare_levels
+from parity.ladder.envelope import FACTOR, FLOAT64_FACTOR, Envelope
+from parity.ladder.result import ERROR, FAIL, PASS, Item, Level, Result
+from parity.ladder.table import OF_RUN
+from parity.ladder.tolerance import FLOAT64, Float64Tolerance, Tolerance
 from parity.programs.run_spec import HALVES, RunSpec
-from parity.result import ERROR, FAIL, PASS, Item, Level, Result
-from parity.tolerance import FLOAT64, Float64Tolerance, Tolerance
 from parity.trace import Trace, write_json
 from parity.traces.folder import RunFolder
 
@@ -48,14 +50,14 @@ class RunOptions:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class LadderComparison:
     """The ladder of a pair, and by what its trajectory was judged."""
 
     levels: tuple[Level, ...]
     tolerance: Tolerance
 
     @property
-    def suspect(self) -> Item | None:
+    def first_outlier(self) -> Item | None:
         """What in the trajectory goes beyond the envelope that was measured so far, or None."""
         if not isinstance(self.tolerance, Envelope):
             return None
@@ -116,8 +118,8 @@ class Pair:
         """Returns the job that runs planned perturbed runs, one after the other."""
         return self._job(f"perturbed keras ({directories[0].name})", "keras", directories)
 
-    def compare(self, short: Sequence[Path] = ()) -> Comparison:
-        """Climbs the ladder.
+    def compare(self, short: Sequence[Path] = ()) -> LadderComparison:
+        """Compares the two traces level by level.
 
         Args:
             short: further perturbed runs, of fewer epochs.
@@ -132,13 +134,13 @@ class Pair:
                 floor=FLOAT64 if self.spec.dtype == "float64" else 0.0,
                 rules=[r for r in (self.spec.reduce_lr, self.spec.early_stopping) if r is not None],
             )
-        return Comparison(climb(keras, torch, tolerance), tolerance)
+        return LadderComparison(compare_levels(OF_RUN, keras, torch, tolerance), tolerance)
 
     def traces(self) -> tuple[Trace, Trace]:
         """Returns the finished traces, Keras's first."""
         return Trace(self.folder.half("keras").path), Trace(self.folder.half("torch").path)
 
-    def finish(self, comparison: Comparison | None, *errors: str) -> Result:
+    def finish(self, comparison: LadderComparison | None, *errors: str) -> Result:
         """Writes result.json and removes what was only needed on the way.
 
         Args:

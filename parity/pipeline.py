@@ -16,10 +16,10 @@ from parity.errors import InputError, RunError
 from parity.halves.job import ChildJob, Failure
 from parity.halves.options import ChildOptions
 from parity.halves.progress import ProgressDisplay, run_shown
-from parity.pair import Comparison, Pair, RunOptions
+from parity.ladder.result import Result
+from parity.pair import LadderComparison, Pair, RunOptions
 from parity.programs.run_spec import RunSpec
-from parity.result import Result
-from parity.search import search
+from parity.widen_envelope import widen_envelope
 
 
 def run(spec: RunSpec, *, out: Path | str, perturbations: int | None = None) -> Result:
@@ -68,7 +68,7 @@ def run_all(
         undecided = _run_first(pairs, jobs, options, on_result)
         for pair, comparison in undecided:
             try:
-                found = search(
+                found = widen_envelope(
                     pair,
                     comparison,
                     lambda more: run_shown(more, children),
@@ -104,10 +104,10 @@ def _run_first(
     jobs: dict[ChildJob, Pair],
     options: RunOptions,
     on_result: Callable[[Result, Path], None] | None,
-) -> list[tuple[Pair, Comparison]]:
+) -> list[tuple[Pair, LadderComparison]]:
     """Runs all children; returns the pairs for which more perturbed runs must decide."""
     waiting = {id(pair): sum(owner is pair for owner in jobs.values()) for pair in pairs}
-    undecided: list[tuple[Pair, Comparison]] = []
+    undecided: list[tuple[Pair, LadderComparison]] = []
 
     def finish(job: ChildJob, failure: Failure | None, display: ProgressDisplay) -> None:
         def tell(result: Result, directory: Path) -> None:
@@ -126,7 +126,7 @@ def _run_first(
         except RunError as error:  # one damaged trace is no reason to lose the other runs
             _finish(pair, None, tell, str(error))
             return
-        if comparison is not None and comparison.suspect is not None:
+        if comparison is not None and comparison.first_outlier is not None:
             undecided.append((pair, comparison))
         else:
             _finish(pair, comparison, tell)
@@ -137,7 +137,7 @@ def _run_first(
 
 def _finish(
     pair: Pair,
-    comparison: Comparison | None,
+    comparison: LadderComparison | None,
     on_result: Callable[[Result, Path], None] | None,
     *errors: str,
 ) -> None:

@@ -6,10 +6,13 @@ a black border, which hide a wrong axis, a wrong padding or a wrong order.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from parity.data import Data
-from parity.programs.run_spec import RunSpec
+if TYPE_CHECKING:
+    from parity.dataset import Data
+    from parity.programs.run_spec import RunSpec
 
 NUM_PROBE_STEPS = 20  # optimizer steps of the probe
 PROBE_STEPS = (1, 20)  # after which weights and slots are compared

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from parity.result import Result
+    from parity.ladder.result import Result
 
 # Option -> (how it is parsed, placeholder, help); None where it is not given.
 OPTIONS: dict[str, tuple[Callable[[str], Any], str, str]] = {

@@ -15,14 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
+from parity.dataset import MAX_CLASSES, check_unit_range
 from parity.errors import InputError
 
 KEYS = ("x_train", "y_train", "x_test", "y_test")
 
 EMBEDDED = Path(__file__).parent / "embedded" / "mnist_subset.npz"
-
-# A label above this is an identifier or a damaged file, and would make a model of absurd width.
-MAX_CLASSES = 65_536
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,31 +108,6 @@ def check_arrays(arrays: Mapping[str, np.ndarray], name: str) -> Source:
         y_test=labels["y_test"],
         num_classes=int(max(labels["y_train"].max(), labels["y_test"].max())) + 1,
     )
-
-
-def check_unit_range(pixels: np.ndarray, what: str) -> None:
-    """Checks that floating-point `pixels` (any shape, not empty) lie in [0, 1].
-
-    Raises:
-        InputError: a pixel is NaN, infinite, negative or above 1; the message begins with `what`.
-    """
-    with np.errstate(invalid="ignore"):  # NaN is what is looked for: min and max are then NaN
-        low, high = float(pixels.min()), float(pixels.max())
-    if not np.isfinite([low, high]).all():
-        raise InputError(
-            f"{what} has pixels that are NaN or infinite; expected numbers in 0..1; "
-            "clean the data first"
-        )
-    if low < 0:
-        raise InputError(
-            f"{what} has negative pixels (down to {low:g}); expected 0..1; "
-            "store images before any standardisation"
-        )
-    if high > 1:
-        raise InputError(
-            f"{what} has floating-point pixels up to {high:g}; expected 0..1; "
-            "divide them by their range (usually 255) or store 0..255 as uint8"
-        )
 
 
 def _images(array: np.ndarray, what: str) -> np.ndarray:

@@ -1,16 +1,16 @@
-"""Whether two groups of runs are equivalent, and how sure that is.
+"""Whether two groups of runs are equivalent, and how certain that is.
 
-A test for a difference that finds none says nothing: it may have had too few runs. Equivalence is
-shown by two one-sided tests (TOST; Schuirmann 1987): that the true difference is above the lower
-margin, and that it is below the upper one. With a margin fixed beforehand, three answers are
-possible: equivalent, different (the difference lies beyond the margin), or inconclusive, with the
-number of runs that would be needed.
+A test for a difference that finds none proves nothing, because it may have had too few runs.
+Equivalence is shown by two one-sided tests (TOST; Schuirmann 1987): one shows that the true
+difference is above the lower margin, the other that it is below the upper one. With a margin fixed
+beforehand, there are three answers: equivalent, different (the difference lies beyond the margin),
+or inconclusive, with the number of runs that would be needed.
 
-The power of the procedure is exact for normal differences, the spread being estimated from the same
+The power of the procedure is exact for normal differences whose spread is estimated from the same
 runs (Phillips 1990): an integral over the distribution of the estimated standard deviation.
 
-The distributions come from scipy.special, to the bit what scipy.stats makes of them, but
-loaded sooner and many times as fast.
+The distributions come from scipy.special. They are the same to the bit as those of scipy.stats, but
+load sooner and are many times as fast.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Literal
 import numpy as np
 
 ALPHA = 0.05  # of each of the two tests
-POWER = 0.8  # that is asked for, if the groups do not differ at all
+POWER = 0.8  # required power, if the groups do not differ at all
 MAX_N = 10**6
 
 Verdict = Literal["equivalent", "different", "inconclusive"]
@@ -34,19 +34,19 @@ class Equivalence:
     """The outcome of the two tests.
 
     Attributes:
-        verdict: "equivalent" if p is below alpha; "different" if p_different is, so that the
-            interval lies wholly beyond a margin; otherwise "inconclusive".
+        verdict: "equivalent" if p is below alpha; "different" if p_different is below alpha, so
+            that the whole interval lies beyond a margin; otherwise "inconclusive".
         difference: mean of the first group minus mean of the second.
-        low, high: interval of the true difference, of confidence 1 - 2 alpha: it lies within the
-            margins exactly where the verdict is "equivalent".
+        low, high: interval of the true difference with confidence 1 - 2 alpha. It lies within the
+            margins exactly if the verdict is "equivalent".
         p: the greater of the two p values.
-        p_different: p value of the opposite: that the true difference lies beyond a margin.
-        p_zero: p value of there being no difference at all (t test, two-sided).
-        margin: within which groups count as equivalent.
+        p_different: p value for a true difference beyond a margin.
+        p_zero: p value for no difference at all (t test, two-sided).
+        margin: limit up to which groups count as equivalent.
         alpha: level of each test.
-        n: pairs, or the runs of the smaller group.
+        n: number of pairs, or of runs in the smaller group.
         power: probability of "equivalent" with this n and spread if there is no difference.
-        n_needed: smallest n of which `power` is at least POWER; None if that is above MAX_N.
+        n_needed: smallest n with a `power` of at least POWER; None if it is above MAX_N.
     """
 
     verdict: Verdict
@@ -66,16 +66,16 @@ class Equivalence:
 def equivalence_of_pairs(
     a: Sequence[float], b: Sequence[float], margin: float, alpha: float = ALPHA
 ) -> Equivalence:
-    """Compares two groups of which each run has a partner, such as one seed in two frameworks.
+    """Compares two groups whose runs form pairs, such as one seed in two frameworks.
 
     Args:
         a: n values, at least 2.
-        b: their partners.
+        b: the partners of these values.
         margin: above 0, in units of the values.
         alpha: in (0, 0.5).
 
     Raises:
-        ValueError: other lengths, values that are not finite, an argument out of its range.
+        ValueError: the lengths differ, a value is not finite, or an argument is out of range.
     """
     x, y = _values("a", a), _values("b", b)
     if len(x) != len(y):
@@ -90,7 +90,7 @@ def equivalence_of_pairs(
 def equivalence_of_groups(
     a: Sequence[float], b: Sequence[float], margin: float, alpha: float = ALPHA
 ) -> Equivalence:
-    """Compares two groups of unrelated runs, of any sizes and spreads (Welch).
+    """Compares two groups of unrelated runs of any size and spread (Welch).
 
     Args:
         a: values of the first group, at least 2.
@@ -99,7 +99,7 @@ def equivalence_of_groups(
         alpha: in (0, 0.5).
 
     Raises:
-        ValueError: values that are not finite, an argument out of its range.
+        ValueError: a value is not finite, or an argument is out of range.
     """
     x, y = _values("a", a), _values("b", b)
     parts = [float(np.var(group, ddof=1)) / len(group) for group in (x, y)]
@@ -107,13 +107,13 @@ def equivalence_of_groups(
     weights = [part**2 / (len(group) - 1) for part, group in zip(parts, (x, y), strict=True)]
     df = total**2 / sum(weights) if sum(weights) > 0 else len(x) + len(y) - 2
     n = min(len(x), len(y))
-    sd = math.sqrt(total * n / 2)  # of a run, in two groups of n with this standard error
+    sd = math.sqrt(total * n / 2)  # of a run, if two groups of n have this standard error
     difference = float(x.mean() - y.mean())
     return _tested(difference, math.sqrt(total), df, margin, alpha, n, sd, is_paired=False)
 
 
 def decide(p: float, p_different: float, alpha: float) -> Verdict:
-    """Returns the verdict of two p values, which may have been corrected."""
+    """Returns the verdict for two p values, which may be corrected ones."""
     if p < alpha:
         return "equivalent"
     return "different" if p_different < alpha else "inconclusive"
@@ -132,10 +132,10 @@ def equivalence_power(
 
     Args:
         margin: above 0.
-        sd: standard deviation of the differences of pairs, or of the runs of either group.
-        n: pairs, or runs of each group, at least 2.
-        is_paired: which of the two.
-        difference: the true one.
+        sd: standard deviation of the differences of pairs, or of the runs of each group.
+        n: number of pairs, or of runs in each group, at least 2.
+        is_paired: whether the runs form pairs.
+        difference: the true difference.
         alpha: level of each test.
     """
     if sd == 0:
@@ -148,9 +148,9 @@ def equivalence_power(
 def needed_n(
     margin: float, sd: float, *, is_paired: bool, alpha: float = ALPHA, power: float = POWER
 ) -> int | None:
-    """Returns the smallest n whose power is enough if there is no difference.
+    """Returns the smallest n with enough power if there is no difference.
 
-    None stands for more than MAX_N.
+    Returns None if it is above MAX_N.
     """
 
     def is_enough(n: int) -> bool:
@@ -169,7 +169,7 @@ def needed_n(
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Corrects the p values of several tests, so that any false alarm is as rare as in one (Holm).
+    """Corrects p values so that any false alarm in several tests is as rare as in one (Holm).
 
     Args:
         p_values: in [0, 1].
@@ -211,7 +211,7 @@ def _tested(
         p_different = float(stdtr(df, -(abs(difference) - margin) / error))
         p_zero = float(2 * stdtr(df, -abs(difference) / error))
         half = float(stdtrit(df, 1 - alpha)) * error
-    else:  # all differences are the same one
+    else:  # all differences are equal
         p, half = float(abs(difference) >= margin), 0.0
         p_different, p_zero = float(abs(difference) <= margin), float(difference == 0)
     low, high = difference - half, difference + half
@@ -231,15 +231,15 @@ def _tested(
     )
 
 
-# Gauss-Legendre nodes: the integrand is smooth, and 200 give 1e-9 of the power.
+# Gauss-Legendre nodes: the integrand is smooth, and 200 nodes give the power to 1e-9.
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(200)
 
 
 def _power(margin: float, error: float, df: float, difference: float, alpha: float) -> float:
     """Integrates the chance that both tests reject over the estimated standard error.
 
-    With s the estimate in units of its true value, both reject if the observed difference, normal
-    about the true one, is within margin - t s error of 0.
+    Let s be the estimate in units of its true value. Both tests reject if the observed difference,
+    which is normal about the true one, is within margin - t s error of 0.
     """
     from scipy.special import gammaincinv, gammaln, ndtr, stdtrit, xlogy
 

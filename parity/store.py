@@ -1,8 +1,8 @@
-"""The store of a sweep: one JSON file for each finished job, under the job's key.
+"""The store of a sweep: one JSON file for each finished task, named after the task's key.
 
-A file appears whole or not at all, so that what is there is finished, whatever was killed when. The
-store is a folder, or anything that fsspec reaches ("s3://bucket/sweep", "memory://sweep"): the
-place where the workers of a cluster leave their results.
+A file appears whole or not at all, so every file that is there is finished, even if the sweep was
+killed. The store is a folder, or any URL that fsspec opens ("s3://bucket/sweep",
+"memory://sweep"); the workers of a cluster write their results to it.
 """
 
 from __future__ import annotations
@@ -21,32 +21,32 @@ _KEY = re.compile(r"[0-9a-f]{64}")
 
 
 class Store(Protocol):
-    """Finished jobs by key: 64 hexadecimal digits."""
+    """Finished tasks by key: 64 hexadecimal digits."""
 
     def finished(self) -> set[str]:
-        """Returns the keys of all finished jobs."""
+        """Returns the keys of all finished tasks."""
 
     def __contains__(self, key: str) -> bool: ...
 
     def put(self, key: str, record: dict[str, Any]) -> None:
-        """Keeps the record of a job that has just finished."""
+        """Stores the record of a task that has just finished."""
 
     def get(self, key: str) -> dict[str, Any]:
-        """Returns the record of a finished job.
+        """Returns the record of a finished task.
 
         Raises:
-            RunError: there is none, or it is damaged.
+            RunError: the record is missing or damaged.
         """
 
 
 def open_store(url: str | os.PathLike[str]) -> Store:
-    """Opens a store, which is made if it is not there.
+    """Opens a store; creates it if it does not exist.
 
     Args:
         url: a folder, or a URL of fsspec.
 
     Raises:
-        InputError: it cannot be used.
+        InputError: the store cannot be used.
     """
     text = os.fspath(url)
     if text.startswith("file://"):
@@ -55,7 +55,7 @@ def open_store(url: str | os.PathLike[str]) -> Store:
 
 
 class LocalStore:
-    """A store in a folder: `results/ab/abcdef….json`; 256 folders, so that none gets slow."""
+    """A store in a folder: `results/ab/abcdef….json`, in 256 folders so that none gets slow."""
 
     def __init__(self, folder: Path) -> None:
         self._results = folder / "results"
@@ -94,7 +94,7 @@ class LocalStore:
 
 
 class RemoteStore:
-    """A store behind a URL of fsspec. Object stores show whole objects only; so does this."""
+    """A store behind a URL of fsspec, which shows whole files only, like object stores."""
 
     def __init__(self, url: str) -> None:
         try:
@@ -108,7 +108,7 @@ class RemoteStore:
             self._files, root = fsspec.core.url_to_fs(url)
             self._results = f"{root.rstrip('/')}/results"
             self._files.makedirs(self._results, exist_ok=True)
-        except Exception as error:  # every file system has errors of its own
+        except Exception as error:  # every file system raises its own errors
             raise InputError(
                 f"{url}: cannot be used ({error}); check the URL and rights"
             ) from error
@@ -127,9 +127,9 @@ class RemoteStore:
         """See Store."""
         path = self._path(key)
         self._files.makedirs(os.path.dirname(path), exist_ok=True)
-        # Not under its name at once: on file systems that are no object stores a reader, or the
-        # next sweep, would find a half of it.
-        temporary = f"{path}.{secrets.token_hex(8)}.part"  # hosts may share process ids
+        # First under another name: on a file system that is not an object store, a reader or the
+        # next sweep could find half of the file.
+        temporary = f"{path}.{secrets.token_hex(8)}.part"  # hosts may share process IDs
         self._files.pipe_file(temporary, json.dumps(record, allow_nan=False).encode())
         self._files.mv(temporary, path)
 
@@ -155,7 +155,7 @@ def _is_result(name: str) -> bool:
 
 def _checked(record: Any, key: str) -> dict[str, Any]:
     if not isinstance(record, dict) or record.get("key") != key:
-        raise ValueError("it is not the record of this job")
+        raise ValueError("it is not the record of this task")
     return record
 
 

@@ -2,7 +2,7 @@
 
     specs -> tasks -> those that the store lacks -> batches -> engine -> store -> rows
 
-A sweep that is interrupted, or killed, goes on where it was when it is started again.
+A sweep that was interrupted or killed continues when it is started again.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ Engine = Callable[[Sequence[Sequence[Task]], EngineOptions, Any], None]
 
 @dataclass(frozen=True)
 class Row:
-    """One finished run of a sweep, as far as its behaviour goes.
+    """The behaviour of one finished run of a sweep.
 
     Attributes:
-        scenario: its name.
-        seed: of the run.
+        scenario: name of the scenario.
+        seed: seed of the run.
         half: "keras" or "torch".
         judgement: the verdict on its history.
         wall_s: seconds of training.
-        key: of its record in the store.
+        key: SHA-256 of all that decides the run: its name in the store.
     """
 
     scenario: str
@@ -49,12 +49,12 @@ class Row:
 
 @dataclass
 class Sweep:
-    """What came of a sweep.
+    """The runs of a sweep.
 
     Attributes:
         rows: finished runs, in the order of the specs.
-        failures: a row for each run without result: scenario, seed, half, reason.
-        num_run: tasks that were run now, and not before.
+        failures: a row for each run without a result: scenario, seed, half, reason.
+        num_run: number of tasks that were run now and not before.
     """
 
     rows: list[Row] = field(default_factory=list)
@@ -67,27 +67,27 @@ class Sweep:
         return not self.failures
 
 
-class Watcher:
-    """Is told how far a sweep has come; this one says nothing."""
+class SweepListener:
+    """Receives the progress of a sweep; this one ignores it."""
 
     def on_start(self, total: int, finished: int) -> None:
-        """The sweep has `total` tasks, of which `finished` were run before."""
+        """Called at the start, with the number of tasks and of those that had finished before."""
 
     def on_change(self, finished: int, running: int, failed: int) -> None:
-        """Counts of tasks, those that were run before included."""
+        """Called with the numbers of tasks, including those that had finished before."""
 
     def on_failure(self, name: str, reason: str) -> None:
-        """A task has failed."""
+        """Called when a task has failed."""
 
     def on_end(self) -> None:
-        """Nothing is running any more."""
+        """Called when nothing runs any more."""
 
 
 def run_sweep(
     specs: Sequence[RunSpec],
     options: EngineOptions,
     engine: Engine,
-    watcher: Watcher | None = None,
+    listener: SweepListener | None = None,
     halves: Sequence[str] = HALVES,
 ) -> Sweep:
     """Runs what is not finished yet, and reads all results.
@@ -96,15 +96,15 @@ def run_sweep(
         specs: the runs.
         options: how the engine runs them.
         engine: `run` of `parity.engines.local` or of `parity.engines.ray_cluster`.
-        watcher: is told of progress.
-        halves: which halves run.
+        listener: receives the progress.
+        halves: halves that run.
 
     Raises:
         InputError: the store, a data source or an interpreter cannot be used.
         RunError: a result in the store is damaged.
         KeyboardInterrupt: the user ended it; what has finished is in the store.
     """
-    watcher = watcher or Watcher()
+    listener = listener or SweepListener()
     store = open_store(options.store)
     runs = planned(specs, options.children.pythons, halves)
     tasks = distinct(runs)
@@ -122,16 +122,16 @@ def run_sweep(
         done[number] = num_done
         for key, reason in failures.items():
             reasons[key] = reason
-            watcher.on_failure(names[key], reason)
+            listener.on_failure(names[key], reason)
         running = min(options.children.num_workers, len(pending) - total_done)
-        watcher.on_change(before + total_done - len(reasons), running, len(reasons))
+        listener.on_change(before + total_done - len(reasons), running, len(reasons))
 
-    watcher.on_start(len(tasks), before)
+    listener.on_start(len(tasks), before)
     try:
         if batches:
             engine(batches, options, change)
     finally:
-        watcher.on_end()
+        listener.on_end()
     return _read(runs, store, reasons, len(pending) - len(reasons))
 
 

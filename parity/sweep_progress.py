@@ -1,6 +1,6 @@
-"""SweepDisplay: how far a sweep has come: finished, running, failed, time left.
+"""SweepDisplay: shows the progress of a sweep: finished, running and failed tasks, time left.
 
-On a terminal one bar; elsewhere a line for every tenth. Quiet: nothing; failures are in the result.
+It draws one bar on a terminal, and writes a line for every tenth elsewhere.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ import time
 from typing import Any, TextIO
 
 from parity.halves.progress import draws, rich_bars
-from parity.sweep import Watcher
+from parity.sweep import SweepListener
 
 
-class SweepDisplay(Watcher):
+class SweepDisplay(SweepListener):
     """Shows the progress of a sweep.
 
     Args:
-        quiet: show nothing at all.
-        stream: where to; standard error by default, since standard output is for results.
+        quiet: show nothing; failures are in the result.
+        stream: output; standard error by default, because standard output is for results.
     """
 
     def __init__(self, *, quiet: bool, stream: TextIO | None = None) -> None:
@@ -30,7 +30,7 @@ class SweepDisplay(Watcher):
         self._task: Any = None
 
     def on_start(self, total: int, finished: int) -> None:
-        """See Watcher."""
+        """See SweepListener."""
         self._total, self._before = total, finished
         self._started_s = time.monotonic()
         if self._quiet or finished == total:
@@ -42,21 +42,21 @@ class SweepDisplay(Watcher):
             self._write(f"{total} runs, {finished} finished before")
 
     def on_change(self, finished: int, running: int, failed: int) -> None:
-        """See Watcher."""
+        """See SweepListener."""
         if self._quiet:
             return
         left = self._left(finished + failed)
-        told = f"{finished} finished, {running} running, {failed} failed{left}"
+        detail = f"{finished} finished, {running} running, {failed} failed{left}"
         if self._bar is not None:
-            self._bar.update(self._task, completed=finished + failed, detail=told)
+            self._bar.update(self._task, completed=finished + failed, detail=detail)
             return
         tenths = 10 * (finished + failed - self._before) // max(1, self._total - self._before)
         if tenths > self._tenths:
             self._tenths = tenths
-            self._write(told)
+            self._write(detail)
 
     def on_failure(self, name: str, reason: str) -> None:
-        """See Watcher."""
+        """See SweepListener."""
         if self._quiet:
             return
         line = f"failed: {name}: {reason.partition(chr(10))[0]}"
@@ -66,12 +66,12 @@ class SweepDisplay(Watcher):
             self._write(line)
 
     def on_end(self) -> None:
-        """See Watcher."""
+        """See SweepListener."""
         if self._bar is not None:
             self._bar.stop()
 
     def _left(self, done: int) -> str:
-        """Time left, as long a task as those of this sweep so far."""
+        """Estimates the time left from the tasks that this sweep has done."""
         now = done - self._before
         if now <= 0:
             return ""

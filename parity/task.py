@@ -1,10 +1,10 @@
-"""Tasks: the jobs of a sweep, each with a key made of everything that decides its result.
+"""Tasks: the jobs of a sweep, each with a key made from everything that decides its result.
 
     key = SHA-256 of (half, spec, code, versions, machine, data)
 
-The same key is the same result, so that a finished task is never run again. The name of the
-scenario is not part of it, and for Keras neither is the mode, which only changes the torch half:
-runs that are the same are run once.
+The same key means the same result, so a finished task is never run again. The name of the scenario
+is not part of the key. For Keras the mode is not part of it either, because it changes the torch
+half only. Runs that are the same are therefore run once.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from parity.halves.environment import version
 from parity.programs.run_spec import HALVES, RunSpec
 from parity.sources import open_source
 
-SCHEMA = 1  # of a record: another one makes other keys
+SCHEMA = 1  # of a record; a new number gives new keys
 
 PACKAGES = {
     "keras": ("keras", "tensorflow", "numpy", "scipy"),
@@ -63,7 +63,7 @@ class Task:
 
     Attributes:
         half: "keras" or "torch".
-        spec: the run.
+        spec: settings of the run.
         key: 64 hexadecimal digits.
     """
 
@@ -73,36 +73,36 @@ class Task:
 
     @property
     def name(self) -> str:
-        """As it is shown to the user."""
+        """Returns the name that the user sees."""
         return f"{self.spec.scenario} seed {self.spec.seed} {self.half}"
 
     @property
     def cost(self) -> int:
-        """Samples that are trained on; 0 stands for all that a source has."""
+        """Returns the number of training samples over all epochs; 0 if the spec takes all data."""
         return self.spec.epochs * (self.spec.train_size or 0)
 
 
 def tasks_of(
     specs: Sequence[RunSpec], pythons: Mapping[str, str], halves: Sequence[str] = HALVES
 ) -> list[Task]:
-    """Returns the tasks of some runs, in order, a key once; see `planned`."""
+    """Returns the tasks of some runs in order, each key once; see `planned`."""
     return distinct(planned(specs, pythons, halves))
 
 
 def planned(
     specs: Sequence[RunSpec], pythons: Mapping[str, str], halves: Sequence[str] = HALVES
 ) -> list[Task]:
-    """Returns a task for each run and half, in order; runs that are the same have the same key.
+    """Returns a task for each run and half, in order; equal runs have equal keys.
 
     Args:
         specs: the runs.
         pythons: interpreter of each half.
-        halves: which halves run.
+        halves: halves that run.
 
     Raises:
         InputError: a data source or an interpreter cannot be used.
     """
-    made = {half: made_of(half, pythons[half]) for half in halves}
+    fingerprints = {half: half_fingerprint(half, pythons[half]) for half in halves}
     return [
         Task(
             half,
@@ -112,8 +112,8 @@ def planned(
                     "schema": SCHEMA,
                     "half": half,
                     "spec": _computed(spec, half),
-                    "data": source(spec.data),
-                    **made[half],
+                    "data": data_digest(spec.data),
+                    **fingerprints[half],
                 }
             ),
         )
@@ -130,17 +130,17 @@ def distinct(tasks: Iterable[Task]) -> list[Task]:
     return list(found.values())
 
 
-def made_of(half: str, python: str) -> dict[str, Any]:
-    """Returns what a half is made of: the digest of its code, its versions, kind of processor.
+def half_fingerprint(half: str, python: str) -> dict[str, Any]:
+    """Returns what decides a result of a half: digest of its code, versions, kind of processor.
 
     Raises:
-        InputError: the interpreter cannot be asked.
+        InputError: the interpreter does not answer.
     """
-    return {**code(half), **versions(half, python)}
+    return {"code": code_digest(half), **versions(half, python)}
 
 
 def _computed(spec: RunSpec, half: str) -> dict[str, Any]:
-    """The part of a spec that a half computes with."""
+    """The settings of a spec that change what a half computes."""
     settings = spec.to_dict()
     del settings["scenario"]
     if half == "keras":
@@ -149,16 +149,16 @@ def _computed(spec: RunSpec, half: str) -> dict[str, Any]:
 
 
 @functools.lru_cache
-def source(name: str) -> str:
-    """Digest of a whole data source, from which the data of a run follow by its spec."""
+def data_digest(name: str) -> str:
+    """Returns the digest of a whole data source; the spec decides which part of it a run takes."""
     opened = open_source(name)
     arrays = (opened.x_train, opened.y_train, opened.x_test, opened.y_test)
     return _digest([array_sha256(array) for array in arrays])
 
 
 @functools.lru_cache
-def code(half: str) -> dict[str, str]:
-    """Digest of all source files that a run of a half imports."""
+def code_digest(half: str) -> str:
+    """Returns the digest of all source files that a run of a half imports."""
     root = Path(parity.__file__).parent
     files = [root / f"{name}.py" for name in RUN_MODULES]
     files += sorted(
@@ -169,15 +169,15 @@ def code(half: str) -> dict[str, str]:
         content = path.read_bytes()
         digest.update(f"{path.relative_to(root.parent).as_posix()} {len(content)}\n".encode())
         digest.update(content)
-    return {"code": digest.hexdigest()}
+    return digest.hexdigest()
 
 
 @functools.lru_cache
 def versions(half: str, python: str) -> dict[str, Any]:
-    """Versions of interpreter and packages, and the kind of processor.
+    """Returns versions of interpreter and packages, and the kind of processor.
 
     Raises:
-        InputError: the interpreter cannot be asked.
+        InputError: the interpreter does not answer.
     """
     names = PACKAGES[half]
     if python == sys.executable:
@@ -198,7 +198,7 @@ def versions(half: str, python: str) -> dict[str, Any]:
         return {"versions": json.loads(answer.stdout), "machine": platform.machine()}
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         raise InputError(
-            f"--{half}-python {python}: did not tell its versions ({error}); name a Python "
+            f"--{half}-python {python}: did not report its versions ({error}); name a Python "
             f"interpreter in which the project is installed with the extra {half!r}"
         ) from error
 

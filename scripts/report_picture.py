@@ -16,9 +16,11 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
+from parity.ladder.levels import LEVEL_IDS
+
 ROOT = Path(__file__).resolve().parents[1]
 PICTURE = ROOT / "docs" / "images" / "report.png"
-LEVELS = "data,structure,forward,loss,gradient,optimizer,trajectory,schedule"
+LEVELS = ",".join(level for level in LEVEL_IDS if level not in ("init", "behaviour"))
 WIDTH, HEIGHT = 1180, 885
 
 

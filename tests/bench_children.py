@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from parity.bench.child import BenchTask
-from parity.bench.turns import NoMoreTurns
+from parity.bench.turns import NoMoreRounds
 from parity.programs.run_spec import RunSpec
 
 # What the text of a variant finds. `serve` is a child that does everything right; its rounds take
@@ -116,7 +116,7 @@ def task(variant="torch", *, part="train", precision="fp32", **spec):
 
 
 class Rounds:
-    """Turns of a half in this process, without a parent: so many rounds.
+    """The server of a half in this process, without a parent: so many rounds.
 
     Args:
         num: of rounds.
@@ -139,7 +139,7 @@ class Rounds:
             if self._asks and evaluate is not None:
                 self.accuracies.append(evaluate())
         if len(self.samples) == self._num:
-            raise NoMoreTurns
+            raise NoMoreRounds
 
     def end(self, samples):
         self.samples.append(samples)

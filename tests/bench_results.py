@@ -4,6 +4,7 @@ import numpy as np
 
 from parity.bench.result import BenchResult, Row
 from parity.bench.statistics import with_ratios
+from parity.programs.bench_spec import BenchSpec
 
 MACHINE = {
     "python": "3.12.1",
@@ -11,7 +12,7 @@ MACHINE = {
     "cores": 2,
     "versions": {"numpy": "2.4.6", "keras": "3.15.1", "torch": "2.13.0"},
 }
-SPEC = {"scenario": "dropout", "data": "embedded", "device": "cpu", "threads": 2}
+SPEC = BenchSpec().to_dict()
 
 # What a terminal, a page or a spreadsheet could take for something else than text.
 HOSTILE = {

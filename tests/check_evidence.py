@@ -4,10 +4,11 @@ from contextlib import contextmanager
 
 import check_pairs
 
-from parity.check_ladder import climb_check
 from parity.divergences import recognised
 from parity.divergences.evidence import Evidence
-from parity.result import FAIL
+from parity.ladder.engine import compare_levels
+from parity.ladder.result import FAIL
+from parity.ladder.table import OF_PROBE
 
 
 @contextmanager
@@ -27,7 +28,9 @@ def evidence_of(folder, reference=None, port=None):
         port(parts)
     with recorded.read(folder / "a.parity") as bundle:
         trace = parts.write(folder / "port")
-        level = next(level for level in climb_check(bundle, trace) if level.status == FAIL)
+        level = next(
+            level for level in compare_levels(OF_PROBE, bundle, trace) if level.status == FAIL
+        )
         yield Evidence(bundle, trace, level, level.first_failure)
 
 

@@ -1,6 +1,6 @@
 """Results of checks made by hand."""
 
-from parity.result import FAIL, PASS, Item, Level, Result
+from parity.ladder.result import FAIL, PASS, Item, Level, Result
 
 
 def level(name, *, worst=0.0, item="conv.kernel", note=""):

@@ -4,12 +4,24 @@ import io
 import platform
 
 import numpy as np
+import pytest
 
 from parity.data import Data
+from parity.errors import InputError
 
 SEEDS = (0, 1, 7, 42, 123, 2**31 - 1)
 # Around the modulus with which TensorFlow cuts a seed, and the largest one that NumPy takes.
 UNSEEN_SEEDS = (2**31 - 2, 2**31, 2**32 - 1, 31337)
+
+# Ranges of a random transform, different for every option, so that no two are exchanged unseen.
+MOVED = {
+    "rotation_range": 25.0,
+    "width_shift_range": 0.3,
+    "height_shift_range": 0.12,
+    "shear_range": 17.0,
+    "zoom_range": 0.4,
+    "horizontal_flip": True,
+}
 
 
 class Terminal(io.StringIO):
@@ -27,6 +39,18 @@ def make_data(shape, *, num_classes, num_train, num_val, num_test=5, seed=0):
         arrays[f"x_{name}"] = generator.random((count, *shape), dtype=np.float32)
         arrays[f"y_{name}"] = generator.permutation(np.arange(count) % num_classes)
     return Data(**arrays, num_classes=num_classes, source="made in memory")
+
+
+def refusal(read, path, *arguments):
+    """The message with which a file is refused: one line, with the path; nothing is left behind."""
+    before = sorted(path.parent.iterdir())
+    with pytest.raises(InputError) as error:
+        read(path, *arguments)
+    message = str(error.value)
+    assert "\n" not in message
+    assert str(path) in message
+    assert sorted(path.parent.iterdir()) == before
+    return message
 
 
 def assert_same_bits(actual, expected):

@@ -11,12 +11,13 @@ import keras_impl
 import torch_impl
 from parity.data import Data, run_data
 from parity.data_file import read_data, save_data
-from parity.ladder import climb
+from parity.ladder.engine import compare_levels
+from parity.ladder.result import Level
+from parity.ladder.table import OF_RUN
+from parity.ladder.tolerance import Float64Tolerance
 from parity.programs.run_spec import RunSpec
 from parity.recorder import Recorder
-from parity.result import Level
 from parity.runs.child import run_directory
-from parity.tolerance import Float64Tolerance
 from parity.trace import RunResult, Trace, Weights, write_json
 
 
@@ -83,6 +84,6 @@ def begun(half: Any) -> Any:
     )
 
 
-def climb_float64(keras: Trace, torch: Trace) -> tuple[Level, ...]:
-    """Climbs the ladder with the tolerance of float64."""
-    return climb(keras, torch, Float64Tolerance())
+def compare_float64(keras: Trace, torch: Trace) -> tuple[Level, ...]:
+    """Compares two runs with the tolerance of float64."""
+    return compare_levels(OF_RUN, keras, torch, Float64Tolerance())

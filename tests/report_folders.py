@@ -12,13 +12,15 @@ from parity.behaviour import Judgement
 from parity.bench.result import BenchResult
 from parity.data import run_data
 from parity.diagnosis import diagnose
-from parity.envelope import FACTOR
-from parity.ladder import climb
+from parity.ladder.engine import compare_levels
+from parity.ladder.envelope import FACTOR
+from parity.ladder.result import ERROR, FAIL, PASS, Result
+from parity.ladder.table import OF_RUN
+from parity.ladder.tolerance import Float64Tolerance
+from parity.programs.check_spec import CheckSpec
 from parity.programs.scenarios import SCENARIOS, scenario
-from parity.report.sweep import result_of
-from parity.result import ERROR, FAIL, PASS, Result
 from parity.sweep import Row, Sweep
-from parity.tolerance import Float64Tolerance
+from parity.sweeps.result import result_of
 
 HOSTILE = {
     "markup": "<script>window.hacked = 1</script><img src=x onerror='window.hacked = 1'>",
@@ -57,7 +59,7 @@ def run_folder(folder, *, change=None, spec=None, has_result=True):
         traces = keras.write(folder / "keras"), torch.write(folder / "torch")
     if not has_result:
         return None
-    levels = climb(*traces, Float64Tolerance())
+    levels = compare_levels(OF_RUN, *traces, Float64Tolerance())
     judgement = Judgement("overfit", "gap", "training is better by 0.08", 3, 0.99, True, 0.91, 0.08)
     result = Result(
         verdict=FAIL if any(level.status == FAIL for level in levels) else PASS,
@@ -69,10 +71,10 @@ def run_folder(folder, *, change=None, spec=None, has_result=True):
         history={"keras": traces[0].history, "torch": traces[1].history},
         wall_s={"keras": 5.0, "torch": 2.5},
         envelope={
-            "num_nudges": 4,
+            "num_perturbations": 4,
             "factor": FACTOR,
             "steps": [1],
-            "hull": [1e-7],
+            "max_difference_by_step": [1e-7],
             "sensitivity": {"loss": 1.0, "val_loss": 1.0},
         },
     )
@@ -108,7 +110,7 @@ def check_result(verdict=FAIL, **changes):
         "fix": "torch_impl.optim.Adam(..., epsilon=1e-7)",
         "source": "keras/src/optimizers/adam.py",
     }
-    spec = {"keras": "app:build", "torch": "port.py:build", "seed": 0, "steps": 6, "data": None}
+    spec = CheckSpec("app:build", "port.py:build").to_dict()
     fields = {"mode": "replayed", "causes": (cause,) if verdict == FAIL else (), **changes}
     return Result(verdict, spec, tuple(levels), **fields)
 

@@ -7,13 +7,14 @@ from bench_results import row
 from checked import level as check_level
 from checked import result_of
 
-from parity.agreement import Agreement, Comparison, ScenarioVerdicts
 from parity.bench.result import FAILED, REFUSED
 from parity.diagnosis import diagnose
+from parity.ladder.levels import LEVEL_IDS
+from parity.ladder.result import ERROR, FAIL, NOT_REACHED, PASS, SKIPPED, Item, Level, Result
 from parity.programs.run_spec import RunSpec
-from parity.report.sweep import SweepResult
-from parity.result import ERROR, FAIL, NOT_REACHED, PASS, SKIPPED, Item, Level, Result
 from parity.stats import Equivalence
+from parity.sweeps.equivalence import EquivalenceRow, ScenarioVerdicts, SweepEquivalence
+from parity.sweeps.result import SweepResult
 
 CAUSE = {
     "id": "A5",
@@ -46,10 +47,7 @@ HISTORY = {
     "val_accuracy": [0.25, 0.5, 0.5],
     "learning_rate": [0.001, 0.001, 0.0001],
 }
-LEVELS = [
-    *("data", "structure", "init", "forward", "loss", "gradient", "optimizer"),
-    *("trajectory", "schedule", "behaviour"),
-]
+LEVELS = list(LEVEL_IDS)
 
 
 def item(name="conv1.kernel", worst=0.0, **place):
@@ -132,7 +130,7 @@ def sweep(verdict="pass", *, verdicts=("equivalent",), agrees=True, missing=(), 
         ScenarioVerdicts(name, "overfit", 10, {"overfit": 10}, torch, 10 * agrees) for name in names
     ]
     compared = [
-        Comparison(name, f"quantity {number}", None, 0.9, 0.8, equivalence(), 0.002, found)
+        EquivalenceRow(name, f"quantity {number}", None, 0.9, 0.8, equivalence(), 0.002, found)
         for name in names
         for number, found in enumerate(verdicts)
     ]
@@ -140,8 +138,8 @@ def sweep(verdict="pass", *, verdicts=("equivalent",), agrees=True, missing=(), 
         {"scenario": "leak", "seed": seed, "half": "torch", "reason": reason}
         for seed, reason in enumerate(missing)
     ]
-    agreement = Agreement("pass", tuple(rows), tuple(compared))
-    return SweepResult(verdict, "independent", agreement, 20, 4, tuple(failures), {"keras": 2.0})
+    found = SweepEquivalence("pass", tuple(rows), tuple(compared))
+    return SweepResult(verdict, "independent", found, 20, 4, tuple(failures), {"keras": 2.0})
 
 
 def bench(*, whole=True):

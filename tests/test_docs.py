@@ -83,7 +83,8 @@ def test_a_scenario_tells_what_it_sets_and_nothing_else():
 def test_the_divergences_are_all_on_their_page_with_both_formulas_and_the_fix():
     text = tables.divergence_table()
     for name, entry in REGISTRY.items():
-        section = text.partition(f"### {name}: {entry.title}\n")[2].partition("\n### ")[0]
+        heading = f"### {name} {entry.slug}: {entry.title}\n"
+        section = text.partition(heading)[2].partition("\n### ")[0]
         told = " ".join(section.split())
         for field in ("keras", "torch", "fix", "source"):
             assert f"{field} {' '.join(getattr(entry, field).split())}" in told

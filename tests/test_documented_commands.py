@@ -22,9 +22,9 @@ from documented_runs import FOREIGN_OPTIONS, NOT_RUN, QUICK, RUN
 from parity.cli import cli, main
 from parity.divergences import find as find_divergence
 from parity.errors import ParityError
+from parity.ladder.levels import LEVEL_IDS
 from parity.programs.bench_spec import BenchSpec
 from parity.programs.scenarios import find as find_scenario
-from parity.result import LEVELS
 
 HELP = {"-h", "--help", "--version"}
 
@@ -108,7 +108,7 @@ def check_values(name, values):
     if name == "explain" and values and not documented.is_placeholder(values["name"]):
         find_divergence(values["name"])
     if values.get("levels"):
-        assert set(values["levels"].split(",")) <= set(LEVELS)
+        assert set(values["levels"].split(",")) <= set(LEVEL_IDS)
 
 
 class Accepted(Exception):

@@ -14,8 +14,8 @@ FRAMEWORKS = {"torch", "torchvision", "keras", "tensorflow"}
 # Which packages the files of a package must not import, also not inside of a function.
 FORBIDDEN = {
     "parity": FRAMEWORKS | {"torch_impl", "keras_impl"},
-    "torch_impl": {"keras", "tensorflow", "keras_impl"},
-    "keras_impl": {"torch", "torchvision", "torch_impl"},
+    "torch_impl": {"keras", "tensorflow", "keras_impl", "msgspec"},
+    "keras_impl": {"torch", "torchvision", "torch_impl", "msgspec"},
 }
 
 # These are of use in any torch program, which has no spec and no harness.
@@ -120,6 +120,14 @@ def test_importing_the_harness_loads_no_framework():
     loaded = modules_after("import parity, parity.programs.run_spec, parity.programs.scenarios")
     assert "parity.programs.scenarios" in loaded
     assert loaded & (FRAMEWORKS | {"torch_impl.train", "keras_impl.train"}) == set()
+
+
+@pytest.mark.parametrize(
+    "names", ["parity, parity.cli", "parity.child, parity.chunk, parity.check_child"]
+)
+def test_what_checks_files_is_loaded_only_to_read_them(names):
+    """No child needs it in the user's environment, and the command line starts without it."""
+    assert "msgspec" not in modules_after(f"import {names}")
 
 
 @pytest.mark.parametrize("half", ["torch_impl", "keras_impl"])

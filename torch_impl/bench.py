@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from parity.bench.child import BenchTask, refuse
-from parity.bench.turns import Turns
+from parity.bench.turns import BenchServer
 from parity.data import Data
 from torch_impl.data import training_data, validation_data
 from torch_impl.eager import prepare_eager
@@ -25,28 +25,28 @@ _HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 Work = tuple[Callable[[], Any], int, Callable[[], float] | None]
 
 
-def run_bench(task: BenchTask, data: Data, turns: Turns) -> None:
+def run_bench(task: BenchTask, data: Data, server: BenchServer) -> None:
     """Times one variant.
 
     Args:
         task: which part, and how.
         data: the arrays of the run.
-        turns: asks for rounds.
+        server: asks for rounds.
 
     Raises:
         InputError: the device does not compute in this precision.
-        NoMoreTurns: there are no more rounds.
+        NoMoreRounds: there are no more rounds.
     """
     _set_precision(task)
     round_, samples, accuracy = (_eager if task.variant == "torch-eager" else _ours)(task, data)
-    turns.ready(
+    server.ready(
         {**describe_environment(task.spec), "precision": task.precision, "variant": task.variant},
         *_clock(task),
     )
     while True:
-        turns.begin(accuracy)
+        server.begin(accuracy)
         round_()
-        turns.end(samples)
+        server.end(samples)
 
 
 def _clock(task: BenchTask) -> tuple[Callable[[], Any], Callable[[], float] | None]:

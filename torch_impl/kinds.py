@@ -13,141 +13,111 @@ from torch import nn
 
 from torch_impl import layers
 
+
+def _by_name(table: str) -> dict[str, str]:
+    """Name -> kind, of rows "kind: names"."""
+    rows = [line.strip().rsplit(": ", 1) for line in table.strip().splitlines()]
+    return {name: kind for kind, names in rows for name in names.split()}
+
+
 # Class -> kind, the word that both halves share (`keras_impl/kinds.py`). Both torch's names and
 # Keras's, which `torch_impl.layers` has.
-_MODULES = {
-    "Conv": "conv",
-    "LazyConv": "conv",
-    "DepthwiseConv": "depthwise_conv",
-    "ConvTranspose": "conv_transpose",
-    "Linear": "dense",
-    "Dense": "dense",
-    "BatchNorm": "batch_norm",
-    "BatchNormalization": "batch_norm",
-    "SyncBatchNorm": "batch_norm",
-    "LayerNorm": "layer_norm",
-    "LayerNormalization": "layer_norm",
-    "GroupNorm": "group_norm",
-    "GroupNormalization": "group_norm",
-    "Embedding": "embedding",
-    "LSTM": "lstm",
-    "GRU": "gru",
-    "RNN": "simple_rnn",
-    "SimpleRNN": "simple_rnn",
-    "Bidirectional": "bidirectional",
-    "MaxPool": "max_pool",
-    "MaxPooling": "max_pool",
-    "AvgPool": "average_pool",
-    "AveragePool": "average_pool",
-    "AveragePooling": "average_pool",
-    "AdaptiveAvgPool": "global_average_pool",
-    "AdaptiveMaxPool": "global_max_pool",
-    "GlobalAveragePool": "global_average_pool",
-    "GlobalAveragePooling": "global_average_pool",
-    "GlobalMaxPool": "global_max_pool",
-    "GlobalMaxPooling": "global_max_pool",
-    "Flatten": "flatten",
-    "Reshape": "reshape",
-    "Permute": "permute",
-    "RepeatVector": "repeat",
-    "ZeroPad": "zero_padding",
-    "ZeroPadding": "zero_padding",
-    "ConstantPad": "zero_padding",
-    "Cropping": "cropping",
-    "Upsample": "upsampling",
-    "UpsamplingNearest": "upsampling",
-    "UpsamplingBilinear": "upsampling",
-    "UpSampling": "upsampling",
-    "Dropout": "dropout",
-    "SpatialDropout": "dropout",
-    "Add": "add",
-    "Subtract": "subtract",
-    "Multiply": "multiply",
-    "Average": "average",
-    "Maximum": "maximum",
-    "Minimum": "minimum",
-    "Concatenate": "concatenate",
-    "Rescaling": "rescaling",
-    "Normalization": "normalization",
-    "PReLU": "prelu",
-    "ReLU": "activation:relu",
-    "ReLU6": "activation:relu6",
-    "LeakyReLU": "activation:leaky_relu",
-    "ELU": "activation:elu",
-    "SELU": "activation:selu",
-    "GELU": "activation:gelu",
-    "SiLU": "activation:silu",
-    "Mish": "activation:mish",
-    "Sigmoid": "activation:sigmoid",
-    "Tanh": "activation:tanh",
-    "Softmax": "activation:softmax",
-    "LogSoftmax": "activation:log_softmax",
-    "Softplus": "activation:softplus",
-    "Softsign": "activation:softsign",
-    "Hardsigmoid": "activation:hard_sigmoid",
-    "Hardswish": "activation:hard_silu",
-}
-_FUNCTIONS = {
-    "conv": "conv",
-    "conv_transpose": "conv_transpose",
-    "linear": "dense",
-    "batch_norm": "batch_norm",
-    "layer_norm": "layer_norm",
-    "group_norm": "group_norm",
-    "embedding": "embedding",
-    "max_pool": "max_pool",
-    "avg_pool": "average_pool",
-    "adaptive_avg_pool": "global_average_pool",
-    "adaptive_max_pool": "global_max_pool",
-    "flatten": "flatten",
-    "view": "reshape",
-    "reshape": "reshape",
-    "permute": "permute",
-    "transpose": "permute",
-    "swapaxes": "permute",
-    "swapdims": "permute",
-    "movedim": "permute",
-    "moveaxis": "permute",
-    "pad": "zero_padding",
-    "__getitem__": "cropping",
-    "interpolate": "upsampling",
-    "dropout": "dropout",
-    "feature_dropout": "dropout",
-    "add": "add",
-    "__add__": "add",
-    "__radd__": "add",
-    "__iadd__": "add",
-    "add_": "add",
-    "sub": "subtract",
-    "__sub__": "subtract",
-    "mul": "multiply",
-    "__mul__": "multiply",
-    "__rmul__": "multiply",
-    "maximum": "maximum",
-    "minimum": "minimum",
-    "cat": "concatenate",
-    "concat": "concatenate",
-    "concatenate": "concatenate",
-    "mean": "mean",
-    "amax": "amax",
-    "relu": "activation:relu",
-    "relu_": "activation:relu",
-    "relu6": "activation:relu6",
-    "leaky_relu": "activation:leaky_relu",
-    "elu": "activation:elu",
-    "selu": "activation:selu",
-    "gelu": "activation:gelu",
-    "silu": "activation:silu",
-    "mish": "activation:mish",
-    "sigmoid": "activation:sigmoid",
-    "tanh": "activation:tanh",
-    "softmax": "activation:softmax",
-    "log_softmax": "activation:log_softmax",
-    "softplus": "activation:softplus",
-    "softsign": "activation:softsign",
-    "hardsigmoid": "activation:hard_sigmoid",
-    "hardswish": "activation:hard_silu",
-}
+_MODULES = _by_name("""
+    conv: Conv LazyConv
+    depthwise_conv: DepthwiseConv
+    conv_transpose: ConvTranspose
+    dense: Linear Dense
+    batch_norm: BatchNorm BatchNormalization SyncBatchNorm
+    layer_norm: LayerNorm LayerNormalization
+    group_norm: GroupNorm GroupNormalization
+    embedding: Embedding
+    lstm: LSTM
+    gru: GRU
+    simple_rnn: RNN SimpleRNN
+    bidirectional: Bidirectional
+    max_pool: MaxPool MaxPooling
+    average_pool: AvgPool AveragePool AveragePooling
+    global_average_pool: AdaptiveAvgPool GlobalAveragePool GlobalAveragePooling
+    global_max_pool: AdaptiveMaxPool GlobalMaxPool GlobalMaxPooling
+    flatten: Flatten
+    reshape: Reshape
+    permute: Permute
+    repeat: RepeatVector
+    zero_padding: ZeroPad ZeroPadding ConstantPad
+    cropping: Cropping
+    upsampling: Upsample UpsamplingNearest UpsamplingBilinear UpSampling
+    dropout: Dropout SpatialDropout
+    add: Add
+    subtract: Subtract
+    multiply: Multiply
+    average: Average
+    maximum: Maximum
+    minimum: Minimum
+    concatenate: Concatenate
+    rescaling: Rescaling
+    normalization: Normalization
+    prelu: PReLU
+    activation:relu: ReLU
+    activation:relu6: ReLU6
+    activation:leaky_relu: LeakyReLU
+    activation:elu: ELU
+    activation:selu: SELU
+    activation:gelu: GELU
+    activation:silu: SiLU
+    activation:mish: Mish
+    activation:sigmoid: Sigmoid
+    activation:tanh: Tanh
+    activation:softmax: Softmax
+    activation:log_softmax: LogSoftmax
+    activation:softplus: Softplus
+    activation:softsign: Softsign
+    activation:hard_sigmoid: Hardsigmoid
+    activation:hard_silu: Hardswish
+""")
+_FUNCTIONS = _by_name("""
+    conv: conv
+    conv_transpose: conv_transpose
+    dense: linear
+    batch_norm: batch_norm
+    layer_norm: layer_norm
+    group_norm: group_norm
+    embedding: embedding
+    max_pool: max_pool
+    average_pool: avg_pool
+    global_average_pool: adaptive_avg_pool
+    global_max_pool: adaptive_max_pool
+    flatten: flatten
+    reshape: view reshape
+    permute: permute transpose swapaxes swapdims movedim moveaxis
+    zero_padding: pad
+    cropping: __getitem__
+    upsampling: interpolate
+    dropout: dropout feature_dropout
+    add: add __add__ __radd__ __iadd__ add_
+    subtract: sub __sub__
+    multiply: mul __mul__ __rmul__
+    maximum: maximum
+    minimum: minimum
+    concatenate: cat concat concatenate
+    mean: mean
+    amax: amax
+    activation:relu: relu relu_
+    activation:relu6: relu6
+    activation:leaky_relu: leaky_relu
+    activation:elu: elu
+    activation:selu: selu
+    activation:gelu: gelu
+    activation:silu: silu
+    activation:mish: mish
+    activation:sigmoid: sigmoid
+    activation:tanh: tanh
+    activation:softmax: softmax
+    activation:log_softmax: log_softmax
+    activation:softplus: softplus
+    activation:softsign: softsign
+    activation:hard_sigmoid: hardsigmoid
+    activation:hard_silu: hardswish
+""")
 _WHOLE = {"SpatialDropout", "FeatureAlphaDropout"}  # drop whole channels, without a rank to say so
 _BETWEEN_TENSORS = {"add", "subtract", "multiply", "maximum", "minimum"}
 

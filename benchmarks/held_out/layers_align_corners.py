@@ -1,13 +1,14 @@
 """Bilinear UpSampling2D was ported with align_corners=True."""
 
+from functools import partial
+
+from benchmarks.held_out.late import F, keras, layers, nn, torch
+
 IDS = ("C14",)
 LEVEL = "forward"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     inputs = keras.Input((8, 12, 3))
     x = layers.Conv2D(8, 3, strides=2, padding="same", activation="tanh", name="down")(inputs)
     x = layers.ZeroPadding2D(((1, 1), (2, 0)))(x)
@@ -21,10 +22,6 @@ def keras_model():
 
 
 def _make(align_corners):
-    import torch
-    import torch.nn.functional as F
-    from torch import nn
-
     class FlowNet(nn.Module):
         def __init__(self):
             super().__init__()
@@ -46,9 +43,5 @@ def _make(align_corners):
     return FlowNet()
 
 
-def right_port():
-    return _make(False)
-
-
-def faulty_port():
-    return _make(True)
+right_port = partial(_make, False)
+faulty_port = partial(_make, True)

@@ -1,13 +1,14 @@
 """BatchNorm got eps=1e-3 as is usual for Keras; this model sets epsilon=1e-5."""
 
+from functools import partial
+
+from benchmarks.held_out.late import F, Port, keras, layers, nn, optim, torch
+
 IDS = ("C1",)
 LEVEL = "forward"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     inputs = keras.Input((30, 2), name="ecg")
     x = layers.Conv1D(8, 4)(inputs)
     x = layers.BatchNormalization(epsilon=1e-5)(x)
@@ -27,12 +28,6 @@ def keras_model():
 
 
 def _make(eps):
-    import torch
-    import torch.nn.functional as F
-    from torch import nn
-
-    from torch_impl import Port, optim
-
     class BatchNorm1d(nn.BatchNorm1d):
         """Running variance without Bessel's correction."""
 
@@ -71,9 +66,5 @@ def _make(eps):
     )
 
 
-def right_port():
-    return _make(1e-5)
-
-
-def faulty_port():
-    return _make(1e-3)
+right_port = partial(_make, 1e-5)
+faulty_port = partial(_make, 1e-3)

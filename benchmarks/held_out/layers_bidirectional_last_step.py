@@ -3,14 +3,15 @@
 The backward direction has seen one step only there.
 """
 
+from functools import partial
+
+from benchmarks.held_out.late import F, Port, keras, layers, nn, optim, torch
+
 IDS = ("N1",)
 LEVEL = "forward"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     inputs = keras.Input((9, 6), name="features")
     x = layers.Bidirectional(layers.GRU(7))(inputs)
     x = layers.Dense(10, activation="tanh")(x)
@@ -24,12 +25,6 @@ def keras_model():
 
 
 def _make(last_step):
-    import torch
-    import torch.nn.functional as F
-    from torch import nn
-
-    from torch_impl import Port, optim
-
     class BiGRU(nn.Module):
         def __init__(self):
             super().__init__()
@@ -60,9 +55,5 @@ def _make(last_step):
     )
 
 
-def right_port():
-    return _make(False)
-
-
-def faulty_port():
-    return _make(True)
+right_port = partial(_make, False)
+faulty_port = partial(_make, True)

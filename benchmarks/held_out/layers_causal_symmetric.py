@@ -1,13 +1,14 @@
 """Causal padding was ported as symmetric 'same' padding: outputs see the future."""
 
+from functools import partial
+
+from benchmarks.held_out.late import F, keras, keras_init, layers, nn
+
 IDS = ("A18",)
 LEVEL = "forward"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     inputs = keras.Input((20, 4))
     x = layers.Conv1D(8, 1, name="lift")(inputs)
     for d in (1, 2, 4):
@@ -24,9 +25,6 @@ def keras_model():
 
 
 def _make(causal):
-    import torch.nn.functional as F
-    from torch import nn
-
     class TemporalConv(nn.Conv1d):
         def __init__(self, a, b, k, d=1):
             super().__init__(a, b, k, dilation=d, padding=0 if causal else "same")
@@ -44,10 +42,7 @@ def _make(causal):
             self.mix = nn.ModuleList([nn.Conv1d(8, 8, 1) for _ in range(3)])
             self.readout = TemporalConv(8, 5, 2)
             self.fc = nn.Linear(5, 2)
-            for m in self.modules():
-                if isinstance(m, (nn.Conv1d, nn.Linear)):
-                    nn.init.xavier_uniform_(m.weight)
-                    nn.init.zeros_(m.bias)
+            keras_init(self)
 
         def forward(self, x):
             x = self.lift(x.permute(0, 2, 1))
@@ -59,9 +54,5 @@ def _make(causal):
     return TCN()
 
 
-def right_port():
-    return _make(True)
-
-
-def faulty_port():
-    return _make(False)
+right_port = partial(_make, True)
+faulty_port = partial(_make, False)

@@ -3,14 +3,15 @@
 Keras pads 1 on the left and 2 on the right here.
 """
 
+from functools import partial
+
+from benchmarks.held_out.late import F, keras, keras_init, layers, nn
+
 IDS = ("A5",)
 LEVEL = "forward"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     model = keras.Sequential(
         [
             keras.Input((26, 3)),
@@ -28,19 +29,13 @@ def keras_model():
 
 
 def _make(symmetric):
-    import torch.nn.functional as F
-    from torch import nn
-
     class ActivityNet(nn.Module):
         def __init__(self):
             super().__init__()
             self.fc = nn.Linear(12, 5)
             self.conv1 = nn.Conv1d(3, 8, 5, stride=3, padding=2 if symmetric else 0)
             self.conv2 = nn.Conv1d(8, 12, 3, padding=1)
-            for m in self.modules():
-                if isinstance(m, (nn.Conv1d, nn.Linear)):
-                    nn.init.xavier_uniform_(m.weight)
-                    nn.init.zeros_(m.bias)
+            keras_init(self)
 
         def forward(self, x):
             x = x.transpose(1, 2)
@@ -53,9 +48,5 @@ def _make(symmetric):
     return ActivityNet()
 
 
-def right_port():
-    return _make(False)
-
-
-def faulty_port():
-    return _make(True)
+right_port = partial(_make, False)
+faulty_port = partial(_make, True)

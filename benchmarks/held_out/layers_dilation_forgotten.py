@@ -1,13 +1,14 @@
 """dilation=3 was forgotten in one branch of an ASPP head; 'same' keeps the shape."""
 
+from functools import partial
+
+from benchmarks.held_out.late import F, Port, keras, keras_init, layers, nn, optim, torch
+
 IDS = ("A18",)
 LEVEL = "forward"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     inputs = keras.Input((18, 14, 3))
     x = layers.Conv2D(8, 3, padding="same")(inputs)
     x = layers.LeakyReLU(negative_slope=0.1)(x)
@@ -27,12 +28,6 @@ def keras_model():
 
 
 def _make(rates):
-    import torch
-    import torch.nn.functional as F
-    from torch import nn
-
-    from torch_impl import Port, optim
-
     class ASPPNet(nn.Module):
         def __init__(self):
             super().__init__()
@@ -43,10 +38,7 @@ def _make(rates):
             )
             self.project = nn.Conv2d(12, 10, 1)
             self.head = nn.Linear(10, 4)
-            for m in self.modules():
-                if isinstance(m, (nn.Conv2d, nn.Linear)):
-                    nn.init.xavier_uniform_(m.weight)
-                    nn.init.zeros_(m.bias)
+            keras_init(self)
 
         def forward(self, x):
             x = F.leaky_relu(self.stem(x), 0.1)
@@ -64,9 +56,5 @@ def _make(rates):
     )
 
 
-def right_port():
-    return _make((2, 3))
-
-
-def faulty_port():
-    return _make((2, 1))
+right_port = partial(_make, (2, 3))
+faulty_port = partial(_make, (2, 1))

@@ -1,13 +1,14 @@
 """F.dropout(x, 0.4) without training=self.training drops in evaluation too."""
 
+from functools import partial
+
+from benchmarks.held_out.late import F, keras, keras_init, layers, nn
+
 IDS = ("C7",)
 LEVEL = "forward"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     def squeeze_excite(x, channels):
         s = layers.GlobalAveragePooling2D(keepdims=True)(x)
         s = layers.Conv2D(4, 1, activation="relu")(s)
@@ -31,9 +32,6 @@ def keras_model():
 
 
 def _make(always):
-    import torch.nn.functional as F
-    from torch import nn
-
     class SqueezeExcite(nn.Module):
         def __init__(self, channels, hidden):
             super().__init__()
@@ -54,10 +52,7 @@ def _make(always):
             self.conv_pw = nn.Conv2d(8, 14, 1)
             self.fc1 = nn.Linear(14, 20)
             self.fc2 = nn.Linear(20, 5)
-            for m in self.modules():
-                if isinstance(m, (nn.Conv2d, nn.Linear)):
-                    nn.init.xavier_uniform_(m.weight)
-                    nn.init.zeros_(m.bias)
+            keras_init(self)
 
         def forward(self, x):
             x = F.hardswish(self.conv_stem(x))
@@ -70,9 +65,5 @@ def _make(always):
     return MobileNet()
 
 
-def right_port():
-    return _make(False)
-
-
-def faulty_port():
-    return _make(True)
+right_port = partial(_make, False)
+faulty_port = partial(_make, True)

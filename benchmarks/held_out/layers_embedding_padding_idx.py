@@ -1,13 +1,14 @@
 """nn.Embedding got padding_idx=0; without mask_zero Keras trains row 0 as any other."""
 
+from functools import partial
+
+from benchmarks.held_out.late import F, keras, layers, nn, torch
+
 IDS = ("E7",)
 LEVEL = "gradient"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     model = keras.Sequential(
         [
             keras.Input((16,), dtype="int32"),
@@ -24,10 +25,6 @@ def keras_model():
 
 
 def _make(**embedding):
-    import torch
-    import torch.nn.functional as F
-    from torch import nn
-
     class TextCNN(nn.Module):
         def __init__(self):
             super().__init__()
@@ -48,9 +45,5 @@ def _make(**embedding):
     return TextCNN()
 
 
-def right_port():
-    return _make()
-
-
-def faulty_port():
-    return _make(padding_idx=0)
+right_port = _make
+faulty_port = partial(_make, padding_idx=0)

@@ -1,13 +1,14 @@
 """Own weight loader: the Dense after Flatten is transposed, its rows not reordered."""
 
+from functools import partial
+
+from benchmarks.held_out.late import F, Port, keras, layers, nn, torch
+
 IDS = ("A3",)
 LEVEL = "structure"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     model = keras.Sequential(
         [
             keras.Input((10, 14, 2)),
@@ -27,12 +28,6 @@ def keras_model():
 
 
 def _make(reorder):
-    import torch
-    import torch.nn.functional as F
-    from torch import nn
-
-    from torch_impl import Port
-
     class Net(nn.Module):
         def __init__(self):
             super().__init__()
@@ -70,9 +65,5 @@ def _make(reorder):
     return Port(Net(), load=load)
 
 
-def right_port():
-    return _make(True)
-
-
-def faulty_port():
-    return _make(False)
+right_port = partial(_make, True)
+faulty_port = partial(_make, False)

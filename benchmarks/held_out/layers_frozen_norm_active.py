@@ -1,13 +1,14 @@
 """A backbone was frozen with requires_grad=False: its norms still use the batch."""
 
+from functools import partial
+
+from benchmarks.held_out.late import F, Port, keras, layers, nn, optim
+
 IDS = ("C4",)
 LEVEL = "forward"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     backbone = keras.Sequential(
         [
             keras.Input((16, 12, 3)),
@@ -36,11 +37,6 @@ def keras_model():
 
 
 def _make(keep_eval):
-    import torch.nn.functional as F
-    from torch import nn
-
-    from torch_impl import Port, optim
-
     class Transfer(nn.Module):
         def __init__(self):
             super().__init__()
@@ -82,9 +78,5 @@ def _make(keep_eval):
     )
 
 
-def right_port():
-    return _make(True)
-
-
-def faulty_port():
-    return _make(False)
+right_port = partial(_make, True)
+faulty_port = partial(_make, False)

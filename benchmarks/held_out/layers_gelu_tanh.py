@@ -1,13 +1,14 @@
 """An MLP-Mixer has GELU's tanh approximation; "gelu" is the exact one in Keras."""
 
+from functools import partial
+
+from benchmarks.held_out.late import keras, keras_init, layers, nn
+
 IDS = ("A20",)
 LEVEL = "forward"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     inputs = keras.Input((10, 8))
     x = inputs
     for i in range(2):
@@ -29,8 +30,6 @@ def keras_model():
 
 
 def _make(approximate):
-    from torch import nn
-
     class MlpBlock(nn.Sequential):
         def __init__(self, dim, hidden):
             super().__init__(
@@ -56,10 +55,7 @@ def _make(approximate):
             super().__init__()
             self.blocks = nn.ModuleList([MixerBlock(), MixerBlock()])
             self.head = nn.Linear(8, 2)
-            for m in self.modules():
-                if isinstance(m, nn.Linear):
-                    nn.init.xavier_uniform_(m.weight)
-                    nn.init.zeros_(m.bias)
+            keras_init(self)
 
         def forward(self, x):
             for block in self.blocks:
@@ -69,9 +65,5 @@ def _make(approximate):
     return Mixer()
 
 
-def right_port():
-    return _make("none")
-
-
-def faulty_port():
-    return _make("tanh")
+right_port = partial(_make, "none")
+faulty_port = partial(_make, "tanh")

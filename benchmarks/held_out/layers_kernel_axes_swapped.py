@@ -1,13 +1,14 @@
 """Own weight loader: transpose(3, 2, 1, 0) swaps height and width of kernels too."""
 
+from functools import partial
+
+from benchmarks.held_out.late import F, Port, keras, layers, nn, torch
+
 IDS = ("A1",)
 LEVEL = "structure"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     inputs = keras.Input((11, 17, 3))
     x = layers.Conv2D(8, 3, padding="same", name="stem")(inputs)
     x = layers.PReLU(shared_axes=[1, 2], name="prelu")(x)
@@ -22,11 +23,6 @@ def keras_model():
 
 def _make(axes):
     import numpy as np
-    import torch
-    import torch.nn.functional as F
-    from torch import nn
-
-    from torch_impl import Port
 
     class Net(nn.Module):
         def __init__(self):
@@ -56,9 +52,5 @@ def _make(axes):
     return Port(Net(), load=load)
 
 
-def right_port():
-    return _make((3, 2, 0, 1))
-
-
-def faulty_port():
-    return _make((3, 2, 1, 0))
+right_port = partial(_make, (3, 2, 0, 1))
+faulty_port = partial(_make, (3, 2, 1, 0))

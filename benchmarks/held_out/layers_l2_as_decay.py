@@ -1,13 +1,12 @@
 """kernel_regularizer=L2 became weight_decay: the same gradient, no penalty in the loss."""
 
+from benchmarks.held_out.late import F, Port, keras, layers, nn, optim, regularizers, torch
+
 IDS = ("C9",)
 LEVEL = "loss"
 
 
 def keras_model():
-    import keras
-    from keras import layers, regularizers
-
     model = keras.Sequential(
         [
             keras.Input((12, 10, 3)),
@@ -26,8 +25,6 @@ def keras_model():
 
 
 def _net():
-    from torch import nn
-
     net = nn.Sequential(
         nn.Conv2d(3, 8, 3),
         nn.ReLU(),
@@ -45,10 +42,6 @@ def _net():
 
 
 def right_port():
-    import torch.nn.functional as F
-
-    from torch_impl import Port, optim
-
     net = _net()
 
     def loss(logits, y):
@@ -59,11 +52,6 @@ def right_port():
 
 
 def faulty_port():
-    import torch
-    import torch.nn.functional as F
-
-    from torch_impl import Port
-
     net = _net()
     kernels = [p for n, p in net.named_parameters() if n.endswith("weight")]
     biases = [p for n, p in net.named_parameters() if n.endswith("bias")]

@@ -1,13 +1,14 @@
 """The LayerNorm of ConvNeXt blocks got the paper's eps=1e-6; Keras's default is 1e-3."""
 
+from functools import partial
+
+from benchmarks.held_out.late import keras, layers, nn
+
 IDS = ("A13",)
 LEVEL = "forward"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     def block(x, dim):
         skip = x
         x = layers.DepthwiseConv2D(5, padding="same")(x)
@@ -33,8 +34,6 @@ def keras_model():
 
 
 def _make(eps):
-    from torch import nn
-
     class Block(nn.Module):
         def __init__(self, dim):
             super().__init__()
@@ -71,9 +70,5 @@ def _make(eps):
     return ConvNeXt()
 
 
-def right_port():
-    return _make(1e-3)
-
-
-def faulty_port():
-    return _make(1e-6)
+right_port = partial(_make, 1e-3)
+faulty_port = partial(_make, 1e-6)

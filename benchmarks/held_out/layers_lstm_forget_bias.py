@@ -1,13 +1,14 @@
 """All biases of stacked LSTMs start at zero: unit_forget_bias was overlooked."""
 
+from functools import partial
+
+from benchmarks.held_out.late import keras, layers, nn, torch
+
 IDS = ("B9",)
 LEVEL = "init"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     model = keras.Sequential(
         [
             keras.Input((14, 5)),
@@ -24,9 +25,6 @@ def keras_model():
 
 
 def _make(forget_bias):
-    import torch
-    from torch import nn
-
     def init_lstm(lstm):
         u = lstm.hidden_size
         nn.init.xavier_uniform_(lstm.weight_ih_l0)
@@ -57,9 +55,5 @@ def _make(forget_bias):
     return SequenceClassifier()
 
 
-def right_port():
-    return _make(True)
-
-
-def faulty_port():
-    return _make(False)
+right_port = partial(_make, True)
+faulty_port = partial(_make, False)

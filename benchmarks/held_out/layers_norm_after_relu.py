@@ -1,13 +1,14 @@
 """In one block of three the ReLU stands before the batch normalisation."""
 
+from functools import partial
+
+from benchmarks.held_out.late import F, Port, keras, layers, nn, optim, torch
+
 IDS = ("A16", "N1")
 LEVEL = "forward"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     model = keras.Sequential(
         [
             keras.Input((14, 18, 3)),
@@ -33,12 +34,6 @@ def keras_model():
 
 
 def _make(swapped):
-    import torch
-    import torch.nn.functional as F
-    from torch import nn
-
-    from torch_impl import Port, optim
-
     class BatchNorm(nn.BatchNorm2d):
         """Keeps the biased variance, as Keras 3 does."""
 
@@ -83,9 +78,5 @@ def _make(swapped):
     )
 
 
-def right_port():
-    return _make(False)
-
-
-def faulty_port():
-    return _make(True)
+right_port = partial(_make, False)
+faulty_port = partial(_make, True)

@@ -3,14 +3,15 @@
 count_include_pad was left at True.
 """
 
+from functools import partial
+
+from benchmarks.held_out.late import F, keras, keras_init, layers, nn, torch
+
 IDS = ("A8",)
 LEVEL = "forward"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     inputs = keras.Input((15, 11, 4))
     a = layers.Conv2D(5, 1, activation="relu", name="branch1x1")(inputs)
     b = layers.Conv2D(3, 1, activation="relu", name="branch3x3_reduce")(inputs)
@@ -27,10 +28,6 @@ def keras_model():
 
 
 def _make(**pool):
-    import torch
-    import torch.nn.functional as F
-    from torch import nn
-
     class InceptionNet(nn.Module):
         def __init__(self):
             super().__init__()
@@ -40,10 +37,7 @@ def _make(**pool):
             self.branch_pool = nn.Conv2d(4, 4, 1)
             self.mix = nn.Conv2d(15, 10, 3)
             self.fc = nn.Linear(10, 3)
-            for m in self.modules():
-                if isinstance(m, (nn.Conv2d, nn.Linear)):
-                    nn.init.xavier_uniform_(m.weight)
-                    nn.init.zeros_(m.bias)
+            keras_init(self)
 
         def forward(self, x):
             a = F.relu(self.branch1x1(x))
@@ -56,9 +50,5 @@ def _make(**pool):
     return InceptionNet()
 
 
-def right_port():
-    return _make(count_include_pad=False)
-
-
-def faulty_port():
-    return _make()
+right_port = partial(_make, count_include_pad=False)
+faulty_port = _make

@@ -3,14 +3,15 @@
 SeparableConv2D has one, after the pointwise half.
 """
 
+from functools import partial
+
+from benchmarks.held_out.late import F, keras, layers, nn
+
 IDS = ("A11",)
 LEVEL = "structure"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     model = keras.Sequential(
         [
             keras.Input((14, 10, 5)),
@@ -28,9 +29,6 @@ def keras_model():
 
 
 def _make(depthwise_bias):
-    import torch.nn.functional as F
-    from torch import nn
-
     class Separable(nn.Module):
         def __init__(self, a, b, stride=1, multiplier=1):
             super().__init__()
@@ -69,9 +67,5 @@ def _make(depthwise_bias):
     return Net()
 
 
-def right_port():
-    return _make(False)
-
-
-def faulty_port():
-    return _make(True)
+right_port = partial(_make, False)
+faulty_port = partial(_make, True)

@@ -3,14 +3,15 @@
 Keras gives it what batch normalisation and ReLU make of that.
 """
 
+from functools import partial
+
+from benchmarks.held_out.late import F, Port, keras, layers, nn, optim, torch
+
 IDS = ("A22",)
 LEVEL = "forward"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     def bn_relu(x):
         return layers.ReLU()(layers.BatchNormalization()(x))
 
@@ -40,12 +41,6 @@ def keras_model():
 
 
 def _make(raw_shortcut):
-    import torch
-    import torch.nn.functional as F
-    from torch import nn
-
-    from torch_impl import Port, optim
-
     class BN(nn.BatchNorm2d):
         """nn.BatchNorm2d with the moving variance of Keras 3 (biased)."""
 
@@ -106,9 +101,5 @@ def _make(raw_shortcut):
     )
 
 
-def right_port():
-    return _make(False)
-
-
-def faulty_port():
-    return _make(True)
+right_port = partial(_make, False)
+faulty_port = partial(_make, True)

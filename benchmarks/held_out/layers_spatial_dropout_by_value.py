@@ -1,13 +1,14 @@
 """SpatialDropout2D, which drops feature maps, became nn.Dropout: single values."""
 
+from functools import partial
+
+from benchmarks.held_out.late import keras, layers, nn
+
 IDS = ("C15",)
 LEVEL = "forward"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     model = keras.Sequential(
         [
             keras.Input((13, 9, 3)),
@@ -29,8 +30,6 @@ def keras_model():
 
 
 def _make(spatial):
-    from torch import nn
-
     net = nn.Sequential(
         nn.Conv2d(3, 12, 3, padding=1),
         nn.GroupNorm(4, 12, eps=1e-3),
@@ -50,9 +49,5 @@ def _make(spatial):
     return net
 
 
-def right_port():
-    return _make(True)
-
-
-def faulty_port():
-    return _make(False)
+right_port = partial(_make, True)
+faulty_port = partial(_make, False)

@@ -1,13 +1,14 @@
 """A 'same' Conv2DTranspose got padding=1 and output_padding=1: one pixel off."""
 
+from functools import partial
+
+from benchmarks.held_out.late import F, keras, layers, nn, torch
+
 IDS = ("A9",)
 LEVEL = "forward"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     encoder = keras.Sequential(
         [
             keras.Input((12, 20, 1)),
@@ -32,10 +33,6 @@ def keras_model():
 
 
 def _make(usual_recipe):
-    import torch
-    import torch.nn.functional as F
-    from torch import nn
-
     class Up(nn.ConvTranspose2d):
         """Keras crops what is too much at the bottom and at the right."""
 
@@ -69,9 +66,5 @@ def _make(usual_recipe):
     return Autoencoder()
 
 
-def right_port():
-    return _make(False)
-
-
-def faulty_port():
-    return _make(True)
+right_port = partial(_make, False)
+faulty_port = partial(_make, True)

@@ -3,14 +3,15 @@
 Both have 12 channels.
 """
 
+from functools import partial
+
+from benchmarks.held_out.late import F, keras, layers, nn, torch
+
 IDS = ("A22",)
 LEVEL = "forward"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     def double_conv(x, filters, name):
         x = layers.Conv2D(filters, 3, padding="same", activation="leaky_relu", name=f"{name}_a")(x)
         return layers.Conv2D(filters, 3, padding="same", activation="leaky_relu", name=f"{name}_b")(
@@ -34,10 +35,6 @@ def keras_model():
 
 
 def _make(swapped):
-    import torch
-    import torch.nn.functional as F
-    from torch import nn
-
     class DoubleConv(nn.Module):
         def __init__(self, a, b):
             super().__init__()
@@ -77,9 +74,5 @@ def _make(swapped):
     return UNet()
 
 
-def right_port():
-    return _make(False)
-
-
-def faulty_port():
-    return _make(True)
+right_port = partial(_make, False)
+faulty_port = partial(_make, True)

@@ -1,13 +1,14 @@
 """The last block of a VGG has one convolution too few."""
 
+from functools import partial
+
+from benchmarks.held_out.late import keras, keras_init, layers, nn, torch
+
 IDS = ("A17",)
 LEVEL = "structure"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     inputs = keras.Input((24, 16, 3))
     x = inputs
     for filters in (6, 9, 12):
@@ -27,9 +28,6 @@ def keras_model():
 
 
 def _make(cfg):
-    import torch
-    from torch import nn
-
     def make_layers():
         layers, channels = [], 3
         for v in cfg:
@@ -47,10 +45,7 @@ def _make(cfg):
             self.classifier = nn.Sequential(
                 nn.Linear(3 * 2 * 12, 20), nn.ReLU(True), nn.Dropout(0.5), nn.Linear(20, 4)
             )
-            for m in self.modules():
-                if isinstance(m, (nn.Conv2d, nn.Linear)):
-                    nn.init.xavier_uniform_(m.weight)
-                    nn.init.zeros_(m.bias)
+            keras_init(self)
 
         def forward(self, x):
             return self.classifier(torch.flatten(self.features(x), 1))
@@ -58,9 +53,5 @@ def _make(cfg):
     return VGG()
 
 
-def right_port():
-    return _make([6, 6, "M", 9, 9, "M", 12, 12, "M"])
-
-
-def faulty_port():
-    return _make([6, 6, "M", 9, 9, "M", 12, "M"])
+right_port = partial(_make, [6, 6, "M", 9, 9, "M", 12, 12, "M"])
+faulty_port = partial(_make, [6, 6, "M", 9, 9, "M", 12, "M"])

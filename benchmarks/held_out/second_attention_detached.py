@@ -3,14 +3,13 @@
 Kept the attention map for plots with .detach() and went on with the detached one.
 """
 
+from benchmarks.held_out.late import F, Port, keras, keras_init, layers, nn, torch
+
 IDS = ("E7",)
 LEVEL = "gradient"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     inputs = keras.Input((24, 32, 2))
     skip = layers.Conv2D(12, 3, padding="same", activation="relu")(inputs)
     x = layers.MaxPooling2D()(skip)
@@ -30,12 +29,6 @@ def keras_model():
 
 
 def _port(keep):
-    import torch
-    import torch.nn.functional as F
-    from torch import nn
-
-    from torch_impl import Port
-
     class AttentionGate(nn.Module):
         def __init__(self, f_x, f_g, f_int):
             super().__init__()
@@ -59,11 +52,7 @@ def _port(keep):
             self.gate = AttentionGate(12, 22, 9)
             self.dec = nn.Conv2d(34, 11, 3, padding=1)
             self.out = nn.Conv2d(11, 2, 1)
-            for m in self.modules():
-                if isinstance(m, nn.Conv2d):
-                    nn.init.xavier_uniform_(m.weight)
-                    if m.bias is not None:
-                        nn.init.zeros_(m.bias)
+            keras_init(self)
 
         def forward(self, x):
             skip = F.relu(self.enc(x))

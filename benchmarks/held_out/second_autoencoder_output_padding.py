@@ -3,14 +3,15 @@
 ConvTranspose2d(3, stride=2, padding=1, output_padding=1) for a Conv2DTranspose with 'same'.
 """
 
+from functools import partial
+
+from benchmarks.held_out.late import F, Port, keras, layers, nn, optim, torch
+
 IDS = ("A9",)
 LEVEL = "forward"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     def settings(activation="relu"):
         return {"strides": 2, "padding": "same", "activation": activation}
 
@@ -29,12 +30,6 @@ def keras_model():
 
 
 def _autoencoder(crop):
-    import torch
-    import torch.nn.functional as F
-    from torch import nn
-
-    from torch_impl import Port, optim
-
     class UpConv(nn.ConvTranspose2d):
         def __init__(self, cin, cout):
             extra = {} if crop else {"padding": 1, "output_padding": 1}
@@ -71,9 +66,5 @@ def _autoencoder(crop):
     )
 
 
-def right_port():
-    return _autoencoder(crop=True)
-
-
-def faulty_port():
-    return _autoencoder(crop=False)
+right_port = partial(_autoencoder, crop=True)
+faulty_port = partial(_autoencoder, crop=False)

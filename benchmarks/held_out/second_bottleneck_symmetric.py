@@ -3,14 +3,15 @@
 Gave the 3x3 convolution of stride 2 torchvision's padding=1 for Keras's 'same'.
 """
 
+from functools import partial
+
+from benchmarks.held_out.late import F, keras, layers, nn
+
 IDS = ("A5",)
 LEVEL = "forward"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     def conv_bn(x, filters, size, stride=1):
         x = layers.Conv2D(filters, size, strides=stride, padding="same", use_bias=False)(x)
         return layers.BatchNormalization()(x)
@@ -29,9 +30,6 @@ def keras_model():
 
 
 def _resnet(asymmetric):
-    import torch.nn.functional as F
-    from torch import nn
-
     from torch_impl.layers import BatchNormalization
 
     class Bottleneck(nn.Module):
@@ -79,9 +77,5 @@ def _resnet(asymmetric):
     return Net()
 
 
-def right_port():
-    return _resnet(asymmetric=True)
-
-
-def faulty_port():
-    return _resnet(asymmetric=False)
+right_port = partial(_resnet, asymmetric=True)
+faulty_port = partial(_resnet, asymmetric=False)

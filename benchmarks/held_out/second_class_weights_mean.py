@@ -3,16 +3,15 @@
 CrossEntropyLoss(weight=...), whose mean divides by the weights of the batch, not by its size.
 """
 
+from functools import partial
+
+from benchmarks.held_out.late import F, Port, Reference, keras, keras_init, layers, nn, torch
+
 IDS = ("D5",)
 LEVEL = "loss"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
-    from keras_impl import Reference
-
     x = inputs = keras.Input((22, 18, 3))
     x = layers.Conv2D(14, 3, strides=2, activation="relu")(x)
     x = layers.SpatialDropout2D(0.2)(x)
@@ -27,22 +26,13 @@ def keras_model():
 
 
 def _port(weighted_mean):
-    import torch
-    import torch.nn.functional as F
-    from torch import nn
-
-    from torch_impl import Port
-
     class Net(nn.Module):
         def __init__(self):
             super().__init__()
             self.block1 = nn.Sequential(nn.Conv2d(3, 14, 3, stride=2), nn.ReLU(), nn.Dropout2d(0.2))
             self.block2 = nn.Sequential(nn.Conv2d(14, 16, 3), nn.ReLU())
             self.fc = nn.Linear(32, 3)
-            for m in self.modules():
-                if isinstance(m, (nn.Conv2d, nn.Linear)):
-                    nn.init.xavier_uniform_(m.weight)
-                    nn.init.zeros_(m.bias)
+            keras_init(self)
 
         def forward(self, x):
             x = self.block2(self.block1(x))
@@ -63,9 +53,5 @@ def _port(weighted_mean):
     )
 
 
-def right_port():
-    return _port(weighted_mean=False)
-
-
-def faulty_port():
-    return _port(weighted_mean=True)
+right_port = partial(_port, weighted_mean=False)
+faulty_port = partial(_port, weighted_mean=True)

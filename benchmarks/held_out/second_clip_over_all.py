@@ -4,14 +4,13 @@ clip_grad_norm_ over all parameters for Keras's clipnorm, which clips every vari
 itself.
 """
 
+from benchmarks.held_out.late import Port, keras, layers, nn, optim, torch
+
 IDS = ("E1",)
 LEVEL = "optimizer"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     x = inputs = keras.Input((20, 6))
     x = layers.LSTM(18)(x)
     x = layers.Dense(10, activation="tanh")(x)
@@ -21,11 +20,6 @@ def keras_model():
 
 
 def _port(before_step):
-    import torch
-    from torch import nn
-
-    from torch_impl import Port, optim
-
     class Regressor(nn.Module):
         def __init__(self):
             super().__init__()
@@ -67,6 +61,4 @@ def right_port():
 
 
 def faulty_port():
-    from torch import nn
-
     return _port(lambda net: nn.utils.clip_grad_norm_(net.parameters(), 0.25))

@@ -3,14 +3,13 @@
 Which rises again after T_max steps; Keras's rate stays at its end.
 """
 
+from benchmarks.held_out.late import Port, keras, layers, nn, torch
+
 IDS = ("G13",)
 LEVEL = "schedule"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     x = inputs = keras.Input((16, 16, 1))
     x = layers.SeparableConv2D(11, 3, padding="same", activation="relu")(x)
     x = layers.MaxPooling2D(3, strides=2)(x)
@@ -25,11 +24,6 @@ def keras_model():
 
 
 def _port(make_scheduler):
-    import torch
-    from torch import nn
-
-    from torch_impl import Port
-
     class SeparableConv(nn.Module):
         def __init__(self, cin, cout, padding):
             super().__init__()

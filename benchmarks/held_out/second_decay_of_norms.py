@@ -3,14 +3,13 @@
 Decayed biases and LayerNorm weights too, which the Keras program excludes from decay.
 """
 
+from benchmarks.held_out.late import Port, keras, keras_init, layers, nn, optim
+
 IDS = ("C11",)
 LEVEL = "optimizer"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     x = inputs = keras.Input((12, 16))
     y = layers.LayerNormalization()(x)
     y = layers.Permute((2, 1))(y)
@@ -34,10 +33,6 @@ def keras_model():
 
 
 def _port(groups):
-    from torch import nn
-
-    from torch_impl import Port, optim
-
     class Mlp(nn.Sequential):
         def __init__(self, size, hidden):
             super().__init__(nn.Linear(size, hidden), nn.GELU(), nn.Linear(hidden, size))
@@ -51,10 +46,7 @@ def _port(groups):
             self.mlp_channels = Mlp(16, 28)
             self.norm = nn.LayerNorm(16, eps=1e-3)
             self.head = nn.Linear(16, 3)
-            for m in self.modules():
-                if isinstance(m, nn.Linear):
-                    nn.init.xavier_uniform_(m.weight)
-                    nn.init.zeros_(m.bias)
+            keras_init(self)
 
         def forward(self, x):
             x = x + self.mlp_tokens(self.norm1(x).transpose(1, 2)).transpose(1, 2)

@@ -3,14 +3,15 @@
 he_normal of the depthwise kernels from torch's fan (k*k), which in Keras is channels*k*k.
 """
 
+from functools import partial
+
+from benchmarks.held_out.late import keras, layers, nn
+
 IDS = ("B8",)
 LEVEL = "init"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     def bn_relu(x):
         return layers.ReLU()(layers.BatchNormalization()(x))
 
@@ -32,8 +33,6 @@ def keras_model():
 
 
 def _mobilenet(depthwise_fan):
-    from torch import nn
-
     from torch_impl.layers import BatchNormalization
 
     def he_normal_(weight, fan_in):
@@ -75,9 +74,5 @@ def _mobilenet(depthwise_fan):
     return net
 
 
-def right_port():
-    return _mobilenet(lambda m: m.in_channels * 9)
-
-
-def faulty_port():
-    return _mobilenet(lambda m: m.weight[0].numel())
+right_port = partial(_mobilenet, lambda m: m.in_channels * 9)
+faulty_port = partial(_mobilenet, lambda m: m.weight[0].numel())

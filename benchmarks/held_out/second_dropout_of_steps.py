@@ -3,14 +3,15 @@
 nn.Dropout1d on (N, T, C), before the transpose, drops time steps and not channels.
 """
 
+from functools import partial
+
+from benchmarks.held_out.late import keras, layers, nn, torch
+
 IDS = ("C15",)
 LEVEL = "forward"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     model = keras.Sequential(
         [
             keras.Input((30,), dtype="int32"),
@@ -26,9 +27,6 @@ def keras_model():
 
 
 def _net(drop_channels):
-    import torch
-    from torch import nn
-
     class TextNet(nn.Module):
         def __init__(self):
             super().__init__()
@@ -50,9 +48,5 @@ def _net(drop_channels):
     return TextNet()
 
 
-def right_port():
-    return _net(drop_channels=True)
-
-
-def faulty_port():
-    return _net(drop_channels=False)
+right_port = partial(_net, drop_channels=True)
+faulty_port = partial(_net, drop_channels=False)

@@ -3,14 +3,15 @@
 nn.GroupNorm(1, C) for a LayerNormalization over the channels: it takes in the image too.
 """
 
+from functools import partial
+
+from benchmarks.held_out.late import F, keras, layers, nn
+
 IDS = ("A17",)
 LEVEL = "structure"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     inputs = keras.Input((16, 20, 3))
     x = layers.Conv2D(24, 4, strides=4)(inputs)
     x = layers.LayerNormalization(epsilon=1e-6)(x)
@@ -31,9 +32,6 @@ def keras_model():
 
 
 def _convnext(norm_kind):
-    import torch.nn.functional as F
-    from torch import nn
-
     class LayerNorm2d(nn.LayerNorm):
         def forward(self, x):
             x = x.permute(0, 2, 3, 1)
@@ -80,9 +78,5 @@ def _convnext(norm_kind):
     return ConvNeXt()
 
 
-def right_port():
-    return _convnext("layer")
-
-
-def faulty_port():
-    return _convnext("group")
+right_port = partial(_convnext, "layer")
+faulty_port = partial(_convnext, "group")

@@ -3,14 +3,13 @@
 Wrote hard_sigmoid as in Keras 2, clip(0.2 x + 0.5), not relu6(x + 3) / 6.
 """
 
+from benchmarks.held_out.late import F, keras, keras_init, layers, nn, torch
+
 IDS = ("A16",)
 LEVEL = "forward"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     inputs = keras.Input((24, 20, 3))
     x = layers.Conv2D(16, 3, padding="same", use_bias=False)(inputs)
     x = layers.BatchNormalization()(x)
@@ -38,9 +37,6 @@ def keras_model():
 
 def _net(gate):
     from collections import OrderedDict
-
-    import torch.nn.functional as F
-    from torch import nn
 
     from torch_impl.layers import BatchNormalization
 
@@ -74,11 +70,7 @@ def _net(gate):
                 conv_bn_act(48, 16, 1, act=False),
             )
             self.fc = nn.Linear(16, 6)
-            for m in self.modules():
-                if isinstance(m, (nn.Conv2d, nn.Linear)):
-                    nn.init.xavier_uniform_(m.weight)
-                    if m.bias is not None:
-                        nn.init.zeros_(m.bias)
+            keras_init(self)
 
         def forward(self, x):
             x = self.stem(x)
@@ -89,12 +81,8 @@ def _net(gate):
 
 
 def right_port():
-    import torch.nn.functional as F
-
     return _net(F.hardsigmoid)
 
 
 def faulty_port():
-    import torch
-
     return _net(lambda x: torch.clamp(0.2 * x + 0.5, 0.0, 1.0))

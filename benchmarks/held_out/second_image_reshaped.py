@@ -1,13 +1,12 @@
 """Image and table: fed the image with reshape(N, C, H, W) where its axes have to be permuted."""
 
+from benchmarks.held_out.late import F, Port, keras, layers, nn, optim, torch
+
 IDS = ("H13",)
 LEVEL = "data"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     image, table = keras.Input((18, 26, 3), name="image"), keras.Input((7,), name="table")
     x = layers.Conv2D(10, 5, strides=2, activation="relu")(image)
     x = layers.Conv2D(16, 3, activation="relu")(x)
@@ -21,12 +20,6 @@ def keras_model():
 
 
 def _port(feed):
-    import torch
-    import torch.nn.functional as F
-    from torch import nn
-
-    from torch_impl import Port, optim
-
     class TwoBranches(nn.Module):
         def __init__(self):
             super().__init__()
@@ -55,16 +48,12 @@ def _port(feed):
 
 
 def right_port():
-    import torch
-
     return _port(
         lambda image, table: (torch.as_tensor(image).permute(0, 3, 1, 2), torch.as_tensor(table))
     )
 
 
 def faulty_port():
-    import torch
-
     return _port(
         lambda image, table: (
             torch.as_tensor(image).reshape(-1, 3, 18, 26),

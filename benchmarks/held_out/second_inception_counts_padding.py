@@ -4,14 +4,15 @@ F.avg_pool2d(3, stride=1, padding=1) of the pool branch counts the padding, Kera
 does not.
 """
 
+from functools import partial
+
+from benchmarks.held_out.late import F, keras, keras_init, layers, nn, torch
+
 IDS = ("A8",)
 LEVEL = "forward"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     def conv(x, filters, size):
         return layers.Conv2D(filters, size, padding="same", activation="relu")(x)
 
@@ -34,10 +35,6 @@ def keras_model():
 
 
 def _net(count_include_pad):
-    import torch
-    import torch.nn.functional as F
-    from torch import nn
-
     class InceptionA(nn.Module):
         def __init__(self, cin):
             super().__init__()
@@ -67,10 +64,7 @@ def _net(count_include_pad):
             self.mixed_a = InceptionA(9)
             self.mixed_b = InceptionA(30)
             self.fc = nn.Linear(30, 3)
-            for m in self.modules():
-                if isinstance(m, (nn.Conv2d, nn.Linear)):
-                    nn.init.xavier_uniform_(m.weight)
-                    nn.init.zeros_(m.bias)
+            keras_init(self)
 
         def forward(self, x):
             x = self.mixed_a(F.relu(self.stem(x)))
@@ -80,9 +74,5 @@ def _net(count_include_pad):
     return Net()
 
 
-def right_port():
-    return _net(count_include_pad=False)
-
-
-def faulty_port():
-    return _net(count_include_pad=True)
+right_port = partial(_net, count_include_pad=False)
+faulty_port = partial(_net, count_include_pad=True)

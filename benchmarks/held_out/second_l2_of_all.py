@@ -4,14 +4,15 @@ Added the L2 penalty for all parameters, biases, gammas and betas too, not for t
 only.
 """
 
+from functools import partial
+
+from benchmarks.held_out.late import F, Port, keras, layers, nn, optim, regularizers, torch
+
 IDS = ("C8",)
 LEVEL = "loss"
 
 
 def keras_model():
-    import keras
-    from keras import layers, regularizers
-
     def conv(x, filters, size):
         return layers.Conv2D(
             filters,
@@ -48,11 +49,6 @@ def keras_model():
 
 
 def _port(is_penalised):
-    import torch
-    import torch.nn.functional as F
-    from torch import nn
-
-    from torch_impl import Port, optim
     from torch_impl.layers import BatchNormalization
 
     def bn(channels):
@@ -103,9 +99,5 @@ def _port(is_penalised):
     return Port(net, loss=loss, optimizer=optimizer)
 
 
-def right_port():
-    return _port(lambda p: p.dim() > 1)
-
-
-def faulty_port():
-    return _port(lambda p: True)
+right_port = partial(_port, lambda p: p.dim() > 1)
+faulty_port = partial(_port, lambda p: True)

@@ -1,13 +1,12 @@
 """LeNet: took the max pools of every newer tutorial for its two average pools."""
 
+from benchmarks.held_out.late import keras, layers, nn
+
 IDS = ("A23",)
 LEVEL = "forward"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     model = keras.Sequential(
         [
             keras.Input((30, 24, 1)),
@@ -25,8 +24,6 @@ def keras_model():
 
 
 def _lenet(pool):
-    from torch import nn
-
     net = nn.Sequential(
         nn.Conv2d(1, 6, 5, padding=2),
         nn.Tanh(),
@@ -48,12 +45,8 @@ def _lenet(pool):
 
 
 def right_port():
-    from torch import nn
-
     return _lenet(nn.AvgPool2d)
 
 
 def faulty_port():
-    from torch import nn
-
     return _lenet(nn.MaxPool2d)

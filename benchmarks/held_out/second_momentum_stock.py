@@ -3,14 +3,13 @@
 Its buffer has no rate in it, so that a cut of the rate acts on old steps too.
 """
 
+from benchmarks.held_out.late import F, Port, keras, layers, nn, torch
+
 IDS = ("F5",)
 LEVEL = "optimizer"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     x = inputs = keras.Input((19,))
     x = layers.Dense(31, activation="selu", kernel_initializer="lecun_normal")(x)
     x = layers.Dropout(0.15)(x)
@@ -24,12 +23,6 @@ def keras_model():
 
 
 def _port(make_optimizer):
-    import torch
-    import torch.nn.functional as F
-    from torch import nn
-
-    from torch_impl import Port
-
     class SelfNormalizing(nn.Module):
         def __init__(self):
             super().__init__()
@@ -57,8 +50,6 @@ def _port(make_optimizer):
 
 
 def right_port():
-    import torch
-
     class KerasSGD(torch.optim.Optimizer):
         def __init__(self, params, lr, momentum):
             super().__init__(params, {"lr": lr, "momentum": momentum})
@@ -76,6 +67,4 @@ def right_port():
 
 
 def faulty_port():
-    import torch
-
     return _port(lambda params: torch.optim.SGD(params, lr=0.03, momentum=0.875))

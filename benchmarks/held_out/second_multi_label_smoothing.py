@@ -3,14 +3,15 @@
 Smoothed the labels towards s / classes; Keras's BinaryCrossentropy smooths towards s / 2.
 """
 
+from functools import partial
+
+from benchmarks.held_out.late import F, Port, keras, layers, nn, optim
+
 IDS = ("D4",)
 LEVEL = "loss"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     model = keras.Sequential(
         [
             keras.Input((20, 16, 3)),
@@ -29,11 +30,6 @@ def keras_model():
 
 
 def _port(smooth):
-    import torch.nn.functional as F
-    from torch import nn
-
-    from torch_impl import Port, optim
-
     class Tagger(nn.Module):
         def __init__(self):
             super().__init__()
@@ -57,9 +53,5 @@ def _port(smooth):
     return Port(net, loss=loss, optimizer=optimizer)
 
 
-def right_port():
-    return _port(lambda y: y * (1 - 0.15) + 0.5 * 0.15)
-
-
-def faulty_port():
-    return _port(lambda y: y * (1 - 0.15) + 0.15 / y.shape[1])
+right_port = partial(_port, lambda y: y * (1 - 0.15) + 0.5 * 0.15)
+faulty_port = partial(_port, lambda y: y * (1 - 0.15) + 0.15 / y.shape[1])

@@ -3,14 +3,15 @@
 Wrote conv-BN-ReLU as in torchvision; in the Keras model the ReLU is in the conv, before BN.
 """
 
+from functools import partial
+
+from benchmarks.held_out.late import F, Port, keras, layers, nn, optim, torch
+
 IDS = ("A16",)
 LEVEL = "forward"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     x = inputs = keras.Input((20, 28, 3))
     for filters, repeats in ((12, 2), (20, 1)):
         for _ in range(repeats):
@@ -29,12 +30,6 @@ def keras_model():
 
 
 def _port(bn_last):
-    import torch
-    import torch.nn.functional as F
-    from torch import nn
-
-    from torch_impl import Port, optim
-
     class KerasBN(nn.BatchNorm2d):
         """nn.BatchNorm2d whose running variance takes the biased variance."""
 
@@ -89,9 +84,5 @@ def _port(bn_last):
     )
 
 
-def right_port():
-    return _port(bn_last=True)
-
-
-def faulty_port():
-    return _port(bn_last=False)
+right_port = partial(_port, bn_last=True)
+faulty_port = partial(_port, bn_last=False)

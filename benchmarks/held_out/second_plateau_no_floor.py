@@ -3,16 +3,15 @@
 The rate falls on below the floor.
 """
 
+from functools import partial
+
+from benchmarks.held_out.late import F, Port, Reference, keras, layers, nn, torch
+
 IDS = ("G4",)
 LEVEL = "schedule"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
-    from keras_impl import Reference
-
     x = inputs = keras.Input((18, 14, 2))
     x = layers.ZeroPadding2D(((0, 1), (2, 1)))(x)
     x = layers.Conv2D(13, 3, strides=2, activation="swish")(x)
@@ -27,11 +26,6 @@ def keras_model():
 
 
 def _port(**floor):
-    import torch
-    import torch.nn.functional as F
-    from torch import nn
-
-    from torch_impl import Port
     from torch_impl.schedule import ReduceLROnPlateau
 
     class Net(nn.Module):
@@ -59,9 +53,5 @@ def _port(**floor):
     )
 
 
-def right_port():
-    return _port(min_lr=0.01)
-
-
-def faulty_port():
-    return _port()
+right_port = partial(_port, min_lr=0.01)
+faulty_port = _port

@@ -1,13 +1,14 @@
 """RMSprop with momentum, written by hand: epsilon beside the root, which Keras has under it."""
 
+from functools import partial
+
+from benchmarks.held_out.late import Port, keras, layers, nn, torch
+
 IDS = ("F4",)
 LEVEL = "optimizer"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     model = keras.Sequential(
         [
             keras.Input((21, 17, 3)),
@@ -27,11 +28,6 @@ def keras_model():
 
 
 def _port(denominator):
-    import torch
-    from torch import nn
-
-    from torch_impl import Port
-
     class RMSpropTF(torch.optim.Optimizer):
         """RMSprop as in TensorFlow: the momentum buffer holds steps with their rate."""
 
@@ -70,9 +66,5 @@ def _port(denominator):
     return Port(net, loss=nn.CrossEntropyLoss(), optimizer=optimizer)
 
 
-def right_port():
-    return _port(lambda v, eps: (v + eps).sqrt())
-
-
-def faulty_port():
-    return _port(lambda v, eps: v.sqrt() + eps)
+right_port = partial(_port, lambda v, eps: (v + eps).sqrt())
+faulty_port = partial(_port, lambda v, eps: v.sqrt() + eps)

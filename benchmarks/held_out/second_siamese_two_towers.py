@@ -3,14 +3,15 @@
 Built two towers with weights of their own; in Keras one tower is called twice.
 """
 
+from functools import partial
+
+from benchmarks.held_out.late import keras, keras_init, layers, nn, torch
+
 IDS = ("A17",)
 LEVEL = "structure"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     tower = keras.Sequential(
         [
             keras.Input((24, 20, 1)),
@@ -30,9 +31,6 @@ def keras_model():
 
 
 def _net(shared):
-    import torch
-    from torch import nn
-
     def tower():
         return nn.Sequential(
             nn.Conv2d(1, 10, 5),
@@ -53,10 +51,7 @@ def _net(shared):
             if not shared:
                 self.tower2 = tower()
             self.out = nn.Linear(18, 1)
-            for m in self.modules():
-                if isinstance(m, (nn.Conv2d, nn.Linear)):
-                    nn.init.xavier_uniform_(m.weight)
-                    nn.init.zeros_(m.bias)
+            keras_init(self)
 
         def forward(self, left, right):
             a = self.tower(left)
@@ -66,9 +61,5 @@ def _net(shared):
     return Siamese()
 
 
-def right_port():
-    return _net(shared=True)
-
-
-def faulty_port():
-    return _net(shared=False)
+right_port = partial(_net, shared=True)
+faulty_port = partial(_net, shared=False)

@@ -3,14 +3,15 @@
 nn.ReLU(inplace=True) on the block's input, so that the skip is rectified too.
 """
 
+from functools import partial
+
+from benchmarks.held_out.late import keras, layers, nn
+
 IDS = ("A16",)
 LEVEL = "forward"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     inputs = keras.Input((18, 22, 3))
     x = layers.Conv2D(14, 3, padding="same")(inputs)
     for _ in range(2):
@@ -27,8 +28,6 @@ def keras_model():
 
 
 def _net(inplace):
-    from torch import nn
-
     class PreActBlock(nn.Module):
         def __init__(self, channels):
             super().__init__()
@@ -67,9 +66,5 @@ def _net(inplace):
     return PreActNet()
 
 
-def right_port():
-    return _net(inplace=False)
-
-
-def faulty_port():
-    return _net(inplace=True)
+right_port = partial(_net, inplace=False)
+faulty_port = partial(_net, inplace=True)

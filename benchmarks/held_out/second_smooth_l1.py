@@ -1,13 +1,12 @@
 """Huber(delta=0.6) became SmoothL1Loss(beta=0.6), which divides the same curve by its beta."""
 
+from benchmarks.held_out.late import F, Port, keras, layers, nn, optim, torch
+
 IDS = ("D13",)
 LEVEL = "loss"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     x = inputs = keras.Input((24, 5))
     x = layers.Conv1D(16, 3, padding="same", activation="relu")(x)
     x = layers.MaxPooling1D(2)(x)
@@ -20,12 +19,6 @@ def keras_model():
 
 
 def _port(loss):
-    import torch
-    import torch.nn.functional as F
-    from torch import nn
-
-    from torch_impl import Port, optim
-
     class Forecaster(nn.Module):
         def __init__(self):
             super().__init__()
@@ -49,12 +42,8 @@ def _port(loss):
 
 
 def right_port():
-    from torch import nn
-
     return _port(nn.HuberLoss(delta=0.6))
 
 
 def faulty_port():
-    from torch import nn
-
     return _port(nn.SmoothL1Loss(beta=0.6))

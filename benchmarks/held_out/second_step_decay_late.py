@@ -3,17 +3,14 @@
 As the usual Keras recipe has it, became StepLR(7): one epoch late.
 """
 
+from benchmarks.held_out.late import F, Port, Reference, keras, layers, nn, torch
+
 IDS = ("G9",)
 LEVEL = "schedule"
 
 
 def keras_model():
     import math
-
-    import keras
-    from keras import layers
-
-    from keras_impl import Reference
 
     def step_decay(epoch):
         return 0.04 * math.pow(0.5, math.floor((1 + epoch) / 7))
@@ -33,12 +30,6 @@ def keras_model():
 
 
 def _port(make_scheduler):
-    import torch
-    import torch.nn.functional as F
-    from torch import nn
-
-    from torch_impl import Port
-
     class Net(nn.Module):
         def __init__(self):
             super().__init__()

@@ -3,16 +3,15 @@
 Stops when wait > patience, one epoch later than Keras's wait >= patience.
 """
 
+from functools import partial
+
+from benchmarks.held_out.late import Port, Reference, keras, layers, nn, torch
+
 IDS = ("G8",)
 LEVEL = "schedule"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
-    from keras_impl import Reference
-
     x = inputs = keras.Input((13,))
     x = layers.Dense(17)(x)
     x = layers.LeakyReLU()(x)
@@ -28,10 +27,6 @@ def keras_model():
 
 def _port(is_over):
     import numpy as np
-    import torch
-    from torch import nn
-
-    from torch_impl import Port
 
     class EarlyStopper:
         def __init__(self, patience, min_delta, start_from_epoch):
@@ -65,9 +60,5 @@ def _port(is_over):
     )
 
 
-def right_port():
-    return _port(lambda wait, patience: wait >= patience)
-
-
-def faulty_port():
-    return _port(lambda wait, patience: wait > patience)
+right_port = partial(_port, lambda wait, patience: wait >= patience)
+faulty_port = partial(_port, lambda wait, patience: wait > patience)

@@ -4,14 +4,15 @@ nn.Embedding(padding_idx=0), although Keras's Embedding trains the row of token 
 other.
 """
 
+from functools import partial
+
+from benchmarks.held_out.late import F, Port, keras, layers, nn, optim, torch
+
 IDS = ("E7",)
 LEVEL = "gradient"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     tokens = keras.Input((32,), dtype="int32")
     x = layers.Embedding(50, 12)(tokens)
     pooled = [
@@ -28,12 +29,6 @@ def keras_model():
 
 
 def _port(**embedding):
-    import torch
-    import torch.nn.functional as F
-    from torch import nn
-
-    from torch_impl import Port, optim
-
     class KimCNN(nn.Module):
         def __init__(self):
             super().__init__()
@@ -61,9 +56,5 @@ def _port(**embedding):
     )
 
 
-def right_port():
-    return _port()
-
-
-def faulty_port():
-    return _port(padding_idx=0)
+right_port = _port
+faulty_port = partial(_port, padding_idx=0)

@@ -1,13 +1,14 @@
 """U-Net: concatenated (up, skip) in the decoder where the Keras model has (skip, up)."""
 
+from functools import partial
+
+from benchmarks.held_out.late import keras, layers, nn, torch
+
 IDS = ("A22",)
 LEVEL = "forward"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     def double(x, filters):
         for _ in range(2):
             x = layers.Conv2D(filters, 3, padding="same", activation="relu")(x)
@@ -27,9 +28,6 @@ def keras_model():
 
 
 def _unet(skip_first):
-    import torch
-    from torch import nn
-
     class DoubleConv(nn.Sequential):
         def __init__(self, cin, cout):
             super().__init__(
@@ -72,9 +70,5 @@ def _unet(skip_first):
     return UNet()
 
 
-def right_port():
-    return _unet(skip_first=True)
-
-
-def faulty_port():
-    return _unet(skip_first=False)
+right_port = partial(_unet, skip_first=True)
+faulty_port = partial(_unet, skip_first=False)

@@ -4,14 +4,15 @@ Cut the surplus of the padded causal convolution off the front, not off the end:
 ahead.
 """
 
+from functools import partial
+
+from benchmarks.held_out.late import keras, keras_init, layers, nn, torch
+
 IDS = ("A18",)
 LEVEL = "forward"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     inputs = keras.Input((40, 4))
     x = layers.Conv1D(12, 1)(inputs)
     skips = []
@@ -30,9 +31,6 @@ def keras_model():
 
 
 def _wavenet(cut_end):
-    import torch
-    from torch import nn
-
     class CausalConv1d(nn.Conv1d):
         def __init__(self, cin, cout, kernel_size, dilation):
             self.surplus = (kernel_size - 1) * dilation
@@ -62,10 +60,7 @@ def _wavenet(cut_end):
             self.head = nn.Sequential(
                 *(nn.ReLU(), nn.Conv1d(8, 10, 1), nn.ReLU()), nn.Conv1d(10, 3, 1)
             )
-            for m in self.modules():
-                if isinstance(m, nn.Conv1d):
-                    nn.init.xavier_uniform_(m.weight)
-                    nn.init.zeros_(m.bias)
+            keras_init(self)
 
         def forward(self, x):  # (N, T, C)
             x = self.embed(x.transpose(1, 2))
@@ -78,9 +73,5 @@ def _wavenet(cut_end):
     return WaveNet()
 
 
-def right_port():
-    return _wavenet(cut_end=True)
-
-
-def faulty_port():
-    return _wavenet(cut_end=False)
+right_port = partial(_wavenet, cut_end=True)
+faulty_port = partial(_wavenet, cut_end=False)

@@ -1,13 +1,14 @@
 """Gradients of three accumulated steps are summed; Keras takes their mean."""
 
+from functools import partial
+
+from benchmarks.held_out.late import Port, keras, keras_init, layers, nn, torch
+
 IDS = ("E3",)
 LEVEL = "optimizer"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     model = keras.Sequential(
         [
             keras.Input((13,)),
@@ -24,12 +25,6 @@ def keras_model():
 
 
 def _port(divisor):
-    import torch
-    from torch import nn
-
-    from benchmarks.held_out.initial import keras_init
-    from torch_impl import Port
-
     class AccumulatingSGD(torch.optim.SGD):
         def __init__(self, params, lr, every):
             super().__init__(params, lr=lr)
@@ -60,9 +55,5 @@ def _port(divisor):
     )
 
 
-def right_port():
-    return _port(divisor=3)
-
-
-def faulty_port():
-    return _port(divisor=1)
+right_port = partial(_port, divisor=3)
+faulty_port = partial(_port, divisor=1)

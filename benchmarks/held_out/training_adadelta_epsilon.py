@@ -1,13 +1,14 @@
 """Adadelta got Keras's rate and rho, but kept torch's epsilon of 1e-6."""
 
+from functools import partial
+
+from benchmarks.held_out.late import Port, keras, keras_init, layers, nn, torch
+
 IDS = ("F8",)
 LEVEL = "optimizer"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     inputs = keras.Input((15, 11, 2))
     x = layers.Conv2D(5, 3, padding="same", activation="relu")(inputs)
     x = layers.GlobalMaxPooling2D()(x)
@@ -19,12 +20,6 @@ def keras_model():
 
 
 def _port(**settings):
-    import torch
-    from torch import nn
-
-    from benchmarks.held_out.initial import keras_init
-    from torch_impl import Port
-
     net = keras_init(
         nn.Sequential(
             nn.Conv2d(2, 5, 3, padding="same"),
@@ -40,9 +35,5 @@ def _port(**settings):
     return Port(net, loss=nn.MSELoss(), optimizer=optimizer)
 
 
-def right_port():
-    return _port(eps=1e-7)
-
-
-def faulty_port():
-    return _port()
+right_port = partial(_port, eps=1e-7)
+faulty_port = _port

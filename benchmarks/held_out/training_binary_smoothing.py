@@ -3,14 +3,15 @@
 That is s / number of labels for s / 2.
 """
 
+from functools import partial
+
+from benchmarks.held_out.late import F, Port, keras, keras_init, layers, nn, optim
+
 IDS = ("D4",)
 LEVEL = "loss"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     model = keras.Sequential(
         [
             keras.Input((14, 18, 2)),
@@ -28,12 +29,6 @@ def keras_model():
 
 
 def _port(soft):
-    import torch.nn.functional as F
-    from torch import nn
-
-    from benchmarks.held_out.initial import keras_init
-    from torch_impl import Port, optim
-
     net = keras_init(
         nn.Sequential(
             nn.Conv2d(2, 5, 3),
@@ -50,9 +45,5 @@ def _port(soft):
     )
 
 
-def right_port():
-    return _port(lambda y: y * (1 - 0.12) + 0.12 / 2)
-
-
-def faulty_port():
-    return _port(lambda y: y * (1 - 0.12) + 0.12 / y.shape[-1])
+right_port = partial(_port, lambda y: y * (1 - 0.12) + 0.12 / 2)
+faulty_port = partial(_port, lambda y: y * (1 - 0.12) + 0.12 / y.shape[-1])

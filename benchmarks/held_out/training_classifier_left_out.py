@@ -1,13 +1,14 @@
 """The optimizer was given the feature extractor only: no classifier is trained."""
 
+from functools import partial
+
+from benchmarks.held_out.late import Port, keras, keras_init, layers, nn, optim
+
 IDS = ("F15",)
 LEVEL = "optimizer"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     model = keras.Sequential(
         [
             keras.Input((16, 20, 1)),
@@ -27,11 +28,6 @@ def keras_model():
 
 
 def _port(trained):
-    from torch import nn
-
-    from benchmarks.held_out.initial import keras_init
-    from torch_impl import Port, optim
-
     class Net(nn.Module):
         def __init__(self):
             super().__init__()
@@ -56,9 +52,5 @@ def _port(trained):
     return Port(net, loss=nn.CrossEntropyLoss(), optimizer=optimizer)
 
 
-def right_port():
-    return _port(lambda net: net)
-
-
-def faulty_port():
-    return _port(lambda net: net.features)
+right_port = partial(_port, lambda net: net)
+faulty_port = partial(_port, lambda net: net.features)

@@ -1,13 +1,12 @@
 """clipnorm, which is for each variable, became clip_grad_norm_ over all parameters."""
 
+from benchmarks.held_out.late import F, Port, keras, keras_init, layers, nn, optim, torch
+
 IDS = ("E1",)
 LEVEL = "optimizer"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     inputs = keras.Input((18, 14, 3))
     a = layers.Conv2D(4, 1, activation="relu")(inputs)
     b = layers.Conv2D(6, 3, padding="same", activation="relu")(inputs)
@@ -23,12 +22,6 @@ def keras_model():
 
 
 def _net():
-    import torch
-    import torch.nn.functional as F
-    from torch import nn
-
-    from benchmarks.held_out.initial import keras_init
-
     class Net(nn.Module):
         def __init__(self):
             super().__init__()
@@ -44,20 +37,12 @@ def _net():
 
 
 def right_port():
-    from torch import nn
-
-    from torch_impl import Port, optim
-
     net = _net()
     optimizer = optim.Adam(net.parameters(), learning_rate=0.003, clipnorm=0.25)
     return Port(net, loss=nn.CrossEntropyLoss(), optimizer=optimizer)
 
 
 def faulty_port():
-    from torch import nn
-
-    from torch_impl import Port, optim
-
     net = _net()
     return Port(
         net,

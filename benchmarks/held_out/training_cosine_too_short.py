@@ -1,13 +1,14 @@
 """decay_steps was taken to have the warm-up in it: the cosine ends 35 steps early."""
 
+from functools import partial
+
+from benchmarks.held_out.late import Port, keras, keras_init, layers, nn, optim, schedule
+
 IDS = ("G13",)
 LEVEL = "schedule"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     model = keras.Sequential(
         [
             keras.Input((15, 13, 3)),
@@ -28,11 +29,6 @@ def keras_model():
 
 
 def _port(decay_steps):
-    from torch import nn
-
-    from benchmarks.held_out.initial import keras_init
-    from torch_impl import Port, optim, schedule
-
     net = keras_init(
         nn.Sequential(
             nn.Conv2d(3, 5, 3),  # (13, 11)
@@ -49,9 +45,5 @@ def _port(decay_steps):
     return Port(net, loss=nn.CrossEntropyLoss(), optimizer=optimizer)
 
 
-def right_port():
-    return _port(decay_steps=480)
-
-
-def faulty_port():
-    return _port(decay_steps=480 - 35)
+right_port = partial(_port, decay_steps=480)
+faulty_port = partial(_port, decay_steps=480 - 35)

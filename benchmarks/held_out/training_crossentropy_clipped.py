@@ -3,14 +3,13 @@
 Keras does not clip where it reaches the logits.
 """
 
+from benchmarks.held_out.late import Port, keras, keras_init, layers, nn, optim
+
 IDS = ("D2",)
 LEVEL = "loss"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     model = keras.Sequential(
         [
             keras.Input((30, 5)),
@@ -29,11 +28,6 @@ def keras_model():
 
 
 def _port(loss):
-    from torch import nn
-
-    from benchmarks.held_out.initial import keras_init
-    from torch_impl import Port, optim
-
     class Net(nn.Module):
         def __init__(self):
             super().__init__()

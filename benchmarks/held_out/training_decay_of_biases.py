@@ -1,13 +1,12 @@
 """AdamW decays all parameters; Keras excludes biases and scales of normalisations."""
 
+from benchmarks.held_out.late import F, Port, keras, keras_init, layers, nn, optim
+
 IDS = ("C11",)
 LEVEL = "optimizer"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     inputs = keras.Input((10, 6))
     x = layers.Dense(12)(inputs)
     y = layers.LayerNormalization()(x)
@@ -22,11 +21,6 @@ def keras_model():
 
 
 def _net():
-    import torch.nn.functional as F
-    from torch import nn
-
-    from benchmarks.held_out.initial import keras_init
-
     class Net(nn.Module):
         def __init__(self):
             super().__init__()
@@ -44,10 +38,6 @@ def _net():
 
 
 def right_port():
-    from torch import nn
-
-    from torch_impl import Port, optim
-
     net = _net()
     named = list(net.named_parameters())
     kept = [p for n, p in named if p.ndim == 1]
@@ -60,10 +50,6 @@ def right_port():
 
 
 def faulty_port():
-    from torch import nn
-
-    from torch_impl import Port, optim
-
     net = _net()
     optimizer = optim.AdamW(net.parameters(), learning_rate=0.0012, weight_decay=0.03)
     return Port(net, loss=nn.CrossEntropyLoss(), optimizer=optimizer)

@@ -1,13 +1,14 @@
 """nn.Embedding.from_pretrained freezes the embedding; Keras trains it."""
 
+from functools import partial
+
+from benchmarks.held_out.late import F, Port, keras, keras_init, layers, nn, optim, torch
+
 IDS = ("E6",)
 LEVEL = "gradient"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     model = keras.Sequential(
         [
             keras.Input((24,), dtype="int32"),
@@ -22,13 +23,6 @@ def keras_model():
 
 
 def _port(**settings):
-    import torch
-    import torch.nn.functional as F
-    from torch import nn
-
-    from benchmarks.held_out.initial import keras_init
-    from torch_impl import Port, optim
-
     class Net(nn.Module):
         def __init__(self):
             super().__init__()
@@ -46,9 +40,5 @@ def _port(**settings):
     return Port(net, loss=nn.BCEWithLogitsLoss(), optimizer=optimizer)
 
 
-def right_port():
-    return _port(freeze=False)
-
-
-def faulty_port():
-    return _port()
+right_port = partial(_port, freeze=False)
+faulty_port = _port

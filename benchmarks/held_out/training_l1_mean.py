@@ -1,13 +1,14 @@
 """The l1 part of a regulariser is the mean of the absolute weights, and no sum."""
 
+from functools import partial
+
+from benchmarks.held_out.late import F, Port, keras, keras_init, layers, nn, optim, regularizers
+
 IDS = ("C8",)
 LEVEL = "loss"
 
 
 def keras_model():
-    import keras
-    from keras import layers, regularizers
-
     model = keras.Sequential(
         [
             keras.Input((16, 12, 3)),
@@ -30,12 +31,6 @@ def keras_model():
 
 
 def _port(l1_norm):
-    import torch.nn.functional as F
-    from torch import nn
-
-    from benchmarks.held_out.initial import keras_init
-    from torch_impl import Port, optim
-
     class Net(nn.Module):
         def __init__(self):
             super().__init__()
@@ -58,9 +53,5 @@ def _port(l1_norm):
     return Port(net, loss=loss, optimizer=optim.Adam(net.parameters(), learning_rate=0.0008))
 
 
-def right_port():
-    return _port(lambda weight: weight.abs().sum())
-
-
-def faulty_port():
-    return _port(lambda weight: weight.abs().mean())
+right_port = partial(_port, lambda weight: weight.abs().sum())
+faulty_port = partial(_port, lambda weight: weight.abs().mean())

@@ -3,14 +3,13 @@
 The steps are the same, but the loss has no penalty.
 """
 
+from benchmarks.held_out.late import F, Port, keras, keras_init, layers, nn, regularizers, torch
+
 IDS = ("C9",)
 LEVEL = "loss"
 
 
 def keras_model():
-    import keras
-    from keras import layers, regularizers
-
     l2 = regularizers.L2(1.5e-3)
     model = keras.Sequential(
         [
@@ -26,10 +25,6 @@ def keras_model():
 
 
 def _net():
-    from torch import nn
-
-    from benchmarks.held_out.initial import keras_init
-
     return keras_init(
         nn.Sequential(
             nn.Conv2d(2, 4, (3, 4)),  # (8, 19)
@@ -42,11 +37,6 @@ def _net():
 
 
 def right_port():
-    import torch
-    import torch.nn.functional as F
-
-    from torch_impl import Port
-
     net = _net()
 
     def loss(logits, y):
@@ -58,11 +48,6 @@ def right_port():
 
 
 def faulty_port():
-    import torch
-    from torch import nn
-
-    from torch_impl import Port
-
     net = _net()
     named = list(net.named_parameters())
     groups = [

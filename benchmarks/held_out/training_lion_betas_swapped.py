@@ -1,13 +1,14 @@
 """The betas of Lion were swapped: 0.98 mixes the step, 0.95 decays the momentum."""
 
+from functools import partial
+
+from benchmarks.held_out.late import F, Port, keras, keras_init, layers, nn, optim, torch
+
 IDS = ("F14",)
 LEVEL = "optimizer"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     left = keras.Input((7,), name="left")
     right = keras.Input((5,), name="right")
     x = layers.Concatenate()([left, right])
@@ -21,13 +22,6 @@ def keras_model():
 
 
 def _port(beta_1, beta_2):
-    import torch
-    import torch.nn.functional as F
-    from torch import nn
-
-    from benchmarks.held_out.initial import keras_init
-    from torch_impl import Port, optim
-
     class Net(nn.Module):
         def __init__(self):
             super().__init__()
@@ -45,9 +39,5 @@ def _port(beta_1, beta_2):
     return Port(net, loss=nn.MSELoss(), optimizer=optimizer)
 
 
-def right_port():
-    return _port(beta_1=0.95, beta_2=0.98)
-
-
-def faulty_port():
-    return _port(beta_1=0.98, beta_2=0.95)
+right_port = partial(_port, beta_1=0.95, beta_2=0.98)
+faulty_port = partial(_port, beta_1=0.98, beta_2=0.95)

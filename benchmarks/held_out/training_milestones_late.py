@@ -1,5 +1,9 @@
 """The epochs of a LearningRateScheduler were counted from 1: cuts come one late."""
 
+from functools import partial
+
+from benchmarks.held_out.late import Port, Reference, keras, keras_init, layers, nn, optim, torch
+
 IDS = ("G9",)
 LEVEL = "schedule"
 
@@ -9,11 +13,6 @@ def _schedule(epoch, rate):
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
-    from keras_impl import Reference
-
     model = keras.Sequential(
         [
             keras.Input((12, 16, 1)),
@@ -28,12 +27,6 @@ def keras_model():
 
 
 def _port(milestones):
-    import torch
-    from torch import nn
-
-    from benchmarks.held_out.initial import keras_init
-    from torch_impl import Port, optim
-
     net = keras_init(
         nn.Sequential(
             nn.Conv2d(1, 3, 3, padding=1),
@@ -48,9 +41,5 @@ def _port(milestones):
     return Port(net, loss=nn.MSELoss(), optimizer=optimizer, scheduler=scheduler)
 
 
-def right_port():
-    return _port([4, 11, 12])
-
-
-def faulty_port():
-    return _port([5, 12, 13])
+right_port = partial(_port, [4, 11, 12])
+faulty_port = partial(_port, [5, 12, 13])

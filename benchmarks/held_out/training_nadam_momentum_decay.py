@@ -1,13 +1,12 @@
 """torch.optim.NAdam has momentum_decay=0.004 by default; Keras's Nadam has 1."""
 
+from benchmarks.held_out.late import Port, keras, keras_init, layers, nn, optim, torch
+
 IDS = ("F14",)
 LEVEL = "optimizer"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     model = keras.Sequential(
         [
             keras.Input((14, 14, 2)),
@@ -26,10 +25,6 @@ def keras_model():
 
 
 def _net():
-    from torch import nn
-
-    from benchmarks.held_out.initial import keras_init
-
     return keras_init(
         nn.Sequential(
             nn.Conv2d(2, 6, 3),
@@ -43,21 +38,12 @@ def _net():
 
 
 def right_port():
-    from torch import nn
-
-    from torch_impl import Port, optim
-
     net = _net()
     optimizer = optim.Nadam(net.parameters(), learning_rate=0.0035, beta_1=0.91, beta_2=0.995)
     return Port(net, loss=nn.CrossEntropyLoss(), optimizer=optimizer)
 
 
 def faulty_port():
-    import torch
-    from torch import nn
-
-    from torch_impl import Port
-
     net = _net()
     optimizer = torch.optim.NAdam(net.parameters(), lr=0.0035, betas=(0.91, 0.995), eps=1e-7)
     return Port(net, loss=nn.CrossEntropyLoss(), optimizer=optimizer)

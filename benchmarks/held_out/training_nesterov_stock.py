@@ -3,14 +3,13 @@
 Its buffer holds no learning rate, so that it jumps when the rate changes.
 """
 
+from benchmarks.held_out.late import Port, keras, keras_init, layers, nn, optim, torch
+
 IDS = ("F5",)
 LEVEL = "optimizer"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     model = keras.Sequential(
         [
             keras.Input((20, 16, 3)),
@@ -30,10 +29,6 @@ def keras_model():
 
 
 def _net():
-    from torch import nn
-
-    from benchmarks.held_out.initial import keras_init
-
     return keras_init(
         nn.Sequential(
             nn.Conv2d(3, 6, (3, 5), padding=(1, 2)),
@@ -49,21 +44,12 @@ def _net():
 
 
 def right_port():
-    from torch import nn
-
-    from torch_impl import Port, optim
-
     net = _net()
     optimizer = optim.SGD(net.parameters(), learning_rate=0.08, momentum=0.85, nesterov=True)
     return Port(net, loss=nn.CrossEntropyLoss(), optimizer=optimizer)
 
 
 def faulty_port():
-    import torch
-    from torch import nn
-
-    from torch_impl import Port
-
     net = _net()
     optimizer = torch.optim.SGD(net.parameters(), lr=0.08, momentum=0.85, nesterov=True)
     return Port(net, loss=nn.CrossEntropyLoss(), optimizer=optimizer)

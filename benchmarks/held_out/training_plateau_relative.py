@@ -1,15 +1,14 @@
 """min_delta became torch's threshold without threshold_mode='abs'."""
 
+from functools import partial
+
+from benchmarks.held_out.late import Port, Reference, keras, keras_init, layers, nn, torch
+
 IDS = ("G3",)
 LEVEL = "schedule"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
-    from keras_impl import Reference
-
     model = keras.Sequential(
         [
             keras.Input((19, 12, 2)),
@@ -26,12 +25,6 @@ def keras_model():
 
 
 def _port(**settings):
-    import torch
-    from torch import nn
-
-    from benchmarks.held_out.initial import keras_init
-    from torch_impl import Port
-
     net = keras_init(
         nn.Sequential(
             nn.Conv2d(2, 4, 3),
@@ -54,9 +47,5 @@ def _port(**settings):
     return Port(net, loss=nn.BCEWithLogitsLoss(), optimizer=optimizer, scheduler=scheduler)
 
 
-def right_port():
-    return _port(threshold_mode="abs")
-
-
-def faulty_port():
-    return _port()
+right_port = partial(_port, threshold_mode="abs")
+faulty_port = _port

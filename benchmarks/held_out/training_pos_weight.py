@@ -3,16 +3,13 @@
 That forgets the factor 0.4 in front of everything.
 """
 
+from benchmarks.held_out.late import F, Port, Reference, keras, keras_init, layers, nn, optim, torch
+
 IDS = ("D5",)
 LEVEL = "loss"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
-    from keras_impl import Reference
-
     model = keras.Sequential(
         [
             keras.Input((12,)),
@@ -31,11 +28,6 @@ def keras_model():
 
 
 def _port(loss):
-    from torch import nn
-
-    from benchmarks.held_out.initial import keras_init
-    from torch_impl import Port, optim
-
     net = keras_init(
         nn.Sequential(
             nn.Linear(12, 24),
@@ -50,9 +42,6 @@ def _port(loss):
 
 
 def right_port():
-    import torch
-    import torch.nn.functional as F
-
     def loss(logits, target):
         target = target.to(logits.dtype).reshape(logits.shape)
         weight = torch.where(target > 0.5, 2.6, 0.4)
@@ -63,9 +52,6 @@ def right_port():
 
 
 def faulty_port():
-    import torch
-    import torch.nn.functional as F
-
     def loss(logits, target):
         target = target.to(logits.dtype).reshape(logits.shape)
         ratio = torch.tensor(2.6 / 0.4, dtype=logits.dtype)

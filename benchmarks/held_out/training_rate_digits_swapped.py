@@ -1,13 +1,14 @@
 """Two digits of the learning rate were swapped: 0.0027 for 0.0072."""
 
+from functools import partial
+
+from benchmarks.held_out.late import Port, keras, keras_init, layers, nn, optim
+
 IDS = ("F6",)
 LEVEL = "optimizer"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     model = keras.Sequential(
         [
             keras.Input((11, 17, 3)),
@@ -25,11 +26,6 @@ def keras_model():
 
 
 def _port(learning_rate):
-    from torch import nn
-
-    from benchmarks.held_out.initial import keras_init
-    from torch_impl import Port, optim
-
     net = keras_init(
         nn.Sequential(
             nn.Conv2d(3, 7, (2, 3)),
@@ -45,9 +41,5 @@ def _port(learning_rate):
     return Port(net, loss=nn.BCEWithLogitsLoss(), optimizer=optimizer)
 
 
-def right_port():
-    return _port(0.0072)
-
-
-def faulty_port():
-    return _port(0.0027)
+right_port = partial(_port, 0.0072)
+faulty_port = partial(_port, 0.0027)

@@ -1,13 +1,14 @@
 """RMSprop(momentum=0.6, centered=True) was ported without centered."""
 
+from functools import partial
+
+from benchmarks.held_out.late import Port, keras, keras_init, layers, nn, optim
+
 IDS = ("F14",)
 LEVEL = "optimizer"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     model = keras.Sequential(
         [
             keras.Input((25, 4)),
@@ -25,11 +26,6 @@ def keras_model():
 
 
 def _port(**settings):
-    from torch import nn
-
-    from benchmarks.held_out.initial import keras_init
-    from torch_impl import Port, optim
-
     class Net(nn.Module):
         def __init__(self):
             super().__init__()
@@ -49,9 +45,5 @@ def _port(**settings):
     return Port(net, loss=nn.L1Loss(), optimizer=optimizer)
 
 
-def right_port():
-    return _port(centered=True)
-
-
-def faulty_port():
-    return _port()
+right_port = partial(_port, centered=True)
+faulty_port = _port

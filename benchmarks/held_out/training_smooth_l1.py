@@ -1,13 +1,12 @@
 """Huber(delta=0.35) became SmoothL1Loss(beta=0.35): the same divided by delta."""
 
+from benchmarks.held_out.late import Port, keras, keras_init, layers, nn, torch
+
 IDS = ("D13",)
 LEVEL = "loss"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     model = keras.Sequential(
         [
             keras.Input((9,)),
@@ -21,12 +20,6 @@ def keras_model():
 
 
 def _port(loss):
-    import torch
-    from torch import nn
-
-    from benchmarks.held_out.initial import keras_init
-    from torch_impl import Port
-
     net = keras_init(
         nn.Sequential(nn.Linear(9, 32), nn.SiLU(), nn.Linear(32, 16), nn.ELU(), nn.Linear(16, 3))
     )
@@ -34,12 +27,8 @@ def _port(loss):
 
 
 def right_port():
-    from torch import nn
-
     return _port(nn.HuberLoss(delta=0.35))
 
 
 def faulty_port():
-    from torch import nn
-
     return _port(nn.SmoothL1Loss(beta=0.35))

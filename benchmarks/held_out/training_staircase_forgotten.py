@@ -1,13 +1,14 @@
 """staircase=True was forgotten: the rate falls in every step, not every 45 steps."""
 
+from functools import partial
+
+from benchmarks.held_out.late import Port, keras, keras_init, layers, nn, torch
+
 IDS = ("G13",)
 LEVEL = "schedule"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     model = keras.Sequential(
         [
             keras.Input((16,)),
@@ -23,12 +24,6 @@ def keras_model():
 
 
 def _port(factor):
-    import torch
-    from torch import nn
-
-    from benchmarks.held_out.initial import keras_init
-    from torch_impl import Port
-
     net = keras_init(nn.Sequential(nn.Linear(16, 30), nn.ReLU(), nn.Linear(30, 6)))
     optimizer = torch.optim.SGD(net.parameters(), lr=0.012)
     return Port(
@@ -40,9 +35,5 @@ def _port(factor):
     )
 
 
-def right_port():
-    return _port(lambda step: 0.87 ** (step // 45))
-
-
-def faulty_port():
-    return _port(lambda step: 0.87 ** (step / 45))
+right_port = partial(_port, lambda step: 0.87 ** (step // 45))
+faulty_port = partial(_port, lambda step: 0.87 ** (step / 45))

@@ -3,16 +3,15 @@
 Keras ends one epoch earlier.
 """
 
+from functools import partial
+
+from benchmarks.held_out.late import Port, Reference, keras, keras_init, layers, nn, optim
+
 IDS = ("G8",)
 LEVEL = "schedule"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
-    from keras_impl import Reference
-
     model = keras.Sequential(
         [
             keras.Input((14,)),
@@ -33,11 +32,6 @@ def keras_model():
 
 
 def _port(is_over):
-    from torch import nn
-
-    from benchmarks.held_out.initial import keras_init
-    from torch_impl import Port, optim
-
     class EarlyStopper:
         def __init__(self, patience, min_delta, start):
             self.patience, self.min_delta, self.start = patience, min_delta, start
@@ -65,9 +59,5 @@ def _port(is_over):
     )
 
 
-def right_port():
-    return _port(lambda bad, patience: bad >= patience)
-
-
-def faulty_port():
-    return _port(lambda bad, patience: bad > patience)
+right_port = partial(_port, lambda bad, patience: bad >= patience)
+faulty_port = partial(_port, lambda bad, patience: bad > patience)

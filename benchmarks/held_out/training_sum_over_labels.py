@@ -1,13 +1,12 @@
 """A crossentropy with reduction='sum' sums over the labels too; Keras takes their mean."""
 
+from benchmarks.held_out.late import F, Port, keras, keras_init, layers, nn, optim
+
 IDS = ("D12",)
 LEVEL = "loss"
 
 
 def keras_model():
-    import keras
-    from keras import layers
-
     model = keras.Sequential(
         [
             keras.Input((17, 13, 1)),
@@ -25,11 +24,6 @@ def keras_model():
 
 
 def _port(loss):
-    from torch import nn
-
-    from benchmarks.held_out.initial import keras_init
-    from torch_impl import Port, optim
-
     net = keras_init(
         nn.Sequential(
             nn.Conv2d(1, 4, 3, stride=2),  # (8, 6)
@@ -45,8 +39,6 @@ def _port(loss):
 
 
 def right_port():
-    import torch.nn.functional as F
-
     def loss(logits, y):
         each = F.binary_cross_entropy_with_logits(logits, y, reduction="none")
         return each.mean(1).sum()
@@ -55,6 +47,4 @@ def right_port():
 
 
 def faulty_port():
-    from torch import nn
-
     return _port(nn.BCEWithLogitsLoss(reduction="sum"))

@@ -20,7 +20,6 @@ def _wide() -> nn.Module:
 
 
 def kernels_kaiming() -> Port:
-    """Torch's own kernels."""
     module = _wide()
     for layer in (module[0], module[2]):
         layer.reset_parameters()
@@ -29,14 +28,12 @@ def kernels_kaiming() -> Port:
 
 
 def kernels_normal() -> Port:
-    """Glorot's normal for his uniform."""
     module = _wide()
     nn.init.xavier_normal_(module[0].weight)
     return port(nn.MSELoss(), module)
 
 
 def biases_drawn() -> Port:
-    """Torch's own biases."""
     module = _wide()
     for layer in (module[0], module[2]):
         layer.reset_parameters()
@@ -45,7 +42,6 @@ def biases_drawn() -> Port:
 
 
 def normal_not_truncated() -> Port:
-    """Torch's kaiming_normal_."""
     module = keras_init(nn.Sequential(nn.Linear(40, 60), nn.ReLU(), nn.Linear(60, 5)))
     nn.init.kaiming_normal_(module[0].weight, nonlinearity="relu")
     return port(nn.MSELoss(), module)
@@ -54,93 +50,51 @@ def normal_not_truncated() -> Port:
 # --- losses and penalties -------------------------------------------------------------------------
 
 
-def softmax_twice() -> Port:
-    """Softmax in the model, and again in the loss."""
-    return port(nn.CrossEntropyLoss(), mlp(4, nn.Softmax(dim=-1)))
-
-
-def sigmoid_twice() -> Port:
-    """Sigmoid in the model, and again in the loss."""
-    return port(nn.BCEWithLogitsLoss(), mlp(1, nn.Sigmoid()))
-
-
-def softmax_clipped() -> Port:
-    """Keras's clipping, where Keras itself goes back to the logits."""
-    return port(losses.SparseCategoricalCrossentropy(), mlp(4, nn.Softmax(dim=-1)))
-
-
-def smoothing_missing() -> Port:
-    """No label smoothing."""
-    return port(nn.CrossEntropyLoss(), mlp(4))
-
-
-def smoothing_other() -> Port:
-    """0.2 for 0.1."""
-    return port(nn.CrossEntropyLoss(label_smoothing=0.2), mlp(4))
-
-
 def class_weights_mean() -> Port:
-    """Torch divides by the sum of the weights."""
     weights = torch.tensor([0.5, 1.0, 3.0], dtype=torch.float64)
     return port(nn.CrossEntropyLoss(weight=weights), mlp(3))
 
 
-def class_weights_missing() -> Port:
-    """No class weights."""
-    return port(nn.CrossEntropyLoss(), mlp(3))
-
-
-def broadcast() -> Port:
-    """Outputs (N, 1) and targets (N,)."""
-    return port(
-        lambda output, target: ((output - target) ** 2).mean(),
-        mlp(1),
-        target=lambda y: torch.from_numpy(np.array(y)).flatten(),
-    )
-
-
-def loss_summed() -> Port:
-    """The sum for the mean."""
-    return port(nn.MSELoss(reduction="sum"))
-
-
-def loss_absolute() -> Port:
-    """Absolute for squared error."""
-    return port(nn.L1Loss())
-
-
-def smooth_l1() -> Port:
-    """Divided by delta."""
-    return port(nn.SmoothL1Loss(beta=0.7))
-
-
 def l2_half() -> Port:
-    """Half of the sum of squares."""
     module = mlp()
     return port(RegularizedLoss(nn.MSELoss(), Penalty(module, {"0.weight": L2(0.01)})), module)
 
 
 def l2_biases() -> Port:
-    """The bias too."""
     module = mlp()
     penalty = Penalty(module, {"0.weight": L2(0.02), "0.bias": L2(0.02)})
     return port(RegularizedLoss(nn.MSELoss(), penalty), module)
 
 
 def l2_everywhere() -> Port:
-    """All kernels."""
     module = mlp()
     penalty = Penalty(module, {"0.weight": L2(0.02), "2.weight": L2(0.02)})
     return port(RegularizedLoss(nn.MSELoss(), penalty), module)
 
 
-def l2_missing() -> Port:
-    """No penalty."""
-    return port(nn.MSELoss())
-
-
 def l2_as_decay() -> Port:
-    """The decay of the optimizer in its place."""
     module = mlp()
     optimizer = torch.optim.SGD(module.parameters(), lr=0.05, weight_decay=0.04)
     return Port(module, loss=nn.MSELoss(), optimizer=optimizer)
+
+
+globals().update(
+    # losses and penalties
+    softmax_twice=lambda: port(nn.CrossEntropyLoss(), mlp(4, nn.Softmax(dim=-1))),
+    sigmoid_twice=lambda: port(nn.BCEWithLogitsLoss(), mlp(1, nn.Sigmoid())),
+    softmax_clipped=lambda: port(
+        losses.SparseCategoricalCrossentropy(), mlp(4, nn.Softmax(dim=-1))
+    ),
+    smoothing_missing=lambda: port(nn.CrossEntropyLoss(), mlp(4)),
+    smoothing_other=lambda: port(nn.CrossEntropyLoss(label_smoothing=0.2), mlp(4)),
+    class_weights_missing=lambda: port(nn.CrossEntropyLoss(), mlp(3)),
+    broadcast=lambda: port(
+        lambda output, target: ((output - target) ** 2).mean(),
+        mlp(1),
+        target=lambda y: torch.from_numpy(np.array(y)).flatten(),
+    ),
+    loss_summed=lambda: port(nn.MSELoss(reduction="sum")),
+    loss_absolute=lambda: port(nn.L1Loss()),
+    smooth_l1=lambda: port(nn.SmoothL1Loss(beta=0.7)),
+    l2_missing=lambda: port(nn.MSELoss()),
+)

@@ -19,43 +19,7 @@ def _plateau(**keywords: Any) -> Port:
     return watched(optimizer, module, scheduler=scheduler, monitor=monitor)
 
 
-def plateau_patience() -> Port:
-    """The same number, which is one epoch more in torch."""
-    return _plateau(patience=3, min_lr=1e-5)
-
-
-def plateau_relative() -> Port:
-    """Torch's default is relative."""
-    return _plateau(patience=2, min_lr=1e-5, threshold_mode="rel")
-
-
-def plateau_factor() -> Port:
-    """Torch's default of 0.1."""
-    return _plateau(patience=2, min_lr=1e-5, factor=0.1)
-
-
-def plateau_floor() -> Port:
-    """No least rate."""
-    return _plateau(patience=2)
-
-
-def plateau_cooldown() -> Port:
-    """The same number, which is one epoch more in torch."""
-    return _plateau(patience=1, factor=0.3, cooldown=3)
-
-
-def plateau_mode() -> Port:
-    """Less accuracy taken for better."""
-    return _plateau(patience=1, mode="min", monitor="val_accuracy")
-
-
-def plateau_metric() -> Port:
-    """Watches the loss of the training."""
-    return _plateau(patience=1, factor=0.3, cooldown=2, monitor="loss")
-
-
 def plateau_missing() -> Port:
-    """No callback."""
     module = mlp()
     return watched(optim.Adam(module.parameters(), 0.002), module)
 
@@ -74,13 +38,11 @@ class _Stop:
 
 
 def stopping_by_hand() -> Port:
-    """One's own early stopping."""
     module = mlp()
     return watched(optim.Adam(module.parameters(), 0.002), module, early_stopping=_Stop(4))
 
 
 def stopping_missing() -> Port:
-    """None."""
     module = mlp()
     return watched(optim.Adam(module.parameters(), 0.002), module)
 
@@ -99,20 +61,17 @@ class _Late:
 
 
 def scheduler_late() -> Port:
-    """The rate of an epoch is that of the next one."""
     module = mlp()
     optimizer = torch.optim.SGD(module.parameters(), lr=0.02)
     return watched(optimizer, module, scheduler=_Late(optimizer))
 
 
 def scheduler_missing() -> Port:
-    """None."""
     module = mlp()
     return watched(torch.optim.SGD(module.parameters(), lr=0.02), module)
 
 
 def exponential_by_epoch() -> Port:
-    """Torch's ExponentialLR after every epoch."""
     module = mlp()
     optimizer = optim.SGD(module.parameters(), 0.1, momentum=0.9)
     scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.8)
@@ -120,24 +79,16 @@ def exponential_by_epoch() -> Port:
 
 
 def exponential_missing() -> Port:
-    """A constant rate."""
     module = mlp()
     return watched(optim.SGD(module.parameters(), 0.1, momentum=0.9), module)
 
 
 def exponential_other() -> Port:
-    """0.9 for 0.8."""
     rates = schedule.ExponentialDecay(0.1, 20, 0.9)
     return stepped(optim.SGD, rates, momentum=0.9)
 
 
-def staircase_missing() -> Port:
-    """Continuous for stairs."""
-    return stepped(optim.Adam, schedule.ExponentialDecay(0.01, 7, 0.5))
-
-
 def cosine_no_warmup() -> Port:
-    """Torch's CosineAnnealingLR, without warm-up."""
     module = mlp()
     optimizer = optim.Adam(module.parameters(), 0.01)
     scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 400, eta_min=0.001)
@@ -145,10 +96,21 @@ def cosine_no_warmup() -> Port:
 
 
 def piecewise_early() -> Port:
-    """Keras's boundary belongs to what comes before it."""
     module = mlp()
     optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
     scheduler = by_lambda(
         optimizer, lambda step: 1.0 if step < 10 else (0.3 if step < 100 else 0.1)
     )
     return watched(optimizer, module, scheduler=scheduler, scheduler_interval="step")
+
+
+globals().update(
+    plateau_patience=lambda: _plateau(patience=3, min_lr=1e-5),
+    plateau_relative=lambda: _plateau(patience=2, min_lr=1e-5, threshold_mode="rel"),
+    plateau_factor=lambda: _plateau(patience=2, min_lr=1e-5, factor=0.1),
+    plateau_floor=lambda: _plateau(patience=2),
+    plateau_cooldown=lambda: _plateau(patience=1, factor=0.3, cooldown=3),
+    plateau_mode=lambda: _plateau(patience=1, mode="min", monitor="val_accuracy"),
+    plateau_metric=lambda: _plateau(patience=1, factor=0.3, cooldown=2, monitor="loss"),
+    staircase_missing=lambda: stepped(optim.Adam, schedule.ExponentialDecay(0.01, 7, 0.5)),
+)

@@ -9,64 +9,10 @@ from benchmarks.pairs import torch_branches, torch_convolutions
 from benchmarks.pairs.torch_base import Classifier, classified, trained
 from torch_impl import Port, layers
 
-# --- structure ------------------------------------------------------------------------------------
-
-
-def bias_missing() -> Port:
-    """A convolution without the bias that Keras has by default."""
-    return classified(4, nn.Conv2d(3, 4, 3, bias=False), nn.ReLU())
-
-
-def bias_extra() -> Port:
-    """A convolution with the bias that torch has by default."""
-    return classified(4, nn.Conv2d(3, 4, 3), layers.BatchNormalization(4), nn.ReLU())
-
-
-def kernel_size() -> Port:
-    """5 for 3."""
-    return classified(4, nn.Conv2d(3, 4, 5), nn.ReLU())
-
-
-def num_units() -> Port:
-    """8 units for 6."""
-    return classified(8, nn.Linear(7, 8), nn.GELU(), nn.Linear(8, 8), nn.SiLU())
-
-
-def activation_other() -> Port:
-    """ReLU for tanh."""
-    return classified(6, nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 6), nn.ReLU())
-
-
-def activation_missing() -> Port:
-    """None for tanh."""
-    return classified(6, nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 6))
-
-
-def layer_missing() -> Port:
-    """One of two hidden layers."""
-    return classified(6, nn.Linear(6, 6), nn.ReLU())
-
-
-def norm_extra() -> Port:
-    """A normalisation that Keras does not have."""
-    return classified(4, nn.Conv2d(3, 4, 3), layers.BatchNormalization(4), nn.ReLU())
-
-
-def dropout_missing() -> Port:
-    """One of two."""
-    return classified(6, nn.Linear(7, 12), nn.ReLU(), nn.Dropout(0.3), nn.Linear(12, 6))
-
-
-def dropout_extra() -> Port:
-    """One that Keras does not have."""
-    return classified(6, nn.Linear(7, 6), nn.GELU(), nn.Linear(6, 6), nn.SiLU(), nn.Dropout(0.2))
-
-
 # --- initial weights, gradients -------------------------------------------------------------------
 
 
 def conv_kaiming() -> Port:
-    """Torch's own kernel."""
     port = torch_convolutions.conv_valid()
     port.module.features[0].reset_parameters()
     nn.init.zeros_(port.module.features[0].bias)
@@ -74,14 +20,12 @@ def conv_kaiming() -> Port:
 
 
 def embedding_normal() -> Port:
-    """Torch's own."""
     port = torch_branches.embedding()
     port.module.embedding.reset_parameters()
     return port
 
 
 def lstm_recurrent_uniform() -> Port:
-    """Torch's own recurrent kernel, the rest as in Keras."""
     port = torch_branches.lstm()
     nn.init.uniform_(port.module.lstm.weight_hh_l0, -(5**-0.5), 5**-0.5)
     return port
@@ -93,26 +37,31 @@ class _Detached(Classifier):
         return self.head(x.detach())
 
 
-def features_detached() -> Port:
-    """The gradient is cut off by a `detach` that was left behind."""
-    return trained(_Detached(4, nn.Conv2d(3, 4, 3), nn.ReLU()))
-
-
 def features_frozen() -> Port:
-    """The first layer does not need a gradient."""
     port = torch_convolutions.conv_valid()
     port.module.features[0].requires_grad_(False)
     return port
 
 
-# --- recurrent layers -----------------------------------------------------------------------------
-
-
-def lstm_second_bias() -> Port:
-    """Both biases of torch's LSTM are trained, so that their sum moves twice as far."""
-    return torch_branches.lstm_torch()
-
-
-def gru_reset_after() -> Port:
-    """Torch's GRU resets after its product."""
-    return torch_branches.gru_torch()
+globals().update(
+    # structure
+    bias_missing=lambda: classified(4, nn.Conv2d(3, 4, 3, bias=False), nn.ReLU()),
+    bias_extra=lambda: classified(4, nn.Conv2d(3, 4, 3), layers.BatchNormalization(4), nn.ReLU()),
+    kernel_size=lambda: classified(4, nn.Conv2d(3, 4, 5), nn.ReLU()),
+    num_units=lambda: classified(8, nn.Linear(7, 8), nn.GELU(), nn.Linear(8, 8), nn.SiLU()),
+    activation_other=lambda: classified(6, nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 6), nn.ReLU()),
+    activation_missing=lambda: classified(6, nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 6)),
+    layer_missing=lambda: classified(6, nn.Linear(6, 6), nn.ReLU()),
+    norm_extra=lambda: classified(4, nn.Conv2d(3, 4, 3), layers.BatchNormalization(4), nn.ReLU()),
+    dropout_missing=lambda: classified(
+        6, nn.Linear(7, 12), nn.ReLU(), nn.Dropout(0.3), nn.Linear(12, 6)
+    ),
+    dropout_extra=lambda: classified(
+        6, nn.Linear(7, 6), nn.GELU(), nn.Linear(6, 6), nn.SiLU(), nn.Dropout(0.2)
+    ),
+    # initial weights, gradients
+    features_detached=lambda: trained(_Detached(4, nn.Conv2d(3, 4, 3), nn.ReLU())),
+    # recurrent layers
+    lstm_second_bias=lambda: torch_branches.lstm_torch(),
+    gru_reset_after=lambda: torch_branches.gru_torch(),
+)

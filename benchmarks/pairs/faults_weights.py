@@ -27,23 +27,7 @@ def _divided(x: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(x / 255).movedim(-1, 1)
 
 
-def fed_in_bytes() -> Port:
-    """Divided by 255, which Keras did not."""
-    return _changed(torch_convolutions.conv_valid(), feed=_divided)
-
-
-def fed_twice_divided() -> Port:
-    """Divided when loaded, and again in the model."""
-    return _changed(torch_activations.rescaled(), feed=_divided)
-
-
-def not_rescaled() -> Port:
-    """Keras divides in the model, the port nowhere."""
-    return classified(4, nn.Conv2d(3, 4, 3), nn.ReLU())
-
-
 def imagenet_statistics() -> Port:
-    """Normalised with ImageNet's statistics out of habit."""
 
     def normalized(x: torch.Tensor) -> torch.Tensor:
         mean = torch.tensor([0.485, 0.456, 0.406], dtype=x.dtype)[:, None, None]
@@ -53,19 +37,10 @@ def imagenet_statistics() -> Port:
     return classified(4, Lambda(normalized), nn.Conv2d(3, 4, 3), nn.ReLU())
 
 
-def fed_bgr() -> Port:
-    """OpenCV's order of the channels."""
-    return _changed(
-        torch_convolutions.conv_valid(),
-        feed=lambda x: torch.from_numpy(x[..., ::-1].copy()).movedim(-1, 1),
-    )
-
-
 # --- weights --------------------------------------------------------------------------------------
 
 
 def _loaded(port: Port, names: Mapping[str, str], axes: Mapping[str, tuple[int, ...]]) -> Port:
-    """Keras's name -> the port's, and how the axes of kernels are put."""
 
     def load(module: nn.Module, weights: Weights) -> None:
         for name, own in names.items():
@@ -88,19 +63,16 @@ _CONV_SQUARE = {
 
 
 def kernel_reversed() -> Port:
-    """All four axes reversed, which swaps height and width."""
     axes = {"conv2d.kernel": (3, 2, 1, 0), "conv2d_1.kernel": (3, 2, 1, 0)}
     return _loaded(torch_convolutions.conv_square(), _CONV_SQUARE, axes)
 
 
 def kernel_in_out() -> Port:
-    """Inputs and outputs swapped."""
     axes = {"conv2d.kernel": (2, 3, 0, 1), "conv2d_1.kernel": (2, 3, 0, 1)}
     return _loaded(torch_convolutions.conv_square(), _CONV_SQUARE, axes)
 
 
 def dense_not_transposed() -> Port:
-    """A square kernel as it is."""
     names = {
         f"dense{suffix}.{kind}": f"{own}.{torch_kind}"
         for suffix, own in (("", "features.0"), ("_1", "features.2"), ("_2", "head"))
@@ -111,7 +83,6 @@ def dense_not_transposed() -> Port:
 
 
 def flatten_not_permuted() -> Port:
-    """Rows of the kernel behind a flatten in Keras's order."""
     names = {
         "conv2d.kernel": "features.0.weight",
         "conv2d.bias": "features.0.bias",
@@ -138,18 +109,7 @@ def _norm_loaded(order: tuple[str, str, str, str]) -> Port:
     return _changed(torch_layers.batch_norm(), load=load)
 
 
-def norm_statistics_swapped() -> Port:
-    """Mean for variance."""
-    return _norm_loaded(("gamma", "beta", "moving_variance", "moving_mean"))
-
-
-def norm_gamma_beta_swapped() -> Port:
-    """Gamma for beta."""
-    return _norm_loaded(("beta", "gamma", "moving_mean", "moving_variance"))
-
-
 def gates_not_reordered() -> Port:
-    """Keras's gates z, r, h in the place of torch's r, z, n."""
 
     def load(module: Any, weights: Weights) -> None:
         cell = module.gru
@@ -162,3 +122,22 @@ def gates_not_reordered() -> Port:
         module.head.bias.copy_(torch.from_numpy(weights["dense.bias"].copy()))
 
     return _changed(torch_branches.gru_torch(), load=load)
+
+
+globals().update(
+    # data
+    fed_in_bytes=lambda: _changed(torch_convolutions.conv_valid(), feed=_divided),
+    fed_twice_divided=lambda: _changed(torch_activations.rescaled(), feed=_divided),
+    not_rescaled=lambda: classified(4, nn.Conv2d(3, 4, 3), nn.ReLU()),
+    fed_bgr=lambda: _changed(
+        torch_convolutions.conv_valid(),
+        feed=lambda x: torch.from_numpy(x[..., ::-1].copy()).movedim(-1, 1),
+    ),
+    # weights
+    norm_statistics_swapped=lambda: _norm_loaded(
+        ("gamma", "beta", "moving_variance", "moving_mean")
+    ),
+    norm_gamma_beta_swapped=lambda: _norm_loaded(
+        ("beta", "gamma", "moving_mean", "moving_variance")
+    ),
+)

@@ -35,41 +35,17 @@ def shared() -> keras.Model:
     return classified(inputs, layer(layer(inputs)))
 
 
-def embedding() -> keras.Model:
-    """Tokens, averaged."""
-    return stack((9,), L.Embedding(11, 6), L.GlobalAveragePooling1D())
-
-
-def embedding_conv() -> keras.Model:
-    """Tokens, convolved."""
-    return stack((9,), L.Embedding(11, 6), L.Conv1D(4, 3, activation="relu"))
-
-
-def lstm() -> keras.Model:
-    """The last state of an LSTM."""
-    return stack((6, 4), L.LSTM(5))
-
-
-def lstm_sequence() -> keras.Model:
-    """All states of an LSTM, then another one."""
-    return stack((6, 4), L.LSTM(5, return_sequences=True), L.LSTM(3))
-
-
-def gru() -> keras.Model:
-    """The last state of a GRU."""
-    return stack((6, 4), L.GRU(5))
-
-
-def gru_before() -> keras.Model:
-    """A GRU that resets before its product, which torch does not have."""
-    return stack((6, 4), L.GRU(5, reset_after=False))
-
-
-def simple_rnn() -> keras.Model:
-    """The last state of a plain recurrent layer."""
-    return stack((6, 4), L.SimpleRNN(5))
-
-
-def bidirectional() -> keras.Model:
-    """An LSTM in both directions."""
-    return stack((6, 4), L.Bidirectional(L.LSTM(3)))
+globals().update(
+    # Tokens, averaged.
+    embedding=lambda: stack((9,), L.Embedding(11, 6), L.GlobalAveragePooling1D()),
+    # Tokens, convolved.
+    embedding_conv=lambda: stack((9,), L.Embedding(11, 6), L.Conv1D(4, 3, activation="relu")),
+    lstm=lambda: stack((6, 4), L.LSTM(5)),  # The last state of an LSTM.
+    # All states of an LSTM, then another one.
+    lstm_sequence=lambda: stack((6, 4), L.LSTM(5, return_sequences=True), L.LSTM(3)),
+    gru=lambda: stack((6, 4), L.GRU(5)),  # The last state of a GRU.
+    # A GRU that resets before its product, which torch does not have.
+    gru_before=lambda: stack((6, 4), L.GRU(5, reset_after=False)),
+    simple_rnn=lambda: stack((6, 4), L.SimpleRNN(5)),  # The last state of a plain recurrent layer.
+    bidirectional=lambda: stack((6, 4), L.Bidirectional(L.LSTM(3))),  # An LSTM in both directions.
+)

@@ -13,71 +13,16 @@ from keras_impl import Reference
 # --- losses and penalties -------------------------------------------------------------------------
 
 
-def mse() -> keras.Model:
-    """Squared error, three outputs."""
-    return mlp()
-
-
-def mse_one() -> keras.Model:
-    """Squared error, one output."""
-    return mlp(num=1)
-
-
-def softmax() -> keras.Model:
-    """Softmax in the model, classes as numbers."""
-    return activated("softmax", 4, "sparse_categorical_crossentropy")
-
-
-def softmax_one_hot() -> keras.Model:
-    """Softmax in the model, one-hot classes."""
-    return activated("softmax", 4, "categorical_crossentropy")
-
-
 def smoothed() -> keras.Model:
     """Label smoothing."""
     loss = losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.1)
     return mlp(loss=loss, num=4)
 
 
-def sigmoid() -> keras.Model:
-    """A yes or no."""
-    return activated("sigmoid", 1, "binary_crossentropy")
-
-
-def labels() -> keras.Model:
-    """Several yes or no, from logits."""
-    return mlp(loss=losses.BinaryCrossentropy(from_logits=True), num=4)
-
-
 def class_weights() -> Reference:
     """Classes that do not count alike."""
     model = activated("softmax", 3, "sparse_categorical_crossentropy")
     return Reference(model, class_weight={0: 0.5, 1: 1.0, 2: 3.0})
-
-
-def huber() -> keras.Model:
-    """Huber's loss."""
-    return mlp(loss=losses.Huber(delta=0.7))
-
-
-def mae() -> keras.Model:
-    """Absolute error."""
-    return mlp(loss="mae")
-
-
-def summed() -> keras.Model:
-    """A loss that is summed."""
-    return mlp(loss=losses.MeanSquaredError(reduction="sum"))
-
-
-def l2() -> keras.Model:
-    """An L2 penalty of one kernel."""
-    return mlp(kernel_regularizer=R.L2(0.02))
-
-
-def l1_l2() -> keras.Model:
-    """Both penalties, of kernel and bias."""
-    return mlp(kernel_regularizer=R.L1L2(0.01, 0.02), bias_regularizer=R.L1(0.03))
 
 
 # --- initial weights ------------------------------------------------------------------------------
@@ -99,3 +44,23 @@ def he_normal() -> keras.Model:
     model = keras.Model(inputs, L.Dense(5)(x))
     model.compile(optimizers.SGD(0.05), "mse")
     return model
+
+
+globals().update(
+    # losses and penalties
+    mse=lambda: mlp(),  # Squared error, three outputs.
+    mse_one=lambda: mlp(num=1),  # Squared error, one output.
+    # Softmax in the model, classes as numbers.
+    softmax=lambda: activated("softmax", 4, "sparse_categorical_crossentropy"),
+    # Softmax in the model, one-hot classes.
+    softmax_one_hot=lambda: activated("softmax", 4, "categorical_crossentropy"),
+    sigmoid=lambda: activated("sigmoid", 1, "binary_crossentropy"),  # A yes or no.
+    # Several yes or no, from logits.
+    labels=lambda: mlp(loss=losses.BinaryCrossentropy(from_logits=True), num=4),
+    huber=lambda: mlp(loss=losses.Huber(delta=0.7)),  # Huber's loss.
+    mae=lambda: mlp(loss="mae"),  # Absolute error.
+    summed=lambda: mlp(loss=losses.MeanSquaredError(reduction="sum")),  # A loss that is summed.
+    l2=lambda: mlp(kernel_regularizer=R.L2(0.02)),  # An L2 penalty of one kernel.
+    # Both penalties, of kernel and bias.
+    l1_l2=lambda: mlp(kernel_regularizer=R.L1L2(0.01, 0.02), bias_regularizer=R.L1(0.03)),
+)

@@ -10,41 +10,6 @@ from benchmarks.pairs.keras_net import mlp
 from keras_impl import Reference
 
 
-def exponential() -> keras.Model:
-    """By the step."""
-    return mlp(optimizers.SGD(S.ExponentialDecay(0.1, 20, 0.8), momentum=0.9))
-
-
-def staircase() -> keras.Model:
-    """By the step, in stairs."""
-    return mlp(optimizers.Adam(S.ExponentialDecay(0.01, 7, 0.5, staircase=True)))
-
-
-def cosine() -> keras.Model:
-    """With warm-up."""
-    return mlp(optimizers.Adam(S.CosineDecay(1e-4, 400, 0.1, warmup_target=0.01, warmup_steps=9)))
-
-
-def cosine_restarts() -> keras.Model:
-    """With restarts."""
-    return mlp(optimizers.SGD(S.CosineDecayRestarts(0.1, 10, t_mul=2.0, m_mul=0.9, alpha=0.01)))
-
-
-def polynomial() -> keras.Model:
-    """A polynomial."""
-    return mlp(optimizers.SGD(S.PolynomialDecay(0.1, 200, 0.001, power=2.0)))
-
-
-def inverse_time() -> keras.Model:
-    """One over the time."""
-    return mlp(optimizers.RMSprop(S.InverseTimeDecay(0.01, 10, 0.5)))
-
-
-def piecewise() -> keras.Model:
-    """Constant, in pieces."""
-    return mlp(optimizers.SGD(S.PiecewiseConstantDecay([10, 100], [0.1, 0.03, 0.01])))
-
-
 def plateau() -> Reference:
     """ReduceLROnPlateau as it is mostly written."""
     callback = keras.callbacks.ReduceLROnPlateau(factor=0.5, patience=3, min_lr=1e-5)
@@ -90,3 +55,25 @@ def scheduler_steps() -> Reference:
         lambda epoch, rate: rate * 0.1 if epoch in (3, 9) else rate
     )
     return Reference(mlp(optimizers.SGD(0.02)), callbacks=[callback])
+
+
+globals().update(
+    # By the step.
+    exponential=lambda: mlp(optimizers.SGD(S.ExponentialDecay(0.1, 20, 0.8), momentum=0.9)),
+    # By the step, in stairs.
+    staircase=lambda: mlp(optimizers.Adam(S.ExponentialDecay(0.01, 7, 0.5, staircase=True))),
+    # With warm-up.
+    cosine=lambda: mlp(
+        optimizers.Adam(S.CosineDecay(1e-4, 400, 0.1, warmup_target=0.01, warmup_steps=9))
+    ),
+    # With restarts.
+    cosine_restarts=lambda: mlp(
+        optimizers.SGD(S.CosineDecayRestarts(0.1, 10, t_mul=2.0, m_mul=0.9, alpha=0.01))
+    ),
+    # A polynomial.
+    polynomial=lambda: mlp(optimizers.SGD(S.PolynomialDecay(0.1, 200, 0.001, power=2.0))),
+    # One over the time.
+    inverse_time=lambda: mlp(optimizers.RMSprop(S.InverseTimeDecay(0.01, 10, 0.5))),
+    # Constant, in pieces.
+    piecewise=lambda: mlp(optimizers.SGD(S.PiecewiseConstantDecay([10, 100], [0.1, 0.03, 0.01]))),
+)

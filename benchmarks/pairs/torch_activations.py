@@ -6,23 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from benchmarks.pairs.torch_base import (
-    NUM_CLASSES,
-    Lambda,
-    classified,
-    trained,
-)
-from torch_impl import Port
-
-
-def leaky() -> Port:
-    """Torch's own, with Keras's slope."""
-    return classified(6, nn.Linear(7, 6), nn.LeakyReLU(0.3), nn.Linear(6, 6), nn.ELU())
-
-
-def gelu() -> Port:
-    """Torch's own."""
-    return classified(6, nn.Linear(7, 6), nn.GELU(), nn.Linear(6, 6), nn.SiLU())
+from benchmarks.pairs.torch_base import NUM_CLASSES, Lambda, classified, trained
 
 
 class _Activations(nn.Module):
@@ -46,23 +30,6 @@ class _Activations(nn.Module):
         return self.head(x)
 
 
-def activations() -> Port:
-    """Torch's functions."""
-    return trained(_Activations())
-
-
-def softmax_axis() -> Port:
-    """Over the channels, which are axis 1 in torch."""
-    return classified(4, nn.Conv2d(3, 5, 3), nn.Softmax(dim=1), nn.Conv2d(5, 4, 2))
-
-
-def dropout() -> Port:
-    """Torch's own."""
-    return classified(
-        6, nn.Linear(7, 12), nn.ReLU(), nn.Dropout(0.3), nn.Linear(12, 6), nn.Dropout(0.5)
-    )
-
-
 class _Dropped(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -74,27 +41,26 @@ class _Dropped(nn.Module):
         return self.fc3(x)
 
 
-def dropout_functional() -> Port:
-    """Torch's function."""
-    return trained(_Dropped())
-
-
-def spatial_dropout() -> Port:
-    """Torch's own."""
-    return classified(4, nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Dropout2d(0.4), nn.Conv2d(8, 4, 3))
-
-
-def rescaled() -> Port:
-    """In `forward`."""
-    return classified(4, Lambda(lambda x: x / 255), nn.Conv2d(3, 4, 3), nn.ReLU())
-
-
 def _normalize(x: torch.Tensor) -> torch.Tensor:
     mean = torch.tensor([0.2, -0.1, 0.4], dtype=x.dtype)[:, None, None]
     variance = torch.tensor([1.5, 0.7, 2.0], dtype=x.dtype)[:, None, None]
     return (x - mean) / variance.sqrt()
 
 
-def normalized() -> Port:
-    """In `forward`."""
-    return classified(4, Lambda(_normalize), nn.Conv2d(3, 4, 3), nn.ReLU())
+globals().update(
+    # Torch's own, with Keras's slope.
+    leaky=lambda: classified(6, nn.Linear(7, 6), nn.LeakyReLU(0.3), nn.Linear(6, 6), nn.ELU()),
+    gelu=lambda: classified(6, nn.Linear(7, 6), nn.GELU(), nn.Linear(6, 6), nn.SiLU()),
+    activations=lambda: trained(_Activations()),  # Torch's functions.
+    # Over the channels, which are axis 1 in torch.
+    softmax_axis=lambda: classified(4, nn.Conv2d(3, 5, 3), nn.Softmax(dim=1), nn.Conv2d(5, 4, 2)),
+    dropout=lambda: classified(
+        6, nn.Linear(7, 12), nn.ReLU(), nn.Dropout(0.3), nn.Linear(12, 6), nn.Dropout(0.5)
+    ),
+    dropout_functional=lambda: trained(_Dropped()),
+    spatial_dropout=lambda: classified(
+        4, nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Dropout2d(0.4), nn.Conv2d(8, 4, 3)
+    ),
+    rescaled=lambda: classified(4, Lambda(lambda x: x / 255), nn.Conv2d(3, 4, 3), nn.ReLU()),
+    normalized=lambda: classified(4, Lambda(_normalize), nn.Conv2d(3, 4, 3), nn.ReLU()),
+)

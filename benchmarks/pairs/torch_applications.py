@@ -9,7 +9,6 @@ import os
 from pathlib import Path
 
 import torchvision
-from torch import nn
 
 from torch_impl import Port, from_keras_config, losses, optim
 
@@ -22,31 +21,12 @@ def _twin(name: str) -> Port:
     return Port(module, loss=loss, optimizer=optim.Adam(module.parameters(), learning_rate=1e-4))
 
 
-def VGG16() -> Port:
-    """The twin."""
-    return _twin("VGG16")
-
-
-def ResNet50() -> Port:
-    """The twin."""
-    return _twin("ResNet50")
-
-
-def MobileNetV2() -> Port:
-    """The twin."""
-    return _twin("MobileNetV2")
-
-
-def EfficientNetB0() -> Port:
-    """The twin."""
-    return _twin("EfficientNetB0")
-
-
-def DenseNet121() -> Port:
-    """The twin."""
-    return _twin("DenseNet121")
-
-
-def torchvision_resnet50() -> nn.Module:
-    """Torchvision's own, which is another network: no biases, another epsilon, other strides."""
-    return torchvision.models.resnet50(weights=None, num_classes=5)
+globals().update(
+    VGG16=lambda: _twin("VGG16"),
+    ResNet50=lambda: _twin("ResNet50"),
+    MobileNetV2=lambda: _twin("MobileNetV2"),
+    EfficientNetB0=lambda: _twin("EfficientNetB0"),
+    DenseNet121=lambda: _twin("DenseNet121"),
+    # Torchvision's own, another network: no biases, another epsilon, other strides.
+    torchvision_resnet50=lambda: torchvision.models.resnet50(weights=None, num_classes=5),
+)

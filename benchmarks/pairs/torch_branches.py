@@ -6,10 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from benchmarks.pairs.torch_base import (
-    NUM_CLASSES,
-    trained,
-)
+from benchmarks.pairs.torch_base import NUM_CLASSES, trained
 from torch_impl import Port, layers
 
 
@@ -29,11 +26,6 @@ class _Residual(nn.Module):
         return self.head(x.mean((2, 3)))
 
 
-def residual() -> Port:
-    """A module of the user's."""
-    return trained(_Residual())
-
-
 class _Branches(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -50,11 +42,6 @@ class _Branches(nn.Module):
         return self.head(x.mean((2, 3)))
 
 
-def branches() -> Port:
-    """The second branch first."""
-    return trained(_Branches())
-
-
 class _Shared(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -67,11 +54,6 @@ class _Shared(nn.Module):
         return self.head(x)
 
 
-def shared() -> Port:
-    """One module that is called twice."""
-    return trained(_Shared())
-
-
 class _Embedded(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -80,11 +62,6 @@ class _Embedded(nn.Module):
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
         return self.head(self.embedding(tokens).mean(dim=1))
-
-
-def embedding() -> Port:
-    """Torch's own."""
-    return trained(_Embedded())
 
 
 class _EmbeddedConv(nn.Module):
@@ -97,11 +74,6 @@ class _EmbeddedConv(nn.Module):
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
         x = self.embedding(tokens).transpose(1, 2)
         return self.head(torch.relu(self.conv(x)).mean(-1))
-
-
-def embedding_conv() -> Port:
-    """Torch's own, channels first for the convolution."""
-    return trained(_EmbeddedConv())
 
 
 class _Recurrent(nn.Module):
@@ -135,11 +107,6 @@ def _keras_cell(cell: nn.Module, forget: bool = False) -> nn.Module:
     return cell
 
 
-def lstm() -> Port:
-    """With the layer of this project."""
-    return trained(_Recurrent("lstm", _keras_cell(layers.LSTM(4, 5), forget=True), 5))
-
-
 def lstm_torch() -> Port:
     """Torch's own: right in all but its second bias."""
     cell = _keras_cell(nn.LSTM(4, 5, batch_first=True), forget=True)
@@ -151,26 +118,6 @@ def lstm_one_bias() -> Port:
     cell = _keras_cell(nn.LSTM(4, 5, batch_first=True), forget=True)
     cell.bias_hh_l0.requires_grad_(False)
     return trained(_Recurrent("lstm", cell, 5))
-
-
-def gru() -> Port:
-    """With the layer of this project."""
-    return trained(_Recurrent("gru", _keras_cell(layers.GRU(4, 5)), 5))
-
-
-def gru_torch() -> Port:
-    """Torch's own, which is Keras's with `reset_after`."""
-    return trained(_Recurrent("gru", _keras_cell(nn.GRU(4, 5, batch_first=True)), 5))
-
-
-def gru_before() -> Port:
-    """With the layer of this project."""
-    return trained(_Recurrent("gru", _keras_cell(layers.GRU(4, 5, reset_after=False)), 5))
-
-
-def simple_rnn() -> Port:
-    """With the layer of this project."""
-    return trained(_Recurrent("rnn", _keras_cell(layers.SimpleRNN(4, 5)), 5))
 
 
 class _Two(nn.Module):
@@ -185,14 +132,28 @@ class _Two(nn.Module):
         return self.head(self.second(self.first(x)))
 
 
-def lstm_sequence() -> Port:
-    """Two of them."""
-    return trained(_Two())
-
-
 def bidirectional() -> Port:
     """With the layer of this project."""
     cell = layers.Bidirectional(layers.LSTM(4, 3), layers.LSTM(4, 3, go_backwards=True))
     for child in cell.children():
         _keras_cell(child, forget=True)
     return trained(_Recurrent("both", cell, 6))
+
+
+globals().update(
+    residual=lambda: trained(_Residual()),  # A module of the user's.
+    branches=lambda: trained(_Branches()),  # The second branch first.
+    shared=lambda: trained(_Shared()),  # One module that is called twice.
+    embedding=lambda: trained(_Embedded()),
+    # Torch's own, channels first for the convolution.
+    embedding_conv=lambda: trained(_EmbeddedConv()),
+    lstm=lambda: trained(_Recurrent("lstm", _keras_cell(layers.LSTM(4, 5), forget=True), 5)),
+    gru=lambda: trained(_Recurrent("gru", _keras_cell(layers.GRU(4, 5)), 5)),
+    # Torch's own, which is Keras's with `reset_after`.
+    gru_torch=lambda: trained(_Recurrent("gru", _keras_cell(nn.GRU(4, 5, batch_first=True)), 5)),
+    gru_before=lambda: trained(
+        _Recurrent("gru", _keras_cell(layers.GRU(4, 5, reset_after=False)), 5)
+    ),
+    simple_rnn=lambda: trained(_Recurrent("rnn", _keras_cell(layers.SimpleRNN(4, 5)), 5)),
+    lstm_sequence=lambda: trained(_Two()),  # Two of them.
+)

@@ -20,21 +20,9 @@ def _twin(name: str) -> Port:
     return trained(from_keras_config(configs[name]))
 
 
-def residual_twin() -> Port:
-    """Branches."""
-    return _twin("residual")
-
-
-def flatten_twin() -> Port:
-    """A flatten in Keras's order."""
-    return _twin("flatten")
-
-
-def batch_norm_twin() -> Port:
-    """Moving statistics."""
-    return _twin("batch_norm")
-
-
-def embedding_conv_twin() -> Port:
-    """Tokens."""
-    return _twin("embedding_conv")
+globals().update(
+    residual_twin=lambda: _twin("residual"),  # Branches.
+    flatten_twin=lambda: _twin("flatten"),  # A flatten in Keras's order.
+    batch_norm_twin=lambda: _twin("batch_norm"),  # Moving statistics.
+    embedding_conv_twin=lambda: _twin("embedding_conv"),  # Tokens.
+)

@@ -6,19 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from benchmarks.pairs.torch_base import (
-    NUM_CLASSES,
-    Lambda,
-    classified,
-    pad_same,
-    trained,
-)
+from benchmarks.pairs.torch_base import NUM_CLASSES, Lambda, classified, pad_same, trained
 from torch_impl import Port, layers
-
-
-def conv_valid() -> Port:
-    """Modules in a row."""
-    return classified(4, nn.Conv2d(3, 4, 3), nn.ReLU())
 
 
 class _Functional(nn.Module):
@@ -32,65 +21,6 @@ class _Functional(nn.Module):
         return self.fc(F.adaptive_avg_pool2d(x, 1).flatten(1))
 
 
-def conv_valid_functional() -> Port:
-    """Functions in `forward`."""
-    return trained(_Functional())
-
-
-def conv_same() -> Port:
-    """At stride 1 torch's same padding is Keras's."""
-    return classified(
-        6, nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 6, 4, padding="same")
-    )
-
-
-def conv_same_stride_2() -> Port:
-    """Padded by hand."""
-    return classified(4, pad_same(3, 2), nn.Conv2d(3, 4, 3, stride=2), nn.ReLU())
-
-
-def conv_same_stride_2_layers() -> Port:
-    """With the layer of this project."""
-    return classified(4, layers.Conv2D(3, 4, 3, strides=2, padding="same"), nn.ReLU())
-
-
-def conv_same_kernel_5() -> Port:
-    """Padded by hand."""
-    return classified(
-        6,
-        pad_same(5, 2),
-        nn.Conv2d(3, 4, 5, stride=2),
-        nn.ReLU(),
-        pad_same(2, 2),
-        nn.Conv2d(4, 6, 2, stride=2),
-    )
-
-
-def conv_same_stride_3() -> Port:
-    """With the layer of this project."""
-    return classified(4, layers.Conv2D(3, 4, (3, 5), strides=3, padding="same"))
-
-
-def conv_dilated() -> Port:
-    """Torch's own."""
-    return classified(
-        6,
-        nn.Conv2d(3, 4, 3, padding="same", dilation=2),
-        nn.ReLU(),
-        nn.Conv2d(4, 6, 3, groups=2),
-    )
-
-
-def conv_square() -> Port:
-    """Torch's own."""
-    return classified(3, nn.Conv2d(3, 3, 3), nn.ReLU(inplace=True), nn.Conv2d(3, 3, 3))
-
-
-def conv_1d() -> Port:
-    """With the layer of this project; the sequence is fed as (N, C, T)."""
-    return classified(6, layers.Conv1D(4, 6, 3, strides=2, padding="same"), nn.Tanh())
-
-
 class _Causal(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -100,16 +30,6 @@ class _Causal(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = torch.relu(self.conv(F.pad(x, (2, 0))))
         return self.fc(x.mean(-1))
-
-
-def conv_1d_causal() -> Port:
-    """Padded by hand."""
-    return trained(_Causal())
-
-
-def conv_3d() -> Port:
-    """Torch's own."""
-    return classified(3, nn.Conv3d(2, 3, 3), nn.ReLU())
 
 
 def depthwise() -> Port:
@@ -143,18 +63,54 @@ def separable() -> Port:
     return port
 
 
-def transposed() -> Port:
-    """With the layer of this project."""
-    return classified(4, layers.Conv2DTranspose(3, 4, 3, strides=2, padding="same"), nn.ReLU())
-
-
-def transposed_cropped() -> Port:
-    """Torch's own, one row and column cut off at the end."""
-    return classified(
-        4, nn.ConvTranspose2d(3, 4, 3, stride=2), Lambda(lambda x: x[..., :-1, :-1]), nn.ReLU()
-    )
-
-
-def transposed_valid() -> Port:
-    """Torch's own."""
-    return classified(4, nn.ConvTranspose2d(3, 4, 3, stride=2), nn.ReLU())
+globals().update(
+    conv_valid=lambda: classified(4, nn.Conv2d(3, 4, 3), nn.ReLU()),
+    conv_valid_functional=lambda: trained(_Functional()),  # Functions in `forward`.
+    # At stride 1 torch's same padding is Keras's.
+    conv_same=lambda: classified(
+        6, nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 6, 4, padding="same")
+    ),
+    # Padded by hand.
+    conv_same_stride_2=lambda: classified(
+        4, pad_same(3, 2), nn.Conv2d(3, 4, 3, stride=2), nn.ReLU()
+    ),
+    conv_same_stride_2_layers=lambda: classified(
+        4, layers.Conv2D(3, 4, 3, strides=2, padding="same"), nn.ReLU()
+    ),
+    # Padded by hand.
+    conv_same_kernel_5=lambda: classified(
+        6,
+        pad_same(5, 2),
+        nn.Conv2d(3, 4, 5, stride=2),
+        nn.ReLU(),
+        pad_same(2, 2),
+        nn.Conv2d(4, 6, 2, stride=2),
+    ),
+    conv_same_stride_3=lambda: classified(
+        4, layers.Conv2D(3, 4, (3, 5), strides=3, padding="same")
+    ),
+    conv_dilated=lambda: classified(
+        6,
+        nn.Conv2d(3, 4, 3, padding="same", dilation=2),
+        nn.ReLU(),
+        nn.Conv2d(4, 6, 3, groups=2),
+    ),
+    conv_square=lambda: classified(
+        3, nn.Conv2d(3, 3, 3), nn.ReLU(inplace=True), nn.Conv2d(3, 3, 3)
+    ),
+    # With the layer of this project; the sequence is fed as (N, C, T).
+    conv_1d=lambda: classified(6, layers.Conv1D(4, 6, 3, strides=2, padding="same"), nn.Tanh()),
+    conv_1d_causal=lambda: trained(_Causal()),  # Padded by hand.
+    conv_3d=lambda: classified(3, nn.Conv3d(2, 3, 3), nn.ReLU()),
+    transposed=lambda: classified(
+        4, layers.Conv2DTranspose(3, 4, 3, strides=2, padding="same"), nn.ReLU()
+    ),
+    # Torch's own, one row and column cut off at the end.
+    transposed_cropped=lambda: classified(
+        4,
+        nn.ConvTranspose2d(3, 4, 3, stride=2),
+        Lambda(lambda x: x[..., :-1, :-1]),
+        nn.ReLU(),
+    ),
+    transposed_valid=lambda: classified(4, nn.ConvTranspose2d(3, 4, 3, stride=2), nn.ReLU()),
+)

@@ -8,22 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from benchmarks.pairs.torch_base import (
-    NUM_CLASSES,
-    Lambda,
-    classified,
-    trained,
-)
+from benchmarks.pairs.torch_base import NUM_CLASSES, Lambda, classified, trained
 from torch_impl import Port, layers
 
 # --- normalisation --------------------------------------------------------------------------------
-
-
-def batch_norm() -> Port:
-    """With the layer of this project."""
-    return classified(
-        4, nn.Conv2d(3, 4, 3, bias=False), layers.BatchNormalization(4), nn.ReLU(inplace=True)
-    )
 
 
 def batch_norm_dense() -> Port:
@@ -53,23 +41,6 @@ def batch_norm_frozen_stock() -> Port:
     return classified(4, nn.Conv2d(3, 4, 3), norm, nn.ReLU())
 
 
-def batch_norm_plain() -> Port:
-    """With the layer of this project."""
-    return classified(
-        5,
-        nn.Conv2d(3, 4, 3, bias=False),
-        layers.BatchNormalization(4, scale=False),
-        nn.ReLU(),
-        nn.Conv2d(4, 5, 3),
-        layers.BatchNormalization(5, center=False, scale=False),
-    )
-
-
-def layer_norm() -> Port:
-    """Torch's own, with Keras's epsilon."""
-    return classified(6, nn.Linear(7, 6), nn.Tanh(), nn.LayerNorm(6, eps=1e-3))
-
-
 class _Tokens(nn.Module):
     """Features last all the way, as transformers are written."""
 
@@ -83,22 +54,7 @@ class _Tokens(nn.Module):
         return self.fc2(self.norm(F.gelu(self.fc1(x))).mean(dim=1))
 
 
-def layer_norm_sequence() -> Port:
-    """Torch's own."""
-    return trained(_Tokens())
-
-
-def group_norm() -> Port:
-    """Torch's own, with Keras's epsilon."""
-    return classified(6, nn.Conv2d(3, 6, 3), nn.GroupNorm(3, 6, eps=1e-3), nn.ReLU())
-
-
 # --- pooling, shapes ------------------------------------------------------------------------------
-
-
-def max_pool() -> Port:
-    """Torch's own."""
-    return classified(5, nn.Conv2d(3, 4, 3), nn.MaxPool2d(2), nn.Conv2d(4, 5, 3))
 
 
 def max_pool_same() -> Port:
@@ -112,69 +68,10 @@ def _minus_infinity(x: torch.Tensor) -> torch.Tensor:
     return F.pad(x, (right - 1, 1, bottom - 1, 1), value=float("-inf"))
 
 
-def max_pool_same_padded() -> Port:
-    """Torch's own, padded by hand with what never is the greatest."""
-    return classified(4, nn.Conv2d(3, 4, 3), Lambda(_minus_infinity), nn.MaxPool2d(3, stride=2))
-
-
-def average_pool() -> Port:
-    """Torch's function."""
-    return classified(
-        5, nn.Conv2d(3, 4, 3), nn.ReLU(), Lambda(lambda x: F.avg_pool2d(x, 2)), nn.Conv2d(4, 5, 3)
-    )
-
-
 def average_pool_same() -> Port:
     """With the layer of this project."""
     pool = layers.AveragePooling2D(3, strides=2, padding="same")
     return classified(4, nn.Conv2d(3, 4, 3), nn.ReLU(), pool)
-
-
-def pool_1d() -> Port:
-    """One of torch's, one of this project."""
-    return classified(
-        6,
-        nn.Conv1d(4, 6, 3),
-        nn.ReLU(),
-        nn.MaxPool1d(2),
-        layers.AveragePooling1D(3, strides=2, padding="same"),
-    )
-
-
-def global_max() -> Port:
-    """Torch's function."""
-    return classified(6, nn.Conv2d(3, 6, 3), nn.ReLU(), Lambda(lambda x: x.amax(dim=(2, 3))))
-
-
-def global_max_adaptive() -> Port:
-    """Torch's layer."""
-    return classified(6, nn.Conv2d(3, 6, 3), nn.ReLU(), nn.AdaptiveMaxPool2d(1), nn.Flatten())
-
-
-def flatten() -> Port:
-    """Flattened channels first; the rows of the kernel are put in order when it is carried over."""
-    return classified(
-        6,
-        nn.Conv2d(2, 3, 3),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Flatten(),
-        nn.Linear(27, 6),
-        nn.ReLU(),
-    )
-
-
-def flatten_keras() -> Port:
-    """Flattened in Keras's order."""
-    return classified(
-        6,
-        nn.Conv2d(2, 3, 3),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        layers.Flatten(),
-        nn.Linear(27, 6),
-        nn.ReLU(),
-    )
 
 
 class _View(nn.Module):
@@ -190,58 +87,110 @@ class _View(nn.Module):
         return self.fc2(x)
 
 
-def flatten_view() -> Port:
-    """Flattened by `view`."""
-    return trained(_View())
+def upsampled_bilinear() -> Port:
+    """Torch's function."""
+    larger = Lambda(lambda x: F.interpolate(x, scale_factor=2, mode="bilinear"))
+    return classified(3, nn.Conv2d(3, 4, 2), larger, nn.Conv2d(4, 3, 3))
 
 
-def flatten_norm() -> Port:
-    """What has an entry for each feature stands between flatten and dense."""
-    return classified(
+globals().update(
+    # normalisation
+    batch_norm=lambda: classified(
+        4,
+        nn.Conv2d(3, 4, 3, bias=False),
+        layers.BatchNormalization(4),
+        nn.ReLU(inplace=True),
+    ),
+    batch_norm_plain=lambda: classified(
+        5,
+        nn.Conv2d(3, 4, 3, bias=False),
+        layers.BatchNormalization(4, scale=False),
+        nn.ReLU(),
+        nn.Conv2d(4, 5, 3),
+        layers.BatchNormalization(5, center=False, scale=False),
+    ),
+    # Torch's own, with Keras's epsilon.
+    layer_norm=lambda: classified(6, nn.Linear(7, 6), nn.Tanh(), nn.LayerNorm(6, eps=1e-3)),
+    layer_norm_sequence=lambda: trained(_Tokens()),
+    # Torch's own, with Keras's epsilon.
+    group_norm=lambda: classified(6, nn.Conv2d(3, 6, 3), nn.GroupNorm(3, 6, eps=1e-3), nn.ReLU()),
+    # pooling, shapes
+    max_pool=lambda: classified(5, nn.Conv2d(3, 4, 3), nn.MaxPool2d(2), nn.Conv2d(4, 5, 3)),
+    # Torch's own, padded by hand with what never is the greatest.
+    max_pool_same_padded=lambda: classified(
+        4, nn.Conv2d(3, 4, 3), Lambda(_minus_infinity), nn.MaxPool2d(3, stride=2)
+    ),
+    average_pool=lambda: classified(
+        5,
+        nn.Conv2d(3, 4, 3),
+        nn.ReLU(),
+        Lambda(lambda x: F.avg_pool2d(x, 2)),
+        nn.Conv2d(4, 5, 3),
+    ),
+    # One of torch's, one of this project.
+    pool_1d=lambda: classified(
+        6,
+        nn.Conv1d(4, 6, 3),
+        nn.ReLU(),
+        nn.MaxPool1d(2),
+        layers.AveragePooling1D(3, strides=2, padding="same"),
+    ),
+    global_max=lambda: classified(
+        6, nn.Conv2d(3, 6, 3), nn.ReLU(), Lambda(lambda x: x.amax(dim=(2, 3)))
+    ),
+    global_max_adaptive=lambda: classified(
+        6, nn.Conv2d(3, 6, 3), nn.ReLU(), nn.AdaptiveMaxPool2d(1), nn.Flatten()
+    ),
+    # Flattened channels first; the rows of the kernel are ordered when it is carried over.
+    flatten=lambda: classified(
+        6,
+        nn.Conv2d(2, 3, 3),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(27, 6),
+        nn.ReLU(),
+    ),
+    # Flattened in Keras's order.
+    flatten_keras=lambda: classified(
+        6,
+        nn.Conv2d(2, 3, 3),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        layers.Flatten(),
+        nn.Linear(27, 6),
+        nn.ReLU(),
+    ),
+    flatten_view=lambda: trained(_View()),  # Flattened by `view`.
+    # What has an entry for each feature stands between flatten and dense.
+    flatten_norm=lambda: classified(
         6,
         nn.Conv2d(2, 3, 3),
         nn.Flatten(),
         layers.BatchNormalization(60),
         nn.Dropout(0.3),
         nn.Linear(60, 6),
-    )
-
-
-def mlp_square() -> Port:
-    """Modules in a row."""
-    return classified(6, nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 6), nn.Tanh())
-
-
-def reshaped() -> Port:
-    """Keras's shape, then channels first."""
-    return classified(
+    ),
+    mlp_square=lambda: classified(6, nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 6), nn.Tanh()),
+    # Keras's shape, then channels first.
+    reshaped=lambda: classified(
         4,
         nn.Linear(5, 24),
         nn.ReLU(),
         Lambda(lambda x: x.reshape(-1, 3, 4, 2).permute(0, 3, 1, 2)),
         nn.Conv2d(2, 4, 2),
         nn.ReLU(),
-    )
-
-
-def padded() -> Port:
-    """Torch's own padding, cropped by slices."""
-    return classified(
+    ),
+    # Torch's own padding, cropped by slices.
+    padded=lambda: classified(
         3,
         nn.ZeroPad2d((0, 3, 1, 2)),
         nn.Conv2d(3, 4, 3),
         nn.ReLU(),
         Lambda(lambda x: x[:, :, 2:-1, 1:]),
         nn.Conv2d(4, 3, 3),
-    )
-
-
-def upsampled() -> Port:
-    """Torch's own."""
-    return classified(3, nn.Conv2d(3, 4, 2), nn.Upsample(scale_factor=2), nn.Conv2d(4, 3, 3))
-
-
-def upsampled_bilinear() -> Port:
-    """Torch's function."""
-    larger = Lambda(lambda x: F.interpolate(x, scale_factor=2, mode="bilinear"))
-    return classified(3, nn.Conv2d(3, 4, 2), larger, nn.Conv2d(4, 3, 3))
+    ),
+    upsampled=lambda: classified(
+        3, nn.Conv2d(3, 4, 2), nn.Upsample(scale_factor=2), nn.Conv2d(4, 3, 3)
+    ),
+)

@@ -16,62 +16,12 @@ from torch_impl.regularizers import L1, L1L2, L2
 # --- losses and penalties -------------------------------------------------------------------------
 
 
-def mse() -> Port:
-    """Torch's own."""
-    return port(nn.MSELoss())
-
-
-def mse_one() -> Port:
-    """Torch's own; outputs and targets are both (N, 1)."""
-    return port(F.mse_loss, mlp(1))
-
-
-def softmax() -> Port:
-    """Logits, and the loss that expects them."""
-    return port(nn.CrossEntropyLoss(), mlp(4))
-
-
-def softmax_log() -> Port:
-    """Log probabilities, and the loss that expects them."""
-    return port(nn.NLLLoss(), mlp(4, nn.LogSoftmax(dim=1)))
-
-
-def softmax_keras() -> Port:
-    """Softmax in the model and the loss of this project, which finds the logits, as Keras does."""
-    return port(losses.SparseCategoricalCrossentropy(), mlp(4, Lambda(losses.softmax)))
-
-
-def softmax_one_hot() -> Port:
-    """Torch's loss takes probabilities as targets too."""
-    return port(nn.CrossEntropyLoss(), mlp(4))
-
-
-def softmax_one_hot_index() -> Port:
-    """The classes are taken back from one-hot targets."""
-    return port(nn.CrossEntropyLoss(), mlp(4), target=lambda y: torch.from_numpy(y.argmax(axis=1)))
-
-
-def smoothed() -> Port:
-    """Torch's own."""
-    return port(nn.CrossEntropyLoss(label_smoothing=0.1), mlp(4))
-
-
-def sigmoid() -> Port:
-    """From logits."""
-    return port(nn.BCEWithLogitsLoss(), mlp(1))
-
-
 def sigmoid_squeezed() -> Port:
     """From logits (N,), as many write it."""
     module = nn.Sequential(mlp(1), nn.Flatten(0))
     return port(
         nn.BCEWithLogitsLoss(), module, target=lambda y: torch.from_numpy(np.array(y)).flatten()
     )
-
-
-def labels() -> Port:
-    """Torch's own."""
-    return port(nn.BCEWithLogitsLoss(), mlp(4))
 
 
 def class_weights() -> Port:
@@ -82,21 +32,6 @@ def class_weights() -> Port:
         return (F.cross_entropy(output, target, reduction="none") * weights[target]).mean()
 
     return port(loss, mlp(3))
-
-
-def huber() -> Port:
-    """Torch's own."""
-    return port(nn.HuberLoss(delta=0.7))
-
-
-def mae() -> Port:
-    """Torch's own."""
-    return port(nn.L1Loss())
-
-
-def summed() -> Port:
-    """Torch's mean of the outputs, summed over samples."""
-    return port(lambda output, target: ((output - target) ** 2).mean(-1).sum())
 
 
 def l2() -> Port:
@@ -123,19 +58,7 @@ def l1_l2() -> Port:
     return port(RegularizedLoss(nn.MSELoss(), penalty), module)
 
 
-def l2_module() -> nn.Module:
-    """A module alone, where Keras has a penalty."""
-    return mlp()
-
-
 # --- initial weights ------------------------------------------------------------------------------
-
-
-def wide() -> Port:
-    """Glorot's distribution by torch's own function."""
-    return port(
-        nn.MSELoss(), keras_init(nn.Sequential(nn.Linear(23, 31), nn.ReLU(), nn.Linear(31, 5)))
-    )
 
 
 def he_normal() -> Port:
@@ -144,3 +67,37 @@ def he_normal() -> Port:
     std = (2 / 40) ** 0.5 / 0.87962566103423978
     nn.init.trunc_normal_(module[0].weight, std=std, a=-2 * std, b=2 * std)
     return port(nn.MSELoss(), module)
+
+
+globals().update(
+    # losses and penalties
+    mse=lambda: port(nn.MSELoss()),
+    mse_one=lambda: port(F.mse_loss, mlp(1)),  # Torch's own; outputs and targets are both (N, 1).
+    softmax=lambda: port(nn.CrossEntropyLoss(), mlp(4)),  # Logits, and the loss that expects them.
+    # Log probabilities, and the loss that expects them.
+    softmax_log=lambda: port(nn.NLLLoss(), mlp(4, nn.LogSoftmax(dim=1))),
+    # Softmax in the model and the loss of this project, which finds the logits as Keras's.
+    softmax_keras=lambda: port(
+        losses.SparseCategoricalCrossentropy(), mlp(4, Lambda(losses.softmax))
+    ),
+    # Torch's loss takes probabilities as targets too.
+    softmax_one_hot=lambda: port(nn.CrossEntropyLoss(), mlp(4)),
+    # The classes are taken back from one-hot targets.
+    softmax_one_hot_index=lambda: port(
+        nn.CrossEntropyLoss(), mlp(4), target=lambda y: torch.from_numpy(y.argmax(axis=1))
+    ),
+    smoothed=lambda: port(nn.CrossEntropyLoss(label_smoothing=0.1), mlp(4)),
+    sigmoid=lambda: port(nn.BCEWithLogitsLoss(), mlp(1)),  # From logits.
+    labels=lambda: port(nn.BCEWithLogitsLoss(), mlp(4)),
+    huber=lambda: port(nn.HuberLoss(delta=0.7)),
+    mae=lambda: port(nn.L1Loss()),
+    # Torch's mean of the outputs, summed over samples.
+    summed=lambda: port(lambda output, target: ((output - target) ** 2).mean(-1).sum()),
+    l2_module=lambda: mlp(),  # A module alone, where Keras has a penalty.
+    # initial weights
+    # Glorot's distribution by torch's own function.
+    wide=lambda: port(
+        nn.MSELoss(),
+        keras_init(nn.Sequential(nn.Linear(23, 31), nn.ReLU(), nn.Linear(31, 5))),
+    ),
+)

@@ -9,91 +9,6 @@ from benchmarks.pairs.torch_net import mlp, stepped
 from torch_impl import Port, optim
 
 
-def sgd() -> Port:
-    """Torch's own: without momentum there is no difference."""
-    return stepped(torch.optim.SGD, lr=0.03)
-
-
-def sgd_keras() -> Port:
-    """That of this project."""
-    return stepped(optim.SGD, 0.03)
-
-
-def momentum() -> Port:
-    """That of this project."""
-    return stepped(optim.SGD, 0.03, momentum=0.9)
-
-
-def nesterov() -> Port:
-    """That of this project."""
-    return stepped(optim.SGD, 0.03, momentum=0.8, nesterov=True)
-
-
-def adam() -> Port:
-    """That of this project."""
-    return stepped(optim.Adam)
-
-
-def amsgrad() -> Port:
-    """That of this project."""
-    return stepped(optim.Adam, 0.004, beta_1=0.8, beta_2=0.99, epsilon=1e-5, amsgrad=True)
-
-
-def adamw() -> Port:
-    """That of this project."""
-    return stepped(optim.AdamW, 0.002)
-
-
-def adam_decay() -> Port:
-    """That of this project."""
-    return stepped(optim.Adam, 0.002, weight_decay=0.03)
-
-
-def sgd_decay() -> Port:
-    """That of this project."""
-    return stepped(optim.SGD, 0.03, momentum=0.9, weight_decay=0.05)
-
-
-def rmsprop() -> Port:
-    """That of this project."""
-    return stepped(optim.RMSprop)
-
-
-def rmsprop_centered() -> Port:
-    """That of this project."""
-    return stepped(optim.RMSprop, 0.002, rho=0.8, momentum=0.5, centered=True)
-
-
-def adagrad() -> Port:
-    """That of this project."""
-    return stepped(optim.Adagrad, 0.01)
-
-
-def adadelta() -> Port:
-    """That of this project."""
-    return stepped(optim.Adadelta, 0.5)
-
-
-def adamax() -> Port:
-    """That of this project."""
-    return stepped(optim.Adamax)
-
-
-def nadam() -> Port:
-    """That of this project."""
-    return stepped(optim.Nadam)
-
-
-def lion() -> Port:
-    """That of this project."""
-    return stepped(optim.Lion, 0.001)
-
-
-def clipnorm() -> Port:
-    """That of this project."""
-    return stepped(optim.SGD, 0.05, clipnorm=0.3)
-
-
 def _clip_each(module: nn.Module) -> None:
     for parameter in module.parameters():
         assert parameter.grad is not None
@@ -107,16 +22,6 @@ def clipnorm_by_hand() -> Port:
     module = mlp()
     optimizer = torch.optim.SGD(module.parameters(), lr=0.05)
     return Port(module, loss=nn.MSELoss(), optimizer=optimizer, before_step=_clip_each)
-
-
-def global_clipnorm() -> Port:
-    """That of this project."""
-    return stepped(optim.SGD, 0.05, global_clipnorm=0.3)
-
-
-def clipvalue() -> Port:
-    """That of this project."""
-    return stepped(optim.Adam, 0.002, clipvalue=0.1)
 
 
 def clipvalue_by_hand() -> Port:
@@ -143,3 +48,27 @@ def frozen_left_out() -> Port:
     module[0].requires_grad_(False)
     trained = [p for p in module.parameters() if p.requires_grad]
     return Port(module, loss=nn.MSELoss(), optimizer=optim.Adam(trained, 0.002))
+
+
+globals().update(
+    # Torch's own: without momentum there is no difference.
+    sgd=lambda: stepped(torch.optim.SGD, lr=0.03),
+    sgd_keras=lambda: stepped(optim.SGD, 0.03),
+    momentum=lambda: stepped(optim.SGD, 0.03, momentum=0.9),
+    nesterov=lambda: stepped(optim.SGD, 0.03, momentum=0.8, nesterov=True),
+    adam=lambda: stepped(optim.Adam),
+    amsgrad=lambda: stepped(optim.Adam, 0.004, beta_1=0.8, beta_2=0.99, epsilon=1e-5, amsgrad=True),
+    adamw=lambda: stepped(optim.AdamW, 0.002),
+    adam_decay=lambda: stepped(optim.Adam, 0.002, weight_decay=0.03),
+    sgd_decay=lambda: stepped(optim.SGD, 0.03, momentum=0.9, weight_decay=0.05),
+    rmsprop=lambda: stepped(optim.RMSprop),
+    rmsprop_centered=lambda: stepped(optim.RMSprop, 0.002, rho=0.8, momentum=0.5, centered=True),
+    adagrad=lambda: stepped(optim.Adagrad, 0.01),
+    adadelta=lambda: stepped(optim.Adadelta, 0.5),
+    adamax=lambda: stepped(optim.Adamax),
+    nadam=lambda: stepped(optim.Nadam),
+    lion=lambda: stepped(optim.Lion, 0.001),
+    clipnorm=lambda: stepped(optim.SGD, 0.05, clipnorm=0.3),
+    global_clipnorm=lambda: stepped(optim.SGD, 0.05, global_clipnorm=0.3),
+    clipvalue=lambda: stepped(optim.Adam, 0.002, clipvalue=0.1),
+)

@@ -17,17 +17,6 @@ from benchmarks.pairs.torch_base import (
 from torch_impl import Port, layers, optim
 
 
-def resnet_stem() -> Port:
-    """Zeros inside of convolution and pool: after a ReLU they do no harm there."""
-    return classified(
-        4,
-        nn.Conv2d(3, 4, 7, stride=2, padding=3, bias=False),
-        layers.BatchNormalization(4, epsilon=1.001e-5),
-        nn.ReLU(inplace=True),
-        nn.MaxPool2d(3, stride=2, padding=1),
-    )
-
-
 class _Three(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -39,11 +28,6 @@ class _Three(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = F.relu(self.one(x) + self.three(x) + self.five(x))
         return self.head(x.mean((-2, -1)))
-
-
-def three_branches() -> Port:
-    """Added up by two additions."""
-    return trained(_Three())
 
 
 class _Gate(nn.Module):
@@ -60,11 +44,6 @@ class _Gate(nn.Module):
         return self.head((self.gate(x) * x).mean((2, 3)))
 
 
-def squeeze_excite() -> Port:
-    """The gate first."""
-    return trained(_Gate())
-
-
 class _Both(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -76,11 +55,6 @@ class _Both(nn.Module):
     def forward(self, image: torch.Tensor, numbers: torch.Tensor) -> torch.Tensor:
         x = self.flatten(F.relu(self.conv(image)))
         return self.head(torch.cat([x, torch.tanh(self.numbers(numbers))], dim=1))
-
-
-def two_inputs() -> Port:
-    """Two arguments."""
-    return trained(_Both())
 
 
 class _Segments(nn.Module):
@@ -120,21 +94,22 @@ def nested() -> Port:
     return classified(4, base, nn.ReLU())
 
 
-def subclassed() -> Port:
-    """Modules in a row."""
-    return classified(4, nn.Conv2d(3, 4, 3), nn.ReLU())
-
-
-def subclassed_module() -> nn.Module:
-    """A module alone: compared up to its gradients."""
-    return keras_init(Classifier(4, nn.Conv2d(3, 4, 3), nn.ReLU()))
-
-
-def operations() -> Port:
-    """Modules in a row."""
-    return classified(4, nn.Conv2d(3, 4, 3), Lambda(torch.relu))
-
-
-def not_compiled() -> nn.Module:
-    """A module alone: compared up to its outputs."""
-    return keras_init(nn.Sequential(nn.Linear(7, 5), nn.Tanh(), nn.Linear(5, 3)))
+globals().update(
+    # Zeros inside of convolution and pool: after a ReLU they do no harm there.
+    resnet_stem=lambda: classified(
+        4,
+        nn.Conv2d(3, 4, 7, stride=2, padding=3, bias=False),
+        layers.BatchNormalization(4, epsilon=1.001e-5),
+        nn.ReLU(inplace=True),
+        nn.MaxPool2d(3, stride=2, padding=1),
+    ),
+    three_branches=lambda: trained(_Three()),  # Added up by two additions.
+    squeeze_excite=lambda: trained(_Gate()),  # The gate first.
+    two_inputs=lambda: trained(_Both()),  # Two arguments.
+    subclassed=lambda: classified(4, nn.Conv2d(3, 4, 3), nn.ReLU()),
+    # A module alone: compared up to its gradients.
+    subclassed_module=lambda: keras_init(Classifier(4, nn.Conv2d(3, 4, 3), nn.ReLU())),
+    operations=lambda: classified(4, nn.Conv2d(3, 4, 3), Lambda(torch.relu)),
+    # A module alone: compared up to its outputs.
+    not_compiled=lambda: keras_init(nn.Sequential(nn.Linear(7, 5), nn.Tanh(), nn.Linear(5, 3))),
+)

@@ -29,11 +29,6 @@ def exponential() -> Port:
     return stepped(optim.SGD, rates, momentum=0.9)
 
 
-def staircase() -> Port:
-    """Likewise."""
-    return stepped(optim.Adam, schedule.ExponentialDecay(0.01, 7, 0.5, staircase=True))
-
-
 def staircase_step_lr() -> Port:
     """Torch's StepLR, stepped after every batch."""
     module = mlp()
@@ -58,11 +53,6 @@ def cosine_restarts() -> Port:
     return stepped(optim.SGD, rates)
 
 
-def polynomial() -> Port:
-    """Likewise."""
-    return stepped(optim.SGD, schedule.PolynomialDecay(0.1, 200, 0.001, power=2.0))
-
-
 def polynomial_torch() -> Port:
     """Torch's own schedule and optimizer: a factor for each step."""
     module = mlp()
@@ -71,16 +61,6 @@ def polynomial_torch() -> Port:
         optimizer, lambda step: (0.099 * (1 - min(step, 200) / 200) ** 2 + 0.001) / 0.1
     )
     return watched(optimizer, module, scheduler=scheduler, scheduler_interval="step")
-
-
-def inverse_time() -> Port:
-    """Likewise."""
-    return stepped(optim.RMSprop, schedule.InverseTimeDecay(0.01, 10, 0.5))
-
-
-def piecewise() -> Port:
-    """Likewise."""
-    return stepped(optim.SGD, schedule.PiecewiseConstantDecay([10, 100], [0.1, 0.03, 0.01]))
 
 
 def plateau() -> Port:
@@ -169,3 +149,13 @@ def scheduler_steps() -> Port:
     return watched(
         optimizer, module, scheduler=torch.optim.lr_scheduler.MultiStepLR(optimizer, [3, 9], 0.1)
     )
+
+
+globals().update(
+    staircase=lambda: stepped(optim.Adam, schedule.ExponentialDecay(0.01, 7, 0.5, staircase=True)),
+    polynomial=lambda: stepped(optim.SGD, schedule.PolynomialDecay(0.1, 200, 0.001, power=2.0)),
+    inverse_time=lambda: stepped(optim.RMSprop, schedule.InverseTimeDecay(0.01, 10, 0.5)),
+    piecewise=lambda: stepped(
+        optim.SGD, schedule.PiecewiseConstantDecay([10, 100], [0.1, 0.03, 0.01])
+    ),
+)

@@ -13,8 +13,8 @@ import numpy as np
 import tensorflow as tf
 
 from keras_impl.check.model import has_schedule
-from parity.compare import absolute_difference
-from parity.tolerance import FLOAT64, NOISE_FACTOR
+from parity.ladder.compare import absolute_difference
+from parity.ladder.tolerance import FLOAT64, NOISE_FACTOR
 from parity.trace import TraceWriter
 
 

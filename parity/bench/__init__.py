@@ -1,4 +1,4 @@
-"""Training speed of Keras and PyTorch, measured so that it can be trusted.
+"""Benchmark: the training speed of Keras and PyTorch, measured so that it can be trusted.
 
-spec -> cells -> children, one a variant, in turns -> samples -> statistics -> result -> report
+spec -> cells -> rounds, in which the variants take turns -> statistics -> result -> report
 """

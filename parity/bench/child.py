@@ -1,7 +1,7 @@
 """What a child does in a benchmark: `python -m HALF_impl bench DIRECTORY FILE_DESCRIPTOR`.
 
-The folder holds `task.json`: the variant, the part, the precision, and the spec of the run; beside
-it lies the file of the data, which all children of a cell share.
+The folder holds `task.json` with the variant, the part, the precision and the spec of the run. All
+children of a cell share one data file beside their folders.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from parity.bench.turns import NoMoreTurns, Turns
+from parity.bench.turns import BenchServer, NoMoreRounds
 from parity.data_file import read_data
 from parity.errors import InputError
 from parity.halves.protocol import Half
@@ -27,10 +27,10 @@ class BenchTask:
     """What one child times.
 
     Attributes:
-        part: one of PARTS in `parity.programs.bench_spec`, or "accuracy": rounds are whole
-            trainings, the n-th one from the n-th seed, of `spec.epochs` epochs.
-        variant: its name.
-        precision: of the training.
+        part: one of PARTS in `parity.programs.bench_spec`, or "accuracy". A round of "accuracy" is
+            a whole training of `spec.epochs` epochs; round n uses the n-th seed.
+        variant: name of the variant.
+        precision: precision of the training.
         spec: the run.
     """
 
@@ -45,7 +45,7 @@ class BenchTask:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> BenchTask:
-        """Builds a task from `to_dict`'s values."""
+        """Builds a task from the values of `to_dict`."""
         return cls(**{**values, "spec": RunSpec.from_dict(values["spec"])})
 
 
@@ -53,24 +53,24 @@ def run_bench(half: Half, directory: Path, descriptor: int) -> None:
     """Times one task, in as many rounds as the parent asks for.
 
     Args:
-        half: the package, not configured yet.
-        directory: of the task.
-        descriptor: of the pipe to the parent.
+        half: package of the half, not configured yet.
+        directory: folder of the task.
+        descriptor: file descriptor of the pipe to the parent.
 
     Raises:
-        InputError: the task cannot be done here.
+        InputError: this machine cannot run the task.
     """
     task = BenchTask.from_dict(read_json(directory / TASK))
-    if task.variant != "keras-torch":  # whose backend the parent's variables choose
+    if task.variant != "keras-torch":  # the parent chooses its backend by variables
         half.configure(task.spec)
     data = read_data(os.fspath(RunFolder(directory.parent).data))
     with os.fdopen(descriptor, "w", encoding="utf-8") as replies:
         try:
-            half.run_bench(task, data, Turns(replies))
-        except NoMoreTurns:
+            half.run_bench(task, data, BenchServer(replies))
+        except NoMoreRounds:
             return
 
 
 def refuse(task: BenchTask, why: str) -> InputError:
-    """Returns the error of a variant that cannot do what is asked for here."""
+    """Returns the error of a variant that this machine cannot run."""
     return InputError(f"{task.variant}, {task.precision} on {task.spec.device}: {why}")

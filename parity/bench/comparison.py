@@ -1,21 +1,23 @@
 """What became slower or faster from one benchmark to another.
 
-In: two results, the older one often from a file, and maybe from another machine. Out: what changed,
-for each part, variant, batch size and precision.
+In: two results; the older one is often from a file, and may be from another machine. Out: the
+change of each part, variant, batch size and precision.
 
-Machines differ and are noisy. Where both results have a ratio to the same baseline, these are
-compared: the speed of the machine cancels. Where not (the baseline itself has none), the speeds
-are, but only if both results say the same processor, cores and threads. Nothing is compared if the
-two did not train the same: another scenario, other data, another device.
+Machines differ and are noisy. If both results have a ratio to the same baseline, the ratios are
+compared, because the speed of the machine cancels in them. If not (the baseline itself has no
+ratio), the speeds are compared, but only if both results name the same processor, cores and
+threads. Nothing is compared if the two did not train the same: another scenario, other data,
+another device.
 
 The rule: a row is "slower" if the two intervals do not overlap and its median is lower by more than
-`threshold`, "faster" if the opposite holds, otherwise "same". Of a row that did not change, with
-rounds whose noise is independent, it says "slower" in 0.4 % of all cases with 5 rounds, and in at
-most 0.2 % with 7 to 31, whatever the noise; both wrong words together twice as often. Fewer than 5
-rounds are not compared: with 3 it would be 5 %. What differs from process to process is in the
-intervals, since every round has new ones. What the day or the machine adds is not; only the
-threshold stands against it. If it moves a ratio by 2 % (standard deviation), 3 to 4 % of rows are
-called slower, and less than 0.4 % if by 1 %. `test_comparison.py` simulates the rule.
+`threshold`, "faster" if the opposite holds, otherwise "same". For a row that did not change, and
+rounds with independent noise, the rule says "slower" in 0.4 % of all cases with 5 rounds and in at
+most 0.2 % with 7 to 31, whatever the noise; "faster" as often. Fewer than 5 rounds are not
+compared, because with 3 it would be 5 %. The intervals include what differs from process to
+process, because every round has new processes. They do not include what differs from day to day or
+between machines; only the threshold guards against that. If this moves a ratio by 2 % (standard
+deviation), 3 to 4 % of rows are called slower; if by 1 %, less than 0.4 %. `test_comparison.py`
+simulates the rule.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ from parity.bench.statistics import median_interval
 SCHEMA = "parity.bench.comparison/1"
 THRESHOLD = 0.05
 MIN_ROUNDS = 5
-TASK = ("scenario", "data", "device")  # of the spec
+TASK = ("scenario", "data", "device")  # keys of the spec
 
 SLOWER, FASTER, SAME, NOT_COMPARABLE = "slower", "faster", "same", "not comparable"
 PASS, FAIL, INCONCLUSIVE = "pass", "fail", "inconclusive"
@@ -45,7 +47,7 @@ Key = tuple[str, str, int, str]  # part, variant, batch size, precision
 
 @dataclass(frozen=True)
 class Measure:
-    """A median, above which more is faster, and its interval."""
+    """A median with its interval; a greater value is faster."""
 
     median: float
     low: float
@@ -54,14 +56,14 @@ class Measure:
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """What became of one row.
+    """How one row changed.
 
     Attributes:
-        part, variant, batch_size, precision: of which row.
+        part, variant, batch_size, precision: name of the row.
         status: "slower", "faster", "same" or "not comparable".
         measure: "ratio": to the baseline; "speed": images or runs a second; "" if neither.
-        baseline: of the ratio.
-        unit: of the values from which a speed is.
+        baseline: baseline of the ratio.
+        unit: unit of the values from which the speed was computed.
         old, new: medians with their intervals; None if not comparable.
         change: new / old - 1; above 0 is faster.
         reason: why it is not comparable.
@@ -87,14 +89,14 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class BenchComparison:
     """Two benchmarks, row by row.
 
     Attributes:
         threshold: share by which medians must differ.
-        changes: of the rows that are in both, in the order of the new result.
-        only_old, only_new: keys of the others.
-        differences: of the two machines and their software, in words.
+        changes: one for each row that is in both results, in the order of the new one.
+        only_old, only_new: keys of the rows that are in one result only.
+        differences: differences of the two machines and their software, in words.
     """
 
     threshold: float
@@ -107,7 +109,8 @@ class Comparison:
     def verdict(self) -> str:
         """Returns "fail" if a row is slower, "inconclusive" if none could be compared, or "pass".
 
-        What failed or is missing is no matter of speed: the verdict of the new result tells it.
+        Rows that failed or are missing do not count here; the verdict of the new result covers
+        them.
         """
         statuses = {change.status for change in self.changes}
         if SLOWER in statuses:
@@ -128,21 +131,21 @@ class Comparison:
         }
 
 
-def compare(old: BenchResult, new: BenchResult, *, threshold: float = THRESHOLD) -> Comparison:
+def compare(old: BenchResult, new: BenchResult, *, threshold: float = THRESHOLD) -> BenchComparison:
     """Compares two benchmarks by the rule above.
 
     Args:
-        old: the one that counts as right.
-        new: the other.
+        old: the result that is the reference.
+        new: the result that is compared with it.
         threshold: share by which medians must differ, in [0, 1).
 
     Raises:
-        ValueError: a threshold out of range; a row that stands twice.
+        ValueError: the threshold is out of range, or a row occurs twice.
     """
     if not 0 <= threshold < 1:
         raise ValueError(f"threshold={threshold!r}: expected a share in [0, 1)")
     before, after = _by_key("old", old), _by_key("new", new)
-    return Comparison(
+    return BenchComparison(
         threshold=threshold,
         changes=tuple(
             _change(old, new, before[key], row, threshold)
@@ -184,12 +187,12 @@ def _change(
     if before.unit != after.unit:
         return change(NOT_COMPARABLE, reason=f"in {before.unit} before, in {after.unit} now")
     if before.ratio and after.ratio and before.baseline == after.baseline:
-        told = {"measure": RATIO, "baseline": after.baseline}
+        measure = {"measure": RATIO, "baseline": after.baseline}
         a, b = _of_ratio(before.ratio), _of_ratio(after.ratio)
     elif reason := _other_machine((old, before), (new, after)):
         return change(NOT_COMPARABLE, reason=f"{_why_no_ratio(before, after)}; {reason}")
     else:
-        told = {"measure": SPEED, "unit": after.unit}
+        measure = {"measure": SPEED, "unit": after.unit}
         a, b = _of_values(before), _of_values(after)
     moved = b.median / a.median - 1
     if b.high < a.low and moved < -threshold:
@@ -198,11 +201,11 @@ def _change(
         status = FASTER
     else:
         status = SAME
-    return change(status, **told, old=a, new=b, change=moved)
+    return change(status, **measure, old=a, new=b, change=moved)
 
 
 def _other_task(old: BenchResult, new: BenchResult) -> str:
-    """Why two results are not of the same training, or ""."""
+    """Why two results did not train the same, or ""."""
     for name in TASK:
         before, after = old.spec.get(name), new.spec.get(name)
         if before != after:
@@ -229,7 +232,7 @@ def _of_ratio(ratio: Ratio) -> Measure:
 
 
 def _of_values(row: Row) -> Measure:
-    """Images a second, or runs a second: more is faster."""
+    """Images or runs a second, of which more is faster."""
     values = np.asarray(row.values, dtype=np.float64)
     speeds = values if row.unit == IMAGES_PER_S else 1 / values
     low, high, _ = median_interval(speeds.tolist())
@@ -242,7 +245,7 @@ def _other_machine(old: tuple[BenchResult, Row], new: tuple[BenchResult, Row]) -
     for name in NEEDED:
         for age, found in (("old", before), ("new", after)):
             if found[name] is None:
-                return f"the {age} result does not tell its {name}"
+                return f"the {age} result does not name its {name}"
     for name, value in before.items():
         if value != after[name]:
             return f"{name} {_shown(value)} became {_shown(after[name])}"

@@ -1,7 +1,7 @@
-"""Conversation: the parent's end of the talk with one child that is timed.
+"""BenchClient: the parent's connection to one child that is timed.
 
-A child is started, says that it is ready, and works when it is told to; between its turns it waits,
-so that others can be timed on a quiet machine.
+The child starts, reports that it is ready, and works when it is asked to. Between its turns it
+waits, so that other children are timed on a quiet machine. `BenchServer` is the child's end.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from parity.trace import write_json
 from parity.traces.folder import RunFolder
 
 GRACE_S = 5.0  # for a child to end by itself
-POLL_S = 0.5  # seconds between two looks at whether a child lives that says nothing
-MAX_ANSWER = 1_000_000  # bytes of a line; ours have a few thousand
-LAST_LINES = 3  # of the log, in the reason of a child that ended as if all were well
-SHOWN = 100  # characters of a wrong answer
+POLL_S = 0.5  # seconds between two checks whether a silent child is alive
+MAX_ANSWER = 1_000_000  # bytes of a line; a usual one has a few thousand
+LAST_LINES = 3  # log lines shown if a child ended early with exit code 0
+SHOWN = 100  # characters shown of a wrong answer
 
 
 @dataclass(frozen=True)
 class Round:
-    """What a child says of one round.
+    """What a child reports of one round.
 
     Attributes:
-        seconds: that it took.
-        samples: that were worked on.
-        peak_memory_mb: greatest memory so far, of the process or of its device; None if unknown.
+        seconds: duration of the round.
+        samples: number of samples processed.
+        peak_memory_mb: greatest memory so far of the process or its device; None if unknown.
     """
 
     seconds: float
@@ -48,18 +48,18 @@ class Round:
     peak_memory_mb: float | None
 
 
-class Conversation:
+class BenchClient:
     """A child and the pipe on which it answers.
 
     Args:
-        task: what it times.
+        task: what the child times.
         half: "keras" or "torch".
-        python: its interpreter.
-        directory: for its files; made here.
-        timeout_s: that one answer may take; None = no limit.
+        python: interpreter of the child.
+        directory: for its files; created here.
+        timeout_s: limit for one answer; None = no limit.
 
     Raises:
-        RunError: the child cannot be started; nothing is left of it.
+        RunError: the child cannot be started; nothing of it is left running.
     """
 
     def __init__(
@@ -104,10 +104,11 @@ class Conversation:
             os.close(sender)  # the child has its own
 
     def ready(self) -> dict[str, Any]:
-        """Waits until the child has built everything; returns its environment.
+        """Waits until the child has built everything, and returns its environment.
 
         Raises:
-            RunError: it ended, hangs, or says something else; so do all methods but `close`.
+            RunError: the child ended, hangs or sends a wrong answer. All methods but `close` raise
+                this error.
         """
         answer = self._answer()
         environment = answer.get("environment")
@@ -116,12 +117,12 @@ class Conversation:
         return environment
 
     def round(self) -> Round:
-        """Lets the child work for a round."""
+        """Makes the child work for one round."""
         self._say("round")
         answer = self._answer()
         seconds, samples = answer.get("seconds"), answer.get("samples")
         memory = answer.get("peak_memory_mb")
-        # A speed is computed from these: one that is NaN would spoil the rows of all others.
+        # A speed is computed from these; a NaN would spoil the rows of all other variants.
         if not (_is_number(seconds) and seconds > 0):
             raise _wrong(answer, "seconds above 0")
         if not (_is_number(samples) and isinstance(samples, int) and samples > 0):
@@ -131,7 +132,7 @@ class Conversation:
         return Round(float(seconds), samples, memory)
 
     def accuracy(self) -> float:
-        """Asks for the accuracy on the validation samples."""
+        """Returns the accuracy on the validation samples."""
         self._say("evaluate")
         answer = self._answer()
         accuracy = answer.get("accuracy")
@@ -140,7 +141,7 @@ class Conversation:
         return float(accuracy)
 
     def close(self) -> None:
-        """Ends the child, and what it may have left behind. Once is enough; twice does no harm."""
+        """Ends the child and all processes that it has started. A second call does nothing."""
         if self._is_closed:
             return
         self._is_closed = True
@@ -149,10 +150,10 @@ class Conversation:
                 self._write("end")
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(self._grace_s)
-        finally:  # also where the user does not wait so long
+        finally:  # also if the user interrupts the wait
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
-            with suppress(subprocess.TimeoutExpired):  # a process that hangs inside the kernel
+            with suppress(subprocess.TimeoutExpired):  # a process may hang inside the kernel
                 self._process.wait(GRACE_S)
             os.close(self._receiver)
             if self._process.stdin is not None:
@@ -160,11 +161,11 @@ class Conversation:
                     self._process.stdin.close()
 
     def _say(self, word: str) -> None:
-        if select.select([self._receiver], [], [], 0)[0]:  # or it has ended, and nothing is read
+        if select.select([self._receiver], [], [], 0)[0]:  # after its end, nothing is read
             self._buffer += os.read(self._receiver, 65536)
-        if self._buffer:  # which would be taken for the answer to this
-            raise RunError("it answered more than it was asked; its times cannot be told apart")
-        with suppress(BrokenPipeError):  # the missing answer tells why
+        if self._buffer:  # it would be taken for the answer to this command
+            raise RunError("it sent more answers than requests; its times cannot be assigned")
+        with suppress(BrokenPipeError):  # the missing answer gives the reason
             self._write(word)
 
     def _write(self, word: str) -> None:
@@ -186,9 +187,9 @@ class Conversation:
         started = time.monotonic()
         while b"\n" not in self._buffer:
             if len(self._buffer) > MAX_ANSWER:
-                self._grace_s = 0.0  # it writes, and does not listen
+                self._grace_s = 0.0  # it writes and does not listen
                 raise RunError(f"its answer has more than {MAX_ANSWER:,} bytes, and goes on")
-            # Asked before the pipe is looked at, so that its last words are read.
+            # Checked before the pipe is read, so that its last answer is not lost.
             has_ended = self._process.poll() is not None
             left = math.inf
             if self._timeout_s is not None:
@@ -199,7 +200,7 @@ class Conversation:
                 if not part:
                     raise RunError(self._why())
                 self._buffer += part
-            elif has_ended:  # a process that it has left behind holds the pipe
+            elif has_ended:  # a process that it started still holds the pipe
                 raise RunError(self._why())
             elif left <= 0:
                 self._grace_s = 0.0  # it does not listen
@@ -211,7 +212,7 @@ class Conversation:
         return line
 
     def _why(self) -> str:
-        """Why the child answers no more."""
+        """Why the child no longer answers."""
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(self._grace_s)
         code = self._process.returncode
@@ -223,7 +224,7 @@ class Conversation:
             lines = [line.strip() for line in text.splitlines() if line.strip()]
             said = " ".join(lines[-LAST_LINES:]) or "it wrote nothing"
             return f"ended with exit code 0 before its work was done: {said}"
-        # The log is gone when this is read.
+        # The log is deleted before the user reads this.
         return explain(self._job, code, text).removesuffix("; look at the log")
 
 
@@ -249,7 +250,7 @@ def _environment(task: BenchTask, python: str) -> dict[str, str]:
     }
     if task.variant == "keras-torch":
         variables["KERAS_BACKEND"] = "torch"
-        # Keras on torch takes the first GPU that it sees, whatever it is asked for.
+        # Keras on torch takes the first GPU that it sees, whichever one was asked for.
         visible = "" if device == "cpu" else device.partition(":")[2] or "0"
         variables["CUDA_VISIBLE_DEVICES"] = visible
     return process.environment(python, is_alone=True) | variables

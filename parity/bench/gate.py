@@ -1,9 +1,9 @@
-"""The gate: a fast run that trains otherwise is no result.
+"""The gate: the speed of a variant counts only if the variant trains as Keras does.
 
-`torch_impl.fit` in fp32 has to be Keras's own run: it climbs the ladder, and the program that is
-timed has to be that run too. All others have to be as good as Keras: over several seeds, their
-accuracy on the validation samples has to be equivalent to Keras's within a margin (two one-sided
-tests). Too few seeds prove nothing, and are said to.
+`torch_impl.fit` in fp32 must be the same run as Keras's. It is compared level by level, and the
+program that is timed must be that run too. All other variants must be as good as Keras: over
+several seeds, their validation accuracy must be equivalent to Keras's within a margin (two
+one-sided tests). Too few seeds prove nothing, and the note says so.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from parity.halves.options import ChildOptions
 from parity.programs.bench_spec import BenchSpec
 from parity.programs.variants import VARIANTS
 
-MARGIN = 0.03  # of accuracy, fixed beforehand: twice what a sweep allows, of a fifth of its epochs
+MARGIN = 0.03  # accuracy, fixed beforehand: twice that of a sweep, for a fifth of its epochs
 EPOCHS = 6
-LADDER = {"train_size": 600, "val_size": 200, "epochs": 2}  # at most as many samples
-ON_THE_LADDER = ("torch", "fp32")  # half precision and compiled networks round otherwise
+LADDER = {"train_size": 600, "val_size": 200, "epochs": 2}  # upper limits
+ON_THE_LADDER = ("torch", "fp32")  # half precision and compiled networks round differently
 Say = Callable[[str], Any]
 
 
@@ -37,9 +37,10 @@ def checked(
     timeout_s: float | None,
     say: Say,
 ) -> list[Row]:
-    """Returns rows with the parity of their variants; one that trains otherwise is refused.
+    """Returns rows with the parity of their variants; refuses variants that train differently.
 
-    Rows of "input" and "augment" train nothing, the baseline is Keras itself: both are left alone.
+    Rows of "input" and "augment" train nothing, and the baseline is Keras itself; they stay as they
+    are.
     """
     if spec.gate_seeds == 0:
         return list(rows)
@@ -47,7 +48,7 @@ def checked(
 
     @functools.cache
     def reference() -> list[float] | ParityError:
-        """Keras's accuracies, found once; or why there are none, told to all that need them."""
+        """Keras's accuracies, computed once, or the error that every row gets as its reason."""
         try:
             return _runs(spec, "keras", "fp32", folder / "gate-keras", pythons, timeout_s)
         except ParityError as error:
@@ -92,7 +93,7 @@ def _judged(row: Row, found: dict[tuple[str, str], tuple[str, str]]) -> Row:
 def _ladder(
     spec: BenchSpec, folder: Path, pythons: dict[str, str], timeout_s: float | None
 ) -> tuple[str, str]:
-    """The ladder of `parity run`, on a short run of the same program."""
+    """Compares a short run of the same program level by level, as `parity run` does."""
     from parity.pair import RunOptions
     from parity.pipeline import run_all
 
@@ -102,14 +103,14 @@ def _ladder(
     sizes = {name: min(LADDER[name], getattr(spec, name)) for name in ("train_size", "val_size")}
     run = run.replace(**sizes, epochs=LADDER["epochs"])
     (result,) = run_all([run], options)
-    if result.verdict == "error":  # the rest of an error is the end of a log
+    if result.verdict == "error":  # after its first line, an error holds the end of a log
         return "unchecked", "; ".join(error.partition("\n")[0] for error in result.errors)
     if result.verdict != "pass":
         level, item = result.first_divergence or ("?", None)
         where = getattr(level, "id", level)
         return "fail", f"seeded: {where}, {getattr(item, 'name', item)}"
-    # The ladder is climbed by `fit`; what is timed is a loop of its own around the same parts. It
-    # is the same half, machine and seed: not a single sample may be judged otherwise.
+    # The ladder compares `fit`. The timed program is a loop of its own around the same parts, with
+    # the same half, machine and seed, so every single prediction must be the same.
     timed = BenchTask("accuracy", *ON_THE_LADDER, run)
     (found,) = accuracies(timed, 1, folder / "timed", pythons["torch"], timeout_s)
     expected = result.history["torch"]["val_accuracy"][-1]
@@ -140,12 +141,12 @@ def _equivalence(ours: Sequence[float], theirs: Sequence[float]) -> tuple[str, s
     from parity.stats import equivalence_of_groups
 
     found = equivalence_of_groups(ours, theirs, MARGIN)
-    told = (
+    figures = (
         f"accuracy {found.difference:+.3f} ({found.low:+.3f} to {found.high:+.3f}) of Keras's, "
         f"margin {MARGIN:g}, {found.n} seeds of {EPOCHS} epochs"
     )
     if found.verdict == "equivalent":
-        return "pass", f"as good as Keras: {told}"
+        return "pass", f"as good as Keras: {figures}"
     if found.verdict == "different":
-        return "fail", told
-    return "unchecked", f"inconclusive: {told}; needs {found.n_needed or 'more'} seeds"
+        return "fail", figures
+    return "unchecked", f"inconclusive: {figures}; needs {found.n_needed or 'more'} seeds"

@@ -1,7 +1,7 @@
 """What the speed of a benchmark depends on besides its code: the machine and the versions.
 
-In: a `BenchResult`, of which each row may say what differs in its own process. Out: what is told;
-nothing is asked of the machine that this runs on, and nothing is assumed of what is not told.
+In: a `BenchResult`, whose rows may say what differs in their own process. Out: the facts in it. The
+present machine is not asked, and nothing is assumed where the result is silent.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from typing import Any
 
 from parity.bench.result import BenchResult, Row
 
-# Names in `environment` of the row, of the result, or in `spec`; the first one that tells it.
+# Looked up in the row's `environment`, then in the result's, then in `spec`.
 NEEDED = ("processor", "cores", "threads")
 HARDWARE = (*NEEDED, "device", "gpu")
-FIRST = ("python", "keras", "tensorflow", "torch", "numpy")  # of the versions
+FIRST = ("python", "keras", "tensorflow", "torch", "numpy")  # versions that come first
 
 
 def machine(result: BenchResult, row: Row | None = None) -> dict[str, Any]:
-    """Returns what is told of the hardware that a row ran on; None for what is not."""
+    """Returns what is known of the hardware that a row ran on; None for what is not."""
     places = [result.environment, result.spec]
     if row is not None and row.environment is not None:
         places.insert(0, row.environment)
@@ -29,13 +29,13 @@ def machine(result: BenchResult, row: Row | None = None) -> dict[str, Any]:
 
 
 def facts(result: BenchResult) -> dict[str, str]:
-    """Returns all that is told, as text: hardware, Python and packages, with all that rows say."""
-    told: dict[str, dict[str, None]] = {name: {} for name in (*HARDWARE, *FIRST)}
+    """Returns all known facts as text: hardware, Python and packages, of all rows."""
+    known: dict[str, dict[str, None]] = {name: {} for name in (*HARDWARE, *FIRST)}
 
     def add(found: Mapping[Any, Any]) -> None:
         for name, value in found.items():
             if value not in (None, ""):
-                told.setdefault(str(name), {})[str(value)] = None
+                known.setdefault(str(name), {})[str(value)] = None
 
     rows: Sequence[Row | None] = result.rows or (None,)
     for row in rows:
@@ -44,4 +44,4 @@ def facts(result: BenchResult) -> dict[str, str]:
         add({"python": place.get("python")})
         if isinstance(versions := place.get("versions"), Mapping):
             add(versions)
-    return {name: " or ".join(values) for name, values in told.items() if values}
+    return {name: " or ".join(values) for name, values in known.items() if values}

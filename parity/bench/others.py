@@ -1,8 +1,8 @@
-"""Others: how much of the machine something else took while a benchmark ran.
+"""BackgroundLoad: the share of the CPU that other processes used while a benchmark ran.
 
-Two threads that wait for each other stand still while one of them has no core, so that a busy
-machine makes some variants slower than others, and all figures worthless. Linux tells what it gave
-to whom; elsewhere nothing is said.
+Two threads that wait for each other stand still while one of them has no core. A busy machine
+therefore slows some variants more than others, and makes all figures worthless. Only Linux reports
+which process used the CPU; elsewhere the share is unknown.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from pathlib import Path
 STAT = Path("/proc/stat")
 
 
-class Others:
-    """Starts to count when it is made."""
+class BackgroundLoad:
+    """Counts from the moment at which it is created."""
 
     def __init__(self) -> None:
         self._before = _counted()
 
     def share(self) -> float | None:
-        """Returns the part of all cores' time that others had, in [0, 1].
+        """Returns the share of the time of all cores that other processes used, in [0, 1].
 
-        Others are processes that are neither this one nor children of it that have ended, and,
-        where this is a virtual machine, those of its host that ran in its place. None where the
-        system does not tell.
+        The time of this process and of its children that have ended does not count. On a virtual
+        machine, time that the host took away does count. Returns None where the system does not
+        report these times.
         """
         now = _counted()
         if self._before is None or now is None:
@@ -35,7 +35,7 @@ class Others:
 
 
 def _counted() -> tuple[float, float, float] | None:
-    """Seconds of all cores, of those the busy ones, and those of this process and its children."""
+    """CPU seconds: total, busy, and used by this process and its children."""
     try:
         first = STAT.read_text(encoding="ascii").splitlines()[0].split()
         # user, nice, system, idle, iowait, irq, softirq, steal: proc_stat(5); guests are in user.

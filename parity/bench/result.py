@@ -1,8 +1,8 @@
 """BenchResult: what a benchmark has found, as it is shown, saved and compared.
 
-A row is one variant in one cell: a part of training at one batch size and precision. Its values are
-those of the rounds, in which the variants of a cell took turns, so that the n-th values of two rows
-were measured one right after the other.
+A row is one variant in one cell: a part of training at one batch size and precision. It has one
+value a round. The variants of a cell take turns in a round, so the n-th values of two rows were
+measured right after each other.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ class Ratio:
     """How many times as fast a variant is as its baseline, by pairs of rounds.
 
     Attributes:
-        median: of the ratios of the pairs; above 1 is faster than the baseline.
-        low, high: interval of the median, of confidence `confidence`.
-        confidence: of the interval.
+        median: median of the ratios of the pairs; above 1 is faster than the baseline.
+        low, high: interval of the median.
+        confidence: confidence of the interval.
         n: number of pairs.
     """
 
@@ -42,20 +42,22 @@ class Row:
 
     Attributes:
         part: "train", "step", "input", "augment" or "startup".
-        variant: its name: "keras", "torch", "torch-eager", ...; with "#2" if it runs twice.
+        variant: name: "keras", "torch", "torch-eager", ...; with "#2" if it runs twice.
         batch_size: samples a step.
         precision: "fp32", "tf32", "bf16" or "fp16".
-        status: "ok"; "failed": it could not be measured; "refused": it was, and is no result.
-        reason: why it is not "ok", in one paragraph; "" if it is.
-        unit: of the values.
-        values: of the rounds, in order; empty unless there are any.
+        status: "ok"; "failed" if it could not be measured; "refused" if it was measured but does
+            not count.
+        reason: why the status is not "ok", in one paragraph; "" if it is "ok".
+        unit: unit of the values.
+        values: one value a round, in order; may be empty.
         baseline: the variant that it is compared with, or None.
-        ratio: to the baseline; None for the baseline itself, and where one of both is not "ok".
+        ratio: ratio to the baseline; None for the baseline itself, and where one of the two is not
+            "ok".
         warmup_s: seconds from the start of the process to the first measured round: imports,
             construction, compilation, rounds until speed was steady.
-        seconds_to_accuracy: of training from its first step on, the rounds of the warm-up and what
-            is compiled in them included, without validation, until the accuracy that was asked for
-            was reached on the validation samples; None if it was not, or not asked for.
+        seconds_to_accuracy: seconds of training until the requested accuracy was reached on the
+            validation samples, from the first step on. Warm-up and compilation count, validation
+            does not. None if it was not reached or not requested.
         peak_memory_mb: greatest resident memory of the process, or of the device.
         parity: "pass", "fail" or "unchecked": whether the variant trains as Keras does.
         parity_note: how that was found: mode, level, figures.
@@ -81,7 +83,7 @@ class Row:
 
     @property
     def key(self) -> tuple[str, str, int, str]:
-        """What it is the measurement of."""
+        """Part, variant, batch size and precision, which name the row."""
         return self.part, self.variant, self.batch_size, self.precision
 
     def quartiles(self) -> tuple[float, float, float]:
@@ -95,20 +97,29 @@ class BenchResult:
     """A whole benchmark.
 
     Attributes:
-        spec: what was asked for, as JSON-ready values.
+        spec: the request, as JSON-ready values.
         rows: in the order of the report.
         environment: machine, versions, date, command.
+        is_finished: whether all cells were measured, and parity was checked where that was asked
+            for. False for what an interrupted benchmark leaves.
     """
 
     spec: Mapping[str, Any]
     rows: Sequence[Row]
     environment: Mapping[str, Any]
+    is_finished: bool = True
 
     @property
     def verdict(self) -> str:
-        """Returns "pass", "fail" if a variant trains otherwise, "incomplete" if one failed."""
+        """Returns "pass", "fail" or "incomplete".
+
+        It is "incomplete" if a variant could not be measured or the benchmark did not finish, and
+        "fail" if a variant trains differently from Keras.
+        """
         statuses = {row.status for row in self.rows}
-        return "incomplete" if FAILED in statuses else "fail" if REFUSED in statuses else "pass"
+        if FAILED in statuses or not self.is_finished:
+            return "incomplete"
+        return "fail" if REFUSED in statuses else "pass"
 
     def to_json(self) -> dict[str, Any]:
         """Returns the result as JSON-ready values, with the quartiles of each row."""

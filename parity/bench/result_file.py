@@ -1,13 +1,15 @@
 """A BenchResult from its file, which may be from anyone.
 
-In: a path to what `parity bench --json` wrote. Out: the result, of which every value has been
-checked before anything relies on it.
+In: a path to what `parity bench --json` wrote, or the value that such a file holds. Out: the
+result, of which every value has been checked before anything relies on it.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from msgspec import Meta
 
 from parity.bench.result import (
     FAILED,
@@ -20,112 +22,178 @@ from parity.bench.result import (
     Ratio,
     Row,
 )
-from parity.errors import InputError
-from parity.json_rules import (
-    AMOUNT,
-    MAPPING,
-    SHARE,
-    Rule,
-    check_each,
-    checked,
-    integer,
-    is_finite,
-    list_of,
+from parity.files.records import (
+    Amount,
+    AtLeastOne,
+    Count,
+    Record,
+    Share,
+    domain,
+    mirrors,
     one_of,
-    or_none,
-    text,
+    plain,
+    read_record,
+    record_from,
 )
-from parity.strict_json import read_start, read_strict
+from parity.programs.bench_spec import PARTS, PRECISIONS, BenchSpec
 
 MAX_BYTES = 20_000_000  # a hundred rows of a thousand rounds have 2e6
 MAX_ROWS = 10_000
 MAX_ROUNDS = 10_000  # of a row
-MAX_NAME = 200  # characters
-MAX_TEXT = 100_000
-LEAST, MOST = 1e-100, 1e100  # of what is divided by something: no quotient leaves the floats
 
-_NAME = text(MAX_NAME, least=1)
-_TEXT = text(MAX_TEXT)
-_POSITIVE: Rule = (
-    (lambda value: is_finite(value) and LEAST <= value <= MOST),
-    f"a number in [{LEAST:g}, {MOST:g}]",
-)
+Text = Annotated[str, Meta(max_length=100_000)]
+Word = Annotated[str, Meta(min_length=1, max_length=200)]
+Part = Annotated[str, one_of(*PARTS)]
+Precision = Annotated[str, one_of(*PRECISIONS)]
+# Of what is divided by something: no quotient leaves the floats.
+Positive = Annotated[float, Meta(ge=1e-100, le=1e100)]
+Some = Meta(min_length=1)
 
-_ROW: dict[str, Rule] = {
-    "part": _NAME,
-    "variant": _NAME,
-    "batch_size": integer(0),
-    "precision": _NAME,
-    "status": one_of(OK, FAILED, REFUSED),
-    "reason": _TEXT,
-    "unit": one_of(IMAGES_PER_S, SECONDS),
-    "values": list_of("numbers", MAX_ROUNDS),
-    "baseline": or_none(_NAME),
-    "ratio": or_none(MAPPING),
-    "warmup_s": or_none(AMOUNT),
-    "seconds_to_accuracy": or_none(AMOUNT),
-    "peak_memory_mb": or_none(AMOUNT),
-    "parity": one_of("pass", "fail", "unchecked"),
-    "parity_note": _TEXT,
-    "environment": or_none(MAPPING),
+_ENVIRONMENT = {
+    "python": "Version of the interpreter.",
+    "executable": "Path of the interpreter.",
+    "system": "Operating system.",
+    "machine": "Architecture.",
+    "processor": "Its name.",
+    "cores": "Number of cores.",
+    "versions": "Version of each package by name.",
+    "variables": "Environment variables that change how fast is computed.",
+    "began": "When the benchmark began.",
+    "share_of_others": "Share of the machine that other programs had meanwhile; null: not known.",
 }
-_RATIO: dict[str, Rule] = {
-    "median": _POSITIVE,
-    "low": _POSITIVE,
-    "high": _POSITIVE,
-    "confidence": SHARE,
-    "n": integer(1),
-}
-_RESULT: dict[str, Rule] = {
-    "schema": one_of(SCHEMA),
-    "spec": MAPPING,
-    "environment": MAPPING,
-    "rows": list_of("rows", MAX_ROWS),
-}
+
+
+@mirrors(BenchSpec)
+class BenchSpecRecord:
+    parts: Annotated[list[Part], Some]
+    variants: Annotated[list[str], Some]
+    batch_sizes: Annotated[list[AtLeastOne], Some]
+    precisions: Annotated[list[Precision], Some]
+    threads: AtLeastOne
+    rounds: AtLeastOne
+    train_size: AtLeastOne
+    val_size: AtLeastOne
+    accuracy: Annotated[float, Meta(gt=0, le=1)] | None
+    seed: Count
+    gate_seeds: Count
+
+
+@mirrors(Ratio)
+class RatioRecord:
+    median: Positive
+    low: Positive
+    high: Positive
+    confidence: Share
+    n: AtLeastOne
+
+
+@mirrors(Row)
+class RowRecord:
+    """One variant in one cell: a part of training at one batch size and precision.
+
+    Attributes:
+        environment: versions, threads and variables of the process; null: it never told.
+        q1: lower quartile of the values; null without values.
+        median: their median.
+        q3: upper quartile.
+    """
+
+    part: Part
+    variant: Word
+    batch_size: Count
+    precision: Precision
+    status: Annotated[str, one_of(OK, FAILED, REFUSED)]
+    reason: Text
+    unit: Annotated[str, one_of(IMAGES_PER_S, SECONDS)]
+    values: Annotated[list[Positive], Meta(max_length=MAX_ROUNDS)]
+    baseline: Word | None
+    ratio: RatioRecord | None
+    warmup_s: Amount | None
+    seconds_to_accuracy: Amount | None
+    peak_memory_mb: Amount | None
+    parity: Annotated[str, one_of("pass", "fail", "unchecked")]
+    parity_note: Text
+    environment: (
+        Annotated[dict[str, Any], Meta(extra_json_schema={"additionalProperties": True})] | None
+    )
+    q1: Amount | None
+    median: Amount | None
+    q3: Amount | None
+
+
+class BenchRecord(Record):
+    """What `parity bench --json` writes.
+
+    Attributes:
+        schema: name and version of this schema.
+        verdict: pass: all was measured, and no variant is known to train otherwise; fail: one does;
+            incomplete: one could not be measured, or the benchmark is not finished.
+        spec: what was asked for: parity.programs.bench_spec.BenchSpec.
+        environment: machine and versions of the parent. More may be told.
+        rows: in the order of the report.
+    """
+
+    schema: Annotated[str, one_of(SCHEMA)]
+    verdict: Annotated[str, one_of("pass", "fail", "incomplete")]
+    spec: BenchSpecRecord
+    environment: Annotated[
+        dict[str, Any],
+        Meta(
+            extra_json_schema={
+                "properties": {name: {"description": text} for name, text in _ENVIRONMENT.items()},
+                "additionalProperties": True,
+            }
+        ),
+    ]
+    rows: Annotated[list[RowRecord], Meta(max_length=MAX_ROWS)]
 
 
 def read_result(path: Path) -> BenchResult:
     """Reads what `parity bench --json` wrote; the file may be from anyone.
 
-    What follows from other values (verdict, quartiles) is computed anew, and unknown keys are
-    ignored.
+    Quartiles and the verdict are computed again. A verdict that says less than the rows do counts:
+    "incomplete" where no row failed is that of a benchmark that was interrupted.
 
     Raises:
         InputError: the file cannot be read, or is no such result.
     """
-    content = read_start(path, MAX_BYTES)
-    try:
-        return _result(read_strict(content, MAX_BYTES))
-    except ValueError as error:
-        raise InputError(
-            f"{path} is no result of a benchmark: {error}; expected what `parity bench --json` "
-            "wrote"
-        ) from None
+    return read_record(BenchRecord, path, _result, max_bytes=MAX_BYTES)
 
 
-def _result(content: Any) -> BenchResult:
-    found = checked("", content, _RESULT)
+def bench_from(value: Any, where: str) -> BenchResult:
+    """Returns the result that a value stands for, which `read_result` would read.
+
+    Args:
+        value: as the file holds it.
+        where: the file, for the message of an error.
+
+    Raises:
+        InputError: the value is no such result.
+    """
+    return record_from(BenchRecord, value, where, _result)
+
+
+def _result(found: BenchRecord) -> BenchResult:
     rows: dict[tuple[str, str, int, str], Row] = {}
-    for number, item in enumerate(found["rows"]):
-        row = _row(f"rows[{number}]", item)
+    for number, row in enumerate(domain(tuple[Row, ...], found.rows)):
+        place, ratio = f"rows[{number}]", row.ratio
         if row.key in rows:
-            raise ValueError(f"rows[{number}] stands for what a row before it stands for")
+            raise ValueError(f"{place} stands for what a row before it stands for")
         rows[row.key] = row
-    return BenchResult(
-        spec=found["spec"], rows=tuple(rows.values()), environment=found["environment"]
-    )
-
-
-def _row(path: str, content: Any) -> Row:
-    found = checked(path, content, _ROW)
-    check_each(f"{path}.values", found["values"], _POSITIVE)
-    if found["ratio"] is not None:
-        ratio = Ratio(**checked(f"{path}.ratio", found["ratio"], _RATIO))
+        if ratio is None:
+            continue
         if not ratio.low <= ratio.median <= ratio.high:
-            raise ValueError(f"{path}.ratio has a median outside of its interval")
-        if ratio.n != (count := len(found["values"])):
-            raise ValueError(f"{path}.ratio is of {ratio.n} pairs, but there are {count} values")
-        if found["baseline"] is None:
-            raise ValueError(f"{path} has a ratio, but no baseline")
-        found["ratio"] = ratio
-    return Row(**{**found, "values": tuple(map(float, found["values"]))})
+            raise ValueError(f"{place}.ratio has a median outside of its interval")
+        if ratio.n != (count := len(row.values)):
+            raise ValueError(f"{place}.ratio is of {ratio.n} pairs, but there are {count} values")
+        if row.baseline is None:
+            raise ValueError(f"{place} has a ratio, but no baseline")
+    statuses = {row.status for row in rows.values()}
+    if found.verdict == "fail" and statuses <= {OK}:
+        raise ValueError("verdict is 'fail', but no row is refused")
+    return BenchResult(
+        spec=plain(found.spec),
+        rows=tuple(rows.values()),
+        environment=found.environment,
+        is_finished=found.verdict != "incomplete" or FAILED in statuses,
+    )

@@ -10,7 +10,7 @@ from typing import Any
 
 from parity.bench.gate import checked
 from parity.bench.measure import measure
-from parity.bench.others import Others
+from parity.bench.others import BackgroundLoad
 from parity.bench.result import BenchResult, Row
 from parity.bench.statistics import with_ratios
 from parity.halves.environment import common_environment
@@ -30,11 +30,11 @@ def run_bench(
 
     Args:
         spec: what is measured.
-        children: interpreters, and how long one answer of a child may take: its start, or a round;
-            one child is at work at a time.
-        say: told what is going on.
-        on_result: given what was measured so far after every cell, parity unchecked, so that hours
-            of measurement can be kept whatever comes.
+        children: interpreters, and the time limit for one answer of a child, such as its start or
+            a round. One child works at a time.
+        say: called with a line of progress.
+        on_result: called after every cell with the unfinished result so far, so that hours of
+            measurement are kept if a later cell fails.
 
     Raises:
         InputError: the spec, the data or an interpreter cannot be used.
@@ -47,11 +47,11 @@ def run_bench(
         **common_environment(("keras", "tensorflow", "torch", "torchvision")),
         "began": began,
     }
-    others = Others()
+    load = BackgroundLoad()
 
-    def result(rows: list[Row]) -> BenchResult:
+    def result(rows: list[Row], *, is_finished: bool) -> BenchResult:
         compared = with_ratios(rows, spec.baseline, across_precision=spec.across_precision)
-        return BenchResult(spec.to_dict(), compared, environment)
+        return BenchResult(spec.to_dict(), compared, environment, is_finished)
 
     with (
         Signals() as signals,
@@ -65,8 +65,8 @@ def run_bench(
             children.pythons,
             children.timeout_s,
             say,
-            on_rows=lambda rows: on_result(result(rows)),
+            on_rows=lambda rows: on_result(result(rows, is_finished=False)),
         )
-        environment["share_of_others"] = others.share()
+        environment["background_cpu_share"] = load.share()
         rows = checked(rows, spec, folder / "gate", children.pythons, children.timeout_s, say)
-    return result(rows)
+    return result(rows, is_finished=True)

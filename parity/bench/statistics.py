@@ -1,19 +1,19 @@
-"""How many times as fast a variant is as its baseline, and how sure that is.
+"""How many times as fast a variant is as its baseline, and how certain that is.
 
-In: the rounds of two variants that took turns. What slows the machine for a while slows both rounds
-of a pair, and cancels in their ratio. Out: the median of the ratios, and an interval of the true
-median.
+In: the rounds of two variants that took turns. Whatever slows the machine for a while slows both
+rounds of a pair, and cancels in their ratio. Out: the median of the ratios, and an interval of the
+true median.
 
-The interval is that of the sign test: from the k-th smallest to the k-th largest ratio, with k as
-great as the confidence allows (Conover, Practical Nonparametric Statistics, 3.2; the same as
-`scipy.stats.quantile_test`). It is exact for ratios of any distribution: each lies above the true
-median with probability 1/2. A percentile bootstrap of the median is not: it asks for 95 % and has
-88 % with 7 pairs, 96 % with 15, 93 % with 31, since it knows no values but those that were seen.
-Nothing is drawn, so that a report repeats.
+The interval is that of the sign test: from the k-th smallest to the k-th largest ratio, with the
+greatest k that the confidence allows (Conover, Practical Nonparametric Statistics, 3.2; the same as
+`scipy.stats.quantile_test`). It is exact for ratios of any distribution, because each lies above
+the true median with probability 1/2. A percentile bootstrap of the median is not exact: asked for
+95 %, it reaches 88 % with 7 pairs, 96 % with 15 and 93 % with 31, because it knows only the values
+that were seen. No random numbers are drawn, so the same rounds give the same interval.
 
-Two things are not in it. The ratios of neighbours must be independent: with a correlation of 0.5,
-95 % become 84 % of 15 pairs. And another process might fare otherwise: how memory is laid out, for
-one, stays as it is from the first round to the last. A variant that runs twice ("#2") shows it.
+The interval leaves out two things. It assumes that the ratios of neighbouring rounds are
+independent: with a correlation of 0.5, 95 % become 84 % for 15 pairs. And it knows only the
+processes that ran. A variant that runs twice ("#2") shows both.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ import numpy as np
 from parity.bench.result import IMAGES_PER_S, OK, SECONDS, Ratio, Row
 
 CONFIDENCE = 0.95
-REFERENCE_PRECISION = "fp32"  # of the baseline, where rows are compared across precisions
+REFERENCE_PRECISION = "fp32"  # of the baseline, if rows are compared across precisions
 
-# For a warning on one row of many: of 200 rows without a trend, one is told to have some.
+# Low, because there are many rows: one of 200 rows without a trend is warned about.
 DRIFT_ALPHA = 0.005
 MIN_DRIFT_ROUNDS = 6  # 5 in perfect order have p = 0.017
-MAX_DRIFT_ROUNDS = 500  # of more, as many are looked at, evenly spread
+MAX_DRIFT_ROUNDS = 500  # more rounds are thinned out evenly
 
 
 def median_interval(
     values: Sequence[float], confidence: float = CONFIDENCE
 ) -> tuple[float, float, float]:
-    """Returns an interval of the true median: low, high, and the confidence that it has.
+    """Returns an interval of the true median: low, high, and its confidence.
 
     Args:
         values: at least one.
-        confidence: asked for, in (0, 1). The interval has at least that, usually more; with fewer
-            than 6 values not even the whole range has 0.95, and then it is the range: 0.94 with 5
-            values, 0.88 with 4, 0.75 with 3, 0.5 with 2, and 0 with one.
+        confidence: requested confidence, in (0, 1). The interval has at least that, usually more.
+            With fewer than 6 values even the whole range has less than 0.95; then the interval is
+            the range: 0.94 with 5 values, 0.88 with 4, 0.75 with 3, 0.5 with 2, and 0 with one.
 
     Raises:
         ValueError: no value, values that are not finite, a confidence out of range.
@@ -66,10 +66,10 @@ def paired_ratio(
     """Returns how many times as fast a variant is as its baseline.
 
     Args:
-        values: of the rounds of the variant, above 0.
-        baseline: of the rounds of the baseline, each measured right before or after its partner.
-        unit: "images/s", of which more is faster, or "s", of which less is.
-        confidence: see `median_interval`. `Ratio.confidence` is the one that is reached.
+        values: rounds of the variant, above 0.
+        baseline: rounds of the baseline, each measured right before or after its partner.
+        unit: "images/s" (more is faster) or "s" (less is faster).
+        confidence: see `median_interval`. `Ratio.confidence` is the confidence that was reached.
 
     Raises:
         ValueError: no pair, unequal lengths, values that are no positive finite numbers, an unknown
@@ -92,14 +92,14 @@ def paired_ratio(
 def with_ratios(rows: Sequence[Row], baseline: str, *, across_precision: bool = False) -> list[Row]:
     """Returns the rows, each compared with the baseline of its part, batch size and precision.
 
-    A row has no ratio, and no name of a baseline, if it or the baseline is not "ok" or has no
-    values, and if it is the baseline itself.
+    A row gets no ratio and no baseline if it or the baseline is not "ok" or has no values, or if it
+    is the baseline itself.
 
     Args:
-        rows: of a benchmark.
+        rows: rows of a benchmark.
         baseline: name of the variant to compare with.
-        across_precision: compare what has no baseline of its own precision with that of fp32, which
-            is then named as "keras (fp32)".
+        across_precision: compare a row that has no baseline of its own precision with the baseline
+            in fp32, which is then named "keras (fp32)".
 
     Raises:
         ValueError: two rows of the baseline for one cell; rounds that have no partner.
@@ -131,18 +131,18 @@ def with_ratios(rows: Sequence[Row], baseline: str, *, across_precision: bool = 
 
 
 def drift(values: Sequence[float]) -> float | None:
-    """Returns by which share the rounds became greater or smaller from the first to the last.
+    """Returns the share by which the rounds grew or shrank from the first to the last.
 
-    A trend counts if Kendall's test finds one (p < 0.005). Its size is that of a line, of which the
-    slope is the median of those of all pairs of rounds (Theil and Sen): a few slow rounds do not
-    move it.
+    A trend counts if Kendall's test finds one (p < 0.005). Its size is that of a line whose slope
+    is the median of the slopes of all pairs of rounds (Theil and Sen), so that a few slow rounds do
+    not change it.
 
     Args:
-        values: of the rounds, in order, above 0.
+        values: values of the rounds, in order, above 0.
 
     Returns:
-        0.1 for values that became greater by a tenth of their median; None if no trend is found,
-        of which fewer than 6 rounds cannot show any.
+        0.1 for values that grew by a tenth of their median; None if there is no trend. Fewer than 6
+        rounds cannot show one.
 
     Raises:
         ValueError: values that are not finite.
@@ -156,7 +156,7 @@ def drift(values: Sequence[float]) -> float | None:
     middle = float(np.median(array))
     if not middle or (array == array[0]).all():
         return None
-    from scipy import stats  # which takes longer to import than the rest of the report
+    from scipy import stats  # it takes longer to import than the rest of the report
 
     if not stats.kendalltau(rounds, array).pvalue < DRIFT_ALPHA:
         return None
@@ -165,9 +165,10 @@ def drift(values: Sequence[float]) -> float | None:
 
 
 def _rank(n: int, confidence: float) -> tuple[int, float]:
-    """The greatest k of which the interval has the confidence, or 1; and what it has.
+    """The greatest k whose interval has the confidence, or 1; and the confidence that it has.
 
-    The true median is below the k-th smallest of n values if fewer than k of n fair coins say so.
+    The true median lies below the k-th smallest of n values if fewer than k of n fair coins show
+    heads.
     """
     below, rank, reached = 1, 1, 1 - 2 * 0.5**n  # below: ways of fewer than `rank` coins
     ways = 1  # of exactly rank - 1

@@ -1,14 +1,14 @@
-"""Turns: how a child is told when to work, and tells how long it took.
+"""BenchServer: the child's end of a benchmark; it takes commands and reports times.
 
-The parent writes a word a line to the child's standard input, the child answers a JSON object a
-line on a pipe of its own, since frameworks write to standard output as they like:
+The parent writes one word a line to the child's standard input. The child answers with one JSON
+object a line on a pipe of its own, because frameworks write to standard output:
 
     round       -> {"seconds": 0.31, "samples": 2048}     one round of work
     evaluate    -> {"accuracy": 0.97}                     on the validation samples
     end, or the end of the input                          the child ends
 
-The program calls `begin` where a round begins and `end` where it ends: Keras does so from a
-callback of `fit`, whose loop it is.
+The program calls `begin` at the start of a round and `end` at its end. Keras owns the loop of
+`fit`, so the Keras half calls both from a callback.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from collections.abc import Callable
 from typing import IO, Any
 
 
-class NoMoreTurns(Exception):
-    """The parent has no more rounds; ends the loop of the program."""
+class NoMoreRounds(Exception):
+    """The parent wants no more rounds; ends the loop of the program."""
 
 
-class Turns:
-    """The child's end of the conversation.
+class BenchServer:
+    """The child's end of the connection; `BenchClient` is the parent's.
 
     Args:
         replies: pipe to the parent.
-        commands: from the parent.
+        commands: commands from the parent.
     """
 
     def __init__(self, replies: IO[str], commands: IO[str] = sys.stdin) -> None:
@@ -45,24 +45,25 @@ class Turns:
         synchronise: Callable[[], Any],
         memory: Callable[[], float | None] | None = None,
     ) -> None:
-        """Says that everything is built.
+        """Reports that everything is built.
 
         Args:
             environment: what the process runs on.
-            synchronise: waits for the device, so that a round ends when its work has.
-            memory: greatest memory of the device so far, in MB; None for that of the process.
+            synchronise: waits for the device, so that a round ends together with its work.
+            memory: returns the greatest memory of the device so far, in MB. None = the memory of
+                the process is reported.
         """
         self._synchronise, self._memory = synchronise, memory or peak_memory_mb
         self._send({"ready": True, "environment": environment})
 
     def begin(self, evaluate: Callable[[], float] | None = None) -> None:
-        """Waits for the next round, answering other questions meanwhile, and starts the clock.
+        """Waits for the next round and starts the clock; answers other commands until then.
 
         Args:
             evaluate: returns the accuracy on the validation samples.
 
         Raises:
-            NoMoreTurns: there is none.
+            NoMoreRounds: the parent wants no more rounds.
         """
         for line in self._commands:
             command = line.strip()
@@ -74,10 +75,10 @@ class Turns:
                 self._send({"accuracy": float(evaluate())})
             else:
                 break
-        raise NoMoreTurns
+        raise NoMoreRounds
 
     def end(self, samples: int) -> None:
-        """Stops the clock and tells the time."""
+        """Stops the clock and reports the time."""
         self._synchronise()
         seconds = time.perf_counter() - self._started
         self._send({"seconds": seconds, "samples": samples, "peak_memory_mb": self._memory()})

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from parity.divergences.evidence import Evidence
+from parity.divergences.names import SLUGS
 
 # How sure a cause is. Its own formula gives the port's very numbers; the settings of the port say
 # so, and its layer is where the numbers part; the place alone speaks for it.
@@ -26,12 +27,27 @@ class Match:
     detail: str = ""
 
 
+Recogniser = Callable[[Evidence], Match | None]
+
+
+def among(name: str, search: Callable[[Evidence], Iterable[tuple[str, str]]]) -> Recogniser:
+    """Returns the recogniser of an entry that a search may find: it gives (ID, what was seen)."""
+
+    def recognise(evidence: Evidence) -> Match | None:
+        for number, (found, text) in enumerate(search(evidence)):
+            if found == name:
+                return Match(NUMBERS - 0.05 * number, text)
+        return None
+
+    return recognise
+
+
 @dataclass(frozen=True)
 class Divergence:
     """One entry of the registry.
 
     Attributes:
-        id: short name, "F2".
+        id: short name, "F2"; `slug`, a readable one, stands in `names`.
         title: what differs, a phrase.
         level: of the ladder, at which it is first visible.
         keras: Keras's formula or default.
@@ -48,9 +64,14 @@ class Divergence:
     torch: str
     source: str
     fix: str
-    recognise: Callable[[Evidence], Match | None]
+    recognise: Recogniser
+
+    @property
+    def slug(self) -> str:
+        """A readable name: "adam-epsilon-placement"."""
+        return SLUGS[self.id]
 
     def to_json(self) -> dict[str, Any]:
         """Returns what there is to tell, as plain values."""
-        names = ("id", "title", "level", "keras", "torch", "source", "fix")
+        names = ("id", "slug", "title", "level", "keras", "torch", "source", "fix")
         return {name: getattr(self, name) for name in names}

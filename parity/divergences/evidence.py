@@ -11,13 +11,13 @@ from typing import Any, TypeVar
 import numpy as np
 
 from parity.bundle import Bundle
-from parity.result import FAIL, Item, Level
-from parity.rounding import allowed
+from parity.ladder.result import FAIL, Item, Level
+from parity.ladder.rounding import allowed
 from parity.trace import Trace
 
 CLOSE = 1e-9  # relative: three orders above rounding, five below any fault of meaning
 
-Found = TypeVar("Found")
+Value = TypeVar("Value")
 
 
 class Evidence:
@@ -43,12 +43,16 @@ class Evidence:
         partner = self._pairs.get(name) if name else item.name
         self.call: Mapping[str, Any] | None = self._calls.get(str(partner))
 
-    def once(self, search: Callable[[Evidence], Found]) -> Found:
+    def once(self, search: Callable[[Evidence], Value]) -> Value:
         """Returns what a search finds in this evidence; several recognisers share one search."""
         if search not in self._found:
             self._found[search] = search(self)
-        found: Found = self._found[search]
+        found: Value = self._found[search]
         return found
+
+    def is_forward(self, *kinds: str) -> bool:
+        """Whether a forward item failed, at a layer of one of some kinds if any are given."""
+        return self.level.id == "forward" and (not kinds or self.kind in kinds)
 
     # --- what failed -----------------------------------------------------------------------------
 

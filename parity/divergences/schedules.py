@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from parity import probe_inputs
-from parity.divergences.divergence import NUMBERS, PLACE, Divergence, Match
+from parity.divergences.divergence import NUMBERS, PLACE, Divergence, Match, Recogniser, among
 from parity.divergences.evidence import Evidence
 
 
@@ -126,14 +126,8 @@ def _right_rules(s: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         yield {**s, "torch": True, "patience": s["patience"] - 1, "cooldown": cooldown}
 
 
-def _changed(name: str) -> Callable[[Evidence], Match | None]:
-    def recognise(evidence: Evidence) -> Match | None:
-        for number, (found, text) in enumerate(evidence.once(_found)):
-            if found == name:
-                return Match(NUMBERS - 0.05 * number, text)
-        return None
-
-    return recognise
+def _changed(name: str) -> Recogniser:
+    return among(name, lambda evidence: evidence.once(_found))
 
 
 def _rates(evidence: Evidence) -> list[tuple[str, np.ndarray, np.ndarray]]:
@@ -184,18 +178,13 @@ def _late(evidence: Evidence) -> Match | None:
 def _stopping(evidence: Evidence) -> Match | None:
     item = evidence.item
     if evidence.level.id == "schedule" and item.name == "epoch at which training stops":
-        told = [("never" if int(v) < 0 else f"at epoch {int(v)}") for v in (item.keras, item.torch)]
+        told = [v if v == "never" else f"at epoch {v}" for v in (item.keras, item.torch)]
         return Match(NUMBERS, f"{told[0]} in Keras, {told[1]} in the port")
     return None
 
 
 def _other(evidence: Evidence) -> Match | None:
     return Match(PLACE, "other rates") if _rates(evidence) else None
-
-
-def shown(rates: Sequence[float]) -> str:
-    """Returns the first few rates as text."""
-    return ", ".join(f"{rate:g}" for rate in rates[:5])
 
 
 _SOURCE = "keras 3.15 callbacks/reduce_lr_on_plateau.py; torch optim/lr_scheduler.py"

@@ -1,4 +1,4 @@
-"""Divergences of what is fed, of structure and of initial weights."""
+"""Divergences of what is fed, and of structure."""
 
 from __future__ import annotations
 
@@ -182,78 +182,6 @@ def _missing(evidence: Evidence) -> Match | None:
     return None
 
 
-# --- initial weights -----------------------------------------------------------------------------
-
-
-def _draws(evidence: Evidence) -> tuple[np.ndarray, np.ndarray] | None:
-    key = f"init/{evidence.item.name}"
-    if evidence.level.id != "init" or key not in evidence.bundle or key not in evidence.port:
-        return None
-    return evidence.bundle[key], evidence.port[key]
-
-
-def _bias_init(evidence: Evidence) -> Match | None:
-    found = _draws(evidence)
-    if found is None or not (found[0] == found[0].flat[0]).all():
-        return None
-    if (found[1] == found[1].flat[0]).all():
-        return None  # another constant
-    return Match(NUMBERS, f"{found[0].flat[0]:g} in Keras, drawn in the port")
-
-
-def _kaiming(evidence: Evidence) -> Match | None:
-    """U(-1/sqrt(fan_in), 1/sqrt(fan_in)), torch's default."""
-    found = _draws(evidence)
-    shape = evidence.bundle.facts["weights"].get(evidence.item.name, {}).get("shape", [])
-    if found is None or len(shape) < 2 or "_cell/" in evidence.item.name:
-        return None
-    fans = {int(np.prod(shape[:-1])), int(np.prod(shape[:-2])), shape[-1]}
-    largest, size = float(np.abs(found[1]).max()), found[1].size
-    for fan in fans:
-        bound = fan**-0.5
-        is_below = largest <= bound * (1 + 1e-6)
-        spread = float(found[1].std()) * 3**0.5
-        # The spread of n uniform numbers is known to a share of about 1 / sqrt(n).
-        if is_below and abs(spread - bound) < 4 * bound / size**0.5:
-            return Match(NUMBERS, f"the port draws from U(-{bound:.3g}, {bound:.3g})")
-    return None
-
-
-def _untruncated(evidence: Evidence) -> Match | None:
-    found = _draws(evidence)
-    initializer = evidence.bundle.facts["initializers"].get(evidence.item.name, {})
-    kind = str(initializer.get("class"))
-    is_truncated = kind.endswith("Normal") and kind != "RandomNormal"
-    if found is None or not is_truncated:
-        return None
-    theirs, ours = found[0].std(), found[1].std()
-    if 0.8 < ours / theirs < 1.25 and np.abs(found[1]).max() > np.abs(found[0]).max():
-        return Match(NUMBERS, "as wide as Keras's, but with values beyond its bound")
-    return None
-
-
-def _distribution(evidence: Evidence) -> Match | None:
-    found = _draws(evidence)
-    if found is None:
-        return None
-    return Match(PLACE, evidence.item.note)
-
-
-def _constant(evidence: Evidence) -> Match | None:
-    found = _draws(evidence)
-    if found is None or not all((part == part[0]).all() for part in found):
-        return None
-    theirs, ours = (sorted({f"{value:g}" for value in part[0]}) for part in found)
-    if len(found[0]) == 1 and max(len(theirs), len(ours)) > 2:
-        return None  # drawn once: what is not drawn cannot be told
-    return Match(NUMBERS, f"{_listed(theirs)} in Keras, {_listed(ours)} in the port")
-
-
-def _listed(values: list[str]) -> str:
-    """The values of a weight, if they are few."""
-    return " and ".join(values) if len(values) < 4 else f"{len(values)} values"
-
-
 ENTRIES = (
     Divergence(
         "H7",
@@ -384,55 +312,5 @@ ENTRIES = (
         "-",
         "the same numbers of units, filters, groups, and the same kernel size",
         _shape,
-    ),
-    Divergence(
-        "B2",
-        "biases are drawn, and not zero",
-        "init",
-        "zeros",
-        "U(-1 / sqrt(fan_in), 1 / sqrt(fan_in))",
-        "keras 3.15 layers/core/dense.py; torch nn/modules/linear.py",
-        "nn.init.zeros_(layer.bias)",
-        _bias_init,
-    ),
-    Divergence(
-        "B1",
-        "kernels have torch's default distribution",
-        "init",
-        "Glorot: U(-l, l) with l = sqrt(6 / (fan_in + fan_out))",
-        "Kaiming with a = sqrt(5): U(-1 / sqrt(fan_in), 1 / sqrt(fan_in))",
-        "keras 3.15 initializers/random_initializers.py; torch nn/modules/linear.py",
-        "nn.init.xavier_uniform_(layer.weight), or torch_impl.initializers",
-        _kaiming,
-    ),
-    Divergence(
-        "B3",
-        "a normal distribution is not truncated",
-        "init",
-        "cut at two standard deviations, and widened by 1 / 0.8796 to keep its spread",
-        "nn.init.kaiming_normal_ and xavier_normal_ are not cut",
-        "keras 3.15 initializers/random_initializers.py (VarianceScaling)",
-        "s = std / 0.87962566; nn.init.trunc_normal_(w, std=s, a=-2 * s, b=2 * s)",
-        _untruncated,
-    ),
-    Divergence(
-        "B9",
-        "a weight starts at another constant",
-        "init",
-        "the constant of the Keras initialiser",
-        "another one",
-        "keras 3.15 initializers/constant_initializers.py",
-        "nn.init.constant_(weight, value)",
-        _constant,
-    ),
-    Divergence(
-        "B8",
-        "initial weights are drawn from another distribution",
-        "init",
-        "Embedding U(-0.05, 0.05); recurrent kernels orthogonal; the initialiser of the layer",
-        "Embedding N(0, 1); recurrent kernels U(-1 / sqrt(units), 1 / sqrt(units))",
-        "keras 3.15 layers/core/embedding.py, layers/rnn/lstm.py",
-        "torch_impl.initializers.from_config(...), or the torch.nn.init of the same name",
-        _distribution,
     ),
 )

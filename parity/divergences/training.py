@@ -1,4 +1,4 @@
-"""Divergences of loss and gradient."""
+"""Divergences of losses and their penalties."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 from scipy import special
 
-from parity.divergences import optimizers
-from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Divergence, Match
-from parity.divergences.evidence import Evidence, is_close
+from parity.divergences.divergence import NUMBERS, PLACE, Divergence, Match
+from parity.divergences.evidence import Evidence
 
 # Keras keeps the factor of a penalty in float32, which is off by up to 6e-8.
 _NEAR = 1e-6
@@ -288,60 +287,6 @@ def _other_loss(evidence: Evidence) -> Match | None:
     return None if found is None else Match(PLACE, f"{found.facts['name']} in Keras")
 
 
-def _not_frozen(evidence: Evidence) -> Match | None:
-    """The port trains what Keras does not."""
-    weight = evidence.bundle.facts["weights"].get(evidence.item.name)
-    if evidence.level.id not in ("optimizer", "trajectory") or weight is None:
-        return None
-    return (
-        None
-        if weight["trainable"]
-        else Match(NUMBERS, f"{evidence.item.name} is not trained in Keras")
-    )
-
-
-def _cut(evidence: Evidence) -> Match | None:
-    if evidence.level.id != "gradient":
-        return None
-    failed = evidence.failed
-    if any(item.torch == "no gradient" for item in failed):
-        names = [item.name for item in failed if item.torch == "no gradient"]
-        return Match(NUMBERS, f"no gradient reaches {', '.join(names[:3])}")
-    zero = [
-        item.name
-        for item in failed
-        if f"gradient/{item.name}" in evidence.port
-        and not evidence.port[f"gradient/{item.name}"].any()
-    ]
-    return Match(NUMBERS, f"the gradient of {', '.join(zero[:3])} is zero") if zero else None
-
-
-def _other_gradient(evidence: Evidence) -> Match | None:
-    return Match(PLACE, "outputs and loss agree") if evidence.level.id == "gradient" else None
-
-
-def _scaled_gradient(evidence: Evidence) -> Match | None:
-    """All gradients are one multiple of Keras's."""
-    if evidence.level.id != "gradient":
-        return None
-    factors = []
-    for item in evidence.failed:
-        key = f"gradient/{item.name}"
-        if key not in evidence.bundle or key not in evidence.port:
-            return None
-        a, b = evidence.bundle[key].reshape(-1), evidence.port[key].reshape(-1)
-        largest = int(np.argmax(np.abs(a)))
-        if not a[largest]:
-            return None
-        factor = float(b[largest] / a[largest])
-        if not is_close(a * factor, b):
-            return None
-        factors.append(factor)
-    if factors and max(factors) - min(factors) < 1e-9 * abs(factors[0]):
-        return Match(SETTINGS, f"every gradient is {factors[0]:.6g} times Keras's")
-    return None
-
-
 ENTRIES = (
     Divergence(
         "D1",
@@ -432,35 +377,5 @@ ENTRIES = (
         "keras 3.15 losses/losses.py",
         "torch_impl.losses.from_config(keras.losses.serialize(loss))",
         _other_loss,
-    ),
-    Divergence(
-        "E6",
-        "a weight is trained in one half only",
-        "gradient",
-        "every weight of trainable_variables has a gradient",
-        "requires_grad=False, detach(), torch.no_grad(), or .data on the way",
-        "-",
-        "remove what cuts the graph, or set layer.trainable = False in Keras",
-        lambda evidence: _cut(evidence) or _not_frozen(evidence),
-    ),
-    Divergence(
-        "E3",
-        "gradients are a multiple of Keras's",
-        "gradient",
-        "the gradient of the mean loss",
-        "of a loss that is scaled, or summed over several passes",
-        "keras 3.15 optimizers/base_optimizer.py (gradient_accumulation_steps: their mean)",
-        "optimizer.zero_grad() in every update; divide the loss by what it is summed over",
-        lambda evidence: _scaled_gradient(evidence) or optimizers.changed("E3")(evidence),
-    ),
-    Divergence(
-        "E7",
-        "gradients differ although outputs and loss agree",
-        "gradient",
-        "the derivative of the forward pass",
-        "something that is not differentiated, or differentiated otherwise",
-        "-",
-        "look for detach(), .data, no_grad, clamp and custom autograd functions",
-        _other_gradient,
     ),
 )

@@ -1,7 +1,7 @@
 """The local engine: task batches in child processes, some at a time.
 
-A child that dies, hangs or is killed costs the task that it was running; the rest of its batch goes
-to another child.
+If a child dies, hangs or is killed, only the task that it was running fails; another child runs the
+rest of its batch.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ class EngineOptions:
     Attributes:
         store: URL or folder of the results.
         scratch: folder for the task batches and their logs; several sweeps may share it.
-        children: how they are run; the time is that of one task, the first of a child with the
-            start of its framework.
-        program: what is started in the place of a half, see `ChildJob`.
+        children: how the children run. Their timeout holds for one task; the first task of a child
+            includes the start of its framework.
+        program: command that is started instead of a half, see `ChildJob`.
     """
 
     store: str
@@ -43,16 +43,16 @@ class EngineOptions:
     program: tuple[str, ...] = ()
 
 
-# Told after every change: tasks that are done in a batch (failed ones too), and its new failures.
+# Called after every change: number of the batch, its tasks that are done or failed, new failures.
 OnChange = Callable[[int, int, Mapping[str, str]], None]
 
 
 def run(batches: Sequence[Sequence[Task]], options: EngineOptions, on_change: OnChange) -> None:
-    """Runs all batches; each task ends in the store, or as a failure that is told.
+    """Runs all batches; each task ends in the store or as a reported failure.
 
     Args:
         batches: tasks that share half, device and threads.
-        options: how they are run.
+        options: how the batches run.
         on_change: called with (number of the batch, tasks done in it, {key: reason}).
 
     Raises:
@@ -120,7 +120,7 @@ def _run_round(
         list(jobs),
         workers=options.children.num_workers,
         timeout_s=options.children.timeout_s,
-        is_renewed=True,  # a child tells when a task has ended
+        is_renewed=True,  # a child reports the end of each task
         on_progress=advance,
         on_done=finish,
     )
@@ -128,7 +128,7 @@ def _run_round(
 
 
 def _failed(directory: Path) -> dict[str, str]:
-    """What the child itself told of tasks that broke."""
+    """The reasons that the child itself gave for tasks that failed."""
     folder = directory / FAILED
     paths = sorted(folder.iterdir()) if folder.is_dir() else []
     return {path.name: path.read_text(encoding="utf-8", errors="replace") for path in paths}
@@ -137,13 +137,13 @@ def _failed(directory: Path) -> dict[str, str]:
 def _blame(
     batch: _Batch, directory: Path, failure: Failure, options: EngineOptions
 ) -> tuple[dict[str, str], tuple[Task, ...]]:
-    """Returns {key: reason} of the task that ended its child, and the tasks that are still to run.
+    """Returns {key: reason} of the task that ended its child, and the tasks that must still run.
 
-    A child that ended before its first task, or after its last one, says nothing about any of them:
-    then all that are not finished have failed. One that ended between two tasks is no task's fault.
+    If a child ended before its first task or after its last one, no task is to blame: then all
+    unfinished tasks have failed. If it ended between two tasks, none has failed.
     """
-    store, told = open_store(options.store), _failed(directory)
-    open_tasks = tuple(t for t in batch.tasks if t.key not in told and t.key not in store)
+    store, failed = open_store(options.store), _failed(directory)
+    open_tasks = tuple(t for t in batch.tasks if t.key not in failed and t.key not in store)
     reason = failure.reason.removeprefix(f"{failure.job.name}: ")
     current = directory / CURRENT
     if not current.exists() or RunFolder(directory).is_complete:
@@ -154,19 +154,19 @@ def _blame(
 
 
 def temporary_scratch() -> Path:
-    """A folder of this machine, for stores that are none themselves.
+    """Returns a folder of this machine, for sweeps whose store is not a folder.
 
-    One for all sweeps: what killed ones leave in it is removed by the next one.
+    All sweeps share it; each removes what killed sweeps have left there.
     """
     return Path(tempfile.gettempdir()) / f"parity-sweep-{os.getuid()}"
 
 
 @contextmanager
 def _folder(scratch: Path) -> Iterator[Path]:
-    """A folder for this run alone, which is removed with it but for the logs of failures.
+    """A folder for this sweep alone; only the logs of failures stay when it ends.
 
-    Another sweep, or a child that has not noticed yet that its sweep was killed, may be writing
-    beside it. What killed sweeps left is removed.
+    Other sweeps may write beside it, and so may a child that has not noticed yet that its sweep was
+    killed. Folders of killed sweeps are removed.
     """
     try:
         scratch.mkdir(parents=True, exist_ok=True)
@@ -186,7 +186,7 @@ def _folder(scratch: Path) -> Iterator[Path]:
         for path in folder.iterdir():
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
-        with suppress(OSError):  # logs are left
+        with suppress(OSError):  # it still holds logs
             folder.rmdir()
 
 

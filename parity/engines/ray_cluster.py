@@ -1,14 +1,14 @@
-"""The Ray engine: each task batch is a Ray task, on a cluster that is started here or runs already.
+"""The Ray engine: each task batch is a Ray task, on a new or a running cluster.
 
 A Ray task hands its batch to the local engine of its node, so that a framework runs in a child
-process of its own and never inside of a Ray worker. When a worker or a node dies, Ray runs the task
-again elsewhere; what the batch had finished is in the store, and is left out. The child of a dead
-worker ends by itself, and while it does not yet know, it computes the same bits.
+process of its own and never inside a Ray worker. If a worker or a node dies, Ray runs the task
+again elsewhere, without the tasks that are in the store already. The child of a dead worker ends by
+itself; until it notices, it computes the same bits.
 
-Results do not travel through Ray: a task writes them to the store, and returns its failures. On a
-cluster of one node the store may be a folder; several nodes need a folder that they share, or a
-URL. Each node needs the project, its interpreters and the packages that the driver has; a task on a
-node with other versions fails, since its results would stand under the wrong key.
+Results do not travel through Ray: a task writes them to the store, and returns its failures. With
+one node the store may be a folder; several nodes need a shared folder or a URL. Each node needs the
+project, its interpreters and the packages of the driver. A task fails on a node with other
+versions, because its results would be stored under the wrong key.
 """
 
 from __future__ import annotations
@@ -31,30 +31,30 @@ from parity.errors import InputError, ParityError, RunError
 from parity.halves.process import environment
 from parity.halves.runner import Signals
 from parity.store import open_store
-from parity.task import Task, made_of
+from parity.task import Task, half_fingerprint
 
-MAX_RETRIES = 3  # of a batch whose worker or node died
-MAX_SUBMITTED = 500  # batches that Ray knows of at a time: as many nodes find work
+MAX_RETRIES = 3  # for a batch whose worker or node died
+MAX_SUBMITTED = 500  # batches that Ray holds at a time, enough for as many nodes
 OBJECT_STORE = 128 * 2**20  # bytes; nothing large travels through Ray
 CONNECT_S = 5.0  # seconds in which an address must answer
 CANCEL_S = 10.0  # seconds for cancelled tasks to end their children
 
-# Read by Ray when it is imported: no telemetry, and no copies of the cluster's log in our output.
+# Ray reads these when it is imported: no telemetry, and no copy of its log in our output.
 _ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS_SKIP_REGEX": "(?s)."}
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """Where batches run.
+    """The cluster on which batches run.
 
     Attributes:
-        address: HOST:PORT of a running cluster, or "auto" for one on this machine, which is left
-            running; None starts a cluster on this machine, with `workers` CPUs, and ends it.
+        address: HOST:PORT of a running cluster, or "auto" for one on this machine; it is left
+            running. None starts a cluster on this machine, with `workers` CPUs, and ends it.
         num_cpus: CPUs that a task takes.
         num_gpus: GPUs that a task takes.
 
     Raises:
-        InputError: a task would take nothing, so that nothing would limit their number.
+        InputError: a task takes neither CPUs nor GPUs, so nothing limits how many run at a time.
     """
 
     address: str | None = None
@@ -75,8 +75,8 @@ class Cluster:
 
         Args:
             batches: tasks that share half, device and threads.
-            options: how they are run; interpreters are those of the nodes, and each has a `scratch`
-                of its own in its folder for temporary files.
+            options: how the batches run. The interpreters are those of the nodes, and each node has
+                its own `scratch` in its folder for temporary files.
             on_change: called with (number of the batch, tasks done in it, {key: reason}) when a
                 batch has ended.
 
@@ -90,8 +90,8 @@ class Cluster:
         devices = {tasks[0].spec.device for tasks in batches} - {"cpu"}
         if devices and self.num_gpus == 0:
             raise InputError(
-                f"--device {min(devices)} with --gpus 0: a Ray task sees those GPUs only that it "
-                "takes; set --gpus, 0.5 for two tasks on one GPU"
+                f"--device {min(devices)} with --gpus 0: a Ray task sees only the GPUs that it "
+                "takes; set --gpus, for example 0.5 for two tasks on one GPU"
             )
         ray = _import_ray()
         with (
@@ -112,14 +112,14 @@ class Cluster:
         cancels: bool,
     ) -> None:
         halves = {tasks[0].half for tasks in batches}
-        made = {half: made_of(half, options.children.pythons[half]) for half in halves}
+        expected = {half: half_fingerprint(half, options.children.pythons[half]) for half in halves}
         submit = self._remote(ray)
         waiting = iter(enumerate(batches))
         running: dict[Any, int] = {}
         try:
             while True:
                 for number, tasks in itertools.islice(waiting, MAX_SUBMITTED - len(running)):
-                    running[submit(tuple(tasks), options, made[tasks[0].half])] = number
+                    running[submit(tuple(tasks), options, expected[tasks[0].half])] = number
                 if not running:
                     return
                 for ended in ray.wait(list(running), num_returns=1)[0]:
@@ -127,7 +127,7 @@ class Cluster:
                     tasks = batches[number]
                     on_change(number, len(tasks), _failures(ray, ended, tasks, options.store))
         finally:
-            # Not on a cluster that ends anyway: a task that ends while it is being cancelled can
+            # Skipped if the cluster ends anyway: a task that ends while it is being cancelled can
             # abort the driver (Ray 2.60, "Tried to complete task that was not pending").
             for task in running if cancels else ():
                 ray.cancel(task)
@@ -135,7 +135,7 @@ class Cluster:
                 ray.wait(list(running), num_returns=len(running), timeout=CANCEL_S)
 
     def _remote(self, ray: Any) -> Callable[..., Any]:
-        # So that workers import this project and what the driver imports beside it.
+        # Workers then import this project and the packages that the driver imports.
         paths = environment(sys.executable).get("PYTHONPATH")
         remote = ray.remote(
             num_cpus=self.num_cpus,
@@ -147,13 +147,13 @@ class Cluster:
 
     @contextmanager
     def _connected(self, ray: Any, workers: int) -> Iterator[bool]:
-        """Yields whether the cluster goes on when the sweep has ended."""
-        if ray.is_initialized():  # by the caller, who also ends it
+        """Yields whether the cluster keeps running after the sweep."""
+        if ray.is_initialized():  # the caller has started it and ends it
             yield True
             return
         is_quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
         is_main = threading.current_thread() is threading.main_thread()
-        # Ray puts a handler of its own in the place of this one, for good.
+        # Ray replaces this handler with its own, permanently.
         handler = signal.getsignal(signal.SIGTERM)
         try:
             if self.address is None:
@@ -167,7 +167,7 @@ class Cluster:
                 signal.signal(signal.SIGTERM, handler)
 
     def _check_nodes(self, ray: Any) -> None:
-        """Ray would wait for a node that can run a task, without a word and without end."""
+        """Refuses a cluster without a fitting node; Ray would wait for one silently and forever."""
         needed = {"CPU": self.num_cpus, "GPU": self.num_gpus}
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         if not any(all(node.get(name, 0) >= needed[name] for name in needed) for node in nodes):
@@ -175,20 +175,20 @@ class Cluster:
                 f"{node.get('CPU', 0):g} and {node.get('GPU', 0):g}" for node in nodes
             )
             raise InputError(
-                f"--cpus {self.num_cpus:g} --gpus {self.num_gpus:g}: no node has as many for a "
-                f"task; the nodes have {found}; ask for less, or add a node"
+                f"--cpus {self.num_cpus:g} --gpus {self.num_gpus:g}: no node has that many; the "
+                f"nodes have {found}; ask for less, or add a node"
             )
 
 
 def run_on_node(
-    tasks: tuple[Task, ...], options: EngineOptions, made: Mapping[str, Any]
+    tasks: tuple[Task, ...], options: EngineOptions, expected: Mapping[str, Any]
 ) -> dict[str, str]:
-    """Runs a batch on the present node, in a Ray worker.
+    """Runs a batch on this node, in a Ray worker.
 
     Args:
         tasks: the batch.
-        options: of the engine.
-        made: code and versions of the half, as the driver has them.
+        options: options of the engine.
+        expected: fingerprint of the half on the driver.
 
     Returns:
         {key: reason} of the tasks that failed.
@@ -197,11 +197,11 @@ def run_on_node(
         InputError: the node has other code or other versions, or cannot use the store.
     """
     half = tasks[0].half
-    found = made_of(half, options.children.pythons[half])
-    if found != made:
+    found = half_fingerprint(half, options.children.pythons[half])
+    if found != expected:
         raise InputError(
-            f"the node {socket.gethostname()} has {found}; expected {dict(made)}, as the driver "
-            "has; install the same there"
+            f"the node {socket.gethostname()} has {found}; expected {dict(expected)}, as the "
+            "driver has; install the same there"
         )
     failures: dict[str, str] = {}
 
@@ -217,8 +217,8 @@ def run_on_node(
         local.run([tasks], alone, change)
     except KeyboardInterrupt as error:
         if error.args == (signal.SIGTERM.name,):
-            # The worker is ended from outside. Ray takes the interrupt for its own way to cancel a
-            # task, and would not run it again.
+            # The worker was ended from outside. Ray would take the interrupt for a cancelled task,
+            # and would not run it again.
             raise SystemExit("terminated") from error
         raise
     return failures
@@ -255,7 +255,7 @@ def _start(ray: Any, **settings: Any) -> None:
             object_store_memory=OBJECT_STORE,
             **settings,
         )
-    except Exception as error:  # of many kinds, from sockets to subprocesses
+    except Exception as error:  # many kinds, from sockets to subprocesses
         raise RunError(
             f"Ray cannot start a cluster on this machine ({_line(error)}); see the newest logs in "
             "/tmp/ray, or use --engine local"
@@ -265,7 +265,7 @@ def _start(ray: Any, **settings: Any) -> None:
 def _connect(ray: Any, address: str, **settings: Any) -> None:
     try:
         if address != "auto":
-            # Ray itself would try for a quarter of an hour, and tell of every attempt.
+            # Ray itself would try for a quarter of an hour and report every attempt.
             host, _, port = address.rpartition(":")
             socket.create_connection((host, int(port)), timeout=CONNECT_S).close()
         ray.init(address=address, **settings)
@@ -278,6 +278,6 @@ def _connect(ray: Any, address: str, **settings: Any) -> None:
 
 
 def _line(error: BaseException) -> str:
-    """What an error says, without tracebacks and colours, as a line."""
+    """Returns the first line of an error's text."""
     lines = [line.strip() for line in str(error).split("\n") if line.strip()]
     return lines[0] if lines else type(error).__name__

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from parity.bench.child import BenchTask
-    from parity.bench.turns import Turns
+    from parity.bench.turns import BenchServer
     from parity.bundle import Bundle
     from parity.dataset import Data
     from parity.programs.check_spec import CheckSpec
@@ -58,7 +58,7 @@ class Half(Protocol):
         """Writes what one of the user's own models computes; the port is given the bundle."""
         ...
 
-    def run_bench(self, task: BenchTask, data: Data, turns: Turns) -> None:
+    def run_bench(self, task: BenchTask, data: Data, server: BenchServer) -> None:
         """Trains or feeds in rounds, on demand."""
         ...
 

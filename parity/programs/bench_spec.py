@@ -23,25 +23,26 @@ class BenchSpec(Settings):
     """One benchmark.
 
     Attributes:
-        scenario: whose program is trained, see `parity list`.
-        parts: what is timed: "train" epochs as they are; "step" on one resident batch; "input":
+        scenario: scenario whose program is trained, see `parity list`.
+        parts: what is timed. "train": whole epochs; "step": steps on one resident batch; "input":
             feeding without training; "augment": augmented batches alone; "startup": from the start
             of a process to its first step.
-        variants: names of `VARIANTS`; a name may stand twice, to compare a variant with itself.
+        variants: names from `VARIANTS`. A name may stand twice, to compare a variant with itself.
         baseline: the variant that the others are compared with.
-        batch_sizes: a cell for each.
-        precisions: a cell for each; the first framework's reference stays in fp32.
+        batch_sizes: one cell for each.
+        precisions: one cell for each.
         device: "cpu", "cuda", "cuda:1".
-        threads: of each process.
-        rounds: of which each starts all variants anew; an interval of 95 % needs at least 6.
-        train_size: samples of a turn.
-        val_size: samples that the accuracy is measured on.
-        accuracy: validation accuracy to which the time is told; None for none.
+        threads: number of threads of each process.
+        rounds: number of rounds; each starts all variants in new processes. An interval of 95 %
+            needs at least 6.
+        train_size: number of samples in a turn.
+        val_size: number of samples on which the accuracy is measured.
+        accuracy: validation accuracy to which the time is measured; None = not measured.
         data: source, as `load_data` takes it.
-        seed: of the split and of every run.
+        seed: seed of the split and of every run.
         across_precision: whether other precisions are compared with the baseline in fp32.
-        gate_seeds: runs of each variant of mode "independent" that its accuracy is judged by, at
-            least 2; 0 leaves the parity of all variants unchecked.
+        gate_seeds: number of runs by which the accuracy of each variant of mode "independent" is
+            judged, at least 2; 0 leaves the parity of all variants unchecked.
     """
 
     scenario: str = "dropout"
@@ -71,15 +72,15 @@ class BenchSpec(Settings):
             values = getattr(self, name)
             is_known = bool(values) and all(value in known for value in values)
             self.require(is_known, name, f"some of {', '.join(known)}")
-        # Each is a cell of its own; only a variant may stand twice.
+        # Each makes a cell of its own; only a variant may stand twice.
         for name in ("parts", "batch_sizes", "precisions"):
             values = getattr(self, name)
             self.require(len(set(values)) == len(values), name, "each once")
         self.require(
             self.baseline in self.variants,
             "baseline",
-            f"one of the variants that are measured, {', '.join(self.variants)}; name another "
-            "one, or add it to --variants",
+            f"one of the measured variants, {', '.join(self.variants)}; name another one, or add "
+            "it to --variants",
         )
         if self.gate_seeds == 1:
             raise InputError(

@@ -1,6 +1,6 @@
-"""The variants that a benchmark compares: one program, as it is written in each framework.
+"""The variants that a benchmark compares: one program, written in several ways.
 
-A variant says which half runs it and how; what it trains is the same in all of them.
+A variant says which half runs the program and how. All variants train the same.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ class Variant:
     """One way of training the same program.
 
     Attributes:
-        name: as it is asked for and listed.
-        half: "keras" or "torch", whose child runs it.
+        name: name on the command line and in lists.
+        half: "keras" or "torch"; a child of this half runs the variant.
         summary: one line.
-        mode: "seeded" if it is the same run as Keras's from the same seed, so that the ladder can
-            be climbed; "independent" if it draws its own random numbers.
+        mode: "seeded" if it is the same run as Keras's from the same seed, so that both can be
+            compared level by level; "independent" if it draws its own random numbers.
     """
 
     name: str

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from parity.ladder.result import Result
 from parity.report.result_texts import is_check
-from parity.result import Result
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The result of a benchmark, and the comparison of two, as text of at most 80 columns.
 
-In: a `BenchResult`, maybe from a file of somebody else, so that control characters are spelled out.
-`parity.report.bench_page` has its other forms.
+In: a `BenchResult`, maybe from someone else's file, so control characters are spelled out.
+`parity.report.bench_page` makes its other forms.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from parity.bench.comparison import (
     RATIO,
     SAME,
     SLOWER,
+    BenchComparison,
     Change,
-    Comparison,
     Measure,
 )
 from parity.bench.result import IMAGES_PER_S, OK, BenchResult, Row
@@ -38,9 +38,9 @@ from parity.report.bench_texts import (
 )
 from parity.report.terminal import WIDTH, Line, plain, shortened, wrapped
 
-MAX_REASON = 6  # lines of each
+MAX_REASON = 6  # lines of each reason
 MAX_MACHINE = 4  # lines
-MAX_LISTED = 10  # of warnings, of differences, of rows that are in one result only
+MAX_LISTED = 10  # warnings, differences, rows that are in one result only
 
 _NAME = 16  # columns
 _STYLES = {
@@ -57,7 +57,7 @@ _PARITY_STYLES = {"pass": "green", "fail": "bold red"}
 
 
 def bench_lines(result: BenchResult) -> list[Line]:
-    """Returns the report: a table for each cell, what was not measured, warnings, a sentence."""
+    """Returns the report: a table for each cell, rows that failed, warnings, the verdict."""
     lines: list[Line] = []
     for cell, rows in cells_of(result.rows):
         measured = [row for row in rows if row.status == OK]
@@ -66,24 +66,24 @@ def bench_lines(result: BenchResult) -> list[Line]:
             lines.append([(_head(measured), "dim")])
             lines += [_row_line(row) for row in measured]
         for text in _seconds(measured):
-            lines += _told(text, "dim")
+            lines += _wrapped(text, "dim")
         for row in rows:
             if row.status != OK:
                 lines.append(
                     [(shortened(f"  {row.status}: {plain(row.variant)}", WIDTH), "bold red")]
                 )
-                lines += [[(told, "")] for told in wrapped(reason_of(row), max_lines=MAX_REASON)]
+                lines += [[(line, "")] for line in wrapped(reason_of(row), max_lines=MAX_REASON)]
         lines.append([])
     for text in _first(warnings(result)):
-        lines += _told(f"warning: {text}", "yellow")
-    lines += _told(legend(result), "dim")
-    lines += _told(machine_text(result), "dim", max_lines=MAX_MACHINE)
-    lines += _told(sentence(result), _STYLES[result.verdict])
+        lines += _wrapped(f"warning: {text}", "yellow")
+    lines += _wrapped(legend(result), "dim")
+    lines += _wrapped(machine_text(result), "dim", max_lines=MAX_MACHINE)
+    lines += _wrapped(sentence(result), _STYLES[result.verdict])
     return [*lines, []]
 
 
-def comparison_lines(comparison: Comparison) -> list[Line]:
-    """Returns what became slower or faster, what cannot be compared and why, and a sentence."""
+def comparison_lines(comparison: BenchComparison) -> list[Line]:
+    """Returns what became slower or faster, what cannot be compared and why, and the verdict."""
     lines: list[Line] = []
     for cell, changes in cells_of(comparison.changes):
         lines.append([(shortened("  " + plain(heading(cell, [])), WIDTH), "bold")])
@@ -93,10 +93,10 @@ def comparison_lines(comparison: Comparison) -> list[Line]:
         lines.append([])
     for title, keys in (("old", comparison.only_old), ("new", comparison.only_new)):
         for text in _first([name_of(key) for key in keys]):
-            lines += _told(f"only in the {title} result: {text}", "yellow")
+            lines += _wrapped(f"only in the {title} result: {text}", "yellow")
     for text in _first(comparison.differences):
-        lines += _told(text, "dim")
-    lines += _told(_change_sentence(comparison), _STYLES[comparison.verdict])
+        lines += _wrapped(text, "dim")
+    lines += _wrapped(_change_sentence(comparison), _STYLES[comparison.verdict])
     return [*lines, []]
 
 
@@ -125,13 +125,13 @@ def _megabytes(value: float) -> str:
 
 
 def _seconds(rows: Sequence[Row]) -> list[str]:
-    """How long it took to the first measured round, and to the accuracy that was asked for."""
+    """Seconds to the first measured round, and to the requested accuracy."""
     texts = []
     for title, name in (("warm-up", "warmup_s"), ("accuracy reached", "seconds_to_accuracy")):
         found = [(row.variant, getattr(row, name)) for row in rows]
-        told = [f"{variant} {number(value, 3)} s" for variant, value in found if value is not None]
-        if told:
-            texts.append(f"{title}: {', '.join(told)}")
+        known = [f"{variant} {number(value, 3)} s" for variant, value in found if value is not None]
+        if known:
+            texts.append(f"{title}: {', '.join(known)}")
     return texts
 
 
@@ -142,10 +142,10 @@ def _change_lines(change: Change) -> list[Line]:
         reason = " ".join(change.reason.split())
         rows: list[Line] = [[(row, "")] for row in wrapped(reason, max_lines=MAX_REASON)]
         return [[(name, ""), (f"{'':>35}  ", ""), status], *rows]
-    told = [_measure(change, value) for value in (change.old, change.new)]
+    values = [_measure(change, value) for value in (change.old, change.new)]
     percent = 100 * change.change
     moved = f"{percent:+.1f} %" if abs(percent) < 999.95 else f"{percent:+.0e} %"
-    return [[(f"{name}{told[0]:>12}{told[1]:>12}{moved:>11}  ", ""), status]]
+    return [[(f"{name}{values[0]:>12}{values[1]:>12}{moved:>11}  ", ""), status]]
 
 
 def _measure(change: Change, value: Measure) -> str:
@@ -156,16 +156,16 @@ def _measure(change: Change, value: Measure) -> str:
     return f"{number(1 / value.median)} s"
 
 
-def _change_sentence(comparison: Comparison) -> str:
+def _change_sentence(comparison: BenchComparison) -> str:
     counts = Counter(change.status for change in comparison.changes)
-    told = [f"{counts[status]} {status}" for status in (SLOWER, FASTER, SAME, NOT_COMPARABLE)]
+    parts = [f"{counts[status]} {status}" for status in (SLOWER, FASTER, SAME, NOT_COMPARABLE)]
     return (
-        f"{comparison.verdict}: {', '.join(told)}; a change is one of more than "
-        f"{100 * comparison.threshold:g} % whose intervals do not overlap"
+        f"{comparison.verdict}: {', '.join(parts)}; a row has changed if its median moved by more "
+        f"than {100 * comparison.threshold:g} % and the intervals do not overlap"
     )
 
 
-def _told(text: str, style: str, *, max_lines: int | None = None) -> list[Line]:
+def _wrapped(text: str, style: str, *, max_lines: int | None = None) -> list[Line]:
     return [[(row, style)] for row in wrapped(text, "  ", max_lines=max_lines)]
 
 

@@ -1,7 +1,7 @@
 """The result of a benchmark as a page and as a spreadsheet: tables of Markdown, and CSV.
 
-In: a `BenchResult`, maybe from a file of somebody else. Out: text in which nothing that stood in
-that file is more than text: no pipe ends a cell, no line break a row, and no cell is a formula.
+In: a `BenchResult`, maybe from someone else's file. Out: text in which everything from that file is
+plain text: no pipe ends a cell, no line break ends a row, and no cell is a formula.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from parity.report.bench_texts import (
 from parity.report.markdown import escaped, table
 from parity.report.terminal import plain
 
-# What makes a text of a cell a formula; the wide ones do in some languages.
+# A cell that starts with one of these is a formula; the wide ones count in some languages.
 _FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 
 _CSV = (
@@ -69,9 +69,9 @@ def to_markdown(result: BenchResult) -> str:
             if row.status != OK
         ]
     blocks += [f"- **warning** {escaped(text)}" for text in warnings(result)]
-    if told := legend(result):
-        blocks.append(escaped(told))
-    # The word before it: what a paragraph begins with could make it a list or a heading.
+    if text := legend(result):
+        blocks.append(escaped(text))
+    # The word in front, because the first characters of a paragraph could make it a list.
     blocks.append(f"Machine: {escaped(machine_text(result))}")
     for name in ("began", "command"):
         if (value := result.environment.get(name)) is not None:
@@ -81,10 +81,10 @@ def to_markdown(result: BenchResult) -> str:
 
 
 def to_csv(result: BenchResult) -> str:
-    """Returns the result as CSV: a line for each row, empty cells for what there is not.
+    """Returns the result as CSV: a line for each row; what is missing is an empty cell.
 
-    Units stand in the names of the columns; that of q1, median and q3 is in the column `unit`. A
-    text that a spreadsheet would compute has an apostrophe before it, and control characters are
+    The names of the columns give the units; the column `unit` gives that of q1, median and q3. A
+    text that a spreadsheet would compute gets an apostrophe in front, and control characters are
     spelled out.
     """
     stream = io.StringIO()
@@ -154,5 +154,5 @@ def _csv_number(value: float | None) -> str:
 
 
 def _csv_text(value: str | None) -> str:
-    told = plain(" ".join((value or "").split()))
-    return f"'{told}" if told.startswith(_FORMULA) else told
+    text = plain(" ".join((value or "").split()))
+    return f"'{text}" if text.startswith(_FORMULA) else text

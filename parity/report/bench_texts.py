@@ -1,4 +1,4 @@
-"""What every report of a benchmark says, however it is laid out: figures, headings, warnings."""
+"""Texts that all reports of a benchmark share: figures, headings, warnings."""
 
 from __future__ import annotations
 
@@ -10,25 +10,29 @@ from parity.bench.comparison import Key
 from parity.bench.machine import HARDWARE, facts
 from parity.bench.result import FAILED, IMAGES_PER_S, OK, REFUSED, BenchResult, Row
 from parity.bench.statistics import CONFIDENCE, drift
+from parity.report.result_texts import count
 from parity.report.terminal import shortened
 
 MAX_TEXT = 2000  # characters of a reason
-MIN_DRIFT = 0.05  # share of the median; a smaller trend is no matter for a warning
-MAX_SHARE_OF_OTHERS = 0.05  # of the cores' time; an idle system has some thousandths
+MIN_DRIFT = 0.05  # share of the median; a smaller trend gives no warning
+MAX_BACKGROUND_CPU_SHARE = 0.05  # of the cores' time; an idle system uses some thousandths
 MIN_ROUNDS = 6  # for an interval of CONFIDENCE
 NONE = "-"
+UNFINISHED = (
+    "the benchmark was interrupted: cells may be missing, and parity is not checked; run it again"
+)
 
 Cell = tuple[str, int, str]  # part, batch size, precision
 
 
 def warnings(result: BenchResult) -> list[str]:
-    """Returns what speaks against the figures: a busy machine, a trend, too few rounds."""
+    """Returns reasons to doubt the figures: a busy machine, a trend, too few rounds."""
     found = []
-    share = result.environment.get("share_of_others")
-    if isinstance(share, float | int) and share >= MAX_SHARE_OF_OTHERS:
+    share = result.environment.get("background_cpu_share")
+    if isinstance(share, float | int) and share >= MAX_BACKGROUND_CPU_SHARE:
         found.append(
-            f"other processes had {100 * share:.0f} % of the machine meanwhile, and threads that "
-            "wait for each other suffer most: let nothing else run, and measure again"
+            f"other processes used {100 * share:.0f} % of the CPU meanwhile, which slows threads "
+            "that wait for each other most: stop other programs, and measure again"
         )
     for row in result.rows:
         moved = drift(row.values) if row.status == OK else None
@@ -37,72 +41,73 @@ def warnings(result: BenchResult) -> list[str]:
             found.append(
                 f"{name_of(row.key)} became {'faster' if is_faster else 'slower'} by "
                 f"{100 * abs(moved):.0f} % from the first round to the last: warm up longer, or "
-                "let nothing else run"
+                "stop other programs"
             )
     short = [row.ratio for row in result.rows if row.ratio and row.ratio.confidence < CONFIDENCE]
     if short:
         least = min(short, key=lambda ratio: ratio.n)
         found.append(
-            f"of all intervals of {_count(least.n, 'round')}, only {100 * least.confidence:.0f} % "
+            f"only {100 * least.confidence:.0f} % of intervals from {count(least.n, 'round')} "
             f"hold the true ratio; {100 * CONFIDENCE:.0f} % need at least {MIN_ROUNDS} rounds"
         )
     return found
 
 
 def machine_text(result: BenchResult) -> str:
-    """Returns processor, cores, threads and versions, as far as they are told."""
-    told = facts(result)
+    """Returns processor, cores, threads and versions, as far as they are known."""
+    known = facts(result)
     hardware = [
-        f"{told[name]} {name}" if name in ("cores", "threads") else told[name]
+        f"{known[name]} {name}" if name in ("cores", "threads") else known[name]
         for name in HARDWARE
-        if name in told
+        if name in known
     ]
-    software = [f"{name} {value}" for name, value in told.items() if name not in HARDWARE]
+    software = [f"{name} {value}" for name, value in known.items() if name not in HARDWARE]
     return "; ".join(", ".join(part) for part in (hardware, software) if part)
 
 
 def legend(result: BenchResult) -> str:
-    """Returns what the columns are, "" if there are no ratios."""
+    """Returns what the columns mean; "" if there are no ratios."""
     if not any(row.ratio for row in result.rows):
         return ""
     return (
-        "q1, q3: quartiles of the rounds; ratios are of rounds that took turns, above 1 is faster; "
-        f"with {MIN_ROUNDS} rounds or more, at least {100 * CONFIDENCE:.0f} % of all intervals "
-        "hold the true median ratio"
+        "q1, q3: quartiles of the rounds; ratios compare rounds that took turns, above 1 is "
+        f"faster; with {MIN_ROUNDS} rounds or more, at least {100 * CONFIDENCE:.0f} % of all "
+        "intervals hold the true median ratio"
     )
 
 
 def sentence(result: BenchResult) -> str:
-    """Returns the verdict, and how many rows came to what."""
+    """Returns the verdict, and the number of rows by status."""
     counts = Counter(row.status for row in result.rows)
-    told = [f"{_count(len(result.rows), 'row')}, {counts[OK]} measured"]
+    parts = [f"{count(len(result.rows), 'row')}, {counts[OK]} measured"]
     if counts[FAILED]:
-        told.append(f"{counts[FAILED]} failed")
+        parts.append(f"{counts[FAILED]} failed")
     if counts[REFUSED]:
-        told.append(f"{counts[REFUSED]} refused for lack of parity")
-    return f"{result.verdict}: {', '.join(told)}"
+        parts.append(f"{counts[REFUSED]} refused for lack of parity")
+    text = f"{result.verdict}: {', '.join(parts)}"
+    return text if result.is_finished else f"{text}; {UNFINISHED}"
 
 
 def heading(cell: Cell, measured: Sequence[Row]) -> str:
-    """Returns what the rows of a table have in common: cell, unit and number of rounds."""
+    """Returns what the rows of a table share: cell, unit and number of rounds."""
     part, batch_size, precision = cell
     text = f"{part}, batch {batch_size}, {precision}"
     if not measured:
         return text
     units = " or ".join(dict.fromkeys(row.unit for row in measured))
     counts = {len(row.values) for row in measured}
-    told = f"{min(counts)} to {_count(max(counts), 'round')}"
-    return f"{text}: {units}, {told if len(counts) > 1 else _count(counts.pop(), 'round')}"
+    rounds = f"{min(counts)} to {count(max(counts), 'round')}"
+    return f"{text}: {units}, {rounds if len(counts) > 1 else count(counts.pop(), 'round')}"
 
 
 def against(rows: Sequence[Row]) -> str:
-    """With what the rows of a table are compared."""
+    """Returns the baseline of the rows of a table."""
     names = {row.baseline for row in rows if row.ratio is not None}
     return str(names.pop()) if len(names) == 1 else "baseline"
 
 
 def reason_of(row: Row) -> str:
-    """Returns why a row is no result, and if it was refused, how that was found."""
+    """Returns why a row does not count; if it was refused, also how that was found."""
     parts = [" ".join(text.split()) for text in (row.reason, row.parity_note)]
     if row.status != REFUSED or parts[1] in parts[0]:
         parts.pop()
@@ -110,7 +115,7 @@ def reason_of(row: Row) -> str:
 
 
 def cells_of(rows: Iterable[Any]) -> list[tuple[Cell, list[Any]]]:
-    """Rows or changes by what they have in common, in the order in which that first comes."""
+    """Returns rows or changes by cell, in the order in which cells first occur."""
     cells: dict[Cell, list[Any]] = {}
     for row in rows:
         cells.setdefault((row.part, row.batch_size, row.precision), []).append(row)
@@ -123,12 +128,8 @@ def name_of(key: Key) -> str:
     return f"{variant} ({part}, batch {batch_size}, {precision})"
 
 
-def _count(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
 def number(value: float, digits: int = 4) -> str:
-    """Returns 3 or 4 digits of a number, or all before the point, in at most 8 characters."""
+    """Returns a number with 3 or 4 digits, or all before the point, in at most 8 characters."""
     if value == 0:
         return "0"
     if not 0.001 <= abs(value) < 999_999.5:

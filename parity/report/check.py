@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from parity.ladder.result import ERROR, SKIPPED, Result
 from parity.report.result_texts import UNKNOWN
 from parity.report.terminal import (
     Line,
@@ -16,7 +17,6 @@ from parity.report.terminal import (
     setting_lines,
     wrapped,
 )
-from parity.result import ERROR, SKIPPED, Result
 
 
 def check_lines(result: Result) -> list[Line]:
@@ -53,6 +53,6 @@ def _skipped_lines(result: Result) -> list[Line]:
     return [
         [(row, "dim")]
         for level in result.levels
-        if level.status == SKIPPED and level.origin != "not asked for"
-        for row in wrapped(f"{level.id} not compared: {level.origin}", "  ")
+        if level.status == SKIPPED and level.tolerance_source != "not asked for"
+        for row in wrapped(f"{level.id} not compared: {level.tolerance_source}", "  ")
     ]

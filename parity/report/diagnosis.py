@@ -62,9 +62,9 @@ def _evidence(judgement: Judgement) -> str:
     if judgement.gap is not None:
         error = f" ±{judgement.gap_error:.3f}" if judgement.gap_error is not None else ""
         parts.append(f"gap {judgement.gap:+.3f}{error}")
-    if judgement.best_epoch is not None and judgement.val_loss_rise is not None:
+    if judgement.best_epoch_number is not None and judgement.val_loss_rise is not None:
         parts.append(
-            f"validation loss is least in epoch {judgement.best_epoch + 1} of "
+            f"validation loss is least in epoch {judgement.best_epoch_number} of "
             f"{judgement.num_epochs}, and ends at {judgement.val_loss_rise:.2f} times that"
         )
     if judgement.epochs_to_plateau is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from parity.divergences import REGISTRY
 from parity.divergences.divergence import Divergence
-from parity.report.terminal import WIDTH, Line, wrapped
+from parity.report.terminal import Line, wrapped
 
 
 def divergence_table() -> list[Line]:
@@ -14,16 +14,24 @@ def divergence_table() -> list[Line]:
         lines.append([(f"first visible at the level {level}", "dim")])
         for entry in REGISTRY.values():
             if entry.level == level:
-                first, *rest = wrapped(entry.title, " " * 8)
-                lines.append([(f"  {entry.id:<6}", "bold"), (first[8:], "")])
-                lines += [[(row, "")] for row in rest]
-    lines.append([("parity explain ID tells both formulas and the fix", "dim")])
+                first, *rest = wrapped(entry.title, " " * 34)
+                name = [(f"  {entry.id:<6}", "bold"), (f"{entry.slug:<26}", "")]
+                lines += [[*name, (first[34:], "")], *([(row, "")] for row in rest)]
+    lines.append(
+        [("parity explain ID (or the name beside it) tells the formulas and the fix", "dim")]
+    )
     return lines
 
 
 def explanation_lines(entry: Divergence) -> list[Line]:
     """Returns what there is to tell of one entry."""
-    lines: list[Line] = [[(f"{entry.id}  ", "bold"), (entry.title[: WIDTH - 8], "")]]
+    head: Line = [(f"{entry.id} {entry.slug}", "bold")]
+    return [head, *([(row, "")] for row in wrapped(entry.title, "  ")), *formula_lines(entry)]
+
+
+def formula_lines(entry: Divergence) -> list[Line]:
+    """Returns where an entry is first visible, both formulas, the fix and the source."""
+    lines: list[Line] = []
     rows = {
         "level": f"{entry.level}, where it is first visible",
         "keras": entry.keras,

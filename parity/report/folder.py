@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from parity.errors import InputError, ParityError
+from parity.ladder.result import ERROR, SCHEMA, Result
 from parity.programs.run_spec import HALVES, RunSpec
 from parity.report.result_texts import is_check
-from parity.result import ERROR, SCHEMA, Result
 from parity.strict_json import read_strict
 from parity.trace import Trace
 from parity.traces.folder import BENCH, DIAGNOSIS, RESULT, SUCCESS, SWEEP, RunFolder
@@ -130,18 +130,16 @@ def _is_run(folder: Path) -> bool:
 
 
 def _of_file(path: Path) -> Found:
-    from parity.result_file import result_from
+    from parity.result_file import result_from, results_from
+    from parity.result_record import ALL_RESULTS
 
     value = _read(path)
     schema = value.get("schema")
     if schema == SCHEMA:
         return FoundRun(None, result_from(value, str(path)))
-    if schema == "parity.results/1":
-        results = value.get("results")
-        if not isinstance(results, list) or not results:
-            raise InputError(f"{path}: results: expected a list of results")
-        runs = [result_from(each, f"{path}: results[{n}]") for n, each in enumerate(results)]
-        return FoundRuns(None, tuple(FoundRun(None, result) for result in runs))
+    if schema == ALL_RESULTS:
+        runs = tuple(FoundRun(None, result) for result in results_from(value, str(path)))
+        return FoundRuns(None, runs)
     kinds = {"parity.sweep/1": SWEEP, "parity.bench/1": BENCH, "parity.diagnosis/1": DIAGNOSIS}
     if schema not in kinds:
         raise InputError(

@@ -1,7 +1,7 @@
-"""What a report can be about, and the same without the folders of the machine it was found on.
+"""The results that a report can show, and their paths without the folders of the machine.
 
-A report of a CI job is read elsewhere, and by others: an absolute path in it says nothing there,
-and tells of a user's folders. What is shown of a path is its last part.
+A report of a CI job is read elsewhere and by other people. An absolute path means nothing there and
+reveals a user's folders, so only the last part of a path is shown.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from typing import Any, TypeVar
 
 from parity.bench.result import BenchResult
 from parity.diagnosis import Diagnosis
-from parity.report.sweep import SweepResult
-from parity.result import Result
+from parity.ladder.result import Result
+from parity.sweeps.result import SweepResult
 
-Found = Result | SweepResult | BenchResult | Diagnosis
+AnyResult = Result | SweepResult | BenchResult | Diagnosis
 T = TypeVar("T")
 
 _PART = r"""[^\s/\\:"'<>|,;()\[\]]"""
-# The folders before the last part, on any system. A slash within a word is none of the root: that
-# of a relative path, of a fraction, or of the address of a page; and one alone can be anything.
+# The folders before the last part, on any system. A slash inside a word does not start a path: it
+# belongs to a relative path, a fraction or the address of a page. A single slash can be anything.
 _FOLDERS = re.compile(
     rf"""file://+(?:{_PART}+/)*
     | (?<![\w.~:/\\<)\]]) /(?:{_PART}+/)+ (?={_PART})
@@ -31,8 +31,8 @@ _FOLDERS = re.compile(
 )
 
 
-def without_folders(value: T) -> T:
-    """Returns a value of which no text has an absolute path: each is cut to its last part.
+def redact_paths(value: T) -> T:
+    """Returns a value whose absolute paths are cut to their last part.
 
     Args:
         value: a text, or anything that holds texts: a result, a mapping, a list, a tuple.

@@ -19,14 +19,16 @@ import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from parity.agreement import Comparison, ScenarioVerdicts
 from parity.bench.machine import facts
 from parity.bench.result import OK, REFUSED, BenchResult, Row
 from parity.diagnosis import Diagnosis
+from parity.ladder.result import ERROR, FAIL, PASS, Level, Result
 from parity.report.bench_texts import number as short
 from parity.report.bench_texts import reason_of, times
-from parity.report.found import Found, without_folders
+from parity.report.bench_texts import sentence as bench_sentence
+from parity.report.found import AnyResult, redact_paths
 from parity.report.result_texts import (
+    cause_title,
     difference,
     index_text,
     is_check,
@@ -35,7 +37,6 @@ from parity.report.result_texts import (
     sentence,
     subject,
 )
-from parity.report.sweep import SweepResult
 from parity.report.sweep import sentence as sweep_sentence
 from parity.report.terminal import (
     cause_lines,
@@ -45,19 +46,20 @@ from parity.report.terminal import (
     setting_lines,
     shortened,
 )
-from parity.result import ERROR, FAIL, PASS, Level, Result
+from parity.sweeps.equivalence import EquivalenceRow, ScenarioVerdicts
+from parity.sweeps.result import SweepResult
 
 MAX_TEXT, MAX_LINES = 2000, 500  # characters of a line, lines of a text
 
 
-def junit_xml(results: Sequence[Found]) -> str:
+def junit_xml(results: Sequence[AnyResult]) -> str:
     """Returns the document, which ends with a line break.
 
     Args:
         results: in the order of the testsuites; none gives a document without any.
     """
     root = ET.Element("testsuites", name="parity")
-    for number, result in enumerate(without_folders(list(results))):
+    for number, result in enumerate(redact_paths(list(results))):
         suite = _Suite(root, number)
         if isinstance(result, Result):
             _add_result(suite, result)
@@ -175,11 +177,11 @@ def _add_level(suite: _Suite, result: Result, level: Level) -> None:
     if level.status == PASS:
         return
     if level.status != FAIL:
-        _end(case, "skipped", level.status, level.origin)
+        _end(case, "skipped", level.status, level.tolerance_source)
         return
     item = level.first_failure
     if item is None:
-        _end(case, "failure", FAIL, f"{level.id}: nothing was compared; {level.origin}")
+        _end(case, "failure", FAIL, f"{level.id}: nothing was compared; {level.tolerance_source}")
         return
     message = f"{level.id}: {item.name}{moment(item)}{index_text(item)}: keras {item.keras}, "
     message += f"torch {item.torch}, {difference(item)}"
@@ -188,7 +190,7 @@ def _add_level(suite: _Suite, result: Result, level: Level) -> None:
     if first is not None and first[1] is item:
         lines += place_lines(result) + cause_lines(result) + setting_lines(result)
         message += "".join(
-            f"; {'or' if number else 'cause'} {cause['id']} {cause['title']}, fix: {cause['fix']}"
+            f"; {'or' if number else 'cause'} {cause_title(cause)}, fix: {cause['fix']}"
             for number, cause in enumerate(likely_causes(result))
         )
     told = ["".join(text for text, _ in line) for line in lines]
@@ -198,9 +200,9 @@ def _add_level(suite: _Suite, result: Result, level: Level) -> None:
 def _add_sweep(suite: _Suite, result: SweepResult) -> None:
     suite.name("sweep", result.mode)
     suite.tell({"verdict": result.verdict, "mode": result.mode, "runs": result.num_runs})
-    for row in result.agreement.verdicts:
+    for row in result.equivalence.verdicts:
         _add_verdicts(suite, row)
-    for comparison in result.agreement.comparisons:
+    for comparison in result.equivalence.comparisons:
         _add_comparison(suite, comparison)
     for failure in result.failures:
         case = suite.case(f"seed {failure['seed']} {failure['half']}", failure["scenario"])
@@ -221,7 +223,7 @@ def _add_verdicts(suite: _Suite, row: ScenarioVerdicts) -> None:
         _end(case, "failure", "verdicts", told)
 
 
-def _add_comparison(suite: _Suite, row: Comparison) -> None:
+def _add_comparison(suite: _Suite, row: EquivalenceRow) -> None:
     name = f"{row.quantity} against {row.against}" if row.against else row.quantity
     case = suite.case(name, row.scenario)
     if row.verdict == "equivalent":
@@ -247,7 +249,7 @@ def _add_bench(suite: _Suite, result: BenchResult) -> None:
     for row in result.rows:
         _add_row(suite, row)
     if result.verdict != PASS:
-        suite.judge(result.verdict, result.verdict)
+        suite.judge(result.verdict, bench_sentence(result))
 
 
 def _add_row(suite: _Suite, row: Row) -> None:

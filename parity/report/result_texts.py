@@ -5,9 +5,12 @@ Texts are as they are in the result: whoever lays them out escapes them for wher
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import Any
 
-from parity.result import ERROR, FAIL, Item, Level, Result
+from parity.divergences.names import full_name
+from parity.ladder.result import ERROR, FAIL, Item, Level, Result
 
 MAX_CAUSES = 3
 UNKNOWN = "no known divergence has these numbers; `parity list divergences` lists them"
@@ -97,8 +100,8 @@ def training_texts(result: Result, half: str) -> list[str]:
 def moment(item: Item) -> str:
     """Returns epoch and step of an item, in brackets after a blank; "" if it has none."""
     parts = []
-    if item.epoch is not None:
-        parts.append(f"epoch {item.epoch}")
+    if item.epoch_number is not None:
+        parts.append(f"epoch {item.epoch_number}")
     if item.step is not None:
         parts.append(f"step {item.step}")
     return f" ({', '.join(parts)})" if parts else ""
@@ -113,6 +116,11 @@ def difference(item: Item) -> str:
     """Returns how far an item is off, what was allowed, and what else there is to say."""
     told = f"differs by {number(item.worst)} ({item.unit}), allowed {number(item.allowed)}"
     return f"{told}; {item.note}" if item.note else told
+
+
+def cause_title(cause: Mapping[str, Any]) -> str:
+    """Returns a cause by ID, slug and title: "F2 adam-epsilon-placement: Adam adds ..."."""
+    return f"{full_name(str(cause.get('id')))}: {cause.get('title')}"
 
 
 def likely_causes(result: Result) -> list[dict[str, Any]]:
@@ -152,11 +160,15 @@ def capital(text: str) -> str:
 
 
 def number(value: float) -> str:
-    """Returns a whole number as it is, and any other with two digits."""
-    is_whole = float(value).is_integer() and abs(value) < 1e6
-    return f"{value:.0f}" if is_whole else f"{value:.1e}"
+    """Returns a difference or a limit: two digits, whole numbers as they are."""
+    if not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "∞" if value > 0 else "-∞"
+    if float(value).is_integer() and abs(value) < 1e6:
+        return f"{value:,.0f}"
+    return f"{value:.1e}"
 
 
-def count(number: Any, noun: str) -> str:
-    """Returns a number and its noun: "1 epoch", "2 epochs"."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+def count(amount: Any, noun: str) -> str:
+    """Returns an amount and its noun: "1 epoch", "2 epochs"."""
+    told = f"{amount:,}" if isinstance(amount, int) else str(amount)
+    return f"{told} {noun}" if amount == 1 else f"{told} {noun}s"

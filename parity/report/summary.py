@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from parity.ladder.result import ERROR, PASS, Result
 from parity.report.result_texts import moment, subject
 from parity.report.terminal import WIDTH, Line, plain, shortened
-from parity.result import ERROR, PASS, Result
 
 
 def summary_lines(results: Sequence[Result]) -> list[Line]:

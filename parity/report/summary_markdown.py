@@ -10,14 +10,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from parity.agreement import Comparison, ScenarioVerdicts
 from parity.bench.result import BenchResult
 from parity.diagnosis import Diagnosis
+from parity.ladder.result import ERROR, FAIL, NOT_REACHED, PASS, SKIPPED, Level, Result
 from parity.report.advice import advice_of
 from parity.report.bench_page import to_markdown
-from parity.report.found import Found, without_folders
+from parity.report.found import AnyResult, redact_paths
 from parity.report.markdown import NONE, escaped, table
 from parity.report.result_texts import (
+    cause_title,
     compared_text,
     difference,
     index_text,
@@ -33,9 +34,9 @@ from parity.report.result_texts import (
     subject,
     training_texts,
 )
-from parity.report.sweep import SweepResult
 from parity.report.sweep import sentence as sweep_sentence
-from parity.result import ERROR, FAIL, NOT_REACHED, PASS, SKIPPED, Level, Result
+from parity.sweeps.equivalence import EquivalenceRow, ScenarioVerdicts
+from parity.sweeps.result import SweepResult
 
 MAX_LINES = 60
 MAX_SECTIONS = 5
@@ -48,13 +49,13 @@ GOOD = (PASS, "good_fit")
 _WORDS = {PASS: "pass", FAIL: "FAIL", SKIPPED: "skipped", NOT_REACHED: NONE}
 
 
-def summary_markdown(results: Sequence[Found]) -> str:
+def summary_markdown(results: Sequence[AnyResult]) -> str:
     """Returns the summary, which ends with a line break.
 
     Args:
         results: in the order in which they are told; runs and checks come first, in one table.
     """
-    found = without_folders(list(results))
+    found = redact_paths(list(results))
     runs = [result for result in found if isinstance(result, Result)]
     sections = [_one_run(runs[0]) if len(runs) == 1 else _many_runs(runs)] if runs else []
     sections += [_section(result) for result in found if not isinstance(result, Result)]
@@ -124,8 +125,8 @@ def _one_run(result: Result) -> list[str]:
 
 def _level_row(level: Level) -> list[str]:
     if not level.items:
-        origin = level.origin if level.status == SKIPPED else ""
-        return [level.id, _WORDS.get(level.status, level.status), "", "", origin]
+        source = level.tolerance_source if level.status == SKIPPED else ""
+        return [level.id, _WORDS.get(level.status, level.status), "", "", source]
     worst, allowed = map(number, level_numbers(level))
     item = level_place(level)
     where = compared_text(level) if item is None else item.name + moment(item)
@@ -142,7 +143,7 @@ def _first_divergence(result: Result) -> list[str]:
     lines = []
     for best in causes[:1]:
         sure = f"({round(100 * best['confidence'])} %)"
-        lines += [f"- **cause** {_text(best['id'])} {_text(best['title'])} {sure}"]
+        lines += [f"- **cause** {_text(cause_title(best))} {sure}"]
         lines += [f"- **fix** {_text(best['fix'])}"]
         lines += [f"- **seen** {_text(best['detail'])}"] if best["detail"] else []
     if (advice := advice_of(result)) is not None:
@@ -153,9 +154,7 @@ def _first_divergence(result: Result) -> list[str]:
     if place := place_text(result):
         lines.append(f"- **place** {_text(place)}")
     for cause in causes[1:]:
-        lines.append(
-            f"- **or** {_text(cause['id'])} {_text(cause['title'])}: {_text(cause['fix'])}"
-        )
+        lines.append(f"- **or** {_text(cause_title(cause))}: {_text(cause['fix'])}")
     told = setting_texts(result)
     lines += [f"- **setting** {_text(text)}" for text in told[:MAX_SETTINGS]]
     if len(told) > MAX_SETTINGS:
@@ -199,8 +198,8 @@ def _failure(result: Result) -> str:
     level, item = first
     told = _text(f"{level.id}: {item.name}{moment(item)}: {difference(item)}")
     if causes := likely_causes(result):
-        cause, fix = (_text(causes[0][key]) for key in ("title", "fix"))
-        told = f"**cause** {_text(causes[0]['id'])} {cause}; **fix** {fix}; {told}"
+        cause, fix = _text(cause_title(causes[0])), _text(causes[0]["fix"])
+        told = f"**cause** {cause}; **fix** {fix}; {told}"
     return told
 
 
@@ -222,10 +221,10 @@ def _sweep(result: SweepResult) -> list[str]:
     if len(missing) > MAX_FAILURES:
         lines.append(f"- and {len(missing) - MAX_FAILURES} more that are missing")
     lines += [""] if missing else []
-    rows = sorted(result.agreement.verdicts, key=lambda row: row.agrees)
+    rows = sorted(result.equivalence.verdicts, key=lambda row: row.agrees)
     head = ["scenario", "expected", "keras", "torch", "same verdict"]
     lines += table(head, [*map(_verdict_row, rows)], "lllll")
-    compared = result.agreement.comparisons
+    compared = result.equivalence.comparisons
     if open_ := [row for row in compared if row.verdict != "equivalent"]:
         head = ["scenario", "quantity", "verdict", "keras", "torch", "margin", "seeds", "needed"]
         rank = sorted(open_, key=lambda row: row.verdict != "different")
@@ -241,7 +240,7 @@ def _verdict_row(row: ScenarioVerdicts) -> list[str]:
     return [row.scenario, row.expected or NONE, *told, "yes" if row.agrees else "NO"]
 
 
-def _comparison_row(row: Comparison) -> list[str]:
+def _comparison_row(row: EquivalenceRow) -> list[str]:
     found = row.equivalence
     needed = NONE if found.n_needed is None else str(found.n_needed)
     means = [f"{value:.4g}" for value in (row.keras, row.torch, found.margin)]

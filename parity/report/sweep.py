@@ -1,22 +1,17 @@
-"""The result of a sweep: its JSON form `parity.sweep/1`, and its text."""
+"""The result of a sweep as text of at most 80 columns."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
 
-from parity.agreement import Agreement, Comparison, ScenarioVerdicts, compare
-from parity.programs.scenarios import SCENARIOS
 from parity.report.terminal import Line, plain, shortened, wrapped
-from parity.sweep import Row, Sweep
-from parity.trace import encode_floats
+from parity.sweeps.equivalence import EquivalenceRow, ScenarioVerdicts
+from parity.sweeps.result import SweepResult
 
-SCHEMA = "parity.sweep/1"
-MAX_FAILURES = 10  # shown; all are in the JSON
-MAX_REASON = 4  # lines of each
-MAX_NEEDED = 9999  # more seeds are not counted out
+MAX_FAILURES = 10  # shown here; the JSON has all
+MAX_REASON = 4  # lines of each reason
+MAX_NEEDED = 9999  # a greater number of seeds is shown as ">9999"
 
 _STYLES = {
     "pass": "bold green",
@@ -28,92 +23,14 @@ _STYLES = {
 }
 
 
-@dataclass(frozen=True)
-class SweepResult:
-    """What came of a sweep.
-
-    Attributes:
-        verdict: "pass", "fail", "inconclusive", or "incomplete" if a run is missing.
-        mode: "seeded" or "independent".
-        agreement: of the finished runs.
-        num_runs: finished runs.
-        num_run_now: of these, runs that were not finished before.
-        failures: a row for each missing run.
-        wall_s: mean seconds of training by half.
-        rows: of the finished runs.
-        environment: the command, and the versions of each half; what is not known is left out.
-    """
-
-    verdict: str
-    mode: str
-    agreement: Agreement
-    num_runs: int
-    num_run_now: int
-    failures: tuple[dict[str, Any], ...]
-    wall_s: dict[str, float]
-    rows: tuple[Row, ...] = ()
-    environment: dict[str, Any] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        """Returns the result as `parity.sweep/1`."""
-        agreement = self.agreement.to_json()
-        del agreement["verdict"]
-        counts = {"finished": self.num_runs, "failed": len(self.failures), "now": self.num_run_now}
-        return encode_floats(
-            {
-                "schema": SCHEMA,
-                "verdict": self.verdict,
-                "mode": self.mode,
-                "runs": counts,
-                **agreement,
-                "wall_s": self.wall_s,
-                "failures": list(self.failures),
-                "rows": [asdict(row) for row in self.rows],
-                "environment": self.environment,
-            }
-        )
-
-
-def result_of(
-    sweep: Sweep,
-    *,
-    mode: str,
-    is_whole: bool = True,
-    environment: Mapping[str, Any] | None = None,
-) -> SweepResult:
-    """Judges a sweep.
-
-    Args:
-        sweep: its runs.
-        mode: of them.
-        is_whole: whether it has come to its end; one that has not is incomplete.
-        environment: command and versions, as far as they are known.
-    """
-    agreement = compare(sweep.rows, SCENARIOS, mode=mode)
-    seconds: dict[str, list[float]] = {}
-    for row in sweep.rows:
-        seconds.setdefault(row.half, []).append(row.wall_s)
-    return SweepResult(
-        verdict=agreement.verdict if sweep.is_complete and is_whole else "incomplete",
-        mode=mode,
-        agreement=agreement,
-        num_runs=len(sweep.rows),
-        num_run_now=sweep.num_run,
-        failures=tuple(sweep.failures),
-        wall_s={half: sum(values) / len(values) for half, values in seconds.items()},
-        rows=tuple(sweep.rows),
-        environment=dict(environment or {}),
-    )
-
-
 def sweep_lines(result: SweepResult) -> list[Line]:
-    """Returns the report: verdicts, comparisons, failures, and a sentence."""
+    """Returns the report: verdicts, comparisons, failures, and the verdict of the sweep."""
     lines: list[Line] = [[(f"  {'scenario':<24}{'expected':<12}{'keras':<21}torch", "dim")]]
-    lines += [_verdict_line(row) for row in result.agreement.verdicts]
+    lines += [_verdict_line(row) for row in result.equivalence.verdicts]
     lines.append([])
     heading = f"  {'scenario':<24}{'quantity':<10}{'torch-keras, interval':>21}"
     lines.append([(f"{heading}{'p':>7}{'power':>6}", "dim")])
-    lines += [_comparison_line(row) for row in result.agreement.comparisons]
+    lines += [_comparison_line(row) for row in result.equivalence.comparisons]
     lines.append([])
     lines += failure_lines(result)
     lines += [[(row, _STYLES[result.verdict])] for row in wrapped(sentence(result), "  ")]
@@ -121,11 +38,11 @@ def sweep_lines(result: SweepResult) -> list[Line]:
 
 
 def _verdict_line(row: ScenarioVerdicts) -> Line:
-    told = [_counts(row, counts) for counts in (row.keras, row.torch)]
+    keras, torch = (_counts(row, counts) for counts in (row.keras, row.torch))
     is_expected = row.expected in (None, row.most(row.keras))
     style = "" if row.agrees and is_expected else "bold red"
     name = f"  {_name(row.scenario)}{row.expected or '-':<12}"
-    return [(name, ""), (f"{told[0]:<21}{told[1]}", style)]
+    return [(name, ""), (f"{keras:<21}{torch}", style)]
 
 
 def _counts(row: ScenarioVerdicts, counts: Mapping[str, int]) -> str:
@@ -133,10 +50,10 @@ def _counts(row: ScenarioVerdicts, counts: Mapping[str, int]) -> str:
     return f"{verdict} {counts[verdict]}/{row.num_seeds}"
 
 
-def _comparison_line(row: Comparison) -> Line:
+def _comparison_line(row: EquivalenceRow) -> Line:
     found = row.equivalence
     scale = 1 if row.quantity == "epochs" else 100  # accuracies in points
-    # Of the pairs it is Keras minus torch that was tested; people ask for the change by the port.
+    # The test took Keras minus torch; readers ask for the change by the port.
     low, middle, high = (
         _signed(-value * scale) for value in (found.high, found.difference, found.low)
     )
@@ -155,7 +72,7 @@ def _name(scenario: str) -> str:
 
 
 def _signed(value: float) -> str:
-    """Two digits; none where the value takes the room of three."""
+    """Two digits after the point; none if the value needs the room."""
     value = round(value, 2) + 0.0  # no -0
     return f"{value:+.2f}" if abs(value) < 99.995 else f"{value:+.0f}"
 
@@ -167,18 +84,18 @@ def failure_lines(result: SweepResult) -> list[Line]:
         where = f"  missing: {row['scenario']} seed {row['seed']} {row['half']}"
         reason = str(row["reason"]).strip().partition("\n")[0]
         lines.append([(where, "bold red")])
-        lines += [[(told, "")] for told in wrapped(reason, "    ", max_lines=MAX_REASON)]
+        lines += [[(line, "")] for line in wrapped(reason, "    ", max_lines=MAX_REASON)]
     if len(result.failures) > MAX_FAILURES:
         lines.append([(f"  ... and {len(result.failures) - MAX_FAILURES} more", "bold red")])
     return [*lines, []] if lines else []
 
 
 def sentence(result: SweepResult) -> str:
-    """Returns the verdict, and how many verdicts, comparisons and runs it rests on."""
+    """Returns the verdict and the numbers of verdicts, comparisons and runs behind it."""
     runs = f"{result.num_runs} runs, {result.num_run_now} of them now"
-    rows = result.agreement.comparisons
+    rows = result.equivalence.comparisons
     counts = Counter(row.verdict for row in rows)
     tests = f"{counts['equivalent']} of {len(rows)} comparisons equivalent"
-    verdicts = result.agreement.verdicts
+    verdicts = result.equivalence.verdicts
     same = f"{sum(row.agrees for row in verdicts)} of {len(verdicts)} verdicts agree"
     return f"{result.verdict} ({result.mode}): {same}, {tests}; {runs}"

@@ -6,78 +6,197 @@ file has them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from parity.agreement import Agreement, Comparison, ScenarioVerdicts
+from msgspec import UNSET, Meta, UnsetType
+
 from parity.errors import InputError, ParityError
-from parity.programs.run_spec import RunSpec
+from parity.files.records import (
+    Amount,
+    AtLeastOne,
+    Count,
+    Half,
+    Many,
+    Number,
+    Record,
+    Share,
+    domain,
+    mirrors,
+    one_of,
+    plain,
+    record_from,
+)
+from parity.judgement_file import JudgementRecord, Verdict
+from parity.programs.run_spec import MODES, RunSpec
 from parity.programs.scenarios import SCENARIOS
-from parity.report.sweep import SCHEMA, SweepResult, result_of
+from parity.stats import Equivalence
 from parity.store import LocalStore
 from parity.sweep import Row, Sweep, judge_record
-from parity.trace import decode_floats
-from parity.typed import from_plain
+from parity.sweeps.equivalence import QUANTITIES, EquivalenceRow, ScenarioVerdicts, SweepEquivalence
+from parity.sweeps.result import SCHEMA, SweepResult, result_of
 
-VERDICTS = ("pass", "fail", "inconclusive", "incomplete")
+EFFECTS = tuple(f"effect on {name}" for name in ("gap", "accuracy"))
+
+# How many runs have each verdict.
+Verdicts = Annotated[dict[Verdict, AtLeastOne], Meta(min_length=1)]
+Outcome = Annotated[str, one_of("equivalent", "different", "inconclusive")]
 
 
-def sweep_from(value: Mapping[str, Any], where: str) -> SweepResult:
+@mirrors(ScenarioVerdicts)
+class ScenarioRecord:
+    """The verdicts on the runs of one scenario.
+
+    Attributes:
+        agrees: whether the most frequent verdict is the same in both halves.
+    """
+
+    expected: Verdict | None
+    num_seeds: AtLeastOne
+    keras: Verdicts
+    torch: Verdicts
+    num_same: Count
+    agrees: bool
+
+
+@mirrors(Equivalence)
+class EquivalenceRecord:
+    """Two one-sided t-tests of the pairs (TOST). Differences are keras - torch."""
+
+    verdict: Outcome
+    margin: Amount
+    alpha: Share
+    n: Annotated[int, Meta(ge=2)]
+    n_needed: AtLeastOne | None
+
+
+@mirrors(EquivalenceRow)
+class ComparisonRecord:
+    quantity: Annotated[str, one_of(*QUANTITIES, *EFFECTS)]
+    equivalence: EquivalenceRecord
+    verdict: Outcome
+
+
+@mirrors(Row)
+class RowRecord:
+    seed: Count
+    half: Half
+    judgement: JudgementRecord
+
+
+class FailureRecord(Record):
+    """A run without a result.
+
+    Attributes:
+        scenario: its scenario.
+        seed: its seed.
+        half: which half.
+        reason: why it has none.
+    """
+
+    scenario: str
+    seed: Count
+    half: Half
+    reason: str
+
+
+class RunsRecord(Record):
+    """Numbers of runs; a run is one half of one seed of one scenario.
+
+    Attributes:
+        finished: runs with a result.
+        failed: runs without one.
+        now: finished runs that were not finished before.
+    """
+
+    finished: Count
+    failed: Count
+    now: Count
+
+
+class VersionsRecord(Record):
+    """What one half was run with.
+
+    Attributes:
+        versions: of Python and of packages, by name; null: not known.
+    """
+
+    versions: dict[str, str | None] | UnsetType | None = UNSET
+
+
+class EnvironmentRecord(Record):
+    """The command, and the versions of each half; what is not known is left out.
+
+    Attributes:
+        command: as it was typed.
+        keras: versions of the Keras half.
+        torch: versions of the PyTorch half.
+    """
+
+    command: str | UnsetType = UNSET
+    keras: VersionsRecord | UnsetType = UNSET
+    torch: VersionsRecord | UnsetType = UNSET
+
+
+class SweepRecord(Record):
+    """What `parity sweep --json` writes: whether the two halves behave alike over many seeds.
+
+    Attributes:
+        schema: name and version of this schema.
+        verdict: pass: all is shown to be equivalent; fail: a difference is shown, or verdicts
+            disagree; inconclusive: too few seeds tell; incomplete: a run is missing.
+        mode: whether the torch half drew Keras's random numbers or its own.
+        runs: how many there are.
+        scenarios: the verdicts, a row a scenario.
+        comparisons: the statistics, a row a quantity.
+        wall_s: mean seconds of training; a half without a finished run is left out.
+        failures: a row for each run without a result.
+        rows: a row for each finished run.
+        environment: the command, and the versions of each half; what is not known is left out.
+    """
+
+    schema: Annotated[str, one_of(SCHEMA)]
+    verdict: Annotated[str, one_of("pass", "fail", "inconclusive", "incomplete")]
+    mode: Annotated[str, one_of(*MODES)]
+    runs: RunsRecord
+    scenarios: Many[ScenarioRecord]
+    comparisons: Many[ComparisonRecord]
+    wall_s: dict[Half, Number]
+    failures: Many[FailureRecord]
+    rows: Many[RowRecord] | UnsetType = UNSET
+    environment: EnvironmentRecord | UnsetType = UNSET
+
+
+def sweep_from(value: Any, where: str) -> SweepResult:
     """Returns the sweep that the JSON of `parity.sweep/1` tells of.
 
     Args:
-        value: as read; strings that stand for NaN and infinity are decoded here.
+        value: as read; what follows from the rest (the number of failures, `agrees`) is not used.
         where: name of the file, for messages.
 
     Raises:
         InputError: something in it is no such result.
     """
-    value = decode_floats(value)
-    if value.get("schema") != SCHEMA or value.get("verdict") not in VERDICTS:
-        raise InputError(f"{where}: expected a result of {SCHEMA} with a verdict of {VERDICTS}")
+    return record_from(SweepRecord, value, where, _sweep)
 
-    def many(kind: Any, name: str, drop: tuple[str, ...] = ()) -> tuple[Any, ...]:
-        rows = value.get(name, [])
-        if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
-            raise InputError(f"{where}: {name}: expected a list of objects")
-        plain = [{k: v for k, v in row.items() if k not in drop} for row in rows]
-        return tuple(from_plain(kind, row, f"{where}: {name}[{n}]") for n, row in enumerate(plain))
 
-    runs, wall_s = value.get("runs"), value.get("wall_s")
-    if not isinstance(runs, Mapping) or not all(
-        isinstance(runs.get(name), int) for name in ("finished", "now")
-    ):
-        raise InputError(f"{where}: runs: expected the numbers finished, failed and now")
-    if not isinstance(wall_s, Mapping) or not all(
-        isinstance(seconds, float | int) for seconds in wall_s.values()
-    ):
-        raise InputError(f"{where}: wall_s: expected seconds by half")
-    failures = value.get("failures", [])
-    if not isinstance(failures, list) or not all(isinstance(row, Mapping) for row in failures):
-        raise InputError(f"{where}: failures: expected a list of objects")
-    verdict = value["verdict"]
+def _sweep(found: SweepRecord) -> SweepResult:
+    verdict: Any = found.verdict
     return SweepResult(
         verdict=verdict,
-        mode=str(value.get("mode")),
-        agreement=Agreement(
+        mode=found.mode,
+        equivalence=SweepEquivalence(
             verdict if verdict != "incomplete" else "inconclusive",
-            many(ScenarioVerdicts, "scenarios", ("agrees",)),
-            many(Comparison, "comparisons"),
+            domain(tuple[ScenarioVerdicts, ...], found.scenarios),
+            domain(tuple[EquivalenceRow, ...], found.comparisons),
         ),
-        num_runs=runs["finished"],
-        num_run_now=runs["now"],
-        failures=tuple(dict(row) for row in failures),
-        wall_s={half: float(seconds) for half, seconds in wall_s.items()},
-        rows=many(Row, "rows"),
-        environment=_mapping(value.get("environment", {}), f"{where}: environment"),
+        num_runs=found.runs.finished,
+        num_run_now=found.runs.now,
+        failures=tuple(plain(found.failures)),
+        wall_s=dict(found.wall_s),
+        rows=() if isinstance(found.rows, UnsetType) else domain(tuple[Row, ...], found.rows),
+        environment={} if found.environment is UNSET else plain(found.environment),
     )
-
-
-def _mapping(value: Any, where: str) -> dict[str, Any]:
-    if not isinstance(value, Mapping):
-        raise InputError(f"{where}: expected an object")
-    return dict(value)
 
 
 def sweep_of_store(folder: Path) -> tuple[SweepResult, tuple[str, ...]]:

@@ -20,8 +20,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from parity.errors import InputError
+from parity.ladder.result import Item, Result
 from parity.programs.run_spec import HALVES
-from parity.result import Item, Result
 from parity.trace import History, write_bytes
 
 FILE = "events.out.tfevents.0.parity"  # one name: writing again replaces what was written

@@ -11,6 +11,8 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any, TextIO
 
+from parity.divergences.names import full_name
+from parity.ladder.result import ERROR, FAIL, NOT_REACHED, PASS, SKIPPED, Item, Level, Result
 from parity.report.advice import advice_of
 from parity.report.result_texts import (
     compared_text,
@@ -29,7 +31,6 @@ from parity.report.result_texts import (
     training_texts,
 )
 from parity.report.sparkline import ASCII_BARS, BARS, sparkline_rows
-from parity.result import ERROR, FAIL, NOT_REACHED, PASS, SKIPPED, Item, Level, Result
 
 Line = list[tuple[str, str]]  # (text, style of rich)
 
@@ -115,7 +116,7 @@ def divergence_lines(level: Level, item: Item) -> list[Line]:
         [(f"    keras {_shown(item.keras)}", "")],
         [(f"    torch {_shown(item.torch)}", "")],
         *[[(row, "")] for row in wrapped(difference(item))],
-        *[[(row, "dim")] for row in wrapped(level.origin)],
+        *[[(row, "dim")] for row in wrapped(level.tolerance_source)],
     ]
 
 
@@ -142,7 +143,8 @@ def cause_lines(result: Result) -> list[Line]:
                 lines += _labelled(label, str(cause[key]), "")
         lines += _labelled("fix", str(cause["fix"]), "bold")
     if lines:
-        lines.append([(f"    parity explain {result.causes[0]['id']}", "dim")])
+        name, _, slug = full_name(result.causes[0]["id"]).partition(" ")
+        lines.append([(f"    parity explain {name}{f'  ({slug})' if slug else ''}", "dim")])
     return lines
 
 
@@ -176,10 +178,10 @@ def _place(item: Item, width: int) -> str:
 
 
 def shortened(text: str, width: int) -> str:
-    """A text that is wider loses its middle; at least 8 characters stay."""
-    if len(text) <= max(width, 8):
+    """A text that is wider loses its middle; at least 7 characters stay."""
+    if len(text) <= max(width, 7):
         return text
-    kept = max(width, 8) - 3
+    kept = max(width, 7) - 3
     return text[: kept - kept // 2] + "..." + text[len(text) - kept // 2 :]
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from parity.ladder.result import ERROR, FAIL, PASS, Result
 from parity.report.result_texts import capital, is_check, sentence
-from parity.result import ERROR, FAIL, PASS, Result
 
 
 def sentence_of(result: Result) -> str:

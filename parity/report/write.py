@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from parity.bench.result_file import read_result
+from parity.bench.result_file import bench_from
+from parity.diagnosis_file import diagnosis_from
 from parity.errors import InputError
 from parity.report import found as reported
-from parity.report.diagnosis_file import diagnosis_from
 from parity.report.folder import Found, FoundRun, FoundRuns, find
 from parity.report.html.bench_page import bench_page
 from parity.report.html.diagnosis_page import diagnosis_page
@@ -87,7 +87,7 @@ def write_reports(
     return Written(page.verdict, tuple(files))
 
 
-def _read(found: Found, folder: Path) -> tuple[Page, Sequence[reported.Found]]:
+def _read(found: Found, folder: Path) -> tuple[Page, Sequence[reported.AnyResult]]:
     """The page of what was found, and the same as the other outputs take it."""
     if isinstance(found, FoundRun):
         return run_page(found), [found.result]
@@ -96,10 +96,9 @@ def _read(found: Found, folder: Path) -> tuple[Page, Sequence[reported.Found]]:
         results = [run.result for run in found.runs]
         return runs_page(found.runs, found.problems, beside), results
     if found.kind == BENCH:
-        bench = read_result(found.path)
+        bench = bench_from(found.value, found.path.name)
         return bench_page(bench, found.problems), [bench]
     if found.kind == DIAGNOSIS:
-        assert found.value is not None
         diagnosis = diagnosis_from(found.value, found.path.name)
         return diagnosis_page(diagnosis), [diagnosis]
     if found.value is not None:

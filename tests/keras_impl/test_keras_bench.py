@@ -13,7 +13,7 @@ from keras_impl import bench
 from keras_impl.bench import run_bench
 from keras_impl.train import fit
 from keras_impl.weights import get_weights
-from parity.bench.turns import NoMoreTurns
+from parity.bench.turns import NoMoreRounds
 from parity.errors import InputError
 from parity.programs.scenarios import scenario
 
@@ -37,7 +37,7 @@ def _tf32_is_left_as_found():
 
 def timed(given, num=2, **options):
     rounds = Rounds(num, **options)
-    with pytest.raises(NoMoreTurns):
+    with pytest.raises(NoMoreRounds):
         run_bench(given, DATA, rounds)
     return rounds
 
@@ -112,7 +112,7 @@ def test_the_tuned_program_learns_from_every_batch_of_an_epoch(built):
             image[2 * label : 2 * label + 2] = 1.0
     data = replace(DATA, x_train=arrays["train"], x_val=arrays["val"])
     rounds = Rounds(2)
-    with pytest.raises(NoMoreTurns):
+    with pytest.raises(NoMoreRounds):
         run_bench(task("keras-tuned", model="capacity", batch_size=4), data, rounds)
     assert rounds.accuracies[-1] > 0.9  # of five classes
     assert int(built[0].optimizer.iterations) == 2 * 18  # no multiple of 16

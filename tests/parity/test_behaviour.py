@@ -2,17 +2,14 @@
 
 import math
 
-import labelled_histories
-import labelled_histories_2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from labelled_histories_2 import LABELLED
 
 from parity.behaviour import VERDICTS, Expectation, expectation_of, judge
 from parity.programs.run_spec import EarlyStopping, RunSpec
-
-LABELLED = [*labelled_histories.HISTORIES, *labelled_histories_2.HISTORIES]
 
 
 def history(train, val, *, loss=0.5, val_loss=0.5):

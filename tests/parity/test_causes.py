@@ -2,17 +2,15 @@
 
 import math
 
-import labelled_histories
-import labelled_histories_2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from labelled_histories_2 import LABELLED
 
 from parity.behaviour import VERDICTS, Expectation, judge
-from parity.causes import CAUSES, MAX_CAUSES, MIN_CONFIDENCE, Evidence, rank
+from parity.causes import CAUSES, MAX_CAUSES, MIN_CONFIDENCE, Observations, rank
 from parity.data_findings import Finding
 
-LABELLED = [*labelled_histories.HISTORIES, *labelled_histories_2.HISTORIES]
 FINDINGS = [
     "duplicates",
     "near_duplicates",
@@ -45,7 +43,9 @@ def found(*ids):
 def ranked(columns, *findings, **known):
     judgement = judge(columns, Expectation(**known))
     return rank(
-        Evidence(judgement.verdict, judgement, columns, found(*findings), known.get("num_train"))
+        Observations(
+            judgement.verdict, judgement, columns, found(*findings), known.get("num_train")
+        )
     )
 
 
@@ -174,7 +174,7 @@ def test_without_accuracy_the_loss_tells_whether_training_was_on_its_way():
     def is_improving(*loss):
         columns = {"loss": list(loss)}
         judgement = judge(columns)
-        return Evidence(judgement.verdict, judgement, columns, {}, None).is_improving
+        return Observations(judgement.verdict, judgement, columns, {}, None).is_improving
 
     assert is_improving(2.0, 1.8, 1.6, 1.4)  # falls by a tenth of the first in its last quarter
     assert not is_improving(2.0, 1.5, 1.41, 1.4)

@@ -13,9 +13,9 @@ from parity.bundle import Bundle
 from parity.check import CheckOptions, check, check_all, record
 from parity.errors import InputError
 from parity.halves.options import ChildOptions
+from parity.ladder.result import Result
 from parity.programs.check_spec import CheckSpec
 from parity.report.check import check_lines
-from parity.result import Result
 from parity.result_file import result_from
 
 TESTS = Path(__file__).parents[1]
@@ -137,7 +137,9 @@ def test_a_loss_of_the_users_own_is_asked_of_the_port(ran):
     assert result.verdict == "pass"
     gradient = next(level for level in result.levels if level.id == "gradient")
     assert gradient.status == "skipped"
-    assert gradient.origin.startswith("give the port a loss, since Keras's is not known here")
+    assert gradient.tolerance_source.startswith(
+        "give the port a loss, since Keras's is not known here"
+    )
 
 
 def test_what_the_port_raises_is_its_first_divergence(ran):

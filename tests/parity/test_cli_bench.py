@@ -3,10 +3,10 @@
 import csv
 import json
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
-from bench_results import noisy, result, row
+from bench_results import SPEC, noisy, result, row
 
 from parity.bench.result import FAILED, REFUSED
 from parity.cli import main
@@ -36,7 +36,7 @@ class Benchmark:
         self.spec, self.options = spec, options
         say("warming up")
         for found in self.unfinished:
-            on_result(found)
+            on_result(replace(found, is_finished=False))
         if self.error is not None:
             raise self.error
         return self.result
@@ -84,7 +84,7 @@ COMPARED = {
     "faster": (noisy(1), FASTER, 0),
     "slower": (noisy(1), SLOWER, 1),
     # Nothing says that it got slower: another task, too few rounds, nothing in common.
-    "not comparable": (noisy(1, spec={"scenario": "capacity"}), SLOWER, 0),
+    "not comparable": (noisy(1, spec={**SPEC, "scenario": "capacity"}), SLOWER, 0),
     "too few rounds": (noisy(1, n=4), noisy(3, speed=0.7, n=4), 0),
     "nothing in common": (result(row("jax", 1.0)), noisy(1), 0),
     "empty": (result(), noisy(1), 0),
@@ -115,9 +115,9 @@ def test_a_benchmark_may_take_the_place_of_the_one_it_is_compared_with(benchmark
     ("content", "message"),
     [
         (None, "old.json cannot be read"),
-        ("", "old.json is no result of a benchmark"),
-        ("{", "old.json is no result of a benchmark"),
-        ("[]", "old.json is no result of a benchmark"),
+        ("", "old.json is not what `parity bench --json` writes"),
+        ("{", "old.json is not what `parity bench --json` writes"),
+        ("[]", "old.json is not what `parity bench --json` writes"),
         ('{"schema": "parity.result/1"}', "schema is 'parity.result/1'; expected 'parity.bench/1'"),
     ],
     ids=repr,

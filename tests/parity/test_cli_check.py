@@ -168,12 +168,12 @@ def test_a_factory_that_raises_ends_with_its_own_last_line(tmp_path):
 # --- explain, list -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["A16", "a16"])
-def test_a_divergence_is_explained_by_its_id(call, name, tmp_path):
+@pytest.mark.parametrize("name", ["A16", "a16", "other-activation"])
+def test_a_divergence_is_explained_by_its_id_or_its_name(call, name, tmp_path):
     ended = call("explain", name, "--json", "a.json")
     assert (ended.returncode, ended.stderr) == (0, "")
     entry = REGISTRY["A16"]
-    assert ended.stdout.startswith("A16  ")
+    assert ended.stdout.startswith("A16 other-activation\n")
     for word in ("level", "keras", "torch", "fix", "source"):
         assert f"\n  {word}" in ended.stdout
     assert json.loads((tmp_path / "a.json").read_text()) == entry.to_json()
@@ -194,6 +194,7 @@ def test_all_divergences_are_listed(call, plain_terminal):
     assert (ended.returncode, ended.stderr) == (0, "")
     words = ended.stdout.split()
     assert all(words.count(name) >= 1 for name in REGISTRY)
+    assert all(words.count(entry.slug) >= 1 for entry in REGISTRY.values())
 
 
 @pytest.mark.parametrize("command", ["check", "record", "explain"])

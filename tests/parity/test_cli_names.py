@@ -8,10 +8,11 @@ import time
 import pytest
 from click.shell_completion import get_completion_class
 
-from parity import check_ladder, cli_names, ladder
+from parity import cli_names
 from parity.cli import cli
 from parity.cli_completion import VARIABLE
 from parity.divergences import REGISTRY
+from parity.ladder.levels import LEVEL_IDS
 from parity.programs.bench_spec import PARTS, PRECISIONS
 from parity.programs.scenarios import SCENARIOS
 from parity.programs.variants import VARIANTS
@@ -26,9 +27,8 @@ def completed(*arguments):
     return [found.value for found in shell.get_completions(list(given), incomplete)]
 
 
-def test_ids_and_levels_are_those_of_the_registry_and_the_ladders():
-    assert tuple(REGISTRY) == cli_names.DIVERGENCES
-    assert cli_names.LEVELS == tuple(ladder.LEVELS) == tuple(check_ladder.LEVELS)
+def test_levels_are_those_of_the_ladder():
+    assert tuple(cli_names.levels()) == LEVEL_IDS
 
 
 @pytest.mark.parametrize("command", ["run", "sweep", "bench"])
@@ -50,8 +50,10 @@ def test_a_scenario_is_offered_with_what_it_is():
     assert found.help == SCENARIOS["dropout"].summary
 
 
-def test_ids_of_divergences_are_completed_also_in_lower_case():
-    assert completed("explain", "") == list(REGISTRY)
+def test_names_of_divergences_are_completed_also_in_lower_case():
+    slugs = [entry.slug for entry in REGISTRY.values()]
+    assert completed("explain", "") == [*REGISTRY, *slugs]
+    assert completed("explain", "adam") == ["adam-epsilon-placement", "adam-epsilon"]
     assert completed("explain", "A2") == ["A2", "A20", "A21", "A22", "A23"]
     assert completed("explain", "g1") == ["G12", "G10", "G1", "G13"]
     assert completed("explain", "a14C") == ["A14c"]
@@ -71,7 +73,7 @@ def test_lists_are_completed_at_their_last_name():
     assert completed("bench", "--precision", "") == list(PRECISIONS)
     assert completed("bench", "--baseline", "keras-") == ["keras-tuned", "keras-torch"]
     assert completed("check", "--levels", "forward,") == [
-        f"forward,{name}" for name in cli_names.LEVELS if name != "forward"
+        f"forward,{name}" for name in LEVEL_IDS if name != "forward"
     ]
 
 

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from helpers import refusal
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,12 +26,8 @@ def read(path, text):
 
 
 def refused(path, text):
-    with pytest.raises(InputError) as error:
-        read(path, text)
-    message = str(error.value)
-    assert str(path) in message
-    assert "\n" not in message
-    return message
+    path.write_bytes(text.encode())
+    return refusal(read_history, path)
 
 
 @pytest.fixture(scope="session")

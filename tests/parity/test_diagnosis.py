@@ -3,13 +3,12 @@
 import json
 import math
 
-import labelled_histories
-import labelled_histories_2
 import numpy as np
 import pytest
 from helpers import make_data
 from hypothesis import given
 from hypothesis import strategies as st
+from labelled_histories_2 import LABELLED
 from schemas import assert_valid
 
 from parity.behaviour import VERDICTS, Expectation, judge
@@ -17,7 +16,6 @@ from parity.data import load_data
 from parity.dataset import Data
 from parity.diagnosis import diagnose
 
-LABELLED = [*labelled_histories.HISTORIES, *labelled_histories_2.HISTORIES]
 SIZES = {"train": 600, "val": 200, "test": 50, "seed": 3}
 
 # What is trained on these data ends like this.

@@ -6,7 +6,8 @@ from parity import doctor
 from parity.cli import main
 from parity.errors import ParityError
 from parity.halves.options import ChildOptions
-from parity.result import Item, Level
+from parity.ladder.outcome import Outcome
+from parity.ladder.result import Item
 
 
 def test_on_this_machine_every_stream_matches_and_the_versions_are_told(
@@ -27,8 +28,8 @@ class _Traces:
     """Two traces of which one level differs."""
 
     def __init__(self, monkeypatch, level, *items):
-        found = Level(level, "fail", "made for this test", items)
-        monkeypatch.setitem(doctor.LEVELS, level, lambda *_: found)
+        found = Outcome("fail", "made for this test", items)
+        monkeypatch.setitem(doctor.OF_RUN, level, lambda *_: found)
 
 
 def item(name, worst):

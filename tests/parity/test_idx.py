@@ -6,6 +6,7 @@ import struct
 
 import numpy as np
 import pytest
+from helpers import refusal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,15 +19,7 @@ LABELS = bytes.fromhex("00000801 00000002") + bytes([7, 1])
 
 
 def refused(path, ndim=3):
-    """The message with which `path` is refused; reading must leave nothing behind."""
-    before = sorted(path.parent.iterdir())
-    with pytest.raises(InputError) as error:
-        read_idx(path, ndim)
-    message = str(error.value)
-    assert "\n" not in message
-    assert str(path) in message
-    assert sorted(path.parent.iterdir()) == before
-    return message
+    return refusal(read_idx, path, ndim)
 
 
 @pytest.fixture

@@ -22,9 +22,9 @@ from result_samples import (
     sweep,
 )
 
+from parity.ladder.result import SKIPPED, Level
 from parity.report.junit import junit_xml
 from parity.report.terminal import plain
-from parity.result import SKIPPED, Level
 
 # Jenkins's junit-10.xsd, as far as a document has these elements: attributes that an element must
 # have and may have, and its children.
@@ -105,11 +105,11 @@ def test_a_failure_tells_the_first_divergence_the_values_and_what_is_above_is_sk
     failure = end(suite, "trajectory")
     assert isinstance(failure, Failure)
     assert failure.message == (
-        "trajectory: dense1.kernel (epoch 1, step 20) at [3, 4]: keras 1.5, torch 2.0, "
+        "trajectory: dense1.kernel (epoch 2, step 20) at [3, 4]: keras 1.5, torch 2.0, "
         "differs by 5.0e-01 (rel), allowed 1.0e-12"
     )
     assert failure.text.splitlines()[:3] == [
-        "  first divergence  trajectory: dense1.kernel (epoch 1, step 20) at [3, 4]",
+        "  first divergence  trajectory: dense1.kernel (epoch 2, step 20) at [3, 4]",
         "    keras 1.5",
         "    torch 2.0",
     ]
@@ -122,8 +122,9 @@ def test_a_failure_of_a_check_tells_cause_and_fix():
     (suite,) = parsed(failing_check())
     failure = end(suite, "forward")
     assert failure.message.endswith(
-        "differs by 7.5e-01 (rel), allowed 1.0e-12; 3 of 4 above; cause A5 padding 'same' with a "
-        "stride is not symmetric, fix: torch_impl.layers.Conv2D(padding='same')"
+        "differs by 7.5e-01 (rel), allowed 1.0e-12; 3 of 4 above; cause A5 symmetric-same-padding: "
+        "padding 'same' with a stride is not symmetric, fix: "
+        "torch_impl.layers.Conv2D(padding='same')"
     )
     text = " ".join(failure.text.split())
     for part in (

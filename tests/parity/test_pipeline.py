@@ -14,10 +14,10 @@ from schemas import assert_valid
 from parity import pipeline, run
 from parity.errors import InputError, RunError
 from parity.halves.options import ChildOptions
+from parity.ladder.result import Result
 from parity.pair import RunOptions
 from parity.pipeline import run_all
 from parity.programs.scenarios import scenario
-from parity.result import Result
 from parity.result_file import read_result, result_from
 
 LEVELS = [
@@ -84,7 +84,7 @@ def test_float32_is_judged_by_perturbed_runs_whose_traces_are_then_removed(tmp_p
     assert result.verdict == "pass"
     assert_valid(result.to_json())
     assert result_from(result.to_json(), "here") == result
-    assert result.envelope["num_nudges"] >= 2
+    assert result.envelope["num_perturbations"] >= 2
     assert result.spec["split"] == "last"
     (directory,) = (tmp_path / "out").iterdir()
     assert not list(directory.glob("perturbed-*"))
@@ -108,7 +108,7 @@ def test_data_that_cannot_be_used_is_refused_before_anything_is_run(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_trace_that_breaks_the_search_of_one_pair_leaves_the_others_their_turn(
+def test_a_trace_that_breaks_the_envelope_of_one_pair_leaves_the_others_their_turn(
     tmp_path, monkeypatch
 ):
     def first(pairs, jobs, options, on_result):
@@ -118,7 +118,7 @@ def test_a_trace_that_breaks_the_search_of_one_pair_leaves_the_others_their_turn
         raise RunError(f"{pair.directory.name}: damaged")
 
     monkeypatch.setattr(pipeline, "_run_first", first)
-    monkeypatch.setattr(pipeline, "search", broken)
+    monkeypatch.setattr(pipeline, "widen_envelope", broken)
     shown = []
     specs = [small("dropout", seed=3), small("dropout", seed=4)]
     results = run_all(

@@ -5,11 +5,12 @@ from dataclasses import replace
 import pytest
 from checked import level, result_of
 
+from parity.ladder.levels import LEVEL_IDS
+from parity.ladder.result import FAIL, Item, Level, Result
 from parity.programs.run_spec import RunSpec
 from parity.report.advice import _BY_LEVEL, advice_of
 from parity.report.summary_markdown import summary_markdown
 from parity.report.terminal import result_lines
-from parity.result import FAIL, LEVELS, Item, Level, Result
 
 
 def failing(name):
@@ -18,10 +19,10 @@ def failing(name):
 
 
 def test_there_is_advice_for_every_level():
-    assert set(_BY_LEVEL) == set(LEVELS)
+    assert set(_BY_LEVEL) == set(LEVEL_IDS)
 
 
-@pytest.mark.parametrize("name", LEVELS)
+@pytest.mark.parametrize("name", LEVEL_IDS)
 def test_a_level_is_told_with_what_to_do_next(name):
     result = failing(name)
     lines = ["".join(text for text, _ in line) for line in result_lines(result)]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from bench_results import HOSTILE, MACHINE, SPEC, noisy, result, row
 from markdown_it import MarkdownIt  # of rich, which is a dependency
+from report_lines import check, styles, text
 
 from parity.bench.comparison import compare
 from parity.bench.result import FAILED, IMAGES_PER_S, OK, REFUSED, SECONDS, BenchResult, Ratio
@@ -17,22 +18,6 @@ from parity.report.bench_texts import machine_text, number, times, warnings
 from parity.report.terminal import plain
 
 EXTREMES = [1e-100, 1e-9, 0.00999, 0.01, 0.0949, 1.0, 99.994, 99_999.4, 999_999.4, 1e6, 1e100]
-
-
-def text(lines):
-    return ["".join(part for part, _ in line).rstrip() for line in lines]
-
-
-def styles(lines, part):
-    """The styles in which a text is shown."""
-    return {style for line in lines for shown, style in line if part in shown}
-
-
-def check(lines):
-    """Fits a terminal, and holds nothing that it would obey."""
-    for line in text(lines):
-        assert len(line) <= 80, line
-        assert all(character.isprintable() for character in line)
 
 
 def found():
@@ -68,11 +53,11 @@ def test_a_benchmark_reads_like_this():
         "  keras               4.500    4.250    4.750                           - -",
         "  torch               1.250    1.125    1.375   4.00   3.00   4.00      - -",
         "",
-        "  warning: of all intervals of 3 rounds, only 75 % hold the true ratio; 95 %",
-        "  need at least 6 rounds",
-        "  q1, q3: quartiles of the rounds; ratios are of rounds that took turns, above 1",
-        "  is faster; with 6 rounds or more, at least 95 % of all intervals hold the true",
-        "  median ratio",
+        "  warning: only 75 % of intervals from 3 rounds hold the true ratio; 95 % need",
+        "  at least 6 rounds",
+        "  q1, q3: quartiles of the rounds; ratios compare rounds that took turns, above",
+        "  1 is faster; with 6 rounds or more, at least 95 % of all intervals hold the",
+        "  true median ratio",
         "  AMD EPYC 7B13, 2 cores, 2 threads, cpu; python 3.12.1, keras 3.15.1, torch",
         "  2.13.0, numpy 2.4.6",
         "  incomplete: 6 rows, 4 measured, 1 failed, 1 refused for lack of parity",
@@ -104,8 +89,8 @@ def test_a_comparison_reads_like_this():
         "  only in the old result: a (train, batch 32, fp32)",
         "  only in the new result: keras (startup, batch 32, fp32)",
         "  cores 2 became 4",
-        "  fail: 1 slower, 0 faster, 0 same, 2 not comparable; a change is one of more",
-        "  than 5 % whose intervals do not overlap",
+        "  fail: 1 slower, 0 faster, 0 same, 2 not comparable; a row has changed if its",
+        "  median moved by more than 5 % and the intervals do not overlap",
         "",
     ]
 
@@ -160,6 +145,14 @@ def test_a_baseline_with_a_long_name_stands_without_the_word_interval():
     check(bench_lines(BenchResult({}, rows, {})))
 
 
+def test_an_interrupted_benchmark_says_so_and_is_not_green():
+    lines = bench_lines(replace(noisy(1), is_finished=False))
+    told = " ".join(" ".join(text(lines)).split())
+    assert "incomplete: 2 rows, 2 measured; the benchmark was interrupted: cells may be" in told
+    assert styles(lines, "incomplete: 2 rows") == {"bold red"}
+    check(lines)
+
+
 def test_a_benchmark_of_nothing_has_a_report():
     empty = BenchResult({}, [], {})
     assert text(bench_lines(empty)) == ["  pass: 0 rows, 0 measured", ""]
@@ -183,7 +176,7 @@ def test_rounds_that_were_not_steady_are_warned_of(unit, word):
     (told,) = warnings(result(row("torch", *values, unit=unit)))
     assert told == (
         f"torch (train, batch 32, fp32) became {word} by 18 % from the first round to the last: "
-        "warm up longer, or let nothing else run"
+        "warm up longer, or stop other programs"
     )
     other = {"faster": "slower", "slower": "faster"}[word]
     assert f"became {other} by" in warnings(result(row("torch", *values[::-1], unit=unit)))[0]
@@ -202,7 +195,8 @@ def test_too_few_rounds_are_warned_of(n, percent):
     if percent is None:
         assert told == []
     else:
-        assert f"of {n} round{'s' if n > 1 else ''}, only {percent} % hold" in told[0]
+        rounds = f"{n} round{'s' if n > 1 else ''}"
+        assert f"only {percent} % of intervals from {rounds} hold the true ratio" in told[0]
 
 
 @pytest.mark.parametrize(
@@ -211,9 +205,9 @@ def test_too_few_rounds_are_warned_of(n, percent):
 )
 def test_a_busy_machine_is_warned_of(share, percent):
     found = noisy(0)
-    busy = BenchResult(found.spec, found.rows, {**MACHINE, "share_of_others": share})
+    busy = BenchResult(found.spec, found.rows, {**MACHINE, "background_cpu_share": share})
     told = " ".join(warnings(busy))
-    assert (f"other processes had {percent} of the machine" in told) == (percent is not None)
+    assert (f"other processes used {percent} of the CPU" in told) == (percent is not None)
 
 
 def test_after_ten_warnings_the_others_are_counted():

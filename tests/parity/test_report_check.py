@@ -3,26 +3,16 @@
 import dataclasses
 
 import pytest
+import result_samples
 from checked import level, result_of
+from result_samples import PLACE
 
+from parity.ladder.result import ERROR, SKIPPED, Level
 from parity.report.check import check_lines
 from parity.report.result_texts import MAX_CAUSES
 from parity.report.terminal import WIDTH
-from parity.result import ERROR, SKIPPED, Level
 
-CAUSE = {
-    "id": "A3",
-    "title": "padding is symmetric",
-    "confidence": 0.99,
-    "detail": "padding=1 on both sides gives the port's numbers",
-    "where": "net.py:7",
-    "keras": "the odd one after",
-    "torch": "k // 2 on both sides",
-    "fix": "torch_impl.layers.Conv2D(padding='same')",
-    "level": "forward",
-    "source": "keras",
-}
-PLACE = {"keras": "conv1", "torch": "features.0", "where": "net.py:7", "introduced": True}
+CAUSE = {**result_samples.CAUSE, "id": "A3", "title": "padding is symmetric"}
 
 
 def report(result):

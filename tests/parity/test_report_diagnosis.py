@@ -2,10 +2,9 @@
 
 import math
 
-import labelled_histories
-import labelled_histories_2
 import pytest
 from helpers import make_data
+from labelled_histories_2 import LABELLED
 
 from parity.behaviour import Judgement
 from parity.causes import CAUSES, RankedCause
@@ -14,7 +13,6 @@ from parity.data_findings import Finding
 from parity.diagnosis import Diagnosis, diagnose
 from parity.report.diagnosis import diagnosis_lines
 
-LABELLED = [*labelled_histories.HISTORIES, *labelled_histories_2.HISTORIES]
 HOSTILE = {
     "an escape code": ("\x1b[31mred\x1b[0m", r"\x1b[31mred\x1b[0m"),
     "a line break": ("two\nlines\r", r"two\nlines\r"),
@@ -62,7 +60,7 @@ def test_a_diagnosis_reads_like_this():
         val_accuracy=0.749,
         gap=0.25,
         gap_error=0.041,
-        best_epoch=3,
+        best_epoch_number=4,
         val_loss_rise=2.345,
         epochs_to_plateau=4.44,
     )

@@ -146,8 +146,8 @@ def test_a_sweep_that_has_not_ended_is_told(tmp_path):
         ("{}", "schema is 'None'"),
         ("[]", "no JSON object"),
         ("nonsense", "cannot be read"),
-        ('{"schema": "parity.results/1", "results": []}', "expected a list of results"),
-        ('{"schema": "parity.results/1", "results": [3]}', "results[0]"),
+        ('{"schema": "parity.results/1", "results": []}', "expected array of length >= 2"),
+        ('{"schema": "parity.results/1", "results": [3, 3]}', "results[0] is 3; expected object"),
     ],
 )
 def test_a_file_that_is_no_result_is_an_error_that_names_it(content, told, tmp_path):

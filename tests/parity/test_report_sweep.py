@@ -1,17 +1,15 @@
-"""The report of a sweep: what it says, in 80 columns, and its JSON form."""
-
-import json
-import math
+"""The report of a sweep: what it says, in 80 columns."""
 
 import pytest
-from schemas import assert_valid
+from report_lines import check, styles, text
 
-from parity.agreement import Agreement, Comparison, ScenarioVerdicts
-from parity.behaviour import VERDICTS, Judgement
+from parity.behaviour import VERDICTS
 from parity.programs.scenarios import SCENARIOS
-from parity.report.sweep import SweepResult, failure_lines, result_of, sweep_lines
+from parity.report.sweep import failure_lines, sweep_lines
 from parity.stats import Equivalence
-from parity.sweep import Row, Sweep
+from parity.sweep import Sweep
+from parity.sweeps.equivalence import EquivalenceRow, ScenarioVerdicts, SweepEquivalence
+from parity.sweeps.result import SweepResult, result_of
 
 QUANTITIES = ["accuracy", "gap", "epochs", "effect on gap", "effect on accuracy"]
 HOSTILE = {
@@ -49,7 +47,7 @@ def comparison(
 ):
     against = "too_large" if quantity.startswith("effect") else None
     found = equivalence(**numbers)
-    return Comparison(scenario, quantity, against, 0.9, 0.9, found, p_different, verdict)
+    return EquivalenceRow(scenario, quantity, against, 0.9, 0.9, found, p_different, verdict)
 
 
 def verdicts(keras, torch, *, scenario="leak", expected="suspicious"):
@@ -59,28 +57,12 @@ def verdicts(keras, torch, *, scenario="leak", expected="suspicious"):
 
 
 def result(verdict="pass", rows=(), comparisons=(), failures=(), mode="independent"):
-    agreement = Agreement("pass", tuple(rows), tuple(comparisons))
-    return SweepResult(verdict, mode, agreement, 20, 4, tuple(failures), {"keras": 2.0})
+    found = SweepEquivalence("pass", tuple(rows), tuple(comparisons))
+    return SweepResult(verdict, mode, found, 20, 4, tuple(failures), {"keras": 2.0})
 
 
 def missing(reason, seed=0):
     return {"scenario": "leak", "seed": seed, "half": "torch", "reason": reason}
-
-
-def text(lines):
-    return ["".join(part for part, _ in line).rstrip() for line in lines]
-
-
-def styles(lines, part):
-    """The styles in which a text is shown."""
-    return {style for line in lines for shown, style in line if part in shown}
-
-
-def check(lines):
-    """Fits a terminal, and holds nothing that it would obey."""
-    for line in text(lines):
-        assert len(line) <= 80, line
-        assert all(character.isprintable() for character in line)
 
 
 def test_a_sweep_reads_like_this():
@@ -264,33 +246,9 @@ def test_a_hostile_reason_is_shown_as_text_in_a_few_lines(reason, before):
         assert "the child ended:" in text(lines)[1]
 
 
-def row(half, seed=0, wall_s=1.0, *, scenario="leak", **numbers):
-    judgement = Judgement("suspicious", "by_heart", "because", 3, **numbers)
-    return Row(scenario, seed, half, judgement, wall_s)
-
-
-def finished(**others):
-    rows = [
-        row(half, seed, wall_s, val_accuracy=0.9 + seed / 100)
-        for half, wall_s in (("keras", 3.0), ("torch", 1.0))
-        for seed in range(4)
-    ]
-    return Sweep(rows=rows, **others)
-
-
-def test_the_result_counts_runs_and_seconds():
-    sweep = finished(num_run=3)
-    sweep.rows[0] = row("keras", 0, 5.0, val_accuracy=0.9)
-    found = result_of(sweep, mode="seeded")
-    assert (found.verdict, found.mode) == ("pass", "seeded")
-    assert (found.num_runs, found.num_run_now, found.failures) == (8, 3, ())
-    assert found.wall_s == {"keras": 3.5, "torch": 1.0}
-
-
-def test_a_sweep_with_a_missing_run_is_incomplete_whatever_the_others_say():
-    found = result_of(finished(failures=[missing("killed")]), mode="independent")
-    assert (found.verdict, found.agreement.verdict) == ("incomplete", "pass")
-    check(sweep_lines(found))
+def test_a_sweep_of_which_some_runs_are_missing_has_a_report():
+    rows = [verdicts({"suspicious": 4}, {"suspicious": 4})]
+    check(sweep_lines(result("incomplete", rows, [comparison()], [missing("killed")])))
 
 
 def test_a_sweep_of_which_every_run_is_missing_has_a_report():
@@ -298,85 +256,3 @@ def test_a_sweep_of_which_every_run_is_missing_has_a_report():
     lines = sweep_lines(found)
     check(lines)
     assert "incomplete (seeded): 0 of 0 verdicts agree" in text(lines)[-3]
-    assert found.to_json()["comparisons"] == []
-
-
-def test_the_mode_decides_what_counts_as_a_difference():
-    sweep = finished()
-    for number, found in enumerate(sweep.rows):
-        if found.half == "torch":  # better by half a point on every seed
-            moved = found.judgement.val_accuracy + 0.005
-            sweep.rows[number] = row("torch", found.seed, val_accuracy=moved)
-    assert result_of(sweep, mode="independent").verdict == "pass"
-    assert result_of(sweep, mode="seeded").verdict == "fail"
-
-
-def test_the_json_is_strict_and_has_these_keys():
-    found = result_of(finished(failures=[missing("killed")], num_run=2), mode="independent")
-    written = json.loads(json.dumps(found.to_json(), allow_nan=False))
-    assert set(written) == {
-        "schema",
-        "verdict",
-        "mode",
-        "runs",
-        "scenarios",
-        "comparisons",
-        "wall_s",
-        "failures",
-        "rows",
-        "environment",
-    }
-    assert len(written["rows"]) == 8
-    assert_valid(written)
-    assert written["schema"] == "parity.sweep/1"
-    assert (written["verdict"], written["mode"]) == ("incomplete", "independent")
-    assert written["runs"] == {"finished": 8, "failed": 1, "now": 2}
-    assert written["failures"] == [missing("killed")]
-    (scenario,) = written["scenarios"]
-    assert set(scenario) == {
-        "scenario",
-        "expected",
-        "num_seeds",
-        "keras",
-        "torch",
-        "num_same",
-        "agrees",
-    }
-    (compared,) = written["comparisons"]
-    assert set(compared) == {
-        "scenario",
-        "quantity",
-        "against",
-        "keras",
-        "torch",
-        "equivalence",
-        "p_different",
-        "verdict",
-    }
-    assert set(compared["equivalence"]) == {
-        "verdict",
-        "difference",
-        "low",
-        "high",
-        "p",
-        "p_different",
-        "p_zero",
-        "margin",
-        "alpha",
-        "n",
-        "power",
-        "n_needed",
-    }
-
-
-def test_all_failures_are_in_the_json_though_few_are_shown():
-    failures = [missing("killed", seed) for seed in range(50)]
-    assert len(result("incomplete", failures=failures).to_json()["failures"]) == 50
-
-
-def test_a_time_that_json_lacks_is_a_string():
-    broken = finished()
-    broken.rows[0] = row("keras", 0, math.nan, val_accuracy=0.9)
-    written = json.loads(json.dumps(result_of(broken, mode="seeded").to_json(), allow_nan=False))
-    assert_valid(written)
-    assert written["wall_s"]["keras"] == "NaN"

@@ -15,7 +15,10 @@ def told(value):
     return json.loads(json.dumps(value))
 
 
-@pytest.mark.parametrize("failures", [[], [{"scenario": "leak", "seed": 1, "reason": "gone"}]])
+FAILURE = {"scenario": "leak", "seed": 1, "half": "torch", "reason": "gone"}
+
+
+@pytest.mark.parametrize("failures", [[], [FAILURE]])
 def test_a_sweep_comes_back_from_its_json(failures):
     result = sweep_result(failures=failures)
     found = sweep_from(told(result.to_json()), "sweep.json")
@@ -26,17 +29,18 @@ def test_a_sweep_comes_back_from_its_json(failures):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"schema": "parity.sweep/2"}, "expected a result of parity.sweep/1"),
-        ({"verdict": "good"}, "with a verdict of"),
-        ({"runs": {"finished": "3"}}, "runs: expected the numbers"),
-        ({"runs": 7}, "runs: expected the numbers"),
-        ({"wall_s": {"keras": None}}, "wall_s: expected seconds"),
-        ({"failures": [1]}, "failures: expected a list of objects"),
-        ({"rows": {}}, "rows: expected a list of objects"),
-        ({"environment": []}, "environment: expected an object"),
-        ({"rows": [{"scenario": "leak"}]}, "rows[0]: seed is missing"),
-        ({"comparisons": [{}]}, "comparisons[0]: scenario is missing"),
-        ({"scenarios": ["x"]}, "scenarios: expected a list of objects"),
+        ({"schema": "parity.sweep/2"}, "schema is 'parity.sweep/2'; expected 'parity.sweep/1'"),
+        ({"verdict": "good"}, "verdict is 'good'; expected 'pass' or 'fail'"),
+        ({"runs": {"finished": "3"}}, "runs.finished is '3'; expected int"),
+        ({"runs": 7}, "runs is 7; expected object"),
+        ({"wall_s": {"keras": None}}, "wall_s.keras is None; expected a number"),
+        ({"wall_s": {"jax": 1.0}}, "a key of wall_s is 'jax'; expected 'keras' or 'torch'"),
+        ({"failures": [1]}, "failures[0] is 1; expected object"),
+        ({"rows": {}}, "rows is {}; expected array"),
+        ({"environment": []}, "environment is []; expected object"),
+        ({"rows": [{"scenario": "leak"}]}, "rows[0] has no 'seed'"),
+        ({"comparisons": [{}]}, "comparisons[0] has no 'scenario'"),
+        ({"scenarios": ["x"]}, "scenarios[0] is 'x'; expected object"),
     ],
 )
 def test_what_is_no_sweep_is_told_with_its_place(change, message):

@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+import xml.etree.ElementTree as ET
+from dataclasses import replace
 
 import bench_results
 import pytest
@@ -31,6 +33,11 @@ MAKERS = {
     "error": (error_folder, "error", 3),
     "sweep": (sweep_folder, "pass", 0),
     "bench": (lambda f: bench_folder(f, bench_results.noisy(1)), "pass", 0),
+    "interrupted bench": (
+        lambda f: bench_folder(f, replace(bench_results.noisy(1), is_finished=False)),
+        "incomplete",
+        3,
+    ),
     "diagnosis": (diagnosis_folder, "overfit", 1),
     "unfinished sweep": (lambda f: store(f, sweep_rows(seeds=2)), "incomplete", 3),
 }
@@ -58,6 +65,45 @@ def test_every_kind_of_result_has_its_report(name, tmp_path):
     assert len(html) < 6e6
     assert verdict in (tmp_path / SUMMARY).read_text(encoding="utf-8").lower()
     assert (tmp_path / JUNIT).exists()
+
+
+def bench_with(status):
+    lost = bench_results.row("torch-own", status=status, reason="why")
+    found = bench_results.noisy(1)
+    return lambda folder: bench_folder(folder, replace(found, rows=(*found.rows, lost)))
+
+
+# What does not pass, and the colour of its verdict on the page.
+NOT_GOOD = {
+    "failed check": (MAKERS["check"][0], "fail", "fail"),
+    "error": (error_folder, "error", "fail"),
+    "failed sweep": (lambda f: sweep_folder(f, shift=0.08), "fail", "fail"),
+    "inconclusive sweep": (lambda f: sweep_folder(f, seeds=2, shift=0.015), "inconclusive", "warn"),
+    "unfinished sweep": (MAKERS["unfinished sweep"][0], "incomplete", "warn"),
+    "refused bench": (bench_with("refused"), "fail", "fail"),
+    "failed bench": (bench_with("failed"), "incomplete", "warn"),
+    "interrupted bench": (MAKERS["interrupted bench"][0], "incomplete", "warn"),
+    "undecided diagnosis": (
+        lambda f: diagnosis_folder(f, {"loss": [0.5], "accuracy": [0.9]}),
+        "undecided",
+        "warn",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NOT_GOOD)
+def test_what_does_not_pass_is_green_in_no_report(name, tmp_path):
+    make, verdict, look = NOT_GOOD[name]
+    make(tmp_path)
+    code, _ = call(tmp_path)
+    assert code == (1 if verdict in ("fail", "undecided") else 3)
+    html = (tmp_path / REPORT).read_text(encoding="utf-8")
+    assert f'<span class="badge {look}">{verdict}</span>' in html
+    assert f'<header class="{look}">' in html
+    root = ET.fromstring((tmp_path / JUNIT).read_text(encoding="utf-8"))
+    assert int(root.get("failures")) + int(root.get("errors")) > 0
+    summary = (tmp_path / SUMMARY).read_text(encoding="utf-8").lower()
+    assert summary.startswith(f"**{verdict}")
 
 
 def test_a_result_file_has_its_report_beside_it_or_where_it_is_asked_for(tmp_path):

@@ -1,4 +1,7 @@
-"""The published schemas: they take what the commands write, and nothing that is a little wrong."""
+"""The published schemas: they take what the commands write, and nothing that is a little wrong.
+
+What they refuse, the readers of these files refuse too: both are made of the same records.
+"""
 
 import copy
 import dataclasses
@@ -12,11 +15,15 @@ from jsonschema import Draft202012Validator
 from schemas import PATHS, SCHEMAS, assert_valid, file_of, problems
 
 from parity import behaviour, causes, diagnosis
-from parity.agreement import QUANTITIES, Comparison, ScenarioVerdicts
 from parity.behaviour import Judgement
 from parity.bench.result import FAILED, Ratio, Row
 from parity.bench.result import SCHEMA as BENCH
+from parity.bench.result_file import bench_from
 from parity.data_audit import Audit
+from parity.diagnosis_file import diagnosis_from
+from parity.errors import InputError
+from parity.ladder.levels import LEVEL_IDS
+from parity.ladder.result import SCHEMA, UNITS, Item
 from parity.programs.bench_spec import PARTS, PRECISIONS, BenchSpec
 from parity.programs.check_spec import CheckSpec
 from parity.programs.run_spec import (
@@ -29,9 +36,12 @@ from parity.programs.run_spec import (
     ReduceLR,
     RunSpec,
 )
-from parity.result import LEVELS, SCHEMA, UNITS, Item
-from parity.result_file import result_from
+from parity.report.sweep_file import sweep_from
+from parity.result_file import result_from, results_from
+from parity.result_record import ALL_RESULTS
 from parity.stats import Equivalence
+from parity.sweeps.equivalence import QUANTITIES, EquivalenceRow, ScenarioVerdicts
+from scripts import make_schemas
 
 RESULT, SWEEP = SCHEMAS[file_of(SCHEMA)], SCHEMAS[file_of("parity.sweep/1")]
 BENCHMARK, DIAGNOSIS = SCHEMAS[file_of(BENCH)], SCHEMAS[file_of(diagnosis.SCHEMA)]
@@ -47,8 +57,19 @@ EXAMPLES = {
 def test_there_is_a_file_for_each_schema_and_an_example_on_the_page():
     assert [path.name for path in PATHS] == sorted(map(file_of, EXAMPLES))
     for name, schema in SCHEMAS.items():
-        assert file_of(schema["title"]) == name
+        assert file_of(schema["title"]) == name == make_schemas.file_of(schema["title"])
         assert schema["properties"]["schema"]["const"] == schema["title"]
+
+
+def test_the_schemas_are_what_the_records_say(monkeypatch, tmp_path):
+    assert make_schemas.main(["--check"]) == 0, "call python scripts/make_schemas.py"
+    (tmp_path / "parity" / "schemas").mkdir(parents=True)
+    monkeypatch.setattr(make_schemas, "ROOT", tmp_path)
+    monkeypatch.setattr(make_schemas, "FOLDER", tmp_path / "parity" / "schemas")
+    assert make_schemas.main([]) == make_schemas.main(["--check"]) == 0
+    path = make_schemas.FOLDER / file_of(SCHEMA)
+    path.write_text(path.read_text(encoding="utf-8").replace("integer", "number", 1))
+    assert make_schemas.main(["--check"]) == 1
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
@@ -92,7 +113,7 @@ def test_only_environments_are_open():
     assert found == [
         "parity.bench/properties/environment",
         "parity.bench/$defs/row/properties/environment",
-        "parity.result/$defs/environment",
+        "parity.result/properties/environment/additionalProperties",
     ]
 
 
@@ -106,10 +127,10 @@ FIELDS = [
     (RESULT["$defs"]["judgement"], behaviour.Judgement, set()),
     (DIAGNOSIS["$defs"]["judgement"], behaviour.Judgement, set()),
     (DIAGNOSIS["$defs"]["audit"], Audit, {"schema", "severity", "findings"}),
-    (SWEEP["$defs"]["comparison"], Comparison, set()),
+    (SWEEP["$defs"]["comparison"], EquivalenceRow, set()),
     (SWEEP["$defs"]["equivalence"], Equivalence, set()),
     (SWEEP["$defs"]["scenario"], ScenarioVerdicts, {"agrees"}),
-    (BENCHMARK["properties"]["spec"], BenchSpec, set()),
+    (BENCHMARK["$defs"]["bench_spec"], BenchSpec, set()),
     (BENCHMARK["$defs"]["row"], Row, {"q1", "median", "q3"}),
     (BENCHMARK["$defs"]["ratio"], Ratio, set()),
 ]
@@ -120,6 +141,8 @@ FIELDS = [
 )
 def test_a_schema_has_the_fields_of_what_is_written(schema, kind, more):
     fields = {field.name for field in dataclasses.fields(kind)}
+    if kind is Item:  # counted from 1 in the JSON
+        fields = fields - {"epoch"} | {"epoch_number"}
     assert set(schema["properties"]) == fields | more
 
 
@@ -133,7 +156,7 @@ def test_names_are_those_of_the_program():
     defs = RESULT["$defs"]
     for owner in (defs["level"], defs["cause"]):
         name = "id" if owner is defs["level"] else "level"
-        assert values_of(owner, name) == set(LEVELS)
+        assert values_of(owner, name) == set(LEVEL_IDS)
     assert values_of(defs["item"], "unit") == set(UNITS)
     assert values_of(defs["level"], "unit") == {*UNITS, None}
     assert values_of(RESULT, "mode") == {*MODES, "replayed"}
@@ -145,8 +168,8 @@ def test_names_are_those_of_the_program():
     quantities = values_of(SWEEP["$defs"]["comparison"], "quantity")
     assert set(QUANTITIES) < quantities
     assert {name.removeprefix("effect on ") for name in quantities} == set(QUANTITIES)
-    assert values_of(BENCHMARK["properties"]["spec"], "parts") == set(PARTS)
-    assert values_of(BENCHMARK["properties"]["spec"], "precisions") == set(PRECISIONS)
+    assert values_of(BENCHMARK["$defs"]["bench_spec"], "parts") == set(PARTS)
+    assert values_of(BENCHMARK["$defs"]["bench_spec"], "precisions") == set(PRECISIONS)
     assert {cause.id for cause in causes.CAUSES}  # which a diagnosis has by any name
 
 
@@ -159,7 +182,9 @@ def test_names_are_those_of_the_program():
     "path", sorted((ROOT / "benchmarks" / "results").glob("*.json")), ids=lambda path: path.stem
 )
 def test_kept_benchmarks_are_valid(path):
-    assert problems(json.loads(path.read_text(encoding="utf-8"))) == []
+    value = json.loads(path.read_text(encoding="utf-8"))
+    assert problems(value) == []
+    assert bench_from(value, path.name).to_json() == value
 
 
 @pytest.mark.parametrize(
@@ -188,16 +213,39 @@ def test_the_example_on_the_page_is_valid(name):
     assert problems(EXAMPLES[name]) == []
 
 
-def test_the_examples_that_can_be_read_back_are_read_back():
+def test_the_examples_are_read_back():
     example = EXAMPLES[SCHEMA]
     assert result_from(example, "page").to_json()["first_divergence"] == example["first_divergence"]
-    for number, run in enumerate(EXAMPLES["parity.results/1"]["results"]):
-        assert result_from(run, f"page: results[{number}]").to_json() == run
+    example = EXAMPLES[ALL_RESULTS]
+    found = results_from(example, "page")
+    assert [result.to_json() for result in found] == example["results"]
+    example = EXAMPLES["parity.sweep/1"]
+    assert sweep_from(example, "page").to_json() == example | {"rows": [], "environment": {}}
+    for name, read in ((BENCH, bench_from), (diagnosis.SCHEMA, diagnosis_from)):
+        assert read(EXAMPLES[name], "page").to_json() == EXAMPLES[name]
 
 
 # Whose keys are the user's, and whose values may be anything.
 OWN_KEYS = ("history", "sha256")
 ANY_VALUE = [("settings", 0, "keras"), ("settings", 0, "torch"), ("environment", "keras")]
+
+
+READERS = {
+    SCHEMA: result_from,
+    ALL_RESULTS: results_from,
+    "parity.sweep/1": sweep_from,
+    BENCH: bench_from,
+    diagnosis.SCHEMA: diagnosis_from,
+}
+
+
+def refused(value, name):
+    """Whether the schema has something against a value; the reader takes nothing else then."""
+    found = problems(value, name)
+    if found:
+        with pytest.raises(InputError):
+            READERS[name](value, "page")
+    return bool(found)
 
 
 def mappings(value, place=()):
@@ -232,7 +280,7 @@ def test_an_example_without_a_key_or_with_one_misspelt_is_refused(name):
                 lambda inner, key=key: inner.pop(key),
                 lambda inner, key=key: inner.update({f"{key}x": inner[key]}),
             ):
-                assert problems(changed(EXAMPLES[name], place, change), name), (*place, key)
+                assert refused(changed(EXAMPLES[name], place, change), name), (*place, key)
             count += 1
     assert count > 20
 
@@ -244,7 +292,7 @@ def test_an_example_with_a_value_of_another_type_is_refused(name):
             wrong = changed(
                 EXAMPLES[name], place, lambda inner, key=key: inner.update({key: [{"a": {}}]})
             )
-            is_right = not problems(wrong, name)
+            is_right = not refused(wrong, name)
             assert is_right == ((*place, key) in ANY_VALUE), (*place, key)
 
 
@@ -256,7 +304,7 @@ def test_an_example_with_a_value_of_another_type_is_refused(name):
         ("parity.result/1", ("schema",), "parity.result/2"),
         ("parity.result/1", ("levels", 0, "status"), "ok"),
         ("parity.result/1", ("levels", 0, "worst"), "nan"),
-        ("parity.result/1", ("levels", 0, "items", 0, "epoch"), -1),
+        ("parity.result/1", ("levels", 0, "items", 0, "epoch_number"), 0),
         ("parity.result/1", ("levels", 0, "items", 0, "num_compared"), 1.5),
         ("parity.result/1", ("first_divergence", "causes", 0, "confidence"), 99),
         ("parity.result/1", ("spec", "seed"), -1),
@@ -275,7 +323,7 @@ def test_a_wrong_value_is_refused(name, place, value):
     def change(inner):
         inner[last] = value
 
-    assert problems(changed(EXAMPLES[name], outer, change), name)
+    assert refused(changed(EXAMPLES[name], outer, change), name)
 
 
 def test_numbers_that_json_lacks_are_texts():
@@ -295,13 +343,15 @@ def test_rows_of_a_sweep_are_taken_and_checked():
         "wall_s": 1.5,
         "key": "0" * 64,
     }
-    content = {**EXAMPLES["parity.sweep/1"], "rows": [run]}
+    name = "parity.sweep/1"
+    content = {**EXAMPLES[name], "rows": [run]}
     assert problems(content) == []
+    assert sweep_from(content, "page").to_json()["rows"] == [run]
     for key in run:
-        assert problems({**content, "rows": [{k: v for k, v in run.items() if k != key}]})
-        assert problems({**content, "rows": [{**run, key: []}]})
+        assert refused({**content, "rows": [{k: v for k, v in run.items() if k != key}]}, name)
+        assert refused({**content, "rows": [{**run, key: []}]}, name)
     wrong = {**run, "judgement": {**judgement, "verdict": "good"}}
-    assert problems({**content, "rows": [wrong]})
+    assert refused({**content, "rows": [wrong]}, name)
 
 
 def test_the_contract_holds():
@@ -310,10 +360,12 @@ def test_the_contract_holds():
     assert required | {"behaviour"} <= set(RESULT["required"])
     assert values_of(RESULT, "verdict") <= {"pass", "fail", "error", "inconclusive"}
     level, first = RESULT["$defs"]["level"], RESULT["$defs"]["first_divergence"]
-    assert {"id", "status", "worst", "allowed", "unit", "origin", "items"} <= set(level["required"])
+    assert {"id", "status", "worst", "allowed", "unit", "tolerance_source", "items"} <= set(
+        level["required"]
+    )
     assert values_of(level, "status") == {"pass", "fail", "skipped", "not_reached"}
     assert {"abs", "rel", "ulp", "count"} < values_of(level, "unit")
-    keys = {"level", "item", "epoch", "step", "keras", "torch", "causes"}
+    keys = {"level", "item", "epoch_number", "step", "keras", "torch", "causes"}
     assert keys <= set(first["required"])
     assert {"id", "title", "confidence", "fix"} <= set(RESULT["$defs"]["cause"]["required"])
-    assert set(RESULT["properties"]["behaviour"]["properties"]) == {"keras", "torch"}
+    assert RESULT["properties"]["behaviour"]["propertyNames"] == {"enum": ["keras", "torch"]}

@@ -6,8 +6,9 @@ import struct
 import numpy as np
 import pytest
 
+from parity.dataset import MAX_CLASSES
 from parity.errors import InputError
-from parity.sources import MAX_CLASSES, check_arrays, open_source
+from parity.sources import check_arrays, open_source
 
 
 def arrays(**changes):

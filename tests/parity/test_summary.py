@@ -4,8 +4,8 @@ import dataclasses
 
 from result_samples import passing_check
 
+from parity.ladder.result import Item, Level, Result
 from parity.report.summary import summary_lines
-from parity.result import Item, Level, Result
 
 RATES = {"learning_rate": [0.001, 0.001, 0.0001]}
 

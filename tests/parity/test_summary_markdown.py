@@ -65,7 +65,8 @@ def test_a_failing_check_leads_with_its_cause_and_the_fix():
         "**FAIL: model.py:build, seed 0, float64, replayed: the port computes something else**"
     )
     assert told[2:8] == [
-        "- **cause** A5 padding 'same' with a stride is not symmetric (99 %)",
+        "- **cause** A5 symmetric-same-padding: padding 'same' with a stride is not symmetric "
+        "(99 %)",
         "- **fix** torch\\_impl.layers.Conv2D(padding='same')",
         "- **seen** padding=1 on both sides gives the port's numbers",
         "- **first divergence** forward: conv.kernel: keras 1.5, torch -2.5; differs by 7.5e-01 "
@@ -102,7 +103,7 @@ def test_several_runs_are_one_table_in_which_those_that_fail_come_first():
     told = lines(run(seed=1), failing_run(seed=2), broken_run("killed\nlog", seed=3))
     assert told[0] == "**1 fail, 1 error, 1 pass of 3 runs**"
     assert told[2:4] == [
-        "- **dropout, seed 2** trajectory: dense1.kernel (epoch 1, step 20): differs by 5.0e-01 "
+        "- **dropout, seed 2** trajectory: dense1.kernel (epoch 2, step 20): differs by 5.0e-01 "
         "(rel), allowed 1.0e-12",
         "- **dropout, seed 3** killed",
     ]
@@ -120,9 +121,9 @@ def test_several_runs_are_one_table_in_which_those_that_fail_come_first():
 def test_a_run_of_several_that_fails_leads_with_its_cause_too():
     told = lines(run(), failing_check())
     assert told[2] == (
-        "- **model.py:build, seed 0** **cause** A5 padding 'same' with a stride is not symmetric; "
-        "**fix** torch\\_impl.layers.Conv2D(padding='same'); forward: conv.kernel: differs by "
-        "7.5e-01 (rel), allowed 1.0e-12; 3 of 4 above"
+        "- **model.py:build, seed 0** **cause** A5 symmetric-same-padding: padding 'same' with "
+        "a stride is not symmetric; **fix** torch\\_impl.layers.Conv2D(padding='same'); "
+        "forward: conv.kernel: differs by 7.5e-01 (rel), allowed 1.0e-12; 3 of 4 above"
     )
 
 

@@ -18,7 +18,7 @@ from parity.errors import InputError, RunError
 from parity.halves.options import ChildOptions
 from parity.programs.run_spec import HALVES, RunSpec
 from parity.store import open_store
-from parity.sweep import MAX_BATCH, Watcher, batches_of, judge_record, run_sweep
+from parity.sweep import MAX_BATCH, SweepListener, batches_of, judge_record, run_sweep
 from parity.task import Task, tasks_of
 
 TESTS = Path(stub_half.__file__).resolve().parent
@@ -30,7 +30,7 @@ def specs_of(*seeds, **settings):
     return [SPEC.replace(seed=seed, **settings) for seed in seeds]
 
 
-class Told(Watcher):
+class Told(SweepListener):
     """Keeps what it is told."""
 
     def __init__(self, interrupt_at=None):
@@ -56,14 +56,14 @@ class Told(Watcher):
 def sweep(tmp_path):
     """Runs a sweep of stub runs; `sweep.started()` gives the keys that were started so far."""
 
-    def sweep(specs, *, engine=local.run, watcher=None, halves=HALVES, store=None, **stub):
+    def sweep(specs, *, engine=local.run, listener=None, halves=HALVES, store=None, **stub):
         options = EngineOptions(
             store=str(store or tmp_path / "store"),
             scratch=tmp_path / "batches",
             children=ChildOptions(timeout_s=60, workers=2),
             program=stub_half.program(log=tmp_path / "log", **stub),
         )
-        return run_sweep(specs, options, engine, watcher, halves)
+        return run_sweep(specs, options, engine, listener, halves)
 
     sweep.started = lambda: events(tmp_path / "log", "start")
     return sweep
@@ -107,13 +107,13 @@ def test_one_half_alone(sweep):
 
 
 def test_finished_runs_are_not_run_again(sweep):
-    watcher = Told()
+    listener = Told()
     first = sweep(specs_of(1, 2))
-    again = sweep(specs_of(1, 2), engine=no_engine, watcher=watcher)
+    again = sweep(specs_of(1, 2), engine=no_engine, listener=listener)
     assert again.rows == first.rows
     assert (first.num_run, again.num_run) == (4, 0)
-    assert watcher.start == (4, 4)
-    assert watcher.has_ended
+    assert listener.start == (4, 4)
+    assert listener.has_ended
     more = sweep(specs_of(2, 3))
     assert more.num_run == 2
     assert len(sweep.started()) == len(set(sweep.started())) == 6
@@ -130,8 +130,8 @@ def test_runs_with_equal_content_are_run_once(sweep):
 
 
 def test_failures_become_rows_with_reasons(sweep):
-    watcher = Told()
-    found = sweep(specs_of(1, 2, 3), watcher=watcher, acts={1: "raise", 2: "kill"})
+    listener = Told()
+    found = sweep(specs_of(1, 2, 3), listener=listener, acts={1: "raise", 2: "kill"})
     assert not found.is_complete
     assert [row.seed for row in found.rows] == [3, 3]
     assert found.num_run == 2
@@ -140,8 +140,8 @@ def test_failures_become_rows_with_reasons(sweep):
     assert found.failures[0]["reason"] == "ArithmeticError: the stub was told to raise"
     assert found.failures[2]["reason"].startswith("was killed by SIGKILL")
     names = [f"too_small seed {seed} {half}" for seed in (1, 2) for half in HALVES]
-    assert sorted(name for name, _ in watcher.failures) == sorted(names)
-    assert watcher.changes[-1] == (2, 0, 4)
+    assert sorted(name for name, _ in listener.failures) == sorted(names)
+    assert listener.changes[-1] == (2, 0, 4)
     # What has failed is run again, and then the sweep is complete.
     again = sweep(specs_of(1, 2, 3))
     assert again.is_complete
@@ -162,20 +162,20 @@ def test_an_engine_that_loses_a_task_is_told(sweep):
 
 def test_progress_counts_what_was_finished_before(sweep):
     sweep(specs_of(1))
-    watcher = Told()
-    sweep(specs_of(1, 2, 3), watcher=watcher)
-    assert watcher.start == (6, 2)
-    assert watcher.changes[0] == (2, 2, 0)
-    assert watcher.changes[-1] == (6, 0, 0)
-    finished = [change[0] for change in watcher.changes]
+    listener = Told()
+    sweep(specs_of(1, 2, 3), listener=listener)
+    assert listener.start == (6, 2)
+    assert listener.changes[0] == (2, 2, 0)
+    assert listener.changes[-1] == (6, 0, 0)
+    finished = [change[0] for change in listener.changes]
     assert finished == sorted(finished)
 
 
 def test_an_interrupted_sweep_goes_on_where_it_was(sweep, tmp_path):
-    watcher = Told(interrupt_at=3)
+    listener = Told(interrupt_at=3)
     with pytest.raises(KeyboardInterrupt):
-        sweep(specs_of(*range(6)), watcher=watcher, sleep_s=0.1)
-    assert watcher.has_ended
+        sweep(specs_of(*range(6)), listener=listener, sleep_s=0.1)
+    assert listener.has_ended
     before = open_store(tmp_path / "store").finished()
     assert 3 <= len(before) < 12
     found = sweep(specs_of(*range(6)))

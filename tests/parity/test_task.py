@@ -1,6 +1,7 @@
 """A key changes with everything that decides a result, and with nothing else."""
 
 import dataclasses
+import hashlib
 import json
 import os
 import re
@@ -57,7 +58,7 @@ NOT_IN_KEY = {
 
 @pytest.fixture(autouse=True)
 def nothing_is_remembered():
-    caches = (task.code, task.versions)
+    caches = (task.code_digest, task.versions)
     for cache in caches:
         cache.cache_clear()
     yield
@@ -116,6 +117,26 @@ def test_a_field_of_a_group_decides(group):
     assert len(keys(*specs)) == 4
 
 
+def test_the_key_is_the_digest_of_these_parts(monkeypatch):
+    """What a store holds is found again only as long as they have these names and values."""
+    monkeypatch.setattr(task, "code_digest", lambda half: "1")
+    monkeypatch.setattr(task, "data_digest", lambda name: "2")
+    monkeypatch.setattr(task, "versions", lambda half, python: {"versions": {}, "machine": "3"})
+    spec = {"model": "underfit", "seed": 7}
+    monkeypatch.setattr(RunSpec, "to_dict", lambda self: {"scenario": "x", "mode": "m", **spec})
+    parts = {
+        "code": "1",
+        "data": "2",
+        "half": "keras",
+        "machine": "3",
+        "schema": 1,
+        "spec": spec,
+        "versions": {},
+    }
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
+    assert keys(SPEC, halves=["keras"]) == [hashlib.sha256(text.encode()).hexdigest()]
+
+
 def test_a_spec_that_went_through_json_has_the_same_key():
     spec = SPEC.replace(augmentation=Augmentation(rotation_range=5), learning_rate=1e-6)
     assert keys(RunSpec.from_dict(json.loads(json.dumps(spec.to_dict())))) == keys(spec)
@@ -130,7 +151,7 @@ def test_the_content_of_the_data_decides(tmp_path):
     found = []
     for pixel in (0, 1, 0):
         save(path, pixel)
-        task.source.cache_clear()
+        task.data_digest.cache_clear()
         found.append(keys(SPEC.replace(data=str(path)))[0])
     assert found[0] == found[2] != found[1]
 
@@ -180,7 +201,7 @@ def copy(tmp_path, monkeypatch):
         )
     before = keys(SPEC)
     monkeypatch.setattr(parity, "__file__", str(tmp_path / "parity" / "__init__.py"))
-    task.code.cache_clear()
+    task.code_digest.cache_clear()
     assert keys(SPEC) == before  # wherever it lies
     return tmp_path
 
@@ -200,7 +221,7 @@ def test_code_decides_where_it_runs(copy, files, halves):
         path = copy / name
         content = path.read_bytes()
         path.write_bytes(content + b"\n")
-        task.code.cache_clear()
+        task.code_digest.cache_clear()
         after = dict(zip(HALVES, keys(SPEC), strict=True))
         assert [half for half in HALVES if before[half] != after[half]] == halves, name
         path.write_bytes(content)
@@ -211,7 +232,7 @@ def test_a_new_file_of_a_half_decides(copy):
     (copy / "torch_impl" / "new.py").touch()
     (copy / "torch_impl" / "__pycache__").mkdir()
     (copy / "torch_impl" / "__pycache__" / "new.pyc").touch()
-    task.code.cache_clear()
+    task.code_digest.cache_clear()
     assert [old == new for old, new in zip(before, keys(SPEC), strict=True)] == [True, False]
 
 
@@ -266,7 +287,7 @@ def test_an_interpreter_that_does_not_answer(tmp_path, answer):
     python = tmp_path / "python"
     python.write_text(f"#!/bin/sh\necho '{answer}'\n")
     python.chmod(0o700)
-    with pytest.raises(InputError, match=r"--torch-python .* did not tell its versions"):
+    with pytest.raises(InputError, match=r"--torch-python .* did not report its versions"):
         keys(SPEC, pythons={**PYTHONS, "torch": str(python)})
 
 

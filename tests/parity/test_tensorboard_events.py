@@ -16,8 +16,8 @@ from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import PyRecordReader_
 
 from parity.errors import InputError
 from parity.history_file import read_history
+from parity.ladder.result import PASS, Level
 from parity.report.tensorboard_events import FILE, write_events
-from parity.result import PASS, Level
 
 
 def scalars(folder):
@@ -149,7 +149,7 @@ def test_writing_imports_no_framework(tmp_path):
     code = (
         "import sys; from pathlib import Path\n"
         "from parity.report.tensorboard_events import write_events\n"
-        "from parity.result import Result\n"
+        "from parity.ladder.result import Result\n"
         "history = {half: {'loss': [1.0, 0.5]} for half in ('keras', 'torch')}\n"
         f"write_events(Result('pass', {{}}, history=history), Path({str(tmp_path)!r}))\n"
         "print({'tensorflow', 'torch', 'keras'} & set(sys.modules))"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import refusal
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,12 +27,7 @@ nan = math.nan
 
 
 def refused(path):
-    with pytest.raises(InputError) as error:
-        read_history(path)
-    message = str(error.value)
-    assert str(path) in message
-    assert "\n" not in message
-    return message
+    return refusal(read_history, path)
 
 
 @pytest.fixture(scope="session")

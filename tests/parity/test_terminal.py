@@ -8,13 +8,13 @@ import pytest
 from helpers import Terminal
 from result_samples import CAUSE, PLACE, SETTING, failing_run, run
 
+from parity.ladder.result import ERROR, FAIL, NOT_REACHED, PASS, SKIPPED, Item, Level, Result
 from parity.programs.run_spec import RunSpec
 from parity.report.terminal import _level_line, print_lines, print_result, result_lines
-from parity.result import ERROR, FAIL, NOT_REACHED, PASS, SKIPPED, Item, Level, Result
 
-ORIGIN = (
+SOURCE = (
     "1.5 × the greatest difference so far between any two of 69 Keras runs, 68 of them with "
-    "initial weights perturbed by one ULP; compared up to epoch 12, from which on the rates differ"
+    "initial weights perturbed by one ULP; not compared from epoch 13 on, where the rates differ"
 )
 LEVEL_IDS = "data structure init forward loss gradient optimizer trajectory schedule behaviour"
 # Our longest names, late in a long training.
@@ -30,8 +30,8 @@ LONGEST = [
 ]
 
 
-def level(name, status=PASS, *items, origin="bit for bit: nothing may differ"):
-    return Level(name, status, origin, tuple(items))
+def level(name, status=PASS, *items, source="bit for bit: nothing may differ"):
+    return Level(name, status, source, tuple(items))
 
 
 def exact(name="index", worst=0.0, **place):
@@ -45,7 +45,7 @@ def close(name="conv1.kernel", worst=2e-13, allowed=1e-12, **place):
 def make_result(verdict=PASS, levels=None, *, scenario="augmentation", **changes):
     if levels is None:
         levels = [level(name, PASS, exact()) for name in LEVEL_IDS.split()]
-        levels[7] = level("trajectory", PASS, close(epoch=0, step=5), origin=ORIGIN)
+        levels[7] = level("trajectory", PASS, close(epoch=0, step=5), source=SOURCE)
     column = {"val_accuracy": [0.5, 0.985], "learning_rate": [0.001, 0.001]}
     fields = {
         "behaviour": {"keras": {"verdict": "underfit"}, "torch": {"verdict": "underfit"}},
@@ -57,10 +57,10 @@ def make_result(verdict=PASS, levels=None, *, scenario="augmentation", **changes
     return Result(verdict, spec, tuple(levels), **fields)
 
 
-def failing(item, origin=ORIGIN, **changes):
+def failing(item, source=SOURCE, **changes):
     levels = [level(name, PASS, exact()) for name in LEVEL_IDS.split()[:7]]
-    levels.append(level("trajectory", FAIL, close(step=1, epoch=0), item, origin=origin))
-    levels += [level(name, NOT_REACHED, origin="") for name in ("schedule", "behaviour")]
+    levels.append(level("trajectory", FAIL, close(step=1, epoch=0), item, source=source))
+    levels += [level(name, NOT_REACHED, source="") for name in ("schedule", "behaviour")]
     return make_result(FAIL, levels, **changes)
 
 
@@ -98,7 +98,7 @@ def test_a_run_that_passes_reads_like_this():
         *[
             f"  {name:<11}pass             0          0  of 1,234,567 values, bit for bit"
             if name != "trajectory"
-            else "  trajectory pass       2.0e-13    1.0e-12  conv1.kernel (epoch 0, step 5)"
+            else "  trajectory pass       2.0e-13    1.0e-12  conv1.kernel (epoch 1, step 5)"
             for name in LEVEL_IDS.split()
         ],
         "  accuracy   keras val ▁█  █=0.985",
@@ -112,19 +112,19 @@ def test_a_run_that_passes_reads_like_this():
 
 def test_a_run_that_fails_shows_the_first_divergence():
     item = close("conv2.kernel", 0.5, epoch=0, step=5, index=(1, 2), keras=1.5, torch=2.0, note="n")
-    printed = text(failing(item, origin="float64"))
+    printed = text(failing(item, source="float64"))
     lines = printed.splitlines()
     assert lines[0].endswith("  FAIL")
     start = next(n for n, line in enumerate(lines) if line.startswith("  first divergence"))
     assert lines[start : start + 5] == [
-        "  first divergence  trajectory: conv2.kernel (epoch 0, step 5) at [1, 2]",
+        "  first divergence  trajectory: conv2.kernel (epoch 1, step 5) at [1, 2]",
         "    keras 1.5",
         "    torch 2.0",
         "    differs by 5.0e-01 (abs), allowed 1.0e-12; n",
         "    float64",
     ]
     assert "  the two runs are not the same run" in lines
-    assert "  trajectory FAIL       5.0e-01    1.0e-12  conv2.kernel (epoch 0, step 5)" in lines
+    assert "  trajectory FAIL       5.0e-01    1.0e-12  conv2.kernel (epoch 1, step 5)" in lines
     assert "  schedule   -" in lines
     assert fits(printed)
 
@@ -138,7 +138,7 @@ def test_a_run_that_fails_shows_causes_where_there_are_any():
         "    torch k // 2 on both sides",
         "    seen  padding=1 on both sides gives the port's numbers",
         "    fix   torch_impl.layers.Conv2D(padding='same')",
-        "    parity explain A5",
+        "    parity explain A5  (symmetric-same-padding)",
         "  settings that differ",
         "    C1  epsilon: 0.001 in norm, 1e-05 in features.1, and so in 1 more",
     ]
@@ -240,11 +240,11 @@ def test_no_line_of_our_own_names_is_over_80_columns(name, epoch, step, index):
     )
     assert fits(printed)
     assert name in printed
-    for part in (f"epoch {epoch}", f"step {step}"):
+    for part in (f"epoch {item.epoch_number}", f"step {step}"):
         assert part in printed or "None" in part
     if index is not None:
         assert f"at {list(index)}" in printed
-    assert " ".join(ORIGIN.split()) in " ".join(printed.split())  # whole, on several lines
+    assert " ".join(SOURCE.split()) in " ".join(printed.split())  # whole, on several lines
     assert "59 rate cuts" in printed or "58 rate cuts" in printed
     assert "123456.7 s" in printed
     assert "98765.4 s" in printed
@@ -260,7 +260,7 @@ def test_a_long_name_loses_its_middle(length):
         assert "..." in line
         assert ".last" in line
     assert printed.splitlines()[0].endswith("seeded  FAIL")
-    assert "(epoch 3, step 700)" in printed
+    assert "(epoch 4, step 700)" in printed
 
 
 def test_a_long_value_is_cut():
@@ -286,7 +286,7 @@ HOSTILE = {
 @pytest.mark.parametrize(("name", "shown"), HOSTILE.values(), ids=HOSTILE.keys())
 def test_a_hostile_name_is_shown_as_text(monkeypatch, name, shown):
     item = close(name, 1.0, keras=name, torch=name, note=name)
-    result = failing(item, origin=name, scenario=name)
+    result = failing(item, source=name, scenario=name)
     printed = text(result)
     assert printed.startswith(f"{shown}  seed")
     assert f"first divergence  trajectory: {shown}\n" in printed

@@ -17,13 +17,7 @@ from torch import nn
 import keras_impl.models
 import keras_impl.weights
 from parity.programs.run_spec import DTYPES, MODELS, RunSpec
-from torch_impl.layers import (
-    Dropout,
-    Flatten,
-    glorot_uniform,
-    initialise,
-    initialise_independently,
-)
+from torch_impl.layers import Dropout, Flatten, glorot_uniform, initialise, initialise_independently
 from torch_impl.models import build_model
 from torch_impl.philox import stateless_keep
 from torch_impl.seeds import KerasSeeds

@@ -8,7 +8,7 @@ import torch
 from bench_children import Rounds, collected, task
 from helpers import assert_same_weights, make_data
 
-from parity.bench.turns import NoMoreTurns
+from parity.bench.turns import NoMoreRounds
 from parity.errors import InputError
 from parity.programs.scenarios import scenario
 from torch_impl import bench
@@ -49,7 +49,7 @@ def steps(monkeypatch):
 
 def timed(given, num=2, **options):
     rounds = Rounds(num, **options)
-    with pytest.raises(NoMoreTurns):
+    with pytest.raises(NoMoreRounds):
         run_bench(given, DATA, rounds)
     return rounds
 

@@ -13,12 +13,7 @@ from torchvision.transforms import v2
 from torch_impl.augment.affine import matrices, move
 from torch_impl.augment.intensity import change_brightness, shift_channels
 from torch_impl.augment.interpolate import FILL_MODES
-from torch_impl.augment.parameters import (
-    AT_REST,
-    Parameters,
-    ParameterSampler,
-    ShiftRange,
-)
+from torch_impl.augment.parameters import AT_REST, Parameters, ParameterSampler, ShiftRange
 
 _ORDERS = (0, 1, 3)
 _KERAS_FILL_MODES = FILL_MODES[:4]

@@ -7,12 +7,7 @@ other random ones, `constants` the rest.
 from torch_impl.initializers.base import Initializer, RandomInitializer
 from torch_impl.initializers.configuration import INITIALIZERS, from_config
 from torch_impl.initializers.constants import STFT, Constant, Identity, Ones, Zeros
-from torch_impl.initializers.draws import (
-    Orthogonal,
-    RandomNormal,
-    RandomUniform,
-    TruncatedNormal,
-)
+from torch_impl.initializers.draws import Orthogonal, RandomNormal, RandomUniform, TruncatedNormal
 from torch_impl.initializers.scaling import (
     GlorotNormal,
     GlorotUniform,

@@ -7,12 +7,7 @@ from typing import Any
 
 from torch_impl.initializers.base import Initializer, seed_pair
 from torch_impl.initializers.constants import STFT, Constant, Identity, Ones, Zeros
-from torch_impl.initializers.draws import (
-    Orthogonal,
-    RandomNormal,
-    RandomUniform,
-    TruncatedNormal,
-)
+from torch_impl.initializers.draws import Orthogonal, RandomNormal, RandomUniform, TruncatedNormal
 from torch_impl.initializers.scaling import (
     GlorotNormal,
     GlorotUniform,
@@ -24,47 +19,25 @@ from torch_impl.initializers.scaling import (
 )
 
 # By Keras's names: of the class, in snake case, and the older ones.
-INITIALIZERS: dict[str, type[Initializer]] = {
-    "Constant": Constant,
-    "constant": Constant,
-    "GlorotNormal": GlorotNormal,
-    "glorot_normal": GlorotNormal,
-    "GlorotUniform": GlorotUniform,
-    "glorot_uniform": GlorotUniform,
-    "HeNormal": HeNormal,
-    "he_normal": HeNormal,
-    "HeUniform": HeUniform,
-    "he_uniform": HeUniform,
-    "Identity": Identity,
-    "identity": Identity,
-    "IdentityInitializer": Identity,
-    "LecunNormal": LecunNormal,
-    "lecun_normal": LecunNormal,
-    "LecunUniform": LecunUniform,
-    "lecun_uniform": LecunUniform,
-    "Ones": Ones,
-    "ones": Ones,
-    "one": Ones,
-    "Orthogonal": Orthogonal,
-    "orthogonal": Orthogonal,
-    "OrthogonalInitializer": Orthogonal,
-    "RandomNormal": RandomNormal,
-    "random_normal": RandomNormal,
-    "normal": RandomNormal,
-    "RandomUniform": RandomUniform,
-    "random_uniform": RandomUniform,
-    "uniform": RandomUniform,
-    "STFT": STFT,
-    "stft": STFT,
-    "STFTInitializer": STFT,
-    "TruncatedNormal": TruncatedNormal,
-    "truncated_normal": TruncatedNormal,
-    "VarianceScaling": VarianceScaling,
-    "variance_scaling": VarianceScaling,
-    "Zeros": Zeros,
-    "zeros": Zeros,
-    "zero": Zeros,
+_NAMES: dict[type[Initializer], str] = {
+    Constant: "constant",
+    GlorotNormal: "glorot_normal",
+    GlorotUniform: "glorot_uniform",
+    HeNormal: "he_normal",
+    HeUniform: "he_uniform",
+    Identity: "identity IdentityInitializer",
+    LecunNormal: "lecun_normal",
+    LecunUniform: "lecun_uniform",
+    Ones: "ones one",
+    Orthogonal: "orthogonal OrthogonalInitializer",
+    RandomNormal: "random_normal normal",
+    RandomUniform: "random_uniform uniform",
+    STFT: "stft STFTInitializer",
+    TruncatedNormal: "truncated_normal",
+    VarianceScaling: "variance_scaling",
+    Zeros: "zeros zero",
 }
+INITIALIZERS = {n: kind for kind, names in _NAMES.items() for n in (kind.__name__, *names.split())}
 
 
 def from_config(config: str | Mapping[str, Any]) -> Initializer:

@@ -5,6 +5,7 @@ Source: keras 3.15 `initializers/constant_initializers.py`.
 
 from __future__ import annotations
 
+import abc
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,37 +18,39 @@ from torch_impl.initializers.base import Initializer, check_dtype, float32
 
 
 @dataclass(frozen=True)
-class Zeros(Initializer):
+class _Drawless(Initializer):
+    def __call__(
+        self,
+        shape: Sequence[int],
+        *,
+        seed: int | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> torch.Tensor:
+        """See `Initializer`; ValueError for a shape that it is not for."""
+        return self._values(tuple(shape), dtype)
+
+    @abc.abstractmethod
+    def _values(self, shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor: ...
+
+
+@dataclass(frozen=True)
+class Zeros(_Drawless):
     """0 everywhere, as torch.nn.init.zeros_."""
 
-    def __call__(
-        self,
-        shape: Sequence[int],
-        *,
-        seed: int | None = None,
-        dtype: torch.dtype = torch.float32,
-    ) -> torch.Tensor:
-        """See `Initializer`."""
-        return torch.zeros(tuple(shape), dtype=dtype)
+    def _values(self, shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
+        return torch.zeros(shape, dtype=dtype)
 
 
 @dataclass(frozen=True)
-class Ones(Initializer):
+class Ones(_Drawless):
     """1 everywhere, as torch.nn.init.ones_."""
 
-    def __call__(
-        self,
-        shape: Sequence[int],
-        *,
-        seed: int | None = None,
-        dtype: torch.dtype = torch.float32,
-    ) -> torch.Tensor:
-        """See `Initializer`."""
-        return torch.ones(tuple(shape), dtype=dtype)
+    def _values(self, shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
+        return torch.ones(shape, dtype=dtype)
 
 
 @dataclass(frozen=True)
-class Constant(Initializer):
+class Constant(_Drawless):
     """One value everywhere.
 
     Differs from torch.nn.init.constant_ in:
@@ -59,19 +62,12 @@ class Constant(Initializer):
 
     value: float = 0.0
 
-    def __call__(
-        self,
-        shape: Sequence[int],
-        *,
-        seed: int | None = None,
-        dtype: torch.dtype = torch.float32,
-    ) -> torch.Tensor:
-        """See `Initializer`."""
-        return torch.full(tuple(shape), float32(self.value), dtype=dtype)  # (1)
+    def _values(self, shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
+        return torch.full(shape, float32(self.value), dtype=dtype)  # (1)
 
 
 @dataclass(frozen=True)
-class Identity(Initializer):
+class Identity(_Drawless):
     """`gain` on the diagonal of a matrix, which need not be square, and 0 elsewhere.
 
     Differs from torch.nn.init.eye_ in its gain; torch.nn.init.dirac_ is for convolutions, for which
@@ -80,22 +76,17 @@ class Identity(Initializer):
 
     gain: float = 1.0
 
-    def __call__(
-        self,
-        shape: Sequence[int],
-        *,
-        seed: int | None = None,
-        dtype: torch.dtype = torch.float32,
-    ) -> torch.Tensor:
-        """See `Initializer`; ValueError unless the shape is that of a matrix."""
+    def _values(self, shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
         if len(shape) != 2:
-            raise ValueError(f"shape={tuple(shape)}: expected that of a matrix")
+            raise ValueError(f"shape={shape}: expected that of a matrix")
         return self.gain * torch.eye(*shape, dtype=dtype)
 
 
 @dataclass(frozen=True)
-class STFT(Initializer):
+class STFT(_Drawless):
     """Waves of a Fourier transform over time, for a Conv1D; torch.nn.init has none.
+
+    The shape is (frame length, 1, fft_length // 2 + 1).
 
         kernel[t, 0, k] = window[t] * cos(-2 pi t k / fft_length) / norm
 
@@ -118,14 +109,7 @@ class STFT(Initializer):
         if self.scaling not in (None, "density", "spectrum"):
             raise ValueError(f"scaling={self.scaling!r}: expected 'density', 'spectrum' or None")
 
-    def __call__(
-        self,
-        shape: Sequence[int],
-        *,
-        seed: int | None = None,
-        dtype: torch.dtype = torch.float32,
-    ) -> torch.Tensor:
-        """See `Initializer`; the shape is (frame length, 1, fft_length // 2 + 1)."""
+    def _values(self, shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
         check_dtype(dtype)
         num_frames, _, num_waves = shape
         frequency = torch.arange(num_waves, dtype=dtype) / ((num_waves - 1) * 2)

@@ -78,57 +78,48 @@ class VarianceScaling(RandomInitializer):
 
 
 @dataclass(frozen=True)
-class GlorotUniform(VarianceScaling):
+class _Named(VarianceScaling):
+    """One whose settings are those of its class."""
+
+    scale: float = field(default=1.0, init=False)
+    mode: str = field(default="fan_in", init=False)
+    distribution: str = field(default="uniform", init=False)
+
+
+class GlorotUniform(_Named):
     """Uniform of variance 2 / (fan_in + fan_out); torch.nn.init.xavier_uniform_."""
 
-    scale: float = field(default=1.0, init=False)
-    mode: str = field(default="fan_avg", init=False)
-    distribution: str = field(default="uniform", init=False)
+    scale, mode, distribution = 1.0, "fan_avg", "uniform"
 
 
-@dataclass(frozen=True)
-class GlorotNormal(VarianceScaling):
+class GlorotNormal(_Named):
     """Truncated normal of variance 2 / (fan_in + fan_out); xavier_normal_ is not truncated."""
 
-    scale: float = field(default=1.0, init=False)
-    mode: str = field(default="fan_avg", init=False)
-    distribution: str = field(default="truncated_normal", init=False)
+    scale, mode, distribution = 1.0, "fan_avg", "truncated_normal"
 
 
-@dataclass(frozen=True)
-class HeUniform(VarianceScaling):
+class HeUniform(_Named):
     """Uniform of variance 2 / fan_in; torch.nn.init.kaiming_uniform_ with nonlinearity "relu"."""
 
-    scale: float = field(default=2.0, init=False)
-    mode: str = field(default="fan_in", init=False)
-    distribution: str = field(default="uniform", init=False)
+    scale, mode, distribution = 2.0, "fan_in", "uniform"
 
 
-@dataclass(frozen=True)
-class HeNormal(VarianceScaling):
+class HeNormal(_Named):
     """Truncated normal of variance 2 / fan_in; kaiming_normal_ is not truncated."""
 
-    scale: float = field(default=2.0, init=False)
-    mode: str = field(default="fan_in", init=False)
-    distribution: str = field(default="truncated_normal", init=False)
+    scale, mode, distribution = 2.0, "fan_in", "truncated_normal"
 
 
-@dataclass(frozen=True)
-class LecunUniform(VarianceScaling):
+class LecunUniform(_Named):
     """Uniform of variance 1 / fan_in; kaiming_uniform_ with nonlinearity "linear"."""
 
-    scale: float = field(default=1.0, init=False)
-    mode: str = field(default="fan_in", init=False)
-    distribution: str = field(default="uniform", init=False)
+    scale, mode, distribution = 1.0, "fan_in", "uniform"
 
 
-@dataclass(frozen=True)
-class LecunNormal(VarianceScaling):
+class LecunNormal(_Named):
     """Truncated normal of variance 1 / fan_in; kaiming_normal_ is not truncated."""
 
-    scale: float = field(default=1.0, init=False)
-    mode: str = field(default="fan_in", init=False)
-    distribution: str = field(default="truncated_normal", init=False)
+    scale, mode, distribution = 1.0, "fan_in", "truncated_normal"
 
 
 def compute_fans(

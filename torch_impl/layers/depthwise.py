@@ -7,11 +7,38 @@ from typing import Any
 import torch
 from torch import nn
 
-from torch_impl.layers.convolution import Conv1D, Conv2D
+from torch_impl.layers.convolution import Conv1D, Conv2D, _Convolution
 from torch_impl.layers.sizes import Size
 
 
-class DepthwiseConv2D(Conv2D):
+class _Depthwise(_Convolution):
+    """What both ranks share."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        kernel_size: Size,
+        strides: Size = 1,
+        padding: str = "valid",
+        depth_multiplier: int = 1,
+        dilation_rate: Size = 1,
+        use_bias: bool = True,
+        **options: Any,
+    ) -> None:
+        super().__init__(
+            in_channels,
+            in_channels * depth_multiplier,
+            kernel_size,
+            strides,
+            padding,
+            dilation_rate,
+            groups=in_channels,
+            use_bias=use_bias,
+            **options,
+        )
+
+
+class DepthwiseConv2D(_Depthwise, Conv2D):
     """Convolves every channel with `depth_multiplier` kernels of its own.
 
     Output channel c * depth_multiplier + m is the m-th of input channel c.
@@ -34,60 +61,14 @@ class DepthwiseConv2D(Conv2D):
         **options: device and dtype of the weights.
     """
 
-    def __init__(
-        self,
-        in_channels: int,
-        kernel_size: Size,
-        strides: Size = 1,
-        padding: str = "valid",
-        depth_multiplier: int = 1,
-        dilation_rate: Size = 1,
-        use_bias: bool = True,
-        **options: Any,
-    ) -> None:
-        super().__init__(
-            in_channels,
-            in_channels * depth_multiplier,
-            kernel_size,
-            strides,
-            padding,
-            dilation_rate,
-            groups=in_channels,
-            use_bias=use_bias,
-            **options,
-        )
 
-
-class DepthwiseConv1D(Conv1D):
+class DepthwiseConv1D(_Depthwise, Conv1D):
     """As `DepthwiseConv2D`, of sequences (N, C, T).
 
     Differs from torch.nn.Conv1d with groups=in_channels in: 1. and 2. of `DepthwiseConv2D`.
     """
 
     paddings: tuple[str, ...] = ("valid", "same")
-
-    def __init__(
-        self,
-        in_channels: int,
-        kernel_size: Size,
-        strides: Size = 1,
-        padding: str = "valid",
-        depth_multiplier: int = 1,
-        dilation_rate: Size = 1,
-        use_bias: bool = True,
-        **options: Any,
-    ) -> None:
-        super().__init__(
-            in_channels,
-            in_channels * depth_multiplier,
-            kernel_size,
-            strides,
-            padding,
-            dilation_rate,
-            groups=in_channels,
-            use_bias=use_bias,
-            **options,
-        )
 
 
 class _Separable(nn.Module):

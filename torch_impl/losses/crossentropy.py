@@ -10,16 +10,27 @@ import torch.nn.functional as F
 
 from torch_impl.clip import clip
 from torch_impl.losses.base import EPSILON, Loss
-from torch_impl.losses.logits import (
-    reachable_logits,
-    sigmoid_crossentropy,
-    softmax_crossentropy,
-)
+from torch_impl.losses.logits import reachable_logits, sigmoid_crossentropy, softmax_crossentropy
 
 _NO_LABEL = -(2**62)  # torch leaves out labels of -100, unless told otherwise
 
 
-class CategoricalCrossentropy(Loss):
+class _Smoothed(Loss):
+    """What both losses with smoothed targets are made with."""
+
+    def __init__(
+        self,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int = -1,
+        reduction: str | None = "sum_over_batch_size",
+    ) -> None:
+        super().__init__(reduction)
+        self.from_logits, self.axis = from_logits, axis
+        self.label_smoothing = label_smoothing
+
+
+class CategoricalCrossentropy(_Smoothed):
     """-sum(y * log(p)) with targets y of the shape of the outputs, each a distribution.
 
     Differs from torch.nn.CrossEntropyLoss in:
@@ -36,17 +47,6 @@ class CategoricalCrossentropy(Loss):
         reduction: see `Loss`.
     """
 
-    def __init__(
-        self,
-        from_logits: bool = False,
-        label_smoothing: float = 0.0,
-        axis: int = -1,
-        reduction: str | None = "sum_over_batch_size",
-    ) -> None:
-        super().__init__(reduction)
-        self.from_logits, self.axis = from_logits, axis  # (4)
-        self.label_smoothing = label_smoothing
-
     def values(self, y_pred: torch.Tensor, y_true: torch.Tensor) -> torch.Tensor:
         """Returns the loss of each sample; both tensors are (N, ..., classes)."""
         _check_same_shape(y_pred, y_true)
@@ -55,7 +55,7 @@ class CategoricalCrossentropy(Loss):
             y_true = y_true * (1.0 - smoothing) + smoothing / y_true.shape[-1]
         output, from_logits = reachable_logits(y_pred, self.from_logits)  # (2)
         if from_logits:
-            return softmax_crossentropy(output, y_true, self.axis)  # (3)
+            return softmax_crossentropy(output, y_true, self.axis)  # (3) (4)
         output = output / output.sum(self.axis, keepdim=True)
         return -(y_true * _clip(output).log()).sum(self.axis)  # (1)
 
@@ -151,7 +151,7 @@ class SparseCategoricalCrossentropy(Loss):
         return y_true[..., 0] if y_true.ndim == num_axes and y_true.shape[-1] == 1 else y_true
 
 
-class BinaryCrossentropy(Loss):
+class BinaryCrossentropy(_Smoothed):
     """mean(-y * log(p) - (1 - y) * log(1 - p)) over the last axis.
 
     Differs from torch.nn.BCELoss and torch.nn.BCEWithLogitsLoss in:
@@ -166,17 +166,6 @@ class BinaryCrossentropy(Loss):
         axis: of the mean.
         reduction: see `Loss`.
     """
-
-    def __init__(
-        self,
-        from_logits: bool = False,
-        label_smoothing: float = 0.0,
-        axis: int = -1,
-        reduction: str | None = "sum_over_batch_size",
-    ) -> None:
-        super().__init__(reduction)
-        self.from_logits, self.axis = from_logits, axis
-        self.label_smoothing = label_smoothing
 
     def values(self, y_pred: torch.Tensor, y_true: torch.Tensor) -> torch.Tensor:
         """Returns the mean of each sample; both tensors have one shape."""

@@ -8,7 +8,7 @@ import torch
 
 from torch_impl.optim.arguments import CommonArguments, Parameters
 from torch_impl.optim.base import KerasOptimizer
-from torch_impl.optim.batch import Group, Tensors
+from torch_impl.optim.batch import Group, Tensors, mix_squares
 from torch_impl.schedule.base import LearningRateSchedule
 
 
@@ -60,21 +60,13 @@ class Adadelta(KerasOptimizer):
         rho, epsilon = group["rho"], group["eps"]
         of_gradients = [self._slot(parameter, "accumulated_grad") for parameter in parameters]
         of_deltas = [self._slot(parameter, "accumulated_delta_var") for parameter in parameters]
-        _mix_squares(of_gradients, gradients, rho)
+        mix_squares(of_gradients, gradients, rho)
         deltas = list(torch._foreach_add(of_deltas, epsilon))
         torch._foreach_sqrt_(deltas)
         torch._foreach_mul_(deltas, gradients)
         roots = torch._foreach_add(of_gradients, epsilon)
         torch._foreach_sqrt_(roots)
         torch._foreach_div_(deltas, roots)
-        _mix_squares(of_deltas, deltas, rho)
+        mix_squares(of_deltas, deltas, rho)
         torch._foreach_mul_(deltas, self._rate(group))
         torch._foreach_sub_(parameters, deltas)
-
-
-def _mix_squares(slots: Tensors, values: Tensors, rho: float) -> None:
-    """Slot = rho * slot + (1 - rho) * value * value, in Keras's order."""
-    squares = torch._foreach_mul(values, values)
-    torch._foreach_mul_(squares, 1 - rho)
-    torch._foreach_mul_(slots, rho)
-    torch._foreach_add_(slots, squares)

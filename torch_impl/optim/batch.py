@@ -24,6 +24,14 @@ class Batch(NamedTuple):
         return self._replace(gradients=[change(*pair) for pair in pairs])
 
 
+def mix_squares(slots: Tensors, values: Tensors, rho: float) -> None:
+    """Makes a slot rho * slot + (1 - rho) * value * value, in Keras's order."""
+    squares = torch._foreach_mul(values, values)
+    torch._foreach_mul_(squares, 1 - rho)
+    torch._foreach_mul_(slots, rho)
+    torch._foreach_add_(slots, squares)
+
+
 def with_gradients(group: Group) -> Batch:
     """Returns the parameters of a group that have a gradient.
 

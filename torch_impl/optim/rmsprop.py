@@ -8,7 +8,7 @@ import torch
 
 from torch_impl.optim.arguments import CommonArguments, Parameters
 from torch_impl.optim.base import KerasOptimizer
-from torch_impl.optim.batch import Group, Tensors
+from torch_impl.optim.batch import Group, Tensors, mix_squares
 from torch_impl.schedule.base import LearningRateSchedule
 
 
@@ -66,10 +66,7 @@ class RMSprop(KerasOptimizer):
     def _update(self, group: Group, parameters: Tensors, gradients: Tensors) -> None:
         rate, rho = self._rate(group), group["rho"]
         velocities = [self._slot(parameter, "velocity") for parameter in parameters]
-        squares = torch._foreach_mul(gradients, gradients)
-        torch._foreach_mul_(squares, 1 - rho)
-        torch._foreach_mul_(velocities, rho)
-        torch._foreach_add_(velocities, squares)
+        mix_squares(velocities, gradients, rho)
         if group["centered"]:
             averages = [self._slot(parameter, "average_gradient") for parameter in parameters]
             torch._foreach_mul_(averages, rho)

@@ -10,7 +10,27 @@ import numpy as np
 from torch_impl.schedule.base import LearningRateSchedule, check_positive, through_float32
 
 
-class ExponentialDecay(LearningRateSchedule):
+class _Decay(LearningRateSchedule):
+    """What a decay by a rate for each decay_steps is made with."""
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: int,
+        decay_rate: float,
+        staircase: bool = False,
+    ) -> None:
+        check_positive("decay_steps", decay_steps)
+        self.initial_learning_rate = initial_learning_rate
+        self.decay_steps, self.decay_rate = decay_steps, decay_rate
+        self.staircase = staircase
+
+    def _part(self, step: Any, number: Any) -> Any:
+        part = step / number(self.decay_steps)
+        return np.floor(part) if self.staircase else part
+
+
+class ExponentialDecay(_Decay):
     """rate = initial_learning_rate * decay_rate ** (step / decay_steps), Keras's to the bit.
 
     Differs from torch.optim.lr_scheduler.ExponentialLR in:
@@ -29,26 +49,12 @@ class ExponentialDecay(LearningRateSchedule):
         ValueError: for decay_steps that are not greater than 0.
     """
 
-    def __init__(
-        self,
-        initial_learning_rate: float,
-        decay_steps: int,
-        decay_rate: float,
-        staircase: bool = False,
-    ) -> None:
-        check_positive("decay_steps", decay_steps)
-        self.initial_learning_rate = initial_learning_rate
-        self.decay_steps, self.decay_rate = decay_steps, decay_rate
-        self.staircase = staircase
-
     def _rate(self, step: Any, number: Any) -> Any:
-        part = step / number(self.decay_steps)
-        part = np.floor(part) if self.staircase else part
-        factor = through_float32(self.decay_rate, number) ** part  # (1) (2)
+        factor = through_float32(self.decay_rate, number) ** self._part(step, number)  # (1) (2)
         return number(self.initial_learning_rate) * factor
 
 
-class InverseTimeDecay(LearningRateSchedule):
+class InverseTimeDecay(_Decay):
     """rate = initial_learning_rate / (1 + decay_rate * step / decay_steps), Keras's to the bit.
 
     torch has none. Source: keras 3.15 `optimizers/schedules/learning_rate_schedule.py`.
@@ -63,22 +69,8 @@ class InverseTimeDecay(LearningRateSchedule):
         ValueError: for decay_steps that are not greater than 0.
     """
 
-    def __init__(
-        self,
-        initial_learning_rate: float,
-        decay_steps: int,
-        decay_rate: float,
-        staircase: bool = False,
-    ) -> None:
-        check_positive("decay_steps", decay_steps)
-        self.initial_learning_rate = initial_learning_rate
-        self.decay_steps, self.decay_rate = decay_steps, decay_rate
-        self.staircase = staircase
-
     def _rate(self, step: Any, number: Any) -> Any:
-        part = step / number(self.decay_steps)
-        part = np.floor(part) if self.staircase else part
-        divisor = number(1) + through_float32(self.decay_rate, number) * part
+        divisor = number(1) + through_float32(self.decay_rate, number) * self._part(step, number)
         return number(self.initial_learning_rate) / divisor
 
 

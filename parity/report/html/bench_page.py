@@ -9,6 +9,7 @@ import numpy as np
 
 from parity.bench.result import IMAGES_PER_S, OK, BenchResult, Row
 from parity.report.bench_texts import (
+    UNFINISHED,
     cells_of,
     heading,
     legend,
@@ -35,6 +36,7 @@ from parity.report.html.page import (
     Text,
 )
 from parity.report.html.svg import BAND, INK, KERAS, TORCH, drawn
+from parity.report.result_texts import capital
 from parity.report.terminal import plain, shortened
 
 if TYPE_CHECKING:
@@ -82,7 +84,7 @@ def bench_page(result: BenchResult, problems: tuple[str, ...] = ()) -> Page:
         verdict=result.verdict,
         sentence=_sentence(result),
         facts=tuple(facts),
-        problems=problems,
+        problems=problems if result.is_finished else (*problems, capital(f"{UNFINISHED}.")),
         sections=tuple(sections),
     )
 

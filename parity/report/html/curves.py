@@ -12,14 +12,7 @@ from functools import partial
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
-from parity.report.chart import (
-    LOG_ABOVE,
-    Chart,
-    can_be_drawn,
-    charts_of,
-    role,
-    short_number,
-)
+from parity.report.chart import Chart, can_be_drawn, charts_of, limits, role, short_number
 from parity.report.html.page import Cell, Picture, Table
 from parity.report.html.svg import (
     BAND,
@@ -33,8 +26,7 @@ from parity.report.html.svg import (
     legend,
     log_labels,
 )
-from parity.report.html.texts import number
-from parity.report.result_texts import capital
+from parity.report.result_texts import capital, number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -127,15 +119,12 @@ def _apart(histories: Histories, key: str) -> list[float]:
 def _draw_values(
     axes: Axes, name: str, keys: Sequence[str], histories: Histories, names: Mapping[str, str]
 ) -> None:
-    values = [
-        value
-        for history in histories.values()
+    columns = {
+        f"{half} {key}": list(history.get(key, ()))
+        for half, history in histories.items()
         for key in keys
-        for value in history.get(key, ())
-        if can_be_drawn(value)
-    ]
-    positive = [value for value in values if value > 0]
-    is_log = len(positive) == len(values) > 0 and max(values) > LOG_ABOVE * min(values)
+    }
+    low, _, is_log = limits(name, columns)
     for half, history in histories.items():
         for key in keys:
             column = history.get(key, ())
@@ -145,7 +134,7 @@ def _draw_values(
             is_below = half == "keras"
             axes.plot(
                 range(1, len(column) + 1),
-                [value if can_be_drawn(value) else math.nan for value in column],
+                [_height(value, low if is_log else value) for value in column],
                 color=HALF_COLORS[half],
                 lw=4.5 if is_below else 1.4,
                 alpha=0.4 if is_below else 1.0,
@@ -160,6 +149,11 @@ def _draw_values(
         axes.set_yscale("log")
         log_labels(axes)
     legend(axes)
+
+
+def _height(value: float, low: float) -> float:
+    """Where a value stands on an axis that begins at `low`; NaN leaves a gap."""
+    return max(value, low) if can_be_drawn(value) else math.nan
 
 
 def _draw_apart(axes: Axes, apart: Mapping[str, Sequence[float]], num_epochs: int) -> None:
@@ -235,7 +229,7 @@ def _draw_alone(figure: Figure, chart: Chart) -> None:
     axes = figure.subplots(gridspec_kw={"left": 0.135, "right": 0.98, "top": 0.84, "bottom": 0.16})
     colors = {"train": KERAS, "val": TORCH, "eval": GOOD}
     for key, values in chart.curves.items():
-        heights = [max(v, chart.low) if can_be_drawn(v) else math.nan for v in values]
+        heights = [_height(value, chart.low) for value in values]
         axes.plot(
             range(1, len(values) + 1),
             heights,

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from parity.compare import absolute_difference
+from parity.ladder.compare import absolute_difference
+from parity.ladder.result import FAIL, Item, Level
 from parity.report.html.page import Cell, Picture, Table
 from parity.report.html.svg import BAND, INK, drawn, legend, log_labels
-from parity.report.html.texts import number
-from parity.report.result_texts import capital
-from parity.result import FAIL, Item, Level
+from parity.report.result_texts import capital, number
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,7 +38,9 @@ def divergence_pictures(
     pictures = []
     if weights:
         pictures.append(
-            _picture("weights", "greatest difference of any weight", weights, level.origin)
+            _picture(
+                "weights", "greatest difference of any weight", weights, level.tolerance_source
+            )
         )
     if running:
         pictures.append(_picture("losses", "difference of the running loss", running, "", losses))
@@ -50,7 +51,7 @@ def _picture(
     name: str,
     what: str,
     items: Sequence[Item],
-    origin: str,
+    source: str,
     losses: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> Picture:
     items = sorted(items, key=lambda item: item.step or 0)
@@ -114,7 +115,7 @@ def _picture(
     return Picture(
         svg=drawn(f"divergence-{name}", 2.9, paint),
         caption=f"{capital(what)} after each recorded step: {told}."
-        + (f" Allowed: {origin}." if origin else ""),
+        + (f" Allowed: {source}." if source else ""),
         description=f"{what} against the optimizer step, with what is allowed: {told}.",
         table=Table(
             caption=f"{what} by step",

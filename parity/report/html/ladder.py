@@ -4,28 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from parity.ladder.result import Level, Result
 from parity.report.advice import advice_of
-from parity.report.html.page import (
-    FAIL,
-    PASS,
-    QUIET,
-    WARN,
-    Cause,
-    Divergence,
-    Fact,
-    Rung,
-)
-from parity.report.html.texts import count, number, value
+from parity.report.html.page import FAIL, PASS, QUIET, WARN, Cause, Divergence, Fact, Rung
+from parity.report.html.texts import value
 from parity.report.result_texts import (
+    cause_title,
+    count,
     index_text,
     is_exact,
     level_numbers,
     likely_causes,
     moment,
+    number,
     place_text,
     setting_texts,
 )
-from parity.result import Level, Result
 
 LOOKS = {"pass": PASS, "fail": FAIL, "skipped": WARN, "not_reached": QUIET}
 WORDS = {"pass": "pass", "fail": "fail", "skipped": "skipped", "not_reached": "not reached"}
@@ -40,12 +34,12 @@ def _rung(level: Level) -> Rung:
     look, word = LOOKS[level.status], WORDS[level.status]
     worst = level.worst
     if worst is None:
-        return Rung(level.id, look, word, origin=level.origin)
+        return Rung(level.id, look, word, tolerance_source=level.tolerance_source)
     compared = sum(item.num_compared for item in level.items)
     differs, allowed = map(number, level_numbers(level))
     told = count(compared, "value") if is_exact(level) else ""
     where = f"{worst.name}{moment(worst)}:" if worst.worst else ""
-    return Rung(level.id, look, word, differs, allowed, where, level.origin, told)
+    return Rung(level.id, look, word, differs, allowed, where, level.tolerance_source, told)
 
 
 def divergence_of(result: Result) -> Divergence | None:
@@ -61,7 +55,7 @@ def divergence_of(result: Result) -> Divergence | None:
     ]
     if told := place_text(result):
         facts.append(Fact("layer", told))
-    facts.append(Fact("allowed is", level.origin))
+    facts.append(Fact("allowed is", level.tolerance_source))
     hints = setting_texts(result)
     if hints:
         hints.insert(0, "Settings of paired layers that differ besides, and need not matter:")
@@ -88,7 +82,7 @@ def _cause(cause: dict[str, object]) -> Cause:
     ]
     confidence = cause.get("confidence")
     return Cause(
-        title=f"{cause.get('id')} {cause.get('title')}",
+        title=cause_title(cause),
         confidence=f"{100 * confidence:.0f} %" if isinstance(confidence, float | int) else "",
         lines=tuple(lines),
         fix=str(cause.get("fix") or ""),

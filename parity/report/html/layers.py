@@ -7,26 +7,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from parity.compare import absolute_difference
 from parity.errors import RunError
+from parity.ladder.compare import absolute_difference
+from parity.ladder.levels import LEVELS
+from parity.ladder.result import FAIL, Item, Level, Result
 from parity.report.folder import FoundRun
 from parity.report.html.page import Block, Cell, Folded, Table
-from parity.report.html.texts import number, share
-from parity.report.result_texts import moment
-from parity.result import FAIL, Item, Level, Result
+from parity.report.html.texts import share
+from parity.report.result_texts import moment, number
 
-SHOWN = {
-    "forward": "Output of every layer",
-    "loss": "Loss",
-    "gradient": "Gradient of every parameter",
-    "optimizer": "Optimizer state and weights after a step",
-    "data": "What was fed",
-    "structure": "Structure",
-    "init": "Initial weights",
-    "trajectory": "Trajectory",
-    "schedule": "Learning rates",
-    "behaviour": "Behaviour",
-}
+TITLES = {row.id: row.title for row in LEVELS}
 OPEN = ("forward", "gradient")
 MAX_ROWS = 120
 MAX_STEPS = 12  # columns of the matrix of weights
@@ -43,7 +33,7 @@ def layer_blocks(result: Result) -> list[Block]:
         if level.status == FAIL or level.id in OPEN:
             blocks.append(table)
         else:
-            blocks.append(Folded(f"{SHOWN.get(level.id, level.id)} ({level.id})", (table,)))
+            blocks.append(Folded(f"{TITLES[level.id]} ({level.id})", (table,)))
     return blocks
 
 
@@ -54,7 +44,7 @@ def _table(level: Level) -> Table:
         items = [item for item in items if any(item is one for one in kept)]
     left = len(level.items) - len(items)
     return Table(
-        caption=f"{SHOWN.get(level.id, level.id)} ({level.id}): {level.origin}",
+        caption=f"{TITLES[level.id]} ({level.id}): {level.tolerance_source}",
         head=("item", "worst", "allowed", "unit", "compared", "Keras there", "PyTorch there"),
         rows=tuple(_row(item) for item in items),
         numeric=frozenset({1, 2, 4}),

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from parity.agreement import Comparison
 from parity.report.html.page import Cell, Picture, Table
 from parity.report.html.svg import BAD, BAND, GOOD, HALF_COLORS, INK, NAMES, drawn, legend
 from parity.report.result_texts import capital
 from parity.report.terminal import plain, shortened
+from parity.sweeps.equivalence import EquivalenceRow
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -76,7 +76,7 @@ def seeds_picture(name: str, what: str, groups: Groups) -> Picture:
     )
 
 
-def margin_picture(name: str, what: str, comparisons: Sequence[Comparison]) -> Picture:
+def margin_picture(name: str, what: str, comparisons: Sequence[EquivalenceRow]) -> Picture:
     """Returns the differences of one quantity, PyTorch minus Keras, each with its interval.
 
     Args:
@@ -111,7 +111,7 @@ def margin_picture(name: str, what: str, comparisons: Sequence[Comparison]) -> P
     )
 
 
-def comparison_table(comparisons: Sequence[Comparison]) -> Table:
+def comparison_table(comparisons: Sequence[EquivalenceRow]) -> Table:
     """Returns all comparisons with their figures."""
     looks = {"equivalent": "pass", "different": "fail", "inconclusive": "warn"}
     rows = []

@@ -34,7 +34,7 @@ class Rung:
         worst: greatest difference, "" where nothing was compared.
         allowed: what still passes, "" as above.
         where: the item with it.
-        origin: what is allowed and why.
+        tolerance_source: what is allowed and why.
         compared: how many values, where they are compared bit for bit.
     """
 
@@ -44,7 +44,7 @@ class Rung:
     worst: str = ""
     allowed: str = ""
     where: str = ""
-    origin: str = ""
+    tolerance_source: str = ""
     compared: str = ""
 
 

@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from parity.ladder.result import ERROR, Result
 from parity.report.folder import FoundRun
 from parity.report.html.curves import curve_pictures
 from parity.report.html.divergence import divergence_pictures
@@ -32,10 +33,9 @@ from parity.report.html.page import (
 from parity.report.html.predictions import prediction_blocks
 from parity.report.html.samples import sample_blocks
 from parity.report.html.svg import NAMES
-from parity.report.html.texts import count
 from parity.report.reproduce import command_of
+from parity.report.result_texts import count
 from parity.report.verdict import sentence_of
-from parity.result import ERROR, Result
 
 LOOKS = {"pass": PASS, "fail": FAIL, "error": FAIL, "inconclusive": WARN}
 MODES = {
@@ -130,7 +130,7 @@ def _behaviour(result: Result) -> list[Block]:
         "gap": "gap",
         "gap_error": "± of the gap",
         "epochs_to_plateau": "epochs to the plateau",
-        "best_epoch": "epoch of the least validation loss",
+        "best_epoch_number": "epoch of the least validation loss",
         "val_loss_rise": "last validation loss / least",
     }
     rows = []
@@ -166,8 +166,9 @@ def _again(result: Result) -> list[Block]:
         blocks.append(
             Text(
                 "What the trajectory may differ by was measured on "
-                f"{count(result.envelope['num_nudges'], 'run')} of Keras whose initial weights "
-                f"were moved by one unit in the last place, times {result.envelope['factor']:g}."
+                f"{count(result.envelope['num_perturbations'], 'run')} of Keras whose initial "
+                "weights were moved by one unit in the last place, times "
+                f"{result.envelope['factor']:g}."
             )
         )
     if result.verdict == ERROR and not result.levels:

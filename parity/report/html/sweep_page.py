@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from parity.agreement import ScenarioVerdicts
 from parity.report.html.margins import comparison_table, margin_picture, seeds_picture
 from parity.report.html.page import (
     FAIL,
@@ -21,14 +20,15 @@ from parity.report.html.page import (
 )
 from parity.report.html.run_page import MODES, versions_of
 from parity.report.html.svg import NAMES
-from parity.report.html.texts import count
-from parity.report.sweep import SweepResult
+from parity.report.result_texts import count
+from parity.sweeps.equivalence import ScenarioVerdicts
+from parity.sweeps.result import SweepResult
 
 LOOKS = {"pass": PASS, "fail": FAIL, "inconclusive": WARN, "incomplete": WARN}
 SENTENCES = {
     "pass": "Both halves behave alike: every verdict agrees and every comparison is equivalent.",
     "fail": "The two halves behave differently.",
-    "inconclusive": "Too few seeds tell: nothing is shown to differ, and not all to be equivalent.",
+    "inconclusive": "Undecided: no difference is shown, and not every comparison is equivalent.",
     "incomplete": "Runs are missing; what has finished is shown.",
 }
 # Quantity -> what its axis is called.
@@ -54,8 +54,8 @@ def sweep_page(result: SweepResult, problems: tuple[str, ...] = ()) -> Page:
         result: of the sweep.
         problems: what is missing or damaged.
     """
-    rows = result.agreement.verdicts
-    comparisons = result.agreement.comparisons
+    rows = result.equivalence.verdicts
+    comparisons = result.equivalence.comparisons
     equivalent = sum(row.verdict == "equivalent" for row in comparisons)
     facts = [
         Fact("mode", MODES.get(result.mode, result.mode)),
@@ -100,11 +100,11 @@ def _sentence(result: SweepResult) -> str:
         return told
     differing = [
         f"{row.quantity} of {row.scenario}"
-        for row in result.agreement.comparisons
+        for row in result.equivalence.comparisons
         if row.verdict == "different"
     ]
     differing += [
-        f"verdict on {row.scenario}" for row in result.agreement.verdicts if not row.agrees
+        f"verdict on {row.scenario}" for row in result.equivalence.verdicts if not row.agrees
     ]
     if not differing:
         return told
@@ -142,7 +142,7 @@ def _told(counts: Mapping[str, int], total: int) -> str:
 
 
 def _equivalence(result: SweepResult) -> list[Block]:
-    comparisons = result.agreement.comparisons
+    comparisons = result.equivalence.comparisons
     if not comparisons:
         return [Text("No comparison: at least two seeds must have finished in both halves.")]
     blocks: list[Block] = []

@@ -1,18 +1,9 @@
-"""Numbers as a report shows them."""
+"""Values, and where they stand, as a page shows them."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
-
-
-def number(value: float) -> str:
-    """Returns a difference or a limit: two digits, whole numbers as they are."""
-    if not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "∞" if value > 0 else "-∞"
-    if float(value).is_integer() and abs(value) < 1e6:
-        return f"{value:,.0f}"
-    return f"{value:.1e}"
 
 
 def value(given: Any) -> str:
@@ -30,8 +21,3 @@ def share(worst: float, allowed: float) -> float:
     if not worst <= allowed:
         return 1.0
     return max(0.0, 1 + math.log10(worst / allowed) / 12)
-
-
-def count(amount: int, noun: str) -> str:
-    """Returns an amount with its noun."""
-    return f"{amount:,} {noun}" if amount == 1 else f"{amount:,} {noun}s"

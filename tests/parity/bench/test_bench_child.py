@@ -12,7 +12,7 @@ from helpers import make_data
 
 from parity import worker
 from parity.bench.child import BenchTask, refuse, run_bench
-from parity.bench.turns import NoMoreTurns
+from parity.bench.turns import NoMoreRounds
 from parity.data import save_data
 from parity.errors import InputError
 from parity.programs.scenarios import scenario
@@ -31,7 +31,7 @@ class FakeHalf:
     def run_bench(self, given, data, turns):
         self.calls.append(("run", given, len(data.x_train)))
         turns.ready({"framework": "fake"}, lambda: None)
-        raise NoMoreTurns
+        raise NoMoreRounds
 
 
 @pytest.fixture

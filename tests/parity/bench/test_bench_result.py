@@ -27,6 +27,12 @@ def test_the_verdict_is_that_of_the_worst_row(statuses, verdict):
     assert BenchResult({}, rows, {}).to_json()["verdict"] == verdict
 
 
+@pytest.mark.parametrize("status", [OK, REFUSED, FAILED])
+def test_what_is_not_finished_is_incomplete_whatever_its_rows_say(status):
+    found = BenchResult({}, [row("torch", 1.0, status=status)], {}, is_finished=False)
+    assert found.verdict == found.to_json()["verdict"] == "incomplete"
+
+
 @pytest.mark.parametrize(
     ("values", "quartiles"),
     [

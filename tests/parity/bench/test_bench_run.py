@@ -113,9 +113,11 @@ def test_what_was_measured_is_handed_out_after_every_cell_with_its_ratios(stub_r
     assert [len(found.rows) for found in told] == [2, 4]
     for found in told:
         assert {row.parity for row in found.rows} == {"unchecked"}
+        assert (found.is_finished, found.verdict) == (False, "incomplete")
         assert [row.ratio is not None for row in found.rows[:2]] == [False, True]
         assert found.environment == result.environment
     assert [row.values for row in told[1].rows] == [row.values for row in result.rows]
+    assert result.is_finished
 
 
 def test_an_interpreter_that_is_none_is_refused_before_anything_is_measured(stub_run):

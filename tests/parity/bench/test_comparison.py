@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from bench_results import MACHINE, SPEC, noisy, result, row
 
-from parity.bench.comparison import Comparison, compare
+from parity.bench.comparison import BenchComparison, compare
 from parity.bench.result import FAILED, REFUSED, SECONDS, BenchResult
 
 MS = 0.001
@@ -90,8 +90,8 @@ def test_ratios_are_compared_on_any_machine_since_its_speed_cancels():
         ({**MACHINE, "cores": 4}, SPEC, "cores 2 became 4"),
         (MACHINE, {**SPEC, "threads": 1}, "threads 2 became 1"),
         ({**MACHINE, "gpu": "H100"}, SPEC, "gpu unknown became H100"),
-        ({**MACHINE, "processor": ""}, SPEC, "the new result does not tell its processor"),
-        ({**MACHINE, "cores": None}, SPEC, "the new result does not tell its cores"),
+        ({**MACHINE, "processor": ""}, SPEC, "the new result does not name its processor"),
+        ({**MACHINE, "cores": None}, SPEC, "the new result does not name its cores"),
         (MACHINE, {"data": "embedded", "scenario": "dropout", "device": "cpu"}, "its threads"),
     ],
     ids=["processor", "cores", "threads", "gpu", "no processor", "no cores", "no threads"],
@@ -107,7 +107,7 @@ def test_speeds_are_compared_on_the_same_machine_only(environment, spec, reason)
 
 def test_an_old_machine_that_is_not_told_is_said_to_be_the_old_one():
     found = compare(noisy(0, environment={}), noisy(0))
-    assert "the old result does not tell its processor" in one(found, "keras").reason
+    assert "the old result does not name its processor" in one(found, "keras").reason
 
 
 @pytest.mark.parametrize(("factor", "status"), [(1.0, "same"), (0.8, "slower"), (1.25, "faster")])
@@ -279,7 +279,7 @@ def test_the_json_is_strict_and_has_these_keys():
 
 
 def test_a_comparison_of_nothing_is_inconclusive():
-    assert Comparison(0.05, ()).verdict == "inconclusive"
+    assert BenchComparison(0.05, ()).verdict == "inconclusive"
 
 
 def rates(n, noise, *, num=1500, slower_by=0.0, between=0.0):

@@ -1,4 +1,4 @@
-"""The talk with a child: what it answers, and that whatever it does ends in one paragraph."""
+"""The client of a child: whatever the child answers or does ends in one paragraph."""
 
 import json
 import os
@@ -10,26 +10,26 @@ import pytest
 from bench_children import Stub, open_files, task
 from processes import is_alive, wait_for
 
-from parity.bench import conversation
-from parity.bench.conversation import Conversation, Round
+from parity.bench import conversation as module
+from parity.bench.conversation import BenchClient, Round
 from parity.errors import RunError
 
 
 @pytest.fixture
-def talk_to(tmp_path):
+def connect(tmp_path):
     """Starts a child that does as a text says; all of them are ended."""
-    talks = []
+    clients = []
 
     def start(text="serve()", *, timeout_s=20.0, given=None):
         given = given or task()
         stub = Stub(tmp_path, {given.variant: text})
-        talk = Conversation(given, "torch", stub.python, tmp_path / "child", timeout_s)
-        talks.append(talk)
-        return talk, stub
+        client = BenchClient(given, "torch", stub.python, tmp_path / "child", timeout_s)
+        clients.append(client)
+        return client, stub
 
     yield start
-    for talk in talks:
-        talk.close()
+    for client in clients:
+        client.close()
 
 
 def refused(action):
@@ -42,28 +42,28 @@ def refused(action):
     return reason
 
 
-def test_a_child_works_in_its_turns_and_ends_when_it_is_told_to(talk_to):
-    talk, stub = talk_to(
+def test_a_child_works_in_its_turns_and_ends_when_it_is_told_to(connect):
+    client, stub = connect(
         "serve(seconds=(0.5, 0.25), samples=(64,), memory=7.5, accuracies=(0.75,))"
     )
-    assert talk.ready() == {"variant": "torch", "precision": "fp32"}
-    assert talk.round() == Round(0.5, 64, 7.5)
-    assert talk.accuracy() == 0.75
-    assert talk.round() == Round(0.25, 64, 7.5)
-    talk.close()
+    assert client.ready() == {"variant": "torch", "precision": "fp32"}
+    assert client.round() == Round(0.5, 64, 7.5)
+    assert client.accuracy() == 0.75
+    assert client.round() == Round(0.25, 64, 7.5)
+    client.close()
     assert [words[1] for words in stub.events()] == ["start", "round", "round", "end"]
 
 
-def test_a_child_works_only_when_it_is_told_to(talk_to):
-    talk, stub = talk_to()
-    talk.ready()
+def test_a_child_works_only_when_it_is_told_to(connect):
+    client, stub = connect()
+    client.ready()
     time.sleep(0.2)
     assert stub.rounds() == []
 
 
-def test_the_child_finds_its_task_in_its_folder(talk_to, tmp_path):
+def test_the_child_finds_its_task_in_its_folder(connect, tmp_path):
     given = task(part="step", precision="bf16", threads=3)
-    talk_to(given=given)
+    connect(given=given)
     assert json.loads((tmp_path / "child" / "task.json").read_text()) == given.to_dict()
 
 
@@ -71,10 +71,10 @@ TELLS = "ready(); answer(environment=dict(os.environ)); sys.stdin.readline()"
 
 
 @pytest.mark.parametrize("variant", ["keras", "keras-tuned", "torch", "torch-eager"])
-def test_every_child_has_its_threads_and_keras_computes_with_tensorflow(talk_to, variant):
-    talk, _ = talk_to(TELLS, given=task(variant, threads=3))
-    talk.ready()
-    told = talk.ready()
+def test_every_child_has_its_threads_and_keras_computes_with_tensorflow(connect, variant):
+    client, _ = connect(TELLS, given=task(variant, threads=3))
+    client.ready()
+    told = client.ready()
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):
         assert told[name] == "3"
     assert told["KERAS_BACKEND"] == "tensorflow"
@@ -83,11 +83,11 @@ def test_every_child_has_its_threads_and_keras_computes_with_tensorflow(talk_to,
 @pytest.mark.parametrize(
     ("device", "visible"), [("cpu", ""), ("cuda", "0"), ("cuda:0", "0"), ("cuda:1", "1")]
 )
-def test_keras_on_torch_sees_the_device_that_was_asked_for_and_no_other(talk_to, device, visible):
+def test_keras_on_torch_sees_the_device_that_was_asked_for_and_no_other(connect, device, visible):
     """It takes the first GPU that it sees, whatever it is asked for."""
-    talk, _ = talk_to(TELLS, given=task("keras-torch", device=device))
-    talk.ready()
-    told = talk.ready()
+    client, _ = connect(TELLS, given=task("keras-torch", device=device))
+    client.ready()
+    told = client.ready()
     assert told["KERAS_BACKEND"] == "torch"
     assert told["CUDA_VISIBLE_DEVICES"] == visible
 
@@ -122,49 +122,49 @@ ENDINGS = {
 
 @pytest.mark.parametrize("name", ENDINGS)
 @pytest.mark.parametrize("when", ["before it is ready", "in a round"])
-def test_a_child_that_ends_says_why(talk_to, name, when):
+def test_a_child_that_ends_says_why(connect, name, when):
     text, reason = ENDINGS[name]
     if when == "in a round":
         text = f"ready()\nsys.stdin.readline()\n{text}"
-    talk, _ = talk_to(text)
+    client, _ = connect(text)
     if when == "in a round":
-        talk.ready()
-    found = refused(talk.ready if when == "before it is ready" else talk.round)
+        client.ready()
+    found = refused(client.ready if when == "before it is ready" else client.round)
     assert found.startswith(reason)
     assert "look at the log" not in found  # it goes with the folder
 
 
-def test_what_a_child_said_before_it_ended_counts(talk_to):
-    talk, _ = talk_to("ready(); answer(seconds=2.0, samples=4, peak_memory_mb=None)")
-    talk._process.wait()
-    assert talk.ready()["variant"] == "torch"
-    assert talk._line() == b'{"seconds": 2.0, "samples": 4, "peak_memory_mb": null}'
-    assert refused(talk.round).startswith("ended with exit code 0")
+def test_what_a_child_said_before_it_ended_counts(connect):
+    client, _ = connect("ready(); answer(seconds=2.0, samples=4, peak_memory_mb=None)")
+    client._process.wait()
+    assert client.ready()["variant"] == "torch"
+    assert client._line() == b'{"seconds": 2.0, "samples": 4, "peak_memory_mb": null}'
+    assert refused(client.round).startswith("ended with exit code 0")
 
 
-def test_a_child_that_hangs_is_given_up_and_ended_at_once(talk_to):
-    talk, stub = talk_to("note('start', os.getpid()); ready(); time.sleep(60)")
-    talk.ready()
-    talk._timeout_s = 0.3  # a busy machine may need longer for the start
+def test_a_child_that_hangs_is_given_up_and_ended_at_once(connect):
+    client, stub = connect("note('start', os.getpid()); ready(); time.sleep(60)")
+    client.ready()
+    client._timeout_s = 0.3  # a busy machine may need longer for the start
     began = time.monotonic()
-    assert refused(talk.round).startswith("no answer within 0.3 s; give it more time (--timeout)")
-    talk.close()
-    assert time.monotonic() - began < conversation.GRACE_S / 2
+    assert refused(client.round).startswith("no answer within 0.3 s; give it more time (--timeout)")
+    client.close()
+    assert time.monotonic() - began < module.GRACE_S / 2
     (pid,) = stub.pids()
     assert not is_alive(pid)
 
 
-def test_a_slow_child_is_waited_for_where_there_is_no_limit(talk_to, monkeypatch):
-    monkeypatch.setattr(conversation, "POLL_S", 0.05)
-    talk, _ = talk_to("time.sleep(0.3); serve()", timeout_s=None)
-    assert talk.ready()["variant"] == "torch"
+def test_a_slow_child_is_waited_for_where_there_is_no_limit(connect, monkeypatch):
+    monkeypatch.setattr(module, "POLL_S", 0.05)
+    client, _ = connect("time.sleep(0.3); serve()", timeout_s=None)
+    assert client.ready()["variant"] == "torch"
 
 
-def test_the_limit_holds_for_one_answer_and_not_for_all(talk_to):
-    talk, _ = talk_to("serve(before=lambda count: time.sleep(0.2))")
-    talk.ready()
-    talk._timeout_s = 1.0
-    assert [talk.round().samples for _ in range(6)] == [64] * 6
+def test_the_limit_holds_for_one_answer_and_not_for_all(connect):
+    client, _ = connect("serve(before=lambda count: time.sleep(0.2))")
+    client.ready()
+    client._timeout_s = 1.0
+    assert [client.round().samples for _ in range(6)] == [64] * 6
 
 
 @pytest.mark.parametrize(
@@ -194,71 +194,71 @@ def test_the_limit_holds_for_one_answer_and_not_for_all(talk_to):
     ],
     ids=lambda said: said[:50],
 )
-def test_an_answer_that_is_no_round_is_refused(talk_to, said):
-    talk, _ = talk_to(f"ready(); sys.stdin.readline(); say({said!r}); sys.stdin.readline()")
-    talk.ready()
-    reason = refused(talk.round)
+def test_an_answer_that_is_no_round_is_refused(connect, said):
+    client, _ = connect(f"ready(); sys.stdin.readline(); say({said!r}); sys.stdin.readline()")
+    client.ready()
+    reason = refused(client.round)
     assert reason.startswith("it answered ")
     assert "; expected " in reason
 
 
-def test_an_answer_in_no_encoding_is_refused(talk_to):
-    talk, _ = talk_to(
+def test_an_answer_in_no_encoding_is_refused(connect):
+    client, _ = connect(
         "replies.buffer.write(b'\\xff\\xfe\\n'); replies.flush(); sys.stdin.readline()"
     )
-    assert refused(talk.ready).startswith("it answered ")
+    assert refused(client.ready).startswith("it answered ")
 
 
 @pytest.mark.parametrize("said", ["{}", '{"environment": 3}', '{"environment": null}'])
-def test_a_child_that_does_not_say_what_it_runs_on_is_not_ready(talk_to, said):
-    talk, _ = talk_to(f"say({said!r}); sys.stdin.readline()")
-    assert "expected its environment" in refused(talk.ready)
+def test_a_child_that_does_not_say_what_it_runs_on_is_not_ready(connect, said):
+    client, _ = connect(f"say({said!r}); sys.stdin.readline()")
+    assert "expected its environment" in refused(client.ready)
 
 
 @pytest.mark.parametrize("accuracy", ["NaN", "1.5", "-0.1", "null", '"high"', "true"])
-def test_an_accuracy_that_is_none_is_refused(talk_to, accuracy):
+def test_an_accuracy_that_is_none_is_refused(connect, accuracy):
     said = f'{{"accuracy": {accuracy}}}'
-    talk, _ = talk_to(f"ready(); sys.stdin.readline(); say({said!r}); sys.stdin.readline()")
-    talk.ready()
-    assert "expected an accuracy in [0, 1]" in refused(talk.accuracy)
+    client, _ = connect(f"ready(); sys.stdin.readline(); say({said!r}); sys.stdin.readline()")
+    client.ready()
+    assert "expected an accuracy in [0, 1]" in refused(client.accuracy)
 
 
-def test_the_ends_of_the_range_of_accuracies_are_in_it(talk_to):
-    talk, _ = talk_to("serve(accuracies=(0, 1))")
-    talk.ready()
-    assert [talk.accuracy(), talk.accuracy()] == [0.0, 1.0]
+def test_the_ends_of_the_range_of_accuracies_are_in_it(connect):
+    client, _ = connect("serve(accuracies=(0, 1))")
+    client.ready()
+    assert [client.accuracy(), client.accuracy()] == [0.0, 1.0]
 
 
 @pytest.mark.parametrize("pause_s", [0, 0.1], ids=["at once", "a little later"])
-def test_an_answer_too_many_is_not_taken_for_the_next_round(talk_to, pause_s):
+def test_an_answer_too_many_is_not_taken_for_the_next_round(connect, pause_s):
     two = [json.dumps({"seconds": 1.0, "samples": number}) for number in (1, 2)]
     text = f"say({two[0]!r}); time.sleep({pause_s}); say({two[1]!r})"
     if not pause_s:  # both in one piece
         text = f"say({chr(10).join(two)!r})"
-    talk, _ = talk_to(f"ready(); sys.stdin.readline(); {text}; sys.stdin.readline()")
-    talk.ready()
-    assert talk.round().samples == 1
+    client, _ = connect(f"ready(); sys.stdin.readline(); {text}; sys.stdin.readline()")
+    client.ready()
+    assert client.round().samples == 1
     time.sleep(2 * pause_s + 0.1)
-    assert refused(talk.round).startswith("it answered more than it was asked")
+    assert refused(client.round).startswith("it sent more answers than requests")
 
 
-def test_an_answer_without_an_end_fills_no_memory(talk_to):
+def test_an_answer_without_an_end_fills_no_memory(connect):
     text = "while True: replies.write('x' * 65536); replies.flush()"
-    talk, _ = talk_to(text)
-    assert refused(talk.ready).startswith("its answer has more than 1,000,000 bytes")
-    assert len(talk._buffer) < 2 * conversation.MAX_ANSWER
+    client, _ = connect(text)
+    assert refused(client.ready).startswith("its answer has more than 1,000,000 bytes")
+    assert len(client._buffer) < 2 * module.MAX_ANSWER
 
 
-def test_a_child_may_write_what_it_likes_to_its_standard_output(talk_to):
+def test_a_child_may_write_what_it_likes_to_its_standard_output(connect):
     """It would hang if this were a pipe that nobody reads."""
-    talk, _ = talk_to("print(('x' * 999 + '\\n') * 3000, flush=True); serve()")
-    talk.ready()
-    assert talk.round().samples == 64
+    client, _ = connect("print(('x' * 999 + '\\n') * 3000, flush=True); serve()")
+    client.ready()
+    assert client.round().samples == 64
 
 
-def test_a_child_that_wrote_much_says_why_it_ended_in_a_few_words(talk_to):
-    talk, _ = talk_to("print('x' * 3_000_000); print('y' * 5000); sys.exit(7)")
-    assert refused(talk.ready).endswith("… (exit code 7)")
+def test_a_child_that_wrote_much_says_why_it_ended_in_a_few_words(connect):
+    client, _ = connect("print('x' * 3_000_000); print('y' * 5000); sys.exit(7)")
+    assert refused(client.ready).endswith("… (exit code 7)")
 
 
 GRANDCHILD = """
@@ -270,50 +270,50 @@ note("start", inner.pid)
 """
 
 
-def test_a_process_that_a_child_leaves_behind_neither_hides_its_end_nor_lives_on(talk_to):
+def test_a_process_that_a_child_leaves_behind_neither_hides_its_end_nor_lives_on(connect):
     """It holds the pipe open, so that the pipe does not tell that the child is gone."""
-    talk, stub = talk_to(f"{GRANDCHILD}ready(); sys.exit(5)", timeout_s=60.0)
-    talk.ready()
+    client, stub = connect(f"{GRANDCHILD}ready(); sys.exit(5)", timeout_s=60.0)
+    client.ready()
     began = time.monotonic()
-    assert "(exit code 5)" in refused(talk.round)
+    assert "(exit code 5)" in refused(client.round)
     assert time.monotonic() - began < 10
     (pid,) = stub.pids()
     assert is_alive(pid)
-    talk.close()
+    client.close()
     wait_for(lambda: not is_alive(pid))
 
 
-def test_what_a_child_that_did_well_leaves_behind_is_ended_too(talk_to):
-    talk, stub = talk_to(f"{GRANDCHILD}serve()")
-    talk.ready()
-    talk.close()
+def test_what_a_child_that_did_well_leaves_behind_is_ended_too(connect):
+    client, stub = connect(f"{GRANDCHILD}serve()")
+    client.ready()
+    client.close()
     for pid in stub.pids():
         wait_for(lambda pid=pid: not is_alive(pid))
 
 
-def test_a_child_that_closes_its_pipe_and_runs_on_is_not_waited_for(talk_to, monkeypatch):
-    monkeypatch.setattr(conversation, "GRACE_S", 0.2)
-    talk, _ = talk_to("replies.close(); time.sleep(60)", timeout_s=None)
-    assert refused(talk.ready) == "closed the pipe on which it answers, but did not end"
+def test_a_child_that_closes_its_pipe_and_runs_on_is_not_waited_for(connect, monkeypatch):
+    monkeypatch.setattr(module, "GRACE_S", 0.2)
+    client, _ = connect("replies.close(); time.sleep(60)", timeout_s=None)
+    assert refused(client.ready) == "closed the pipe on which it answers, but did not end"
 
 
-def test_a_child_that_does_not_end_is_killed(talk_to, monkeypatch):
-    monkeypatch.setattr(conversation, "GRACE_S", 0.2)
-    talk, stub = talk_to("signal.signal(signal.SIGTERM, signal.SIG_IGN); serve(); time.sleep(60)")
-    talk.ready()
-    talk.close()
+def test_a_child_that_does_not_end_is_killed(connect, monkeypatch):
+    monkeypatch.setattr(module, "GRACE_S", 0.2)
+    client, stub = connect("signal.signal(signal.SIGTERM, signal.SIG_IGN); serve(); time.sleep(60)")
+    client.ready()
+    client.close()
     (pid,) = stub.pids()
     assert not is_alive(pid)
 
 
 def test_nothing_is_left_open_and_to_close_twice_does_no_harm(tmp_path):
     before = open_files()
-    talk = Conversation(task(), "torch", Stub(tmp_path).python, tmp_path / "a", 20.0)
-    talk.ready()
-    talk.close()
+    client = BenchClient(task(), "torch", Stub(tmp_path).python, tmp_path / "a", 20.0)
+    client.ready()
+    client.close()
     other = os.open(os.devnull, os.O_RDONLY)  # may get the number of what was closed
     try:
-        talk.close()
+        client.close()
         os.fstat(other)
     finally:
         os.close(other)
@@ -327,7 +327,7 @@ def test_an_interpreter_that_cannot_be_started_is_told_and_leaves_nothing(tmp_pa
         python.write_bytes(content if isinstance(content, bytes) else content.encode())
         python.chmod(0o755 if isinstance(content, bytes) else 0o644)
     before = open_files()
-    reason = refused(lambda: Conversation(task(), "torch", str(python), tmp_path / "a", 20.0))
+    reason = refused(lambda: BenchClient(task(), "torch", str(python), tmp_path / "a", 20.0))
     assert reason.startswith("cannot be started (")
     assert f"check the interpreter {str(python)!r} (--torch-python)" in reason
     assert open_files() == before
@@ -340,14 +340,14 @@ def test_an_interrupt_while_a_child_is_started_leaves_nothing_open(tmp_path, mon
     monkeypatch.setattr(subprocess, "Popen", interrupted)
     before = open_files()
     with pytest.raises(KeyboardInterrupt):
-        Conversation(task(), "torch", sys.executable, tmp_path / "a", 20.0)
+        BenchClient(task(), "torch", sys.executable, tmp_path / "a", 20.0)
     assert open_files() == before
 
 
-def test_an_interrupt_while_a_child_is_waited_for_ends_it_all_the_same(talk_to, monkeypatch):
-    talk, stub = talk_to("serve(); time.sleep(60)")
-    talk.ready()
-    wait, calls = talk._process.wait, []
+def test_an_interrupt_while_a_child_is_waited_for_ends_it_all_the_same(connect, monkeypatch):
+    client, stub = connect("serve(); time.sleep(60)")
+    client.ready()
+    wait, calls = client._process.wait, []
 
     def interrupted(timeout=None):
         calls.append(timeout)
@@ -355,9 +355,9 @@ def test_an_interrupt_while_a_child_is_waited_for_ends_it_all_the_same(talk_to, 
             raise KeyboardInterrupt
         return wait(timeout)
 
-    monkeypatch.setattr(talk._process, "wait", interrupted)
+    monkeypatch.setattr(client._process, "wait", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        talk.close()
+        client.close()
     (pid,) = stub.pids()
     assert not is_alive(pid)
 
@@ -367,10 +367,10 @@ def test_a_child_ends_by_itself_when_its_parent_is_killed(tmp_path):
     stub = Stub(tmp_path)
     script = (
         "import sys; from pathlib import Path; from bench_children import task\n"
-        "from parity.bench.conversation import Conversation\n"
+        "from parity.bench.conversation import BenchClient\n"
         f"folder = Path({str(tmp_path / 'a')!r})\n"
-        f"talk = Conversation(task(), 'torch', {stub.python!r}, folder, 20.0)\n"
-        "talk.ready(); print('ready', flush=True); sys.stdin.readline()"
+        f"client = BenchClient(task(), 'torch', {stub.python!r}, folder, 20.0)\n"
+        "client.ready(); print('ready', flush=True); sys.stdin.readline()"
     )
     parent = subprocess.Popen(
         [sys.executable, "-c", script],

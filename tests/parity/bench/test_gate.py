@@ -17,8 +17,8 @@ from parity.bench import measure
 from parity.bench.gate import EPOCHS, LADDER, MARGIN, checked
 from parity.bench.result import FAILED, OK, REFUSED
 from parity.errors import InputError
+from parity.ladder.result import Result
 from parity.programs.bench_spec import BenchSpec
-from parity.result import Result
 from parity.stats import equivalence_of_groups
 from parity.trace import read_json
 from torch_impl import fit
@@ -301,10 +301,10 @@ def test_in_half_precision_the_port_is_judged_by_its_accuracy(judge, ladder):
 
 
 def test_an_interrupt_ends_the_gate_and_its_children(tmp_path, monkeypatch):
-    def interrupted(talk):
+    def interrupted(client):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("parity.bench.conversation.Conversation.accuracy", interrupted)
+    monkeypatch.setattr("parity.bench.conversation.BenchClient.accuracy", interrupted)
     stub = Stub(tmp_path)
     with pytest.raises(KeyboardInterrupt):
         checked(

@@ -8,7 +8,8 @@ from bench_children import Stub, open_files, task
 from helpers import make_data
 from processes import is_alive
 
-from parity.bench import conversation, measure
+from parity.bench import conversation as client_module
+from parity.bench import measure, rounds
 from parity.bench.measure import accuracies, numbered
 from parity.bench.result import FAILED, OK, REFUSED, BenchResult
 from parity.data_file import read_data
@@ -105,7 +106,7 @@ def test_a_row_says_what_was_measured(run):
     ids=repr,
 )
 def test_a_variant_warms_up_until_it_is_steady_and_none_of_that_counts(run, seconds, count):
-    assert measure.MAX_WARMUP == 6
+    assert rounds.MAX_WARMUP == 6
     given = (*seconds[:count], 1.0, 2.0, 4.0)
     (_, torch), stub = run({"torch": f"serve(seconds={given!r})"}, **TWO)
     assert len([turn for turn in stub.rounds() if turn.startswith("torch")]) == 3 * (count + 3)
@@ -175,9 +176,7 @@ def test_the_children_of_a_cell_share_its_data(run, tmp_path):
         data = read_data(tmp_path / "rounds" / f"train-{size}" / "data.safetensors")
         assert data.sha256 == expected
         for number in (0, 1):
-            given = read_json(
-                tmp_path / "rounds" / f"train-{size}" / f"0{number}-00" / "task.json"
-            )
+            given = read_json(tmp_path / "rounds" / f"train-{size}" / f"0{number}-00" / "task.json")
             assert (given["spec"]["batch_size"], given["spec"]["seed"]) == (size, 7)
 
 
@@ -288,8 +287,8 @@ def test_the_time_to_an_accuracy_is_that_of_all_training_the_warm_up_included(ru
     }
     rows, stub = run(texts, **THREE, accuracy=0.7)
     assert [row.seconds_to_accuracy for row in rows] == [19.0, 3.0, None]
-    assert stub.rounds().count(f"torch {measure.MAX_TRAINED - 1}") == 1  # then it is given up
-    assert f"torch {measure.MAX_TRAINED}" not in stub.rounds()
+    assert stub.rounds().count(f"torch {rounds.MAX_TRAINED - 1}") == 1  # then it is given up
+    assert f"torch {rounds.MAX_TRAINED}" not in stub.rounds()
 
 
 def test_a_variant_that_has_not_reached_the_accuracy_trains_on_after_its_turns(run):
@@ -362,17 +361,17 @@ def test_rows_are_handed_out_after_every_cell(run):
 @pytest.mark.parametrize("part", ["train", "startup"])
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, ZeroDivisionError])
 def test_whatever_ends_a_benchmark_ends_its_children(tmp_path, monkeypatch, part, kind):
-    monkeypatch.setattr(conversation, "GRACE_S", 0.3)
+    monkeypatch.setattr(client_module, "GRACE_S", 0.3)
     stub = Stub(tmp_path, {"torch": "serve(before=lambda count: time.sleep(60))"})
-    starts = [conversation.Conversation.round]
+    starts = [client_module.BenchClient.round]
 
-    def interrupted(talk):
-        if talk.task.variant == "torch":
-            talk._write("round")
+    def interrupted(client):
+        if client.task.variant == "torch":
+            client._write("round")
             raise kind
-        return starts[0](talk)
+        return starts[0](client)
 
-    monkeypatch.setattr(conversation.Conversation, "round", interrupted)
+    monkeypatch.setattr(client_module.BenchClient, "round", interrupted)
     before = open_files()
     with pytest.raises(kind):
         measure.measure(
@@ -383,14 +382,14 @@ def test_whatever_ends_a_benchmark_ends_its_children(tmp_path, monkeypatch, part
 
 
 def test_one_child_that_cannot_be_ended_does_not_keep_the_next_from_it(tmp_path, monkeypatch):
-    close, closed = conversation.Conversation.close, []
+    close, closed = client_module.BenchClient.close, []
 
-    def interrupted(talk):
-        close(talk)
-        closed.append(talk.task.variant)
+    def interrupted(client):
+        close(client)
+        closed.append(client.task.variant)
         raise KeyboardInterrupt  # of a user who does not want to wait
 
-    monkeypatch.setattr(conversation.Conversation, "close", interrupted)
+    monkeypatch.setattr(client_module.BenchClient, "close", interrupted)
     stub = Stub(tmp_path)
     with pytest.raises(KeyboardInterrupt):
         measure.measure(BenchSpec(**THREE), tmp_path / "a", stub.pythons, 20.0, lambda text: None)

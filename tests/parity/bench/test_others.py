@@ -7,7 +7,7 @@ import time
 import pytest
 
 from parity.bench import others
-from parity.bench.others import Others
+from parity.bench.others import BackgroundLoad
 
 TICKS = 100  # a second
 
@@ -37,7 +37,7 @@ START = (10, 0, 5, 100, 1, 0, 0, 0)
 
 def test_what_this_process_and_its_children_used_is_not_others(told):
     told(START, ours=2, children=3)
-    counted = Others()
+    counted = BackgroundLoad()
     # Of 20 s of all cores 12 are busy: 4 are ours, 6 our children's.
     told((20, 0, 7, 107, 2, 0, 0, 0), ours=6, children=9)
     assert counted.share() == pytest.approx(2 / 20)
@@ -45,14 +45,14 @@ def test_what_this_process_and_its_children_used_is_not_others(told):
 
 def test_what_the_host_gave_to_somebody_else_is_others(told):
     told(START, ours=0)
-    counted = Others()
+    counted = BackgroundLoad()
     told((10, 0, 5, 105, 1, 0, 0, 5), ours=0)
     assert counted.share() == pytest.approx(5 / 10)
 
 
 def test_a_machine_that_we_have_alone_has_no_others(told):
     told(START, ours=0)
-    counted = Others()
+    counted = BackgroundLoad()
     told((20, 0, 5, 100, 1, 0, 0, 0), ours=10.2)  # two clocks, one of which counts in ticks
     assert counted.share() == 0
 
@@ -65,7 +65,7 @@ def test_where_the_system_does_not_tell_nothing_is_said(monkeypatch, tmp_path, t
     if text is not None:
         stat.write_text(text)
     monkeypatch.setattr(others, "STAT", stat)
-    assert Others().share() is None
+    assert BackgroundLoad().share() is None
 
 
 @pytest.mark.skipif(not others.STAT.exists(), reason="no /proc/stat on this system")
@@ -73,7 +73,7 @@ def test_a_busy_process_that_is_no_child_of_ours_is_seen():
     """It is a grandchild that its parent leaves behind."""
     spin = "import time; end = time.time() + 1.5\nwhile time.time() < end: pass"
     leave = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {spin!r}])"
-    counted = Others()
+    counted = BackgroundLoad()
     subprocess.run([sys.executable, "-c", leave], check=True)
     time.sleep(1)
     share = counted.share()

@@ -10,15 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from parity.bench.turns import NoMoreTurns, Turns, peak_memory_mb
+from parity.bench.turns import BenchServer, NoMoreRounds, peak_memory_mb
 
 
 class Child:
-    """Turns whose parent has said everything beforehand."""
+    """A server whose parent has said everything beforehand."""
 
     def __init__(self, *words):
         self.replies = io.StringIO()
-        self.turns = Turns(self.replies, io.StringIO("".join(f"{word}\n" for word in words)))
+        self.server = BenchServer(self.replies, io.StringIO("".join(f"{word}\n" for word in words)))
 
     def answers(self):
         return [json.loads(line) for line in self.replies.getvalue().splitlines()]
@@ -38,12 +38,12 @@ def clock(monkeypatch):
 
 def test_a_round_is_timed_from_its_beginning_to_its_end(clock):
     child = Child("round", "round")
-    child.turns.ready({"threads": 2}, lambda: None, lambda: 12.5)
+    child.server.ready({"threads": 2}, lambda: None, lambda: 12.5)
     for seconds in (2.0, 0.5):
         clock(1000.0)  # before a round nothing is on the clock
-        child.turns.begin()
+        child.server.begin()
         clock(seconds)
-        child.turns.end(64)
+        child.server.end(64)
     assert child.answers() == [
         {"ready": True, "environment": {"threads": 2}},
         {"seconds": 2.0, "samples": 64, "peak_memory_mb": 12.5},
@@ -59,26 +59,26 @@ def test_the_device_is_waited_for_before_the_clock_starts_and_before_it_stops(cl
         order.append("wait")
         clock(7.0)
 
-    child.turns.ready({}, synchronise)
-    child.turns.begin()
+    child.server.ready({}, synchronise)
+    child.server.begin()
     order.append("work")
-    child.turns.end(1)
+    child.server.end(1)
     assert order == ["wait", "work", "wait"]
     assert child.answers()[1]["seconds"] == 7.0
 
 
 def test_an_evaluation_is_not_on_the_clock(clock):
     child = Child("evaluate", "round", "evaluate", "round")
-    child.turns.ready({}, lambda: None)
+    child.server.ready({}, lambda: None)
 
     def evaluate():
         clock(1000.0)
         return np.float32(0.75)
 
     for _ in range(2):
-        child.turns.begin(evaluate)
+        child.server.begin(evaluate)
         clock(3.0)
-        child.turns.end(64)
+        child.server.end(64)
     answers = child.answers()[1:]
     assert [answer.get("accuracy") for answer in answers] == [0.75, None, 0.75, None]
     assert [answer.get("seconds") for answer in answers] == [None, 3.0, None, 3.0]
@@ -87,32 +87,32 @@ def test_an_evaluation_is_not_on_the_clock(clock):
 @pytest.mark.parametrize("words", [["end"], [], ["stop"], ["end", "round"], [""]], ids=repr)
 def test_the_end_of_the_talk_ends_the_loop(words):
     child = Child(*words)
-    child.turns.ready({}, lambda: None)
-    with pytest.raises(NoMoreTurns):
-        child.turns.begin(lambda: 0.5)
+    child.server.ready({}, lambda: None)
+    with pytest.raises(NoMoreRounds):
+        child.server.begin(lambda: 0.5)
     assert len(child.answers()) == 1
 
 
 def test_who_cannot_evaluate_ends_instead_of_answering_a_round():
     child = Child("evaluate", "round")
-    child.turns.ready({}, lambda: None)
-    with pytest.raises(NoMoreTurns):
-        child.turns.begin()
+    child.server.ready({}, lambda: None)
+    with pytest.raises(NoMoreRounds):
+        child.server.begin()
 
 
 def test_the_memory_is_that_of_the_process_where_no_device_tells_it():
     child = Child("round")
-    child.turns.ready({}, lambda: None)
-    child.turns.begin()
-    child.turns.end(1)
+    child.server.ready({}, lambda: None)
+    child.server.begin()
+    child.server.end(1)
     assert child.answers()[1]["peak_memory_mb"] == pytest.approx(peak_memory_mb(), abs=50)
 
 
 def test_a_device_that_does_not_tell_its_memory_has_none():
     child = Child("round")
-    child.turns.ready({}, lambda: None, lambda: None)
-    child.turns.begin()
-    child.turns.end(1)
+    child.server.ready({}, lambda: None, lambda: None)
+    child.server.begin()
+    child.server.end(1)
     assert child.answers()[1]["peak_memory_mb"] is None
 
 

@@ -4,9 +4,10 @@ import check_pairs
 import numpy as np
 import pytest
 
-from parity.check_ladder import climb_check
 from parity.divergences.evidence import CLOSE, Evidence, differs, is_close
-from parity.result import FAIL
+from parity.ladder.engine import compare_levels
+from parity.ladder.result import FAIL
+from parity.ladder.table import OF_PROBE
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def evidence(tmp_path):
         bundle = recorded.read(tmp_path / "a.parity")
         opened.append(bundle)
         trace = port.write(tmp_path / "port")
-        levels = climb_check(bundle, trace)
+        levels = compare_levels(OF_PROBE, bundle, trace)
         level = next(level for level in levels if level.status == FAIL)
         return Evidence(bundle, trace, level, level.first_failure)
 

@@ -6,15 +6,14 @@ import re
 import numpy as np
 import pytest
 
-from parity import divergences
-from parity.check_ladder import LEVELS
-from parity.divergences import REGISTRY, find, layers, optimizers, schedules, structure, training
+from parity.divergences import REGISTRY, find, registry
 from parity.divergences.divergence import Divergence, Match
+from parity.divergences.names import SLUGS, full_name
+from parity.divergences.registry import MODULES
 from parity.errors import InputError
+from parity.ladder.levels import LEVEL_IDS
 from parity.report.divergences import divergence_table, explanation_lines
 from parity.report.terminal import WIDTH
-
-MODULES = (structure, layers, training, optimizers, schedules)
 
 
 def test_every_id_stands_once():
@@ -26,7 +25,7 @@ def test_every_id_stands_once():
 @pytest.mark.parametrize("entry", REGISTRY.values(), ids=REGISTRY)
 def test_an_entry_says_what_differs_where_and_how_it_is_fixed(entry):
     assert re.fullmatch(r"[A-Z]\d+[a-z]?", entry.id)
-    assert entry.level in LEVELS
+    assert entry.level in LEVEL_IDS
     for name, text in entry.to_json().items():
         assert text.strip() == text, name
         assert text, name
@@ -37,8 +36,18 @@ def test_an_entry_says_what_differs_where_and_how_it_is_fixed(entry):
 
 
 @pytest.mark.parametrize("entry", REGISTRY.values(), ids=REGISTRY)
-def test_an_entry_is_found_by_its_id_in_any_case(entry):
+def test_an_entry_is_found_by_its_id_and_its_slug_in_any_case(entry):
     assert find(entry.id) is find(entry.id.lower()) is entry
+    assert find(entry.slug) is find(entry.slug.upper()) is entry
+
+
+def test_every_slug_stands_once_and_is_no_id():
+    assert list(SLUGS) == list(REGISTRY)
+    assert len(set(SLUGS.values())) == len(SLUGS)
+    assert not {name.lower() for name in SLUGS} & set(SLUGS.values())
+    assert all(re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)+|[a-z]{6,}", slug) for slug in SLUGS.values())
+    assert full_name("F2") == "F2 adam-epsilon-placement"
+    assert full_name("X0") == "X0"
 
 
 def test_an_unknown_id_is_refused_with_the_known_ones():
@@ -52,7 +61,7 @@ def test_the_table_lists_every_entry_in_lines_that_fit():
     lines = ["".join(text for text, _ in line) for line in divergence_table()]
     assert all(len(line) <= WIDTH for line in lines)
     for name in REGISTRY:
-        assert sum(line.startswith(f"  {name} ") for line in lines) == 1
+        assert sum(line.startswith(f"  {name:<5} {SLUGS[name]} ") for line in lines) == 1
 
 
 @pytest.mark.parametrize("entry", REGISTRY.values(), ids=REGISTRY)
@@ -60,7 +69,7 @@ def test_an_explanation_fits_and_tells_all(entry):
     lines = ["".join(text for text, _ in line) for line in explanation_lines(entry)]
     assert all(len(line) <= WIDTH for line in lines)
     text = " ".join(" ".join(lines).split())
-    for field in ("keras", "torch", "fix", "source"):
+    for field in ("id", "slug", "title", "keras", "torch", "fix", "source"):
         assert " ".join(getattr(entry, field).split()) in text
 
 
@@ -85,8 +94,8 @@ def test_the_surest_cause_comes_first_and_one_that_breaks_is_none(monkeypatch):
         ),
         entry("C1", lambda evidence: Match(0.3) if np.isnan(np.inf - np.inf) else None),
     ]
-    monkeypatch.setattr(divergences, "REGISTRY", {e.id: e for e in entries})
-    found = divergences.recognised(None)
+    monkeypatch.setattr(registry, "REGISTRY", {e.id: e for e in entries})
+    found = registry.recognised(None)
     assert [(e.id, match.confidence) for e, match in found] == [
         ("A3", 0.9),
         ("A1", 0.3),

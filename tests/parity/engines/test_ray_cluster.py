@@ -25,7 +25,7 @@ from parity.halves.options import ChildOptions
 from parity.programs.run_spec import HALVES, RunSpec
 from parity.store import open_store
 from parity.sweep import run_sweep
-from parity.task import code, tasks_of, versions
+from parity.task import half_fingerprint, tasks_of
 
 TESTS = Path(stub_half.__file__).resolve().parent
 PYTHONS = dict.fromkeys(HALVES, sys.executable)
@@ -222,7 +222,7 @@ def test_few_batches_are_submitted_at_a_time(ray, options, monkeypatch):
 @needs_ray
 def test_a_node_with_other_versions_runs_nothing(ray, options, monkeypatch, tmp_path):
     other = {"versions": {"torch": "0"}, "machine": "abacus"}
-    monkeypatch.setattr(ray_cluster, "made_of", lambda half, python: other)
+    monkeypatch.setattr(ray_cluster, "half_fingerprint", lambda half, python: other)
     found = run_sweep(SPECS[:1], options(), Cluster().run)
     assert len(found.failures) == 2
     assert "abacus" in found.failures[0]["reason"]
@@ -233,14 +233,14 @@ def test_a_node_with_other_versions_runs_nothing(ray, options, monkeypatch, tmp_
 @needs_ray
 @pytest.mark.parametrize("resources", [{"num_gpus": 64}, {"num_cpus": 3}])
 def test_resources_that_no_node_has(ray, options, resources):
-    with pytest.raises(InputError, match=r"no node has as many .* 2 and "):
+    with pytest.raises(InputError, match=r"no node has that many.* 2 and "):
         run_sweep(SPECS[:1], options(), Cluster(**resources).run)
 
 
 def test_a_batch_on_its_node(options, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     tasks = tuple(tasks_of(SPECS[:2], PYTHONS, ["torch"]))
-    made = {**code("torch"), **versions("torch", sys.executable)}
+    made = half_fingerprint("torch", sys.executable)
     assert run_on_node(tasks, options(acts={1: "raise"}), made) == {
         tasks[1].key: "ArithmeticError: the stub was told to raise"
     }
@@ -262,7 +262,7 @@ def test_a_worker_that_is_terminated_is_not_taken_for_a_cancelled_task(
         raise KeyboardInterrupt(name)
 
     monkeypatch.setattr(local, "run", interrupted)
-    made = {**code("torch"), **versions("torch", sys.executable)}
+    made = half_fingerprint("torch", sys.executable)
     with pytest.raises(expected):
         run_on_node(tuple(tasks_of(SPECS[:1], PYTHONS, ["torch"])), options(), made)
 

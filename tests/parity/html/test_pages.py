@@ -15,6 +15,7 @@ from report_folders import (
     sweep_result,
 )
 
+from parity.ladder.result import Item, Level
 from parity.report.advice import _BY_LEVEL
 from parity.report.folder import FoundRun, find, read_run
 from parity.report.html.bench_page import bench_page
@@ -24,7 +25,6 @@ from parity.report.html.pair_page import pair_page
 from parity.report.html.run_page import run_page
 from parity.report.html.runs_page import runs_page
 from parity.report.html.sweep_page import sweep_page
-from parity.result import Item, Level
 
 
 def section(page, id):
@@ -157,7 +157,8 @@ def test_a_check_leads_with_its_cause_and_the_fix():
     page = run_page(FoundRun(None, check_result()))
     assert page.sentence == ("The port computes something else: epsilon of Adam is torch's (F2).")
     (cause,) = page.divergence.causes
-    assert (cause.title, cause.confidence) == ("F2 epsilon of Adam is torch's", "99 %")
+    assert cause.title == "F2 adam-epsilon-placement: epsilon of Adam is torch's"
+    assert cause.confidence == "99 %"
     assert cause.fix == "torch_impl.optim.Adam(..., epsilon=1e-7)"
     codes = {code.label: code.text for code in blocks(page, Code)}
     assert codes["Command"] == "parity check --keras app:build --torch port.py:build"
@@ -250,6 +251,13 @@ def test_a_benchmark_shows_medians_ratios_and_what_was_not_measured():
     assert rows["torch"][2] == "1,700"
     assert rows["torch-own"][1] == "failed"
     assert rows["torch-own"][-1] == "out of memory"
+
+
+def test_an_interrupted_benchmark_is_amber_and_says_so():
+    page = bench_page(dataclasses.replace(bench_results.noisy(3), is_finished=False))
+    assert (page.verdict, page.look) == ("incomplete", "warn")
+    (problem,) = page.problems
+    assert problem.startswith("The benchmark was interrupted: ")
 
 
 def test_a_diagnosis_leads_with_its_causes(tmp_path):

@@ -5,20 +5,15 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from helpers import MOVED
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tensorflow.keras.preprocessing.image import ImageDataGenerator as KerasGenerator
 
 from torch_impl.augment.parameters import AT_REST, ParameterSampler
 
-# Different for every option, so that two of them cannot be exchanged unseen.
 OPTIONS = {
-    "rotation_range": 25.0,
-    "width_shift_range": 0.3,
-    "height_shift_range": 0.12,
-    "shear_range": 17.0,
-    "zoom_range": 0.4,
-    "horizontal_flip": True,
+    **MOVED,
     "vertical_flip": True,
     "channel_shift_range": 9.0,
     "brightness_range": (0.4, 1.3),

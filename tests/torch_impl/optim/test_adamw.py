@@ -7,9 +7,6 @@ import pytest
 import torch
 from optimizer_runs import (
     TorchRun,
-    assert_close,
-    assert_defaults_are_those_of_keras,
-    both_runs,
     keras_alone,
     make_gradients,
     make_weights,
@@ -18,20 +15,6 @@ from optimizer_runs import (
 )
 
 from torch_impl.optim import Adam, AdamW
-
-CASES = {
-    "amsgrad": ("Adam", {"amsgrad": True, "global_clipnorm": 0.5, "beta_2": 0.95}),
-    "adamw": ("AdamW", {"clipnorm": 0.5}),
-}
-
-
-@pytest.mark.parametrize(
-    ("dtype", "num_steps"), [("float64", 200), ("float32", 60)], ids=["float64", "float32"]
-)
-@pytest.mark.parametrize(("name", "settings"), CASES.values(), ids=CASES)
-def test_weights_and_slots_are_those_of_keras(name, settings, dtype, num_steps):
-    theirs, ours = both_runs(name, dtype, num_steps, **settings)
-    assert_close(ours, theirs)
 
 
 @pytest.mark.parametrize("amsgrad", [False, True], ids=["plain", "amsgrad"])
@@ -87,8 +70,3 @@ def test_adamw_is_adam_with_a_decay():
 def test_no_decay_at_all_is_an_error_of_adamw():
     with pytest.raises(ValueError, match="weight_decay=None: expected a number"):
         AdamW([torch.nn.Parameter(torch.ones(1))], weight_decay=None)
-
-
-@pytest.mark.parametrize("name", ["Adam", "AdamW"])
-def test_defaults_are_those_of_keras(name):
-    assert_defaults_are_those_of_keras(name)

@@ -6,9 +6,6 @@ import torch
 from optimizer_runs import (
     SHORT,
     TorchRun,
-    assert_defaults_are_those_of_keras,
-    assert_same_bits,
-    both_runs,
     greatest_difference,
     keras_alone,
     make_gradients,
@@ -17,14 +14,6 @@ from optimizer_runs import (
 )
 
 from torch_impl.optim import Lion
-
-
-@pytest.mark.parametrize(
-    ("dtype", "num_steps"), [("float64", 200), ("float32", 60)], ids=["float64", "float32"]
-)
-def test_weights_and_slots_are_those_of_keras_to_the_bit(dtype, num_steps):
-    theirs, ours = both_runs("Lion", dtype, num_steps, clipvalue=0.5, weight_decay=0.05, beta_1=0.7)
-    assert_same_bits(ours, theirs)
 
 
 class MomentumFirst(Lion):
@@ -54,7 +43,3 @@ def test_every_step_is_the_rate_whatever_the_size_of_the_gradient():
 def test_a_beta_that_makes_it_sign_descent_is_an_error_that_shows_it(beta_1):
     with pytest.raises(ValueError, match=rf"beta_1={beta_1!r}: expected a number in \(0, 1\]"):
         Lion([torch.nn.Parameter(torch.ones(1))], beta_1=beta_1)
-
-
-def test_defaults_are_those_of_keras():
-    assert_defaults_are_those_of_keras("Lion")

@@ -5,23 +5,12 @@ import pytest
 import torch
 from optimizer_runs import (
     TorchRun,
-    assert_close,
-    assert_defaults_are_those_of_keras,
-    both_runs,
     keras_alone,
     make_gradients,
     make_weights,
     run_steps,
     stock_difference,
 )
-
-
-@pytest.mark.parametrize(
-    ("dtype", "num_steps"), [("float64", 200), ("float32", 60)], ids=["float64", "float32"]
-)
-def test_weights_and_slots_are_those_of_keras(dtype, num_steps):
-    theirs, ours = both_runs("Nadam", dtype, num_steps, clipnorm=0.5, weight_decay=0.05)
-    assert_close(ours, theirs)
 
 
 def test_torchs_own_does_not_pass_this_test_unless_its_momentum_grows_as_fast():
@@ -54,7 +43,3 @@ def test_the_product_of_the_momentum_goes_on_in_a_resumed_run():
     for ours, expected in zip(resumed.weights(), whole.weights(), strict=True):
         np.testing.assert_array_equal(ours, expected)
     assert resumed.optimizer.param_groups[0]["u_product"] < 1e-3
-
-
-def test_defaults_are_those_of_keras():
-    assert_defaults_are_those_of_keras("Nadam")

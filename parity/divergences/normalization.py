@@ -1,0 +1,173 @@
+"""Divergences of normalisations: their epsilon, and what they keep of a batch."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from parity.divergences import arithmetic
+from parity.divergences.divergence import NUMBERS, SETTINGS, Divergence, Match
+from parity.divergences.evidence import Evidence, is_close
+
+_EPSILONS = (1e-3, 1e-5, 1e-6, 1e-7, 1e-8, 1e-12, 1e-2, 1e-4, 0.0)
+
+
+def _norm_epsilon(evidence: Evidence) -> Match | None:
+    if not evidence.is_forward("batch_norm"):
+        return None
+    x, epsilon = evidence.keras_input(), evidence.config.get("epsilon")
+    mean, variance = evidence.weight("moving_mean"), evidence.weight("moving_variance")
+    if x is None or mean is None or variance is None:
+        return None
+    if evidence.mode == "train":
+        mean, variance, _ = arithmetic.batch_statistics(x)
+    gamma, beta = evidence.weight("gamma"), evidence.weight("beta")
+    said = evidence.settings.get("eps", evidence.settings.get("epsilon"))
+    for value in dict.fromkeys([said, *_EPSILONS]):
+        if value is None or value == epsilon:
+            continue
+        if evidence.gives(arithmetic.batch_norm(x, mean, variance, gamma, beta, float(value))):
+            return Match(NUMBERS, f"epsilon {epsilon:g} in Keras, {value:g} in the port")
+    return None
+
+
+def _norm_statistics(evidence: Evidence) -> Match | None:
+    """One half normalises with the batch, the other with moving statistics."""
+    if not evidence.is_forward("batch_norm"):
+        return None
+    x, epsilon = evidence.keras_input(), evidence.config.get("epsilon", 1e-3)
+    mean, variance = evidence.weight("moving_mean"), evidence.weight("moving_variance")
+    if x is None or mean is None or variance is None:
+        return None
+    gamma, beta = evidence.weight("gamma"), evidence.weight("beta")
+    batch = arithmetic.batch_statistics(x)[:2]
+    for name, values in (("the batch", batch), ("moving statistics", (mean, variance))):
+        for value in (epsilon, 1e-5):
+            given = arithmetic.batch_norm(x, *values, gamma, beta, value)
+            is_other = not is_close(given, evidence.keras_output())
+            if is_other and value == epsilon and evidence.gives(given):
+                return Match(NUMBERS, f"in {evidence.mode} mode the port normalises with {name}")
+    return None
+
+
+def _moving(evidence: Evidence) -> tuple[np.ndarray, np.ndarray, np.ndarray, int, str] | None:
+    """(start, Keras's batch statistic, the port's value, values a channel, statistic)."""
+    name = evidence.item.name
+    if evidence.level.id != "forward" or "(after a batch in train mode)" not in name:
+        return None
+    weight = name.partition(" (")[0]
+    x = evidence.keras_input("train")
+    if x is None or f"state/{weight}" not in evidence.port:
+        return None
+    mean, variance, count = arithmetic.batch_statistics(x)
+    statistic = variance if weight.endswith("moving_variance") else mean
+    start, ours = evidence.bundle[f"weights/{weight}"], evidence.port[f"state/{weight}"]
+    return start, statistic, ours, count, weight.rpartition(".")[2]
+
+
+def _momentum(evidence: Evidence) -> Match | None:
+    found = _moving(evidence)
+    if found is None:
+        return None
+    start, statistic, ours, count, _ = found
+    keep = float(evidence.config.get("momentum", 0.99))
+    for scale, name in ((1.0, "biased"), (count / max(count - 1, 1), "unbiased")):
+        change = scale * statistic - start
+        usable = np.abs(change) > 1e-6
+        if not usable.any():
+            continue
+        rates = (ours - start)[usable] / change[usable]
+        rate = float(np.median(rates))
+        if np.abs(rates - rate).max() < 1e-7 and abs(rate - (1 - keep)) > 1e-9:
+            detail = f"keeps {1 - rate:.6g} of the old value, Keras {keep:g}"
+            return Match(NUMBERS, f"the port {detail} ({name} variance)")
+    return None
+
+
+def _unbiased(evidence: Evidence) -> Match | None:
+    found = _moving(evidence)
+    if found is None or found[4] != "moving_variance":
+        return None
+    start, statistic, ours, count, _ = found
+    keep = float(evidence.config.get("momentum", 0.99))
+    unbiased = statistic * count / max(count - 1, 1)
+    for kept in (keep, 0.9, 0.99):
+        if is_close(start * kept + unbiased * (1 - kept), ours):
+            sure = NUMBERS if kept == keep else SETTINGS
+            return Match(sure, f"n / (n - 1) with n = {count} gives the port's variance")
+    theirs = evidence.bundle[f"state/{evidence.item.name.partition(' (')[0]}"]
+    biased = start * keep + statistic * (1 - keep)
+    if is_close(biased, ours) and is_close(start * keep + unbiased * (1 - keep), theirs):
+        return Match(NUMBERS, "Keras 2 keeps an unbiased variance of images, the port a biased one")
+    return None
+
+
+def _frozen(evidence: Evidence) -> Match | None:
+    found = _moving(evidence)
+    if found is None:
+        return None
+    start, _, ours, _, name = found
+    if is_close(start, ours):
+        return Match(NUMBERS, f"the port does not move its {name}")
+    theirs = evidence.bundle[f"state/{evidence.item.name.partition(' (')[0]}"]
+    return Match(NUMBERS, f"Keras does not move its {name}") if is_close(start, theirs) else None
+
+
+def _batch_of_one(evidence: Evidence) -> Match | None:
+    raised = str(evidence.port.facts["raised"].get(evidence.level.id, ""))
+    if "more than 1 value per channel" in raised:
+        return Match(NUMBERS, raised)
+    return None
+
+
+ENTRIES = (
+    Divergence(
+        "C1",
+        "BatchNormalization has another epsilon",
+        "forward",
+        "epsilon = 1e-3",
+        "eps = 1e-5",
+        "keras 3.15 layers/normalization/batch_normalization.py",
+        "nn.BatchNorm2d(channels, eps=1e-3)",
+        _norm_epsilon,
+    ),
+    Divergence(
+        "C2",
+        "BatchNormalization moves its statistics at another pace",
+        "forward",
+        "moving = momentum * moving + (1 - momentum) * batch, momentum = 0.99",
+        "running = (1 - momentum) * running + momentum * batch, momentum = 0.1",
+        "keras 3.15 layers/normalization/batch_normalization.py",
+        "nn.BatchNorm2d(channels, momentum=0.01): one minus Keras's",
+        _momentum,
+    ),
+    Divergence(
+        "C3",
+        "BatchNormalization keeps an unbiased variance",
+        "forward",
+        "the moving variance is that of the batch, divided by n (Keras 2, of images: by n - 1)",
+        "running_var is divided by n - 1",
+        "keras 3.15 layers/normalization/batch_normalization.py",
+        "torch_impl.layers.BatchNormalization",
+        _unbiased,
+    ),
+    Divergence(
+        "C4",
+        "a normalisation is frozen in one half only",
+        "forward",
+        "trainable=False: moving statistics are used, and stay",
+        "requires_grad=False: the statistics of the batch are used, and the moving ones move",
+        "keras 3.15 layers/normalization/batch_normalization.py",
+        "module.eval() on the normalisation after model.train(), or not in the other half",
+        lambda evidence: _frozen(evidence) or _norm_statistics(evidence),
+    ),
+    Divergence(
+        "C5",
+        "BatchNorm takes no batch of one sample",
+        "trajectory",
+        "a batch of one value for each channel has variance 0",
+        "ValueError: Expected more than 1 value per channel when training",
+        "torch nn/functional.py",
+        "torch_impl.layers.BatchNormalization, or drop the last batch in both halves",
+        _batch_of_one,
+    ),
+)

@@ -1,0 +1,60 @@
+"""The registry itself: every entry by its ID, and the entries that evidence speaks for."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from parity.divergences import (
+    gradients,
+    initial,
+    layers,
+    normalization,
+    optimizers,
+    schedules,
+    structure,
+    training,
+    windows,
+)
+from parity.divergences.divergence import Divergence, Match
+from parity.divergences.evidence import Evidence
+from parity.divergences.names import id_of
+from parity.errors import InputError
+
+MODULES = (
+    *(structure, initial, windows, normalization, layers),
+    *(training, gradients, optimizers, schedules),
+)
+REGISTRY: dict[str, Divergence] = {
+    entry.id: entry for module in MODULES for entry in module.ENTRIES
+}
+
+
+def find(name: str) -> Divergence:
+    """Returns a divergence by its ID or its slug, in upper or lower case.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    found = id_of(name)
+    if found is None:
+        raise InputError(f"unknown divergence {name!r}: expected one of {', '.join(REGISTRY)}")
+    return REGISTRY[found]
+
+
+def recognised(evidence: Evidence) -> list[tuple[Divergence, Match]]:
+    """Returns the entries that the evidence speaks for, the surest first."""
+    found = [(entry, _asked(entry, evidence)) for entry in REGISTRY.values()]
+    matches = [(entry, match) for entry, match in found if match is not None]
+    return sorted(matches, key=lambda pair: -pair[1].confidence)
+
+
+def _asked(entry: Divergence, evidence: Evidence) -> Match | None:
+    """What an entry recognises; nothing, where a bundle's facts are not what it expects.
+
+    A bundle comes from outside: settings in it can be of any type and size.
+    """
+    try:
+        with np.errstate(all="ignore"):  # what a formula makes of infinities is no match
+            return entry.recognise(evidence)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, MemoryError):
+        return None

@@ -1,0 +1,291 @@
+"""Trials of an optimizer: which change of Keras's rule gives the port's weights?
+
+The rule of the Keras optimizer is changed in one place, then in two, then in three, until it gives
+the numbers of the port after every recorded step.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from parity import probe_inputs
+from parity.divergences import rules
+from parity.divergences.divergence import Recogniser, among
+from parity.divergences.evidence import Evidence
+
+MAX_CHANGES = 3
+# A rule of Keras in NumPy is not Keras to the last bits: betas are rounded to float32 there.
+_CLOSE = 1e-7
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change of Keras's rule.
+
+    Attributes:
+        id: of the divergence.
+        setting: that is changed.
+        value: to what.
+        text: what it is.
+    """
+
+    id: str
+    setting: str
+    value: Any
+    text: str
+
+
+def changes(evidence: Evidence) -> Sequence[Change] | None:
+    """Returns the changes that make Keras's rule the port's; None where none do."""
+    return evidence.once(_search) if evidence.level.id == "optimizer" else None
+
+
+def changed(name: str) -> Recogniser:
+    """Returns the recogniser of a divergence that is among the changes found."""
+    return among(name, lambda evidence: [(c.id, c.text) for c in changes(evidence) or ()])
+
+
+class _Trial:
+    """One weight: where it starts, its gradients, and where the port takes it."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        bundle, port = evidence.bundle, evidence.port
+        self.facts = bundle.facts["optimizer"]
+        self.family = rules.OF_KERAS.get(self.facts["class"])
+        self.shapes = {n: e["shape"] for n, e in bundle.facts["weights"].items() if e["trainable"]}
+        self.seed = int(bundle.spec["seed"])
+        failed = {item.name for item in evidence.failed}
+        names = [name for name in self.shapes if f"optimizer/1/weights/{name}" in port]
+        # The largest that is still cheap: small ones may hide a rare value.
+        names.sort(key=lambda n: (n not in failed, -min(int(np.prod(self.shapes[n])), 2000)))
+        self.name = names[0] if names else None
+        if self.name is None or self.family is None:
+            return
+        self.start = probe_inputs.sampled(bundle[f"weights/{self.name}"])
+        keys = {
+            step: f"optimizer/{step}/weights/{self.name}" for step in probe_inputs.OPTIMIZER_STEPS
+        }
+        self.targets = {step: port[key] for step, key in keys.items() if key in port}
+        self.theirs = {step: bundle[keys[step]] for step in self.targets}
+        self.rates = list(map(float, port["optimizer/learning_rate"]))
+        self.raw = [
+            {n: probe_inputs.gradient(self.seed, step, n, s) for n, s in self.shapes.items()}
+            for step in range(1, probe_inputs.NUM_OPTIMIZER_STEPS + 1)
+        ]
+        self.settings = rules.keras_settings(self.family, self.facts["config"])
+        self.clip = _keras_clip(self.facts["config"])
+        self._clipped: dict[Any, list[np.ndarray]] = {}
+
+    @property
+    def is_keras(self) -> bool:
+        """Whether the port is where Keras is, as far as a rule can tell."""
+        return all(_is_close(self.theirs[n], w, self.start) for n, w in self.targets.items())
+
+    def gradients(self, clip: tuple[str | None, float]) -> list[np.ndarray]:
+        """Of the weight, one a step."""
+        assert self.name is not None
+        if clip not in self._clipped:
+            self._clipped[clip] = [
+                probe_inputs.sampled(rules.clipped(step, *clip)[self.name]) for step in self.raw
+            ]
+        return self._clipped[clip]
+
+    def gives(self, family: str, settings: Mapping[str, Any]) -> bool:
+        """Whether a rule takes the weight where the port takes it."""
+        gradients = self.gradients(settings["clip"])
+        with np.errstate(all="ignore"):
+            walk = rules.steps(family, self.start, gradients, self.rates, settings)
+            for step, w in enumerate(walk, start=1):
+                if step in self.targets and not _is_close(w, self.targets[step], self.start):
+                    return False
+        return True
+
+
+def _is_close(w: np.ndarray, target: np.ndarray, start: np.ndarray) -> bool:
+    """Whether a weight is where it should be, measured by how far it has moved."""
+    if w.shape != target.shape or not np.isfinite(w).all():
+        return False
+    moved = float(np.abs(target - start).max()) or 1e-300
+    return bool(np.abs(w - target).max() <= _CLOSE * moved)
+
+
+def _keras_clip(config: Mapping[str, Any]) -> tuple[str | None, float]:
+    for name, how in (("clipnorm", "norm"), ("global_clipnorm", "global"), ("clipvalue", "value")):
+        if config.get(name):
+            return how, float(config[name])
+    return None, 0.0
+
+
+def _search(evidence: Evidence) -> Sequence[Change] | None:
+    trial = _Trial(evidence)
+    if trial.name is None or trial.family is None:
+        return None
+    base = {**trial.settings, "clip": trial.clip}
+    if base["decay"] and not trial.is_keras and trial.gives(trial.family, base):
+        how, factor = base["decay"]
+        text = f"{trial.name}: none in Keras, which excludes it, {how} {factor:g} in the port"
+        return [Change("C11", "decay", base["decay"], text)]
+    own = list(_changes(trial, _port_settings(evidence)))
+    for count in range(1, MAX_CHANGES + 1):
+        for some in itertools.combinations(own, count):
+            if len({change.setting for change in some}) < count:
+                continue
+            if trial.gives(trial.family, {**base, **{c.setting: c.value for c in some}}):
+                return some
+    return _another(trial, evidence)
+
+
+def _another(trial: _Trial, evidence: Evidence) -> Sequence[Change] | None:
+    """Another optimizer, with its own defaults or the port's settings."""
+    said = _port_settings(evidence)
+    for family, defaults in rules.TORCH_DEFAULTS.items():
+        for whose, clip in itertools.product((True, False), {trial.clip, (None, 0.0)}):
+            settings = {**defaults, **said, "torch": whose, "clip": clip}
+            for momentum in dict.fromkeys((settings.get("momentum", 0.0), 0.0, 0.9)):
+                tried = {
+                    **settings,
+                    "momentum": momentum,
+                    "nesterov": settings.get("nesterov", False),
+                }
+                if family != trial.family and trial.gives(family, tried):
+                    text = f"{trial.facts['class']} in Keras, {family} in the port"
+                    return [Change("F13", "family", family, text)]
+    return None
+
+
+def _port_settings(evidence: Evidence) -> dict[str, Any]:
+    """What the port's optimizer says of itself, under the names of the rules."""
+    facts = evidence.port.facts["optimizer"] or {}
+    group = (facts.get("groups") or [{}])[0]
+    found: dict[str, Any] = {}
+    for theirs, ours in (
+        ("eps", "epsilon"),
+        ("alpha", "rho"),
+        ("rho", "rho"),
+        ("momentum", "momentum"),
+        ("nesterov", "nesterov"),
+        ("amsgrad", "amsgrad"),
+        ("centered", "centered"),
+        ("momentum_decay", "momentum_decay"),
+    ):
+        if theirs in group:
+            found[ours] = group[theirs]
+    if "betas" in group:
+        found["betas"] = tuple(group["betas"])
+    if group.get("weight_decay"):
+        name = str(facts.get("class", ""))
+        how = "decoupled" if name.endswith("AdamW") or "torch_impl" in name else "coupled"
+        found["decay"] = (how, float(group["weight_decay"]))
+    return found
+
+
+def _changes(trial: _Trial, said: Mapping[str, Any]) -> Iterator[Change]:
+    """Every change that is tried, the likely ones first."""
+    s = trial.settings
+    family = trial.family
+    torch_ids = {
+        "adam": "F2",
+        "rmsprop": "F4",
+        "sgd": "F5",
+        "adagrad": "F8",
+        "adamax": "F2",
+    }
+    if family in torch_ids:
+        yield Change(torch_ids[family], "torch", True, "torch's equations give the port's numbers")
+    yield from _numbers(
+        "F1"
+        if family in ("adam", "nadam", "adamax")
+        else "F8"
+        if family in ("adagrad", "adadelta")
+        else "F4",
+        "epsilon",
+        s,
+        [said.get("epsilon"), 1e-8, 1e-7, 1e-6, 1e-10, 1e-5, 1e-3],
+    )
+    yield from _numbers(
+        "F4" if family == "rmsprop" else "F8", "rho", s, [said.get("rho"), 0.99, 0.9, 0.95]
+    )
+    yield from _numbers("F8", "start", s, [0.0, 0.1, 1.0])
+    yield from _numbers("F14", "momentum", s, [said.get("momentum"), 0.0, 0.9, 0.99])
+    yield from _numbers("F14", "nesterov", s, [True, False])
+    yield from _numbers("F14", "amsgrad", s, [True, False])
+    yield from _numbers("F14", "centered", s, [True, False])
+    yield from _numbers(
+        "F14", "betas", s, [said.get("betas"), (0.9, 0.999), (0.9, 0.99), (0.5, 0.999), (0.9, 0.98)]
+    )
+    if "outside" in s:
+        name = "F4" if family == "rmsprop" else "F8"
+        yield Change(name, "outside", True, "epsilon is added beside the root, in Keras under it")
+    yield from _numbers("F14", "momentum_decay", s, [said.get("momentum_decay"), 0.004])
+    yield from _decays(s, said)
+    yield from _clips(trial.clip)
+    num_steps, _ = s["accumulated"]
+    if num_steps > 1:
+        told = f"the mean gradient of {num_steps} steps in Keras"
+        yield Change("E3", "accumulated", (num_steps, "sum"), f"{told}, their sum in the port")
+        yield Change("E3", "accumulated", (1, "mean"), f"{told}, each step by itself in the port")
+
+
+def _numbers(
+    name: str, setting: str, s: Mapping[str, Any], values: Sequence[Any]
+) -> Iterator[Change]:
+    if setting not in s:
+        return
+    for value in dict.fromkeys(values):
+        if value is not None and value != s[setting]:
+            yield Change(
+                name, setting, value, f"{setting} {s[setting]} in Keras, {value} in the port"
+            )
+
+
+def _decays(s: Mapping[str, Any], said: Mapping[str, Any]) -> Iterator[Change]:
+    theirs = s.get("decay")
+    factor = theirs[1] if theirs else 0.0
+    told = f"{theirs[0]} {theirs[1]:g}" if theirs else "none"
+    tried: list[Any] = [said.get("decay")]
+    if theirs:
+        tried += [
+            None,
+            ("coupled", factor),
+            ("decoupled", 0.01),
+            ("coupled", 2 * factor),
+            ("coupled", factor / 2),
+            ("decoupled", factor / 2),
+            ("decoupled", 2 * factor),
+        ]
+    else:
+        tried += [("decoupled", 0.01), ("coupled", 0.01), ("coupled", 1e-4), ("decoupled", 0.004)]
+    for value in dict.fromkeys(tried):
+        if value == theirs or (value is None and not theirs):
+            continue
+        is_number = theirs is not None and value is not None and value[0] == theirs[0]
+        ours = f"{value[0]} {value[1]:g}" if value else "none"
+        yield Change(
+            "F9" if is_number else "C11", "decay", value, f"{told} in Keras, {ours} in the port"
+        )
+
+
+def _clips(clip: tuple[str | None, float]) -> Iterator[Change]:
+    how, limit = clip
+    told = f"{how} {limit:g}" if how else "none"
+    for other in ("norm", "value", "global", "global + 1e-6"):
+        if how and other != how:
+            is_formula = how == "global" and other.endswith("1e-6")
+            is_each = how == "norm" and other.startswith("global")
+            name = "E2" if is_formula else "E1" if is_each else "E8"
+            yield Change(
+                name, "clip", (other, limit), f"clips by {told} in Keras, {other} in the port"
+            )
+    if how:
+        yield Change("E8", "clip", (None, 0.0), f"clips by {told} in Keras, not at all in the port")
+    else:
+        for other, limit in itertools.product(
+            ("global + 1e-6", "norm", "value"), (1.0, 0.5, 0.1, 5.0)
+        ):
+            text = f"no clipping in Keras, {other} {limit:g} in the port"
+            yield Change("E8", "clip", (other, limit), text)

@@ -1,0 +1,234 @@
+"""Divergences of windows: convolutions, transposed convolutions and pools."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from parity.divergences import arithmetic
+from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Divergence, Match
+from parity.divergences.evidence import Evidence, differs, is_close
+
+_CONVS = ("conv", "depthwise_conv")
+_POOLS = ("max_pool", "average_pool")
+
+
+def _sizes(evidence: Evidence) -> tuple[list[int], list[int], list[int]] | None:
+    """Size, strides and dilation of the windows of a layer; None where it has none."""
+    config, x = evidence.config, evidence.keras_input()
+    size = config.get("kernel_size", config.get("pool_size"))
+    if size is None or x is None:
+        return None
+    rank = x.ndim - 2
+
+    strides = config.get("strides") or size
+    dilation = config.get("dilation_rate", 1)
+    return _each(size, rank), _each(strides, rank), _each(dilation, rank)
+
+
+def _each(value: Any, rank: int) -> list[int]:
+    """A setting for each spatial axis."""
+    return list(value) if isinstance(value, list | tuple) else [int(value)] * rank
+
+
+def _conv(evidence: Evidence, strides: Any, padding: Any, dilation: Any) -> np.ndarray | None:
+    """What Keras's layer would give with other windows."""
+    x = evidence.keras_input()
+    is_deep = evidence.kind == "depthwise_conv"
+    kernel = evidence.weight("kernel")
+    if kernel is None:
+        kernel = evidence.weight("depthwise_kernel" if is_deep else "pointwise_kernel")
+    if x is None or kernel is None or x.ndim != kernel.ndim:
+        return None
+    operation = arithmetic.depthwise_conv if is_deep else arithmetic.conv
+    return operation(x, kernel, evidence.weight("bias"), strides, padding, dilation)
+
+
+def _symmetric(evidence: Evidence) -> Match | None:
+    """`padding=k // 2` in the place of "same" with a stride."""
+    sizes = _sizes(evidence)
+    if not evidence.is_forward(*_CONVS) or sizes is None:
+        return None
+    size, strides, dilation = sizes
+    padding = arithmetic.symmetric_padding(size, dilation)
+    if max(strides) > 1 and evidence.gives(_conv(evidence, strides, padding, dilation)):
+        return Match(NUMBERS, f"padding={size[0] // 2} on both sides gives the port's numbers")
+    return None
+
+
+def _other_windows(evidence: Evidence) -> Match | None:
+    """Other padding, stride or dilation; by trial of the usual ones, then by the settings."""
+    sizes = _sizes(evidence)
+    if not evidence.is_forward(*_CONVS, *_POOLS, "conv_transpose") or sizes is None:
+        return None
+    size, strides, dilation = sizes
+    x = evidence.keras_input()
+    if evidence.kind in _CONVS and x is not None:
+        for name, padding, stride, spread in _windows(x.shape[1:-1], size, strides, dilation):
+            if evidence.gives(_conv(evidence, stride, padding, spread)):
+                return Match(NUMBERS, f"{name} gives the port's numbers")
+    settings = evidence.settings
+    for theirs, name in ((strides, "stride"), (dilation, "dilation"), (size, "kernel_size")):
+        if name in settings and differs(theirs, settings[name]):
+            return Match(SETTINGS, f"{name} {theirs} in Keras, {settings[name]} in the port")
+    if settings.get("padding") is not None or evidence.is_own:
+        is_shape = "shape" in evidence.item.note
+        said = settings.get("padding", "another")
+        detail = f"padding {evidence.config.get('padding')} in Keras, {said} in the port"
+        return Match(SETTINGS if is_shape else PLACE, detail)
+    return None
+
+
+def _windows(
+    sides: Sequence[int], size: Sequence[int], strides: Sequence[int], dilation: Sequence[int]
+) -> Iterator[tuple[str, Any, Any, Any]]:
+    none = [(0, 0)] * len(size)
+    for stride in (strides, [1] * len(size), [2] * len(size)):
+        for spread in (dilation, [1] * len(size), [2] * len(size)):
+            same = arithmetic.same_padding(sides, size, stride, spread)
+            swapped = [(after, before) for before, after in same]
+            symmetric = arithmetic.symmetric_padding(size, spread)
+            text = f"stride {stride[0]}, dilation {spread[0]}"
+            yield f"no padding, {text}", none, stride, spread
+            yield f"'same', {text}", same, stride, spread
+            yield f"'same' with the odd pixel before, {text}", swapped, stride, spread
+            yield f"symmetric padding, {text}", symmetric, stride, spread
+
+
+def _max_pool(evidence: Evidence) -> Match | None:
+    return _pool(evidence, "max_pool", ((-np.inf, None, "-inf"), (0.0, None, "zeros")))
+
+
+def _average_pool(evidence: Evidence) -> Match | None:
+    return _pool(
+        evidence,
+        "average_pool",
+        ((0.0, True, "zeros that count"), (0.0, False, "padding that does not count")),
+    )
+
+
+def _pool(evidence: Evidence, kind: str, fills: Any) -> Match | None:
+    sizes, x = _sizes(evidence), evidence.keras_input()
+    if not evidence.is_forward(kind) or sizes is None or x is None:
+        return None
+    size, strides, _ = sizes
+    paddings = {
+        "on both sides": [(k // 2, k // 2) for k in size],
+        "as in Keras": arithmetic.same_padding(x.shape[1:-1], size, strides, [1] * len(size)),
+    }
+    for where, padding in paddings.items():
+        for fill, counted, name in fills:
+            value = arithmetic.pool(x, size, strides, padding, fill=fill, counted=counted)
+            if evidence.gives(value):
+                return Match(NUMBERS, f"padding {where} with {name} gives the port's numbers")
+    return Match(PLACE, "the port's pool gives other numbers") if evidence.is_own else None
+
+
+def _transposed(evidence: Evidence) -> Match | None:
+    if not evidence.is_forward("conv_transpose") or not evidence.is_own:
+        return None
+    own, theirs = evidence.own_output(), evidence.keras_output()
+    if own is None or theirs is None:
+        return None
+    # The uncropped product is the same; the crop begins at another pixel.
+    axes = range(1, theirs.ndim - 1)
+    for shift in itertools.product((-2, -1, 0, 1, 2), repeat=len(axes)):
+        if any(shift) and _overlap(theirs, own, shift):
+            return Match(NUMBERS, f"the port's output is Keras's moved by {shift} pixels")
+    return Match(PLACE, "the port crops the output otherwise")
+
+
+def _overlap(theirs: np.ndarray, ours: np.ndarray, shift: Sequence[int]) -> bool:
+    """Whether ours[i] = theirs[i + shift] wherever both are there."""
+    a: list[slice] = [slice(None)]
+    b: list[slice] = [slice(None)]
+    for axis, move in enumerate(shift, start=1):
+        side = min(theirs.shape[axis] - max(move, 0), ours.shape[axis] - max(-move, 0))
+        if side < 2:
+            return False
+        a.append(slice(max(move, 0), max(move, 0) + side))
+        b.append(slice(max(-move, 0), max(-move, 0) + side))
+    # Borders are sums over fewer pixels there and here.
+    inner = tuple(slice(1, -1) if n else slice(None) for n in range(len(a)))
+    return is_close(theirs[tuple(a)][inner], ours[tuple(b)][inner])
+
+
+def other_pool(evidence: Evidence) -> Match | None:
+    """The port takes the mean of windows of which Keras takes the maximum, or the reverse."""
+    found = evidence.failing_input()
+    before = None if found is None else evidence.source(found[0])
+    if found is None or before is None or before["kind"] not in _POOLS:
+        return None
+    key, config = f"forward/{evidence.mode}/{before['name']}/input/0", before["config"]
+    x = evidence.bundle[key]
+    size = _each(config["pool_size"], x.ndim - 2)
+    strides = _each(config.get("strides") or size, x.ndim - 2)
+    is_same = config.get("padding") == "same"
+    ones = [1] * len(size)
+    same = arithmetic.same_padding(x.shape[1:-1], size, strides, ones)
+    padding = same if is_same else [(0, 0)] * len(size)
+    is_max = before["kind"] == "max_pool"
+    fill, counted = (0.0, False) if is_max else (-np.inf, None)
+    value = arithmetic.pool(x, size, strides, padding, fill=fill, counted=counted)
+    if not is_close(value, found[2]):
+        return None
+    names = ("the maximum", "the mean")
+    theirs, ours = names if is_max else reversed(names)
+    return Match(NUMBERS, f"{before['name']} takes {theirs} in Keras, {ours} in the port")
+
+
+ENTRIES = (
+    Divergence(
+        "A5",
+        "padding 'same' with a stride is not symmetric",
+        "forward",
+        "total = max((ceil(n / s) - 1) * s + k - n, 0); total // 2 before, the rest after",
+        "padding=k // 2 on both sides: the output is shifted by a pixel",
+        "keras 3.15 layers/convolutional/base_conv.py; TensorFlow's SAME",
+        "torch_impl.layers.Conv2D(..., padding='same'), or F.pad before a convolution without",
+        _symmetric,
+    ),
+    Divergence(
+        "A7",
+        "a maximum is taken over another padding",
+        "forward",
+        "'same' pads with -inf, the odd pixel after",
+        "padding=k // 2 on both sides, or zeros, which win over negative numbers",
+        "keras 3.15 layers/pooling/base_pooling.py; TensorFlow's SAME",
+        "torch_impl.layers.MaxPooling2D(..., padding='same')",
+        _max_pool,
+    ),
+    Divergence(
+        "A8",
+        "an average counts its padding",
+        "forward",
+        "'same' divides by the number of real pixels",
+        "count_include_pad=True: padding counts as zeros",
+        "keras 3.15 layers/pooling/base_pooling.py",
+        "torch_impl.layers.AveragePooling2D(..., padding='same')",
+        _average_pool,
+    ),
+    Divergence(
+        "A9",
+        "a transposed convolution is cropped at another pixel",
+        "forward",
+        "'same': (k - s) // 2 before, the rest after",
+        "padding on both sides, and output_padding after",
+        "keras 3.15 layers/convolutional/base_conv_transpose.py",
+        "torch_impl.layers.Conv2DTranspose(..., padding='same')",
+        _transposed,
+    ),
+    Divergence(
+        "A18",
+        "windows are placed otherwise: padding, stride or dilation",
+        "forward",
+        "padding, strides and dilation_rate of the Keras layer",
+        "others",
+        "keras 3.15 layers/convolutional/base_conv.py",
+        "the same stride and dilation; padding as in Keras (torch_impl.layers)",
+        _other_windows,
+    ),
+)

@@ -1,0 +1,1 @@
+"""Files: how they are read and checked, whoever wrote them."""

@@ -1,0 +1,295 @@
+"""Files from outside: JSON text in, a value of a type out, or one sentence that says what is wrong.
+
+A record is a class whose annotations are all that its JSON may be: no key more, none less, no value
+of another type or out of its range. The published schemas (`scripts/make_schemas.py`) are made of
+the same classes, and their descriptions of the "Attributes" of the docstrings.
+
+    class Row(Record):
+        name: Name
+        seconds: Number
+
+    row = read_record(Row, path, max_bytes=1000)
+
+Strict JSON comes first (`parity.strict_json`), the types second (msgspec), and what types cannot
+say third, in the reader of each file. Only the parent imports this module: no child needs msgspec.
+"""
+
+from __future__ import annotations
+
+import bisect
+import copy
+import dataclasses
+import math
+import re
+import types
+import typing
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from parity.errors import InputError
+from parity.strict_json import check_plain, read_start, read_strict
+
+T = TypeVar("T")
+Out = TypeVar("Out")
+
+MAX_ENTRIES = 1_000_000  # of a list
+MAX_NAME = 10_000  # characters; names of layers are the user's
+MAX_SHOWN = 40  # characters of what is wrong
+NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+
+_MIRRORS: dict[type, Any] = {}  # dataclass -> its record
+_AT = re.compile(r"(.*?)(?: - at (`key` in )?`(\$[\w.\[\]]*)`)?", re.DOTALL)
+_NAMES = re.compile(r"Expected `str` matching regex '\^\(\?:(.*)\)\\\\Z'")
+_STEP = re.compile(r"\.(\w+)|\[(\d+)\]|(\[\.\.\.\])")
+
+
+def one_of(*names: str) -> Meta:
+    """Returns what a text has to be: one of these."""
+    pattern = rf"^(?:{'|'.join(map(re.escape, names))})\Z"
+    return Meta(pattern=pattern, extra_json_schema={"enum": list(names)})
+
+
+Name = Annotated[str, Meta(max_length=MAX_NAME)]
+Count = Annotated[int, Meta(ge=0)]
+AtLeastOne = Annotated[int, Meta(ge=1)]
+Seed = Annotated[int, Meta(ge=0, le=2**32 - 1)]
+Amount = Annotated[float, Meta(ge=0)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+Half = Annotated[str, one_of("keras", "torch")]
+Many = Annotated[list[T], Meta(max_length=MAX_ENTRIES)]
+
+
+class Record(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Base of all records."""
+
+
+class Decoded(type):
+    """The type of types that are read by their own `decode`, and are no type of the value."""
+
+    def __instancecheck__(cls, value: object) -> bool:
+        return True
+
+
+if TYPE_CHECKING:
+    Number = float
+    Scalar = Any
+else:
+
+    class Number(metaclass=Decoded):
+        """A number; one that JSON lacks is one of three strings."""
+
+        SCHEMA: ClassVar = {"anyOf": [{"type": "number"}, {"enum": list(NOT_FINITE)}]}
+
+        @staticmethod
+        def decode(value: Any) -> float:
+            """Returns the number."""
+            if isinstance(value, str) and value in NOT_FINITE:
+                return NOT_FINITE[value]
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                return float(value)
+            raise ValueError(f"Expected a number, or one of {', '.join(map(repr, NOT_FINITE))}")
+
+    class Scalar(metaclass=Decoded):
+        """A number, a text, true, false or null; numbers that JSON lacks are strings."""
+
+        SCHEMA: ClassVar = {"type": ["number", "string", "boolean", "null"]}
+
+        @staticmethod
+        def decode(value: Any) -> Any:
+            """Returns the value."""
+            if isinstance(value, dict | list):
+                raise ValueError("Expected a number, a text, true, false or null")
+            return NOT_FINITE.get(value, value) if isinstance(value, str) else value
+
+
+def mirrors(kind: type, omit: tuple[str, ...] = ()) -> Callable[[type[T]], type[T]]:
+    """Makes a class the record of a dataclass: its fields, all needed, with what they may hold.
+
+    What the class annotates stands in the place of the dataclass's own annotation, or is a key
+    more. Elsewhere a float may be one that JSON lacks, and a dataclass is its record.
+
+    Args:
+        kind: the dataclass.
+        omit: fields that the JSON has not.
+    """
+
+    def make(own: type[T]) -> type[T]:
+        hints = typing.get_type_hints(kind)
+        names = [field.name for field in dataclasses.fields(kind) if field.name not in omit]
+        found = {name: _of_json(hints[name]) for name in names}
+        found |= typing.get_type_hints(own, include_extras=True)
+        default = vars(own)
+        fields = [(n, h, default[n]) if n in default else (n, h) for n, h in found.items()]
+        bases = [base for base in kind.__mro__ if dataclasses.is_dataclass(base)]
+        doc = "\f".join(each.__doc__ or "" for each in (*bases, own))  # for the schemas
+        record = msgspec.defstruct(
+            own.__name__, fields, bases=(Record,), namespace={"__doc__": doc}, kw_only=True
+        )
+        _MIRRORS[kind] = record
+        return typing.cast(type[T], record)
+
+    return make
+
+
+def _of_json(hint: Any) -> Any:
+    """What stands in JSON for the annotation of a dataclass."""
+    if hint is float:
+        return Number
+    if dataclasses.is_dataclass(hint):
+        assert isinstance(hint, type)
+        return _MIRRORS.get(hint) or mirrors(hint)(type(f"{hint.__name__}Record", (), {}))
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if not arguments or origin is typing.Literal:
+        return hint
+    inner = tuple(map(_of_json, arguments))
+    return typing.Union[inner] if origin is types.UnionType else origin[inner]  # noqa: UP007
+
+
+def read_record(
+    kind: type[T],
+    path: Path,
+    make: Callable[[T], Out],
+    *,
+    max_bytes: int,
+    max_text: int | None = None,
+) -> Out:
+    """Reads a JSON file that may be from anyone.
+
+    Args:
+        kind: of the record.
+        path: of the file.
+        make: makes of the record what is wanted; a ValueError says what types cannot.
+        max_bytes: that the file may have.
+        max_text: characters that a text in it may have; None = any number.
+
+    Raises:
+        InputError: the file cannot be read, or is no such record; one sentence with the place.
+    """
+    content = read_start(path, max_bytes)
+    try:
+        return make(checked(kind, read_strict(content, max_bytes, max_text)))
+    except ValueError as error:
+        raise _refusal(kind, str(path), error) from None
+
+
+def record_from(
+    kind: type[T], value: Any, source: str, make: Callable[[T], Out], max_text: int | None = None
+) -> Out:
+    """Returns what `read_record` does, of a value that a JSON file holds.
+
+    Args:
+        kind: of the record.
+        value: as `json.loads` returns it.
+        source: the file, and the place in it, for messages.
+        make: as of `read_record`.
+        max_text: likewise.
+
+    Raises:
+        InputError: the value is no such record.
+    """
+    try:
+        check_plain(value, max_text)
+        return make(checked(kind, value))
+    except ValueError as error:
+        raise _refusal(kind, source, error) from None
+
+
+def checked(kind: type[T], value: Any, place: str = "") -> T:
+    """Returns a plain value as a record.
+
+    Args:
+        kind: of the record.
+        value: made of mappings, lists, texts, numbers, true, false and null.
+        place: of the value in its file; "" for the whole file.
+
+    Raises:
+        ValueError: it is no such record; the message names the place, what is there and what was
+            expected.
+    """
+    try:
+        return _converted(kind, value)
+    except msgspec.ValidationError as error:
+        raise ValueError(_told(kind, value, str(error), place)) from None
+
+
+def domain(kind: type[T], record: Any) -> T:
+    """Returns what a record, or a list of records, stands for: dataclasses of the program."""
+    return msgspec.convert(record, kind, from_attributes=True)
+
+
+def plain(record: Any) -> Any:
+    """Returns a record as mappings, lists and plain values, with numbers that JSON lacks."""
+    return msgspec.to_builtins(record)
+
+
+def _converted(kind: type[T], value: Any) -> T:
+    return msgspec.convert(value, kind, dec_hook=lambda own, found: own.decode(found))
+
+
+def _refusal(kind: type, source: str, error: ValueError) -> InputError:
+    what = re.split(r"[:;.]\s|\.$", kind.__doc__ or "")[0]  # "What `parity bench --json` writes"
+    return InputError(f"{source} is not {what[:1].lower()}{what[1:]}: {error}")
+
+
+def _told(kind: type, value: Any, text: str, place: str) -> str:
+    """What msgspec has against a value, with the key and the value that it leaves out."""
+    found = _AT.fullmatch(text)
+    assert found is not None  # the expression takes any text
+    problem, is_key, path = found[1], bool(found[2]), found[3] or "$"
+    here = value = copy.deepcopy(value)
+    for step in _STEP.finditer(path):
+        key: Any = _only_wrong(kind, value, here, text) if step[3] else step[1] or int(step[2])
+        here = here[key]
+        place += f"[{key}]" if step[2] else f"{'.' if place else ''}{_shown(key, quoted=False)}"
+    if is_key:
+        key = _shown(_only_wrong(kind, value, here, text))
+        return f"a key of {place} is {key}; {_expected(problem)}"
+    whole = place or "the file"
+    if problem.startswith("Object missing required field"):
+        return f"{whole} has no {problem.split('`')[1]!r}"
+    if problem.startswith("Object contains unknown field"):
+        key = problem.removeprefix("Object contains unknown field `").removesuffix("`")
+        return f"{whole} has the key {_shown(key)}, which is not known"
+    return f"{whole} is {_shown(here)}; {_expected(problem)}"
+
+
+def _only_wrong(kind: type, whole: Any, mapping: dict[str, Any], text: str) -> str:
+    """The first key of a mapping in `whole` that gives a message, looked for by halving.
+
+    The mapping is left with that key alone.
+    """
+    entries = list(mapping.items())
+
+    def is_wrong(count: int) -> bool:
+        mapping.clear()
+        mapping.update(entries[:count])
+        try:
+            _converted(kind, whole)
+        except msgspec.ValidationError as error:
+            return str(error) == text
+        return False
+
+    key, value = entries[bisect.bisect_left(range(1, len(entries)), True, key=is_wrong)]
+    mapping.clear()
+    mapping[key] = value
+    return key
+
+
+def _expected(problem: str) -> str:
+    """What msgspec expected; of `one_of`, the names in its expression."""
+    if (found := _NAMES.fullmatch(problem)) is None:
+        return problem.replace("`", "").replace("Expected", "expected", 1)
+    names = re.sub(r"\\\\(.)", r"\1", found[1]).split("|")
+    return f"expected {' or '.join(map(repr, names))}"
+
+
+def _shown(value: Any, *, quoted: bool = True) -> str:
+    """A value, cut; a key stands without quotes where nothing in it could be misread."""
+    if not quoted and value.isascii() and value.isprintable() and len(value) <= MAX_SHOWN:
+        return str(value)
+    text = repr(value)
+    return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 3] + "..."

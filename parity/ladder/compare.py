@@ -1,0 +1,159 @@
+"""Comparing two arrays, or two plain values, as they are.
+
+Nothing is reshaped, transposed, masked or skipped to make it fit: a difference of shape or dtype,
+or a NaN on one side, is the finding.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from parity.ladder.result import Item
+
+
+def compare_exact(name: str, keras: Any, torch: Any, **place: Any) -> Item:
+    """Compares two arrays or plain values for equality; counts what differs.
+
+    Args:
+        name: of the item.
+        keras: array of the Keras half.
+        torch: array of the torch half.
+        **place: epoch and step of the item.
+    """
+    keras, torch = np.asarray(keras), np.asarray(torch)
+    if (mismatch := _mismatch(name, keras, torch, 0.0, "count", place)) is not None:
+        return mismatch
+    # NaN equals NaN here: that both halves diverged in the same way is no difference of theirs.
+    equal = (keras == torch) | ((keras != keras) & (torch != torch))
+    differs = np.flatnonzero(~equal)
+    index = _index(int(differs[0]), keras) if differs.size else None
+    return Item(
+        name=name,
+        worst=float(differs.size),
+        allowed=0.0,
+        unit="count",
+        num_compared=keras.size,
+        index=index,
+        keras=_value(keras, index),
+        torch=_value(torch, index),
+        note=f"{differs.size} of {keras.size} differ" if differs.size else _nothing(keras),
+        **place,
+    )
+
+
+def compare_close(
+    name: str,
+    keras: Any,
+    torch: Any,
+    *,
+    allowed: float,
+    unit: str = "abs",
+    scaled: bool = False,
+    **place: Any,
+) -> Item:
+    """Compares two arrays by their greatest difference.
+
+    Args:
+        name: of the item.
+        keras: array of the Keras half.
+        torch: array of the torch half.
+        allowed: greatest difference that passes.
+        unit: "abs", or "rel": in units of the largest absolute value of the Keras array.
+        scaled: "abs", but "rel" where that value is above 1: rounding grows with the numbers.
+        **place: epoch and step of the item.
+    """
+    keras, torch = np.asarray(keras), np.asarray(torch)
+    if (mismatch := _mismatch(name, keras, torch, allowed, unit, place)) is not None:
+        return mismatch
+    if keras.size == 0:
+        return Item(name, 0.0, allowed, unit, 0, note=_nothing(keras), **place)
+    difference = absolute_difference(keras, torch)
+    scale = 1.0
+    finite = np.abs(keras[np.isfinite(keras)])
+    if unit == "rel":
+        scale = float(finite.max(initial=0.0)) or 1.0
+    elif scaled:
+        scale = float(finite.max(initial=1.0))
+        unit = "rel" if scale > 1 else "abs"
+    position = int(np.argmax(difference))
+    index = _index(position, keras)
+    num_above = int((difference > allowed * scale).sum())
+    return Item(
+        name=name,
+        worst=float(difference.reshape(-1)[position]) / scale,
+        allowed=allowed,
+        unit=unit,
+        num_compared=keras.size,
+        index=index,
+        keras=_value(keras, index),
+        torch=_value(torch, index),
+        note=f"{num_above} of {keras.size} above" if num_above else "",
+        **place,
+    )
+
+
+def absolute_difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Returns |a - b| in float64, elementwise.
+
+    Equal infinities, and NaN on both sides, differ by nothing: that both diverged in the same way
+    is no difference of theirs. NaN on one side only differs by infinity.
+    """
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    with np.errstate(invalid="ignore", over="ignore"):
+        difference = np.abs(a - b)
+    difference = np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0.0, difference)
+    return np.where(np.isnan(difference), np.inf, difference)
+
+
+def greatest_difference(a: np.ndarray, b: np.ndarray) -> float:
+    """Returns the greatest of `absolute_difference`, in a third of the time where all is finite.
+
+    Args:
+        a: float64, not empty.
+        b: likewise, of the same shape.
+    """
+    with np.errstate(invalid="ignore", over="ignore"):
+        greatest = float(np.abs(a - b).max())
+    return greatest if np.isfinite(greatest) else float(absolute_difference(a, b).max())
+
+
+def _mismatch(
+    name: str,
+    keras: np.ndarray,
+    torch: np.ndarray,
+    allowed: float,
+    unit: str,
+    place: dict[str, Any],
+) -> Item | None:
+    is_text = keras.dtype.kind == torch.dtype.kind == "U"  # whose dtype holds its length
+    if keras.shape == torch.shape and (keras.dtype == torch.dtype or is_text):
+        return None
+    return Item(
+        name=name,
+        worst=float("inf"),
+        allowed=allowed,
+        unit=unit,
+        num_compared=0,
+        keras=f"{keras.dtype} {keras.shape}",
+        torch=f"{torch.dtype} {torch.shape}",
+        note="shape or dtype differs",
+        **place,
+    )
+
+
+def _nothing(array: np.ndarray) -> str:
+    return "" if array.size else "nothing to compare"
+
+
+def _index(position: int, array: np.ndarray) -> tuple[int, ...] | None:
+    if array.ndim == 0:
+        return None
+    return tuple(int(i) for i in np.unravel_index(position, array.shape))
+
+
+def _value(array: np.ndarray, index: tuple[int, ...] | None) -> Any:
+    if index is None and array.ndim:
+        return None
+    return array[index].item() if index is not None else array.item()

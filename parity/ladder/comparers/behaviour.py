@@ -1,0 +1,42 @@
+"""Behaviour: the verdict on the fit."""
+
+from __future__ import annotations
+
+from parity.behaviour import Judgement, judge_run
+from parity.bundle import Bundle
+from parity.ladder.compare import compare_close, compare_exact
+from parity.ladder.comparers.run import lengths
+from parity.ladder.outcome import Outcome, judged, skipped
+from parity.ladder.result import PASS
+from parity.ladder.tolerance import Tolerance
+from parity.programs.run_spec import RunSpec
+from parity.trace import Trace
+
+
+def of_run(keras: Trace, torch: Trace, tolerance: Tolerance) -> Outcome:
+    """The verdict on the fit."""
+    a, b = judge_trace(keras), judge_trace(torch)
+    last = min(lengths(keras, torch)) - 1
+    train = tolerance.history("accuracy", last)
+    gap = train + tolerance.history("val_accuracy", last)
+    source = "the same verdict"
+    if a.verdict != b.verdict and "diverged" not in (a.verdict, b.verdict):
+        # On the edge between two verdicts, rounding may decide which one it is.
+        items = [
+            compare_close(name, getattr(a, name), getattr(b, name), allowed=allowed)
+            for name, allowed in (("train_accuracy", train), ("gap", gap))
+        ]
+        if all(item.status == PASS for item in items):
+            source += f"; {a.verdict} and {b.verdict} lie within the noise of each other"
+            return judged(source, items)
+    return judged(source, [compare_exact("verdict", a.verdict, b.verdict)])
+
+
+def judge_trace(trace: Trace) -> Judgement:
+    """Returns the verdict on the history of a run."""
+    return judge_run(RunSpec.from_dict(trace.spec), trace.history, trace.facts)
+
+
+def of_probe(bundle: Bundle, port: Trace) -> Outcome:
+    """Nothing: a probe trains too few steps."""
+    return skipped("a check trains a few steps; `parity run` and `parity sweep` train whole runs")

@@ -1,0 +1,58 @@
+"""Data: what both halves were fed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from parity.bundle import Bundle
+from parity.ladder.compare import compare_close, compare_exact
+from parity.ladder.comparers.probe import MEASURED, close
+from parity.ladder.comparers.run import compare_facts
+from parity.ladder.outcome import Outcome, judged, skipped
+from parity.ladder.result import Item
+from parity.ladder.tolerance import EXACT, FLOAT64, IMAGES_FLOAT32, Tolerance
+from parity.trace import Trace
+
+
+def of_run(keras: Trace, torch: Trace, tolerance: Tolerance) -> Outcome:
+    """Arrays by their SHA-256, and what was fed: order, labels, images, parameters."""
+    dtype = keras.spec["dtype"]
+    is_augmented = keras.spec["augmentation"] is not None
+    allowed = 0.0 if not is_augmented else FLOAT64 if dtype == "float64" else IMAGES_FLOAT32
+
+    def items() -> Iterator[Item]:
+        digests = {f"{name}.sha256": value for name, value in keras.facts["sha256"].items()}
+        others = {f"{name}.sha256": value for name, value in torch.facts["sha256"].items()}
+        yield from compare_facts("", digests, others)
+        for epoch in sorted({0, *keras.numbers("feed"), *torch.numbers("feed")}):
+            for name in ("index", "labels", "images"):
+                key = f"feed/{epoch}/{name}"
+                if name == "images" and allowed:
+                    yield compare_close(name, keras[key], torch[key], allowed=allowed, epoch=epoch)
+                else:
+                    yield compare_exact(name, keras[key], torch[key], epoch=epoch)
+            drawn = set(keras.names(f"feed/{epoch}")) | set(torch.names(f"feed/{epoch}"))
+            for name in sorted(drawn - {"index", "labels", "images"}):
+                key = f"feed/{epoch}/{name}"
+                yield compare_exact(name, keras[key], torch[key], epoch=epoch)
+
+    source = EXACT if not allowed else f"{EXACT}; augmented images within {allowed:g}"
+    return judged(source, _in_feeding_order(list(items())))
+
+
+def _in_feeding_order(items: list[Item]) -> list[Item]:
+    """Causes before effects within an epoch: order, labels, parameters, and then the images."""
+    return sorted(items, key=lambda i: (-1 if i.epoch is None else i.epoch, i.name == "images"))
+
+
+def of_probe(bundle: Bundle, port: Trace) -> Outcome:
+    """What reaches the first layer, after the port's own way of feeding it."""
+    for keras_name, _ in port.facts["pairs"]:
+        key = f"forward/eval/{port.facts['ends'][keras_name][0]}/input/0"
+        if key in bundle and key in port:
+            item = close(bundle, port, key, f"input of {keras_name}")
+            return judged(
+                f"the same batch, as it reaches the first layer ({port.facts['fed']}); {MEASURED}",
+                [item],
+            )
+    return skipped("no layer of the port could be paired by its input")

@@ -1,0 +1,69 @@
+"""Optimizer: its settings, its state, and the weights after its steps."""
+
+from __future__ import annotations
+
+from parity.bundle import Bundle
+from parity.ladder.compare import compare_close
+from parity.ladder.comparers.probe import (
+    LEARNING_RATE,
+    MEASURED,
+    NO_OPTIMIZER,
+    close,
+    raised,
+)
+from parity.ladder.comparers.run import compare_facts, parameters
+from parity.ladder.outcome import Outcome, judged, judged_if_any, skipped
+from parity.ladder.tolerance import FLOAT64, SEMANTIC, Tolerance
+from parity.probe_data import PROBE_STEPS
+from parity.trace import Trace
+
+
+def of_run(keras: Trace, torch: Trace, tolerance: Tolerance) -> Outcome:
+    """Settings, and both slots and the weights after the first and the last step of the probe."""
+    settings = (half.facts["settings"]["optimizer"] for half in (keras, torch))
+    items = compare_facts("optimizer", *settings)
+    items += [
+        compare_close(
+            name if group == "weights" else f"{name}.{group}",
+            keras[f"optimizer/{step}/{group}/{name}"],
+            torch[f"optimizer/{step}/{group}/{name}"],
+            allowed=FLOAT64,
+            unit="abs" if group == "weights" else "rel",
+            scaled=group == "weights",
+            step=step,
+        )
+        for step in PROBE_STEPS
+        for group in ("momentum", "velocity", "weights")
+        for name in parameters(keras)
+    ]
+    source = f"{SEMANTIC}; weights 1e-12, of their largest where it is above 1"
+    return judged(source, items)
+
+
+def of_probe(bundle: Bundle, port: Trace) -> Outcome:
+    """The optimizer alone, fed with gradients from 1e-9 to 10, the rate cut on the way."""
+    if bundle.facts["optimizer"] is None:
+        return skipped("the Keras model has no optimizer")
+    if not port.facts["given"]["optimizer"]:
+        return skipped(NO_OPTIMIZER)
+    items = raised(port, "optimizer")
+    rate = "optimizer/learning_rate"
+    if rate in port:
+        ours, theirs = port[rate], bundle[rate]
+        items += [
+            compare_close(
+                "learning_rate", theirs[n], ours[n], allowed=LEARNING_RATE, unit="rel", step=n + 1
+            )
+            for n in range(min(len(ours), len(theirs)))
+        ]
+    for key in _by_step(port, "optimizer"):
+        step, _, what = key.partition("/")
+        kind, _, weight = what.partition("/")
+        label = weight if kind == "weights" else f"{weight}.{kind}"
+        items.append(close(bundle, port, f"optimizer/{key}", label, step=int(step)))
+    return judged_if_any(MEASURED, items)
+
+
+def _by_step(port: Trace, prefix: str) -> list[str]:
+    keys = [key for key in port.below(prefix) if key.partition("/")[0].isdigit()]
+    return sorted(keys, key=lambda key: (int(key.partition("/")[0]), "/weights/" not in f"/{key}"))

@@ -1,0 +1,107 @@
+"""Schedule: the learning rates, and where training ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from parity.bundle import Bundle
+from parity.ladder.compare import compare_close, compare_exact
+from parity.ladder.comparers.probe import LEARNING_RATE, NO_OPTIMIZER, raised
+from parity.ladder.comparers.run import lengths, parameters, parting
+from parity.ladder.outcome import Outcome, judged, judged_if_any, skipped
+from parity.ladder.result import Item
+from parity.ladder.tolerance import EXACT, Tolerance
+from parity.probe_inputs import SCHEDULE_STEPS
+from parity.trace import Trace
+
+MOST_RATE_ROUNDING = 1e-5  # what a schedule in float32 can be off by, thousands of steps on
+
+
+def of_run(keras: Trace, torch: Trace, tolerance: Tolerance) -> Outcome:
+    """The learning rate of every epoch, and the number of epochs."""
+    a, b = keras.history["learning_rate"], torch.history["learning_rate"]
+    other = parting(keras, torch)
+    num_epochs, source = min(len(a), len(b)), EXACT
+    is_noise = False
+    if other is not None and tolerance.may_part(other):
+        num_epochs, is_noise = other, True
+        source += f"; from epoch {other + 1} on rounding decides when rates are cut or training "
+        source += "ends"
+    items = [compare_exact("learning_rate", a[e], b[e], epoch=e) for e in range(num_epochs)]
+    if not is_noise:
+        items.append(compare_exact("epochs", *lengths(keras, torch)))
+        items += _restored(keras, torch, tolerance)
+    return judged(source, items)
+
+
+def _restored(keras: Trace, torch: Trace, tolerance: Tolerance) -> list[Item]:
+    """The weights that training ends with, where early stopping may bring back earlier ones.
+
+    Left out where rounding may decide which epoch was the best.
+    """
+    if keras.spec["early_stopping"] is None or tolerance.may_part(lengths(keras, torch)[0]):
+        return []
+    last = max(keras.numbers("trajectory"))
+    return [
+        compare_close(
+            f"{name} (restored)",
+            keras[f"restored/{name}"],
+            torch[f"restored/{name}"],
+            allowed=tolerance.weights(last),
+            scaled=tolerance.scaled,
+            step=last,
+        )
+        for name in parameters(keras)
+    ]
+
+
+def of_probe(bundle: Bundle, port: Trace) -> Outcome:
+    """The learning rate of steps and epochs, and where training stops."""
+    facts = bundle.facts["schedule"]
+    if facts["kind"] is None and not facts["callbacks"]:
+        return skipped("Keras has no schedule and no callback that is compared")
+    given = port.facts["given"]
+    if not given["optimizer"]:
+        return skipped(NO_OPTIMIZER)
+    items = raised(port, "schedule")
+    for key, unit in (("schedule/steps", "step"), ("schedule/epochs", "epoch")):
+        if key in bundle and key in port:
+            items += _rates(bundle, bundle[key], port[key], unit)
+    if "schedule/stopped" in bundle and "schedule/stopped" in port:
+        items.append(
+            compare_exact(
+                "epoch at which training stops",
+                _epoch_text(bundle["schedule/stopped"]),
+                _epoch_text(port["schedule/stopped"]),
+            )
+        )
+    left = facts.get("not_compared") or []
+    source = f"relative {LEARNING_RATE:g}, since Keras keeps the rate in float32"
+    return judged_if_any(
+        source + (f"; not compared: {', '.join(map(str, left))}" if left else ""), items
+    )
+
+
+def _epoch_text(stopped: np.ndarray) -> str:
+    """An epoch in which training stops, counted from 1; the arrays count from 0, -1 is never."""
+    return str(int(stopped) + 1) if stopped >= 0 else "never"
+
+
+def _rates(bundle: Bundle, theirs: np.ndarray, ours: np.ndarray, unit: str) -> Iterator[Item]:
+    exact = bundle["schedule/exact"] if unit == "step" and "schedule/exact" in bundle else theirs
+    for number in range(min(len(theirs), len(ours))):
+        # Powers and cosines in float32 are off by more than their last bit.
+        rounding = abs(float(exact[number] - theirs[number])) / (abs(float(theirs[number])) or 1.0)
+        rounding = min(rounding, MOST_RATE_ROUNDING)
+        place: dict[str, Any] = {unit: SCHEDULE_STEPS[number] if unit == "step" else number}
+        yield compare_close(
+            "learning_rate",
+            theirs[number],
+            ours[number],
+            allowed=LEARNING_RATE + 2 * rounding,
+            unit="rel",
+            **place,
+        )

@@ -1,0 +1,45 @@
+"""The levels of the ladder: one table, from which everything takes their names and their order.
+
+It imports nothing that is slow, since the shell completes names of levels with it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class LevelRow:
+    """One level.
+
+    Attributes:
+        id: its name on the command line, in the JSON and in reports.
+        title: heads its table in a report.
+        compares: what is compared, of a whole run or of a probe.
+        after: the level before it; where that one fails, or is not reached, neither is this one.
+    """
+
+    id: str
+    title: str
+    compares: str
+    after: str | None
+
+
+LEVELS = (
+    LevelRow("data", "What was fed", "the data, and what reaches the first layer", None),
+    LevelRow("structure", "Structure", "layers, parameters and their shapes", "data"),
+    LevelRow("init", "Initial weights", "initial weights, or how they are drawn", "structure"),
+    LevelRow("forward", "Output of every layer", "dropout masks, output of every layer", "init"),
+    LevelRow("loss", "Loss", "the loss and its penalties", "forward"),
+    LevelRow("gradient", "Gradient of every parameter", "gradient of every parameter", "loss"),
+    LevelRow(
+        "optimizer",
+        "Optimizer state and weights after a step",
+        "steps of the optimizer and its state",
+        "gradient",
+    ),
+    LevelRow("trajectory", "Trajectory", "weights and losses of a training", "optimizer"),
+    LevelRow("schedule", "Learning rates", "learning rates, and where it ends", "trajectory"),
+    LevelRow("behaviour", "Behaviour", "the verdict on the fit", "schedule"),
+)
+LEVEL_IDS = tuple(row.id for row in LEVELS)

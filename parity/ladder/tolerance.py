@@ -1,0 +1,80 @@
+"""How much two halves may differ, and why that much: the constants, and the rule for float64.
+
+float64 proves semantics: what is allowed is a small multiple of what rounding explains, the same in
+every scenario. float32 measures noise: see `envelope.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+# Measured (docs/measurements.md): probes differ by at most 1e-14, whole float64 trainings of the
+# document's programs on 600 images by at most 3e-13. The smallest fault of meaning that is known,
+# Adam's bias correction with betas that are not rounded to float32, moves weights by 7e-12 in one
+# step of 0.001.
+FLOAT64 = 1e-12
+# Keras against itself, every weight moved by one unit in the last place, measures what rounding
+# does; a port rounds in every operation and not once. Of 143 right ports with five seeds each the
+# farthest was at 10 times it (`python benchmarks/matrices.py --null`).
+NOISE_FACTOR = 30.0
+# Images are interpolated in float64 and rounded once to float32, in [0, 1] by at most 6e-8; where
+# the two halves add in another order, a pixel may be rounded the other way.
+IMAGES_FLOAT32 = 5e-7
+
+# Sources of a tolerance, as reports name them.
+EXACT = "bit for bit: nothing may differ"
+SEMANTIC = "float64, relative to the largest value: 1e-12, 200 times the rounding seen"
+
+
+class Tolerance(Protocol):
+    """What the trajectory allows."""
+
+    @property
+    def tolerance_source(self) -> str:
+        """Where the numbers come from, as a sentence for the report."""
+
+    @property
+    def scaled(self) -> bool:
+        """Whether the numbers are relative where what is compared is above 1."""
+
+    def weights(self, step: int) -> float:
+        """Greatest allowed difference of any weight after a recorded step."""
+
+    def running_loss(self, steps: np.ndarray) -> np.ndarray:
+        """Greatest allowed difference of the running loss after each of the steps."""
+
+    def history(self, key: str, epoch: int) -> float:
+        """Greatest allowed difference of a value of the history."""
+
+    def may_part(self, epoch: int) -> bool:
+        """Whether rounding may decide with which learning rate an epoch is trained."""
+
+
+@dataclass(frozen=True)
+class Float64Tolerance:
+    """One number for everything."""
+
+    tolerance_source: str = (
+        f"float64: {FLOAT64:g} (of the value where that is above 1), what rounding explains and no "
+        "fault of meaning does"
+    )
+    scaled: bool = True
+
+    def weights(self, step: int) -> float:
+        """See Tolerance."""
+        return FLOAT64
+
+    def running_loss(self, steps: np.ndarray) -> np.ndarray:
+        """See Tolerance."""
+        return np.full(len(steps), FLOAT64)
+
+    def history(self, key: str, epoch: int) -> float:
+        """See Tolerance."""
+        return FLOAT64
+
+    def may_part(self, epoch: int) -> bool:
+        """Never: in float64 both halves see the same losses."""
+        return False

@@ -1,0 +1,103 @@
+"""The specs of runs and checks, as they stand in result files."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import UNSET, Meta, UnsetType
+
+from parity.files.records import Amount, AtLeastOne, Count, Name, Seed, Share, mirrors, one_of
+from parity.programs.check_spec import CheckSpec
+from parity.programs.run_spec import (
+    DTYPES,
+    MODELS,
+    MODES,
+    SPLITS,
+    Augmentation,
+    EarlyStopping,
+    ReduceLR,
+    RunSpec,
+)
+
+Device = Annotated[str, Meta(pattern=r"^cpu$|^cuda(:(0|[1-9][0-9]*))?$")]
+Monitor = Annotated[str, one_of("loss", "val_loss")]
+
+
+@mirrors(Augmentation)
+class AugmentationRecord:
+    rotation_range: Amount
+    width_shift_range: Amount
+    height_shift_range: Amount
+    shear_range: Amount
+    zoom_range: Amount
+
+
+@mirrors(ReduceLR)
+class ReduceLRRecord:
+    monitor: Monitor
+    factor: Annotated[float, Meta(gt=0, lt=1)]
+    patience: AtLeastOne
+    min_delta: Amount
+    cooldown: Count
+    min_lr: Amount
+
+
+@mirrors(EarlyStopping)
+class EarlyStoppingRecord:
+    monitor: Monitor
+    min_delta: Amount
+    patience: Count
+    start_from_epoch: Count
+
+
+@mirrors(RunSpec)
+class RunSpecRecord:
+    """All that decides a run of `parity run`: parity.RunSpec.
+
+    Attributes:
+        perturbation: 0: the run itself; otherwise every initial weight is moved by one unit in the
+            last place.
+    """
+
+    scenario: Name
+    model: Annotated[str, one_of(*MODELS)]
+    epochs: AtLeastOne
+    batch_size: AtLeastOne
+    learning_rate: Annotated[float, Meta(gt=0)]
+    weight_decay: Amount
+    l2: Amount
+    mode: Annotated[str, one_of(*MODES)]
+    seed: Seed
+    train_size: AtLeastOne | None
+    val_size: AtLeastOne | None
+    split: Annotated[str, one_of(*SPLITS)]
+    label_noise: Share
+    leakage: Share
+    dtype: Annotated[str, one_of(*DTYPES)]
+    device: Device
+    threads: AtLeastOne
+    perturbation: Count
+
+
+@mirrors(CheckSpec)
+class CheckSpecRecord:
+    """All that decides a check of `parity check`: parity.programs.check_spec.CheckSpec.
+
+    Attributes:
+        keras: factory of the Keras model, MODULE:FUNCTION; null: a bundle stood for it, and the
+            check has no result.
+        torch: factory of the port, MODULE:FUNCTION.
+        against: path of the bundle; only in a check without a result.
+        folder: in which the command was called; only in a check without a result.
+    """
+
+    keras: Name | None
+    torch: Name
+    against: Name | UnsetType | None = UNSET
+    data: Name | None
+    seed: Seed
+    steps: AtLeastOne
+    batch_size: Annotated[int, Meta(ge=2)]
+    device: Device
+    threads: AtLeastOne
+    folder: str | UnsetType = UNSET

@@ -1,0 +1,92 @@
+"""SweepResult: the verdict on a sweep and what it rests on; its JSON form is `parity.sweep/1`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from parity.programs.scenarios import SCENARIOS
+from parity.sweep import Row, Sweep
+from parity.sweeps.equivalence import SweepEquivalence, compare
+from parity.trace import encode_floats
+
+SCHEMA = "parity.sweep/1"
+
+
+@dataclass(frozen=True)
+class SweepResult:
+    """The result of a sweep.
+
+    Attributes:
+        verdict: "pass", "fail", "inconclusive", or "incomplete" if a run is missing.
+        mode: "seeded" or "independent".
+        equivalence: whether the halves behave alike in the finished runs.
+        num_runs: number of finished runs.
+        num_run_now: how many of them were run now and not before.
+        failures: a row for each missing run.
+        wall_s: mean seconds of training by half.
+        rows: the finished runs.
+        environment: the command, and the versions of each half, as far as they are known.
+    """
+
+    verdict: str
+    mode: str
+    equivalence: SweepEquivalence
+    num_runs: int
+    num_run_now: int
+    failures: tuple[dict[str, Any], ...]
+    wall_s: dict[str, float]
+    rows: tuple[Row, ...] = ()
+    environment: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the result as `parity.sweep/1`."""
+        equivalence = self.equivalence.to_json()
+        del equivalence["verdict"]
+        counts = {"finished": self.num_runs, "failed": len(self.failures), "now": self.num_run_now}
+        return encode_floats(
+            {
+                "schema": SCHEMA,
+                "verdict": self.verdict,
+                "mode": self.mode,
+                "runs": counts,
+                **equivalence,
+                "wall_s": self.wall_s,
+                "failures": list(self.failures),
+                "rows": [asdict(row) for row in self.rows],
+                "environment": self.environment,
+            }
+        )
+
+
+def result_of(
+    sweep: Sweep,
+    *,
+    mode: str,
+    is_whole: bool = True,
+    environment: Mapping[str, Any] | None = None,
+) -> SweepResult:
+    """Judges a sweep.
+
+    Args:
+        sweep: runs of the sweep.
+        mode: mode of the runs, "seeded" or "independent".
+        is_whole: whether the sweep has ended; if not, its verdict is "incomplete".
+        environment: command and versions, as far as they are known.
+    """
+    equivalence = compare(sweep.rows, SCENARIOS, mode=mode)
+    seconds: dict[str, list[float]] = {}
+    for row in sweep.rows:
+        seconds.setdefault(row.half, []).append(row.wall_s)
+    return SweepResult(
+        verdict=equivalence.verdict if sweep.is_complete and is_whole else "incomplete",
+        mode=mode,
+        equivalence=equivalence,
+        num_runs=len(sweep.rows),
+        num_run_now=sweep.num_run,
+        failures=tuple(sweep.failures),
+        wall_s={half: sum(values) / len(values) for half, values in seconds.items()},
+        rows=tuple(sweep.rows),
+        environment=dict(environment or {}),
+    )

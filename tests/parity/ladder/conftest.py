@@ -1,0 +1,50 @@
+"""Both kinds of comparison, with a change of what is compared."""
+
+import check_pairs
+import pytest
+from ladder_runs import levels_of
+from traces import whole_parts
+
+from parity.ladder.engine import compare_levels
+from parity.ladder.table import OF_PROBE
+
+
+@pytest.fixture(scope="module")
+def keras(tmp_path_factory):
+    return whole_parts().write(tmp_path_factory.mktemp("whole") / "keras")
+
+
+@pytest.fixture
+def compared_with(keras, tmp_path):
+    """Compares the whole trace and a copy of it in which `change` was made."""
+
+    def run(change=None, tolerance=None):
+        parts = whole_parts()
+        if change is not None:
+            change(parts)
+        return levels_of(keras, parts.write(tmp_path / "torch"), tolerance)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def recorded():
+    return check_pairs.recorded()
+
+
+@pytest.fixture
+def compared_probe(recorded, tmp_path):
+    """Compares with a change of the reference, of the port, or of both."""
+
+    def run(port=None, reference=None, levels=()):
+        theirs = recorded.copy()
+        if reference is not None:
+            reference(theirs)
+        ours = check_pairs.ported(theirs)
+        if port is not None:
+            port(ours)
+        with theirs.read(tmp_path / "a.parity") as bundle:
+            found = compare_levels(OF_PROBE, bundle, ours.write(tmp_path / "port"), names=levels)
+        return {level.id: level for level in found}
+
+    return run

@@ -1,0 +1,88 @@
+"""The table of levels and the engine that goes through it."""
+
+import pytest
+from documented import ROOT
+
+from parity.ladder.engine import compare_level, compare_levels
+from parity.ladder.levels import LEVEL_IDS, LEVELS
+from parity.ladder.outcome import judged, judged_if_any, skipped
+from parity.ladder.result import FAIL, NOT_REACHED, PASS, SKIPPED, Item
+from parity.ladder.table import COMPARERS
+
+IDS = [
+    *("data", "structure", "init", "forward", "loss", "gradient", "optimizer"),
+    *("trajectory", "schedule", "behaviour"),
+]
+
+
+def test_the_levels_are_the_ten_of_the_contract():
+    assert list(LEVEL_IDS) == IDS
+
+
+def test_the_same_run_passes_every_level(compared_with):
+    levels = compared_with()
+    assert [(level.id, level.status) for level in levels] == [(name, PASS) for name in IDS]
+    for level in levels:
+        assert level.items
+        assert all(item.num_compared for item in level.items)
+        assert all(item.worst == 0 for item in level.items)
+        assert level.tolerance_source
+
+
+def test_each_level_comes_after_the_one_before_it():
+    assert [row.after for row in LEVELS] == [None, *IDS[:-1]]
+    assert all(row.title and row.compares for row in LEVELS)
+
+
+def test_the_page_of_the_ladder_lists_the_levels_in_order():
+    rows = (ROOT / "docs" / "ladder.md").read_text(encoding="utf-8").split("|---|---|---|\n")[1]
+    assert [row.split("|")[1].strip() for row in rows.split("\n\n")[0].splitlines()] == IDS
+
+
+def test_every_level_has_a_comparer_of_a_run_and_of_a_probe():
+    assert list(COMPARERS) == IDS
+    assert all(callable(compare) for row in COMPARERS.values() for compare in row)
+
+
+def found_by(statuses):
+    """Comparers of which each finds what is said of its level; the others pass."""
+    passed = judged("made", [Item("item", 0.0, 0.0, "abs", 1)])
+    failed = judged("made", [Item("item", 1.0, 0.0, "abs", 1)])
+    found = {PASS: passed, FAIL: failed, SKIPPED: skipped("not given")}
+    return {name: lambda *_, name=name: found[statuses.get(name, PASS)] for name in IDS}
+
+
+@pytest.mark.parametrize("failing", IDS)
+def test_what_follows_a_level_that_fails_is_not_reached(failing):
+    levels = compare_levels(found_by({failing: FAIL}), "keras", "torch")
+    place = IDS.index(failing)
+    assert [level.id for level in levels] == IDS
+    statuses = [PASS] * place + [FAIL] + [NOT_REACHED] * (9 - place)
+    assert [level.status for level in levels] == statuses
+    assert {x.tolerance_source for x in levels[place + 1 :]} <= {f"not compared: {failing} failed"}
+
+
+def test_a_level_that_is_skipped_stops_nothing():
+    levels = compare_levels(found_by({"init": SKIPPED, "loss": FAIL}), "keras", "torch")
+    assert [level.status for level in levels][:6] == [PASS, PASS, SKIPPED, PASS, FAIL, NOT_REACHED]
+
+
+def test_only_levels_that_were_asked_for_are_compared():
+    levels = compare_levels(
+        found_by({"data": FAIL, "loss": FAIL}), "keras", "torch", names=["init", "loss", "schedule"]
+    )
+    found = {level.id: level.status for level in levels if level.status != SKIPPED}
+    assert found == {"init": PASS, "loss": FAIL, "schedule": NOT_REACHED}
+    assert {x.tolerance_source for x in levels if x.status == SKIPPED} == {"not asked for"}
+
+
+def test_one_level_alone_is_compared_whatever_the_others_say():
+    level = compare_level("loss", found_by({"data": FAIL}), "keras", "torch")
+    assert (level.id, level.status, level.tolerance_source) == ("loss", PASS, "made")
+
+
+def test_nothing_compared_fails_a_run_and_skips_a_probe():
+    assert judged("why", []).status == FAIL
+    nothing = judged_if_any("why", [])
+    assert (nothing.status, nothing.items) == (SKIPPED, ())
+    assert nothing.tolerance_source == "there is nothing that could be compared"

@@ -1,0 +1,253 @@
+"""The levels of a probe: what passes, and what one changed number fails."""
+
+import numpy as np
+import pytest
+from ladder_probes import fact, failed, moved, scheduled, statuses
+
+from parity.errors import InputError
+from parity.ladder.levels import LEVEL_IDS
+from parity.ladder.result import FAIL, NOT_REACHED, PASS, SKIPPED
+
+
+def test_a_right_port_passes(compared_probe):
+    levels = compared_probe()
+    assert list(levels) == list(LEVEL_IDS)
+    found = statuses(levels)
+    assert {found.pop("schedule"), found.pop("behaviour")} == {SKIPPED}
+    assert set(found.values()) == {PASS}
+    assert all(item.num_compared for level in levels.values() for item in level.items)
+
+
+def test_a_schedule_passes_and_says_what_it_leaves_out(compared_probe):
+    level = compared_probe(reference=scheduled)["schedule"]
+    assert level.status == PASS
+    assert level.tolerance_source.endswith("; not compared: TensorBoard")
+    assert {item.name for item in level.items} == {"learning_rate", "epoch at which training stops"}
+
+
+@pytest.mark.parametrize("by", [1e-14, -5e-13], ids=["rounding", "below_the_limit"])
+def test_rounding_passes(compared_probe, by):
+    for key in ("forward/train/dense1/own", "gradient/dense1.kernel", "trajectory/2/dense2.bias"):
+        assert FAIL not in statuses(compared_probe(moved(key, by))).values()
+
+
+def test_what_rounding_does_in_keras_is_allowed_the_port(compared_probe):
+    def noisy(r):
+        r.facts["noise"]["forward/train/dense2/output"] = 1e-10
+
+    for change in (moved("forward/train/dense2/output"), moved("forward/train/dense2/own")):
+        assert FAIL not in statuses(compared_probe(change, noisy)).values()
+        assert failed(compared_probe(change))[0] == "forward"
+
+
+CHANGED = {
+    "data": ("forward/eval/dense1/input/0", "data", ["input of dense1"]),
+    "weight": ("weights/dense2.bias", "structure", ["dense2.bias (as carried over)"]),
+    "eval_output": ("forward/eval/dense2/output", "forward", ["dense2 (eval)"]),
+    "eval_own": (
+        "forward/eval/dense2/own",
+        "forward",
+        ["dense2, fed with Keras's input (eval)"],
+    ),
+    "train_input": ("forward/train/dense2/input/0", "forward", ["input of dense2 (train)"]),
+    "train_dropout": ("forward/train/dropout/output", "forward", ["dropout (train)"]),
+    "model_output": ("forward/train/output", "forward", ["output (train)"]),
+    "confident": ("loss/confident/value", "loss", ["loss of confident outputs"]),
+    "confident_gradient": ("loss/confident/gradient", "loss", ["its gradient"]),
+    "loss": ("loss/value", "loss", ["loss"]),
+    "gradient": ("gradient/dense1.bias", "gradient", ["dense1.bias"]),
+    "optimizer": ("optimizer/2/weights/dense2.kernel", "optimizer", ["dense2.kernel"]),
+    "trajectory": ("trajectory/2/dense1.kernel", "trajectory", ["dense1.kernel"]),
+    "trajectory_loss": ("trajectory/loss/2", "trajectory", ["loss"]),
+}
+
+
+@pytest.mark.parametrize(("key", "level", "items"), CHANGED.values(), ids=CHANGED)
+def test_one_changed_number_fails_at_its_level_and_nowhere_else(compared_probe, key, level, items):
+    assert failed(compared_probe(moved(key))) == (level, items)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("forward/eval/dense2/output", np.nan),
+        ("loss/value", np.inf),
+        ("gradient/dense2.bias", np.nan),
+        ("trajectory/1/dense2.bias", -np.inf),
+    ],
+    ids=["output", "loss", "gradient", "trajectory"],
+)
+def test_what_is_no_number_fails(compared_probe, key, value):
+    def change(port):
+        port.arrays[key] = np.full_like(port.arrays[key], value)
+
+    assert failed(compared_probe(change))[0] == {"forward": "forward"}.get(
+        key.split("/")[0], key.split("/")[0]
+    )
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["forward/eval/dense2/output", "gradient/dense2.kernel", "optimizer/1/weights/dense2.kernel"],
+)
+@pytest.mark.parametrize(
+    "change", [np.transpose, lambda a: a.astype(np.float32)], ids=["shape", "dtype"]
+)
+def test_arrays_are_compared_as_they_are(compared_probe, key, change):
+    def other(port):
+        port.arrays[key] = change(port.arrays[key])
+
+    level, _ = failed(compared_probe(other))
+    assert level == key.split("/")[0]
+
+
+@pytest.mark.parametrize(
+    ("key", "place", "item"),
+    [
+        ("schedule/steps", 29, ("learning_rate", "step", 29)),
+        ("schedule/epochs", 3, ("learning_rate", "epoch", 3)),
+        ("schedule/stopped", (), ("epoch at which training stops", "epoch", None)),
+    ],
+    ids=["step", "epoch", "stop"],
+)
+def test_a_changed_rate_fails_at_its_step_or_epoch(compared_probe, key, place, item):
+    def change(port):
+        port.arrays[key] = np.array(port.arrays[key])
+        port.arrays[key][place] += port.arrays[key][place] * 1e-6 if place != () else 1
+
+    level = compared_probe(change, scheduled)["schedule"]
+    name, unit, number = item
+    assert (level.status, level.first_failure.name) == (FAIL, name)
+    assert getattr(level.first_failure, unit) == number
+    assert [i.name for i in level.items if i.status == FAIL] == [name]
+
+
+@pytest.mark.parametrize(("stopped", "text"), [(11, "12"), (0, "1"), (-1, "never")])
+def test_the_epoch_at_which_training_stops_is_counted_from_1(compared_probe, stopped, text):
+    def reference(r):
+        scheduled(r)
+        r.arrays["schedule/stopped"] = np.array(stopped)
+
+    item = compared_probe(None, reference)["schedule"].items[-1]
+    assert (item.name, item.keras, item.torch) == ("epoch at which training stops", text, text)
+
+
+def test_a_learning_rate_may_have_the_rounding_of_float32(compared_probe):
+    def change(port, by):
+        port.arrays["optimizer/learning_rate"] = port.arrays["optimizer/learning_rate"] * (1 + by)
+
+    assert statuses(compared_probe(lambda port: change(port, 1e-7)))["optimizer"] == PASS
+    level, items = failed(compared_probe(lambda port: change(port, 2e-7)))
+    assert (level, set(items)) == ("optimizer", {"learning_rate"})
+
+
+def test_the_first_failure_in_time_is_told(compared_probe):
+    def change(port):
+        for step in (12, 7, 2):
+            moved(f"optimizer/{step}/weights/dense1.kernel")(port)
+
+    assert compared_probe(change)["optimizer"].first_failure.step == 2
+
+
+def test_how_the_port_is_fed_is_told(compared_probe):
+    level = compared_probe(fact("fed with channels first", "fed"))["data"]
+    assert "as it reaches the first layer (fed with channels first);" in level.tolerance_source
+
+
+@pytest.mark.parametrize(
+    ("key", "change"),
+    [
+        ("init/dense1.bias", lambda a: a + 1e-3),
+        ("init/dense1.kernel", lambda a: a * 3),
+        ("init/dense1.kernel", lambda a: a * 0.05),
+        ("init/dense1.kernel", lambda a: a[:, :-1]),
+        ("init/dense1.kernel", lambda a: a * 0),
+        ("init/dense1.kernel", lambda a: a * np.nan),
+    ],
+    ids=["constant", "wide", "narrow", "shape", "zeros", "nan"],
+)
+def test_other_initial_weights_fail(compared_probe, key, change):
+    def other(port):
+        port.arrays[key] = change(port.arrays[key])
+
+    assert failed(compared_probe(other)) == ("init", [key.partition("/")[2]])
+
+
+@pytest.mark.parametrize(
+    ("stage", "level"),
+    [
+        ("forward/eval", "forward"),
+        ("forward/train", "forward"),
+        ("loss", "loss"),
+        ("gradient", "gradient"),
+        ("optimizer", "optimizer"),
+        ("trajectory", "trajectory"),
+        ("schedule", "schedule"),
+    ],
+)
+def test_what_the_port_raises_is_a_failure_with_its_words(compared_probe, stage, level):
+    levels = compared_probe(fact({stage: "KeyError: 'x' (net.py:7)"}, "raised"), scheduled)
+    assert failed(levels) == (level, [f"{stage} raises"])
+    item = levels[level].first_failure
+    assert (item.keras, item.torch) == ("nothing", "KeyError: 'x' (net.py:7)")
+
+
+def set_fact(name, value):
+    return lambda r: r.facts.update({name: value})
+
+
+SKIPPED_LEVELS = {
+    "no_loss_in_keras": (None, set_fact("loss", None), {
+        "loss": "the Keras model has no single loss",
+        "gradient": "the Keras model has no single loss",
+        "trajectory": "the Keras model is not compiled",
+    }),
+    "no_optimizer_in_keras": (None, set_fact("optimizer", None), {
+        "optimizer": "the Keras model has no optimizer",
+        "trajectory": "the Keras model is not compiled",
+    }),
+    "no_loss": (fact(False, "given", "loss"), None, {"loss": "the port gives no loss"}),
+    "unknown_loss": (fact("give the port a loss", "no_loss"), None, {
+        "gradient": "give the port a loss",
+        "trajectory": "give the port a loss",
+    }),
+    "no_optimizer": (fact(False, "given", "optimizer"), scheduled, {
+        "optimizer": "the port gives no optimizer",
+        "trajectory": "the port gives no optimizer",
+        "schedule": "the port gives no optimizer",
+    }),
+    "load": (fact(True, "given", "load"), None, {"init": "the port loads Keras's weights"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("port", "reference", "skipped"), SKIPPED_LEVELS.values(),
+                         ids=SKIPPED_LEVELS)  # fmt: skip
+def test_a_level_that_cannot_be_compared_is_skipped_with_its_reason(
+    compared_probe, port, reference, skipped
+):
+    levels = compared_probe(port, reference)
+    always = {"behaviour"} if reference is scheduled else {"behaviour", "schedule"}
+    assert {n for n, level in levels.items() if level.status == SKIPPED} == {*skipped, *always}
+    assert {name: levels[name].tolerance_source for name in skipped} == skipped
+    assert FAIL not in statuses(levels).values()
+
+
+def test_only_levels_that_were_asked_for_count(compared_probe):
+    wrong = moved("forward/eval/dense1/output", 1.0)
+    levels = compared_probe(wrong, levels=("structure", "loss"))
+    assert FAIL not in statuses(levels).values()
+    assert [n for n, level in levels.items() if level.status == PASS] == ["structure", "loss"]
+    assert levels["forward"].tolerance_source == "not asked for"
+    found = statuses(compared_probe(wrong, levels=("forward", "gradient")))
+    assert (found["forward"], found["loss"], found["gradient"]) == (FAIL, SKIPPED, NOT_REACHED)
+
+
+def test_a_bundle_that_lacks_what_the_port_has_is_an_input_error(compared_probe):
+    def lack(r):
+        del r.arrays["optimizer/7/weights/dense1.bias"]
+
+    def put(port):
+        port.arrays["optimizer/7/weights/dense1.bias"] = np.zeros(4)
+
+    with pytest.raises(InputError, match="it has no array 'optimizer/7/weights/dense1"):
+        compared_probe(put, lack)

@@ -1,0 +1,78 @@
+"""What rounding may do is Keras's measure, and no bundle can make it as large as it likes."""
+
+import check_pairs
+import numpy as np
+import pytest
+
+from parity.ladder.rounding import MOST, allowed
+from parity.ladder.tolerance import FLOAT64, NOISE_FACTOR
+
+
+@pytest.fixture(scope="module")
+def recorded():
+    return check_pairs.recorded()
+
+
+def limits(recorded, path, noise, **arrays):
+    """What is allowed of some arrays of a bundle, all of them of one noise."""
+    changed = recorded.copy()
+    changed.arrays |= {key.replace("__", "/"): array for key, array in arrays.items()}
+    changed.facts["noise"] = dict.fromkeys(changed.arrays, noise)
+    with changed.read(path) as bundle:
+        return {key: allowed(bundle, key) for key in changed.arrays}
+
+
+@pytest.mark.parametrize(
+    ("noise", "expected"),
+    [(0.0, FLOAT64), (1e-16, FLOAT64), (1e-10, NOISE_FACTOR * 1e-10)],
+    ids=["none", "below_the_floor", "measured"],
+)
+def test_a_measured_noise_counts(recorded, tmp_path, noise, expected):
+    found = limits(recorded, tmp_path / "a", noise)
+    assert {limit for key, limit in found.items() if "gradient/" not in key} == {expected}
+    # Rounding of a gradient has the size of the greatest one, at the least.
+    greatest = max(np.abs(a).max() for k, a in recorded.arrays.items() if k.startswith("gradient/"))
+    for name in check_pairs.SHAPES:
+        size = np.abs(recorded.arrays[f"gradient/{name}"]).max()
+        limit = max(expected, FLOAT64 * greatest / size)
+        assert found[f"gradient/{name}"] == pytest.approx(limit, rel=1e-12)
+
+
+def test_infinities_are_no_measure(recorded, tmp_path):
+    """What is allowed of the others would be infinite, too."""
+    infinite = {"gradient__dense1.bias": np.full(4, np.inf)}
+    found = limits(recorded, tmp_path / "a", 1.0, **infinite)
+    assert max(found.values()) < 1e-3
+
+
+@pytest.mark.parametrize("noise", [1e-6, 1.0, 1e300], ids=lambda value: f"{value:g}")
+def test_no_noise_allows_more_than_a_millionth_of_what_is_largest(recorded, tmp_path, noise):
+    found = limits(recorded, tmp_path / "a", noise)
+    for key, limit in found.items():
+        part, *rest = key.split("/")
+        like = [key]
+        if part in ("gradient", "trajectory") and rest[0] not in ("losses", "rates"):
+            prefix = key.removesuffix(rest[-1])
+            like = [other for other in recorded.arrays if other.startswith(prefix)]
+        absolute = limit * (np.abs(recorded.arrays[key]).max() or 1)
+        largest = max(np.abs(recorded.arrays[other]).max() for other in like)
+        assert absolute <= MOST * max(largest, 1 if not largest else 0) * (1 + 1e-12), key
+
+
+def test_a_gradient_that_cancels_may_be_any_rounding(recorded, tmp_path):
+    """As that of a bias before a batch normalisation."""
+    name = "gradient/dense1.bias"
+    tiny = {"gradient__dense1.bias": np.array([1e-17, -2e-17, 0, 0])}
+    found = limits(recorded, tmp_path / "a", 1.2, **tiny)
+    assert found[name] >= NOISE_FACTOR * 1.2
+    assert found["gradient/dense1.kernel"] <= MOST * 10
+    # Two steps of a weight whose gradient is rounding are that of the optimizer that follows it.
+    assert found["trajectory/2/dense1.bias"] == NOISE_FACTOR * 1.2
+    assert found["trajectory/2/dense2.bias"] < 1e-4
+
+
+def test_a_gradient_of_nothing_is_not_a_licence(recorded, tmp_path):
+    """A bundle that says zero where Keras has none would be seen at the level of the gradients."""
+    zero = {"gradient__dense1.bias": np.zeros(4)}
+    found = limits(recorded, tmp_path / "a", 1e9, **zero)
+    assert found["gradient/dense1.bias"] <= MOST * 10

@@ -1,0 +1,187 @@
+"""The training of a run: its trajectory, its rates, and the verdict on the fit."""
+
+import pytest
+from ladder_runs import INF, NAN, Noisy, failing, levels_of, moved, other_rates
+from traces import HISTORY_KEYS, STEPS_PER_EPOCH, whole_parts
+
+from parity.ladder.envelope import Envelope
+from parity.ladder.levels import LEVEL_IDS
+from parity.ladder.result import FAIL, PASS, SKIPPED
+from parity.ladder.tolerance import Float64Tolerance
+
+
+def set_history(key, epoch, value):
+    def change(parts):
+        parts.history[key][epoch] = value
+
+    return change
+
+
+@pytest.mark.parametrize("key", HISTORY_KEYS[:-1])
+@pytest.mark.parametrize("epoch", [0, 2])
+def test_a_value_of_the_history_is_named_with_its_epoch(compared_with, keras, key, epoch):
+    value = keras.history[key][epoch]
+    allowed = 1e-12 * max(1, value)
+    levels = compared_with(set_history(key, epoch, value + 0.9 * allowed))
+    assert [level.status for level in levels] == [PASS] * 10
+    found = failing(compared_with(set_history(key, epoch, value + 1.1 * allowed)))
+    first = found.first_failure
+    assert (found.id, first.name) == ("trajectory", key)
+    assert (first.epoch, first.step) == (epoch, STEPS_PER_EPOCH * (epoch + 1))
+    assert (first.keras, first.torch) == (value, value + 1.1 * allowed)
+
+
+def test_the_earliest_step_that_differs_is_named_first(compared_with):
+    def change(parts):
+        parts.arrays["running_loss"][2] += 1
+        parts.arrays["running_loss"][3] += 9
+        parts.arrays["trajectory/4/conv1.kernel"] += 5
+        parts.history["val_loss"][0] += 0.5  # after step 2
+
+    found = failing(compared_with(change))
+    assert (found.first_failure.name, found.first_failure.step) == ("val_loss", 2)
+    # Of each epoch's running losses the first that differs, not the one that differs most.
+    rows = [item for item in found.items if item.name == "running loss"]
+    assert [(item.step, item.status) for item in rows][1] == (3, FAIL)
+    assert found.worst.step == 4
+
+
+def test_of_all_weights_of_a_step_the_worst_is_named(compared_with):
+    def change(parts):
+        parts.arrays["trajectory/5/conv1.kernel"][0, 1] += 0.25
+        parts.arrays["trajectory/5/dense1.bias"][1] += 0.5
+
+    first = failing(compared_with(change)).first_failure
+    assert (first.name, first.step, first.index, first.worst) == ("dense1.bias", 5, (1,), 0.5)
+
+
+@pytest.mark.parametrize("value", [NAN, INF, -INF], ids=str)
+def test_a_run_that_diverges_in_one_half_only_fails(compared_with, value):
+    def change(parts):
+        parts.arrays["trajectory/2/conv1.kernel"][:] = value
+        parts.arrays["running_loss"][1:] = value
+        for key in ("loss", "val_loss"):
+            parts.history[key] = [value] * 3
+
+    first = failing(compared_with(change)).first_failure
+    assert (first.name, first.step, first.worst) == ("conv1.kernel", 2, INF)
+
+
+def test_runs_that_diverge_alike_pass(tmp_path):
+    parts = whole_parts()
+    parts.arrays["trajectory/6/conv1.kernel"][:] = NAN
+    parts.arrays["running_loss"][3:] = NAN
+    parts.history["loss"][1:] = parts.history["val_loss"][1:] = [NAN, INF]
+    keras, torch = (parts.write(tmp_path / name) for name in ("keras", "torch"))
+    assert [level.status for level in levels_of(keras, torch)] == [PASS] * 10
+
+
+def test_a_huge_difference_where_nothing_is_allowed_fails_without_a_warning(compared_with):
+    found = failing(compared_with(moved("running_loss", (2,), 1e300), Noisy(weight=0.0)))
+    assert (found.first_failure.name, found.first_failure.step) == ("running loss", 3)
+
+
+@pytest.mark.parametrize("epoch", [1, 2])
+def test_from_another_rate_on_the_difference_belongs_to_the_schedule(compared_with, epoch):
+    levels = compared_with(other_rates(epoch))
+    found = failing(levels)
+    first = found.first_failure
+    assert (found.id, first.name, first.epoch) == ("schedule", "learning_rate", epoch)
+    assert (first.keras, first.torch) == (0.001, 0.0001)
+    trajectory = levels[LEVEL_IDS.index("trajectory")]
+    assert trajectory.status == PASS
+    assert f"not compared from epoch {epoch + 1} on," in trajectory.tolerance_source
+    assert max(item.epoch for item in trajectory.items) == epoch - 1
+    assert max(item.step for item in trajectory.items) == STEPS_PER_EPOCH * epoch
+
+
+def test_a_difference_before_the_rates_part_belongs_to_the_trajectory(compared_with):
+    def change(parts):
+        other_rates(2)(parts)
+        parts.arrays["trajectory/4/dense1.bias"][1] += 1
+
+    first = failing(compared_with(change)).first_failure
+    assert (first.name, first.step) == ("dense1.bias", 4)
+
+
+@pytest.mark.parametrize("tolerance", [Float64Tolerance(), Noisy(parts_from=1)], ids=["64", "32"])
+def test_another_rate_from_the_start_leaves_no_trajectory_and_fails(compared_with, tolerance):
+    levels = compared_with(other_rates(0), tolerance)
+    assert levels[LEVEL_IDS.index("trajectory")].status == SKIPPED
+    found = failing(levels)
+    assert (found.id, found.first_failure.epoch) == ("schedule", 0)
+
+
+def test_rates_that_rounding_may_part_pass_as_far_as_they_agree(compared_with):
+    levels = compared_with(other_rates(2), Noisy(parts_from=2))
+    assert [level.status for level in levels] == [PASS] * 10
+    schedule = levels[LEVEL_IDS.index("schedule")]
+    assert "from epoch 3 on rounding decides" in schedule.tolerance_source
+    assert [item.epoch for item in schedule.items] == [0, 1]
+    assert failing(compared_with(other_rates(1), Noisy(parts_from=2))).id == "schedule"
+
+
+def behaviour_of(compared_with, accuracy, val_accuracy, *, val_loss=2.0, noise):
+    def change(parts):
+        other_rates(2)(parts)
+        parts.history["accuracy"][2] = accuracy
+        parts.history["val_accuracy"][2] = val_accuracy
+        parts.history["val_loss"][2] = val_loss
+
+    return compared_with(change, Noisy(accuracy=noise, parts_from=2))[-1]
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "val_accuracy", "noise", "status", "item"),
+    [
+        (0.95, 0.94, 0.001, PASS, "verdict"),
+        (0.95, 0.96, 0.0, PASS, "verdict"),
+        (0.99, 0.90, 0.01, FAIL, "verdict"),
+        (0.89, 0.89, 0.01, FAIL, "verdict"),
+        # gap 0.06 against 0.01: within twice 0.03
+        (0.95, 0.89, 0.03, PASS, "gap"),
+        (0.95, 0.89, 0.02, FAIL, "verdict"),
+        # The same gap at another accuracy is another behaviour.
+        (0.50, 0.49, 0.03, FAIL, "verdict"),
+        (0.50, 0.49, 0.5, PASS, "train_accuracy"),
+    ],
+    ids=[
+        "the same",
+        "the same verdict",
+        "overfit",
+        "underfit",
+        "gap within the noise",
+        "gap above the noise",
+        "same gap, another accuracy",
+        "much noise",
+    ],
+)
+def test_another_verdict_passes_only_within_the_noise(
+    compared_with, accuracy, val_accuracy, noise, status, item
+):
+    level = behaviour_of(compared_with, accuracy, val_accuracy, noise=noise)
+    assert level.id == "behaviour"
+    assert level.status == status
+    assert level.worst.name == item
+
+
+def test_a_diverged_run_is_never_within_the_noise_of_one_that_is_not(compared_with):
+    level = behaviour_of(compared_with, 0.95, 0.94, val_loss=NAN, noise=10.0)
+    assert level.status == FAIL
+    assert (level.first_failure.keras, level.first_failure.torch) == ("good_fit", "diverged")
+
+
+@pytest.mark.parametrize(("by", "status"), [(0.7, PASS), (0.8, FAIL)], ids=["within", "above"])
+def test_an_envelope_allows_what_perturbed_runs_have_differed_by(keras, tmp_path, by, status):
+    # 1.5 × 0.5 = 0.75 from step 5 on, nothing before.
+    perturbed = whole_parts()
+    for step in (5, 6):
+        perturbed.arrays[f"trajectory/{step}/conv1.kernel"][0, 0] += 0.5
+    envelope = Envelope([keras, perturbed.write(tmp_path / "perturbed")], factor=1.5, floor=0.0)
+    torch = whole_parts()
+    torch.arrays["trajectory/5/dense1.bias"][1] += by
+    levels = levels_of(keras, torch.write(tmp_path / "torch"), envelope)
+    assert levels[LEVEL_IDS.index("trajectory")].status == status
+    torch.arrays["trajectory/4/dense1.bias"][1] += 1e-15
+    levels = levels_of(keras, torch.write(tmp_path / "torch"), envelope)
+    assert failing(levels).first_failure.step == 4
