@@ -35,7 +35,7 @@ from parity.ladder.result import FAIL, PASS, Result
 from parity.ladder.tolerance import FLOAT64, NOISE_FACTOR
 from parity.programs.check_spec import CheckSpec
 from parity.runs.check import CheckOptions, check_all
-from parity.runs.check_child import BUNDLE
+from parity.traces.folder import RunFolder
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,9 @@ def run_pairs(
         specs = [_spec(pairs[number], seed) for number in leading]
         results = dict(zip(leading, check_all(specs, options), strict=True))
         bundles = {
-            pairs[number].keras: _folder(root / "first", place, len(leading)) / "keras" / BUNDLE
+            pairs[number].keras: RunFolder(_folder(root / "first", place, len(leading)))
+            .half("keras")
+            .bundle
             for place, number in enumerate(leading)
         }
         rest = [n for n in range(len(pairs)) if n not in results and _is_there(pairs[n], bundles)]

@@ -24,6 +24,7 @@ from parity.behaviour.judgement import Judgement
 from parity.programs.scenarios import BEHAVIOUR, SCENARIOS
 from parity.sweeps.result import result_of
 from parity.sweeps.sweep import Row, Sweep
+from parity.traces.folder import REPORT, SWEEP
 
 # The peak of a child by the parent's books includes what the parent had when it was forked.
 PROGRAM = """
@@ -45,12 +46,12 @@ def main() -> None:
         folder = given.folder or Path(name)
         if given.folder is None:
             result = result_of(sweep_of(given.runs), mode="independent")
-            (folder / "sweep.json").write_text(json.dumps(result.to_json()), encoding="utf-8")
+            (folder / SWEEP).write_text(json.dumps(result.to_json()), encoding="utf-8")
         command = [sys.executable, "-c", PROGRAM, os.fspath(folder)]
         started = time.perf_counter()
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         seconds = time.perf_counter() - started
-        size = (folder / "report.html").stat().st_size
+        size = (folder / REPORT).stat().st_size
     print(
         f"report of {given.folder or f'{given.runs} runs'}: {seconds:.1f} s, "
         f"{int(done.stdout) / 1024:.0f} MB of memory, {size / 1e6:.2f} MB"

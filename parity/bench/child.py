@@ -1,6 +1,6 @@
 """What a child does in a benchmark: `python -m HALF_impl bench DIRECTORY FILE_DESCRIPTOR`.
 
-The folder holds `bench.json` with the variant, the part, the precision and the spec of the run. All
+The folder holds `task.json` with the variant, the part, the precision and the spec of the run. All
 children of a cell share one data file beside their folders.
 """
 
@@ -17,8 +17,9 @@ from parity.errors import InputError
 from parity.files.json_io import read_json
 from parity.halves.protocol import Half
 from parity.programs.run_spec import RunSpec
+from parity.traces.folder import RunFolder
 
-TASK, DATA = "bench.json", "data.safetensors"
+TASK = "task.json"
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def run_bench(half: Half, directory: Path, descriptor: int) -> None:
     task = BenchTask.from_dict(read_json(directory / TASK))
     if task.variant != "keras-torch":  # the parent chooses its backend by variables
         half.configure(task.spec)
-    data = read_data(os.fspath(directory.parent / DATA))
+    data = read_data(os.fspath(RunFolder(directory.parent).data))
     with os.fdopen(descriptor, "w", encoding="utf-8") as replies:
         try:
             half.run_bench(task, data, BenchServer(replies))

@@ -24,6 +24,7 @@ from parity.files.json_io import write_json
 from parity.halves import process
 from parity.halves.job import ChildJob
 from parity.halves.log import explain, read_tail
+from parity.traces.folder import RunFolder
 
 GRACE_S = 5.0  # for a child to end by itself
 POLL_S = 0.5  # seconds between two checks whether a silent child is alive
@@ -67,7 +68,7 @@ class BenchClient:
         self.task, self._timeout_s = task, timeout_s
         directory.mkdir(parents=True)
         write_json(directory / TASK, task.to_dict())
-        log_file = directory / "log.txt"
+        log_file = RunFolder(directory).log(half)
         self._job = ChildJob(
             name=task.variant,
             half=half,

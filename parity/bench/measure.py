@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from parity.bench.child import DATA, BenchTask
+from parity.bench.child import BenchTask
 from parity.bench.client import BenchClient
 from parity.bench.result import IMAGES_PER_S, OK, REFUSED, SECONDS, Row
 from parity.bench.rounds import in_turns, startup
@@ -20,6 +20,7 @@ from parity.data.transfer import save_data
 from parity.programs.bench_spec import BenchSpec
 from parity.programs.scenarios import scenario
 from parity.programs.variants import VARIANTS
+from parity.traces.folder import RunFolder
 
 Say = Callable[[str], Any]
 
@@ -54,7 +55,7 @@ def measure(
             run = spec.run_spec(batch_size)
             if part == "augment" and run.augmentation is None:
                 run = run.replace(augmentation=scenario("augmentation").augmentation)
-            save_data(run_data(run), cell / DATA)
+            save_data(run_data(run), RunFolder(cell).data)
             # All precisions take turns, because one may be compared with another.
             tasks = [
                 BenchTask(part, variant, precision, run)
@@ -135,7 +136,7 @@ def accuracies(
         InputError, RunError: the variant cannot be trained.
     """
     folder.mkdir(parents=True)
-    save_data(run_data(task.spec), folder / DATA)
+    save_data(run_data(task.spec), RunFolder(folder).data)
     half = VARIANTS[task.variant].half
     client = BenchClient(task, half, python, folder / "child", timeout_s)
     try:

@@ -23,6 +23,7 @@ from parity.cli.options import (
 )
 from parity.errors import InputError
 from parity.halves.options import ChildOptions
+from parity.traces.folder import BENCH
 
 
 def _names(context: click.Context, option: click.Parameter, value: str) -> tuple[str, ...]:
@@ -159,7 +160,7 @@ def bench(
 
     def keep(unfinished: Any) -> None:
         """Writes what was measured so far; the benchmark goes on if that fails."""
-        for path in (json_file, None if out is None else out / "bench.json"):
+        for path in (json_file, None if out is None else out / BENCH):
             if path is not None:
                 with suppress(InputError):
                     write_json_file(path, unfinished.to_json())
@@ -174,7 +175,7 @@ def bench(
         if json_file is not None:
             write_json_file(json_file, result.to_json())
         if out is not None:
-            write_json_file(out / "bench.json", result.to_json(), "--out")
+            write_json_file(out / BENCH, result.to_json(), "--out")
             write_report(out)
         if csv_file is not None:
             write_text_file(csv_file, to_csv(result), "--csv")

@@ -17,6 +17,7 @@ from parity.cli.options import (
     write_report,
 )
 from parity.halves.options import ChildOptions
+from parity.traces.folder import REPORT
 
 PROBES = [
     click.option(
@@ -106,7 +107,7 @@ def check(
     if not children.quiet:
         print_lines(check_lines(result))
         if out is not None:
-            print_lines([[(f"results and report.html in {out}", "dim")]])
+            print_lines([[(f"results and {REPORT} in {out}", "dim")]])
     return 0 if result.verdict == "pass" else 1
 
 

@@ -35,6 +35,7 @@ from parity.cli.options import (
 from parity.cli.report import report
 from parity.errors import ParityError
 from parity.halves.options import ChildOptions
+from parity.traces.folder import DIAGNOSIS, REPORT, SWEEP
 
 INTERRUPTED = "interrupted: the children were ended; what had finished is kept"
 
@@ -118,7 +119,7 @@ def run(
     if not children.quiet:
         if len(results) > 1:
             print_lines(summary_lines(results))
-        print_lines([[(f"results and report.html in {folder}", "dim")]])
+        print_lines([[(f"results and {REPORT} in {folder}", "dim")]])
     return _exit_code([result.verdict for result in results])
 
 
@@ -266,10 +267,10 @@ def sweep(
     if json_file is not None:
         write_json_file(json_file, result.to_json())
     if "://" not in out:
-        write_json_file(Path(out) / "sweep.json", result.to_json(), "--out")
+        write_json_file(Path(out) / SWEEP, result.to_json(), "--out")
         write_report(Path(out))
     if not children.quiet:
-        what = "results" if "://" in out else "results and report.html"
+        what = "results" if "://" in out else f"results and {REPORT}"
         print_lines([*sweep_lines(result), [(f"{what} in {out}", "dim")]])
     elif result.failures:
         print_lines(failure_lines(result), sys.stderr)
@@ -358,7 +359,7 @@ def diagnose(
     if json_file is not None:
         write_json_file(json_file, found.to_json())
     if out is not None:
-        write_json_file(out / "diagnosis.json", found.to_json(), "--out")
+        write_json_file(out / DIAGNOSIS, found.to_json(), "--out")
         write_report(out)
     if not quiet:
         print_lines(diagnosis_lines(found, str(history)))

@@ -17,7 +17,7 @@ from pathlib import Path
 from parity.files import atomic
 from parity.halves.job import ChildJob, Progress
 from parity.halves.log import ProgressReader, explain, read_tail, show_tail
-from parity.traces.trace import SUCCESS
+from parity.traces.folder import SUCCESS, RunFolder
 
 GRACE_S = 5.0  # seconds between SIGTERM and SIGKILL
 ROOT = Path(__file__).resolve().parents[2]  # where this project is imported from
@@ -104,7 +104,7 @@ class ChildProcess:
 
     def reason(self) -> str | None:
         """Returns why the job failed, or None if it succeeded; for a process that has ended."""
-        missing = [path for path in self.job.directories if not (path / SUCCESS).exists()]
+        missing = [path for path in self.job.directories if not RunFolder(path).is_complete]
         code = self._process.returncode
         if code == 0 and not missing:
             return None

@@ -17,16 +17,11 @@ from typing import Any
 from parity.errors import InputError, ParityError
 from parity.files.strict_json import read_strict
 from parity.ladder.result import ERROR, SCHEMA, Result
-from parity.programs.run_spec import RunSpec
+from parity.programs.run_spec import HALVES, RunSpec
 from parity.report.sentences import is_check
-from parity.traces.trace import SUCCESS, Trace
+from parity.traces.folder import BENCH, DIAGNOSIS, RESULT, SUCCESS, SWEEP, RunFolder
+from parity.traces.trace import Trace
 
-RESULT, SWEEP, BENCH, DIAGNOSIS = (
-    "result.json",
-    "sweep.json",
-    "bench.json",
-    "diagnosis.json",
-)
 MAX_BYTES = 100_000_000  # of a result file; that of a run of 10,000 epochs has some 2e7
 LOG_LINES = 40
 
@@ -116,10 +111,10 @@ def _of_folder(folder: Path) -> Found:
             return _of_file(folder / name)
     if (folder / SWEEP).is_file() or (folder / "results").is_dir():
         return _sweep(folder)
-    if (folder / RESULT).is_file() or _is_run(folder):
+    if _is_run(folder):
         return read_run(folder)
     children = sorted(child for child in folder.iterdir() if child.is_dir())
-    runs = [child for child in children if (child / RESULT).is_file() or _is_run(child)]
+    runs = [child for child in children if _is_run(child)]
     if runs:
         found = tuple(read_run(child) for child in runs)
         return found[0] if len(found) == 1 else FoundRuns(folder, found)
@@ -130,7 +125,8 @@ def _of_folder(folder: Path) -> Found:
 
 
 def _is_run(folder: Path) -> bool:
-    return any((folder / half / "spec.json").is_file() for half in ("keras", "torch"))
+    """Whether a folder is that of a run, whose comparison may be missing."""
+    return RunFolder(folder).result.is_file() or RunFolder(folder).was_begun
 
 
 def _of_file(path: Path) -> Found:
@@ -173,9 +169,10 @@ def read_run(folder: Path) -> FoundRun:
 
     problems: list[str] = []
     result: Result | None = None
-    if (folder / RESULT).is_file():
+    place = RunFolder(folder)
+    if place.result.is_file():
         try:
-            result = read_result(folder / RESULT)
+            result = read_result(place.result)
         except ParityError as error:
             problems.append(_within(folder, str(error)))
     else:
@@ -183,7 +180,7 @@ def read_run(folder: Path) -> FoundRun:
     has_traces = result is None or not is_check(result)
     traces: dict[str, Trace | None] = {"keras": None, "torch": None}
     for half in traces if has_traces else ():
-        if (folder / half / SUCCESS).exists():
+        if place.half(half).is_complete:
             try:
                 traces[half] = Trace(folder / half)
             except ParityError as error:
@@ -191,7 +188,7 @@ def read_run(folder: Path) -> FoundRun:
         elif result is None or result.verdict != ERROR:
             problems.append(f"{half}/{SUCCESS} is missing: that half has not come to its end")
     if result is None:
-        if not _is_run(folder):
+        if not place.was_begun:
             raise InputError("; ".join(problems))
         result = _unfinished(folder, traces, problems)
     is_broken = result.verdict == ERROR
@@ -208,9 +205,9 @@ def read_run(folder: Path) -> FoundRun:
 def _unfinished(folder: Path, traces: dict[str, Trace | None], problems: Sequence[str]) -> Result:
     """What stands for the result that a run has not got."""
     spec: dict[str, Any] = {}
-    for half in ("keras", "torch"):
+    for half in HALVES:
         with suppress(ParityError, OSError):
-            spec = RunSpec.from_dict(_read(folder / half / "spec.json")).to_dict()
+            spec = RunSpec.from_dict(_read(RunFolder(folder).half(half).spec)).to_dict()
             break
     else:
         raise InputError(f"{folder}: neither half has a spec.json that can be read; run it again")
@@ -226,7 +223,7 @@ def _unfinished(folder: Path, traces: dict[str, Trace | None], problems: Sequenc
 def _logs(folder: Path) -> dict[str, str]:
     """The last lines of each log; it may be large, so that only its end is read."""
     logs = {}
-    for path in sorted(folder.glob("*.log")):
+    for path in RunFolder(folder).logs():
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - 50_000))
             text = file.read().decode("utf-8", "replace")

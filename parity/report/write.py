@@ -24,12 +24,11 @@ from parity.report.html.diagnosis_page import diagnosis_page
 from parity.report.html.page import Page
 from parity.report.html.pair_page import pair_page
 from parity.report.html.run_page import run_page
-from parity.report.html.runs_page import REPORT, runs_page
+from parity.report.html.runs_page import runs_page
 from parity.report.html.sweep_page import sweep_page
-from parity.report.read import BENCH, DIAGNOSIS, Found, FoundRun, FoundRuns, find
+from parity.report.read import Found, FoundRun, FoundRuns, find
 from parity.sweeps.result_file import sweep_from, sweep_of_store
-
-SUMMARY, JUNIT, EVENTS = "summary.md", "junit.xml", "tensorboard"
+from parity.traces.folder import BENCH, DIAGNOSIS, EVENTS, JUNIT, REPORT, SUMMARY
 
 
 @dataclass(frozen=True)

@@ -28,9 +28,9 @@ from parity.ladder.result import ERROR, FAIL, PASS, Result
 from parity.ladder.table import OF_PROBE
 from parity.programs.check_spec import CheckSpec
 from parity.programs.factories import Factory, check_reference, reference_of
-from parity.runs.check_child import BUNDLE, FAILURE
 from parity.traces.bundle import Bundle
-from parity.traces.trace import SUCCESS, Trace
+from parity.traces.folder import RunFolder
+from parity.traces.trace import Trace
 
 # Settings that decided what the bundle holds; the others are those of the port.
 RECORDED = ("keras", "data", "seed", "steps", "batch_size")
@@ -180,7 +180,7 @@ def record_spec(spec: CheckSpec, path: Path, options: CheckOptions) -> Path:
         if errors:
             raise errors[0]
         try:
-            shutil.move(root / "keras" / BUNDLE, path)
+            shutil.move(RunFolder(root).half("keras").bundle, path)
         except OSError as error:
             raise InputError(f"{path}: cannot be written ({error.strerror})") from error
     return path
@@ -248,7 +248,7 @@ def _run(
             told["against"] = os.fspath(_bundle(spec, folder))
         else:
             told["device"] = "cpu"  # the reference is computed in float64
-        write_json(directory / "spec.json", told)
+        write_json(RunFolder(directory).spec, told)
         directories[number] = directory
     size = min(MAX_PER_CHILD, max(1, -(-len(directories) // options.children.num_workers)))
     numbers = list(directories)
@@ -259,7 +259,7 @@ def _run(
             work="check",
             python=options.children.pythons[half],
             directories=tuple(directories[number] for number in numbers[start : start + size]),
-            log=directories[numbers[start]].parent / f"{half}.log",
+            log=RunFolder(folders[numbers[start]]).log(half),
             paths=tuple(options.paths),
         )
         for start in range(0, len(numbers), size)
@@ -277,16 +277,18 @@ def _run(
 
 def _bundle(spec: CheckSpec, folder: Path) -> Path:
     """What the port is compared with: the bundle that is named, or what the Keras half wrote."""
-    return Path(spec.folder) / (spec.against or folder.absolute() / "keras" / BUNDLE)
+    own = RunFolder(folder.absolute()).half("keras").bundle
+    return Path(spec.folder) / (spec.against or own)
 
 
 def _error(
     directory: Path, failure: Failure, is_single: bool, is_kept: bool
 ) -> InputError | RunError | None:
-    if (directory / SUCCESS).exists():
+    half = RunFolder(directory)
+    if half.is_complete:
         return None
-    if (directory / FAILURE).exists():
-        told = read_json(directory / FAILURE)
+    if half.failure.exists():
+        told = read_json(half.failure)
         if told["is_input"]:
             return InputError(told["message"])
         if not is_single:
@@ -314,5 +316,5 @@ def _result(
                 mode="replayed",
             )
             result = name_causes(result, bundle, port)
-    write_json(folder / "result.json", result.to_json())
+    write_json(RunFolder(folder).result, result.to_json())
     return result

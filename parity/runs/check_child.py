@@ -18,15 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from parity.errors import InputError, ParityError
-from parity.files.atomic import write_bytes
 from parity.files.json_io import read_json, write_json
 from parity.halves.protocol import Half, is_installable, say_progress, stop_if_orphaned
 from parity.programs.check_spec import CheckSpec
 from parity.programs.factories import load_factory
 from parity.traces.bundle import Bundle, write_bundle
-from parity.traces.trace import SUCCESS, RunResult, TraceWriter
-
-BUNDLE, FAILURE = "bundle.parity", "failure.json"
+from parity.traces.folder import RunFolder
+from parity.traces.trace import RunResult, TraceWriter
 
 
 def run_checks(name: str, half: Half, directories: Sequence[Path], parent: int) -> None:
@@ -35,7 +33,8 @@ def run_checks(name: str, half: Half, directories: Sequence[Path], parent: int) 
     Raises:
         ParityError: of the last directory that failed; each has its own in `failure.json`.
     """
-    specs = [CheckSpec.from_dict(read_json(directory / "spec.json")) for directory in directories]
+    paths = [RunFolder(directory).spec for directory in directories]
+    specs = [CheckSpec.from_dict(read_json(path)) for path in paths]
     started = time.perf_counter()
     half.configure(specs[0])
     run_check = half.run_check  # imports the framework
@@ -75,8 +74,8 @@ def _run(
         run_check(spec, factory, writer)
         environment = _environment(half, spec, import_s, started)
         kept = spec.to_dict() | {"torch": None, "against": None, "folder": "."}
-        write_bundle(directory / BUNDLE, writer, spec=kept, environment=environment)
-        write_bytes(directory / SUCCESS, b"")
+        write_bundle(RunFolder(directory).bundle, writer, spec=kept, environment=environment)
+        RunFolder(directory).complete()
         return
     assert spec.against is not None
     with Bundle(Path(spec.against)) as bundle:
@@ -96,7 +95,7 @@ def _failed(directory: Path, error: Exception) -> Exception:
     if not isinstance(error, ParityError):
         traceback.print_exc(file=sys.stderr)
     write_json(
-        directory / FAILURE,
+        RunFolder(directory).failure,
         {
             "is_input": isinstance(error, InputError),
             "message": str(error)

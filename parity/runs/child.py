@@ -16,8 +16,9 @@ from parity.errors import InputError
 from parity.files.json_io import read_json
 from parity.halves.protocol import Half, ProgressLines, stop_if_orphaned
 from parity.programs.run_spec import RunSpec
+from parity.traces.folder import RunFolder
 from parity.traces.recorder import Recorder
-from parity.traces.trace import SUCCESS, TraceWriter
+from parity.traces.trace import TraceWriter
 
 # What `configure` settles once for a process, so that all runs of a process must share it.
 PROCESS_SETTINGS = ("device", "threads")
@@ -61,7 +62,7 @@ def run_directory(
         report: called after every step, see `Recorder`.
     """
     # A directory that is run again must not look finished while its files are replaced.
-    (directory / SUCCESS).unlink(missing_ok=True)
+    RunFolder(directory).reopen()
     writer = TraceWriter()
     writer.facts.update(
         sha256=data.sha256,
@@ -85,7 +86,7 @@ def run_directory(
 
 
 def _read_specs(directories: Sequence[Path]) -> list[RunSpec]:
-    specs = [_read_spec(directory / "spec.json") for directory in directories]
+    specs = [_read_spec(RunFolder(directory).spec) for directory in directories]
     for name in PROCESS_SETTINGS:
         values = {getattr(spec, name) for spec in specs}
         if len(values) > 1:

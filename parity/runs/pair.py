@@ -24,7 +24,8 @@ from parity.ladder.envelope import FACTOR, FLOAT64_FACTOR, Envelope
 from parity.ladder.result import ERROR, FAIL, PASS, Item, Level, Result
 from parity.ladder.table import OF_RUN
 from parity.ladder.tolerance import FLOAT64, Float64Tolerance, Tolerance
-from parity.programs.run_spec import RunSpec
+from parity.programs.run_spec import HALVES, RunSpec
+from parity.traces.folder import RunFolder
 from parity.traces.trace import Trace
 
 DEFAULT_PERTURBATIONS = 4  # in float32
@@ -99,20 +100,20 @@ class Pair:
         data = run_data(spec)
         count = self._num_perturbations(len(data.x_train))
         self.directory.mkdir(parents=True)
-        save_data(data, self._data)
+        save_data(data, self.folder.data)
         jobs = []
         if count:  # they take longest: begun last, they would leave cores idle at the end
             self.perturbed = [self.perturbed_run(number) for number in range(1, count + 1)]
             jobs.append(self.perturbed_job(self.perturbed))
-        for half in ("keras", "torch"):
-            self._spec_directory(half, spec)
-            jobs.append(self._job(half, half, [self.directory / half]))
+        for half in HALVES:
+            planned = self._planned(self.folder.half(half), spec)
+            jobs.append(self._job(half, half, [planned]))
         return jobs
 
     def perturbed_run(self, number: int, *, epochs: int | None = None) -> Path:
         """Plans a perturbed run of the reference; `epochs` makes it a short one."""
         spec = self.spec.replace(perturbation=number, epochs=epochs or self.spec.epochs)
-        return self._spec_directory(f"perturbed-{number}", spec)
+        return self._planned(self.folder.perturbed(number), spec)
 
     def perturbed_job(self, directories: Sequence[Path]) -> ChildJob:
         """Returns the job that runs planned perturbed runs, one after the other."""
@@ -138,7 +139,7 @@ class Pair:
 
     def traces(self) -> tuple[Trace, Trace]:
         """Returns the finished traces, Keras's first."""
-        return Trace(self.directory / "keras"), Trace(self.directory / "torch")
+        return Trace(self.folder.half("keras").path), Trace(self.folder.half("torch").path)
 
     def finish(self, comparison: LadderComparison | None, *errors: str) -> Result:
         """Writes result.json and removes what was only needed on the way.
@@ -168,10 +169,10 @@ class Pair:
                 wall_s={"keras": keras.wall_s, "torch": torch.wall_s},
                 envelope=tolerance.to_json() if isinstance(tolerance, Envelope) else None,
             )
-        write_json(self.directory / "result.json", self.result.to_json())
+        write_json(self.folder.result, self.result.to_json())
         # Data and perturbed runs follow from the spec, and are large.
-        self._data.unlink(missing_ok=True)
-        for path in self.directory.glob("perturbed-*"):
+        self.folder.data.unlink(missing_ok=True)
+        for path in self.folder.perturbed_runs():
             shutil.rmtree(path, ignore_errors=True)
         return self.result
 
@@ -190,22 +191,21 @@ class Pair:
         return count
 
     @property
-    def _data(self) -> Path:
-        return self.directory / "data.safetensors"
+    def folder(self) -> RunFolder:
+        """Where the files of the run are."""
+        return RunFolder(self.directory)
 
-    def _spec_directory(self, name: str, spec: RunSpec) -> Path:
-        path = self.directory / name
-        path.mkdir()
-        write_json(path / "spec.json", spec.to_dict())
-        return path
+    def _planned(self, place: RunFolder, spec: RunSpec) -> Path:
+        place.path.mkdir()
+        write_json(place.spec, spec.to_dict())
+        return place.path
 
     def _job(self, label: str, half: str, directories: Sequence[Path]) -> ChildJob:
-        log = "perturbed.log" if label.startswith("perturbed") else f"{half}.log"
         return ChildJob(
             name=f"{self.directory.name} {label}",
             half=half,
             python=self.options.children.pythons[half],
-            data=self._data,
+            data=self.folder.data,
             directories=tuple(directories),
-            log=self.directory / log,
+            log=self.folder.log(label.partition(" ")[0]),
         )

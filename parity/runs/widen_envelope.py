@@ -15,6 +15,7 @@ from pathlib import Path
 from parity.halves.job import ChildJob, Failure
 from parity.ladder.compare import absolute_difference
 from parity.runs.pair import LadderComparison, Pair
+from parity.traces.folder import RunFolder
 from parity.traces.trace import Trace
 
 # After this many a false alarm is left in about one run of seventy.
@@ -74,12 +75,12 @@ def widen_envelope(
 
 
 def _number(path: Path) -> int:
-    return int(path.name.removeprefix("perturbed-"))
+    return RunFolder(path).perturbation
 
 
 def _farthest(pair: Pair, paths: Sequence[Path], step: int) -> Path:
     """The run that is farthest from the reference at the first recorded step from `step` on."""
-    base = Trace(pair.directory / "keras")
+    base = Trace(pair.folder.half("keras").path)
     recorded = next(number for number in base.numbers("trajectory") if number >= step)
 
     def distance(path: Path) -> float:

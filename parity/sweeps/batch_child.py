@@ -25,8 +25,8 @@ from parity.halves.protocol import Half, is_installable, say_progress, stop_if_o
 from parity.programs.run_spec import RunSpec
 from parity.sweeps.batch import BATCH, CURRENT, FAILED
 from parity.sweeps.store import open_store
+from parity.traces.folder import RunFolder
 from parity.traces.recorder import EpochRecorder
-from parity.traces.trace import SUCCESS
 
 Run = Callable[[RunSpec], dict[str, Any]]  # a spec to the record of its run
 
@@ -68,7 +68,7 @@ def run_batch(directory: Path, run: Run, parent: int) -> None:
             except Exception as error:  # one run that breaks is no reason to lose the others
                 _fail(directory, key, error)
         say_progress(directory.name, number, len(batch["tasks"]), loss=0)
-    write_bytes(directory / SUCCESS, b"")
+    RunFolder(directory).complete()
 
 
 def _fail(directory: Path, key: str, error: Exception) -> None:

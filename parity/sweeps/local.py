@@ -22,7 +22,7 @@ from parity.halves.runner import run_jobs
 from parity.sweeps.batch import CURRENT, FAILED, write_batch
 from parity.sweeps.store import open_store
 from parity.sweeps.task import Task
-from parity.traces.trace import SUCCESS
+from parity.traces.folder import RunFolder
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class _Batch:
             python=options.children.pythons[half],
             program=options.program,
             directories=(folder / name,),
-            log=folder / f"{name}.log",
+            log=RunFolder(folder).log(name),
         )
 
 
@@ -146,7 +146,7 @@ def _blame(
     open_tasks = tuple(t for t in batch.tasks if t.key not in failed and t.key not in store)
     reason = failure.reason.removeprefix(f"{failure.job.name}: ")
     current = directory / CURRENT
-    if not current.exists() or (directory / SUCCESS).exists():
+    if not current.exists() or RunFolder(directory).is_complete:
         return {task.key: reason for task in open_tasks}, ()
     key = current.read_text(encoding="utf-8")
     broken = {task.key: reason for task in open_tasks if task.key == key}

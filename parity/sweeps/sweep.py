@@ -15,10 +15,10 @@ from typing import Any
 from parity.behaviour.judgement import Judgement
 from parity.behaviour.rules import judge_run
 from parity.files.floats import decode_floats
-from parity.programs.run_spec import RunSpec
+from parity.programs.run_spec import HALVES, RunSpec
 from parity.sweeps.local import EngineOptions
 from parity.sweeps.store import Store, open_store
-from parity.sweeps.task import HALVES, Task, distinct, planned
+from parity.sweeps.task import Task, distinct, planned
 
 # Large enough that starting a framework costs little, small enough that the last batch ends soon.
 MAX_BATCH = 16

@@ -25,11 +25,10 @@ from parity.data.dataset import array_sha256
 from parity.data.sources import open_source
 from parity.errors import InputError
 from parity.halves.environment import version
-from parity.programs.run_spec import RunSpec
+from parity.programs.run_spec import HALVES, RunSpec
 
 SCHEMA = 1  # of a record; a new number gives new keys
 
-HALVES = ("keras", "torch")
 PACKAGES = {
     "keras": ("keras", "tensorflow", "numpy", "scipy"),
     "torch": ("torch", "torchvision", "numpy"),
@@ -53,6 +52,7 @@ RUN_MODULES = (
     "sweeps/batch",
     "sweeps/batch_child",
     "trace",
+    "traces/folder",
     "worker",
 )
 

@@ -187,7 +187,7 @@ def _check(
     from parity.programs.check_spec import CheckSpec
     from parity.programs.factories import reference_of
     from parity.runs.check import CheckOptions, check_all
-    from parity.runs.check_child import BUNDLE
+    from parity.traces.folder import RunFolder
 
     folder = given.folder or Path.cwd()
     spec = CheckSpec(
@@ -218,7 +218,7 @@ def _check(
         try:
             return check_all([spec], replace(options, out=kept))[0]
         finally:  # a port that fails, or cannot be run, does not keep Keras from being recorded
-            if (recorded := kept / "keras" / BUNDLE).is_file():
+            if (recorded := RunFolder(kept).half("keras").bundle).is_file():
                 keep_bundle(recorded, given.record / name)
 
 

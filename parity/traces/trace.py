@@ -22,8 +22,7 @@ from parity.errors import RunError
 from parity.files.atomic import write_bytes
 from parity.files.floats import decode_floats, encode_floats
 from parity.files.json_io import read_json, write_json
-
-SUCCESS = "_SUCCESS"
+from parity.traces.folder import ARRAYS, HISTORY, INDEX, SUCCESS, RunFolder
 
 History = dict[str, list[float]]
 Weights = dict[str, np.ndarray]
@@ -75,13 +74,14 @@ class TraceWriter:
         """Writes the run directory; `_SUCCESS` is the last file that appears."""
         from safetensors.numpy import save
 
+        folder = RunFolder(directory)
         directory.mkdir(parents=True, exist_ok=True)
-        write_json(directory / "environment.json", environment)
-        write_json(directory / "history.json", encode_floats({**result.history, **self.columns}))
-        write_bytes(directory / "trace.safetensors", save(self.arrays))
+        write_json(folder.environment, environment)
+        write_json(folder.history, encode_floats({**result.history, **self.columns}))
+        write_bytes(folder.arrays, save(self.arrays))
         index = {"wall_s": result.wall_s, "facts": self.facts, "keys": sorted(self.arrays)}
-        write_json(directory / "trace.json", encode_floats(index))
-        write_bytes(directory / SUCCESS, b"")
+        write_json(folder.index, encode_floats(index))
+        folder.complete()
 
 
 class Trace:
@@ -95,25 +95,26 @@ class Trace:
         from safetensors import SafetensorError, safe_open
 
         self.directory = directory
-        if not (directory / SUCCESS).exists():
+        folder = RunFolder(directory)
+        if not folder.is_complete:
             raise RunError(f"{directory}: not a finished run ({SUCCESS} is missing); run it again")
         try:
-            self.spec: dict[str, Any] = self._record("spec.json")
-            self.environment: dict[str, Any] = self._record("environment.json")
-            self.history: History = _checked(self._record("history.json", decode_floats))
-            index = self._record("trace.json", decode_floats)
+            self.spec: dict[str, Any] = self._record(folder.spec)
+            self.environment: dict[str, Any] = self._record(folder.environment)
+            self.history: History = _checked(self._record(folder.history, decode_floats))
+            index = self._record(folder.index, decode_floats)
             self.facts: dict[str, Any] = index["facts"]
             self.wall_s = float(index["wall_s"])
-            self._file = safe_open(directory / "trace.safetensors", framework="numpy")
+            self._file = safe_open(folder.arrays, framework="numpy")
             self._keys = frozenset(self._file.keys())
             if not isinstance(self.facts, dict):
-                raise TypeError("the facts in trace.json are no mapping")
+                raise TypeError(f"the facts in {INDEX} are no mapping")
         except RunError:
             raise
         except (OSError, ValueError, TypeError, RecursionError, SafetensorError) as error:
             raise RunError(f"{directory}: damaged run directory ({error}); run it again") from error
         if sorted(self._keys) != index.get("keys"):
-            raise RunError(f"{directory}: trace.json and trace.safetensors disagree; run it again")
+            raise RunError(f"{directory}: {INDEX} and {ARRAYS} disagree; run it again")
 
     def __contains__(self, key: str) -> bool:
         return key in self._keys
@@ -148,18 +149,20 @@ class Trace:
         except ValueError as error:
             raise RunError(f"{self.directory}: under {prefix!r}: {error}") from error
 
-    def _record(self, name: str, decode: Callable[[Any], Any] | None = None) -> dict[str, Any]:
+    def _record(self, path: Path, decode: Callable[[Any], Any] | None = None) -> dict[str, Any]:
         """Reads a JSON file whose mappings, at any depth, tell a missing key as a RunError."""
 
         def known(value: Any) -> Any:
             if isinstance(value, dict):
-                return Record(f"{self.directory}: {name}", {k: known(v) for k, v in value.items()})
+                return Record(
+                    f"{self.directory}: {path.name}", {k: known(v) for k, v in value.items()}
+                )
             return [known(item) for item in value] if isinstance(value, list) else value
 
-        content = read_json(self.directory / name)
+        content = read_json(path)
         record = known(content if decode is None else decode(content))
         if not isinstance(record, dict):
-            raise TypeError(f"{name} is no mapping")
+            raise TypeError(f"{path.name} is no mapping")
         return record
 
 
@@ -178,7 +181,7 @@ def _checked(history: dict[str, Any]) -> History:
     """Returns a history whose columns are numbers and equally long."""
     for key, column in history.items():
         if not isinstance(column, list) or not all(isinstance(v, float | int) for v in column):
-            raise TypeError(f"{key} in history.json is no list of numbers")
+            raise TypeError(f"{key} in {HISTORY} is no list of numbers")
     if len({len(column) for column in history.values()}) > 1:
-        raise ValueError("the columns of history.json are not equally long")
+        raise ValueError(f"the columns of {HISTORY} are not equally long")
     return history

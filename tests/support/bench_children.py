@@ -18,7 +18,7 @@ HEAD = '''#!PYTHON -IS
 import json, os, signal, sys, time
 
 directory, descriptor = sys.argv[-2:]
-with open(os.path.join(directory, "bench.json")) as file:
+with open(os.path.join(directory, "task.json")) as file:
     task = json.load(file)
 replies = os.fdopen(int(descriptor), "w")
 

@@ -24,6 +24,8 @@ from parity.behaviour.readers.csv_log import read_csv_log
 from parity.behaviour.readers.event_files import event_files, is_event_file, read_events
 from parity.errors import InputError
 from parity.files.floats import decode_floats
+from parity.programs.run_spec import HALVES
+from parity.traces.folder import HISTORY, RunFolder
 from parity.traces.trace import History
 
 MAX_BYTES = 100_000_000  # a thousand epochs of ten metrics have 0.2e6
@@ -44,7 +46,6 @@ ALIASES = {
 }
 
 _COUNTERS = ("epoch", "", "unnamed: 0")  # CSVLogger's first column; the index that pandas writes
-_HALVES = {"keras", "torch"}
 _EXAMPLE = '{"loss": [0.9, 0.5], "val_loss": [1.0, 0.7]}'
 _WANTED = "a training history (JSON, a file of CSVLogger, or a folder of TensorBoard)"
 
@@ -99,13 +100,14 @@ def keras_names(columns: Mapping[str, _Value]) -> dict[str, _Value]:
 
 
 def _from_folder(path: Path) -> History:
-    if (path / "history.json").is_file():
-        return read_history(path / "history.json")
-    if any((path / half / "history.json").is_file() for half in _HALVES):
+    folder = RunFolder(path)
+    if folder.history.is_file():
+        return read_history(folder.history)
+    if any(folder.half(name).history.is_file() for name in HALVES):
         raise _two_histories(path)
     files = event_files(path)
     if not files:
-        raise _bad(path, "is a folder without history.json and event files", _WANTED)
+        raise _bad(path, f"is a folder without {HISTORY} and event files", _WANTED)
     return _from_events(path, files)
 
 
@@ -150,7 +152,7 @@ def _from_json(path: Path, text: str) -> _Columns:
         content = _from_logs(path, content)
     if not isinstance(content, dict) or not content:
         raise _bad(path, "is JSON, but no history", f"a list for every name: {_EXAMPLE}")
-    if content.keys() >= _HALVES or isinstance(content.get("results"), list):
+    if content.keys() >= set(HALVES) or isinstance(content.get("results"), list):
         raise _two_histories(path)
     if all(isinstance(column, dict) for column in content.values()):
         content = _by_epoch({name: _by_step(path, name, c) for name, c in content.items()})

@@ -22,9 +22,9 @@ from pathlib import Path
 from parity.errors import InputError
 from parity.files.atomic import write_bytes
 from parity.ladder.result import Item, Result
+from parity.programs.run_spec import HALVES
 from parity.traces.trace import History
 
-HALVES = ("keras", "torch")
 FILE = "events.out.tfevents.0.parity"  # one name: writing again replaces what was written
 
 Scalar = tuple[str, int, float]  # (tag, step, value)

@@ -17,7 +17,7 @@ from parity.report.html.page import Cell, Picture, Table
 from parity.report.html.svg import (
     BAND,
     GOOD,
-    HALVES,
+    HALF_COLORS,
     INK,
     KERAS,
     NAMES,
@@ -135,7 +135,7 @@ def _draw_values(
             axes.plot(
                 range(1, len(column) + 1),
                 [_height(value, low if is_log else value) for value in column],
-                color=HALVES[half],
+                color=HALF_COLORS[half],
                 lw=4.5 if is_below else 1.4,
                 alpha=0.4 if is_below else 1.0,
                 ls=DASHES.get(key, "-"),

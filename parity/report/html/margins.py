@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from parity.report.html.page import Cell, Picture, Table
-from parity.report.html.svg import BAD, BAND, GOOD, HALVES, INK, NAMES, drawn, legend
+from parity.report.html.svg import BAD, BAND, GOOD, HALF_COLORS, INK, NAMES, drawn, legend
 from parity.report.sentences import capital
 from parity.report.text.terminal import plain, shortened
 from parity.sweeps.equivalence import EquivalenceRow
@@ -36,7 +36,7 @@ def seeds_picture(name: str, what: str, groups: Groups) -> Picture:
 
     def paint(figure: Figure) -> None:
         axes = _rows(figure, list(groups))
-        for half, color in HALVES.items():
+        for half, color in HALF_COLORS.items():
             side = 0.17 if half == "keras" else -0.17
             label: str | None = NAMES[half]
             for row, values in enumerate(groups.values()):
@@ -55,7 +55,7 @@ def seeds_picture(name: str, what: str, groups: Groups) -> Picture:
     rows = []
     for scenario, values in groups.items():
         cells = [Cell(scenario)]
-        for half in HALVES:
+        for half in HALF_COLORS:
             known = np.array(values.get(half, ()), float)
             known = known[np.isfinite(known)]
             if known.size:
@@ -65,7 +65,7 @@ def seeds_picture(name: str, what: str, groups: Groups) -> Picture:
                 cells += [Cell("0"), Cell(""), Cell(""), Cell("")]
         rows.append(tuple(cells))
     head = ["scenario"]
-    for half in HALVES:
+    for half in HALF_COLORS:
         head += [f"{NAMES[half]} seeds", "q1", "median", "q3"]
     return Picture(
         svg=drawn(name, _height(len(groups)), paint),

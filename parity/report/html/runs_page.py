@@ -15,9 +15,9 @@ from parity.report.html.svg import NAMES
 from parity.report.read import FoundRun, problems_of
 from parity.report.reproduce import command_of
 from parity.report.sentences import count, number
+from parity.traces.folder import REPORT
 
 RANK = ("error", "fail", "inconclusive", "pass")  # the gravest first
-REPORT = "report.html"
 MAX_COMMANDS = 50
 
 

@@ -38,7 +38,7 @@ _VARIABLES = {
     GOOD: "var(--good)",
     BAD: "var(--bad)",
 }
-HALVES = {"keras": KERAS, "torch": TORCH}
+HALF_COLORS = {"keras": KERAS, "torch": TORCH}
 NAMES = {"keras": "Keras", "torch": "PyTorch"}
 
 STYLE = {

@@ -44,7 +44,7 @@ def ready_folder(tmp_path):
     def make(given):
         folder = tmp_path / "child"
         folder.mkdir()
-        write_json(folder / "bench.json", given.to_dict())
+        write_json(folder / "task.json", given.to_dict())
         return folder
 
     return make

@@ -64,7 +64,7 @@ def test_a_child_works_only_when_it_is_told_to(connect):
 def test_the_child_finds_its_task_in_its_folder(connect, tmp_path):
     given = task(part="step", precision="bf16", threads=3)
     connect(given=given)
-    assert json.loads((tmp_path / "child" / "bench.json").read_text()) == given.to_dict()
+    assert json.loads((tmp_path / "child" / "task.json").read_text()) == given.to_dict()
 
 
 TELLS = "ready(); answer(environment=dict(os.environ)); sys.stdin.readline()"

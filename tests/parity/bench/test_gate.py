@@ -144,7 +144,7 @@ def test_variants_train_from_as_many_seeds_as_are_asked_for(judge, tmp_path):
     spec = BenchSpec(train_size=64, val_size=16, gate_seeds=3, batch_sizes=(16, 8), seed=7)
     _, stub = judge([row("keras", 1.0), row("torch-own", 2.0)], texts, spec=spec)
     assert stub.rounds() == [f"{name} {n}" for name in ("keras", "torch-own") for n in range(3)]
-    given = read_json(tmp_path / "gate" / "gate-torch-own-fp32" / "child" / "bench.json")
+    given = read_json(tmp_path / "gate" / "gate-torch-own-fp32" / "child" / "task.json")
     assert (given["part"], given["variant"], given["precision"]) == (
         "accuracy",
         "torch-own",

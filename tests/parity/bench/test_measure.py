@@ -176,9 +176,7 @@ def test_the_children_of_a_cell_share_its_data(run, tmp_path):
         data = read_data(tmp_path / "rounds" / f"train-{size}" / "data.safetensors")
         assert data.sha256 == expected
         for number in (0, 1):
-            given = read_json(
-                tmp_path / "rounds" / f"train-{size}" / f"0{number}-00" / "bench.json"
-            )
+            given = read_json(tmp_path / "rounds" / f"train-{size}" / f"0{number}-00" / "task.json")
             assert (given["spec"]["batch_size"], given["spec"]["seed"]) == (size, 7)
 
 
@@ -186,7 +184,7 @@ def test_the_children_of_a_cell_share_its_data(run, tmp_path):
 def test_the_part_augment_augments_in_every_scenario(run, tmp_path, name):
     run(**TWO, scenario=name, parts=("augment", "train"))
     given = {
-        part: read_json(tmp_path / "rounds" / f"{part}-32" / "00-00" / "bench.json")["spec"]
+        part: read_json(tmp_path / "rounds" / f"{part}-32" / "00-00" / "task.json")["spec"]
         for part in ("augment", "train")
     }
     assert given["augment"]["augmentation"]["rotation_range"] == 10
@@ -404,7 +402,7 @@ def test_accuracies_are_those_of_as_many_trainings_of_one_child(tmp_path):
     given = task(part="accuracy", seed=7)
     assert accuracies(given, 3, tmp_path / "a", stub.python, 20.0) == [0.5, 0.75, 0.25]
     assert stub.rounds() == ["torch 0", "torch 1", "torch 2"]
-    assert read_json(tmp_path / "a" / "child" / "bench.json") == given.to_dict()
+    assert read_json(tmp_path / "a" / "child" / "task.json") == given.to_dict()
     assert len(read_data(tmp_path / "a" / "data.safetensors").x_train) == 64
     assert gone(stub)
 

@@ -22,7 +22,8 @@ from parity.halves.job import ChildJob
 from parity.halves.options import ChildOptions
 from parity.halves.runner import run_jobs
 from parity.programs.run_spec import RunSpec
-from parity.traces.trace import SUCCESS, Trace
+from parity.traces.folder import SUCCESS
+from parity.traces.trace import Trace
 
 # A child gets its run directories as arguments, after "run --data FILE".
 HEAD = """

@@ -15,7 +15,8 @@ from report_folders import (
 )
 
 from parity.errors import InputError
-from parity.report.read import BENCH, DIAGNOSIS, SWEEP, FoundFile, FoundRun, FoundRuns, find
+from parity.report.read import FoundFile, FoundRun, FoundRuns, find
+from parity.traces.folder import BENCH, DIAGNOSIS, SWEEP
 
 
 def test_a_run_is_found_with_both_traces(tmp_path):

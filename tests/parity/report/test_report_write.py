@@ -24,7 +24,8 @@ from test_report_sweep_file import store
 
 from parity.cli.main import cli
 from parity.errors import InputError
-from parity.report.write import JUNIT, REPORT, SUMMARY, write_reports
+from parity.report.write import write_reports
+from parity.traces.folder import JUNIT, REPORT, SUMMARY
 
 MAKERS = {
     "run": (run_folder, "pass", 0),

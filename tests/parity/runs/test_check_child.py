@@ -9,9 +9,10 @@ import pytest
 from parity.errors import InputError
 from parity.files.json_io import read_json, write_json
 from parity.programs.check_spec import CheckSpec
-from parity.runs.check_child import BUNDLE, FAILURE, run_checks
+from parity.runs.check_child import run_checks
 from parity.traces.bundle import Bundle
-from parity.traces.trace import SUCCESS, Trace
+from parity.traces.folder import BUNDLE, FAILURE, SUCCESS
+from parity.traces.trace import Trace
 
 
 class Half:

@@ -20,7 +20,8 @@ from parity.errors import RunError
 from parity.files.json_io import write_json
 from parity.halves import protocol
 from parity.programs.run_spec import RunSpec
-from parity.traces.trace import SUCCESS, RunResult, Trace
+from parity.traces.folder import SUCCESS
+from parity.traces.trace import RunResult, Trace
 
 RESULT = RunResult({"loss": [0.5]}, {"dense1.bias": np.zeros(2)}, 0.25)
 

@@ -14,7 +14,8 @@ from parity.sweeps.batch import BATCH, CURRENT, FAILED, write_batch
 from parity.sweeps.batch_child import run_batch, train, train_batch
 from parity.sweeps.store import open_store
 from parity.sweeps.task import Task
-from parity.traces.trace import SUCCESS, RunResult
+from parity.traces.folder import SUCCESS
+from parity.traces.trace import RunResult
 
 SPEC = RunSpec(scenario="tiny", model="underfit", epochs=2, train_size=40, val_size=20)
 

@@ -20,13 +20,13 @@ from processes import wait_for
 
 from parity.errors import InputError
 from parity.halves.options import ChildOptions
-from parity.programs.run_spec import RunSpec
+from parity.programs.run_spec import HALVES, RunSpec
 from parity.sweeps import local, ray_cluster
 from parity.sweeps.local import EngineOptions
 from parity.sweeps.ray_cluster import Cluster, run_on_node
 from parity.sweeps.store import open_store
 from parity.sweeps.sweep import run_sweep
-from parity.sweeps.task import HALVES, half_fingerprint, tasks_of
+from parity.sweeps.task import half_fingerprint, tasks_of
 
 PYTHONS = dict.fromkeys(HALVES, sys.executable)
 SPECS = [

@@ -14,12 +14,12 @@ from paths import ROOT, SUPPORT
 
 from parity.errors import InputError, RunError
 from parity.halves.options import ChildOptions
-from parity.programs.run_spec import RunSpec
+from parity.programs.run_spec import HALVES, RunSpec
 from parity.sweeps import local
 from parity.sweeps.local import EngineOptions
 from parity.sweeps.store import open_store
 from parity.sweeps.sweep import MAX_BATCH, SweepListener, batches_of, judge_record, run_sweep
-from parity.sweeps.task import HALVES, Task, tasks_of
+from parity.sweeps.task import Task, tasks_of
 
 PYTHONS = dict.fromkeys(HALVES, sys.executable)
 SPEC = RunSpec(scenario="too_small", model="underfit", epochs=3, train_size=40, val_size=20)

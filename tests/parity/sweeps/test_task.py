@@ -15,10 +15,10 @@ import pytest
 
 import parity
 from parity.errors import InputError
-from parity.programs.run_spec import Augmentation, EarlyStopping, ReduceLR, RunSpec
+from parity.programs.run_spec import HALVES, Augmentation, EarlyStopping, ReduceLR, RunSpec
 from parity.sweeps import task
 from parity.sweeps.batch import write_batch
-from parity.sweeps.task import HALVES, RUN_MODULES, Task, tasks_of
+from parity.sweeps.task import RUN_MODULES, Task, tasks_of
 
 ROOT = Path(parity.__file__).resolve().parents[2]
 PYTHONS = dict.fromkeys(HALVES, sys.executable)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import random
 import shutil
 
@@ -13,7 +14,8 @@ from traces import HISTORY_KEYS, Parts, whole_parts
 from parity.errors import RunError
 from parity.files.floats import decode_floats, encode_floats
 from parity.files.json_io import read_json, write_json
-from parity.traces.trace import SUCCESS, RunResult, Trace, TraceWriter
+from parity.traces.folder import SUCCESS
+from parity.traces.trace import RunResult, Trace, TraceWriter
 
 FILES = ("spec.json", "environment.json", "history.json", "trace.json", "trace.safetensors")
 
@@ -172,10 +174,13 @@ def test_a_run_directory_holds_these_files_and_no_others(whole):
 
 
 def test_success_is_written_last(tmp_path, monkeypatch):
-    written = []
-    monkeypatch.setattr(
-        "parity.files.atomic.write_bytes", lambda path, content: written.append(path.name)
-    )
+    written, replace = [], os.replace
+
+    def put(source, target):
+        written.append(target.name)
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", put)
     TraceWriter().write(tmp_path, environment={}, result=RunResult({}, {}, 0.0))
     assert written[-1] == SUCCESS
     assert sorted(written) == sorted([*FILES[1:], SUCCESS])  # the spec was there before

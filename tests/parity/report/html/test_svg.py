@@ -6,12 +6,12 @@ from xml.etree import ElementTree
 import pytest
 
 from parity.report.html import svg
-from parity.report.html.svg import HALVES, INK, drawn
+from parity.report.html.svg import HALF_COLORS, INK, drawn
 
 
 def paint(figure, label="a label"):
     axes = figure.subplots()
-    axes.plot([1, 2, 3], [1, 4, 9], "o-", color=HALVES["keras"], label=label)
+    axes.plot([1, 2, 3], [1, 4, 9], "o-", color=HALF_COLORS["keras"], label=label)
     axes.set_ylabel(label, color=INK)
     svg.legend(axes)
 

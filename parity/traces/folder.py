@@ -1,0 +1,133 @@
+"""RunFolder: the folder of a run or of one of its halves, and where each file in it is.
+
+    RUN/
+        keras/  torch/       a half each; in a check, the Keras half holds a bundle
+        perturbed-1/ ...     runs of the reference that measure rounding, while they are needed
+        keras.log ...        what the children wrote
+        data.safetensors     what both halves are fed, while they run
+        result.json          the comparison; with it, the run is complete
+
+The folder of a half holds `spec.json`, which its child is given, and then `environment.json`,
+`history.json`, `trace.safetensors` with its index `trace.json`, or `failure.json`. `_SUCCESS` is
+the last file that appears; a folder without it is not complete, whatever else is there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from parity.files.atomic import atomic_path
+from parity.programs.run_spec import HALVES
+
+# Of a half.
+SPEC, FAILURE, SUCCESS = "spec.json", "failure.json", "_SUCCESS"
+ENVIRONMENT, HISTORY = "environment.json", "history.json"
+ARRAYS, INDEX, BUNDLE = "trace.safetensors", "trace.json", "bundle.parity"
+# Of a run, and of the `--out` of other commands.
+DATA, RESULT = "data.safetensors", "result.json"
+SWEEP, BENCH, DIAGNOSIS = "sweep.json", "bench.json", "diagnosis.json"
+# What a report adds.
+REPORT, SUMMARY, JUNIT, EVENTS = "report.html", "summary.md", "junit.xml", "tensorboard"
+
+_PERTURBED = "perturbed-"
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The folder of a run, or of one of its halves.
+
+    Attributes:
+        path: of the folder, which need not be there.
+    """
+
+    path: Path
+
+    def half(self, name: str) -> RunFolder:
+        """The folder of a half, in that of its run: "keras" or "torch"."""
+        return RunFolder(self.path / name)
+
+    def perturbed(self, number: int) -> RunFolder:
+        """The folder of a perturbed run of the reference, in that of its run."""
+        return RunFolder(self.path / f"{_PERTURBED}{number}")
+
+    def perturbed_runs(self) -> list[Path]:
+        """The folders of all perturbed runs that are there."""
+        return sorted(self.path.glob(f"{_PERTURBED}*"))
+
+    @property
+    def perturbation(self) -> int:
+        """The number of a perturbed run, from the name of its folder."""
+        return int(self.path.name.removeprefix(_PERTURBED))
+
+    def log(self, name: str) -> Path:
+        """What a child wrote: of "keras", "torch" or "perturbed"."""
+        return self.path / f"{name}.log"
+
+    def logs(self) -> list[Path]:
+        """All logs that are there."""
+        return sorted(self.path.glob("*.log"))
+
+    @property
+    def spec(self) -> Path:
+        """What a half is to run."""
+        return self.path / SPEC
+
+    @property
+    def environment(self) -> Path:
+        """What a half depended on besides its spec."""
+        return self.path / ENVIRONMENT
+
+    @property
+    def history(self) -> Path:
+        """The history of a half's training."""
+        return self.path / HISTORY
+
+    @property
+    def arrays(self) -> Path:
+        """The arrays of a trace."""
+        return self.path / ARRAYS
+
+    @property
+    def index(self) -> Path:
+        """The facts of a trace, and the keys of its arrays."""
+        return self.path / INDEX
+
+    @property
+    def bundle(self) -> Path:
+        """What the Keras half leaves in a check."""
+        return self.path / BUNDLE
+
+    @property
+    def failure(self) -> Path:
+        """Why a half could not check its model."""
+        return self.path / FAILURE
+
+    @property
+    def data(self) -> Path:
+        """The arrays that the children of a run are fed."""
+        return self.path / DATA
+
+    @property
+    def result(self) -> Path:
+        """The comparison of a run's halves."""
+        return self.path / RESULT
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether a half has left all its files."""
+        return (self.path / SUCCESS).exists()
+
+    def complete(self) -> None:
+        """Says that all files of a half are there; call it last."""
+        with atomic_path(self.path / SUCCESS) as temporary:
+            temporary.touch()
+
+    def reopen(self) -> None:
+        """Makes a half incomplete again, before its files are replaced."""
+        (self.path / SUCCESS).unlink(missing_ok=True)
+
+    @property
+    def was_begun(self) -> bool:
+        """Whether a run was begun in the folder: a half has its spec."""
+        return any(self.half(name).spec.is_file() for name in HALVES)
