@@ -19,6 +19,7 @@ def doctor(
     json_file: Path | None,
 ) -> int:
     """Checks that the installed versions still draw the streams that the port reproduces."""
+    from parity.report.text.doctor import doctor_lines
     from parity.report.text.terminal import print_lines
     from parity.runs.doctor import examine
 
@@ -27,5 +28,5 @@ def doctor(
     if json_file is not None:
         write_json_file(json_file, report.to_json())
     if not children.quiet:
-        print_lines(report.lines())
+        print_lines(doctor_lines(report))
     return report.exit_code

@@ -65,8 +65,9 @@ def run(
     import time
 
     from parity.programs.scenarios import PROGRAMS
+    from parity.report.text.result import print_result
     from parity.report.text.summary import summary_lines
-    from parity.report.text.terminal import print_lines, print_result
+    from parity.report.text.terminal import print_lines
     from parity.report.write import attempt_reports
     from parity.runs.pair import RunOptions
     from parity.runs.run import run_all

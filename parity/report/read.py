@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from parity.behaviour.diagnosis import Diagnosis
 from parity.behaviour.result_file import diagnosis_from
@@ -23,13 +23,16 @@ from parity.files.strict_json import read_strict
 from parity.ladder.result import ERROR, SCHEMA, Result
 from parity.ladder.result_file import read_result, result_from, results_from
 from parity.ladder.result_record import ALL_RESULTS
-from parity.programs.run_spec import HALVES, RunSpec
-from parity.report.found import AnyResult
+from parity.programs.halves import HALVES
+from parity.programs.run_spec import RunSpec
 from parity.report.sentences import is_check
 from parity.sweeps.result import SweepResult
 from parity.sweeps.result_file import sweep_from, sweep_of_store
 from parity.traces.folder import BENCH, DIAGNOSIS, RESULT, SUCCESS, SWEEP, RunFolder
 from parity.traces.trace import Trace
+
+if TYPE_CHECKING:
+    from parity.report.found import AnyResult
 
 MAX_BYTES = 100_000_000  # of a result file; that of a run of 10,000 epochs has some 2e7
 LOG_LINES = 40

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from parity.behaviour.diagnosis import Diagnosis
 from parity.bench.result import BenchResult
@@ -18,16 +19,18 @@ from parity.errors import InputError, ParityError
 from parity.files.atomic import write_bytes
 from parity.report.export.junit import junit_xml
 from parity.report.export.summary import summary_markdown
-from parity.report.found import AnyResult
 from parity.report.html.bench_page import bench_page
 from parity.report.html.diagnosis_page import diagnosis_page
-from parity.report.html.page import Page
 from parity.report.html.pair_page import pair_page
 from parity.report.html.run_page import run_page
 from parity.report.html.runs_page import runs_page
 from parity.report.html.sweep_page import sweep_page
 from parity.report.read import Found, FoundRun, FoundRuns, find
 from parity.traces.folder import EVENTS, JUNIT, REPORT, SUMMARY
+
+if TYPE_CHECKING:
+    from parity.report.found import AnyResult
+    from parity.report.html.page import Page
 
 
 @dataclass(frozen=True)
