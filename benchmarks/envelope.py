@@ -18,8 +18,8 @@ from parity.halves.options import ChildOptions
 from parity.halves.progress import run_shown
 from parity.ladder.compare import absolute_difference
 from parity.ladder.envelope import FACTOR
-from parity.pair import Pair, RunOptions
 from parity.programs.scenarios import scenario
+from parity.runs.pair import Pair, RunOptions
 from parity.trace import Trace
 
 NUM_DRAWS = 400

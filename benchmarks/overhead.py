@@ -28,9 +28,9 @@ from pathlib import Path
 
 from parity.data import run_data
 from parity.halves.process import environment
-from parity.pair import DEFAULT_PERTURBATIONS
 from parity.programs.run_spec import RunSpec
 from parity.programs.scenarios import scenario
+from parity.runs.pair import DEFAULT_PERTURBATIONS
 
 ROOT = Path(__file__).resolve().parents[1]
 

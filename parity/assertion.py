@@ -35,7 +35,7 @@ class Settings:
         folder: in which relative names are looked for first, that of the test; then the working
             directory.
         root: folder of the project: bundles are named by the path from here.
-        seed: see `parity.check.check`.
+        seed: see `parity.check`.
         steps: likewise.
         levels: likewise.
         keras_python: interpreter of the Keras half.
@@ -181,10 +181,11 @@ def _check(
     batch_size: int,
     device: str,
 ) -> Result:
-    from parity.check import CheckOptions, check_all
     from parity.halves.options import ChildOptions
     from parity.programs.check_spec import CheckSpec
     from parity.programs.factories import reference_of
+    from parity.runs.check import check_all
+    from parity.runs.check_halves import CheckOptions
     from parity.traces.folder import RunFolder
 
     folder = given.folder or Path.cwd()

@@ -92,11 +92,11 @@ def run(
     """
     import time
 
-    from parity.pair import RunOptions
-    from parity.pipeline import run_all
     from parity.programs.scenarios import PROGRAMS
     from parity.report.summary import summary_lines
     from parity.report.terminal import print_lines, print_result
+    from parity.runs.pair import RunOptions
+    from parity.runs.run import run_all
 
     check_file(json_file)
     if seed is not None and seeds:

@@ -89,9 +89,10 @@ def check(
 
     Exit codes: 0 parity holds, 1 it does not, 2 wrong use, 3 a half crashed.
     """
-    from parity.check import CheckOptions, check_all
     from parity.report.check import check_lines
     from parity.report.terminal import print_lines
+    from parity.runs.check import check_all
+    from parity.runs.check_halves import CheckOptions
 
     check_file(json_file)
     spec = _spec(
@@ -133,7 +134,8 @@ def record(
 
     The bundle holds numbers and no code: `parity check --against BUNDLE --torch ...` reads it.
     """
-    from parity.check import CheckOptions, record_spec
+    from parity.runs.check_halves import CheckOptions
+    from parity.runs.record import record_spec
 
     record_spec(_spec(keras=keras, **settings), bundle, CheckOptions(children=children))
     if not children.quiet:

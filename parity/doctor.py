@@ -17,10 +17,10 @@ from parity.ladder.engine import compare_level
 from parity.ladder.result import ERROR, FAIL, PASS, Item
 from parity.ladder.table import OF_RUN
 from parity.ladder.tolerance import Float64Tolerance
-from parity.pair import RunOptions
-from parity.pipeline import run_all
 from parity.programs.scenarios import scenario
 from parity.report.terminal import Line
+from parity.runs.pair import RunOptions
+from parity.runs.run import run_all
 from parity.trace import Trace, encode_floats
 
 # What was checked when this version was made; newer ones are for the doctor to judge.

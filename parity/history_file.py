@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 
 from parity.csv_log import read_csv_log
 from parity.errors import InputError
-from parity.programs.run_spec import HALVES
+from parity.programs import HALVES
 from parity.tensorboard_file import event_files, is_event_file, read_events
 from parity.trace import History, decode_floats
 from parity.traces.folder import HISTORY, RunFolder

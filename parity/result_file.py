@@ -13,7 +13,7 @@ from typing import Any
 
 from parity.files.records import checked, domain, plain, read_record, record_from
 from parity.ladder.result import ERROR, FAIL, Item, Level, Result
-from parity.programs.run_spec import HALVES
+from parity.programs import HALVES
 from parity.result_record import ItemRecord, LevelRecord, ResultRecord, ResultsRecord
 from parity.spec_file import CheckSpecRecord, RunSpecRecord
 from parity.trace import decode_floats

@@ -14,7 +14,8 @@ from typing import Any
 
 from parity.behaviour import Judgement, judge_run
 from parity.engines.local import EngineOptions
-from parity.programs.run_spec import HALVES, RunSpec
+from parity.programs import HALVES
+from parity.programs.run_spec import RunSpec
 from parity.store import Store, open_store
 from parity.task import Task, distinct, planned
 from parity.trace import decode_floats

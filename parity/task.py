@@ -24,7 +24,8 @@ import parity
 from parity.dataset import array_sha256
 from parity.errors import InputError
 from parity.halves.environment import version
-from parity.programs.run_spec import HALVES, RunSpec
+from parity.programs import HALVES
+from parity.programs.run_spec import RunSpec
 from parity.sources import open_source
 
 SCHEMA = 1  # of a record; a new number gives new keys

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from parity.check import CheckOptions, check_all
 from parity.programs.check_spec import CheckSpec
 from parity.report.check import check_lines
+from parity.runs.check import check_all
+from parity.runs.check_halves import CheckOptions
 
 HERE = Path(__file__).parent
 

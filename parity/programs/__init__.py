@@ -8,10 +8,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from parity.programs.scenarios import scenario
 
-__all__ = ["scenario"]
+__all__ = ["HALVES", "scenario"]
+
+HALVES = ("keras", "torch")  # the two sides of every run
 
 
 def __getattr__(name: str) -> Any:
-    if name not in __all__:
+    if name != "scenario":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__name__}.scenarios"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

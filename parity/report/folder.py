@@ -16,7 +16,8 @@ from typing import Any
 
 from parity.errors import InputError, ParityError
 from parity.ladder.result import ERROR, SCHEMA, Result
-from parity.programs.run_spec import HALVES, RunSpec
+from parity.programs import HALVES
+from parity.programs.run_spec import RunSpec
 from parity.report.result_texts import is_check
 from parity.strict_json import read_strict
 from parity.trace import Trace

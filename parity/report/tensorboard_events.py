@@ -21,7 +21,7 @@ from pathlib import Path
 
 from parity.errors import InputError
 from parity.ladder.result import Item, Result
-from parity.programs.run_spec import HALVES
+from parity.programs import HALVES
 from parity.trace import History, write_bytes
 
 FILE = "events.out.tfevents.0.parity"  # one name: writing again replaces what was written

@@ -39,7 +39,7 @@ def check_all(monkeypatch):
         return [fake.answer]
 
     fake.specs, fake.options, fake.answer = [], [], result_of(level("loss"))
-    monkeypatch.setattr("parity.check.check_all", fake)
+    monkeypatch.setattr("parity.runs.check.check_all", fake)
     return fake
 
 
@@ -155,7 +155,7 @@ def test_a_bundle_is_recorded_whatever_becomes_of_the_port(check_all, tmp_path, 
         (options.out / "keras" / "bundle.parity").write_bytes(b"numbers")
         raise InputError("the port cannot be built")
 
-    monkeypatch.setattr("parity.check.check_all", check)
+    monkeypatch.setattr("parity.runs.check.check_all", check)
     with settings(Settings(record=tmp_path / "a" / "b")), pytest.raises(InputError):
         assert_parity(keras="k:f", torch="m:f")
     recorded = tmp_path / "a" / "b" / "k.f-seed0-steps6.parity"

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 from checked import level, result_of
 
-# Loaded before any run in this process, which forgets what it loads itself.
-import parity.check
-import parity.report.check
 from parity import assert_parity, pytest_plugin
+
+# Loaded before any run in this process, which forgets what it loads itself.
+from parity.runs import check as runs_check
 
 pytest_plugins = ["pytester"]
 
@@ -371,7 +371,7 @@ def calls(monkeypatch):
         found.append((specs[0], options, options.out))
         return [result_of(level("structure"))]
 
-    monkeypatch.setattr(parity.check, "check_all", check_all)
+    monkeypatch.setattr(runs_check, "check_all", check_all)
     return found
 
 

@@ -16,7 +16,8 @@ from parity.engines import local
 from parity.engines.local import EngineOptions
 from parity.errors import InputError, RunError
 from parity.halves.options import ChildOptions
-from parity.programs.run_spec import HALVES, RunSpec
+from parity.programs import HALVES
+from parity.programs.run_spec import RunSpec
 from parity.store import open_store
 from parity.sweep import MAX_BATCH, SweepListener, batches_of, judge_record, run_sweep
 from parity.task import Task, tasks_of

@@ -16,7 +16,8 @@ import pytest
 import parity
 from parity import task
 from parity.errors import InputError
-from parity.programs.run_spec import HALVES, Augmentation, EarlyStopping, ReduceLR, RunSpec
+from parity.programs import HALVES
+from parity.programs.run_spec import Augmentation, EarlyStopping, ReduceLR, RunSpec
 from parity.sweeps.batch import write_batch
 from parity.task import RUN_MODULES, Task, tasks_of
 

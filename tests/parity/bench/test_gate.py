@@ -58,7 +58,7 @@ class Ladder:
 def ladder(monkeypatch):
     """The ladder, climbed in no time."""
     found = Ladder()
-    monkeypatch.setattr("parity.pipeline.run_all", found.run_all)
+    monkeypatch.setattr("parity.runs.run.run_all", found.run_all)
     return found
 
 
@@ -366,7 +366,7 @@ def test_a_real_port_passes_and_one_that_trains_otherwise_does_not(
         return [Result("pass", spec.to_dict(), history={"torch": fit(spec, data).history})]
 
     monkeypatch.setattr(measure, "run_data", lambda spec: data)
-    monkeypatch.setattr("parity.pipeline.run_all", climbed)
+    monkeypatch.setattr("parity.runs.run.run_all", climbed)
     pythons = {"keras": sys.executable, "torch": faulty_python(fault)}
     spec = BenchSpec(train_size=70, val_size=30, threads=1)
     (found,) = checked(

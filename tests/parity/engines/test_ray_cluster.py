@@ -22,7 +22,8 @@ from parity.engines.local import EngineOptions
 from parity.engines.ray_cluster import Cluster, run_on_node
 from parity.errors import InputError
 from parity.halves.options import ChildOptions
-from parity.programs.run_spec import HALVES, RunSpec
+from parity.programs import HALVES
+from parity.programs.run_spec import RunSpec
 from parity.store import open_store
 from parity.sweep import run_sweep
 from parity.task import half_fingerprint, tasks_of

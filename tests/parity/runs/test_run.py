@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 from schemas import assert_valid
 
-from parity import pipeline, run
+from parity import run
 from parity.errors import InputError, RunError
 from parity.halves.options import ChildOptions
 from parity.ladder.result import Result
-from parity.pair import RunOptions
-from parity.pipeline import run_all
 from parity.programs.scenarios import scenario
 from parity.result_file import read_result, result_from
+from parity.runs import run as pipeline
+from parity.runs.pair import RunOptions
+from parity.runs.run import run_all
 
 LEVELS = [
     "data",

@@ -17,9 +17,9 @@ from parity.halves.job import ChildJob, Failure
 from parity.halves.options import ChildOptions
 from parity.halves.progress import ProgressDisplay, run_shown
 from parity.ladder.result import Result
-from parity.pair import LadderComparison, Pair, RunOptions
 from parity.programs.run_spec import RunSpec
-from parity.widen_envelope import widen_envelope
+from parity.runs.pair import LadderComparison, Pair, RunOptions
+from parity.runs.widen_envelope import widen_envelope
 
 
 def run(spec: RunSpec, *, out: Path | str, perturbations: int | None = None) -> Result:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from parity.halves.job import ChildJob, Failure
 from parity.ladder.compare import absolute_difference
-from parity.pair import LadderComparison, Pair
+from parity.runs.pair import LadderComparison, Pair
 from parity.trace import Trace
 from parity.traces.folder import RunFolder
 
