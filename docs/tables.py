@@ -13,8 +13,8 @@ from parity import divergences
 from parity.programs import scenarios
 from parity.programs.run_spec import RunSpec
 from parity.programs.scenarios import Scenario
-from parity.report.divergences import formula_lines
-from parity.report.scenario_list import GROUPS
+from parity.report.text.divergences import formula_lines
+from parity.report.text.scenarios import GROUPS
 
 
 def insert(app: Any, docname: str, source: list[str]) -> None:

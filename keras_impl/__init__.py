@@ -10,12 +10,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from keras_impl.bench import run_bench
-    from keras_impl.check import run_check
-    from keras_impl.environment import configure, describe_environment
+    from keras_impl.harness.bench import run_bench
+    from keras_impl.harness.check import run_check
+    from keras_impl.harness.environment import configure, describe_environment
+    from keras_impl.harness.factories import Reference
+    from keras_impl.harness.probe import run_probe
     from keras_impl.models import build_model
-    from keras_impl.probe import run_probe
-    from keras_impl.subject import Reference
     from keras_impl.train import fit
 
 __all__ = [
@@ -30,14 +30,14 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Reference": "subject",
+    "Reference": "harness.factories",
     "build_model": "models",
-    "configure": "environment",
-    "describe_environment": "environment",
+    "configure": "harness.environment",
+    "describe_environment": "harness.environment",
     "fit": "train",
-    "run_bench": "bench",
-    "run_check": "check",
-    "run_probe": "probe",
+    "run_bench": "harness.bench",
+    "run_check": "harness.check",
+    "run_probe": "harness.probe",
 }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from keras_impl.augment import image_data_generator
-from parity.data import Data
+from parity.data.dataset import Data
 from parity.programs.run_spec import RunSpec
 
 # Nothing is learned from these batches, and larger ones are faster.

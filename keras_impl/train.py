@@ -12,11 +12,11 @@ import numpy as np
 from keras_impl.data import EVALUATION_BATCH_SIZE, evaluation_data, training_data, validation_data
 from keras_impl.models import build_model
 from keras_impl.weights import get_weights, set_weights
-from parity.data import Data
+from parity.data.dataset import Data
 from parity.halves.perturbation import perturbed
 from parity.programs.run_spec import RunSpec
-from parity.recorder import Observer
-from parity.trace import RunResult
+from parity.traces.recorder import Observer
+from parity.traces.trace import RunResult
 
 
 def fit(spec: RunSpec, data: Data, recorder: Observer | None = None) -> RunResult:

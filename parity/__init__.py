@@ -12,13 +12,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from parity.assertion import assert_parity
-    from parity.data import load_data
-    from parity.diagnosis import diagnose
+    from parity.behaviour.diagnosis import diagnose
+    from parity.data.load import load_data
     from parity.programs.run_spec import RunSpec
     from parity.runs.check import check
     from parity.runs.record import record
     from parity.runs.run import run
+    from parity.testing.assertion import assert_parity
 
     __version__: str
 
@@ -26,10 +26,10 @@ __all__ = ["RunSpec", "assert_parity", "check", "diagnose", "load_data", "record
 
 _HOMES = {
     "RunSpec": "programs.run_spec",
-    "assert_parity": "assertion",
+    "assert_parity": "testing.assertion",
     "check": "runs.check",
-    "diagnose": "diagnosis",
-    "load_data": "data",
+    "diagnose": "behaviour.diagnosis",
+    "load_data": "data.load",
     "record": "runs.record",
     "run": "runs.run",
 }

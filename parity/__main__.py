@@ -1,6 +1,6 @@
 """`python -m parity`: the same as the script `parity`."""
 
-from parity.cli import main
+from parity.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -1,4 +1,4 @@
-"""Makes `parity/embedded/mnist_subset.npz`, the data that come with the package.
+"""Makes `parity/data/embedded/mnist_subset.npz`, the data that come with the package.
 
     python scripts/make_embedded.py DIR            writes the file from the four IDX files in DIR
     python scripts/make_embedded.py DIR --check    exits 1 if the committed file differs
@@ -24,11 +24,11 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # so that it runs from a checkout that is not installed
 
-from parity.atomic import atomic_path  # noqa: E402
-from parity.download import check_is_mnist  # noqa: E402
+from parity.data.download import check_is_mnist  # noqa: E402
+from parity.data.idx import read_idx_folder  # noqa: E402
+from parity.data.sources import EMBEDDED  # noqa: E402
 from parity.errors import InputError  # noqa: E402
-from parity.idx import read_idx_folder  # noqa: E402
-from parity.sources import EMBEDDED  # noqa: E402
+from parity.files.atomic import atomic_path  # noqa: E402
 
 SEED = 20
 SIZES = {"train": 6000, "test": 2000}

@@ -19,10 +19,12 @@ import msgspec
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # so that it runs from a checkout that is not installed
 
-from parity import diagnosis_file, result_record, spec_file  # noqa: E402
+from parity.behaviour import result_file as diagnosis_file  # noqa: E402
 from parity.bench import result_file as bench_file  # noqa: E402
 from parity.files.records import Decoded, Number  # noqa: E402
-from parity.report import sweep_file  # noqa: E402
+from parity.ladder import result_record  # noqa: E402
+from parity.programs import spec_record  # noqa: E402
+from parity.sweeps import result_file as sweep_file  # noqa: E402
 
 FOLDER = ROOT / "parity" / "schemas"
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -32,8 +34,8 @@ WIDTH = 118  # of a line
 RECORDS = {
     result_record.SCHEMA: (
         result_record.ResultRecord,
-        spec_file.RunSpecRecord,
-        spec_file.CheckSpecRecord,
+        spec_record.RunSpecRecord,
+        spec_record.CheckSpecRecord,
     ),
     result_record.ALL_RESULTS: (result_record.ResultsRecord,),
     sweep_file.SCHEMA: (sweep_file.SweepRecord,),

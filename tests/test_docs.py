@@ -8,16 +8,16 @@ import sys
 from pathlib import Path
 
 import pytest
+from paths import ROOT
 
 import keras_impl
 import parity
 import torch_impl
-from parity.diagnosis import diagnose
+from parity.behaviour.diagnosis import diagnose
 from parity.divergences import REGISTRY
 from parity.programs.scenarios import SCENARIOS
 from torch_impl import augment, initializers, layers, losses, optim, schedule
 
-ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
 

@@ -19,7 +19,7 @@ import user_files
 from documented import ROOT, commands_of, pages
 from documented_runs import FOREIGN_OPTIONS, NOT_RUN, QUICK, RUN
 
-from parity.cli import cli, main
+from parity.cli.main import cli, main
 from parity.divergences import find as find_divergence
 from parity.errors import ParityError
 from parity.ladder.levels import LEVEL_IDS
@@ -248,7 +248,9 @@ def entry(command):
 
 @pytest.mark.parametrize("command", DISTINCT, ids=lambda command: command.where)
 def test_a_command_is_run_or_it_is_told_why_not(command):
-    assert handled(command) != "not at all", "add it to RUN or NOT_RUN in tests/documented_runs.py"
+    assert handled(command) != "not at all", (
+        "add it to RUN or NOT_RUN in tests/support/documented_runs.py"
+    )
 
 
 def test_no_exception_is_left_behind():
@@ -339,9 +341,9 @@ def missing(shown, printed):
         ("parity runn", False),
         ("parity --version", True),
         ("parity list divergences", True),
-        ("python benchmarks/growth.py --rounds 3", True),
-        ("python benchmarks/growth.py --round-trips 3", False),
-        ("python benchmarks/drift.py", False),
+        ("python benchmarks/speed/growth.py --rounds 3", True),
+        ("python benchmarks/speed/growth.py --round-trips 3", False),
+        ("python benchmarks/accuracy/drift.py", False),
         ("python benchmarks/no_such.py", False),
         ("python -c 'import'", False),
         ("python -m torch_impl --help", True),

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from paths import ROOT
 
-from parity.sources import EMBEDDED
+from parity.data.sources import EMBEDDED
 
-SCRIPT = Path(__file__).parents[1] / "scripts" / "make_embedded.py"
+SCRIPT = ROOT / "scripts" / "make_embedded.py"
 
 # Of MNIST's 60,000 training images (5923, 6742, 5958, ... of each class) a tenth, and of its 10,000
 # test images (980, 1135, 1032, ...) a fifth: shares rounded down, then one more for the largest

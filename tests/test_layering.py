@@ -1,14 +1,19 @@
-"""Imports go one way: the harness knows neither framework, and neither half knows the other."""
+"""The house: which wing may import which, no import circles, few floors, small files.
+
+The harness knows neither framework, and neither half knows the other.
+"""
 
 import ast
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from import_graph import circles, import_graph, longest_chain, modules_of
+from paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
+import parity
+
 FRAMEWORKS = {"torch", "torchvision", "keras", "tensorflow"}
 
 # Which packages the files of a package must not import, also not inside of a function.
@@ -17,6 +22,31 @@ FORBIDDEN = {
     "torch_impl": {"keras", "tensorflow", "keras_impl", "msgspec"},
     "keras_impl": {"torch", "torchvision", "torch_impl", "msgspec"},
 }
+
+# From the ground up: a wing imports only wings that stand before it.
+WINGS = (
+    "files",
+    "programs",
+    "data",
+    "traces",
+    "halves",
+    "behaviour",
+    "ladder",
+    "divergences",
+    "runs",
+    "sweeps",
+    "bench",
+    "report",
+    "testing",
+    "cli",
+)
+# Modules of no wing. The first two are the ground that all stand on, the others the doors.
+GROUND = {"errors", "stats"}
+DOORS = {"__init__", "__main__", "scenarios", "worker"}
+
+MAX_MODULES = 8  # directly in parity/
+MAX_CHAIN = 10  # modules of which each imports the next
+MAX_LINES = 400
 
 # These are of use in any torch program, which has no spec and no harness.
 ON_THEIR_OWN = (
@@ -44,6 +74,13 @@ def files_of(package):
     return sorted((ROOT / package).rglob("*.py"))
 
 
+ALL_FILES = [path for package in FORBIDDEN for path in files_of(package)]
+
+
+def name_of(path):
+    return path.relative_to(ROOT).as_posix()
+
+
 def imported(path):
     """The top-level packages that a file imports, anywhere in it, under `TYPE_CHECKING` too."""
     packages = set()
@@ -64,11 +101,7 @@ def imported(path):
     return packages
 
 
-@pytest.mark.parametrize(
-    "path",
-    [path for package in FORBIDDEN for path in files_of(package)],
-    ids=lambda path: path.relative_to(ROOT).as_posix(),
-)
+@pytest.mark.parametrize("path", ALL_FILES, ids=name_of)
 def test_a_file_imports_nothing_from_the_other_side(path):
     package = path.relative_to(ROOT).parts[0]
     assert imported(path) & FORBIDDEN[package] == set()
@@ -108,6 +141,137 @@ def test_imports_of_every_form_are_seen(text, packages, tmp_path):
     assert imported(path) == packages
 
 
+# --- wings ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def graph():
+    return import_graph(ROOT, "parity")
+
+
+def wing_of(module):
+    """The wing that a module belongs to, None for the ground and the doors."""
+    first = module.split(".")[1] if "." in module else "__init__"
+    return None if first in GROUND | DOORS else first
+
+
+def test_the_wings_are_those_that_are_listed():
+    folders = {path.parent.name for path in (ROOT / "parity").glob("*/__init__.py")}
+    assert folders == set(WINGS)
+
+
+def test_few_modules_stand_directly_in_the_package():
+    modules = {path.stem for path in (ROOT / "parity").glob("*.py")}
+    assert modules == GROUND | DOORS
+    assert len(modules) <= MAX_MODULES
+
+
+@pytest.mark.parametrize("wing", WINGS)
+def test_a_wing_imports_only_wings_below_it(wing, graph):
+    below = {*WINGS[: WINGS.index(wing) + 1], *GROUND}
+    for module, others in graph.items():
+        if wing_of(module) == wing:
+            names = {other.split(".")[1] for other in others if other != "parity"}
+            assert names <= below, module
+
+
+@pytest.mark.parametrize("module", sorted(GROUND))
+def test_the_ground_stands_on_nothing_else(module, graph):
+    assert graph[f"parity.{module}"] <= {f"parity.{name}" for name in GROUND}
+
+
+@pytest.mark.parametrize("wing", WINGS)
+def test_a_wing_says_its_idea_in_its_first_line_and_imports_nothing(wing, graph):
+    text = (ROOT / "parity" / wing / "__init__.py").read_text(encoding="utf-8")
+    first = ast.get_docstring(ast.parse(text)).splitlines()[0]
+    assert first.endswith(".")
+    assert len(first) > len(wing) + 10
+    assert graph[f"parity.{wing}"] == frozenset()
+
+
+def test_no_wing_has_the_name_of_a_public_function():
+    """Importing the wing would hide the function."""
+    assert set(WINGS) & set(parity.__all__) == set()
+
+
+@pytest.mark.parametrize("package", FORBIDDEN)
+def test_no_import_goes_in_a_circle(package):
+    assert circles(import_graph(ROOT, package)) == []
+
+
+def test_the_longest_chain_of_imports_is_short(graph):
+    chain = longest_chain(graph)
+    assert len(chain) <= MAX_CHAIN, " > ".join(chain)
+
+
+@pytest.mark.parametrize("path", ALL_FILES, ids=name_of)
+def test_a_file_is_short_enough_to_hold_one_idea(path):
+    num_lines = len(path.read_text(encoding="utf-8").splitlines())
+    assert num_lines <= MAX_LINES
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A package of a few files: `write({"a": text})` gives its graph."""
+
+    def write(sources):
+        (tmp_path / "small").mkdir()
+        (tmp_path / "small" / "__init__.py").write_text("", encoding="utf-8")
+        for name, text in sources.items():
+            path = tmp_path / "small" / f"{name}.py"
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        return import_graph(tmp_path, "small")
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("text", "is_seen"),
+    [
+        ("import small.b", True),
+        ("from small import b", True),
+        ("from small.b import value", True),
+        ("from . import b", True),
+        ("from .b import value", True),
+        ("def f():\n    from small.b import value", True),
+        ("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from small.b import T", False),
+        ("import other.b", False),
+    ],
+)
+def test_an_import_of_any_form_is_an_edge_but_for_types(small, text, is_seen):
+    graph = small({"a": text, "b": ""})
+    assert ("small.b" in graph["small.a"]) == is_seen
+
+
+def test_a_circle_through_a_function_is_found(small):
+    graph = small(
+        {
+            "a": "import small.b",
+            "b": "import small.c",
+            "c": "def f():\n    import small.a",
+            "d": "import small.a",
+        }
+    )
+    assert circles(graph) == [["small.a", "small.b", "small.c"]]
+
+
+def test_the_longest_chain_is_found(small):
+    graph = small({"a": "import small.b\nimport small.c", "b": "import small.c", "c": "", "d": ""})
+    assert longest_chain(graph) == ["small.a", "small.b", "small.c"]
+
+
+def test_modules_are_named_as_they_are_imported(tmp_path):
+    (tmp_path / "small" / "wing").mkdir(parents=True)
+    for name in ("__init__.py", "a.py", "wing/__init__.py", "wing/b.py"):
+        (tmp_path / "small" / name).touch()
+    found = ["small", "small.a", "small.wing", "small.wing.b"]
+    assert sorted(modules_of(tmp_path, "small")) == found
+
+
+# --- what is loaded ------------------------------------------------------------------------------
+
+
 def modules_after(statement):
     """The modules that a new interpreter has loaded after a statement."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, sys.path)])}
@@ -117,13 +281,18 @@ def modules_after(statement):
 
 
 def test_importing_the_harness_loads_no_framework():
-    loaded = modules_after("import parity, parity.programs.run_spec, parity.programs.scenarios")
-    assert "parity.programs.scenarios" in loaded
+    loaded = modules_after("import parity, parity.programs.run_spec, parity.scenarios")
+    assert "parity.scenarios" in loaded
     assert loaded & (FRAMEWORKS | {"torch_impl.train", "keras_impl.train"}) == set()
 
 
 @pytest.mark.parametrize(
-    "names", ["parity, parity.cli", "parity.child, parity.chunk, parity.check_child"]
+    "names",
+    [
+        "parity, parity.cli.main",
+        "parity.worker, parity.runs.child, parity.runs.check_child, parity.sweeps.batch_child",
+    ],
+    ids=["command_line", "child"],
 )
 def test_what_checks_files_is_loaded_only_to_read_them(names):
     """No child needs it in the user's environment, and the command line starts without it."""

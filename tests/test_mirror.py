@@ -5,11 +5,10 @@ each with its reason; anything else is a difference that nobody meant.
 """
 
 import ast
-from pathlib import Path
 
 import pytest
+from paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 HALVES = ("keras_impl", "torch_impl")
 
 # What Keras gives for free and torch lacks: the listing of this folder explains a migration.
@@ -29,16 +28,15 @@ ONLY_TORCH_FILES = {
     "fast.py": "layers in fewer passes over memory",
     "clip.py": "clipping with TensorFlow's gradient",
     "epochs.py": "model.fit is handed callbacks, and keeps the history",
-    "eager.py": "the program as people write it, whose speed is compared",
     "schedule.py": "learning rates and callbacks by Keras's rules",
-    "rig.py": "a port with Keras's weights in it",
-    "pairs.py": "Keras's layers are those that the calls of a port are paired with",
-    "paired_layer.py": "arrays of a pair of layers, in Keras's order and the port's",
-    "call_places.py": "lines of the user's code; in Keras the name of a layer is enough",
-    "portable.py": "activations in Keras's layout, which is the portable one",
 }
 
-ONLY_KERAS_FILES = {"versions.py": "what Keras 2 calls otherwise than Keras 3"}
+# Of the harness, what only one child does.
+ONLY_TORCH_HARNESS_FILES = {
+    "eager.py": "the program as people write it, whose speed is compared",
+    "port.py": "a user's module: paired, fed and watched; Keras's layers tell the rest themselves",
+}
+ONLY_KERAS_HARNESS_FILES = {"versions.py": "names that differ between Keras 2 and Keras 3"}
 
 # Of the probes of `parity check`, whose listing is the ladder in both halves.
 ONLY_KERAS_CHECK_FILES = {
@@ -52,30 +50,50 @@ ONLY_ONE_HALF = {
     ("torch_impl", "train.py", "predict"): "a Keras model is called as it is",
     ("keras_impl", "models.py", "build_network"): "a benchmark sets the dtype by itself",
     ("torch_impl", "train.py", "prepare"): "model.fit holds what it trains with",
-    ("torch_impl", "probe.py", "layer_outputs"): "Keras has a functional model over its layers",
+    (
+        "torch_impl",
+        "harness/probe.py",
+        "layer_outputs",
+    ): "Keras has a functional model over its layers",
     ("torch_impl", "weights.py", "named_parameters"): "named_variables, in torch's word",
     ("torch_impl", "weights.py", "to_portable"): "the portable layout is Keras's own",
     ("torch_impl", "weights.py", "assign"): "weights of one module, of any torch program",
     ("torch_impl", "weights.py", "read"): "what assign sets",
     ("torch_impl", "weights.py", "match"): "Keras's paths for torch's names",
-    ("torch_impl", "kinds.py", "drops_channels"): "the masks of Keras tell it",
-    ("torch_impl", "kinds.py", "kind_of_function"): "kind_of_operation, in torch's word",
-    ("torch_impl", "kinds.py", "refined"): "a function of torch's may do what several layers do",
-    ("torch_impl", "kinds.py", "is_leaf"): "what is not is_container, in torch's word",
-    ("keras_impl", "kinds.py", "activation_kind"): "in torch it is a module or a function",
-    ("keras_impl", "kinds.py", "kind_of_operation"): "kind_of_function, in Keras's word",
-    ("keras_impl", "kinds.py", "is_container"): "what is not is_leaf, in Keras's word",
-    ("torch_impl", "check/forward.py", "output_form"): "a port may return logits, Keras does not",
-    ("torch_impl", "check/loss.py", "loss_of"): "a compiled model has its own",
-    ("torch_impl", "check/optimizer.py", "make_step"): "a port may clip and schedule by itself",
-    ("torch_impl", "check/optimizer.py", "given_rates"): "the rates are Keras's",
-    ("torch_impl", "check/optimizer.py", "step_optimizer"): "versions.apply, with its rate",
-    ("keras_impl", "check/facts.py", "plain_nested"): "a Keras config is nested",
-    ("keras_impl", "check/forward.py", "write_calls"): "in torch pairs of calls are written",
-    ("keras_impl", "check/loss.py", "loss_name"): "torch is told it by the bundle",
-    ("keras_impl", "check/loss.py", "kind_of_targets"): "torch is given the targets",
-    ("keras_impl", "check/loss.py", "sample_weight"): "in torch a part of the loss",
-    ("keras_impl", "check/loss.py", "penalties"): "in torch a part of the loss",
+    ("torch_impl", "harness/kinds.py", "drops_channels"): "the masks of Keras tell it",
+    ("torch_impl", "harness/kinds.py", "kind_of_function"): "kind_of_operation, in torch's word",
+    (
+        "torch_impl",
+        "harness/kinds.py",
+        "refined",
+    ): "a function of torch's may do what several layers do",
+    ("torch_impl", "harness/kinds.py", "is_leaf"): "what is not is_container, in torch's word",
+    ("keras_impl", "harness/kinds.py", "activation_kind"): "in torch it is a module or a function",
+    ("keras_impl", "harness/kinds.py", "kind_of_operation"): "kind_of_function, in Keras's word",
+    ("keras_impl", "harness/kinds.py", "is_container"): "what is not is_leaf, in Keras's word",
+    (
+        "torch_impl",
+        "harness/check/forward.py",
+        "output_form",
+    ): "a port may return logits, Keras does not",
+    ("torch_impl", "harness/check/loss.py", "loss_of"): "a compiled model has its own",
+    (
+        "torch_impl",
+        "harness/check/optimizer.py",
+        "make_step",
+    ): "a port may clip and schedule by itself",
+    ("torch_impl", "harness/check/optimizer.py", "given_rates"): "the rates are Keras's",
+    ("torch_impl", "harness/check/optimizer.py", "step_optimizer"): "versions.apply, with its rate",
+    ("keras_impl", "harness/check/facts.py", "plain_nested"): "a Keras config is nested",
+    (
+        "keras_impl",
+        "harness/check/forward.py",
+        "write_calls",
+    ): "in torch pairs of calls are written",
+    ("keras_impl", "harness/check/loss.py", "loss_name"): "torch is told it by the bundle",
+    ("keras_impl", "harness/check/loss.py", "kind_of_targets"): "torch is given the targets",
+    ("keras_impl", "harness/check/loss.py", "sample_weight"): "in torch a part of the loss",
+    ("keras_impl", "harness/check/loss.py", "penalties"): "in torch a part of the loss",
     ("keras_impl", "weights.py", "named_layers"): "torch layers carry their names",
     ("keras_impl", "weights.py", "named_variables"): "named_parameters, in Keras's word",
 }
@@ -85,19 +103,19 @@ SHARED_FILES = (
     "data.py",
     "train.py",
     "weights.py",
-    "probe.py",
-    "environment.py",
-    "subject.py",
-    "kinds.py",
-    "check/run.py",
-    "check/facts.py",
-    "check/initial.py",
-    "check/forward.py",
-    "check/loss.py",
-    "check/gradient.py",
-    "check/optimizer.py",
-    "check/trajectory.py",
-    "check/schedule.py",
+    "harness/probe.py",
+    "harness/environment.py",
+    "harness/factories.py",
+    "harness/kinds.py",
+    "harness/check/run.py",
+    "harness/check/facts.py",
+    "harness/check/initial.py",
+    "harness/check/forward.py",
+    "harness/check/loss.py",
+    "harness/check/gradient.py",
+    "harness/check/optimizer.py",
+    "harness/check/trajectory.py",
+    "harness/check/schedule.py",
 )
 
 # What a factory returns, by the name of its half.
@@ -107,10 +125,10 @@ SAME_ARGUMENTS = {
     # capacity takes the regulariser in Keras, which belongs to the loss in torch
     "models.py": ("underfit", "dropout", "linear", "build_model"),
     "train.py": ("fit",),
-    "probe.py": ("run_probe",),
-    "environment.py": ("configure", "describe_environment"),
-    "subject.py": ("build_subject",),
-    "check/run.py": ("run_check",),
+    "harness/probe.py": ("run_probe",),
+    "harness/environment.py": ("configure", "describe_environment"),
+    "harness/factories.py": ("build_subject",),
+    "harness/check/run.py": ("run_check",),
     "weights.py": ("get_weights", "set_weights"),
     # training_data takes the seeds in torch, which Keras hides
     "data.py": ("validation_data", "evaluation_data"),
@@ -145,25 +163,31 @@ def exported(half):
     raise AssertionError(f"{half}/__init__.py has no __all__")
 
 
-def test_both_halves_have_the_same_files_but_for_what_torch_lacks():
-    keras_files, torch_files = (
-        {path.name for path in (ROOT / half).glob("*.py")}
-        # A package counts as the file in whose place it stands.
-        | {f"{path.parent.name}.py" for path in (ROOT / half).glob("*/__init__.py")}
-        for half in HALVES
-    )
-    assert keras_files - torch_files == set(ONLY_KERAS_FILES)
-    assert torch_files - keras_files == set(ONLY_TORCH_FILES)
+def files(half, folder="."):
+    """The files of a folder; a package counts as the file in whose place it stands."""
+    here = ROOT / half / folder
+    packages = {f"{path.parent.name}.py" for path in here.glob("*/__init__.py")}
+    return {path.name for path in here.glob("*.py")} | packages
 
 
-def test_both_halves_probe_the_same_levels_in_files_of_the_same_names():
-    keras_files, torch_files = (
-        {path.name for path in (ROOT / half / "check").glob("*.py")} for half in HALVES
-    )
-    assert keras_files - torch_files == set(ONLY_KERAS_CHECK_FILES)
-    assert torch_files <= keras_files
-    shared = {name for name in SHARED_FILES if name.startswith("check/")}
-    assert {f"check/{name}" for name in torch_files} == shared | {"check/__init__.py"}
+@pytest.mark.parametrize(
+    ("folder", "only_keras", "only_torch"),
+    [
+        (".", {}, ONLY_TORCH_FILES),
+        ("harness", ONLY_KERAS_HARNESS_FILES, ONLY_TORCH_HARNESS_FILES),
+        ("harness/check", ONLY_KERAS_CHECK_FILES, {}),
+    ],
+)
+def test_both_halves_have_the_same_files_but_for_what_is_listed(folder, only_keras, only_torch):
+    keras_files, torch_files = (files(half, folder) for half in HALVES)
+    assert keras_files - torch_files == set(only_keras)
+    assert torch_files - keras_files == set(only_torch)
+
+
+def test_every_stage_of_a_check_is_compared_function_by_function():
+    stages = {f"harness/check/{name}" for name in files("torch_impl", "harness/check")}
+    shared = {name for name in SHARED_FILES if name.startswith("harness/check/")}
+    assert stages == shared | {"harness/check/__init__.py"}
 
 
 @pytest.mark.parametrize("name", SHARED_FILES)

@@ -7,11 +7,9 @@ import sys
 import sysconfig
 import venv
 import zipfile
-from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parents[1]
+from paths import ROOT
 
 
 def call(*arguments, **options):
@@ -49,7 +47,7 @@ def wheel(tmp_path_factory):
 def test_the_wheel_holds_code_data_and_licence_and_no_tests(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     for needed in (
-        "parity/embedded/mnist_subset.npz",
+        "parity/data/embedded/mnist_subset.npz",
         "parity/py.typed",
         "parity/schemas/parity.result.1.schema.json",
         "torch_impl/philox.c",

@@ -1,13 +1,13 @@
-"""benchmarks/roofline.py: the work of a step, counted by hand."""
+"""benchmarks/speed/roofline.py: the work of a step, counted by hand."""
 
 import runpy
-from pathlib import Path
 
 import pytest
+from paths import ROOT
 
 from parity.programs.scenarios import scenario
 
-ROOFLINE = Path(__file__).parents[1] / "benchmarks" / "roofline.py"
+ROOFLINE = ROOT / "benchmarks" / "speed" / "roofline.py"
 
 
 @pytest.fixture(scope="module")

@@ -9,14 +9,14 @@ from pairs import begun, compare_float64, keras_trace, torch_trace
 
 import keras_impl
 import torch_impl
-from parity.data import run_data
+from parity.data.load import run_data
 from parity.ladder.engine import compare_level
 from parity.ladder.table import OF_RUN
 from parity.ladder.tolerance import Float64Tolerance
 from parity.programs.run_spec import Augmentation, RunSpec
 from parity.programs.scenarios import scenario
-from parity.recorder import Recorder
-from parity.trace import TraceWriter
+from parity.traces.recorder import Recorder
+from parity.traces.trace import TraceWriter
 
 PROGRAMS = ("capacity", "augmentation", "dropout")
 

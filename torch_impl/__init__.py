@@ -25,14 +25,14 @@ if TYPE_CHECKING:
         regularizers,
         schedule,
     )
-    from torch_impl.bench import run_bench
-    from torch_impl.check import run_check
-    from torch_impl.environment import configure, describe_environment
+    from torch_impl.harness.bench import run_bench
+    from torch_impl.harness.check import run_check
+    from torch_impl.harness.environment import configure, describe_environment
+    from torch_impl.harness.factories import Port
+    from torch_impl.harness.probe import run_probe
     from torch_impl.keras_config import from_keras_config
     from torch_impl.models import build_model
-    from torch_impl.probe import run_probe
     from torch_impl.seeds import KerasSeeds
-    from torch_impl.subject import Port
     from torch_impl.train import fit
 
 __all__ = [
@@ -59,15 +59,15 @@ __all__ = [
 
 _HOMES = {
     "KerasSeeds": "seeds",
-    "Port": "subject",
+    "Port": "harness.factories",
     "build_model": "models",
-    "configure": "environment",
-    "describe_environment": "environment",
+    "configure": "harness.environment",
+    "describe_environment": "harness.environment",
     "fit": "train",
     "from_keras_config": "keras_config",
-    "run_bench": "bench",
-    "run_check": "check",
-    "run_probe": "probe",
+    "run_bench": "harness.bench",
+    "run_check": "harness.check",
+    "run_probe": "harness.probe",
 }
 
 

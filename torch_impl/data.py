@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from parity.data import Data
+from parity.data.dataset import Data
 from parity.programs.run_spec import RunSpec
 from torch_impl.augment import ImageDataGenerator, KerasTransform, Parameters
 from torch_impl.seeds import KerasSeeds

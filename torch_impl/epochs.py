@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from parity.programs.run_spec import RunSpec
-from parity.trace import History
+from parity.traces.trace import History
 from torch_impl.optim import Adam
 from torch_impl.schedule import EarlyStopping, ReduceLROnPlateau
 

@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from parity.data import Data
+from parity.data.dataset import Data
 from parity.halves.perturbation import perturbed
 from parity.programs.run_spec import RunSpec
-from parity.recorder import Observer
-from parity.trace import RunResult
+from parity.traces.recorder import Observer
+from parity.traces.trace import RunResult
 from torch_impl.data import Batch, Batches, evaluation_data, training_data, validation_data
 from torch_impl.epochs import Epochs
 from torch_impl.fast import fused

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from parity.programs.check_spec import CheckSpec
-from parity.report.check import check_lines
+from parity.report.text.check import check_lines
 from parity.runs.check import check_all
 from parity.runs.check_halves import CheckOptions
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from parity.programs.run_spec import RunSpec
-from parity.trace import History
+from parity.traces.trace import History
 
 VERDICTS = ("diverged", "suspicious", "stagnant", "overfit", "underfit", "good_fit", "undecided")
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from parity.bench.turns import BenchServer, NoMoreRounds
-from parity.data_file import read_data
+from parity.bench.server import BenchServer, NoMoreRounds
+from parity.data.transfer import read_data
 from parity.errors import InputError
+from parity.files.json_io import read_json
 from parity.halves.protocol import Half
 from parity.programs.run_spec import RunSpec
-from parity.trace import read_json
 from parity.traces.folder import RunFolder
 
 TASK = "task.json"

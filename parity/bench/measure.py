@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from parity.bench.child import BenchTask
-from parity.bench.conversation import BenchClient
+from parity.bench.client import BenchClient
 from parity.bench.result import IMAGES_PER_S, OK, REFUSED, SECONDS, Row
 from parity.bench.rounds import in_turns, startup
-from parity.data import run_data
-from parity.data_file import save_data
+from parity.data.load import run_data
+from parity.data.transfer import save_data
 from parity.programs.bench_spec import BenchSpec
 from parity.programs.scenarios import scenario
 from parity.programs.variants import VARIANTS

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from parity.bench.child import BenchTask
-from parity.bench.conversation import BenchClient, Round
+from parity.bench.client import BenchClient, Round
 from parity.bench.result import FAILED, Row
 from parity.errors import RunError
 from parity.programs.bench_spec import BenchSpec

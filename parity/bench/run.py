@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from parity.bench.background_load import BackgroundLoad
 from parity.bench.gate import checked
 from parity.bench.measure import measure
-from parity.bench.others import BackgroundLoad
 from parity.bench.result import BenchResult, Row
 from parity.bench.statistics import with_ratios
 from parity.halves.environment import common_environment

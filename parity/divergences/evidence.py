@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from parity.bundle import Bundle
 from parity.ladder.result import FAIL, Item, Level
 from parity.ladder.rounding import allowed
-from parity.trace import Trace
+from parity.traces.bundle import Bundle
+from parity.traces.trace import Trace
 
 CLOSE = 1e-9  # relative: three orders above rounding, five below any fault of meaning
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from parity import probe_inputs
+from parity.data import probe_inputs
 from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Divergence, Match
 from parity.divergences.evidence import Evidence, is_close
 from parity.divergences.trials import changed, changes

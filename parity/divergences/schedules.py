@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from parity import probe_inputs
+from parity.data import probe_inputs
 from parity.divergences.divergence import NUMBERS, PLACE, Divergence, Match, Recogniser, among
 from parity.divergences.evidence import Evidence
 

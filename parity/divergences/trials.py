@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from parity import probe_inputs
+from parity.data import probe_inputs
 from parity.divergences import rules
 from parity.divergences.divergence import Recogniser, among
 from parity.divergences.evidence import Evidence

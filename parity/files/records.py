@@ -10,8 +10,9 @@ the same classes, and their descriptions of the "Attributes" of the docstrings.
 
     row = read_record(Row, path, max_bytes=1000)
 
-Strict JSON comes first (`parity.strict_json`), the types second (msgspec), and what types cannot
-say third, in the reader of each file. Only the parent imports this module: no child needs msgspec.
+Strict JSON comes first (`parity.files.strict_json`), the types second (msgspec), and what types
+cannot say third, in the reader of each file. Only the parent imports this module: no child needs
+msgspec.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ import msgspec
 from msgspec import Meta
 
 from parity.errors import InputError
-from parity.strict_json import check_plain, read_start, read_strict
+from parity.files.strict_json import check_plain, read_start, read_strict
 
 T = TypeVar("T")
 Out = TypeVar("Out")

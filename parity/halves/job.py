@@ -20,7 +20,8 @@ class ChildJob:
         python: the interpreter: a path, or a name that is looked up in PATH.
         program: what is started in the place of `PYTHON -m HALF_impl`; for a half that is none of
             this project's.
-        data: file that `parity.data.save_data` wrote, of "run"; the others have data of their own.
+        data: file that `parity.data.load.save_data` wrote, of "run"; the others have data of their
+            own.
         directories: run directories, each with its spec.json, or that of a task batch; no other job
             uses them.
         log: file to which the child's output is appended; no other job uses it.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from parity.trace import Weights
+from parity.traces.trace import Weights
 
 
 def perturbed(weights: Weights, perturbation: int) -> Weights:

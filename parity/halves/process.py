@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from parity import atomic
+from parity.files import atomic
 from parity.halves.job import ChildJob, Progress
 from parity.halves.log import ProgressReader, explain, read_tail, show_tail
 from parity.traces.folder import SUCCESS, RunFolder

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from parity.bench.child import BenchTask
-    from parity.bench.turns import BenchServer
-    from parity.bundle import Bundle
-    from parity.dataset import Data
+    from parity.bench.server import BenchServer
+    from parity.data.dataset import Data
     from parity.programs.check_spec import CheckSpec
     from parity.programs.run_spec import RunSpec
-    from parity.recorder import Observer
-    from parity.trace import RunResult, TraceWriter
+    from parity.traces.bundle import Bundle
+    from parity.traces.recorder import Observer
+    from parity.traces.trace import RunResult, TraceWriter
 
 PROGRESS = "progress"  # first word of a line of progress
 EXIT_NOT_INSTALLED = 77  # a framework is missing; other failures end as Python ends them

@@ -22,9 +22,9 @@ import numpy as np
 
 from parity.ladder.compare import absolute_difference, greatest_difference
 from parity.programs.run_spec import EarlyStopping, ReduceLR
-from parity.trace import Trace
+from parity.traces.trace import Trace
 
-# Validated on held-out perturbed runs by `python benchmarks/envelope.py`.
+# Validated on held-out perturbed runs by `python benchmarks/accuracy/envelope.py`.
 FACTOR = 1.5
 # A perturbation enters once, rounding in every step. In float32 the first turned comparison drowns
 # that; in float64 a port was seen at 3 times the envelope after 6,000 steps (docs/measurements.md),

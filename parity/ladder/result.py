@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from parity.trace import encode_floats
+from parity.files.floats import encode_floats
 
 SCHEMA = "parity.result/1"
 PASS, FAIL, SKIPPED, NOT_REACHED = "pass", "fail", "skipped", "not_reached"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from parity.bundle import Bundle
 from parity.ladder.comparers import (
     behaviour,
     data,
@@ -20,7 +19,8 @@ from parity.ladder.comparers import (
 )
 from parity.ladder.outcome import Outcome
 from parity.ladder.tolerance import Tolerance
-from parity.trace import Trace
+from parity.traces.bundle import Bundle
+from parity.traces.trace import Trace
 
 
 class Comparers(NamedTuple):

@@ -18,7 +18,7 @@ import numpy as np
 FLOAT64 = 1e-12
 # Keras against itself, every weight moved by one unit in the last place, measures what rounding
 # does; a port rounds in every operation and not once. Of 143 right ports with five seeds each the
-# farthest was at 10 times it (`python benchmarks/matrices.py --null`).
+# farthest was at 10 times it (`python benchmarks/accuracy/matrices.py --null`).
 NOISE_FACTOR = 30.0
 # Images are interpolated in float64 and rounded once to float32, in [0, 1] by at most 6e-8; where
 # the two halves add in another order, a pixel may be rounded the other way.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from parity.ladder.result import Result
-from parity.report.result_texts import is_check
+from parity.report.sentences import is_check
 
 
 @dataclass(frozen=True)

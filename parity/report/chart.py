@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from parity.trace import History
+from parity.traces.trace import History
 
 CURVES = {
     "loss": ("loss", "val_loss"),

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
+from parity.behaviour.diagnosis import Diagnosis
 from parity.bench.result import BenchResult
-from parity.diagnosis import Diagnosis
 from parity.ladder.result import Result
 from parity.sweeps.result import SweepResult
 

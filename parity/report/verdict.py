@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from parity.ladder.result import ERROR, FAIL, PASS, Result
-from parity.report.result_texts import capital, is_check, sentence
+from parity.report.sentences import capital, is_check, sentence
 
 
 def sentence_of(result: Result) -> str:

@@ -12,11 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from parity.behaviour.result_file import diagnosis_from
 from parity.bench.result_file import bench_from
-from parity.diagnosis_file import diagnosis_from
 from parity.errors import InputError
+from parity.files.atomic import write_bytes
 from parity.report import found as reported
-from parity.report.folder import Found, FoundRun, FoundRuns, find
+from parity.report.export.junit import junit_xml
+from parity.report.export.summary import summary_markdown
 from parity.report.html.bench_page import bench_page
 from parity.report.html.diagnosis_page import diagnosis_page
 from parity.report.html.page import Page
@@ -24,10 +26,8 @@ from parity.report.html.pair_page import pair_page
 from parity.report.html.run_page import run_page
 from parity.report.html.runs_page import runs_page
 from parity.report.html.sweep_page import sweep_page
-from parity.report.junit import junit_xml
-from parity.report.summary_markdown import summary_markdown
-from parity.report.sweep_file import sweep_from, sweep_of_store
-from parity.trace import write_bytes
+from parity.report.read import Found, FoundRun, FoundRuns, find
+from parity.sweeps.result_file import sweep_from, sweep_of_store
 from parity.traces.folder import BENCH, DIAGNOSIS, EVENTS, JUNIT, REPORT, SUMMARY
 
 
@@ -123,7 +123,7 @@ def _beside(before: Found, after: Found) -> Page:
 
 
 def _write_events(found: Found, folder: Path) -> list[Path]:
-    from parity.report.tensorboard_events import write_events
+    from parity.report.export.tensorboard import write_events
 
     files = []
     runs = found.runs if isinstance(found, FoundRuns) else (found,)

@@ -12,8 +12,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from parity.bundle import Bundle
-from parity.diagnose_check import name_causes
+from parity.divergences.causes import name_causes
 from parity.errors import InputError, RunError
 from parity.ladder.engine import compare_levels
 from parity.ladder.levels import LEVEL_IDS
@@ -23,8 +22,9 @@ from parity.programs.check_spec import CheckSpec
 from parity.programs.factories import Factory, check_reference, reference_of
 from parity.runs.check_halves import CheckOptions, bundle_of, check_data, folder_of, run_half
 from parity.runs.steps import unfinished, verdict_of, written
-from parity.trace import Trace
+from parity.traces.bundle import Bundle
 from parity.traces.folder import RunFolder
+from parity.traces.trace import Trace
 
 # Settings that decided what the bundle holds; the others are those of the port.
 RECORDED = ("keras", "data", "seed", "steps", "batch_size")

@@ -17,13 +17,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from parity.bundle import Bundle, write_bundle
 from parity.errors import InputError, ParityError
+from parity.files.json_io import read_json, write_json
 from parity.halves.protocol import Half, is_installable, say_progress, stop_if_orphaned
 from parity.programs.check_spec import CheckSpec
 from parity.programs.factories import load_factory
-from parity.trace import RunResult, TraceWriter, read_json, write_json
+from parity.traces.bundle import Bundle, write_bundle
 from parity.traces.folder import RunFolder
+from parity.traces.trace import RunResult, TraceWriter
 
 
 def run_checks(name: str, half: Half, directories: Sequence[Path], parent: int) -> None:

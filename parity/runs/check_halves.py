@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from parity.errors import InputError, RunError
+from parity.files.json_io import read_json
 from parity.halves.job import ChildJob, Failure
 from parity.halves.options import ChildOptions
 from parity.halves.progress import run_shown
 from parity.programs.check_spec import CheckSpec
 from parity.runs.steps import planned
-from parity.trace import read_json
 from parity.traces.folder import RunFolder
 
 MAX_PER_CHILD = 40  # models that share a process

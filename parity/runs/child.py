@@ -10,14 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from parity.data_file import read_data
-from parity.dataset import Data
+from parity.data.dataset import Data
+from parity.data.transfer import read_data
 from parity.errors import InputError
+from parity.files.json_io import read_json
 from parity.halves.protocol import Half, ProgressLines, stop_if_orphaned
 from parity.programs.run_spec import RunSpec
-from parity.recorder import Recorder
-from parity.trace import TraceWriter, read_json
 from parity.traces.folder import RunFolder
+from parity.traces.recorder import Recorder
+from parity.traces.trace import TraceWriter
 
 # What `configure` settles once for a process, so that all runs of a process must share it.
 PROCESS_SETTINGS = ("device", "threads")

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from parity.data import run_data
-from parity.data_file import save_data
+from parity.data.load import run_data
+from parity.data.transfer import save_data
 from parity.errors import InputError
 from parity.halves.job import ChildJob, Failure
 from parity.halves.options import ChildOptions
@@ -26,12 +26,12 @@ from parity.ladder.tolerance import FLOAT64, Float64Tolerance, Tolerance
 from parity.programs import HALVES
 from parity.programs.run_spec import RunSpec
 from parity.runs.steps import planned, unfinished, verdict_of, written
-from parity.trace import Trace
 from parity.traces.folder import RunFolder
+from parity.traces.trace import Trace
 
 DEFAULT_PERTURBATIONS = 4  # in float32
 # Rounding grows with the steps: in float64 it stays below what is allowed so far, and longer runs
-# are judged by perturbed runs too (`python benchmarks/drift.py`).
+# are judged by perturbed runs too (`python benchmarks/accuracy/drift.py`).
 LONG_RUN_STEPS, LONG_RUN_PERTURBATIONS = 5000, 2
 
 

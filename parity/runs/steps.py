@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from parity.files.json_io import write_json
 from parity.ladder.result import ERROR, FAIL, PASS, Level, Result
 from parity.programs.check_spec import CheckSpec
 from parity.programs.run_spec import RunSpec
-from parity.trace import write_json
 from parity.traces.folder import RunFolder
 
 

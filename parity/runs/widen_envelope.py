@@ -15,8 +15,8 @@ from pathlib import Path
 from parity.halves.job import ChildJob, Failure
 from parity.ladder.compare import absolute_difference
 from parity.runs.pair import LadderComparison, Pair
-from parity.trace import Trace
 from parity.traces.folder import RunFolder
+from parity.traces.trace import Trace
 
 # After this many a false alarm is left in about one run of seventy.
 MAX_PERTURBATIONS = 68

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from parity.trace import write_json
+from parity.files.json_io import write_json
 
 if TYPE_CHECKING:
-    from parity.task import Task
+    from parity.sweeps.task import Task
 
 BATCH, CURRENT, FAILED = "batch.json", "current", "failed"
 

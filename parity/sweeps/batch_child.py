@@ -15,16 +15,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from parity.data import run_data
-from parity.dataset import array_sha256
+from parity.data.dataset import array_sha256
+from parity.data.load import run_data
 from parity.errors import ParityError
+from parity.files.atomic import write_bytes
+from parity.files.floats import encode_floats
+from parity.files.json_io import read_json
 from parity.halves.protocol import Half, is_installable, say_progress, stop_if_orphaned
 from parity.programs.run_spec import RunSpec
-from parity.recorder import EpochRecorder
-from parity.store import open_store
 from parity.sweeps.batch import BATCH, CURRENT, FAILED
-from parity.trace import encode_floats, read_json, write_bytes
+from parity.sweeps.store import open_store
 from parity.traces.folder import RunFolder
+from parity.traces.recorder import EpochRecorder
 
 Run = Callable[[RunSpec], dict[str, Any]]  # a spec to the record of its run
 

@@ -21,10 +21,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from parity.behaviour import Judgement
+from parity.behaviour.judgement import Judgement
 from parity.programs.scenarios import Scenario
 from parity.stats import ALPHA, Equivalence, decide, equivalence_of_pairs, holm
-from parity.sweep import Row
+from parity.sweeps.sweep import Row
 
 Verdict = Literal["pass", "fail", "inconclusive"]
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from parity.files.floats import encode_floats
 from parity.programs.scenarios import SCENARIOS
-from parity.sweep import Row, Sweep
 from parity.sweeps.equivalence import SweepEquivalence, compare
-from parity.trace import encode_floats
+from parity.sweeps.sweep import Row, Sweep
 
 SCHEMA = "parity.sweep/1"
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from parity.atomic import atomic_path
+from parity.files.atomic import atomic_path
 from parity.programs import HALVES
 
 # Of a half.

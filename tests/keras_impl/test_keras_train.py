@@ -11,8 +11,8 @@ from keras_impl.models import build_model
 from keras_impl.train import fit
 from keras_impl.weights import get_weights, set_weights
 from parity.programs.run_spec import DTYPES, MODELS, Augmentation, EarlyStopping, ReduceLR, RunSpec
-from parity.recorder import Recorder
-from parity.trace import TraceWriter
+from parity.traces.recorder import Recorder
+from parity.traces.trace import TraceWriter
 
 AUGMENTATION = Augmentation(10, 0.1, 0.1, 0.1, 0.1, True)
 SPECS = {

@@ -14,16 +14,19 @@ from documented import ROOT, blocks_of
 from jsonschema import Draft202012Validator
 from schemas import PATHS, SCHEMAS, assert_valid, file_of, problems
 
-from parity import behaviour, causes, diagnosis
-from parity.behaviour import Judgement
+from parity import behaviour
+from parity.behaviour import causes, diagnosis
+from parity.behaviour.audit.audit import Audit
+from parity.behaviour.judgement import Judgement
+from parity.behaviour.result_file import diagnosis_from
 from parity.bench.result import FAILED, Ratio, Row
 from parity.bench.result import SCHEMA as BENCH
 from parity.bench.result_file import bench_from
-from parity.data_audit import Audit
-from parity.diagnosis_file import diagnosis_from
 from parity.errors import InputError
 from parity.ladder.levels import LEVEL_IDS
 from parity.ladder.result import SCHEMA, UNITS, Item
+from parity.ladder.result_file import result_from, results_from
+from parity.ladder.result_record import ALL_RESULTS
 from parity.programs.bench_spec import PARTS, PRECISIONS, BenchSpec
 from parity.programs.check_spec import CheckSpec
 from parity.programs.run_spec import (
@@ -36,11 +39,9 @@ from parity.programs.run_spec import (
     ReduceLR,
     RunSpec,
 )
-from parity.report.sweep_file import sweep_from
-from parity.result_file import result_from, results_from
-from parity.result_record import ALL_RESULTS
 from parity.stats import Equivalence
 from parity.sweeps.equivalence import QUANTITIES, EquivalenceRow, ScenarioVerdicts
+from parity.sweeps.result_file import sweep_from
 from scripts import make_schemas
 
 RESULT, SWEEP = SCHEMAS[file_of(SCHEMA)], SCHEMAS[file_of("parity.sweep/1")]

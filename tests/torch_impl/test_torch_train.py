@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from helpers import assert_same_weights, make_data
 
 from parity.programs.run_spec import DTYPES, MODELS, Augmentation, EarlyStopping, ReduceLR, RunSpec
-from parity.recorder import Recorder
-from parity.trace import TraceWriter
+from parity.traces.recorder import Recorder
+from parity.traces.trace import TraceWriter
 from torch_impl.data import training_data, validation_data
 from torch_impl.layers import Dropout
 from torch_impl.losses import SparseCategoricalCrossentropy

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from parity.behaviour import Judgement, judge_run
-from parity.bundle import Bundle
+from parity.behaviour.judgement import Judgement
+from parity.behaviour.rules import judge_run
 from parity.ladder.compare import compare_close, compare_exact
 from parity.ladder.comparers.run import lengths
 from parity.ladder.outcome import Outcome, judged, skipped
 from parity.ladder.result import PASS
 from parity.ladder.tolerance import Tolerance
 from parity.programs.run_spec import RunSpec
-from parity.trace import Trace
+from parity.traces.bundle import Bundle
+from parity.traces.trace import Trace
 
 
 def of_run(keras: Trace, torch: Trace, tolerance: Tolerance) -> Outcome:

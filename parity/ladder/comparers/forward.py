@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from parity.bundle import Bundle
 from parity.ladder.compare import compare_close, compare_exact
 from parity.ladder.comparers.probe import MEASURED, close, raised
 from parity.ladder.comparers.run import compare_facts
@@ -16,7 +15,8 @@ from parity.ladder.outcome import Outcome, judged, judged_if_any
 from parity.ladder.result import Item
 from parity.ladder.rounding import allowed
 from parity.ladder.tolerance import EXACT, FLOAT64, SEMANTIC, Tolerance
-from parity.trace import Trace
+from parity.traces.bundle import Bundle
+from parity.traces.trace import Trace
 
 
 def of_run(keras: Trace, torch: Trace, tolerance: Tolerance) -> Outcome:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from parity.bundle import Bundle
+from parity.data.probe_batch import PROBE_STEPS
 from parity.ladder.compare import compare_close
 from parity.ladder.comparers.probe import (
     LEARNING_RATE,
@@ -14,8 +14,8 @@ from parity.ladder.comparers.probe import (
 from parity.ladder.comparers.run import compare_facts, parameters
 from parity.ladder.outcome import Outcome, judged, judged_if_any, skipped
 from parity.ladder.tolerance import FLOAT64, SEMANTIC, Tolerance
-from parity.probe_data import PROBE_STEPS
-from parity.trace import Trace
+from parity.traces.bundle import Bundle
+from parity.traces.trace import Trace
 
 
 def of_run(keras: Trace, torch: Trace, tolerance: Tolerance) -> Outcome:

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from parity.bundle import Bundle
 from parity.ladder.compare import compare_close, compare_exact
 from parity.ladder.result import Item
 from parity.ladder.rounding import MOST, allowed
 from parity.ladder.tolerance import FLOAT64, NOISE_FACTOR
-from parity.trace import Trace
+from parity.traces.bundle import Bundle
+from parity.traces.trace import Trace
 
 MEASURED = (
     f"float64, relative to the largest value: {FLOAT64:g}, or {NOISE_FACTOR:g} times what one unit "

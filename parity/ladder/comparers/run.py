@@ -8,7 +8,7 @@ from typing import Any
 
 from parity.ladder.compare import compare_exact
 from parity.ladder.result import Item
-from parity.trace import Trace
+from parity.traces.trace import Trace
 
 
 def compare_facts(name: str, keras: Any, torch: Any) -> list[Item]:

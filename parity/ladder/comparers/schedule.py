@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from parity.bundle import Bundle
+from parity.data.probe_inputs import SCHEDULE_STEPS
 from parity.ladder.compare import compare_close, compare_exact
 from parity.ladder.comparers.probe import LEARNING_RATE, NO_OPTIMIZER, raised
 from parity.ladder.comparers.run import lengths, parameters, parting
 from parity.ladder.outcome import Outcome, judged, judged_if_any, skipped
 from parity.ladder.result import Item
 from parity.ladder.tolerance import EXACT, Tolerance
-from parity.probe_inputs import SCHEDULE_STEPS
-from parity.trace import Trace
+from parity.traces.bundle import Bundle
+from parity.traces.trace import Trace
 
 MOST_RATE_ROUNDING = 1e-5  # what a schedule in float32 can be off by, thousands of steps on
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from parity.bundle import Bundle
 from parity.ladder.compare import compare_exact
 from parity.ladder.comparers.run import compare_facts
 from parity.ladder.outcome import Outcome, judged, judged_if_any
 from parity.ladder.result import Item
 from parity.ladder.tolerance import EXACT, Tolerance
-from parity.trace import Trace
+from parity.traces.bundle import Bundle
+from parity.traces.trace import Trace
 
 
 def of_run(keras: Trace, torch: Trace, tolerance: Tolerance) -> Outcome:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from parity.bundle import Bundle
 from parity.errors import RunError
 from parity.ladder.compare import absolute_difference, compare_close, compare_exact
 from parity.ladder.comparers.probe import MEASURED, NO_OPTIMIZER, close, raised
@@ -15,7 +14,8 @@ from parity.ladder.outcome import Outcome, judged, judged_if_any, skipped
 from parity.ladder.result import Item
 from parity.ladder.rounding import allowed
 from parity.ladder.tolerance import Tolerance
-from parity.trace import Trace
+from parity.traces.bundle import Bundle
+from parity.traces.trace import Trace
 
 
 def of_run(keras: Trace, torch: Trace, tolerance: Tolerance) -> Outcome:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from parity.bench.result import IMAGES_PER_S, OK, BenchResult, Row
-from parity.report.bench_texts import (
+from parity.report.bench_sentences import (
     UNFINISHED,
     cells_of,
     heading,
@@ -19,7 +19,7 @@ from parity.report.bench_texts import (
     times,
     warnings,
 )
-from parity.report.bench_texts import number as figure_of
+from parity.report.bench_sentences import number as figure_of
 from parity.report.html.page import (
     FAIL,
     PASS,
@@ -36,8 +36,8 @@ from parity.report.html.page import (
     Text,
 )
 from parity.report.html.svg import BAND, INK, KERAS, TORCH, drawn
-from parity.report.result_texts import capital
-from parity.report.terminal import plain, shortened
+from parity.report.sentences import capital
+from parity.report.text.terminal import plain, shortened
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -26,7 +26,7 @@ from parity.report.html.svg import (
     legend,
     log_labels,
 )
-from parity.report.result_texts import capital, number
+from parity.report.sentences import capital, number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

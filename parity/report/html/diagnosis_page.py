@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from parity.causes import RankedCause
-from parity.diagnosis import Diagnosis
+from parity.behaviour.causes import RankedCause
+from parity.behaviour.diagnosis import Diagnosis
 from parity.report.html.curves import history_pictures
 from parity.report.html.page import (
     FAIL,

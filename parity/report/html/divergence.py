@@ -15,7 +15,7 @@ from parity.ladder.compare import absolute_difference
 from parity.ladder.result import FAIL, Item, Level
 from parity.report.html.page import Cell, Picture, Table
 from parity.report.html.svg import BAND, INK, drawn, legend, log_labels
-from parity.report.result_texts import capital, number
+from parity.report.sentences import capital, number
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

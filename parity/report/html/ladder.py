@@ -8,7 +8,7 @@ from parity.ladder.result import Level, Result
 from parity.report.advice import advice_of
 from parity.report.html.page import FAIL, PASS, QUIET, WARN, Cause, Divergence, Fact, Rung
 from parity.report.html.texts import value
-from parity.report.result_texts import (
+from parity.report.sentences import (
     cause_title,
     count,
     index_text,

@@ -11,10 +11,10 @@ from parity.errors import RunError
 from parity.ladder.compare import absolute_difference
 from parity.ladder.levels import LEVELS
 from parity.ladder.result import FAIL, Item, Level, Result
-from parity.report.folder import FoundRun
 from parity.report.html.page import Block, Cell, Folded, Table
 from parity.report.html.texts import share
-from parity.report.result_texts import moment, number
+from parity.report.read import FoundRun
+from parity.report.sentences import moment, number
 
 TITLES = {row.id: row.title for row in LEVELS}
 OPEN = ("forward", "gradient")

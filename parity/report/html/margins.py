@@ -9,8 +9,8 @@ import numpy as np
 
 from parity.report.html.page import Cell, Picture, Table
 from parity.report.html.svg import BAD, BAND, GOOD, HALF_COLORS, INK, NAMES, drawn, legend
-from parity.report.result_texts import capital
-from parity.report.terminal import plain, shortened
+from parity.report.sentences import capital
+from parity.report.text.terminal import plain, shortened
 from parity.sweeps.equivalence import EquivalenceRow
 
 if TYPE_CHECKING:

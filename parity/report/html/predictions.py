@@ -8,10 +8,10 @@ import numpy as np
 
 from parity.errors import ParityError
 from parity.programs.run_spec import RunSpec
-from parity.report.folder import FoundRun
 from parity.report.html.images import data_url, on_one_scale
 from parity.report.html.page import Block, Cell, Strip, Strips, Table, Text
 from parity.report.html.svg import NAMES
+from parity.report.read import FoundRun
 
 MAX_CLASSES = 20  # rows of a confusion matrix
 MAX_IMAGES = 16
@@ -43,8 +43,8 @@ def prediction_blocks(found: FoundRun) -> list[Block]:
 
 def _data(found: FoundRun) -> Any:
     """The data of the run, if they are still those that it was trained on."""
-    from parity.data import run_data
-    from parity.download import has_mnist
+    from parity.data.download import has_mnist
+    from parity.data.load import run_data
 
     trace = found.keras or found.torch
     assert trace is not None

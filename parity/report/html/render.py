@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from parity.report.html.page import Page
-from parity.report.terminal import plain
+from parity.report.text.terminal import plain
 
 if TYPE_CHECKING:
     from jinja2 import Template

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from parity.ladder.result import ERROR, Result
-from parity.report.folder import FoundRun
 from parity.report.html.curves import curve_pictures
 from parity.report.html.divergence import divergence_pictures
 from parity.report.html.ladder import divergence_of, ladder_of
@@ -33,8 +32,9 @@ from parity.report.html.page import (
 from parity.report.html.predictions import prediction_blocks
 from parity.report.html.samples import sample_blocks
 from parity.report.html.svg import NAMES
+from parity.report.read import FoundRun
 from parity.report.reproduce import command_of
-from parity.report.result_texts import count
+from parity.report.sentences import count
 from parity.report.verdict import sentence_of
 
 LOOKS = {"pass": PASS, "fail": FAIL, "error": FAIL, "inconclusive": WARN}

@@ -6,10 +6,10 @@ import numpy as np
 
 from parity.errors import RunError
 from parity.ladder.compare import absolute_difference
-from parity.report.folder import FoundRun
 from parity.report.html.images import MAX_SIDE, data_url, on_one_scale
 from parity.report.html.page import Block, Strip, Strips, Text
-from parity.report.result_texts import number
+from parity.report.read import FoundRun
+from parity.report.sentences import number
 
 MAX_IMAGES = 12
 FEW_IMAGES = 8  # of those that are as large as an image on the page may be

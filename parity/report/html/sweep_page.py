@@ -20,7 +20,7 @@ from parity.report.html.page import (
 )
 from parity.report.html.run_page import MODES, versions_of
 from parity.report.html.svg import NAMES
-from parity.report.result_texts import count
+from parity.report.sentences import count
 from parity.sweeps.equivalence import ScenarioVerdicts
 from parity.sweeps.result import SweepResult
 

@@ -12,11 +12,11 @@ from helpers import make_data
 
 from parity import worker
 from parity.bench.child import BenchTask, refuse, run_bench
-from parity.bench.turns import NoMoreRounds
-from parity.data import save_data
+from parity.bench.server import NoMoreRounds
+from parity.data.transfer import save_data
 from parity.errors import InputError
+from parity.files.json_io import write_json
 from parity.programs.scenarios import scenario
-from parity.trace import write_json
 
 
 class FakeHalf:

@@ -7,12 +7,12 @@ from dataclasses import asdict, replace
 import pytest
 from bench_results import noisy, result, row
 
-from parity import strict_json
 from parity.bench import result_file
 from parity.bench.comparison import read_result
 from parity.bench.result import FAILED, REFUSED, SECONDS
-from parity.cli_options import write_json_file
+from parity.cli.options import write_json_file
 from parity.errors import InputError
+from parity.files import strict_json
 
 REMOVED = object()
 

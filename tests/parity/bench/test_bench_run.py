@@ -16,9 +16,9 @@ from parity.bench.result import FAILED, OK, REFUSED
 from parity.bench.result_file import read_result
 from parity.bench.run import run_bench
 from parity.errors import InputError
+from parity.files.json_io import write_json
 from parity.halves.options import ChildOptions
 from parity.programs.bench_spec import BenchSpec
-from parity.trace import write_json
 
 SMALL = {"train_size": 64, "val_size": 16, "rounds": 3}
 OWN = {**SMALL, "variants": ("keras", "torch-own")}

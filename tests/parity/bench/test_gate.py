@@ -4,26 +4,25 @@ import stat
 import sys
 import types
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import pytest
 from bench_children import Stub
 from bench_results import row
 from helpers import make_data
+from paths import ROOT
 from processes import is_alive
 
 from parity.bench import measure
 from parity.bench.gate import EPOCHS, LADDER, MARGIN, checked
 from parity.bench.result import FAILED, OK, REFUSED
 from parity.errors import InputError
+from parity.files.json_io import read_json
 from parity.ladder.result import Result
 from parity.programs.bench_spec import BenchSpec
 from parity.stats import equivalence_of_groups
-from parity.trace import read_json
 from torch_impl import fit
 
-ROOT = Path(measure.__file__).resolve().parents[2]
 SPEC = BenchSpec(train_size=64, val_size=16, gate_seeds=4)
 GOOD = (0.90, 0.91, 0.89, 0.90)
 

@@ -8,14 +8,14 @@ from bench_children import Stub, open_files, task
 from helpers import make_data
 from processes import is_alive
 
-from parity.bench import conversation as client_module
+from parity.bench import client as client_module
 from parity.bench import measure, rounds
 from parity.bench.measure import accuracies, numbered
 from parity.bench.result import FAILED, OK, REFUSED, BenchResult
-from parity.data_file import read_data
+from parity.data.transfer import read_data
 from parity.errors import RunError
+from parity.files.json_io import read_json
 from parity.programs.bench_spec import BenchSpec
-from parity.trace import read_json
 
 SMALL = {"rounds": 3, "train_size": 64, "val_size": 16}
 TWO = {**SMALL, "variants": ("keras", "torch")}

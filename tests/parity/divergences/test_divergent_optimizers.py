@@ -6,7 +6,7 @@ import pytest
 import torch
 from check_evidence import evidence_of, names
 
-from parity import probe_inputs
+from parity.data import probe_inputs
 from torch_impl import optim
 
 DECAY = 0.125  # which float32 has as it is

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from parity import probe_inputs
+from parity.data import probe_inputs
 from parity.divergences.schedules import plateau_rates
 from torch_impl.schedule import ReduceLROnPlateau
 

@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal
 import pytest
 from msgspec import UNSET, Meta, UnsetType
 
-from parity.behaviour import Judgement
-from parity.diagnosis_file import JudgementRecord
+from parity.behaviour.judgement import Judgement
+from parity.behaviour.result_file import JudgementRecord
 from parity.errors import InputError
 from parity.files.records import (
     Amount,
@@ -34,8 +34,8 @@ from parity.files.records import (
     read_record,
     record_from,
 )
-from parity.report.sweep_file import EquivalenceRecord
 from parity.stats import Equivalence
+from parity.sweeps.result_file import EquivalenceRecord
 
 NAN, INF = math.nan, math.inf
 

@@ -10,19 +10,20 @@ import time
 from pathlib import Path
 
 import pytest
+from paths import ROOT
 from processes import is_alive, wait_for
 
-from parity.data import load_data, save_data
+from parity.data.load import load_data
+from parity.data.transfer import save_data
 from parity.errors import InputError
+from parity.files.json_io import write_json
 from parity.halves import log, process
 from parity.halves.job import ChildJob
 from parity.halves.options import ChildOptions
 from parity.halves.runner import run_jobs
 from parity.programs.run_spec import RunSpec
-from parity.trace import Trace, write_json
 from parity.traces.folder import SUCCESS
-
-ROOT = Path(__file__).resolve().parents[3]
+from parity.traces.trace import Trace
 
 # A child gets its run directories as arguments, after "run --data FILE".
 HEAD = """

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from traces import run_parts
 
+from parity.files.floats import encode_floats
 from parity.ladder.envelope import FACTOR, SPARE_SAMPLES, Envelope
 from parity.programs.run_spec import EarlyStopping, ReduceLR
-from parity.trace import encode_floats
 
 NAN, INF = math.nan, math.inf
 RULE = ReduceLR(monitor="val_loss", min_delta=0.0)

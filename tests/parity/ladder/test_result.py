@@ -6,7 +6,7 @@ import math
 import pytest
 
 from parity.ladder.result import FAIL, NOT_REACHED, PASS, SKIPPED, Item, Level, Result
-from parity.report.result_texts import moment
+from parity.report.sentences import moment
 
 NAN, INF = math.nan, math.inf
 

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from parity.cli_bench import bench
+from parity.cli.bench import bench
 from parity.errors import InputError
 from parity.programs.bench_spec import BASELINE, PARTS, PRECISIONS, BenchSpec
 from parity.programs.scenarios import PROGRAMS, scenario

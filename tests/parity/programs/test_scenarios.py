@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from parity.behaviour import VERDICTS
+from parity.behaviour.judgement import VERDICTS
 from parity.errors import InputError
 from parity.programs.run_spec import RunSpec
 from parity.programs.scenarios import (

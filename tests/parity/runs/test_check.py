@@ -7,20 +7,20 @@ from pathlib import Path
 import check_pairs
 import hostile_bundles as hostile
 import pytest
+from paths import SUPPORT
 from schemas import assert_valid
 
 from parity import check, record
-from parity.bundle import Bundle
 from parity.errors import InputError
 from parity.halves.options import ChildOptions
 from parity.ladder.result import Result
+from parity.ladder.result_file import result_from
 from parity.programs.check_spec import CheckSpec
-from parity.report.check import check_lines
-from parity.result_file import result_from
+from parity.report.text.check import check_lines
 from parity.runs.check import check_all
 from parity.runs.check_halves import CheckOptions
+from parity.traces.bundle import Bundle
 
-TESTS = Path(__file__).parents[2]
 OWN = "check_factories.py:"
 
 
@@ -62,18 +62,18 @@ def ran(tmp_path_factory):
     recorded = check_pairs.recorded()
     whole = recorded.write(folder / "whole.parity")
     specs = {
-        name: CheckSpec(keras=OWN + keras, torch=OWN + torch, steps=2, seed=5, folder=str(TESTS))
+        name: CheckSpec(keras=OWN + keras, torch=OWN + torch, steps=2, seed=5, folder=str(SUPPORT))
         for name, (keras, torch) in LIVE.items()
     }
     for name, torch in AGAINST.items():
         reference = torch if ":" in torch else OWN + torch
-        specs[name] = CheckSpec(torch=reference, against=str(whole), folder=str(TESTS))
+        specs[name] = CheckSpec(torch=reference, against=str(whole), folder=str(SUPPORT))
     for name, changed in hostile.meant(recorded):
         path = folder / f"{name}.parity"
         path.write_bytes(hostile.forged(changed))
         Bundle(path).close()  # it has the form of one
         specs[f"hostile {name}"] = CheckSpec(
-            torch=OWN + "torch_net", against=str(path), folder=str(TESTS)
+            torch=OWN + "torch_net", against=str(path), folder=str(SUPPORT)
         )
     out = folder / "out"
     found = check_all(list(specs.values()), CheckOptions(out=out, children=ChildOptions(workers=1)))
@@ -104,7 +104,7 @@ def test_a_right_port_passes_every_level_that_there_is(ran):
 
 
 def test_numbers_computed_by_hand_are_reached_by_the_port(ran):
-    """Neither framework made the bundle: NumPy did, from the formulas in tests/check_pairs.py."""
+    """Neither framework made the bundle: NumPy did, by tests/support/check_pairs.py."""
     for name in ("in_a_class", "module"):
         assert ran.results[name].verdict == "pass"
     assert statuses(ran.results["in_a_class"])["trajectory"] == "pass"
@@ -186,7 +186,7 @@ def test_every_result_is_strict_json_and_can_be_reported(ran, name):
 
 def test_a_bundle_of_the_live_check_gives_the_same_result(ran, tmp_path):
     (live,) = (path for path in (ran.folder / "out" / "000").rglob("bundle.parity"))
-    spec = CheckSpec(torch=OWN + "torch_net", against=str(live), folder=str(TESTS))
+    spec = CheckSpec(torch=OWN + "torch_net", against=str(live), folder=str(SUPPORT))
     (result,) = check_all([spec], CheckOptions(out=tmp_path / "out"))
     expected = ran.results["right"].to_json()
     assert comparable(result.to_json()) == comparable(expected)

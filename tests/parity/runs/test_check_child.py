@@ -6,12 +6,13 @@ import sys
 import check_pairs
 import pytest
 
-from parity.bundle import Bundle
 from parity.errors import InputError
+from parity.files.json_io import read_json, write_json
 from parity.programs.check_spec import CheckSpec
 from parity.runs.check_child import run_checks
-from parity.trace import Trace, read_json, write_json
+from parity.traces.bundle import Bundle
 from parity.traces.folder import BUNDLE, FAILURE, SUCCESS
+from parity.traces.trace import Trace
 
 
 class Half:

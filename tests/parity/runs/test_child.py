@@ -7,21 +7,22 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
+from paths import ROOT
 from processes import is_alive, wait_for
 
 from parity import worker
-from parity.data import Data, save_data
+from parity.data.dataset import Data
+from parity.data.transfer import save_data
 from parity.errors import RunError
+from parity.files.json_io import write_json
 from parity.halves import protocol
 from parity.programs.run_spec import RunSpec
-from parity.trace import RunResult, Trace, write_json
 from parity.traces.folder import SUCCESS
+from parity.traces.trace import RunResult, Trace
 
-ROOT = Path(__file__).resolve().parents[3]
 RESULT = RunResult({"loss": [0.5]}, {"dense1.bias": np.zeros(2)}, 0.25)
 
 

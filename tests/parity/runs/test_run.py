@@ -15,9 +15,9 @@ from parity import run
 from parity.errors import InputError, RunError
 from parity.halves.options import ChildOptions
 from parity.ladder.result import Result
+from parity.ladder.result_file import read_result, result_from
 from parity.programs.scenarios import scenario
-from parity.result_file import read_result, result_from
-from parity.runs import run as pipeline
+from parity.runs import run as module
 from parity.runs.pair import RunOptions
 from parity.runs.run import run_all
 
@@ -118,8 +118,8 @@ def test_a_trace_that_breaks_the_envelope_of_one_pair_leaves_the_others_their_tu
     def broken(pair, comparison, run, *, workers):
         raise RunError(f"{pair.directory.name}: damaged")
 
-    monkeypatch.setattr(pipeline, "_run_first", first)
-    monkeypatch.setattr(pipeline, "widen_envelope", broken)
+    monkeypatch.setattr(module, "_run_first", first)
+    monkeypatch.setattr(module, "widen_envelope", broken)
     shown = []
     specs = [small("dropout", seed=3), small("dropout", seed=4)]
     results = run_all(

@@ -6,13 +6,13 @@ The pair is real, its traces are made by hand: a perturbed run is `OFFSETS[numbe
 import pytest
 from traces import whole_parts
 
+from parity.files.json_io import read_json
 from parity.halves.job import Failure
 from parity.ladder.result import FAIL, PASS, Item
 from parity.programs.run_spec import RunSpec
 from parity.runs import widen_envelope as module
 from parity.runs.pair import LadderComparison, Pair, RunOptions
 from parity.runs.widen_envelope import MAX_PERTURBATIONS, PERTURBATIONS_A_ROUND, widen_envelope
-from parity.trace import read_json
 
 KEY = "trajectory/{}/conv1.kernel"
 NEAR = 1e-6  # of the perturbed runs at the end of every epoch, where nothing else is said

@@ -5,16 +5,17 @@ import os
 import numpy as np
 import pytest
 
-from parity.data import run_data
+from parity.data.load import run_data
 from parity.errors import InputError
+from parity.files.json_io import read_json
 from parity.programs.run_spec import RunSpec
 from parity.programs.scenarios import scenario
-from parity.store import open_store
 from parity.sweeps.batch import BATCH, CURRENT, FAILED, write_batch
 from parity.sweeps.batch_child import run_batch, train, train_batch
-from parity.task import Task
-from parity.trace import RunResult, read_json
+from parity.sweeps.store import open_store
+from parity.sweeps.task import Task
 from parity.traces.folder import SUCCESS
+from parity.traces.trace import RunResult
 
 SPEC = RunSpec(scenario="tiny", model="underfit", epochs=2, train_size=40, val_size=20)
 

@@ -8,13 +8,13 @@ import pytest
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import DescrStatsW, ttost_paired
 
-from parity.behaviour import Judgement
+from parity.behaviour.judgement import Judgement
+from parity.files.floats import encode_floats
 from parity.programs.run_spec import RunSpec
 from parity.programs.scenarios import Margins, Scenario
 from parity.stats import equivalence_power, needed_n
-from parity.sweep import Row
 from parity.sweeps.equivalence import ScenarioVerdicts, SweepEquivalence, compare
-from parity.trace import encode_floats
+from parity.sweeps.sweep import Row
 
 HALVES = ("keras", "torch")
 # Spread of seeds, the same in both halves: it is no difference of a pair.

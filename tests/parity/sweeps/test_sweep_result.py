@@ -5,9 +5,9 @@ import math
 
 from schemas import assert_valid
 
-from parity.behaviour import Judgement
-from parity.sweep import Row, Sweep
+from parity.behaviour.judgement import Judgement
 from parity.sweeps.result import result_of
+from parity.sweeps.sweep import Row, Sweep
 
 
 def missing(reason, seed=0):

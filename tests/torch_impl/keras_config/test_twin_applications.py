@@ -1,14 +1,14 @@
-"""Networks of keras.applications: two here, all of them in benchmarks/applications.py."""
+"""Networks of keras.applications: two here, all of them in benchmarks/speed/applications.py."""
 
 import keras
 import pytest
 import torch
 
-from benchmarks.applications import compare, difference, images, make
+from benchmarks.speed.applications import compare, difference, images, make
 from torch_impl.keras_config import from_keras_config
 from torch_impl.layers import BatchNormalization
 
-BAR = 1e-12  # measured by benchmarks/applications.py: 2e-14 in eval, 2e-13 in train mode at most
+BAR = 1e-12  # benchmarks/speed/applications.py measured 2e-14 in eval, 2e-13 in train mode
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,249 @@
+"""Kill matrix and null matrix of `parity check`: `python benchmarks/accuracy/matrices.py`.
+
+Null matrix: right ports in all ways in which they are written, over several seeds; every alarm is a
+false one. Beside it stands by how much right ports differ, in units of what one unit in the last
+place of the weights changes in Keras, which is what NOISE_FACTOR of `parity/ladder/tolerance.py`
+allows for. Kill matrix: ports with one mistake each; whether it is caught, at which level, and
+under which name. The held-out cases are both, of models written without sight of the registry.
+
+    python benchmarks/accuracy/matrices.py                   both
+    python benchmarks/accuracy/matrices.py --null --seeds 0:5
+    python benchmarks/accuracy/matrices.py --kill --only adam
+    python benchmarks/accuracy/matrices.py --held-out     both, of the held-out cases, with one seed
+    python benchmarks/accuracy/matrices.py --json FILE       all of it, for machines
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.held_out import table as held_out
+from benchmarks.pairs.fault_table import FAULTS, Fault
+from benchmarks.pairs.table import NULL, Pair
+from parity.halves.options import ChildOptions
+from parity.ladder.result import FAIL, PASS, Result
+from parity.ladder.tolerance import FLOAT64, NOISE_FACTOR
+from parity.programs.check_spec import CheckSpec
+from parity.runs.check import check_all
+from parity.runs.check_halves import CheckOptions
+from parity.traces.folder import RunFolder
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a check said of one pair.
+
+    Attributes:
+        name: of the port.
+        model: of the Keras factory.
+        seed: of the check.
+        verdict: "pass", "fail" or "error".
+        level: that failed first, "" if none.
+        item: of this level that failed first, or what the error says.
+        ids: of the causes, the likeliest first.
+        share: of what is allowed, that the nearest item needs, of those above FLOAT64.
+        share_of: this item.
+    """
+
+    name: str
+    model: str
+    seed: int
+    verdict: str
+    level: str
+    item: str
+    ids: tuple[str, ...]
+    share: float
+    share_of: str
+
+
+def run_pairs(
+    pairs: Sequence[Pair | Fault], seed: int, workers: int | None, timeout_s: float = 3600.0
+) -> list[Outcome]:
+    """Checks pairs; of those that share a Keras model, all but the first against its bundle."""
+    with tempfile.TemporaryDirectory(prefix="parity-matrices-") as name:
+        root = Path(name)
+        children = ChildOptions(timeout_s=timeout_s, workers=workers)
+        options = CheckOptions(out=root / "first", children=children)
+        first: dict[str, int] = {}
+        for number, pair in enumerate(pairs):
+            first.setdefault(pair.keras, number)
+        leading = list(first.values())
+        specs = [_spec(pairs[number], seed) for number in leading]
+        results = dict(zip(leading, check_all(specs, options), strict=True))
+        bundles = {
+            pairs[number].keras: RunFolder(_folder(root / "first", place, len(leading)))
+            .half("keras")
+            .bundle
+            for place, number in enumerate(leading)
+        }
+        rest = [n for n in range(len(pairs)) if n not in results and _is_there(pairs[n], bundles)]
+        if rest:
+            options = CheckOptions(out=root / "rest", children=children)
+            specs = [_spec(pairs[number], seed, bundles[pairs[number].keras]) for number in rest]
+            results |= dict(zip(rest, check_all(specs, options), strict=True))
+        return [_outcome(pairs[number], seed, result) for number, result in sorted(results.items())]
+
+
+def run_held_out(
+    only: str, seed: int, workers: int | None
+) -> tuple[list[Outcome], list[Outcome], list[Fault]]:
+    """Checks the held-out cases, those with `only` in their name.
+
+    Returns:
+        The outcomes of the right ports, those of the wrong ones, and the latter.
+    """
+    right = [pair for pair in held_out.RIGHT if only in pair.name]
+    wrong = [fault for fault in held_out.FAULTS if only in fault.name]
+    outcomes = run_pairs([*right, *wrong], seed, workers)  # each right port records for its fault
+    return outcomes[: len(right)], outcomes[len(right) :], wrong
+
+
+def _spec(pair: Pair | Fault, seed: int, bundle: Path | None = None) -> CheckSpec:
+    return CheckSpec(
+        keras=pair.keras if bundle is None else None,
+        against=None if bundle is None else str(bundle),
+        torch=pair.torch,
+        seed=seed,
+        folder=str(ROOT),
+    )
+
+
+def _folder(root: Path, place: int, num: int) -> Path:
+    return root / f"{place:03d}" if num > 1 else root
+
+
+def _is_there(pair: Pair | Fault, bundles: dict[str, Path]) -> bool:
+    return bundles[pair.keras].is_file()
+
+
+def _outcome(pair: Pair | Fault, seed: int, result: Result) -> Outcome:
+    failed = next((level for level in result.levels if level.status == FAIL), None)
+    item = next((i for i in failed.items if i.status != PASS), None) if failed else None
+    share, share_of = _share(result)
+    return Outcome(
+        name=pair.name,
+        model=pair.keras.rpartition(":")[2],
+        seed=seed,
+        verdict=result.verdict,
+        level=failed.id if failed else "",
+        item=item.name if item else "; ".join(result.errors),
+        ids=tuple(cause["id"] for cause in result.causes),
+        share=share,
+        share_of=share_of,
+    )
+
+
+def _share(result: Result) -> tuple[float, str]:
+    """The greatest share of what is allowed that an item needs which passes by noise alone.
+
+    Rates are judged by another rule.
+    """
+    worst, name = 0.0, ""
+    for level in result.levels:
+        for item in level.items:
+            is_noise = item.unit == "rel" and item.status == PASS and item.worst > FLOAT64
+            is_rate = item.name == "learning_rate"
+            if is_noise and not is_rate and item.worst / item.allowed > worst:
+                worst, name = item.worst / item.allowed, f"{level.id}: {item.name}"
+    return worst, name
+
+
+def show_null(outcomes: Sequence[Outcome]) -> int:
+    """Prints the null matrix; returns the number of alarms."""
+    alarms = [outcome for outcome in outcomes if outcome.verdict != PASS]
+    names = dict.fromkeys((outcome.model, outcome.name) for outcome in outcomes)
+    print(f"null matrix: {len(names)} right ports, {len(outcomes)} checks, {len(alarms)} alarms")
+    for alarm in alarms:
+        print(f"  {alarm.name} (seed {alarm.seed}): {alarm.verdict} {alarm.level} {alarm.item}")
+    print(f"nearest to an alarm, of what differs by more than {FLOAT64:g}:")
+    for outcome in sorted(outcomes, key=lambda outcome: -outcome.share)[:5]:
+        times = outcome.share * NOISE_FACTOR
+        print(
+            f"  {times:.1f} of {NOISE_FACTOR:g} times the noise: {outcome.name}, "
+            f"seed {outcome.seed}, {outcome.share_of}"
+        )
+    return len(alarms)
+
+
+def show_kill(outcomes: Sequence[Outcome], faults: Sequence[Fault]) -> int:
+    """Prints the kill matrix; returns the number of faults that were not caught."""
+    by_name = {fault.name: fault for fault in faults}
+    rows = [(by_name[outcome.name], outcome) for outcome in outcomes]
+    caught = [o.verdict == FAIL for _, o in rows]
+    placed = [o.level == fault.level for fault, o in rows]
+    named = [o.ids[:1] != () and o.ids[0] in fault.ids for fault, o in rows]
+    listed = [any(i in fault.ids for i in o.ids) for fault, o in rows]
+    print(f"kill matrix: {len(rows)} faults of {len({f.ids[0] for f, _ in rows})} kinds")
+    print(f"  caught             {sum(caught)}")
+    print(f"  at the right level {sum(placed)}")
+    print(f"  named first        {sum(named)}")
+    print(f"  named at all       {sum(listed)}")
+    for (fault, outcome), is_caught, is_placed, is_named in zip(
+        rows, caught, placed, named, strict=True
+    ):
+        if not (is_caught and is_placed and is_named):
+            found = f"{outcome.level or outcome.verdict} {','.join(outcome.ids) or '-'}"
+            what = "NOT CAUGHT " if not is_caught else ""
+            print(
+                f"  {fault.name:26} {what}expected {fault.level} {'/'.join(fault.ids)}, "
+                f"found {found}: {outcome.item[:60]}"
+            )
+    return len(rows) - sum(caught)
+
+
+def main() -> None:
+    """Runs what is asked for."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--kill", action="store_true", help="only the kill matrix")
+    parser.add_argument("--null", action="store_true", help="only the null matrix")
+    parser.add_argument("--held-out", action="store_true", help="only the held-out cases")
+    parser.add_argument(
+        "--seeds", default="0:5", help="of the null matrix, A:B without B; of the others, A"
+    )
+    parser.add_argument("--json", type=Path, help="file for all outcomes")
+    parser.add_argument("--only", default="", help="ports whose name has this in it")
+    parser.add_argument("--workers", type=int, help="processes at a time")
+    arguments = parser.parse_args()
+    start, _, stop = arguments.seeds.partition(":")
+    seeds = range(int(start), int(stop) if stop else int(start) + 1)
+    missed, told, began = 0, {}, time.monotonic()
+    if arguments.held_out:
+        right, wrong, faults = run_held_out(arguments.only, seeds[0], arguments.workers)
+        missed += show_null(right) + show_kill(wrong, faults)
+        told["held_out"] = {
+            "null": [asdict(outcome) for outcome in right],
+            "kill": [asdict(outcome) for outcome in wrong],
+        }
+    if arguments.null or not (arguments.kill or arguments.held_out):
+        pairs = [pair for pair in NULL if arguments.only in pair.name]
+        outcomes = []
+        for seed in seeds:
+            outcomes += run_pairs(pairs, seed, arguments.workers)
+            print(f"seed {seed}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+        missed += show_null(outcomes)
+        told["null"] = [asdict(outcome) for outcome in outcomes]
+    if arguments.kill or not (arguments.null or arguments.held_out):
+        faults = [fault for fault in FAULTS if arguments.only in fault.name]
+        outcomes = run_pairs(faults, seeds[0], arguments.workers)
+        missed += show_kill(outcomes, faults)
+        told["kill"] = [asdict(outcome) for outcome in outcomes]
+    print(f"{time.monotonic() - began:.0f} s")
+    if arguments.json:
+        arguments.json.write_text(json.dumps(told, indent=1) + "\n")
+    sys.exit(missed > 0)
+
+
+if __name__ == "__main__":
+    main()

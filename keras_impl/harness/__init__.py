@@ -1,0 +1,1 @@
+"""What the Keras child does for the harness."""

@@ -1,0 +1,225 @@
+"""run_bench: trains, steps or feeds in rounds, as a benchmark asks for them.
+
+Rounds are the epochs of one `fit`: a callback waits for the next one where an epoch begins, and
+stops the clock where it ends. Callbacks that are asked after every step would make Keras slower.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_impl.augment import image_data_generator
+from keras_impl.data import EVALUATION_BATCH_SIZE, training_data
+from keras_impl.models import build_network
+from parity.bench.child import BenchTask, refuse
+from parity.bench.server import BenchServer
+from parity.data.dataset import Data
+from parity.halves.environment import common_environment
+from parity.programs.run_spec import RunSpec
+
+ENDLESS = 10**9  # epochs; the callback ends them
+STEPS_PER_EXECUTION = 16
+_POLICIES = {
+    "fp32": "float32",
+    "tf32": "float32",
+    "bf16": "mixed_bfloat16",
+    "fp16": "mixed_float16",
+}
+
+
+def run_bench(task: BenchTask, data: Data, server: BenchServer) -> None:
+    """Times one variant.
+
+    Args:
+        task: which part, and how.
+        data: the arrays of the run.
+        server: asks for rounds.
+
+    Raises:
+        InputError: the device does not compute in this precision.
+        NoMoreRounds: there are no more rounds.
+    """
+    _set_precision(task)
+    if task.part in ("accuracy", "startup"):
+        _whole_runs(task, data, server)
+    if task.part == "augment":
+        _augment(task, data, server)
+    model = _Idle(name="idle") if task.part == "input" else _built(task, data)
+    if task.part == "input":
+        model.compile(jit_compile=False)
+    fed, samples = _fed(task, data)
+    _ready(task, server)
+    model.fit(**fed, epochs=ENDLESS, verbose=0, callbacks=[_Rounds(server, samples, data)])
+
+
+def _set_precision(task: BenchTask) -> None:
+    keras.config.set_floatx("float32")
+    keras.config.set_dtype_policy(_POLICIES[task.precision])
+    if keras.backend.backend() != "tensorflow":
+        if task.precision != "fp32":
+            raise refuse(task, "Keras on torch is timed in fp32")
+        return
+    import tensorflow as tf
+
+    has_gpu = bool(tf.config.list_physical_devices("GPU"))
+    if task.precision in ("tf32", "fp16") and not has_gpu:
+        raise refuse(task, "needs a GPU; use fp32 or bf16")
+    tf.config.experimental.enable_tensor_float_32_execution(task.precision == "tf32")
+
+
+def _ready(task: BenchTask, server: BenchServer) -> None:
+    environment = {
+        **common_environment(("keras", "tensorflow", "torch")),
+        "framework": "keras",
+        "backend": keras.backend.backend(),
+        "precision": task.precision,
+        "variant": task.variant,
+        "threads": task.spec.threads,
+    }
+    # Keras hands out the numbers of an epoch at its end, which waits for the device.
+    server.ready(environment, time.perf_counter, _device_memory(task))
+
+
+def _device_memory(task: BenchTask) -> Callable[[], float | None] | None:
+    """Tells the greatest memory of the device so far; None where it is that of the process."""
+    if task.spec.device == "cpu":
+        return None
+    if keras.backend.backend() != "tensorflow":
+        return lambda: None  # this half asks torch nothing
+
+    def peak_mb() -> float:
+        import tensorflow as tf
+
+        # `configure` lets TensorFlow see this GPU alone.
+        return float(tf.config.experimental.get_memory_info("GPU:0")["peak"]) / 2**20
+
+    return peak_mb
+
+
+def _built(task: BenchTask, data: Data, seed: int | None = None) -> keras.Sequential:
+    spec = task.spec if seed is None else task.spec.replace(seed=seed)
+    keras.utils.set_random_seed(spec.seed)
+    model = build_network(spec, data.input_shape, data.num_classes)
+    if task.variant == "keras-tuned":
+        model.compile(
+            optimizer=model.optimizer,
+            loss=model.loss,
+            metrics=["accuracy"],
+            steps_per_execution=_steps_per_execution(task, data),
+            jit_compile=task.spec.device != "cpu",  # on a CPU, XLA is many times slower
+        )
+    return model
+
+
+def _steps_per_execution(task: BenchTask, data: Data) -> int:
+    """As many as divide the steps of a round, where its data has no end: Keras rounds up."""
+    if task.part != "step":
+        return STEPS_PER_EXECUTION
+    num_steps = _num_steps(task.spec, data)
+    return max(n for n in range(1, STEPS_PER_EXECUTION + 1) if num_steps % n == 0)
+
+
+def _num_steps(spec: RunSpec, data: Data) -> int:
+    """Of a round of the part "step"."""
+    return max(1, len(data.x_train) // spec.batch_size)
+
+
+class _Rounds(keras.callbacks.Callback):
+    """Every epoch is a round."""
+
+    def __init__(self, server: BenchServer, samples: int, data: Data) -> None:
+        super().__init__()
+        self._server, self._samples, self._data = server, samples, data
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Waits for the next round."""
+        self._server.begin(lambda: _accuracy(self.model, self._data))
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """The round is over."""
+        self._server.end(self._samples)
+
+
+class _Idle(keras.Model):
+    """Takes batches and does nothing with them."""
+
+    def call(self, x: Any) -> Any:
+        """The images, as they are; Keras on torch builds no model that cannot be called."""
+        return x
+
+    def train_step(self, *_: Any, **__: Any) -> dict[str, Any]:
+        """Nothing; TensorFlow takes no step without a number in its log."""
+        return {"loss": 0.0}
+
+
+def _accuracy(model: keras.Model, data: Data) -> float:
+    found = model.evaluate(data.x_val, data.y_val, batch_size=EVALUATION_BATCH_SIZE, verbose=0)
+    return float(found[1])
+
+
+def _fed(task: BenchTask, data: Data) -> tuple[dict[str, Any], int]:
+    """What `fit` is given for one round, and the samples of it."""
+    spec, x, y = task.spec, data.x_train, data.y_train
+    if task.part == "step":
+        num_steps = _num_steps(spec, data)
+        batch = x[: spec.batch_size], y[: spec.batch_size]
+        if keras.backend.backend() != "tensorflow":
+            whole = [np.concatenate([part] * num_steps) for part in batch]
+            fed = {"x": whole[0], "y": whole[1], "batch_size": len(batch[0]), "shuffle": False}
+            return fed, len(whole[0])
+        import tensorflow as tf
+
+        resident = tf.data.Dataset.from_tensors(tuple(map(tf.constant, batch))).cache()
+        fed = {"x": resident.repeat(), "steps_per_epoch": num_steps, "shuffle": False}
+        return fed, num_steps * len(batch[0])
+    if task.variant != "keras-tuned" or spec.augmentation is not None:
+        return training_data(spec, data), len(x)
+    import tensorflow as tf
+
+    dataset = tf.data.Dataset.from_tensor_slices((x, y)).cache().shuffle(len(x))
+    batches = dataset.batch(spec.batch_size).prefetch(tf.data.AUTOTUNE)
+    return {"x": batches, "shuffle": False}, len(x)  # it shuffles by itself
+
+
+def _augment(task: BenchTask, data: Data, server: BenchServer) -> None:
+    """Augmented batches alone."""
+    assert task.spec.augmentation is not None
+    datagen = image_data_generator(task.spec.augmentation)
+    flow = datagen.flow(data.x_train, data.y_train, batch_size=task.spec.batch_size)
+    _ready(task, server)
+    while True:
+        server.begin()
+        for number in range(len(flow)):
+            flow[number]
+        flow.on_epoch_end()
+        server.end(len(data.x_train))
+
+
+def _whole_runs(task: BenchTask, data: Data, server: BenchServer) -> None:
+    """Rounds that are trainings of their own: one step, or whole epochs from another seed each."""
+    is_start = task.part == "startup"
+    epochs = 1 if is_start else task.spec.epochs
+    fed, samples = _first_batch(task.spec, data) if is_start else _fed(task, data)
+    model: keras.Sequential | None = None
+
+    def accuracy() -> float:
+        assert model is not None
+        return _accuracy(model, data)
+
+    evaluate: Callable[[], float] = accuracy
+    _ready(task, server)
+    for number in range(ENDLESS):
+        server.begin(evaluate)
+        model = _built(task, data, task.spec.seed + number)
+        model.fit(**fed, epochs=epochs, verbose=0)
+        server.end(samples * epochs)
+
+
+def _first_batch(spec: RunSpec, data: Data) -> tuple[dict[str, Any], int]:
+    x, y = data.x_train[: spec.batch_size], data.y_train[: spec.batch_size]
+    return {"x": x, "y": y, "batch_size": spec.batch_size}, len(x)

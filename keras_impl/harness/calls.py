@@ -1,0 +1,239 @@
+"""What a Keras model computes, layer by layer: its calls in order, with inputs and outputs.
+
+Layers are watched where Keras calls them, so that Sequential, functional, nested and subclassed
+models are all the same here. A layer with an activation counts twice: once for what it computes,
+once for its activation, since a PyTorch program writes them as two. So does a separable
+convolution: once for its depthwise part, once for its pointwise part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_impl.harness import versions
+from keras_impl.harness.kinds import activation_kind, is_container, kind_of, kind_of_operation
+
+# An activation of these is applied last, to what they compute.
+_ACTIVATED = {"conv", "depthwise_conv", "separable_conv", "conv_transpose", "dense"}
+# TensorFlow computes these with constants in float32, in float64 too, or as a whole (it resizes in
+# float32 only); torch's derivative of hard_sigmoid has such a constant.
+_FLOAT32_INSIDE = {
+    "activation:gelu",
+    "activation:hard_sigmoid",
+    "activation:leaky_relu",
+    "rescaling",
+    "normalization",
+    "upsampling",
+}
+# Their mask is what they do to a tensor of ones.
+_MASKED = {"dropout"}
+
+
+@dataclass
+class Call:
+    """One call of a layer, or of its activation.
+
+    Attributes:
+        name: of the layer; from the second call of a shared layer on with "#2"; with
+            ".activation" for its activation, ".depthwise" and ".pointwise" for the two parts of a
+            separable convolution.
+        kind: a word of `keras_impl/harness/kinds.py`: "conv", "activation:NAME", or
+            "unknown:CLASS".
+        layer: None for an activation and for an operation that is no layer.
+        inputs: tensors, in the order of the arguments.
+        output: tensor, or the first of several.
+        mask: of a dropout in train mode: bool, what it keeps.
+        config: plain values of the layer's configuration.
+        sources: what made each input: the number of a call, -1 for an input of the model, None
+            where it was not watched.
+        weights: variables that take part.
+    """
+
+    name: str
+    kind: str
+    layer: keras.Layer | None
+    inputs: list[Any]
+    output: Any
+    mask: np.ndarray | None = None
+    config: dict[str, Any] = field(default_factory=dict)
+    sources: list[int | None] = field(default_factory=list)
+    weights: list[Any] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if self.layer is not None and not self.weights:
+            self.weights = list(self.layer.weights)
+
+
+class _Calls(list[Call]):
+    """Calls in order, each told where its inputs come from when it is added."""
+
+    def __init__(self, given: Any, perturbation: int) -> None:
+        super().__init__()
+        self._generator = np.random.default_rng(perturbation) if perturbation else None
+        self._made = {id(tensor): -1 for tensor in tf.nest.flatten(given)}
+        self._alive = [given]  # so that no id is given twice
+
+    def append(self, call: Call) -> None:
+        for part in _parts(call):
+            part.sources = [self._made.get(id(tensor)) for tensor in part.inputs]
+            self._made[id(part.output)] = len(self)
+            self._alive.append(part.output)
+            super().append(part)
+
+    def perturbed(self, kind: str, config: Any, output: Any) -> Any:
+        """Returns what a layer computed, moved by what float32 inside of it may have moved it."""
+        is_exact = kind not in _FLOAT32_INSIDE or config.get("interpolation") == "nearest"
+        if self._generator is None or is_exact:
+            return output
+        # Upwards only: a constant that is rounded moves all numbers in one direction.
+        return output * (1 + 2.0**-24 * self._generator.random(output.shape))
+
+
+@contextmanager
+def recorded_calls(given: Any = (), perturbation: int = 0) -> Iterator[list[Call]]:
+    """Watches all layers inside the block; yields the list that fills up with their calls.
+
+    Args:
+        given: inputs of the model.
+        perturbation: where it is not 0, layers that compute with float32 inside return what that
+            may have changed; seed of the directions.
+    """
+    calls = _Calls(given, perturbation)
+    counts: dict[str, int] = {}
+    depth = 0
+    call_layer, call_operation = versions.Layer.__call__, versions.Operation.__call__
+
+    def named(name: str) -> str:
+        counts[name] = counts.get(name, 0) + 1
+        return name if counts[name] == 1 else f"{name}#{counts[name]}"
+
+    def watched_layer(layer: Any, *arguments: Any, **keywords: Any) -> Any:
+        nonlocal depth
+        if depth or is_container(layer):
+            return call_layer(layer, *arguments, **keywords)
+        depth += 1
+        try:
+            return _call(layer, named(layer.name), calls, call_layer, arguments, keywords)
+        finally:
+            depth -= 1
+
+    def watched_operation(operation: Any, *arguments: Any, **keywords: Any) -> Any:
+        nonlocal depth
+        if depth or isinstance(operation, versions.Layer):
+            return call_operation(operation, *arguments, **keywords)
+        depth += 1
+        try:
+            output = call_operation(operation, *arguments, **keywords)
+        finally:
+            depth -= 1
+        kind = kind_of_operation(operation)
+        output = calls.perturbed(kind, {}, output)
+        inputs = _tensors((arguments, keywords))
+        calls.append(Call(named(operation.name), kind, None, inputs, _first(output)))
+        return output
+
+    # Both are looked up on the class at every call: nothing of the model itself is changed.
+    versions.Layer.__call__ = watched_layer
+    versions.Operation.__call__ = watched_operation
+    try:
+        yield calls
+    finally:
+        versions.Layer.__call__ = call_layer
+        versions.Operation.__call__ = call_operation
+
+
+def _call(layer: Any, name: str, calls: _Calls, call: Any, arguments: Any, keywords: Any) -> Any:
+    kind = kind_of(layer)
+    inputs = _tensors((arguments, keywords))
+    config = plain_config(layer)
+    # A penalty on the output needs the output whole.
+    activation: Any = getattr(layer, "activation", None) if kind in _ACTIVATED else None
+    is_split = (
+        activation is not None
+        and activation is not keras.activations.linear
+        and getattr(layer, "activity_regularizer", None) is None
+    )
+    if kind in _MASKED and layer.rate > 0 and versions.is_training(layer, keywords):
+        mask, output = versions.dropped(layer, inputs[0])
+        if output is None:
+            output = call(layer, *arguments, **keywords)
+        calls.append(Call(name, kind, layer, inputs, output, mask, config))
+        return output
+    if not is_split:
+        is_norm = kind == "batch_norm" and versions.is_training(layer, keywords)
+        with versions.moving_statistics(layer, inputs[0] if inputs else None, is_norm):
+            output = call(layer, *arguments, **keywords)
+        output = calls.perturbed(kind, config, output)
+        calls.append(Call(name, kind, layer, inputs, _first(output), config=config))
+        return output
+    layer.activation = keras.activations.linear
+    try:
+        linear = call(layer, *arguments, **keywords)
+    finally:
+        layer.activation = activation
+    calls.append(Call(name, kind, layer, inputs, linear, config=config))
+    kind = activation_kind(activation)
+    output = calls.perturbed(kind, {}, activation(linear))
+    calls.append(Call(f"{name}.activation", kind, None, [linear], output))
+    return output
+
+
+def _parts(call: Call) -> list[Call]:
+    """A separable convolution as the two convolutions that it is; any other call as it is."""
+    layer: Any = call.layer
+    if call.kind != "separable_conv":
+        return [call]
+    middle = versions.depthwise(layer, call.inputs[0])
+    depthwise = layer.depthwise_kernel
+    ones = [1] * len(layer.kernel_size)
+    plain = {"kernel_size": ones, "strides": ones, "dilation_rate": ones, "padding": "valid"}
+    return [
+        replace(
+            call,
+            name=f"{call.name}.depthwise",
+            kind="depthwise_conv",
+            output=middle,
+            weights=[depthwise],
+        ),
+        replace(
+            call,
+            name=f"{call.name}.pointwise",
+            kind="conv",
+            inputs=[middle],
+            config={**call.config, **plain},
+            weights=[variable for variable in layer.weights if variable is not depthwise],
+        ),
+    ]
+
+
+def plain_config(layer: keras.Layer) -> dict[str, Any]:
+    """The values of a layer's configuration that are plain, initialisers and regularisers too."""
+    try:
+        config = layer.get_config()
+    except (NotImplementedError, TypeError, ValueError):  # a layer of the user's need not have one
+        return {}
+    return {name: value for name, value in config.items() if _is_plain(value)}
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return all(_is_plain(item) for item in value)
+    if isinstance(value, dict):
+        return all(isinstance(k, str) and _is_plain(v) for k, v in value.items())
+    return value is None or isinstance(value, bool | int | float | str)
+
+
+def _tensors(values: Any) -> list[Any]:
+    flat = tf.nest.flatten(values)
+    return [value for value in flat if tf.is_tensor(value) or isinstance(value, np.ndarray)]
+
+
+def _first(output: Any) -> Any:
+    return tf.nest.flatten(output)[0]

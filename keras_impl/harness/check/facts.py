@@ -1,0 +1,108 @@
+"""What a Keras model is, beside its numbers: layers, weights, initialisers, loss, optimizer.
+
+A reference and the calls of one pass go in; the facts of the bundle come out, ready for JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_impl.harness import versions
+from keras_impl.harness.calls import Call, plain_config
+from keras_impl.harness.check.loss import loss_name
+from keras_impl.harness.check.model import get_weights, leaves, named_variables
+from keras_impl.harness.factories import Reference
+from parity.data.samples import Samples
+from parity.traces.trace import TraceWriter
+
+# Name of a variable -> the argument that says what draws it, where they differ.
+_DRAWN_BY = {
+    "recurrent_kernel": "recurrent",
+    "depthwise_kernel": "depthwise",
+    "pointwise_kernel": "pointwise",
+}
+
+
+def write_facts(
+    reference: Reference, samples: Samples, calls: list[Call], output: Any, writer: TraceWriter
+) -> None:
+    """Writes what the model is, with the calls and the output of a pass in eval mode."""
+    model = reference.model
+    variables = named_variables(model)
+    names = {id(v): name for name, v in variables.items() if versions.is_weight(v)}
+    writer.facts["nodes"] = [_node(call, names) for call in calls]
+    trained = {id(variable) for variable in model.trainable_variables}
+    writer.facts["inputs"] = samples.signature
+    writer.facts["output_shape"] = list(output.shape[1:])
+    writer.facts["weights"] = {
+        name: {
+            "shape": list(variables[name].shape),
+            "trainable": id(variables[name]) in trained,
+        }
+        for name in get_weights(model)
+    }
+    writer.facts["initializers"] = _initializers(model)
+    writer.facts["loss"] = _loss_facts(reference)
+    optimizer = getattr(model, "optimizer", None)
+    writer.facts["optimizer"] = (
+        None
+        if optimizer is None
+        else {"class": type(optimizer).__name__, "config": plain_nested(optimizer.get_config())}
+    )
+    writer.facts["num_parameters"] = int(model.count_params())
+
+
+def _node(call: Call, names: Mapping[int, str]) -> dict[str, Any]:
+    return {
+        "name": call.name,
+        "kind": call.kind,
+        "config": call.config,
+        "input_shapes": [list(value.shape) for value in call.inputs],
+        "output_shape": list(call.output.shape),
+        "sources": call.sources,
+        "weights": [names[id(variable)] for variable in call.weights if id(variable) in names],
+    }
+
+
+def _initializers(model: keras.Model) -> dict[str, Any]:
+    """Weight name -> configuration of what draws it, for the layers that say so."""
+    found = {}
+    layers = {layer.name: layer for layer in reversed(leaves(model))}
+    for name in named_variables(model):
+        layer_name, _, variable = name.partition(".")
+        layer = layers.get(layer_name.partition("#")[0])
+        if layer is not None:
+            short = variable.rpartition("/")[2]
+            config = plain_config(layer).get(f"{_DRAWN_BY.get(short, short)}_initializer")
+            if isinstance(config, dict):
+                found[name] = {"class": config.get("class_name"), **config.get("config", {})}
+    return found
+
+
+def _loss_facts(reference: Reference) -> dict[str, Any] | None:
+    name = loss_name(reference.model)
+    if name is None:
+        return None
+    loss = reference.model.loss
+    config = keras.losses.serialize(loss) if isinstance(loss, keras.losses.Loss) else {}
+    weights = reference.class_weight
+    return {
+        "name": name,
+        "config": plain_nested(config),
+        "class_weight": None if weights is None else {str(k): v for k, v in weights.items()},
+    }
+
+
+def plain_nested(value: Any) -> Any:
+    """Returns a value as JSON has it, what it does not know as text."""
+    if isinstance(value, dict):
+        return {str(k): plain_nested(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain_nested(item) for item in value]
+    if isinstance(value, np.generic):
+        return value.item()
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)

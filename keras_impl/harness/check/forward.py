@@ -1,0 +1,48 @@
+"""What a Keras model computes in eval mode, layer by layer; in train mode `gradient.py` sees it.
+
+A batch goes in; `forward/…` and `mask/…` come out, inputs and outputs of every call.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_impl.harness.calls import Call, recorded_calls
+from keras_impl.harness.check.model import as_fed
+from parity.errors import InputError
+from parity.traces.trace import TraceWriter
+
+
+def write_forward(
+    model: keras.Model, x: list[np.ndarray], writer: TraceWriter, perturbation: int
+) -> tuple[list[Call], Any]:
+    """Writes inputs and outputs of every call; returns the calls, and the output of the model."""
+    fed = as_fed(x)
+    with recorded_calls(fed, perturbation) as calls:
+        output = model(fed, training=False)
+    _check_output(output)
+    write_calls("eval", calls, writer)
+    writer.put("forward/eval/output", output)
+    return calls, output
+
+
+def _check_output(output: Any) -> None:
+    if not tf.is_tensor(output):
+        raise InputError(
+            f"the Keras model returns {type(output).__name__}; expected one tensor: several "
+            "outputs are not compared yet"
+        )
+
+
+def write_calls(mode: str, calls: list[Call], writer: TraceWriter) -> None:
+    """Writes inputs and output of every call, and the masks of dropouts."""
+    for call in calls:
+        for number, value in enumerate(call.inputs):
+            writer.put(f"forward/{mode}/{call.name}/input/{number}", value)
+        writer.put(f"forward/{mode}/{call.name}/output", call.output)
+        if call.mask is not None:
+            writer.put(f"mask/{mode}/{call.name}", call.mask)

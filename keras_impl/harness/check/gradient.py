@@ -1,0 +1,64 @@
+"""What a Keras model computes in train mode, forward and back.
+
+A batch with targets goes in; the outputs of every call, the loss, the gradients of all parameters
+and outputs, and the state that train mode leaves come out.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from keras_impl.harness import versions
+from keras_impl.harness.calls import recorded_calls
+from keras_impl.harness.check.forward import write_calls
+from keras_impl.harness.check.loss import penalties, sample_weight
+from keras_impl.harness.check.model import as_fed, named_variables, trainable
+from keras_impl.harness.factories import Reference
+from parity.data import probe_inputs
+from parity.traces.trace import TraceWriter
+
+
+def write_gradients(
+    reference: Reference,
+    x: list[np.ndarray],
+    y: np.ndarray,
+    writer: TraceWriter,
+    perturbation: int,
+) -> None:
+    """One pass forward and back in train mode: outputs, loss, and all gradients."""
+    model = reference.model
+    variables = trainable(model)
+    fed = as_fed(x)
+    with tf.GradientTape(persistent=True) as tape, recorded_calls(fed, perturbation) as calls:
+        output = model(fed, training=True)
+        loss = versions.loss_of(model, y, output, sample_weight(reference, y))
+        penalty = penalties(model)
+    write_calls("train", calls, writer)
+    writer.put("forward/train/output", output)
+    # In the order of the calls, so that what comes first is found first.
+    sources = [versions.tensor_of(variable) for variable in variables.values()]
+    inner = [call.output for call in calls if call.output.dtype.is_floating]
+    gradients = tape.gradient(loss, sources + inner)
+    writer.put("loss/value", loss)
+    writer.put("loss/penalty", float(penalty))
+    for (name, variable), slope in zip(variables.items(), gradients, strict=False):
+        slope = np.zeros(variable.shape) if slope is None else _dense(slope)
+        writer.put(f"gradient/{name}", probe_inputs.sampled(slope))
+    if model.losses:
+        for name, slope in zip(variables, tape.gradient(penalty, sources), strict=True):
+            if slope is not None:
+                writer.put(f"penalty_gradient/{name}", probe_inputs.sampled(_dense(slope)))
+    names = [call.name for call in calls if call.output.dtype.is_floating]
+    for name, slope in zip(names, gradients[len(sources) :], strict=True):
+        if slope is not None:
+            writer.put(f"output_gradient/{name}", slope)
+    for name, variable in named_variables(model).items():
+        if name.rsplit(".", 1)[-1] in ("moving_mean", "moving_variance"):
+            writer.put(f"state/{name}", variable.numpy())
+
+
+def _dense(slope: Any) -> np.ndarray:
+    return np.asarray(tf.convert_to_tensor(slope).numpy())

@@ -1,0 +1,41 @@
+"""Initial weights: what a factory draws, as samples of the distributions that it draws from.
+
+A factory goes in; `init/…` comes out, the draws of several seeds on top of each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from keras_impl.harness.check.model import build, get_weights
+from keras_impl.harness.factories import Reference, build_subject
+from parity.data.samples import Samples
+from parity.programs.check_spec import CheckSpec
+from parity.traces.trace import TraceWriter
+
+SMALL_MODEL = 200_000  # parameters; a larger one is initialised once, not NUM_DRAWS times
+NUM_DRAWS = 5
+MAX_INIT_ENTRIES = 20_000
+
+
+def write_init(
+    spec: CheckSpec,
+    factory: Callable[[], Any],
+    reference: Reference,
+    samples: Samples,
+    writer: TraceWriter,
+) -> None:
+    """Weights as the factory makes them, several times for a small model, a part of large ones."""
+    weights = get_weights(reference.model)
+    is_small = sum(weight.size for weight in weights.values()) <= SMALL_MODEL
+    draws = [weights]
+    for number in range(1, NUM_DRAWS if is_small else 1):
+        subject = build_subject(factory, (spec.seed + number) % 2**32)
+        build(subject, samples)
+        draws.append(get_weights(subject.model))
+    for name in weights:
+        parts = [draw[name].reshape(-1)[:MAX_INIT_ENTRIES] for draw in draws]
+        writer.put(f"init/{name}", np.stack(parts))

@@ -1,0 +1,96 @@
+"""The loss of a Keras model: what it is given, and its value where outputs are extreme.
+
+A compiled model goes in; `loss/confident/…` comes out, and, for the stages that compute losses of
+batches, the kind of targets, the weights of samples and the penalties.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_impl.harness import versions
+from keras_impl.harness.calls import Call
+from keras_impl.harness.factories import Reference
+from parity.data.samples import Samples
+from parity.programs.check_spec import CheckSpec
+from parity.traces.trace import TraceWriter
+
+# Loss -> what its targets are.
+_TARGETS = {
+    "sparse_categorical_crossentropy": "classes",
+    "categorical_crossentropy": "one_hot",
+    "categorical_focal_crossentropy": "one_hot",
+    "kl_divergence": "distribution",
+    "categorical_hinge": "one_hot",
+    "binary_crossentropy": "binary",
+    "binary_focal_crossentropy": "binary",
+    "hinge": "binary",
+    "squared_hinge": "binary",
+    "poisson": "counts",
+}
+
+
+def loss_name(model: keras.Model) -> str | None:
+    """Returns the name of a compiled loss: "sparse_categorical_crossentropy"; None without one."""
+    loss = getattr(model, "loss", None)
+    if loss is None or isinstance(loss, dict | list | tuple):
+        return None
+    if isinstance(loss, str):
+        found = keras.losses.get(loss)
+        return getattr(found, "__name__", getattr(found, "name", loss))
+    return str(getattr(loss, "name", getattr(loss, "__name__", type(loss).__name__)))
+
+
+def kind_of_targets(model: keras.Model) -> str:
+    """Returns what the targets of the model's loss are: "classes", "one_hot", "values", ..."""
+    return _TARGETS.get(loss_name(model) or "", "values")
+
+
+def sample_weight(reference: Reference, y: np.ndarray) -> np.ndarray | None:
+    """Returns the weight of each sample, that of its class; None where classes have none."""
+    if reference.class_weight is None:
+        return None
+    labels = y.argmax(-1) if y.ndim > 1 and y.shape[-1] > 1 else y.reshape(len(y))
+    return np.array([float(reference.class_weight.get(int(label), 1.0)) for label in labels])
+
+
+def penalties(model: keras.Model) -> Any:
+    """Returns the sum of all penalties, which is a part of the loss that training minimises."""
+    return tf.add_n([tf.cast(value, tf.float64) for value in model.losses]) if model.losses else 0.0
+
+
+def write_confident_loss(
+    spec: CheckSpec,
+    reference: Reference,
+    calls: list[Call],
+    output: Any,
+    writer: TraceWriter,
+) -> None:
+    """The loss of outputs that no model is needed for: confident ones, right and wrong."""
+    model = reference.model
+    last = calls[-1]
+    is_activated = last.kind.startswith("activation:") and last.output is output
+    shape = tuple(output.shape[1:])
+    linear, y = Samples.confident(spec.seed, kind_of_targets(model), shape)
+    before = tf.Variable(linear)
+    with tf.GradientTape() as tape:
+        tensor = tf.convert_to_tensor(before)
+        if is_activated:
+            tensor = _activation_of(model, last)(tensor)
+        value = versions.loss_of(model, y, tensor, sample_weight(reference, y))
+    writer.put("loss/confident/linear", linear)
+    writer.put("loss/confident/target", y)
+    writer.put("loss/confident/value", value)
+    slope = tape.gradient(value, before)
+    writer.put("loss/confident/gradient", np.zeros_like(linear) if slope is None else slope)
+    writer.facts["output_activation"] = last.kind.partition(":")[2] if is_activated else None
+
+
+def _activation_of(model: keras.Model, call: Call) -> Any:
+    name = call.name.removesuffix(".activation")
+    layer = next(layer for layer in model._flatten_layers() if layer.name == name.partition("#")[0])
+    return getattr(layer, "activation", layer)

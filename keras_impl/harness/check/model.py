@@ -1,0 +1,145 @@
+"""A Keras model as the probes need it: its weights by name, what it takes, and batches to feed it.
+
+A model of any kind goes in, Sequential, functional, nested or subclassed; names of weights, their
+values and the shapes of its inputs come out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_impl.harness import versions
+from keras_impl.harness.factories import Reference
+from parity.data.samples import Samples
+from parity.errors import InputError
+
+
+def named_variables(model: keras.Model) -> dict[str, keras.Variable]:
+    """Returns all weights by name: "conv1.kernel", for a layer inside a layer "outer.inner/kernel".
+
+    A name is that of the layer as it is called, and the variable's path below it.
+    """
+    named: dict[str, keras.Variable] = {}
+    seen = set()
+    for layer in leaves(model):
+        for variable in layer.weights:
+            if id(variable) in seen:
+                continue
+            seen.add(id(variable))
+            path = versions.path_of(variable)
+            below = path.split(f"{layer.name}/", 1)[-1] if f"{layer.name}/" in path else path
+            name, number = f"{layer.name}.{below}", 1
+            while name in named:
+                number += 1
+                name = f"{layer.name}#{number}.{below}"
+            named[name] = variable
+    return named
+
+
+def leaves(model: keras.Model) -> list[keras.Layer]:
+    """Returns the layers that hold variables of their own, containers resolved, in order."""
+    found: list[keras.Layer] = []
+    for layer in model._flatten_layers(include_self=False, recursive=False):
+        is_own = versions.is_kerass_own(layer) and not isinstance(layer, keras.Model)
+        inner = list(layer._flatten_layers(include_self=False, recursive=False))
+        if inner and not is_own:
+            found += leaves(layer)
+        else:
+            found.append(layer)
+    held = {id(variable) for layer in found for variable in layer.weights}
+    own = [variable for variable in model.weights if id(variable) not in held]
+    if own:
+        raise InputError(
+            f"the model holds the weights {[versions.path_of(v) for v in own]} itself; expected "
+            "them in layers"
+        )
+    return found
+
+
+def get_weights(model: keras.Model) -> dict[str, np.ndarray]:
+    """Returns all weights by name, those that are not trained too, but no states of generators."""
+    return {
+        name: variable.numpy()
+        for name, variable in named_variables(model).items()
+        if versions.is_weight(variable)
+    }
+
+
+def set_weights(model: keras.Model, weights: Mapping[str, np.ndarray]) -> None:
+    """Sets weights by name."""
+    variables = named_variables(model)
+    for name, value in weights.items():
+        variables[name].assign(value)
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.Normalization):
+            layer.finalize_state()  # it computes with copies
+
+
+def trainable(model: keras.Model) -> dict[str, keras.Variable]:
+    """Returns the weights that are trained, by name."""
+    trained = {id(variable) for variable in model.trainable_variables}
+    return {
+        n: variable for n, variable in named_variables(model).items() if id(variable) in trained
+    }
+
+
+def signature(reference: Reference) -> list[dict[str, Any]]:
+    """Returns what the model takes: name, shape of a sample, number of tokens if it takes some."""
+    model = reference.model
+    if reference.input_shapes:
+        return [
+            {"name": f"input{number}", "shape": list(shape), "tokens": None}
+            for number, shape in enumerate(reference.input_shapes)
+        ]
+    inputs = getattr(model, "inputs", None)
+    if not inputs:
+        raise InputError(
+            "the Keras model does not know the shape of its input; build it, start it with "
+            "keras.Input, or return keras_impl.Reference(model, input_shapes=[...])"
+        )
+    embeddings = [
+        layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.Embedding)
+    ]
+    return [
+        {
+            "name": tensor.name,
+            "shape": list(tensor.shape[1:]),
+            "tokens": min((layer.input_dim for layer in embeddings), default=None)
+            if _feeds_embedding(tensor, embeddings)
+            else None,
+        }
+        for tensor in inputs
+    ]
+
+
+def _feeds_embedding(tensor: Any, embeddings: list[Any]) -> bool:
+    for layer in embeddings:
+        for node in layer._inbound_nodes:
+            if any(argument is tensor for argument in versions.tensors_of(node)):
+                return True
+    # Inside a nested model the tensor is another one; a Sequential has only one input.
+    return bool(embeddings) and len(tensor.shape) <= 2
+
+
+def build(reference: Reference, samples: Samples) -> None:
+    """Makes the variables of a model that has not been called yet."""
+    if not reference.model.built:
+        reference.model(as_fed(samples.inputs("eval", 1)), training=False)
+
+
+def as_fed(inputs: list[np.ndarray]) -> Any:
+    """Returns the arrays of a batch as a model is called with them."""
+    tensors = [tf.constant(value) for value in inputs]
+    return tensors[0] if len(tensors) == 1 else tensors
+
+
+def has_schedule(optimizer: Any) -> bool:
+    """Whether a schedule sets the learning rate."""
+    return isinstance(
+        getattr(optimizer, "_learning_rate", None), keras.optimizers.schedules.LearningRateSchedule
+    )

@@ -1,0 +1,93 @@
+"""What rounding alone may change: the reference is asked a second time, with all of it moved.
+
+Constants that Keras rounds, and gradients, go in and come out moved by what rounding may do; of the
+two passes comes the noise of every array.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_impl.harness.check.model import has_schedule
+from parity.ladder.compare import absolute_difference
+from parity.ladder.tolerance import FLOAT64, NOISE_FACTOR
+from parity.traces.trace import TraceWriter
+
+
+def perturb_constants(model: keras.Model) -> None:
+    """Moves constants that Keras keeps in float32, in float64 runs too, by one unit there.
+
+    A port that writes 0.3 where TensorFlow computes with 0.30000001192 is right.
+    """
+    for layer in model._flatten_layers():
+        if getattr(layer, "negative_slope", None):
+            layer.negative_slope = _next_float32(layer.negative_slope)
+        for name in (
+            "kernel",
+            "depthwise",
+            "pointwise",
+            "bias",
+            "recurrent",
+            "beta",
+            "gamma",
+            "embeddings",
+            "activity",
+        ):
+            regularizer = getattr(layer, f"{name}_regularizer", None)
+            for factor in ("l1", "l2"):
+                if getattr(regularizer, factor, None):
+                    value = _next_float32(float(getattr(regularizer, factor)))
+                    setattr(regularizer, factor, value)
+    optimizer = getattr(model, "optimizer", None)
+    if optimizer is not None and has_schedule(optimizer):
+        optimizer._learning_rate = _Perturbed(optimizer._learning_rate)
+
+
+class _Perturbed(keras.optimizers.schedules.LearningRateSchedule):
+    """A schedule, its rates, which are float32, moved by one unit there."""
+
+    def __init__(self, schedule: Any) -> None:
+        self._schedule = schedule
+
+    def __call__(self, step: Any) -> Any:
+        """Returns the rate of a step."""
+        return self._schedule(step) * (1 + 2.0**-23)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns that of the schedule."""
+        return dict(self._schedule.get_config())
+
+
+def _next_float32(value: float) -> float:
+    return float(np.nextafter(np.float32(value), np.float32(np.inf)))
+
+
+def perturbed_gradients(gradients: list[Any], perturbation: int) -> list[Any]:
+    """Moves gradients by what rounding may do, seen by the greatest of all.
+
+    Where a gradient cancels, as that of a bias before a normalisation, rounding is all of it, and
+    not to be had from its own size.
+    """
+    generator = np.random.default_rng(perturbation)
+    greatest = max((float(tf.reduce_max(tf.abs(g))) for g in gradients if g.shape), default=0.0)
+    most = FLOAT64 / NOISE_FACTOR * greatest
+    return [g + most * generator.uniform(-1, 1, size=g.shape) for g in gradients]
+
+
+def noise_of(first: TraceWriter, second: TraceWriter) -> dict[str, float]:
+    """What one unit in the last place of the weights changes, relative to the largest value."""
+    noise = {}
+    for key, array in first.arrays.items():
+        other = second.arrays.get(key)
+        if other is None or array.dtype.kind != "f" or not array.size:
+            continue
+        if key.startswith(("init/", "weights/", "input/", "target/")) or array.shape != other.shape:
+            continue
+        finite = np.abs(array[np.isfinite(array)])
+        scale = float(finite.max(initial=0.0)) or 1.0
+        noise[key] = float(absolute_difference(array, other).max()) / scale
+    return noise

@@ -1,0 +1,70 @@
+"""The optimizer of a Keras model alone: no loss and no data stand between it and a port's.
+
+Gradients of every size go in; `optimizer/…` comes out: weights, slots and rates after some steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_impl.harness import versions
+from keras_impl.harness.check.model import has_schedule, set_weights, trainable
+from keras_impl.harness.factories import Reference
+from parity.data import probe_inputs
+from parity.programs.check_spec import CheckSpec
+from parity.traces.trace import TraceWriter
+
+
+def write_optimizer(
+    spec: CheckSpec,
+    reference: Reference,
+    weights: Mapping[str, np.ndarray],
+    writer: TraceWriter,
+) -> None:
+    """The optimizer alone, fed with gradients of every size."""
+    model = reference.model
+    optimizer = getattr(model, "optimizer", None)
+    if optimizer is None:
+        return
+    set_weights(model, weights)
+    variables = trainable(model)
+    rates = []
+    for step in range(1, probe_inputs.NUM_OPTIMIZER_STEPS + 1):
+        if step == probe_inputs.CUT_BEFORE:
+            cut(optimizer)
+        gradients = [
+            tf.constant(probe_inputs.gradient(spec.seed, step, name, tuple(v.shape)))
+            for name, v in variables.items()
+        ]
+        rates.append(float(optimizer.learning_rate))
+        versions.apply(optimizer, gradients, list(variables.values()))
+        if step in probe_inputs.OPTIMIZER_STEPS:
+            for name, variable in variables.items():
+                value = probe_inputs.sampled(variable.numpy())
+                writer.put(f"optimizer/{step}/weights/{name}", value)
+        if step in probe_inputs.SLOT_STEPS:
+            for slot, name, value in _slots(optimizer, variables):
+                writer.put(f"optimizer/{step}/{slot}/{name}", probe_inputs.sampled(value))
+    writer.put("optimizer/learning_rate", np.array(rates))
+
+
+def _slots(
+    optimizer: Any, variables: Mapping[str, keras.Variable]
+) -> list[tuple[str, str, np.ndarray]]:
+    """(slot, weight, value), such as ("momentum", "conv1.kernel", ...)."""
+    return [
+        (slot, name, value.numpy())
+        for name, variable in variables.items()
+        for slot, value in versions.slots(optimizer, variable)
+    ]
+
+
+def cut(optimizer: Any) -> None:
+    """Cuts the learning rate, where no schedule sets it."""
+    if not has_schedule(optimizer):
+        optimizer.learning_rate = float(optimizer.learning_rate) * probe_inputs.CUT_FACTOR

@@ -1,0 +1,95 @@
+"""The learning rate of a Keras program, by step and by epoch.
+
+A schedule is asked for the rate of chosen steps, callbacks are shown a sequence of metrics; the
+rates, and the epoch at which training stops, come out as `schedule/…`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_impl.harness.check.facts import plain_nested
+from keras_impl.harness.check.model import has_schedule
+from keras_impl.harness.factories import build_subject
+from parity.data import probe_inputs
+from parity.programs.check_spec import CheckSpec
+from parity.traces.trace import TraceWriter
+
+
+def write_schedule(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter) -> None:
+    """The learning rate: of every step, and of every epoch as the callbacks set it."""
+    reference = build_subject(factory, spec.seed)
+    optimizer = getattr(reference.model, "optimizer", None)
+    facts: dict[str, Any] = {"kind": None, "callbacks": []}
+    writer.facts["schedule"] = facts
+    if optimizer is None:
+        return
+    if has_schedule(optimizer):
+        schedule = optimizer._learning_rate
+        facts["kind"] = type(schedule).__name__
+        facts["config"] = plain_nested(schedule.get_config())
+        rates = [float(schedule(step)) for step in probe_inputs.SCHEDULE_STEPS]
+        writer.put("schedule/steps", np.array(rates))
+        writer.put("schedule/exact", np.array(_exact_rates(schedule, rates)))
+    known = (
+        keras.callbacks.ReduceLROnPlateau,
+        keras.callbacks.EarlyStopping,
+        keras.callbacks.LearningRateScheduler,
+    )
+    callbacks = [callback for callback in reference.callbacks if isinstance(callback, known)]
+    facts["callbacks"] = [_callback_facts(callback) for callback in callbacks]
+    facts["not_compared"] = [
+        type(callback).__name__
+        for callback in reference.callbacks
+        if not isinstance(callback, known)
+    ]
+    if not callbacks:
+        return
+    sequence = probe_inputs.metrics(spec.seed, probe_inputs.told_apart(facts["callbacks"]))
+    rates, stopped = [], -1
+    model = reference.model
+    model.stop_training = False
+    for callback in callbacks:
+        callback.set_model(model)
+        callback.on_train_begin({})
+    for epoch in range(len(sequence["loss"])):
+        for callback in callbacks:
+            callback.on_epoch_begin(epoch, {})
+        rates.append(float(optimizer.learning_rate))
+        logs = {name: float(values[epoch]) for name, values in sequence.items()}
+        for callback in callbacks:
+            callback.on_epoch_end(epoch, logs)
+        if model.stop_training and stopped < 0:
+            stopped = epoch
+            break
+    writer.put("schedule/epochs", np.array(rates))
+    writer.put("schedule/stopped", np.array(stopped))
+
+
+def _exact_rates(schedule: Any, rates: list[float]) -> list[float]:
+    """The rates of a schedule in float64, which it computes in if its numbers are of NumPy's.
+
+    What a schedule of the user's does then is not known: its rates are returned as they are.
+    """
+    if not type(schedule).__module__.startswith("keras."):
+        return rates
+    exact = type(schedule).from_config(_as_float64(schedule.get_config()))
+    return [float(exact(np.float64(step))) for step in probe_inputs.SCHEDULE_STEPS]
+
+
+def _as_float64(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _as_float64(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_as_float64(item) for item in value]
+    return np.float64(value) if isinstance(value, float) else value
+
+
+def _callback_facts(callback: Any) -> dict[str, Any]:
+    names = ("monitor", "factor", "patience", "min_delta", "cooldown", "min_lr", "mode", "baseline")
+    found = {name: getattr(callback, name) for name in names if hasattr(callback, name)}
+    return {"class": type(callback).__name__, **plain_nested(found)}

@@ -1,0 +1,66 @@
+"""A few steps of training, as `fit` of a Keras model makes them.
+
+Batches go in, the last ones smaller; `trajectory/…` comes out, losses, rates and the weights after
+each step, with the batches and the masks that a port is given.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+from keras_impl.harness import versions
+from keras_impl.harness.calls import recorded_calls
+from keras_impl.harness.check.loss import kind_of_targets, sample_weight
+from keras_impl.harness.check.model import as_fed, get_weights
+from keras_impl.harness.check.noise import perturbed_gradients
+from keras_impl.harness.check.optimizer import cut
+from keras_impl.harness.factories import Reference
+from parity.data import probe_inputs
+from parity.data.samples import Samples
+from parity.programs.check_spec import CheckSpec
+from parity.traces.trace import TraceWriter
+
+
+def write_trajectory(
+    spec: CheckSpec, reference: Reference, samples: Samples, writer: TraceWriter, perturbation: int
+) -> None:
+    """A few steps as `fit` makes them; the learning rate is cut on the way."""
+    model = reference.model
+    if getattr(model, "optimizer", None) is None:
+        return
+    losses, rates = [], []
+    for step, size in enumerate(probe_inputs.batches(spec.steps, spec.batch_size), start=1):
+        if step == probe_inputs.TRAJECTORY_CUT_BEFORE:
+            cut(model.optimizer)
+        x = samples.inputs(f"step{step}", size)
+        shape = tuple(writer.facts["output_shape"])
+        y = samples.targets(f"step{step}", size, kind_of_targets(model), shape)
+        fed = as_fed(x)
+        with tf.GradientTape() as tape, recorded_calls(fed, perturbation) as calls:
+            output = model(fed, training=True)
+            loss = versions.loss_of(model, y, output, sample_weight(reference, y))
+        variables = model.trainable_variables
+        gradients = [
+            tf.zeros(v.shape, v.dtype) if g is None else tf.convert_to_tensor(g)
+            for g, v in zip(
+                tape.gradient(loss, [versions.tensor_of(v) for v in variables]),
+                variables,
+                strict=True,
+            )
+        ]
+        if perturbation:
+            gradients = perturbed_gradients(gradients, perturbation + step)
+        rates.append(float(model.optimizer.learning_rate))
+        versions.apply(model.optimizer, gradients, variables)
+        losses.append(float(loss))
+        for number, value in enumerate(x):
+            writer.put(f"input/step{step}/{number}", value)
+        writer.put(f"target/step{step}", y)
+        for call in calls:
+            if call.mask is not None:
+                writer.put(f"mask/step{step}/{call.name}", call.mask)
+        for name, weight in get_weights(model).items():
+            writer.put(f"trajectory/{step}/{name}", probe_inputs.sampled(weight))
+    writer.put("trajectory/losses", np.array(losses))
+    writer.put("trajectory/rates", np.array(rates))

@@ -1,0 +1,122 @@
+"""What a Keras layer is called in both halves: "conv", "dense", "activation:relu".
+
+A layer, an activation or an operation goes in, its kind comes out; `torch_impl/harness/kinds.py`
+has the same words for what torch has in their place.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from keras_impl.harness import versions
+
+
+def _by_name(table: str) -> dict[str, str]:
+    """Name -> kind, of rows "kind: names"."""
+    rows = [line.strip().rsplit(": ", 1) for line in table.strip().splitlines()]
+    return {name: kind for kind, names in rows for name in names.split()}
+
+
+# Keras class -> kind, the word that both halves share. An activation is "activation:NAME".
+_LAYERS = _by_name("""
+    conv: Conv1D Conv2D Conv3D
+    depthwise_conv: DepthwiseConv1D DepthwiseConv2D
+    separable_conv: SeparableConv1D SeparableConv2D
+    conv_transpose: Conv1DTranspose Conv2DTranspose Conv3DTranspose
+    dense: Dense
+    batch_norm: BatchNormalization
+    layer_norm: LayerNormalization
+    group_norm: GroupNormalization
+    embedding: Embedding
+    lstm: LSTM
+    gru: GRU
+    simple_rnn: SimpleRNN
+    bidirectional: Bidirectional
+    max_pool: MaxPooling1D MaxPooling2D MaxPooling3D
+    average_pool: AveragePooling1D AveragePooling2D AveragePooling3D
+    global_max_pool: GlobalMaxPooling1D GlobalMaxPooling2D GlobalMaxPooling3D
+    global_average_pool: GlobalAveragePooling1D GlobalAveragePooling2D GlobalAveragePooling3D
+    flatten: Flatten
+    reshape: Reshape
+    permute: Permute
+    repeat: RepeatVector
+    zero_padding: ZeroPadding1D ZeroPadding2D ZeroPadding3D
+    cropping: Cropping1D Cropping2D Cropping3D
+    upsampling: UpSampling1D UpSampling2D UpSampling3D
+    dropout: Dropout SpatialDropout1D SpatialDropout2D SpatialDropout3D
+    add: Add
+    subtract: Subtract
+    multiply: Multiply
+    average: Average
+    maximum: Maximum
+    minimum: Minimum
+    concatenate: Concatenate
+    rescaling: Rescaling
+    normalization: Normalization
+    prelu: PReLU
+    activation:leaky_relu: LeakyReLU
+    activation:relu: ReLU
+    activation:elu: ELU
+    activation:softmax: Softmax
+""")
+# Operation that is no layer -> kind.
+_OPERATIONS = _by_name("""
+    add: Add
+    subtract: Subtract
+    multiply: Multiply
+    maximum: Maximum
+    minimum: Minimum
+    concatenate: Concatenate
+    activation:relu: Relu
+    activation:relu6: Relu6
+    activation:leaky_relu: LeakyRelu
+    activation:elu: Elu
+    activation:selu: Selu
+    activation:gelu: Gelu
+    activation:silu: Silu
+    activation:softplus: Softplus
+    activation:softsign: Softsign
+    activation:hard_sigmoid: HardSigmoid
+    activation:hard_silu: HardSilu
+    activation:sigmoid: Sigmoid
+    activation:tanh: Tanh
+    activation:softmax: Softmax
+    reshape: Reshape
+""")
+
+
+def kind_of(layer: keras.Layer) -> str:
+    """Returns the kind of a layer, "unknown:CLASS" where there is no word for it."""
+    name = type(layer).__name__
+    if name == "Activation":
+        return activation_kind(layer.activation)
+    if name not in _LAYERS or not versions.is_kerass_own(layer):
+        return f"unknown:{name}"
+    if name == "ReLU" and not layer.threshold:
+        if layer.negative_slope:
+            return _LAYERS[name] if layer.max_value else "activation:leaky_relu"
+        return "activation:relu6" if layer.max_value == 6 else _LAYERS[name]
+    return _LAYERS[name]
+
+
+def activation_kind(activation: Any) -> str:
+    """Returns the kind of an activation, a function or a layer."""
+    name = getattr(activation, "__name__", type(activation).__name__)
+    return f"activation:{name}"
+
+
+def kind_of_operation(operation: Any) -> str:
+    """Returns the kind of an operation that is no layer, likewise."""
+    name = type(operation).__name__
+    return _OPERATIONS.get(name, f"unknown:{name}")
+
+
+def is_container(layer: keras.Layer) -> bool:
+    """Whether a layer only calls others: a model, or a layer of the user's that holds layers."""
+    if isinstance(layer, keras.Model):
+        return True
+    return not versions.is_kerass_own(layer) and bool(
+        layer._flatten_layers(include_self=False, recursive=False)
+    )

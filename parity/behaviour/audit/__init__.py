@@ -1,0 +1,1 @@
+"""Audit: what the data themselves say about a training."""

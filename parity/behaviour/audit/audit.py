@@ -1,0 +1,202 @@
+"""What in the images and labels makes a validation accuracy too good or too bad.
+
+In: `Data`. Out: `Audit`: copies across the parts, wrong labels, classes and pixels that differ
+between training and validation, and what a nearest neighbour reaches without any training.
+`Audit.findings` is what is worth telling of it.
+
+Copies bit for bit, classes and pixels are looked for in all images. What compares each image with
+each other looks at no more than `MAX_TRAIN` and `MAX_VAL` of them, drawn by the seed, with sides
+above 32 pixels averaged down; training images that repeat an earlier one are left out there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from parity.behaviour.audit.exact_copies import MAX_PAIRS, Copies, Originals
+from parity.behaviour.audit.findings import Finding, Severity, findings_of
+from parity.behaviour.audit.image_views import blurred, shrink
+from parity.behaviour.audit.label_noise import K, LabelNoise, label_noise
+from parity.behaviour.audit.near_copies import Nearness, nearness
+from parity.behaviour.audit.neighbours import nearest
+from parity.behaviour.audit.split_tests import (
+    AccuracyTest,
+    ClassBalance,
+    PixelTest,
+    accuracy_test,
+    class_balance,
+    pixel_tests,
+)
+from parity.data.dataset import Data
+from parity.files.floats import encode_floats
+
+__all__ = ["Audit", "Baseline", "Finding", "NearCopies", "audit"]
+
+SCHEMA = "parity.audit/1"
+MAX_TRAIN, MAX_VAL = 10_000, 2_000
+
+
+@dataclass(frozen=True)
+class NearCopies(Copies):
+    """Validation images that are near copies of a training image, but no copies bit for bit.
+
+    Attributes:
+        threshold: below what share of the distance to the tenth nearest training image the nearest
+            one is a near copy.
+        dimension: of the data, from which the threshold follows; see
+            `parity.behaviour.audit.near_copies`.
+        within_training: share of training images that are near copies of another one.
+    """
+
+    threshold: float
+    dimension: float
+    within_training: float
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """How often the label of the nearest training image, in pixels, is right.
+
+    Attributes:
+        accuracy: on validation: what a trained model should exceed.
+        new_and_within: on validation images that are no copies, near ones included, against
+            training images that are none, each among all others; None where no class has both.
+    """
+
+    accuracy: float
+    new_and_within: AccuracyTest | None
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What was found in a data set.
+
+    Attributes:
+        source: of the data.
+        seed: by which images were drawn, where not all were compared.
+        num_train: training images that were compared with each other.
+        num_val: validation images that were compared with them.
+        val_copies: validation images that occur in training bit for bit.
+        test_copies: test images that do.
+        train_copies: training images that repeat another one.
+        near_copies: of validation; None where there are too few images or pixels to tell.
+        labels: of training; None with fewer than 11 images.
+        baseline: what the nearest neighbour reaches.
+        classes: counts, and how they differ.
+        pixels: statistics of images, and how they differ.
+    """
+
+    source: str
+    seed: int
+    num_train: int
+    num_val: int
+    val_copies: Copies
+    test_copies: Copies
+    train_copies: Copies
+    near_copies: NearCopies | None
+    labels: LabelNoise | None
+    baseline: Baseline
+    classes: ClassBalance
+    pixels: tuple[PixelTest, ...]
+
+    def findings(self) -> tuple[Finding, ...]:
+        """Returns what is worth telling, the gravest first; nothing for an honest split."""
+        return findings_of(self)
+
+    @property
+    def severity(self) -> Severity:
+        """Of the gravest finding; "none" without any."""
+        return next((finding.severity for finding in self.findings()), "none")
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the audit as `parity.audit/1`, ready for `json.dumps(..., allow_nan=False)`."""
+        findings = [asdict(finding) for finding in self.findings()]
+        return encode_floats(
+            {"schema": SCHEMA, "severity": self.severity, "findings": findings, **asdict(self)}
+        )
+
+
+def audit(data: Data, *, seed: int = 0) -> Audit:
+    """Looks at the images and labels of a data set.
+
+    Args:
+        data: its test part is only counted and looked up among the training images.
+        seed: by which images are drawn where there are too many. NumPy's global state is neither
+            read nor changed.
+    """
+    originals = Originals(data.x_train, data.y_train)
+    generator = np.random.default_rng(seed)
+    chosen = generator.permutation(originals.index)[:MAX_TRAIN]
+    chosen_val = generator.permutation(len(data.x_val))[:MAX_VAL]
+    train, val = shrink(data.x_train, chosen), shrink(data.x_val, chosen_val)
+    y_train, y_val = data.y_train[chosen], data.y_val[chosen_val]
+
+    is_copy = originals.contain(data.x_val[chosen_val])
+    is_near_within = np.zeros(len(train[:MAX_VAL]), bool)
+    near = None
+    compared = nearness(train, val, max_within=MAX_VAL)
+    if compared is not None:
+        is_near_within = compared.within < compared.threshold
+        near = _near_copies(compared, ~is_copy, data, chosen, chosen_val)
+        is_copy |= compared.ratio < compared.threshold
+
+    looks, train = blurred(train), train.reshape(len(train), -1)
+    is_right = y_train[nearest(val.reshape(len(val), -1), train, 1).index[:, 0]] == y_val
+    within = _within(train)
+    rows = np.flatnonzero(~is_near_within) if within.size else np.empty(0, np.int64)
+    is_right_within = y_train[within[rows, :1].ravel()] == y_train[rows]
+    # Blurred and normalised images mostly tell classes better; those of one colour need the pixels.
+    judged = [label_noise(y_train, neighbours) for neighbours in (_within(looks), within)]
+    labels = min(filter(None, judged), key=lambda noise: noise.disagreement, default=None)
+    if labels is not None:
+        labels = replace(labels, suspected=tuple(chosen[list(labels.suspected)].tolist()))
+    return Audit(
+        source=data.source,
+        seed=seed,
+        num_train=len(train),
+        num_val=len(val),
+        val_copies=originals.copies(data.x_val, data.y_val),
+        test_copies=originals.copies(data.x_test, data.y_test),
+        train_copies=originals.copies(data.x_train, data.y_train, is_training=True),
+        near_copies=near,
+        labels=labels,
+        baseline=Baseline(
+            float(is_right.mean()),
+            accuracy_test(is_right[~is_copy], y_val[~is_copy], is_right_within, y_train[rows]),
+        ),
+        classes=class_balance(data.y_train, data.y_val, data.y_test, data.num_classes),
+        pixels=pixel_tests(data.x_train, data.y_train, data.x_val, data.y_val),
+    )
+
+
+def _within(vectors: np.ndarray) -> np.ndarray:
+    """For each vector the nearest others, as many as the labels are judged by."""
+    if len(vectors) == 1:
+        return np.empty((1, 0), np.int64)
+    return nearest(vectors, vectors, K, own=np.arange(len(vectors))).index
+
+
+def _near_copies(
+    compared: Nearness,
+    is_new: np.ndarray,
+    data: Data,
+    chosen: np.ndarray,
+    chosen_val: np.ndarray,
+) -> NearCopies:
+    """Counts the pairs below the threshold, with the numbers that they have in the data."""
+    rows = np.flatnonzero(is_new & (compared.ratio < compared.threshold))
+    of_val, of_train = chosen_val[rows], chosen[compared.index[rows]]
+    has_other_label = data.y_val[of_val] != data.y_train[of_train]
+    order = np.argsort(~has_other_label, kind="stable")[:MAX_PAIRS]
+    return NearCopies(
+        count=len(rows),
+        fraction=len(rows) / len(chosen_val),
+        num_other_label=int(has_other_label.sum()),
+        pairs=tuple(zip(of_val[order].tolist(), of_train[order].tolist(), strict=True)),
+        threshold=compared.threshold,
+        dimension=compared.dimension,
+        within_training=float((compared.within < compared.threshold).mean()),
+    )

@@ -1,0 +1,112 @@
+"""diagnose: a training history, and its data if there are any, to a verdict and likely causes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from parity.behaviour.audit.audit import Audit, audit
+from parity.behaviour.audit.findings import Finding
+from parity.behaviour.causes import Observations, RankedCause, rank
+from parity.behaviour.judgement import TARGET, Expectation, Judgement
+from parity.behaviour.rules import judge
+from parity.data.dataset import Data
+from parity.files.floats import encode_floats
+from parity.traces.trace import History
+
+SCHEMA = "parity.diagnosis/1"
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What is wrong with a training, and why.
+
+    Attributes:
+        judgement: on the history alone, with the numbers that it rests on.
+        causes: likely ones, the likeliest first.
+        findings: what the data show, the gravest first; empty without data.
+        audit: all that was measured on the data, or None.
+        history: what was judged.
+    """
+
+    judgement: Judgement
+    causes: tuple[RankedCause, ...]
+    findings: tuple[Finding, ...]
+    audit: Audit | None
+    history: History
+
+    @property
+    def verdict(self) -> str:
+        """That on the history; "suspicious" if it looks good on data that make it worthless."""
+        return verdict_with(self.judgement, self.findings)
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the diagnosis as `parity.diagnosis/1`."""
+        causes = [
+            {
+                "id": entry.cause.id,
+                "title": entry.cause.title,
+                "confidence": entry.confidence,
+                "signs": list(entry.signs),
+                "reason": entry.cause.reason,
+                "remedies": list(entry.cause.remedies),
+            }
+            for entry in self.causes
+        ]
+        return encode_floats(
+            {
+                "schema": SCHEMA,
+                "verdict": self.verdict,
+                "judgement": self.judgement.to_json(),
+                "causes": causes,
+                "findings": [asdict(finding) for finding in self.findings],
+                "audit": None if self.audit is None else self.audit.to_json(),
+                "history": self.history,
+            }
+        )
+
+
+def verdict_with(judgement: Judgement, findings: Sequence[Finding]) -> str:
+    """Returns the verdict on a history and its data."""
+    is_worthless = any(finding.severity == "high" for finding in findings)
+    if is_worthless and judgement.verdict in ("good_fit", "undecided"):
+        return "suspicious"
+    return judgement.verdict
+
+
+def diagnose(
+    history: History,
+    data: Data | None = None,
+    *,
+    num_classes: int | None = None,
+    num_train: int | None = None,
+    num_val: int | None = None,
+    target: float = TARGET,
+) -> Diagnosis:
+    """Says what is wrong with a training.
+
+    Args:
+        history: Keras's keys (`History.history`); see `parity.behaviour.judge`.
+        data: what was trained and validated on; the three numbers then follow from it.
+        num_classes: of the task, if it is known.
+        num_train: training samples, if known.
+        num_val: validation samples, if known: without them, sampling noise cannot be told.
+        target: training accuracy that is good enough.
+    """
+    found, chance = None, None
+    if data is not None:
+        num_classes = data.num_classes
+        num_train, num_val = len(data.x_train), len(data.x_val)
+        found = audit(data)
+        # Of the classes as training has them: guessing can do no better anywhere else.
+        chance = max(found.classes.train) / sum(found.classes.train)
+    expected = Expectation(
+        num_classes=num_classes, chance=chance, target=target, num_train=num_train, num_val=num_val
+    )
+    judgement = judge(history, expected)
+    findings = () if found is None else found.findings()
+    by_id = {finding.id: finding for finding in findings}
+    verdict = verdict_with(judgement, findings)
+    causes = rank(Observations(verdict, judgement, history, by_id, num_train))
+    return Diagnosis(judgement, causes, findings, found, history)

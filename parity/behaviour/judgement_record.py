@@ -1,0 +1,26 @@
+"""A training history and the verdict on it, as they stand in result files of several kinds."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from parity.behaviour.judgement import VERDICTS, Judgement
+from parity.files.records import AtLeastOne, Count, Many, Number, mirrors, one_of
+
+Verdict = Annotated[str, one_of(*VERDICTS)]
+History = Annotated[
+    dict[str, Many[Number]],
+    Meta(
+        description="Keras's keys (loss, accuracy, val_loss, val_accuracy, learning_rate) and "
+        "others, such as eval_accuracy: a number for each epoch, all equally long."
+    ),
+]
+
+
+@mirrors(Judgement)
+class JudgementRecord:
+    verdict: Verdict
+    num_epochs: Count
+    best_epoch_number: AtLeastOne | None

@@ -1,0 +1,1 @@
+"""Readers: a history from the file that a user has."""

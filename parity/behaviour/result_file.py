@@ -1,0 +1,167 @@
+"""A diagnosis from its JSON, which may be from anyone."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from msgspec import Meta
+
+from parity.behaviour.audit.audit import SCHEMA as AUDIT
+from parity.behaviour.audit.audit import Audit, NearCopies
+from parity.behaviour.audit.exact_copies import MAX_PAIRS, Copies
+from parity.behaviour.audit.findings import Finding
+from parity.behaviour.audit.label_noise import LabelNoise
+from parity.behaviour.audit.split_tests import ClassBalance
+from parity.behaviour.causes import Cause, RankedCause
+from parity.behaviour.diagnosis import SCHEMA, Diagnosis
+from parity.behaviour.judgement import Judgement
+from parity.behaviour.judgement_record import History, JudgementRecord, Verdict
+from parity.files.records import (
+    Count,
+    Many,
+    Record,
+    Share,
+    domain,
+    mirrors,
+    one_of,
+    record_from,
+)
+
+FINDINGS = (
+    "duplicates",
+    "near_duplicates",
+    "contradicting_labels",
+    "label_noise",
+    "missing_classes",
+    "imbalance",
+    "split_differs",
+    "pixels_differ",
+)
+SEVERITIES = ("high", "medium", "low")
+
+
+@mirrors(Finding)
+class FindingRecord:
+    id: Annotated[str, one_of(*FINDINGS)]
+    severity: Annotated[str, one_of(*SEVERITIES)]
+
+
+class _Counted:
+    count: Count
+    fraction: Share
+    num_other_label: Count
+    pairs: Annotated[list[tuple[Count, Count]], Meta(max_length=MAX_PAIRS)]
+
+
+@mirrors(Copies)
+class CopiesRecord(_Counted):
+    pass
+
+
+@mirrors(NearCopies)
+class NearCopiesRecord(_Counted):
+    within_training: Share
+
+
+@mirrors(LabelNoise)
+class LabelNoiseRecord:
+    disagreement: Share
+    support: Share
+    num_images: Count
+    num_consensus: Count
+    suspected: Many[Count]
+
+
+@mirrors(ClassBalance)
+class ClassBalanceRecord:
+    train: Many[Count]
+    val: Many[Count]
+    test: Many[Count]
+
+
+@mirrors(Audit)
+class AuditRecord:
+    """All that was measured on the data.
+
+    Attributes:
+        schema: name and version of this part.
+        severity: of the gravest finding.
+        findings: what is worth telling, the gravest first.
+    """
+
+    schema: Annotated[str, one_of(AUDIT)]
+    severity: Annotated[str, one_of(*SEVERITIES, "none")]
+    findings: Many[FindingRecord]
+    seed: Count
+    num_train: Count
+    num_val: Count
+
+
+class CauseRecord(Record):
+    """What makes a training go wrong.
+
+    Attributes:
+        id: which cause.
+        title: what it is.
+        confidence: share of all causes; it orders, and is no probability.
+        signs: what speaks for it here.
+        reason: why it has this effect.
+        remedies: what to try, most promising first.
+    """
+
+    id: str
+    title: str
+    confidence: Share
+    signs: Many[str]
+    reason: str
+    remedies: Annotated[list[str], Meta(min_length=1)]
+
+    def ranked(self) -> RankedCause:
+        """Returns what it stands for."""
+        cause = Cause(self.id, self.title, {}, (), self.reason, tuple(self.remedies))
+        return RankedCause(cause, self.confidence, tuple(self.signs))
+
+
+class DiagnosisRecord(Record):
+    """What `parity diagnose --json` writes: what is wrong with a training, and why.
+
+    Attributes:
+        schema: name and version of this schema.
+        verdict: that of judgement; suspicious where it looks good on data that make it worthless.
+        judgement: on the history alone.
+        causes: likely causes, the likeliest first.
+        findings: what the data show, the gravest first; empty without data.
+        audit: all that was measured on the data; null without data.
+        history: what was judged.
+    """
+
+    schema: Annotated[str, one_of(SCHEMA)]
+    verdict: Verdict
+    judgement: JudgementRecord
+    causes: Many[CauseRecord]
+    findings: Many[FindingRecord]
+    audit: AuditRecord | None
+    history: History
+
+
+def diagnosis_from(value: Any, where: str) -> Diagnosis:
+    """Returns the diagnosis that the JSON of `parity.diagnosis/1` tells of.
+
+    Args:
+        value: as read; what follows from the rest (verdict, severity of an audit) is not used.
+        where: name of the file, for messages.
+
+    Raises:
+        InputError: something in it is no such result.
+    """
+    return record_from(DiagnosisRecord, value, where, _diagnosis)
+
+
+def _diagnosis(found: DiagnosisRecord) -> Diagnosis:
+    return Diagnosis(
+        judgement=domain(Judgement, found.judgement),
+        causes=tuple(cause.ranked() for cause in found.causes),
+        findings=domain(tuple[Finding, ...], found.findings),
+        audit=None if found.audit is None else domain(Audit, found.audit),
+        history=found.history,
+    )

@@ -1,0 +1,193 @@
+"""`parity bench`: options in, one benchmark, a report and an exit code out."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import click
+
+from parity.cli.names import DATA, files, one_of, parts, precisions, scenarios, several_of, variants
+from parity.cli.options import (
+    COMMON,
+    OUT,
+    check_file,
+    check_folder,
+    exit_code,
+    with_children,
+    with_options,
+    write_json_file,
+    write_report,
+    write_text_file,
+)
+from parity.errors import InputError
+from parity.halves.options import ChildOptions
+from parity.traces.folder import BENCH
+
+
+def _names(context: click.Context, option: click.Parameter, value: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+def _numbers(context: click.Context, option: click.Parameter, value: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in value.split(","))
+    except ValueError:
+        raise click.BadParameter(f"{value!r}: expected whole numbers, such as 32,128") from None
+
+
+@click.command()
+@click.argument("scenario", default="dropout", shell_complete=scenarios)
+@click.option(
+    "--parts",
+    callback=_names,
+    shell_complete=several_of(parts),
+    default="train",
+    show_default=True,
+    metavar="A,B",
+    help="What to time: train, step, input, augment, startup.",
+)
+@click.option(
+    "--variants",
+    callback=_names,
+    shell_complete=several_of(variants),
+    default="keras,torch-eager,torch",
+    show_default=True,
+    metavar="A,B",
+    help="Variants to time: keras, keras-tuned, keras-torch, torch-eager, torch, torch-own, "
+    "torch-compiled.",
+)
+@click.option(
+    "--baseline",
+    default="keras",
+    show_default=True,
+    shell_complete=one_of(variants),
+    help="Variant that the others are compared with.",
+)
+@click.option("--compile", "is_compiled", is_flag=True, help="Add the variant torch-compiled.")
+@click.option(
+    "--batch-size", "batch_sizes", callback=_numbers, default="32", show_default=True, metavar="N,M"
+)
+@click.option(
+    "--precision",
+    "precisions",
+    callback=_names,
+    shell_complete=several_of(precisions),
+    default="fp32",
+    show_default=True,
+    metavar="A,B",
+    help="Precisions to time: fp32, tf32, bf16, fp16.",
+)
+@click.option(
+    "--across-precision",
+    is_flag=True,
+    help="Compare other precisions with the baseline in fp32.  [default: they are not compared]",
+)
+@click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N.")
+@click.option("--threads", type=click.IntRange(min=1), default=2, show_default=True)
+@click.option(
+    "--rounds",
+    type=click.IntRange(min=3),
+    default=7,
+    show_default=True,
+    help="Number of rounds; each starts all variants in new processes.",
+)
+@click.option(
+    "--train-size", type=click.IntRange(min=1), default=2048, show_default=True, metavar="N"
+)
+@click.option("--val-size", type=click.IntRange(min=1), default=512, show_default=True, metavar="N")
+@click.option(
+    "--accuracy", type=click.FloatRange(0, 1), help="Also measure the time to this accuracy."
+)
+@click.option(
+    "--data",
+    default="embedded",
+    show_default=True,
+    shell_complete=files(*DATA),
+    help="Data source, as for `parity run`.",
+)
+@click.option("--seed", type=int, default=42, show_default=True)
+@click.option(
+    "--gate-seeds",
+    type=click.IntRange(min=0),
+    default=8,
+    show_default=True,
+    metavar="N",
+    help="Runs used to check the accuracy of variants with their own random numbers; 0 = no check.",
+)
+@click.option("--csv", "csv_file", type=click.Path(path_type=Path), metavar="FILE")
+@click.option("--markdown", "markdown_file", type=click.Path(path_type=Path), metavar="FILE")
+@click.option(
+    "--compare",
+    type=click.Path(path_type=Path),
+    metavar="OLD.json",
+    help="Compare with an earlier result; exit code 1 if a row got slower.",
+)
+@OUT
+@with_children(workers=False)  # one at a time
+@with_options(COMMON)
+def bench(
+    is_compiled: bool,
+    csv_file: Path | None,
+    markdown_file: Path | None,
+    compare: Path | None,
+    out: Path | None,
+    children: ChildOptions,
+    json_file: Path | None,
+    **settings: Any,
+) -> int:
+    """Compares the training speed of SCENARIO in both frameworks.
+
+    Exit codes: 0 everything was measured, and no variant is known to train differently; 1 a variant
+    trains differently, or a row got slower than in OLD.json (rows that cannot be compared do not
+    count); 2 wrong use or bad input; 3 a variant could not be measured.
+    """
+    from parity.bench.comparison import FAIL, read_result
+    from parity.bench.comparison import compare as compare_results
+    from parity.bench.run import run_bench
+    from parity.programs.bench_spec import BenchSpec
+    from parity.report.text.bench import bench_lines, comparison_lines, to_csv, to_markdown
+    from parity.report.text.terminal import print_lines
+
+    check_file(json_file)
+    check_file(csv_file, "--csv")
+    check_file(markdown_file, "--markdown")
+    check_folder(out)
+    old = None if compare is None else read_result(compare)
+    if is_compiled and "torch-compiled" not in settings["variants"]:
+        settings["variants"] = (*settings["variants"], "torch-compiled")
+
+    def keep(unfinished: Any) -> None:
+        """Writes what was measured so far; the benchmark goes on if that fails."""
+        for path in (json_file, None if out is None else out / BENCH):
+            if path is not None:
+                with suppress(InputError):
+                    write_json_file(path, unfinished.to_json())
+
+    result = run_bench(
+        BenchSpec(**settings),
+        children=children,
+        say=lambda text: None if children.quiet else click.echo(f"bench: {text}", err=True),
+        on_result=keep,
+    )
+    try:
+        if json_file is not None:
+            write_json_file(json_file, result.to_json())
+        if out is not None:
+            write_json_file(out / BENCH, result.to_json(), "--out")
+            write_report(out)
+        if csv_file is not None:
+            write_text_file(csv_file, to_csv(result), "--csv")
+        if markdown_file is not None:
+            write_text_file(markdown_file, to_markdown(result), "--markdown")
+    finally:  # a full disk must not cost the report as well
+        if not children.quiet:
+            print_lines(bench_lines(result))
+    code = exit_code(result.verdict)
+    if old is None:
+        return code
+    found = compare_results(old, result)
+    if not children.quiet:
+        print_lines(comparison_lines(found))
+    return code or (1 if found.verdict == FAIL else 0)

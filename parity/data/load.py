@@ -1,0 +1,179 @@
+"""The data of a run: read from a source, and split once for both halves.
+
+In: a source and the sizes of the parts. Out: `Data`. The split is drawn here, by NumPy from the
+run's seed, so that neither framework's generator is involved; `save_data` and `read_data` carry the
+arrays to the two child processes.
+
+NumPy is all that importing this module costs: readers of files, and the network, are imported when
+a source needs them.
+"""
+
+import numbers
+import operator
+import os
+
+import numpy as np
+
+from parity.data.dataset import Data
+from parity.data.sources import Source, open_source
+from parity.data.transfer import read_data, save_data
+from parity.errors import InputError
+from parity.programs.run_spec import SPLITS, RunSpec
+
+__all__ = ["Data", "load_data", "read_data", "run_data", "save_data"]
+
+
+def load_data(
+    source: str | os.PathLike[str] = "embedded",
+    *,
+    train: int | None = None,
+    val: int | None = None,
+    test: int | None = None,
+    seed: int = 0,
+    split: str = "random",
+    label_noise: float = 0.0,
+    leakage: float = 0.0,
+) -> Data:
+    """Reads a source and splits its training part into training and validation sets.
+
+    A pixel p stored as uint8 becomes exactly `np.float32(p) / np.float32(255)`.
+
+    Args:
+        source: `embedded` (8,000 images of MNIST, comes with the package), `mnist` (all of it: from
+            `PARITY_DATA_DIR` or the cache folder, downloaded when it is not there), a folder with
+            the four IDX files under MNIST's names, gzipped or not, or a `.npz` with x_train,
+            y_train, x_test and y_test as Keras stores data sets (uint8, or floats in [0, 1]).
+        train: size of the training set; all that validation leaves by default.
+        val: size of the validation set; a sixth of the source's training part by default.
+        test: how many of the source's first test images are used; all by default.
+        seed: of the random split, not negative. NumPy's global state is neither read nor changed.
+        split: `random` draws train and val from the whole training part:
+            `np.random.default_rng(seed).permutation`, first `train`, then `val` of it.
+            `last` is the rule of Keras's `fit(validation_split=...)`: of the first train + val
+            samples in the source's own order, the last `val`, before any shuffling.
+            `sorted` is that rule where it goes wrong: train + val samples are drawn as for
+            `random` and sorted by label, and the last `val` hold the last classes only.
+        label_noise: probability with which a label of training and validation is redrawn, all
+            classes alike; drawn from the seed, as `leakage`, by streams of their own.
+        leakage: fraction of the validation samples of which training gets a copy, in the place of
+            as many samples of its own. They are copied with their labels as they then are.
+
+    Raises:
+        InputError: the source cannot be used, or has not that many images.
+    """
+    if split not in SPLITS:
+        raise InputError(f"split is {split!r}; expected one of {', '.join(SPLITS)}; choose one")
+    if (seed := _integer("seed", seed)) < 0:
+        raise InputError(f"seed is {seed}; expected 0 or more; choose another")
+    # Sizes that can never fit are told before anything is read, or downloaded.
+    sizes = {"train": train, "val": val, "test": test}
+    for name, size in sizes.items():
+        if size is not None and _integer(name, size) < 1:
+            raise InputError(f"{name} is {size}; expected at least 1 image; ask for more")
+    for name, fraction in (("label_noise", label_noise), ("leakage", leakage)):
+        # A bool is a number to Python, and leakage=True is a slip.
+        is_number = isinstance(fraction, numbers.Real) and not isinstance(fraction, bool)
+        if not (is_number and 0 <= fraction <= 1):
+            raise InputError(
+                f"{name} is {fraction!r}; expected a fraction in [0, 1]; choose another"
+            )
+    opened = open_source(source)
+    train, val, test = _resolve(opened, train, val, test)
+    order = np.arange(train + val)
+    if split != "last":
+        order = np.random.default_rng(seed).permutation(len(opened.x_train))[: train + val]
+    labels = opened.y_train
+    if split == "sorted":
+        order = order[np.argsort(labels[order], kind="stable")]
+    train_index, val_index = order[:train], order[train:]
+    if label_noise:
+        labels = _noisy(labels, label_noise, opened.num_classes, seed)
+    if leakage:
+        train_index = _leaked(train_index, val_index, leakage, seed)
+    return Data(
+        x_train=_unit_pixels(opened.x_train[train_index]),
+        y_train=labels[train_index],
+        x_val=_unit_pixels(opened.x_train[val_index]),
+        y_val=labels[val_index],
+        x_test=_unit_pixels(opened.x_test[:test]),
+        y_test=opened.y_test[:test],
+        num_classes=opened.num_classes,
+        source=opened.name,
+    )
+
+
+def run_data(spec: RunSpec) -> Data:
+    """Returns the data of a run: what both halves train on.
+
+    Raises:
+        InputError: as `load_data`.
+    """
+    return load_data(
+        spec.data,
+        train=spec.train_size,
+        val=spec.val_size,
+        seed=spec.seed,
+        split=spec.split,
+        label_noise=spec.label_noise,
+        leakage=spec.leakage,
+    )
+
+
+def _noisy(labels: np.ndarray, fraction: float, num_classes: int, seed: int) -> np.ndarray:
+    """Redraws each label with a probability; the new one may be the old one."""
+    generator = np.random.default_rng([seed, 1])
+    is_redrawn = generator.random(len(labels)) < fraction
+    drawn = generator.integers(num_classes, size=len(labels))
+    return np.where(is_redrawn, drawn, labels)
+
+
+def _leaked(train: np.ndarray, val: np.ndarray, fraction: float, seed: int) -> np.ndarray:
+    """Puts a part of the validation samples in the place of random training samples."""
+    count = round(fraction * len(val))
+    if count > len(train):
+        raise InputError(
+            f"leakage {fraction:g} of {len(val)} validation samples is {count}; expected at most "
+            f"the {len(train)} training samples; use a smaller fraction or a larger training set"
+        )
+    places = np.random.default_rng([seed, 2]).permutation(len(train))[:count]
+    leaked = train.copy()
+    leaked[places] = val[:count]
+    return leaked
+
+
+def _resolve(
+    source: Source, train: int | None, val: int | None, test: int | None
+) -> tuple[int, int, int]:
+    """Fills in the default sizes and compares all of them with what the source has."""
+    has, has_test = len(source.x_train), len(source.x_test)
+    val = max(1, has // 6) if val is None else val
+    train = has - val if train is None else train
+    if train < 1 or train + val > has:
+        raise InputError(
+            f"the training part of {source.name} has {has} images; expected at least train + val "
+            f"= {max(train, 1)} + {val}; ask for fewer"
+        )
+    test = has_test if test is None else test
+    if test > has_test:
+        raise InputError(
+            f"the test part of {source.name} has {has_test} images; expected at least test = "
+            f"{test}; ask for fewer"
+        )
+    return train, val, test
+
+
+def _unit_pixels(pixels: np.ndarray) -> np.ndarray:
+    converted = pixels.astype(np.float32)
+    if pixels.dtype == np.uint8:
+        converted /= np.float32(255)
+    return converted
+
+
+def _integer(name: str, value: object) -> int:
+    # A bool is an int to Python, and train=True is a slip.
+    if not isinstance(value, bool):
+        try:
+            return operator.index(value)  # type: ignore[arg-type]
+        except TypeError:
+            pass
+    raise InputError(f"{name} is {value!r}; expected an integer; pass a whole number")

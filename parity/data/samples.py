@@ -1,0 +1,161 @@
+"""Samples: inputs and targets for the probes of a pair, drawn, or taken from the user's data."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from parity.data import probe_inputs
+from parity.data.npz import read_npz
+from parity.errors import InputError
+from parity.programs.check_spec import CheckSpec
+
+
+class Samples:
+    """Draws batches; where the spec names data, takes them from there in order.
+
+    Args:
+        spec: gives seed and data.
+        signature: of the model's inputs: name, shape of a sample, number of tokens or None.
+    """
+
+    def __init__(self, spec: CheckSpec, signature: Sequence[dict[str, Any]]) -> None:
+        self.seed = spec.seed
+        self.signature = list(signature)
+        self._arrays: tuple[np.ndarray, np.ndarray] | None = None
+        self._position = 0
+        if spec.data is not None:
+            self._arrays = _read(Path(spec.folder) / spec.data, self.signature)
+
+    def inputs(self, purpose: str, num: int) -> list[np.ndarray]:
+        """Returns a batch of `num` samples, an array for each input, float64 or int64."""
+        if self._arrays is not None and purpose != "eval":
+            rows = self._rows(purpose, num)
+            return [self._arrays[0][rows]]
+        drawn = []
+        for entry in self.signature:
+            name = f"{purpose}/{entry['name']}"
+            shape = probe_inputs.input_shape(entry["shape"])
+            if entry["tokens"]:
+                drawn.append(probe_inputs.tokens(self.seed, name, num, shape, entry["tokens"]))
+            else:
+                drawn.append(probe_inputs.features(self.seed, name, num, shape))
+        return drawn
+
+    def targets(self, purpose: str, num: int, kind: str, shape: tuple[int, ...]) -> np.ndarray:
+        """Returns targets of a kind for `num` outputs of a shape."""
+        if self._arrays is not None and purpose != "confident":
+            y = self._arrays[1]
+            _check_targets(y, kind, shape)
+            rows = y[self._rows(purpose, num)]
+            return np.eye(shape[-1])[rows] if kind == "one_hot" and y.ndim == 1 else rows
+        return self.drawn_targets(self.seed, purpose, num, kind, shape)
+
+    @staticmethod
+    def drawn_targets(
+        seed: int, purpose: str, num: int, kind: str, shape: tuple[int, ...]
+    ) -> np.ndarray:
+        """Returns random targets: classes, one_hot, distribution, binary, counts, values."""
+        draw = probe_inputs.generator(seed, "target", purpose)
+        if kind in ("classes", "one_hot"):
+            classes = draw.integers(0, shape[-1], size=(num, *shape[:-1]))
+            return classes if kind == "classes" else np.eye(shape[-1])[classes]
+        if kind == "distribution":
+            values = draw.uniform(0.1, 1, size=(num, *shape))
+            return np.asarray(values / values.sum(-1, keepdims=True))
+        if kind == "binary":
+            return draw.integers(0, 2, size=(num, *shape)).astype(np.float64)
+        if kind == "counts":
+            return draw.poisson(2.0, size=(num, *shape)).astype(np.float64)
+        return draw.normal(size=(num, *shape))
+
+    @staticmethod
+    def confident(seed: int, kind: str, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+        """Returns outputs before their activation, ever surer of themselves, and their targets.
+
+        Whatever is drawn, one of the surest is wrong by more than float32 can tell from certainty,
+        so that what clips probabilities shows it.
+
+        Args:
+            seed: of the check.
+            kind: of the targets.
+            shape: of one output.
+        """
+        draw = probe_inputs.generator(seed, "confident")
+        scales = np.array([1, 3, 10, 40] * 2).reshape(-1, *[1] * len(shape))
+        linear = draw.normal(size=(8, *shape)) * scales
+        y = Samples.drawn_targets(seed, "confident", 8, kind, shape)
+        surest = linear[3]
+        if kind in ("classes", "one_hot"):
+            least = surest.argmin(-1)
+            lower = surest.min(-1, keepdims=True) - 30
+            np.put_along_axis(surest, least[..., None], lower, -1)
+            y[3] = least if kind == "classes" else np.eye(shape[-1])[least]
+        elif kind == "binary":
+            surest += np.where(surest < 0, -20, 20)
+            y[3] = surest < 0
+        return linear, y
+
+    def _rows(self, purpose: str, num: int) -> np.ndarray:
+        assert self._arrays is not None
+        start = int(
+            probe_inputs.generator(self.seed, "rows", purpose).integers(len(self._arrays[0]))
+        )
+        return (start + np.arange(num)) % len(self._arrays[0])
+
+
+def _check_targets(y: np.ndarray, kind: str, shape: tuple[int, ...]) -> None:
+    """Refuses targets that the loss cannot take; a loss of unknown kind takes what it takes."""
+    is_labels = kind == "classes" or (kind == "one_hot" and y.ndim == 1)
+    if is_labels:
+        fits = y.shape[1:] in (shape[:-1], (*shape[:-1], 1)) and y.dtype.kind == "i"
+        if not fits or y.min() < 0 or y.max() >= shape[-1]:
+            raise InputError(
+                f"--data: y of shape {y.shape} and type {y.dtype.name}, from {y.min()} to "
+                f"{y.max()}; expected classes in [0, {shape[-1]}), one for each output"
+            )
+    elif kind != "values" and y.shape[1:] != shape and (*y.shape[1:], 1) != shape:
+        raise InputError(f"--data: y of shape {y.shape}; expected samples of shape {shape}")
+
+
+def _read(path: Path, signature: Sequence[dict[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
+    if len(signature) != 1:
+        raise InputError(f"--data {path}: the model has {len(signature)} inputs; expected one")
+    x, y = _arrays(path)
+    expected = tuple(signature[0]["shape"])
+    fits = len(x.shape) == len(expected) + 1 and all(
+        a is None or a == b for a, b in zip(expected, x.shape[1:], strict=True)
+    )
+    if not fits or not y.ndim or not len(x) or len(x) != len(y):
+        raise InputError(
+            f"--data {path}: x of shape {x.shape} and y of shape {y.shape}; expected as many "
+            f"samples in both, of shape {expected}"
+        )
+    for name, array in (("x", x), ("y", y)):
+        if array.dtype.kind not in "biuf" or not np.isfinite(array).all():
+            raise InputError(f"--data {path}: {name} has values that are no finite numbers")
+    y = y.astype(np.float64 if y.dtype.kind == "f" else np.int64)
+    count = signature[0]["tokens"]
+    if count is None:
+        return x.astype(np.float64), y
+    tokens = x.astype(np.int64)
+    if (tokens != x).any() or np.min(tokens) < 0 or np.max(tokens) >= count:
+        raise InputError(f"--data {path}: x has values that are no tokens in [0, {count})")
+    return tokens, y
+
+
+def _arrays(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """The arrays x and y of an archive that is trusted in nothing."""
+    read_npz(path, ())  # which looks at the whole directory
+    with zipfile.ZipFile(path) as archive:
+        held = set(archive.namelist())
+    names = ("x", "y") if {"x.npy", "y.npy"} & held else ("x_train", "y_train")
+    if not {f"{name}.npy" for name in names} <= held:
+        shown = ", ".join(sorted(name.removesuffix(".npy") for name in held)[:8]) or "no arrays"
+        raise InputError(f"--data {path}: it has {shown}; expected x and y, or x_train and y_train")
+    arrays = read_npz(path, names)
+    return arrays[names[0]], arrays[names[1]]

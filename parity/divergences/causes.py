@@ -1,0 +1,48 @@
+"""Names the cause of a check's first divergence."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from parity.divergences import recognised
+from parity.divergences.evidence import Evidence
+from parity.divergences.settings import differing_settings
+from parity.ladder.result import Result
+from parity.traces.bundle import Bundle
+from parity.traces.trace import Trace
+
+
+def name_causes(result: Result, bundle: Bundle, port: Trace) -> Result:
+    """Returns a result with the causes of its first divergence, and all settings that differ."""
+    first = result.first_divergence
+    if first is None:
+        return result
+    evidence = Evidence(bundle, port, *first)
+    # Later levels differ in what no line of the forward pass is to blame for.
+    is_place = first[0].id in ("data", "structure", "forward")
+    causes = tuple(
+        {
+            **{key: told for key, told in entry.to_json().items() if key != "slug"},
+            "confidence": match.confidence,
+            "detail": match.detail,
+            "where": evidence.call["where"] if evidence.call and is_place else "",
+        }
+        for entry, match in recognised(evidence)
+    )
+    return dataclasses.replace(
+        result,
+        causes=causes,
+        place=_place(evidence),
+        settings=tuple(map(dataclasses.asdict, differing_settings(bundle, port))),
+    )
+
+
+def _place(evidence: Evidence) -> dict[str, Any]:
+    """The pair of layers at which the halves part, and whether the error is its own."""
+    return {
+        "keras": evidence.node["name"] if evidence.node else None,
+        "torch": evidence.call["name"] if evidence.call else None,
+        "where": evidence.call["where"] if evidence.call else None,
+        "introduced": evidence.is_own,
+    }

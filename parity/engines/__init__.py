@@ -1,1 +1,0 @@
-"""Where the tasks of a sweep run: on this machine, or on a Ray cluster."""

@@ -1,0 +1,29 @@
+"""Numbers that JSON lacks: NaN and the infinities, as strings and back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+
+def encode_floats(value: Any) -> Any:
+    """Replaces NaN and infinities, which JSON lacks, by the strings "NaN", "Infinity", ..."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
+    if isinstance(value, Mapping):
+        return {key: encode_floats(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [encode_floats(item) for item in value]
+    return value
+
+
+def decode_floats(value: Any) -> Any:
+    """The inverse of `encode_floats`."""
+    if isinstance(value, str) and value in ("NaN", "Infinity", "-Infinity"):
+        return float(value.lower().replace("infinity", "inf"))
+    if isinstance(value, Mapping):
+        return {key: decode_floats(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [decode_floats(item) for item in value]
+    return value

@@ -1,0 +1,206 @@
+"""Training curves as a picture: what `curves` draws as text, as SVG, PNG or PDF.
+
+matplotlib is imported when a picture is drawn, and only its object-oriented part: no display, no
+global state. The same history gives the same bytes, whatever style the user's matplotlib has.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+import textwrap
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from parity.errors import InputError
+from parity.files.atomic import write_bytes
+from parity.report.chart import Chart, can_be_drawn, charts_of, role, short_number
+from parity.report.text.terminal import plain
+from parity.traces.trace import History
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+SUFFIXES = (".svg", ".png", ".pdf")
+
+# Narrow and tall: shown 400 pixels wide, as in a README, the letters are still ten pixels high.
+WIDTH, CHART_HEIGHT = 5.6, 2.9  # inches
+DPI = 200
+MARGIN = 0.05  # of a y axis, at both ends
+MAX_TITLE_LINES = 3
+MAX_POINTS = 30  # up to so many epochs, each has a point on its curve
+MANY_EPOCHS = 200  # beyond, a curve is drawn thin
+
+# Okabe and Ito's colours, which the colour-blind tell apart; the dashes do without any.
+LINES = {
+    "train": ("#0072B2", "-"),
+    "val": ("#D55E00", "--"),
+    "eval": ("#009E73", "-."),
+}
+# Nothing of the time, so that the bytes depend on the history alone.
+METADATA: dict[str, dict[str, Any]] = {
+    ".svg": {"Date": None, "Creator": None, "Format": None, "Type": None},
+    ".png": {},
+    ".pdf": {"CreationDate": None},
+}
+GREY = "#767676"
+STYLE = {
+    "svg.hashsalt": "keras-torch-parity",
+    "svg.fonttype": "none",  # text stays text: it can be searched, read out and shaped
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": GREY,
+    "lines.markersize": 3.5,
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+}
+
+
+def save_curves(history: History, path: Path, *, title: str = "") -> None:
+    """Draws loss and accuracy of a training below each other, into a file that is there or whole.
+
+    Args:
+        history: Keras's keys, and eval_accuracy where it was measured.
+        path: a file in a folder that exists; its suffix (.svg, .png or .pdf) decides the format.
+        title: shown above the charts as it is, in up to three lines.
+
+    Raises:
+        InputError: the file cannot be written, the history has no epoch, or matplotlib is missing.
+    """
+    kind = path.suffix.lower()
+    if kind not in SUFFIXES:
+        raise InputError(f"{path}: expected a name that ends in .svg, .png or .pdf; choose one")
+    charts = charts_of(history)
+    if not charts:
+        raise InputError(
+            f"{path}: the history has {', '.join(history) or 'no keys'}; expected at least one "
+            "epoch of loss or accuracy; train first"
+        )
+    picture = _picture(charts, kind, title)
+    try:
+        if path.is_dir() or not path.absolute().parent.is_dir():
+            raise InputError(f"{path}: expected a file in a folder that exists; choose another")
+        write_bytes(path, picture)
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be written ({error.strerror}); choose another place"
+        ) from error
+
+
+def _picture(charts: list[Chart], kind: str, title: str) -> bytes:
+    try:
+        from matplotlib import style
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise InputError(
+            f"matplotlib is needed to draw curves ({error}); install it: pip install matplotlib"
+        ) from error
+    with warnings.catch_warnings(), style.context(["default", STYLE]):
+        # The font draws a box for a letter that it lacks; who views an SVG has more fonts.
+        for message in ("Glyph .* missing from", "Matplotlib currently does not support"):
+            warnings.filterwarnings("ignore", message, UserWarning)
+        figure = Figure(figsize=(WIDTH, CHART_HEIGHT * len(charts)), layout="constrained")
+        _set_title(figure, plain(title))
+        all_axes = figure.subplots(len(charts), squeeze=False)[:, 0]
+        for axes, chart in zip(all_axes, charts, strict=True):
+            _draw(axes, chart)
+        all_axes[-1].set_xlabel("epoch")
+        file = io.BytesIO()
+        figure.savefig(file, format=kind[1:], dpi=DPI, metadata=METADATA[kind])
+    if kind != ".svg":
+        return file.getvalue()
+    # The document type names a file on another machine, which no viewer needs.
+    return re.sub(rb"<!DOCTYPE[^>]*>\s*", b"", file.getvalue(), count=1)
+
+
+def _set_title(figure: Figure, title: str) -> None:
+    """Writes a title in lines that are as long as the figure is wide."""
+    if not title:
+        return
+    text = figure.suptitle("", fontsize=11, parse_math=False)
+    for length in (70, 60, 50, 40, 30, 20):  # letters differ in width
+        text.set_text(_wrapped(title, length))
+        if text.get_window_extent().width <= figure.bbox.width * 0.96:
+            return
+
+
+def _wrapped(title: str, length: int) -> str:
+    start = title[: (MAX_TITLE_LINES + 1) * length]  # no need to wrap what will be cut
+    return "\n".join(textwrap.wrap(start, length, max_lines=MAX_TITLE_LINES, placeholder=" ..."))
+
+
+def _draw(axes: Axes, chart: Chart) -> None:
+    for key, values in chart.curves.items():
+        _draw_curve(axes, chart, key, values)
+    across = axes.get_xaxis_transform()  # epochs to the right, the whole axis upwards
+    if chart.cuts:
+        label = f"learning rate cut ({len(chart.cuts)})"
+        axes.vlines(
+            chart.cuts, 0, 1, transform=across, colors=GREY, lw=0.8, ls=":", zorder=0, label=label
+        )
+    if left_out := chart.left_out:
+        label = f"not finite, left out ({len(left_out)})"
+        bottom = [0] * len(left_out)
+        axes.plot(left_out, bottom, "kx", ms=5, transform=across, clip_on=False, label=label)
+    _set_axes(axes, chart)
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
+
+
+def _draw_curve(axes: Axes, chart: Chart, key: str, values: list[float]) -> None:
+    color, dashes = LINES[role(key)]
+    epochs = range(1, len(values) + 1)
+    is_drawn = [False, *map(can_be_drawn, values), False]
+    heights = [max(value, chart.low) if can_be_drawn(value) else math.nan for value in values]
+    # A line through one epoch is not seen: it needs its point.
+    points = [
+        index
+        for index in range(len(values))
+        if len(values) <= MAX_POINTS or not (is_drawn[index] or is_drawn[index + 2])
+    ]
+    width = 1.6 if len(values) <= MANY_EPOCHS else 0.9
+    label = f"{key}, last {short_number(values[-1])}"
+    axes.plot(
+        epochs, heights, dashes, lw=width, color=color, marker="o", markevery=points, label=label
+    )
+    if key == "val_loss" and any(is_drawn):
+        least = min(filter(can_be_drawn, values))
+        epoch = values.index(least) + 1
+        axes.plot(
+            [epoch], [max(least, chart.low)], "o", ms=9, mfc="none", mec=color, mew=1.4,
+            label=f"least {key} {short_number(least)} (epoch {epoch})",
+        )  # fmt: skip
+
+
+def _set_axes(axes: Axes, chart: Chart) -> None:
+    from matplotlib.ticker import (
+        FuncFormatter,
+        LogLocator,
+        MaxNLocator,
+        NullLocator,
+        ScalarFormatter,
+    )
+
+    axes.set_ylabel(chart.title)
+    low, high = chart.low, chart.high
+    if chart.is_log:
+        axes.set_yscale("log")
+        margin = high**MARGIN / low**MARGIN
+        axes.set_ylim(low / margin, high * margin)
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 3) if high / low < 1e4 else (1,)))
+        axes.yaxis.set_minor_locator(NullLocator())
+    else:
+        margin = (high - low) * MARGIN
+        axes.set_ylim(low - margin, high + margin)
+    # matplotlib would write powers as formulas, and what labels share above the axis.
+    is_plain = not chart.is_log and 1e-3 <= max(abs(low), abs(high)) < 1e6
+    axes.yaxis.set_major_formatter(
+        ScalarFormatter(useOffset=False) if is_plain else FuncFormatter(lambda v, _: f"{v:g}")
+    )
+    margin = (chart.num_epochs - 1) * 0.02 or 0.5
+    axes.set_xlim(1 - margin, chart.num_epochs + margin)
+    axes.xaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
+    axes.grid(alpha=0.25)

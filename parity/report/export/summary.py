@@ -1,0 +1,263 @@
+"""Results as Markdown for the summary of a CI job: the verdict first, of a failure cause and fix.
+
+In: results of any kind. Out: at most `MAX_LINES` lines of GitHub's Markdown, however many results
+there are and whatever is in them; what is left out is counted. Texts from outside stay texts, and
+paths in them lose their folders.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from parity.behaviour.diagnosis import Diagnosis
+from parity.bench.result import BenchResult
+from parity.ladder.result import ERROR, FAIL, NOT_REACHED, PASS, SKIPPED, Level, Result
+from parity.report.advice import advice_of
+from parity.report.export.bench_tables import to_markdown
+from parity.report.export.markdown import NONE, escaped, table
+from parity.report.found import AnyResult, redact_paths
+from parity.report.sentences import (
+    cause_title,
+    compared_text,
+    difference,
+    index_text,
+    level_numbers,
+    level_place,
+    likely_causes,
+    moment,
+    number,
+    place_text,
+    sentence,
+    setting_texts,
+    settings,
+    subject,
+    training_texts,
+)
+from parity.report.text.sweep import sentence as sweep_sentence
+from parity.sweeps.equivalence import EquivalenceRow, ScenarioVerdicts
+from parity.sweeps.result import SweepResult
+
+MAX_LINES = 60
+MAX_SECTIONS = 5
+MAX_FAILURES = 10  # runs whose failure is told
+MAX_SETTINGS = 5
+MAX_TEXT = 500  # characters of one text, as a rule a sentence
+MAX_ERROR = 12  # lines of one
+GOOD = (PASS, "good_fit")
+
+_WORDS = {PASS: "pass", FAIL: "FAIL", SKIPPED: "skipped", NOT_REACHED: NONE}
+
+
+def summary_markdown(results: Sequence[AnyResult]) -> str:
+    """Returns the summary, which ends with a line break.
+
+    Args:
+        results: in the order in which they are told; runs and checks come first, in one table.
+    """
+    found = redact_paths(list(results))
+    runs = [result for result in found if isinstance(result, Result)]
+    sections = [_one_run(runs[0]) if len(runs) == 1 else _many_runs(runs)] if runs else []
+    sections += [_section(result) for result in found if not isinstance(result, Result)]
+    if len(sections) == 1:
+        return _joined(_cut(sections[0], MAX_LINES))
+    counts = Counter(result.verdict for result in found)
+    lines = [f"**{_counted(counts)} of {len(found)} results**" if found else "**no results**"]
+    shown = sections[:MAX_SECTIONS]
+    # The first line, a line between every two sections, and one for what is left out.
+    room = (MAX_LINES - 3) // max(len(shown), 1) - 1
+    for section in shown:
+        lines += ["", *_cut(section, room)]
+    if len(sections) > len(shown):
+        lines += ["", f"... and {len(sections) - len(shown)} more results"]
+    return _joined(lines)
+
+
+def _joined(lines: Sequence[str]) -> str:
+    return "\n".join(lines) + "\n"
+
+
+def _counted(counts: Counter[str]) -> str:
+    """What went wrong before what went well."""
+    ordered = sorted(counts.items(), key=lambda pair: pair[0] in GOOD)
+    return ", ".join(f"{count} {escaped(verdict)}" for verdict, count in ordered)
+
+
+def _cut(lines: list[str], room: int) -> list[str]:
+    """As many of the lines as there is room for, and a word on those that are missing."""
+    if len(lines) <= room:
+        return lines
+    kept = lines[: room - 2]
+    # The head of a table is none without a row.
+    while kept and (not kept[-1] or lines[len(kept)].startswith("| ---") or _is_rule(kept[-1])):
+        kept.pop()
+    return [*kept, "", f"... and {len(lines) - len(kept)} more lines"]
+
+
+def _is_rule(line: str) -> bool:
+    return line.startswith("| ---")
+
+
+def _text(text: str) -> str:
+    return escaped(text, MAX_TEXT)
+
+
+def _section(result: SweepResult | BenchResult | Diagnosis) -> list[str]:
+    if isinstance(result, SweepResult):
+        return _sweep(result)
+    return _bench(result) if isinstance(result, BenchResult) else _diagnosis(result)
+
+
+def _one_run(result: Result) -> list[str]:
+    told = ", ".join([subject(result), *settings(result)])
+    lines = [f"**{result.verdict.upper()}: {_text(told)}: {sentence(result)}**", ""]
+    if result.verdict == ERROR:
+        return [*lines, *(f"- **error** {_error(error)}" for error in result.errors)]
+    if told_first := _first_divergence(result):
+        lines += [*told_first, ""]
+    lines += table(
+        ["level", "status", "worst", "allowed", "where"], [*map(_level_row, result.levels)], "llrrl"
+    )
+    halves = [(half, training_texts(result, half)) for half in ("keras", "torch")]
+    trained = [f"- {half}: {_text(', '.join(texts))}" for half, texts in halves if texts]
+    return [*lines, "", *trained] if trained else lines
+
+
+def _level_row(level: Level) -> list[str]:
+    if not level.items:
+        source = level.tolerance_source if level.status == SKIPPED else ""
+        return [level.id, _WORDS.get(level.status, level.status), "", "", source]
+    worst, allowed = map(number, level_numbers(level))
+    item = level_place(level)
+    where = compared_text(level) if item is None else item.name + moment(item)
+    return [level.id, _WORDS.get(level.status, level.status), worst, allowed, where]
+
+
+def _first_divergence(result: Result) -> list[str]:
+    """What to do, and then what was found."""
+    first = result.first_divergence
+    if first is None:
+        return []
+    level, item = first
+    causes = likely_causes(result)
+    lines = []
+    for best in causes[:1]:
+        sure = f"({round(100 * best['confidence'])} %)"
+        lines += [f"- **cause** {_text(cause_title(best))} {sure}"]
+        lines += [f"- **fix** {_text(best['fix'])}"]
+        lines += [f"- **seen** {_text(best['detail'])}"] if best["detail"] else []
+    if (advice := advice_of(result)) is not None:
+        lines += [f"- **often** {_text(advice.title)}", f"- **next** {_text(advice.action)}"]
+    where = f"{level.id}: {item.name}{moment(item)}{index_text(item)}"
+    values = f"keras {item.keras}, torch {item.torch}; {difference(item)}"
+    lines.append(f"- **first divergence** {_text(where)}: {_text(values)}")
+    if place := place_text(result):
+        lines.append(f"- **place** {_text(place)}")
+    for cause in causes[1:]:
+        lines.append(f"- **or** {_text(cause_title(cause))}: {_text(cause['fix'])}")
+    told = setting_texts(result)
+    lines += [f"- **setting** {_text(text)}" for text in told[:MAX_SETTINGS]]
+    if len(told) > MAX_SETTINGS:
+        lines.append(f"- and {len(told) - MAX_SETTINGS} more settings that differ")
+    return lines
+
+
+def _many_runs(results: Sequence[Result]) -> list[str]:
+    counts = Counter(result.verdict for result in results)
+    lines = [f"**{_counted(counts)} of {len(results)} runs**", ""]
+    bad = [result for result in results if result.verdict != PASS]
+    # What a bullet begins with could make it another list, or a rule.
+    lines += [f"- **{_text(_name(result))}** {_failure(result)}" for result in bad[:MAX_FAILURES]]
+    if len(bad) > MAX_FAILURES:
+        lines.append(f"- and {len(bad) - MAX_FAILURES} more that do not pass")
+    lines += [""] if bad else []
+    names = list(dict.fromkeys(level.id for result in results for level in result.levels))
+    room = MAX_LINES - len(lines) - 4  # head and rule, and a line for what is left out
+    ordered = sorted(results, key=lambda result: result.verdict == PASS)
+    rows = []
+    for result in ordered[:room]:
+        statuses = {level.id: _WORDS.get(level.status, level.status) for level in result.levels}
+        rows.append([_name(result), result.verdict, *(statuses.get(name, NONE) for name in names)])
+    lines += table(["run", "verdict", *names], rows, "l" * (len(names) + 2))
+    if len(ordered) > room:
+        lines += ["", f"... and {len(ordered) - room} more runs"]
+    return lines
+
+
+def _name(result: Result) -> str:
+    return f"{subject(result)}, seed {result.spec.get('seed')}"
+
+
+def _failure(result: Result) -> str:
+    """Why a run does not pass, in one line."""
+    if result.verdict == ERROR:
+        return _text("\n".join(result.errors).partition("\n")[0])
+    first = result.first_divergence
+    if first is None:
+        return sentence(result)
+    level, item = first
+    told = _text(f"{level.id}: {item.name}{moment(item)}: {difference(item)}")
+    if causes := likely_causes(result):
+        cause, fix = _text(cause_title(causes[0])), _text(causes[0]["fix"])
+        told = f"**cause** {cause}; **fix** {fix}; {told}"
+    return told
+
+
+def _error(error: str) -> str:
+    """The lines of an error, one below the other."""
+    lines = error.splitlines() or [""]
+    told = [_text(line) for line in lines[:MAX_ERROR]]
+    told += [f"... and {len(lines) - MAX_ERROR} more lines"] if len(lines) > MAX_ERROR else []
+    return "<br>".join(told)
+
+
+def _sweep(result: SweepResult) -> list[str]:
+    lines = [f"**{_text(sweep_sentence(result))}**", ""]
+    missing = result.failures
+    for row in missing[:MAX_FAILURES]:
+        reason = str(row["reason"]).strip().partition("\n")[0]
+        where = f"{row['scenario']}, seed {row['seed']}, {row['half']}"
+        lines.append(f"- **missing** {_text(where)}: {_text(reason)}")
+    if len(missing) > MAX_FAILURES:
+        lines.append(f"- and {len(missing) - MAX_FAILURES} more that are missing")
+    lines += [""] if missing else []
+    rows = sorted(result.equivalence.verdicts, key=lambda row: row.agrees)
+    head = ["scenario", "expected", "keras", "torch", "same verdict"]
+    lines += table(head, [*map(_verdict_row, rows)], "lllll")
+    compared = result.equivalence.comparisons
+    if open_ := [row for row in compared if row.verdict != "equivalent"]:
+        head = ["scenario", "quantity", "verdict", "keras", "torch", "margin", "seeds", "needed"]
+        rank = sorted(open_, key=lambda row: row.verdict != "different")
+        lines += ["", *table(head, [*map(_comparison_row, rank)], "lllrrrrr")]
+    return lines
+
+
+def _verdict_row(row: ScenarioVerdicts) -> list[str]:
+    told = [
+        f"{row.most(counts)} {counts[row.most(counts)]}/{row.num_seeds}"
+        for counts in (row.keras, row.torch)
+    ]
+    return [row.scenario, row.expected or NONE, *told, "yes" if row.agrees else "NO"]
+
+
+def _comparison_row(row: EquivalenceRow) -> list[str]:
+    found = row.equivalence
+    needed = NONE if found.n_needed is None else str(found.n_needed)
+    means = [f"{value:.4g}" for value in (row.keras, row.torch, found.margin)]
+    return [row.scenario, row.quantity, row.verdict, *means, str(found.n), needed]
+
+
+def _bench(result: BenchResult) -> list[str]:
+    """The page of the benchmark, whose last line is the verdict."""
+    *lines, verdict = to_markdown(result).splitlines()
+    return [verdict, "", *lines[:-1]]
+
+
+def _diagnosis(result: Diagnosis) -> list[str]:
+    lines = [f"**{result.verdict.replace('_', ' ')}: {_text(result.judgement.because)}**", ""]
+    for entry in result.causes:
+        told = f"{_text(entry.cause.title)} ({entry.confidence:.0%})"
+        lines.append(f"- **cause** {told}; **try** {_text('; '.join(entry.cause.remedies))}")
+        lines += [f"  - seen: {_text('; '.join(entry.signs))}"] if entry.signs else []
+    lines += [f"- **data, {row.severity}** {_text(row.text)}" for row in result.findings]
+    return lines if len(lines) > 2 else lines[:1]

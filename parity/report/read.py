@@ -1,0 +1,263 @@
+"""What a command has left in a folder, read as far as it can be read.
+
+In: a folder, or a result file, maybe damaged, half-written or of somebody else. Out: what was found
+there, and a sentence for everything that was expected and is not there. Only where nothing of ours
+is found there is an error.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from parity.errors import InputError, ParityError
+from parity.files.strict_json import read_strict
+from parity.ladder.result import ERROR, SCHEMA, Result
+from parity.programs import HALVES
+from parity.programs.run_spec import RunSpec
+from parity.report.sentences import is_check
+from parity.traces.folder import BENCH, DIAGNOSIS, RESULT, SUCCESS, SWEEP, RunFolder
+from parity.traces.trace import Trace
+
+MAX_BYTES = 100_000_000  # of a result file; that of a run of 10,000 epochs has some 2e7
+LOG_LINES = 40
+
+
+@dataclass(frozen=True)
+class FoundRun:
+    """One run, or one check.
+
+    Attributes:
+        folder: of the run; None if there is only a result file.
+        result: of the comparison; where there was none, one with verdict "error" that says so.
+        keras: trace of the reference, or None.
+        torch: trace of the port, or None.
+        logs: end of the log of each child that failed, by file name.
+        problems: what is missing or damaged, a sentence each.
+    """
+
+    folder: Path | None
+    result: Result
+    keras: Trace | None = None
+    torch: Trace | None = None
+    logs: dict[str, str] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+
+    @property
+    def is_check(self) -> bool:
+        """Whether it compares a pair of the user's own."""
+        return is_check(self.result)
+
+
+@dataclass(frozen=True)
+class FoundRuns:
+    """The runs of one command.
+
+    Attributes:
+        folder: that holds their folders; None if there is only a result file.
+        runs: in the order of their names.
+        problems: as of a run.
+    """
+
+    folder: Path | None
+    runs: tuple[FoundRun, ...]
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class FoundFile:
+    """A sweep, a benchmark or a diagnosis.
+
+    Attributes:
+        kind: SWEEP, BENCH or DIAGNOSIS.
+        folder: where it was found.
+        value: of the JSON file; None if there is none that can be read.
+        path: of the JSON file.
+        problems: as of a run.
+    """
+
+    kind: str
+    folder: Path
+    value: dict[str, Any] | None
+    path: Path
+    problems: tuple[str, ...] = ()
+
+
+Found = FoundRun | FoundRuns | FoundFile
+
+
+def find(path: Path) -> Found:
+    """Returns what a folder or a result file holds.
+
+    Raises:
+        InputError: nothing of what the commands write is there.
+    """
+    try:
+        if path.is_dir():
+            return _of_folder(path)
+        if path.is_file():
+            return _of_file(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    raise InputError(f"{path}: there is no such file or folder; name what --out or --json wrote")
+
+
+def _of_folder(folder: Path) -> Found:
+    for name in (BENCH, DIAGNOSIS):
+        if (folder / name).is_file():
+            return _of_file(folder / name)
+    if (folder / SWEEP).is_file() or (folder / "results").is_dir():
+        return _sweep(folder)
+    if _is_run(folder):
+        return read_run(folder)
+    children = sorted(child for child in folder.iterdir() if child.is_dir())
+    runs = [child for child in children if _is_run(child)]
+    if runs:
+        found = tuple(read_run(child) for child in runs)
+        return found[0] if len(found) == 1 else FoundRuns(folder, found)
+    raise InputError(
+        f"{folder}: holds nothing that a command of parity has written; expected the folder of "
+        "--out, with result.json, sweep.json, bench.json, diagnosis.json or folders of runs in it"
+    )
+
+
+def _is_run(folder: Path) -> bool:
+    """Whether a folder is that of a run, whose comparison may be missing."""
+    return RunFolder(folder).result.is_file() or RunFolder(folder).was_begun
+
+
+def _of_file(path: Path) -> Found:
+    from parity.ladder.result_file import result_from, results_from
+    from parity.ladder.result_record import ALL_RESULTS
+
+    value = _read(path)
+    schema = value.get("schema")
+    if schema == SCHEMA:
+        return FoundRun(None, result_from(value, str(path)))
+    if schema == ALL_RESULTS:
+        runs = tuple(FoundRun(None, result) for result in results_from(value, str(path)))
+        return FoundRuns(None, runs)
+    kinds = {"parity.sweep/1": SWEEP, "parity.bench/1": BENCH, "parity.diagnosis/1": DIAGNOSIS}
+    if schema not in kinds:
+        raise InputError(
+            f"{path}: schema is {str(schema)[:60]!r}; expected a result of parity, such as "
+            f"{SCHEMA!r}; name what --out or --json wrote"
+        )
+    return FoundFile(kinds[schema], path.parent, value, path)
+
+
+def _sweep(folder: Path) -> FoundFile:
+    path = folder / SWEEP
+    missing = (
+        f"{SWEEP} is missing: the sweep has not come to its end; what has finished is shown, and "
+        "the same command goes on with it"
+    )
+    if not path.is_file():
+        return FoundFile(SWEEP, folder, None, path, (missing,))
+    try:
+        return FoundFile(SWEEP, folder, _read(path), path)
+    except ParityError as error:
+        return FoundFile(SWEEP, folder, None, path, (str(error),))
+
+
+def read_run(folder: Path) -> FoundRun:
+    """Returns what the folder of one run, or of one check, holds."""
+    from parity.ladder.result_file import read_result
+
+    problems: list[str] = []
+    result: Result | None = None
+    place = RunFolder(folder)
+    if place.result.is_file():
+        try:
+            result = read_result(place.result)
+        except ParityError as error:
+            problems.append(_within(folder, str(error)))
+    else:
+        problems.append(f"{RESULT} is missing: the run has not come to its end; run it again")
+    has_traces = result is None or not is_check(result)
+    traces: dict[str, Trace | None] = {"keras": None, "torch": None}
+    for half in traces if has_traces else ():
+        if place.half(half).is_complete:
+            try:
+                traces[half] = Trace(folder / half)
+            except ParityError as error:
+                problems.append(_within(folder, str(error)))
+        elif result is None or result.verdict != ERROR:
+            problems.append(f"{half}/{SUCCESS} is missing: that half has not come to its end")
+    if result is None:
+        if not place.was_begun:
+            raise InputError("; ".join(problems))
+        result = _unfinished(folder, traces, problems)
+    is_broken = result.verdict == ERROR
+    return FoundRun(
+        folder,
+        result,
+        traces["keras"],
+        traces["torch"],
+        _logs(folder) if is_broken else {},
+        tuple(problems),
+    )
+
+
+def _unfinished(folder: Path, traces: dict[str, Trace | None], problems: Sequence[str]) -> Result:
+    """What stands for the result that a run has not got."""
+    spec: dict[str, Any] = {}
+    for half in HALVES:
+        with suppress(ParityError, OSError):
+            spec = RunSpec.from_dict(_read(RunFolder(folder).half(half).spec)).to_dict()
+            break
+    else:
+        raise InputError(f"{folder}: neither half has a spec.json that can be read; run it again")
+    return Result(
+        ERROR,
+        spec,
+        history={half: trace.history for half, trace in traces.items() if trace is not None},
+        environment={half: trace.environment for half, trace in traces.items() if trace},
+        errors=tuple(problems),
+    )
+
+
+def _logs(folder: Path) -> dict[str, str]:
+    """The last lines of each log; it may be large, so that only its end is read."""
+    logs = {}
+    for path in RunFolder(folder).logs():
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - 50_000))
+            text = file.read().decode("utf-8", "replace")
+        lines = [line for line in text.splitlines() if not re.match(r"progress \S+ \d+/\d+ ", line)]
+        if any(line.strip() for line in lines):
+            logs[path.name] = "\n".join(lines[-LOG_LINES:])
+    return logs
+
+
+def _within(folder: Path, text: str) -> str:
+    """A message without the place of the folder, which is no matter of who reads the report."""
+    return text.replace(f"{folder}/", "").replace(str(folder), folder.name)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise ValueError(f"it has more than {MAX_BYTES:,} bytes")
+        value = read_strict(path.read_bytes())
+        if not isinstance(value, dict):
+            raise ValueError("it is no JSON object")
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path.name} cannot be read ({error}); expected what --out or --json wrote; run the "
+            "command again"
+        ) from error
+    return value
+
+
+def problems_of(runs: Sequence[FoundRun]) -> tuple[str, ...]:
+    """Returns the problems of several runs, each with the name of its folder."""
+    return tuple(
+        f"{run.folder.name}: {problem}" if run.folder else problem
+        for run in runs
+        for problem in run.problems
+    )

@@ -1,0 +1,1 @@
+"""Text: reports on a terminal."""

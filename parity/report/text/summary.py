@@ -1,0 +1,55 @@
+"""Many results in one table: a row a run, its verdict and how far its trajectory went.
+
+Of a run that fails, the row says where its first divergence is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from parity.ladder.result import ERROR, PASS, Result
+from parity.report.sentences import moment, subject
+from parity.report.text.terminal import WIDTH, Line, plain, shortened
+
+
+def summary_lines(results: Sequence[Result]) -> list[Line]:
+    """Returns the table, under a heading, and a line that counts the verdicts."""
+    heading = (
+        f"  {'scenario':<24}{'seed':>10}  {'verdict':<8}{'worst weight':>13}{'worst loss':>12}"
+        f"{'cuts':>6}"
+    )
+    lines: list[Line] = [[(heading, "dim")]]
+    for result in results:
+        style = "green" if result.verdict == PASS else "bold red"
+        name = shortened(plain(subject(result)), 23)
+        start = f"  {name:<24}{result.spec['seed']:>10}  "
+        verdict = f"{result.verdict:<8}"
+        told = _told(result, WIDTH - len(start + verdict))
+        lines.append([(start, ""), (verdict, style), (told, "")])
+    counts = {
+        verdict: sum(result.verdict == verdict for result in results)
+        for verdict in dict.fromkeys(result.verdict for result in results)
+    }
+    told = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+    return [*lines, [(f"  {told}", "bold")], []]
+
+
+def _told(result: Result, width: int) -> str:
+    """The first divergence, or the greatest difference of any weight and of any loss, and cuts."""
+    if result.verdict == ERROR:
+        return ""
+    if (first := result.first_divergence) is not None:
+        level, item = first
+        return "  " + shortened(plain(f"{level.id}: {item.name}{moment(item)}"), width - 2)
+    trajectory = next((level for level in result.levels if level.id == "trajectory"), None)
+    if trajectory is None or not trajectory.items:
+        return f"  {trajectory.status}" if trajectory is not None else ""
+    losses = [item.worst for item in trajectory.items if "loss" in item.name]
+    weights = [item.worst for item in trajectory.items if "." in item.name]
+    rates = result.history.get("torch", {}).get("learning_rate")
+    cuts = str(len(set(rates)) - 1) if rates else "-"  # a check has no history
+    return f"{_greatest(weights):>13}{_greatest(losses):>12}{cuts:>6}"
+
+
+def _greatest(values: Sequence[float]) -> str:
+    return f"{max(values):.1e}" if values else "-"

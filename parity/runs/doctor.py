@@ -1,0 +1,181 @@
+"""doctor: do the installed versions still draw the random streams that the port reproduces?
+
+The streams rest on internals of Keras and TensorFlow, which may move with a release. Two tiny runs
+through both halves answer in seconds, stream by stream, and not only up to the first difference.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from parity.files.floats import encode_floats
+from parity.halves.options import ChildOptions
+from parity.ladder.engine import compare_level
+from parity.ladder.result import ERROR, FAIL, PASS, Item
+from parity.ladder.table import OF_RUN
+from parity.ladder.tolerance import Float64Tolerance
+from parity.programs.scenarios import scenario
+from parity.report.text.terminal import Line
+from parity.runs.pair import RunOptions
+from parity.runs.run import run_all
+from parity.traces.trace import Trace
+
+# What was checked when this version was made; newer ones are for the doctor to judge.
+TESTED = {
+    "keras": "3.15.1",
+    "tensorflow": "2.21.0",
+    "scipy": "1.17.1",
+    "torch": "2.13.0",
+    "torchvision": "0.28.0",
+    "numpy": "2.4.6",
+}
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One thing that follows from the seed.
+
+    Attributes:
+        title: what it is.
+        scenario: the run in which it is looked at.
+        level: of the ladder.
+        belongs: which items of the level.
+    """
+
+    title: str
+    scenario: str
+    level: str
+    belongs: Callable[[Item], bool]
+
+
+def _named(*names: str) -> Callable[[Item], bool]:
+    return lambda item: item.name in names
+
+
+STREAMS = (
+    Stream("initial weights", "dropout", "init", lambda item: True),
+    Stream("order of fit(x, y)", "dropout", "data", _named("index")),
+    Stream("dropout masks", "dropout", "forward", lambda item: "dropout" in item.name),
+    Stream("order of fit(datagen.flow)", "augmentation", "data", _named("index")),
+    Stream(
+        "parameters of ImageDataGenerator",
+        "augmentation",
+        "data",
+        _named("theta", "tx", "ty", "shear", "zx", "zy", "flip_horizontal", "flip_vertical"),
+    ),
+    Stream("augmented images", "augmentation", "data", _named("images")),
+    Stream("Adam, 20 steps", "dropout", "optimizer", lambda item: True),
+    Stream("whole training, float64", "dropout", "trajectory", lambda item: True),
+    Stream("whole training, float64", "augmentation", "trajectory", lambda item: True),
+)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the doctor found.
+
+    Attributes:
+        checks: for each stream its title, scenario, status, and the worst item in words.
+        versions: distribution to installed version, of both halves.
+        errors: a paragraph for each half that could not be run.
+    """
+
+    checks: tuple[dict[str, Any], ...] = ()
+    versions: dict[str, str | None] = field(default_factory=dict)
+    errors: tuple[str, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """0 all streams match, 1 one does not, 3 a half could not be run."""
+        if self.errors:
+            return 3
+        return 1 if any(check["status"] != PASS for check in self.checks) else 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the report as `parity.doctor/1`."""
+        return encode_floats(
+            {
+                "schema": "parity.doctor/1",
+                "verdict": {0: PASS, 1: FAIL, 3: ERROR}[self.exit_code],
+                "checks": list(self.checks),
+                "versions": self.versions,
+                "errors": list(self.errors),
+            }
+        )
+
+    def lines(self) -> list[Line]:
+        """Returns the report as text."""
+        lines: list[Line] = []
+        for name, installed in self.versions.items():
+            note = "" if installed == TESTED.get(name) else f"  (tested with {TESTED.get(name)})"
+            lines.append([(f"  {name:<12} {installed}{note}", "")])
+        for check in self.checks:
+            style = "bold green" if check["status"] == PASS else "bold red"
+            lines.append(
+                [
+                    (f"  {check['status'].upper():<5}", style),
+                    (f"{check['title']:<34}{check['scenario']:<14}{check['found']}", ""),
+                ]
+            )
+        for error in self.errors:
+            lines += [[("  " + row, "")] for row in error.splitlines()]
+        if not self.errors and self.exit_code:
+            lines.append(
+                [
+                    (
+                        "  A stream that does not match makes every seeded comparison fail there: "
+                        "install the tested versions.",
+                        "",
+                    )
+                ]
+            )
+        return lines
+
+
+def examine(children: ChildOptions) -> Report:
+    """Runs the two small pairs with some options, and looks at every stream."""
+    names = sorted({stream.scenario for stream in STREAMS})
+    specs = [
+        scenario(name).replace(epochs=3, train_size=80, val_size=40, dtype="float64")
+        for name in names
+    ]
+    with tempfile.TemporaryDirectory(prefix="parity-doctor-") as folder:
+        out = Path(folder) / "runs"
+        results = run_all(specs, RunOptions(out=out, children=children))
+        errors = dict.fromkeys(error for result in results for error in result.errors)
+        if errors:
+            return Report(errors=tuple(errors))
+        pairs = {
+            spec.scenario: tuple(
+                Trace(out / f"{spec.scenario}-seed{spec.seed}" / half)
+                for half in ("keras", "torch")
+            )
+            for spec in specs
+        }
+        checks = tuple(_check(stream, *pairs[stream.scenario]) for stream in STREAMS)
+        versions: dict[str, str | None] = {}
+        for trace in pairs[names[0]]:
+            versions |= trace.environment["versions"]
+    return Report(checks=checks, versions=versions)
+
+
+def _check(stream: Stream, keras: Trace, torch: Trace) -> dict[str, Any]:
+    level = compare_level(stream.level, OF_RUN, keras, torch, Float64Tolerance())
+    items = [item for item in level.items if stream.belongs(item)]
+    worst = max(items, key=lambda item: (item.status == FAIL, item.ratio))
+    if worst.status == FAIL:
+        found = f"{worst.name}: differs by {worst.worst:g} ({worst.unit})"
+    elif worst.unit == "count":
+        found = f"{sum(item.num_compared for item in items):,} values bit for bit"
+    else:
+        found = f"within {max(item.worst for item in items):.1e}"
+    return {
+        "title": stream.title,
+        "scenario": stream.scenario,
+        "status": worst.status,
+        "found": found,
+    }

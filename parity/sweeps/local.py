@@ -1,0 +1,200 @@
+"""The local engine: task batches in child processes, some at a time.
+
+If a child dies, hangs or is killed, only the task that it was running fails; another child runs the
+rest of its batch.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from parity.errors import InputError
+from parity.halves.job import ChildJob, Failure, Progress
+from parity.halves.options import ChildOptions
+from parity.halves.runner import run_jobs
+from parity.sweeps.batch import CURRENT, FAILED, write_batch
+from parity.sweeps.store import open_store
+from parity.sweeps.task import Task
+from parity.traces.folder import RunFolder
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """How an engine runs tasks; nothing here changes what they compute.
+
+    Attributes:
+        store: URL or folder of the results.
+        scratch: folder for the task batches and their logs; several sweeps may share it.
+        children: how the children run. Their timeout holds for one task; the first task of a child
+            includes the start of its framework.
+        program: command that is started instead of a half, see `ChildJob`.
+    """
+
+    store: str
+    scratch: Path
+    children: ChildOptions = field(default_factory=ChildOptions)
+    program: tuple[str, ...] = ()
+
+
+# Called after every change: number of the batch, its tasks that are done or failed, new failures.
+OnChange = Callable[[int, int, Mapping[str, str]], None]
+
+
+def run(batches: Sequence[Sequence[Task]], options: EngineOptions, on_change: OnChange) -> None:
+    """Runs all batches; each task ends in the store or as a reported failure.
+
+    Args:
+        batches: tasks that share half, device and threads.
+        options: how the batches run.
+        on_change: called with (number of the batch, tasks done in it, {key: reason}).
+
+    Raises:
+        InputError: the folder for batches, or an option, cannot be used.
+        KeyboardInterrupt: as `run_jobs`; what has finished is in the store.
+    """
+    waiting = [_Batch(number, tuple(tasks)) for number, tasks in enumerate(batches)]
+    with _folder(options.scratch) as folder:
+        while waiting:
+            waiting = _run_round(waiting, folder, options, on_change)
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """What is left of a batch."""
+
+    number: int
+    tasks: tuple[Task, ...]
+    num_done: int = 0
+    round: int = 0
+
+    def job(self, folder: Path, options: EngineOptions) -> ChildJob:
+        name = f"batch-{self.number}" + (f"-{self.round}" if self.round else "")
+        half = self.tasks[0].half
+        return ChildJob(
+            name=name,
+            half=half,
+            work="batch",
+            python=options.children.pythons[half],
+            program=options.program,
+            directories=(folder / name,),
+            log=RunFolder(folder).log(name),
+        )
+
+
+def _run_round(
+    batches: Sequence[_Batch], folder: Path, options: EngineOptions, on_change: OnChange
+) -> list[_Batch]:
+    """Runs batches, and returns what is left of those whose child died."""
+    jobs = {batch.job(folder, options): batch for batch in batches}
+    left: list[_Batch] = []
+    for job, batch in jobs.items():
+        write_batch(job.directories[0], batch.tasks, options.store)
+
+    def advance(job: ChildJob, progress: Progress) -> None:
+        batch = jobs[job]
+        on_change(batch.number, batch.num_done + progress.step, {})
+
+    def finish(job: ChildJob, failure: Failure | None) -> None:
+        batch, directory = jobs[job], job.directories[0]
+        reasons = _failed(directory)
+        tasks: tuple[Task, ...] = ()
+        if failure is not None:
+            broken, tasks = _blame(batch, directory, failure, options)
+            reasons.update(broken)
+        num_done = batch.num_done + len(batch.tasks) - len(tasks)
+        if tasks:
+            left.append(replace(batch, tasks=tasks, num_done=num_done, round=batch.round + 1))
+        shutil.rmtree(directory, ignore_errors=True)
+        if not reasons:
+            job.log.unlink(missing_ok=True)
+        on_change(batch.number, num_done, reasons)
+
+    run_jobs(
+        list(jobs),
+        workers=options.children.num_workers,
+        timeout_s=options.children.timeout_s,
+        is_renewed=True,  # a child reports the end of each task
+        on_progress=advance,
+        on_done=finish,
+    )
+    return left
+
+
+def _failed(directory: Path) -> dict[str, str]:
+    """The reasons that the child itself gave for tasks that failed."""
+    folder = directory / FAILED
+    paths = sorted(folder.iterdir()) if folder.is_dir() else []
+    return {path.name: path.read_text(encoding="utf-8", errors="replace") for path in paths}
+
+
+def _blame(
+    batch: _Batch, directory: Path, failure: Failure, options: EngineOptions
+) -> tuple[dict[str, str], tuple[Task, ...]]:
+    """Returns {key: reason} of the task that ended its child, and the tasks that must still run.
+
+    If a child ended before its first task or after its last one, no task is to blame: then all
+    unfinished tasks have failed. If it ended between two tasks, none has failed.
+    """
+    store, failed = open_store(options.store), _failed(directory)
+    open_tasks = tuple(t for t in batch.tasks if t.key not in failed and t.key not in store)
+    reason = failure.reason.removeprefix(f"{failure.job.name}: ")
+    current = directory / CURRENT
+    if not current.exists() or RunFolder(directory).is_complete:
+        return {task.key: reason for task in open_tasks}, ()
+    key = current.read_text(encoding="utf-8")
+    broken = {task.key: reason for task in open_tasks if task.key == key}
+    return broken, tuple(task for task in open_tasks if task.key != key)
+
+
+def temporary_scratch() -> Path:
+    """Returns a folder of this machine, for sweeps whose store is not a folder.
+
+    All sweeps share it; each removes what killed sweeps have left there.
+    """
+    return Path(tempfile.gettempdir()) / f"parity-sweep-{os.getuid()}"
+
+
+@contextmanager
+def _folder(scratch: Path) -> Iterator[Path]:
+    """A folder for this sweep alone; only the logs of failures stay when it ends.
+
+    Other sweeps may write beside it, and so may a child that has not noticed yet that its sweep was
+    killed. Folders of killed sweeps are removed.
+    """
+    try:
+        scratch.mkdir(parents=True, exist_ok=True)
+        host = platform.node()
+        for left in scratch.glob(f"run-*@{host}-*"):
+            if not _is_alive(left.name.removeprefix("run-").partition("@")[0]):
+                shutil.rmtree(left, ignore_errors=True)
+        folder = Path(tempfile.mkdtemp(prefix=f"run-{os.getpid()}@{host}-", dir=scratch))
+    except OSError as error:
+        raise InputError(
+            f"{scratch}: cannot be used for the task batches of a sweep ({error.strerror}); name "
+            "another folder with --out"
+        ) from error
+    try:
+        yield folder
+    finally:
+        for path in folder.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+        with suppress(OSError):  # it still holds logs
+            folder.rmdir()
+
+
+def _is_alive(process: str) -> bool:
+    try:
+        os.kill(int(process), 0)
+    except (ProcessLookupError, ValueError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return True

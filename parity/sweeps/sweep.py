@@ -1,0 +1,188 @@
+"""run_sweep: scenarios × seeds × halves, as tasks that are run once and never again.
+
+    specs -> tasks -> those that the store lacks -> batches -> engine -> store -> rows
+
+A sweep that was interrupted or killed continues when it is started again.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from parity.behaviour.judgement import Judgement
+from parity.behaviour.rules import judge_run
+from parity.files.floats import decode_floats
+from parity.programs import HALVES
+from parity.programs.run_spec import RunSpec
+from parity.sweeps.local import EngineOptions
+from parity.sweeps.store import Store, open_store
+from parity.sweeps.task import Task, distinct, planned
+
+# Large enough that starting a framework costs little, small enough that the last batch ends soon.
+MAX_BATCH = 16
+BATCHES_A_WORKER = 3
+
+Engine = Callable[[Sequence[Sequence[Task]], EngineOptions, Any], None]
+
+
+@dataclass(frozen=True)
+class Row:
+    """The behaviour of one finished run of a sweep.
+
+    Attributes:
+        scenario: name of the scenario.
+        seed: seed of the run.
+        half: "keras" or "torch".
+        judgement: the verdict on its history.
+        wall_s: seconds of training.
+        key: SHA-256 of all that decides the run: its name in the store.
+    """
+
+    scenario: str
+    seed: int
+    half: str
+    judgement: Judgement
+    wall_s: float
+    key: str = ""
+
+
+@dataclass
+class Sweep:
+    """The runs of a sweep.
+
+    Attributes:
+        rows: finished runs, in the order of the specs.
+        failures: a row for each run without a result: scenario, seed, half, reason.
+        num_run: number of tasks that were run now and not before.
+    """
+
+    rows: list[Row] = field(default_factory=list)
+    failures: list[dict[str, Any]] = field(default_factory=list)
+    num_run: int = 0
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every run has a result."""
+        return not self.failures
+
+
+class SweepListener:
+    """Receives the progress of a sweep; this one ignores it."""
+
+    def on_start(self, total: int, finished: int) -> None:
+        """Called at the start, with the number of tasks and of those that had finished before."""
+
+    def on_change(self, finished: int, running: int, failed: int) -> None:
+        """Called with the numbers of tasks, including those that had finished before."""
+
+    def on_failure(self, name: str, reason: str) -> None:
+        """Called when a task has failed."""
+
+    def on_end(self) -> None:
+        """Called when nothing runs any more."""
+
+
+def run_sweep(
+    specs: Sequence[RunSpec],
+    options: EngineOptions,
+    engine: Engine,
+    listener: SweepListener | None = None,
+    halves: Sequence[str] = HALVES,
+) -> Sweep:
+    """Runs what is not finished yet, and reads all results.
+
+    Args:
+        specs: the runs.
+        options: how the engine runs them.
+        engine: `run` of `parity.sweeps.local` or of `parity.sweeps.ray_cluster`.
+        listener: receives the progress.
+        halves: halves that run.
+
+    Raises:
+        InputError: the store, a data source or an interpreter cannot be used.
+        RunError: a result in the store is damaged.
+        KeyboardInterrupt: the user ended it; what has finished is in the store.
+    """
+    listener = listener or SweepListener()
+    store = open_store(options.store)
+    runs = planned(specs, options.children.pythons, halves)
+    tasks = distinct(runs)
+    finished = store.finished()
+    pending = [task for task in tasks if task.key not in finished]
+    names = {task.key: task.name for task in pending}
+    batches = list(batches_of(pending, options.children.num_workers))
+    before, reasons = len(tasks) - len(pending), dict[str, str]()
+    done = [0] * len(batches)
+    total_done = 0
+
+    def change(number: int, num_done: int, failures: Mapping[str, str]) -> None:
+        nonlocal total_done
+        total_done += num_done - done[number]
+        done[number] = num_done
+        for key, reason in failures.items():
+            reasons[key] = reason
+            listener.on_failure(names[key], reason)
+        running = min(options.children.num_workers, len(pending) - total_done)
+        listener.on_change(before + total_done - len(reasons), running, len(reasons))
+
+    listener.on_start(len(tasks), before)
+    try:
+        if batches:
+            engine(batches, options, change)
+    finally:
+        listener.on_end()
+    return _read(runs, store, reasons, len(pending) - len(reasons))
+
+
+def batches_of(tasks: Sequence[Task], workers: int) -> Iterator[list[Task]]:
+    """Deals tasks into batches of about the same cost, long tasks first.
+
+    The tasks of a batch share what a process settles once: half, device and threads.
+    """
+
+    def group(task: Task) -> tuple[str, str, int]:
+        return task.half, task.spec.device, task.spec.threads
+
+    for _, members in itertools.groupby(sorted(tasks, key=group), key=group):
+        ordered = sorted(members, key=lambda task: -task.cost)
+        size = min(MAX_BATCH, max(1, len(ordered) // (BATCHES_A_WORKER * workers)))
+        count = -(-len(ordered) // size)
+        yield from (ordered[number::count] for number in range(count))
+
+
+def _read(planned: Sequence[Task], store: Store, reasons: Mapping[str, str], num_run: int) -> Sweep:
+    sweep = Sweep(num_run=num_run)
+    finished = store.finished()
+    judged: dict[str, tuple[Judgement, float]] = {}
+    for task in planned:
+        spec = task.spec
+        if task.key in finished:
+            if task.key not in judged:
+                judged[task.key] = judge_record(store.get(task.key), spec)
+            judgement, wall_s = judged[task.key]
+            row = Row(spec.scenario, spec.seed, task.half, judgement, wall_s, task.key)
+            sweep.rows.append(row)
+        else:
+            reason = reasons.get(task.key, "it was not run")
+            where = {"scenario": spec.scenario, "seed": spec.seed, "half": task.half}
+            sweep.failures.append({**where, "reason": reason})
+    return sweep
+
+
+def finished_rows(
+    specs: Sequence[RunSpec],
+    store: Store,
+    pythons: Mapping[str, str],
+    halves: Sequence[str] = HALVES,
+) -> list[Row]:
+    """Returns the rows of the runs that are finished, and runs nothing."""
+    return _read(planned(specs, pythons, halves), store, {}, 0).rows
+
+
+def judge_record(record: Mapping[str, Any], spec: RunSpec) -> tuple[Judgement, float]:
+    """Returns the verdict on a finished run, and the seconds of its training."""
+    judgement = judge_run(spec, decode_floats(record["history"]), record)
+    return judgement, float(record["run"]["wall_s"])

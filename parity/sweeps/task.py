@@ -1,0 +1,209 @@
+"""Tasks: the jobs of a sweep, each with a key made from everything that decides its result.
+
+    key = SHA-256 of (half, spec, code, versions, machine, data)
+
+The same key means the same result, so a finished task is never run again. The name of the scenario
+is not part of the key. For Keras the mode is not part of it either, because it changes the torch
+half only. Runs that are the same are therefore run once.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import platform
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import parity
+from parity.data.dataset import array_sha256
+from parity.data.sources import open_source
+from parity.errors import InputError
+from parity.halves.environment import version
+from parity.programs import HALVES
+from parity.programs.run_spec import RunSpec
+
+SCHEMA = 1  # of a record; a new number gives new keys
+
+PACKAGES = {
+    "keras": ("keras", "tensorflow", "numpy", "scipy"),
+    "torch": ("torch", "torchvision", "numpy"),
+}
+
+# What a child imports of this package, by test; reports and statistics change no result.
+RUN_MODULES = (
+    "atomic",
+    "data",
+    "data_file",
+    "dataset",
+    "errors",
+    "halves/environment",
+    "halves/perturbation",
+    "halves/protocol",
+    "programs/run_spec",
+    "programs/settings",
+    "recorder",
+    "sources",
+    "store",
+    "sweeps/batch",
+    "sweeps/batch_child",
+    "trace",
+    "traces/folder",
+    "worker",
+)
+
+
+@dataclass(frozen=True)
+class Task:
+    """One run of one half.
+
+    Attributes:
+        half: "keras" or "torch".
+        spec: settings of the run.
+        key: 64 hexadecimal digits.
+    """
+
+    half: str
+    spec: RunSpec
+    key: str
+
+    @property
+    def name(self) -> str:
+        """Returns the name that the user sees."""
+        return f"{self.spec.scenario} seed {self.spec.seed} {self.half}"
+
+    @property
+    def cost(self) -> int:
+        """Returns the number of training samples over all epochs; 0 if the spec takes all data."""
+        return self.spec.epochs * (self.spec.train_size or 0)
+
+
+def tasks_of(
+    specs: Sequence[RunSpec], pythons: Mapping[str, str], halves: Sequence[str] = HALVES
+) -> list[Task]:
+    """Returns the tasks of some runs in order, each key once; see `planned`."""
+    return distinct(planned(specs, pythons, halves))
+
+
+def planned(
+    specs: Sequence[RunSpec], pythons: Mapping[str, str], halves: Sequence[str] = HALVES
+) -> list[Task]:
+    """Returns a task for each run and half, in order; equal runs have equal keys.
+
+    Args:
+        specs: the runs.
+        pythons: interpreter of each half.
+        halves: halves that run.
+
+    Raises:
+        InputError: a data source or an interpreter cannot be used.
+    """
+    fingerprints = {half: half_fingerprint(half, pythons[half]) for half in halves}
+    return [
+        Task(
+            half,
+            spec,
+            _digest(
+                {
+                    "schema": SCHEMA,
+                    "half": half,
+                    "spec": _computed(spec, half),
+                    "data": data_digest(spec.data),
+                    **fingerprints[half],
+                }
+            ),
+        )
+        for spec in specs
+        for half in halves
+    ]
+
+
+def distinct(tasks: Iterable[Task]) -> list[Task]:
+    """Returns the first task of each key."""
+    found: dict[str, Task] = {}
+    for task in tasks:
+        found.setdefault(task.key, task)
+    return list(found.values())
+
+
+def half_fingerprint(half: str, python: str) -> dict[str, Any]:
+    """Returns what decides a result of a half: digest of its code, versions, kind of processor.
+
+    Raises:
+        InputError: the interpreter does not answer.
+    """
+    return {"code": code_digest(half), **versions(half, python)}
+
+
+def _computed(spec: RunSpec, half: str) -> dict[str, Any]:
+    """The settings of a spec that change what a half computes."""
+    settings = spec.to_dict()
+    del settings["scenario"]
+    if half == "keras":
+        del settings["mode"]
+    return settings
+
+
+@functools.lru_cache
+def data_digest(name: str) -> str:
+    """Returns the digest of a whole data source; the spec decides which part of it a run takes."""
+    opened = open_source(name)
+    arrays = (opened.x_train, opened.y_train, opened.x_test, opened.y_test)
+    return _digest([array_sha256(array) for array in arrays])
+
+
+@functools.lru_cache
+def code_digest(half: str) -> str:
+    """Returns the digest of all source files that a run of a half imports."""
+    root = Path(parity.__file__).parent
+    files = [root / f"{name}.py" for name in RUN_MODULES]
+    files += sorted(
+        path for path in (root.parent / f"{half}_impl").rglob("*") if path.suffix in (".py", ".c")
+    )
+    digest = hashlib.sha256()
+    for path in files:
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(root.parent).as_posix()} {len(content)}\n".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+@functools.lru_cache
+def versions(half: str, python: str) -> dict[str, Any]:
+    """Returns versions of interpreter and packages, and the kind of processor.
+
+    Raises:
+        InputError: the interpreter does not answer.
+    """
+    names = PACKAGES[half]
+    if python == sys.executable:
+        found = {"python": platform.python_version(), **{name: version(name) for name in names}}
+        return {"versions": found, "machine": platform.machine()}
+    program = (
+        "import json, platform, sys\nfrom importlib import metadata\n"
+        "def version(name):\n"
+        "    try:\n        return metadata.version(name)\n"
+        "    except metadata.PackageNotFoundError:\n        return None\n"
+        "found = {name: version(name) for name in sys.argv[1:]}\n"
+        "print(json.dumps({'python': platform.python_version(), **found}))"
+    )
+    try:
+        answer = subprocess.run(
+            [python, "-c", program, *names], capture_output=True, text=True, timeout=60, check=True
+        )
+        return {"versions": json.loads(answer.stdout), "machine": platform.machine()}
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        raise InputError(
+            f"--{half}-python {python}: did not report its versions ({error}); name a Python "
+            f"interpreter in which the project is installed with the extra {half!r}"
+        ) from error
+
+
+def _digest(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()

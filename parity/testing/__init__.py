@@ -1,0 +1,1 @@
+"""Testing: parity as an assertion and as a pytest plugin."""

@@ -1,0 +1,250 @@
+"""assert_parity: a check as an assertion, in any test runner or none.
+
+    assert_parity(keras=build_keras_model, torch=build_port)
+
+Under pytest it follows the options of `parity.testing.pytest_plugin`, which fill in what a call
+leaves open. What the options and the call come to is told to whoever records it, JUnit XML for
+example.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from parity.errors import ParityError
+from parity.traces.bundle_folder import bundle_name, find_bundle, keep_bundle
+
+if TYPE_CHECKING:
+    from parity.ladder.result import Result
+    from parity.programs.factories import Factory
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What holds where a call of `assert_parity` says nothing.
+
+    Attributes:
+        folder: in which relative names are looked for first, that of the test; then the working
+            directory.
+        root: folder of the project: bundles are named by the path from here.
+        seed: see `parity.check`.
+        steps: likewise.
+        levels: likewise.
+        keras_python: interpreter of the Keras half.
+        torch_python: interpreter of the torch half.
+        against: folder of bundles that stand for the Keras models, see
+            `parity.traces.bundle_folder`.
+        record: folder into which bundles are written.
+        out: gives a folder that keeps bundle, trace and logs of one check; None = none is kept.
+        tell: is given the number of the check and the properties of its result.
+    """
+
+    folder: Path | None = None
+    root: Path | None = None
+    seed: int = 0
+    steps: int = 6
+    levels: Sequence[str] = ()
+    keras_python: str = sys.executable
+    torch_python: str = sys.executable
+    against: Path | None = None
+    record: Path | None = None
+    out: Callable[[], Path | None] = lambda: None
+    tell: Callable[[dict[str, Any]], None] = lambda properties: None
+
+
+_settings: ContextVar[Settings | None] = ContextVar("settings", default=None)
+
+
+@contextmanager
+def settings(given: Settings) -> Iterator[None]:
+    """Lets settings hold inside of a block."""
+    token = _settings.set(given)
+    try:
+        yield
+    finally:
+        _settings.reset(token)
+
+
+def assert_parity(
+    *,
+    keras: Factory | str | None = None,
+    torch: Factory | str | None = None,
+    data: Path | str | None = None,
+    against: Path | str | None = None,
+    levels: Sequence[str] | None = None,
+    seed: int | None = None,
+    steps: int | None = None,
+    batch_size: int = 4,
+    device: str = "cpu",
+    out: Path | str | None = None,
+) -> Result:
+    """Asserts that a PyTorch port computes in every step what its Keras original computes.
+
+    Each half runs in a process of its own, which finds modules where this one finds them. A factory
+    is a function at the top of a module, or its name, "package.module:function" or
+    "file.py:function"; a module that is only named is not imported here.
+
+    Args:
+        keras: factory of a compiled Keras model.
+        torch: factory of a torch module or a `torch_impl.Port`.
+        data: .npz with x and y of the user's own, in the place of drawn samples.
+        against: a bundle in the place of `keras`.
+        levels: that count; all by default.
+        seed: of weights, inputs and masks; 0 by default.
+        steps: training steps of the trajectory; 6 by default.
+        batch_size: samples of a probe.
+        device: of the torch half: cpu, cuda or cuda:N.
+        out: folder that keeps bundle, trace and logs; none is kept by default.
+
+    Returns:
+        The result, whose verdict is "pass".
+
+    Raises:
+        AssertionError: parity does not hold; the message is the report.
+        InputError: a factory, the bundle or the data cannot be used.
+        RunError: a half crashed.
+    """
+    __tracebackhide__ = True
+    given = _settings.get() or Settings()
+    given = replace(
+        given,
+        seed=given.seed if seed is None else seed,
+        steps=given.steps if steps is None else steps,
+        levels=given.levels if levels is None else levels,
+        out=given.out if out is None else lambda: Path(out),
+    )
+    arguments: dict[str, Any] = {
+        "data": data,
+        "against": against,
+        "batch_size": batch_size,
+        "device": device,
+    }
+    kept: Path | None = None
+    try:
+        kept = given.out()
+        result = _check(given, kept, keras=keras, torch=torch, **arguments)
+    except ParityError as error:
+        given.tell({"verdict": "error", "error": str(error)})
+        # Without the frames in between, in which nothing is to be seen.
+        raise type(error)(str(error)) from None
+    given.tell(properties(result))
+    if result.verdict != "pass":
+        raise AssertionError(failure_text(result, kept))
+    return result
+
+
+def failure_text(result: Result, out: Path | None = None) -> str:
+    """Returns what is told of a check that failed: a line that sums it up, then the report."""
+    from parity.report.text.check import check_lines
+
+    lines = ["".join(text for text, _ in line).rstrip() for line in check_lines(result)]
+    if out is not None:
+        lines += [f"  results in {out}"]
+    head = "no parity"
+    if (first := result.first_divergence) is not None:
+        level, item = first
+        cause = f" ({result.causes[0]['id']})" if result.causes else ""
+        head += f": {level.id}: {item.name}{cause}"
+    return "\n".join([head, *[line for line in lines if line]])
+
+
+def properties(result: Result) -> dict[str, Any]:
+    """Returns what a report of many tests keeps of a check: plain values by name."""
+    found: dict[str, Any] = {"verdict": result.verdict}
+    if (first := result.first_divergence) is not None:
+        level, item = first
+        found |= {"level": level.id, "item": item.name}
+        found |= {"cause": result.causes[0]["id"]} if result.causes else {}
+    for level in result.levels:
+        found[f"{level.id}.status"] = level.status
+        if (worst := level.worst) is not None:
+            numbers = {"worst": float(worst.worst), "allowed": float(worst.allowed)}
+            found |= {f"{level.id}.{name}": number for name, number in numbers.items()}
+    return found
+
+
+def _check(
+    given: Settings,
+    out: Path | None,
+    *,
+    keras: Factory | str | None,
+    torch: Factory | str | None,
+    data: Path | str | None,
+    against: Path | str | None,
+    batch_size: int,
+    device: str,
+) -> Result:
+    from parity.halves.options import ChildOptions
+    from parity.programs.check_spec import CheckSpec
+    from parity.programs.factories import reference_of
+    from parity.runs.check import check_all
+    from parity.runs.check_halves import CheckOptions
+    from parity.traces.folder import RunFolder
+
+    folder = given.folder or Path.cwd()
+    spec = CheckSpec(
+        keras=_located_factory(reference_of("keras", keras), folder),
+        torch=_located_factory(reference_of("torch", torch), folder),
+        against=None if against is None else os.fspath(_located(against, folder)),
+        data=None if data is None else os.fspath(_located(data, folder)),
+        seed=given.seed,
+        steps=given.steps,
+        batch_size=batch_size,
+        device=device,
+        folder=os.fspath(folder),
+    )
+    is_named = spec.keras is not None and spec.against is None
+    name = bundle_name(spec, given.root or Path.cwd())
+    if is_named and given.against is not None:
+        path = find_bundle(given.against, name)
+        spec = replace(spec, keras=None, data=None, against=os.fspath(path))
+    options = CheckOptions(
+        children=ChildOptions(given.keras_python, given.torch_python),
+        levels=given.levels,
+        paths=import_paths(),
+    )
+    if not is_named or given.record is None:
+        return check_all([spec], replace(options, out=out))[0]
+    with tempfile.TemporaryDirectory(prefix="parity-record-") as temporary:
+        kept = Path(temporary) / "check" if out is None else out
+        try:
+            return check_all([spec], replace(options, out=kept))[0]
+        finally:  # a port that fails, or cannot be run, does not keep Keras from being recorded
+            if (recorded := RunFolder(kept).half("keras").bundle).is_file():
+                keep_bundle(recorded, given.record / name)
+
+
+def _located_factory(reference: str | None, folder: Path) -> str | None:
+    """The same, where it names a file, from a folder, if the file is in it: short in reports."""
+    if reference is None or ".py:" not in reference:
+        return reference
+    file, _, name = reference.rpartition(":")
+    path = _located(file, folder)
+    is_below = path.is_relative_to(folder.resolve())
+    return f"{path.relative_to(folder.resolve()) if is_below else path}:{name}"
+
+
+def _located(path: Path | str, folder: Path) -> Path:
+    """A path as an absolute one: from a folder where it is there, else from the working one."""
+    beside = folder / path
+    return (beside if beside.exists() else Path(path)).resolve()
+
+
+def import_paths() -> tuple[Path, ...]:
+    """Returns the folders in which this process finds modules, but for those of its interpreter.
+
+    Another interpreter has a standard library and packages of its own.
+    """
+    own = {Path(path).resolve() for path in sysconfig.get_paths().values()}
+    own |= {path / "lib-dynload" for path in own}
+    found = [Path(path).resolve() for path in sys.path]
+    return tuple(dict.fromkeys(p for p in found if p.is_dir() and p not in own))

@@ -1,0 +1,216 @@
+"""What the facts of a bundle look like, checked before anything relies on it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from parity.data.probe_inputs import MAX_EPOCHS, NUM_OPTIMIZER_STEPS, SCHEDULE_STEPS
+
+MAX_NAME = 500  # characters
+MAX_DRAWS = 100  # of initial weights: the port is built as often
+
+_NUMBER = (int, float)
+_NONE = type(None)
+# Name -> type, or a list with the form of its items, or a mapping of names to forms. A "*" stands
+# for every key.
+_NODE = {
+    "name": str,
+    "kind": str,
+    "config": dict,
+    "input_shapes": [[int]],
+    "output_shape": [int],
+    "sources": [(int, _NONE)],
+    "weights": [str],
+}
+_FORM: dict[str, Any] = {
+    "nodes": [_NODE],
+    "inputs": [{"name": str, "shape": [(int, _NONE)], "tokens": (int, _NONE)}],
+    "output_shape": [int],
+    "weights": {"*": {"shape": [int], "trainable": bool}},
+    "initializers": {"*": dict},
+    "loss": (dict, _NONE),
+    "optimizer": (dict, _NONE),
+    "output_activation": (str, _NONE),
+    "num_parameters": int,
+    "noise": {"*": _NUMBER},
+    "schedule": {"kind": (str, _NONE), "callbacks": [dict]},
+}
+_LOSS: dict[str, Any] = {"name": str, "config": dict, "class_weight": (dict, _NONE)}
+_OPTIMIZER = {"class": str, "config": dict}
+
+
+def check_facts(facts: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]], steps: int) -> str:
+    """Returns what is wrong with the facts of a bundle, "" if nothing is.
+
+    Args:
+        facts: of the bundle.
+        shapes: of its arrays, by key.
+        steps: of the trajectory, as the spec says.
+    """
+    form = dict(_FORM)
+    if isinstance(facts.get("schedule"), dict) and "not_compared" in facts["schedule"]:
+        form["schedule"] = {**_FORM["schedule"], "not_compared": [str]}
+    if facts.get("loss") is None:  # then there is no output activation either
+        form.pop("output_activation")
+    else:
+        weights = facts["loss"].get("class_weight") if isinstance(facts["loss"], dict) else None
+        form["loss"] = _LOSS if weights is None else {**_LOSS, "class_weight": {"*": _NUMBER}}
+    if isinstance(facts.get("optimizer"), dict):
+        form["optimizer"] = _OPTIMIZER
+    return (
+        _problem("facts", facts, form)
+        or _names(facts)
+        or _noise(facts["noise"], shapes)
+        or _missing(facts, shapes)
+        or _sizes(facts, shapes, steps)
+    )
+
+
+def _problem(path: str, value: Any, form: Any) -> str:
+    if isinstance(form, list):
+        if not isinstance(value, list):
+            return f"{path} is no list"
+        return next(
+            (p for n, item in enumerate(value) if (p := _problem(f"{path}[{n}]", item, form[0]))),
+            "",
+        )
+    if isinstance(form, dict):
+        if not isinstance(value, dict):
+            return f"{path} is no mapping"
+        for name, inner in form.items():
+            keys = value if name == "*" else [name]
+            for key in keys:
+                if key not in value:
+                    return f"{path} has no {key!r}"
+                shown = key if name != "*" else repr(key[:40])
+                if problem := _problem(f"{path}.{shown}", value[key], inner):
+                    return problem
+        return ""
+    kinds = form if isinstance(form, tuple) else (form,)
+    if isinstance(value, bool) and bool not in kinds:
+        return f"{path} is true or false"
+    if not isinstance(value, kinds):
+        return f"{path} is of type {type(value).__name__}"
+    return ""
+
+
+def _names(facts: Mapping[str, Any]) -> str:
+    """Names are keys of arrays: each stands once, and is one."""
+    names = [node["name"] for node in facts["nodes"]]
+    if not names:
+        return "facts.nodes is empty"
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return f"two nodes have the name {name[:40]!r}"
+        seen.add(name)
+    for name in (*names, *facts["weights"]):
+        if not 1 <= len(name) <= MAX_NAME:
+            return f"the name {name[:40]!r} has {len(name):,} characters; expected 1 to {MAX_NAME}"
+    for number, node in enumerate(facts["nodes"]):
+        for source in node["sources"]:
+            if source is not None and not -1 <= source < number:
+                return (
+                    f"the node {node['name'][:40]!r} has the source {source}; expected one before"
+                )
+    for label in (facts["loss"] or {}).get("class_weight") or {}:
+        if not label.removeprefix("-").isdecimal() or len(label) > 18:
+            return f"facts.loss.class_weight has the label {label[:40]!r}; expected an integer"
+    return ""
+
+
+def _noise(noise: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> str:
+    for key, value in noise.items():
+        if key not in shapes:
+            return f"facts.noise speaks of the array {key[:60]!r}, which is not there"
+        if not math.isfinite(value) or value < 0:
+            return f"facts.noise of {key[:60]!r} is {value}; expected a number of at least 0"
+    return ""
+
+
+def _missing(facts: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> str:
+    """The arrays that the facts speak of are there, and have the shapes that they say."""
+    expected: dict[str, list[int] | None] = {
+        f"weights/{name}": entry["shape"] for name, entry in facts["weights"].items()
+    }
+    expected |= {f"init/{name}": None for name in facts["weights"]}
+    for node in facts["nodes"]:
+        expected[f"forward/eval/{node['name']}/output"] = node["output_shape"]
+        for number, shape in enumerate(node["input_shapes"]):
+            expected[f"forward/eval/{node['name']}/input/{number}"] = shape
+        unknown = [name for name in node["weights"] if name not in facts["weights"]]
+        if unknown:
+            return (
+                f"node {node['name'][:40]!r} has the weight {unknown[0][:40]!r}, which is not there"
+            )
+    expected |= {f"input/probe/{number}": None for number in range(len(facts["inputs"]))}
+    expected["forward/eval/output"] = None
+    if facts["loss"] is not None:
+        expected |= {"target/probe": None, "loss/value": None, "loss/confident/linear": None}
+        expected |= {
+            f"gradient/{name}": None
+            for name, entry in facts["weights"].items()
+            if entry["trainable"]
+        }
+    for key, shape in expected.items():
+        if key not in shapes:
+            return f"the array {key[:80]!r} is missing"
+        if shape is not None and list(shapes[key]) != shape:
+            return f"the array {key[:80]!r} has the shape {shapes[key]}; expected {tuple(shape)}"
+    return ""
+
+
+def _sizes(facts: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]], steps: int) -> str:
+    """The arrays that are read without their shape being a fact have the one that they must."""
+    draws = next((shapes[f"init/{name}"][:1] for name in facts["weights"]), (1,))
+    for name in facts["weights"]:
+        shape = shapes[f"init/{name}"]
+        if len(shape) != 2 or shape[:1] != draws or draws[0] > MAX_DRAWS:
+            return (
+                f"the array {f'init/{name}'[:80]!r} has the shape {shape}; expected as many draws "
+                f"as the others, at most {MAX_DRAWS}, and their entries"
+            )
+    expected: dict[str, tuple[int, ...]] = {}
+    for mode in ("eval", "train"):
+        output = shapes.get(f"forward/{mode}/output")
+        if output is not None and (not output or list(output[1:]) != facts["output_shape"]):
+            return f"the array 'forward/{mode}/output' has the shape {output}; facts say another"
+    if facts["loss"] is not None:
+        linear = shapes["loss/confident/linear"]
+        expected |= {
+            "loss/value": (),
+            "loss/confident/value": (),
+            "loss/confident/gradient": linear,
+        }
+        if linear[1:] != tuple(facts["output_shape"]):
+            return f"the array 'loss/confident/linear' has the shape {linear}; the output another"
+        if shapes.get("loss/confident/target", ())[:1] != linear[:1]:
+            return "the array 'loss/confident/target' is missing, or has other samples"
+        if "loss/penalty" in shapes:
+            expected["loss/penalty"] = ()
+    if facts["optimizer"] is not None:
+        expected["optimizer/learning_rate"] = (NUM_OPTIMIZER_STEPS,)
+        if facts["loss"] is not None:
+            expected["trajectory/losses"] = expected["trajectory/rates"] = (steps,)
+    for key in shapes:
+        if key.startswith("penalty_gradient/"):
+            expected[key] = shapes.get(key.removeprefix("penalty_"), ())
+    for key in ("schedule/steps", "schedule/exact"):
+        if key in shapes:
+            expected[key] = (len(SCHEDULE_STEPS),)
+    if "schedule/epochs" in shapes or "schedule/stopped" in shapes:
+        expected["schedule/stopped"] = ()
+        epochs = shapes.get("schedule/epochs", ())
+        if len(epochs) != 1 or epochs[0] > MAX_EPOCHS:
+            return f"the array 'schedule/epochs' is missing, or has not up to {MAX_EPOCHS} rates"
+    for key, wanted in expected.items():
+        if shapes.get(key) != wanted:
+            return f"the array {key!r} has the shape {shapes.get(key)}; expected {wanted}"
+    if "trajectory/losses" in expected:
+        for step in range(1, steps + 1):
+            for key in (f"input/step{step}/0", f"target/step{step}"):
+                if key not in shapes:
+                    return f"the array {key!r} is missing"
+    return ""

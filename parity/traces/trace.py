@@ -1,0 +1,187 @@
+"""What a half hands over: the result of a run, and the trace that the ladder compares.
+
+A half writes one directory: `spec.json`, `environment.json`, `history.json`, `trace.safetensors`
+with its index `trace.json`, and `_SUCCESS` last. Every file is written beside its place and moved
+there, so that a reader finds whole files or none. Arrays are in the portable layout: images
+(N, H, W, C), convolution kernels (height, width, in, out), dense kernels (in, out).
+
+Keys of a trace are paths: `init/conv1.kernel`, `forward/train/dropout1`,
+`trajectory/20/conv1.bias`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from parity.errors import RunError
+from parity.files.atomic import write_bytes
+from parity.files.floats import decode_floats, encode_floats
+from parity.files.json_io import read_json, write_json
+from parity.traces.folder import ARRAYS, HISTORY, INDEX, SUCCESS, RunFolder
+
+History = dict[str, list[float]]
+Weights = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What `fit` returns, the same type in both halves.
+
+    Attributes:
+        history: Keras's keys (loss, accuracy, val_loss, val_accuracy, learning_rate), each with one
+            float an epoch; learning_rate is the rate with which the epoch was trained.
+        weights: name to array in the portable layout, such as "conv1.kernel".
+        wall_s: seconds spent training, model building and data preparation not counted.
+    """
+
+    history: History
+    weights: Weights
+    wall_s: float
+
+
+@dataclass
+class TraceWriter:
+    """Collects arrays and facts of one run, and writes them as a run directory.
+
+    Attributes:
+        arrays: by key.
+        facts: JSON-ready values by name.
+        columns: of the history, beside Keras's own; one number an epoch.
+    """
+
+    arrays: dict[str, np.ndarray] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+    columns: History = field(default_factory=dict)
+
+    def put(self, key: str, array: Any) -> None:
+        """Keeps a copy of an array under a key that has not been used yet."""
+        if key in self.arrays:
+            raise ValueError(f"trace key {key!r} is written twice")
+        # Not ascontiguousarray, which turns a scalar into a vector.
+        self.arrays[key] = np.array(array, order="C", copy=True)
+
+    def put_all(self, prefix: str, arrays: Mapping[str, Any]) -> None:
+        """Keeps every array of a mapping under `prefix/name`."""
+        for name, array in arrays.items():
+            self.put(f"{prefix}/{name}", array)
+
+    def write(self, directory: Path, *, environment: Mapping[str, Any], result: RunResult) -> None:
+        """Writes the run directory; `_SUCCESS` is the last file that appears."""
+        from safetensors.numpy import save
+
+        folder = RunFolder(directory)
+        directory.mkdir(parents=True, exist_ok=True)
+        write_json(folder.environment, environment)
+        write_json(folder.history, encode_floats({**result.history, **self.columns}))
+        write_bytes(folder.arrays, save(self.arrays))
+        index = {"wall_s": result.wall_s, "facts": self.facts, "keys": sorted(self.arrays)}
+        write_json(folder.index, encode_floats(index))
+        folder.complete()
+
+
+class Trace:
+    """A finished run directory, its arrays read one at a time.
+
+    Raises:
+        RunError: the directory is missing, unfinished or damaged.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        from safetensors import SafetensorError, safe_open
+
+        self.directory = directory
+        folder = RunFolder(directory)
+        if not folder.is_complete:
+            raise RunError(f"{directory}: not a finished run ({SUCCESS} is missing); run it again")
+        try:
+            self.spec: dict[str, Any] = self._record(folder.spec)
+            self.environment: dict[str, Any] = self._record(folder.environment)
+            self.history: History = _checked(self._record(folder.history, decode_floats))
+            index = self._record(folder.index, decode_floats)
+            self.facts: dict[str, Any] = index["facts"]
+            self.wall_s = float(index["wall_s"])
+            self._file = safe_open(folder.arrays, framework="numpy")
+            self._keys = frozenset(self._file.keys())
+            if not isinstance(self.facts, dict):
+                raise TypeError(f"the facts in {INDEX} are no mapping")
+        except RunError:
+            raise
+        except (OSError, ValueError, TypeError, RecursionError, SafetensorError) as error:
+            raise RunError(f"{directory}: damaged run directory ({error}); run it again") from error
+        if sorted(self._keys) != index.get("keys"):
+            raise RunError(f"{directory}: {INDEX} and {ARRAYS} disagree; run it again")
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._keys
+
+    def __getitem__(self, key: str) -> np.ndarray:
+        """Returns the array under a key, in the layout in which it was written."""
+        if key not in self._keys:
+            raise RunError(f"{self.directory}: the trace has no {key!r}")
+        from safetensors import SafetensorError
+
+        try:
+            return self._file.get_tensor(key)
+        except (SafetensorError, TypeError, ValueError, AttributeError) as error:
+            raise RunError(f"{self.directory}: {key!r} cannot be read ({error})") from error
+
+    def names(self, prefix: str) -> list[str]:
+        """Returns the names directly below `prefix/`, in alphabetical order."""
+        start = prefix + "/"
+        return sorted(
+            {key[len(start) :].split("/")[0] for key in self._keys if key.startswith(start)}
+        )
+
+    def below(self, prefix: str) -> list[str]:
+        """Returns what follows `prefix/` in the keys that start so, in alphabetical order."""
+        start = prefix + "/"
+        return sorted(key[len(start) :] for key in self._keys if key.startswith(start))
+
+    def numbers(self, prefix: str) -> list[int]:
+        """Returns the names directly below `prefix/` as numbers, such as recorded steps."""
+        try:
+            return sorted(int(name) for name in self.names(prefix))
+        except ValueError as error:
+            raise RunError(f"{self.directory}: under {prefix!r}: {error}") from error
+
+    def _record(self, path: Path, decode: Callable[[Any], Any] | None = None) -> dict[str, Any]:
+        """Reads a JSON file whose mappings, at any depth, tell a missing key as a RunError."""
+
+        def known(value: Any) -> Any:
+            if isinstance(value, dict):
+                return Record(
+                    f"{self.directory}: {path.name}", {k: known(v) for k, v in value.items()}
+                )
+            return [known(item) for item in value] if isinstance(value, list) else value
+
+        content = read_json(path)
+        record = known(content if decode is None else decode(content))
+        if not isinstance(record, dict):
+            raise TypeError(f"{path.name} is no mapping")
+        return record
+
+
+class Record(dict[str, Any]):
+    """A mapping read from a file; a key that it lacks is a RunError that names the file."""
+
+    def __init__(self, source: str, values: Mapping[str, Any]) -> None:
+        super().__init__(values)
+        self._source = source
+
+    def __missing__(self, key: str) -> Any:
+        raise RunError(f"{self._source} has no {key!r}; run it again")
+
+
+def _checked(history: dict[str, Any]) -> History:
+    """Returns a history whose columns are numbers and equally long."""
+    for key, column in history.items():
+        if not isinstance(column, list) or not all(isinstance(v, float | int) for v in column):
+            raise TypeError(f"{key} in {HISTORY} is no list of numbers")
+    if len({len(column) for column in history.values()}) > 1:
+        raise ValueError(f"the columns of {HISTORY} are not equally long")
+    return history

@@ -1,0 +1,39 @@
+"""Keras's layers and activations have a word that both halves know them by."""
+
+import keras
+import pytest
+
+from keras_impl.harness.kinds import activation_kind, kind_of
+
+L = keras.layers
+
+
+@pytest.mark.parametrize(
+    ("layer", "kind"),
+    [
+        (lambda: L.Conv1D(1, 1), "conv"),
+        (lambda: L.Activation("gelu"), "activation:gelu"),
+        (lambda: L.LeakyReLU(), "activation:leaky_relu"),
+        (lambda: L.ReLU(), "activation:relu"),
+        (lambda: L.ReLU(6.0), "activation:relu6"),
+        (lambda: L.ReLU(negative_slope=0.2), "activation:leaky_relu"),
+        (lambda: L.ReLU(6.0, negative_slope=0.2), "activation:relu"),
+        (lambda: L.ReLU(6.0, threshold=1.0), "activation:relu"),
+        (lambda: L.GaussianNoise(0.1), "unknown:GaussianNoise"),
+        (lambda: type("Dense", (L.Layer,), {})(), "unknown:Dense"),
+    ],
+    ids=[
+        *("conv", "activation", "leaky", "relu", "relu6", "relu_leaky", "relu_both"),
+        *("relu_threshold", "unknown", "of_the_users"),
+    ],
+)
+def test_a_kind_is_the_word_of_both_halves(layer, kind):
+    assert kind_of(layer()) == kind
+
+
+def test_an_activation_of_the_users_has_its_own_name():
+    def cubed(x):
+        return x**3
+
+    assert activation_kind(cubed) == "activation:cubed"
+    assert activation_kind(keras.activations.relu) == "activation:relu"

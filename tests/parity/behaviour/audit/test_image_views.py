@@ -1,0 +1,65 @@
+"""Views of images, by hand and against scipy."""
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from parity.behaviour.audit.image_views import blurred, normalised, shrink, spectrum
+
+
+def images(count=70, shape=(12, 9, 3), seed=0):
+    return np.random.default_rng(seed).random((count, *shape), dtype=np.float32)
+
+
+def test_small_images_are_only_selected():
+    x = images()
+    np.testing.assert_array_equal(shrink(x, np.array([5, 3])), x[[5, 3]])
+
+
+def test_long_sides_are_averaged_down():
+    x = images(80, (70, 32, 1))
+    index = np.arange(79, -1, -1)
+    # 70 rows make blocks of 3, of which the last row is left over; 32 columns stay.
+    expected = x[index, :69].reshape(80, 23, 3, 32, 1).mean(axis=2)
+    np.testing.assert_allclose(shrink(x, index), expected, rtol=1e-6)
+
+
+def test_blurred_images_are_a_binomial_filter_at_half_the_resolution():
+    x = images()
+    weights = np.outer([1, 2, 1], [1, 2, 1])[None, :, :, None] / 16
+    smooth = ndimage.convolve(x.astype(np.float64), weights, mode="nearest")
+    small = smooth[:, :, :8].reshape(70, 6, 2, 4, 2, 3).mean(axis=(2, 4)).reshape(70, -1)
+    small -= small.mean(axis=1, keepdims=True)
+    small /= np.linalg.norm(small, axis=1, keepdims=True)
+    np.testing.assert_allclose(blurred(x), small, atol=1e-5)
+
+
+def test_a_spectrum_does_not_change_with_a_circular_shift():
+    x = images(shape=(16, 11, 3))
+    np.testing.assert_allclose(spectrum(np.roll(x, (1, 2), (1, 2))), spectrum(x), atol=1e-6)
+
+
+def test_a_spectrum_of_a_wave_has_the_wave_alone():
+    # Two waves across 8 columns: the only ones of 5 × 7 pairs of numbers of waves.
+    wave = np.broadcast_to(np.cos(2 * np.pi * 2 * np.arange(8) / 8), (8, 8)) / 2 + 0.5
+    found = spectrum(wave.astype(np.float32)[None, :, :, None]).reshape(7, 5)
+    expected = np.zeros((7, 5))
+    expected[0, 2] = 1
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_normalised_is_blind_to_brightness_and_contrast():
+    x = images()
+    rows = normalised(x, 1)
+    np.testing.assert_allclose(rows.mean(axis=1), 0, atol=1e-7)
+    np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, rtol=1e-6)
+    np.testing.assert_allclose(normalised(0.3 * x + np.float32(0.5), 1), rows, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 5, 3), (8, 2, 1), (28, 28, 1)], ids=str)
+def test_images_of_one_colour_and_of_any_shape_have_views(shape):
+    x = np.full((3, *shape), 0.7, np.float32)
+    assert (normalised(x, 1) == 0).all()
+    assert (blurred(x) == 0).all()
+    assert np.isfinite(spectrum(x)).all()
+    assert spectrum(images(3, shape)).shape == spectrum(x).shape

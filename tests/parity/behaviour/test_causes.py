@@ -1,0 +1,291 @@
+"""Likely causes: for each one a history, made by hand, that a practitioner would blame on it."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from labelled_histories_2 import LABELLED
+
+from parity.behaviour.audit.findings import Finding
+from parity.behaviour.causes import CAUSES, MAX_CAUSES, MIN_CONFIDENCE, Observations, rank
+from parity.behaviour.judgement import VERDICTS, Expectation
+from parity.behaviour.rules import judge
+
+FINDINGS = [
+    "duplicates",
+    "near_duplicates",
+    "contradicting_labels",
+    "label_noise",
+    "missing_classes",
+    "imbalance",
+    "split_differs",
+    "pixels_differ",
+]
+
+
+def history(train, val=None, *, loss=None, val_loss=None, rate=None):
+    """Columns of equal length from an accuracy an epoch; validation follows training."""
+    columns = {
+        "loss": loss or [2.3 * (1 - accuracy) + 0.05 for accuracy in train],
+        "accuracy": train,
+        "val_loss": val_loss or [2.3 * (1 - accuracy) + 0.1 for accuracy in val or train],
+        "val_accuracy": val or train,
+    }
+    if rate is not None:
+        columns["learning_rate"] = rate if isinstance(rate, list) else [rate] * len(train)
+    return columns
+
+
+def found(*ids):
+    return {name: Finding(name, "high", f"the data have {name}") for name in ids}
+
+
+def ranked(columns, *findings, **known):
+    judgement = judge(columns, Expectation(**known))
+    return rank(
+        Observations(
+            judgement.verdict, judgement, columns, found(*findings), known.get("num_train")
+        )
+    )
+
+
+# Flat from the fourth epoch on, and still on the way at the end.
+PLATEAU = [0.30, 0.45, 0.55, 0.60, 0.61, 0.61, 0.61, 0.61]
+RISING = [0.20, 0.30, 0.38, 0.45, 0.51, 0.57, 0.62, 0.67]
+CREEPING = [0.10, 0.10, 0.11, 0.11, 0.12, 0.12, 0.12, 0.13]
+STUCK = [0.10, 0.11, 0.10, 0.11, 0.10, 0.11, 0.10, 0.11]
+BY_HEART = [0.60, 0.80, 0.90, 0.97, 0.99, 1.00, 1.00, 1.00]
+LAGGING = [0.55, 0.68, 0.74, 0.77, 0.78, 0.78, 0.78, 0.78]
+GUESSING = [0.10, 0.09, 0.11, 0.10, 0.10, 0.09, 0.11, 0.10]
+ABSENT = [0.0] * 8  # classes that training never saw
+LEAKED = {"loss": [1.2, 0.6, 0.3, 0.1, 0.05, 0.02, 0.01, 0.01]}
+LEAKED["val_loss"] = LEAKED["loss"]
+TEN = {"num_classes": 10, "num_train": 5000, "num_val": 1000}
+SMALL = {**TEN, "num_train": 300}
+
+BLAMED = {
+    "low_learning_rate": (history(CREEPING, rate=1e-6), [], TEN),
+    "high_learning_rate": (
+        history([0.3, 0.2, 0.1, 0.1], loss=[5.0, 40.0, 300.0, 2000.0], rate=0.1),
+        [],
+        TEN,
+    ),
+    "broken_numbers": (
+        history([0.5, 0.6, 0.1], loss=[1.5, 1.1, math.nan], val_loss=[1.4, 1.2, math.nan]),
+        [],
+        TEN,
+    ),
+    "too_few_epochs": (history(RISING, rate=1e-3), [], TEN),
+    "too_little_capacity": (history(PLATEAU, rate=1e-3), [], TEN),
+    "unsuitable_architecture": (history(STUCK, rate=1e-3), [], TEN),
+    "strong_regularisation": (
+        history([0.10, 0.12, 0.12, 0.13, 0.13, 0.13, 0.13, 0.13], [0.16] * 8, rate=1e-3),
+        [],
+        TEN,
+    ),
+    "noisy_labels": (history(PLATEAU), ["label_noise"], TEN),
+    "imbalance": (history([0.80] * 8, rate=1e-3), ["imbalance"], TEN),
+    "too_little_data": (history(BY_HEART, LAGGING), [], SMALL),
+    "too_large_network": (history(BY_HEART, LAGGING), [], TEN),
+    "memorised_noise": (history(BY_HEART, GUESSING), [], {**SMALL, "num_val": 100}),
+    "leakage": (history(BY_HEART, **LEAKED), [], TEN),
+    "biased_split": (history(BY_HEART, ABSENT), [], TEN),
+    "other_preprocessing": (
+        history(BY_HEART, [0.2] * 8, val_loss=[40.0, 45.0, 50.0, 55.0, 60.0, 65.0, 70.0, 75.0]),
+        ["pixels_differ"],
+        TEN,
+    ),
+}
+
+
+def test_every_cause_has_a_history_that_shows_it():
+    assert set(BLAMED) == {cause.id for cause in CAUSES}
+    assert len(BLAMED) == len(CAUSES)
+
+
+@pytest.mark.parametrize("name", BLAMED)
+def test_a_history_that_shows_a_cause_ranks_it_first(name):
+    columns, findings, known = BLAMED[name]
+    first, *others = ranked(columns, *findings, **known)
+    assert first.cause.id == name
+    # Alone in the first place, not first by the order of the table.
+    assert all(other.confidence < first.confidence for other in others)
+
+
+@pytest.mark.parametrize("finding", ["label_noise", "contradicting_labels"])
+@pytest.mark.parametrize(
+    "columns", [history(PLATEAU), history(BY_HEART, LAGGING)], ids=["underfit", "overfit"]
+)
+def test_labels_that_the_data_show_to_be_wrong_outweigh_what_curves_suggest(columns, finding):
+    first = ranked(columns, finding, **TEN)[0]
+    assert first.cause.id == "noisy_labels"
+    assert "the data show it" in first.signs
+
+
+@pytest.mark.parametrize("finding", ["duplicates", "near_duplicates"])
+def test_copies_in_the_data_make_leakage_nearly_certain(finding):
+    by_curves = ranked(history(BY_HEART, **LEAKED), **TEN)[0]
+    by_data = ranked(history(BY_HEART, **LEAKED), finding, **TEN)[0]
+    assert by_data.cause.id == by_curves.cause.id == "leakage"
+    assert by_data.confidence > by_curves.confidence
+    assert by_data.confidence > 0.95
+
+
+@pytest.mark.parametrize("finding", ["split_differs", "missing_classes"])
+def test_a_split_that_the_data_show_to_be_biased_is_blamed_for_a_gap_too(finding):
+    assert ranked(history(BY_HEART, LAGGING), finding, **TEN)[0].cause.id == "biased_split"
+
+
+def test_what_speaks_against_a_cause_is_not_told_as_a_sign_of_it():
+    for columns, findings, known in BLAMED.values():
+        for entry in ranked(columns, *findings, **known):
+            assert all(entry.signs)
+    first = ranked(history(RISING, rate=1e-3), **TEN)[0]
+    assert first.signs == ("accuracy was still rising at the end",)
+
+
+@pytest.mark.parametrize(
+    ("rate", "is_first"),
+    [(1e-6, True), (4.9e-5, True), (5e-4, False), (1e-3, False), (None, True)],
+)
+def test_a_rate_that_is_high_enough_is_not_blamed_first(rate, is_first):
+    first = ranked(history(STUCK, rate=rate), **TEN)[0]
+    assert (first.cause.id == "low_learning_rate") == is_first
+
+
+def test_a_rate_that_was_cut_early_is_told():
+    rates = [1e-3] * 2 + [1e-5] * 6
+    entries = {e.cause.id: e for e in ranked(history(CREEPING, rate=rates), **TEN)}
+    signs = entries["low_learning_rate"].signs
+    assert signs == ("it was cut to a tenth in the first half of training",)
+
+
+def test_a_rise_at_the_end_tells_too_few_epochs_from_too_little_capacity():
+    order = {
+        name: [entry.cause.id for entry in ranked(history(curve, rate=1e-3), **TEN)]
+        for name, curve in (("rising", RISING), ("flat", PLATEAU))
+    }
+    assert order["rising"][:2] == ["too_few_epochs", "too_little_capacity"]
+    assert order["flat"][0] == "too_little_capacity"
+    assert "too_few_epochs" not in order["flat"]
+
+
+def test_without_accuracy_the_loss_tells_whether_training_was_on_its_way():
+    def is_improving(*loss):
+        columns = {"loss": list(loss)}
+        judgement = judge(columns)
+        return Observations(judgement.verdict, judgement, columns, {}, None).is_improving
+
+    assert is_improving(2.0, 1.8, 1.6, 1.4)  # falls by a tenth of the first in its last quarter
+    assert not is_improving(2.0, 1.5, 1.41, 1.4)
+    assert not is_improving(2.0, 1.0)  # two epochs are no curve
+
+
+def test_few_samples_are_blamed_on_the_data_many_on_the_network():
+    def first(num_train):
+        known = {**TEN, "num_train": num_train}
+        return ranked(history(BY_HEART, LAGGING), **known)[0].cause.id
+
+    assert first(999) == "too_little_data"
+    assert first(1000) == "too_large_network"
+    assert first(None) == "too_little_data"
+
+
+@pytest.mark.parametrize("findings", [[], FINDINGS], ids=["no findings", "every finding"])
+def test_a_good_fit_has_no_cause(findings):
+    assert ranked(history(BY_HEART, rate=1e-3), *findings, **TEN) == ()
+
+
+def test_what_is_undecided_has_no_cause():
+    assert ranked({"loss": [1.0, 0.5]}) == ()
+    assert ranked({}) == ()
+
+
+def check(entries, verdict):
+    confidences = [entry.confidence for entry in entries]
+    assert confidences == sorted(confidences, reverse=True)
+    assert all(MIN_CONFIDENCE <= confidence <= 1 for confidence in confidences)
+    assert sum(confidences) <= 1 + 1e-9
+    assert len(entries) <= MAX_CAUSES
+    assert len({entry.cause.id for entry in entries}) == len(entries)
+    assert (entries == ()) == (verdict in ("good_fit", "undecided"))
+    assert all(entry.cause.weights[verdict] > 0 for entry in entries)
+
+
+@pytest.mark.parametrize(
+    ("columns", "known", "label"),
+    [case[1:] for case in LABELLED],
+    ids=[case[0] for case in LABELLED],
+)
+@pytest.mark.parametrize("findings", [[], FINDINGS], ids=["no findings", "every finding"])
+def test_confidences_are_shares_in_order_on_labelled_histories(columns, known, label, findings):
+    check(ranked(columns, *findings, **known), label)
+
+
+@given(
+    columns=st.dictionaries(
+        st.sampled_from(
+            [
+                "loss",
+                "accuracy",
+                "val_loss",
+                "val_accuracy",
+                "eval_loss",
+                "eval_accuracy",
+                "learning_rate",
+                "x",
+            ]
+        ),
+        st.lists(st.floats(), max_size=8),
+    ),
+    findings=st.sets(st.sampled_from(FINDINGS)),
+    num_classes=st.none() | st.integers(2, 100),
+    num_train=st.none() | st.integers(1, 10_000),
+    num_val=st.none() | st.integers(1, 1000),
+)
+def test_any_history_has_causes_in_order(columns, findings, num_classes, num_train, num_val):
+    known = {"num_classes": num_classes, "num_train": num_train, "num_val": num_val}
+    verdict = judge(columns, Expectation(**known)).verdict
+    check(ranked(columns, *findings, **known), verdict)
+
+
+def test_causes_explain_bad_verdicts_only_and_each_is_explained():
+    bad = set(VERDICTS) - {"good_fit", "undecided"}
+    explained = {verdict for cause in CAUSES for verdict, weight in cause.weights.items() if weight}
+    assert explained == bad
+
+
+@pytest.mark.parametrize("cause", CAUSES, ids=lambda cause: cause.id)
+def test_a_cause_says_why_and_what_to_try(cause):
+    assert cause.reason.endswith(".")
+    assert cause.remedies
+    assert not cause.title.endswith(".")
+    assert all(told == "" for _, factor, told in cause.signs if factor < 1)
+    assert all(told for _, factor, told in cause.signs if factor > 1)
+
+
+def test_the_causes_and_remedies_of_the_issue_are_told():
+    told = " ".join(f"{c.title} {c.reason} {' '.join(c.remedies)}" for c in CAUSES).lower()
+    for words in (
+        "learning rate is too low",
+        "training was too short",
+        "network is too small",
+        "non-linearity",
+        "regularisation is too strong",
+        "too few training samples",
+        "labels are wrong",
+        "of another kind",
+        "too large for its data",
+        "nothing to learn",
+        "validation images are in the training set",
+        "more filters and a hidden layer",
+        "reducelronplateau",
+        "augmentation",
+        "dropout",
+        "weight decay",
+        "l2",
+        "early stopping",
+        "more data",
+    ):
+        assert words in told

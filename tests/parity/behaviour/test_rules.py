@@ -1,0 +1,274 @@
+"""The verdict on a fit: histories that a practitioner labelled, and each rule at its limits."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from labelled_histories_2 import LABELLED
+
+from parity.behaviour.judgement import VERDICTS, Expectation, expectation_of
+from parity.behaviour.rules import judge
+from parity.programs.run_spec import EarlyStopping, RunSpec
+
+
+def history(train, val, *, loss=0.5, val_loss=0.5):
+    """Two epochs that end with these values."""
+    return {
+        "loss": [2.0, loss],
+        "accuracy": [0.1, train],
+        "val_loss": [2.0, val_loss],
+        "val_accuracy": [0.1, val],
+    }
+
+
+def verdict(values, **known):
+    return judge(values, Expectation(**known)).verdict
+
+
+@pytest.mark.parametrize(
+    ("values", "known", "label"),
+    [case[1:] for case in LABELLED],
+    ids=[case[0] for case in LABELLED],
+)
+def test_the_verdict_is_the_label_that_a_practitioner_gave(values, known, label):
+    judged = judge(values, Expectation(**known))
+    assert judged.verdict == label, judged.because
+
+
+def test_every_verdict_occurs_among_the_labels():
+    assert {case[3] for case in LABELLED} == set(VERDICTS)
+    assert len(LABELLED) == 72
+
+
+@pytest.mark.parametrize(
+    ("train", "val", "expected"),
+    [
+        (0.99, 0.98, "good_fit"),
+        (0.98, 0.99, "good_fit"),
+        (0.99, 0.90, "overfit"),
+        (1.0, 0.2, "overfit"),
+        (0.5, 0.5, "underfit"),
+        # Both hold: the gap is looked at first.
+        (0.6, 0.5, "overfit"),
+        # A running mean below validation: the level in eval mode is at least that of validation.
+        (0.89, 0.99, "good_fit"),
+        # Exactly at a limit is not beyond it.
+        (1.0, 0.95, "good_fit"),
+        (0.95, 0.9, "good_fit"),
+        (0.3, 0.25, "underfit"),
+        (0.9, 0.9, "good_fit"),
+        # One sample of the full MNIST further.
+        (1.0, 0.95 - 1 / 50_000, "overfit"),
+        (0.9 - 1 / 50_000, 0.85, "underfit"),
+    ],
+)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_accuracies_decide_in_either_precision(train, val, expected, dtype):
+    assert verdict(history(float(dtype(train)), float(dtype(val)))) == expected
+
+
+@pytest.mark.parametrize("samples", [200, 500, 600, 1000])
+def test_a_gap_of_exactly_the_limit_never_counts_as_overfit(samples):
+    # Accuracies of k and k - samples / 20 right answers, as either precision stores them.
+    for right in range(math.ceil(0.9 * samples), samples + 1):
+        for dtype in (np.float32, np.float64):
+            train, val = (float(dtype(n / samples)) for n in (right, right - samples // 20))
+            assert verdict(history(train, val)) == "good_fit"
+
+
+def test_a_gap_within_the_noise_of_few_samples_is_no_overfitting():
+    # 0.9 of 20 samples: 1.645 * sqrt(0.9 * 0.1 / 20) = 0.110.
+    assert verdict(history(1.0, 0.9)) == "overfit"
+    judged = judge(history(1.0, 0.9), Expectation(num_val=20))
+    assert judged.verdict == "good_fit"
+    assert judged.gap_error == pytest.approx(0.1103, abs=1e-4)
+    assert verdict(history(1.0, 0.9), num_val=200) == "overfit"
+
+
+def test_the_noise_of_training_samples_counts_too():
+    # sqrt(0.09 / 100 + 0.16 / 400) * 1.645 by hand.
+    judged = judge(history(0.9, 0.8), Expectation(num_train=100, num_val=400))
+    assert judged.gap_error == pytest.approx(1.645 * 0.0360555, rel=1e-5)
+
+
+def test_the_level_is_the_mean_of_the_last_quarter_of_the_epochs():
+    values = history(0.0, 0.0)
+    values["accuracy"] = [0.0] * 9 + [0.9, 1.0, 0.8]
+    values["val_accuracy"] = [0.0] * 9 + [0.7, 0.9, 0.8]
+    judged = judge(values)
+    assert (judged.train_accuracy, judged.val_accuracy) == (pytest.approx(0.9), pytest.approx(0.8))
+
+
+def test_no_more_than_five_epochs_make_a_level():
+    column = [0.0] * 95 + [0.9] * 5
+    assert judge({"accuracy": column, "val_accuracy": column}).val_accuracy == pytest.approx(0.9)
+
+
+def test_accuracy_in_eval_mode_is_preferred_to_the_running_mean():
+    values = {**history(0.7, 0.9), "eval_accuracy": [0.5, 0.99]}
+    judged = judge(values)
+    assert (judged.verdict, judged.is_eval) == ("overfit", True)
+    assert judged.gap == pytest.approx(0.09)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf], ids=str)
+@pytest.mark.parametrize("key", ["loss", "val_loss"])
+@pytest.mark.parametrize("epoch", [0, 1], ids=["first epoch", "last epoch"])
+def test_a_loss_that_is_not_finite_is_diverged(key, epoch, value):
+    diverged = history(0.99, 0.98)
+    diverged[key][epoch] = value
+    judged = judge(diverged)
+    assert judged.verdict == "diverged"
+    assert f"in epoch {epoch + 1}" in judged.because
+
+
+def test_an_epoch_without_validation_is_not_diverged():
+    values = history(0.99, 0.98)
+    values["val_loss"][0] = values["val_accuracy"][0] = math.nan
+    assert verdict(values) == "good_fit"
+
+
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [
+        ([1.0, 1.9], "good_fit"),
+        ([1.0, 2.0], "diverged"),  # twice the first
+        ([1.0, 0.5, 1.0], "diverged"),  # back at the start
+        ([1.0, 0.5, 0.99], "good_fit"),
+        ([1.0, 0.6, 1.1], "good_fit"),  # never was at half of it
+    ],
+)
+def test_a_loss_that_explodes_or_comes_back_is_diverged(loss, expected):
+    column = [0.5, 0.95, 0.95][-len(loss) :]
+    assert verdict({"loss": loss, "accuracy": column, "val_accuracy": column}) == expected
+
+
+def test_validation_worse_than_guessing_is_suspicious_only_beyond_noise():
+    # Guessing among 10 classes with 1000 samples: 0.1 - 3 * 0.00949 = 0.0715.
+    known = {"num_classes": 10, "num_val": 1000}
+    assert verdict(history(0.99, 0.071), **known) == "suspicious"
+    assert verdict(history(0.99, 0.072), **known) == "overfit"
+    # Of few samples none may be right by chance: 0.1 - 3 * 0.0949 < 0.
+    assert verdict(history(0.99, 0.0), num_classes=10, num_val=10) == "overfit"
+
+
+def test_a_validation_loss_far_above_guessing_from_the_start_is_suspicious():
+    known = {"num_classes": 10}  # log(10) = 2.3026, 1.25 times: 2.878
+    high, low = history(0.99, 0.5, val_loss=2.88), history(0.99, 0.5, val_loss=2.87)
+    high["val_loss"][0] = low["val_loss"][0] = 5.0
+    assert verdict(high, **known) == "suspicious"
+    assert verdict(low, **known) == "overfit"
+
+
+def test_a_net_that_has_not_learned_anything_accuses_nobody():
+    values = history(0.12, 0.1, val_loss=9.0)
+    values["val_loss"][0] = 9.0
+    assert verdict(values, num_classes=10) != "suspicious"
+
+
+def test_validation_above_what_the_labels_allow_is_suspicious():
+    # 0.8 + 3 * sqrt(0.83 * 0.17 / 1000) = 0.8356.
+    known = {"ceiling": 0.8, "num_val": 1000}
+    assert verdict(history(0.99, 0.84), **known) == "suspicious"
+    assert verdict(history(0.99, 0.83), **known) == "overfit"
+
+
+def by_heart(ratio, accuracy=1.0):
+    values = {key: [0.5, 0.9, accuracy] for key in ("accuracy", "val_accuracy")}
+    return {**values, "loss": [1.0, 0.1, 0.01], "val_loss": [1.0, 0.1, 0.01 * ratio]}
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (by_heart(1.0), "suspicious"),
+        (by_heart(1.49), "suspicious"),
+        (by_heart(1.51), "good_fit"),
+        (by_heart(1.0, accuracy=0.994), "good_fit"),
+    ],
+)
+def test_validation_known_as_well_as_training_by_heart_is_suspicious(values, expected):
+    assert verdict(values) == expected
+
+
+@pytest.mark.parametrize(("gained", "expected"), [(0.05, "stagnant"), (0.06, "underfit")])
+def test_training_that_gains_little_is_stagnant(gained, expected):
+    column = [0.4, 0.4 + gained / 2, 0.4 + gained]
+    assert verdict({"accuracy": column, "val_accuracy": column}) == expected
+
+
+@pytest.mark.parametrize(("level", "expected"), [(0.17, "stagnant"), (0.19, "underfit")])
+def test_training_near_to_guessing_is_stagnant(level, expected):
+    # A tenth of the way from 0.1 to 0.9 ends at 0.18.
+    column = [0.05, 0.1, level]
+    values = {"accuracy": column, "val_accuracy": column}
+    assert verdict(values, num_classes=10) == expected
+
+
+def test_two_epochs_are_no_curve_to_stagnate_on():
+    assert verdict({"accuracy": [0.4, 0.41], "val_accuracy": [0.4, 0.4]}) == "underfit"
+
+
+def test_a_small_gap_counts_where_the_validation_loss_has_risen():
+    def values(rise, gap):
+        flat = {"accuracy": [0.9, 1.0], "val_accuracy": [0.9, 1.0 - gap]}
+        return {**flat, "loss": [0.5, 0.01], "val_loss": [0.1, 0.1 * rise]}
+
+    assert verdict(values(1.6, 0.03)) == "overfit"
+    assert verdict(values(1.4, 0.03)) == "good_fit"
+    assert verdict(values(1.6, 0.019)) == "good_fit"
+
+
+def test_where_the_plateau_begins_is_read_between_two_epochs():
+    # From 2.0 to 1.0: nine tenths of the way at 1.1, half way between three epochs and four.
+    loss = [2.0, 1.5, 1.2, 1.0, 1.0]
+    assert judge({"loss": loss}).epochs_to_plateau == pytest.approx(3.5)
+    assert judge({"loss": [2.0, 1.95]}).epochs_to_plateau is None
+    assert judge({"loss": [2.0]}).epochs_to_plateau is None
+
+
+def test_the_epoch_that_counts_gives_the_level():
+    values = {"accuracy": [0.5, 0.95, 1.0], "val_accuracy": [0.5, 0.93, 0.8]}
+    assert verdict(values) == "overfit"
+    assert verdict(values, epoch=1) == "good_fit"
+
+
+def test_a_spec_says_what_is_to_be_expected():
+    spec = RunSpec(label_noise=0.5)
+    known = expectation_of(spec, {}, num_classes=10, num_train=600, num_val=200)
+    # Half of the labels are drawn at random, of which a tenth is right by chance.
+    assert known.ceiling == pytest.approx(0.55)
+    assert known.target == pytest.approx(0.9 * 0.55)
+    assert (known.chance, known.num_train, known.num_val) == (0.1, 600, 200)
+    assert known.epoch is None
+
+
+def test_restored_weights_are_those_of_the_best_epoch():
+    rule = EarlyStopping(patience=1, restore_best_weights=True, start_from_epoch=1)
+    values = {"val_loss": [0.1, 0.5, 0.4, 0.6, 0.7]}
+    sizes = {"num_classes": 10, "num_train": 1, "num_val": 1}
+    assert expectation_of(RunSpec(early_stopping=rule), values, **sizes).epoch == 2
+    rule = EarlyStopping(patience=1)
+    assert expectation_of(RunSpec(early_stopping=rule), values, **sizes).epoch is None
+
+
+columns = st.lists(st.floats(), max_size=8)
+
+
+@given(
+    values=st.dictionaries(
+        st.sampled_from(
+            ["loss", "accuracy", "val_loss", "val_accuracy", "eval_loss", "eval_accuracy", "x"]
+        ),
+        columns,
+    ),
+    num_classes=st.none() | st.integers(2, 100),
+    num_val=st.none() | st.integers(1, 1000),
+    epoch=st.none() | st.integers(0, 10),
+)
+def test_any_columns_get_a_verdict_and_a_reason(values, num_classes, num_val, epoch):
+    judged = judge(values, Expectation(num_classes=num_classes, num_val=num_val, epoch=epoch))
+    assert judged.verdict in VERDICTS
+    assert judged.because

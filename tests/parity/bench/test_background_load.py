@@ -1,0 +1,81 @@
+"""What others took of the machine: counted from what Linux tells, ours taken off."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from parity.bench import background_load
+from parity.bench.background_load import BackgroundLoad
+
+TICKS = 100  # a second
+
+
+@pytest.fixture
+def told(monkeypatch, tmp_path):
+    """Sets what the system tells: seconds of each kind, of this process, of its children."""
+    stat = tmp_path / "stat"
+    monkeypatch.setattr(background_load, "STAT", stat)
+    monkeypatch.setattr(background_load.os, "sysconf", lambda name: TICKS)
+
+    def tell(kinds, ours, children=0.0):
+        stat.write_text(f"cpu  {' '.join(str(int(TICKS * kind)) for kind in kinds)} 0 0\ncpu0 1\n")
+
+        def used(who):
+            seconds = ours if who == background_load.resource.RUSAGE_SELF else children
+            return background_load.resource.struct_rusage([seconds, 0.0, *[0] * 14])
+
+        monkeypatch.setattr(background_load.resource, "getrusage", used)
+
+    return tell
+
+
+#        user nice system idle iowait irq softirq steal
+START = (10, 0, 5, 100, 1, 0, 0, 0)
+
+
+def test_what_this_process_and_its_children_used_is_not_others(told):
+    told(START, ours=2, children=3)
+    counted = BackgroundLoad()
+    # Of 20 s of all cores 12 are busy: 4 are ours, 6 our children's.
+    told((20, 0, 7, 107, 2, 0, 0, 0), ours=6, children=9)
+    assert counted.share() == pytest.approx(2 / 20)
+
+
+def test_what_the_host_gave_to_somebody_else_is_others(told):
+    told(START, ours=0)
+    counted = BackgroundLoad()
+    told((10, 0, 5, 105, 1, 0, 0, 5), ours=0)
+    assert counted.share() == pytest.approx(5 / 10)
+
+
+def test_a_machine_that_we_have_alone_has_no_others(told):
+    told(START, ours=0)
+    counted = BackgroundLoad()
+    told((20, 0, 5, 100, 1, 0, 0, 0), ours=10.2)  # two clocks, one of which counts in ticks
+    assert counted.share() == 0
+
+
+@pytest.mark.parametrize(
+    "text", [None, "", "cpu 1 2", "intr 1 2 3 4 5 6 7 8", "cpu a b c d e f g h"]
+)
+def test_where_the_system_does_not_tell_nothing_is_said(monkeypatch, tmp_path, text):
+    stat = tmp_path / "stat"
+    if text is not None:
+        stat.write_text(text)
+    monkeypatch.setattr(background_load, "STAT", stat)
+    assert BackgroundLoad().share() is None
+
+
+@pytest.mark.skipif(not background_load.STAT.exists(), reason="no /proc/stat on this system")
+def test_a_busy_process_that_is_no_child_of_ours_is_seen():
+    """It is a grandchild that its parent leaves behind."""
+    spin = "import time; end = time.time() + 1.5\nwhile time.time() < end: pass"
+    leave = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {spin!r}])"
+    counted = BackgroundLoad()
+    subprocess.run([sys.executable, "-c", leave], check=True)
+    time.sleep(1)
+    share = counted.share()
+    cores = background_load.os.cpu_count()
+    assert 0.3 / cores < share <= 1

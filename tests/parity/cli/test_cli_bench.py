@@ -1,0 +1,306 @@
+"""`parity bench`: exit codes, what is refused, and which files are written and when."""
+
+import csv
+import json
+import sys
+from dataclasses import dataclass, field, replace
+
+import pytest
+from bench_results import SPEC, noisy, result, row
+
+from parity.bench.result import FAILED, REFUSED
+from parity.cli.main import main
+from parity.errors import InputError
+from parity.files.json_io import write_json
+from parity.halves.options import ChildOptions
+
+
+@dataclass
+class Ended:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@dataclass
+class Benchmark:
+    """What `run_bench` does in these tests: it was given, tells, and returns or raises."""
+
+    result: object = field(default_factory=lambda: noisy(1))
+    unfinished: tuple = ()
+    error: BaseException | None = None
+    spec: object = None
+    options: dict = field(default_factory=dict)
+
+    def __call__(self, spec, *, on_result, say, **options):
+        self.spec, self.options = spec, options
+        say("warming up")
+        for found in self.unfinished:
+            on_result(replace(found, is_finished=False))
+        if self.error is not None:
+            raise self.error
+        return self.result
+
+
+@pytest.fixture
+def benchmark(monkeypatch):
+    found = Benchmark()
+    monkeypatch.setattr("parity.bench.run.run_bench", found)
+    return found
+
+
+@pytest.fixture
+def call(monkeypatch, capsys, tmp_path):
+    """Calls `parity bench` in this process, in an empty folder."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["parity", "bench", *map(str, arguments)])
+        monkeypatch.chdir(tmp_path)
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return Ended(ended.value.code, *capsys.readouterr())
+
+    return run
+
+
+FASTER, SLOWER = noisy(2, speed=1.5), noisy(3, speed=0.7)
+FAILING = result(row("keras", 1.0, 1.0, 1.0), row("torch", status=FAILED, reason="killed"))
+WRONG_PORT = result(row("keras", 1.0, 1.0, 1.0), row("torch", status=REFUSED, reason="otherwise"))
+
+
+@pytest.mark.parametrize(
+    ("found", "code"), [(noisy(1), 0), (WRONG_PORT, 1), (FAILING, 3)], ids=["pass", "fail", "3"]
+)
+def test_the_exit_code_is_that_of_the_verdict(benchmark, call, found, code):
+    benchmark.result = found
+    ended = call()
+    assert ended.returncode == code
+    assert "keras" in ended.stdout
+
+
+COMPARED = {
+    "the same": (noisy(1), noisy(1), 0),
+    "other noise": (noisy(1), noisy(4), 0),
+    "faster": (noisy(1), FASTER, 0),
+    "slower": (noisy(1), SLOWER, 1),
+    # Nothing says that it got slower: another task, too few rounds, nothing in common.
+    "not comparable": (noisy(1, spec={**SPEC, "scenario": "capacity"}), SLOWER, 0),
+    "too few rounds": (noisy(1, n=4), noisy(3, speed=0.7, n=4), 0),
+    "nothing in common": (result(row("jax", 1.0)), noisy(1), 0),
+    "empty": (result(), noisy(1), 0),
+    # What failed or trains otherwise counts more.
+    "failed": (noisy(1), FAILING, 3),
+    "refused": (noisy(1), WRONG_PORT, 1),
+}
+
+
+@pytest.mark.parametrize("name", COMPARED)
+def test_only_what_got_slower_makes_a_comparison_fail(benchmark, call, tmp_path, name):
+    old, benchmark.result, code = COMPARED[name]
+    write_json(tmp_path / "old.json", old.to_json())
+    ended = call("--compare", "old.json")
+    assert ended.returncode == code
+    assert f"{int(name == 'slower')} slower" in ended.stdout
+
+
+def test_a_benchmark_may_take_the_place_of_the_one_it_is_compared_with(benchmark, call, tmp_path):
+    write_json(tmp_path / "a.json", noisy(1).to_json())
+    benchmark.result = SLOWER
+    benchmark.unfinished = (SLOWER,)
+    assert call("--compare", "a.json", "--json", "a.json").returncode == 1
+    assert json.loads((tmp_path / "a.json").read_text()) == SLOWER.to_json()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "old.json cannot be read"),
+        ("", "old.json is not what `parity bench --json` writes"),
+        ("{", "old.json is not what `parity bench --json` writes"),
+        ("[]", "old.json is not what `parity bench --json` writes"),
+        ('{"schema": "parity.result/1"}', "schema is 'parity.result/1'; expected 'parity.bench/1'"),
+    ],
+    ids=repr,
+)
+def test_a_file_that_is_no_benchmark_is_refused_before_anything_is_measured(
+    benchmark, call, tmp_path, content, message
+):
+    if content is not None:
+        (tmp_path / "old.json").write_text(content)
+    ended = call("--compare", "old.json")
+    assert ended.returncode == 2
+    assert message in ended.stderr
+    assert ended.stderr.count("\n") == 1
+    assert benchmark.spec is None
+
+
+WRONG = {
+    "scenario": (["no-such"], "unknown scenario 'no-such'"),
+    "part": (["--parts", "train,test"], "parts=train,test: expected some of train, step"),
+    "no part": (["--parts", ","], "parts=none: expected some of"),
+    "variant": (["--variants", "keras,jax"], "variants=keras,jax: expected some of keras"),
+    "precision": (["--precision", "fp8"], "precisions=fp8: expected some of fp32, tf32"),
+    "baseline": (["--baseline", "keras-tuned"], "baseline='keras-tuned': expected one of"),
+    "batch size": (["--batch-size", "32,x"], "'32,x': expected whole numbers, such as 32,128"),
+    "no batch size": (["--batch-size", ""], "'': expected whole numbers"),
+    "empty batches": (["--batch-size", "0"], "batch_size=0: expected an integer of at least 1"),
+    "twice": (["--batch-size", "32,32"], "batch_sizes=32,32: expected each once"),
+    "device": (["--device", "tpu"], "device='tpu': expected 'cpu', 'cuda' or 'cuda:N'"),
+    "threads": (["--threads", "0"], "0 is not in the range"),
+    "rounds": (["--rounds", "2"], "2 is not in the range"),
+    "train size": (["--train-size", "0"], "0 is not in the range"),
+    "val size": (["--val-size", "0"], "0 is not in the range"),
+    "accuracy": (["--accuracy", "97"], "97.0 is not in the range"),
+    "accuracy 0": (["--accuracy", "0"], "accuracy=0.0: expected a fraction in (0, 1]"),
+    "seed": (["--seed", "-1"], "seed=-1: expected an integer in"),
+    "gate": (["--gate-seeds", "1"], "gate_seeds=1: one run has no spread to judge by"),
+    "timeout": (["--timeout", "-1"], "-1"),
+    "json": (["--json", "no/such/x.json"], "--json no/such/x.json: expected a file in a folder"),
+    "csv": (["--csv", "no/such/x.csv"], "--csv no/such/x.csv: expected a file in a folder"),
+    "markdown": (["--markdown", "."], "--markdown .: expected a file in a folder"),
+    "workers": (["--workers", "2"], "No such option"),  # one at a time: that is what is measured
+    "arguments": (["dropout", "capacity"], "unexpected extra argument"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_use_is_told_before_anything_is_measured(benchmark, call, name):
+    arguments, message = WRONG[name]
+    ended = call(*arguments)
+    assert ended.returncode == 2
+    assert message in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert benchmark.spec is None
+
+
+def test_an_interpreter_that_is_none_is_wrong_use(call):
+    ended = call("--torch-python", "no-such-python")
+    assert ended.returncode == 2
+    assert "--torch-python no-such-python: not an executable file" in ended.stderr
+
+
+def test_options_reach_the_benchmark(benchmark, call):
+    call(
+        *("capacity", "--parts", "train, step", "--variants", "torch,torch-own"),
+        *("--baseline", "torch", "--compile", "--batch-size", "8,16", "--precision", "fp32,bf16"),
+        *("--across-precision", "--device", "cuda:1", "--threads", 3, "--rounds", 4),
+        *("--train-size", 100, "--val-size", 50, "--accuracy", 0.9, "--data", "mnist"),
+        *("--seed", 7, "--gate-seeds", 0, "--timeout", 12),
+        *("--keras-python", "a", "--torch-python", "b"),
+    )
+    assert benchmark.spec.to_dict() == {
+        "scenario": "capacity",
+        "parts": ["train", "step"],
+        "variants": ["torch", "torch-own", "torch-compiled"],
+        "baseline": "torch",
+        "batch_sizes": [8, 16],
+        "precisions": ["fp32", "bf16"],
+        "device": "cuda:1",
+        "threads": 3,
+        "rounds": 4,
+        "train_size": 100,
+        "val_size": 50,
+        "accuracy": 0.9,
+        "data": "mnist",
+        "seed": 7,
+        "across_precision": True,
+        "gate_seeds": 0,
+    }
+    assert benchmark.options == {"children": ChildOptions("a", "b", 12.0, quiet=False)}
+
+
+def test_the_compiled_variant_is_not_added_twice(benchmark, call):
+    call("--variants", "keras,torch-compiled", "--compile")
+    assert benchmark.spec.variants == ("keras", "torch-compiled")
+
+
+def test_a_timeout_of_0_is_none(benchmark, call):
+    call("--timeout", 0)
+    assert benchmark.options["children"].timeout_s is None
+
+
+def test_the_result_is_written_in_every_form_that_is_asked_for(benchmark, call, tmp_path):
+    ended = call("--json", "a.json", "--csv", "a.csv", "--markdown", "a.md")
+    assert ended.returncode == 0
+    assert json.loads((tmp_path / "a.json").read_text()) == benchmark.result.to_json()
+    with (tmp_path / "a.csv").open(newline="") as file:
+        assert [line["variant"] for line in csv.DictReader(file)] == ["keras", "torch"]
+    assert (tmp_path / "a.md").read_text().startswith("## train, batch 32, fp32\n")
+    assert {path.name for path in tmp_path.iterdir()} == {"a.json", "a.csv", "a.md"}
+
+
+def test_quiet_prints_nothing_and_the_exit_code_tells(benchmark, call):
+    benchmark.result = FAILING
+    ended = call("--quiet")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (3, "", "")
+
+
+def test_what_goes_on_is_told_apart_from_the_report(benchmark, call):
+    ended = call()
+    assert ended.stderr == "bench: warming up\n"
+    assert "warming up" not in ended.stdout
+
+
+ENDS = {
+    "Ctrl-C": (KeyboardInterrupt("SIGINT"), 3, "interrupted: the children were ended; what had"),
+    "bad data": (InputError("the data are gone"), 2, "the data are gone"),
+}
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_cells_that_were_measured_are_kept_whatever_comes_then(benchmark, call, tmp_path, name):
+    benchmark.error, code, message = ENDS[name]
+    benchmark.unfinished = (result(row("keras", 1.0)), noisy(1))
+    ended = call("--json", "a.json", "--csv", "a.csv")
+    assert ended.returncode == code
+    assert message in ended.stderr
+    written = json.loads((tmp_path / "a.json").read_text())
+    # All its rows are right, and it is not all that was asked for.
+    assert written == {**noisy(1).to_json(), "verdict": "incomplete"}
+    assert {path.name for path in tmp_path.iterdir()} == {"a.json"}
+
+
+def test_a_bug_ends_with_a_traceback_and_keeps_the_cells_too(benchmark, call, tmp_path):
+    benchmark.error, benchmark.unfinished = ZeroDivisionError(), (noisy(1),)
+    with pytest.raises(ZeroDivisionError):
+        call("--json", "a.json")
+    assert json.loads((tmp_path / "a.json").read_text())["verdict"] == "incomplete"
+
+
+def test_a_disk_that_fills_up_ends_no_benchmark_and_takes_no_report(
+    benchmark, call, tmp_path, monkeypatch
+):
+    def full(path, value):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("parity.files.json_io.write_json", full)
+    benchmark.unfinished = (noisy(1),)
+    ended = call("--json", "a.json")
+    assert ended.returncode == 2
+    assert ended.stderr.endswith(
+        "parity: --json a.json: cannot be written (No space left on device)\n"
+    )
+    assert "x keras, interval" in ended.stdout  # the report
+
+
+@pytest.mark.parametrize("option", ["--csv", "--markdown"])
+def test_a_form_that_cannot_be_written_leaves_the_others_and_no_half_of_a_file(
+    benchmark, call, tmp_path, monkeypatch, option
+):
+    def full(path, content):
+        raise OSError(28, "No space left on device")
+
+    (tmp_path / "b").write_text("what stood there before")
+    write_bytes, calls = full, []
+
+    def once(path, content):
+        calls.append(path.name)
+        if path.name == "b":
+            write_bytes(path, content)
+
+    monkeypatch.setattr("parity.files.atomic.write_bytes", once)
+    ended = call("--json", "a.json", option, "b")
+    assert ended.returncode == 2
+    assert f"{option} b: cannot be written (No space left on device)" in ended.stderr
+    assert calls == ["a.json", "b"]
+    assert (tmp_path / "b").read_text() == "what stood there before"

@@ -1,0 +1,203 @@
+"""The commands check, record, explain and list divergences: exit codes, messages, what is left."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+
+import check_pairs
+import pytest
+from paths import ROOT, SUPPORT
+
+from parity.cli.main import main
+from parity.divergences import REGISTRY
+from parity.files.json_io import write_json
+from parity.halves.job import Failure
+
+FILE = f"{SUPPORT / 'check_factories.py'}"
+
+
+@dataclass
+class Ended:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def call(monkeypatch, capsys, tmp_path):
+    """Calls `parity` in this process, in a folder that holds a bundle and a module."""
+    check_pairs.recorded().write(tmp_path / "a.parity")
+    (tmp_path / "nets.py").write_text("def build():\n    return None\n")
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["parity", *map(str, arguments)])
+        monkeypatch.chdir(tmp_path)
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return Ended(ended.value.code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def children(monkeypatch):
+    """What a child would have done: nothing, unless a test says so."""
+    started = []
+
+    def run_jobs(jobs, children):
+        started.extend(jobs)
+        return [failure for job in jobs for failure in run_jobs.act(job)]
+
+    run_jobs.act = lambda job: []
+    run_jobs.started = started
+    monkeypatch.setattr("parity.runs.check_halves.run_shown", run_jobs)
+    return run_jobs
+
+
+KERAS, TORCH = ("--keras", "nets.py:build"), ("--torch", "nets.py:build")
+AGAINST = ("--against", "a.parity")
+WRONG = {
+    "nothing": ((), "torch is missing"),
+    "no_torch": (KERAS, "torch is missing: expected the factory of a torch module (--torch)"),
+    "neither": (TORCH, "(--keras) or a bundle (--against), got neither"),
+    "both": ((*KERAS, *TORCH, *AGAINST), "got both"),
+    "no_colon": (("--keras", "nets", *TORCH), "--keras nets: expected MODULE:FUNCTION"),
+    "no_file": (("--keras", "no.py:build", *TORCH), "--keras no.py:build: there is no file no.py"),
+    "empty_name": (("--keras", "", *TORCH), "keras='': expected text that is not empty"),
+    "no_bundle": (("--against", "b.parity", *TORCH), "b.parity: there is no such bundle"),
+    "no_bundle_but_a_file": (("--against", "nets.py", *TORCH), "it is no zip archive"),
+    "levels": ((*KERAS, *TORCH, "--levels", "loss,lossy"), "levels ['lossy']: expected some of"),
+    "no_data": ((*KERAS, *TORCH, "--data", "d.npz"), "--data d.npz: there is no such file"),
+    "data_of_a_bundle": ((*TORCH, *AGAINST, "--data", "nets.py"), "--data belongs to the record"),
+    "out": ((*KERAS, *TORCH, "--out", "."), "--out .: expected a folder that is empty"),
+    "out_is_a_file": ((*KERAS, *TORCH, "--out", "nets.py"), "is a file"),
+    "out_below_a_file": ((*KERAS, *TORCH, "--out", "nets.py/x"), "cannot be made"),
+    "json": ((*TORCH, *AGAINST, "--json", "no/such/x.json"), "no/such/x.json"),
+    "seed": ((*TORCH, *AGAINST, "--seed", "-1"), "seed=-1: expected an integer in [0, 2**32 - 1]"),
+    "large_seed": ((*TORCH, *AGAINST, "--seed", 2**32), "seed=4294967296"),
+    "steps": ((*KERAS, *TORCH, "--steps", "0"), "steps=0: expected an integer of at least 1"),
+    "batch": ((*KERAS, *TORCH, "--batch-size", "1"), "batch_size=1: expected an integer"),
+    "device": ((*TORCH, *AGAINST, "--device", "tpu"), "device='tpu': expected 'cpu', 'cuda'"),
+    "device_number": ((*TORCH, *AGAINST, "--device", "cuda:x"), "device='cuda:x'"),
+    "python": ((*TORCH, *AGAINST, "--torch-python", "no-such-python"), "no-such-python"),
+    "unknown": (("--tensorflow", "a:b"), "No such option"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "message"), WRONG.values(), ids=WRONG)
+def test_wrong_use_of_check_is_told_before_anything_starts(
+    call, children, arguments, message, tmp_path
+):
+    ended = call("check", *arguments)
+    assert ended.returncode == 2
+    assert message in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert ended.stdout == ""
+    assert children.started == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.parity", "nets.py"]
+
+
+WRONG_RECORD = {
+    "no_keras": (("b.parity",), "Missing option '--keras'"),
+    "no_bundle": (KERAS, "Missing argument 'BUNDLE'"),
+    "no_folder": (("no/such/b.parity", *KERAS), "expected a file in a folder that exists"),
+    "a_folder": ((".", *KERAS), "expected a file in a folder that exists"),
+    "no_file": (("b.parity", "--keras", "no.py:f"), "there is no file no.py"),
+    "no_data": (("b.parity", *KERAS, "--data", "d.npz"), "there is no such file"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "message"), WRONG_RECORD.values(), ids=WRONG_RECORD)
+def test_wrong_use_of_record_is_told_before_anything_starts(
+    call, children, arguments, message, tmp_path
+):
+    ended = call("record", *arguments)
+    assert (ended.returncode, children.started) == (2, [])
+    assert message in ended.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.parity", "nets.py"]
+
+
+@pytest.mark.parametrize(
+    ("is_input", "code", "message"),
+    [
+        (True, 2, "parity: --data d: y has values\n"),
+        (False, 3, "parity: check torch: it broke\n"),
+        (None, 3, "parity: check torch: it broke\n"),
+    ],
+    ids=["input", "error", "killed"],
+)
+@pytest.mark.parametrize("out", [(), ("--out", "results")], ids=["nothing_kept", "kept"])
+def test_what_a_child_could_not_do_decides_on_the_exit_code(
+    call, children, is_input, code, message, out, tmp_path
+):
+    def act(job):
+        if is_input is not None:
+            told = {"is_input": is_input, "message": "--data d: y has values"}
+            write_json(job.directories[0] / "failure.json", told)
+        return [Failure(job, "check torch: it broke")]
+
+    children.act = act
+    ended = call("check", *AGAINST, *TORCH, "--quiet", *out)
+    assert (ended.returncode, ended.stdout) == (code, "")
+    assert ended.stderr.startswith(message)
+    kept = {"results"} if out else set()
+    assert {path.name for path in tmp_path.iterdir()} == {"a.parity", "nets.py"} | kept
+
+
+def test_a_factory_that_raises_ends_with_its_own_last_line(tmp_path):
+    check_pairs.recorded().write(tmp_path / "a.parity")
+    ended = subprocess.run(
+        [sys.executable, "-m", "parity", "check", *AGAINST, "--torch", f"{FILE}:raises", "--quiet"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)},
+        check=False,
+    )
+    assert ended.returncode == 3
+    assert "LookupError: the factory is broken" in ended.stderr.splitlines()[0]
+    assert 'raise LookupError("the factory is broken' in ended.stderr
+    assert "PASS" not in ended.stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["a.parity"]
+
+
+# --- explain, list -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["A16", "a16", "other-activation"])
+def test_a_divergence_is_explained_by_its_id_or_its_name(call, name, tmp_path):
+    ended = call("explain", name, "--json", "a.json")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    entry = REGISTRY["A16"]
+    assert ended.stdout.startswith("A16 other-activation\n")
+    for word in ("level", "keras", "torch", "fix", "source"):
+        assert f"\n  {word}" in ended.stdout
+    assert json.loads((tmp_path / "a.json").read_text()) == entry.to_json()
+    quiet = call("explain", name, "--quiet")
+    assert (quiet.returncode, quiet.stdout) == (0, "")
+
+
+@pytest.mark.parametrize("name", ["Z99", "", "A1 6", "../A16"], ids=repr)
+def test_an_unknown_divergence_is_told_with_the_known_ones(call, name):
+    ended = call("explain", name)
+    assert ended.returncode == 2
+    assert f"unknown divergence {name!r}: expected one of " in ended.stderr
+    assert all(known in ended.stderr for known in REGISTRY)
+
+
+def test_all_divergences_are_listed(call, plain_terminal):
+    ended = call("list", "divergences")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    words = ended.stdout.split()
+    assert all(words.count(name) >= 1 for name in REGISTRY)
+    assert all(words.count(entry.slug) >= 1 for entry in REGISTRY.values())
+
+
+@pytest.mark.parametrize("command", ["check", "record", "explain"])
+def test_every_command_has_help(call, command):
+    ended = call(command, "--help")
+    assert ended.returncode == 0
+    assert "Usage: parity" in ended.stdout or "Usage:" in ended.stdout

@@ -1,0 +1,120 @@
+"""The script of each shell, and one press of the tab key in a real one."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+from paths import ROOT
+
+from parity.cli.completion import SHELLS, VARIABLE
+from parity.cli.main import cli
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_the_script_asks_parity_and_completes_it(shell):
+    ended = CliRunner().invoke(cli, ["completion", shell])
+    assert ended.exception is None
+    assert f"{VARIABLE}={shell}_complete" in ended.stdout
+    assert {
+        "bash": "complete -o nosort -F _parity_completion parity",
+        "zsh": "compdef _parity_completion parity",
+        "fish": "complete --no-files --command parity",
+    }[shell] in ended.stdout
+
+
+def test_the_name_of_the_variable_is_the_one_that_click_looks_for(monkeypatch):
+    monkeypatch.setenv(VARIABLE, "zsh_source")
+    assert CliRunner().invoke(cli, [], prog_name="parity").stdout.startswith("#compdef parity")
+
+
+def test_help_says_how_to_install_it():
+    told = CliRunner().invoke(cli, ["completion", "--help"]).stdout
+    assert 'add to ~/.bashrc:  eval "$(parity completion bash)"' in told
+    assert 'add to ~/.zshrc, below compinit:  eval "$(parity completion zsh)"' in told
+    assert "parity completion fish > ~/.config/fish/completions/parity.fish" in told
+
+
+def test_another_shell_is_wrong_use():
+    ended = CliRunner().invoke(cli, ["completion", "tcsh"])
+    assert ended.exit_code == 2
+    assert "'tcsh' is not one of 'bash', 'zsh', 'fish'" in ended.output
+
+
+def bash_version():
+    bash = shutil.which("bash")
+    if bash is None:
+        return (0, 0)
+    command = [bash, "--norc", "-c", 'echo "${BASH_VERSINFO[0]} ${BASH_VERSINFO[1]}"']
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return tuple(map(int, told.split()))
+
+
+@pytest.mark.skipif(bash_version() < (4, 4), reason="no bash of 4.4 or newer, which it needs")
+def test_bash_completes_with_the_script(tmp_path):
+    program = tmp_path / "parity"
+    program.write_text(f"#!{sys.executable}\nfrom parity.cli import main\nmain()\n")
+    program.chmod(0o755)
+    pressed = """
+        eval "$(parity completion bash)"
+        press() {
+            COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=()
+            compopt() { local IFS=" "; echo "compopt $*"; }
+            _parity_completion parity
+            echo "${COMPREPLY[@]}"
+        }
+        complete -p parity
+        press parity exp
+        press parity run cured_by_d
+        press parity explain a14
+        press parity bench --variants keras,torch-e
+        press parity run --data ./
+    """
+    environment = {
+        **os.environ,
+        "PATH": os.pathsep.join([str(tmp_path), os.environ["PATH"]]),
+        "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
+    }
+    ended = subprocess.run(
+        ["bash", "--norc", "-c", pressed],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment,
+    )
+    assert ended.stderr == ""
+    assert ended.stdout.splitlines() == [
+        "complete -o nosort -F _parity_completion parity",
+        "explain",
+        "cured_by_data cured_by_dropout",
+        "A14c A14b A14",
+        "keras,torch-eager",
+        "compopt -o default",
+        "",
+    ]
+
+
+def test_every_option_that_names_something_is_completed():
+    """A new option of a known name must not be forgotten."""
+    named = (
+        "scenario",
+        "variant",
+        "part",
+        "precision",
+        "level",
+        "baseline",
+        "data",
+        "keras",
+        "torch",
+    )
+    missing = [
+        f"{name} {parameter.name}"
+        for name, command in cli.commands.items()
+        for parameter in command.params
+        if parameter.name.startswith(named)
+        and not parameter.shell_complete(click.Context(command), "")
+    ]
+    assert missing == []

@@ -1,0 +1,526 @@
+"""The command line: exit codes, messages, help; whole runs are in test_pipeline.py."""
+
+import json
+import os
+import re
+import resource
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+
+import pytest
+from schemas import assert_valid
+
+from parity.cli.main import main
+from parity.programs.scenarios import BEHAVIOUR, SCENARIOS, find
+from parity.sweeps.store import open_store
+
+HEAVY = {"torch", "tensorflow", "keras", "pandas", "matplotlib", "ray"}
+GOOD_FIT = {
+    "loss": [1.0, 0.4, 0.2, 0.15],
+    "accuracy": [0.6, 0.9, 0.95, 0.96],
+    "val_loss": [0.6, 0.35, 0.25, 0.2],
+    "val_accuracy": [0.8, 0.9, 0.93, 0.94],
+}
+OVERFIT = {**GOOD_FIT, "val_accuracy": [0.6, 0.7, 0.7, 0.7]}
+
+
+def parity(*arguments, cwd=None, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "parity", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=cwd,
+        env={**os.environ, **environment},
+        check=False,
+    )
+
+
+@dataclass
+class Ended:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def call(monkeypatch, capsys, tmp_path):
+    """Calls `parity` in this process, in an empty folder: faster, and its engine can be another."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["parity", *map(str, arguments)])
+        monkeypatch.chdir(tmp_path)
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return Ended(ended.value.code, *capsys.readouterr())
+
+    return run
+
+
+def write(path, columns):
+    path.write_text(json.dumps(columns), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "no-such"], "unknown scenario 'no-such': expected one of underfit, capacity"),
+        (["run", "--epochs", "0"], "epochs=0: expected an integer of at least 1"),
+        (["run", "--epochs", "many"], "'many' is not a valid integer"),
+        (["run", "--batch-size", "-3"], "batch_size=-3"),
+        (["run", "--seed", "-1"], "seed=-1: expected an integer in [0, 2**32 - 1]"),
+        (["run", "--seed", "1", "--seeds", "0:3"], "exclude each other"),
+        (["run", "--seeds", "3:1"], "expected A:B with A < B"),
+        (["run", "--seeds", "1,x"], "expected A:B with A < B"),
+        (["run", "--seeds", "1,1"], "different seeds"),
+        (["run", "--dtype", "float16"], "'float16' is not one of 'float32', 'float64'"),
+        (["run", "--data", "no/such/folder"], "no/such/folder"),
+        (["run", "--train-size", "10000000"], "10000000"),
+        (["run", "--perturbations", "0"], "float32 needs at least 1 perturbed run"),
+        (["run", "--timeout", "-1"], "-1"),
+        (["run", "--json", "no/such/folder/result.json"], "no/such/folder"),
+        (["run", "--keras-python", "no-such-python", "--quiet"], "no-such-python"),
+        (["sweep", "no-such", "--quiet"], "unknown scenario 'no-such': expected one of underfit"),
+        (["sweep", "leak", "--seeds", "3:1"], "expected A:B with A < B"),
+        (["sweep", "leak", "--seeds", "4"], "expected A:B with A < B"),
+        (["sweep", "leak", "--seeds", "1,1"], "different seeds"),
+        (["sweep", "leak", "--seeds=-1:2"], "seed=-1: expected an integer in [0, 2**32 - 1]"),
+        (["sweep", "leak", "--mode", "other"], "'other' is not one of 'seeded', 'independent'"),
+        (["sweep", "leak", "--engine", "slurm"], "'slurm' is not one of 'local', 'ray'"),
+        (["sweep", "leak", "--workers", "0"], "0 is not in the range"),
+        (["sweep", "leak", "--epochs", "0"], "epochs=0: expected an integer of at least 1"),
+        (["sweep", "leak", "--torch-python", "no-such-python"], "no-such-python"),
+        (["sweep", "leak", "--json", "no/such/folder/result.json"], "no/such/folder"),
+        (["diagnose"], "Missing argument 'HISTORY'"),
+        (["diagnose", "no-such.json"], "no-such.json cannot be read"),
+        (["diagnose", "x" * 5000], "cannot be read"),
+        (["diagnose", "h.json", "--json", "no/such/folder/result.json"], "no/such/folder"),
+        (["diagnose", "h.json", "--classes", "3", "--data", "embedded"], "exclude each other"),
+        (["diagnose", "h.json", "--classes", "1"], "1 is not in the range"),
+        (["diagnose", "h.json", "--target", "90"], "90.0 is not in the range"),
+        (["diagnose", "h.json", "--train-size", "0"], "0 is not in the range"),
+        (["list", "--json", "no/such/folder/result.json"], "no/such/folder"),
+        (["list", "--json", "."], "expected a file in a folder that exists"),
+        (["list", "--json", "x" * 300], "expected a file in a folder that exists"),
+        (["runn"], "No such command 'runn'"),
+        (["run", "--no-such-option"], "No such option"),
+    ],
+    ids=lambda value: " ".join(value)[:80] if isinstance(value, list) else "",
+)
+def test_wrong_use_is_told_in_one_paragraph_with_exit_code_2(arguments, message, tmp_path):
+    ended = parity(*arguments, cwd=tmp_path)
+    told = ended.stderr
+    assert message in " ".join(told.split())
+    assert "Traceback" not in told
+    assert ended.returncode == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+COMMANDS = [
+    *("run", "bench", "check", "record", "explain", "list", "sweep", "diagnose", "doctor"),
+    "completion",
+    "report",
+]
+
+
+@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)], ids=" ".join)
+def test_help_says_what_each_command_does_and_loads_no_framework(command):
+    started = time.perf_counter()
+    ended = parity(*command, "--help")
+    assert ended.returncode == 0
+    assert "Usage:" in ended.stdout
+    # The bar is half a second on a quiet machine; other workers may hold the cores here.
+    assert time.perf_counter() - started < 5
+
+
+def test_help_takes_less_than_half_a_second_of_a_processor():
+    def seconds():
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        parity("--help")
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+
+    assert min(seconds() for _ in range(3)) < 0.5
+
+
+def test_help_lists_the_commands():
+    listed = parity("--help").stdout.partition("Commands:")[2]
+    assert {line.split()[0] for line in listed.splitlines() if line.strip()} == set(COMMANDS)
+
+
+def modules_after(*arguments, cwd=None):
+    """Those of the heavy packages that a command has imported."""
+    code = (
+        f"import sys; sys.argv = {['parity', *map(str, arguments)]!r}\n"
+        "from parity.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as ended: print(ended.code)\n"
+        f"print(*sorted({HEAVY | {'numpy', 'rich', 'scipy'}!r} & set(sys.modules)))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=cwd
+    )
+    *_, exit_code, modules = ended.stdout.splitlines()
+    return int(exit_code), set(modules.split())
+
+
+def test_the_command_line_imports_neither_framework_nor_numpy_for_help():
+    for command in COMMANDS:
+        assert modules_after(command, "--help") == (0, set())
+
+
+def test_a_diagnosis_imports_no_framework_and_what_draws_only_to_draw(tmp_path):
+    history = write(tmp_path / "history.json", GOOD_FIT)
+    sizes = ["--train-size", 300, "--val-size", 100]
+    for arguments in ([], ["--data", "embedded", *sizes], ["--json", tmp_path / "out.json"]):
+        code, modules = modules_after("diagnose", history, *arguments)
+        assert (code, modules & HEAVY) == (0, set())
+    code, modules = modules_after("diagnose", history, "--plot", tmp_path / "curves.svg")
+    assert (code, modules & HEAVY) == (0, {"matplotlib"})
+
+
+def test_a_csv_is_read_without_pandas(tmp_path):
+    history = tmp_path / "history.csv"
+    history.write_text("epoch,accuracy,loss\n0,0.5,1.0\n1,0.6,0.9\n", encoding="utf-8")
+    assert modules_after("diagnose", history)[1] & HEAVY == set()
+
+
+def test_list_names_every_scenario_with_its_epochs(tmp_path):
+    ended = parity("list", "--json", str(tmp_path / "list.json"))
+    assert ended.returncode == 0
+    rows = [line for line in ended.stdout.splitlines() if line[:2] == "  " and line[2] != " "]
+    assert [line.split()[0] for line in rows] == list(SCENARIOS)
+    assert " 50 epochs: Example 1" in rows[1]
+    written = json.loads((tmp_path / "list.json").read_text())
+    assert list(written) == list(SCENARIOS)
+    assert written["capacity"]["epochs"] == 50
+    assert written["capacity"]["expected"] is None
+    cured = written["cured_by_dropout"]
+    assert (cured["expected"], cured["cures"]) == ("good_fit", "too_large")
+    assert parity("list", "--quiet").stdout == ""
+
+
+def test_version_is_told():
+    assert parity("--version").stdout.startswith("parity, version ")
+
+
+def test_a_failing_half_gives_exit_code_3_and_the_json_says_why(tmp_path):
+    broken = tmp_path / "broken"
+    broken.write_text("#!/bin/sh\necho something broke; exit 1\n")
+    broken.chmod(0o755)
+    ended = parity(
+        *["run", "dropout", "--dtype", "float64", "--out", str(tmp_path / "out")],
+        *["--json", str(tmp_path / "result.json")],
+        *["--keras-python", str(broken), "--torch-python", str(broken)],
+    )
+    assert ended.returncode == 3
+    assert "something broke" in ended.stdout
+    assert "Traceback" not in ended.stderr
+    written = json.loads((tmp_path / "result.json").read_text())
+    assert_valid(written)
+    assert written["verdict"] == "error"
+    assert any("something broke" in error for error in written["errors"])
+
+
+def test_several_runs_give_one_json_with_a_verdict_over_all(tmp_path):
+    broken = tmp_path / "broken"
+    broken.write_text("#!/bin/sh\nexit 1\n")
+    broken.chmod(0o755)
+    ended = parity(
+        *["run", "dropout", "underfit", "--seeds", "5,9", "--out", str(tmp_path / "out")],
+        *["--json", str(tmp_path / "results.json"), "--quiet"],
+        *["--keras-python", str(broken), "--torch-python", str(broken)],
+    )
+    assert ended.returncode == 3
+    assert ended.stdout == ""
+    written = json.loads((tmp_path / "results.json").read_text())
+    assert_valid(written)
+    assert (written["schema"], written["verdict"]) == ("parity.results/1", "error")
+    found = [(r["spec"]["scenario"], r["spec"]["seed"]) for r in written["results"]]
+    assert found == [("dropout", 5), ("dropout", 9), ("underfit", 5), ("underfit", 9)]
+
+
+@pytest.mark.parametrize(
+    ("columns", "code", "verdict"), [(GOOD_FIT, 0, "GOOD FIT"), (OVERFIT, 1, "OVERFIT")]
+)
+def test_a_diagnosis_has_the_exit_code_of_its_verdict(call, tmp_path, columns, code, verdict):
+    history = write(tmp_path / "history.json", columns)
+    ended = call("diagnose", history)
+    assert (ended.returncode, ended.stderr) == (code, "")
+    assert f"history.json  {verdict}" in ended.stdout
+    assert ("likely causes" in ended.stdout) == (code == 1)
+    assert call("diagnose", history, "--quiet") == Ended(code, "", "")
+
+
+def test_a_csv_file_is_diagnosed(call, tmp_path):
+    history = tmp_path / "log.csv"
+    rows = zip(*OVERFIT.values(), strict=True)
+    lines = [",".join(map(str, (epoch, *row))) for epoch, row in enumerate(rows)]
+    history.write_text("\n".join([",".join(["epoch", *OVERFIT]), *lines]), encoding="utf-8")
+    ended = call("diagnose", history, "--json", "out.json")
+    assert ended.returncode == 1
+    written = json.loads((tmp_path / "out.json").read_text())
+    assert (written["verdict"], written["history"]) == ("overfit", OVERFIT)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\x00\xff\xfe", b"not a history", b"{", b"[]", b'{"loss": []}', b'{"loss": "x"}'],
+    ids=repr,
+)
+@pytest.mark.parametrize("name", ["history.json", "history.csv"])
+def test_garbage_is_told_in_one_paragraph_with_exit_code_2(call, tmp_path, content, name):
+    (tmp_path / name).write_bytes(content)
+    ended = call("diagnose", name, "--json", "out.json", "--plot", "out.svg")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith("parity: ")
+    assert name in ended.stderr
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_the_data_are_looked_at_too(call, tmp_path):
+    history = write(tmp_path / "history.json", GOOD_FIT)
+    sizes = ["--data", "embedded", "--train-size", "300", "--val-size", "100"]
+    ended = call("diagnose", history, *sizes, "--json", "out.json")
+    assert ended.returncode == 0
+    assert "the data: nothing suspicious was found" in ended.stdout
+    assert "±" in ended.stdout  # of a gap whose samples are counted
+    written = json.loads((tmp_path / "out.json").read_text())
+    assert_valid(written)
+    audit = written["audit"]
+    assert sum(audit["classes"]["train"]) == 300
+    assert sum(audit["classes"]["val"]) == 100
+
+
+def test_the_split_of_the_data_is_the_one_that_is_named(call, tmp_path):
+    columns = {**GOOD_FIT, "val_accuracy": [0.0] * 4, "val_loss": [9.0] * 4}
+    history = write(tmp_path / "history.json", columns)
+    sizes = ["--data", "embedded", "--train-size", "300", "--val-size", "100"]
+    ended = call("diagnose", history, *sizes, "--split", "sorted")
+    assert ended.returncode == 1
+    assert "1. validation samples are of another kind" in ended.stdout
+
+
+def test_data_that_are_not_there_are_told(call, tmp_path):
+    history = write(tmp_path / "history.json", GOOD_FIT)
+    for arguments in (["--data", "no/such"], ["--data", "embedded", "--train-size", "10000000"]):
+        ended = call("diagnose", history, *arguments)
+        assert (ended.returncode, ended.stdout) == (2, "")
+        assert arguments[-1] in ended.stderr
+
+
+def test_what_is_known_without_data_is_an_option(call, tmp_path):
+    history = write(tmp_path / "history.json", GOOD_FIT)
+    ended = call("diagnose", history, "--classes", 10, "--val-size", 50, "--json", "out.json")
+    assert ended.returncode == 0
+    judgement = json.loads((tmp_path / "out.json").read_text())["judgement"]
+    assert (judgement["chance"], judgement["gap_error"] > 0) == (0.1, True)
+    assert call("diagnose", history, "--target", "0.97").returncode == 1
+
+
+@pytest.mark.parametrize("suffix", [".svg", ".png", ".pdf"])
+def test_the_curves_are_drawn_into_a_file(call, tmp_path, suffix):
+    history = write(tmp_path / "history.json", GOOD_FIT)
+    ended = call("diagnose", history, "--plot", f"curves{suffix}", "--quiet")
+    assert ended == Ended(0, "", "")
+    start = {".svg": b"<?xml", ".png": b"\x89PNG", ".pdf": b"%PDF"}[suffix]
+    assert (tmp_path / f"curves{suffix}").read_bytes().startswith(start)
+
+
+@pytest.mark.parametrize("name", ["curves.gif", "curves", "no/such/folder/curves.svg"])
+def test_a_picture_that_cannot_be_is_wrong_use(call, tmp_path, name):
+    history = write(tmp_path / "history.json", GOOD_FIT)
+    ended = call("diagnose", history, "--plot", name)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert name in ended.stderr
+
+
+def test_half_a_character_in_the_name_of_a_column_breaks_no_json(call, tmp_path):
+    history = write(tmp_path / "history.json", {**GOOD_FIT, "\udc80": [1.0] * 4})
+    ended = call("diagnose", history, "--json", "out.json")
+    assert ended.returncode == 2
+    assert "--json out.json: cannot be written" in ended.stderr
+    assert not (tmp_path / "out.json").exists()
+
+
+def test_a_pipe_that_takes_ascii_only_gets_the_report_too(tmp_path):
+    history = write(tmp_path / "history.json", OVERFIT)
+    ended = parity("diagnose", str(history), PYTHONIOENCODING="ascii")
+    assert (ended.returncode, ended.stderr) == (1, "")
+    assert "OVERFIT" in ended.stdout
+
+
+@pytest.fixture
+def sweep(call, monkeypatch):
+    """Calls `parity sweep`; runs are not trained, their accuracies are given.
+
+    `values` gives the validation accuracy by (half, seed); None is a run that fails. All runs train
+    to 0.97, so that they are good fits down to 0.92.
+    """
+    started = []
+
+    def run(values, *arguments):
+        def engine(batches, options, on_change):
+            store = open_store(options.store)
+            for number, tasks in enumerate(batches):
+                failures = {}
+                for task in tasks:
+                    started.append(task)
+                    value = values(task.half, task.spec.seed)
+                    if value is None:
+                        failures[task.key] = "the child was killed\nby nobody"
+                    else:
+                        store.put(task.key, record(task, value))
+                on_change(number, len(tasks), failures)
+
+        monkeypatch.setattr("parity.sweeps.local.run", engine)
+        return call("sweep", *arguments)
+
+    run.started = started
+    return run
+
+
+def record(task, value):
+    columns = {"accuracy": [0.6, 0.97, 0.97, 0.97], "val_accuracy": [0.6, value, value, value]}
+    return {
+        "key": task.key,
+        "history": {"loss": [1.0, 0.5, 0.2, 0.1], "val_loss": [1.0, 0.5, 0.3, 0.3], **columns},
+        "num_classes": 10,
+        "num_train": 4000,
+        "num_val": 1000,
+        "run": {"wall_s": 1.5},
+    }
+
+
+def alike(half, seed):
+    return 0.94 + seed / 1000
+
+
+CURED = ["cured_by_data", "--out", "out"]
+
+
+def test_a_sweep_of_halves_that_are_alike_passes(sweep, tmp_path):
+    ended = sweep(alike, *CURED, "--seeds", "0:4", "--json", "result.json")
+    assert ended.returncode == 0
+    assert "cured_by_data           good_fit    good_fit 4/4         good_fit 4/4" in ended.stdout
+    assert "pass (independent): 1 of 1 verdicts agree, 3 of 3" in ended.stdout
+    assert "results and report.html in out" in ended.stdout
+    written = json.loads((tmp_path / "result.json").read_text())
+    assert_valid(written)
+    assert (written["schema"], written["verdict"]) == ("parity.sweep/1", "pass")
+    assert written["runs"] == {"finished": 8, "failed": 0, "now": 8}
+    specs = [task.spec for task in sweep.started]
+    assert sorted({spec.seed for spec in specs}) == [0, 1, 2, 3]
+    assert {spec.mode for spec in specs} == {"independent"}
+
+
+def test_a_sweep_goes_on_where_it_was(sweep, tmp_path):
+    arguments = [*CURED, "--seeds", "0:4", "--json", "result.json"]
+    first = sweep(lambda half, seed: None if seed == 2 else alike(half, seed), *arguments)
+    assert first.returncode == 3
+    assert len(sweep.started) == 8
+    assert sweep(alike, *arguments).returncode == 0
+    assert sorted(task.spec.seed for task in sweep.started[8:]) == [2, 2]
+    assert sweep(alike, *arguments).returncode == 0
+    assert len(sweep.started) == 10
+    written = json.loads((tmp_path / "result.json").read_text())
+    assert written["runs"] == {"finished": 8, "failed": 0, "now": 0}
+
+
+def test_a_sweep_of_halves_that_differ_fails(sweep):
+    ended = sweep(lambda half, seed: alike(half, seed) - 0.1 * (half == "torch"), *CURED)
+    assert ended.returncode == 1
+    assert re.search(r"good_fit (\d+)/\1 +overfit \1/\1", ended.stdout)
+    (line,) = [row for row in ended.stdout.splitlines() if " accuracy " in row]
+    assert line.endswith(" differs")
+    assert " -10.00 " in line
+    assert "fail (independent)" in ended.stdout
+
+
+def test_a_sweep_with_too_few_seeds_for_its_noise_is_inconclusive(sweep):
+    noisy = {"keras": [0.94, 0.96, 0.95, 0.97], "torch": [0.96, 0.95, 0.96, 0.94]}
+    ended = sweep(lambda half, seed: noisy[half][seed], *CURED, "--seeds", "0:4")
+    assert ended.returncode == 3
+    assert "inconclusive (independent)" in ended.stdout
+    assert " ? n " in ended.stdout
+
+
+def test_a_sweep_with_a_missing_run_is_incomplete(sweep):
+    arguments = [*CURED, "--seeds", "0,7"]
+
+    def values(half, seed):
+        return None if (half, seed) == ("torch", 7) else alike(half, seed)
+
+    ended = sweep(values, *arguments)
+    assert ended.returncode == 3
+    assert "  missing: cured_by_data seed 7 torch\n    the child was killed\n" in ended.stdout
+    assert "incomplete (independent)" in ended.stdout
+    assert "Traceback" not in ended.stderr
+    quiet = sweep(values, *arguments, "--quiet")
+    assert (quiet.returncode, quiet.stdout) == (3, "")
+    assert "missing: cured_by_data seed 7 torch" in quiet.stderr
+
+
+def test_a_quiet_sweep_that_passes_says_nothing(sweep):
+    assert sweep(alike, *CURED, "--seeds", "0:4", "--quiet") == Ended(0, "", "")
+
+
+def test_without_seeds_a_sweep_has_as_many_as_its_scenario_needs(sweep):
+    sweep(alike, *CURED)
+    seeds = sorted({task.spec.seed for task in sweep.started})
+    assert seeds == list(range(find("cured_by_data").num_seeds))
+
+
+def test_without_scenario_a_sweep_has_every_cause_and_remedy(sweep):
+    sweep(alike, "--seeds", "0:1", "--out", "out")
+    assert {task.spec.scenario for task in sweep.started} == set(BEHAVIOUR)
+    assert len(sweep.started) == 2 * len(BEHAVIOUR)
+
+
+def test_settings_are_those_of_every_run(sweep):
+    settings = {"epochs": 3, "batch_size": 8, "train_size": 64, "val_size": 32, "dtype": "float64"}
+    options = [
+        part for key, value in settings.items() for part in (f"--{key.replace('_', '-')}", value)
+    ]
+    sweep(alike, *CURED, "--seeds", "5,6", "--mode", "seeded", *options)
+    expected = find("cured_by_data").spec.replace(mode="seeded", **settings)
+    assert len(sweep.started) == 4
+    for task in sweep.started:
+        assert task.spec == expected.replace(seed=task.spec.seed)
+
+
+def test_a_file_in_the_place_of_the_results_is_wrong_use(sweep, tmp_path):
+    (tmp_path / "out").write_text("mine")
+    for out in ("out", "out/below"):
+        ended = sweep(alike, "leak", "--seeds", "0:2", "--out", out)
+        assert ended.returncode == 2
+        assert "name another with --out" in ended.stderr
+    assert (tmp_path / "out").read_text() == "mine"
+    assert sweep.started == []
+
+
+def test_an_interrupted_sweep_has_exit_code_3(sweep):
+    def values(half, seed):
+        raise KeyboardInterrupt
+
+    ended = sweep(values, *CURED, "--seeds", "0:2")
+    assert ended.returncode == 3
+    assert "interrupted" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_without_ray_its_engine_is_wrong_use(tmp_path):
+    code = (
+        "import sys; sys.modules['ray'] = None\n"
+        "sys.argv = 'parity sweep too_short --seeds 0:1 --engine ray --out out'.split()\n"
+        "from parity.cli import main; main()"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert ended.returncode == 2
+    assert "--engine ray needs Ray" in ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -1,0 +1,200 @@
+"""Probes expose faults: signed, without a border of zeros, of every size, alike in both halves."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from parity.data import probe_inputs as probe
+from parity.errors import InputError
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda seed: probe.features(seed, "x", 4, (9, 5, 3)),
+        lambda seed: probe.tokens(seed, "x", 4, (9,), 50),
+        lambda seed: probe.gradient(seed, 1, "w", (6, 5)),
+        lambda seed: probe.filled(seed, {"a.bias": np.zeros(20)})["a.bias"],
+        lambda seed: probe.metrics(seed)["val_loss"],
+    ],
+    ids=["features", "tokens", "gradient", "filled", "metrics"],
+)
+def test_a_seed_repeats_and_another_differs(draw):
+    np.testing.assert_array_equal(draw(3), draw(3))
+    assert not np.array_equal(draw(3), draw(4))
+
+
+def test_names_and_steps_have_numbers_of_their_own():
+    assert not np.array_equal(probe.features(0, "a", 2, (5,)), probe.features(0, "b", 2, (5,)))
+    first, second = (probe.gradient(0, step, "w", (5,)) for step in (1, 2))
+    assert not np.array_equal(first, second)
+
+
+def test_open_sides_are_no_two_the_same_and_one_is_even():
+    assert len(set(probe.OPEN_SIDES)) == 3
+    assert {side % 2 for side in probe.OPEN_SIDES} == {0, 1}
+    assert probe.input_shape((None, None, 3)) == (*probe.OPEN_SIDES[:2], 3)
+    assert probe.input_shape((8, None, 3)) == (8, probe.OPEN_SIDES[0], 3)
+    assert probe.input_shape((7,)) == (7,)
+
+
+def test_more_open_sides_than_are_known_are_refused():
+    with pytest.raises(InputError, match="has more open sides than are known; give samples"):
+        probe.input_shape((None,) * 4)
+
+
+def test_features_are_signed_to_the_border_with_a_level_of_their_own():
+    x = probe.features(1, "x", 40, (6, 5, 3))
+    assert x.dtype == np.float64
+    for border in (x[:, 0], x[:, -1], x[:, :, 0], x[:, :, -1]):
+        assert border.min() < 0 < border.max()
+    levels = x.mean((0, 1, 2))
+    assert min(abs(a - b) for a, b in itertools.combinations(levels, 2)) > 0.01
+
+
+def test_tokens_reach_both_ends():
+    tokens = probe.tokens(0, "t", 50, (20,), 7)
+    assert (tokens.min(), tokens.max(), tokens.dtype) == (0, 6, np.int64)
+
+
+@pytest.mark.parametrize(
+    ("name", "low"),
+    [("bn.gamma", 0.5), ("a.b/gamma", 0.5), ("bn.moving_variance", 0.5), ("dense.bias", None)],
+)
+def test_constant_weights_get_other_values(name, low):
+    (found,) = probe.filled(0, {name: np.ones((300,), np.float32)}).values()
+    assert found.dtype == np.float64
+    assert len(np.unique(found)) == 300
+    if low is None:
+        assert found.min() < 0 < found.max()
+    else:
+        assert 0.5 <= found.min() < 0.6
+        assert 1.4 < found.max() <= 1.5
+
+
+def test_weights_that_vary_stay_and_a_weight_of_nothing_is_no_error():
+    weights = {"a.kernel": np.array([[0.0, 1.0]]), "b.kernel": np.zeros((0, 2))}
+    found = probe.filled(0, weights)
+    np.testing.assert_array_equal(found["a.kernel"], weights["a.kernel"])
+    assert found["b.kernel"].shape == (0, 2)
+
+
+def test_gradients_are_of_either_sign_and_of_every_size():
+    sizes = np.abs(probe.gradient(0, 1, "w", (4000,)))
+    signs = np.sign(probe.gradient(0, 1, "w", (4000,)))
+    assert 1e-9 <= sizes.min() < 2e-9
+    assert 8 < sizes.max() <= 10
+    assert abs(signs.mean()) < 0.06
+    assert set(signs) == {-1, 1}
+
+
+def test_metrics_fall_with_ties_plateaus_and_rises():
+    found = probe.metrics(2)
+    assert set(found) == {"loss", "val_loss", "accuracy", "val_accuracy"}
+    loss = found["loss"]
+    assert all(len(values) == probe.NUM_EPOCHS for values in found.values())
+    steps = np.diff(loss)
+    assert (steps < 0).any()
+    assert (steps > 0).any()
+    assert (np.diff(found["accuracy"]) == 0).sum() >= 3
+    assert ((steps < 0) & (steps > -1e-4)).sum() >= 3  # less than the usual min_delta
+    assert loss[-1] < loss[0]
+
+
+def better(values, delta, *, is_relative, is_max):
+    """The epochs in which a metric is the best so far, by more than a difference or a share."""
+    best, epochs = values[0], []
+    for epoch, value in enumerate(values):
+        needed = delta * abs(best) if is_relative else delta
+        if value > best + needed if is_max else value < best - needed:
+            best = value
+            epochs.append(epoch)
+    return epochs
+
+
+DELTAS = [[0.004], [1e-6], [0.03], [0.2], [1e-3, 0.01], [1e-5, 0.004, 0.05]]
+
+
+@pytest.mark.parametrize("metric", ["loss", "val_loss", "accuracy", "val_accuracy"])
+@pytest.mark.parametrize("deltas", DELTAS, ids=str)
+def test_a_difference_and_a_share_part_in_the_metrics(metric, deltas):
+    values = probe.metrics(3, deltas)[metric]
+    for delta in deltas:
+        both = [
+            better(values, delta, is_relative=is_relative, is_max="accuracy" in metric)
+            for is_relative in (True, False)
+        ]
+        assert all(both)
+        # So many epochs that a patience of nine tells them apart; of a loss either rule waits.
+        waits = [_longest_wait(*both), _longest_wait(*reversed(both))]
+        assert min(waits if "loss" in metric else [waits[1]]) >= 9
+
+
+def _longest_wait(one, other):
+    """The most epochs in a row in which the one rule sees nothing better, and the other does."""
+    pauses = zip([0, *one], [*one, 10**6], strict=True)
+    return max(sum(start < epoch < stop for epoch in other) for start, stop in pauses)
+
+
+def test_metrics_that_tell_nothing_else_apart_are_as_they_were():
+    np.testing.assert_array_equal(probe.metrics(3)["loss"], probe.metrics(3, [])["loss"])
+    for count in range(probe.MOST_DELTAS + 1):
+        found = probe.metrics(3, [0.01 * (n + 1) for n in range(count)])
+        assert {len(values) for values in found.values()} == {probe.NUM_EPOCHS + 28 * count}
+        assert all(np.isfinite(values).all() for values in found.values())
+    assert max(map(len, found.values())) == probe.MAX_EPOCHS
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([0.004], [0.004]),
+        ([-0.004, 0.004], [0.004]),
+        ([0.03, 0.001], [0.001, 0.03]),
+        ([0, 0.0, 1e-4], []),  # which the metrics tell apart by themselves
+        ([True, False], []),
+        ([1, 2.5, 10**400, -(10**400)], []),
+        ([float("nan"), float("inf"), -float("inf")], []),
+        (["0.01", None, [0.01], {"a": 1}], []),
+        ([0.5, 0.4, 0.3, 0.2, 0.1], [0.1, 0.2, 0.3]),
+    ],
+    ids=["one", "sign", "order", "known", "bool", "large", "no_number", "type", "many"],
+)
+def test_of_hostile_callbacks_only_fractions_are_taken(values, expected):
+    callbacks = [{"class": "EarlyStopping", "min_delta": value} for value in values]
+    assert probe.told_apart(callbacks) == expected
+    assert probe.told_apart([*callbacks, {}, None, "min_delta", 0.01, [0.01]]) == expected
+
+
+@pytest.mark.parametrize("size", [1, 65_536, 65_537, 200_000, 2**20], ids=str)
+def test_large_arrays_are_sampled_evenly_and_small_ones_are_whole(size):
+    array = np.arange(size)
+    found = probe.sampled(array)
+    assert found.size <= probe.MAX_ENTRIES
+    if size <= probe.MAX_ENTRIES:
+        assert found is array
+    else:
+        assert len(set(np.diff(found))) == 1
+        assert np.diff(found)[0] % 2 == 1
+        assert found[-1] >= size - np.diff(found)[0]
+
+
+def test_a_sample_sees_every_channel():
+    array = np.broadcast_to(np.arange(64), (4096, 64)).reshape(4096, 64)
+    assert set(probe.sampled(array)) == set(range(64))
+
+
+@pytest.mark.parametrize(
+    ("steps", "size", "expected"),
+    [
+        (6, 4, [4, 4, 4, 4, 3, 1]),
+        (3, 4, [4, 3, 1]),
+        (2, 4, [4, 3]),
+        (1, 4, [4]),
+        (4, 2, [2, 2, 1, 1]),
+    ],
+    ids=str,
+)
+def test_the_last_batches_are_smaller(steps, size, expected):
+    assert probe.batches(steps, size) == expected

@@ -1,0 +1,185 @@
+"""Samples are drawn for each purpose, or taken from the user's file, which is looked at first."""
+
+import re
+import zipfile
+
+import numpy as np
+import pytest
+
+from parity.data.samples import Samples
+from parity.errors import InputError
+from parity.programs.check_spec import CheckSpec
+
+IMAGES = [{"name": "x", "shape": [None, 5, 3], "tokens": None}]
+TOKENS = [{"name": "t", "shape": [6], "tokens": 11}]
+
+
+def of_file(folder, signature=IMAGES, **arrays):
+    np.savez(folder / "data.npz", **arrays)
+    return Samples(CheckSpec(data="data.npz", folder=str(folder), seed=4), signature)
+
+
+@pytest.fixture
+def x():
+    return np.random.default_rng(0).normal(size=(7, 4, 5, 3))
+
+
+# --- drawn ---------------------------------------------------------------------------------------
+
+
+def test_inputs_have_the_shape_and_kind_of_the_models():
+    images, tokens = Samples(CheckSpec(seed=3), IMAGES + TOKENS).inputs("probe", 5)
+    assert (images.shape, images.dtype) == ((5, 48, 5, 3), np.float64)
+    assert images.min() < 0 < images.max()
+    assert (tokens.shape, tokens.dtype) == ((5, 6), np.int64)
+    assert tokens.min() >= 0
+    assert tokens.max() < 11
+
+
+def test_a_seed_repeats_and_every_purpose_and_seed_differs():
+    def drawn(seed, purpose):
+        return Samples(CheckSpec(seed=seed), IMAGES).inputs(purpose, 2)[0]
+
+    np.testing.assert_array_equal(drawn(1, "probe"), drawn(1, "probe"))
+    assert not np.array_equal(drawn(1, "probe"), drawn(1, "step1"))
+    assert not np.array_equal(drawn(1, "probe"), drawn(2, "probe"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape", "check"),
+    [
+        ("classes", (5,), lambda y: y.shape == (40,) and set(y) == set(range(5))),
+        ("classes", (3, 5), lambda y: y.shape == (40, 3) and y.dtype == np.int64),
+        ("one_hot", (5,), lambda y: (y.sum(-1) == 1).all() and set(y.ravel()) == {0, 1}),
+        ("distribution", (5,), lambda y: np.allclose(y.sum(-1), 1) and y.min() > 0.01),
+        ("binary", (2,), lambda y: set(y.ravel()) == {0, 1} and y.dtype == np.float64),
+        ("counts", (1,), lambda y: (y == np.round(y)).all() and y.min() >= 0 and y.max() > 2),
+        ("values", (2, 3), lambda y: y.shape == (40, 2, 3) and y.min() < 0),
+    ],
+    ids=["classes", "sequence", "one_hot", "distribution", "binary", "counts", "values"],
+)
+def test_targets_are_what_the_loss_expects(kind, shape, check):
+    y = Samples(CheckSpec(seed=9), IMAGES).targets("probe", 40, kind, shape)
+    assert check(y)
+
+
+# --- the user's ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("names", [("x", "y"), ("x_train", "y_train")], ids=["short", "keras"])
+def test_samples_come_from_the_file_in_order_and_begin_again(names, x, tmp_path):
+    y = np.arange(7, dtype=np.uint8) % 4
+    samples = of_file(tmp_path, **dict(zip(names, (x, y), strict=True)))
+    (rows,) = samples.inputs("probe", 9)
+    targets = samples.targets("probe", 9, "classes", (4,))
+    start = int(np.flatnonzero((x == rows[0]).all((1, 2, 3)))[0])
+    np.testing.assert_array_equal(rows, x[(start + np.arange(9)) % 7])
+    np.testing.assert_array_equal(targets, y[(start + np.arange(9)) % 7])
+    assert targets.dtype == np.int64
+    one_hot = samples.targets("probe", 9, "one_hot", (4,))
+    np.testing.assert_array_equal(one_hot.argmax(-1), targets)
+
+
+def test_what_a_file_cannot_give_is_drawn(x, tmp_path):
+    """Building a model takes any input; targets of confident outputs are eight, of every class."""
+    samples = of_file(tmp_path, x=x, y=np.zeros(7, int))
+    assert samples.inputs("eval", 1)[0].shape == (1, 48, 5, 3)
+    assert len(set(samples.targets("confident", 8, "classes", (4,)))) > 1
+
+
+@pytest.mark.parametrize(
+    ("y", "kind", "shape"),
+    [
+        (np.zeros((7, 1), int), "classes", (4,)),
+        (np.eye(4)[np.zeros(7, int)], "one_hot", (4,)),
+        (np.zeros((7, 3), np.int32), "classes", (3, 4)),
+        (np.zeros(7), "binary", (1,)),
+        (np.zeros((7, 1), bool), "binary", (1,)),
+        (np.zeros((7, 9)), "values", (2,)),
+    ],
+    ids=["column", "one_hot", "sequence", "flat", "boolean", "own_loss"],
+)
+def test_targets_that_the_loss_takes_are_taken(y, kind, shape, x, tmp_path):
+    found = of_file(tmp_path, x=x, y=y).targets("probe", 3, kind, shape)
+    assert found.shape == (3, *y.shape[1:])
+    assert found.dtype in (np.int64, np.float64)
+
+
+@pytest.mark.parametrize(
+    ("y", "kind", "shape", "message"),
+    [
+        (np.full(7, 4), "classes", (4,), "from 4 to 4; expected classes in [0, 4)"),
+        (np.full(7, -1), "classes", (4,), "from -1 to -1"),
+        (np.zeros(7), "classes", (4,), "type float64"),
+        (np.full(7, 9), "one_hot", (4,), "expected classes in [0, 4)"),
+        (np.zeros((7, 5)), "one_hot", (4,), "y of shape (7, 5); expected samples of shape (4,)"),
+        (np.zeros((7, 2)), "classes", (4,), "y of shape (7, 2)"),
+        (np.zeros((7, 2)), "binary", (1,), "y of shape (7, 2)"),
+    ],
+    ids=["class", "negative", "floats", "one_hot", "columns", "axes", "binary"],
+)
+def test_targets_that_the_loss_cannot_take_are_refused(y, kind, shape, message, x, tmp_path):
+    with pytest.raises(InputError, match=re.escape(message)):
+        of_file(tmp_path, x=x, y=y).targets("probe", 3, kind, shape)
+
+
+ROWS = np.zeros((7, 4, 5, 3))
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"x": ROWS}, "it has x; expected x and y, or x_train and y_train"),
+        ({"a": ROWS, "b": ROWS}, "it has a, b; expected x and y"),
+        ({}, "it has no arrays; expected x and y"),
+        ({"x": ROWS, "y": np.zeros(6)}, "x of shape (7, 4, 5, 3) and y of shape (6,)"),
+        ({"x": ROWS[:0], "y": np.zeros(0)}, "x of shape (0, 4, 5, 3)"),
+        ({"x": ROWS[:, :, :4], "y": np.zeros(7)}, "of shape (None, 5, 3)"),
+        ({"x": ROWS[..., 0], "y": np.zeros(7)}, "of shape (None, 5, 3)"),
+        ({"x": np.array(1.0), "y": np.zeros(7)}, "x of shape ()"),
+        ({"x": ROWS, "y": np.array(1.0)}, "y of shape ()"),
+        ({"x": ROWS * np.nan, "y": np.zeros(7)}, "x has values that are no finite numbers"),
+        ({"x": ROWS, "y": np.full(7, np.inf)}, "y has values that are no finite numbers"),
+        ({"x": ROWS.astype(str), "y": np.zeros(7)}, "x has values that are no finite numbers"),
+        ({"x": ROWS, "y": np.full(7, "cat")}, "y has values that are no finite numbers"),
+        ({"x": ROWS.astype(complex), "y": np.zeros(7)}, "x has values that are no finite"),
+        ({"x": ROWS.astype(object), "y": np.zeros(7)}, "stores x as Python objects"),
+    ],
+    ids=[
+        *["no_y", "other_names", "nothing", "lengths", "empty", "side", "axes", "scalar"],
+        *["scalar_y", "nan", "infinite_y", "text", "text_y", "complex", "objects"],
+    ],
+)
+def test_a_file_that_does_not_fit_is_refused(arrays, message, tmp_path):
+    with pytest.raises(InputError, match=re.escape(message)):
+        of_file(tmp_path, **arrays)
+
+
+@pytest.mark.parametrize("values", [[-1, 0], [11, 0], [0.5, 0]], ids=["negative", "large", "half"])
+def test_what_is_no_token_is_refused(values, tmp_path):
+    x = np.resize(values, (2, 6))
+    with pytest.raises(InputError, match=re.escape("no tokens in [0, 11)")):
+        of_file(tmp_path, TOKENS, x=x, y=np.zeros(2))
+    np.testing.assert_array_equal(
+        of_file(tmp_path, TOKENS, x=np.full((2, 6), 10.0), y=np.zeros(2)).inputs("probe", 1)[0], 10
+    )
+
+
+def test_a_file_has_samples_for_one_input_only(x, tmp_path):
+    with pytest.raises(InputError, match="the model has 2 inputs; expected one"):
+        of_file(tmp_path, IMAGES + TOKENS, x=x, y=np.zeros(7))
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive", b"PK\5\6" + bytes(18)], ids=repr)
+def test_what_is_no_archive_is_refused(content, tmp_path):
+    (tmp_path / "data.npz").write_bytes(content)
+    with pytest.raises(InputError):
+        Samples(CheckSpec(data="data.npz", folder=str(tmp_path)), IMAGES)
+
+
+def test_an_archive_that_fills_the_memory_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "data.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in ("x.npy", "y.npy"):
+            archive.writestr(name, bytes(2**24))
+    with pytest.raises(InputError, match=r"compressed \d+ times"):
+        Samples(CheckSpec(data="data.npz", folder=str(tmp_path)), IMAGES)

@@ -1,0 +1,431 @@
+"""The result of a run or a check, from anyone: what is right comes back, or it is refused."""
+
+import copy
+import json
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as example_settings
+from hypothesis import strategies as st
+
+from parity.behaviour.judgement import Judgement
+from parity.errors import InputError
+from parity.files.json_io import write_json
+from parity.ladder import result_file
+from parity.ladder.levels import LEVEL_IDS
+from parity.ladder.result import ERROR, FAIL, NOT_REACHED, PASS, SKIPPED, Item, Level, Result
+from parity.ladder.result_file import read_result, result_from
+from parity.programs.check_spec import CheckSpec
+from parity.programs.run_spec import RunSpec
+from parity.report.text.check import check_lines
+from parity.report.text.terminal import result_lines
+
+NAN, INF = math.nan, math.inf
+REMOVED = object()
+HOSTILE = [
+    "\x1b[31mred\x1b[0m\a\r\n",
+    "<script>alert(1)</script>",
+    "a\N{RIGHT-TO-LEFT OVERRIDE}b",
+    "x" * 5000,
+    "NaN",
+    "",
+]
+JUDGEMENT = Judgement("overfit", "gap", "0.172 (±0.134)", 2, gap=NAN, val_loss_rise=INF).to_json()
+CAUSE = {
+    "id": "C1",
+    "title": "another epsilon",
+    "level": "forward",
+    "keras": "1e-3",
+    "torch": "1e-5",
+    "source": "keras",
+    "fix": "eps=1e-3",
+    "confidence": 0.99,
+    "detail": "",
+    "where": "net.py:7",
+}
+
+
+def levels(failing=None):
+    """All ten; the ladder ends at the one that fails."""
+    found = []
+    for number, name in enumerate(LEVEL_IDS):
+        is_reached = failing is None or number <= LEVEL_IDS.index(failing)
+        exact = Item("index", 0.0, 0.0, "count", 7, epoch=0, keras=None, torch=None)
+        wrong = Item("conv2.kernel", INF, 1e-12, "rel", 5, 0, 1, (1, 2), NAN, 2.0, "1 of 5 above")
+        items = (exact, wrong) if name == failing else (exact,)
+        status = FAIL if name == failing else PASS
+        found.append(
+            Level(name, status, "why", items) if is_reached else Level(name, NOT_REACHED, "")
+        )
+    return tuple(found)
+
+
+def run_result(verdict=PASS, **changes):
+    column = {"val_accuracy": [0.5, NAN], "learning_rate": [1e-3, 1e-4], "loss": [INF, -INF]}
+    fields = {
+        "environment": {"keras": {"python": "3.11", "devices": []}, "torch": {"cores": None}},
+        "data": {"source": "embedded", "sha256": {"x_train": "0a1b"}},
+        "behaviour": {"keras": JUDGEMENT, "torch": JUDGEMENT},
+        "history": {"keras": column, "torch": column},
+        "wall_s": {"keras": 12.5, "torch": 6},
+        "envelope": {
+            "num_perturbations": 2,
+            "factor": 1.5,
+            "steps": [1, 2],
+            "max_difference_by_step": [1e-7, INF],
+            "sensitivity": {"loss": 0.5, "val_loss": NAN},
+        },
+        **changes,
+    }
+    failing = "trajectory" if verdict == FAIL else None
+    return Result(verdict, RunSpec(scenario="dropout").to_dict(), levels(failing), **fields)
+
+
+def check_result(verdict=PASS, **changes):
+    spec = CheckSpec("k.py:build", "t.py:build").to_dict()
+    found = levels("forward" if verdict == FAIL else None)
+    skipped = Level("schedule", SKIPPED, "Keras has no schedule")
+    fields = {
+        "environment": {"keras": {"wall_s": {"check": 1.5, "import": 3.0}}, "torch": {}},
+        "mode": "replayed",
+        **changes,
+    }
+    if verdict == FAIL:
+        place = {"keras": "conv1", "torch": "0.0", "where": None, "introduced": True}
+        layers = (("conv1", "0.0"), ("conv2", "1.0"))
+        setting = {"id": "A18", "name": "strides", "keras": [2, 2], "torch": [1, 1]}
+        fields |= {
+            "causes": (CAUSE, {**CAUSE, "id": "C2", "confidence": 0.3}),
+            "place": place,
+            "settings": ({**setting, "layers": layers},),
+        }
+    found = tuple(skipped if level.id == "schedule" else level for level in found)
+    return Result(verdict, spec, found, **fields)
+
+
+def failed_run():
+    spec = RunSpec(scenario="dropout").to_dict()
+    return Result(ERROR, spec, errors=("keras was killed\nlast line", "torch hung"))
+
+
+GOOD = {
+    "run that passes": run_result(),
+    "run in float64": run_result(envelope=None),
+    "run that fails": run_result(FAIL),
+    "run without result": failed_run(),
+    "check that passes": check_result(),
+    "check that fails": check_result(FAIL),
+    "check without result": Result(
+        ERROR,
+        CheckSpec(torch="t:f", against="b.parity").to_dict(),
+        mode="replayed",
+        errors=("the factory raised",),
+    ),
+}
+
+
+def same(found, expected):
+    """Equal as far as JSON can tell: a NaN equals itself, and a tuple a list."""
+    return found.to_json() == json.loads(json.dumps(expected.to_json(), allow_nan=False))
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_what_was_written_comes_back(name, tmp_path):
+    expected = GOOD[name]
+    write_json(tmp_path / "result.json", expected.to_json())
+    for found in (read_result(tmp_path / "result.json"), result_from(expected.to_json(), "here")):
+        assert same(found, expected)
+        assert repr(found.levels) == repr(expected.levels)
+        assert type(found.errors) is type(found.causes) is type(found.settings) is tuple
+
+
+def test_what_comes_back_can_be_shown(tmp_path):
+    for name, expected in GOOD.items():
+        lines = check_lines if name.startswith("check") else result_lines
+        if name != "check without result":
+            assert lines(result_from(expected.to_json(), name)) == lines(expected)
+
+
+def test_numbers_that_json_lacks_are_numbers_again_and_texts_stay_texts():
+    given_ = run_result(FAIL, data={"source": "NaN", "sha256": {}})
+    given_ = replace(given_, spec={**given_.spec, "scenario": "Infinity"})
+    found = result_from(given_.to_json(), "here")
+    assert (found.spec["scenario"], found.data["source"]) == ("Infinity", "NaN")
+    _, item = found.first_divergence
+    assert (item.worst, math.isnan(item.keras), item.index) == (INF, True, (1, 2))
+    assert found.history["keras"]["loss"] == [INF, -INF]
+    assert math.isnan(found.behaviour["torch"]["gap"])
+    assert found.envelope["max_difference_by_step"] == [1e-7, INF]
+    assert {type(value) for value in found.history["keras"]["learning_rate"]} == {float}
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=lambda text: ascii(text)[:12])
+def test_hostile_texts_stay_as_they_are(text, tmp_path):
+    item = Item(text, 2.0, 1.0, "abs", 1, keras=text, torch=text, note=text)
+    found = (Level("data", FAIL, text, (item,)),)
+    place = {"keras": text, "torch": text, "where": text, "introduced": None}
+    setting = {"id": text, "name": text, "keras": text, "torch": None, "layers": [[text, text]]}
+    cause = {name: text if name not in ("level", "confidence") else CAUSE[name] for name in CAUSE}
+    spec = CheckSpec("k.py:build", "t.py:build").to_dict()
+    spec |= {"torch": text, "keras": text, "data": text}
+    given_ = Result(
+        FAIL,
+        spec,
+        found,
+        {"keras": {text: [text]}},
+        mode="replayed",
+        errors=(text,),
+        causes=(cause,),
+        place=place,
+        settings=(setting,),
+    )
+    path = tmp_path / "result.json"
+    write_json(path, given_.to_json())
+    assert same(read_result(path), given_)
+    assert read_result(path).levels[0].items[0].name == text
+
+
+def test_what_follows_from_other_values_is_computed_anew():
+    content = run_result(FAIL).to_json()
+    content["levels"][7]["worst"] = -5
+    content["levels"][7]["items"][1] |= {"status": "pass"}
+    content["first_divergence"] |= {"level": "init", "item": "3"}
+    assert same(result_from(content, "here"), run_result(FAIL))
+
+
+def changed(content, place, value):
+    """The content with another value at a place, such as ("levels", 0, "id")."""
+    content = copy.deepcopy(content)
+    inner = content
+    for key in place[:-1]:
+        inner = inner[key]
+    if value is REMOVED:
+        del inner[place[-1]]
+    else:
+        inner[place[-1]] = value
+    return content
+
+
+RUN = run_result(FAIL).to_json()
+CHECK = check_result(FAIL).to_json()
+ITEM = ("levels", 7, "items", 1)
+FIRST_CAUSE = ("first_divergence", "causes", 0)
+WRONG = [
+    (RUN, ("schema",), "parity.results/1", "schema is 'parity.results/1'; expected 'parity.result"),
+    (RUN, ("schema",), REMOVED, "the file has no 'schema'"),
+    (RUN, ("verdict",), "inconclusive", "verdict is 'inconclusive'; expected 'pass' or 'fail' or"),
+    (RUN, ("verdict",), "pass", "verdict is 'pass', but one of the levels fails"),
+    (RUN, ("mode",), "guessed", "mode is 'guessed'"),
+    (RUN, ("spec",), [], r"spec is \[\]; expected object"),
+    (RUN, ("spec",), {}, "spec has no 'keras'"),
+    (
+        RUN,
+        ("spec", "seed"),
+        2**32,
+        "spec.seed is 4294967296; expected int <= 4294967295",
+    ),
+    (RUN, ("spec", "seed"), "42", "spec.seed is '42'"),
+    (RUN, ("spec", "dtype"), REMOVED, "spec has no 'dtype'"),
+    (RUN, ("spec", "dtype"), "float16", "spec.dtype is 'float16'; expected 'float32' or 'float64'"),
+    (RUN, ("spec", "scenario"), None, "spec.scenario is None"),
+    (RUN, ("spec", "epochs"), 0, "spec.epochs is 0"),
+    (RUN, ("spec", "batch_size"), 32.5, "spec.batch_size is 32.5"),
+    (CHECK, ("spec", "torch"), REMOVED, "spec has no 'torch'"),
+    (CHECK, ("spec", "torch"), None, "spec.torch is None"),
+    (CHECK, ("spec", "seed"), True, "spec.seed is True"),
+    (CHECK, ("spec", "steps"), 0, "spec.steps is 0"),
+    (RUN, ("environment",), None, "environment is None; expected object"),
+    (RUN, ("environment", "jax"), {}, "a key of environment is 'jax'; expected 'keras' or 'torch'"),
+    (RUN, ("environment", "keras"), [], r"environment.keras is \[\]; expected object"),
+    (RUN, ("data", "source"), 5, "data.source is 5"),
+    (RUN, ("data", "sha256"), REMOVED, "data has no 'sha256'"),
+    (RUN, ("data", "sha256", "x_train"), 5, "data.sha256.x_train is 5"),
+    (RUN, ("levels",), {}, "levels is {}; expected array"),
+    (RUN, ("levels",), [{}] * 11, "expected array of length <= 10"),
+    (RUN, ("levels", 0), 5, r"levels\[0\] is 5; expected object"),
+    (RUN, ("levels", 0, "id"), "speed", r"levels\[0\].id is 'speed'; expected 'data' or"),
+    (RUN, ("levels", 1, "id"), "data", "levels has two of one id"),
+    (RUN, ("levels", 0, "status"), "ok", r"levels\[0\].status is 'ok'"),
+    (RUN, ("levels", 0, "status"), "fail", r"levels\[0\] fails, but none of its items does"),
+    (RUN, ("levels", 7, "status"), "pass", r"levels\[7\] does not fail, but one of its items does"),
+    (RUN, ("levels", 0, "tolerance_source"), None, r"levels\[0\].tolerance_source is None"),
+    (RUN, ("levels", 0, "items"), "none", r"levels\[0\].items is 'none'"),
+    (RUN, ("levels", 0, "items", 0), [], r"levels\[0\].items\[0\] is \[\]; expected object"),
+    (RUN, (*ITEM, "name"), 5, r"levels\[7\].items\[1\].name is 5"),
+    (RUN, (*ITEM, "name"), "x" * 10_001, r"items\[1\].name is 'xxx"),
+    (RUN, (*ITEM, "worst"), "inf", "worst is 'inf'; expected a number, or one of 'NaN'"),
+    (RUN, (*ITEM, "worst"), None, "worst is None"),
+    (RUN, (*ITEM, "allowed"), True, "allowed is True"),
+    (RUN, (*ITEM, "unit"), "metres", "unit is 'metres'; expected 'abs' or 'rel'"),
+    (RUN, (*ITEM, "num_compared"), -1, "num_compared is -1"),
+    (RUN, (*ITEM, "epoch_number"), 1.0, "epoch_number is 1.0"),
+    (RUN, (*ITEM, "epoch_number"), 0, "epoch_number is 0"),
+    (RUN, (*ITEM, "step"), "1", "step is '1'"),
+    (RUN, (*ITEM, "index"), [0] * 65, "expected array of length <= 64"),
+    (RUN, (*ITEM, "index"), [0, -1], r"index\[1\] is -1"),
+    (RUN, (*ITEM, "keras"), {"a": 1}, "keras is {'a': 1}; expected a number, a text, true"),
+    (RUN, (*ITEM, "torch"), [1], r"torch is \[1\]"),
+    (RUN, (*ITEM, "note"), None, "note is None"),
+    (RUN, ("first_divergence",), None, "first_divergence is not that of the levels"),
+    (RUN, ("first_divergence",), "conv2", "first_divergence is 'conv2'"),
+    (RUN, ("first_divergence", "causes"), {}, "first_divergence.causes is {}"),
+    (CHECK, (*FIRST_CAUSE, "confidence"), 1.5, "confidence is 1.5; expected float <= 1.0"),
+    (CHECK, (*FIRST_CAUSE, "confidence"), "NaN", "confidence is 'NaN'"),
+    (CHECK, (*FIRST_CAUSE, "fix"), REMOVED, r"first_divergence.causes\[0\] has no 'fix'"),
+    (CHECK, (*FIRST_CAUSE, "level"), "speed", "level is 'speed'"),
+    (CHECK, ("first_divergence", "place"), [], r"place is \[\]; expected object \| null"),
+    (CHECK, ("first_divergence", "place", "introduced"), 1, "place.introduced is 1"),
+    (CHECK, ("first_divergence", "place", "where"), REMOVED, "place has no 'where'"),
+    (CHECK, ("settings", 0, "name"), 5, r"settings\[0\].name is 5"),
+    (CHECK, ("settings", 0, "layers"), [], r"layers is \[\]; expected array of length >= 1"),
+    (CHECK, ("settings", 0, "layers", 0), ["a"], r"layers\[0\] is \['a'\]; expected array of"),
+    (RUN, ("behaviour", "torch"), REMOVED, "behaviour has no 'torch'"),
+    (RUN, ("behaviour", "torch"), None, "behaviour.torch is None"),
+    (RUN, ("behaviour", "torch", "verdict"), "fine", "behaviour.torch.verdict is 'fine'"),
+    (RUN, ("behaviour", "torch", "gap"), "0.1", "behaviour.torch.gap is '0.1'"),
+    (RUN, ("history", "keras"), REMOVED, "history has no 'keras'"),
+    (RUN, ("history", "keras", "loss"), 5, "history.keras.loss is 5"),
+    (RUN, ("history", "keras", "loss"), [1.0], "the columns of history.keras are not equally long"),
+    (RUN, ("history", "keras", "loss"), [1.0, "x"], r"history.keras.loss\[1\] is 'x'"),
+    (RUN, ("history", "keras", "loss"), [None, 1], r"history.keras.loss\[0\] is None"),
+    (RUN, ("history", "torch", "learning_rate"), REMOVED, "history.torch has no 'learning_rate'"),
+    (RUN, ("history", "torch"), {"learning_rate": [], "val_accuracy": []}, "of at least one epoch"),
+    (RUN, ("wall_s", "keras"), "12", "wall_s.keras is '12'; expected a number, or one of"),
+    (RUN, ("wall_s", "keras"), REMOVED, "wall_s has no 'keras'"),
+    (RUN, ("wall_s", "jax"), 1.0, "a key of wall_s is 'jax'"),
+    (RUN, ("envelope",), [], r"envelope is \[\]"),
+    (
+        RUN,
+        ("envelope", "max_difference_by_step"),
+        [1.0],
+        "envelope.steps and envelope.max_difference_by_step are not equally long",
+    ),
+    (
+        RUN,
+        ("envelope", "max_difference_by_step", 0),
+        None,
+        r"envelope.max_difference_by_step\[0\] is None",
+    ),
+    (RUN, ("envelope", "sensitivity", "loss"), [], r"envelope.sensitivity.loss is \[\]"),
+    (RUN, ("errors",), "none", "errors is 'none'; expected array"),
+    (RUN, ("errors",), [5], r"errors\[0\] is 5"),
+    (RUN, ("environment", "keras", "python"), "x" * 1_000_001, "a text has 1,000,001 characters"),
+]
+
+
+def refusal(read, *arguments):
+    """The one paragraph that a result is refused with."""
+    with pytest.raises(InputError) as caught:
+        read(*arguments)
+    text = str(caught.value)
+    assert "\n" not in text
+    assert len(text) < 700
+    assert caught.value.exit_code == 2
+    return text
+
+
+@pytest.mark.parametrize(
+    ("content", "place", "value", "message"),
+    WRONG,
+    ids=[f"{n}-{'.'.join(map(str, place))}" for n, (_, place, _, _) in enumerate(WRONG)],
+)
+def test_a_wrong_value_is_named_with_its_place(content, place, value, message):
+    content = changed(content, place, value)
+    with pytest.raises(InputError, match=message):
+        result_from(content, "runs/result.json")
+    told = refusal(result_from, content, "runs/result.json")
+    assert told.startswith("runs/result.json is not what `parity run --json` writes for one run")
+
+
+def test_every_value_of_a_file_is_checked():
+    """A rule that nobody wrote would let anything through, to fail later in a place of its own."""
+    seen = 0
+    for content in (RUN, CHECK):
+        for place in places(content):
+            # Any plain value is right in an environment, and as the value of a setting.
+            of_setting = place[0] == "settings" and place[2:3] in (("keras",), ("torch",))
+            if (place[0] == "environment" and len(place) > 1) or of_setting:
+                continue
+            told = refusal(result_from, changed(content, place, {"a": [1.5]}), "here")
+            assert f"{place[-1]}" in told, place
+            seen += 1
+    assert seen > 200
+
+
+def places(value, place=()):
+    """The places of all values, mappings and lists included."""
+    entries = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, inner in entries:
+        yield (*place, key)
+        if isinstance(inner, dict | list):
+            yield from places(inner, (*place, key))
+
+
+ANY = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=5,
+)
+
+
+@example_settings(max_examples=150)
+@given(data=st.data(), content=st.sampled_from([RUN, CHECK, failed_run().to_json()]))
+def test_a_damaged_result_is_refused_or_can_be_shown_and_comes_back(data, content):
+    place = data.draw(st.sampled_from(list(places(content))))
+    content = changed(content, place, data.draw(st.just(REMOVED) | ANY))
+    try:
+        found = result_from(content, "here")
+    except InputError:
+        return
+    lines = check_lines if "torch" in found.spec else result_lines
+    assert lines(found)
+    assert same(result_from(found.to_json(), "again"), found)
+
+
+@example_settings(max_examples=50)
+@given(value=ANY)
+def test_anything_else_is_refused(value):
+    refusal(result_from, value, "here")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"null", b"[]", b"{", b'{"schema": NaN}', b"[" * 100_000, b"\xff\xfe", b"\x80\x04\x95"],
+    ids=lambda content: repr(content[:20]),
+)
+def test_what_is_no_such_json_is_one_paragraph(content, tmp_path):
+    path = tmp_path / "result.json"
+    path.write_bytes(content)
+    assert str(path) in refusal(read_result, path)
+
+
+def test_a_file_that_was_cut_off_anywhere_is_refused(tmp_path):
+    path = tmp_path / "result.json"
+    whole = json.dumps(RUN).encode()
+    for length in range(0, len(whole), 97):
+        path.write_bytes(whole[:length])
+        refusal(read_result, path)
+
+
+def test_a_file_that_is_too_large_is_not_parsed(tmp_path, monkeypatch):
+    path = tmp_path / "result.json"
+    write_json(path, RUN)
+    size = path.stat().st_size
+    monkeypatch.setattr(result_file, "MAX_BYTES", size)
+    read_result(path)
+    monkeypatch.setattr(result_file, "MAX_BYTES", size - 1)
+    monkeypatch.setattr(json, "loads", None)
+    assert "it has more than" in refusal(read_result, path)
+
+
+def test_a_value_that_is_not_plain_is_refused():
+    for wrong in ((1, 2), {1: 2}, {"a"}, NAN, "half \udc80"):
+        content = {**RUN, "environment": {"keras": {"a": wrong}, "torch": {}}}
+        refusal(result_from, content, "here")
+
+
+@pytest.mark.parametrize("name", ["missing.json", ".", "a\0b", "x" * 300])
+def test_what_cannot_be_read_is_one_paragraph(name, tmp_path):
+    assert "cannot be read" in refusal(read_result, tmp_path / name)

@@ -1,0 +1,43 @@
+"""Tables of Markdown, and texts in them, by a parser that knows nothing of us."""
+
+import itertools
+
+import pytest
+from bench_results import HOSTILE
+from markdown_it import MarkdownIt  # of rich, which is a dependency
+
+from parity.report.export.markdown import escaped, table
+from parity.report.text.terminal import plain
+
+
+def cells(lines):
+    """The texts of all cells, row by row."""
+    tokens = MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse("\n".join(lines))
+    rows = []
+    for token, after in itertools.pairwise(tokens):
+        if token.type == "tr_open":
+            rows.append([])
+        elif token.type in ("th_open", "td_open"):
+            rows[-1].append("".join(child.content for child in after.children))
+    return rows
+
+
+def test_a_table_reads_like_this():
+    assert table(["name", "value"], [["a", "1"], ["", "2"]], "lr") == [
+        "| name | value |",
+        "| --- | ---: |",
+        "| a | 1 |",
+        "| - | 2 |",
+    ]
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_text_is_one_cell_that_shows_it(text):
+    spelled = plain(" ".join(text.split())) or "-"
+    rows = cells(table(["head", text], [[text, "x"], ["y", text]], "ll"))
+    assert rows == [["head", spelled], [spelled, "x"], ["y", spelled]]
+
+
+def test_a_long_text_loses_its_middle():
+    assert len(escaped("x" * 10_000)) == 2000
+    assert escaped("first" + "x" * 100 + "last", 20) == "firstxxxx...xxxxlast"

@@ -1,0 +1,275 @@
+"""What the pages of the different results say."""
+
+import dataclasses
+
+import bench_results
+import numpy as np
+import pytest
+from checked import level
+from report_folders import (
+    check_result,
+    diagnosis_folder,
+    error_folder,
+    run_folder,
+    run_spec,
+    sweep_result,
+)
+
+from parity.ladder.result import Item, Level
+from parity.report.advice import _BY_LEVEL
+from parity.report.html.bench_page import bench_page
+from parity.report.html.diagnosis_page import diagnosis_page
+from parity.report.html.page import Code, Folded, Picture, Strips, Table, Text
+from parity.report.html.pair_page import pair_page
+from parity.report.html.run_page import run_page
+from parity.report.html.runs_page import runs_page
+from parity.report.html.sweep_page import sweep_page
+from parity.report.read import FoundRun, find, read_run
+
+
+def section(page, id):
+    return next((each for each in page.sections if each.id == id), None)
+
+
+def blocks(page, kind):
+    found = []
+    for each in page.sections:
+        waiting = list(each.blocks)
+        while waiting:
+            block = waiting.pop(0)
+            if isinstance(block, Folded):
+                waiting += block.blocks
+            found.append(block)
+    return [block for block in found if isinstance(block, kind)]
+
+
+def cells(table):
+    return [[cell.text for cell in row] for row in table.rows]
+
+
+@pytest.fixture(scope="module")
+def passing(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("passing")
+    run_folder(folder)
+    return read_run(folder)
+
+
+def test_a_passing_run_has_every_section_of_a_run(passing):
+    page = run_page(passing)
+    assert (page.verdict, page.look, page.problems, page.divergence) == ("pass", "pass", (), None)
+    assert [each.id for each in page.sections] == [
+        "curves", "behaviour", "divergence-by-step", "layers", "samples", "predictions", "again",
+    ]  # fmt: skip
+    assert [rung.word for rung in page.ladder] == ["pass"] * 10
+    facts = {fact.name: fact.value for fact in page.facts}
+    assert facts["mode"].startswith("seeded")
+    assert facts["Keras"] == "keras 3.15.1, torch 2.13.0, Python 3.11.7"
+
+
+def test_the_same_predictions_are_told_and_the_confusion_is_counted(passing):
+    page = run_page(passing)
+    keras, torch = (b for b in section(page, "predictions").blocks if isinstance(b, Table))
+    counts = np.array([[int(cell or 0) for cell in row[1:]] for row in cells(keras)])
+    assert counts.sum() == 200
+    assert np.trace(counts) == 200  # the predictions are the labels themselves
+    assert cells(keras) == cells(torch)
+    told = [b.text for b in section(page, "predictions").blocks if isinstance(b, Text)]
+    assert told == [
+        "Both models say the same of all 200 validation samples; their probabilities differ by "
+        "at most 0.0e+00."
+    ]
+
+
+def test_the_images_on_which_the_models_disagree_are_shown_with_what_they_say(tmp_path):
+    def change(parts):
+        said = parts.arrays["predictions/val"]
+        label = int(said[7].argmax())
+        said[7] = 0.05
+        said[7, (label + 1) % 10] = 0.6
+
+    run_folder(tmp_path, change=change)
+    (strips,) = section(run_page(read_run(tmp_path)), "predictions").blocks[-1:]
+    assert isinstance(strips, Strips)
+    (text,) = strips.labels
+    label = int(text.split()[1])
+    assert text.splitlines() == [
+        f"label {label}", f"Keras {label} (0.82)", f"PyTorch {(label + 1) % 10} (0.60)",
+    ]  # fmt: skip
+
+
+def test_a_report_downloads_no_data(tmp_path, monkeypatch, passing):
+    monkeypatch.setenv("PARITY_DATA_DIR", str(tmp_path))
+    monkeypatch.setattr("parity.data.download._get", lambda *_: pytest.fail("it was asked for"))
+    spec = passing.result.spec | {"data": "mnist"}
+    result = dataclasses.replace(passing.result, spec=spec)
+    page = run_page(dataclasses.replace(passing, result=result))
+    told = section(page, "predictions").blocks[0].text
+    assert told.startswith("The data of the run cannot be read here any more")
+
+
+def test_augmented_images_that_differ_are_counted_with_their_greatest_difference(tmp_path):
+    def change(parts):
+        parts.arrays["feed/0/images"][3, 5, 5] += 0.25
+        parts.arrays["feed/0/images"][4, 1, 1] += 0.125
+
+    run_folder(tmp_path, change=change)
+    page = run_page(read_run(tmp_path))
+    (strips,) = section(page, "samples").blocks
+    assert "2 of the 20 recorded images differ, by at most 0.25" in strips.caption.replace(
+        "2.5e-01", "0.25"
+    )
+    assert [row.name for row in strips.rows] == ["Keras", "PyTorch", "difference × 4"]
+    keras, torch, _ = strips.rows
+    differing = [
+        n for n, pair in enumerate(zip(keras.pngs, torch.pngs, strict=True)) if len(set(pair)) > 1
+    ]
+    assert differing == [3, 4]
+
+
+@pytest.mark.parametrize("name", list(_BY_LEVEL))
+def test_a_run_that_fails_leads_with_what_to_do(name, passing):
+    failed = Level(
+        name, "fail", "why", (Item("conv1.kernel", 0.5, 0.0, "abs", 3, keras=1.0, torch=1.5),)
+    )
+    levels = [failed if each.id == name else each for each in passing.result.levels]
+    result = dataclasses.replace(passing.result, verdict="fail", levels=tuple(levels))
+    page = run_page(FoundRun(None, result))
+    assert page.look == "fail"
+    assert name in page.divergence.place
+    assert page.divergence.causes[0].fix == _BY_LEVEL[name].action
+    facts = {fact.name: fact.value for fact in page.divergence.facts}
+    assert (facts["Keras"], facts["PyTorch"]) == ("1.0", "1.5")
+    assert facts["difference"] == "5.0e-01 (abs), allowed 0"
+
+
+def test_the_failed_level_comes_first_among_the_layers_and_its_items_are_marked(tmp_path):
+    def change(parts):
+        parts.arrays["gradient/conv1.kernel"] += 1e-3
+
+    run_folder(tmp_path, change=change)
+    first = section(run_page(read_run(tmp_path)), "layers").blocks[0]
+    assert first.caption.startswith("Gradient of every parameter")
+    looks = {row[0].text: row[1].look for row in first.rows}
+    assert looks == {"conv1.kernel": "fail", "dense1.bias": ""}
+
+
+def test_a_check_leads_with_its_cause_and_the_fix():
+    page = run_page(FoundRun(None, check_result()))
+    assert page.sentence == ("The port computes something else: epsilon of Adam is torch's (F2).")
+    (cause,) = page.divergence.causes
+    assert cause.title == "F2 adam-epsilon-placement: epsilon of Adam is torch's"
+    assert cause.confidence == "99 %"
+    assert cause.fix == "torch_impl.optim.Adam(..., epsilon=1e-7)"
+    codes = {code.label: code.text for code in blocks(page, Code)}
+    assert codes["Command"] == "parity check --keras app:build --torch port.py:build"
+
+
+def test_a_run_that_crashed_shows_its_reason_and_its_log(tmp_path):
+    error_folder(tmp_path)
+    page = run_page(read_run(tmp_path))
+    assert page.problems == ("the child ended with exit code 1",)
+    assert "KeyError: 'conv9'" in section(page, "log").blocks[0].text
+
+
+def test_a_half_written_run_shows_what_there_is(tmp_path):
+    run_folder(tmp_path, has_result=False)
+    (tmp_path / "torch" / "_SUCCESS").unlink()
+    page = run_page(read_run(tmp_path))
+    assert page.verdict == "error"
+    assert len(page.problems) >= 2
+    assert "loss 2" in section(page, "curves").blocks[0].description or section(page, "curves")
+
+
+def test_several_runs_are_a_table_with_the_gravest_first(tmp_path):
+    run_folder(tmp_path / "good")
+    run_folder(tmp_path / "bad", change=lambda parts: parts.arrays["init/dense1.bias"].__iadd__(1))
+    error_folder(tmp_path / "ugly")
+    (tmp_path / "good" / "report.html").touch()
+    found = find(tmp_path)
+    page = runs_page(found.runs, (), tmp_path)
+    table = section(page, "runs").blocks[0]
+    assert [row[1] for row in cells(table)] == ["error", "fail", "pass"]
+    assert [row[0].link for row in table.rows] == ["", "", "good/report.html"]
+    assert page.verdict == "error"
+    assert page.divergence.place.startswith("init: dense1.bias")
+    (commands,) = section(page, "again").blocks
+    assert commands.text == "parity run dropout --seed 42 --epochs 3 --dtype float64"
+    assert page.sentence == (
+        "1 of 3 runs differ; dropout, seed 42 parts at init; 1 run without a comparison."
+    )
+
+
+def test_two_runs_beside_each_other_tell_what_was_changed(tmp_path, passing):
+    run_folder(
+        tmp_path,
+        spec=run_spec(seed=43),
+        change=lambda parts: parts.arrays["forward/eval/conv1"].__iadd__(0.5),
+    )
+    page = pair_page(passing, read_run(tmp_path))
+    assert page.sentence == "It has become worse: pass before, fail now."
+    settings = cells(section(page, "settings").blocks[0])
+    assert ["seed", "42", "43"] in settings
+    rows = {row[0]: row[1:] for row in cells(section(page, "levels").blocks[0])}
+    assert rows["forward"][0:3:2] == ["pass", "fail"]
+    assert rows["forward"][-1] == "new"
+    same = pair_page(passing, passing)
+    assert same.sentence == "Nothing has changed in the verdict: pass before and now."
+
+
+def test_a_sweep_draws_every_quantity_and_every_seed():
+    page = sweep_page(sweep_result(seeds=9))
+    assert (page.verdict, page.look) == ("pass", "pass")
+    drawings = [each.caption for each in blocks(page, Picture)]
+    assert len(drawings) == len(set(drawings)) == 7  # 3 levels, an effect, and 3 of the seeds
+    facts = {fact.name: fact.value for fact in page.facts}
+    assert (facts["Keras"], facts["PyTorch"]) == ("keras 3.15.1", "torch 2.13.0")
+    assert section(page, "again").blocks[0].text == "parity sweep too_large"
+    table = section(page, "verdicts").blocks[0]
+    assert cells(table)[0][:4] == ["too_large", "overfit", "overfit 9/9", "overfit 9/9"]
+
+
+def test_a_sweep_that_differs_says_in_what():
+    page = sweep_page(sweep_result(shift=0.08))
+    assert page.verdict == "fail"
+    assert page.sentence.startswith("The two halves behave differently: accuracy of too_large, ")
+
+
+def test_missing_runs_are_listed_with_their_reasons():
+    lost = {"scenario": "leak", "seed": 3, "half": "torch", "reason": "out of memory"}
+    page = sweep_page(sweep_result(failures=[lost]))
+    assert (page.verdict, page.look) == ("incomplete", "warn")
+    assert cells(section(page, "missing").blocks[0]) == [["leak", "3", "torch", "out of memory"]]
+
+
+def test_a_benchmark_shows_medians_ratios_and_what_was_not_measured():
+    found = bench_results.noisy(3, speed=1.7, noise=0.0)
+    lost = bench_results.row("torch-own", status="failed", reason="out of memory")
+    page = bench_page(dataclasses.replace(found, rows=(*found.rows, lost)))
+    assert page.verdict == "incomplete"
+    assert page.sentence.startswith("PyTorch trains 1.70 times as fast as keras (1.70 to 1.70;")
+    rows = {row[0]: row for row in cells(blocks(page, Table)[0])}
+    assert rows["torch"][2] == "1,700"
+    assert rows["torch-own"][1] == "failed"
+    assert rows["torch-own"][-1] == "out of memory"
+
+
+def test_an_interrupted_benchmark_is_amber_and_says_so():
+    page = bench_page(dataclasses.replace(bench_results.noisy(3), is_finished=False))
+    assert (page.verdict, page.look) == ("incomplete", "warn")
+    (problem,) = page.problems
+    assert problem.startswith("The benchmark was interrupted: ")
+
+
+def test_a_diagnosis_leads_with_its_causes(tmp_path):
+    found = diagnosis_folder(tmp_path)
+    page = diagnosis_page(found)
+    assert page.verdict == "overfit"
+    assert [row[0] for row in cells(section(page, "causes").blocks[0])] == [
+        entry.cause.title for entry in found.causes
+    ]
+    assert len(section(page, "curves").blocks) == 2
+
+
+def test_a_level_of_a_check_has_no_advice_for_runs():
+    result = dataclasses.replace(check_result(), causes=(), levels=(level("forward", worst=1.0),))
+    assert run_page(FoundRun(None, result)).divergence.causes == ()

@@ -1,0 +1,174 @@
+"""What a command has left is read as far as it goes, and what is missing is told."""
+
+import json
+
+import bench_results
+import pytest
+from report_folders import (
+    bench_folder,
+    check_result,
+    diagnosis_folder,
+    error_folder,
+    run_folder,
+    sweep_folder,
+    write,
+)
+
+from parity.errors import InputError
+from parity.report.read import FoundFile, FoundRun, FoundRuns, find
+from parity.traces.folder import BENCH, DIAGNOSIS, SWEEP
+
+
+def test_a_run_is_found_with_both_traces(tmp_path):
+    result = run_folder(tmp_path)
+    found = find(tmp_path)
+    assert isinstance(found, FoundRun)
+    assert found.result.to_json() == result.to_json()
+    assert (found.keras is not None, found.torch is not None) == (True, True)
+    assert (found.problems, found.logs, found.is_check) == ((), {}, False)
+
+
+def test_the_only_run_of_a_folder_is_that_run(tmp_path):
+    run_folder(tmp_path / "dropout-seed42")
+    assert isinstance(find(tmp_path), FoundRun)
+
+
+def test_several_runs_are_found_in_the_order_of_their_names(tmp_path):
+    for name in ("b", "a"):
+        run_folder(tmp_path / name)
+    (tmp_path / "notes").mkdir()
+    found = find(tmp_path)
+    assert isinstance(found, FoundRuns)
+    assert [run.folder.name for run in found.runs] == ["a", "b"]
+
+
+def test_a_check_is_found_without_traces(tmp_path):
+    write(tmp_path / "result.json", check_result().to_json())
+    found = find(tmp_path)
+    assert isinstance(found, FoundRun)
+    assert found.is_check
+    assert found.problems == ()
+
+
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [
+        (sweep_folder, SWEEP),
+        (lambda folder: bench_folder(folder, bench_results.noisy(1)), BENCH),
+        (diagnosis_folder, DIAGNOSIS),
+    ],
+    ids=["sweep", "bench", "diagnosis"],
+)
+def test_every_other_kind_is_told_by_its_file(make, kind, tmp_path):
+    make(tmp_path)
+    for path in (tmp_path, tmp_path / kind):
+        found = find(path)
+        assert isinstance(found, FoundFile)
+        assert (found.kind, found.problems) == (kind, ())
+
+
+def test_results_of_several_runs_in_one_file_are_found(tmp_path):
+    results = [run_folder(tmp_path / name).to_json() for name in ("a", "b")]
+    path = tmp_path / "all.json"
+    write(path, {"schema": "parity.results/1", "verdict": "pass", "results": results})
+    found = find(path)
+    assert isinstance(found, FoundRuns)
+    assert [run.result.to_json() for run in found.runs] == results
+
+
+def test_a_run_without_result_tells_so_and_keeps_its_histories(tmp_path):
+    run_folder(tmp_path, has_result=False)
+    found = find(tmp_path)
+    assert found.result.verdict == "error"
+    assert found.result.spec["scenario"] == "dropout"
+    assert set(found.result.history) == {"keras", "torch"}
+    assert "result.json is missing" in " ".join(found.problems)
+
+
+def test_a_half_that_has_not_ended_is_told(tmp_path):
+    run_folder(tmp_path)
+    (tmp_path / "torch" / "_SUCCESS").unlink()
+    found = find(tmp_path)
+    assert found.torch is None
+    assert found.keras is not None
+    assert found.problems == ("torch/_SUCCESS is missing: that half has not come to its end",)
+
+
+@pytest.mark.parametrize("name", ["trace.safetensors", "trace.json", "history.json"])
+def test_a_damaged_trace_is_told_without_the_place_of_the_folder(name, tmp_path):
+    run_folder(tmp_path)
+    (tmp_path / "keras" / name).write_bytes(b"{")
+    found = find(tmp_path)
+    assert found.keras is None
+    (problem,) = found.problems
+    assert problem.startswith("keras: damaged run directory")
+    assert str(tmp_path) not in problem
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[1]", b"\xff\xfe", b'{"schema": "parity.result/1"}', b"[" * 100_000]
+)
+def test_a_damaged_result_is_told_and_the_histories_are_kept(content, tmp_path):
+    run_folder(tmp_path)
+    (tmp_path / "result.json").write_bytes(content)
+    found = find(tmp_path)
+    assert found.result.verdict == "error"
+    assert "result.json" in found.problems[0]
+    assert set(found.result.history) == {"keras", "torch"}
+
+
+def test_a_run_that_crashed_shows_the_end_of_its_log_without_progress(tmp_path):
+    error_folder(tmp_path)
+    found = find(tmp_path)
+    assert found.logs == {"torch.log": "Traceback (most recent call last):\nKeyError: 'conv9'"}
+    assert found.problems == ()
+
+
+def test_only_the_end_of_a_long_log_is_read(tmp_path):
+    error_folder(tmp_path)
+    (tmp_path / "torch.log").write_text("".join(f"line {n}\n" for n in range(100_000)))
+    lines = find(tmp_path).logs["torch.log"].splitlines()
+    assert (len(lines), lines[-1]) == (40, "line 99999")
+
+
+def test_a_sweep_that_has_not_ended_is_told(tmp_path):
+    sweep_folder(tmp_path)
+    (tmp_path / "sweep.json").unlink()
+    found = find(tmp_path)
+    assert (found.kind, found.value) == (SWEEP, None)
+    assert "sweep.json is missing" in found.problems[0]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ('{"schema": "other/1"}', "schema is 'other/1'"),
+        ("{}", "schema is 'None'"),
+        ("[]", "no JSON object"),
+        ("nonsense", "cannot be read"),
+        ('{"schema": "parity.results/1", "results": []}', "expected array of length >= 2"),
+        ('{"schema": "parity.results/1", "results": [3, 3]}', "results[0] is 3; expected object"),
+    ],
+)
+def test_a_file_that_is_no_result_is_an_error_that_names_it(content, told, tmp_path):
+    path = tmp_path / "some.json"
+    path.write_text(content)
+    with pytest.raises(InputError) as caught:
+        find(path)
+    assert told in str(caught.value)
+    assert "some.json" in str(caught.value)
+
+
+def test_a_folder_with_nothing_of_ours_is_an_error(tmp_path):
+    (tmp_path / "photos").mkdir()
+    with pytest.raises(InputError, match="holds nothing that a command of parity has written"):
+        find(tmp_path)
+    with pytest.raises(InputError, match="no such file or folder"):
+        find(tmp_path / "nowhere")
+
+
+def test_the_json_of_a_result_is_what_was_written(tmp_path):
+    result = check_result()
+    path = tmp_path / "check.json"
+    write(path, result.to_json())
+    assert json.loads(path.read_text()) == find(path).result.to_json()

@@ -1,0 +1,213 @@
+"""The report as files, from the command line too; what is damaged ends in no traceback."""
+
+import json
+import os
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+
+import bench_results
+import pytest
+from click.testing import CliRunner
+from report_folders import (
+    bench_folder,
+    check_result,
+    diagnosis_folder,
+    error_folder,
+    run_folder,
+    sweep_folder,
+    sweep_rows,
+    write,
+)
+from test_report_sweep_file import store
+
+from parity.cli.main import cli
+from parity.errors import InputError
+from parity.report.write import write_reports
+from parity.traces.folder import JUNIT, REPORT, SUMMARY
+
+MAKERS = {
+    "run": (run_folder, "pass", 0),
+    "check": (lambda f: write(f / "result.json", check_result().to_json()), "fail", 1),
+    "error": (error_folder, "error", 3),
+    "sweep": (sweep_folder, "pass", 0),
+    "bench": (lambda f: bench_folder(f, bench_results.noisy(1)), "pass", 0),
+    "interrupted bench": (
+        lambda f: bench_folder(f, replace(bench_results.noisy(1), is_finished=False)),
+        "incomplete",
+        3,
+    ),
+    "diagnosis": (diagnosis_folder, "overfit", 1),
+    "unfinished sweep": (lambda f: store(f, sweep_rows(seeds=2)), "incomplete", 3),
+}
+
+
+def call(*arguments):
+    """The exit code and the output of `parity report`."""
+    from parity.errors import ParityError
+
+    result = CliRunner().invoke(cli, ["report", *map(str, arguments)], standalone_mode=False)
+    if isinstance(result.exception, ParityError):
+        return result.exception.exit_code, str(result.exception)
+    if result.exception is not None:
+        raise result.exception
+    return result.return_value, result.output
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_every_kind_of_result_has_its_report(name, tmp_path):
+    make, verdict, code = MAKERS[name]
+    make(tmp_path)
+    assert call(tmp_path) == (code, f"{verdict}: {tmp_path / REPORT}\n")
+    html = (tmp_path / REPORT).read_text(encoding="utf-8")
+    assert html.startswith("<!DOCTYPE html>")
+    assert len(html) < 6e6
+    assert verdict in (tmp_path / SUMMARY).read_text(encoding="utf-8").lower()
+    assert (tmp_path / JUNIT).exists()
+
+
+def bench_with(status):
+    lost = bench_results.row("torch-own", status=status, reason="why")
+    found = bench_results.noisy(1)
+    return lambda folder: bench_folder(folder, replace(found, rows=(*found.rows, lost)))
+
+
+# What does not pass, and the colour of its verdict on the page.
+NOT_GOOD = {
+    "failed check": (MAKERS["check"][0], "fail", "fail"),
+    "error": (error_folder, "error", "fail"),
+    "failed sweep": (lambda f: sweep_folder(f, shift=0.08), "fail", "fail"),
+    "inconclusive sweep": (lambda f: sweep_folder(f, seeds=2, shift=0.015), "inconclusive", "warn"),
+    "unfinished sweep": (MAKERS["unfinished sweep"][0], "incomplete", "warn"),
+    "refused bench": (bench_with("refused"), "fail", "fail"),
+    "failed bench": (bench_with("failed"), "incomplete", "warn"),
+    "interrupted bench": (MAKERS["interrupted bench"][0], "incomplete", "warn"),
+    "undecided diagnosis": (
+        lambda f: diagnosis_folder(f, {"loss": [0.5], "accuracy": [0.9]}),
+        "undecided",
+        "warn",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NOT_GOOD)
+def test_what_does_not_pass_is_green_in_no_report(name, tmp_path):
+    make, verdict, look = NOT_GOOD[name]
+    make(tmp_path)
+    code, _ = call(tmp_path)
+    assert code == (1 if verdict in ("fail", "undecided") else 3)
+    html = (tmp_path / REPORT).read_text(encoding="utf-8")
+    assert f'<span class="badge {look}">{verdict}</span>' in html
+    assert f'<header class="{look}">' in html
+    root = ET.fromstring((tmp_path / JUNIT).read_text(encoding="utf-8"))
+    assert int(root.get("failures")) + int(root.get("errors")) > 0
+    summary = (tmp_path / SUMMARY).read_text(encoding="utf-8").lower()
+    assert summary.startswith(f"**{verdict}")
+
+
+def test_a_result_file_has_its_report_beside_it_or_where_it_is_asked_for(tmp_path):
+    path = tmp_path / "check.json"
+    write(path, check_result().to_json())
+    assert call(path)[0] == 1
+    assert (tmp_path / REPORT).exists()
+    assert call(path, "--out", tmp_path / "new" / "place", "--quiet") == (1, "")
+    assert (tmp_path / "new" / "place" / REPORT).exists()
+
+
+def test_the_json_of_a_report_names_verdict_and_files(tmp_path):
+    write(tmp_path / "result.json", check_result().to_json())
+    assert call(tmp_path, "--quiet", "--json", tmp_path / "told.json") == (1, "")
+    told = json.loads((tmp_path / "told.json").read_text())
+    files = [str(tmp_path / name) for name in (REPORT, SUMMARY, JUNIT)]
+    assert told == {"verdict": "fail", "files": files}
+
+
+def test_event_files_are_written_where_they_are_asked_for(tmp_path):
+    run_folder(tmp_path)
+    call(tmp_path, "--tensorboard", "--json", tmp_path / "told.json")
+    events = [
+        name
+        for name in json.loads((tmp_path / "told.json").read_text())["files"]
+        if "tfevents" in name
+    ]
+    assert {os.path.basename(os.path.dirname(name)) for name in events} >= {"keras", "torch"}
+    assert all(os.path.getsize(name) for name in events)
+
+
+def test_two_runs_are_reported_beside_each_other(tmp_path):
+    for name in ("a", "b"):
+        run_folder(tmp_path / name)
+    assert call(tmp_path / "a", tmp_path / "b")[0] == 0
+    assert "Nothing has changed" in (tmp_path / "b" / REPORT).read_text()
+
+
+def test_results_of_two_kinds_are_not_compared(tmp_path):
+    run_folder(tmp_path / "run")
+    sweep_folder(tmp_path / "sweep")
+    code, told = call(tmp_path / "run", tmp_path / "sweep")
+    assert code == 2
+    assert "two results can be compared where each is one run" in told
+
+
+def test_the_report_holds_no_place_of_the_machine(tmp_path):
+    run_folder(tmp_path)
+    (tmp_path / "keras" / "trace.json").write_text("{")
+    write_reports(tmp_path)
+    for name in (REPORT, SUMMARY, JUNIT):
+        assert str(tmp_path) not in (tmp_path / name).read_text()
+
+
+def test_a_folder_that_cannot_be_written_is_an_error(tmp_path):
+    run_folder(tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="the report cannot be written"):
+        write_reports(tmp_path, out=tmp_path / "file" / "below")
+
+
+@pytest.mark.parametrize("name", ["result.json", "sweep.json", "bench.json", "diagnosis.json"])
+@pytest.mark.parametrize("content", ["", "{", "null", '{"schema": "parity.result/1"}', "[[[["])
+def test_a_damaged_file_is_a_report_or_an_error_of_one_paragraph(name, content, tmp_path):
+    (tmp_path / name).write_text(content)
+    code, told = call(tmp_path)
+    assert code in (2, 3)
+    if code == 2:
+        assert "\n" not in told.strip()
+        assert name in told
+
+
+def test_every_value_of_a_result_may_be_of_a_wrong_type(tmp_path):
+    """Each in turn is replaced; what comes is a report or an error, and never a traceback."""
+    whole = run_folder(tmp_path).to_json()
+    codes = set()
+    wrong = (None, 7, "text", [], {}, [7], {"keras": 7})
+    for number, key in enumerate(whole):
+        write(tmp_path / "result.json", {**whole, key: wrong[number % len(wrong)]})
+        codes.add(call(tmp_path)[0])
+    assert 3 in codes
+    assert codes <= {0, 3}  # where it can be read as it is, it has kept its verdict
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="only Linux tells memory so")
+def test_a_large_sweep_is_reported_in_seconds(tmp_path):
+    """200 jobs: under 5 seconds and 500 MB, in a process of its own."""
+    from parity.programs.scenarios import BEHAVIOUR
+
+    sweep_folder(tmp_path, scenarios=list(BEHAVIOUR)[:10], seeds=10)
+    program = (
+        "import resource, sys\nfrom pathlib import Path\n"
+        "from parity.report.write import write_reports\n"
+        "write_reports(Path(sys.argv[1]))\n"
+        "used = resource.getrusage(resource.RUSAGE_SELF)\n"
+        "status = Path('/proc/self/status').read_text()\n"
+        "print(used.ru_utime + used.ru_stime, status.split('VmHWM:')[1].split()[0])"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    seconds, kilobytes = map(float, done.stdout.split())
+    rows = json.loads((tmp_path / "sweep.json").read_text())["rows"]
+    assert len(rows) == 200
+    assert (tmp_path / REPORT).stat().st_size < 6e6
+    assert seconds < 5  # of the processor: others may be at work, too
+    assert kilobytes < 500_000

@@ -1,0 +1,312 @@
+"""Training curves as text: where points stand, what the legend says, and that nothing breaks it."""
+
+import io
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from parity.report.chart import charts_of
+from parity.report.text.curves import curve_lines
+from parity.report.text.terminal import print_lines
+
+NAN, INF = math.nan, math.inf
+HALVING = [2.0**-epoch for epoch in range(4)]
+
+
+def text(history, **options):
+    """What is printed into a pipe."""
+    stream = io.StringIO()
+    print_lines(curve_lines(history, **options), stream)
+    return stream.getvalue().splitlines()
+
+
+def plot(lines, height=10):
+    """The cells of the first chart of chart-wide lines, lowest row first, and its x axis."""
+    start = lines[height + 1].index("└") + 1
+    width = len(lines[height + 1]) - start
+    rows = [line[start:].ljust(width) for line in lines[1 : height + 1]]
+    return rows[::-1], lines[height + 1][start:]
+
+
+def places(lines, mark, height=10):
+    """Column and row (0 is the lowest) of each cell that has a mark."""
+    rows, _ = plot(lines, height)
+    cells = [(column, row) for row, line in enumerate(rows) for column, _ in enumerate(line)]
+    return sorted((column, row) for column, row in cells if rows[row][column] == mark)
+
+
+def ticks(lines, height=10):
+    """The labels of the y axis, from the lowest to the highest."""
+    labels = [line.partition("┤")[0] for line in lines[1 : height + 1] if "┤" in line]
+    return [float(label) for label in reversed(labels)]
+
+
+def both(loss, val_loss=None, **others):
+    return {"loss": loss, **({} if val_loss is None else {"val_loss": val_loss}), **others}
+
+
+def test_a_rising_line_rises_by_one_row_an_epoch():
+    lines = text(both([1.0 + epoch for epoch in range(10)]), width=40)
+    # 35 columns for ten epochs: 34 / 9 columns from one to the next.
+    columns = [0, 4, 8, 11, 15, 19, 23, 26, 30, 34]
+    assert places(lines, "●") == [(column, row) for row, column in enumerate(columns)]
+    assert ticks(lines) == [1, 5.5, 10]
+
+
+def test_a_falling_line_falls():
+    lines = text(both([3.0, 2.0, 1.0]), width=40, height=5)
+    assert places(lines, "●", 5) == [(0, 4), (17, 2), (34, 0)]
+
+
+def test_dots_lead_from_epoch_to_epoch():
+    lines = text(both([0.0, 1.0]), width=40, height=3)  # 34 columns
+    dots = places(lines, "·", 3)
+    assert [column for column, _ in dots] == list(range(1, 33))
+    assert [row for _, row in dots] == sorted(row for _, row in dots)
+    assert {row for _, row in dots} == {0, 1, 2}
+
+
+def test_a_chart_reads_like_this():
+    history = both([2.0, 1.5, 1.0], [2.0, 2.0, 3.0], learning_rate=[0.1, 0.1, 0.01])
+    assert text(history, width=40, height=5) == [
+        "     loss",
+        "3.00┤                              ····○",
+        "    │                      ········",
+        "2.00┤◐················○····",
+        "    │         ········●········",
+        "1.00┤                          ········●",
+        "    └──────────────────────────────────▼",
+        "     1              epoch              3",
+        "● loss          last 1.000",
+        "○ val_loss      last 3.000",
+        "◐ overlap",
+        "▼ learning rate cut (1)",
+        "",
+    ]
+
+
+def test_curves_that_meet_show_it_and_others_do_not():
+    lines = text(both([1.0, 2.0], [1.0, 3.0]), width=40)
+    assert places(lines, "◐") == [(0, 0)]
+    assert places(lines, "●") == [(34, 5)]
+    assert places(lines, "○") == [(34, 9)]
+    assert "◐ overlap" in lines
+    assert "◐ overlap" not in text(both([1.0, 2.0], [3.0, 4.0]), width=40)
+
+
+def test_accuracy_in_eval_mode_is_a_third_curve():
+    history = {"accuracy": [0.2, 0.5], "val_accuracy": [0.0, 0.4], "eval_accuracy": [0.6, 1.0]}
+    lines = text(history, width=40)
+    assert places(lines, "△") == [(0, 5), (33, 9)]
+    assert "△ eval_accuracy last 1.000" in lines
+
+
+def test_each_curve_has_its_colour_too():
+    styles = {
+        part: style
+        for line in curve_lines(both([1.0, 2.0], [3.0, 4.0]), width=40)
+        for part, style in line
+        if part in ("●", "○")
+    }
+    assert len(set(styles.values())) == 2
+
+
+def test_the_last_values_stand_below_each_other():
+    lines = text(both([1.0, 0.123456], [1.0, 12.0]), width=40)
+    assert "● loss          last 0.1235" in lines
+    assert "○ val_loss      last 12.00" in lines
+
+
+@pytest.mark.parametrize(("width", "second"), [(80, 41), (100, 51), (121, 61)])
+def test_from_80_columns_on_charts_stand_side_by_side(width, second):
+    history = both(HALVING, accuracy=HALVING)
+    lines = text(history, width=width)
+    assert lines[0].split() == ["loss", "accuracy"]
+    axis = next(line for line in lines if "└" in line)
+    assert axis.count("└") == 2
+    assert axis.rindex("└") - axis.index("└") == second
+    assert lines[-2].split() == ["●", "loss", "last", "0.1250", "●", "accuracy", "last", "0.1250"]
+
+
+def test_below_80_columns_they_stand_below_each_other():
+    history = both([123.0, 125.0, 124.0], accuracy=HALVING[:3])
+    lines = text(history, width=79)
+    titles = [index for index, line in enumerate(lines) if line.strip() in ("loss", "accuracy")]
+    first, second = (plot(lines[index:]) for index in titles)
+    assert len(first[1]) == len(second[1]), "an epoch has the same column in both"
+    assert [cell for row in first[0] for cell in row].count("●") == 3
+
+
+@pytest.mark.parametrize("width", range(40, 121))
+def test_no_line_is_wider_than_allowed(width):
+    history = both(
+        [10.0**-epoch for epoch in range(12)],
+        [NAN, 0.0, *[1e-10] * 10],
+        accuracy=[0.5] * 12,
+        learning_rate=[2.0**-epoch for epoch in range(12)],
+    )
+    lines = text(history, width=width)
+    assert max(len(line) for line in lines) <= width
+    assert max(len(line) for line in lines) >= width - 1, "and the width is used"
+
+
+def test_a_cut_of_the_rate_is_marked_at_the_first_epoch_with_the_lower_rate():
+    history = both([1.0] * 18 + [2.0], learning_rate=[1.0] * 6 + [0.5] * 6 + [0.25] * 6 + [1.0])
+    history["learning_rate"][0] = 0.1  # a rise is no cut
+    lines = text(history, width=42)
+    _, axis = plot(lines)
+    # 37 columns for 19 epochs: two columns from one to the next.
+    assert [column for column, cell in enumerate(axis) if cell == "▼"] == [2 * 6, 2 * 12]
+    assert "▼ learning rate cut (2)" in lines
+
+
+def test_without_a_cut_nothing_is_said_of_cuts():
+    assert "cut" not in "".join(text(both([1.0, 2.0], learning_rate=[0.1, 0.1])))
+
+
+@pytest.mark.parametrize("bad", [NAN, INF, -INF, 1e201, 10**400, None])
+def test_what_is_not_finite_is_left_out_and_marked_on_the_axis(bad):
+    history = both([1.0, bad, 3.0], [1.0, 2.0, 3.0])
+    lines = text(history, width=40, height=5)
+    _, axis = plot(lines, 5)
+    assert [column for column, cell in enumerate(axis) if cell == "x"] == [17]
+    assert places(lines, "○", 5) == [(17, 2)]
+    assert ticks(lines, 5) == [1, 2, 3]
+    assert "x not finite, left out (1)" in lines
+    alone = text(both([1.0, bad, 3.0]), width=40, height=5)
+    assert places(alone, "·", 5) == [], "no line leads over what is missing"
+
+
+def test_a_training_that_was_never_finite_has_a_chart_without_points():
+    lines = text(both([NAN] * 3, [INF] * 3), width=40)
+    rows, axis = plot(lines)
+    assert "".join(rows).strip() == ""
+    assert axis.count("x") == 3
+    assert "● loss          last nan" in lines
+    assert "○ val_loss      last inf" in lines
+
+
+def test_one_epoch_is_a_point_without_a_second_label():
+    lines = text(both([0.5], accuracy=[0.1]))
+    assert sum(line.count("●") for line in lines) == 4  # two points and two rows of the legend
+    assert [line.split() for line in lines if "epoch" in line] == [["1", "epoch", "1", "epoch"]]
+
+
+def test_many_epochs_are_averaged_by_column_and_the_chart_says_so():
+    # 1, 3, 1, 3, ...: each column has as many of both but for the ends.
+    lines = text(both([1.0 + 2 * (epoch % 2) for epoch in range(1000)]), width=40, height=5)
+    assert {row for _, row in places(lines, "●", 5)} == {2}
+    assert len(places(lines, "●", 5)) == 35
+    assert "  a point is the mean of up to 30 epochs" in lines
+    assert lines[7].split() == ["1", "epoch", "1000"]
+    assert "mean" not in "".join(text(both([1.0, 2.0, 3.0])))
+
+
+@pytest.mark.parametrize("value", [0.0, -0.0, 0.1, 1.0, -5.0, 1e10, 1e-10, 1e200, 5e-324])
+def test_a_constant_curve_runs_through_the_middle(value):
+    lines = text(both([value] * 4), width=40)
+    assert {row for _, row in places(lines, "●")} == {5}
+    low, middle, high = ticks(lines)
+    assert low < middle < high
+    assert middle == pytest.approx(value, rel=1e-2, abs=1e-12)
+
+
+@pytest.mark.parametrize("height", [3, 4, 9, 10])
+@pytest.mark.parametrize("scale", [1e10, 1e-10, 1.0, -1.0])
+def test_large_and_small_values_have_labels_that_say_how_large(scale, height):
+    lines = text(both([scale, 2 * scale, 3 * scale]), width=40, height=height)
+    assert ticks(lines, height) == pytest.approx(sorted([scale, 2 * scale, 3 * scale]))
+    assert sorted(row for _, row in places(lines, "●", height)) == [0, height // 2, height - 1]
+
+
+def test_labels_have_the_digits_that_tell_them_apart():
+    lines = text(both([2.3026, 2.3020]), width=40)
+    assert ticks(lines) == [2.302, 2.3023, 2.3026]
+
+
+def test_a_loss_that_falls_by_more_than_a_hundred_has_a_log_axis():
+    lines = text(both([1000.0, 100.0, 10.0, 1.0]), width=40)
+    assert lines[0].strip() == "loss (log)"
+    assert [row for _, row in places(lines, "●")] == [9, 6, 3, 0]
+    assert ticks(lines) == [1, 31.6, 1000]
+
+
+@pytest.mark.parametrize(
+    ("losses", "title"),
+    [
+        ([100.0, 1.0], "loss"),
+        ([101.0, 1.0], "loss (log)"),
+        ([101.0, 1.0, NAN, INF], "loss (log)"),
+        ([101.0, 1.0, -INF], "loss (log)"),
+        ([101.0, 1.0, 0.0], "loss (log, 0 at the bottom)"),
+        ([101.0, 1.0, -1.0], "loss"),
+        ([1.0, 0.0], "loss"),
+        ([1e200, 5e-324], "loss"),
+        ([1e200, 1e-200], "loss (log)"),
+    ],
+)
+def test_the_axis_is_logarithmic_by_one_rule(losses, title):
+    lines = text(both(losses), width=40)
+    assert lines[0].strip() == title
+    assert len(places(lines, "●")) == sum(abs(loss) <= 1e200 for loss in losses)
+
+
+def test_zeros_stand_at_the_lower_end_of_a_log_axis():
+    lines = text(both([1000.0, 1.0, 0.0]), width=40)
+    assert [row for _, row in places(lines, "●")] == [9, 0, 0]
+
+
+def test_an_accuracy_never_has_a_log_axis():
+    assert text({"accuracy": [0.001, 1.0]})[0].strip() == "accuracy"
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        {},
+        {"loss": []},
+        {"loss": [], "accuracy": [], "val_loss": []},
+        {"learning_rate": [0.1, 0.01]},
+        {"mae": [1.0]},
+    ],
+)
+def test_without_an_epoch_of_loss_or_accuracy_there_are_no_lines(history):
+    assert curve_lines(history) == []
+    assert charts_of(history) == []
+
+
+@pytest.mark.parametrize("key", ["loss", "val_loss", "accuracy", "val_accuracy", "eval_accuracy"])
+def test_any_curve_may_be_alone(key):
+    lines = text({key: [1.0, 2.0]})
+    assert lines[0].strip() == key.rpartition("_")[2]
+    assert any(f"{key:<13} last 2.000" in line for line in lines)
+
+
+def test_a_curve_that_ends_early_keeps_its_epochs():
+    lines = text(both([1.0, 2.0, 3.0], [3.0], learning_rate=[0.2] * 3 + [0.1]), width=40, height=5)
+    assert places(lines, "○", 5) == [(0, 4)]
+    assert "cut" not in "".join(lines), "an epoch that no chart has is not marked"
+
+
+def test_a_history_is_left_as_it_was():
+    history = both([1, NAN, 2], accuracy=[1, 2, 3])
+    before = repr(history)
+    curve_lines(history)
+    assert repr(history) == before
+
+
+COLUMN = st.lists(st.one_of(st.floats(), st.floats(0, 5), st.integers()), max_size=60)
+KEYS = ("loss", "val_loss", "accuracy", "val_accuracy", "eval_accuracy", "learning_rate", "other")
+
+
+@given(
+    st.fixed_dictionaries({}, optional=dict.fromkeys(KEYS, COLUMN)),
+    st.integers(-5, 130),
+    st.integers(-5, 20),
+)
+def test_no_history_breaks_a_chart_or_its_width(history, width, height):
+    lines = text(history, width=width, height=height)
+    assert all(len(line) <= max(width, 40) for line in lines)
+    assert bool(lines) == any(history.get(key) for key in KEYS[:5])

@@ -1,0 +1,77 @@
+"""Many results in one table."""
+
+import dataclasses
+
+from result_samples import passing_check
+
+from parity.ladder.result import Item, Level, Result
+from parity.report.text.summary import summary_lines
+
+RATES = {"learning_rate": [0.001, 0.001, 0.0001]}
+
+
+def result(verdict, *items, scenario="dropout", seed=42):
+    levels = (Level("trajectory", verdict if items else "skipped", "made for this test", items),)
+    return Result(
+        verdict,
+        {"scenario": scenario, "seed": seed},
+        levels=() if verdict == "error" else levels,
+        history={"keras": RATES, "torch": RATES},
+    )
+
+
+def item(name, worst):
+    return Item(name, worst=worst, allowed=1e-12, unit="abs", num_compared=1)
+
+
+def text(lines):
+    return ["".join(part for part, _ in line) for line in lines]
+
+
+def test_a_row_gives_the_greatest_weight_and_loss_difference_and_the_cuts():
+    found = result(
+        "pass",
+        item("conv1.kernel", 2e-15),
+        item("dense2.bias", 3e-14),
+        item("running loss", 4e-16),
+        item("val_loss", 5e-16),
+        item("val_accuracy", 0.25),
+    )
+    heading, row, counts, _ = text(summary_lines([found]))
+    assert heading.split() == [
+        "scenario",
+        "seed",
+        "verdict",
+        "worst",
+        "weight",
+        "worst",
+        "loss",
+        "cuts",
+    ]
+    assert row.split() == ["dropout", "42", "pass", "3.0e-14", "5.0e-16", "1"]
+    assert counts == "  1 pass"
+
+
+def test_errors_and_skipped_trajectories_have_no_numbers_and_every_verdict_is_counted():
+    results = [
+        result("error", seed=4294967295),
+        result("fail", item("conv1.kernel", 1.0), item("loss", 0.5), scenario="capacity"),
+        result("fail", item("layer." * 20, 1.0), scenario="a long name of a scenario"),
+        result("fail"),
+    ]
+    _, error, failed, long, skipped, counts, _ = text(summary_lines(results))
+    assert error.split() == ["dropout", "4294967295", "error"]
+    assert failed.split() == ["capacity", "42", "fail", "trajectory:", "conv1.kernel"]
+    assert "..." in long
+    assert skipped.split() == ["dropout", "42", "fail", "skipped"]
+    assert counts == "  1 error, 3 fail"
+    assert all(len(line) <= 80 for line in (error, failed, long, skipped))
+
+
+def test_a_check_has_no_losses_of_epochs_and_no_cuts():
+    found = passing_check()
+    trajectory = Level("trajectory", "pass", "made for this test", (item("conv.kernel", 1e-15),))
+    found = dataclasses.replace(found, levels=(*found.levels, trajectory))
+    _, first, second, *_ = text(summary_lines([found, passing_check()]))
+    assert first.split() == ["model.py:build", "0", "pass", "1.0e-15", "-", "-"]
+    assert second.split() == ["model.py:build", "0", "pass"]

@@ -1,0 +1,66 @@
+"""The doctor: every stream matches here, and one that does not is named."""
+
+import pytest
+
+from parity.cli.main import main
+from parity.errors import ParityError
+from parity.halves.options import ChildOptions
+from parity.ladder.outcome import Outcome
+from parity.ladder.result import Item
+from parity.runs import doctor
+
+
+def test_on_this_machine_every_stream_matches_and_the_versions_are_told(
+    tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr("sys.argv", ["parity", "doctor"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    told = capsys.readouterr().out
+    assert ended.value.code == 0, told
+    for stream in doctor.STREAMS:
+        assert any(stream.title in line and "PASS" in line for line in told.splitlines())
+    for distribution in ("keras", "tensorflow", "torch", "torchvision"):
+        assert f"  {distribution} " in told
+
+
+class _Traces:
+    """Two traces of which one level differs."""
+
+    def __init__(self, monkeypatch, level, *items):
+        found = Outcome("fail", "made for this test", items)
+        monkeypatch.setitem(doctor.OF_RUN, level, lambda *_: found)
+
+
+def item(name, worst):
+    return Item(name, worst=worst, allowed=0.0, unit="count", num_compared=10)
+
+
+def test_a_stream_that_differs_is_named_though_others_of_its_level_match(monkeypatch):
+    _Traces(monkeypatch, "data", item("index", 0.0), item("theta", 4.0))
+    order, parameters = (
+        doctor._check(stream, None, None)
+        for stream in doctor.STREAMS
+        if stream.title in ("order of fit(datagen.flow)", "parameters of ImageDataGenerator")
+    )
+    assert order["status"] == "pass"
+    assert parameters["status"] == "fail"
+    assert parameters["found"] == "theta: differs by 4 (count)"
+    report = doctor.Report(checks=(order, parameters))
+    assert report.exit_code == 1
+    assert report.to_json()["verdict"] == "fail"
+    told = "\n".join("".join(text for text, _ in line) for line in report.lines())
+    assert "FAIL" in told
+    assert "install the tested versions" in told
+
+
+def test_a_half_that_cannot_be_run_is_an_error_with_exit_code_3():
+    report = doctor.Report(errors=("keras: not installed\ninstall it",))
+    assert report.exit_code == 3
+    assert report.to_json()["verdict"] == "error"
+    assert ["  install it"] in [[text for text, _ in line] for line in report.lines()]
+
+
+def test_an_interpreter_that_is_not_there_is_refused():
+    with pytest.raises(ParityError, match="no-such-python"):
+        doctor.examine(ChildOptions("no-such-python", "no-such-python"))

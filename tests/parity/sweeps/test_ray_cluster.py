@@ -1,0 +1,377 @@
+"""The Ray engine: the same results as the local one, and none lost with a worker that dies."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import stub_half
+from paths import ROOT, SUPPORT
+from processes import wait_for
+
+from parity.errors import InputError
+from parity.halves.options import ChildOptions
+from parity.programs import HALVES
+from parity.programs.run_spec import RunSpec
+from parity.sweeps import local, ray_cluster
+from parity.sweeps.local import EngineOptions
+from parity.sweeps.ray_cluster import Cluster, run_on_node
+from parity.sweeps.store import open_store
+from parity.sweeps.sweep import run_sweep
+from parity.sweeps.task import half_fingerprint, tasks_of
+
+PYTHONS = dict.fromkeys(HALVES, sys.executable)
+SPECS = [
+    RunSpec(scenario="too_small", model="underfit", epochs=3, train_size=40, val_size=20, seed=seed)
+    for seed in range(6)
+]
+
+
+@pytest.fixture(autouse=True)
+def workers_find_the_stub(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(SUPPORT))
+
+
+# Not by importing it: Ray reads its settings then, and the engine makes them.
+needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed")
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """A cluster of one node with 2 CPUs, to which this process is connected, not the engine."""
+    ray = ray_cluster._import_ray()
+    from ray.cluster_utils import Cluster as Nodes
+
+    settings = {"num_cpus": 2, "include_dashboard": False, "object_store_memory": 10**8}
+    handler = signal.getsignal(signal.SIGTERM)
+    nodes = Nodes(initialize_head=True, head_node_args=settings)
+    ray.init(address=nodes.address, log_to_driver=False, logging_level="ERROR")
+    yield nodes
+    ray.shutdown()
+    nodes.shutdown()
+    signal.signal(signal.SIGTERM, handler)
+
+
+@pytest.fixture
+def ray(cluster):
+    return sys.modules["ray"]
+
+
+@pytest.fixture
+def options(tmp_path):
+    def options(name="ray", workers=2, **stub):
+        log = tmp_path / f"{name}.log"
+        return EngineOptions(
+            store=str(tmp_path / name),
+            scratch=tmp_path / f"{name}-batches",
+            children=ChildOptions(timeout_s=60, workers=workers),
+            program=stub_half.program(log=log, **stub),
+        )
+
+    return options
+
+
+def records(options):
+    store = open_store(options.store)
+    return {key: {**store.get(key), "run": None} for key in store.finished()}
+
+
+def expected_records():
+    return {
+        task.key: {"key": task.key, **stub_half.record_of(task.half, task.spec), "run": None}
+        for task in tasks_of(SPECS, PYTHONS)
+    }
+
+
+def events(log):
+    """(event, key, process) of every run so far."""
+    lines = log.read_text().splitlines() if log.exists() else []
+    return [tuple(line.split()[:3]) for line in lines]
+
+
+def parent_of(process):
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except FileNotFoundError:
+        return None
+    return int(state[1]) if state[0] != "Z" else None
+
+
+@needs_ray
+def test_the_results_are_those_of_the_local_engine(ray, options):
+    found = run_sweep(SPECS[:3], options("ray"), Cluster().run)
+    assert found.is_complete
+    assert found.num_run == 6
+    expected = run_sweep(SPECS[:3], options("local"), local.run)
+    assert found.rows == expected.rows
+    assert records(options("ray")) == records(options("local"))
+    again = run_sweep(SPECS[:3], options("ray"), Cluster().run)
+    assert (again.rows, again.num_run) == (found.rows, 0)
+
+
+@needs_ray
+def test_failures_cost_the_tasks_that_broke(ray, options):
+    acts = {1: "raise", 2: "kill"}
+    found = run_sweep(SPECS, options(acts=acts), Cluster().run)
+    assert {(row["seed"], row["half"]) for row in found.failures} == {
+        (seed, half) for seed in acts for half in HALVES
+    }
+    assert found.failures[0]["reason"] == "ArithmeticError: the stub was told to raise"
+    assert found.failures[2]["reason"].startswith("was killed by SIGKILL")
+    assert len(found.rows) == 8
+
+
+@needs_ray
+@pytest.mark.skipif(sys.platform != "linux", reason="finds the worker in /proc")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_worker_that_is_killed_costs_nothing(ray, options, tmp_path, number, capfd):
+    log, killed = tmp_path / "ray.log", []
+
+    def in_a_second_run():
+        """The child that is in the second run of its batch."""
+        children = [child for event, _, child in events(log) if event == "start"]
+        return next((int(child) for child in children if children.count(child) == 2), None)
+
+    def kill():
+        wait_for(in_a_second_run, 30)
+        killed.append(in_a_second_run())
+        os.kill(parent_of(killed[0]), number)
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    slow = options(workers=1, sleep_s=0.2)  # batches of two tasks
+    found = run_sweep(SPECS, slow, Cluster().run)
+    thread.join()
+    assert found.is_complete, found.failures
+    assert len(found.rows) == 2 * len(SPECS)
+    assert records(slow) == expected_records()
+    wait_for(lambda: parent_of(killed[0]) is None, 30)  # it has noticed by itself
+    # The run that was ended is the only one that was started again.
+    started = Counter(key for event, key, _ in events(log) if event == "start")
+    again = {key for key, count in started.items() if count > 1}
+    interrupted = [e[1] for e in events(log) if e[2] == str(killed[0]) and e[0] == "start"]
+    assert again <= {interrupted[1]}
+    assert capfd.readouterr() == ("", "")  # Ray would tell of the worker
+
+
+@needs_ray
+def test_a_node_that_dies_costs_nothing(ray, cluster, options, tmp_path):
+    node, log = cluster.add_node(num_cpus=1, object_store_memory=10**8), tmp_path / "ray.log"
+
+    def kill():
+        # Three CPUs are at work, one of them that of the new node.
+        wait_for(lambda: len({child for event, _, child in events(log) if event == "end"}) >= 3, 30)
+        cluster.remove_node(node, allow_graceful=False)
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    try:
+        slow = options(workers=1, sleep_s=0.3)
+        assert run_sweep(SPECS, slow, Cluster().run).is_complete
+    finally:
+        thread.join()
+    assert records(slow) == expected_records()
+
+
+@needs_ray
+def test_changes_are_told_when_a_batch_ends(ray, options):
+    tasks = tasks_of(SPECS[:3], PYTHONS)
+    batches = [tasks[::2], tasks[1::2]]
+    told = []
+    Cluster().run(batches, options(), lambda *change: told.append(change))
+    assert sorted(told) == [(0, 3, {}), (1, 3, {})]
+
+
+@needs_ray
+def test_an_exception_of_the_driver_cancels_what_runs(ray, options, tmp_path):
+    def stop(number, num_done, reasons):
+        raise KeyboardInterrupt
+
+    tasks = tasks_of(SPECS[:4], PYTHONS)
+    slow = options(sleep_s=0.5)
+    with pytest.raises(KeyboardInterrupt):
+        Cluster().run([tasks[:1], tasks[2:]], slow, stop)
+    children = {int(process) for _, _, process in events(tmp_path / "ray.log")}
+    assert all(parent_of(child) is None for child in children)
+    assert 1 <= len(open_store(slow.store).finished()) < 7  # of 7
+    # The cluster lives on.
+    assert run_sweep(SPECS[:2], options(), Cluster().run).is_complete
+
+
+@needs_ray
+def test_few_batches_are_submitted_at_a_time(ray, options, monkeypatch):
+    monkeypatch.setattr(ray_cluster, "MAX_SUBMITTED", 2)
+    sizes, wait = [], ray.wait
+    monkeypatch.setattr(
+        ray, "wait", lambda tasks, **o: sizes.append(len(tasks)) or wait(tasks, **o)
+    )
+    batches = [[task] for task in tasks_of(SPECS[:3], PYTHONS)]
+    Cluster().run(batches, options(), lambda *change: None)
+    assert max(sizes) == 2
+    assert len(open_store(options().store).finished()) == 6
+
+
+@needs_ray
+def test_a_node_with_other_versions_runs_nothing(ray, options, monkeypatch, tmp_path):
+    other = {"versions": {"torch": "0"}, "machine": "abacus"}
+    monkeypatch.setattr(ray_cluster, "half_fingerprint", lambda half, python: other)
+    found = run_sweep(SPECS[:1], options(), Cluster().run)
+    assert len(found.failures) == 2
+    assert "abacus" in found.failures[0]["reason"]
+    assert "install the same there" in found.failures[0]["reason"]
+    assert not (tmp_path / "ray.log").exists()
+
+
+@needs_ray
+@pytest.mark.parametrize("resources", [{"num_gpus": 64}, {"num_cpus": 3}])
+def test_resources_that_no_node_has(ray, options, resources):
+    with pytest.raises(InputError, match=r"no node has that many.* 2 and "):
+        run_sweep(SPECS[:1], options(), Cluster(**resources).run)
+
+
+def test_a_batch_on_its_node(options, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    tasks = tuple(tasks_of(SPECS[:2], PYTHONS, ["torch"]))
+    made = half_fingerprint("torch", sys.executable)
+    assert run_on_node(tasks, options(acts={1: "raise"}), made) == {
+        tasks[1].key: "ArithmeticError: the stub was told to raise"
+    }
+    assert open_store(options().store).finished() == {tasks[0].key}
+    assert not (tmp_path / "ray-batches").exists()  # that is the driver's
+    assert list(tmp_path.glob("parity-sweep-*/run-*/batch-0.log"))  # the reason names it
+    with pytest.raises(InputError, match=r"expected .*'code': 'x'"):
+        run_on_node(tasks, options(), {**made, "code": "x"})
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [(signal.SIGTERM.name, SystemExit), (signal.SIGINT.name, KeyboardInterrupt)],
+)
+def test_a_worker_that_is_terminated_is_not_taken_for_a_cancelled_task(
+    options, monkeypatch, name, expected
+):
+    def interrupted(batches, options, on_change):
+        raise KeyboardInterrupt(name)
+
+    monkeypatch.setattr(local, "run", interrupted)
+    made = half_fingerprint("torch", sys.executable)
+    with pytest.raises(expected):
+        run_on_node(tuple(tasks_of(SPECS[:1], PYTHONS, ["torch"])), options(), made)
+
+
+@pytest.mark.parametrize("resources", [(0.0, 0.0), (-1.0, 1.0), (1.0, -1.0)])
+def test_resources_that_limit_nothing(resources):
+    with pytest.raises(InputError, match=r"--cpus .* --gpus .*: expected"):
+        Cluster(None, *resources)
+
+
+def test_a_gpu_that_a_task_would_not_see(options):
+    specs = [SPECS[0].replace(device="cuda:1")]
+    with pytest.raises(InputError, match=r"--device cuda:1 with --gpus 0: .* set --gpus"):
+        run_sweep(specs, options(), Cluster().run)
+
+
+def test_without_ray(options, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(InputError, match=r"pip install 'keras-torch-parity\[ray\]'"):
+        run_sweep(SPECS[:1], options(), Cluster().run)
+
+
+DRIVER = """
+import json, sys
+from pathlib import Path
+import stub_half
+from parity.sweeps.local import EngineOptions
+from parity.sweeps.ray_cluster import Cluster
+from parity.errors import InputError
+from parity.halves.options import ChildOptions
+from parity.programs.run_spec import RunSpec
+from parity.sweep import run_sweep
+
+folder, address, specs, sleep_s = Path(sys.argv[1]), *json.loads(sys.argv[2])
+options = EngineOptions(
+    store=str(folder / "ray"),
+    scratch=folder / "batches",
+    children=ChildOptions(timeout_s=60, workers=2),
+    program=stub_half.program(log=folder / "ray.log", sleep_s=sleep_s),
+)
+try:
+    run_sweep([RunSpec.from_dict(spec) for spec in specs], options, Cluster(address).run)
+except InputError as error:
+    sys.exit(f"error: {error}")
+except KeyboardInterrupt as error:
+    sys.exit(f"interrupted {error}")
+"""
+
+
+def start_driver(folder, address, *, sleep_s=0.0, specs=SPECS[:2]):
+    """A sweep in a process of its own, in another folder, that warns of nothing in silence."""
+    settings = json.dumps([address, [spec.to_dict() for spec in specs], sleep_s])
+    paths = os.pathsep.join((str(ROOT), str(SUPPORT)))
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", DRIVER, folder, settings],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": paths},
+    )
+
+
+@needs_ray
+def test_a_running_cluster_is_used_and_left_running(cluster, options, tmp_path):
+    driver = start_driver(tmp_path, cluster.address)
+    assert driver.communicate(timeout=60) == ("", "")
+    assert driver.returncode == 0
+    assert len(open_store(tmp_path / "ray").finished()) == 4
+    assert run_sweep(SPECS[:3], options(), Cluster().run).num_run == 2
+
+
+@needs_ray
+@pytest.mark.parametrize("address", ["nonsense", "localhost:none", "PORT"])
+def test_an_address_that_cannot_be_reached(tmp_path, address):
+    if address == "PORT":
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            address = f"127.0.0.1:{free.getsockname()[1]}"
+    started_s = time.monotonic()
+    driver = start_driver(tmp_path, address)
+    out, error = driver.communicate(timeout=60)
+    assert out == ""
+    assert error.startswith(f"error: --ray-address {address}: cannot be reached (")
+    assert error.count("\n") == 1
+    assert time.monotonic() - started_s < 20
+
+
+@needs_ray
+@pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc")
+def test_a_cluster_of_its_own_ends_with_an_interrupted_driver(tmp_path):
+    driver = start_driver(tmp_path, None, sleep_s=0.3, specs=SPECS)
+    store = open_store(tmp_path / "ray")
+    # Not the log, in which a run ends before its result is in the store.
+    wait_for(lambda: len(store.finished()) >= 2, 60)
+    driver.send_signal(signal.SIGTERM)
+    assert driver.communicate(timeout=30) == ("", "interrupted SIGTERM\n")
+    marks = (str(tmp_path).encode(), f"--parent-pid={driver.pid}".encode())
+
+    def left():
+        found = []
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                text = path.read_bytes()
+            except OSError:
+                continue
+            found += [text] if any(mark in text for mark in marks) else []
+        return found
+
+    wait_for(lambda: not left(), 30)
+    assert 2 <= len(store.finished()) < 12

@@ -1,0 +1,112 @@
+"""What a user sees of a sweep: a bar on a terminal, lines elsewhere, nothing when quiet."""
+
+import io
+import re
+
+import pytest
+from helpers import Terminal
+
+from parity.sweeps import progress
+from parity.sweeps.progress import SweepDisplay
+
+
+@pytest.fixture(autouse=True)
+def _environment(plain_terminal):
+    """Rich decides by the environment what a terminal is."""
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Seconds that pass when a test says so."""
+    now = [100.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    return now
+
+
+def show(display, total=40, before=0, clock=None):
+    """Runs a sweep of which the second task fails."""
+    display.on_start(total, before)
+    failed = 0
+    for done in range(1, total - before + 1):
+        if clock is not None:
+            clock[0] += 1
+        if done == 2:
+            failed = 1
+            display.on_failure("too_small seed [1] keras", "it [red]broke[/]\nlog\nlog")
+        left = total - before - done
+        display.on_change(before + done - failed, min(2, left), failed)
+    display.on_end()
+
+
+def test_lines_for_every_tenth(clock):
+    stream = io.StringIO()
+    show(SweepDisplay(quiet=False, stream=stream), clock=clock)
+    assert stream.getvalue().splitlines() == [
+        "40 runs, 0 finished before",
+        "failed: too_small seed [1] keras: it [red]broke[/]",
+        "3 finished, 2 running, 1 failed, 36 s left",
+        "7 finished, 2 running, 1 failed, 32 s left",
+        "11 finished, 2 running, 1 failed, 28 s left",
+        "15 finished, 2 running, 1 failed, 24 s left",
+        "19 finished, 2 running, 1 failed, 20 s left",
+        "23 finished, 2 running, 1 failed, 16 s left",
+        "27 finished, 2 running, 1 failed, 12 s left",
+        "31 finished, 2 running, 1 failed, 8 s left",
+        "35 finished, 2 running, 1 failed, 4 s left",
+        "39 finished, 0 running, 1 failed, 0 s left",
+    ]
+
+
+def test_only_what_is_run_now_counts_for_the_time_left(clock):
+    stream = io.StringIO()
+    display = SweepDisplay(quiet=False, stream=stream)
+    display.on_start(100, 90)
+    clock[0] += 60
+    display.on_change(91, 2, 0)
+    assert stream.getvalue().splitlines() == [
+        "100 runs, 90 finished before",
+        "91 finished, 2 running, 0 failed, 9 min left",
+    ]
+
+
+def test_a_change_that_finishes_nothing_tells_no_time(clock):
+    stream = io.StringIO()
+    display = SweepDisplay(quiet=False, stream=stream)
+    display.on_start(3, 0)
+    display.on_change(0, 2, 0)
+    display.on_change(1, 2, 0)
+    assert stream.getvalue().splitlines()[1:] == ["1 finished, 2 running, 0 failed, 0 s left"]
+
+
+def test_a_sweep_that_is_finished_shows_nothing():
+    stream = io.StringIO()
+    display = SweepDisplay(quiet=False, stream=stream)
+    display.on_start(20, 20)
+    display.on_end()
+    assert stream.getvalue() == ""
+
+
+@pytest.mark.parametrize("kind", [io.StringIO, Terminal])
+def test_quiet_shows_nothing(kind):
+    stream = kind()
+    show(SweepDisplay(quiet=True, stream=stream))
+    assert stream.getvalue() == ""
+
+
+def test_a_bar_on_a_terminal(clock):
+    stream = Terminal()
+    show(SweepDisplay(quiet=False, stream=stream), total=40, before=20, clock=clock)
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", stream.getvalue())
+    assert "failed: too_small seed [1] keras: it [red]broke[/]\n" in text
+    assert "log" not in text
+    assert "50 %" in text
+    assert "39 finished, 0 running, 1 failed" in text
+
+
+def test_the_cursor_comes_back_when_a_sweep_is_interrupted():
+    stream = Terminal()
+    display = SweepDisplay(quiet=False, stream=stream)
+    display.on_start(10, 0)
+    display.on_change(1, 2, 0)
+    display.on_end()
+    assert stream.getvalue().rindex("\x1b[?25h") > stream.getvalue().rindex("\x1b[?25l")

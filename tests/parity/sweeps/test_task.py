@@ -1,0 +1,315 @@
+"""A key changes with everything that decides a result, and with nothing else."""
+
+import dataclasses
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import parity
+from parity.errors import InputError
+from parity.programs import HALVES
+from parity.programs.run_spec import Augmentation, EarlyStopping, ReduceLR, RunSpec
+from parity.sweeps import task
+from parity.sweeps.batch import write_batch
+from parity.sweeps.task import RUN_MODULES, Task, tasks_of
+
+ROOT = Path(parity.__file__).resolve().parents[2]
+PYTHONS = dict.fromkeys(HALVES, sys.executable)
+SPEC = RunSpec(scenario="one", epochs=2)
+
+# Another value for each field of a spec.
+OTHER = {
+    "model": "dropout",
+    "epochs": 3,
+    "batch_size": 16,
+    "learning_rate": 0.002,
+    "weight_decay": 0.1,
+    "l2": 0.01,
+    "augmentation": Augmentation(rotation_range=5),
+    "reduce_lr": ReduceLR(),
+    "early_stopping": EarlyStopping(),
+    "mode": "independent",
+    "seed": 1,
+    "data": "data.npz",
+    "train_size": 500,
+    "val_size": None,
+    "split": "last",
+    "label_noise": 0.1,
+    "leakage": 0.1,
+    "dtype": "float64",
+    "device": "cuda",
+    "threads": 2,
+    "perturbation": 1,
+}
+
+# What a child imports and what is not part of the code in the key, with the reason.
+NOT_IN_KEY = {
+    "npz": "reads data, and those are part of the key by content",
+    "idx": "reads data, as npz",
+}
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_remembered():
+    caches = (task.code_digest, task.versions)
+    for cache in caches:
+        cache.cache_clear()
+    yield
+    for cache in caches:
+        cache.cache_clear()
+
+
+def save(path, pixel=0):
+    x, y = np.zeros((8, 4, 4), np.uint8), np.arange(8) % 2
+    x[0, 0, 0] = pixel
+    np.savez(path, x_train=x, y_train=y, x_test=x, y_test=y)
+
+
+def keys(*specs, halves=HALVES, pythons=PYTHONS):
+    return [found.key for found in tasks_of(specs, pythons, halves)]
+
+
+def test_every_run_has_a_task_in_each_half_in_order():
+    specs = [SPEC, SPEC.replace(seed=1)]
+    tasks = tasks_of(specs, PYTHONS)
+    assert [(found.spec, found.half) for found in tasks] == [
+        (spec, half) for spec in specs for half in ("keras", "torch")
+    ]
+    assert all(re.fullmatch(r"[0-9a-f]{64}", found.key) for found in tasks)
+    assert tasks[0].name == "one seed 42 keras"
+    assert tasks[0].cost == 1200
+    assert [found.half for found in tasks_of(specs, PYTHONS, ["torch"])] == ["torch", "torch"]
+
+
+def test_runs_with_equal_content_are_one_task():
+    specs = [SPEC, SPEC.replace(scenario="two"), RunSpec(scenario="three", epochs=2)]
+    assert [found.spec.scenario for found in tasks_of(specs, PYTHONS)] == ["one", "one"]
+
+
+def test_every_field_of_a_spec_has_another_value_here():
+    assert {field.name for field in dataclasses.fields(RunSpec)} == {"scenario", *OTHER}
+
+
+@pytest.mark.parametrize("half", HALVES)
+@pytest.mark.parametrize("name", OTHER)
+def test_a_field_of_the_spec_decides(name, half, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    save("data.npz")
+    found = keys(SPEC, SPEC.replace(**{name: OTHER[name]}), halves=[half])
+    # Keras always draws its own numbers: the mode is that of the torch half.
+    assert len(found) == (1 if (name, half) == ("mode", "keras") else 2)
+
+
+@pytest.mark.parametrize(
+    "group", [Augmentation(zoom_range=0.1), ReduceLR(patience=2), EarlyStopping(patience=2)]
+)
+def test_a_field_of_a_group_decides(group):
+    name = {Augmentation: "augmentation", ReduceLR: "reduce_lr", EarlyStopping: "early_stopping"}
+    setting = name[type(group)]
+    specs = [SPEC.replace(**{setting: value}) for value in (type(group)(), group)]
+    assert len(keys(*specs)) == 4
+
+
+def test_the_key_is_the_digest_of_these_parts(monkeypatch):
+    """What a store holds is found again only as long as they have these names and values."""
+    monkeypatch.setattr(task, "code_digest", lambda half: "1")
+    monkeypatch.setattr(task, "data_digest", lambda name: "2")
+    monkeypatch.setattr(task, "versions", lambda half, python: {"versions": {}, "machine": "3"})
+    spec = {"model": "underfit", "seed": 7}
+    monkeypatch.setattr(RunSpec, "to_dict", lambda self: {"scenario": "x", "mode": "m", **spec})
+    parts = {
+        "code": "1",
+        "data": "2",
+        "half": "keras",
+        "machine": "3",
+        "schema": 1,
+        "spec": spec,
+        "versions": {},
+    }
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
+    assert keys(SPEC, halves=["keras"]) == [hashlib.sha256(text.encode()).hexdigest()]
+
+
+def test_a_spec_that_went_through_json_has_the_same_key():
+    spec = SPEC.replace(augmentation=Augmentation(rotation_range=5), learning_rate=1e-6)
+    assert keys(RunSpec.from_dict(json.loads(json.dumps(spec.to_dict())))) == keys(spec)
+
+
+def test_the_half_decides():
+    assert len(set(keys(SPEC))) == 2
+
+
+def test_the_content_of_the_data_decides(tmp_path):
+    path = tmp_path / "data.npz"
+    found = []
+    for pixel in (0, 1, 0):
+        save(path, pixel)
+        task.data_digest.cache_clear()
+        found.append(keys(SPEC.replace(data=str(path)))[0])
+    assert found[0] == found[2] != found[1]
+
+
+def test_data_that_are_not_there_are_told_before_anything_runs():
+    with pytest.raises(InputError, match=r"nowhere\.npz"):
+        keys(SPEC.replace(data="nowhere.npz"))
+
+
+@pytest.mark.parametrize(
+    ("package", "halves"),
+    [
+        ("torch", ["torch"]),
+        ("torchvision", ["torch"]),
+        ("keras", ["keras"]),
+        ("tensorflow", ["keras"]),
+        ("scipy", ["keras"]),
+        ("numpy", ["keras", "torch"]),
+        ("click", []),
+    ],
+)
+def test_the_version_of_a_package_decides_where_it_computes(package, halves, monkeypatch):
+    before = dict(zip(HALVES, keys(SPEC), strict=True))
+    version = task.version
+    monkeypatch.setattr(task, "version", lambda name: "0" if name == package else version(name))
+    task.versions.cache_clear()
+    after = dict(zip(HALVES, keys(SPEC), strict=True))
+    assert [half for half in HALVES if before[half] != after[half]] == halves
+
+
+@pytest.mark.parametrize("name", ["python_version", "machine"])
+def test_interpreter_and_processor_decide(name, monkeypatch):
+    before = keys(SPEC)
+    monkeypatch.setattr(task.platform, name, lambda: "another")
+    task.versions.cache_clear()
+    assert not set(before) & set(keys(SPEC))
+
+
+@pytest.fixture
+def copy(tmp_path, monkeypatch):
+    """A copy of the source, of which the keys are made."""
+    for package in ("parity", "keras_impl", "torch_impl"):
+        shutil.copytree(
+            ROOT / package,
+            tmp_path / package,
+            ignore=shutil.ignore_patterns("__pycache__", "*.npz"),
+        )
+    before = keys(SPEC)
+    monkeypatch.setattr(parity, "__file__", str(tmp_path / "parity" / "__init__.py"))
+    task.code_digest.cache_clear()
+    assert keys(SPEC) == before  # wherever it lies
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("files", "halves"),
+    [
+        ([f"parity/{name}.py" for name in RUN_MODULES], ["keras", "torch"]),
+        (["keras_impl/train.py", "keras_impl/models.py"], ["keras"]),
+        (["torch_impl/train.py", "torch_impl/philox.c", "torch_impl/augment/affine.c"], ["torch"]),
+        (["parity/cli/main.py", "parity/stats.py", "parity/report/text/terminal.py"], []),
+    ],
+)
+def test_code_decides_where_it_runs(copy, files, halves):
+    before = dict(zip(HALVES, keys(SPEC), strict=True))
+    for name in files:
+        path = copy / name
+        content = path.read_bytes()
+        path.write_bytes(content + b"\n")
+        task.code_digest.cache_clear()
+        after = dict(zip(HALVES, keys(SPEC), strict=True))
+        assert [half for half in HALVES if before[half] != after[half]] == halves, name
+        path.write_bytes(content)
+
+
+def test_a_new_file_of_a_half_decides(copy):
+    before = keys(SPEC)
+    (copy / "torch_impl" / "new.py").touch()
+    (copy / "torch_impl" / "__pycache__").mkdir()
+    (copy / "torch_impl" / "__pycache__" / "new.pyc").touch()
+    task.code_digest.cache_clear()
+    assert [old == new for old, new in zip(before, keys(SPEC), strict=True)] == [True, False]
+
+
+CHILD = """
+import importlib, json, sys
+from parity.worker import main
+name, directory = sys.argv[1:]
+code = main(name, importlib.import_module(f"{name}_impl"), ["batch", directory])
+modules = [key for key, module in sys.modules.items() if not hasattr(module, "__path__")]
+names = [key.removeprefix("parity.") for key in modules if key.startswith("parity.")]
+print(json.dumps([code, names]))
+"""
+
+
+@pytest.mark.parametrize("half", HALVES)
+def test_what_a_child_imports_is_part_of_the_key(half, tmp_path):
+    spec = RunSpec(model="underfit", epochs=1, train_size=32, val_size=32)
+    write_batch(tmp_path / "batch", [Task(half, spec, "0" * 64)], str(tmp_path / "store"))
+    answer = subprocess.run(
+        [sys.executable, "-c", CHILD, half, tmp_path / "batch"],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    code, names = json.loads(answer.stdout.splitlines()[-1])
+    assert code == 0
+    assert (tmp_path / "store" / "results" / "00" / f"{'0' * 64}.json").exists()
+    # Packages themselves are left out: they hold no code.
+    assert {name.replace(".", "/") for name in names} - set(NOT_IN_KEY) <= set(RUN_MODULES)
+
+
+def test_every_module_in_the_key_is_there():
+    assert all((ROOT / "parity" / f"{name}.py").is_file() for name in RUN_MODULES)
+
+
+@pytest.fixture
+def other_python(tmp_path):
+    """An interpreter of another path, which is this one."""
+    path = tmp_path / "python"
+    path.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    path.chmod(0o700)
+    return str(path)
+
+
+def test_another_interpreter_is_asked_and_its_path_does_not_decide(other_python):
+    assert keys(SPEC, pythons={**PYTHONS, "torch": other_python}) == keys(SPEC)
+
+
+@pytest.mark.parametrize("answer", ["no JSON", ""])
+def test_an_interpreter_that_does_not_answer(tmp_path, answer):
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\necho '{answer}'\n")
+    python.chmod(0o700)
+    with pytest.raises(InputError, match=r"--torch-python .* did not report its versions"):
+        keys(SPEC, pythons={**PYTHONS, "torch": str(python)})
+
+
+def test_an_interpreter_that_is_missing_or_fails():
+    for python in ("/no/such/python", "false"):
+        with pytest.raises(InputError, match=r"--keras-python .* extra 'keras'"):
+            keys(SPEC, pythons={**PYTHONS, "keras": python})
+
+
+def test_keys_are_the_same_in_every_process(tmp_path):
+    program = (
+        "import sys; from parity.programs.run_spec import RunSpec\n"
+        "from parity.task import tasks_of\n"
+        "pythons = dict.fromkeys(('keras', 'torch'), sys.executable)\n"
+        "print(*[t.key for t in tasks_of([RunSpec(scenario='one', epochs=2)], pythons)])"
+    )
+    for hash_seed in ("1", "2"):
+        answer = subprocess.check_output(
+            [sys.executable, "-c", program],
+            text=True,
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONHASHSEED": hash_seed},
+        )
+        assert answer.split() == keys(SPEC)

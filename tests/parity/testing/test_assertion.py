@@ -1,0 +1,186 @@
+"""A check as an assertion: what it asks for, what it raises, what it tells."""
+
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+from checked import level, result_of
+
+from parity import assert_parity
+from parity.errors import InputError, RunError
+from parity.testing.assertion import Settings, failure_text, import_paths, properties, settings
+
+CAUSE = {
+    "id": "F2",
+    "title": "another padding",
+    "detail": "",
+    "confidence": 0.9,
+    "keras": "same",
+    "torch": "padding=1",
+    "fix": "torch_impl.layers.Conv2D",
+}
+
+
+def build():
+    """A factory, for its name."""
+
+
+@pytest.fixture
+def check_all(monkeypatch):
+    """Replaces the check: gives `answer`, and keeps what it was asked."""
+
+    def fake(specs, options):
+        fake.specs += specs
+        fake.options.append(options)
+        if isinstance(fake.answer, Exception):
+            raise fake.answer
+        return [fake.answer]
+
+    fake.specs, fake.options, fake.answer = [], [], result_of(level("loss"))
+    monkeypatch.setattr("parity.runs.check.check_all", fake)
+    return fake
+
+
+def test_a_result_that_passes_is_returned(check_all):
+    assert assert_parity(keras="k:f", torch="m:f") is check_all.answer
+
+
+def test_one_that_fails_raises_its_report(check_all):
+    check_all.answer = result_of(level("loss"), level("gradient", worst=0.5))
+    with pytest.raises(AssertionError) as caught:
+        assert_parity(keras="k:f", torch="m:f")
+    assert str(caught.value) == failure_text(check_all.answer)
+
+
+@pytest.mark.parametrize("kind", [InputError, RunError])
+def test_an_error_is_raised_as_it_is_without_what_led_to_it(check_all, kind):
+    check_all.answer = kind("the port: why")
+    with pytest.raises(kind, match=r"^the port: why$") as caught:
+        assert_parity(keras="k:f", torch="m:f")
+    assert caught.value.__suppress_context__
+
+
+def test_the_text_begins_with_what_differs_first_and_its_cause():
+    result = result_of(level("loss"), level("gradient", worst=0.5), causes=(CAUSE,))
+    first, *report = failure_text(result, Path("out")).splitlines()
+    assert first == "no parity: gradient: conv.kernel (F2)"
+    assert report[0] == "model.py:build  seed 0  float64  replayed  FAIL"
+    assert "    keras 1.5" in report
+    assert "    fix   torch_impl.layers.Conv2D" in report
+    assert report[-1] == "  results in out"
+    assert "" not in report
+
+
+def test_properties_are_plain_values_by_name():
+    result = result_of(level("loss"), level("gradient", worst=0.5), causes=(CAUSE,))
+    assert properties(result) == {
+        "verdict": "fail",
+        "level": "gradient",
+        "item": "conv.kernel",
+        "cause": "F2",
+        "loss.status": "pass",
+        "loss.worst": 0.0,
+        "loss.allowed": 1e-12,
+        "gradient.status": "fail",
+        "gradient.worst": 0.5,
+        "gradient.allowed": 1e-12,
+    }
+
+
+@pytest.mark.parametrize("answer", [result_of(level("loss")), InputError("why")])
+def test_every_outcome_is_told(check_all, answer):
+    check_all.answer, told = answer, []
+    with settings(Settings(tell=told.append)):
+        try:
+            assert_parity(keras="k:f", torch="m:f")
+        except InputError:
+            assert told == [{"verdict": "error", "error": "why"}]
+        else:
+            assert told == [properties(answer)]
+
+
+def test_what_a_call_says_comes_before_the_settings(check_all, tmp_path):
+    given = Settings(seed=7, steps=8, levels=["init"], out=lambda: tmp_path / "a")
+    with settings(given):
+        assert_parity(keras="k:f", torch="m:f")
+        assert_parity(keras="k:f", torch="m:f", seed=0, steps=1, levels=[], out=tmp_path / "b")
+    assert [(spec.seed, spec.steps) for spec in check_all.specs] == [(7, 8), (0, 1)]
+    assert [o.levels for o in check_all.options] == [["init"], []]
+    assert [o.out for o in check_all.options] == [tmp_path / "a", tmp_path / "b"]
+
+
+def test_names_of_files_are_looked_for_beside_the_test_and_then_in_the_working_folder(
+    check_all, tmp_path, monkeypatch
+):
+    beside, working = tmp_path / "tests", tmp_path / "working"
+    for path in (beside / "keras_model.py", working / "torch_model.py", working / "keras_model.py"):
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    monkeypatch.chdir(working)
+    with settings(Settings(folder=beside)):
+        assert_parity(keras="keras_model.py:f", torch="torch_model.py:f", data="torch_model.py")
+    (spec,) = check_all.specs
+    assert spec.folder == str(beside)
+    assert spec.keras == "keras_model.py:f"
+    assert spec.torch == f"{working / 'torch_model.py'}:f"
+    assert spec.data == str(working / "torch_model.py")
+
+
+def test_a_function_is_named_by_its_file(check_all):
+    with settings(Settings(folder=Path(__file__).parent)):
+        assert_parity(keras=build, torch="m:f")
+    assert check_all.specs[0].keras == "test_assertion.py:build"
+
+
+def test_a_folder_of_bundles_stands_for_keras(check_all, tmp_path):
+    bundle = tmp_path / "k.f-seed0-steps6-digits.parity"
+    bundle.touch()
+    with settings(Settings(against=tmp_path)):
+        assert_parity(keras="k:f", torch="m:f", data="digits.npz")  # which need not be there
+    (spec,) = check_all.specs
+    assert (spec.keras, spec.data, spec.against) == (None, None, str(bundle))
+
+
+def test_a_bundle_that_the_call_names_comes_before_the_folder(check_all, tmp_path):
+    with settings(Settings(against=tmp_path)):
+        assert_parity(against=tmp_path / "my.parity", torch="m:f")
+    assert check_all.specs[0].against == str(tmp_path / "my.parity")
+
+
+def test_a_bundle_is_recorded_whatever_becomes_of_the_port(check_all, tmp_path, monkeypatch):
+    def check(specs, options):
+        (options.out / "keras").mkdir(parents=True)
+        (options.out / "keras" / "bundle.parity").write_bytes(b"numbers")
+        raise InputError("the port cannot be built")
+
+    monkeypatch.setattr("parity.runs.check.check_all", check)
+    with settings(Settings(record=tmp_path / "a" / "b")), pytest.raises(InputError):
+        assert_parity(keras="k:f", torch="m:f")
+    recorded = tmp_path / "a" / "b" / "k.f-seed0-steps6.parity"
+    assert recorded.read_bytes() == b"numbers"
+
+
+def test_children_find_modules_where_this_process_does(check_all, tmp_path, monkeypatch):
+    folder, site = tmp_path / "src", Path(sysconfig.get_path("purelib"))
+    folder.mkdir()
+    monkeypatch.setattr(sys, "path", ["/nowhere", str(site), str(folder), *sys.path, str(folder)])
+    paths = import_paths()
+    assert paths[0] == folder
+    assert paths.count(folder) == 1
+    assert site not in paths
+    assert not {Path(p) for p in sysconfig.get_paths().values()} & set(paths)
+    assert_parity(keras="k:f", torch="m:f")
+    assert check_all.options[0].paths == paths
+
+
+def test_it_can_be_used_without_pytest():
+    code = (
+        "import sys; from parity import assert_parity\n"
+        "try: assert_parity(torch='m:f')\n"
+        "except ValueError as error: print(error, 'pytest' in sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "expected either the factory of a Keras model" in run.stdout
+    assert run.stdout.split()[-1] == "False"

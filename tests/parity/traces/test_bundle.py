@@ -1,0 +1,373 @@
+"""A bundle is what was written, or it is refused: nothing in between, whatever the file says."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+import check_pairs
+import hostile_bundles as hostile
+import numpy as np
+import pytest
+from helpers import assert_same_bits
+from paths import ROOT
+
+from parity.errors import InputError
+from parity.traces.bundle import ARRAYS, FACTS, Bundle
+from parity.traces.bundle_arrays import PARTS
+
+
+@pytest.fixture(scope="module")
+def recorded():
+    return check_pairs.recorded()
+
+
+@pytest.fixture(scope="module")
+def whole(recorded, tmp_path_factory):
+    return recorded.write(tmp_path_factory.mktemp("whole") / "a.parity").read_bytes()
+
+
+@pytest.fixture
+def sandbox(tmp_path, monkeypatch):
+    """A folder that holds the temporary files, too; nothing may appear anywhere in it."""
+    for name in ("deep/er/work", "deep/er/temporary"):
+        (tmp_path / name).mkdir(parents=True)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "deep/er/temporary"))
+    monkeypatch.chdir(tmp_path / "deep/er/work")
+    return tmp_path
+
+
+def opened(content):
+    """What some bytes are as a bundle: (facts, spec, arrays by key); or why they are none."""
+    path = Path("x.parity")
+    path.write_bytes(content)
+    try:
+        bundle = Bundle(path)
+    except InputError as error:
+        return refusal(error)
+    with bundle:
+        return bundle.facts, bundle.spec, {key: bundle[key] for key in keys(bundle)}
+
+
+def refusal(error):
+    start, _, why = str(error).partition(": not a bundle that can be used: ")
+    assert start == "x.parity"
+    assert 0 < len(why) < 1_000
+    assert why.isprintable()
+    return why
+
+
+def keys(bundle):
+    return [f"{part}/{name}" for part in PARTS for name in bundle.names(part)]
+
+
+def files(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def is_same(found, recorded):
+    facts, spec, arrays = found
+    same_keys = set(arrays) == set(recorded.arrays)
+    return (
+        same_keys
+        and facts == recorded.facts
+        and all(spec[name] == value for name, value in recorded.spec.items())
+        and all(np.array_equal(arrays[key], a) for key, a in recorded.arrays.items())
+    )
+
+
+# --- whole ---------------------------------------------------------------------------------------
+
+
+def test_what_is_written_is_read_to_the_bit(recorded, tmp_path):
+    with recorded.read(tmp_path / "a.parity") as bundle:
+        assert bundle.facts == recorded.facts
+        assert bundle.environment == recorded.environment
+        assert {name: bundle.spec[name] for name in recorded.spec} == recorded.spec
+        assert sorted(keys(bundle)) == sorted(recorded.arrays)
+        for key, array in recorded.arrays.items():
+            assert key in bundle
+            assert_same_bits(bundle[key], array)
+
+
+def test_the_same_contents_are_the_same_bytes(recorded, whole, tmp_path):
+    other = recorded.copy()
+    other.arrays = dict(reversed(other.arrays.items()))
+    other.facts = dict(reversed(other.facts.items()))
+    assert other.write(tmp_path / "b.parity").read_bytes() == whole
+    other.arrays["loss/value"] = np.nextafter(other.arrays["loss/value"], 2)
+    assert other.write(tmp_path / "c.parity").read_bytes() != whole
+
+
+def test_an_archive_of_4_gib_and_more_would_be_read(recorded, whole, tmp_path):
+    """As zipfile writes it then: with the records of zip64, which can be asked for earlier."""
+    path = tmp_path / "a.parity"
+    with zipfile.ZipFile(tmp_path / "whole", "w") as file, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(zipfile, "ZIP64_LIMIT", 100)
+        arrays = hostile.arrays_of(recorded)
+        for name, content in ((FACTS, hostile.facts_of(recorded, arrays)), (ARRAYS, arrays)):
+            file.writestr(zipfile.ZipInfo(name), content)
+        file.close()
+    (tmp_path / "whole").rename(path)
+    assert b"PK\6\6" in path.read_bytes()
+    with Bundle(path) as bundle:
+        assert bundle.facts == recorded.facts
+
+
+def test_names_are_those_below_a_prefix(recorded, tmp_path):
+    with recorded.read(tmp_path / "a.parity") as bundle:
+        assert bundle.names("weights") == sorted(check_pairs.SHAPES)
+        assert bundle.names("trajectory/1") == sorted(check_pairs.SHAPES)
+        assert bundle.names("weight") == []
+
+
+def test_an_array_that_is_not_there_is_an_input_error(recorded, tmp_path):
+    bundle = recorded.read(tmp_path / "a.parity")
+    with pytest.raises(InputError, match="it has no array 'weights/other'"):
+        bundle["weights/other"]
+    bundle.close()
+    with pytest.raises(InputError, match="it has no array 'loss/value'"):
+        bundle["loss/value"]
+
+
+def test_nothing_is_left_of_a_bundle_that_was_closed(whole, sandbox):
+    before = [*files(sandbox), "deep/er/work/x.parity"]
+    assert not isinstance(opened(whole), str)
+    assert sorted(before) == files(sandbox)
+
+
+# --- refusals ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("no.parity", r"no\.parity: there is no such bundle; write one with `parity record`"),
+        (".", "there is no such bundle"),
+        ("/dev/zero", "there is no such bundle"),
+        ("a\0b", "there is no such bundle"),
+    ],
+    ids=["missing", "a_folder", "a_device", "a_zero_byte"],
+)
+def test_what_is_no_file_is_refused(name, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=message):
+        Bundle(Path(name))
+
+
+def drop(key):
+    def change(r):
+        r.arrays.pop(key)
+        r.facts["noise"].pop(key, None)
+
+    return change
+
+
+def put(key, array):
+    return lambda r: r.arrays.update({key: array})
+
+
+def fact(value, *path):
+    def change(r):
+        r.facts = hostile.replaced(r.facts, path, value)
+
+    return change
+
+
+def setting(**values):
+    return lambda r: r.spec.update(values)
+
+
+REFUSALS = {
+    "no_weight": (drop("weights/dense1.bias"), "the array 'weights/dense1.bias' is missing"),
+    "no_init": (drop("init/dense1.bias"), "the array 'init/dense1.bias' is missing"),
+    "no_forward": (drop("forward/eval/dropout/output"), "eval/dropout/output' is missing"),
+    "no_input": (drop("input/probe/0"), "the array 'input/probe/0' is missing"),
+    "no_target": (drop("target/step2"), "the array 'target/step2' is missing"),
+    "no_confident": (drop("loss/confident/target"), "'loss/confident/target' is missing"),
+    "no_losses": (drop("trajectory/losses"), r"'trajectory/losses' has the shape None"),
+    "no_rates": (drop("optimizer/learning_rate"), "'optimizer/learning_rate' has the shape None"),
+    "no_gradient": (drop("gradient/dense2.bias"), "the array 'gradient/dense2.bias' is missing"),
+    "shape": (
+        put("weights/dense1.bias", np.zeros(5)),
+        r"'weights/dense1.bias' has the shape \(5,\); expected \(4,\)",
+    ),
+    "losses": (put("trajectory/losses", np.zeros(3)), r"has the shape \(3,\); expected \(2,\)"),
+    "loss": (put("loss/value", np.zeros(1)), r"'loss/value' has the shape \(1,\); expected \(\)"),
+    "draws": (put("init/dense1.bias", np.zeros((4, 4))), "expected as many draws as the others"),
+    "many_draws": (
+        lambda r: r.arrays.update({f"init/{n}": np.zeros((101, 1)) for n in check_pairs.SHAPES}),
+        "at most 100",
+    ),
+    "epochs": (
+        put("schedule/epochs", np.zeros((2, 2))),
+        "'schedule/epochs' is missing, or has not up to",
+    ),
+    "stopped": (
+        put("schedule/stopped", np.array(0.0)),
+        "'schedule/stopped' is 'F64'; expected I64",
+    ),
+    "steps": (put("schedule/steps", np.zeros(3)), r"'schedule/steps' has the shape \(3,\)"),
+    "float32": (put("weights/dense1.bias", np.zeros(4, np.float32)), "is 'F32'; expected F64"),
+    "mask": (put("mask/train/dropout", np.zeros((4, 4))), "is 'F64'; expected BOOL"),
+    "part": (put("code/x", np.zeros(1)), "'code/x' is none that this version knows"),
+    "empty": (put("forward/eval/x/input/0", np.zeros((0, 3))), "expected integers of at least 1"),
+    "scalar": (
+        put("forward/eval/output", np.array(1.0)),
+        r"'forward/eval/output' has the shape \(\)",
+    ),
+    "axes": (put("forward/eval/x/input/0", np.zeros([1] * 9)), "has 9 axes; expected at most 8"),
+    "noise_negative": (fact(-1e-9, "noise", "loss/value"), "expected a number of at least 0"),
+    "noise_nan": (fact(float("nan"), "noise", "loss/value"), "of 'loss/value' is nan"),
+    "noise_infinite": (fact(float("inf"), "noise", "loss/value"), "of 'loss/value' is inf"),
+    "noise_text": (fact("1e-9", "noise", "loss/value"), "'loss/value' is of type str"),
+    "noise_unknown": (fact(1.0, "noise", "loss/other"), "'loss/other', which is not there"),
+    "two_nodes": (fact("dense1", "nodes", 3, "name"), "two nodes have the name 'dense1'"),
+    "source_after": (fact([3], "nodes", 1, "sources"), "has the source 3; expected one before"),
+    "source_far": (fact([10**12], "nodes", 1, "sources"), "expected one before"),
+    "source_negative": (fact([-7], "nodes", 1, "sources"), "has the source -7; expected"),
+    "no_nodes": (fact([], "nodes"), "facts.nodes is empty"),
+    "no_weight_fact": (fact(["x.y"], "nodes", 0, "weights"), "has the weight 'x.y', which is not"),
+    "long_name": (fact("x" * 501, "nodes", 0, "name"), "has 501 characters"),
+    "no_name": (fact("", "nodes", 0, "name"), "has 0 characters"),
+    "class_weight": (fact({"a": 1.0}, "loss", "class_weight"), "has the label 'a'"),
+    "class_weights": (fact({"0": "b"}, "loss", "class_weight"), "'0' is of type str"),
+    "not_compared": (fact(7, "schedule", "not_compared"), "not_compared is no list"),
+    "true": (fact(True, "num_parameters"), "num_parameters is true or false"),
+    "seed": (setting(seed=-1), r"its spec: seed=-1: expected an integer in \[0, 2\*\*32 - 1\]"),
+    "seed_large": (setting(seed=2**32), r"its spec: seed=4294967296"),
+    "seed_text": (setting(seed="0"), "its spec: seed='0'"),
+    "unknown": (setting(shell="rm"), "its spec: unknown setting 'shell'"),
+    "device": (setting(device="tpu"), "its spec: device='tpu'"),
+    "steps_spec": (setting(steps=10**15), r"'trajectory/losses' has the shape \(2,\)"),
+    "keras": (setting(keras=7), "its spec: keras=7"),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), REFUSALS.values(), ids=REFUSALS)
+def test_contents_that_do_not_fit_are_refused_with_a_reason(change, message, recorded, sandbox):
+    changed = recorded.copy()
+    change(changed)
+    assert re.search(message, opened(hostile.forged(changed)))
+
+
+def test_what_could_not_be_read_is_not_written(recorded, tmp_path):
+    changed = recorded.copy()
+    changed.arrays["gradient/dense1.bias"] = np.zeros(4, np.float32)
+    message = "this Keras model cannot be recorded: the array 'gradient/dense1.bias' is 'F32'"
+    with pytest.raises(InputError, match=message):
+        changed.write(tmp_path / "a.parity")
+    assert files(tmp_path) == []
+
+
+def test_what_a_terminal_would_obey_is_not_repeated(recorded, sandbox):
+    changed = recorded.copy()
+    changed.facts["weights"]["\x1b[2J\nall is well"] = {"shape": "x", "trainable": True}
+    assert opened(hostile.forged(changed)).isprintable()
+    changed.facts = hostile.replaced(recorded.facts, ("nodes", 0, "name"), "\x1b[2J")
+    assert opened(hostile.forged(changed)).isprintable()
+    assert opened(hostile.zipped(("\x1b[2J", b""), ("b", b""))).isprintable()
+    text = hostile.with_text(recorded, lambda t: t.replace(b"parity.bundle/1", b"\\u001b[2J"))
+    assert opened(text).isprintable()
+
+
+# --- anything ------------------------------------------------------------------------------------
+
+
+def families(recorded, whole):
+    """(name, bundles): all of them are to be refused, or to be the whole bundle."""
+    draw = np.random.default_rng(20_240)
+    return {
+        "truncated": hostile.truncated(whole, draw),
+        "flipped": hostile.flipped(whole, draw),
+        "archives": hostile.archives(whole, draw),
+        "texts": hostile.texts(recorded),
+        "headers": hostile.headers(recorded),
+    }
+
+
+FAMILIES = ("truncated", "flipped", "archives", "texts", "headers")
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_damaged_bundle_is_refused_or_still_the_same(family, recorded, whole, sandbox):
+    before = sorted([*files(sandbox), "deep/er/work/x.parity"])
+    num_same = num = 0
+    for name, content in families(recorded, whole)[family]:
+        num += 1
+        found = opened(content)
+        if not isinstance(found, str):
+            num_same += 1
+            assert is_same(found, recorded), name
+        assert files(sandbox) == before, name
+    assert num >= 24
+    # A flipped bit in a date or in the attributes of an entry changes nothing that is read.
+    assert num_same <= num / 2
+    assert family in ("flipped", "archives") or num_same == 0
+
+
+def test_facts_of_any_kind_are_refused_or_read_as_they_are(recorded, sandbox):
+    before = sorted([*files(sandbox), "deep/er/work/x.parity"])
+    refused = 0
+    for name, changed in hostile.facts(recorded, np.random.default_rng(7)):
+        found = opened(hostile.forged(changed))
+        refused += isinstance(found, str)
+        assert isinstance(found, str) or is_same(found, changed) or "NaN" in name, name
+        assert files(sandbox) == before, name
+    assert refused > 200
+
+
+WORST = """
+import resource, sys
+from pathlib import Path
+from parity.bundle import Bundle
+from parity.errors import InputError
+import numpy, safetensors
+resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30))
+for path in sorted(Path(sys.argv[1]).iterdir()):
+    try:
+        Bundle(path).close()
+        print(path.name, "read")
+    except InputError:
+        print(path.name, "refused")
+"""
+
+
+def test_no_bundle_takes_more_memory_than_1_gib(recorded, whole, tmp_path):
+    arrays = hostile.arrays_of(recorded)
+    bundles = {
+        "brackets": hostile.zipped((FACTS, b"[" * 2**24), (ARRAYS, arrays)),
+        "lists": hostile.zipped((FACTS, b"[" + b"[]," * 2**20 + b"[]]"), (ARRAYS, arrays)),
+        "larger": hostile.zipped((FACTS, b" " * (2**24 + 1)), (ARRAYS, arrays)),
+        "bomb": hostile.zipped(
+            (FACTS, bytes(2**28)), (ARRAYS, arrays), compression=zipfile.ZIP_DEFLATED
+        ),
+        "header": hostile.with_arrays(recorded, (2**24).to_bytes(8, "little") + b"[" * 2**24),
+        "entries": hostile.with_directory(whole, 500_000),
+        "claims": whole.replace(len(arrays).to_bytes(4, "little"), (2**31).to_bytes(4, "little")),
+        "whole": whole,
+    }
+    for name, content in bundles.items():
+        (tmp_path / name).write_bytes(content)
+    ended = subprocess.run(
+        [sys.executable, "-c", WORST, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert ended.returncode == 0, ended.stderr[-2_000:]
+    found = dict(line.split() for line in ended.stdout.splitlines())
+    assert found == {name: "read" if name == "whole" else "refused" for name in bundles}
+
+
+def test_the_facts_of_a_bundle_are_text_that_a_person_can_read(whole, tmp_path):
+    (tmp_path / "a.parity").write_bytes(whole)
+    with zipfile.ZipFile(tmp_path / "a.parity") as archive:
+        assert archive.namelist() == [FACTS, ARRAYS]
+        assert json.loads(archive.read(FACTS))["schema"] == "parity.bundle/1"

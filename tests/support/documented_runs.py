@@ -1,0 +1,106 @@
+"""Which commands and snippets of the pages are run: the one place of exceptions.
+
+A command that trains, or starts a framework, has to stand in RUN or NOT_RUN: a test fails for one
+that does not, and for an entry that no page needs any more.
+"""
+
+# Commands that finish within seconds, by their first words; `--help` does always.
+QUICK = (
+    "make help",
+    "parity diagnose",
+    "parity completion",
+    "parity explain",
+    "parity list",
+    "python benchmarks/accuracy/drift.py",
+    "python benchmarks/speed/reference.py --show",
+)
+
+# What is run besides: the words that are added to make it small (of two equal options the last one
+# counts), and the exit code that it has then; "..." stands for any further words. A quick command
+# that does not end with 0 stands here too.
+SMALL = ("--epochs", "1", "--train-size", "64", "--val-size", "32")
+RUN = {
+    "parity record model.parity --keras mypackage.keras_model:build": ((), 0),
+    "parity check --against model.parity --torch mypackage.torch_model:build": ((), 0),
+    # float64 has no perturbed runs.
+    "parity run underfit --seeds 0:2 --out runs": ((*SMALL, "--dtype", "float64"), 0),
+    "parity report runs": ((), 0),
+    "parity report runs/underfit-seed0 runs/underfit-seed1 --out changes": ((), 0),
+    "parity report runs --tensorboard": ((), 0),
+    # No history of the tutorial is a good fit.
+    "parity diagnose stagnant.json --classes 10": ((), 1),
+    "parity diagnose docs/histories/underfit.json ...": ((), 1),
+    "parity diagnose docs/histories/capacity.json ...": ((), 1),
+    "parity diagnose docs/histories/leak.json ...": ((), 1),
+    "parity diagnose docs/histories/sorted_split.json ...": ((), 1),
+}
+# What is not run, with the reason. "..." stands for any further words.
+NOT_RUN = {
+    "make ...": "sets up an environment, or runs this suite, as CI does",
+    "pip ...": "installs; that its extras exist is checked",
+    "pytest ...": "is a part of this suite; that its paths and options exist is checked",
+    "parity bench ...": "minutes alone on a machine; tests/parity/bench/test_bench_run.py runs one",
+    "parity check --keras app.keras_model:build --torch app.torch_model:build": (
+        "records a bundle and checks against it, which two commands of docs/check.md do"
+    ),
+    "parity check --keras mypackage.keras_model:build --torch mypackage.torch_model:build": (
+        "likewise"
+    ),
+    "parity check --keras keras_model.py:build --torch torch_model.py:build --data samples.npz": (
+        "likewise; samples are read in tests/parity/data/test_samples.py"
+    ),
+    "parity check --keras keras_model.py:build --torch torch_model_naive.py:build ...": (
+        "examples/migration/test_readme.py compares what it reports"
+    ),
+    "parity check --against keras_model.parity --torch torch_model_naive.py:build": "likewise",
+    "parity record keras_model.parity --keras keras_model.py:build": "likewise",
+    "parity doctor": "half a minute; tests/parity/runs/test_doctor.py runs it",
+    "parity run capacity --full ...": "hours",
+    "parity run capacity augmentation dropout ...": "a quarter of an hour to hours",
+    "parity run dropout --dtype float64 --train-size 5000 ...": "a quarter of an hour",
+    "parity run dropout --seeds 0:5 --dtype float64": (
+        "minutes; the command below it trains in float64 too"
+    ),
+    "parity run capacity": "as long as the whole document; the command of docs/json.md is run",
+    "parity run underfit --seeds 0:2 ...": "fails; tests/parity/runs/test_run.py wants no GPU too",
+    "parity report result.json --out page": "the report of a file is that of its folder",
+    "parity report parity-sweep": "tests/parity/report/test_report_write.py reports a sweep",
+    "parity run leak sorted_split noisy_labels --dtype float64 --out more": "minutes",
+    "parity run underfit capacity augmentation dropout ...": "minutes",
+    "parity sweep too_large cured_by_dropout cured_by_augmentation": "an hour",
+    "parity check --keras keras_model.py:build --torch torch_model.py:build": (
+        "examples/migration/test_migration.py checks the same pair"
+    ),
+    "python docs/pictures.py": "draws the pictures of the tutorial anew",
+    "parity sweep": "an hour",
+    "parity sweep --engine ray ...": (
+        "a cluster; tests/parity/sweeps/test_ray_cluster.py starts one on this machine"
+    ),
+    "parity sweep --mode seeded --seeds 0:10": "hours",
+    "parity sweep too_large cured_by_dropout --seeds 0:50 ...": "hours",
+    "parity sweep too_short --seeds 0:2 ...": "tests/parity/sweeps/test_sweep.py runs smaller ones",
+    "parity diagnose docs/histories/noisy_labels.json ...": "the Python above it makes the data",
+    "parity sweep too_short little_data noisy_labels --full ...": "hours",
+    "python -c ...": "starts a framework, to see how long that takes",
+    "python benchmarks/speed/augment.py ...": "minutes, alone on a machine",
+    "python benchmarks/accuracy/envelope.py ...": "minutes",
+    "python benchmarks/speed/growth.py ...": "half an hour, alone on a machine",
+    "python benchmarks/speed/masks.py": "seconds, which mean something alone on a machine only",
+    "python benchmarks/accuracy/matrices.py ...": (
+        "a quarter of an hour; tests/parity/divergences/test_kill_matrix.py runs a part of it"
+    ),
+    "python benchmarks/accuracy/matrices_page.py ...": "writes docs/matrices.md from its results",
+    "python benchmarks/speed/overhead.py ...": "minutes, alone on a machine",
+    "python benchmarks/speed/reference.py ...": "half an hour, alone on a machine",
+    "python benchmarks/speed/report.py": "test_report_write.py times the same report",
+    "python benchmarks/speed/roofline.py ...": "minutes; tests/test_roofline.py runs a small one",
+    "python benchmarks/speed/same_against_same.py ...": "half an hour, alone on a machine",
+    "python benchmarks/accuracy/sensitivity.py ...": "minutes; test_sensitivity.py has its faults",
+    "python benchmarks/speed/sweep.py ...": "minutes, alone on a machine",
+    "python scripts/augment_pictures.py": "writes the pictures in docs",
+}
+# Blocks of Python that cannot run as they stand, by page and first line, with the reason.
+SNIPPETS_NOT_RUN: dict[tuple[str, str], str] = {}
+
+# Options in the text that are those of other programs, which they name.
+FOREIGN_OPTIONS: dict[str, str] = {"--train": "docs/pictures.py"}

@@ -1,0 +1,481 @@
+"""Bundles that nobody's Keras wrote: whole archives with something wrong in them, by family.
+
+A bundle here is two byte strings, facts and arrays, so that either can lie about anything.
+"""
+
+import copy
+import hashlib
+import io
+import json
+import struct
+import zipfile
+
+import numpy as np
+from safetensors.numpy import save
+
+from parity.files.floats import encode_floats
+from parity.traces.bundle import ARRAYS, FACTS, SCHEMA
+
+
+def facts_of(recorded, arrays):
+    """The text of bundle.json."""
+    content = {
+        "schema": SCHEMA,
+        "spec": recorded.spec,
+        "environment": recorded.environment,
+        "facts": recorded.facts,
+        "arrays_sha256": hashlib.sha256(arrays).hexdigest(),
+    }
+    return json.dumps(encode_floats(content)).encode()
+
+
+def arrays_of(recorded):
+    """The text of arrays.safetensors."""
+    return save({key: np.array(a, order="C") for key, a in sorted(recorded.arrays.items())})
+
+
+def forged(recorded):
+    """A bundle of what was changed in `recorded`, which `write_bundle` need not take."""
+    arrays = arrays_of(recorded)
+    return zipped((FACTS, facts_of(recorded, arrays)), (ARRAYS, arrays))
+
+
+def zipped(*entries, compression=zipfile.ZIP_STORED, comment=b""):
+    """An archive; an entry is (name or ZipInfo, content)."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, content in entries:
+            entry = name if isinstance(name, zipfile.ZipInfo) else zipfile.ZipInfo(name)
+            archive.writestr(entry, content, compression)
+        archive.comment = comment
+    return file.getvalue()
+
+
+def with_header(recorded, change):
+    """A bundle whose header of arrays was changed: `change` gets and returns a mapping or bytes."""
+    arrays = arrays_of(recorded)
+    size = int.from_bytes(arrays[:8], "little")
+    header = change(json.loads(arrays[8 : 8 + size]))
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return with_arrays(recorded, struct.pack("<Q", len(text)) + text + arrays[8 + size :])
+
+
+def with_arrays(recorded, arrays):
+    """A bundle with any bytes as its arrays, their digest being right."""
+    return zipped((FACTS, facts_of(recorded, arrays)), (ARRAYS, arrays))
+
+
+def with_text(recorded, change):
+    """A bundle whose facts are any text: `change` gets and returns bytes."""
+    arrays = arrays_of(recorded)
+    return zipped((FACTS, change(facts_of(recorded, arrays))), (ARRAYS, arrays))
+
+
+def with_directory(whole, count):
+    """An archive that says that it has two entries, and whose directory lists one `count` times."""
+    start = whole.index(b"PK\1\2")
+    entry, end = whole[start : start + 46 + len(FACTS)], bytearray(whole[-22:])
+    struct.pack_into("<LL", end, 12, len(entry) * count, start)
+    return whole[:start] + entry * count + bytes(end)
+
+
+# --- damage --------------------------------------------------------------------------------------
+
+
+def truncated(whole, draw):
+    for end in (0, 1, 21, 22, 100, *draw.integers(0, len(whole), size=40)):
+        yield f"truncated at {end}", whole[:end]
+
+
+def flipped(whole, draw):
+    for _ in range(80):
+        content = bytearray(whole)
+        for place in draw.integers(0, len(whole), size=draw.integers(1, 4)):
+            content[place] ^= 1 << int(draw.integers(8))
+        yield "flipped", bytes(content)
+    start = whole.rindex(b"PK\1\2") - 80  # directory and end: where the sizes stand
+    for place in range(start, len(whole), 3):
+        content = bytearray(whole)
+        content[place] ^= 0xFF
+        yield f"flipped at {place}", bytes(content)
+
+
+# --- archive -------------------------------------------------------------------------------------
+
+
+def archives(whole, draw):
+    with zipfile.ZipFile(io.BytesIO(whole)) as archive:
+        facts, arrays = archive.read(FACTS), archive.read(ARRAYS)
+    pair = ((FACTS, facts), (ARRAYS, arrays))
+    for name in (
+        "extra.txt",
+        "../escaped",
+        "../../../../escaped",
+        "/tmp/parity-escaped",
+        "C:\\escaped",
+        "..\\escaped",
+        "folder/",
+        "bundle.json ",
+        "Bundle.json",
+        "a" * 60_000,
+    ):
+        yield f"extra {name[:20]}", zipped(*pair, (name, b"escaped"))
+        yield f"facts as {name[:20]}", zipped((name, facts), pair[1])
+    yield "no entry", zipped()
+    yield "facts only", zipped(pair[0])
+    yield "arrays only", zipped(pair[1])
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # Duplicate name
+        yield "facts twice", zipped(pair[0], pair[0])
+        yield "arrays twice", zipped(*pair, pair[1])
+    for number in (2, 3):  # both names, as links to a file outside
+        link = zipfile.ZipInfo(ARRAYS if number == 2 else FACTS)
+        link.external_attr = 0o120777 << 16
+        target = b"/etc/hostname"
+        rest = pair[0] if number == 2 else pair[1]
+        yield "link", zipped(rest, (link, target))
+    yield "compressed", zipped(*pair, compression=zipfile.ZIP_DEFLATED)
+    yield "bzip2", zipped(*pair, compression=zipfile.ZIP_BZIP2)
+    yield "lzma", zipped(*pair, compression=zipfile.ZIP_LZMA)
+    yield "bomb", zipped((FACTS, b" " * 2**24), pair[1], compression=zipfile.ZIP_DEFLATED)
+    yield "arrays bomb", zipped(pair[0], (ARRAYS, bytes(2**24)), compression=zipfile.ZIP_DEFLATED)
+    yield "comment", zipped(*pair, comment=b"PK\5\6")
+    yield "trailing", whole + b"more"
+    yield "zip in zip", zipped((FACTS, whole), (ARRAYS, whole))
+    yield "no zip", b"\x93NUMPY" + bytes(500)
+    yield "text", b"<html>not found</html>"
+    yield from _fields(whole)
+
+
+def _fields(whole):
+    """Every field of both kinds of header of an entry, and of the end, as other numbers."""
+    for signature, fields in (
+        (b"PK\3\4", {6: "H", 8: "H", 14: "L", 18: "L", 22: "L", 26: "H", 28: "H"}),
+        (b"PK\1\2", {8: "H", 10: "H", 16: "L", 20: "L", 24: "L", 28: "H", 30: "H", 42: "L"}),
+        (b"PK\5\6", {4: "H", 8: "H", 10: "H", 12: "L", 16: "L", 20: "H"}),
+    ):
+        places = [n for n in range(len(whole) - 4) if whole[n : n + 4] == signature]
+        for start in places:
+            for offset, form in fields.items():
+                most = 2 ** (8 * struct.calcsize(f"<{form}")) - 1
+                for value in (1, most // 2, most):
+                    content = bytearray(whole)
+                    struct.pack_into(f"<{form}", content, start + offset, value)
+                    yield f"{signature[2:]} field {offset}={value}", bytes(content)
+
+
+# --- texts ---------------------------------------------------------------------------------------
+
+
+def texts(recorded):
+    """Facts that are no such JSON."""
+    for name, text in (
+        ("empty", b""),
+        ("null", b"null"),
+        ("list", b"[]"),
+        ("empty object", b"{}"),
+        ("NaN", b'{"schema": NaN}'),
+        ("infinite", b'{"schema": 1e999}'),
+        ("brackets", b"[" * 100_000 + b"]" * 100_000),
+        ("open brackets", b"[" * 100_000),
+        ("mappings", b'{"a":' * 100_000),
+        ("not utf-8", b'{"schema": "\xff\xfe"}'),
+        ("utf-16", '{"schema": 1}'.encode("utf-16")),
+        ("huge integer", b'{"schema": ' + b"9" * 5_000 + b"}"),
+        ("twice", b'{"schema": "parity.bundle/1", "schema": "parity.bundle/1"}'),
+        ("zero bytes", bytes(1_000)),
+    ):
+        yield f"text {name}", with_text(recorded, lambda _, text=text: text)
+    for old, new in (
+        (b'"parity.bundle/1"', b'"parity.bundle/2"'),
+        (b'"seed": 3', b'"seed": 3, "seed": 3'),
+        (b'"seed": 3', b'"seed": NaN'),
+        (b'"seed": 3', b'"seed": 1e999'),
+        (b'"num_parameters": 39', b'"num_parameters": ' + b"1" * 400),
+        (b'"num_parameters": 39', b'"num_parameters": 1' + b"0" * 25),
+        (b'"dense1.kernel"', b'"\\ud800.kernel"'),
+        (b'"config": {}', b'"config": ' + b"[" * 900 + b"]" * 900),
+        (b'"config": {}', b'"config": ' + b'{"a":' * 900 + b"1" + b"}" * 900),
+        (b'"arrays_sha256": "', b'"arrays_sha256": "0'),
+    ):
+        name = f"text {old.decode()} as {new[:30]!r}"
+        yield name, with_text(recorded, lambda text, a=old, b=new: text.replace(a, b))
+
+
+def headers(recorded):
+    """Headers of arrays that lie."""
+    key = "weights/dense1.kernel"
+
+    def entry(**changes):
+        return lambda header: {**header, key: {**header[key], **changes}}
+
+    start, end = arrays_offsets(recorded, key)
+    for name, change in {
+        "overlap": entry(data_offsets=[start - 8, end - 8]),
+        "gap": entry(data_offsets=[start + 8, end + 8]),
+        "out of range": entry(data_offsets=[start, 2**62]),
+        "backwards": entry(data_offsets=[end, start]),
+        "negative": entry(data_offsets=[-160, 0]),
+        "fractions": entry(data_offsets=[0.5, 1.5]),
+        "text offsets": entry(data_offsets="all"),
+        "three offsets": entry(data_offsets=[start, end, end]),
+        "float32": entry(dtype="F32"),
+        "half": entry(dtype="F16"),
+        "integers": entry(dtype="I64"),
+        "unknown": entry(dtype="OBJECT"),
+        "no dtype": entry(dtype=None),
+        "list dtype": entry(dtype=["F64"]),
+        "shape": entry(shape=[4, 5]),
+        "rank": entry(shape=[1] * 70 + [20]),
+        "large": entry(shape=[2**62, 2**62]),
+        "huge": entry(shape=[10**30]),
+        "empty": entry(shape=[2**40, 0]),
+        "negative shape": entry(shape=[-5, -4]),
+        "text shape": entry(shape="5x4"),
+        "true shape": entry(shape=[True, 20]),
+        "float shape": entry(shape=[5.0, 4.0]),
+        "extra field": entry(code="import os"),
+        "no shape": lambda h: {**h, key: {"dtype": "F64"}},
+        "entry is a list": lambda h: {**h, key: []},
+        "metadata": lambda h: {**h, "__metadata__": {"a": "b"}},
+        "deep metadata": lambda h: {**h, "__metadata__": {"a": {"b": []}}},
+        "unknown part": lambda h: {**h, "pickle/x": h[key]},
+        "no part": lambda h: {**h, "": h[key]},
+        "path": lambda h: {**h, "../../escaped": h[key]},
+        "same bytes": lambda h: {**h, "weights/other": h[key]},
+        "long key": lambda h: {**h, "forward/" + "x" * 100_000: h[key]},
+        "left out": lambda h: {k: v for k, v in h.items() if k != key},
+        "nothing": lambda h: {},
+        "list": lambda h: b"[]",
+        "null": lambda h: b"null",
+        "brackets": lambda h: b"[" * 100_000,
+        "twice": lambda h: json.dumps(h).encode().replace(b"{", b'{"a": 1, "a": 1, ', 1),
+        "not utf-8": lambda h: b'{"\xff": 1}',
+        "NaN": lambda h: b'{"a": NaN}',
+        "huge number": lambda h: b'{"a": ' + b"9" * 5_000 + b"}",
+    }.items():
+        yield f"header {name}", with_header(recorded, change)
+    arrays = arrays_of(recorded)
+    for size in (0, 1, 7, len(arrays) - 8, len(arrays), 2**24 + 1, 2**63, 2**64 - 1):
+        yield f"header of {size}", with_arrays(recorded, struct.pack("<Q", size) + arrays[8:])
+    for cut in (0, 4, 8, 9, 200, len(arrays) - 1):
+        yield f"arrays cut at {cut}", with_arrays(recorded, arrays[:cut])
+    yield "arrays and more", with_arrays(recorded, arrays + bytes(8))
+
+
+def arrays_offsets(recorded, key):
+    arrays = arrays_of(recorded)
+    size = int.from_bytes(arrays[:8], "little")
+    return json.loads(arrays[8 : 8 + size])[key]["data_offsets"]
+
+
+# --- facts ---------------------------------------------------------------------------------------
+
+OTHERS = (None, True, -1, 1.5, 2**62, "", "x" * 100_000, "NaN", [], {}, [[]], {"": None})
+
+
+def places(value, path=()):
+    """The path of every value inside nested mappings and lists."""
+    yield path
+    items = value.items() if isinstance(value, dict) else ()
+    items = enumerate(value) if isinstance(value, list) else items
+    for key, inner in items:
+        yield from places(inner, (*path, key))
+
+
+def replaced(value, path, new):
+    """A copy with another value at a place; taken out where `new` is `places`."""
+    value = copy.deepcopy(value)
+    if not path:
+        return new
+    inner = value
+    for key in path[:-1]:
+        inner = inner[key]
+    if new is places:
+        del inner[path[-1]]
+    else:
+        inner[path[-1]] = new
+    return value
+
+
+def facts(recorded, draw, num=260):
+    """Every fact taken out, then some as another value."""
+    everything = {"facts": recorded.facts, "spec": recorded.spec}
+    found = [path for path in places(everything) if len(path) > 1 and path[1] != "noise"]
+    changes = [(path, places) for path in found]
+    changes += [
+        (found[int(draw.integers(len(found)))], OTHERS[int(draw.integers(len(OTHERS)))])
+        for _ in range(num)
+    ]
+    for path, new in changes:
+        changed = recorded.copy()
+        content = replaced(everything, path, new)
+        changed.facts, changed.spec = content["facts"], content["spec"]
+        word = "without" if new is places else f"{str(new)[:20]!r} as"
+        yield f"{word} {'.'.join(map(str, path))}", changed
+
+
+# --- whole bundles that mean harm ----------------------------------------------------------------
+
+
+def meant(recorded):
+    """Bundles whose form is right: (name, what is recorded). No right port is like any of these."""
+    for name, change in MEANT.items():
+        changed = recorded.copy()
+        change(changed)
+        changed.facts["noise"] = {
+            key: value for key, value in changed.facts["noise"].items() if key in changed.arrays
+        }
+        yield name, changed
+
+
+def _fact(value, *path):
+    def change(r):
+        r.facts = replaced(r.facts, path, value)
+
+    return change
+
+
+def _array(key, change):
+    def changed(r):
+        r.arrays[key] = np.asarray(change(r.arrays[key]))
+
+    return changed
+
+
+def _all(*changes):
+    def change(r):
+        for each in changes:
+            each(r)
+
+    return change
+
+
+def _noisy(r):
+    """Says that everything is rounding."""
+    r.facts["noise"] = dict.fromkeys(r.arrays, 1e300)
+
+
+def _renamed(old, new):
+    """Another name of a node, in all places."""
+
+    def change(r):
+        r.arrays = {k.replace(f"/{old}/", f"/{new}/"): a for k, a in r.arrays.items()}
+        for node in r.facts["nodes"]:
+            node["name"] = new if node["name"] == old else node["name"]
+
+    return change
+
+
+def _scheduled(**callback):
+    def change(r):
+        r.facts["schedule"]["callbacks"] = [{"class": "ReduceLROnPlateau", **callback}]
+        r.arrays["schedule/epochs"] = np.linspace(1, 0.1, 40)
+        r.arrays["schedule/stopped"] = np.array(-1)
+
+    return change
+
+
+_WRONG = _array("forward/eval/dense1/output", lambda a: a * 2)
+_TRAINED_WRONG = _array("optimizer/1/weights/dense1.bias", lambda a: a + 1)
+# What the facts say is wrong, and nothing that is computed follows from it.
+HARMLESS = frozenset(
+    [
+        "class_weight",
+        "pool_size",
+        "flattening",
+        "sources_many",
+        "not_trained",
+    ]
+)
+MEANT = {
+    "all_noise_forward": _all(_array("forward/eval/dense1/output", lambda a: -a), _noisy),
+    "all_noise_loss": _all(_array("loss/value", lambda a: a * 1.001), _noisy),
+    "all_noise_gradient": _all(_array("gradient/dense1.kernel", lambda a: a * 1.01), _noisy),
+    "all_noise_trajectory": _all(_array("trajectory/2/dense2.bias", lambda a: a + 0.01), _noisy),
+    "all_noise_zero_gradient": _all(_array("gradient/dense1.kernel", lambda a: a * 0), _noisy),
+    "all_noise_infinite": _all(
+        _array("gradient/dense1.bias", lambda a: a + np.inf),
+        _array("gradient/dense1.kernel", np.negative),
+        _noisy,
+    ),
+    "gradient_of_what_is_not_trained": _all(
+        _fact(False, "weights", "dense1.kernel", "trainable"),
+        _array("gradient/dense1.kernel", np.negative),
+    ),
+    "unknown_loss": _all(_fact("os.system", "loss", "name"), _WRONG),
+    "loss_settings": _all(
+        _fact({"class_name": "MeanSquaredError", "config": {"run": 1}}, "loss", "config"), _WRONG
+    ),
+    "loss_class": _all(_fact({"class_name": ["a"]}, "loss", "config"), _WRONG),
+    "loss_no_class": _all(_fact({"config": 7}, "loss", "config"), _WRONG),
+    "loss_function": _all(
+        _fact({"class_name": "function", "config": [1]}, "loss", "config"), _WRONG
+    ),
+    "class_weight": _fact({"0": 1e308}, "loss", "class_weight"),
+    "activation_attribute": _all(_fact("__class__", "output_activation"), _WRONG),
+    "activation_module": _all(_fact("torch", "output_activation"), _WRONG),
+    "rate_text": _fact("x", "nodes", 2, "config", "rate"),
+    "rate_list": _fact([0.5], "nodes", 2, "config", "rate"),
+    "rate_mapping": _fact({"a": 1}, "nodes", 2, "config", "rate"),
+    "rate_huge": _fact(1e308, "nodes", 2, "config", "rate"),
+    "rate_negative": _fact(-1, "nodes", 2, "config", "rate"),
+    "kernel_size": _all(
+        _fact("conv", "nodes", 0, "kind"),
+        _fact({"kernel_size": [10**6, 10**6], "strides": 0}, "nodes", 0, "config"),
+        _WRONG,
+    ),
+    "pool_size": _all(
+        _fact("max_pool", "nodes", 1, "kind"),
+        _fact({"pool_size": ["a"], "strides": {"a": 1}}, "nodes", 1, "config"),
+    ),
+    "epsilon": _all(
+        _fact("batch_norm", "nodes", 0, "kind"),
+        _fact({"epsilon": "x", "momentum": []}, "nodes", 0, "config"),
+    ),
+    "recurrent": _fact("lstm", "nodes", 0, "kind"),
+    "flattening": _fact("flatten", "nodes", 1, "kind"),
+    "a_kind_of_nothing": _fact("", "nodes", 3, "kind"),
+    "sources_many": _fact([0] * 1000, "nodes", 1, "sources"),
+    "weights_twice": _fact(["dense1.kernel"] * 50, "nodes", 0, "weights"),
+    "weights_of_others": _fact(["dense1.kernel", "dense1.bias"], "nodes", 3, "weights"),
+    "not_trained": _fact(False, "weights", "dense1.kernel", "trainable"),
+    "name_of_a_path": _renamed("dropout", "../../../escaped"),
+    "name_of_escapes": _all(_renamed("dense1", "\x1b[2J\r\n\0"), _array("loss/value", np.negative)),
+    "name_of_a_key": _renamed("dropout", "dense1/input/0"),
+    "name_of_the_output": _renamed("dropout", "output"),
+    "nan_weights": _array("weights/dense1.kernel", lambda a: a * np.nan),
+    "infinite_weights": _array("weights/dense1.kernel", lambda a: np.sign(a) * np.inf),
+    "huge_weights": _array("weights/dense1.kernel", lambda a: np.sign(a) * 1e308),
+    "nan_output": _array("forward/eval/output", lambda a: a * np.nan),
+    "nan_input": _array("input/probe/0", lambda a: a * np.nan),
+    "nan_losses": _array("trajectory/losses", lambda a: a * np.nan),
+    "nan_draws": _array("init/dense1.kernel", lambda a: a * np.nan),
+    "other_draws": _array("init/dense1.kernel", lambda a: a[:, :3]),
+    "integer_output": _array("forward/eval/output", lambda a: a.astype(np.int64)),
+    "true_output": _array("forward/train/dense1/output", lambda a: a > 0),
+    "seed_of_another": lambda r: r.spec.update(seed=r.spec["seed"] + 1),
+    "target_of_classes": _array("target/probe", lambda a: np.full(len(a), 2**40)),
+    "target_shape": _array("target/step1", lambda a: a[:, :1]),
+    "input_shape": _array("input/step1/0", lambda a: a[:, :2]),
+    "input_rank": _array("input/probe/0", lambda a: a[:, :, None, None, None]),
+    "mask_shape": _array("mask/train/dropout", lambda a: a[:, :3]),
+    "gradient_shape": _array("gradient/dense1.bias", lambda a: a[:1]),
+    "rates": _array("optimizer/learning_rate", lambda a: a + 1),
+    "optimizer_settings": _all(
+        _fact({"learning_rate": "x", "momentum": [1], "beta_1": None}, "optimizer", "config"),
+        _TRAINED_WRONG,
+    ),
+    "optimizer_class": _all(_fact("Adam", "optimizer", "class"), _TRAINED_WRONG),
+    "seed": lambda r: r.spec.update(seed=2**32 - 1),
+    "plateau_settings": _scheduled(factor="x", patience=[], min_delta={}, mode=3, monitor=[1]),
+    "plateau_size": _scheduled(factor=1e-300, patience=2**60, cooldown=-(2**60), min_lr=1e308),
+    "schedule_kind": _all(_scheduled(), _fact("os.system", "schedule", "kind")),
+    "initializers": _all(
+        _fact({"class": 7, "distribution": [1]}, "initializers", "dense1.kernel"),
+        _array("init/dense1.kernel", lambda a: a * 100),
+    ),
+    "environment": _all(lambda r: r.environment.update(versions=[1], device={"a": []}), _WRONG),
+}

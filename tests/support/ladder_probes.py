@@ -1,0 +1,56 @@
+"""Ways to change what a port computed in a probe, and what came of it."""
+
+import numpy as np
+
+from parity.ladder.result import FAIL, NOT_REACHED
+
+
+def statuses(levels):
+    return {name: level.status for name, level in levels.items()}
+
+
+def failed(levels):
+    """The level that failed, the names of its failed items."""
+    found = [level for level in levels.values() if level.status == FAIL]
+    assert len(found) == 1, statuses(levels)
+    names = list(levels)
+    after = names[names.index(found[0].id) + 1 :]
+    assert all(levels[name].status == NOT_REACHED for name in after)
+    assert all(
+        level.tolerance_source == f"not compared: {found[0].id} failed"
+        for level in levels.values()
+        if level.status == NOT_REACHED
+    )
+    return found[0].id, [item.name for item in found[0].items if item.status == FAIL]
+
+
+def moved(key, by=1e-9):
+    """The largest entry of an array of the port moved by a share of itself."""
+
+    def change(port):
+        array = port.arrays[key] = np.array(port.arrays[key])
+        place = np.unravel_index(np.abs(array).argmax(), array.shape)
+        array[place] += by * abs(array[place])
+
+    return change
+
+
+def fact(value, *path):
+    def change(port):
+        inner = port.facts
+        for name in path[:-1]:
+            inner = inner[name]
+        inner[path[-1]] = value
+
+    return change
+
+
+def scheduled(r):
+    """A schedule of epochs that stops, and one of steps."""
+    from parity.data.probe_inputs import SCHEDULE_STEPS
+
+    r.facts["schedule"] = {"kind": "ExponentialDecay", "callbacks": [{"class": "EarlyStopping"}]}
+    r.facts["schedule"]["not_compared"] = ["TensorBoard"]
+    r.arrays["schedule/epochs"] = np.geomspace(0.1, 0.01, 12)
+    r.arrays["schedule/stopped"] = np.array(11)
+    r.arrays["schedule/steps"] = np.geomspace(0.1, 0.001, len(SCHEDULE_STEPS))

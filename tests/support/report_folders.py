@@ -1,0 +1,193 @@
+"""Folders as commands leave them, made by hand: what reports are written of."""
+
+import json
+import os
+from dataclasses import replace
+from unittest import mock
+
+import numpy as np
+from traces import whole_parts
+
+from parity.behaviour.diagnosis import diagnose
+from parity.behaviour.judgement import Judgement
+from parity.bench.result import BenchResult
+from parity.data.load import run_data
+from parity.ladder.engine import compare_levels
+from parity.ladder.envelope import FACTOR
+from parity.ladder.result import ERROR, FAIL, PASS, Result
+from parity.ladder.table import OF_RUN
+from parity.ladder.tolerance import Float64Tolerance
+from parity.programs.check_spec import CheckSpec
+from parity.programs.scenarios import SCENARIOS, scenario
+from parity.sweeps.result import result_of
+from parity.sweeps.sweep import Row, Sweep
+
+HOSTILE = {
+    "markup": "<script>window.hacked = 1</script><img src=x onerror='window.hacked = 1'>",
+    "quotes": "\"></td><b>'bold'&amp;",
+    "from right to left": "a\N{RIGHT-TO-LEFT OVERRIDE}txt.exe שלום עולם",
+    "very long": "x" * 3000,
+    "control characters": "\x1b[31mred\x07\x00",
+    "formula": "$\\frac{1}{0}$ {{ 7 * 7 }} {% raw %}",
+}
+ENVIRONMENT = {"python": "3.11.7", "versions": {"keras": "3.15.1", "torch": "2.13.0"}}
+
+
+def run_spec(**changes):
+    return scenario("dropout").replace(**{"epochs": 3, "dtype": "float64", **changes})
+
+
+def run_folder(folder, *, change=None, spec=None, has_result=True):
+    """A run in both halves; `change` alters what the torch half has written.
+
+    Returns the result.
+    """
+    spec = spec or run_spec()
+    data = run_data(spec)
+    keras = whole_parts(epochs=spec.epochs, dtype=spec.dtype)
+    keras.spec = spec.to_dict()
+    keras.facts["sha256"] = data.sha256
+    for epoch in range(spec.epochs):
+        keras.arrays[f"feed/{epoch}/images"] = data.x_train[:20].copy()
+        keras.arrays[f"feed/{epoch}/labels"] = data.y_train[:20].copy()
+    keras.arrays["predictions/val"] = 0.02 + 0.8 * np.eye(10)[data.y_val]
+    keras.history["loss"] = [2.0, 0.5, 0.25]
+    torch = keras.copy()
+    if change is not None:
+        change(torch)
+    with mock.patch.object(os, "fsync"):
+        traces = keras.write(folder / "keras"), torch.write(folder / "torch")
+    if not has_result:
+        return None
+    levels = compare_levels(OF_RUN, *traces, Float64Tolerance())
+    judgement = Judgement("overfit", "gap", "training is better by 0.08", 3, 0.99, True, 0.91, 0.08)
+    result = Result(
+        verdict=FAIL if any(level.status == FAIL for level in levels) else PASS,
+        spec=spec.to_dict(),
+        levels=levels,
+        environment={"keras": ENVIRONMENT, "torch": ENVIRONMENT},
+        data={"source": "embedded", "sha256": data.sha256},
+        behaviour={"keras": judgement.to_json(), "torch": judgement.to_json()},
+        history={"keras": traces[0].history, "torch": traces[1].history},
+        wall_s={"keras": 5.0, "torch": 2.5},
+        envelope={
+            "num_perturbations": 4,
+            "factor": FACTOR,
+            "steps": [1],
+            "max_difference_by_step": [1e-7],
+            "sensitivity": {"loss": 1.0, "val_loss": 1.0},
+        },
+    )
+    write(folder / "result.json", result.to_json())
+    return result
+
+
+def error_folder(folder, reason="the child ended with exit code 1"):
+    """A run of which a half has crashed."""
+    spec = run_spec().to_dict()
+    for half in ("keras", "torch"):
+        write(folder / half / "spec.json", spec)
+    (folder / "torch.log").write_text(
+        "progress dropout 3/57 loss=2.3\nTraceback (most recent call last):\nKeyError: 'conv9'\n"
+    )
+    write(folder / "result.json", Result(ERROR, spec, errors=(reason,)).to_json())
+
+
+def check_result(verdict=FAIL, **changes):
+    """A check whose port has a wrong epsilon."""
+    from checked import level
+
+    levels = [level("forward"), level("optimizer", worst=0.3 if verdict == FAIL else 0.0)]
+    cause = {
+        "id": "F2",
+        "title": "epsilon of Adam is torch's",
+        "level": "optimizer",
+        "confidence": 0.99,
+        "detail": "epsilon 1e-08 gives the port's numbers",
+        "keras": "epsilon=1e-07",
+        "torch": "epsilon=1e-08",
+        "where": "port.py:12",
+        "fix": "torch_impl.optim.Adam(..., epsilon=1e-7)",
+        "source": "keras/src/optimizers/adam.py",
+    }
+    spec = CheckSpec("app:build", "port.py:build").to_dict()
+    fields = {"mode": "replayed", "causes": (cause,) if verdict == FAIL else (), **changes}
+    return Result(verdict, spec, tuple(levels), **fields)
+
+
+def sweep_rows(*, scenarios=("too_large", "cured_by_dropout"), seeds=8, shift=0.0, seed=1):
+    """Finished runs whose halves differ by noise, and by `shift` in the accuracy of torch."""
+    generator = np.random.default_rng(seed)
+    rows = []
+    for name in scenarios:
+        expected = SCENARIOS[name].expected or "good_fit"
+        for number in range(seeds):
+            level = 0.9 + 0.01 * generator.standard_normal()
+            for half in ("keras", "torch"):
+                val = level + 0.001 * generator.standard_normal() + shift * (half == "torch")
+                judgement = Judgement(
+                    expected, "gap", "because", 20, 0.99, True, val, 0.99 - val,
+                    epochs_to_plateau=5 + 0.2 * generator.standard_normal(),
+                )  # fmt: skip
+                rows.append(Row(name, number, half, judgement, 1.5, f"{number:064x}"))
+    return rows
+
+
+def sweep_result(**options):
+    failures = options.pop("failures", [])
+    found = Sweep(rows=sweep_rows(**options), failures=failures)
+    environment = {
+        "command": "parity sweep too_large",
+        "keras": {"versions": {"keras": "3.15.1"}},
+        "torch": {"versions": {"torch": "2.13.0"}},
+    }
+    return result_of(found, mode="independent", environment=environment)
+
+
+def sweep_folder(folder, **options):
+    result = sweep_result(**options)
+    (folder / "results").mkdir(parents=True)
+    write(folder / "sweep.json", result.to_json())
+    return result
+
+
+def bench_folder(folder, result: BenchResult):
+    write(folder / "bench.json", result.to_json())
+
+
+def diagnosis_folder(folder, history=None):
+    history = history or {
+        "loss": [1.5, 0.5, 0.05, 0.01],
+        "accuracy": [0.5, 0.8, 0.98, 1.0],
+        "val_loss": [1.4, 0.9, 1.2, 1.6],
+        "val_accuracy": [0.5, 0.7, 0.72, 0.71],
+    }
+    found = diagnose(history, num_classes=10, num_train=600, num_val=200)
+    write(folder / "diagnosis.json", found.to_json())
+    return found
+
+
+def renamed(result, name):
+    """A result in which every name is `name`."""
+    levels = tuple(
+        replace(each, items=tuple(replace(item, name=name, note=name) for item in each.items))
+        for each in result.levels
+    )
+    checked = {"level": "data", "confidence": 0.5}  # the only ones that are no free text
+    causes = tuple({**dict.fromkeys(cause, name), **checked} for cause in result.causes)
+    return replace(
+        result,
+        levels=levels,
+        causes=causes,
+        spec={**result.spec, "torch": name, "keras": name},
+        errors=(name,),
+        settings=(
+            {"id": name, "name": name, "keras": name, "torch": name, "layers": [[name, name]]},
+        ),
+        place={"keras": name, "torch": name, "where": name, "introduced": True},
+    )
+
+
+def write(path, value):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value), encoding="utf-8", errors="surrogatepass")

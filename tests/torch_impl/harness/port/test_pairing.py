@@ -1,0 +1,233 @@
+"""Layers of two programs are paired by weights, shapes, kinds and names, in that order."""
+
+import pytest
+
+from parity.errors import InputError
+from torch_impl.harness.port.pairing import pair_calls
+
+
+def node(name, kind, output=(4, 8), weights=(), inputs=((4, 5),)):
+    """A Keras node; `keras` and `torch` of it are the two forms."""
+    return {
+        "name": name,
+        "kind": kind,
+        "output_shape": list(output),
+        "output_shapes": [list(output)],
+        "input_shapes": [list(shape) for shape in inputs],
+        "input_forms": [[list(shape)] for shape in inputs],
+        "weights": {f"w{n}": list(shape) for n, shape in enumerate(weights)},
+        "sources": [],
+    }
+
+
+def dense(name, fan_in, fan_out, kind="dense"):
+    return node(name, kind, (4, fan_out), [(fan_in, fan_out), (fan_out,)], [(4, fan_in)])
+
+
+def act(name, kind="relu", width=8):
+    return node(name, f"activation:{kind}", (4, width), (), [(4, width)])
+
+
+def names(keras, torch, fixed=None):
+    found = pair_calls(keras, torch, fixed)
+    return (
+        [(keras[a]["name"], torch[b]["name"]) for a, b in found.pairs],
+        [keras[n]["name"] for n in found.keras_left],
+        [torch[n]["name"] for n in found.torch_left],
+    )
+
+
+def test_the_same_program_is_paired_in_order():
+    keras = [dense("a", 5, 8), act("a.activation"), dense("b", 8, 8), act("b.activation")]
+    torch = [dense("0", 5, 8), act("1"), dense("2", 8, 8), act("3")]
+    pairs = [("a", "0"), ("a.activation", "1"), ("b", "2"), ("b.activation", "3")]
+    assert names(keras, torch) == (pairs, [], [])
+
+
+def test_branches_in_another_order_are_paired_by_their_weights():
+    keras = [dense("left", 5, 8), dense("right", 5, 3), dense("top", 11, 2)]
+    torch = [dense("r", 5, 3), dense("l", 5, 8), dense("t", 11, 2)]
+    pairs, left, more = names(keras, torch)
+    assert sorted(pairs) == [("left", "l"), ("right", "r"), ("top", "t")]
+    assert (left, more) == ([], [])
+
+
+def test_names_decide_between_layers_that_are_alike():
+    keras = [dense("first", 5, 5), dense("second", 5, 5)]
+    torch = [dense("net.extra", 5, 5), dense("net.first", 5, 5), dense("net.second", 5, 5)]
+    assert names(keras, torch)[0] == [("first", "net.first"), ("second", "net.second")]
+
+
+def test_a_shared_layer_is_paired_at_every_call():
+    keras = [dense("d", 5, 5), act("r", width=5), dense("d#2", 5, 5)]
+    torch = [dense("fc", 5, 5), act("relu()", width=5), dense("fc#2", 5, 5)]
+    assert names(keras, torch)[0] == [("d", "fc"), ("r", "relu()"), ("d#2", "fc#2")]
+
+
+def test_what_has_no_partner_is_left():
+    keras = [dense("a", 5, 8), node("drop", "dropout"), dense("b", 8, 2)]
+    torch = [dense("0", 5, 8), node("permute()", "permute"), dense("1", 8, 2)]
+    assert names(keras, torch) == ([("a", "0"), ("b", "1")], ["drop"], ["permute()"])
+
+
+def test_another_activation_is_still_the_partner():
+    keras = [dense("a", 5, 8), act("a.activation", "relu"), dense("b", 8, 2)]
+    torch = [dense("0", 5, 8), act("1", "tanh"), dense("2", 8, 2)]
+    assert ("a.activation", "1") in names(keras, torch)[0]
+
+
+def test_weights_of_another_shape_are_paired_where_nothing_fits_better():
+    keras = [dense("a", 5, 8), dense("b", 8, 2)]
+    torch = [dense("0", 5, 8), dense("1", 8, 3)]
+    assert names(keras, torch)[0] == [("a", "0"), ("b", "1")]
+
+
+def test_a_layer_of_the_users_is_paired_if_its_weights_fit():
+    keras = [dense("a", 5, 8), dense("b", 8, 2)]
+    torch = [dense("own", 5, 8, "unknown:Own"), dense("other", 8, 2, "unknown:Other")]
+    assert names(keras, torch)[0] == [("a", "own"), ("b", "other")]
+    torch = [dense("own", 5, 7, "unknown:Own"), dense("other", 8, 2)]
+    assert names(keras, torch) == ([("b", "other")], ["a"], ["own"])
+
+
+@pytest.mark.parametrize(
+    ("keras", "torch"),
+    [
+        ("flatten", "reshape"),
+        ("activation:softmax", "activation:log_softmax"),
+        ("global_average_pool", "average_pool"),
+        ("conv", "depthwise_conv"),
+    ],
+)
+def test_two_words_for_one_thing_are_paired(keras, torch):
+    assert names([node("a", keras)], [node("0", torch)])[0] == [("a", "0")]
+
+
+@pytest.mark.parametrize(
+    ("keras", "torch"),
+    [("dropout", "flatten"), ("max_pool", "average_pool"), ("add", "multiply"), ("x", "unknown:X")],
+)
+def test_different_things_are_not_paired(keras, torch):
+    assert names([node("a", keras)], [node("0", torch)])[0] == []
+
+
+def test_a_sum_of_three_is_no_sum_of_two():
+    three = [node("add", "add", inputs=[(4, 8)] * 3)]
+    two = [node("add()", "add", inputs=[(4, 8)] * 2), node("add()#2", "add", inputs=[(4, 8)] * 2)]
+    assert names(three, two)[0] == []
+
+
+def test_what_the_user_says_goes_first():
+    keras = [dense("a", 5, 5), dense("b", 5, 5)]
+    torch = [dense("0", 5, 5), dense("1", 5, 5)]
+    pairs, left, more = names(keras, torch, {"a": "1"})
+    assert ("a", "1") in pairs
+    assert ("b", "0") in pairs
+    assert (left, more) == ([], [])
+    assert names(keras, torch, {"a": "1", "b": "0"})[0] == [("a", "1"), ("b", "0")]
+
+
+@pytest.mark.parametrize(
+    ("fixed", "message"),
+    [
+        ({"c": "0"}, "there is no Keras call 'c'; expected one of a, b"),
+        ({"a": "7"}, "there is no torch call '7'; expected one of 0, 1"),
+        ({"a": "0", "b": "0"}, "a torch call stands for two layers"),
+    ],
+    ids=["keras", "torch", "twice"],
+)
+def test_what_the_user_says_has_to_be_there(fixed, message):
+    keras = [dense("a", 5, 5), dense("b", 5, 5)]
+    with pytest.raises(InputError, match=message):
+        pair_calls(keras, [dense("0", 5, 5), dense("1", 5, 5)], fixed)
+
+
+@pytest.mark.parametrize(("keras", "torch"), [([], []), ([dense("a", 1, 1)], []), ([], [act("0")])])
+def test_nothing_is_paired_with_nothing(keras, torch):
+    found = pair_calls(keras, torch)
+    assert found.pairs == ()
+    assert (len(found.keras_left), len(found.torch_left)) == (len(keras), len(torch))
+
+
+def test_no_call_is_paired_twice_in_long_programs():
+    keras = [layer for n in range(60) for layer in (dense(f"d{n}", 5, 5), act(f"r{n}", width=5))]
+    torch = [layer for n in range(60) for layer in (act(f"{n}a", width=5), dense(f"{n}d", 5, 5))]
+    found = pair_calls(keras, torch)
+    assert len({b for _, b in found.pairs}) == len(found.pairs)
+    rows = [a for a, b in found.pairs if keras[a]["weights"]]
+    assert len(rows) == 60
+
+
+def fed_by(layer, *sources):
+    """A call with the numbers of the calls that feed it."""
+    return {**layer, "sources": list(sources)}
+
+
+PARTS = {
+    "pooled": {
+        "p": (node("pool", "max_pool", (4, 5)), dense("left", 5, 8)),
+        "q": (node("pool_2", "max_pool", (4, 3)), dense("right", 3, 6)),
+    },
+    "activated": {
+        "p": (dense("left", 5, 8), act("left_act")),
+        "q": (dense("right", 3, 6), act("right_act", width=6)),
+    },
+}
+
+
+def branches(parts, order):
+    """Two branches of two calls each, in one order or the other."""
+    found = []
+    for which in order:
+        first, second = PARTS[parts][which]
+        found += [fed_by(first, -1), fed_by(second, len(found))]
+    return found
+
+
+@pytest.mark.parametrize("parts", PARTS)
+def test_calls_without_weights_follow_the_layers_that_feed_them_or_are_fed(parts):
+    keras, torch = branches(parts, "pq"), branches(parts, "qp")
+    pairs, left, more = names(keras, torch)
+    assert all(a == b for a, b in pairs)
+    assert (len(pairs), left, more) == (4, [], [])
+
+
+def test_of_several_takers_none_follows():
+    """Which of them it would be, nobody can tell."""
+    left = [dense("left", 5, 8), node("l_pool", "max_pool"), node("l_drop", "dropout")]
+    right = [
+        *[dense("right", 5, 6), node("r_pool", "average_pool", (4, 6))],
+        node("r_drop", "dropout", (4, 6)),
+    ]
+
+    def half(first, second):
+        found = [fed_by(first[0], -1), fed_by(first[1], 0)]
+        found += [fed_by(second[0], -1), fed_by(second[1], 2)]
+        return [*found, fed_by(first[2], 0), fed_by(second[2], 2)]
+
+    pairs, left_over, _ = names(half(left, right), half(right, left))
+    assert {("left", "left"), ("right", "right")} <= set(pairs)
+    assert all(a == b for a, b in pairs)
+    assert len(left_over) == 2  # one of each: the alignment keeps the order
+
+
+def test_branches_of_the_same_shapes_in_another_order_are_told_by_their_names():
+    keras = [dense("main", 5, 5), dense("shortcut", 5, 5), dense("last", 5, 2)]
+    torch = [dense("block.shortcut", 5, 5), dense("block.main", 5, 5), dense("last", 5, 2)]
+    assert names(keras, torch)[0] == [
+        ("main", "block.main"),
+        ("shortcut", "block.shortcut"),
+        ("last", "last"),
+    ]
+
+
+def test_a_name_that_two_calls_have_tells_nothing():
+    keras = [dense("main", 5, 5), dense("other", 5, 5)]
+    torch = [dense("a.main", 5, 5), dense("b.main", 5, 5)]
+    assert names(keras, torch)[0] == [("main", "a.main"), ("other", "b.main")]
+
+
+def test_a_name_does_not_make_up_for_weights_of_another_shape():
+    keras = [dense("first", 5, 7), dense("second", 7, 5)]
+    torch = [dense("second", 5, 7), dense("first", 7, 5)]
+    assert names(keras, torch)[0] == [("first", "second"), ("second", "first")]

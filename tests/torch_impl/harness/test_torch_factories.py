@@ -1,0 +1,63 @@
+"""A factory is called as if nothing had been built before, and its module is in float64."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from parity.errors import InputError
+from torch_impl.harness.factories import Port, build_subject
+
+
+@pytest.fixture(autouse=True)
+def _default_type_is_left_as_found():
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def test_a_seed_repeats_and_another_differs():
+    def weights(seed):
+        return build_subject(lambda: nn.Linear(3, 2), seed).module.weight.detach().numpy()
+
+    np.testing.assert_array_equal(weights(4), weights(4))
+    assert not np.array_equal(weights(4), weights(5))
+
+
+def test_a_module_of_any_type_becomes_float64_and_the_optimizer_keeps_its_parameters():
+    def build():
+        module = nn.Linear(3, 2, dtype=torch.float32)
+        return Port(module, optimizer=torch.optim.SGD(module.parameters(), 0.5))
+
+    port = build_subject(build, 0)
+    assert port.module.weight.dtype == torch.float64
+    port.module.weight.grad = torch.ones_like(port.module.weight)
+    before = port.module.weight.detach().clone()
+    port.optimizer.step()
+    assert torch.equal(port.module.weight, before - 0.5)
+
+
+def test_a_module_alone_is_a_port_of_it():
+    module = nn.ReLU()
+    port = build_subject(lambda: module, 0)
+    assert port.module is module
+    assert (port.loss, port.optimizer, port.schedulers) == (None, None, ())
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "expected"),
+    [(None, ()), ("a", ("a",)), (["a", "b"], ("a", "b")), ((), ())],
+    ids=str,
+)
+def test_schedulers_are_none_one_or_several(scheduler, expected):
+    assert Port(nn.ReLU(), scheduler=scheduler).schedulers == expected
+
+
+def test_an_interval_is_an_epoch_or_a_step():
+    with pytest.raises(InputError, match="scheduler_interval='batch': expected 'epoch' or 'step'"):
+        Port(nn.ReLU(), scheduler_interval="batch")
+
+
+@pytest.mark.parametrize("built", [None, 3, nn.ReLU, "net"], ids=str)
+def test_anything_else_is_refused(built):
+    with pytest.raises(InputError, match="the torch factory returned"):
+        build_subject(lambda: built, 0)

@@ -1,0 +1,71 @@
+"""Torch's modules have a word that both halves know them by; a dropout is of one grain."""
+
+import pytest
+import torch.nn.functional as F
+from torch import nn
+
+from torch_impl import layers
+from torch_impl.harness.kinds import drops_channels, kind_of
+
+
+class OwnDrop(nn.Dropout):
+    """Single values, whatever it is called."""
+
+
+class OwnDrop2d(nn.Dropout):
+    """The same, and its name is no word of torch's."""
+
+
+class OwnChannels(nn.Dropout2d):
+    """Whole channels, of which its name says nothing."""
+
+
+GRAINS = {
+    "dropout": (nn.Dropout(), False),
+    "dropout_1d": (nn.Dropout1d(), True),
+    "dropout_2d": (nn.Dropout2d(), True),
+    "dropout_3d": (nn.Dropout3d(), True),
+    "function": (F.dropout, False),
+    "function_1d": (F.dropout1d, True),
+    "function_2d": (F.dropout2d, True),
+    "function_3d": (F.dropout3d, True),
+    "keras": (layers.Dropout(0.5), False),
+    "keras_spatial": (layers.SpatialDropout(0.5), True),
+    "keras_channels": (layers.Dropout(0.5, noise_shape=(None, 1, 1, None)), True),
+    "keras_rows": (layers.Dropout(0.5, noise_shape=(None, None, 1)), False),
+    "keras_open": (layers.Dropout(0.5, noise_shape=(None, None, None)), False),
+    "keras_features": (layers.Dropout(0.5, noise_shape=(None, 1)), False),
+    "subclass": (OwnDrop(), False),
+    "name_only": (OwnDrop2d(), False),
+    "subclass_of_channels": (OwnChannels(), True),
+}
+
+
+@pytest.mark.parametrize(("dropout", "expected"), GRAINS.values(), ids=GRAINS)
+def test_a_dropout_drops_whole_channels_or_single_values(dropout, expected):
+    assert drops_channels(dropout) is expected
+    if isinstance(dropout, nn.Module):
+        assert kind_of(dropout) == "dropout"
+
+
+def test_a_separable_convolution_is_the_two_that_it_holds():
+    separable = layers.SeparableConv2D(3, 5, 3)
+    assert kind_of(separable) == "unknown:SeparableConv2D"
+    assert [kind_of(child) for child in separable.children()] == ["depthwise_conv", "conv"]
+
+
+RELUS = {
+    "plain": (layers.ReLU(), "activation:relu"),
+    "six": (layers.ReLU(6.0), "activation:relu6"),
+    "leaky": (layers.ReLU(negative_slope=0.2), "activation:leaky_relu"),
+    "both": (layers.ReLU(6.0, negative_slope=0.2), "activation:relu"),
+    "threshold": (layers.ReLU(6.0, threshold=1.0), "activation:relu"),
+    "torchs": (nn.ReLU(), "activation:relu"),
+    "torchs_six": (nn.ReLU6(), "activation:relu6"),
+    "torchs_leaky": (nn.LeakyReLU(0.2), "activation:leaky_relu"),
+}
+
+
+@pytest.mark.parametrize(("layer", "kind"), RELUS.values(), ids=RELUS)
+def test_a_relu_of_keras_has_the_word_of_what_it_is_by_its_settings(layer, kind):
+    assert kind_of(layer) == kind

@@ -1,0 +1,1 @@
+"""What the torch child does for the harness."""

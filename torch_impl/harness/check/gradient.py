@@ -1,0 +1,26 @@
+"""The loss and the gradients of a port in train mode, forward and back.
+
+Keras's batch and masks go in; the loss and the gradient of every parameter come out.
+"""
+
+from __future__ import annotations
+
+from parity.data import probe_inputs
+from parity.traces.trace import TraceWriter
+from torch_impl.harness.check.loss import Loss
+from torch_impl.harness.port.port_under_test import Rig
+
+
+def write_gradients(rig: Rig, loss: Loss, writer: TraceWriter) -> None:
+    """One pass forward and back in train mode."""
+    rig.module.zero_grad()
+    _, output = rig.forward("train", "probe", training=True)
+    value = loss(output, rig.target("target/probe"), rig.bundle["target/probe"])
+    writer.put("loss/value", float(value.detach()))
+    value.backward()
+    for name, gradient in rig.gradients().items():
+        if f"gradient/{name}" in rig.bundle:
+            writer.put(f"gradient/{name}", probe_inputs.sampled(gradient))
+    writer.facts["no_gradient"] = [
+        name for name, p in rig.module.named_parameters() if p.grad is None and p.requires_grad
+    ]

@@ -1,0 +1,205 @@
+"""What a torch module or function is called in both halves: "conv", "dense", "activation:relu".
+
+A module or a function goes in, its kind comes out; `keras_impl/harness/kinds.py` has the same words
+for Keras's layers.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from torch_impl import layers
+
+
+def _by_name(table: str) -> dict[str, str]:
+    """Name -> kind, of rows "kind: names"."""
+    rows = [line.strip().rsplit(": ", 1) for line in table.strip().splitlines()]
+    return {name: kind for kind, names in rows for name in names.split()}
+
+
+# Class -> kind, the word that both halves share (`keras_impl/harness/kinds.py`). Both torch's names
+# and Keras's, which `torch_impl.layers` has.
+_MODULES = _by_name("""
+    conv: Conv LazyConv
+    depthwise_conv: DepthwiseConv
+    conv_transpose: ConvTranspose
+    dense: Linear Dense
+    batch_norm: BatchNorm BatchNormalization SyncBatchNorm
+    layer_norm: LayerNorm LayerNormalization
+    group_norm: GroupNorm GroupNormalization
+    embedding: Embedding
+    lstm: LSTM
+    gru: GRU
+    simple_rnn: RNN SimpleRNN
+    bidirectional: Bidirectional
+    max_pool: MaxPool MaxPooling
+    average_pool: AvgPool AveragePool AveragePooling
+    global_average_pool: AdaptiveAvgPool GlobalAveragePool GlobalAveragePooling
+    global_max_pool: AdaptiveMaxPool GlobalMaxPool GlobalMaxPooling
+    flatten: Flatten
+    reshape: Reshape
+    permute: Permute
+    repeat: RepeatVector
+    zero_padding: ZeroPad ZeroPadding ConstantPad
+    cropping: Cropping
+    upsampling: Upsample UpsamplingNearest UpsamplingBilinear UpSampling
+    dropout: Dropout SpatialDropout
+    add: Add
+    subtract: Subtract
+    multiply: Multiply
+    average: Average
+    maximum: Maximum
+    minimum: Minimum
+    concatenate: Concatenate
+    rescaling: Rescaling
+    normalization: Normalization
+    prelu: PReLU
+    activation:relu: ReLU
+    activation:relu6: ReLU6
+    activation:leaky_relu: LeakyReLU
+    activation:elu: ELU
+    activation:selu: SELU
+    activation:gelu: GELU
+    activation:silu: SiLU
+    activation:mish: Mish
+    activation:sigmoid: Sigmoid
+    activation:tanh: Tanh
+    activation:softmax: Softmax
+    activation:log_softmax: LogSoftmax
+    activation:softplus: Softplus
+    activation:softsign: Softsign
+    activation:hard_sigmoid: Hardsigmoid
+    activation:hard_silu: Hardswish
+""")
+_FUNCTIONS = _by_name("""
+    conv: conv
+    conv_transpose: conv_transpose
+    dense: linear
+    batch_norm: batch_norm
+    layer_norm: layer_norm
+    group_norm: group_norm
+    embedding: embedding
+    max_pool: max_pool
+    average_pool: avg_pool
+    global_average_pool: adaptive_avg_pool
+    global_max_pool: adaptive_max_pool
+    flatten: flatten
+    reshape: view reshape
+    permute: permute transpose swapaxes swapdims movedim moveaxis
+    zero_padding: pad
+    cropping: __getitem__
+    upsampling: interpolate
+    dropout: dropout feature_dropout
+    add: add __add__ __radd__ __iadd__ add_
+    subtract: sub __sub__
+    multiply: mul __mul__ __rmul__
+    maximum: maximum
+    minimum: minimum
+    concatenate: cat concat concatenate
+    mean: mean
+    amax: amax
+    activation:relu: relu relu_
+    activation:relu6: relu6
+    activation:leaky_relu: leaky_relu
+    activation:elu: elu
+    activation:selu: selu
+    activation:gelu: gelu
+    activation:silu: silu
+    activation:mish: mish
+    activation:sigmoid: sigmoid
+    activation:tanh: tanh
+    activation:softmax: softmax
+    activation:log_softmax: log_softmax
+    activation:softplus: softplus
+    activation:softsign: softsign
+    activation:hard_sigmoid: hardsigmoid
+    activation:hard_silu: hardswish
+""")
+_WHOLE = {"SpatialDropout", "FeatureAlphaDropout"}  # drop whole channels, without a rank to say so
+_BETWEEN_TENSORS = {"add", "subtract", "multiply", "maximum", "minimum"}
+
+
+def kind_of(module: nn.Module) -> str:
+    """Returns the kind of a module, "unknown:CLASS" where there is no word for it."""
+    name = type(module).__name__
+    kind = _MODULES.get(_without_rank(name))
+    # A class of the user's may be a subclass, or only have the name.
+    if kind is None or not _is_known(type(module)):
+        bases = [
+            base for base in type(module).__mro__ if base.__module__.startswith("torch.nn.modules")
+        ]
+        names = [_MODULES.get(_without_rank(base.__name__)) for base in bases]
+        kind = next((found for found in names if found), None)
+    if kind is None:
+        return f"unknown:{name}"
+    if isinstance(module, layers.ReLU):
+        return _kind_of_relu(**module.settings)
+    if kind == "conv" and 1 < getattr(module, "groups", 1) == module.in_channels:
+        return "depthwise_conv"
+    if kind in ("lstm", "gru", "simple_rnn") and getattr(module, "bidirectional", False):
+        return "bidirectional"
+    return kind
+
+
+def _kind_of_relu(max_value: float | None, negative_slope: float, threshold: float) -> str:
+    """Keras's ReLU is also what has names of its own, as in `keras_impl/harness/kinds.py`."""
+    if threshold or (negative_slope and max_value):
+        return "activation:relu"
+    if negative_slope:
+        return "activation:leaky_relu"
+    return "activation:relu6" if max_value == 6 else "activation:relu"
+
+
+def drops_channels(dropout: Any) -> bool:
+    """Whether a dropout, a module or a function, drops whole channels and not single values."""
+    noise_shape = getattr(dropout, "noise_shape", None)  # in Keras's layout
+    if noise_shape is not None:
+        return len(noise_shape) > 2 and all(side == 1 for side in noise_shape[1:-1])
+    if not isinstance(dropout, nn.Module):
+        name = str(getattr(dropout, "__name__", ""))
+        return _without_rank(name) != name or name.startswith("feature_")  # F.dropout2d
+    # A class of the user's may be a subclass, or only have the name.
+    names = [base.__name__ for base in type(dropout).__mro__ if _is_known(base)]
+    return any(_without_rank(name) != name or name in _WHOLE for name in names)
+
+
+def kind_of_function(function: Any) -> str | None:
+    """Returns the kind of a function by its name; None where it is of no interest."""
+    return _FUNCTIONS.get(_without_rank(getattr(function, "__name__", "")))
+
+
+def refined(kind: str, inputs: list[torch.Tensor], output: torch.Tensor) -> str | None:
+    """The kind of a function by what it did; None where it is of no interest."""
+    if not inputs:
+        return None
+    x = inputs[0]
+    if kind in _BETWEEN_TENSORS:
+        return kind if len(inputs) > 1 and all(value.ndim for value in inputs) else None
+    if kind == "cropping":
+        is_part = len(inputs) == 1 and output.ndim == x.ndim > 2 and len(output) == len(x)
+        return kind if is_part and output.numel() < x.numel() else None
+    if kind in ("reshape", "flatten"):
+        return "flatten" if output.ndim == 2 < x.ndim else kind
+    if kind in ("mean", "amax"):
+        is_global = x.ndim > 2 and x.shape[0] == output.shape[0] and output.numel() < x.numel()
+        name = "global_average_pool" if kind == "mean" else "global_max_pool"
+        return name if is_global else None
+    return kind
+
+
+def _is_known(kind: type) -> bool:
+    """Whether a class is one of those that the names of the tables are of."""
+    return kind.__module__.split(".")[0] in ("torch", "torchvision", "torch_impl")
+
+
+def is_leaf(module: nn.Module) -> bool:
+    """Whether a module is compared as a whole: one that has a kind, or holds no modules."""
+    return not kind_of(module).startswith("unknown:") or not any(True for _ in module.children())
+
+
+def _without_rank(name: str) -> str:
+    """Returns a name without the number of dimensions: Conv2d, conv2d, MaxPooling2D."""
+    return name[:-2] if name[-2:].lower() in ("1d", "2d", "3d") else name

@@ -1,0 +1,130 @@
+"""PairedLayer: a Keras node and the torch call that stands for it, with what turns their arrays.
+
+A weight or an activation of one half goes in, and comes out as the other half has it. Behind a
+flatten of channels first the features of a port stand in another order, which is kept here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from torch_impl.harness.calls import Call
+from torch_impl.harness.port.joining import Ends
+from torch_impl.harness.port.portable import GLOBAL_POOLS, from_portable, to_portable
+
+
+def with_shared_axes(call: Call, array: np.ndarray) -> np.ndarray:
+    """Returns a weight of a call with the axes of length 1 along which Keras says it is shared.
+
+    torch.nn.PReLU has (channels,) or (1,), Keras's with `shared_axes` (1, 1, channels).
+    """
+    return array.reshape(*[1] * (call.inputs[0].ndim - 2), -1) if _is_shared(call) else array
+
+
+def _kind(node: Mapping[str, Any], call: Call) -> str:
+    """A pool that is as large as its image is a global one, whatever the port calls it."""
+    is_global = node["kind"] in GLOBAL_POOLS and call.kind in ("max_pool", "average_pool")
+    return node["kind"] if is_global else call.kind
+
+
+def _is_shared(call: Call) -> bool:
+    return isinstance(call.module, nn.PReLU)
+
+
+@dataclass(frozen=True)
+class PairedLayer:
+    """A Keras node and the torch call that stands for it.
+
+    Attributes:
+        node: facts of the Keras node.
+        call: as it was in the pass that found the pairs.
+        variables: Keras's name of a weight -> its name in the module.
+        rows: order of the features that enter, after a flatten of channels first: the portable
+            position of each; None where both halves have the same order.
+        features: the same for what leaves it.
+        ends: numbers of the nodes and calls with which it begins and ends.
+    """
+
+    node: Mapping[str, Any]
+    call: Call
+    variables: Mapping[str, str]
+    rows: np.ndarray | None = None
+    features: np.ndarray | None = None
+    ends: Ends = field(kw_only=True)
+
+    def chain(self, calls: Sequence[Call]) -> list[Call]:
+        """Returns the calls that a pair consists of, in order: its own, and what was joined.
+
+        Args:
+            calls: of the pass that found the pairs.
+        """
+        own = next(n for n, call in enumerate(calls) if call is self.call)
+        numbers = [self.ends.torch_last]
+        while numbers[0] != self.ends.torch_first:
+            source = calls[numbers[0]].sources[0]
+            assert source is not None
+            numbers.insert(0, source)
+        assert own in numbers
+        return [calls[number] for number in numbers]
+
+    def to_module(self, name: str, array: np.ndarray) -> np.ndarray:
+        """Puts the rows of a weight of Keras, or of what has its layout, into the port's order."""
+        order = self._order(name, array)
+        array = array if order is None else array[order]
+        return (
+            array.reshape(-1) if _is_shared(self.call) and array.size == array.shape[-1] else array
+        )
+
+    def to_keras(self, name: str, array: np.ndarray) -> np.ndarray:
+        """Puts the rows of a weight, or of what has its layout, into Keras's order."""
+        order = self._order(name, array)
+        return with_shared_axes(self.call, array if order is None else array[np.argsort(order)])
+
+    def portable(
+        self,
+        node: Mapping[str, Any],
+        call: Call,
+        tensor: torch.Tensor,
+        theirs: np.ndarray | None,
+        *,
+        is_input: bool = False,
+    ) -> np.ndarray:
+        """Returns an input or the output as Keras has it.
+
+        Args:
+            node: Keras's node that the tensor belongs to; that of the pair, or one joined to it.
+            call: likewise, of the port.
+            tensor: input or output of the call.
+            theirs: what Keras has in its place.
+            is_input: which of them.
+        """
+        if is_input:
+            forms = node["input_shapes"]
+            # A layer of several inputs has them in any order; all are of one rank.
+            fits = [shape for shape in forms if sorted(shape) == sorted(tensor.shape)]
+            expected, order = (fits or forms or [[]])[0], self.rows
+        else:
+            expected, order = node["output_shape"], self.features
+        array = to_portable(tensor, _kind(node, call), expected, theirs)
+        if order is not None and array.ndim == 2 and array.shape[1] == len(order):
+            return array[:, np.argsort(order)]
+        return array
+
+    def native(self, array: np.ndarray, like: torch.Tensor) -> torch.Tensor | None:
+        """The inverse, for inputs; None where the shape does not fit."""
+        if self.rows is not None and array.ndim == 2 and array.shape[1] == len(self.rows):
+            array = array[:, self.rows]
+        return from_portable(array, like, _kind(self.node, self.call))
+
+    def _order(self, name: str, array: np.ndarray) -> np.ndarray | None:
+        """How the first axis of a weight is ordered in the module, if not as in Keras."""
+        is_kernel = name.endswith("kernel")
+        order = self.rows if is_kernel or self.features is not None else None
+        fits = order is not None and array.ndim >= 1 and array.shape[0] == len(order)
+        return order if fits else None

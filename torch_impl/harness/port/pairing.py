@@ -1,0 +1,284 @@
+"""Which call of the torch module stands for which layer of the Keras model.
+
+Both halves list what they computed in order. What the user says goes first, then names that both
+halves share. Layers with weights are then paired by what stands around them, since Keras runs the
+branches of a network by depth and a torch program runs them one after the other; with them the
+activations, pools and merges between them. What is left, as where one half lacks a layer, is
+aligned like two texts: a pair is worth the more, the more surely it is one (kind, shapes of
+weights, shape of the output, name), and order is kept.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from parity.errors import InputError
+from torch_impl.harness.port.dataflow import origins, signatures, takers
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """The outcome.
+
+    Attributes:
+        pairs: (number of the Keras node, number of the torch call), in Keras's order.
+        keras_left: numbers of Keras nodes without a partner.
+        torch_left: numbers of torch calls without a partner.
+    """
+
+    pairs: tuple[tuple[int, int], ...]
+    keras_left: tuple[int, ...]
+    torch_left: tuple[int, ...]
+
+
+def pair_calls(
+    keras: Sequence[Mapping[str, Any]],
+    torch: Sequence[Mapping[str, Any]],
+    fixed: Mapping[str, str] | None = None,
+) -> Pairing:
+    """Pairs the calls of both halves.
+
+    Args:
+        keras: nodes with name, kind, input_shapes, output_shape, weights (name of the variable ->
+            shape).
+        torch: the same, but for input_forms and output_shapes: as they are, and with the channels
+            last.
+        fixed: Keras name -> torch name.
+
+    Raises:
+        InputError: `fixed` names what is not there.
+    """
+    known = _fixed(keras, torch, fixed or {})
+    pairs = known | _named(keras, torch, known)
+    _pair_by_flow(keras, torch, pairs)
+    _join_neighbours(keras, torch, pairs)
+    rows = [number for number in range(len(keras)) if number not in pairs]
+    columns = [number for number in range(len(torch)) if number not in pairs.values()]
+    scores = _scores(keras, torch, rows, columns, pairs)
+    pairs |= _aligned(scores, rows, columns)
+    for number in rows:  # branches in another order
+        if number in pairs or not keras[number]["weights"]:
+            continue
+        left = [n for n in columns if n not in pairs.values() and torch[n]["weights"]]
+        scored = [(_score(keras[number], torch[n]), -n) for n in left]
+        best = max(scored, default=(0, 0))
+        if best[0] >= _SAME_KERNEL:
+            pairs[number] = -best[1]
+    taken = set(pairs.values())
+    return Pairing(
+        pairs=tuple(sorted(pairs.items())),
+        keras_left=tuple(number for number in range(len(keras)) if number not in pairs),
+        torch_left=tuple(number for number in range(len(torch)) if number not in taken),
+    )
+
+
+# What a pair is worth. Weights decide: no sum of the rest is worth a pair of layers with weights.
+_SAME_WEIGHTS, _SAME_KERNEL, _WEIGHTED = 100.0, 80.0, 40.0
+_SAME_OUTPUT, _SAME_NAME, _SAME_KIND = 3.0, 2.0, 1.0
+# Kinds that one half may call otherwise and mean the same by.
+_ALIKE = [
+    {"conv", "depthwise_conv"},
+    {"flatten", "reshape"},
+    {"lstm", "bidirectional"},
+    {"gru", "bidirectional"},
+    {"global_average_pool", "average_pool"},
+    {"global_max_pool", "max_pool"},
+    {"activation:softmax", "activation:log_softmax"},
+    {"activation:silu", "activation:swish"},
+    {"activation:relu", "activation:relu6"},
+]
+
+_MERGING = {"add", "multiply", "average", "maximum", "minimum", "concatenate"}
+
+
+def _is_alike(a: str, b: str) -> bool:
+    return a == b or any({a, b} <= group for group in _ALIKE)
+
+
+def _score(keras: Mapping[str, Any], torch: Mapping[str, Any]) -> float:
+    """What a pair is worth; 0 where it cannot be one."""
+    a, b = keras["kind"], torch["kind"]
+    is_alike = _is_alike(a, b)
+    has_weights = bool(keras["weights"]), bool(torch["weights"])
+    both_activate = a.startswith("activation:") and b.startswith("activation:")
+    # Keras adds up three at once, torch two and then another: neither of these is the other.
+    if a == b and a in _MERGING and len(keras["input_shapes"]) != len(torch["input_forms"]):
+        return 0.0
+    is_known = not a.startswith("unknown:") and not b.startswith("unknown:")
+    if has_weights[0] != has_weights[1] and not is_alike:
+        return 0.0
+    same_weights = sorted(map(list, keras["weights"].values())) == sorted(
+        map(list, torch["weights"].values())
+    )
+    # A layer of the user's on either side can be anything, if its weights fit.
+    fits = not is_known and all(has_weights) and same_weights
+    if not (is_alike or both_activate or fits):
+        return 0.0
+    score = _SAME_KIND if a == b else 0.5 * _SAME_KIND
+    if all(has_weights):
+        # A bias that only one half has makes no other layer of it.
+        same_kernel = _largest(keras["weights"]) == _largest(torch["weights"])
+        score += _SAME_WEIGHTS if same_weights else _SAME_KERNEL if same_kernel else _WEIGHTED
+    score += _SAME_OUTPUT if keras["output_shape"] in torch["output_shapes"] else 0.0
+    name = torch["name"].rpartition(".")[2] if "." in torch["name"] else torch["name"]
+    return score + (_SAME_NAME if keras["name"] in (name, torch["name"]) else 0.0)
+
+
+def _named(
+    keras: Sequence[Mapping[str, Any]],
+    torch: Sequence[Mapping[str, Any]],
+    taken: Mapping[int, int],
+) -> dict[int, int]:
+    """Layers with weights that both halves call alike, and whose weights fit, in whatever order."""
+    places: dict[str, list[int]] = {}
+    for number, node in enumerate(torch):
+        if number not in taken.values():
+            for part in set(node["name"].split(".")):  # what wraps a layer may have its name
+                places.setdefault(part, []).append(number)
+    pairs = {}
+    for number, node in enumerate(keras):
+        found = [n for n in places.get(node["name"], []) if torch[n]["weights"]]
+        if number in taken or not node["weights"] or len(found) != 1:
+            continue
+        if _score(node, torch[found[0]]) >= _SAME_WEIGHTS:
+            pairs[number] = found[0]
+    return pairs
+
+
+def _pair_by_flow(
+    keras: Sequence[Mapping[str, Any]], torch: Sequence[Mapping[str, Any]], pairs: dict[int, int]
+) -> None:
+    """Adds pairs of layers with the same weights that see the same around them.
+
+    From as far off as possible first: what is wrong somewhere else in the port then tells nothing,
+    and what is nearer decides. Layers that nothing tells apart are paired in order.
+    """
+    views = zip(signatures(keras), signatures(torch), strict=True)
+    for theirs, ours in reversed(list(views)):
+        taken = set(pairs.values())
+        for signature in dict.fromkeys(theirs.values()):
+            rows = [n for n, found in theirs.items() if found == signature and n not in pairs]
+            columns = [n for n, found in ours.items() if found == signature and n not in taken]
+            if len(rows) != len(columns):
+                continue
+            for row, column in zip(rows, columns, strict=True):
+                if _score(keras[row], torch[column]) >= _SAME_WEIGHTS:
+                    pairs[row] = column
+
+
+def _join_neighbours(
+    keras: Sequence[Mapping[str, Any]], torch: Sequence[Mapping[str, Any]], pairs: dict[int, int]
+) -> None:
+    """Adds pairs of calls without weights that feed a pair, or are fed by one, in both halves."""
+    after = takers(keras), takers(torch)
+    waiting = list(pairs.items())
+    while waiting:
+        row, column = waiting.pop(0)
+        taken = set(pairs.values())
+        for rows, columns in (
+            (after[0][row], after[1][column]),
+            (origins(keras[row]), origins(torch[column])),
+        ):
+            free = [n for n in rows if n is not None and n >= 0 and n not in pairs]
+            others = [n for n in columns if n is not None and n >= 0 and n not in taken]
+            if len(free) != 1 or len(others) != 1:
+                continue
+            n, m = free[0], others[0]
+            has_weights = keras[n]["weights"] or torch[m]["weights"]
+            is_alike = _is_alike(keras[n]["kind"], torch[m]["kind"])
+            if is_alike and not has_weights and _score(keras[n], torch[m]) > _SAME_OUTPUT:
+                pairs[n] = m
+                taken.add(m)
+                waiting.append((n, m))
+
+
+def _largest(weights: Mapping[str, Sequence[int]]) -> list[int]:
+    """The shape of the largest weight."""
+    return max(map(list, weights.values()), key=math.prod)
+
+
+def _scores(
+    keras: Sequence[Mapping[str, Any]],
+    torch: Sequence[Mapping[str, Any]],
+    rows: Sequence[int],
+    columns: Sequence[int],
+    pairs: Mapping[int, int],
+) -> list[list[float]]:
+    """What each pair of those that are left is worth.
+
+    Calls that are known to come from different layers are none.
+    """
+    theirs = [{pairs[n] for n in _anchors(keras, row, set(pairs))} for row in rows]
+    ours = [_anchors(torch, column, set(pairs.values())) for column in columns]
+    return [
+        [
+            0.0 if a and b and not a & b else _score(keras[row], torch[column])
+            for column, b in zip(columns, ours, strict=True)
+        ]
+        for row, a in zip(rows, theirs, strict=True)
+    ]
+
+
+def _anchors(nodes: Sequence[Mapping[str, Any]], number: int, paired: set[int]) -> set[int]:
+    """The nearest calls before one that have a partner."""
+    found, seen, waiting = set(), {number}, [number]
+    while waiting:
+        for origin in origins(nodes[waiting.pop()]):
+            if origin is None or origin < 0 or origin in seen:
+                continue
+            seen.add(origin)
+            if origin in paired:
+                found.add(origin)
+            else:
+                waiting.append(origin)
+    return found
+
+
+def _aligned(
+    scores: Sequence[Sequence[float]], rows: Sequence[int], columns: Sequence[int]
+) -> dict[int, int]:
+    """The alignment of greatest worth that keeps the order (Needleman & Wunsch 1970)."""
+    best = [[0.0] * (len(columns) + 1) for _ in range(len(rows) + 1)]
+    for i in range(len(rows) - 1, -1, -1):
+        line, after, worth = best[i], best[i + 1], scores[i]
+        for j in range(len(columns) - 1, -1, -1):
+            skipped = max(after[j], line[j + 1])
+            line[j] = max(skipped, worth[j] + after[j + 1]) if worth[j] else skipped
+    pairs, i, j = {}, 0, 0
+    while i < len(rows) and j < len(columns):
+        if scores[i][j] and best[i][j] == scores[i][j] + best[i + 1][j + 1]:
+            pairs[rows[i]] = columns[j]
+            i, j = i + 1, j + 1
+        elif best[i][j] == best[i + 1][j]:
+            i += 1
+        else:
+            j += 1
+    return pairs
+
+
+def _fixed(
+    keras: Sequence[Mapping[str, Any]],
+    torch: Sequence[Mapping[str, Any]],
+    fixed: Mapping[str, str],
+) -> dict[int, int]:
+    pairs = {}
+    for number, (half, nodes) in enumerate((("Keras", keras), ("torch", torch))):
+        names = {node["name"] for node in nodes}
+        for pair in fixed.items():
+            if pair[number] not in names:
+                raise InputError(
+                    f"layers={dict(fixed)}: there is no {half} call {pair[number]!r}; expected one "
+                    f"of {', '.join(sorted(names))}"
+                )
+    if len(set(fixed.values())) < len(fixed):
+        raise InputError(
+            f"layers={dict(fixed)}: a torch call stands for two layers; expected another for each "
+            "(the second call of a module has #2 behind its name)"
+        )
+    for name, other in fixed.items():
+        row = next(n for n, node in enumerate(keras) if node["name"] == name)
+        pairs[row] = next(n for n, node in enumerate(torch) if node["name"] == other)
+    return pairs

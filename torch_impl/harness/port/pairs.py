@@ -1,0 +1,152 @@
+"""Which calls of a port stand for which layers of Keras, and in what order their features stand.
+
+calls -> nodes of the port -> pairing with the nodes of the bundle -> a PairedLayer for each pair
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from torch_impl.harness.calls import Call
+from torch_impl.harness.port.joining import ends_of
+from torch_impl.harness.port.paired_layer import PairedLayer, with_shared_axes
+from torch_impl.harness.port.pairing import Pairing, pair_calls
+from torch_impl.layouts import variables
+from torch_impl.weights import match, read
+
+
+def node_of(call: Call) -> dict[str, Any]:
+    """Returns the facts of a call that pairs are found by."""
+    weights: dict[str, list[int]] = {}
+    if call.module is not None:
+        try:
+            found = read(call.module).items()
+            # A count of samples is no weight, in Keras's half neither.
+            weights = {
+                name: list(with_shared_axes(call, a).shape)
+                for name, a in found
+                if a.dtype.kind == "f"
+            }
+        except ValueError:  # such as an LSTM of two layers
+            weights = {}
+    return {
+        "name": call.name,
+        "kind": call.kind,
+        "where": call.where,
+        "weights": weights,
+        "input_forms": [_forms(x) for x in call.inputs],
+        "output_shapes": _forms(call.output) + ([] if call.final is None else _forms(call.final)),
+        "sources": call.sources,
+        "origins": call.origins,
+        "rate": call.rate,
+        "is_active": call.is_active,
+        "drops_channels": call.drops_channels,
+    }
+
+
+def _forms(tensor: torch.Tensor) -> list[list[int]]:
+    """Its shape, as it is and with the channels last."""
+    shape = list(tensor.shape)
+    return [shape] if len(shape) < 3 else [shape, [shape[0], *shape[2:], shape[1]]]
+
+
+def paired_calls(
+    facts: Mapping[str, Any], nodes: Sequence[Mapping[str, Any]], layers: Mapping[str, str]
+) -> Pairing:
+    """Pairs the nodes of a port with those of a bundle.
+
+    Args:
+        facts: of the bundle.
+        nodes: of the port.
+        layers: pairs that the user gives: Keras layer -> module.
+
+    Raises:
+        InputError: `layers` names what is not there.
+    """
+    weights = facts["weights"]
+    keras = [
+        {**node, "weights": {name: weights[name]["shape"] for name in node["weights"]}}
+        for node in facts["nodes"]
+    ]
+    return pair_calls(keras, nodes, layers)
+
+
+def paired_layers(
+    keras: Sequence[Mapping[str, Any]],
+    nodes: Sequence[Mapping[str, Any]],
+    calls: Sequence[Call],
+    pairing: Pairing,
+    *,
+    channels_last: bool,
+) -> list[PairedLayer]:
+    """Returns the pairs, with the order of features behind a flatten of channels first.
+
+    Args:
+        keras: nodes of the bundle.
+        nodes: of the port.
+        calls: of the port, one for each of its nodes.
+        pairing: of these.
+        channels_last: whether the port keeps channels where Keras does.
+    """
+    layers: list[PairedLayer] = []
+    order: np.ndarray | None = None
+    taken: set[str] = set()
+    found = ends_of(keras, nodes, pairing)
+    for (row, column), ends in zip(pairing.pairs, found, strict=True):
+        node, call = keras[row], calls[column]
+        rows = order
+        shapes = node["input_shapes"]
+        if node["kind"] in ("flatten", "reshape") and shapes and len(shapes[0]) > 2:
+            order = rows = None
+            if len(node["output_shape"]) == 2 and not channels_last:
+                order = _flatten_order(call, shapes[0], calls)
+            layers.append(PairedLayer(node, call, {}, None, order, ends=ends))
+            continue
+        if node["kind"] == "dense" and order is not None:
+            order = None
+        if len(node["output_shape"]) != 2:
+            order = rows = None
+        names = [name for name in node["weights"] if name not in taken]
+        taken |= set(names)
+        layers.append(PairedLayer(node, call, _matched(names, call), rows, order, ends=ends))
+    return layers
+
+
+def _matched(names: Sequence[str], call: Call) -> dict[str, str]:
+    """Keras's names of the weights of a layer -> names in the module, as far as they match."""
+    if call.module is None:
+        return {}
+    targets = [variable.name for variable in variables(call.module)]
+    # What is two convolutions in torch has the two kernels of one layer in Keras.
+    local = {
+        name.partition(".")[2].replace("depthwise_", "").replace("pointwise_", ""): name
+        for name in names
+    }
+    try:
+        found = match(list(local), targets, by_kind=True)
+    except ValueError:
+        return {}
+    return {local[short]: target for short, target in found.items()}
+
+
+def _flatten_order(call: Call, shape: Sequence[int], calls: Sequence[Call]) -> np.ndarray | None:
+    """Where each feature of a flattened torch tensor stands in Keras's order; None if in place."""
+    x, y = call.inputs[0], call.output
+    source = call.sources[0] if call.sources else None
+    if source is not None and source >= 0 and calls[source].kind == "permute":
+        before = calls[source].inputs[0].movedim(1, -1)
+        # Of as many channels as pixels, the shape does not tell that the channels are last now.
+        if before.shape == x.shape and torch.equal(before, x):
+            return None
+    channels_first = [shape[0], shape[-1], *shape[1:-1]]
+    if list(x.shape) != channels_first or y.ndim != 2:
+        return None
+    if not torch.equal(y, x.flatten(1)):
+        return None
+    positions = np.arange(int(np.prod(shape[1:]))).reshape(shape[1:])
+    order = np.moveaxis(positions, -1, 0).reshape(-1)
+    return None if (order == np.arange(len(order))).all() else order
