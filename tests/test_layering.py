@@ -270,7 +270,7 @@ def test_modules_are_named_as_they_are_imported(tmp_path):
     assert sorted(modules_of(tmp_path, "small")) == found
 
 
-# --- the page that explains it ---------------------------------------------------------------------
+# --- the page that explains it --------------------------------------------------------------------
 
 
 PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
