@@ -9,18 +9,8 @@ from typing import Any
 import click
 
 from parity.cli.names import DATA, files, one_of, parts, precisions, scenarios, several_of, variants
-from parity.cli.options import (
-    COMMON,
-    OUT,
-    check_file,
-    check_folder,
-    exit_code,
-    with_children,
-    with_options,
-    write_json_file,
-    write_report,
-    write_text_file,
-)
+from parity.cli.options import COMMON, OUT, exit_code, with_children, with_options
+from parity.cli.saved import check_file, check_folder, complain, write_json_file, write_text_file
 from parity.errors import InputError
 from parity.halves.options import ChildOptions
 from parity.traces.folder import BENCH
@@ -149,6 +139,7 @@ def bench(
     from parity.programs.bench_spec import BenchSpec
     from parity.report.text.bench import bench_lines, comparison_lines, to_csv, to_markdown
     from parity.report.text.terminal import print_lines
+    from parity.report.write import attempt_reports
 
     check_file(json_file)
     check_file(csv_file, "--csv")
@@ -176,7 +167,7 @@ def bench(
             write_json_file(json_file, result.to_json())
         if out is not None:
             write_json_file(out / BENCH, result.to_json(), "--out")
-            write_report(out)
+            attempt_reports(out, {out: result}, complain)
         if csv_file is not None:
             write_text_file(csv_file, to_csv(result), "--csv")
         if markdown_file is not None:

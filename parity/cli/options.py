@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 from parity.cli import names
-from parity.errors import InputError
 from parity.halves.options import ChildOptions
 
 # A command, and what gives it an option.
@@ -170,65 +168,3 @@ def exit_code(verdict: str) -> int:
     if verdict in ("pass", "good fit"):
         return 0
     return 3 if verdict in ("error", "incomplete", "inconclusive") else 1
-
-
-def check_file(path: Path | None, option: str = "--json") -> None:
-    """Refuses a place that cannot be written to before anything is computed for it."""
-    try:
-        fits = path is None or (path.absolute().parent.is_dir() and not path.is_dir())
-    except OSError:  # a name that is too long
-        fits = False
-    if not fits:
-        raise InputError(f"{option} {path}: expected a file in a folder that exists")
-
-
-def check_folder(path: Path | None) -> None:
-    """Makes the folder of a report before anything is computed for it."""
-    if path is not None:
-        with _told("--out", path):
-            path.mkdir(parents=True, exist_ok=True)
-
-
-def write_json_file(path: Path, value: dict[str, Any], option: str = "--json") -> None:
-    """Writes what an option asks for.
-
-    Raises:
-        InputError: it cannot be written.
-    """
-    from parity.files.json_io import write_json
-
-    with _told(option, path):
-        write_json(path, value)
-
-
-def write_text_file(path: Path, text: str, option: str) -> None:
-    """Writes what an option asks for, whole or not at all.
-
-    Raises:
-        InputError: it cannot be written.
-    """
-    from parity.files.atomic import write_bytes
-
-    with _told(option, path):
-        write_bytes(path, text.encode())
-
-
-def write_report(folder: Path) -> None:
-    """Writes the report of a folder of results; a report that fails loses none of them."""
-    from parity.errors import ParityError
-    from parity.report.write import write_reports
-
-    try:
-        write_reports(folder)
-    except (ParityError, ImportError) as error:
-        click.echo(f"parity: no report was written: {error}", err=True)
-
-
-@contextmanager
-def _told(option: str, path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise InputError(f"{option} {path}: cannot be written ({error.strerror})") from error
-    except UnicodeEncodeError as error:  # half a character in the name of a column
-        raise InputError(f"{option} {path}: cannot be written ({error.reason})") from error

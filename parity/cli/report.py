@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from parity.cli.options import COMMON, check_file, exit_code, with_options, write_json_file
+from parity.cli.options import COMMON, exit_code, with_options
+from parity.cli.saved import check_file, write_json_file
 
 
 @click.command()

@@ -16,13 +16,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from parity.ladder.compare import absolute_difference, greatest_difference
 from parity.programs.run_spec import EarlyStopping, ReduceLR
-from parity.traces.trace import Trace
+
+if TYPE_CHECKING:
+    from parity.traces.trace import Trace
 
 # Validated on held-out perturbed runs by `python benchmarks/accuracy/envelope.py`.
 FACTOR = 1.5

@@ -23,8 +23,9 @@ from parity.halves.job import ChildJob, Failure
 from parity.halves.options import ChildOptions
 from parity.halves.progress import run_shown
 from parity.ladder.engine import compare_levels
+from parity.ladder.items import FAIL, PASS
 from parity.ladder.levels import LEVEL_IDS
-from parity.ladder.result import ERROR, FAIL, PASS, Result
+from parity.ladder.result import ERROR, Result
 from parity.ladder.table import OF_PROBE
 from parity.programs.check_spec import CheckSpec
 from parity.programs.factories import Factory, check_reference, reference_of

@@ -21,10 +21,12 @@ from parity.halves.options import ChildOptions
 from parity.ladder.comparers.behaviour import judge_trace
 from parity.ladder.engine import compare_levels
 from parity.ladder.envelope import FACTOR, FLOAT64_FACTOR, Envelope
-from parity.ladder.result import ERROR, FAIL, PASS, Item, Level, Result
+from parity.ladder.items import FAIL, PASS, Item, Level
+from parity.ladder.result import ERROR, Result
 from parity.ladder.table import OF_RUN
 from parity.ladder.tolerance import FLOAT64, Float64Tolerance, Tolerance
-from parity.programs.run_spec import HALVES, RunSpec
+from parity.programs.halves import HALVES
+from parity.programs.run_spec import RunSpec
 from parity.traces.folder import RunFolder
 from parity.traces.trace import Trace
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from parity.ladder.result import Level, Result
 from parity.report.html.curves import curve_pictures
 from parity.report.html.ladder import LOOKS as LEVEL_LOOKS
 from parity.report.html.ladder import divergence_of, ladder_of
@@ -24,8 +23,12 @@ from parity.report.html.page import (
 )
 from parity.report.html.run_page import LOOKS, title_of, versions_of
 from parity.report.html.svg import NAMES
-from parity.report.read import FoundRun
 from parity.report.sentences import number
+
+if TYPE_CHECKING:
+    from parity.ladder.items import Level
+    from parity.ladder.result import Result
+    from parity.report.read import FoundRun
 
 RANK = {"pass": 0, "inconclusive": 1, "fail": 2, "error": 3}
 CHANGED = 2.0  # a difference that grows by less is told, and not marked

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from parity.errors import RunError
 from parity.ladder.compare import absolute_difference
 from parity.report.html.images import MAX_SIDE, data_url, on_one_scale
 from parity.report.html.page import Block, Strip, Strips, Text
-from parity.report.read import FoundRun
 from parity.report.sentences import number
+
+if TYPE_CHECKING:
+    from parity.report.read import FoundRun
 
 MAX_IMAGES = 12
 FEW_IMAGES = 8  # of those that are as large as an image on the page may be

@@ -1,0 +1,43 @@
+"""`parity record`: what a Keras model computes, in a bundle that needs no TensorFlow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from parity.cli.names import files
+from parity.cli.options import with_children, with_options
+from parity.cli.probes import PROBES, spec_of
+from parity.halves.options import ChildOptions
+
+
+@click.command()
+@click.argument("bundle", type=click.Path(path_type=Path), metavar="BUNDLE")
+@click.option(
+    "--keras",
+    required=True,
+    metavar="MODULE:FUNCTION",
+    shell_complete=files(),
+    help="Returns the compiled Keras model.",
+)
+@with_options(PROBES)
+@with_children()
+@click.option("--quiet", is_flag=True, help="Print errors only.")
+def record(
+    bundle: Path,
+    keras: str,
+    children: ChildOptions,
+    **settings: Any,
+) -> int:
+    """Writes what a Keras model computes into BUNDLE, to check a port without TensorFlow.
+
+    The bundle holds numbers and no code: `parity check --against BUNDLE --torch ...` reads it.
+    """
+    from parity.runs.check import CheckOptions, record_spec
+
+    record_spec(spec_of(keras=keras, **settings), bundle, CheckOptions(children=children))
+    if not children.quiet:
+        click.echo(f"wrote {bundle} ({bundle.stat().st_size / 1e6:.1f} MB)")
+    return 0
