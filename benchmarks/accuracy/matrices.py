@@ -35,7 +35,8 @@ from parity.ladder.items import FAIL, PASS
 from parity.ladder.result import Result
 from parity.ladder.tolerance import FLOAT64, NOISE_FACTOR
 from parity.programs.check_spec import CheckSpec
-from parity.runs.check import CheckOptions, check_all
+from parity.runs.check import check_all
+from parity.runs.check_halves import CheckOptions
 from parity.traces.folder import RunFolder
 
 

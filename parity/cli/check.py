@@ -71,7 +71,8 @@ def check(
     from parity.report.text.check import check_lines
     from parity.report.text.terminal import print_lines
     from parity.report.write import attempt_reports
-    from parity.runs.check import CheckOptions, check_all
+    from parity.runs.check import check_all
+    from parity.runs.check_halves import CheckOptions
 
     check_file(json_file)
     spec = spec_of(

@@ -35,7 +35,8 @@ def record(
 
     The bundle holds numbers and no code: `parity check --against BUNDLE --torch ...` reads it.
     """
-    from parity.runs.check import CheckOptions, record_spec
+    from parity.runs.check_halves import CheckOptions
+    from parity.runs.record import record_spec
 
     record_spec(spec_of(keras=keras, **settings), bundle, CheckOptions(children=children))
     if not children.quiet:
