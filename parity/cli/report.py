@@ -39,7 +39,8 @@ def report(
     Exit codes: those of the result; 0 parity holds, 1 it does not, 3 a run failed or is missing, or
     the result is undecided.
     """
-    from parity.report.write import REPORT, write_reports
+    from parity.report.write import write_reports
+    from parity.traces.folder import REPORT
 
     check_file(json_file)
     path, before = (result, None) if other is None else (other, result)

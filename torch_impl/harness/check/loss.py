@@ -36,9 +36,9 @@ def loss_of(rig: Rig, form: str) -> Loss:
         output = from_returned(output, rig.bundle["forward/eval/output"].shape)
         output = _activated(output, form, facts.get("output_activation"))
         labels = torch.from_numpy(np.array(y))
-        if by_label is None:
-            return own(output, labels)
-        return own(output, labels, sample_weight=sample_weights(labels, by_label))
+        weighted = {} if by_label is None else {"sample_weight": sample_weights(labels, by_label)}
+        value: torch.Tensor = own(output, labels, **weighted)
+        return value
 
     return loss
 

@@ -10,6 +10,7 @@ import os
 import sys
 import sysconfig
 import traceback
+from types import FrameType
 
 import parity
 
@@ -40,9 +41,9 @@ def _is_users(filename: str) -> bool:
 
 def where() -> str:
     """The innermost line of the stack that is the user's own."""
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         if _is_users(frame.f_code.co_filename):
             return f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return ""

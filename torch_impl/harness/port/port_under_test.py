@@ -129,10 +129,13 @@ class Rig:
     def arguments(self, purpose: str) -> tuple[Any, ...]:
         """Returns the arguments of the module for a recorded batch."""
         arrays = self._batch(purpose)
-        if self.port.feed is not None:
+        moved: tuple[Any, ...]
+        if self.port.feed is None:
+            moved = self._moved(tuple(map(self._fed, arrays)))
+        else:
             fed = self.port.feed(*arrays)
-            return self._moved(fed if isinstance(fed, tuple) else (fed,))
-        return self._moved(tuple(map(self._fed, arrays)))
+            moved = self._moved(fed if isinstance(fed, tuple) else (fed,))
+        return moved
 
     def _batch(self, purpose: str) -> list[np.ndarray]:
         """The inputs of a recorded batch, as Keras takes them."""
