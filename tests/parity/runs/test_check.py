@@ -227,7 +227,7 @@ def no_children(monkeypatch):
     def run_jobs(*arguments, **options):
         raise AssertionError("a child was started")
 
-    monkeypatch.setattr("parity.check.run_shown", run_jobs)
+    monkeypatch.setattr("parity.runs.check.run_shown", run_jobs)
 
 
 REFUSED = {
