@@ -303,7 +303,7 @@ def test_an_interrupt_ends_the_gate_and_its_children(tmp_path, monkeypatch):
     def interrupted(client):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("parity.bench.conversation.BenchClient.accuracy", interrupted)
+    monkeypatch.setattr("parity.bench.client.BenchClient.accuracy", interrupted)
     stub = Stub(tmp_path)
     with pytest.raises(KeyboardInterrupt):
         checked(

@@ -251,9 +251,9 @@ def test_full_size_is_a_run_on_mnist(name):
 
 def test_the_table_stays_importable_where_programs_outside_find_it():
     import parity.programs
-    import parity.programs.scenarios
+    import parity.scenarios
 
-    assert parity.programs.scenarios.SCENARIOS is SCENARIOS
-    assert parity.programs.scenario is parity.programs.scenarios.scenario
-    for name in parity.programs.scenarios.__all__:
+    assert parity.scenarios.SCENARIOS is SCENARIOS
+    assert parity.programs.scenario is parity.scenarios.scenario
+    for name in parity.scenarios.__all__:
         assert hasattr(parity.programs.scenarios, name)
