@@ -36,23 +36,25 @@ PACKAGES = {
 
 # What a child imports of this package, by test; reports and statistics change no result.
 RUN_MODULES = (
-    "atomic",
-    "data",
-    "data_file",
-    "dataset",
+    "data/dataset",
+    "data/load",
+    "data/sources",
+    "data/transfer",
     "errors",
+    "files/atomic",
+    "files/floats",
+    "files/json_io",
     "halves/environment",
     "halves/perturbation",
     "halves/protocol",
     "programs/run_spec",
     "programs/settings",
-    "recorder",
-    "sources",
-    "store",
     "sweeps/batch",
     "sweeps/batch_child",
-    "trace",
+    "sweeps/store",
     "traces/folder",
+    "traces/recorder",
+    "traces/trace",
     "worker",
 )
 
