@@ -8,10 +8,10 @@ import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from paths import ROOT
 
 import parity
 from parity.errors import InputError
@@ -21,7 +21,6 @@ from parity.sweeps import task
 from parity.sweeps.batch import write_batch
 from parity.sweeps.task import RUN_MODULES, Task, tasks_of
 
-ROOT = Path(parity.__file__).resolve().parents[1]
 PYTHONS = dict.fromkeys(HALVES, sys.executable)
 SPEC = RunSpec(scenario="one", epochs=2)
 
