@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,10 @@ import click
 
 from parity.cli import names
 from parity.halves.options import ChildOptions
+
+# A command, and what gives it an option.
+Command = Callable[..., int]
+Decorator = Callable[[Command], Command]
 
 
 def parse_seeds(context: click.Context, parameter: click.Parameter, value: str | None) -> list[int]:
@@ -77,7 +82,7 @@ _WORKERS = click.option(
 )
 
 
-def with_children(*, workers: bool = True) -> Any:
+def with_children(*, workers: bool = True) -> Decorator:
     """Decorates a command with the options of its child processes.
 
     The command receives them, and the value of its own `--quiet`, as the argument `children`.
@@ -86,9 +91,9 @@ def with_children(*, workers: bool = True) -> Any:
         workers: whether the command runs several children at the same time.
     """
 
-    def decorate(command: Any) -> Any:
+    def decorate(command: Command) -> Command:
         @functools.wraps(command)
-        def call(*arguments: Any, timeout: float, **given: Any) -> Any:
+        def call(*arguments: Any, timeout: float, **given: Any) -> int:
             names = ("keras_python", "torch_python", "workers", "quiet")
             taken = {name: given.pop(name) for name in names if name in given}
             children = ChildOptions(timeout_s=timeout or None, **taken)
@@ -134,10 +139,10 @@ RUN_SETTINGS = [
 ]
 
 
-def with_options(shared: list[Any]) -> Any:
+def with_options(shared: Sequence[Decorator]) -> Decorator:
     """Decorates a command with options, shown in their order."""
 
-    def decorate(function: Any) -> Any:
+    def decorate(function: Command) -> Command:
         for option in reversed(shared):
             function = option(function)
         return function

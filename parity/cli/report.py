@@ -40,7 +40,8 @@ def report(
     Exit codes: 0 parity holds, 1 parity does not hold, 2 wrong use or bad input, 3 a run failed or
     is missing, or the result is undecided.
     """
-    from parity.report.write import REPORT, write_reports
+    from parity.report.write import write_reports
+    from parity.traces.folder import REPORT
 
     check_file(json_file)
     path, before = (result, None) if other is None else (other, result)

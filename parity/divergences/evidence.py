@@ -37,7 +37,9 @@ class Evidence:
     def __init__(self, bundle: Bundle, port: Trace, level: Level, item: Item) -> None:
         self.bundle, self.port, self.level, self.item = bundle, port, level, item
         self._found: dict[Callable[[Evidence], Any], Any] = {}
-        self._nodes = {node["name"]: node for node in bundle.facts["nodes"]}
+        self._nodes: dict[str, Mapping[str, Any]] = {
+            node["name"]: node for node in bundle.facts["nodes"]
+        }
         self._calls = {call["name"]: call for call in port.facts["nodes"]}
         self._pairs = dict(map(tuple, port.facts["pairs"]))
         name = self._layer_of(item.name)

@@ -14,10 +14,9 @@ from documented import ROOT, blocks_of
 from jsonschema import Draft202012Validator
 from schemas import PATHS, SCHEMAS, assert_valid, file_of, problems
 
-from parity import behaviour
 from parity.behaviour import causes, diagnosis
 from parity.behaviour.audit.audit import Audit
-from parity.behaviour.judgement import Judgement
+from parity.behaviour.judgement import VERDICTS, Judgement
 from parity.behaviour.result_file import diagnosis_from
 from parity.bench.result import FAILED, Ratio, Row
 from parity.bench.result import SCHEMA as BENCH
@@ -126,8 +125,8 @@ FIELDS = [
     (RESULT["$defs"]["early_stopping"], EarlyStopping, set()),
     (RESULT["$defs"]["check_spec"], CheckSpec, set()),
     (RESULT["$defs"]["item"], Item, {"status"}),
-    (RESULT["$defs"]["judgement"], behaviour.Judgement, set()),
-    (DIAGNOSIS["$defs"]["judgement"], behaviour.Judgement, set()),
+    (RESULT["$defs"]["judgement"], Judgement, set()),
+    (DIAGNOSIS["$defs"]["judgement"], Judgement, set()),
     (DIAGNOSIS["$defs"]["audit"], Audit, {"schema", "severity", "findings"}),
     (SWEEP["$defs"]["comparison"], EquivalenceRow, set()),
     (SWEEP["$defs"]["equivalence"], Equivalence, set()),
@@ -165,8 +164,8 @@ def test_names_are_those_of_the_program():
     for name, known in (("model", MODELS), ("dtype", DTYPES), ("split", SPLITS), ("mode", MODES)):
         assert values_of(defs["run_spec"], name) == set(known)
     for schema in (defs, DIAGNOSIS["$defs"]):
-        assert values_of(schema["judgement"], "verdict") == set(behaviour.VERDICTS)
-    assert values_of(DIAGNOSIS, "verdict") == set(behaviour.VERDICTS)
+        assert values_of(schema["judgement"], "verdict") == set(VERDICTS)
+    assert values_of(DIAGNOSIS, "verdict") == set(VERDICTS)
     quantities = values_of(SWEEP["$defs"]["comparison"], "quantity")
     assert set(QUANTITIES) < quantities
     assert {name.removeprefix("effect on ") for name in quantities} == set(QUANTITIES)
@@ -176,12 +175,14 @@ def test_names_are_those_of_the_program():
 
 
 # --- what is written -----------------------------------------------------------------------------
-# Whole runs, checks and sweeps are validated where tests have made them: test_pipeline, test_check,
-# test_cli, test_report_sweep, bench/test_bench_run.
+# Whole runs, checks and sweeps are validated where tests have made them: runs/test_run,
+# runs/test_check, cli/test_main, sweeps/test_sweep_result, bench/test_bench_run.
 
 
 @pytest.mark.parametrize(
-    "path", sorted((ROOT / "benchmarks" / "results").glob("*.json")), ids=lambda path: path.stem
+    "path",
+    sorted((ROOT / "benchmarks" / "speed" / "results").glob("*.json")),
+    ids=lambda path: path.stem,
 )
 def test_kept_benchmarks_are_valid(path):
     value = json.loads(path.read_text(encoding="utf-8"))
@@ -275,7 +276,7 @@ def test_an_example_without_a_key_or_with_one_misspelt_is_refused(name):
     for place, mapping in mappings(EXAMPLES[name]):
         for key in mapping:
             # A half may have no finished run; of verdicts those that came are counted.
-            is_counted = key in behaviour.VERDICTS
+            is_counted = key in VERDICTS
             if set(place[-2:]) & set(OWN_KEYS) or place[-1:] == ("wall_s",) or is_counted:
                 continue
             for change in (

@@ -152,6 +152,38 @@ def sweep_folder(folder, **options):
     return result
 
 
+def stored_run(row, **changes):
+    """What the store keeps of a run with the judgement of a row: a flat training that overfits."""
+    spec = scenario(row.scenario).replace(seed=row.seed, **changes)
+    column = {
+        "loss": [2.0, 0.1, 0.05, 0.04],
+        "accuracy": [0.5, 0.99, 0.99, 0.99],
+        "val_loss": [1.5, 1.0, 1.1, 1.1],
+        "val_accuracy": [0.4, *[row.judgement.val_accuracy] * 3],
+        "learning_rate": [0.001] * 4,
+        "eval_loss": [2.0, 0.1, 0.05, 0.04],
+        "eval_accuracy": [0.5, 0.99, 0.99, 0.99],
+    }
+    return {
+        "key": row.key,
+        "half": row.half,
+        "spec": spec.to_dict(),
+        "history": column,
+        "num_classes": 10,
+        "num_train": 600,
+        "num_val": 1000,
+        "run": {"wall_s": 2.0, "started": 1000.0 + row.seed},
+    }
+
+
+def stored_runs(folder, rows, **changes):
+    """The folder of a sweep that has not ended: the records of its runs alone."""
+    for number, row in enumerate(rows):
+        key = f"{number:064x}"
+        record = stored_run(row, **changes) | {"key": key}
+        write(folder / "results" / key[:2] / f"{key}.json", record)
+
+
 def bench_folder(folder, result: BenchResult):
     write(folder / "bench.json", result.to_json())
 

@@ -111,4 +111,5 @@ def _shapes(weights: dict[str, Any]) -> str:
 
 def _kind(node: dict[str, Any]) -> str:
     where = node.get("where")
-    return node["kind"] + (f" at {where}" if where else "")
+    kind: str = node["kind"]
+    return kind + (f" at {where}" if where else "")

@@ -148,11 +148,11 @@ def _curves(old: Result, new: Result) -> list[Block]:
     """Both runs of the same half on top of each other: Keras's place takes the earlier one."""
     blocks: list[Block] = []
     for half, name in NAMES.items():
-        histories = [result.history.get(half) for result in (old, new)]
-        if not all(histories):
+        before, now = old.history.get(half), new.history.get(half)
+        if not before or not now:
             continue
         pictures = curve_pictures(
-            {"keras": histories[0], "torch": histories[1]},  # type: ignore[dict-item]
+            {"keras": before, "torch": now},
             names={"keras": "before", "torch": "now"},
             prefix=half,
         )

@@ -363,11 +363,11 @@ def test_an_interrupt_while_a_child_is_waited_for_ends_it_all_the_same(connect, 
 
 
 def test_a_child_ends_by_itself_when_its_parent_is_killed(tmp_path):
-    """Its standard input ends then, as the children of the halves see it too (test_turns.py)."""
+    """Its standard input ends then, as the children of the halves see it too (test_server.py)."""
     stub = Stub(tmp_path)
     script = (
         "import sys; from pathlib import Path; from bench_children import task\n"
-        "from parity.bench.conversation import BenchClient\n"
+        "from parity.bench.client import BenchClient\n"
         f"folder = Path({str(tmp_path / 'a')!r})\n"
         f"client = BenchClient(task(), 'torch', {stub.python!r}, folder, 20.0)\n"
         "client.ready(); print('ready', flush=True); sys.stdin.readline()"

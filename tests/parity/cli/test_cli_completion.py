@@ -56,7 +56,7 @@ def bash_version():
 @pytest.mark.skipif(bash_version() < (4, 4), reason="no bash of 4.4 or newer, which it needs")
 def test_bash_completes_with_the_script(tmp_path):
     program = tmp_path / "parity"
-    program.write_text(f"#!{sys.executable}\nfrom parity.cli import main\nmain()\n")
+    program.write_text(f"#!{sys.executable}\nfrom parity.cli.main import main\nmain()\n")
     program.chmod(0o755)
     pressed = """
         eval "$(parity completion bash)"

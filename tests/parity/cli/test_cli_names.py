@@ -122,7 +122,7 @@ LINES = ["", "run ", "explain a", "bench --variants torch,", "check --levels fo"
 def test_completing_imports_nothing_slow_and_takes_little_time(line):
     code = (
         "import sys; sys.argv = ['parity']\n"
-        "from parity.cli import main\n"
+        "from parity.cli.main import main\n"
         "try: main()\n"
         f"finally: print('', sorted({HEAVY!r} & set(sys.modules)))"
     )

@@ -1,4 +1,4 @@
-"""The command line: exit codes, messages, help; whole runs are in test_pipeline.py."""
+"""The command line: exit codes, messages, help; whole runs are in test_run.py."""
 
 import json
 import os
@@ -155,7 +155,7 @@ def modules_after(*arguments, cwd=None):
     """Those of the heavy packages that a command has imported."""
     code = (
         f"import sys; sys.argv = {['parity', *map(str, arguments)]!r}\n"
-        "from parity.cli import main\n"
+        "from parity.cli.main import main\n"
         "try: main()\n"
         "except SystemExit as ended: print(ended.code)\n"
         f"print(*sorted({HEAVY | {'numpy', 'rich', 'scipy'}!r} & set(sys.modules)))"
@@ -516,7 +516,7 @@ def test_without_ray_its_engine_is_wrong_use(tmp_path):
     code = (
         "import sys; sys.modules['ray'] = None\n"
         "sys.argv = 'parity sweep too_short --seeds 0:1 --engine ray --out out'.split()\n"
-        "from parity.cli import main; main()"
+        "from parity.cli.main import main; main()"
     )
     ended = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False

@@ -45,7 +45,7 @@ def test_a_folder_that_is_missing_is_an_os_error(tmp_path):
 
 def test_a_killed_writer_leaves_no_file_and_its_rest_is_swept_later(tmp_path):
     script = (
-        "import sys, time, pathlib; from parity.atomic import atomic_path\n"
+        "import sys, time, pathlib; from parity.files.atomic import atomic_path\n"
         "with atomic_path(pathlib.Path(sys.argv[1])) as temporary:\n"
         "    temporary.write_text('half'); print('written', flush=True); time.sleep(60)\n"
     )

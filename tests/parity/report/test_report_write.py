@@ -16,11 +16,11 @@ from report_folders import (
     diagnosis_folder,
     error_folder,
     run_folder,
+    stored_runs,
     sweep_folder,
     sweep_rows,
     write,
 )
-from test_report_sweep_file import store
 
 from parity.cli.main import cli
 from parity.errors import InputError
@@ -39,7 +39,7 @@ MAKERS = {
         3,
     ),
     "diagnosis": (diagnosis_folder, "overfit", 1),
-    "unfinished sweep": (lambda f: store(f, sweep_rows(seeds=2)), "incomplete", 3),
+    "unfinished sweep": (lambda f: stored_runs(f, sweep_rows(seeds=2)), "incomplete", 3),
 }
 
 

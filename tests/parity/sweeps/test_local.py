@@ -163,7 +163,7 @@ def test_a_child_that_dies_between_two_tasks_is_no_task_s_fault(run):
     dying = (
         "import json, os, pathlib, sys; d = pathlib.Path(sys.argv[2])\n"
         f"if d.name != 'batch-0': os.execv(sys.executable, {stub} + sys.argv[1:])\n"
-        "from parity.store import open_store\n"
+        "from parity.sweeps.store import open_store\n"
         f"batch = json.loads((d / {BATCH!r}).read_text()); key = batch['tasks'][0]['key']\n"
         f"(d / {CURRENT!r}).write_text(key)\n"
         "open_store(batch['store']).put(key, {'key': key}); os.kill(os.getpid(), 9)"

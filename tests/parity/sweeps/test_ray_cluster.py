@@ -295,7 +295,7 @@ from parity.sweeps.ray_cluster import Cluster
 from parity.errors import InputError
 from parity.halves.options import ChildOptions
 from parity.programs.run_spec import RunSpec
-from parity.sweep import run_sweep
+from parity.sweeps.sweep import run_sweep
 
 folder, address, specs, sleep_s = Path(sys.argv[1]), *json.loads(sys.argv[2])
 options = EngineOptions(

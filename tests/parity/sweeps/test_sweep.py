@@ -245,7 +245,7 @@ from parity.sweeps import local
 from parity.sweeps.local import EngineOptions
 from parity.halves.options import ChildOptions
 from parity.programs.run_spec import RunSpec
-from parity.sweep import run_sweep
+from parity.sweeps.sweep import run_sweep
 
 folder = Path(sys.argv[1])
 spec = RunSpec.from_dict({SPEC.to_dict()!r})

@@ -4,10 +4,16 @@ import json
 from dataclasses import asdict
 
 import pytest
-from report_folders import sweep_folder, sweep_result, sweep_rows, write
+from report_folders import (
+    stored_run,
+    stored_runs,
+    sweep_folder,
+    sweep_result,
+    sweep_rows,
+    write,
+)
 
 from parity.errors import InputError
-from parity.programs.scenarios import scenario
 from parity.sweeps.result_file import sweep_from, sweep_of_store
 
 
@@ -49,39 +55,9 @@ def test_what_is_no_sweep_is_told_with_its_place(change, message):
     assert message in str(caught.value)
 
 
-def record(row, **changes):
-    """What the store keeps of a run with the judgement of a row: a flat training that overfits."""
-    spec = scenario(row.scenario).replace(seed=row.seed, **changes)
-    column = {
-        "loss": [2.0, 0.1, 0.05, 0.04],
-        "accuracy": [0.5, 0.99, 0.99, 0.99],
-        "val_loss": [1.5, 1.0, 1.1, 1.1],
-        "val_accuracy": [0.4, *[row.judgement.val_accuracy] * 3],
-        "learning_rate": [0.001] * 4,
-        "eval_loss": [2.0, 0.1, 0.05, 0.04],
-        "eval_accuracy": [0.5, 0.99, 0.99, 0.99],
-    }
-    return {
-        "key": row.key,
-        "half": row.half,
-        "spec": spec.to_dict(),
-        "history": column,
-        "num_classes": 10,
-        "num_train": 600,
-        "num_val": 1000,
-        "run": {"wall_s": 2.0, "started": 1000.0 + row.seed},
-    }
-
-
-def store(folder, rows, **changes):
-    for number, row in enumerate(rows):
-        key = f"{number:064x}"
-        write(folder / "results" / key[:2] / f"{key}.json", record(row, **changes) | {"key": key})
-
-
 def test_the_runs_of_an_unfinished_sweep_are_judged_and_the_sweep_is_incomplete(tmp_path):
     rows = sweep_rows(seeds=3)
-    store(tmp_path, rows, mode="independent")
+    stored_runs(tmp_path, rows, mode="independent")
     result, problems = sweep_of_store(tmp_path)
     assert (result.verdict, result.mode, result.num_runs, problems) == (
         "incomplete", "independent", 12, (),
@@ -94,7 +70,7 @@ def test_the_runs_of_an_unfinished_sweep_are_judged_and_the_sweep_is_incomplete(
 
 def test_a_damaged_run_is_told_and_the_others_are_kept(tmp_path):
     rows = sweep_rows(seeds=2)
-    store(tmp_path, rows)
+    stored_runs(tmp_path, rows)
     damaged = next((tmp_path / "results").rglob("*.json"))
     damaged.write_text("{")
     result, problems = sweep_of_store(tmp_path)
@@ -106,7 +82,7 @@ def test_a_damaged_run_is_told_and_the_others_are_kept(tmp_path):
 def test_of_two_records_of_a_run_the_later_one_counts(tmp_path):
     row = sweep_rows(scenarios=("too_large",), seeds=1)[0]
     for key, started, accuracy in (("a" * 64, 5.0, 0.7), ("b" * 64, 4.0, 0.6)):
-        told = record(row) | {"key": key, "run": {"wall_s": 1.0, "started": started}}
+        told = stored_run(row) | {"key": key, "run": {"wall_s": 1.0, "started": started}}
         told["history"]["val_accuracy"] = [accuracy] * 4
         write(tmp_path / "results" / key[:2] / f"{key}.json", told)
     (found,) = sweep_of_store(tmp_path)[0].rows

@@ -301,7 +301,7 @@ def test_an_interpreter_that_is_missing_or_fails():
 def test_keys_are_the_same_in_every_process(tmp_path):
     program = (
         "import sys; from parity.programs.run_spec import RunSpec\n"
-        "from parity.task import tasks_of\n"
+        "from parity.sweeps.task import tasks_of\n"
         "pythons = dict.fromkeys(('keras', 'torch'), sys.executable)\n"
         "print(*[t.key for t in tasks_of([RunSpec(scenario='one', epochs=2)], pythons)])"
     )

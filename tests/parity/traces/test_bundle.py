@@ -324,7 +324,7 @@ def test_facts_of_any_kind_are_refused_or_read_as_they_are(recorded, sandbox):
 WORST = """
 import resource, sys
 from pathlib import Path
-from parity.bundle import Bundle
+from parity.traces.bundle import Bundle
 from parity.errors import InputError
 import numpy, safetensors
 resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30))

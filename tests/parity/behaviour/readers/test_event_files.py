@@ -263,7 +263,7 @@ def test_a_file_without_scalars_by_epoch_is_refused(tmp_path, columns):
 def test_reading_loads_neither_framework(fit):
     folder, _ = fit(validation_data=(fit.x, fit.y))
     program = (
-        "import sys, pathlib; from parity.history_file import read_history; "
+        "import sys, pathlib; from parity.behaviour.readers.history import read_history; "
         "print(len(read_history(pathlib.Path(sys.argv[1]))['loss'])); print(*sys.modules)"
     )
     root = Path(__file__).resolve().parents[4]

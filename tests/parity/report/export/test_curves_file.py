@@ -249,7 +249,8 @@ def test_the_same_history_gives_the_same_bytes(tmp_path, suffix):
         "lines.linewidth: 9\nfont.size: 20\ntext.usetex: True\naxes.grid: True\n"
     )
     script = (
-        "import sys; from pathlib import Path; from parity.report.curves_file import save_curves\n"
+        "import sys; from pathlib import Path\n"
+        "from parity.report.export.curves import save_curves\n"
         f"save_curves({HISTORY!r}, Path(sys.argv[1]), title='a run')"
     )
     environment = os.environ | {
@@ -265,7 +266,7 @@ def test_the_same_history_gives_the_same_bytes(tmp_path, suffix):
 def test_matplotlib_is_left_as_it_was_and_pyplot_is_not_loaded(tmp_path):
     script = (
         "import sys, warnings; from pathlib import Path\n"
-        "from parity.report.curves_file import save_curves\n"
+        "from parity.report.export.curves import save_curves\n"
         "assert 'matplotlib' not in sys.modules\n"
         "import matplotlib\n"
         "settings = lambda: dict(dict.items(matplotlib.rcParams))  # not asking for a backend\n"
