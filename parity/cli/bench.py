@@ -1,4 +1,4 @@
-"""`parity bench`: options in, one benchmark, a report and an exit code out."""
+"""`parity bench`: compares the training speed of a scenario in both frameworks."""
 
 from __future__ import annotations
 
@@ -57,7 +57,13 @@ def _numbers(context: click.Context, option: click.Parameter, value: str) -> tup
 )
 @click.option("--compile", "is_compiled", is_flag=True, help="Add the variant torch-compiled.")
 @click.option(
-    "--batch-size", "batch_sizes", callback=_numbers, default="32", show_default=True, metavar="N,M"
+    "--batch-size",
+    "batch_sizes",
+    callback=_numbers,
+    default="32",
+    show_default=True,
+    metavar="N,M",
+    help="Batch sizes to time.",
 )
 @click.option(
     "--precision",
@@ -72,10 +78,16 @@ def _numbers(context: click.Context, option: click.Parameter, value: str) -> tup
 @click.option(
     "--across-precision",
     is_flag=True,
-    help="Compare other precisions with the baseline in fp32.  [default: they are not compared]",
+    help="Compare other precisions with the baseline in fp32.  [default: do not compare]",
 )
-@click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N.")
-@click.option("--threads", type=click.IntRange(min=1), default=2, show_default=True)
+@click.option("--device", default="cpu", show_default=True, help="Device: cpu, cuda or cuda:N.")
+@click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    default=2,
+    show_default=True,
+    help="Intra-op threads of each variant.",
+)
 @click.option(
     "--rounds",
     type=click.IntRange(min=3),
@@ -84,9 +96,21 @@ def _numbers(context: click.Context, option: click.Parameter, value: str) -> tup
     help="Number of rounds; each starts all variants in new processes.",
 )
 @click.option(
-    "--train-size", type=click.IntRange(min=1), default=2048, show_default=True, metavar="N"
+    "--train-size",
+    type=click.IntRange(min=1),
+    default=2048,
+    show_default=True,
+    metavar="N",
+    help="Number of training samples.",
 )
-@click.option("--val-size", type=click.IntRange(min=1), default=512, show_default=True, metavar="N")
+@click.option(
+    "--val-size",
+    type=click.IntRange(min=1),
+    default=512,
+    show_default=True,
+    metavar="N",
+    help="Number of validation samples.",
+)
 @click.option(
     "--accuracy", type=click.FloatRange(0, 1), help="Also measure the time to this accuracy."
 )
@@ -97,7 +121,9 @@ def _numbers(context: click.Context, option: click.Parameter, value: str) -> tup
     shell_complete=files(*DATA),
     help="Data source, as for `parity run`.",
 )
-@click.option("--seed", type=int, default=42, show_default=True)
+@click.option(
+    "--seed", type=int, default=42, show_default=True, help="Seed for weights and samples."
+)
 @click.option(
     "--gate-seeds",
     type=click.IntRange(min=0),
@@ -106,8 +132,20 @@ def _numbers(context: click.Context, option: click.Parameter, value: str) -> tup
     metavar="N",
     help="Runs used to check the accuracy of variants with their own random numbers; 0 = no check.",
 )
-@click.option("--csv", "csv_file", type=click.Path(path_type=Path), metavar="FILE")
-@click.option("--markdown", "markdown_file", type=click.Path(path_type=Path), metavar="FILE")
+@click.option(
+    "--csv",
+    "csv_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the rows as CSV.",
+)
+@click.option(
+    "--markdown",
+    "markdown_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the table as Markdown.",
+)
 @click.option(
     "--compare",
     type=click.Path(path_type=Path),
@@ -115,7 +153,7 @@ def _numbers(context: click.Context, option: click.Parameter, value: str) -> tup
     help="Compare with an earlier result; exit code 1 if a row got slower.",
 )
 @OUT
-@with_children(workers=False)  # one at a time
+@with_children(workers=False)  # variants run one after another
 @with_options(COMMON)
 def bench(
     is_compiled: bool,

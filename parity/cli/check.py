@@ -1,4 +1,4 @@
-"""`parity check`: a user's own pair of models, compared level by level."""
+"""`parity check`: compares a user's own pair of models level by level."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OUT = click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Folder that keeps bundle, trace, logs and the report.  [default: none is kept]",
+    help="Folder for the bundle, traces, logs and report.  [default: nothing is kept]",
 )
 
 
@@ -27,28 +27,33 @@ OUT = click.option(
     "--keras",
     metavar="MODULE:FUNCTION",
     shell_complete=files(),
-    help="Returns the compiled Keras model.",
+    help="Function that returns the compiled Keras model.",
 )
 @click.option(
     "--torch",
     metavar="MODULE:FUNCTION",
     shell_complete=files(),
-    help="Returns the torch module, or a Port.",
+    help="Function that returns the torch module, or a Port.",
 )
 @click.option(
     "--against",
     type=click.Path(path_type=Path),
     metavar="BUNDLE",
-    help="What `parity record` wrote, in the place of --keras; needs no TensorFlow.",
+    help="File from `parity record`, instead of --keras; needs no TensorFlow.",
 )
 @with_options(PROBES)
 @click.option(
     "--levels",
     metavar="A,B,C",
     shell_complete=several_of(levels),
-    help="Levels that count, such as forward,loss.  [default: all]",
+    help="Levels that decide the verdict, such as forward,loss.  [default: all]",
 )
-@click.option("--device", default="cpu", show_default=True, help="Of torch: cpu, cuda or cuda:N.")
+@click.option(
+    "--device",
+    default="cpu",
+    show_default=True,
+    help="Device of the torch half: cpu, cuda or cuda:N.",
+)
 @OUT
 @with_children()
 @with_options(COMMON)
@@ -64,9 +69,9 @@ def check(
 ) -> int:
     """Compares your PyTorch port with your Keras model, and names the first divergence.
 
-    MODULE:FUNCTION is found from the folder of the call; FILE.py:FUNCTION is taken too.
+    MODULE:FUNCTION is imported from the current folder. FILE.py:FUNCTION works too.
 
-    Exit codes: 0 parity holds, 1 it does not, 2 wrong use, 3 a half crashed.
+    Exit codes: 0 parity holds, 1 parity does not hold, 2 wrong use or bad input, 3 a half failed.
     """
     from parity.report.text.check import check_lines
     from parity.report.text.terminal import print_lines

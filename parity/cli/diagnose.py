@@ -1,4 +1,4 @@
-"""`parity diagnose`: a training history in, what is wrong with the training out."""
+"""`parity diagnose`: reads a training history and says what is wrong with the training."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ from parity.traces.folder import DIAGNOSIS
 @click.option(
     "--data",
     shell_complete=names.files(*names.DATA),
-    help="What was trained on: embedded, mnist, an IDX folder, or a .npz.",
+    help="Training data: embedded, mnist, a folder with IDX files, or a .npz file.",
 )
-@click.option("--train-size", type=click.IntRange(min=1), help="Training samples.")
-@click.option("--val-size", type=click.IntRange(min=1), help="Validation samples.")
-@click.option("--seed", type=int, default=42, show_default=True, help="Of the split of --data.")
+@click.option("--train-size", type=click.IntRange(min=1), help="Number of training samples.")
+@click.option("--val-size", type=click.IntRange(min=1), help="Number of validation samples.")
+@click.option(
+    "--seed", type=int, default=42, show_default=True, help="Seed for the split of --data."
+)
 @click.option(
     "--split",
     type=click.Choice(["random", "last", "sorted"]),
@@ -29,7 +31,9 @@ from parity.traces.folder import DIAGNOSIS
     show_default=True,
     help="How validation samples were chosen from --data.",
 )
-@click.option("--classes", type=click.IntRange(min=2), help="Number of classes, without --data.")
+@click.option(
+    "--classes", type=click.IntRange(min=2), help="Number of classes, if --data is not given."
+)
 @click.option(
     "--target",
     type=click.FloatRange(min=0, max=1),
@@ -41,7 +45,7 @@ from parity.traces.folder import DIAGNOSIS
     "--plot",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Draw the curves into a .svg, .png or .pdf.",
+    help="Draw the curves to a .svg, .png or .pdf file.",
 )
 @OUT
 @with_options(COMMON)
@@ -61,10 +65,10 @@ def diagnose(
 ) -> int:
     """Says what is wrong with a training, and why, from its history.
 
-    HISTORY is the dict of Keras's History as JSON, a CSVLogger file, a TensorBoard folder, or a run
-    directory. With --data, the images and labels are looked at too.
+    HISTORY is Keras's History.history as JSON, a CSVLogger file, a TensorBoard folder, or a run
+    directory. With --data, parity examines the images and labels too.
 
-    Exit codes: 0 a good fit, 1 anything else.
+    Exit codes: 0 good fit, 1 anything else, 2 wrong use or bad input.
     """
     from parity.behaviour.diagnosis import diagnose as diagnose_history
     from parity.behaviour.readers.history import read_history
@@ -77,7 +81,9 @@ def diagnose(
     check_file(json_file)
     check_folder(out)
     if data is not None and classes is not None:
-        raise click.UsageError("--classes and --data exclude each other: the data have their own")
+        raise click.UsageError(
+            "--classes and --data exclude each other: the data set the number of classes"
+        )
     columns = read_history(history)
     loaded = None
     if data is not None:

@@ -1,4 +1,4 @@
-"""`parity doctor`: whether the installed versions draw the streams that the port reproduces."""
+"""`parity doctor`: checks the random streams of the installed versions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def doctor(
     children: ChildOptions,
     json_file: Path | None,
 ) -> int:
-    """Checks that the installed versions still draw the streams that the port reproduces."""
+    """Checks that the installed versions still draw the random streams that the port reproduces."""
     from parity.report.text.doctor import doctor_lines
     from parity.report.text.terminal import print_lines
     from parity.runs.doctor import examine

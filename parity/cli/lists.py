@@ -1,4 +1,4 @@
-"""`parity list` and `parity explain`: what the program knows by name."""
+"""`parity list` and `parity explain`: the scenarios and divergences that have a name."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from parity.cli.saved import check_file, write_json_file
 )
 @with_options(COMMON)
 def list_command(what: str, json_file: Path | None, quiet: bool) -> int:
-    """Lists the scenarios, or the divergences between Keras and PyTorch that are known by name."""
+    """Lists the scenarios, or the known divergences between Keras and PyTorch."""
     from parity.programs.scenarios import SCENARIOS
     from parity.report.text.scenarios import scenario_lines
     from parity.report.text.terminal import print_lines
@@ -52,9 +52,10 @@ def list_command(what: str, json_file: Path | None, quiet: bool) -> int:
 @click.argument("name", metavar="ID", shell_complete=divergences)
 @with_options(COMMON)
 def explain(name: str, json_file: Path | None, quiet: bool) -> int:
-    """Explains a divergence by its ID or its name, such as F2 or adam-epsilon-placement.
+    """Explains one divergence: both formulas and the fix.
 
-    Prints both formulas and the fix. `parity list divergences` lists all of them.
+    ID is its ID or its name, such as F2 or adam-epsilon-placement. `parity list divergences` lists
+    all of them.
     """
     from parity.divergences import find
     from parity.report.text.divergences import explanation_lines

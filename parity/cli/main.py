@@ -1,8 +1,8 @@
-"""The command line: options in, one call of the library, a report and an exit code out.
+"""The command line: reads options, calls the library once, prints a report, sets an exit code.
 
-Exit codes: 0 parity holds, 1 it does not, 2 wrong use or bad input, 3 a run failed, is incomplete
-or undecided. A command's file is imported when the command is needed, and what is heavy when it
-runs, so that `--help` answers at once.
+Exit codes: 0 parity holds, 1 parity does not hold, 2 wrong use or bad input, 3 a run failed, is
+incomplete or undecided. The file of a command is imported when the command is needed, and heavy
+modules when the command runs, so that `--help` is fast.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import click
 
 from parity.errors import ParityError
 
-INTERRUPTED = "interrupted: the children were ended; what had finished is kept"
+INTERRUPTED = "interrupted: the child processes were stopped; finished work is kept"
 
 # Command -> the file in this folder that holds it.
 COMMANDS = {
@@ -57,15 +57,15 @@ class Commands(click.Group):
 def cli() -> None:
     """Checks that a PyTorch port trains exactly as its Keras original.
 
-    Exit codes: 0 parity holds, 1 it does not, 2 wrong use or bad input, 3 a run failed, is
+    Exit codes: 0 parity holds, 1 parity does not hold, 2 wrong use or bad input, 3 a run failed, is
     incomplete or undecided.
     """
 
 
 def main() -> None:
-    """Entry point of the script `parity`: errors become one paragraph and an exit code."""
+    """Entry point of the script `parity`: turns errors into one paragraph and an exit code."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # curves in a pipe that takes ASCII only
+        sys.stdout.reconfigure(errors="replace")  # bars of curves in a pipe that is ASCII only
     try:
         code = cli.main(standalone_mode=False)
     except click.exceptions.Abort:

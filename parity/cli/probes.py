@@ -15,19 +15,39 @@ PROBES = [
         "--data",
         metavar="FILE",
         shell_complete=files(),
-        help="A .npz with x and y; samples are drawn without.",
-    ),
-    click.option("--seed", type=int, default=0, show_default=True, help="Of weights and samples."),
-    click.option(
-        "--steps", type=int, default=6, show_default=True, help="Training steps that are compared."
+        help="A .npz file with x and y.  [default: random samples]",
     ),
     click.option(
-        "--batch-size", type=int, default=4, show_default=True, help="Samples of a probe."
+        "--seed",
+        type=int,
+        default=0,
+        show_default=True,
+        help="Seed for weights and probe samples.",
     ),
-    click.option("--threads", type=int, default=1, show_default=True, help="Intra-op threads."),
+    click.option(
+        "--steps",
+        type=int,
+        default=6,
+        show_default=True,
+        help="Number of training steps to compare.",
+    ),
+    click.option(
+        "--batch-size",
+        type=int,
+        default=4,
+        show_default=True,
+        help="Number of samples in a probe batch.",
+    ),
+    click.option(
+        "--threads",
+        type=int,
+        default=1,
+        show_default=True,
+        help="Intra-op threads of each half.",
+    ),
 ]
 
 
 def spec_of(**settings: Any) -> CheckSpec:
-    """Returns the spec of a check in the present folder."""
+    """Returns the spec of a check in the current folder."""
     return CheckSpec(folder=str(Path.cwd()), **settings)

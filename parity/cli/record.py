@@ -1,4 +1,4 @@
-"""`parity record`: what a Keras model computes, in a bundle that needs no TensorFlow."""
+"""`parity record`: writes what a Keras model computes, for checks without TensorFlow."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from parity.halves.options import ChildOptions
     required=True,
     metavar="MODULE:FUNCTION",
     shell_complete=files(),
-    help="Returns the compiled Keras model.",
+    help="Function that returns the compiled Keras model.",
 )
 @with_options(PROBES)
 @with_children()
@@ -31,9 +31,9 @@ def record(
     children: ChildOptions,
     **settings: Any,
 ) -> int:
-    """Writes what a Keras model computes into BUNDLE, to check a port without TensorFlow.
+    """Writes what a Keras model computes to the file BUNDLE, to check a port without TensorFlow.
 
-    The bundle holds numbers and no code: `parity check --against BUNDLE --torch ...` reads it.
+    The bundle holds numbers and no code. Use it with `parity check --against BUNDLE --torch ...`.
     """
     from parity.runs.check_halves import CheckOptions
     from parity.runs.record import record_spec

@@ -1,4 +1,4 @@
-"""`parity run`: scenarios through both frameworks, compared level by level."""
+"""`parity run`: trains scenarios in both frameworks and compares them level by level."""
 
 from __future__ import annotations
 
@@ -25,19 +25,24 @@ from parity.traces.folder import REPORT
 @click.argument("scenarios", nargs=-1, metavar="[SCENARIO ...]", shell_complete=names.scenarios)
 @click.option("--seed", type=int, help="Seed of every run.  [default: 42]")
 @click.option(
-    "--seeds", callback=parse_seeds, metavar="A:B", help="Seeds A to B-1, or A,B,C; a run for each."
+    "--seeds",
+    callback=parse_seeds,
+    metavar="A:B",
+    help="Seeds A to B-1, or A,B,C; one run per seed.",
 )
 @with_options(RUN_SETTINGS)
 @click.option(
     "--split",
     type=click.Choice(["random", "last"]),
-    help="How validation samples are chosen: from the seed, or the last ones.",
+    help="How to choose validation samples: at random with the seed, or the last ones.  "
+    "[default: random]",
 )
 @click.option(
     "--perturbations",
     type=click.IntRange(min=0),
     metavar="N",
-    help="Perturbed Keras runs that measure rounding.  [default: 4; float64: 0, or 2 in long runs]",
+    help="Number of perturbed Keras runs, which measure the effect of rounding.  [default: 4; "
+    "float64: 0, or 2 in long runs]",
 )
 @click.option(
     "--out",
@@ -60,7 +65,9 @@ def run(
 ) -> int:
     """Trains scenarios in both frameworks and compares the runs level by level.
 
-    Without SCENARIO: the four programs of the article (see `parity list`).
+    Without SCENARIO, it trains the four programs of the article (see `parity list`).
+
+    Exit codes: 0 parity holds, 1 parity does not hold, 2 wrong use or bad input, 3 a run failed.
     """
     import time
 
@@ -82,14 +89,14 @@ def run(
 
     known: dict[Path, Any] = {}
 
-    def tell(result: Any, directory: Path) -> None:
+    def report(result: Any, directory: Path) -> None:
         known[directory] = result
         if not children.quiet:
             print_result(result)
-        if len(specs) > 1:  # while the children of the other runs are at work
+        if len(specs) > 1:  # while the children of the other runs are working
             attempt_reports(directory, known, complain)
 
-    results = run_all(specs, options, on_result=tell)
+    results = run_all(specs, options, on_result=report)
     attempt_reports(folder, known, complain)
     if json_file is not None:
         _write_results(json_file, [result.to_json() for result in results])
@@ -107,7 +114,7 @@ def _exit_code(verdicts: list[str]) -> int:
 
 
 def _write_results(path: Path, results: list[dict[str, Any]]) -> None:
-    """One run as `parity.result/1`; several as a list of them under `parity.results/1`."""
+    """Writes one run as `parity.result/1`, several as a list in `parity.results/1`."""
     verdicts = [result["verdict"] for result in results]
     verdict = {0: "pass", 1: "fail", 3: "error"}[_exit_code(verdicts)]
     many = {"schema": "parity.results/1", "verdict": verdict, "results": results}

@@ -1,4 +1,4 @@
-"""What commands leave where the user wants it: files of results, and reports."""
+"""Files and folders that the user named in options, such as --json and --out."""
 
 from __future__ import annotations
 
@@ -15,39 +15,43 @@ from parity.files.json_io import write_json
 
 
 def check_file(path: Path | None, option: str = "--json") -> None:
-    """Refuses a place that cannot be written to before anything is computed for it."""
+    """Checks that a file can be written, before anything is computed for it.
+
+    Raises:
+        InputError: its folder does not exist, or the path is a folder.
+    """
     try:
         fits = path is None or (path.absolute().parent.is_dir() and not path.is_dir())
     except OSError:  # a name that is too long
         fits = False
     if not fits:
-        raise InputError(f"{option} {path}: expected a file in a folder that exists")
+        raise InputError(f"{option} {path}: expected a file in an existing folder")
 
 
 def check_folder(path: Path | None) -> None:
-    """Makes the folder of a report before anything is computed for it."""
+    """Makes the folder of a report, before anything is computed for it."""
     if path is not None:
-        with _told("--out", path):
+        with _input_errors("--out", path):
             path.mkdir(parents=True, exist_ok=True)
 
 
 def write_json_file(path: Path, value: dict[str, Any], option: str = "--json") -> None:
-    """Writes what an option asks for.
+    """Writes the JSON file of an option.
 
     Raises:
         InputError: it cannot be written.
     """
-    with _told(option, path):
+    with _input_errors(option, path):
         write_json(path, value)
 
 
 def write_text_file(path: Path, text: str, option: str) -> None:
-    """Writes what an option asks for, whole or not at all.
+    """Writes the text file of an option, completely or not at all.
 
     Raises:
         InputError: it cannot be written.
     """
-    with _told(option, path):
+    with _input_errors(option, path):
         write_bytes(path, text.encode())
 
 
@@ -57,7 +61,7 @@ def complain(text: str) -> None:
 
 
 @contextmanager
-def _told(option: str, path: Path) -> Iterator[None]:
+def _input_errors(option: str, path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""`parity sweep`: many seeds in both frameworks, and whether the halves behave alike."""
+"""`parity sweep`: trains many seeds in both frameworks and judges whether they behave alike."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ from parity.traces.folder import REPORT, SWEEP
     "--seeds",
     callback=parse_seeds,
     metavar="A:B",
-    help="Seeds A to B-1, or A,B,C; a run of each half for each.  [default: as many from 0 on as "
-    "the margins of each scenario need]",
+    help="Seeds A to B-1, or A,B,C; one run of each half per seed.  [default: as many seeds from 0 "
+    "on as the margins of each scenario need]",
 )
 @click.option(
     "--mode",
     type=click.Choice(["seeded", "independent"]),
     default="independent",
     show_default=True,
-    help="Whether the torch half draws Keras's random numbers or its own.",
+    help="Random numbers of the torch half: Keras's (seeded) or its own (independent).",
 )
 @with_options(RUN_SETTINGS)
 @click.option(
@@ -46,22 +46,34 @@ from parity.traces.folder import REPORT, SWEEP
     type=click.Choice(["local", "ray"]),
     default="local",
     show_default=True,
-    help="Processes of this machine, or tasks on a Ray cluster.",
+    help="Where to run: processes on this machine, or tasks on a Ray cluster.",
 )
 @click.option(
     "--ray-address",
     metavar="ADDRESS",
-    help="Address of the cluster; without it, a local one is started.",
+    help="Address of the Ray cluster.  [default: start a local one]",
 )
-@click.option("--cpus", type=click.FloatRange(min=0), default=1.0, help="CPUs a Ray task takes.")
-@click.option("--gpus", type=click.FloatRange(min=0), default=0.0, help="GPUs a Ray task takes.")
+@click.option(
+    "--cpus",
+    type=click.FloatRange(min=0),
+    default=1.0,
+    show_default=True,
+    help="CPUs per Ray task.",
+)
+@click.option(
+    "--gpus",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    show_default=True,
+    help="GPUs per Ray task.",
+)
 @click.option(
     "--out",
     metavar="DIR",
     shell_complete=names.files(),
     default="parity-sweep",
     show_default=True,
-    help="Where results are kept: a folder, or a URL of fsspec. Finished runs are not run again.",
+    help="Folder or fsspec URL for the results. Finished runs in it are not repeated.",
 )
 @with_children()
 @with_options(COMMON)
@@ -80,10 +92,10 @@ def sweep(
 ) -> int:
     """Runs scenarios with many seeds in both frameworks, and judges whether they behave alike.
 
-    Without SCENARIO: every cause and remedy (see `parity list`). Give the same command again to
+    Without SCENARIO, it runs every cause and remedy (see `parity list`). Repeat the same command to
     continue an interrupted sweep.
 
-    Exit codes: 0 equivalent, 1 different, 3 undecided or a run is missing.
+    Exit codes: 0 equivalent, 1 different, 2 wrong use or bad input, 3 undecided or incomplete.
     """
     from parity.programs.scenarios import BEHAVIOUR
     from parity.report.text.sweep import failure_lines, sweep_lines

@@ -13,6 +13,7 @@ import traceback
 from types import FrameType
 
 import parity
+import torch_impl
 
 # Files below these are not the user's own. With the separator: "torch_implementation" is.
 _LIBRARIES = tuple(
@@ -21,7 +22,7 @@ _LIBRARIES = tuple(
         sysconfig.get_path("purelib"),
         sysconfig.get_path("platlib"),
         sysconfig.get_path("stdlib"),
-        os.path.dirname(__file__),
+        os.path.dirname(torch_impl.__file__),
         os.path.dirname(parity.__file__),
     )
 )
