@@ -12,9 +12,9 @@ from parity.ladder.compare import absolute_difference
 from parity.ladder.levels import LEVELS
 from parity.ladder.result import FAIL, Item, Level, Result
 from parity.report.html.page import Block, Cell, Folded, Table
-from parity.report.html.texts import share
+from parity.report.html.texts import number, share
 from parity.report.read import FoundRun
-from parity.report.sentences import moment, number
+from parity.report.sentences import moment
 
 TITLES = {row.id: row.title for row in LEVELS}
 OPEN = ("forward", "gradient")

@@ -24,8 +24,8 @@ from parity.report.html.page import (
 )
 from parity.report.html.run_page import LOOKS, title_of, versions_of
 from parity.report.html.svg import NAMES
+from parity.report.html.texts import number
 from parity.report.read import FoundRun
-from parity.report.sentences import number
 
 RANK = {"pass": 0, "inconclusive": 1, "fail": 2, "error": 3}
 CHANGED = 2.0  # a difference that grows by less is told, and not marked

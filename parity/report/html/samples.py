@@ -8,8 +8,8 @@ from parity.errors import RunError
 from parity.ladder.compare import absolute_difference
 from parity.report.html.images import MAX_SIDE, data_url, on_one_scale
 from parity.report.html.page import Block, Strip, Strips, Text
+from parity.report.html.texts import number
 from parity.report.read import FoundRun
-from parity.report.sentences import number
 
 MAX_IMAGES = 12
 FEW_IMAGES = 8  # of those that are as large as an image on the page may be
