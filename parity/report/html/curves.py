@@ -26,7 +26,8 @@ from parity.report.html.svg import (
     legend,
     log_labels,
 )
-from parity.report.sentences import capital, number
+from parity.report.html.texts import number
+from parity.report.sentences import capital
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from parity.report.advice import advice_of
 from parity.report.html.page import FAIL, PASS, QUIET, WARN, Cause, Divergence, Fact, Rung
-from parity.report.html.texts import value
+from parity.report.html.texts import number, value
 from parity.report.sentences import (
     cause_title,
     count,
@@ -16,7 +16,6 @@ from parity.report.sentences import (
     level_numbers,
     likely_causes,
     moment,
-    number,
     place_text,
     setting_texts,
 )
