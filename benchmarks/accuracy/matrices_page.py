@@ -27,9 +27,10 @@ PAGE = ROOT / "docs" / "matrices.md"
 HEAD = """# What a check misses, and what it calls wrong
 
 ```
-python benchmarks/accuracy/matrices.py --json matrices.json              # a quarter of an hour on 2
-cores python benchmarks/accuracy/matrices.py --held-out --json held_out.json   # a minute python
-benchmarks/accuracy/matrices_page.py matrices.json held_out.json  # writes this page ```
+python benchmarks/accuracy/matrices.py --json matrices.json  # a quarter of an hour on 2 cores
+python benchmarks/accuracy/matrices.py --held-out --json held_out.json  # a minute
+python benchmarks/accuracy/matrices_page.py matrices.json held_out.json  # writes this page
+```
 
 Every pair is a small Keras model and a port of it, in `benchmarks/pairs`. A part of both
 matrices is run by `pytest tests/parity/divergences/test_kill_matrix.py`.
@@ -139,7 +140,7 @@ def held_out_lines(outcomes: dict[str, list[dict[str, Any]]]) -> list[str]:
         "",
         f"{len(rows)} cases in `benchmarks/held_out`, each a Keras model with a right and a wrong "
         "port, written without",
-        "sight of the registry of divergences.",
+        "sight of the registry of divergences. "
         "`python benchmarks/accuracy/matrices.py --held-out`:",
         "",
         "| | first set, at first sight | second set, at first sight | now |",

@@ -1,9 +1,9 @@
 """run_check: what a port computes where Keras computed what the bundle holds, written down.
 
-The same probes in the same order as `keras_impl/check`, under the same keys and the same names, in
-the portable layout. Every paired layer is judged twice: as it is reached in the port (an error
-may be inherited), and fed with Keras's own input (an error is its own). What raises is written down
-too, and the next probe goes on.
+The same probes in the same order as `keras_impl/harness/check`, under the same keys and the same
+names, in the portable layout. Every paired layer is judged twice: as it is reached in the port (an
+error may be inherited), and fed with Keras's own input (an error is its own). What raises is
+written down too, and the next probe goes on.
 """
 
 from __future__ import annotations

@@ -12,6 +12,8 @@ import sysconfig
 import traceback
 from types import FrameType
 
+import torch
+
 import parity
 import torch_impl
 
@@ -22,6 +24,7 @@ _LIBRARIES = tuple(
         sysconfig.get_path("purelib"),
         sysconfig.get_path("platlib"),
         sysconfig.get_path("stdlib"),
+        os.path.dirname(torch.__file__),
         os.path.dirname(torch_impl.__file__),
         os.path.dirname(parity.__file__),
     )
