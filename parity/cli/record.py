@@ -1,4 +1,4 @@
-"""`parity record`: writes what a Keras model computes to a bundle, for checks without TensorFlow."""
+"""`parity record`: writes what a Keras model computes, for checks without TensorFlow."""
 
 from __future__ import annotations
 

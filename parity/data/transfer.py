@@ -34,7 +34,7 @@ def save_data(data: Data, path: str | os.PathLike[str]) -> None:
             save_file(dict(data.arrays()), temporary, metadata)
     except (OSError, SafetensorError) as error:
         raise InputError(
-            f"data cannot be written to {path} ({error}); expected a path in a folder that exists "
+            f"data cannot be written to {path} ({error}); expected a path in an existing folder "
             "and has room; name another path"
         ) from None
 

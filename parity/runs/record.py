@@ -54,7 +54,7 @@ def record_spec(spec: CheckSpec, path: Path, options: CheckOptions) -> Path:
     check_reference("--keras", spec.keras, spec.folder)
     check_data(spec)
     if not path.absolute().parent.is_dir() or path.is_dir():
-        raise InputError(f"{path}: expected a file in a folder that exists")
+        raise InputError(f"{path}: expected a file in an existing folder")
     options.children.check_interpreters()
     with folder_of(options.out) as root:
         errors = run_half("keras", [spec], [root], options)

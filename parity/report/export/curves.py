@@ -84,7 +84,7 @@ def save_curves(history: History, path: Path, *, title: str = "") -> None:
     picture = _picture(charts, kind, title)
     try:
         if path.is_dir() or not path.absolute().parent.is_dir():
-            raise InputError(f"{path}: expected a file in a folder that exists; choose another")
+            raise InputError(f"{path}: expected a file in an existing folder; choose another")
         write_bytes(path, picture)
     except OSError as error:
         raise InputError(

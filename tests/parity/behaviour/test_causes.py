@@ -5,7 +5,7 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from labelled_histories_2 import LABELLED
+from labelled_histories import LABELLED
 
 from parity.behaviour.audit.findings import Finding
 from parity.behaviour.causes import CAUSES, MAX_CAUSES, MIN_CONFIDENCE, Observations, rank

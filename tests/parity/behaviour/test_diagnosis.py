@@ -8,7 +8,7 @@ import pytest
 from helpers import make_data
 from hypothesis import given
 from hypothesis import strategies as st
-from labelled_histories_2 import LABELLED
+from labelled_histories import LABELLED
 from schemas import assert_valid
 
 from parity.behaviour.diagnosis import diagnose

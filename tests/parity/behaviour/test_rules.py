@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from labelled_histories_2 import LABELLED
+from labelled_histories import LABELLED
 
 from parity.behaviour.judgement import VERDICTS, Expectation, expectation_of
 from parity.behaviour.rules import judge

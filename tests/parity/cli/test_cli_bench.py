@@ -155,9 +155,15 @@ WRONG = {
     "seed": (["--seed", "-1"], "seed=-1: expected an integer in"),
     "gate": (["--gate-seeds", "1"], "gate_seeds=1: one run has no spread to judge by"),
     "timeout": (["--timeout", "-1"], "-1"),
-    "json": (["--json", "no/such/x.json"], "--json no/such/x.json: expected a file in a folder"),
-    "csv": (["--csv", "no/such/x.csv"], "--csv no/such/x.csv: expected a file in a folder"),
-    "markdown": (["--markdown", "."], "--markdown .: expected a file in a folder"),
+    "json": (
+        ["--json", "no/such/x.json"],
+        "--json no/such/x.json: expected a file in an existing folder",
+    ),
+    "csv": (
+        ["--csv", "no/such/x.csv"],
+        "--csv no/such/x.csv: expected a file in an existing folder",
+    ),
+    "markdown": (["--markdown", "."], "--markdown .: expected a file in an existing folder"),
     "workers": (["--workers", "2"], "No such option"),  # one at a time: that is what is measured
     "arguments": (["dropout", "capacity"], "unexpected extra argument"),
 }
@@ -242,7 +248,7 @@ def test_what_goes_on_is_told_apart_from_the_report(benchmark, call):
 
 
 ENDS = {
-    "Ctrl-C": (KeyboardInterrupt("SIGINT"), 3, "interrupted: the children were ended; what had"),
+    "Ctrl-C": (KeyboardInterrupt("SIGINT"), 3, "interrupted: the child processes were stopped"),
     "bad data": (InputError("the data are gone"), 2, "the data are gone"),
 }
 

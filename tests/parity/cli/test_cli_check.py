@@ -102,8 +102,8 @@ def test_wrong_use_of_check_is_told_before_anything_starts(
 WRONG_RECORD = {
     "no_keras": (("b.parity",), "Missing option '--keras'"),
     "no_bundle": (KERAS, "Missing argument 'BUNDLE'"),
-    "no_folder": (("no/such/b.parity", *KERAS), "expected a file in a folder that exists"),
-    "a_folder": ((".", *KERAS), "expected a file in a folder that exists"),
+    "no_folder": (("no/such/b.parity", *KERAS), "expected a file in an existing folder"),
+    "a_folder": ((".", *KERAS), "expected a file in an existing folder"),
     "no_file": (("b.parity", "--keras", "no.py:f"), "there is no file no.py"),
     "no_data": (("b.parity", *KERAS, "--data", "d.npz"), "there is no such file"),
 }

@@ -274,5 +274,5 @@ def test_a_function_without_a_name_is_refused(no_children):
 @pytest.mark.parametrize("name", ["no/such/folder/a.parity", "."], ids=["folder", "is_a_folder"])
 def test_a_bundle_is_not_recorded_where_none_can_be(no_children, name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match="expected a file in a folder that exists"):
+    with pytest.raises(InputError, match="expected a file in an existing folder"):
         record("a:b", name)

@@ -296,13 +296,13 @@ def test_another_suffix_is_refused(tmp_path, name):
 def test_a_folder_is_refused(tmp_path):
     path = tmp_path / "folder.svg"
     path.mkdir()
-    with pytest.raises(InputError, match="expected a file in a folder that exists"):
+    with pytest.raises(InputError, match="expected a file in an existing folder"):
         save_curves(HISTORY, path)
     assert list(path.iterdir()) == []
 
 
 def test_a_folder_that_does_not_exist_is_refused(tmp_path):
-    with pytest.raises(InputError, match="expected a file in a folder that exists"):
+    with pytest.raises(InputError, match="expected a file in an existing folder"):
         save_curves(HISTORY, tmp_path / "no" / "curves.svg")
     assert list(tmp_path.iterdir()) == []
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 from helpers import make_data
-from labelled_histories_2 import LABELLED
+from labelled_histories import LABELLED
 
 from parity.behaviour.audit.findings import Finding
 from parity.behaviour.causes import CAUSES, RankedCause
