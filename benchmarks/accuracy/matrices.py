@@ -37,6 +37,7 @@ from parity.ladder.tolerance import FLOAT64, NOISE_FACTOR
 from parity.programs.check_spec import CheckSpec
 from parity.runs.check import check_all
 from parity.runs.check_halves import CheckOptions
+from parity.traces.bundle import pack
 from parity.traces.folder import RunFolder
 
 
@@ -81,13 +82,13 @@ def run_pairs(
         leading = list(first.values())
         specs = [_spec(pairs[number], seed) for number in leading]
         results = dict(zip(leading, check_all(specs, options), strict=True))
-        bundles = {
-            pairs[number].keras: RunFolder(_folder(root / "first", place, len(leading)))
-            .half("keras")
-            .bundle
-            for place, number in enumerate(leading)
-        }
-        rest = [n for n in range(len(pairs)) if n not in results and _is_there(pairs[n], bundles)]
+        bundles: dict[str, Path] = {}
+        for place, number in enumerate(leading):
+            folder = RunFolder(_folder(root / "first", place, len(leading))).half("keras")
+            if folder.is_complete:
+                bundles[pairs[number].keras] = root / f"{place}.parity"
+                pack(folder.path, root / f"{place}.parity")
+        rest = [n for n in range(len(pairs)) if n not in results and pairs[n].keras in bundles]
         if rest:
             options = CheckOptions(out=root / "rest", children=children)
             specs = [_spec(pairs[number], seed, bundles[pairs[number].keras]) for number in rest]
@@ -121,10 +122,6 @@ def _spec(pair: Pair | Fault, seed: int, bundle: Path | None = None) -> CheckSpe
 
 def _folder(root: Path, place: int, num: int) -> Path:
     return root / f"{place:03d}" if num > 1 else root
-
-
-def _is_there(pair: Pair | Fault, bundles: dict[str, Path]) -> bool:
-    return bundles[pair.keras].is_file()
 
 
 def _outcome(pair: Pair | Fault, seed: int, result: Result) -> Outcome:

@@ -11,11 +11,10 @@ from parity.divergences.settings import differing_settings
 
 if TYPE_CHECKING:
     from parity.ladder.result import Result
-    from parity.traces.bundle import Bundle
     from parity.traces.trace import Trace
 
 
-def name_causes(result: Result, bundle: Bundle, port: Trace) -> Result:
+def name_causes(result: Result, bundle: Trace, port: Trace) -> Result:
     """Returns a result with the causes of its first divergence, and all settings that differ."""
     first = result.first_divergence
     if first is None:

@@ -14,7 +14,6 @@ from parity.ladder.items import FAIL, Item, Level
 from parity.ladder.rounding import allowed
 
 if TYPE_CHECKING:
-    from parity.traces.bundle import Bundle
     from parity.traces.trace import Trace
 
 CLOSE = 1e-9  # relative: three orders above rounding, five below any fault of meaning
@@ -34,7 +33,7 @@ class Evidence:
         call: the port's, or None.
     """
 
-    def __init__(self, bundle: Bundle, port: Trace, level: Level, item: Item) -> None:
+    def __init__(self, bundle: Trace, port: Trace, level: Level, item: Item) -> None:
         self.bundle, self.port, self.level, self.item = bundle, port, level, item
         self._found: dict[Callable[[Evidence], Any], Any] = {}
         self._nodes: dict[str, Mapping[str, Any]] = {

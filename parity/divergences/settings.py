@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from parity.divergences.evidence import differs
 
 if TYPE_CHECKING:
-    from parity.traces.bundle import Bundle
     from parity.traces.trace import Trace
 
 _WINDOWED = frozenset(("conv", "depthwise_conv", "conv_transpose", "max_pool", "average_pool"))
@@ -39,7 +38,7 @@ class Setting:
     layers: tuple[tuple[str, str], ...]
 
 
-def differing_settings(bundle: Bundle, port: Trace) -> list[Setting]:
+def differing_settings(bundle: Trace, port: Trace) -> list[Setting]:
     """Compares the settings of all paired layers.
 
     Args:

@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     from parity.data.dataset import Data
     from parity.programs.check_spec import CheckSpec
     from parity.programs.run_spec import RunSpec
-    from parity.traces.bundle import Bundle
     from parity.traces.recorder import Observer
-    from parity.traces.trace import RunResult, TraceWriter
+    from parity.traces.trace import RunResult, Trace, TraceWriter
 
 PROGRESS = "progress"  # first word of a line of progress
 EXIT_NOT_INSTALLED = 77  # a framework is missing; other failures end as Python ends them
@@ -53,7 +52,7 @@ class Half(Protocol):
         spec: CheckSpec,
         factory: Callable[[], Any],
         writer: TraceWriter,
-        bundle: Bundle | None = None,
+        bundle: Trace | None = None,
     ) -> None:
         """Writes what one of the user's own models computes; the port is given the bundle."""
         ...

@@ -14,7 +14,7 @@ import numpy as np
 from parity.ladder.tolerance import FLOAT64, NOISE_FACTOR
 
 if TYPE_CHECKING:
-    from parity.traces.bundle import Bundle
+    from parity.traces.trace import Trace
 
 # Eight units in the last place of float32 (1.2e-7): where rounding of float64 does more than that,
 # a comparison in float64 tells less than one in float32, and is none. Relative to the largest value
@@ -24,7 +24,7 @@ MOST = 1e-6
 _GROUPS = ("gradient", "state", "trajectory")
 
 
-def allowed(bundle: Bundle, key: str) -> float:
+def allowed(bundle: Trace, key: str) -> float:
     """Returns what an array may differ by, relative to its largest value.
 
     Args:
@@ -41,7 +41,7 @@ def allowed(bundle: Bundle, key: str) -> float:
     return max(floor, noise)
 
 
-def _measured(bundle: Bundle, key: str) -> float:
+def _measured(bundle: Trace, key: str) -> float:
     """What the perturbed pass changed of an array.
 
     In one number, changes may cancel by chance: a loss moves at least as much as what it is of.
@@ -52,7 +52,7 @@ def _measured(bundle: Bundle, key: str) -> float:
     return max(measured, float(noise.get("forward/train/output", 0.0))) if is_loss else measured
 
 
-def _is_decided_by_rounding(bundle: Bundle, key: str) -> bool:
+def _is_decided_by_rounding(bundle: Trace, key: str) -> bool:
     """Whether an array follows from a gradient that is nothing but rounding.
 
     An optimizer that normalises its steps, such as Lion, makes steps of full size of it. Statistics
@@ -73,7 +73,7 @@ def _is_decided_by_rounding(bundle: Bundle, key: str) -> bool:
     )
 
 
-def _largest_of_kind(bundle: Bundle, key: str) -> float:
+def _largest_of_kind(bundle: Trace, key: str) -> float:
     parts = key.split("/")
     if parts[0] not in _GROUPS:
         return bundle.largest(key)

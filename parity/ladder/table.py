@@ -21,7 +21,6 @@ from parity.ladder.comparers import (
 if TYPE_CHECKING:
     from parity.ladder.outcome import Outcome
     from parity.ladder.tolerance import Tolerance
-    from parity.traces.bundle import Bundle
     from parity.traces.trace import Trace
 
 
@@ -34,7 +33,7 @@ class Comparers(NamedTuple):
     """
 
     of_run: Callable[[Trace, Trace, Tolerance], Outcome]
-    of_probe: Callable[[Bundle, Trace], Outcome]
+    of_probe: Callable[[Trace, Trace], Outcome]
 
 
 COMPARERS = {

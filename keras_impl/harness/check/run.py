@@ -28,15 +28,14 @@ from parity.data import probe_inputs
 from parity.data.samples import Samples
 from parity.halves.perturbation import perturbed
 from parity.programs.check_spec import CheckSpec
-from parity.traces.bundle import Bundle
-from parity.traces.trace import TraceWriter
+from parity.traces.trace import Trace, TraceWriter
 
 
 def run_check(
     spec: CheckSpec,
     factory: Callable[[], Any],
     writer: TraceWriter,
-    bundle: Bundle | None = None,
+    bundle: Trace | None = None,
 ) -> None:
     """Probes the model that a factory builds.
 

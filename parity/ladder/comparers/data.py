@@ -13,7 +13,6 @@ from parity.ladder.tolerance import EXACT, FLOAT64, IMAGES_FLOAT32, Tolerance
 
 if TYPE_CHECKING:
     from parity.ladder.items import Item
-    from parity.traces.bundle import Bundle
     from parity.traces.trace import Trace
 
 
@@ -48,7 +47,7 @@ def _in_feeding_order(items: list[Item]) -> list[Item]:
     return sorted(items, key=lambda i: (-1 if i.epoch is None else i.epoch, i.name == "images"))
 
 
-def of_probe(bundle: Bundle, port: Trace) -> Outcome:
+def of_probe(bundle: Trace, port: Trace) -> Outcome:
     """What reaches the first layer, after the port's own way of feeding it."""
     for keras_name, _ in port.facts["pairs"]:
         key = f"forward/eval/{port.facts['ends'][keras_name][0]}/input/0"

@@ -17,7 +17,6 @@ from parity.ladder.tolerance import EXACT, FLOAT64, SEMANTIC, Tolerance
 
 if TYPE_CHECKING:
     from parity.ladder.items import Item
-    from parity.traces.bundle import Bundle
     from parity.traces.trace import Trace
 
 
@@ -42,7 +41,7 @@ def of_run(keras: Trace, torch: Trace, tolerance: Tolerance) -> Outcome:
     return judged(f"{SEMANTIC}; masks {EXACT}", items)
 
 
-def of_probe(bundle: Bundle, port: Trace) -> Outcome:
+def of_probe(bundle: Trace, port: Trace) -> Outcome:
     """Rates of dropout, every layer in both modes, and what train mode does to its state."""
     nodes = {node["name"]: node for node in bundle.facts["nodes"]}
     calls = {node["name"]: node for node in port.facts["nodes"]}
@@ -75,7 +74,7 @@ def of_probe(bundle: Bundle, port: Trace) -> Outcome:
     return judged_if_any(f"{MEASURED}; dropout keeps what Keras's masks keep", items)
 
 
-def _grain(bundle: Bundle, node: dict[str, Any], call: dict[str, Any]) -> Iterator[Item]:
+def _grain(bundle: Trace, node: dict[str, Any], call: dict[str, Any]) -> Iterator[Item]:
     """What a dropout drops at once: its mask is Keras's in both halves, and would hide it."""
     name = node["name"]
     key = f"mask/train/{name}"
@@ -108,7 +107,7 @@ def _chance_of_whole(by_channel: np.ndarray) -> float:
     return float(of_one_place ** (places - 1))
 
 
-def _layer(bundle: Bundle, port: Trace, mode: str, name: str) -> Iterator[Item]:
+def _layer(bundle: Trace, port: Trace, mode: str, name: str) -> Iterator[Item]:
     """Its input and output as reached, and its output when fed with Keras's own input."""
     prefix = f"forward/{mode}/{name}"
     torch_name = dict(port.facts["pairs"])[name]
@@ -129,7 +128,7 @@ def _layer(bundle: Bundle, port: Trace, mode: str, name: str) -> Iterator[Item]:
             yield _layer_output(bundle, f"forward/{mode}/{last}", ours, f"{label} ({mode})")
 
 
-def _layer_output(bundle: Bundle, prefix: str, ours: np.ndarray, label: str) -> Item:
+def _layer_output(bundle: Trace, prefix: str, ours: np.ndarray, label: str) -> Item:
     """Compares with what the layer computes, before its activation or after it.
 
     A module of the user's may hold the activation; it is taken as what it is closer to.
@@ -142,7 +141,7 @@ def _layer_output(bundle: Bundle, prefix: str, ours: np.ndarray, label: str) -> 
     return min(items, key=lambda item: item.worst)
 
 
-def _output(bundle: Bundle, port: Trace, mode: str) -> Item:
+def _output(bundle: Trace, port: Trace, mode: str) -> Item:
     """The model's output, in the form in which the port returns it."""
     key = f"forward/{mode}/output"
     theirs, form = bundle[key], port.facts["output_form"]

@@ -12,7 +12,6 @@ from parity.ladder.rounding import allowed
 from parity.ladder.tolerance import FLOAT64, SEMANTIC, Tolerance
 
 if TYPE_CHECKING:
-    from parity.traces.bundle import Bundle
     from parity.traces.trace import Trace
 
 
@@ -27,7 +26,7 @@ def of_run(keras: Trace, torch: Trace, tolerance: Tolerance) -> Outcome:
     return judged(SEMANTIC, items)
 
 
-def of_probe(bundle: Bundle, port: Trace) -> Outcome:
+def of_probe(bundle: Trace, port: Trace) -> Outcome:
     """The gradient of every parameter in train mode."""
     if bundle.facts["loss"] is None:
         return skipped(NO_LOSS)

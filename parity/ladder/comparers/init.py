@@ -11,7 +11,6 @@ from parity.ladder.outcome import Outcome, judged, skipped
 from parity.ladder.tolerance import EXACT, Tolerance
 
 if TYPE_CHECKING:
-    from parity.traces.bundle import Bundle
     from parity.traces.trace import Trace
 
 
@@ -25,7 +24,7 @@ def of_run(keras: Trace, torch: Trace, tolerance: Tolerance) -> Outcome:
     return judged(EXACT, items)
 
 
-def of_probe(bundle: Bundle, port: Trace) -> Outcome:
+def of_probe(bundle: Trace, port: Trace) -> Outcome:
     """Whether both halves draw initial weights from the same distributions."""
     if port.facts["given"]["load"]:
         return skipped("the port loads Keras's weights")

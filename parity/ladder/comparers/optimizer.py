@@ -18,7 +18,6 @@ from parity.ladder.outcome import Outcome, judged, judged_if_any, skipped
 from parity.ladder.tolerance import FLOAT64, SEMANTIC, Tolerance
 
 if TYPE_CHECKING:
-    from parity.traces.bundle import Bundle
     from parity.traces.trace import Trace
 
 
@@ -44,7 +43,7 @@ def of_run(keras: Trace, torch: Trace, tolerance: Tolerance) -> Outcome:
     return judged(source, items)
 
 
-def of_probe(bundle: Bundle, port: Trace) -> Outcome:
+def of_probe(bundle: Trace, port: Trace) -> Outcome:
     """The optimizer alone, fed with gradients from 1e-9 to 10, the rate cut on the way."""
     if bundle.facts["optimizer"] is None:
         return skipped("the Keras model has no optimizer")

@@ -16,7 +16,6 @@ from parity.ladder.tolerance import EXACT, Tolerance
 
 if TYPE_CHECKING:
     from parity.ladder.items import Item
-    from parity.traces.bundle import Bundle
     from parity.traces.trace import Trace
 
 MOST_RATE_ROUNDING = 1e-5  # what a schedule in float32 can be off by, thousands of steps on
@@ -60,7 +59,7 @@ def _restored(keras: Trace, torch: Trace, tolerance: Tolerance) -> list[Item]:
     ]
 
 
-def of_probe(bundle: Bundle, port: Trace) -> Outcome:
+def of_probe(bundle: Trace, port: Trace) -> Outcome:
     """The learning rate of steps and epochs, and where training stops."""
     facts = bundle.facts["schedule"]
     if facts["kind"] is None and not facts["callbacks"]:
@@ -92,7 +91,7 @@ def _epoch_text(stopped: np.ndarray) -> str:
     return str(int(stopped) + 1) if stopped >= 0 else "never"
 
 
-def _rates(bundle: Bundle, theirs: np.ndarray, ours: np.ndarray, unit: str) -> Iterator[Item]:
+def _rates(bundle: Trace, theirs: np.ndarray, ours: np.ndarray, unit: str) -> Iterator[Item]:
     exact = bundle["schedule/exact"] if unit == "step" and "schedule/exact" in bundle else theirs
     for number in range(min(len(theirs), len(ours))):
         # Powers and cosines in float32 are off by more than their last bit.

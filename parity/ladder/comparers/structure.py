@@ -12,7 +12,6 @@ from parity.ladder.tolerance import EXACT, Tolerance
 
 if TYPE_CHECKING:
     from parity.ladder.items import Item
-    from parity.traces.bundle import Bundle
     from parity.traces.trace import Trace
 
 
@@ -29,7 +28,7 @@ def _by_layer(structure: dict[str, Any]) -> dict[str, Any]:
     return {"layers": names, **layers, **shapes, "dtype": structure["dtype"]}
 
 
-def of_probe(bundle: Bundle, port: Trace) -> Outcome:
+def of_probe(bundle: Trace, port: Trace) -> Outcome:
     """Layers and their partners, shapes of weights, every weight used once."""
     nodes = {node["name"]: node for node in bundle.facts["nodes"]}
     calls = {node["name"]: node for node in port.facts["nodes"]}

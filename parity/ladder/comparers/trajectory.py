@@ -17,7 +17,6 @@ from parity.ladder.rounding import allowed
 if TYPE_CHECKING:
     from parity.ladder.items import Item
     from parity.ladder.tolerance import Tolerance
-    from parity.traces.bundle import Bundle
     from parity.traces.trace import Trace
 
 
@@ -117,7 +116,7 @@ def _running_losses(
         )
 
 
-def of_probe(bundle: Bundle, port: Trace) -> Outcome:
+def of_probe(bundle: Trace, port: Trace) -> Outcome:
     """Losses and weights of a few training steps, the last batch of one sample."""
     if bundle.facts["loss"] is None or bundle.facts["optimizer"] is None:
         return skipped("the Keras model is not compiled")

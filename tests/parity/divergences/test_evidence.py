@@ -13,7 +13,6 @@ from parity.ladder.table import OF_PROBE
 @pytest.fixture
 def evidence(tmp_path):
     """The evidence of a port of which some arrays and facts were changed."""
-    opened = []
 
     def make(arrays=(), **facts):
         recorded = check_pairs.recorded()
@@ -21,16 +20,11 @@ def evidence(tmp_path):
         for key in arrays:
             port.arrays[key] = port.arrays[key] + 1
         port.facts |= facts
-        bundle = recorded.read(tmp_path / "a.parity")
-        opened.append(bundle)
-        trace = port.write(tmp_path / "port")
-        levels = compare_levels(OF_PROBE, bundle, trace)
-        level = next(level for level in levels if level.status == FAIL)
-        return Evidence(bundle, trace, level, level.first_failure)
+        sides = recorded.read(tmp_path / "keras"), port.write(tmp_path / "port")
+        level = next(level for level in compare_levels(OF_PROBE, *sides) if level.status == FAIL)
+        return Evidence(*sides, level, level.first_failure)
 
-    yield make
-    for bundle in opened:
-        bundle.close()
+    return make
 
 
 def test_a_layer_that_errs_itself_is_told_from_one_that_inherits(evidence):

@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 
 from parity.data import probe_inputs
-from parity.traces.bundle import Bundle
-from parity.traces.trace import TraceWriter
+from parity.traces.trace import Trace, TraceWriter
 from torch_impl.harness.factories import Port
 from torch_impl.harness.port.port_under_test import PortUnderTest
 
@@ -112,7 +111,7 @@ def _set_rate(optimizer: Any, rate: float) -> None:
         group["lr"] = rate * (group["lr"] / first if first else 1.0)
 
 
-def given_rates(bundle: Bundle, key: str) -> list[float] | None:
+def given_rates(bundle: Trace, key: str) -> list[float] | None:
     """Returns the rates of Keras's steps where a schedule gives them; None without one."""
     is_scheduled = bundle.facts["schedule"]["kind"] is not None
     return bundle[key].tolist() if is_scheduled else None

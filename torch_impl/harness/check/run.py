@@ -14,8 +14,7 @@ from typing import Any
 
 from parity.errors import ParityError
 from parity.programs.check_spec import CheckSpec
-from parity.traces.bundle import Bundle
-from parity.traces.trace import TraceWriter
+from parity.traces.trace import Trace, TraceWriter
 from torch_impl.harness.check.facts import write_facts
 from torch_impl.harness.check.forward import output_form, write_forward
 from torch_impl.harness.check.gradient import write_gradients
@@ -32,7 +31,7 @@ def run_check(
     spec: CheckSpec,
     factory: Callable[[], Any],
     writer: TraceWriter,
-    bundle: Bundle | None = None,
+    bundle: Trace | None = None,
 ) -> None:
     """Probes the port that a factory builds.
 

@@ -15,15 +15,14 @@ import torch
 
 from parity.data import probe_inputs
 from parity.programs.check_spec import CheckSpec
-from parity.traces.bundle import Bundle
-from parity.traces.trace import TraceWriter
+from parity.traces.trace import Trace, TraceWriter
 from torch_impl.harness.check.optimizer import step_optimizer
 from torch_impl.harness.factories import Port, call_factory
 from torch_impl.schedule import LearningRateScheduler
 
 
 def write_schedule(
-    spec: CheckSpec, factory: Callable[[], Any], bundle: Bundle, writer: TraceWriter
+    spec: CheckSpec, factory: Callable[[], Any], bundle: Trace, writer: TraceWriter
 ) -> None:
     """The learning rate: of every step, and of every epoch, where Keras has what sets it."""
     if "schedule/steps" in bundle:

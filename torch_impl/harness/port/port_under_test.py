@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from parity.errors import InputError
-from parity.traces.bundle import Bundle
+from parity.traces.trace import Trace
 from torch_impl.harness.calls import Call, first_tensor, recorded_calls
 from torch_impl.harness.factories import call_factory
 from torch_impl.harness.port.call_places import line_of
@@ -57,7 +57,7 @@ class PortUnderTest:
     """
 
     def __init__(
-        self, factory: Callable[[], Any], seed: int, bundle: Bundle, device: str = "cpu"
+        self, factory: Callable[[], Any], seed: int, bundle: Trace, device: str = "cpu"
     ) -> None:
         self.built = call_factory(factory, seed)
         self.built.module.to(device)  # in place, so that the optimizer keeps its parameters

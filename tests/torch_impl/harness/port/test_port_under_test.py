@@ -28,8 +28,7 @@ def recorded():
 
 @pytest.fixture
 def bundle(recorded, tmp_path):
-    with recorded.read(tmp_path / "a.parity") as found:
-        yield found
+    return recorded.read(tmp_path / "keras")
 
 
 def test_every_layer_has_its_partner_and_keras_weights(bundle, recorded):
