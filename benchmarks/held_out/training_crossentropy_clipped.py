@@ -3,27 +3,20 @@
 Keras does not clip where it reaches the logits.
 """
 
-from benchmarks.held_out.late import Port, keras, keras_init, layers, nn, optim
-
-IDS = ("D2",)
-LEVEL = "loss"
+from benchmarks.held_out.keras_side import keras, keras_sequential, layers, optimizers
+from benchmarks.held_out.torch_side import Port, keras_init, nn, optim
 
 
 def keras_model():
-    model = keras.Sequential(
-        [
-            keras.Input((30, 5)),
-            layers.Conv1D(8, 4, activation="relu"),
-            layers.MaxPooling1D(3),
-            layers.Conv1D(11, 2, activation="relu"),
-            layers.GlobalMaxPooling1D(),
-            layers.Dense(5, activation="softmax"),
-        ]
+    model = keras_sequential(
+        keras.Input((30, 5)),
+        layers.Conv1D(8, 4, activation="relu"),
+        layers.MaxPooling1D(3),
+        layers.Conv1D(11, 2, activation="relu"),
+        layers.GlobalMaxPooling1D(),
+        layers.Dense(5, activation="softmax"),
     )
-    model.compile(
-        optimizer=keras.optimizers.Nadam(0.002),
-        loss="categorical_crossentropy",
-    )
+    model.compile(optimizers.Nadam(0.002), "categorical_crossentropy")
     return model
 
 
