@@ -59,7 +59,7 @@ _ENVIRONMENT = {
     "versions": "Version of each package by name.",
     "variables": "Environment variables that change how fast is computed.",
     "began": "When the benchmark began.",
-    "background_cpu_share": "Share of the CPU time that other processes used meanwhile; null: not known.",
+    "background_cpu_share": "Share of CPU time that other processes used; null: not known.",
 }
 
 
