@@ -35,7 +35,7 @@ def run_check(
     spec: CheckSpec,
     factory: Callable[[], Any],
     writer: TraceWriter,
-    bundle: Trace | None = None,
+    keras: Trace | None = None,
 ) -> None:
     """Probes the model that a factory builds.
 
@@ -44,7 +44,7 @@ def run_check(
         factory: returns a compiled model or a Reference.
         writer: receives the arrays `init/…`, `weights/…`, `input/…`, `target/…`, `forward/…`,
             `loss/…`, `gradient/…`, `optimizer/…`, `trajectory/…`, `schedule/…`, and the facts.
-        bundle: None; the port is compared with one, the reference with nothing.
+        keras: None; the port is compared with what this writes, the reference with nothing.
 
     Raises:
         InputError: the model cannot be probed.

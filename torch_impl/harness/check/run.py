@@ -1,4 +1,4 @@
-"""run_check: what a port computes where Keras computed what the bundle holds, written down.
+"""run_check: what a port computes where Keras computed what its trace holds, written down.
 
 The same probes in the same order as `keras_impl/check`, under the same keys and the same names, in
 the portable layout. Every paired layer is judged twice: as it is reached in the port (an error
@@ -31,22 +31,22 @@ def run_check(
     spec: CheckSpec,
     factory: Callable[[], Any],
     writer: TraceWriter,
-    bundle: Trace | None = None,
+    keras: Trace | None = None,
 ) -> None:
     """Probes the port that a factory builds.
 
     Args:
-        spec: how; seed and sizes are the bundle's.
+        spec: how; seed and sizes are those of what Keras left.
         factory: returns a module or a Port.
-        writer: receives arrays under the keys of the bundle, `forward/…/own` beside them, and the
+        writer: receives arrays under the keys of `keras`, `forward/…/own` beside them, and the
             facts `nodes`, `pairs`, `problems`, `raised`, `settings`.
-        bundle: what Keras computed; it is needed.
+        keras: what Keras computed; it is needed.
 
     Raises:
         InputError: the port cannot be probed at all.
     """
-    assert bundle is not None
-    port = PortUnderTest(factory, spec.seed, bundle, spec.device)
+    assert keras is not None
+    port = PortUnderTest(factory, spec.seed, keras, spec.device)
     raised: dict[str, str] = {}
     writer.facts["raised"] = raised
     write_facts(port, writer)
@@ -57,20 +57,20 @@ def run_check(
             write_forward(port, mode, writer)
     form = output_form(port, writer)
     writer.facts["output_form"] = form
-    if bundle.facts["loss"] is not None:
+    if keras.facts["loss"] is not None:
         _write_training(spec, factory, port, form, writer)
-    if port.built.optimizer is not None and bundle.facts["optimizer"] is not None:
+    if port.built.optimizer is not None and keras.facts["optimizer"] is not None:
         with _noted(raised, "optimizer"):
-            write_optimizer(PortUnderTest(factory, spec.seed, bundle, spec.device), writer)
+            write_optimizer(PortUnderTest(factory, spec.seed, keras, spec.device), writer)
     with _noted(raised, "schedule"):
-        write_schedule(spec, factory, bundle, writer)
+        write_schedule(spec, factory, keras, writer)
 
 
 def _write_training(
     spec: CheckSpec, factory: Callable[[], Any], port: PortUnderTest, form: str, writer: TraceWriter
 ) -> None:
     """Loss, gradients, and a few steps."""
-    raised, bundle = writer.facts["raised"], port.bundle
+    raised, keras = writer.facts["raised"], port.keras
     try:
         loss = loss_of(port, form)
     except (AttributeError, LookupError, TypeError, ValueError) as error:  # one of the user's own
@@ -80,9 +80,9 @@ def _write_training(
         write_confident_loss(port, form, loss, writer)
     with _noted(raised, "gradient"), port.kept():
         write_gradients(port, loss, writer)
-    if port.built.optimizer is not None and bundle.facts["optimizer"] is not None:
+    if port.built.optimizer is not None and keras.facts["optimizer"] is not None:
         with _noted(raised, "trajectory"):
-            write_trajectory(PortUnderTest(factory, spec.seed, bundle, spec.device), form, writer)
+            write_trajectory(PortUnderTest(factory, spec.seed, keras, spec.device), form, writer)
 
 
 @contextmanager
