@@ -52,9 +52,9 @@ class Half(Protocol):
         spec: CheckSpec,
         factory: Callable[[], Any],
         writer: TraceWriter,
-        bundle: Trace | None = None,
+        keras: Trace | None = None,
     ) -> None:
-        """Writes what one of the user's own models computes; the port is given the bundle."""
+        """Writes what one of the user's own models computes; the port is given what Keras left."""
         ...
 
     def run_bench(self, task: BenchTask, data: Data, server: BenchServer) -> None:

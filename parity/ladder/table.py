@@ -29,7 +29,7 @@ class Comparers(NamedTuple):
 
     Attributes:
         of_run: takes the traces of both halves and what the trajectory may differ by.
-        of_probe: takes a bundle and what the port made of it.
+        of_probe: takes what Keras left and what the port made of it.
     """
 
     of_run: Callable[[Trace, Trace, Tolerance], Outcome]

@@ -1,6 +1,6 @@
 """The facts of a Keras model: layers, weights, initialisers, loss, optimizer.
 
-A reference and the calls of one pass go in; the facts of the bundle come out, ready for JSON.
+A reference and the calls of one pass go in; the facts of the trace come out, ready for JSON.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ def run_check(
     spec: CheckSpec,
     factory: Callable[[], Any],
     writer: TraceWriter,
-    bundle: Trace | None = None,
+    keras: Trace | None = None,
 ) -> None:
     """Probes the model that a factory builds.
 
@@ -45,7 +45,7 @@ def run_check(
         factory: returns a compiled model or a Reference.
         writer: receives the arrays `init/…`, `weights/…`, `input/…`, `target/…`, `forward/…`,
             `loss/…`, `gradient/…`, `optimizer/…`, `trajectory/…`, `schedule/…`, and the facts.
-        bundle: None; only the port is compared with a bundle.
+        keras: None; only the port is compared with Keras's trace.
 
     Raises:
         InputError: the model cannot be probed.

@@ -41,6 +41,6 @@ def judge_trace(trace: Trace) -> Judgement:
     return judge_run(RunSpec.from_dict(trace.spec), trace.history, trace.facts)
 
 
-def of_probe(bundle: Trace, port: Trace) -> Outcome:
+def of_probe(keras: Trace, port: Trace) -> Outcome:
     """Nothing: a probe trains too few steps."""
     return skipped("a check trains a few steps; `parity run` and `parity sweep` train whole runs")

@@ -24,19 +24,19 @@ def of_run(keras: Trace, torch: Trace, tolerance: Tolerance) -> Outcome:
     return judged(EXACT, items)
 
 
-def of_probe(bundle: Trace, port: Trace) -> Outcome:
+def of_probe(keras: Trace, port: Trace) -> Outcome:
     """Whether both halves draw initial weights from the same distributions."""
     if port.facts["given"]["load"]:
         return skipped("the port loads Keras's weights")
     items = [
         compare_draws(
             weight,
-            bundle[key],
+            keras[key],
             port[key],
-            bundle.facts["initializers"].get(weight),
-            bundle.facts["weights"][weight]["shape"],
+            keras.facts["initializers"].get(weight),
+            keras.facts["weights"][weight]["shape"],
         )
-        for weight in bundle.facts["weights"]
+        for weight in keras.facts["weights"]
         if (key := f"init/{weight}") in port
     ]
     if not items:

@@ -84,7 +84,7 @@ def test_a_value_is_recorded_where_keras_has_it_in_the_same_pass(evidence):
 def test_a_value_is_recorded_but_for_what_float32_inside_does(evidence):
     found = evidence(["forward/train/dense2/input/0"])
     value = check_pairs.recorded().arrays["forward/train/dense1/output"] * (1 + 3 * CLOSE)
-    found.bundle.facts["noise"]["forward/train/dense1/output"] = CLOSE
+    found.keras.facts["noise"]["forward/train/dense1/output"] = CLOSE
     assert found.is_recorded("dense1/output", value)
 
 
@@ -98,9 +98,9 @@ def test_a_layer_is_fed_by_what_made_its_input(evidence):
 def test_a_weight_is_of_the_first_layer_that_has_it(evidence):
     found = evidence(["gradient/dense1.bias"])
     assert (found.item.name, found.node["name"]) == ("dense1.bias", "dense1")
-    found.bundle.facts["nodes"][0]["weights"] = []
-    found.bundle.facts["nodes"][1]["weights"] = ["dense1.bias"]  # the nodes of a separable layer
-    again = Evidence(found.bundle, found.port, found.level, found.item)
+    found.keras.facts["nodes"][0]["weights"] = []
+    found.keras.facts["nodes"][1]["weights"] = ["dense1.bias"]  # the nodes of a separable layer
+    again = Evidence(found.keras, found.port, found.level, found.item)
     assert again.node["name"] == "dense1.activation"
 
 

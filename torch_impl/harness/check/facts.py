@@ -17,7 +17,7 @@ from torch_impl.harness.port.port_under_test import PortUnderTest
 
 def write_facts(port: PortUnderTest, writer: TraceWriter) -> None:
     """Writes the facts of a port, with the pairs that were found."""
-    nodes = port.bundle.facts["nodes"]
+    nodes = port.keras.facts["nodes"]
     paired = {id(variable.module) for _, _, variable in port.variables()}
     carried = {id(tensor) for _, _, variable in port.variables() for tensor in variable.tensors}
     names = dict(port.module.named_parameters())

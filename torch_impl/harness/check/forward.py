@@ -33,7 +33,7 @@ def write_forward(port: PortUnderTest, mode: str, writer: TraceWriter) -> None:
     writer.facts.setdefault("active_dropouts", {})[mode] = [
         call.name for call in calls if call.kind == "dropout" and call.is_active
     ]
-    if f"forward/{mode}/output" not in port.bundle:  # Keras's model is not compiled
+    if f"forward/{mode}/output" not in port.keras:  # Keras's model is not compiled
         return
     for pair in port.pairs:
         chain = [by_name.get(call.name) for call in pair.chain(port.calls)]
@@ -45,11 +45,11 @@ def _write_pair(
     port: PortUnderTest, mode: str, pair: PairedLayer, chain: list[Call], writer: TraceWriter
 ) -> None:
     """Writes the input of a pair, its output, and its output for Keras's input."""
-    nodes = port.bundle.facts["nodes"]
+    nodes = port.keras.facts["nodes"]
     first, last = nodes[pair.ends.keras_first], nodes[pair.ends.keras_last]
     prefix = f"forward/{mode}/{first['name']}/input"
-    keys = [key for n in range(len(chain[0].inputs)) if (key := f"{prefix}/{n}") in port.bundle]
-    theirs = [port.bundle[key] for key in keys]
+    keys = [key for n in range(len(chain[0].inputs)) if (key := f"{prefix}/{n}") in port.keras]
+    theirs = [port.keras[key] for key in keys]
     given = [
         pair.portable(first, chain[0], x, y, is_input=True)
         for x, y in zip_longest(chain[0].inputs, theirs)
@@ -61,14 +61,14 @@ def _write_pair(
     key = f"forward/{mode}/{pair.node['name']}"
     output = output_of(chain[-1].output, chain[-1].final, last["output_shape"])
     made = f"forward/{mode}/{last['name']}/output"
-    aim = port.bundle[made] if made in port.bundle else None  # noqa: SIM401  # a bundle has no `get`
+    aim = port.keras[made] if made in port.keras else None  # noqa: SIM401  # it has no `get`
     writer.put(f"{key}/output", pair.portable(last, chain[-1], output, aim))
     # A dropout already uses Keras's mask.
     if pair.call.kind == "dropout" or len(first["input_shapes"]) != len(chain[0].inputs):
         return
     fed: list[torch.Tensor] = list(chain[0].inputs)
     for number, source in zip(order, keys, strict=True):
-        tensor = pair.native(port.bundle[source], fed[number])
+        tensor = pair.native(port.keras[source], fed[number])
         if tensor is None:
             return
         fed[number] = tensor
@@ -107,12 +107,12 @@ def output_form(port: PortUnderTest, writer: TraceWriter) -> str:
 
     The values decide; if none of the three fits, the last call decides.
     """
-    bundle, key = port.bundle, "forward/eval/output"
-    name = bundle.facts.get("output_activation")
+    keras, key = port.keras, "forward/eval/output"
+    name = keras.facts.get("output_activation")
     if name is None or key not in writer.arrays:
         return "same"
-    ours, theirs = writer.arrays[key], bundle[key]
-    linear = bundle[f"forward/eval/{bundle.facts['nodes'][-1]['name']}/input/0"]
+    ours, theirs = writer.arrays[key], keras[key]
+    linear = keras[f"forward/eval/{keras.facts['nodes'][-1]['name']}/input/0"]
     forms = {"same": theirs, "linear": linear}
     with np.errstate(divide="ignore", invalid="ignore"):
         forms["log"] = np.log(theirs)

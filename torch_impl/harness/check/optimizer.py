@@ -29,11 +29,11 @@ _STOCK_SLOTS = {
 
 def write_optimizer(port: PortUnderTest, writer: TraceWriter) -> None:
     """Feeds Keras's gradients to the optimizer, and writes what its steps change."""
-    optimizer, bundle = port.built.optimizer, port.bundle
+    optimizer, keras = port.built.optimizer, port.keras
     assert optimizer is not None
-    trained = {n: e["shape"] for n, e in bundle.facts["weights"].items() if e["trainable"]}
-    seed = int(bundle.spec["seed"])
-    given = given_rates(bundle, "optimizer/learning_rate")
+    trained = {n: e["shape"] for n, e in keras.facts["weights"].items() if e["trainable"]}
+    seed = int(keras.spec["seed"])
+    given = given_rates(keras, "optimizer/learning_rate")
     rates = []
     for step in range(1, probe_inputs.NUM_OPTIMIZER_STEPS + 1):
         if step == probe_inputs.CUT_BEFORE:
@@ -49,7 +49,7 @@ def write_optimizer(port: PortUnderTest, writer: TraceWriter) -> None:
                     value = probe_inputs.sampled(weights[name])
                     writer.put(f"optimizer/{step}/weights/{name}", value)
             for slot, name, value in _slots(port):
-                if f"optimizer/{step}/{slot}/{name}" in bundle:
+                if f"optimizer/{step}/{slot}/{name}" in keras:
                     writer.put(f"optimizer/{step}/{slot}/{name}", probe_inputs.sampled(value))
     writer.put("optimizer/learning_rate", np.array(rates, dtype=np.float64))
 
@@ -77,7 +77,7 @@ def _slots(port: PortUnderTest) -> Iterator[tuple[str, str, np.ndarray]]:
 def cut(port: PortUnderTest) -> None:
     """Cuts the learning rate, unless a Keras schedule sets it."""
     assert port.built.optimizer is not None
-    if port.bundle.facts["schedule"]["kind"] is None:
+    if port.keras.facts["schedule"]["kind"] is None:
         for group in port.built.optimizer.param_groups:
             group["lr"] *= probe_inputs.CUT_FACTOR
 
@@ -111,10 +111,10 @@ def _set_rate(optimizer: Any, rate: float) -> None:
         group["lr"] = rate * (group["lr"] / first if first else 1.0)
 
 
-def given_rates(bundle: Trace, key: str) -> list[float] | None:
+def given_rates(keras: Trace, key: str) -> list[float] | None:
     """Returns the rates of Keras's steps if a schedule sets them, else None."""
-    is_scheduled = bundle.facts["schedule"]["kind"] is not None
-    return bundle[key].tolist() if is_scheduled else None
+    is_scheduled = keras.facts["schedule"]["kind"] is not None
+    return keras[key].tolist() if is_scheduled else None
 
 
 def step_optimizer(port: Port) -> float:

@@ -1,4 +1,4 @@
-"""run_check: makes a port compute what Keras computed in the bundle, and writes it down.
+"""run_check: makes a port compute what Keras computed, and writes it down.
 
 It makes the same probes in the same order as `keras_impl/harness/check`, under the same keys and
 names, in the portable layout. Every paired layer is computed twice: with the input that reaches it
@@ -31,22 +31,22 @@ def run_check(
     spec: CheckSpec,
     factory: Callable[[], Any],
     writer: TraceWriter,
-    bundle: Trace | None = None,
+    keras: Trace | None = None,
 ) -> None:
     """Probes the port that a factory builds.
 
     Args:
-        spec: settings of the check; seed and sizes are those of the bundle.
+        spec: settings of the check; seed and sizes are those of Keras's trace.
         factory: returns a module or a Port.
-        writer: receives arrays under the keys of the bundle, also `forward/…/own`, and the facts
+        writer: receives arrays under the keys of `keras`, also `forward/…/own`, and the facts
             `nodes`, `pairs`, `problems`, `raised`, `settings`.
-        bundle: what Keras computed; required.
+        keras: what Keras computed; required.
 
     Raises:
         InputError: the port cannot be probed at all.
     """
-    assert bundle is not None
-    port = PortUnderTest(factory, spec.seed, bundle, spec.device)
+    assert keras is not None
+    port = PortUnderTest(factory, spec.seed, keras, spec.device)
     raised: dict[str, str] = {}
     writer.facts["raised"] = raised
     write_facts(port, writer)
@@ -57,20 +57,20 @@ def run_check(
             write_forward(port, mode, writer)
     form = output_form(port, writer)
     writer.facts["output_form"] = form
-    if bundle.facts["loss"] is not None:
+    if keras.facts["loss"] is not None:
         _write_training(spec, factory, port, form, writer)
-    if port.built.optimizer is not None and bundle.facts["optimizer"] is not None:
+    if port.built.optimizer is not None and keras.facts["optimizer"] is not None:
         with _noted(raised, "optimizer"):
-            write_optimizer(PortUnderTest(factory, spec.seed, bundle, spec.device), writer)
+            write_optimizer(PortUnderTest(factory, spec.seed, keras, spec.device), writer)
     with _noted(raised, "schedule"):
-        write_schedule(spec, factory, bundle, writer)
+        write_schedule(spec, factory, keras, writer)
 
 
 def _write_training(
     spec: CheckSpec, factory: Callable[[], Any], port: PortUnderTest, form: str, writer: TraceWriter
 ) -> None:
     """Writes the loss, the gradients, and a few steps of training."""
-    raised, bundle = writer.facts["raised"], port.bundle
+    raised, keras = writer.facts["raised"], port.keras
     try:
         loss = loss_of(port, form)
     except (AttributeError, LookupError, TypeError, ValueError) as error:  # a loss of the user
@@ -80,9 +80,9 @@ def _write_training(
         write_confident_loss(port, form, loss, writer)
     with _noted(raised, "gradient"), port.kept():
         write_gradients(port, loss, writer)
-    if port.built.optimizer is not None and bundle.facts["optimizer"] is not None:
+    if port.built.optimizer is not None and keras.facts["optimizer"] is not None:
         with _noted(raised, "trajectory"):
-            write_trajectory(PortUnderTest(factory, spec.seed, bundle, spec.device), form, writer)
+            write_trajectory(PortUnderTest(factory, spec.seed, keras, spec.device), form, writer)
 
 
 @contextmanager

@@ -22,18 +22,18 @@ from torch_impl.schedule import LearningRateScheduler
 
 
 def write_schedule(
-    spec: CheckSpec, factory: Callable[[], Any], bundle: Trace, writer: TraceWriter
+    spec: CheckSpec, factory: Callable[[], Any], keras: Trace, writer: TraceWriter
 ) -> None:
     """Writes the learning rate of every step and of every epoch, if Keras changes it there."""
-    if "schedule/steps" in bundle:
+    if "schedule/steps" in keras:
         port = call_factory(factory, spec.seed)
         if port.optimizer is not None:
             writer.put("schedule/steps", _rates_by_step(port))
-    if "schedule/epochs" in bundle:
+    if "schedule/epochs" in keras:
         port = call_factory(factory, spec.seed)
         if port.optimizer is None:
             return
-        deltas = probe_inputs.told_apart(bundle.facts["schedule"]["callbacks"])
+        deltas = probe_inputs.told_apart(keras.facts["schedule"]["callbacks"])
         rates, stopped = _rates_by_epoch(port, probe_inputs.metrics(spec.seed, deltas))
         writer.put("schedule/epochs", np.array(rates, dtype=np.float64))
         writer.put("schedule/stopped", np.array(stopped))

@@ -1,6 +1,6 @@
 """Pairs the calls of a port with Keras's layers, and finds the order of their features.
 
-calls -> nodes of the port -> pairing with the nodes of the bundle -> a PairedLayer for each pair
+calls -> nodes of the port -> pairing with Keras's nodes -> a PairedLayer for each pair
 """
 
 from __future__ import annotations
@@ -57,10 +57,10 @@ def _forms(tensor: torch.Tensor) -> list[list[int]]:
 def paired_calls(
     facts: Mapping[str, Any], nodes: Sequence[Mapping[str, Any]], layers: Mapping[str, str]
 ) -> Pairing:
-    """Pairs the nodes of a port with those of a bundle.
+    """Pairs the nodes of a port with Keras's.
 
     Args:
-        facts: of the bundle.
+        facts: of what Keras left.
         nodes: of the port.
         layers: pairs that the user gives: Keras layer -> module.
 
@@ -86,7 +86,7 @@ def paired_layers(
     """Returns the pairs, with the order of features after a flatten of channels first.
 
     Args:
-        keras: nodes of the bundle.
+        keras: nodes of the Keras model.
         nodes: nodes of the port.
         calls: calls of the port, one for each node.
         pairing: pairs the nodes of both.

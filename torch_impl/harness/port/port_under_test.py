@@ -49,7 +49,7 @@ class PortUnderTest:
     Args:
         factory: builds the port.
         seed: of the factory's random numbers.
-        bundle: what Keras computed.
+        keras: what Keras computed.
         device: on which the port computes.
 
     Raises:
@@ -57,21 +57,21 @@ class PortUnderTest:
     """
 
     def __init__(
-        self, factory: Callable[[], Any], seed: int, bundle: Trace, device: str = "cpu"
+        self, factory: Callable[[], Any], seed: int, keras: Trace, device: str = "cpu"
     ) -> None:
         self.built = call_factory(factory, seed)
         self.built.module.to(device)  # in place, so that the optimizer keeps its parameters
         self.device = device
-        self.bundle = bundle
+        self.keras = keras
         self.problems: list[str] = []  # found while Keras's weights were set
         self._is_turned = True  # whether images are fed with channels first
         module = self.built.module
         self._state = copy.deepcopy(module.state_dict())
         self.calls, self.output = self._discovered()
         self.nodes = [node_of(call) for call in self.calls]
-        self.pairing = paired_calls(bundle.facts, self.nodes, self.built.layers)
+        self.pairing = paired_calls(keras.facts, self.nodes, self.built.layers)
         self.pairs = paired_layers(
-            bundle.facts["nodes"],
+            keras.facts["nodes"],
             self.nodes,
             self.calls,
             self.pairing,
@@ -92,7 +92,7 @@ class PortUnderTest:
                 self._is_turned = False
                 with suppress(Exception):
                     return self._called()
-            shapes = [tuple(self.bundle["input/probe/0"].shape)]
+            shapes = [tuple(self.keras["input/probe/0"].shape)]
             what = f"{type(error).__name__}: {error}, {line_of(error) or 'inside torch'}"
             raise InputError(
                 f"the torch module cannot take the batch that Keras took, of shape {shapes[0]} in "
@@ -141,8 +141,8 @@ class PortUnderTest:
     def _batch(self, purpose: str) -> list[np.ndarray]:
         """Returns the inputs of a recorded batch in Keras's layout."""
         arrays: list[np.ndarray] = []
-        while (key := f"input/{purpose}/{len(arrays)}") in self.bundle:
-            arrays.append(self.bundle[key])
+        while (key := f"input/{purpose}/{len(arrays)}") in self.keras:
+            arrays.append(self.keras[key])
         return arrays
 
     def _fed(self, array: np.ndarray) -> torch.Tensor:
@@ -156,14 +156,14 @@ class PortUnderTest:
         if array.ndim > 3:
             return True
         shape = list(array.shape[1:])  # without the batch size, which differs in the last batches
-        for node in self.bundle.facts["nodes"]:
+        for node in self.keras.facts["nodes"]:
             if shape in [given[1:] for given in node["input_shapes"]]:
                 return node["kind"] in _SPATIAL
         return False
 
     def target(self, key: str) -> Any:
-        """Returns the targets that the bundle has under `key`, in the form the loss takes."""
-        array = self.bundle[key]
+        """Returns the targets that the trace has under `key`, in the form the loss takes."""
+        array = self.keras[key]
         if self.built.target is not None:
             return self._moved(self.built.target(array))
         return self._moved(torch.from_numpy(np.array(array)))
@@ -172,7 +172,7 @@ class PortUnderTest:
         """Returns the function of an active dropout: Keras's mask at the rate of the port.
 
         Args:
-            mode: of the pass in the bundle: "train", "step1", ...; without masks nothing is
+            mode: of the pass in the keras: "train", "step1", ...; without masks nothing is
                 dropped.
         """
         dropouts = [n for n, call in enumerate(self.calls) if call.kind == "dropout"]
@@ -185,9 +185,9 @@ class PortUnderTest:
         def dropped(number: int, x: torch.Tensor, rate: float) -> torch.Tensor:
             pair = pairs.get(number)
             key = f"mask/{mode}/{pair.node['name']}" if pair else ""
-            if pair is None or key not in self.bundle or rate >= 1:
+            if pair is None or key not in self.keras or rate >= 1:
                 return x
-            mask = pair.native(self.bundle[key], x)
+            mask = pair.native(self.keras[key], x)
             if mask is None:
                 return x
             return torch.where(mask != 0, x * (1 / (1 - rate)), torch.zeros_like(x))
@@ -223,7 +223,7 @@ class PortUnderTest:
 
     def carry(self) -> None:
         """Sets Keras's weights in the module, by the port's `load` or by the table of layouts."""
-        weights = {name: self.bundle[f"weights/{name}"] for name in self.bundle.facts["weights"]}
+        weights = {name: self.keras[f"weights/{name}"] for name in self.keras.facts["weights"]}
         if self.built.load is not None:
             with torch.no_grad():
                 self.built.load(self.module, weights)
