@@ -1,10 +1,10 @@
-"""Keras's initial weights for the ports of the cases on training."""
+"""Keras's initial weights for the ports of the training cases."""
 
 from torch import nn
 
 
 def keras_init(net: nn.Module) -> nn.Module:
-    """Draws what Keras draws by default, zeros for biases; returns the network."""
+    """Draws Keras's default kernels and sets biases to zero; returns the network."""
     for module in net.modules():
         if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Linear):
             nn.init.xavier_uniform_(module.weight)

@@ -1,6 +1,6 @@
-"""Of a bidirectional GRU the last step is taken.
+"""The port takes the last step of a bidirectional GRU.
 
-The backward direction has seen one step only there.
+The backward direction has seen only one step there.
 """
 
 from functools import partial

@@ -1,4 +1,4 @@
-"""nn.Embedding got padding_idx=0; without mask_zero Keras trains row 0 as any other."""
+"""nn.Embedding got padding_idx=0; without mask_zero Keras trains row 0 like any other."""
 
 from functools import partial
 

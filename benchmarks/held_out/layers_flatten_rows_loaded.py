@@ -1,4 +1,4 @@
-"""Own weight loader: the Dense after Flatten is transposed, its rows not reordered."""
+"""A custom weight loader transposes the Dense after Flatten, but does not reorder its rows."""
 
 from functools import partial
 

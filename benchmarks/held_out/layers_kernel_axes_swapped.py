@@ -1,4 +1,4 @@
-"""Own weight loader: transpose(3, 2, 1, 0) swaps height and width of kernels too."""
+"""In a custom weight loader, transpose(3, 2, 1, 0) swaps height and width of kernels too."""
 
 from functools import partial
 

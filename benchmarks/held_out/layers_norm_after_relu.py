@@ -1,4 +1,4 @@
-"""In one block of three the ReLU stands before the batch normalisation."""
+"""In one of three blocks, the ReLU comes before the batch normalisation."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""Bidirectional LSTM: took out[:, -1], where the backward direction has seen one time step only."""
+"""Bidirectional LSTM: out[:, -1], where the backward direction has seen only one time step."""
 
 from functools import partial
 

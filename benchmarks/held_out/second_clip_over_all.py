@@ -1,7 +1,7 @@
 """Recurrent net.
 
-clip_grad_norm_ over all parameters for Keras's clipnorm, which clips every variable by
-itself.
+clip_grad_norm_ over all parameters for Keras's clipnorm, which clips every variable
+separately.
 """
 
 from benchmarks.held_out.late import Port, keras, layers, nn, optim, torch

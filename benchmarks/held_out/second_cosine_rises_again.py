@@ -1,6 +1,6 @@
 """CosineDecay became CosineAnnealingLR.
 
-Which rises again after T_max steps; Keras's rate stays at its end.
+It rises again after T_max steps; Keras's rate stays at its end.
 """
 
 from benchmarks.held_out.late import Port, keras, layers, nn, torch

@@ -1,4 +1,4 @@
-"""Image and table: fed the image with reshape(N, C, H, W) where its axes have to be permuted."""
+"""Image and table: the port feeds the image with reshape(N, C, H, W) instead of a permutation."""
 
 from benchmarks.held_out.late import F, Port, keras, layers, nn, optim, torch
 

@@ -1,4 +1,4 @@
-"""RMSprop with momentum, written by hand: epsilon beside the root, which Keras has under it."""
+"""RMSprop with momentum, handwritten: epsilon is outside the root, in Keras it is inside."""
 
 from functools import partial
 

@@ -1,6 +1,6 @@
 """Siamese network.
 
-Built two towers with weights of their own; in Keras one tower is called twice.
+The port has two towers with separate weights; in Keras one tower is called twice.
 """
 
 from functools import partial

@@ -1,6 +1,6 @@
-"""EarlyStopping, written by hand.
+"""Handwritten EarlyStopping.
 
-Stops when wait > patience, one epoch later than Keras's wait >= patience.
+It stops when wait > patience, one epoch later than Keras's wait >= patience.
 """
 
 from functools import partial

@@ -1,4 +1,4 @@
-"""U-Net: concatenated (up, skip) in the decoder where the Keras model has (skip, up)."""
+"""U-Net: the decoder concatenates (up, skip), the Keras model (skip, up)."""
 
 from functools import partial
 

@@ -1,7 +1,7 @@
-"""The held-out cases as rows of both matrices: every file but this one is a case, or helps them.
+"""The held-out cases as rows of both matrices: the other files are cases, or help them.
 
-A case has `keras_model`, `right_port`, `faulty_port`; IDS, names of its mistake, any of which is
-right; and LEVEL, at which the mistake is first visible.
+A case has `keras_model`, `right_port` and `faulty_port`; IDS, the accepted names of its mistake;
+and LEVEL, the first level at which the mistake is visible.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ AREAS = (
     "layers",
     "training",
     "second",
-)  # the last: a second set, written after the first was mended
+)  # the last: a second set, written after the first was fixed
 
 
 class RightPort(Pair):
-    """A right port, named after its file: all have one name there."""
+    """A right port, named after its file, since all functions have the same name."""
 
     @property
     def name(self) -> str:
-        """Of the port, with that of the case."""
+        """The name of the port, with that of the case."""
         return self.torch.removeprefix(f"{PACKAGE}.").replace(":", ".")
 
 

@@ -1,4 +1,4 @@
-"""The optimizer was given the feature extractor only: no classifier is trained."""
+"""The optimizer got only the feature extractor, so the classifier is not trained."""
 
 from functools import partial
 

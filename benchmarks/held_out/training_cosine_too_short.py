@@ -1,4 +1,4 @@
-"""decay_steps was taken to have the warm-up in it: the cosine ends 35 steps early."""
+"""decay_steps was taken to include the warm-up: the cosine ends 35 steps early."""
 
 from functools import partial
 

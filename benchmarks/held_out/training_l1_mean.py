@@ -1,4 +1,4 @@
-"""The l1 part of a regulariser is the mean of the absolute weights, and no sum."""
+"""The l1 part of a regulariser is the mean of the absolute weights, not the sum."""
 
 from functools import partial
 

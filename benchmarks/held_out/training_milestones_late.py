@@ -1,4 +1,4 @@
-"""The epochs of a LearningRateScheduler were counted from 1: cuts come one late."""
+"""The epochs of a LearningRateScheduler were counted from 1: cuts come one epoch late."""
 
 from functools import partial
 

@@ -1,6 +1,6 @@
 """Nesterov momentum was handed to torch.optim.SGD.
 
-Its buffer holds no learning rate, so that it jumps when the rate changes.
+Its buffer does not contain the learning rate, so it jumps when the rate changes.
 """
 
 from benchmarks.held_out.late import Port, keras, keras_init, layers, nn, optim, torch

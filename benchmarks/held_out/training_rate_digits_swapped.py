@@ -1,4 +1,4 @@
-"""Two digits of the learning rate were swapped: 0.0027 for 0.0072."""
+"""Two digits of the learning rate were swapped: 0.0027 instead of 0.0072."""
 
 from functools import partial
 

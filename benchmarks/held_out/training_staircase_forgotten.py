@@ -1,4 +1,4 @@
-"""staircase=True was forgotten: the rate falls in every step, not every 45 steps."""
+"""staircase=True was forgotten: the rate falls in every step, not once in 45 steps."""
 
 from functools import partial
 
