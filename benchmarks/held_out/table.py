@@ -1,7 +1,7 @@
 """The held-out cases as rows of both matrices.
 
-A case is a file with `keras_model`, `right_port` and `faulty_port`. A row has its name, the accepted
-IDs of its mistake, and the first level at which the mistake is visible.
+A case is a file with `keras_model`, `right_port` and `faulty_port`. A row has its name, the
+accepted IDs of its mistake, and the first level at which the mistake is visible.
 """
 
 from __future__ import annotations
