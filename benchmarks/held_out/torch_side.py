@@ -30,7 +30,7 @@ def ports(make: Callable[..., Any], right: Any, faulty: Any) -> tuple[Callable[[
 def keras_init(net: Any) -> Any:
     """Draws what Keras draws by default, zeros for biases; returns the network."""
     for module in net.modules():
-        if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Linear):
+        if isinstance(module, nn.Conv1d | nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
             nn.init.xavier_uniform_(module.weight)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)

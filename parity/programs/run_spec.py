@@ -10,18 +10,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
-from parity.programs.settings import (
-    AtLeast0,
-    AtLeast1,
-    Device,
-    Fraction,
-    NotNegative,
-    Positive,
-    Rule,
-    Seed,
-    Settings,
-    one_of,
-)
+from parity.programs import settings
 
 MODELS = ("underfit", "capacity", "dropout", "linear")
 DTYPES = ("float32", "float64")
@@ -29,13 +18,15 @@ SPLITS = ("random", "last", "sorted")
 MODES = ("seeded", "independent")
 REGULARISED = ("capacity",)  # models whose kernels take an L2 regulariser
 
-_Degrees = Annotated[float, Rule(lambda value: 0 <= value <= 360, "0 to 360")]
-_Share = Annotated[float, Rule(lambda value: 0 <= value < 1, "0 to below 1")]
-_Loss = Annotated[str, Rule(lambda value: value in ("loss", "val_loss"), "'loss' or 'val_loss'")]
-_Factor = Annotated[float, Rule(lambda value: 0 < value < 1, "a number in (0, 1)")]
+_Degrees = Annotated[float, settings.Rule(lambda value: 0 <= value <= 360, "0 to 360")]
+_Share = Annotated[float, settings.Rule(lambda value: 0 <= value < 1, "0 to below 1")]
+_Loss = Annotated[
+    str, settings.Rule(lambda value: value in ("loss", "val_loss"), "'loss' or 'val_loss'")
+]
+_Factor = Annotated[float, settings.Rule(lambda value: 0 < value < 1, "a number in (0, 1)")]
 _Name = Annotated[
     str,
-    Rule(
+    settings.Rule(
         lambda value: re.fullmatch(r"[A-Za-z0-9][\w.+-]*", value) is not None,
         "letters, digits, '.', '_', '+' and '-'",
     ),
@@ -43,7 +34,7 @@ _Name = Annotated[
 
 
 @dataclass(frozen=True)
-class Augmentation(Settings):
+class Augmentation(settings.Settings):
     """Arguments of Keras's ImageDataGenerator, with the same names and units.
 
     Attributes:
@@ -67,7 +58,7 @@ class Augmentation(Settings):
 
 
 @dataclass(frozen=True)
-class ReduceLR(Settings):
+class ReduceLR(settings.Settings):
     """Arguments of Keras's ReduceLROnPlateau, with the same names.
 
     Attributes:
@@ -84,14 +75,14 @@ class ReduceLR(Settings):
 
     monitor: _Loss = "val_loss"
     factor: _Factor = 0.1
-    patience: AtLeast1 = 10
-    min_delta: NotNegative = 1e-4
-    cooldown: AtLeast0 = 0
-    min_lr: NotNegative = 0.0
+    patience: settings.AtLeast1 = 10
+    min_delta: settings.NotNegative = 1e-4
+    cooldown: settings.AtLeast0 = 0
+    min_lr: settings.NotNegative = 0.0
 
 
 @dataclass(frozen=True)
-class EarlyStopping(Settings):
+class EarlyStopping(settings.Settings):
     """Arguments of Keras's EarlyStopping, with the same names.
 
     Attributes:
@@ -106,14 +97,14 @@ class EarlyStopping(Settings):
     NOUN: ClassVar[str] = "EarlyStopping arguments"
 
     monitor: _Loss = "val_loss"
-    min_delta: NotNegative = 0.0
-    patience: AtLeast0 = 0
+    min_delta: settings.NotNegative = 0.0
+    patience: settings.AtLeast0 = 0
     restore_best_weights: bool = False
-    start_from_epoch: AtLeast0 = 0
+    start_from_epoch: settings.AtLeast0 = 0
 
 
 @dataclass(frozen=True)
-class RunSpec(Settings):
+class RunSpec(settings.Settings):
     """One training run.
 
     Attributes:
@@ -151,27 +142,27 @@ class RunSpec(Settings):
     """
 
     scenario: _Name = "custom"
-    model: Annotated[str, one_of(MODELS)] = "capacity"
-    epochs: AtLeast1 = 20
-    batch_size: AtLeast1 = 32
-    learning_rate: Positive = 0.001
-    weight_decay: NotNegative = 0.0
-    l2: NotNegative = 0.0
+    model: Annotated[str, settings.one_of(MODELS)] = "capacity"
+    epochs: settings.AtLeast1 = 20
+    batch_size: settings.AtLeast1 = 32
+    learning_rate: settings.Positive = 0.001
+    weight_decay: settings.NotNegative = 0.0
+    l2: settings.NotNegative = 0.0
     augmentation: Augmentation | None = None
     reduce_lr: ReduceLR | None = None
     early_stopping: EarlyStopping | None = None
-    mode: Annotated[str, one_of(MODES)] = "seeded"
-    seed: Seed = 42
+    mode: Annotated[str, settings.one_of(MODES)] = "seeded"
+    seed: settings.Seed = 42
     data: str = "embedded"
-    train_size: AtLeast1 | None = 600
-    val_size: AtLeast1 | None = 200
-    split: Annotated[str, one_of(SPLITS)] = "random"
-    label_noise: Fraction = 0.0
-    leakage: Fraction = 0.0
-    dtype: Annotated[str, one_of(DTYPES)] = "float32"
-    device: Device = "cpu"
-    threads: AtLeast1 = 1
-    perturbation: AtLeast0 = field(default=0, repr=False)
+    train_size: settings.AtLeast1 | None = 600
+    val_size: settings.AtLeast1 | None = 200
+    split: Annotated[str, settings.one_of(SPLITS)] = "random"
+    label_noise: settings.Fraction = 0.0
+    leakage: settings.Fraction = 0.0
+    dtype: Annotated[str, settings.one_of(DTYPES)] = "float32"
+    device: settings.Device = "cpu"
+    threads: settings.AtLeast1 = 1
+    perturbation: settings.AtLeast0 = field(default=0, repr=False)
 
     def check(self) -> None:
         """Rejects an L2 penalty for a model that has none."""
