@@ -81,11 +81,11 @@ class RecorderCallback(keras.callbacks.Callback):
         self._recorder, self._evaluation, self._x_val = recorder, evaluation, x_val
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        """Initial weights."""
+        """Reports the initial weights."""
         self._recorder.on_start(lambda: get_weights(self.model))
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """One step."""
+        """Reports a step."""
         assert logs is not None
         self._recorder.on_step(float(logs["loss"]), lambda: get_weights(self.model))
 

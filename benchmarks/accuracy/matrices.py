@@ -216,11 +216,11 @@ def main() -> None:
     arguments = parser.parse_args()
     start, _, stop = arguments.seeds.partition(":")
     seeds = range(int(start), int(stop) if stop else int(start) + 1)
-    missed, told, began = 0, {}, time.monotonic()
+    missed, results, began = 0, {}, time.monotonic()
     if arguments.held_out:
         right, wrong, faults = run_held_out(arguments.only, seeds[0], arguments.workers)
         missed += show_null(right) + show_kill(wrong, faults)
-        told["held_out"] = {
+        results["held_out"] = {
             "null": [asdict(outcome) for outcome in right],
             "kill": [asdict(outcome) for outcome in wrong],
         }
@@ -231,15 +231,15 @@ def main() -> None:
             outcomes += run_pairs(pairs, seed, arguments.workers)
             print(f"seed {seed}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
         missed += show_null(outcomes)
-        told["null"] = [asdict(outcome) for outcome in outcomes]
+        results["null"] = [asdict(outcome) for outcome in outcomes]
     if arguments.kill or not (arguments.null or arguments.held_out):
         faults = [fault for fault in FAULTS if arguments.only in fault.name]
         outcomes = run_pairs(faults, seeds[0], arguments.workers)
         missed += show_kill(outcomes, faults)
-        told["kill"] = [asdict(outcome) for outcome in outcomes]
+        results["kill"] = [asdict(outcome) for outcome in outcomes]
     print(f"{time.monotonic() - began:.0f} s")
     if arguments.json:
-        arguments.json.write_text(json.dumps(told, indent=1) + "\n")
+        arguments.json.write_text(json.dumps(results, indent=1) + "\n")
     sys.exit(missed > 0)
 
 

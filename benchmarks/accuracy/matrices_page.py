@@ -61,11 +61,11 @@ def main() -> None:
     """Writes the page."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("files", nargs="+", type=Path, help="results of `matrices.py --json`")
-    told: dict[str, Any] = {}
+    results: dict[str, Any] = {}
     for file in parser.parse_args().files:
-        told |= json.loads(file.read_text(encoding="utf-8"))
-    lines = [HEAD, *null_lines(told["null"]), *kill_lines(told["kill"])]
-    lines += ["", *held_out_lines(told["held_out"])]
+        results |= json.loads(file.read_text(encoding="utf-8"))
+    lines = [HEAD, *null_lines(results["null"]), *kill_lines(results["kill"])]
+    lines += ["", *held_out_lines(results["held_out"])]
     PAGE.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

@@ -1,4 +1,4 @@
-"""Nesterov momentum was handed to torch.optim.SGD.
+"""Nesterov momentum was ported to torch.optim.SGD.
 
 Its buffer does not contain the learning rate, so it jumps when the rate changes.
 """

@@ -9,7 +9,7 @@ from benchmarks.pairs.keras_base import IMAGE, stack
 
 
 def activations() -> keras.Model:
-    """Others."""
+    """Several other activations."""
     names = ("selu", "softplus", "sigmoid", "softsign", "hard_sigmoid", "mish", "relu6")
     return stack((7,), *(L.Dense(6, activation=name) for name in names))
 

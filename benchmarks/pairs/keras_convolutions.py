@@ -9,7 +9,7 @@ from benchmarks.pairs.keras_base import IMAGE, SEQUENCE, classified, stack
 
 
 def conv_3d() -> keras.Model:
-    """Volumes."""
+    """Convolutions of volumes."""
     inputs = keras.Input((6, 5, 7, 2))
     x = L.Conv3D(3, 3, activation="relu")(inputs)
     return classified(inputs, L.GlobalAveragePooling3D()(x))

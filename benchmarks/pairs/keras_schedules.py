@@ -35,7 +35,7 @@ def stopping() -> Reference:
 
 
 def stopping_and_plateau() -> Reference:
-    """Both, as they are used together."""
+    """EarlyStopping and ReduceLROnPlateau together."""
     callbacks = [
         keras.callbacks.ReduceLROnPlateau(factor=0.2, patience=2, min_lr=1e-4),
         keras.callbacks.EarlyStopping(patience=7),

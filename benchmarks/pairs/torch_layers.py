@@ -88,7 +88,7 @@ class _View(nn.Module):
 
 
 def upsampled_bilinear() -> Port:
-    """Torch's function."""
+    """Uses torch's function."""
     larger = Lambda(lambda x: F.interpolate(x, scale_factor=2, mode="bilinear"))
     return classified(3, nn.Conv2d(3, 4, 2), larger, nn.Conv2d(4, 3, 3))
 

@@ -42,13 +42,13 @@ def staircase_step_lr() -> Port:
 
 
 def cosine() -> Port:
-    """Likewise."""
+    """Has the schedule inside the optimizer."""
     rates = schedule.CosineDecay(1e-4, 400, 0.1, warmup_target=0.01, warmup_steps=9)
     return stepped(optim.Adam, rates)
 
 
 def cosine_restarts() -> Port:
-    """Likewise."""
+    """Has the schedule inside the optimizer."""
     rates = schedule.CosineDecayRestarts(0.1, 10, t_mul=2.0, m_mul=0.9, alpha=0.01)
     return stepped(optim.SGD, rates)
 
@@ -114,7 +114,7 @@ def stopping() -> Port:
 
 
 def stopping_and_plateau() -> Port:
-    """Both."""
+    """Uses both classes of this project."""
     module = mlp()
     optimizer = optim.Adam(module.parameters(), 0.01)
     return watched(

@@ -116,7 +116,7 @@ def albumentations_loop(case: Case) -> Callable[[int], Any]:
 
 
 def kornia_batch(case: Case) -> Callable[[int], Any]:
-    """A batch at a time, each image with parameters of its own."""
+    """A batch at a time, with separate parameters for each image."""
     import torch
     from kornia.augmentation import RandomAffine, RandomHorizontalFlip
 

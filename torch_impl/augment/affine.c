@@ -5,7 +5,7 @@
    and a sum into one rounding (-ffp-contract=off). Pixels are taken LANES at a time, so that
    compilers turn each inner loop into vector instructions.
 
-   The file includes itself twice, for what depends on the type of the pixels. */
+   The file includes itself twice, for the code that depends on the type of the pixels. */
 
 #ifndef PIXEL
 
@@ -221,7 +221,7 @@ static inline void NAMED(image)(const PIXEL *input, PIXEL *output, PIXEL *frames
 /* index: which of the num_inputs images of the input are taken, as many as size[0]. maps: six numbers an image, the
    row and then the column of the input as a sum over (row, column, 1) of the output. flips: two an
    image, horizontal and vertical. Returns 0, 1 if there is no memory for the frames of an
-   image, or 2 if there is no image of such a number. */
+   image, or 2 if an index is out of range. */
 int NAMED(affine)(const PIXEL *input, PIXEL *output, const int64_t *index, const double *maps,
                   const uint8_t *flips, int64_t num_inputs, const int64_t size[4],
                   const int64_t in_step[4], const int64_t out_step[4], int order, int mode,

@@ -92,7 +92,7 @@ class Standardization:
 
         Args:
             images: (N, ...) in the layout of `fit`, or one image of three axes.
-            one_by_one: whether each image of a batch has statistics of its own.
+            one_by_one: whether each image of a batch has its own statistics.
         """
         axes = (1, 2, 3) if images.ndim == 4 and one_by_one else tuple(range(images.ndim))
         if self.rescale:

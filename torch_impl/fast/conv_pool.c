@@ -2,14 +2,14 @@
 
    conv_pool.py has the definition. Images are (N, H, W, I), weights (taps, O) with a tap for each
    entry (row, column, input channel) of the kernel, results (N, rows, columns, O), where rows and
-   columns are half of what the convolution leaves. `index` says which of the four values under a
-   result it is, as in pool.c; backwards only these get a gradient. So the convolution's own result,
-   nor its gradient, is ever in memory.
+   columns are half of those of the convolution. `index` says which of the four values became the
+   result, as in pool.c; backwards only these get a gradient. So neither the convolution's own result
+   nor its gradient is ever in memory.
 
    Vectors run over output channels. Sums run over the taps in their order, and backwards over the
    images: the same for every number of threads.
 
-   The file includes itself twice, for what depends on the type of the values. */
+   The file includes itself twice, for the code that depends on the type of the values. */
 
 #ifndef REAL
 

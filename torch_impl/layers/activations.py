@@ -229,7 +229,7 @@ ACTIVATIONS: dict[str, Callable[..., torch.Tensor]] = {
 
 
 def activation(name: str | None, **settings: Any) -> Activation:
-    """Returns a Keras activation by its name, with settings of its own.
+    """Returns a Keras activation by its name, with the given settings.
 
     Raises:
         ValueError: Keras has no such activation.

@@ -39,7 +39,7 @@ class _Depthwise(_Convolution):
 
 
 class DepthwiseConv2D(_Depthwise, Conv2D):
-    """Convolves every channel with `depth_multiplier` kernels of its own.
+    """Convolves every channel with its own `depth_multiplier` kernels.
 
     Output channel c * depth_multiplier + m is the m-th of input channel c.
 
