@@ -373,7 +373,7 @@ def calls(monkeypatch):
         found.append((specs[0], options, options.out))
         return [result_of(level("structure"))]
 
-    monkeypatch.setattr(parity.check, "check_all", check_all)
+    monkeypatch.setattr(parity.runs.check, "check_all", check_all)
     return found
 
 
