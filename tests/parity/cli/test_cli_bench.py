@@ -304,7 +304,8 @@ def test_a_form_that_cannot_be_written_leaves_the_others_and_no_half_of_a_file(
         if path.name == "b":
             write_bytes(path, content)
 
-    monkeypatch.setattr("parity.files.atomic.write_bytes", once)
+    for module in ("atomic", "json_io"):
+        monkeypatch.setattr(f"parity.files.{module}.write_bytes", once)
     ended = call("--json", "a.json", option, "b")
     assert ended.returncode == 2
     assert f"{option} b: cannot be written (No space left on device)" in ended.stderr
