@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#ifndef __linux__ /* as TensorFlow does it elsewhere */
+#ifndef __linux__ /* as TensorFlow does on other systems */
 static void sincosf(float x, float *s, float *c) { *s = sinf(x), *c = cosf(x); }
 static void sincos(double x, double *s, double *c) { *s = sin(x), *c = cos(x); }
 #endif

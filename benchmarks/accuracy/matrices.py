@@ -1,16 +1,16 @@
 """Kill matrix and null matrix of `parity check`: `python benchmarks/accuracy/matrices.py`.
 
-Null matrix: right ports in all ways in which they are written, over several seeds; every alarm is a
-false one. Beside it stands by how much right ports differ, in units of what one unit in the last
-place of the weights changes in Keras, which is what NOISE_FACTOR of `parity/ladder/tolerance.py`
-allows for. Kill matrix: ports with one mistake each; whether it is caught, at which level, and
-under which name. The held-out cases are both, of models written without sight of the registry.
+Null matrix: right ports, written in many ways, over several seeds; every alarm is false. It also
+prints by how much right ports differ, in units of the change by one unit in the last place of the
+weights in Keras; NOISE_FACTOR of `parity/ladder/tolerance.py` is the limit for that. Kill matrix:
+ports with one mistake each; whether it is caught, at which level, and under which name. The
+held-out cases belong to both, and were written without knowledge of the registry.
 
     python benchmarks/accuracy/matrices.py                   both
     python benchmarks/accuracy/matrices.py --null --seeds 0:5
     python benchmarks/accuracy/matrices.py --kill --only adam
-    python benchmarks/accuracy/matrices.py --held-out     both, of the held-out cases, with one seed
-    python benchmarks/accuracy/matrices.py --json FILE       all of it, for machines
+    python benchmarks/accuracy/matrices.py --held-out        both for held-out cases, with one seed
+    python benchmarks/accuracy/matrices.py --json FILE       all outcomes, for machines
 """
 
 from __future__ import annotations
@@ -43,18 +43,18 @@ from parity.traces.folder import RunFolder
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a check said of one pair.
+    """The outcome of a check of one pair.
 
     Attributes:
-        name: of the port.
-        model: of the Keras factory.
+        name: name of the port.
+        model: name of the Keras factory.
         seed: of the check.
         verdict: "pass", "fail" or "error".
-        level: that failed first, "" if none.
-        item: of this level that failed first, or what the error says.
-        ids: of the causes, the likeliest first.
-        share: of what is allowed, that the nearest item needs, of those above FLOAT64.
-        share_of: this item.
+        level: the first level that failed, "" if none did.
+        item: the first item of this level that failed, or the message of the error.
+        ids: IDs of the causes, the likeliest first.
+        share: the greatest share of the allowed difference that an item above FLOAT64 needs.
+        share_of: that item.
     """
 
     name: str
@@ -71,7 +71,7 @@ class Outcome:
 def run_pairs(
     pairs: Sequence[Pair | Fault], seed: int, workers: int | None, timeout_s: float = 3600.0
 ) -> list[Outcome]:
-    """Checks pairs; of those that share a Keras model, all but the first against its bundle."""
+    """Checks pairs; the first with a Keras model records a bundle for the others."""
     with tempfile.TemporaryDirectory(prefix="parity-matrices-") as name:
         root = Path(name)
         children = ChildOptions(timeout_s=timeout_s, workers=workers)
@@ -99,10 +99,10 @@ def run_pairs(
 def run_held_out(
     only: str, seed: int, workers: int | None
 ) -> tuple[list[Outcome], list[Outcome], list[Fault]]:
-    """Checks the held-out cases, those with `only` in their name.
+    """Checks the held-out cases that have `only` in their name.
 
     Returns:
-        The outcomes of the right ports, those of the wrong ones, and the latter.
+        The outcomes of the right ports, the outcomes of the wrong ports, and the wrong ports.
     """
     right = [pair for pair in held_out.RIGHT if only in pair.name]
     wrong = [fault for fault in held_out.FAULTS if only in fault.name]
@@ -142,9 +142,9 @@ def _outcome(pair: Pair | Fault, seed: int, result: Result) -> Outcome:
 
 
 def _share(result: Result) -> tuple[float, str]:
-    """The greatest share of what is allowed that an item needs which passes by noise alone.
+    """Returns the greatest share of the allowed difference that a passing item needs, and the item.
 
-    Rates are judged by another rule.
+    Rates are left out, since another rule judges them.
     """
     worst, name = 0.0, ""
     for level in result.levels:
@@ -200,7 +200,7 @@ def show_kill(outcomes: Sequence[Outcome], faults: Sequence[Fault]) -> int:
 
 
 def main() -> None:
-    """Runs what is asked for."""
+    """Runs the requested matrices."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -208,11 +208,11 @@ def main() -> None:
     parser.add_argument("--null", action="store_true", help="only the null matrix")
     parser.add_argument("--held-out", action="store_true", help="only the held-out cases")
     parser.add_argument(
-        "--seeds", default="0:5", help="of the null matrix, A:B without B; of the others, A"
+        "--seeds", default="0:5", help="seeds A to B-1 of the null matrix; the others use A"
     )
-    parser.add_argument("--json", type=Path, help="file for all outcomes")
-    parser.add_argument("--only", default="", help="ports whose name has this in it")
-    parser.add_argument("--workers", type=int, help="processes at a time")
+    parser.add_argument("--json", type=Path, help="write all outcomes to this file")
+    parser.add_argument("--only", default="", help="only ports with this text in their name")
+    parser.add_argument("--workers", type=int, help="number of parallel processes")
     arguments = parser.parse_args()
     start, _, stop = arguments.seeds.partition(":")
     seeds = range(int(start), int(stop) if stop else int(start) + 1)

@@ -1,7 +1,7 @@
-"""What the cases use of the frameworks, imported when it is first used.
+"""Names of the frameworks for the cases, imported at their first use.
 
-Each half runs without the other, and a file has both: so a name here stands for a module, or for
-something in one, until something is asked of it.
+Each half runs without the other, but a file has both. So a name here is a placeholder for a module,
+or for an object in one, until it is used.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ import importlib
 from typing import Any
 
 
-class _Late:
+class Late:
+    """A module, or `name` of it, that is imported at its first use."""
+
     def __init__(self, module: str, name: str = "") -> None:
         self._module, self._name = module, name
 
@@ -22,12 +24,5 @@ class _Late:
         return getattr(self._loaded(), name)
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
+        """Calls it."""
         return self._loaded()(*arguments, **options)
-
-
-keras, torch = _Late("keras"), _Late("torch")
-layers, regularizers = _Late("keras.layers"), _Late("keras.regularizers")
-nn, F = _Late("torch.nn"), _Late("torch.nn.functional")
-optim, schedule = _Late("torch_impl.optim"), _Late("torch_impl.schedule")
-Port, Reference = _Late("torch_impl", "Port"), _Late("keras_impl", "Reference")
-keras_init = _Late("benchmarks.held_out.initial", "keras_init")

@@ -1,11 +1,7 @@
 """Bilinear UpSampling2D was ported with align_corners=True."""
 
-from functools import partial
-
-from benchmarks.held_out.late import F, keras, layers, nn, torch
-
-IDS = ("C14",)
-LEVEL = "forward"
+from benchmarks.held_out.keras_side import keras, layers
+from benchmarks.held_out.torch_side import F, keras_init, nn, ports, torch
 
 
 def keras_model():
@@ -17,7 +13,7 @@ def keras_model():
     x = layers.Concatenate()([x, inputs])
     outputs = layers.Conv2D(2, 1, name="flow")(x)
     model = keras.Model(inputs, outputs, name="flow_net")
-    model.compile(optimizer="adam", loss="mse")
+    model.compile("adam", "mse")
     return model
 
 
@@ -31,9 +27,7 @@ def _make(align_corners):
             self.flow = nn.Conv2d(9, 2, 1)
             self.mid = nn.Conv2d(8, 6, 3)
             self.down = nn.Conv2d(3, 8, 3, stride=2)
-            for m in (self.down, self.mid, self.flow):
-                nn.init.xavier_uniform_(m.weight)
-                nn.init.zeros_(m.bias)
+            keras_init(self)
 
         def forward(self, image):
             x = torch.tanh(self.down(F.pad(image, (0, 1, 0, 1))))
@@ -43,5 +37,4 @@ def _make(align_corners):
     return FlowNet()
 
 
-right_port = partial(_make, False)
-faulty_port = partial(_make, True)
+right_port, faulty_port = ports(_make, False, True)

@@ -1,11 +1,16 @@
 """BatchNorm got eps=1e-3 as is usual for Keras; this model sets epsilon=1e-5."""
 
-from functools import partial
-
-from benchmarks.held_out.late import F, Port, keras, layers, nn, optim, torch
-
-IDS = ("C1",)
-LEVEL = "forward"
+from benchmarks.held_out.keras_side import keras, layers, losses, optimizers
+from benchmarks.held_out.torch_side import (
+    F,
+    Port,
+    biased_norm,
+    cross_entropy,
+    keras_init,
+    nn,
+    optim,
+    ports,
+)
 
 
 def keras_model():
@@ -20,24 +25,12 @@ def keras_model():
     x = layers.GlobalAveragePooling1D()(x)
     outputs = layers.Dense(4)(x)
     model = keras.Model(inputs, outputs, name="ecg_net")
-    model.compile(
-        optimizer=keras.optimizers.RMSprop(1e-3),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-    )
+    model.compile(optimizers.RMSprop(1e-3), losses.SparseCategoricalCrossentropy(from_logits=True))
     return model
 
 
 def _make(eps):
-    class BatchNorm1d(nn.BatchNorm1d):
-        """Running variance without Bessel's correction."""
-
-        def forward(self, x):
-            if not self.training:
-                return super().forward(x)
-            with torch.no_grad():
-                self.running_mean.lerp_(x.mean((0, 2)), self.momentum)
-                self.running_var.lerp_(x.var((0, 2), unbiased=False), self.momentum)
-            return F.batch_norm(x, None, None, self.weight, self.bias, training=True, eps=self.eps)
+    BatchNorm1d = biased_norm(nn.BatchNorm1d)
 
     class EcgNet(nn.Module):
         def __init__(self):
@@ -47,10 +40,7 @@ def _make(eps):
             self.conv1 = nn.Conv1d(2, 8, 4)
             self.conv2 = nn.Conv1d(8, 12, 3, bias=False)
             self.fc = nn.Linear(12, 4)
-            for m in (self.conv1, self.conv2, self.fc):
-                nn.init.xavier_uniform_(m.weight)
-                if m.bias is not None:
-                    nn.init.zeros_(m.bias)
+            keras_init(self)
 
         def forward(self, x):
             x = x.permute(0, 2, 1)
@@ -60,11 +50,8 @@ def _make(eps):
 
     net = EcgNet()
     return Port(
-        net,
-        loss=lambda logits, y: F.cross_entropy(logits, y.long().flatten()),
-        optimizer=optim.RMSprop(net.parameters(), learning_rate=1e-3),
+        net, loss=cross_entropy, optimizer=optim.RMSprop(net.parameters(), learning_rate=1e-3)
     )
 
 
-right_port = partial(_make, 1e-5)
-faulty_port = partial(_make, 1e-3)
+right_port, faulty_port = ports(_make, 1e-5, 1e-3)

@@ -1,14 +1,10 @@
-"""Of a bidirectional GRU the last step is taken.
+"""The port takes the last step of a bidirectional GRU.
 
-The backward direction has seen one step only there.
+The backward direction has seen only one step there.
 """
 
-from functools import partial
-
-from benchmarks.held_out.late import F, Port, keras, layers, nn, optim, torch
-
-IDS = ("N1",)
-LEVEL = "forward"
+from benchmarks.held_out.keras_side import keras, layers, losses, optimizers
+from benchmarks.held_out.torch_side import Port, cross_entropy, nn, optim, ports, torch
 
 
 def keras_model():
@@ -17,10 +13,7 @@ def keras_model():
     x = layers.Dense(10, activation="tanh")(x)
     outputs = layers.Dense(3)(x)
     model = keras.Model(inputs, outputs)
-    model.compile(
-        optimizer=keras.optimizers.Adam(2e-3),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-    )
+    model.compile(optimizers.Adam(2e-3), losses.SparseCategoricalCrossentropy(from_logits=True))
     return model
 
 
@@ -48,12 +41,7 @@ def _make(last_step):
             return self.classifier(torch.tanh(self.dense(x)))
 
     net = BiGRU()
-    return Port(
-        net,
-        loss=lambda logits, y: F.cross_entropy(logits, y.long().flatten()),
-        optimizer=optim.Adam(net.parameters(), learning_rate=2e-3),
-    )
+    return Port(net, loss=cross_entropy, optimizer=optim.Adam(net.parameters(), learning_rate=2e-3))
 
 
-right_port = partial(_make, False)
-faulty_port = partial(_make, True)
+right_port, faulty_port = ports(_make, False, True)

@@ -1,11 +1,7 @@
 """Causal padding was ported as symmetric 'same' padding: outputs see the future."""
 
-from functools import partial
-
-from benchmarks.held_out.late import F, keras, keras_init, layers, nn
-
-IDS = ("A18",)
-LEVEL = "forward"
+from benchmarks.held_out.keras_side import keras, layers, optimizers
+from benchmarks.held_out.torch_side import F, keras_init, nn, ports
 
 
 def keras_model():
@@ -20,7 +16,7 @@ def keras_model():
     x = layers.GlobalMaxPooling1D()(x)
     outputs = layers.Dense(2)(x)
     model = keras.Model(inputs, outputs, name="tcn")
-    model.compile(optimizer=keras.optimizers.RMSprop(1e-3), loss="mae")
+    model.compile(optimizers.RMSprop(1e-3), "mae")
     return model
 
 
@@ -54,5 +50,4 @@ def _make(causal):
     return TCN()
 
 
-right_port = partial(_make, True)
-faulty_port = partial(_make, False)
+right_port, faulty_port = ports(_make, True, False)

@@ -3,28 +3,20 @@
 Keras pads 1 on the left and 2 on the right here.
 """
 
-from functools import partial
-
-from benchmarks.held_out.late import F, keras, keras_init, layers, nn
-
-IDS = ("A5",)
-LEVEL = "forward"
+from benchmarks.held_out.keras_side import keras, keras_sequential, layers, losses
+from benchmarks.held_out.torch_side import F, keras_init, nn, ports
 
 
 def keras_model():
-    model = keras.Sequential(
-        [
-            keras.Input((26, 3)),
-            layers.Conv1D(8, 5, strides=3, padding="same", activation="relu"),
-            layers.Conv1D(12, 3, padding="same", activation="relu"),
-            layers.GlobalAveragePooling1D(),
-            layers.Dense(5),
-        ],
+    model = keras_sequential(
+        keras.Input((26, 3)),
+        layers.Conv1D(8, 5, strides=3, padding="same", activation="relu"),
+        layers.Conv1D(12, 3, padding="same", activation="relu"),
+        layers.GlobalAveragePooling1D(),
+        layers.Dense(5),
         name="activity_recognition",
     )
-    model.compile(
-        optimizer="adam", loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    )
+    model.compile("adam", losses.SparseCategoricalCrossentropy(from_logits=True))
     return model
 
 
@@ -48,5 +40,4 @@ def _make(symmetric):
     return ActivityNet()
 
 
-right_port = partial(_make, False)
-faulty_port = partial(_make, True)
+right_port, faulty_port = ports(_make, False, True)

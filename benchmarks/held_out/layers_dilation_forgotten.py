@@ -1,11 +1,16 @@
 """dilation=3 was forgotten in one branch of an ASPP head; 'same' keeps the shape."""
 
-from functools import partial
-
-from benchmarks.held_out.late import F, Port, keras, keras_init, layers, nn, optim, torch
-
-IDS = ("A18",)
-LEVEL = "forward"
+from benchmarks.held_out.keras_side import keras, layers, optimizers
+from benchmarks.held_out.torch_side import (
+    F,
+    Port,
+    cross_entropy,
+    keras_init,
+    nn,
+    optim,
+    ports,
+    torch,
+)
 
 
 def keras_model():
@@ -23,7 +28,7 @@ def keras_model():
     x = layers.GlobalMaxPooling2D()(x)
     outputs = layers.Dense(4, activation="softmax")(x)
     model = keras.Model(inputs, outputs, name="aspp")
-    model.compile(optimizer=keras.optimizers.Adam(1e-3), loss="sparse_categorical_crossentropy")
+    model.compile(optimizers.Adam(1e-3), "sparse_categorical_crossentropy")
     return model
 
 
@@ -49,12 +54,7 @@ def _make(rates):
             return self.head(x)  # logits: cross_entropy has the softmax
 
     net = ASPPNet()
-    return Port(
-        net,
-        loss=lambda logits, y: F.cross_entropy(logits, y.long().flatten()),
-        optimizer=optim.Adam(net.parameters(), learning_rate=1e-3),
-    )
+    return Port(net, loss=cross_entropy, optimizer=optim.Adam(net.parameters(), learning_rate=1e-3))
 
 
-right_port = partial(_make, (2, 3))
-faulty_port = partial(_make, (2, 1))
+right_port, faulty_port = ports(_make, (2, 3), (2, 1))

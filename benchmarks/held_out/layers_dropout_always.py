@@ -1,11 +1,7 @@
 """F.dropout(x, 0.4) without training=self.training drops in evaluation too."""
 
-from functools import partial
-
-from benchmarks.held_out.late import F, keras, keras_init, layers, nn
-
-IDS = ("C7",)
-LEVEL = "forward"
+from benchmarks.held_out.keras_side import keras, layers, losses
+from benchmarks.held_out.torch_side import F, keras_init, nn, ports
 
 
 def keras_model():
@@ -25,9 +21,7 @@ def keras_model():
     x = layers.Dropout(0.4)(x)
     outputs = layers.Dense(5)(x)
     model = keras.Model(inputs, outputs, name="mobilenet_v3_micro")
-    model.compile(
-        optimizer="adam", loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    )
+    model.compile("adam", losses.SparseCategoricalCrossentropy(from_logits=True))
     return model
 
 
@@ -65,5 +59,4 @@ def _make(always):
     return MobileNet()
 
 
-right_port = partial(_make, False)
-faulty_port = partial(_make, True)
+right_port, faulty_port = ports(_make, False, True)

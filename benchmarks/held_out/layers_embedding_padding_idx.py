@@ -1,26 +1,20 @@
-"""nn.Embedding got padding_idx=0; without mask_zero Keras trains row 0 as any other."""
+"""nn.Embedding got padding_idx=0; without mask_zero Keras trains row 0 like any other."""
 
-from functools import partial
-
-from benchmarks.held_out.late import F, keras, layers, nn, torch
-
-IDS = ("E7",)
-LEVEL = "gradient"
+from benchmarks.held_out.keras_side import keras, keras_sequential, layers, losses
+from benchmarks.held_out.torch_side import F, keras_init, nn, ports, torch
 
 
 def keras_model():
-    model = keras.Sequential(
-        [
-            keras.Input((16,), dtype="int32"),
-            layers.Embedding(12, 8),
-            layers.Conv1D(12, 3, activation="relu"),
-            layers.GlobalMaxPooling1D(),
-            layers.Dropout(0.3),
-            layers.Dense(1),
-        ],
+    model = keras_sequential(
+        keras.Input((16,), dtype="int32"),
+        layers.Embedding(12, 8),
+        layers.Conv1D(12, 3, activation="relu"),
+        layers.GlobalMaxPooling1D(),
+        layers.Dropout(0.3),
+        layers.Dense(1),
         name="text_cnn",
     )
-    model.compile(optimizer="adam", loss=keras.losses.BinaryCrossentropy(from_logits=True))
+    model.compile("adam", losses.BinaryCrossentropy(from_logits=True))
     return model
 
 
@@ -33,9 +27,7 @@ def _make(**embedding):
             self.drop = nn.Dropout(0.3)
             self.out = nn.Linear(12, 1)
             nn.init.uniform_(self.embed.weight, -0.05, 0.05)
-            for m in (self.conv, self.out):
-                nn.init.xavier_uniform_(m.weight)
-                nn.init.zeros_(m.bias)
+            keras_init(self)
 
         def forward(self, tokens):
             x = self.embed(tokens.long()).transpose(1, 2)
@@ -45,5 +37,4 @@ def _make(**embedding):
     return TextCNN()
 
 
-right_port = _make
-faulty_port = partial(_make, padding_idx=0)
+right_port, faulty_port = ports(_make, {}, {"padding_idx": 0})

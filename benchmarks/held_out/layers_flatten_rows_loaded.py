@@ -1,29 +1,21 @@
-"""Own weight loader: the Dense after Flatten is transposed, its rows not reordered."""
+"""A custom weight loader transposes the Dense after Flatten, but does not reorder its rows."""
 
-from functools import partial
-
-from benchmarks.held_out.late import F, Port, keras, layers, nn, torch
-
-IDS = ("A3",)
-LEVEL = "structure"
+from benchmarks.held_out.keras_side import keras, keras_sequential, layers, losses
+from benchmarks.held_out.torch_side import F, Port, keras_init, nn, ports, torch
 
 
 def keras_model():
-    model = keras.Sequential(
-        [
-            keras.Input((10, 14, 2)),
-            layers.Conv2D(6, 3, activation="relu", name="conv1"),
-            layers.MaxPooling2D(2),
-            layers.Conv2D(8, 3, padding="same", activation="relu", name="conv2"),
-            layers.MaxPooling2D(2),
-            layers.Flatten(),
-            layers.Dense(16, activation="relu", name="fc1"),
-            layers.Dense(4, name="fc2"),
-        ]
+    model = keras_sequential(
+        keras.Input((10, 14, 2)),
+        layers.Conv2D(6, 3, activation="relu", name="conv1"),
+        layers.MaxPooling2D(2),
+        layers.Conv2D(8, 3, padding="same", activation="relu", name="conv2"),
+        layers.MaxPooling2D(2),
+        layers.Flatten(),
+        layers.Dense(16, activation="relu", name="fc1"),
+        layers.Dense(4, name="fc2"),
     )
-    model.compile(
-        optimizer="adam", loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    )
+    model.compile("adam", losses.SparseCategoricalCrossentropy(from_logits=True))
     return model
 
 
@@ -35,9 +27,7 @@ def _make(reorder):
             self.conv2 = nn.Conv2d(6, 8, 3, padding=1)
             self.fc1 = nn.Linear(48, 16)
             self.fc2 = nn.Linear(16, 4)
-            for m in self.children():
-                nn.init.xavier_uniform_(m.weight)
-                nn.init.zeros_(m.bias)
+            keras_init(self)
 
         def forward(self, x):
             x = F.max_pool2d(F.relu(self.conv1(x)), 2)
@@ -65,5 +55,4 @@ def _make(reorder):
     return Port(Net(), load=load)
 
 
-right_port = partial(_make, True)
-faulty_port = partial(_make, False)
+right_port, faulty_port = ports(_make, True, False)

@@ -1,25 +1,19 @@
 """A backbone was frozen with requires_grad=False: its norms still use the batch."""
 
-from functools import partial
-
-from benchmarks.held_out.late import F, Port, keras, layers, nn, optim
-
-IDS = ("C4",)
-LEVEL = "forward"
+from benchmarks.held_out.keras_side import keras, keras_sequential, layers, losses, optimizers
+from benchmarks.held_out.torch_side import Port, cross_entropy, keras_init, nn, optim, ports
 
 
 def keras_model():
-    backbone = keras.Sequential(
-        [
-            keras.Input((16, 12, 3)),
-            layers.Conv2D(8, 3, padding="same", use_bias=False),
-            layers.BatchNormalization(),
-            layers.ReLU(),
-            layers.MaxPooling2D(2),
-            layers.Conv2D(12, 3, padding="same", use_bias=False),
-            layers.BatchNormalization(),
-            layers.ReLU(),
-        ],
+    backbone = keras_sequential(
+        keras.Input((16, 12, 3)),
+        layers.Conv2D(8, 3, padding="same", use_bias=False),
+        layers.BatchNormalization(),
+        layers.ReLU(),
+        layers.MaxPooling2D(2),
+        layers.Conv2D(12, 3, padding="same", use_bias=False),
+        layers.BatchNormalization(),
+        layers.ReLU(),
         name="backbone",
     )
     backbone.trainable = False
@@ -29,10 +23,7 @@ def keras_model():
     x = layers.Dropout(0.2)(x)
     outputs = layers.Dense(4)(x)
     model = keras.Model(inputs, outputs, name="transfer")
-    model.compile(
-        optimizer=keras.optimizers.Adam(1e-3),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-    )
+    model.compile(optimizers.Adam(1e-3), losses.SparseCategoricalCrossentropy(from_logits=True))
     return model
 
 
@@ -51,10 +42,7 @@ def _make(keep_eval):
             )
             self.dropout = nn.Dropout(0.2)
             self.head = nn.Linear(12, 4)
-            for m in self.modules():
-                if isinstance(m, (nn.Conv2d, nn.Linear)):
-                    nn.init.xavier_uniform_(m.weight)
-            nn.init.zeros_(self.head.bias)
+            keras_init(self)
             for p in self.backbone.parameters():
                 p.requires_grad = False
             if keep_eval:
@@ -72,11 +60,8 @@ def _make(keep_eval):
 
     net = Transfer()
     return Port(
-        net,
-        loss=lambda logits, y: F.cross_entropy(logits, y.long().flatten()),
-        optimizer=optim.Adam(net.head.parameters(), learning_rate=1e-3),
+        net, loss=cross_entropy, optimizer=optim.Adam(net.head.parameters(), learning_rate=1e-3)
     )
 
 
-right_port = partial(_make, True)
-faulty_port = partial(_make, False)
+right_port, faulty_port = ports(_make, True, False)

@@ -1,11 +1,7 @@
 """An MLP-Mixer has GELU's tanh approximation; "gelu" is the exact one in Keras."""
 
-from functools import partial
-
-from benchmarks.held_out.late import keras, keras_init, layers, nn
-
-IDS = ("A20",)
-LEVEL = "forward"
+from benchmarks.held_out.keras_side import keras, layers
+from benchmarks.held_out.torch_side import keras_init, nn, ports
 
 
 def keras_model():
@@ -25,7 +21,7 @@ def keras_model():
     x = layers.GlobalAveragePooling1D()(x)
     outputs = layers.Dense(2)(x)
     model = keras.Model(inputs, outputs, name="mixer")
-    model.compile(optimizer="adam", loss="mse")
+    model.compile("adam", "mse")
     return model
 
 
@@ -65,5 +61,4 @@ def _make(approximate):
     return Mixer()
 
 
-right_port = partial(_make, "none")
-faulty_port = partial(_make, "tanh")
+right_port, faulty_port = ports(_make, "none", "tanh")

@@ -1,11 +1,7 @@
-"""Own weight loader: transpose(3, 2, 1, 0) swaps height and width of kernels too."""
+"""In a custom weight loader, transpose(3, 2, 1, 0) swaps height and width of kernels too."""
 
-from functools import partial
-
-from benchmarks.held_out.late import F, Port, keras, layers, nn, torch
-
-IDS = ("A1",)
-LEVEL = "structure"
+from benchmarks.held_out.keras_side import keras, layers, losses
+from benchmarks.held_out.torch_side import F, Port, keras_init, nn, ports, torch
 
 
 def keras_model():
@@ -17,7 +13,7 @@ def keras_model():
     x = layers.GlobalMaxPooling2D(name="gmp")(x)
     outputs = layers.Dense(3, name="head")(x)
     model = keras.Model(inputs, outputs)
-    model.compile(optimizer="adam", loss=keras.losses.CategoricalCrossentropy(from_logits=True))
+    model.compile("adam", losses.CategoricalCrossentropy(from_logits=True))
     return model
 
 
@@ -31,9 +27,7 @@ def _make(axes):
             self.prelu = nn.PReLU(8, init=0.0)
             self.body = nn.Conv2d(8, 12, 3)
             self.head = nn.Linear(12, 3)
-            for m in (self.stem, self.body, self.head):
-                nn.init.xavier_uniform_(m.weight)
-                nn.init.zeros_(m.bias)
+            keras_init(self)
 
         def forward(self, x):
             x = F.avg_pool2d(self.prelu(self.stem(x)), 2)
@@ -52,5 +46,4 @@ def _make(axes):
     return Port(Net(), load=load)
 
 
-right_port = partial(_make, (3, 2, 0, 1))
-faulty_port = partial(_make, (3, 2, 1, 0))
+right_port, faulty_port = ports(_make, (3, 2, 0, 1), (3, 2, 1, 0))

@@ -1,25 +1,21 @@
 """kernel_regularizer=L2 became weight_decay: the same gradient, no penalty in the loss."""
 
-from benchmarks.held_out.late import F, Port, keras, layers, nn, optim, regularizers, torch
-
-IDS = ("C9",)
-LEVEL = "loss"
+from benchmarks.held_out.keras_side import keras, keras_sequential, layers, losses, regularizers
+from benchmarks.held_out.torch_side import F, Port, cross_entropy, keras_init, nn, optim, torch
 
 
 def keras_model():
-    model = keras.Sequential(
-        [
-            keras.Input((12, 10, 3)),
-            layers.Conv2D(8, 3, activation="relu", kernel_regularizer=regularizers.L2(5e-4)),
-            layers.MaxPooling2D(2),
-            layers.Conv2D(12, 3, activation="relu", kernel_regularizer=regularizers.L2(5e-4)),
-            layers.Flatten(),
-            layers.Dense(6, kernel_regularizer=regularizers.L2(5e-4)),
-        ]
+    model = keras_sequential(
+        keras.Input((12, 10, 3)),
+        layers.Conv2D(8, 3, activation="relu", kernel_regularizer=regularizers.L2(5e-4)),
+        layers.MaxPooling2D(2),
+        layers.Conv2D(12, 3, activation="relu", kernel_regularizer=regularizers.L2(5e-4)),
+        layers.Flatten(),
+        layers.Dense(6, kernel_regularizer=regularizers.L2(5e-4)),
     )
     model.compile(
-        optimizer=keras.optimizers.SGD(learning_rate=0.0625),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        keras.optimizers.SGD(learning_rate=0.0625),
+        losses.SparseCategoricalCrossentropy(from_logits=True),
     )
     return model
 
@@ -34,11 +30,7 @@ def _net():
         nn.Flatten(),
         nn.Linear(3 * 2 * 12, 6),
     )
-    for m in net:
-        if isinstance(m, (nn.Conv2d, nn.Linear)):
-            nn.init.xavier_uniform_(m.weight)
-            nn.init.zeros_(m.bias)
-    return net
+    return keras_init(net)
 
 
 def right_port():
@@ -58,8 +50,4 @@ def faulty_port():
     optimizer = torch.optim.SGD(
         [{"params": kernels, "weight_decay": 2 * 5e-4}, {"params": biases}], lr=0.0625
     )
-    return Port(
-        net,
-        loss=lambda logits, y: F.cross_entropy(logits, y.long().flatten()),
-        optimizer=optimizer,
-    )
+    return Port(net, loss=cross_entropy, optimizer=optimizer)

@@ -1,11 +1,7 @@
 """The LayerNorm of ConvNeXt blocks got the paper's eps=1e-6; Keras's default is 1e-3."""
 
-from functools import partial
-
-from benchmarks.held_out.late import keras, layers, nn
-
-IDS = ("A13",)
-LEVEL = "forward"
+from benchmarks.held_out.keras_side import keras, layers, losses, optimizers
+from benchmarks.held_out.torch_side import keras_init, nn, ports
 
 
 def keras_model():
@@ -26,10 +22,7 @@ def keras_model():
     x = layers.LayerNormalization()(x)
     outputs = layers.Dense(6)(x)
     model = keras.Model(inputs, outputs, name="convnext_nano")
-    model.compile(
-        optimizer=keras.optimizers.AdamW(1e-3),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-    )
+    model.compile(optimizers.AdamW(1e-3), losses.SparseCategoricalCrossentropy(from_logits=True))
     return model
 
 
@@ -56,11 +49,8 @@ def _make(eps):
             self.blocks = nn.Sequential(Block(12), Block(12))
             self.norm = nn.LayerNorm(12, eps=eps)
             self.head = nn.Linear(12, 6)
-            for m in self.modules():
-                if isinstance(m, (nn.Conv2d, nn.Linear)):
-                    # depthwise with multiplier 1: the sum of the fans is Keras's
-                    nn.init.xavier_uniform_(m.weight)
-                    nn.init.zeros_(m.bias)
+            # depthwise with multiplier 1: the sum of the fans is Keras's
+            keras_init(self)
 
         def forward(self, x):
             x = self.stem_norm(self.stem(x).permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
@@ -70,5 +60,4 @@ def _make(eps):
     return ConvNeXt()
 
 
-right_port = partial(_make, 1e-3)
-faulty_port = partial(_make, 1e-6)
+right_port, faulty_port = ports(_make, 1e-3, 1e-6)

@@ -1,26 +1,18 @@
 """All biases of stacked LSTMs start at zero: unit_forget_bias was overlooked."""
 
-from functools import partial
-
-from benchmarks.held_out.late import keras, layers, nn, torch
-
-IDS = ("B9",)
-LEVEL = "init"
+from benchmarks.held_out.keras_side import keras, keras_sequential, layers, losses
+from benchmarks.held_out.torch_side import nn, ports, torch
 
 
 def keras_model():
-    model = keras.Sequential(
-        [
-            keras.Input((14, 5)),
-            layers.LSTM(12, return_sequences=True),
-            layers.Dropout(0.25),
-            layers.LSTM(8),
-            layers.Dense(4),
-        ]
+    model = keras_sequential(
+        keras.Input((14, 5)),
+        layers.LSTM(12, return_sequences=True),
+        layers.Dropout(0.25),
+        layers.LSTM(8),
+        layers.Dense(4),
     )
-    model.compile(
-        optimizer="adam", loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    )
+    model.compile("adam", losses.SparseCategoricalCrossentropy(from_logits=True))
     return model
 
 
@@ -55,5 +47,4 @@ def _make(forget_bias):
     return SequenceClassifier()
 
 
-right_port = partial(_make, True)
-faulty_port = partial(_make, False)
+right_port, faulty_port = ports(_make, True, False)

@@ -3,12 +3,8 @@
 count_include_pad was left at True.
 """
 
-from functools import partial
-
-from benchmarks.held_out.late import F, keras, keras_init, layers, nn, torch
-
-IDS = ("A8",)
-LEVEL = "forward"
+from benchmarks.held_out.keras_side import keras, layers, losses
+from benchmarks.held_out.torch_side import F, keras_init, nn, ports, torch
 
 
 def keras_model():
@@ -23,7 +19,7 @@ def keras_model():
     x = layers.GlobalAveragePooling2D()(x)
     outputs = layers.Dense(3, name="logits")(x)
     model = keras.Model(inputs, outputs)
-    model.compile(optimizer="adam", loss=keras.losses.CategoricalCrossentropy(from_logits=True))
+    model.compile("adam", losses.CategoricalCrossentropy(from_logits=True))
     return model
 
 
@@ -50,5 +46,4 @@ def _make(**pool):
     return InceptionNet()
 
 
-right_port = partial(_make, count_include_pad=False)
-faulty_port = _make
+right_port, faulty_port = ports(_make, {"count_include_pad": False}, {})

@@ -3,28 +3,22 @@
 SeparableConv2D has one, after the pointwise half.
 """
 
-from functools import partial
-
-from benchmarks.held_out.late import F, keras, layers, nn
-
-IDS = ("A11",)
-LEVEL = "structure"
+from benchmarks.held_out.keras_side import keras, keras_sequential, layers
+from benchmarks.held_out.torch_side import F, nn, ports
 
 
 def keras_model():
-    model = keras.Sequential(
-        [
-            keras.Input((14, 10, 5)),
-            layers.SeparableConv2D(9, 3, padding="same", activation="relu"),
-            layers.SeparableConv2D(12, 3, strides=2, padding="same", depth_multiplier=2),
-            layers.LeakyReLU(),
-            layers.GlobalMaxPooling2D(),
-            layers.Dense(7, activation="selu"),
-            layers.Dense(2),
-        ],
+    model = keras_sequential(
+        keras.Input((14, 10, 5)),
+        layers.SeparableConv2D(9, 3, padding="same", activation="relu"),
+        layers.SeparableConv2D(12, 3, strides=2, padding="same", depth_multiplier=2),
+        layers.LeakyReLU(),
+        layers.GlobalMaxPooling2D(),
+        layers.Dense(7, activation="selu"),
+        layers.Dense(2),
         name="xception_tiny",
     )
-    model.compile(optimizer="nadam", loss="mse")
+    model.compile("nadam", "mse")
     return model
 
 
@@ -67,5 +61,4 @@ def _make(depthwise_bias):
     return Net()
 
 
-right_port = partial(_make, False)
-faulty_port = partial(_make, True)
+right_port, faulty_port = ports(_make, False, True)

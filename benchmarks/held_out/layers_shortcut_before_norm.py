@@ -1,14 +1,19 @@
 """The projection of a pre-activation ResNet reads the raw input of its block.
 
-Keras gives it what batch normalisation and ReLU make of that.
+In Keras it reads that input after batch normalisation and ReLU.
 """
 
-from functools import partial
-
-from benchmarks.held_out.late import F, Port, keras, layers, nn, optim, torch
-
-IDS = ("A22",)
-LEVEL = "forward"
+from benchmarks.held_out.keras_side import keras, layers, losses, optimizers
+from benchmarks.held_out.torch_side import (
+    F,
+    Port,
+    biased_norm,
+    cross_entropy,
+    keras_init,
+    nn,
+    optim,
+    ports,
+)
 
 
 def keras_model():
@@ -34,35 +39,23 @@ def keras_model():
     outputs = layers.Dense(5)(x)
     model = keras.Model(inputs, outputs, name="preact_resnet")
     model.compile(
-        optimizer=keras.optimizers.SGD(0.05, momentum=0.9, nesterov=True),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        optimizers.SGD(0.05, momentum=0.9, nesterov=True),
+        losses.SparseCategoricalCrossentropy(from_logits=True),
     )
     return model
 
 
 def _make(raw_shortcut):
-    class BN(nn.BatchNorm2d):
-        """nn.BatchNorm2d with the moving variance of Keras 3 (biased)."""
-
-        def __init__(self, channels):
-            super().__init__(channels, eps=1e-3, momentum=0.01)
-
-        def forward(self, x):
-            if not self.training:
-                return super().forward(x)
-            with torch.no_grad():
-                var, mean = torch.var_mean(x, dim=(0, 2, 3), unbiased=False)
-                self.running_mean.lerp_(mean, self.momentum)
-                self.running_var.lerp_(var, self.momentum)
-            return F.batch_norm(x, None, None, self.weight, self.bias, True, 0.0, self.eps)
+    def norm(channels):
+        return biased_norm(nn.BatchNorm2d)(channels, eps=1e-3, momentum=0.01)
 
     class PreActBlock(nn.Module):
         def __init__(self, a, b, stride):
             super().__init__()
             self.stride = stride
-            self.bn1 = BN(a)
+            self.bn1 = norm(a)
             self.conv1 = nn.Conv2d(a, b, 3, stride, padding=1 if stride == 1 else 0, bias=False)
-            self.bn2 = BN(b)
+            self.bn2 = norm(b)
             self.conv2 = nn.Conv2d(b, b, 3, padding=1, bias=False)
             self.shortcut = nn.Conv2d(a, b, 1, stride, bias=False) if stride > 1 else None
 
@@ -81,12 +74,9 @@ def _make(raw_shortcut):
             self.stem = nn.Conv2d(3, 8, 3, padding=1, bias=False)
             self.layer1 = PreActBlock(8, 8, 1)
             self.layer2 = PreActBlock(8, 14, 2)
-            self.bn = BN(14)
+            self.bn = norm(14)
             self.linear = nn.Linear(14, 5)
-            for m in self.modules():
-                if isinstance(m, (nn.Conv2d, nn.Linear)):
-                    nn.init.xavier_uniform_(m.weight)
-            nn.init.zeros_(self.linear.bias)
+            keras_init(self)
 
         def forward(self, x):
             x = self.layer2(self.layer1(self.stem(x)))
@@ -96,10 +86,9 @@ def _make(raw_shortcut):
     net = PreActResNet()
     return Port(
         net,
-        loss=lambda logits, y: F.cross_entropy(logits, y.long().flatten()),
+        loss=cross_entropy,
         optimizer=optim.SGD(net.parameters(), learning_rate=0.05, momentum=0.9, nesterov=True),
     )
 
 
-right_port = partial(_make, False)
-faulty_port = partial(_make, True)
+right_port, faulty_port = ports(_make, False, True)

@@ -1,31 +1,23 @@
 """SpatialDropout2D, which drops feature maps, became nn.Dropout: single values."""
 
-from functools import partial
-
-from benchmarks.held_out.late import keras, layers, nn
-
-IDS = ("C15",)
-LEVEL = "forward"
+from benchmarks.held_out.keras_side import keras, keras_sequential, layers, losses
+from benchmarks.held_out.torch_side import keras_init, nn, ports
 
 
 def keras_model():
-    model = keras.Sequential(
-        [
-            keras.Input((13, 9, 3)),
-            layers.Conv2D(12, 3, padding="same"),
-            layers.GroupNormalization(groups=4),
-            layers.Activation("silu"),
-            layers.SpatialDropout2D(0.25),
-            layers.Conv2D(16, 3, strides=2),
-            layers.GroupNormalization(groups=8),
-            layers.Activation("silu"),
-            layers.GlobalAveragePooling2D(),
-            layers.Dense(3),
-        ]
+    model = keras_sequential(
+        keras.Input((13, 9, 3)),
+        layers.Conv2D(12, 3, padding="same"),
+        layers.GroupNormalization(groups=4),
+        layers.Activation("silu"),
+        layers.SpatialDropout2D(0.25),
+        layers.Conv2D(16, 3, strides=2),
+        layers.GroupNormalization(groups=8),
+        layers.Activation("silu"),
+        layers.GlobalAveragePooling2D(),
+        layers.Dense(3),
     )
-    model.compile(
-        optimizer="sgd", loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    )
+    model.compile("sgd", losses.SparseCategoricalCrossentropy(from_logits=True))
     return model
 
 
@@ -42,12 +34,7 @@ def _make(spatial):
         nn.Flatten(),
         nn.Linear(16, 3),
     )
-    for m in net:
-        if isinstance(m, (nn.Conv2d, nn.Linear)):
-            nn.init.xavier_uniform_(m.weight)
-            nn.init.zeros_(m.bias)
-    return net
+    return keras_init(net)
 
 
-right_port = partial(_make, True)
-faulty_port = partial(_make, False)
+right_port, faulty_port = ports(_make, True, False)

@@ -1,40 +1,32 @@
 """A 'same' Conv2DTranspose got padding=1 and output_padding=1: one pixel off."""
 
-from functools import partial
-
-from benchmarks.held_out.late import F, keras, layers, nn, torch
-
-IDS = ("A9",)
-LEVEL = "forward"
+from benchmarks.held_out.keras_side import keras, keras_sequential, layers
+from benchmarks.held_out.torch_side import F, keras_init, nn, ports, torch
 
 
 def keras_model():
-    encoder = keras.Sequential(
-        [
-            keras.Input((12, 20, 1)),
-            layers.Conv2D(8, 3, strides=2, padding="same", activation="relu"),
-            layers.Conv2D(16, 3, strides=2, padding="same", activation="relu"),
-        ],
+    encoder = keras_sequential(
+        keras.Input((12, 20, 1)),
+        layers.Conv2D(8, 3, strides=2, padding="same", activation="relu"),
+        layers.Conv2D(16, 3, strides=2, padding="same", activation="relu"),
         name="encoder",
     )
-    decoder = keras.Sequential(
-        [
-            keras.Input((3, 5, 16)),
-            layers.Conv2DTranspose(8, 3, strides=2, padding="same", activation="relu"),
-            layers.Conv2DTranspose(4, 3, strides=2, padding="same", activation="relu"),
-            layers.Conv2D(1, 3, padding="same", activation="sigmoid"),
-        ],
+    decoder = keras_sequential(
+        keras.Input((3, 5, 16)),
+        layers.Conv2DTranspose(8, 3, strides=2, padding="same", activation="relu"),
+        layers.Conv2DTranspose(4, 3, strides=2, padding="same", activation="relu"),
+        layers.Conv2D(1, 3, padding="same", activation="sigmoid"),
         name="decoder",
     )
     image = keras.Input((12, 20, 1))
-    autoencoder = keras.Model(image, decoder(encoder(image)), name="autoencoder")
-    autoencoder.compile(optimizer="adam", loss="mse")
-    return autoencoder
+    model = keras.Model(image, decoder(encoder(image)), name="autoencoder")
+    model.compile("adam", "mse")
+    return model
 
 
 def _make(usual_recipe):
     class Up(nn.ConvTranspose2d):
-        """Keras crops what is too much at the bottom and at the right."""
+        """Keras crops the surplus at the bottom and at the right."""
 
         def forward(self, x):
             return super().forward(x)[:, :, :-1, :-1]
@@ -52,9 +44,7 @@ def _make(usual_recipe):
             self.dec1 = up(16, 8)
             self.dec2 = up(8, 4)
             self.out = nn.Conv2d(4, 1, 3, padding=1)
-            for m in self.children():
-                nn.init.xavier_uniform_(m.weight)
-                nn.init.zeros_(m.bias)
+            keras_init(self)
 
         def forward(self, x):
             x = F.relu(self.enc1(F.pad(x, (0, 1, 0, 1))))
@@ -66,5 +56,4 @@ def _make(usual_recipe):
     return Autoencoder()
 
 
-right_port = partial(_make, False)
-faulty_port = partial(_make, True)
+right_port, faulty_port = ports(_make, False, True)

@@ -1,11 +1,7 @@
 """trunc_normal_(std=.02) cuts at plus and minus 2; TruncatedNormal at two sigma."""
 
-from functools import partial
-
-from benchmarks.held_out.late import keras, layers, nn
-
-IDS = ("B3",)
-LEVEL = "init"
+from benchmarks.held_out.keras_side import keras, layers, losses, optimizers
+from benchmarks.held_out.torch_side import nn, ports
 
 
 def keras_model():
@@ -24,10 +20,7 @@ def keras_model():
     x = layers.GlobalAveragePooling1D()(x)
     outputs = layers.Dense(10, kernel_initializer=init(), name="head")(x)
     model = keras.Model(inputs, outputs, name="patch_mlp")
-    model.compile(
-        optimizer=keras.optimizers.AdamW(5e-4),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-    )
+    model.compile(optimizers.AdamW(5e-4), losses.SparseCategoricalCrossentropy(from_logits=True))
     return model
 
 
@@ -65,5 +58,4 @@ def _make(**bounds):
     return PatchMlp()
 
 
-right_port = partial(_make, a=-0.04, b=0.04)
-faulty_port = _make
+right_port, faulty_port = ports(_make, {"a": -0.04, "b": 0.04}, {})

@@ -3,12 +3,8 @@
 Both have 12 channels.
 """
 
-from functools import partial
-
-from benchmarks.held_out.late import F, keras, layers, nn, torch
-
-IDS = ("A22",)
-LEVEL = "forward"
+from benchmarks.held_out.keras_side import keras, layers, losses
+from benchmarks.held_out.torch_side import F, keras_init, nn, ports, torch
 
 
 def keras_model():
@@ -30,7 +26,7 @@ def keras_model():
     x = double_conv(x, 6, "merge1")
     outputs = layers.Conv2D(1, 1, name="mask")(x)
     model = keras.Model(inputs, outputs, name="unet")
-    model.compile(optimizer="adam", loss=keras.losses.BinaryCrossentropy(from_logits=True))
+    model.compile("adam", losses.BinaryCrossentropy(from_logits=True))
     return model
 
 
@@ -42,7 +38,7 @@ def _make(swapped):
             self.conv2 = nn.Conv2d(b, b, 3, padding=1)
 
         def forward(self, x):
-            # activation="leaky_relu" has slope .2 in Keras 3, other than the layer
+            # activation="leaky_relu" has slope .2 in Keras 3, unlike the layer
             return F.leaky_relu(self.conv2(F.leaky_relu(self.conv1(x), 0.2)), 0.2)
 
     class UNet(nn.Module):
@@ -57,10 +53,7 @@ def _make(swapped):
             self.merge2 = DoubleConv(24, 12)
             self.mask = nn.Conv2d(6, 1, 1)
             self.pool = nn.MaxPool2d(2)
-            for m in self.modules():
-                if isinstance(m, (nn.Conv2d, nn.ConvTranspose2d)):
-                    nn.init.xavier_uniform_(m.weight)
-                    nn.init.zeros_(m.bias)
+            keras_init(self)
 
         def forward(self, x):
             s1 = self.down1(x)
@@ -74,5 +67,4 @@ def _make(swapped):
     return UNet()
 
 
-right_port = partial(_make, False)
-faulty_port = partial(_make, True)
+right_port, faulty_port = ports(_make, False, True)

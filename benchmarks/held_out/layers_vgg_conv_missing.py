@@ -1,11 +1,7 @@
 """The last block of a VGG has one convolution too few."""
 
-from functools import partial
-
-from benchmarks.held_out.late import keras, keras_init, layers, nn, torch
-
-IDS = ("A17",)
-LEVEL = "structure"
+from benchmarks.held_out.keras_side import keras, layers, losses, optimizers
+from benchmarks.held_out.torch_side import keras_init, nn, ports, torch
 
 
 def keras_model():
@@ -20,10 +16,7 @@ def keras_model():
     x = layers.Dropout(0.5)(x)
     outputs = layers.Dense(4)(x)
     model = keras.Model(inputs, outputs, name="mini_vgg")
-    model.compile(
-        optimizer=keras.optimizers.SGD(0.01),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-    )
+    model.compile(optimizers.SGD(0.01), losses.SparseCategoricalCrossentropy(from_logits=True))
     return model
 
 
@@ -53,5 +46,6 @@ def _make(cfg):
     return VGG()
 
 
-right_port = partial(_make, [6, 6, "M", 9, 9, "M", 12, 12, "M"])
-faulty_port = partial(_make, [6, 6, "M", 9, 9, "M", 12, "M"])
+right_port, faulty_port = ports(
+    _make, [6, 6, "M", 9, 9, "M", 12, 12, "M"], [6, 6, "M", 9, 9, "M", 12, "M"]
+)

@@ -1,12 +1,10 @@
 """Attention gate.
 
-Kept the attention map for plots with .detach() and went on with the detached one.
+The port keeps the attention map for plots with .detach(), and continues with the detached one.
 """
 
-from benchmarks.held_out.late import F, Port, keras, keras_init, layers, nn, torch
-
-IDS = ("E7",)
-LEVEL = "gradient"
+from benchmarks.held_out.keras_side import keras, layers, optimizers
+from benchmarks.held_out.torch_side import F, Port, keras_init, nn, torch
 
 
 def keras_model():
@@ -24,7 +22,7 @@ def keras_model():
     x = layers.Concatenate()([x, gated])
     x = layers.Conv2D(11, 3, padding="same", activation="relu")(x)
     model = keras.Model(inputs, layers.Conv2D(2, 1)(x))
-    model.compile(optimizer=keras.optimizers.SGD(0.1), loss="mse")
+    model.compile(optimizers.SGD(0.1), "mse")
     return model
 
 

@@ -3,29 +3,23 @@
 ConvTranspose2d(3, stride=2, padding=1, output_padding=1) for a Conv2DTranspose with 'same'.
 """
 
-from functools import partial
-
-from benchmarks.held_out.late import F, Port, keras, layers, nn, optim, torch
-
-IDS = ("A9",)
-LEVEL = "forward"
+from benchmarks.held_out.keras_side import keras, keras_sequential, layers
+from benchmarks.held_out.torch_side import F, Port, keras_init, nn, optim, ports, torch
 
 
 def keras_model():
     def settings(activation="relu"):
         return {"strides": 2, "padding": "same", "activation": activation}
 
-    model = keras.Sequential(
-        [
-            keras.Input((28, 20, 1)),
-            layers.Conv2D(12, 3, **settings()),
-            layers.Conv2D(20, 3, **settings()),
-            layers.Conv2DTranspose(13, 3, **settings()),
-            layers.Conv2DTranspose(8, 3, **settings()),
-            layers.Conv2D(1, 3, padding="same", activation="sigmoid"),
-        ]
+    model = keras_sequential(
+        keras.Input((28, 20, 1)),
+        layers.Conv2D(12, 3, **settings()),
+        layers.Conv2D(20, 3, **settings()),
+        layers.Conv2DTranspose(13, 3, **settings()),
+        layers.Conv2DTranspose(8, 3, **settings()),
+        layers.Conv2D(1, 3, padding="same", activation="sigmoid"),
     )
-    model.compile(optimizer="adam", loss="mse")
+    model.compile("adam", "mse")
     return model
 
 
@@ -47,9 +41,7 @@ def _autoencoder(crop):
             self.dec1 = UpConv(20, 13)
             self.dec2 = UpConv(13, 8)
             self.out = nn.Conv2d(8, 1, 3, padding=1)
-            for m in self.children():
-                nn.init.xavier_uniform_(m.weight)
-                nn.init.zeros_(m.bias)
+            keras_init(self)
 
         def forward(self, x):
             x = F.relu(self.enc1(F.pad(x, (0, 1, 0, 1))))
@@ -66,5 +58,4 @@ def _autoencoder(crop):
     )
 
 
-right_port = partial(_autoencoder, crop=True)
-faulty_port = partial(_autoencoder, crop=False)
+right_port, faulty_port = ports(_autoencoder, True, False)

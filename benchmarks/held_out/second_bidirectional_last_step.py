@@ -1,11 +1,7 @@
-"""Bidirectional LSTM: took out[:, -1], where the backward direction has seen one time step only."""
+"""Bidirectional LSTM: out[:, -1], where the backward direction has seen only one time step."""
 
-from functools import partial
-
-from benchmarks.held_out.late import keras, layers, nn, torch
-
-IDS = ("N1",)
-LEVEL = "forward"
+from benchmarks.held_out.keras_side import keras, layers
+from benchmarks.held_out.torch_side import nn, ports, torch
 
 
 def keras_model():
@@ -14,7 +10,7 @@ def keras_model():
     x = layers.Bidirectional(layers.LSTM(14))(x)
     x = layers.Dense(12, activation="relu")(x)
     model = keras.Model(inputs, layers.Dense(1, activation="sigmoid")(x))
-    model.compile(optimizer="adam", loss="binary_crossentropy")
+    model.compile("adam", "binary_crossentropy")
     return model
 
 
@@ -52,5 +48,4 @@ def _net(last_states):
     return Sentiment()
 
 
-right_port = partial(_net, last_states=True)
-faulty_port = partial(_net, last_states=False)
+right_port, faulty_port = ports(_net, True, False)

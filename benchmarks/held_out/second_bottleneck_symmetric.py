@@ -1,14 +1,10 @@
 """ResNet v1 bottleneck.
 
-Gave the 3x3 convolution of stride 2 torchvision's padding=1 for Keras's 'same'.
+The 3x3 convolution of stride 2 has torchvision's padding=1 instead of Keras's 'same'.
 """
 
-from functools import partial
-
-from benchmarks.held_out.late import F, keras, layers, nn
-
-IDS = ("A5",)
-LEVEL = "forward"
+from benchmarks.held_out.keras_side import keras, layers
+from benchmarks.held_out.torch_side import F, keras_init, nn, ports
 
 
 def keras_model():
@@ -25,7 +21,7 @@ def keras_model():
     x = layers.ReLU()(layers.Add()([shortcut, y]))
     x = layers.GlobalAveragePooling2D()(x)
     model = keras.Model(inputs, layers.Dense(7, activation="softmax")(x))
-    model.compile(optimizer="sgd", loss="categorical_crossentropy")
+    model.compile("sgd", "categorical_crossentropy")
     return model
 
 
@@ -50,7 +46,7 @@ def _resnet(asymmetric):
 
         def forward(self, x):
             out = F.relu(self.bn1(self.conv1(x)))
-            if asymmetric:  # TensorFlow pads at the right and at the bottom only
+            if asymmetric:  # TensorFlow pads only at the right and at the bottom
                 out = F.pad(out, (0, 1, 0, 1))
             out = F.relu(self.bn2(self.conv2(out)))
             out = self.bn3(self.conv3(out))
@@ -63,10 +59,7 @@ def _resnet(asymmetric):
             self.bn1 = BatchNormalization(16)
             self.layer1 = Bottleneck(16, 9, 36, stride=2)
             self.fc = nn.Linear(36, 7)
-            for m in self.modules():
-                if isinstance(m, (nn.Conv2d, nn.Linear)):
-                    nn.init.xavier_uniform_(m.weight)
-            nn.init.zeros_(self.fc.bias)
+            keras_init(self)
 
         def forward(self, x):
             x = F.relu(self.bn1(self.conv1(x)))
@@ -77,5 +70,4 @@ def _resnet(asymmetric):
     return Net()
 
 
-right_port = partial(_resnet, asymmetric=True)
-faulty_port = partial(_resnet, asymmetric=False)
+right_port, faulty_port = ports(_resnet, True, False)

@@ -3,12 +3,8 @@
 CrossEntropyLoss(weight=...), whose mean divides by the weights of the batch, not by its size.
 """
 
-from functools import partial
-
-from benchmarks.held_out.late import F, Port, Reference, keras, keras_init, layers, nn, torch
-
-IDS = ("D5",)
-LEVEL = "loss"
+from benchmarks.held_out.keras_side import Reference, keras, layers, losses, optimizers
+from benchmarks.held_out.torch_side import F, Port, keras_init, nn, ports, torch
 
 
 def keras_model():
@@ -18,10 +14,7 @@ def keras_model():
     x = layers.Conv2D(16, 3, activation="relu")(x)
     x = layers.Concatenate()([layers.GlobalAveragePooling2D()(x), layers.GlobalMaxPooling2D()(x)])
     model = keras.Model(inputs, layers.Dense(3)(x))
-    model.compile(
-        optimizer=keras.optimizers.SGD(0.02),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-    )
+    model.compile(optimizers.SGD(0.02), losses.SparseCategoricalCrossentropy(from_logits=True))
     return Reference(model, class_weight={0: 0.75, 1: 4.5, 2: 1.25})
 
 
@@ -53,5 +46,4 @@ def _port(weighted_mean):
     )
 
 
-right_port = partial(_port, weighted_mean=False)
-faulty_port = partial(_port, weighted_mean=True)
+right_port, faulty_port = ports(_port, False, True)

@@ -1,12 +1,10 @@
 """CosineDecay became CosineAnnealingLR.
 
-Which rises again after T_max steps; Keras's rate stays at its end.
+It rises again after T_max steps; Keras's rate stays at its end.
 """
 
-from benchmarks.held_out.late import Port, keras, layers, nn, torch
-
-IDS = ("G13",)
-LEVEL = "schedule"
+from benchmarks.held_out.keras_side import keras, layers, losses, optimizers
+from benchmarks.held_out.torch_side import Port, nn, torch
 
 
 def keras_model():
@@ -16,10 +14,8 @@ def keras_model():
     x = layers.SeparableConv2D(17, 3, activation="relu")(x)
     x = layers.GlobalAveragePooling2D()(x)
     model = keras.Model(inputs, layers.Dense(1)(x))
-    rate = keras.optimizers.schedules.CosineDecay(0.05, decay_steps=60, alpha=0.05)
-    model.compile(
-        optimizer=keras.optimizers.SGD(rate), loss=keras.losses.BinaryCrossentropy(from_logits=True)
-    )
+    rate = optimizers.schedules.CosineDecay(0.05, decay_steps=60, alpha=0.05)
+    model.compile(optimizers.SGD(rate), losses.BinaryCrossentropy(from_logits=True))
     return model
 
 

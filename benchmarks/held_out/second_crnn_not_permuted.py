@@ -1,15 +1,11 @@
 """CRNN.
 
-Reshaped the feature map (N, C, H, W) to (N, W, C*H) without bringing the width to the front
-first.
+The port reshapes the feature map (N, C, H, W) to (N, W, C*H) without moving the width to the
+front first.
 """
 
-from functools import partial
-
-from benchmarks.held_out.late import F, keras, layers, nn
-
-IDS = ("A22", "N1")
-LEVEL = "forward"
+from benchmarks.held_out.keras_side import keras, layers, losses
+from benchmarks.held_out.torch_side import F, keras_init, nn, ports
 
 
 def keras_model():
@@ -22,7 +18,7 @@ def keras_model():
     x = layers.Reshape((18, 80))(x)
     x = layers.LSTM(24, return_sequences=True)(x)
     model = keras.Model(inputs, layers.Dense(11)(x))
-    model.compile(optimizer="rmsprop", loss=keras.losses.CategoricalCrossentropy(from_logits=True))
+    model.compile("rmsprop", losses.CategoricalCrossentropy(from_logits=True))
     return model
 
 
@@ -34,9 +30,7 @@ def _crnn(permute):
             self.conv2 = nn.Conv2d(12, 20, 3, padding=1)
             self.rnn = nn.LSTM(80, 24, batch_first=True)
             self.out = nn.Linear(24, 11)
-            for layer in (self.conv1, self.conv2, self.out):
-                nn.init.xavier_uniform_(layer.weight)
-                nn.init.zeros_(layer.bias)
+            keras_init(self)
             nn.init.xavier_uniform_(self.rnn.weight_ih_l0)
             nn.init.orthogonal_(self.rnn.weight_hh_l0)
             nn.init.zeros_(self.rnn.bias_ih_l0)
@@ -57,5 +51,4 @@ def _crnn(permute):
     return CRNN()
 
 
-right_port = partial(_crnn, permute=True)
-faulty_port = partial(_crnn, permute=False)
+right_port, faulty_port = ports(_crnn, True, False)

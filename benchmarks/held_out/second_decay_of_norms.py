@@ -1,12 +1,10 @@
 """MLP-Mixer with AdamW.
 
-Decayed biases and LayerNorm weights too, which the Keras program excludes from decay.
+The port also decays biases and LayerNorm weights, which the Keras program excludes from decay.
 """
 
-from benchmarks.held_out.late import Port, keras, keras_init, layers, nn, optim
-
-IDS = ("C11",)
-LEVEL = "optimizer"
+from benchmarks.held_out.keras_side import keras, layers, losses, optimizers
+from benchmarks.held_out.torch_side import Port, keras_init, nn, optim
 
 
 def keras_model():
@@ -24,11 +22,9 @@ def keras_model():
     x = layers.LayerNormalization()(x)
     x = layers.GlobalAveragePooling1D()(x)
     model = keras.Model(inputs, layers.Dense(3)(x))
-    optimizer = keras.optimizers.AdamW(1e-3, weight_decay=0.05)
+    optimizer = optimizers.AdamW(1e-3, weight_decay=0.05)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    model.compile(
-        optimizer=optimizer, loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    )
+    model.compile(optimizer, losses.SparseCategoricalCrossentropy(from_logits=True))
     return model
 
 

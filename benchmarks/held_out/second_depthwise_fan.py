@@ -1,14 +1,10 @@
 """MobileNet v1.
 
-he_normal of the depthwise kernels from torch's fan (k*k), which in Keras is channels*k*k.
+he_normal of the depthwise kernels uses torch's fan (k*k), which is channels*k*k in Keras.
 """
 
-from functools import partial
-
-from benchmarks.held_out.late import keras, layers, nn
-
-IDS = ("B8",)
-LEVEL = "init"
+from benchmarks.held_out.keras_side import keras, layers, optimizers
+from benchmarks.held_out.torch_side import nn, ports
 
 
 def keras_model():
@@ -28,7 +24,7 @@ def keras_model():
         x = bn_relu(x)
     x = layers.GlobalAveragePooling2D()(x)
     model = keras.Model(inputs, layers.Dense(4, activation="softmax")(x))
-    model.compile(optimizer=keras.optimizers.RMSprop(), loss="categorical_crossentropy")
+    model.compile(optimizers.RMSprop(), "categorical_crossentropy")
     return model
 
 
@@ -74,5 +70,6 @@ def _mobilenet(depthwise_fan):
     return net
 
 
-right_port = partial(_mobilenet, lambda m: m.in_channels * 9)
-faulty_port = partial(_mobilenet, lambda m: m.weight[0].numel())
+right_port, faulty_port = ports(
+    _mobilenet, lambda m: m.in_channels * 9, lambda m: m.weight[0].numel()
+)

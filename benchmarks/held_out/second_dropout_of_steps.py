@@ -3,26 +3,20 @@
 nn.Dropout1d on (N, T, C), before the transpose, drops time steps and not channels.
 """
 
-from functools import partial
-
-from benchmarks.held_out.late import keras, layers, nn, torch
-
-IDS = ("C15",)
-LEVEL = "forward"
+from benchmarks.held_out.keras_side import keras, keras_sequential, layers
+from benchmarks.held_out.torch_side import keras_init, nn, ports, torch
 
 
 def keras_model():
-    model = keras.Sequential(
-        [
-            keras.Input((30,), dtype="int32"),
-            layers.Embedding(80, 20),
-            layers.SpatialDropout1D(0.25),
-            layers.Conv1D(24, 5, activation="relu"),
-            layers.GlobalMaxPooling1D(),
-            layers.Dense(3, activation="softmax"),
-        ]
+    model = keras_sequential(
+        keras.Input((30,), dtype="int32"),
+        layers.Embedding(80, 20),
+        layers.SpatialDropout1D(0.25),
+        layers.Conv1D(24, 5, activation="relu"),
+        layers.GlobalMaxPooling1D(),
+        layers.Dense(3, activation="softmax"),
     )
-    model.compile(optimizer="adam", loss="sparse_categorical_crossentropy")
+    model.compile("adam", "sparse_categorical_crossentropy")
     return model
 
 
@@ -35,9 +29,7 @@ def _net(drop_channels):
             self.conv = nn.Conv1d(20, 24, 5)
             self.out = nn.Linear(24, 3)
             nn.init.uniform_(self.word.weight, -0.05, 0.05)
-            for layer in (self.conv, self.out):
-                nn.init.xavier_uniform_(layer.weight)
-                nn.init.zeros_(layer.bias)
+            keras_init(self)
 
         def forward(self, tokens):
             x = self.word(tokens.long())
@@ -48,5 +40,4 @@ def _net(drop_channels):
     return TextNet()
 
 
-right_port = partial(_net, drop_channels=True)
-faulty_port = partial(_net, drop_channels=False)
+right_port, faulty_port = ports(_net, True, False)

@@ -1,14 +1,10 @@
 """ConvNeXt block.
 
-nn.GroupNorm(1, C) for a LayerNormalization over the channels: it takes in the image too.
+nn.GroupNorm(1, C) for a LayerNormalization over the channels: it also normalises over the image.
 """
 
-from functools import partial
-
-from benchmarks.held_out.late import F, keras, layers, nn
-
-IDS = ("A17",)
-LEVEL = "structure"
+from benchmarks.held_out.keras_side import keras, layers, losses, optimizers
+from benchmarks.held_out.torch_side import F, nn, ports
 
 
 def keras_model():
@@ -24,10 +20,7 @@ def keras_model():
     x = layers.GlobalAveragePooling2D()(x)
     x = layers.LayerNormalization(epsilon=1e-6)(x)
     model = keras.Model(inputs, layers.Dense(5)(x))
-    model.compile(
-        optimizer=keras.optimizers.AdamW(1e-3),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-    )
+    model.compile(optimizers.AdamW(1e-3), losses.SparseCategoricalCrossentropy(from_logits=True))
     return model
 
 
@@ -78,5 +71,4 @@ def _convnext(norm_kind):
     return ConvNeXt()
 
 
-right_port = partial(_convnext, "layer")
-faulty_port = partial(_convnext, "group")
+right_port, faulty_port = ports(_convnext, "layer", "group")

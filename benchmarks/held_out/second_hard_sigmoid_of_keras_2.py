@@ -1,12 +1,10 @@
 """Inverted residual with squeeze-excite.
 
-Wrote hard_sigmoid as in Keras 2, clip(0.2 x + 0.5), not relu6(x + 3) / 6.
+The port has hard_sigmoid as in Keras 2, clip(0.2 x + 0.5), not relu6(x + 3) / 6.
 """
 
-from benchmarks.held_out.late import F, keras, keras_init, layers, nn, torch
-
-IDS = ("A16",)
-LEVEL = "forward"
+from benchmarks.held_out.keras_side import keras, layers, losses
+from benchmarks.held_out.torch_side import F, keras_init, nn, torch
 
 
 def keras_model():
@@ -29,9 +27,7 @@ def keras_model():
     x = layers.Add()([skip, x])
     x = layers.GlobalAveragePooling2D()(x)
     model = keras.Model(inputs, layers.Dense(6)(x))
-    model.compile(
-        optimizer="adam", loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    )
+    model.compile("adam", losses.SparseCategoricalCrossentropy(from_logits=True))
     return model
 
 
@@ -50,7 +46,7 @@ def _net(gate):
     class SqueezeExcite(nn.Module):
         def __init__(self, channels, reduced):
             super().__init__()
-            # registered the other way round than called
+            # registered in the reverse order of the calls
             self.expand = nn.Conv2d(reduced, channels, 1)
             self.reduce = nn.Conv2d(channels, reduced, 1)
 

@@ -1,9 +1,7 @@
-"""Image and table: fed the image with reshape(N, C, H, W) where its axes have to be permuted."""
+"""Image and table: the port feeds the image with reshape(N, C, H, W) instead of a permutation."""
 
-from benchmarks.held_out.late import F, Port, keras, layers, nn, optim, torch
-
-IDS = ("H13",)
-LEVEL = "data"
+from benchmarks.held_out.keras_side import keras, layers, optimizers
+from benchmarks.held_out.torch_side import F, Port, keras_init, nn, optim, torch
 
 
 def keras_model():
@@ -15,7 +13,7 @@ def keras_model():
     x = layers.Concatenate()([x, t])
     x = layers.Dense(20, activation="relu")(x)
     model = keras.Model([image, table], layers.Dense(2)(x))
-    model.compile(optimizer=keras.optimizers.Adam(1e-3), loss="mse")
+    model.compile(optimizers.Adam(1e-3), "mse")
     return model
 
 
@@ -28,9 +26,7 @@ def _port(feed):
             self.conv2 = nn.Conv2d(10, 16, 3)
             self.fc1 = nn.Linear(28, 20)
             self.fc2 = nn.Linear(20, 2)
-            for m in self.children():
-                nn.init.xavier_uniform_(m.weight)
-                nn.init.zeros_(m.bias)
+            keras_init(self)
 
         def forward(self, image, table):
             x = F.relu(self.conv2(F.relu(self.conv1(image))))

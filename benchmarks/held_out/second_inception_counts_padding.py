@@ -1,15 +1,11 @@
 """Inception.
 
-F.avg_pool2d(3, stride=1, padding=1) of the pool branch counts the padding, Keras's 'same'
+F.avg_pool2d(3, stride=1, padding=1) in the pool branch counts the padding; Keras's 'same'
 does not.
 """
 
-from functools import partial
-
-from benchmarks.held_out.late import F, keras, keras_init, layers, nn, torch
-
-IDS = ("A8",)
-LEVEL = "forward"
+from benchmarks.held_out.keras_side import keras, layers, optimizers
+from benchmarks.held_out.torch_side import F, keras_init, nn, ports, torch
 
 
 def keras_model():
@@ -30,7 +26,7 @@ def keras_model():
     x = inception(x)
     x = layers.GlobalMaxPooling2D()(x)
     model = keras.Model(inputs, layers.Dense(3)(x))
-    model.compile(optimizer=keras.optimizers.SGD(0.02), loss="mean_absolute_error")
+    model.compile(optimizers.SGD(0.02), "mean_absolute_error")
     return model
 
 
@@ -74,5 +70,4 @@ def _net(count_include_pad):
     return Net()
 
 
-right_port = partial(_net, count_include_pad=False)
-faulty_port = partial(_net, count_include_pad=True)
+right_port, faulty_port = ports(_net, False, True)

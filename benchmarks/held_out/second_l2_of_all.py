@@ -1,15 +1,11 @@
 """DenseNet.
 
-Added the L2 penalty for all parameters, biases, gammas and betas too, not for the kernels
-only.
+The port adds the L2 penalty for all parameters, with biases, gammas and betas, not only for the
+kernels.
 """
 
-from functools import partial
-
-from benchmarks.held_out.late import F, Port, keras, layers, nn, optim, regularizers, torch
-
-IDS = ("C8",)
-LEVEL = "loss"
+from benchmarks.held_out.keras_side import keras, layers, losses, optimizers, regularizers
+from benchmarks.held_out.torch_side import F, Port, keras_init, nn, optim, ports, torch
 
 
 def keras_model():
@@ -42,8 +38,8 @@ def keras_model():
     outputs = layers.Dense(5, kernel_regularizer=regularizers.L2(3e-4))(x)
     model = keras.Model(inputs, outputs)
     model.compile(
-        optimizer=keras.optimizers.SGD(0.1, momentum=0.9, nesterov=True),
-        loss=keras.losses.CategoricalCrossentropy(from_logits=True),
+        optimizers.SGD(0.1, momentum=0.9, nesterov=True),
+        losses.CategoricalCrossentropy(from_logits=True),
     )
     return model
 
@@ -80,10 +76,7 @@ def _port(is_penalised):
             self.features.add_module("block2", nn.Sequential(DenseLayer(12, 7), DenseLayer(19, 7)))
             self.features.add_module("norm5", bn(26))
             self.classifier = nn.Linear(26, 5)
-            for m in self.modules():
-                if isinstance(m, (nn.Conv2d, nn.Linear)):
-                    nn.init.xavier_uniform_(m.weight)
-            nn.init.zeros_(self.classifier.bias)
+            keras_init(self)
 
         def forward(self, x):
             x = F.relu(self.features(x))
@@ -99,5 +92,4 @@ def _port(is_penalised):
     return Port(net, loss=loss, optimizer=optimizer)
 
 
-right_port = partial(_port, lambda p: p.dim() > 1)
-faulty_port = partial(_port, lambda p: True)
+right_port, faulty_port = ports(_port, lambda p: p.dim() > 1, lambda p: True)

@@ -1,25 +1,21 @@
-"""LeNet: took the max pools of every newer tutorial for its two average pools."""
+"""LeNet: max pools, as in newer tutorials, instead of its two average pools."""
 
-from benchmarks.held_out.late import keras, layers, nn
-
-IDS = ("A23",)
-LEVEL = "forward"
+from benchmarks.held_out.keras_side import keras, keras_sequential, layers, optimizers
+from benchmarks.held_out.torch_side import keras_init, nn
 
 
 def keras_model():
-    model = keras.Sequential(
-        [
-            keras.Input((30, 24, 1)),
-            layers.Conv2D(6, 5, padding="same", activation="tanh"),
-            layers.AveragePooling2D(2),
-            layers.Conv2D(16, 5, activation="tanh"),
-            layers.AveragePooling2D(2),
-            layers.Flatten(),
-            layers.Dense(84, activation="tanh"),
-            layers.Dense(10, activation="softmax"),
-        ]
+    model = keras_sequential(
+        keras.Input((30, 24, 1)),
+        layers.Conv2D(6, 5, padding="same", activation="tanh"),
+        layers.AveragePooling2D(2),
+        layers.Conv2D(16, 5, activation="tanh"),
+        layers.AveragePooling2D(2),
+        layers.Flatten(),
+        layers.Dense(84, activation="tanh"),
+        layers.Dense(10, activation="softmax"),
     )
-    model.compile(optimizer=keras.optimizers.SGD(0.1), loss="sparse_categorical_crossentropy")
+    model.compile(optimizers.SGD(0.1), "sparse_categorical_crossentropy")
     return model
 
 
@@ -37,11 +33,7 @@ def _lenet(pool):
         nn.Linear(84, 10),
         nn.Softmax(dim=1),
     )
-    for layer in net:
-        if isinstance(layer, (nn.Conv2d, nn.Linear)):
-            nn.init.xavier_uniform_(layer.weight)
-            nn.init.zeros_(layer.bias)
-    return net
+    return keras_init(net)
 
 
 def right_port():

@@ -1,12 +1,10 @@
 """torch.optim.SGD with momentum.
 
-Its buffer has no rate in it, so that a cut of the rate acts on old steps too.
+Its buffer does not contain the rate, so a cut of the rate acts on old steps too.
 """
 
-from benchmarks.held_out.late import F, Port, keras, layers, nn, torch
-
-IDS = ("F5",)
-LEVEL = "optimizer"
+from benchmarks.held_out.keras_side import keras, layers, losses, optimizers
+from benchmarks.held_out.torch_side import F, Port, nn, torch
 
 
 def keras_model():
@@ -16,8 +14,7 @@ def keras_model():
     x = layers.Dense(23, activation="selu", kernel_initializer="lecun_normal")(x)
     model = keras.Model(inputs, layers.Dense(8)(x))
     model.compile(
-        optimizer=keras.optimizers.SGD(0.03, momentum=0.875),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        optimizers.SGD(0.03, momentum=0.875), losses.SparseCategoricalCrossentropy(from_logits=True)
     )
     return model
 

@@ -1,30 +1,24 @@
 """Multi-label.
 
-Smoothed the labels towards s / classes; Keras's BinaryCrossentropy smooths towards s / 2.
+The port smooths the labels towards s / classes; Keras's BinaryCrossentropy towards s / 2.
 """
 
-from functools import partial
-
-from benchmarks.held_out.late import F, Port, keras, layers, nn, optim
-
-IDS = ("D4",)
-LEVEL = "loss"
+from benchmarks.held_out.keras_side import keras, keras_sequential, layers, losses, optimizers
+from benchmarks.held_out.torch_side import F, Port, keras_init, nn, optim, ports
 
 
 def keras_model():
-    model = keras.Sequential(
-        [
-            keras.Input((20, 16, 3)),
-            layers.Conv2D(12, (3, 5), activation="elu"),
-            layers.MaxPooling2D((2, 1)),
-            layers.Conv2D(18, 3, activation="elu"),
-            layers.GlobalAveragePooling2D(),
-            layers.Dense(6),
-        ]
+    model = keras_sequential(
+        keras.Input((20, 16, 3)),
+        layers.Conv2D(12, (3, 5), activation="elu"),
+        layers.MaxPooling2D((2, 1)),
+        layers.Conv2D(18, 3, activation="elu"),
+        layers.GlobalAveragePooling2D(),
+        layers.Dense(6),
     )
     model.compile(
-        optimizer=keras.optimizers.Adam(3e-3, beta_1=0.8),
-        loss=keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=0.15),
+        optimizers.Adam(3e-3, beta_1=0.8),
+        losses.BinaryCrossentropy(from_logits=True, label_smoothing=0.15),
     )
     return model
 
@@ -36,9 +30,7 @@ def _port(smooth):
             self.conv_a = nn.Conv2d(3, 12, kernel_size=(3, 5))
             self.conv_b = nn.Conv2d(12, 18, kernel_size=3)
             self.tags = nn.Linear(18, 6)
-            for m in self.children():
-                nn.init.xavier_uniform_(m.weight)
-                nn.init.zeros_(m.bias)
+            keras_init(self)
 
         def forward(self, x):
             x = F.max_pool2d(F.elu(self.conv_a(x)), kernel_size=(2, 1))
@@ -53,5 +45,6 @@ def _port(smooth):
     return Port(net, loss=loss, optimizer=optimizer)
 
 
-right_port = partial(_port, lambda y: y * (1 - 0.15) + 0.5 * 0.15)
-faulty_port = partial(_port, lambda y: y * (1 - 0.15) + 0.15 / y.shape[1])
+right_port, faulty_port = ports(
+    _port, lambda y: y * (1 - 0.15) + 0.5 * 0.15, lambda y: y * (1 - 0.15) + 0.15 / y.shape[1]
+)

@@ -1,14 +1,10 @@
 """VGG block.
 
-Wrote conv-BN-ReLU as in torchvision; in the Keras model the ReLU is in the conv, before BN.
+The port has conv-BN-ReLU as in torchvision; in the Keras model the ReLU is in the conv, before BN.
 """
 
-from functools import partial
-
-from benchmarks.held_out.late import F, Port, keras, layers, nn, optim, torch
-
-IDS = ("A16",)
-LEVEL = "forward"
+from benchmarks.held_out.keras_side import keras, layers, losses, optimizers
+from benchmarks.held_out.torch_side import F, Port, keras_init, nn, optim, ports, torch
 
 
 def keras_model():
@@ -22,10 +18,7 @@ def keras_model():
     x = layers.Dense(32, activation="relu")(x)
     x = layers.Dropout(0.4)(x)
     model = keras.Model(inputs, layers.Dense(5)(x))
-    model.compile(
-        optimizer=keras.optimizers.Adam(7e-4),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-    )
+    model.compile(optimizers.Adam(7e-4), losses.SparseCategoricalCrossentropy(from_logits=True))
     return model
 
 
@@ -39,7 +32,7 @@ def _port(bn_last):
         def forward(self, x):
             if not self.training:
                 return super().forward(x)
-            # copies: torch keeps what it is given for the gradient
+            # copies, since torch keeps its arguments for the gradient
             mean, var = self.running_mean.clone(), self.running_var.clone()
             y = F.batch_norm(x, mean, var, self.weight, self.bias, True, self.momentum, self.eps)
             count = x.numel() // x.shape[1]
@@ -69,10 +62,7 @@ def _port(bn_last):
             self.classifier = nn.Sequential(
                 nn.Linear(20, 32), nn.ReLU(), nn.Dropout(0.4), nn.Linear(32, 5)
             )
-            for m in self.modules():
-                if isinstance(m, (nn.Conv2d, nn.Linear)):
-                    nn.init.xavier_uniform_(m.weight)
-                    nn.init.constant_(m.bias, 0)
+            keras_init(self)
 
         def forward(self, x):
             x = self.avgpool(self.features(x))
@@ -84,5 +74,4 @@ def _port(bn_last):
     )
 
 
-right_port = partial(_port, bn_last=True)
-faulty_port = partial(_port, bn_last=False)
+right_port, faulty_port = ports(_port, True, False)

@@ -1,14 +1,10 @@
 """ReduceLROnPlateau without the min_lr=0.01 of the Keras callback.
 
-The rate falls on below the floor.
+The rate falls below the floor.
 """
 
-from functools import partial
-
-from benchmarks.held_out.late import F, Port, Reference, keras, layers, nn, torch
-
-IDS = ("G4",)
-LEVEL = "schedule"
+from benchmarks.held_out.keras_side import Reference, keras, layers, optimizers
+from benchmarks.held_out.torch_side import F, Port, nn, ports, torch
 
 
 def keras_model():
@@ -18,7 +14,7 @@ def keras_model():
     x = layers.Conv2D(9, 3, activation="swish")(x)
     x = layers.GlobalAveragePooling2D()(x)
     model = keras.Model(inputs, layers.Dense(2)(x))
-    model.compile(optimizer=keras.optimizers.SGD(0.08), loss="mse")
+    model.compile(optimizers.SGD(0.08), "mse")
     callback = keras.callbacks.ReduceLROnPlateau(
         monitor="val_loss", factor=0.2, patience=3, min_delta=0.002, cooldown=1, min_lr=0.01
     )
@@ -53,5 +49,4 @@ def _port(**floor):
     )
 
 
-right_port = partial(_port, min_lr=0.01)
-faulty_port = _port
+right_port, faulty_port = ports(_port, {"min_lr": 0.01}, {})

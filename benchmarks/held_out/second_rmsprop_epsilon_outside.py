@@ -1,28 +1,22 @@
-"""RMSprop with momentum, written by hand: epsilon beside the root, which Keras has under it."""
+"""RMSprop with momentum, handwritten: epsilon is outside the root, in Keras it is inside."""
 
-from functools import partial
-
-from benchmarks.held_out.late import Port, keras, layers, nn, torch
-
-IDS = ("F4",)
-LEVEL = "optimizer"
+from benchmarks.held_out.keras_side import keras, keras_sequential, layers, losses, optimizers
+from benchmarks.held_out.torch_side import Port, keras_init, nn, ports, torch
 
 
 def keras_model():
-    model = keras.Sequential(
-        [
-            keras.Input((21, 17, 3)),
-            layers.ZeroPadding2D(1),
-            layers.Conv2D(12, 3, strides=2, activation="relu"),
-            layers.Conv2D(15, 3, padding="same", activation="relu"),
-            layers.MaxPooling2D(),
-            layers.Flatten(),
-            layers.Dense(4),
-        ]
+    model = keras_sequential(
+        keras.Input((21, 17, 3)),
+        layers.ZeroPadding2D(1),
+        layers.Conv2D(12, 3, strides=2, activation="relu"),
+        layers.Conv2D(15, 3, padding="same", activation="relu"),
+        layers.MaxPooling2D(),
+        layers.Flatten(),
+        layers.Dense(4),
     )
     model.compile(
-        optimizer=keras.optimizers.RMSprop(4e-4, rho=0.95, momentum=0.4, epsilon=1e-5),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        optimizers.RMSprop(4e-4, rho=0.95, momentum=0.4, epsilon=1e-5),
+        losses.SparseCategoricalCrossentropy(from_logits=True),
     )
     return model
 
@@ -59,12 +53,11 @@ def _port(denominator):
         nn.Flatten(),
         nn.Linear(15 * 5 * 4, 4),
     )
-    for m in (net[0], net[2], net[6]):
-        nn.init.xavier_uniform_(m.weight)
-        nn.init.zeros_(m.bias)
+    keras_init(net)
     optimizer = RMSpropTF(net.parameters(), lr=4e-4, rho=0.95, momentum=0.4, eps=1e-5)
     return Port(net, loss=nn.CrossEntropyLoss(), optimizer=optimizer)
 
 
-right_port = partial(_port, lambda v, eps: (v + eps).sqrt())
-faulty_port = partial(_port, lambda v, eps: v.sqrt() + eps)
+right_port, faulty_port = ports(
+    _port, lambda v, eps: (v + eps).sqrt(), lambda v, eps: v.sqrt() + eps
+)

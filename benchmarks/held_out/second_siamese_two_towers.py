@@ -1,32 +1,26 @@
 """Siamese network.
 
-Built two towers with weights of their own; in Keras one tower is called twice.
+The port has two towers with separate weights; in Keras one tower is called twice.
 """
 
-from functools import partial
-
-from benchmarks.held_out.late import keras, keras_init, layers, nn, torch
-
-IDS = ("A17",)
-LEVEL = "structure"
+from benchmarks.held_out.keras_side import keras, keras_sequential, layers, optimizers
+from benchmarks.held_out.torch_side import keras_init, nn, ports, torch
 
 
 def keras_model():
-    tower = keras.Sequential(
-        [
-            keras.Input((24, 20, 1)),
-            layers.Conv2D(10, 5, activation="relu"),
-            layers.MaxPooling2D(2),
-            layers.Conv2D(14, 3, activation="relu"),
-            layers.GlobalAveragePooling2D(),
-            layers.Dense(18, activation="tanh"),
-        ],
+    tower = keras_sequential(
+        keras.Input((24, 20, 1)),
+        layers.Conv2D(10, 5, activation="relu"),
+        layers.MaxPooling2D(2),
+        layers.Conv2D(14, 3, activation="relu"),
+        layers.GlobalAveragePooling2D(),
+        layers.Dense(18, activation="tanh"),
         name="tower",
     )
     left, right = keras.Input((24, 20, 1), name="left"), keras.Input((24, 20, 1), name="right")
     x = layers.Multiply()([tower(left), tower(right)])
     model = keras.Model([left, right], layers.Dense(1, activation="sigmoid")(x))
-    model.compile(optimizer=keras.optimizers.Adam(5e-4), loss="binary_crossentropy")
+    model.compile(optimizers.Adam(5e-4), "binary_crossentropy")
     return model
 
 
@@ -61,5 +55,4 @@ def _net(shared):
     return Siamese()
 
 
-right_port = partial(_net, shared=True)
-faulty_port = partial(_net, shared=False)
+right_port, faulty_port = ports(_net, True, False)

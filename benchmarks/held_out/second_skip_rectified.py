@@ -1,14 +1,10 @@
 """Pre-activation residual block.
 
-nn.ReLU(inplace=True) on the block's input, so that the skip is rectified too.
+nn.ReLU(inplace=True) on the block's input rectifies the skip too.
 """
 
-from functools import partial
-
-from benchmarks.held_out.late import keras, layers, nn
-
-IDS = ("A16",)
-LEVEL = "forward"
+from benchmarks.held_out.keras_side import keras, layers, optimizers
+from benchmarks.held_out.torch_side import nn, ports
 
 
 def keras_model():
@@ -23,7 +19,7 @@ def keras_model():
     x = layers.ReLU()(x)
     x = layers.GlobalAveragePooling2D()(x)
     model = keras.Model(inputs, layers.Dense(4)(x))
-    model.compile(optimizer=keras.optimizers.SGD(0.05), loss="mse")
+    model.compile(optimizers.SGD(0.05), "mse")
     return model
 
 
@@ -66,5 +62,4 @@ def _net(inplace):
     return PreActNet()
 
 
-right_port = partial(_net, inplace=False)
-faulty_port = partial(_net, inplace=True)
+right_port, faulty_port = ports(_net, False, True)

@@ -1,9 +1,7 @@
 """Huber(delta=0.6) became SmoothL1Loss(beta=0.6), which divides the same curve by its beta."""
 
-from benchmarks.held_out.late import F, Port, keras, layers, nn, optim, torch
-
-IDS = ("D13",)
-LEVEL = "loss"
+from benchmarks.held_out.keras_side import keras, layers, losses, optimizers
+from benchmarks.held_out.torch_side import F, Port, keras_init, nn, optim
 
 
 def keras_model():
@@ -14,7 +12,7 @@ def keras_model():
     x = layers.Flatten()(x)
     x = layers.Dense(21, activation="softplus")(x)
     model = keras.Model(inputs, layers.Dense(3)(x))
-    model.compile(optimizer=keras.optimizers.Nadam(2e-3), loss=keras.losses.Huber(delta=0.6))
+    model.compile(optimizers.Nadam(2e-3), losses.Huber(delta=0.6))
     return model
 
 
@@ -26,9 +24,7 @@ def _port(loss):
             self.c2 = nn.Conv1d(16, 9, 4)
             self.d1 = nn.Linear(9 * 9, 21)
             self.d2 = nn.Linear(21, 3)
-            for m in (self.c1, self.c2, self.d1, self.d2):
-                torch.nn.init.xavier_uniform_(m.weight)
-                torch.nn.init.zeros_(m.bias)
+            keras_init(self)
 
         def forward(self, series):
             x = series.transpose(1, 2)

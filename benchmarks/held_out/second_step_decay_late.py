@@ -1,12 +1,10 @@
 """Step decay with floor((1 + epoch) / 7).
 
-As the usual Keras recipe has it, became StepLR(7): one epoch late.
+This usual Keras recipe became StepLR(7): one epoch late.
 """
 
-from benchmarks.held_out.late import F, Port, Reference, keras, layers, nn, torch
-
-IDS = ("G9",)
-LEVEL = "schedule"
+from benchmarks.held_out.keras_side import Reference, keras, layers, losses, optimizers
+from benchmarks.held_out.torch_side import F, Port, keras_init, nn, torch
 
 
 def keras_model():
@@ -22,10 +20,7 @@ def keras_model():
     x = layers.Flatten()(x)
     x = layers.Dense(18, activation="relu")(x)
     model = keras.Model(inputs, layers.Dense(4)(x))
-    model.compile(
-        optimizer=keras.optimizers.SGD(0.04),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-    )
+    model.compile(optimizers.SGD(0.04), losses.SparseCategoricalCrossentropy(from_logits=True))
     return Reference(model, callbacks=[keras.callbacks.LearningRateScheduler(step_decay)])
 
 
@@ -37,9 +32,7 @@ def _port(make_scheduler):
             self.fc1 = nn.Linear(12 * 4 * 7, 18)
             self.conv2 = nn.Conv2d(10, 12, 3)
             self.conv1 = nn.Conv2d(3, 10, (5, 3), stride=(2, 1))
-            for m in self.children():
-                nn.init.xavier_uniform_(m.weight)
-                nn.init.zeros_(m.bias)
+            keras_init(self)
 
         def forward(self, x):
             x = F.max_pool2d(F.relu(self.conv1(x)), (1, 2))

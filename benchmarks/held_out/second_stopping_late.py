@@ -1,14 +1,10 @@
-"""EarlyStopping, written by hand.
+"""Handwritten EarlyStopping.
 
-Stops when wait > patience, one epoch later than Keras's wait >= patience.
+It stops when wait > patience, one epoch later than Keras's wait >= patience.
 """
 
-from functools import partial
-
-from benchmarks.held_out.late import Port, Reference, keras, layers, nn, torch
-
-IDS = ("G8",)
-LEVEL = "schedule"
+from benchmarks.held_out.keras_side import Reference, keras, layers, optimizers
+from benchmarks.held_out.torch_side import Port, keras_init, nn, ports, torch
 
 
 def keras_model():
@@ -18,7 +14,7 @@ def keras_model():
     x = layers.Dense(11)(x)
     x = layers.LeakyReLU(negative_slope=0.15)(x)
     model = keras.Model(inputs, layers.Dense(1)(x))
-    model.compile(optimizer=keras.optimizers.SGD(0.015), loss="mae")
+    model.compile(optimizers.SGD(0.015), "mae")
     callback = keras.callbacks.EarlyStopping(
         monitor="val_loss", patience=4, min_delta=0.01, start_from_epoch=2
     )
@@ -49,9 +45,7 @@ def _port(is_over):
         *(nn.Linear(13, 17), nn.LeakyReLU(0.3), nn.Linear(17, 11), nn.LeakyReLU(0.15)),
         nn.Linear(11, 1),
     )
-    for layer in net[::2]:
-        nn.init.xavier_uniform_(layer.weight)
-        nn.init.zeros_(layer.bias)
+    keras_init(net)
     return Port(
         net,
         loss=lambda out, y: nn.functional.l1_loss(out, y.reshape(out.shape)),
@@ -60,5 +54,6 @@ def _port(is_over):
     )
 
 
-right_port = partial(_port, lambda wait, patience: wait >= patience)
-faulty_port = partial(_port, lambda wait, patience: wait > patience)
+right_port, faulty_port = ports(
+    _port, lambda wait, patience: wait >= patience, lambda wait, patience: wait > patience
+)

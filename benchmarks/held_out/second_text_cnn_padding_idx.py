@@ -1,15 +1,11 @@
 """Text CNN.
 
-nn.Embedding(padding_idx=0), although Keras's Embedding trains the row of token 0 as any
+nn.Embedding(padding_idx=0), although Keras's Embedding trains the row of token 0 like any
 other.
 """
 
-from functools import partial
-
-from benchmarks.held_out.late import F, Port, keras, layers, nn, optim, torch
-
-IDS = ("E7",)
-LEVEL = "gradient"
+from benchmarks.held_out.keras_side import keras, layers, losses, optimizers
+from benchmarks.held_out.torch_side import F, Port, keras_init, nn, optim, ports, torch
 
 
 def keras_model():
@@ -21,10 +17,7 @@ def keras_model():
     ]
     x = layers.Dropout(0.35)(layers.Concatenate()(pooled))
     model = keras.Model(tokens, layers.Dense(4)(x))
-    model.compile(
-        optimizer=keras.optimizers.Adagrad(0.03),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-    )
+    model.compile(optimizers.Adagrad(0.03), losses.SparseCategoricalCrossentropy(from_logits=True))
     return model
 
 
@@ -37,9 +30,7 @@ def _port(**embedding):
             self.dropout = nn.Dropout(0.35)
             self.fc = nn.Linear(30, 4)
             nn.init.uniform_(self.embed.weight, -0.05, 0.05)
-            for m in (*self.convs, self.fc):
-                nn.init.xavier_uniform_(m.weight)
-                nn.init.zeros_(m.bias)
+            keras_init(self)
 
         def forward(self, tokens):
             x = self.embed(tokens.long()).permute(0, 2, 1)
@@ -56,5 +47,4 @@ def _port(**embedding):
     )
 
 
-right_port = _port
-faulty_port = partial(_port, padding_idx=0)
+right_port, faulty_port = ports(_port, {}, {"padding_idx": 0})

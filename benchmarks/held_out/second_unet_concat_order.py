@@ -1,11 +1,7 @@
-"""U-Net: concatenated (up, skip) in the decoder where the Keras model has (skip, up)."""
+"""U-Net: the decoder concatenates (up, skip), the Keras model (skip, up)."""
 
-from functools import partial
-
-from benchmarks.held_out.late import keras, layers, nn, torch
-
-IDS = ("A22",)
-LEVEL = "forward"
+from benchmarks.held_out.keras_side import keras, layers, optimizers
+from benchmarks.held_out.torch_side import keras_init, nn, ports, torch
 
 
 def keras_model():
@@ -23,7 +19,7 @@ def keras_model():
         x = layers.Concatenate()([skip, x])
         x = double(x, filters)
     model = keras.Model(inputs, layers.Conv2D(1, 1, activation="sigmoid")(x))
-    model.compile(optimizer=keras.optimizers.Adam(1e-4), loss="binary_crossentropy")
+    model.compile(optimizers.Adam(1e-4), "binary_crossentropy")
     return model
 
 
@@ -56,10 +52,7 @@ def _unet(skip_first):
             self.up1 = Up(32, 16)
             self.up2 = Up(16, 8)
             self.outc = nn.Conv2d(8, 1, 1)
-            for m in self.modules():
-                if isinstance(m, (nn.Conv2d, nn.ConvTranspose2d)):
-                    nn.init.xavier_uniform_(m.weight)
-                    nn.init.zeros_(m.bias)
+            keras_init(self)
 
         def forward(self, x):
             x1 = self.inc(x)
@@ -70,5 +63,4 @@ def _unet(skip_first):
     return UNet()
 
 
-right_port = partial(_unet, skip_first=True)
-faulty_port = partial(_unet, skip_first=False)
+right_port, faulty_port = ports(_unet, True, False)

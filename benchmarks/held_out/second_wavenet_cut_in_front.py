@@ -1,15 +1,11 @@
 """WaveNet.
 
-Cut the surplus of the padded causal convolution off the front, not off the end: it looks
-ahead.
+The port cuts the surplus of the padded causal convolution off the front, not off the end, so that
+it looks ahead.
 """
 
-from functools import partial
-
-from benchmarks.held_out.late import keras, keras_init, layers, nn, torch
-
-IDS = ("A18",)
-LEVEL = "forward"
+from benchmarks.held_out.keras_side import keras, layers, optimizers
+from benchmarks.held_out.torch_side import keras_init, nn, ports, torch
 
 
 def keras_model():
@@ -26,7 +22,7 @@ def keras_model():
     x = layers.ReLU()(layers.Add()(skips))
     x = layers.Conv1D(10, 1, activation="relu")(x)
     model = keras.Model(inputs, layers.Conv1D(3, 1)(x))
-    model.compile(optimizer=keras.optimizers.Adam(2e-3), loss="mse")
+    model.compile(optimizers.Adam(2e-3), "mse")
     return model
 
 
@@ -73,5 +69,4 @@ def _wavenet(cut_end):
     return WaveNet()
 
 
-right_port = partial(_wavenet, cut_end=True)
-faulty_port = partial(_wavenet, cut_end=False)
+right_port, faulty_port = ports(_wavenet, True, False)

@@ -1,26 +1,17 @@
 """Gradients of three accumulated steps are summed; Keras takes their mean."""
 
-from functools import partial
-
-from benchmarks.held_out.late import Port, keras, keras_init, layers, nn, torch
-
-IDS = ("E3",)
-LEVEL = "optimizer"
+from benchmarks.held_out.keras_side import keras, keras_sequential, layers, optimizers
+from benchmarks.held_out.torch_side import Port, nn, ports, torch, torch_sequential
 
 
 def keras_model():
-    model = keras.Sequential(
-        [
-            keras.Input((13,)),
-            layers.Dense(20, activation="selu"),
-            layers.Dense(20, activation="tanh"),
-            layers.Dense(4, activation="softmax"),
-        ]
+    model = keras_sequential(
+        keras.Input((13,)),
+        layers.Dense(20, activation="selu"),
+        layers.Dense(20, activation="tanh"),
+        layers.Dense(4, activation="softmax"),
     )
-    model.compile(
-        optimizer=keras.optimizers.SGD(0.06, gradient_accumulation_steps=3),
-        loss="categorical_crossentropy",
-    )
+    model.compile(optimizers.SGD(0.06, gradient_accumulation_steps=3), "categorical_crossentropy")
     return model
 
 
@@ -45,8 +36,8 @@ def _port(divisor):
             super().step()
             self.sums = {}
 
-    net = keras_init(
-        nn.Sequential(nn.Linear(13, 20), nn.SELU(), nn.Linear(20, 20), nn.Tanh(), nn.Linear(20, 4))
+    net = torch_sequential(
+        nn.Linear(13, 20), nn.SELU(), nn.Linear(20, 20), nn.Tanh(), nn.Linear(20, 4)
     )
     return Port(
         net,
@@ -55,5 +46,4 @@ def _port(divisor):
     )
 
 
-right_port = partial(_port, divisor=3)
-faulty_port = partial(_port, divisor=1)
+right_port, faulty_port = ports(_port, 3, 1)

@@ -1,28 +1,22 @@
-"""The optimizer was given the feature extractor only: no classifier is trained."""
+"""The optimizer got only the feature extractor, so the classifier is not trained."""
 
-from functools import partial
-
-from benchmarks.held_out.late import Port, keras, keras_init, layers, nn, optim
-
-IDS = ("F15",)
-LEVEL = "optimizer"
+from benchmarks.held_out.keras_side import keras, keras_sequential, layers, losses, optimizers
+from benchmarks.held_out.torch_side import Port, keras_init, nn, optim, ports
 
 
 def keras_model():
-    model = keras.Sequential(
-        [
-            keras.Input((16, 20, 1)),
-            layers.Conv2D(5, 5, activation="relu"),
-            layers.MaxPooling2D((2, 4)),
-            layers.Conv2D(8, (3, 2), activation="relu"),
-            layers.Flatten(),
-            layers.Dense(9, activation="relu"),
-            layers.Dense(3),
-        ]
+    model = keras_sequential(
+        keras.Input((16, 20, 1)),
+        layers.Conv2D(5, 5, activation="relu"),
+        layers.MaxPooling2D((2, 4)),
+        layers.Conv2D(8, (3, 2), activation="relu"),
+        layers.Flatten(),
+        layers.Dense(9, activation="relu"),
+        layers.Dense(3),
     )
     model.compile(
-        optimizer=keras.optimizers.Adagrad(0.02, initial_accumulator_value=0.05),
-        loss=keras.losses.CategoricalCrossentropy(from_logits=True),
+        optimizers.Adagrad(0.02, initial_accumulator_value=0.05),
+        losses.CategoricalCrossentropy(from_logits=True),
     )
     return model
 
@@ -52,5 +46,4 @@ def _port(trained):
     return Port(net, loss=nn.CrossEntropyLoss(), optimizer=optimizer)
 
 
-right_port = partial(_port, lambda net: net)
-faulty_port = partial(_port, lambda net: net.features)
+right_port, faulty_port = ports(_port, lambda net: net, lambda net: net.features)

@@ -1,9 +1,7 @@
 """clipnorm, which is for each variable, became clip_grad_norm_ over all parameters."""
 
-from benchmarks.held_out.late import F, Port, keras, keras_init, layers, nn, optim, torch
-
-IDS = ("E1",)
-LEVEL = "optimizer"
+from benchmarks.held_out.keras_side import keras, layers, losses, optimizers
+from benchmarks.held_out.torch_side import F, Port, keras_init, nn, optim, torch
 
 
 def keras_model():
@@ -15,8 +13,8 @@ def keras_model():
     x = layers.Flatten()(x)
     model = keras.Model(inputs, layers.Dense(6)(x))
     model.compile(
-        optimizer=keras.optimizers.Adam(0.003, clipnorm=0.25),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        optimizers.Adam(0.003, clipnorm=0.25),
+        losses.SparseCategoricalCrossentropy(from_logits=True),
     )
     return model
 

@@ -1,42 +1,33 @@
-"""decay_steps was taken to have the warm-up in it: the cosine ends 35 steps early."""
+"""decay_steps was taken to include the warm-up: the cosine ends 35 steps early."""
 
-from functools import partial
-
-from benchmarks.held_out.late import Port, keras, keras_init, layers, nn, optim, schedule
-
-IDS = ("G13",)
-LEVEL = "schedule"
+from benchmarks.held_out.keras_side import keras, keras_sequential, layers, losses, optimizers
+from benchmarks.held_out.torch_side import Port, nn, optim, ports, schedule, torch_sequential
 
 
 def keras_model():
-    model = keras.Sequential(
-        [
-            keras.Input((15, 13, 3)),
-            layers.Conv2D(5, 3, activation="relu"),
-            layers.MaxPooling2D(2),
-            layers.Flatten(),
-            layers.Dense(3),
-        ]
+    model = keras_sequential(
+        keras.Input((15, 13, 3)),
+        layers.Conv2D(5, 3, activation="relu"),
+        layers.MaxPooling2D(2),
+        layers.Flatten(),
+        layers.Dense(3),
     )
-    rate = keras.optimizers.schedules.CosineDecay(
+    rate = optimizers.schedules.CosineDecay(
         2e-4, decay_steps=480, alpha=0.04, warmup_target=0.006, warmup_steps=35
     )
     model.compile(
-        optimizer=keras.optimizers.AdamW(rate, weight_decay=0.01),
-        loss=keras.losses.CategoricalCrossentropy(from_logits=True),
+        optimizers.AdamW(rate, weight_decay=0.01), losses.CategoricalCrossentropy(from_logits=True)
     )
     return model
 
 
 def _port(decay_steps):
-    net = keras_init(
-        nn.Sequential(
-            nn.Conv2d(3, 5, 3),  # (13, 11)
-            nn.ReLU(),
-            nn.MaxPool2d(2),  # (6, 5)
-            nn.Flatten(),
-            nn.Linear(5 * 6 * 5, 3),
-        )
+    net = torch_sequential(
+        nn.Conv2d(3, 5, 3),  # (13, 11)
+        nn.ReLU(),
+        nn.MaxPool2d(2),  # (6, 5)
+        nn.Flatten(),
+        nn.Linear(5 * 6 * 5, 3),
     )
     rate = schedule.CosineDecay(
         2e-4, decay_steps=decay_steps, alpha=0.04, warmup_target=0.006, warmup_steps=35
@@ -45,5 +36,4 @@ def _port(decay_steps):
     return Port(net, loss=nn.CrossEntropyLoss(), optimizer=optimizer)
 
 
-right_port = partial(_port, decay_steps=480)
-faulty_port = partial(_port, decay_steps=480 - 35)
+right_port, faulty_port = ports(_port, 480, 480 - 35)

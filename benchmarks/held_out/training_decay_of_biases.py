@@ -1,9 +1,7 @@
 """AdamW decays all parameters; Keras excludes biases and scales of normalisations."""
 
-from benchmarks.held_out.late import F, Port, keras, keras_init, layers, nn, optim
-
-IDS = ("C11",)
-LEVEL = "optimizer"
+from benchmarks.held_out.keras_side import keras, layers, optimizers
+from benchmarks.held_out.torch_side import F, Port, keras_init, nn, optim
 
 
 def keras_model():
@@ -14,9 +12,9 @@ def keras_model():
     x = layers.Add()([x, y])
     x = layers.GlobalAveragePooling1D()(x)
     model = keras.Model(inputs, layers.Dense(3, activation="softmax")(x))
-    optimizer = keras.optimizers.AdamW(0.0012, weight_decay=0.03)
+    optimizer = optimizers.AdamW(0.0012, weight_decay=0.03)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    model.compile(optimizer=optimizer, loss="sparse_categorical_crossentropy")
+    model.compile(optimizer, "sparse_categorical_crossentropy")
     return model
 
 

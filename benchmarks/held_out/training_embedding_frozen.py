@@ -1,24 +1,18 @@
 """nn.Embedding.from_pretrained freezes the embedding; Keras trains it."""
 
-from functools import partial
-
-from benchmarks.held_out.late import F, Port, keras, keras_init, layers, nn, optim, torch
-
-IDS = ("E6",)
-LEVEL = "gradient"
+from benchmarks.held_out.keras_side import keras, keras_sequential, layers, optimizers
+from benchmarks.held_out.torch_side import F, Port, keras_init, nn, optim, ports, torch
 
 
 def keras_model():
-    model = keras.Sequential(
-        [
-            keras.Input((24,), dtype="int32"),
-            layers.Embedding(80, 12),
-            layers.Conv1D(10, 5, activation="relu"),
-            layers.GlobalAveragePooling1D(),
-            layers.Dense(1, activation="sigmoid"),
-        ]
+    model = keras_sequential(
+        keras.Input((24,), dtype="int32"),
+        layers.Embedding(80, 12),
+        layers.Conv1D(10, 5, activation="relu"),
+        layers.GlobalAveragePooling1D(),
+        layers.Dense(1, activation="sigmoid"),
     )
-    model.compile(optimizer=keras.optimizers.Adam(0.005, epsilon=1e-5), loss="binary_crossentropy")
+    model.compile(optimizers.Adam(0.005, epsilon=1e-5), "binary_crossentropy")
     return model
 
 
@@ -40,5 +34,4 @@ def _port(**settings):
     return Port(net, loss=nn.BCEWithLogitsLoss(), optimizer=optimizer)
 
 
-right_port = partial(_port, freeze=False)
-faulty_port = _port
+right_port, faulty_port = ports(_port, {"freeze": False}, {})

@@ -1,31 +1,22 @@
-"""The l1 part of a regulariser is the mean of the absolute weights, and no sum."""
+"""The l1 part of a regulariser is the mean of the absolute weights, not the sum."""
 
-from functools import partial
-
-from benchmarks.held_out.late import F, Port, keras, keras_init, layers, nn, optim, regularizers
-
-IDS = ("C8",)
-LEVEL = "loss"
+from benchmarks.held_out.keras_side import keras, keras_sequential, layers, losses, regularizers
+from benchmarks.held_out.torch_side import F, Port, keras_init, nn, optim, ports
 
 
 def keras_model():
-    model = keras.Sequential(
-        [
-            keras.Input((16, 12, 3)),
-            layers.Conv2D(
-                6, 3, activation="relu", kernel_regularizer=regularizers.L1L2(l1=2e-4, l2=5e-4)
-            ),
-            layers.MaxPooling2D(2),
-            layers.Flatten(),
-            layers.Dense(
-                14, activation="relu", kernel_regularizer=regularizers.L1L2(l1=2e-4, l2=5e-4)
-            ),
-            layers.Dense(5),
-        ]
+    model = keras_sequential(
+        keras.Input((16, 12, 3)),
+        layers.Conv2D(
+            6, 3, activation="relu", kernel_regularizer=regularizers.L1L2(l1=2e-4, l2=5e-4)
+        ),
+        layers.MaxPooling2D(2),
+        layers.Flatten(),
+        layers.Dense(14, activation="relu", kernel_regularizer=regularizers.L1L2(l1=2e-4, l2=5e-4)),
+        layers.Dense(5),
     )
     model.compile(
-        optimizer=keras.optimizers.Adam(0.0008),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        keras.optimizers.Adam(0.0008), losses.SparseCategoricalCrossentropy(from_logits=True)
     )
     return model
 
@@ -53,5 +44,6 @@ def _port(l1_norm):
     return Port(net, loss=loss, optimizer=optim.Adam(net.parameters(), learning_rate=0.0008))
 
 
-right_port = partial(_port, lambda weight: weight.abs().sum())
-faulty_port = partial(_port, lambda weight: weight.abs().mean())
+right_port, faulty_port = ports(
+    _port, lambda weight: weight.abs().sum(), lambda weight: weight.abs().mean()
+)

@@ -3,36 +3,30 @@
 The steps are the same, but the loss has no penalty.
 """
 
-from benchmarks.held_out.late import F, Port, keras, keras_init, layers, nn, regularizers, torch
-
-IDS = ("C9",)
-LEVEL = "loss"
+from benchmarks.held_out.keras_side import keras, keras_sequential, layers, optimizers, regularizers
+from benchmarks.held_out.torch_side import F, Port, nn, torch, torch_sequential
 
 
 def keras_model():
     l2 = regularizers.L2(1.5e-3)
-    model = keras.Sequential(
-        [
-            keras.Input((10, 22, 2)),
-            layers.Conv2D(4, (3, 4), activation="tanh", kernel_regularizer=l2),
-            layers.AveragePooling2D((2, 3)),
-            layers.Flatten(),
-            layers.Dense(1, activation="sigmoid", kernel_regularizer=l2),
-        ]
+    model = keras_sequential(
+        keras.Input((10, 22, 2)),
+        layers.Conv2D(4, (3, 4), activation="tanh", kernel_regularizer=l2),
+        layers.AveragePooling2D((2, 3)),
+        layers.Flatten(),
+        layers.Dense(1, activation="sigmoid", kernel_regularizer=l2),
     )
-    model.compile(optimizer=keras.optimizers.SGD(0.04), loss="binary_crossentropy")
+    model.compile(optimizers.SGD(0.04), "binary_crossentropy")
     return model
 
 
 def _net():
-    return keras_init(
-        nn.Sequential(
-            nn.Conv2d(2, 4, (3, 4)),  # (8, 19)
-            nn.Tanh(),
-            nn.AvgPool2d((2, 3)),  # (4, 6)
-            nn.Flatten(),
-            nn.Linear(4 * 4 * 6, 1),
-        )
+    return torch_sequential(
+        nn.Conv2d(2, 4, (3, 4)),  # (8, 19)
+        nn.Tanh(),
+        nn.AvgPool2d((2, 3)),  # (4, 6)
+        nn.Flatten(),
+        nn.Linear(4 * 4 * 6, 1),
     )
 
 

@@ -1,11 +1,7 @@
 """The betas of Lion were swapped: 0.98 mixes the step, 0.95 decays the momentum."""
 
-from functools import partial
-
-from benchmarks.held_out.late import F, Port, keras, keras_init, layers, nn, optim, torch
-
-IDS = ("F14",)
-LEVEL = "optimizer"
+from benchmarks.held_out.keras_side import keras, layers, optimizers
+from benchmarks.held_out.torch_side import F, Port, keras_init, nn, optim, ports, torch
 
 
 def keras_model():
@@ -14,10 +10,7 @@ def keras_model():
     x = layers.Concatenate()([left, right])
     x = layers.Dense(18, activation="softsign")(x)
     model = keras.Model([left, right], layers.Dense(2)(x))
-    model.compile(
-        optimizer=keras.optimizers.Lion(3e-4, beta_1=0.95, beta_2=0.98, weight_decay=0.05),
-        loss="mse",
-    )
+    model.compile(optimizers.Lion(3e-4, beta_1=0.95, beta_2=0.98, weight_decay=0.05), "mse")
     return model
 
 
@@ -39,5 +32,6 @@ def _port(beta_1, beta_2):
     return Port(net, loss=nn.MSELoss(), optimizer=optimizer)
 
 
-right_port = partial(_port, beta_1=0.95, beta_2=0.98)
-faulty_port = partial(_port, beta_1=0.98, beta_2=0.95)
+right_port, faulty_port = ports(
+    _port, {"beta_1": 0.95, "beta_2": 0.98}, {"beta_1": 0.98, "beta_2": 0.95}
+)

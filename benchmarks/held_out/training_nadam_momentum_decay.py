@@ -1,39 +1,33 @@
 """torch.optim.NAdam has momentum_decay=0.004 by default; Keras's Nadam has 1."""
 
-from benchmarks.held_out.late import Port, keras, keras_init, layers, nn, optim, torch
-
-IDS = ("F14",)
-LEVEL = "optimizer"
+from benchmarks.held_out.keras_side import keras, keras_sequential, layers, losses, optimizers
+from benchmarks.held_out.torch_side import Port, nn, optim, torch, torch_sequential
 
 
 def keras_model():
-    model = keras.Sequential(
-        [
-            keras.Input((14, 14, 2)),
-            layers.Conv2D(6, 3, activation="elu"),
-            layers.AveragePooling2D(3),
-            layers.Flatten(),
-            layers.Dropout(0.4),
-            layers.Dense(4),
-        ]
+    model = keras_sequential(
+        keras.Input((14, 14, 2)),
+        layers.Conv2D(6, 3, activation="elu"),
+        layers.AveragePooling2D(3),
+        layers.Flatten(),
+        layers.Dropout(0.4),
+        layers.Dense(4),
     )
     model.compile(
-        optimizer=keras.optimizers.Nadam(0.0035, beta_1=0.91, beta_2=0.995),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        optimizers.Nadam(0.0035, beta_1=0.91, beta_2=0.995),
+        losses.SparseCategoricalCrossentropy(from_logits=True),
     )
     return model
 
 
 def _net():
-    return keras_init(
-        nn.Sequential(
-            nn.Conv2d(2, 6, 3),
-            nn.ELU(),
-            nn.AvgPool2d(3),
-            nn.Flatten(),
-            nn.Dropout(0.4),
-            nn.Linear(6 * 4 * 4, 4),
-        )
+    return torch_sequential(
+        nn.Conv2d(2, 6, 3),
+        nn.ELU(),
+        nn.AvgPool2d(3),
+        nn.Flatten(),
+        nn.Dropout(0.4),
+        nn.Linear(6 * 4 * 4, 4),
     )
 
 

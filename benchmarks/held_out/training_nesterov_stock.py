@@ -1,45 +1,39 @@
 """Nesterov momentum was handed to torch.optim.SGD.
 
-Its buffer holds no learning rate, so that it jumps when the rate changes.
+Its buffer does not contain the learning rate, so it jumps when the rate changes.
 """
 
-from benchmarks.held_out.late import Port, keras, keras_init, layers, nn, optim, torch
-
-IDS = ("F5",)
-LEVEL = "optimizer"
+from benchmarks.held_out.keras_side import keras, keras_sequential, layers, optimizers
+from benchmarks.held_out.torch_side import Port, nn, optim, torch, torch_sequential
 
 
 def keras_model():
-    model = keras.Sequential(
-        [
-            keras.Input((20, 16, 3)),
-            layers.Conv2D(6, (3, 5), padding="same", activation="relu"),
-            layers.MaxPooling2D(2),
-            layers.Conv2D(9, 3, activation="tanh"),
-            layers.GlobalAveragePooling2D(),
-            layers.Dense(4, activation="softmax"),
-        ]
+    model = keras_sequential(
+        keras.Input((20, 16, 3)),
+        layers.Conv2D(6, (3, 5), padding="same", activation="relu"),
+        layers.MaxPooling2D(2),
+        layers.Conv2D(9, 3, activation="tanh"),
+        layers.GlobalAveragePooling2D(),
+        layers.Dense(4, activation="softmax"),
     )
     model.compile(
-        optimizer=keras.optimizers.SGD(0.08, momentum=0.85, nesterov=True),
-        loss="sparse_categorical_crossentropy",
+        optimizers.SGD(0.08, momentum=0.85, nesterov=True),
+        "sparse_categorical_crossentropy",
         metrics=["accuracy"],
     )
     return model
 
 
 def _net():
-    return keras_init(
-        nn.Sequential(
-            nn.Conv2d(3, 6, (3, 5), padding=(1, 2)),
-            nn.ReLU(),
-            nn.MaxPool2d(2),
-            nn.Conv2d(6, 9, 3),
-            nn.Tanh(),
-            nn.AdaptiveAvgPool2d(1),
-            nn.Flatten(),
-            nn.Linear(9, 4),
-        )
+    return torch_sequential(
+        nn.Conv2d(3, 6, (3, 5), padding=(1, 2)),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(6, 9, 3),
+        nn.Tanh(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(9, 4),
     )
 
 

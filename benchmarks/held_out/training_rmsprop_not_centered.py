@@ -1,27 +1,18 @@
 """RMSprop(momentum=0.6, centered=True) was ported without centered."""
 
-from functools import partial
-
-from benchmarks.held_out.late import Port, keras, keras_init, layers, nn, optim
-
-IDS = ("F14",)
-LEVEL = "optimizer"
+from benchmarks.held_out.keras_side import keras, keras_sequential, layers, optimizers
+from benchmarks.held_out.torch_side import Port, keras_init, nn, optim, ports
 
 
 def keras_model():
-    model = keras.Sequential(
-        [
-            keras.Input((25, 4)),
-            layers.Conv1D(6, 3, strides=2, activation="relu"),
-            layers.Flatten(),
-            layers.Dense(8, activation="relu"),
-            layers.Dense(1),
-        ]
+    model = keras_sequential(
+        keras.Input((25, 4)),
+        layers.Conv1D(6, 3, strides=2, activation="relu"),
+        layers.Flatten(),
+        layers.Dense(8, activation="relu"),
+        layers.Dense(1),
     )
-    model.compile(
-        optimizer=keras.optimizers.RMSprop(0.0025, rho=0.93, momentum=0.6, centered=True),
-        loss="mae",
-    )
+    model.compile(optimizers.RMSprop(0.0025, rho=0.93, momentum=0.6, centered=True), "mae")
     return model
 
 
@@ -45,5 +36,4 @@ def _port(**settings):
     return Port(net, loss=nn.L1Loss(), optimizer=optimizer)
 
 
-right_port = partial(_port, centered=True)
-faulty_port = _port
+right_port, faulty_port = ports(_port, {"centered": True}, {})

@@ -1,11 +1,7 @@
 """A detach() left over from debugging cuts a skip branch out of the backward pass."""
 
-from functools import partial
-
-from benchmarks.held_out.late import Port, keras, keras_init, layers, nn, optim
-
-IDS = ("E7",)
-LEVEL = "gradient"
+from benchmarks.held_out.keras_side import keras, layers, optimizers
+from benchmarks.held_out.torch_side import Port, keras_init, nn, optim, ports
 
 
 def keras_model():
@@ -15,7 +11,7 @@ def keras_model():
     x = layers.Activation("relu")(layers.Add()([x, y]))
     x = layers.GlobalAveragePooling2D()(x)
     model = keras.Model(inputs, layers.Dense(5, activation="softmax")(x))
-    model.compile(optimizer=keras.optimizers.Adamax(0.002), loss="sparse_categorical_crossentropy")
+    model.compile(optimizers.Adamax(0.002), "sparse_categorical_crossentropy")
     return model
 
 
@@ -39,5 +35,4 @@ def _port(is_cut):
     return Port(net, loss=nn.CrossEntropyLoss(), optimizer=optimizer)
 
 
-right_port = partial(_port, is_cut=False)
-faulty_port = partial(_port, is_cut=True)
+right_port, faulty_port = ports(_port, False, True)

@@ -1,30 +1,24 @@
-"""staircase=True was forgotten: the rate falls in every step, not every 45 steps."""
+"""staircase=True was forgotten: the rate falls in every step, not once in 45 steps."""
 
-from functools import partial
-
-from benchmarks.held_out.late import Port, keras, keras_init, layers, nn, torch
-
-IDS = ("G13",)
-LEVEL = "schedule"
+from benchmarks.held_out.keras_side import keras, keras_sequential, layers, optimizers
+from benchmarks.held_out.torch_side import Port, nn, ports, torch, torch_sequential
 
 
 def keras_model():
-    model = keras.Sequential(
-        [
-            keras.Input((16,)),
-            layers.Dense(30, activation="relu"),
-            layers.Dense(6, activation="softmax"),
-        ]
+    model = keras_sequential(
+        keras.Input((16,)),
+        layers.Dense(30, activation="relu"),
+        layers.Dense(6, activation="softmax"),
     )
-    rate = keras.optimizers.schedules.ExponentialDecay(
+    rate = optimizers.schedules.ExponentialDecay(
         0.012, decay_steps=45, decay_rate=0.87, staircase=True
     )
-    model.compile(optimizer=keras.optimizers.SGD(rate), loss="sparse_categorical_crossentropy")
+    model.compile(optimizers.SGD(rate), "sparse_categorical_crossentropy")
     return model
 
 
 def _port(factor):
-    net = keras_init(nn.Sequential(nn.Linear(16, 30), nn.ReLU(), nn.Linear(30, 6)))
+    net = torch_sequential(nn.Linear(16, 30), nn.ReLU(), nn.Linear(30, 6))
     optimizer = torch.optim.SGD(net.parameters(), lr=0.012)
     return Port(
         net,
@@ -35,5 +29,6 @@ def _port(factor):
     )
 
 
-right_port = partial(_port, lambda step: 0.87 ** (step // 45))
-faulty_port = partial(_port, lambda step: 0.87 ** (step / 45))
+right_port, faulty_port = ports(
+    _port, lambda step: 0.87 ** (step // 45), lambda step: 0.87 ** (step / 45)
+)

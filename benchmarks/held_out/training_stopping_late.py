@@ -1,30 +1,20 @@
-"""An early stopping by hand ends after more than `patience` bad epochs.
+"""A handwritten early stopping ends after more than `patience` bad epochs.
 
 Keras ends one epoch earlier.
 """
 
-from functools import partial
-
-from benchmarks.held_out.late import Port, Reference, keras, keras_init, layers, nn, optim
-
-IDS = ("G8",)
-LEVEL = "schedule"
+from benchmarks.held_out.keras_side import Reference, keras, keras_sequential, layers, optimizers
+from benchmarks.held_out.torch_side import Port, nn, optim, ports, torch_sequential
 
 
 def keras_model():
-    model = keras.Sequential(
-        [
-            keras.Input((14,)),
-            layers.Dense(22, activation="tanh"),
-            layers.Dropout(0.15),
-            layers.Dense(4, activation="softmax"),
-        ]
+    model = keras_sequential(
+        keras.Input((14,)),
+        layers.Dense(22, activation="tanh"),
+        layers.Dropout(0.15),
+        layers.Dense(4, activation="softmax"),
     )
-    model.compile(
-        optimizer=keras.optimizers.Adam(0.0021),
-        loss="sparse_categorical_crossentropy",
-        metrics=["accuracy"],
-    )
+    model.compile(optimizers.Adam(0.0021), "sparse_categorical_crossentropy", metrics=["accuracy"])
     callback = keras.callbacks.EarlyStopping(
         monitor="val_accuracy", mode="max", min_delta=0.00125, patience=6, start_from_epoch=3
     )
@@ -47,9 +37,7 @@ def _port(is_over):
             self.bad += 1
             return is_over(self.bad, self.patience)
 
-    net = keras_init(
-        nn.Sequential(nn.Linear(14, 22), nn.Tanh(), nn.Dropout(0.15), nn.Linear(22, 4))
-    )
+    net = torch_sequential(nn.Linear(14, 22), nn.Tanh(), nn.Dropout(0.15), nn.Linear(22, 4))
     return Port(
         net,
         loss=nn.CrossEntropyLoss(),
@@ -59,5 +47,6 @@ def _port(is_over):
     )
 
 
-right_port = partial(_port, lambda bad, patience: bad >= patience)
-faulty_port = partial(_port, lambda bad, patience: bad > patience)
+right_port, faulty_port = ports(
+    _port, lambda bad, patience: bad >= patience, lambda bad, patience: bad > patience
+)

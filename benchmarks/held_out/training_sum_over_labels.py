@@ -1,38 +1,32 @@
 """A crossentropy with reduction='sum' sums over the labels too; Keras takes their mean."""
 
-from benchmarks.held_out.late import F, Port, keras, keras_init, layers, nn, optim
-
-IDS = ("D12",)
-LEVEL = "loss"
+from benchmarks.held_out.keras_side import keras, keras_sequential, layers, losses, optimizers
+from benchmarks.held_out.torch_side import F, Port, nn, optim, torch_sequential
 
 
 def keras_model():
-    model = keras.Sequential(
-        [
-            keras.Input((17, 13, 1)),
-            layers.Conv2D(4, 3, strides=2, activation="relu"),
-            layers.Conv2D(7, (2, 3), activation="relu"),
-            layers.Flatten(),
-            layers.Dense(6),
-        ]
+    model = keras_sequential(
+        keras.Input((17, 13, 1)),
+        layers.Conv2D(4, 3, strides=2, activation="relu"),
+        layers.Conv2D(7, (2, 3), activation="relu"),
+        layers.Flatten(),
+        layers.Dense(6),
     )
     model.compile(
-        optimizer=keras.optimizers.SGD(0.002, momentum=0.9),
-        loss=keras.losses.BinaryCrossentropy(from_logits=True, reduction="sum"),
+        optimizers.SGD(0.002, momentum=0.9),
+        losses.BinaryCrossentropy(from_logits=True, reduction="sum"),
     )
     return model
 
 
 def _port(loss):
-    net = keras_init(
-        nn.Sequential(
-            nn.Conv2d(1, 4, 3, stride=2),  # (8, 6)
-            nn.ReLU(),
-            nn.Conv2d(4, 7, (2, 3)),  # (7, 4)
-            nn.ReLU(),
-            nn.Flatten(),
-            nn.Linear(7 * 7 * 4, 6),
-        )
+    net = torch_sequential(
+        nn.Conv2d(1, 4, 3, stride=2),  # (8, 6)
+        nn.ReLU(),
+        nn.Conv2d(4, 7, (2, 3)),  # (7, 4)
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(7 * 7 * 4, 6),
     )
     optimizer = optim.SGD(net.parameters(), learning_rate=0.002, momentum=0.9)
     return Port(net, loss=loss, optimizer=optimizer)

@@ -10,7 +10,7 @@ from torch_impl import Port, optim, schedule
 
 
 def exponential_lambda() -> Port:
-    """Torch's scheduler after every step, with the SGD of this project."""
+    """Steps torch's scheduler after every step, with the SGD of this project."""
     module = mlp()
     optimizer = optim.SGD(module.parameters(), 0.1, momentum=0.9)
     scheduler = by_lambda(optimizer, lambda step: 0.8 ** (step / 20))
@@ -24,7 +24,7 @@ def exponential_lambda() -> Port:
 
 
 def exponential() -> Port:
-    """The schedule inside of the optimizer, both of this project."""
+    """Has the schedule inside the optimizer, both from this project."""
     rates = schedule.ExponentialDecay(0.1, 20, 0.8)
     return stepped(optim.SGD, rates, momentum=0.9)
 
@@ -64,7 +64,7 @@ def polynomial_torch() -> Port:
 
 
 def plateau() -> Port:
-    """That of this project."""
+    """Uses the class of this project."""
     module = mlp()
     optimizer = optim.Adam(module.parameters(), 0.002)
     scheduler = schedule.ReduceLROnPlateau(optimizer, factor=0.5, patience=3, min_lr=1e-5)
@@ -72,7 +72,7 @@ def plateau() -> Port:
 
 
 def plateau_torch() -> Port:
-    """Torch's own with the constants that do the same."""
+    """Torch's own, with constants that have the same effect."""
     module = mlp()
     optimizer = optim.Adam(module.parameters(), 0.002)
     scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(
@@ -88,7 +88,7 @@ def plateau_torch() -> Port:
 
 
 def plateau_cooldown() -> Port:
-    """That of this project."""
+    """Uses the class of this project."""
     module = mlp()
     optimizer = optim.Adam(module.parameters(), 0.002)
     scheduler = schedule.ReduceLROnPlateau(optimizer, factor=0.3, patience=2, cooldown=3)
@@ -96,7 +96,7 @@ def plateau_cooldown() -> Port:
 
 
 def plateau_accuracy() -> Port:
-    """That of this project, watching what should rise."""
+    """Uses the class of this project, with a metric that should rise."""
     module = mlp()
     optimizer = optim.Adam(module.parameters(), 0.002)
     scheduler = schedule.ReduceLROnPlateau(
@@ -106,7 +106,7 @@ def plateau_accuracy() -> Port:
 
 
 def stopping() -> Port:
-    """That of this project."""
+    """Uses the class of this project."""
     module = mlp()
     optimizer = optim.Adam(module.parameters(), 0.002)
     stop = schedule.EarlyStopping(module, patience=4, min_delta=0.001)
@@ -126,7 +126,7 @@ def stopping_and_plateau() -> Port:
 
 
 def scheduler() -> Port:
-    """That of this project, called as in Keras before the epoch."""
+    """Uses the class of this project, called before the epoch as in Keras."""
     module = mlp()
     optimizer = optim.SGD(module.parameters(), 0.02)
     callback = schedule.LearningRateScheduler(optimizer, lambda epoch, rate: 0.02 * 0.7**epoch)
@@ -134,7 +134,7 @@ def scheduler() -> Port:
 
 
 def scheduler_exponential() -> Port:
-    """Torch's own after the epoch: its factor is 1 in the first one."""
+    """Torch's own, stepped after the epoch: its factor is 1 in the first one."""
     module = mlp()
     optimizer = torch.optim.SGD(module.parameters(), lr=0.02)
     return watched(
@@ -143,7 +143,7 @@ def scheduler_exponential() -> Port:
 
 
 def scheduler_steps() -> Port:
-    """Torch's own in stairs."""
+    """Torch's own, as a staircase."""
     module = mlp()
     optimizer = torch.optim.SGD(module.parameters(), lr=0.02)
     return watched(

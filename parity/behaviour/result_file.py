@@ -16,16 +16,7 @@ from parity.behaviour.causes import Cause, RankedCause
 from parity.behaviour.diagnosis import SCHEMA, Diagnosis
 from parity.behaviour.judgement import Judgement
 from parity.behaviour.judgement_record import History, JudgementRecord, Verdict
-from parity.files.records import (
-    Count,
-    Many,
-    Record,
-    Share,
-    domain,
-    mirrors,
-    one_of,
-    record_from,
-)
+from parity.files import records
 
 FINDINGS = (
     "duplicates",
@@ -40,46 +31,46 @@ FINDINGS = (
 SEVERITIES = ("high", "medium", "low")
 
 
-@mirrors(Finding)
+@records.mirrors(Finding)
 class FindingRecord:
-    id: Annotated[str, one_of(*FINDINGS)]
-    severity: Annotated[str, one_of(*SEVERITIES)]
+    id: Annotated[str, records.one_of(*FINDINGS)]
+    severity: Annotated[str, records.one_of(*SEVERITIES)]
 
 
 class _Counted:
-    count: Count
-    fraction: Share
-    num_other_label: Count
-    pairs: Annotated[list[tuple[Count, Count]], Meta(max_length=MAX_PAIRS)]
+    count: records.Count
+    fraction: records.Share
+    num_other_label: records.Count
+    pairs: Annotated[list[tuple[records.Count, records.Count]], Meta(max_length=MAX_PAIRS)]
 
 
-@mirrors(Copies)
+@records.mirrors(Copies)
 class CopiesRecord(_Counted):
     pass
 
 
-@mirrors(NearCopies)
+@records.mirrors(NearCopies)
 class NearCopiesRecord(_Counted):
-    within_training: Share
+    within_training: records.Share
 
 
-@mirrors(LabelNoise)
+@records.mirrors(LabelNoise)
 class LabelNoiseRecord:
-    disagreement: Share
-    support: Share
-    num_images: Count
-    num_consensus: Count
-    suspected: Many[Count]
+    disagreement: records.Share
+    support: records.Share
+    num_images: records.Count
+    num_consensus: records.Count
+    suspected: records.Many[records.Count]
 
 
-@mirrors(ClassBalance)
+@records.mirrors(ClassBalance)
 class ClassBalanceRecord:
-    train: Many[Count]
-    val: Many[Count]
-    test: Many[Count]
+    train: records.Many[records.Count]
+    val: records.Many[records.Count]
+    test: records.Many[records.Count]
 
 
-@mirrors(Audit)
+@records.mirrors(Audit)
 class AuditRecord:
     """All that was measured on the data.
 
@@ -89,15 +80,15 @@ class AuditRecord:
         findings: what is worth telling, the gravest first.
     """
 
-    schema: Annotated[str, one_of(AUDIT)]
-    severity: Annotated[str, one_of(*SEVERITIES, "none")]
-    findings: Many[FindingRecord]
-    seed: Count
-    num_train: Count
-    num_val: Count
+    schema: Annotated[str, records.one_of(AUDIT)]
+    severity: Annotated[str, records.one_of(*SEVERITIES, "none")]
+    findings: records.Many[FindingRecord]
+    seed: records.Count
+    num_train: records.Count
+    num_val: records.Count
 
 
-class CauseRecord(Record):
+class CauseRecord(records.Record):
     """What makes a training go wrong.
 
     Attributes:
@@ -111,8 +102,8 @@ class CauseRecord(Record):
 
     id: str
     title: str
-    confidence: Share
-    signs: Many[str]
+    confidence: records.Share
+    signs: records.Many[str]
     reason: str
     remedies: Annotated[list[str], Meta(min_length=1)]
 
@@ -122,7 +113,7 @@ class CauseRecord(Record):
         return RankedCause(cause, self.confidence, tuple(self.signs))
 
 
-class DiagnosisRecord(Record):
+class DiagnosisRecord(records.Record):
     """What `parity diagnose --json` writes: what is wrong with a training, and why.
 
     Attributes:
@@ -135,11 +126,11 @@ class DiagnosisRecord(Record):
         history: what was judged.
     """
 
-    schema: Annotated[str, one_of(SCHEMA)]
+    schema: Annotated[str, records.one_of(SCHEMA)]
     verdict: Verdict
     judgement: JudgementRecord
-    causes: Many[CauseRecord]
-    findings: Many[FindingRecord]
+    causes: records.Many[CauseRecord]
+    findings: records.Many[FindingRecord]
     audit: AuditRecord | None
     history: History
 
@@ -154,14 +145,14 @@ def diagnosis_from(value: Any, where: str) -> Diagnosis:
     Raises:
         InputError: something in it is no such result.
     """
-    return record_from(DiagnosisRecord, value, where, _diagnosis)
+    return records.record_from(DiagnosisRecord, value, where, _diagnosis)
 
 
 def _diagnosis(found: DiagnosisRecord) -> Diagnosis:
     return Diagnosis(
-        judgement=domain(Judgement, found.judgement),
+        judgement=records.domain(Judgement, found.judgement),
         causes=tuple(cause.ranked() for cause in found.causes),
-        findings=domain(tuple[Finding, ...], found.findings),
-        audit=None if found.audit is None else domain(Audit, found.audit),
+        findings=records.domain(tuple[Finding, ...], found.findings),
+        audit=None if found.audit is None else records.domain(Audit, found.audit),
         history=found.history,
     )

@@ -22,19 +22,7 @@ from parity.bench.result import (
     Ratio,
     Row,
 )
-from parity.files.records import (
-    Amount,
-    AtLeastOne,
-    Count,
-    Record,
-    Share,
-    domain,
-    mirrors,
-    one_of,
-    plain,
-    read_record,
-    record_from,
-)
+from parity.files import records
 from parity.programs.bench_spec import PARTS, PRECISIONS, BenchSpec
 
 MAX_BYTES = 20_000_000  # a hundred rows of a thousand rounds have 2e6
@@ -43,8 +31,8 @@ MAX_ROUNDS = 10_000  # of a row
 
 Text = Annotated[str, Meta(max_length=100_000)]
 Word = Annotated[str, Meta(min_length=1, max_length=200)]
-Part = Annotated[str, one_of(*PARTS)]
-Precision = Annotated[str, one_of(*PRECISIONS)]
+Part = Annotated[str, records.one_of(*PARTS)]
+Precision = Annotated[str, records.one_of(*PRECISIONS)]
 # Of what is divided by something: no quotient leaves the floats.
 Positive = Annotated[float, Meta(ge=1e-100, le=1e100)]
 Some = Meta(min_length=1)
@@ -59,35 +47,35 @@ _ENVIRONMENT = {
     "versions": "Version of each package by name.",
     "variables": "Environment variables that change how fast is computed.",
     "began": "When the benchmark began.",
-    "share_of_others": "Share of the machine that other programs had meanwhile; null: not known.",
+    "background_cpu_share": "Share of CPU time that other processes used; null: not known.",
 }
 
 
-@mirrors(BenchSpec)
+@records.mirrors(BenchSpec)
 class BenchSpecRecord:
     parts: Annotated[list[Part], Some]
     variants: Annotated[list[str], Some]
-    batch_sizes: Annotated[list[AtLeastOne], Some]
+    batch_sizes: Annotated[list[records.AtLeastOne], Some]
     precisions: Annotated[list[Precision], Some]
-    threads: AtLeastOne
-    rounds: AtLeastOne
-    train_size: AtLeastOne
-    val_size: AtLeastOne
+    threads: records.AtLeastOne
+    rounds: records.AtLeastOne
+    train_size: records.AtLeastOne
+    val_size: records.AtLeastOne
     accuracy: Annotated[float, Meta(gt=0, le=1)] | None
-    seed: Count
-    gate_seeds: Count
+    seed: records.Count
+    gate_seeds: records.Count
 
 
-@mirrors(Ratio)
+@records.mirrors(Ratio)
 class RatioRecord:
     median: Positive
     low: Positive
     high: Positive
-    confidence: Share
-    n: AtLeastOne
+    confidence: records.Share
+    n: records.AtLeastOne
 
 
-@mirrors(Row)
+@records.mirrors(Row)
 class RowRecord:
     """One variant in one cell: a part of training at one batch size and precision.
 
@@ -100,28 +88,28 @@ class RowRecord:
 
     part: Part
     variant: Word
-    batch_size: Count
+    batch_size: records.Count
     precision: Precision
-    status: Annotated[str, one_of(OK, FAILED, REFUSED)]
+    status: Annotated[str, records.one_of(OK, FAILED, REFUSED)]
     reason: Text
-    unit: Annotated[str, one_of(IMAGES_PER_S, SECONDS)]
+    unit: Annotated[str, records.one_of(IMAGES_PER_S, SECONDS)]
     values: Annotated[list[Positive], Meta(max_length=MAX_ROUNDS)]
     baseline: Word | None
     ratio: RatioRecord | None
-    warmup_s: Amount | None
-    seconds_to_accuracy: Amount | None
-    peak_memory_mb: Amount | None
-    parity: Annotated[str, one_of("pass", "fail", "unchecked")]
+    warmup_s: records.Amount | None
+    seconds_to_accuracy: records.Amount | None
+    peak_memory_mb: records.Amount | None
+    parity: Annotated[str, records.one_of("pass", "fail", "unchecked")]
     parity_note: Text
     environment: (
         Annotated[dict[str, Any], Meta(extra_json_schema={"additionalProperties": True})] | None
     )
-    q1: Amount | None
-    median: Amount | None
-    q3: Amount | None
+    q1: records.Amount | None
+    median: records.Amount | None
+    q3: records.Amount | None
 
 
-class BenchRecord(Record):
+class BenchRecord(records.Record):
     """What `parity bench --json` writes.
 
     Attributes:
@@ -133,8 +121,8 @@ class BenchRecord(Record):
         rows: in the order of the report.
     """
 
-    schema: Annotated[str, one_of(SCHEMA)]
-    verdict: Annotated[str, one_of("pass", "fail", "incomplete")]
+    schema: Annotated[str, records.one_of(SCHEMA)]
+    verdict: Annotated[str, records.one_of("pass", "fail", "incomplete")]
     spec: BenchSpecRecord
     environment: Annotated[
         dict[str, Any],
@@ -157,7 +145,7 @@ def read_result(path: Path) -> BenchResult:
     Raises:
         InputError: the file cannot be read, or is no such result.
     """
-    return read_record(BenchRecord, path, _result, max_bytes=MAX_BYTES)
+    return records.read_record(BenchRecord, path, _result, max_bytes=MAX_BYTES)
 
 
 def bench_from(value: Any, where: str) -> BenchResult:
@@ -170,12 +158,12 @@ def bench_from(value: Any, where: str) -> BenchResult:
     Raises:
         InputError: the value is no such result.
     """
-    return record_from(BenchRecord, value, where, _result)
+    return records.record_from(BenchRecord, value, where, _result)
 
 
 def _result(found: BenchRecord) -> BenchResult:
     rows: dict[tuple[str, str, int, str], Row] = {}
-    for number, row in enumerate(domain(tuple[Row, ...], found.rows)):
+    for number, row in enumerate(records.domain(tuple[Row, ...], found.rows)):
         place, ratio = f"rows[{number}]", row.ratio
         if row.key in rows:
             raise ValueError(f"{place} stands for what a row before it stands for")
@@ -192,7 +180,7 @@ def _result(found: BenchRecord) -> BenchResult:
     if found.verdict == "fail" and statuses <= {OK}:
         raise ValueError("verdict is 'fail', but no row is refused")
     return BenchResult(
-        spec=plain(found.spec),
+        spec=records.plain(found.spec),
         rows=tuple(rows.values()),
         environment=found.environment,
         is_finished=found.verdict != "incomplete" or FAILED in statuses,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from parity.divergences import trials
-from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Divergence, Match
+from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Match, Recogniser
 from parity.divergences.evidence import Evidence, is_close
 
 
@@ -63,35 +63,8 @@ def _scaled_gradient(evidence: Evidence) -> Match | None:
     return None
 
 
-ENTRIES = (
-    Divergence(
-        "E6",
-        "a weight is trained in one half only",
-        "gradient",
-        "every weight of trainable_variables has a gradient",
-        "requires_grad=False, detach(), torch.no_grad(), or .data on the way",
-        "-",
-        "remove what cuts the graph, or set layer.trainable = False in Keras",
-        lambda evidence: _cut(evidence) or _not_frozen(evidence),
-    ),
-    Divergence(
-        "E3",
-        "gradients are a multiple of Keras's",
-        "gradient",
-        "the gradient of the mean loss",
-        "of a loss that is scaled, or summed over several passes",
-        "keras 3.15 optimizers/base_optimizer.py (gradient_accumulation_steps: their mean)",
-        "optimizer.zero_grad() in every update; divide the loss by what it is summed over",
-        lambda evidence: _scaled_gradient(evidence) or trials.changed("E3")(evidence),
-    ),
-    Divergence(
-        "E7",
-        "gradients differ although outputs and loss agree",
-        "gradient",
-        "the derivative of the forward pass",
-        "something that is not differentiated, or differentiated otherwise",
-        "-",
-        "look for detach(), .data, no_grad, clamp and custom autograd functions",
-        _other_gradient,
-    ),
-)
+RULES: dict[str, Recogniser] = {
+    "E6": lambda evidence: _cut(evidence) or _not_frozen(evidence),
+    "E3": lambda evidence: _scaled_gradient(evidence) or trials.changed("E3")(evidence),
+    "E7": _other_gradient,
+}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from parity.divergences.divergence import NUMBERS, PLACE, Divergence, Match
+from parity.divergences.divergence import NUMBERS, PLACE, Match, Recogniser
 
 if TYPE_CHECKING:
     from parity.divergences.evidence import Evidence
@@ -81,55 +81,10 @@ def _listed(values: list[str]) -> str:
     return " and ".join(values) if len(values) < 4 else f"{len(values)} values"
 
 
-ENTRIES = (
-    Divergence(
-        "B2",
-        "biases are drawn, and not zero",
-        "init",
-        "zeros",
-        "U(-1 / sqrt(fan_in), 1 / sqrt(fan_in))",
-        "keras 3.15 layers/core/dense.py; torch nn/modules/linear.py",
-        "nn.init.zeros_(layer.bias)",
-        _bias_init,
-    ),
-    Divergence(
-        "B1",
-        "kernels have torch's default distribution",
-        "init",
-        "Glorot: U(-l, l) with l = sqrt(6 / (fan_in + fan_out))",
-        "Kaiming with a = sqrt(5): U(-1 / sqrt(fan_in), 1 / sqrt(fan_in))",
-        "keras 3.15 initializers/random_initializers.py; torch nn/modules/linear.py",
-        "nn.init.xavier_uniform_(layer.weight), or torch_impl.initializers",
-        _kaiming,
-    ),
-    Divergence(
-        "B3",
-        "a normal distribution is not truncated",
-        "init",
-        "cut at two standard deviations, and widened by 1 / 0.8796 to keep its spread",
-        "nn.init.kaiming_normal_ and xavier_normal_ are not cut",
-        "keras 3.15 initializers/random_initializers.py (VarianceScaling)",
-        "s = std / 0.87962566; nn.init.trunc_normal_(w, std=s, a=-2 * s, b=2 * s)",
-        _untruncated,
-    ),
-    Divergence(
-        "B9",
-        "a weight starts at another constant",
-        "init",
-        "the constant of the Keras initialiser",
-        "another one",
-        "keras 3.15 initializers/constant_initializers.py",
-        "nn.init.constant_(weight, value)",
-        _constant,
-    ),
-    Divergence(
-        "B8",
-        "initial weights are drawn from another distribution",
-        "init",
-        "Embedding U(-0.05, 0.05); recurrent kernels orthogonal; the initialiser of the layer",
-        "Embedding N(0, 1); recurrent kernels U(-1 / sqrt(units), 1 / sqrt(units))",
-        "keras 3.15 layers/core/embedding.py, layers/rnn/lstm.py",
-        "torch_impl.initializers.from_config(...), or the torch.nn.init of the same name",
-        _distribution,
-    ),
-)
+RULES: dict[str, Recogniser] = {
+    "B2": _bias_init,
+    "B1": _kaiming,
+    "B3": _untruncated,
+    "B9": _constant,
+    "B8": _distribution,
+}

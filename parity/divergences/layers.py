@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from parity.divergences import arithmetic
-from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Divergence, Match
+from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Match, Recogniser
 from parity.divergences.evidence import Evidence, differs, is_close
 from parity.divergences.windows import other_pool
 
@@ -191,115 +191,16 @@ def _own_error(evidence: Evidence) -> Match | None:
     return Match(PLACE / 2, f"{evidence.node['name']} itself computes something else")
 
 
-ENTRIES = (
-    Divergence(
-        "A13",
-        "a layer has another constant: epsilon of a normalisation, slope of an activation",
-        "forward",
-        "epsilon 1e-3 of LayerNormalization and GroupNormalization; LeakyReLU 0.3, leaky_relu 0.2",
-        "eps 1e-5; slope 0.01",
-        "keras 3.15 layers/normalization, layers/activations/leaky_relu.py",
-        "give the number: nn.LayerNorm(shape, eps=1e-3), nn.LeakyReLU(0.3)",
-        _other_epsilon,
-    ),
-    Divergence(
-        "A20",
-        "GELU is exact in one half and approximate in the other",
-        "forward",
-        "keras.activations.gelu(x, approximate=False)",
-        "F.gelu(x, approximate='none' or 'tanh')",
-        "keras 3.15 activations/activations.py",
-        "F.gelu(x, approximate=...) as in Keras",
-        _gelu,
-    ),
-    Divergence(
-        "A21",
-        "a softmax is taken over another axis",
-        "forward",
-        "axis=-1, the classes",
-        "another dim",
-        "keras 3.15 activations/activations.py",
-        "x.softmax(dim=1) for (N, C, ...)",
-        _softmax_axis,
-    ),
-    Divergence(
-        "C6",
-        "Dropout has another rate",
-        "forward",
-        "rate: the share that is dropped",
-        "p: the share that is dropped; in TensorFlow 1 keep_prob was the share that is kept",
-        "keras 3.15 layers/regularization/dropout.py",
-        "nn.Dropout(p=rate)",
-        _rate,
-    ),
-    Divergence(
-        "C15",
-        "Dropout drops whole channels in one half only",
-        "forward",
-        "SpatialDropout drops channels; Dropout single values, unless it has a noise_shape",
-        "nn.Dropout2d drops channels, nn.Dropout single values",
-        "keras 3.15 layers/regularization/spatial_dropout.py; torch nn/modules/dropout.py",
-        "nn.Dropout1d, nn.Dropout2d or nn.Dropout3d for SpatialDropout",
-        _grain,
-    ),
-    Divergence(
-        "C7",
-        "Dropout is active in the wrong mode",
-        "forward",
-        "active in fit, not in evaluate and predict",
-        "F.dropout(x, p) is active always: its argument training is True by default",
-        "torch nn/functional.py",
-        "F.dropout(x, p, training=self.training), or nn.Dropout",
-        _mode,
-    ),
-    Divergence(
-        "C14",
-        "images are enlarged otherwise",
-        "forward",
-        "UpSampling2D: nearest; bilinear with half-pixel centres",
-        "align_corners=True, or another mode",
-        "keras 3.15 layers/reshaping/up_sampling2d.py",
-        "F.interpolate(x, scale_factor=..., mode=..., align_corners=False)",
-        _resampling,
-    ),
-    Divergence(
-        "A22",
-        "a layer reads another tensor",
-        "forward",
-        "the tensor that the Keras layer is called with",
-        "the output of another layer, or the same tensors in another order",
-        "-",
-        "call the module with what the Keras layer is called with",
-        _wiring,
-    ),
-    Divergence(
-        "A23",
-        "a pool takes the maximum in one half and the mean in the other",
-        "forward",
-        "MaxPooling2D or AveragePooling2D",
-        "the other one",
-        "keras 3.15 layers/pooling",
-        "nn.MaxPool2d for MaxPooling2D, nn.AvgPool2d for AveragePooling2D",
-        other_pool,
-    ),
-    Divergence(
-        "N1",
-        "something between two layers differs",
-        "forward",
-        "what Keras computes between the last layer that agrees and this one's input",
-        "something else",
-        "-",
-        "compare the lines between the two layers: activation, pool, padding, order",
-        _between_layers,
-    ),
-    Divergence(
-        "N2",
-        "a layer computes something else",
-        "forward",
-        "what Keras's layer makes of its input",
-        "something else, from the same input with the same weights",
-        "-",
-        "compare the arguments of the two layers",
-        _own_error,
-    ),
-)
+RULES: dict[str, Recogniser] = {
+    "A13": _other_epsilon,
+    "A20": _gelu,
+    "A21": _softmax_axis,
+    "C6": _rate,
+    "C15": _grain,
+    "C7": _mode,
+    "C14": _resampling,
+    "A22": _wiring,
+    "A23": other_pool,
+    "N1": _between_layers,
+    "N2": _own_error,
+}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from parity.divergences import arithmetic
-from parity.divergences.divergence import NUMBERS, SETTINGS, Divergence, Match
+from parity.divergences.divergence import NUMBERS, SETTINGS, Match, Recogniser
 from parity.divergences.evidence import Evidence, is_close
 
 _EPSILONS = (1e-3, 1e-5, 1e-6, 1e-7, 1e-8, 1e-12, 1e-2, 1e-4, 0.0)
@@ -119,55 +119,10 @@ def _batch_of_one(evidence: Evidence) -> Match | None:
     return None
 
 
-ENTRIES = (
-    Divergence(
-        "C1",
-        "BatchNormalization has another epsilon",
-        "forward",
-        "epsilon = 1e-3",
-        "eps = 1e-5",
-        "keras 3.15 layers/normalization/batch_normalization.py",
-        "nn.BatchNorm2d(channels, eps=1e-3)",
-        _norm_epsilon,
-    ),
-    Divergence(
-        "C2",
-        "BatchNormalization moves its statistics at another pace",
-        "forward",
-        "moving = momentum * moving + (1 - momentum) * batch, momentum = 0.99",
-        "running = (1 - momentum) * running + momentum * batch, momentum = 0.1",
-        "keras 3.15 layers/normalization/batch_normalization.py",
-        "nn.BatchNorm2d(channels, momentum=0.01): one minus Keras's",
-        _momentum,
-    ),
-    Divergence(
-        "C3",
-        "BatchNormalization keeps an unbiased variance",
-        "forward",
-        "the moving variance is that of the batch, divided by n (Keras 2, of images: by n - 1)",
-        "running_var is divided by n - 1",
-        "keras 3.15 layers/normalization/batch_normalization.py",
-        "torch_impl.layers.BatchNormalization",
-        _unbiased,
-    ),
-    Divergence(
-        "C4",
-        "a normalisation is frozen in one half only",
-        "forward",
-        "trainable=False: moving statistics are used, and stay",
-        "requires_grad=False: the statistics of the batch are used, and the moving ones move",
-        "keras 3.15 layers/normalization/batch_normalization.py",
-        "module.eval() on the normalisation after model.train(), or not in the other half",
-        lambda evidence: _frozen(evidence) or _norm_statistics(evidence),
-    ),
-    Divergence(
-        "C5",
-        "BatchNorm takes no batch of one sample",
-        "trajectory",
-        "a batch of one value for each channel has variance 0",
-        "ValueError: Expected more than 1 value per channel when training",
-        "torch nn/functional.py",
-        "torch_impl.layers.BatchNormalization, or drop the last batch in both halves",
-        _batch_of_one,
-    ),
-)
+RULES: dict[str, Recogniser] = {
+    "C1": _norm_epsilon,
+    "C2": _momentum,
+    "C3": _unbiased,
+    "C4": lambda evidence: _frozen(evidence) or _norm_statistics(evidence),
+    "C5": _batch_of_one,
+}

@@ -1,7 +1,13 @@
-"""The registry itself: every entry by its ID, and the entries that evidence speaks for."""
+"""The registry itself: every entry by its ID, and the entries that evidence speaks for.
+
+`registry.toml` says what an entry is, in the order of the registry; `RULES` of the modules say how
+it is recognised.
+"""
 
 from __future__ import annotations
 
+import tomllib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,19 +23,22 @@ from parity.divergences import (
     training,
     windows,
 )
+from parity.divergences.divergence import Divergence
 from parity.divergences.names import id_of
 from parity.errors import InputError
 
 if TYPE_CHECKING:
-    from parity.divergences.divergence import Divergence, Match
+    from parity.divergences.divergence import Match
     from parity.divergences.evidence import Evidence
 
 MODULES = (
     *(structure, initial, windows, normalization, layers),
     *(training, gradients, optimizers, schedules),
 )
-REGISTRY: dict[str, Divergence] = {
-    entry.id: entry for module in MODULES for entry in module.ENTRIES
+_RULES = {name: rule for module in MODULES for name, rule in module.RULES.items()}
+_TEXTS = tomllib.loads(Path(__file__).with_name("registry.toml").read_text(encoding="utf-8"))
+REGISTRY = {
+    name: Divergence(name, **texts, recognise=_RULES[name]) for name, texts in _TEXTS.items()
 }
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from parity.data import probe_inputs
-from parity.divergences.divergence import NUMBERS, PLACE, Divergence, Match, Recogniser, among
+from parity.divergences.divergence import NUMBERS, PLACE, Match, Recogniser, among
 
 if TYPE_CHECKING:
     from parity.divergences.evidence import Evidence
@@ -189,107 +189,11 @@ def _other(evidence: Evidence) -> Match | None:
     return Match(PLACE, "other rates") if _rates(evidence) else None
 
 
-_SOURCE = "keras 3.15 callbacks/reduce_lr_on_plateau.py; torch optim/lr_scheduler.py"
-_FIX = "torch_impl.schedule.ReduceLROnPlateau(optimizer, ...)"
-ENTRIES = (
-    Divergence(
-        "G12",
-        "the schedule is missing in the port",
-        "schedule",
-        "the rate follows the schedule or callback",
-        "it stays",
-        "keras 3.15 optimizers/schedules, callbacks",
-        "the schedule of torch_impl.schedule with the name of Keras's; Port(scheduler=...)",
-        _constant,
-    ),
-    Divergence(
-        "G10",
-        "the schedule moves once an epoch and not once a step",
-        "schedule",
-        "a LearningRateSchedule is a function of the optimizer's steps",
-        "scheduler.step() after an epoch",
-        "keras 3.15 optimizers/base_optimizer.py",
-        "scheduler.step() after every optimizer.step(): Port(scheduler_interval='step')",
-        _per_epoch,
-    ),
-    Divergence(
-        "G1",
-        "the rate is cut one epoch late",
-        "schedule",
-        "cut when wait >= patience",
-        "cut when num_bad_epochs > patience",
-        _SOURCE,
-        f"patience=patience - 1, or {_FIX}",
-        _changed("G1"),
-    ),
-    Divergence(
-        "G2",
-        "a cooldown takes another number of epochs",
-        "schedule",
-        "the epoch in which the counter reaches 0 counts again",
-        "it does not",
-        _SOURCE,
-        _FIX,
-        _changed("G2"),
-    ),
-    Divergence(
-        "G3",
-        "an improvement is measured otherwise",
-        "schedule",
-        "by more than min_delta = 1e-4, absolute",
-        "by more than threshold = 1e-4, relative",
-        _SOURCE,
-        f"threshold_mode='abs', threshold=min_delta, or {_FIX}",
-        _changed("G3"),
-    ),
-    Divergence(
-        "G4",
-        "the rate is cut by another factor, or to another floor",
-        "schedule",
-        "factor 0.1, min_lr 0",
-        "factor 0.1, min_lr 0, and no cut below eps = 1e-8",
-        _SOURCE,
-        f"the same factor and min_lr; eps=0; or {_FIX}",
-        _changed("G4"),
-    ),
-    Divergence(
-        "G6",
-        "another metric is watched, or in the other direction",
-        "schedule",
-        "monitor='val_loss', mode by its name",
-        "whatever is passed to step(), mode='min'",
-        _SOURCE,
-        "pass the metric that Keras monitors; mode='max' for an accuracy",
-        _changed("G6"),
-    ),
-    Divergence(
-        "G8",
-        "training stops at another epoch",
-        "schedule",
-        "EarlyStopping: wait >= patience, improvements by more than min_delta",
-        "a rule of one's own, often one epoch off",
-        "keras 3.15 callbacks/early_stopping.py",
-        "torch_impl.schedule.EarlyStopping(module, ...)",
-        _stopping,
-    ),
-    Divergence(
-        "G9",
-        "the schedule is one step or epoch off",
-        "schedule",
-        "LearningRateScheduler sets the rate before an epoch, counted from 0",
-        "scheduler.step() after the epoch",
-        "keras 3.15 callbacks/learning_rate_scheduler.py",
-        "torch_impl.schedule.LearningRateScheduler, or LambdaLR from 0",
-        _late,
-    ),
-    Divergence(
-        "G13",
-        "the schedule has another form or other constants",
-        "schedule",
-        "the compiled schedule, the callbacks of fit",
-        "others",
-        "keras 3.15 optimizers/schedules",
-        "the schedule of torch_impl.schedule with the name and the numbers of Keras's",
-        _other,
-    ),
-)
+RULES: dict[str, Recogniser] = {
+    **{name: _changed(name) for name in ("G1", "G2", "G3", "G4", "G6")},
+    "G8": _stopping,
+    "G9": _late,
+    "G10": _per_epoch,
+    "G12": _constant,
+    "G13": _other,
+}

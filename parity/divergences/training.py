@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import special
 
-from parity.divergences.divergence import NUMBERS, PLACE, Divergence, Match
+from parity.divergences.divergence import NUMBERS, PLACE, Match, Recogniser
 
 if TYPE_CHECKING:
     from parity.divergences.evidence import Evidence
@@ -290,95 +290,14 @@ def _other_loss(evidence: Evidence) -> Match | None:
     return None if found is None else Match(PLACE, f"{found.facts['name']} in Keras")
 
 
-ENTRIES = (
-    Divergence(
-        "D1",
-        "the output is activated twice",
-        "loss",
-        "Dense(n, 'softmax') with crossentropy of probabilities",
-        "a softmax in the module, and CrossEntropyLoss, which takes logits (BCE likewise)",
-        "torch nn/modules/loss.py",
-        "return logits from the module: CrossEntropyLoss applies the softmax",
-        _twice,
-    ),
-    Divergence(
-        "D2",
-        "the loss is taken of clipped probabilities",
-        "loss",
-        "of a softmax that ends the model Keras finds the logits: confident mistakes count in full",
-        "log(clip(p, 1e-7, 1 - 1e-7)): a loss of at most 16.1, and no gradient there",
-        "keras 3.15 backend/tensorflow/nn.py (_keras_logits)",
-        "return logits and use nn.CrossEntropyLoss, or torch_impl.layers.activations.softmax",
-        _clipped,
-    ),
-    Divergence(
-        "C9",
-        "the loss lacks the penalty of the regularisers",
-        "loss",
-        "loss = crossentropy + sum of all regularisers, in fit and in evaluate",
-        "weight_decay of an optimizer never appears in the loss",
-        "keras 3.15 trainers/trainer.py (compute_loss)",
-        "add it: torch_impl.penalty.RegularizedLoss",
-        _no_penalty,
-    ),
-    Divergence(
-        "C8",
-        "the penalty has another factor, or is taken of other weights",
-        "loss",
-        "l2 * sum(w ** 2), of the weights of the layers that declare it",
-        "half of it, or of all parameters, biases too",
-        "keras 3.15 regularizers/regularizers.py",
-        "torch_impl.penalty: one row for each weight that is penalised",
-        _other_penalty,
-    ),
-    Divergence(
-        "D4",
-        "label smoothing differs",
-        "loss",
-        "y * (1 - s) + s / classes, only for one-hot targets; s / 2 in BinaryCrossentropy",
-        "CrossEntropyLoss(label_smoothing=s), 0 by default; BCEWithLogitsLoss has none",
-        "keras 3.15 losses/losses.py",
-        "nn.CrossEntropyLoss(label_smoothing=...) as in Keras",
-        _smoothing,
-    ),
-    Divergence(
-        "D5",
-        "class weights are averaged otherwise",
-        "loss",
-        "sum(w * loss) / number of samples",
-        "CrossEntropyLoss(weight=w): sum(w * loss) / sum(w); pos_weight: w[0] is 1",
-        "keras 3.15 trainers/data_adapters; losses/loss.py",
-        "torch_impl.losses with sample_weight=sample_weights(y, class_weight)",
-        _class_weights,
-    ),
-    Divergence(
-        "D9",
-        "(N, 1) and (N,) are broadcast against each other",
-        "loss",
-        "squeezed to the same rank",
-        "N x N differences, and a warning",
-        "keras 3.15 losses/loss.py (squeeze_or_expand_to_same_rank)",
-        "output.squeeze(1), or y.unsqueeze(1)",
-        _broadcast,
-    ),
-    Divergence(
-        "D12",
-        "the loss is reduced otherwise",
-        "loss",
-        "'sum_over_batch_size': the mean over samples, of means over outputs",
-        "reduction='sum', or a mean over another axis",
-        "keras 3.15 losses/loss.py",
-        "reduction='mean'",
-        _reduction,
-    ),
-    Divergence(
-        "D13",
-        "another loss",
-        "loss",
-        "the compiled loss",
-        "another formula",
-        "keras 3.15 losses/losses.py",
-        "torch_impl.losses.from_config(keras.losses.serialize(loss))",
-        _other_loss,
-    ),
-)
+RULES: dict[str, Recogniser] = {
+    "D1": _twice,
+    "D2": _clipped,
+    "C9": _no_penalty,
+    "C8": _other_penalty,
+    "D4": _smoothing,
+    "D5": _class_weights,
+    "D9": _broadcast,
+    "D12": _reduction,
+    "D13": _other_loss,
+}

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from parity.divergences import arithmetic
-from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Divergence, Match
+from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Match, Recogniser
 from parity.divergences.evidence import Evidence, differs, is_close
 
 _CONVS = ("conv", "depthwise_conv")
@@ -180,55 +180,10 @@ def other_pool(evidence: Evidence) -> Match | None:
     return Match(NUMBERS, f"{before['name']} takes {theirs} in Keras, {ours} in the port")
 
 
-ENTRIES = (
-    Divergence(
-        "A5",
-        "padding 'same' with a stride is not symmetric",
-        "forward",
-        "total = max((ceil(n / s) - 1) * s + k - n, 0); total // 2 before, the rest after",
-        "padding=k // 2 on both sides: the output is shifted by a pixel",
-        "keras 3.15 layers/convolutional/base_conv.py; TensorFlow's SAME",
-        "torch_impl.layers.Conv2D(..., padding='same'), or F.pad before a convolution without",
-        _symmetric,
-    ),
-    Divergence(
-        "A7",
-        "a maximum is taken over another padding",
-        "forward",
-        "'same' pads with -inf, the odd pixel after",
-        "padding=k // 2 on both sides, or zeros, which win over negative numbers",
-        "keras 3.15 layers/pooling/base_pooling.py; TensorFlow's SAME",
-        "torch_impl.layers.MaxPooling2D(..., padding='same')",
-        _max_pool,
-    ),
-    Divergence(
-        "A8",
-        "an average counts its padding",
-        "forward",
-        "'same' divides by the number of real pixels",
-        "count_include_pad=True: padding counts as zeros",
-        "keras 3.15 layers/pooling/base_pooling.py",
-        "torch_impl.layers.AveragePooling2D(..., padding='same')",
-        _average_pool,
-    ),
-    Divergence(
-        "A9",
-        "a transposed convolution is cropped at another pixel",
-        "forward",
-        "'same': (k - s) // 2 before, the rest after",
-        "padding on both sides, and output_padding after",
-        "keras 3.15 layers/convolutional/base_conv_transpose.py",
-        "torch_impl.layers.Conv2DTranspose(..., padding='same')",
-        _transposed,
-    ),
-    Divergence(
-        "A18",
-        "windows are placed otherwise: padding, stride or dilation",
-        "forward",
-        "padding, strides and dilation_rate of the Keras layer",
-        "others",
-        "keras 3.15 layers/convolutional/base_conv.py",
-        "the same stride and dilation; padding as in Keras (torch_impl.layers)",
-        _other_windows,
-    ),
-)
+RULES: dict[str, Recogniser] = {
+    "A5": _symmetric,
+    "A7": _max_pool,
+    "A8": _average_pool,
+    "A9": _transposed,
+    "A18": _other_windows,
+}

@@ -10,20 +10,7 @@ from typing import Annotated, Any
 from msgspec import UNSET, Meta, UnsetType
 
 from parity.behaviour.judgement_record import History, JudgementRecord
-from parity.files.records import (
-    Amount,
-    AtLeastOne,
-    Count,
-    Half,
-    Many,
-    Name,
-    Number,
-    Record,
-    Scalar,
-    Share,
-    mirrors,
-    one_of,
-)
+from parity.files import records
 from parity.ladder.items import FAIL, NOT_REACHED, PASS, SKIPPED, UNITS, Item, Level
 from parity.ladder.levels import LEVEL_IDS
 from parity.ladder.result import ERROR, SCHEMA
@@ -32,9 +19,9 @@ from parity.programs.run_spec import MODES
 MAX_AXES = 64  # as of NumPy's arrays
 ALL_RESULTS = "parity.results/1"
 
-LevelId = Annotated[str, one_of(*LEVEL_IDS)]
-Unit = Annotated[str, one_of(*UNITS)]
-Index = Annotated[list[Count], Meta(max_length=MAX_AXES)]
+LevelId = Annotated[str, records.one_of(*LEVEL_IDS)]
+Unit = Annotated[str, records.one_of(*UNITS)]
+Index = Annotated[list[records.Count], Meta(max_length=MAX_AXES)]
 
 _ENVIRONMENT = {
     "python": "Version of the interpreter.",
@@ -67,7 +54,7 @@ Environment = Annotated[
 ]
 
 
-@mirrors(Item, omit=("epoch",))
+@records.mirrors(Item, omit=("epoch",))
 class ItemRecord:
     """One quantity that was compared.
 
@@ -78,18 +65,18 @@ class ItemRecord:
         torch: the value there in the torch half; null: no single one.
     """
 
-    status: Annotated[str, one_of(PASS, FAIL)]
-    name: Name
+    status: Annotated[str, records.one_of(PASS, FAIL)]
+    name: records.Name
     unit: Unit
-    num_compared: Count
-    epoch_number: AtLeastOne | None
-    step: Count | None
+    num_compared: records.Count
+    epoch_number: records.AtLeastOne | None
+    step: records.Count | None
     index: Index | None
-    keras: Scalar
-    torch: Scalar
+    keras: records.Scalar
+    torch: records.Scalar
 
 
-@mirrors(Level)
+@records.mirrors(Level)
 class LevelRecord:
     """One level of the ladder, see docs/ladder.md.
 
@@ -105,15 +92,15 @@ class LevelRecord:
     """
 
     id: LevelId
-    status: Annotated[str, one_of(PASS, FAIL, SKIPPED, NOT_REACHED)]
-    worst: Number | None
-    allowed: Number | None
+    status: Annotated[str, records.one_of(PASS, FAIL, SKIPPED, NOT_REACHED)]
+    worst: records.Number | None
+    allowed: records.Number | None
     unit: Unit | None
     tolerance_source: str
-    items: Many[ItemRecord]
+    items: records.Many[ItemRecord]
 
 
-class CauseRecord(Record):
+class CauseRecord(records.Record):
     """A known divergence, as `parity explain ID` tells it, and what speaks for it here.
 
     Attributes:
@@ -130,19 +117,19 @@ class CauseRecord(Record):
         where: file and line of the port; empty: no single line is to blame.
     """
 
-    id: Name
-    title: Name
+    id: records.Name
+    title: records.Name
     level: LevelId
     keras: str
     torch: str
     source: str
     fix: str
-    confidence: Share
+    confidence: records.Share
     detail: str
-    where: Name
+    where: records.Name
 
 
-class PlaceRecord(Record):
+class PlaceRecord(records.Record):
     """The pair of layers at which the halves part.
 
     Attributes:
@@ -153,13 +140,13 @@ class PlaceRecord(Record):
             null: not known.
     """
 
-    keras: Name | None
-    torch: Name | None
-    where: Name | None
+    keras: records.Name | None
+    torch: records.Name | None
+    where: records.Name | None
     introduced: bool | None
 
 
-@mirrors(Item, omit=("name", "num_compared", "epoch"))
+@records.mirrors(Item, omit=("name", "num_compared", "epoch"))
 class FirstDivergenceRecord:
     """The first item of the first level that fails.
 
@@ -172,18 +159,18 @@ class FirstDivergenceRecord:
     """
 
     level: LevelId
-    item: Name
+    item: records.Name
     unit: Unit
-    epoch_number: AtLeastOne | None
-    step: Count | None
+    epoch_number: records.AtLeastOne | None
+    step: records.Count | None
     index: Index | None
-    keras: Scalar
-    torch: Scalar
-    causes: Many[CauseRecord]
+    keras: records.Scalar
+    torch: records.Scalar
+    causes: records.Many[CauseRecord]
     place: PlaceRecord | None
 
 
-class SettingRecord(Record):
+class SettingRecord(records.Record):
     """A setting of paired layers that differs: a hint, and no verdict.
 
     Attributes:
@@ -194,16 +181,16 @@ class SettingRecord(Record):
         layers: all pairs of layers with these values: Keras's name, and the port's.
     """
 
-    id: Name
-    name: Name
+    id: records.Name
+    name: records.Name
     keras: Any
     torch: Any
     layers: Annotated[
-        list[Annotated[list[Name], Meta(min_length=2, max_length=2)]], Meta(min_length=1)
+        list[Annotated[list[records.Name], Meta(min_length=2, max_length=2)]], Meta(min_length=1)
     ]
 
 
-class DataRecord(Record):
+class DataRecord(records.Record):
     """What was trained on; empty for a check, and where nothing was compared.
 
     Attributes:
@@ -211,11 +198,11 @@ class DataRecord(Record):
         sha256: digest of each array by name.
     """
 
-    source: Name | UnsetType = UNSET
-    sha256: dict[str, Name] | UnsetType = UNSET
+    source: records.Name | UnsetType = UNSET
+    sha256: dict[str, records.Name] | UnsetType = UNSET
 
 
-class SensitivityRecord(Record):
+class SensitivityRecord(records.Record):
     """Greatest ratio of the difference of a loss to that of the weights, among perturbed runs.
 
     Attributes:
@@ -223,11 +210,11 @@ class SensitivityRecord(Record):
         val_loss: of the validation loss.
     """
 
-    loss: Number
-    val_loss: Number
+    loss: records.Number
+    val_loss: records.Number
 
 
-class EnvelopeRecord(Record):
+class EnvelopeRecord(records.Record):
     """How what float32 allows was measured, see docs/ladder.md.
 
     Attributes:
@@ -241,14 +228,14 @@ class EnvelopeRecord(Record):
             runs.
     """
 
-    num_perturbations: AtLeastOne
-    factor: Amount
-    steps: Many[AtLeastOne]
-    max_difference_by_step: Many[Number]
+    num_perturbations: records.AtLeastOne
+    factor: records.Amount
+    steps: records.Many[records.AtLeastOne]
+    max_difference_by_step: records.Many[records.Number]
     sensitivity: SensitivityRecord
 
 
-class ResultRecord(Record):
+class ResultRecord(records.Record):
     """What `parity run --json` writes for one run, or `parity check --json`; also `result.json`.
 
     Attributes:
@@ -270,9 +257,9 @@ class ResultRecord(Record):
         errors: a paragraph for each half that did not deliver.
     """
 
-    schema: Annotated[str, one_of(SCHEMA)]
-    verdict: Annotated[str, one_of(PASS, FAIL, ERROR)]
-    mode: Annotated[str, one_of(*MODES, "replayed")]
+    schema: Annotated[str, records.one_of(SCHEMA)]
+    verdict: Annotated[str, records.one_of(PASS, FAIL, ERROR)]
+    mode: Annotated[str, records.one_of(*MODES, "replayed")]
     spec: Annotated[
         dict[str, Any],
         Meta(
@@ -283,22 +270,22 @@ class ResultRecord(Record):
             }
         ),
     ]
-    environment: dict[Half, Environment]
+    environment: dict[records.Half, Environment]
     data: Annotated[
         DataRecord,
         Meta(extra_json_schema={"dependentRequired": {"source": ["sha256"], "sha256": ["source"]}}),
     ]
     levels: Annotated[list[LevelRecord], Meta(max_length=len(LEVEL_IDS))]
     first_divergence: FirstDivergenceRecord | None
-    settings: Many[SettingRecord]
-    behaviour: dict[Half, JudgementRecord]
-    history: dict[Half, History]
-    wall_s: dict[Half, Number]
+    settings: records.Many[SettingRecord]
+    behaviour: dict[records.Half, JudgementRecord]
+    history: dict[records.Half, History]
+    wall_s: dict[records.Half, records.Number]
     envelope: EnvelopeRecord | None
-    errors: Many[str]
+    errors: records.Many[str]
 
 
-class ResultsRecord(Record):
+class ResultsRecord(records.Record):
     """What `parity run --json` writes for several runs.
 
     Attributes:
@@ -308,6 +295,6 @@ class ResultsRecord(Record):
         results: one for each run, in the order in which they were asked for.
     """
 
-    schema: Annotated[str, one_of(ALL_RESULTS)]
-    verdict: Annotated[str, one_of(PASS, FAIL, ERROR)]
+    schema: Annotated[str, records.one_of(ALL_RESULTS)]
+    verdict: Annotated[str, records.one_of(PASS, FAIL, ERROR)]
     results: Annotated[list[ResultRecord], Meta(min_length=2)]

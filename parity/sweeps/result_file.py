@@ -13,21 +13,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from parity.behaviour.judgement_record import JudgementRecord, Verdict
 from parity.errors import InputError, ParityError
-from parity.files.records import (
-    Amount,
-    AtLeastOne,
-    Count,
-    Half,
-    Many,
-    Number,
-    Record,
-    Share,
-    domain,
-    mirrors,
-    one_of,
-    plain,
-    record_from,
-)
+from parity.files import records
 from parity.programs.run_spec import MODES, RunSpec
 from parity.programs.scenarios import SCENARIOS
 from parity.stats import Equivalence
@@ -39,11 +25,11 @@ from parity.sweeps.store import LocalStore
 EFFECTS = tuple(f"effect on {name}" for name in ("gap", "accuracy"))
 
 # How many runs have each verdict.
-Verdicts = Annotated[dict[Verdict, AtLeastOne], Meta(min_length=1)]
-Outcome = Annotated[str, one_of("equivalent", "different", "inconclusive")]
+Verdicts = Annotated[dict[Verdict, records.AtLeastOne], Meta(min_length=1)]
+Outcome = Annotated[str, records.one_of("equivalent", "different", "inconclusive")]
 
 
-@mirrors(ScenarioVerdicts)
+@records.mirrors(ScenarioVerdicts)
 class ScenarioRecord:
     """The verdicts on the runs of one scenario.
 
@@ -52,39 +38,39 @@ class ScenarioRecord:
     """
 
     expected: Verdict | None
-    num_seeds: AtLeastOne
+    num_seeds: records.AtLeastOne
     keras: Verdicts
     torch: Verdicts
-    num_same: Count
+    num_same: records.Count
     agrees: bool
 
 
-@mirrors(Equivalence)
+@records.mirrors(Equivalence)
 class EquivalenceRecord:
     """Two one-sided t-tests of the pairs (TOST). Differences are keras - torch."""
 
     verdict: Outcome
-    margin: Amount
-    alpha: Share
+    margin: records.Amount
+    alpha: records.Share
     n: Annotated[int, Meta(ge=2)]
-    n_needed: AtLeastOne | None
+    n_needed: records.AtLeastOne | None
 
 
-@mirrors(EquivalenceRow)
+@records.mirrors(EquivalenceRow)
 class ComparisonRecord:
-    quantity: Annotated[str, one_of(*QUANTITIES, *EFFECTS)]
+    quantity: Annotated[str, records.one_of(*QUANTITIES, *EFFECTS)]
     equivalence: EquivalenceRecord
     verdict: Outcome
 
 
-@mirrors(Row)
+@records.mirrors(Row)
 class RowRecord:
-    seed: Count
-    half: Half
+    seed: records.Count
+    half: records.Half
     judgement: JudgementRecord
 
 
-class FailureRecord(Record):
+class FailureRecord(records.Record):
     """A run without a result.
 
     Attributes:
@@ -95,12 +81,12 @@ class FailureRecord(Record):
     """
 
     scenario: str
-    seed: Count
-    half: Half
+    seed: records.Count
+    half: records.Half
     reason: str
 
 
-class RunsRecord(Record):
+class RunsRecord(records.Record):
     """Numbers of runs; a run is one half of one seed of one scenario.
 
     Attributes:
@@ -109,12 +95,12 @@ class RunsRecord(Record):
         now: finished runs that were not finished before.
     """
 
-    finished: Count
-    failed: Count
-    now: Count
+    finished: records.Count
+    failed: records.Count
+    now: records.Count
 
 
-class VersionsRecord(Record):
+class VersionsRecord(records.Record):
     """What one half was run with.
 
     Attributes:
@@ -124,7 +110,7 @@ class VersionsRecord(Record):
     versions: dict[str, str | None] | UnsetType | None = UNSET
 
 
-class EnvironmentRecord(Record):
+class EnvironmentRecord(records.Record):
     """The command, and the versions of each half; what is not known is left out.
 
     Attributes:
@@ -138,7 +124,7 @@ class EnvironmentRecord(Record):
     torch: VersionsRecord | UnsetType = UNSET
 
 
-class SweepRecord(Record):
+class SweepRecord(records.Record):
     """What `parity sweep --json` writes: whether the two halves behave alike over many seeds.
 
     Attributes:
@@ -155,15 +141,15 @@ class SweepRecord(Record):
         environment: the command, and the versions of each half; what is not known is left out.
     """
 
-    schema: Annotated[str, one_of(SCHEMA)]
-    verdict: Annotated[str, one_of("pass", "fail", "inconclusive", "incomplete")]
-    mode: Annotated[str, one_of(*MODES)]
+    schema: Annotated[str, records.one_of(SCHEMA)]
+    verdict: Annotated[str, records.one_of("pass", "fail", "inconclusive", "incomplete")]
+    mode: Annotated[str, records.one_of(*MODES)]
     runs: RunsRecord
-    scenarios: Many[ScenarioRecord]
-    comparisons: Many[ComparisonRecord]
-    wall_s: dict[Half, Number]
-    failures: Many[FailureRecord]
-    rows: Many[RowRecord] | UnsetType = UNSET
+    scenarios: records.Many[ScenarioRecord]
+    comparisons: records.Many[ComparisonRecord]
+    wall_s: dict[records.Half, records.Number]
+    failures: records.Many[FailureRecord]
+    rows: records.Many[RowRecord] | UnsetType = UNSET
     environment: EnvironmentRecord | UnsetType = UNSET
 
 
@@ -177,7 +163,7 @@ def sweep_from(value: Any, where: str) -> SweepResult:
     Raises:
         InputError: something in it is no such result.
     """
-    return record_from(SweepRecord, value, where, _sweep)
+    return records.record_from(SweepRecord, value, where, _sweep)
 
 
 def _sweep(found: SweepRecord) -> SweepResult:
@@ -187,15 +173,17 @@ def _sweep(found: SweepRecord) -> SweepResult:
         mode=found.mode,
         equivalence=SweepEquivalence(
             verdict if verdict != "incomplete" else "inconclusive",
-            domain(tuple[ScenarioVerdicts, ...], found.scenarios),
-            domain(tuple[EquivalenceRow, ...], found.comparisons),
+            records.domain(tuple[ScenarioVerdicts, ...], found.scenarios),
+            records.domain(tuple[EquivalenceRow, ...], found.comparisons),
         ),
         num_runs=found.runs.finished,
         num_run_now=found.runs.now,
-        failures=tuple(plain(found.failures)),
+        failures=tuple(records.plain(found.failures)),
         wall_s=dict(found.wall_s),
-        rows=() if isinstance(found.rows, UnsetType) else domain(tuple[Row, ...], found.rows),
-        environment={} if found.environment is UNSET else plain(found.environment),
+        rows=()
+        if isinstance(found.rows, UnsetType)
+        else records.domain(tuple[Row, ...], found.rows),
+        environment={} if found.environment is UNSET else records.plain(found.environment),
     )
 
 

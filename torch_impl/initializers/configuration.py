@@ -18,7 +18,7 @@ from torch_impl.initializers.scaling import (
     VarianceScaling,
 )
 
-# By Keras's names: of the class, in snake case, and the older ones.
+# By Keras's names: that of the class, in snake case, and older names.
 _NAMES: dict[type[Initializer], str] = {
     Constant: "constant",
     GlorotNormal: "glorot_normal",
@@ -48,8 +48,8 @@ def from_config(config: str | Mapping[str, Any]) -> Initializer:
             "class_name" and "config".
 
     Raises:
-        ValueError: no initialiser of that name is here; or its seed is a SeedGenerator, whose
-            numbers depend on how often it was called, or its value an array.
+        ValueError: there is no initialiser of that name here; or its seed is a SeedGenerator, whose
+            numbers depend on how often it was called; or its value is an array.
     """
     name = config if isinstance(config, str) else config["class_name"]
     settings = {} if isinstance(config, str) else dict(config.get("config") or {})

@@ -14,27 +14,11 @@ from typing import TYPE_CHECKING
 from parity.bench.result import BenchResult
 from parity.ladder.items import FAIL, NOT_REACHED, PASS, SKIPPED, Level
 from parity.ladder.result import ERROR, Result
+from parity.report import sentences
 from parity.report.advice import advice_of
 from parity.report.export.bench_tables import to_markdown
 from parity.report.export.markdown import NONE, escaped, table
 from parity.report.found import AnyResult, redact_paths
-from parity.report.sentences import (
-    cause_title,
-    compared_text,
-    difference,
-    index_text,
-    level_numbers,
-    level_place,
-    likely_causes,
-    moment,
-    number,
-    place_text,
-    sentence,
-    setting_texts,
-    settings,
-    subject,
-    training_texts,
-)
 from parity.report.text.sweep import sentence as sweep_sentence
 from parity.sweeps.result import SweepResult
 
@@ -113,8 +97,8 @@ def _section(result: SweepResult | BenchResult | Diagnosis) -> list[str]:
 
 
 def _one_run(result: Result) -> list[str]:
-    told = ", ".join([subject(result), *settings(result)])
-    lines = [f"**{result.verdict.upper()}: {_text(told)}: {sentence(result)}**", ""]
+    told = ", ".join([sentences.subject(result), *sentences.settings(result)])
+    lines = [f"**{result.verdict.upper()}: {_text(told)}: {sentences.sentence(result)}**", ""]
     if result.verdict == ERROR:
         return [*lines, *(f"- **error** {_error(error)}" for error in result.errors)]
     if told_first := _first_divergence(result):
@@ -122,7 +106,7 @@ def _one_run(result: Result) -> list[str]:
     lines += table(
         ["level", "status", "worst", "allowed", "where"], [*map(_level_row, result.levels)], "llrrl"
     )
-    halves = [(half, training_texts(result, half)) for half in ("keras", "torch")]
+    halves = [(half, sentences.training_texts(result, half)) for half in ("keras", "torch")]
     trained = [f"- {half}: {_text(', '.join(texts))}" for half, texts in halves if texts]
     return [*lines, "", *trained] if trained else lines
 
@@ -131,9 +115,9 @@ def _level_row(level: Level) -> list[str]:
     if not level.items:
         source = level.tolerance_source if level.status == SKIPPED else ""
         return [level.id, _WORDS.get(level.status, level.status), "", "", source]
-    worst, allowed = map(number, level_numbers(level))
-    item = level_place(level)
-    where = compared_text(level) if item is None else item.name + moment(item)
+    worst, allowed = map(sentences.number, sentences.level_numbers(level))
+    item = sentences.level_place(level)
+    where = sentences.compared_text(level) if item is None else item.name + sentences.moment(item)
     return [level.id, _WORDS.get(level.status, level.status), worst, allowed, where]
 
 
@@ -143,23 +127,23 @@ def _first_divergence(result: Result) -> list[str]:
     if first is None:
         return []
     level, item = first
-    causes = likely_causes(result)
+    causes = sentences.likely_causes(result)
     lines = []
     for best in causes[:1]:
         sure = f"({round(100 * best['confidence'])} %)"
-        lines += [f"- **cause** {_text(cause_title(best))} {sure}"]
+        lines += [f"- **cause** {_text(sentences.cause_title(best))} {sure}"]
         lines += [f"- **fix** {_text(best['fix'])}"]
         lines += [f"- **seen** {_text(best['detail'])}"] if best["detail"] else []
     if (advice := advice_of(result)) is not None:
         lines += [f"- **often** {_text(advice.title)}", f"- **next** {_text(advice.action)}"]
-    where = f"{level.id}: {item.name}{moment(item)}{index_text(item)}"
-    values = f"keras {item.keras}, torch {item.torch}; {difference(item)}"
+    where = f"{level.id}: {item.name}{sentences.moment(item)}{sentences.index_text(item)}"
+    values = f"keras {item.keras}, torch {item.torch}; {sentences.difference(item)}"
     lines.append(f"- **first divergence** {_text(where)}: {_text(values)}")
-    if place := place_text(result):
+    if place := sentences.place_text(result):
         lines.append(f"- **place** {_text(place)}")
     for cause in causes[1:]:
-        lines.append(f"- **or** {_text(cause_title(cause))}: {_text(cause['fix'])}")
-    told = setting_texts(result)
+        lines.append(f"- **or** {_text(sentences.cause_title(cause))}: {_text(cause['fix'])}")
+    told = sentences.setting_texts(result)
     lines += [f"- **setting** {_text(text)}" for text in told[:MAX_SETTINGS]]
     if len(told) > MAX_SETTINGS:
         lines.append(f"- and {len(told) - MAX_SETTINGS} more settings that differ")
@@ -189,7 +173,7 @@ def _many_runs(results: Sequence[Result]) -> list[str]:
 
 
 def _name(result: Result) -> str:
-    return f"{subject(result)}, seed {result.spec.get('seed')}"
+    return f"{sentences.subject(result)}, seed {result.spec.get('seed')}"
 
 
 def _failure(result: Result) -> str:
@@ -198,11 +182,11 @@ def _failure(result: Result) -> str:
         return _text("\n".join(result.errors).partition("\n")[0])
     first = result.first_divergence
     if first is None:
-        return sentence(result)
+        return sentences.sentence(result)
     level, item = first
-    told = _text(f"{level.id}: {item.name}{moment(item)}: {difference(item)}")
-    if causes := likely_causes(result):
-        cause, fix = _text(cause_title(causes[0])), _text(causes[0]["fix"])
+    told = _text(f"{level.id}: {item.name}{sentences.moment(item)}: {sentences.difference(item)}")
+    if causes := sentences.likely_causes(result):
+        cause, fix = _text(sentences.cause_title(causes[0])), _text(causes[0]["fix"])
         told = f"**cause** {cause}; **fix** {fix}; {told}"
     return told
 

@@ -20,21 +20,7 @@ from parity.report.bench_sentences import (
     warnings,
 )
 from parity.report.bench_sentences import number as figure_of
-from parity.report.html.page import (
-    FAIL,
-    PASS,
-    QUIET,
-    WARN,
-    Block,
-    Cell,
-    Code,
-    Fact,
-    Page,
-    Picture,
-    Section,
-    Table,
-    Text,
-)
+from parity.report.html import page
 from parity.report.html.svg import BAND, INK, KERAS, TORCH, drawn
 from parity.report.lines import plain, shortened
 from parity.report.sentences import capital
@@ -42,13 +28,13 @@ from parity.report.sentences import capital
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-LOOKS = {"pass": PASS, "fail": FAIL, "incomplete": WARN}
-PARITY = {"pass": PASS, "fail": FAIL, "unchecked": QUIET}
+LOOKS = {"pass": page.PASS, "fail": page.FAIL, "incomplete": page.WARN}
+PARITY = {"pass": page.PASS, "fail": page.FAIL, "unchecked": page.QUIET}
 ROW = 0.42  # inches of a bar
 MAX_NAME = 18
 
 
-def bench_page(result: BenchResult, problems: tuple[str, ...] = ()) -> Page:
+def bench_page(result: BenchResult, problems: tuple[str, ...] = ()) -> page.Page:
     """Returns the page of a benchmark.
 
     Args:
@@ -56,31 +42,31 @@ def bench_page(result: BenchResult, problems: tuple[str, ...] = ()) -> Page:
         problems: what is missing or damaged.
     """
     spec = result.spec
-    facts = [Fact("machine", machine_text(result))]
+    facts = [page.Fact("machine", machine_text(result))]
     for name in ("scenario", "device", "threads", "rounds", "train_size", "seed"):
         if spec.get(name) is not None:
-            facts.append(Fact(name.replace("_", " "), str(spec[name])))
+            facts.append(page.Fact(name.replace("_", " "), str(spec[name])))
     if result.environment.get("began"):
-        facts.append(Fact("began", str(result.environment["began"])))
+        facts.append(page.Fact("began", str(result.environment["began"])))
     sections = []
     for number, (cell, rows) in enumerate(cells_of(result.rows)):
         measured = [row for row in rows if row.status == OK and row.values]
-        blocks: list[Block] = []
+        blocks: list[page.Block] = []
         if measured:
             blocks.append(_bars(f"bars{number}", heading(cell, measured), measured))
         blocks.append(_table(heading(cell, []), rows))
-        sections.append(Section(f"cell{number}", heading(cell, []), tuple(blocks)))
-    doubts = tuple(Text(text, WARN) for text in warnings(result))
+        sections.append(page.Section(f"cell{number}", heading(cell, []), tuple(blocks)))
+    doubts = tuple(page.Text(text, page.WARN) for text in warnings(result))
     if told := legend(result):
-        doubts += (Text(told),)
+        doubts += (page.Text(told),)
     if doubts:
-        sections.append(Section("reading", "How to read the figures", doubts))
+        sections.append(page.Section("reading", "How to read the figures", doubts))
     if result.environment.get("command"):
-        command = Code("Command", str(result.environment["command"]))
-        sections.append(Section("again", "Run it again", (command,)))
-    return Page(
+        command = page.Code("Command", str(result.environment["command"]))
+        sections.append(page.Section("again", "Run it again", (command,)))
+    return page.Page(
         title=f"benchmark of {spec.get('scenario', 'a program')}",
-        look=LOOKS.get(result.verdict, WARN),
+        look=LOOKS.get(result.verdict, page.WARN),
         verdict=result.verdict,
         sentence=_sentence(result),
         facts=tuple(facts),
@@ -102,7 +88,7 @@ def _sentence(result: BenchResult) -> str:
     return sentence(result)
 
 
-def _bars(name: str, title: str, rows: Sequence[Row]) -> Picture:
+def _bars(name: str, title: str, rows: Sequence[Row]) -> page.Picture:
     height = 0.75 + ROW * max(len(rows), 2)
     unit = rows[0].unit
 
@@ -138,7 +124,7 @@ def _bars(name: str, title: str, rows: Sequence[Row]) -> Picture:
         axes.spines["left"].set_color(BAND)
 
     told = "; ".join(f"{row.variant} {figure_of(row.quartiles()[1])} {row.unit}" for row in rows)
-    return Picture(
+    return page.Picture(
         svg=drawn(name, height, paint),
         caption=f"{title}. The bar ends at the median of the rounds, the thick line goes from the "
         "lower to the upper quartile, a stroke is a round.",
@@ -146,28 +132,30 @@ def _bars(name: str, title: str, rows: Sequence[Row]) -> Picture:
     )
 
 
-def _table(title: str, rows: Sequence[Row]) -> Table:
+def _table(title: str, rows: Sequence[Row]) -> page.Table:
     cells = []
     for row in rows:
         quartiles = [figure_of(value) for value in row.quartiles()] if row.values else ["", "", ""]
         ratio = row.ratio
         cells.append(
             (
-                Cell(row.variant),
-                Cell(row.status, "" if row.status == OK else FAIL),
-                *(Cell(quartiles[index]) for index in (1, 0, 2)),
-                Cell(row.unit if row.values else ""),
-                Cell(times(ratio.median) if ratio else ""),
-                Cell(f"{times(ratio.low)} to {times(ratio.high)}" if ratio else ""),
-                Cell("" if row.peak_memory_mb is None else f"{row.peak_memory_mb:,.0f}"),
-                Cell("" if row.warmup_s is None else f"{row.warmup_s:.1f}"),
-                Cell("" if row.seconds_to_accuracy is None else f"{row.seconds_to_accuracy:.1f}"),
-                Cell(row.parity, PARITY.get(row.parity, "")),
-                Cell(reason_of(row) if row.status != OK else row.parity_note),
+                page.Cell(row.variant),
+                page.Cell(row.status, "" if row.status == OK else page.FAIL),
+                *(page.Cell(quartiles[index]) for index in (1, 0, 2)),
+                page.Cell(row.unit if row.values else ""),
+                page.Cell(times(ratio.median) if ratio else ""),
+                page.Cell(f"{times(ratio.low)} to {times(ratio.high)}" if ratio else ""),
+                page.Cell("" if row.peak_memory_mb is None else f"{row.peak_memory_mb:,.0f}"),
+                page.Cell("" if row.warmup_s is None else f"{row.warmup_s:.1f}"),
+                page.Cell(
+                    "" if row.seconds_to_accuracy is None else f"{row.seconds_to_accuracy:.1f}"
+                ),
+                page.Cell(row.parity, PARITY.get(row.parity, "")),
+                page.Cell(reason_of(row) if row.status != OK else row.parity_note),
             )
         )
     against = next((row.baseline for row in rows if row.ratio), None)
-    return Table(
+    return page.Table(
         caption=title,
         head=(
             "variant", "status", "median", "q1", "q3", "unit", f"× {against or 'baseline'}",

@@ -13,20 +13,10 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from parity.report.chart import Chart, can_be_drawn, charts_of, limits, role, short_number
+from parity.report.html import svg
 from parity.report.html.page import Cell, Picture, Table
-from parity.report.html.svg import (
-    BAND,
-    GOOD,
-    HALF_COLORS,
-    INK,
-    KERAS,
-    NAMES,
-    TORCH,
-    drawn,
-    legend,
-    log_labels,
-)
-from parity.report.sentences import capital, number
+from parity.report.html.texts import number
+from parity.report.sentences import capital
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,7 +34,7 @@ Histories = Mapping[str, Mapping[str, Sequence[float]]]  # half -> key -> a valu
 
 
 def curve_pictures(
-    histories: Histories, *, names: Mapping[str, str] = NAMES, prefix: str = "curves"
+    histories: Histories, *, names: Mapping[str, str] = svg.NAMES, prefix: str = "curves"
 ) -> list[Picture]:
     """Returns the drawings of what both halves have, at least one epoch of it.
 
@@ -97,7 +87,7 @@ def _picture(
     if len(histories) < 2:
         told = f"only {names[next(iter(histories))]} has them"
     return Picture(
-        svg=drawn(f"{prefix}-{name.replace(' ', '-')}", 3.6, paint),
+        svg=svg.drawn(f"{prefix}-{name.replace(' ', '-')}", 3.6, paint),
         caption=f"{capital(name)} of each epoch: {told}."
         + (" Below: the difference, on a log scale." if worst else ""),
         description=f"Curves of {' and '.join(keys)} in both halves; {told}; {last}.",
@@ -135,7 +125,7 @@ def _draw_values(
             axes.plot(
                 range(1, len(column) + 1),
                 [_height(value, low if is_log else value) for value in column],
-                color=HALF_COLORS[half],
+                color=svg.HALF_COLORS[half],
                 lw=4.5 if is_below else 1.4,
                 alpha=0.4 if is_below else 1.0,
                 ls=DASHES.get(key, "-"),
@@ -147,8 +137,8 @@ def _draw_values(
     axes.set_ylabel(f"{name} (log)" if is_log else name)
     if is_log or name == "learning rate":
         axes.set_yscale("log")
-        log_labels(axes)
-    legend(axes)
+        svg.log_labels(axes)
+    svg.legend(axes)
 
 
 def _height(value: float, low: float) -> float:
@@ -166,7 +156,7 @@ def _draw_apart(axes: Axes, apart: Mapping[str, Sequence[float]], num_epochs: in
         axes.grid(visible=False)
         axes.text(
             0.5, 0.5, "no difference in any epoch" if any(apart.values()) else "one half alone",
-            transform=axes.transAxes, ha="center", va="center", color=INK,
+            transform=axes.transAxes, ha="center", va="center", color=svg.INK,
         )  # fmt: skip
         return
     axes.set_yscale("log")
@@ -174,14 +164,14 @@ def _draw_apart(axes: Axes, apart: Mapping[str, Sequence[float]], num_epochs: in
     for key, column in apart.items():
         epochs = range(1, len(column) + 1)
         axes.plot(
-            epochs, [value if value > 0 else math.nan for value in column], color=INK, lw=1.1,
+            epochs, [value if value > 0 else math.nan for value in column], color=svg.INK, lw=1.1,
             ls=DASHES.get(key, "-"), marker="o", ms=2.5, label=key,
         )  # fmt: skip
         zeros = [epoch for epoch, value in zip(epochs, column, strict=True) if value == 0]
-        axes.plot(zeros, [floor] * len(zeros), "v", ms=3.5, mfc="none", mec=BAND)
+        axes.plot(zeros, [floor] * len(zeros), "v", ms=3.5, mfc="none", mec=svg.BAND)
     low, high = axes.get_ylim()
     axes.set_ylim(min(low, floor / 1.5), high)
-    log_labels(axes)
+    svg.log_labels(axes)
 
 
 def _whole_epochs(axes: Axes, count: int) -> None:
@@ -212,7 +202,7 @@ def history_pictures(history: Mapping[str, Sequence[float]]) -> list[Picture]:
     """Returns the curves of one training, as `parity diagnose --plot` draws them."""
     return [
         Picture(
-            svg=drawn(f"history-{chart.name}", 2.9, partial(_draw_alone, chart=chart)),
+            svg=svg.drawn(f"history-{chart.name}", 2.9, partial(_draw_alone, chart=chart)),
             caption=f"{capital(chart.name)} of each epoch.",
             description=f"Curves of {' and '.join(chart.curves)}: "
             + "; ".join(
@@ -227,7 +217,7 @@ def history_pictures(history: Mapping[str, Sequence[float]]) -> list[Picture]:
 
 def _draw_alone(figure: Figure, chart: Chart) -> None:
     axes = figure.subplots(gridspec_kw={"left": 0.135, "right": 0.98, "top": 0.84, "bottom": 0.16})
-    colors = {"train": KERAS, "val": TORCH, "eval": GOOD}
+    colors = {"train": svg.KERAS, "val": svg.TORCH, "eval": svg.GOOD}
     for key, values in chart.curves.items():
         heights = [_height(value, chart.low) for value in values]
         axes.plot(
@@ -240,10 +230,10 @@ def _draw_alone(figure: Figure, chart: Chart) -> None:
         )
     if chart.is_log:
         axes.set_yscale("log")
-        log_labels(axes)
+        svg.log_labels(axes)
     for cut in chart.cuts:
-        axes.axvline(cut, color=BAND, lw=0.8, ls=":")
+        axes.axvline(cut, color=svg.BAND, lw=0.8, ls=":")
     axes.set_xlabel("epoch")
     axes.set_ylabel(chart.title)
     _whole_epochs(axes, chart.num_epochs)
-    legend(axes, 3)
+    svg.legend(axes, 3)

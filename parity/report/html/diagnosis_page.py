@@ -5,19 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from parity.report.html import page
 from parity.report.html.curves import history_pictures
-from parity.report.html.page import (
-    FAIL,
-    PASS,
-    WARN,
-    Block,
-    Cell,
-    Fact,
-    Page,
-    Table,
-    Text,
-    sections_of,
-)
 
 if TYPE_CHECKING:
     from parity.behaviour.causes import RankedCause
@@ -32,60 +21,62 @@ SENTENCES = {
     "suspicious": "The figures are too good, or contradict each other: do not trust them.",
     "diverged": "Training has left every useful place.",
 }
-LOOKS = {"good_fit": PASS, "undecided": WARN}
-SEVERITIES = {"high": FAIL, "medium": WARN}
+LOOKS = {"good_fit": page.PASS, "undecided": page.WARN}
+SEVERITIES = {"high": page.FAIL, "medium": page.WARN}
 
 
-def diagnosis_page(diagnosis: Diagnosis) -> Page:
+def diagnosis_page(diagnosis: Diagnosis) -> page.Page:
     """Returns the page of a diagnosis."""
     judgement = diagnosis.judgement
-    facts = [Fact("because", judgement.because)]
+    facts = [page.Fact("because", judgement.because)]
     for name in ("train_accuracy", "val_accuracy", "gap"):
         if (number := getattr(judgement, name)) is not None:
-            facts.append(Fact(name.replace("_", " "), f"{number:.3f}"))
-    parts: list[tuple[str, str, Sequence[Block]]] = [
+            facts.append(page.Fact(name.replace("_", " "), f"{number:.3f}"))
+    parts: list[tuple[str, str, Sequence[page.Block]]] = [
         ("causes", "Likely causes", _causes(diagnosis.causes)),
         ("curves", "Curves", history_pictures(diagnosis.history)),
         ("data", "The data", _findings(diagnosis)),
     ]
     verdict = diagnosis.verdict
-    return Page(
+    return page.Page(
         title="diagnosis of a training",
-        look=LOOKS.get(verdict, FAIL),
+        look=LOOKS.get(verdict, page.FAIL),
         verdict=verdict.replace("_", " "),
         sentence=SENTENCES.get(verdict, verdict),
         facts=tuple(facts),
-        sections=sections_of(parts),
+        sections=page.sections_of(parts),
     )
 
 
-def _causes(causes: Sequence[RankedCause]) -> list[Block]:
+def _causes(causes: Sequence[RankedCause]) -> list[page.Block]:
     if not causes:
         return []
     rows = tuple(
         (
-            Cell(entry.cause.title),
-            Cell(f"{100 * entry.confidence:.0f} %"),
-            Cell("; ".join(entry.signs)),
-            Cell(entry.cause.reason),
-            Cell("; ".join(entry.cause.remedies)),
+            page.Cell(entry.cause.title),
+            page.Cell(f"{100 * entry.confidence:.0f} %"),
+            page.Cell("; ".join(entry.signs)),
+            page.Cell(entry.cause.reason),
+            page.Cell("; ".join(entry.cause.remedies)),
         )
         for entry in causes
     )
     head = ("cause", "confidence", "seen", "why", "try")
-    return [Table("Causes, the likeliest first", head, rows, frozenset({1}))]
+    return [page.Table("Causes, the likeliest first", head, rows, frozenset({1}))]
 
 
-def _findings(diagnosis: Diagnosis) -> list[Block]:
+def _findings(diagnosis: Diagnosis) -> list[page.Block]:
     if not diagnosis.findings:
         told = "Nothing suspicious was found in the data."
-        return [] if diagnosis.audit is None else [Text(told, PASS)]
+        return [] if diagnosis.audit is None else [page.Text(told, page.PASS)]
     rows = tuple(
         (
-            Cell(finding.id.replace("_", " ")),
-            Cell(finding.severity, SEVERITIES.get(finding.severity, "")),
-            Cell(finding.text),
+            page.Cell(finding.id.replace("_", " ")),
+            page.Cell(finding.severity, SEVERITIES.get(finding.severity, "")),
+            page.Cell(finding.text),
         )
         for finding in diagnosis.findings
     )
-    return [Table("What the data show, the gravest first", ("finding", "severity", "what"), rows)]
+    return [
+        page.Table("What the data show, the gravest first", ("finding", "severity", "what"), rows)
+    ]

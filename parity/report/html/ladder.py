@@ -5,21 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from parity.report import sentences
 from parity.report.advice import advice_of
 from parity.report.html.page import FAIL, PASS, QUIET, WARN, Cause, Divergence, Fact, Rung
 from parity.report.html.texts import value
-from parity.report.sentences import (
-    cause_title,
-    count,
-    index_text,
-    is_exact,
-    level_numbers,
-    likely_causes,
-    moment,
-    number,
-    place_text,
-    setting_texts,
-)
 
 if TYPE_CHECKING:
     from parity.ladder.items import Level
@@ -40,9 +29,9 @@ def _rung(level: Level) -> Rung:
     if worst is None:
         return Rung(level.id, look, word, tolerance_source=level.tolerance_source)
     compared = sum(item.num_compared for item in level.items)
-    differs, allowed = map(number, level_numbers(level))
-    told = count(compared, "value") if is_exact(level) else ""
-    where = f"{worst.name}{moment(worst)}:" if worst.worst else ""
+    differs, allowed = map(sentences.number, sentences.level_numbers(level))
+    told = sentences.count(compared, "value") if sentences.is_exact(level) else ""
+    where = f"{worst.name}{sentences.moment(worst)}:" if worst.worst else ""
     return Rung(level.id, look, word, differs, allowed, where, level.tolerance_source, told)
 
 
@@ -51,21 +40,23 @@ def divergence_of(result: Result) -> Divergence | None:
     if (first := result.first_divergence) is None:
         return None
     level, item = first
-    difference = f"{number(item.worst)} ({item.unit}), allowed {number(item.allowed)}"
+    difference = (
+        f"{sentences.number(item.worst)} ({item.unit}), allowed {sentences.number(item.allowed)}"
+    )
     facts = [
         Fact("Keras", value(item.keras)),
         Fact("PyTorch", value(item.torch)),
         Fact("difference", difference + (f"; {item.note}" if item.note else "")),
     ]
-    if told := place_text(result):
+    if told := sentences.place_text(result):
         facts.append(Fact("layer", told))
     facts.append(Fact("allowed is", level.tolerance_source))
-    hints = setting_texts(result)
+    hints = sentences.setting_texts(result)
     if hints:
         hints.insert(0, "Settings of paired layers that differ besides, and need not matter:")
-    causes = tuple(_cause(cause) for cause in likely_causes(result))
+    causes = tuple(_cause(cause) for cause in sentences.likely_causes(result))
     return Divergence(
-        place=f"{level.id}: {item.name}{moment(item)}{index_text(item)}",
+        place=f"{level.id}: {item.name}{sentences.moment(item)}{sentences.index_text(item)}",
         facts=tuple(facts),
         causes=causes or tuple(_advice(result)),
         hints=tuple(hints),
@@ -86,7 +77,7 @@ def _cause(cause: dict[str, object]) -> Cause:
     ]
     confidence = cause.get("confidence")
     return Cause(
-        title=cause_title(cause),
+        title=sentences.cause_title(cause),
         confidence=f"{100 * confidence:.0f} %" if isinstance(confidence, float | int) else "",
         lines=tuple(lines),
         fix=str(cause.get("fix") or ""),

@@ -6,24 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from parity.report.html import page
 from parity.report.html.curves import curve_pictures
 from parity.report.html.ladder import LOOKS as LEVEL_LOOKS
 from parity.report.html.ladder import divergence_of, ladder_of
-from parity.report.html.page import (
-    FAIL,
-    PASS,
-    WARN,
-    Block,
-    Cell,
-    Fact,
-    Page,
-    Table,
-    Text,
-    sections_of,
-)
 from parity.report.html.run_page import LOOKS, title_of, versions_of
 from parity.report.html.svg import NAMES
-from parity.report.sentences import number
+from parity.report.html.texts import number
 
 if TYPE_CHECKING:
     from parity.ladder.items import Level
@@ -34,7 +23,7 @@ RANK = {"pass": 0, "inconclusive": 1, "fail": 2, "error": 3}
 CHANGED = 2.0  # a difference that grows by less is told, and not marked
 
 
-def pair_page(before: FoundRun, after: FoundRun) -> Page:
+def pair_page(before: FoundRun, after: FoundRun) -> page.Page:
     """Returns the page of a run, or a check, beside an earlier one."""
     old, new = before.result, after.result
     settings = list(_changes(old.spec, new.spec))
@@ -46,19 +35,19 @@ def pair_page(before: FoundRun, after: FoundRun) -> Page:
         told = [str((r.data.get("sha256") or {}).get(name, "-")) for r in (old, new)]
         if told[0] != told[1]:
             settings.append((f"SHA-256 of {name}", told[0][:16], told[1][:16]))
-    parts: list[tuple[str, str, Sequence[Block]]] = [
+    parts: list[tuple[str, str, Sequence[page.Block]]] = [
         ("settings", "What was changed", [_settings(settings)]),
         ("levels", "Level by level", _levels(old, new)),
         ("curves", "Training and validation of each half, before and now", _curves(old, new)),
     ]
-    return Page(
+    return page.Page(
         title=f"{title_of(old)} → {title_of(new)}",
-        look=LOOKS.get(new.verdict, WARN),
+        look=LOOKS.get(new.verdict, page.WARN),
         verdict=new.verdict,
         sentence=_sentence(old, new),
         facts=(
-            Fact("before", f"{old.verdict}: {_folder(before)}"),
-            Fact("now", f"{new.verdict}: {_folder(after)}"),
+            page.Fact("before", f"{old.verdict}: {_folder(before)}"),
+            page.Fact("now", f"{new.verdict}: {_folder(after)}"),
         ),
         problems=(
             *(f"before: {problem}" for problem in (*before.problems, *old.errors)),
@@ -66,7 +55,7 @@ def pair_page(before: FoundRun, after: FoundRun) -> Page:
         ),
         ladder=ladder_of(new.levels),
         divergence=divergence_of(new),
-        sections=sections_of(parts),
+        sections=page.sections_of(parts),
     )
 
 
@@ -98,55 +87,55 @@ def _changes(
             yield f"{prefix}{name}", str(a), str(b)
 
 
-def _settings(changes: Sequence[tuple[str, str, str]]) -> Block:
+def _settings(changes: Sequence[tuple[str, str, str]]) -> page.Block:
     if not changes:
-        return Text("Spec, data and versions are the same in both.", PASS)
-    rows = tuple(tuple(map(Cell, change)) for change in changes)
-    return Table("Settings, data and versions that differ", ("", "before", "now"), rows)
+        return page.Text("Spec, data and versions are the same in both.", page.PASS)
+    rows = tuple(tuple(map(page.Cell, change)) for change in changes)
+    return page.Table("Settings, data and versions that differ", ("", "before", "now"), rows)
 
 
-def _levels(old: Result, new: Result) -> list[Block]:
+def _levels(old: Result, new: Result) -> list[page.Block]:
     levels = [{level.id: level for level in result.levels} for result in (old, new)]
     rows = []
     for name in dict.fromkeys([*levels[0], *levels[1]]):
         a, b = levels[0].get(name), levels[1].get(name)
-        rows.append((Cell(name), _status(a), _worst(a), _status(b), _worst(b), _change(a, b)))
+        rows.append((page.Cell(name), _status(a), _worst(a), _status(b), _worst(b), _change(a, b)))
     head = ("level", "before", "worst", "now", "worst", "times")
-    table = Table(
+    table = page.Table(
         "Status and greatest difference of each level", head, tuple(rows), frozenset({2, 4, 5})
     )
     return [table] if rows else []
 
 
-def _status(level: Level | None) -> Cell:
+def _status(level: Level | None) -> page.Cell:
     return (
-        Cell("-")
+        page.Cell("-")
         if level is None
-        else Cell(level.status.replace("_", " "), LEVEL_LOOKS[level.status])
+        else page.Cell(level.status.replace("_", " "), LEVEL_LOOKS[level.status])
     )
 
 
-def _worst(level: Level | None) -> Cell:
+def _worst(level: Level | None) -> page.Cell:
     if level is None or level.worst is None:
-        return Cell("")
-    return Cell(number(level.worst.worst))
+        return page.Cell("")
+    return page.Cell(number(level.worst.worst))
 
 
-def _change(old: Level | None, new: Level | None) -> Cell:
+def _change(old: Level | None, new: Level | None) -> page.Cell:
     if old is None or new is None or old.worst is None or new.worst is None:
-        return Cell("")
+        return page.Cell("")
     a, b = old.worst.worst, new.worst.worst
     if a == b:
-        return Cell("=")
+        return page.Cell("=")
     if a == 0 or not b / a < float("inf"):
-        return Cell("new", FAIL)
-    look = WARN if b / a > CHANGED else PASS if a / max(b, 1e-300) > CHANGED else ""
-    return Cell(f"{b / a:.2g}", look)
+        return page.Cell("new", page.FAIL)
+    look = page.WARN if b / a > CHANGED else page.PASS if a / max(b, 1e-300) > CHANGED else ""
+    return page.Cell(f"{b / a:.2g}", look)
 
 
-def _curves(old: Result, new: Result) -> list[Block]:
+def _curves(old: Result, new: Result) -> list[page.Block]:
     """Both runs of the same half on top of each other: Keras's place takes the earlier one."""
-    blocks: list[Block] = []
+    blocks: list[page.Block] = []
     for half, name in NAMES.items():
         before, now = old.history.get(half), new.history.get(half)
         if not before or not now:

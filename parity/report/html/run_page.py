@@ -11,24 +11,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from parity.ladder.result import ERROR, Result
+from parity.report.html import page
 from parity.report.html.curves import curve_pictures
 from parity.report.html.divergence import divergence_pictures
 from parity.report.html.ladder import divergence_of, ladder_of
 from parity.report.html.layers import layer_blocks, trajectory_table
-from parity.report.html.page import (
-    FAIL,
-    PASS,
-    WARN,
-    Block,
-    Cell,
-    Code,
-    Fact,
-    Page,
-    Section,
-    Table,
-    Text,
-    sections_of,
-)
 from parity.report.html.predictions import prediction_blocks
 from parity.report.html.samples import sample_blocks
 from parity.report.html.svg import NAMES
@@ -39,7 +26,7 @@ from parity.report.verdict import sentence_of
 if TYPE_CHECKING:
     from parity.report.read import FoundRun
 
-LOOKS = {"pass": PASS, "fail": FAIL, "error": FAIL, "inconclusive": WARN}
+LOOKS = {"pass": page.PASS, "fail": page.FAIL, "error": page.FAIL, "inconclusive": page.WARN}
 MODES = {
     "seeded": "seeded: the port draws every random number itself, from the seed alone",
     "replayed": "replayed: the port gets Keras's weights, samples and dropout masks",
@@ -47,12 +34,12 @@ MODES = {
 }
 
 
-def run_page(found: FoundRun) -> Page:
+def run_page(found: FoundRun) -> page.Page:
     """Returns the page of a run or of a check."""
     result = found.result
-    return Page(
+    return page.Page(
         title=title_of(result),
-        look=LOOKS.get(result.verdict, WARN),
+        look=LOOKS.get(result.verdict, page.WARN),
         verdict=result.verdict,
         sentence=sentence_of(result),
         facts=tuple(_facts(result)),
@@ -82,28 +69,28 @@ def versions_of(environment: Mapping[str, Any]) -> str:
     return ", ".join(told)
 
 
-def _facts(result: Result) -> list[Fact]:
+def _facts(result: Result) -> list[page.Fact]:
     spec = result.spec
-    facts = [Fact("mode", MODES.get(result.mode, result.mode))]
+    facts = [page.Fact("mode", MODES.get(result.mode, result.mode))]
     for name in ("seed", "dtype", "epochs", "batch_size", "train_size", "val_size", "steps"):
         if spec.get(name) is not None:
-            facts.append(Fact(name.replace("_", " "), str(spec[name])))
+            facts.append(page.Fact(name.replace("_", " "), str(spec[name])))
     for name in ("data", "device"):
         if spec.get(name) is not None:
-            facts.append(Fact(name, str(spec[name])))
+            facts.append(page.Fact(name, str(spec[name])))
     for half, environment in result.environment.items():
         if told := versions_of(environment):
-            facts.append(Fact(NAMES.get(half, half), told))
+            facts.append(page.Fact(NAMES.get(half, half), told))
     return facts
 
 
-def _sections(found: FoundRun) -> tuple[Section, ...]:
+def _sections(found: FoundRun) -> tuple[page.Section, ...]:
     result = found.result
     trajectory = next((level for level in result.levels if level.id == "trajectory"), None)
     losses = None
     if found.keras is not None and found.torch is not None:
         losses = (found.keras["running_loss"], found.torch["running_loss"])
-    parts: list[tuple[str, str, Sequence[Block]]] = [
+    parts: list[tuple[str, str, Sequence[page.Block]]] = [
         ("curves", "Training and validation", curve_pictures(result.history)),
         ("behaviour", "Behaviour", _behaviour(result)),
         (
@@ -114,13 +101,13 @@ def _sections(found: FoundRun) -> tuple[Section, ...]:
         ("layers", "Layer by layer", [*layer_blocks(result), *trajectory_table(found)]),
         ("samples", "What was fed", sample_blocks(found)),
         ("predictions", "Predictions", prediction_blocks(found)),
-        ("log", "Log", [Code(name, text) for name, text in found.logs.items()]),
+        ("log", "Log", [page.Code(name, text) for name, text in found.logs.items()]),
         ("again", "Run it again", _again(result)),
     ]
-    return sections_of(parts)
+    return page.sections_of(parts)
 
 
-def _behaviour(result: Result) -> list[Block]:
+def _behaviour(result: Result) -> list[page.Block]:
     halves = [half for half in ("keras", "torch") if result.behaviour.get(half)]
     if not halves:
         return []
@@ -139,13 +126,18 @@ def _behaviour(result: Result) -> list[Block]:
     for key, name in names.items():
         values = [result.behaviour[half].get(key) for half in halves]
         if any(value is not None for value in values):
-            rows.append((Cell(name), *(Cell(_told(value)) for value in values)))
+            rows.append((page.Cell(name), *(page.Cell(_told(value)) for value in values)))
     rows.append(
-        (Cell("seconds of training"), *(Cell(f"{result.wall_s.get(h, 0):.1f}") for h in halves))
+        (
+            page.Cell("seconds of training"),
+            *(page.Cell(f"{result.wall_s.get(h, 0):.1f}") for h in halves),
+        )
     )
     head = ("", *(NAMES[half] for half in halves))
     return [
-        Table("What the histories say about the fit, and on what that rests", head, tuple(rows))
+        page.Table(
+            "What the histories say about the fit, and on what that rests", head, tuple(rows)
+        )
     ]
 
 
@@ -155,18 +147,20 @@ def _told(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _again(result: Result) -> list[Block]:
-    blocks: list[Block] = []
+def _again(result: Result) -> list[page.Block]:
+    blocks: list[page.Block] = []
     if command := command_of(result.spec):
-        blocks.append(Code("Command", command))
-    blocks.append(Code("Spec", json.dumps(result.spec, indent=1, ensure_ascii=False)))
+        blocks.append(page.Code("Command", command))
+    blocks.append(page.Code("Spec", json.dumps(result.spec, indent=1, ensure_ascii=False)))
     if digests := result.data.get("sha256"):
         blocks.append(
-            Code("SHA-256 of the data", "\n".join(f"{name}  {d}" for name, d in digests.items()))
+            page.Code(
+                "SHA-256 of the data", "\n".join(f"{name}  {d}" for name, d in digests.items())
+            )
         )
     if result.envelope is not None:
         blocks.append(
-            Text(
+            page.Text(
                 "What the trajectory may differ by was measured on "
                 f"{count(result.envelope['num_perturbations'], 'run')} of Keras whose initial "
                 "weights were moved by one unit in the last place, times "
@@ -174,5 +168,5 @@ def _again(result: Result) -> list[Block]:
             )
         )
     if result.verdict == ERROR and not result.levels:
-        blocks.append(Text("A half that crashed leaves its log beside the result."))
+        blocks.append(page.Text("A half that crashed leaves its log beside the result."))
     return blocks

@@ -5,20 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from parity.report.html import page
 from parity.report.html.margins import comparison_table, margin_picture, seeds_picture
-from parity.report.html.page import (
-    FAIL,
-    PASS,
-    WARN,
-    Block,
-    Cell,
-    Code,
-    Fact,
-    Page,
-    Table,
-    Text,
-    sections_of,
-)
 from parity.report.html.run_page import MODES, versions_of
 from parity.report.html.svg import NAMES
 from parity.report.sentences import count
@@ -27,7 +15,7 @@ if TYPE_CHECKING:
     from parity.sweeps.equivalence import ScenarioVerdicts
     from parity.sweeps.result import SweepResult
 
-LOOKS = {"pass": PASS, "fail": FAIL, "inconclusive": WARN, "incomplete": WARN}
+LOOKS = {"pass": page.PASS, "fail": page.FAIL, "inconclusive": page.WARN, "incomplete": page.WARN}
 SENTENCES = {
     "pass": "Both halves behave alike: every verdict agrees and every comparison is equivalent.",
     "fail": "The two halves behave differently.",
@@ -50,7 +38,7 @@ LEVELS = {
 MAX_FAILURES = 50
 
 
-def sweep_page(result: SweepResult, problems: tuple[str, ...] = ()) -> Page:
+def sweep_page(result: SweepResult, problems: tuple[str, ...] = ()) -> page.Page:
     """Returns the page of a sweep.
 
     Args:
@@ -61,39 +49,39 @@ def sweep_page(result: SweepResult, problems: tuple[str, ...] = ()) -> Page:
     comparisons = result.equivalence.comparisons
     equivalent = sum(row.verdict == "equivalent" for row in comparisons)
     facts = [
-        Fact("mode", MODES.get(result.mode, result.mode)),
-        Fact(
+        page.Fact("mode", MODES.get(result.mode, result.mode)),
+        page.Fact(
             "runs",
             f"{result.num_runs:,}" + (f", {len(result.failures)} missing" * bool(result.failures)),
         ),
-        Fact("scenarios", str(len(rows))),
-        Fact("verdicts that agree", f"{sum(row.agrees for row in rows)} of {len(rows)}"),
-        Fact("comparisons equivalent", f"{equivalent} of {len(comparisons)}"),
+        page.Fact("scenarios", str(len(rows))),
+        page.Fact("verdicts that agree", f"{sum(row.agrees for row in rows)} of {len(rows)}"),
+        page.Fact("comparisons equivalent", f"{equivalent} of {len(comparisons)}"),
     ]
     facts += [
-        Fact(f"seconds of a {NAMES.get(half, half)} run", f"{seconds:.1f}")
+        page.Fact(f"seconds of a {NAMES.get(half, half)} run", f"{seconds:.1f}")
         for half, seconds in result.wall_s.items()
     ]
     for half, name in NAMES.items():
         environment = result.environment.get(half)
         if isinstance(environment, Mapping) and (told := versions_of(environment)):
-            facts.append(Fact(name, told))
+            facts.append(page.Fact(name, told))
     command = result.environment.get("command")
-    parts: list[tuple[str, str, list[Block]]] = [
+    parts: list[tuple[str, str, list[page.Block]]] = [
         ("verdicts", "Verdicts", [_verdicts(rows)] if rows else []),
         ("equivalence", "Equivalence", _equivalence(result)),
         ("seeds", "Seeds", _seeds(result)),
         ("missing", "Missing runs", _missing(result)),
-        ("again", "Run it again", [Code("Command", str(command))] if command else []),
+        ("again", "Run it again", [page.Code("Command", str(command))] if command else []),
     ]
-    return Page(
+    return page.Page(
         title=f"sweep of {count(len(rows), 'scenario')}",
-        look=LOOKS.get(result.verdict, WARN),
+        look=LOOKS.get(result.verdict, page.WARN),
         verdict=result.verdict,
         sentence=_sentence(result),
         facts=tuple(facts),
         problems=problems,
-        sections=sections_of(parts),
+        sections=page.sections_of(parts),
     )
 
 
@@ -117,22 +105,24 @@ def _sentence(result: SweepResult) -> str:
     return f"{told.rstrip('.')}: {', '.join(differing[:3])}{more}."
 
 
-def _verdicts(rows: tuple[ScenarioVerdicts, ...]) -> Table:
+def _verdicts(rows: tuple[ScenarioVerdicts, ...]) -> page.Table:
     table = []
     for row in rows:
         is_expected = row.expected in (None, row.most(row.keras))
-        look = PASS if row.agrees and is_expected else FAIL if not row.agrees else WARN
+        look = (
+            page.PASS if row.agrees and is_expected else page.FAIL if not row.agrees else page.WARN
+        )
         table.append(
             (
-                Cell(row.scenario),
-                Cell(row.expected or "-"),
-                Cell(_told(row.keras, row.num_seeds)),
-                Cell(_told(row.torch, row.num_seeds)),
-                Cell("agree" if row.agrees else "differ", look),
-                Cell(f"{row.num_same} of {row.num_seeds}"),
+                page.Cell(row.scenario),
+                page.Cell(row.expected or "-"),
+                page.Cell(_told(row.keras, row.num_seeds)),
+                page.Cell(_told(row.torch, row.num_seeds)),
+                page.Cell("agree" if row.agrees else "differ", look),
+                page.Cell(f"{row.num_same} of {row.num_seeds}"),
             )
         )
-    return Table(
+    return page.Table(
         caption="What the histories say about the fit: the most frequent verdict decides",
         head=("scenario", "expected", "Keras", "PyTorch", "verdicts", "same seed, same verdict"),
         rows=tuple(table),
@@ -144,11 +134,11 @@ def _told(counts: Mapping[str, int], total: int) -> str:
     return ", ".join(f"{verdict} {number}/{total}" for verdict, number in ordered)
 
 
-def _equivalence(result: SweepResult) -> list[Block]:
+def _equivalence(result: SweepResult) -> list[page.Block]:
     comparisons = result.equivalence.comparisons
     if not comparisons:
-        return [Text("No comparison: at least two seeds must have finished in both halves.")]
-    blocks: list[Block] = []
+        return [page.Text("No comparison: at least two seeds must have finished in both halves.")]
+    blocks: list[page.Block] = []
     for number, (quantity, what) in enumerate(DIFFERENCES.items()):
         rows = [row for row in comparisons if row.quantity == quantity]
         if rows:
@@ -156,8 +146,8 @@ def _equivalence(result: SweepResult) -> list[Block]:
     return [*blocks, comparison_table(comparisons)]
 
 
-def _seeds(result: SweepResult) -> list[Block]:
-    blocks: list[Block] = []
+def _seeds(result: SweepResult) -> list[page.Block]:
+    blocks: list[page.Block] = []
     for number, (attribute, what) in enumerate(LEVELS.items()):
         groups: dict[str, dict[str, list[float]]] = {}
         for row in result.rows:
@@ -169,16 +159,16 @@ def _seeds(result: SweepResult) -> list[Block]:
     return blocks
 
 
-def _missing(result: SweepResult) -> list[Block]:
+def _missing(result: SweepResult) -> list[page.Block]:
     if not result.failures:
         return []
     rows = tuple(
-        tuple(Cell(str(row.get(name, ""))) for name in ("scenario", "seed", "half", "reason"))
+        tuple(page.Cell(str(row.get(name, ""))) for name in ("scenario", "seed", "half", "reason"))
         for row in result.failures[:MAX_FAILURES]
     )
     left = len(result.failures) - len(rows)
     return [
-        Table(
+        page.Table(
             caption="Runs without a result",
             head=("scenario", "seed", "half", "reason"),
             rows=rows,

@@ -12,24 +12,9 @@ from typing import Any, TextIO
 from parity.divergences.names import full_name
 from parity.ladder.items import FAIL, NOT_REACHED, PASS, SKIPPED, Item, Level
 from parity.ladder.result import ERROR, Result
+from parity.report import sentences
 from parity.report.advice import advice_of
 from parity.report.lines import WIDTH, Line, plain, shortened, wrapped
-from parity.report.sentences import (
-    compared_text,
-    difference,
-    index_text,
-    level_numbers,
-    level_place,
-    likely_causes,
-    moment,
-    number,
-    place_text,
-    sentence,
-    setting_texts,
-    settings,
-    subject,
-    training_texts,
-)
 from parity.report.text.sparkline import sparkline_rows
 from parity.report.text.terminal import print_lines
 
@@ -65,8 +50,8 @@ def _lines(result: Result) -> list[Line]:
 def head_line(result: Result) -> Line:
     """Returns what was compared, the settings that its numbers depend on, and the verdict."""
     verdict = result.verdict.upper()
-    told = f"  {'  '.join(settings(result))}  "
-    name = shortened(plain(subject(result)), WIDTH - len(told) - len(verdict))
+    told = f"  {'  '.join(sentences.settings(result))}  "
+    name = shortened(plain(sentences.subject(result)), WIDTH - len(told) - len(verdict))
     return [(name, "bold"), (told, ""), (verdict, STYLES[result.verdict])]
 
 
@@ -77,7 +62,7 @@ def error_lines(result: Result) -> list[Line]:
 
 def sentence_line(result: Result) -> Line:
     """Returns what the verdict means, in its colour."""
-    return [(f"  {sentence(result)}", STYLES[result.verdict])]
+    return [(f"  {sentences.sentence(result)}", STYLES[result.verdict])]
 
 
 def level_lines(levels: Sequence[Level]) -> list[Line]:
@@ -90,10 +75,10 @@ def _level_line(level: Level) -> Line:
     status = (f"{_WORDS[level.status]:<9}", STYLES[level.status])
     if not level.items:
         return [(f"  {level.id:<11}", ""), status]
-    worst, allowed = map(number, level_numbers(level))
+    worst, allowed = map(sentences.number, sentences.level_numbers(level))
     numbers = f"{worst:>9}  {allowed:>9}  "
-    item = level_place(level)
-    where = compared_text(level)
+    item = sentences.level_place(level)
+    where = sentences.compared_text(level)
     if item is not None:
         where = _place(item, WIDTH - 2 - 11 - 9 - len(numbers))
     return [(f"  {level.id:<11}", ""), status, (numbers + where, "")]
@@ -102,7 +87,7 @@ def _level_line(level: Level) -> Line:
 def divergence_lines(level: Level, item: Item) -> list[Line]:
     """Returns the first divergence: what and where, both values, what was allowed."""
     head = "  first divergence  "
-    place = moment(item) + index_text(item)
+    place = sentences.moment(item) + sentences.index_text(item)
     where = f"{level.id}: "
     where += shortened(plain(item.name), WIDTH - len(head + where))
     if len(head + where + place) <= WIDTH:
@@ -112,14 +97,14 @@ def divergence_lines(level: Level, item: Item) -> list[Line]:
         *[[(row, "")] for row in wrapped(place.strip())],
         [(f"    keras {_shown(item.keras)}", "")],
         [(f"    torch {_shown(item.torch)}", "")],
-        *[[(row, "")] for row in wrapped(difference(item))],
+        *[[(row, "")] for row in wrapped(sentences.difference(item))],
         *[[(row, "dim")] for row in wrapped(level.tolerance_source)],
     ]
 
 
 def place_lines(result: Result) -> list[Line]:
     """Returns the pair of layers of the first divergence, if it is known."""
-    return [[(row, "")] for row in wrapped(place_text(result))]
+    return [[(row, "")] for row in wrapped(sentences.place_text(result))]
 
 
 def cause_lines(result: Result) -> list[Line]:
@@ -130,7 +115,7 @@ def cause_lines(result: Result) -> list[Line]:
     lines: list[Line] = []
     if (advice := advice_of(result)) is not None:
         return [*_labelled("often", advice.title, ""), *_labelled("next", advice.action, "bold")]
-    for cause in likely_causes(result):
+    for cause in sentences.likely_causes(result):
         head = f"  {'cause' if not lines else 'or'} {cause['id']}  "
         sure = f"  ({round(100 * cause['confidence'])} %)"
         title = shortened(cause["title"], WIDTH - len(head + sure))
@@ -155,14 +140,14 @@ def _labelled(label: str, text: str, style: str) -> list[Line]:
 
 def setting_lines(result: Result) -> list[Line]:
     """Returns the settings that differ, behind the first divergence too."""
-    lines = [[(row, "")] for text in setting_texts(result) for row in wrapped(text)]
+    lines = [[(row, "")] for text in sentences.setting_texts(result) for row in wrapped(text)]
     return [[("  settings that differ", "dim")], *lines] if lines else []
 
 
 def _training_lines(result: Result) -> list[Line]:
     """How each half ended: a row each, so that equal numbers stand below each other."""
     return [
-        [(f"  {half:<11}{'  '.join(training_texts(result, half))}", "dim")]
+        [(f"  {half:<11}{'  '.join(sentences.training_texts(result, half))}", "dim")]
         for half in ("keras", "torch")
         if half in result.history
     ]
@@ -170,7 +155,7 @@ def _training_lines(result: Result) -> list[Line]:
 
 def _place(item: Item, width: int) -> str:
     """Name and moment of an item; a name that is too long loses its middle."""
-    told = moment(item)
+    told = sentences.moment(item)
     return shortened(plain(item.name), width - len(told)) + told
 
 

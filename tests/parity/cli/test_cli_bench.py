@@ -144,7 +144,7 @@ WRONG = {
     "batch size": (["--batch-size", "32,x"], "'32,x': expected whole numbers, such as 32,128"),
     "no batch size": (["--batch-size", ""], "'': expected whole numbers"),
     "empty batches": (["--batch-size", "0"], "batch_size=0: expected an integer of at least 1"),
-    "twice": (["--batch-size", "32,32"], "batch_sizes=32,32: expected each once"),
+    "twice": (["--batch-size", "32,32"], "batch_sizes=32,32: expected each value once"),
     "device": (["--device", "tpu"], "device='tpu': expected 'cpu', 'cuda' or 'cuda:N'"),
     "threads": (["--threads", "0"], "0 is not in the range"),
     "rounds": (["--rounds", "2"], "2 is not in the range"),
@@ -153,7 +153,7 @@ WRONG = {
     "accuracy": (["--accuracy", "97"], "97.0 is not in the range"),
     "accuracy 0": (["--accuracy", "0"], "accuracy=0.0: expected a fraction in (0, 1]"),
     "seed": (["--seed", "-1"], "seed=-1: expected an integer in"),
-    "gate": (["--gate-seeds", "1"], "gate_seeds=1: one run has no spread to judge by"),
+    "gate": (["--gate-seeds", "1"], "gate_seeds=1: one run shows no spread"),
     "timeout": (["--timeout", "-1"], "-1"),
     "json": (
         ["--json", "no/such/x.json"],

@@ -14,26 +14,7 @@ from msgspec import UNSET, Meta, UnsetType
 from parity.behaviour.judgement import Judgement
 from parity.behaviour.result_file import JudgementRecord
 from parity.errors import InputError
-from parity.files.records import (
-    Amount,
-    AtLeastOne,
-    Count,
-    Half,
-    Many,
-    Name,
-    Number,
-    Record,
-    Scalar,
-    Seed,
-    Share,
-    checked,
-    domain,
-    mirrors,
-    one_of,
-    plain,
-    read_record,
-    record_from,
-)
+from parity.files import records
 from parity.stats import Equivalence
 from parity.sweeps.result_file import EquivalenceRecord
 
@@ -43,36 +24,40 @@ NAN, INF = math.nan, math.inf
 @pytest.mark.parametrize(
     ("kind", "right", "wrong"),
     [
-        (Count, [0, 1, 2**62], [-1, 1.0, True, "1", None]),
-        (AtLeastOne, [1], [0, 0.5]),
-        (Seed, [0, 2**32 - 1], [2**32, -1]),
+        (records.Count, [0, 1, 2**62], [-1, 1.0, True, "1", None]),
+        (records.AtLeastOne, [1], [0, 0.5]),
+        (records.Seed, [0, 2**32 - 1], [2**32, -1]),
         (Annotated[str, Meta(max_length=3)], ["", "abc"], ["abcd", 5, None, ["a"]]),
-        (Name, ["", "x" * 10_000], ["x" * 10_001]),
-        (Annotated[str, one_of("a", "b.c")], ["a", "b.c"], ["c", "", "a\n", "bxc", None, ["a"], 1]),
-        (Annotated[str, one_of("-log10 p")], ["-log10 p"], ["log10 p", "-log10 p "]),
-        (Half, ["keras", "torch"], ["jax", "Keras"]),
-        (Many[int], [[], [1, 2]], [{}, None, "ab", 1.5]),
-        (Count | None, [None, 0], [-1, "", False]),
+        (records.Name, ["", "x" * 10_000], ["x" * 10_001]),
+        (
+            Annotated[str, records.one_of("a", "b.c")],
+            ["a", "b.c"],
+            ["c", "", "a\n", "bxc", None, ["a"], 1],
+        ),
+        (Annotated[str, records.one_of("-log10 p")], ["-log10 p"], ["log10 p", "-log10 p "]),
+        (records.Half, ["keras", "torch"], ["jax", "Keras"]),
+        (records.Many[int], [[], [1, 2]], [{}, None, "ab", 1.5]),
+        (records.Count | None, [None, 0], [-1, "", False]),
         (dict[str, Any], [{}, {"a": 1}], [[], None, "{}"]),
         (bool, [True, False], [0, 1, None, "true"]),
-        (Amount, [0, 0.5, 1e308], [-1, -0.5, True, "1", "NaN", None]),
-        (Share, [0, 1, 0.5], [1.01, -0.01, "0.5", True]),
-        (Number, [0, -1.5], ["nan", "inf", "1", True, None, []]),
-        (Scalar, [1, "text", "nan", True, None], [[], {}]),
+        (records.Amount, [0, 0.5, 1e308], [-1, -0.5, True, "1", "NaN", None]),
+        (records.Share, [0, 1, 0.5], [1.01, -0.01, "0.5", True]),
+        (records.Number, [0, -1.5], ["nan", "inf", "1", True, None, []]),
+        (records.Scalar, [1, "text", "nan", True, None], [[], {}]),
     ],
     ids=str,
 )
 def test_a_type_tells_right_from_wrong(kind, right, wrong):
     for value in right:
-        assert checked(kind, value, "x") == value
+        assert records.checked(kind, value, "x") == value
     for value in wrong:
         with pytest.raises(ValueError, match=r"^x is .*; expected "):
-            checked(kind, value, "x")
+            records.checked(kind, value, "x")
 
 
-@pytest.mark.parametrize("kind", [Number, Scalar])
+@pytest.mark.parametrize("kind", [records.Number, records.Scalar])
 def test_numbers_that_json_lacks_are_floats_again(kind):
-    found = [checked(kind, value) for value in ("NaN", "Infinity", "-Infinity")]
+    found = [records.checked(kind, value) for value in ("NaN", "Infinity", "-Infinity")]
     assert math.isnan(found[0])
     assert (found[1:], {type(value) for value in found}) == ([INF, -INF], {float})
 
@@ -81,7 +66,7 @@ def test_a_list_has_an_end():
     with pytest.raises(
         ValueError, match=r"^x is \[0, .*\.\.\.; expected array of length <= 1000000"
     ):
-        checked(Many[int], [0] * 1_000_001, "x")
+        records.checked(records.Many[int], [0] * 1_000_001, "x")
 
 
 @dataclass(frozen=True)
@@ -110,9 +95,9 @@ class Whole:
     secret: int = 0
 
 
-@mirrors(Whole, omit=("secret",))
+@records.mirrors(Whole, omit=("secret",))
 class WholeRecord:
-    kind: Annotated[str, one_of("a", "b")]
+    kind: Annotated[str, records.one_of("a", "b")]
     note: str | UnsetType = UNSET
 
 
@@ -128,16 +113,16 @@ GIVEN = {
 
 
 def read(change):
-    return record_from(WholeRecord, {**GIVEN, **change}, "file", lambda found: found)
+    return records.record_from(WholeRecord, {**GIVEN, **change}, "file", lambda found: found)
 
 
 def test_a_dataclass_comes_back_from_what_json_makes_of_it():
     whole = Whole("b", 0.5, True, (Part("x", 1), Part("y")), {"n": 2}, Part("z"), [1.0, 2.5])
     value = json.loads(json.dumps(asdict(whole)))
     del value["secret"]
-    record = record_from(WholeRecord, value, "file", lambda found: found)
-    assert domain(Whole, record) == whole
-    assert json.loads(json.dumps(plain(record))) == value
+    record = records.record_from(WholeRecord, value, "file", lambda found: found)
+    assert records.domain(Whole, record) == whole
+    assert json.loads(json.dumps(records.plain(record))) == value
 
 
 @pytest.mark.parametrize(
@@ -152,7 +137,10 @@ def test_a_dataclass_comes_back_from_what_json_makes_of_it():
     ids=["judgement", "equivalence"],
 )
 def test_results_of_ours_come_back(kind, value):
-    assert domain(type(value), checked(kind, json.loads(json.dumps(asdict(value))))) == value
+    assert (
+        records.domain(type(value), records.checked(kind, json.loads(json.dumps(asdict(value)))))
+        == value
+    )
 
 
 def test_a_whole_number_is_a_float_where_a_float_is_expected_and_all_keys_are_needed():
@@ -160,7 +148,9 @@ def test_a_whole_number_is_a_float_where_a_float_is_expected_and_all_keys_are_ne
     assert (found.weight, type(found.weight), found.note) == (2.0, float, "n")
     for key in GIVEN:
         with pytest.raises(InputError, match=f": the file has no '{key}'$"):
-            record_from(WholeRecord, {k: v for k, v in GIVEN.items() if k != key}, "file", str)
+            records.record_from(
+                WholeRecord, {k: v for k, v in GIVEN.items() if k != key}, "file", str
+            )
 
 
 @pytest.mark.parametrize(
@@ -179,9 +169,12 @@ def test_a_whole_number_is_a_float_where_a_float_is_expected_and_all_keys_are_ne
         ({"counts": {"a\n": None}}, "counts.'a\\n' is None; expected int, got null"),
         ({"first": "x"}, "first is 'x'; expected object | null, got str"),
         ({"others": [1, 2, "-inf"]}, "others[2] is '-inf'; expected a number"),
-        ({"colour": "red"}, "the file has the key 'colour', which is not known"),
-        ({"first": {"name": "", "size": 1, "a` - at `$.b\n": 1}}, "first has the key 'a` - at `$"),
-        ({"weight": NAN}, "nan is no JSON"),
+        ({"colour": "red"}, "the file has the unknown key 'colour'"),
+        (
+            {"first": {"name": "", "size": 1, "a` - at `$.b\n": 1}},
+            "first has the unknown key 'a` - at `$",
+        ),
+        ({"weight": NAN}, "nan is not JSON"),
         ({"kind": "half \udc80"}, "surrogates not allowed"),
         ({"counts": {"x": 2**70}}, "an integer has more than 64 bits"),
         ({"counts": (1,)}, "a value is of type tuple"),
@@ -196,11 +189,11 @@ def test_what_does_not_fit_is_told_with_its_place(change, told):
     assert "\n" not in str(caught.value)
 
 
-class Nested(Record):
+class Nested(records.Record):
     """What a test writes."""
 
-    halves: dict[Half, dict[str, list[Number]]]
-    pairs: list[tuple[Count, Count]] = []  # noqa: RUF012
+    halves: dict[records.Half, dict[str, list[records.Number]]]
+    pairs: list[tuple[records.Count, records.Count]] = []  # noqa: RUF012
 
 
 @pytest.mark.parametrize(
@@ -221,21 +214,21 @@ class Nested(Record):
 def test_the_place_has_the_names_of_all_keys(value, told):
     before = json.dumps(value)
     with pytest.raises(InputError) as caught:
-        record_from(Nested, value, "f.json", lambda found: found)
+        records.record_from(Nested, value, "f.json", lambda found: found)
     assert str(caught.value).startswith(f"f.json is not what a test writes: {told}")
     assert json.dumps(value) == before
 
 
 def test_a_place_within_a_file_comes_before_the_place_in_the_value():
     with pytest.raises(ValueError, match=r"^rows\[3\].halves is 5; "):
-        checked(Nested, {"halves": 5}, "rows[3]")
+        records.checked(Nested, {"halves": 5}, "rows[3]")
     with pytest.raises(ValueError, match=r"^rows\[3\] has no 'halves'$"):
-        checked(Nested, {}, "rows[3]")
+        records.checked(Nested, {}, "rows[3]")
 
 
 def test_what_is_wrong_is_cut():
     with pytest.raises(ValueError, match=r"^part is 'y{36}\.\.\.; expected 'a' or 'b'$"):
-        checked(Annotated[str, one_of("a", "b")], "y" * 100, "part")
+        records.checked(Annotated[str, records.one_of("a", "b")], "y" * 100, "part")
     with pytest.raises(InputError) as caught:
         read({"x" * 5000: 1, "parts": [{"name": ["x" * 5000]}]})
     assert len(str(caught.value)) < 200
@@ -244,8 +237,8 @@ def test_what_is_wrong_is_cut():
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (b'{"halves": {}, "halves": {}}', "a key stands twice"),
-        (b'{"halves": {"keras": {"a": [NaN]}}}', "NaN is no JSON"),
+        (b'{"halves": {}, "halves": {}}', "a key occurs twice"),
+        (b'{"halves": {"keras": {"a": [NaN]}}}', "NaN is not JSON"),
         (b'{"halves": {"keras": {"a": [1e999]}}}', "the number 1e999 is too large"),
         (b'{"halves": {"keras": {"\\ud800": []}}}', "surrogates not allowed"),
         (b'{"halves": ' + b"[" * 70 + b"]" * 70 + b"}", "nested deeper"),
@@ -259,7 +252,7 @@ def test_a_file_is_strict_json_before_it_is_a_record(content, told, tmp_path):
     path = tmp_path / "a.json"
     path.write_bytes(content)
     with pytest.raises(InputError) as caught:
-        read_record(Nested, path, plain, max_bytes=1000, max_text=100)
+        records.read_record(Nested, path, records.plain, max_bytes=1000, max_text=100)
     assert str(caught.value).startswith(f"{path} is not what a test writes: ")
     assert told in str(caught.value)
 
@@ -267,12 +260,15 @@ def test_a_file_is_strict_json_before_it_is_a_record(content, told, tmp_path):
 def test_what_types_cannot_say_is_told_by_who_makes_the_value(tmp_path):
     path = tmp_path / "a.json"
     path.write_text('{"halves": {}}')
-    assert read_record(Nested, path, plain, max_bytes=14) == {"halves": {}, "pairs": []}
+    assert records.read_record(Nested, path, records.plain, max_bytes=14) == {
+        "halves": {},
+        "pairs": [],
+    }
 
     def make(found):
         raise ValueError("two halves are missing")
 
     with pytest.raises(InputError, match=r"a\.json is not what a test writes: two halves are"):
-        read_record(Nested, path, make, max_bytes=14)
+        records.read_record(Nested, path, make, max_bytes=14)
     with pytest.raises(InputError, match=r"missing\.json cannot be read"):
-        read_record(Nested, tmp_path / "missing.json", make, max_bytes=14)
+        records.read_record(Nested, tmp_path / "missing.json", make, max_bytes=14)

@@ -267,7 +267,7 @@ def test_a_folder_that_is_not_empty_is_not_written_into(no_children, tmp_path):
 
 
 def test_a_function_without_a_name_is_refused(no_children):
-    with pytest.raises(InputError, match="expected a function at the top of a module"):
+    with pytest.raises(InputError, match="expected a function at the top level of a module"):
         check(lambda: None, "a:b")
 
 

@@ -1,7 +1,8 @@
-"""What a port computes in eval and in train mode, pair by pair.
+"""The outputs of a port in eval and in train mode, pair by pair.
 
-Keras's batch goes in; `forward/…` comes out, each pair as it is reached in the port (an error may
-be inherited), and fed with Keras's own input (an error is its own).
+Keras's batch goes in, `forward/…` comes out. Each pair is computed twice: with the input that
+reaches it in the port (an error may come from an earlier layer), and with Keras's input (an error
+comes from this layer).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _COMMUTATIVE = frozenset(("add", "multiply", "average", "maximum", "minimum"))
 
 
 def write_forward(port: PortUnderTest, mode: str, writer: TraceWriter) -> None:
-    """Inputs and outputs of every paired call; in train mode also what it does to its state."""
+    """Writes inputs and outputs of every paired call; in train mode also the changed state."""
     is_training = mode == "train"
     with torch.no_grad(), port.kept():
         calls, output = port.forward(mode, "probe", training=is_training)
@@ -43,7 +44,7 @@ def write_forward(port: PortUnderTest, mode: str, writer: TraceWriter) -> None:
 def _write_pair(
     port: PortUnderTest, mode: str, pair: PairedLayer, chain: list[Call], writer: TraceWriter
 ) -> None:
-    """What a pair is given, makes of it, and makes of Keras's input."""
+    """Writes the input of a pair, its output, and its output for Keras's input."""
     nodes = port.keras.facts["nodes"]
     first, last = nodes[pair.ends.keras_first], nodes[pair.ends.keras_last]
     prefix = f"forward/{mode}/{first['name']}/input"
@@ -62,7 +63,7 @@ def _write_pair(
     made = f"forward/{mode}/{last['name']}/output"
     aim = port.keras[made] if made in port.keras else None  # noqa: SIM401  # it has no `get`
     writer.put(f"{key}/output", pair.portable(last, chain[-1], output, aim))
-    # The mask of a dropout is Keras's already.
+    # A dropout already uses Keras's mask.
     if pair.call.kind == "dropout" or len(first["input_shapes"]) != len(chain[0].inputs):
         return
     fed: list[torch.Tensor] = list(chain[0].inputs)
@@ -81,7 +82,7 @@ def _write_pair(
 
 
 def _order_of_inputs(kind: str, given: list[np.ndarray], theirs: list[np.ndarray]) -> list[int]:
-    """Which of the port's inputs stands for each of Keras's, where their order is of no matter."""
+    """Matches the port's inputs to Keras's, for layers where the order does not matter."""
     order = list(range(len(given)))
     if kind not in _COMMUTATIVE or not len(given) == len(theirs) == 2:
         return order
@@ -102,9 +103,9 @@ def _moving(port: PortUnderTest) -> dict[str, np.ndarray]:
 
 
 def output_form(port: PortUnderTest, writer: TraceWriter) -> str:
-    """What the module returns: Keras's output, what its last activation is applied to, or its log.
+    """Finds what the module returns: Keras's output, the input of its last activation, or its log.
 
-    Told by the numbers; where none of them fits, by the last call.
+    The values decide; if none of the three fits, the last call decides.
     """
     keras, key = port.keras, "forward/eval/output"
     name = keras.facts.get("output_activation")

@@ -12,7 +12,7 @@ from torch_impl.harness.port.port_under_test import PortUnderTest
 
 
 def write_gradients(port: PortUnderTest, loss: Loss, writer: TraceWriter) -> None:
-    """One pass forward and back in train mode."""
+    """Writes the loss and the gradients of one pass in train mode."""
     port.module.zero_grad()
     _, output = port.forward("train", "probe", training=True)
     value = loss(output, port.target("target/probe"), port.keras["target/probe"])

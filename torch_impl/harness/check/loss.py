@@ -1,6 +1,6 @@
-"""The loss of a port, its own or Keras's, and its value where outputs are extreme.
+"""The loss of a port, its own or Keras's, and its value for extreme outputs.
 
-A port and the form of its output go in; a loss that all stages call alike comes out, and
+A port and the form of its output go in; a loss with one signature for all stages comes out, and
 `loss/confident/…`.
 """
 
@@ -23,7 +23,7 @@ Loss = Callable[[Any, Any, np.ndarray], torch.Tensor]
 
 
 def loss_of(port: PortUnderTest, form: str) -> Loss:
-    """Returns the port's loss; where it gives none, Keras's."""
+    """Returns the loss of the port, or Keras's loss if the port has none."""
     built, facts = port.built, port.keras.facts
     if built.loss is not None:
         given = built.loss
@@ -52,7 +52,7 @@ def _activated(output: torch.Tensor, form: str, name: str | None) -> torch.Tenso
 
 
 def write_confident_loss(port: PortUnderTest, form: str, loss: Loss, writer: TraceWriter) -> None:
-    """The loss of outputs that no model is needed for."""
+    """Writes the loss of given extreme outputs, without the model."""
     y = port.keras["loss/confident/target"]
     given = as_returned(port.keras["loss/confident/linear"], port.output.shape)
     linear = torch.from_numpy(given.copy()).to(port.device).requires_grad_()
@@ -60,13 +60,13 @@ def write_confident_loss(port: PortUnderTest, form: str, loss: Loss, writer: Tra
     name = port.keras.facts.get("output_activation")
     output = linear
     if form != "linear" and name == "softmax":
-        # Where the port's own remembers its logits, as Keras's does, the loss will look for them.
+        # If the port's softmax carries its logits, as Keras's does, the loss looks for them.
         softmax = keras_logits.softmax if hasattr(port.output, "_keras_logits") else torch.softmax
         output = linear.log_softmax(axis) if form == "log" else softmax(linear, axis)
     elif form != "linear" and name == "sigmoid" and hasattr(port.output, "_keras_logits"):
         output = keras_logits.sigmoid(linear)
     elif form != "linear" and name is not None:
-        if name not in activations.ACTIVATIONS:  # a function of the user's
+        if name not in activations.ACTIVATIONS:  # a function of the user
             return
         output = activations.activation(name)(linear)
     value = loss(output, port.target("loss/confident/target"), y)

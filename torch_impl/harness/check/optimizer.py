@@ -1,7 +1,7 @@
-"""The optimizer of a port alone: no loss and no data stand between it and Keras's.
+"""The optimizer of a port alone, without loss and data.
 
 Keras's gradients of every size go in; `optimizer/…` comes out: weights, slots and rates after some
-steps. How a port makes a step is told here, for all stages that make some.
+steps. The other stages that make steps call `make_step` of this file.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _STOCK_SLOTS = {
 
 
 def write_optimizer(port: PortUnderTest, writer: TraceWriter) -> None:
-    """The optimizer alone, fed with Keras's gradients of every size."""
+    """Feeds Keras's gradients to the optimizer, and writes what its steps change."""
     optimizer, keras = port.built.optimizer, port.keras
     assert optimizer is not None
     trained = {n: e["shape"] for n, e in keras.facts["weights"].items() if e["trainable"]}
@@ -55,7 +55,7 @@ def write_optimizer(port: PortUnderTest, writer: TraceWriter) -> None:
 
 
 def _slots(port: PortUnderTest) -> Iterator[tuple[str, str, np.ndarray]]:
-    """(Keras's slot, weight, value), for weights that are one tensor."""
+    """Yields (Keras's slot, weight, value) for weights that are one tensor in torch."""
     optimizer = port.built.optimizer
     assert optimizer is not None
     stock = _STOCK_SLOTS.get(type(optimizer).__name__, {})
@@ -75,7 +75,7 @@ def _slots(port: PortUnderTest) -> Iterator[tuple[str, str, np.ndarray]]:
 
 
 def cut(port: PortUnderTest) -> None:
-    """Cuts the learning rate, where no schedule of Keras's sets it."""
+    """Cuts the learning rate, unless a Keras schedule sets it."""
     assert port.built.optimizer is not None
     if port.keras.facts["schedule"]["kind"] is None:
         for group in port.built.optimizer.param_groups:
@@ -83,11 +83,11 @@ def cut(port: PortUnderTest) -> None:
 
 
 def make_step(port: PortUnderTest, given: float | None) -> float:
-    """Makes a step with the gradients that are there; returns the rate at which it was made.
+    """Makes a step with the present gradients; returns the learning rate of that step.
 
     Args:
-        port: whose port steps.
-        given: the rate, where a schedule of Keras's gives it: schedules have a level of their own.
+        port: makes the step.
+        given: the rate, if a Keras schedule sets it; schedules have a level of their own.
     """
     built = port.built
     if built.before_step is not None:
@@ -103,7 +103,7 @@ def make_step(port: PortUnderTest, given: float | None) -> float:
 
 
 def _set_rate(optimizer: Any, rate: float) -> None:
-    """Sets the rate, that of groups with another one in proportion."""
+    """Sets the learning rate; groups with another rate keep their ratio to it."""
     if getattr(optimizer, "schedule", None) is not None:
         optimizer.schedule = None
     first = optimizer.param_groups[0]["lr"]
@@ -112,16 +112,16 @@ def _set_rate(optimizer: Any, rate: float) -> None:
 
 
 def given_rates(keras: Trace, key: str) -> list[float] | None:
-    """Returns the rates of Keras's steps where a schedule gives them; None without one."""
+    """Returns the rates of Keras's steps if a schedule sets them, else None."""
     is_scheduled = keras.facts["schedule"]["kind"] is not None
     return keras[key].tolist() if is_scheduled else None
 
 
 def step_optimizer(port: Port) -> float:
-    """Makes a step of the optimizer alone; returns the rate at which it was made."""
+    """Makes a step of the optimizer alone; returns the learning rate of that step."""
     assert port.optimizer is not None
     before = float(port.optimizer.param_groups[0]["lr"])
     port.optimizer.step()
-    # A schedule inside of the optimizer sets the rate in the step itself.
+    # A schedule inside the optimizer sets the rate during the step.
     has_schedule = getattr(port.optimizer, "schedule", None) is not None
     return float(port.optimizer.param_groups[0]["lr"]) if has_schedule else before

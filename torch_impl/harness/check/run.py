@@ -1,9 +1,9 @@
-"""run_check: what a port computes where Keras computed what its trace holds, written down.
+"""run_check: makes a port compute what Keras computed, and writes it down.
 
-The same probes in the same order as `keras_impl/check`, under the same keys and the same names, in
-the portable layout. Every paired layer is judged twice: as it is reached in the port (an error
-may be inherited), and fed with Keras's own input (an error is its own). What raises is written down
-too, and the next probe goes on.
+It makes the same probes in the same order as `keras_impl/harness/check`, under the same keys and
+names, in the portable layout. Every paired layer is computed twice: with the input that reaches it
+in the port (an error may come from an earlier layer), and with Keras's input (an error comes from
+this layer). An error that the port raises is written down too, and the next probe goes on.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ def run_check(
     """Probes the port that a factory builds.
 
     Args:
-        spec: how; seed and sizes are those of what Keras left.
+        spec: settings of the check; seed and sizes are those of Keras's trace.
         factory: returns a module or a Port.
-        writer: receives arrays under the keys of `keras`, `forward/…/own` beside them, and the
-            facts `nodes`, `pairs`, `problems`, `raised`, `settings`.
-        keras: what Keras computed; it is needed.
+        writer: receives arrays under the keys of `keras`, also `forward/…/own`, and the facts
+            `nodes`, `pairs`, `problems`, `raised`, `settings`.
+        keras: what Keras computed; required.
 
     Raises:
         InputError: the port cannot be probed at all.
@@ -69,11 +69,11 @@ def run_check(
 def _write_training(
     spec: CheckSpec, factory: Callable[[], Any], port: PortUnderTest, form: str, writer: TraceWriter
 ) -> None:
-    """Loss, gradients, and a few steps."""
+    """Writes the loss, the gradients, and a few steps of training."""
     raised, keras = writer.facts["raised"], port.keras
     try:
         loss = loss_of(port, form)
-    except (AttributeError, LookupError, TypeError, ValueError) as error:  # one of the user's own
+    except (AttributeError, LookupError, TypeError, ValueError) as error:  # a loss of the user
         writer.facts["no_loss"] = f"give the port a loss, since Keras's is not known here ({error})"
         return
     with _noted(raised, "loss"):
@@ -87,11 +87,11 @@ def _write_training(
 
 @contextmanager
 def _noted(raised: dict[str, str], stage: str) -> Iterator[None]:
-    """Writes down what the user's code raises, with its line."""
+    """Writes down an error of the user's code, with its line."""
     try:
         yield
     except ParityError:
         raise
-    except Exception as error:  # whatever a port may raise is a finding about the port
+    except Exception as error:  # any error of the port is a finding about the port
         line = line_of(error)
         raised[stage] = f"{type(error).__name__}: {error}" + (f" ({line})" if line else "")

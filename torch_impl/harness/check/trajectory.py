@@ -1,6 +1,6 @@
 """A few steps of training, as a port makes them.
 
-Keras's batches and masks go in; `trajectory/…` comes out, losses and the weights after each step.
+Keras's batches and masks go in; `trajectory/…` comes out: losses, and the weights after each step.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from torch_impl.harness.port.port_under_test import PortUnderTest
 
 
 def write_trajectory(port: PortUnderTest, form: str, writer: TraceWriter) -> None:
-    """A few steps as the port makes them, with Keras's masks."""
+    """Makes a few steps with Keras's masks, and writes losses and weights."""
     loss, optimizer = loss_of(port, form), port.built.optimizer
     assert optimizer is not None
     losses: list[float] = []

@@ -8,22 +8,7 @@ from html.parser import HTMLParser
 import pytest
 from report_folders import HOSTILE
 
-from parity.report.html.page import (
-    Cause,
-    Cell,
-    Code,
-    Divergence,
-    Fact,
-    Folded,
-    Page,
-    Picture,
-    Rung,
-    Section,
-    Strip,
-    Strips,
-    Table,
-    Text,
-)
+from parity.report.html import page
 from parity.report.html.render import FOLDER, MAX_TEXT, render, shown
 
 VOID = {"meta", "link", "img", "input", "br"}
@@ -58,26 +43,28 @@ class Tree(HTMLParser):
 
 def page_of(name="a name", svg="<svg></svg>"):
     """A page with every kind of block, on which every text is `name`."""
-    table = Table(name, (name, name), ((Cell(name, share=0.5), Cell(name, link="#x")),), note=name)
-    blocks = (
-        Text(name),
-        table,
-        Picture(svg, name, name, table),
-        Strips(name, (Strip(name, ("data:image/png;base64,AAAA",), name),), (name,)),
-        Code("Command", name),
-        Folded(name, (Text(name),)),
+    table = page.Table(
+        name, (name, name), ((page.Cell(name, share=0.5), page.Cell(name, link="#x")),), note=name
     )
-    cause = Cause(name, "99 %", (Fact(name, name),), name)
-    return Page(
+    blocks = (
+        page.Text(name),
+        table,
+        page.Picture(svg, name, name, table),
+        page.Strips(name, (page.Strip(name, ("data:image/png;base64,AAAA",), name),), (name,)),
+        page.Code("Command", name),
+        page.Folded(name, (page.Text(name),)),
+    )
+    cause = page.Cause(name, "99 %", (page.Fact(name, name),), name)
+    return page.Page(
         title=name,
         look="fail",
         verdict="fail",
         sentence=name,
-        facts=(Fact(name, name),),
+        facts=(page.Fact(name, name),),
         problems=(name,),
-        ladder=(Rung("data", "pass", "pass", "0", "0", name, name),),
-        divergence=Divergence(name, (Fact(name, name),), (cause,), (name,)),
-        sections=(Section("one", name, blocks), Section("two", name, ())),
+        ladder=(page.Rung("data", "pass", "pass", "0", "0", name, name),),
+        divergence=page.Divergence(name, (page.Fact(name, name),), (cause,), (name,)),
+        sections=(page.Section("one", name, blocks), page.Section("two", name, ())),
     )
 
 
@@ -130,7 +117,7 @@ def test_headings_and_links_of_the_page_belong_together():
 
 
 def test_a_page_without_sections_has_no_empty_parts():
-    tree = Tree(render(Page("title", "pass", "pass", "sentence")))
+    tree = Tree(render(page.Page("title", "pass", "pass", "sentence")))
     assert [tag for tag in ("section", "nav", "table", "ol") if tree.all(tag)] == []
 
 
