@@ -127,7 +127,7 @@ def _unpack(path: Path, folder: RunFolder) -> None:
         spec = CheckSpec.from_dict(content["spec"])
     except InputError as error:
         raise ValueError(f"its spec: {error}") from None
-    facts = decode_floats(content["facts"])
+    facts = decode_floats(content.pop("facts"))  # which may be large
     keys = _check(folder.arrays, facts, spec.steps)
     write_json(folder.spec, spec.to_dict())
     write_records(folder, content["environment"], {}, 0.0, facts, keys)
