@@ -1,4 +1,4 @@
-"""The Keras half: the programs as a Keras user writes them, on the TensorFlow backend.
+"""The Keras half: the programs of the article as a Keras user writes them, with TensorFlow.
 
 Names are loaded at first use, so that `python -m keras_impl` can set threads before TensorFlow
 starts.

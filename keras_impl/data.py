@@ -10,12 +10,12 @@ from keras_impl.augment import image_data_generator
 from parity.data.dataset import Data
 from parity.programs.run_spec import RunSpec
 
-# Nothing is learned from these batches, and larger ones are faster.
+# Batch size of evaluations, which larger batches make faster.
 EVALUATION_BATCH_SIZE = 256
 
 
 def training_data(spec: RunSpec, data: Data) -> dict[str, Any]:
-    """Returns what `model.fit` takes for training: arrays, or augmented batches of 32 and the like.
+    """Returns the arguments of `model.fit` for training: arrays, or an iterator that augments.
 
     Args:
         spec: gives batch size, augmentation and dtype.
@@ -30,12 +30,12 @@ def training_data(spec: RunSpec, data: Data) -> dict[str, Any]:
 
 
 def validation_data(spec: RunSpec, data: Data) -> tuple[np.ndarray, np.ndarray]:
-    """Returns what `model.fit` takes as `validation_data`."""
+    """Returns the `validation_data` of `model.fit`: images (N, H, W, C), labels (N,)."""
     return data.x_val.astype(spec.dtype), data.y_val
 
 
 def evaluation_data(spec: RunSpec, data: Data) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Returns the training samples as they are, to evaluate on: in order, not augmented."""
+    """Returns batches of the training samples for evaluation: in order, not augmented."""
     x = data.x_train.astype(spec.dtype)
     ends = np.arange(EVALUATION_BATCH_SIZE, len(x), EVALUATION_BATCH_SIZE)
     return list(zip(np.split(x, ends), np.split(data.y_train, ends), strict=True))

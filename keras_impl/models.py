@@ -101,7 +101,7 @@ def build_model(
 def build_network(
     spec: RunSpec, input_shape: tuple[int, int, int], num_classes: int
 ) -> keras.Sequential:
-    """Builds and compiles the network of a spec, as the process is seeded and its dtype is set.
+    """Builds and compiles the network of a spec, with the seed and dtype that the process has.
 
     Args:
         spec: gives model, learning rate, weight decay and L2 factor.
@@ -116,6 +116,6 @@ def build_network(
         optimizer=keras.optimizers.Adam(spec.learning_rate, weight_decay=spec.weight_decay or None),
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
-        jit_compile=False,  # XLA draws other dropout masks and rounds otherwise
+        jit_compile=False,  # XLA draws other dropout masks and rounds differently
     )
     return model

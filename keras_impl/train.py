@@ -25,7 +25,7 @@ def fit(spec: RunSpec, data: Data, recorder: Observer | None = None) -> RunResul
     Args:
         spec: the run; every random number follows from `spec.seed`.
         data: the arrays of the run.
-        recorder: what is told on the way; it does not change the run.
+        recorder: is called during the run, which it does not change.
 
     Returns:
         History with Keras's keys, the final weights, and the seconds spent training.
@@ -52,7 +52,7 @@ def fit(spec: RunSpec, data: Data, recorder: Observer | None = None) -> RunResul
         verbose=0,
     ).history
     wall_s = time.perf_counter() - started
-    # Keras logs the rate only where a callback may change it; elsewhere it is a constant.
+    # Keras logs the rate only if a callback may change it; without one it is a constant.
     rate = float(model.optimizer.learning_rate.numpy())
     history.setdefault("learning_rate", [rate] * len(history["loss"]))
     return RunResult(
@@ -63,11 +63,11 @@ def fit(spec: RunSpec, data: Data, recorder: Observer | None = None) -> RunResul
 
 
 class RecorderCallback(keras.callbacks.Callback):
-    """Tells an observer what happens in a Keras run.
+    """Calls an observer during a Keras run.
 
     Args:
-        recorder: what is written down.
-        evaluation: batches (images, labels) of the training samples as they are.
+        recorder: the observer.
+        evaluation: batches (images, labels) of the training samples, not augmented.
         x_val: (N, H, W, C) validation images.
     """
 
@@ -81,20 +81,20 @@ class RecorderCallback(keras.callbacks.Callback):
         self._recorder, self._evaluation, self._x_val = recorder, evaluation, x_val
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        """Initial weights."""
+        """Reports the initial weights."""
         self._recorder.on_start(lambda: get_weights(self.model))
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """One step."""
+        """Reports a step."""
         assert logs is not None
         self._recorder.on_step(float(logs["loss"]), lambda: get_weights(self.model))
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """The end of an epoch."""
+        """Reports the end of an epoch."""
         self._recorder.on_epoch_end(self._evaluate)
 
     def _evaluate(self) -> tuple[float, float]:
-        """What `model.evaluate` returns, without the pipeline that it builds at every call."""
+        """Returns what `model.evaluate` returns, without building its pipeline at every call."""
         logs = [self.model.test_on_batch(x, y, return_dict=True) for x, y in self._evaluation]
         sizes = [len(y) for _, y in self._evaluation]
         loss, accuracy = (
@@ -104,11 +104,11 @@ class RecorderCallback(keras.callbacks.Callback):
         return loss, accuracy
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
-        """The end of training."""
+        """Reports the end of training."""
         self._recorder.on_end(self._predict)
 
     def _predict(self) -> np.ndarray:
-        """What `model.predict` returns, without the function that it traces for one call."""
+        """Returns what `model.predict` returns, without tracing a function for one call."""
         starts = range(0, len(self._x_val), EVALUATION_BATCH_SIZE)
         batches = [self._x_val[start : start + EVALUATION_BATCH_SIZE] for start in starts]
         return np.concatenate([self.model(x, training=False).numpy() for x in batches])

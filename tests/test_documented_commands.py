@@ -166,7 +166,7 @@ def accepted_by_pip(command):
 def options_of_scripts():
     """Options of all scripts, as they are written in their sources."""
     found = set()
-    for path in [*ROOT.glob("benchmarks/*.py"), *ROOT.glob("scripts/*.py")]:
+    for path in [*ROOT.glob("benchmarks/*/*.py"), *ROOT.glob("scripts/*.py")]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 found |= set(re.findall(r"^--[a-z][a-z-]*$", node.value))

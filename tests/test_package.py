@@ -57,7 +57,7 @@ def test_the_wheel_holds_code_data_and_licence_and_no_tests(wheel):
     assert any(name.endswith("licenses/NOTICE") for name in names)
     entries = next(name for name in names if name.endswith("entry_points.txt"))
     text = zipfile.ZipFile(wheel).read(entries).decode()
-    assert "[pytest11]\nparity = parity.pytest_plugin\n" in text
+    assert "[pytest11]\nparity = parity.testing.pytest_plugin\n" in text
     assert {name.split("/")[0].split("-")[0] for name in names} == {
         "parity",
         "torch_impl",

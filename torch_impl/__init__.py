@@ -2,7 +2,7 @@
 
 `fit(spec, data)` trains a spec. The parts are usable on their own in any torch program:
 `KerasSeeds`, `philox`, `layers`, `initializers`, `losses`, `regularizers`, `penalty`, `optim`,
-`schedule`, `augment`. `from_keras_config` builds the twin of a Keras model; a factory of the user's
+`schedule`, `augment`. `from_keras_config` builds the twin of a Keras model. A user's factory
 returns a `Port` for `parity check`.
 
 Names are loaded at first use, so that `python -m torch_impl` can set threads before torch starts.

@@ -1,8 +1,8 @@
-"""clip: values between two bounds, with the gradient that TensorFlow gives.
+"""clip: limits values to two bounds, with TensorFlow's gradient.
 
-A value that lies on a bound passes its gradient, as inside of them. `torch.clamp` has done so up to
-torch 2.13, and lets none pass there since 2.15; what is on a bound, as labels of 0 and 1 are, would
-train otherwise.
+A value on a bound passes its gradient, like a value between the bounds. `torch.clamp` did so up to
+torch 2.13, and has the gradient 0 there since 2.15. Values on a bound, such as labels of 0 and 1,
+would then train differently.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import torch
 
 
 def clip(x: torch.Tensor, low: float | None = None, high: float | None = None) -> torch.Tensor:
-    """Returns x, or the bound beyond which it lies; NaN stays NaN.
+    """Returns x, or the bound that x exceeds; NaN stays NaN.
 
     Source: TensorFlow `python/ops/clip_ops.py` (gradient of `clip_by_value`), `math_grad.py` (of
     `maximum` and `minimum`, whose gradient goes to x where both are equal).
 
     Args:
-        x: of floats.
+        x: floating-point tensor.
         low: lower bound, or None.
         high: upper bound, or None.
     """

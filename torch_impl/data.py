@@ -1,4 +1,4 @@
-"""How the training samples are fed: epoch by epoch in the order of Keras's `fit`."""
+"""Feeds the training samples, epoch by epoch in the order of Keras's `fit`."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from parity.programs.run_spec import RunSpec
 from torch_impl.augment import ImageDataGenerator, KerasTransform, Parameters
 from torch_impl.seeds import KerasSeeds
 
-# Nothing is learned from these batches, and larger ones are faster.
+# Batch size of evaluations, which larger batches make faster.
 EVALUATION_BATCH_SIZE = 256
 
-# So many pixels are augmented at once: enough for all threads, few enough for a processor's cache.
+# Pixels that are augmented at once: enough for all threads, few enough for the processor's cache.
 AHEAD = 2**19
 
 
@@ -28,8 +28,8 @@ class Batch:
     Attributes:
         x: (N, C, H, W) images in channels-last memory.
         y: (N,) int64 labels.
-        index: (N,) int64, which training samples these are.
-        params: how they were augmented, or None.
+        index: (N,) int64, the numbers of the training samples.
+        params: the parameters of the augmentation, or None.
     """
 
     x: torch.Tensor
@@ -47,9 +47,9 @@ class Batches(Protocol):
 
 
 class ArrayBatches:
-    """What `model.fit(x, y, shuffle=True)` feeds: one permutation, the same in every epoch.
+    """Feeds what `model.fit(x, y, shuffle=True)` feeds: one permutation, the same in every epoch.
 
-    The samples are put into this order once, so that a batch is a part of them and no copy.
+    The samples are put into this order once, so that a batch is a view and not a copy.
     """
 
     def __init__(
@@ -72,14 +72,14 @@ class ArrayBatches:
 
 
 class FlowBatches:
-    """What `model.fit(datagen.flow(x, y))` feeds.
+    """Feeds what `model.fit(datagen.flow(x, y))` feeds.
 
-    `fit` looks at two batches to learn their shapes, which draws an order and two batches of
-    parameters, and then starts the iterator anew. In each epoch Python's `random` shuffles the
-    order of the batches; after it a new order of the samples is drawn.
+    `fit` reads two batches to learn their shapes, which draws an order and two batches of
+    parameters, and then restarts the iterator. In each epoch Python's `random` shuffles the order
+    of the batches; after the epoch a new order of the samples is drawn.
 
-    Several batches are augmented at once, with the parameters that one after the other would get:
-    they are drawn image by image.
+    Several batches are augmented at once. They get the same parameters as one after the other,
+    since these are drawn image by image.
     """
 
     def __init__(
@@ -124,17 +124,17 @@ class FlowBatches:
 
 
 class OwnBatches:
-    """What `fit` feeds, drawn from torch's own generator in the place of Keras's.
+    """Feeds what `fit` feeds, but draws from torch's own generator.
 
-    As in a seeded Keras program, arrays have one order for all epochs, and augmented batches a new
-    one for each. (A DataLoader with shuffle=True draws a new order for both, with which training
-    samples are learned by heart later; see docs/behaviour.md.)
+    As in a seeded Keras program, arrays have one order for all epochs, and augmented batches have a
+    new one in each. (A DataLoader with shuffle=True draws a new order for both, with which a
+    network memorises the training samples later; see docs/behaviour.md.)
 
     Args:
         x: (N, C, H, W) images.
         y: (N,) labels.
-        batch_size: samples a step.
-        transform: of a batch of images, or None.
+        batch_size: samples per step.
+        transform: applied to a batch of images, or None.
     """
 
     def __init__(
@@ -166,7 +166,7 @@ def training_data(spec: RunSpec, data: Data, seeds: KerasSeeds) -> Batches:
     Args:
         spec: gives batch size, augmentation, dtype and device.
         data: the arrays of the run.
-        seeds: as they stand after the model was built.
+        seeds: the seeds after the model was built.
     """
     x, y = to_tensors(spec, data.x_train, data.y_train)
     is_independent = spec.mode == "independent"
@@ -178,7 +178,7 @@ def training_data(spec: RunSpec, data: Data, seeds: KerasSeeds) -> Batches:
         **asdict(spec.augmentation),
         data_format="channels_first",
         dtype=spec.dtype,
-        # None: a generator of its own, seeded from torch's.
+        # None: a new generator, seeded from torch's.
         random_state=None if is_independent else seeds.numpy,
     )
     if is_independent:
@@ -189,7 +189,7 @@ def training_data(spec: RunSpec, data: Data, seeds: KerasSeeds) -> Batches:
 def validation_data(spec: RunSpec, data: Data) -> Batches:
     """Returns the validation batches of a spec: in order, not augmented.
 
-    Keras takes the batch size of the training for arrays, and 32 for a `flow`, which has its own.
+    For arrays Keras uses the batch size of the training. For a `flow` it uses 32.
     """
     x, y = to_tensors(spec, data.x_val, data.y_val)
     batch_size = spec.batch_size if spec.augmentation is None else 32
@@ -197,7 +197,7 @@ def validation_data(spec: RunSpec, data: Data) -> Batches:
 
 
 def evaluation_data(spec: RunSpec, data: Data) -> Batches:
-    """Returns the training samples as they are, to evaluate on: in order, not augmented."""
+    """Returns batches of the training samples for evaluation: in order, not augmented."""
     x, y = to_tensors(spec, data.x_train, data.y_train)
     return ArrayBatches(x, y, EVALUATION_BATCH_SIZE, torch.arange(len(x)))
 

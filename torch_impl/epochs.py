@@ -1,4 +1,4 @@
-"""Epochs: what comes of a run's epochs, as the callbacks of Keras's `model.fit` see it."""
+"""Epochs: does after each epoch what the callbacks of Keras's `model.fit` do."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ KEYS = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
 
 
 class Epochs:
-    """The history of a run, the cuts of its learning rate, and its end before the last epoch.
+    """Keeps the history of a run, cuts its learning rate, and stops it early.
 
     Args:
-        spec: gives the rules.
-        model: whose weights the end may restore.
-        optimizer: whose rate is cut.
+        spec: has the settings of the callbacks.
+        model: its best weights may be restored at the end.
+        optimizer: its learning rate is cut.
 
     Attributes:
-        history: Keras's keys, a value for each epoch.
+        history: from Keras's key to a value for each epoch.
     """
 
     def __init__(self, spec: RunSpec, model: nn.Module, optimizer: Adam) -> None:
@@ -38,13 +38,13 @@ class Epochs:
             self._early_stopping = EarlyStopping(model, **_rule(spec.early_stopping))
 
     def keep(self, trained: tuple[float, float], validated: tuple[float, float]) -> None:
-        """Keeps what (loss, accuracy) an epoch has brought, and the rate that it had."""
+        """Keeps (loss, accuracy) of an epoch in training and validation, and its rate."""
         rate = self._optimizer.param_groups[0]["lr"]
         for key, value in zip(KEYS, (*trained, *validated, rate), strict=True):
             self.history[key].append(value)
 
     def is_over(self) -> bool:
-        """Takes the values of the epoch that was kept last; returns whether training is to stop."""
+        """Applies the callbacks to the epoch that was kept last; returns whether to stop."""
         if self._reduce_lr is not None:
             assert self._spec.reduce_lr is not None
             self._reduce_lr.step(self.history[self._spec.reduce_lr.monitor][-1])
@@ -54,11 +54,11 @@ class Epochs:
         return self._early_stopping.step(self.history[self._spec.early_stopping.monitor][-1])
 
     def restore(self) -> None:
-        """Gives the model the weights that it is to end with: call it once, after training."""
+        """Restores the best weights if the spec says so. Call it once, after training."""
         if self._early_stopping is not None:
             self._early_stopping.restore()
 
 
 def _rule(group: Any) -> dict[str, Any]:
-    """The arguments of a callback but for what it monitors: values are handed to it here."""
+    """Returns the arguments of a callback, without `monitor`, whose values are passed here."""
     return {name: value for name, value in dataclasses.asdict(group).items() if name != "monitor"}

@@ -1,7 +1,7 @@
-"""LAYOUTS: the one table of how torch and Keras store the same variable, in both directions.
+"""LAYOUTS: the only table of how torch and Keras store the same variable, in both directions.
 
-A row belongs to a type of torch module and lists its Keras variables. Rows are found by the method
-resolution order, so that a subclass has the row of its base unless it has one of its own.
+A row belongs to a type of torch module and lists its Keras variables. Rows are looked up in the
+method resolution order: a subclass has the row of its base class unless it has its own.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ class Variable:
 
     Attributes:
         name: Keras's path below the layer, "kernel" or "lstm_cell/kernel".
-        module: that holds the tensors.
-        attributes: names of its parameters or buffers; two where torch splits what Keras has in
-            one, as the bias of an LSTM.
-        to_keras: from these tensors to Keras's array.
-        to_torch: from Keras's array to these tensors.
-        gradient_of: of two tensors whose sum is the variable, the one whose gradient is its
-            gradient; both have the same.
+        module: has the tensors.
+        attributes: names of its parameters or buffers; two if torch splits a Keras variable, such
+            as the bias of an LSTM.
+        to_keras: turns these tensors into Keras's array.
+        to_torch: turns Keras's array into these tensors.
+        gradient_of: if the variable is the sum of two tensors, the one whose gradient is taken;
+            both have the same gradient.
         trainable: False for moving statistics.
     """
 
@@ -53,11 +53,11 @@ Row = Callable[[nn.Module], Sequence[Variable]]
 def variables(module: nn.Module) -> Iterator[Variable]:
     """Yields the Keras variables of a module: its own row, or those of its children.
 
-    Variables of children have the child's name before theirs, "dense1/kernel". A module may name
-    children in `unnamed_children` that add nothing to the path.
+    Variables of children start with the child's name: "dense1/kernel". A module may list children
+    in `unnamed_children` that add nothing to the path.
 
     Raises:
-        ValueError: the module has no counterpart in Keras, as an nn.LSTM of two layers.
+        ValueError: the module has no counterpart in Keras, for example an nn.LSTM of two layers.
     """
     for kind in type(module).__mro__:
         if kind in LAYOUTS:
@@ -77,7 +77,7 @@ def _renamed(variable: Variable, name: str) -> Variable:
 def _permuted(
     module: nn.Module, name: str, attribute: str, axes: Sequence[int], trainable: bool = True
 ) -> Variable:
-    """A variable whose axes stand in another order; `axes` lead from torch to Keras."""
+    """Returns a variable with another order of axes; `axes` is the permutation from torch."""
     back = tuple(sorted(range(len(axes)), key=lambda axis: axes[axis]))
     return Variable(
         name,
@@ -90,13 +90,13 @@ def _permuted(
 
 
 def _same(module: nn.Module, name: str, attribute: str, trainable: bool = True) -> Variable:
-    """A variable that both store alike."""
+    """Returns a variable that both store in the same way."""
     axes = tuple(range(getattr(module, attribute).ndim))
     return _permuted(module, name, attribute, axes, trainable)
 
 
 def _present(module: nn.Module, *names: tuple[str, str]) -> list[Variable]:
-    """Of (Keras name, torch name), those that the module has: a bias may be switched off."""
+    """Returns the variables of (Keras name, torch name) that the module has; a bias may be off."""
     return [
         _same(module, keras_name, attribute, isinstance(getattr(module, attribute), nn.Parameter))
         for keras_name, attribute in names
@@ -112,7 +112,7 @@ def _linear(module: nn.Module) -> list[Variable]:
 def _convolution(module: nn.Module) -> list[Variable]:
     """(out, in / groups, h, w) <-> (h, w, in / groups, out).
 
-    A transposed one has both channel axes in the other order, in torch as in Keras.
+    A transposed convolution has both channel axes swapped, in torch as in Keras.
     """
     weight: torch.Tensor = module.weight  # type: ignore[assignment]
     rank = weight.ndim - 2
@@ -123,7 +123,7 @@ def _convolution(module: nn.Module) -> list[Variable]:
 def _depthwise(module: nn.Module, name: str) -> Variable:
     """(in * mult, 1, h, w) <-> (h, w, in, mult); output channel = input channel * mult + number.
 
-    The kernel (h, w, 1, in * mult) of a grouped convolution is taken too, told by its shape.
+    The kernel (h, w, 1, in * mult) of a grouped convolution is accepted too, by its shape.
     """
     weight: torch.Tensor = module.weight  # type: ignore[assignment]
     num_inputs: int = module.groups  # type: ignore[assignment]
@@ -159,7 +159,7 @@ def _separable_convolution(module: nn.Module) -> list[Variable]:
 
 
 def _stock_convolution(module: nn.Module) -> list[Variable]:
-    """Of torch.nn: with as many groups as inputs it stands for Keras's DepthwiseConv."""
+    """A convolution of torch.nn; with as many groups as inputs it is Keras's DepthwiseConv."""
     is_depthwise = module.groups != 1 and module.groups == module.in_channels
     return _depthwise_convolution(module) if is_depthwise else _convolution(module)
 
@@ -170,7 +170,7 @@ def _batch_normalization(module: nn.Module) -> list[Variable]:
 
 
 def _normalization(module: nn.Module) -> list[Variable]:
-    """Statistics that were given as arguments are no weights in Keras."""
+    """Statistics that were passed as arguments are not weights in Keras."""
     names = ("mean", "variance", "count") if module.count is not None else ()
     return _present(module, *((name, name) for name in names))
 
@@ -180,7 +180,7 @@ def _affine(module: nn.Module) -> list[Variable]:
 
 
 def _stock_layer_normalization(module: nn.Module) -> list[Variable]:
-    """(C, H, W) <-> (H, W, C): where torch normalises several axes, the first holds channels."""
+    """(C, H, W) <-> (H, W, C): if torch normalises several axes, the channels come first."""
     weight: torch.Tensor | None = module.weight  # type: ignore[assignment]
     axes = () if weight is None else (*range(1, weight.ndim), 0)
     names = (("gamma", "weight"), ("beta", "bias"))
@@ -195,10 +195,10 @@ def _halves(module: nn.Module, prefix: str, suffix: str, order: tuple[int, ...])
     """Kernel, recurrent kernel and bias of one cell: (gates * units, in) <-> (in, gates * units).
 
     Args:
-        module: holds torch's names, "weight_ih_l0", followed by the suffix.
+        module: has torch's names, "weight_ih_l0", followed by the suffix.
         prefix: of Keras's names.
         suffix: "" or "_reverse".
-        order: of Keras's gates, in torch's.
+        order: positions of Keras's gates among torch's.
     """
 
     def turned(rows: torch.Tensor, places: Sequence[int]) -> torch.Tensor:
@@ -252,7 +252,7 @@ _ORDERS = {"lstm": (0, 1, 2, 3), "gru": (1, 0, 2), "simple_rnn": (0,)}
 
 
 def _cell(kind: str) -> Row:
-    """One layer of one direction, or a stock module of both."""
+    """Returns the row of a layer with one direction, or of a stock module with both."""
 
     def row(module: nn.Module) -> list[Variable]:
         if getattr(module, "num_layers", 1) != 1 or getattr(module, "proj_size", 0):

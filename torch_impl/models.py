@@ -1,7 +1,7 @@
 """The networks: a mirror of `keras_impl/models.py`, function by function and line by line.
 
-Each is a plain torch module over images (N, C, H, W) that returns logits: the softmax that stands
-in the Keras model belongs to the loss here. Layers carry the names under which traces list them.
+Each is a plain torch module that takes images (N, C, H, W) and returns logits: the softmax of the
+Keras model is part of the loss here. Layers have the names under which traces list them.
 """
 
 from __future__ import annotations
@@ -95,8 +95,8 @@ def build_model(
 ) -> tuple[nn.Sequential, KerasSeeds]:
     """Builds the network of a spec with the weights that Keras draws from its seed.
 
-    In mode "independent" the weights have Keras's distribution, and torch's own stream, which the
-    seed starts.
+    In mode "independent" the weights have Keras's distributions, but come from torch's generator,
+    seeded with the same seed.
 
     Args:
         spec: gives model, seed, mode, dtype and device.
@@ -104,7 +104,7 @@ def build_model(
         num_classes: number of labels.
 
     Returns:
-        The model, and the seeds as they stand after its construction, for the data to draw from.
+        The model, and the seeds after its construction, from which the data then draw.
     """
     seeds = KerasSeeds(spec.seed)
     model = MODELS[spec.model](input_shape, num_classes).to(getattr(torch, spec.dtype))
@@ -118,10 +118,10 @@ def build_model(
 
 
 def _reduced(size: int) -> int:
-    """Length of an axis after two times (3x3 convolution, pool of 2), both without padding."""
+    """Returns the length of an axis after two (3x3 convolution, pool of 2) without padding."""
     return ((size - 2) // 2 - 2) // 2
 
 
 def _halved(size: int) -> int:
-    """Length of an axis after two 3x3 convolutions of stride 2, without padding."""
+    """Returns the length of an axis after two 3x3 convolutions of stride 2 without padding."""
     return ((size - 3) // 2 - 2) // 2 + 1

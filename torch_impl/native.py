@@ -1,12 +1,12 @@
-"""Loops as machine code, where there is a C compiler; the same results as in torch.
+"""Compiles loops in C, if there is a compiler; their results are the same as torch's.
 
-Some loops run in every step, and eager torch needs many passes over memory for what a compiled loop
-does in one. A C file is compiled once for a machine, in well under a second, into the user's cache
-folder. Without a compiler, or with PARITY_NATIVE=0, there is no library and eager torch does it.
+Some loops run in every step, and eager torch needs many passes over memory where a compiled loop
+needs one. A C file is compiled once on each machine, in well under a second, into the user's cache
+folder. Without a compiler, or with PARITY_NATIVE=0, there is no library, and eager torch is used.
 
-Loops share torch's own threads: OpenMP's functions are left open when a library is linked, and are
-found in the OpenMP that torch has loaded. A second one beside it would fight it for the cores.
-Where they are not found there, the same loops run in one thread.
+The loops share torch's threads: the library is linked without OpenMP, and finds its functions in
+the OpenMP that torch has loaded. A second OpenMP would compete with it for the cores. If the
+functions are not found, the same loops run in one thread.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-# No traps: compilers turn a comparison or a floor into vector instructions only without them.
+# Without traps, since only then compilers vectorise a comparison or a floor.
 FLAGS = (
     "-O3",
     "-march=native",
@@ -39,11 +39,11 @@ def library(source: Path, contract: bool = False) -> ctypes.CDLL | None:
 
     Args:
         source: the C file.
-        contract: whether a product and a sum may become one operation with one rounding; not where
-            the results have to be those of a reference, bit for bit.
+        contract: whether a product and a sum may become one operation with one rounding. Must be
+            False if the results have to equal those of a reference bit for bit.
 
     Returns:
-        The library, or None where it cannot be compiled.
+        The library, or None if it cannot be compiled.
     """
     compiler = shutil.which(os.environ.get("CC", "cc"))
     if os.environ.get("PARITY_NATIVE") == "0" or compiler is None:
@@ -57,12 +57,12 @@ def library(source: Path, contract: bool = False) -> ctypes.CDLL | None:
                 _compile(compiler, flags, source, path)
             return ctypes.CDLL(str(path))
         except (OSError, subprocess.SubprocessError):
-            continue  # slower, and otherwise the same
+            continue  # slower, but with the same results
     return None
 
 
 def _private_folder() -> Path:
-    """A cache folder that nobody else can write to: what lies in it is executed."""
+    """Returns a cache folder that only the user can write to, since its files are executed."""
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = base / "keras-torch-parity" / "native"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -73,12 +73,12 @@ def _private_folder() -> Path:
 
 
 def _fingerprint(source: Path, compiler: str, flags: Sequence[str]) -> str:
-    """Tells apart what would be compiled differently: source, flags, compiler, processor."""
+    """Returns a hash of everything that changes the result: source, flags, compiler, processor."""
     version = subprocess.run(
         [compiler, "--version"], capture_output=True, check=True, timeout=10
     ).stdout
     try:
-        # -march=native: a home folder may be shared between machines.
+        # For -march=native, since machines may share a home folder.
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         processor = next((line for line in lines if line.startswith(("flags", "Features"))), "")
     except OSError:
@@ -88,7 +88,7 @@ def _fingerprint(source: Path, compiler: str, flags: Sequence[str]) -> str:
 
 
 def _compile(compiler: str, flags: Sequence[str], source: Path, path: Path) -> None:
-    """Compiles beside the final place and moves it there, so that others see all or nothing."""
+    """Compiles into a temporary file and moves it, so that others see all of it or nothing."""
     temporary = path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
     objects = temporary.with_name(f"{temporary.name}.o")
     try:

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#ifndef __linux__ /* as TensorFlow does it elsewhere */
+#ifndef __linux__ /* as TensorFlow does on other systems */
 static void sincosf(float x, float *s, float *c) { *s = sinf(x), *c = cosf(x); }
 static void sincos(double x, double *s, double *c) { *s = sin(x), *c = cos(x); }
 #endif
@@ -56,8 +56,8 @@ static void normal_float64(const uint32_t words[4], double out[2]) {
   out[0] = s * u2, out[1] = c * u2;
 }
 
-/* A plain stream takes block after block; a truncated one starts each group of numbers at a block
-   of its own, 64 blocks for a number, and leaves out what is 2 or more. */
+/* A plain stream takes block after block. A truncated one starts each group of numbers at its own
+   block, with 64 blocks per number, and leaves out numbers of size 2 or more. */
 #define STREAMS(type, width)                                                                      \
   void normal_stream_##type(TYPE_##type *out, size_t num_values, const uint32_t key[2],           \
                             const uint32_t counter[2]) {                                          \

@@ -2,10 +2,10 @@
 
     u1, u2 uniform in [0, 1):  sqrt(-2 log(max(u1, 1e-7))) * (sin(2 pi u2), cos(2 pi u2))
 
-A float32 pair takes two words, a float64 pair four. Logarithm, sine and cosine are those of the C
-library, which torch does not call: a compiled loop has TensorFlow's bits where both use the same C
-library (Linux). Without a compiler torch's float64 functions stand in: of two million numbers, 2 %
-in float32 and 1 % in float64 are off, by 3 units in the last place at most.
+A float32 pair takes two words, a float64 pair four. Logarithm, sine and cosine come from the C
+library, which torch does not call. A compiled loop has TensorFlow's bits if both use the same C
+library (Linux). Without a compiler, torch's float64 functions are used: of two million numbers, 2 %
+in float32 and 1 % in float64 differ, by at most 3 units in the last place.
 
 Source: tensorflow 2.21 `tsl/lib/random/random_distributions.h`, `core/kernels/random_op_cpu.h`.
 """
@@ -24,9 +24,9 @@ from torch_impl.philox import philox4x32, scramble
 
 SOURCE = Path(__file__).with_name("normals.c")
 _Words = ctypes.c_uint32 * 2
-_SMALLEST = 1e-7  # in the place of uniform numbers below it: their logarithm is not taken
+_SMALLEST = 1e-7  # replaces smaller uniform numbers before the logarithm
 _BOUND = 2.0  # of the truncated distribution
-_RESERVED = 64  # blocks of Philox for each truncated number, of which about 0.3 or 0.6 are used
+_RESERVED = 64  # Philox blocks for each truncated number; about 0.3 or 0.6 are used
 _MASK = 0xFFFFFFFF
 _WIDTH = {torch.float32: 4, torch.float64: 2}  # numbers of a block
 
@@ -42,7 +42,7 @@ def stateless_normal(
         dtype: torch.float32 or torch.float64; the two streams are unrelated.
 
     Returns:
-        Standard normal numbers, of which none is beyond 5.68.
+        Standard normal numbers in [-5.68, 5.68].
     """
     return _draw("normal", shape, seed, dtype)
 
@@ -52,8 +52,8 @@ def stateless_truncated_normal(
 ) -> torch.Tensor:
     """Returns what `tf.random.stateless_truncated_normal(shape, seed, dtype=dtype)` returns.
 
-    Numbers of 2 or more are drawn again. Each group of four float32 or two float64 numbers has a
-    part of the stream for itself, so that a group does not depend on what others rejected.
+    Numbers of size 2 or more are drawn again. Each group of four float32 or two float64 numbers has
+    its own part of the stream, so that it does not depend on what other groups rejected.
 
     Args:
         shape: of the result.
@@ -99,12 +99,12 @@ def _truncated(
     width = _WIDTH[dtype]
     groups = torch.arange(-(-num_values // width))
     result = torch.empty(len(groups), width, dtype=dtype)
-    num_blocks = 3  # enough for all but one group in a thousand; the others try again
+    num_blocks = 3  # enough for 999 of 1000 groups; the others try again
     while len(groups):
         blocks = groups[:, None] * (width * _RESERVED) + torch.arange(num_blocks)
         values = _box_muller(blocks.reshape(-1), key, counter, dtype).reshape(len(groups), -1)
         is_kept = values.abs() < _BOUND
-        # The kept ones first, in their order.
+        # Puts the kept numbers first, in their order.
         order = is_kept.int().argsort(dim=1, descending=True, stable=True)[:, :width]
         is_full = is_kept.sum(1) >= width
         result[groups[is_full]] = values.gather(1, order)[is_full]
@@ -115,7 +115,7 @@ def _truncated(
 def _box_muller(
     blocks: torch.Tensor, key: tuple[int, int], counter: tuple[int, int], dtype: torch.dtype
 ) -> torch.Tensor:
-    """(num_blocks, 4) float32 or (num_blocks, 2) float64 numbers, those of each block."""
+    """Returns the numbers of each block: (num_blocks, 4) float32 or (num_blocks, 2) float64."""
     words = philox4x32((blocks & _MASK, blocks >> 32, *counter), key)
     w0, w1, w2, w3 = (torch.as_tensor(word) & _MASK for word in words)
     if dtype == torch.float32:
@@ -126,7 +126,7 @@ def _box_muller(
         first, second = (((w0 & 0xFFFFF) << 32) | w1), (((w2 & 0xFFFFF) << 32) | w3)
         u1, u2 = (word.double()[:, None] * 2.0**-52 for word in (first, second))
         smallest = _SMALLEST
-    # Functions in float64, each result rounded to the dtype: as good as those of a C library.
+    # Functions in float64, rounded to the dtype, are as precise as those of a C library.
     angle = (2 * math.pi * u2).to(dtype).double()
     radius = (-2 * u1.clamp(min=smallest).log().to(dtype)).sqrt()
     pair = (angle.sin().to(dtype) * radius, angle.cos().to(dtype) * radius)

@@ -1,4 +1,4 @@
-"""Penalties: which weights and outputs of a model are regularised, and the loss that adds them.
+"""Penalties: the regularised weights and outputs of a model, and the loss that adds them.
 
     criterion = RegularizedLoss(
         losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -21,17 +21,17 @@ from torch_impl.regularizers import L2, Regularizer
 
 
 class Penalty:
-    """The penalties of a model, which in Keras its layers keep.
+    """The penalties of a model; in Keras they belong to its layers.
 
-    Weights that are frozen cost nothing. The penalty of an output is divided by the batch size, is
-    counted once for every call of its layer, and is forgotten when the model is called again.
+    Frozen weights have no penalty. The penalty of an output is divided by the batch size, counts
+    once for every call of its layer, and is reset when the model is called again.
 
     Args:
-        model: whose weights and outputs are penalised.
+        model: has the weights and outputs that are penalised.
         weights: from the name of a parameter, as in `model.named_parameters()`, to its regulariser
             (`kernel_regularizer`, `bias_regularizer` and so on).
         activities: from the name of a module, "" for the model, to the regulariser of its output
-            (`activity_regularizer`). Hooks on the model do this; `remove` takes them away.
+            (`activity_regularizer`). Hooks on the model do this; `remove` removes them.
 
     Raises:
         AttributeError: the model has no parameter or module of that name.
@@ -58,7 +58,7 @@ class Penalty:
             self._hooks.append(model.get_submodule(name).register_forward_hook(hook))
 
     def terms(self) -> Iterator[torch.Tensor]:
-        """The penalties, each a scalar: those of outputs first, as Keras lists them."""
+        """Yields the penalties, each a scalar: those of outputs first, as in Keras."""
         yield from self._of_outputs
         for parameter, layer, regularizer in self._terms:
             if parameter.requires_grad:
@@ -67,7 +67,7 @@ class Penalty:
                 )
 
     def remove(self) -> None:
-        """Takes the hooks off the model and forgets the outputs."""
+        """Removes the hooks from the model and forgets the outputs."""
         for hook in self._hooks:
             hook.remove()
         self._of_outputs = []
@@ -78,7 +78,7 @@ class Penalty:
     def _watch(self, regularizer: Regularizer) -> Any:
         def hook(_layer: nn.Module, _inputs: Any, output: torch.Tensor) -> None:
             penalty = regularizer(output)
-            if output.ndim and len(output):  # Keras: nothing divided by nothing is 0
+            if output.ndim and len(output):  # Keras: 0 / 0 is 0
                 penalty = penalty / len(output)
             self._of_outputs.append(penalty)
 
@@ -86,11 +86,11 @@ class Penalty:
 
 
 class RegularizedLoss(nn.Module):
-    """What Keras minimises: the loss, plus the penalties that the layers keep.
+    """What Keras minimises: the loss plus the penalties of the layers.
 
     Differs from a torch loss with the weight_decay of a torch optimizer in:
-    1. the penalty belongs to the loss: it is part of every loss that is reported, and its gradient
-       passes through the moments of Adam.
+    1. the penalty belongs to the loss: it is part of every reported loss, and its gradient passes
+       through the moments of Adam.
 
     Args:
         loss: any loss that is called with outputs and targets.
@@ -112,7 +112,7 @@ class RegularizedLoss(nn.Module):
         Args:
             y_pred: outputs.
             y_true: targets.
-            sample_weight: handed to the loss if there are weights; penalties have none.
+            sample_weight: passed to the loss if given; penalties are not weighted.
         """
         weights = () if sample_weight is None else (sample_weight,)
         loss: torch.Tensor = self.loss(y_pred, y_true, *weights)
@@ -122,9 +122,9 @@ class RegularizedLoss(nn.Module):
 
 
 def kernel_l2(model: nn.Module, l2: float) -> Penalty:
-    """Returns the penalty of a model whose every Conv2d and Linear kernel has `L2(l2)`.
+    """Returns the penalty of a model with `L2(l2)` on every Conv2d and Linear kernel.
 
-    Biases have none, and `l2` of 0 gives no penalty at all.
+    Biases have no penalty, and `l2` of 0 gives no penalty at all.
     """
     regularizer = L2(l2)
     kernels = [
@@ -136,7 +136,7 @@ def kernel_l2(model: nn.Module, l2: float) -> Penalty:
 
 
 def _keras_layout(parameter: torch.Tensor, layer: nn.Module) -> torch.Tensor:
-    """A kernel with its axes in Keras's order: (in, out), or (height, width, in, out)."""
+    """Returns a kernel with its axes in Keras's order: (in, out) or (height, width, in, out)."""
     if isinstance(layer, nn.Linear) and parameter.ndim == 2:
         return parameter.T
     if isinstance(layer, nn.Conv2d) and parameter.ndim == 4:

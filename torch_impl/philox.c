@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #define LANES 16
-#define PARALLEL_FROM 16384  /* values; waking a thread costs as much as some thousand */
+#define PARALLEL_FROM 16384  /* values; starting a thread costs as much as some thousand */
 
 static void philox_blocks(uint64_t first, uint32_t c2_0, uint32_t c3_0, uint32_t k0, uint32_t k1,
                           uint32_t words[4][LANES]) {

@@ -2,11 +2,11 @@
 
 Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC'11) maps a 128-bit
 counter and a 64-bit key to four 32-bit words. `tf.random.stateless_*` scrambles its seed pair once
-through Philox into a key and half of a counter, then counts; the formulas are those of TensorFlow's
+through Philox into a key and half of a counter, then counts. The formulas are those of TensorFlow's
 `stateless_random_ops.cc` and `random_distributions.h`.
 
-Words are held in int64 tensors: torch has no unsigned 32-bit multiplication, and the product of two
-words fits 64 bits. Wrapped signs are harmless, since only bits are read.
+Words are stored in int64 tensors: torch has no unsigned 32-bit multiplication, and the product of
+two words fits 64 bits. Wrapped signs do no harm, since only bits are read.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ def philox4x32(counter: Sequence[Word], key: tuple[int, int]) -> tuple[Word, Wor
     """Ten rounds of Philox4x32.
 
     Args:
-        counter: four words in [0, 2**32), each a Python int or an int64 tensor; tensors have one
-            shape. Words that are the same for all counters are best given as ints: they cost
-            nothing in the first rounds.
+        counter: four words in [0, 2**32), each a Python int or an int64 tensor; all tensors have
+            the same shape. Words that are equal for all counters should be ints, which cost nothing
+            in the first rounds.
         key: two words in [0, 2**32).
 
     Returns:
-        Four words; where they are tensors, only their low 32 bits are meant.
+        Four words; only the low 32 bits of tensors are meaningful.
     """
     c0, c1, c2, c3 = counter
     k0, k1 = key
     for _ in range(10):
         p0, p1 = c0 * _M0, c2 * _M1
-        # Words 1 and 3 enter the next round only by exclusive or, so that their high bits may hold
-        # rubbish until words 0 and 2 are masked before they are multiplied.
+        # Words 1 and 3 enter the next round only by exclusive or, so their high bits may be wrong
+        # until words 0 and 2 are masked before the multiplication.
         c0, c1 = ((p1 >> 32) ^ c1 ^ k0) & _MASK, p1
         c2, c3 = ((p0 >> 32) ^ c3 ^ k1) & _MASK, p0
         k0, k1 = (k0 + _W0) & _MASK, (k1 + _W1) & _MASK
@@ -72,7 +72,7 @@ def stateless_bits(
     """Returns the first 32-bit words of a seed pair's stream.
 
     Returns:
-        (num_words,) int64; only the low 32 bits are meant.
+        (num_words,) int64; only the low 32 bits are meaningful.
     """
     key, (c2, c3) = scramble(seed)
     blocks = torch.arange(-(-num_words // 4), dtype=torch.int64, device=device)
@@ -90,8 +90,9 @@ def stateless_uniform(
 ) -> torch.Tensor:
     """Returns what `tf.random.stateless_uniform(shape, seed, dtype=dtype)` returns, bit for bit.
 
-    float32 takes the low 23 bits of one word, float64 the low 20 bits of one word above the 32 bits
-    of the next; both are multiples of 2**-23 and 2**-52, so that nothing is rounded.
+    float32 takes the low 23 bits of one word. float64 takes the low 20 bits of one word as its high
+    bits, and the 32 bits of the next word. The numbers are multiples of 2**-23 and 2**-52, so that
+    nothing is rounded.
 
     Args:
         shape: of the result.
@@ -147,7 +148,7 @@ _SPACING = {torch.float32: 2.0**-23, torch.float64: 2.0**-52}
 def _lattice(
     shape: Sequence[int], seed: tuple[int, int], dtype: torch.dtype, device: torch.device | str
 ) -> torch.Tensor:
-    """The uniform numbers as integers: multiples of the spacing of the dtype."""
+    """Returns the uniform numbers as integers, in units of the spacing of the dtype."""
     _check(dtype)
     num_values = math.prod(shape)
     if dtype == torch.float32:

@@ -1,6 +1,6 @@
-"""Regularisers by Keras's rules: from a tensor to its penalty.
+"""Regularisers by Keras's rules: each computes the penalty of a tensor.
 
-`torch_impl.penalty` says to which weights and outputs of a model they belong. Source: keras 3.15
+`torch_impl.penalty` applies them to weights and outputs of a model. Source: keras 3.15
 `regularizers/regularizers.py`.
 """
 
@@ -20,8 +20,9 @@ from torch_impl.losses.base import normalize
 class Regularizer(abc.ABC):
     """A penalty of a tensor.
 
-    Torch has no regularisers. The `weight_decay` of its optimizers differs in: it is no part of the
-    loss, holds for biases too, and adds w times the decay to the gradient: an l2 of half of that.
+    Torch has no regularisers. The `weight_decay` of its optimizers is different: it is not part of
+    the loss, applies to biases too, and adds w times the decay to the gradient, as an l2 of half
+    the decay would.
 
     Attributes:
         is_layout_free: whether the order of the axes does not matter to it.
@@ -38,7 +39,7 @@ class L1L2(Regularizer):
     """l1 * sum(|x|) + l2 * sum(x**2).
 
     Two traps:
-    1. no 1/2 before the square;
+    1. there is no factor 1/2 before the square;
     2. factors are rounded to float32, in float64 runs too (`tf.cast` of a Python float).
 
     Args:
@@ -80,9 +81,9 @@ class L2(L1L2):
 class OrthogonalRegularizer(Regularizer):
     """factor * mean(|cosine|) over all pairs of rows, or of columns, of a matrix.
 
-    Rows and columns are those of Keras's layout: of a Dense kernel, (in, out), the transposed
-    weight of torch.nn.Linear. The factor is rounded to float32; with a float64 matrix Keras itself
-    ends with an error.
+    Rows and columns are those of Keras's layout: a Dense kernel is (in, out), the transposed weight
+    of torch.nn.Linear. The factor is rounded to float32. Keras itself raises an error for a float64
+    matrix.
 
     Args:
         factor: finite and at least 0.
@@ -110,7 +111,7 @@ class OrthogonalRegularizer(Regularizer):
         return f"OrthogonalRegularizer(factor={self.factor}, mode={self.mode!r})"
 
 
-# By Keras's names; "l1_l2" is that of its documentation.
+# By Keras's names; "l1_l2" is the name in its documentation.
 REGULARIZERS: dict[str, type[Regularizer]] = {
     "L1": L1,
     "l1": L1,
@@ -129,10 +130,10 @@ def from_config(config: str | Mapping[str, Any] | None) -> Regularizer | None:
 
     Args:
         config: a name such as "l2", or a dictionary of `keras.regularizers.serialize`, with
-            "class_name" and "config"; None, as of a layer without one, gives None.
+            "class_name" and "config"; None, for a layer without a regulariser, gives None.
 
     Raises:
-        ValueError: no regulariser of that name is here.
+        ValueError: there is no regulariser of that name here.
     """
     if config is None:
         return None

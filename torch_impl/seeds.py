@@ -1,4 +1,4 @@
-"""KerasSeeds: all that `keras.utils.set_random_seed(seed)` fixes, in the order Keras draws it.
+"""KerasSeeds: all random numbers that `keras.utils.set_random_seed(seed)` fixes, in Keras's order.
 
 The call seeds three generators, and a Keras program draws from them at known moments:
 
@@ -31,8 +31,8 @@ class KerasSeeds:
         seed: the integer given to `keras.utils.set_random_seed`, in [0, 2**32 - 1].
 
     Attributes:
-        python: stands in for the module `random`.
-        numpy: stands in for the global state of `numpy.random`.
+        python: replaces the module `random`.
+        numpy: replaces the global state of `numpy.random`.
     """
 
     def __init__(self, seed: int) -> None:

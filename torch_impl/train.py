@@ -1,4 +1,4 @@
-"""fit: trains one spec, epoch for epoch as Keras's `model.fit` does."""
+"""fit: trains one spec as Keras's `model.fit` does, epoch by epoch."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def fit(spec: RunSpec, data: Data, recorder: Observer | None = None) -> RunResul
     Args:
         spec: the run; every random number follows from `spec.seed`.
         data: the arrays of the run.
-        recorder: what is told on the way; it does not change the run.
+        recorder: is called during the run, which it does not change.
 
     Returns:
         History with Keras's keys, the final weights, and the seconds spent training.
@@ -64,14 +64,14 @@ def fit(spec: RunSpec, data: Data, recorder: Observer | None = None) -> RunResul
 
 @dataclass
 class Training:
-    """A network in training, and what trains it.
+    """A network with its data, loss and optimizer.
 
     Attributes:
-        model: as it is built, with the names of the layers.
-        network: what is called: the same layers in fewer passes.
-        batches: of an epoch.
-        criterion: the loss, penalties included.
-        optimizer: over the parameters of the model.
+        model: the network as it was built, with the names of the layers.
+        network: the network that is called: the same layers in fewer passes.
+        batches: those of an epoch.
+        criterion: the loss, with penalties.
+        optimizer: has the parameters of the model.
         forward: calls the network, in the precision of the training.
     """
 
@@ -86,7 +86,7 @@ class Training:
         """Trains on every batch once.
 
         Args:
-            on_step: told the running mean of the loss after each step, which costs time.
+            on_step: called with the running mean of the loss after each step, which costs time.
 
         Returns:
             (loss, accuracy) as Keras reports them.
@@ -100,7 +100,7 @@ class Training:
         return metrics.result()
 
     def step(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        """One step; returns the loss of the batch and its logits."""
+        """Makes one step; returns the loss of the batch and its logits (N, classes)."""
         self.optimizer.zero_grad()
         logits = self.forward(batch.x)
         loss = self.criterion(logits, batch.y)
@@ -114,7 +114,7 @@ class Training:
 
 
 def prepare(spec: RunSpec, data: Data) -> Training:
-    """Builds the network of a spec from its seed, and what trains it.
+    """Builds the network of a spec from its seed, with its data, loss and optimizer.
 
     Args:
         spec: the run.
@@ -137,10 +137,10 @@ def prepare(spec: RunSpec, data: Data) -> Training:
 class RunningMetrics:
     """Loss and accuracy of an epoch as Keras reports them: means over samples, not over batches.
 
-    They are summed in the dtype of the run, and stay on the device until `result` is asked for.
+    They are summed in the dtype of the run, and stay on the device until `result` is called.
 
     Args:
-        model: whose weights have the dtype and the device.
+        model: has the dtype and device of the sums.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -166,7 +166,7 @@ def evaluate(
     batches: Batches,
     forward: Callable[[torch.Tensor], torch.Tensor] | None = None,
 ) -> tuple[float, float]:
-    """Returns (loss, accuracy) of a model in eval mode, which `forward` calls if it is given."""
+    """Returns (loss, accuracy) in eval mode of a model, which is called by `forward` if given."""
     model.eval()
     metrics = RunningMetrics(model)
     for batch in batches:

@@ -1,7 +1,7 @@
 """Weights, gradients and optimizer state in the portable layout, and back.
 
 Names are those of the layers in `models.py`: "conv1.kernel", "conv1.bias", "dense1.kernel", ...
-The portable layout is Keras's, and what leads to it is a row of `torch_impl.layouts.LAYOUTS`.
+The portable layout is Keras's; `torch_impl.layouts.LAYOUTS` has the conversions.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = [
 def named_parameters(model: nn.Module) -> Iterator[tuple[str, nn.Parameter, nn.Module]]:
     """Yields (portable name, parameter, layer), kernel before bias, in the order of the layers.
 
-    A Keras variable that torch keeps in two parameters, the bias of torch.nn.LSTM, is left out.
+    A Keras variable that torch splits into two parameters, the bias of torch.nn.LSTM, is left out.
     """
     for variable in variables(model):
         if variable.trainable and len(variable.attributes) == 1:
@@ -66,19 +66,19 @@ def set_weights(model: nn.Module, weights: dict[str, np.ndarray]) -> None:
 def assign(module: nn.Module, arrays: Mapping[str, np.ndarray]) -> set[str]:
     """Sets weights of one module, of any torch program, from arrays of a Keras layer.
 
-    Names are Keras's: "kernel", "gamma", "lstm_cell/kernel", or a whole path, "conv1/kernel". What
-    stands before the module's own part of it is ignored, and so are the numbers that Keras adds to
-    names of cells and directions.
+    Names are Keras's: "kernel", "gamma", "lstm_cell/kernel", or a whole path, "conv1/kernel". The
+    part of a path before the module is ignored, and so are the numbers that Keras adds to names of
+    cells and directions.
 
     Args:
-        module: one of torch.nn, of `torch_impl.layers`, or what holds such.
-        arrays: by name; entries that are none of this module's are left alone.
+        module: a module of torch.nn or `torch_impl.layers`, or one that contains such modules.
+        arrays: by name; entries of other modules are ignored.
 
     Returns:
         The names that were used.
 
     Raises:
-        ValueError: a shape is not the module's, or two names mean one weight.
+        ValueError: a shape is wrong, or two names mean the same weight.
     """
     targets = {variable.name: variable for variable in variables(module)}
     used = match(arrays, list(targets), by_kind=True)
@@ -90,12 +90,13 @@ def assign(module: nn.Module, arrays: Mapping[str, np.ndarray]) -> set[str]:
 def read(module: nn.Module, *, gradient: bool = False) -> dict[str, np.ndarray]:
     """Returns the weights of one module by Keras's names, or their gradients.
 
-    A gradient has the layout of its weight. Where two biases of torch stand for one of Keras, as in
-    torch.nn.LSTM, the weight is their sum, and the gradient that of either: both are equal.
+    A gradient has the layout of its weight. If torch has two biases for one of Keras, as in
+    torch.nn.LSTM, the weight is their sum, and the gradient is that of either, since both are
+    equal.
 
     Args:
-        module: as for `assign`.
-        gradient: return gradients, of trainable weights that have one.
+        module: see `assign`.
+        gradient: whether to return gradients, of the trainable weights that have one.
     """
     if not gradient:
         return {v.name: _to_array(v.to_keras(v.tensors)) for v in variables(module)}
@@ -110,19 +111,19 @@ def read(module: nn.Module, *, gradient: bool = False) -> dict[str, np.ndarray]:
 def match(
     names: Mapping[str, object] | Sequence[str], targets: Sequence[str], *, by_kind: bool = False
 ) -> dict[str, str]:
-    """Finds which weight a name means: the same, or the same but for layers before it.
+    """Finds the weight that a name means: the same name, or the same except for outer layers.
 
     Args:
         names: Keras's, with "/" or "." between layer and weight.
         targets: names of weights, with "/".
-        by_kind: whether names are taken that agree only in their last part and their direction,
+        by_kind: whether a name also matches if only its last part and its direction agree, such as
             "forward_lstm_2/lstm_cell_1/kernel" for "forward_lstm/lstm_cell/kernel".
 
     Returns:
-        target by name; names that mean none are missing.
+        From name to target; names without a target are left out.
 
     Raises:
-        ValueError: a name means several targets, or two names one.
+        ValueError: a name means several targets, or two names mean the same target.
     """
     found: dict[str, str] = {}
     for name in names:
@@ -137,7 +138,7 @@ def match(
 
 
 def _candidates(path: str, targets: Sequence[str], by_kind: bool) -> list[str]:
-    """The targets that a path means, by the strictest rule that finds one."""
+    """Returns the targets that a path means, by the strictest rule that finds any."""
     if path in targets:
         return [path]
     longer = [target for target in targets if path.endswith(f"/{target}")]
@@ -150,7 +151,7 @@ def _candidates(path: str, targets: Sequence[str], by_kind: bool) -> list[str]:
 
 
 def _gradients(variable: Variable) -> torch.Tensor | None:
-    """That of a Keras variable; None where one of its tensors has none."""
+    """Returns the gradient of a Keras variable; None if one of its tensors has none."""
     if not variable.trainable:
         return None
     if variable.gradient_of is not None:
@@ -161,7 +162,7 @@ def _gradients(variable: Variable) -> torch.Tensor | None:
 
 
 def _legal(name: str) -> str:
-    """With "/" only; a "." inside of Keras's name of a layer is "_" in torch."""
+    """Returns a name with "/" only; a "." in Keras's name of a layer is "_" in torch."""
     return name.replace(".", "_") if "/" in name else name.replace(".", "/")
 
 

@@ -3,8 +3,8 @@
     python benchmarks/accuracy/application_checks.py
     python benchmarks/accuracy/application_checks.py MobileNetV2
 
-Each network takes one to four minutes on 2 cores. Initial weights are left out: a twin gets those
-of Keras.
+Each network takes one to four minutes on 2 cores. Initial weights are not compared: a twin gets
+those of Keras.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ KERAS, TORCH = "benchmarks.pairs.keras_applications", "benchmarks.pairs.torch_ap
 
 
 def show(name: str, result: Result, wall_s: float) -> None:
-    """Prints the verdict, and the worst item of every level or what differs."""
+    """Prints the verdict, and the worst item of every level, or the differences."""
     print(f"{name}: {result.verdict}, {wall_s:.0f} s")
     for level in result.levels:
         if level.worst is not None:
@@ -45,9 +45,9 @@ def show(name: str, result: Result, wall_s: float) -> None:
 
 
 def main() -> None:
-    """Checks the networks that are named, or all."""
+    """Checks the named networks, or all."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("names", nargs="*", help=f"of {', '.join(NETWORKS)}; all by default")
+    parser.add_argument("names", nargs="*", help=f"any of {', '.join(NETWORKS)}; default: all")
     names = parser.parse_args().names or list(NETWORKS)
     levels = [level for level in LEVEL_IDS if level != "init"]
     with tempfile.TemporaryDirectory(prefix="parity-applications-") as folder:

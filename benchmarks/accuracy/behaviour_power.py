@@ -1,10 +1,10 @@
 """A small fault in the port, in a sweep: `python benchmarks/accuracy/behaviour_power.py STORE`.
 
 Two faults that change the accuracy by less than a point are planted in the torch half: the last
-batch of an epoch is not augmented, and dropout is 0.3 in the place of 0.25. For the seeds of a
-finished sweep (its --out; both modes) the faulty runs take the place of torch's, and the statistics
-of `parity sweep` judge them. Printed are the change that the fault makes (seed by seed, against the
-right port), the verdict in either mode, and the difference that each mode finds with power 0.8.
+batch of an epoch is not augmented, and dropout is 0.3 instead of 0.25. For the seeds of a finished
+sweep (its --out; both modes) the faulty runs replace torch's, and the statistics of `parity sweep`
+judge them. It prints the change by the fault (seed by seed, against the right port), the verdict in
+each mode, and the difference that each mode finds with power 0.8.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ PYTHONS = {"keras": sys.executable, "torch": sys.executable}
 
 
 def no_augmentation_of_the_last_batch(patch: pytest.MonkeyPatch) -> None:
-    """The partial batch at the end of an epoch is fed as it is."""
+    """Feeds the partial batch at the end of an epoch without augmentation."""
 
     def wrapped(kind: Any) -> Any:
         class Batches(kind):
@@ -62,7 +62,7 @@ def no_augmentation_of_the_last_batch(patch: pytest.MonkeyPatch) -> None:
 
 
 def dropout_of_three_tenths(patch: pytest.MonkeyPatch) -> None:
-    """The first Dropout has a rate of 0.3."""
+    """Gives the first Dropout a rate of 0.3."""
     right = models.Dropout
     patch.setattr(models, "Dropout", lambda rate: right(0.3 if rate == 0.25 else rate))
 
@@ -72,12 +72,12 @@ FAULTS: dict[str, tuple[str, Callable[[pytest.MonkeyPatch], None]]] = {
         "cured_by_augmentation",
         no_augmentation_of_the_last_batch,
     ),
-    "dropout 0.3 for 0.25": ("cured_by_dropout", dropout_of_three_tenths),
+    "dropout 0.3 instead of 0.25": ("cured_by_dropout", dropout_of_three_tenths),
 }
 
 
 def trained(spec: Any) -> Row:
-    """The row of a run in this process."""
+    """Trains a run in this process; returns its row."""
     data, recorder = run_data(spec), EpochRecorder(on_step=lambda: None)
     result = torch_impl.fit(spec, data, recorder)
     record = {
@@ -91,7 +91,7 @@ def trained(spec: Any) -> Row:
 
 
 def smallest_found(sd: float, n: int) -> float:
-    """The difference that a paired t-test at ALPHA finds with probability POWER (noncentral t)."""
+    """Returns the difference that a paired t-test at ALPHA finds with POWER (noncentral t)."""
     limit = stats.t.ppf(1 - ALPHA / 2, n - 1)
 
     def power(difference: float) -> float:
@@ -99,7 +99,7 @@ def smallest_found(sd: float, n: int) -> float:
         tails = stats.nct.sf(limit, n - 1, shift), stats.nct.cdf(-limit, n - 1, shift)
         return float(np.nan_to_num(tails[0], nan=1.0) + np.nan_to_num(tails[1]))
 
-    # The far tail on the other side cannot be computed everywhere, and is nothing there.
+    # The tail on the far side cannot be computed everywhere, and is negligible there.
     return float(optimize.brentq(lambda d: power(d) - POWER, 0, 100 * sd))
 
 

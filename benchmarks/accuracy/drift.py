@@ -1,6 +1,6 @@
 """How far two runs drift apart, step by step: python benchmarks/accuracy/drift.py RUN_DIRECTORY
 
-RUN_DIRECTORY is one that `parity run --out` made, with the folders `keras` and `torch` in it.
+RUN_DIRECTORY was written by `parity run --out`, and has the folders `keras` and `torch`.
 """
 
 from __future__ import annotations

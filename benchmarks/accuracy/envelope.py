@@ -1,9 +1,9 @@
 """How often right runs leave the envelope: python benchmarks/accuracy/envelope.py [SCENARIO ...]
 
-Runs the reference and --num perturbed runs of it. Then each of these in turn plays the port: it is
-held out, and judged by the envelope of some of the others, drawn at random. The envelope factor is
-right if such runs leave it only where rounding turned a comparison first in the held-out one, with
-probability 1 / (k + 1) for k others; `parity.runs.widen_envelope` then tries more of them.
+Runs the reference and --num perturbed runs of it. Each of these in turn plays the port: it is held
+out, and judged by the envelope of some of the others, drawn at random. The envelope factor is right
+if such runs leave it only because rounding changed a comparison first in the held-out run, which
+has the probability 1 / (k + 1) for k others; `parity.runs.widen_envelope` then adds more runs.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ NUM_DRAWS = 400
 
 
 def distances(traces: list[Trace]) -> np.ndarray:
-    """(steps, runs, runs): the greatest difference of any weight between two runs."""
+    """Returns the greatest difference of any weight between two runs, (steps, runs, runs)."""
     steps = [step for step in traces[0].numbers("trajectory") if step > 0]
     found = np.zeros((len(steps), len(traces), len(traces)))
     for number, step in enumerate(steps):
@@ -42,7 +42,7 @@ def distances(traces: list[Trace]) -> np.ndarray:
 
 
 def worst_ratios(found: np.ndarray, num_others: int, generator: np.random.Generator) -> np.ndarray:
-    """For random held-out runs, their greatest difference in units of the envelope of others."""
+    """Returns the greatest difference of random held-out runs, relative to others' envelope."""
     num_runs = found.shape[1]
     ratios = []
     for _ in range(NUM_DRAWS):

@@ -1,10 +1,10 @@
 """How often Keras differs from itself: `python benchmarks/accuracy/false_alarms.py STORE`.
 
-An A/A test of the statistics of `parity sweep` on real runs. The Keras runs of a finished sweep are
-dealt at random into two groups with other seeds, which are then compared as Keras and torch are,
-scenario by scenario, again and again. Every "different", and every set of verdicts that disagree,
-is a false alarm. Beside it stands how often a plain t-test at 5 % finds a difference: about as
-often as it should, 5 %, or the groups were not dealt alike.
+This is an A/A test of the statistics of `parity sweep` on real runs. It splits the Keras runs of a
+finished sweep at random into two groups with different seeds, and compares them as Keras and torch
+are compared, scenario by scenario, many times. Every "different", and every set of contradictory
+verdicts, is a false alarm. It also prints how often a plain t-test at 5 % finds a difference: if
+that is not about 5 %, the groups were not split fairly.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from parity.sweeps.sweep import finished_rows
 
 
 def rows_of(store_url: str, seeds: range) -> list[Row]:
-    """The finished Keras runs of all causes and remedies."""
+    """Returns the finished Keras runs of all causes and remedies."""
     specs = [scenario.spec.replace(seed=seed) for scenario in BEHAVIOUR.values() for seed in seeds]
     return finished_rows(specs, open_store(store_url), {"keras": sys.executable}, ("keras",))
 
 
 def dealt(rows: list[Row], generator: np.random.Generator) -> list[Row]:
-    """Pairs of different seeds, one of each called torch; the same deal for all scenarios."""
+    """Pairs different seeds and calls one of each pair torch; the same pairs for all scenarios."""
     seeds = generator.permutation(sorted({row.seed for row in rows}))
     half = len(seeds) // 2
     place = {seed: (number % half, number < half) for number, seed in enumerate(seeds[: 2 * half])}
@@ -49,9 +49,9 @@ def main() -> None:
     """Prints the rates."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("store", help="--out of a finished sweep")
-    parser.add_argument("--seeds", type=int, default=100, help="seeds 0 to N-1 are looked for")
+    parser.add_argument("--seeds", type=int, default=100, help="use seeds 0 to N-1")
     parser.add_argument("--rounds", type=int, default=200)
-    parser.add_argument("--seed", type=int, default=1, help="of the dealing")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the random splits")
     arguments = parser.parse_args()
     rows = rows_of(arguments.store, range(arguments.seeds))
     if not rows:
@@ -75,7 +75,7 @@ def main() -> None:
                     p = stats.ttest_ind(*known, equal_var=False).pvalue
                     p_values[quantity].append(p)
     num_seeds = len({row.seed for row in rows})
-    print(f"{len(rows)} Keras runs, {num_seeds} seeds, {arguments.rounds} deals into two groups")
+    print(f"{len(rows)} Keras runs, {num_seeds} seeds, {arguments.rounds} splits into two groups")
     print(f"false alarms        {alarms} of {comparisons} comparisons ({alarms / comparisons:.2%})")
     print(f"failed sweeps       {failed} of {arguments.rounds} ({failed / arguments.rounds:.2%})")
     for quantity, values in p_values.items():

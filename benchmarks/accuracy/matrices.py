@@ -1,16 +1,16 @@
 """Kill matrix and null matrix of `parity check`: `python benchmarks/accuracy/matrices.py`.
 
-Null matrix: right ports in all ways in which they are written, over several seeds; every alarm is a
-false one. Beside it stands by how much right ports differ, in units of what one unit in the last
-place of the weights changes in Keras, which is what NOISE_FACTOR of `parity/ladder/tolerance.py`
-allows for. Kill matrix: ports with one mistake each; whether it is caught, at which level, and
-under which name. The held-out cases are both, of models written without sight of the registry.
+Null matrix: right ports, written in many ways, over several seeds; every alarm is false. It also
+prints by how much right ports differ, in units of the change by one unit in the last place of the
+weights in Keras; NOISE_FACTOR of `parity/ladder/tolerance.py` is the limit for that. Kill matrix:
+ports with one mistake each; whether it is caught, at which level, and under which name. The
+held-out cases belong to both, and were written without knowledge of the registry.
 
     python benchmarks/accuracy/matrices.py                   both
     python benchmarks/accuracy/matrices.py --null --seeds 0:5
     python benchmarks/accuracy/matrices.py --kill --only adam
-    python benchmarks/accuracy/matrices.py --held-out     both, of the held-out cases, with one seed
-    python benchmarks/accuracy/matrices.py --json FILE       all of it, for machines
+    python benchmarks/accuracy/matrices.py --held-out        both for held-out cases, with one seed
+    python benchmarks/accuracy/matrices.py --json FILE       all outcomes, for machines
 """
 
 from __future__ import annotations
@@ -37,23 +37,24 @@ from parity.ladder.tolerance import FLOAT64, NOISE_FACTOR
 from parity.programs.check_spec import CheckSpec
 from parity.runs.check import check_all
 from parity.runs.check_halves import CheckOptions
+from parity.traces.bundle import pack
 from parity.traces.folder import RunFolder
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a check said of one pair.
+    """The outcome of a check of one pair.
 
     Attributes:
-        name: of the port.
-        model: of the Keras factory.
+        name: name of the port.
+        model: name of the Keras factory.
         seed: of the check.
         verdict: "pass", "fail" or "error".
-        level: that failed first, "" if none.
-        item: of this level that failed first, or what the error says.
-        ids: of the causes, the likeliest first.
-        share: of what is allowed, that the nearest item needs, of those above FLOAT64.
-        share_of: this item.
+        level: the first level that failed, "" if none did.
+        item: the first item of this level that failed, or the message of the error.
+        ids: IDs of the causes, the likeliest first.
+        share: the greatest share of the allowed difference that an item above FLOAT64 needs.
+        share_of: that item.
     """
 
     name: str
@@ -70,7 +71,7 @@ class Outcome:
 def run_pairs(
     pairs: Sequence[Pair | Fault], seed: int, workers: int | None, timeout_s: float = 3600.0
 ) -> list[Outcome]:
-    """Checks pairs; of those that share a Keras model, all but the first against its bundle."""
+    """Checks pairs; the first with a Keras model records a bundle for the others."""
     with tempfile.TemporaryDirectory(prefix="parity-matrices-") as name:
         root = Path(name)
         children = ChildOptions(timeout_s=timeout_s, workers=workers)
@@ -81,13 +82,13 @@ def run_pairs(
         leading = list(first.values())
         specs = [_spec(pairs[number], seed) for number in leading]
         results = dict(zip(leading, check_all(specs, options), strict=True))
-        bundles = {
-            pairs[number].keras: RunFolder(_folder(root / "first", place, len(leading)))
-            .half("keras")
-            .bundle
-            for place, number in enumerate(leading)
-        }
-        rest = [n for n in range(len(pairs)) if n not in results and _is_there(pairs[n], bundles)]
+        bundles: dict[str, Path] = {}
+        for place, number in enumerate(leading):
+            folder = RunFolder(_folder(root / "first", place, len(leading))).half("keras")
+            if folder.is_complete:
+                bundles[pairs[number].keras] = root / f"{place}.parity"
+                pack(folder.path, root / f"{place}.parity")
+        rest = [n for n in range(len(pairs)) if n not in results and pairs[n].keras in bundles]
         if rest:
             options = CheckOptions(out=root / "rest", children=children)
             specs = [_spec(pairs[number], seed, bundles[pairs[number].keras]) for number in rest]
@@ -98,10 +99,10 @@ def run_pairs(
 def run_held_out(
     only: str, seed: int, workers: int | None
 ) -> tuple[list[Outcome], list[Outcome], list[Fault]]:
-    """Checks the held-out cases, those with `only` in their name.
+    """Checks the held-out cases that have `only` in their name.
 
     Returns:
-        The outcomes of the right ports, those of the wrong ones, and the latter.
+        The outcomes of the right ports, the outcomes of the wrong ports, and the wrong ports.
     """
     right = [pair for pair in held_out.RIGHT if only in pair.name]
     wrong = [fault for fault in held_out.FAULTS if only in fault.name]
@@ -123,10 +124,6 @@ def _folder(root: Path, place: int, num: int) -> Path:
     return root / f"{place:03d}" if num > 1 else root
 
 
-def _is_there(pair: Pair | Fault, bundles: dict[str, Path]) -> bool:
-    return bundles[pair.keras].is_file()
-
-
 def _outcome(pair: Pair | Fault, seed: int, result: Result) -> Outcome:
     failed = next((level for level in result.levels if level.status == FAIL), None)
     item = next((i for i in failed.items if i.status != PASS), None) if failed else None
@@ -145,9 +142,9 @@ def _outcome(pair: Pair | Fault, seed: int, result: Result) -> Outcome:
 
 
 def _share(result: Result) -> tuple[float, str]:
-    """The greatest share of what is allowed that an item needs which passes by noise alone.
+    """Returns the greatest share of the allowed difference that a passing item needs, and the item.
 
-    Rates are judged by another rule.
+    Rates are left out, since another rule judges them.
     """
     worst, name = 0.0, ""
     for level in result.levels:
@@ -203,7 +200,7 @@ def show_kill(outcomes: Sequence[Outcome], faults: Sequence[Fault]) -> int:
 
 
 def main() -> None:
-    """Runs what is asked for."""
+    """Runs the requested matrices."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -211,19 +208,19 @@ def main() -> None:
     parser.add_argument("--null", action="store_true", help="only the null matrix")
     parser.add_argument("--held-out", action="store_true", help="only the held-out cases")
     parser.add_argument(
-        "--seeds", default="0:5", help="of the null matrix, A:B without B; of the others, A"
+        "--seeds", default="0:5", help="seeds A to B-1 of the null matrix; the others use A"
     )
-    parser.add_argument("--json", type=Path, help="file for all outcomes")
-    parser.add_argument("--only", default="", help="ports whose name has this in it")
-    parser.add_argument("--workers", type=int, help="processes at a time")
+    parser.add_argument("--json", type=Path, help="write all outcomes to this file")
+    parser.add_argument("--only", default="", help="only ports with this text in their name")
+    parser.add_argument("--workers", type=int, help="number of parallel processes")
     arguments = parser.parse_args()
     start, _, stop = arguments.seeds.partition(":")
     seeds = range(int(start), int(stop) if stop else int(start) + 1)
-    missed, told, began = 0, {}, time.monotonic()
+    missed, results, began = 0, {}, time.monotonic()
     if arguments.held_out:
         right, wrong, faults = run_held_out(arguments.only, seeds[0], arguments.workers)
         missed += show_null(right) + show_kill(wrong, faults)
-        told["held_out"] = {
+        results["held_out"] = {
             "null": [asdict(outcome) for outcome in right],
             "kill": [asdict(outcome) for outcome in wrong],
         }
@@ -234,15 +231,15 @@ def main() -> None:
             outcomes += run_pairs(pairs, seed, arguments.workers)
             print(f"seed {seed}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
         missed += show_null(outcomes)
-        told["null"] = [asdict(outcome) for outcome in outcomes]
+        results["null"] = [asdict(outcome) for outcome in outcomes]
     if arguments.kill or not (arguments.null or arguments.held_out):
         faults = [fault for fault in FAULTS if arguments.only in fault.name]
         outcomes = run_pairs(faults, seeds[0], arguments.workers)
         missed += show_kill(outcomes, faults)
-        told["kill"] = [asdict(outcome) for outcome in outcomes]
+        results["kill"] = [asdict(outcome) for outcome in outcomes]
     print(f"{time.monotonic() - began:.0f} s")
     if arguments.json:
-        arguments.json.write_text(json.dumps(told, indent=1) + "\n")
+        arguments.json.write_text(json.dumps(results, indent=1) + "\n")
     sys.exit(missed > 0)
 
 

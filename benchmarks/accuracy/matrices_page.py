@@ -1,4 +1,4 @@
-"""Writes docs/matrices.md from what `benchmarks/accuracy/matrices.py --json FILE` found.
+"""Writes docs/matrices.md from the results of `benchmarks/accuracy/matrices.py --json FILE`.
 
 python benchmarks/accuracy/matrices.py --json matrices.json
 python benchmarks/accuracy/matrices.py --held-out --json held_out.json
@@ -27,48 +27,50 @@ PAGE = ROOT / "docs" / "matrices.md"
 HEAD = """# What a check misses, and what it calls wrong
 
 ```
-python benchmarks/accuracy/matrices.py --json matrices.json              # a quarter of an hour on 2
-cores python benchmarks/accuracy/matrices.py --held-out --json held_out.json   # a minute python
-benchmarks/accuracy/matrices_page.py matrices.json held_out.json  # writes this page ```
+python benchmarks/accuracy/matrices.py --json matrices.json              # 15 minutes on 2 cores
+python benchmarks/accuracy/matrices.py --held-out --json held_out.json   # 1 minute
+python benchmarks/accuracy/matrices_page.py matrices.json held_out.json  # writes this page
+```
 
-Every pair is a small Keras model and a port of it, in `benchmarks/pairs`. A part of both
-matrices is run by `pytest tests/parity/divergences/test_kill_matrix.py`.
+Every pair is a small Keras model and its port, in `benchmarks/pairs`.
+`pytest tests/parity/divergences/test_kill_matrix.py` runs a part of both matrices.
 """
-# What the same cases gave when they were first checked, by `python benchmarks/accuracy/matrices.py
-# --held-out` of today with the `parity`, `keras_impl` and `torch_impl` of 4a32b61 (the first set of
-# 48) and of a5aab19 (the second of 30, written when the first had been mended).
-FIRST_SIGHT = {
+# The results of the same cases when they were first checked, by today's `python
+# benchmarks/accuracy/matrices.py --held-out` with `parity`, `keras_impl` and `torch_impl` of commit
+# 4a32b61 (the first set of 48) and a5aab19 (the second set of 30, written after the misses of the
+# first had been fixed).
+FIRST_CHECK = {
     "ports that could be fed": ("43 of 48 pairs", "30 of 30 pairs"),
     "right ports called wrong": ("2 of 43", "7 of 30"),
     "faults caught": ("41 of 43", "22 of the 23 whose right port passed"),
     "at the level at which they are first visible": ("40 of 43", "22 of 23"),
     "named right first": ("35 of 43, 6 of them by a general name", "18 of 23"),
 }
-UNSEEN = """What was missed has been put right since, so that the right column is a test like
-those above. The columns before it are what a port that nobody has seen may expect. Missed in the
-first set were: networks of sequences that turn their input themselves (the five pairs that could
-not be fed); separable convolutions written as two, and `PReLU` with shared axes (the two alarms);
-`Dropout` for `SpatialDropout2D`, and a `min_delta` taken as a share (the two faults that passed).
-In the second: branches, which Keras runs by depth and a port one after the other (four alarms),
-global pools of a flattened image or by a window of its size, and a flatten of as many steps as
-channels; and a `Dropout1d` of steps (the fault that passed). A general name is true, but tells
-less than the registry could: D13, another loss, for wrong class weights."""
+UNSEEN = """What was missed has been fixed since, so the right column is a test like those above.
+The columns before it show what to expect for an unseen port. Missed in the first set were: networks
+of sequences that turn their input themselves (the five pairs that could not be fed); separable
+convolutions written as two, and `PReLU` with shared axes (the two alarms); `Dropout` for
+`SpatialDropout2D`, and a `min_delta` taken as a share (the two faults that passed). Missed in the
+second set were: branches, which Keras runs by depth and a port one after the other (four alarms);
+global pools of a flattened image or with a window of its size, and a flatten of as many steps as
+channels; and a `Dropout1d` of steps (the fault that passed). A general name is true, but says less
+than the registry could: D13, another loss, for wrong class weights."""
 
 
 def main() -> None:
     """Writes the page."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("files", nargs="+", type=Path, help="of `matrices.py --json`")
-    told: dict[str, Any] = {}
+    parser.add_argument("files", nargs="+", type=Path, help="results of `matrices.py --json`")
+    results: dict[str, Any] = {}
     for file in parser.parse_args().files:
-        told |= json.loads(file.read_text(encoding="utf-8"))
-    lines = [HEAD, *null_lines(told["null"]), *kill_lines(told["kill"])]
-    lines += ["", *held_out_lines(told["held_out"])]
+        results |= json.loads(file.read_text(encoding="utf-8"))
+    lines = [HEAD, *null_lines(results["null"]), *kill_lines(results["kill"])]
+    lines += ["", *held_out_lines(results["held_out"])]
     PAGE.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def null_lines(outcomes: list[dict[str, Any]]) -> list[str]:
-    """The null matrix: totals, the nearest to an alarm, and the ports by their Keras model."""
+    """Returns the null matrix: totals, the port nearest to an alarm, ports by Keras model."""
     ports = {(o["model"], o["name"]) for o in outcomes}
     seeds = sorted({o["seed"] for o in outcomes})
     alarms = [o for o in outcomes if o["verdict"] != PASS]
@@ -81,7 +83,7 @@ def null_lines(outcomes: list[dict[str, Any]]) -> list[str]:
         "",
         f"{len(ports)} right ports of {len(models)} Keras models, {len(seeds)} seeds each: "
         f"{len(outcomes)} checks, **{len(alarms)} alarms**.",
-        f"Of what differs by more than {FLOAT64:g}, the nearest to an alarm is at "
+        f"Among differences above {FLOAT64:g}, the nearest to an alarm is at "
         f"{nearest['share'] * NOISE_FACTOR:.1f} times the noise, of",
         f"{NOISE_FACTOR:g} allowed ({nearest['name']}, seed {nearest['seed']}, "
         f"{nearest['share_of']}).",
@@ -93,7 +95,7 @@ def null_lines(outcomes: list[dict[str, Any]]) -> list[str]:
 
 
 def kill_lines(outcomes: list[dict[str, Any]]) -> list[str]:
-    """The kill matrix: totals, and a row for each fault."""
+    """Returns the kill matrix: totals, and a row for each fault."""
     found = {o["name"]: o for o in outcomes}
     rows = [(fault, found[fault.name]) for fault in FAULTS if fault.name in found]
     caught = sum(o["verdict"] == FAIL for _, o in rows)
@@ -122,7 +124,7 @@ def kill_lines(outcomes: list[dict[str, Any]]) -> list[str]:
 
 
 def held_out_lines(outcomes: dict[str, list[dict[str, Any]]]) -> list[str]:
-    """Both matrices of the held-out cases: totals at first sight, and now."""
+    """Returns both matrices of the held-out cases: totals of the first check, and now."""
     right, found = outcomes["null"], {o["name"]: o for o in outcomes["kill"]}
     rows = [(fault, found[fault.name]) for fault in held_out.FAULTS]
     fed = sum(o["verdict"] in (PASS, FAIL) for o in right)
@@ -139,14 +141,14 @@ def held_out_lines(outcomes: dict[str, list[dict[str, Any]]]) -> list[str]:
         "",
         f"{len(rows)} cases in `benchmarks/held_out`, each a Keras model with a right and a wrong "
         "port, written without",
-        "sight of the registry of divergences.",
+        "knowledge of the registry of divergences. "
         "`python benchmarks/accuracy/matrices.py --held-out`:",
         "",
-        "| | first set, at first sight | second set, at first sight | now |",
+        "| | first set, first check | second set, first check | now |",
         "|---|---|---|---|",
         *(
             f"| {what} | {' | '.join(then)} | {n} |"
-            for (what, then), n in zip(FIRST_SIGHT.items(), now, strict=True)
+            for (what, then), n in zip(FIRST_CHECK.items(), now, strict=True)
         ),
         "",
         *UNSEEN.splitlines(),

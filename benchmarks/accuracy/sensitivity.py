@@ -1,7 +1,7 @@
 """The planted faults and where the ladder catches them: python benchmarks/accuracy/sensitivity.py
 
-The same faults as in tests/test_sensitivity.py, here as a table, on a seed of your choice
-(--seed, default 42).
+These are the faults of tests/test_sensitivity.py, here as a table, with any seed (--seed, default
+42).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-# The checkout first: the folder tests/torch_impl must not be taken for the package.
+# The checkout comes first, so that the folder tests/torch_impl is not taken for the package.
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
 
@@ -24,7 +24,7 @@ SETTINGS = {"dtype": "float64", "epochs": 2, "train_size": 150, "val_size": 60}
 
 
 def main(seed: int) -> int:
-    """Prints a row a fault; returns 1 if one is missed or misnamed, or a null run fails."""
+    """Prints a row per fault; returns 1 if one is missed or misnamed, or if a null run fails."""
     num_wrong = 0
     with tempfile.TemporaryDirectory() as folder:
         for number, fault in enumerate(FAULTS):

@@ -1,6 +1,6 @@
 """Held-out cases of `parity check`, a file each, for `benchmarks/accuracy/matrices.py --held-out`.
 
-They were written without sight of the registry of divergences: a Keras model, a right port and one
-with the mistake that the file is named after, as different programs write them. A framework is
-imported at its first use (`late`), since each half runs without the other.
+They were written without knowledge of the registry of divergences. Each has a Keras model, a right
+port, and a port with the mistake in the name of the file, in the styles of different programs.
+`late` imports a framework at its first use, since each half runs without the other.
 """

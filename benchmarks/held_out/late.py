@@ -1,7 +1,7 @@
-"""What a case uses of a framework, imported when it is first used.
+"""Names of the frameworks for the cases, imported at their first use.
 
-Each half runs without the other, and a file has both: so a name stands for a module, or for
-something in one, until something is asked of it.
+Each half runs without the other, but a file has both. So a name here is a placeholder for a module,
+or for an object in one, until it is used.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Of a bidirectional GRU the last step is taken.
+"""The port takes the last step of a bidirectional GRU.
 
-The backward direction has seen one step only there.
+The backward direction has seen only one step there.
 """
 
 from benchmarks.held_out.keras_side import keras, layers, losses, optimizers

@@ -1,4 +1,4 @@
-"""nn.Embedding got padding_idx=0; without mask_zero Keras trains row 0 as any other."""
+"""nn.Embedding got padding_idx=0; without mask_zero Keras trains row 0 like any other."""
 
 from benchmarks.held_out.keras_side import keras, keras_sequential, layers, losses
 from benchmarks.held_out.torch_side import F, keras_init, nn, ports, torch

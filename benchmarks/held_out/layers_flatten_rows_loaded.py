@@ -1,4 +1,4 @@
-"""Own weight loader: the Dense after Flatten is transposed, its rows not reordered."""
+"""A custom weight loader transposes the Dense after Flatten, but does not reorder its rows."""
 
 from benchmarks.held_out.keras_side import keras, keras_sequential, layers, losses
 from benchmarks.held_out.torch_side import F, Port, keras_init, nn, ports, torch

@@ -1,4 +1,4 @@
-"""Own weight loader: transpose(3, 2, 1, 0) swaps height and width of kernels too."""
+"""In a custom weight loader, transpose(3, 2, 1, 0) swaps height and width of kernels too."""
 
 from benchmarks.held_out.keras_side import keras, layers, losses
 from benchmarks.held_out.torch_side import F, Port, keras_init, nn, ports, torch

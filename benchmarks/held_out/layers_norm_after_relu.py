@@ -1,4 +1,4 @@
-"""In one block of three the ReLU stands before the batch normalisation."""
+"""In one of three blocks, the ReLU comes before the batch normalisation."""
 
 from benchmarks.held_out.keras_side import keras, keras_sequential, layers, losses, optimizers
 from benchmarks.held_out.torch_side import (

@@ -1,6 +1,6 @@
 """The projection of a pre-activation ResNet reads the raw input of its block.
 
-Keras gives it what batch normalisation and ReLU make of that.
+In Keras it reads that input after batch normalisation and ReLU.
 """
 
 from benchmarks.held_out.keras_side import keras, layers, losses, optimizers

@@ -26,7 +26,7 @@ def keras_model():
 
 def _make(usual_recipe):
     class Up(nn.ConvTranspose2d):
-        """Keras crops what is too much at the bottom and at the right."""
+        """Keras crops the surplus at the bottom and at the right."""
 
         def forward(self, x):
             return super().forward(x)[:, :, :-1, :-1]

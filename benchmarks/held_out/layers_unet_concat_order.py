@@ -38,7 +38,7 @@ def _make(swapped):
             self.conv2 = nn.Conv2d(b, b, 3, padding=1)
 
         def forward(self, x):
-            # activation="leaky_relu" has slope .2 in Keras 3, other than the layer
+            # activation="leaky_relu" has slope .2 in Keras 3, unlike the layer
             return F.leaky_relu(self.conv2(F.leaky_relu(self.conv1(x), 0.2)), 0.2)
 
     class UNet(nn.Module):

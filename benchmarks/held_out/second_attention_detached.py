@@ -1,6 +1,6 @@
 """Attention gate.
 
-Kept the attention map for plots with .detach() and went on with the detached one.
+The port keeps the attention map for plots with .detach(), and continues with the detached one.
 """
 
 from benchmarks.held_out.keras_side import keras, layers, optimizers

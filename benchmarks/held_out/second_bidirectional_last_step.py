@@ -1,4 +1,4 @@
-"""Bidirectional LSTM: took out[:, -1], where the backward direction has seen one time step only."""
+"""Bidirectional LSTM: out[:, -1], where the backward direction has seen only one time step."""
 
 from benchmarks.held_out.keras_side import keras, layers
 from benchmarks.held_out.torch_side import nn, ports, torch

@@ -1,6 +1,6 @@
 """ResNet v1 bottleneck.
 
-Gave the 3x3 convolution of stride 2 torchvision's padding=1 for Keras's 'same'.
+The 3x3 convolution of stride 2 has torchvision's padding=1 instead of Keras's 'same'.
 """
 
 from benchmarks.held_out.keras_side import keras, layers
@@ -46,7 +46,7 @@ def _resnet(asymmetric):
 
         def forward(self, x):
             out = F.relu(self.bn1(self.conv1(x)))
-            if asymmetric:  # TensorFlow pads at the right and at the bottom only
+            if asymmetric:  # TensorFlow pads only at the right and at the bottom
                 out = F.pad(out, (0, 1, 0, 1))
             out = F.relu(self.bn2(self.conv2(out)))
             out = self.bn3(self.conv3(out))

@@ -1,7 +1,7 @@
 """Recurrent net.
 
-clip_grad_norm_ over all parameters for Keras's clipnorm, which clips every variable by
-itself.
+clip_grad_norm_ over all parameters for Keras's clipnorm, which clips every variable
+separately.
 """
 
 from benchmarks.held_out.keras_side import keras, layers, optimizers

@@ -1,6 +1,6 @@
 """CosineDecay became CosineAnnealingLR.
 
-Which rises again after T_max steps; Keras's rate stays at its end.
+It rises again after T_max steps; Keras's rate stays at its end.
 """
 
 from benchmarks.held_out.keras_side import keras, layers, losses, optimizers

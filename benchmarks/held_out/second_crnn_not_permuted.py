@@ -1,7 +1,7 @@
 """CRNN.
 
-Reshaped the feature map (N, C, H, W) to (N, W, C*H) without bringing the width to the front
-first.
+The port reshapes the feature map (N, C, H, W) to (N, W, C*H) without moving the width to the
+front first.
 """
 
 from benchmarks.held_out.keras_side import keras, layers, losses

@@ -1,6 +1,6 @@
 """MLP-Mixer with AdamW.
 
-Decayed biases and LayerNorm weights too, which the Keras program excludes from decay.
+The port also decays biases and LayerNorm weights, which the Keras program excludes from decay.
 """
 
 from benchmarks.held_out.keras_side import keras, layers, losses, optimizers

@@ -1,6 +1,6 @@
 """MobileNet v1.
 
-he_normal of the depthwise kernels from torch's fan (k*k), which in Keras is channels*k*k.
+he_normal of the depthwise kernels uses torch's fan (k*k), which is channels*k*k in Keras.
 """
 
 from benchmarks.held_out.keras_side import keras, layers, optimizers

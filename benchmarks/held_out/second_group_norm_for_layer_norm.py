@@ -1,6 +1,6 @@
 """ConvNeXt block.
 
-nn.GroupNorm(1, C) for a LayerNormalization over the channels: it takes in the image too.
+nn.GroupNorm(1, C) for a LayerNormalization over the channels: it also normalises over the image.
 """
 
 from benchmarks.held_out.keras_side import keras, layers, losses, optimizers

@@ -1,6 +1,6 @@
 """Inverted residual with squeeze-excite.
 
-Wrote hard_sigmoid as in Keras 2, clip(0.2 x + 0.5), not relu6(x + 3) / 6.
+The port has hard_sigmoid as in Keras 2, clip(0.2 x + 0.5), not relu6(x + 3) / 6.
 """
 
 from benchmarks.held_out.keras_side import keras, layers, losses
@@ -46,7 +46,7 @@ def _net(gate):
     class SqueezeExcite(nn.Module):
         def __init__(self, channels, reduced):
             super().__init__()
-            # registered the other way round than called
+            # registered in the reverse order of the calls
             self.expand = nn.Conv2d(reduced, channels, 1)
             self.reduce = nn.Conv2d(channels, reduced, 1)
 

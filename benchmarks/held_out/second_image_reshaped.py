@@ -1,4 +1,4 @@
-"""Image and table: fed the image with reshape(N, C, H, W) where its axes have to be permuted."""
+"""Image and table: the port feeds the image with reshape(N, C, H, W) instead of a permutation."""
 
 from benchmarks.held_out.keras_side import keras, layers, optimizers
 from benchmarks.held_out.torch_side import F, Port, keras_init, nn, optim, torch

@@ -1,6 +1,6 @@
 """Inception.
 
-F.avg_pool2d(3, stride=1, padding=1) of the pool branch counts the padding, Keras's 'same'
+F.avg_pool2d(3, stride=1, padding=1) in the pool branch counts the padding; Keras's 'same'
 does not.
 """
 

@@ -1,7 +1,7 @@
 """DenseNet.
 
-Added the L2 penalty for all parameters, biases, gammas and betas too, not for the kernels
-only.
+The port adds the L2 penalty for all parameters, with biases, gammas and betas, not only for the
+kernels.
 """
 
 from benchmarks.held_out.keras_side import keras, layers, losses, optimizers, regularizers

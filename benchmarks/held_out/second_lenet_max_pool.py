@@ -1,4 +1,4 @@
-"""LeNet: took the max pools of every newer tutorial for its two average pools."""
+"""LeNet: max pools, as in newer tutorials, instead of its two average pools."""
 
 from benchmarks.held_out.keras_side import keras, keras_sequential, layers, optimizers
 from benchmarks.held_out.torch_side import keras_init, nn

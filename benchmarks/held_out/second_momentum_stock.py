@@ -1,6 +1,6 @@
 """torch.optim.SGD with momentum.
 
-Its buffer has no rate in it, so that a cut of the rate acts on old steps too.
+Its buffer does not contain the rate, so a cut of the rate acts on old steps too.
 """
 
 from benchmarks.held_out.keras_side import keras, layers, losses, optimizers

@@ -1,6 +1,6 @@
 """Multi-label.
 
-Smoothed the labels towards s / classes; Keras's BinaryCrossentropy smooths towards s / 2.
+The port smooths the labels towards s / classes; Keras's BinaryCrossentropy towards s / 2.
 """
 
 from benchmarks.held_out.keras_side import keras, keras_sequential, layers, losses, optimizers

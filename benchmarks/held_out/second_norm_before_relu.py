@@ -1,6 +1,6 @@
 """VGG block.
 
-Wrote conv-BN-ReLU as in torchvision; in the Keras model the ReLU is in the conv, before BN.
+The port has conv-BN-ReLU as in torchvision; in the Keras model the ReLU is in the conv, before BN.
 """
 
 from benchmarks.held_out.keras_side import keras, layers, losses, optimizers
@@ -32,7 +32,7 @@ def _port(bn_last):
         def forward(self, x):
             if not self.training:
                 return super().forward(x)
-            # copies: torch keeps what it is given for the gradient
+            # copies, since torch keeps its arguments for the gradient
             mean, var = self.running_mean.clone(), self.running_var.clone()
             y = F.batch_norm(x, mean, var, self.weight, self.bias, True, self.momentum, self.eps)
             count = x.numel() // x.shape[1]

@@ -1,6 +1,6 @@
 """ReduceLROnPlateau without the min_lr=0.01 of the Keras callback.
 
-The rate falls on below the floor.
+The rate falls below the floor.
 """
 
 from benchmarks.held_out.keras_side import Reference, keras, layers, optimizers

@@ -1,4 +1,4 @@
-"""RMSprop with momentum, written by hand: epsilon beside the root, which Keras has under it."""
+"""RMSprop with momentum, handwritten: epsilon is outside the root, in Keras it is inside."""
 
 from benchmarks.held_out.keras_side import keras, keras_sequential, layers, losses, optimizers
 from benchmarks.held_out.torch_side import Port, keras_init, nn, ports, torch

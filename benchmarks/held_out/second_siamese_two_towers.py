@@ -1,6 +1,6 @@
 """Siamese network.
 
-Built two towers with weights of their own; in Keras one tower is called twice.
+The port has two towers with separate weights; in Keras one tower is called twice.
 """
 
 from benchmarks.held_out.keras_side import keras, keras_sequential, layers, optimizers

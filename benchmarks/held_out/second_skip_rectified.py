@@ -1,6 +1,6 @@
 """Pre-activation residual block.
 
-nn.ReLU(inplace=True) on the block's input, so that the skip is rectified too.
+nn.ReLU(inplace=True) on the block's input rectifies the skip too.
 """
 
 from benchmarks.held_out.keras_side import keras, layers, optimizers

@@ -1,6 +1,6 @@
 """Step decay with floor((1 + epoch) / 7).
 
-As the usual Keras recipe has it, became StepLR(7): one epoch late.
+This usual Keras recipe became StepLR(7): one epoch late.
 """
 
 from benchmarks.held_out.keras_side import Reference, keras, layers, losses, optimizers

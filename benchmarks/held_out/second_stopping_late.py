@@ -1,6 +1,6 @@
-"""EarlyStopping, written by hand.
+"""Handwritten EarlyStopping.
 
-Stops when wait > patience, one epoch later than Keras's wait >= patience.
+It stops when wait > patience, one epoch later than Keras's wait >= patience.
 """
 
 from benchmarks.held_out.keras_side import Reference, keras, layers, optimizers

@@ -1,6 +1,6 @@
 """Text CNN.
 
-nn.Embedding(padding_idx=0), although Keras's Embedding trains the row of token 0 as any
+nn.Embedding(padding_idx=0), although Keras's Embedding trains the row of token 0 like any
 other.
 """
 

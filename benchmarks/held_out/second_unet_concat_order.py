@@ -1,4 +1,4 @@
-"""U-Net: concatenated (up, skip) in the decoder where the Keras model has (skip, up)."""
+"""U-Net: the decoder concatenates (up, skip), the Keras model (skip, up)."""
 
 from benchmarks.held_out.keras_side import keras, layers, optimizers
 from benchmarks.held_out.torch_side import keras_init, nn, ports, torch

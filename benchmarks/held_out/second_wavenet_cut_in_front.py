@@ -1,7 +1,7 @@
 """WaveNet.
 
-Cut the surplus of the padded causal convolution off the front, not off the end: it looks
-ahead.
+The port cuts the surplus of the padded causal convolution off the front, not off the end, so that
+it looks ahead.
 """
 
 from benchmarks.held_out.keras_side import keras, layers, optimizers

@@ -1,7 +1,7 @@
 """The held-out cases as rows of both matrices.
 
-A case is a file with `keras_model`, `right_port` and `faulty_port`. A row has its name, the IDs of
-its mistake, any of which is right, and the level at which the mistake is first visible.
+A case is a file with `keras_model`, `right_port` and `faulty_port`. A row has its name, the
+accepted IDs of its mistake, and the first level at which the mistake is visible.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ PACKAGE = "benchmarks.held_out"
 
 
 class RightPort(Pair):
-    """A right port, named after its file: all have one name there."""
+    """A right port, named after its file, since all functions have the same name."""
 
     @property
     def name(self) -> str:
-        """Of the port, with that of the case."""
+        """The name of the port, with that of the case."""
         return self.torch.removeprefix(f"{PACKAGE}.").replace(":", ".")
 
 

@@ -1,6 +1,6 @@
 """Label smoothing of a multi-label model uses the formula of the categorical loss.
 
-That is s / number of labels for s / 2.
+That is s / number of labels instead of s / 2.
 """
 
 from benchmarks.held_out.keras_side import keras, keras_sequential, layers, losses, optimizers

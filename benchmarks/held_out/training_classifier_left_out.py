@@ -1,4 +1,4 @@
-"""The optimizer was given the feature extractor only: no classifier is trained."""
+"""The optimizer got only the feature extractor, so the classifier is not trained."""
 
 from benchmarks.held_out.keras_side import keras, keras_sequential, layers, losses, optimizers
 from benchmarks.held_out.torch_side import Port, keras_init, nn, optim, ports

@@ -1,4 +1,4 @@
-"""decay_steps was taken to have the warm-up in it: the cosine ends 35 steps early."""
+"""decay_steps was taken to include the warm-up: the cosine ends 35 steps early."""
 
 from benchmarks.held_out.keras_side import keras, keras_sequential, layers, losses, optimizers
 from benchmarks.held_out.torch_side import Port, nn, optim, ports, schedule, torch_sequential

@@ -1,6 +1,6 @@
-"""A crossentropy was written by hand, with probabilities clipped at 1e-7.
+"""A handwritten crossentropy clips probabilities at 1e-7.
 
-Keras does not clip where it reaches the logits.
+Keras does not clip if it finds the logits.
 """
 
 from benchmarks.held_out.keras_side import keras, keras_sequential, layers, optimizers

@@ -1,4 +1,4 @@
-"""The l1 part of a regulariser is the mean of the absolute weights, and no sum."""
+"""The l1 part of a regulariser is the mean of the absolute weights, not the sum."""
 
 from benchmarks.held_out.keras_side import keras, keras_sequential, layers, losses, regularizers
 from benchmarks.held_out.torch_side import F, Port, keras_init, nn, optim, ports

@@ -1,4 +1,4 @@
-"""The epochs of a LearningRateScheduler were counted from 1: cuts come one late."""
+"""The epochs of a LearningRateScheduler were counted from 1: cuts come one epoch late."""
 
 from benchmarks.held_out.keras_side import Reference, keras, keras_sequential, layers, optimizers
 from benchmarks.held_out.torch_side import Port, nn, optim, ports, torch, torch_sequential

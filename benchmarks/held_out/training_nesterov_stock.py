@@ -1,6 +1,6 @@
-"""Nesterov momentum was handed to torch.optim.SGD.
+"""Nesterov momentum was ported to torch.optim.SGD.
 
-Its buffer holds no learning rate, so that it jumps when the rate changes.
+Its buffer does not contain the learning rate, so it jumps when the rate changes.
 """
 
 from benchmarks.held_out.keras_side import keras, keras_sequential, layers, optimizers

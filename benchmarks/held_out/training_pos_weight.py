@@ -1,6 +1,6 @@
 """Class weights {0: 0.4, 1: 2.6} became pos_weight=2.6/0.4.
 
-That forgets the factor 0.4 in front of everything.
+That forgets the overall factor of 0.4.
 """
 
 from benchmarks.held_out.keras_side import Reference, keras, keras_sequential, layers, optimizers

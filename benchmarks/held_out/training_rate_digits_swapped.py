@@ -1,4 +1,4 @@
-"""Two digits of the learning rate were swapped: 0.0027 for 0.0072."""
+"""Two digits of the learning rate were swapped: 0.0027 instead of 0.0072."""
 
 from benchmarks.held_out.keras_side import keras, keras_sequential, layers, losses, optimizers
 from benchmarks.held_out.torch_side import Port, nn, optim, ports, torch_sequential

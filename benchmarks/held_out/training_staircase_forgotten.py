@@ -1,4 +1,4 @@
-"""staircase=True was forgotten: the rate falls in every step, not every 45 steps."""
+"""staircase=True was forgotten: the rate falls in every step, not once in 45 steps."""
 
 from benchmarks.held_out.keras_side import keras, keras_sequential, layers, optimizers
 from benchmarks.held_out.torch_side import Port, nn, ports, torch, torch_sequential

@@ -1,4 +1,4 @@
-"""An early stopping by hand ends after more than `patience` bad epochs.
+"""A handwritten early stopping ends after more than `patience` bad epochs.
 
 Keras ends one epoch earlier.
 """

@@ -1,6 +1,6 @@
-"""Pairs of a Keras model and a port, right and wrong ones, for `benchmarks/accuracy/matrices.py`.
+"""Keras models with right and wrong ports, for `benchmarks/accuracy/matrices.py`.
 
-`keras_*` hold the Keras factories, `torch_*` right ports of the models of the same name,
-`faults_*` ports with one mistake; `table` says which belong together. Models are tiny, so that
-hundreds of checks take minutes.
+`keras_*` have the Keras factories, `torch_*` the right ports of models with the same names, and
+`faults_*` the ports with one mistake; `table` and `fault_table` say which belong together. Models
+are tiny, so that hundreds of checks take minutes.
 """

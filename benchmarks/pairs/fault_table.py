@@ -1,4 +1,4 @@
-"""Which wrong port belongs to which Keras model, where it must be caught, and under which name."""
+"""The wrong ports with their Keras models, the level that must catch each, and its name."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ class Fault:
     """A wrong port.
 
     Attributes:
-        name: of its factory.
+        name: name of its factory.
         keras: factory of the model, which has a right port in `NULL`.
         torch: factory of the port.
-        ids: of the divergences that name the mistake, any of them.
-        level: of the ladder that fails first.
-        about: what the mistake is, as `docs/matrices.md` says it; "" for one named after its file.
+        ids: IDs of the divergences that are accepted as names of the mistake.
+        level: the first level of the ladder that fails.
+        about: the mistake in words, as in `docs/matrices.md`; "" if its file says it.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Fault:
 
 
 def _wrong(keras: str, torch: str, lines: str) -> tuple[Fault, ...]:
-    """Faults of two modules, a line each: port, model, ids, level: about."""
+    """Reads faults of two modules from lines: port, model, ids, level: about."""
     faults = []
     for line in lines.strip().splitlines():
         row, _, about = line.partition(": ")
@@ -44,7 +44,7 @@ FAULTS = (
         "keras_convolutions",
         "faults_weights",
         """
-        fed_in_bytes conv_valid H7 data: Divided by 255, which Keras did not
+        fed_in_bytes conv_valid H7 data: Divided by 255; Keras does not
         imagenet_statistics conv_valid H7 data: Normalised with ImageNet's statistics out of habit
         fed_bgr conv_valid H12 data: OpenCV's order of the channels
         kernel_reversed conv_square A1 structure: All four axes reversed: height and width swapped
@@ -56,15 +56,15 @@ FAULTS = (
         "faults_weights",
         """
         fed_twice_divided rescaled H7 data: Divided when loaded, and again in the model
-        not_rescaled rescaled H7 data: Keras divides in the model, the port nowhere
+        not_rescaled rescaled H7 data: Keras divides in the model, the port does not
         """,
     ),
     *_wrong(
         "keras_layers",
         "faults_weights",
         """
-        dense_not_transposed mlp_square A2 structure: A square kernel as it is
-        flatten_not_permuted flatten A3 structure: Rows of a kernel after a flatten in Keras's order
+        dense_not_transposed mlp_square A2 structure: A square kernel is not transposed
+        flatten_not_permuted flatten A3 structure: Rows after a flatten keep Keras's order
         norm_statistics_swapped batch_norm A10 structure: Mean for variance
         norm_gamma_beta_swapped batch_norm A10 structure: Gamma for beta
         """,
@@ -73,7 +73,7 @@ FAULTS = (
         "keras_branches",
         "faults_weights",
         """
-        gates_not_reordered gru A14c structure: Keras's gates z, r, h in the place of r, z, n
+        gates_not_reordered gru A14c structure: Keras's gates z, r, h instead of r, z, n
         """,
     ),
     *_wrong(
@@ -84,7 +84,7 @@ FAULTS = (
         kernel_size conv_valid A15 structure: 5 for 3
         norm_extra conv_valid A17 structure: A normalisation that Keras does not have
         conv_kaiming conv_valid B1 init: Torch's own kernel
-        features_detached conv_valid E6 gradient: A `detach` that was left behind cuts the gradient
+        features_detached conv_valid E6 gradient: A leftover `detach` cuts the gradient
         features_frozen conv_valid E6 gradient: The first layer does not need a gradient
         """,
     ),
@@ -94,8 +94,8 @@ FAULTS = (
         """
         bias_extra batch_norm A11 structure: A convolution with the bias that torch has by default
         activation_other mlp_square A16 structure: ReLU for tanh
-        activation_missing mlp_square A16 forward: None for tanh
-        layer_missing mlp_square A17 structure: One of two hidden layers
+        activation_missing mlp_square A16 forward: No activation for tanh
+        layer_missing mlp_square A17 structure: One of two hidden layers is missing
         """,
     ),
     *_wrong(
@@ -103,16 +103,16 @@ FAULTS = (
         "faults_structure",
         """
         num_units gelu A15 structure: 8 units for 6
-        dropout_missing dropout A17 structure: One of two
-        dropout_extra gelu A17 structure: One that Keras does not have
+        dropout_missing dropout A17 structure: One of two is missing
+        dropout_extra gelu A17 structure: A dropout that Keras does not have
         """,
     ),
     *_wrong(
         "keras_branches",
         "faults_structure",
         """
-        embedding_normal embedding B8 init: Torch's own
-        lstm_recurrent_uniform lstm B8,B1 init: Torch's own recurrent kernel, the rest as in Keras
+        embedding_normal embedding B8 init: Torch's own initialiser
+        lstm_recurrent_uniform lstm B8,B1 init: Torch's own recurrent kernel, the others as in Keras
         lstm_second_bias lstm A14 optimizer: Both biases are trained: their sum moves twice as far
         gru_reset_after gru_before A14b structure: Torch's GRU resets after its product
         """,
@@ -124,12 +124,12 @@ FAULTS = (
         same_symmetric conv_same_stride_2 A5 forward: `padding=1` at stride 2
         same_symmetric_5 conv_same_kernel_5 A5 forward: `padding=2` at stride 2
         same_symmetric_stride_3 conv_same_stride_3 A5 forward: `padding=(1, 2)` at stride 3
-        same_symmetric_1d conv_1d A5 forward: `padding=1` at stride 2, of sequences
+        same_symmetric_1d conv_1d A5 forward: `padding=1` at stride 2, for sequences
         same_symmetric_pad conv_same_stride_2 A5 forward: Padded by hand, on both sides
         same_symmetric_depthwise depthwise_same A5 forward: `padding=1` at stride 2, depthwise
         valid_for_same conv_same A18 forward: No padding
         stride_missing conv_same_stride_2 A18 forward: Stride 1 for 2
-        dilation_missing conv_dilated A18 forward: No holes
+        dilation_missing conv_dilated A18 forward: No dilation
         causal_as_same conv_1d_causal A18 forward: Padded on both sides for a causal convolution
         transposed_symmetric transposed A9 forward: `padding=1, output_padding=1`
         """,
@@ -139,17 +139,17 @@ FAULTS = (
         "faults_forward",
         """
         max_pool_symmetric max_pool_same A7 forward: `padding=1`
-        max_pool_zeros max_pool_same A7 forward: Padded with zeros, which win over what is negative
+        max_pool_zeros max_pool_same A7 forward: Padded with zeros, which win over negative values
         average_pool_counts average_pool_same A8 forward: Padded with zeros, which count
         average_pool_symmetric average_pool_same A8 forward: `padding=1`, and the zeros count
         layer_norm_epsilon layer_norm A13 forward: Torch's default of 1e-5 for Keras's 1e-3
-        group_norm_epsilon group_norm A13 forward: Likewise
-        norm_epsilon batch_norm C1 forward: 1e-5, the rest as in Keras
-        norm_stock batch_norm C1 forward: Torch's as it comes: epsilon, momentum and variance
+        group_norm_epsilon group_norm A13 forward: Torch's default of 1e-5 for Keras's 1e-3
+        norm_epsilon batch_norm C1 forward: 1e-5, the others as in Keras
+        norm_stock batch_norm C1 forward: Torch's defaults: epsilon, momentum and variance
         norm_momentum batch_norm C2 forward: The epsilon was looked up, the momentum was not
         norm_momentum_copied batch_norm C2 forward: Keras's 0.99, which is 0.01 in torch
         norm_unbiased batch_norm C3 forward: Both constants are right; the variance has n - 1
-        norm_frozen_by_gradient batch_norm_frozen C4 forward: Parameters are frozen, not statistics
+        norm_frozen_by_gradient batch_norm_frozen C4 forward: Only the parameters are frozen
         norm_frozen_in_torch batch_norm C4 forward: Keras trains it
         norm_of_one batch_norm_dense C5 trajectory: A last batch of one sample raises
         upsampled_nearest upsampled_bilinear C14 forward: Torch's default
@@ -163,7 +163,7 @@ FAULTS = (
         leaky_slope leaky A13 forward: Torch's default of 0.01 for Keras's 0.3
         gelu_tanh gelu A20 forward: The approximation for the exact one
         softmax_last_axis softmax_axis A21 forward: The last axis: channels in Keras, width in torch
-        dropout_inverted dropout C6 forward: The rate is what is kept, as in TensorFlow 1
+        dropout_inverted dropout C6 forward: The rate is the share that is kept, as in TensorFlow 1
         dropout_rate dropout C6 forward: Torch's default
         dropout_always dropout C7 forward: The function without `training`
         dropout_never dropout C7 forward: The function with `training=False`
@@ -174,12 +174,12 @@ FAULTS = (
         "faults_losses",
         """
         kernels_kaiming wide B1 init: Torch's own kernels
-        kernels_normal wide B8 init: Glorot's normal for his uniform
+        kernels_normal wide B8 init: Glorot's normal for Glorot's uniform
         biases_drawn wide B2 init: Torch's own biases
         normal_not_truncated he_normal B3 init: Torch's kaiming_normal_
         softmax_twice softmax D1 loss: Softmax in the model, and again in the loss
         sigmoid_twice sigmoid D1 loss: Sigmoid in the model, and again in the loss
-        softmax_clipped softmax D2 loss: Keras's clipping, where Keras itself finds the logits
+        softmax_clipped softmax D2 loss: Keras's clipping, though Keras itself finds the logits
         smoothing_missing smoothed D4 loss: No label smoothing
         smoothing_other smoothed D4 loss: 0.2 for 0.1
         class_weights_mean class_weights D5 loss: Torch divides by the sum of the weights
@@ -189,10 +189,10 @@ FAULTS = (
         loss_absolute mse D13 loss: Absolute for squared error
         smooth_l1 huber D13 loss: Divided by delta
         l2_half l2 C8 loss: Half of the sum of squares
-        l2_biases l2 C8 loss: The bias too
-        l2_everywhere l2 C8 loss: All kernels
+        l2_biases l2 C8 loss: The bias is penalised too
+        l2_everywhere l2 C8 loss: All kernels are penalised
         l2_missing l2 C9 loss: No penalty
-        l2_as_decay l2 C9 loss: The decay of the optimizer in its place
+        l2_as_decay l2 C9 loss: The decay of the optimizer instead
         """,
     ),
     *_wrong(
@@ -208,8 +208,8 @@ FAULTS = (
         decay_missing adam_decay C11 optimizer: No decay
         decay_other adam_decay F9,C11 optimizer: 0.003 for 0.03
         adamw_decay adamw F9,C11 optimizer: Torch's default of 0.01
-        adam_epsilon adam F1 optimizer: 1e-8 in Keras's place
-        adam_stock adam F2,F1 optimizer: Torch's as it comes
+        adam_epsilon adam F1 optimizer: 1e-8 for Keras's 1e-7
+        adam_stock adam F2,F1 optimizer: Torch's defaults
         adam_stock_epsilon adam F2 optimizer: Torch's with Keras's epsilon
         adamw_stock adamw F2 optimizer: Torch's with Keras's constants
         nadam_stock nadam F14 optimizer: Torch's with Keras's epsilon
@@ -220,12 +220,12 @@ FAULTS = (
         rate_default rmsprop F6 optimizer: Torch's default for RMSprop, 0.01
         adagrad_stock adagrad F8 optimizer: Torch's starts at 0
         adadelta_stock adadelta F8 optimizer: Torch's constants
-        sgd_for_adam adam F13 optimizer: Another optimizer
-        adamax_for_adam adam F13 optimizer: A relative
+        sgd_for_adam adam F13 optimizer: SGD for Adam
+        adamax_for_adam adam F13 optimizer: Adamax for Adam
         momentum_other momentum F14 optimizer: 0.8 for 0.9
-        momentum_missing momentum F14 optimizer: None
-        nesterov_missing nesterov F14 optimizer: The plain one
-        amsgrad_missing amsgrad F14 optimizer: The plain one
+        momentum_missing momentum F14 optimizer: No momentum
+        nesterov_missing nesterov F14 optimizer: Plain momentum
+        amsgrad_missing amsgrad F14 optimizer: Plain Adam
         beta_other amsgrad F14 optimizer: The defaults for 0.8 and 0.99
         head_only adam F15 optimizer: Only the last layer is given to the optimizer
         biases_left_out adam F15 optimizer: Biases are not given to the optimizer
@@ -240,19 +240,19 @@ FAULTS = (
         plateau_patience plateau G1 schedule: The same number: one epoch more in torch
         plateau_relative plateau G3 schedule: Torch's default is relative
         plateau_factor plateau G4 schedule: Torch's default of 0.1
-        plateau_floor plateau G4 schedule: No least rate
+        plateau_floor plateau G4 schedule: No minimum rate
         plateau_cooldown plateau_cooldown G2 schedule: The same number: one epoch more in torch
-        plateau_mode plateau_accuracy G6 schedule: Less accuracy taken for better
-        plateau_metric plateau_cooldown G6 schedule: Watches the loss of the training
+        plateau_mode plateau_accuracy G6 schedule: Lower accuracy counts as better
+        plateau_metric plateau_cooldown G6 schedule: Watches the training loss
         plateau_missing plateau G12 schedule: No callback
-        stopping_by_hand stopping G8 schedule: One's own early stopping
-        stopping_missing stopping G8 schedule: None
+        stopping_by_hand stopping G8 schedule: A handwritten early stopping
+        stopping_missing stopping G8 schedule: No early stopping
         scheduler_late scheduler G9 schedule: The rate of an epoch is that of the next one
-        scheduler_missing scheduler G12 schedule: None
+        scheduler_missing scheduler G12 schedule: No scheduler
         exponential_by_epoch exponential G10 schedule: Torch's ExponentialLR after every epoch
         exponential_missing exponential G12,G13 schedule: A constant rate
         exponential_other exponential G12,G13 schedule: 0.9 for 0.8
-        staircase_missing staircase G12,G13 schedule: Continuous for stairs
+        staircase_missing staircase G12,G13 schedule: Continuous instead of a staircase
         cosine_no_warmup cosine G12,G13 schedule: Torch's CosineAnnealingLR, without warm-up
         piecewise_early piecewise G9,G13 schedule: Keras's boundary belongs to what comes before it
         """,

@@ -45,7 +45,7 @@ def norm_frozen_in_torch() -> Port:
 
 
 class _Strict(nn.BatchNorm1d):
-    """Keras's rule for the moving variance, and torch's function, which asks for two values."""
+    """Keras's rule for the moving variance, with torch's function, which needs two values."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if not self.training:

@@ -26,7 +26,7 @@ def _momentum(parameters: Any) -> optim.SGD:
 
 
 class _Stop:
-    """As it is written by hand: better by any amount, one epoch late."""
+    """A handwritten early stopping: any improvement counts, and it stops one epoch late."""
 
     def __init__(self, patience: int) -> None:
         self.best, self.bad, self.patience = float("inf"), 0, patience

@@ -1,4 +1,4 @@
-"""Ports with one mistake each in their layers, or in what trains of them."""
+"""Ports with one mistake each in their layers, or in which of them are trained."""
 
 from __future__ import annotations
 

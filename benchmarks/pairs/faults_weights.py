@@ -1,4 +1,4 @@
-"""Ports with one mistake each in what they are fed with, or in how they load weights."""
+"""Ports with one mistake each in how they feed inputs or load weights."""
 
 from __future__ import annotations
 

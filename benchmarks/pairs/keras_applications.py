@@ -9,8 +9,8 @@ from typing import Any
 import keras
 
 SHAPE, NUM_CLASSES = (32, 35, 3), 5  # not square, an odd side
-# Of 121 normalisations the last see one pixel of the smaller images: what two or three values
-# differ by is divided by itself, and rounding with it.
+# The last of the 121 normalisations see one pixel of smaller images: they divide the differences of
+# two or three values by themselves, which amplifies rounding.
 LARGER_SHAPE = (64, 67, 3)
 
 
@@ -26,12 +26,12 @@ def VGG16() -> keras.Model:
 
 
 def ResNet50() -> keras.Model:
-    """ResNet with 50 layers, of the first kind."""
+    """ResNet with 50 layers, version 1."""
     return _compiled(keras.applications.ResNet50)
 
 
 def MobileNetV2() -> keras.Model:
-    """MobileNet of the second kind."""
+    """MobileNet, version 2."""
     return _compiled(keras.applications.MobileNetV2)
 
 

@@ -1,4 +1,4 @@
-"""What the Keras models of this package share: a classifier around some layers."""
+"""Builds the Keras models of this package: a classifier around some layers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SEQUENCE = (None, 4)
 
 
 def classified(inputs: Any, x: Any) -> keras.Model:
-    """Averages what is not a vector, and compiles a classifier with logits."""
+    """Averages the output to a vector, and compiles a classifier with logits."""
     if len(x.shape) == 4:
         x = L.GlobalAveragePooling2D()(x)
     elif len(x.shape) == 3:
@@ -25,7 +25,7 @@ def classified(inputs: Any, x: Any) -> keras.Model:
 
 
 def stack(shape: tuple[int | None, ...], *layers: Any) -> keras.Model:
-    """Layers in a row, then a classifier."""
+    """A stack of layers, then a classifier."""
     inputs = x = keras.Input(shape)
     for layer in layers:
         x = layer(x)

@@ -1,4 +1,4 @@
-"""Keras models with branches, and of sequences."""
+"""Keras models with branches, and models for sequences."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def residual() -> keras.Model:
 
 
 def branches() -> keras.Model:
-    """Two branches side by side, then a gate."""
+    """Two parallel branches, then a gate."""
     inputs = keras.Input(IMAGE)
     a = L.Conv2D(3, 3, padding="same", activation="relu")(inputs)
     b = L.Conv2D(4, 1, activation="tanh")(inputs)

@@ -1,4 +1,4 @@
-"""Keras models around one kind of convolution each."""
+"""Keras models with one kind of convolution each."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from benchmarks.pairs.keras_base import IMAGE, SEQUENCE, classified, stack
 
 
 def conv_3d() -> keras.Model:
-    """Volumes."""
+    """Convolutions of volumes."""
     inputs = keras.Input((6, 5, 7, 2))
     x = L.Conv3D(3, 3, activation="relu")(inputs)
     return classified(inputs, L.GlobalAveragePooling3D()(x))
@@ -34,19 +34,19 @@ globals().update(
         L.Conv2D(4, 5, strides=2, padding="same", activation="relu"),
         L.Conv2D(6, 2, strides=2, padding="same"),
     ),
-    # Same padding at stride 3, the sides of the kernel not equal.
+    # Same padding at stride 3, with a kernel that is not square.
     conv_same_stride_3=lambda: stack(IMAGE, L.Conv2D(4, (3, 5), strides=3, padding="same")),
-    # Holes, and groups.
+    # Dilation, and groups.
     conv_dilated=lambda: stack(
         IMAGE,
         L.Conv2D(4, 3, padding="same", dilation_rate=2, activation="relu"),
         L.Conv2D(6, 3, groups=2),
     ),
-    # As many filters as inputs and as the kernel has rows: no shape tells the axes.
+    # Filters, inputs and kernel rows are equal in number, so that no shape shows the axes.
     conv_square=lambda: stack(IMAGE, L.Conv2D(3, 3), L.ReLU(), L.Conv2D(3, 3)),
     # Sequences, same padding at stride 2.
     conv_1d=lambda: stack(SEQUENCE, L.Conv1D(6, 3, strides=2, padding="same", activation="tanh")),
-    # Sequences, padded on the left only.
+    # Sequences, padded only on the left.
     conv_1d_causal=lambda: stack(SEQUENCE, L.Conv1D(6, 3, padding="causal", activation="relu")),
     # A depthwise convolution with a multiplier.
     depthwise=lambda: stack(IMAGE, L.DepthwiseConv2D(3, depth_multiplier=2, activation="relu")),

@@ -1,4 +1,4 @@
-"""Keras models around normalisation, pooling and layers that change shapes."""
+"""Keras models with normalisation, pooling, or layers that change shapes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ globals().update(
     batch_norm=lambda: stack(
         IMAGE, L.Conv2D(4, 3, use_bias=False), L.BatchNormalization(), L.ReLU()
     ),
-    # Batch normalisation of features: a batch of one has one value for each.
+    # Batch normalisation of features: a batch of one sample has one value for each.
     batch_norm_dense=lambda: stack(
         (7,), L.Dense(6), L.BatchNormalization(momentum=0.9, epsilon=1e-4), L.ReLU()
     ),
@@ -20,7 +20,7 @@ globals().update(
     batch_norm_frozen=lambda: stack(
         IMAGE, L.Conv2D(4, 3), L.BatchNormalization(trainable=False), L.ReLU()
     ),
-    # Without gamma, and without either.
+    # One without gamma, and one without gamma and beta.
     batch_norm_plain=lambda: stack(
         IMAGE,
         L.Conv2D(4, 3, use_bias=False),
@@ -38,22 +38,22 @@ globals().update(
     # Group normalisation of images.
     group_norm=lambda: stack(IMAGE, L.Conv2D(6, 3), L.GroupNormalization(groups=3), L.ReLU()),
     # pooling, shapes
-    # Valid, on sides of both parities.
+    # Valid padding, on even and odd sides.
     max_pool=lambda: stack(IMAGE, L.Conv2D(4, 3), L.MaxPooling2D(2), L.Conv2D(5, 3)),
-    # Same, kernel 3 at stride 2, of values of both signs.
+    # Same padding, kernel 3 at stride 2, with values of both signs.
     max_pool_same=lambda: stack(
         IMAGE, L.Conv2D(4, 3), L.MaxPooling2D(3, strides=2, padding="same")
     ),
     average_pool=lambda: stack(
         IMAGE, L.Conv2D(4, 3, activation="relu"), L.AveragePooling2D(2), L.Conv2D(5, 3)
     ),
-    # Same, kernel 3 at stride 2.
+    # Same padding, kernel 3 at stride 2.
     average_pool_same=lambda: stack(
         IMAGE,
         L.Conv2D(4, 3, activation="relu"),
         L.AveragePooling2D(3, strides=2, padding="same"),
     ),
-    # Both pools of sequences.
+    # Both pools, for sequences.
     pool_1d=lambda: stack(
         SEQUENCE,
         L.Conv1D(6, 3, activation="relu"),
@@ -62,7 +62,7 @@ globals().update(
     ),
     # A global maximum.
     global_max=lambda: stack(IMAGE, L.Conv2D(6, 3, activation="relu"), L.GlobalMaxPooling2D()),
-    # The usual end of a small net, its sides not equal.
+    # The usual end of a small network, for an image that is not square.
     flatten=lambda: stack(
         (9, 8, 2),
         L.Conv2D(3, 3, activation="relu"),
@@ -70,7 +70,7 @@ globals().update(
         L.Flatten(),
         L.Dense(6, activation="relu"),
     ),
-    # What has an entry for each feature stands between flatten and dense.
+    # A layer with an entry for each feature comes between flatten and dense.
     flatten_norm=lambda: stack(
         (7, 6, 2),
         L.Conv2D(3, 3),
@@ -88,7 +88,7 @@ globals().update(
         L.Reshape((3, 4, 2)),
         L.Conv2D(4, 2, activation="relu"),
     ),
-    # Zeros around, then a border cut off.
+    # Zero padding, then cropping.
     padded=lambda: stack(
         IMAGE,
         L.ZeroPadding2D(((1, 2), (0, 3))),

@@ -1,4 +1,4 @@
-"""Keras models around one loss, penalty or initialiser each."""
+"""Keras models with one loss, penalty or initialiser each."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def smoothed() -> keras.Model:
 
 
 def class_weights() -> Reference:
-    """Classes that do not count alike."""
+    """Classes with different weights."""
     model = activated("softmax", 3, "sparse_categorical_crossentropy")
     return Reference(model, class_weight={0: 0.5, 1: 1.0, 2: 3.0})
 
@@ -29,7 +29,7 @@ def class_weights() -> Reference:
 
 
 def wide() -> keras.Model:
-    """Kernels of some size, so that a distribution can be told."""
+    """Kernels that are large enough to show their distribution."""
     inputs = keras.Input((23,))
     x = L.Dense(31, activation="relu")(inputs)
     model = keras.Model(inputs, L.Dense(5)(x))
@@ -54,13 +54,13 @@ globals().update(
     softmax=lambda: activated("softmax", 4, "sparse_categorical_crossentropy"),
     # Softmax in the model, one-hot classes.
     softmax_one_hot=lambda: activated("softmax", 4, "categorical_crossentropy"),
-    sigmoid=lambda: activated("sigmoid", 1, "binary_crossentropy"),  # A yes or no.
-    # Several yes or no, from logits.
+    sigmoid=lambda: activated("sigmoid", 1, "binary_crossentropy"),  # Yes or no.
+    # Several labels, each yes or no, from logits.
     labels=lambda: mlp(loss=losses.BinaryCrossentropy(from_logits=True), num=4),
     huber=lambda: mlp(loss=losses.Huber(delta=0.7)),  # Huber's loss.
     mae=lambda: mlp(loss="mae"),  # Absolute error.
     summed=lambda: mlp(loss=losses.MeanSquaredError(reduction="sum")),  # A loss that is summed.
     l2=lambda: mlp(kernel_regularizer=R.L2(0.02)),  # An L2 penalty of one kernel.
-    # Both penalties, of kernel and bias.
+    # Both penalties, for kernel and bias.
     l1_l2=lambda: mlp(kernel_regularizer=R.L1L2(0.01, 0.02), bias_regularizer=R.L1(0.03)),
 )

@@ -1,4 +1,4 @@
-"""The small Keras net that losses, optimizers and schedules are tried with."""
+"""The small Keras network for testing losses, optimizers and schedules."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from keras import optimizers
 
 
 def mlp(optimizer: Any = None, loss: Any = "mse", *, num: int = 3, **keywords: Any) -> keras.Model:
-    """Two layers; squared error and SGD unless told otherwise."""
+    """Two layers; squared error and SGD by default."""
     inputs = keras.Input((7,))
     x = L.Dense(5, activation="tanh", **keywords)(inputs)
     model = keras.Model(inputs, L.Dense(num)(x))
@@ -19,7 +19,7 @@ def mlp(optimizer: Any = None, loss: Any = "mse", *, num: int = 3, **keywords: A
 
 
 def activated(activation: str, num: int, loss: Any) -> keras.Model:
-    """Two layers, the last one with an activation."""
+    """Two layers; the last one has an activation."""
     inputs = keras.Input((7,))
     x = L.Dense(num, activation=activation)(L.Dense(5, activation="tanh")(inputs))
     model = keras.Model(inputs, x)

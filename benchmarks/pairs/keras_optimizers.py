@@ -1,4 +1,4 @@
-"""Keras models around one optimizer each."""
+"""Keras models with one optimizer each."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ globals().update(
         optimizers.Adam(0.004, beta_1=0.8, beta_2=0.99, epsilon=1e-5, amsgrad=True)
     ),
     adamw=lambda: mlp(optimizers.AdamW(0.002)),
-    # Adam with a decay, which is decoupled too.
+    # Adam with weight decay, which is decoupled too.
     adam_decay=lambda: mlp(optimizers.Adam(0.002, weight_decay=0.03)),
-    # SGD with a decay, which is decoupled too.
+    # SGD with weight decay, which is decoupled too.
     sgd_decay=lambda: mlp(optimizers.SGD(0.03, momentum=0.9, weight_decay=0.05)),
     rmsprop=lambda: mlp("rmsprop"),
     # Centred, with momentum.
     rmsprop_centered=lambda: mlp(optimizers.RMSprop(0.002, rho=0.8, momentum=0.5, centered=True)),
     adagrad=lambda: mlp(optimizers.Adagrad(0.01)),
-    adadelta=lambda: mlp(optimizers.Adadelta(0.5)),  # At a rate that moves something.
+    adadelta=lambda: mlp(optimizers.Adadelta(0.5)),  # At a rate that is high enough.
     adamax=lambda: mlp("adamax"),
     nadam=lambda: mlp("nadam"),
     lion=lambda: mlp(optimizers.Lion(0.001)),

@@ -1,4 +1,4 @@
-"""Whole small Keras programs: blocks, several inputs, maps as outputs, models of the user's own."""
+"""Whole small Keras programs: blocks, several inputs, maps as outputs, the user's own models."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from keras_impl import Reference
 
 
 def resnet_stem() -> keras.Model:
-    """Zeros in a layer of their own, then a valid convolution, as in Keras's ResNet50."""
+    """A layer for zero padding, then a valid convolution, as in Keras's ResNet50."""
     inputs = keras.Input(IMAGE)
     x = L.ZeroPadding2D(3)(inputs)
     x = L.Conv2D(4, 7, strides=2, use_bias=False)(x)
@@ -24,7 +24,7 @@ def resnet_stem() -> keras.Model:
 
 
 def three_branches() -> keras.Model:
-    """Three branches, added up in one layer."""
+    """Three branches that one layer adds."""
     inputs = keras.Input(IMAGE)
     parts = [L.Conv2D(4, size, padding="same")(inputs) for size in (1, 3, 5)]
     return classified(inputs, L.ReLU()(L.Add()(parts)))
@@ -41,7 +41,7 @@ def squeeze_excite() -> keras.Model:
 
 
 def two_inputs() -> keras.Model:
-    """An image and some numbers beside it."""
+    """An image and some numbers as inputs."""
     image, numbers = keras.Input((9, 7, 3)), keras.Input((4,))
     x = L.Flatten()(L.Conv2D(3, 3, activation="relu")(image))
     y = L.Dense(5, activation="tanh")(numbers)
@@ -68,7 +68,7 @@ def autoencoder() -> keras.Model:
 
 
 def nested() -> keras.Model:
-    """A model inside of a model."""
+    """A model inside a model."""
     base = keras.Sequential([keras.Input((9, 7, 3)), L.Conv2D(4, 3), L.BatchNormalization()])
     inputs = keras.Input((9, 7, 3))
     return classified(inputs, L.ReLU()(base(inputs)))
@@ -86,20 +86,20 @@ class _Own(keras.Model):
 
 
 def subclassed() -> Reference:
-    """A model of the user's own class."""
+    """A model with the user's own class."""
     model = _Own()
     model.compile(optimizers.SGD(0.05), losses.SparseCategoricalCrossentropy(from_logits=True))
     return Reference(model, input_shapes=[(9, 7, 3)])
 
 
 def operations() -> keras.Model:
-    """Functions of keras.ops among the layers."""
+    """Functions of keras.ops between the layers."""
     inputs = keras.Input((9, 7, 3))
     x = keras.ops.relu(L.Conv2D(4, 3)(inputs))
     return classified(inputs, keras.ops.mean(x, axis=(1, 2)))
 
 
 def not_compiled() -> keras.Model:
-    """A model that is used and not trained."""
+    """A model that is used but not trained."""
     inputs = keras.Input((7,))
     return keras.Model(inputs, L.Dense(3)(L.Dense(5, activation="tanh")(inputs)))

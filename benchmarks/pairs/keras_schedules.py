@@ -1,4 +1,4 @@
-"""Keras models around one schedule or callback each."""
+"""Keras models with one schedule or callback each."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from keras_impl import Reference
 
 
 def plateau() -> Reference:
-    """ReduceLROnPlateau as it is mostly written."""
+    """ReduceLROnPlateau in its most common form."""
     callback = keras.callbacks.ReduceLROnPlateau(factor=0.5, patience=3, min_lr=1e-5)
     return Reference(mlp(optimizers.Adam(0.002)), callbacks=[callback])
 
@@ -23,7 +23,7 @@ def plateau_cooldown() -> Reference:
 
 
 def plateau_accuracy() -> Reference:
-    """ReduceLROnPlateau of an accuracy."""
+    """ReduceLROnPlateau that watches an accuracy."""
     callback = keras.callbacks.ReduceLROnPlateau("val_accuracy", factor=0.5, patience=2, mode="max")
     return Reference(mlp(optimizers.Adam(0.002)), callbacks=[callback])
 
@@ -35,7 +35,7 @@ def stopping() -> Reference:
 
 
 def stopping_and_plateau() -> Reference:
-    """Both, as they are used together."""
+    """EarlyStopping and ReduceLROnPlateau together."""
     callbacks = [
         keras.callbacks.ReduceLROnPlateau(factor=0.2, patience=2, min_lr=1e-4),
         keras.callbacks.EarlyStopping(patience=7),
@@ -50,7 +50,7 @@ def scheduler() -> Reference:
 
 
 def scheduler_steps() -> Reference:
-    """LearningRateScheduler that counts on the rate that it is given."""
+    """LearningRateScheduler that changes the rate that it is given."""
     callback = keras.callbacks.LearningRateScheduler(
         lambda epoch, rate: rate * 0.1 if epoch in (3, 9) else rate
     )
@@ -60,7 +60,7 @@ def scheduler_steps() -> Reference:
 globals().update(
     # By the step.
     exponential=lambda: mlp(optimizers.SGD(S.ExponentialDecay(0.1, 20, 0.8), momentum=0.9)),
-    # By the step, in stairs.
+    # By the step, as a staircase.
     staircase=lambda: mlp(optimizers.Adam(S.ExponentialDecay(0.01, 7, 0.5, staircase=True))),
     # With warm-up.
     cosine=lambda: mlp(
@@ -72,8 +72,8 @@ globals().update(
     ),
     # A polynomial.
     polynomial=lambda: mlp(optimizers.SGD(S.PolynomialDecay(0.1, 200, 0.001, power=2.0))),
-    # One over the time.
+    # Inverse time.
     inverse_time=lambda: mlp(optimizers.RMSprop(S.InverseTimeDecay(0.01, 10, 0.5))),
-    # Constant, in pieces.
+    # Piecewise constant.
     piecewise=lambda: mlp(optimizers.SGD(S.PiecewiseConstantDecay([10, 100], [0.1, 0.03, 0.01]))),
 )

@@ -1,4 +1,4 @@
-"""Which right port belongs to which Keras model."""
+"""The right ports and their Keras models."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class Pair:
 
     @property
     def name(self) -> str:
-        """Of the port."""
+        """The name of the port."""
         return self.torch.rpartition(":")[2]
 
 
 def _right(keras: str, torch: str, names: str) -> tuple[Pair, ...]:
-    """Pairs of two modules: "model" for a port of the same name, "model=port,port" for others."""
+    """Reads pairs of two modules: "model" for a port with the same name, else "model=port,port"."""
     pairs = []
     for entry in names.split():
         model, _, ports = entry.partition("=")

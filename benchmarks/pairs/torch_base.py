@@ -1,4 +1,4 @@
-"""What the ports of this package share: a classifier around some modules."""
+"""Builds the ports of this package: a classifier around some modules."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Function = Callable[[torch.Tensor], torch.Tensor]
 
 
 def keras_init(module: nn.Module) -> nn.Module:
-    """Gives kernels and biases what Keras's defaults are."""
+    """Initialises kernels and biases with Keras's defaults."""
     for layer in module.modules():
         if isinstance(layer, nn.Embedding):
             nn.init.uniform_(layer.weight, -0.05, 0.05)
@@ -27,13 +27,13 @@ def keras_init(module: nn.Module) -> nn.Module:
 
 
 def trained(module: nn.Module) -> Port:
-    """The loss and the optimizer of all models of `keras_layers`."""
+    """A port with the loss and the optimizer of the models of `keras_layers`."""
     optimizer = torch.optim.SGD(module.parameters(), lr=0.05)
     return Port(keras_init(module), loss=nn.CrossEntropyLoss(), optimizer=optimizer)
 
 
 class Classifier(nn.Module):
-    """Features, averaged over what is not a channel, and five logits."""
+    """Features, averaged over all axes but the channels, then five logits."""
 
     def __init__(self, num_channels: int, *features: nn.Module) -> None:
         super().__init__()
@@ -54,20 +54,20 @@ def classified(num_channels: int, *features: nn.Module) -> Port:
 
 
 class Lambda(nn.Module):
-    """A function as a module; what it calls is seen, not the module."""
+    """A function as a module; the calls of the function are watched, not the module."""
 
     def __init__(self, function: Function) -> None:
         super().__init__()
         self.function = function
-        self.inner = nn.Sequential()  # a module that holds modules is looked into
+        self.inner = nn.Sequential()  # a module that contains modules is not a leaf
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Returns what the function does."""
+        """Returns the result of the function."""
         return self.function(x)
 
 
 def pad_same(kernel: int, stride: int) -> nn.Module:
-    """Pads as TensorFlow does: by the size of the input, the odd pixel at the end."""
+    """Pads as TensorFlow does, by the size of the input, with the odd pixel at the end."""
 
     def padded(x: torch.Tensor) -> torch.Tensor:
         amounts: list[int] = []

@@ -11,7 +11,7 @@ from torch_impl import Port, layers
 
 
 class _Residual(nn.Module):
-    """The branches are called, and added, in another order than in Keras."""
+    """Calls and adds the branches in another order than Keras."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -77,7 +77,7 @@ class _EmbeddedConv(nn.Module):
 
 
 class _Recurrent(nn.Module):
-    """What Keras's recurrent layers return is the last state."""
+    """Returns the last state, as Keras's recurrent layers do."""
 
     def __init__(self, name: str, cell: nn.Module, num_features: int) -> None:
         super().__init__()
@@ -87,13 +87,13 @@ class _Recurrent(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         output = self.get_submodule(self.cell_name)(x)
-        if isinstance(output, tuple):  # torch's own: all states, and the last one
+        if isinstance(output, tuple):  # torch returns all states, and the last one
             output = output[0][:, -1]
         return self.head(output)
 
 
 def _keras_cell(cell: nn.Module, forget: bool = False) -> nn.Module:
-    """Glorot's kernel, an orthogonal one for the states, and biases of 0, or 1 where it forgets."""
+    """Glorot's kernel, an orthogonal recurrent kernel, biases of 0, or 1 for the forget gate."""
     for name, weight in cell.named_parameters():
         if "weight_ih" in name:
             nn.init.xavier_uniform_(weight)
@@ -108,13 +108,13 @@ def _keras_cell(cell: nn.Module, forget: bool = False) -> nn.Module:
 
 
 def lstm_torch() -> Port:
-    """Torch's own: right in all but its second bias."""
+    """Torch's own LSTM: right except for its second bias."""
     cell = _keras_cell(nn.LSTM(4, 5, batch_first=True), forget=True)
     return trained(_Recurrent("lstm", cell, 5))
 
 
 def lstm_one_bias() -> Port:
-    """Torch's own, its second bias not trained."""
+    """Torch's own LSTM with its second bias frozen."""
     cell = _keras_cell(nn.LSTM(4, 5, batch_first=True), forget=True)
     cell.bias_hh_l0.requires_grad_(False)
     return trained(_Recurrent("lstm", cell, 5))
@@ -133,7 +133,7 @@ class _Two(nn.Module):
 
 
 def bidirectional() -> Port:
-    """With the layer of this project."""
+    """Uses the layer of this project."""
     cell = layers.Bidirectional(layers.LSTM(4, 3), layers.LSTM(4, 3, go_backwards=True))
     for child in cell.children():
         _keras_cell(child, forget=True)
@@ -141,7 +141,7 @@ def bidirectional() -> Port:
 
 
 globals().update(
-    residual=lambda: trained(_Residual()),  # A module of the user's.
+    residual=lambda: trained(_Residual()),  # A user's module.
     branches=lambda: trained(_Branches()),  # The second branch first.
     shared=lambda: trained(_Shared()),  # One module that is called twice.
     embedding=lambda: trained(_Embedded()),
@@ -149,7 +149,7 @@ globals().update(
     embedding_conv=lambda: trained(_EmbeddedConv()),
     lstm=lambda: trained(_Recurrent("lstm", _keras_cell(layers.LSTM(4, 5), forget=True), 5)),
     gru=lambda: trained(_Recurrent("gru", _keras_cell(layers.GRU(4, 5)), 5)),
-    # Torch's own, which is Keras's with `reset_after`.
+    # Torch's own, which equals Keras's with `reset_after`.
     gru_torch=lambda: trained(_Recurrent("gru", _keras_cell(nn.GRU(4, 5, batch_first=True)), 5)),
     gru_before=lambda: trained(
         _Recurrent("gru", _keras_cell(layers.GRU(4, 5, reset_after=False)), 5)

@@ -1,6 +1,6 @@
-"""Ports that `torch_impl.from_keras_config` makes of what Keras writes about some of the models.
+"""Ports that `torch_impl.from_keras_config` makes from the configs of some Keras models.
 
-python benchmarks/pairs/write_configs.py        writes configs.json anew
+`python benchmarks/pairs/write_configs.py` writes configs.json again.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Right ports of the models of `keras_convolutions`, in the ways in which people write PyTorch."""
+"""Right ports of the models of `keras_convolutions`, in common PyTorch styles."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def depthwise() -> Port:
     """A convolution with a group for each channel."""
     port = classified(6, layers.DepthwiseConv2D(3, 3, depth_multiplier=2), nn.ReLU())
     kernel = port.module.features[0].weight
-    # Keras's fans of a kernel (3, 3, 3, 2): 3 * 9 and 2 * 9.
+    # Keras's fans for a kernel (3, 3, 3, 2): 3 * 9 and 2 * 9.
     nn.init.uniform_(kernel, -((6 / 45) ** 0.5), (6 / 45) ** 0.5)
     return port
 
@@ -56,7 +56,7 @@ def depthwise_same() -> Port:
 
 
 def separable() -> Port:
-    """With the layer of this project."""
+    """Uses the layer of this project."""
     port = classified(5, layers.SeparableConv2D(3, 5, 3, padding="same"), nn.ReLU())
     kernel = port.module.features[0].depthwise.weight
     nn.init.uniform_(kernel, -((6 / 36) ** 0.5), (6 / 36) ** 0.5)
@@ -105,7 +105,7 @@ globals().update(
     transposed=lambda: classified(
         4, layers.Conv2DTranspose(3, 4, 3, strides=2, padding="same"), nn.ReLU()
     ),
-    # Torch's own, one row and column cut off at the end.
+    # Torch's own, with one row and column cut off at the end.
     transposed_cropped=lambda: classified(
         4,
         nn.ConvTranspose2d(3, 4, 3, stride=2),

@@ -15,13 +15,13 @@ from torch_impl import Port, layers
 
 
 def batch_norm_dense() -> Port:
-    """Likewise, of features."""
+    """Batch normalisation of features."""
     norm = layers.BatchNormalization(6, momentum=0.9, epsilon=1e-4)
     return classified(6, nn.Linear(7, 6), norm, nn.ReLU())
 
 
 def batch_norm_frozen() -> Port:
-    """Likewise, not trained."""
+    """A batch normalisation that is not trained."""
     norm = layers.BatchNormalization(4, trainable=False)
     norm.requires_grad_(False)
     return classified(4, nn.Conv2d(3, 4, 3), norm, nn.ReLU())
@@ -35,14 +35,14 @@ class _Frozen(nn.BatchNorm2d):
 
 
 def batch_norm_frozen_stock() -> Port:
-    """Torch's own, kept in eval mode, its parameters frozen."""
+    """Torch's own, in eval mode and with frozen parameters."""
     norm = _Frozen(4, eps=1e-3)
     norm.requires_grad_(False)
     return classified(4, nn.Conv2d(3, 4, 3), norm, nn.ReLU())
 
 
 class _Tokens(nn.Module):
-    """Features last all the way, as transformers are written."""
+    """Keeps features last throughout, as transformers do."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ class _Tokens(nn.Module):
 
 
 def max_pool_same() -> Port:
-    """With the layer of this project."""
+    """Uses the layer of this project."""
     pool = layers.MaxPooling2D(3, strides=2, padding="same")
     return classified(4, nn.Conv2d(3, 4, 3), pool)
 
@@ -69,7 +69,7 @@ def _minus_infinity(x: torch.Tensor) -> torch.Tensor:
 
 
 def average_pool_same() -> Port:
-    """With the layer of this project."""
+    """Uses the layer of this project."""
     pool = layers.AveragePooling2D(3, strides=2, padding="same")
     return classified(4, nn.Conv2d(3, 4, 3), nn.ReLU(), pool)
 
@@ -88,7 +88,7 @@ class _View(nn.Module):
 
 
 def upsampled_bilinear() -> Port:
-    """Torch's function."""
+    """Uses torch's function."""
     larger = Lambda(lambda x: F.interpolate(x, scale_factor=2, mode="bilinear"))
     return classified(3, nn.Conv2d(3, 4, 2), larger, nn.Conv2d(4, 3, 3))
 
@@ -116,7 +116,7 @@ globals().update(
     group_norm=lambda: classified(6, nn.Conv2d(3, 6, 3), nn.GroupNorm(3, 6, eps=1e-3), nn.ReLU()),
     # pooling, shapes
     max_pool=lambda: classified(5, nn.Conv2d(3, 4, 3), nn.MaxPool2d(2), nn.Conv2d(4, 5, 3)),
-    # Torch's own, padded by hand with what never is the greatest.
+    # Torch's own, padded by hand with values that are never the greatest.
     max_pool_same_padded=lambda: classified(
         4, nn.Conv2d(3, 4, 3), Lambda(_minus_infinity), nn.MaxPool2d(3, stride=2)
     ),
@@ -127,7 +127,7 @@ globals().update(
         Lambda(lambda x: F.avg_pool2d(x, 2)),
         nn.Conv2d(4, 5, 3),
     ),
-    # One of torch's, one of this project.
+    # One from torch, one from this project.
     pool_1d=lambda: classified(
         6,
         nn.Conv1d(4, 6, 3),
@@ -141,7 +141,7 @@ globals().update(
     global_max_adaptive=lambda: classified(
         6, nn.Conv2d(3, 6, 3), nn.ReLU(), nn.AdaptiveMaxPool2d(1), nn.Flatten()
     ),
-    # Flattened channels first; the rows of the kernel are ordered when it is carried over.
+    # Flattened with channels first; loading reorders the rows of the kernel.
     flatten=lambda: classified(
         6,
         nn.Conv2d(2, 3, 3),
@@ -162,7 +162,7 @@ globals().update(
         nn.ReLU(),
     ),
     flatten_view=lambda: trained(_View()),  # Flattened by `view`.
-    # What has an entry for each feature stands between flatten and dense.
+    # A layer with an entry for each feature comes between flatten and dense.
     flatten_norm=lambda: classified(
         6,
         nn.Conv2d(2, 3, 3),

@@ -17,7 +17,7 @@ from torch_impl.regularizers import L1, L1L2, L2
 
 
 def sigmoid_squeezed() -> Port:
-    """From logits (N,), as many write it."""
+    """From logits (N,), as in many programs."""
     module = nn.Sequential(mlp(1), nn.Flatten(0))
     return port(
         nn.BCEWithLogitsLoss(), module, target=lambda y: torch.from_numpy(np.array(y)).flatten()
@@ -35,7 +35,7 @@ def class_weights() -> Port:
 
 
 def l2() -> Port:
-    """With the penalty of this project."""
+    """Uses the penalty of this project."""
     module = mlp()
     return port(RegularizedLoss(nn.MSELoss(), Penalty(module, {"0.weight": L2(0.02)})), module)
 
@@ -52,7 +52,7 @@ def l2_by_hand() -> Port:
 
 
 def l1_l2() -> Port:
-    """With the penalty of this project."""
+    """Uses the penalty of this project."""
     module = mlp()
     penalty = Penalty(module, {"0.weight": L1L2(0.01, 0.02), "0.bias": L1(0.03)})
     return port(RegularizedLoss(nn.MSELoss(), penalty), module)
@@ -76,13 +76,13 @@ globals().update(
     softmax=lambda: port(nn.CrossEntropyLoss(), mlp(4)),  # Logits, and the loss that expects them.
     # Log probabilities, and the loss that expects them.
     softmax_log=lambda: port(nn.NLLLoss(), mlp(4, nn.LogSoftmax(dim=1))),
-    # Softmax in the model and the loss of this project, which finds the logits as Keras's.
+    # Softmax in the model and the loss of this project, which finds the logits as Keras does.
     softmax_keras=lambda: port(
         losses.SparseCategoricalCrossentropy(), mlp(4, Lambda(losses.softmax))
     ),
     # Torch's loss takes probabilities as targets too.
     softmax_one_hot=lambda: port(nn.CrossEntropyLoss(), mlp(4)),
-    # The classes are taken back from one-hot targets.
+    # The classes are computed from one-hot targets.
     softmax_one_hot_index=lambda: port(
         nn.CrossEntropyLoss(), mlp(4), target=lambda y: torch.from_numpy(y.argmax(axis=1))
     ),
@@ -91,11 +91,11 @@ globals().update(
     labels=lambda: port(nn.BCEWithLogitsLoss(), mlp(4)),
     huber=lambda: port(nn.HuberLoss(delta=0.7)),
     mae=lambda: port(nn.L1Loss()),
-    # Torch's mean of the outputs, summed over samples.
+    # Torch's mean over the outputs, summed over samples.
     summed=lambda: port(lambda output, target: ((output - target) ** 2).mean(-1).sum()),
-    l2_module=lambda: mlp(),  # A module alone, where Keras has a penalty.
+    l2_module=lambda: mlp(),  # A module alone; Keras has a penalty.
     # initial weights
-    # Glorot's distribution by torch's own function.
+    # Glorot's distribution, from torch's own function.
     wide=lambda: port(
         nn.MSELoss(),
         keras_init(nn.Sequential(nn.Linear(23, 31), nn.ReLU(), nn.Linear(31, 5))),

@@ -1,4 +1,4 @@
-"""The small net of `keras_net` as a port, with a loss, an optimizer, or callbacks."""
+"""The small network of `keras_net` as a port, with a loss, an optimizer, or callbacks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch_impl import Port
 
 
 def mlp(num: int = 3, *last: nn.Module) -> nn.Module:
-    """The net of nearly all of these models."""
+    """The network of nearly all of these models."""
     return keras_init(nn.Sequential(nn.Linear(7, 5), nn.Tanh(), nn.Linear(5, num), *last))
 
 

@@ -18,14 +18,14 @@ def _clip_each(module: nn.Module) -> None:
 
 
 def frozen() -> Port:
-    """The parameters of the first layer need no gradient."""
+    """The parameters of the first layer have requires_grad=False."""
     module = mlp()
     module[0].requires_grad_(False)
     return Port(module, loss=nn.MSELoss(), optimizer=optim.Adam(module.parameters(), 0.002))
 
 
 def frozen_left_out() -> Port:
-    """And are not given to the optimizer."""
+    """The parameters of the first layer are not given to the optimizer."""
     module = mlp()
     module[0].requires_grad_(False)
     trained = [p for p in module.parameters() if p.requires_grad]
@@ -33,7 +33,7 @@ def frozen_left_out() -> Port:
 
 
 globals().update(
-    # Torch's own: without momentum there is no difference.
+    # Torch's own, which is the same without momentum.
     sgd=lambda: stepped(torch.optim.SGD, lr=0.03),
     sgd_keras=lambda: stepped(optim.SGD, 0.03),
     momentum=lambda: stepped(optim.SGD, 0.03, momentum=0.9),
@@ -50,11 +50,11 @@ globals().update(
     adamax=lambda: stepped(optim.Adamax),
     nadam=lambda: stepped(optim.Nadam),
     lion=lambda: stepped(optim.Lion, 0.001),
-    # One parameter after the other.
+    # Clips one parameter after the other.
     clipnorm_by_hand=lambda: stepped(torch.optim.SGD, lr=0.05, before_step=_clip_each),
     clipnorm=lambda: stepped(optim.SGD, 0.05, clipnorm=0.3),
     global_clipnorm=lambda: stepped(optim.SGD, 0.05, global_clipnorm=0.3),
-    # Torch's function before the step.
+    # Calls torch's function before the step.
     clipvalue_by_hand=lambda: stepped(
         optim.Adam,
         0.002,

@@ -76,7 +76,7 @@ def segmentation() -> Port:
 
 
 def autoencoder() -> Port:
-    """Targets are put channels first too."""
+    """Targets have channels first too."""
     module = keras_init(
         nn.Sequential(nn.Conv2d(2, 3, 3), nn.ELU(), nn.ConvTranspose2d(3, 2, 3), nn.Sigmoid())
     )
@@ -89,13 +89,13 @@ def autoencoder() -> Port:
 
 
 def nested() -> Port:
-    """Modules inside of modules."""
+    """Modules inside modules."""
     base = nn.Sequential(nn.Conv2d(3, 4, 3), layers.BatchNormalization(4))
     return classified(4, base, nn.ReLU())
 
 
 globals().update(
-    # Zeros inside of convolution and pool: after a ReLU they do no harm there.
+    # Convolution and pool pad with zeros themselves, which does no harm after a ReLU.
     resnet_stem=lambda: classified(
         4,
         nn.Conv2d(3, 4, 7, stride=2, padding=3, bias=False),
@@ -103,7 +103,7 @@ globals().update(
         nn.ReLU(inplace=True),
         nn.MaxPool2d(3, stride=2, padding=1),
     ),
-    three_branches=lambda: trained(_Three()),  # Added up by two additions.
+    three_branches=lambda: trained(_Three()),  # Two additions.
     squeeze_excite=lambda: trained(_Gate()),  # The gate first.
     two_inputs=lambda: trained(_Both()),  # Two arguments.
     subclassed=lambda: classified(4, nn.Conv2d(3, 4, 3), nn.ReLU()),

@@ -16,13 +16,13 @@ def adam(parameters: Any) -> optim.Adam:
 
 
 globals().update(
-    # Torch's scheduler after every step, with the SGD of this project.
+    # Steps torch's scheduler after every step, with the SGD of this project.
     exponential_lambda=lambda: watched(
         lambda parameters: optim.SGD(parameters, 0.1, momentum=0.9),
         by_lambda(lambda step: 0.8 ** (step / 20)),
         scheduler_interval="step",
     ),
-    # The schedule inside of the optimizer, both of this project.
+    # Has the schedule inside the optimizer, both from this project.
     exponential=lambda: stepped(optim.SGD, schedule.ExponentialDecay(0.1, 20, 0.8), momentum=0.9),
     # Torch's StepLR, stepped after every batch.
     staircase_step_lr=lambda: watched(
@@ -48,14 +48,14 @@ globals().update(
     piecewise=lambda: stepped(
         optim.SGD, schedule.PiecewiseConstantDecay([10, 100], [0.1, 0.03, 0.01])
     ),
-    # Those of this project.
+    # Uses the classes of this project.
     plateau=lambda: watched(
         adam, lambda o: schedule.ReduceLROnPlateau(o, factor=0.5, patience=3, min_lr=1e-5)
     ),
     plateau_cooldown=lambda: watched(
         adam, lambda o: schedule.ReduceLROnPlateau(o, factor=0.3, patience=2, cooldown=3)
     ),
-    # It watches what should rise.
+    # With a metric that should rise.
     plateau_accuracy=lambda: watched(
         adam,
         lambda o: schedule.ReduceLROnPlateau(
@@ -63,7 +63,7 @@ globals().update(
         ),
         monitor="val_accuracy",
     ),
-    # Torch's own with the constants that do the same.
+    # Torch's own, with constants that have the same effect.
     plateau_torch=lambda: watched(
         adam,
         lambda o: lr_scheduler.ReduceLROnPlateau(
@@ -78,16 +78,16 @@ globals().update(
         lambda o: schedule.ReduceLROnPlateau(o, factor=0.2, patience=2, min_lr=1e-4),
         lambda module: schedule.EarlyStopping(module, patience=7),
     ),
-    # That of this project, called as in Keras before the epoch.
+    # Uses the class of this project, called before the epoch as in Keras.
     scheduler=lambda: watched(
         lambda parameters: optim.SGD(parameters, 0.02),
         lambda o: schedule.LearningRateScheduler(o, lambda epoch, rate: 0.02 * 0.7**epoch),
     ),
-    # Torch's own after the epoch: its factor is 1 in the first one.
+    # Torch's own, stepped after the epoch: its factor is 1 in the first one.
     scheduler_exponential=lambda: watched(
         lambda parameters: SGD(parameters, lr=0.02), lambda o: lr_scheduler.ExponentialLR(o, 0.7)
     ),
-    # Torch's own in stairs.
+    # Torch's own, as a staircase.
     scheduler_steps=lambda: watched(
         lambda parameters: SGD(parameters, lr=0.02),
         lambda o: lr_scheduler.MultiStepLR(o, [3, 9], 0.1),

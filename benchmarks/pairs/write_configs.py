@@ -1,6 +1,6 @@
 """Writes configs.json for `torch_configs`: `python benchmarks/pairs/write_configs.py`.
 
-Kept as a file, since the PyTorch half runs without Keras.
+The file is kept since the PyTorch half runs without Keras.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def main() -> None:
     """Writes the file."""
     configs = {}
     for name, factory in FACTORIES.items():
-        keras.utils.clear_session()  # names of layers are counted for the whole process
+        keras.utils.clear_session()  # Keras numbers layer names through the whole process
         configs[name] = json.loads(factory().to_json())
     text = json.dumps(configs, indent=1, sort_keys=True) + "\n"
     (ROOT / "benchmarks" / "pairs" / "configs.json").write_text(text)

@@ -1,10 +1,10 @@
 """Networks of keras.applications and their torch twins: python benchmarks/speed/applications.py
 
-For each network, in float64: the greatest difference of the output in eval and in train mode
-(dropout off), relative to its greatest entry, and that of the moving statistics that the train call
-left. "noise" is how far Keras's own train output moves if each pixel moves by its last bit: at the
-end of a deep net BatchNormalization divides by the deviation of NUM_IMAGES values, which blows up
-what was rounded before. Weights are random, the input is small. `--names` chooses.
+For each network, in float64, it prints the greatest difference of the output in eval and in train
+mode (dropout off), relative to the greatest entry, and that of the moving statistics after the call
+in train mode. "noise" is the change of Keras's own train output if each pixel moves by its last
+bit: at the end of a deep network, BatchNormalization divides by the deviation of NUM_IMAGES values,
+which amplifies rounding. Weights are random, the input is small. `--names` chooses networks.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-# Torch before TensorFlow: the other order can crash.
+# Torch comes before TensorFlow, since the other order can crash.
 import torch  # noqa: I001
 import keras
 import numpy as np
@@ -37,7 +37,7 @@ SHAPE, NUM_IMAGES, NUM_CLASSES = (32, 35, 3), 3, 5  # not square, an odd side
 
 
 def without_dropout(config: dict) -> dict:
-    """The config of a model with rate 0 in every Dropout."""
+    """Returns the config of a model with rate 0 in every Dropout."""
     for layer in config["layers"]:
         if "rate" in layer["config"]:
             layer["config"]["rate"] = 0.0
@@ -45,7 +45,7 @@ def without_dropout(config: dict) -> dict:
 
 
 def make(name: str, seed: int = 0) -> keras.Model:
-    """A network with random weights, without dropout and without softmax."""
+    """Returns a network with random weights, without dropout and without softmax."""
     build = getattr(keras.applications, name)
     options = {"input_shape": SHAPE, "classes": NUM_CLASSES, "classifier_activation": None}
     model = build(weights=None, **options, **NAMES.get(name, {}))
@@ -53,7 +53,7 @@ def make(name: str, seed: int = 0) -> keras.Model:
     generator = np.random.default_rng(seed)
     for weight in model.weights:
         if weight.name == "kernel":
-            # He et al. 2015: the spread of what passes stays, so that every layer has a say.
+            # He et al. 2015: the spread of activations stays, so that every layer has an effect.
             depthwise = "depthwise" in weight.path or "dwconv" in weight.path
             fan_in = np.prod(weight.shape[:2] if depthwise else weight.shape[:-1])
             weight.assign(generator.normal(size=weight.shape) * (2 / fan_in) ** 0.5)
@@ -68,18 +68,18 @@ def make(name: str, seed: int = 0) -> keras.Model:
 
 
 def images(name: str, num_images: int) -> np.ndarray:
-    """Random images in the range that a network expects, so that few of its units saturate."""
+    """Returns random images in the range of a network, so that few of its units saturate."""
     x = np.random.default_rng(1).uniform(-1, 1, (num_images, *SHAPE))
     return 127.5 * (x + 1) if name.startswith("EfficientNet") else x
 
 
 def difference(ours: np.ndarray, theirs: np.ndarray) -> float:
-    """The greatest difference relative to the greatest entry."""
+    """Returns the greatest difference, relative to the greatest entry."""
     return float(np.max(np.abs(ours - theirs)) / np.max(np.abs(theirs)))
 
 
 def compare(name: str) -> dict[str, float]:
-    """The differences of one network."""
+    """Returns the differences of one network."""
     model = make(name)
     twin = from_keras_config(model.get_config())
     twin.load_keras_weights(model.get_weights())

@@ -1,13 +1,13 @@
-"""Images augmented a second, ours against its peers: python benchmarks/speed/augment.py
+"""Images augmented per second, ours against its peers: python benchmarks/speed/augment.py
 
     python benchmarks/speed/augment.py --size 28x28x1 --size 224x224x3 --rounds 15 \
         --json augment.json
 
-Every library's nearest to one pipeline, on the same images. Each contestant is a process of its
-own; they take turns, and what counts is the ratio within a round. Peers that are not installed
+Every library runs its nearest version of one pipeline, on the same images. Each contestant has its
+own process. They take turns, and the ratio within a round is compared. Peers that are not installed
 (`pip install '.[peers]'`) are left out. Ours and Keras also augment a batch from the same seed,
-since a fast wrong transform is no result, and the memory of ours is measured (on Linux). The last
-column names what a peer cannot express of the pipeline; none draws Keras's random numbers.
+since a fast but wrong transform is worthless, and the memory of ours is measured (on Linux). The
+last column names the parts of the pipeline that a peer lacks; none draws Keras's random numbers.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.speed.augment_peers import CONTESTANTS, KERAS, OURS, PIPELINE, UNCOMPILED, Case
 
-SECONDS = 0.3  # of a contestant in a round, about
+SECONDS = 0.3  # approximate time of a contestant in a round
 MEMORY_SIZE, MEMORY_COUNTS = (224, 224, 3), (32, 256)
 MEMORY_LIMIT = 3  # batches
 PACKAGES = "torch torchvision keras tensorflow scipy kornia albumentations opencv-python-headless"
 
 
 def serve(name: str, settings: dict[str, Any]) -> None:
-    """The process of a contestant: reads a command a line, answers a number."""
+    """Runs the process of a contestant: reads a command per line, answers with a number."""
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what libraries print is no answer
+    os.dup2(2, 1)  # output of libraries is not an answer
     case = Case(**settings)
     build, batches, answer = CONTESTANTS[name].build, None, 0.0
     for line in sys.stdin:
@@ -63,7 +63,7 @@ def serve(name: str, settings: dict[str, Any]) -> None:
 
 
 def peak_memory(num_images: int) -> float:
-    """Returns what augmenting a batch takes at most besides it, as a multiple of its size."""
+    """Returns the peak memory of augmenting a batch, without the batch, in units of its size."""
     import torch
 
     from torch_impl.augment import ImageDataGenerator
@@ -74,7 +74,7 @@ def peak_memory(num_images: int) -> float:
 
     generator, images = ImageDataGenerator(**PIPELINE), torch.rand(num_images, *MEMORY_SIZE)
     generator.augmented(images[:1])
-    Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # the peak starts anew
+    Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # resets the peak
     before = kilobytes("VmRSS")
     generator.augmented(images)
     return (kilobytes("VmHWM") - before) * 1024 / images.nbytes
@@ -115,7 +115,7 @@ class Worker:
 
 
 def num_batches(worker: Worker) -> int:
-    """Returns how many batches take about as long as a round gives a contestant."""
+    """Returns how many batches fill the time of a contestant in a round."""
     worker.ask("run", 2)  # compiles, traces, starts threads
     num = 1
     while (seconds := worker.ask("run", num)) < SECONDS / 4:
@@ -124,7 +124,7 @@ def num_batches(worker: Worker) -> int:
 
 
 def measure(case: Case, threads: int, rounds: int) -> dict[str, Any]:
-    """Returns images a second of every contestant in every round, and differences to Keras."""
+    """Returns images per second of every contestant and round, and differences from Keras."""
     workers = {
         name: Worker(name, case, threads)
         for name, contestant in CONTESTANTS.items()
@@ -152,7 +152,7 @@ def measure(case: Case, threads: int, rounds: int) -> dict[str, Any]:
 
 
 def quartiles(values: Sequence[float], form: str) -> str:
-    """The median, and the quartiles in brackets."""
+    """Returns the median, with the quartiles in brackets."""
     low, middle, high = statistics.quantiles(values, n=4)
     return f"{middle:{form}} ({low:{form}} to {high:{form}})"
 
@@ -175,7 +175,7 @@ def show(result: dict[str, Any], rounds: int) -> None:
 
 
 def compiling() -> dict[str, Any]:
-    """Whether the compiled loop is there, and the seconds to it without and with a cache."""
+    """Returns whether the compiled loop exists, and seconds to load it without and with a cache."""
     code = (
         "import sys, time, pathlib; from torch_impl import native; start = time.perf_counter(); "
         "found = native.library(pathlib.Path(sys.argv[1])) is not None; "
@@ -192,7 +192,7 @@ def compiling() -> dict[str, Any]:
 
 
 def machine(threads: int) -> dict[str, Any]:
-    """The processor, the threads and the versions."""
+    """Returns the processor, the threads and the versions."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
@@ -254,9 +254,13 @@ if __name__ == "__main__":
         serve(sys.argv[2], json.loads(sys.argv[3]))
         sys.exit()
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--size", type=size_of, action="append", help="28x28x1, the default")
+    parser.add_argument(
+        "--size", type=size_of, action="append", help="such as 28x28x1, the default"
+    )
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--batch-size", type=int, default=32)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="every sample, and the machine")
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="write all samples and the machine to this file"
+    )
     main(parser.parse_args())

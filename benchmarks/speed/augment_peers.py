@@ -21,7 +21,7 @@ PIPELINE: dict[str, Any] = {
 
 @dataclass
 class Case:
-    """Images (N, H, W, C) float32 and their order, the same in every process."""
+    """Images (N, H, W, C) float32 and their order, which are the same in every process."""
 
     size: tuple[int, int, int]
     num_images: int
@@ -34,17 +34,17 @@ class Case:
         self.labels, self.order = np.arange(self.num_images), random.permutation(self.num_images)
 
     def index(self, number: int) -> np.ndarray:
-        """The images of a batch, for libraries that do not shuffle."""
+        """Returns the image numbers of a batch, for libraries that do not shuffle."""
         return self.order[number * self.batch_size : (number + 1) * self.batch_size]
 
     def channels_first(self) -> Any:
-        """The images as a tensor (N, C, H, W)."""
+        """Returns the images as a tensor (N, C, H, W)."""
         import torch
 
         return torch.from_numpy(self.images).permute(0, 3, 1, 2).contiguous()
 
 
-# From a case to what gives the batch of a number.
+# Each function takes a case, and returns a function from the number of a batch to the batch.
 
 
 def ours(case: Case) -> Callable[[int], Any]:
@@ -116,7 +116,7 @@ def albumentations_loop(case: Case) -> Callable[[int], Any]:
 
 
 def kornia_batch(case: Case) -> Callable[[int], Any]:
-    """A batch at a time, each image with parameters of its own."""
+    """A batch at a time, with separate parameters for each image."""
     import torch
     from kornia.augmentation import RandomAffine, RandomHorizontalFlip
 
@@ -128,7 +128,7 @@ def kornia_batch(case: Case) -> Callable[[int], Any]:
 
 
 def grid_sample(case: Case) -> Callable[[int], Any]:
-    """What torch's own operations take at least."""
+    """The least work with torch's own operations."""
     import torch
     import torch.nn.functional as F
 
@@ -145,7 +145,7 @@ def grid_sample(case: Case) -> Callable[[int], Any]:
 
 @dataclass(frozen=True)
 class Contestant:
-    """A way to augment, the libraries it needs, and what of the pipeline it cannot express."""
+    """A way to augment, the libraries it needs, and the parts of the pipeline that it lacks."""
 
     build: Callable[[Case], Callable[[int], Any]]
     libraries: Sequence[str]

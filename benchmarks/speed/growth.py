@@ -2,9 +2,9 @@
 
     python benchmarks/speed/growth.py --rounds 7
 
-Keras's `fit` and `torch_impl.fit`, each in a process of its own and in turns, as `parity bench`
-times them. Larger images are those of MNIST, each pixel repeated; the network grows with them, as
-its first Dense layer sees more places.
+It times Keras's `fit` and `torch_impl.fit`, each in its own process and in turns, as `parity bench`
+does. Larger images are MNIST images with each pixel repeated. The network grows with them, since
+its first Dense layer has more inputs.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def line(name: str, spec: BenchSpec, folder: Path) -> None:
 
 
 def cells(rows: list[Row]) -> Iterator[str]:
-    """The speeds of both halves, and the median of the paired ratio."""
+    """Yields the speeds of both halves, and the median of the paired ratio."""
     failed = [row for row in rows if row.status != "ok"]
     if failed:
         yield from (f"{row.variant}: {row.reason}" for row in failed)

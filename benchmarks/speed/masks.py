@@ -1,7 +1,7 @@
 """Dropout with Keras's masks against torch's own: python benchmarks/speed/masks.py [THREADS]
 
 The activations are those of the `dropout` program at batch 32. Both kinds of mask are drawn in
-turns within one run, and what counts is the ratio of each pair.
+turns within one run, and the ratio of each pair is compared.
 """
 
 from __future__ import annotations

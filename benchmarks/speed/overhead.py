@@ -4,11 +4,11 @@
     python benchmarks/speed/overhead.py dropout --rounds 3 --workers 1
     python benchmarks/speed/overhead.py dropout --rounds 3 --train-size 3000
 
-`parity run` against the bare trainings that it contains, in turns: Keras's, torch's, and the
-perturbed ones of Keras that measure rounding, in the same three processes, as many at a time as
-`parity run` has. A bare training is `fit` and nothing else; the harness also probes both networks,
-records weights on the way, evaluates after every epoch, writes traces, and compares the levels of
-the ladder. Both times are of the whole command or commands, with the import of the frameworks.
+It times `parity run` and the bare trainings that it contains, in turns: Keras's, torch's, and
+Keras's perturbed ones that measure rounding, in the same three processes, with as many at a time as
+in `parity run`. A bare training is only `fit`. The harness also probes both networks, records
+weights on the way, evaluates after every epoch, writes traces, and compares the levels of the
+ladder. Both times are those of whole commands, with the import of the frameworks.
 """
 
 from __future__ import annotations
@@ -36,12 +36,14 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def main() -> None:
-    """Prints a line a round, and the median."""
+    """Prints a line per round, and the median."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("scenario", nargs="?", default="dropout")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--train-size", type=int, help="in place of the scenario's own")
-    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes at a time")
+    parser.add_argument("--train-size", type=int, help="overrides that of the scenario")
+    parser.add_argument(
+        "--workers", type=int, default=os.cpu_count(), help="number of parallel processes"
+    )
     parser.add_argument("--bare", nargs=2, metavar=("HALF", "SPECS"), help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.bare is not None:
@@ -76,7 +78,7 @@ def timed_harness(spec: RunSpec, workers: int) -> float:
 
 
 def timed_trainings(spec: RunSpec, workers: int) -> float:
-    """Returns the seconds of all trainings, each half's and the perturbed ones in a process."""
+    """Returns the seconds of all trainings: Keras's, torch's and the perturbed, a process each."""
     perturbed = [
         spec.replace(perturbation=number) for number in range(1, DEFAULT_PERTURBATIONS + 1)
     ]
@@ -88,7 +90,7 @@ def timed_trainings(spec: RunSpec, workers: int) -> float:
 
 
 def bare_process(half: str, specs: Sequence[RunSpec]) -> None:
-    """Trains specs in a process of their own, with the environment of a child of the harness."""
+    """Trains specs in their own process, with the environment of a child of the harness."""
     given = json.dumps([spec.to_dict() for spec in specs])
     command = [sys.executable, __file__, "--bare", half, given]
     subprocess.run(

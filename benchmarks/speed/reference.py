@@ -3,11 +3,12 @@
     python benchmarks/speed/reference.py                    # this machine's CPU, all of them
     python benchmarks/speed/reference.py --device cuda      # its GPU
     python benchmarks/speed/reference.py programs bf16      # some of them
-    python benchmarks/speed/reference.py --show             # ratios of those that were kept
+    python benchmarks/speed/reference.py --show             # ratios of the kept results
 
-Each is a `parity bench`, whose result goes to `benchmarks/speed/results/DATE-DEVICE-NAME.json`,
-without paths of this machine, and is shown as tables. Nothing else may run meanwhile. `parity bench
-... --compare FILE` says later what became slower; docs/performance.md tells what came out.
+Each is a `parity bench`. Its result goes to `benchmarks/speed/results/DATE-DEVICE-NAME.json`,
+without paths of this machine, and is shown as tables. Nothing else should run at the same time.
+`parity bench ... --compare FILE` finds later what became slower. docs/performance.md has the
+results.
 """
 
 from __future__ import annotations
@@ -67,9 +68,9 @@ CUDA = {
 
 
 def main() -> None:
-    """Runs the benchmarks that are asked for, and says which could not be measured."""
+    """Runs the requested benchmarks, and says which could not be measured."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", help=f"of {', '.join(CPU)}; all by default")
+    parser.add_argument("names", nargs="*", help=f"any of {', '.join(CPU)}; default: all")
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--show", action="store_true", help="measure nothing")
@@ -98,11 +99,11 @@ def main() -> None:
                 show(content)
     wrong = [f"{name} (exit code {code})" for name, code in codes.items() if code]
     if wrong:
-        sys.exit(f"not all was measured: {', '.join(wrong)}")
+        sys.exit(f"not measured: {', '.join(wrong)}")
 
 
 def show(content: dict[str, Any]) -> None:
-    """Prints how many times as fast `torch` is as each other row of its part and batch size."""
+    """Prints the speed of `torch` relative to each other row with its part and batch size."""
     rows = [row for row in content["rows"] if row["status"] == "ok"]
     for row in rows:
         for other in rows:
@@ -121,7 +122,7 @@ def show(content: dict[str, Any]) -> None:
 
 
 def without_places(value: Any) -> Any:
-    """Returns a JSON value without paths of the machine and the build of its kernel."""
+    """Returns a JSON value without paths of the machine and its kernel build."""
     if isinstance(value, list):
         return [without_places(item) for item in value]
     if not isinstance(value, dict):

@@ -1,10 +1,10 @@
-"""What a report takes: python benchmarks/speed/report.py
+"""Time, memory and size of a report: python benchmarks/speed/report.py
 
     python benchmarks/speed/report.py --runs 200
     python benchmarks/speed/report.py DIR
 
-Makes a sweep of so many runs, with drawn figures, in a temporary folder, or takes a folder that is
-there, and writes its report in a process of its own: seconds, memory, bytes.
+Makes a sweep with this number of runs and random values in a temporary folder, or takes an existing
+folder. Then it writes the report in a separate process, and prints seconds, memory and bytes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from parity.sweeps.result import result_of
 from parity.sweeps.rows import Row, Sweep
 from parity.traces.folder import REPORT, SWEEP
 
-# The peak of a child by the parent's books includes what the parent had when it was forked.
+# The parent's count of a child's peak includes the memory of the parent at the fork.
 PROGRAM = """
 import sys
 from pathlib import Path
@@ -59,7 +59,7 @@ def main() -> None:
 
 
 def sweep_of(num_runs: int) -> Sweep:
-    """Runs of all scenarios of behaviour, as many of each half."""
+    """Returns runs of all behaviour scenarios, equally many of each half."""
     generator = np.random.default_rng(0)
     rows = []
     for number in range(num_runs // 2):

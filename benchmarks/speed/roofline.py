@@ -1,13 +1,13 @@
-"""How near a training step comes to what the cores can do: python benchmarks/speed/roofline.py
+"""How much of the cores' peak speed a training step uses: python benchmarks/speed/roofline.py
 
     python benchmarks/speed/roofline.py --scenario capacity --batch-sizes 32,128 --threads 2 \
         --rounds 15
 
-The work of a step is that of its convolutions and matrix products, forward and back, counted by
-torch (`torch.utils.flop_counter`) on the network as it is written; all else is not counted as work.
-What the cores can do is measured beside it: the rate of a product of two square matrices, by torch,
-with as many threads. Product and step take turns, and the share is the median of the paired ones.
-`--profile` shows where the time of a step goes.
+The work of a step is that of its convolutions and matrix products, forward and back, which torch
+counts (`torch.utils.flop_counter`) on the original network; nothing else counts as work. The peak
+is the measured rate of torch's product of two square matrices, with the same number of threads.
+Product and step take turns, and the share is the median of the pairs. `--profile` shows where the
+time of a step goes.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from parity.data.load import run_data
 from parity.programs.run_spec import RunSpec
 from parity.programs.scenarios import scenario
 
-SIDE = 1024  # of the matrices: 4 MiB each, from which on the rate does not grow
-NUM_STEPS = 32  # in a round, some tenths of a second
+SIDE = 1024  # of the matrices: 4 MiB each; larger ones are not faster
+NUM_STEPS = 32  # in a round, which takes some tenths of a second
 
-# Where the time of a step goes: parts of the names of torch's operations, the first that fits.
+# Groups for the profile: parts of the names of torch's operations; the first match counts.
 GROUPS = {
     "first convolution with its pool, forward and back": ("_PooledConv",),
     "other pools, forward and back": ("_Pooled",),
@@ -42,14 +42,14 @@ GROUPS = {
 
 @dataclass(frozen=True)
 class Share:
-    """A batch size, and what a step of it reaches.
+    """A batch size, and the speed of its step.
 
     Attributes:
-        batch_size: images a step.
-        flops: floating-point operations of an image, forward and back.
+        batch_size: images per step.
+        flops: floating-point operations per image, forward and back.
         images_per_s: the median.
-        peak: operations a second of the matrix product, the median.
-        shares: of the peak that the step reaches, one a round.
+        peak: operations per second of the matrix product, the median.
+        shares: the share of the peak that the step reaches, one for each round.
     """
 
     batch_size: int
@@ -106,7 +106,7 @@ def measured(spec: RunSpec, rounds: int) -> Share:
     def steps_and_product() -> tuple[float, float]:
         return timeit.timeit(step, number=NUM_STEPS) / NUM_STEPS, timeit.timeit(product, number=1)
 
-    for _ in range(2):  # which warms up
+    for _ in range(2):  # to warm up
         steps_and_product()
     pairs = [steps_and_product() for _ in range(rounds)]
     work = flops * spec.batch_size

@@ -1,9 +1,9 @@
-"""Whether a benchmark finds a variant to differ from itself.
+"""Whether a benchmark reports a difference between a variant and itself.
 
     python benchmarks/speed/same_against_same.py torch --runs 20 --rounds 15
 
-One variant against itself, two processes in turns, as `parity bench` times them: the interval of
-the ratio has to contain 1 in at least 95 % of the runs.
+It times one variant against itself, in two processes that take turns, as `parity bench` does. The
+interval of the ratio must contain 1 in at least 95 % of the runs.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ TIMEOUT_S = 600.0
 
 
 def main() -> None:
-    """Prints a line a run, and how many intervals contain 1."""
+    """Prints a line per run, and how many intervals contain 1."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("variant", nargs="?", default="torch")
     parser.add_argument("--runs", type=int, default=20)

@@ -1,13 +1,14 @@
-"""What a large sweep costs its driver, and what a second worker gains.
+"""The cost of a large sweep for its driver, and the gain of a second worker.
 
     python benchmarks/speed/sweep.py                 # both parts
     python benchmarks/speed/sweep.py --pairs 0       # the first part: 10,000 jobs on each engine
     python benchmarks/speed/sweep.py --jobs 0        # the second part
 
-First sweeps of stub jobs, which train nothing: what is left is the work of the driver and of
-starting children. Each sweep has a driver process of its own, one of 1,000 jobs comes before each
-large one, and each is then run again, which only reads its results. Then real runs of the torch
-half, with one worker and with two in turns; what counts is the ratio of each pair.
+The first part runs sweeps of stub jobs, which train nothing, so that only the work of the driver
+and the starts of children remain. Each sweep has its own driver process. A sweep of 1,000 jobs
+comes before each large one, and each is then run again, which only reads its results. The second
+part makes real runs of the torch half, with one worker and with two in turns, and compares the
+ratio of each pair.
 """
 
 from __future__ import annotations
@@ -36,11 +37,11 @@ from parity.sweeps.local import EngineOptions
 from parity.sweeps.sweep import SweepListener, batches_of, run_sweep
 from parity.sweeps.task import tasks_of
 
-SMALL = 1000  # jobs of the sweep that the growth of memory is measured from
+SMALL = 1000  # jobs of the sweep from which the growth of memory is measured
 EPOCHS = 20  # of a stub job: its record is as long as that of a real run
 NUM_CALIBRATIONS, CALIBRATION_SIZE = 3, 100
-MAX_DRIVER_MS = 1.0  # of CPU time a job
-MIN_RATIO = 1.7  # of two workers against one, in jobs a minute
+MAX_DRIVER_MS = 1.0  # of CPU time per job
+MIN_RATIO = 1.7  # of two workers to one, in jobs per minute
 
 # Two to four seconds of training.
 REAL = RunSpec(scenario="tiny", epochs=8, train_size=1000, val_size=200)
@@ -48,13 +49,13 @@ NUM_REAL = 24
 
 
 def memory_mb() -> float:
-    """Returns what the present process holds in memory, without its children."""
+    """Returns the memory of this process in MB, without its children."""
     lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
 
 
 class Memory(SweepListener):
-    """Looks at the memory of the driver while a sweep runs."""
+    """Reads the memory of the driver while a sweep runs."""
 
     def __init__(self) -> None:
         self.at: dict[str, float] = {"start": memory_mb()}
@@ -85,7 +86,7 @@ def options(folder: Path, workers: int, program: tuple[str, ...] = ()) -> Engine
 
 
 def calibrate(settings: EngineOptions) -> tuple[float, float]:
-    """Returns the seconds of starting a child, and of one more job in it."""
+    """Returns the seconds to start a child, and those of one more job in it."""
     num = NUM_CALIBRATIONS * (1 + CALIBRATION_SIZE)
     specs = [RunSpec(epochs=EPOCHS, seed=1_000_000 + number) for number in range(num)]
     tasks = tasks_of(specs, settings.children.pythons, ["torch"])
@@ -102,7 +103,7 @@ def calibrate(settings: EngineOptions) -> tuple[float, float]:
 
 
 def drive(name: str, num_jobs: int, folder: Path) -> dict[str, Any]:
-    """Runs a sweep of stub jobs, and the finished one once more."""
+    """Runs a sweep of stub jobs, and then the finished sweep again."""
     engine = local.run if name == "local" else ray_cluster.Cluster().run
     specs = [
         RunSpec(scenario="little_data", epochs=EPOCHS, seed=seed) for seed in range(num_jobs // 2)
@@ -137,7 +138,7 @@ def drive(name: str, num_jobs: int, folder: Path) -> dict[str, Any]:
 
 
 def measure(name: str, num_jobs: int) -> dict[str, Any]:
-    """Runs `drive` in a process of its own."""
+    """Runs `drive` in a separate process."""
     with tempfile.TemporaryDirectory(prefix="parity-benchmark-") as folder:
         answer = subprocess.run(
             [sys.executable, __file__, "--drive", name, str(num_jobs), folder],
@@ -170,7 +171,7 @@ def show_driver(name: str, results: dict[int, dict[str, Any]]) -> None:
     print(f"starting a child {large['start_s']:.2f} s, a job {1e3 * large['job_s']:.1f} ms")
     holds = "holds" if large["driver_ms"] < MAX_DRIVER_MS else "DOES NOT HOLD"
     per_job = 1024 * (peaks[1] - peaks[0]) / max(1, max(results) - min(results))
-    print(f"under {MAX_DRIVER_MS:g} ms of driver time a job: {holds}")
+    print(f"under {MAX_DRIVER_MS:g} ms of driver time per job: {holds}")
     print(
         f"memory between {SMALL:,} jobs finished and the last: {within:+.1f} MB; "
         f"of a larger sweep: {per_job:.1f} KB a job"
@@ -228,7 +229,11 @@ if __name__ == "__main__":
         print(json.dumps(drive(sys.argv[2], int(sys.argv[3]), Path(sys.argv[4]))))
         sys.exit()
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--jobs", type=int, default=10_000, help="of the stub sweep; 0 = none")
+    parser.add_argument(
+        "--jobs", type=int, default=10_000, help="number of jobs in the stub sweep; 0 skips it"
+    )
     parser.add_argument("--engine", choices=["local", "ray"], action="append", help="both")
-    parser.add_argument("--pairs", type=int, default=3, help="of real sweeps; 0 = none")
+    parser.add_argument(
+        "--pairs", type=int, default=3, help="number of pairs of real sweeps; 0 skips them"
+    )
     main(parser.parse_args())

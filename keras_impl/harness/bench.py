@@ -1,7 +1,7 @@
-"""run_bench: trains, steps or feeds in rounds, as a benchmark asks for them.
+"""run_bench: trains, makes single steps or only feeds, in rounds that a benchmark asks for.
 
-Rounds are the epochs of one `fit`: a callback waits for the next one where an epoch begins, and
-stops the clock where it ends. Callbacks that are asked after every step would make Keras slower.
+Rounds are the epochs of one `fit`: a callback waits for the next round when an epoch begins, and
+stops the clock when it ends. A callback after every step would make Keras slower.
 """
 
 from __future__ import annotations
@@ -81,21 +81,21 @@ def _ready(task: BenchTask, server: BenchServer) -> None:
         "variant": task.variant,
         "threads": task.spec.threads,
     }
-    # Keras hands out the numbers of an epoch at its end, which waits for the device.
+    # Keras reads the metrics of an epoch at its end, and waits for the device there.
     server.ready(environment, time.perf_counter, _device_memory(task))
 
 
 def _device_memory(task: BenchTask) -> Callable[[], float | None] | None:
-    """Tells the greatest memory of the device so far; None where it is that of the process."""
+    """Returns what reads the peak memory of the device in MB; None on a CPU."""
     if task.spec.device == "cpu":
         return None
     if keras.backend.backend() != "tensorflow":
-        return lambda: None  # this half asks torch nothing
+        return lambda: None  # this half does not import torch
 
     def peak_mb() -> float:
         import tensorflow as tf
 
-        # `configure` lets TensorFlow see this GPU alone.
+        # TensorFlow sees only this GPU, see `configure`.
         return float(tf.config.experimental.get_memory_info("GPU:0")["peak"]) / 2**20
 
     return peak_mb
@@ -117,7 +117,7 @@ def _built(task: BenchTask, data: Data, seed: int | None = None) -> keras.Sequen
 
 
 def _steps_per_execution(task: BenchTask, data: Data) -> int:
-    """As many as divide the steps of a round, where its data has no end: Keras rounds up."""
+    """Returns a divisor of the steps of a round if its data never ends, since Keras rounds up."""
     if task.part != "step":
         return STEPS_PER_EXECUTION
     num_steps = _num_steps(task.spec, data)
@@ -125,7 +125,7 @@ def _steps_per_execution(task: BenchTask, data: Data) -> int:
 
 
 def _num_steps(spec: RunSpec, data: Data) -> int:
-    """Of a round of the part "step"."""
+    """Returns the number of steps in a round of the part "step"."""
     return max(1, len(data.x_train) // spec.batch_size)
 
 
@@ -141,7 +141,7 @@ class _Rounds(keras.callbacks.Callback):
         self._server.begin(lambda: _accuracy(self.model, self._data))
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """The round is over."""
+        """Ends the round."""
         self._server.end(self._samples)
 
 
@@ -149,11 +149,11 @@ class _Idle(keras.Model):
     """Takes batches and does nothing with them."""
 
     def call(self, x: Any) -> Any:
-        """The images, as they are; Keras on torch builds no model that cannot be called."""
+        """Returns the images; Keras on torch only builds a model that can be called."""
         return x
 
     def train_step(self, *_: Any, **__: Any) -> dict[str, Any]:
-        """Nothing; TensorFlow takes no step without a number in its log."""
+        """Does nothing; returns a number, since TensorFlow requires one in the log."""
         return {"loss": 0.0}
 
 
@@ -163,7 +163,7 @@ def _accuracy(model: keras.Model, data: Data) -> float:
 
 
 def _fed(task: BenchTask, data: Data) -> tuple[dict[str, Any], int]:
-    """What `fit` is given for one round, and the samples of it."""
+    """Returns the arguments of `fit` for one round, and the number of samples in it."""
     spec, x, y = task.spec, data.x_train, data.y_train
     if task.part == "step":
         num_steps = _num_steps(spec, data)
@@ -187,7 +187,7 @@ def _fed(task: BenchTask, data: Data) -> tuple[dict[str, Any], int]:
 
 
 def _augment(task: BenchTask, data: Data, server: BenchServer) -> None:
-    """Augmented batches alone."""
+    """Times augmented batches alone."""
     assert task.spec.augmentation is not None
     datagen = image_data_generator(task.spec.augmentation)
     flow = datagen.flow(data.x_train, data.y_train, batch_size=task.spec.batch_size)
@@ -201,7 +201,7 @@ def _augment(task: BenchTask, data: Data, server: BenchServer) -> None:
 
 
 def _whole_runs(task: BenchTask, data: Data, server: BenchServer) -> None:
-    """Rounds that are trainings of their own: one step, or whole epochs from another seed each."""
+    """Times rounds that each are a training: one step, or whole epochs from a new seed."""
     is_start = task.part == "startup"
     epochs = 1 if is_start else task.spec.epochs
     fed, samples = _first_batch(task.spec, data) if is_start else _fed(task, data)

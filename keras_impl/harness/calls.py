@@ -1,9 +1,9 @@
-"""What a Keras model computes, layer by layer: its calls in order, with inputs and outputs.
+"""The calls of a Keras model's layers in order, with inputs and outputs.
 
-Layers are watched where Keras calls them, so that Sequential, functional, nested and subclassed
-models are all the same here. A layer with an activation counts twice: once for what it computes,
-once for its activation, since a PyTorch program writes them as two. So does a separable
-convolution: once for its depthwise part, once for its pointwise part.
+Layers are watched when Keras calls them, so Sequential, functional, nested and subclassed models
+are all treated alike. A layer with an activation counts as two calls, its own and that of the
+activation, since a PyTorch program writes two. A separable convolution counts as two as well: its
+depthwise part and its pointwise part.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ import tensorflow as tf
 from keras_impl.harness import versions
 from keras_impl.harness.kinds import activation_kind, is_container, kind_of, kind_of_operation
 
-# An activation of these is applied last, to what they compute.
+# These apply their activation last, to their output.
 _ACTIVATED = {"conv", "depthwise_conv", "separable_conv", "conv_transpose", "dense"}
-# TensorFlow computes these with constants in float32, in float64 too, or as a whole (it resizes in
-# float32 only); torch's derivative of hard_sigmoid has such a constant.
+# TensorFlow computes these with float32 constants even in float64, or entirely in float32 (it has
+# no other resizing). Torch's derivative of hard_sigmoid has such a constant too.
 _FLOAT32_INSIDE = {
     "activation:gelu",
     "activation:hard_sigmoid",
@@ -32,7 +32,7 @@ _FLOAT32_INSIDE = {
     "normalization",
     "upsampling",
 }
-# Their mask is what they do to a tensor of ones.
+# The mask of these is their output for a tensor of ones.
 _MASKED = {"dropout"}
 
 
@@ -41,19 +41,19 @@ class Call:
     """One call of a layer, or of its activation.
 
     Attributes:
-        name: of the layer; from the second call of a shared layer on with "#2"; with
-            ".activation" for its activation, ".depthwise" and ".pointwise" for the two parts of a
+        name: of the layer, with "#2" from the second call of a shared layer on; ends with
+            ".activation" for the activation, and with ".depthwise" or ".pointwise" for a part of a
             separable convolution.
         kind: a word of `keras_impl/harness/kinds.py`: "conv", "activation:NAME", or
             "unknown:CLASS".
-        layer: None for an activation and for an operation that is no layer.
+        layer: None for an activation, and for an operation that is not a layer.
         inputs: tensors, in the order of the arguments.
         output: tensor, or the first of several.
-        mask: of a dropout in train mode: bool, what it keeps.
+        mask: bool, what a dropout keeps in train mode; None for other layers.
         config: plain values of the layer's configuration.
         sources: what made each input: the number of a call, -1 for an input of the model, None
-            where it was not watched.
-        weights: variables that take part.
+            if that was not watched.
+        weights: the variables that the call uses.
     """
 
     name: str
@@ -72,13 +72,13 @@ class Call:
 
 
 class _Calls(list[Call]):
-    """Calls in order, each told where its inputs come from when it is added."""
+    """Calls in order; finds the sources of a call when it is added."""
 
     def __init__(self, given: Any, perturbation: int) -> None:
         super().__init__()
         self._generator = np.random.default_rng(perturbation) if perturbation else None
         self._made = {id(tensor): -1 for tensor in tf.nest.flatten(given)}
-        self._alive = [given]  # so that no id is given twice
+        self._alive = [given]  # so that no id is used twice
 
     def append(self, call: Call) -> None:
         for part in _parts(call):
@@ -88,22 +88,22 @@ class _Calls(list[Call]):
             super().append(part)
 
     def perturbed(self, kind: str, config: Any, output: Any) -> Any:
-        """Returns what a layer computed, moved by what float32 inside of it may have moved it."""
+        """Returns an output, perturbed by as much as float32 inside the layer may change it."""
         is_exact = kind not in _FLOAT32_INSIDE or config.get("interpolation") == "nearest"
         if self._generator is None or is_exact:
             return output
-        # Upwards only: a constant that is rounded moves all numbers in one direction.
+        # Upwards only: a rounded constant moves all values in the same direction.
         return output * (1 + 2.0**-24 * self._generator.random(output.shape))
 
 
 @contextmanager
 def recorded_calls(given: Any = (), perturbation: int = 0) -> Iterator[list[Call]]:
-    """Watches all layers inside the block; yields the list that fills up with their calls.
+    """Watches all layers inside the block, and yields a list to which each call is added.
 
     Args:
         given: inputs of the model.
-        perturbation: where it is not 0, layers that compute with float32 inside return what that
-            may have changed; seed of the directions.
+        perturbation: 0, or a seed: layers that use float32 inside then return outputs that are
+            perturbed by as much as float32 may change them.
     """
     calls = _Calls(given, perturbation)
     counts: dict[str, int] = {}
@@ -139,7 +139,7 @@ def recorded_calls(given: Any = (), perturbation: int = 0) -> Iterator[list[Call
         calls.append(Call(named(operation.name), kind, None, inputs, _first(output)))
         return output
 
-    # Both are looked up on the class at every call: nothing of the model itself is changed.
+    # Keras looks both up on the class at every call, so the model itself is not changed.
     versions.Layer.__call__ = watched_layer
     versions.Operation.__call__ = watched_operation
     try:
@@ -153,7 +153,7 @@ def _call(layer: Any, name: str, calls: _Calls, call: Any, arguments: Any, keywo
     kind = kind_of(layer)
     inputs = _tensors((arguments, keywords))
     config = plain_config(layer)
-    # A penalty on the output needs the output whole.
+    # A penalty on the output needs the whole output, activation included.
     activation: Any = getattr(layer, "activation", None) if kind in _ACTIVATED else None
     is_split = (
         activation is not None
@@ -186,7 +186,7 @@ def _call(layer: Any, name: str, calls: _Calls, call: Any, arguments: Any, keywo
 
 
 def _parts(call: Call) -> list[Call]:
-    """A separable convolution as the two convolutions that it is; any other call as it is."""
+    """Splits a separable convolution into its two convolutions; returns other calls unchanged."""
     layer: Any = call.layer
     if call.kind != "separable_conv":
         return [call]
@@ -214,10 +214,10 @@ def _parts(call: Call) -> list[Call]:
 
 
 def plain_config(layer: keras.Layer) -> dict[str, Any]:
-    """The values of a layer's configuration that are plain, initialisers and regularisers too."""
+    """Returns the plain values of a layer's configuration, with initialisers and regularisers."""
     try:
         config = layer.get_config()
-    except (NotImplementedError, TypeError, ValueError):  # a layer of the user's need not have one
+    except (NotImplementedError, TypeError, ValueError):  # a user's layer may lack one
         return {}
     return {name: value for name, value in config.items() if _is_plain(value)}
 

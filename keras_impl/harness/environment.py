@@ -1,4 +1,4 @@
-"""How TensorFlow is set up for a parity run, and the record of it."""
+"""Sets TensorFlow up for a parity run, and records how."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 def configure(spec: RunSpec | CheckSpec) -> None:
-    """Sets threads, device and precision; call it before TensorFlow is imported anywhere.
+    """Sets threads, device and precision. Call it before anything imports TensorFlow.
 
     Raises:
-        InputError: the device is not there.
+        InputError: the device does not exist.
     """
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -25,7 +25,7 @@ def configure(spec: RunSpec | CheckSpec) -> None:
     if spec.device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     else:
-        # TensorFlow takes all memory of a device at once, which the torch half shares.
+        # By default TensorFlow takes all memory of a device, which the torch half uses as well.
         os.environ["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"
         os.environ["CUDA_VISIBLE_DEVICES"] = spec.device.partition(":")[2] or "0"
     import tensorflow as tf
@@ -33,7 +33,7 @@ def configure(spec: RunSpec | CheckSpec) -> None:
     tf.config.threading.set_intra_op_parallelism_threads(spec.threads)
     tf.config.threading.set_inter_op_parallelism_threads(spec.threads)
     tf.config.experimental.enable_tensor_float_32_execution(False)
-    # TensorFlow would compute on the CPU without a word.
+    # Without this check TensorFlow would silently compute on the CPU.
     if spec.device != "cpu" and not tf.config.list_physical_devices("GPU"):
         raise InputError(
             f"device={spec.device!r}: TensorFlow sees no such GPU; use --device cpu, or install "
@@ -42,7 +42,7 @@ def configure(spec: RunSpec | CheckSpec) -> None:
 
 
 def describe_environment(spec: RunSpec | CheckSpec) -> dict[str, Any]:
-    """Returns what the run depended on besides its spec."""
+    """Returns what a run depends on besides its spec: versions, threads, device."""
     import tensorflow as tf
 
     return {

@@ -14,14 +14,14 @@ from parity.errors import InputError
 
 @dataclass(frozen=True)
 class Reference:
-    """What a Keras factory returns, where a compiled model alone does not say everything.
+    """What a Keras factory returns when a compiled model alone does not say everything.
 
     Attributes:
-        model: compiled, so that it has loss and optimizer.
-        callbacks: that are given to `fit`; ReduceLROnPlateau, EarlyStopping and
-            LearningRateScheduler are compared.
-        class_weight: that is given to `fit`: label to weight.
-        input_shapes: of one sample, an entry for each input; only for a subclassed model, which
+        model: compiled, so that it has a loss and an optimizer.
+        callbacks: passed to `fit`; ReduceLROnPlateau, EarlyStopping and LearningRateScheduler are
+            compared.
+        class_weight: passed to `fit`: from label to weight.
+        input_shapes: shape of one sample for each input; only needed for a subclassed model, which
             does not know them.
     """
 
@@ -32,16 +32,16 @@ class Reference:
 
 
 def call_factory(factory: Callable[[], Any], seed: int) -> Reference:
-    """Calls a factory in a process that is as if nothing had been built in it before.
+    """Resets Keras, seeds it and calls a factory.
 
     Args:
         factory: returns a compiled model or a Reference.
-        seed: of `keras.utils.set_random_seed`.
+        seed: passed to `keras.utils.set_random_seed`.
 
     Raises:
-        InputError: it returns something else.
+        InputError: the factory returns something else.
     """
-    versions.clear_session()  # names of layers are counted for the whole process
+    versions.clear_session()  # Keras numbers layer names through the whole process
     keras.utils.set_random_seed(seed)
     built = factory()
     reference = built if isinstance(built, Reference) else Reference(built)

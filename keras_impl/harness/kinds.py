@@ -1,7 +1,7 @@
-"""What a Keras layer is called in both halves: "conv", "dense", "activation:relu".
+"""The kind of a Keras layer, as both halves call it: "conv", "dense", "activation:relu".
 
-A layer, an activation or an operation goes in, its kind comes out; `torch_impl/harness/kinds.py`
-has the same words for what torch has in their place.
+A layer, an activation or an operation goes in, its kind comes out. `torch_impl/harness/kinds.py`
+uses the same words for torch's modules and functions.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from keras_impl.harness import versions
 
 
 def _by_name(table: str) -> dict[str, str]:
-    """Name -> kind, of rows "kind: names"."""
+    """Reads rows "kind: names" into a dictionary name -> kind."""
     rows = [line.strip().rsplit(": ", 1) for line in table.strip().splitlines()]
     return {name: kind for kind, names in rows for name in names.split()}
 
@@ -61,7 +61,7 @@ _LAYERS = _by_name("""
     activation:elu: ELU
     activation:softmax: Softmax
 """)
-# Operation that is no layer -> kind.
+# Operation that is not a layer -> kind.
 _OPERATIONS = _by_name("""
     add: Add
     subtract: Subtract
@@ -88,7 +88,7 @@ _OPERATIONS = _by_name("""
 
 
 def kind_of(layer: keras.Layer) -> str:
-    """Returns the kind of a layer, "unknown:CLASS" where there is no word for it."""
+    """Returns the kind of a layer, or "unknown:CLASS" if there is no word for it."""
     name = type(layer).__name__
     if name == "Activation":
         return activation_kind(layer.activation)
@@ -102,19 +102,19 @@ def kind_of(layer: keras.Layer) -> str:
 
 
 def activation_kind(activation: Any) -> str:
-    """Returns the kind of an activation, a function or a layer."""
+    """Returns the kind of an activation, which is a function or a layer."""
     name = getattr(activation, "__name__", type(activation).__name__)
     return f"activation:{name}"
 
 
 def kind_of_operation(operation: Any) -> str:
-    """Returns the kind of an operation that is no layer, likewise."""
+    """Returns the kind of an operation that is not a layer, or "unknown:CLASS"."""
     name = type(operation).__name__
     return _OPERATIONS.get(name, f"unknown:{name}")
 
 
 def is_container(layer: keras.Layer) -> bool:
-    """Whether a layer only calls others: a model, or a layer of the user's that holds layers."""
+    """Whether a layer only calls others: a model, or a user's layer that contains layers."""
     if isinstance(layer, keras.Model):
         return True
     return not versions.is_kerass_own(layer) and bool(

@@ -1,10 +1,10 @@
-"""run_probe: every level of the ladder below the trajectory, written into a trace.
+"""run_probe: writes every level of the ladder below the trajectory into a trace.
 
-The same calls in the same order as `torch_impl/harness/probe.py`, so that both draw the same masks.
-Levels from structure to optimizer are computed in float64, where a difference is a difference of
-meaning; the feed is that of the run itself. Only public API: a functional model over the layers'
-outputs, a gradient tape, `train_on_batch`, and for the feed a model whose `train_step` writes down
-what it gets.
+It makes the same calls in the same order as `torch_impl/harness/probe.py`, so that both halves draw
+the same masks. Levels from structure to optimizer are computed in float64, where a difference is
+not rounding but another computation. The feed has the dtype of the run. Only public API is used: a
+functional model over the layers' outputs, a gradient tape, `train_on_batch`, and for the feed a
+model whose `train_step` writes down its batch.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def run_probe(spec: RunSpec, data: Data, writer: TraceWriter) -> None:
     """Writes masks, feed, structure, init, forward, loss, gradient and optimizer of a spec.
 
     Args:
-        spec: the run; it is not trained.
+        spec: the run, which is not trained here.
         data: the arrays of the run.
         writer: receives `mask/...`, `feed/...`, `init/...`, `forward/...`, `loss/...`,
             `gradient/...`, `optimizer/...`, and the facts `structure` and `settings`.
@@ -67,7 +67,7 @@ def run_probe(spec: RunSpec, data: Data, writer: TraceWriter) -> None:
 
 
 def _write_masks_and_feed(spec: RunSpec, data: Data, writer: TraceWriter) -> None:
-    # The model comes first: the data draw from the generators as its construction left them.
+    # The model comes first: its construction draws from the generators before the data do.
     model = build_model(spec, data.input_shape, data.num_classes)
     _write_masks(spec, model, writer)
     train = training_data(spec, data)
@@ -90,7 +90,7 @@ def _write_masks_and_feed(spec: RunSpec, data: Data, writer: TraceWriter) -> Non
     num_epochs = min(spec.epochs, NUM_FEED_EPOCHS)
     recorder.fit(**train, epochs=num_epochs, verbose=0)
     images, labels, order = (np.concatenate(parts) for parts in zip(*recorder.fed, strict=True))
-    # `fit` draws for the batches at which it looks beforehand; those that it feeds come last.
+    # `fit` also draws for the batches that it peeks at; the batches that it feeds come last.
     drawn = drawn[len(drawn) - len(order) :] if drawn else []
     for epoch in range(num_epochs):
         rows = slice(epoch * len(index), (epoch + 1) * len(index))
@@ -103,7 +103,7 @@ def _write_masks_and_feed(spec: RunSpec, data: Data, writer: TraceWriter) -> Non
 
 
 def _write_masks(spec: RunSpec, model: keras.Model, writer: TraceWriter) -> None:
-    """What each Dropout keeps of a batch of ones, in the dtype of the run, in a few calls."""
+    """Writes what each Dropout keeps of a batch of ones, for a few calls in the run's dtype."""
     for name, layer in named_layers(model):
         if isinstance(layer, keras.layers.Dropout):
             ones = tf.ones((spec.batch_size, *layer.output.shape[1:]), dtype=spec.dtype)
@@ -112,25 +112,25 @@ def _write_masks(spec: RunSpec, model: keras.Model, writer: TraceWriter) -> None
 
 
 class _FeedRecorder(keras.Model):
-    """Writes down what `fit` feeds it; it draws no random number and learns nothing."""
+    """Writes down what `fit` feeds it. It draws no random numbers and learns nothing."""
 
     def __init__(self) -> None:
         super().__init__()
         self.fed: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
 
     def call(self, x: Any) -> Any:
-        """The model must have an output; nobody uses it."""
+        """Returns an output that nobody uses; a model must have one."""
         return x
 
     def train_step(self, batch: Any) -> dict[str, float]:
-        """Keeps images, labels and the sample numbers that travel as sample weights."""
+        """Keeps images, labels, and the sample numbers, which are passed as sample weights."""
         x, y, index = batch
         self.fed.append((x.numpy(), y.numpy(), index.numpy()))
         return {"loss": 0.0}
 
 
 def _structure(model: keras.Model) -> dict[str, Any]:
-    """What the net is, in names that both halves share."""
+    """Describes the network in names that both halves share."""
     layers = []
     for name, layer in named_layers(model):
         facts: dict[str, Any] = {
@@ -149,7 +149,7 @@ def _structure(model: keras.Model) -> dict[str, Any]:
 
 
 def _settings(model: keras.Model) -> dict[str, Any]:
-    """The numbers that the parts were given; compared at the level where they act."""
+    """Returns the settings of each part. Each is compared at the level where it acts."""
     optimizer = model.optimizer
     return {
         "layers": {
@@ -158,7 +158,7 @@ def _settings(model: keras.Model) -> dict[str, Any]:
             if isinstance(layer, keras.layers.Dropout)
         },
         "l2": {
-            # As the regulariser casts it: through float32, in float64 runs too.
+            # The regulariser casts it through float32, in float64 runs too.
             name: float(np.float32(layer.kernel_regularizer.l2))
             for name, layer in named_layers(model)
             if getattr(layer, "kernel_regularizer", None) is not None
@@ -176,7 +176,7 @@ def _settings(model: keras.Model) -> dict[str, Any]:
 
 def _write_optimizer(spec: RunSpec, data: Data, model: keras.Model, writer: TraceWriter) -> None:
     losses = []
-    model.optimizer.build(model.trainable_variables)  # otherwise the step is traced twice
+    model.optimizer.build(model.trainable_variables)  # without it the step is traced twice
     for step in range(1, NUM_PROBE_STEPS + 1):
         x, y = probe_step_batch(spec, data, step)
         losses.append(float(model.train_on_batch(x, y, return_dict=True)["loss"]))

@@ -1,7 +1,7 @@
-"""What Keras 2 calls otherwise than Keras 3: an old program can be the reference of a check.
+"""One interface to Keras 2 and Keras 3, so that an old program can be the reference of a check.
 
-`parity record --keras-python` runs in the environment that old Keras code lives in. Only what
-probing a model takes is here; the programs of this half are written for Keras 3.
+`parity record --keras-python` runs in the environment of the old Keras program. Here is only what
+is needed to probe a model; the programs of this half are written for Keras 3.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Layer: Any = keras.layers.Layer
 
 
 class _NoOperation:
-    """In Keras 2 every node of a model is a layer."""
+    """Stands in for Keras 3's Operation: in Keras 2 every node of a model is a layer."""
 
     def __call__(self) -> None: ...
 
@@ -29,7 +29,7 @@ Operation: Any = _NoOperation if IS_KERAS_2 else keras.Operation
 
 
 def use_float64() -> None:
-    """Makes float64 the dtype of all layers that are built from here on."""
+    """Makes float64 the dtype of all layers that are built from now on."""
     keras.backend.set_floatx("float64")
     if IS_KERAS_2:
         keras.mixed_precision.set_global_policy("float64")
@@ -38,12 +38,12 @@ def use_float64() -> None:
 
 
 def clear_session() -> None:
-    """Forgets what was built before, and with it the numbers in names of layers."""
+    """Forgets all models, and restarts the numbers in layer names."""
     (keras.backend if IS_KERAS_2 else keras.utils).clear_session()
 
 
 def is_kerass_own(layer: Any) -> bool:
-    """Whether a layer is one of Keras, and not of the user."""
+    """Whether a layer belongs to Keras and not to the user."""
     return type(layer).__module__.split(".")[0] in ("keras", "tf_keras")
 
 
@@ -53,7 +53,7 @@ def path_of(variable: Any) -> str:
 
 
 def tensor_of(variable: Any) -> Any:
-    """Returns what a gradient tape knows a variable by."""
+    """Returns the object that a gradient tape watches for a variable."""
     return variable if IS_KERAS_2 else variable.value
 
 
@@ -69,7 +69,7 @@ def is_weight(variable: Any) -> bool:
 
 
 def loss_of(model: Any, y: Any, output: Any, sample_weight: Any) -> Any:
-    """Returns the loss that training minimises, penalties included."""
+    """Returns the loss that training minimises, with penalties."""
     if IS_KERAS_2:
         weight = None if sample_weight is None else tf.constant(sample_weight)
         return model.compute_loss(None, tf.constant(y), output, weight)
@@ -85,9 +85,9 @@ def apply(optimizer: Any, gradients: Sequence[Any], variables: Sequence[Any]) ->
 
 
 def slots(optimizer: Any, variable: Any) -> list[tuple[str, Any]]:
-    """Returns (name, value) of all that an optimizer keeps for a weight: ("momentum", ...).
+    """Returns (name, value) of everything an optimizer keeps for a weight: ("momentum", ...).
 
-    In Keras 2 their names do not tell what they are.
+    The names in Keras 2 do not say what a slot is.
     """
     if IS_KERAS_2:
         return []
@@ -101,21 +101,22 @@ def slots(optimizer: Any, variable: Any) -> list[tuple[str, Any]]:
 
 
 def is_training(layer: Any, keywords: Mapping[str, Any]) -> bool:
-    """Whether a call is in train mode: as it is told, or as the call around it is."""
+    """Whether a call is in train mode, by its own argument or by that of the outer call."""
     if keywords.get("training") is not None:
         return bool(keywords["training"])
     if IS_KERAS_2:
         module = importlib.import_module("keras.src.engine.base_layer_utils")
         return bool(module.call_context().training)
-    # Not set where no call around it was told, as when a Sequential builds itself.
+    # Not set if no outer call had the argument, for example when a Sequential builds itself.
     return bool(getattr(layer._get_call_context(), "training", None))
 
 
 def dropped(layer: Any, x: Any) -> tuple[np.ndarray, Any]:
-    """Returns what a dropout keeps in the call that comes next, and its output if it was called.
+    """Returns what a dropout keeps in its next call, and the output if that call was made here.
 
-    Keras 3 has the state of a layer's stream in a variable, which is put back: the call is still to
-    come. In Keras 2 the mask of a tensor of ones is the mask of the call, and the output follows.
+    Keras 3 keeps the state of a layer's random stream in a variable. It is restored here, so that
+    the call itself still follows. Keras 2 cannot do that: here the call is made on ones for the
+    mask, and the output is computed from the mask.
     """
     ones = tf.ones_like(x)
     if IS_KERAS_2:
@@ -129,11 +130,11 @@ def dropped(layer: Any, x: Any) -> tuple[np.ndarray, Any]:
 
 
 def depthwise(layer: Any, x: Any) -> Any:
-    """Returns what a separable convolution computes before its pointwise part."""
+    """Returns the output of a separable convolution before its pointwise part."""
     kernel, rank = layer.depthwise_kernel, len(layer.kernel_size)
     strides, dilation = tuple(layer.strides), tuple(layer.dilation_rate)
     padding = layer.padding
-    if padding == "causal":  # of sequences only
+    if padding == "causal":  # for sequences only
         x = tf.pad(x, [[0, 0], [dilation[0] * (layer.kernel_size[0] - 1), 0], [0, 0]])
         padding = "valid"
     if not IS_KERAS_2:
@@ -151,13 +152,14 @@ def depthwise(layer: Any, x: Any) -> Any:
 def moving_statistics(layer: Any, x: Any, is_active: bool) -> Iterator[None]:
     """Makes a batch normalisation move its statistics in float64 as the real program does.
 
-    Of images Keras 2 keeps an unbiased variance: its fused kernel does, which exists in float32
-    only (tensorflow#55545). In float64 it takes another way, with a biased variance and a momentum
-    that is rounded to float32. Keras 3 has one way, and nothing is done.
+    For images, Keras 2 keeps an unbiased variance, since its fused kernel does. That kernel exists
+    in float32 only (tensorflow#55545). In float64 Keras 2 uses another implementation, with a
+    biased variance and a momentum that is rounded to float32. Keras 3 has one implementation, and
+    nothing is done.
 
     Args:
-        layer: of any kind.
-        x: what it is called with in the block.
+        layer: a layer of any kind.
+        x: its input in the block.
         is_active: whether it is a batch normalisation in train mode.
     """
     if not (IS_KERAS_2 and is_active and layer.trainable):

@@ -87,7 +87,7 @@ def diagnose(
     """Says what is wrong with a training.
 
     Args:
-        history: Keras's keys (`History.history`); see `parity.behaviour.judge`.
+        history: Keras's keys (`History.history`); see `parity.behaviour.rules.judge`.
         data: what was trained and validated on; the three numbers then follow from it.
         num_classes: of the task, if it is known.
         num_train: training samples, if known.

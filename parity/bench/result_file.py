@@ -47,7 +47,7 @@ _ENVIRONMENT = {
     "versions": "Version of each package by name.",
     "variables": "Environment variables that change how fast is computed.",
     "began": "When the benchmark began.",
-    "share_of_others": "Share of the machine that other programs had meanwhile; null: not known.",
+    "background_cpu_share": "Share of CPU time that other processes used; null: not known.",
 }
 
 

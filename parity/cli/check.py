@@ -18,7 +18,7 @@ OUT = click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Folder for the bundle, traces, logs and report.  [default: nothing is kept]",
+    help="Folder for the traces, logs and report.  [default: nothing is kept]",
 )
 
 

@@ -1,1 +1,1 @@
-"""Data: what a run is fed, from its source to the arrays that both halves get."""
+"""Data: from the source to the arrays that both halves train on."""

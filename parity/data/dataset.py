@@ -1,7 +1,7 @@
-"""The value that all of a run's data travel as: six arrays that nobody can change by accident.
+"""Data: all data of a run in one value, six arrays that nobody can change by accident.
 
-In: arrays, from `load_data`, `read_data` or made by hand. Out: `Data`, checked, read-only, with a
-SHA-256 of each array, by which two runs are known to have seen the same data.
+In: arrays, from `load_data`, `read_data` or made by hand. Out: `Data`, checked, read-only, with the
+SHA-256 of each array, which shows that two runs have used the same data.
 """
 
 from collections.abc import Iterator
@@ -12,21 +12,21 @@ import numpy as np
 
 from parity.errors import InputError
 
-# A label above this is an identifier or a damaged file, and would make a model of absurd width.
+# A label above this is an identifier or a damaged file, and would make the model absurdly wide.
 MAX_CLASSES = 65_536
 ARRAYS = ("x_train", "y_train", "x_val", "y_val", "x_test", "y_test")
 
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """What a model is trained, validated and tested on. The arrays become read-only views.
+    """The training, validation and test data of a run. The arrays become read-only views.
 
     Attributes:
         x_train: float32 (N, H, W, C) in [0, 1], C-contiguous; x_val and x_test have the same H, W
             and C. No part is empty.
-        y_train: int64 (N,) in 0..num_classes-1; y_val and y_test likewise.
-        num_classes: at least 2.
-        source: what `load_data` was asked for.
+        y_train: int64 (N,) in 0..num_classes-1; the same for y_val and y_test.
+        num_classes: number of classes, at least 2.
+        source: the source that was given to `load_data`.
 
     Raises:
         InputError: an array has another dtype, shape or range.
@@ -53,7 +53,7 @@ class Data:
             object.__setattr__(self, name, frozen)
 
     def arrays(self) -> Iterator[tuple[str, np.ndarray]]:
-        """The six arrays with their names, in the order of the fields."""
+        """Returns the six arrays with their names, in the order of the fields."""
         return ((name, getattr(self, name)) for name in ARRAYS)
 
     @property
@@ -64,7 +64,7 @@ class Data:
 
     @cached_property
     def sha256(self) -> dict[str, str]:
-        """SHA-256 of each array in hexadecimal, by name; see `array_sha256`."""
+        """The SHA-256 of each array in hexadecimal, by name; see `array_sha256`."""
         return {name: array_sha256(array) for name, array in self.arrays()}
 
     def _check(self, name: str, array: np.ndarray) -> None:
@@ -81,7 +81,7 @@ class Data:
         if array.size == 0 or len(array) != count:
             raise InputError(
                 f"{name} has {len(array)} items for {count} images; expected as many, and at "
-                "least one; make both from the same selection"
+                "least one; make both from the same samples"
             )
         if is_image:
             check_unit_range(array, name)
@@ -96,9 +96,9 @@ def check_unit_range(pixels: np.ndarray, what: str) -> None:
     """Checks that floating-point `pixels` (any shape, not empty) lie in [0, 1].
 
     Raises:
-        InputError: a pixel is NaN, infinite, negative or above 1; the message begins with `what`.
+        InputError: a pixel is NaN, infinite, negative or above 1; the message starts with `what`.
     """
-    with np.errstate(invalid="ignore"):  # NaN is what is looked for: min and max are then NaN
+    with np.errstate(invalid="ignore"):  # a NaN makes min and max NaN, which is tested below
         low, high = float(pixels.min()), float(pixels.max())
     if not np.isfinite([low, high]).all():
         raise InputError(
@@ -118,9 +118,9 @@ def check_unit_range(pixels: np.ndarray, what: str) -> None:
 
 
 def array_sha256(array: np.ndarray) -> str:
-    r"""SHA-256 over dtype, shape and bytes (C order), so that no two different arrays share it.
+    r"""Returns the SHA-256 of dtype, shape and bytes (C order), different for different arrays.
 
-    Hashed are the text `"<f4 (2, 3)\n"` (NumPy's `dtype.str` and the shape), then the bytes.
+    It hashes the text `"<f4 (2, 3)\n"` (NumPy's `dtype.str` and the shape), then the bytes.
     """
     import hashlib
 

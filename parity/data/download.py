@@ -1,14 +1,14 @@
-"""Full MNIST: where it lies on this machine, and its download when it does not.
+"""Full MNIST: finds its files on this machine, and downloads them if they are missing.
 
-In: nothing but the environment. Out: a folder that holds the four IDX files, and the check that
-they are MNIST's. Nothing is fetched unless the user asks for `mnist` and no file is there.
+In: only the environment. Out: a folder with the four IDX files, and a check that they are MNIST's.
+Nothing is downloaded unless the user asks for `mnist` and a file is missing.
 
-A body is held in memory (the largest has 10 MB), compared with the size and SHA-256 below, and only
-then written, atomically: no unverified or half-written file is ever in the folder.
+A download is kept in memory (the largest has 10 MB) and compared with the size and SHA-256 below.
+Only then is it written, atomically: the folder never has an unverified or half-written file.
 
-Sources: addresses and names as in torchvision/datasets/mnist.py (its second mirror answers no more;
-the one that TensorFlow Datasets uses stands in). SHA-256 of the unzipped files: recomputed; of the
-published .gz files: as listed by several public data-set registries.
+Sources: addresses and names as in torchvision/datasets/mnist.py (its second mirror no longer
+answers; the mirror of TensorFlow Datasets replaces it). SHA-256 of the unzipped files: recomputed;
+of the published .gz files: as listed by several public registries of data sets.
 """
 
 import contextlib
@@ -37,7 +37,7 @@ TIMEOUT_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """One published file: `size` and `sha256` of the .gz, `idx_sha256` of what is inside."""
+    """One published file: `size` and `sha256` of the .gz, `idx_sha256` of its content."""
 
     size: int
     sha256: str
@@ -69,13 +69,13 @@ MNIST = {
 
 
 def mnist_folder() -> Path:
-    """Where full MNIST is looked for and cached; the folder need not exist.
+    """Returns the folder for full MNIST; it need not exist.
 
-    `PARITY_DATA_DIR` if set, else `keras-torch-parity/mnist` in the user's cache folder
+    It is `PARITY_DATA_DIR` if set, else `keras-torch-parity/mnist` in the user's cache folder
     (`XDG_CACHE_HOME` if it is an absolute path, else `~/.cache`; XDG base directory specification).
 
     Raises:
-        InputError: no home folder is known, or the folder's name belongs to a file.
+        InputError: the home folder is unknown, or the path is a file.
     """
     named = os.environ.get("PARITY_DATA_DIR")
     if named:
@@ -86,20 +86,20 @@ def mnist_folder() -> Path:
             folder = cache if cache.is_absolute() else Path.home() / ".cache"
         except RuntimeError:
             raise InputError(
-                "no home folder is known, so there is none to keep MNIST in; "
+                "the home folder is unknown, so there is no cache folder for MNIST; "
                 "set PARITY_DATA_DIR to a folder for MNIST's four files"
             ) from None
         folder = folder / "keras-torch-parity" / "mnist"
     if folder.exists() and not folder.is_dir():
         raise InputError(
-            f"{folder} is not a folder; expected one for MNIST's four files; "
+            f"{folder} is not a folder; expected a folder for MNIST's four files; "
             "set PARITY_DATA_DIR to a folder"
         )
     return folder
 
 
 def has_mnist() -> bool:
-    """Whether `--data mnist` finds its files, so that it downloads none."""
+    """Whether all files for `--data mnist` are on this machine, so that nothing is downloaded."""
     folder = mnist_folder()
     return all(find_idx(folder, key) is not None for key in IDX_FILES)
 
@@ -110,12 +110,12 @@ def fetch_mnist(
     mirrors: Sequence[str] | None = None,
     files: Mapping[str, RemoteFile] | None = None,
 ) -> None:
-    """Downloads those of MNIST's four files that `folder` lacks, gzipped or not.
+    """Downloads the files of MNIST that `folder` lacks; a file there may be gzipped or not.
 
     Args:
-        folder: created, when it is missing, once the first file has arrived and been verified.
-        mirrors: addresses that end in "/", tried in turn; `MIRRORS` by default.
-        files: what each file must be, by key of `IDX_FILES`; `MNIST` by default.
+        folder: created, if it is missing, when the first file has been verified.
+        mirrors: addresses that end in "/", tried in order; `MIRRORS` by default.
+        files: size and hashes of each file, by key of `IDX_FILES`; `MNIST` by default.
 
     Raises:
         InputError: no mirror delivered a file (the message says why, and where to put the files
@@ -133,7 +133,7 @@ def check_is_mnist(
 ) -> None:
     """Checks the four arrays of `read_idx_folder(folder)` against MNIST's SHA-256.
 
-    The unzipped content is compared, so MNIST gzipped by another program is MNIST still.
+    It compares the unzipped content, so another program may have gzipped the files.
 
     Raises:
         InputError: an array is not MNIST's.
@@ -143,7 +143,7 @@ def check_is_mnist(
         if actual != file.idx_sha256:
             raise InputError(
                 f"{find_idx(folder, key)} is not MNIST's file: its unzipped content has SHA-256 "
-                f"{actual}; expected {file.idx_sha256}; delete it to have it downloaded, or pass "
+                f"{actual}; expected {file.idx_sha256}; delete it to download it again, or pass "
                 "the folder's path as the data source if these are other data"
             )
 
@@ -163,16 +163,16 @@ def _download(folder: Path, key: str, mirrors: Sequence[str], file: RemoteFile) 
     names = ", ".join(f"{name}.gz" for name, _ in IDX_FILES.values())
     raise InputError(
         f"{name} could not be downloaded ({'; '.join(reasons)}); put MNIST's files {names} into "
-        f"{folder}, set PARITY_DATA_DIR to a folder that has them, or use the data source embedded"
+        f"{folder}, set PARITY_DATA_DIR to a folder with them, or use the data source embedded"
     )
 
 
 def _get(address: str, file: RemoteFile) -> bytes:
-    """Fetches one body and verifies it; a `ValueError` says what is wrong with it."""
+    """Downloads one file and verifies it; a `ValueError` says what is wrong with it."""
     with urllib.request.urlopen(address, timeout=TIMEOUT_SECONDS) as response:
         body: bytes = response.read(file.size + 1)
     if looks_like_html(body[:64]):
-        raise ValueError("sent a web page (HTML) in place of the file")
+        raise ValueError("sent a web page (HTML) instead of the file")
     if len(body) < file.size:
         raise ValueError(f"sent {len(body)} bytes of {file.size}")
     if len(body) > file.size:
@@ -190,8 +190,8 @@ def _write(folder: Path, name: str, body: bytes) -> None:
             temporary.write_bytes(body)
     except OSError as error:
         with contextlib.suppress(OSError):
-            folder.rmdir()  # only an empty folder goes
+            folder.rmdir()  # fails if the folder is not empty
         raise InputError(
-            f"{name} cannot be written into {folder} ({error.strerror or error}); expected a "
+            f"{name} cannot be written to {folder} ({error.strerror or error}); expected a "
             "folder with room for 12 MB; set PARITY_DATA_DIR to one"
         ) from None

@@ -3,9 +3,9 @@
 An IDX file of bytes is a four-byte magic `00 00 08 n`, then n big-endian 32-bit dimensions, then
 exactly their product of unsigned bytes. It may be gzipped; the content decides, not the name.
 
-In: a path. Out: a read-only uint8 array. A file that is not exactly that is an `InputError`; in
-particular one that is truncated, damaged (gzip's CRC is always checked) or really a web page. A
-file cannot make the reader allocate more than its own length allows.
+In: a path. Out: a read-only uint8 array. Any other file is an `InputError`; in particular a file
+that is truncated, damaged (gzip's CRC is always checked) or really a web page. A file cannot make
+the reader allocate more than its own length allows.
 
 Source: the format's description on MNIST's former home page, reproduced in
 torchvision/datasets/mnist.py (`read_sn3_pascalvincent_tensor`, which is not strict).
@@ -39,9 +39,9 @@ UNSIGNED_BYTE = 0x08
 
 
 def find_idx(folder: Path, key: str) -> Path | None:
-    """The file in `folder` that holds `key` of `IDX_FILES`, or None.
+    """Returns the file in `folder` for `key` of `IDX_FILES`, or None.
 
-    With both forms there, the gzipped one is taken, since it carries a checksum.
+    If both forms exist, it takes the gzipped one, since that has a checksum.
     """
     name, _ = IDX_FILES[key]
     candidates = (folder / f"{name}.gz", folder / name)
@@ -62,7 +62,7 @@ def read_idx_folder(folder: Path) -> dict[str, np.ndarray]:
     if missing:
         raise InputError(
             f"folder {folder} lacks {missing}; expected MNIST's four IDX files, each gzipped "
-            "(name ending in .gz) or not; add the missing ones or name another folder"
+            "(with a name that ends in .gz) or not; add the missing files or name another folder"
         )
     return {key: read_idx(path, IDX_FILES[key][1]) for key, path in paths.items() if path}
 
@@ -72,10 +72,10 @@ def read_idx(path: Path, ndim: int) -> np.ndarray:
 
     Args:
         path: the file.
-        ndim: how many dimensions the file must have, 1 (labels) to 255.
+        ndim: number of dimensions that the file must have, 1 (labels) to 255.
 
     Returns:
-        A read-only, contiguous uint8 array of `ndim` dimensions, none of them 0.
+        A read-only, contiguous uint8 array of `ndim` dimensions, each at least 1.
 
     Raises:
         InputError: the file cannot be read or is not exactly such a file.
@@ -106,10 +106,9 @@ def read_idx(path: Path, ndim: int) -> np.ndarray:
 
 
 def idx_sha256(array: np.ndarray) -> str:
-    """SHA-256 of the plain IDX file that holds `array` (uint8): the same however it was zipped.
+    """Returns the SHA-256 of the unzipped IDX file that holds `array` (uint8).
 
-    `read_idx` is strict, so a file and its array determine each other and the file need not be
-    read a second time.
+    `read_idx` is strict, so the array determines the file, which need not be read a second time.
     """
     header = bytes([0, 0, UNSIGNED_BYTE, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape)
     digest = hashlib.sha256(header)
@@ -118,12 +117,12 @@ def idx_sha256(array: np.ndarray) -> str:
 
 
 def looks_like_html(start: bytes) -> bool:
-    """Whether a file that starts so is markup: what a captive portal or a 404 page sends."""
+    """Whether the start of a file is markup, such as a captive portal or a 404 page sends."""
     return start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
 
 
 def _parse(path: Path, file: BinaryIO | gzip.GzipFile, ndim: int, most: int) -> np.ndarray:
-    """Parses the unzipped stream, which cannot hold more than `most` bytes."""
+    """Parses the unzipped stream, which can hold at most `most` bytes."""
     expected_magic = bytes([0, 0, UNSIGNED_BYTE, ndim])
     magic = file.read(4)
     if magic != expected_magic:
@@ -151,12 +150,12 @@ def _parse(path: Path, file: BinaryIO | gzip.GzipFile, ndim: int, most: int) -> 
     content = file.read(count)
     if len(content) < count:
         raise _bad(path, f"holds {len(content)} bytes of {count}", "a complete file")
-    # Asking for one byte more shows what should not be there; at the end of a gzip stream it is
-    # also what makes Python compare the CRC.
+    # Reading one byte more finds surplus bytes; at the end of a gzip stream it also makes Python
+    # compare the CRC.
     if file.read(1):
         raise _bad(path, f"holds more than the {count} bytes of its shape {shape}", "no more")
     return np.frombuffer(content, np.uint8).reshape(shape)
 
 
 def _bad(path: Path, found: str, expected: str) -> InputError:
-    return InputError(f"{path} {found}; expected {expected}; fetch or copy the file again")
+    return InputError(f"{path} {found}; expected {expected}; download or copy the file again")

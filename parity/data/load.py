@@ -1,11 +1,11 @@
 """The data of a run: read from a source, and split once for both halves.
 
-In: a source and the sizes of the parts. Out: `Data`. The split is drawn here, by NumPy from the
-run's seed, so that neither framework's generator is involved; `save_data` and `read_data` carry the
+In: a source and the sizes of the parts. Out: `Data`. NumPy draws the split here from the seed of
+the run, so that neither framework's generator is involved; `save_data` and `read_data` pass the
 arrays to the two child processes.
 
-NumPy is all that importing this module costs: readers of files, and the network, are imported when
-a source needs them.
+This module imports only NumPy: readers of files, and the network, are imported when a source needs
+them.
 """
 
 import numbers
@@ -39,39 +39,40 @@ def load_data(
     A pixel p stored as uint8 becomes exactly `np.float32(p) / np.float32(255)`.
 
     Args:
-        source: `embedded` (8,000 images of MNIST, comes with the package), `mnist` (all of it: from
-            `PARITY_DATA_DIR` or the cache folder, downloaded when it is not there), a folder with
+        source: `embedded` (8,000 images of MNIST, part of the package), `mnist` (all of MNIST, from
+            `PARITY_DATA_DIR` or the cache folder, downloaded if it is missing), a folder with
             the four IDX files under MNIST's names, gzipped or not, or a `.npz` with x_train,
             y_train, x_test and y_test as Keras stores data sets (uint8, or floats in [0, 1]).
-        train: size of the training set; all that validation leaves by default.
-        val: size of the validation set; a sixth of the source's training part by default.
-        test: how many of the source's first test images are used; all by default.
-        seed: of the random split, not negative. NumPy's global state is neither read nor changed.
-        split: `random` draws train and val from the whole training part:
-            `np.random.default_rng(seed).permutation`, first `train`, then `val` of it.
-            `last` is the rule of Keras's `fit(validation_split=...)`: of the first train + val
-            samples in the source's own order, the last `val`, before any shuffling.
-            `sorted` is that rule where it goes wrong: train + val samples are drawn as for
-            `random` and sorted by label, and the last `val` hold the last classes only.
-        label_noise: probability with which a label of training and validation is redrawn, all
-            classes alike; drawn from the seed, as `leakage`, by streams of their own.
-        leakage: fraction of the validation samples of which training gets a copy, in the place of
-            as many samples of its own. They are copied with their labels as they then are.
+        train: size of the training set; by default all samples that validation leaves.
+        val: size of the validation set; by default a sixth of the source's training part.
+        test: number of test images, the first of the source; by default all.
+        seed: seed of the random split, not negative. NumPy's global state is not used.
+        split: `random` draws train and val from the whole training part: the first `train` of
+            `np.random.default_rng(seed).permutation`, then the next `val`.
+            `last` is the rule of Keras's `fit(validation_split=...)`: it takes the first train +
+            val samples in the source's order, and validates on the last `val` of them.
+            `sorted` is that rule when it goes wrong: it draws train + val samples as `random`
+            does, sorts them by label, and validates on the last `val`, so on the last classes.
+        label_noise: probability with which each label of training and validation is redrawn
+            uniformly from all classes; it has its own random stream, from the seed.
+        leakage: fraction of the validation samples whose copies replace training samples. The
+            copies have the labels after `label_noise`. It has its own random stream, from the
+            seed.
 
     Raises:
-        InputError: the source cannot be used, or has not that many images.
+        InputError: the source cannot be used, or has too few images.
     """
     if split not in SPLITS:
         raise InputError(f"split is {split!r}; expected one of {', '.join(SPLITS)}; choose one")
     if (seed := _integer("seed", seed)) < 0:
         raise InputError(f"seed is {seed}; expected 0 or more; choose another")
-    # Sizes that can never fit are told before anything is read, or downloaded.
+    # Rejects impossible sizes before anything is read or downloaded.
     sizes = {"train": train, "val": val, "test": test}
     for name, size in sizes.items():
         if size is not None and _integer(name, size) < 1:
             raise InputError(f"{name} is {size}; expected at least 1 image; ask for more")
     for name, fraction in (("label_noise", label_noise), ("leakage", leakage)):
-        # A bool is a number to Python, and leakage=True is a slip.
+        # Python counts a bool as a number, but leakage=True is a mistake.
         is_number = isinstance(fraction, numbers.Real) and not isinstance(fraction, bool)
         if not (is_number and 0 <= fraction <= 1):
             raise InputError(
@@ -103,7 +104,7 @@ def load_data(
 
 
 def run_data(spec: RunSpec) -> Data:
-    """Returns the data of a run: what both halves train on.
+    """Returns the data of a run, on which both halves train.
 
     Raises:
         InputError: as `load_data`.
@@ -128,7 +129,7 @@ def _noisy(labels: np.ndarray, fraction: float, num_classes: int, seed: int) -> 
 
 
 def _leaked(train: np.ndarray, val: np.ndarray, fraction: float, seed: int) -> np.ndarray:
-    """Puts a part of the validation samples in the place of random training samples."""
+    """Replaces random training samples by a part of the validation samples."""
     count = round(fraction * len(val))
     if count > len(train):
         raise InputError(
@@ -170,7 +171,7 @@ def _unit_pixels(pixels: np.ndarray) -> np.ndarray:
 
 
 def _integer(name: str, value: object) -> int:
-    # A bool is an int to Python, and train=True is a slip.
+    # Python counts a bool as an int, but train=True is a mistake.
     if not isinstance(value, bool):
         try:
             return operator.index(value)  # type: ignore[arg-type]

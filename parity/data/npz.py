@@ -1,11 +1,11 @@
-"""NumPy's `.npz` archives from anyone: a reader that trusts no size and runs no code.
+"""A reader of NumPy's `.npz` archives from anyone, which trusts no size and runs no code.
 
 In: a path and the names of the wanted arrays. Out: those arrays, read-only.
 
-`numpy.load` with `allow_pickle=False` runs no code either, but it allocates what a header declares
-before it looks whether the bytes are there, and takes whichever of two members of one name it
-finds. Here every declared size is bounded and compared with the bytes, in this order: the archive's
-directory, the compression ratio, the array's header.
+`numpy.load` with `allow_pickle=False` runs no code either. But it allocates the memory that a
+header declares before it checks that the bytes exist, and accepts two members with one name. Here
+every declared size is limited and compared with the bytes, in this order: the archive's directory,
+the compression ratio, the array's header.
 """
 
 import io
@@ -26,7 +26,7 @@ from parity.errors import InputError
 
 MAX_BYTES = 4 << 30  # all wanted arrays together; full MNIST has 0.06e9, CIFAR-10 0.18e9
 MAX_RATIO = 200  # real images stay below 20
-# Sorted labels compress a thousandfold and harm nobody: the ratio is a matter of large members.
+# Sorted labels compress a thousandfold and are harmless: only large members need the limit.
 RATIO_MATTERS_ABOVE = 1 << 20
 
 # numpy.savez and savez_compressed write the first two; the embedded data use the third.
@@ -35,7 +35,7 @@ COMPRESSIONS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2}
 # Absolute, with a drive, with a backslash, or climbing out of its folder.
 _UNSAFE_NAME = re.compile(r"^/|^[A-Za-z]:|\\|(^|/)\.\.(/|$)")
 
-# What zipfile and its decompressors raise on damaged bytes; RuntimeError covers encryption.
+# Errors of zipfile and its decompressors for damaged bytes; RuntimeError covers encryption.
 _DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
@@ -48,7 +48,7 @@ _DAMAGE = (
     OverflowError,
 )
 
-# What NumPy's header parser raises on text that is no array header.
+# Errors of NumPy's header parser for text that is not an array header.
 _NO_HEADER = (
     ValueError,
     TypeError,
@@ -61,18 +61,18 @@ _NO_HEADER = (
 
 
 def read_npz(path: Path, keys: Sequence[str]) -> dict[str, np.ndarray]:
-    """Reads the arrays named `keys`; other members are left alone.
+    """Reads the arrays named `keys` and ignores other members.
 
     Args:
-        path: an archive as `numpy.savez` or `numpy.savez_compressed` write it.
+        path: an archive that `numpy.savez` or `numpy.savez_compressed` wrote.
         keys: array names, without ".npy".
 
     Returns:
         One array per key, read-only, of the shape and dtype it was saved with.
 
     Raises:
-        InputError: the file cannot be read, is no such archive, is damaged, lacks a key, holds
-            Python objects, has unsafe or ambiguous member names, or declares too much.
+        InputError: the file cannot be read, is not such an archive, is damaged, lacks a key, holds
+            Python objects, has unsafe or ambiguous member names, or declares too many bytes.
     """
     try:
         with path.open("rb") as file:
@@ -82,7 +82,7 @@ def read_npz(path: Path, keys: Sequence[str]) -> dict[str, np.ndarray]:
             with zipfile.ZipFile(file) as archive:
                 members = _members(path, archive, keys)
                 return {key: _array(path, archive, member) for key, member in members.items()}
-    except InputError:  # a ValueError as well
+    except InputError:  # it is a ValueError too
         raise
     except _DAMAGE as error:
         reason = " ".join(str(error).split()) or type(error).__name__
@@ -92,11 +92,11 @@ def read_npz(path: Path, keys: Sequence[str]) -> dict[str, np.ndarray]:
 def _members(
     path: Path, archive: zipfile.ZipFile, keys: Sequence[str]
 ) -> dict[str, zipfile.ZipInfo]:
-    """Finds the wanted members, after a look at all names and at the declared sizes."""
+    """Finds the wanted members, after checking all names and the declared sizes."""
     infos = archive.infolist()
     seen: set[str] = set()
     for info in infos:
-        # Nothing is extracted, but an archive with such names was made to be misread.
+        # Nothing is extracted, but such names are a sign of a malicious archive.
         name = info.orig_filename
         if _UNSAFE_NAME.search(name) or not name.isprintable():
             raise _bad(path, f"has a member named {name!r}", "plain array names in it")
@@ -122,7 +122,7 @@ def _members(
         if too_dense and info.file_size > RATIO_MATTERS_ABOVE:
             raise InputError(
                 f"{path} has {key} compressed {info.file_size // max(info.compress_size, 1)} "
-                f"times; expected at most {MAX_RATIO} times, since more is how an archive fills "
+                f"times; expected at most {MAX_RATIO} times, since a small archive could fill the "
                 "memory; save such data without compression, with np.savez"
             )
     return wanted
@@ -158,7 +158,7 @@ def _array(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.
 def _header(stream: io.BytesIO) -> tuple[tuple[int, ...], bool, np.dtype]:
     version = np.lib.format.read_magic(stream)
     with warnings.catch_warnings():
-        # NumPy warns of headers from Python 2; they are read all the same.
+        # NumPy warns about headers from Python 2, but reads them.
         warnings.simplefilter("ignore")
         if version == (1, 0):
             return np.lib.format.read_array_header_1_0(stream)
@@ -168,4 +168,4 @@ def _header(stream: io.BytesIO) -> tuple[tuple[int, ...], bool, np.dtype]:
 
 
 def _bad(path: Path, found: str, expected: str) -> InputError:
-    return InputError(f"{path} {found}; expected {expected}; make or fetch the file again")
+    return InputError(f"{path} {found}; expected {expected}; make or download the file again")

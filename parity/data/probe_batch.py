@@ -1,6 +1,6 @@
-"""The batch on which both halves are probed, in NumPy, so that both get the same numbers.
+"""The probe batch, drawn in NumPy, so that both halves get the same numbers.
 
-Half of it are training images, half is signed noise: MNIST alone has one channel, square images and
+One half is training images, the other signed noise. MNIST alone has one channel, square images and
 a black border, which hide a wrong axis, a wrong padding or a wrong order.
 """
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from parity.programs.run_spec import RunSpec
 
 NUM_PROBE_STEPS = 20  # optimizer steps of the probe
-PROBE_STEPS = (1, 20)  # after which weights and slots are compared
-NUM_MASKS = 3  # calls of each Dropout whose masks are recorded
-NUM_FEED_EPOCHS = 3  # epochs whose feeding order is recorded
-NUM_FEED_IMAGES = 256  # images an epoch whose pixels are recorded
+PROBE_STEPS = (1, 20)  # weights and slots are compared after these steps
+NUM_MASKS = 3  # recorded masks of each Dropout
+NUM_FEED_EPOCHS = 3  # epochs with a recorded feeding order
+NUM_FEED_IMAGES = 256  # images per epoch with recorded pixels
 
 
 def probe_batch(spec: RunSpec, data: Data) -> tuple[np.ndarray, np.ndarray]:
@@ -32,7 +32,7 @@ def probe_batch(spec: RunSpec, data: Data) -> tuple[np.ndarray, np.ndarray]:
 
 
 def probe_step_batch(spec: RunSpec, data: Data, step: int) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the batch of a probe step (counted from 1): the next `batch_size` samples, cyclic.
+    """Returns the batch of a probe step (from 1): the next `batch_size` samples, cyclically.
 
     The images are float64 (N, H, W, C), the labels int64 (N,).
     """

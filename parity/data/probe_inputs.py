@@ -1,7 +1,7 @@
-"""The numbers that a pair of models is probed with, in NumPy, so that both halves get the same.
+"""The probe inputs of a pair of models, drawn in NumPy, so that both halves get the same numbers.
 
-They are chosen to expose faults: signed, with borders that are not zero, no side as long as another
-where the model leaves that open, one even and one odd, a last batch of one sample, gradients from
+They are chosen to expose faults: signed values, borders that are not zero, sides of different
+lengths where the model allows it, one even and one odd, a last batch of one sample, gradients from
 1e-9 to 10, weights that are not constant.
 """
 
@@ -16,42 +16,41 @@ import numpy as np
 
 from parity.errors import InputError
 
-# Sides of an input that the model leaves open: no two the same, none a power of two. One stays even
-# when it is halved four times: of an odd side, same padding at stride 2 is symmetric, and a port
-# that pads so is not told from a right one.
+# Sides of an input that the model leaves open: all different, none a power of two. One stays even
+# when it is halved four times: for an odd side, same padding at stride 2 is symmetric, and would
+# hide a port that always pads symmetrically.
 OPEN_SIDES = (48, 37, 23)
-# Entries of an array that are compared; of a larger one so many, evenly spread.
+# Largest number of entries of an array that are compared, evenly spread.
 MAX_ENTRIES = 16_384
-# Steps of the optimizer probe; the learning rate is cut before the one named second.
+# Steps of the optimizer probe; the learning rate is reduced before the second number.
 NUM_OPTIMIZER_STEPS, CUT_BEFORE, CUT_FACTOR = 12, 8, 0.25
-OPTIMIZER_STEPS = (1, 2, 7, 8, 12)  # after which weights are compared
-SLOT_STEPS = (1, 12)  # after which slots are
+OPTIMIZER_STEPS = (1, 2, 7, 8, 12)  # weights are compared after these steps
+SLOT_STEPS = (1, 12)  # slots are compared after these steps
 TRAJECTORY_CUT_BEFORE = 3
-NUM_EPOCHS = 90  # of the sequence of metrics that schedules are shown
-MOST_DELTAS = 3  # that are told apart in it, each in 28 epochs more
+NUM_EPOCHS = 90  # length of the sequence of metrics that schedules receive
+MOST_DELTAS = 3  # values of min_delta that it can distinguish, each with 28 more epochs
 MAX_EPOCHS = NUM_EPOCHS + 28 * MOST_DELTAS
-# Steps at which a schedule of the learning rate is compared.
+# Steps at which a learning rate schedule is compared.
 SCHEDULE_STEPS = (*range(30), 50, 99, 100, 101, 200, 499, 500, 501, 999, 1000, 1001)
 
 
 def generator(seed: int, *names: Any) -> np.random.Generator:
-    """Returns a generator of its own for each purpose."""
+    """Returns a separate generator for each purpose."""
     return np.random.default_rng([seed, *(zlib.crc32(str(name).encode()) for name in names)])
 
 
 def input_shape(shape: Sequence[int | None]) -> tuple[int, ...]:
-    """Returns the shape of a sample, its open sides filled in."""
+    """Returns the shape of a sample with its open sides filled in."""
     if list(shape).count(None) > len(OPEN_SIDES):
         raise InputError(
-            f"an input of shape {tuple(shape)} has more open sides than are known; give samples "
-            "(--data)"
+            f"an input of shape {tuple(shape)} has too many open sides; give samples (--data)"
         )
     sides = iter(OPEN_SIDES)
     return tuple(next(sides) if side is None else side for side in shape)
 
 
 def features(seed: int, name: str, num: int, shape: Sequence[int]) -> np.ndarray:
-    """Returns (num, *shape) float64: signed noise, a level of its own for each channel."""
+    """Returns (num, *shape) float64: signed noise with a different level for each channel."""
     draw = generator(seed, "input", name)
     noise = draw.normal(size=(num, *shape))
     return noise + draw.normal(size=shape[-1:]) * 0.5
@@ -63,10 +62,10 @@ def tokens(seed: int, name: str, num: int, shape: Sequence[int], count: int) -> 
 
 
 def filled(seed: int, weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Gives weights that are constant other values, which a swap or an omission would change.
+    """Replaces constant weights by random ones, so that a swap or an omission shows.
 
-    Zeros and ones are what most biases, scales and moving statistics start with. Those of a weight
-    whose last part is "gamma" or "moving_variance" become U(0.5, 1.5), all others N(0, 0.1).
+    Most biases, scales and moving statistics start as zeros or ones. Weights whose name ends in
+    "gamma" or "moving_variance" become U(0.5, 1.5), all others N(0, 0.1).
     """
     result = {}
     for name, weight in weights.items():
@@ -81,9 +80,9 @@ def filled(seed: int, weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray
 
 
 def gradient(seed: int, step: int, name: str, shape: Sequence[int]) -> np.ndarray:
-    """Returns what an optimizer is fed in a step: of either sign, from 1e-9 to 10 in size.
+    """Returns the gradients of an optimizer step: of both signs, with absolute values 1e-9 to 10.
 
-    A large gradient repeats itself: drawing millions of numbers takes longer than the step.
+    A large gradient repeats itself, since drawing millions of numbers takes longer than the step.
     """
     draw = generator(seed, "gradient", step, name)
     count = min(math.prod(shape), MAX_ENTRIES)
@@ -92,19 +91,21 @@ def gradient(seed: int, step: int, name: str, shape: Sequence[int]) -> np.ndarra
 
 
 def metrics(seed: int, min_deltas: Sequence[float] = ()) -> dict[str, np.ndarray]:
-    """Returns a sequence of metrics, one value an epoch, in which any two rules part.
+    """Returns a sequence of metrics, one value per epoch, in which any two rules differ.
 
-    What is watched falls with ties; then so slowly that each epoch is better by more than 1e-4 of
-    itself, but a dozen of them by less than 1e-4; rises for a dozen; falls steeply in the training,
-    while the validation goes on to rise; and is better in every third or fourth epoch only.
+    The monitored values first fall, with ties. Then they fall so slowly that each epoch is better
+    by more than 1e-4 of the value, but a dozen epochs together by less than 1e-4. They rise for a
+    dozen epochs. Then the training loss falls steeply while the validation loss still rises. At
+    the end only every third or fourth epoch is better.
 
-    Every other `min_delta` adds what tells whether it is a difference or a share: at first a loss
-    so large that it gets better by more than the one and less than the other, and an accuracy so
-    small that the reverse holds; after the slow fall another one, made for it.
+    Every other `min_delta` adds epochs that show whether it is absolute or relative: at first a
+    loss so large that it improves by more than the absolute value and less than the relative one,
+    and an accuracy so small that the reverse holds; after the slow fall a second one for this
+    `min_delta`.
 
     Args:
-        seed: of the noise.
-        min_deltas: of the callbacks that are shown the sequence, as `told_apart` returns them.
+        seed: seed of the noise.
+        min_deltas: values of the callbacks that receive the sequence, from `told_apart`.
     """
     draw = generator(seed, "metrics")
     noise = draw.normal(scale=0.05, size=(4, NUM_EPOCHS))
@@ -123,7 +124,7 @@ def metrics(seed: int, min_deltas: Sequence[float] = ()) -> dict[str, np.ndarray
     overfitted = rising.max() * (1 + 0.03 * np.arange(10))
     val_loss = np.concatenate([falling, *slow, rising, overfitted, low * late]) * 1.2
     high: list[np.ndarray] = []
-    for delta in min_deltas:  # in fourteen epochs by 26 deltas, and by no share of that size
+    for delta in min_deltas:  # falls by 26 deltas in 14 epochs, never by such a fraction
         high.append((high[-1][-1] if high else 100.0) - 2 * delta * few)
     weak = [0.02 * (1 + min(1.3 * delta, 1.0)) ** few for delta in min_deltas]
     return {
@@ -135,10 +136,10 @@ def metrics(seed: int, min_deltas: Sequence[float] = ()) -> dict[str, np.ndarray
 
 
 def told_apart(callbacks: Sequence[Any]) -> list[float]:
-    """Returns each `min_delta` of callbacks for which `metrics` has to be told of it.
+    """Returns each `min_delta` of callbacks that `metrics` has to know.
 
     Args:
-        callbacks: facts of a bundle, so that nothing in them is sure.
+        callbacks: facts of a bundle, which may contain anything.
     """
     found = {
         abs(float(value))
@@ -151,15 +152,15 @@ def told_apart(callbacks: Sequence[Any]) -> list[float]:
 
 
 def sampled(array: np.ndarray) -> np.ndarray:
-    """Returns an array whole, or of a large one at most MAX_ENTRIES entries, evenly spread."""
+    """Returns the array, or at most MAX_ENTRIES evenly spread entries of a large one."""
     if array.size <= MAX_ENTRIES:
         return array
-    # An odd stride, so that it does not keep step with an axis of even length.
+    # An odd stride, so that it is no divisor of an axis of even length.
     stride = -(-array.size // MAX_ENTRIES) | 1
     return array.reshape(-1)[::stride]
 
 
 def batches(steps: int, batch_size: int) -> list[int]:
-    """Returns the sizes of the batches of a trajectory: whole ones, then a smaller one, then 1."""
+    """Returns the batch sizes of a trajectory: full batches, then a smaller one, then 1."""
     tail = [batch_size - 1, 1][: max(0, steps - 1)]
     return [batch_size] * (steps - len(tail)) + tail

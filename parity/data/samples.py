@@ -1,4 +1,4 @@
-"""Samples: inputs and targets for the probes of a pair, drawn, or taken from the user's data."""
+"""Samples: inputs and targets for the probes of a pair, random or from the user's data."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from parity.programs.check_spec import CheckSpec
 
 
 class Samples:
-    """Draws batches; where the spec names data, takes them from there in order.
+    """Draws batches, or takes them in order from the data that the spec names.
 
     Args:
-        spec: gives seed and data.
-        signature: of the model's inputs: name, shape of a sample, number of tokens or None.
+        spec: contains the seed and the data.
+        signature: the model's inputs: name, shape of a sample, number of tokens or None.
     """
 
     def __init__(self, spec: CheckSpec, signature: Sequence[dict[str, Any]]) -> None:
@@ -32,7 +32,7 @@ class Samples:
             self._arrays = _read(Path(spec.folder) / spec.data, self.signature)
 
     def inputs(self, purpose: str, num: int) -> list[np.ndarray]:
-        """Returns a batch of `num` samples, an array for each input, float64 or int64."""
+        """Returns a batch of `num` samples, one array per input, float64 or int64."""
         if self._arrays is not None and purpose != "eval":
             rows = self._rows(purpose, num)
             return [self._arrays[0][rows]]
@@ -47,7 +47,7 @@ class Samples:
         return drawn
 
     def targets(self, purpose: str, num: int, kind: str, shape: tuple[int, ...]) -> np.ndarray:
-        """Returns targets of a kind for `num` outputs of a shape."""
+        """Returns targets of a kind for `num` outputs of one shape."""
         if self._arrays is not None and purpose != "confident":
             y = self._arrays[1]
             _check_targets(y, kind, shape)
@@ -75,15 +75,15 @@ class Samples:
 
     @staticmethod
     def confident(seed: int, kind: str, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-        """Returns outputs before their activation, ever surer of themselves, and their targets.
+        """Returns outputs before the activation, with growing confidence, and their targets.
 
-        Whatever is drawn, one of the surest is wrong by more than float32 can tell from certainty,
-        so that what clips probabilities shows it.
+        Whatever is drawn, one of the most confident outputs is wrong, and its probability is 0 or 1
+        in float32, so that a loss that clips probabilities shows it.
 
         Args:
-            seed: of the check.
-            kind: of the targets.
-            shape: of one output.
+            seed: seed of the check.
+            kind: kind of the targets.
+            shape: shape of one output.
         """
         draw = probe_inputs.generator(seed, "confident")
         scales = np.array([1, 3, 10, 40] * 2).reshape(-1, *[1] * len(shape))
@@ -109,7 +109,7 @@ class Samples:
 
 
 def _check_targets(y: np.ndarray, kind: str, shape: tuple[int, ...]) -> None:
-    """Refuses targets that the loss cannot take; a loss of unknown kind takes what it takes."""
+    """Rejects targets that the loss cannot use; a loss of unknown kind is not checked."""
     is_labels = kind == "classes" or (kind == "one_hot" and y.ndim == 1)
     if is_labels:
         fits = y.shape[1:] in (shape[:-1], (*shape[:-1], 1)) and y.dtype.kind == "i"
@@ -132,25 +132,25 @@ def _read(path: Path, signature: Sequence[dict[str, Any]]) -> tuple[np.ndarray, 
     )
     if not fits or not y.ndim or not len(x) or len(x) != len(y):
         raise InputError(
-            f"--data {path}: x of shape {x.shape} and y of shape {y.shape}; expected as many "
-            f"samples in both, of shape {expected}"
+            f"--data {path}: x of shape {x.shape} and y of shape {y.shape}; expected the same "
+            f"number of samples in both, of shape {expected}"
         )
     for name, array in (("x", x), ("y", y)):
         if array.dtype.kind not in "biuf" or not np.isfinite(array).all():
-            raise InputError(f"--data {path}: {name} has values that are no finite numbers")
+            raise InputError(f"--data {path}: {name} has values that are not finite numbers")
     y = y.astype(np.float64 if y.dtype.kind == "f" else np.int64)
     count = signature[0]["tokens"]
     if count is None:
         return x.astype(np.float64), y
     tokens = x.astype(np.int64)
     if (tokens != x).any() or np.min(tokens) < 0 or np.max(tokens) >= count:
-        raise InputError(f"--data {path}: x has values that are no tokens in [0, {count})")
+        raise InputError(f"--data {path}: x has values that are not tokens in [0, {count})")
     return tokens, y
 
 
 def _arrays(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """The arrays x and y of an archive that is trusted in nothing."""
-    read_npz(path, ())  # which looks at the whole directory
+    """Returns the arrays x and y of an archive that may be from anyone."""
+    read_npz(path, ())  # checks the whole directory
     with zipfile.ZipFile(path) as archive:
         held = set(archive.namelist())
     names = ("x", "y") if {"x.npy", "y.npy"} & held else ("x_train", "y_train")

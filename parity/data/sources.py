@@ -1,10 +1,10 @@
-"""Where data come from, and what is accepted as data.
+"""Sources of data, and the checks that data must pass.
 
-In: what the user named: `embedded`, `mnist`, a folder of IDX files, or a `.npz`. Out: a `Source`,
-the four arrays of a data set with their training and test parts, checked but not yet split. Pixels
-keep the dtype in which they were stored, so that only those that are used get converted.
+In: the name that the user gave: `embedded`, `mnist`, a folder of IDX files, or a `.npz`. Out: a
+`Source`, the four arrays of a data set with their training and test parts, checked but not yet
+split. Pixels keep their stored dtype, so that only the used ones are converted.
 
-Nothing is repaired in silence: pixels in 0..255 stored as floats, labels that are one-hot or start
+Nothing is repaired silently: pixels in 0..255 stored as floats, labels that are one-hot or start
 at -1, NaN and data of one class are an `InputError` that says what to do.
 """
 
@@ -28,7 +28,7 @@ class Source:
     """A checked data set.
 
     Attributes:
-        name: what the user named.
+        name: the name that the user gave.
         x_train: uint8 in 0..255, or floating point in [0, 1]; (N, H, W, C).
         y_train: int64 (N,) in 0..num_classes-1, of at least two classes.
         x_test: as x_train, with the same H, W and C.
@@ -45,10 +45,10 @@ class Source:
 
 
 def open_source(source: str | os.PathLike[str]) -> Source:
-    """Reads and checks a data source; `load_data` says what may be named.
+    """Reads and checks a data source; `load_data` lists the possible names.
 
     Raises:
-        InputError: the source is not there, cannot be read, or is not usable as data.
+        InputError: the source does not exist, cannot be read, or is not usable as data.
     """
     name = os.fspath(source)
     if name == "embedded":
@@ -62,7 +62,7 @@ def open_source(source: str | os.PathLike[str]) -> Source:
         return check_arrays(read_idx_folder(path), name)
     if path.is_file() and path.suffix == ".npz":
         return check_arrays(_npz(path), name)
-    found = "is a file of another kind" if path.exists() else "is not there"
+    found = "is a file of another kind" if path.exists() else "does not exist"
     raise InputError(
         f"data source {name!r} {found}; expected embedded, mnist, a folder with MNIST's four IDX "
         "files, or a .npz with x_train, y_train, x_test and y_test; check the path"
@@ -75,10 +75,10 @@ def check_arrays(arrays: Mapping[str, np.ndarray], name: str) -> Source:
     Args:
         arrays: x_train and x_test, uint8 or floating point, (N, H, W) or (N, H, W, C); y_train and
             y_test, any integer dtype, (N,) or (N, 1).
-        name: what messages call the data set.
+        name: name of the data set in messages.
 
     Raises:
-        InputError: an array has another dtype, shape or range, or the parts do not fit together.
+        InputError: an array has another dtype, shape or range, or the parts do not match.
     """
     images = {key: _images(arrays[key], f"{key} of {name}") for key in ("x_train", "x_test")}
     labels = {key: _labels(arrays[key], f"{key} of {name}") for key in ("y_train", "y_test")}
@@ -113,8 +113,8 @@ def check_arrays(arrays: Mapping[str, np.ndarray], name: str) -> Source:
 def _images(array: np.ndarray, what: str) -> np.ndarray:
     if array.ndim not in (3, 4) or array.size == 0:
         raise InputError(
-            f"{what} has the shape {array.shape}; expected images (N, H, W) or (N, H, W, C), none "
-            "of them 0; reshape the array"
+            f"{what} has the shape {array.shape}; expected images (N, H, W) or (N, H, W, C), with "
+            "no side 0; reshape the array"
         )
     if array.dtype.kind == "f":
         check_unit_range(array, what)
@@ -149,7 +149,7 @@ def _labels(array: np.ndarray, what: str) -> np.ndarray:
 
 
 def _npz(path: Path) -> dict[str, np.ndarray]:
-    from parity.data.npz import read_npz  # here, since zipfile would double the parent's start
+    from parity.data.npz import read_npz  # here, since zipfile would double the start time
 
     return read_npz(path, KEYS)
 

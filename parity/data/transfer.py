@@ -1,8 +1,8 @@
 """`Data` as one file, from the parent to its two children.
 
-In and out: a safetensors file (no pickle) with the six arrays, written whole or not at all. Its
+In and out: a safetensors file (no pickle) with six arrays, written completely or not at all. Its
 metadata hold the schema, the source, the number of classes, the SHA-256 of each array and a seal, a
-SHA-256 over all of these: whatever is damaged on the way is found when the file is read.
+SHA-256 over all of these. Reading the file finds any damage.
 """
 
 import os
@@ -16,7 +16,7 @@ SCHEMA = "parity.data/1"
 
 
 def save_data(data: Data, path: str | os.PathLike[str]) -> None:
-    """Writes `data` as one safetensors file; a file already at `path` is replaced.
+    """Writes `data` as one safetensors file; an existing file is replaced.
 
     Raises:
         InputError: the file cannot be written.
@@ -35,12 +35,12 @@ def save_data(data: Data, path: str | os.PathLike[str]) -> None:
     except (OSError, SafetensorError) as error:
         raise InputError(
             f"data cannot be written to {path} ({error}); expected a path in an existing folder "
-            "and has room; name another path"
+            "with enough room; name another path"
         ) from None
 
 
 def read_data(path: str | os.PathLike[str]) -> Data:
-    """Reads what `save_data` wrote and verifies every array against its hash.
+    """Reads a file of `save_data` and checks every array against its hash.
 
     Returns:
         The same arrays, bit by bit, with the same source and number of classes.
@@ -55,15 +55,15 @@ def read_data(path: str | os.PathLike[str]) -> Data:
             metadata = file.metadata() or {}
             names = set(file.keys())
             if metadata.get("schema") != SCHEMA or names != set(ARRAYS):
-                raise ValueError(f"it is not of the schema {SCHEMA}")
+                raise ValueError(f"its schema is not {SCHEMA}")
             if metadata.get("seal") != _seal(metadata):
                 raise ValueError("its metadata are damaged")
             arrays = {name: file.get_tensor(name) for name in ARRAYS}
         data = Data(**arrays, num_classes=int(metadata["num_classes"]), source=metadata["source"])
         for name, digest in data.sha256.items():
             if digest != metadata[f"sha256.{name}"]:
-                raise ValueError(f"{name} is damaged: its SHA-256 is not the one stored")
-    # An InputError of Data is a ValueError, and only says where the damage is.
+                raise ValueError(f"{name} is damaged: its SHA-256 differs from the stored one")
+    # An InputError of Data is a ValueError, and says only what is damaged.
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise InputError(

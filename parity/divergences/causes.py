@@ -11,16 +11,15 @@ from parity.divergences.settings import differing_settings
 
 if TYPE_CHECKING:
     from parity.ladder.result import Result
-    from parity.traces.bundle import Bundle
     from parity.traces.trace import Trace
 
 
-def name_causes(result: Result, bundle: Bundle, port: Trace) -> Result:
+def name_causes(result: Result, keras: Trace, port: Trace) -> Result:
     """Returns a result with the causes of its first divergence, and all settings that differ."""
     first = result.first_divergence
     if first is None:
         return result
-    evidence = Evidence(bundle, port, *first)
+    evidence = Evidence(keras, port, *first)
     # Later levels differ in what no line of the forward pass is to blame for.
     is_place = first[0].id in ("data", "structure", "forward")
     causes = tuple(
@@ -36,7 +35,7 @@ def name_causes(result: Result, bundle: Bundle, port: Trace) -> Result:
         result,
         causes=causes,
         place=_place(evidence),
-        settings=tuple(map(dataclasses.asdict, differing_settings(bundle, port))),
+        settings=tuple(map(dataclasses.asdict, differing_settings(keras, port))),
     )
 
 

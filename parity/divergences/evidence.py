@@ -14,7 +14,6 @@ from parity.ladder.items import FAIL, Item, Level
 from parity.ladder.rounding import allowed
 
 if TYPE_CHECKING:
-    from parity.traces.bundle import Bundle
     from parity.traces.trace import Trace
 
 CLOSE = 1e-9  # relative: three orders above rounding, five below any fault of meaning
@@ -26,7 +25,7 @@ class Evidence:
     """The first divergence, and everything around it.
 
     Attributes:
-        bundle: what Keras computed.
+        keras: what Keras computed.
         port: what the port computed.
         level: the first that failed.
         item: its first failing item.
@@ -34,11 +33,11 @@ class Evidence:
         call: the port's, or None.
     """
 
-    def __init__(self, bundle: Bundle, port: Trace, level: Level, item: Item) -> None:
-        self.bundle, self.port, self.level, self.item = bundle, port, level, item
+    def __init__(self, keras: Trace, port: Trace, level: Level, item: Item) -> None:
+        self.keras, self.port, self.level, self.item = keras, port, level, item
         self._found: dict[Callable[[Evidence], Any], Any] = {}
         self._nodes: dict[str, Mapping[str, Any]] = {
-            node["name"]: node for node in bundle.facts["nodes"]
+            node["name"]: node for node in keras.facts["nodes"]
         }
         self._calls = {call["name"]: call for call in port.facts["nodes"]}
         self._pairs = dict(map(tuple, port.facts["pairs"]))
@@ -108,7 +107,7 @@ class Evidence:
 
     def keras_input(self, mode: str | None = None, number: int = 0) -> np.ndarray | None:
         """Keras's input of the layer."""
-        return self._array(self.bundle, mode, f"input/{number}")
+        return self._array(self.keras, mode, f"input/{number}")
 
     def port_input(self, mode: str | None = None, number: int = 0) -> np.ndarray | None:
         """The port's input of the layer, as it is reached."""
@@ -128,7 +127,7 @@ class Evidence:
 
     def keras_output(self, mode: str | None = None) -> np.ndarray | None:
         """Keras's output of the layer, before its activation."""
-        return self._array(self.bundle, mode, "output")
+        return self._array(self.keras, mode, "output")
 
     def own_output(self, mode: str | None = None) -> np.ndarray | None:
         """What the port's layer makes of Keras's input."""
@@ -140,7 +139,7 @@ class Evidence:
             return None
         for name in self.node["weights"]:
             if name.endswith(f".{variable}"):
-                return self.bundle[f"weights/{name}"]
+                return self.keras[f"weights/{name}"]
         return None
 
     def gives(self, value: Any, mode: str | None = None) -> bool:
@@ -159,15 +158,15 @@ class Evidence:
         What TensorFlow computes in float32 inside is not known any closer.
         """
         key = f"forward/{self.mode}/{what}"
-        return key in self.bundle and is_close(
-            self.bundle[key], value, max(CLOSE, allowed(self.bundle, key))
+        return key in self.keras and is_close(
+            self.keras[key], value, max(CLOSE, allowed(self.keras, key))
         )
 
     def source(self, number: int = 0) -> Mapping[str, Any] | None:
         """The Keras node that made an input of the layer; None for an input of the model."""
         sources = self.node["sources"] if self.node else []
         source = sources[number] if number < len(sources) else None
-        return None if source is None or source < 0 else self.bundle.facts["nodes"][source]
+        return None if source is None or source < 0 else self.keras.facts["nodes"][source]
 
     def nodes(self, *kinds: str) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
         """Yields (Keras node, torch call) of all pairs of some kinds."""

@@ -11,7 +11,7 @@ from parity.divergences.evidence import Evidence, is_close
 
 def _not_frozen(evidence: Evidence) -> Match | None:
     """The port trains what Keras does not."""
-    weight = evidence.bundle.facts["weights"].get(evidence.item.name)
+    weight = evidence.keras.facts["weights"].get(evidence.item.name)
     if evidence.level.id not in ("optimizer", "trajectory") or weight is None:
         return None
     return (
@@ -48,9 +48,9 @@ def _scaled_gradient(evidence: Evidence) -> Match | None:
     factors = []
     for item in evidence.failed:
         key = f"gradient/{item.name}"
-        if key not in evidence.bundle or key not in evidence.port:
+        if key not in evidence.keras or key not in evidence.port:
             return None
-        a, b = evidence.bundle[key].reshape(-1), evidence.port[key].reshape(-1)
+        a, b = evidence.keras[key].reshape(-1), evidence.port[key].reshape(-1)
         largest = int(np.argmax(np.abs(a)))
         if not a[largest]:
             return None

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 def _draws(evidence: Evidence) -> tuple[np.ndarray, np.ndarray] | None:
     key = f"init/{evidence.item.name}"
-    if evidence.level.id != "init" or key not in evidence.bundle or key not in evidence.port:
+    if evidence.level.id != "init" or key not in evidence.keras or key not in evidence.port:
         return None
-    return evidence.bundle[key], evidence.port[key]
+    return evidence.keras[key], evidence.port[key]
 
 
 def _bias_init(evidence: Evidence) -> Match | None:
@@ -31,7 +31,7 @@ def _bias_init(evidence: Evidence) -> Match | None:
 def _kaiming(evidence: Evidence) -> Match | None:
     """U(-1/sqrt(fan_in), 1/sqrt(fan_in)), torch's default."""
     found = _draws(evidence)
-    shape = evidence.bundle.facts["weights"].get(evidence.item.name, {}).get("shape", [])
+    shape = evidence.keras.facts["weights"].get(evidence.item.name, {}).get("shape", [])
     if found is None or len(shape) < 2 or "_cell/" in evidence.item.name:
         return None
     fans = {int(np.prod(shape[:-1])), int(np.prod(shape[:-2])), shape[-1]}
@@ -48,7 +48,7 @@ def _kaiming(evidence: Evidence) -> Match | None:
 
 def _untruncated(evidence: Evidence) -> Match | None:
     found = _draws(evidence)
-    initializer = evidence.bundle.facts["initializers"].get(evidence.item.name, {})
+    initializer = evidence.keras.facts["initializers"].get(evidence.item.name, {})
     kind = str(initializer.get("class"))
     is_truncated = kind.endswith("Normal") and kind != "RandomNormal"
     if found is None or not is_truncated:

@@ -78,8 +78,8 @@ def _between(evidence: Evidence, *names: str) -> Match | None:
         return None
     key = f"forward/{evidence.mode}/{before['name']}/input/0"
     for name in names:
-        if key in evidence.bundle and is_close(
-            arithmetic.ACTIVATIONS[name](evidence.bundle[key]), ours
+        if key in evidence.keras and is_close(
+            arithmetic.ACTIVATIONS[name](evidence.keras[key]), ours
         ):
             return Match(NUMBERS, f"the port computes {name} before {evidence.node['name']}")
     return None
@@ -128,7 +128,7 @@ def _wiring(evidence: Evidence) -> Match | None:
     for other in range(len(node["input_shapes"])):
         if evidence.is_recorded(f"{node['name']}/input/{other}", ours):
             return Match(NUMBERS, f"the inputs of {node['name']} stand in another order")
-    for other in evidence.bundle.facts["nodes"]:
+    for other in evidence.keras.facts["nodes"]:
         if evidence.is_recorded(f"{other['name']}/output", ours):
             before = evidence.source(number)
             theirs = before["name"] if before else "another tensor"

@@ -60,7 +60,7 @@ def _moving(evidence: Evidence) -> tuple[np.ndarray, np.ndarray, np.ndarray, int
         return None
     mean, variance, count = arithmetic.batch_statistics(x)
     statistic = variance if weight.endswith("moving_variance") else mean
-    start, ours = evidence.bundle[f"weights/{weight}"], evidence.port[f"state/{weight}"]
+    start, ours = evidence.keras[f"weights/{weight}"], evidence.port[f"state/{weight}"]
     return start, statistic, ours, count, weight.rpartition(".")[2]
 
 
@@ -94,7 +94,7 @@ def _unbiased(evidence: Evidence) -> Match | None:
         if is_close(start * kept + unbiased * (1 - kept), ours):
             sure = NUMBERS if kept == keep else SETTINGS
             return Match(sure, f"n / (n - 1) with n = {count} gives the port's variance")
-    theirs = evidence.bundle[f"state/{evidence.item.name.partition(' (')[0]}"]
+    theirs = evidence.keras[f"state/{evidence.item.name.partition(' (')[0]}"]
     biased = start * keep + statistic * (1 - keep)
     if is_close(biased, ours) and is_close(start * keep + unbiased * (1 - keep), theirs):
         return Match(NUMBERS, "Keras 2 keeps an unbiased variance of images, the port a biased one")
@@ -108,7 +108,7 @@ def _frozen(evidence: Evidence) -> Match | None:
     start, _, ours, _, name = found
     if is_close(start, ours):
         return Match(NUMBERS, f"the port does not move its {name}")
-    theirs = evidence.bundle[f"state/{evidence.item.name.partition(' (')[0]}"]
+    theirs = evidence.keras[f"state/{evidence.item.name.partition(' (')[0]}"]
     return Match(NUMBERS, f"Keras does not move its {name}") if is_close(start, theirs) else None
 
 

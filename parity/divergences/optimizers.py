@@ -24,8 +24,8 @@ def _left_out(evidence: Evidence) -> Match | None:
     for item in evidence.failed:
         key = f"optimizer/{probe_inputs.OPTIMIZER_STEPS[-1]}/weights/{item.name}"
         start = f"weights/{item.name}"
-        if key in evidence.port and start in evidence.bundle:
-            w = evidence.bundle[start]
+        if key in evidence.port and start in evidence.keras:
+            w = evidence.keras[start]
             if is_close(probe_inputs.sampled(w), evidence.port[key]) and item.name not in names:
                 names.append(item.name)
     return Match(NUMBERS, f"the port does not move {', '.join(names[:3])}") if names else None
@@ -34,12 +34,12 @@ def _left_out(evidence: Evidence) -> Match | None:
 def _two_biases(evidence: Evidence) -> Match | None:
     item = evidence.item
     key = f"optimizer/{item.step}/weights/{item.name}"
-    if evidence.level.id != "optimizer" or key not in evidence.bundle or key not in evidence.port:
+    if evidence.level.id != "optimizer" or key not in evidence.keras or key not in evidence.port:
         return None
     if evidence.kind not in ("lstm", "gru", "bidirectional", "simple_rnn"):
         return None
-    start = evidence.bundle[f"weights/{item.name}"]
-    theirs, ours = evidence.bundle[key] - start, evidence.port[key] - start
+    start = evidence.keras[f"weights/{item.name}"]
+    theirs, ours = evidence.keras[key] - start, evidence.port[key] - start
     if is_close(2 * theirs, ours):
         return Match(NUMBERS, f"{item.name} moves twice as far as in Keras")
     return None
@@ -52,7 +52,7 @@ def _same_class(evidence: Evidence) -> Match | None:
     if evidence.item.name == "learning_rate":
         return None
     ours = str((evidence.port.facts["optimizer"] or {}).get("class", ""))
-    theirs = str(evidence.bundle.facts["optimizer"]["class"])
+    theirs = str(evidence.keras.facts["optimizer"]["class"])
     sure = SETTINGS if theirs.lower() != ours.rpartition(".")[2].lower() else PLACE
     return Match(sure, f"{theirs} in Keras, {ours} in the port")
 

@@ -57,7 +57,7 @@ def plateau_rates(values: np.ndarray, first: float, s: Mapping[str, Any]) -> np.
 
 
 def _plateau(evidence: Evidence) -> Mapping[str, Any] | None:
-    callbacks = evidence.bundle.facts["schedule"]["callbacks"]
+    callbacks = evidence.keras.facts["schedule"]["callbacks"]
     return next((c for c in callbacks if c.get("class") == "ReduceLROnPlateau"), None)
 
 
@@ -105,8 +105,8 @@ def _found(evidence: Evidence) -> list[tuple[str, str]]:
     if evidence.level.id != "schedule" or facts is None or key not in evidence.port:
         return []
     ours = evidence.port[key]
-    deltas = probe_inputs.told_apart(evidence.bundle.facts["schedule"]["callbacks"])
-    metrics = probe_inputs.metrics(int(evidence.bundle.spec["seed"]), deltas)
+    deltas = probe_inputs.told_apart(evidence.keras.facts["schedule"]["callbacks"])
+    metrics = probe_inputs.metrics(int(evidence.keras.spec["seed"]), deltas)
     for count, rule in itertools.product((1, 2, 3), _right_rules(_settings(facts))):
         tried = [c for c in _changes(rule) if any(rule[k] != v for k, v in c[1].items())]
         for some in itertools.combinations(tried, count):
@@ -138,8 +138,8 @@ def _rates(evidence: Evidence) -> list[tuple[str, np.ndarray, np.ndarray]]:
         return []
     found = []
     for key in ("schedule/steps", "schedule/epochs"):
-        if key in evidence.bundle and key in evidence.port:
-            a, b = evidence.bundle[key], evidence.port[key]
+        if key in evidence.keras and key in evidence.port:
+            a, b = evidence.keras[key], evidence.port[key]
             size = min(len(a), len(b))
             if not np.allclose(a[:size], b[:size], rtol=1e-6, atol=0):
                 found.append((key.rpartition("/")[2], a[:size], b[:size]))

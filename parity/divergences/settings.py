@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from parity.divergences.evidence import differs
 
 if TYPE_CHECKING:
-    from parity.traces.bundle import Bundle
     from parity.traces.trace import Trace
 
 _WINDOWED = frozenset(("conv", "depthwise_conv", "conv_transpose", "max_pool", "average_pool"))
@@ -39,28 +38,28 @@ class Setting:
     layers: tuple[tuple[str, str], ...]
 
 
-def differing_settings(bundle: Bundle, port: Trace) -> list[Setting]:
+def differing_settings(keras: Trace, port: Trace) -> list[Setting]:
     """Compares the settings of all paired layers.
 
     Args:
-        bundle: what Keras computed.
+        keras: what Keras computed.
         port: what the port computed.
 
     Returns:
         A row for each setting and pair of values, in the order in which they first occur.
     """
-    nodes = {node["name"]: node for node in bundle.facts["nodes"]}
+    nodes = {node["name"]: node for node in keras.facts["nodes"]}
     calls = {call["name"]: call for call in port.facts["nodes"]}
     found: dict[tuple[str, str, str, str], list[tuple[str, str]]] = {}
     values: dict[tuple[str, str, str, str], tuple[Any, Any]] = {}
     for keras_name, torch_name in port.facts["pairs"]:
         node, call = nodes[keras_name], calls[torch_name]
         settings = port.facts["settings"].get(torch_name, {})
-        for name, keras, torch, identity in _pairs(node, call, settings):
-            if differs(keras, torch):
-                key = (identity, name, repr(keras), repr(torch))
+        for name, theirs, ours, identity in _pairs(node, call, settings):
+            if differs(theirs, ours):
+                key = (identity, name, repr(theirs), repr(ours))
                 found.setdefault(key, []).append((keras_name, torch_name))
-                values[key] = (keras, torch)
+                values[key] = (theirs, ours)
     return [
         Setting(key[0], key[1], *values[key], layers=tuple(layers)) for key, layers in found.items()
     ]

@@ -53,7 +53,7 @@ def _inputs(evidence: Evidence) -> tuple[np.ndarray | None, np.ndarray | None]:
     if evidence.node is None or evidence.level.id != "data":
         return None, None
     key = f"forward/eval/{evidence.node['name']}/input/0"
-    return evidence.bundle[key], evidence.port[key]
+    return evidence.keras[key], evidence.port[key]
 
 
 def _loaded(evidence: Evidence) -> tuple[str, np.ndarray, np.ndarray] | None:
@@ -62,9 +62,9 @@ def _loaded(evidence: Evidence) -> tuple[str, np.ndarray, np.ndarray] | None:
     if evidence.level.id != "structure" or not name.endswith(" (as carried over)"):
         return None
     key = f"weights/{name.removesuffix(' (as carried over)')}"
-    if key not in evidence.bundle or key not in evidence.port:
+    if key not in evidence.keras or key not in evidence.port:
         return None
-    return name, evidence.bundle[key], evidence.port[key]
+    return name, evidence.keras[key], evidence.port[key]
 
 
 def _axes(evidence: Evidence) -> Match | None:
@@ -115,7 +115,7 @@ def _norm_order(evidence: Evidence) -> Match | None:
     if found is None or evidence.kind != "batch_norm" or evidence.node is None:
         return None
     for weight in evidence.node["weights"]:
-        if weight not in found[0] and (evidence.bundle[f"weights/{weight}"] == found[2]).all():
+        if weight not in found[0] and (evidence.keras[f"weights/{weight}"] == found[2]).all():
             return Match(NUMBERS, f"the port has {weight} in its place")
     return None
 

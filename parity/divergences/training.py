@@ -25,14 +25,14 @@ class _Confident:
     """The loss of the outputs that no model is needed for."""
 
     def __init__(self, evidence: Evidence) -> None:
-        bundle, port, key = evidence.bundle, evidence.port, "loss/confident"
-        self.linear = bundle[f"{key}/linear"]
-        self.y = bundle[f"{key}/target"]
-        self.keras = float(bundle[f"{key}/value"])
+        keras, port, key = evidence.keras, evidence.port, "loss/confident"
+        self.linear = keras[f"{key}/linear"]
+        self.y = keras[f"{key}/target"]
+        self.keras = float(keras[f"{key}/value"])
         self.torch = float(port[f"{key}/value"]) if f"{key}/value" in port else np.nan
-        self.penalty = float(bundle["loss/penalty"]) if "loss/penalty" in bundle else 0.0
-        self.facts = bundle.facts["loss"] or {}
-        self.activation = bundle.facts.get("output_activation")
+        self.penalty = float(keras["loss/penalty"]) if "loss/penalty" in keras else 0.0
+        self.facts = keras.facts["loss"] or {}
+        self.activation = keras.facts.get("output_activation")
 
     def gives(self, value: float) -> bool:
         """Whether a loss without penalty is the port's, with or without Keras's penalty."""
@@ -58,7 +58,7 @@ class _Confident:
 
 
 def _confident(evidence: Evidence) -> _Confident | None:
-    if evidence.level.id != "loss" or evidence.bundle.facts["loss"] is None:
+    if evidence.level.id != "loss" or evidence.keras.facts["loss"] is None:
         return None
     found = _Confident(evidence)
     return found if np.isfinite(found.torch) else None
@@ -240,7 +240,7 @@ def _other_parts(evidence: Evidence) -> Iterator[tuple[str, float]]:
 def _regularised(evidence: Evidence) -> Iterator[tuple[dict[str, float], np.ndarray]]:
     """The factors of every regulariser of a weight, and the weight, once if it is shared."""
     seen = set()
-    for node in evidence.bundle.facts["nodes"]:
+    for node in evidence.keras.facts["nodes"]:
         for name, value in node["config"].items():
             if not name.endswith("_regularizer") or not isinstance(value, dict):
                 continue
@@ -252,13 +252,13 @@ def _regularised(evidence: Evidence) -> Iterator[tuple[dict[str, float], np.ndar
                 is_its = short in (variable, f"{variable}_kernel")
                 if factors and is_its and weight not in seen:
                     seen.add(weight)
-                    yield factors, evidence.bundle[f"weights/{weight}"]
+                    yield factors, evidence.keras[f"weights/{weight}"]
 
 
 def _factors(evidence: Evidence) -> list[float]:
     """The factors of all L2 regularisers of the Keras model."""
     found = set()
-    for node in evidence.bundle.facts["nodes"]:
+    for node in evidence.keras.facts["nodes"]:
         for name, value in node["config"].items():
             if name.endswith("regularizer") and isinstance(value, dict):
                 l2 = value.get("config", {}).get("l2")
@@ -269,8 +269,8 @@ def _factors(evidence: Evidence) -> list[float]:
 
 def _squares(evidence: Evidence) -> Iterator[tuple[float, str]]:
     weights = {
-        name: float((evidence.bundle[f"weights/{name}"] ** 2).sum())
-        for name, entry in evidence.bundle.facts["weights"].items()
+        name: float((evidence.keras[f"weights/{name}"] ** 2).sum())
+        for name, entry in evidence.keras.facts["weights"].items()
         if entry["trainable"]
     }
     yield sum(weights.values()), "all parameters, biases too"
@@ -278,7 +278,7 @@ def _squares(evidence: Evidence) -> Iterator[tuple[float, str]]:
     yield sum(kernels.values()), "all kernels"
     penalised = [
         weights.get(name, 0.0)
-        for node in evidence.bundle.facts["nodes"]
+        for node in evidence.keras.facts["nodes"]
         if any(node["config"].get(f"{part}_regularizer") for part in ("kernel", "depthwise"))
         for name in node["weights"]
     ]

@@ -56,11 +56,11 @@ class _Trial:
     """One weight: where it starts, its gradients, and where the port takes it."""
 
     def __init__(self, evidence: Evidence) -> None:
-        bundle, port = evidence.bundle, evidence.port
-        self.facts = bundle.facts["optimizer"]
+        keras, port = evidence.keras, evidence.port
+        self.facts = keras.facts["optimizer"]
         self.family = rules.OF_KERAS.get(self.facts["class"])
-        self.shapes = {n: e["shape"] for n, e in bundle.facts["weights"].items() if e["trainable"]}
-        self.seed = int(bundle.spec["seed"])
+        self.shapes = {n: e["shape"] for n, e in keras.facts["weights"].items() if e["trainable"]}
+        self.seed = int(keras.spec["seed"])
         failed = {item.name for item in evidence.failed}
         names = [name for name in self.shapes if f"optimizer/1/weights/{name}" in port]
         # The largest that is still cheap: small ones may hide a rare value.
@@ -68,12 +68,12 @@ class _Trial:
         self.name = names[0] if names else None
         if self.name is None or self.family is None:
             return
-        self.start = probe_inputs.sampled(bundle[f"weights/{self.name}"])
+        self.start = probe_inputs.sampled(keras[f"weights/{self.name}"])
         keys = {
             step: f"optimizer/{step}/weights/{self.name}" for step in probe_inputs.OPTIMIZER_STEPS
         }
         self.targets = {step: port[key] for step, key in keys.items() if key in port}
-        self.theirs = {step: bundle[keys[step]] for step in self.targets}
+        self.theirs = {step: keras[keys[step]] for step in self.targets}
         self.rates = list(map(float, port["optimizer/learning_rate"]))
         self.raw = [
             {n: probe_inputs.gradient(self.seed, step, n, s) for n, s in self.shapes.items()}

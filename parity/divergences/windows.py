@@ -163,7 +163,7 @@ def other_pool(evidence: Evidence) -> Match | None:
     if found is None or before is None or before["kind"] not in _POOLS:
         return None
     key, config = f"forward/{evidence.mode}/{before['name']}/input/0", before["config"]
-    x = evidence.bundle[key]
+    x = evidence.keras[key]
     size = _each(config["pool_size"], x.ndim - 2)
     strides = _each(config.get("strides") or size, x.ndim - 2)
     is_same = config.get("padding") == "same"

@@ -1,1 +1,1 @@
-"""Files: how they are read and checked, whoever wrote them."""
+"""Files: reading, checking and writing files, from us or from anyone."""

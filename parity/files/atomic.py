@@ -1,9 +1,9 @@
-"""Files that appear whole or not at all.
+"""Files that are written completely or not at all.
 
-`atomic_path(path)` hands out a temporary path in the same folder; the caller writes that file, and
-leaving the block puts it in place: fsync of the file, `os.replace`, fsync of the folder. An error
-inside the block removes the temporary file, and whatever stood at `path` before stays as it was.
-A process that is killed cannot clean up, so a later call sweeps what it left.
+`atomic_path(path)` yields a temporary path in the same folder; the caller writes that file. At the
+end of the block the file is moved into place: fsync of the file, `os.replace`, fsync of the folder.
+An error inside the block removes the temporary file and leaves an existing file unchanged. A killed
+process cannot clean up, so a later call removes what it left.
 """
 
 import contextlib
@@ -15,16 +15,16 @@ from pathlib import Path
 
 PREFIX, SUFFIX = ".parity-", ".part"
 
-# Far longer than any of our writes takes, so that a running writer's file is never swept.
+# Far longer than any write takes, so that the file of a running writer is never removed.
 STALE_SECONDS = 3600.0
 
 
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yields a temporary path beside `path`; what is written there becomes `path` on leaving.
+    """Yields a temporary path in the folder of `path`; the file becomes `path` after the block.
 
     Args:
-        path: where the file is to appear. Its folder must exist; a file already there is replaced.
+        path: final path. Its folder must exist; an existing file is replaced.
 
     Yields:
         A path in the same folder (a rename across file systems is not atomic) that does not exist
@@ -67,6 +67,6 @@ def _fsync(path: Path) -> None:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Writes a file, whole or not at all."""
+    """Writes a file, completely or not at all."""
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)

@@ -1,4 +1,4 @@
-"""Numbers that JSON lacks: NaN and the infinities, as strings and back."""
+"""NaN and the infinities, which JSON lacks, as strings and back."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def encode_floats(value: Mapping[str, Any]) -> dict[str, Any]:
-    """Replaces NaN and infinities, which JSON lacks, by the strings "NaN", "Infinity", ..."""
+    """Replaces NaN and infinities, which JSON lacks, with the strings "NaN", "Infinity", ..."""
     return {key: _encoded(item) for key, item in value.items()}
 
 

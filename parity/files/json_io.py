@@ -1,4 +1,4 @@
-"""JSON files of our own: strict, and written whole or not at all."""
+"""JSON files of this project: strict, and written completely or not at all."""
 
 from __future__ import annotations
 
@@ -15,6 +15,6 @@ def read_json(path: Path) -> Any:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Writes strict JSON (no bare NaN), whole or not at all."""
+    """Writes strict JSON (no bare NaN), completely or not at all."""
     text = json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False)
     write_bytes(path, (text + "\n").encode())

@@ -1,8 +1,8 @@
-"""Files from outside: JSON text in, a value of a type out, or one sentence that says what is wrong.
+"""Files from outside: turns JSON text into a value of a type, or says in a sentence what is wrong.
 
-A record is a class whose annotations are all that its JSON may be: no key more, none less, no value
-of another type or out of its range. The published schemas (`scripts/make_schemas.py`) are made of
-the same classes, and their descriptions of the "Attributes" of the docstrings.
+A record is a class whose annotations describe its JSON completely: no extra or missing keys, no
+value of another type or out of its range. `scripts/make_schemas.py` makes the published schemas
+from the same classes, and their descriptions from the "Attributes" of the docstrings.
 
     class Row(Record):
         name: Name
@@ -10,9 +10,9 @@ the same classes, and their descriptions of the "Attributes" of the docstrings.
 
     row = read_record(Row, path, max_bytes=1000)
 
-Strict JSON comes first (`parity.files.strict_json`), the types second (msgspec), and what types
-cannot say third, in the reader of each file. Only the parent imports this module: no child needs
-msgspec.
+Strict JSON is checked first (`parity.files.strict_json`), then the types (msgspec), and last, in
+the reader of each file, what types cannot express. Only the parent imports this module: no child
+needs msgspec.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ from parity.files.strict_json import check_plain, read_start, read_strict
 T = TypeVar("T")
 Out = TypeVar("Out")
 
-MAX_ENTRIES = 1_000_000  # of a list
-MAX_NAME = 10_000  # characters; names of layers are the user's
-MAX_SHOWN = 40  # characters of what is wrong
+MAX_ENTRIES = 1_000_000  # entries of a list
+MAX_NAME = 10_000  # characters; users choose the names of layers
+MAX_SHOWN = 40  # characters of a wrong value in a message
 NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 _MIRRORS: dict[type, Any] = {}  # dataclass -> its record
@@ -49,7 +49,7 @@ _STEP = re.compile(r"\.(\w+)|\[(\d+)\]|(\[\.\.\.\])")
 
 
 def one_of(*names: str) -> Meta:
-    """Returns what a text has to be: one of these."""
+    """Returns the constraint that a text is one of these."""
     pattern = rf"^(?:{'|'.join(map(re.escape, names))})\Z"
     return Meta(pattern=pattern, extra_json_schema={"enum": list(names)})
 
@@ -69,7 +69,7 @@ class Record(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class Decoded(type):
-    """The type of types that are read by their own `decode`, and are no type of the value."""
+    """Metaclass of types that are read by their own `decode`."""
 
     def __instancecheck__(cls, value: object) -> bool:
         return True
@@ -81,7 +81,7 @@ if TYPE_CHECKING:
 else:
 
     class Number(metaclass=Decoded):
-        """A number; one that JSON lacks is one of three strings."""
+        """A number; NaN and the infinities are strings."""
 
         SCHEMA: ClassVar = {"anyOf": [{"type": "number"}, {"enum": list(NOT_FINITE)}]}
 
@@ -95,7 +95,7 @@ else:
             raise ValueError(f"Expected a number, or one of {', '.join(map(repr, NOT_FINITE))}")
 
     class Scalar(metaclass=Decoded):
-        """A number, a text, true, false or null; numbers that JSON lacks are strings."""
+        """A number, a text, true, false or null; NaN and the infinities are strings."""
 
         SCHEMA: ClassVar = {"type": ["number", "string", "boolean", "null"]}
 
@@ -108,14 +108,14 @@ else:
 
 
 def mirrors(kind: type, omit: tuple[str, ...] = ()) -> Callable[[type[T]], type[T]]:
-    """Makes a class the record of a dataclass: its fields, all needed, with what they may hold.
+    """Makes a class the record of a dataclass, with all its fields, each required.
 
-    What the class annotates stands in the place of the dataclass's own annotation, or is a key
-    more. Elsewhere a float may be one that JSON lacks, and a dataclass is its record.
+    An annotation of the class replaces that of the dataclass, or adds a key. In other fields, a
+    float may be NaN or infinite, and a dataclass is replaced by its record.
 
     Args:
         kind: the dataclass.
-        omit: fields that the JSON has not.
+        omit: fields that are not in the JSON.
     """
 
     def make(own: type[T]) -> type[T]:
@@ -137,7 +137,7 @@ def mirrors(kind: type, omit: tuple[str, ...] = ()) -> Callable[[type[T]], type[
 
 
 def _of_json(hint: Any) -> Any:
-    """What stands in JSON for the annotation of a dataclass."""
+    """Returns the type in JSON for the annotation of a dataclass."""
     if hint is float:
         return Number
     if dataclasses.is_dataclass(hint):
@@ -161,14 +161,14 @@ def read_record(
     """Reads a JSON file that may be from anyone.
 
     Args:
-        kind: of the record.
-        path: of the file.
-        make: makes of the record what is wanted; a ValueError says what types cannot.
-        max_bytes: that the file may have.
-        max_text: characters that a text in it may have; None = any number.
+        kind: class of the record.
+        path: path of the file.
+        make: makes the result from the record; it raises a ValueError for what types cannot check.
+        max_bytes: largest size of the file.
+        max_text: largest number of characters in a text; None = no limit.
 
     Raises:
-        InputError: the file cannot be read, or is no such record; one sentence with the place.
+        InputError: the file cannot be read, or is not such a record; one sentence with the place.
     """
     content = read_start(path, max_bytes)
     try:
@@ -180,17 +180,17 @@ def read_record(
 def record_from(
     kind: type[T], value: Any, source: str, make: Callable[[T], Out], max_text: int | None = None
 ) -> Out:
-    """Returns what `read_record` does, of a value that a JSON file holds.
+    """Does what `read_record` does, for a value from a JSON file.
 
     Args:
-        kind: of the record.
+        kind: class of the record.
         value: as `json.loads` returns it.
         source: the file, and the place in it, for messages.
-        make: as of `read_record`.
-        max_text: likewise.
+        make: as for `read_record`.
+        max_text: as for `read_record`.
 
     Raises:
-        InputError: the value is no such record.
+        InputError: the value is not such a record.
     """
     try:
         check_plain(value, max_text)
@@ -203,13 +203,13 @@ def checked(kind: type[T], value: Any, place: str = "") -> T:
     """Returns a plain value as a record.
 
     Args:
-        kind: of the record.
-        value: made of mappings, lists, texts, numbers, true, false and null.
-        place: of the value in its file; "" for the whole file.
+        kind: class of the record.
+        value: mappings, lists, texts, numbers, true, false and null.
+        place: place of the value in its file; "" for the whole file.
 
     Raises:
-        ValueError: it is no such record; the message names the place, what is there and what was
-            expected.
+        ValueError: it is not such a record; the message names the place, the value there and what
+            was expected.
     """
     try:
         return _converted(kind, value)
@@ -218,12 +218,12 @@ def checked(kind: type[T], value: Any, place: str = "") -> T:
 
 
 def domain(kind: type[T], record: Any) -> T:
-    """Returns what a record, or a list of records, stands for: dataclasses of the program."""
+    """Converts a record, or a list of records, to the dataclasses of the program."""
     return msgspec.convert(record, kind, from_attributes=True)
 
 
 def plain(record: Any) -> Any:
-    """Returns a record as mappings, lists and plain values, with numbers that JSON lacks."""
+    """Returns a record as mappings, lists and plain values; floats may be NaN or infinite."""
     return msgspec.to_builtins(record)
 
 
@@ -237,7 +237,7 @@ def _refusal(kind: type, source: str, error: ValueError) -> InputError:
 
 
 def _told(kind: type, value: Any, text: str, place: str) -> str:
-    """What msgspec has against a value, with the key and the value that it leaves out."""
+    """Returns msgspec's message about a value, plus the key and the value."""
     found = _AT.fullmatch(text)
     assert found is not None  # the expression takes any text
     problem, is_key, path = found[1], bool(found[2]), found[3] or "$"
@@ -254,14 +254,14 @@ def _told(kind: type, value: Any, text: str, place: str) -> str:
         return f"{whole} has no {problem.split('`')[1]!r}"
     if problem.startswith("Object contains unknown field"):
         key = problem.removeprefix("Object contains unknown field `").removesuffix("`")
-        return f"{whole} has the key {_shown(key)}, which is not known"
+        return f"{whole} has the unknown key {_shown(key)}"
     return f"{whole} is {_shown(here)}; {_expected(problem)}"
 
 
 def _only_wrong(kind: type, whole: Any, mapping: dict[str, Any], text: str) -> str:
-    """The first key of a mapping in `whole` that gives a message, looked for by halving.
+    """Returns the first key of a mapping in `whole` that gives a message, found by bisection.
 
-    The mapping is left with that key alone.
+    It removes all other keys from the mapping.
     """
     entries = list(mapping.items())
 
@@ -281,7 +281,7 @@ def _only_wrong(kind: type, whole: Any, mapping: dict[str, Any], text: str) -> s
 
 
 def _expected(problem: str) -> str:
-    """What msgspec expected; of `one_of`, the names in its expression."""
+    """Returns what msgspec expected; for `one_of`, the names in its expression."""
     if (found := _NAMES.fullmatch(problem)) is None:
         return problem.replace("`", "").replace("Expected", "expected", 1)
     names = re.sub(r"\\\\(.)", r"\1", found[1]).split("|")
@@ -289,7 +289,7 @@ def _expected(problem: str) -> str:
 
 
 def _shown(value: Any, *, quoted: bool = True) -> str:
-    """A value, cut; a key stands without quotes where nothing in it could be misread."""
+    """Returns a value, shortened; a key has no quotes if it cannot be misread."""
     if not quoted and value.isascii() and value.isprintable() and len(value) <= MAX_SHOWN:
         return str(value)
     text = repr(value)

@@ -1,7 +1,7 @@
-"""JSON from anyone, as strict as it is written here: what Python's reader lets through is refused.
+"""JSON from anyone: a reader that is stricter than Python's.
 
-Python takes NaN, 1e999 (which becomes an infinity), keys that stand twice, half a surrogate pair
-and numbers of any length, each of which fails much later in a place of its own.
+Python accepts NaN, 1e999 (which becomes infinite), duplicate keys, half a surrogate pair and
+numbers of any length. Each of these would cause an error much later, somewhere else.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ MAX_INTEGER = 2**63
 
 
 def read_start(path: Path, max_bytes: int) -> bytes:
-    """Reads a file, but no more than a byte above the limit, by which `read_strict` refuses it.
+    """Reads a file up to one byte above the limit, so that `read_strict` can reject a larger one.
 
     Raises:
         InputError: it cannot be read.
@@ -32,15 +32,15 @@ def read_start(path: Path, max_bytes: int) -> bytes:
 
 
 def read_strict(content: bytes, max_bytes: int | None = None, max_text: int | None = None) -> Any:
-    """Returns what JSON text says.
+    """Returns the value of JSON text.
 
     Args:
         content: UTF-8.
-        max_bytes: that it may have; None = any number.
-        max_text: characters that a string in it may have; None = any number.
+        max_bytes: largest size; None = no limit.
+        max_text: largest number of characters in a string; None = no limit.
 
     Raises:
-        ValueError: it is no JSON, or has what is listed above, or is nested too deep, or too large.
+        ValueError: it is not strict JSON, as described above, or is nested too deep or too large.
     """
     if max_bytes is not None and len(content) > max_bytes:
         raise ValueError(f"it has more than {max_bytes:,} bytes")
@@ -59,14 +59,14 @@ def read_strict(content: bytes, max_bytes: int | None = None, max_text: int | No
 
 
 def check_plain(value: Any, max_text: int | None = None) -> None:
-    """Checks that a value is what `read_strict` returns, without a call for each level.
+    """Checks that `read_strict` could return a value, without a call per level.
 
     Args:
-        value: made of mappings, lists, texts, numbers, true, false and null.
-        max_text: characters that a text may have; None = any number.
+        value: mappings, lists, texts, numbers, true, false and null.
+        max_text: largest number of characters in a text; None = no limit.
 
     Raises:
-        ValueError: it is not, or is nested too deep, or a text is too long.
+        ValueError: it could not, or the value is nested too deep, or a text is too long.
     """
     level = [value]
     for _ in range(MAX_DEPTH + 1):
@@ -85,7 +85,7 @@ def check_plain(value: Any, max_text: int | None = None) -> None:
                 below += item
             elif kind is float:
                 if not math.isfinite(item):
-                    raise ValueError(f"{item} is no JSON")
+                    raise ValueError(f"{item} is not JSON")
             elif kind is int:
                 if not -MAX_INTEGER <= item < MAX_INTEGER:
                     raise ValueError("an integer has more than 64 bits")
@@ -100,12 +100,12 @@ def check_plain(value: Any, max_text: int | None = None) -> None:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise ValueError("a key stands twice")
+        raise ValueError("a key occurs twice")
     return found
 
 
 def _refused(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 def _finite(text: str) -> float:
@@ -123,6 +123,6 @@ def _bounded(text: str) -> int:
 
 def _check_text(text: str, max_text: int | None) -> None:
     if max_text is not None and len(text) > max_text:
-        raise ValueError(f"a text has {len(text):,} characters; at most {max_text:,} are read")
+        raise ValueError(f"a text has {len(text):,} characters; the limit is {max_text:,}")
     if not text.isascii():
         text.encode("utf-8")  # half a surrogate pair is a UnicodeEncodeError, a ValueError

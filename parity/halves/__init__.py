@@ -1,1 +1,1 @@
-"""Halves: the two child processes, how they are started, watched and ended."""
+"""Halves: how the two child processes are started, watched and stopped."""

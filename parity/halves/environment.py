@@ -1,4 +1,4 @@
-"""What a run depends on besides its spec: interpreter, machine, versions."""
+"""The environment of a run: interpreter, machine and versions, which the spec does not contain."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 
 
 def common_environment(packages: tuple[str, ...]) -> dict[str, Any]:
-    """Returns the part of the record that does not depend on the framework.
+    """Returns the part of the environment that does not depend on the framework.
 
     Args:
-        packages: distributions whose versions are recorded; one that is missing is None.
+        packages: distributions whose versions are recorded; None for a missing one.
     """
     return {
         "python": platform.python_version(),

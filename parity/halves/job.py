@@ -1,4 +1,4 @@
-"""What the runner is given, and what it tells: jobs, their progress, their failures."""
+"""Jobs for child processes, their progress and their failures."""
 
 from __future__ import annotations
 
@@ -13,19 +13,17 @@ class ChildJob:
     """One child process.
 
     Attributes:
-        name: as it is shown to the user: "dropout seed 42 keras".
+        name: name that the user sees: "dropout seed 42 keras".
         half: "keras" or "torch".
-        work: what the child does, a subcommand of `parity.worker`: "run", "check", "batch" or
-            "bench".
-        python: the interpreter: a path, or a name that is looked up in PATH.
-        program: what is started in the place of `PYTHON -m HALF_impl`; for a half that is none of
-            this project's.
-        data: file that `parity.data.load.save_data` wrote, of "run"; the others have data of their
-            own.
-        directories: run directories, each with its spec.json, or that of a task batch; no other job
-            uses them.
+        work: subcommand of `parity.worker` for the child: "run", "check", "batch" or "bench".
+        python: the interpreter: a path, or a name that is searched in PATH.
+        program: program to start instead of `PYTHON -m HALF_impl`, for a half from outside this
+            project.
+        data: file of `parity.data.load.save_data`, for "run"; other work has its own data.
+        directories: run directories, each with its spec.json, or the directory of a task batch; no
+            other job uses them.
         log: file to which the child's output is appended; no other job uses it.
-        paths: folders in which the child finds modules besides its own.
+        paths: additional folders in which the child finds modules.
     """
 
     name: str
@@ -44,7 +42,7 @@ class ChildJob:
 
     @property
     def arguments(self) -> list[str]:
-        """The command line: `python -m HALF_impl WORK [--data FILE] DIRECTORY ...`."""
+        """Returns the command line: `python -m HALF_impl WORK [--data FILE] DIRECTORY ...`."""
         program = self.program or (self.python, "-m", f"{self.half}_impl")
         data = () if self.data is None else ("--data", os.fspath(self.data))
         return [*program, self.work, *data, *map(os.fspath, self.directories)]
@@ -52,14 +50,14 @@ class ChildJob:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a job has come.
+    """Progress of a job.
 
     Attributes:
-        directory: the run it is at.
-        step: steps done of this run; 0 when the job has just been started.
-        num_steps: steps of this run; 0 when not known yet.
-        loss: running mean of the epoch's loss; None when not known yet.
-        fraction: part of the whole job, all its runs counted alike, in [0, 1].
+        directory: directory of the current run.
+        step: number of finished steps of this run; 0 when the job has just started.
+        num_steps: total number of steps of this run; 0 if unknown.
+        loss: running mean of the epoch's loss; None if unknown.
+        fraction: finished part of the whole job, in [0, 1]; all runs count the same.
     """
 
     directory: Path
@@ -71,12 +69,12 @@ class Progress:
 
 @dataclass(frozen=True)
 class Failure:
-    """A job that did not deliver.
+    """A job that failed.
 
     Attributes:
         job: the job.
         reason: what happened and what to do, then the last lines of the log, indented.
-        exit_code: of the process; None where it was not started.
+        exit_code: exit code of the process; None if it was not started.
     """
 
     job: ChildJob

@@ -1,7 +1,7 @@
-"""What the log of a child says: how far it has come, and why it failed.
+"""Reads the log of a child: its progress, and why it failed.
 
-Logs can be long and hold anything. What was appended is read since the last look, and of that never
-more than the last 64 KiB; what is shown is printable, and no longer than a paragraph.
+Logs can be long and hold anything. Each look reads only the new part, and at most its last 64 KiB.
+Text for the user is printable, and no longer than a paragraph.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from parity.errors import InputError, RunError
 from parity.halves.job import ChildJob, Progress
 from parity.halves.protocol import EXIT_NOT_INSTALLED, PROGRESS
 
-WINDOW = 65_536  # bytes of a log that are held at most
-TAIL_LINES, TAIL_WIDTH = 15, 200  # of a log, in a reason: lines, and characters of each
+WINDOW = 65_536  # largest number of bytes of a log in memory
+TAIL_LINES, TAIL_WIDTH = 15, 200  # end of a log in a message: lines, and characters per line
 
 
 class ProgressReader:
-    """Reads the lines of progress that were appended to a log, and counts the runs of the job."""
+    """Reads new progress lines of a log, and counts the runs of the job."""
 
     _LINE = re.compile(PROGRESS.encode() + rb" (.+) (\d{1,15})/([1-9]\d{0,14}) loss=(\S+)")
 
@@ -31,11 +31,11 @@ class ProgressReader:
         self._file = job.log.open("rb", buffering=0)
         self._offset = start
         self._rest = b""  # a line that is not complete yet
-        self._number = 0  # of the run
+        self._number = 0  # number of the run
         self._step = 0
 
     def read(self) -> Progress | None:
-        """Returns the newest progress in what was appended since the last call, or None."""
+        """Returns the newest progress since the last call, or None."""
         size = os.fstat(self._file.fileno()).st_size
         if size == self._offset:
             return None
@@ -51,7 +51,7 @@ class ProgressReader:
         return newest
 
     def close(self) -> None:
-        """Lets go of the log."""
+        """Closes the log."""
         self._file.close()
 
     def _parse(self, line: bytes) -> Progress | None:
@@ -59,7 +59,7 @@ class ProgressReader:
         if match is None:
             return None
         name, step, num_steps = match[1], int(match[2]), int(match[3])
-        # Runs may share a name, when their folders differ in a parent: fewer steps are a new run.
+        # Runs in different folders may share a name: fewer steps than before mean a new run.
         first = self._number + (name == self._names[self._number] and step < self._step)
         if name not in self._names[first:] or step > num_steps:
             return None
@@ -72,7 +72,7 @@ class ProgressReader:
         return Progress(self._directories[self._number], step, num_steps, loss, fraction)
 
 
-# In TensorFlow's own words "ran out of memory trying to allocate" may be a warning only.
+# TensorFlow's "ran out of memory trying to allocate" may be only a warning.
 _OUT_OF_MEMORY = re.compile(
     r"MemoryError|OOM when allocating|ResourceExhausted|RESOURCE_EXHAUSTED|OutOfMemory"
     r"|OUT_OF_MEMORY|(?<!ran )out of memory|can't allocate memory|bad_alloc"
@@ -82,27 +82,27 @@ _SMALLER = "choose a smaller --batch-size or --train-size, or free memory"
 
 
 def explain(job: ChildJob, code: int, text: str) -> str:
-    """Says what an exit code other than 0 means, given the end of the log."""
+    """Explains an exit code other than 0, given the end of the log."""
     lead = _lead(text, job.half, code)
     install = f"{shlex.quote(job.python)} -m pip install 'keras-torch-parity[{job.half}]'"
     if code == EXIT_NOT_INSTALLED:
-        return f"{lead}: {job.python} lacks what this half needs; install it: {install}"
+        return f"{lead}: {job.python} lacks a package that this half needs; install it: {install}"
     if _OUT_OF_MEMORY.search(text):
         return f"ran out of memory ({lead}); {_SMALLER}"
     if code == -signal.SIGKILL:
         return (
-            "was killed by SIGKILL, often the kernel's out of memory killer (dmesg tells); if so, "
+            "was killed by SIGKILL, often by the kernel's out-of-memory killer (see dmesg); if so, "
             + _SMALLER
         )
     if code < 0:
         return (
-            f"was killed by {_signal_name(-code)}; if nobody sent it, the framework crashed in "
-            "native code: see the log, and update or reinstall the framework"
+            f"was killed by {_signal_name(-code)}; if nobody sent the signal, the framework "
+            "crashed in native code: see the log, and update or reinstall the framework"
         )
     if missing := _PROJECT_MISSING.search(text):
         return (
-            f"{missing[0]}: this project is not installed in {job.python}; an interpreter of its "
-            f"own needs it too: {install}"
+            f"{missing[0]}: this project is not installed in {job.python}; install it there too: "
+            f"{install}"
         )
     return f"{lead or 'ended without a message'} (exit code {code}); look at the log"
 
@@ -115,10 +115,10 @@ def _signal_name(number: int) -> str:
 
 
 def _lead(text: str, half: str, code: int) -> str:
-    """Returns the line that says most: the child's own, the last exception, or the last line."""
+    """Returns the most useful line: the child's message, the last exception, or the last line."""
     lines = [line for line in text.split("\n") if line.strip()]
     if code in (InputError.exit_code, RunError.exit_code, EXIT_NOT_INSTALLED):
-        # A framework may write more while the process ends.
+        # A framework may write more lines while the process ends.
         for line in reversed(lines):
             if line.startswith(f"{half} half: "):
                 return _shorten(line.removeprefix(f"{half} half: "))
@@ -147,7 +147,7 @@ def read_tail(log: Path, start: int) -> str:
             text = file.read(WINDOW).decode("utf-8", "replace")
     except OSError as error:
         return f"(the log cannot be read: {error})"
-    # Of a bar that a framework drew over and over in one line, the last state is kept.
+    # Keeps the last state of a progress bar that a framework redrew in one line.
     lines = [
         line.rstrip().rpartition("\r")[2].rstrip()
         for line in text.split("\n")
@@ -161,5 +161,5 @@ def show_tail(log: Path, text: str) -> str:
     """Returns the last lines of a log, indented, under its path."""
     lines = [line for line in text.split("\n") if line.strip()][-TAIL_LINES:]
     if not lines:
-        return f"The log {log} has no more to say."
+        return f"The log {log} has no further lines."
     return f"The log {log} ends with:\n" + "\n".join(f"    {_shorten(line)}" for line in lines)

@@ -1,4 +1,4 @@
-"""ChildOptions: how children are run, the same for every command; it changes no result."""
+"""ChildOptions: how to run child processes, for every command; it does not change results."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from parity.errors import InputError
 
 @dataclass(frozen=True)
 class ChildOptions:
-    """How children are run.
+    """How to run child processes.
 
     Attributes:
         keras_python: interpreter of the Keras half.
         torch_python: interpreter of the torch half.
         timeout_s: seconds after which a child counts as hung; None = never.
-        workers: children at a time; None = one for each core.
-        quiet: no progress is shown.
+        workers: number of children that run at the same time; None = one per core.
+        quiet: whether to show no progress.
     """
 
     keras_python: str = sys.executable
@@ -35,14 +35,14 @@ class ChildOptions:
 
     @property
     def num_workers(self) -> int:
-        """Children at a time."""
+        """Number of children that run at the same time."""
         return (os.cpu_count() or 1) if self.workers is None else self.workers
 
     def check_interpreters(self) -> None:
-        """Refuses an interpreter that cannot be started, before anything is computed.
+        """Checks that the interpreters can be started, before anything is computed.
 
         Raises:
-            InputError: one of them is no executable file.
+            InputError: one of them is not an executable file.
         """
         for half, python in self.pythons.items():
             if shutil.which(python) is None:

@@ -1,8 +1,7 @@
-"""The smallest change that a run can start with: every weight moved by one unit in the last place.
+"""The smallest possible change of initial weights: each moves by one unit in the last place.
 
-What such a perturbation makes of a run is what rounding makes of it, which is how float32
-differences are judged: a difference between frameworks within that envelope cannot be told from
-rounding.
+Such a perturbation changes a run as much as rounding does. It therefore measures what float32
+allows: a difference between frameworks within that envelope may be rounding.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A child process: started in a group of its own, watched, ended, and asked why it failed."""
+"""A child process: starts it in its own process group, watches it, stops it, says why it failed."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class ChildProcess:
         """Starts the process.
 
         Args:
-            job: what it does.
-            timeout_s: seconds that it may take; None = no limit.
-            is_renewed: whether every progress gives it as many seconds again.
+            job: the job of the process.
+            timeout_s: time limit in seconds; None = no limit.
+            is_renewed: whether every progress line restarts the time limit.
 
         Raises:
             OSError: the log cannot be written or the program cannot be executed.
@@ -46,7 +46,7 @@ class ChildProcess:
             self._log_start = log.tell()
             self._progress = ProgressReader(job, self._log_start)
             undo.callback(self._progress.close)
-            # Last, so that nothing that fails here leaves a process behind.
+            # Last, so that an error here leaves no process behind.
             self._process = subprocess.Popen(
                 arguments,
                 stdin=subprocess.DEVNULL,
@@ -61,7 +61,7 @@ class ChildProcess:
         self._timed_out = False
 
     def has_ended(self) -> bool:
-        """Looks whether the process has ended, and ends it if it takes too long."""
+        """Checks whether the process has ended, and stops it if it takes too long."""
         if self._process.poll() is not None:
             return True
         now_s = time.monotonic()
@@ -72,7 +72,7 @@ class ChildProcess:
         return False
 
     def new_progress(self) -> Progress | None:
-        """Returns the newest progress, if the log has grown by any."""
+        """Returns the newest progress, or None if there is nothing new."""
         progress = self._progress.read()
         is_renewed = progress is not None and self._is_renewed and not self._timed_out
         if is_renewed and self._timeout_s is not None:
@@ -80,18 +80,18 @@ class ChildProcess:
         return progress
 
     def send(self, number: signal.Signals) -> None:
-        """Sends a signal to all that is left of the process group."""
+        """Sends a signal to the rest of the process group."""
         # macOS refuses a group that only has an unreaped process.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, number)
 
     def close(self) -> None:
-        """Ends what the process may have left behind: children of its own, temporary files."""
+        """Removes what the process may have left: its own children, temporary files."""
         self.send(signal.SIGKILL)
         with suppress(subprocess.TimeoutExpired):  # a process that hangs inside the kernel
             self._process.wait(GRACE_S)
         self._progress.close()
-        # Tidying up must not keep the next child from being ended.
+        # An error here must not prevent the next child from being stopped.
         with suppress(OSError):
             for directory in self.job.directories:
                 for left in directory.glob(f"{atomic.PREFIX}*{atomic.SUFFIX}"):
@@ -99,7 +99,7 @@ class ChildProcess:
 
     @property
     def exit_code(self) -> int | None:
-        """Of the process; None while it runs."""
+        """Exit code of the process; None while it runs."""
         return self._process.returncode
 
     def reason(self) -> str | None:
@@ -111,8 +111,8 @@ class ChildProcess:
         text = read_tail(self.job.log, self._log_start)
         if self._timed_out:
             what = (
-                f"did not end within {self._timeout_s:g} s and was terminated; give it more time "
-                "(--timeout) or less to do, or see in the log where it hung"
+                f"did not end within {self._timeout_s:g} s and was stopped; give it more time "
+                "(--timeout) or less work, or see in the log where it hung"
             )
         elif code == 0:
             names = ", ".join(os.fspath(path) for path in missing)
@@ -125,31 +125,31 @@ class ChildProcess:
         return f"{self.job.name}: {what}\n{show_tail(self.job.log, text)}"
 
 
-# Threads of OpenMP wait for one another in a loop, by default for longer than a turn of the
-# scheduler. Where another process keeps a core busy, two of them share the other core, and each
-# waits out its turn: a training becomes 40 times as slow (docs/performance.md). So often round the
-# loop, some ten microseconds, and then they sleep.
+# OpenMP threads wait for each other in a spin loop, by default for longer than a time slice of the
+# scheduler. If another process keeps a core busy, two threads share the other core, and each spins
+# for its whole time slice: training becomes 40 times slower (docs/performance.md). With this number
+# of iterations they spin for some ten microseconds, then sleep.
 SPINS = "10000"
 
 
 def environment(python: str, paths: Sequence[Path] = (), is_alone: bool = False) -> dict[str, str]:
-    """Returns the environment of a child, in which it imports the same packages as the parent.
+    """Returns the environment variables of a child, which imports the same packages as the parent.
 
-    The folder of a source checkout holds nothing but this project, and suits every interpreter. A
-    site-packages folder is found by its own interpreter, and would give any other one modules that
-    were built for another Python.
+    The folder of a source checkout contains only this project, and works for every interpreter. A
+    site-packages folder works only for its own interpreter; another one would find modules that
+    were built for a different Python.
 
     Args:
         python: the interpreter of the child.
-        paths: folders in which it finds modules besides, after those that are named here.
-        is_alone: whether the child has the machine to itself; threads then wait without sleeping.
+        paths: additional folders in which it finds modules, after the project's own.
+        is_alone: whether the child has the machine to itself; its threads then spin without sleep.
     """
     environment = os.environ | {
         "PYTHONUNBUFFERED": "1",
-        # Progress is parsed as UTF-8, and no name of a folder may end a run.
+        # Progress is parsed as UTF-8, and a folder's name must never stop a run.
         "PYTHONIOENCODING": "utf-8:backslashreplace",
         "PYTHONFAULTHANDLER": "1",  # a crash in native code leaves the Python stack in the log
-        # `-m` would look into the working directory first, where a random.py may lie.
+        # `-m` would search the working directory first, which may contain a random.py.
         "PYTHONSAFEPATH": "1",
     }
     if not is_alone and "OMP_WAIT_POLICY" not in environment:

@@ -1,7 +1,7 @@
-"""ProgressDisplay: shows how far the jobs of `run_jobs` have come.
+"""ProgressDisplay: shows the progress of the jobs of `run_jobs`.
 
-On a terminal: a bar for each running job and one for all, which vanish at the end; what remains are
-lines about failures. Elsewhere: plain lines, few enough for a log. Quiet: nothing.
+On a terminal: one bar per running job and one for all, which disappear at the end; only lines about
+failures remain. Elsewhere: a few plain lines, for a log. Quiet: nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
 
-MARKS = (0.25, 0.5, 0.75)  # parts of a job after which a plain line is written
+MARKS = (0.25, 0.5, 0.75)  # fractions of a job after which a plain line is written
 
 
 def run_shown(
@@ -30,12 +30,12 @@ def run_shown(
     children: ChildOptions,
     on_done: Callable[[ChildJob, Failure | None, ProgressDisplay], None] | None = None,
 ) -> list[Failure]:
-    """Runs jobs as `run_jobs` does, and shows how far they have come.
+    """Runs jobs with `run_jobs` and shows their progress.
 
     Args:
-        jobs: what to run.
-        children: how.
-        on_done: called when a job has ended, with the display, which it can pause.
+        jobs: the jobs.
+        children: how to run them.
+        on_done: called with the display when a job has ended; it can pause the display.
     """
     with ProgressDisplay(jobs, quiet=children.quiet) as display:
 
@@ -57,9 +57,9 @@ class ProgressDisplay:
     """A context manager whose methods are the two callbacks of `run_jobs`.
 
     Args:
-        jobs: what will be run.
-        quiet: show nothing at all.
-        stream: where to; standard error by default, since standard output is for results.
+        jobs: the jobs that will run.
+        quiet: whether to show nothing.
+        stream: output stream; standard error by default, since standard output is for results.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class ProgressDisplay:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Takes the bars off the terminal for a block that prints something else there."""
+        """Hides the bars during a block that prints something else to the terminal."""
         if self._display is not None:
             self._display.close()
         try:
@@ -112,11 +112,11 @@ def draws(stream: TextIO) -> bool:
 
 
 def rich_bars(stream: TextIO, *columns: Any) -> RichProgress:
-    """Bars that vanish at the end. Rich is imported only here: it takes a tenth of a second.
+    """Returns bars that disappear at the end. Imports rich here, since that takes 0.1 s.
 
     Args:
-        stream: where they are drawn.
-        *columns: of a bar.
+        stream: output stream.
+        *columns: columns of a bar.
     """
     from rich.console import Console
     from rich.progress import Progress as RichProgress
@@ -126,7 +126,7 @@ def rich_bars(stream: TextIO, *columns: Any) -> RichProgress:
         console=Console(file=stream),
         transient=True,
         refresh_per_second=4,
-        redirect_stdout=False,  # standard output may be a file that wants its JSON
+        redirect_stdout=False,  # standard output may be a file for JSON
         redirect_stderr=stream is sys.stderr,
     )
 
@@ -158,7 +158,7 @@ class _Plain:
             self._started_s[job] = time.monotonic()
             self._write(f"{job.name}: started")
         marks = sum(progress.fraction >= mark for mark in MARKS)
-        # The line of 100 % is the one that the job has ended.
+        # The line "finished" replaces a line for 100 %.
         if marks > self._marks.get(job, 0) and progress.fraction < 1:
             self._marks[job] = marks
             self._write(f"{job.name}: {100 * MARKS[marks - 1]:.0f} %, {_describe(progress)}")
@@ -229,6 +229,6 @@ class _Bars:
 
 
 def _describe(progress: Progress) -> str:
-    """Returns step and loss of the run that is under way."""
+    """Returns step and loss of the current run."""
     loss = "" if progress.loss is None else f", loss {progress.loss:.4g}"
     return f"step {progress.step}/{progress.num_steps}{loss}"

@@ -1,8 +1,8 @@
-"""What parent and child agree on: what a half offers, lines of progress, exit codes, orphans.
+"""The protocol between parent and child: functions of a half, progress lines, exit codes, orphans.
 
-Progress goes to standard output as lines that the parent understands and that read well in a log.
-What the user can act on ends as one line and an exit code of its own. Everything else, MemoryError
-included, ends as Python ends it: the traceback stays in the log, where the parent finds it.
+Progress goes to standard output as lines that the parent can parse and people can read in a log. An
+error that the user can fix ends with one line and its own exit code. Any other error, such as a
+MemoryError, ends the process in Python's way: the parent finds the traceback in the log.
 """
 
 from __future__ import annotations
@@ -19,22 +19,21 @@ if TYPE_CHECKING:
     from parity.data.dataset import Data
     from parity.programs.check_spec import CheckSpec
     from parity.programs.run_spec import RunSpec
-    from parity.traces.bundle import Bundle
     from parity.traces.recorder import Observer
-    from parity.traces.trace import RunResult, TraceWriter
+    from parity.traces.trace import RunResult, Trace, TraceWriter
 
 PROGRESS = "progress"  # first word of a line of progress
-EXIT_NOT_INSTALLED = 77  # a framework is missing; other failures end as Python ends them
+EXIT_NOT_INSTALLED = 77  # a framework is missing; other failures have Python's exit codes
 
-# What the extras of this project install. Any other module that is missing is a bug, of this
-# project or of a framework, and its traceback is wanted.
+# Packages that the extras of this project install. Any other missing module is a bug, in this
+# project or in a framework, and needs its traceback.
 INSTALLABLE = frozenset(
     {"keras", "tensorflow", "scipy", "torch", "torchvision", "numpy", "safetensors"}
 )
 
 
 class Half(Protocol):
-    """What `keras_impl` and `torch_impl` offer to the child."""
+    """The functions of `keras_impl` and `torch_impl` that the child calls."""
 
     def configure(self, spec: RunSpec | CheckSpec) -> None:
         """Sets up the process, before the framework is imported."""
@@ -53,9 +52,9 @@ class Half(Protocol):
         spec: CheckSpec,
         factory: Callable[[], Any],
         writer: TraceWriter,
-        bundle: Bundle | None = None,
+        keras: Trace | None = None,
     ) -> None:
-        """Writes what one of the user's own models computes; the port is given the bundle."""
+        """Writes what one of the user's models computes; the port also gets Keras's trace."""
         ...
 
     def run_bench(self, task: BenchTask, data: Data, server: BenchServer) -> None:
@@ -63,29 +62,29 @@ class Half(Protocol):
         ...
 
     def describe_environment(self, spec: RunSpec | CheckSpec) -> dict[str, Any]:
-        """Returns what the run depended on besides its spec."""
+        """Returns the environment of the run."""
         ...
 
 
 def stop_if_orphaned(parent: int) -> None:
     """Ends the process if its parent is no longer the process `parent`.
 
-    A run that nobody waits for only takes cores. A parent that was killed cannot say so; the
-    system then hands its children to another process.
+    A run for which nobody waits only wastes cores. A killed parent cannot inform its children, but
+    the system then gives them another parent process.
     """
     if os.getppid() != parent:
         raise SystemExit("the parent process is gone")
 
 
 def is_installable(error: ModuleNotFoundError) -> bool:
-    """Whether what is missing comes with an extra of this project, and is no bug."""
+    """Whether an extra of this project installs the missing module, so that it is not a bug."""
     return (error.name or "").partition(".")[0] in INSTALLABLE
 
 
 def say_progress(name: str, step: int, num_steps: int, loss: float) -> None:
-    """Prints a line of progress, which the parent reads in the log."""
-    # One write, not print's two: what a framework writes to the same log from C++ would
-    # otherwise land inside the line.
+    """Prints a progress line, which the parent reads in the log."""
+    # One write instead of print's two, so that no output of a framework's C++ code can get into the
+    # middle of the line.
     sys.stdout.write(f"{PROGRESS} {name} {step}/{num_steps} loss={loss:.5g}\n")
     sys.stdout.flush()
 
@@ -93,12 +92,12 @@ def say_progress(name: str, step: int, num_steps: int, loss: float) -> None:
 class ProgressLines:
     """Prints `progress NAME STEP/NUM_STEPS loss=...`, at most five times a second.
 
-    The last step is always printed. Also ends the process when its parent has died, which is looked
-    at in every step: it costs less than a microsecond.
+    The last step is always printed. It also ends the process when the parent has died. This check
+    in every step takes less than a microsecond.
 
     Args:
-        name: of the run directory.
-        parent: process id of the parent; of the present one by default.
+        name: name of the run directory.
+        parent: process ID of the parent; by default of the current one.
     """
 
     def __init__(self, name: str, parent: int | None = None) -> None:
@@ -107,7 +106,7 @@ class ProgressLines:
         self._next_s = 0.0
 
     def __call__(self, step: int, num_steps: int, loss: float) -> None:
-        """Reports that `step` of `num_steps` steps are done; `loss` is the epoch's running mean."""
+        """Reports that `step` of `num_steps` steps are done; `loss` is the running mean."""
         stop_if_orphaned(self._parent)
         now = time.monotonic()
         if now < self._next_s and step < num_steps:

@@ -1,12 +1,12 @@
-"""run_jobs: runs child processes, some at a time, and says in one paragraph why one failed.
+"""run_jobs: runs several child processes at a time, and says in one paragraph why one failed.
 
-In: jobs, each one half at work on some run directories. Out: the finished directories, and a
-`Failure` for every job that did not deliver. One thread looks at all children a few times a second.
-Children write to their log files directly, so no pipe can fill up.
+In: jobs; each is one half with some run directories. Out: the finished directories, and a `Failure`
+for every job that failed. One thread checks all children several times a second. Children write
+directly to their log files, so no pipe can fill up.
 
-Nothing outlives the call: each child leads a process group of its own, and the whole group is ended
-when the child ends, when it takes too long, and when the parent is interrupted. A parent that is
-killed cannot do that; its children notice by themselves (`parity.halves.protocol`).
+Nothing outlives the call: each child has its own process group, and the whole group is stopped when
+the child ends, when it takes too long, and when the parent is interrupted. A killed parent cannot
+do that; its children notice it themselves (`parity.halves.protocol`).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from parity.halves import process
 from parity.halves.job import ChildJob, Failure, Progress
 from parity.halves.process import ChildProcess
 
-POLL_S = 0.05  # seconds between two looks at the children
+POLL_S = 0.05  # seconds between two checks of the children
 
 
 def run_jobs(
@@ -41,31 +41,31 @@ def run_jobs(
 ) -> list[Failure]:
     """Runs jobs in child processes, started in the given order.
 
-    A job succeeds when its process ends with 0 and each of its directories has `_SUCCESS`. A job
-    that fails does not stop the others, and the runs that it has finished are kept.
+    A job succeeds if its process ends with exit code 0 and each of its directories has `_SUCCESS`.
+    A failed job does not stop the others, and its finished runs are kept.
 
     Args:
-        jobs: what to run.
-        workers: how many run at a time, at least 1.
-        timeout_s: seconds that one job may take, all its runs together; None = no limit.
-        on_progress: called when a job has started, and with the newest progress when there is any.
+        jobs: the jobs.
+        workers: number of jobs that run at the same time, at least 1.
+        timeout_s: time limit of one job in seconds, for all its runs; None = no limit.
+        on_progress: called when a job has started, and with the newest progress if there is any.
         on_done: called when a job has ended, with None if it succeeded.
-        is_renewed: whether every progress gives a job `timeout_s` again, so that it holds for each
-            step that is told, and not for all together.
+        is_renewed: whether every progress line restarts the time limit, so that it applies to each
+            reported step and not to the whole job.
 
     Returns:
         The failures, in the order of the jobs.
 
     Raises:
         InputError: `workers` or `timeout_s` is out of range; nothing was started.
-        KeyboardInterrupt: SIGINT, SIGTERM or SIGHUP was received. All children have been ended
-            then, as with every other exception: one of a callback, for example.
+        KeyboardInterrupt: SIGINT, SIGTERM or SIGHUP was received. All children have been stopped
+            then, as after every other exception, for example in a callback.
     """
     if workers < 1:
         raise InputError(f"workers is {workers}; expected at least 1; choose another number")
     if timeout_s is not None and not timeout_s > 0:
         raise InputError(
-            f"timeout is {timeout_s} s; expected more than 0; choose another, or none for no limit"
+            f"timeout is {timeout_s} s; expected more than 0; choose another, or None for no limit"
         )
     failures: dict[int, Failure] = {}
     waiting = collections.deque(enumerate(jobs))
@@ -99,7 +99,7 @@ def run_jobs(
                     advance(job, Progress(job.directories[0], 0, 0, None, 0.0))
                 for entry in list(running):
                     number, child = entry
-                    # Asked before the log is read, so that nothing is left in it unread.
+                    # Before the log is read, so that no line stays unread.
                     ended = child.has_ended()
                     progress = child.new_progress()
                     if progress is not None:
@@ -117,10 +117,10 @@ def run_jobs(
 
 
 class Signals:
-    """Receives SIGINT, SIGTERM and SIGHUP, and raises KeyboardInterrupt where it does no harm.
+    """Receives SIGINT, SIGTERM and SIGHUP, and raises KeyboardInterrupt where it is safe.
 
-    An exception in the middle of starting or ending a child would lose the child. Callbacks may
-    take long; they are interrupted at once.
+    An exception while a child is started or stopped would lose the child. Callbacks may take long,
+    so they are interrupted at once.
     """
 
     def __init__(self) -> None:
@@ -129,12 +129,12 @@ class Signals:
         self._previous: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Signals:
-        # Python hands out signals in its main thread only.
+        # Python delivers signals only in its main thread.
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 previous = signal.getsignal(number)
-                # Ignored is a decision of the user (nohup); None was not set by Python and could
-                # not be restored.
+                # The user chose to ignore a signal (nohup); a handler that Python did not set
+                # (None) could not be restored.
                 if previous not in (signal.SIG_IGN, None):
                     self._previous[number] = previous
                     signal.signal(number, self._receive)
@@ -148,13 +148,13 @@ class Signals:
     ) -> None:
         for number, previous in self._previous.items():
             signal.signal(number, previous)
-        # A library that looks for signals itself raises an interrupt of its own, without a name.
+        # A library that handles signals itself raises an interrupt without a name.
         if kind is None or (isinstance(error, KeyboardInterrupt) and not error.args):
             self._raise()
 
     @contextmanager
     def raised(self) -> Iterator[None]:
-        """Raises what was received before or is received inside the block."""
+        """Raises an interrupt that was received before or is received inside the block."""
         self.held = False
         try:
             self._raise()
@@ -173,7 +173,7 @@ class Signals:
 
 
 def _start(job: ChildJob, timeout_s: float | None, is_renewed: bool) -> ChildProcess | str:
-    """Starts a job, or returns the reason why it cannot be started."""
+    """Starts a job, or returns why it cannot be started."""
     program = job.arguments[0]
     if shutil.which(program) is None:
         problem = "is not an executable file" if os.path.exists(program) else "was not found"
@@ -191,7 +191,7 @@ def _start(job: ChildJob, timeout_s: float | None, is_renewed: bool) -> ChildPro
 
 
 def _end(children: list[ChildProcess], signals: Signals) -> None:
-    """Ends all children: SIGTERM, then SIGKILL after a while or at the next signal received."""
+    """Stops all children: SIGTERM, then SIGKILL after a while or at the next received signal."""
     for child in children:
         child.send(signal.SIGTERM)
     deadline_s = time.monotonic() + process.GRACE_S

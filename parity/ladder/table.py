@@ -21,7 +21,6 @@ from parity.ladder.comparers import (
 if TYPE_CHECKING:
     from parity.ladder.outcome import Outcome
     from parity.ladder.tolerance import Tolerance
-    from parity.traces.bundle import Bundle
     from parity.traces.trace import Trace
 
 
@@ -30,11 +29,11 @@ class Comparers(NamedTuple):
 
     Attributes:
         of_run: takes the traces of both halves and what the trajectory may differ by.
-        of_probe: takes a bundle and what the port made of it.
+        of_probe: takes what Keras left and what the port made of it.
     """
 
     of_run: Callable[[Trace, Trace, Tolerance], Outcome]
-    of_probe: Callable[[Bundle, Trace], Outcome]
+    of_probe: Callable[[Trace, Trace], Outcome]
 
 
 COMPARERS = {

@@ -1,4 +1,4 @@
-"""What can be run: the specs of runs, checks and benchmarks, named scenarios, factories."""
+"""Programs: the specs of runs, checks and benchmarks, named scenarios, factories."""
 
 from __future__ import annotations
 

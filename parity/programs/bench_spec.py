@@ -1,4 +1,4 @@
-"""BenchSpec: everything that decides a benchmark, as one frozen value."""
+"""BenchSpec: all settings of a benchmark, as one frozen value."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ class BenchSpec(Settings):
         parts: what is timed. "train": whole epochs; "step": steps on one resident batch; "input":
             feeding without training; "augment": augmented batches alone; "startup": from the start
             of a process to its first step.
-        variants: names from `VARIANTS`. A name may stand twice, to compare a variant with itself.
+        variants: names from `VARIANTS`. A name may occur twice, to compare a variant with itself.
         baseline: the variant that the others are compared with.
-        batch_sizes: one cell for each.
-        precisions: one cell for each.
+        batch_sizes: batch sizes; each makes a cell of its own.
+        precisions: precisions; each makes a cell of its own.
         device: "cpu", "cuda", "cuda:1".
         threads: number of threads of each process.
         rounds: number of rounds; each starts all variants in new processes. An interval of 95 %
             needs at least 6.
         train_size: number of samples in a turn.
         val_size: number of samples on which the accuracy is measured.
-        accuracy: validation accuracy to which the time is measured; None = not measured.
-        data: source, as `load_data` takes it.
+        accuracy: the time until this validation accuracy is measured; None = not measured.
+        data: data source, as for `load_data`.
         seed: seed of the split and of every run.
         across_precision: whether other precisions are compared with the baseline in fp32.
-        gate_seeds: number of runs by which the accuracy of each variant of mode "independent" is
-            judged, at least 2; 0 leaves the parity of all variants unchecked.
+        gate_seeds: number of runs that check the accuracy of each variant of mode "independent",
+            at least 2; 0 leaves the parity of all variants unchecked.
     """
 
     scenario: str = "dropout"
@@ -63,7 +63,7 @@ class BenchSpec(Settings):
     gate_seeds: AtLeast0 = 8
 
     def check(self) -> None:
-        """Refuses names that are not known, and settings that do not go together."""
+        """Rejects unknown names and settings that contradict each other."""
         for name, known in (
             ("parts", PARTS),
             ("variants", tuple(VARIANTS)),
@@ -72,20 +72,19 @@ class BenchSpec(Settings):
             values = getattr(self, name)
             is_known = bool(values) and all(value in known for value in values)
             self.require(is_known, name, f"some of {', '.join(known)}")
-        # Each makes a cell of its own; only a variant may stand twice.
+        # Each makes a cell of its own; only a variant may occur twice.
         for name in ("parts", "batch_sizes", "precisions"):
             values = getattr(self, name)
-            self.require(len(set(values)) == len(values), name, "each once")
+            self.require(len(set(values)) == len(values), name, "each value once")
         self.require(
             self.baseline in self.variants,
             "baseline",
-            f"one of the measured variants, {', '.join(self.variants)}; name another one, or add "
+            f"one of the measured variants, {', '.join(self.variants)}; choose one of them, or add "
             "it to --variants",
         )
         if self.gate_seeds == 1:
             raise InputError(
-                "gate_seeds=1: one run has no spread to judge by; expected at least 2, or 0 to "
-                "check nothing"
+                "gate_seeds=1: one run shows no spread; expected at least 2, or 0 to check nothing"
             )
         if not self.batch_sizes:
             raise InputError("batch_sizes is empty; expected at least one number")

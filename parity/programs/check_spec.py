@@ -1,4 +1,4 @@
-"""CheckSpec: all that decides what `parity check` and `parity record` compute."""
+"""CheckSpec: all settings of `parity check` and `parity record`."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ from parity.programs.settings import AtLeast1, AtLeast2, Device, Seed, Settings,
 
 @dataclass(frozen=True)
 class CheckSpec(Settings):
-    """How a pair of models is probed.
+    """Settings of one check of a pair of models.
 
     Attributes:
-        keras: factory of the reference, "module:function"; None where a bundle stands for it.
-        torch: factory of the port; None where only a bundle is recorded.
+        keras: factory of the reference, "module:function"; None if a bundle replaces it.
+        torch: factory of the port; None if only a bundle is recorded.
         against: path of the bundle that the port is compared with.
         data: path of a .npz with the user's own samples; None = probe inputs only.
-        seed: of weights, inputs, masks.
-        steps: training steps of the trajectory, at least 1.
-        batch_size: samples of a probe, at least 2; the last batches of the trajectory are smaller.
-        device: of the torch half: cpu, cuda or cuda:N.
+        seed: seed for weights, inputs and masks.
+        steps: number of training steps of the trajectory, at least 1.
+        batch_size: number of samples in a probe batch, at least 2; the last batches of the
+            trajectory are smaller.
+        device: device of the torch half: cpu, cuda or cuda:N.
         threads: intra-op threads of each half.
-        folder: in which the command was called; factories are looked for in it.
+        folder: folder in which the command was called; factories are searched in it.
     """
 
     keras: Text | None = None

@@ -1,9 +1,9 @@
-"""Factories: functions of the user's own code, named on the command line, that build one half.
+"""Factories: functions in the user's code, named on the command line, that build one half.
 
-    package.module:function        found as Python finds it, from the folder of the call
+    package.module:function        a module, imported from the folder of the call
     path/to/file.py:function       a file, whether or not its folder is a package
 
-A factory takes no argument. What it returns is checked by the half that calls it.
+A factory takes no arguments. The half that calls it checks what it returns.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ Factory = Callable[[], Any]
 
 
 def check_reference(option: str, reference: str, folder: str | Path = ".") -> None:
-    """Refuses what cannot name a factory, before a child is started for it.
+    """Rejects text that cannot name a factory, before a child process is started.
 
     Args:
-        option: of the command line, for the message: "--keras".
+        option: the option of the command line, for the message: "--keras".
         reference: "module:function" or "file.py:function".
-        folder: from which a file is looked for.
+        folder: paths of files are relative to this folder.
 
     Raises:
-        InputError: it has another form, or names a file that is not there.
+        InputError: it has another form, or names a file that does not exist.
     """
     module, _, name = reference.rpartition(":")
     is_file = module.endswith(".py")
@@ -45,10 +45,11 @@ def check_reference(option: str, reference: str, folder: str | Path = ".") -> No
 
 
 def reference_of(option: str, factory: Factory | str | None) -> str | None:
-    """Returns how a child process finds a function of this one.
+    """Returns a reference by which a child process can import a function of this process.
 
     Raises:
-        InputError: it cannot: a lambda, a function inside of another, or one typed at a prompt.
+        InputError: the function is a lambda, is nested in another function, or was typed at a
+            prompt.
     """
     if factory is None or isinstance(factory, str):
         return factory
@@ -59,8 +60,8 @@ def reference_of(option: str, factory: Factory | str | None) -> str | None:
         path = None
     if path is None or not Path(path).is_file() or not name.replace(".", "").isidentifier():
         raise InputError(
-            f"{option}={factory!r}: expected a function at the top of a module, which another "
-            "process can import, or its name as MODULE:FUNCTION"
+            f"{option}={factory!r}: expected a function at the top level of a module, "
+            "which another process can import, or its name as MODULE:FUNCTION"
         )
     return f"{Path(path).resolve()}:{name}"
 
@@ -68,12 +69,12 @@ def reference_of(option: str, factory: Factory | str | None) -> str | None:
 def load_factory(option: str, reference: str, folder: str | Path) -> Factory:
     """Imports a factory.
 
-    An error inside the user's module is the user's own, and passes through with its traceback.
+    An error inside the user's module passes through with its traceback.
 
     Args:
-        option: of the command line, for messages.
+        option: the option of the command line, for messages.
         reference: as in `check_reference`.
-        folder: in which the command was called; it is searched for modules and files.
+        folder: folder in which the command was called; modules and files are searched in it.
 
     Raises:
         InputError: there is no such module or function, or it cannot be called.
@@ -111,10 +112,10 @@ def load_factory(option: str, reference: str, folder: str | Path) -> Factory:
 
 
 def _needed(function: Factory) -> list[str]:
-    """The arguments without which a function cannot be called."""
+    """Returns the names of the required arguments of a function."""
     try:
         parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):  # of a builtin it may not be known
+    except (TypeError, ValueError):  # a builtin may have no known signature
         return []
     optional = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     return [
@@ -128,11 +129,11 @@ def _module(option: str, name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
-        # Only where the module itself is missing; one that it imports is the user's to install.
+        # Only if the module itself is missing; the user installs what it imports.
         if error.name is not None and f"{name}.".startswith(f"{error.name}."):
             raise InputError(
-                f"{option} {name}: there is no module {error.name!r}; expected one that Python "
-                "finds from the folder of the call, or FILE.py:FUNCTION"
+                f"{option} {name}: there is no module {error.name!r}; expected one that Python can "
+                "import from the folder of the call, or FILE.py:FUNCTION"
             ) from error
         raise
 
@@ -146,7 +147,7 @@ def _from_file(option: str, path: Path) -> Any:
     if root != path.parent:
         sys.path.insert(0, str(root))
         return importlib.import_module(name)
-    # Under its own name, so that classes of the file know where they come from.
+    # Under its own name, so that classes in the file have the right module.
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None

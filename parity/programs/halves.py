@@ -1,3 +1,3 @@
-"""The two sides of every run, in the order in which they are told and shown."""
+"""The names of the two halves, in the order in which they are listed and shown."""
 
 HALVES = ("keras", "torch")

@@ -1,6 +1,6 @@
-"""RunSpec: everything that decides a run, as one frozen value.
+"""RunSpec: all settings of a run, as one frozen value.
 
-Both halves read the same spec, and nothing else decides what they compute: equal specs are the
+Both halves read the same spec, and nothing else affects what they compute: equal specs give the
 same run.
 """
 
@@ -35,7 +35,7 @@ _Name = Annotated[
 
 @dataclass(frozen=True)
 class Augmentation(settings.Settings):
-    """Arguments of Keras's ImageDataGenerator, by its own names and units.
+    """Arguments of Keras's ImageDataGenerator, with the same names and units.
 
     Attributes:
         rotation_range: degrees; theta is drawn from [-r, r].
@@ -43,7 +43,7 @@ class Augmentation(settings.Settings):
         height_shift_range: fraction of the height, in [0, 1).
         shear_range: degrees; the shear angle is drawn from [-s, s].
         zoom_range: z in [0, 1); each axis has its own factor from [1 - z, 1 + z].
-        horizontal_flip: mirror left and right with probability 1/2.
+        horizontal_flip: swaps left and right with probability 1/2.
     """
 
     GROUP: ClassVar[str] = "augmentation."
@@ -59,15 +59,15 @@ class Augmentation(settings.Settings):
 
 @dataclass(frozen=True)
 class ReduceLR(settings.Settings):
-    """Arguments of Keras's ReduceLROnPlateau, by its own names.
+    """Arguments of Keras's ReduceLROnPlateau, with the same names.
 
     Attributes:
-        monitor: key of the history that is watched; a loss, so smaller is better.
+        monitor: key of the history to watch; a loss, so smaller is better.
         factor: new rate = rate × factor, in (0, 1).
-        patience: epochs without improvement after which the rate is cut, at least 1.
+        patience: number of epochs without improvement before the rate is reduced, at least 1.
         min_delta: an improvement is a decrease by more than this (absolute).
-        cooldown: epochs after a cut in which no epoch counts as bad.
-        min_lr: the rate is never cut below it.
+        cooldown: number of epochs after a reduction in which no epoch counts as bad.
+        min_lr: the rate never falls below this.
     """
 
     GROUP: ClassVar[str] = "reduce_lr."
@@ -83,14 +83,14 @@ class ReduceLR(settings.Settings):
 
 @dataclass(frozen=True)
 class EarlyStopping(settings.Settings):
-    """Arguments of Keras's EarlyStopping, by its own names.
+    """Arguments of Keras's EarlyStopping, with the same names.
 
     Attributes:
-        monitor: key of the history that is watched; a loss, so smaller is better.
+        monitor: key of the history to watch; a loss, so smaller is better.
         min_delta: an improvement is a decrease by more than this (absolute).
-        patience: epochs without improvement after which training stops, at least 0.
-        restore_best_weights: end with the weights of the best epoch.
-        start_from_epoch: epochs, counted from 0, before which nothing is watched.
+        patience: number of epochs without improvement before training stops, at least 0.
+        restore_best_weights: whether training ends with the weights of the best epoch.
+        start_from_epoch: first epoch to watch, counted from 0.
     """
 
     GROUP: ClassVar[str] = "early_stopping."
@@ -108,35 +108,37 @@ class RunSpec(settings.Settings):
     """One training run.
 
     Attributes:
-        scenario: the name under which results are listed and kept: part of a folder's name.
+        scenario: name of the run in results and in folder names.
         model: name of the network, a function of the same name in both `models.py`.
-        epochs: passes over the training set, at least 1; fewer if `early_stopping` ends them.
-        batch_size: samples a step; the last batch of an epoch may be smaller and is kept.
-        learning_rate: of Adam, at the start.
-        weight_decay: of Adam, decoupled: each step first takes learning_rate × weight_decay × w off
-            every weight w.
-        l2: adds l2 × the sum of the squares of a kernel to the loss, for every kernel; for the
-            model "capacity".
-        augmentation: None, or what ImageDataGenerator gets; then batches come from its `flow`.
-        reduce_lr: None, or what ReduceLROnPlateau gets.
-        early_stopping: None, or what EarlyStopping gets.
+        epochs: number of passes over the training set, at least 1; fewer if `early_stopping` stops
+            the training.
+        batch_size: samples per step; the last batch of an epoch may be smaller and is kept.
+        learning_rate: initial learning rate of Adam.
+        weight_decay: decoupled weight decay of Adam: each step first subtracts learning_rate ×
+            weight_decay × w from every weight w.
+        l2: adds l2 × the sum of squares of each kernel to the loss; for the model "capacity".
+        augmentation: arguments of ImageDataGenerator, whose `flow` then makes the batches; None =
+            no augmentation.
+        reduce_lr: arguments of ReduceLROnPlateau; None = not used.
+        early_stopping: arguments of EarlyStopping; None = not used.
         mode: "seeded": the torch half reproduces Keras's random streams; "independent": it draws
-            the same distributions from torch's own.
+            from the same distributions with torch's generators.
         seed: the integer given to `keras.utils.set_random_seed`; also draws the split.
-        data: source as `load_data` takes it.
-        train_size: training samples; None = all that the source has left.
-        val_size: validation samples; None = a sixth of the source's training part.
+        data: data source, as for `load_data`.
+        train_size: number of training samples; None = all that the source has left.
+        val_size: number of validation samples; None = a sixth of the source's training part.
         split: "random" (drawn from the seed), "last" (Keras's `validation_split` rule) or "sorted"
             (that rule on samples sorted by label, which is a mistake).
-        label_noise: each label of training and validation is redrawn with this probability, all
-            classes alike.
-        leakage: fraction of the validation samples that are also put into the training set.
-        dtype: "float32" or "float64", of weights, activations and optimizer alike.
-        device: where the torch half and Keras compute: "cpu", "cuda", "cuda:1".
-        threads: intra-op threads of each half; part of the spec, since another number of threads
-            adds in another order.
+        label_noise: probability with which each label of training and validation is redrawn
+            uniformly from all classes.
+        leakage: fraction of the validation samples that are also in the training set.
+        dtype: "float32" or "float64", for weights, activations and optimizer state.
+        device: device of both halves: "cpu", "cuda", "cuda:1".
+        threads: intra-op threads of each half; part of the spec, since the number of threads
+            changes the order of additions.
         perturbation: 0 for the run itself; k > 0 moves every initial weight by one unit in the
-            last place, up or down as drawn from k. Such runs measure what rounding alone does.
+            last place, up or down at random with the seed k. Such runs measure the effect of
+            rounding alone.
     """
 
     scenario: _Name = "custom"
@@ -163,6 +165,6 @@ class RunSpec(settings.Settings):
     perturbation: settings.AtLeast0 = field(default=0, repr=False)
 
     def check(self) -> None:
-        """Refuses an L2 penalty for a model that has none."""
+        """Rejects an L2 penalty for a model that has none."""
         has_l2 = self.l2 == 0 or self.model in REGULARISED
-        self.require(has_l2, "l2", f"0 for the model {self.model!r}; one of {REGULARISED} has it")
+        self.require(has_l2, "l2", f"0 for the model {self.model!r}; L2 works for {REGULARISED}")

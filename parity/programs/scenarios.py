@@ -1,10 +1,10 @@
 """The named runs: the programs of the article, and every cause and remedy that it names.
 
-`SCENARIOS` is the one table of them. The first four are the article's own programs, setting for
-setting, on a small part of the embedded data: what `parity run` compares. The others are made for
-their behaviour: each shows one cause of bad training, or a remedy beside the run that it cures, on
-data of a size at which the effect is large against the noise of the seeds. Their verdicts and the
-margins of equivalence stand here, fixed before any run.
+`SCENARIOS` is the one table of all. The first four are the programs of the article with all their
+settings, on a small part of the embedded data; `parity run` compares them. The others show
+behaviour: each has one cause of bad training, or a remedy for one, with enough data to make the
+effect large compared with the noise between seeds. Their expected verdicts and the margins of
+equivalence are defined here, and were fixed before any run.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 from parity.errors import InputError
 from parity.programs.run_spec import Augmentation, EarlyStopping, ReduceLR, RunSpec
 
-# What `--full` changes: the article's own size.
+# The settings that `--full` changes: the size of the article.
 FULL_DATA = {"data": "mnist", "train_size": None, "val_size": None}
 
 _AUGMENTATION = Augmentation(
@@ -31,12 +31,12 @@ _AUGMENTATION = Augmentation(
 
 @dataclass(frozen=True)
 class Margins:
-    """Within which the two halves count as equivalent.
+    """Largest differences within which the two halves count as equivalent.
 
     Attributes:
-        accuracy: of the level of the validation accuracy.
-        gap: of training minus validation accuracy, and of what a remedy takes off it.
-        epochs: of the epochs to the plateau, as a share of all epochs.
+        accuracy: margin of the final validation accuracy.
+        gap: margin of training minus validation accuracy, and of its reduction by a remedy.
+        epochs: margin of the number of epochs to the plateau, as a fraction of all epochs.
     """
 
     accuracy: float = 0.015
@@ -49,14 +49,14 @@ class Scenario:
     """A named run.
 
     Attributes:
-        summary: what it is, a sentence.
-        spec: the run, in the size of the embedded data.
+        summary: one sentence.
+        spec: the run, with the size of the embedded data.
         expected: its verdict; None for the article's programs, which are compared step by step.
-        cures: the scenario that this one is the remedy of, or None.
-        full: what `--full` changes.
-        margins: of equivalence.
-        num_seeds: with so many, equivalence is shown with a power of 0.8 or more
-            (docs/behaviour.md): what `parity sweep` runs by default.
+        cures: the scenario for which this one is the remedy, or None.
+        full: the settings that `--full` changes.
+        margins: margins of equivalence.
+        num_seeds: number of seeds that shows equivalence with a power of 0.8 or more
+            (docs/behaviour.md); the default of `parity sweep`.
     """
 
     summary: str
@@ -73,15 +73,15 @@ def _table(*scenarios: Scenario) -> dict[str, Scenario]:
 
 
 def _spec(name: str, **settings: Any) -> RunSpec:
-    """A run for its behaviour: many validation samples, since they are cheap and noise is not."""
+    """Returns a run that shows behaviour: many validation samples, to reduce noise cheaply."""
     return RunSpec(scenario=name, **{"val_size": 1000, **settings})
 
 
-# A network large enough to learn wrong labels by heart, on data in which there are some.
+# A network large enough to memorise wrong labels, on data with some wrong labels.
 _NOISY = {"train_size": 2500, "val_size": 2000, "label_noise": 0.3, "epochs": 10}
-# --full leaves what makes the cause as it is, and a remedy the only thing that differs.
+# --full keeps the settings that make the cause, so that only the remedy differs.
 _FULL_20 = {**FULL_DATA, "epochs": 20}
-_FULL_FEW = {"data": "mnist", "val_size": None}  # where the cause is how few images there are
+_FULL_FEW = {"data": "mnist", "val_size": None}  # if the cause is the small number of images
 
 PROGRAMS = _table(
     Scenario(
@@ -116,7 +116,7 @@ CAUSES = _table(
         full=_FULL_20,
     ),
     Scenario(
-        "A learning rate of 1e-6: training creeps.",
+        "A learning rate of 1e-6: training is very slow.",
         _spec("slow", train_size=300, val_size=500, epochs=5, learning_rate=1e-6),
         expected="stagnant",
         num_seeds=90,
@@ -166,7 +166,7 @@ CAUSES = _table(
         expected="stagnant",
     ),
     Scenario(
-        "A network too large for its data: it learns the wrong labels by heart, three in ten.",
+        "A network too large for its data: it memorises the wrong labels, three in ten.",
         _spec("too_large", **_NOISY),
         expected="overfit",
         num_seeds=32,
@@ -200,7 +200,7 @@ REMEDIES = _table(
         full=_FULL_20,
     ),
     Scenario(
-        "More data against too little of them: 4,000 images in the place of 100.",
+        "More data against too little data: 4,000 images instead of 100.",
         _spec("cured_by_data", train_size=4000, epochs=5),
         expected="good_fit",
         cures="little_data",
@@ -268,7 +268,7 @@ def find(name: str) -> Scenario:
     """Returns a scenario by name.
 
     Raises:
-        InputError: there is none of that name.
+        InputError: there is no scenario of that name.
     """
     if name not in SCENARIOS:
         raise InputError(f"unknown scenario {name!r}: expected one of {', '.join(SCENARIOS)}")

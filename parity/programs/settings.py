@@ -1,8 +1,8 @@
-"""Settings: frozen values that are whole and valid, or an error that names the setting.
+"""Settings: frozen values that are complete and valid, or an error that names the setting.
 
-A kind of settings is a frozen dataclass. Its annotations say what each value must be, and are
-checked when it is made: `seed: Seed`, `device: Device`, `steps: AtLeast1`. It travels as JSON
-(`to_dict`, `from_dict`), and an unknown key is an error, so that no setting is dropped in silence.
+A kind of settings is a frozen dataclass. Its annotations say what each value must be, such as
+`seed: Seed`, `device: Device`, `steps: AtLeast1`, and are checked when it is created. It is stored
+as JSON (`to_dict`, `from_dict`). An unknown key is an error, so no setting is ignored silently.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from parity.errors import InputError
 
 @dataclass(frozen=True)
 class Rule:
-    """What a value must be beside its type; it stands in an annotation.
+    """A condition on a value in addition to its type, part of an annotation.
 
     Attributes:
-        holds: for a value of that type.
-        expected: the same in words, for the message.
+        holds: whether a value of that type is valid.
+        expected: the condition in words, for the message.
     """
 
     holds: Callable[[Any], bool]
@@ -33,7 +33,7 @@ class Rule:
 
 
 def one_of(known: Sequence[str]) -> Rule:
-    """Returns the rule of a value that is one of some."""
+    """Returns the rule that a value is one of the known ones."""
     return Rule(lambda value: value in known, f"one of {tuple(known)}")
 
 
@@ -43,8 +43,8 @@ def _least(least: int) -> Rule:
 
 _DEVICE = re.compile(r"cpu|cuda(:(0|[1-9][0-9]*))?")
 
-# What several kinds of settings have. A seed is that of numpy.random.seed, which
-# keras.utils.set_random_seed calls: it takes 32 bits.
+# Types that several kinds of settings use. A seed has 32 bits, since keras.utils.set_random_seed
+# calls numpy.random.seed.
 Seed = Annotated[int, Rule(lambda value: 0 <= value < 2**32, "an integer in [0, 2**32 - 1]")]
 Device = Annotated[
     str, Rule(lambda value: _DEVICE.fullmatch(value) is not None, "'cpu', 'cuda' or 'cuda:N'")
@@ -64,12 +64,12 @@ Text = Annotated[
 class Settings:
     """Base of all kinds of settings.
 
-    A field may hold settings of another kind, which may be given as a mapping. What an annotation
-    cannot say is checked in `check`, which a subclass may define.
+    A field may hold settings of another kind, which may be given as a mapping. A subclass may
+    define `check` for conditions that an annotation cannot express.
 
     Attributes:
         GROUP: the setting that holds settings of this kind, with a dot: "augmentation.".
-        NOUN: what they are, for messages.
+        NOUN: name of the settings in messages.
 
     Raises:
         InputError: a value is of another type, or out of its range.
@@ -87,10 +87,10 @@ class Settings:
         self.check()
 
     def check(self) -> None:
-        """Raises an InputError where values do not go together."""
+        """Raises an InputError if values contradict each other."""
 
     def require(self, holds: bool, name: str, expected: str) -> None:
-        """Raises an InputError that names a setting and its value, unless a condition holds."""
+        """Raises an InputError that names a setting and its value if a condition does not hold."""
         if not holds:
             value = getattr(self, name)
             is_list = isinstance(value, tuple)
@@ -113,7 +113,7 @@ class Settings:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Makes settings from the values of `to_dict`; missing keys take their defaults.
+        """Makes settings from the values of `to_dict`; missing keys get their defaults.
 
         Raises:
             InputError: a key is unknown or a value is out of range.
@@ -129,11 +129,11 @@ class Settings:
         return cls(**values)
 
 
-_HINTS: dict[type[Settings], dict[str, Any]] = {}  # read once: runs are made by the thousand
+_HINTS: dict[type[Settings], dict[str, Any]] = {}  # read once: there may be thousands of runs
 
 
 def _hints(kind: type[Settings]) -> dict[str, Any]:
-    """The annotation of each setting, in order."""
+    """Returns the annotation of each setting, in order."""
     if kind not in _HINTS:
         hints = typing.get_type_hints(kind, include_extras=True)
         _HINTS[kind] = {field.name: hints[field.name] for field in dataclasses.fields(kind)}
@@ -141,13 +141,13 @@ def _hints(kind: type[Settings]) -> dict[str, Any]:
 
 
 def _parts(hint: Any) -> tuple[Any, ...]:
-    """The alternatives of a union; any other annotation is its own only one."""
+    """Returns the alternatives of a union; any other annotation has one alternative, itself."""
     is_union = typing.get_origin(hint) in (typing.Union, types.UnionType)
     return typing.get_args(hint) if is_union else (hint,)
 
 
 def _from_json(value: Any, hint: Any) -> Any:
-    """JSON has lists in the place of tuples, and plain mappings in that of groups."""
+    """Converts a value from JSON: lists to tuples, mappings to groups of settings."""
     for part in _parts(hint):
         if isinstance(value, list) and typing.get_origin(part) is tuple:
             return tuple(value)

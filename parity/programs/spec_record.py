@@ -1,4 +1,4 @@
-"""The specs of runs and checks, as they stand in result files."""
+"""The specs of runs and checks in result files."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ class EarlyStoppingRecord:
 
 @mirrors(RunSpec)
 class RunSpecRecord:
-    """All that decides a run of `parity run`: parity.RunSpec.
+    """All settings of a run of `parity run`: parity.RunSpec.
 
     Attributes:
-        perturbation: 0: the run itself; otherwise every initial weight is moved by one unit in the
-            last place.
+        perturbation: 0 for the run itself; any other value moves every initial weight by one unit
+            in the last place.
     """
 
     scenario: Name
@@ -81,14 +81,14 @@ class RunSpecRecord:
 
 @mirrors(CheckSpec)
 class CheckSpecRecord:
-    """All that decides a check of `parity check`: parity.programs.check_spec.CheckSpec.
+    """All settings of a check of `parity check`: parity.programs.check_spec.CheckSpec.
 
     Attributes:
-        keras: factory of the Keras model, MODULE:FUNCTION; null: a bundle stood for it, and the
+        keras: factory of the Keras model, MODULE:FUNCTION; null: a bundle replaced it, and the
             check has no result.
         torch: factory of the port, MODULE:FUNCTION.
         against: path of the bundle; only in a check without a result.
-        folder: in which the command was called; only in a check without a result.
+        folder: folder in which the command was called; only in a check without a result.
     """
 
     keras: Name | None

@@ -1,6 +1,6 @@
 """The variants that a benchmark compares: one program, written in several ways.
 
-A variant says which half runs the program and how. All variants train the same.
+A variant says which half runs the program and how. All variants train the same model.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ class Variant:
         name: name on the command line and in lists.
         half: "keras" or "torch"; a child of this half runs the variant.
         summary: one line.
-        mode: "seeded" if it is the same run as Keras's from the same seed, so that both can be
-            compared level by level; "independent" if it draws its own random numbers.
+        mode: "seeded" if it repeats Keras's run from the same seed, so that both can be compared
+            level by level; "independent" if it draws its own random numbers.
     """
 
     name: str
@@ -29,29 +29,29 @@ class Variant:
 VARIANTS = {
     variant.name: variant
     for variant in (
-        Variant("keras", "keras", "model.fit on arrays or on a flow, as it is written", "seeded"),
+        Variant("keras", "keras", "model.fit on arrays or on a flow, unchanged", "seeded"),
         Variant(
             "keras-tuned",
             "keras",
-            "model.fit on a cached tf.data pipeline, many steps an execution, XLA on a GPU",
+            "model.fit on a cached tf.data pipeline, many steps per execution, XLA on a GPU",
             "independent",
         ),
         Variant("keras-torch", "keras", "model.fit, Keras on its torch backend", "independent"),
         Variant(
             "torch-eager",
             "torch",
-            "a loop as people write it: DataLoader, stock Adam, nn.Dropout",
+            "an ordinary training loop: DataLoader, torch's Adam, nn.Dropout",
             "independent",
         ),
-        Variant("torch", "torch", "torch_impl.fit: Keras's own run from its seed", "seeded"),
+        Variant(
+            "torch", "torch", "torch_impl.fit: the same run as Keras's from the seed", "seeded"
+        ),
         Variant(
             "torch-own",
             "torch",
             "torch_impl.fit in mode independent: torch's random numbers",
             "independent",
         ),
-        Variant(
-            "torch-compiled", "torch", "torch_impl.fit, its network through torch.compile", "seeded"
-        ),
+        Variant("torch-compiled", "torch", "torch_impl.fit with torch.compile", "seeded"),
     )
 }

@@ -5,7 +5,6 @@ Texts are as they are in the result: whoever lays them out escapes them for wher
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -162,8 +161,6 @@ def capital(text: str) -> str:
 
 def number(value: float) -> str:
     """Returns a difference or a limit: two digits, whole numbers as they are."""
-    if not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "∞" if value > 0 else "-∞"
     if float(value).is_integer() and abs(value) < 1e6:
         return f"{value:,.0f}"
     return f"{value:.1e}"

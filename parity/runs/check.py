@@ -1,9 +1,11 @@
 """check: the user's own pair of models, from two factories, or a factory and a bundle.
 
-    Keras factory -> child -> bundle -> child, with the torch factory -> trace -> ladder -> Result
+    Keras factory -> child  \
+                              trace -> child, with the torch factory -> trace -> ladder -> Result
+                    bundle  /
 
-A live check records a bundle and checks against it, so that both ways are the same computation and
-give the same verdict.
+A bundle is unpacked to the trace that the Keras half wrote, so that both ways are the same
+computation and give the same verdict.
 """
 
 from __future__ import annotations
@@ -20,13 +22,13 @@ from parity.ladder.result import Result
 from parity.ladder.table import OF_PROBE
 from parity.programs.check_spec import CheckSpec
 from parity.programs.factories import Factory, check_reference, reference_of
-from parity.runs.check_halves import CheckOptions, bundle_of, check_data, folder_of, run_half
+from parity.runs.check_halves import CheckOptions, check_data, folder_of, run_half, source_of
 from parity.runs.steps import unfinished, verdict_of, written
-from parity.traces.bundle import Bundle
+from parity.traces.bundle import unpack
 from parity.traces.folder import RunFolder
 from parity.traces.trace import Trace
 
-# Settings that decided what the bundle holds; the others are those of the port.
+# Settings that decided what Keras computed; the others are those of the port.
 RECORDED = ("keras", "data", "seed", "steps", "batch_size")
 
 
@@ -51,7 +53,7 @@ def check(
         levels: that count; all by default.
         seed: of weights, inputs and masks.
         steps: training steps of the trajectory.
-        out: folder that keeps bundle, trace and logs.
+        out: folder that keeps traces and logs.
 
     Returns:
         The result: verdict "pass" or "fail", levels, first divergence with its causes.
@@ -95,6 +97,9 @@ def check_all(specs: Sequence[CheckSpec], options: CheckOptions) -> list[Result]
     with folder_of(options.out) as root:
         names = [f"{number:03d}" if len(specs) > 1 else "" for number in range(len(specs))]
         folders = [root / name for name in names]
+        for spec, folder in zip(specs, folders, strict=True):
+            if spec.against is not None:
+                unpack(source_of(spec, folder), RunFolder(folder).half("keras").path)
         errors = run_half("keras", specs, folders, options)
         errors |= run_half("torch", specs, folders, options, skip=set(errors))
         results = []
@@ -125,8 +130,6 @@ def _check_spec(spec: CheckSpec) -> None:
         raise InputError("--data belongs to the recording: a bundle has its own samples")
     check_reference("--torch", spec.torch, spec.folder)
     check_data(spec)
-    if spec.against is not None:
-        Bundle(Path(spec.folder) / spec.against).close()
 
 
 def _check_levels(levels: Sequence[str]) -> None:
@@ -141,16 +144,16 @@ def _result(
     if error is not None:
         result = unfinished(spec, [str(error)], mode="replayed")
     else:
-        with Bundle(bundle_of(spec, folder)) as bundle:
-            port = Trace(run.half("torch").path)
-            levels = compare_levels(OF_PROBE, bundle, port, names=options.levels)
-            told = spec.to_dict() | {name: bundle.spec[name] for name in RECORDED}
-            result = Result(
-                verdict=verdict_of(levels),
-                spec={k: v for k, v in told.items() if k not in ("against", "folder")},
-                levels=levels,
-                environment={"keras": bundle.environment, "torch": port.environment},
-                mode="replayed",
-            )
-            result = name_causes(result, bundle, port)
+        keras = Trace(run.half("keras").path, source_of(spec, folder))
+        port = Trace(run.half("torch").path)
+        levels = compare_levels(OF_PROBE, keras, port, names=options.levels)
+        told = spec.to_dict() | {name: keras.spec[name] for name in RECORDED}
+        result = Result(
+            verdict=verdict_of(levels),
+            spec={k: v for k, v in told.items() if k not in ("against", "folder")},
+            levels=levels,
+            environment={"keras": keras.environment, "torch": port.environment},
+            mode="replayed",
+        )
+        result = name_causes(result, keras, port)
     return written(run, result)

@@ -1,7 +1,6 @@
 """What a child process does in a check: one of the user's models after the other.
 
-The Keras half writes DIRECTORY/bundle.parity, the torch half reads the bundle that `against` names,
-and writes a trace.
+Both halves write a trace; the torch half reads that of the Keras half, which lies beside its own.
 
 A directory holds `spec.json`, the CheckSpec. Several share a process, since importing a framework
 takes longer than most checks; what is wrong with one model does not keep the next from its turn.
@@ -10,6 +9,7 @@ takes longer than most checks; what is wrong with one model does not keep the ne
 from __future__ import annotations
 
 import gc
+import json
 import sys
 import time
 import traceback
@@ -22,9 +22,8 @@ from parity.files.json_io import read_json, write_json
 from parity.halves.protocol import Half, is_installable, say_progress, stop_if_orphaned
 from parity.programs.check_spec import CheckSpec
 from parity.programs.factories import load_factory
-from parity.traces.bundle import Bundle, write_bundle
 from parity.traces.folder import RunFolder
-from parity.traces.trace import RunResult, TraceWriter
+from parity.traces.trace import RunResult, Trace, TraceWriter
 
 
 def run_checks(name: str, half: Half, directories: Sequence[Path], parent: int) -> None:
@@ -70,18 +69,16 @@ def _run(
     assert reference is not None
     factory = load_factory(f"--{name}", reference, spec.folder)
     writer = TraceWriter()
-    if name == "keras":
-        run_check(spec, factory, writer)
-        environment = _environment(half, spec, import_s, started)
-        kept = spec.to_dict() | {"torch": None, "against": None, "folder": "."}
-        write_bundle(RunFolder(directory).bundle, writer, spec=kept, environment=environment)
-        RunFolder(directory).complete()
-        return
-    assert spec.against is not None
-    with Bundle(Path(spec.against)) as bundle:
-        recorded = {key: bundle.spec[key] for key in ("seed", "steps", "batch_size")}
-        run_check(spec.replace(**recorded), factory, writer, bundle)
+    keras = None
+    if name == "torch":
+        assert spec.against is not None
+        keras = Trace(RunFolder(directory.parent).half("keras").path, Path(spec.against))
+        spec = spec.replace(**{key: keras.spec[key] for key in ("seed", "steps", "batch_size")})
+    run_check(spec, factory, writer, keras)
     environment = _environment(half, spec, import_s, started)
+    if name == "keras":  # in the order of a bundle, which items and reports follow
+        found = json.dumps([environment, writer.facts], sort_keys=True)
+        environment, writer.facts = json.loads(found)
     writer.write(directory, environment=environment, result=RunResult({}, {}, 0.0))
 
 

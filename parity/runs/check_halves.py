@@ -26,7 +26,7 @@ class CheckOptions:
     """How checks are carried out; nothing here changes what they compute.
 
     Attributes:
-        out: folder that keeps bundles, traces and logs; None = a temporary one.
+        out: folder that keeps traces and logs; None = a temporary one.
         children: how the halves are run.
         levels: that count; the others are shown as skipped. Empty = all.
         paths: folders in which the factories' modules are found besides.
@@ -88,7 +88,7 @@ def run_half(
         if number in skip or (half == "keras" and spec.keras is None):
             continue
         if half == "torch":
-            given = spec.replace(against=os.fspath(bundle_of(spec, folder)))
+            given = spec.replace(against=os.fspath(source_of(spec, folder)))
         else:
             given = spec.replace(device="cpu")  # the reference is computed in float64
         directories[number] = planned(RunFolder(folder).half(half), given)
@@ -117,9 +117,9 @@ def run_half(
     return errors
 
 
-def bundle_of(spec: CheckSpec, folder: Path) -> Path:
+def source_of(spec: CheckSpec, folder: Path) -> Path:
     """What the port is compared with: the bundle that is named, or what the Keras half wrote."""
-    own = RunFolder(folder.absolute()).half("keras").bundle
+    own = RunFolder(folder.absolute()).half("keras").path
     return Path(spec.folder) / (spec.against or own)
 
 

@@ -1,18 +1,18 @@
 """record: what a Keras model computes, in a bundle that needs no TensorFlow to be checked against.
 
-Keras factory -> child -> bundle
+Keras factory -> child -> trace -> bundle
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 
 from parity.errors import InputError
 from parity.programs.check_spec import CheckSpec
 from parity.programs.factories import Factory, check_reference, reference_of
 from parity.runs.check_halves import CheckOptions, check_data, folder_of, run_half
+from parity.traces.bundle import pack
 from parity.traces.folder import RunFolder
 
 
@@ -60,8 +60,5 @@ def record_spec(spec: CheckSpec, path: Path, options: CheckOptions) -> Path:
         errors = run_half("keras", [spec], [root], options)
         if errors:
             raise errors[0]
-        try:
-            shutil.move(RunFolder(root).half("keras").bundle, path)
-        except OSError as error:
-            raise InputError(f"{path}: cannot be written ({error.strerror})") from error
+        pack(RunFolder(root).half("keras").path, path)
     return path

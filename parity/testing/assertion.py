@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from parity.errors import ParityError
-from parity.traces.bundle_folder import bundle_name, find_bundle, keep_bundle
+from parity.traces.bundle_folder import bundle_name, find_bundle
 
 if TYPE_CHECKING:
     from parity.ladder.result import Result
@@ -44,7 +44,7 @@ class Settings:
         against: folder of bundles that stand for the Keras models, see
             `parity.traces.bundle_folder`.
         record: folder into which bundles are written.
-        out: gives a folder that keeps bundle, trace and logs of one check; None = none is kept.
+        out: gives a folder that keeps traces and logs of one check; None = none is kept.
         tell: is given the number of the check and the properties of its result.
     """
 
@@ -103,7 +103,7 @@ def assert_parity(
         steps: training steps of the trajectory; 6 by default.
         batch_size: samples of a probe.
         device: of the torch half: cpu, cuda or cuda:N.
-        out: folder that keeps bundle, trace and logs; none is kept by default.
+        out: folder that keeps traces and logs; none is kept by default.
 
     Returns:
         The result, whose verdict is "pass".
@@ -188,6 +188,7 @@ def _check(
     from parity.programs.factories import reference_of
     from parity.runs.check import check_all
     from parity.runs.check_halves import CheckOptions
+    from parity.traces.bundle import pack
     from parity.traces.folder import RunFolder
 
     folder = given.folder or Path.cwd()
@@ -219,8 +220,8 @@ def _check(
         try:
             return check_all([spec], replace(options, out=kept))[0]
         finally:  # a port that fails, or cannot be run, does not keep Keras from being recorded
-            if (recorded := RunFolder(kept).half("keras").bundle).is_file():
-                keep_bundle(recorded, given.record / name)
+            if (half := RunFolder(kept).half("keras")).is_complete:
+                pack(half.path, given.record / name)
 
 
 def _located_factory(reference: str | None, folder: Path) -> str | None:

@@ -38,7 +38,7 @@ OPTIONS: dict[str, tuple[Callable[[str], Any], str, str]] = {
         "Check against the bundles in DIR; no Keras model is built, and no TensorFlow needed.",
     ),
     "record": (os.path.abspath, "DIR", "Write the bundle of every Keras model to DIR."),
-    "out": (os.path.abspath, "DIR", "Keep bundles, traces and logs in DIR, a folder a check."),
+    "out": (os.path.abspath, "DIR", "Keep traces and logs in DIR, a folder a check."),
     "seed": (int, "N", "Of weights, inputs and masks, where a test names none.  [default: 0]"),
     "steps": (int, "N", "Training steps that are compared, likewise.  [default: 6]"),
     "levels": (
@@ -122,7 +122,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def parity_check(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., Result]:
     """Returns `parity.assert_parity`, with the arguments of the marker as defaults.
 
-    Bundle, trace and logs stay in `tmp_path`, or in the folder of --parity-out.
+    Traces and logs stay in `tmp_path`, or in the folder of --parity-out.
     """
     defaults: dict[str, Any] = {}
     for mark in request.node.iter_markers("parity"):  # the closest first

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,19 +51,3 @@ def find_bundle(folder: Path, name: str) -> Path:
             f"pytest --parity-record {folder}"
         )
     return path
-
-
-def keep_bundle(source: Path, target: Path) -> None:
-    """Copies a bundle, whole or not at all: other processes may record the same.
-
-    Raises:
-        InputError: it cannot be written.
-    """
-    from parity.files.atomic import atomic_path
-
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_path(target) as temporary:
-            shutil.copyfile(source, temporary)
-    except OSError as error:
-        raise InputError(f"{target}: cannot be written ({error.strerror})") from error

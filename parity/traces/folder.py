@@ -1,7 +1,7 @@
 """RunFolder: the folder of a run or of one of its halves, and where each file in it is.
 
     RUN/
-        keras/  torch/       a half each; in a check, the Keras half holds a bundle
+        keras/  torch/       a half each; in a check, a bundle may stand for the Keras half
         perturbed-1/ ...     runs of the reference that measure rounding, while they are needed
         keras.log ...        what the children wrote
         data.safetensors     what both halves are fed, while they run
@@ -23,7 +23,7 @@ from parity.programs.halves import HALVES
 # Of a half.
 SPEC, FAILURE, SUCCESS = "spec.json", "failure.json", "_SUCCESS"
 ENVIRONMENT, HISTORY = "environment.json", "history.json"
-ARRAYS, INDEX, BUNDLE = "trace.safetensors", "trace.json", "bundle.parity"
+ARRAYS, INDEX = "trace.safetensors", "trace.json"
 # Of a run, and of the `--out` of other commands.
 DATA, RESULT = "data.safetensors", "result.json"
 SWEEP, BENCH, DIAGNOSIS = "sweep.json", "bench.json", "diagnosis.json"
@@ -92,11 +92,6 @@ class RunFolder:
     def index(self) -> Path:
         """The facts of a trace, and the keys of its arrays."""
         return self.path / INDEX
-
-    @property
-    def bundle(self) -> Path:
-        """What the Keras half leaves in a check."""
-        return self.path / BUNDLE
 
     @property
     def failure(self) -> Path:

@@ -3,7 +3,8 @@
 A half writes one directory: `spec.json`, `environment.json`, `history.json`, `trace.safetensors`
 with its index `trace.json`, and `_SUCCESS` last. Every file is written beside its place and moved
 there, so that a reader finds whole files or none. Arrays are in the portable layout: images
-(N, H, W, C), convolution kernels (height, width, in, out), dense kernels (in, out).
+(N, H, W, C), convolution kernels (height, width, in, out), dense kernels (in, out). A trace travels
+as one file, a bundle: see `parity.traces.bundle`.
 
 Keys of a trace are paths: `init/conv1.kernel`, `forward/train/dropout1`,
 `trajectory/20/conv1.bias`.
@@ -11,14 +12,14 @@ Keys of a trace are paths: `init/conv1.kernel`, `forward/train/dropout1`,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from parity.errors import RunError
+from parity.errors import InputError, ParityError, RunError
 from parity.files.atomic import write_bytes
 from parity.files.floats import decode_floats, encode_floats
 from parity.files.json_io import read_json, write_json
@@ -76,25 +77,53 @@ class TraceWriter:
 
         folder = RunFolder(directory)
         directory.mkdir(parents=True, exist_ok=True)
-        write_json(folder.environment, environment)
-        write_json(folder.history, encode_floats({**result.history, **self.columns}))
         write_bytes(folder.arrays, save(self.arrays))
-        index = {"wall_s": result.wall_s, "facts": self.facts, "keys": sorted(self.arrays)}
-        write_json(folder.index, encode_floats(index))
-        folder.complete()
+        history = {**result.history, **self.columns}
+        write_records(folder, environment, history, result.wall_s, self.facts, self.arrays)
+
+
+def write_records(
+    folder: RunFolder,
+    environment: Mapping[str, Any],
+    history: History,
+    wall_s: float,
+    facts: Mapping[str, Any],
+    keys: Iterable[str],
+) -> None:
+    """Writes the files of a trace that follow its spec and its arrays, which are there already.
+
+    Args:
+        folder: of the half.
+        environment: what it depended on besides its spec.
+        history: of its training.
+        wall_s: seconds spent training.
+        facts: JSON-ready values by name.
+        keys: of the arrays.
+    """
+    write_json(folder.environment, environment)
+    write_json(folder.history, encode_floats(history))
+    index = {"wall_s": wall_s, "facts": facts, "keys": sorted(keys)}
+    write_json(folder.index, encode_floats(index))
+    folder.complete()
 
 
 class Trace:
     """A finished run directory, its arrays read one at a time.
 
+    Args:
+        directory: of the half.
+        source: where the contents come from, if a run did not leave them: in a check, the bundle.
+            What they lack is an InputError that names it, and no RunError.
+
     Raises:
         RunError: the directory is missing, unfinished or damaged.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, source: Path | None = None) -> None:
         from safetensors import SafetensorError, safe_open
 
-        self.directory = directory
+        self.directory, self._source = directory, source
+        self._largest: dict[str, float] = {}
         folder = RunFolder(directory)
         if not folder.is_complete:
             raise RunError(f"{directory}: not a finished run ({SUCCESS} is missing); run it again")
@@ -122,14 +151,21 @@ class Trace:
     def __getitem__(self, key: str) -> np.ndarray:
         """Returns the array under a key, in the layout in which it was written."""
         if key not in self._keys:
-            raise RunError(f"{self.directory}: the trace has no {key!r}")
+            raise self._problem(f"it has no array {key[:80]!r}")
         from safetensors import SafetensorError
 
         try:
             array: np.ndarray = self._file.get_tensor(key)
         except (SafetensorError, TypeError, ValueError, AttributeError) as error:
-            raise RunError(f"{self.directory}: {key!r} cannot be read ({error})") from error
+            raise self._problem(f"the array {key[:80]!r} cannot be read ({error})") from error
         return array
+
+    def largest(self, key: str) -> float:
+        """Returns the largest absolute value of an array that is finite, 0 where there is none."""
+        if key not in self._largest:
+            array = np.abs(self[key])
+            self._largest[key] = float(array[np.isfinite(array)].max(initial=0))
+        return self._largest[key]
 
     def names(self, prefix: str) -> list[str]:
         """Returns the names directly below `prefix/`, in alphabetical order."""
@@ -148,16 +184,24 @@ class Trace:
         try:
             return sorted(int(name) for name in self.names(prefix))
         except ValueError as error:
-            raise RunError(f"{self.directory}: under {prefix!r}: {error}") from error
+            raise self._problem(f"under {prefix!r}: {error}") from error
+
+    def _problem(self, why: str) -> ParityError:
+        if self._source is not None:
+            return InputError(f"{self._source}: {why}; record it again")
+        return RunError(f"{self.directory}: {why}; run it again")
 
     def _record(self, path: Path, decode: Callable[[Any], Any] | None = None) -> dict[str, Any]:
-        """Reads a JSON file whose mappings, at any depth, tell a missing key as a RunError."""
+        """Reads a JSON file whose mappings, at any depth, say which key they lack."""
+
+        def missing(key: str) -> ParityError:
+            return self._problem(f"{path.name} has no {key!r}")
 
         def known(value: Any) -> Any:
             if isinstance(value, dict):
-                return Record(
-                    f"{self.directory}: {path.name}", {k: known(v) for k, v in value.items()}
-                )
+                record = Record({k: known(v) for k, v in value.items()})
+                record.problem = missing
+                return record
             return [known(item) for item in value] if isinstance(value, list) else value
 
         content = read_json(path)
@@ -168,14 +212,12 @@ class Trace:
 
 
 class Record(dict[str, Any]):
-    """A mapping read from a file; a key that it lacks is a RunError that names the file."""
+    """A mapping read from a file; a key that it lacks is an error that names the file."""
 
-    def __init__(self, source: str, values: Mapping[str, Any]) -> None:
-        super().__init__(values)
-        self._source = source
+    problem: Callable[[str], Exception] = KeyError  # of a copy, which is of no file
 
     def __missing__(self, key: str) -> Any:
-        raise RunError(f"{self._source} has no {key!r}; run it again")
+        raise self.problem(key)
 
 
 def _checked(history: dict[str, Any]) -> History:

@@ -1,7 +1,5 @@
 """What the registry makes of a pair of `check_pairs` of which something was changed."""
 
-from contextlib import contextmanager
-
 import check_pairs
 
 from parity.divergences import recognised
@@ -11,9 +9,8 @@ from parity.ladder.items import FAIL
 from parity.ladder.table import OF_PROBE
 
 
-@contextmanager
 def evidence_of(folder, reference=None, port=None):
-    """Yields the evidence of the first divergence.
+    """Returns the evidence of the first divergence.
 
     Args:
         folder: for files.
@@ -26,12 +23,9 @@ def evidence_of(folder, reference=None, port=None):
     parts = check_pairs.ported(recorded)
     if port is not None:
         port(parts)
-    with recorded.read(folder / "a.parity") as bundle:
-        trace = parts.write(folder / "port")
-        level = next(
-            level for level in compare_levels(OF_PROBE, bundle, trace) if level.status == FAIL
-        )
-        yield Evidence(bundle, trace, level, level.first_failure)
+    keras, trace = recorded.read(folder / "keras"), parts.write(folder / "port")
+    level = next(level for level in compare_levels(OF_PROBE, keras, trace) if level.status == FAIL)
+    return Evidence(keras, trace, level, level.first_failure)
 
 
 def names(evidence):

@@ -2,12 +2,11 @@
 
     x (N, 5) -> dense1 (4), ReLU -> dropout 0.5 -> dense2 (3), sigmoid; squared error; SGD
 
-`recorded` is what Keras would write into a bundle, `ported` what a right port makes of it. Change
+`recorded` is what Keras would write, `ported` what a right port makes of it. Change
 one array or fact, then `write` it.
 """
 
-import copy
-from dataclasses import dataclass, field
+import tempfile
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,8 +14,8 @@ import numpy as np
 from traces import Parts
 
 from parity.data import probe_inputs
-from parity.traces.bundle import Bundle, write_bundle
-from parity.traces.trace import TraceWriter
+from parity.traces.bundle import pack
+from parity.traces.trace import Trace
 
 BATCH, STEPS, RATE, LEARNING_RATE = 4, 2, 0.5, 0.25
 SHAPES = {
@@ -35,27 +34,20 @@ NODES = (
 )
 
 
-@dataclass
-class Recorded:
+class Recorded(Parts):
     """What a bundle is made of."""
 
-    arrays: dict = field(default_factory=dict)
-    facts: dict = field(default_factory=dict)
-    spec: dict = field(default_factory=dict)
-    environment: dict = field(default_factory=dict)
+    def read(self, directory: Path) -> Trace:
+        """The trace that Keras would leave in a folder, as a check reads it."""
+        self.write(directory)
+        return Trace(directory, directory)
 
-    def copy(self) -> "Recorded":
-        return copy.deepcopy(self)
-
-    def write(self, path: Path) -> Path:
-        writer = TraceWriter(facts=self.facts)
-        for key, array in self.arrays.items():
-            writer.put(key, array)
-        write_bundle(path, writer, spec=self.spec, environment=self.environment)
+    def pack(self, path: Path) -> Path:
+        """The bundle of that trace."""
+        with tempfile.TemporaryDirectory() as folder:
+            self.write(Path(folder))
+            pack(Path(folder), path)
         return path
-
-    def read(self, path: Path) -> Bundle:
-        return Bundle(self.write(path))
 
 
 def sigmoid(x):

@@ -43,19 +43,14 @@ def make_data(shape, *, num_classes, num_train, num_val, num_test=5, seed=0):
 
 def refusal(read, path, *arguments):
     """The message with which a file is refused: one line, with the path; nothing is left behind."""
-    before = _beside(path)
+    before = sorted(path.parent.glob("*"))
     with pytest.raises(InputError) as error:
         read(path, *arguments)
     message = str(error.value)
     assert "\n" not in message
     assert str(path) in message
-    assert _beside(path) == before
+    assert sorted(path.parent.glob("*")) == before
     return message
-
-
-def _beside(path):
-    """What stands in the folder of a path, if it is in one."""
-    return sorted(path.parent.iterdir()) if path.parent.is_dir() else []
 
 
 def assert_same_bits(actual, expected):

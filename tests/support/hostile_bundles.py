@@ -35,7 +35,7 @@ def arrays_of(recorded):
 
 
 def forged(recorded):
-    """A bundle of what was changed in `recorded`, which `write_bundle` need not take."""
+    """A bundle of what was changed in `recorded`, which `pack` need not take."""
     arrays = arrays_of(recorded)
     return zipped((FACTS, facts_of(recorded, arrays)), (ARRAYS, arrays))
 

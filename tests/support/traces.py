@@ -24,6 +24,7 @@ class Parts:
     facts: dict = field(default_factory=dict)
     history: dict = field(default_factory=dict)
     spec: dict = field(default_factory=dict)
+    environment: dict = field(default_factory=dict)
 
     def copy(self) -> "Parts":
         return copy.deepcopy(self)
@@ -38,7 +39,7 @@ class Parts:
         with pytest.MonkeyPatch.context() as patch:
             # Most of the time goes into waiting for the disk, for files that a test throws away.
             patch.setattr(os, "fsync", lambda descriptor: None)
-            writer.write(directory, environment={}, result=result)
+            writer.write(directory, environment=self.environment, result=result)
         return Trace(directory)
 
 

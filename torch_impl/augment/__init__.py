@@ -1,7 +1,7 @@
 """ImageDataGenerator for torch: Keras's arguments and random stream, and its pixels.
 
-`ImageDataGenerator` feeds batches, `KerasTransform` is the random transform alone, for
-`v2.Compose`, and `AugmentedDataset` is for a DataLoader. Nothing here needs the harness.
+`ImageDataGenerator` feeds batches. `KerasTransform` is the random transform alone, for
+`v2.Compose`. `AugmentedDataset` is for a DataLoader. Nothing here needs the harness.
 """
 
 from torch_impl.augment.dataset import AugmentedDataset

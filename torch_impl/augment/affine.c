@@ -5,7 +5,7 @@
    and a sum into one rounding (-ffp-contract=off). Pixels are taken LANES at a time, so that
    compilers turn each inner loop into vector instructions.
 
-   The file includes itself twice, for what depends on the type of the pixels. */
+   The file includes itself twice, for the code that depends on the type of the pixels. */
 
 #ifndef PIXEL
 
@@ -15,9 +15,9 @@
 #include <string.h>
 
 #define LANES 32
-#define ROWS 3 /* at once, since what is stored piece by piece is not at once there as a whole */
+#define ROWS 3 /* at once, since reading a whole right after storing it in pieces is slow */
 
-#define AHEAD 8192 /* bytes, from which on a processor sees by itself what comes next */
+#define AHEAD 8192 /* bytes, from which on a processor prefetches by itself */
 
 /* Keeps the loads of a loop apart: gather instructions are slower on many processors. */
 #if defined(__GNUC__)
@@ -26,18 +26,18 @@
 #define APART(offset)
 #endif
 
-/* GCC takes vectors of half the width by itself. */
+/* By default GCC uses vectors of half the width. */
 #if defined(__AVX512F__) && defined(__GNUC__) && !defined(__clang__)
 #pragma GCC target("prefer-vector-width=512")
 #endif
 
 enum { NEAREST, CONSTANT, REFLECT, WRAP, GRID_WRAP };
 
-/* Where LANES pixels of an output row are taken from. */
+/* The input positions of LANES pixels of an output row. */
 typedef struct {
-  double row[LANES], column[LANES]; /* how far the position is past the first tap */
+  double row[LANES], column[LANES]; /* distance of the position from the first tap */
   int32_t offset[LANES];            /* of the first tap in the frame */
-  uint8_t none[LANES];              /* no pixel: the constant */
+  uint8_t none[LANES];              /* outside: the constant is used */
 } Taps;
 
 /* Sizes and steps are those of images, channels, rows and columns. */
@@ -47,7 +47,7 @@ typedef struct {
   double cval;
 } Task;
 
-/* Moves a position from outside of 0 ... length - 1 as scipy's map_coordinate does. */
+/* Moves a position into 0 ... length - 1, as scipy's map_coordinate does. */
 static double inside(double at, double length, int mode) {
   if (at >= 0 && at <= length - 1)
     return at;
@@ -113,7 +113,7 @@ static inline void copy(void *to, const void *from, size_t size) {
   memcpy((char *)to + size - 64, (const char *)from + size - 64, 64);
 }
 
-/* Asks for some memory to be brought near. */
+/* Prefetches some memory. */
 static inline void ahead(const void *memory, size_t size) {
 #if defined(__GNUC__)
   for (size_t at = 0; at < size && at < AHEAD; at += 64)
@@ -131,7 +131,7 @@ static inline void ahead(const void *memory, size_t size) {
 #define NAMED(name) name##_float64
 #include "affine.c"
 
-#else /* what depends on the type of the pixels */
+#else /* the code that depends on the type of the pixels */
 
 /* Copies a channel and continues it by one pixel on every side, so that both neighbours of every
    tap, on either axis, are at fixed distances. */
@@ -221,7 +221,7 @@ static inline void NAMED(image)(const PIXEL *input, PIXEL *output, PIXEL *frames
 /* index: which of the num_inputs images of the input are taken, as many as size[0]. maps: six numbers an image, the
    row and then the column of the input as a sum over (row, column, 1) of the output. flips: two an
    image, horizontal and vertical. Returns 0, 1 if there is no memory for the frames of an
-   image, or 2 if there is no image of such a number. */
+   image, or 2 if an index is out of range. */
 int NAMED(affine)(const PIXEL *input, PIXEL *output, const int64_t *index, const double *maps,
                   const uint8_t *flips, int64_t num_inputs, const int64_t size[4],
                   const int64_t in_step[4], const int64_t out_step[4], int order, int mode,
@@ -235,16 +235,16 @@ int NAMED(affine)(const PIXEL *input, PIXEL *output, const int64_t *index, const
     return 1;
   for (int64_t n = 0; n < size[0]; n++) {
     const PIXEL *in = input + index[n] * in_step[0];
-    if (n + 1 < size[0]) /* images come from anywhere: have the next one on its way */
+    if (n + 1 < size[0]) /* images may be anywhere in memory: prefetch the next one */
       ahead(input + index[n + 1] * in_step[0], size[1] * size[2] * size[3] * sizeof(PIXEL));
     PIXEL *out = output + n * out_step[0];
     const double *map = maps + 6 * n;
     const int at_rest = map[0] == 1 && map[1] == 0 && map[2] == 0 && map[3] == 0 && map[4] == 1 &&
                         map[5] == 0;
-    /* The usual case by itself, so that the compiler leaves the others out of its loops. */
+    /* The usual case alone, so that the compiler omits the others from its loops. */
     if (mode == NEAREST && order == 1 && !at_rest)
       NAMED(image)(in, out, frames, map, flips + 2 * n, &task, 1, NEAREST);
-    else /* a pixel is not spoilt by a neighbour that is not finite where nothing moves */
+    else /* nothing moves, so a neighbour that is not finite does not spoil a pixel */
       NAMED(image)(in, out, frames, map, flips + 2 * n, &task, at_rest ? 0 : order, mode);
   }
   free(frames);

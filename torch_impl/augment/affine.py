@@ -1,4 +1,4 @@
-"""The map from output pixels to input positions, and how images are moved by it.
+"""The map from output pixels to input positions, and the interpolation of images by it.
 
 In centred coordinates, x along the columns and y along the rows, Keras maps an output pixel by
 
@@ -8,12 +8,12 @@ In centred coordinates, x along the columns and y along the rows, Keras maps an 
 and interpolates the input there. torchvision's RandomAffine cannot express this: it has one zoom
 for both axes, whole-pixel shifts, a tangent for the shear, another sign and another order.
 
-A quirk of Keras: the centre of an image of H rows and W columns is taken at (x, y) =
-(H/2 - 1/2, W/2 - 1/2), height and width exchanged, so that a non-square image turns about a point
-beside its middle. Without `keras_quirks` it is the middle.
+A quirk of Keras: for an image of H rows and W columns, it takes the centre at (x, y) =
+(H/2 - 1/2, W/2 - 1/2), with height and width exchanged, so that a non-square image turns about a
+point that is not its middle. Without `keras_quirks` the centre is the middle.
 
-On the CPU a compiled loop (`affine.c`) moves the images, with the operations and the bits of scipy;
-elsewhere, and where there is no compiler, `interpolate.py` does it in torch.
+On the CPU a compiled loop (`affine.c`) moves the images, with the operations and the bits of scipy.
+On other devices, and without a compiler, `interpolate.py` does it in torch.
 
 Source: keras 3.15 `legacy/preprocessing/image.py`, `apply_affine_transform`.
 """
@@ -35,15 +35,16 @@ from torch_impl.augment.interpolate import FILL_MODES, interpolate
 from torch_impl.augment.parameters import Parameters
 
 SOURCE = Path(__file__).with_name("affine.c")
-_VALUES_FOR_A_THREAD = 2**18  # below, handing over costs more than it saves
+_VALUES_FOR_A_THREAD = 2**18  # with fewer, a thread costs more than it saves
 _Sizes = ctypes.c_int64 * 4
 
 
 def matrices(params: Parameters, height: int, width: int, keras_quirks: bool = True) -> np.ndarray:
-    """Returns the maps that parameters stand for.
+    """Returns the maps of given parameters.
 
-    The products are NumPy's, in Keras's order, so that the entries have Keras's bits: one bit can
-    decide whether a position on the border counts as outside. Parameters at rest give IDENTITY.
+    NumPy computes the products in Keras's order, so that the entries have Keras's bits: one bit can
+    decide whether a position on the border counts as outside. Parameters that move nothing give
+    IDENTITY.
 
     Args:
         params: theta, shear (degrees), tx, ty (pixels), zx, zy: (N,) float64.
@@ -68,7 +69,7 @@ def matrices(params: Parameters, height: int, width: int, keras_quirks: bool = T
     return xy.reshape(-1, 9).take(_ROW_AND_COLUMN, axis=1).reshape(-1, 2, 3)
 
 
-# Of the entries of a matrix over (x, y, 1), those of the map over (row, column, 1).
+# Where the entries of the map over (row, column, 1) are in a matrix over (x, y, 1).
 _ROW_AND_COLUMN = np.array([4, 3, 5, 1, 0, 2])
 
 
@@ -103,11 +104,11 @@ def move(
         images: (M, C, H, W), float32 or float64, in any memory layout.
         maps: (N, 2, 3) float64, from output to input, as `matrices` returns them.
         flips: (N, 2) bool: left and right, top and bottom.
-        fill_mode: what lies outside of an image.
+        fill_mode: how an image continues outside.
         cval: the value outside, for `fill_mode="constant"`.
         order: of the splines: 0, 1 or 3.
         index: (N,) int64, which images are taken; None takes all of them in their order. Taking
-            them here spares a copy.
+            them here saves a copy.
 
     Returns:
         (N, C, H, W) of the same dtype and memory layout.
@@ -168,11 +169,11 @@ def _address(array: np.ndarray) -> int:
 
 
 def _compiled_loop(images: torch.Tensor, order: int) -> Callable[..., int] | None:
-    """The loop for these images, or None where torch has to do it."""
+    """Returns the compiled loop for these images, or None if torch has to do it."""
     if images.device.type != "cpu" or order > 1 or images.requires_grad:
         return None
     if (images.shape[2] + 2) * (images.shape[3] + 2) >= 2**31:
-        return None  # offsets inside of an image are 32 bits wide
+        return None  # the loop has 32 bits for offsets inside an image
     library = native.library(SOURCE)
     return None if library is None else _loops(library)[images.dtype]
 
@@ -189,5 +190,5 @@ def _loops(library: ctypes.CDLL) -> dict[torch.dtype, Callable[..., int]]:
 
 @functools.cache
 def _threads(num_threads: int, process: int) -> ThreadPoolExecutor:
-    """One pool a process: threads do not survive a fork, as DataLoader workers are made by."""
+    """Returns one pool for each process, since threads do not survive the fork of a DataLoader."""
     return ThreadPoolExecutor(num_threads, thread_name_prefix="augment")

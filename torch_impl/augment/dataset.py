@@ -14,14 +14,14 @@ from torch_impl.augment.iterators import BatchIterator
 class AugmentedDataset(Dataset[Any]):
     """The samples of an iterator by their number, augmented anew at every access.
 
-    `DataLoader(dataset, batch_size=32, shuffle=True, num_workers=4)` takes it as it is. Faster,
-    since a batch is augmented at once, is to give its numbers together:
+    `DataLoader(dataset, batch_size=32, shuffle=True, num_workers=4)` takes it as it is. It is
+    faster to pass the numbers of a whole batch, which is then augmented at once:
     `DataLoader(dataset, batch_size=None, sampler=BatchSampler(RandomSampler(dataset), 32, False))`.
 
-    The DataLoader decides the order, so that a run no longer follows Keras's stream. Every worker
-    process draws from a generator of its own, seeded by the DataLoader, so that no two workers
-    repeat each other. A process in which TensorFlow has run should not fork them, since a worker
-    crashes that collects TensorFlow's garbage: give `multiprocessing_context="forkserver"`.
+    The DataLoader decides the order, so a run no longer follows Keras's stream. Every worker
+    process draws from its own generator, which the DataLoader seeds, so that no two workers repeat
+    each other. A process in which TensorFlow has run should not fork workers, since a worker that
+    collects TensorFlow's garbage crashes: pass `multiprocessing_context="forkserver"`.
 
     Args:
         iterator: what `flow` or `flow_from_directory` returned; its order and batch size are not

@@ -1,4 +1,4 @@
-"""Batches of augmented images read from a folder with one subfolder a class.
+"""Batches of augmented images from a folder with one subfolder for each class.
 
 Source: keras 3.15 `legacy/preprocessing/image.py`, `DirectoryIterator`.
 """
@@ -29,8 +29,8 @@ class DirectoryIterator(BatchIterator):
     """Batches of the images in the subfolders of a folder.
 
     Args:
-        directory: holds one subfolder a class; images are searched at any depth of it.
-        generator: augments.
+        directory: has one subfolder for each class; images in it are found at any depth.
+        generator: augments the images.
         target_size: (height, width) to which images are resized.
         color_mode: "rgb", "rgba" or "grayscale".
         classes: names of the subfolders, in the order of their numbers; None takes all, sorted.
@@ -47,12 +47,12 @@ class DirectoryIterator(BatchIterator):
     Labels have the dtype of the generator, as in Keras; `classes` are integers.
 
     Raises:
-        ValueError: no such folder, a class without images, an argument of another form; when a
-            batch is asked for: a file that is no image.
+        ValueError: the folder does not exist, a class has no images, or an argument has another
+            form. When a batch is read: a file is not an image.
 
     Attributes:
         filenames: relative to `directory`, in the order of their numbers.
-        filepaths: the same, with it.
+        filepaths: the same, with `directory`.
         classes: (n,) int64, the number of the class of each file.
         class_indices: name of a class -> its number.
         num_classes: number of classes.
@@ -119,12 +119,12 @@ class DirectoryIterator(BatchIterator):
 
     @property
     def filepaths(self) -> list[str]:
-        """The files, in the order of their numbers."""
+        """The paths of the files, in the order of their numbers."""
         return [os.path.join(self.directory, name) for name in self.filenames]
 
     @property
     def labels(self) -> torch.Tensor:
-        """The number of the class of each file."""
+        """The number of the class of each file, (n,) int64."""
         return self.classes
 
     def _augmented(self, index: torch.Tensor) -> tuple[torch.Tensor, Parameters]:
@@ -165,7 +165,7 @@ def _subfolders(directory: str) -> list[str]:
 
 
 def _files_of_class(directory: str, name: str, follow_links: bool) -> list[str]:
-    """The images of a class in Keras's order, relative to the folder of all classes."""
+    """Returns the images of a class in Keras's order, relative to the folder of all classes."""
     folder = os.path.join(directory, name)
     if not os.path.isdir(folder):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Images from and to files, by Pillow, as Keras reads and writes them.
+"""Reads and writes image files with Pillow, as Keras does.
 
 Source: keras 3.15 `utils/image_utils.py`, `load_img`, `img_to_array`, `array_to_img`.
 """
@@ -35,9 +35,9 @@ def load_image(
 
     Args:
         path: of the file.
-        color_mode: "grayscale", "rgb" or "rgba"; as in Keras, a file with 16 or 32 bits a pixel
-            keeps its values as "grayscale".
-        target_size: (height, width) to which the image is resized, if it has another.
+        color_mode: "grayscale", "rgb" or "rgba"; as in Keras, "grayscale" keeps the values of a
+            file with 16 or 32 bits per pixel.
+        target_size: (height, width) to which the image is resized, if it has another size.
         interpolation: of the resizing.
         keep_aspect_ratio: whether the image is cropped at its centre first, to the ratio of
             `target_size`.
@@ -47,7 +47,7 @@ def load_image(
         (height, width, channels), values in [0, 255].
 
     Raises:
-        ValueError: the file cannot be read, or is no image; the message names it.
+        ValueError: the file cannot be read, or is not an image; the message names it.
     """
     try:
         with Image.open(path) as file:
@@ -57,8 +57,8 @@ def load_image(
     except Image.DecompressionBombError as error:
         raise ValueError(f"{path}: {error}") from None
     except (OSError, SyntaxError, ValueError) as error:
-        # Pillow says that a broken PNG is a SyntaxError.
-        reason = "is no image" if isinstance(error, UnidentifiedImageError) else str(error)
+        # Pillow raises SyntaxError for a broken PNG.
+        reason = "not an image" if isinstance(error, UnidentifiedImageError) else str(error)
         raise ValueError(
             f"{path}: cannot be read as an image ({reason}): replace the file or remove it"
         ) from None
@@ -91,10 +91,10 @@ def _resized(
 
 
 def to_pil(image: torch.Tensor, data_format: str) -> Image.Image:
-    """Returns an image of any range of values, stretched to 0 ... 255.
+    """Returns a PIL image, with the range of the values stretched to 0 ... 255.
 
     Args:
-        image: of 1, 3 or 4 channels, in `data_format`.
+        image: with 1, 3 or 4 channels, in `data_format`.
         data_format: "channels_last" or "channels_first".
     """
     pixels = to_channels_first(image.detach().cpu(), data_format).movedim(0, -1).numpy()

@@ -37,7 +37,7 @@ class ImageDataGenerator:
         zca_whitening: whiten by the covariance of the data given to `fit`.
         zca_epsilon: added to the singular values of the whitening.
         rotation_range: degrees.
-        width_shift_range: fraction below 1, pixels from 1 on; integer or list: choices.
+        width_shift_range: a fraction if below 1, else pixels; an integer or a list gives choices.
         height_shift_range: the same.
         brightness_range: two bounds, or None.
         shear_range: degrees.
@@ -55,15 +55,15 @@ class ImageDataGenerator:
         interpolation_order: 0, 1 or 3.
         dtype: torch.float32 or torch.float64, or its name; None takes torch's default dtype.
         keras_quirks: see `KerasTransform` and `Standardization`.
-        random_state: stands in for NumPy's global state, see `KerasSeeds.numpy`; None takes a
-            generator of its own, seeded from torch's.
+        random_state: replaces NumPy's global state, see `KerasSeeds.numpy`; None takes a new
+            generator, seeded from torch's.
 
     Raises:
-        ValueError: an argument of another form; the message shows it.
+        ValueError: an argument has another form; the message shows it.
 
     Attributes:
         transform: the random transform, usable on its own.
-        mean, std, zca_whitening_matrix: what `fit` found; may be set.
+        mean, std, zca_whitening_matrix: computed by `fit`; may be set.
     """
 
     def __init__(
@@ -140,12 +140,12 @@ class ImageDataGenerator:
 
     @property
     def channel_axis(self) -> int:
-        """Of a batch: 1 or 3."""
+        """The axis of the channels in a batch: 1 or 3."""
         return 1 if self.data_format == "channels_first" else 3
 
     @property
     def random_state(self) -> np.random.RandomState:
-        """Where orders and parameters are drawn from."""
+        """The generator from which orders and parameters are drawn."""
         return self.transform.sampler.random_state
 
     mean = property(
@@ -242,7 +242,7 @@ class ImageDataGenerator:
             seed: of the random transforms.
 
         Raises:
-            ValueError: no images, or another number of axes.
+            ValueError: there are no images, or the number of axes is not four.
         """
         images = to_tensor(x, self.dtype)
         check_images(images, self.data_format, "fit", stacklevel=2)
@@ -252,14 +252,14 @@ class ImageDataGenerator:
             self.random_state.seed(seed)
         images = images * self.standardization.rescale if self.standardization.rescale else images
         if augment:
-            # One image after the other, so that they are drawn in Keras's order.
+            # One image after the other, to draw in Keras's order.
             images = torch.cat([self._moved(images)[0] for _ in range(rounds)])
         self.standardization.fit(np.array(images.cpu().numpy()), self.channel_axis)
 
     def standardize(self, x: Any) -> torch.Tensor:
         """Applies preprocessing function, rescaling and statistics.
 
-        In difference to Keras, `x` is not changed.
+        Unlike in Keras, `x` is not changed.
 
         Args:
             x: an image, or a batch, in `data_format`.
@@ -279,7 +279,8 @@ class ImageDataGenerator:
             seed: seeds the random state first.
 
         Returns:
-            Keras's names, as `apply_transform` takes them; see `ParameterSampler.draw`.
+            Parameters by Keras's names, as `apply_transform` takes them; see
+            `ParameterSampler.draw`.
         """
         if len(img_shape) != 3:
             raise ValueError(f"img_shape={tuple(img_shape)}: expected three axes, one image")
@@ -294,11 +295,12 @@ class ImageDataGenerator:
 
         Args:
             x: an image, or a batch, in `data_format`.
-            transform_parameters: by Keras's names, see `get_random_transform`; what is missing or
-                None is left out. For a batch, arrays or tensors of one value an image.
+            transform_parameters: by Keras's names, see `get_random_transform`; a parameter that is
+                missing or None changes nothing. For a batch, arrays or tensors with one value for
+                each image.
 
         Raises:
-            ValueError: an unknown name, or another number of values.
+            ValueError: a name is unknown, or the number of values is wrong.
         """
         moved = self.transform.transform(
             to_channels_first(to_tensor(x), self.data_format), transform_parameters
@@ -317,19 +319,19 @@ class ImageDataGenerator:
     def augmented(
         self, images: torch.Tensor, index: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, Parameters]:
-        """Draws for a batch, transforms and standardizes it: what the iterators feed.
+        """Draws parameters for a batch, transforms and standardizes it. The iterators feed this.
 
         Args:
             images: in `data_format`.
-            index: which of them are the batch; None takes all of them in their order.
+            index: which images are the batch; None takes all of them in their order.
 
         Returns:
-            The batch and how it was augmented.
+            The batch and its parameters.
         """
         if self.preprocessing_function is None:
             moved, params = self._moved(images, index)
             return self.standardization.apply(moved), params
-        # The function may draw from the same stream: image by image, as Keras goes.
+        # The function may draw from the same stream, so images go one by one, as in Keras.
         done, drawn = [], []
         for number in torch.arange(len(images)) if index is None else index:
             moved, params = self._moved(images, number[None])

@@ -1,13 +1,13 @@
-"""Channel shift and brightness, with what Keras makes of them.
+"""Channel shift and brightness, with Keras's quirks.
 
-Two quirks of Keras, left out without `keras_quirks`:
+Keras has two quirks, which `keras_quirks=False` leaves out:
 
-- A channel shift is clipped to the lowest and highest value that the image itself has, so that the
-  brightest pixel of a bright image cannot become brighter. (One shift for all channels of an image
-  is drawn either way.)
+- A channel shift is clipped to the lowest and highest value of the image itself, so the brightest
+  pixel of a bright image cannot become brighter. (Either way, one shift is drawn for all channels
+  of an image.)
 - Brightness goes through PIL: pixels are cut to whole numbers in 0 ... 255. An image with values in
-  [0, 1] becomes black but for its pixels at 1. One with values below 0 or above 255 is first
-  stretched to 0 ... 255, by its own extremes, and afterwards back.
+  [0, 1] becomes black, except for its pixels at 1. An image with values below 0 or above 255 is
+  first stretched to 0 ... 255, by its own extremes, and stretched back afterwards.
 
 Source: keras 3.15 `legacy/preprocessing/image.py`, `utils/image_utils.py`; Pillow `Blend.c`.
 """
@@ -24,8 +24,8 @@ def shift_channels(
 
     Args:
         images: (N, C, H, W), float32 or float64.
-        intensity: (N,) what is added.
-        keras_quirks: whether values are clipped to the range that each image has.
+        intensity: (N,) numbers to add, in units of pixel values.
+        keras_quirks: whether values are clipped to the range of each image.
     """
     shifted = images + _a_number_each(intensity, images)
     if not keras_quirks:
@@ -39,14 +39,13 @@ def change_brightness(
     """Multiplies all values of an image by a factor.
 
     Args:
-        images: (N, C, H, W), float32 or float64; of four channels the last is the opacity, and
-            stays.
+        images: (N, C, H, W), float32 or float64; a fourth channel is the opacity, which stays.
         brightness: (N,) factors.
-        keras_quirks: whether values are cut to whole numbers in 0 ... 255, as PIL does. Without, an
+        keras_quirks: whether values are cut to whole numbers in 0 ... 255, as PIL does. If not, an
             image with values in [0, 1], or else in [0, 255], is clipped to that range.
 
     Raises:
-        ValueError: another number of channels, or values that are not finite.
+        ValueError: the number of channels is not 1, 3 or 4, or values are not finite.
     """
     channels = images.shape[1]
     if channels not in (1, 3, 4):
@@ -57,7 +56,7 @@ def change_brightness(
     if keras_quirks:
         return _as_pil(images, brightness, low, high)
     changed = images * _a_number_each(brightness, images)
-    # Where a value may be negative or above 255, there is no range to stay in.
+    # An image with negative values, or values above 255, is not clipped.
     top = torch.where(high <= 1, 1.0, 255.0).to(images.dtype)
     changed = torch.where((low >= 0) & (high <= 255), torch.minimum(changed, top), changed)
     return _with_opacity_of(images, changed)
@@ -71,8 +70,8 @@ def _as_pil(
     top = high - low
     stretched = from_zero / torch.where(top == 0, 1.0, top) * 255
     whole = torch.where(is_stretched, stretched, images).to(torch.uint8)
-    # PIL multiplies in float32 and cuts off. It clips where the factor is outside of [0, 1];
-    # within, there is nothing to clip.
+    # PIL multiplies in float32 and cuts off fractions. It clips if the factor is outside [0, 1];
+    # inside, there is nothing to clip.
     factor = brightness.to(images.device, torch.float32)[:, None, None, None]
     blended = (whole.float() * factor).clamp(0, 255).to(torch.uint8)
     changed = _with_opacity_of(whole, blended).to(images.dtype)
@@ -86,10 +85,10 @@ def _with_opacity_of(images: torch.Tensor, changed: torch.Tensor) -> torch.Tenso
 
 
 def _a_number_each(numbers: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
-    """(N, 1, 1, 1) in the dtype of the images: Keras rounds to it first."""
+    """Returns (N, 1, 1, 1) numbers in the dtype of the images, to which Keras rounds first."""
     return numbers.to(images.device, images.dtype)[:, None, None, None]
 
 
 def _extremes(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The lowest and highest value of each image, (N, 1, 1, 1)."""
+    """Returns the lowest and highest value of each image, (N, 1, 1, 1)."""
     return images.amin((1, 2, 3), keepdim=True), images.amax((1, 2, 3), keepdim=True)

@@ -1,10 +1,10 @@
 """Interpolation between pixels in torch: the definition, on any device, differentiable.
 
-What scipy's `ndimage.affine_transform` computes, in float64 as it does. Outside of an image:
+It computes what scipy's `ndimage.affine_transform` computes, also in float64. Outside an image:
 
     nearest      a a a a | a b c d | d d d d     the border pixel
-    constant     k k k k | a b c d | k k k k     also between the border pixel and the next: nothing
-                                                 is interpolated towards k
+    constant     k k k k | a b c d | k k k k     right after the border pixel, without interpolation
+                                                 towards k
     reflect      d c b a | a b c d | d c b a
     wrap         c d b c | a b c d | b c a b     scipy's period is one pixel short: d falls on a
     grid-wrap    a b c d | a b c d | a b c d     what "wrap" promises
@@ -25,11 +25,11 @@ import torch
 import torch.nn.functional as F
 
 FILL_MODES = ("nearest", "constant", "reflect", "wrap", "grid-wrap")  # numbered as in affine.c
-IDENTITY = np.eye(2, 3)  # the map of an image at rest
+IDENTITY = np.eye(2, 3)  # the map that moves nothing
 _PADDING = 12  # pixels by which scipy extends an image in mode "nearest" at order 3
 
-# Positions are float64, and a pixel needs some 200 bytes on the way: images are taken a part at a
-# time, so that what is held besides the result stays below twice its size, or small in any case.
+# Positions are float64, and a pixel needs some 200 bytes of working memory. Images are processed in
+# parts, so that this memory stays below twice the size of the result, or is small anyway.
 _PARTS, _PIXELS_IN_A_PART = 16, 2**15
 
 
@@ -42,7 +42,7 @@ def interpolate(
     cval: float,
     order: int,
 ) -> torch.Tensor:
-    """Arguments and result as `affine.move`."""
+    """Does what `affine.move` does, with the same arguments and result."""
     height, width = images.shape[-2:]
     device = images.device
     at_a_time = max(1, len(images) // _PARTS, _PIXELS_IN_A_PART // (height * width))
@@ -59,8 +59,8 @@ def interpolate(
         else:
             moved = _nearby(some, rows, columns, order, fill_mode)
         if at_rest[part].any():
-            # A spline gives a pixel back to rounding only, and a neighbour that is not finite
-            # would spoil it, whatever its weight.
+            # A spline reproduces a pixel only up to rounding, and a neighbour that is not finite
+            # would spoil it even with weight 0.
             exact = _nearby(some, rows.round(), columns.round(), 0, fill_mode)
             is_exact = torch.from_numpy(at_rest[part]).to(device)[:, None, None, None]
             moved = torch.where(is_exact, exact, moved)
@@ -74,7 +74,7 @@ def interpolate(
 def _positions(
     maps: torch.Tensor, flips: torch.Tensor, height: int, width: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Rows and columns, each (N, H, W) float64, from which the output pixels are taken."""
+    """Returns rows and columns, each (N, H, W) float64, from which output pixels are taken."""
     i = torch.arange(height, dtype=torch.float64, device=maps.device)[:, None]
     j = torch.arange(width, dtype=torch.float64, device=maps.device)
     i = torch.where(flips[:, 1, None, None], height - 1 - i, i)  # (N, H, 1)
@@ -86,7 +86,7 @@ def _positions(
 
 
 def _inside(at: torch.Tensor, length: int, fill_mode: str) -> torch.Tensor:
-    """Moves positions to an image, or to at most one pixel beside it: scipy's map_coordinate."""
+    """Moves positions into an image, or at most one pixel outside: scipy's map_coordinate."""
     if length == 1:
         return torch.zeros_like(at)
     if fill_mode in ("nearest", "constant"):
@@ -113,7 +113,7 @@ def _nearby(
     """Order 0 and 1: (N, C, H, W) float64 for order 1, of the images' dtype for order 0."""
     n, channels, height, width = images.shape
     rows, columns = _inside(rows, height, fill_mode), _inside(columns, width, fill_mode)
-    # With a frame of one pixel, the neighbours of every position are at fixed distances.
+    # With a frame of one pixel, all neighbours of a position are at fixed distances.
     framed = _framed(images.double() if order else images, around=fill_mode == "grid-wrap")
     flat = framed.reshape(n, channels, -1)
     if order == 0:
@@ -135,7 +135,7 @@ def _nearby(
 
 
 def _framed(images: torch.Tensor, around: bool) -> torch.Tensor:
-    """Continues images by one pixel on every side; `F.pad` wakes threads for it."""
+    """Continues images by one pixel on every side; `F.pad` would start threads."""
     n, channels, height, width = images.shape
     framed = images.new_empty(n, channels, height + 2, width + 2)
     before, after = (-1, 0) if around else (0, -1)
@@ -150,7 +150,7 @@ def _cubic(
     images: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor, fill_mode: str
 ) -> torch.Tensor:
     """Order 3: (N, C, H, W) float64."""
-    # How the spline continues outside of the image, and how its coefficients are looked up there.
+    # How the spline continues outside the image, and how its coefficients are looked up there.
     boundary = fold = {"reflect": "reflect", "grid-wrap": "grid-wrap"}.get(fill_mode, "mirror")
     values = images.double()
     if fill_mode == "nearest":
@@ -163,7 +163,7 @@ def _cubic(
         for length in (height, width)
     )
     flat = (by_row @ values @ by_column.T).flatten(2)
-    if fill_mode == "nearest":  # beyond all coefficients but one, positions no longer matter
+    if fill_mode == "nearest":  # farther out, only one coefficient counts
         rows, columns = rows.clamp(-3, height + 2), columns.clamp(-3, width + 2)
     else:
         rows, columns = _inside(rows, height, fill_mode), _inside(columns, width, fill_mode)
@@ -205,9 +205,10 @@ def _fold(index: torch.Tensor, length: int, fold: str) -> torch.Tensor:
 
 @functools.lru_cache(maxsize=64)
 def _spline_filter(length: int, boundary: str) -> np.ndarray:
-    """(length, length) float64: pixels on one axis to the coefficients of their cubic spline.
+    """Returns the matrix from the pixels of an axis to the coefficients of their cubic spline.
 
-    The recursive filter of scipy, forwards and backwards, applied to the unit vectors.
+    It is scipy's recursive filter, forwards and backwards, applied to the unit vectors: (length,
+    length) float64.
     """
     if length == 1:
         return np.ones((1, 1))
@@ -223,8 +224,8 @@ def _spline_filter(length: int, boundary: str) -> np.ndarray:
     return c
 
 
-# The first value of the pass forwards and of the one backwards: what the endless continuation of
-# the image would have given, by the way in which it continues.
+# The first value of the forward pass and of the backward pass, for each way of continuing the
+# image: the value after an endless continuation.
 
 
 def _first_mirror(c: np.ndarray, powers: np.ndarray) -> np.ndarray:
@@ -263,10 +264,10 @@ def _first_reflect(c: np.ndarray, powers: np.ndarray) -> np.ndarray:
 
 @functools.cache
 def _has_old_scipy() -> bool:
-    """Whether Keras would call a SciPy before 1.18, whose sum takes itself for the first pixel.
+    """Whether SciPy is older than 1.18, whose sum uses itself as the first pixel.
 
-    Its spline misses the pixels by 1e-4 in an image of 3, by 1e-8 in one of 12. What is installed
-    decides, since that is what Keras gives here.
+    Its spline misses the pixels by 1e-4 in an image of 3, by 1e-8 in one of 12. The installed
+    version decides, since Keras calls it.
     """
     try:
         major, minor = importlib.metadata.version("scipy").split(".")[:2]

@@ -1,4 +1,4 @@
-"""Batches of augmented images, by number or one after the other, as Keras's iterators give them."""
+"""Batches of augmented images as Keras's iterators give them, by number or in turn."""
 
 from __future__ import annotations
 
@@ -26,33 +26,33 @@ def is_count(value: object) -> bool:
 
 
 def part_of(values: Any, subset: str, validation_split: float) -> Any:
-    """The first values for validation, as many as a fraction says, or the others for training."""
+    """Returns the given fraction of values from the start, for validation, or the rest."""
     at = int(len(values) * validation_split)
     return values[:at] if subset == "validation" else values[at:]
 
 
 class BatchIterator:
-    """The order of the samples, and when it and the seeds are drawn.
+    """Batches in Keras's order, with its moments of drawing orders and seeds.
 
     `iterator[number]` is a batch; every access draws new parameters. The order of the samples is
     drawn at the first access and again at every `on_epoch_end`. A `for` loop is one epoch, with
     `on_epoch_end` after it; in Keras it does not end. `next(iterator)` does not end here either: it
-    goes from epoch to epoch. (Keras's `fit` also looks at two batches first and shuffles their
-    order: `torch_impl.data.FlowBatches`.)
+    goes from epoch to epoch. (Keras's `fit` also reads two batches first and shuffles the order of
+    the batches, see `torch_impl.data.FlowBatches`.)
 
     Args:
         n: number of samples.
-        generator: augments, and holds the random state.
-        batch_size: samples a batch; the last one may be smaller.
-        shuffle: whether the order is a random one, a new one in each epoch.
+        generator: augments the images, and holds the random state.
+        batch_size: samples in a batch; the last batch may be smaller.
+        shuffle: whether each epoch has a new random order.
         seed: if given, `seed` plus the number of batches so far seeds the random state before each
             batch.
         save_to_dir: folder in which every augmented image is saved, or None.
-        save_prefix: of their names.
-        save_format: of these files, as Pillow names it.
+        save_prefix: start of the file names.
+        save_format: format of the files, as Pillow names it.
 
     Attributes:
-        params: how the batch that was accessed last was augmented.
+        params: the parameters of the last batch that was accessed.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class BatchIterator:
         return self.batch_of(self.indices(number))
 
     def indices(self, number: int) -> torch.Tensor:
-        """Returns the numbers of the samples of a batch; draws the order if there is none."""
+        """Returns the sample numbers of a batch; draws the order if there is none yet."""
         if self._order is None:
             self.on_epoch_end()
         assert self._order is not None
@@ -119,7 +119,7 @@ class BatchIterator:
             self._order = torch.arange(self.n)
 
     def reset(self) -> None:
-        """Lets `next` start with the first batch of a new epoch."""
+        """Makes `next` start with the first batch of a new epoch."""
         self.batch_index = 0
 
     def batch_of(self, index: torch.Tensor) -> Any:
@@ -135,12 +135,12 @@ class BatchIterator:
     def _with_labels(self, images: torch.Tensor, index: torch.Tensor) -> Any:
         raise NotImplementedError
 
-    _save_names = 10_000  # Keras names a file by a number below this
+    _save_names = 10_000  # Keras puts a random number below this into a file name
 
     def _save(self, images: torch.Tensor, index: torch.Tensor) -> None:
         for image, number in zip(images, index.tolist(), strict=True):
             picture = to_pil(image, self.generator.data_format)
-            # Keras draws it from the same stream.
+            # Keras draws the number from the same stream.
             drawn = self.generator.random_state.randint(self._save_names)
             name = f"{self.save_prefix}_{number}_{drawn}.{self.save_format}"
             assert self.save_to_dir is not None
@@ -156,22 +156,22 @@ class NumpyArrayIterator(BatchIterator):
     """Batches of images held in memory.
 
     Args:
-        x: four axes, images first, in the generator's `data_format`: a tensor or an array; or a
-            pair of it and further inputs, one or a list, which are fed as they are.
-        y: labels, as many; or None.
-        generator: augments.
-        sample_weight: as many as images, or None.
-        ignore_class_split: whether the two subsets may hold different classes.
+        x: images (N, ...) in the generator's `data_format`, as a tensor or an array; or a pair of
+            these and further inputs, one or a list, which are fed unchanged.
+        y: (N, ...) labels, or None.
+        generator: augments the images.
+        sample_weight: (N,), or None.
+        ignore_class_split: whether the two subsets may have different classes.
         subset: "validation" takes the first samples, as many as the generator's
             `validation_split` says, "training" the others; both are augmented.
         **batches: batch size, order and files, as `BatchIterator` takes them.
 
-    Batches are images; (images, labels); or (images, labels, weights). With further inputs, a list
-    of images and these stands in place of the images.
+    A batch is images, (images, labels), or (images, labels, weights). With further inputs, a list
+    of the images and these inputs takes the place of the images.
 
     Raises:
-        ValueError: different lengths, no images, another number of axes, subsets with different
-            classes.
+        ValueError: lengths differ, there are no images, the number of axes is not four, or the
+            subsets have different classes.
     """
 
     def __init__(
@@ -214,7 +214,7 @@ class NumpyArrayIterator(BatchIterator):
             first, others = (part_of(self.y, name, validation_split) for name in SUBSETS[::-1])
             if not torch.equal(first.unique(), others.unique()):
                 raise ValueError(
-                    f"the first {len(first)} labels, for validation, hold other classes than the "
+                    f"the first {len(first)} labels, for validation, have other classes than the "
                     f"remaining {len(others)}: shuffle images and labels first (are they sorted?), "
                     "or pass ignore_class_split=True"
                 )

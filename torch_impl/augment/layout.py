@@ -1,4 +1,4 @@
-"""Where the channels of an image are: Keras's `data_format`."""
+"""The position of the channels in an image: Keras's `data_format`."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ _USUAL_CHANNELS = (1, 3, 4)
 
 
 def to_tensor(x: Any, dtype: torch.dtype | None = None) -> torch.Tensor:
-    """Takes a tensor or an array, without a copy where the dtype allows it."""
+    """Returns a tensor of a tensor or an array, without a copy if the dtype allows it."""
     with warnings.catch_warnings():
-        # A memory-mapped file, say: nothing here writes to what it is given.
+        # For example a memory-mapped file. Nothing here writes to its input.
         warnings.filterwarnings("ignore", "The given NumPy array is not writable", UserWarning)
         return torch.as_tensor(x, dtype=dtype)
 
 
 def check_images(images: torch.Tensor, data_format: str, where: str, stacklevel: int) -> None:
-    """Raises or warns where a tensor does not look like a batch of images.
+    """Raises or warns if a tensor does not look like a batch of images.
 
-    Keras warns of a number of channels that is not 1, 3 or 4. Where there would be such a number in
-    the other format, it is the format that is wrong.
+    Keras warns if the number of channels is not 1, 3 or 4. If it would be in the other format, the
+    format is wrong.
 
     Args:
         images: the tensor.
         data_format: where its channels are.
         where: the name of the method, for the message.
-        stacklevel: from the caller of this function to the one whom the warning concerns.
+        stacklevel: from the caller of this function to the code that the warning concerns.
 
     Raises:
-        ValueError: not four axes; channels on the axis of the other format.
+        ValueError: there are not four axes, or the channels are on the axis of the other format.
     """
     if images.ndim != 4:
         raise ValueError(
@@ -53,7 +53,7 @@ def check_images(images: torch.Tensor, data_format: str, where: str, stacklevel:
 
 
 def to_channels_first(images: torch.Tensor, data_format: str) -> torch.Tensor:
-    """A view (..., C, H, W) of an image or a batch."""
+    """Returns a view (..., C, H, W) of an image or a batch."""
     if data_format == "channels_first":
         return images
     return images.permute(0, 3, 1, 2) if images.ndim == 4 else images.movedim(-1, -3)

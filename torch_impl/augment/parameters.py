@@ -1,8 +1,8 @@
-"""What ImageDataGenerator draws for every image, from the stream from which Keras draws it.
+"""The random parameters that ImageDataGenerator draws for every image, in Keras's order.
 
-Two things that one would not expect, and that decide which number comes next: both flips are drawn
-also where they are switched off, and an integer or a list as shift range draws one of its elements
-and then a sign, which takes another amount of the stream than a fraction does.
+Two surprises decide which number comes next. Both flips are drawn even if they are switched off. A
+shift range that is an integer or a list draws one of its elements and then a sign, which takes
+another amount of the stream than a fraction does.
 
 Source: keras 3.15 `legacy/preprocessing/image.py`, `ImageDataGenerator.get_random_transform`.
 """
@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 import torch
 
-Parameters = dict[str, np.ndarray]  # each (N,): one number or switch an image
+Parameters = dict[str, np.ndarray]  # each (N,): one number or switch per image
 ShiftRange = float | int | Sequence[float]
 
-# What a parameter is where an image stays as it is, in the order in which Keras lists them.
+# The parameters that leave an image unchanged, in Keras's order.
 AT_REST: dict[str, float | bool | None] = {
     "theta": 0.0,
     "tx": 0.0,
@@ -49,14 +49,14 @@ class ParameterSampler:
         channel_shift_range: shifts are drawn from [-c, c], in units of pixel values.
         horizontal_flip: whether left and right are exchanged with probability 1/2.
         vertical_flip: whether top and bottom are exchanged with probability 1/2.
-        keras_quirks: as Keras does, drives `tx`, which moves columns, by the height, and `ty`,
-            which moves rows, by the width; without, each is driven by its own (keras #17398). The
-            numbers drawn are the same.
-        random_state: consumed exactly as Keras consumes NumPy's global state; None takes a
-            generator of its own, seeded from torch's.
+        keras_quirks: whether, as in Keras, `tx`, which moves columns, is a fraction of the height,
+            and `ty`, which moves rows, a fraction of the width; if not, each is a fraction of its
+            own axis (keras #17398). The numbers drawn are the same.
+        random_state: consumed exactly as Keras consumes NumPy's global state; None takes a new
+            generator, seeded from torch's.
 
     Raises:
-        ValueError: a range is of another form, or not finite.
+        ValueError: a range has another form, or is not finite.
     """
 
     def __init__(
@@ -107,14 +107,14 @@ class ParameterSampler:
         Returns:
             theta, shear (degrees), tx, ty (pixels; x along the columns), zx, zy (factors):
             (N,) float64; flip_horizontal, flip_vertical: (N,) bool; channel_shift_intensity,
-            brightness: (N,) float64, only where they are asked for. Names and meaning are those of
+            brightness: (N,) float64, only if they are switched on. Names and meaning are those of
             Keras's `get_random_transform`.
         """
         if self._has_choice:
             drawn = self._draw_one_by_one(num_images)
         else:
             uniform = self.random_state.random_sample((num_images, len(self._drawn)))
-            # As RandomState.uniform computes it; one row a parameter.
+            # As RandomState.uniform computes it; one row for each parameter.
             drawn = np.ascontiguousarray((self._low + self._span * uniform).T)
         params: Parameters = dict(zip(self._drawn, drawn, strict=True))
         flips = (drawn[self._flip_rows] < 0.5) & self._wanted_flips
@@ -130,7 +130,7 @@ class ParameterSampler:
         return params
 
     def _ranges(self) -> dict[str, Any]:
-        """What each parameter is drawn from, in Keras's order: bounds, a choice, or nothing."""
+        """Returns the bounds or choices of each parameter, or None, in Keras's order."""
 
         def around_zero(limit: float) -> tuple[float, float] | None:
             return (-limit, limit) if limit else None
@@ -153,7 +153,7 @@ class ParameterSampler:
         }
 
     def _draw_one_by_one(self, num_images: int) -> np.ndarray:
-        """For choices, which take as much of the stream as they happen to need."""
+        """Draws choices, each of which takes a varying amount of the stream."""
         drawn = np.empty((len(self._drawn), num_images))
         for index in range(num_images):
             for row, values in enumerate(self._drawn.values()):
@@ -172,7 +172,7 @@ def _is_choice(values: Any) -> bool:
 
 
 def _is_fraction(shift_range: Any) -> bool:
-    """Whether a shift is in units of the size: one of pixels may also be below 1, in a list."""
+    """Whether a shift is a fraction of the size; in a list it is in pixels, even below 1."""
     return bool((max(shift_range) if isinstance(shift_range, list) else shift_range) < 1)
 
 

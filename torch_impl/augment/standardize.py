@@ -20,7 +20,7 @@ _EPSILON = 1e-6  # added to standard deviations
 
 @dataclass
 class Standardization:
-    """What is done to images after they were moved, in Keras's order.
+    """The steps that follow the random transform, in Keras's order.
 
     Attributes:
         featurewise_center: subtract the mean of each channel over the data given to `fit`.
@@ -30,10 +30,10 @@ class Standardization:
         zca_whitening: multiply by a matrix that makes the pixels of the data uncorrelated.
         zca_epsilon: added to its singular values.
         rescale: factor, or None.
-        keras_quirks: a whole batch given to `standardize` is centred and scaled by one number;
-            without, each of its images by its own, as single images are.
+        keras_quirks: whether `standardize` centres and scales a whole batch by one number; if not,
+            each image by its own, as for single images.
         mean: of the channels, broadcasts over an image; None before `fit`.
-        std: likewise.
+        std: of the channels, broadcasts over an image; None before `fit`.
         zca_whitening_matrix: (pixels, pixels) over the flattened image; None before `fit`.
     """
 
@@ -71,7 +71,8 @@ class Standardization:
         """Computes what the data-dependent steps need.
 
         Args:
-            x: four axes, images first, of the dtype of the statistics; rescaled, and changed.
+            x: four axes, images first, in the dtype of the statistics; already rescaled; is
+                changed.
             channel_axis: 1 or 3.
         """
         axes = tuple(axis for axis in range(4) if axis != channel_axis)
@@ -91,7 +92,7 @@ class Standardization:
 
         Args:
             images: (N, ...) in the layout of `fit`, or one image of three axes.
-            one_by_one: whether each image of a batch has statistics of its own.
+            one_by_one: whether each image of a batch has its own statistics.
         """
         axes = (1, 2, 3) if images.ndim == 4 and one_by_one else tuple(range(images.ndim))
         if self.rescale:

@@ -23,8 +23,8 @@ class KerasTransform(v2.Transform):
     """Random rotation, shift, shear, zoom, channel shift, flips and brightness, as Keras does them.
 
     Works on one image (C, H, W) or a batch (N, C, H, W), float32 or float64, on any device, and
-    composes in `v2.Compose`. Parameters are drawn for every image of its own (`make_params`) and
-    applied by a pure function of images and parameters (`transform`); a plain v2 transform draws
+    composes in `v2.Compose`. `make_params` draws separate parameters for every image, and
+    `transform` applies them as a pure function of images and parameters. A plain v2 transform draws
     once for a whole batch.
 
     Args:
@@ -42,14 +42,14 @@ class KerasTransform(v2.Transform):
         horizontal_flip: whether left and right are exchanged with probability 1/2.
         vertical_flip: whether top and bottom are exchanged with probability 1/2.
         interpolation_order: of the splines: 0, 1 or 3.
-        keras_quirks: what Keras does, or what its documentation promises: the axes of the shifts,
-            the centre of a non-square image, the period of "wrap", channel shift and brightness
-            (each is described where it is implemented). The numbers drawn are the same.
-        random_state: where parameters are drawn from, consumed exactly as Keras consumes NumPy's
-            global state; None takes a generator of its own, seeded from torch's.
+        keras_quirks: whether to do what Keras does, or what its documentation promises: the axes of
+            the shifts, the centre of a non-square image, the period of "wrap", channel shift and
+            brightness (each is described where it is implemented). The numbers drawn are the same.
+        random_state: the generator of the parameters, consumed exactly as Keras consumes NumPy's
+            global state; None takes a new generator, seeded from torch's.
 
     Raises:
-        ValueError: an argument of another form; the message shows it.
+        ValueError: an argument has another form; the message shows it.
     """
 
     _transformed_types = (torch.Tensor,)
@@ -100,7 +100,7 @@ class KerasTransform(v2.Transform):
         self.keras_quirks = keras_quirks
 
     def extra_repr(self) -> str:
-        """What stands between the parentheses of `repr`."""
+        """Returns the text between the parentheses of `repr`."""
         shown = {**vars(self.sampler), "fill_mode": self.fill_mode, "cval": self.cval}
         shown["interpolation_order"] = self.interpolation_order
         return ", ".join(
@@ -123,15 +123,15 @@ class KerasTransform(v2.Transform):
 
         Args:
             inpt: (C, H, W) or (N, C, H, W), float32 or float64.
-            params: as `draw` returns them, for as many images; a number stands for all images, and
-                what is not given leaves an image as it is.
+            params: as `draw` returns them, for as many images; a number holds for all images, and
+                a missing parameter changes nothing.
 
         Returns:
             Images of the same shape, dtype, device and memory layout.
 
         Raises:
-            ValueError: images of another rank or dtype; unknown names, another number of values,
-                values that are not finite.
+            ValueError: the images have another rank or dtype; a name is unknown, the number of
+                values is wrong, or values are not finite.
         """
         images = _checked(inpt)
         images = images.unsqueeze(0) if images.ndim == 3 else images
@@ -140,7 +140,7 @@ class KerasTransform(v2.Transform):
     def apply(
         self, images: torch.Tensor, params: Parameters, index: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """Applies parameters as `draw` returns them to a batch, without looking at either first.
+        """Applies parameters of `draw` to a batch, without checking either.
 
         Args:
             images: (M, C, H, W), float32 or float64.
@@ -180,8 +180,8 @@ def _checked(images: Any) -> torch.Tensor:
         isinstance(images, tv_tensors.TVTensor) and not isinstance(images, tv_tensors.Image)
     ):
         raise TypeError(
-            f"{type(images).__name__}: expected a tensor of images; boxes, masks and videos are "
-            "not moved by this transform"
+            f"{type(images).__name__}: expected a tensor of images; this transform does not move "
+            "boxes, masks or videos"
         )
     if images.ndim not in (3, 4):
         raise ValueError(
@@ -191,13 +191,13 @@ def _checked(images: Any) -> torch.Tensor:
     if images.dtype not in (torch.float32, torch.float64):
         raise ValueError(
             f"images of dtype {images.dtype}: expected float32 or float64; convert them first, "
-            "since whole numbers would cut off what interpolation gives"
+            "since whole numbers would cut off the fractions of interpolated values"
         )
     return images
 
 
 def _one_each(params: Mapping[str, Any], num_images: int) -> Parameters:
-    """Completes parameters, and turns numbers and tensors into arrays of one value an image."""
+    """Completes parameters, and turns numbers and tensors into arrays with a value per image."""
     unknown = sorted(set(params) - set(AT_REST))
     if unknown:
         raise ValueError(

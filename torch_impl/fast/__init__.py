@@ -1,4 +1,4 @@
-"""The same numbers in fewer passes over memory: `fused(model)`, what it is made of; `compiled`."""
+"""The same numbers in fewer passes over memory: `fused(model)`, its layers, and `compiled`."""
 
 from __future__ import annotations
 

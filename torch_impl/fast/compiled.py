@@ -1,6 +1,6 @@
-"""compiled: a network through `torch.compile`, its masks drawn outside of what is compiled.
+"""compiled: a network through `torch.compile`, with masks drawn outside the compiled parts.
 
-What draws a mask counts its calls, and a counter inside would be compiled anew with every call.
+A dropout counts its calls. A counter inside would make torch compile anew at every call.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from torch_impl.layers.dropout import Dropout
 
 
 def compiled(model: nn.Module) -> Any:
-    """Returns a module that computes what a model computes; the two share parameters and masks.
+    """Returns a module that computes what a model computes, with the same parameters and masks.
 
     On a GPU the compiled parts are recorded as CUDA graphs, so that launching them costs no time.
     Nothing is compiled before the first call.
 
     Args:
-        model: of any layers; where one is a Dropout, the compiled parts end before it.
+        model: has any layers; a compiled part ends before each Dropout.
     """
     for layer in model.modules():
         if isinstance(layer, Dropout):

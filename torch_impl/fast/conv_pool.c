@@ -2,14 +2,14 @@
 
    conv_pool.py has the definition. Images are (N, H, W, I), weights (taps, O) with a tap for each
    entry (row, column, input channel) of the kernel, results (N, rows, columns, O), where rows and
-   columns are half of what the convolution leaves. `index` says which of the four values under a
-   result it is, as in pool.c; backwards only these get a gradient. So the convolution's own result,
-   nor its gradient, is ever in memory.
+   columns are half of those of the convolution. `index` says which of the four values became the
+   result, as in pool.c; backwards only these get a gradient. So neither the convolution's own result
+   nor its gradient is ever in memory.
 
    Vectors run over output channels. Sums run over the taps in their order, and backwards over the
    images: the same for every number of threads.
 
-   The file includes itself twice, for what depends on the type of the values. */
+   The file includes itself twice, for the code that depends on the type of the values. */
 
 #ifndef REAL
 
@@ -19,7 +19,7 @@
 
 #define NOWHERE 4
 #define MOST_TAPS 64
-#define BYTES 64 /* of a vector; compilers make it of smaller ones where they have to */
+#define BYTES 64 /* of a vector, which compilers split into smaller ones if necessary */
 
 typedef struct {
   int64_t num, height, width, in, out, kernel_height, kernel_width;
@@ -57,7 +57,7 @@ static int find(Places *places, const Task *task) {
 #define NAMED(name) name##_float64
 #include "conv_pool.c"
 
-#else /* what depends on the type of the values */
+#else /* the code that depends on the type of the values */
 
 #define LANES ((int64_t)(BYTES / sizeof(REAL)))
 #define Reals NAMED(Reals)
@@ -92,7 +92,7 @@ static inline void NAMED(pool)(const Reals value[4], REAL *y, uint8_t *index, co
       __builtin_convertvector(NAMED(pick)(is_off, (Integers){0} + NOWHERE, place), Bytes);
 }
 
-/* keep is NULL where there is no dropout. */
+/* keep is NULL if there is no dropout. */
 int NAMED(conv_pool_forward)(const REAL *x, const REAL *w, const REAL *b, REAL *y, uint8_t *index,
                              const uint8_t *keep, double scale, const Task *task,
                              int num_threads) {
@@ -122,7 +122,7 @@ int NAMED(conv_pool_forward)(const REAL *x, const REAL *w, const REAL *b, REAL *
   return 0;
 }
 
-/* The gradient of an image: dw is (taps + 1, O), whose last row is that of the bias. */
+/* The gradient of an image: dw is (taps + 1, O); its last row is for the bias. */
 static void NAMED(of_image)(const Task *task, const Places *s, const REAL *x, const REAL *dy,
                             const uint8_t *index, REAL *dw, REAL scale) {
   for (int64_t block = 0; block < task->out; block += LANES) {

@@ -2,13 +2,13 @@
 
     dropout(max_pool2d(relu(conv2d(x)), 2))
 
-Of the convolution's result, the largest tensor of a small network, only the greatest of each four
-values is used. On the CPU a compiled loop (`conv_pool.c`) keeps these alone, and backwards visits
-no others. It pays where a value is a sum of few products: images of one or a few channels, as they
-enter a network.
+The convolution's result is the largest tensor of a small network, but only the greatest of each
+four values is used. On the CPU a compiled loop (`conv_pool.c`) keeps only these, and the backward
+pass visits no others. This is faster if a value is a sum of few products: for images with one or a
+few channels, at the start of a network.
 
-The sums of the convolution run over the kernel's rows, columns and channels in this order; torch's
-order is another one, and another one on every kind of processor. All else has torch's bits.
+The sums of the convolution run over the kernel's rows, columns and channels in this order. Torch's
+order differs, also from processor to processor. Everything else has torch's bits.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from torch_impl.layers.dropout import Dropout
 
 SOURCE = Path(__file__).with_name("conv_pool.c")
 MOST_TAPS = 64  # entries of a kernel for one output channel; the same in conv_pool.c
-MOST_CHANNELS = 4  # of the images: with more, a convolution of its own is faster
-LANES = {torch.float32: 16, torch.float64: 8}  # output channels that are worked on at once
+MOST_CHANNELS = 4  # of the images: with more, a separate convolution is faster
+LANES = {torch.float32: 16, torch.float64: 8}  # output channels that are computed at once
 Loops = tuple[Callable[..., int], Callable[..., int]]
 
 
@@ -38,8 +38,8 @@ class PooledConv2d(nn.Module):
     """`dropout(max_pool2d(relu(conv(x)), 2))`, of images (N, C, H, W).
 
     Args:
-        conv: as `is_fit` says; its parameters stay its own.
-        dropout: what follows, or None; in train mode it draws its masks as it always does.
+        conv: a convolution for which `is_fit` is true; it keeps its parameters.
+        dropout: the Dropout that follows, or None; it draws the same masks as on its own.
     """
 
     def __init__(self, conv: nn.Conv2d, dropout: Dropout | None = None) -> None:
@@ -48,7 +48,7 @@ class PooledConv2d(nn.Module):
 
     @staticmethod
     def is_fit(conv: nn.Conv2d) -> bool:
-        """Whether the compiled loop can take the place of a convolution, and is worth it."""
+        """Whether the compiled loop can replace a convolution, and is faster."""
         return (
             type(conv) is nn.Conv2d
             and conv.stride == conv.dilation == (1, 1)
@@ -82,7 +82,7 @@ class PooledConv2d(nn.Module):
 
 
 class _PooledConv(torch.autograd.Function):
-    """The compiled loops, forward and back to the weights: images get no gradient."""
+    """The compiled loops, forward and back; weights get a gradient, images do not."""
 
     @staticmethod
     def forward(
@@ -110,7 +110,7 @@ class _PooledConv(torch.autograd.Function):
             task,
             torch.get_num_threads(),
         )
-        assert not failed  # `_loops_for` has looked
+        assert not failed  # `_loops_for` has checked
         ctx.save_for_backward(x, index)
         ctx.scale, ctx.task, ctx.shape, ctx.backward_loop = scale, task, weight.shape, loops[1]
         return y
@@ -143,12 +143,12 @@ class _PooledConv(torch.autograd.Function):
 
 
 def _loops_for(x: torch.Tensor, conv: nn.Conv2d) -> Loops | None:
-    """The loops for these images, or None where torch has to do it."""
+    """Returns the loops for these images, or None if torch has to do it."""
     weight = conv.weight
     if x.device.type != "cpu" or x.dtype not in LANES or x.ndim != 4 or x.requires_grad:
         return None
     if weight.dtype != x.dtype or x.shape[1] != weight.shape[1] or len(weight) % LANES[x.dtype]:
-        return None  # the second is an error, which torch reports
+        return None  # torch reports the second, which is an error
     is_pooled = len(x) > 0 and all(x.shape[axis] > weight.shape[axis] for axis in (2, 3))
     if not is_pooled or not x.is_contiguous(memory_format=torch.channels_last):
         return None

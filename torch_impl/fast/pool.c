@@ -20,7 +20,7 @@ static inline float widen(uint16_t stored) {
   return value;
 }
 
-/* To the nearest, of two as near to the even one, as torch rounds. */
+/* Rounds to the nearest, ties to even, as torch does. */
 static inline uint16_t narrow(float value) {
   uint32_t bits;
   memcpy(&bits, &value, sizeof(bits));

@@ -3,9 +3,9 @@
     max_pool2d(relu(x), 2) = relu(max_pool2d(x, 2))
 
 so that the ReLU, and a Dropout that follows, work on a quarter of the values. On the CPU a compiled
-loop (`pool.c`) does all three at once; elsewhere, and where there is no compiler, torch does them.
-The gradient goes where it goes in the usual order: to the first of the greatest values, if that is
-above 0 and not dropped.
+loop (`pool.c`) does all three at once; on other devices, and without a compiler, torch does them.
+As in the usual order, the gradient goes to the first of the greatest values, if it is above 0 and
+not dropped.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class PooledReLU(nn.Module):
     """`dropout(max_pool2d(relu(x), 2))`, of images (N, C, H, W).
 
     Args:
-        dropout: what follows, or None; in train mode it draws its masks as it always does.
+        dropout: the Dropout that follows, or None; it draws the same masks as on its own.
     """
 
     def __init__(self, dropout: Dropout | None = None) -> None:
@@ -60,12 +60,12 @@ class PooledReLU(nn.Module):
         """Draws the mask of the next call.
 
         Args:
-            size: (N, C, H, W) of what is dropped from.
-            dtype: of it.
+            size: (N, C, H, W) of the input of the dropout.
+            dtype: of that input.
 
         Returns:
-            What is kept, bool, (N, H, W, C), and by how much it grows; (None, 1.0) in eval mode
-            and where nothing is dropped.
+            What is kept, bool (N, H, W, C), and its factor; (None, 1.0) in eval mode, and if
+            nothing is dropped.
         """
         dropout = self.dropout
         if dropout is None or not dropout.training or dropout.rate == 0:
@@ -128,7 +128,7 @@ class _Pooled(torch.autograd.Function):
 
 
 def _loops_for(x: torch.Tensor) -> Loops | None:
-    """The loops for these images, or None where torch has to do it."""
+    """Returns the loops for these images, or None if torch has to do it."""
     if x.device.type != "cpu" or x.dtype not in _NAMES or x.ndim != 4:
         return None
     is_pooled = x.numel() > 0 and x.shape[2] > 1 and x.shape[3] > 1

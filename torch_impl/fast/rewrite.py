@@ -1,8 +1,7 @@
-"""fused: the same network, its layers grouped so that each group is one pass over memory.
+"""fused: the same network with its layers grouped, so that each group is one pass over memory.
 
-A Sequential goes in; another one over the same layers comes out, which shares their parameters and
-their states, and computes the same bits, but for the order in which the sums of a first convolution
-run.
+A Sequential goes in. Another one over the same layers comes out, which shares their parameters and
+states. It computes the same bits, except that the sums of a first convolution run in another order.
 """
 
 from __future__ import annotations
@@ -20,12 +19,12 @@ def fused(model: nn.Sequential) -> nn.Sequential:
     """Returns a network that computes what a model computes, in fewer passes.
 
     ReLU, MaxPool2d(2) and a Dropout that follows become one `PooledReLU` under the name of the
-    pool; where the images enter and a small Conv2d stands before them, a `PooledConv2d`. All else
-    is taken as it is: it is the same object in both networks. Each keeps its own train mode: call
-    `train` and `eval` of the one that is used.
+    pool. At the start of the network, together with a small Conv2d before them, they become a
+    `PooledConv2d`. All other layers are the same objects in both networks. Each network has its own
+    train mode: call `train` and `eval` of the one that is used.
 
     Args:
-        model: of any layers.
+        model: has any layers.
     """
     layers = list(model.named_children())
     found: OrderedDict[str, nn.Module] = OrderedDict()
@@ -47,7 +46,7 @@ def fused(model: nn.Sequential) -> nn.Sequential:
 
 
 def _is_pool(layer: nn.Module) -> bool:
-    """Whether a layer is `MaxPool2d(2)`, in any of the forms in which it is written."""
+    """Whether a layer is `MaxPool2d(2)`, in any form in which it can be written."""
     return (
         type(layer) is nn.MaxPool2d
         and layer.kernel_size in (2, (2, 2))
@@ -60,5 +59,5 @@ def _is_pool(layer: nn.Module) -> bool:
 
 
 def _plain_dropout(layer: nn.Module | None) -> Dropout | None:
-    """A layer if it drops single values: each has a place of its own in the mask."""
+    """Returns a layer if it is a Dropout of single values, which has a mask entry for each."""
     return layer if type(layer) is Dropout and layer.noise_shape is None else None

@@ -1,4 +1,4 @@
-"""run_bench: trains, steps or feeds in rounds, as a benchmark asks for them."""
+"""run_bench: trains, makes single steps or only feeds, in rounds that a benchmark asks for."""
 
 from __future__ import annotations
 
@@ -50,10 +50,13 @@ def run_bench(task: BenchTask, data: Data, server: BenchServer) -> None:
 
 
 def _clock(task: BenchTask) -> tuple[Callable[[], Any], Callable[[], float] | None]:
-    """What waits for the device, and what tells its memory; None where that is the process's."""
+    """Returns what waits for the device, and what reads its peak memory in MB.
+
+    The second is None on a CPU, where the memory of the process counts.
+    """
     if task.spec.device == "cpu":
         return time.perf_counter, None
-    device = torch.device(task.spec.device)  # else torch would ask the first one
+    device = torch.device(task.spec.device)  # without it torch takes the first GPU
     return (
         lambda: torch.cuda.synchronize(device),
         lambda: torch.cuda.max_memory_allocated(device) / 2**20,
@@ -73,7 +76,7 @@ def _set_precision(task: BenchTask) -> None:
 class ScaledTraining(Training):
     """A training whose loss is scaled, so that gradients in half precision do not vanish.
 
-    A step whose gradients overflow is left out, as in Keras's LossScaleOptimizer.
+    Skips a step whose gradients overflow, as Keras's LossScaleOptimizer does.
     """
 
     def __init__(self, training: Training, scaler: torch.amp.GradScaler) -> None:
@@ -88,7 +91,7 @@ class ScaledTraining(Training):
 
 
 def _ours(task: BenchTask, data: Data) -> Work:
-    """`torch_impl.fit`: the article's program in its fast form."""
+    """`torch_impl.fit`: the program of the article in its fast form."""
     spec = task.spec
     if task.variant == "torch-own":
         spec = spec.replace(mode="independent")
@@ -136,7 +139,7 @@ def _ours(task: BenchTask, data: Data) -> Work:
 
 
 def _autocast(forward: Callable[..., torch.Tensor], task: BenchTask) -> Callable[..., torch.Tensor]:
-    """Calls a network in half precision; its logits are of float32, in which the loss is taken."""
+    """Calls a network in half precision; logits and loss are float32."""
     dtype = _HALF.get(task.precision)
     if dtype is None:
         return forward
@@ -155,15 +158,15 @@ def _device_type(task: BenchTask) -> str:
 
 
 def _drain(batches: Iterable[Any]) -> None:
-    """Takes every batch, and keeps none: nobody who trains does."""
+    """Takes every batch and keeps none, as a training does."""
     for _ in batches:
         pass
 
 
 def _eager(task: BenchTask, data: Data) -> Work:
-    """The program as people write it."""
+    """The program in plain PyTorch, see `eager.py`."""
     if task.precision in _HALF:
-        raise refuse(task, "people's own program is timed in fp32 and tf32")
+        raise refuse(task, "the plain PyTorch program is timed in fp32 and tf32 only")
     spec = task.spec
     if task.part == "accuracy":
         current: list[Any] = []

@@ -1,8 +1,8 @@
 """What a torch module computes, call by call: submodules and functions, with inputs and outputs.
 
-Modules are watched by torch's global hooks, functions by its function mode, so that nothing of the
-module itself is changed, and `F.relu(self.conv(x))` is seen as well as `nn.ReLU()`. Dropout keeps
-what it is told to keep.
+Torch's global hooks watch the modules, and its function mode watches the functions. The module
+itself is not changed, and `F.relu(self.conv(x))` is seen as well as `nn.ReLU()`. The caller decides
+what a dropout keeps.
 """
 
 from __future__ import annotations
@@ -20,31 +20,32 @@ from torch.overrides import TorchFunctionMode
 from torch_impl.harness.kinds import drops_channels, is_leaf, kind_of, kind_of_function, refined
 from torch_impl.harness.port.call_places import where
 
-# Given (number of the dropout call, its input, its rate): what it returns instead.
+# (number of the dropout call, its input, its rate) -> what the dropout returns instead.
 Dropped = Callable[[int, torch.Tensor, float], torch.Tensor]
 
 
 @dataclass
 class Call:
-    """One call of a module, or of a function outside of any module that is watched.
+    """One call of a watched module, or of a function outside any watched module.
 
     Attributes:
-        name: path of the module, "#2" appended from its second call on; or the function's name
-            and number, such as "relu()" and "relu()#2".
+        name: path of the module, with "#2" from its second call on; or the name and number of the
+            function, such as "relu()" and "relu()#2".
         kind: a word of `torch_impl/harness/kinds.py`.
         run: computes the output from other inputs.
-        inputs: tensors, as they were: what changes them in place later changes nothing here.
-        output: tensor, or the first of several, likewise.
-        final: of a recurrent module of torch's, the last states, one behind the other: what Keras
-            returns unless it returns sequences.
+        inputs: copies of the input tensors; a later change in place does not reach them.
+        output: copy of the output tensor, or of the first of several.
+        final: the last states of a recurrent torch module, concatenated: what Keras returns unless
+            it returns sequences. None for other modules.
         sources: what made each input: the number of a call, -1 for an input of the model, None
-            where it was not watched.
-        origins: likewise, through functions that are not watched, such as `squeeze`.
+            if that was not watched.
+        origins: the same, but traced back through functions that are not watched, such as
+            `squeeze`.
         module: None for a function.
         where: line of the user's code that made the call, "model.py:23"; "" if there is none.
-        rate: of a dropout.
+        rate: of a dropout, the fraction to drop.
         is_active: whether a dropout dropped anything.
-        drops_channels: whether a dropout drops whole channels.
+        drops_channels: whether a dropout drops whole channels instead of single values.
     """
 
     name: str
@@ -64,11 +65,11 @@ class Call:
 
 @contextmanager
 def recorded_calls(root: nn.Module, dropped: Dropped) -> Iterator[list[Call]]:
-    """Watches a module inside the block; yields the list that fills up with calls.
+    """Watches a module inside the block, and yields a list to which each call is added.
 
     Args:
         root: the module that will be called.
-        dropped: what every active dropout returns.
+        dropped: computes what an active dropout returns.
     """
     watch = _Watch(root, dropped)
     before = hooks.register_module_forward_pre_hook(watch.enter)
@@ -86,7 +87,7 @@ class _Given:
     inputs: list[torch.Tensor]
     sources: list[int | None]
     origins: list[int | None]
-    whole: torch.Tensor | None  # input of a dropout, which may drop in place; part of the graph
+    whole: torch.Tensor | None  # input of a dropout, which may work in place; part of the graph
 
 
 def _copy(tensor: torch.Tensor) -> torch.Tensor:
@@ -100,11 +101,11 @@ class _Watch(TorchFunctionMode):
         self.calls: list[Call] = []
         self._root, self._dropped = root, dropped
         self._names = {id(module): name for name, module in root.named_modules()}
-        # The watched module that is being called, and what it was given.
+        # The watched module that is being called, and its arguments.
         self._inside: list[tuple[nn.Module, _Given]] = []
         self._made: dict[int, int] = {}  # id of a tensor -> number of the call that made it
-        self._origin: dict[int, int] = {}  # likewise, of what that tensor was made from
-        self._alive: list[torch.Tensor] = []  # so that no id is given twice
+        self._origin: dict[int, int] = {}  # the same, for what that tensor was made from
+        self._alive: list[torch.Tensor] = []  # so that no id is used twice
         self._counts: dict[str, int] = {}
         self._num_dropouts = 0
 
@@ -119,7 +120,7 @@ class _Watch(TorchFunctionMode):
         if not self._inside or self._inside[-1][0] is not module:
             return None
         _, given = self._inside.pop()
-        if output is None:  # it raised
+        if output is None:  # the module raised an error
             return None
         kind = kind_of(module)
         call = Call(
@@ -168,7 +169,7 @@ class _Watch(TorchFunctionMode):
         return output
 
     def _pass_on(self, arguments: Any, output: torch.Tensor) -> None:
-        """Lets the output of what is not watched come from where its input comes from."""
+        """Gives the output of an unwatched function the source of its input."""
         found = [
             origin for x in tensors(arguments) if (origin := self._origin.get(id(x))) is not None
         ]
@@ -207,7 +208,7 @@ class _Watch(TorchFunctionMode):
     def _add(self, call: Call) -> None:
         self._remember(call.output, len(self.calls))
         if call.kind == "permute" and call.origins and call.origins[0] is not None:
-            self._origin[id(call.output)] = call.origins[0]  # it computes nothing
+            self._origin[id(call.output)] = call.origins[0]  # it computes nothing itself
         call.output = _copy(call.output)
         self.calls.append(call)
 
@@ -216,7 +217,7 @@ class _Watch(TorchFunctionMode):
         self._alive.append(tensor)
 
     def _replaced(self, call: Call, x: torch.Tensor | None) -> torch.Tensor:
-        """What a dropout returns in the place of its own output."""
+        """Returns what a dropout returns instead of its own output."""
         number, self._num_dropouts = self._num_dropouts, self._num_dropouts + 1
         assert x is not None
         assert call.rate is not None
@@ -256,13 +257,13 @@ def final_states(module: nn.Module | None, output: Any) -> torch.Tensor | None:
 def output_of(
     output: torch.Tensor, final: torch.Tensor | None, shape: Sequence[int]
 ) -> torch.Tensor:
-    """Returns the output, or the last states, where they and not the output have Keras's shape."""
+    """Returns the output, or the last states if only they have Keras's shape."""
     is_final = final is not None and list(final.shape) == list(shape) != list(output.shape)
     return final if is_final and final is not None else output
 
 
 def _rerun(function: Any, arguments: Any, keywords: Any) -> Callable[..., Any]:
-    """The same call with other tensors, in the order of the old ones."""
+    """Returns a function that repeats the call with other tensors, in the order of the old ones."""
 
     def run(*others: torch.Tensor) -> Any:
         left = list(others)

@@ -1,8 +1,9 @@
-"""The same program as people write it in PyTorch: what `parity bench` compares `fit` with.
+"""The program in plain PyTorch, as tutorials write it: `parity bench` compares `fit` with it.
 
-Images with their channels first in memory, a shuffled DataLoader, torch's own initialisation,
-Dropout and Adam, an accuracy that is read in every step. Augmentation is RandomAffine on every
-sample, as torchvision has it; it draws other parameters than Keras, and places them otherwise.
+It has channels-first images in memory, a shuffled DataLoader, torch's own initialisation, Dropout
+and Adam, and reads the accuracy in every step. It augments every sample with torchvision's
+RandomAffine, which draws parameters from other distributions than Keras does, and applies them in
+another order.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from torch_impl.models import MODELS
 
 @dataclass
 class EagerTraining:
-    """A network in training, and what trains it."""
+    """A network with its data, loss and optimizer."""
 
     model: nn.Module
     loader: DataLoader[Any]
@@ -37,7 +38,7 @@ class EagerTraining:
     y_val: torch.Tensor
 
     def batches(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """The batches of an epoch, on the device."""
+        """Yields the batches of an epoch, on the device."""
         for x, y in self.loader:
             yield x.to(self.device), y.to(self.device)
 
@@ -51,7 +52,7 @@ class EagerTraining:
             correct += int((logits.argmax(1) == y).sum())
 
     def step(self, x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """One step; returns the loss of the batch and its logits."""
+        """Makes one step; returns the loss of the batch, and its logits (N, classes)."""
         self.optimizer.zero_grad()
         logits = self.model(x)
         loss = self.criterion(logits, y)
@@ -61,14 +62,14 @@ class EagerTraining:
 
     @torch.no_grad()
     def accuracy(self) -> float:
-        """Of the validation samples."""
+        """Returns the accuracy on the validation samples, in [0, 1]."""
         self.model.eval()
         parts = [self.model(x).argmax(1) for x in self.x_val.split(256)]
         return float((torch.cat(parts) == self.y_val).float().mean())
 
 
 class _Augmented(Dataset[Any]):
-    """Samples, each transformed when it is asked for."""
+    """Samples that are transformed when they are read."""
 
     def __init__(self, x: torch.Tensor, y: torch.Tensor, transform: Any) -> None:
         self._x, self._y, self._transform = x, y, transform
@@ -81,7 +82,7 @@ class _Augmented(Dataset[Any]):
 
 
 def prepare_eager(spec: RunSpec, data: Data) -> EagerTraining:
-    """Builds the network of a spec, and what trains it.
+    """Builds the network of a spec, with its data, loss and optimizer.
 
     Args:
         spec: gives model, seed, batch size, learning rate, augmentation and device.
@@ -107,24 +108,24 @@ def prepare_eager(spec: RunSpec, data: Data) -> EagerTraining:
 
 
 def _stock(layer: nn.Module) -> nn.Module:
-    """Torch's own layer for one of ours."""
+    """Returns torch's own layer in place of one of ours."""
     if isinstance(layer, Dropout):
         return nn.Dropout(layer.rate)
     return nn.Flatten() if isinstance(layer, Flatten) else layer
 
 
 def _optimizer(spec: RunSpec, model: nn.Module) -> torch.optim.Optimizer:
-    """Adam, with what the spec takes off the weights: the program has to be the same."""
+    """Returns Adam with the weight decay or L2 penalty of the spec."""
     weights, rate = list(model.parameters()), spec.learning_rate
     if spec.l2 and spec.weight_decay:
         raise InputError(
-            f"l2={spec.l2} and weight_decay={spec.weight_decay}: torch's own optimizers have one "
-            "of them at a time; expected one that is 0"
+            f"l2={spec.l2} and weight_decay={spec.weight_decay}: torch's own optimizers take only "
+            "one of them at a time; expected one of them to be 0"
         )
-    if spec.weight_decay:  # decoupled, and of all weights, in torch as in Keras
+    if spec.weight_decay:  # decoupled, and for all weights, in torch as in Keras
         return torch.optim.AdamW(weights, lr=rate, weight_decay=spec.weight_decay)
     if spec.l2:
-        # Torch's Adam adds decay * w to the gradient; the gradient of l2 * w**2 is twice that.
+        # Torch's Adam adds decay * w to the gradient. The gradient of l2 * w**2 is 2 * l2 * w.
         kernels: dict[str, Any] = {"params": [weight for weight in weights if weight.ndim > 1]}
         others: dict[str, Any] = {"params": [weight for weight in weights if weight.ndim <= 1]}
         return torch.optim.Adam([{**kernels, "weight_decay": 2 * spec.l2}, others], lr=rate)

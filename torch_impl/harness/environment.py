@@ -1,4 +1,4 @@
-"""How torch is set up for a parity run, and the record of it."""
+"""Sets torch up for a parity run, and records how."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 def configure(spec: RunSpec | CheckSpec) -> None:
-    """Sets threads and precision; call it before torch is imported anywhere.
+    """Sets threads and precision. Call it before anything imports torch.
 
     Raises:
-        InputError: the device is not there.
+        InputError: the device does not exist.
     """
     os.environ["OMP_NUM_THREADS"] = str(spec.threads)
     import torch
@@ -35,7 +35,7 @@ def configure(spec: RunSpec | CheckSpec) -> None:
 
 
 def describe_environment(spec: RunSpec | CheckSpec) -> dict[str, Any]:
-    """Returns what the run depended on besides its spec."""
+    """Returns what a run depends on besides its spec: versions, threads, device."""
     import torch
 
     count = torch.cuda.device_count()

@@ -15,31 +15,32 @@ from parity.errors import InputError
 
 @dataclass(frozen=True)
 class Port:
-    """What a torch factory returns, where a module alone does not say everything.
+    """What a torch factory returns when a module alone does not say everything.
 
-    What is None is not compared, and the report says so. A module alone is compared up to its
-    gradients, with Keras's own loss.
+    An attribute that is None is not compared, and the report says so. A module alone is compared up
+    to its gradients, with Keras's own loss.
 
     Attributes:
         module: the network.
-        loss: called with (output of the module, targets); returns a scalar, penalties included.
-        optimizer: over the parameters of the module.
-        scheduler: sets the learning rate: with `step()`, or with `step(value)` where it watches a
-            metric; or a sequence of these.
-        scheduler_interval: whether `step` is called after every "epoch" or after every "step".
-        monitor: the metric that `step(value)` is given, by Keras's name.
+        loss: called with (output of the module, targets); returns a scalar that includes penalties.
+        optimizer: holds the parameters of the module.
+        scheduler: sets the learning rate in `step()`, or in `step(value)` if it watches a metric;
+            or a sequence of such schedulers.
+        scheduler_interval: when `step` is called: after every "epoch" or after every "step".
+        monitor: Keras's name of the metric that is passed to `step(value)`.
         early_stopping: its `step(value)` returns whether training ends.
-        before_step: called with the module between `backward` and `optimizer.step`, to clip
-            gradients for example.
+        before_step: called with the module between `backward` and `optimizer.step`, for example to
+            clip gradients.
         feed: turns the arrays of a batch, one for each input, in Keras's layout (N, H, W, C), into
-            the arguments of the module. None: images as (N, C, H, W), all else as it is.
-        target: turns the targets of a batch into what the loss takes. None: as a tensor.
-        load: puts Keras's weights into the module: called with (module, {"conv1.kernel": array}).
-            None: the table of layouts does it.
-        layers: Keras layer -> module, for pairs that are not found by themselves:
+            the arguments of the module. None: images become (N, C, H, W), other arrays stay as
+            they are.
+        target: turns the targets of a batch into the argument of the loss. None: into a tensor.
+        load: puts Keras's weights into the module; called with (module, {"conv1.kernel": array}).
+            None: the table of layouts is used.
+        layers: Keras layer -> module, for pairs that are not found automatically:
             {"conv2d_1": "features.3"}.
-        steps_per_epoch: for a scheduler with interval "epoch" in the place of one of Keras that
-            changes the rate every step.
+        steps_per_epoch: number of steps in an epoch, for a scheduler with interval "epoch" that
+            replaces a Keras schedule which changes the rate in every step.
     """
 
     module: nn.Module
@@ -64,7 +65,7 @@ class Port:
 
     @property
     def schedulers(self) -> Sequence[Any]:
-        """All schedulers, in order."""
+        """The schedulers in order, as a sequence."""
         if self.scheduler is None:
             return ()
         is_many = isinstance(self.scheduler, list | tuple)
@@ -72,14 +73,14 @@ class Port:
 
 
 def call_factory(factory: Callable[[], Any], seed: int) -> Port:
-    """Calls a factory with torch's generator seeded, and new tensors in float64.
+    """Seeds torch and calls a factory, whose new tensors are float64.
 
     Args:
         factory: returns a module or a Port.
-        seed: of `torch.manual_seed`.
+        seed: passed to `torch.manual_seed`.
 
     Raises:
-        InputError: it returns something else.
+        InputError: the factory returns something else.
     """
     torch.set_default_dtype(torch.float64)
     torch.manual_seed(seed)
@@ -91,5 +92,5 @@ def call_factory(factory: Callable[[], Any], seed: int) -> Port:
             f"the torch factory returned {type(built).__name__}; expected a torch.nn.Module, or "
             "torch_impl.Port(module=...)"
         )
-    port.module.double()  # parameters stay the same objects, so that the optimizer keeps them
+    port.module.double()  # in place: the optimizer holds these same parameters
     return port

@@ -1,7 +1,7 @@
-"""What a torch module or function is called in both halves: "conv", "dense", "activation:relu".
+"""The kind of a torch module or function, as both halves call it: "conv", "activation:relu".
 
-A module or a function goes in, its kind comes out; `keras_impl/harness/kinds.py` has the same words
-for Keras's layers.
+A module or a function goes in, its kind comes out. `keras_impl/harness/kinds.py` uses the same
+words for Keras's layers.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from torch_impl import layers
 
 
 def _by_name(table: str) -> dict[str, str]:
-    """Name -> kind, of rows "kind: names"."""
+    """Reads rows "kind: names" into a dictionary name -> kind."""
     rows = [line.strip().rsplit(": ", 1) for line in table.strip().splitlines()]
     return {name: kind for kind, names in rows for name in names.split()}
 
 
-# Class -> kind, the word that both halves share (`keras_impl/harness/kinds.py`). Both torch's names
-# and Keras's, which `torch_impl.layers` has.
+# Class -> kind, the word that both halves share (`keras_impl/harness/kinds.py`). The classes have
+# torch's names, or Keras's, as in `torch_impl.layers`.
 _MODULES = _by_name("""
     conv: Conv LazyConv
     depthwise_conv: DepthwiseConv
@@ -118,15 +118,15 @@ _FUNCTIONS = _by_name("""
     activation:hard_sigmoid: hardsigmoid
     activation:hard_silu: hardswish
 """)
-_WHOLE = {"SpatialDropout", "FeatureAlphaDropout"}  # drop whole channels, without a rank to say so
+_WHOLE = {"SpatialDropout", "FeatureAlphaDropout"}  # drop channels, without a rank in the name
 _BETWEEN_TENSORS = {"add", "subtract", "multiply", "maximum", "minimum"}
 
 
 def kind_of(module: nn.Module) -> str:
-    """Returns the kind of a module, "unknown:CLASS" where there is no word for it."""
+    """Returns the kind of a module, or "unknown:CLASS" if there is no word for it."""
     name = type(module).__name__
     kind = _MODULES.get(_without_rank(name))
-    # A class of the user's may be a subclass, or only have the name.
+    # A user's class may be a subclass, or may only have the same name.
     if kind is None or not _is_known(type(module)):
         bases = [
             base for base in type(module).__mro__ if base.__module__.startswith("torch.nn.modules")
@@ -145,7 +145,7 @@ def kind_of(module: nn.Module) -> str:
 
 
 def _kind_of_relu(max_value: float | None, negative_slope: float, threshold: float) -> str:
-    """Keras's ReLU is also what has names of its own, as in `keras_impl/harness/kinds.py`."""
+    """Returns the kind of Keras's ReLU, which with some arguments is another known activation."""
     if threshold or (negative_slope and max_value):
         return "activation:relu"
     if negative_slope:
@@ -154,25 +154,25 @@ def _kind_of_relu(max_value: float | None, negative_slope: float, threshold: flo
 
 
 def drops_channels(dropout: Any) -> bool:
-    """Whether a dropout, a module or a function, drops whole channels and not single values."""
+    """Whether a dropout (module or function) drops whole channels instead of single values."""
     noise_shape = getattr(dropout, "noise_shape", None)  # in Keras's layout
     if noise_shape is not None:
         return len(noise_shape) > 2 and all(side == 1 for side in noise_shape[1:-1])
     if not isinstance(dropout, nn.Module):
         name = str(getattr(dropout, "__name__", ""))
         return _without_rank(name) != name or name.startswith("feature_")  # F.dropout2d
-    # A class of the user's may be a subclass, or only have the name.
+    # A user's class may be a subclass, or may only have the same name.
     names = [base.__name__ for base in type(dropout).__mro__ if _is_known(base)]
     return any(_without_rank(name) != name or name in _WHOLE for name in names)
 
 
 def kind_of_function(function: Any) -> str | None:
-    """Returns the kind of a function by its name; None where it is of no interest."""
+    """Returns the kind of a function by its name; None if it is not compared."""
     return _FUNCTIONS.get(_without_rank(getattr(function, "__name__", "")))
 
 
 def refined(kind: str, inputs: list[torch.Tensor], output: torch.Tensor) -> str | None:
-    """The kind of a function by what it did; None where it is of no interest."""
+    """Returns the kind of a function by what it did; None if it is not compared."""
     if not inputs:
         return None
     x = inputs[0]
@@ -191,15 +191,15 @@ def refined(kind: str, inputs: list[torch.Tensor], output: torch.Tensor) -> str 
 
 
 def _is_known(kind: type) -> bool:
-    """Whether a class is one of those that the names of the tables are of."""
+    """Whether a class belongs to torch or to this package, so that its name is in the tables."""
     return kind.__module__.split(".")[0] in ("torch", "torchvision", "torch_impl")
 
 
 def is_leaf(module: nn.Module) -> bool:
-    """Whether a module is compared as a whole: one that has a kind, or holds no modules."""
+    """Whether a module is compared as a whole: it has a kind, or contains no modules."""
     return not kind_of(module).startswith("unknown:") or not any(True for _ in module.children())
 
 
 def _without_rank(name: str) -> str:
-    """Returns a name without the number of dimensions: Conv2d, conv2d, MaxPooling2D."""
+    """Returns a name without its number of dimensions: "Conv" for Conv2d or Conv2D."""
     return name[:-2] if name[-2:].lower() in ("1d", "2d", "3d") else name

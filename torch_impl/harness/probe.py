@@ -1,8 +1,8 @@
-"""run_probe: every level of the ladder below the trajectory, written into a trace.
+"""run_probe: writes every level of the ladder below the trajectory into a trace.
 
-The same calls in the same order as `keras_impl/harness/probe.py`, so that both draw the same masks.
-Levels from structure to optimizer are computed in float64, where a difference is a difference of
-meaning; the feed is that of the run itself.
+It makes the same calls in the same order as `keras_impl/harness/probe.py`, so that both halves draw
+the same masks. Levels from structure to optimizer are computed in float64, where a difference is
+not rounding but another computation. The feed has the dtype of the run.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def run_probe(spec: RunSpec, data: Data, writer: TraceWriter) -> None:
     """Writes masks, feed, structure, init, forward, loss, gradient and optimizer of a spec.
 
     Args:
-        spec: the run; it is not trained.
+        spec: the run, which is not trained here.
         data: the arrays of the run.
         writer: receives `mask/...`, `feed/...`, `init/...`, `forward/...`, `loss/...`,
             `gradient/...`, `optimizer/...`, and the facts `structure` and `settings`.
@@ -81,9 +81,9 @@ def run_probe(spec: RunSpec, data: Data, writer: TraceWriter) -> None:
 
 
 def layer_outputs(model: nn.Sequential, x: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Returns the output of every layer, an activation counted to the layer before it.
+    """Returns the output of every layer, after the activation that follows it.
 
-    The last Dense layer appears twice: "logits", and after the softmax under its own name.
+    The last Dense layer appears twice: as "logits", and after the softmax under its own name.
     """
     outputs: dict[str, torch.Tensor] = {}
     name = ""
@@ -111,7 +111,7 @@ def _write_masks_and_feed(spec: RunSpec, data: Data, writer: TraceWriter) -> Non
 
 
 def _write_masks(spec: RunSpec, data: Data, model: nn.Sequential, writer: TraceWriter) -> None:
-    """What each Dropout keeps of a batch of ones, in the dtype of the run, in a few calls."""
+    """Writes what each Dropout keeps of a batch of ones, for a few calls in the run's dtype."""
     outputs = _shapes(model, spec, data)
     for name, layer in model.named_children():
         if isinstance(layer, Dropout):
@@ -122,7 +122,7 @@ def _write_masks(spec: RunSpec, data: Data, model: nn.Sequential, writer: TraceW
 
 
 def _shapes(model: nn.Sequential, spec: RunSpec, data: Data) -> dict[str, torch.Tensor]:
-    """The output of every layer for one black image."""
+    """Returns the output of every layer for one black image."""
     height, width, channels = data.input_shape
     dtype = next(model.parameters()).dtype
     image = torch.zeros(1, channels, height, width, dtype=dtype, device=spec.device)
@@ -132,7 +132,7 @@ def _shapes(model: nn.Sequential, spec: RunSpec, data: Data) -> dict[str, torch.
 
 
 def _structure(model: nn.Sequential, spec: RunSpec, data: Data) -> dict[str, Any]:
-    """What the net is, in names that both halves share."""
+    """Describes the network in names that both halves share."""
     outputs = _shapes(model, spec, data)
     children = list(model.named_children())
     layers = []
@@ -147,7 +147,7 @@ def _structure(model: nn.Sequential, spec: RunSpec, data: Data) -> dict[str, Any
             "output_shape": list(_portable(outputs[name]).shape[1:]),
         }
         if isinstance(layer, nn.Conv2d | nn.Linear):
-            # The loss applies the softmax that is the last layer's activation in Keras.
+            # In Keras the softmax is the activation of the last layer; here it is in the loss.
             facts["activation"] = "softmax" if is_last else "relu" if is_activated else "linear"
         layers.append(facts)
     return {
@@ -162,7 +162,7 @@ def _settings(
     criterion: RegularizedLoss,
     optimizer: torch.optim.Optimizer,
 ) -> dict[str, Any]:
-    """The numbers that the parts were given; compared at the level where they act."""
+    """Returns the settings of each part. Each is compared at the level where it acts."""
     group = optimizer.param_groups[0]
     return {
         "layers": {
@@ -220,5 +220,5 @@ def _gradients(model: nn.Sequential) -> Mapping[str, np.ndarray]:
 
 
 def _portable(output: torch.Tensor) -> np.ndarray:
-    """(N, C, H, W) to (N, H, W, C); (N, C) stays."""
+    """Moves the channels of (N, C, H, W) last; (N, C) stays as it is."""
     return output.movedim(1, -1).detach().cpu().numpy()

@@ -1,7 +1,7 @@
 """Keras's initialisers from an integer seed, bit for bit: `HeNormal()((3, 3, 2, 5), seed=7)`.
 
-`base` says what they share, `scaling` holds those whose spread follows from the shape, `draws` the
-other random ones, `constants` the rest.
+`base` has the base classes, `scaling` the initialisers whose spread follows from the shape, `draws`
+the other random ones, and `constants` those that draw nothing.
 """
 
 from torch_impl.initializers.base import Initializer, RandomInitializer

@@ -1,4 +1,4 @@
-"""Initializer: what all initialisers share."""
+"""Initializer: the base class of all initialisers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SEED_PERIOD = 2**31 - 2  # Keras: floormod(seed, int32.max - 1)
 
 @dataclass(frozen=True)
 class Initializer(abc.ABC):
-    """From a shape to a tensor: `HeNormal()((3, 3, 2, 5), seed=7)`.
+    """Makes a tensor of a given shape: `HeNormal()((3, 3, 2, 5), seed=7)`.
 
     Differs from the functions of torch.nn.init in:
     1. shapes are in Keras's layout: (height, width, in, out) of a convolution, (in, out) of a Dense
@@ -43,7 +43,7 @@ class Initializer(abc.ABC):
 
         Args:
             shape: in Keras's layout.
-            seed: of the initialiser; not used where nothing is random.
+            seed: of the initialiser; not used if nothing is random.
             dtype: torch.float32 or torch.float64.
         """
 
@@ -53,8 +53,9 @@ class RandomInitializer(Initializer):
     """An initialiser that draws numbers.
 
     Attributes:
-        seed: given to the initialiser in the Keras program, or None where Keras draws one when the
-            layer is constructed (`KerasSeeds.next_layer_seed`), which the call is then given.
+        seed: the seed that the Keras program passes to the initialiser; None if Keras draws one
+            when the layer is constructed (`KerasSeeds.next_layer_seed`), which is then passed to
+            the call.
     """
 
     is_random: ClassVar[bool] = True
@@ -77,11 +78,11 @@ class RandomInitializer(Initializer):
 
         Args:
             shape: in Keras's layout.
-            seed: an integer of 64 bits, if the initialiser has none itself.
+            seed: an integer of 64 bits, if the initialiser has no seed of its own.
             dtype: torch.float32 or torch.float64; the two streams are unrelated.
 
         Raises:
-            ValueError: there is no seed, or two.
+            ValueError: there is no seed, or there are two.
         """
         if (seed is None) == (self.seed is None):
             raise ValueError(
@@ -99,7 +100,7 @@ def seed_pair(seed: int | None) -> tuple[int, int]:
     """Returns the pair that Keras makes of an integer seed: modulo 2**31 - 2, and 0.
 
     Raises:
-        ValueError: it is no integer of 64 bits.
+        ValueError: the seed is not an integer of 64 bits.
     """
     if isinstance(seed, bool) or not isinstance(seed, int) or not -(2**63) <= seed < 2**63:
         raise ValueError(f"seed={seed!r}: expected an integer in [-2**63, 2**63)")

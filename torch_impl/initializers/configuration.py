@@ -10,7 +10,7 @@ from torch_impl.initializers.base import Initializer, seed_pair
 from torch_impl.initializers.constants import STFT, Constant, Identity, Ones, Zeros
 from torch_impl.initializers.draws import Orthogonal, RandomNormal, RandomUniform, TruncatedNormal
 
-# By Keras's names: of the class, in snake case, and the older ones.
+# By Keras's names: that of the class, in snake case, and older names.
 _NAMES: dict[type[Initializer], str] = {
     Constant: "constant",
     scaling.GlorotNormal: "glorot_normal",
@@ -40,8 +40,8 @@ def from_config(config: str | Mapping[str, Any]) -> Initializer:
             "class_name" and "config".
 
     Raises:
-        ValueError: no initialiser of that name is here; or its seed is a SeedGenerator, whose
-            numbers depend on how often it was called, or its value an array.
+        ValueError: there is no initialiser of that name here; or its seed is a SeedGenerator, whose
+            numbers depend on how often it was called; or its value is an array.
     """
     name = config if isinstance(config, str) else config["class_name"]
     settings = {} if isinstance(config, str) else dict(config.get("config") or {})

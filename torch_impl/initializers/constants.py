@@ -25,7 +25,7 @@ class _Drawless(Initializer):
         seed: int | None = None,
         dtype: torch.dtype = torch.float32,
     ) -> torch.Tensor:
-        """See `Initializer`; ValueError for a shape that it is not for."""
+        """See `Initializer`. Raises ValueError for a shape that does not fit."""
         return self._values(tuple(shape), dtype)
 
     @abc.abstractmethod
@@ -69,8 +69,8 @@ class Constant(_Drawless):
 class Identity(_Drawless):
     """`gain` on the diagonal of a matrix, which need not be square, and 0 elsewhere.
 
-    Differs from torch.nn.init.eye_ in its gain; torch.nn.init.dirac_ is for convolutions, for which
-    Keras has none.
+    Differs from torch.nn.init.eye_ in its gain. torch.nn.init.dirac_ is for convolutions; Keras has
+    nothing like it.
     """
 
     gain: float = 1.0
@@ -126,6 +126,6 @@ class STFT(_Drawless):
         return kernel * window / norm
 
     def _window(self, length: int) -> np.ndarray:
-        from scipy.signal import get_window  # slow to import, and of use here alone
+        from scipy.signal import get_window  # slow to import, and used only here
 
         return np.asarray(get_window(self.window, length, self.periodic))

@@ -1,4 +1,4 @@
-"""Initialisers of given spread, and the orthogonal one.
+"""Initialisers with a given spread, and the orthogonal one.
 
 Source: keras 3.15 `initializers/random_initializers.py`, `backend/tensorflow/random.py`.
 """
@@ -52,13 +52,13 @@ class RandomNormal(RandomInitializer):
 
 @dataclass(frozen=True)
 class TruncatedNormal(RandomInitializer):
-    """Normal, with what is two stddev or more from the mean drawn again.
+    """Normal; numbers two stddev or more from the mean are drawn again.
 
     Differs from torch.nn.init.trunc_normal_ in:
-    1. the bounds are in units of stddev; torch's a=-2, b=2 are absolute, and cut nothing of a small
-       stddev.
+    1. the bounds are in units of stddev; torch's a=-2, b=2 are absolute, and cut nothing off if the
+       stddev is small.
 
-    In both, `stddev` is that before the cut, which leaves 0.8796 of it.
+    In both, `stddev` is the value before the cut, which leaves 0.8796 of it.
     """
 
     mean: float = 0.0
@@ -74,13 +74,15 @@ class TruncatedNormal(RandomInitializer):
 class Orthogonal(RandomInitializer):
     """A matrix with orthogonal columns, or rows if there are fewer of them.
 
-    Of a normal matrix A = Q R, the Q whose R has a positive diagonal. Axes but the last are one.
+    It is Q of A = Q R, where A is a normal matrix and R has a positive diagonal. All axes but the
+    last are merged into one.
 
     Differs from torch.nn.init.orthogonal_ in:
-    1. the axes that are one are all but Keras's last (the outputs), not all but torch's first: for
-       a kernel of torch's layout the transposed matrix, with its axes in another order;
-    2. Q comes from torch's QR and not from Eigen's: not bit for bit. Of 200 matrices of up to 60 x
-       60, the greatest difference is 1e-6 of the gain in float32 and 2e-15 in float64.
+    1. all axes but Keras's last (the outputs) are merged, not all but torch's first: for a kernel
+       in torch's layout this is the transposed matrix, with its axes in another order;
+    2. Q comes from torch's QR and not from Eigen's, so it is not equal bit for bit. For 200
+       matrices of up to 60 x 60, the greatest difference is 1e-6 of the gain in float32 and 2e-15
+       in float64.
     """
 
     gain: float = 1.0
@@ -104,6 +106,6 @@ def uniform(
     shape: tuple[int, ...], seed: tuple[int, int], dtype: torch.dtype, minval: float, maxval: float
 ) -> torch.Tensor:
     """Returns uniform numbers in [minval, maxval), as TensorFlow scales them."""
-    # In the dtype: the difference of the bounds is rounded, too.
+    # In this dtype, since the difference of the bounds is rounded, too.
     low, high = torch.tensor([float32(minval), float32(maxval)], dtype=dtype).unbind()  # (2)
     return stateless_uniform(shape, seed=seed, dtype=dtype) * (high - low) + low

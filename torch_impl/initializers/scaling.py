@@ -24,14 +24,14 @@ _CUT = 0.87962566103423978  # the stddev of a standard normal cut at two
 
 @dataclass(frozen=True)
 class VarianceScaling(RandomInitializer):
-    """Numbers of a variance that follows from the shape.
+    """Numbers with a variance that follows from the shape.
 
     Differs from torch.nn.init.kaiming_* and xavier_* in:
-    1. "normal" numbers are cut at two stddev and widened to have the variance again; torch's are
+    1. "normal" numbers are cut at two stddev and then widened to the right variance; torch's are
        not cut;
-    2. fans are those of Keras's layout: of a depthwise kernel (height, width, in, multiplier),
-       fan_in counts all channels, where torch's weight (in * multiplier, 1, height, width) has a
-       fan_in of one;
+    2. fans are those of Keras's layout: for a depthwise kernel (height, width, in, multiplier),
+       fan_in counts all channels, while torch's weight (in * multiplier, 1, height, width) has a
+       fan_in of one channel;
     3. a fan below 1 counts as 1;
     4. torch's own default for Linear and Conv2d is none of these: kaiming_uniform_ with a =
        sqrt(5), bounds 1 / sqrt(fan_in).
@@ -79,7 +79,7 @@ class VarianceScaling(RandomInitializer):
 
 @dataclass(frozen=True)
 class _Named(VarianceScaling):
-    """One whose settings are those of its class."""
+    """A VarianceScaling with the fixed settings of its class."""
 
     scale: float = field(default=1.0, init=False)
     mode: str = field(default="fan_in", init=False)

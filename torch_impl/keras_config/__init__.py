@@ -1,7 +1,7 @@
-"""from_keras_config: the torch twin of a Keras model, from what Keras itself writes about it.
+"""from_keras_config: the torch twin of a Keras model, from the config that Keras writes.
 
-`graph` reads the calls of the layers out of the config, `builders` and `operations` make a module
-of each layer and of each keras.ops operation, `model` runs them.
+`graph` reads the calls of the layers from the config. `builders` makes a module of each layer,
+`operations` of each keras.ops operation, and `model` runs them.
 """
 
 from torch_impl.keras_config.model import KerasModel, from_keras_config

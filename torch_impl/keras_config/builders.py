@@ -16,14 +16,14 @@ Builder = Callable[[Config, Shape], nn.Module]
 
 
 class KerasLayer(nn.Module):
-    """A layer that takes and gives tensors of Keras's layout, (N, ..., C), then an activation.
+    """A layer with inputs and outputs in Keras's layout, (N, ..., C), then an activation.
 
     Args:
         layer: takes (N, C, ...).
-        activation: of its output, in Keras's layout; None for none.
+        activation: applied to its output, in Keras's layout; None for no activation.
     """
 
-    # Weights have Keras's path, without this layer in between.
+    # Weights have Keras's path, which does not name this wrapper.
     unnamed_children = ("layer",)
 
     def __init__(self, layer: nn.Module, activation: nn.Module | None = None) -> None:
@@ -54,7 +54,7 @@ class TimeDistributed(nn.Module):
     """Applies a layer to each time step of (N, T, ...), one after the other.
 
     Args:
-        name: Keras's, of the layer.
+        name: Keras's name of the layer.
         layer: takes (N, ...).
     """
 
@@ -70,10 +70,10 @@ class TimeDistributed(nn.Module):
 
 
 def build_layer(layer: Config) -> nn.Module:
-    """Returns the module of one layer's part of a model's config.
+    """Returns the module for one layer of a model's config.
 
     Raises:
-        ValueError: the layer is unknown, or has a setting that is.
+        ValueError: the layer or one of its settings is unknown.
     """
     kind, config = layer["class_name"], layer["config"]
     if kind not in BUILDERS:
@@ -96,7 +96,8 @@ def dtype_of(config: Config) -> torch.dtype:
     """Returns the dtype of a layer's policy.
 
     Raises:
-        ValueError: it computes in another dtype than its weights have, or in a half one.
+        ValueError: the layer computes in another dtype than that of its weights, or in half
+            precision.
     """
     policy = config.get("dtype") or "float32"
     name = policy if isinstance(policy, str) else policy["config"]["name"]
@@ -111,7 +112,7 @@ def _pick(config: Config, *names: str) -> dict[str, Any]:
 
 
 def _activation(config: Config) -> nn.Module | None:
-    """That of a layer: a name, or a layer of its own."""
+    """Returns the activation of a layer's config, which is a name or a layer."""
     value = config.get("activation")
     if value in (None, "linear"):
         return None
@@ -130,14 +131,14 @@ def _convolution(kind: type[nn.Module], *more: str) -> Builder:
 
 
 def _seeded(kind: type[nn.Module], *names: str) -> Builder:
-    """A layer that draws; without a seed in the config it starts from 0."""
+    """Builds a layer that draws random numbers; without a seed in the config, the seed is 0."""
     return lambda config, shape: KerasLayer(
         kind(**_pick(config, *names), seed=config.get("seed") or 0)
     )
 
 
 def _alpha_dropout(config: Config, shape: Shape) -> nn.Module:
-    """Keras draws in its floatx, which the config does not hold: that of the policy is taken."""
+    """Draws in the dtype of the policy; Keras draws in its floatx, which the config lacks."""
     names, seed = ("rate", "noise_shape"), config.get("seed") or 0
     layer = layers.AlphaDropout(**_pick(config, *names), seed=seed, random_dtype=dtype_of(config))
     return KerasLayer(layer)
@@ -217,12 +218,12 @@ def _time_distributed(config: Config, shape: Shape) -> nn.Module:
 
 
 def _plain(kind: type[nn.Module], *names: str) -> Builder:
-    """A layer that works on Keras's layout itself."""
+    """Builds a layer that works on Keras's layout."""
     return lambda config, shape: kind(**_pick(config, *names))
 
 
 def _moved(kind: type[nn.Module], *names: str, **settings: Any) -> Builder:
-    """A layer that works on torch's layout."""
+    """Builds a layer that works on torch's layout."""
     return lambda config, shape: KerasLayer(kind(**_pick(config, *names), **settings))
 
 

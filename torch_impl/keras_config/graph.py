@@ -11,7 +11,7 @@ Config = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Tensor:
-    """Stands for one tensor: the `index`-th output of the `call`-th call of a layer."""
+    """Refers to one tensor: the `index`-th output of the `call`-th call of a layer."""
 
     layer: str
     call: int
@@ -20,7 +20,7 @@ class Tensor:
 
 @dataclass
 class Call:
-    """One call of a layer; arguments hold a `Tensor` where a tensor is meant."""
+    """One call of a layer; its arguments contain a `Tensor` for each tensor."""
 
     layer: str
     number: int
@@ -35,7 +35,7 @@ class Graph:
     Attributes:
         inputs: of the model, in a list or dict as Keras has them, or one `Tensor`.
         outputs: the same.
-        calls: each after those whose outputs it takes.
+        calls: each after the calls whose outputs it takes.
     """
 
     inputs: Any
@@ -47,7 +47,7 @@ def read_graph(config: Config) -> Graph:
     """Returns the graph of a functional model's config, or the chain of a Sequential's.
 
     Raises:
-        ValueError: the config is not of this kind, or calls wait for each other.
+        ValueError: the config is of another kind, or calls depend on each other in a circle.
     """
     if "layers" not in config:
         raise ValueError(f"config with {sorted(config)}: expected that of a model, with 'layers'")
@@ -62,7 +62,7 @@ def read_graph(config: Config) -> Graph:
 
 
 def name_of(layer: Config) -> str:
-    """Keras's name of a layer in a config."""
+    """Returns Keras's name of a layer in a config."""
     name: str = layer["config"].get("name") or layer["name"]
     return name
 
@@ -88,11 +88,11 @@ def _functional(config: Config) -> Graph:
         waiting = [call for call in waiting if (call.layer, call.number) not in done]
 
     def end(part: Any) -> Any:
-        """A model's inputs and outputs are written as [layer, call, index]."""
+        """Reads an input or output of a model, written as [layer, call, index]."""
         if isinstance(part, Mapping):
             return {key: end(value) for key, value in part.items()}
         if len(part) == 3 and isinstance(part[0], str):
-            # Keras counts the making of a functional model as its first call, here only.
+            # Only here Keras counts the construction of a functional model as its first call.
             return Tensor(part[0], part[1] - (part[0] in nested), part[2])
         return [end(value) for value in part]
 
@@ -105,7 +105,7 @@ def is_functional(layer: Config) -> bool:
 
 
 def tensors_of(call: Call) -> list[Tensor]:
-    """The tensors among the arguments of a call."""
+    """Returns the tensors among the arguments of a call."""
     found: list[Tensor] = []
 
     def note(value: Any) -> Any:
@@ -118,7 +118,7 @@ def tensors_of(call: Call) -> list[Tensor]:
 
 
 def fill(structure: Any, function: Callable[[Any], Any]) -> Any:
-    """Returns lists, tuples and dicts with `function` of each value in them."""
+    """Applies `function` to each value in nested lists, tuples and dicts."""
     if isinstance(structure, Mapping):
         return {key: fill(value, function) for key, value in structure.items()}
     if isinstance(structure, list | tuple):
@@ -131,10 +131,10 @@ def _history(config: Config) -> Tensor:
 
 
 def _decode(value: Any, tensor: Callable[[Config], Tensor]) -> Any:
-    """What Keras writes for the arguments of a call, with `Tensor` for its tensors.
+    """Returns the arguments of a call from Keras's config, with `Tensor` for its tensors.
 
     Raises:
-        ValueError: an object of another class stands there.
+        ValueError: an argument is an object of another class.
     """
     if isinstance(value, list | tuple):
         return type(value)(_decode(entry, tensor) for entry in value)
@@ -160,7 +160,7 @@ def input_shapes(layer: Config) -> list[tuple[int | None, ...]]:
     """Returns the shapes of a layer's inputs at its first call, batch axis included.
 
     Raises:
-        ValueError: the config does not tell.
+        ValueError: the config does not contain them.
     """
     built = (layer.get("build_config") or {}).get("input_shape")
     if built is None:

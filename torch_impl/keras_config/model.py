@@ -21,10 +21,10 @@ def from_keras_config(config: Config | str) -> KerasModel:
     """Returns the torch twin of a Sequential or functional Keras model.
 
     Args:
-        config: `model.get_config()`, or `model.to_json()` as text or read.
+        config: `model.get_config()`, or `model.to_json()` as text or as the object in it.
 
     Returns:
-        A module with weights of torch's own start; see `KerasModel.load_keras_weights`.
+        A module with torch's own initial weights; see `KerasModel.load_keras_weights`.
 
     Raises:
         ValueError: a layer, an operation or a setting is unknown.
@@ -36,17 +36,17 @@ def from_keras_config(config: Config | str) -> KerasModel:
 class KerasModel(nn.Module):
     """A Keras model in torch, layer by layer.
 
-    Tensors have Keras's layout, (N, H, W, C), at its ends and between its layers. A layer is a
-    child module by Keras's name, made legal for torch by `legal_name`; called twice, it is one
-    module that is run twice. In eval mode it computes what Keras computes with training=False, in
-    train mode with training=True: Dropout draws Keras's masks if its config has a seed, from the
-    first call on, and BatchNormalization moves its statistics.
+    Inputs, outputs and tensors between layers have Keras's layout, (N, H, W, C). A layer is a child
+    module with Keras's name, which `legal_name` makes legal for torch; a layer that is called twice
+    is one module that runs twice. Eval mode computes what Keras computes with training=False, train
+    mode with training=True: Dropout draws Keras's masks, from the first call on, if its config has
+    a seed, and BatchNormalization moves its statistics.
 
     Args:
         config: `model.get_config()` of a Sequential or functional model.
     """
 
-    channels_last = True  # what it is fed with; a Port needs no `feed` for it
+    channels_last = True  # layout of its inputs, so that a Port needs no `feed`
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ class KerasModel(nn.Module):
         self._last_use = self._find_last_uses()
 
     def _find_last_uses(self) -> list[list[tuple[str, int]]]:
-        """For each call, the results that nobody needs after it."""
+        """Returns, for each call, the results that no later call needs."""
         ends: list[Tensor] = []
         fill(self.graph.outputs, ends.append)
         needed = {(tensor.layer, tensor.call) for tensor in ends}
@@ -108,7 +108,7 @@ class KerasModel(nn.Module):
             given = fill([call.arguments, call.options], look_up)
             dtype = self._dtypes.get(call.layer)
             arguments, options = given if dtype is None else fill(given, _cast_to(dtype))
-            # The mode of the module says whether it trains, as in Keras the model's call does.
+            # The module's mode replaces Keras's `training` argument.
             options.pop("training", None)
             if any(mask is not None for mask in _flat(options.pop("mask", None))):
                 raise ValueError(f"mask of {call.layer!r}: expected none")
@@ -118,7 +118,7 @@ class KerasModel(nn.Module):
         return fill(self.graph.outputs, look_up)
 
     def _pair(self, inputs: tuple[Any, ...]) -> tuple[list[Tensor], list[torch.Tensor]]:
-        """The places of the inputs and their values, in one order."""
+        """Returns the input tensors of the graph and their values, in one order."""
         given: Any = inputs[0] if len(inputs) == 1 else list(inputs)
         places: Any = self.graph.inputs
         if isinstance(given, Mapping):
@@ -137,7 +137,7 @@ class KerasModel(nn.Module):
 
         Args:
             weights: by Keras's paths, {w.path: w.numpy() for w in model.weights}, in which "." may
-                stand for "/" and models around a layer may be missing; or a list in Keras's order,
+                replace "/" and outer models may be left out; or a list in Keras's order,
                 `model.get_weights()`. The state of seeds is not a weight.
 
         Raises:
@@ -174,7 +174,7 @@ class KerasModel(nn.Module):
 def legal_name(name: str) -> str:
     """Returns Keras's name of a layer as torch allows it.
 
-    "." becomes "_", and a name that every module has already, as "forward", gets "_" at its end.
+    "." becomes "_", and an attribute of every module, such as "forward", gets a "_" at its end.
     """
     name = name.replace(".", "_")
     return f"{name}_" if name in _TAKEN else name
@@ -189,12 +189,12 @@ def _legal_path(path: str) -> str:
 
 
 def _is_free(layer: Config) -> bool:
-    """Whether it is a model or an operation, which have no dtype of their own."""
+    """Whether a layer is a model or an operation, which have no dtype."""
     return "layers" in layer["config"] or ".ops" in (layer.get("module") or "")
 
 
 def _cast_to(dtype: torch.dtype) -> Callable[[Any], Any]:
-    """Keras's layers cast what is given to them to the dtype of their policy."""
+    """Returns a function that casts inputs to the dtype of a layer's policy, as Keras does."""
 
     def cast(value: Any) -> Any:
         floats = isinstance(value, torch.Tensor) and value.is_floating_point()
@@ -204,7 +204,7 @@ def _cast_to(dtype: torch.dtype) -> Callable[[Any], Any]:
 
 
 def _build(layer: Config) -> nn.Module:
-    """A layer, an operation or a model inside of the model."""
+    """Builds a layer, an operation, or a model inside the model."""
     if "layers" in layer["config"]:
         return KerasModel(layer["config"])
     if _is_free(layer):
@@ -214,7 +214,7 @@ def _build(layer: Config) -> nn.Module:
 
 
 def _flat(value: Any) -> Any:
-    """Outputs of a layer as a list in Keras's order, or its one output."""
+    """Returns the outputs of a layer as a list in Keras's order, or its only output."""
     if isinstance(value, Mapping):
         return [value[key] for key in sorted(value)]
     return list(value) if isinstance(value, list | tuple) else [value]

@@ -1,6 +1,6 @@
-"""keras.ops operations that stand in a functional model, x + y among them, as modules.
+"""The keras.ops operations in a functional model, such as x + y, as modules.
 
-Axes mean what they mean in Keras, since tensors have Keras's layout between layers.
+Axes have Keras's meaning, since tensors between layers have Keras's layout.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch_impl.layers import activations
 
 
 def _over(function: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
-    """A reduction over one axis, several, or all."""
+    """Returns a reduction over one axis, several axes, or all."""
 
     def reduce(
         x: torch.Tensor, axis: Any = None, keepdims: bool = False, initial: Any = None
@@ -50,7 +50,7 @@ def _minimum(x: Any, y: Any) -> torch.Tensor:
 
 
 def _tensors(x: Any, y: Any) -> tuple[torch.Tensor, torch.Tensor]:
-    """Numbers beside a tensor have its dtype and device."""
+    """Gives a number the dtype and device of the tensor that it is combined with."""
     like = x if isinstance(x, torch.Tensor) else y
     return torch.as_tensor(x).to(like), torch.as_tensor(y).to(like)
 
@@ -85,7 +85,7 @@ def _item(x: torch.Tensor, key: Any) -> torch.Tensor:
     return x[tuple(key) if isinstance(key, list) else key]
 
 
-# Those that Keras writes with its own class names; "LeakyRelu" and the like follow below.
+# By Keras's class names; activations such as "LeakyRelu" follow below.
 OPERATIONS: dict[str, Callable[..., torch.Tensor]] = {
     "Add": lambda x, y: x + y,
     "Subtract": lambda x, y: x - y,
@@ -148,10 +148,10 @@ class Operation(nn.Module):
 
     Args:
         name: Keras's name of its class.
-        **settings: what its config holds: axis, keepdims, ...
+        **settings: its config: axis, keepdims, ...
 
     Raises:
-        ValueError: it is none of `OPERATIONS`.
+        ValueError: `name` is not in `OPERATIONS`.
     """
 
     def __init__(self, name: str, **settings: Any) -> None:
@@ -162,7 +162,7 @@ class Operation(nn.Module):
         self.name, self.settings = name, settings
 
     def forward(self, *arguments: Any, **options: Any) -> torch.Tensor:
-        """Returns what keras.ops gives for the arguments."""
+        """Returns what the keras.ops operation returns for the arguments."""
         return self.function(*arguments, **options)
 
     def extra_repr(self) -> str:

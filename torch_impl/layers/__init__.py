@@ -1,7 +1,7 @@
 """Keras's layers by Keras's equations, for any torch program.
 
-Tensors have torch's layout, (N, C, ...), and weights are stored as torch stores them. Layers that
-take an `axis` count the axes of the tensor that they are given. Nothing here needs the harness.
+Tensors have torch's layout, (N, C, ...), and weights are stored as torch stores them. An `axis` is
+an axis of the tensor in this layout. Nothing here needs the harness.
 
 A Dense layer is torch.nn.Linear, which takes the last axis too.
 """

@@ -1,4 +1,4 @@
-"""Activations that are layers in Keras: with their own defaults, or with weights."""
+"""Activations that are layers in Keras, with other defaults or with weights."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class ReLU(Activation):
     """max(x, 0), or what `activations.relu` gives with other settings.
 
     Differs from torch.nn.ReLU in:
-    1. it has a greatest value, a threshold and a slope below it.
+    1. it has a maximum, a threshold, and a slope below the threshold.
 
     Source: keras 3.15 `layers/activations/relu.py`.
     """
@@ -65,7 +65,7 @@ class ReLU(Activation):
 
 
 class LeakyReLU(Activation):
-    """x, below zero times a slope.
+    """x, or x times a slope below zero.
 
     Differs from torch.nn.LeakyReLU in:
     1. the slope is 0.3, not 0.01.
@@ -80,7 +80,7 @@ class LeakyReLU(Activation):
 
 
 class ELU(Activation):
-    """x, below zero alpha * (exp(x) - 1): torch.nn.ELU.
+    """x, or alpha * (exp(x) - 1) below zero: torch.nn.ELU.
 
     Source: keras 3.15 `layers/activations/elu.py`.
     """
@@ -93,13 +93,13 @@ class Softmax(nn.Module):
     """exp(x) over its sum along one axis, or over several axes together.
 
     Differs from torch.nn.Softmax in:
-    1. the axis is the last if none is given;
+    1. the default axis is the last;
     2. several axes are taken together.
 
     Source: keras 3.15 `layers/activations/softmax.py`.
 
     Args:
-        axis: of the tensor as it is given.
+        axis: axis or axes of the input.
     """
 
     def __init__(self, axis: int | Sequence[int] = -1) -> None:  # (1)
@@ -118,17 +118,17 @@ class Softmax(nn.Module):
 
 
 class PReLU(nn.Module):
-    """max(x, 0) + alpha * min(x, 0), with a slope for each place.
+    """max(x, 0) + alpha * min(x, 0), with an alpha for each entry.
 
     Differs from torch.nn.PReLU in:
     1. alpha starts at 0, not at 0.25;
-    2. there is one for each entry of an example; along `shared_axes` they are one;
+    2. each entry of an example has its own alpha, which is shared along `shared_axes`;
     3. at x = 0 the slope is 0.
 
     Source: keras 3.15 `layers/activations/prelu.py`.
 
     Args:
-        shape: of an example, as the layer is given it.
+        shape: of an example of the input.
         shared_axes: counted with the batch axis, from 1.
         **options: device and dtype of the weights.
     """

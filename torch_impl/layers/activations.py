@@ -1,7 +1,7 @@
 """keras.activations, by Keras's definitions, on tensors of any layout.
 
-Where a function has a kink, its derivative there is the one that TensorFlow takes. Constants that
-Keras hands to TensorFlow as Python numbers are rounded to float32 on the way, in float64 runs too.
+At a kink, the derivative is TensorFlow's. Constants that Keras passes to TensorFlow as Python
+numbers are rounded to float32, in float64 runs too.
 
 Source: keras 3.15 `activations/activations.py`, `backend/tensorflow/nn.py`.
 """
@@ -22,7 +22,7 @@ Activation = Callable[[torch.Tensor], torch.Tensor]
 
 
 def _rounded(value: float) -> float:
-    """To float32 and back."""
+    """Returns a value rounded to float32."""
     return torch.tensor(value, dtype=torch.float32).item()
 
 
@@ -37,7 +37,7 @@ def relu(
     max_value: float | None = None,
     threshold: float = 0.0,
 ) -> torch.Tensor:
-    """Returns x above the threshold, at most max_value, and a slope below.
+    """Returns x above the threshold, limited to max_value, and a line below the threshold.
 
     max_value for x >= max_value, x for threshold < x < max_value, else
     negative_slope * (x - threshold).
@@ -57,7 +57,7 @@ def relu(
 
 
 def leaky_relu(x: torch.Tensor, negative_slope: float = 0.2) -> torch.Tensor:
-    """Returns x, below zero times a slope: 0.2 here, 0.3 in the layer, 0.01 in torch."""
+    """Returns x, or x times a slope below zero: 0.2 here, 0.3 in the layer, 0.01 in torch."""
     return F.leaky_relu(x, _rounded(negative_slope))
 
 
@@ -67,12 +67,12 @@ def relu6(x: torch.Tensor) -> torch.Tensor:
 
 
 def elu(x: torch.Tensor, alpha: float = 1.0) -> torch.Tensor:
-    """Returns x, below zero alpha * (exp(x) - 1)."""
+    """Returns x, or alpha * (exp(x) - 1) below zero."""
     return F.elu(x, alpha)
 
 
 def selu(x: torch.Tensor) -> torch.Tensor:
-    """Returns the self-normalising elu (Klambauer et al. 2017); its slope at 0 is that above."""
+    """Returns the self-normalising elu (Klambauer et al. 2017); the slope at 0 is that above 0."""
     below = 1.6732632423543772848 * torch.expm1(clip(x, high=0.0))
     return 1.0507009873554804934 * torch.where(x >= 0, x, below)
 
@@ -160,8 +160,8 @@ def softsign(x: torch.Tensor) -> torch.Tensor:
 
 
 def softplus(x: torch.Tensor) -> torch.Tensor:
-    """Returns log(1 + exp(x)); torch's own is x from 20 on, where 2e-9 are missing."""
-    # From 40 on the difference is below a rounding of float64.
+    """Returns log(1 + exp(x)); torch's own returns x from 20 on, which is 2e-9 too small."""
+    # From 40 on the difference is smaller than the rounding of float64.
     return F.softplus(x, threshold=40)
 
 
@@ -186,7 +186,7 @@ def exponential(x: torch.Tensor) -> torch.Tensor:
 
 
 def softmax(x: torch.Tensor, axis: int = -1) -> torch.Tensor:
-    """Returns exp(x) over its sum along an axis of x: -1 is the last, whatever it holds.
+    """Returns exp(x) over its sum along an axis of x; -1 is the last axis in any layout.
 
     It carries its logits to the loss, as Keras's does.
     """
@@ -207,7 +207,7 @@ def sparsemax(x: torch.Tensor, axis: int = -1) -> torch.Tensor:
     support = ordered - (sums - 1) / counts > 0
     num_positive = support.sum(axis, keepdim=True).to(x.dtype)
     total = torch.where(support, sums, 0.0).sum(axis, keepdim=True)
-    # Keras sums all cumulated sums of the support here, not its last one.
+    # Keras adds all cumulative sums of the support here, instead of taking the last one.
     distance = x - (total - 1) / num_positive
     return torch.where(distance >= 0, distance, 0.0)
 
@@ -229,7 +229,7 @@ ACTIVATIONS: dict[str, Callable[..., torch.Tensor]] = {
 
 
 def activation(name: str | None, **settings: Any) -> Activation:
-    """Returns a Keras activation by its name, with settings of its own.
+    """Returns a Keras activation by its name, with the given settings.
 
     Raises:
         ValueError: Keras has no such activation.

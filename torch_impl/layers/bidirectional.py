@@ -13,14 +13,14 @@ MERGE_MODES = ("concat", "sum", "mul", "ave", None)
 
 
 class Bidirectional(nn.Module):
-    """Two recurrent layers over one sequence, of which one walks backwards.
+    """Two recurrent layers over one sequence, one forwards and one backwards.
 
     Differs from a bidirectional torch.nn.LSTM in:
-    1. without return_sequences the output of the backward layer is that of its own last step, the
-       first of the sequence; torch's `output[:, -1]` has its first one;
-    2. `merge_mode` says what becomes of the two outputs.
+    1. without return_sequences, the output of the backward layer is that of its last step, at the
+       start of the sequence; torch's `output[:, -1]` has that of its first step;
+    2. `merge_mode` says how the two outputs are merged.
 
-    The two are children by the names that Keras gives them.
+    The two layers are children with Keras's names.
 
     Source: keras 3.15 `layers/rnn/bidirectional.py`.
 
@@ -31,7 +31,7 @@ class Bidirectional(nn.Module):
         names: of the two children.
 
     Raises:
-        ValueError: the two do not fit, or the mode is none of these.
+        ValueError: the two do not fit together, or the mode is unknown.
     """
 
     def __init__(

@@ -13,7 +13,7 @@ from torch_impl.layers.sizes import Size, as_tuple, check_padding, pad, same_pad
 
 
 class _Convolution(nn.Module):
-    """What the three ranks share; they differ in the class of torch that they extend."""
+    """Base of the three ranks, which extend different classes of torch."""
 
     rank: int
     paddings: tuple[str, ...] = ("valid", "same")
@@ -47,7 +47,7 @@ class _Convolution(nn.Module):
             bias=use_bias,
             **options,
         )
-        # Not `padding`, which belongs to torch's class and stays 0 there.
+        # Not `padding`, an attribute of torch's class, where it stays 0.
         self.keras_padding = padding
 
     def _paddings(self, x: torch.Tensor) -> list[tuple[int, int]]:
@@ -76,15 +76,15 @@ class Conv2D(_Convolution, nn.Conv2d):
     """Convolution of images; with padding 'valid' it is torch.nn.Conv2d.
 
     Differs from torch.nn.Conv2d in:
-    1. padding 'same' works at every stride, and adds its odd row after the image, not before: see
-       `same_padding`.
+    1. padding 'same' works at every stride, and adds an odd row after the image, not before it:
+       see `same_padding`.
 
     Weights and state_dict are those of torch.nn.Conv2d.
 
     Source: keras 3.15 `layers/convolutional/base_conv.py`.
 
     Args:
-        in_channels: of the input, which Keras reads from it.
+        in_channels: channels of the input, which Keras reads from the input.
         filters: channels of the output.
         kernel_size: one integer, or one for each axis.
         strides: the same.
@@ -95,7 +95,7 @@ class Conv2D(_Convolution, nn.Conv2d):
         **options: device and dtype of the weights.
 
     Raises:
-        ValueError: an argument is not of this kind.
+        ValueError: an argument has another form.
     """
 
     rank = 2

@@ -1,4 +1,4 @@
-"""Convolutions of each channel alone, and those followed by a mixing of channels."""
+"""Depthwise convolutions of single channels, and separable ones, which then mix channels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch_impl.layers.sizes import Size
 
 
 class _Depthwise(_Convolution):
-    """What both ranks share."""
+    """Base of both ranks."""
 
     def __init__(
         self,
@@ -39,14 +39,14 @@ class _Depthwise(_Convolution):
 
 
 class DepthwiseConv2D(_Depthwise, Conv2D):
-    """Convolves every channel with `depth_multiplier` kernels of its own.
+    """Convolves every channel with its own `depth_multiplier` kernels.
 
     Output channel c * depth_multiplier + m is the m-th of input channel c.
 
     Differs from torch.nn.Conv2d with groups=in_channels in:
     1. padding 'same' as in `Conv2D`;
     2. its kernel is (h, w, in, multiplier) in Keras, while that of a grouped convolution is
-       (h, w, 1, out): `torch_impl.weights` tells them apart.
+       (h, w, 1, out): `torch_impl.weights` distinguishes them.
 
     Source: keras 3.15 `layers/convolutional/base_depthwise_conv.py`.
 
@@ -63,7 +63,7 @@ class DepthwiseConv2D(_Depthwise, Conv2D):
 
 
 class DepthwiseConv1D(_Depthwise, Conv1D):
-    """As `DepthwiseConv2D`, of sequences (N, C, T).
+    """`DepthwiseConv2D` for sequences (N, C, T).
 
     Differs from torch.nn.Conv1d with groups=in_channels in: 1. and 2. of `DepthwiseConv2D`.
     """
@@ -138,7 +138,7 @@ class SeparableConv2D(_Separable):
 
 
 class SeparableConv1D(_Separable):
-    """As `SeparableConv2D`, of sequences (N, C, T)."""
+    """`SeparableConv2D` for sequences (N, C, T)."""
 
     rank = 1
     kinds = (DepthwiseConv1D, nn.Conv1d)

@@ -1,4 +1,4 @@
-"""Layers that drop values in train mode, by the masks that Keras draws."""
+"""Layers that drop values in train mode, with Keras's masks."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Dropout(nn.Module):
     Args:
         rate: fraction to drop, in [0, 1).
         seed: of the layer; `initialise` sets it from the program's seed.
-        noise_shape: of the mask, in Keras's layout; along an axis of length 1 all are dropped
-            together, None stands for the length of x.
+        noise_shape: shape of the mask in Keras's layout; values along an axis of length 1 are
+            dropped together; None means the length of x.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Dropout(nn.Module):
         self.num_calls = 0
 
     def _mask_shape(self, shape: torch.Size) -> Sequence[int]:
-        """Of the mask, for an input of this shape in Keras's layout."""
+        """Returns the shape of the mask for an input of this shape in Keras's layout."""
         if self.noise_shape is None:
             return shape
         lengths = zip(self.noise_shape, shape, strict=True)
@@ -52,7 +52,7 @@ class Dropout(nn.Module):
             return x
         channels_last = x.movedim(1, -1)  # (2)
         keep = self.draw(channels_last.shape, x.dtype, x.device)
-        # Not a product with the mask, which makes NaN of a dropped infinity.
+        # A product with the mask would turn a dropped infinity into NaN.
         dropped = torch.where(keep, channels_last * (1 / (1 - self.rate)), 0)
         return dropped.movedim(-1, 1)
 
@@ -63,8 +63,8 @@ class Dropout(nn.Module):
 
         Args:
             shape: of the input, channels last.
-            dtype: of the input; float32 and float64 have streams of random numbers of their own,
-                half precisions take that of float32.
+            dtype: of the input; float32 and float64 have different streams of random numbers, and
+                half precisions use that of float32.
             device: of the mask.
         """
         keep = stateless_keep(
@@ -91,11 +91,11 @@ class Dropout(nn.Module):
 
 
 class SpatialDropout(Dropout):
-    """Drops whole channels of (N, C, ...), by the mask that Keras draws.
+    """Drops whole channels of (N, C, ...), with Keras's mask.
 
     Differs from torch.nn.Dropout2d in:
-    1. 1. to 3. of `Dropout`;
-    2. any number of spatial axes.
+    1. points 1 to 3 of `Dropout`;
+    2. it takes any number of spatial axes.
 
     Source: keras 3.15 `layers/regularization/spatial_dropout.py`.
     """
@@ -108,18 +108,18 @@ class SpatialDropout(Dropout):
 
 
 class AlphaDropout(Dropout):
-    """Dropout that keeps mean and variance of what passed a selu (Klambauer et al. 2017).
+    """Dropout that keeps mean and variance of the output of a selu (Klambauer et al. 2017).
 
     Differs from torch.nn.AlphaDropout in:
-    1. 1. to 3. of `Dropout`;
-    2. the random numbers are of float32, in float64 runs too unless Keras's floatx is float64.
+    1. points 1 to 3 of `Dropout`;
+    2. the random numbers are float32, in float64 runs too, unless Keras's floatx is float64.
 
     Source: keras 3.15 `layers/regularization/alpha_dropout.py`.
 
     Args:
         rate: fraction to drop, in [0, 1).
         seed: of the layer.
-        noise_shape: as that of `Dropout`.
+        noise_shape: see `Dropout`.
         random_dtype: of the random numbers: Keras's floatx.
     """
 

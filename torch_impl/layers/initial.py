@@ -27,7 +27,7 @@ def glorot_uniform(
     """
     receptive_field = math.prod(shape[:-2])
     fan_in, fan_out = shape[-2] * receptive_field, shape[-1] * receptive_field
-    # As Keras's VarianceScaling writes it: another order rounds differently in the last bit.
+    # In the order of Keras's VarianceScaling; another order may round the last bit differently.
     limit = math.sqrt(3.0 * (1.0 / max(1.0, (fan_in + fan_out) / 2.0)))
     # Keras casts the bounds through float32, in float64 runs too.
     low, high = torch.tensor([-limit, limit], dtype=torch.float32).to(dtype).unbind()
@@ -40,7 +40,7 @@ _KERNELS = (nn.Linear, *_CONVOLUTIONS, *_TRANSPOSED)
 
 
 def _draw_kernel(layer: nn.Module, seed: int) -> torch.Tensor:
-    """A Glorot-uniform kernel of Keras, in torch's layout."""
+    """Draws a Glorot-uniform kernel of Keras, in torch's layout."""
     weight: torch.Tensor = layer.weight  # type: ignore[assignment]
     first, second, *window = weight.shape
     if isinstance(layer, DepthwiseConv1D | DepthwiseConv2D):
@@ -55,16 +55,16 @@ def _draw_kernel(layer: nn.Module, seed: int) -> torch.Tensor:
 
 @torch.no_grad()
 def initialise(model: nn.Module, seeds: KerasSeeds) -> None:
-    """Gives every layer what Keras draws for it, in the order in which Keras constructs layers.
+    """Sets the weights and seeds that Keras draws, in the order in which Keras constructs layers.
 
-    Kernels are Glorot-uniform, biases zero, each Dropout gets its seed. Differs from torch's
-    defaults (Kaiming-uniform kernels with bound 1/sqrt(fan_in), uniform biases) in both.
+    Kernels are Glorot-uniform, biases are zero, and each Dropout gets its seed. Torch's defaults
+    are different: Kaiming-uniform kernels with bound 1/sqrt(fan_in), and uniform biases.
 
-    Recurrent layers and embeddings, whose kernels Keras draws otherwise, keep torch's start: see
-    `torch_impl.initializers`.
+    Recurrent layers and embeddings, for which Keras uses other initialisers, keep torch's values:
+    see `torch_impl.initializers`.
 
     Args:
-        model: whose modules stand in the order of the Keras program.
+        model: has its modules in the order of the Keras program.
         seeds: advanced by one draw for each convolution, Linear and Dropout.
     """
     for layer in model.modules():
@@ -72,19 +72,19 @@ def initialise(model: nn.Module, seeds: KerasSeeds) -> None:
             layer.weight.copy_(_draw_kernel(layer, seeds.next_layer_seed()))
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
-        elif isinstance(layer, Dropout) and layer.rate > 0:  # at rate 0 Keras draws none
+        elif isinstance(layer, Dropout) and layer.rate > 0:  # at rate 0 Keras draws no seed
             layer.seed = seeds.next_layer_seed()
 
 
 @torch.no_grad()
 def initialise_independently(model: nn.Sequential) -> None:
-    """Gives every layer Keras's distributions, drawn from torch's own generator.
+    """Draws weights from Keras's distributions with torch's own generator.
 
-    What a migrated program does that does not follow Keras's seed: Glorot-uniform kernels, zero
-    biases, and torch.nn.Dropout in the place of every Dropout.
+    A migrated program that does not follow Keras's seed does this: Glorot-uniform kernels, zero
+    biases, and torch.nn.Dropout in place of every Dropout.
 
     Args:
-        model: its layers are changed, and its Dropout layers replaced.
+        model: its weights are set, and its Dropout layers replaced.
     """
     for name, layer in list(model.named_children()):
         if isinstance(layer, nn.Conv2d | nn.Linear):

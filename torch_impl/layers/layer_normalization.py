@@ -1,4 +1,4 @@
-"""Normalisation of each example by itself."""
+"""Normalisation of each example alone."""
 
 from __future__ import annotations
 
@@ -41,20 +41,20 @@ class LayerNormalization(_OverAxes):
 
     Differs from torch.nn.LayerNorm in:
     1. epsilon is 1e-3, not 1e-5;
-    2. any axes, not the last ones only; gamma and beta hold them in rising order.
+    2. it takes any axes, not only the last ones; gamma and beta have them in rising order.
 
     Source: keras 3.15 `layers/normalization/layer_normalization.py`.
 
     Args:
         shape: lengths of the axes, in rising order.
-        axis: of the tensor as it is given.
+        axis: axis or axes of the input.
         epsilon: added to the variance.
         center: whether there is a beta.
         scale: whether there is a gamma.
         **options: device and dtype of the weights.
 
     Raises:
-        ValueError: shape and axis are not of one length.
+        ValueError: shape and axis differ in length.
     """
 
     def __init__(
@@ -88,13 +88,13 @@ class RMSNormalization(_OverAxes):
 
     Differs from torch.nn.RMSNorm in:
     1. epsilon is 1e-6, not the spacing of the dtype at 1;
-    2. any axes; Keras 3.15 itself fails but for the last ones.
+    2. it takes any axes; Keras 3.15 itself fails for all but the last ones.
 
     Source: keras 3.15 `layers/normalization/rms_normalization.py`.
 
     Args:
         shape: lengths of the axes, in rising order.
-        axis: of the tensor as it is given.
+        axis: axis or axes of the input.
         epsilon: added to the mean square.
         **options: device and dtype of the weights.
     """
@@ -121,14 +121,14 @@ class GroupNormalization(nn.Module):
 
     Differs from torch.nn.GroupNorm in:
     1. epsilon is 1e-3, not 1e-5;
-    2. -1 groups are as many as channels.
+    2. groups=-1 means as many groups as channels.
 
     Source: keras 3.15 `layers/normalization/group_normalization.py`.
 
     Args:
         num_channels: length of the axis.
         groups: of channels; must divide num_channels.
-        axis: of the channels, in the tensor as it is given: 1 in torch's layout.
+        axis: axis of the channels in the input: 1 in torch's layout.
         epsilon: added to the variance.
         center: whether there is a beta.
         scale: whether there is a gamma.
@@ -158,7 +158,7 @@ class GroupNormalization(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Returns a tensor of the shape of x."""
-        # Without weights: torch's gradient fails if it is given one of them only.
+        # Without weights, since torch's gradient fails if it gets only one of them.
         y = nn.functional.group_norm(x.movedim(self.axis, 1), self.groups, eps=self.epsilon)
         y = y.movedim(1, -1)
         if self.weight is not None:

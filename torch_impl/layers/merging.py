@@ -1,4 +1,4 @@
-"""Layers of several inputs, given as one list."""
+"""Layers that take several inputs as one list."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from torch_impl.clip import clip
 
 
 class _Merging(nn.Module):
-    """Takes the inputs one after the other into the result of those before.
+    """Merges each input into the result of those before it.
 
-    Inputs of fewer axes are given axes of length one after the batch axis.
+    Inputs with fewer axes get axes of length one after the batch axis.
 
     Source: keras 3.15 `layers/merging/base_merge.py`.
     """
@@ -38,7 +38,7 @@ class Add(_Merging):
 
 
 class Subtract(_Merging):
-    """The first input less the second.
+    """The first input minus the second.
 
     Raises:
         ValueError: there are not two inputs.
@@ -65,7 +65,7 @@ class Average(Add):
     """The mean of the inputs."""
 
     def forward(self, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
-        """Returns the sum over the number of inputs."""
+        """Returns the sum divided by the number of inputs."""
         return super().forward(inputs) / len(inputs)
 
 
@@ -73,7 +73,7 @@ class Maximum(_Merging):
     """The greatest of the inputs.
 
     Differs from torch.maximum in:
-    1. where two are equal, the earlier has the whole gradient, not half of it.
+    1. where two are equal, the earlier one gets the whole gradient, not half of it.
     """
 
     def _merge(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
@@ -84,7 +84,7 @@ class Minimum(_Merging):
     """The least of the inputs.
 
     Differs from torch.minimum in:
-    1. where two are equal, the earlier has the whole gradient, not half of it.
+    1. where two are equal, the earlier one gets the whole gradient, not half of it.
     """
 
     def _merge(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
@@ -92,15 +92,15 @@ class Minimum(_Merging):
 
 
 class Concatenate(nn.Module):
-    """The inputs beside each other.
+    """The inputs joined along an axis.
 
     Differs from torch.cat in:
-    1. the axis is the last if none is given.
+    1. the default axis is the last.
 
     Source: keras 3.15 `layers/merging/concatenate.py`.
 
     Args:
-        axis: of the tensors as they are given: 1 for channels in torch's layout.
+        axis: axis of the inputs: 1 for channels in torch's layout.
     """
 
     def __init__(self, axis: int = -1) -> None:  # (1)
@@ -149,5 +149,5 @@ class Dot(nn.Module):
 
 
 def _over_norm(x: torch.Tensor) -> torch.Tensor:
-    """As `keras.ops.normalize`, whose norm is at least 1e-7."""
+    """Does what `keras.ops.normalize` does, whose norm is at least 1e-7."""
     return x * clip(torch.rsqrt(x.square().sum(-1, keepdim=True)), high=1e7)

@@ -1,4 +1,4 @@
-"""Layers that add or multiply normal noise in train mode, with the numbers that Keras draws."""
+"""Layers that add or multiply normal noise in train mode, with Keras's numbers."""
 
 from __future__ import annotations
 
@@ -63,11 +63,11 @@ class GaussianNoise(_Noise):
 class GaussianDropout(_Noise):
     """x times normal noise of mean 1 in train mode, x in eval mode.
 
-    Its variance is rate / (1 - rate), as that of Dropout's mask. Torch has no such layer.
+    The variance is rate / (1 - rate), like that of Dropout's mask. Torch has no such layer.
     Source: keras 3.15 `layers/regularization/gaussian_dropout.py`.
 
     Args:
-        rate: as that of Dropout, in [0, 1).
+        rate: like that of Dropout, in [0, 1).
         seed: of the layer.
     """
 

@@ -16,10 +16,11 @@ class BatchNormalization(nn.Module):
 
     Differs from torch.nn.BatchNorm2d in:
     1. epsilon is 1e-3, not 1e-5;
-    2. momentum is the share that is kept, 0.99; torch's is the share that is new, 0.1;
-    3. the moving variance takes up the biased variance of the batch, torch's n / (n - 1) of it;
-    4. a batch of one value for each channel is no error: its variance is 0;
-    5. `trainable=False` freezes it: train mode too uses the moving statistics and leaves them.
+    2. momentum is the share of the old value, 0.99; torch's is the share of the new one, 0.1;
+    3. the moving variance averages the biased variance of the batch, torch's n / (n - 1) times it;
+    4. a batch with one value for each channel is not an error: its variance is 0;
+    5. `trainable=False` freezes it: train mode then uses the moving statistics too, and does not
+       change them.
 
     Parameters and buffers have torch's names, so that a state_dict of torch.nn.BatchNorm2d fits.
 
@@ -27,8 +28,8 @@ class BatchNormalization(nn.Module):
 
     Args:
         num_features: length of the axis.
-        axis: of the channels, in the tensor as it is given: 1 in torch's layout.
-        momentum: share of the moving statistics that is kept.
+        axis: axis of the channels in the input: 1 in torch's layout.
+        momentum: share of the old moving statistics.
         epsilon: added to the variance.
         center: whether there is a beta.
         scale: whether there is a gamma.
@@ -79,12 +80,12 @@ class BatchNormalization(nn.Module):
             1 - self.momentum,  # (2)
             self.epsilon,
             True,
-        )  # (4): torch's class refuses what its function takes
+        )  # (4): torch's class refuses one value, its function does not
         if uses_batch:
             self.num_batches_tracked += 1
             self.running_mean.copy_(mean)
             kept = self.running_var * self.momentum
-            # With one value n / (n - 1) is no number, and there is no variance to add.
+            # With one value, n / (n - 1) is undefined, and the variance is 0.
             share = (num_values - 1) / num_values
             self.running_var.copy_(kept + (variance - kept) * share if share else kept)  # (3)
         return y.movedim(1, self.axis)

@@ -12,7 +12,7 @@ from torch_impl.layers.sizes import Size, as_tuple, check_padding, pad, same_pad
 
 
 class _Pooling(nn.Module):
-    """What all windows share."""
+    """Base of all pooling windows."""
 
     rank: int
 
@@ -67,7 +67,7 @@ class MaxPooling2D(_MaxPooling):
 
     Differs from torch.nn.MaxPool2d in:
     1. padding 'same', by `same_padding`, at every window and stride;
-    2. what is added is minus infinity: a zero would win over negative values.
+    2. it pads with minus infinity, since zeros would win over negative values.
 
     Source: keras 3.15 `layers/pooling/base_pooling.py`, `backend/tensorflow/nn.py` (`max_pool`).
 
@@ -77,14 +77,14 @@ class MaxPooling2D(_MaxPooling):
         padding: 'valid' or 'same'.
 
     Raises:
-        ValueError: an argument is not of this kind.
+        ValueError: an argument has another form.
     """
 
     rank = 2
 
 
 class MaxPooling1D(_MaxPooling):
-    """As `MaxPooling2D`, of sequences (N, C, T).
+    """`MaxPooling2D` for sequences (N, C, T).
 
     Differs from torch.nn.MaxPool1d in: 1. and 2. of `MaxPooling2D`.
     """
@@ -93,7 +93,7 @@ class MaxPooling1D(_MaxPooling):
 
 
 class MaxPooling3D(_MaxPooling):
-    """As `MaxPooling2D`, of volumes (N, C, D, H, W).
+    """`MaxPooling2D` for volumes (N, C, D, H, W).
 
     Differs from torch.nn.MaxPool3d in: 1. and 2. of `MaxPooling2D`.
     """
@@ -106,7 +106,7 @@ class AveragePooling2D(_AveragePooling):
 
     Differs from torch.nn.AvgPool2d in:
     1. padding 'same', by `same_padding`, at every window and stride;
-    2. a window at the border is divided by the number of its values inside of the image.
+    2. the sum of a window at the border is divided by the number of its values inside the image.
 
     Source: keras 3.15 `layers/pooling/base_pooling.py`, `backend/tensorflow/nn.py`
     (`average_pool`).
@@ -117,14 +117,14 @@ class AveragePooling2D(_AveragePooling):
         padding: 'valid' or 'same'.
 
     Raises:
-        ValueError: an argument is not of this kind.
+        ValueError: an argument has another form.
     """
 
     rank = 2
 
 
 class AveragePooling1D(_AveragePooling):
-    """As `AveragePooling2D`, of sequences (N, C, T).
+    """`AveragePooling2D` for sequences (N, C, T).
 
     Differs from torch.nn.AvgPool1d in: 1. and 2. of `AveragePooling2D`.
     """
@@ -133,7 +133,7 @@ class AveragePooling1D(_AveragePooling):
 
 
 class AveragePooling3D(_AveragePooling):
-    """As `AveragePooling2D`, of volumes (N, C, D, H, W).
+    """`AveragePooling2D` for volumes (N, C, D, H, W).
 
     Differs from torch.nn.AvgPool3d in: 1. and 2. of `AveragePooling2D`.
     """
@@ -170,7 +170,7 @@ class GlobalMaxPooling(_GlobalPooling):
 
     Differs from torch.nn.AdaptiveMaxPool2d(1) in:
     1. the axes of length one are dropped unless `keepdims`;
-    2. where several values are greatest, each has the same share of the gradient.
+    2. if several values are the greatest, each gets the same share of the gradient.
 
     Source: keras 3.15 `layers/pooling/global_max_pooling2d.py`.
     """

@@ -13,7 +13,7 @@ States = tuple[torch.Tensor, ...]
 
 
 class Recurrent(nn.Module):
-    """What the three cells share: weights in torch's layout, and the walk along the sequence."""
+    """Base of the three cells: weights in torch's layout, and the loop over the sequence."""
 
     num_gates: int
     num_states = 1
@@ -43,7 +43,7 @@ class Recurrent(nn.Module):
         self.weight_ih_l0 = nn.Parameter(torch.empty(rows, input_size, **options))
         self.weight_hh_l0 = nn.Parameter(torch.empty(rows, units, **options))
         for weight in (self.weight_ih_l0, self.weight_hh_l0):
-            nn.init.uniform_(weight, -(units**-0.5), units**-0.5)  # torch's start
+            nn.init.uniform_(weight, -(units**-0.5), units**-0.5)  # torch's initial weights
         if use_bias:
             self.bias_ih_l0 = nn.Parameter(torch.zeros(rows, **options))
             self._add_second_bias(torch.zeros(rows, **options))
@@ -74,7 +74,7 @@ class Recurrent(nn.Module):
         return tuple(x.new_zeros(x.shape[0], self.units) for _ in range(self.num_states))
 
     def _walk(self, x: torch.Tensor, states: States) -> tuple[torch.Tensor, States]:
-        """All outputs, (N, T, units), and the last states."""
+        """Returns all outputs, (N, T, units), and the last states."""
         if self._fused is not None:
             weights: list[torch.Tensor] = [self.weight_ih_l0, self.weight_hh_l0]
             weights += [self.bias_ih_l0, self.bias_hh_l0] if self.use_bias else []
@@ -94,11 +94,11 @@ class Recurrent(nn.Module):
 
     @property
     def _fused(self) -> Any:
-        """Torch's own loop, if the activations are those that it has."""
+        """Returns torch's own loop if it has these activations, else None."""
         raise NotImplementedError
 
     def _step(self, inputs: torch.Tensor, states: States) -> States:
-        """New states from `kernel @ x + bias` of one time step and the old ones."""
+        """Returns the new states from `kernel @ x + bias` of one time step and the old states."""
         raise NotImplementedError
 
     def _recur(self, state: torch.Tensor) -> torch.Tensor:
@@ -116,13 +116,14 @@ class LSTM(Recurrent):
     i, f, o = sigmoid(W x + U h + b), g = tanh(W x + U h + b), c = f c + i g, h = o tanh(c).
 
     Differs from torch.nn.LSTM in:
-    1. one bias learns; `bias_hh_l0` is a buffer of zeros, there for the sake of the state_dict;
-    2. any activations;
-    3. what is returned: the last output, not (outputs, states), unless asked for; and all of
-       `return_sequences`, `return_state` and `go_backwards` as in Keras: backwards, outputs stand
-       in the order in which they were computed.
+    1. only one bias is trained; `bias_hh_l0` is a buffer of zeros, kept for the state_dict;
+    2. any activations are allowed;
+    3. it returns the last output, not (outputs, states), unless `return_sequences` or
+       `return_state` say otherwise. Both work as in Keras, and so does `go_backwards`: outputs are
+       then in the order in which they were computed.
 
-    Gates stand in torch's order i, f, g, o, which is Keras's i, f, c, o. One layer, one direction.
+    Gates are in torch's order i, f, g, o, which is Keras's i, f, c, o. There is one layer and one
+    direction.
 
     Source: keras 3.15 `layers/rnn/lstm.py`.
 
@@ -132,9 +133,9 @@ class LSTM(Recurrent):
         activation: of g and c, a name of `activations`.
         recurrent_activation: of the gates.
         use_bias: whether there is a bias.
-        return_sequences: return the outputs of all time steps.
-        return_state: return the last h and c too.
-        go_backwards: walk from the last time step to the first.
+        return_sequences: whether to return the outputs of all time steps.
+        return_state: whether to return the last h and c too.
+        go_backwards: whether to go from the last time step to the first.
         **options: device and dtype of the weights.
     """
 
@@ -171,12 +172,12 @@ class GRU(Recurrent):
     n = tanh(W x + b + r (U h + b')) if reset_after, else tanh(W x + b + U (r h)).
 
     Differs from torch.nn.GRU in:
-    1. reset_after=False multiplies h, not its product, with r, and has one bias: torch's second
-       one is a buffer of zeros then;
-    2. any activations;
-    3. what is returned, as `LSTM`.
+    1. reset_after=False multiplies h, not its product, by r, and has one bias: torch's second bias
+       is then a buffer of zeros;
+    2. any activations are allowed;
+    3. it returns what `LSTM` returns.
 
-    Gates stand in torch's order r, z, n; Keras's is z, r, h: `torch_impl.layouts` turns them.
+    Gates are in torch's order r, z, n; Keras's is z, r, h: `torch_impl.layouts` reorders them.
 
     Source: keras 3.15 `layers/rnn/gru.py`.
 
@@ -233,9 +234,9 @@ class SimpleRNN(Recurrent):
     """h = tanh(W x + U h + b).
 
     Differs from torch.nn.RNN in:
-    1. one bias learns, as in `LSTM`;
-    2. any activation;
-    3. what is returned, as `LSTM`.
+    1. only one bias is trained, as in `LSTM`;
+    2. any activation is allowed;
+    3. it returns what `LSTM` returns.
 
     Source: keras 3.15 `layers/rnn/simple_rnn.py`.
 

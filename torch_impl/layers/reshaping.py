@@ -22,13 +22,13 @@ class Flatten(nn.Module):
 
 
 class Reshape(nn.Module):
-    """Gives the entries of each example another shape, in the order in which they stand.
+    """Gives the entries of each example another shape, without changing their order.
 
     Differs from torch.nn.Unflatten in:
     1. all axes but the first are replaced.
 
-    The order is that of the tensor as it is given: what Keras does with (N, H, W, C) is another
-    thing than this with (N, C, H, W).
+    The order is that of the input: Keras, with (N, H, W, C), does not do the same as this layer
+    with (N, C, H, W).
 
     Source: keras 3.15 `layers/reshaping/reshape.py`.
 
@@ -61,7 +61,7 @@ class Permute(nn.Module):
         dims: each of 1 ... n once.
 
     Raises:
-        ValueError: dims are something else.
+        ValueError: dims are not such a permutation.
     """
 
     def __init__(self, dims: Sequence[int]) -> None:

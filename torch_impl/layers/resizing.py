@@ -1,4 +1,4 @@
-"""Layers that add, cut or repeat rows of (N, C, ...), of any number of spatial axes."""
+"""Layers that add, cut or repeat rows of (N, C, ...), with any number of spatial axes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def as_pairs(value: Pairs, rank: int, name: str) -> tuple[tuple[int, int], ...]:
         name: of the argument.
 
     Raises:
-        ValueError: it is none of these.
+        ValueError: the value has another form.
     """
     given: Any = value
     if isinstance(value, int):
@@ -41,8 +41,8 @@ class ZeroPadding(nn.Module):
     """Adds rows of zeros before and after each spatial axis.
 
     Differs from torch.nn.ZeroPad2d in:
-    1. pairs stand in the order of the axes, (top, bottom), (left, right); torch's last axis comes
-       first.
+    1. pairs are in the order of the axes, (top, bottom), (left, right); torch starts with the last
+       axis.
 
     Source: keras 3.15 `layers/reshaping/zero_padding2d.py`.
 
@@ -56,7 +56,7 @@ class ZeroPadding(nn.Module):
         self.padding = as_pairs(padding, rank, "padding")
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Returns a larger tensor of x, (N, C, ...)."""
+        """Returns x, (N, C, ...), with the added rows."""
         return pad(x, self.padding)  # (1)
 
     def extra_repr(self) -> str:
@@ -99,10 +99,10 @@ class UpSampling(nn.Module):
     """Makes each spatial axis `size` times as long.
 
     Differs from torch.nn.Upsample in:
-    1. 'bilinear' has align_corners=False always.
+    1. 'bilinear' always has align_corners=False.
 
-    TensorFlow interpolates in float32, in float64 runs too; this keeps the dtype, and both agree
-    to a few roundings of float32.
+    TensorFlow interpolates in float32, in float64 runs too. This layer keeps the dtype; the two
+    agree up to a few roundings of float32.
 
     Source: keras 3.15 `layers/reshaping/up_sampling2d.py`.
 
@@ -112,7 +112,7 @@ class UpSampling(nn.Module):
         rank: number of spatial axes: 1, 2 or 3.
 
     Raises:
-        ValueError: an argument is something else.
+        ValueError: an argument has another form.
     """
 
     def __init__(self, size: Size = 2, interpolation: str = "nearest", rank: int = 2) -> None:

@@ -1,4 +1,4 @@
-"""Layers that move values to another range, and the one that looks numbers up."""
+"""Layers that rescale values, and the embedding."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Rescaling(nn.Module):
     Source: keras 3.15 `layers/preprocessing/rescaling.py`.
 
     Args:
-        scale: a number, or one for each entry of the last axis. In float64 runs too Keras rounds
-            it to float32 first, and the offset.
+        scale: a number, or one for each entry of the last axis. Keras rounds scale and offset to
+            float32 first, in float64 runs too.
         offset: the same.
     """
 
@@ -42,16 +42,16 @@ class Rescaling(nn.Module):
 
 
 class Normalization(nn.Module):
-    """(x - mean) / max(sqrt(variance), 1e-7), along some axes of the tensor as it is given.
+    """(x - mean) / max(sqrt(variance), 1e-7), along some axes of the input.
 
     Source: keras 3.15 `layers/preprocessing/normalization.py`.
 
     Args:
-        shape: lengths of the axes that are kept, in rising order.
+        shape: lengths of the axes that have their own mean and variance, in rising order.
         axis: these axes.
-        mean: for each of their entries; 0 until weights are set if None.
-        variance: the same; 1.
-        invert: x * max(sqrt(variance), 1e-7) + mean instead.
+        mean: for each of their entries; if None, 0 until weights are set.
+        variance: for each of their entries; if None, 1 until weights are set.
+        invert: whether to compute x * max(sqrt(variance), 1e-7) + mean instead.
     """
 
     mean: torch.Tensor
@@ -71,7 +71,7 @@ class Normalization(nn.Module):
         for name, value, default in (("mean", mean, 0.0), ("variance", variance, 1.0)):
             values = torch.tensor(default if value is None else value, dtype=torch.float32)
             self.register_buffer(name, values.expand(tuple(shape)).clone())
-        # What Keras has seen of data; it is a weight there.
+        # The number of data that Keras has seen, which is a weight there.
         self.register_buffer("count", torch.tensor(0) if mean is None else None)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -89,7 +89,7 @@ class Embedding(nn.Embedding):
     """A row of a table for each integer.
 
     Differs from torch.nn.Embedding in:
-    1. integers may come in a floating tensor.
+    1. the integers may be in a floating-point tensor.
 
     Source: keras 3.15 `layers/core/embedding.py`.
 

@@ -1,4 +1,4 @@
-"""What windows that slide over an image share: sizes as tuples, and Keras's padding."""
+"""Sizes as tuples, and Keras's padding, for all windows that slide over an image."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def as_tuple(value: Size, rank: int, name: str, least: int = 1) -> tuple[int, ..
     """Returns one integer for each axis.
 
     Raises:
-        ValueError: another number of integers, or one below `least`.
+        ValueError: the number of integers is wrong, or one is below `least`.
     """
     values = (value,) * rank if isinstance(value, int) else tuple(value)
     if len(values) != rank or not all(isinstance(v, int) and v >= least for v in values):
@@ -26,7 +26,7 @@ def check_padding(padding: str, allowed: tuple[str, ...]) -> str:
     """Returns `padding` if it is allowed.
 
     Raises:
-        ValueError: it is not.
+        ValueError: it is not allowed.
     """
     if padding not in allowed:
         raise ValueError(f"padding={padding!r}: expected one of {allowed}")
@@ -36,9 +36,9 @@ def check_padding(padding: str, allowed: tuple[str, ...]) -> str:
 def same_padding(size: int, window: int, stride: int, dilation: int = 1) -> tuple[int, int]:
     """Returns how many rows Keras's padding 'same' adds before and after one axis.
 
-    There are ceil(size / stride) windows; of what they need beyond the input, total // 2 rows go
-    before and the rest after. Torch's usual padding of kernel // 2 on both sides starts one row
-    earlier where stride > 1 and the total is odd.
+    There are ceil(size / stride) windows. Of the total rows that they need beyond the input,
+    total // 2 go before it and the rest after it. Torch's usual padding of kernel // 2 on both
+    sides starts one row earlier if stride > 1 and the total is odd.
 
     Source: keras 3.15 `backend/tensorflow/nn.py` (`_pad_same_spatial_channels_last`).
     """
@@ -57,5 +57,5 @@ def same_paddings(
 
 def pad(x: torch.Tensor, paddings: Sequence[tuple[int, int]], value: float = 0.0) -> torch.Tensor:
     """Adds rows of `value` before and after each spatial axis of x, (N, C, ...)."""
-    # F.pad counts axes from the last.
+    # F.pad starts with the last axis.
     return F.pad(x, [amount for pair in reversed(paddings) for amount in pair], value=value)

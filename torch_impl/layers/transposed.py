@@ -1,4 +1,4 @@
-"""Transposed convolutions, whose 'same' multiplies the size by the stride."""
+"""Transposed convolutions; padding 'same' multiplies the size by the stride."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch_impl.layers.sizes import Size, as_tuple, check_padding
 
 
 class _TransposedConvolution(nn.Module):
-    """What the three ranks share; they differ in the class of torch that they extend."""
+    """Base of the three ranks, which extend different classes of torch."""
 
     rank: int
     weight: torch.Tensor
@@ -55,7 +55,7 @@ class _TransposedConvolution(nn.Module):
         self.keras_output_padding = amounts
 
     def _output_size(self, size: int, axis: int) -> tuple[int, int]:
-        """The size of the output by Keras's rule, and what torch gives without padding."""
+        """Returns the output size by Keras's rule, and torch's size without padding."""
         stride, amount = self.stride[axis], self.keras_output_padding[axis]
         window = (self.kernel_size[axis] - 1) * self.dilation[axis] + 1
         whole = (size - 1) * stride + window
@@ -73,7 +73,8 @@ class _TransposedConvolution(nn.Module):
             F.conv_transpose3d,
         )[self.rank - 1]
         sizes = [self._output_size(size, axis) for axis, size in enumerate(x.shape[2:])]
-        # Torch crops `before` rows on both sides; what Keras crops more after is cut below.
+        # Torch crops `before` rows on both sides; the rows that Keras crops in addition at the end
+        # are cut off below.
         before = [max(whole - size, 0) // 2 for size, whole in sizes]  # (1)
         beyond = [max(size - whole, 0) for size, whole in sizes]
         y = convolve(
@@ -100,7 +101,7 @@ class Conv2DTranspose(_TransposedConvolution, nn.ConvTranspose2d):  # type: igno
 
     Differs from torch.nn.ConvTranspose2d in:
     1. padding 'same' gives size * stride rows, and crops total // 2 before and the rest after;
-    2. where the stride is longer than the window, the output is filled up to the stride.
+    2. if the stride is longer than the window, the output is filled up to the stride.
 
     Weights and state_dict are those of torch.nn.ConvTranspose2d.
 
@@ -120,14 +121,14 @@ class Conv2DTranspose(_TransposedConvolution, nn.ConvTranspose2d):  # type: igno
         **options: device and dtype of the weights.
 
     Raises:
-        ValueError: an argument is not of this kind.
+        ValueError: an argument has another form.
     """
 
     rank = 2
 
 
 class Conv1DTranspose(_TransposedConvolution, nn.ConvTranspose1d):  # type: ignore[misc]
-    """As `Conv2DTranspose`, of sequences (N, C, T).
+    """`Conv2DTranspose` for sequences (N, C, T).
 
     Differs from torch.nn.ConvTranspose1d in: 1. and 2. of `Conv2DTranspose`.
     """
@@ -136,7 +137,7 @@ class Conv1DTranspose(_TransposedConvolution, nn.ConvTranspose1d):  # type: igno
 
 
 class Conv3DTranspose(_TransposedConvolution, nn.ConvTranspose3d):  # type: ignore[misc]
-    """As `Conv2DTranspose`, of volumes (N, C, D, H, W).
+    """`Conv2DTranspose` for volumes (N, C, D, H, W).
 
     Differs from torch.nn.ConvTranspose3d in: 1. and 2. of `Conv2DTranspose`.
     """

@@ -1,8 +1,8 @@
 """Losses by Keras's equations, as torch modules: `loss(y_pred, y_true, sample_weight=None)`.
 
-`reduction` holds what all share once the losses of the samples are known, `logits` the rule by
-which a softmax is undone, `base` the class; the others are the losses. Penalties of weights are in
-`torch_impl.regularizers` and `torch_impl.penalty`. Of Keras's losses, Circle and CTC are missing.
+`base` has the base class, `reduction` turns the losses of samples into one number, and `logits` has
+the rule by which a softmax is undone; the other files are the losses. Penalties of weights are in
+`torch_impl.regularizers` and `torch_impl.penalty`. Keras's losses Circle and CTC are missing.
 """
 
 from torch_impl.losses.base import Loss

@@ -1,4 +1,4 @@
-"""Loss: what all losses share."""
+"""Loss: the base class of all losses."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ class Loss(nn.Module, abc.ABC):
     Differs from a loss of torch.nn in:
     1. `sample_weight` is an argument of the call, and the mean divides by the number of values,
        not by the sum of weights (but see "mean_with_sample_weight");
-    2. targets of shape (N,) and outputs of shape (N, 1) meet sample by sample, in either order;
-    3. the names of reductions are Keras's, and the last axis is reduced to its mean before them.
+    2. targets of shape (N,) and outputs of shape (N, 1), or the reverse, are compared sample by
+       sample;
+    3. the reductions have Keras's names, and the mean over the last axis is taken before them.
 
-    Differs from Keras's in that outputs come first, as in torch, and in that the loss is computed
-    in the dtype of the outputs, to which targets are cast; Keras casts both to its floatx.
+    Differs from Keras in two ways. Outputs come first, as in torch. The loss is computed in the
+    dtype of the outputs, to which targets are cast; Keras casts both to its floatx.
     Source: keras 3.15 `losses/loss.py`, `losses/losses.py` (`LossFunctionWrapper`).
 
     Args:
@@ -47,16 +48,16 @@ class Loss(nn.Module, abc.ABC):
         """Returns the loss of a batch.
 
         Args:
-            y_pred: what the model says, (N, ...), floating point.
-            y_true: what it should say, of the same shape unless the loss says otherwise.
-            sample_weight: (N,), or of the shape of the values of the loss.
-            mask: true where a value counts, of the shape of the values of the loss.
+            y_pred: outputs of the model, (N, ...), floating point.
+            y_true: targets, in the same shape unless the loss takes another one.
+            sample_weight: (N,), or the shape of the values of the loss.
+            mask: true where a value counts, in the shape of the values of the loss.
 
         Returns:
-            A scalar, or for the reduction "none" the values.
+            A scalar, or the values for the reduction "none".
 
         Raises:
-            ValueError: `y_pred` is not floating point, as when the arguments are swapped.
+            ValueError: `y_pred` is not floating point, for example if the arguments are swapped.
         """
         if not y_pred.is_floating_point():
             raise ValueError(
@@ -76,12 +77,12 @@ class Loss(nn.Module, abc.ABC):
         return y_true.to(y_pred.dtype)
 
     def _mask(self, y_true: torch.Tensor, y_pred: torch.Tensor) -> torch.Tensor | None:
-        """Which values count, where the loss itself decides that."""
+        """Returns which values count if the loss itself decides that, else None."""
         return None
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """Makes a loss from what Keras's `get_config` returns; its name is of no use here."""
+        """Makes a loss from the result of Keras's `get_config`; its "name" is ignored."""
         return cls(**{key: value for key, value in config.items() if key not in ("name", "dtype")})
 
     def extra_repr(self) -> str:
@@ -93,7 +94,7 @@ class Loss(nn.Module, abc.ABC):
 
 
 def normalize(x: torch.Tensor, axis: int) -> torch.Tensor:
-    """Divides by the L2 norm along an axis, which counts as 1e-7 where it is smaller.
+    """Divides by the L2 norm along an axis, or by 1e-7 if the norm is smaller.
 
     Source: keras 3.15 `ops/nn.py` (`normalize`).
     """

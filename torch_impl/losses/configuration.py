@@ -8,7 +8,7 @@ from typing import Any
 from torch_impl.losses import crossentropy, hinge, probabilistic, regression, segmentation
 from torch_impl.losses.base import Loss
 
-# By Keras's names: of the class, of the function, and the short ones.
+# By Keras's names: that of the class, that of the function, and the short ones.
 _NAMES: dict[type[Loss], str] = {
     crossentropy.BinaryCrossentropy: "binary_crossentropy bce BCE",
     probabilistic.BinaryFocalCrossentropy: "binary_focal_crossentropy",
@@ -38,15 +38,15 @@ def from_config(config: str | Mapping[str, Any]) -> Loss:
     """Returns the loss that Keras's configuration describes.
 
     The name of a function gives a loss with its defaults and a mean over the batch, as
-    `model.compile(loss="mse")` does. Keras's own configuration lacks the delta of a Huber loss and
-    the axis of a cosine: what it restores has the defaults, and so has this.
+    `model.compile(loss="mse")` does. Keras's configuration lacks the delta of a Huber loss and the
+    axis of a cosine: Keras restores their defaults, and so does this function.
 
     Args:
         config: a name such as "mse" or "SparseCategoricalCrossentropy", or a dictionary of
             `keras.losses.serialize`, with "class_name" and "config".
 
     Raises:
-        ValueError: no loss of that name is here.
+        ValueError: there is no loss of that name here.
     """
     if isinstance(config, str):
         return _class(config)()

@@ -1,4 +1,4 @@
-"""The crossentropies: from logits exactly, from probabilities with Keras's clipping.
+"""The crossentropies: exact from logits, with Keras's clipping from probabilities.
 
 Source: keras 3.15 `losses/losses.py`, `backend/tensorflow/nn.py`.
 """
@@ -12,11 +12,11 @@ from torch_impl.clip import clip
 from torch_impl.losses.base import EPSILON, Loss
 from torch_impl.losses.logits import reachable_logits, sigmoid_crossentropy, softmax_crossentropy
 
-_NO_LABEL = -(2**62)  # torch leaves out labels of -100, unless told otherwise
+_NO_LABEL = -(2**62)  # by default, torch ignores labels of -100
 
 
 class _Smoothed(Loss):
-    """What both losses with smoothed targets are made with."""
+    """Base of the losses with smoothed targets."""
 
     def __init__(
         self,
@@ -35,9 +35,9 @@ class CategoricalCrossentropy(_Smoothed):
 
     Differs from torch.nn.CrossEntropyLoss in:
     1. outputs are probabilities unless `from_logits`; they are divided by their sum and then
-       clipped to [1e-7, 1 - 1e-7]: the loss ends at 16.1, and the gradient is 0 outside;
+       clipped to [1e-7, 1 - 1e-7]: the loss is at most 16.1, and the gradient is 0 outside;
     2. probabilities that carry their logits (see `torch_impl.losses.logits`) are not clipped;
-    3. from logits, the gradient is softmax - y, also where y does not sum to 1;
+    3. from logits, the gradient is softmax - y, even if y does not sum to 1;
     4. the classes are the last axis, not axis 1.
 
     Args:
@@ -65,15 +65,15 @@ class SparseCategoricalCrossentropy(Loss):
 
     Differs from torch.nn.CrossEntropyLoss in:
     1. outputs are probabilities unless `from_logits`; they are clipped to [1e-7, 1 - 1e-7] and then
-       divided by their sum, the other way round than in `CategoricalCrossentropy`;
+       divided by their sum, the reverse of the order in `CategoricalCrossentropy`;
     2. probabilities that carry their logits (see `torch_impl.losses.logits`) are not clipped,
        unless `ignore_class` is set;
-    3. no label is left out unless `ignore_class` names it; torch leaves out -100;
+    3. no label is ignored unless it is `ignore_class`; torch ignores -100;
     4. the classes are the last axis, not axis 1.
 
     Args:
         from_logits: whether outputs are logits.
-        ignore_class: label whose samples do not count; the mean is one over the others.
+        ignore_class: label whose samples do not count; the mean is taken over the others.
         reduction: see `Loss`.
     """
 
@@ -111,7 +111,7 @@ class SparseCategoricalCrossentropy(Loss):
             and len(y_true)
             and not hasattr(y_pred, "_keras_logits")
         ):
-            # The common case in one kernel, in which torch and Keras agree.
+            # One kernel for the common case, where torch and Keras agree.
             return F.cross_entropy(y_pred, y_true.long(), ignore_index=_NO_LABEL)  # (3)
         return super().forward(y_pred, y_true, sample_weight, mask)
 
@@ -177,7 +177,7 @@ class BinaryCrossentropy(_Smoothed):
 def binary_crossentropy(
     y_pred: torch.Tensor, y_true: torch.Tensor, from_logits: bool
 ) -> torch.Tensor:
-    """Returns the crossentropy of each entry, as `BinaryCrossentropy` has it before its mean."""
+    """Returns the crossentropy of each entry, before the mean of `BinaryCrossentropy`."""
     _check_same_shape(y_pred, y_true)
     output, from_logits = reachable_logits(y_pred, from_logits)  # (2)
     if from_logits:

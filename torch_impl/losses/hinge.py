@@ -13,7 +13,8 @@ class Hinge(Loss):
 
     Differs from torch.nn.HingeEmbeddingLoss, which is another formula, and from
     torch.nn.MarginRankingLoss in:
-    1. targets that are all 0 or 1 are taken as -1 and 1; one other value in the batch, and none is.
+    1. targets that are all 0 or 1 count as -1 and 1; if the batch has any other value, all targets
+       stay as they are.
     """
 
     def values(self, y_pred: torch.Tensor, y_true: torch.Tensor) -> torch.Tensor:
@@ -34,7 +35,7 @@ class CategoricalHinge(Loss):
 
     Differs from torch.nn.MultiMarginLoss in:
     1. the best wrong class counts, not the mean over all wrong ones;
-    2. neg is a maximum over products, so that the 0 of the right class takes part in it;
+    2. neg is a maximum over products, which include the 0 of the right class;
     3. targets are one-hot rows.
     """
 
@@ -48,5 +49,5 @@ class CategoricalHinge(Loss):
 def _margin(y_pred: torch.Tensor, y_true: torch.Tensor) -> torch.Tensor:
     is_binary = ((y_true == 0) | (y_true == 1)).all()
     signs = torch.where(is_binary, 2 * y_true - 1, y_true)  # (1)
-    # Not torch.maximum with 0, which halves the gradient at a tie.
+    # torch.maximum with 0 would halve the gradient at a tie.
     return clip(1 - signs * y_pred, 0.0)

@@ -1,9 +1,9 @@
-"""Probabilities that remember their logits, and crossentropies of logits as TensorFlow has them.
+"""Probabilities that carry their logits, and TensorFlow's crossentropies of logits.
 
-Keras's softmax and sigmoid leave their input on their output, as the attribute `_keras_logits`; a
-crossentropy that finds it there is computed from the logits, without the clipping at 1e-7. Any
-operation in between loses the attribute, in Keras as here. (In the graphs of `fit`, Keras undoes a
-softmax or sigmoid that stands last without the attribute, too.)
+Keras's softmax and sigmoid attach their input to their output, as the attribute `_keras_logits`. A
+crossentropy that finds it is computed from the logits, without the clipping at 1e-7. Any operation
+in between loses the attribute, in Keras as here. (In the graphs of `fit`, Keras undoes a softmax or
+sigmoid at the end of a model even without the attribute.)
 
 Source: keras 3.15 `activations/activations.py`, `backend/tensorflow/nn.py` (`_get_logits`);
 tensorflow 2.21 `python/ops/nn_impl.py`, `core/kernels/xent_op.h`.
@@ -28,11 +28,11 @@ def sigmoid(logits: torch.Tensor) -> torch.Tensor:
 
 
 def reachable_logits(output: torch.Tensor, from_logits: bool) -> tuple[torch.Tensor, bool]:
-    """Returns what a crossentropy starts from, and whether that are logits.
+    """Returns the tensor from which a crossentropy is computed, and whether it has logits.
 
     Args:
-        output: of a model; the logits that it carries are taken, whichever function left them.
-        from_logits: whether `output` is said to be logits itself; a warning if it carries some.
+        output: of a model; logits that it carries are used, whichever function attached them.
+        from_logits: whether `output` itself is logits; warns if it carries other logits.
     """
     logits = getattr(output, "_keras_logits", None)
     if logits is None:
@@ -50,11 +50,11 @@ def sigmoid_crossentropy(logits: torch.Tensor, target: torch.Tensor) -> torch.Te
     """Returns max(x, 0) - x * z + log(1 + exp(-|x|)) of each entry.
 
     Differs from torch.nn.BCEWithLogitsLoss in:
-    1. its gradient keeps its digits at confidently right outputs, where sigmoid(x) - 1 has none.
+    1. its gradient is precise for confidently right outputs, where sigmoid(x) - 1 cancels.
     """
     is_positive = logits >= 0
-    # Not abs and clamp, whose gradients at 0 add up to -z and not to 1/2 - z. The tail comes first:
-    # torch then adds its gradient last, to 1 - z, where the two would cancel in another order.
+    # The gradients of abs and clamp at 0 would add up to -z instead of 1/2 - z. The tail comes
+    # first, so that torch adds its gradient last, to 1 - z; another order would cancel digits.
     tail = torch.where(is_positive, -logits, logits).exp().log1p()  # (1)
     return torch.where(is_positive, logits, 0) - logits * target + tail
 
@@ -63,8 +63,9 @@ def softmax_crossentropy(logits: torch.Tensor, target: torch.Tensor, axis: int) 
     """Returns -sum(target * log(softmax(logits))) along an axis.
 
     Differs from torch.nn.CrossEntropyLoss with probabilities in:
-    1. its gradient is softmax - target, which is right only where the target sums to 1: TensorFlow
-       assumes it. Elsewhere, as with two labels for a sample, it is not the gradient of the value.
+    1. its gradient is softmax - target, which is right only if the target sums to 1, as TensorFlow
+       assumes. If not, for example with two labels for a sample, it is not the gradient of the
+       value.
     """
     # Torch's `apply` has no types.
     result: torch.Tensor = _SoftmaxCrossentropy.apply(  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""Losses between distributions beside the plain crossentropies.
+"""Losses between distributions, other than the plain crossentropies.
 
 Source: keras 3.15 `losses/losses.py`.
 """
@@ -19,8 +19,9 @@ class KLDivergence(Loss):
 
     Differs from torch.nn.KLDivLoss in:
     1. outputs are probabilities, not their logarithms;
-    2. a sum over the last axis and a mean over the rest: torch's "batchmean", not its default;
-    3. the clipping, where the gradient becomes 0.
+    2. it is the sum over the last axis and the mean over the rest: torch's "batchmean", not its
+       default;
+    3. values are clipped, and the gradient of clipped values is 0.
     """
 
     def values(self, y_pred: torch.Tensor, y_true: torch.Tensor) -> torch.Tensor:
@@ -45,11 +46,11 @@ class Poisson(Loss):
 class BinaryFocalCrossentropy(Loss):
     """The binary crossentropy times (1 - p_t)**gamma, p_t = y * p + (1 - y) * (1 - p).
 
-    Torch has none; `torchvision.ops.sigmoid_focal_loss` weighs by alpha always, and takes logits.
-    From logits the crossentropy is exact, and so it is where `y_pred` carries its logits.
+    Torch has none; `torchvision.ops.sigmoid_focal_loss` always weighs by alpha, and takes logits.
+    The crossentropy is exact from logits, and if `y_pred` carries its logits.
 
     Args:
-        apply_class_balancing: whether to weigh 1 by alpha and 0 by 1 - alpha.
+        apply_class_balancing: whether class 1 is weighted by alpha and class 0 by 1 - alpha.
         alpha: weight of class 1.
         gamma: exponent.
         from_logits: whether outputs are logits.
@@ -130,7 +131,7 @@ class CategoricalGeneralizedCrossEntropy(Loss):
     """(1 - p[y]**q) / q with labels y, which torch lacks.
 
     Args:
-        q: in (0, 1); towards 0 the crossentropy, towards 1 the absolute error.
+        q: in (0, 1); near 0 it is the crossentropy, near 1 the absolute error.
         reduction: see `Loss`.
     """
 

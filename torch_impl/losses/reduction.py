@@ -1,4 +1,4 @@
-"""From losses of samples to one number: weights, masks, ranks and means by Keras's rules.
+"""Reduces losses of samples to one number: weights, masks, ranks and means by Keras's rules.
 
     values of samples -> times weights (and mask) -> sum -> divided by the number of values
 
@@ -15,10 +15,10 @@ REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "mean_with_sample_weight", "
 
 
 def same_rank(x1: torch.Tensor, x2: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Brings two tensors to one rank if theirs differ by one and the last axis is 1.
+    """Gives two tensors the same rank if their ranks differ by one and the last axis is 1.
 
-    (N,) beside (N, 1) becomes (N, 1), where torch would broadcast to (N, N); of higher ranks the
-    axis of 1 is dropped instead. Other ranks stay as they are.
+    (N,) with (N, 1) becomes (N, 1); torch would broadcast to (N, N). For higher ranks, the axis of
+    1 is dropped instead. Other ranks stay as they are.
     """
     if x1.ndim == x2.ndim + 1 and x1.shape[-1] == 1:
         return (x1, x2[:, None]) if x2.ndim == 1 else (x1[..., 0], x2)
@@ -35,8 +35,8 @@ def reduce_weighted(
 ) -> torch.Tensor:
     """Returns the loss of a batch from the losses of its samples.
 
-    A mask under "sum_over_batch_size" weighs what is valid by total / valid, so that the mean is
-    one over valid values. No mean divides by zero: it is 0 then, and so is its gradient.
+    With "sum_over_batch_size", a mask weights valid values by total / valid, so that the mean is
+    taken over valid values. A mean over nothing is 0, and so is its gradient.
 
     Args:
         values: losses, (N, ...).
@@ -47,10 +47,10 @@ def reduce_weighted(
             leave the values alone.
 
     Returns:
-        A scalar, or the weighted values where nothing is reduced.
+        A scalar, or the weighted values if nothing is reduced.
 
     Raises:
-        ValueError: `reduction` is none of these.
+        ValueError: `reduction` is unknown.
     """
     check_reduction(reduction)
     weight = _merge(sample_weight, mask, values.dtype, reduction)
@@ -76,18 +76,18 @@ def check_reduction(reduction: str | None) -> None:
 def sample_weights(
     y: torch.Tensor, class_weight: Mapping[int, float], dtype: torch.dtype = torch.float32
 ) -> torch.Tensor:
-    """Returns the weight of each sample that `model.fit(class_weight=...)` makes of the classes.
+    """Returns the sample weights that `model.fit(class_weight=...)` makes of the class weights.
 
     Differs from the `weight` of torch.nn.CrossEntropyLoss in:
-    1. weights are handed to the loss as those of samples, whose mean divides by the number of
-       samples: sum(w * l) / N, not sum(w * l) / sum(w);
+    1. the loss gets them as sample weights, and its mean divides by the number of samples:
+       sum(w * l) / N, not sum(w * l) / sum(w);
     2. a class without a weight has the weight 1;
-    3. labels may be one-hot rows, of which the greatest entry counts.
+    3. labels may be one-hot rows, whose greatest entry counts.
 
     Args:
         y: (N,) or (N, 1) labels, or (N, classes) one-hot rows.
         class_weight: from label to weight.
-        dtype: of the result; Keras's is its floatx.
+        dtype: of the result; Keras uses its floatx.
 
     Returns:
         (N,) weights, on the device of `y`.
@@ -107,7 +107,7 @@ def _merge(
     dtype: torch.dtype,
     reduction: str | None,
 ) -> torch.Tensor | None:
-    """Weights and mask as one tensor of weights."""
+    """Returns weights and mask as one tensor of weights."""
     weight = None if sample_weight is None else sample_weight.to(dtype)
     if mask is None:
         return weight
@@ -123,5 +123,5 @@ def _merge(
 
 def _divide_no_nan(numerator: torch.Tensor, denominator: torch.Tensor) -> torch.Tensor:
     is_zero = denominator == 0
-    # Not the quotient alone under `where`: its gradient is NaN where it is not taken.
+    # The quotient alone under `where` would have a NaN gradient where it is not taken.
     return torch.where(is_zero, 0, numerator / torch.where(is_zero, 1, denominator))

@@ -1,6 +1,6 @@
-"""Losses between numbers: squares, absolute values, and what lies between.
+"""Losses between numbers: squares, absolute values, and mixtures of both.
 
-All take the mean over the last axis, then the reduction over what is left. Source: keras 3.15
+All take the mean over the last axis, then the reduction over the other axes. Source: keras 3.15
 `losses/losses.py`.
 """
 
@@ -17,7 +17,7 @@ _LOG_2 = float(np.log(np.float32(2)))
 
 
 class MeanSquaredError(Loss):
-    """mean((y_true - y_pred)**2). Differs from torch.nn.MSELoss in what `Loss` says alone."""
+    """mean((y_true - y_pred)**2). Differs from torch.nn.MSELoss only as `Loss` says."""
 
     def values(self, y_pred: torch.Tensor, y_true: torch.Tensor) -> torch.Tensor:
         """Returns the mean square of each sample."""
@@ -25,7 +25,7 @@ class MeanSquaredError(Loss):
 
 
 class MeanAbsoluteError(Loss):
-    """mean(|y_true - y_pred|). Differs from torch.nn.L1Loss in what `Loss` says alone."""
+    """mean(|y_true - y_pred|). Differs from torch.nn.L1Loss only as `Loss` says."""
 
     def values(self, y_pred: torch.Tensor, y_true: torch.Tensor) -> torch.Tensor:
         """Returns the mean absolute error of each sample."""
@@ -53,7 +53,7 @@ class MeanSquaredLogarithmicError(Loss):
 
 
 class CosineSimilarity(Loss):
-    """-sum(y_true * y_pred) of vectors of length 1: from -1, the same direction, to 1.
+    """-sum(y_true * y_pred) of unit vectors: from -1 (same direction) to 1 (opposite direction).
 
     Differs from torch.nn.CosineSimilarity in:
     1. the sign: it is a loss;
@@ -61,7 +61,7 @@ class CosineSimilarity(Loss):
        norms with 1e-8.
 
     Args:
-        axis: of the vectors. Keras's `get_config` does not hold it.
+        axis: of the vectors. Keras's `get_config` lacks it.
         reduction: see `Loss`.
     """
 
@@ -78,11 +78,10 @@ class CosineSimilarity(Loss):
 class Huber(Loss):
     """d**2 / 2 where |d| <= delta, else delta * |d| - delta**2 / 2, with d = y_pred - y_true.
 
-    Differs from torch.nn.SmoothL1Loss, which divides this by its beta; torch.nn.HuberLoss is the
-    same but for what `Loss` says.
+    torch.nn.SmoothL1Loss divides this by its beta. torch.nn.HuberLoss differs only as `Loss` says.
 
     Args:
-        delta: where the square becomes a line. Keras's `get_config` does not hold it.
+        delta: where the square becomes a line. Keras's `get_config` lacks it.
         reduction: see `Loss`.
     """
 
@@ -102,10 +101,10 @@ class Huber(Loss):
 class LogCosh(Loss):
     """mean(log(cosh(y_pred - y_true))), which torch lacks.
 
-    Written d + softplus(-2 * d) - log(2), with two traps:
-    1. log(2) is rounded to float32, in float64 runs too, where the loss of a perfect output is
-       therefore -1.9e-9 and not 0;
-    2. torch's softplus(x) is x above 20, which is 2e-9 off in float64.
+    It is computed as d + softplus(-2 * d) - log(2), with two traps:
+    1. log(2) is rounded to float32, in float64 runs too, so that the loss of a perfect output is
+       -1.9e-9 there and not 0;
+    2. torch's softplus(x) is x above 20, which is wrong by 2e-9 in float64.
     """
 
     def values(self, y_pred: torch.Tensor, y_true: torch.Tensor) -> torch.Tensor:

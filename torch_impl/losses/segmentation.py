@@ -14,7 +14,7 @@ class Dice(Loss):
 
     Args:
         reduction: see `Loss`.
-        axis: of the sums; None is all axes, the batch among them, which leaves a scalar.
+        axis: axes of the sums; None means all axes, with the batch, which leaves a scalar.
     """
 
     def __init__(
@@ -35,8 +35,8 @@ class Tversky(Loss):
     """1 - both / (both + alpha * missed + beta * invented + 1e-7).
 
     With both = sum(y_true * y_pred), missed = sum(y_true * (1 - y_pred)) and invented =
-    sum(y_pred * (1 - y_true)). Keras calls `missed` false positives, and `invented` false
-    negatives: its alpha and beta are those of the paper exchanged.
+    sum(y_pred * (1 - y_true)). Keras calls `missed` false positives and `invented` false negatives:
+    its alpha is the paper's beta, and its beta the paper's alpha.
 
     Args:
         alpha: weight of `missed`.

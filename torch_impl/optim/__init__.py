@@ -1,8 +1,8 @@
 """Optimizers by Keras's equations, as torch optimizers.
 
-Each is a `torch.optim.Optimizer` and takes Keras's arguments by Keras's names, with Keras's
-defaults. `KerasOptimizer` holds what all of them share: rate, decay, clipping, averages of the
-weights, accumulated gradients.
+Each is a `torch.optim.Optimizer` with Keras's arguments, names and defaults. `KerasOptimizer` does
+what all of them do: learning rate, weight decay, clipping, averages of the weights, accumulation of
+gradients.
 """
 
 from torch_impl.optim.adadelta import Adadelta

@@ -20,8 +20,8 @@ class Adadelta(KerasOptimizer):
         b = rho * b + (1 - rho) * d * d
         w -= lr * d
 
-    The slot a ("accumulated_grad") is Keras's to the bit, b ("accumulated_delta_var") up to the
-    last bit of torch's roots.
+    The slot a ("accumulated_grad") equals Keras's bit for bit, b ("accumulated_delta_var") up to
+    the last bit of torch's square roots.
 
     Differs from torch.optim.Adadelta in:
     1. learning_rate is 0.001 by default, not 1.0 as in the paper;

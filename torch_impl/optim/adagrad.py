@@ -19,14 +19,14 @@ class Adagrad(KerasOptimizer):
         a += g * g
         w -= lr * g / sqrt(a + epsilon)
 
-    The slot a is Keras's to the bit. Roots of torch can differ in the last bit.
+    The slot a equals Keras's bit for bit. Torch's square roots can differ in the last bit.
 
     Differs from torch.optim.Adagrad in:
     1. a starts at 0.1, not at 0, rounded to float32 in float64 runs too;
-    2. epsilon stands under the root, and is 1e-7, not 1e-10;
+    2. epsilon is added under the root, and is 1e-7, not 1e-10;
     3. learning_rate is 0.001 by default, not 0.01;
     4. weight_decay is decoupled, see `KerasOptimizer`;
-    5. there is no decay of the rate by the step; a schedule does that.
+    5. the rate does not decay with the step; use a schedule.
 
     Source: keras 3.15 `optimizers/adagrad.py`.
 

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stdint.h>
 
-#define PARALLEL_FROM 16384 /* values; waking a thread costs as much as some thousand */
+#define PARALLEL_FROM 16384 /* values; starting a thread costs as much as some thousand */
 
 #define DEFINE(REAL, NAME, SQRT)                                                                   \
   void adam_##NAME(REAL *restrict w, const REAL *restrict g, REAL *restrict m, REAL *restrict v,   \

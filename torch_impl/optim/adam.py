@@ -23,7 +23,7 @@ class Adam(KerasOptimizer):
         v += (1 - b2) * (g * g - v)
         w -= lr * sqrt(1 - b2**t) / (1 - b1**t) * m / (sqrt(v) + epsilon)
 
-    With `amsgrad`, the greatest v so far of each entry stands in its place in the last line.
+    With `amsgrad`, the last line uses the greatest v so far of each entry.
 
     Differs from torch.optim.Adam in:
     1. epsilon is added to sqrt(v), not to sqrt(v / (1 - b2**t)): at t = 1 it weighs 31.6 times as
@@ -32,8 +32,8 @@ class Adam(KerasOptimizer):
     3. the powers of b1 and b2 start from values rounded to float32, in float64 runs too;
     4. the learning rate is rounded to the dtype of the weights, as Keras's variable is;
     5. t counts the updates of the optimizer, not those in which a parameter had a gradient;
-    6. weight_decay is decoupled, as in torch.optim.AdamW: it does not pass through the moments. As
-       the betas it is rounded to float32 first.
+    6. weight_decay is decoupled, as in torch.optim.AdamW: it does not pass through the moments.
+       Like the betas, it is rounded to float32 first.
 
     Settings and slots have torch's names: "lr", "betas", "eps"; "exp_avg" is m, "exp_avg_sq" is v,
     "max_exp_avg_sq" the greatest v.
@@ -45,7 +45,7 @@ class Adam(KerasOptimizer):
         beta_1: decay of m.
         beta_2: decay of v.
         epsilon: added to sqrt(v).
-        weight_decay: of all parameters, biases included; 0 as Keras's None.
+        weight_decay: of all parameters, with biases; 0 is Keras's None.
         amsgrad: whether v never gets smaller (Reddi et al. 2018).
         common: see `KerasOptimizer`.
     """
@@ -94,7 +94,7 @@ class Adam(KerasOptimizer):
     def _decay_weights(self, group: Group, parameters: Tensors) -> None:
         decay = through_float32(group["weight_decay"]) * group["lr"]  # (6)
         for parameter in parameters:
-            # Not a factor of 1 - decay, which float32 rounds to a multiple of 6e-8.
+            # float32 would round a factor of 1 - decay to a multiple of 6e-8.
             parameter.sub_(parameter, alpha=decay)
 
     def _alpha(self, group: Group) -> float:
@@ -108,7 +108,7 @@ class Adam(KerasOptimizer):
 class AdamW(Adam):
     """Adam with a weight decay that is not 0 by default.
 
-    Differs from torch.optim.AdamW in what `Adam` differs, and in:
+    Differs from torch.optim.AdamW as `Adam` does from torch.optim.Adam, and in:
     1. the default of the decay is 0.004, not 0.01;
     2. a weight w becomes w - w * decay * lr, not w * (1 - decay * lr), which float32 rounds to
        another factor.
@@ -118,7 +118,7 @@ class AdamW(Adam):
     Args:
         params: see `Adam`.
         learning_rate: see `Adam`.
-        weight_decay: of all parameters but those that are excluded.
+        weight_decay: of all parameters except those that are excluded.
         beta_1: see `Adam`.
         beta_2: see `Adam`.
         epsilon: see `Adam`.

@@ -1,4 +1,4 @@
-"""The compiled step of Adam (`adam.c`), for parameters that lie on the CPU."""
+"""The compiled step of Adam (`adam.c`), for parameters on the CPU."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ Step = Callable[[Sequence[torch.Tensor], float, float, float, float], None]
 def compiled_step(
     parameters: Sequence[torch.Tensor], gradients: Sequence[torch.Tensor]
 ) -> Step | None:
-    """Returns what makes a step of one parameter, or None where torch has to do it.
+    """Returns the function that makes a step of one parameter, or None if torch has to do it.
 
     Args:
-        parameters: of one group, so of one dtype.
-        gradients: theirs.
+        parameters: those of one group, which have one dtype.
+        gradients: their gradients.
     """
     library = native.library(SOURCE)
     pairs = zip(parameters, gradients, strict=True)
@@ -35,7 +35,7 @@ def compiled_step(
 
 
 def _lie_alike(parameter: torch.Tensor, gradient: torch.Tensor) -> bool:
-    """Whether the values of both lie in memory one behind the other, in the same order."""
+    """Whether the values of both are contiguous in memory, in the same order."""
     is_dense = parameter.is_contiguous() or (
         parameter.ndim == 4 and parameter.is_contiguous(memory_format=torch.channels_last)
     )

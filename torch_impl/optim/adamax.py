@@ -14,15 +14,15 @@ from torch_impl.schedule.base import LearningRateSchedule
 
 
 class Adamax(KerasOptimizer):
-    """Adamax as Keras computes it (Kingma & Ba 2015, section 7.1); Keras's to the bit.
+    """Adamax as Keras computes it (Kingma & Ba 2015, section 7.1), bit for bit.
 
         m += (1 - b1) * (g - m)
         u = max(b2 * u, |g|)
         w -= lr * m / ((1 - b1**t) * (u + epsilon))
 
     Differs from torch.optim.Adamax in:
-    1. epsilon is added to u, where torch takes max(b2 * u, |g| + epsilon): without a gradient
-       torch's u falls to epsilon, Keras's denominator never below it;
+    1. epsilon is added to u, while torch takes max(b2 * u, |g| + epsilon): with zero gradients
+       torch's u falls to epsilon, and Keras's denominator never falls below it;
     2. epsilon is 1e-7 by default, not 1e-8;
     3. learning_rate is 0.001 by default, not 0.002;
     4. the power of b1 starts from a value rounded to float32, in float64 runs too;

@@ -1,4 +1,4 @@
-"""The arguments that all optimizers take beside their own, and what is allowed in them."""
+"""The arguments that all optimizers take in addition to their own, and their allowed values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Parameters = Iterable[torch.Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[
 
 
 class CommonArguments(TypedDict, total=False):
-    """Passed on to `KerasOptimizer`, which explains them; the defaults are in `DEFAULTS`."""
+    """The arguments that `KerasOptimizer` explains; the defaults are in `DEFAULTS`."""
 
     clipnorm: float | None
     clipvalue: float | None

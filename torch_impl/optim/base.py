@@ -1,4 +1,4 @@
-"""What all optimizers of Keras share: the order of a step, rate, decay, averages, accumulation."""
+"""Base of Keras's optimizers: the order of a step, rate, decay, averages, accumulation."""
 
 from __future__ import annotations
 
@@ -19,47 +19,47 @@ from torch_impl.schedule.base import LearningRateSchedule
 class KerasOptimizer(torch.optim.Optimizer):
     """Base of the optimizers: a step in Keras's order, around the equations of a subclass.
 
-    A step divides the gradients by `loss_scale_factor` and adds them up; in the last of
-    `gradient_accumulation_steps` it clips, decays the weights and updates them. Every step then
-    updates the averages of the weights.
+    A step divides the gradients by `loss_scale_factor` and adds them up. The last of
+    `gradient_accumulation_steps` steps clips them, decays the weights and updates the weights.
+    Every step then updates the averages of the weights.
 
     Differs from torch.optim.Optimizer in:
     1. the rate is rounded to the dtype of the weights, as Keras's variable is;
     2. weight_decay is decoupled: w -= w * weight_decay * lr, before the update and not through the
-       gradient, of all weights, biases too, but those that are excluded;
+       gradient, for all weights including biases, except those that are excluded;
     3. weight_decay is rounded to float32 first, in float64 runs too;
     4. there is one count of steps for all parameters, with or without a gradient, in
-       `param_groups[i]["step"]`; a group that is added later joins it;
-    5. it clips, accumulates and averages by itself.
+       `param_groups[i]["step"]`; a group that is added later takes it over;
+    5. it clips, accumulates and averages itself.
 
-    As in torch, other than in Keras: a parameter without a gradient is left alone without a warning
-    (only its average is kept up), its slots are made at its first gradient, a step without any
-    gradient counts, each group can have its own rate, settings and dtype, and a closure is called
-    once, before the step. A sparse gradient is an error.
+    The following is as in torch and not as in Keras. A parameter without a gradient stays as it is,
+    without a warning (only its average is updated), and its slots are made at its first gradient. A
+    step without any gradient counts. Each group can have its own rate, settings and dtype. A
+    closure is called once, before the step. A sparse gradient is an error.
 
     Source: keras 3.15 `optimizers/base_optimizer.py`, `backend/tensorflow/optimizer.py`.
 
     Args:
-        params: parameters, named parameters, or groups of them with settings of their own; float32
-            or float64, one dtype in a group.
-        learning_rate: a number, then `param_groups[i]["lr"]` holds it and can be changed; or a
-            schedule, then "lr" is the rate of the last step and every step sets it anew.
+        params: parameters, named parameters, or groups of them with their own settings; float32 or
+            float64, one dtype in a group.
+        learning_rate: a number, which `param_groups[i]["lr"]` has and which can be changed there;
+            or a schedule, with which every step sets "lr" to its rate.
         settings: those of the subclass, under their names in `param_groups`.
-        weight_decay: None as 0.
+        weight_decay: None means 0.
         common: clipnorm, norm above which the gradient of one parameter is scaled down;
             clipvalue, size above which an entry of a gradient is cut;
             global_clipnorm, norm of all gradients together above which all are scaled down;
             use_ema, whether an average of the weights is kept;
             ema_momentum, for average = ema_momentum * average + (1 - ema_momentum) * weights, where
             the first average is the weights;
-            ema_overwrite_frequency, number of updates after which the averages become the weights,
-            None for not before `finalize_variable_values`;
+            ema_overwrite_frequency, number of updates after which the averages become the weights;
+            with None only `finalize_variable_values` does that;
             loss_scale_factor, by which the loss was multiplied, see `scale_loss`;
-            gradient_accumulation_steps, number of steps whose mean gradient makes one update, where
-            a schedule counts the steps and the equations count the updates.
+            gradient_accumulation_steps, number of steps whose mean gradient makes one update; a
+            schedule counts the steps, the equations count the updates.
 
     Raises:
-        ValueError: for settings that Keras refuses, other dtypes, two dtypes in a group.
+        ValueError: Keras refuses a setting, a dtype is another one, or a group has two dtypes.
     """
 
     # Keras's name of a slot -> its key in `state`.
@@ -84,7 +84,7 @@ class KerasOptimizer(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """One step for all parameters that have a gradient; returns what the closure returned."""
+        """Makes a step for all parameters with a gradient; returns the closure's result."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -114,17 +114,20 @@ class KerasOptimizer(torch.optim.Optimizer):
 
     @abstractmethod
     def _update(self, group: Group, parameters: Tensors, gradients: Tensors) -> None:
-        """The equations: changes parameters, at least one, and slots in place, but no gradient."""
+        """Applies the equations: changes parameters and slots in place, but not gradients.
+
+        There is at least one parameter.
+        """
 
     def slots(self, parameter: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Returns the slots of a parameter under Keras's names; none before its first gradient."""
+        """Returns the slots of a parameter by Keras's names; empty before its first gradient."""
         names = {**self.SLOTS, **{key: key for key in ("average", "gradient_accumulator")}}
         state = self.state.get(parameter, {})
         return {name: state[key] for name, key in names.items() if key in state}
 
     @torch.no_grad()
     def finalize_variable_values(self) -> None:
-        """Makes the averages the weights if there are any; call it after the last step."""
+        """Replaces the weights by their averages if there are any. Call it after the last step."""
         for group in self.param_groups:
             for parameter in group["params"]:
                 if "average" in self.state.get(parameter, {}):
@@ -138,9 +141,9 @@ class KerasOptimizer(torch.optim.Optimizer):
     def exclude_from_weight_decay(
         self, var_list: Collection[torch.Tensor] = (), var_names: Collection[str] = ()
     ) -> None:
-        """Keeps these parameters from decay; another call begins anew.
+        """Excludes these parameters from decay; another call replaces the list.
 
-        A group whose `weight_decay` is 0 does the same, as is usual in torch.
+        As usual in torch, a group whose `weight_decay` is 0 is excluded too.
 
         Args:
             var_list: parameters of this optimizer.
@@ -148,17 +151,17 @@ class KerasOptimizer(torch.optim.Optimizer):
                 given `model.named_parameters()`.
 
         Raises:
-            ValueError: if there are no names to search in.
+            ValueError: the parameters have no names.
         """
         for group in self.param_groups:
             if var_names and "param_names" not in group:
                 raise ValueError(
-                    f"var_names={list(var_names)!r} for parameters without names: expected that "
-                    "the optimizer was given model.named_parameters()"
+                    f"var_names={list(var_names)!r} for parameters without names: expected an "
+                    "optimizer that was given model.named_parameters()"
                 )
             names = group.get("param_names", [""] * len(group["params"]))
             pairs = zip(group["params"], names, strict=True)
-            # Positions, which are still right in a copy and after load_state_dict.
+            # Positions stay right in a copy and after load_state_dict.
             group["exclude_from_weight_decay"] = tuple(
                 position
                 for position, (parameter, name) in enumerate(pairs)
@@ -167,7 +170,7 @@ class KerasOptimizer(torch.optim.Optimizer):
             )
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
-        """Adds parameters; they join the count of the steps made before."""
+        """Adds parameters, which take over the count of earlier steps."""
         if self.schedule is not None and "lr" in param_group:
             raise ValueError(f"lr={param_group['lr']!r} in a group: the schedule sets all rates")
         super().add_param_group(param_group)
@@ -187,24 +190,24 @@ class KerasOptimizer(torch.optim.Optimizer):
         super().__setstate__(state)
         for group in self.param_groups:
             for key, value in self.defaults.items():
-                group.setdefault(key, value)  # a state that was saved before there was such a key
+                group.setdefault(key, value)  # an older state may lack a key
 
     def _is_update(self) -> bool:
         steps = self.common["gradient_accumulation_steps"]
         return not steps or self.param_groups[0]["step"] % steps == 0
 
     def _num_updates(self, group: Group) -> int:
-        """The number of the update that a step belongs to, from 1: Keras's `iterations + 1`."""
+        """Returns the number of the present update, from 1: Keras's `iterations + 1`."""
         steps = self.common["gradient_accumulation_steps"] or 1
         number: int = 1 + (group["step"] - 1) // steps
         return number
 
     def _rate(self, group: Group) -> float:
-        """The rate of a group in the dtype of its weights."""
+        """Returns the rate of a group in the dtype of its weights."""
         return float(numpy_dtype(group["params"][0].dtype)(group["lr"]))  # (1)
 
     def _slot(self, parameter: torch.Tensor, key: str, value: float = 0.0) -> torch.Tensor:
-        """The slot of a parameter, made and filled with a value if there is none yet."""
+        """Returns the slot of a parameter; makes it, filled with a value, if there is none yet."""
         state = self.state[parameter]
         if key not in state:
             state[key] = torch.full_like(parameter, value)

@@ -1,4 +1,4 @@
-"""What a step of an optimizer works on."""
+"""Batch: the parameters and gradients that a step of an optimizer uses."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Tensors = list[torch.Tensor]
 
 
 class Batch(NamedTuple):
-    """What a step changes in a group: the parameters that have a gradient."""
+    """The parameters of a group that have a gradient, and their gradients."""
 
     group: Group
     parameters: Tensors
@@ -25,7 +25,7 @@ class Batch(NamedTuple):
 
 
 def mix_squares(slots: Tensors, values: Tensors, rho: float) -> None:
-    """Makes a slot rho * slot + (1 - rho) * value * value, in Keras's order."""
+    """Sets each slot to rho * slot + (1 - rho) * value * value, in Keras's order."""
     squares = torch._foreach_mul(values, values)
     torch._foreach_mul_(squares, 1 - rho)
     torch._foreach_mul_(slots, rho)

@@ -1,6 +1,7 @@
-"""Gradients clipped by Keras's three rules; the gradients that go in are not changed.
+"""Clips gradients by Keras's three rules, without changing its inputs.
 
-None is `torch.nn.utils.clip_grad_norm_`, which divides by the norm + 1e-6 and changes `.grad`.
+No rule equals `torch.nn.utils.clip_grad_norm_`, which divides by the norm + 1e-6 and changes
+`.grad`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from torch_impl.optim.batch import Batch, Tensors
 def clip(batches: list[Batch], limits: dict[str, Any]) -> list[Batch]:
     """Returns the batches of all groups, clipped by the rule that has a limit.
 
-    A limit of 0 or less is none, as in Keras.
+    A limit of 0 or less means no limit, as in Keras.
 
     Args:
         batches: one for each group.
@@ -36,7 +37,7 @@ def clip_by_norm(gradients: Tensors, clipnorm: float) -> list[torch.Tensor]:
 
     Source: `tf.clip_by_norm`, which keras 3.15 `backend/tensorflow/optimizer.py` calls.
     """
-    # One that is short enough is multiplied and divided too, which can change its last bit.
+    # A gradient that is short enough is also multiplied and divided, which can change its last bit.
     norms = [gradient.square().sum().sqrt().clamp(min=clipnorm) for gradient in gradients]
     return [
         gradient.mul(clipnorm).div_(norm) for gradient, norm in zip(gradients, norms, strict=True)
@@ -46,8 +47,8 @@ def clip_by_norm(gradients: Tensors, clipnorm: float) -> list[torch.Tensor]:
 def clip_by_global_norm(gradients: Tensors, global_clipnorm: float) -> list[torch.Tensor]:
     """Returns g * global_clipnorm * min(1 / norm, 1 / global_clipnorm), with one norm for all.
 
-    A norm that is infinite or NaN makes all gradients NaN, as in Keras. Gradients of two dtypes
-    give a norm in the wider of them.
+    A norm that is infinite or NaN makes all gradients NaN, as in Keras. The norm of gradients of
+    two dtypes has the wider one.
 
     Source: keras 3.15 `optimizers/base_optimizer.py`, `clip_by_global_norm`.
     """
@@ -61,5 +62,5 @@ def clip_by_global_norm(gradients: Tensors, global_clipnorm: float) -> list[torc
 
 
 def clip_by_value(gradients: Tensors, clipvalue: float) -> list[torch.Tensor]:
-    """Returns each entry, held in [-clipvalue, clipvalue]."""
+    """Returns gradients with each entry clipped to [-clipvalue, clipvalue]."""
     return [gradient.clamp(-clipvalue, clipvalue) for gradient in gradients]

@@ -14,12 +14,12 @@ from torch_impl.schedule.base import LearningRateSchedule
 
 
 class Lion(KerasOptimizer):
-    """Lion as Keras computes it (Chen et al. 2023); Keras's to the bit.
+    """Lion as Keras computes it (Chen et al. 2023), bit for bit.
 
         w -= lr * sign(b1 * m + (1 - b1) * g)
         m = b2 * m + (1 - b2) * g
 
-    torch 2.13 has no Lion. Differs from that of the paper's authors for torch in:
+    torch 2.13 has no Lion. Differs from the torch version of the paper's authors in:
     1. learning_rate is 0.001 by default, not 0.0001;
     2. b1 and b2 are rounded to float32, in float64 runs too.
 
@@ -34,7 +34,7 @@ class Lion(KerasOptimizer):
         common: see `KerasOptimizer`.
 
     Raises:
-        ValueError: for a beta_1 outside of (0, 1].
+        ValueError: beta_1 is outside (0, 1].
     """
 
     SLOTS: ClassVar[dict[str, str]] = {"momentum": "momentum"}

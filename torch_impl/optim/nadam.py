@@ -23,15 +23,15 @@ class Nadam(KerasOptimizer):
         w -= lr * n / (sqrt(v / (1 - b2**t)) + epsilon)
 
     Differs from torch.optim.NAdam in:
-    1. the exponent of 0.96 is t, where torch has t * 0.004: torch's u starts at b1 / 2 and takes
-       some thousand steps to b1, Keras's some hundred;
+    1. the exponent of 0.96 is t, and t * 0.004 in torch: torch's u starts at b1 / 2 and needs some
+       thousand steps to reach b1, Keras's some hundred;
     2. epsilon is 1e-7 by default, not 1e-8;
     3. learning_rate is 0.001 by default, not 0.002;
     4. 0.96, b1 and b2 are rounded to float32, in float64 runs too, but not in p;
     5. t counts the updates of the optimizer, not those in which a parameter had a gradient;
     6. weight_decay is decoupled, see `KerasOptimizer`.
 
-    The product p is kept in `param_groups[i]["u_product"]`.
+    `param_groups[i]["u_product"]` has the product p.
     Source: keras 3.15 `optimizers/nadam.py`.
 
     Args:
@@ -74,11 +74,11 @@ class Nadam(KerasOptimizer):
         torch._foreach_addcdiv_(parameters, steps, roots, value=-self._rate(group))
 
     def _factors(self, group: Group) -> tuple[float, float, float]:
-        """Those of m and g in n, and the divisor of v, in the dtype of the weights."""
+        """Returns the factors of m and g in n, and the divisor of v, in the weights' dtype."""
         dtype: Any = numpy_dtype(group["params"][0].dtype)
         one, half, t = dtype(1), dtype(0.5), self._num_updates(group)  # (5)
         beta_1, beta_2 = group["betas"]
-        # Only here Keras rounds neither 0.96 nor beta_1 to float32.
+        # This is the only place where Keras rounds neither 0.96 nor beta_1 to float32.
         u = dtype(beta_1), one - half * dtype(0.96) ** dtype(t)
         product = dtype(group["u_product"]) * u[0] * u[1]
         group["u_product"] = float(product)

@@ -21,11 +21,11 @@ class RMSprop(KerasOptimizer):
         w -= lr * g / sqrt(d)                                           without momentum
         m = momentum * m + lr * g / sqrt(d);  w -= m                    with it
 
-    The slots v and a are Keras's to the bit, so that a centered d that rounding makes negative, and
-    with it a NaN, comes where it comes in Keras. Roots of torch can differ in the last bit.
+    The slots v and a equal Keras's bit for bit. If rounding makes a centered d negative, the NaN
+    appears in the same step as in Keras. Torch's square roots can differ in the last bit.
 
     Differs from torch.optim.RMSprop in:
-    1. epsilon stands under the root, where 1e-7 is as much as 3e-4 beside it;
+    1. epsilon is added under the root, where 1e-7 has the effect of 3e-4 outside the root;
     2. its default is 1e-7, not 1e-8;
     3. the decay of v is called rho and is 0.9 by default, not "alpha" of 0.99;
     4. learning_rate is 0.001 by default, not 0.01;
@@ -40,7 +40,7 @@ class RMSprop(KerasOptimizer):
         rho: decay of v and of a.
         momentum: 0 for none.
         epsilon: added under the root.
-        centered: whether the mean of the gradient is taken off, so that v becomes a variance.
+        centered: whether the mean of the gradient is subtracted, so that d is a variance.
         weight_decay: see `KerasOptimizer`.
         common: see `KerasOptimizer`.
     """

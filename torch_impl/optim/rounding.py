@@ -1,8 +1,8 @@
 """Constants of an optimizer, rounded where Keras rounds them.
 
 Keras 3.15 on TensorFlow turns a Python float into a tensor in two ways. `ops.cast(0.9, dtype)`
-makes a float32 of it first, in float64 runs too; in `0.9 * tensor` it gets the dtype of the tensor
-at once. The optimizers use now the one and now the other.
+makes it float32 first, in float64 runs too. In `0.9 * tensor` it gets the dtype of the tensor
+directly. The optimizers use both.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ _DTYPES = {torch.float32: np.float32, torch.float64: np.float64}
 
 
 def numpy_dtype(dtype: torch.dtype) -> Any:
-    """Returns the type of NumPy's numbers for the dtype of weights.
+    """Returns NumPy's type for the dtype of weights.
 
     Raises:
-        ValueError: for a dtype other than float32 and float64.
+        ValueError: the dtype is neither float32 nor float64.
     """
     if dtype not in _DTYPES:
         known = ", ".join(map(str, _DTYPES))
@@ -35,6 +35,6 @@ def through_float32(value: float) -> float:
 def power(base: float, exponent: int, dtype: Any) -> Any:
     """Returns base ** exponent in NumPy's `dtype`, from a base that was rounded to float32.
 
-    As `ops.power(ops.cast(base, dtype), exponent)`, to the bit for the 300 exponents tried.
+    Equals `ops.power(ops.cast(base, dtype), exponent)` bit for bit for the 300 exponents tried.
     """
     return dtype(np.float32(base)) ** dtype(exponent)

@@ -14,16 +14,16 @@ from torch_impl.schedule.base import LearningRateSchedule
 
 
 class SGD(KerasOptimizer):
-    """Gradient descent as Keras computes it; weights and slots are Keras's to the bit.
+    """Gradient descent as Keras computes it; weights and slots equal Keras's bit for bit.
 
         w -= lr * g                                                     without momentum
         m = momentum * m - lr * g;  w += m                              with it
         m = momentum * m - lr * g;  w += momentum * m - lr * g          Nesterov's
 
     Differs from torch.optim.SGD in:
-    1. the rate is part of the slot: after a change of the rate, the steps made before go on at the
-       old one, where torch's slot has no rate and the new one acts on all of it at once;
-    2. learning_rate has a default of 0.01, torch's of 0.001;
+    1. the rate is part of the slot: after a change of the rate, earlier steps keep the old rate;
+       torch's slot has no rate, so that the new rate acts on all of it at once;
+    2. learning_rate is 0.01 by default, not 0.001;
     3. weight_decay is decoupled, see `KerasOptimizer`;
     4. there is no dampening; the first step is the same.
 
@@ -38,7 +38,7 @@ class SGD(KerasOptimizer):
         common: see `KerasOptimizer`.
 
     Raises:
-        ValueError: for a momentum outside of [0, 1].
+        ValueError: momentum is outside [0, 1].
     """
 
     SLOTS: ClassVar[dict[str, str]] = {"momentum": "momentum"}
@@ -57,7 +57,7 @@ class SGD(KerasOptimizer):
         super().__init__(params, learning_rate, settings, weight_decay, **common)
 
     def _update(self, group: Group, parameters: Tensors, gradients: Tensors) -> None:
-        # Products and sums apart, as Keras computes them: a fused one is rounded once, not twice.
+        # Keras computes product and sum separately; a fused operation would round only once.
         steps = torch._foreach_mul(gradients, self._rate(group))
         if group["momentum"] == 0:
             torch._foreach_sub_(parameters, steps)

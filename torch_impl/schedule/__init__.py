@@ -1,7 +1,7 @@
-"""Learning rates by Keras's rules, and what watches a training.
+"""Learning rates and callbacks by Keras's rules.
 
-`LearningRateSchedule` and its kinds give the rate of a step; `LearningRateScheduler`,
-`ReduceLROnPlateau` and `EarlyStopping` act once in an epoch.
+`LearningRateSchedule` and its subclasses give the rate of a step. `LearningRateScheduler`,
+`ReduceLROnPlateau` and `EarlyStopping` act once per epoch.
 """
 
 from torch_impl.schedule.base import LearningRateSchedule, as_lambda_lr

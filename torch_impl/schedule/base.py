@@ -1,4 +1,4 @@
-"""A learning rate as a function of the step: what all of Keras's schedules share."""
+"""LearningRateSchedule: a learning rate as a function of the step, the base of all schedules."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ _DTYPES = {torch.float32: np.float32, torch.float64: np.float64}
 
 
 class LearningRateSchedule:
-    """The rate of a step; subclasses say how, in `_rate`.
+    """The rate of a step, which subclasses compute in `_rate`.
 
     Differs from torch.optim.lr_scheduler.LRScheduler in:
-    1. it is a function of the number of steps made before, and keeps nothing itself;
+    1. it is a function of the number of earlier steps, and has no state;
     2. it gives the rate, not a factor, in the arithmetic of the given dtype;
-    3. that is float32 unless something else is asked for: Keras makes a float32 tensor of the first
-       rate if it is a Python float, in float64 runs too. Where it is a `np.float64`, Keras computes
-       in float64: ask for torch.float64.
+    3. the dtype is float32 by default: Keras makes the first rate a float32 tensor if it is a
+       Python float, in float64 runs too. If it is a `np.float64`, Keras computes in float64: pass
+       torch.float64.
 
-    The optimizers of `torch_impl.optim` take one as their `learning_rate`. To drive an optimizer of
-    torch's own, see `as_lambda_lr`.
+    The optimizers of `torch_impl.optim` take a schedule as their `learning_rate`. For torch's own
+    optimizers, see `as_lambda_lr`.
 
     Source: keras 3.15 `optimizers/schedules/learning_rate_schedule.py`.
     """
@@ -31,22 +31,22 @@ class LearningRateSchedule:
         """Returns the rate.
 
         Args:
-            step: number of steps made before, 0 for the first.
+            step: number of earlier steps, 0 for the first step.
             dtype: torch.float32 or torch.float64, in which the rate is computed.
 
         Raises:
-            ValueError: for another dtype.
+            ValueError: the dtype is another one.
         """
         if dtype not in _DTYPES:
             known = ", ".join(map(str, _DTYPES))
             raise ValueError(f"dtype={dtype}: expected one of {known}")
         number = _DTYPES[dtype]
-        # Keras divides by zero and overflows in silence.
+        # Keras divides by zero and overflows without a warning.
         with np.errstate(all="ignore"):
             return float(self._rate(number(step), number))  # (1) (2) (3)
 
     def _rate(self, step: Any, number: Any) -> Any:
-        """The rate in the arithmetic of `number`, np.float32 or np.float64."""
+        """Returns the rate in the arithmetic of `number`, np.float32 or np.float64."""
         raise NotImplementedError(f"{type(self).__name__} has no `_rate(step, number)`")
 
 
@@ -55,18 +55,18 @@ def as_lambda_lr(
     schedule: Callable[[int], float],
     last_epoch: int = -1,
 ) -> torch.optim.lr_scheduler.LambdaLR:
-    """Returns a scheduler of torch's that gives any optimizer the rates of a schedule.
+    """Returns a torch scheduler that gives any optimizer the rates of a schedule.
 
-    Call its `step()` after every `optimizer.step()`. LambdaLR multiplies by the rate with which the
-    optimizer started, so that a rate can differ from the schedule's in its last bit.
+    Call its `step()` after every `optimizer.step()`. LambdaLR multiplies by the optimizer's initial
+    rate, so that a rate can differ from the schedule's in its last bit.
 
     Args:
-        optimizer: whose groups start at a rate other than 0; all get the same rates.
-        schedule: the rate as a function of the number of steps made before.
-        last_epoch: as LambdaLR takes it, to go on with a run.
+        optimizer: its groups start at rates other than 0, and all get the same rates.
+        schedule: the rate as a function of the number of earlier steps.
+        last_epoch: passed to LambdaLR, to continue a run.
 
     Raises:
-        ValueError: if a group starts at rate 0, which no factor changes.
+        ValueError: a group starts at rate 0, which no factor changes.
     """
     starts = [group.get("initial_lr", group["lr"]) for group in optimizer.param_groups]
     if not all(starts):
@@ -85,6 +85,6 @@ def through_float32(value: float, number: Any) -> Any:
 
 
 def check_positive(name: str, value: float) -> None:
-    """Raises a ValueError if a number of steps is not greater than zero."""
+    """Raises ValueError unless a number of steps is greater than zero."""
     if value <= 0:
         raise ValueError(f"{name}={value!r}: expected a number greater than 0")

@@ -1,4 +1,4 @@
-"""Rates that fall along a cosine: once, after a warm-up, or again and again."""
+"""Rates that fall along a cosine: once, after an optional warm-up, or repeatedly."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ from torch_impl.schedule.base import LearningRateSchedule, check_positive, throu
 
 
 class CosineDecay(LearningRateSchedule):
-    """Half a cosine from the first rate to `alpha` of it, after an optional rise to that rate.
+    """Half a cosine from the first rate to `alpha` times that rate, after an optional warm-up.
 
         fraction = (step - warmup_steps) / decay_steps, up to 1
         rate = start * ((1 - alpha) * 0.5 * (1 + cos(pi * fraction)) + alpha)
 
-    Here start is `warmup_target`, up to which the rate rises in a straight line from
-    `initial_learning_rate` in warmup_steps; without a target start is the initial rate, and there
+    Here start is `warmup_target`, to which the rate rises in a straight line from
+    `initial_learning_rate` in warmup_steps. Without a target, start is the initial rate and there
     is no warm-up.
 
     Differs from torch.optim.lr_scheduler.CosineAnnealingLR in:
-    1. alpha is a part of the first rate, where torch has a rate;
-    2. after decay_steps the rate stays, where torch's rises again;
+    1. alpha is a fraction of the first rate; torch takes a rate;
+    2. after decay_steps the rate stays; torch's rises again;
     3. there is a warm-up;
-    4. it is computed from the step at once, not from the last rate, and in float32. Its cosine is
-       rounded correctly, TensorFlow's is now and then one unit in the last place off it.
+    4. it is computed directly from the step, not from the last rate, and in float32. The cosine is
+       rounded correctly; TensorFlow's sometimes differs by one unit in the last place.
 
     Source: keras 3.15 `optimizers/schedules/learning_rate_schedule.py`.
 
     Args:
         initial_learning_rate: rate of step 0.
         decay_steps: number of steps from the first rate to the last; greater than 0.
-        alpha: the last rate, as a part of the first.
+        alpha: the last rate, as a fraction of the first.
         warmup_target: rate at the end of the warm-up; None for no warm-up.
         warmup_steps: number of steps of the warm-up.
 
     Raises:
-        ValueError: for decay_steps that are not greater than 0.
+        ValueError: decay_steps is not greater than 0.
     """
 
     def __init__(
@@ -61,23 +61,23 @@ class CosineDecay(LearningRateSchedule):
                 return (target - start) * (step / number(self.warmup_steps)) + start
             start, step = target, step - number(self.warmup_steps)
         wave = number(0.5) * (number(1) + _cosine(min(step, steps) / steps, number))  # (2)
-        # Other than the rest, alpha is not rounded to float32 first.
+        # Only alpha is not rounded to float32 first.
         return start * (number(1 - self.alpha) * wave + number(self.alpha))  # (1)
 
 
 class CosineDecayRestarts(LearningRateSchedule):
-    """Half a cosine from the first rate to `alpha` of it, and then anew from m_mul times the rate.
+    """Half a cosine from the first rate to `alpha` times it, then restarts at m_mul times the rate.
 
-    The first takes first_decay_steps, each of the next t_mul times as many as the one before.
+    The first half cosine takes first_decay_steps, each next one t_mul times as many as the last.
 
     Differs from torch.optim.lr_scheduler.CosineAnnealingWarmRestarts in:
     1. t_mul is 2 by default, not 1, and can be any number;
-    2. each restart is at m_mul times the rate of the last, but alpha stays what it is;
-    3. alpha is a part of the first rate, where torch has a rate;
-    4. it is computed from the step at once and in float32. Which restart a step belongs to comes
-       out of two logarithms, which rounding can make wrong at the step of a restart, as in Keras.
-       Cosines and logarithms are rounded correctly, TensorFlow's are now and then one unit in the
-       last place off.
+    2. each restart begins at m_mul times the rate of the last, but alpha does not change;
+    3. alpha is a fraction of the first rate; torch takes a rate;
+    4. it is computed directly from the step, and in float32. The number of the restart comes from
+       two logarithms, whose rounding can make it wrong at the step of a restart, as in Keras.
+       Cosines and logarithms are rounded correctly; TensorFlow's sometimes differ by one unit in
+       the last place.
 
     Source: keras 3.15 `optimizers/schedules/learning_rate_schedule.py`.
 
@@ -86,10 +86,10 @@ class CosineDecayRestarts(LearningRateSchedule):
         first_decay_steps: greater than 0.
         t_mul: factor of the number of steps from one restart to the next.
         m_mul: factor of the rate at each restart.
-        alpha: the last rate, as a part of the first.
+        alpha: the last rate, as a fraction of the first.
 
     Raises:
-        ValueError: for first_decay_steps that are not greater than 0.
+        ValueError: first_decay_steps is not greater than 0.
     """
 
     def __init__(
@@ -124,10 +124,10 @@ class CosineDecayRestarts(LearningRateSchedule):
 
 
 def _cosine(fraction: Any, number: Any) -> Any:
-    """Cos(pi * fraction), rounded once: NumPy's own of float32 is off more often."""
+    """Returns cos(pi * fraction), rounded once; NumPy's float32 cosine differs more often."""
     return number(math.cos(float(number(math.pi) * fraction)))
 
 
 def _logarithm(value: Any, number: Any) -> Any:
-    """Log(value), rounded once; NaN where there is none."""
+    """Returns log(value), rounded once; NaN if it is undefined."""
     return number(math.log(float(value)) if value > 0 else math.nan)

@@ -1,4 +1,4 @@
-"""Rates that fall by a formula of the step, and rates of a table."""
+"""Rates that fall by a formula of the step, and rates from a table."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch_impl.schedule.base import LearningRateSchedule, check_positive, throu
 
 
 class _Decay(LearningRateSchedule):
-    """What a decay by a rate for each decay_steps is made with."""
+    """Base of the decays with a decay_rate for each decay_steps."""
 
     def __init__(
         self,
@@ -31,11 +31,11 @@ class _Decay(LearningRateSchedule):
 
 
 class ExponentialDecay(_Decay):
-    """rate = initial_learning_rate * decay_rate ** (step / decay_steps), Keras's to the bit.
+    """rate = initial_learning_rate * decay_rate ** (step / decay_steps), bit for bit.
 
     Differs from torch.optim.lr_scheduler.ExponentialLR in:
     1. the rate falls by decay_rate over decay_steps steps, not in each;
-    2. it is computed from the step at once, not from the last rate, and in float32.
+    2. it is computed directly from the step, not from the last rate, and in float32.
 
     Source: keras 3.15 `optimizers/schedules/learning_rate_schedule.py`.
 
@@ -46,7 +46,7 @@ class ExponentialDecay(_Decay):
         staircase: whether step / decay_steps is rounded down.
 
     Raises:
-        ValueError: for decay_steps that are not greater than 0.
+        ValueError: decay_steps is not greater than 0.
     """
 
     def _rate(self, step: Any, number: Any) -> Any:
@@ -55,18 +55,18 @@ class ExponentialDecay(_Decay):
 
 
 class InverseTimeDecay(_Decay):
-    """rate = initial_learning_rate / (1 + decay_rate * step / decay_steps), Keras's to the bit.
+    """rate = initial_learning_rate / (1 + decay_rate * step / decay_steps), bit for bit.
 
     torch has none. Source: keras 3.15 `optimizers/schedules/learning_rate_schedule.py`.
 
     Args:
         initial_learning_rate: rate of step 0.
         decay_steps: greater than 0.
-        decay_rate: what the divisor grows by for each decay_steps.
+        decay_rate: by how much the divisor grows in each decay_steps.
         staircase: whether step / decay_steps is rounded down.
 
     Raises:
-        ValueError: for decay_steps that are not greater than 0.
+        ValueError: decay_steps is not greater than 0.
     """
 
     def _rate(self, step: Any, number: Any) -> Any:
@@ -75,14 +75,14 @@ class InverseTimeDecay(_Decay):
 
 
 class PolynomialDecay(LearningRateSchedule):
-    """rate = (initial - end) * (1 - step / decay_steps) ** power + end, Keras's to the bit.
+    """rate = (initial - end) * (1 - step / decay_steps) ** power + end, bit for bit.
 
-    After decay_steps the rate stays at its end; with `cycle`, decay_steps is then doubled, tripled,
+    After decay_steps the rate stays at its end. With `cycle`, decay_steps is then doubled, tripled,
     ..., so that the rate jumps up.
 
     Differs from torch.optim.lr_scheduler.PolynomialLR in:
     1. the rate falls to end_learning_rate, which is 0.0001 and not 0 by default;
-    2. it is computed from the step at once, not from the last rate, and in float32.
+    2. it is computed directly from the step, not from the last rate, and in float32.
 
     Source: keras 3.15 `optimizers/schedules/learning_rate_schedule.py`.
 
@@ -94,7 +94,7 @@ class PolynomialDecay(LearningRateSchedule):
         cycle: whether the rate rises again after decay_steps.
 
     Raises:
-        ValueError: for decay_steps that are not greater than 0.
+        ValueError: decay_steps is not greater than 0.
     """
 
     def __init__(
@@ -125,18 +125,18 @@ class PiecewiseConstantDecay(LearningRateSchedule):
     """rate = values[i] for boundaries[i - 1] < step <= boundaries[i].
 
     Differs from torch.optim.lr_scheduler.MultiStepLR in:
-    1. the step that is equal to a boundary still has the rate before it;
-    2. the rates are given, not factors.
+    1. the step that equals a boundary still has the rate before the boundary;
+    2. it takes rates, not factors.
 
     Source: keras 3.15 `optimizers/schedules/learning_rate_schedule.py`.
 
     Args:
-        boundaries: steps, whole numbers that rise; at least one.
+        boundaries: steps, rising whole numbers; at least one.
         values: rates, one more than boundaries.
 
     Raises:
-        ValueError: if there are not just as many, or boundaries that are no whole numbers or do not
-            rise, of which Keras would cut off the fraction and add up rates.
+        ValueError: the number of values is wrong, or boundaries are not whole numbers or do not
+            rise; Keras would cut off their fractions and add rates.
     """
 
     def __init__(self, boundaries: Sequence[int], values: Sequence[float]) -> None:
@@ -146,7 +146,7 @@ class PiecewiseConstantDecay(LearningRateSchedule):
                 "boundary and one value more"
             )
         if list(boundaries) != sorted({int(boundary) for boundary in boundaries}):
-            raise ValueError(f"boundaries={boundaries!r}: expected whole numbers that rise")
+            raise ValueError(f"boundaries={boundaries!r}: expected rising whole numbers")
         self.boundaries, self.values = list(boundaries), list(values)
 
     def _rate(self, step: Any, number: Any) -> Any:

@@ -9,33 +9,33 @@ from torch_impl.schedule.monitor import Monitor
 
 
 class EarlyStopping:
-    """Tells when a metric has stopped improving, and keeps the best weights, by Keras's rules.
+    """Stops a training when a metric no longer improves, and keeps the best weights, as in Keras.
 
-    Differs from the usual loop written by hand in:
+    Differs from the usual handwritten loop in:
     1. training stops after `patience` epochs without improvement, and with patience 0 after the
-       first of them, but never after the first epoch of all;
-    2. an improvement is one by more than `min_delta`, absolute;
-    3. the first value is always an improvement, also NaN, which nothing improves on later;
-    4. best weights are restored also where training was not stopped;
+       first such epoch, but never after the first epoch of the training;
+    2. an improvement must exceed `min_delta`, which is absolute;
+    3. the first value is always an improvement, even NaN, after which nothing is an improvement;
+    4. the best weights are restored even if training was not stopped;
     5. values are compared in float32, in float64 runs too;
-    6. by default the name of the metric tells whether less is better, as it is of "val_loss";
-    7. with a baseline, an improvement that is not better than the baseline is kept as the best, and
-       does not stop the training in its epoch, but the epochs go on to count.
+    6. by default the name of the metric decides whether less is better, as for "val_loss";
+    7. with a baseline, an improvement that is not better than the baseline is kept as the best and
+       does not stop the training in its epoch, but the count of epochs continues.
 
     Source: keras 3.15 `callbacks/early_stopping.py`, `callbacks/monitor_callback.py`.
 
     Args:
-        model: whose best weights are kept.
+        model: its best weights are kept.
         min_delta: by how much a value must be better to count.
         patience: number of epochs in a row without improvement after which training stops.
         restore_best_weights: whether `restore` brings back the weights of the best epoch.
         start_from_epoch: epochs, counted from 0, before which nothing is watched.
-        mode: "min", "max", or "auto", for which `monitor` tells.
-        monitor: name of the metric whose values `step` is given.
-        baseline: value that must be improved on too; None for none.
+        mode: "min", "max", or "auto", with which the name in `monitor` decides.
+        monitor: name of the metric whose values are passed to `step`.
+        baseline: value that must be exceeded too; None for no baseline.
 
     Raises:
-        ValueError: for a mode that is unknown or that the name does not tell.
+        ValueError: the mode is unknown, or the name does not decide it.
     """
 
     def __init__(
@@ -83,12 +83,12 @@ class EarlyStopping:
 
     @torch.no_grad()
     def restore(self) -> None:
-        """Brings back the best weights, if they are kept; call it after the last epoch."""
+        """Restores the best weights, if they are kept. Call it after the last epoch."""
         if self._best_weights is not None:
             for name, tensor in _weights(self.model):
                 tensor.copy_(self._best_weights[name])  # (4)
 
 
 def _weights(model: nn.Module) -> list[tuple[str, torch.Tensor]]:
-    """What Keras's `get_weights` returns: parameters and buffers, not seeds and counters."""
+    """Returns what Keras's `get_weights` returns: parameters and buffers, no seeds or counters."""
     return [*model.named_parameters(), *model.named_buffers()]

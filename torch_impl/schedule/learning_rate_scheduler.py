@@ -17,23 +17,23 @@ class LearningRateScheduler:
     """Sets the rate at the beginning of each epoch, by Keras's rules.
 
     Differs from torch.optim.lr_scheduler.LambdaLR in:
-    1. it acts at the beginning of an epoch, the first one too, not at the end;
-    2. the function is given the rate that the optimizer has, by whomever it was set, and returns
-       the new rate, not a factor of the first;
+    1. it acts at the beginning of an epoch, also of the first one, not at the end;
+    2. the function gets the present rate of the optimizer, whatever set it, and returns the new
+       rate, not a factor of the first;
     3. the rate is kept in the dtype of the weights.
 
-    Whether the function takes the rate is read off its signature; Keras tries it, and takes a
-    TypeError out of the function's inside for an answer.
+    The signature shows whether the function takes the rate. Keras tries it, and takes any TypeError
+    from inside the function as a no.
 
     Source: keras 3.15 `callbacks/learning_rate_scheduler.py`.
 
     Args:
-        optimizer: whose `param_groups` are changed, each from its own rate.
+        optimizer: its `param_groups` are changed, each from its own rate.
         schedule: `schedule(epoch, lr)` or `schedule(epoch)`, with epochs counted from 0, returns
             the new rate as a float. A `LearningRateSchedule` counts epochs here.
 
     Raises:
-        ValueError: for an optimizer that follows a schedule of its own.
+        ValueError: the optimizer follows its own schedule.
     """
 
     def __init__(self, optimizer: torch.optim.Optimizer, schedule: Callable[..., float]) -> None:
@@ -46,7 +46,7 @@ class LearningRateScheduler:
         """Begins an epoch (1); returns the rates of the groups.
 
         Raises:
-            ValueError: if the function returned something else than a float.
+            ValueError: the function did not return a float.
         """
         for group in self.optimizer.param_groups:
             arguments = (self.epoch, group["lr"]) if self._takes_rate else (self.epoch,)
@@ -59,7 +59,7 @@ class LearningRateScheduler:
 
 
 def _binds(function: Callable[..., Any], num_arguments: int) -> bool:
-    """Whether a function can be called with so many arguments."""
+    """Whether a function can be called with this number of arguments."""
     try:
         inspect.signature(function).bind(*range(num_arguments))
     except TypeError:

@@ -1,10 +1,10 @@
-"""When a monitored value is better than another: Keras's rules for ReduceLROnPlateau and others."""
+"""Monitor: Keras's rule for when a value is better, for ReduceLROnPlateau and EarlyStopping."""
 
 from __future__ import annotations
 
 import numpy as np
 
-# Keras's own metrics by their names, with what `metrics=["mse"]` calls them.
+# Names of Keras's own metrics, and the short names of `metrics=["mse"]`.
 _GREATER_IS_BETTER = frozenset(
     [
         "acc",
@@ -63,20 +63,20 @@ _LESS_IS_BETTER = frozenset(
 class Monitor:
     """Compares the values of a metric as Keras's callbacks do.
 
-    The first value is always better; later ones are by more than `min_delta`, absolute. Values are
-    compared in float32, in float64 runs too (`keras.ops.less` of two Python floats), so that a NaN
-    is better than nothing, and nothing is better than a NaN.
+    The first value is always better. Later ones must be better by more than `min_delta`, which is
+    absolute. Values are compared in float32, in float64 runs too (`keras.ops.less` of two Python
+    floats). A NaN is better than no value, and no value is better than a NaN.
 
     Source: keras 3.15 `callbacks/monitor_callback.py`.
 
     Args:
-        monitor: name of the metric, which "auto" looks at; a leading "val_" does not matter.
-        mode: "min" where less is better, "max" where more is, "auto" to tell it from the name.
+        monitor: name of the metric, used by "auto"; a leading "val_" does not matter.
+        mode: "min" if less is better, "max" if more is better, "auto" to decide by the name.
         min_delta: its sign does not matter.
 
     Raises:
-        ValueError: for another mode, for which Keras warns and takes "auto"; and for "auto" with a
-            name that is none of Keras's metrics for which one direction is the better.
+        ValueError: the mode is another one, with which Keras warns and takes "auto"; or it is
+            "auto", and the name is not that of a Keras metric with one better direction.
     """
 
     def __init__(self, monitor: str, mode: str, min_delta: float) -> None:
@@ -88,7 +88,7 @@ class Monitor:
         self._min_delta = abs(min_delta)
 
     def is_better(self, value: float, best: float | None) -> bool:
-        """Whether a value is better than the best so far; None is worse than all."""
+        """Whether a value is better than the best so far; None is worse than any value."""
         if best is None:
             return True
         if self._is_less_better:

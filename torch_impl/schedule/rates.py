@@ -1,4 +1,4 @@
-"""The rates of an optimizer, kept in the dtype of the weights as Keras's variable is."""
+"""The rates of an optimizer, in the dtype of the weights like Keras's variable."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ def round_rates(optimizer: torch.optim.Optimizer) -> Any:
     """Rounds the rates of all groups to the dtype of the weights.
 
     Returns:
-        np.float64 if the weights are float64, np.float32 else.
+        np.float64 if the weights are float64, else np.float32.
 
     Raises:
-        ValueError: if the optimizer follows a schedule, which would set the rate anew in each step.
+        ValueError: the optimizer follows a schedule, which would set the rate again in each step.
     """
     schedule = getattr(optimizer, "schedule", None)
     if schedule is not None:

@@ -10,33 +10,33 @@ from torch_impl.schedule.rates import round_rates
 
 
 class ReduceLROnPlateau:
-    """Cuts the learning rate when a metric has stopped improving, by Keras's rules.
+    """Cuts the learning rate when a metric no longer improves, by Keras's rules.
 
     Differs from torch.optim.lr_scheduler.ReduceLROnPlateau in:
     1. the rate is cut as soon as `patience` epochs in a row were bad, not one epoch later;
-    2. an improvement is one by more than `min_delta`, absolute and not relative;
-    3. the first value is always an improvement, also NaN, which nothing improves on later;
-    4. a cooldown ends within the epoch in which its counter reaches zero, and that epoch counts;
-    5. there is no smallest change: the rate falls down to `min_lr`;
+    2. an improvement must exceed `min_delta`, which is absolute and not relative;
+    3. the first value is always an improvement, even NaN, after which nothing is an improvement;
+    4. a cooldown ends in the epoch in which its counter reaches zero, and that epoch counts;
+    5. there is no smallest change: the rate falls to `min_lr`;
     6. values are compared in float32, in float64 runs too (`keras.ops.less` of two Python floats);
        the rate is kept in the dtype of the weights;
-    7. by default the name of the metric tells whether less is better, as it is of "val_loss".
+    7. by default the name of the metric decides whether less is better, as for "val_loss".
 
     Source: keras 3.15 `callbacks/reduce_lr_on_plateau.py`, `callbacks/monitor_callback.py`.
 
     Args:
-        optimizer: whose `param_groups` are changed.
+        optimizer: its `param_groups` are changed.
         factor: new rate = rate * factor, in (0, 1).
         patience: number of bad epochs in a row after which the rate is cut.
         min_delta: by how much a value must be better to count.
         cooldown: epochs after a cut in which none counts as bad.
         min_lr: lower bound of the rate.
-        mode: "min", "max", or "auto", for which `monitor` tells.
-        monitor: name of the metric whose values `step` is given.
+        mode: "min", "max", or "auto", with which the name in `monitor` decides.
+        monitor: name of the metric whose values are passed to `step`.
 
     Raises:
-        ValueError: for a factor outside of (0, 1); for a mode that is unknown or that the name does
-            not tell; for an optimizer that follows a schedule.
+        ValueError: the factor is outside (0, 1); the mode is unknown, or the name does not decide
+            it; or the optimizer follows a schedule.
     """
 
     def __init__(

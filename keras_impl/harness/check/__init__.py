@@ -1,7 +1,7 @@
-"""The Keras half of `parity check`: the listing of this folder is the ladder.
+"""The Keras half of `parity check`: each stage is a file of this folder.
 
-`run` has the order of the stages, one file each, `model` what they ask of a model, `noise` what
-rounding may do to their answers.
+`run` calls the stages in order. They reach the model through `model`, and `noise` measures how much
+rounding may change what they write.
 """
 
 from keras_impl.harness.check.run import run_check

@@ -1,6 +1,6 @@
-"""What a Keras model is, beside its numbers: layers, weights, initialisers, loss, optimizer.
+"""The facts of a Keras model: layers, weights, initialisers, loss, optimizer.
 
-A reference and the calls of one pass go in; the facts of the bundle come out, ready for JSON.
+A reference and the calls of one pass go in; the facts of the trace come out, ready for JSON.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from keras_impl.harness.factories import Reference
 from parity.data.samples import Samples
 from parity.traces.trace import TraceWriter
 
-# Name of a variable -> the argument that says what draws it, where they differ.
+# Name of a variable -> the argument with its initialiser, if the names differ.
 _DRAWN_BY = {
     "recurrent_kernel": "recurrent",
     "depthwise_kernel": "depthwise",
@@ -30,7 +30,7 @@ _DRAWN_BY = {
 def write_facts(
     reference: Reference, samples: Samples, calls: list[Call], output: Any, writer: TraceWriter
 ) -> None:
-    """Writes what the model is, with the calls and the output of a pass in eval mode."""
+    """Writes the facts of a model, from the calls and the output of a pass in eval mode."""
     model = reference.model
     variables = named_variables(model)
     names = {id(v): name for name, v in variables.items() if versions.is_weight(v)}
@@ -69,7 +69,7 @@ def _node(call: Call, names: Mapping[int, str]) -> dict[str, Any]:
 
 
 def _initializers(model: keras.Model) -> dict[str, Any]:
-    """Weight name -> configuration of what draws it, for the layers that say so."""
+    """Returns weight name -> configuration of its initialiser, for the layers that have one."""
     found = {}
     layers = {layer.name: layer for layer in reversed(leaves(model))}
     for name in named_variables(model):
@@ -98,7 +98,7 @@ def _loss_facts(reference: Reference) -> dict[str, Any] | None:
 
 
 def plain_nested(value: Any) -> Any:
-    """Returns a value as JSON has it, what it does not know as text."""
+    """Returns a value in JSON's types; other objects become text."""
     if isinstance(value, dict):
         return {str(k): plain_nested(v) for k, v in value.items()}
     if isinstance(value, list | tuple):

@@ -1,6 +1,6 @@
-"""What a Keras model computes in eval mode, layer by layer; in train mode `gradient.py` sees it.
+"""The outputs of a Keras model in eval mode, layer by layer; `gradient.py` does train mode.
 
-A batch goes in; `forward/…` and `mask/…` come out, inputs and outputs of every call.
+A batch goes in; `forward/…` and `mask/…` come out: inputs, outputs and masks of every call.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from parity.traces.trace import TraceWriter
 def write_forward(
     model: keras.Model, x: list[np.ndarray], writer: TraceWriter, perturbation: int
 ) -> tuple[list[Call], Any]:
-    """Writes inputs and outputs of every call; returns the calls, and the output of the model."""
+    """Writes inputs and outputs of every call; returns the calls and the output of the model."""
     fed = as_fed(x)
     with recorded_calls(fed, perturbation) as calls:
         output = model(fed, training=False)

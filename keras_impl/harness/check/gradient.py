@@ -1,7 +1,7 @@
-"""What a Keras model computes in train mode, forward and back.
+"""One pass of a Keras model in train mode, forward and back.
 
-A batch with targets goes in; the outputs of every call, the loss, the gradients of all parameters
-and outputs, and the state that train mode leaves come out.
+A batch with targets goes in. The outputs of every call, the loss, the gradients of all parameters
+and outputs, and the state after the pass come out.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def write_gradients(
     writer: TraceWriter,
     perturbation: int,
 ) -> None:
-    """One pass forward and back in train mode: outputs, loss, and all gradients."""
+    """Writes outputs, loss and all gradients of one pass in train mode."""
     model = reference.model
     variables = trainable(model)
     fed = as_fed(x)
@@ -38,7 +38,7 @@ def write_gradients(
         penalty = penalties(model)
     write_calls("train", calls, writer)
     writer.put("forward/train/output", output)
-    # In the order of the calls, so that what comes first is found first.
+    # In the order of the calls, so that the first difference is found first.
     sources = [versions.tensor_of(variable) for variable in variables.values()]
     inner = [call.output for call in calls if call.output.dtype.is_floating]
     gradients = tape.gradient(loss, sources + inner)

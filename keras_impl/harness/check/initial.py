@@ -1,6 +1,6 @@
-"""Initial weights: what a factory draws, as samples of the distributions that it draws from.
+"""Initial weights that a factory draws, as samples of its distributions.
 
-A factory goes in; `init/…` comes out, the draws of several seeds on top of each other.
+A factory goes in; `init/…` comes out: the draws of several seeds, stacked.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from parity.data.samples import Samples
 from parity.programs.check_spec import CheckSpec
 from parity.traces.trace import TraceWriter
 
-SMALL_MODEL = 200_000  # parameters; a larger one is initialised once, not NUM_DRAWS times
+SMALL_MODEL = 200_000  # parameters; a larger model is initialised once, not NUM_DRAWS times
 NUM_DRAWS = 5
 MAX_INIT_ENTRIES = 20_000
 
@@ -28,7 +28,7 @@ def write_init(
     samples: Samples,
     writer: TraceWriter,
 ) -> None:
-    """Weights as the factory makes them, several times for a small model, a part of large ones."""
+    """Writes the weights of the factory: several draws of a small model, a part of large arrays."""
     weights = get_weights(reference.model)
     is_small = sum(weight.size for weight in weights.values()) <= SMALL_MODEL
     draws = [weights]

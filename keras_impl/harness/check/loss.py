@@ -1,7 +1,7 @@
-"""The loss of a Keras model: what it is given, and its value where outputs are extreme.
+"""The loss of a Keras model: its arguments, and its value for extreme outputs.
 
-A compiled model goes in; `loss/confident/…` comes out, and, for the stages that compute losses of
-batches, the kind of targets, the weights of samples and the penalties.
+A compiled model goes in; `loss/confident/…` comes out. For the stages that compute losses of
+batches, this file also has the kind of targets, the sample weights and the penalties.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from parity.data.samples import Samples
 from parity.programs.check_spec import CheckSpec
 from parity.traces.trace import TraceWriter
 
-# Loss -> what its targets are.
+# Loss -> kind of its targets.
 _TARGETS = {
     "sparse_categorical_crossentropy": "classes",
     "categorical_crossentropy": "one_hot",
@@ -46,12 +46,12 @@ def loss_name(model: keras.Model) -> str | None:
 
 
 def kind_of_targets(model: keras.Model) -> str:
-    """Returns what the targets of the model's loss are: "classes", "one_hot", "values", ..."""
+    """Returns the kind of targets that the model's loss takes: "classes", "one_hot", "values"..."""
     return _TARGETS.get(loss_name(model) or "", "values")
 
 
 def sample_weight(reference: Reference, y: np.ndarray) -> np.ndarray | None:
-    """Returns the weight of each sample, that of its class; None where classes have none."""
+    """Returns the weight of each sample, which is that of its class; None without class weights."""
     if reference.class_weight is None:
         return None
     labels = y.argmax(-1) if y.ndim > 1 and y.shape[-1] > 1 else y.reshape(len(y))
@@ -59,7 +59,7 @@ def sample_weight(reference: Reference, y: np.ndarray) -> np.ndarray | None:
 
 
 def penalties(model: keras.Model) -> Any:
-    """Returns the sum of all penalties, which is a part of the loss that training minimises."""
+    """Returns the sum of all penalties, a part of the loss that training minimises."""
     return tf.add_n([tf.cast(value, tf.float64) for value in model.losses]) if model.losses else 0.0
 
 
@@ -70,7 +70,7 @@ def write_confident_loss(
     output: Any,
     writer: TraceWriter,
 ) -> None:
-    """The loss of outputs that no model is needed for: confident ones, right and wrong."""
+    """Writes the loss of given confident outputs, right and wrong ones, without the model."""
     model = reference.model
     last = calls[-1]
     is_activated = last.kind.startswith("activation:") and last.output is output

@@ -1,7 +1,7 @@
-"""A Keras model as the probes need it: its weights by name, what it takes, and batches to feed it.
+"""What the probes need of a Keras model: its weights by name, its inputs, and batches to feed it.
 
-A model of any kind goes in, Sequential, functional, nested or subclassed; names of weights, their
-values and the shapes of its inputs come out.
+A Sequential, functional, nested or subclassed model goes in. Names and values of its weights and
+the shapes of its inputs come out.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from parity.errors import InputError
 
 
 def named_variables(model: keras.Model) -> dict[str, keras.Variable]:
-    """Returns all weights by name: "conv1.kernel", for a layer inside a layer "outer.inner/kernel".
+    """Returns all weights by name: "conv1.kernel", or "outer.inner/kernel" for a nested layer.
 
-    A name is that of the layer as it is called, and the variable's path below it.
+    A name consists of the name of the called layer and the variable's path below it.
     """
     named: dict[str, keras.Variable] = {}
     seen = set()
@@ -55,14 +55,14 @@ def leaves(model: keras.Model) -> list[keras.Layer]:
     own = [variable for variable in model.weights if id(variable) not in held]
     if own:
         raise InputError(
-            f"the model holds the weights {[versions.path_of(v) for v in own]} itself; expected "
+            f"the model itself holds the weights {[versions.path_of(v) for v in own]}; expected "
             "them in layers"
         )
     return found
 
 
 def get_weights(model: keras.Model) -> dict[str, np.ndarray]:
-    """Returns all weights by name, those that are not trained too, but no states of generators."""
+    """Returns all weights by name, also those that are not trained, but not generator states."""
     return {
         name: variable.numpy()
         for name, variable in named_variables(model).items()
@@ -77,7 +77,7 @@ def set_weights(model: keras.Model, weights: Mapping[str, np.ndarray]) -> None:
         variables[name].assign(value)
     for layer in model._flatten_layers():
         if isinstance(layer, keras.layers.Normalization):
-            layer.finalize_state()  # it computes with copies
+            layer.finalize_state()  # this layer computes with copies of its weights
 
 
 def trainable(model: keras.Model) -> dict[str, keras.Variable]:
@@ -89,7 +89,7 @@ def trainable(model: keras.Model) -> dict[str, keras.Variable]:
 
 
 def signature(reference: Reference) -> list[dict[str, Any]]:
-    """Returns what the model takes: name, shape of a sample, number of tokens if it takes some."""
+    """Returns the model's inputs: name, shape of a sample, and number of tokens if it has any."""
     model = reference.model
     if reference.input_shapes:
         return [
@@ -122,18 +122,18 @@ def _feeds_embedding(tensor: Any, embeddings: list[Any]) -> bool:
         for node in layer._inbound_nodes:
             if any(argument is tensor for argument in versions.tensors_of(node)):
                 return True
-    # Inside a nested model the tensor is another one; a Sequential has only one input.
+    # A nested model has its own tensor; a Sequential has only one input.
     return bool(embeddings) and len(tensor.shape) <= 2
 
 
 def build(reference: Reference, samples: Samples) -> None:
-    """Makes the variables of a model that has not been called yet."""
+    """Creates the variables of a model that has not been called yet."""
     if not reference.model.built:
         reference.model(as_fed(samples.inputs("eval", 1)), training=False)
 
 
 def as_fed(inputs: list[np.ndarray]) -> Any:
-    """Returns the arrays of a batch as a model is called with them."""
+    """Returns the arrays of a batch in the form in which a model takes them."""
     tensors = [tf.constant(value) for value in inputs]
     return tensors[0] if len(tensors) == 1 else tensors
 

@@ -1,7 +1,7 @@
-"""What rounding alone may change: the reference is asked a second time, with all of it moved.
+"""How much rounding alone may change: the reference runs a second time, perturbed.
 
-Constants that Keras rounds, and gradients, go in and come out moved by what rounding may do; of the
-two passes comes the noise of every array.
+Constants that Keras rounds, and gradients, are moved by as much as rounding may change them. The
+difference of the two passes is the noise of each array.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from parity.traces.trace import TraceWriter
 
 
 def perturb_constants(model: keras.Model) -> None:
-    """Moves constants that Keras keeps in float32, in float64 runs too, by one unit there.
+    """Moves constants that Keras keeps in float32, even in float64 runs, by one unit of float32.
 
     A port that writes 0.3 where TensorFlow computes with 0.30000001192 is right.
     """
@@ -48,7 +48,7 @@ def perturb_constants(model: keras.Model) -> None:
 
 
 class _Perturbed(keras.optimizers.schedules.LearningRateSchedule):
-    """A schedule, its rates, which are float32, moved by one unit there."""
+    """A schedule whose rates, which are float32, are moved by one unit in the last place."""
 
     def __init__(self, schedule: Any) -> None:
         self._schedule = schedule
@@ -58,7 +58,7 @@ class _Perturbed(keras.optimizers.schedules.LearningRateSchedule):
         return self._schedule(step) * (1 + 2.0**-23)
 
     def get_config(self) -> dict[str, Any]:
-        """Returns that of the schedule."""
+        """Returns the configuration of the schedule."""
         return dict(self._schedule.get_config())
 
 
@@ -67,10 +67,10 @@ def _next_float32(value: float) -> float:
 
 
 def perturbed_gradients(gradients: list[Any], perturbation: int) -> list[Any]:
-    """Moves gradients by what rounding may do, seen by the greatest of all.
+    """Moves gradients by as much as rounding may change them, in relation to the largest of all.
 
-    Where a gradient cancels, as that of a bias before a normalisation, rounding is all of it, and
-    not to be had from its own size.
+    A gradient that cancels, such as that of a bias before a normalisation, is nothing but rounding.
+    Its own size does not say how large that may be.
     """
     generator = np.random.default_rng(perturbation)
     greatest = max((float(tf.reduce_max(tf.abs(g))) for g in gradients if g.shape), default=0.0)
@@ -79,7 +79,7 @@ def perturbed_gradients(gradients: list[Any], perturbation: int) -> list[Any]:
 
 
 def noise_of(first: TraceWriter, second: TraceWriter) -> dict[str, float]:
-    """What one unit in the last place of the weights changes, relative to the largest value."""
+    """Returns the change of each array by the perturbation, relative to its largest value."""
     noise = {}
     for key, array in first.arrays.items():
         other = second.arrays.get(key)

@@ -1,4 +1,4 @@
-"""The optimizer of a Keras model alone: no loss and no data stand between it and a port's.
+"""The optimizer of a Keras model alone, without loss and data.
 
 Gradients of every size go in; `optimizer/…` comes out: weights, slots and rates after some steps.
 """
@@ -26,7 +26,7 @@ def write_optimizer(
     weights: Mapping[str, np.ndarray],
     writer: TraceWriter,
 ) -> None:
-    """The optimizer alone, fed with gradients of every size."""
+    """Feeds gradients of every size to the optimizer, and writes what its steps change."""
     model = reference.model
     optimizer = getattr(model, "optimizer", None)
     if optimizer is None:
@@ -56,7 +56,7 @@ def write_optimizer(
 def _slots(
     optimizer: Any, variables: Mapping[str, keras.Variable]
 ) -> list[tuple[str, str, np.ndarray]]:
-    """(slot, weight, value), such as ("momentum", "conv1.kernel", ...)."""
+    """Returns (slot, weight, value), such as ("momentum", "conv1.kernel", ...)."""
     return [
         (slot, name, value.numpy())
         for name, variable in variables.items()
@@ -65,6 +65,6 @@ def _slots(
 
 
 def cut(optimizer: Any) -> None:
-    """Cuts the learning rate, where no schedule sets it."""
+    """Cuts the learning rate, unless a schedule sets it."""
     if not has_schedule(optimizer):
         optimizer.learning_rate = float(optimizer.learning_rate) * probe_inputs.CUT_FACTOR

@@ -1,8 +1,9 @@
-"""run_check: what a Keras model computes in every part of its training, written down.
+"""run_check: writes down what a Keras model computes in every part of its training.
 
-The reference of `parity check`: everything in float64, in the portable layout. Two passes, the
-second with every weight moved by one unit in the last place, and what is rounded elsewhere moved
-likewise: what that changes is what rounding alone explains, and what a port may differ by.
+This is the reference of `parity check`: everything is in float64, in the portable layout. There are
+two passes. In the second, every weight is moved by one unit in the last place, and other rounded
+values are moved too. The difference of the passes is what rounding alone explains, and by how much
+a port may differ.
 """
 
 from __future__ import annotations
@@ -28,24 +29,23 @@ from parity.data import probe_inputs
 from parity.data.samples import Samples
 from parity.halves.perturbation import perturbed
 from parity.programs.check_spec import CheckSpec
-from parity.traces.bundle import Bundle
-from parity.traces.trace import TraceWriter
+from parity.traces.trace import Trace, TraceWriter
 
 
 def run_check(
     spec: CheckSpec,
     factory: Callable[[], Any],
     writer: TraceWriter,
-    bundle: Bundle | None = None,
+    keras: Trace | None = None,
 ) -> None:
     """Probes the model that a factory builds.
 
     Args:
-        spec: how.
+        spec: settings of the check.
         factory: returns a compiled model or a Reference.
         writer: receives the arrays `init/…`, `weights/…`, `input/…`, `target/…`, `forward/…`,
             `loss/…`, `gradient/…`, `optimizer/…`, `trajectory/…`, `schedule/…`, and the facts.
-        bundle: None; the port is compared with one, the reference with nothing.
+        keras: None; only the port is compared with Keras's trace.
 
     Raises:
         InputError: the model cannot be probed.
@@ -69,7 +69,7 @@ def run_check(
     for perturbation in (0, 1):
         start = weights if perturbation == 0 else perturbed(weights, perturbation)
         written = writer if perturbation == 0 else TraceWriter()
-        # Training changes a model: the optimizer is probed on one of its own.
+        # Training changes a model, so the optimizer is probed on a fresh one.
         _probe(
             spec,
             rebuilt(perturbation) if perturbation else reference,
@@ -92,7 +92,7 @@ def _probe(
     writer: TraceWriter,
     perturbation: int,
 ) -> None:
-    """One pass through the stages that share a model, from its outputs to its training."""
+    """Runs the stages that share a model, from its outputs to its training."""
     model = reference.model
     set_weights(model, weights)
     x = samples.inputs("probe", spec.batch_size)

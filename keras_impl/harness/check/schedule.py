@@ -1,7 +1,7 @@
 """The learning rate of a Keras program, by step and by epoch.
 
-A schedule is asked for the rate of chosen steps, callbacks are shown a sequence of metrics; the
-rates, and the epoch at which training stops, come out as `schedule/…`.
+A schedule gives the rates of chosen steps, and callbacks get a sequence of metrics. The rates, and
+the epoch at which training stops, come out as `schedule/…`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from parity.traces.trace import TraceWriter
 
 
 def write_schedule(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter) -> None:
-    """The learning rate: of every step, and of every epoch as the callbacks set it."""
+    """Writes the learning rate of every step, and of every epoch as the callbacks set it."""
     reference = call_factory(factory, spec.seed)
     optimizer = getattr(reference.model, "optimizer", None)
     facts: dict[str, Any] = {"kind": None, "callbacks": []}
@@ -71,9 +71,9 @@ def write_schedule(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWri
 
 
 def _exact_rates(schedule: Any, rates: list[float]) -> list[float]:
-    """The rates of a schedule in float64, which it computes in if its numbers are of NumPy's.
+    """Returns the rates in float64, in which a schedule computes if its constants are np.float64.
 
-    What a schedule of the user's does then is not known: its rates are returned as they are.
+    For a user's own schedule this is not known to work, so `rates` are returned as they are.
     """
     if not type(schedule).__module__.startswith("keras."):
         return rates

@@ -1,7 +1,7 @@
-"""A few steps of training, as `fit` of a Keras model makes them.
+"""A few steps of training, as a Keras model's `fit` makes them.
 
-Batches go in, the last ones smaller; `trajectory/…` comes out, losses, rates and the weights after
-each step, with the batches and the masks that a port is given.
+Batches go in, the last ones smaller; `trajectory/…` comes out: losses, rates and the weights after
+each step, and the batches and masks that the port will use.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from parity.traces.trace import TraceWriter
 def write_trajectory(
     spec: CheckSpec, reference: Reference, samples: Samples, writer: TraceWriter, perturbation: int
 ) -> None:
-    """A few steps as `fit` makes them; the learning rate is cut on the way."""
+    """Makes a few steps as `fit` does, with a cut of the learning rate, and writes them down."""
     model = reference.model
     if getattr(model, "optimizer", None) is None:
         return

@@ -14,7 +14,6 @@ from parity.programs.run_spec import RunSpec
 if TYPE_CHECKING:
     from parity.behaviour.judgement import Judgement
     from parity.ladder.tolerance import Tolerance
-    from parity.traces.bundle import Bundle
     from parity.traces.trace import Trace
 
 
@@ -42,6 +41,6 @@ def judge_trace(trace: Trace) -> Judgement:
     return judge_run(RunSpec.from_dict(trace.spec), trace.history, trace.facts)
 
 
-def of_probe(bundle: Bundle, port: Trace) -> Outcome:
+def of_probe(keras: Trace, port: Trace) -> Outcome:
     """Nothing: a probe trains too few steps."""
     return skipped("a check trains a few steps; `parity run` and `parity sweep` train whole runs")

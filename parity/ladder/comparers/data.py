@@ -13,7 +13,6 @@ from parity.ladder.tolerance import EXACT, FLOAT64, IMAGES_FLOAT32, Tolerance
 
 if TYPE_CHECKING:
     from parity.ladder.items import Item
-    from parity.traces.bundle import Bundle
     from parity.traces.trace import Trace
 
 
@@ -48,12 +47,12 @@ def _in_feeding_order(items: list[Item]) -> list[Item]:
     return sorted(items, key=lambda i: (-1 if i.epoch is None else i.epoch, i.name == "images"))
 
 
-def of_probe(bundle: Bundle, port: Trace) -> Outcome:
+def of_probe(keras: Trace, port: Trace) -> Outcome:
     """What reaches the first layer, after the port's own way of feeding it."""
     for keras_name, _ in port.facts["pairs"]:
         key = f"forward/eval/{port.facts['ends'][keras_name][0]}/input/0"
-        if key in bundle and key in port:
-            item = close(bundle, port, key, f"input of {keras_name}")
+        if key in keras and key in port:
+            item = close(keras, port, key, f"input of {keras_name}")
             return judged(
                 f"the same batch, as it reaches the first layer ({port.facts['fed']}); {MEASURED}",
                 [item],

@@ -17,7 +17,6 @@ from parity.ladder.tolerance import EXACT, FLOAT64, SEMANTIC, Tolerance
 
 if TYPE_CHECKING:
     from parity.ladder.items import Item
-    from parity.traces.bundle import Bundle
     from parity.traces.trace import Trace
 
 
@@ -42,9 +41,9 @@ def of_run(keras: Trace, torch: Trace, tolerance: Tolerance) -> Outcome:
     return judged(f"{SEMANTIC}; masks {EXACT}", items)
 
 
-def of_probe(bundle: Bundle, port: Trace) -> Outcome:
+def of_probe(keras: Trace, port: Trace) -> Outcome:
     """Rates of dropout, every layer in both modes, and what train mode does to its state."""
-    nodes = {node["name"]: node for node in bundle.facts["nodes"]}
+    nodes = {node["name"]: node for node in keras.facts["nodes"]}
     calls = {node["name"]: node for node in port.facts["nodes"]}
     items = []
     active = port.facts.get("active_dropouts", {})
@@ -52,7 +51,7 @@ def of_probe(bundle: Bundle, port: Trace) -> Outcome:
         if nodes[keras_name]["kind"] == "dropout":
             rate = nodes[keras_name]["config"].get("rate")
             items.append(compare_exact(f"{keras_name}.rate", rate, calls[torch_name]["rate"]))
-            items += _grain(bundle, nodes[keras_name], calls[torch_name])
+            items += _grain(keras, nodes[keras_name], calls[torch_name])
             mode = "on" if torch_name in active.get("eval", []) else "off"
             items.append(compare_exact(f"{keras_name} (eval)", "off", mode))
             mode = "on" if torch_name in active.get("train", []) else "off"
@@ -64,24 +63,24 @@ def of_probe(bundle: Bundle, port: Trace) -> Outcome:
     for mode in ("eval", "train"):
         items += raised(port, f"forward/{mode}")
         for keras_name, _ in port.facts["pairs"]:
-            items += _layer(bundle, port, mode, keras_name)
-        if f"forward/{mode}/output" in port and f"forward/{mode}/output" in bundle:
-            items.append(_output(bundle, port, mode))
+            items += _layer(keras, port, mode, keras_name)
+        if f"forward/{mode}/output" in port and f"forward/{mode}/output" in keras:
+            items.append(_output(keras, port, mode))
     items += [
-        close(bundle, port, f"state/{weight}", f"{weight} (after a batch in train mode)")
+        close(keras, port, f"state/{weight}", f"{weight} (after a batch in train mode)")
         for weight in port.facts["weights"]
-        if f"state/{weight}" in bundle and f"state/{weight}" in port
+        if f"state/{weight}" in keras and f"state/{weight}" in port
     ]
     return judged_if_any(f"{MEASURED}; dropout keeps what Keras's masks keep", items)
 
 
-def _grain(bundle: Bundle, node: dict[str, Any], call: dict[str, Any]) -> Iterator[Item]:
+def _grain(keras: Trace, node: dict[str, Any], call: dict[str, Any]) -> Iterator[Item]:
     """What a dropout drops at once: its mask is Keras's in both halves, and would hide it."""
     name = node["name"]
     key = f"mask/train/{name}"
-    if key not in bundle:
+    if key not in keras:
         return
-    mask = bundle[key]
+    mask = keras[key]
     if mask.ndim < 3:
         return
     by_channel = mask.reshape(len(mask), -1, mask.shape[-1])
@@ -108,7 +107,7 @@ def _chance_of_whole(by_channel: np.ndarray) -> float:
     return float(of_one_place ** (places - 1))
 
 
-def _layer(bundle: Bundle, port: Trace, mode: str, name: str) -> Iterator[Item]:
+def _layer(keras: Trace, port: Trace, mode: str, name: str) -> Iterator[Item]:
     """Its input and output as reached, and its output when fed with Keras's own input."""
     prefix = f"forward/{mode}/{name}"
     torch_name = dict(port.facts["pairs"])[name]
@@ -116,38 +115,38 @@ def _layer(bundle: Bundle, port: Trace, mode: str, name: str) -> Iterator[Item]:
     logarithmic = call["kind"] == "activation:log_softmax"  # which stands for a softmax
     first, last = port.facts["ends"][name]  # but for what pads or cuts, the layer itself
     number = 0
-    while (key := f"forward/{mode}/{first}/input/{number}") in bundle:
+    while (key := f"forward/{mode}/{first}/input/{number}") in keras:
         if key in port:
-            yield close(bundle, port, key, f"input of {name} ({mode})")
+            yield close(keras, port, key, f"input of {name} ({mode})")
         number += 1
     for kind, label in (("output", name), ("own", f"{name}, fed with Keras's input")):
         # Keras is not asked what a model that is not compiled does in train mode.
-        if f"{prefix}/{kind}" in port and f"forward/{mode}/{last}/output" in bundle:
+        if f"{prefix}/{kind}" in port and f"forward/{mode}/{last}/output" in keras:
             ours = port[f"{prefix}/{kind}"]
             if logarithmic:
                 ours = np.exp(ours)
-            yield _layer_output(bundle, f"forward/{mode}/{last}", ours, f"{label} ({mode})")
+            yield _layer_output(keras, f"forward/{mode}/{last}", ours, f"{label} ({mode})")
 
 
-def _layer_output(bundle: Bundle, prefix: str, ours: np.ndarray, label: str) -> Item:
+def _layer_output(keras: Trace, prefix: str, ours: np.ndarray, label: str) -> Item:
     """Compares with what the layer computes, before its activation or after it.
 
     A module of the user's may hold the activation; it is taken as what it is closer to.
     """
-    keys = [key for key in (f"{prefix}/output", f"{prefix}.activation/output") if key in bundle]
+    keys = [key for key in (f"{prefix}/output", f"{prefix}.activation/output") if key in keras]
     items = [
-        compare_close(label, bundle[key], ours, allowed=allowed(bundle, key), unit="rel")
+        compare_close(label, keras[key], ours, allowed=allowed(keras, key), unit="rel")
         for key in keys
     ]
     return min(items, key=lambda item: item.worst)
 
 
-def _output(bundle: Bundle, port: Trace, mode: str) -> Item:
+def _output(keras: Trace, port: Trace, mode: str) -> Item:
     """The model's output, in the form in which the port returns it."""
     key = f"forward/{mode}/output"
-    theirs, form = bundle[key], port.facts["output_form"]
+    theirs, form = keras[key], port.facts["output_form"]
     if form == "linear":
-        theirs = bundle[f"forward/{mode}/{bundle.facts['nodes'][-1]['name']}/input/0"]
+        theirs = keras[f"forward/{mode}/{keras.facts['nodes'][-1]['name']}/input/0"]
     elif form == "log":
         with np.errstate(divide="ignore"):
             theirs = np.log(theirs)
@@ -157,4 +156,4 @@ def _output(bundle: Bundle, port: Trace, mode: str) -> Item:
         ours = np.moveaxis(ours, 1, -1)  # channels last
     elif ours.squeeze().shape == theirs.squeeze().shape:
         ours = ours.reshape(theirs.shape)  # (N,) for (N, 1)
-    return compare_close(f"output ({mode})", theirs, ours, allowed=allowed(bundle, key), unit="rel")
+    return compare_close(f"output ({mode})", theirs, ours, allowed=allowed(keras, key), unit="rel")

@@ -12,7 +12,6 @@ from parity.ladder.rounding import allowed
 from parity.ladder.tolerance import FLOAT64, SEMANTIC, Tolerance
 
 if TYPE_CHECKING:
-    from parity.traces.bundle import Bundle
     from parity.traces.trace import Trace
 
 
@@ -27,22 +26,22 @@ def of_run(keras: Trace, torch: Trace, tolerance: Tolerance) -> Outcome:
     return judged(SEMANTIC, items)
 
 
-def of_probe(bundle: Bundle, port: Trace) -> Outcome:
+def of_probe(keras: Trace, port: Trace) -> Outcome:
     """The gradient of every parameter in train mode."""
-    if bundle.facts["loss"] is None:
+    if keras.facts["loss"] is None:
         return skipped(NO_LOSS)
     if (why := port.facts.get("no_loss")) is not None:
         return skipped(why)
     items = raised(port, "gradient")
     given = port.facts["given"]["loss"]
-    weights = bundle.facts["weights"]
+    weights = keras.facts["weights"]
     for weight in port.facts["weights"]:
         key = f"gradient/{weight}"
-        if key in port and key in bundle:
-            theirs = bundle[key]
-            if not given and f"penalty_{key}" in bundle:
-                theirs = theirs - bundle[f"penalty_{key}"]
-            most = allowed(bundle, key)
+        if key in port and key in keras:
+            theirs = keras[key]
+            if not given and f"penalty_{key}" in keras:
+                theirs = theirs - keras[f"penalty_{key}"]
+            most = allowed(keras, key)
             items.append(compare_close(weight, theirs, port[key], allowed=most, unit="rel"))
         elif weight in weights and weights[weight]["trainable"] and not items:
             items.append(compare_exact(weight, "a gradient", "no gradient"))

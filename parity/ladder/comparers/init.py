@@ -11,7 +11,6 @@ from parity.ladder.outcome import Outcome, judged, skipped
 from parity.ladder.tolerance import EXACT, Tolerance
 
 if TYPE_CHECKING:
-    from parity.traces.bundle import Bundle
     from parity.traces.trace import Trace
 
 
@@ -25,19 +24,19 @@ def of_run(keras: Trace, torch: Trace, tolerance: Tolerance) -> Outcome:
     return judged(EXACT, items)
 
 
-def of_probe(bundle: Bundle, port: Trace) -> Outcome:
+def of_probe(keras: Trace, port: Trace) -> Outcome:
     """Whether both halves draw initial weights from the same distributions."""
     if port.facts["given"]["load"]:
         return skipped("the port loads Keras's weights")
     items = [
         compare_draws(
             weight,
-            bundle[key],
+            keras[key],
             port[key],
-            bundle.facts["initializers"].get(weight),
-            bundle.facts["weights"][weight]["shape"],
+            keras.facts["initializers"].get(weight),
+            keras.facts["weights"][weight]["shape"],
         )
-        for weight in bundle.facts["weights"]
+        for weight in keras.facts["weights"]
         if (key := f"init/{weight}") in port
     ]
     if not items:

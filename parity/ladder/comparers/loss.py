@@ -11,7 +11,6 @@ from parity.ladder.outcome import Outcome, judged, judged_if_any, skipped
 from parity.ladder.tolerance import FLOAT64, SEMANTIC, Tolerance
 
 if TYPE_CHECKING:
-    from parity.traces.bundle import Bundle
     from parity.traces.trace import Trace
 
 
@@ -27,9 +26,9 @@ def of_run(keras: Trace, torch: Trace, tolerance: Tolerance) -> Outcome:
     return judged(SEMANTIC, items)
 
 
-def of_probe(bundle: Bundle, port: Trace) -> Outcome:
+def of_probe(keras: Trace, port: Trace) -> Outcome:
     """The loss of given outputs, right and wrong ones, and of the model, penalties included."""
-    if bundle.facts["loss"] is None:
+    if keras.facts["loss"] is None:
         return skipped(NO_LOSS)
     if not port.facts["given"]["loss"]:
         return skipped("the port gives no loss")
@@ -40,5 +39,5 @@ def of_probe(bundle: Bundle, port: Trace) -> Outcome:
         ("loss/value", "loss"),
     ):
         if key in port:
-            items.append(close(bundle, port, key, label))
+            items.append(close(keras, port, key, label))
     return judged_if_any(MEASURED, items)

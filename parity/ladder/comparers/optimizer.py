@@ -18,7 +18,6 @@ from parity.ladder.outcome import Outcome, judged, judged_if_any, skipped
 from parity.ladder.tolerance import FLOAT64, SEMANTIC, Tolerance
 
 if TYPE_CHECKING:
-    from parity.traces.bundle import Bundle
     from parity.traces.trace import Trace
 
 
@@ -44,16 +43,16 @@ def of_run(keras: Trace, torch: Trace, tolerance: Tolerance) -> Outcome:
     return judged(source, items)
 
 
-def of_probe(bundle: Bundle, port: Trace) -> Outcome:
+def of_probe(keras: Trace, port: Trace) -> Outcome:
     """The optimizer alone, fed with gradients from 1e-9 to 10, the rate cut on the way."""
-    if bundle.facts["optimizer"] is None:
+    if keras.facts["optimizer"] is None:
         return skipped("the Keras model has no optimizer")
     if not port.facts["given"]["optimizer"]:
         return skipped(NO_OPTIMIZER)
     items = raised(port, "optimizer")
     rate = "optimizer/learning_rate"
     if rate in port:
-        ours, theirs = port[rate], bundle[rate]
+        ours, theirs = port[rate], keras[rate]
         items += [
             compare_close(
                 "learning_rate", theirs[n], ours[n], allowed=LEARNING_RATE, unit="rel", step=n + 1
@@ -64,7 +63,7 @@ def of_probe(bundle: Bundle, port: Trace) -> Outcome:
         step, _, what = key.partition("/")
         kind, _, weight = what.partition("/")
         label = weight if kind == "weights" else f"{weight}.{kind}"
-        items.append(close(bundle, port, f"optimizer/{key}", label, step=int(step)))
+        items.append(close(keras, port, f"optimizer/{key}", label, step=int(step)))
     return judged_if_any(MEASURED, items)
 
 

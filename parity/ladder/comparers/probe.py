@@ -12,7 +12,6 @@ from parity.ladder.tolerance import FLOAT64, NOISE_FACTOR
 
 if TYPE_CHECKING:
     from parity.ladder.items import Item
-    from parity.traces.bundle import Bundle
     from parity.traces.trace import Trace
 
 MEASURED = (
@@ -30,9 +29,9 @@ def raised(port: Trace, stage: str) -> list[Item]:
     return [] if error is None else [compare_exact(f"{stage} raises", "nothing", str(error))]
 
 
-def close(bundle: Bundle, port: Trace, key: str, name: str, **place: Any) -> Item:
+def close(keras: Trace, port: Trace, key: str, name: str, **place: Any) -> Item:
     """Compares an array of the port with Keras's, by what rounding may change in it."""
-    theirs, ours = bundle[key], port[key]
+    theirs, ours = keras[key], port[key]
     if theirs.dtype.kind in "iu" or ours.dtype.kind in "iu":  # tokens, which Keras makes floats of
         theirs, ours = theirs.astype(np.float64), ours.astype(np.float64)
-    return compare_close(name, theirs, ours, allowed=allowed(bundle, key), unit="rel", **place)
+    return compare_close(name, theirs, ours, allowed=allowed(keras, key), unit="rel", **place)

@@ -16,7 +16,6 @@ from parity.ladder.tolerance import EXACT, Tolerance
 
 if TYPE_CHECKING:
     from parity.ladder.items import Item
-    from parity.traces.bundle import Bundle
     from parity.traces.trace import Trace
 
 MOST_RATE_ROUNDING = 1e-5  # what a schedule in float32 can be off by, thousands of steps on
@@ -60,9 +59,9 @@ def _restored(keras: Trace, torch: Trace, tolerance: Tolerance) -> list[Item]:
     ]
 
 
-def of_probe(bundle: Bundle, port: Trace) -> Outcome:
+def of_probe(keras: Trace, port: Trace) -> Outcome:
     """The learning rate of steps and epochs, and where training stops."""
-    facts = bundle.facts["schedule"]
+    facts = keras.facts["schedule"]
     if facts["kind"] is None and not facts["callbacks"]:
         return skipped("Keras has no schedule and no callback that is compared")
     given = port.facts["given"]
@@ -70,13 +69,13 @@ def of_probe(bundle: Bundle, port: Trace) -> Outcome:
         return skipped(NO_OPTIMIZER)
     items = raised(port, "schedule")
     for key, unit in (("schedule/steps", "step"), ("schedule/epochs", "epoch")):
-        if key in bundle and key in port:
-            items += _rates(bundle, bundle[key], port[key], unit)
-    if "schedule/stopped" in bundle and "schedule/stopped" in port:
+        if key in keras and key in port:
+            items += _rates(keras, keras[key], port[key], unit)
+    if "schedule/stopped" in keras and "schedule/stopped" in port:
         items.append(
             compare_exact(
                 "epoch at which training stops",
-                _epoch_text(bundle["schedule/stopped"]),
+                _epoch_text(keras["schedule/stopped"]),
                 _epoch_text(port["schedule/stopped"]),
             )
         )
@@ -92,8 +91,8 @@ def _epoch_text(stopped: np.ndarray) -> str:
     return str(int(stopped) + 1) if stopped >= 0 else "never"
 
 
-def _rates(bundle: Bundle, theirs: np.ndarray, ours: np.ndarray, unit: str) -> Iterator[Item]:
-    exact = bundle["schedule/exact"] if unit == "step" and "schedule/exact" in bundle else theirs
+def _rates(keras: Trace, theirs: np.ndarray, ours: np.ndarray, unit: str) -> Iterator[Item]:
+    exact = keras["schedule/exact"] if unit == "step" and "schedule/exact" in keras else theirs
     for number in range(min(len(theirs), len(ours))):
         # Powers and cosines in float32 are off by more than their last bit.
         rounding = abs(float(exact[number] - theirs[number])) / (abs(float(theirs[number])) or 1.0)

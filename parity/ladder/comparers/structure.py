@@ -12,7 +12,6 @@ from parity.ladder.tolerance import EXACT, Tolerance
 
 if TYPE_CHECKING:
     from parity.ladder.items import Item
-    from parity.traces.bundle import Bundle
     from parity.traces.trace import Trace
 
 
@@ -29,9 +28,9 @@ def _by_layer(structure: dict[str, Any]) -> dict[str, Any]:
     return {"layers": names, **layers, **shapes, "dtype": structure["dtype"]}
 
 
-def of_probe(bundle: Bundle, port: Trace) -> Outcome:
+def of_probe(keras: Trace, port: Trace) -> Outcome:
     """Layers and their partners, shapes of weights, every weight used once."""
-    nodes = {node["name"]: node for node in bundle.facts["nodes"]}
+    nodes = {node["name"]: node for node in keras.facts["nodes"]}
     calls = {node["name"]: node for node in port.facts["nodes"]}
     items = []
     for keras_name, torch_name in port.facts["pairs"]:
@@ -41,7 +40,7 @@ def of_probe(bundle: Bundle, port: Trace) -> Outcome:
             items.append(compare_exact(keras_name, node["kind"], call["kind"]))
         elif node["weights"] or call["weights"]:
             shapes = {
-                weight.partition(".")[2]: bundle.facts["weights"][weight]["shape"]
+                weight.partition(".")[2]: keras.facts["weights"][weight]["shape"]
                 for weight in node["weights"]
             }
             items.append(_same_shapes(keras_name, shapes, call["weights"]))
@@ -63,16 +62,16 @@ def of_probe(bundle: Bundle, port: Trace) -> Outcome:
         compare_exact(f"weights of {problem.partition(':')[0]}", "fit", problem)
         for problem in port.facts["problems"]
     ]
-    unused = [n for n in bundle.facts["weights"] if n not in port.facts["weights"]]
+    unused = [n for n in keras.facts["weights"] if n not in port.facts["weights"]]
     items += [compare_exact(weight, "used once", "not used") for weight in unused]
     items += [
         compare_exact(f"parameter {parameter}", "absent", "has no weight of Keras")
         for parameter in port.facts["not_carried"]
     ]
     items += [
-        compare_exact(f"{weight} (as carried over)", bundle[key], port[key])
+        compare_exact(f"{weight} (as carried over)", keras[key], port[key])
         for weight in port.facts["weights"]
-        if (key := f"weights/{weight}") in bundle
+        if (key := f"weights/{weight}") in keras
     ]
     return judged_if_any(EXACT + _not_compared(left, extra), items)
 

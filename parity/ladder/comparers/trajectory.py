@@ -17,7 +17,6 @@ from parity.ladder.rounding import allowed
 if TYPE_CHECKING:
     from parity.ladder.items import Item
     from parity.ladder.tolerance import Tolerance
-    from parity.traces.bundle import Bundle
     from parity.traces.trace import Trace
 
 
@@ -117,28 +116,28 @@ def _running_losses(
         )
 
 
-def of_probe(bundle: Bundle, port: Trace) -> Outcome:
+def of_probe(keras: Trace, port: Trace) -> Outcome:
     """Losses and weights of a few training steps, the last batch of one sample."""
-    if bundle.facts["loss"] is None or bundle.facts["optimizer"] is None:
+    if keras.facts["loss"] is None or keras.facts["optimizer"] is None:
         return skipped("the Keras model is not compiled")
     if not port.facts["given"]["optimizer"]:
         return skipped(NO_OPTIMIZER)
     if (why := port.facts.get("no_loss")) is not None:
         return skipped(why)
-    if not port.facts["given"]["loss"] and any(bundle.names("penalty_gradient")):
+    if not port.facts["given"]["loss"] and any(keras.names("penalty_gradient")):
         return skipped("the port gives no loss, and that of Keras has penalties")
     items = []
-    losses = bundle["trajectory/losses"]
+    losses = keras["trajectory/losses"]
     for step in range(1, len(losses) + 1):
         key = f"trajectory/loss/{step}"
         if key in port:
-            most = allowed(bundle, "trajectory/losses")
+            most = allowed(keras, "trajectory/losses")
             items.append(
                 compare_close(
                     "loss", losses[step - 1], port[key], allowed=most, unit="rel", step=step
                 )
             )
-        for weight in bundle.facts["weights"]:
+        for weight in keras.facts["weights"]:
             if (key := f"trajectory/{step}/{weight}") in port:
-                items.append(close(bundle, port, key, weight, step=step))
+                items.append(close(keras, port, key, weight, step=step))
     return judged_if_any(MEASURED, items + raised(port, "trajectory"))

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from parity.report.chart import Chart, can_be_drawn, charts_of, limits, role, short_number
 from parity.report.html import svg
 from parity.report.html.page import Cell, Picture, Table
-from parity.report.sentences import capital, number
+from parity.report.html.texts import number
+from parity.report.sentences import capital
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -15,7 +15,8 @@ from parity.ladder.compare import absolute_difference
 from parity.ladder.items import FAIL, Item, Level
 from parity.report.html.page import Cell, Picture, Table
 from parity.report.html.svg import BAND, INK, drawn, legend, log_labels
-from parity.report.sentences import capital, number
+from parity.report.html.texts import number
+from parity.report.sentences import capital
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

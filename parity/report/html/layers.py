@@ -13,8 +13,8 @@ from parity.ladder.compare import absolute_difference
 from parity.ladder.items import FAIL, Item, Level
 from parity.ladder.levels import LEVELS
 from parity.report.html.page import Block, Cell, Folded, Table
-from parity.report.html.texts import share
-from parity.report.sentences import moment, number
+from parity.report.html.texts import number, share
+from parity.report.sentences import moment
 
 if TYPE_CHECKING:
     from parity.ladder.result import Result

@@ -12,7 +12,7 @@ from parity.report.html.ladder import LOOKS as LEVEL_LOOKS
 from parity.report.html.ladder import divergence_of, ladder_of
 from parity.report.html.run_page import LOOKS, title_of, versions_of
 from parity.report.html.svg import NAMES
-from parity.report.sentences import number
+from parity.report.html.texts import number
 
 if TYPE_CHECKING:
     from parity.ladder.items import Level

@@ -12,9 +12,10 @@ from parity.report.html.ladder import divergence_of
 from parity.report.html.page import Block, Cell, Code, Fact, Page, Section, Table
 from parity.report.html.run_page import LOOKS, MODES, title_of, versions_of
 from parity.report.html.svg import NAMES
+from parity.report.html.texts import number
 from parity.report.read import FoundRun, problems_of
 from parity.report.reproduce import command_of
-from parity.report.sentences import count, number
+from parity.report.sentences import count
 from parity.traces.folder import REPORT
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from parity.errors import RunError
 from parity.ladder.compare import absolute_difference
 from parity.report.html.images import MAX_SIDE, data_url, on_one_scale
 from parity.report.html.page import Block, Strip, Strips, Text
-from parity.report.sentences import number
+from parity.report.html.texts import number
 
 if TYPE_CHECKING:
     from parity.report.read import FoundRun

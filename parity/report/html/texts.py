@@ -5,6 +5,15 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from parity.report.sentences import number as finite_number
+
+
+def number(value: float) -> str:
+    """Returns a difference or a limit, with signs for what is not finite."""
+    if math.isfinite(value):
+        return finite_number(value)
+    return "NaN" if math.isnan(value) else "∞" if value > 0 else "-∞"
+
 
 def value(given: Any) -> str:
     """Returns a value of either half as exactly as it is known."""

@@ -233,7 +233,7 @@ def test_what_is_no_such_json_is_one_paragraph(content, tmp_path):
 def test_a_bare_nan_among_the_values_is_refused(tmp_path):
     path = tmp_path / "bench.json"
     path.write_text(json.dumps(changed(("rows", 1, "values", 0), math.nan)), encoding="utf-8")
-    assert "NaN is no JSON" in refusal(path)
+    assert "NaN is not JSON" in refusal(path)
 
 
 def test_a_file_that_is_too_large_is_not_parsed(tmp_path, monkeypatch):

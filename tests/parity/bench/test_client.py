@@ -111,8 +111,14 @@ ENDINGS = {
         "raise RuntimeError('CUDA out of memory. Tried to allocate 2 GiB')",
         "ran out of memory (RuntimeError: CUDA out of memory. Tried to allocate 2 GiB); choose a",
     ),
-    "killed": ("os.kill(os.getpid(), signal.SIGKILL)", "was killed by SIGKILL, often the kernel's"),
-    "crashed": ("os.kill(os.getpid(), signal.SIGSEGV)", "was killed by SIGSEGV; if nobody sent it"),
+    "killed": (
+        "os.kill(os.getpid(), signal.SIGKILL)",
+        "was killed by SIGKILL, often by the kernel's",
+    ),
+    "crashed": (
+        "os.kill(os.getpid(), signal.SIGSEGV)",
+        "was killed by SIGSEGV; if nobody sent the signal",
+    ),
     "without a framework": (
         "print(\"torch half: No module named 'torch'\"); sys.exit(77)",
         "No module named 'torch': ",

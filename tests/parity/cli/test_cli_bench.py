@@ -128,7 +128,7 @@ WRONG = {
     "batch size": (["--batch-size", "32,x"], "'32,x': expected whole numbers, such as 32,128"),
     "no batch size": (["--batch-size", ""], "'': expected whole numbers"),
     "empty batches": (["--batch-size", "0"], "batch_size=0: expected an integer of at least 1"),
-    "twice": (["--batch-size", "32,32"], "batch_sizes=32,32: expected each once"),
+    "twice": (["--batch-size", "32,32"], "batch_sizes=32,32: expected each value once"),
     "device": (["--device", "tpu"], "device='tpu': expected 'cpu', 'cuda' or 'cuda:N'"),
     "threads": (["--threads", "0"], "0 is not in the range"),
     "rounds": (["--rounds", "2"], "2 is not in the range"),
@@ -137,7 +137,7 @@ WRONG = {
     "accuracy": (["--accuracy", "97"], "97.0 is not in the range"),
     "accuracy 0": (["--accuracy", "0"], "accuracy=0.0: expected a fraction in (0, 1]"),
     "seed": (["--seed", "-1"], "seed=-1: expected an integer in"),
-    "gate": (["--gate-seeds", "1"], "gate_seeds=1: one run has no spread to judge by"),
+    "gate": (["--gate-seeds", "1"], "gate_seeds=1: one run shows no spread"),
     "timeout": (["--timeout", "-1"], "-1"),
     "json": (
         ["--json", "no/such/x.json"],
@@ -288,7 +288,8 @@ def test_a_form_that_cannot_be_written_leaves_the_others_and_no_half_of_a_file(
         if path.name == "b":
             write_bytes(path, content)
 
-    monkeypatch.setattr("parity.files.atomic.write_bytes", once)
+    for module in ("atomic", "json_io"):
+        monkeypatch.setattr(f"parity.files.{module}.write_bytes", once)
     ended = call("--json", "a.json", option, "b")
     assert ended.returncode == 2
     assert f"{option} b: cannot be written (No space left on device)" in ended.stderr

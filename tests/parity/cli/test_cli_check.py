@@ -20,7 +20,7 @@ FILE = f"{SUPPORT / 'check_factories.py'}"
 @pytest.fixture
 def call(monkeypatch, capsys, tmp_path):
     """Calls `parity` in this process, in a folder that holds a bundle and a module."""
-    check_pairs.recorded().write(tmp_path / "a.parity")
+    check_pairs.recorded().pack(tmp_path / "a.parity")
     (tmp_path / "nets.py").write_text("def build():\n    return None\n")
     return calling(monkeypatch, capsys, tmp_path)
 
@@ -131,7 +131,7 @@ def test_what_a_child_could_not_do_decides_on_the_exit_code(
 
 
 def test_a_factory_that_raises_ends_with_its_own_last_line(tmp_path):
-    check_pairs.recorded().write(tmp_path / "a.parity")
+    check_pairs.recorded().pack(tmp_path / "a.parity")
     ended = subprocess.run(
         [sys.executable, "-m", "parity", "check", *AGAINST, "--torch", f"{FILE}:raises", "--quiet"],
         capture_output=True,

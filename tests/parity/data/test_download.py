@@ -188,7 +188,7 @@ def test_a_later_failure_keeps_the_whole_files_and_nothing_else(server, folder):
 
 def test_a_folder_that_cannot_be_made_is_named(server, tmp_path):
     (tmp_path / "file").touch()
-    assert "cannot be written into" in refused(tmp_path / "file" / "mnist", server.mirror)
+    assert "cannot be written to" in refused(tmp_path / "file" / "mnist", server.mirror)
 
 
 def test_content_decides_what_is_mnist_and_not_how_it_was_zipped(folder):

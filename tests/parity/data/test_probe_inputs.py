@@ -40,7 +40,7 @@ def test_open_sides_are_no_two_the_same_and_one_is_even():
 
 
 def test_more_open_sides_than_are_known_are_refused():
-    with pytest.raises(InputError, match="has more open sides than are known; give samples"):
+    with pytest.raises(InputError, match="has too many open sides; give samples"):
         probe.input_shape((None,) * 4)
 
 

@@ -138,11 +138,11 @@ ROWS = np.zeros((7, 4, 5, 3))
         ({"x": ROWS[..., 0], "y": np.zeros(7)}, "of shape (None, 5, 3)"),
         ({"x": np.array(1.0), "y": np.zeros(7)}, "x of shape ()"),
         ({"x": ROWS, "y": np.array(1.0)}, "y of shape ()"),
-        ({"x": ROWS * np.nan, "y": np.zeros(7)}, "x has values that are no finite numbers"),
-        ({"x": ROWS, "y": np.full(7, np.inf)}, "y has values that are no finite numbers"),
-        ({"x": ROWS.astype(str), "y": np.zeros(7)}, "x has values that are no finite numbers"),
-        ({"x": ROWS, "y": np.full(7, "cat")}, "y has values that are no finite numbers"),
-        ({"x": ROWS.astype(complex), "y": np.zeros(7)}, "x has values that are no finite"),
+        ({"x": ROWS * np.nan, "y": np.zeros(7)}, "x has values that are not finite numbers"),
+        ({"x": ROWS, "y": np.full(7, np.inf)}, "y has values that are not finite numbers"),
+        ({"x": ROWS.astype(str), "y": np.zeros(7)}, "x has values that are not finite numbers"),
+        ({"x": ROWS, "y": np.full(7, "cat")}, "y has values that are not finite numbers"),
+        ({"x": ROWS.astype(complex), "y": np.zeros(7)}, "x has values that are not finite"),
         ({"x": ROWS.astype(object), "y": np.zeros(7)}, "stores x as Python objects"),
     ],
     ids=[
@@ -158,7 +158,7 @@ def test_a_file_that_does_not_fit_is_refused(arrays, message, tmp_path):
 @pytest.mark.parametrize("values", [[-1, 0], [11, 0], [0.5, 0]], ids=["negative", "large", "half"])
 def test_what_is_no_token_is_refused(values, tmp_path):
     x = np.resize(values, (2, 6))
-    with pytest.raises(InputError, match=re.escape("no tokens in [0, 11)")):
+    with pytest.raises(InputError, match=re.escape("not tokens in [0, 11)")):
         of_file(tmp_path, TOKENS, x=x, y=np.zeros(2))
     np.testing.assert_array_equal(
         of_file(tmp_path, TOKENS, x=np.full((2, 6), 10.0), y=np.zeros(2)).inputs("probe", 1)[0], 10

@@ -140,7 +140,7 @@ def test_an_archive_is_a_source(tmp_path):
 
 @pytest.mark.parametrize("name", ["nothing", "nothing.npz", "folder/nothing"])
 def test_a_source_that_is_not_there_is_refused_with_the_choices(name):
-    with pytest.raises(InputError, match="is not there; expected embedded, mnist, a folder"):
+    with pytest.raises(InputError, match="does not exist; expected embedded, mnist, a folder"):
         open_source(name)
 
 

@@ -98,7 +98,7 @@ def test_a_missing_array_is_found(path):
 def test_a_file_of_other_tensors_is_refused(tmp_path):
     path = tmp_path / "weights.safetensors"
     save_file({"kernel": np.zeros(3)}, path)
-    assert "not of the schema parity.data/1" in refused(path)
+    assert "schema is not parity.data/1" in refused(path)
 
 
 def test_a_truncated_file_is_refused(path):

@@ -21,9 +21,9 @@ def given(of):
 
 def test_a_layer_that_reads_another_tensor_is_told_whose(tmp_path):
     change = given(lambda arrays: arrays["dense1/output"])
-    with evidence_of(tmp_path, port=change) as evidence:
-        assert evidence.item.name == "input of dense2 (eval)"
-        found = names(evidence)
+    evidence = evidence_of(tmp_path, port=change)
+    assert evidence.item.name == "input of dense2 (eval)"
+    found = names(evidence)
     assert next(iter(found)) == "A22"
     assert found["A22"] == "dense2 is given dense1 in the port, dropout in Keras"
 
@@ -39,8 +39,8 @@ def two_inputs(recorded):
 
 def test_inputs_in_another_order_are_told_so(tmp_path):
     change = given(lambda arrays: arrays["dense2/input/1"])
-    with evidence_of(tmp_path, two_inputs, change) as evidence:
-        found = names(evidence)
+    evidence = evidence_of(tmp_path, two_inputs, change)
+    found = names(evidence)
     assert next(iter(found)) == "A22"
     assert found["A22"] == "the inputs of dense2 stand in another order"
 
@@ -51,17 +51,17 @@ def test_a_tensor_that_is_right_but_for_a_billionth_is_no_other_one(tmp_path):
         x[0] += 1e-10 * np.abs(x).max()
         return x
 
-    with evidence_of(tmp_path, port=given(change)) as evidence:
-        assert evidence.is_input
-        assert list(names(evidence)) == ["N1"]
+    evidence = evidence_of(tmp_path, port=given(change))
+    assert evidence.is_input
+    assert list(names(evidence)) == ["N1"]
 
 
 @pytest.mark.parametrize("name", ["tanh", "sigmoid"])
 def test_an_activation_that_only_the_port_has_is_named(tmp_path, name):
     function = {"tanh": np.tanh, "sigmoid": check_pairs.sigmoid}[name]
     change = given(lambda arrays: function(arrays["dense2/input/0"]))
-    with evidence_of(tmp_path, port=change) as evidence:
-        found = names(evidence)
+    evidence = evidence_of(tmp_path, port=change)
+    found = names(evidence)
     assert next(iter(found)) == "A16"
     assert found["A16"] == f"only the port computes {name} before dense2"
 
@@ -89,8 +89,8 @@ def drops(whole):
     ids=["spatial", "plain"],
 )
 def test_a_dropout_of_another_grain_is_named(tmp_path, reference, port, detail):
-    with evidence_of(tmp_path, reference, port) as evidence:
-        assert names(evidence) == {"C15": detail}
+    evidence = evidence_of(tmp_path, reference, port)
+    assert names(evidence) == {"C15": detail}
 
 
 def test_a_formula_that_gives_what_keras_gives_explains_nothing(tmp_path):
@@ -99,8 +99,8 @@ def test_a_formula_that_gives_what_keras_gives_explains_nothing(tmp_path):
     def change(port):
         port.arrays["forward/eval/dense1.activation/output"] += 1.0
 
-    with evidence_of(tmp_path, port=change) as evidence:
-        relu = np.maximum(evidence.keras_input(), 0)
-        np.testing.assert_array_equal(evidence.own_output(), relu)
-        assert not evidence.gives(relu)
-        assert not names(evidence)
+    evidence = evidence_of(tmp_path, port=change)
+    relu = np.maximum(evidence.keras_input(), 0)
+    np.testing.assert_array_equal(evidence.own_output(), relu)
+    assert not evidence.gives(relu)
+    assert not names(evidence)

@@ -46,9 +46,9 @@ def test_a_decay_of_weights_that_keras_excludes_is_told(tmp_path):
     def port(parts):
         optimized(parts, decayed)
 
-    with evidence_of(tmp_path, reference, port) as evidence:
-        assert evidence.item.name == "dense1.bias"
-        found = names(evidence)
+    evidence = evidence_of(tmp_path, reference, port)
+    assert evidence.item.name == "dense1.bias"
+    found = names(evidence)
     assert next(iter(found)) == "C11"
     assert found["C11"].startswith("dense1.bias: none in Keras, which excludes it")
 
@@ -63,9 +63,9 @@ def test_a_decay_that_both_have_explains_no_last_digits(tmp_path):
             if key.startswith("optimizer/12/"):
                 parts.arrays[key] = parts.arrays[key] * (1 + 1e-10)
 
-    with evidence_of(tmp_path, reference, port) as evidence:
-        assert evidence.level.id == "optimizer"
-        assert "C11" not in names(evidence)
+    evidence = evidence_of(tmp_path, reference, port)
+    assert evidence.level.id == "optimizer"
+    assert "C11" not in names(evidence)
 
 
 def accumulated(divisor, num_steps=3):
@@ -86,21 +86,19 @@ def accumulating(recorded):
 
 
 def test_the_sum_of_accumulated_gradients_is_told_from_their_mean(tmp_path):
-    with evidence_of(
-        tmp_path, accumulating, lambda parts: optimized(parts, accumulated(1))
-    ) as evidence:
-        found = names(evidence)
+    evidence = evidence_of(tmp_path, accumulating, lambda parts: optimized(parts, accumulated(1)))
+    found = names(evidence)
     assert next(iter(found)) == "E3"
     assert found["E3"] == "the mean gradient of 3 steps in Keras, their sum in the port"
 
 
 def test_gradients_that_are_not_accumulated_are_told(tmp_path):
-    with evidence_of(
+    evidence = evidence_of(
         tmp_path, accumulating, lambda parts: optimized(parts, accumulated(1, num_steps=1))
-    ) as evidence:
-        assert names(evidence)["E3"] == (
-            "the mean gradient of 3 steps in Keras, each step by itself in the port"
-        )
+    )
+    assert names(evidence)["E3"] == (
+        "the mean gradient of 3 steps in Keras, each step by itself in the port"
+    )
 
 
 def steps_of(build):
@@ -139,7 +137,7 @@ def test_the_momentum_decay_of_torchs_nadam_is_told(tmp_path):
         optimized(parts, stock)
         parts.facts["optimizer"]["groups"] = [{"momentum_decay": 0.004, "betas": [0.875, 0.9375]}]
 
-    with evidence_of(tmp_path, reference, port) as evidence:
-        found = names(evidence)
+    evidence = evidence_of(tmp_path, reference, port)
+    found = names(evidence)
     assert next(iter(found)) == "F14"
     assert found["F14"] == "momentum_decay 1.0 in Keras, 0.004 in the port"

@@ -75,8 +75,8 @@ SMOOTHED = {
 def test_a_binary_smoothing_is_told_by_its_formula(tmp_path, soft, told):
     reference = binary(3, {"label_smoothing": SMOOTHING})
     port = port_of(reference, lambda p, y: crossentropy(p, soft(y)).mean())
-    with evidence_of(tmp_path, reference, port) as evidence:
-        found = names(evidence)
+    evidence = evidence_of(tmp_path, reference, port)
+    found = names(evidence)
     assert next(iter(found)) == "D4"
     assert found["D4"] == f"0.12 / 2 in Keras, {told} in the port"
 
@@ -85,9 +85,9 @@ def test_of_two_labels_both_formulas_of_a_smoothing_are_one(tmp_path):
     def port(parts):
         parts.arrays["loss/confident/gradient"] *= 2
 
-    with evidence_of(tmp_path, binary(2, {"label_smoothing": SMOOTHING}), port) as evidence:
-        assert evidence.item.name == "its gradient"
-        assert "D4" not in names(evidence)
+    evidence = evidence_of(tmp_path, binary(2, {"label_smoothing": SMOOTHING}), port)
+    assert evidence.item.name == "its gradient"
+    assert "D4" not in names(evidence)
 
 
 WEIGHTS = {"0": 0.4, "1": 2.6}
@@ -98,8 +98,8 @@ def test_pos_weight_for_class_weights_is_told(tmp_path):
     port = port_of(
         reference, lambda p, y: (np.where(y == 1, 2.6 / 0.4, 1.0) * crossentropy(p, y)).mean()
     )
-    with evidence_of(tmp_path, reference, port) as evidence:
-        found = names(evidence)
+    evidence = evidence_of(tmp_path, reference, port)
+    found = names(evidence)
     assert next(iter(found)) == "D5"
     assert found["D5"] == "pos_weight=6.5 leaves label 0 a weight of 1"
 
@@ -108,8 +108,8 @@ def test_pos_weight_for_class_weights_is_told(tmp_path):
 def test_binary_class_weights_that_are_missing_are_told(tmp_path, weights):
     reference = binary(1, class_weight=weights)
     port = port_of(reference, lambda p, y: crossentropy(p, y).mean())
-    with evidence_of(tmp_path, reference, port) as evidence:
-        assert names(evidence)["D5"] == "the port has no class weights"
+    evidence = evidence_of(tmp_path, reference, port)
+    assert names(evidence)["D5"] == "the port has no class weights"
 
 
 # --- penalties -----------------------------------------------------------------------------------
@@ -159,8 +159,8 @@ PENALTIES = {
 
 @pytest.mark.parametrize(("formula", "detail"), PENALTIES.values(), ids=PENALTIES)
 def test_a_penalty_of_other_parts_is_told(tmp_path, formula, detail):
-    with evidence_of(tmp_path, penalised(0), port_with_penalty(formula)) as evidence:
-        found = names(evidence)
+    evidence = evidence_of(tmp_path, penalised(0), port_with_penalty(formula))
+    found = names(evidence)
     assert next(iter(found)) == "C8"
     assert found["C8"] == detail
 
@@ -177,5 +177,5 @@ def test_the_penalty_of_a_layer_that_is_called_twice_counts_once(tmp_path):
         both_have_weights(parts)
         port_with_penalty(formula)(parts)
 
-    with evidence_of(tmp_path, penalised(0, 1), port) as evidence:
-        assert names(evidence)["C8"] == detail
+    evidence = evidence_of(tmp_path, penalised(0, 1), port)
+    assert names(evidence)["C8"] == detail

@@ -13,7 +13,6 @@ from parity.ladder.table import OF_PROBE
 @pytest.fixture
 def evidence(tmp_path):
     """The evidence of a port of which some arrays and facts were changed."""
-    opened = []
 
     def make(arrays=(), **facts):
         recorded = check_pairs.recorded()
@@ -21,16 +20,11 @@ def evidence(tmp_path):
         for key in arrays:
             port.arrays[key] = port.arrays[key] + 1
         port.facts |= facts
-        bundle = recorded.read(tmp_path / "a.parity")
-        opened.append(bundle)
-        trace = port.write(tmp_path / "port")
-        levels = compare_levels(OF_PROBE, bundle, trace)
-        level = next(level for level in levels if level.status == FAIL)
-        return Evidence(bundle, trace, level, level.first_failure)
+        sides = recorded.read(tmp_path / "keras"), port.write(tmp_path / "port")
+        level = next(level for level in compare_levels(OF_PROBE, *sides) if level.status == FAIL)
+        return Evidence(*sides, level, level.first_failure)
 
-    yield make
-    for bundle in opened:
-        bundle.close()
+    return make
 
 
 def test_a_layer_that_errs_itself_is_told_from_one_that_inherits(evidence):
@@ -90,7 +84,7 @@ def test_a_value_is_recorded_where_keras_has_it_in_the_same_pass(evidence):
 def test_a_value_is_recorded_but_for_what_float32_inside_does(evidence):
     found = evidence(["forward/train/dense2/input/0"])
     value = check_pairs.recorded().arrays["forward/train/dense1/output"] * (1 + 3 * CLOSE)
-    found.bundle.facts["noise"]["forward/train/dense1/output"] = CLOSE
+    found.keras.facts["noise"]["forward/train/dense1/output"] = CLOSE
     assert found.is_recorded("dense1/output", value)
 
 
@@ -104,9 +98,9 @@ def test_a_layer_is_fed_by_what_made_its_input(evidence):
 def test_a_weight_is_of_the_first_layer_that_has_it(evidence):
     found = evidence(["gradient/dense1.bias"])
     assert (found.item.name, found.node["name"]) == ("dense1.bias", "dense1")
-    found.bundle.facts["nodes"][0]["weights"] = []
-    found.bundle.facts["nodes"][1]["weights"] = ["dense1.bias"]  # the nodes of a separable layer
-    again = Evidence(found.bundle, found.port, found.level, found.item)
+    found.keras.facts["nodes"][0]["weights"] = []
+    found.keras.facts["nodes"][1]["weights"] = ["dense1.bias"]  # the nodes of a separable layer
+    again = Evidence(found.keras, found.port, found.level, found.item)
     assert again.node["name"] == "dense1.activation"
 
 

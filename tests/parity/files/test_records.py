@@ -169,9 +169,12 @@ def test_a_whole_number_is_a_float_where_a_float_is_expected_and_all_keys_are_ne
         ({"counts": {"a\n": None}}, "counts.'a\\n' is None; expected int, got null"),
         ({"first": "x"}, "first is 'x'; expected object | null, got str"),
         ({"others": [1, 2, "-inf"]}, "others[2] is '-inf'; expected a number"),
-        ({"colour": "red"}, "the file has the key 'colour', which is not known"),
-        ({"first": {"name": "", "size": 1, "a` - at `$.b\n": 1}}, "first has the key 'a` - at `$"),
-        ({"weight": NAN}, "nan is no JSON"),
+        ({"colour": "red"}, "the file has the unknown key 'colour'"),
+        (
+            {"first": {"name": "", "size": 1, "a` - at `$.b\n": 1}},
+            "first has the unknown key 'a` - at `$",
+        ),
+        ({"weight": NAN}, "nan is not JSON"),
         ({"kind": "half \udc80"}, "surrogates not allowed"),
         ({"counts": {"x": 2**70}}, "an integer has more than 64 bits"),
         ({"counts": (1,)}, "a value is of type tuple"),
@@ -234,8 +237,8 @@ def test_what_is_wrong_is_cut():
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (b'{"halves": {}, "halves": {}}', "a key stands twice"),
-        (b'{"halves": {"keras": {"a": [NaN]}}}', "NaN is no JSON"),
+        (b'{"halves": {}, "halves": {}}', "a key occurs twice"),
+        (b'{"halves": {"keras": {"a": [NaN]}}}', "NaN is not JSON"),
         (b'{"halves": {"keras": {"a": [1e999]}}}', "the number 1e999 is too large"),
         (b'{"halves": {"keras": {"\\ud800": []}}}', "surrogates not allowed"),
         (b'{"halves": ' + b"[" * 70 + b"]" * 70 + b"}", "nested deeper"),

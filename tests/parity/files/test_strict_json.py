@@ -30,10 +30,10 @@ def test_what_json_can_say_comes_back(value):
         (b"", "Expecting value"),
         (b"{", "Expecting property name"),
         (b"{} {}", "Extra data"),
-        (b'{"a": 1, "a": 2}', "a key stands twice"),
-        (b'[{"b": {"a": 1, "a": 1}}]', "a key stands twice"),
-        (b"[NaN]", "NaN is no JSON"),
-        (b"[-Infinity]", "-Infinity is no JSON"),
+        (b'{"a": 1, "a": 2}', "a key occurs twice"),
+        (b'[{"b": {"a": 1, "a": 1}}]', "a key occurs twice"),
+        (b"[NaN]", "NaN is not JSON"),
+        (b"[-Infinity]", "-Infinity is not JSON"),
         (b"[1e999]", "the number 1e999 is too large"),
         (b"[-1e999]", "the number -1e999 is too large"),
         (b"[9223372036854775808]", "the integer 9223372036854775808 has more than 64 bits"),
@@ -68,9 +68,9 @@ def test_size_and_texts_are_bounded_where_that_is_asked_for():
     assert read_strict(content, max_bytes=15, max_text=4) == {"key": "text"}
     with pytest.raises(ValueError, match="it has more than 14 bytes"):
         read_strict(content, max_bytes=14)
-    with pytest.raises(ValueError, match="a text has 4 characters; at most 3 are read"):
+    with pytest.raises(ValueError, match="a text has 4 characters; the limit is 3"):
         read_strict(content, max_text=3)
-    with pytest.raises(ValueError, match="a text has 3 characters; at most 2 are read"):
+    with pytest.raises(ValueError, match="a text has 3 characters; the limit is 2"):
         read_strict(b'{"key": 1}', max_text=2)
 
 
@@ -81,8 +81,8 @@ def test_size_and_texts_are_bounded_where_that_is_asked_for():
         ({"a": {1}}, "a value is of type set"),
         ([b"a"], "a value is of type bytes"),
         ({1: 2}, "a key is of type int"),
-        ([math.nan], "nan is no JSON"),
-        ({"a": -math.inf}, "-inf is no JSON"),
+        ([math.nan], "nan is not JSON"),
+        ({"a": -math.inf}, "-inf is not JSON"),
         ([2**63], "an integer has more than 64 bits"),
         (["a\udc80"], "surrogates not allowed"),
         ({"a\udc80": 1}, "surrogates not allowed"),

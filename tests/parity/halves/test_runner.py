@@ -199,9 +199,9 @@ def test_out_of_memory(make_job, script):
 
 def test_killed_by_sigkill(make_job):
     reason = reason_of(make_job(), "os.kill(os.getpid(), signal.SIGKILL)")
-    assert "killed by SIGKILL, often the kernel's out of memory killer" in reason
+    assert "killed by SIGKILL, often by the kernel's out-of-memory killer" in reason
     assert "--batch-size" in reason
-    assert reason.endswith("has no more to say.")
+    assert reason.endswith("has no further lines.")
 
 
 def test_killed_by_another_signal_leaves_the_python_stack(make_job):
@@ -231,7 +231,7 @@ def test_a_job_that_hangs_is_terminated(make_job):
     (failure,) = run_scripts({slow: SLEEP, other: SUCCEED}, timeout_s=1.0, workers=1)
     assert time.monotonic() - start_s < 8
     assert failure.job is slow
-    assert "did not end within 1 s and was terminated" in failure.reason
+    assert "did not end within 1 s and was stopped" in failure.reason
     assert "--timeout" in failure.reason
 
 
@@ -240,7 +240,7 @@ def test_a_limit_may_hold_for_each_step_that_is_told(make_job):
     steps = "for s in (1, 2, 3, 4): time.sleep(0.6); print(f'progress a0 {s}/4 loss=1', flush=True)"
     assert run_scripts({job: f"{steps}\n{SUCCEED}"}, **RENEWED) == []
     reason = reason_of(make_job("a", base=job.log.parent / "b"), f"{steps}\n{SLEEP}", **RENEWED)
-    assert "did not end within 1.5 s and was terminated" in reason
+    assert "did not end within 1.5 s and was stopped" in reason
     assert "did not end" in reason_of(
         make_job("a", base=job.log.parent / "c"), steps, timeout_s=1.5
     )

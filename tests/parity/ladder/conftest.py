@@ -43,8 +43,8 @@ def compared_probe(recorded, tmp_path):
         ours = check_pairs.ported(theirs)
         if port is not None:
             port(ours)
-        with theirs.read(tmp_path / "a.parity") as bundle:
-            found = compare_levels(OF_PROBE, bundle, ours.write(tmp_path / "port"), names=levels)
+        sides = theirs.read(tmp_path / "keras"), ours.write(tmp_path / "port")
+        found = compare_levels(OF_PROBE, *sides, names=levels)
         return {level.id: level for level in found}
 
     return run

@@ -18,8 +18,8 @@ def limits(recorded, path, noise, **arrays):
     changed = recorded.copy()
     changed.arrays |= {key.replace("__", "/"): array for key, array in arrays.items()}
     changed.facts["noise"] = dict.fromkeys(changed.arrays, noise)
-    with changed.read(path) as bundle:
-        return {key: allowed(bundle, key) for key in changed.arrays}
+    keras = changed.read(path)
+    return {key: allowed(keras, key) for key in changed.arrays}
 
 
 @pytest.mark.parametrize(

@@ -20,11 +20,17 @@ WRONG = {
     "no precision": ({"precisions": ()}, "precisions=none: expected some of fp32, tf32"),
     "no such precision": ({"precisions": ("fp8",)}, "precisions=fp8: expected some of"),
     "text for names": ({"parts": "train"}, "parts='train': expected a list, each a string"),
-    "the same part twice": ({"parts": ("step", "step")}, "parts=step,step: expected each once"),
-    "the same size twice": ({"batch_sizes": (8, 16, 8)}, "batch_sizes=8,16,8: expected each once"),
+    "the same part twice": (
+        {"parts": ("step", "step")},
+        "parts=step,step: expected each value once",
+    ),
+    "the same size twice": (
+        {"batch_sizes": (8, 16, 8)},
+        "batch_sizes=8,16,8: expected each value once",
+    ),
     "the same precision twice": (
         {"precisions": ("fp32", "fp32")},
-        "precisions=fp32,fp32: expected each once",
+        "precisions=fp32,fp32: expected each value once",
     ),
     "a baseline that is not measured": (
         {"variants": ("torch", "torch-own")},
@@ -36,7 +42,7 @@ WRONG = {
     "no samples": ({"train_size": 0}, "train_size=0: expected an integer of at least 1"),
     "no validation": ({"val_size": 0}, "val_size=0: expected an integer of at least 1"),
     "fewer than no runs": ({"gate_seeds": -1}, "gate_seeds=-1: expected an integer of at least 0"),
-    "one run": ({"gate_seeds": 1}, "gate_seeds=1: one run has no spread to judge by"),
+    "one run": ({"gate_seeds": 1}, "gate_seeds=1: one run shows no spread"),
     "no batch size": ({"batch_sizes": ()}, "batch_sizes is empty"),
     "empty batches": ({"batch_sizes": (32, 0)}, "batch_size=0: expected an integer of at least 1"),
     "accuracy 0": ({"accuracy": 0.0}, "accuracy=0.0: expected a fraction in (0, 1]"),

@@ -172,5 +172,5 @@ def test_names_and_nothing_stay_what_they_are(name):
     ids=["lambda", "wrapper", "builtin", "inner", "number"],
 )
 def test_what_another_process_cannot_import_is_refused(factory):
-    with pytest.raises(InputError, match="expected a function at the top of a module"):
+    with pytest.raises(InputError, match="expected a function at the top level of a module"):
         reference_of("keras", factory)

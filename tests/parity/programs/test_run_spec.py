@@ -138,7 +138,7 @@ def test_a_wrong_rule_for_the_end_is_refused_by_name(name, value):
 
 @pytest.mark.parametrize("model", [name for name in MODELS if name != "capacity"])
 def test_l2_is_refused_for_a_model_without_regularisers_which_the_message_names(model):
-    message = rf"^l2=0\.01: expected 0 for the model '{model}'; one of \('capacity',\) has it$"
+    message = rf"^l2=0\.01: expected 0 for the model '{model}'; L2 works for \('capacity',\)$"
     with pytest.raises(InputError, match=message):
         RunSpec(model=model, l2=0.01)
     with pytest.raises(InputError, match=message):

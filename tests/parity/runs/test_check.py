@@ -19,7 +19,7 @@ from parity.programs.check_spec import CheckSpec
 from parity.report.text.check import check_lines
 from parity.runs.check import check_all
 from parity.runs.check_halves import CheckOptions
-from parity.traces.bundle import Bundle
+from parity.traces.bundle import pack, unpack
 
 OWN = "check_factories.py:"
 
@@ -60,7 +60,7 @@ AGAINST = {
 def ran(tmp_path_factory):
     folder = tmp_path_factory.mktemp("check")
     recorded = check_pairs.recorded()
-    whole = recorded.write(folder / "whole.parity")
+    whole = recorded.pack(folder / "whole.parity")
     specs = {
         name: CheckSpec(keras=OWN + keras, torch=OWN + torch, steps=2, seed=5, folder=str(SUPPORT))
         for name, (keras, torch) in LIVE.items()
@@ -71,7 +71,7 @@ def ran(tmp_path_factory):
     for name, changed in hostile.meant(recorded):
         path = folder / f"{name}.parity"
         path.write_bytes(hostile.forged(changed))
-        Bundle(path).close()  # it has the form of one
+        unpack(path, tmp_path_factory.mktemp("forms") / name)  # it has the form of one
         specs[f"hostile {name}"] = CheckSpec(
             torch=OWN + "torch_net", against=str(path), folder=str(SUPPORT)
         )
@@ -185,7 +185,8 @@ def test_every_result_is_strict_json_and_can_be_reported(ran, name):
 
 
 def test_a_bundle_of_the_live_check_gives_the_same_result(ran, tmp_path):
-    (live,) = (path for path in (ran.folder / "out" / "000").rglob("bundle.parity"))
+    live = tmp_path / "live.parity"
+    pack(ran.folder / "out" / "000" / "keras", live)
     spec = CheckSpec(torch=OWN + "torch_net", against=str(live), folder=str(SUPPORT))
     (result,) = check_all([spec], CheckOptions(out=tmp_path / "out"))
     expected = ran.results["right"].to_json()
@@ -266,7 +267,7 @@ def test_a_folder_that_is_not_empty_is_not_written_into(no_children, tmp_path):
 
 
 def test_a_function_without_a_name_is_refused(no_children):
-    with pytest.raises(InputError, match="expected a function at the top of a module"):
+    with pytest.raises(InputError, match="expected a function at the top level of a module"):
         check(lambda: None, "a:b")
 
 

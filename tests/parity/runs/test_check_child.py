@@ -10,8 +10,7 @@ from parity.errors import InputError
 from parity.files.json_io import read_json, write_json
 from parity.programs.check_spec import CheckSpec
 from parity.runs.check_child import run_checks
-from parity.traces.bundle import Bundle
-from parity.traces.folder import BUNDLE, FAILURE, SUCCESS
+from parity.traces.folder import FAILURE, SUCCESS
 from parity.traces.trace import Trace
 
 
@@ -24,8 +23,8 @@ class Half:
     def configure(self, spec):
         self.configured.append(spec)
 
-    def run_check(self, spec, factory, writer, bundle=None):
-        self.told.append((spec, bundle))
+    def run_check(self, spec, factory, writer, keras=None):
+        self.told.append((spec, keras))
         factory()
         reference = check_pairs.recorded(spec.seed)
         for key, array in reference.arrays.items():
@@ -68,27 +67,30 @@ def assert_times(environment):
     assert all(0 <= seconds < 60 for seconds in environment["wall_s"].values())
 
 
-def test_keras_records_a_bundle_that_says_nothing_of_the_port(folder):
+def test_keras_leaves_a_trace(folder):
     (directory,) = directories(folder, "keras", ["build"], torch="a:b")
     half = Half()
     run_checks("keras", half, [directory], os.getppid())
-    assert (directory / SUCCESS).exists()
-    with Bundle(directory / BUNDLE) as bundle:
-        assert (bundle.spec["torch"], bundle.spec["folder"], bundle.spec["seed"]) == (None, ".", 3)
-        assert bundle.environment["framework"] == "none"
-        assert_times(bundle.environment)
+    ((_, keras),) = half.told
+    assert keras is None
+    trace = Trace(directory)
+    assert trace.facts == check_pairs.recorded().facts
+    assert trace.environment["framework"] == "none"
+    assert_times(trace.environment)
 
 
-def test_torch_takes_seed_and_sizes_from_the_bundle(folder):
-    check_pairs.recorded().write(folder / "a.parity")
+def test_torch_takes_seed_and_sizes_from_what_keras_left(folder):
+    check_pairs.recorded().read(folder / "keras")
     (directory,) = directories(
-        folder, "torch", ["build"], against=str(folder / "a.parity"), seed=99, batch_size=7
+        folder, "torch", ["build"], against="a.parity", seed=99, batch_size=7
     )
     half = Half()
     run_checks("torch", half, [directory], os.getppid())
-    ((spec, bundle),) = half.told
+    ((spec, keras),) = half.told
     assert (spec.seed, spec.steps, spec.batch_size) == (3, check_pairs.STEPS, check_pairs.BATCH)
-    assert isinstance(bundle, Bundle)
+    assert keras.directory == folder / "keras"
+    with pytest.raises(InputError, match=r"a\.parity: it has no array 'init/other'"):
+        keras["init/other"]
     environment = Trace(directory).environment
     assert environment["framework"] == "none"
     assert_times(environment)
@@ -113,11 +115,8 @@ def test_what_fails_is_written_down_and_the_next_goes_on(folder, capsys):
 
 
 def test_a_framework_that_is_missing_ends_the_child(folder):
-    found = directories(folder, "torch", ["needs_torch", "build"])
-    check_pairs.recorded().write(folder / "a.parity")
-    for directory in found:
-        spec = read_json(directory / "spec.json")
-        write_json(directory / "spec.json", {**spec, "against": str(folder / "a.parity")})
+    check_pairs.recorded().read(folder / "keras")
+    found = directories(folder, "torch", ["needs_torch", "build"], against="a.parity")
     with pytest.raises(ModuleNotFoundError, match="no torch"):
         run_checks("torch", Half(), found, os.getppid())
     assert not (found[1] / SUCCESS).exists()

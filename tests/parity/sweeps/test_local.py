@@ -153,7 +153,7 @@ def test_a_task_that_hangs_is_terminated_alone_and_the_limit_is_that_of_a_task(r
     result = run(batch_of(1, 2, 3, 4, 5, 6, 7), sleep_s=0.45, acts={2: "hang"}, timeout_s=2.0)
     assert result.finished == {1, 3, 4, 5, 6, 7}
     assert list(result.failed) == [2]
-    assert "did not end within 2 s and was terminated" in result.failed[2]
+    assert "did not end within 2 s and was stopped" in result.failed[2]
     assert time.monotonic() - started_s < 20
 
 

@@ -5,6 +5,7 @@ import sys
 import sysconfig
 from pathlib import Path
 
+import check_pairs
 import pytest
 from checked import level, result_of
 
@@ -151,15 +152,14 @@ def test_a_bundle_that_the_call_names_comes_before_the_folder(check_all, tmp_pat
 
 def test_a_bundle_is_recorded_whatever_becomes_of_the_port(check_all, tmp_path, monkeypatch):
     def check(specs, options):
-        (options.out / "keras").mkdir(parents=True)
-        (options.out / "keras" / "bundle.parity").write_bytes(b"numbers")
+        check_pairs.recorded().write(options.out / "keras")
         raise InputError("the port cannot be built")
 
     monkeypatch.setattr("parity.runs.check.check_all", check)
     with settings(Settings(record=tmp_path / "a" / "b")), pytest.raises(InputError):
         assert_parity(keras="k:f", torch="m:f")
     recorded = tmp_path / "a" / "b" / "k.f-seed0-steps6.parity"
-    assert recorded.read_bytes() == b"numbers"
+    assert recorded.read_bytes() == check_pairs.recorded().pack(tmp_path / "same").read_bytes()
 
 
 def test_children_find_modules_where_this_process_does(check_all, tmp_path, monkeypatch):

@@ -19,6 +19,7 @@ from parity import assert_parity
 # Loaded before any run in this process, which forgets what it loads itself.
 from parity.runs import check as runs_check
 from parity.testing import pytest_plugin
+from parity.traces.bundle import pack
 
 pytest_plugins = ["pytester"]
 
@@ -181,7 +182,8 @@ def test_a_right_port_passes_and_its_reference_is_recorded(project, live):
     assert bundle.name == "tests.keras_model.build-seed0-steps6.parity"
     (kept,) = (project / "kept").iterdir()
     assert kept.name == "tests_test_ports.py_test_right-1"
-    assert (kept / "keras" / "bundle.parity").read_bytes() == bundle.read_bytes()
+    pack(kept / "keras", project / "again.parity")
+    assert (project / "again.parity").read_bytes() == bundle.read_bytes()
 
 
 def test_options_in_force_are_shown(project, live, offline):

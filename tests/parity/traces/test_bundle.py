@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,8 +18,10 @@ from helpers import assert_same_bits
 from paths import ROOT
 
 from parity.errors import InputError
-from parity.traces.bundle import ARRAYS, FACTS, Bundle
+from parity.programs.check_spec import CheckSpec
+from parity.traces.bundle import ARRAYS, FACTS, pack, unpack
 from parity.traces.bundle_arrays import PARTS
+from parity.traces.trace import Trace
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +31,7 @@ def recorded():
 
 @pytest.fixture(scope="module")
 def whole(recorded, tmp_path_factory):
-    return recorded.write(tmp_path_factory.mktemp("whole") / "a.parity").read_bytes()
+    return recorded.pack(tmp_path_factory.mktemp("whole") / "a.parity").read_bytes()
 
 
 @pytest.fixture
@@ -43,14 +46,16 @@ def sandbox(tmp_path, monkeypatch):
 
 def opened(content):
     """What some bytes are as a bundle: (facts, spec, arrays by key); or why they are none."""
-    path = Path("x.parity")
+    path, folder = Path("x.parity"), Path("trace")
     path.write_bytes(content)
     try:
-        bundle = Bundle(path)
+        unpack(path, folder)
     except InputError as error:
         return refusal(error)
-    with bundle:
-        return bundle.facts, bundle.spec, {key: bundle[key] for key in keys(bundle)}
+    trace = Trace(folder)
+    found = trace.facts, trace.spec, {key: trace[key] for key in keys(trace)}
+    shutil.rmtree(folder)
+    return found
 
 
 def refusal(error):
@@ -61,8 +66,8 @@ def refusal(error):
     return why
 
 
-def keys(bundle):
-    return [f"{part}/{name}" for part in PARTS for name in bundle.names(part)]
+def keys(trace):
+    return [f"{part}/{name}" for part in PARTS for name in trace.below(part)]
 
 
 def files(folder):
@@ -84,23 +89,51 @@ def is_same(found, recorded):
 
 
 def test_what_is_written_is_read_to_the_bit(recorded, tmp_path):
-    with recorded.read(tmp_path / "a.parity") as bundle:
-        assert bundle.facts == recorded.facts
-        assert bundle.environment == recorded.environment
-        assert {name: bundle.spec[name] for name in recorded.spec} == recorded.spec
-        assert sorted(keys(bundle)) == sorted(recorded.arrays)
-        for key, array in recorded.arrays.items():
-            assert key in bundle
-            assert_same_bits(bundle[key], array)
+    unpack(recorded.pack(tmp_path / "a.parity"), tmp_path / "a" / "keras")
+    trace = Trace(tmp_path / "a" / "keras")
+    assert trace.facts == recorded.facts
+    assert trace.environment == recorded.environment
+    assert {name: trace.spec[name] for name in recorded.spec} == recorded.spec
+    assert (trace.history, trace.wall_s) == ({}, 0.0)
+    assert sorted(keys(trace)) == sorted(recorded.arrays)
+    for key, array in recorded.arrays.items():
+        assert key in trace
+        assert_same_bits(trace[key], array)
+
+
+def test_a_trace_is_the_same_after_a_journey(recorded, tmp_path):
+    sent = recorded.copy()
+    sent.spec = CheckSpec(**recorded.spec).to_dict()
+    path = sent.pack(tmp_path / "a.parity")
+    unpack(path, tmp_path / "keras")
+    pack(tmp_path / "keras", tmp_path / "b.parity")
+    assert (tmp_path / "b.parity").read_bytes() == path.read_bytes()
+
+
+def test_a_bundle_that_older_versions_wrote_has_the_same_bytes(recorded, whole):
+    """They made it of arrays and facts in memory."""
+    arrays = hostile.arrays_of(recorded)
+    facts = json.loads(hostile.facts_of(recorded, arrays))
+    facts["spec"] |= {"torch": None, "against": None, "folder": "."}
+    text = json.dumps(facts, indent=1, allow_nan=False, sort_keys=True)
+    assert hostile.zipped((FACTS, text.encode()), (ARRAYS, arrays)) == whole
+
+
+def test_a_bundle_says_nothing_of_the_port(recorded, tmp_path):
+    changed = recorded.copy()
+    changed.spec |= {"torch": "a:b", "against": "/home/me/a.parity", "folder": "/home/me"}
+    unpack(changed.pack(tmp_path / "a.parity"), tmp_path / "keras")
+    spec = Trace(tmp_path / "keras").spec
+    assert (spec["torch"], spec["against"], spec["folder"]) == (None, None, ".")
 
 
 def test_the_same_contents_are_the_same_bytes(recorded, whole, tmp_path):
     other = recorded.copy()
     other.arrays = dict(reversed(other.arrays.items()))
     other.facts = dict(reversed(other.facts.items()))
-    assert other.write(tmp_path / "b.parity").read_bytes() == whole
+    assert other.pack(tmp_path / "b.parity").read_bytes() == whole
     other.arrays["loss/value"] = np.nextafter(other.arrays["loss/value"], 2)
-    assert other.write(tmp_path / "c.parity").read_bytes() != whole
+    assert other.pack(tmp_path / "c.parity").read_bytes() != whole
 
 
 def test_an_archive_of_4_gib_and_more_would_be_read(recorded, whole, tmp_path):
@@ -114,30 +147,31 @@ def test_an_archive_of_4_gib_and_more_would_be_read(recorded, whole, tmp_path):
         file.close()
     (tmp_path / "whole").rename(path)
     assert b"PK\6\6" in path.read_bytes()
-    with Bundle(path) as bundle:
-        assert bundle.facts == recorded.facts
+    unpack(path, tmp_path / "keras")
+    assert Trace(tmp_path / "keras").facts == recorded.facts
 
 
-def test_names_are_those_below_a_prefix(recorded, tmp_path):
-    with recorded.read(tmp_path / "a.parity") as bundle:
-        assert bundle.names("weights") == sorted(check_pairs.SHAPES)
-        assert bundle.names("trajectory/1") == sorted(check_pairs.SHAPES)
-        assert bundle.names("weight") == []
-
-
-def test_an_array_that_is_not_there_is_an_input_error(recorded, tmp_path):
-    bundle = recorded.read(tmp_path / "a.parity")
-    with pytest.raises(InputError, match="it has no array 'weights/other'"):
-        bundle["weights/other"]
-    bundle.close()
-    with pytest.raises(InputError, match="it has no array 'loss/value'"):
-        bundle["loss/value"]
-
-
-def test_nothing_is_left_of_a_bundle_that_was_closed(whole, sandbox):
+def test_a_bundle_becomes_a_trace_and_nothing_else(whole, sandbox):
     before = [*files(sandbox), "deep/er/work/x.parity"]
-    assert not isinstance(opened(whole), str)
-    assert sorted(before) == files(sandbox)
+    Path("x.parity").write_bytes(whole)
+    unpack(Path("x.parity"), Path("keras"))
+    names = ("spec.json", "environment.json", "history.json", "trace.json", "trace.safetensors")
+    found = ["keras", *(f"keras/{name}" for name in (*names, "_SUCCESS"))]
+    assert files(sandbox) == sorted([*before, *(f"deep/er/work/{name}" for name in found)])
+
+
+def test_a_bundle_is_written_in_the_place_of_an_older_one(recorded, whole, tmp_path):
+    target = tmp_path / "bundles" / "a.parity"
+    for _ in range(2):
+        assert recorded.pack(target).read_bytes() == whole
+        target.write_bytes(b"old")
+    assert [path.name for path in target.parent.iterdir()] == ["a.parity"]
+
+
+def test_a_folder_that_cannot_be_made_is_told(recorded, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"a\.parity: cannot be written"):
+        recorded.pack(tmp_path / "file" / "a.parity")
 
 
 # --- refusals ------------------------------------------------------------------------------------
@@ -156,7 +190,8 @@ def test_nothing_is_left_of_a_bundle_that_was_closed(whole, sandbox):
 def test_what_is_no_file_is_refused(name, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=message):
-        Bundle(Path(name))
+        unpack(Path(name), tmp_path / "keras")
+    assert files(tmp_path) == []
 
 
 def drop(key):
@@ -260,7 +295,7 @@ def test_what_could_not_be_read_is_not_written(recorded, tmp_path):
     changed.arrays["gradient/dense1.bias"] = np.zeros(4, np.float32)
     message = "this Keras model cannot be recorded: the array 'gradient/dense1.bias' is 'F32'"
     with pytest.raises(InputError, match=message):
-        changed.write(tmp_path / "a.parity")
+        changed.pack(tmp_path / "a.parity")
     assert files(tmp_path) == []
 
 
@@ -324,13 +359,13 @@ def test_facts_of_any_kind_are_refused_or_read_as_they_are(recorded, sandbox):
 WORST = """
 import resource, sys
 from pathlib import Path
-from parity.traces.bundle import Bundle
+from parity.traces.bundle import unpack
 from parity.errors import InputError
 import numpy, safetensors
 resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30))
 for path in sorted(Path(sys.argv[1]).iterdir()):
     try:
-        Bundle(path).close()
+        unpack(path, path.parent.with_name("traces") / path.name)
         print(path.name, "read")
     except InputError:
         print(path.name, "refused")

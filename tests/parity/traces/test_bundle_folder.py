@@ -4,7 +4,7 @@ import pytest
 
 from parity.errors import InputError
 from parity.programs.check_spec import CheckSpec
-from parity.traces.bundle_folder import bundle_name, find_bundle, keep_bundle
+from parity.traces.bundle_folder import bundle_name, find_bundle
 
 
 @pytest.mark.parametrize(
@@ -30,18 +30,3 @@ def test_a_bundle_is_found_by_its_name(tmp_path):
     assert find_bundle(tmp_path, "a.parity") == tmp_path / "a.parity"
     with pytest.raises(InputError, match=rf"b\.parity: there is no .*--parity-record {tmp_path}"):
         find_bundle(tmp_path, "b.parity")
-
-
-def test_a_bundle_is_kept_in_the_place_of_an_older_one(tmp_path):
-    (tmp_path / "new").write_bytes(b"new")
-    target = tmp_path / "bundles" / "a.parity"
-    for _ in range(2):
-        keep_bundle(tmp_path / "new", target)
-        assert target.read_bytes() == b"new"
-    assert [path.name for path in target.parent.iterdir()] == ["a.parity"]
-
-
-def test_a_folder_that_cannot_be_made_is_told(tmp_path):
-    (tmp_path / "file").touch()
-    with pytest.raises(InputError, match=r"a\.parity: cannot be written"):
-        keep_bundle(tmp_path / "file", tmp_path / "file" / "a.parity")

@@ -12,7 +12,6 @@ def test_files_lie_where_they_are_documented(tmp_path):
         "keras/history.json": keras.history,
         "keras/trace.safetensors": keras.arrays,
         "keras/trace.json": keras.index,
-        "keras/bundle.parity": keras.bundle,
         "keras/failure.json": keras.failure,
         "perturbed-3/spec.json": run.perturbed(3).spec,
         "data.safetensors": run.data,

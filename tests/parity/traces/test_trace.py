@@ -11,7 +11,7 @@ import pytest
 from helpers import assert_same_bits
 from traces import HISTORY_KEYS, Parts, whole_parts
 
-from parity.errors import RunError
+from parity.errors import InputError, RunError
 from parity.files.floats import decode_floats, encode_floats
 from parity.files.json_io import read_json, write_json
 from parity.traces.folder import SUCCESS
@@ -195,6 +195,19 @@ def test_names_are_what_stands_directly_below_a_prefix(whole):
     assert trace.names("running_loss") == []
 
 
+def test_what_follows_a_prefix_may_have_parts(whole):
+    trace = Trace(whole)
+    assert trace.below("forward/eval") == ["conv1", "dropout1"]
+    assert trace.below("forward")[:2] == ["eval/conv1", "eval/dropout1"]
+    assert trace.below("forwar") == []
+
+
+def test_the_largest_value_is_one_that_is_finite(array_trace, tmp_path):
+    trace = Parts(arrays={"none": np.array([math.nan, -math.inf])}).write(tmp_path)
+    assert trace.largest("none") == 0
+    assert [array_trace.largest(name) for name in ("float64", "reversed")] == [0.1, 5.0]
+
+
 def test_numbers_are_ordered_as_numbers(tmp_path):
     keys = [f"trajectory/{step}/w" for step in (100, 20, 0, 3)]
     trace = Parts(arrays={key: np.zeros(1) for key in keys}).write(tmp_path)
@@ -210,7 +223,7 @@ def test_names_that_are_no_numbers_are_refused_as_numbers(whole):
 
 
 def test_a_key_that_is_not_there_is_a_run_error_that_names_it(whole):
-    with pytest.raises(RunError, match=r"no 'init/conv9\.kernel'") as told:
+    with pytest.raises(RunError, match=r"no array 'init/conv9\.kernel'") as told:
         Trace(whole)["init/conv9.kernel"]
     assert str(whole) in str(told.value)
 
@@ -230,6 +243,22 @@ def test_a_value_that_is_not_there_is_a_run_error_that_names_its_file(whole, rea
     with pytest.raises(RunError, match=name) as told:
         read(Trace(whole))
     assert str(whole) in str(told.value)
+
+
+def test_what_a_trace_from_elsewhere_lacks_is_an_input_error_that_names_its_source(whole, tmp_path):
+    trace = Trace(whole, tmp_path / "a.parity")
+    for read in (lambda: trace["init/conv9"], lambda: trace.facts["structure"]["colour"]):
+        with pytest.raises(InputError, match=r"a\.parity: .*record it again"):
+            read()
+
+
+def test_what_a_trace_holds_is_copied_as_any_mapping(whole):
+    """As by `dataclasses.asdict`, which knows nothing of files."""
+    facts = Trace(whole).facts
+    copied = type(facts)(facts.items())
+    assert copied == facts
+    with pytest.raises(KeyError, match="colour"):
+        copied["colour"]
 
 
 def test_a_directory_that_is_missing_or_unfinished_says_so(tmp_path, whole):

@@ -198,9 +198,9 @@ BROKEN = [
     ("a.png", "of a wrong length", r"\(broken PNG file.*\)"),
     ("a.ppm", "of a misspelled number", r"\(.*2x5.*\)"),
     ("a.png", "cut in its header", r"\(.*Truncated.*\)"),
-    ("a.jpg", "cut in its header", r"\(is no image\)"),
-    ("a.png", "empty", r"\(is no image\)"),
-    ("a.jpg", "a text", r"\(is no image\)"),
+    ("a.jpg", "cut in its header", r"\(not an image\)"),
+    ("a.png", "empty", r"\(not an image\)"),
+    ("a.jpg", "a text", r"\(not an image\)"),
     ("a.png", "missing", r"\(.*No such file.*\)"),
 ]
 

@@ -166,7 +166,7 @@ def test_what_a_processor_cannot_do_is_refused_with_the_reason(variant, precisio
 
 
 def test_the_program_as_people_write_it_is_not_timed_in_half_precision():
-    with pytest.raises(InputError, match="torch-eager, bf16 on cpu: people's own program"):
+    with pytest.raises(InputError, match="torch-eager, bf16 on cpu: the plain PyTorch program"):
         run_bench(task("torch-eager", precision="bf16"), DATA, Rounds(1))
 
 

@@ -1,7 +1,7 @@
-"""The torch half of `parity check`: the listing of this folder is the ladder.
+"""The torch half of `parity check`: each stage is a file of this folder.
 
-`run` has the order of the stages, one file each; what they ask of a port is
-`torch_impl.harness.port.port_under_test`'s.
+`run` calls the stages in order. They reach the port through
+`torch_impl.harness.port.port_under_test`.
 """
 
 from torch_impl.harness.check.run import run_check

@@ -1,6 +1,7 @@
-"""What a port is, beside its numbers: its calls and their partners, its settings, what it gives.
+"""The facts of a port: its calls and their partners, its settings, and what it provides.
 
-A port goes in; the facts that structure and causes are told by come out, ready for JSON.
+A port goes in; the facts by which structure is compared and causes are found come out, ready for
+JSON.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from torch_impl.harness.port.port_under_test import PortUnderTest
 
 
 def write_facts(port: PortUnderTest, writer: TraceWriter) -> None:
-    """Writes what the port is, with the pairs that were found."""
-    nodes = port.bundle.facts["nodes"]
+    """Writes the facts of a port, with the pairs that were found."""
+    nodes = port.keras.facts["nodes"]
     paired = {id(variable.module) for _, _, variable in port.variables()}
     carried = {id(tensor) for _, _, variable in port.variables() for tensor in variable.tensors}
     names = dict(port.module.named_parameters())
@@ -61,7 +62,7 @@ def write_facts(port: PortUnderTest, writer: TraceWriter) -> None:
 
 
 def _settings(call: Call) -> dict[str, Any]:
-    """The plain attributes of a module: eps, momentum, padding, stride."""
+    """Returns the plain attributes of a module: eps, momentum, padding, stride."""
     if call.module is None:
         return {"rate": call.rate} if call.rate is not None else {}
     found = _object_facts(call.module)

@@ -1,7 +1,8 @@
-"""What a port computes in eval and in train mode, pair by pair.
+"""The outputs of a port in eval and in train mode, pair by pair.
 
-Keras's batch goes in; `forward/…` comes out, each pair as it is reached in the port (an error may
-be inherited), and fed with Keras's own input (an error is its own).
+Keras's batch goes in, `forward/…` comes out. Each pair is computed twice: with the input that
+reaches it in the port (an error may come from an earlier layer), and with Keras's input (an error
+comes from this layer).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _COMMUTATIVE = frozenset(("add", "multiply", "average", "maximum", "minimum"))
 
 
 def write_forward(port: PortUnderTest, mode: str, writer: TraceWriter) -> None:
-    """Inputs and outputs of every paired call; in train mode also what it does to its state."""
+    """Writes inputs and outputs of every paired call; in train mode also the changed state."""
     is_training = mode == "train"
     with torch.no_grad(), port.kept():
         calls, output = port.forward(mode, "probe", training=is_training)
@@ -32,7 +33,7 @@ def write_forward(port: PortUnderTest, mode: str, writer: TraceWriter) -> None:
     writer.facts.setdefault("active_dropouts", {})[mode] = [
         call.name for call in calls if call.kind == "dropout" and call.is_active
     ]
-    if f"forward/{mode}/output" not in port.bundle:  # Keras's model is not compiled
+    if f"forward/{mode}/output" not in port.keras:  # Keras's model is not compiled
         return
     for pair in port.pairs:
         chain = [by_name.get(call.name) for call in pair.chain(port.calls)]
@@ -43,12 +44,12 @@ def write_forward(port: PortUnderTest, mode: str, writer: TraceWriter) -> None:
 def _write_pair(
     port: PortUnderTest, mode: str, pair: PairedLayer, chain: list[Call], writer: TraceWriter
 ) -> None:
-    """What a pair is given, makes of it, and makes of Keras's input."""
-    nodes = port.bundle.facts["nodes"]
+    """Writes the input of a pair, its output, and its output for Keras's input."""
+    nodes = port.keras.facts["nodes"]
     first, last = nodes[pair.ends.keras_first], nodes[pair.ends.keras_last]
     prefix = f"forward/{mode}/{first['name']}/input"
-    keys = [key for n in range(len(chain[0].inputs)) if (key := f"{prefix}/{n}") in port.bundle]
-    theirs = [port.bundle[key] for key in keys]
+    keys = [key for n in range(len(chain[0].inputs)) if (key := f"{prefix}/{n}") in port.keras]
+    theirs = [port.keras[key] for key in keys]
     given = [
         pair.portable(first, chain[0], x, y, is_input=True)
         for x, y in zip_longest(chain[0].inputs, theirs)
@@ -60,14 +61,14 @@ def _write_pair(
     key = f"forward/{mode}/{pair.node['name']}"
     output = output_of(chain[-1].output, chain[-1].final, last["output_shape"])
     made = f"forward/{mode}/{last['name']}/output"
-    aim = port.bundle[made] if made in port.bundle else None  # noqa: SIM401  # it has no `get`
+    aim = port.keras[made] if made in port.keras else None  # noqa: SIM401  # it has no `get`
     writer.put(f"{key}/output", pair.portable(last, chain[-1], output, aim))
-    # The mask of a dropout is Keras's already.
+    # A dropout already uses Keras's mask.
     if pair.call.kind == "dropout" or len(first["input_shapes"]) != len(chain[0].inputs):
         return
     fed: list[torch.Tensor] = list(chain[0].inputs)
     for number, source in zip(order, keys, strict=True):
-        tensor = pair.native(port.bundle[source], fed[number])
+        tensor = pair.native(port.keras[source], fed[number])
         if tensor is None:
             return
         fed[number] = tensor
@@ -81,7 +82,7 @@ def _write_pair(
 
 
 def _order_of_inputs(kind: str, given: list[np.ndarray], theirs: list[np.ndarray]) -> list[int]:
-    """Which of the port's inputs stands for each of Keras's, where their order is of no matter."""
+    """Matches the port's inputs to Keras's, for layers where the order does not matter."""
     order = list(range(len(given)))
     if kind not in _COMMUTATIVE or not len(given) == len(theirs) == 2:
         return order
@@ -102,16 +103,16 @@ def _moving(port: PortUnderTest) -> dict[str, np.ndarray]:
 
 
 def output_form(port: PortUnderTest, writer: TraceWriter) -> str:
-    """What the module returns: Keras's output, what its last activation is applied to, or its log.
+    """Finds what the module returns: Keras's output, the input of its last activation, or its log.
 
-    Told by the numbers; where none of them fits, by the last call.
+    The values decide; if none of the three fits, the last call decides.
     """
-    bundle, key = port.bundle, "forward/eval/output"
-    name = bundle.facts.get("output_activation")
+    keras, key = port.keras, "forward/eval/output"
+    name = keras.facts.get("output_activation")
     if name is None or key not in writer.arrays:
         return "same"
-    ours, theirs = writer.arrays[key], bundle[key]
-    linear = bundle[f"forward/eval/{bundle.facts['nodes'][-1]['name']}/input/0"]
+    ours, theirs = writer.arrays[key], keras[key]
+    linear = keras[f"forward/eval/{keras.facts['nodes'][-1]['name']}/input/0"]
     forms = {"same": theirs, "linear": linear}
     with np.errstate(divide="ignore", invalid="ignore"):
         forms["log"] = np.log(theirs)

@@ -12,14 +12,14 @@ from torch_impl.harness.port.port_under_test import PortUnderTest
 
 
 def write_gradients(port: PortUnderTest, loss: Loss, writer: TraceWriter) -> None:
-    """One pass forward and back in train mode."""
+    """Writes the loss and the gradients of one pass in train mode."""
     port.module.zero_grad()
     _, output = port.forward("train", "probe", training=True)
-    value = loss(output, port.target("target/probe"), port.bundle["target/probe"])
+    value = loss(output, port.target("target/probe"), port.keras["target/probe"])
     writer.put("loss/value", float(value.detach()))
     value.backward()
     for name, gradient in port.gradients().items():
-        if f"gradient/{name}" in port.bundle:
+        if f"gradient/{name}" in port.keras:
             writer.put(f"gradient/{name}", probe_inputs.sampled(gradient))
     writer.facts["no_gradient"] = [
         name for name, p in port.module.named_parameters() if p.grad is None and p.requires_grad

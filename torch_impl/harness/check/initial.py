@@ -1,6 +1,6 @@
-"""Initial weights: what a factory draws, as samples of the distributions that it draws from.
+"""Initial weights that a factory draws, as samples of its distributions.
 
-A factory goes in; `init/…` comes out, as many draws as the bundle has, on top of each other.
+A factory goes in; `init/…` comes out: as many draws as Keras left, stacked.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ MAX_INIT_ENTRIES = 20_000
 def write_init(
     spec: CheckSpec, factory: Callable[[], Any], port: PortUnderTest, writer: TraceWriter
 ) -> None:
-    """Weights as the factory makes them, as often as the bundle has them."""
-    shape = next((port.bundle[f"init/{name}"].shape for name in port.bundle.facts["weights"]), (1,))
+    """Calls the factory as often as Keras left draws, and writes its weights."""
+    shape = next((port.keras[f"init/{name}"].shape for name in port.keras.facts["weights"]), (1,))
     draws: dict[str, list[np.ndarray]] = {}
     for number in range(shape[0]):
         redrawn = call_factory(factory, (spec.seed + number) % 2**32)

@@ -1,6 +1,6 @@
-"""The loss of a port, its own or Keras's, and its value where outputs are extreme.
+"""The loss of a port, its own or Keras's, and its value for extreme outputs.
 
-A port and the form of its output go in; a loss that all stages call alike comes out, and
+A port and the form of its output go in; a loss with one signature for all stages comes out, and
 `loss/confident/…`.
 """
 
@@ -23,8 +23,8 @@ Loss = Callable[[Any, Any, np.ndarray], torch.Tensor]
 
 
 def loss_of(port: PortUnderTest, form: str) -> Loss:
-    """Returns the port's loss; where it gives none, Keras's."""
-    built, facts = port.built, port.bundle.facts
+    """Returns the loss of the port, or Keras's loss if the port has none."""
+    built, facts = port.built, port.keras.facts
     if built.loss is not None:
         given = built.loss
         return lambda output, target, y: given(output, target)
@@ -33,7 +33,7 @@ def loss_of(port: PortUnderTest, form: str) -> Loss:
     by_label = None if weights is None else {int(key): float(w) for key, w in weights.items()}
 
     def loss(output: Any, target: Any, y: np.ndarray) -> torch.Tensor:
-        output = from_returned(output, port.bundle["forward/eval/output"].shape)
+        output = from_returned(output, port.keras["forward/eval/output"].shape)
         output = _activated(output, form, facts.get("output_activation"))
         labels = torch.from_numpy(np.array(y))
         weighted = {} if by_label is None else {"sample_weight": sample_weights(labels, by_label)}
@@ -52,26 +52,26 @@ def _activated(output: torch.Tensor, form: str, name: str | None) -> torch.Tenso
 
 
 def write_confident_loss(port: PortUnderTest, form: str, loss: Loss, writer: TraceWriter) -> None:
-    """The loss of outputs that no model is needed for."""
-    y = port.bundle["loss/confident/target"]
-    given = as_returned(port.bundle["loss/confident/linear"], port.output.shape)
+    """Writes the loss of given extreme outputs, without the model."""
+    y = port.keras["loss/confident/target"]
+    given = as_returned(port.keras["loss/confident/linear"], port.output.shape)
     linear = torch.from_numpy(given.copy()).to(port.device).requires_grad_()
-    axis = -1 if given.shape == port.bundle["loss/confident/linear"].shape else 1
-    name = port.bundle.facts.get("output_activation")
+    axis = -1 if given.shape == port.keras["loss/confident/linear"].shape else 1
+    name = port.keras.facts.get("output_activation")
     output = linear
     if form != "linear" and name == "softmax":
-        # Where the port's own remembers its logits, as Keras's does, the loss will look for them.
+        # If the port's softmax carries its logits, as Keras's does, the loss looks for them.
         softmax = keras_logits.softmax if hasattr(port.output, "_keras_logits") else torch.softmax
         output = linear.log_softmax(axis) if form == "log" else softmax(linear, axis)
     elif form != "linear" and name == "sigmoid" and hasattr(port.output, "_keras_logits"):
         output = keras_logits.sigmoid(linear)
     elif form != "linear" and name is not None:
-        if name not in activations.ACTIVATIONS:  # a function of the user's
+        if name not in activations.ACTIVATIONS:  # a function of the user
             return
         output = activations.activation(name)(linear)
     value = loss(output, port.target("loss/confident/target"), y)
     writer.put("loss/confident/value", float(value.detach()))
     value.sum().backward()
     assert linear.grad is not None
-    gradient = from_returned(linear.grad.cpu(), port.bundle["loss/confident/gradient"].shape)
+    gradient = from_returned(linear.grad.cpu(), port.keras["loss/confident/gradient"].shape)
     writer.put("loss/confident/gradient", gradient.numpy())

@@ -1,7 +1,7 @@
-"""The optimizer of a port alone: no loss and no data stand between it and Keras's.
+"""The optimizer of a port alone, without loss and data.
 
 Keras's gradients of every size go in; `optimizer/…` comes out: weights, slots and rates after some
-steps. How a port makes a step is told here, for all stages that make some.
+steps. The other stages that make steps call `make_step` of this file.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 
 from parity.data import probe_inputs
-from parity.traces.bundle import Bundle
-from parity.traces.trace import TraceWriter
+from parity.traces.trace import Trace, TraceWriter
 from torch_impl.harness.factories import Port
 from torch_impl.harness.port.port_under_test import PortUnderTest
 
@@ -29,12 +28,12 @@ _STOCK_SLOTS = {
 
 
 def write_optimizer(port: PortUnderTest, writer: TraceWriter) -> None:
-    """The optimizer alone, fed with Keras's gradients of every size."""
-    optimizer, bundle = port.built.optimizer, port.bundle
+    """Feeds Keras's gradients to the optimizer, and writes what its steps change."""
+    optimizer, keras = port.built.optimizer, port.keras
     assert optimizer is not None
-    trained = {n: e["shape"] for n, e in bundle.facts["weights"].items() if e["trainable"]}
-    seed = int(bundle.spec["seed"])
-    given = given_rates(bundle, "optimizer/learning_rate")
+    trained = {n: e["shape"] for n, e in keras.facts["weights"].items() if e["trainable"]}
+    seed = int(keras.spec["seed"])
+    given = given_rates(keras, "optimizer/learning_rate")
     rates = []
     for step in range(1, probe_inputs.NUM_OPTIMIZER_STEPS + 1):
         if step == probe_inputs.CUT_BEFORE:
@@ -50,13 +49,13 @@ def write_optimizer(port: PortUnderTest, writer: TraceWriter) -> None:
                     value = probe_inputs.sampled(weights[name])
                     writer.put(f"optimizer/{step}/weights/{name}", value)
             for slot, name, value in _slots(port):
-                if f"optimizer/{step}/{slot}/{name}" in bundle:
+                if f"optimizer/{step}/{slot}/{name}" in keras:
                     writer.put(f"optimizer/{step}/{slot}/{name}", probe_inputs.sampled(value))
     writer.put("optimizer/learning_rate", np.array(rates, dtype=np.float64))
 
 
 def _slots(port: PortUnderTest) -> Iterator[tuple[str, str, np.ndarray]]:
-    """(Keras's slot, weight, value), for weights that are one tensor."""
+    """Yields (Keras's slot, weight, value) for weights that are one tensor in torch."""
     optimizer = port.built.optimizer
     assert optimizer is not None
     stock = _STOCK_SLOTS.get(type(optimizer).__name__, {})
@@ -76,19 +75,19 @@ def _slots(port: PortUnderTest) -> Iterator[tuple[str, str, np.ndarray]]:
 
 
 def cut(port: PortUnderTest) -> None:
-    """Cuts the learning rate, where no schedule of Keras's sets it."""
+    """Cuts the learning rate, unless a Keras schedule sets it."""
     assert port.built.optimizer is not None
-    if port.bundle.facts["schedule"]["kind"] is None:
+    if port.keras.facts["schedule"]["kind"] is None:
         for group in port.built.optimizer.param_groups:
             group["lr"] *= probe_inputs.CUT_FACTOR
 
 
 def make_step(port: PortUnderTest, given: float | None) -> float:
-    """Makes a step with the gradients that are there; returns the rate at which it was made.
+    """Makes a step with the present gradients; returns the learning rate of that step.
 
     Args:
-        port: whose port steps.
-        given: the rate, where a schedule of Keras's gives it: schedules have a level of their own.
+        port: makes the step.
+        given: the rate, if a Keras schedule sets it; schedules have a level of their own.
     """
     built = port.built
     if built.before_step is not None:
@@ -104,7 +103,7 @@ def make_step(port: PortUnderTest, given: float | None) -> float:
 
 
 def _set_rate(optimizer: Any, rate: float) -> None:
-    """Sets the rate, that of groups with another one in proportion."""
+    """Sets the learning rate; groups with another rate keep their ratio to it."""
     if getattr(optimizer, "schedule", None) is not None:
         optimizer.schedule = None
     first = optimizer.param_groups[0]["lr"]
@@ -112,17 +111,17 @@ def _set_rate(optimizer: Any, rate: float) -> None:
         group["lr"] = rate * (group["lr"] / first if first else 1.0)
 
 
-def given_rates(bundle: Bundle, key: str) -> list[float] | None:
-    """Returns the rates of Keras's steps where a schedule gives them; None without one."""
-    is_scheduled = bundle.facts["schedule"]["kind"] is not None
-    return bundle[key].tolist() if is_scheduled else None
+def given_rates(keras: Trace, key: str) -> list[float] | None:
+    """Returns the rates of Keras's steps if a schedule sets them, else None."""
+    is_scheduled = keras.facts["schedule"]["kind"] is not None
+    return keras[key].tolist() if is_scheduled else None
 
 
 def step_optimizer(port: Port) -> float:
-    """Makes a step of the optimizer alone; returns the rate at which it was made."""
+    """Makes a step of the optimizer alone; returns the learning rate of that step."""
     assert port.optimizer is not None
     before = float(port.optimizer.param_groups[0]["lr"])
     port.optimizer.step()
-    # A schedule inside of the optimizer sets the rate in the step itself.
+    # A schedule inside the optimizer sets the rate during the step.
     has_schedule = getattr(port.optimizer, "schedule", None) is not None
     return float(port.optimizer.param_groups[0]["lr"]) if has_schedule else before

@@ -1,9 +1,9 @@
-"""run_check: what a port computes where Keras computed what the bundle holds, written down.
+"""run_check: makes a port compute what Keras computed, and writes it down.
 
-The same probes in the same order as `keras_impl/check`, under the same keys and the same names, in
-the portable layout. Every paired layer is judged twice: as it is reached in the port (an error
-may be inherited), and fed with Keras's own input (an error is its own). What raises is written down
-too, and the next probe goes on.
+It makes the same probes in the same order as `keras_impl/harness/check`, under the same keys and
+names, in the portable layout. Every paired layer is computed twice: with the input that reaches it
+in the port (an error may come from an earlier layer), and with Keras's input (an error comes from
+this layer). An error that the port raises is written down too, and the next probe goes on.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from typing import Any
 
 from parity.errors import ParityError
 from parity.programs.check_spec import CheckSpec
-from parity.traces.bundle import Bundle
-from parity.traces.trace import TraceWriter
+from parity.traces.trace import Trace, TraceWriter
 from torch_impl.harness.check.facts import write_facts
 from torch_impl.harness.check.forward import output_form, write_forward
 from torch_impl.harness.check.gradient import write_gradients
@@ -32,22 +31,22 @@ def run_check(
     spec: CheckSpec,
     factory: Callable[[], Any],
     writer: TraceWriter,
-    bundle: Bundle | None = None,
+    keras: Trace | None = None,
 ) -> None:
     """Probes the port that a factory builds.
 
     Args:
-        spec: how; seed and sizes are the bundle's.
+        spec: settings of the check; seed and sizes are those of Keras's trace.
         factory: returns a module or a Port.
-        writer: receives arrays under the keys of the bundle, `forward/…/own` beside them, and the
-            facts `nodes`, `pairs`, `problems`, `raised`, `settings`.
-        bundle: what Keras computed; it is needed.
+        writer: receives arrays under the keys of `keras`, also `forward/…/own`, and the facts
+            `nodes`, `pairs`, `problems`, `raised`, `settings`.
+        keras: what Keras computed; required.
 
     Raises:
         InputError: the port cannot be probed at all.
     """
-    assert bundle is not None
-    port = PortUnderTest(factory, spec.seed, bundle, spec.device)
+    assert keras is not None
+    port = PortUnderTest(factory, spec.seed, keras, spec.device)
     raised: dict[str, str] = {}
     writer.facts["raised"] = raised
     write_facts(port, writer)
@@ -58,41 +57,41 @@ def run_check(
             write_forward(port, mode, writer)
     form = output_form(port, writer)
     writer.facts["output_form"] = form
-    if bundle.facts["loss"] is not None:
+    if keras.facts["loss"] is not None:
         _write_training(spec, factory, port, form, writer)
-    if port.built.optimizer is not None and bundle.facts["optimizer"] is not None:
+    if port.built.optimizer is not None and keras.facts["optimizer"] is not None:
         with _noted(raised, "optimizer"):
-            write_optimizer(PortUnderTest(factory, spec.seed, bundle, spec.device), writer)
+            write_optimizer(PortUnderTest(factory, spec.seed, keras, spec.device), writer)
     with _noted(raised, "schedule"):
-        write_schedule(spec, factory, bundle, writer)
+        write_schedule(spec, factory, keras, writer)
 
 
 def _write_training(
     spec: CheckSpec, factory: Callable[[], Any], port: PortUnderTest, form: str, writer: TraceWriter
 ) -> None:
-    """Loss, gradients, and a few steps."""
-    raised, bundle = writer.facts["raised"], port.bundle
+    """Writes the loss, the gradients, and a few steps of training."""
+    raised, keras = writer.facts["raised"], port.keras
     try:
         loss = loss_of(port, form)
-    except (AttributeError, LookupError, TypeError, ValueError) as error:  # one of the user's own
+    except (AttributeError, LookupError, TypeError, ValueError) as error:  # a loss of the user
         writer.facts["no_loss"] = f"give the port a loss, since Keras's is not known here ({error})"
         return
     with _noted(raised, "loss"):
         write_confident_loss(port, form, loss, writer)
     with _noted(raised, "gradient"), port.kept():
         write_gradients(port, loss, writer)
-    if port.built.optimizer is not None and bundle.facts["optimizer"] is not None:
+    if port.built.optimizer is not None and keras.facts["optimizer"] is not None:
         with _noted(raised, "trajectory"):
-            write_trajectory(PortUnderTest(factory, spec.seed, bundle, spec.device), form, writer)
+            write_trajectory(PortUnderTest(factory, spec.seed, keras, spec.device), form, writer)
 
 
 @contextmanager
 def _noted(raised: dict[str, str], stage: str) -> Iterator[None]:
-    """Writes down what the user's code raises, with its line."""
+    """Writes down an error of the user's code, with its line."""
     try:
         yield
     except ParityError:
         raise
-    except Exception as error:  # whatever a port may raise is a finding about the port
+    except Exception as error:  # any error of the port is a finding about the port
         line = line_of(error)
         raised[stage] = f"{type(error).__name__}: {error}" + (f" ({line})" if line else "")

@@ -1,7 +1,7 @@
 """The learning rate of a port, by step and by epoch.
 
-Schedulers are stepped as the port says, or shown the metrics that Keras's callbacks were shown;
-the rates, and the epoch at which training stops, come out as `schedule/…`.
+Schedulers are stepped as the port says, or get the metrics that Keras's callbacks got. The rates,
+and the epoch at which training stops, come out as `schedule/…`.
 """
 
 from __future__ import annotations
@@ -15,33 +15,32 @@ import torch
 
 from parity.data import probe_inputs
 from parity.programs.check_spec import CheckSpec
-from parity.traces.bundle import Bundle
-from parity.traces.trace import TraceWriter
+from parity.traces.trace import Trace, TraceWriter
 from torch_impl.harness.check.optimizer import step_optimizer
 from torch_impl.harness.factories import Port, call_factory
 from torch_impl.schedule import LearningRateScheduler
 
 
 def write_schedule(
-    spec: CheckSpec, factory: Callable[[], Any], bundle: Bundle, writer: TraceWriter
+    spec: CheckSpec, factory: Callable[[], Any], keras: Trace, writer: TraceWriter
 ) -> None:
-    """The learning rate: of every step, and of every epoch, where Keras has what sets it."""
-    if "schedule/steps" in bundle:
+    """Writes the learning rate of every step and of every epoch, if Keras changes it there."""
+    if "schedule/steps" in keras:
         port = call_factory(factory, spec.seed)
         if port.optimizer is not None:
             writer.put("schedule/steps", _rates_by_step(port))
-    if "schedule/epochs" in bundle:
+    if "schedule/epochs" in keras:
         port = call_factory(factory, spec.seed)
         if port.optimizer is None:
             return
-        deltas = probe_inputs.told_apart(bundle.facts["schedule"]["callbacks"])
+        deltas = probe_inputs.told_apart(keras.facts["schedule"]["callbacks"])
         rates, stopped = _rates_by_epoch(port, probe_inputs.metrics(spec.seed, deltas))
         writer.put("schedule/epochs", np.array(rates, dtype=np.float64))
         writer.put("schedule/stopped", np.array(stopped))
 
 
 def _rates_by_step(port: Port) -> np.ndarray:
-    """The rate of each step, no gradient having any effect."""
+    """Returns the rate of each step. All gradients are zero."""
     rates = {}
     for parameter in port.module.parameters():
         parameter.grad = torch.zeros_like(parameter)
@@ -56,14 +55,14 @@ def _rates_by_step(port: Port) -> np.ndarray:
 
 
 def _rates_by_epoch(port: Port, metrics: Mapping[str, np.ndarray]) -> tuple[list[float], int]:
-    """The rate of each epoch, and the epoch at which training stops, or -1."""
+    """Returns the rate of each epoch, and the epoch at which training stops, or -1."""
     assert port.optimizer is not None
     watched = metrics[port.monitor]
     rates: list[float] = []
     for epoch, value in enumerate(map(float, watched)):
         after = [scheduler for scheduler in port.schedulers if not _begun(scheduler, epoch)]
         rates.append(float(port.optimizer.param_groups[0]["lr"]))
-        port.optimizer.step()  # torch's schedulers ask for it
+        port.optimizer.step()  # torch's schedulers warn without it
         for scheduler in after:
             if _takes_value(scheduler):
                 scheduler.step(value)
@@ -76,7 +75,7 @@ def _rates_by_epoch(port: Port, metrics: Mapping[str, np.ndarray]) -> tuple[list
 
 
 def _begun(scheduler: Any, epoch: int) -> bool:
-    """Lets a scheduler act that acts at the beginning of an epoch; tells whether it is one."""
+    """Steps a scheduler that acts at the beginning of an epoch; returns whether it does."""
     if hasattr(scheduler, "on_epoch_begin"):
         scheduler.on_epoch_begin(epoch)
     elif isinstance(scheduler, LearningRateScheduler):
@@ -87,7 +86,7 @@ def _begun(scheduler: Any, epoch: int) -> bool:
 
 
 def _takes_value(scheduler: Any) -> bool:
-    """Whether `step` has to be given the monitored metric."""
+    """Whether `step` takes the monitored metric."""
     parameters = list(inspect.signature(scheduler.step).parameters.values())
     return bool(parameters) and (
         parameters[0].name in ("metrics", "value", "metric")

@@ -1,6 +1,6 @@
 """A few steps of training, as a port makes them.
 
-Keras's batches and masks go in; `trajectory/…` comes out, losses and the weights after each step.
+Keras's batches and masks go in; `trajectory/…` comes out: losses, and the weights after each step.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from torch_impl.harness.port.port_under_test import PortUnderTest
 
 
 def write_trajectory(port: PortUnderTest, form: str, writer: TraceWriter) -> None:
-    """A few steps as the port makes them, with Keras's masks."""
+    """Makes a few steps with Keras's masks, and writes losses and weights."""
     loss, optimizer = loss_of(port, form), port.built.optimizer
     assert optimizer is not None
     losses: list[float] = []
-    num_steps = len(port.bundle["trajectory/losses"])
-    given = given_rates(port.bundle, "trajectory/rates")
+    num_steps = len(port.keras["trajectory/losses"])
+    given = given_rates(port.keras, "trajectory/rates")
     for step in range(1, num_steps + 1):
         purpose = f"step{step}"
         if step == probe_inputs.TRAJECTORY_CUT_BEFORE:
             cut(port)
         optimizer.zero_grad()
         _, output = port.forward(purpose, purpose, training=True)
-        value = loss(output, port.target(f"target/{purpose}"), port.bundle[f"target/{purpose}"])
+        value = loss(output, port.target(f"target/{purpose}"), port.keras[f"target/{purpose}"])
         value.backward()
         make_step(port, given[step - 1] if given else None)
         losses.append(float(value.detach()))

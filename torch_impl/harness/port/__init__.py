@@ -1,1 +1,1 @@
-"""Port: a user's module under test, watched, paired with Keras's layers and fed."""
+"""Port: a user's module under test is watched, paired with Keras's layers, and fed."""

@@ -1,7 +1,7 @@
-"""Which line of the user's own code a call was made from, or an error came through.
+"""Finds the line of the user's code that made a call or raised an error.
 
-The stack or an error goes in; the innermost line that is neither a library's nor the harness's
-comes out: "model.py:23".
+The stack or an error goes in. The innermost line that belongs neither to a library nor to the
+harness comes out: "model.py:23".
 """
 
 from __future__ import annotations
@@ -12,16 +12,20 @@ import sysconfig
 import traceback
 from types import FrameType
 
+import torch
+
 import parity
 import torch_impl
 
-# Files below these are not the user's own. With the separator: "torch_implementation" is.
+# Files in these folders are not the user's. The separator at the end matters: a user may have a
+# folder "torch_implementation".
 _LIBRARIES = tuple(
     os.path.join(os.path.realpath(path), "")
     for path in (
         sysconfig.get_path("purelib"),
         sysconfig.get_path("platlib"),
         sysconfig.get_path("stdlib"),
+        os.path.dirname(torch.__file__),
         os.path.dirname(torch_impl.__file__),
         os.path.dirname(parity.__file__),
     )
@@ -29,7 +33,7 @@ _LIBRARIES = tuple(
 
 
 def line_of(error: BaseException) -> str:
-    """Returns the innermost line of the user's own code that an error came through, or ""."""
+    """Returns the innermost line of the user's code in the traceback of an error, or ""."""
     frames = reversed(traceback.extract_tb(error.__traceback__))
     own = (f for f in frames if _is_users(f.filename))
     return next((f"{os.path.basename(f.filename)}:{f.lineno}" for f in own), "")
@@ -41,7 +45,7 @@ def _is_users(filename: str) -> bool:
 
 
 def where() -> str:
-    """The innermost line of the stack that is the user's own."""
+    """Returns the innermost line of the stack that is the user's code, or ""."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         if _is_users(frame.f_code.co_filename):

@@ -1,8 +1,8 @@
-"""What stands around a layer in a network: the layers with weights that feed it and that it feeds.
+"""The neighbourhood of a layer: the layers with weights that feed it, and those that it feeds.
 
-A list of calls, each with the numbers of the calls that made its inputs, goes in; for every layer
-with weights comes out what it looks like from nearby and from farther off. Two programs that run
-the branches of one network in different orders see the same around the same layer.
+A list of calls goes in, each with the numbers of the calls that made its inputs. A signature of the
+neighbourhood, near and far, comes out for every layer with weights. It is the same in two programs
+that run the branches of one network in different orders.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-ROUNDS = 3  # layers with weights that one looks away, in both directions
+ROUNDS = 3  # how many layers with weights a signature reaches, in both directions
 
 Nodes = Sequence[Mapping[str, Any]]
 Signature = Any  # nested tuples of plain values
@@ -19,14 +19,14 @@ Signature = Any  # nested tuples of plain values
 def origins(node: Mapping[str, Any]) -> Sequence[int | None]:
     """Returns the calls that the inputs of a call come from, -1 for an input of the network.
 
-    Of a torch call they reach through functions that are not watched, such as `squeeze`.
+    For a torch call they are traced through functions that are not watched, such as `squeeze`.
     """
     found: Sequence[int | None] = node.get("origins", node["sources"])
     return found
 
 
 def takers(nodes: Nodes) -> list[list[int]]:
-    """Returns for every call the calls that take its output."""
+    """Returns, for every call, the calls that take its output."""
     found: list[list[int]] = [[] for _ in nodes]
     for number, node in enumerate(nodes):
         for origin in origins(node):
@@ -36,13 +36,16 @@ def takers(nodes: Nodes) -> list[list[int]]:
 
 
 def signatures(nodes: Nodes) -> list[dict[int, Signature]]:
-    """Returns what each layer with weights looks like, from farther and farther off.
+    """Returns the signatures of the layers with weights, from near to far.
 
-    The first entry holds the shapes of its weights; every further one adds what its neighbours look
-    like in the entry before, and the activations and merges on the way to them.
+    The first entry holds the shapes of a layer's weights. Each further entry adds the signatures of
+    its neighbours in the entry before, and the activations and merges on the way to them.
 
     Args:
         nodes: with kind, weights (name -> shape), sources, and origins if these differ.
+
+    Returns:
+        Entries from near to far, each from the number of a layer to its signature.
     """
     forward = takers(nodes)
     weighted = [number for number, node in enumerate(nodes) if node["weights"]]
@@ -62,7 +65,7 @@ def signatures(nodes: Nodes) -> list[dict[int, Signature]]:
 def _reached(
     nodes: Nodes, start: int, edges: Sequence[Sequence[int | None]]
 ) -> list[tuple[int, tuple[str, ...]]]:
-    """(layer with weights or -1, kinds on the way) for all that come next along the edges."""
+    """Returns (layer with weights or -1, kinds on the way) for the next layers along the edges."""
     found, seen = [], set()
     waiting: list[tuple[int, tuple[str, ...]]] = [(start, ())]
     while waiting:

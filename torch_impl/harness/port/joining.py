@@ -1,8 +1,8 @@
-"""Where a paired layer begins and ends, if the two programs draw the line elsewhere.
+"""Where a paired layer begins and ends, if the two programs split their layers differently.
 
-Keras pads inside of a convolution or before it, in a layer of its own; a PyTorch program does the
-one where Keras does the other, or cuts off afterwards what it padded too much. What pads or cuts
-and has no partner is taken as a part of the layer next to it, if that makes the shapes fit.
+Keras pads inside a convolution, or before it in a separate layer. A PyTorch program may do it the
+other way, or may pad too much and crop afterwards. A padding or cropping call without a partner is
+joined to the layer next to it if that makes the shapes fit.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from torch_impl.harness.port.pairing import Pairing
 
 _JOINED = frozenset(("zero_padding", "cropping"))
-MOST = 2  # that are joined on one side of a layer
+MOST = 2  # calls that are joined on one side of a layer
 
 Nodes = Sequence[Mapping[str, Any]]
 
@@ -24,10 +24,10 @@ class Ends:
     """Numbers of the nodes and calls that a pair begins and ends with.
 
     Attributes:
-        keras_first: whose inputs are those of the layer.
-        keras_last: whose output is that of the layer.
-        torch_first: likewise.
-        torch_last: likewise.
+        keras_first: the Keras node that takes the inputs of the layer.
+        keras_last: the Keras node that gives the output of the layer.
+        torch_first: the torch call that takes the inputs of the layer.
+        torch_last: the torch call that gives the output of the layer.
     """
 
     keras_first: int
@@ -41,9 +41,9 @@ def ends_of(keras: Nodes, torch: Nodes, pairing: Pairing) -> list[Ends]:
 
     Args:
         keras: nodes with kind, input_shapes, output_shape, sources.
-        torch: the same, but for input_forms and output_shapes: the shapes as they are, and with the
-            channels last.
-        pairing: of these.
+        torch: the same, but with input_forms and output_shapes: the shapes as they are, and with
+            the channels last.
+        pairing: pairs the two.
     """
     free = set(pairing.keras_left), set(pairing.torch_left)
     ends = []
@@ -63,7 +63,7 @@ def ends_of(keras: Nodes, torch: Nodes, pairing: Pairing) -> list[Ends]:
 
 
 def _fitting(rows: list[int], columns: list[int], fits: Any) -> tuple[int, int]:
-    """The nearest two that fit; those of the pair itself where none do."""
+    """Returns the nearest two that fit, or those of the pair itself if none fit."""
     pairs = [(i, j) for i in range(len(rows)) for j in range(len(columns))]
     for i, j in sorted(pairs, key=sum):
         if fits(rows[i], columns[j]):
@@ -76,7 +76,7 @@ def _before(nodes: Nodes, number: int, free: set[int]) -> list[int]:
     while len(chain) <= MOST:
         sources = nodes[chain[-1]]["sources"]
         source = sources[0] if sources else None
-        # -1 is an input of the model; None was not watched.
+        # -1 is an input of the model, None a call that was not watched.
         if source is None or source not in free or nodes[source]["kind"] not in _JOINED:
             break
         chain.append(source)

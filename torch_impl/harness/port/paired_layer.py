@@ -1,7 +1,7 @@
-"""PairedLayer: a Keras node and the torch call that stands for it, with what turns their arrays.
+"""PairedLayer: a Keras node and its torch call, and how arrays of one turn into those of the other.
 
-A weight or an activation of one half goes in, and comes out as the other half has it. Behind a
-flatten of channels first the features of a port stand in another order, which is kept here.
+A weight or an activation of one half goes in, and comes out in the layout of the other half. After
+a flatten of channels first, the features of a port have another order, which is kept here.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from torch_impl.harness.port.portable import GLOBAL_POOLS, from_portable, to_por
 
 
 def with_shared_axes(call: Call, array: np.ndarray) -> np.ndarray:
-    """Returns a weight of a call with the axes of length 1 along which Keras says it is shared.
+    """Adds axes of length 1 to a weight of a call, where Keras's weight is shared along an axis.
 
-    torch.nn.PReLU has (channels,) or (1,), Keras's with `shared_axes` (1, 1, channels).
+    torch.nn.PReLU has the shape (channels,) or (1,), Keras's with `shared_axes` (1, 1, channels).
     """
     return array.reshape(*[1] * (call.inputs[0].ndim - 2), -1) if _is_shared(call) else array
 
 
 def _kind(node: Mapping[str, Any], call: Call) -> str:
-    """A pool that is as large as its image is a global one, whatever the port calls it."""
+    """Returns the kind of a node; a pool as large as its image counts as a global pool."""
     is_global = node["kind"] in GLOBAL_POOLS and call.kind in ("max_pool", "average_pool")
     return node["kind"] if is_global else call.kind
 
@@ -39,16 +39,16 @@ def _is_shared(call: Call) -> bool:
 
 @dataclass(frozen=True)
 class PairedLayer:
-    """A Keras node and the torch call that stands for it.
+    """A Keras node and the torch call that is paired with it.
 
     Attributes:
         node: facts of the Keras node.
-        call: as it was in the pass that found the pairs.
+        call: the torch call, from the pass in which the pairs were found.
         variables: Keras's name of a weight -> its name in the module.
-        rows: order of the features that enter, after a flatten of channels first: the portable
-            position of each; None where both halves have the same order.
-        features: the same for what leaves it.
-        ends: numbers of the nodes and calls with which it begins and ends.
+        rows: order of the input features after a flatten of channels first: the portable position
+            of each; None if both halves have the same order.
+        features: the same for the output features.
+        ends: numbers of the nodes and calls with which the layer begins and ends.
     """
 
     node: Mapping[str, Any]
@@ -59,10 +59,10 @@ class PairedLayer:
     ends: Ends = field(kw_only=True)
 
     def chain(self, calls: Sequence[Call]) -> list[Call]:
-        """Returns the calls that a pair consists of, in order: its own, and what was joined.
+        """Returns the calls of a pair in order: its own call, and those joined to it.
 
         Args:
-            calls: of the pass that found the pairs.
+            calls: all calls of the pass in which the pairs were found.
         """
         own = next(n for n, call in enumerate(calls) if call is self.call)
         numbers = [self.ends.torch_last]
@@ -74,7 +74,7 @@ class PairedLayer:
         return [calls[number] for number in numbers]
 
     def to_module(self, name: str, array: np.ndarray) -> np.ndarray:
-        """Puts the rows of a weight of Keras, or of what has its layout, into the port's order."""
+        """Puts the rows of a Keras weight, or of an array like it, into the port's order."""
         order = self._order(name, array)
         array = array if order is None else array[order]
         return (
@@ -82,7 +82,7 @@ class PairedLayer:
         )
 
     def to_keras(self, name: str, array: np.ndarray) -> np.ndarray:
-        """Puts the rows of a weight, or of what has its layout, into Keras's order."""
+        """Puts the rows of a port's weight, or of an array like it, into Keras's order."""
         order = self._order(name, array)
         return with_shared_axes(self.call, array if order is None else array[np.argsort(order)])
 
@@ -95,18 +95,18 @@ class PairedLayer:
         *,
         is_input: bool = False,
     ) -> np.ndarray:
-        """Returns an input or the output as Keras has it.
+        """Returns an input or the output of a call in Keras's layout.
 
         Args:
-            node: Keras's node that the tensor belongs to; that of the pair, or one joined to it.
-            call: likewise, of the port.
+            node: the Keras node of the tensor: that of the pair, or one joined to it.
+            call: the port's call of the tensor: that of the pair, or one joined to it.
             tensor: input or output of the call.
-            theirs: what Keras has in its place.
-            is_input: which of them.
+            theirs: Keras's array in its place.
+            is_input: whether the tensor is an input.
         """
         if is_input:
             forms = node["input_shapes"]
-            # A layer of several inputs has them in any order; all are of one rank.
+            # A layer may take several inputs in any order; all have the same rank.
             fits = [shape for shape in forms if sorted(shape) == sorted(tensor.shape)]
             expected, order = (fits or forms or [[]])[0], self.rows
         else:
@@ -117,13 +117,13 @@ class PairedLayer:
         return array
 
     def native(self, array: np.ndarray, like: torch.Tensor) -> torch.Tensor | None:
-        """The inverse, for inputs; None where the shape does not fit."""
+        """Returns a Keras input in the port's layout; None if the shape does not fit."""
         if self.rows is not None and array.ndim == 2 and array.shape[1] == len(self.rows):
             array = array[:, self.rows]
         return from_portable(array, like, _kind(self.node, self.call))
 
     def _order(self, name: str, array: np.ndarray) -> np.ndarray | None:
-        """How the first axis of a weight is ordered in the module, if not as in Keras."""
+        """Returns the order of a weight's first axis in the module, None if it is Keras's."""
         is_kernel = name.endswith("kernel")
         order = self.rows if is_kernel or self.features is not None else None
         fits = order is not None and array.ndim >= 1 and array.shape[0] == len(order)

@@ -1,11 +1,11 @@
-"""Which call of the torch module stands for which layer of the Keras model.
+"""Pairs the calls of the torch module with the layers of the Keras model.
 
-Both halves list what they computed in order. What the user says goes first, then names that both
-halves share. Layers with weights are then paired by what stands around them, since Keras runs the
-branches of a network by depth and a torch program runs them one after the other; with them the
-activations, pools and merges between them. What is left, as where one half lacks a layer, is
-aligned like two texts: a pair is worth the more, the more surely it is one (kind, shapes of
-weights, shape of the output, name), and order is kept.
+Both halves list their calls in order. Pairs that the user gives come first, then names that both
+halves share. Then layers with weights are paired by their neighbours, since Keras runs the branches
+of a network by depth and a torch program runs them one after the other; activations, pools and
+merges between them follow. The remaining calls, for example where one half lacks a layer, are
+aligned like two sequences: each pair gets a score for how well its kind, weight shapes, output
+shape and name agree, and the order is kept.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from torch_impl.harness.port.dataflow import origins, signatures, takers
 
 @dataclass(frozen=True)
 class Pairing:
-    """The outcome.
+    """The pairs that were found, and the calls without a partner.
 
     Attributes:
         pairs: (number of the Keras node, number of the torch call), in Keras's order.
@@ -44,12 +44,12 @@ def pair_calls(
     Args:
         keras: nodes with name, kind, input_shapes, output_shape, weights (name of the variable ->
             shape).
-        torch: the same, but for input_forms and output_shapes: as they are, and with the channels
-            last.
+        torch: the same, but with input_forms and output_shapes: the shapes as they are, and with
+            the channels last.
         fixed: Keras name -> torch name.
 
     Raises:
-        InputError: `fixed` names what is not there.
+        InputError: `fixed` names a call that does not exist.
     """
     known = _fixed(keras, torch, fixed or {})
     pairs = known | _named(keras, torch, known)
@@ -59,7 +59,7 @@ def pair_calls(
     columns = [number for number in range(len(torch)) if number not in pairs.values()]
     scores = _scores(keras, torch, rows, columns, pairs)
     pairs |= _aligned(scores, rows, columns)
-    for number in rows:  # branches in another order
+    for number in rows:  # branches that run in another order
         if number in pairs or not keras[number]["weights"]:
             continue
         left = [n for n in columns if n not in pairs.values() and torch[n]["weights"]]
@@ -75,10 +75,10 @@ def pair_calls(
     )
 
 
-# What a pair is worth. Weights decide: no sum of the rest is worth a pair of layers with weights.
+# Scores of a pair. Weights decide: the others together score less than one pair with weights.
 _SAME_WEIGHTS, _SAME_KERNEL, _WEIGHTED = 100.0, 80.0, 40.0
 _SAME_OUTPUT, _SAME_NAME, _SAME_KIND = 3.0, 2.0, 1.0
-# Kinds that one half may call otherwise and mean the same by.
+# Kinds that mean the same, though the two halves use different words.
 _ALIKE = [
     {"conv", "depthwise_conv"},
     {"flatten", "reshape"},
@@ -99,12 +99,12 @@ def _is_alike(a: str, b: str) -> bool:
 
 
 def _score(keras: Mapping[str, Any], torch: Mapping[str, Any]) -> float:
-    """What a pair is worth; 0 where it cannot be one."""
+    """Returns the score of a pair; 0 if it cannot be one."""
     a, b = keras["kind"], torch["kind"]
     is_alike = _is_alike(a, b)
     has_weights = bool(keras["weights"]), bool(torch["weights"])
     both_activate = a.startswith("activation:") and b.startswith("activation:")
-    # Keras adds up three at once, torch two and then another: neither of these is the other.
+    # Keras adds three tensors at once, torch makes two additions: neither is Keras's.
     if a == b and a in _MERGING and len(keras["input_shapes"]) != len(torch["input_forms"]):
         return 0.0
     is_known = not a.startswith("unknown:") and not b.startswith("unknown:")
@@ -113,13 +113,13 @@ def _score(keras: Mapping[str, Any], torch: Mapping[str, Any]) -> float:
     same_weights = sorted(map(list, keras["weights"].values())) == sorted(
         map(list, torch["weights"].values())
     )
-    # A layer of the user's on either side can be anything, if its weights fit.
+    # A user's own layer on either side can be anything, if its weights fit.
     fits = not is_known and all(has_weights) and same_weights
     if not (is_alike or both_activate or fits):
         return 0.0
     score = _SAME_KIND if a == b else 0.5 * _SAME_KIND
     if all(has_weights):
-        # A bias that only one half has makes no other layer of it.
+        # A layer may have a bias in one half only, and is still the same layer.
         same_kernel = _largest(keras["weights"]) == _largest(torch["weights"])
         score += _SAME_WEIGHTS if same_weights else _SAME_KERNEL if same_kernel else _WEIGHTED
     score += _SAME_OUTPUT if keras["output_shape"] in torch["output_shapes"] else 0.0
@@ -132,11 +132,11 @@ def _named(
     torch: Sequence[Mapping[str, Any]],
     taken: Mapping[int, int],
 ) -> dict[int, int]:
-    """Layers with weights that both halves call alike, and whose weights fit, in whatever order."""
+    """Pairs layers with weights that have the same name and fitting weights, in any order."""
     places: dict[str, list[int]] = {}
     for number, node in enumerate(torch):
         if number not in taken.values():
-            for part in set(node["name"].split(".")):  # what wraps a layer may have its name
+            for part in set(node["name"].split(".")):  # a wrapper may have the name of its layer
                 places.setdefault(part, []).append(number)
     pairs = {}
     for number, node in enumerate(keras):
@@ -151,10 +151,10 @@ def _named(
 def _pair_by_flow(
     keras: Sequence[Mapping[str, Any]], torch: Sequence[Mapping[str, Any]], pairs: dict[int, int]
 ) -> None:
-    """Adds pairs of layers with the same weights that see the same around them.
+    """Adds pairs of layers with the same weights and the same neighbourhood.
 
-    From as far off as possible first: what is wrong somewhere else in the port then tells nothing,
-    and what is nearer decides. Layers that nothing tells apart are paired in order.
+    The widest neighbourhood comes first. If it differs, because something else in the port is
+    wrong, a narrower one decides. Layers with equal neighbourhoods are paired in order.
     """
     views = zip(signatures(keras), signatures(torch), strict=True)
     for theirs, ours in reversed(list(views)):
@@ -196,7 +196,7 @@ def _join_neighbours(
 
 
 def _largest(weights: Mapping[str, Sequence[int]]) -> list[int]:
-    """The shape of the largest weight."""
+    """Returns the shape of the largest weight."""
     return max(map(list, weights.values()), key=math.prod)
 
 
@@ -207,9 +207,9 @@ def _scores(
     columns: Sequence[int],
     pairs: Mapping[int, int],
 ) -> list[list[float]]:
-    """What each pair of those that are left is worth.
+    """Returns the score of each pair of the remaining calls.
 
-    Calls that are known to come from different layers are none.
+    Calls that follow different paired layers score 0.
     """
     theirs = [{pairs[n] for n in _anchors(keras, row, set(pairs))} for row in rows]
     ours = [_anchors(torch, column, set(pairs.values())) for column in columns]
@@ -223,7 +223,7 @@ def _scores(
 
 
 def _anchors(nodes: Sequence[Mapping[str, Any]], number: int, paired: set[int]) -> set[int]:
-    """The nearest calls before one that have a partner."""
+    """Returns the nearest calls before a call that have a partner."""
     found, seen, waiting = set(), {number}, [number]
     while waiting:
         for origin in origins(nodes[waiting.pop()]):
@@ -240,7 +240,7 @@ def _anchors(nodes: Sequence[Mapping[str, Any]], number: int, paired: set[int]) 
 def _aligned(
     scores: Sequence[Sequence[float]], rows: Sequence[int], columns: Sequence[int]
 ) -> dict[int, int]:
-    """The alignment of greatest worth that keeps the order (Needleman & Wunsch 1970)."""
+    """Returns the ordered alignment with the highest score (Needleman & Wunsch 1970)."""
     best = [[0.0] * (len(columns) + 1) for _ in range(len(rows) + 1)]
     for i in range(len(rows) - 1, -1, -1):
         line, after, worth = best[i], best[i + 1], scores[i]
@@ -275,8 +275,8 @@ def _fixed(
                 )
     if len(set(fixed.values())) < len(fixed):
         raise InputError(
-            f"layers={dict(fixed)}: a torch call stands for two layers; expected another for each "
-            "(the second call of a module has #2 behind its name)"
+            f"layers={dict(fixed)}: one torch call is given for two layers; expected a call for "
+            "each (the second call of a module ends with #2)"
         )
     for name, other in fixed.items():
         row = next(n for n, node in enumerate(keras) if node["name"] == name)

@@ -1,6 +1,6 @@
-"""Which calls of a port stand for which layers of Keras, and in what order their features stand.
+"""Pairs the calls of a port with Keras's layers, and finds the order of their features.
 
-calls -> nodes of the port -> pairing with the nodes of the bundle -> a PairedLayer for each pair
+calls -> nodes of the port -> pairing with Keras's nodes -> a PairedLayer for each pair
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from torch_impl.weights import match, read
 
 
 def node_of(call: Call) -> dict[str, Any]:
-    """Returns the facts of a call that pairs are found by."""
+    """Returns the facts of a call by which its pair is found."""
     weights: dict[str, list[int]] = {}
     if call.module is not None:
         try:
             found = read(call.module).items()
-            # A count of samples is no weight, in Keras's half neither.
+            # A count of samples is not a weight. Keras's half leaves it out too.
             weights = {
                 name: list(with_shared_axes(call, a).shape)
                 for name, a in found
@@ -49,7 +49,7 @@ def node_of(call: Call) -> dict[str, Any]:
 
 
 def _forms(tensor: torch.Tensor) -> list[list[int]]:
-    """Its shape, as it is and with the channels last."""
+    """Returns the shape of a tensor as it is, and with the channels last."""
     shape = list(tensor.shape)
     return [shape] if len(shape) < 3 else [shape, [shape[0], *shape[2:], shape[1]]]
 
@@ -57,15 +57,15 @@ def _forms(tensor: torch.Tensor) -> list[list[int]]:
 def paired_calls(
     facts: Mapping[str, Any], nodes: Sequence[Mapping[str, Any]], layers: Mapping[str, str]
 ) -> Pairing:
-    """Pairs the nodes of a port with those of a bundle.
+    """Pairs the nodes of a port with Keras's.
 
     Args:
-        facts: of the bundle.
+        facts: of what Keras left.
         nodes: of the port.
         layers: pairs that the user gives: Keras layer -> module.
 
     Raises:
-        InputError: `layers` names what is not there.
+        InputError: `layers` names a call that does not exist.
     """
     weights = facts["weights"]
     keras = [
@@ -83,14 +83,14 @@ def paired_layers(
     *,
     channels_last: bool,
 ) -> list[PairedLayer]:
-    """Returns the pairs, with the order of features behind a flatten of channels first.
+    """Returns the pairs, with the order of features after a flatten of channels first.
 
     Args:
-        keras: nodes of the bundle.
-        nodes: of the port.
-        calls: of the port, one for each of its nodes.
-        pairing: of these.
-        channels_last: whether the port keeps channels where Keras does.
+        keras: nodes of the Keras model.
+        nodes: nodes of the port.
+        calls: calls of the port, one for each node.
+        pairing: pairs the nodes of both.
+        channels_last: whether the port has the channels last, as Keras does.
     """
     layers: list[PairedLayer] = []
     order: np.ndarray | None = None
@@ -117,11 +117,11 @@ def paired_layers(
 
 
 def _matched(names: Sequence[str], call: Call) -> dict[str, str]:
-    """Keras's names of the weights of a layer -> names in the module, as far as they match."""
+    """Returns Keras's name of each weight of a layer -> its name in the module, if they match."""
     if call.module is None:
         return {}
     targets = [variable.name for variable in variables(call.module)]
-    # What is two convolutions in torch has the two kernels of one layer in Keras.
+    # Two convolutions in torch can have the two kernels of one Keras layer.
     local = {
         name.partition(".")[2].replace("depthwise_", "").replace("pointwise_", ""): name
         for name in names
@@ -134,12 +134,12 @@ def _matched(names: Sequence[str], call: Call) -> dict[str, str]:
 
 
 def _flatten_order(call: Call, shape: Sequence[int], calls: Sequence[Call]) -> np.ndarray | None:
-    """Where each feature of a flattened torch tensor stands in Keras's order; None if in place."""
+    """Returns Keras's position of each feature of a flattened tensor; None if all are in place."""
     x, y = call.inputs[0], call.output
     source = call.sources[0] if call.sources else None
     if source is not None and source >= 0 and calls[source].kind == "permute":
         before = calls[source].inputs[0].movedim(1, -1)
-        # Of as many channels as pixels, the shape does not tell that the channels are last now.
+        # With as many channels as pixels, the shape does not show that channels are last now.
         if before.shape == x.shape and torch.equal(before, x):
             return None
     channels_first = [shape[0], shape[-1], *shape[1:-1]]

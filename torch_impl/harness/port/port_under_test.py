@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from parity.errors import InputError
-from parity.traces.bundle import Bundle
+from parity.traces.trace import Trace
 from torch_impl.harness.calls import Call, first_tensor, recorded_calls
 from torch_impl.harness.factories import call_factory
 from torch_impl.harness.port.call_places import line_of
@@ -24,7 +24,7 @@ from torch_impl.harness.port.pairs import node_of, paired_calls, paired_layers
 from torch_impl.layouts import Variable, variables
 from torch_impl.weights import assign, read
 
-# Kinds of layers whose samples are images or signals: channels first in torch.
+# Kinds of layers that take images or signals, which have their channels first in torch.
 _SPATIAL = frozenset(
     [
         "conv",
@@ -47,9 +47,9 @@ class PortUnderTest:
     """A port with Keras's weights.
 
     Args:
-        factory: of the port.
+        factory: builds the port.
         seed: of the factory's random numbers.
-        bundle: what Keras computed.
+        keras: what Keras computed.
         device: on which the port computes.
 
     Raises:
@@ -57,21 +57,21 @@ class PortUnderTest:
     """
 
     def __init__(
-        self, factory: Callable[[], Any], seed: int, bundle: Bundle, device: str = "cpu"
+        self, factory: Callable[[], Any], seed: int, keras: Trace, device: str = "cpu"
     ) -> None:
         self.built = call_factory(factory, seed)
         self.built.module.to(device)  # in place, so that the optimizer keeps its parameters
         self.device = device
-        self.bundle = bundle
-        self.problems: list[str] = []  # of carrying weights
-        self._is_turned = True  # whether images are given with channels first
+        self.keras = keras
+        self.problems: list[str] = []  # found while Keras's weights were set
+        self._is_turned = True  # whether images are fed with channels first
         module = self.built.module
         self._state = copy.deepcopy(module.state_dict())
         self.calls, self.output = self._discovered()
         self.nodes = [node_of(call) for call in self.calls]
-        self.pairing = paired_calls(bundle.facts, self.nodes, self.built.layers)
+        self.pairing = paired_calls(keras.facts, self.nodes, self.built.layers)
         self.pairs = paired_layers(
-            bundle.facts["nodes"],
+            keras.facts["nodes"],
             self.nodes,
             self.calls,
             self.pairing,
@@ -80,29 +80,30 @@ class PortUnderTest:
         self.carry()
 
     def _discovered(self) -> tuple[list[Call], torch.Tensor]:
-        """The calls of one pass in train mode, in which no dropout drops anything.
+        """Returns the calls of one pass in train mode without dropout, and the output.
 
-        A module that does not take images with their channels first may turn them itself: it is
-        given them as Keras is.
+        A module that fails with channels first may move the channels itself. It is then fed in
+        Keras's layout.
         """
         try:
             return self._called()
-        except Exception as error:  # the port's own code may raise anything
+        except Exception as error:  # the code of the port may raise anything
             if self.built.feed is None and not self.channels_last:
                 self._is_turned = False
                 with suppress(Exception):
                     return self._called()
-            shapes = [tuple(self.bundle["input/probe/0"].shape)]
-            what = f"{type(error).__name__}: {error}, {line_of(error) or 'inside of torch'}"
+            shapes = [tuple(self.keras["input/probe/0"].shape)]
+            what = f"{type(error).__name__}: {error}, {line_of(error) or 'inside torch'}"
             raise InputError(
                 f"the torch module cannot take the batch that Keras took, of shape {shapes[0]} in "
-                f"Keras's layout ({what}); a Port with `feed` says how it is fed"
+                f"Keras's layout ({what}); return a Port with `feed`, which turns a batch into its "
+                "arguments"
             ) from error
 
     def _called(self) -> tuple[list[Call], torch.Tensor]:
         self.module.train()
         identity: Any = lambda number, x, rate: x  # noqa: E731
-        arguments = self.arguments("probe")  # how it is fed is no call of the port's
+        arguments = self.arguments("probe")  # outside the block: `feed` is not a call of the port
         with torch.no_grad(), recorded_calls(self.module, identity) as calls:
             output = first_tensor(self.module(*arguments))
         self.module.load_state_dict(self._state)
@@ -110,7 +111,7 @@ class PortUnderTest:
 
     @property
     def fed(self) -> str:
-        """How the network is given images and sequences, as it is told to the user."""
+        """How images and sequences are fed to the network, in words for the user."""
         if self.built.feed is not None:
             return "fed by the port's own `feed`"
         is_first = any(map(self._turns, self._batch("probe")))
@@ -123,7 +124,7 @@ class PortUnderTest:
 
     @property
     def channels_last(self) -> bool:
-        """Whether the network takes images as Keras has them."""
+        """Whether the network takes images in Keras's layout."""
         return bool(getattr(self.module, "channels_last", False))
 
     def arguments(self, purpose: str) -> tuple[Any, ...]:
@@ -138,10 +139,10 @@ class PortUnderTest:
         return moved
 
     def _batch(self, purpose: str) -> list[np.ndarray]:
-        """The inputs of a recorded batch, as Keras takes them."""
+        """Returns the inputs of a recorded batch in Keras's layout."""
         arrays: list[np.ndarray] = []
-        while (key := f"input/{purpose}/{len(arrays)}") in self.bundle:
-            arrays.append(self.bundle[key])
+        while (key := f"input/{purpose}/{len(arrays)}") in self.keras:
+            arrays.append(self.keras[key])
         return arrays
 
     def _fed(self, array: np.ndarray) -> torch.Tensor:
@@ -149,29 +150,30 @@ class PortUnderTest:
         return tensor.movedim(-1, 1).contiguous() if self._turns(array) else tensor
 
     def _turns(self, array: np.ndarray) -> bool:
-        """Whether an input is given with channels first: images, and signals of such layers."""
+        """Whether an input is fed with channels first: an image, or a signal for such a layer."""
         if self.channels_last or not self._is_turned or array.ndim < 3:
             return False
         if array.ndim > 3:
             return True
-        shape = list(array.shape[1:])  # the last batches are smaller than that of the nodes
-        for node in self.bundle.facts["nodes"]:
+        shape = list(array.shape[1:])  # without the batch size, which differs in the last batches
+        for node in self.keras.facts["nodes"]:
             if shape in [given[1:] for given in node["input_shapes"]]:
                 return node["kind"] in _SPATIAL
         return False
 
     def target(self, key: str) -> Any:
-        """Returns recorded targets, `key` their name in the bundle, as the loss takes them."""
-        array = self.bundle[key]
+        """Returns the targets that the trace has under `key`, in the form the loss takes."""
+        array = self.keras[key]
         if self.built.target is not None:
             return self._moved(self.built.target(array))
         return self._moved(torch.from_numpy(np.array(array)))
 
     def masks(self, mode: str) -> Callable[[int, torch.Tensor, float], torch.Tensor]:
-        """Returns what an active dropout does in a pass: Keras's mask, at the port's own rate.
+        """Returns the function of an active dropout: Keras's mask at the rate of the port.
 
         Args:
-            mode: of the pass in the bundle: "train", "step1", ...; one without masks drops nothing.
+            mode: of the pass in the keras: "train", "step1", ...; without masks nothing is
+                dropped.
         """
         dropouts = [n for n, call in enumerate(self.calls) if call.kind == "dropout"]
         pairs = {
@@ -183,9 +185,9 @@ class PortUnderTest:
         def dropped(number: int, x: torch.Tensor, rate: float) -> torch.Tensor:
             pair = pairs.get(number)
             key = f"mask/{mode}/{pair.node['name']}" if pair else ""
-            if pair is None or key not in self.bundle or rate >= 1:
+            if pair is None or key not in self.keras or rate >= 1:
                 return x
-            mask = pair.native(self.bundle[key], x)
+            mask = pair.native(self.keras[key], x)
             if mask is None:
                 return x
             return torch.where(mask != 0, x * (1 / (1 - rate)), torch.zeros_like(x))
@@ -193,7 +195,7 @@ class PortUnderTest:
         return dropped
 
     def forward(self, mode: str, purpose: str, *, training: bool) -> tuple[list[Call], Any]:
-        """Calls the module; returns what it called, and its output."""
+        """Calls the module; returns its calls and its output."""
         self.module.train(training)
         arguments = self.arguments(purpose)
         with recorded_calls(self.module, self.masks(mode)) as calls:
@@ -202,7 +204,7 @@ class PortUnderTest:
 
     @contextmanager
     def kept(self) -> Iterator[None]:
-        """Brings parameters and buffers back at the end of the block."""
+        """Restores parameters and buffers at the end of the block."""
         before = copy.deepcopy(self.module.state_dict())
         try:
             yield
@@ -210,7 +212,7 @@ class PortUnderTest:
             self.module.load_state_dict(before)
 
     def _moved(self, value: Any) -> Any:
-        """Tensors on the device of the check."""
+        """Moves tensors to the device of the check."""
         if isinstance(value, torch.Tensor):
             return value.to(self.device)
         if isinstance(value, list | tuple):
@@ -220,8 +222,8 @@ class PortUnderTest:
     # --- weights ---------------------------------------------------------------------------------
 
     def carry(self) -> None:
-        """Puts Keras's weights into the module: the port's own way, or by the table of layouts."""
-        weights = {name: self.bundle[f"weights/{name}"] for name in self.bundle.facts["weights"]}
+        """Sets Keras's weights in the module, by the port's `load` or by the table of layouts."""
+        weights = {name: self.keras[f"weights/{name}"] for name in self.keras.facts["weights"]}
         if self.built.load is not None:
             with torch.no_grad():
                 self.built.load(self.module, weights)
@@ -243,11 +245,11 @@ class PortUnderTest:
         return self._read(gradient=False)
 
     def gradients(self) -> dict[str, np.ndarray]:
-        """Returns the gradients likewise."""
+        """Returns the gradients of these weights, by the same names and in the same layout."""
         return self._read(gradient=True)
 
     def set_gradients(self, gradients: Mapping[str, np.ndarray]) -> None:
-        """Sets the gradients of all parameters, those without a partner to zero."""
+        """Sets the gradients of all parameters; those without a partner get zero."""
         for parameter in self.module.parameters():
             parameter.grad = torch.zeros_like(parameter) if parameter.requires_grad else None
         for pair, name, variable in self.variables():
@@ -256,7 +258,7 @@ class PortUnderTest:
             array = torch.from_numpy(pair.to_module(name, gradients[name]).copy())
             parts = variable.to_torch(array)
             if variable.gradient_of is not None:
-                # Two biases for one of Keras: each has the gradient of the sum.
+                # Torch has two biases where Keras has one: each has the gradient of the sum.
                 parts = (parts[0],) * len(parts)
             for tensor, part in zip(variable.tensors, parts, strict=True):
                 if tensor.requires_grad:

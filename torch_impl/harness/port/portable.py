@@ -1,8 +1,8 @@
-"""Tensors of activations between torch's layout and the portable one, told by their shapes.
+"""Turns activations from torch's layout into the portable one and back, by their shapes.
 
-Images are (N, C, ...) in most torch programs and (N, ..., C) in Keras; what has no channels, or
-keeps them last (sequences, tokens, features), is the same in both. A shape that fits both ways is
-taken as channels first, unless the kind of layer keeps features last.
+Images are (N, C, ...) in most torch programs and (N, ..., C) in Keras. Tensors without channels, or
+with channels last (sequences, tokens, features), are the same in both. If a shape fits both ways it
+counts as channels first, unless the kind of layer keeps features last.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 FEATURES_LAST = frozenset(
     ("dense", "lstm", "gru", "simple_rnn", "bidirectional", "embedding", "layer_norm")
 )
-# Whether these keep their axes, of length one, is no difference in what they compute.
+# These compute the same whether or not they keep their axes of length one.
 GLOBAL_POOLS = frozenset(("global_average_pool", "global_max_pool"))
 
 
@@ -26,16 +26,17 @@ def is_channels_first(
     expected: Sequence[int],
     theirs: np.ndarray | None = None,
 ) -> bool | None:
-    """Tells how a tensor of torch's stands to a Keras shape.
+    """Finds whether a torch tensor has its channels first, from Keras's shape.
 
     Args:
-        kind: of the call that it belongs to.
+        kind: of the call that the tensor belongs to.
         tensor: of the torch program.
         expected: Keras's shape.
-        theirs: Keras's array, if there is one: it decides where the shape fits both ways.
+        theirs: Keras's array, if there is one; it decides if the shape fits both ways.
 
     Returns:
-        True if its channels have to move to the end, False if it is the same; None if neither fits.
+        True if the channels have to move to the end, False if the shapes are the same, None if
+        neither fits.
     """
     shape, expected = list(tensor.shape), list(expected)
     same = shape == expected
@@ -47,7 +48,7 @@ def is_channels_first(
 
 
 def _errors(tensor: torch.Tensor, theirs: np.ndarray | None) -> tuple[float, float]:
-    """How far a tensor is from Keras's array as it is, and with its channels at the end."""
+    """Returns the error of a tensor against Keras's array, as it is and with channels last."""
     if theirs is None or list(theirs.shape) != list(tensor.shape):
         return 0.0, 0.0
     ours = tensor.detach().cpu().double()
@@ -59,7 +60,7 @@ def _errors(tensor: torch.Tensor, theirs: np.ndarray | None) -> tuple[float, flo
 def to_portable(
     tensor: torch.Tensor, kind: str, expected: Sequence[int], theirs: np.ndarray | None = None
 ) -> np.ndarray:
-    """Returns an activation in the portable layout, or as it is where that does not fit.
+    """Returns an activation in the portable layout, or as it is if that does not fit.
 
     Args:
         tensor: of the torch program.
@@ -72,7 +73,7 @@ def to_portable(
     if kind in GLOBAL_POOLS and _is_flattened(tensor.shape, expected):
         tensor = tensor.reshape(*tensor.shape[:2], *expected[1:-1])
     moved = is_channels_first(kind, tensor, expected, theirs)
-    # Without the right number of channels the layout is still that of the kind.
+    # If the number of channels is wrong, the kind still decides the layout.
     if moved is None:
         moved = tensor.ndim > 2 and tensor.ndim == len(expected) and kind not in FEATURES_LAST
     tensor = tensor.movedim(1, -1) if moved else tensor
@@ -80,19 +81,19 @@ def to_portable(
 
 
 def _is_pooled(shape: Sequence[int], expected: Sequence[int]) -> bool:
-    """Whether both are samples and channels, and axes of length one between or behind them."""
+    """Whether both have samples and channels, and all other axes have length one."""
     is_like = len(expected) > 1 and tuple(shape[:2]) == (expected[0], expected[-1])
     return is_like and all(side == 1 for side in (*shape[2:], *expected[1:-1]))
 
 
 def _is_flattened(shape: Sequence[int], expected: Sequence[int]) -> bool:
-    """Whether both are samples, channels and pixels, and the former has these in one axis."""
+    """Whether both have samples, channels and pixels, and `shape` has the pixels in one axis."""
     is_like = len(shape) == 3 < len(expected) and tuple(shape[:2]) == (expected[0], expected[-1])
     return is_like and shape[2] == math.prod(expected[1:-1])
 
 
 def from_portable(array: np.ndarray, like: torch.Tensor, kind: str) -> torch.Tensor | None:
-    """Returns a portable array as the tensor that stands for it in the torch program.
+    """Returns a portable array as a tensor in the layout of the torch program.
 
     Args:
         array: in the portable layout.
@@ -100,7 +101,7 @@ def from_portable(array: np.ndarray, like: torch.Tensor, kind: str) -> torch.Ten
         kind: of the call.
 
     Returns:
-        None where no layout makes the array fit.
+        A tensor like `like`, or None if the array fits in no layout.
     """
     tensor = torch.from_numpy(np.array(array))
     if kind in GLOBAL_POOLS and _is_flattened(like.shape, array.shape):
@@ -114,11 +115,11 @@ def from_portable(array: np.ndarray, like: torch.Tensor, kind: str) -> torch.Ten
 
 
 def as_returned(array: np.ndarray, shape: Sequence[int]) -> np.ndarray:
-    """Returns outputs as a port returns them, from Keras's layout.
+    """Turns outputs in Keras's layout into the layout in which a port returns them.
 
     Args:
-        array: (N, ..., C), of any number of samples.
-        shape: of what the port returned: alike, channels first, or without an axis of length 1.
+        array: (N, ..., C), with any number of samples.
+        shape: of the port's output: the same, channels first, or without an axis of length 1.
     """
     first = array.shape[0]
     if list(array.shape[1:]) == list(shape[1:]):
@@ -130,11 +131,11 @@ def as_returned(array: np.ndarray, shape: Sequence[int]) -> np.ndarray:
 
 
 def from_returned(tensor: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
-    """The inverse: outputs of a port in Keras's layout, or as they are where that does not fit.
+    """Turns outputs of a port into Keras's layout, or leaves them if that does not fit.
 
     Args:
         tensor: as the port returns it.
-        shape: of Keras's output; the number of samples may be another one.
+        shape: of Keras's output; its number of samples may differ.
     """
     expected = list(shape[1:])
     if list(tensor.shape[1:]) == expected:

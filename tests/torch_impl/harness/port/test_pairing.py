@@ -132,7 +132,7 @@ def test_what_the_user_says_goes_first():
     [
         ({"c": "0"}, "there is no Keras call 'c'; expected one of a, b"),
         ({"a": "7"}, "there is no torch call '7'; expected one of 0, 1"),
-        ({"a": "0", "b": "0"}, "a torch call stands for two layers"),
+        ({"a": "0", "b": "0"}, "one torch call is given for two layers"),
     ],
     ids=["keras", "torch", "twice"],
 )

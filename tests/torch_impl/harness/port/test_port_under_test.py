@@ -27,13 +27,12 @@ def recorded():
 
 
 @pytest.fixture
-def bundle(recorded, tmp_path):
-    with recorded.read(tmp_path / "a.parity") as found:
-        yield found
+def keras(recorded, tmp_path):
+    return recorded.read(tmp_path / "keras")
 
 
-def test_every_layer_has_its_partner_and_keras_weights(bundle, recorded):
-    port = PortUnderTest(check_factories.torch_net, 3, bundle)
+def test_every_layer_has_its_partner_and_keras_weights(keras, recorded):
+    port = PortUnderTest(check_factories.torch_net, 3, keras)
     pairs = [(pair.node["name"], pair.call.name) for pair in port.pairs]
     assert pairs == [(name, torch_name) for name, _, _, torch_name in check_pairs.NODES]
     assert port.problems == []
@@ -44,8 +43,8 @@ def test_every_layer_has_its_partner_and_keras_weights(bundle, recorded):
 
 
 @pytest.mark.parametrize(("mode", "training"), [("eval", False), ("train", True)])
-def test_a_pass_computes_what_numpy_computed(bundle, recorded, mode, training):
-    port = PortUnderTest(check_factories.torch_net, 3, bundle)
+def test_a_pass_computes_what_numpy_computed(keras, recorded, mode, training):
+    port = PortUnderTest(check_factories.torch_net, 3, keras)
     calls, output = port.forward(mode, "probe", training=training)
     expected = recorded.arrays[f"forward/{mode}/output"]
     np.testing.assert_allclose(output.detach().numpy(), expected, **CLOSE)
@@ -54,16 +53,16 @@ def test_a_pass_computes_what_numpy_computed(bundle, recorded, mode, training):
         np.testing.assert_allclose(call.inputs[0].numpy(), recorded.arrays[key], **CLOSE)
 
 
-def test_gradients_come_back_under_keras_names(bundle, recorded):
-    port = PortUnderTest(check_factories.torch_net, 3, bundle)
+def test_gradients_come_back_under_keras_names(keras, recorded):
+    port = PortUnderTest(check_factories.torch_net, 3, keras)
     _, output = port.forward("train", "probe", training=True)
     nn.functional.mse_loss(output, port.target("target/probe")).backward()
     for name, gradient in port.gradients().items():
         np.testing.assert_allclose(gradient, recorded.arrays[f"gradient/{name}"], **CLOSE)
 
 
-def test_gradients_that_are_set_are_read_again_and_others_are_zero(bundle):
-    port = PortUnderTest(check_factories.torch_net, 3, bundle)
+def test_gradients_that_are_set_are_read_again_and_others_are_zero(keras):
+    port = PortUnderTest(check_factories.torch_net, 3, keras)
     given = {"dense1.kernel": np.arange(20.0).reshape(5, 4), "dense2.bias": np.array([1.0, -2, 3])}
     port.set_gradients(given)
     for name, gradient in port.gradients().items():
@@ -85,15 +84,15 @@ class Counting(nn.Module):
         return self.net(x)
 
 
-def test_the_pass_that_finds_the_pairs_leaves_no_trace(bundle):
-    port = PortUnderTest(Counting, 3, bundle)
+def test_the_pass_that_finds_the_pairs_leaves_no_trace(keras):
+    port = PortUnderTest(Counting, 3, keras)
     assert port.module.passes == 0
     assert port.module.norm.num_batches_tracked == 0
     assert (port.module.norm.running_mean == 0).all()
 
 
-def test_what_a_block_changes_is_brought_back_whatever_is_raised(bundle):
-    port = PortUnderTest(Counting, 3, bundle)
+def test_what_a_block_changes_is_brought_back_whatever_is_raised(keras):
+    port = PortUnderTest(Counting, 3, keras)
     before = {name: value.clone() for name, value in port.module.state_dict().items()}
 
     def changes():
@@ -108,21 +107,21 @@ def test_what_a_block_changes_is_brought_back_whatever_is_raised(bundle):
         assert torch.equal(value, before[name]), name
 
 
-def test_a_dropout_keeps_what_keras_keeps_at_its_own_rate(bundle, recorded):
+def test_a_dropout_keeps_what_keras_keeps_at_its_own_rate(keras, recorded):
     def other_rate():
         net = check_factories.torch_module()
         net[2].p = 0.75
         return net
 
     kept = recorded.arrays["mask/step1/dropout"]
-    calls, _ = PortUnderTest(other_rate, 3, bundle).forward("step1", "step1", training=True)
+    calls, _ = PortUnderTest(other_rate, 3, keras).forward("step1", "step1", training=True)
     given, made = calls[2].inputs[0].numpy(), calls[3].inputs[0].numpy()
     np.testing.assert_allclose(made, np.where(kept, given * 4, 0), **CLOSE)
-    calls, _ = PortUnderTest(other_rate, 3, bundle).forward("no such mode", "step1", training=True)
+    calls, _ = PortUnderTest(other_rate, 3, keras).forward("no such mode", "step1", training=True)
     np.testing.assert_array_equal(calls[3].inputs[0].numpy(), calls[2].inputs[0].numpy())
 
 
-def test_a_functional_dropout_keeps_the_same(bundle, recorded):
+def test_a_functional_dropout_keeps_the_same(keras, recorded):
     class Net(nn.Module):
         def __init__(self):
             super().__init__()
@@ -134,7 +133,7 @@ def test_a_functional_dropout_keeps_the_same(bundle, recorded):
             return torch.sigmoid(self.net[3](x))
 
     state = torch.get_rng_state()
-    port = PortUnderTest(Net, 3, bundle)
+    port = PortUnderTest(Net, 3, keras)
     _, output = port.forward("train", "probe", training=True)
     np.testing.assert_allclose(
         output.detach().numpy(), recorded.arrays["forward/train/output"], **CLOSE
@@ -142,7 +141,7 @@ def test_a_functional_dropout_keeps_the_same(bundle, recorded):
     torch.set_rng_state(state)
 
 
-def test_the_ports_own_ways_are_taken(bundle, recorded):
+def test_the_ports_own_ways_are_taken(keras, recorded):
     loaded = []
 
     def build():
@@ -154,7 +153,7 @@ def test_the_ports_own_ways_are_taken(bundle, recorded):
             load=lambda module, weights: loaded.append((module, sorted(weights))),
         )
 
-    port = PortUnderTest(build, 3, bundle)
+    port = PortUnderTest(build, 3, keras)
     (fed,) = port.arguments("probe")
     np.testing.assert_array_equal(fed.numpy(), recorded.arrays["input/probe/0"][:, ::-1])
     np.testing.assert_array_equal(port.target("target/probe"), recorded.arrays["target/probe"] * 2)
@@ -173,16 +172,16 @@ def test_the_ports_own_ways_are_taken(bundle, recorded):
     ],
     ids=["shapes", "keras_name", "torch_name", "none", "port_of_none", "class"],
 )
-def test_a_port_that_cannot_be_used_is_told(bundle, factory, message):
+def test_a_port_that_cannot_be_used_is_told(keras, factory, message):
     with pytest.raises(InputError, match=message):
-        PortUnderTest(factory, 3, bundle)
+        PortUnderTest(factory, 3, keras)
 
 
 # --- how a network is fed ------------------------------------------------------------------------
 
 
 class Record(dict):
-    """What a port reads of a bundle: arrays by key, and facts.
+    """What a port reads of a trace: arrays by key, and facts.
 
     A node is name, kind, shapes of input and output, and names of its weights.
     """
