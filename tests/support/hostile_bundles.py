@@ -3,7 +3,6 @@
 A bundle here is two byte strings, facts and arrays, so that either can lie about anything.
 """
 
-import copy
 import hashlib
 import io
 import json
@@ -11,6 +10,8 @@ import struct
 import zipfile
 
 import numpy as np
+from changes import REMOVED, places
+from changes import changed as replaced
 from safetensors.numpy import save
 
 from parity.files.floats import encode_floats
@@ -276,35 +277,11 @@ def arrays_offsets(recorded, key):
 OTHERS = (None, True, -1, 1.5, 2**62, "", "x" * 100_000, "NaN", [], {}, [[]], {"": None})
 
 
-def places(value, path=()):
-    """The path of every value inside nested mappings and lists."""
-    yield path
-    items = value.items() if isinstance(value, dict) else ()
-    items = enumerate(value) if isinstance(value, list) else items
-    for key, inner in items:
-        yield from places(inner, (*path, key))
-
-
-def replaced(value, path, new):
-    """A copy with another value at a place; taken out where `new` is `places`."""
-    value = copy.deepcopy(value)
-    if not path:
-        return new
-    inner = value
-    for key in path[:-1]:
-        inner = inner[key]
-    if new is places:
-        del inner[path[-1]]
-    else:
-        inner[path[-1]] = new
-    return value
-
-
 def facts(recorded, draw, num=260):
     """Every fact taken out, then some as another value."""
     everything = {"facts": recorded.facts, "spec": recorded.spec}
     found = [path for path in places(everything) if len(path) > 1 and path[1] != "noise"]
-    changes = [(path, places) for path in found]
+    changes = [(path, REMOVED) for path in found]
     changes += [
         (found[int(draw.integers(len(found)))], OTHERS[int(draw.integers(len(OTHERS)))])
         for _ in range(num)
@@ -313,7 +290,7 @@ def facts(recorded, draw, num=260):
         changed = recorded.copy()
         content = replaced(everything, path, new)
         changed.facts, changed.spec = content["facts"], content["spec"]
-        word = "without" if new is places else f"{str(new)[:20]!r} as"
+        word = "without" if new is REMOVED else f"{str(new)[:20]!r} as"
         yield f"{word} {'.'.join(map(str, path))}", changed
 
 

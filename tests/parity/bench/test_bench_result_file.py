@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 
 import pytest
 from bench_results import noisy, result, row
+from changes import REMOVED, changed
 
 from parity.bench import result_file
 from parity.bench.comparison import read_result
@@ -13,8 +14,6 @@ from parity.bench.result import FAILED, REFUSED, SECONDS
 from parity.cli.saved import write_json_file
 from parity.errors import InputError
 from parity.files import strict_json
-
-REMOVED = object()
 
 
 def written(found, path):
@@ -85,19 +84,6 @@ def test_verdict_and_quartiles_are_computed_anew(tmp_path):
     path = tmp_path / "bench.json"
     path.write_text(json.dumps(content), encoding="utf-8")
     assert read_result(path).to_json() == good().to_json()
-
-
-def changed(place, value):
-    """The good file with another value at a place, such as ("rows", 0, "part")."""
-    content = good().to_json()
-    inner = content
-    for key in place[:-1]:
-        inner = inner[key]
-    if value is REMOVED:
-        del inner[place[-1]]
-    else:
-        inner[place[-1]] = value
-    return content
 
 
 RATIO = {"median": 2.5, "low": 2.0, "high": 3.0, "confidence": 0.5, "n": 2}
@@ -177,7 +163,7 @@ def refusal(path):
 )
 def test_a_wrong_value_is_named_with_its_place(place, value, message, tmp_path):
     path = tmp_path / "bench.json"
-    path.write_text(json.dumps(changed(place, value)), encoding="utf-8")
+    path.write_text(json.dumps(changed(good().to_json(), place, value)), encoding="utf-8")
     with pytest.raises(InputError, match=message):
         read_result(path)
     assert refusal(path).startswith(f"{path} is not what `parity bench --json` writes: ")
@@ -192,7 +178,7 @@ def test_every_value_of_a_file_is_checked(tmp_path):
     places += [("rows", 1, "ratio", key) for key in content["rows"][1]["ratio"]]
     for place in places:
         for wrong in (REMOVED, {"a": 1.5} if "environment" not in place[-1:] else [1]):
-            path.write_text(json.dumps(changed(place, wrong)), encoding="utf-8")
+            path.write_text(json.dumps(changed(good().to_json(), place, wrong)), encoding="utf-8")
             assert place[-1] in refusal(path), place
 
 
@@ -232,7 +218,9 @@ def test_what_is_no_such_json_is_one_paragraph(content, tmp_path):
 
 def test_a_bare_nan_among_the_values_is_refused(tmp_path):
     path = tmp_path / "bench.json"
-    path.write_text(json.dumps(changed(("rows", 1, "values", 0), math.nan)), encoding="utf-8")
+    path.write_text(
+        json.dumps(changed(good().to_json(), ("rows", 1, "values", 0), math.nan)), encoding="utf-8"
+    )
     assert "NaN is not JSON" in refusal(path)
 
 

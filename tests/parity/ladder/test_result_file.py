@@ -1,11 +1,11 @@
 """The result of a run or a check, from anyone: what is right comes back, or it is refused."""
 
-import copy
 import json
 import math
 from dataclasses import replace
 
 import pytest
+from changes import REMOVED, changed, places
 from hypothesis import given
 from hypothesis import settings as example_settings
 from hypothesis import strategies as st
@@ -24,7 +24,6 @@ from parity.report.text.check import check_lines
 from parity.report.text.result import result_lines
 
 NAN, INF = math.nan, math.inf
-REMOVED = object()
 HOSTILE = [
     "\x1b[31mred\x1b[0m\a\r\n",
     "<script>alert(1)</script>",
@@ -196,19 +195,6 @@ def test_what_follows_from_other_values_is_computed_anew():
     assert same(result_from(content, "here"), run_result(FAIL))
 
 
-def changed(content, place, value):
-    """The content with another value at a place, such as ("levels", 0, "id")."""
-    content = copy.deepcopy(content)
-    inner = content
-    for key in place[:-1]:
-        inner = inner[key]
-    if value is REMOVED:
-        del inner[place[-1]]
-    else:
-        inner[place[-1]] = value
-    return content
-
-
 RUN = run_result(FAIL).to_json()
 CHECK = check_result(FAIL).to_json()
 ITEM = ("levels", 7, "items", 1)
@@ -353,15 +339,6 @@ def test_every_value_of_a_file_is_checked():
             assert f"{place[-1]}" in told, place
             seen += 1
     assert seen > 200
-
-
-def places(value, place=()):
-    """The places of all values, mappings and lists included."""
-    entries = value.items() if isinstance(value, dict) else enumerate(value)
-    for key, inner in entries:
-        yield (*place, key)
-        if isinstance(inner, dict | list):
-            yield from places(inner, (*place, key))
 
 
 ANY = st.recursive(
