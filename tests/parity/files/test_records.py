@@ -180,7 +180,10 @@ def test_a_whole_number_is_a_float_where_a_float_is_expected_and_all_keys_are_ne
         ({"first": "x"}, "first is 'x'; expected object | null, got str"),
         ({"others": [1, 2, "-inf"]}, "others[2] is '-inf'; expected a number"),
         ({"colour": "red"}, "the file has the unknown key 'colour'"),
-        ({"first": {"name": "", "size": 1, "a` - at `$.b\n": 1}}, "first has the unknown key 'a` - at `$"),
+        (
+            {"first": {"name": "", "size": 1, "a` - at `$.b\n": 1}},
+            "first has the unknown key 'a` - at `$",
+        ),
         ({"weight": NAN}, "nan is not JSON"),
         ({"kind": "half \udc80"}, "surrogates not allowed"),
         ({"counts": {"x": 2**70}}, "an integer has more than 64 bits"),
