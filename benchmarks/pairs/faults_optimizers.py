@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import nn
 
@@ -11,15 +9,8 @@ from benchmarks.pairs.torch_net import mlp, stepped
 from torch_impl import Port, optim
 
 
-def _clipped(kind: Any, clip: Any, **keywords: Any) -> Port:
-    module = mlp()
-    optimizer = kind(module.parameters(), **keywords)
-    return Port(
-        module,
-        loss=nn.MSELoss(),
-        optimizer=optimizer,
-        before_step=lambda module: clip(module.parameters()),
-    )
+def _clip(module: nn.Module) -> None:
+    nn.utils.clip_grad_norm_(module.parameters(), 0.3)
 
 
 def head_only() -> Port:
@@ -40,12 +31,8 @@ def frozen() -> Port:
 
 
 globals().update(
-    clip_over_all=lambda: _clipped(
-        torch.optim.SGD, lambda p: nn.utils.clip_grad_norm_(p, 0.3), lr=0.05
-    ),
-    clip_with_epsilon=lambda: _clipped(
-        torch.optim.SGD, lambda p: nn.utils.clip_grad_norm_(p, 0.3), lr=0.05
-    ),
+    clip_over_all=lambda: stepped(torch.optim.SGD, lr=0.05, before_step=_clip),
+    clip_with_epsilon=lambda: stepped(torch.optim.SGD, lr=0.05, before_step=_clip),
     clip_missing=lambda: stepped(torch.optim.SGD, lr=0.05),
     clip_by_value=lambda: stepped(optim.SGD, 0.05, clipvalue=0.3),
     decay_coupled=lambda: stepped(torch.optim.Adam, lr=0.002, eps=1e-7, weight_decay=0.03),

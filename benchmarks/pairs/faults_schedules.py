@@ -5,23 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch.optim import lr_scheduler
 
-from benchmarks.pairs.torch_net import by_lambda, mlp, stepped, watched
+from benchmarks.pairs.torch_net import by_lambda, stepped, watched
+from benchmarks.pairs.torch_schedules import adam
 from torch_impl import Port, optim, schedule
 
 
-def _plateau(**keywords: Any) -> Port:
-    module = mlp()
-    optimizer = optim.Adam(module.parameters(), 0.002)
-    settings: dict[str, Any] = {"factor": 0.5, "threshold_mode": "abs", "eps": 0.0, **keywords}
-    monitor = settings.pop("monitor", "val_loss")
-    scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, **settings)
-    return watched(optimizer, module, scheduler=scheduler, monitor=monitor)
+def _plateau(monitor: str = "val_loss", **keywords: Any) -> Port:
+    settings = {"factor": 0.5, "threshold_mode": "abs", "eps": 0.0, **keywords}
+    return watched(adam, lambda o: lr_scheduler.ReduceLROnPlateau(o, **settings), monitor=monitor)
 
 
-def plateau_missing() -> Port:
-    module = mlp()
-    return watched(optim.Adam(module.parameters(), 0.002), module)
+def _sgd(parameters: Any) -> torch.optim.SGD:
+    return torch.optim.SGD(parameters, lr=0.02)
+
+
+def _momentum(parameters: Any) -> optim.SGD:
+    return optim.SGD(parameters, 0.1, momentum=0.9)
 
 
 class _Stop:
@@ -37,16 +38,6 @@ class _Stop:
         return self.bad > self.patience
 
 
-def stopping_by_hand() -> Port:
-    module = mlp()
-    return watched(optim.Adam(module.parameters(), 0.002), module, early_stopping=_Stop(4))
-
-
-def stopping_missing() -> Port:
-    module = mlp()
-    return watched(optim.Adam(module.parameters(), 0.002), module)
-
-
 class _Late:
     """Sets the rate of an epoch at its end."""
 
@@ -60,51 +51,8 @@ class _Late:
         self.epoch += 1
 
 
-def scheduler_late() -> Port:
-    module = mlp()
-    optimizer = torch.optim.SGD(module.parameters(), lr=0.02)
-    return watched(optimizer, module, scheduler=_Late(optimizer))
-
-
-def scheduler_missing() -> Port:
-    module = mlp()
-    return watched(torch.optim.SGD(module.parameters(), lr=0.02), module)
-
-
-def exponential_by_epoch() -> Port:
-    module = mlp()
-    optimizer = optim.SGD(module.parameters(), 0.1, momentum=0.9)
-    scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.8)
-    return watched(optimizer, module, scheduler=scheduler)
-
-
-def exponential_missing() -> Port:
-    module = mlp()
-    return watched(optim.SGD(module.parameters(), 0.1, momentum=0.9), module)
-
-
-def exponential_other() -> Port:
-    rates = schedule.ExponentialDecay(0.1, 20, 0.9)
-    return stepped(optim.SGD, rates, momentum=0.9)
-
-
-def cosine_no_warmup() -> Port:
-    module = mlp()
-    optimizer = optim.Adam(module.parameters(), 0.01)
-    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 400, eta_min=0.001)
-    return watched(optimizer, module, scheduler=scheduler, scheduler_interval="step")
-
-
-def piecewise_early() -> Port:
-    module = mlp()
-    optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
-    scheduler = by_lambda(
-        optimizer, lambda step: 1.0 if step < 10 else (0.3 if step < 100 else 0.1)
-    )
-    return watched(optimizer, module, scheduler=scheduler, scheduler_interval="step")
-
-
 globals().update(
+    plateau_missing=lambda: watched(adam),
     plateau_patience=lambda: _plateau(patience=3, min_lr=1e-5),
     plateau_relative=lambda: _plateau(patience=2, min_lr=1e-5, threshold_mode="rel"),
     plateau_factor=lambda: _plateau(patience=2, min_lr=1e-5, factor=0.1),
@@ -113,4 +61,23 @@ globals().update(
     plateau_mode=lambda: _plateau(patience=1, mode="min", monitor="val_accuracy"),
     plateau_metric=lambda: _plateau(patience=1, factor=0.3, cooldown=2, monitor="loss"),
     staircase_missing=lambda: stepped(optim.Adam, schedule.ExponentialDecay(0.01, 7, 0.5)),
+    stopping_by_hand=lambda: watched(adam, stopping=lambda module: _Stop(4)),
+    stopping_missing=lambda: watched(adam),
+    scheduler_late=lambda: watched(_sgd, _Late),
+    scheduler_missing=lambda: watched(_sgd),
+    exponential_by_epoch=lambda: watched(_momentum, lambda o: lr_scheduler.ExponentialLR(o, 0.8)),
+    exponential_missing=lambda: watched(_momentum),
+    exponential_other=lambda: stepped(
+        optim.SGD, schedule.ExponentialDecay(0.1, 20, 0.9), momentum=0.9
+    ),
+    cosine_no_warmup=lambda: watched(
+        lambda parameters: optim.Adam(parameters, 0.01),
+        lambda o: lr_scheduler.CosineAnnealingLR(o, 400, eta_min=0.001),
+        scheduler_interval="step",
+    ),
+    piecewise_early=lambda: watched(
+        lambda parameters: torch.optim.SGD(parameters, lr=0.1),
+        by_lambda(lambda step: 1.0 if step < 10 else (0.3 if step < 100 else 0.1)),
+        scheduler_interval="step",
+    ),
 )

@@ -23,18 +23,34 @@ def port(loss: Any, module: nn.Module | None = None, **keywords: Any) -> Port:
     return Port(module, loss=loss, optimizer=optimizer, **keywords)
 
 
-def stepped(kind: Any, *arguments: Any, **keywords: Any) -> Port:
+def stepped(kind: Any, *arguments: Any, before_step: Any = None, **keywords: Any) -> Port:
     """Squared error and an optimizer."""
     module = mlp()
     optimizer = kind(module.parameters(), *arguments, **keywords)
-    return Port(module, loss=nn.MSELoss(), optimizer=optimizer)
+    return Port(module, loss=nn.MSELoss(), optimizer=optimizer, before_step=before_step)
 
 
-def by_lambda(optimizer: torch.optim.Optimizer, function: Any) -> Any:
-    """Torch's own scheduler with a factor for each step."""
-    return torch.optim.lr_scheduler.LambdaLR(optimizer, function)
+def watched(optimizer: Any, scheduler: Any = None, stopping: Any = None, **keywords: Any) -> Port:
+    """Squared error and callbacks.
+
+    Args:
+        optimizer: makes one of the parameters.
+        scheduler: makes one of the optimizer.
+        stopping: makes one of the module.
+        **keywords: of the port.
+    """
+    module = mlp()
+    made = optimizer(module.parameters())
+    return Port(
+        module,
+        loss=nn.MSELoss(),
+        optimizer=made,
+        scheduler=scheduler and scheduler(made),
+        early_stopping=stopping and stopping(module),
+        **keywords,
+    )
 
 
-def watched(optimizer: torch.optim.Optimizer, module: nn.Module, **keywords: Any) -> Port:
-    """Squared error and callbacks."""
-    return Port(module, loss=nn.MSELoss(), optimizer=optimizer, **keywords)
+def by_lambda(factor: Any) -> Any:
+    """Torch's own scheduler with a factor for each step, for `watched`."""
+    return lambda optimizer: torch.optim.lr_scheduler.LambdaLR(optimizer, factor)

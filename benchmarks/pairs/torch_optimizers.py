@@ -17,24 +17,6 @@ def _clip_each(module: nn.Module) -> None:
             parameter.grad.mul_(0.3 / norm)
 
 
-def clipnorm_by_hand() -> Port:
-    """Clips one parameter after the other."""
-    module = mlp()
-    optimizer = torch.optim.SGD(module.parameters(), lr=0.05)
-    return Port(module, loss=nn.MSELoss(), optimizer=optimizer, before_step=_clip_each)
-
-
-def clipvalue_by_hand() -> Port:
-    """Calls torch's function before the step."""
-    module = mlp()
-    return Port(
-        module,
-        loss=nn.MSELoss(),
-        optimizer=optim.Adam(module.parameters(), 0.002),
-        before_step=lambda m: torch.nn.utils.clip_grad_value_(m.parameters(), 0.1),
-    )
-
-
 def frozen() -> Port:
     """The parameters of the first layer have requires_grad=False."""
     module = mlp()
@@ -68,7 +50,15 @@ globals().update(
     adamax=lambda: stepped(optim.Adamax),
     nadam=lambda: stepped(optim.Nadam),
     lion=lambda: stepped(optim.Lion, 0.001),
+    # Clips one parameter after the other.
+    clipnorm_by_hand=lambda: stepped(torch.optim.SGD, lr=0.05, before_step=_clip_each),
     clipnorm=lambda: stepped(optim.SGD, 0.05, clipnorm=0.3),
     global_clipnorm=lambda: stepped(optim.SGD, 0.05, global_clipnorm=0.3),
+    # Calls torch's function before the step.
+    clipvalue_by_hand=lambda: stepped(
+        optim.Adam,
+        0.002,
+        before_step=lambda m: nn.utils.clip_grad_value_(m.parameters(), 0.1),
+    ),
     clipvalue=lambda: stepped(optim.Adam, 0.002, clipvalue=0.1),
 )

@@ -34,7 +34,6 @@ def _numbers(context: click.Context, option: click.Parameter, value: str) -> tup
     callback=_names,
     shell_complete=several_of(parts),
     default="train",
-    show_default=True,
     metavar="A,B",
     help="What to time: train, step, input, augment, startup.",
 )
@@ -43,7 +42,6 @@ def _numbers(context: click.Context, option: click.Parameter, value: str) -> tup
     callback=_names,
     shell_complete=several_of(variants),
     default="keras,torch-eager,torch",
-    show_default=True,
     metavar="A,B",
     help="Variants to time: keras, keras-tuned, keras-torch, torch-eager, torch, torch-own, "
     "torch-compiled.",
@@ -51,7 +49,6 @@ def _numbers(context: click.Context, option: click.Parameter, value: str) -> tup
 @click.option(
     "--baseline",
     default="keras",
-    show_default=True,
     shell_complete=one_of(variants),
     help="Variant that the others are compared with.",
 )
@@ -61,7 +58,6 @@ def _numbers(context: click.Context, option: click.Parameter, value: str) -> tup
     "batch_sizes",
     callback=_numbers,
     default="32",
-    show_default=True,
     metavar="N,M",
     help="Batch sizes to time.",
 )
@@ -71,7 +67,6 @@ def _numbers(context: click.Context, option: click.Parameter, value: str) -> tup
     callback=_names,
     shell_complete=several_of(precisions),
     default="fp32",
-    show_default=True,
     metavar="A,B",
     help="Precisions to time: fp32, tf32, bf16, fp16.",
 )
@@ -80,26 +75,23 @@ def _numbers(context: click.Context, option: click.Parameter, value: str) -> tup
     is_flag=True,
     help="Compare other precisions with the baseline in fp32.  [default: do not compare]",
 )
-@click.option("--device", default="cpu", show_default=True, help="Device: cpu, cuda or cuda:N.")
+@click.option("--device", default="cpu", help="Device: cpu, cuda or cuda:N.")
 @click.option(
     "--threads",
     type=click.IntRange(min=1),
     default=2,
-    show_default=True,
     help="Intra-op threads of each variant.",
 )
 @click.option(
     "--rounds",
     type=click.IntRange(min=3),
     default=7,
-    show_default=True,
     help="Number of rounds; each starts all variants in new processes.",
 )
 @click.option(
     "--train-size",
     type=click.IntRange(min=1),
     default=2048,
-    show_default=True,
     metavar="N",
     help="Number of training samples.",
 )
@@ -107,7 +99,6 @@ def _numbers(context: click.Context, option: click.Parameter, value: str) -> tup
     "--val-size",
     type=click.IntRange(min=1),
     default=512,
-    show_default=True,
     metavar="N",
     help="Number of validation samples.",
 )
@@ -117,18 +108,14 @@ def _numbers(context: click.Context, option: click.Parameter, value: str) -> tup
 @click.option(
     "--data",
     default="embedded",
-    show_default=True,
     shell_complete=files(*DATA),
     help="Data source, as for `parity run`.",
 )
-@click.option(
-    "--seed", type=int, default=42, show_default=True, help="Seed for weights and samples."
-)
+@click.option("--seed", type=int, default=42, help="Seed for weights and samples.")
 @click.option(
     "--gate-seeds",
     type=click.IntRange(min=0),
     default=8,
-    show_default=True,
     metavar="N",
     help="Runs used to check the accuracy of variants with their own random numbers; 0 = no check.",
 )

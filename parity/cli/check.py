@@ -51,7 +51,6 @@ OUT = click.option(
 @click.option(
     "--device",
     default="cpu",
-    show_default=True,
     help="Device of the torch half: cpu, cuda or cuda:N.",
 )
 @OUT

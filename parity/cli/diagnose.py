@@ -21,14 +21,11 @@ from parity.traces.folder import DIAGNOSIS
 )
 @click.option("--train-size", type=click.IntRange(min=1), help="Number of training samples.")
 @click.option("--val-size", type=click.IntRange(min=1), help="Number of validation samples.")
-@click.option(
-    "--seed", type=int, default=42, show_default=True, help="Seed for the split of --data."
-)
+@click.option("--seed", type=int, default=42, help="Seed for the split of --data.")
 @click.option(
     "--split",
     type=click.Choice(["random", "last", "sorted"]),
     default="random",
-    show_default=True,
     help="How validation samples were chosen from --data.",
 )
 @click.option(
@@ -38,7 +35,6 @@ from parity.traces.folder import DIAGNOSIS
     "--target",
     type=click.FloatRange(min=0, max=1),
     default=0.9,
-    show_default=True,
     help="Training accuracy that is good enough.",
 )
 @click.option(

@@ -51,7 +51,11 @@ class Commands(click.Group):
 
 @click.group(
     cls=Commands,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": 100,
+        "show_default": True,  # of all commands
+    },
 )
 @click.version_option(package_name="keras-torch-parity", prog_name="parity")
 def cli() -> None:

@@ -69,7 +69,6 @@ _CHILDREN = [
         type=click.FloatRange(min=0),
         default=ChildOptions.timeout_s,
         metavar="SECONDS",
-        show_default=True,
         help="Stop a child process that runs longer; 0 = no limit.",
     ),
 ]

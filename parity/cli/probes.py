@@ -21,28 +21,24 @@ PROBES = [
         "--seed",
         type=int,
         default=0,
-        show_default=True,
         help="Seed for weights and probe samples.",
     ),
     click.option(
         "--steps",
         type=int,
         default=6,
-        show_default=True,
         help="Number of training steps to compare.",
     ),
     click.option(
         "--batch-size",
         type=int,
         default=4,
-        show_default=True,
         help="Number of samples in a probe batch.",
     ),
     click.option(
         "--threads",
         type=int,
         default=1,
-        show_default=True,
         help="Intra-op threads of each half.",
     ),
 ]

@@ -37,7 +37,6 @@ from parity.traces.folder import REPORT, SWEEP
     "--mode",
     type=click.Choice(["seeded", "independent"]),
     default="independent",
-    show_default=True,
     help="Random numbers of the torch half: Keras's (seeded) or its own (independent).",
 )
 @with_options(RUN_SETTINGS)
@@ -45,7 +44,6 @@ from parity.traces.folder import REPORT, SWEEP
     "--engine",
     type=click.Choice(["local", "ray"]),
     default="local",
-    show_default=True,
     help="Where to run: processes on this machine, or tasks on a Ray cluster.",
 )
 @click.option(
@@ -57,14 +55,12 @@ from parity.traces.folder import REPORT, SWEEP
     "--cpus",
     type=click.FloatRange(min=0),
     default=1.0,
-    show_default=True,
     help="CPUs per Ray task.",
 )
 @click.option(
     "--gpus",
     type=click.FloatRange(min=0),
     default=0.0,
-    show_default=True,
     help="GPUs per Ray task.",
 )
 @click.option(
@@ -72,7 +68,6 @@ from parity.traces.folder import REPORT, SWEEP
     metavar="DIR",
     shell_complete=names.files(),
     default="parity-sweep",
-    show_default=True,
     help="Folder or fsspec URL for the results. Finished runs in it are not repeated.",
 )
 @with_children()

@@ -5,36 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from torch_impl.initializers import scaling
 from torch_impl.initializers.base import Initializer, seed_pair
 from torch_impl.initializers.constants import STFT, Constant, Identity, Ones, Zeros
 from torch_impl.initializers.draws import Orthogonal, RandomNormal, RandomUniform, TruncatedNormal
-from torch_impl.initializers.scaling import (
-    GlorotNormal,
-    GlorotUniform,
-    HeNormal,
-    HeUniform,
-    LecunNormal,
-    LecunUniform,
-    VarianceScaling,
-)
 
 # By Keras's names: that of the class, in snake case, and older names.
 _NAMES: dict[type[Initializer], str] = {
     Constant: "constant",
-    GlorotNormal: "glorot_normal",
-    GlorotUniform: "glorot_uniform",
-    HeNormal: "he_normal",
-    HeUniform: "he_uniform",
+    scaling.GlorotNormal: "glorot_normal",
+    scaling.GlorotUniform: "glorot_uniform",
+    scaling.HeNormal: "he_normal",
+    scaling.HeUniform: "he_uniform",
     Identity: "identity IdentityInitializer",
-    LecunNormal: "lecun_normal",
-    LecunUniform: "lecun_uniform",
+    scaling.LecunNormal: "lecun_normal",
+    scaling.LecunUniform: "lecun_uniform",
     Ones: "ones one",
     Orthogonal: "orthogonal OrthogonalInitializer",
     RandomNormal: "random_normal normal",
     RandomUniform: "random_uniform uniform",
     STFT: "stft STFTInitializer",
     TruncatedNormal: "truncated_normal",
-    VarianceScaling: "variance_scaling",
+    scaling.VarianceScaling: "variance_scaling",
     Zeros: "zeros zero",
 }
 INITIALIZERS = {n: kind for kind, names in _NAMES.items() for n in (kind.__name__, *names.split())}

@@ -5,53 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from torch_impl.losses import crossentropy, hinge, probabilistic, regression, segmentation
 from torch_impl.losses.base import Loss
-from torch_impl.losses.crossentropy import (
-    BinaryCrossentropy,
-    CategoricalCrossentropy,
-    SparseCategoricalCrossentropy,
-)
-from torch_impl.losses.hinge import CategoricalHinge, Hinge, SquaredHinge
-from torch_impl.losses.probabilistic import (
-    BinaryFocalCrossentropy,
-    CategoricalFocalCrossentropy,
-    CategoricalGeneralizedCrossEntropy,
-    KLDivergence,
-    Poisson,
-)
-from torch_impl.losses.regression import (
-    CosineSimilarity,
-    Huber,
-    LogCosh,
-    MeanAbsoluteError,
-    MeanAbsolutePercentageError,
-    MeanSquaredError,
-    MeanSquaredLogarithmicError,
-)
-from torch_impl.losses.segmentation import Dice, Tversky
 
 # By Keras's names: that of the class, that of the function, and the short ones.
 _NAMES: dict[type[Loss], str] = {
-    BinaryCrossentropy: "binary_crossentropy bce BCE",
-    BinaryFocalCrossentropy: "binary_focal_crossentropy",
-    CategoricalCrossentropy: "categorical_crossentropy",
-    CategoricalFocalCrossentropy: "categorical_focal_crossentropy",
-    CategoricalGeneralizedCrossEntropy: "",
-    CategoricalHinge: "categorical_hinge",
-    CosineSimilarity: "cosine_similarity",
-    Dice: "dice",
-    Hinge: "hinge",
-    Huber: "huber",
-    KLDivergence: "kl_divergence kld KLD",
-    LogCosh: "log_cosh",
-    MeanAbsoluteError: "mean_absolute_error mae MAE",
-    MeanAbsolutePercentageError: "mean_absolute_percentage_error mape MAPE",
-    MeanSquaredError: "mean_squared_error mse MSE",
-    MeanSquaredLogarithmicError: "mean_squared_logarithmic_error msle MSLE",
-    Poisson: "poisson",
-    SparseCategoricalCrossentropy: "sparse_categorical_crossentropy",
-    SquaredHinge: "squared_hinge",
-    Tversky: "tversky",
+    crossentropy.BinaryCrossentropy: "binary_crossentropy bce BCE",
+    probabilistic.BinaryFocalCrossentropy: "binary_focal_crossentropy",
+    crossentropy.CategoricalCrossentropy: "categorical_crossentropy",
+    probabilistic.CategoricalFocalCrossentropy: "categorical_focal_crossentropy",
+    probabilistic.CategoricalGeneralizedCrossEntropy: "",
+    hinge.CategoricalHinge: "categorical_hinge",
+    regression.CosineSimilarity: "cosine_similarity",
+    segmentation.Dice: "dice",
+    hinge.Hinge: "hinge",
+    regression.Huber: "huber",
+    probabilistic.KLDivergence: "kl_divergence kld KLD",
+    regression.LogCosh: "log_cosh",
+    regression.MeanAbsoluteError: "mean_absolute_error mae MAE",
+    regression.MeanAbsolutePercentageError: "mean_absolute_percentage_error mape MAPE",
+    regression.MeanSquaredError: "mean_squared_error mse MSE",
+    regression.MeanSquaredLogarithmicError: "mean_squared_logarithmic_error msle MSLE",
+    probabilistic.Poisson: "poisson",
+    crossentropy.SparseCategoricalCrossentropy: "sparse_categorical_crossentropy",
+    hinge.SquaredHinge: "squared_hinge",
+    segmentation.Tversky: "tversky",
 }
 LOSSES = {n: kind for kind, names in _NAMES.items() for n in (kind.__name__, *names.split())}
 

@@ -2,24 +2,16 @@
 
 import csv
 import json
-import sys
 from dataclasses import dataclass, field, replace
 
 import pytest
 from bench_results import SPEC, noisy, result, row
+from called import calling
 
 from parity.bench.result import FAILED, REFUSED
-from parity.cli.main import main
 from parity.errors import InputError
 from parity.files.json_io import write_json
 from parity.halves.options import ChildOptions
-
-
-@dataclass
-class Ended:
-    returncode: int
-    stdout: str
-    stderr: str
 
 
 @dataclass
@@ -52,15 +44,7 @@ def benchmark(monkeypatch):
 @pytest.fixture
 def call(monkeypatch, capsys, tmp_path):
     """Calls `parity bench` in this process, in an empty folder."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["parity", "bench", *map(str, arguments)])
-        monkeypatch.chdir(tmp_path)
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return Ended(ended.value.code, *capsys.readouterr())
-
-    return run
+    return calling(monkeypatch, capsys, tmp_path, "bench")
 
 
 FASTER, SLOWER = noisy(2, speed=1.5), noisy(3, speed=0.7)

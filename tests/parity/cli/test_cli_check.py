@@ -4,13 +4,12 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
 
 import check_pairs
 import pytest
+from called import calling
 from paths import ROOT, SUPPORT
 
-from parity.cli.main import main
 from parity.divergences import REGISTRY
 from parity.files.json_io import write_json
 from parity.halves.job import Failure
@@ -18,27 +17,12 @@ from parity.halves.job import Failure
 FILE = f"{SUPPORT / 'check_factories.py'}"
 
 
-@dataclass
-class Ended:
-    returncode: int
-    stdout: str
-    stderr: str
-
-
 @pytest.fixture
 def call(monkeypatch, capsys, tmp_path):
     """Calls `parity` in this process, in a folder that holds a bundle and a module."""
     check_pairs.recorded().pack(tmp_path / "a.parity")
     (tmp_path / "nets.py").write_text("def build():\n    return None\n")
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["parity", *map(str, arguments)])
-        monkeypatch.chdir(tmp_path)
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return Ended(ended.value.code, *capsys.readouterr())
-
-    return run
+    return calling(monkeypatch, capsys, tmp_path)
 
 
 @pytest.fixture

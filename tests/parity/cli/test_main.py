@@ -7,12 +7,11 @@ import resource
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 
 import pytest
+from called import Ended, calling
 from schemas import assert_valid
 
-from parity.cli.main import main
 from parity.programs.scenarios import BEHAVIOUR, SCENARIOS, find
 from parity.sweeps.store import open_store
 
@@ -38,25 +37,10 @@ def parity(*arguments, cwd=None, **environment):
     )
 
 
-@dataclass
-class Ended:
-    returncode: int
-    stdout: str
-    stderr: str
-
-
 @pytest.fixture
 def call(monkeypatch, capsys, tmp_path):
     """Calls `parity` in this process, in an empty folder: faster, and its engine can be another."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["parity", *map(str, arguments)])
-        monkeypatch.chdir(tmp_path)
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return Ended(ended.value.code, *capsys.readouterr())
-
-    return run
+    return calling(monkeypatch, capsys, tmp_path)
 
 
 def write(path, columns):
