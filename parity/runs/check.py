@@ -45,17 +45,21 @@ def check(
     """Compares a PyTorch port with its Keras original.
 
     Args:
-            keras: factory of a compiled Keras model, or its name "module:function".
-            torch: factory of a torch module or a `torch_impl.Port`, or its name.
-    A bundle is unpacked to the trace that the Keras half would write. Both ways are therefore the
-    same computation and give the same verdict.
+        keras: factory of a compiled Keras model, or its name "module:function".
+        torch: factory of a torch module or a `torch_impl.Port`, or its name.
+        against: a bundle instead of `keras`.
+        data: .npz with the user's x and y, instead of random samples.
+        levels: levels that decide the verdict; all by default.
+        seed: seed for weights, inputs and masks.
+        steps: number of training steps of the trajectory.
+        out: folder for traces and logs.
 
     Returns:
-            The result: verdict "pass" or "fail", levels, first divergence with its causes.
+        The result: verdict "pass" or "fail", levels, first divergence with its causes.
 
     Raises:
-            InputError: a factory, the bundle or the data cannot be used.
-            RunError: a half crashed.
+        InputError: a factory, the bundle or the data cannot be used.
+        RunError: a half crashed.
     """
     spec = CheckSpec(
         keras=reference_of("keras", keras),

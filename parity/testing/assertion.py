@@ -187,6 +187,7 @@ def _check(
     from parity.programs.factories import reference_of
     from parity.runs.check import check_all
     from parity.runs.check_halves import CheckOptions
+    from parity.traces.bundle import pack
     from parity.traces.folder import RunFolder
 
     folder = given.folder or Path.cwd()
