@@ -1,8 +1,6 @@
 """check: compares the user's own pair of models, from two factories, or a factory and a bundle.
 
-    Keras factory -> child  \
-                              trace -> child, with the torch factory -> trace -> ladder -> Result
-                    bundle  /
+    Keras factory -> child -> trace -> child, with the torch factory -> trace -> ladder -> Result
 
 A bundle is unpacked to the trace that the Keras half would write. Both ways are therefore the same
 computation and give the same verdict.
