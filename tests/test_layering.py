@@ -26,20 +26,8 @@ FORBIDDEN = {
 
 # From the ground up: a wing imports only wings that stand before it.
 WINGS = (
-    "files",
-    "programs",
-    "data",
-    "traces",
-    "halves",
-    "behaviour",
-    "ladder",
-    "divergences",
-    "runs",
-    "sweeps",
-    "bench",
-    "report",
-    "testing",
-    "cli",
+    *("files", "programs", "data", "traces", "halves", "behaviour", "ladder", "divergences"),
+    *("runs", "sweeps", "bench", "report", "testing", "cli"),
 )
 # Modules of no wing. The first two are the ground that all stand on, the others the doors.
 GROUND = {"errors", "stats"}
@@ -51,23 +39,9 @@ MAX_LINES = 400
 
 # These are of use in any torch program, which has no spec and no harness.
 ON_THEIR_OWN = (
-    "philox",
-    "native",
-    "seeds",
-    "layers",
-    "layouts",
-    "weights",
-    "keras_config",
-    "initializers",
-    "normals",
-    "losses",
-    "regularizers",
-    "penalty",
-    "optim",
-    "clip",
-    "fast",
-    "schedule",
-    "augment",
+    *("philox", "native", "seeds", "layers", "layouts", "weights", "keras_config"),
+    *("initializers", "normals", "losses", "regularizers", "penalty", "optim", "clip"),
+    *("fast", "schedule", "augment"),
 )
 
 

@@ -82,22 +82,12 @@ _ONLY_ONE_HALF = {
 ONLY_ONE_HALF = [tuple(row.split()) for row in _ONLY_ONE_HALF]
 
 SHARED_FILES = (
-    "models.py",
-    "data.py",
-    "train.py",
-    "weights.py",
-    "harness/probe.py",
-    "harness/environment.py",
-    "harness/factories.py",
+    *("models.py", "data.py", "train.py", "weights.py"),
+    *("harness/probe.py", "harness/environment.py", "harness/factories.py"),
     "harness/kinds.py",
-    "harness/check/run.py",
-    "harness/check/facts.py",
-    "harness/check/initial.py",
-    "harness/check/forward.py",
-    "harness/check/loss.py",
-    "harness/check/gradient.py",
-    "harness/check/optimizer.py",
-    "harness/check/trajectory.py",
+    *("harness/check/run.py", "harness/check/facts.py", "harness/check/initial.py"),
+    *("harness/check/forward.py", "harness/check/loss.py", "harness/check/gradient.py"),
+    *("harness/check/optimizer.py", "harness/check/trajectory.py"),
     "harness/check/schedule.py",
 )
 

@@ -185,6 +185,12 @@ CAUSES = _table(
     ),
 )
 
+
+def _against_overfit(summary: str, spec: RunSpec, num_seeds: int) -> Scenario:
+    """A remedy for a network that is too large."""
+    return Scenario(summary, spec, "good_fit", "too_large", _FULL_20, num_seeds=num_seeds)
+
+
 REMEDIES = _table(
     Scenario(
         "Example 1 against too little capacity: more filters, a hidden layer, ReduceLROnPlateau.",
@@ -205,49 +211,34 @@ REMEDIES = _table(
         expected="good_fit",
         cures="little_data",
     ),
-    Scenario(
+    _against_overfit(
         "Example 2 against a network too large: augmented images.",
         _spec("cured_by_augmentation", augmentation=_AUGMENTATION, **_NOISY),
-        expected="good_fit",
         num_seeds=16,
-        cures="too_large",
-        full=_FULL_20,
     ),
-    Scenario(
+    _against_overfit(
         "Example 3 against a network too large: dropout.",
         _spec("cured_by_dropout", model="dropout", **_NOISY),
-        expected="good_fit",
         num_seeds=16,
-        cures="too_large",
-        full=_FULL_20,
     ),
-    Scenario(
+    _against_overfit(
         "Decoupled weight decay against a network too large.",
         _spec("cured_by_weight_decay", weight_decay=3.0, **_NOISY),
-        expected="good_fit",
         num_seeds=20,
-        cures="too_large",
-        full=_FULL_20,
     ),
-    Scenario(
+    _against_overfit(
         "L2 regularisers against a network too large.",
         _spec("cured_by_l2", l2=0.01, **_NOISY),
-        expected="good_fit",
         num_seeds=20,
-        cures="too_large",
-        full=_FULL_20,
     ),
-    Scenario(
+    _against_overfit(
         "Early stopping against a network too large: the weights of the best epoch.",
         _spec(
             "cured_by_early_stopping",
             early_stopping=EarlyStopping(patience=2, restore_best_weights=True),
             **_NOISY,
         ),
-        expected="good_fit",
         num_seeds=16,
-        cures="too_large",
-        full=_FULL_20,
     ),
 )
 

@@ -37,26 +37,13 @@ PACKAGES = {
 
 # What a child imports of this package, by test; reports and statistics change no result.
 RUN_MODULES = (
-    "data/dataset",
-    "data/load",
-    "data/sources",
-    "data/transfer",
+    *("data/dataset", "data/load", "data/sources", "data/transfer"),
     "errors",
-    "files/atomic",
-    "files/floats",
-    "files/json_io",
-    "halves/environment",
-    "halves/perturbation",
-    "halves/protocol",
-    "programs/halves",
-    "programs/run_spec",
-    "programs/settings",
-    "sweeps/batch",
-    "sweeps/batch_child",
-    "sweeps/store",
-    "traces/folder",
-    "traces/recorder",
-    "traces/trace",
+    *("files/atomic", "files/floats", "files/json_io"),
+    *("halves/environment", "halves/perturbation", "halves/protocol"),
+    *("programs/halves", "programs/run_spec", "programs/settings"),
+    *("sweeps/batch", "sweeps/batch_child", "sweeps/store"),
+    *("traces/folder", "traces/recorder", "traces/trace"),
     "worker",
 )
 

@@ -39,16 +39,8 @@ class ParameterSampler:
     """Draws the parameters of images, image by image.
 
     Args:
-        rotation_range: degrees; angles are drawn from [-r, r].
-        width_shift_range: below 1 a fraction of the width, from 1 on pixels, drawn from [-s, s];
-            an integer or a list: one of range(s), or of its elements, with a random sign.
-        height_shift_range: the same, of the height.
-        brightness_range: bounds of a factor, or None.
-        shear_range: degrees; angles are drawn from [-s, s].
-        zoom_range: z stands for the bounds (1 - z, 1 + z); or the bounds, of both factors.
-        channel_shift_range: shifts are drawn from [-c, c], in units of pixel values.
-        horizontal_flip: whether left and right are exchanged with probability 1/2.
-        vertical_flip: whether top and bottom are exchanged with probability 1/2.
+        rotation_range, width_shift_range, height_shift_range, brightness_range, shear_range,
+            zoom_range, channel_shift_range, horizontal_flip, vertical_flip: see `KerasTransform`.
         keras_quirks: whether, as in Keras, `tx`, which moves columns, is a fraction of the height,
             and `ty`, which moves rows, a fraction of the width; if not, each is a fraction of its
             own axis (keras #17398). The numbers drawn are the same.

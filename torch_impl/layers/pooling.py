@@ -112,9 +112,7 @@ class AveragePooling2D(_AveragePooling):
     (`average_pool`).
 
     Args:
-        pool_size: one integer, or one for each axis.
-        strides: the same; None for those of pool_size.
-        padding: 'valid' or 'same'.
+        pool_size, strides, padding: see `MaxPooling2D`.
 
     Raises:
         ValueError: an argument has another form.

@@ -32,12 +32,9 @@ class Adadelta(KerasOptimizer):
     Source: keras 3.15 `optimizers/adadelta.py`.
 
     Args:
-        params: see `KerasOptimizer`.
-        learning_rate: a number or a schedule.
         rho: decay of a and of b.
         epsilon: added under the roots.
-        weight_decay: see `KerasOptimizer`.
-        common: see `KerasOptimizer`.
+        params, learning_rate, weight_decay, common: see `KerasOptimizer`.
     """
 
     SLOTS: ClassVar[dict[str, str]] = {

@@ -31,12 +31,9 @@ class Adagrad(KerasOptimizer):
     Source: keras 3.15 `optimizers/adagrad.py`.
 
     Args:
-        params: see `KerasOptimizer`.
-        learning_rate: a number or a schedule.
         initial_accumulator_value: a at the start.
         epsilon: added under the root.
-        weight_decay: see `KerasOptimizer`.
-        common: see `KerasOptimizer`.
+        params, learning_rate, weight_decay, common: see `KerasOptimizer`.
     """
 
     SLOTS: ClassVar[dict[str, str]] = {"accumulator": "accumulator"}

@@ -116,14 +116,8 @@ class AdamW(Adam):
     Source: keras 3.15 `optimizers/adamw.py`.
 
     Args:
-        params: see `Adam`.
-        learning_rate: see `Adam`.
         weight_decay: of all parameters except those that are excluded.
-        beta_1: see `Adam`.
-        beta_2: see `Adam`.
-        epsilon: see `Adam`.
-        amsgrad: see `Adam`.
-        common: see `KerasOptimizer`.
+        params, learning_rate, beta_1, beta_2, epsilon, amsgrad, common: see `Adam`.
 
     Raises:
         ValueError: for a weight decay of None.

@@ -32,13 +32,10 @@ class Adamax(KerasOptimizer):
     Source: keras 3.15 `optimizers/adamax.py`.
 
     Args:
-        params: see `KerasOptimizer`.
-        learning_rate: a number or a schedule.
         beta_1: decay of m.
         beta_2: decay of u.
         epsilon: added to u.
-        weight_decay: see `KerasOptimizer`.
-        common: see `KerasOptimizer`.
+        params, learning_rate, weight_decay, common: see `KerasOptimizer`.
     """
 
     SLOTS: ClassVar[dict[str, str]] = {"momentum": "momentum", "norm": "norm"}

@@ -26,12 +26,9 @@ class Lion(KerasOptimizer):
     Source: keras 3.15 `optimizers/lion.py`.
 
     Args:
-        params: see `KerasOptimizer`.
-        learning_rate: a number or a schedule.
         beta_1: share of m in the step, in (0, 1].
         beta_2: decay of m.
-        weight_decay: see `KerasOptimizer`.
-        common: see `KerasOptimizer`.
+        params, learning_rate, weight_decay, common: see `KerasOptimizer`.
 
     Raises:
         ValueError: beta_1 is outside (0, 1].

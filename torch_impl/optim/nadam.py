@@ -35,13 +35,10 @@ class Nadam(KerasOptimizer):
     Source: keras 3.15 `optimizers/nadam.py`.
 
     Args:
-        params: see `KerasOptimizer`.
-        learning_rate: a number or a schedule.
         beta_1: decay of m.
         beta_2: decay of v.
         epsilon: added to the root.
-        weight_decay: see `KerasOptimizer`.
-        common: see `KerasOptimizer`.
+        params, learning_rate, weight_decay, common: see `KerasOptimizer`.
     """
 
     SLOTS: ClassVar[dict[str, str]] = {"momentum": "momentum", "velocity": "velocity"}

@@ -35,14 +35,11 @@ class RMSprop(KerasOptimizer):
     Source: keras 3.15 `optimizers/rmsprop.py`.
 
     Args:
-        params: see `KerasOptimizer`.
-        learning_rate: a number or a schedule.
         rho: decay of v and of a.
         momentum: 0 for none.
         epsilon: added under the root.
         centered: whether the mean of the gradient is subtracted, so that d is a variance.
-        weight_decay: see `KerasOptimizer`.
-        common: see `KerasOptimizer`.
+        params, learning_rate, weight_decay, common: see `KerasOptimizer`.
     """
 
     SLOTS: ClassVar[dict[str, str]] = {

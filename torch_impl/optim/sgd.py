@@ -30,12 +30,9 @@ class SGD(KerasOptimizer):
     Source: keras 3.15 `optimizers/sgd.py`.
 
     Args:
-        params: see `KerasOptimizer`.
-        learning_rate: a number or a schedule.
         momentum: in [0, 1]; at 0 there is no slot.
         nesterov: whether the momentum is applied once more ahead.
-        weight_decay: see `KerasOptimizer`.
-        common: see `KerasOptimizer`.
+        params, learning_rate, weight_decay, common: see `KerasOptimizer`.
 
     Raises:
         ValueError: momentum is outside [0, 1].

@@ -31,27 +31,9 @@ from parity.report.lines import plain
 _FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 
 _CSV = (
-    "part",
-    "variant",
-    "batch_size",
-    "precision",
-    "status",
-    "unit",
-    "rounds",
-    "q1",
-    "median",
-    "q3",
-    "baseline",
-    "ratio",
-    "ratio_low",
-    "ratio_high",
-    "confidence",
-    "warmup_s",
-    "seconds_to_accuracy",
-    "peak_memory_mb",
-    "parity",
-    "parity_note",
-    "reason",
+    *("part", "variant", "batch_size", "precision", "status", "unit", "rounds", "q1"),
+    *("median", "q3", "baseline", "ratio", "ratio_low", "ratio_high", "confidence"),
+    *("warmup_s", "seconds_to_accuracy", "peak_memory_mb", "parity", "parity_note", "reason"),
 )
 
 

@@ -13,32 +13,15 @@ from parity.divergences import REGISTRY
 SEED = 23
 
 RIGHT = (
-    "conv_same_stride_2",
-    "batch_norm",
-    "flatten_view",
-    "dropout_functional",
-    "softmax_log",
-    "momentum",
-    "plateau_torch",
-    "layers_separable_depthwise_bias.right_port",
-    "layers_kernel_axes_swapped.right_port",
+    *("conv_same_stride_2", "batch_norm", "flatten_view", "dropout_functional"),
+    *("softmax_log", "momentum", "plateau_torch"),
+    *("layers_separable_depthwise_bias.right_port", "layers_kernel_axes_swapped.right_port"),
 )
 WRONG = (
-    "fed_bgr",
-    "flatten_not_permuted",
-    "bias_extra",
-    "same_symmetric",
-    "norm_epsilon",
-    "norm_unbiased",
-    "dropout_inverted",
-    "conv_kaiming",
-    "softmax_twice",
-    "features_detached",
-    "momentum_stock",
-    "momentum_missing",
-    "plateau_patience",
-    "layers_spatial_dropout_by_value",
-    "training_plateau_relative",
+    *("fed_bgr", "flatten_not_permuted", "bias_extra", "same_symmetric", "norm_epsilon"),
+    *("norm_unbiased", "dropout_inverted", "conv_kaiming", "softmax_twice"),
+    *("features_detached", "momentum_stock", "momentum_missing", "plateau_patience"),
+    *("layers_spatial_dropout_by_value", "training_plateau_relative"),
 )
 ALL_RIGHT = (*NULL, *held_out.RIGHT)
 ALL_WRONG = (*FAULTS, *held_out.FAULTS)

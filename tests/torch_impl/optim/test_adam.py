@@ -8,15 +8,16 @@ import io
 
 import keras
 import numpy as np
+import optimizer_runs
 import pytest
 import torch
+from optimizer_runs import RATES
 
 from torch_impl.optim import Adam
 
 SHAPES = ((3, 3, 2, 5), (7, 4), (9,), ())
 NUM_STEPS = 200
 CHANGE_AT = 100  # the step before which the learning rate is changed
-RATES = (0.01, 0.0003)
 
 
 def make_gradients(num_steps, dtype, seed=0):
@@ -47,42 +48,30 @@ def rate_before(step):
     return RATES[0] if step < CHANGE_AT else RATES[1]
 
 
-class KerasRun:
+class KerasRun(optimizer_runs.KerasRun):
     """Keras's Adam on plain variables."""
 
-    def __init__(self, weights, dtype, **settings):
-        keras.config.set_floatx(dtype)
-        self.variables = [keras.Variable(weight, dtype=dtype) for weight in weights]
-        self.optimizer = keras.optimizers.Adam(RATES[0], **settings)
-        self.optimizer.build(self.variables)
+    def __init__(self, weights, **settings):
+        super().__init__("Adam", weights, **settings)
 
     def step(self, gradients, rate):
         if rate != RATES[0]:
-            self.optimizer.learning_rate = rate
-        self.optimizer.apply([keras.ops.convert_to_tensor(g) for g in gradients])
-
-    def weights(self):
-        return [variable.numpy() for variable in self.variables]
+            self.set_rate(rate)
+        super().step(gradients)
 
     def slot(self, name):
         return [v.numpy() for v in self.optimizer.variables if v.name.endswith(name)]
 
 
-class TorchRun:
+class TorchRun(optimizer_runs.TorchRun):
     """An Adam of torch on plain parameters."""
 
     def __init__(self, weights, kind=Adam, **settings):
-        self.parameters = [torch.nn.Parameter(torch.tensor(weight)) for weight in weights]
-        self.optimizer = kind(self.parameters, **settings or {"learning_rate": RATES[0]})
+        super().__init__(kind, weights, **settings or {"learning_rate": RATES[0]})
 
     def step(self, gradients, rate):
-        self.optimizer.param_groups[0]["lr"] = rate
-        for parameter, gradient in zip(self.parameters, gradients, strict=True):
-            parameter.grad = torch.tensor(gradient)
-        self.optimizer.step()
-
-    def weights(self):
-        return [parameter.detach().numpy().copy() for parameter in self.parameters]
+        self.set_rate(rate)
+        super().step(gradients)
 
     def slot(self, name):
         key = {"momentum": "exp_avg", "velocity": "exp_avg_sq"}[name]
@@ -101,7 +90,7 @@ def float64_runs():
     gradients = make_gradients(NUM_STEPS, np.float64)
     weights = make_weights(np.float64)
     return (
-        run_steps(KerasRun(weights, "float64"), gradients),
+        run_steps(KerasRun(weights), gradients),
         run_steps(TorchRun(weights), gradients),
         gradients,
     )
@@ -181,7 +170,7 @@ def float32_ratios(kind=Adam, **settings):
     """
     gradients = make_gradients(NUM_STEPS // 2, np.float32)
     weights = make_weights(np.float32)
-    theirs, ours = KerasRun(weights, "float32"), TorchRun(weights, kind, **settings)
+    theirs, ours = KerasRun(weights), TorchRun(weights, kind, **settings)
     unit = 2.0**-24
     ratios = []
     for step, gradient in enumerate(gradients):
@@ -290,7 +279,7 @@ def test_a_parameter_without_gradient_is_left_alone():
 def test_a_parameter_whose_gradients_start_late_is_corrected_with_the_common_count():
     keras.config.set_floatx("float64")
     weights = [np.ones(2), np.ones(2)]
-    theirs, ours = KerasRun(weights, "float64"), TorchRun(weights)
+    theirs, ours = KerasRun(weights), TorchRun(weights)
     for step in range(6):
         gradients = [np.full(2, 0.5), np.full(2, 0.5 if step >= 3 else 0.0)]
         theirs.step(gradients, RATES[0])  # a zero gradient and none leave Keras's slots alike
@@ -315,9 +304,8 @@ DECAYS = (3.0, 0.1, 0.004)
 
 def decayed_runs(decay, dtype, gradients):
     weights = make_weights(dtype)
-    name = np.dtype(dtype).name
     return (
-        run_steps(KerasRun(weights, name, weight_decay=decay), gradients),
+        run_steps(KerasRun(weights, weight_decay=decay), gradients),
         run_steps(TorchRun(weights, learning_rate=RATES[0], weight_decay=decay), gradients),
     )
 
@@ -358,7 +346,7 @@ def test_a_factor_of_one_minus_the_decay_does_not_pass_this_test():
     decay, rate = 1e-3, 1e-4
     start = np.random.default_rng(0).normal(size=1000).astype(np.float32)
     runs = {
-        "keras": KerasRun([start], "float32", weight_decay=decay),
+        "keras": KerasRun([start], weight_decay=decay),
         "ours": TorchRun([start], learning_rate=rate, weight_decay=decay),
         "torch": TorchRun([start], torch.optim.AdamW, lr=rate, weight_decay=decay),
     }
@@ -384,7 +372,7 @@ def test_the_decay_acts_before_the_step_of_adam():
     run.step([np.array([7.0])], 0.1)
     # Apart from beta_2, which is rounded to float32: 6e-6 of the step.
     assert run.weights()[0][0] == pytest.approx(1.8, abs=1e-6)
-    theirs = KerasRun([np.array([2.0])], "float64", weight_decay=0.5, epsilon=0.0)
+    theirs = KerasRun([np.array([2.0])], weight_decay=0.5, epsilon=0.0)
     theirs.step([np.array([7.0])], 0.1)
     np.testing.assert_allclose(run.weights()[0], theirs.weights()[0], rtol=1e-15)
 
@@ -402,7 +390,7 @@ def test_the_weight_decay_is_rounded_to_float32_in_float64_runs_as_in_keras():
     # 0.1 is 1.5e-8 of itself off float32's 0.1; one step takes 0.01 of it off.
     start = np.array([1.0])
     theirs, ours = (
-        KerasRun([start], "float64", weight_decay=0.1),
+        KerasRun([start], weight_decay=0.1),
         TorchRun([start], learning_rate=0.01, weight_decay=0.1),
     )
     for run in (theirs, ours):

@@ -27,18 +27,9 @@ from torch_impl.weights import assign, read
 # Kinds of layers that take images or signals, which have their channels first in torch.
 _SPATIAL = frozenset(
     [
-        "conv",
-        "depthwise_conv",
-        "conv_transpose",
-        "max_pool",
-        "average_pool",
-        "global_max_pool",
-        "global_average_pool",
-        "zero_padding",
-        "cropping",
-        "upsampling",
-        "batch_norm",
-        "group_norm",
+        *("conv", "depthwise_conv", "conv_transpose", "max_pool", "average_pool"),
+        *("global_max_pool", "global_average_pool", "zero_padding", "cropping", "upsampling"),
+        *("batch_norm", "group_norm"),
     ]
 )
 
