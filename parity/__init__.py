@@ -3,7 +3,7 @@
     from parity import RunSpec, load_data, run
     from parity.programs import scenario
 
-Names are loaded at first use; neither framework is ever imported here.
+Names are imported at first use; this package never imports a framework.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def __getattr__(name: str) -> Any:
 
         try:
             value = metadata.version("keras-torch-parity")
-        except metadata.PackageNotFoundError:  # a checkout that is only on the path
+        except metadata.PackageNotFoundError:  # a checkout that is not installed
             value = "unknown"
     elif name in _HOMES:
         value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,12 +1,12 @@
-"""The child process of a half: its one entry, with a subcommand for each kind of work.
+"""The entry point of the child process of a half, with a subcommand for each kind of work.
 
     python -m keras_impl run --data FILE DIRECTORY [DIRECTORY ...]    (`parity.runs.child`)
     python -m keras_impl check DIRECTORY [DIRECTORY ...]              (`parity.runs.check_child`)
     python -m keras_impl batch DIRECTORY                              (`parity.sweeps.batch_child`)
     python -m keras_impl bench DIRECTORY FILE_DESCRIPTOR              (`parity.bench.child`)
 
-`ChildJob.arguments` writes such a command line, `parity.halves.protocol` says what parent and child
-agree on. The child stops by itself when its parent is gone.
+`ChildJob.arguments` makes such a command line, and `parity.halves.protocol` describes the protocol
+of parent and child. The child stops by itself when its parent is gone.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ from parity.halves.protocol import EXIT_NOT_INSTALLED, Half, is_installable
 
 
 def main(name: str, half: Half, arguments: Sequence[str]) -> int:
-    """Does what the command line says.
+    """Runs a command line.
 
     Args:
         name: "keras" or "torch", for messages.
-        half: the package, whose framework is not imported yet.
-        arguments: of the command line.
+        half: the package; its framework is not imported yet.
+        arguments: arguments of the command line.
 
     Returns:
         The exit code of the process.
 
     Raises:
-        SystemExit: with code 2, for a command line of another form.
+        SystemExit: with code 2, if the command line is wrong.
     """
-    # Asked first: importing a framework takes seconds, in which the parent may be killed.
+    # First, since importing a framework takes seconds, in which the parent may be killed.
     parent = os.getppid()
     given = _parser(name).parse_args(arguments)
-    # A run that hangs is ended by SIGTERM, and the log then shows where it hung. File 2 is standard
+    # SIGTERM stops a run that hangs, and the log then shows where it hung. File 2 is standard
     # error, whatever sys.stderr is.
     faulthandler.register(signal.SIGTERM, file=2, all_threads=False, chain=True)
     try:
@@ -61,9 +61,9 @@ def _parser(name: str) -> argparse.ArgumentParser:
     kinds = parser.add_subparsers(dest="work", required=True)
     for work, number, text in (
         ("run", "+", "trains a run in each directory"),
-        ("check", "+", "probes a model of the user's in each directory"),
+        ("check", "+", "probes one of the user's models in each directory"),
         ("batch", 1, "runs the tasks of a sweep that the directory lists"),
-        ("bench", 1, "trains in rounds, on demand"),
+        ("bench", 1, "trains in rounds, on request"),
     ):
         kind = kinds.add_parser(work, help=text, allow_abbrev=False)
         if work == "run":

@@ -99,7 +99,7 @@ class Evidence:
         items = [
             item
             for item in self.level.items
-            if item.name == f"{self.node['name']}, fed with Keras's input ({self.mode})"
+            if item.name == f"{self.node['name']}, with Keras's input ({self.mode})"
         ]
         return items[0].status == FAIL if items else None
 

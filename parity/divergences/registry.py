@@ -62,7 +62,7 @@ def recognised(evidence: Evidence) -> list[tuple[Divergence, Match]]:
 
 
 def _asked(entry: Divergence, evidence: Evidence) -> Match | None:
-    """What an entry recognises; nothing, where a bundle's facts are not what it expects.
+    """What an entry recognises; nothing, where the facts are not what it expects.
 
     A bundle comes from outside: settings in it can be of any type and size.
     """

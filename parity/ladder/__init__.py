@@ -1,1 +1,1 @@
-"""Two traces in, levels out: what is compared, in which order, and what may differ."""
+"""The ladder: compares two traces level by level, within tolerances."""

@@ -1,7 +1,7 @@
-"""Comparing two arrays, or two plain values, as they are.
+"""Compares two arrays, or two plain values, without any conversion.
 
-Nothing is reshaped, transposed, masked or skipped to make it fit: a difference of shape or dtype,
-or a NaN on one side, is the finding.
+Nothing is reshaped, transposed, masked or skipped to make it fit: a difference in shape or dtype,
+or a NaN on one side only, is reported.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from parity.ladder.items import Item
 
 
 def compare_exact(name: str, keras: Any, torch: Any, **place: Any) -> Item:
-    """Compares two arrays or plain values for equality; counts what differs.
+    """Compares two arrays or plain values for equality, and counts the unequal values.
 
     Args:
-        name: of the item.
+        name: name of the item.
         keras: array of the Keras half.
         torch: array of the torch half.
         **place: epoch and step of the item.
@@ -25,7 +25,7 @@ def compare_exact(name: str, keras: Any, torch: Any, **place: Any) -> Item:
     keras, torch = np.asarray(keras), np.asarray(torch)
     if (mismatch := _mismatch(name, keras, torch, 0.0, "count", place)) is not None:
         return mismatch
-    # NaN equals NaN here: that both halves diverged in the same way is no difference of theirs.
+    # NaN equals NaN here: if both halves diverge in the same way, they do not differ.
     equal = (keras == torch) | ((keras != keras) & (torch != torch))
     differs = np.flatnonzero(~equal)
     index = _index(int(differs[0]), keras) if differs.size else None
@@ -56,12 +56,12 @@ def compare_close(
     """Compares two arrays by their greatest difference.
 
     Args:
-        name: of the item.
+        name: name of the item.
         keras: array of the Keras half.
         torch: array of the torch half.
         allowed: greatest difference that passes.
         unit: "abs", or "rel": in units of the largest absolute value of the Keras array.
-        scaled: "abs", but "rel" where that value is above 1: rounding grows with the numbers.
+        scaled: "abs", but "rel" if that value is above 1, since rounding grows with the numbers.
         **place: epoch and step of the item.
     """
     keras, torch = np.asarray(keras), np.asarray(torch)
@@ -97,8 +97,8 @@ def compare_close(
 def absolute_difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Returns |a - b| in float64, elementwise.
 
-    Equal infinities, and NaN on both sides, differ by nothing: that both diverged in the same way
-    is no difference of theirs. NaN on one side only differs by infinity.
+    Equal infinities, and NaN on both sides, differ by 0: both halves diverged in the same way. NaN
+    on one side only differs by infinity.
     """
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     with np.errstate(invalid="ignore", over="ignore"):
@@ -108,11 +108,11 @@ def absolute_difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def greatest_difference(a: np.ndarray, b: np.ndarray) -> float:
-    """Returns the greatest of `absolute_difference`, in a third of the time where all is finite.
+    """Returns the maximum of `absolute_difference`, three times as fast if all values are finite.
 
     Args:
         a: float64, not empty.
-        b: likewise, of the same shape.
+        b: float64, of the same shape.
     """
     with np.errstate(invalid="ignore", over="ignore"):
         greatest = float(np.abs(a - b).max())
@@ -127,7 +127,7 @@ def _mismatch(
     unit: str,
     place: dict[str, Any],
 ) -> Item | None:
-    is_text = keras.dtype.kind == torch.dtype.kind == "U"  # whose dtype holds its length
+    is_text = keras.dtype.kind == torch.dtype.kind == "U"  # the dtype of text holds its length
     if keras.shape == torch.shape and (keras.dtype == torch.dtype or is_text):
         return None
     return Item(

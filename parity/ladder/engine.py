@@ -1,7 +1,7 @@
-"""The engine of the ladder: goes through the levels in order and ends at the first that fails.
+"""The engine of the ladder: goes through the levels in order and stops at the first that fails.
 
-What follows a failed level would differ for the same reason. The engine knows neither traces nor
-bundles: it hands the sides that are compared to the comparer of each level.
+Later levels would differ for the same reason. The engine knows neither traces nor bundles: it
+passes both sides to the comparer of each level.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ def compare_levels(
     """Compares two sides level by level.
 
     Args:
-        comparers: for each level of `LEVELS` what compares it, as `OF_RUN` and `OF_PROBE` of
+        comparers: the comparer of each level of `LEVELS`, such as `OF_RUN` and `OF_PROBE` of
             `parity.ladder.table`.
-        *sides: what the comparers take, the reference first.
-        names: of the levels that count, the others are skipped; all by default.
+        *sides: arguments of the comparers, the reference first.
+        names: names of the levels that decide; the others are skipped; all by default.
 
     Returns:
         All levels in order; those after a failed one as "not_reached".
     """
     levels = []
-    failed: dict[str | None, str | None] = {None: None}  # level to the one that fails up to there
+    failed: dict[str | None, str | None] = {None: None}  # level -> failed level up to there
     for row in LEVELS:
         before = failed[row.after]
         if names and row.id not in names:
@@ -52,6 +52,6 @@ def compare_levels(
 def compare_level(
     name: str, comparers: Mapping[str, Callable[[*Sides], Outcome]], *sides: *Sides
 ) -> Level:
-    """Compares two sides at one level, whatever the levels before it say."""
+    """Compares two sides at one level, whatever the results of the levels before it."""
     found = comparers[name](*sides)
     return Level(name, found.status, found.tolerance_source, found.items)

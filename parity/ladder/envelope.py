@@ -1,14 +1,14 @@
-"""The envelope: what rounding alone does to the reference, measured on perturbed runs of it.
+"""The envelope: the effect of rounding alone on the reference, measured with perturbed runs.
 
 A perturbed run starts with every weight moved by one unit in the last place. It follows the
-original closely until rounding turns a comparison: a ReLU whose input is nearly 0, two nearly equal
-entries of a pooling window. From that step on the two runs are apart by some 1e-4, and chaos does
-the rest. Every run turns at other steps, so that the envelope is what any two of the reference runs
-have differed by, up to and including a step.
+original closely until rounding flips a comparison: a ReLU with an input near 0, two nearly equal
+entries of a pooling window. From that step on the two runs differ by about 1e-4, and chaos
+increases the difference. Every run flips at different steps. The envelope at a step is therefore
+the greatest difference between any two of the reference runs up to and including that step.
 
     weights      factor × the greatest difference of any weight between any two runs so far
     losses       the same, × the greatest ratio of a loss difference to a weight difference; at
-                 least what rounding does to the mean itself, (8 + √batches) × epsilon of its value
+                 least the rounding of the mean itself, (8 + √batches) × epsilon of its value
     accuracies   factor × their own greatest spread so far + SPARE_SAMPLES / number of samples
 """
 
@@ -28,25 +28,25 @@ if TYPE_CHECKING:
 
 # Validated on held-out perturbed runs by `python benchmarks/accuracy/envelope.py`.
 FACTOR = 1.5
-# A perturbation enters once, rounding in every step. In float32 the first turned comparison drowns
-# that; in float64 a port was seen at 3 times the envelope after 6,000 steps (docs/measurements.md),
-# and a fault of meaning shows in the first steps, where the floor is what counts.
+# A perturbation enters once, rounding in every step. In float32 the first flipped comparison hides
+# that; in float64 a port was seen at 3 times the envelope after 6,000 steps (docs/measurements.md).
+# A semantic fault shows in the first steps, where the floor decides.
 FLOAT64_FACTOR = 10.0
-# Accuracy moves in whole samples: so many may be classified otherwise where the spread is 0.
+# Accuracy changes in whole samples: so many may be classified differently if the spread is 0.
 SPARE_SAMPLES = 2
 
 Distances = dict[tuple[int, int], np.ndarray]
 
 
 class Envelope:
-    """What the trajectory may differ by, from runs of the reference.
+    """The tolerance of the trajectory, from runs of the reference.
 
     Args:
-        runs: the reference run, then at least one perturbed run; perturbed runs may be planned for
-            fewer epochs, and early stopping may end each at another one.
-        factor: how many times as far as its runs the port may be.
-        floor: what is allowed in any case, for weights and losses.
-        rules: what decides by a loss whether the rate is cut or training ends.
+        runs: the reference run, then at least one perturbed run; perturbed runs may have fewer
+            planned epochs, and early stopping may end each at a different epoch.
+        factor: the port may differ by this factor times the difference between these runs.
+        floor: smallest tolerance of weights and losses.
+        rules: rules that reduce the rate or stop training depending on a loss.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Envelope:
         self.steps = [step for step in base.numbers("trajectory") if step > 0]
         distances = _distances(runs, self.steps)
         at_step = [
-            # Where the reference trained on alone, nothing more is known.
+            # Nothing is known about epochs that only the reference trained.
             max((d[number] for d in distances.values() if number < len(d)), default=0.0)
             for number in range(len(self.steps))
         ]
@@ -95,12 +95,12 @@ class Envelope:
         unbounded = np.flatnonzero(np.isinf(self.max_difference_by_step))
         if unbounded.size:
             last = [0, *self.steps][unbounded[0]]
-            source += f"; after step {last} rounding decides which run diverges: anything passes"
+            source += f"; after step {last} rounding decides which run diverges, so anything passes"
         return source
 
     @property
     def scaled(self) -> bool:
-        """No: differences were measured as they are."""
+        """False: the measured differences are absolute."""
         return False
 
     def weights(self, step: int) -> float:
@@ -128,16 +128,16 @@ class Envelope:
         return self._factor * spread + SPARE_SAMPLES / self._num_samples[key]
 
     def may_part(self, epoch: int) -> bool:
-        """Whether a perturbed run has parted by then, or noise may decide an earlier question."""
+        """Whether a perturbed run differs by then, or noise may decide an earlier comparison."""
         first, *others = (history["learning_rate"][: epoch + 1] for history in self._histories)
-        # A run that was planned for fewer epochs says nothing of those after them.
+        # A run with fewer planned epochs says nothing about later ones.
         for other, planned in zip(others, self._planned[1:], strict=True):
             if other != first[:planned]:
                 return True
         return any(self._has_close_decision(rule, epoch) for rule in self._rules)
 
     def to_json(self) -> dict[str, Any]:
-        """Returns how it was measured, for the result."""
+        """Returns how the envelope was measured, for the result."""
         return {
             "num_perturbations": self.num_perturbations,
             "factor": self._factor,
@@ -147,7 +147,7 @@ class Envelope:
         }
 
     def _has_close_decision(self, rule: ReduceLR | EarlyStopping, epoch: int) -> bool:
-        """Whether "is this loss an improvement?" hung on less than the noise, before an epoch."""
+        """Whether an improvement of a loss, before an epoch, was decided by less than the noise."""
         key, min_delta = rule.monitor, rule.min_delta
         start = rule.start_from_epoch if isinstance(rule, EarlyStopping) else 0
         best, best_epoch = float("inf"), start
@@ -160,10 +160,10 @@ class Envelope:
         return False
 
     def _loss_floor(self, values: np.ndarray) -> np.ndarray:
-        """What rounding does to losses even where no two reference runs differ by a bit.
+        """Returns the effect of rounding on losses even if all reference runs are identical.
 
-        Some 8 operations make the loss of a batch, and one addition for each batch the mean; their
-        errors are as often up as down, and so grow with the root of their number.
+        The loss of a batch takes some 8 operations, and the mean one addition per batch. Their
+        errors have random signs, so their sum grows with the square root of their number.
         """
         rounding = (8 + self._steps_per_epoch**0.5) * self._epsilon
         finite = np.where(np.isfinite(values), np.abs(values), 0.0)
@@ -173,23 +173,23 @@ class Envelope:
     def _loss_noise(self, key: str, steps: np.ndarray) -> np.ndarray:
         apart = self._difference_at(steps)
         noise = np.full(apart.shape, np.inf)
-        # Infinite stays infinite, also times 0: one NaN would forbid what it has to allow.
+        # Infinity times 0 stays infinity here: a NaN would forbid what has to be allowed.
         np.multiply(
             self._factor * self._sensitivity[key], apart, out=noise, where=np.isfinite(apart)
         )
         return noise
 
     def _difference_at(self, steps: np.ndarray) -> np.ndarray:
-        """The greatest difference at the first recorded step that is not before each step."""
+        """Returns the greatest difference at the first recorded step at or after each step."""
         return self.max_difference_by_step[np.searchsorted(self.steps, steps)]
 
     def _ratio(self, series: Sequence[np.ndarray], distances: Distances, *, stride: int) -> float:
-        """The greatest |difference of a loss| / |difference of the weights| of two runs.
+        """Returns the greatest |difference of a loss| / |difference of the weights| of two runs.
 
         Args:
-            series: for each run the losses after every `stride` steps.
-            distances: of the weights, at the recorded steps.
-            stride: steps from one loss to the next.
+            series: the losses of each run after every `stride` steps.
+            distances: differences of the weights at the recorded steps.
+            stride: number of steps from one loss to the next.
         """
         greatest = 0.0
         for (i, j), distance in distances.items():
@@ -203,9 +203,10 @@ class Envelope:
 
 
 def _distances(runs: Sequence[Trace], steps: Sequence[int]) -> Distances:
-    """For pairs of runs, the greatest difference of any weight at each step that both have.
+    """Returns the greatest difference of any weight at each common step, for pairs of runs.
 
-    Every pair of runs that are as long as the first one, and each shorter run with the first.
+    The pairs are all pairs of runs with the length of the first run, and each shorter run with the
+    first.
     """
     has = [set(run.numbers("trajectory")) for run in runs]
     whole = [number for number in range(len(runs)) if steps[-1] in has[number]]

@@ -1,10 +1,9 @@
-"""Whether two halves draw their initial weights from the same distribution.
+"""Tests whether both halves draw their initial weights from the same distribution.
 
-The sure tests first: what Keras does not draw must be the same number; what Keras draws orthogonal
-must be so; what it draws within a bound must keep to it; and two samples of the same distribution
-may not be as far apart as the two-sample test of Kolmogorov and Smirnov says they are with a
-probability below P_VALUE. A model has tens of weights, so that a right port is called wrong once in
-some thousand checks.
+Certain tests come first: constants of Keras must be equal; a weight that Keras draws orthogonal
+must be orthogonal; a weight that Keras draws within a bound must keep it. Last, the two-sample
+Kolmogorov-Smirnov test must not give a p value below P_VALUE. A model has tens of weights, so a
+correct port fails once in about a thousand checks.
 """
 
 from __future__ import annotations
@@ -19,8 +18,8 @@ from parity.ladder.compare import compare_close
 from parity.ladder.items import Item
 
 P_VALUE = 1e-5
-_FLAT = 1e-4  # spread of singular values that is rounding, float32's too
-MIN_SAMPLES = 8  # fewer numbers tell no distribution
+_FLAT = 1e-4  # a smaller spread of singular values is rounding, even in float32
+MIN_SAMPLES = 8  # fewer numbers show no distribution
 
 
 def compare_draws(
@@ -30,14 +29,14 @@ def compare_draws(
     initializer: Mapping[str, Any] | None,
     shape: Sequence[int] = (),
 ) -> Item:
-    """Constants are equal, bounds are kept, and distributions are alike (Kolmogorov-Smirnov).
+    """Checks that constants are equal, bounds are kept and distributions are alike.
 
     Args:
-        name: of the weight.
+        name: name of the weight.
         keras: (draws, entries).
-        torch: likewise.
+        torch: (draws, entries).
         initializer: Keras's configuration with its "class", if there is one.
-        shape: of the weight; entries may be a part of it.
+        shape: shape of the weight; entries may be a part of it.
     """
     if keras.size == 0 or torch.size == 0 or keras.shape[1:] != torch.shape[1:]:
         return compare_close(name, keras, torch, allowed=0.0)
@@ -45,7 +44,7 @@ def compare_draws(
         return compare_close(name, keras, torch, allowed=0.0)
     a, b = keras.reshape(-1), torch.reshape(-1)
     if not np.isfinite(a).all() or not np.isfinite(b).all():
-        return _item(name, math.inf, 0.0, "not all are numbers", compared=a.size)
+        return _item(name, math.inf, 0.0, "not all values are finite", compared=a.size)
     is_whole = len(shape) > 1 and keras.shape[1] == math.prod(shape)
     if is_whole and "Orthogonal" in str((initializer or {}).get("class", "")):
         values = [_singular_values(draws, shape) for draws in (keras, torch)]
@@ -61,12 +60,12 @@ def compare_draws(
             name, float(np.abs(b).max()), bound, f"{beyond} of {b.size} beyond Keras's bound"
         )
     if min(a.size, b.size) < MIN_SAMPLES:
-        return _item(name, 0.0, 1.0, "too few numbers to tell a distribution", compared=a.size)
+        return _item(name, 0.0, 1.0, "too few numbers to test the distribution", compared=a.size)
     from scipy import stats
 
     p = float(stats.ks_2samp(a, b).pvalue)
     spread = f"standard deviation {a.std():.3g} in Keras, {b.std():.3g} in torch, p {p:.2g}"
-    # In the form of all items: worst above allowed fails.
+    # As for all items, it fails if worst is above allowed.
     return Item(
         name=name,
         worst=-math.log10(max(p, 1e-300)),
@@ -80,7 +79,7 @@ def compare_draws(
 
 
 def _singular_values(draws: np.ndarray, shape: Sequence[int]) -> np.ndarray:
-    """All the same, the gain, for an orthogonal matrix or a part of one."""
+    """Returns the singular values; all equal the gain for an orthogonal matrix or a part of one."""
     values = np.linalg.svd(draws.reshape(len(draws), -1, shape[-1]), compute_uv=False)
     return np.asarray(values)
 
@@ -90,11 +89,11 @@ def _item(name: str, worst: float, allowed: float, note: str, compared: int = 1)
 
 
 def _bound(sample: np.ndarray, initializer: Mapping[str, Any] | None) -> float:
-    """The greatest value that Keras can draw; infinite where there is none or it is not known.
+    """Returns the greatest value that Keras can draw; infinite if there is none or it is unknown.
 
-    A uniform sample of n comes within a share of 20 / n of its bound but for one time in 5e8; a
-    truncated normal does not, and its bound follows from its spread: two standard deviations of
-    the normal that is cut, 0.87962566 of which are left.
+    The largest of n uniform numbers comes within a fraction of 20 / n of the bound, except once in
+    5e8 cases. A truncated normal does not, so its bound follows from its spread: it is two standard
+    deviations of the original normal, and truncation leaves 0.87962566 of the standard deviation.
     """
     kind = str((initializer or {}).get("class", ""))
     is_uniform = "Uniform" in kind or (initializer or {}).get("distribution") == "uniform"

@@ -1,4 +1,4 @@
-"""What the ladder finds: one compared quantity, and the level that such quantities make up."""
+"""Findings of the ladder: an item is one compared quantity, a level has several items."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 PASS, FAIL, SKIPPED, NOT_REACHED = "pass", "fail", "skipped", "not_reached"
-# A p value below what is allowed fails, so that its logarithm stands for a distance.
+# A p value below the limit fails, so its negative logarithm serves as a difference.
 UNITS = ("abs", "rel", "ulp", "count", "-log10 p")
 
 
@@ -16,19 +16,20 @@ class Item:
     """One compared quantity.
 
     Attributes:
-        name: what it is: "conv1.kernel", "val_loss", "running loss".
+        name: name of the quantity: "conv1.kernel", "val_loss", "running loss".
         worst: greatest difference found, in `unit`.
         allowed: greatest difference that still passes.
-        unit: one of UNITS: "abs", "rel" (to the largest value of the Keras tensor), "ulp" (units in
-            the last place), "count" (unequal values) or "-log10 p" (of a test of distributions).
+        unit: one of UNITS: "abs", "rel" (relative to the largest value of the Keras tensor), "ulp"
+            (units in the last place), "count" (unequal values) or "-log10 p" (of a statistical
+            test).
         num_compared: number of values compared; an item that compares nothing does not pass.
-        epoch: counted from 0, as histories are indexed; None where the quantity belongs to no
-            epoch. Whatever a person reads has `epoch_number`.
-        step: optimizer steps done, counted over the whole run; None as above.
-        index: where in the array the worst difference is.
-        keras: the value there in the Keras half.
-        torch: the value there in the torch half.
-        note: what else there is to say, such as two shapes that differ.
+        epoch: counted from 0, as histories are indexed; None if the quantity belongs to no epoch.
+            Reports and JSON show `epoch_number`.
+        step: number of finished optimizer steps of the whole run; None as above.
+        index: index of the worst difference in the array.
+        keras: the value at this index in the Keras half.
+        torch: the value at this index in the torch half.
+        note: further information, such as two different shapes.
     """
 
     name: str
@@ -45,7 +46,7 @@ class Item:
 
     @property
     def status(self) -> str:
-        """Pass if something was compared and no difference is above what is allowed."""
+        """PASS if something was compared and no difference is above the limit."""
         # Not `worst > allowed`: a NaN must not pass.
         return PASS if self.num_compared > 0 and self.worst <= self.allowed else FAIL
 
@@ -56,14 +57,14 @@ class Item:
 
     @property
     def ratio(self) -> float:
-        """Worst in units of allowed; an exceeded zero, or a NaN, counts as infinite."""
+        """`worst` divided by `allowed`; infinite for an exceeded 0 or a NaN."""
         if self.worst == 0 and self.allowed >= 0:
             return 0.0
         ratio = self.worst / self.allowed if self.allowed > 0 else math.inf
         return math.inf if math.isnan(ratio) else ratio
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the item as in `parity.result/1`, its epoch counted from 1."""
+        """Returns the item as in `parity.result/1`, with the epoch counted from 1."""
         return {
             "status": self.status,
             "name": self.name,
@@ -82,13 +83,13 @@ class Item:
 
 @dataclass(frozen=True)
 class Level:
-    """One rung of the ladder.
+    """One level of the ladder.
 
     Attributes:
         id: one of LEVEL_IDS.
         status: "pass", "fail", "skipped" or "not_reached".
-        tolerance_source: what is allowed here and why that much.
-        items: what was compared, in the order in which a run computes it.
+        tolerance_source: the allowed difference and its reason.
+        items: the compared quantities, in the order in which a run computes them.
     """
 
     id: str
@@ -98,12 +99,12 @@ class Level:
 
     @property
     def worst(self) -> Item | None:
-        """The item that comes closest to its limit, or exceeds it most; None without items."""
+        """The item that is closest to its limit, or exceeds it most; None without items."""
         return max(self.items, key=lambda item: (item.status == FAIL, item.ratio), default=None)
 
     @property
     def first_failure(self) -> Item | None:
-        """The first item in time that fails."""
+        """The first item that fails, in the order of the run."""
         failed = [item for item in self.items if item.status == FAIL]
         return min(failed, key=lambda item: -1 if item.step is None else item.step, default=None)
 

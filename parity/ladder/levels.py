@@ -1,6 +1,6 @@
-"""The levels of the ladder: one table, from which everything takes their names and their order.
+"""The levels of the ladder: the one table of their names and their order.
 
-It imports nothing that is slow, since the shell completes names of levels with it.
+It imports nothing slow, since the shell uses it to complete names of levels.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ class LevelRow:
 
     Attributes:
         id: its name on the command line, in the JSON and in reports.
-        title: heads its table in a report.
-        compares: what is compared, of a whole run or of a probe.
-        after: the level before it; where that one fails, or is not reached, neither is this one.
+        title: heading of its table in a report.
+        compares: what it compares, for a whole run or a probe.
+        after: the level before it; if that one fails or is not reached, this one is not reached.
     """
 
     id: str
@@ -26,7 +26,7 @@ class LevelRow:
 
 
 LEVELS = (
-    LevelRow("data", "What was fed", "the data, and what reaches the first layer", None),
+    LevelRow("data", "Data", "the data, and the input of the first layer", None),
     LevelRow("structure", "Structure", "layers, parameters and their shapes", "data"),
     LevelRow("init", "Initial weights", "initial weights, or how they are drawn", "structure"),
     LevelRow("forward", "Output of every layer", "dropout masks, output of every layer", "init"),
@@ -39,7 +39,7 @@ LEVELS = (
         "gradient",
     ),
     LevelRow("trajectory", "Trajectory", "weights and losses of a training", "optimizer"),
-    LevelRow("schedule", "Learning rates", "learning rates, and where it ends", "trajectory"),
+    LevelRow("schedule", "Learning rates", "learning rates, and the last epoch", "trajectory"),
     LevelRow("behaviour", "Behaviour", "the verdict on the fit", "schedule"),
 )
 LEVEL_IDS = tuple(row.id for row in LEVELS)

@@ -1,4 +1,4 @@
-"""What a comparer found at its level, before the engine gives it the name of the level."""
+"""The outcome of a comparer, before the engine adds the name of the level."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from parity.ladder.items import FAIL, PASS, SKIPPED, Item
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one level.
+    """The outcome of one level.
 
     Attributes:
         status: "pass", "fail" or "skipped".
-        tolerance_source: what is allowed and why that much, or why it was skipped.
-        items: what was compared, in the order in which a run computes it.
+        tolerance_source: the allowed difference and its reason, or why the level was skipped.
+        items: the compared quantities, in the order in which a run computes them.
     """
 
     status: str
@@ -24,20 +24,20 @@ class Outcome:
 
 
 def judged(tolerance_source: str, items: Iterable[Item]) -> Outcome:
-    """Returns a level that passes if something was compared and all of it passes."""
+    """Returns an outcome that passes if there are items and all of them pass."""
     found = tuple(items)
     is_whole = bool(found) and all(item.status == PASS for item in found)
     return Outcome(PASS if is_whole else FAIL, tolerance_source, found)
 
 
 def judged_if_any(tolerance_source: str, items: Iterable[Item]) -> Outcome:
-    """Returns the same of a port that need not have everything: without items it is skipped."""
+    """Does the same for a port that may lack parts: without items, the level is skipped."""
     found = tuple(items)
     if not found:
-        return skipped("there is nothing that could be compared")
+        return skipped("there is nothing to compare")
     return judged(tolerance_source, found)
 
 
 def skipped(why: str) -> Outcome:
-    """Returns a level that was not compared."""
+    """Returns the outcome of a level that was not compared."""
     return Outcome(SKIPPED, why)

@@ -1,7 +1,7 @@
 """The result of comparing two runs, and its JSON form.
 
-Plain values only. `Result.to_json` is the published schema `parity.result/1`: strict JSON, where a
-number that JSON lacks is one of the strings "NaN", "Infinity", "-Infinity".
+It has plain values only. `Result.to_json` follows the published schema `parity.result/1`: strict
+JSON, in which NaN and the infinities are the strings "NaN", "Infinity", "-Infinity".
 """
 
 from __future__ import annotations
@@ -18,25 +18,26 @@ ERROR = "error"
 
 @dataclass(frozen=True)
 class Result:
-    """What came of comparing one Keras run with one torch run.
+    """The result of comparing one Keras run with one torch run.
 
     Attributes:
         verdict: "pass", "fail" or "error".
-        spec: of the run.
-        levels: the ladder, also those levels that were not reached.
+        spec: spec of the run.
+        levels: the ladder, including levels that were not reached.
         environment: {"keras": …, "torch": …}.
         data: {"source": …, "sha256": {array name: digest}}.
-        mode: "seeded": the port drew every random number itself, from the seed alone.
+        mode: "seeded": the port drew every random number itself, only from the seed.
         behaviour: {"keras": {"verdict": …}, "torch": {"verdict": …}}.
-        history: {"keras": …, "torch": …}, Keras's keys.
+        history: {"keras": …, "torch": …}, with Keras's keys.
         wall_s: {"keras": seconds of training, "torch": …}.
-        envelope: how what float32 allows was measured; None in float64.
-        errors: a paragraph for each half that did not deliver.
-        causes: of the first divergence, the likeliest first: id, title, confidence, keras, torch,
-            where, fix, source.
-        settings: of paired layers, that differ: id, name, keras, torch, layers; hints, no verdict.
-        place: of the first divergence: the pair of layers, the line of the port that calls its, and
-            whether the error is introduced there or was inherited.
+        envelope: the measured tolerance of float32; None in float64.
+        errors: a paragraph for each half that failed.
+        causes: causes of the first divergence, the most likely first: id, title, confidence,
+            keras, torch, where, fix, source.
+        settings: different settings of paired layers: id, name, keras, torch, layers; hints, which
+            do not affect the verdict.
+        place: place of the first divergence: the pair of layers, the line of the port that calls
+            the torch layer, and whether the error starts there or comes with its input.
     """
 
     verdict: str

@@ -1,8 +1,7 @@
-"""A Result from its file, which may be from anyone.
+"""Reads a Result from a file, which may be from anyone.
 
-In: a path to what `parity run --json` or `parity check --json` wrote for one pair (schema
-`parity.result/1`), or the value that such a file holds. Out: the result, of which every value has
-been checked before anything relies on it.
+In: the path of a file that `parity run --json` or `parity check --json` wrote for one pair (schema
+`parity.result/1`), or the value in such a file. Out: the result, with every value checked.
 """
 
 from __future__ import annotations
@@ -26,24 +25,24 @@ MAX_TEXT = 1_000_000  # characters
 def read_result(path: Path) -> Result:
     """Reads the result of one run or one check; the file may be from anyone.
 
-    What follows from other values (status of an item, worst of a level, the first divergence) is
-    computed anew.
+    Values that follow from others (status of an item, worst of a level, the first divergence) are
+    computed again.
 
     Raises:
-        InputError: the file cannot be read, or is no such result.
+        InputError: the file cannot be read, or is not such a result.
     """
     return read_record(ResultRecord, path, _result, max_bytes=MAX_BYTES, max_text=MAX_TEXT)
 
 
 def result_from(value: Any, where: str) -> Result:
-    """Returns the result that a value stands for, which `read_result` would read.
+    """Returns the result from its JSON value.
 
     Args:
         value: as `Result.to_json` returns it.
-        where: the file, and the place in it, for the message of an error.
+        where: the file, and the place in it, for error messages.
 
     Raises:
-        InputError: the value is no such result.
+        InputError: the value is not such a result.
     """
     return record_from(ResultRecord, value, where, _result, MAX_TEXT)
 
@@ -52,7 +51,7 @@ def results_from(value: Any, where: str) -> list[Result]:
     """Returns the results of several runs, from a value of `parity.results/1`.
 
     Raises:
-        InputError: the value is none.
+        InputError: the value is not such results.
     """
 
     def make(found: ResultsRecord) -> list[Result]:
@@ -109,38 +108,40 @@ def _item(found: ItemRecord) -> Item:
 
 
 def _check_columns(result: Result) -> None:
-    """What belongs together is there together, and equally long."""
+    """Checks that related values are all there and have the same length."""
     if missing := result.data and {"source", "sha256"} - result.data.keys():
         raise ValueError(f"data has no {missing.pop()!r}")
     for half, columns in result.history.items():
         if len(set(map(len, columns.values()))) > 1:
-            raise ValueError(f"the columns of history.{half} are not equally long")
+            raise ValueError(f"the columns of history.{half} have different lengths")
     envelope = result.envelope
     if envelope is not None and len(envelope["steps"]) != len(envelope["max_difference_by_step"]):
-        raise ValueError("envelope.steps and envelope.max_difference_by_step are not equally long")
+        raise ValueError(
+            "envelope.steps and envelope.max_difference_by_step have different lengths"
+        )
 
 
 def _check_levels(result: Result, *, is_divergent: bool) -> None:
-    """Parity holds where no level fails, and a level where none of its items does."""
+    """Checks that the verdict follows from the levels, and each level from its items."""
     if len({level.id for level in result.levels}) < len(result.levels):
-        raise ValueError("levels has two of one id")
+        raise ValueError("two levels have the same id")
     for number, level in enumerate(result.levels):
         has_failed = level.first_failure is not None
         if has_failed and level.status != FAIL:
             raise ValueError(f"levels[{number}] does not fail, but one of its items does")
-        # Where there was nothing to compare, a level may fail without an item.
+        # A level may fail without items, if there was nothing to compare.
         if level.items and level.status == FAIL and not has_failed:
             raise ValueError(f"levels[{number}] fails, but none of its items does")
     has_failed = any(level.status == FAIL for level in result.levels)
     if result.verdict != ERROR and has_failed != (result.verdict == FAIL):
-        told = "one of the levels fails" if has_failed else "none of the levels fails"
-        raise ValueError(f"verdict is {result.verdict!r}, but {told}")
+        found = "one of the levels fails" if has_failed else "none of the levels fails"
+        raise ValueError(f"verdict is {result.verdict!r}, but {found}")
     if is_divergent != (result.first_divergence is not None):
-        raise ValueError("first_divergence is not that of the levels")
+        raise ValueError("first_divergence does not match the levels")
 
 
 def _check_trainings(result: Result) -> None:
-    """Of a run that was compared, reports show how both trainings ended."""
+    """Checks that a compared run has the values that reports show."""
     for half in HALVES:
         for name in ("behaviour", "history", "wall_s"):
             if half not in getattr(result, name):

@@ -1,6 +1,6 @@
-"""What the JSON of `parity.result/1` and `parity.results/1` may be.
+"""The JSON of `parity.result/1` and `parity.results/1`, as records.
 
-The reader (`parity.ladder.result_file`) and the published schema are both made of these records.
+The reader (`parity.ladder.result_file`) and the published schema both use these records.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from parity.ladder.levels import LEVEL_IDS
 from parity.ladder.result import ERROR, SCHEMA
 from parity.programs.run_spec import MODES
 
-MAX_AXES = 64  # as of NumPy's arrays
+MAX_AXES = 64  # NumPy's limit
 ALL_RESULTS = "parity.results/1"
 
 LevelId = Annotated[str, records.one_of(*LEVEL_IDS)]
@@ -26,26 +26,26 @@ Index = Annotated[list[records.Count], Meta(max_length=MAX_AXES)]
 _ENVIRONMENT = {
     "python": "Version of the interpreter.",
     "executable": "Path of the interpreter.",
-    "system": "Operating system, as `platform.platform()` tells it.",
+    "system": "Operating system, from `platform.platform()`.",
     "machine": "Architecture, such as x86_64.",
-    "processor": "Its name.",
+    "processor": "Name of the processor.",
     "cores": "Number of cores of the machine.",
-    "versions": "Version of each package by name; null: it is not installed.",
-    "variables": "Environment variables that change what is computed, or how fast.",
+    "versions": "Version of each package by name; null: not installed.",
+    "variables": "Environment variables that affect results or speed.",
     "framework": "keras or torch.",
-    "device": "Where it computed: cpu, cuda or cuda:N.",
+    "device": "Device of the computation: cpu, cuda or cuda:N.",
     "devices": "Devices that the framework sees.",
-    "threads": "Threads of an operation.",
-    "jit_compile": "Keras: whether XLA compiles.",
+    "threads": "Intra-op threads.",
+    "jit_compile": "Keras: whether XLA was used.",
     "compile": "PyTorch: whether torch.compile was used.",
     "tf32": "Whether products may be rounded to TF32.",
-    "wall_s": "Of a check: seconds of imports and of the check itself.",
+    "wall_s": "Seconds of imports and of the check itself; only in a check.",
 }
 Environment = Annotated[
     dict[str, Any],
     Meta(
-        description="What a run depends on besides its spec. More may be told; a bundle of "
-        "`parity record` may say anything.",
+        description="The environment of a run, which its spec does not contain. There may be more "
+        "keys; a bundle of `parity record` may have any.",
         extra_json_schema={
             "properties": {name: {"description": text} for name, text in _ENVIRONMENT.items()},
             "additionalProperties": True,
@@ -60,9 +60,9 @@ class ItemRecord:
 
     Attributes:
         status: pass: something was compared, and worst is at most allowed.
-        epoch_number: counted from 1; null where the quantity belongs to no epoch.
-        keras: the value there in the Keras half; null: no single one.
-        torch: the value there in the torch half; null: no single one.
+        epoch_number: counted from 1; null if the quantity belongs to no epoch.
+        keras: the value there in the Keras half; null: no single value.
+        torch: the value there in the torch half; null: no single value.
     """
 
     status: Annotated[str, records.one_of(PASS, FAIL)]
@@ -81,14 +81,14 @@ class LevelRecord:
     """One level of the ladder, see docs/ladder.md.
 
     Attributes:
-        id: which level it is.
-        status: not_reached: a level before it failed; skipped: it was not compared, and
-            tolerance_source says
+        id: name of the level.
+        status: not_reached: a level before it failed; skipped: not compared, tolerance_source says
             why.
-        worst: of the item that comes closest to its limit, or exceeds it most; null without items.
-        allowed: of the same item.
-        unit: of the same item.
-        tolerance_source: what is allowed here, and why that much; or why nothing was compared.
+        worst: difference of the item that is closest to its limit, or exceeds it most; null without
+            items.
+        allowed: allowed difference of the same item.
+        unit: unit of the same item.
+        tolerance_source: the allowed difference and its reason, or why nothing was compared.
     """
 
     id: LevelId
@@ -101,20 +101,20 @@ class LevelRecord:
 
 
 class CauseRecord(records.Record):
-    """A known divergence, as `parity explain ID` tells it, and what speaks for it here.
+    """A known divergence, as `parity explain ID` shows it, and the evidence for it here.
 
     Attributes:
         id: its short name, such as F2.
-        title: what differs.
-        level: the level at which it is first visible.
+        title: the difference in one line.
+        level: first level at which it is visible.
         keras: Keras's formula or default.
         torch: what the port does instead.
-        source: where Keras's rule stands.
+        source: where Keras defines its rule.
         fix: a line of code, or what to do.
-        confidence: 0.99: its formula gives the port's numbers; 0.8: the port's settings say so;
-            0.3: only the place speaks for it.
-        detail: what was seen.
-        where: file and line of the port; empty: no single line is to blame.
+        confidence: 0.99: its formula gives the port's numbers; 0.8: the port's settings show it;
+            0.3: only the place suggests it.
+        detail: the evidence.
+        where: file and line of the port; empty: no single line causes it.
     """
 
     id: records.Name
@@ -130,14 +130,14 @@ class CauseRecord(records.Record):
 
 
 class PlaceRecord(records.Record):
-    """The pair of layers at which the halves part.
+    """The first pair of layers that differs.
 
     Attributes:
         keras: name of Keras's layer.
         torch: name of the port's module.
         where: file and line of the port that calls it.
-        introduced: whether the error is the layer's own (true) or came with its input (false);
-            null: not known.
+        introduced: whether the layer makes the error (true) or its input already has it (false);
+            null: unknown.
     """
 
     keras: records.Name | None
@@ -151,11 +151,11 @@ class FirstDivergenceRecord:
     """The first item of the first level that fails.
 
     Attributes:
-        level: the level.
+        level: name of the level.
         item: name of the item.
-        epoch_number: counted from 1; null where the quantity belongs to no epoch.
-        causes: known divergences that explain it, the likeliest first; of a check only.
-        place: where in the two models it is; null for a run.
+        epoch_number: counted from 1; null if the quantity belongs to no epoch.
+        causes: known divergences that explain it, the most likely first; only in a check.
+        place: its place in the two models; null for a run.
     """
 
     level: LevelId
@@ -171,14 +171,14 @@ class FirstDivergenceRecord:
 
 
 class SettingRecord(records.Record):
-    """A setting of paired layers that differs: a hint, and no verdict.
+    """A different setting of paired layers: a hint, which does not affect the verdict.
 
     Attributes:
-        id: short name of the divergence that it is.
+        id: short name of the divergence.
         name: Keras's name of the setting.
-        keras: its value there.
+        keras: its value in Keras.
         torch: its value in the port, in Keras's convention.
-        layers: all pairs of layers with these values: Keras's name, and the port's.
+        layers: all pairs of layers with these values: Keras's name and the port's.
     """
 
     id: records.Name
@@ -191,10 +191,10 @@ class SettingRecord(records.Record):
 
 
 class DataRecord(records.Record):
-    """What was trained on; empty for a check, and where nothing was compared.
+    """The training data; empty for a check, and if nothing was compared.
 
     Attributes:
-        source: as the spec names it.
+        source: name of the source in the spec.
         sha256: digest of each array by name.
     """
 
@@ -203,11 +203,11 @@ class DataRecord(records.Record):
 
 
 class SensitivityRecord(records.Record):
-    """Greatest ratio of the difference of a loss to that of the weights, among perturbed runs.
+    """Greatest ratio of a loss difference to a weight difference, among perturbed runs.
 
     Attributes:
-        loss: of the running loss of training.
-        val_loss: of the validation loss.
+        loss: ratio of the running training loss.
+        val_loss: ratio of the validation loss.
     """
 
     loss: records.Number
@@ -215,17 +215,16 @@ class SensitivityRecord(records.Record):
 
 
 class EnvelopeRecord(records.Record):
-    """How what float32 allows was measured, see docs/ladder.md.
+    """The measured tolerance of float32, see docs/ladder.md.
 
     Attributes:
-        num_perturbations: Keras runs whose initial weights were moved by one unit in the last
+        num_perturbations: number of Keras runs with initial weights moved by one unit in the last
             place.
-        factor: how many times as far as these runs the port may be.
-        steps: the steps at which weights were compared.
+        factor: the port may differ by this factor times the difference between these runs.
+        steps: steps at which weights were compared.
         max_difference_by_step: greatest difference of any weight between any two of these runs, up
             to each of the steps.
-        sensitivity: greatest ratio of the difference of a loss to that of the weights, among these
-            runs.
+        sensitivity: greatest ratio of a loss difference to a weight difference, among these runs.
     """
 
     num_perturbations: records.AtLeastOne
@@ -240,21 +239,21 @@ class ResultRecord(records.Record):
 
     Attributes:
         schema: name and version of this schema.
-        verdict: pass: parity holds; fail: it does not; error: a half did not deliver, and nothing
-            was compared.
-        mode: where the port's random numbers come from: seeded: drawn from the seed alone;
-            replayed: those that Keras used; independent: torch's own.
-        spec: all that decides what was computed.
-        environment: what each half depends on besides its spec; empty: nothing was compared.
-        data: what was trained on; empty for a check, and where nothing was compared.
-        levels: the ladder, also those levels that were not reached; empty: nothing was compared.
-        first_divergence: where the two runs part; null: nowhere.
-        settings: settings of paired layers that differ; of a check that fails only.
+        verdict: pass: parity holds; fail: it does not; error: a half failed, and nothing was
+            compared.
+        mode: source of the port's random numbers: seeded: drawn from the seed alone; replayed:
+            those that Keras used; independent: torch's own.
+        spec: all settings of the run or check.
+        environment: the environment of each half; empty: nothing was compared.
+        data: the training data; empty for a check, and if nothing was compared.
+        levels: the ladder, including levels that were not reached; empty: nothing was compared.
+        first_divergence: the first difference of the two runs; null: there is none.
+        settings: different settings of paired layers; only in a check that fails.
         behaviour: the verdict on the fit of each half; empty for a check.
         history: the training history of each half; empty for a check.
         wall_s: seconds of training of each half; empty for a check.
-        envelope: how what the trajectory allows was measured; null: it is a fixed number.
-        errors: a paragraph for each half that did not deliver.
+        envelope: the measured tolerance of the trajectory; null: it is a fixed number.
+        errors: a paragraph for each half that failed.
     """
 
     schema: Annotated[str, records.one_of(SCHEMA)]
@@ -290,9 +289,8 @@ class ResultsRecord(records.Record):
 
     Attributes:
         schema: name and version of this schema.
-        verdict: error if one of the runs has no result, otherwise fail if one fails, otherwise
-            pass.
-        results: one for each run, in the order in which they were asked for.
+        verdict: error if one of the runs has no result, else fail if one fails, else pass.
+        results: the result of each run, in the order of the command line.
     """
 
     schema: Annotated[str, records.one_of(ALL_RESULTS)]

@@ -1,8 +1,8 @@
-"""What rounding may change in the numbers of a check: measured by Keras, and bounded here.
+"""The effect of rounding on the numbers of a check: measured with Keras, and limited here.
 
-Keras against itself, with every weight moved by one unit in the last place, is measured by the
-Keras half and stands among its facts. In a bundle they come from outside, and no fact must be able
-to let every port pass; hence MOST.
+The Keras half compares Keras with itself, with every weight moved by one unit in the last place,
+and stores the differences. In a bundle they come from outside, so MOST limits them: no bundle can
+make every port pass.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from parity.ladder.tolerance import FLOAT64, NOISE_FACTOR
 if TYPE_CHECKING:
     from parity.traces.trace import Trace
 
-# Eight units in the last place of float32 (1.2e-7): where rounding of float64 does more than that,
-# a comparison in float64 tells less than one in float32, and is none. Relative to the largest value
-# of all arrays of a kind, since a gradient that cancels to 1e-17 is rounding and nothing else.
+# Eight units in the last place of float32 (1.2e-7): if rounding in float64 has a larger effect, a
+# comparison in float64 shows less than one in float32, and is useless. Relative to the largest
+# value of all arrays of a kind, since a gradient that cancels to 1e-17 is only rounding.
 MOST = 1e-6
-# Groups of arrays that are of one kind, each of them of one weight.
+# Groups of arrays of one kind, one array per weight.
 _GROUPS = ("gradient", "state", "trajectory")
 
 
 def allowed(keras: Trace, key: str) -> float:
-    """Returns what an array may differ by, relative to its largest value.
+    """Returns the allowed difference of an array, relative to its largest value.
 
     Args:
-        keras: what Keras computed, and what rounding changes in it.
-        key: of the array.
+        keras: the results of Keras, and the effect of rounding on them.
+        key: key of the array.
     """
     scale = keras.largest(key) or 1.0  # as in `compare_close`
     floor, noise = FLOAT64, NOISE_FACTOR * _measured(keras, key)
     if key.startswith("gradient/"):
-        # A gradient that cancels is all rounding, which has the size of the greatest gradient.
+        # A gradient that cancels is only rounding, which scales with the greatest gradient.
         floor *= max(1.0, _largest_of_kind(keras, key) / scale)
     if noise > MOST and not _is_decided_by_rounding(keras, key):
         noise = min(noise, MOST * max(1.0, _largest_of_kind(keras, key) / scale))
@@ -42,9 +42,10 @@ def allowed(keras: Trace, key: str) -> float:
 
 
 def _measured(keras: Trace, key: str) -> float:
-    """What the perturbed pass changed of an array.
+    """Returns how much the perturbed pass changed an array.
 
-    In one number, changes may cancel by chance: a loss moves at least as much as what it is of.
+    In a single number, changes may cancel by chance, so a loss counts at least as changed as the
+    outputs from which it is computed.
     """
     noise = keras.facts["noise"]
     measured = float(noise.get(key, 0.0))
@@ -53,10 +54,10 @@ def _measured(keras: Trace, key: str) -> float:
 
 
 def _is_decided_by_rounding(keras: Trace, key: str) -> bool:
-    """Whether an array follows from a gradient that is nothing but rounding.
+    """Whether an array depends on a gradient that is only rounding.
 
-    An optimizer that normalises its steps, such as Lion, makes steps of full size of it. Statistics
-    have no gradient and may follow from one of these.
+    An optimizer that normalises its steps, such as Lion, makes full steps from such a gradient.
+    Statistics have no gradient and may depend on one of these.
     """
     part, _, rest = key.partition("/")
     name = rest.partition("/")[2]

@@ -1,4 +1,4 @@
-"""Who compares each level: a row has the comparer of a whole run and that of a probe."""
+"""The comparers of each level: one for a whole run and one for a probe."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class Comparers(NamedTuple):
     """The comparers of one level.
 
     Attributes:
-        of_run: takes the traces of both halves and what the trajectory may differ by.
-        of_probe: takes what Keras left and what the port made of it.
+            of_run: receives the traces of both halves and the tolerance of the trajectory.
+        of_probe: receives the traces that both halves of a check left.
     """
 
     of_run: Callable[[Trace, Trace, Tolerance], Outcome]

@@ -1,6 +1,6 @@
-"""How much two halves may differ, and why that much: the constants, and the rule for float64.
+"""The tolerances of the two halves and their reasons: the constants, and the rule for float64.
 
-float64 proves semantics: what is allowed is a small multiple of what rounding explains, the same in
+float64 proves semantics: the tolerance is a small multiple of the effect of rounding, the same in
 every scenario. float32 measures noise: see `envelope.py`.
 """
 
@@ -12,16 +12,15 @@ from typing import Protocol
 import numpy as np
 
 # Measured (docs/measurements.md): probes differ by at most 1e-14, whole float64 trainings of the
-# article's programs on 600 images by at most 3e-13. The smallest fault of meaning that is known,
-# Adam's bias correction with betas that are not rounded to float32, moves weights by 7e-12 in one
-# step of 0.001.
+# article's programs on 600 images by at most 3e-13. The smallest known semantic fault, Adam's bias
+# correction with betas that are not rounded to float32, moves weights by 7e-12 in a step of 0.001.
 FLOAT64 = 1e-12
-# Keras against itself, every weight moved by one unit in the last place, measures what rounding
-# does; a port rounds in every operation and not once. Of 143 right ports with five seeds each the
-# farthest was at 10 times it (`python benchmarks/accuracy/matrices.py --null`).
+# Keras compared with itself, every weight moved by one unit in the last place, measures the effect
+# of rounding; but a port rounds in every operation, not once. Of 143 correct ports with five seeds
+# each, the largest difference was 10 times this (`python benchmarks/accuracy/matrices.py --null`).
 NOISE_FACTOR = 30.0
-# Images are interpolated in float64 and rounded once to float32, in [0, 1] by at most 6e-8; where
-# the two halves add in another order, a pixel may be rounded the other way.
+# Images are interpolated in float64 and rounded once to float32, in [0, 1] by at most 6e-8; if the
+# halves add in a different order, a pixel may be rounded differently.
 IMAGES_FLOAT32 = 5e-7
 
 # Sources of a tolerance, as reports name them.
@@ -30,36 +29,36 @@ SEMANTIC = "float64, relative to the largest value: 1e-12, 200 times the roundin
 
 
 class Tolerance(Protocol):
-    """What the trajectory allows."""
+    """The tolerance of the trajectory."""
 
     @property
     def tolerance_source(self) -> str:
-        """Where the numbers come from, as a sentence for the report."""
+        """The origin of the numbers, as a sentence for the report."""
 
     @property
     def scaled(self) -> bool:
-        """Whether the numbers are relative where what is compared is above 1."""
+        """Whether the numbers are relative for values above 1."""
 
     def weights(self, step: int) -> float:
         """Greatest allowed difference of any weight after a recorded step."""
 
     def running_loss(self, steps: np.ndarray) -> np.ndarray:
-        """Greatest allowed difference of the running loss after each of the steps."""
+        """Greatest allowed difference of the running loss after each step."""
 
     def history(self, key: str, epoch: int) -> float:
         """Greatest allowed difference of a value of the history."""
 
     def may_part(self, epoch: int) -> bool:
-        """Whether rounding may decide with which learning rate an epoch is trained."""
+        """Whether rounding may decide the learning rate of an epoch."""
 
 
 @dataclass(frozen=True)
 class Float64Tolerance:
-    """One number for everything."""
+    """The same number for everything."""
 
     tolerance_source: str = (
-        f"float64: {FLOAT64:g} (of the value where that is above 1), what rounding explains and no "
-        "fault of meaning does"
+        f"float64: {FLOAT64:g} (relative for values above 1), more than rounding and less than any "
+        "known semantic fault"
     )
     scaled: bool = True
 
@@ -76,5 +75,5 @@ class Float64Tolerance:
         return FLOAT64
 
     def may_part(self, epoch: int) -> bool:
-        """Never: in float64 both halves see the same losses."""
+        """False: in float64 both halves see the same losses."""
         return False

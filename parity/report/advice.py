@@ -32,7 +32,7 @@ _BY_LEVEL = {
     "data": Advice(
         "the halves were fed otherwise: order, labels, or the pixels of augmented images",
         "run `parity doctor`: it tells which random stream the installed versions draw otherwise; "
-        "for images alone, look at 'What was fed' in report.html",
+        "for images alone, look at 'Input images' in report.html",
     ),
     "structure": Advice(
         "the two networks are not the same network",

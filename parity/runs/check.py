@@ -1,10 +1,8 @@
-"""check: the user's own pair of models, from two factories, or a factory and a bundle.
+"""check: compares the user's own pair of models, from two factories, or a factory and a bundle.
 
-    Keras factory -> child  \
-                              trace -> child, with the torch factory -> trace -> ladder -> Result
-                    bundle  /
+    Keras factory -> child -> trace -> child, with the torch factory -> trace -> ladder -> Result
 
-A bundle is unpacked to the trace that the Keras half wrote, so that both ways are the same
+A bundle is unpacked to the trace that the Keras half would write. Both ways are therefore the same
 computation and give the same verdict.
 """
 
@@ -28,7 +26,6 @@ from parity.traces.bundle import unpack
 from parity.traces.folder import RunFolder
 from parity.traces.trace import Trace
 
-# Settings that decided what Keras computed; the others are those of the port.
 RECORDED = ("keras", "data", "seed", "steps", "batch_size")
 
 
@@ -48,12 +45,12 @@ def check(
     Args:
         keras: factory of a compiled Keras model, or its name "module:function".
         torch: factory of a torch module or a `torch_impl.Port`, or its name.
-        against: a bundle in the place of `keras`.
-        data: .npz with x and y of the user's own, in the place of drawn samples.
-        levels: that count; all by default.
-        seed: of weights, inputs and masks.
-        steps: training steps of the trajectory.
-        out: folder that keeps traces and logs.
+        against: a bundle instead of `keras`.
+        data: .npz with the user's x and y, instead of random samples.
+        levels: levels that decide the verdict; all by default.
+        seed: seed for weights, inputs and masks.
+        steps: number of training steps of the trajectory.
+        out: folder for traces and logs.
 
     Returns:
         The result: verdict "pass" or "fail", levels, first divergence with its causes.
@@ -79,16 +76,16 @@ def check_all(specs: Sequence[CheckSpec], options: CheckOptions) -> list[Result]
     """Checks several pairs, many in one process.
 
     Args:
-        specs: with `torch`, and either `keras` or `against`.
-        options: how to carry them out.
+        specs: specs with `torch`, and either `keras` or `against`.
+        options: how to run the checks.
 
     Returns:
-        One result for each spec, in their order. Of several specs, one that failed is a result with
-        verdict "error".
+        One result per spec, in their order. If there are several specs, a failed one is a result
+        with verdict "error".
 
     Raises:
-        InputError: a spec cannot be used; of a single spec also what its factory or bundle lacks.
-        RunError: the half of a single spec crashed.
+        InputError: a spec cannot be used; or, if it is the only one, its factory or bundle cannot.
+        RunError: a half crashed, if there is only one spec.
     """
     _check_levels(options.levels)
     for spec in specs:
@@ -127,7 +124,7 @@ def _check_spec(spec: CheckSpec) -> None:
     if spec.keras is not None:
         check_reference("--keras", spec.keras, spec.folder)
     elif spec.data is not None:
-        raise InputError("--data belongs to the recording: a bundle has its own samples")
+        raise InputError("--data works only with --keras: a bundle has its own samples")
     check_reference("--torch", spec.torch, spec.folder)
     check_data(spec)
 

@@ -1,9 +1,10 @@
-"""What a child process does in a check: one of the user's models after the other.
+"""The child process of a check: runs the user's models one after another.
 
-Both halves write a trace; the torch half reads that of the Keras half, which lies beside its own.
+Both halves write a trace. The torch half reads the trace of the Keras half, in the folder beside
+its own.
 
-A directory holds `spec.json`, the CheckSpec. Several share a process, since importing a framework
-takes longer than most checks; what is wrong with one model does not keep the next from its turn.
+A directory holds `spec.json`, the CheckSpec. Several checks share a process, since importing a
+framework takes longer than most checks; an error in one model does not stop the next.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ from parity.traces.trace import RunResult, Trace, TraceWriter
 
 
 def run_checks(name: str, half: Half, directories: Sequence[Path], parent: int) -> None:
-    """Runs every directory in turn.
+    """Runs every directory, one after another.
 
     Raises:
-        ParityError: of the last directory that failed; each has its own in `failure.json`.
+        ParityError: the error of the last failed directory; each has its own in `failure.json`.
     """
     paths = [RunFolder(directory).spec for directory in directories]
     specs = [CheckSpec.from_dict(read_json(path)) for path in paths]
@@ -38,7 +39,7 @@ def run_checks(name: str, half: Half, directories: Sequence[Path], parent: int) 
     half.configure(specs[0])
     run_check = half.run_check  # imports the framework
     import_s = time.perf_counter() - started
-    # Keras collects garbage for every model that it builds anew: what was imported is none.
+    # Keras runs the garbage collector for every new model; imported objects need no collection.
     gc.freeze()
     last: BaseException | None = None
     for number, (directory, spec) in enumerate(zip(directories, specs, strict=True)):
@@ -83,7 +84,7 @@ def _run(
 
 
 def _environment(half: Half, spec: CheckSpec, import_s: float, started: float) -> dict[str, Any]:
-    """What the check depended on, and how long it took: the import of the framework told apart."""
+    """Returns the environment of a check and its time, with the import time separately."""
     wall_s = {"import": round(import_s, 3), "check": round(time.perf_counter() - started, 3)}
     return {**half.describe_environment(spec), "wall_s": wall_s}
 

@@ -1,4 +1,4 @@
-"""The halves of checks: many user models in few child processes, and what went wrong with each."""
+"""The halves of checks: runs many user models in few child processes, and collects their errors."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from parity.programs.check_spec import CheckSpec
 from parity.runs.steps import planned
 from parity.traces.folder import RunFolder
 
-MAX_PER_CHILD = 40  # models that share a process
+MAX_PER_CHILD = 40  # models per process
 
 
 @dataclass(frozen=True)
 class CheckOptions:
-    """How checks are carried out; nothing here changes what they compute.
+    """How to run checks; the options do not change results.
 
     Attributes:
-        out: folder that keeps traces and logs; None = a temporary one.
-        children: how the halves are run.
-        levels: that count; the others are shown as skipped. Empty = all.
-        paths: folders in which the factories' modules are found besides.
+        out: folder for traces and logs; None = a temporary one.
+        children: how to run the child processes.
+        levels: levels that decide the verdict; the others are shown as skipped. Empty = all.
+        paths: additional folders in which modules of factories are found.
     """
 
     out: Path | None = None
@@ -39,25 +39,25 @@ class CheckOptions:
 
 
 def check_data(spec: CheckSpec) -> None:
-    """Refuses a data file that is not there."""
+    """Rejects a data file that does not exist."""
     if spec.data is not None and not (Path(spec.folder) / spec.data).is_file():
         raise InputError(f"--data {spec.data}: there is no such file")
 
 
 @contextmanager
 def folder_of(out: Path | None) -> Iterator[Path]:
-    """A folder for all that a check leaves: the one that is named, or one for a while.
+    """Yields the folder for the files of a check: the given one, or a temporary one.
 
     Raises:
-        InputError: the folder that is named cannot be used.
+        InputError: the given folder cannot be used.
     """
     if out is not None:
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise InputError(f"--out {out}: expected a folder that is empty or does not exist")
+            raise InputError(f"--out {out}: expected an empty folder or one that does not exist")
         try:
             out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise InputError(f"--out {out}: cannot be made ({error.strerror})") from error
+            raise InputError(f"--out {out}: cannot be created ({error.strerror})") from error
         yield out
         return
     with tempfile.TemporaryDirectory(prefix="parity-check-") as name:
@@ -76,12 +76,12 @@ def run_half(
     Args:
         half: "keras" or "torch".
         specs: the checks.
-        folders: the folder of each.
-        options: how they are carried out.
-        skip: numbers of those that have failed already.
+        folders: the folder of each check.
+        options: how to run them.
+        skip: numbers of checks that have already failed.
 
     Returns:
-        The errors of those that failed, by number.
+        The errors of the failed checks, by number.
     """
     directories: dict[int, Path] = {}
     for number, (spec, folder) in enumerate(zip(specs, folders, strict=True)):
@@ -118,7 +118,7 @@ def run_half(
 
 
 def source_of(spec: CheckSpec, folder: Path) -> Path:
-    """What the port is compared with: the bundle that is named, or what the Keras half wrote."""
+    """Returns the bundle that is given, or the trace that the Keras half wrote."""
     own = RunFolder(folder.absolute()).half("keras").path
     return Path(spec.folder) / (spec.against or own)
 
@@ -135,5 +135,5 @@ def _error(
             return InputError(told["message"])
         if not is_single:
             return RunError(told["message"])
-    kept = "" if is_kept else "\n(--out DIR keeps the log)"
+    kept = "" if is_kept else "\n(use --out DIR to keep the log)"
     return RunError(failure.reason + kept)

@@ -1,4 +1,4 @@
-"""What a child process does in a whole run: probe, train and record, a directory for each run.
+"""The child process of a whole run: probes, trains and records, with a directory for each run.
 
 Each directory holds a `spec.json` and receives history, trace and environment. The run itself also
 gets a probe (every level of the ladder below the trajectory); perturbed runs, which only measure
@@ -20,18 +20,18 @@ from parity.traces.folder import RunFolder
 from parity.traces.recorder import Recorder
 from parity.traces.trace import TraceWriter
 
-# What `configure` settles once for a process, so that all runs of a process must share it.
+# Settings that `configure` sets once per process, so that all its runs must share them.
 PROCESS_SETTINGS = ("device", "threads")
 
 
 def run_directories(half: Half, data_file: str, directories: Sequence[Path], parent: int) -> None:
-    """Runs every directory, in turn.
+    """Runs every directory, one after another.
 
     Args:
         half: the package, not configured yet.
-        data_file: that `save_data` wrote; all runs have these arrays.
-        directories: of the runs, each with its `spec.json`.
-        parent: process id of the parent: without it, nothing is run any more.
+        data_file: file of `save_data` with the arrays of all runs.
+        directories: directories of the runs, each with its `spec.json`.
+        parent: process ID of the parent; the child stops when the parent is gone.
 
     Raises:
         InputError: a spec or the data cannot be read, or the runs cannot share a process.
@@ -56,12 +56,12 @@ def run_directory(
 
     Args:
         half: the package, configured.
-        directory: of the run; it has its `spec.json`.
-        spec: the run. A perturbed one is not probed: it only measures rounding.
+        directory: directory of the run, with its `spec.json`.
+        spec: the run. A perturbed run is not probed: it only measures rounding.
         data: the arrays of the run.
         report: called after every step, see `Recorder`.
     """
-    # A directory that is run again must not look finished while its files are replaced.
+    # A repeated run must not look finished while its files are replaced.
     RunFolder(directory).reopen()
     writer = TraceWriter()
     writer.facts.update(
@@ -80,7 +80,7 @@ def run_directory(
         report=report,
     )
     result = half.fit(spec, data, recorder)
-    if spec.early_stopping is not None:  # these may be the weights of an earlier epoch
+    if spec.early_stopping is not None:  # weights may be from an earlier epoch
         writer.put_all("restored", result.weights)
     writer.write(directory, environment=half.describe_environment(spec), result=result)
 
@@ -92,7 +92,7 @@ def _read_specs(directories: Sequence[Path]) -> list[RunSpec]:
         if len(values) > 1:
             raise InputError(
                 f"{name} is {sorted(values)} in the runs of one process; expected one value, since "
-                "it is set once for a process; start a process for each"
+                "it is set once per process; start one process per value"
             )
     return specs
 

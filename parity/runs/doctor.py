@@ -1,7 +1,7 @@
-"""doctor: do the installed versions still draw the random streams that the port reproduces?
+"""doctor: checks that the installed versions still draw the random streams of the port.
 
-The streams rest on internals of Keras and TensorFlow, which may move with a release. Two tiny runs
-through both halves answer in seconds, stream by stream, and not only up to the first difference.
+The streams depend on internals of Keras and TensorFlow, which may change with a release. Two tiny
+runs of both halves test all streams in seconds, not only up to the first difference.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from parity.runs.pair import RunOptions
 from parity.runs.run import run_all
 from parity.traces.trace import Trace
 
-# What was checked when this version was made; newer ones are for the doctor to judge.
+# Versions that were tested with this release; the doctor tests newer ones.
 TESTED = {
     "keras": "3.15.1",
     "tensorflow": "2.21.0",
@@ -37,13 +37,13 @@ TESTED = {
 
 @dataclass(frozen=True)
 class Stream:
-    """One thing that follows from the seed.
+    """One kind of values that follow from the seed.
 
     Attributes:
-        title: what it is.
-        scenario: the run in which it is looked at.
-        level: of the ladder.
-        belongs: which items of the level.
+        title: name for the report.
+        scenario: the run in which it is compared.
+        level: level of the ladder.
+        belongs: whether an item of the level belongs to it.
     """
 
     title: str
@@ -76,11 +76,11 @@ STREAMS = (
 
 @dataclass(frozen=True)
 class Report:
-    """What the doctor found.
+    """The findings of the doctor.
 
     Attributes:
-        checks: for each stream its title, scenario, status, and the worst item in words.
-        versions: distribution to installed version, of both halves.
+        checks: title, scenario, status and worst item in words of each stream.
+        versions: distribution to installed version, for both halves.
         errors: a paragraph for each half that could not be run.
     """
 
@@ -90,7 +90,7 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 all streams match, 1 one does not, 3 a half could not be run."""
+        """0 all streams match, 1 a stream differs, 3 a half could not be run."""
         if self.errors:
             return 3
         return 1 if any(check["status"] != PASS for check in self.checks) else 0
@@ -109,7 +109,7 @@ class Report:
 
 
 def examine(children: ChildOptions) -> Report:
-    """Runs the two small pairs with some options, and looks at every stream."""
+    """Runs the two small pairs with some options, and compares every stream."""
     names = sorted({stream.scenario for stream in STREAMS})
     specs = [
         scenario(name).replace(epochs=3, train_size=80, val_size=40, dtype="float64")

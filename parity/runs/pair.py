@@ -1,8 +1,8 @@
-"""Pair: one spec on its way through both halves, from a folder of jobs to a result.
+"""Pair: one spec in both halves, from jobs to a result.
 
-A pair owns one run directory: `keras/` and `torch/` with their traces, a log for each child, and
+A pair has one run directory: `keras/` and `torch/` with their traces, a log for each child, and
 `result.json`. In float32 it also has perturbed runs of the reference, `perturbed-1/` and so on,
-which are removed once what they measured stands in the result.
+which are removed when the result has their measurements.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ from parity.traces.folder import RunFolder
 from parity.traces.trace import Trace
 
 DEFAULT_PERTURBATIONS = 4  # in float32
-# Rounding grows with the steps: in float64 it stays below what is allowed so far, and longer runs
-# are judged by perturbed runs too (`python benchmarks/accuracy/drift.py`).
+# Rounding grows with the steps. In float64 it stays below the tolerance up to this number of steps;
+# longer runs also use perturbed runs (`python benchmarks/accuracy/drift.py`).
 LONG_RUN_STEPS, LONG_RUN_PERTURBATIONS = 5000, 2
 
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How runs are carried out; nothing here changes what they compute.
+    """How to carry out runs; the options do not change what the runs compute.
 
     Attributes:
-        out: folder for the run directories; it must not hold any of these runs yet.
-        perturbations: perturbed runs of the reference; None = 4 in float32, and in float64 2 for
-            runs of more than 5,000 steps, else 0.
-        children: how the halves are run.
+        out: folder for the run directories; it must not contain any of these runs yet.
+        perturbations: number of perturbed runs of the reference; None = 4 in float32, and in
+            float64 2 for runs of more than 5,000 steps, else 0.
+        children: how to run the child processes.
     """
 
     out: Path
@@ -54,14 +54,14 @@ class RunOptions:
 
 @dataclass(frozen=True)
 class LadderComparison:
-    """The ladder of a pair, and by what its trajectory was judged."""
+    """The ladder of a pair, and the tolerance of its trajectory."""
 
     levels: tuple[Level, ...]
     tolerance: Tolerance
 
     @property
     def first_outlier(self) -> Item | None:
-        """What in the trajectory goes beyond the envelope that was measured so far, or None."""
+        """The first item of the trajectory that exceeds the current envelope, or None."""
         if not isinstance(self.tolerance, Envelope):
             return None
         return next(level for level in self.levels if level.id == "trajectory").first_failure
@@ -74,9 +74,9 @@ class Pair:
     Attributes:
         spec: the run.
         directory: its run directory.
-        options: how it is carried out.
-        perturbed: directories of the perturbed runs that count, planned or finished.
-        failures: jobs that did not deliver.
+        options: how to carry it out.
+        perturbed: directories of the planned or finished perturbed runs of full length.
+        failures: failed jobs.
         result: set by `finish`.
     """
 
@@ -91,7 +91,7 @@ class Pair:
         """Writes the data and the specs of the children; returns their jobs, the longest first.
 
         Raises:
-            InputError: the data cannot be used, or float32 is to be judged without a perturbed run.
+            InputError: the data cannot be used, or float32 has no perturbed run.
         """
         spec = self.spec
         if spec.mode != "seeded":
@@ -104,7 +104,7 @@ class Pair:
         self.directory.mkdir(parents=True)
         save_data(data, self.folder.data)
         jobs = []
-        if count:  # they take longest: begun last, they would leave cores idle at the end
+        if count:  # they take longest: started last, they would leave cores idle at the end
             self.perturbed = [self.perturbed_run(number) for number in range(1, count + 1)]
             jobs.append(self.perturbed_job(self.perturbed))
         for half in HALVES:
@@ -112,19 +112,19 @@ class Pair:
         return jobs
 
     def perturbed_run(self, number: int, *, epochs: int | None = None) -> Path:
-        """Plans a perturbed run of the reference; `epochs` makes it a short one."""
+        """Plans a perturbed run of the reference; `epochs` makes it shorter."""
         spec = self.spec.replace(perturbation=number, epochs=epochs or self.spec.epochs)
         return planned(self.folder.perturbed(number), spec)
 
     def perturbed_job(self, directories: Sequence[Path]) -> ChildJob:
-        """Returns the job that runs planned perturbed runs, one after the other."""
+        """Returns the job that runs planned perturbed runs, one after another."""
         return self._job(f"perturbed keras ({directories[0].name})", "keras", directories)
 
     def compare(self, short: Sequence[Path] = ()) -> LadderComparison:
         """Compares the two traces level by level.
 
         Args:
-            short: further perturbed runs, of fewer epochs.
+            short: additional perturbed runs with fewer epochs.
         """
         keras, torch = self.traces()
         perturbed = [Trace(path) for path in [*self.perturbed, *short]]
@@ -143,11 +143,11 @@ class Pair:
         return Trace(self.folder.half("keras").path), Trace(self.folder.half("torch").path)
 
     def finish(self, comparison: LadderComparison | None, *errors: str) -> Result:
-        """Writes result.json and removes what was only needed on the way.
+        """Writes result.json and removes temporary files.
 
         Args:
             comparison: the ladder; None if there is none.
-            *errors: why there is none, a paragraph each.
+            *errors: the reasons why there is none, a paragraph each.
         """
         if comparison is None:
             reasons = (*errors, *(failure.reason for failure in self.failures))
@@ -170,7 +170,7 @@ class Pair:
                 envelope=tolerance.to_json() if isinstance(tolerance, Envelope) else None,
             )
         self.result = written(self.folder, result)
-        # Data and perturbed runs follow from the spec, and are large.
+        # Data and perturbed runs can be computed again from the spec, and are large.
         self.folder.data.unlink(missing_ok=True)
         for path in self.folder.perturbed_runs():
             shutil.rmtree(path, ignore_errors=True)
@@ -181,8 +181,8 @@ class Pair:
         if self.spec.dtype == "float32":
             if count == 0:
                 raise InputError(
-                    "perturbations=0: float32 needs at least 1 perturbed run, since they measure "
-                    "what is allowed; or use dtype float64"
+                    "perturbations=0: float32 needs at least 1 perturbed run to measure its "
+                    "tolerance; or use dtype float64"
                 )
             return count or DEFAULT_PERTURBATIONS
         if count is None:
@@ -192,7 +192,7 @@ class Pair:
 
     @property
     def folder(self) -> RunFolder:
-        """Where the files of the run are."""
+        """The paths of the files of the run."""
         return RunFolder(self.directory)
 
     def _job(self, label: str, half: str, directories: Sequence[Path]) -> ChildJob:

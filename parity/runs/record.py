@@ -1,4 +1,4 @@
-"""record: what a Keras model computes, in a bundle that needs no TensorFlow to be checked against.
+"""record: writes what a Keras model computes to a bundle, for checks without TensorFlow.
 
 Keras factory -> child -> trace -> bundle
 """
@@ -24,11 +24,11 @@ def record(
     seed: int = 0,
     steps: int = 6,
 ) -> Path:
-    """Writes what a Keras model computes into a bundle that needs no TensorFlow to be checked.
+    """Writes what a Keras model computes to a bundle, for checks without TensorFlow.
 
     Args:
         keras: factory of a compiled Keras model, or its name.
-        path: of the bundle.
+        path: path of the bundle.
         data: as for `check`.
         seed: as for `check`.
         steps: as for `check`.
@@ -48,7 +48,7 @@ def record(
 
 
 def record_spec(spec: CheckSpec, path: Path, options: CheckOptions) -> Path:
-    """As `record`, from a spec."""
+    """Does the same as `record`, from a spec."""
     if spec.keras is None:
         raise InputError("keras is None: expected the factory of a Keras model")
     check_reference("--keras", spec.keras, spec.folder)

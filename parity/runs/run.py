@@ -1,9 +1,9 @@
-"""run: one spec, or many, through both halves and up the ladder.
+"""run: trains one or many specs in both frameworks and compares them.
 
     spec -> data -> children (keras, torch, perturbed keras) -> traces -> ladder -> Result
 
-All children of all specs share one pool, so that the cores stay busy; every run is compared as soon
-as its own children have finished.
+All children of all specs share one pool, so that the cores stay busy; a run is compared as soon as
+its own children have finished.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ def run(spec: RunSpec, *, out: Path | str, perturbations: int | None = None) -> 
 
     Args:
         spec: the run.
-        out: folder for the run directory; made if it is missing.
-        perturbations: perturbed runs of the reference; None = as `RunOptions` says.
+        out: folder for the run directory; created if it is missing.
+        perturbations: number of perturbed runs of the reference; None = the default of
+            `RunOptions`.
 
     Returns:
         The result; a half that failed is a result with verdict "error".
@@ -36,7 +37,7 @@ def run(spec: RunSpec, *, out: Path | str, perturbations: int | None = None) -> 
     Raises:
         InputError: the spec, the data or the folder cannot be used.
     """
-    children = ChildOptions(timeout_s=None)  # nobody here can say how long the run may take
+    children = ChildOptions(timeout_s=None)  # the run may take any time
     options = RunOptions(out=Path(out), perturbations=perturbations, children=children)
     return run_all([spec], options)[0]
 
@@ -46,19 +47,20 @@ def run_all(
     options: RunOptions,
     on_result: Callable[[Result, Path], None] | None = None,
 ) -> list[Result]:
-    """Runs several specs, their children side by side as far as the cores carry.
+    """Runs several specs, with as many children in parallel as there are cores.
 
     Args:
         specs: the runs.
         options: how to carry them out.
-        on_result: called with result and directory of every run as soon as it is compared.
+        on_result: called with result and directory of each run as soon as it is compared.
 
     Returns:
-        One result for each spec, in their order.
+        One result per spec, in their order.
 
     Raises:
         InputError: a spec, its data or the folder cannot be used.
-        KeyboardInterrupt: the user ended it; children are gone, and every run has its result.json.
+        KeyboardInterrupt: the user interrupted it; the children are stopped, and every run has its
+            result.json.
     """
     children = options.children
     children.check_interpreters()
@@ -74,7 +76,7 @@ def run_all(
                     lambda more: run_shown(more, children),
                     workers=children.num_workers,
                 )
-            except RunError as error:  # here too, the other pairs go on
+            except RunError as error:  # the other pairs continue
                 _finish(pair, None, on_result, str(error))
             else:
                 _finish(pair, found, on_result)
@@ -90,7 +92,7 @@ def run_all(
 
 
 def _prepare(pairs: Sequence[Pair]) -> dict[ChildJob, Pair]:
-    """Writes what the children need, for all pairs or for none."""
+    """Writes the files for the children, for all pairs or for none."""
     try:
         return {job: pair for pair in pairs for job in pair.prepare()}
     except BaseException:
@@ -123,7 +125,7 @@ def _run_first(
             return
         try:
             comparison = None if pair.failures else pair.compare()
-        except RunError as error:  # one damaged trace is no reason to lose the other runs
+        except RunError as error:  # a damaged trace must not lose the other runs
             _finish(pair, None, tell, str(error))
             return
         if comparison is not None and comparison.first_outlier is not None:

@@ -1,4 +1,4 @@
-"""Steps that runs and checks share: a half is planned, levels make a verdict, a result is kept."""
+"""Steps that runs and checks share: plan a half, judge the levels, write the result."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from parity.traces.folder import RunFolder
 
 
 def planned(half: RunFolder, spec: RunSpec | CheckSpec) -> Path:
-    """Makes the folder of a half, with the spec that its child is given; returns its path."""
+    """Makes the folder of a half with the spec for its child, and returns its path."""
     half.path.mkdir(parents=True)
     write_json(half.spec, spec.to_dict())
     return half.path
 
 
 def verdict_of(levels: Sequence[Level]) -> str:
-    """Returns "fail" if a level does not hold, else "pass"."""
+    """Returns "fail" if a level fails, else "pass"."""
     return FAIL if any(level.status == FAIL for level in levels) else PASS
 
 
 def unfinished(spec: RunSpec | CheckSpec, reasons: Sequence[str], mode: str = "seeded") -> Result:
-    """Returns the result of what could not be compared.
+    """Returns the result of a run or check that could not be compared.
 
     Args:
-        spec: of the run or check.
-        reasons: why, a paragraph each.
-        mode: of the result.
+        spec: spec of the run or check.
+        reasons: the reasons, a paragraph each.
+        mode: mode of the result.
     """
     return Result(ERROR, spec.to_dict(), mode=mode, errors=tuple(reasons))
 

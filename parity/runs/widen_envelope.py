@@ -1,9 +1,9 @@
-"""Widening the envelope: is a float32 difference beyond it a divergence, or still rounding?
+"""Widens the envelope: decides whether a float32 difference beyond it is a divergence or rounding.
 
-A run leaves the envelope of k others by chance with probability 1 / (k + 1): it may be the first in
-which rounding turns a comparison. So before a difference is called a divergence, more perturbed
-runs of the reference are tried, only as far as the epoch in question, until one goes as far off or
-there are enough of them. The one that does is then run in full, since it shows what comes after.
+A run leaves the envelope of k others by chance with probability 1 / (k + 1), since it may be the
+first in which rounding flips a comparison. So before a difference counts as a divergence, more
+perturbed runs of the reference are tried, only up to the epoch in question, until one differs as
+much or there are enough of them. That run is then run in full, since it shows what comes after.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from parity.halves.job import ChildJob, Failure
     from parity.runs.pair import LadderComparison, Pair
 
-# After this many a false alarm is left in about one run of seventy.
+# With this many, about one run of seventy is still a false alarm.
 MAX_PERTURBATIONS = 68
 PERTURBATIONS_A_ROUND = 16
 
@@ -33,20 +33,20 @@ def widen_envelope(
     *,
     workers: int,
 ) -> LadderComparison:
-    """Widens the envelope of a pair as far as further perturbed runs widen it.
+    """Widens the envelope of a pair with further perturbed runs.
 
     Args:
-        pair: whose children have finished.
-        comparison: of the pair with the perturbed runs that it has.
+        pair: a pair with finished children.
+        comparison: its comparison with the present perturbed runs.
         run: carries out jobs.
-        workers: into how many jobs the runs of a round are dealt.
+        workers: number of jobs per round, which share its runs.
 
     Returns:
-        The comparison with what was found; `pair.failures` grows if a job fails.
+        The comparison with the new envelope; `pair.failures` grows if a job fails.
     """
     short: list[Path] = []
     while (outlier := comparison.first_outlier) is not None:
-        if outlier.num_compared == 0:  # another shape is not a matter of noise
+        if outlier.num_compared == 0:  # a different shape is not noise
             break
         first = 1 + max(_number(path) for path in [*pair.perturbed, *short])
         if first > MAX_PERTURBATIONS:
@@ -64,7 +64,7 @@ def widen_envelope(
         comparison = pair.compare(short)
         left = comparison.first_outlier
         if left is not None and (left.step or 0) <= (outlier.step or 0):
-            continue  # none of them: try others
+            continue  # none of them differs as much: try others
         farthest = _farthest(pair, short, outlier.step or 0)
         short.remove(farthest)
         shutil.rmtree(farthest)
@@ -82,7 +82,7 @@ def _number(path: Path) -> int:
 
 
 def _farthest(pair: Pair, paths: Sequence[Path], step: int) -> Path:
-    """The run that is farthest from the reference at the first recorded step from `step` on."""
+    """Returns the run that differs most from the reference at the first recorded step >= `step`."""
     base = Trace(pair.folder.half("keras").path)
     recorded = next(number for number in base.numbers("trajectory") if number >= step)
 
@@ -90,7 +90,7 @@ def _farthest(pair: Pair, paths: Sequence[Path], step: int) -> Path:
         run = Trace(path)
         keys = [f"trajectory/{recorded}/{n}" for n in base.names(f"trajectory/{recorded}")]
         if any(key not in run for key in keys):
-            return -1.0  # shorter than that
+            return -1.0  # the run is shorter
         return max(float(absolute_difference(base[key], run[key]).max()) for key in keys)
 
     return max(paths, key=distance)

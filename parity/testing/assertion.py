@@ -2,9 +2,8 @@
 
     assert_parity(keras=build_keras_model, torch=build_port)
 
-Under pytest it follows the options of `parity.testing.pytest_plugin`, which fill in what a call
-leaves open. What the options and the call come to is told to whoever records it, JUnit XML for
-example.
+Under pytest, the options of `parity.testing.pytest_plugin` give defaults for arguments that a call
+leaves out. The properties of the result go to test reports, such as JUnit XML.
 """
 
 from __future__ import annotations
@@ -30,22 +29,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Settings:
-    """What holds where a call of `assert_parity` says nothing.
+    """Defaults for arguments that a call of `assert_parity` leaves out.
 
     Attributes:
-        folder: in which relative names are looked for first, that of the test; then the working
+        folder: folder of the test, in which relative names are searched first, before the working
             directory.
-        root: folder of the project: bundles are named by the path from here.
+        root: folder of the project; bundles are named by their path from here.
         seed: see `parity.check`.
-        steps: likewise.
-        levels: likewise.
+        steps: see `parity.check`.
+        levels: see `parity.check`.
         keras_python: interpreter of the Keras half.
         torch_python: interpreter of the torch half.
-        against: folder of bundles that stand for the Keras models, see
+        against: folder of bundles that replace the Keras models, see
             `parity.traces.bundle_folder`.
-        record: folder into which bundles are written.
-        out: gives a folder that keeps traces and logs of one check; None = none is kept.
-        tell: is given the number of the check and the properties of its result.
+        record: folder to which bundles are written.
+        out: returns a folder for traces and logs of one check; None = nothing is kept.
+        tell: called with the number of the check and the properties of its result.
     """
 
     folder: Path | None = None
@@ -66,7 +65,7 @@ _settings: ContextVar[Settings | None] = ContextVar("settings", default=None)
 
 @contextmanager
 def settings(given: Settings) -> Iterator[None]:
-    """Lets settings hold inside of a block."""
+    """Applies settings inside a block."""
     token = _settings.set(given)
     try:
         yield
@@ -89,21 +88,21 @@ def assert_parity(
 ) -> Result:
     """Asserts that a PyTorch port computes in every step what its Keras original computes.
 
-    Each half runs in a process of its own, which finds modules where this one finds them. A factory
-    is a function at the top of a module, or its name, "package.module:function" or
-    "file.py:function"; a module that is only named is not imported here.
+    Each half runs in its own process, which finds the same modules as this process. A factory is a
+    function at the top level of a module, or its name, "package.module:function" or
+    "file.py:function"; a named module is not imported here.
 
     Args:
         keras: factory of a compiled Keras model.
         torch: factory of a torch module or a `torch_impl.Port`.
-        data: .npz with x and y of the user's own, in the place of drawn samples.
-        against: a bundle in the place of `keras`.
-        levels: that count; all by default.
-        seed: of weights, inputs and masks; 0 by default.
-        steps: training steps of the trajectory; 6 by default.
-        batch_size: samples of a probe.
-        device: of the torch half: cpu, cuda or cuda:N.
-        out: folder that keeps traces and logs; none is kept by default.
+        data: .npz with the user's x and y, instead of random samples.
+        against: a bundle instead of `keras`.
+        levels: levels that decide the verdict; all by default.
+        seed: seed for weights, inputs and masks; 0 by default.
+        steps: number of training steps of the trajectory; 6 by default.
+        batch_size: number of samples in a probe batch.
+        device: device of the torch half: cpu, cuda or cuda:N.
+        out: folder for bundle, trace and logs; by default nothing is kept.
 
     Returns:
         The result, whose verdict is "pass".
@@ -134,7 +133,7 @@ def assert_parity(
         result = _check(given, kept, keras=keras, torch=torch, **arguments)
     except ParityError as error:
         given.tell({"verdict": "error", "error": str(error)})
-        # Without the frames in between, in which nothing is to be seen.
+        # Without the frames in between, which show nothing useful.
         raise type(error)(str(error)) from None
     given.tell(properties(result))
     if result.verdict != "pass":
@@ -143,7 +142,7 @@ def assert_parity(
 
 
 def failure_text(result: Result, out: Path | None = None) -> str:
-    """Returns what is told of a check that failed: a line that sums it up, then the report."""
+    """Returns the message of a failed check: a line of summary, then the report."""
     from parity.report.text.check import check_lines
 
     lines = ["".join(text for text, _ in line).rstrip() for line in check_lines(result)]
@@ -158,7 +157,7 @@ def failure_text(result: Result, out: Path | None = None) -> str:
 
 
 def properties(result: Result) -> dict[str, Any]:
-    """Returns what a report of many tests keeps of a check: plain values by name."""
+    """Returns the properties of a check for test reports: plain values by name."""
     found: dict[str, Any] = {"verdict": result.verdict}
     if (first := result.first_divergence) is not None:
         level, item = first
@@ -219,13 +218,13 @@ def _check(
         kept = Path(temporary) / "check" if out is None else out
         try:
             return check_all([spec], replace(options, out=kept))[0]
-        finally:  # a port that fails, or cannot be run, does not keep Keras from being recorded
+        finally:  # Keras is recorded even if the port fails or cannot be run
             if (half := RunFolder(kept).half("keras")).is_complete:
                 pack(half.path, given.record / name)
 
 
 def _located_factory(reference: str | None, folder: Path) -> str | None:
-    """The same, where it names a file, from a folder, if the file is in it: short in reports."""
+    """Returns a reference with the path of its file relative to a folder, if the file is in it."""
     if reference is None or ".py:" not in reference:
         return reference
     file, _, name = reference.rpartition(":")
@@ -235,15 +234,15 @@ def _located_factory(reference: str | None, folder: Path) -> str | None:
 
 
 def _located(path: Path | str, folder: Path) -> Path:
-    """A path as an absolute one: from a folder where it is there, else from the working one."""
+    """Returns the absolute path of a file: in a folder if it is there, else in the working one."""
     beside = folder / path
     return (beside if beside.exists() else Path(path)).resolve()
 
 
 def import_paths() -> tuple[Path, ...]:
-    """Returns the folders in which this process finds modules, but for those of its interpreter.
+    """Returns the folders in which this process finds modules, except those of its interpreter.
 
-    Another interpreter has a standard library and packages of its own.
+    Another interpreter has its own standard library and packages.
     """
     own = {Path(path).resolve() for path in sysconfig.get_paths().values()}
     own |= {path / "lib-dynload" for path in own}

@@ -10,11 +10,10 @@ Or with a marker, whose arguments are defaults of the fixture, for one test, a c
     def test_the_port(parity_check, seed):
         parity_check(torch="torch_model.py:build", seed=seed)
 
-`parity.assert_parity` called in a test follows the same options; what a test says itself comes
-first. Every test that uses the fixture is marked, so that `-m "not parity"` leaves out what takes
-long.
+`parity.assert_parity` in a test uses the same options; arguments in the test override them. Every
+test that uses the fixture is marked, so that `-m "not parity"` leaves out slow tests.
 
-pytest loads this file at every start: it imports nothing but pytest before the first test runs.
+pytest loads this file at every start, so it imports only pytest before the first test runs.
 """
 
 from __future__ import annotations
@@ -30,21 +29,30 @@ import pytest
 if TYPE_CHECKING:
     from parity.ladder.result import Result
 
-# Option -> (how it is parsed, placeholder, help); None where it is not given.
+# Option -> (parser, placeholder, help); the value is None if the option is not given.
 OPTIONS: dict[str, tuple[Callable[[str], Any], str, str]] = {
     "against": (
         os.path.abspath,
         "DIR",
-        "Check against the bundles in DIR; no Keras model is built, and no TensorFlow needed.",
+        "Check against the bundles in DIR, without Keras models and TensorFlow.",
     ),
     "record": (os.path.abspath, "DIR", "Write the bundle of every Keras model to DIR."),
-    "out": (os.path.abspath, "DIR", "Keep traces and logs in DIR, a folder a check."),
-    "seed": (int, "N", "Of weights, inputs and masks, where a test names none.  [default: 0]"),
-    "steps": (int, "N", "Training steps that are compared, likewise.  [default: 6]"),
+    "out": (os.path.abspath, "DIR", "Keep bundles, traces and logs in DIR, one folder per check."),
+    "seed": (
+        int,
+        "N",
+        "Seed for weights, inputs and masks in tests that name none.  [default: 0]",
+    ),
+    "steps": (
+        int,
+        "N",
+        "Number of training steps to compare in tests that name none.  [default: 6]",
+    ),
     "levels": (
         lambda text: [level.strip() for level in text.split(",")],
         "A,B,C",
-        "Levels that count, such as forward,loss, likewise.  [default: all]",
+        "Levels that decide the verdict in tests that name none, such as forward,loss.  "
+        "[default: all]",
     ),
     "keras-python": (str, "PYTHON", "Interpreter of the Keras half.  [default: this one]"),
     "torch-python": (str, "PYTHON", "Interpreter of the torch half.  [default: this one]"),
@@ -59,7 +67,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Says what the marker is, and refuses folders that cannot be used."""
+    """Registers the marker, and rejects folders that cannot be used."""
     config.addinivalue_line(
         "markers",
         "parity(keras, torch, data, against, levels, seed, steps, batch_size, device): compares a "
@@ -67,20 +75,20 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     given = _given(config)
     if {"against", "record"} <= set(given):
-        raise pytest.UsageError("--parity-against and --parity-record: expected one of them")
+        raise pytest.UsageError("--parity-against and --parity-record exclude each other")
     if "against" in given and not Path(given["against"]).is_dir():
         raise pytest.UsageError(
-            f"--parity-against {given['against']}: expected a folder that --parity-record wrote"
+            f"--parity-against {given['against']}: expected a folder from --parity-record"
         )
-    is_worker = hasattr(config, "workerinput")  # of xdist, which starts when others have written
+    is_worker = hasattr(config, "workerinput")  # of xdist; others may already have written there
     if "out" in given and not is_worker and _is_taken(Path(given["out"])):
         raise pytest.UsageError(
-            f"--parity-out {given['out']}: expected a folder that is empty or does not exist"
+            f"--parity-out {given['out']}: expected an empty folder or one that does not exist"
         )
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
-    """Shows the options in force."""
+    """Shows the given options."""
     given = _given(config)
     shown = [
         f"{name} {','.join(value) if isinstance(value, list) else value}"
@@ -99,7 +107,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Lets the options hold for all that a test calls."""
+    """Applies the options during a test."""
     from parity.testing.assertion import settings
 
     with settings(_settings(item)):
@@ -107,12 +115,12 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Refuses a mark that would do nothing: a test that checks nothing must not pass."""
+    """Rejects a mark without effect: a test that checks nothing must not pass."""
     is_used = "parity_check" in getattr(item, "fixturenames", ())
     if not is_used and any(mark.name == "parity" and mark.kwargs for mark in item.own_markers):
         pytest.fail(
-            f"{item.name} is marked with parity(...), which gives arguments to the fixture "
-            "parity_check, and does not use it; expected a test such as\n"
+            f"{item.name} has the mark parity(...), which gives arguments to the fixture "
+            "parity_check, but does not use the fixture; expected a test such as\n"
             f"def {item.name.partition('[')[0]}(parity_check):\n    parity_check()",
             pytrace=False,
         )
@@ -127,7 +135,7 @@ def parity_check(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[...
     defaults: dict[str, Any] = {}
     for mark in request.node.iter_markers("parity"):  # the closest first
         if mark.args:
-            pytest.fail(f"parity{mark.args!r}: expected arguments by name", pytrace=False)
+            pytest.fail(f"parity{mark.args!r}: expected keyword arguments", pytrace=False)
         defaults = {**mark.kwargs, **defaults}
     _check_names(defaults)
     has_folder = "out" in _given(request.config)
@@ -143,7 +151,7 @@ def parity_check(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[...
         given = {**defaults, **arguments}
         if not has_folder:
             given.setdefault("out", tmp_path / f"parity-{number}")
-        if arguments.keys() & {"keras", "against"}:  # one stands for the other
+        if arguments.keys() & {"keras", "against"}:  # one replaces the other
             given = {**given, "keras": None, "against": None, **arguments}
         return assert_parity(**given)
 
@@ -162,13 +170,13 @@ def _check_names(given: dict[str, Any]) -> None:
 
 
 def _given(config: pytest.Config) -> dict[str, Any]:
-    """The options that the command line has."""
+    """Returns the options that the command line has."""
     values = {name: config.getoption(f"--parity-{name}") for name in OPTIONS}
     return {name: value for name, value in values.items() if value is not None}
 
 
 def _settings(item: pytest.Item) -> Any:
-    """The options as `parity.testing.assertion` takes them."""
+    """Returns the options as settings of `parity.testing.assertion`."""
     from parity.testing.assertion import Settings
 
     given = _given(item.config)

@@ -1,1 +1,1 @@
-"""What is compared at each level: a file a level, with the comparer of a run and of a probe."""
+"""The comparers: one file per level, with the comparer of a run and of a probe."""

@@ -18,20 +18,20 @@ if TYPE_CHECKING:
 
 
 def of_run(keras: Trace, torch: Trace, tolerance: Tolerance) -> Outcome:
-    """The verdict on the fit."""
+    """Compares the verdicts on the fit."""
     a, b = judge_trace(keras), judge_trace(torch)
     last = min(lengths(keras, torch)) - 1
     train = tolerance.history("accuracy", last)
     gap = train + tolerance.history("val_accuracy", last)
     source = "the same verdict"
     if a.verdict != b.verdict and "diverged" not in (a.verdict, b.verdict):
-        # On the edge between two verdicts, rounding may decide which one it is.
+        # Near the border of two verdicts, rounding may decide.
         items = [
             compare_close(name, getattr(a, name), getattr(b, name), allowed=allowed)
             for name, allowed in (("train_accuracy", train), ("gap", gap))
         ]
         if all(item.status == PASS for item in items):
-            source += f"; {a.verdict} and {b.verdict} lie within the noise of each other"
+            source += f"; {a.verdict} and {b.verdict} differ by less than the noise"
             return judged(source, items)
     return judged(source, [compare_exact("verdict", a.verdict, b.verdict)])
 
@@ -42,5 +42,5 @@ def judge_trace(trace: Trace) -> Judgement:
 
 
 def of_probe(keras: Trace, port: Trace) -> Outcome:
-    """Nothing: a probe trains too few steps."""
+    """Compares nothing: a probe trains too few steps."""
     return skipped("a check trains a few steps; `parity run` and `parity sweep` train whole runs")

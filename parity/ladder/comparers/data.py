@@ -1,4 +1,4 @@
-"""Data: what both halves were fed."""
+"""Data: the data and batches of both halves."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def of_run(keras: Trace, torch: Trace, tolerance: Tolerance) -> Outcome:
-    """Arrays by their SHA-256, and what was fed: order, labels, images, parameters."""
+    """Compares the SHA-256 of arrays, and the batches: order, labels, images, parameters."""
     dtype = keras.spec["dtype"]
     is_augmented = keras.spec["augmentation"] is not None
     allowed = 0.0 if not is_augmented else FLOAT64 if dtype == "float64" else IMAGES_FLOAT32
@@ -43,12 +43,12 @@ def of_run(keras: Trace, torch: Trace, tolerance: Tolerance) -> Outcome:
 
 
 def _in_feeding_order(items: list[Item]) -> list[Item]:
-    """Causes before effects within an epoch: order, labels, parameters, and then the images."""
+    """Sorts causes before effects within an epoch: order, labels, parameters, then images."""
     return sorted(items, key=lambda i: (-1 if i.epoch is None else i.epoch, i.name == "images"))
 
 
 def of_probe(keras: Trace, port: Trace) -> Outcome:
-    """What reaches the first layer, after the port's own way of feeding it."""
+    """Compares the input of the first layer, after the port's own input handling."""
     for keras_name, _ in port.facts["pairs"]:
         key = f"forward/eval/{port.facts['ends'][keras_name][0]}/input/0"
         if key in keras and key in port:

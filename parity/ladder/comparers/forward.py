@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def of_run(keras: Trace, torch: Trace, tolerance: Tolerance) -> Outcome:
-    """Dropout masks, and the output of every layer in eval mode and in train mode."""
+    """Compares dropout masks, and the output of every layer in eval mode and in train mode."""
     items = compare_facts("", keras.facts["settings"]["layers"], torch.facts["settings"]["layers"])
     items += [
         compare_exact(f"{name}.mask", keras[f"mask/{name}"], torch[f"mask/{name}"])
@@ -42,7 +42,7 @@ def of_run(keras: Trace, torch: Trace, tolerance: Tolerance) -> Outcome:
 
 
 def of_probe(keras: Trace, port: Trace) -> Outcome:
-    """Rates of dropout, every layer in both modes, and what train mode does to its state."""
+    """Compares dropout rates, every layer in both modes, and its state after train mode."""
     nodes = {node["name"]: node for node in keras.facts["nodes"]}
     calls = {node["name"]: node for node in port.facts["nodes"]}
     items = []
@@ -71,11 +71,11 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
         for weight in port.facts["weights"]
         if f"state/{weight}" in keras and f"state/{weight}" in port
     ]
-    return judged_if_any(f"{MEASURED}; dropout keeps what Keras's masks keep", items)
+    return judged_if_any(f"{MEASURED}; dropout uses Keras's masks", items)
 
 
 def _grain(keras: Trace, node: dict[str, Any], call: dict[str, Any]) -> Iterator[Item]:
-    """What a dropout drops at once: its mask is Keras's in both halves, and would hide it."""
+    """Compares what a dropout drops together; Keras's mask in both halves would hide that."""
     name = node["name"]
     key = f"mask/train/{name}"
     if key not in keras:
@@ -89,17 +89,17 @@ def _grain(keras: Trace, node: dict[str, Any], call: dict[str, Any]) -> Iterator
         return
     said = {True: "whole channels", False: "single values"}
     forms = call["input_forms"][0]
-    # torch drops along the second axis, whatever stands there.
+    # torch drops along the second axis, whatever its meaning.
     is_last = forms[0] == node["input_shapes"][0] != forms[-1]
     drops = "whole steps" if call["drops_channels"] and is_last else said[call["drops_channels"]]
     yield compare_exact(f"{name} drops", said[is_whole], drops)
 
 
 def _chance_of_whole(by_channel: np.ndarray) -> float:
-    """How likely single values, of which as many are kept, are dropped by whole channels only.
+    """Returns how likely it is that dropping single values drops only whole channels by chance.
 
     Args:
-        by_channel: what is kept, (samples, places, channels), alike in all places.
+        by_channel: the mask, (samples, places, channels), equal in all places.
     """
     kept, places = by_channel[:, 0], by_channel.shape[1]
     share = kept.mean()
@@ -108,19 +108,19 @@ def _chance_of_whole(by_channel: np.ndarray) -> float:
 
 
 def _layer(keras: Trace, port: Trace, mode: str, name: str) -> Iterator[Item]:
-    """Its input and output as reached, and its output when fed with Keras's own input."""
+    """Compares the input and output of a layer, and its output for Keras's own input."""
     prefix = f"forward/{mode}/{name}"
     torch_name = dict(port.facts["pairs"])[name]
     call = next(node for node in port.facts["nodes"] if node["name"] == torch_name)
-    logarithmic = call["kind"] == "activation:log_softmax"  # which stands for a softmax
-    first, last = port.facts["ends"][name]  # but for what pads or cuts, the layer itself
+    logarithmic = call["kind"] == "activation:log_softmax"  # it replaces a softmax
+    first, last = port.facts["ends"][name]  # the layer itself, or what pads or crops around it
     number = 0
     while (key := f"forward/{mode}/{first}/input/{number}") in keras:
         if key in port:
             yield close(keras, port, key, f"input of {name} ({mode})")
         number += 1
-    for kind, label in (("output", name), ("own", f"{name}, fed with Keras's input")):
-        # Keras is not asked what a model that is not compiled does in train mode.
+    for kind, label in (("output", name), ("own", f"{name}, with Keras's input")):
+        # Keras does not run a model that is not compiled in train mode.
         if f"{prefix}/{kind}" in port and f"forward/{mode}/{last}/output" in keras:
             ours = port[f"{prefix}/{kind}"]
             if logarithmic:
@@ -129,9 +129,9 @@ def _layer(keras: Trace, port: Trace, mode: str, name: str) -> Iterator[Item]:
 
 
 def _layer_output(keras: Trace, prefix: str, ours: np.ndarray, label: str) -> Item:
-    """Compares with what the layer computes, before its activation or after it.
+    """Compares with the output of the layer, before or after its activation.
 
-    A module of the user's may hold the activation; it is taken as what it is closer to.
+    A module of the user may contain the activation; the closer of the two is used.
     """
     keys = [key for key in (f"{prefix}/output", f"{prefix}.activation/output") if key in keras]
     items = [
@@ -142,7 +142,7 @@ def _layer_output(keras: Trace, prefix: str, ours: np.ndarray, label: str) -> It
 
 
 def _output(keras: Trace, port: Trace, mode: str) -> Item:
-    """The model's output, in the form in which the port returns it."""
+    """Compares the model's output, in the form in which the port returns it."""
     key = f"forward/{mode}/output"
     theirs, form = keras[key], port.facts["output_form"]
     if form == "linear":
@@ -151,7 +151,7 @@ def _output(keras: Trace, port: Trace, mode: str) -> Item:
         with np.errstate(divide="ignore"):
             theirs = np.log(theirs)
     ours = port[key]
-    # A shape that does not fit fails below.
+    # A wrong shape fails below.
     if ours.shape != theirs.shape and ours.ndim == theirs.ndim > 2:
         ours = np.moveaxis(ours, 1, -1)  # channels last
     elif ours.squeeze().shape == theirs.squeeze().shape:

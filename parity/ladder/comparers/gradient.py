@@ -1,4 +1,4 @@
-"""Gradient: of every parameter, in train mode."""
+"""Gradient: the gradient of every parameter in train mode."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def of_run(keras: Trace, torch: Trace, tolerance: Tolerance) -> Outcome:
-    """The gradient of every parameter in train mode."""
+    """Compares the gradient of every parameter in train mode."""
     items = [
         compare_close(
             name, keras[f"gradient/{name}"], torch[f"gradient/{name}"], allowed=FLOAT64, unit="rel"
@@ -27,7 +27,7 @@ def of_run(keras: Trace, torch: Trace, tolerance: Tolerance) -> Outcome:
 
 
 def of_probe(keras: Trace, port: Trace) -> Outcome:
-    """The gradient of every parameter in train mode."""
+    """Compares the gradient of every parameter in train mode."""
     if keras.facts["loss"] is None:
         return skipped(NO_LOSS)
     if (why := port.facts.get("no_loss")) is not None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def of_run(keras: Trace, torch: Trace, tolerance: Tolerance) -> Outcome:
-    """Initial weights, in float64 and in the dtype of the run."""
+    """Compares initial weights, in float64 and in the dtype of the run."""
     items = [
         compare_exact(name, keras[f"{prefix}/{name}"], torch[f"{prefix}/{name}"], step=0)
         for prefix in ("init", "trajectory/0")
@@ -25,7 +25,7 @@ def of_run(keras: Trace, torch: Trace, tolerance: Tolerance) -> Outcome:
 
 
 def of_probe(keras: Trace, port: Trace) -> Outcome:
-    """Whether both halves draw initial weights from the same distributions."""
+    """Tests whether both halves draw initial weights from the same distributions."""
     if port.facts["given"]["load"]:
         return skipped("the port loads Keras's weights")
     items = [

@@ -1,4 +1,4 @@
-"""Loss: its value, its penalties, and what it makes of right and wrong outputs."""
+"""Loss: its value, its penalties, and its value for right and wrong outputs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def of_run(keras: Trace, torch: Trace, tolerance: Tolerance) -> Outcome:
-    """The penalties, and the loss in eval mode, in train mode, with the masks of the gradient."""
+    """Compares penalties, and the loss in eval mode, in train mode, with the gradient's masks."""
     items = compare_facts("l2", keras.facts["settings"]["l2"], torch.facts["settings"]["l2"])
     items += [
         compare_close(
@@ -27,7 +27,7 @@ def of_run(keras: Trace, torch: Trace, tolerance: Tolerance) -> Outcome:
 
 
 def of_probe(keras: Trace, port: Trace) -> Outcome:
-    """The loss of given outputs, right and wrong ones, and of the model, penalties included."""
+    """Compares the loss of given right and wrong outputs, and of the model with its penalties."""
     if keras.facts["loss"] is None:
         return skipped(NO_LOSS)
     if not port.facts["given"]["loss"]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def of_run(keras: Trace, torch: Trace, tolerance: Tolerance) -> Outcome:
-    """Settings, and both slots and the weights after the first and the last step of the probe."""
+    """Compares settings, and slots and weights after the first and last step of the probe."""
     settings = (half.facts["settings"]["optimizer"] for half in (keras, torch))
     items = compare_facts("optimizer", *settings)
     items += [
@@ -39,12 +39,12 @@ def of_run(keras: Trace, torch: Trace, tolerance: Tolerance) -> Outcome:
         for group in ("momentum", "velocity", "weights")
         for name in parameters(keras)
     ]
-    source = f"{SEMANTIC}; weights 1e-12, of their largest where it is above 1"
+    source = f"{SEMANTIC}; weights 1e-12, relative if the largest is above 1"
     return judged(source, items)
 
 
 def of_probe(keras: Trace, port: Trace) -> Outcome:
-    """The optimizer alone, fed with gradients from 1e-9 to 10, the rate cut on the way."""
+    """Compares the optimizer alone, with gradients from 1e-9 to 10 and a rate reduced midway."""
     if keras.facts["optimizer"] is None:
         return skipped("the Keras model has no optimizer")
     if not port.facts["given"]["optimizer"]:

@@ -1,4 +1,4 @@
-"""What the comparers of a probe have in common: arrays of the port, and what it raised."""
+"""Shared parts of the comparers of a probe: arrays of the port, and errors that it raised."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def raised(port: Trace, stage: str) -> list[Item]:
 
 
 def close(keras: Trace, port: Trace, key: str, name: str, **place: Any) -> Item:
-    """Compares an array of the port with Keras's, by what rounding may change in it."""
+    """Compares an array of the port with Keras's, within the effect of rounding."""
     theirs, ours = keras[key], port[key]
-    if theirs.dtype.kind in "iu" or ours.dtype.kind in "iu":  # tokens, which Keras makes floats of
+    if theirs.dtype.kind in "iu" or ours.dtype.kind in "iu":  # tokens, which Keras converts
         theirs, ours = theirs.astype(np.float64), ours.astype(np.float64)
     return compare_close(name, theirs, ours, allowed=allowed(keras, key), unit="rel", **place)

@@ -1,4 +1,4 @@
-"""What the comparers of a whole run have in common: plain facts, parameters, lengths, rates."""
+"""Shared parts of the comparers of a whole run: plain facts, parameters, lengths, rates."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def compare_facts(name: str, keras: Any, torch: Any) -> list[Item]:
-    """Compares plain facts, mappings key by key; what one half lacks is "absent" there."""
+    """Compares plain facts, mappings key by key; a missing key is "absent"."""
     if (isinstance(keras, dict) and isinstance(torch, dict)) or any(
         isinstance(half, dict) and half for half in (keras, torch)
     ):
@@ -39,7 +39,7 @@ def parameters(trace: Trace) -> list[str]:
 
 
 def lengths(keras: Trace, torch: Trace) -> tuple[int, int]:
-    """Returns how many epochs each half has trained."""
+    """Returns the number of epochs that each half has trained."""
     return len(keras.history["learning_rate"]), len(torch.history["learning_rate"])
 
 

@@ -1,4 +1,4 @@
-"""Schedule: the learning rates, and where training ends."""
+"""Schedule: the learning rates, and the last epoch."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from parity.ladder.items import Item
     from parity.traces.trace import Trace
 
-MOST_RATE_ROUNDING = 1e-5  # what a schedule in float32 can be off by, thousands of steps on
+MOST_RATE_ROUNDING = 1e-5  # largest error of a schedule in float32 after thousands of steps
 
 
 def of_run(keras: Trace, torch: Trace, tolerance: Tolerance) -> Outcome:
-    """The learning rate of every epoch, and the number of epochs."""
+    """Compares the learning rate of every epoch, and the number of epochs."""
     a, b = keras.history["learning_rate"], torch.history["learning_rate"]
     other = parting(keras, torch)
     num_epochs, source = min(len(a), len(b)), EXACT
@@ -39,9 +39,9 @@ def of_run(keras: Trace, torch: Trace, tolerance: Tolerance) -> Outcome:
 
 
 def _restored(keras: Trace, torch: Trace, tolerance: Tolerance) -> list[Item]:
-    """The weights that training ends with, where early stopping may bring back earlier ones.
+    """Compares the final weights, if early stopping may restore earlier ones.
 
-    Left out where rounding may decide which epoch was the best.
+    It skips them if rounding may decide which epoch was the best.
     """
     if keras.spec["early_stopping"] is None or tolerance.may_part(lengths(keras, torch)[0]):
         return []
@@ -60,10 +60,10 @@ def _restored(keras: Trace, torch: Trace, tolerance: Tolerance) -> list[Item]:
 
 
 def of_probe(keras: Trace, port: Trace) -> Outcome:
-    """The learning rate of steps and epochs, and where training stops."""
+    """Compares the learning rate of steps and epochs, and the epoch at which training stops."""
     facts = keras.facts["schedule"]
     if facts["kind"] is None and not facts["callbacks"]:
-        return skipped("Keras has no schedule and no callback that is compared")
+        return skipped("Keras has no schedule and no callback that parity compares")
     given = port.facts["given"]
     if not given["optimizer"]:
         return skipped(NO_OPTIMIZER)
@@ -87,14 +87,14 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
 
 
 def _epoch_text(stopped: np.ndarray) -> str:
-    """An epoch in which training stops, counted from 1; the arrays count from 0, -1 is never."""
+    """Returns the epoch at which training stops, from 1; arrays count from 0, and -1 is never."""
     return str(int(stopped) + 1) if stopped >= 0 else "never"
 
 
 def _rates(keras: Trace, theirs: np.ndarray, ours: np.ndarray, unit: str) -> Iterator[Item]:
     exact = keras["schedule/exact"] if unit == "step" and "schedule/exact" in keras else theirs
     for number in range(min(len(theirs), len(ours))):
-        # Powers and cosines in float32 are off by more than their last bit.
+        # Powers and cosines in float32 are inaccurate by more than the last bit.
         rounding = abs(float(exact[number] - theirs[number])) / (abs(float(theirs[number])) or 1.0)
         rounding = min(rounding, MOST_RATE_ROUNDING)
         place: dict[str, Any] = {unit: SCHEDULE_STEPS[number] if unit == "step" else number}

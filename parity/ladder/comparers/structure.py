@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def of_run(keras: Trace, torch: Trace, tolerance: Tolerance) -> Outcome:
-    """Layers, their shapes and activations, parameters and their shapes, dtype."""
+    """Compares layers, their shapes and activations, parameters and their shapes, and dtype."""
     a, b = _by_layer(keras.facts["structure"]), _by_layer(torch.facts["structure"])
     return judged(EXACT, compare_facts("", a, b))
 
@@ -29,7 +29,7 @@ def _by_layer(structure: dict[str, Any]) -> dict[str, Any]:
 
 
 def of_probe(keras: Trace, port: Trace) -> Outcome:
-    """Layers and their partners, shapes of weights, every weight used once."""
+    """Compares paired layers, shapes of weights, and that every weight is used once."""
     nodes = {node["name"]: node for node in keras.facts["nodes"]}
     calls = {node["name"]: node for node in port.facts["nodes"]}
     items = []
@@ -77,12 +77,12 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
 
 
 def _not_compared(left: list[dict[str, Any]], extra: list[dict[str, Any]]) -> str:
-    """What neither failed nor was compared, by name: nothing is assumed about it."""
+    """Names the layers that neither failed nor were compared: nothing is assumed about them."""
     names = [n["name"] for n in left if not n["weights"]]
     others = [c["name"] for c in extra if not c["weights"] and c["kind"] != "permute"]
     text = ""
     if names:
-        text += f"; without partner in the port, seen by what follows only: {', '.join(names)}"
+        text += f"; without partner in the port, tested only by later layers: {', '.join(names)}"
     if others:
         text += f"; without partner in Keras: {', '.join(others)}"
     return text
@@ -90,13 +90,13 @@ def _not_compared(left: list[dict[str, Any]], extra: list[dict[str, Any]]) -> st
 
 def _is_same_activation(keras: str, torch: str) -> bool:
     alike = {"activation:swish": "activation:silu"}
-    # The last softmax may be a log softmax, whose loss expects it.
+    # The last softmax may be a log softmax, if the loss expects it.
     pairs = {("activation:softmax", "activation:log_softmax")}
     return alike.get(keras, keras) == alike.get(torch, torch) or (keras, torch) in pairs
 
 
 def _same_shapes(name: str, keras: dict[str, Any], torch: dict[str, Any]) -> Item:
-    """Compares the shapes of the weights; names may be those of another kind of layer."""
+    """Compares the shapes of the weights; names may be from another kind of layer."""
     if sorted(keras.values()) == sorted(torch.values()):
         return compare_exact(
             name, json.dumps(sorted(keras.values())), json.dumps(sorted(torch.values()))

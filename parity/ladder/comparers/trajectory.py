@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 def of_run(keras: Trace, torch: Trace, tolerance: Tolerance) -> Outcome:
-    """Weights at recorded steps, the running loss of every step, the history of every epoch.
+    """Compares weights at recorded steps, the running loss of every step, the history of epochs.
 
-    Compared as far as both halves train with the same learning rate: from there on a difference
-    belongs to the schedule.
+    It compares as long as both halves have the same learning rate: later differences belong to the
+    schedule.
     """
     num_trained = lengths(keras, torch)
     if num_trained[0] != num_trained[1] and keras.spec["early_stopping"] is None:
@@ -37,8 +37,10 @@ def of_run(keras: Trace, torch: Trace, tolerance: Tolerance) -> Outcome:
         if loss.shape != (number,)
     ]
     if unfit:
-        if losses[0].shape == losses[1].shape:  # their values are no finding
-            raise RunError(f"{unfit[0]}: its running losses do not fit its epochs; run it again")
+        if losses[0].shape == losses[1].shape:  # otherwise the shapes are the finding
+            raise RunError(
+                f"{unfit[0]}: the number of running losses does not match the epochs; run it again"
+            )
         items = [compare_close("running loss", *losses, allowed=0.0)]
         return judged(tolerance.tolerance_source, items)
     other = parting(keras, torch)
@@ -67,7 +69,7 @@ def of_run(keras: Trace, torch: Trace, tolerance: Tolerance) -> Outcome:
     source = tolerance.tolerance_source
     if other is not None:
         source += f"; not compared from epoch {other + 1} on, where the schedules differ"
-    if not items and other is not None:  # the rates differ from the first epoch on
+    if not items and other is not None:  # the rates differ from the first epoch
         return skipped(source)
     return judged(source, items)
 
@@ -91,7 +93,7 @@ def _worst_weight(keras: Trace, torch: Trace, step: int, tolerance: Tolerance) -
 def _running_losses(
     keras: Trace, torch: Trace, num_epochs: int, tolerance: Tolerance
 ) -> Iterator[Item]:
-    """One item an epoch: the first step above what is allowed, else the one closest to it."""
+    """Returns one item per epoch: the first step above the limit, else the closest to it."""
     steps_per_epoch = keras.facts["steps_per_epoch"]
     a, b = (half["running_loss"][: num_epochs * steps_per_epoch] for half in (keras, torch))
     steps = np.arange(1, len(a) + 1)
@@ -117,7 +119,7 @@ def _running_losses(
 
 
 def of_probe(keras: Trace, port: Trace) -> Outcome:
-    """Losses and weights of a few training steps, the last batch of one sample."""
+    """Compares losses and weights of a few training steps; the last batch has one sample."""
     if keras.facts["loss"] is None or keras.facts["optimizer"] is None:
         return skipped("the Keras model is not compiled")
     if not port.facts["given"]["optimizer"]:
@@ -125,7 +127,7 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
     if (why := port.facts.get("no_loss")) is not None:
         return skipped(why)
     if not port.facts["given"]["loss"] and any(keras.names("penalty_gradient")):
-        return skipped("the port gives no loss, and that of Keras has penalties")
+        return skipped("the port gives no loss, and Keras's loss has penalties")
     items = []
     losses = keras["trajectory/losses"]
     for step in range(1, len(losses) + 1):

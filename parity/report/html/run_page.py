@@ -99,7 +99,7 @@ def _sections(found: FoundRun) -> tuple[page.Section, ...]:
             [] if trajectory is None else divergence_pictures(trajectory, losses),
         ),
         ("layers", "Layer by layer", [*layer_blocks(result), *trajectory_table(found)]),
-        ("samples", "What was fed", sample_blocks(found)),
+        ("samples", "Input images", sample_blocks(found)),
         ("predictions", "Predictions", prediction_blocks(found)),
         ("log", "Log", [page.Code(name, text) for name, text in found.logs.items()]),
         ("again", "Run it again", _again(result)),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from helpers import Terminal
+from paths import ROOT
 
 from parity.halves.job import ChildJob, Failure, Progress
 from parity.halves.progress import ProgressDisplay
@@ -143,8 +144,7 @@ def test_rich_is_not_imported_without_a_terminal():
         "with ProgressDisplay([], quiet=False): pass\n"
         "assert 'rich' not in sys.modules"
     )
-    root = Path(__file__).parents[3]
-    subprocess.run([sys.executable, "-c", script], check=True, cwd=root, stderr=subprocess.PIPE)
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=ROOT, stderr=subprocess.PIPE)
 
 
 def test_what_is_printed_while_paused_stands_below_no_bar(jobs):

@@ -85,4 +85,4 @@ def test_nothing_compared_fails_a_run_and_skips_a_probe():
     assert judged("why", []).status == FAIL
     nothing = judged_if_any("why", [])
     assert (nothing.status, nothing.items) == (SKIPPED, ())
-    assert nothing.tolerance_source == "there is nothing that could be compared"
+    assert nothing.tolerance_source == "there is nothing to compare"

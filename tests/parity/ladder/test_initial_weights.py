@@ -131,4 +131,4 @@ def test_other_shapes_are_refused(shape):
 def test_too_few_numbers_tell_no_distribution_and_say_so():
     item = compare_draws("w", np.array([[1.0, 2.0, 3.0]]), np.array([[7.0, 8.0, 9.0]]), None, (3,))
     assert item.status == PASS
-    assert item.note == "too few numbers to tell a distribution"
+    assert item.note == "too few numbers to test the distribution"

@@ -68,7 +68,7 @@ def test_what_holds_no_weights_is_judged_by_its_numbers(compared_probe, change):
 
 
 def test_what_was_not_compared_is_named(compared_probe):
-    assert "without partner in the port, seen by what follows only: dense1.activation" in (
+    assert "without partner in the port, tested only by later layers: dense1.activation" in (
         compared_probe(without("1"))["structure"].tolerance_source
     )
     assert compared_probe(extra("reshape"))["structure"].tolerance_source.endswith(

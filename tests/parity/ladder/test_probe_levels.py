@@ -47,7 +47,7 @@ CHANGED = {
     "eval_own": (
         "forward/eval/dense2/own",
         "forward",
-        ["dense2, fed with Keras's input (eval)"],
+        ["dense2, with Keras's input (eval)"],
     ),
     "train_input": ("forward/train/dense2/input/0", "forward", ["input of dense2 (train)"]),
     "train_dropout": ("forward/train/dropout/output", "forward", ["dropout (train)"]),

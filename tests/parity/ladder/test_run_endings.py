@@ -177,7 +177,7 @@ def test_as_many_steps_in_both_halves_that_do_not_fit_the_epochs_are_told(compar
     for half in halves:
         half.arrays["running_loss"] = whole_parts().arrays["running_loss"]
     unfit = "keras" if lengths[0] == 2 else "torch"
-    with pytest.raises(RunError, match=rf"/{unfit}: its running losses do not fit its epochs"):
+    with pytest.raises(RunError, match=rf"/{unfit}: the number of running losses does not match"):
         compared_ended(*halves, Noisy(parts_from=2))
 
 

@@ -242,7 +242,7 @@ REFUSED = {
     "bad_torch": ({"keras": "a:b", "torch": "a b"}, "--torch a b: expected MODULE:FUNCTION"),
     "no_file": ({"keras": "a:b", "torch": "no.py:b"}, "there is no file no.py"),
     "no_data": ({"keras": "a:b", "torch": "a:b", "data": "no.npz"}, "there is no such file"),
-    "data": ({"torch": "a:b", "against": "x", "data": "x"}, "--data belongs to the recording"),
+    "data": ({"torch": "a:b", "against": "x", "data": "x"}, "--data works only with --keras"),
 }
 
 
@@ -261,7 +261,9 @@ def test_unknown_levels_start_no_child(no_children):
 def test_a_folder_that_is_not_empty_is_not_written_into(no_children, tmp_path):
     (tmp_path / "file").write_text("mine")
     for out in (tmp_path, tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.raises(InputError, match=r"--out .*: (expected a folder that|cannot be made)"):
+        with pytest.raises(
+            InputError, match=r"--out .*: (expected an empty folder|cannot be created)"
+        ):
             check("a:b", "c:d", out=out)
     assert (tmp_path / "file").read_text() == "mine"
 

@@ -293,8 +293,8 @@ def test_the_marker_is_described_with_the_arguments_that_there_are(run):
     ("arguments", "message"),
     [
         (["--parity-against=.", "--parity-record=x"], "*--parity-against and --parity-record*"),
-        (["--parity-against=nowhere"], "*nowhere: expected a folder that --parity-record wrote"),
-        (["--parity-out=."], "*expected a folder that is empty or does not exist"),
+        (["--parity-against=nowhere"], "*nowhere: expected a folder from --parity-record"),
+        (["--parity-out=."], "*expected an empty folder or one that does not exist"),
         (["--parity-seed=one"], "*--parity-seed: invalid int value: 'one'"),
     ],
     ids=["both", "no_folder", "taken", "no_number"],
@@ -316,7 +316,12 @@ BODY = """
 @pytest.mark.parametrize(
     ("mark", "fixture", "call", "message"),
     [
-        ("@pytest.mark.parity(torch='m:f')", "", "pass", "*does not use it; expected a test such*"),
+        (
+            "@pytest.mark.parity(torch='m:f')",
+            "",
+            "pass",
+            "*does not use the fixture; expected a test such*",
+        ),
         (
             "@pytest.mark.parity('m:f')",
             "parity_check",
@@ -330,7 +335,7 @@ BODY = """
             "",
             "parity_check",
             "parity_check(torch=lambda: 0)",
-            "*expected a function at the top of*",
+            "*expected a function at the top level of*",
         ),
         (
             "",

@@ -11,6 +11,7 @@ import pytest
 from helpers import refusal
 from hypothesis import given
 from hypothesis import strategies as st
+from paths import ROOT
 
 pytest.importorskip("tensorboard", reason="the extra tensorboard is not installed")
 
@@ -266,8 +267,7 @@ def test_reading_loads_neither_framework(fit):
         "import sys, pathlib; from parity.behaviour.readers.history import read_history; "
         "print(len(read_history(pathlib.Path(sys.argv[1]))['loss'])); print(*sys.modules)"
     )
-    root = Path(__file__).resolve().parents[4]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(root), *filter(None, sys.path)])}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, sys.path)])}
     command = [sys.executable, "-W", "error", "-c", program, str(folder)]
     result = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     length, modules = result.stdout.splitlines()
