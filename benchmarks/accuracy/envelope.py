@@ -64,14 +64,15 @@ def main(names: list[str], seed: int, num: int) -> None:
                 Path(folder) / name,
                 RunOptions(out=Path(folder), perturbations=num),
             )
-            jobs = [job for job in pair.prepare() if job.half == "keras"][:1]
+            reference = pair.folder.half("keras").path
+            jobs = [job for job in pair.prepare() if job.directories == (reference,)]
             children = ChildOptions(timeout_s=None, quiet=False)
             cores = children.num_workers
             jobs += [pair.perturbed_job(pair.perturbed[core::cores]) for core in range(cores)]
             failures = run_shown(jobs, children)
             if failures:
                 raise SystemExit(failures[0].reason)
-            found = distances([Trace(pair.directory / "keras"), *map(Trace, pair.perturbed)])
+            found = distances([Trace(reference), *map(Trace, pair.perturbed)])
         generator = np.random.default_rng(seed)
         for k in [k for k in (1, 2, 4, 8, 16, 32) if k < num]:
             ratios = worst_ratios(found, k, generator)
