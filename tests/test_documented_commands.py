@@ -16,6 +16,7 @@ import click
 import documented
 import pytest
 import user_files
+from command_line import commands
 from documented import ROOT, commands_of, pages
 from documented_runs import FOREIGN_OPTIONS, NOT_RUN, QUICK, RUN
 
@@ -89,12 +90,12 @@ def parsed(command):
     name, *rest = sampled(command)
     if name in HELP:
         return {}
-    assert name in cli.commands, f"parity has no command {name!r}"
+    assert name in commands(), f"parity has no command {name!r}"
     if HELP & set(rest):
         return {}
     if command.is_mention:
         rest = [word for word in rest if not word.startswith("[") and not word.endswith("]")]
-    return cli.commands[name].make_context(name, rest, parent=click.Context(cli)).params
+    return commands()[name].make_context(name, rest, parent=click.Context(cli)).params
 
 
 def check_values(name, values):
@@ -174,7 +175,7 @@ def options_of_scripts():
 
 
 def options_of_parity():
-    parameters = [p for command in cli.commands.values() for p in command.params]
+    parameters = [p for command in commands().values() for p in command.params]
     return {name for parameter in parameters for name in parameter.opts} | {"--help", "--version"}
 
 

@@ -8,6 +8,7 @@ import sys
 import click
 import pytest
 from click.testing import CliRunner
+from command_line import commands
 from paths import ROOT
 
 from parity.cli.completion import SHELLS, VARIABLE
@@ -112,7 +113,7 @@ def test_every_option_that_names_something_is_completed():
     )
     missing = [
         f"{name} {parameter.name}"
-        for name, command in cli.commands.items()
+        for name, command in commands().items()
         for parameter in command.params
         if parameter.name.startswith(named)
         and not parameter.shell_complete(click.Context(command), "")

@@ -3,6 +3,7 @@
 import shlex
 
 import pytest
+from command_line import commands
 
 from parity.cli.options import specs_of
 from parity.programs.run_spec import RunSpec
@@ -12,13 +13,9 @@ from parity.report.reproduce import command_of
 
 def settings_of(command):
     """What a command line asks for, by click's own parser."""
-    from parity.cli.main import cli
-
     words = shlex.split(command)
     assert words[:2] == ["parity", "run"]
-    run = cli.commands["run"]
-    given = run.make_context("run", words[2:]).params
-    return given
+    return commands()["run"].make_context("run", words[2:]).params
 
 
 def spec_of(command):
