@@ -184,7 +184,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     corrected = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
     result = np.empty_like(p)
     result[order] = np.minimum(corrected, 1)
-    return result.tolist()
+    return [float(value) for value in result]
 
 
 def _tested(

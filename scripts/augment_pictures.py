@@ -22,7 +22,7 @@ from torch_impl.augment import ImageDataGenerator, KerasTransform
 
 ROOT = Path(__file__).resolve().parents[1]
 LABEL_WIDTH, GAP = 78, 4
-DOCUMENT = {
+ARTICLE = {
     "rotation_range": 10,
     "width_shift_range": 0.1,
     "height_shift_range": 0.1,
@@ -88,8 +88,8 @@ def main(folder: Path) -> None:
     """Writes the pictures into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     images = digits(10)
-    picture = compared("document", images, *both(images, 42, **DOCUMENT))
-    picture.save(folder / "document.png", optimize=True)
+    picture = compared("article", images, *both(images, 42, **ARTICLE))
+    picture.save(folder / "article.png", optimize=True)
 
     card = card_of(36, 60)
     modes = {"nearest": {}, "constant": {"cval": 90.0}, "reflect": {}, "wrap": {}}

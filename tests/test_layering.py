@@ -5,6 +5,7 @@ The harness knows neither framework, and neither half knows the other.
 
 import ast
 import os
+import re
 import subprocess
 import sys
 
@@ -267,6 +268,25 @@ def test_modules_are_named_as_they_are_imported(tmp_path):
         (tmp_path / "small" / name).touch()
     found = ["small", "small.a", "small.wing", "small.wing.b"]
     assert sorted(modules_of(tmp_path, "small")) == found
+
+
+# --- the page that explains it --------------------------------------------------------------------
+
+
+PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+
+
+def test_the_drawing_has_every_wing_in_its_order():
+    drawn = re.findall(r"^  │ (\w+) ", PAGE, flags=re.M)
+    assert tuple(reversed(drawn)) == WINGS
+
+
+def test_a_newcomer_reads_at_most_twelve_files_from_the_command_to_the_verdict():
+    steps = re.findall(r"^(\d+)\. `([\w/]+\.py)`", PAGE, flags=re.M)
+    assert [int(number) for number, _ in steps] == list(range(1, len(steps) + 1))
+    assert 8 <= len(steps) <= 12
+    for _, path in steps:
+        assert (ROOT / path).is_file(), path
 
 
 # --- what is loaded ------------------------------------------------------------------------------

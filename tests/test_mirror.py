@@ -5,6 +5,7 @@ each with its reason; anything else is a difference that nobody meant.
 """
 
 import ast
+import importlib
 
 import pytest
 from paths import ROOT
@@ -40,7 +41,7 @@ ONLY_KERAS_HARNESS_FILES = {"versions.py": "names that differ between Keras 2 an
 
 # Of the probes of `parity check`, whose listing is the ladder in both halves.
 ONLY_KERAS_CHECK_FILES = {
-    "model.py": "names, sets and feeds a model, as the rig does with a port",
+    "model.py": "names, sets and feeds a model, as PortUnderTest does with a port",
     "noise.py": "what rounding changes is measured once, in the reference",
 }
 
@@ -127,7 +128,7 @@ SAME_ARGUMENTS = {
     "train.py": ("fit",),
     "harness/probe.py": ("run_probe",),
     "harness/environment.py": ("configure", "describe_environment"),
-    "harness/factories.py": ("build_subject",),
+    "harness/factories.py": ("call_factory",),
     "harness/check/run.py": ("run_check",),
     "weights.py": ("get_weights", "set_weights"),
     # training_data takes the seeds in torch, which Keras hides
@@ -255,6 +256,11 @@ def test_what_the_keras_half_exports_the_torch_half_exports_too():
     assert names <= set(exported("torch_impl"))
     for half in HALVES:
         assert exported(half) == sorted(exported(half))
+
+
+@pytest.mark.parametrize("half", HALVES)
+def test_dir_of_a_half_lists_its_public_names_only(half):
+    assert dir(importlib.import_module(half)) == exported(half)
 
 
 @pytest.mark.parametrize("function", ["underfit", "capacity", "dropout", "linear"])

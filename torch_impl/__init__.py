@@ -78,3 +78,7 @@ def __getattr__(name: str) -> Any:
     value = getattr(module, name) if name in _HOMES else module
     globals()[name] = value
     return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

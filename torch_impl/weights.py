@@ -154,7 +154,8 @@ def _gradients(variable: Variable) -> torch.Tensor | None:
     if not variable.trainable:
         return None
     if variable.gradient_of is not None:
-        return getattr(variable.module, variable.gradient_of).grad
+        parameter: torch.Tensor = getattr(variable.module, variable.gradient_of)
+        return parameter.grad
     found = [tensor.grad for tensor in variable.tensors if tensor.grad is not None]
     return variable.to_keras(tuple(found)) if len(found) == len(variable.tensors) else None
 

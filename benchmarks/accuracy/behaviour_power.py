@@ -29,8 +29,9 @@ from parity.data.load import run_data
 from parity.programs.scenarios import SCENARIOS
 from parity.stats import ALPHA, POWER
 from parity.sweeps.equivalence import compare
+from parity.sweeps.rows import Row, judge_record
 from parity.sweeps.store import open_store
-from parity.sweeps.sweep import Row, finished_rows, judge_record
+from parity.sweeps.sweep import finished_rows
 from parity.traces.recorder import EpochRecorder
 from torch_impl import data as torch_data
 from torch_impl import models

@@ -22,8 +22,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from parity.programs.scenarios import BEHAVIOUR
 from parity.sweeps.equivalence import QUANTITIES, compare
+from parity.sweeps.rows import Row
 from parity.sweeps.store import open_store
-from parity.sweeps.sweep import Row, finished_rows
+from parity.sweeps.sweep import finished_rows
 
 
 def rows_of(store_url: str, seeds: range) -> list[Row]:

@@ -31,10 +31,12 @@ from benchmarks.held_out import table as held_out
 from benchmarks.pairs.fault_table import FAULTS, Fault
 from benchmarks.pairs.table import NULL, Pair
 from parity.halves.options import ChildOptions
-from parity.ladder.result import FAIL, PASS, Result
+from parity.ladder.items import FAIL, PASS
+from parity.ladder.result import Result
 from parity.ladder.tolerance import FLOAT64, NOISE_FACTOR
 from parity.programs.check_spec import CheckSpec
-from parity.runs.check import CheckOptions, check_all
+from parity.runs.check import check_all
+from parity.runs.check_halves import CheckOptions
 from parity.traces.folder import RunFolder
 
 

@@ -20,7 +20,7 @@ sys.path.insert(0, str(ROOT))
 from benchmarks.held_out import table as held_out
 from benchmarks.pairs.fault_table import FAULTS
 from benchmarks.pairs.table import NULL
-from parity.ladder.result import FAIL, PASS
+from parity.ladder.items import FAIL, PASS
 from parity.ladder.tolerance import FLOAT64, NOISE_FACTOR
 
 PAGE = ROOT / "docs" / "matrices.md"

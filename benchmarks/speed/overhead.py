@@ -7,8 +7,8 @@
 `parity run` against the bare trainings that it contains, in turns: Keras's, torch's, and the
 perturbed ones of Keras that measure rounding, in the same three processes, as many at a time as
 `parity run` has. A bare training is `fit` and nothing else; the harness also probes both networks,
-records weights on the way, evaluates after every epoch, writes traces, and climbs the ladder. Both
-times are of the whole command or commands, the import of the frameworks included.
+records weights on the way, evaluates after every epoch, writes traces, and compares the levels of
+the ladder. Both times are of the whole command or commands, with the import of the frameworks.
 """
 
 from __future__ import annotations

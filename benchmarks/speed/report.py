@@ -23,7 +23,7 @@ import numpy as np
 from parity.behaviour.judgement import Judgement
 from parity.programs.scenarios import BEHAVIOUR, SCENARIOS
 from parity.sweeps.result import result_of
-from parity.sweeps.sweep import Row, Sweep
+from parity.sweeps.rows import Row, Sweep
 from parity.traces.folder import REPORT, SWEEP
 
 # The peak of a child by the parent's books includes what the parent had when it was forked.

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from parity.runs.check import record
+from parity import record
 
 
 @pytest.fixture(scope="session")

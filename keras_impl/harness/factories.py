@@ -31,7 +31,7 @@ class Reference:
     input_shapes: Sequence[tuple[int | None, ...]] = ()
 
 
-def build_subject(factory: Callable[[], Any], seed: int) -> Reference:
+def call_factory(factory: Callable[[], Any], seed: int) -> Reference:
     """Calls a factory in a process that is as if nothing had been built in it before.
 
     Args:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from parity.programs.run_spec import RunSpec
-from parity.traces.trace import History
+if TYPE_CHECKING:
+    from parity.programs.run_spec import RunSpec
+    from parity.traces.trace import History
 
 VERDICTS = ("diverged", "suspicious", "stagnant", "overfit", "underfit", "good_fit", "undecided")
 

@@ -23,11 +23,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from parity.behaviour.judgement import Expectation, Judgement, expectation_of
-from parity.programs.run_spec import RunSpec
-from parity.traces.trace import History
+
+if TYPE_CHECKING:
+    from parity.programs.run_spec import RunSpec
+    from parity.traces.trace import History
 
 Z = 1.645  # one-sided 95 % of a normal distribution
 Z_SUSPICION = 3.0  # an accusation wants more: one false one in 741 honest runs

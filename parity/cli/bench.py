@@ -1,4 +1,4 @@
-"""`parity bench`: options in, one benchmark, a report and an exit code out."""
+"""`parity bench`: compares the training speed of a scenario in both frameworks."""
 
 from __future__ import annotations
 
@@ -9,18 +9,8 @@ from typing import Any
 import click
 
 from parity.cli.names import DATA, files, one_of, parts, precisions, scenarios, several_of, variants
-from parity.cli.options import (
-    COMMON,
-    OUT,
-    check_file,
-    check_folder,
-    exit_code,
-    with_children,
-    with_options,
-    write_json_file,
-    write_report,
-    write_text_file,
-)
+from parity.cli.options import COMMON, OUT, exit_code, with_children, with_options
+from parity.cli.saved import check_file, check_folder, complain, write_json_file, write_text_file
 from parity.errors import InputError
 from parity.halves.options import ChildOptions
 from parity.traces.folder import BENCH
@@ -67,7 +57,13 @@ def _numbers(context: click.Context, option: click.Parameter, value: str) -> tup
 )
 @click.option("--compile", "is_compiled", is_flag=True, help="Add the variant torch-compiled.")
 @click.option(
-    "--batch-size", "batch_sizes", callback=_numbers, default="32", show_default=True, metavar="N,M"
+    "--batch-size",
+    "batch_sizes",
+    callback=_numbers,
+    default="32",
+    show_default=True,
+    metavar="N,M",
+    help="Batch sizes to time.",
 )
 @click.option(
     "--precision",
@@ -82,10 +78,16 @@ def _numbers(context: click.Context, option: click.Parameter, value: str) -> tup
 @click.option(
     "--across-precision",
     is_flag=True,
-    help="Compare other precisions with the baseline in fp32.  [default: they are not compared]",
+    help="Compare other precisions with the baseline in fp32.  [default: do not compare]",
 )
-@click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N.")
-@click.option("--threads", type=click.IntRange(min=1), default=2, show_default=True)
+@click.option("--device", default="cpu", show_default=True, help="Device: cpu, cuda or cuda:N.")
+@click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    default=2,
+    show_default=True,
+    help="Intra-op threads of each variant.",
+)
 @click.option(
     "--rounds",
     type=click.IntRange(min=3),
@@ -94,9 +96,21 @@ def _numbers(context: click.Context, option: click.Parameter, value: str) -> tup
     help="Number of rounds; each starts all variants in new processes.",
 )
 @click.option(
-    "--train-size", type=click.IntRange(min=1), default=2048, show_default=True, metavar="N"
+    "--train-size",
+    type=click.IntRange(min=1),
+    default=2048,
+    show_default=True,
+    metavar="N",
+    help="Number of training samples.",
 )
-@click.option("--val-size", type=click.IntRange(min=1), default=512, show_default=True, metavar="N")
+@click.option(
+    "--val-size",
+    type=click.IntRange(min=1),
+    default=512,
+    show_default=True,
+    metavar="N",
+    help="Number of validation samples.",
+)
 @click.option(
     "--accuracy", type=click.FloatRange(0, 1), help="Also measure the time to this accuracy."
 )
@@ -107,7 +121,9 @@ def _numbers(context: click.Context, option: click.Parameter, value: str) -> tup
     shell_complete=files(*DATA),
     help="Data source, as for `parity run`.",
 )
-@click.option("--seed", type=int, default=42, show_default=True)
+@click.option(
+    "--seed", type=int, default=42, show_default=True, help="Seed for weights and samples."
+)
 @click.option(
     "--gate-seeds",
     type=click.IntRange(min=0),
@@ -116,8 +132,20 @@ def _numbers(context: click.Context, option: click.Parameter, value: str) -> tup
     metavar="N",
     help="Runs used to check the accuracy of variants with their own random numbers; 0 = no check.",
 )
-@click.option("--csv", "csv_file", type=click.Path(path_type=Path), metavar="FILE")
-@click.option("--markdown", "markdown_file", type=click.Path(path_type=Path), metavar="FILE")
+@click.option(
+    "--csv",
+    "csv_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the rows as CSV.",
+)
+@click.option(
+    "--markdown",
+    "markdown_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the table as Markdown.",
+)
 @click.option(
     "--compare",
     type=click.Path(path_type=Path),
@@ -125,7 +153,7 @@ def _numbers(context: click.Context, option: click.Parameter, value: str) -> tup
     help="Compare with an earlier result; exit code 1 if a row got slower.",
 )
 @OUT
-@with_children(workers=False)  # one at a time
+@with_children(workers=False)  # variants run one after another
 @with_options(COMMON)
 def bench(
     is_compiled: bool,
@@ -149,6 +177,7 @@ def bench(
     from parity.programs.bench_spec import BenchSpec
     from parity.report.text.bench import bench_lines, comparison_lines, to_csv, to_markdown
     from parity.report.text.terminal import print_lines
+    from parity.report.write import attempt_reports
 
     check_file(json_file)
     check_file(csv_file, "--csv")
@@ -176,7 +205,7 @@ def bench(
             write_json_file(json_file, result.to_json())
         if out is not None:
             write_json_file(out / BENCH, result.to_json(), "--out")
-            write_report(out)
+            attempt_reports(out, {out: result}, complain)
         if csv_file is not None:
             write_text_file(csv_file, to_csv(result), "--csv")
         if markdown_file is not None:

@@ -1,4 +1,4 @@
-"""The commands for the user's own pair of models: check, record, explain."""
+"""`parity check`: compares a user's own pair of models level by level."""
 
 from __future__ import annotations
 
@@ -7,39 +7,18 @@ from typing import Any
 
 import click
 
-from parity.cli.names import divergences, files, levels, several_of
-from parity.cli.options import (
-    COMMON,
-    check_file,
-    with_children,
-    with_options,
-    write_json_file,
-    write_report,
-)
+from parity.cli.names import files, levels, several_of
+from parity.cli.options import COMMON, with_children, with_options
+from parity.cli.probes import PROBES, spec_of
+from parity.cli.saved import check_file, complain, write_json_file
 from parity.halves.options import ChildOptions
 from parity.traces.folder import REPORT
 
-PROBES = [
-    click.option(
-        "--data",
-        metavar="FILE",
-        shell_complete=files(),
-        help="A .npz with x and y; samples are drawn without.",
-    ),
-    click.option("--seed", type=int, default=0, show_default=True, help="Of weights and samples."),
-    click.option(
-        "--steps", type=int, default=6, show_default=True, help="Training steps that are compared."
-    ),
-    click.option(
-        "--batch-size", type=int, default=4, show_default=True, help="Samples of a probe."
-    ),
-    click.option("--threads", type=int, default=1, show_default=True, help="Intra-op threads."),
-]
 OUT = click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Folder that keeps bundle, trace, logs and the report.  [default: none is kept]",
+    help="Folder for the bundle, traces, logs and report.  [default: nothing is kept]",
 )
 
 
@@ -48,28 +27,33 @@ OUT = click.option(
     "--keras",
     metavar="MODULE:FUNCTION",
     shell_complete=files(),
-    help="Returns the compiled Keras model.",
+    help="Function that returns the compiled Keras model.",
 )
 @click.option(
     "--torch",
     metavar="MODULE:FUNCTION",
     shell_complete=files(),
-    help="Returns the torch module, or a Port.",
+    help="Function that returns the torch module, or a Port.",
 )
 @click.option(
     "--against",
     type=click.Path(path_type=Path),
     metavar="BUNDLE",
-    help="What `parity record` wrote, in the place of --keras; needs no TensorFlow.",
+    help="File from `parity record`, instead of --keras; needs no TensorFlow.",
 )
 @with_options(PROBES)
 @click.option(
     "--levels",
     metavar="A,B,C",
     shell_complete=several_of(levels),
-    help="Levels that count, such as forward,loss.  [default: all]",
+    help="Levels that decide the verdict, such as forward,loss.  [default: all]",
 )
-@click.option("--device", default="cpu", show_default=True, help="Of torch: cpu, cuda or cuda:N.")
+@click.option(
+    "--device",
+    default="cpu",
+    show_default=True,
+    help="Device of the torch half: cpu, cuda or cuda:N.",
+)
 @OUT
 @with_children()
 @with_options(COMMON)
@@ -85,16 +69,18 @@ def check(
 ) -> int:
     """Compares your PyTorch port with your Keras model, and names the first divergence.
 
-    MODULE:FUNCTION is found from the folder of the call; FILE.py:FUNCTION is taken too.
+    MODULE:FUNCTION is imported from the current folder. FILE.py:FUNCTION works too.
 
-    Exit codes: 0 parity holds, 1 it does not, 2 wrong use, 3 a half crashed.
+    Exit codes: 0 parity holds, 1 parity does not hold, 2 wrong use or bad input, 3 a half failed.
     """
     from parity.report.text.check import check_lines
     from parity.report.text.terminal import print_lines
-    from parity.runs.check import CheckOptions, check_all
+    from parity.report.write import attempt_reports
+    from parity.runs.check import check_all
+    from parity.runs.check_halves import CheckOptions
 
     check_file(json_file)
-    spec = _spec(
+    spec = spec_of(
         keras=keras, torch=torch, against=None if against is None else str(against), **settings
     )
     counted = [level.strip() for level in levels.split(",")] if levels else []
@@ -103,66 +89,9 @@ def check(
     if json_file is not None:
         write_json_file(json_file, result.to_json())
     if out is not None:
-        write_report(out)
+        attempt_reports(out, {out: result}, complain)
     if not children.quiet:
         print_lines(check_lines(result))
         if out is not None:
             print_lines([[(f"results and {REPORT} in {out}", "dim")]])
     return 0 if result.verdict == "pass" else 1
-
-
-@click.command()
-@click.argument("bundle", type=click.Path(path_type=Path), metavar="BUNDLE")
-@click.option(
-    "--keras",
-    required=True,
-    metavar="MODULE:FUNCTION",
-    shell_complete=files(),
-    help="Returns the compiled Keras model.",
-)
-@with_options(PROBES)
-@with_children()
-@click.option("--quiet", is_flag=True, help="Print errors only.")
-def record(
-    bundle: Path,
-    keras: str,
-    children: ChildOptions,
-    **settings: Any,
-) -> int:
-    """Writes what a Keras model computes into BUNDLE, to check a port without TensorFlow.
-
-    The bundle holds numbers and no code: `parity check --against BUNDLE --torch ...` reads it.
-    """
-    from parity.runs.check import CheckOptions, record_spec
-
-    record_spec(_spec(keras=keras, **settings), bundle, CheckOptions(children=children))
-    if not children.quiet:
-        click.echo(f"wrote {bundle} ({bundle.stat().st_size / 1e6:.1f} MB)")
-    return 0
-
-
-@click.command()
-@click.argument("name", metavar="ID", shell_complete=divergences)
-@with_options(COMMON)
-def explain(name: str, json_file: Path | None, quiet: bool) -> int:
-    """Explains a divergence by its ID or its name, such as F2 or adam-epsilon-placement.
-
-    Prints both formulas and the fix. `parity list divergences` lists all of them.
-    """
-    from parity.divergences import find
-    from parity.report.text.divergences import explanation_lines
-    from parity.report.text.terminal import print_lines
-
-    check_file(json_file)
-    found = find(name)
-    if json_file is not None:
-        write_json_file(json_file, found.to_json())
-    if not quiet:
-        print_lines(explanation_lines(found))
-    return 0
-
-
-def _spec(**settings: Any) -> Any:
-    from parity.programs.check_spec import CheckSpec
-
-    return CheckSpec(folder=str(Path.cwd()), **settings)

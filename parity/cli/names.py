@@ -1,6 +1,6 @@
-"""What a shell completes: names of scenarios, divergences, variants, parts, and files.
+"""Completion in the shell: names of scenarios, divergences, variants, parts, and files.
 
-Nothing is imported that is slow: a key press waits for the answer.
+Imports nothing slow, since the user waits for the answer after pressing a key.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ def scenarios(
 
     given = context.params.get(parameter.name or "")
     taken = given if isinstance(given, tuple) else ()
-    told = {name: found.summary for name, found in SCENARIOS.items() if name not in taken}
-    return _items(told, incomplete)
+    summaries = {name: found.summary for name, found in SCENARIOS.items() if name not in taken}
+    return _items(summaries, incomplete)
 
 
 def divergences(
     context: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """Completes an ID, which may be begun in lower case, or a slug."""
+    """Completes the ID of a divergence, in upper or lower case, or its slug."""
     from parity.divergences.names import SLUGS
 
     return _items(SLUGS | dict.fromkeys(SLUGS.values()), incomplete)
 
 
 def variants() -> Mapping[str, str]:
-    """Returns the variants of a benchmark with what they are."""
+    """Returns the variants of a benchmark with a summary of each."""
     from parity.programs.variants import VARIANTS
 
     return {name: variant.summary for name, variant in VARIANTS.items()}
@@ -65,36 +65,36 @@ def levels() -> Mapping[str, str]:
 
 
 def one_of(names: Callable[[], Iterable[str]]) -> Completer:
-    """Returns what completes one of some names."""
+    """Returns a completer for one of the names."""
 
     def complete(
         context: click.Context, parameter: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        return _items(_told(names()), incomplete)
+        return _items(_with_summaries(names()), incomplete)
 
     return complete
 
 
 def several_of(names: Callable[[], Iterable[str]]) -> Completer:
-    """Returns what completes the last of some names with commas between them."""
+    """Returns a completer for the last name in a list with commas."""
 
     def complete(
         context: click.Context, parameter: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
         before, comma, last = incomplete.rpartition(",")
         given = before.split(",")
-        told = {
+        summaries = {
             before + comma + name: summary
-            for name, summary in _told(names()).items()
+            for name, summary in _with_summaries(names()).items()
             if name not in given
         }
-        return _items(told, before + comma + last)
+        return _items(summaries, before + comma + last)
 
     return complete
 
 
 def files(*names: str) -> Completer:
-    """Returns what completes one of some names, and where none fits, a path."""
+    """Returns a completer for one of the names, or for a path if no name fits."""
 
     def complete(
         context: click.Context, parameter: click.Parameter, incomplete: str
@@ -105,13 +105,13 @@ def files(*names: str) -> Completer:
     return complete
 
 
-def _told(names: Iterable[str]) -> Mapping[str, str | None]:
+def _with_summaries(names: Iterable[str]) -> Mapping[str, str | None]:
     return names if isinstance(names, Mapping) else dict.fromkeys(names)
 
 
-def _items(told: Mapping[str, str | None], incomplete: str) -> list[CompletionItem]:
+def _items(summaries: Mapping[str, str | None], incomplete: str) -> list[CompletionItem]:
     return [
         CompletionItem(name, help=summary)
-        for name, summary in told.items()
+        for name, summary in summaries.items()
         if name.upper().startswith(incomplete.upper())
     ]

@@ -1,22 +1,24 @@
-"""Options that several commands have, and what each of these does with them."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 from parity.cli import names
-from parity.errors import InputError
 from parity.halves.options import ChildOptions
+
+# A command, and what gives it an option.
+Command = Callable[..., int]
+Decorator = Callable[[Command], Command]
 
 
 def parse_seeds(context: click.Context, parameter: click.Parameter, value: str | None) -> list[int]:
-    """Parses A:B into the seeds A ... B-1, and A,B,C into these."""
+    """Parses A:B into the seeds A to B-1, and A,B,C into these three."""
     if value is None:
         return []
     try:
@@ -30,7 +32,7 @@ def parse_seeds(context: click.Context, parameter: click.Parameter, value: str |
     if not seeds or len(set(seeds)) < len(seeds):
         raise click.BadParameter(
             f"{value!r}: expected A:B with A < B, such as 0:3 for 0, 1, 2; or different seeds "
-            "with commas between them"
+            "separated by commas"
         )
     return seeds
 
@@ -68,7 +70,7 @@ _CHILDREN = [
         default=ChildOptions.timeout_s,
         metavar="SECONDS",
         show_default=True,
-        help="A child that runs longer counts as hung; 0 = never.",
+        help="Stop a child process that runs longer; 0 = no limit.",
     ),
 ]
 _WORKERS = click.option(
@@ -76,22 +78,22 @@ _WORKERS = click.option(
     type=click.IntRange(min=1),
     metavar="N",
     show_default="cores",
-    help="Children that run at a time.",
+    help="Number of child processes that run at the same time.",
 )
 
 
-def with_children(*, workers: bool = True) -> Any:
-    """Decorates a command with the options of its children, which it gets as `children`.
+def with_children(*, workers: bool = True) -> Decorator:
+    """Decorates a command with the options of its child processes.
 
-    The command has `--quiet` besides, which `children` takes over.
+    The command receives them, and the value of its own `--quiet`, as the argument `children`.
 
     Args:
-        workers: whether the command runs several at a time.
+        workers: whether the command runs several children at the same time.
     """
 
-    def decorate(command: Any) -> Any:
+    def decorate(command: Command) -> Command:
         @functools.wraps(command)
-        def call(*arguments: Any, timeout: float, **given: Any) -> Any:
+        def call(*arguments: Any, timeout: float, **given: Any) -> int:
             names = ("keras_python", "torch_python", "workers", "quiet")
             taken = {name: given.pop(name) for name in names if name in given}
             children = ChildOptions(timeout_s=timeout or None, **taken)
@@ -106,34 +108,41 @@ OUT = click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Folder for the result and its report.  [default: none is written]",
+    help="Folder for the result and its report.  [default: nothing is written]",
 )
 
 RUN_SETTINGS = [
-    click.option("--epochs", type=int, help="Epochs, in place of the scenario's own."),
-    click.option("--batch-size", type=int, help="Samples a step.  [default: the scenario's]"),
-    click.option("--train-size", type=int, help="Training samples.  [default: the scenario's]"),
-    click.option("--val-size", type=int, help="Validation samples.  [default: the scenario's]"),
+    click.option("--epochs", type=int, help="Number of epochs.  [default: the scenario's]"),
+    click.option(
+        "--batch-size", type=int, help="Number of samples per step.  [default: the scenario's]"
+    ),
+    click.option(
+        "--train-size", type=int, help="Number of training samples.  [default: the scenario's]"
+    ),
+    click.option(
+        "--val-size", type=int, help="Number of validation samples.  [default: the scenario's]"
+    ),
     click.option(
         "--data",
         shell_complete=names.files(*names.DATA),
-        help="embedded, mnist, a folder with IDX files, or a .npz.",
+        help="Data source: embedded, mnist, a folder with IDX files, or a .npz file.  "
+        "[default: embedded]",
     ),
-    click.option("--full", is_flag=True, help="The article's own size: all of MNIST."),
+    click.option("--full", is_flag=True, help="Train on all of MNIST, as the article does."),
     click.option(
         "--dtype",
         type=click.Choice(["float32", "float64"]),
-        help="Of weights, activations and optimizer.  [default: float32]",
+        help="Data type of weights, activations and optimizer state.  [default: float32]",
     ),
-    click.option("--device", help="cpu, cuda or cuda:N.  [default: cpu]"),
+    click.option("--device", help="Device: cpu, cuda or cuda:N.  [default: cpu]"),
     click.option("--threads", type=int, help="Intra-op threads of each run.  [default: 1]"),
 ]
 
 
-def with_options(shared: list[Any]) -> Any:
+def with_options(shared: Sequence[Decorator]) -> Decorator:
     """Decorates a command with options, shown in their order."""
 
-    def decorate(function: Any) -> Any:
+    def decorate(function: Command) -> Command:
         for option in reversed(shared):
             function = option(function)
         return function
@@ -144,7 +153,11 @@ def with_options(shared: list[Any]) -> Any:
 def specs_of(
     names: Any, seeds: list[int] | None, full: bool, settings: dict[str, Any]
 ) -> list[Any]:
-    """The runs of some scenarios; no seeds: the one of its spec; None: as many as each needs."""
+    """Returns the specs of the runs of some scenarios.
+
+    Without seeds, each scenario has one run, with the seed of its spec. With None, each scenario
+    has as many seeds as it needs, from 0 on.
+    """
     from parity.programs.scenarios import find
 
     specs = []
@@ -157,7 +170,7 @@ def specs_of(
 
 
 def given(settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings that the user named."""
+    """Returns the settings that the user gave."""
     return {key: value for key, value in settings.items() if value is not None}
 
 
@@ -166,65 +179,3 @@ def exit_code(verdict: str) -> int:
     if verdict in ("pass", "good fit"):
         return 0
     return 3 if verdict in ("error", "incomplete", "inconclusive") else 1
-
-
-def check_file(path: Path | None, option: str = "--json") -> None:
-    """Refuses a place that cannot be written to before anything is computed for it."""
-    try:
-        fits = path is None or (path.absolute().parent.is_dir() and not path.is_dir())
-    except OSError:  # a name that is too long
-        fits = False
-    if not fits:
-        raise InputError(f"{option} {path}: expected a file in a folder that exists")
-
-
-def check_folder(path: Path | None) -> None:
-    """Makes the folder of a report before anything is computed for it."""
-    if path is not None:
-        with _told("--out", path):
-            path.mkdir(parents=True, exist_ok=True)
-
-
-def write_json_file(path: Path, value: dict[str, Any], option: str = "--json") -> None:
-    """Writes what an option asks for.
-
-    Raises:
-        InputError: it cannot be written.
-    """
-    from parity.files.json_io import write_json
-
-    with _told(option, path):
-        write_json(path, value)
-
-
-def write_text_file(path: Path, text: str, option: str) -> None:
-    """Writes what an option asks for, whole or not at all.
-
-    Raises:
-        InputError: it cannot be written.
-    """
-    from parity.files.atomic import write_bytes
-
-    with _told(option, path):
-        write_bytes(path, text.encode())
-
-
-def write_report(folder: Path) -> None:
-    """Writes the report of a folder of results; a report that fails loses none of them."""
-    from parity.errors import ParityError
-    from parity.report.write import write_reports
-
-    try:
-        write_reports(folder)
-    except (ParityError, ImportError) as error:
-        click.echo(f"parity: no report was written: {error}", err=True)
-
-
-@contextmanager
-def _told(option: str, path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise InputError(f"{option} {path}: cannot be written ({error.strerror})") from error
-    except UnicodeEncodeError as error:  # half a character in the name of a column
-        raise InputError(f"{option} {path}: cannot be written ({error.reason})") from error

@@ -1,4 +1,4 @@
-"""`parity report`: a folder in, its report out."""
+"""`parity report`: writes the report of a folder with results."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from parity.cli.options import COMMON, check_file, exit_code, with_options, write_json_file
+from parity.cli.options import COMMON, exit_code, with_options
+from parity.cli.saved import check_file, write_json_file
 
 
 @click.command()
@@ -16,10 +17,10 @@ from parity.cli.options import COMMON, check_file, exit_code, with_options, writ
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Folder for the report.  [default: the last one named]",
+    help="Folder for the report.  [default: the last DIR]",
 )
 @click.option(
-    "--tensorboard", is_flag=True, help="Write event files, too: the curves of both halves."
+    "--tensorboard", is_flag=True, help="Also write the curves of both halves as event files."
 )
 @with_options(COMMON)
 def report(
@@ -30,15 +31,17 @@ def report(
     json_file: Path | None,
     quiet: bool,
 ) -> int:
-    """Writes report.html, summary.md and junit.xml of what a command has left in DIR.
+    """Writes report.html, summary.md and junit.xml from the results in DIR.
 
-    DIR is what --out of run, check, sweep, bench or diagnose names, or the file of --json. With a
-    second DIR it is the report of that one, beside the first: what has changed from run to run.
+    DIR is the folder that run, check, sweep, bench or diagnose wrote with --out, or the file that
+    they wrote with --json. With a second DIR, the report is on the second and compares it with the
+    first: it shows what has changed.
 
-    Exit codes: those of the result; 0 parity holds, 1 it does not, 3 a run failed or is missing, or
-    the result is undecided.
+    Exit codes: 0 parity holds, 1 parity does not hold, 2 wrong use or bad input, 3 a run failed or
+    is missing, or the result is undecided.
     """
-    from parity.report.write import REPORT, write_reports
+    from parity.report.write import write_reports
+    from parity.traces.folder import REPORT
 
     check_file(json_file)
     path, before = (result, None) if other is None else (other, result)

@@ -51,7 +51,7 @@ class Samples:
         if self._arrays is not None and purpose != "confident":
             y = self._arrays[1]
             _check_targets(y, kind, shape)
-            rows = y[self._rows(purpose, num)]
+            rows: np.ndarray = y[self._rows(purpose, num)]
             return np.eye(shape[-1])[rows] if kind == "one_hot" and y.ndim == 1 else rows
         return self.drawn_targets(self.seed, purpose, num, kind, shape)
 

@@ -54,7 +54,7 @@ def depthwise_conv(
     windows = _windows(x, kernel.shape[:-2], strides, padding, dilation, 0.0)
     rank = kernel.ndim - 2
     letters = "hwd"[:rank]
-    y = np.einsum(f"...{letters}c,{letters}cm->...cm", windows, kernel)
+    y: np.ndarray = np.einsum(f"...{letters}c,{letters}cm->...cm", windows, kernel)
     y = y.reshape(*y.shape[:-2], -1)
     return y if bias is None else y + bias
 
@@ -88,7 +88,7 @@ def batch_norm(
     epsilon: float,
 ) -> np.ndarray:
     """A normalisation by channel: gamma * (x - mean) / sqrt(variance + epsilon) + beta."""
-    y = (x - mean) / np.sqrt(variance + epsilon)
+    y: np.ndarray = (x - mean) / np.sqrt(variance + epsilon)
     y = y if gamma is None else y * gamma
     return y if beta is None else y + beta
 

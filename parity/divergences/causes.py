@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from parity.divergences import recognised
 from parity.divergences.evidence import Evidence
 from parity.divergences.settings import differing_settings
-from parity.ladder.result import Result
-from parity.traces.bundle import Bundle
-from parity.traces.trace import Trace
+
+if TYPE_CHECKING:
+    from parity.ladder.result import Result
+    from parity.traces.bundle import Bundle
+    from parity.traces.trace import Trace
 
 
 def name_causes(result: Result, bundle: Bundle, port: Trace) -> Result:

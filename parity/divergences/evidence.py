@@ -6,14 +6,16 @@ A recogniser asks whether its own formula, applied to Keras's numbers, gives the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from parity.ladder.result import FAIL, Item, Level
+from parity.ladder.items import FAIL, Item, Level
 from parity.ladder.rounding import allowed
-from parity.traces.bundle import Bundle
-from parity.traces.trace import Trace
+
+if TYPE_CHECKING:
+    from parity.traces.bundle import Bundle
+    from parity.traces.trace import Trace
 
 CLOSE = 1e-9  # relative: three orders above rounding, five below any fault of meaning
 
@@ -35,7 +37,9 @@ class Evidence:
     def __init__(self, bundle: Bundle, port: Trace, level: Level, item: Item) -> None:
         self.bundle, self.port, self.level, self.item = bundle, port, level, item
         self._found: dict[Callable[[Evidence], Any], Any] = {}
-        self._nodes = {node["name"]: node for node in bundle.facts["nodes"]}
+        self._nodes: dict[str, Mapping[str, Any]] = {
+            node["name"]: node for node in bundle.facts["nodes"]
+        }
         self._calls = {call["name"]: call for call in port.facts["nodes"]}
         self._pairs = dict(map(tuple, port.facts["pairs"]))
         name = self._layer_of(item.name)

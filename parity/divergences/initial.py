@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from parity.divergences.divergence import NUMBERS, PLACE, Divergence, Match
-from parity.divergences.evidence import Evidence
+
+if TYPE_CHECKING:
+    from parity.divergences.evidence import Evidence
 
 
 def _draws(evidence: Evidence) -> tuple[np.ndarray, np.ndarray] | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from parity.divergences import (
@@ -15,10 +17,12 @@ from parity.divergences import (
     training,
     windows,
 )
-from parity.divergences.divergence import Divergence, Match
-from parity.divergences.evidence import Evidence
 from parity.divergences.names import id_of
 from parity.errors import InputError
+
+if TYPE_CHECKING:
+    from parity.divergences.divergence import Divergence, Match
+    from parity.divergences.evidence import Evidence
 
 MODULES = (
     *(structure, initial, windows, normalization, layers),

@@ -5,13 +5,15 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from parity.data import probe_inputs
 from parity.divergences.divergence import NUMBERS, PLACE, Divergence, Match, Recogniser, among
-from parity.divergences.evidence import Evidence
+
+if TYPE_CHECKING:
+    from parity.divergences.evidence import Evidence
 
 
 def plateau_rates(values: np.ndarray, first: float, s: Mapping[str, Any]) -> np.ndarray:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from parity.divergences.evidence import differs
-from parity.traces.bundle import Bundle
-from parity.traces.trace import Trace
+
+if TYPE_CHECKING:
+    from parity.traces.bundle import Bundle
+    from parity.traces.trace import Trace
 
 _WINDOWED = frozenset(("conv", "depthwise_conv", "conv_transpose", "max_pool", "average_pool"))
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import special
 
 from parity.divergences.divergence import NUMBERS, PLACE, Divergence, Match
-from parity.divergences.evidence import Evidence
+
+if TYPE_CHECKING:
+    from parity.divergences.evidence import Evidence
 
 # Keras keeps the factor of a penalty in float32, which is off by up to 6e-8.
 _NEAR = 1e-6

@@ -9,14 +9,16 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from parity.data import probe_inputs
 from parity.divergences import rules
 from parity.divergences.divergence import Recogniser, among
-from parity.divergences.evidence import Evidence
+
+if TYPE_CHECKING:
+    from parity.divergences.evidence import Evidence
 
 MAX_CHANGES = 3
 # A rule of Keras in NumPy is not Keras to the last bits: betas are rounded to float32 there.

@@ -7,14 +7,18 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def encode_floats(value: Any) -> Any:
+def encode_floats(value: Mapping[str, Any]) -> dict[str, Any]:
     """Replaces NaN and infinities, which JSON lacks, by the strings "NaN", "Infinity", ..."""
+    return {key: _encoded(item) for key, item in value.items()}
+
+
+def _encoded(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
     if isinstance(value, Mapping):
-        return {key: encode_floats(item) for key, item in value.items()}
+        return {key: _encoded(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [encode_floats(item) for item in value]
+        return [_encoded(item) for item in value]
     return value
 
 

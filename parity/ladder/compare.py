@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from parity.ladder.result import Item
+from parity.ladder.items import Item
 
 
 def compare_exact(name: str, keras: Any, torch: Any, **place: Any) -> Item:

@@ -7,11 +7,13 @@ bundles: it hands the sides that are compared to the comparer of each level.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVarTuple
+from typing import TYPE_CHECKING, TypeVarTuple
 
+from parity.ladder.items import FAIL, NOT_REACHED, SKIPPED, Level
 from parity.ladder.levels import LEVELS
-from parity.ladder.outcome import Outcome
-from parity.ladder.result import FAIL, NOT_REACHED, SKIPPED, Level
+
+if TYPE_CHECKING:
+    from parity.ladder.outcome import Outcome
 
 Sides = TypeVarTuple("Sides")
 

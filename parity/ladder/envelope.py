@@ -16,13 +16,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from parity.ladder.compare import absolute_difference, greatest_difference
 from parity.programs.run_spec import EarlyStopping, ReduceLR
-from parity.traces.trace import Trace
+
+if TYPE_CHECKING:
+    from parity.traces.trace import Trace
 
 # Validated on held-out perturbed runs by `python benchmarks/accuracy/envelope.py`.
 FACTOR = 1.5
@@ -57,7 +59,7 @@ class Envelope:
     ) -> None:
         base = runs[0]
         self._factor, self._floor, self._rules = factor, floor, rules
-        self._num_samples = {
+        self._num_samples: dict[str, int] = {
             "accuracy": base.facts["num_train"],
             "val_accuracy": base.facts["num_val"],
         }
@@ -109,7 +111,9 @@ class Envelope:
     def running_loss(self, steps: np.ndarray) -> np.ndarray:
         """See Tolerance."""
         noise = self._loss_noise("loss", steps)
-        return np.maximum(noise, self._loss_floor(self._running_loss[steps - 1]))
+        least = self._loss_floor(self._running_loss[steps - 1])
+        allowed: np.ndarray = np.maximum(noise, least)
+        return allowed
 
     def history(self, key: str, epoch: int) -> float:
         """See Tolerance."""
@@ -163,7 +167,8 @@ class Envelope:
         """
         rounding = (8 + self._steps_per_epoch**0.5) * self._epsilon
         finite = np.where(np.isfinite(values), np.abs(values), 0.0)
-        return np.maximum(self._floor, rounding * finite)
+        floor: np.ndarray = np.maximum(self._floor, rounding * finite)
+        return floor
 
     def _loss_noise(self, key: str, steps: np.ndarray) -> np.ndarray:
         apart = self._difference_at(steps)

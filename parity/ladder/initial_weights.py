@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from parity.ladder.compare import compare_close
-from parity.ladder.result import Item
+from parity.ladder.items import Item
 
 P_VALUE = 1e-5
 _FLAT = 1e-4  # spread of singular values that is rounding, float32's too

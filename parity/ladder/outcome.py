@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from parity.ladder.result import FAIL, PASS, SKIPPED, Item
+from parity.ladder.items import FAIL, PASS, SKIPPED, Item
 
 
 @dataclass(frozen=True)

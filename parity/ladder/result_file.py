@@ -13,9 +13,10 @@ from typing import Any
 
 from parity.files.floats import decode_floats
 from parity.files.records import checked, domain, plain, read_record, record_from
-from parity.ladder.result import ERROR, FAIL, Item, Level, Result
+from parity.ladder.items import FAIL, Item, Level
+from parity.ladder.result import ERROR, Result
 from parity.ladder.result_record import ItemRecord, LevelRecord, ResultRecord, ResultsRecord
-from parity.programs.run_spec import HALVES
+from parity.programs.halves import HALVES
 from parity.programs.spec_record import CheckSpecRecord, RunSpecRecord
 
 MAX_BYTES = 100_000_000  # a run of 50 epochs of 1,563 steps has 0.5e6

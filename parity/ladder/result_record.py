@@ -24,18 +24,9 @@ from parity.files.records import (
     mirrors,
     one_of,
 )
+from parity.ladder.items import FAIL, NOT_REACHED, PASS, SKIPPED, UNITS, Item, Level
 from parity.ladder.levels import LEVEL_IDS
-from parity.ladder.result import (
-    ERROR,
-    FAIL,
-    NOT_REACHED,
-    PASS,
-    SCHEMA,
-    SKIPPED,
-    UNITS,
-    Item,
-    Level,
-)
+from parity.ladder.result import ERROR, SCHEMA
 from parity.programs.run_spec import MODES
 
 MAX_AXES = 64  # as of NumPy's arrays

@@ -7,10 +7,14 @@ not be able to let every port pass; hence MOST.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from parity.ladder.tolerance import FLOAT64, NOISE_FACTOR
-from parity.traces.bundle import Bundle
+
+if TYPE_CHECKING:
+    from parity.traces.bundle import Bundle
 
 # Eight units in the last place of float32 (1.2e-7): where rounding of float64 does more than that,
 # a comparison in float64 tells less than one in float32, and is none. Relative to the largest value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from parity.ladder.comparers import (
     behaviour,
@@ -17,10 +17,12 @@ from parity.ladder.comparers import (
     structure,
     trajectory,
 )
-from parity.ladder.outcome import Outcome
-from parity.ladder.tolerance import Tolerance
-from parity.traces.bundle import Bundle
-from parity.traces.trace import Trace
+
+if TYPE_CHECKING:
+    from parity.ladder.outcome import Outcome
+    from parity.ladder.tolerance import Tolerance
+    from parity.traces.bundle import Bundle
+    from parity.traces.trace import Trace
 
 
 class Comparers(NamedTuple):

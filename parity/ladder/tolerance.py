@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 
 # Measured (docs/measurements.md): probes differ by at most 1e-14, whole float64 trainings of the
-# document's programs on 600 images by at most 3e-13. The smallest fault of meaning that is known,
+# article's programs on 600 images by at most 3e-13. The smallest fault of meaning that is known,
 # Adam's bias correction with betas that are not rounded to float32, moves weights by 7e-12 in one
 # step of 0.001.
 FLOAT64 = 1e-12

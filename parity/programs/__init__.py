@@ -12,6 +12,10 @@ __all__ = ["scenario"]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in __all__:
+    if name != "scenario":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__name__}.scenarios"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

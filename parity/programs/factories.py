@@ -106,7 +106,8 @@ def load_factory(option: str, reference: str, folder: str | Path) -> Factory:
             f"{option} {reference}: expected a function without arguments; it needs "
             f"{', '.join(needed)}"
         )
-    return found
+    factory: Factory = found
+    return factory
 
 
 def _needed(function: Factory) -> list[str]:

@@ -23,7 +23,6 @@ from parity.programs.settings import (
     one_of,
 )
 
-HALVES = ("keras", "torch")  # the two sides of every run
 MODELS = ("underfit", "capacity", "dropout", "linear")
 DTYPES = ("float32", "float64")
 SPLITS = ("random", "last", "sorted")

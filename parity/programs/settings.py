@@ -185,7 +185,7 @@ def _expected(hint: Any) -> str:
     if len(parts) > 1:
         return ", or ".join(map(_expected, parts))
     if issubclass(hint, Settings):
-        return hint.NOUN
+        return str(hint.NOUN)
     return _NAMES[hint]
 
 

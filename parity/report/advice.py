@@ -7,9 +7,12 @@ a change in one of the halves; which of them, the level says.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from parity.ladder.result import Result
 from parity.report.sentences import is_check
+
+if TYPE_CHECKING:
+    from parity.ladder.result import Result
 
 
 @dataclass(frozen=True)

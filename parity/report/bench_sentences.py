@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from parity.bench.comparison import Key
 from parity.bench.machine import HARDWARE, facts
 from parity.bench.result import FAILED, IMAGES_PER_S, OK, REFUSED, BenchResult, Row
 from parity.bench.statistics import CONFIDENCE, drift
+from parity.report.lines import shortened
 from parity.report.sentences import count
-from parity.report.text.terminal import shortened
+
+if TYPE_CHECKING:
+    from parity.bench.comparison import Key
 
 MAX_TEXT = 2000  # characters of a reason
 MIN_DRIFT = 0.05  # share of the median; a smaller trend gives no warning

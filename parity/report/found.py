@@ -37,7 +37,8 @@ def redact_paths(value: T) -> T:
     Args:
         value: a text, or anything that holds texts: a result, a mapping, a list, a tuple.
     """
-    return _changed(value)
+    changed: T = _changed(value)
+    return changed
 
 
 def _changed(value: Any) -> Any:

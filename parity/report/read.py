@@ -8,19 +8,31 @@ is found there is an error.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from parity.behaviour.diagnosis import Diagnosis
+from parity.behaviour.result_file import diagnosis_from
+from parity.bench.result import BenchResult
+from parity.bench.result_file import bench_from
 from parity.errors import InputError, ParityError
 from parity.files.strict_json import read_strict
 from parity.ladder.result import ERROR, SCHEMA, Result
-from parity.programs.run_spec import HALVES, RunSpec
+from parity.ladder.result_file import read_result, result_from, results_from
+from parity.ladder.result_record import ALL_RESULTS
+from parity.programs.halves import HALVES
+from parity.programs.run_spec import RunSpec
 from parity.report.sentences import is_check
+from parity.sweeps.result import SweepResult
+from parity.sweeps.result_file import sweep_from, sweep_of_store
 from parity.traces.folder import BENCH, DIAGNOSIS, RESULT, SUCCESS, SWEEP, RunFolder
 from parity.traces.trace import Trace
+
+if TYPE_CHECKING:
+    from parity.report.found import AnyResult
 
 MAX_BYTES = 100_000_000  # of a result file; that of a run of 10,000 epochs has some 2e7
 LOG_LINES = 40
@@ -68,36 +80,34 @@ class FoundRuns:
 
 
 @dataclass(frozen=True)
-class FoundFile:
+class FoundResult:
     """A sweep, a benchmark or a diagnosis.
 
     Attributes:
-        kind: SWEEP, BENCH or DIAGNOSIS.
-        folder: where it was found.
-        value: of the JSON file; None if there is none that can be read.
-        path: of the JSON file.
+        result: what its file says; of a sweep without one, what its finished runs say.
         problems: as of a run.
     """
 
-    kind: str
-    folder: Path
-    value: dict[str, Any] | None
-    path: Path
+    result: SweepResult | BenchResult | Diagnosis
     problems: tuple[str, ...] = ()
 
 
-Found = FoundRun | FoundRuns | FoundFile
+Found = FoundRun | FoundRuns | FoundResult
 
 
-def find(path: Path) -> Found:
+def find(path: Path, known: Mapping[Path, AnyResult] | None = None) -> Found:
     """Returns what a folder or a result file holds.
+
+    Args:
+        path: of the folder or the file.
+        known: results that need not be read, by the folder in which their files lie.
 
     Raises:
         InputError: nothing of what the commands write is there.
     """
     try:
         if path.is_dir():
-            return _of_folder(path)
+            return _of_folder(path, known or {})
         if path.is_file():
             return _of_file(path)
     except OSError as error:
@@ -105,18 +115,21 @@ def find(path: Path) -> Found:
     raise InputError(f"{path}: there is no such file or folder; name what --out or --json wrote")
 
 
-def _of_folder(folder: Path) -> Found:
+def _of_folder(folder: Path, known: Mapping[Path, AnyResult]) -> Found:
+    result = known.get(folder)
+    if result is not None and not isinstance(result, Result):
+        return FoundResult(result)
     for name in (BENCH, DIAGNOSIS):
         if (folder / name).is_file():
             return _of_file(folder / name)
     if (folder / SWEEP).is_file() or (folder / "results").is_dir():
         return _sweep(folder)
     if _is_run(folder):
-        return read_run(folder)
+        return read_run(folder, known.get(folder))
     children = sorted(child for child in folder.iterdir() if child.is_dir())
     runs = [child for child in children if _is_run(child)]
     if runs:
-        found = tuple(read_run(child) for child in runs)
+        found = tuple(read_run(child, known.get(child)) for child in runs)
         return found[0] if len(found) == 1 else FoundRuns(folder, found)
     raise InputError(
         f"{folder}: holds nothing that a command of parity has written; expected the folder of "
@@ -130,47 +143,60 @@ def _is_run(folder: Path) -> bool:
 
 
 def _of_file(path: Path) -> Found:
-    from parity.ladder.result_file import result_from, results_from
-    from parity.ladder.result_record import ALL_RESULTS
-
     value = _read(path)
-    schema = value.get("schema")
+    schema = str(value.get("schema"))
     if schema == SCHEMA:
         return FoundRun(None, result_from(value, str(path)))
     if schema == ALL_RESULTS:
         runs = tuple(FoundRun(None, result) for result in results_from(value, str(path)))
         return FoundRuns(None, runs)
-    kinds = {"parity.sweep/1": SWEEP, "parity.bench/1": BENCH, "parity.diagnosis/1": DIAGNOSIS}
-    if schema not in kinds:
+    readers: dict[str, Callable[[Any, str], SweepResult | BenchResult | Diagnosis]] = {
+        "parity.sweep/1": sweep_from,
+        "parity.bench/1": bench_from,
+        "parity.diagnosis/1": diagnosis_from,
+    }
+    if schema not in readers:
         raise InputError(
-            f"{path}: schema is {str(schema)[:60]!r}; expected a result of parity, such as "
+            f"{path}: schema is {schema[:60]!r}; expected a result of parity, such as "
             f"{SCHEMA!r}; name what --out or --json wrote"
         )
-    return FoundFile(kinds[schema], path.parent, value, path)
+    return FoundResult(readers[schema](value, path.name))
 
 
-def _sweep(folder: Path) -> FoundFile:
+def _sweep(folder: Path) -> FoundResult:
     path = folder / SWEEP
-    missing = (
-        f"{SWEEP} is missing: the sweep has not come to its end; what has finished is shown, and "
-        "the same command goes on with it"
-    )
-    if not path.is_file():
-        return FoundFile(SWEEP, folder, None, path, (missing,))
+    if path.is_file():
+        try:
+            value = _read(path)
+        except ParityError as error:
+            problem = str(error)
+        else:
+            return FoundResult(sweep_from(value, path.name))
+    else:
+        problem = (
+            f"{SWEEP} is missing: the sweep has not come to its end; what has finished is shown, "
+            "and the same command goes on with it"
+        )
     try:
-        return FoundFile(SWEEP, folder, _read(path), path)
-    except ParityError as error:
-        return FoundFile(SWEEP, folder, None, path, (str(error),))
+        sweep, damaged = sweep_of_store(folder)
+    except InputError as error:
+        raise InputError(f"{problem}; {error}") from error
+    return FoundResult(sweep, (problem, *damaged))
 
 
-def read_run(folder: Path) -> FoundRun:
-    """Returns what the folder of one run, or of one check, holds."""
-    from parity.ladder.result_file import read_result
+def read_run(folder: Path, known: AnyResult | None = None) -> FoundRun:
+    """Returns what the folder of one run, or of one check, holds.
 
+    Args:
+        folder: of the run.
+        known: its result, which need not be read then.
+    """
     problems: list[str] = []
-    result: Result | None = None
+    result = known if isinstance(known, Result) else None
     place = RunFolder(folder)
-    if place.result.is_file():
+    if result is not None:
+        pass
+    elif place.result.is_file():
         try:
             result = read_result(place.result)
         except ParityError as error:

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from parity.divergences.names import full_name
-from parity.ladder.result import ERROR, FAIL, Item, Level, Result
+from parity.ladder.items import FAIL, Item, Level
+from parity.ladder.result import ERROR, Result
 
 MAX_CAUSES = 3
 UNKNOWN = "no known divergence has these numbers; `parity list divergences` lists them"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from parity.ladder.result import ERROR, FAIL, PASS, Result
+from parity.ladder.items import FAIL, PASS
+from parity.ladder.result import ERROR, Result
 from parity.report.sentences import capital, is_check, sentence
 
 

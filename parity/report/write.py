@@ -8,27 +8,29 @@ read the same files, so that the report can be made anew from what was kept.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from parity.behaviour.result_file import diagnosis_from
-from parity.bench.result_file import bench_from
-from parity.errors import InputError
+from parity.behaviour.diagnosis import Diagnosis
+from parity.bench.result import BenchResult
+from parity.errors import InputError, ParityError
 from parity.files.atomic import write_bytes
-from parity.report import found as reported
 from parity.report.export.junit import junit_xml
 from parity.report.export.summary import summary_markdown
 from parity.report.html.bench_page import bench_page
 from parity.report.html.diagnosis_page import diagnosis_page
-from parity.report.html.page import Page
 from parity.report.html.pair_page import pair_page
 from parity.report.html.run_page import run_page
 from parity.report.html.runs_page import runs_page
 from parity.report.html.sweep_page import sweep_page
 from parity.report.read import Found, FoundRun, FoundRuns, find
-from parity.sweeps.result_file import sweep_from, sweep_of_store
-from parity.traces.folder import BENCH, DIAGNOSIS, EVENTS, JUNIT, REPORT, SUMMARY
+from parity.traces.folder import EVENTS, JUNIT, REPORT, SUMMARY
+
+if TYPE_CHECKING:
+    from parity.report.found import AnyResult
+    from parity.report.html.page import Page
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,29 @@ class Written:
     files: tuple[Path, ...]
 
 
+def attempt_reports(
+    folder: Path, known: Mapping[Path, AnyResult], complain: Callable[[str], None]
+) -> None:
+    """Writes the report at the end of a command; a report that fails loses no result.
+
+    Args:
+        folder: of the command's results.
+        known: the results, by the folders in which their files lie.
+        complain: gets the reason if there is no report.
+    """
+    try:
+        write_reports(folder, known=known)
+    except (ParityError, ImportError) as error:
+        complain(f"parity: no report was written: {error}")
+
+
 def write_reports(
-    path: Path, *, out: Path | None = None, before: Path | None = None, events: bool = False
+    path: Path,
+    *,
+    out: Path | None = None,
+    before: Path | None = None,
+    events: bool = False,
+    known: Mapping[Path, AnyResult] | None = None,
 ) -> Written:
     """Writes the report of a folder, or of a result file.
 
@@ -54,6 +77,7 @@ def write_reports(
         out: folder for the report; None = that of `path`.
         before: a result of the same kind that `path` is compared with.
         events: also writes TensorBoard's event files.
+        known: results that need not be read from their files, by folder.
 
     Returns:
         The verdict of what is reported, and the files.
@@ -61,7 +85,7 @@ def write_reports(
     Raises:
         InputError: nothing of ours is there, or the report cannot be written.
     """
-    found = find(path)
+    found = find(path, known)
     folder = out or (path if path.is_dir() else path.parent)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -87,7 +111,7 @@ def write_reports(
     return Written(page.verdict, tuple(files))
 
 
-def _read(found: Found, folder: Path) -> tuple[Page, Sequence[reported.AnyResult]]:
+def _read(found: Found, folder: Path) -> tuple[Page, Sequence[AnyResult]]:
     """The page of what was found, and the same as the other outputs take it."""
     if isinstance(found, FoundRun):
         return run_page(found), [found.result]
@@ -95,21 +119,12 @@ def _read(found: Found, folder: Path) -> tuple[Page, Sequence[reported.AnyResult
         beside = folder if found.folder == folder else None
         results = [run.result for run in found.runs]
         return runs_page(found.runs, found.problems, beside), results
-    if found.kind == BENCH:
-        bench = bench_from(found.value, found.path.name)
-        return bench_page(bench, found.problems), [bench]
-    if found.kind == DIAGNOSIS:
-        diagnosis = diagnosis_from(found.value, found.path.name)
-        return diagnosis_page(diagnosis), [diagnosis]
-    if found.value is not None:
-        sweep, problems = sweep_from(found.value, found.path.name), found.problems
-    else:
-        try:
-            sweep, damaged = sweep_of_store(found.folder)
-        except InputError as error:
-            raise InputError("; ".join([*found.problems, str(error)])) from error
-        problems = (*found.problems, *damaged)
-    return sweep_page(sweep, problems), [sweep]
+    result = found.result
+    if isinstance(result, BenchResult):
+        return bench_page(result, found.problems), [result]
+    if isinstance(result, Diagnosis):
+        return diagnosis_page(result), [result]
+    return sweep_page(result, found.problems), [result]
 
 
 def _beside(before: Found, after: Found) -> Page:

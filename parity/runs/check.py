@@ -1,4 +1,4 @@
-"""check and record: the user's own pair of models, from two factories, or a factory and a bundle.
+"""check: the user's own pair of models, from two factories, or a factory and a bundle.
 
     Keras factory -> child -> bundle -> child, with the torch factory -> trace -> ladder -> Result
 
@@ -9,49 +9,25 @@ give the same verdict.
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 
 from parity.divergences.causes import name_causes
 from parity.errors import InputError, RunError
-from parity.files.json_io import read_json, write_json
-from parity.halves.job import ChildJob, Failure
-from parity.halves.options import ChildOptions
-from parity.halves.progress import run_shown
 from parity.ladder.engine import compare_levels
 from parity.ladder.levels import LEVEL_IDS
-from parity.ladder.result import ERROR, FAIL, PASS, Result
+from parity.ladder.result import Result
 from parity.ladder.table import OF_PROBE
 from parity.programs.check_spec import CheckSpec
 from parity.programs.factories import Factory, check_reference, reference_of
+from parity.runs.check_halves import CheckOptions, bundle_of, check_data, folder_of, run_half
+from parity.runs.steps import unfinished, verdict_of, written
 from parity.traces.bundle import Bundle
 from parity.traces.folder import RunFolder
 from parity.traces.trace import Trace
 
 # Settings that decided what the bundle holds; the others are those of the port.
 RECORDED = ("keras", "data", "seed", "steps", "batch_size")
-MAX_PER_CHILD = 40  # models that share a process
-
-
-@dataclass(frozen=True)
-class CheckOptions:
-    """How checks are carried out; nothing here changes what they compute.
-
-    Attributes:
-        out: folder that keeps bundles, traces and logs; None = a temporary one.
-        children: how the halves are run.
-        levels: that count; the others are shown as skipped. Empty = all.
-        paths: folders in which the factories' modules are found besides.
-    """
-
-    out: Path | None = None
-    children: ChildOptions = field(default_factory=ChildOptions)
-    levels: Sequence[str] = ()
-    paths: Sequence[Path] = ()
 
 
 def check(
@@ -116,11 +92,11 @@ def check_all(specs: Sequence[CheckSpec], options: CheckOptions) -> list[Result]
     for spec in specs:
         _check_spec(spec)
     options.children.check_interpreters()
-    with _folder(options.out) as root:
+    with folder_of(options.out) as root:
         names = [f"{number:03d}" if len(specs) > 1 else "" for number in range(len(specs))]
         folders = [root / name for name in names]
-        errors = _run("keras", specs, folders, options)
-        errors |= _run("torch", specs, folders, options, skip=set(errors))
+        errors = run_half("keras", specs, folders, options)
+        errors |= run_half("torch", specs, folders, options, skip=set(errors))
         results = []
         for number, (spec, folder) in enumerate(zip(specs, folders, strict=True)):
             error = errors.get(number)
@@ -133,57 +109,6 @@ def check_all(specs: Sequence[CheckSpec], options: CheckOptions) -> list[Result]
                     raise
                 results.append(_result(spec, folder, options, found))
     return results
-
-
-def record(
-    keras: Factory | str,
-    path: Path | str,
-    *,
-    data: Path | str | None = None,
-    seed: int = 0,
-    steps: int = 6,
-) -> Path:
-    """Writes what a Keras model computes into a bundle that needs no TensorFlow to be checked.
-
-    Args:
-        keras: factory of a compiled Keras model, or its name.
-        path: of the bundle.
-        data: as for `check`.
-        seed: as for `check`.
-        steps: as for `check`.
-
-    Raises:
-        InputError: the factory or the data cannot be used, or the file cannot be written.
-        RunError: the half crashed.
-    """
-    spec = CheckSpec(
-        keras=reference_of("keras", keras),
-        data=None if data is None else os.path.abspath(data),
-        seed=seed,
-        steps=steps,
-        folder=os.getcwd(),
-    )
-    return record_spec(spec, Path(path), CheckOptions())
-
-
-def record_spec(spec: CheckSpec, path: Path, options: CheckOptions) -> Path:
-    """As `record`, from a spec."""
-    if spec.keras is None:
-        raise InputError("keras is None: expected the factory of a Keras model")
-    check_reference("--keras", spec.keras, spec.folder)
-    _check_data(spec)
-    if not path.absolute().parent.is_dir() or path.is_dir():
-        raise InputError(f"{path}: expected a file in a folder that exists")
-    options.children.check_interpreters()
-    with _folder(options.out) as root:
-        errors = _run("keras", [spec], [root], options)
-        if errors:
-            raise errors[0]
-        try:
-            shutil.move(RunFolder(root).half("keras").bundle, path)
-        except OSError as error:
-            raise InputError(f"{path}: cannot be written ({error.strerror})") from error
-    return path
 
 
 def _check_spec(spec: CheckSpec) -> None:
@@ -199,14 +124,9 @@ def _check_spec(spec: CheckSpec) -> None:
     elif spec.data is not None:
         raise InputError("--data belongs to the recording: a bundle has its own samples")
     check_reference("--torch", spec.torch, spec.folder)
-    _check_data(spec)
+    check_data(spec)
     if spec.against is not None:
         Bundle(Path(spec.folder) / spec.against).close()
-
-
-def _check_data(spec: CheckSpec) -> None:
-    if spec.data is not None and not (Path(spec.folder) / spec.data).is_file():
-        raise InputError(f"--data {spec.data}: there is no such file")
 
 
 def _check_levels(levels: Sequence[str]) -> None:
@@ -214,107 +134,23 @@ def _check_levels(levels: Sequence[str]) -> None:
         raise InputError(f"levels {unknown}: expected some of {', '.join(LEVEL_IDS)}")
 
 
-@contextmanager
-def _folder(out: Path | None) -> Iterator[Path]:
-    if out is not None:
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise InputError(f"--out {out}: expected a folder that is empty or does not exist")
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"--out {out}: cannot be made ({error.strerror})") from error
-        yield out
-        return
-    with tempfile.TemporaryDirectory(prefix="parity-check-") as name:
-        yield Path(name)
-
-
-def _run(
-    half: str,
-    specs: Sequence[CheckSpec],
-    folders: Sequence[Path],
-    options: CheckOptions,
-    skip: Collection[int] = (),
-) -> dict[int, InputError | RunError]:
-    """Runs one half of all specs that need it; returns the errors by number."""
-    directories: dict[int, Path] = {}
-    for number, (spec, folder) in enumerate(zip(specs, folders, strict=True)):
-        if number in skip or (half == "keras" and spec.keras is None):
-            continue
-        directory = folder / half
-        directory.mkdir(parents=True)
-        told = spec.to_dict()
-        if half == "torch":
-            told["against"] = os.fspath(_bundle(spec, folder))
-        else:
-            told["device"] = "cpu"  # the reference is computed in float64
-        write_json(RunFolder(directory).spec, told)
-        directories[number] = directory
-    size = min(MAX_PER_CHILD, max(1, -(-len(directories) // options.children.num_workers)))
-    numbers = list(directories)
-    jobs = [
-        ChildJob(
-            name=f"check {half}",
-            half=half,
-            work="check",
-            python=options.children.pythons[half],
-            directories=tuple(directories[number] for number in numbers[start : start + size]),
-            log=RunFolder(folders[numbers[start]]).log(half),
-            paths=tuple(options.paths),
-        )
-        for start in range(0, len(numbers), size)
-    ]
-    failures = run_shown(jobs, options.children)
-    errors: dict[int, InputError | RunError] = {}
-    for failure in failures:
-        for number, directory in directories.items():
-            if directory in failure.job.directories and (
-                error := _error(directory, failure, len(specs) == 1, options.out is not None)
-            ):
-                errors[number] = error
-    return errors
-
-
-def _bundle(spec: CheckSpec, folder: Path) -> Path:
-    """What the port is compared with: the bundle that is named, or what the Keras half wrote."""
-    own = RunFolder(folder.absolute()).half("keras").bundle
-    return Path(spec.folder) / (spec.against or own)
-
-
-def _error(
-    directory: Path, failure: Failure, is_single: bool, is_kept: bool
-) -> InputError | RunError | None:
-    half = RunFolder(directory)
-    if half.is_complete:
-        return None
-    if half.failure.exists():
-        told = read_json(half.failure)
-        if told["is_input"]:
-            return InputError(told["message"])
-        if not is_single:
-            return RunError(told["message"])
-    kept = "" if is_kept else "\n(--out DIR keeps the log)"
-    return RunError(failure.reason + kept)
-
-
 def _result(
     spec: CheckSpec, folder: Path, options: CheckOptions, error: Exception | None
 ) -> Result:
-    told = spec.to_dict()
+    run = RunFolder(folder)
     if error is not None:
-        result = Result(ERROR, told, mode="replayed", errors=(str(error),))
+        result = unfinished(spec, [str(error)], mode="replayed")
     else:
-        with Bundle(_bundle(spec, folder)) as bundle:
-            port = Trace(folder / "torch")
+        with Bundle(bundle_of(spec, folder)) as bundle:
+            port = Trace(run.half("torch").path)
             levels = compare_levels(OF_PROBE, bundle, port, names=options.levels)
-            told |= {name: bundle.spec[name] for name in RECORDED}
+            told = spec.to_dict() | {name: bundle.spec[name] for name in RECORDED}
             result = Result(
-                verdict=FAIL if any(level.status == FAIL for level in levels) else PASS,
+                verdict=verdict_of(levels),
                 spec={k: v for k, v in told.items() if k not in ("against", "folder")},
                 levels=levels,
                 environment={"keras": bundle.environment, "torch": port.environment},
                 mode="replayed",
             )
             result = name_causes(result, bundle, port)
-    write_json(RunFolder(folder).result, result.to_json())
-    return result
+    return written(run, result)

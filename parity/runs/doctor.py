@@ -15,11 +15,11 @@ from typing import Any
 from parity.files.floats import encode_floats
 from parity.halves.options import ChildOptions
 from parity.ladder.engine import compare_level
-from parity.ladder.result import ERROR, FAIL, PASS, Item
+from parity.ladder.items import FAIL, PASS, Item
+from parity.ladder.result import ERROR
 from parity.ladder.table import OF_RUN
 from parity.ladder.tolerance import Float64Tolerance
 from parity.programs.scenarios import scenario
-from parity.report.text.terminal import Line
 from parity.runs.pair import RunOptions
 from parity.runs.run import run_all
 from parity.traces.trace import Trace
@@ -106,34 +106,6 @@ class Report:
                 "errors": list(self.errors),
             }
         )
-
-    def lines(self) -> list[Line]:
-        """Returns the report as text."""
-        lines: list[Line] = []
-        for name, installed in self.versions.items():
-            note = "" if installed == TESTED.get(name) else f"  (tested with {TESTED.get(name)})"
-            lines.append([(f"  {name:<12} {installed}{note}", "")])
-        for check in self.checks:
-            style = "bold green" if check["status"] == PASS else "bold red"
-            lines.append(
-                [
-                    (f"  {check['status'].upper():<5}", style),
-                    (f"{check['title']:<34}{check['scenario']:<14}{check['found']}", ""),
-                ]
-            )
-        for error in self.errors:
-            lines += [[("  " + row, "")] for row in error.splitlines()]
-        if not self.errors and self.exit_code:
-            lines.append(
-                [
-                    (
-                        "  A stream that does not match makes every seeded comparison fail there: "
-                        "install the tested versions.",
-                        "",
-                    )
-                ]
-            )
-        return lines
 
 
 def examine(children: ChildOptions) -> Report:

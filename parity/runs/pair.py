@@ -15,16 +15,18 @@ from pathlib import Path
 from parity.data.load import run_data
 from parity.data.transfer import save_data
 from parity.errors import InputError
-from parity.files.json_io import write_json
 from parity.halves.job import ChildJob, Failure
 from parity.halves.options import ChildOptions
 from parity.ladder.comparers.behaviour import judge_trace
 from parity.ladder.engine import compare_levels
 from parity.ladder.envelope import FACTOR, FLOAT64_FACTOR, Envelope
-from parity.ladder.result import ERROR, FAIL, PASS, Item, Level, Result
+from parity.ladder.items import Item, Level
+from parity.ladder.result import Result
 from parity.ladder.table import OF_RUN
 from parity.ladder.tolerance import FLOAT64, Float64Tolerance, Tolerance
-from parity.programs.run_spec import HALVES, RunSpec
+from parity.programs.halves import HALVES
+from parity.programs.run_spec import RunSpec
+from parity.runs.steps import planned, unfinished, verdict_of, written
 from parity.traces.folder import RunFolder
 from parity.traces.trace import Trace
 
@@ -106,14 +108,13 @@ class Pair:
             self.perturbed = [self.perturbed_run(number) for number in range(1, count + 1)]
             jobs.append(self.perturbed_job(self.perturbed))
         for half in HALVES:
-            planned = self._planned(self.folder.half(half), spec)
-            jobs.append(self._job(half, half, [planned]))
+            jobs.append(self._job(half, half, [planned(self.folder.half(half), spec)]))
         return jobs
 
     def perturbed_run(self, number: int, *, epochs: int | None = None) -> Path:
         """Plans a perturbed run of the reference; `epochs` makes it a short one."""
         spec = self.spec.replace(perturbation=number, epochs=epochs or self.spec.epochs)
-        return self._planned(self.folder.perturbed(number), spec)
+        return planned(self.folder.perturbed(number), spec)
 
     def perturbed_job(self, directories: Sequence[Path]) -> ChildJob:
         """Returns the job that runs planned perturbed runs, one after the other."""
@@ -148,16 +149,15 @@ class Pair:
             comparison: the ladder; None if there is none.
             *errors: why there is none, a paragraph each.
         """
-        spec = self.spec.to_dict()
         if comparison is None:
             reasons = (*errors, *(failure.reason for failure in self.failures))
-            self.result = Result(ERROR, spec, errors=reasons)
+            result = unfinished(self.spec, reasons)
         else:
             keras, torch = self.traces()
             tolerance = comparison.tolerance
-            self.result = Result(
-                verdict=FAIL if any(x.status == FAIL for x in comparison.levels) else PASS,
-                spec=spec,
+            result = Result(
+                verdict=verdict_of(comparison.levels),
+                spec=self.spec.to_dict(),
                 levels=comparison.levels,
                 environment={"keras": keras.environment, "torch": torch.environment},
                 data={"source": self.spec.data, "sha256": keras.facts["sha256"]},
@@ -169,7 +169,7 @@ class Pair:
                 wall_s={"keras": keras.wall_s, "torch": torch.wall_s},
                 envelope=tolerance.to_json() if isinstance(tolerance, Envelope) else None,
             )
-        write_json(self.folder.result, self.result.to_json())
+        self.result = written(self.folder, result)
         # Data and perturbed runs follow from the spec, and are large.
         self.folder.data.unlink(missing_ok=True)
         for path in self.folder.perturbed_runs():
@@ -194,11 +194,6 @@ class Pair:
     def folder(self) -> RunFolder:
         """Where the files of the run are."""
         return RunFolder(self.directory)
-
-    def _planned(self, place: RunFolder, spec: RunSpec) -> Path:
-        place.path.mkdir()
-        write_json(place.spec, spec.to_dict())
-        return place.path
 
     def _job(self, label: str, half: str, directories: Sequence[Path]) -> ChildJob:
         return ChildJob(

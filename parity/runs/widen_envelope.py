@@ -11,12 +11,15 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from parity.halves.job import ChildJob, Failure
 from parity.ladder.compare import absolute_difference
-from parity.runs.pair import LadderComparison, Pair
 from parity.traces.folder import RunFolder
 from parity.traces.trace import Trace
+
+if TYPE_CHECKING:
+    from parity.halves.job import ChildJob, Failure
+    from parity.runs.pair import LadderComparison, Pair
 
 # After this many a false alarm is left in about one run of seventy.
 MAX_PERTURBATIONS = 68

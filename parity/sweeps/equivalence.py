@@ -19,12 +19,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from parity.behaviour.judgement import Judgement
-from parity.programs.scenarios import Scenario
 from parity.stats import ALPHA, Equivalence, decide, equivalence_of_pairs, holm
-from parity.sweeps.sweep import Row
+
+if TYPE_CHECKING:
+    from parity.programs.scenarios import Scenario
+    from parity.sweeps.rows import Row
 
 Verdict = Literal["pass", "fail", "inconclusive"]
 

@@ -143,7 +143,8 @@ class Cluster:
             max_retries=MAX_RETRIES,
             runtime_env={"env_vars": {"PYTHONPATH": paths}} if paths else None,
         )
-        return remote(run_on_node).remote
+        submit: Callable[..., Any] = remote(run_on_node).remote
+        return submit
 
     @contextmanager
     def _connected(self, ray: Any, workers: int) -> Iterator[bool]:
@@ -226,12 +227,13 @@ def run_on_node(
 
 def _failures(ray: Any, ended: Any, tasks: Sequence[Task], store: str) -> dict[str, str]:
     try:
-        return ray.get(ended)
+        failures: dict[str, str] = ray.get(ended)
     except ray.exceptions.RayError as error:
         cause = getattr(error, "cause", None)
         reason = str(cause) if isinstance(cause, ParityError) else f"Ray: {_line(error)}"
         finished = open_store(store)
         return {task.key: reason for task in tasks if task.key not in finished}
+    return failures
 
 
 def _import_ray() -> Any:

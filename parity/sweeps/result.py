@@ -9,7 +9,7 @@ from typing import Any
 from parity.files.floats import encode_floats
 from parity.programs.scenarios import SCENARIOS
 from parity.sweeps.equivalence import SweepEquivalence, compare
-from parity.sweeps.sweep import Row, Sweep
+from parity.sweeps.rows import Row, Sweep
 
 SCHEMA = "parity.sweep/1"
 

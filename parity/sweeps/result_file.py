@@ -33,8 +33,8 @@ from parity.programs.scenarios import SCENARIOS
 from parity.stats import Equivalence
 from parity.sweeps.equivalence import QUANTITIES, EquivalenceRow, ScenarioVerdicts, SweepEquivalence
 from parity.sweeps.result import SCHEMA, SweepResult, result_of
+from parity.sweeps.rows import Row, Sweep, judge_record
 from parity.sweeps.store import LocalStore
-from parity.sweeps.sweep import Row, Sweep, judge_record
 
 EFFECTS = tuple(f"effect on {name}" for name in ("gap", "accuracy"))
 

@@ -25,7 +25,8 @@ from parity.data.dataset import array_sha256
 from parity.data.sources import open_source
 from parity.errors import InputError
 from parity.halves.environment import version
-from parity.programs.run_spec import HALVES, RunSpec
+from parity.programs.halves import HALVES
+from parity.programs.run_spec import RunSpec
 
 SCHEMA = 1  # of a record; a new number gives new keys
 
@@ -47,6 +48,7 @@ RUN_MODULES = (
     "halves/environment",
     "halves/perturbation",
     "halves/protocol",
+    "programs/halves",
     "programs/run_spec",
     "programs/settings",
     "sweeps/batch",

@@ -36,7 +36,7 @@ class Settings:
         folder: in which relative names are looked for first, that of the test; then the working
             directory.
         root: folder of the project: bundles are named by the path from here.
-        seed: see `parity.runs.check.check`.
+        seed: see `parity.check`.
         steps: likewise.
         levels: likewise.
         keras_python: interpreter of the Keras half.
@@ -186,7 +186,8 @@ def _check(
     from parity.halves.options import ChildOptions
     from parity.programs.check_spec import CheckSpec
     from parity.programs.factories import reference_of
-    from parity.runs.check import CheckOptions, check_all
+    from parity.runs.check import check_all
+    from parity.runs.check_halves import CheckOptions
     from parity.traces.folder import RunFolder
 
     folder = given.folder or Path.cwd()

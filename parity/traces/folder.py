@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from parity.files.atomic import atomic_path
-from parity.programs.run_spec import HALVES
+from parity.programs.halves import HALVES
 
 # Of a half.
 SPEC, FAILURE, SUCCESS = "spec.json", "failure.json", "_SUCCESS"

@@ -126,9 +126,10 @@ class Trace:
         from safetensors import SafetensorError
 
         try:
-            return self._file.get_tensor(key)
+            array: np.ndarray = self._file.get_tensor(key)
         except (SafetensorError, TypeError, ValueError, AttributeError) as error:
             raise RunError(f"{self.directory}: {key!r} cannot be read ({error})") from error
+        return array
 
     def names(self, prefix: str) -> list[str]:
         """Returns the names directly below `prefix/`, in alphabetical order."""

@@ -7,7 +7,7 @@ import check_pairs
 from parity.divergences import recognised
 from parity.divergences.evidence import Evidence
 from parity.ladder.engine import compare_levels
-from parity.ladder.result import FAIL
+from parity.ladder.items import FAIL
 from parity.ladder.table import OF_PROBE
 
 

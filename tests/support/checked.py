@@ -1,6 +1,7 @@
 """Results of checks made by hand."""
 
-from parity.ladder.result import FAIL, PASS, Item, Level, Result
+from parity.ladder.items import FAIL, PASS, Item, Level
+from parity.ladder.result import Result
 
 
 def level(name, *, worst=0.0, item="conv.kernel", note=""):

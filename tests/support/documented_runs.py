@@ -61,7 +61,7 @@ NOT_RUN = {
     "parity run dropout --seeds 0:5 --dtype float64": (
         "minutes; the command below it trains in float64 too"
     ),
-    "parity run capacity": "as long as the whole document; the command of docs/json.md is run",
+    "parity run capacity": "as long as the whole article; the command of docs/json.md is run",
     "parity run underfit --seeds 0:2 ...": "fails; tests/parity/runs/test_run.py wants no GPU too",
     "parity report result.json --out page": "the report of a file is that of its folder",
     "parity report parity-sweep": "tests/parity/report/test_write.py reports a sweep",

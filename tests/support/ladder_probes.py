@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from parity.ladder.result import FAIL, NOT_REACHED
+from parity.ladder.items import FAIL, NOT_REACHED
 
 
 def statuses(levels):

@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass
 
 from parity.ladder.engine import compare_levels
+from parity.ladder.items import FAIL, NOT_REACHED, PASS, SKIPPED
 from parity.ladder.levels import LEVEL_IDS
-from parity.ladder.result import FAIL, NOT_REACHED, PASS, SKIPPED
 from parity.ladder.table import OF_RUN
 from parity.ladder.tolerance import Float64Tolerance
 

@@ -14,7 +14,7 @@ from parity.data.load import run_data
 from parity.data.transfer import read_data, save_data
 from parity.files.json_io import write_json
 from parity.ladder.engine import compare_levels
-from parity.ladder.result import Level
+from parity.ladder.items import Level
 from parity.ladder.table import OF_RUN
 from parity.ladder.tolerance import Float64Tolerance
 from parity.programs.run_spec import RunSpec

@@ -14,13 +14,14 @@ from parity.bench.result import BenchResult
 from parity.data.load import run_data
 from parity.ladder.engine import compare_levels
 from parity.ladder.envelope import FACTOR
-from parity.ladder.result import ERROR, FAIL, PASS, Result
+from parity.ladder.items import FAIL, PASS
+from parity.ladder.result import ERROR, Result
 from parity.ladder.table import OF_RUN
 from parity.ladder.tolerance import Float64Tolerance
 from parity.programs.check_spec import CheckSpec
 from parity.programs.scenarios import SCENARIOS, scenario
 from parity.sweeps.result import result_of
-from parity.sweeps.sweep import Row, Sweep
+from parity.sweeps.rows import Row, Sweep
 
 HOSTILE = {
     "markup": "<script>window.hacked = 1</script><img src=x onerror='window.hacked = 1'>",

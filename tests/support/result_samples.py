@@ -9,8 +9,9 @@ from checked import result_of
 
 from parity.behaviour.diagnosis import diagnose
 from parity.bench.result import FAILED, REFUSED
+from parity.ladder.items import FAIL, NOT_REACHED, PASS, SKIPPED, Item, Level
 from parity.ladder.levels import LEVEL_IDS
-from parity.ladder.result import ERROR, FAIL, NOT_REACHED, PASS, SKIPPED, Item, Level, Result
+from parity.ladder.result import ERROR, Result
 from parity.programs.run_spec import RunSpec
 from parity.stats import Equivalence
 from parity.sweeps.equivalence import EquivalenceRow, ScenarioVerdicts, SweepEquivalence

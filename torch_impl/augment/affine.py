@@ -64,7 +64,7 @@ def matrices(params: Parameters, height: int, width: int, keras_quirks: bool = T
     shearing[:, 0, 1], shearing[:, 1, 1] = -np.sin(shear), np.cos(shear)
     zoom[:, 0, 0], zoom[:, 1, 1] = zx, zy
     to_centre, from_centre = _centring(height, width, keras_quirks)
-    xy = to_centre @ (rotation @ shift @ shearing @ zoom) @ from_centre
+    xy: np.ndarray = to_centre @ (rotation @ shift @ shearing @ zoom) @ from_centre
     return xy.reshape(-1, 9).take(_ROW_AND_COLUMN, axis=1).reshape(-1, 2, 3)
 
 
@@ -164,7 +164,7 @@ def _empty_in_layout_of(images: torch.Tensor, num_images: int) -> torch.Tensor:
 
 
 def _address(array: np.ndarray) -> int:
-    return array.__array_interface__["data"][0]
+    return int(array.__array_interface__["data"][0])
 
 
 def _compiled_loop(images: torch.Tensor, order: int) -> Callable[..., int] | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from torch_impl.augment.layout import to_channels_first
 
@@ -58,7 +58,7 @@ def load_image(
         raise ValueError(f"{path}: {error}") from None
     except (OSError, SyntaxError, ValueError) as error:
         # Pillow says that a broken PNG is a SyntaxError.
-        reason = "is no image" if isinstance(error, Image.UnidentifiedImageError) else str(error)
+        reason = "is no image" if isinstance(error, UnidentifiedImageError) else str(error)
         raise ValueError(
             f"{path}: cannot be read as an image ({reason}): replace the file or remove it"
         ) from None

@@ -230,19 +230,24 @@ def _spline_filter(length: int, boundary: str) -> np.ndarray:
 def _first_mirror(c: np.ndarray, powers: np.ndarray) -> np.ndarray:
     last = powers[len(c) - 1]
     inner = powers[1 : len(c) - 1] @ (c[1:-1] + last * c[-2:0:-1])
-    return (c[0] + last * c[-1] + inner) / (1 - last**2)
+    first: np.ndarray = (c[0] + last * c[-1] + inner) / (1 - last**2)
+    return first
 
 
 def _last_mirror(c: np.ndarray, powers: np.ndarray) -> np.ndarray:
-    return (powers[1] * c[-2] + c[-1]) * powers[1] / (powers[2] - 1)
+    last: np.ndarray = (powers[1] * c[-2] + c[-1]) * powers[1] / (powers[2] - 1)
+    return last
 
 
 def _first_wrap(c: np.ndarray, powers: np.ndarray) -> np.ndarray:
-    return (c[0] + powers[1 : len(c)] @ c[:0:-1]) / (1 - powers[len(c)])
+    first: np.ndarray = (c[0] + powers[1 : len(c)] @ c[:0:-1]) / (1 - powers[len(c)])
+    return first
 
 
 def _last_wrap(c: np.ndarray, powers: np.ndarray) -> np.ndarray:
-    return (c[-1] + powers[: len(c) - 1] @ c[:-1] * powers[1]) * powers[1] / (powers[len(c)] - 1)
+    total = c[-1] + powers[: len(c) - 1] @ c[:-1] * powers[1]
+    last: np.ndarray = total * powers[1] / (powers[len(c)] - 1)
+    return last
 
 
 def _first_reflect(c: np.ndarray, powers: np.ndarray) -> np.ndarray:
@@ -252,7 +257,8 @@ def _first_reflect(c: np.ndarray, powers: np.ndarray) -> np.ndarray:
         total = total + powers[i] * (c[i] + powers[n] * c[n - 1 - i])
     first = total if _has_old_scipy() else c[0]
     total = total + powers[n - 1] * (c[n - 1] + powers[n] * first)
-    return c[0] + total * powers[1] / (1 - powers[n] ** 2)
+    result: np.ndarray = c[0] + total * powers[1] / (1 - powers[n] ** 2)
+    return result
 
 
 @functools.cache
@@ -270,7 +276,8 @@ def _has_old_scipy() -> bool:
 
 
 def _last_reflect(c: np.ndarray, powers: np.ndarray) -> np.ndarray:
-    return c[-1] * powers[1] / (powers[1] - 1)
+    last: np.ndarray = c[-1] * powers[1] / (powers[1] - 1)
+    return last
 
 
 _FIRST = {"mirror": _first_mirror, "grid-wrap": _first_wrap, "reflect": _first_reflect}

@@ -162,8 +162,8 @@ class ParameterSampler:
 
     def _draw(self, values: Any) -> float:
         if _is_choice(values):
-            return self.random_state.choice(values) * self.random_state.choice([-1, 1])
-        return self.random_state.uniform(*values)
+            return float(self.random_state.choice(values) * self.random_state.choice([-1, 1]))
+        return float(self.random_state.uniform(*values))
 
 
 def _is_choice(values: Any) -> bool:
@@ -173,7 +173,7 @@ def _is_choice(values: Any) -> bool:
 
 def _is_fraction(shift_range: Any) -> bool:
     """Whether a shift is in units of the size: one of pixels may also be below 1, in a list."""
-    return max(shift_range) < 1 if isinstance(shift_range, list) else shift_range < 1
+    return bool((max(shift_range) if isinstance(shift_range, list) else shift_range) < 1)
 
 
 def _number(name: str, value: Any) -> float:

@@ -62,9 +62,11 @@ class PooledConv2d(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Returns (N, O, (H - kernel height + 1) // 2, (W - kernel width + 1) // 2)."""
         conv = self.conv
+        y: torch.Tensor
         loops = _loops_for(x, conv)
         if loops is None:
-            return self.rest(conv(x))
+            y = self.rest(conv(x))
+            return y
         size = (
             x.shape[0],
             conv.out_channels,
@@ -72,7 +74,11 @@ class PooledConv2d(nn.Module):
             (x.shape[3] - conv.weight.shape[3] + 1) // 2,
         )
         keep, scale = self.rest.draw(size, x.dtype)
-        return _PooledConv.apply(x, conv.weight, conv.bias, size, keep, scale, loops)
+        # Torch's `apply` has no types.
+        y = _PooledConv.apply(  # type: ignore[no-untyped-call]
+            x, conv.weight, conv.bias, size, keep, scale, loops
+        )
+        return y
 
 
 class _PooledConv(torch.autograd.Function):

@@ -45,9 +45,14 @@ class PooledReLU(nn.Module):
         loops = _loops_for(x)
         if loops is None:
             pooled = F.relu(F.max_pool2d(x, 2))
-            return pooled if self.dropout is None else self.dropout(pooled)
+            y: torch.Tensor = pooled if self.dropout is None else self.dropout(pooled)
+            return y
         size = (*x.shape[:2], x.shape[2] // 2, x.shape[3] // 2)
-        return _Pooled.apply(x, *self.draw(size, x.dtype), size, loops)
+        # Torch's `apply` has no types.
+        y = _Pooled.apply(  # type: ignore[no-untyped-call]
+            x, *self.draw(size, x.dtype), size, loops
+        )
+        return y
 
     def draw(
         self, size: tuple[int, int, int, int], dtype: torch.dtype

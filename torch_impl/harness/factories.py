@@ -71,7 +71,7 @@ class Port:
         return tuple(self.scheduler) if is_many else (self.scheduler,)
 
 
-def build_subject(factory: Callable[[], Any], seed: int) -> Port:
+def call_factory(factory: Callable[[], Any], seed: int) -> Port:
     """Calls a factory with torch's generator seeded, and new tensors in float64.
 
     Args:

@@ -9,7 +9,6 @@ import abc
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -119,7 +118,7 @@ class STFT(_Drawless):
         if self.window is None:
             return kernel
         window = torch.as_tensor(self._window(num_frames), dtype=dtype)[:, None, None]
-        norm: Any = 1
+        norm: torch.Tensor | int = 1
         if self.scaling == "density":
             norm = window.square().sum().sqrt()
         elif self.scaling == "spectrum":

@@ -92,6 +92,7 @@ class Orthogonal(RandomInitializer):
             raise ValueError(f"shape={shape}: expected at least two axes")
         num_rows, num_columns = math.prod(shape[:-1]), shape[-1]  # (1)
         tall = max(num_rows, num_columns), min(num_rows, num_columns)
+        q: torch.Tensor
         q, r = torch.linalg.qr(stateless_normal(tall, seed=seed, dtype=dtype))  # (2)
         q = q * r.diagonal().sign()
         if num_rows < num_columns:
@@ -104,5 +105,5 @@ def uniform(
 ) -> torch.Tensor:
     """Returns uniform numbers in [minval, maxval), as TensorFlow scales them."""
     # In the dtype: the difference of the bounds is rounded, too.
-    low, high = torch.tensor([float32(minval), float32(maxval)], dtype=dtype)  # (2)
+    low, high = torch.tensor([float32(minval), float32(maxval)], dtype=dtype).unbind()  # (2)
     return stateless_uniform(shape, seed=seed, dtype=dtype) * (high - low) + low

@@ -33,8 +33,10 @@ class KerasLayer(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Returns the output of the Keras layer."""
-        y = self.layer(x.movedim(-1, 1)).movedim(1, -1)
-        return y if self.activation is None else self.activation(y)
+        y: torch.Tensor = self.layer(x.movedim(-1, 1)).movedim(1, -1)
+        if self.activation is not None:
+            y = self.activation(y)
+        return y
 
 
 class Activated(KerasLayer):
@@ -42,8 +44,10 @@ class Activated(KerasLayer):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Returns the output of the Keras layer."""
-        y = self.layer(x)
-        return y if self.activation is None else self.activation(y)
+        y: torch.Tensor = self.layer(x)
+        if self.activation is not None:
+            y = self.activation(y)
+        return y
 
 
 class TimeDistributed(nn.Module):
@@ -98,7 +102,8 @@ def dtype_of(config: Config) -> torch.dtype:
     name = policy if isinstance(policy, str) else policy["config"]["name"]
     if name not in ("float32", "float64"):
         raise ValueError(f"dtype policy {name!r}: expected 'float32' or 'float64'")
-    return getattr(torch, name)
+    dtype: torch.dtype = getattr(torch, name)
+    return dtype
 
 
 def _pick(config: Config, *names: str) -> dict[str, Any]:

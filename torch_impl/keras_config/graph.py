@@ -63,7 +63,8 @@ def read_graph(config: Config) -> Graph:
 
 def name_of(layer: Config) -> str:
     """Keras's name of a layer in a config."""
-    return layer["config"].get("name") or layer["name"]
+    name: str = layer["config"].get("name") or layer["name"]
+    return name
 
 
 def _functional(config: Config) -> Graph:

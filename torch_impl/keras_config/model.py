@@ -78,7 +78,8 @@ class KerasModel(nn.Module):
 
     def _apply(self, fn: Any, *arguments: Any, **options: Any) -> KerasModel:
         """Follows `double()`, `float()` and `to(dtype)`: inputs are cast to the new dtype."""
-        super()._apply(fn, *arguments, **options)
+        # Torch's `_apply` has no types.
+        super()._apply(fn, *arguments, **options)  # type: ignore[no-untyped-call]
         for name, dtype in self._dtypes.items():
             if dtype.is_floating_point:
                 self._dtypes[name] = fn(torch.empty(0, dtype=dtype)).dtype

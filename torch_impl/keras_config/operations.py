@@ -17,7 +17,7 @@ from torch_impl.clip import clip
 from torch_impl.layers import activations
 
 
-def _over(function: Callable[..., Any]) -> Callable[..., Any]:
+def _over(function: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
     """A reduction over one axis, several, or all."""
 
     def reduce(
@@ -86,7 +86,7 @@ def _item(x: torch.Tensor, key: Any) -> torch.Tensor:
 
 
 # Those that Keras writes with its own class names; "LeakyRelu" and the like follow below.
-OPERATIONS: dict[str, Callable[..., Any]] = {
+OPERATIONS: dict[str, Callable[..., torch.Tensor]] = {
     "Add": lambda x, y: x + y,
     "Subtract": lambda x, y: x - y,
     "Multiply": lambda x, y: x * y,

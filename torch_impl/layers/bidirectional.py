@@ -73,16 +73,14 @@ class Bidirectional(nn.Module):
             states += rest
         if self.return_sequences:
             outputs[1] = outputs[1].flip(1)  # (1)
+        if self.merge_mode is None:
+            return (*outputs, *states)
         merged = self._merge(*outputs)  # (2)
-        if self.merge_mode is None or self.return_state:
-            return (*merged, *states) if self.merge_mode is None else (merged, *states)
-        return merged
+        return (merged, *states) if self.return_state else merged
 
-    def _merge(self, first: torch.Tensor, second: torch.Tensor) -> Any:
+    def _merge(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
         if self.merge_mode == "concat":
             return torch.cat([first, second], dim=-1)
         if self.merge_mode == "mul":
             return first * second
-        if self.merge_mode is None:
-            return first, second
         return (first + second) / (2 if self.merge_mode == "ave" else 1)

@@ -107,7 +107,8 @@ class _Separable(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Returns (N, filters, ...) of x, (N, in_channels, ...)."""
-        return self.pointwise(self.depthwise(x))
+        y: torch.Tensor = self.pointwise(self.depthwise(x))
+        return y
 
 
 class SeparableConv2D(_Separable):

@@ -143,6 +143,6 @@ class AlphaDropout(Dropout):
         keep = drawn >= self.rate
         self.num_calls += 1
         least = -1.6732632423543772 * 1.0507009873554805
-        scale = ((1 - self.rate) * (1 + self.rate * least**2)) ** -0.5
+        scale: float = ((1 - self.rate) * (1 + self.rate * least**2)) ** -0.5
         kept = torch.where(keep, channels_last, least)
         return (scale * kept - scale * least * self.rate).movedim(-1, 1)

@@ -30,7 +30,7 @@ def glorot_uniform(
     # As Keras's VarianceScaling writes it: another order rounds differently in the last bit.
     limit = math.sqrt(3.0 * (1.0 / max(1.0, (fan_in + fan_out) / 2.0)))
     # Keras casts the bounds through float32, in float64 runs too.
-    low, high = torch.tensor([-limit, limit], dtype=torch.float32).to(dtype)
+    low, high = torch.tensor([-limit, limit], dtype=torch.float32).to(dtype).unbind()
     return stateless_uniform(shape, seed=(seed, 0), dtype=dtype) * (high - low) + low
 
 

@@ -54,6 +54,9 @@ class Normalization(nn.Module):
         invert: x * max(sqrt(variance), 1e-7) + mean instead.
     """
 
+    mean: torch.Tensor
+    variance: torch.Tensor
+
     def __init__(
         self,
         shape: Sequence[int],
@@ -76,7 +79,7 @@ class Normalization(nn.Module):
         kept = {axis % x.ndim for axis in self.axis}
         shape = [size if axis in kept else 1 for axis, size in enumerate(x.shape)]
         mean, variance = (
-            getattr(self, name).to(x.dtype).reshape(shape) for name in ("mean", "variance")
+            values.to(x.dtype).reshape(shape) for values in (self.mean, self.variance)
         )
         deviation = torch.sqrt(variance).clamp(min=1e-7)
         return x * deviation + mean if self.invert else (x - mean) / deviation

@@ -66,7 +66,10 @@ def softmax_crossentropy(logits: torch.Tensor, target: torch.Tensor, axis: int) 
     1. its gradient is softmax - target, which is right only where the target sums to 1: TensorFlow
        assumes it. Elsewhere, as with two labels for a sample, it is not the gradient of the value.
     """
-    result: torch.Tensor = _SoftmaxCrossentropy.apply(logits, target, axis)
+    # Torch's `apply` has no types.
+    result: torch.Tensor = _SoftmaxCrossentropy.apply(  # type: ignore[no-untyped-call]
+        logits, target, axis
+    )
     return result
 
 

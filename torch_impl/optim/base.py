@@ -195,7 +195,9 @@ class KerasOptimizer(torch.optim.Optimizer):
 
     def _num_updates(self, group: Group) -> int:
         """The number of the update that a step belongs to, from 1: Keras's `iterations + 1`."""
-        return 1 + (group["step"] - 1) // (self.common["gradient_accumulation_steps"] or 1)
+        steps = self.common["gradient_accumulation_steps"] or 1
+        number: int = 1 + (group["step"] - 1) // steps
+        return number
 
     def _rate(self, group: Group) -> float:
         """The rate of a group in the dtype of its weights."""
@@ -206,7 +208,8 @@ class KerasOptimizer(torch.optim.Optimizer):
         state = self.state[parameter]
         if key not in state:
             state[key] = torch.full_like(parameter, value)
-        return state[key]
+        slot: torch.Tensor = state[key]
+        return slot
 
     def _mean_gradients(self, batches: list[Batch]) -> list[Batch]:
         steps = self.common["gradient_accumulation_steps"]

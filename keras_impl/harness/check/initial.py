@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from keras_impl.harness.check.model import build, get_weights
-from keras_impl.harness.factories import Reference, build_subject
+from keras_impl.harness.factories import Reference, call_factory
 from parity.data.samples import Samples
 from parity.programs.check_spec import CheckSpec
 from parity.traces.trace import TraceWriter
@@ -33,9 +33,9 @@ def write_init(
     is_small = sum(weight.size for weight in weights.values()) <= SMALL_MODEL
     draws = [weights]
     for number in range(1, NUM_DRAWS if is_small else 1):
-        subject = build_subject(factory, (spec.seed + number) % 2**32)
-        build(subject, samples)
-        draws.append(get_weights(subject.model))
+        redrawn = call_factory(factory, (spec.seed + number) % 2**32)
+        build(redrawn, samples)
+        draws.append(get_weights(redrawn.model))
     for name in weights:
         parts = [draw[name].reshape(-1)[:MAX_INIT_ENTRIES] for draw in draws]
         writer.put(f"init/{name}", np.stack(parts))

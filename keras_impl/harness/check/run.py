@@ -23,7 +23,7 @@ from keras_impl.harness.check.noise import noise_of, perturb_constants
 from keras_impl.harness.check.optimizer import write_optimizer
 from keras_impl.harness.check.schedule import write_schedule
 from keras_impl.harness.check.trajectory import write_trajectory
-from keras_impl.harness.factories import Reference, build_subject
+from keras_impl.harness.factories import Reference, call_factory
 from parity.data import probe_inputs
 from parity.data.samples import Samples
 from parity.halves.perturbation import perturbed
@@ -51,16 +51,16 @@ def run_check(
         InputError: the model cannot be probed.
     """
     versions.use_float64()
-    reference = build_subject(factory, spec.seed)
+    reference = call_factory(factory, spec.seed)
     samples = Samples(spec, signature(reference))
     build(reference, samples)
 
     def rebuilt(perturbation: int) -> Reference:
-        subject = build_subject(factory, spec.seed)
-        build(subject, samples)
+        fresh = call_factory(factory, spec.seed)
+        build(fresh, samples)
         if perturbation:
-            perturb_constants(subject.model)
-        return subject
+            perturb_constants(fresh.model)
+        return fresh
 
     write_init(spec, factory, reference, samples, writer)
     weights = probe_inputs.filled(spec.seed, get_weights(reference.model))

@@ -14,7 +14,7 @@ import numpy as np
 
 from keras_impl.harness.check.facts import plain_nested
 from keras_impl.harness.check.model import has_schedule
-from keras_impl.harness.factories import build_subject
+from keras_impl.harness.factories import call_factory
 from parity.data import probe_inputs
 from parity.programs.check_spec import CheckSpec
 from parity.traces.trace import TraceWriter
@@ -22,7 +22,7 @@ from parity.traces.trace import TraceWriter
 
 def write_schedule(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter) -> None:
     """The learning rate: of every step, and of every epoch as the callbacks set it."""
-    reference = build_subject(factory, spec.seed)
+    reference = call_factory(factory, spec.seed)
     optimizer = getattr(reference.model, "optimizer", None)
     facts: dict[str, Any] = {"kind": None, "callbacks": []}
     writer.facts["schedule"] = facts

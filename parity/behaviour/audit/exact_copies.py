@@ -84,7 +84,8 @@ class Originals:
 def are_blank(images: np.ndarray) -> np.ndarray:
     """Returns which images have one value in all pixels and channels."""
     rows = images.reshape(len(images), -1)
-    return rows.min(axis=1) == rows.max(axis=1)
+    blank: np.ndarray = rows.min(axis=1) == rows.max(axis=1)
+    return blank
 
 
 def _digests(images: np.ndarray) -> list[bytes]:

@@ -52,7 +52,7 @@ def spectrum(images: np.ndarray) -> np.ndarray:
 
 def normalised(array: np.ndarray, axes: int) -> np.ndarray:
     """Flattens what follows the first axes, and gives it mean 0 and norm 1; flat images get 0."""
-    rows = array.reshape(*array.shape[:axes], -1)
+    rows: np.ndarray = array.reshape(*array.shape[:axes], -1)
     rows = rows - rows.mean(axis=-1, keepdims=True)
     norm = np.sqrt(np.einsum("...d,...d->...", rows, rows))[..., None]
     # A constant image has a norm of rounding errors, which must not become a structure.
@@ -91,4 +91,5 @@ def _pooled(images: np.ndarray, down: int, across: int) -> np.ndarray:
     height, width = height // down, width // across
     blocks = images[:, : height * down, : width * across]
     blocks = blocks.reshape(count, height, down, width, across, channels)
-    return blocks.mean(axis=(2, 4), dtype=np.float32)
+    means: np.ndarray = blocks.mean(axis=(2, 4), dtype=np.float32)
+    return means

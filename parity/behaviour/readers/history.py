@@ -24,7 +24,7 @@ from parity.behaviour.readers.csv_log import read_csv_log
 from parity.behaviour.readers.event_files import event_files, is_event_file, read_events
 from parity.errors import InputError
 from parity.files.floats import decode_floats
-from parity.programs.run_spec import HALVES
+from parity.programs.halves import HALVES
 from parity.traces.folder import HISTORY, RunFolder
 from parity.traces.trace import History
 

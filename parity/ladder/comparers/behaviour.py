@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from parity.behaviour.judgement import Judgement
+from typing import TYPE_CHECKING
+
 from parity.behaviour.rules import judge_run
 from parity.ladder.compare import compare_close, compare_exact
 from parity.ladder.comparers.run import lengths
+from parity.ladder.items import PASS
 from parity.ladder.outcome import Outcome, judged, skipped
-from parity.ladder.result import PASS
-from parity.ladder.tolerance import Tolerance
 from parity.programs.run_spec import RunSpec
-from parity.traces.bundle import Bundle
-from parity.traces.trace import Trace
+
+if TYPE_CHECKING:
+    from parity.behaviour.judgement import Judgement
+    from parity.ladder.tolerance import Tolerance
+    from parity.traces.bundle import Bundle
+    from parity.traces.trace import Trace
 
 
 def of_run(keras: Trace, torch: Trace, tolerance: Tolerance) -> Outcome:

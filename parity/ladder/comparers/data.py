@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from parity.ladder.compare import compare_close, compare_exact
 from parity.ladder.comparers.probe import MEASURED, close
 from parity.ladder.comparers.run import compare_facts
 from parity.ladder.outcome import Outcome, judged, skipped
-from parity.ladder.result import Item
 from parity.ladder.tolerance import EXACT, FLOAT64, IMAGES_FLOAT32, Tolerance
-from parity.traces.bundle import Bundle
-from parity.traces.trace import Trace
+
+if TYPE_CHECKING:
+    from parity.ladder.items import Item
+    from parity.traces.bundle import Bundle
+    from parity.traces.trace import Trace
 
 
 def of_run(keras: Trace, torch: Trace, tolerance: Tolerance) -> Outcome:

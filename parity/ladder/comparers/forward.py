@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,11 +12,13 @@ from parity.ladder.comparers.probe import MEASURED, close, raised
 from parity.ladder.comparers.run import compare_facts
 from parity.ladder.initial_weights import P_VALUE
 from parity.ladder.outcome import Outcome, judged, judged_if_any
-from parity.ladder.result import Item
 from parity.ladder.rounding import allowed
 from parity.ladder.tolerance import EXACT, FLOAT64, SEMANTIC, Tolerance
-from parity.traces.bundle import Bundle
-from parity.traces.trace import Trace
+
+if TYPE_CHECKING:
+    from parity.ladder.items import Item
+    from parity.traces.bundle import Bundle
+    from parity.traces.trace import Trace
 
 
 def of_run(keras: Trace, torch: Trace, tolerance: Tolerance) -> Outcome:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from parity.ladder.compare import compare_close, compare_exact
 from parity.ladder.comparers.probe import MEASURED, NO_LOSS, raised
 from parity.ladder.comparers.run import parameters
 from parity.ladder.outcome import Outcome, judged, judged_if_any, skipped
 from parity.ladder.rounding import allowed
 from parity.ladder.tolerance import FLOAT64, SEMANTIC, Tolerance
-from parity.traces.bundle import Bundle
-from parity.traces.trace import Trace
+
+if TYPE_CHECKING:
+    from parity.traces.bundle import Bundle
+    from parity.traces.trace import Trace
 
 
 def of_run(keras: Trace, torch: Trace, tolerance: Tolerance) -> Outcome:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from parity.ladder.compare import compare_exact
 from parity.ladder.comparers.run import parameters
 from parity.ladder.initial_weights import compare_draws
 from parity.ladder.outcome import Outcome, judged, skipped
 from parity.ladder.tolerance import EXACT, Tolerance
-from parity.traces.bundle import Bundle
-from parity.traces.trace import Trace
+
+if TYPE_CHECKING:
+    from parity.traces.bundle import Bundle
+    from parity.traces.trace import Trace
 
 
 def of_run(keras: Trace, torch: Trace, tolerance: Tolerance) -> Outcome:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from parity.ladder.compare import compare_close, compare_exact
-from parity.ladder.result import Item
 from parity.ladder.rounding import MOST, allowed
 from parity.ladder.tolerance import FLOAT64, NOISE_FACTOR
-from parity.traces.bundle import Bundle
-from parity.traces.trace import Trace
+
+if TYPE_CHECKING:
+    from parity.ladder.items import Item
+    from parity.traces.bundle import Bundle
+    from parity.traces.trace import Trace
 
 MEASURED = (
     f"float64, relative to the largest value: {FLOAT64:g}, or {NOISE_FACTOR:g} times what one unit "

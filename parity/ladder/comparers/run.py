@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from itertools import zip_longest
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from parity.ladder.compare import compare_exact
-from parity.ladder.result import Item
-from parity.traces.trace import Trace
+
+if TYPE_CHECKING:
+    from parity.ladder.items import Item
+    from parity.traces.trace import Trace
 
 
 def compare_facts(name: str, keras: Any, torch: Any) -> list[Item]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,10 +12,12 @@ from parity.ladder.compare import compare_close, compare_exact
 from parity.ladder.comparers.probe import LEARNING_RATE, NO_OPTIMIZER, raised
 from parity.ladder.comparers.run import lengths, parameters, parting
 from parity.ladder.outcome import Outcome, judged, judged_if_any, skipped
-from parity.ladder.result import Item
 from parity.ladder.tolerance import EXACT, Tolerance
-from parity.traces.bundle import Bundle
-from parity.traces.trace import Trace
+
+if TYPE_CHECKING:
+    from parity.ladder.items import Item
+    from parity.traces.bundle import Bundle
+    from parity.traces.trace import Trace
 
 MOST_RATE_ROUNDING = 1e-5  # what a schedule in float32 can be off by, thousands of steps on
 

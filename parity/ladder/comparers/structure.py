@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from parity.ladder.compare import compare_exact
 from parity.ladder.comparers.run import compare_facts
 from parity.ladder.outcome import Outcome, judged, judged_if_any
-from parity.ladder.result import Item
 from parity.ladder.tolerance import EXACT, Tolerance
-from parity.traces.bundle import Bundle
-from parity.traces.trace import Trace
+
+if TYPE_CHECKING:
+    from parity.ladder.items import Item
+    from parity.traces.bundle import Bundle
+    from parity.traces.trace import Trace
 
 
 def of_run(keras: Trace, torch: Trace, tolerance: Tolerance) -> Outcome:
@@ -109,4 +111,5 @@ def _shapes(weights: dict[str, Any]) -> str:
 
 def _kind(node: dict[str, Any]) -> str:
     where = node.get("where")
-    return node["kind"] + (f" at {where}" if where else "")
+    kind: str = node["kind"]
+    return kind + (f" at {where}" if where else "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,11 +12,13 @@ from parity.ladder.compare import absolute_difference, compare_close, compare_ex
 from parity.ladder.comparers.probe import MEASURED, NO_OPTIMIZER, close, raised
 from parity.ladder.comparers.run import lengths, parameters, parting
 from parity.ladder.outcome import Outcome, judged, judged_if_any, skipped
-from parity.ladder.result import Item
 from parity.ladder.rounding import allowed
-from parity.ladder.tolerance import Tolerance
-from parity.traces.bundle import Bundle
-from parity.traces.trace import Trace
+
+if TYPE_CHECKING:
+    from parity.ladder.items import Item
+    from parity.ladder.tolerance import Tolerance
+    from parity.traces.bundle import Bundle
+    from parity.traces.trace import Trace
 
 
 def of_run(keras: Trace, torch: Trace, tolerance: Tolerance) -> Outcome:

@@ -25,7 +25,7 @@ from parity.report.bench_sentences import (
     warnings,
 )
 from parity.report.export.markdown import escaped, table
-from parity.report.text.terminal import plain
+from parity.report.lines import plain
 
 # A cell that starts with one of these is a formula; the wide ones count in some languages.
 _FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")

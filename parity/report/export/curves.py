@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 from parity.errors import InputError
 from parity.files.atomic import write_bytes
 from parity.report.chart import Chart, can_be_drawn, charts_of, role, short_number
-from parity.report.text.terminal import plain
-from parity.traces.trace import History
+from parity.report.lines import plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from parity.traces.trace import History
 
 SUFFIXES = (".svg", ".png", ".pdf")
 

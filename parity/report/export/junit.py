@@ -17,16 +17,17 @@ from __future__ import annotations
 import math
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from parity.behaviour.diagnosis import Diagnosis
 from parity.bench.machine import facts
 from parity.bench.result import OK, REFUSED, BenchResult, Row
-from parity.ladder.result import ERROR, FAIL, PASS, Level, Result
+from parity.ladder.items import FAIL, PASS, Level
+from parity.ladder.result import ERROR, Result
 from parity.report.bench_sentences import number as short
 from parity.report.bench_sentences import reason_of, times
 from parity.report.bench_sentences import sentence as bench_sentence
 from parity.report.found import AnyResult, redact_paths
+from parity.report.lines import plain, shortened
 from parity.report.sentences import (
     cause_title,
     difference,
@@ -37,17 +38,13 @@ from parity.report.sentences import (
     sentence,
     subject,
 )
+from parity.report.text.result import cause_lines, divergence_lines, place_lines, setting_lines
 from parity.report.text.sweep import sentence as sweep_sentence
-from parity.report.text.terminal import (
-    cause_lines,
-    divergence_lines,
-    place_lines,
-    plain,
-    setting_lines,
-    shortened,
-)
-from parity.sweeps.equivalence import EquivalenceRow, ScenarioVerdicts
 from parity.sweeps.result import SweepResult
+
+if TYPE_CHECKING:
+    from parity.behaviour.diagnosis import Diagnosis
+    from parity.sweeps.equivalence import EquivalenceRow, ScenarioVerdicts
 
 MAX_TEXT, MAX_LINES = 2000, 500  # characters of a line, lines of a text
 
@@ -73,7 +70,8 @@ def junit_xml(results: Sequence[AnyResult]) -> str:
     for name in ("tests", "failures", "errors"):
         root.set(name, str(sum(int(suite.get(name, "0")) for suite in root)))
     ET.indent(root)
-    return ET.tostring(root, encoding="utf-8", xml_declaration=True).decode() + "\n"
+    document: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    return document.decode() + "\n"
 
 
 class _Suite:

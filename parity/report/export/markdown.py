@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from parity.report.text.terminal import plain, shortened
+from parity.report.lines import plain, shortened
 
 MAX_TEXT = 2000  # characters of one text
 NONE = "-"

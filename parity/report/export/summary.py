@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from parity.behaviour.diagnosis import Diagnosis
 from parity.bench.result import BenchResult
-from parity.ladder.result import ERROR, FAIL, NOT_REACHED, PASS, SKIPPED, Level, Result
+from parity.ladder.items import FAIL, NOT_REACHED, PASS, SKIPPED, Level
+from parity.ladder.result import ERROR, Result
 from parity.report.advice import advice_of
 from parity.report.export.bench_tables import to_markdown
 from parity.report.export.markdown import NONE, escaped, table
@@ -35,8 +36,11 @@ from parity.report.sentences import (
     training_texts,
 )
 from parity.report.text.sweep import sentence as sweep_sentence
-from parity.sweeps.equivalence import EquivalenceRow, ScenarioVerdicts
 from parity.sweeps.result import SweepResult
+
+if TYPE_CHECKING:
+    from parity.behaviour.diagnosis import Diagnosis
+    from parity.sweeps.equivalence import EquivalenceRow, ScenarioVerdicts
 
 MAX_LINES = 60
 MAX_SECTIONS = 5

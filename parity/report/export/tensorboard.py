@@ -18,12 +18,16 @@ import io
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from parity.errors import InputError
 from parity.files.atomic import write_bytes
-from parity.ladder.result import Item, Result
-from parity.programs.run_spec import HALVES
-from parity.traces.trace import History
+from parity.programs.halves import HALVES
+
+if TYPE_CHECKING:
+    from parity.ladder.items import Item
+    from parity.ladder.result import Result
+    from parity.traces.trace import History
 
 FILE = "events.out.tfevents.0.parity"  # one name: writing again replaces what was written
 

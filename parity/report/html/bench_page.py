@@ -36,8 +36,8 @@ from parity.report.html.page import (
     Text,
 )
 from parity.report.html.svg import BAND, INK, KERAS, TORCH, drawn
+from parity.report.lines import plain, shortened
 from parity.report.sentences import capital
-from parity.report.text.terminal import plain, shortened
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

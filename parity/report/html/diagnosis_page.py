@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from parity.behaviour.causes import RankedCause
-from parity.behaviour.diagnosis import Diagnosis
 from parity.report.html.curves import history_pictures
 from parity.report.html.page import (
     FAIL,
@@ -19,6 +18,10 @@ from parity.report.html.page import (
     Text,
     sections_of,
 )
+
+if TYPE_CHECKING:
+    from parity.behaviour.causes import RankedCause
+    from parity.behaviour.diagnosis import Diagnosis
 
 SENTENCES = {
     "good_fit": "The training looks right.",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from parity.ladder.compare import absolute_difference
-from parity.ladder.result import FAIL, Item, Level
+from parity.ladder.items import FAIL, Item, Level
 from parity.report.html.page import Cell, Picture, Table
 from parity.report.html.svg import BAND, INK, drawn, legend, log_labels
 from parity.report.html.texts import number

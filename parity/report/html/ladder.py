@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from parity.ladder.result import Level, Result
 from parity.report.advice import advice_of
 from parity.report.html.page import FAIL, PASS, QUIET, WARN, Cause, Divergence, Fact, Rung
 from parity.report.html.texts import number, value
@@ -19,6 +19,10 @@ from parity.report.sentences import (
     place_text,
     setting_texts,
 )
+
+if TYPE_CHECKING:
+    from parity.ladder.items import Level
+    from parity.ladder.result import Result
 
 LOOKS = {"pass": PASS, "fail": FAIL, "skipped": WARN, "not_reached": QUIET}
 WORDS = {"pass": "pass", "fail": "fail", "skipped": "skipped", "not_reached": "not reached"}

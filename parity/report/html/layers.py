@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from parity.errors import RunError
 from parity.ladder.compare import absolute_difference
+from parity.ladder.items import FAIL, Item, Level
 from parity.ladder.levels import LEVELS
-from parity.ladder.result import FAIL, Item, Level, Result
 from parity.report.html.page import Block, Cell, Folded, Table
 from parity.report.html.texts import number, share
-from parity.report.read import FoundRun
 from parity.report.sentences import moment
+
+if TYPE_CHECKING:
+    from parity.ladder.result import Result
+    from parity.report.read import FoundRun
 
 TITLES = {row.id: row.title for row in LEVELS}
 OPEN = ("forward", "gradient")

@@ -9,13 +9,14 @@ import numpy as np
 
 from parity.report.html.page import Cell, Picture, Table
 from parity.report.html.svg import BAD, BAND, GOOD, HALF_COLORS, INK, NAMES, drawn, legend
+from parity.report.lines import plain, shortened
 from parity.report.sentences import capital
-from parity.report.text.terminal import plain, shortened
-from parity.sweeps.equivalence import EquivalenceRow
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from parity.sweeps.equivalence import EquivalenceRow
 
 ROW = 0.27  # inches of a row
 MAX_NAME = 26  # letters of a name beside the axis

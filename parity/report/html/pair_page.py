@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from parity.ladder.result import Level, Result
 from parity.report.html.curves import curve_pictures
 from parity.report.html.ladder import LOOKS as LEVEL_LOOKS
 from parity.report.html.ladder import divergence_of, ladder_of
@@ -25,7 +24,11 @@ from parity.report.html.page import (
 from parity.report.html.run_page import LOOKS, title_of, versions_of
 from parity.report.html.svg import NAMES
 from parity.report.html.texts import number
-from parity.report.read import FoundRun
+
+if TYPE_CHECKING:
+    from parity.ladder.items import Level
+    from parity.ladder.result import Result
+    from parity.report.read import FoundRun
 
 RANK = {"pass": 0, "inconclusive": 1, "fail": 2, "error": 3}
 CHANGED = 2.0  # a difference that grows by less is told, and not marked
@@ -145,11 +148,11 @@ def _curves(old: Result, new: Result) -> list[Block]:
     """Both runs of the same half on top of each other: Keras's place takes the earlier one."""
     blocks: list[Block] = []
     for half, name in NAMES.items():
-        histories = [result.history.get(half) for result in (old, new)]
-        if not all(histories):
+        before, now = old.history.get(half), new.history.get(half)
+        if not before or not now:
             continue
         pictures = curve_pictures(
-            {"keras": histories[0], "torch": histories[1]},  # type: ignore[dict-item]
+            {"keras": before, "torch": now},
             names={"keras": "before", "torch": "now"},
             prefix=half,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,7 +11,9 @@ from parity.programs.run_spec import RunSpec
 from parity.report.html.images import data_url, on_one_scale
 from parity.report.html.page import Block, Cell, Strip, Strips, Table, Text
 from parity.report.html.svg import NAMES
-from parity.report.read import FoundRun
+
+if TYPE_CHECKING:
+    from parity.report.read import FoundRun
 
 MAX_CLASSES = 20  # rows of a confusion matrix
 MAX_IMAGES = 16

@@ -13,11 +13,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from parity.report.html.page import Page
-from parity.report.text.terminal import plain
+from parity.report.lines import plain
 
 if TYPE_CHECKING:
     from jinja2 import Template
+
+    from parity.report.html.page import Page
 
 FOLDER = Path(__file__).parent
 MAX_TEXT = 1000  # characters of one text; the result file has all of them

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from parity.ladder.result import ERROR, Result
 from parity.report.html.curves import curve_pictures
@@ -32,10 +32,12 @@ from parity.report.html.page import (
 from parity.report.html.predictions import prediction_blocks
 from parity.report.html.samples import sample_blocks
 from parity.report.html.svg import NAMES
-from parity.report.read import FoundRun
 from parity.report.reproduce import command_of
 from parity.report.sentences import count
 from parity.report.verdict import sentence_of
+
+if TYPE_CHECKING:
+    from parity.report.read import FoundRun
 
 LOOKS = {"pass": PASS, "fail": FAIL, "error": FAIL, "inconclusive": WARN}
 MODES = {

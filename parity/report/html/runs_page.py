@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from parity.ladder.result import Level, Result
 from parity.report.html.ladder import LOOKS as LEVEL_LOOKS
 from parity.report.html.ladder import divergence_of
 from parity.report.html.page import Block, Cell, Code, Fact, Page, Section, Table
@@ -17,6 +17,10 @@ from parity.report.read import FoundRun, problems_of
 from parity.report.reproduce import command_of
 from parity.report.sentences import count
 from parity.traces.folder import REPORT
+
+if TYPE_CHECKING:
+    from parity.ladder.items import Level
+    from parity.ladder.result import Result
 
 RANK = ("error", "fail", "inconclusive", "pass")  # the gravest first
 MAX_COMMANDS = 50

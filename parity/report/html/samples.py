@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from parity.errors import RunError
@@ -9,7 +11,9 @@ from parity.ladder.compare import absolute_difference
 from parity.report.html.images import MAX_SIDE, data_url, on_one_scale
 from parity.report.html.page import Block, Strip, Strips, Text
 from parity.report.html.texts import number
-from parity.report.read import FoundRun
+
+if TYPE_CHECKING:
+    from parity.report.read import FoundRun
 
 MAX_IMAGES = 12
 FEW_IMAGES = 8  # of those that are as large as an image on the page may be

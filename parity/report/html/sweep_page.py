@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from parity.report.html.margins import comparison_table, margin_picture, seeds_picture
 from parity.report.html.page import (
@@ -21,8 +22,10 @@ from parity.report.html.page import (
 from parity.report.html.run_page import MODES, versions_of
 from parity.report.html.svg import NAMES
 from parity.report.sentences import count
-from parity.sweeps.equivalence import ScenarioVerdicts
-from parity.sweeps.result import SweepResult
+
+if TYPE_CHECKING:
+    from parity.sweeps.equivalence import ScenarioVerdicts
+    from parity.sweeps.result import SweepResult
 
 LOOKS = {"pass": PASS, "fail": FAIL, "inconclusive": WARN, "incomplete": WARN}
 SENTENCES = {

@@ -36,7 +36,7 @@ from parity.report.bench_sentences import (
 )
 from parity.report.export.bench_tables import to_csv as to_csv  # the other forms
 from parity.report.export.bench_tables import to_markdown as to_markdown
-from parity.report.text.terminal import WIDTH, Line, plain, shortened, wrapped
+from parity.report.lines import WIDTH, Line, plain, shortened, wrapped
 
 MAX_REASON = 6  # lines of each reason
 MAX_MACHINE = 4  # lines

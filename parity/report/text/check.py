@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from parity.ladder.result import ERROR, SKIPPED, Result
+from parity.ladder.items import SKIPPED
+from parity.ladder.result import ERROR, Result
+from parity.report.lines import Line, plain, wrapped
 from parity.report.sentences import UNKNOWN
-from parity.report.text.terminal import (
-    Line,
+from parity.report.text.result import (
     cause_lines,
     divergence_lines,
     error_lines,
     head_line,
     level_lines,
     place_lines,
-    plain,
     sentence_line,
     setting_lines,
-    wrapped,
 )
 
 

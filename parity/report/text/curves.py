@@ -11,10 +11,13 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 from itertools import groupby, pairwise, zip_longest
+from typing import TYPE_CHECKING
 
 from parity.report.chart import Chart, can_be_drawn, charts_of, role, short_number
-from parity.report.text.terminal import WIDTH, Line
-from parity.traces.trace import History
+from parity.report.lines import WIDTH, Line
+
+if TYPE_CHECKING:
+    from parity.traces.trace import History
 
 MIN_WIDTH, MIN_HEIGHT = 40, 3
 GAP = 2  # columns between two charts

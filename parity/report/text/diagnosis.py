@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from parity.behaviour.causes import RankedCause
-from parity.behaviour.diagnosis import Diagnosis
-from parity.behaviour.judgement import Judgement
+from parity.report.lines import WIDTH, Line, plain, shortened, wrapped
 from parity.report.text.curves import curve_lines
-from parity.report.text.terminal import WIDTH, Line, plain, shortened, wrapped
+
+if TYPE_CHECKING:
+    from parity.behaviour.causes import RankedCause
+    from parity.behaviour.diagnosis import Diagnosis
+    from parity.behaviour.judgement import Judgement
 
 _STYLES = {"good_fit": "bold green", "undecided": "bold yellow"}
 _SEVERITIES = {"high": "bold red", "medium": "yellow"}

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from parity.divergences import REGISTRY
-from parity.divergences.divergence import Divergence
-from parity.report.text.terminal import Line, wrapped
+from parity.report.lines import Line, wrapped
+
+if TYPE_CHECKING:
+    from parity.divergences.divergence import Divergence
 
 
 def divergence_table() -> list[Line]:

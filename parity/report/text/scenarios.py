@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 
 from parity.programs.scenarios import CAUSES, PROGRAMS, REMEDIES
-from parity.report.text.terminal import WIDTH, Line
+from parity.report.lines import WIDTH, Line
 
 GROUPS = {
     "The article's programs: `parity run`": PROGRAMS,

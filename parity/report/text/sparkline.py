@@ -11,9 +11,12 @@ A bar is an epoch, or the mean of the few that share its column. What is not fin
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from parity.report.chart import CURVES, Chart, can_be_drawn, chart_of_halves, short_number
-from parity.traces.trace import History
+
+if TYPE_CHECKING:
+    from parity.traces.trace import History
 
 BARS = "▁▂▃▄▅▆▇█"
 ASCII_BARS = str.maketrans(BARS, "12345678")  # where the encoding of a stream lacks them

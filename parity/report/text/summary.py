@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from parity.ladder.result import ERROR, PASS, Result
+from parity.ladder.items import PASS
+from parity.ladder.result import ERROR, Result
+from parity.report.lines import WIDTH, Line, plain, shortened
 from parity.report.sentences import moment, subject
-from parity.report.text.terminal import WIDTH, Line, plain, shortened
 
 
 def summary_lines(results: Sequence[Result]) -> list[Line]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from parity.report.text.terminal import Line, plain, shortened, wrapped
-from parity.sweeps.equivalence import EquivalenceRow, ScenarioVerdicts
-from parity.sweeps.result import SweepResult
+from parity.report.lines import Line, plain, shortened, wrapped
+
+if TYPE_CHECKING:
+    from parity.sweeps.equivalence import EquivalenceRow, ScenarioVerdicts
+    from parity.sweeps.result import SweepResult
 
 MAX_FAILURES = 10  # shown here; the JSON has all
 MAX_REASON = 4  # lines of each reason

@@ -10,7 +10,7 @@ from bench_results import noisy, result, row
 from parity.bench import result_file
 from parity.bench.comparison import read_result
 from parity.bench.result import FAILED, REFUSED, SECONDS
-from parity.cli.options import write_json_file
+from parity.cli.saved import write_json_file
 from parity.errors import InputError
 from parity.files import strict_json
 

@@ -55,7 +55,7 @@ class Ladder:
 
 @pytest.fixture
 def ladder(monkeypatch):
-    """The ladder, climbed in no time."""
+    """The ladder, compared in no time."""
     found = Ladder()
     monkeypatch.setattr("parity.runs.run.run_all", found.run_all)
     return found
@@ -237,7 +237,9 @@ def test_where_keras_cannot_be_trained_all_are_told_so_and_it_is_tried_once(judg
     assert stub.events() == [["keras", "try"]]
 
 
-def test_the_port_climbs_the_ladder_and_is_asked_what_the_timed_program_reaches(judge, ladder):
+def test_the_port_is_compared_on_the_ladder_and_is_asked_what_the_timed_program_reaches(
+    judge, ladder
+):
     texts = {"torch": serves((0.5,))}
     spec = BenchSpec(gate_seeds=2, batch_sizes=(16, 8), seed=7, threads=3)
     (keras, torch), stub = judge([row("keras", 1.0), row("torch", 2.0)], texts, spec=spec)
@@ -271,14 +273,14 @@ def test_a_port_that_falls_off_the_ladder_is_refused(judge, ladder):
 
 
 @pytest.mark.parametrize("accuracy", [0.1, 0.5001, 1.0])
-def test_a_timed_program_that_is_not_what_climbed_the_ladder_is_refused(judge, ladder, accuracy):
-    """A loop that trains less is fast, and `fit`, which climbs, would not know of it."""
+def test_a_timed_program_that_is_not_what_was_compared_is_refused(judge, ladder, accuracy):
+    """A loop that trains less is fast, and `fit`, which is compared, would not know of it."""
     (torch,), _ = judge([row("torch", 1000.0)], {"torch": serves((accuracy,))})
     assert (torch.parity, torch.status) == ("fail", REFUSED)
     assert f"is timed reaches an accuracy of {accuracy:.4f}, torch_impl.fit 0.5000" in torch.reason
 
 
-def test_a_ladder_that_could_not_be_climbed_is_unchecked_in_one_paragraph(judge, ladder):
+def test_a_ladder_that_could_not_be_compared_is_unchecked_in_one_paragraph(judge, ladder):
     ladder.verdict, ladder.errors = "error", ("keras was killed\nThe log ends with:\n    x", "and")
     (torch,), _ = judge([row("torch", 2.0)])
     assert (torch.parity, torch.status) == ("unchecked", OK)
@@ -359,13 +361,13 @@ def test_a_real_port_passes_and_one_that_trains_otherwise_does_not(
 ):
     data = make_data((12, 20, 3), num_classes=5, num_train=70, num_val=30)
 
-    def climbed(specs, options):
-        """The ladder passes, as it does where `fit` is right; to climb it takes Keras a minute."""
+    def compared(specs, options):
+        """The ladder passes, as it does where `fit` is right. Keras would take a minute for it."""
         (spec,) = specs
         return [Result("pass", spec.to_dict(), history={"torch": fit(spec, data).history})]
 
     monkeypatch.setattr(measure, "run_data", lambda spec: data)
-    monkeypatch.setattr("parity.runs.run.run_all", climbed)
+    monkeypatch.setattr("parity.runs.run.run_all", compared)
     pythons = {"keras": sys.executable, "torch": faulty_python(fault)}
     spec = BenchSpec(train_size=70, val_size=30, threads=1)
     (found,) = checked(

@@ -52,7 +52,7 @@ def children(monkeypatch):
 
     run_jobs.act = lambda job: []
     run_jobs.started = started
-    monkeypatch.setattr("parity.runs.check.run_shown", run_jobs)
+    monkeypatch.setattr("parity.runs.check_halves.run_shown", run_jobs)
     return run_jobs
 
 

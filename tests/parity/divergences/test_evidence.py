@@ -6,7 +6,7 @@ import pytest
 
 from parity.divergences.evidence import CLOSE, Evidence, differs, is_close
 from parity.ladder.engine import compare_levels
-from parity.ladder.result import FAIL
+from parity.ladder.items import FAIL
 from parity.ladder.table import OF_PROBE
 
 

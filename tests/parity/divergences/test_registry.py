@@ -12,8 +12,8 @@ from parity.divergences.names import SLUGS, full_name
 from parity.divergences.registry import MODULES
 from parity.errors import InputError
 from parity.ladder.levels import LEVEL_IDS
+from parity.report.lines import WIDTH
 from parity.report.text.divergences import divergence_table, explanation_lines
-from parity.report.text.terminal import WIDTH
 
 
 def test_every_id_stands_once():

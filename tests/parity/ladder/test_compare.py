@@ -14,7 +14,7 @@ from parity.ladder.compare import (
     compare_exact,
     greatest_difference,
 )
-from parity.ladder.result import FAIL, PASS
+from parity.ladder.items import FAIL, PASS
 
 NAN, INF = math.nan, math.inf
 F32, F64 = np.float32, np.float64

@@ -4,9 +4,9 @@ import pytest
 from documented import ROOT
 
 from parity.ladder.engine import compare_level, compare_levels
+from parity.ladder.items import FAIL, NOT_REACHED, PASS, SKIPPED, Item
 from parity.ladder.levels import LEVEL_IDS, LEVELS
 from parity.ladder.outcome import judged, judged_if_any, skipped
-from parity.ladder.result import FAIL, NOT_REACHED, PASS, SKIPPED, Item
 from parity.ladder.table import COMPARERS
 
 IDS = [

@@ -8,7 +8,7 @@ import pytest
 from scipy import special
 
 from parity.ladder.initial_weights import P_VALUE, compare_draws
-from parity.ladder.result import FAIL, PASS
+from parity.ladder.items import FAIL, PASS
 
 SHAPE = (24, 16)  # fan in, fan out
 DRAWS = 5

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from ladder_probes import fact, failed, moved
 
-from parity.ladder.result import PASS
+from parity.ladder.items import PASS
 
 
 def without(name):

@@ -5,8 +5,8 @@ import pytest
 from ladder_probes import fact, failed, moved, scheduled, statuses
 
 from parity.errors import InputError
+from parity.ladder.items import FAIL, NOT_REACHED, PASS, SKIPPED
 from parity.ladder.levels import LEVEL_IDS
-from parity.ladder.result import FAIL, NOT_REACHED, PASS, SKIPPED
 
 
 def test_a_right_port_passes(compared_probe):

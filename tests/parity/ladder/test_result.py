@@ -5,7 +5,8 @@ import math
 
 import pytest
 
-from parity.ladder.result import FAIL, NOT_REACHED, PASS, SKIPPED, Item, Level, Result
+from parity.ladder.items import FAIL, NOT_REACHED, PASS, SKIPPED, Item, Level
+from parity.ladder.result import Result
 from parity.report.sentences import moment
 
 NAN, INF = math.nan, math.inf

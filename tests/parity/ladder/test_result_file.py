@@ -14,13 +14,14 @@ from parity.behaviour.judgement import Judgement
 from parity.errors import InputError
 from parity.files.json_io import write_json
 from parity.ladder import result_file
+from parity.ladder.items import FAIL, NOT_REACHED, PASS, SKIPPED, Item, Level
 from parity.ladder.levels import LEVEL_IDS
-from parity.ladder.result import ERROR, FAIL, NOT_REACHED, PASS, SKIPPED, Item, Level, Result
+from parity.ladder.result import ERROR, Result
 from parity.ladder.result_file import read_result, result_from
 from parity.programs.check_spec import CheckSpec
 from parity.programs.run_spec import RunSpec
 from parity.report.text.check import check_lines
-from parity.report.text.terminal import result_lines
+from parity.report.text.result import result_lines
 
 NAN, INF = math.nan, math.inf
 REMOVED = object()

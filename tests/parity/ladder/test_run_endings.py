@@ -6,8 +6,8 @@ from ladder_runs import Noisy, failing, levels_of, moved, other_rates
 from traces import HISTORY_KEYS, STEPS_PER_EPOCH, whole_parts
 
 from parity.errors import RunError
+from parity.ladder.items import FAIL, PASS
 from parity.ladder.levels import LEVEL_IDS
-from parity.ladder.result import FAIL, PASS
 from parity.ladder.tolerance import Float64Tolerance
 from parity.programs.run_spec import EarlyStopping
 

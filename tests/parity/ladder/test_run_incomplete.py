@@ -6,8 +6,8 @@ from ladder_runs import failing, levels_of
 from traces import HISTORY_KEYS, run_parts, whole_parts
 
 from parity.errors import RunError
+from parity.ladder.items import FAIL
 from parity.ladder.levels import LEVEL_IDS
-from parity.ladder.result import FAIL
 
 
 def outcome(keras, torch):

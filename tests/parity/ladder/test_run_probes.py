@@ -7,7 +7,7 @@ import pytest
 from ladder_runs import failing, levels_of, moved
 from traces import whole_parts
 
-from parity.ladder.result import FAIL, PASS
+from parity.ladder.items import FAIL, PASS
 from parity.programs.run_spec import Augmentation
 
 # level, item, key of the trace, index, what is allowed, (epoch, step); 1e-12 of the largest value,

@@ -5,8 +5,8 @@ from ladder_runs import INF, NAN, Noisy, failing, levels_of, moved, other_rates
 from traces import HISTORY_KEYS, STEPS_PER_EPOCH, whole_parts
 
 from parity.ladder.envelope import Envelope
+from parity.ladder.items import FAIL, PASS, SKIPPED
 from parity.ladder.levels import LEVEL_IDS
-from parity.ladder.result import FAIL, PASS, SKIPPED
 from parity.ladder.tolerance import Float64Tolerance
 
 

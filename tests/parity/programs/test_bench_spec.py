@@ -108,7 +108,7 @@ def test_every_variant_is_known_by_its_name_and_runs_in_one_of_the_halves():
 
 
 def test_what_draws_keras_numbers_is_seeded_and_nothing_else():
-    """The gate climbs the ladder with these, and judges the others by their accuracy."""
+    """The gate runs the ladder for these, and judges the others by their accuracy."""
     seeded = {name for name, variant in VARIANTS.items() if variant.mode == "seeded"}
     assert seeded == {"keras", "torch", "torch-compiled"}
 

@@ -83,7 +83,7 @@ def differences(a, b):
     ],
     ids=["underfit", "capacity", "augmentation", "dropout"],
 )
-def test_a_scenario_has_the_documents_settings(name, model, epochs, augmentation, reduce_lr):
+def test_a_scenario_has_the_settings_of_the_article(name, model, epochs, augmentation, reduce_lr):
     settings = scenario(name).to_dict()
     assert settings["scenario"] == name
     assert settings["model"] == model
@@ -97,7 +97,7 @@ def test_a_scenario_has_the_documents_settings(name, model, epochs, augmentation
     assert (settings["split"], settings["mode"]) == ("random", "seeded")
 
 
-def test_scenarios_are_listed_in_the_order_of_the_document():
+def test_scenarios_are_listed_in_the_order_of_the_article():
     assert list(PROGRAMS) == ["underfit", "capacity", "augmentation", "dropout"]
     assert list(SCENARIOS) == [*PROGRAMS, *CAUSES, *REMEDIES]
     assert list(BEHAVIOUR) == [*CAUSES, *REMEDIES]
@@ -136,7 +136,7 @@ def test_no_two_scenarios_are_the_same_run():
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_the_documents_programs_are_compared_step_by_step_and_promise_no_verdict(name):
+def test_the_programs_of_the_article_are_compared_step_by_step_and_promise_no_verdict(name):
     assert (PROGRAMS[name].expected, PROGRAMS[name].cures) == (None, None)
 
 
@@ -191,7 +191,7 @@ def test_in_full_size_too_a_remedy_differs_in_its_remedy_only(name):
     assert differences(full(name), full(cures)) == changed
 
 
-def test_remedies_are_the_documents_own():
+def test_remedies_are_those_of_the_article():
     assert (
         REMEDIES["cured_by_augmentation"].spec.augmentation == scenario("augmentation").augmentation
     )

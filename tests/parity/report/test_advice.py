@@ -5,12 +5,13 @@ from dataclasses import replace
 import pytest
 from checked import level, result_of
 
+from parity.ladder.items import FAIL, Item, Level
 from parity.ladder.levels import LEVEL_IDS
-from parity.ladder.result import FAIL, Item, Level, Result
+from parity.ladder.result import Result
 from parity.programs.run_spec import RunSpec
 from parity.report.advice import _BY_LEVEL, advice_of
 from parity.report.export.summary import summary_markdown
-from parity.report.text.terminal import result_lines
+from parity.report.text.result import result_lines
 
 
 def failing(name):

@@ -14,9 +14,12 @@ from report_folders import (
     write,
 )
 
+from parity.behaviour.diagnosis import Diagnosis
+from parity.bench.result import BenchResult
 from parity.errors import InputError
-from parity.report.read import FoundFile, FoundRun, FoundRuns, find
-from parity.traces.folder import BENCH, DIAGNOSIS, SWEEP
+from parity.report.read import FoundResult, FoundRun, FoundRuns, find
+from parity.sweeps.result import SweepResult
+from parity.traces.folder import BENCH, DIAGNOSIS, RESULT, SWEEP
 
 
 def test_a_run_is_found_with_both_traces(tmp_path):
@@ -51,20 +54,34 @@ def test_a_check_is_found_without_traces(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("make", "kind"),
+    ("make", "name", "kind"),
     [
-        (sweep_folder, SWEEP),
-        (lambda folder: bench_folder(folder, bench_results.noisy(1)), BENCH),
-        (diagnosis_folder, DIAGNOSIS),
+        (sweep_folder, SWEEP, SweepResult),
+        (lambda folder: bench_folder(folder, bench_results.noisy(1)), BENCH, BenchResult),
+        (diagnosis_folder, DIAGNOSIS, Diagnosis),
     ],
     ids=["sweep", "bench", "diagnosis"],
 )
-def test_every_other_kind_is_told_by_its_file(make, kind, tmp_path):
+def test_every_other_kind_is_known_by_its_file(make, name, kind, tmp_path):
     make(tmp_path)
-    for path in (tmp_path, tmp_path / kind):
+    for path in (tmp_path, tmp_path / name):
         found = find(path)
-        assert isinstance(found, FoundFile)
-        assert (found.kind, found.problems) == (kind, ())
+        assert isinstance(found, FoundResult)
+        assert (type(found.result), found.problems) == (kind, ())
+
+
+def test_a_result_that_is_known_is_not_read_again(tmp_path):
+    sweep_folder(tmp_path)
+    known = find(tmp_path).result
+    (tmp_path / SWEEP).write_text("not read")
+    assert find(tmp_path, {tmp_path: known}).result is known
+
+
+def test_the_result_of_a_run_that_is_known_is_not_read_again(tmp_path):
+    run_folder(tmp_path)
+    known = find(tmp_path).result
+    (tmp_path / RESULT).write_text("not read")
+    assert find(tmp_path, {tmp_path: known}).result is known
 
 
 def test_results_of_several_runs_in_one_file_are_found(tmp_path):
@@ -135,7 +152,7 @@ def test_a_sweep_that_has_not_ended_is_told(tmp_path):
     sweep_folder(tmp_path)
     (tmp_path / "sweep.json").unlink()
     found = find(tmp_path)
-    assert (found.kind, found.value) == (SWEEP, None)
+    assert found.result.verdict == "incomplete"
     assert "sweep.json is missing" in found.problems[0]
 
 

@@ -10,13 +10,15 @@ import pytest
 from paths import SUPPORT
 from schemas import assert_valid
 
+from parity import check, record
 from parity.errors import InputError
 from parity.halves.options import ChildOptions
 from parity.ladder.result import Result
 from parity.ladder.result_file import result_from
 from parity.programs.check_spec import CheckSpec
 from parity.report.text.check import check_lines
-from parity.runs.check import CheckOptions, check, check_all, record
+from parity.runs.check import check_all
+from parity.runs.check_halves import CheckOptions
 from parity.traces.bundle import Bundle
 
 OWN = "check_factories.py:"
@@ -227,7 +229,7 @@ def no_children(monkeypatch):
     def run_jobs(*arguments, **options):
         raise AssertionError("a child was started")
 
-    monkeypatch.setattr("parity.runs.check.run_shown", run_jobs)
+    monkeypatch.setattr("parity.runs.check_halves.run_shown", run_jobs)
 
 
 REFUSED = {

@@ -5,8 +5,9 @@ import pytest
 from parity.cli.main import main
 from parity.errors import ParityError
 from parity.halves.options import ChildOptions
+from parity.ladder.items import Item
 from parity.ladder.outcome import Outcome
-from parity.ladder.result import Item
+from parity.report.text.doctor import doctor_lines
 from parity.runs import doctor
 
 
@@ -49,7 +50,7 @@ def test_a_stream_that_differs_is_named_though_others_of_its_level_match(monkeyp
     report = doctor.Report(checks=(order, parameters))
     assert report.exit_code == 1
     assert report.to_json()["verdict"] == "fail"
-    told = "\n".join("".join(text for text, _ in line) for line in report.lines())
+    told = "\n".join("".join(text for text, _ in line) for line in doctor_lines(report))
     assert "FAIL" in told
     assert "install the tested versions" in told
 
@@ -58,7 +59,7 @@ def test_a_half_that_cannot_be_run_is_an_error_with_exit_code_3():
     report = doctor.Report(errors=("keras: not installed\ninstall it",))
     assert report.exit_code == 3
     assert report.to_json()["verdict"] == "error"
-    assert ["  install it"] in [[text for text, _ in line] for line in report.lines()]
+    assert ["  install it"] in [[text for text, _ in line] for line in doctor_lines(report)]
 
 
 def test_an_interpreter_that_is_not_there_is_refused():

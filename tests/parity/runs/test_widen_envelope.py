@@ -8,7 +8,7 @@ from traces import whole_parts
 
 from parity.files.json_io import read_json
 from parity.halves.job import Failure
-from parity.ladder.result import FAIL, PASS, Item
+from parity.ladder.items import FAIL, PASS, Item
 from parity.programs.run_spec import RunSpec
 from parity.runs import widen_envelope as module
 from parity.runs.pair import LadderComparison, Pair, RunOptions

@@ -14,7 +14,7 @@ from parity.programs.run_spec import RunSpec
 from parity.programs.scenarios import Margins, Scenario
 from parity.stats import equivalence_power, needed_n
 from parity.sweeps.equivalence import ScenarioVerdicts, SweepEquivalence, compare
-from parity.sweeps.sweep import Row
+from parity.sweeps.rows import Row
 
 HALVES = ("keras", "torch")
 # Spread of seeds, the same in both halves: it is no difference of a pair.

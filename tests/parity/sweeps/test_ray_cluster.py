@@ -20,7 +20,8 @@ from processes import wait_for
 
 from parity.errors import InputError
 from parity.halves.options import ChildOptions
-from parity.programs.run_spec import HALVES, RunSpec
+from parity.programs.halves import HALVES
+from parity.programs.run_spec import RunSpec
 from parity.sweeps import local, ray_cluster
 from parity.sweeps.local import EngineOptions
 from parity.sweeps.ray_cluster import Cluster, run_on_node

@@ -14,11 +14,13 @@ from paths import ROOT, SUPPORT
 
 from parity.errors import InputError, RunError
 from parity.halves.options import ChildOptions
-from parity.programs.run_spec import HALVES, RunSpec
+from parity.programs.halves import HALVES
+from parity.programs.run_spec import RunSpec
 from parity.sweeps import local
 from parity.sweeps.local import EngineOptions
+from parity.sweeps.rows import judge_record
 from parity.sweeps.store import open_store
-from parity.sweeps.sweep import MAX_BATCH, SweepListener, batches_of, judge_record, run_sweep
+from parity.sweeps.sweep import MAX_BATCH, SweepListener, batches_of, run_sweep
 from parity.sweeps.task import Task, tasks_of
 
 PYTHONS = dict.fromkeys(HALVES, sys.executable)

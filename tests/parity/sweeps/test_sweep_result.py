@@ -7,7 +7,7 @@ from schemas import assert_valid
 
 from parity.behaviour.judgement import Judgement
 from parity.sweeps.result import result_of
-from parity.sweeps.sweep import Row, Sweep
+from parity.sweeps.rows import Row, Sweep
 
 
 def missing(reason, seed=0):

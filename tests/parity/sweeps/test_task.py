@@ -15,7 +15,8 @@ from paths import ROOT
 
 import parity
 from parity.errors import InputError
-from parity.programs.run_spec import HALVES, Augmentation, EarlyStopping, ReduceLR, RunSpec
+from parity.programs.halves import HALVES
+from parity.programs.run_spec import Augmentation, EarlyStopping, ReduceLR, RunSpec
 from parity.sweeps import task
 from parity.sweeps.batch import write_batch
 from parity.sweeps.task import RUN_MODULES, Task, tasks_of

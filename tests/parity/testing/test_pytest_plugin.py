@@ -14,11 +14,10 @@ from pathlib import Path
 import pytest
 from checked import level, result_of
 
-import parity.report.text.check
+from parity import assert_parity
 
 # Loaded before any run in this process, which forgets what it loads itself.
-import parity.runs.check
-from parity import assert_parity
+from parity.runs import check as runs_check
 from parity.testing import pytest_plugin
 
 pytest_plugins = ["pytester"]
@@ -373,7 +372,7 @@ def calls(monkeypatch):
         found.append((specs[0], options, options.out))
         return [result_of(level("structure"))]
 
-    monkeypatch.setattr(parity.runs.check, "check_all", check_all)
+    monkeypatch.setattr(runs_check, "check_all", check_all)
     return found
 
 

@@ -28,7 +28,7 @@ def step(network, x):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_each_network_of_the_document_computes_the_same(name):
+def test_each_network_of_the_article_computes_the_same(name):
     model, twin = built(name, torch.float64), built(name, torch.float64)
     network, x = fused(twin), X.double()
     for _ in range(2):  # masks of the first call, and of the second

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from parity.errors import InputError
-from torch_impl.harness.factories import Port, build_subject
+from torch_impl.harness.factories import Port, call_factory
 
 
 @pytest.fixture(autouse=True)
@@ -17,7 +17,7 @@ def _default_type_is_left_as_found():
 
 def test_a_seed_repeats_and_another_differs():
     def weights(seed):
-        return build_subject(lambda: nn.Linear(3, 2), seed).module.weight.detach().numpy()
+        return call_factory(lambda: nn.Linear(3, 2), seed).module.weight.detach().numpy()
 
     np.testing.assert_array_equal(weights(4), weights(4))
     assert not np.array_equal(weights(4), weights(5))
@@ -28,7 +28,7 @@ def test_a_module_of_any_type_becomes_float64_and_the_optimizer_keeps_its_parame
         module = nn.Linear(3, 2, dtype=torch.float32)
         return Port(module, optimizer=torch.optim.SGD(module.parameters(), 0.5))
 
-    port = build_subject(build, 0)
+    port = call_factory(build, 0)
     assert port.module.weight.dtype == torch.float64
     port.module.weight.grad = torch.ones_like(port.module.weight)
     before = port.module.weight.detach().clone()
@@ -38,7 +38,7 @@ def test_a_module_of_any_type_becomes_float64_and_the_optimizer_keeps_its_parame
 
 def test_a_module_alone_is_a_port_of_it():
     module = nn.ReLU()
-    port = build_subject(lambda: module, 0)
+    port = call_factory(lambda: module, 0)
     assert port.module is module
     assert (port.loss, port.optimizer, port.schedulers) == (None, None, ())
 
@@ -60,4 +60,4 @@ def test_an_interval_is_an_epoch_or_a_step():
 @pytest.mark.parametrize("built", [None, 3, nn.ReLU, "net"], ids=str)
 def test_anything_else_is_refused(built):
     with pytest.raises(InputError, match="the torch factory returned"):
-        build_subject(lambda: built, 0)
+        call_factory(lambda: built, 0)

@@ -1,6 +1,6 @@
 """What a port is, beside its numbers: its calls and their partners, its settings, what it gives.
 
-A rig goes in; the facts that structure and causes are told by come out, ready for JSON.
+A port goes in; the facts that structure and causes are told by come out, ready for JSON.
 """
 
 from __future__ import annotations
@@ -11,52 +11,53 @@ import torch
 
 from parity.traces.trace import TraceWriter
 from torch_impl.harness.calls import Call
-from torch_impl.harness.port.port_under_test import Rig
+from torch_impl.harness.port.port_under_test import PortUnderTest
 
 
-def write_facts(rig: Rig, writer: TraceWriter) -> None:
+def write_facts(port: PortUnderTest, writer: TraceWriter) -> None:
     """Writes what the port is, with the pairs that were found."""
-    nodes = rig.bundle.facts["nodes"]
-    paired = {id(variable.module) for _, _, variable in rig.variables()}
-    carried = {id(tensor) for _, _, variable in rig.variables() for tensor in variable.tensors}
-    names = dict(rig.module.named_parameters())
-    writer.facts["nodes"] = rig.nodes
+    nodes = port.bundle.facts["nodes"]
+    paired = {id(variable.module) for _, _, variable in port.variables()}
+    carried = {id(tensor) for _, _, variable in port.variables() for tensor in variable.tensors}
+    names = dict(port.module.named_parameters())
+    writer.facts["nodes"] = port.nodes
     writer.facts["pairs"] = [
-        [nodes[row]["name"], rig.nodes[column]["name"]] for row, column in rig.pairing.pairs
+        [nodes[row]["name"], port.nodes[column]["name"]] for row, column in port.pairing.pairs
     ]
     writer.facts["ends"] = {
         pair.node["name"]: [nodes[n]["name"] for n in (pair.ends.keras_first, pair.ends.keras_last)]
-        for pair in rig.pairs
+        for pair in port.pairs
     }
-    writer.facts["keras_left"] = [nodes[row]["name"] for row in rig.pairing.keras_left]
-    writer.facts["torch_left"] = [rig.nodes[n]["name"] for n in rig.pairing.torch_left]
-    writer.facts["problems"] = rig.problems
-    writer.facts["fed"] = rig.fed
+    writer.facts["keras_left"] = [nodes[row]["name"] for row in port.pairing.keras_left]
+    writer.facts["torch_left"] = [port.nodes[n]["name"] for n in port.pairing.torch_left]
+    writer.facts["problems"] = port.problems
+    writer.facts["fed"] = port.fed
     writer.facts["weights"] = {
-        name: {"shape": list(array.shape)} for name, array in rig.weights().items()
+        name: {"shape": list(array.shape)} for name, array in port.weights().items()
     }
     writer.facts["not_carried"] = [
         name for name, parameter in names.items() if id(parameter) not in carried
     ]
-    writer.facts["num_parameters"] = sum(p.numel() for p in rig.module.parameters())
+    writer.facts["num_parameters"] = sum(p.numel() for p in port.module.parameters())
     writer.facts["num_paired_modules"] = len(paired)
     writer.facts["settings"] = {
-        rig.nodes[column]["name"]: _settings(rig.calls[column]) for _, column in rig.pairing.pairs
+        port.nodes[column]["name"]: _settings(port.calls[column])
+        for _, column in port.pairing.pairs
     }
     writer.facts["flattened"] = {
         pair.node["name"]: "channels_first" if pair.features is not None else "channels_last"
-        for pair in rig.pairs
+        for pair in port.pairs
         if pair.node["kind"] == "flatten"
     }
-    port = rig.port
+    built = port.built
     writer.facts["given"] = {
-        name: getattr(port, name) is not None
+        name: getattr(built, name) is not None
         for name in ("loss", "optimizer", "scheduler", "early_stopping", "load")
     }
-    writer.facts["optimizer"] = _optimizer_facts(port.optimizer)
-    writer.facts["schedulers"] = [_object_facts(scheduler) for scheduler in port.schedulers]
-    writer.facts["scheduler_interval"] = port.scheduler_interval
-    writer.facts["loss"] = None if port.loss is None else _object_facts(port.loss)
+    writer.facts["optimizer"] = _optimizer_facts(built.optimizer)
+    writer.facts["schedulers"] = [_object_facts(scheduler) for scheduler in built.schedulers]
+    writer.facts["scheduler_interval"] = built.scheduler_interval
+    writer.facts["loss"] = None if built.loss is None else _object_facts(built.loss)
 
 
 def _settings(call: Call) -> dict[str, Any]:

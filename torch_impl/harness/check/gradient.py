@@ -8,19 +8,19 @@ from __future__ import annotations
 from parity.data import probe_inputs
 from parity.traces.trace import TraceWriter
 from torch_impl.harness.check.loss import Loss
-from torch_impl.harness.port.port_under_test import Rig
+from torch_impl.harness.port.port_under_test import PortUnderTest
 
 
-def write_gradients(rig: Rig, loss: Loss, writer: TraceWriter) -> None:
+def write_gradients(port: PortUnderTest, loss: Loss, writer: TraceWriter) -> None:
     """One pass forward and back in train mode."""
-    rig.module.zero_grad()
-    _, output = rig.forward("train", "probe", training=True)
-    value = loss(output, rig.target("target/probe"), rig.bundle["target/probe"])
+    port.module.zero_grad()
+    _, output = port.forward("train", "probe", training=True)
+    value = loss(output, port.target("target/probe"), port.bundle["target/probe"])
     writer.put("loss/value", float(value.detach()))
     value.backward()
-    for name, gradient in rig.gradients().items():
-        if f"gradient/{name}" in rig.bundle:
+    for name, gradient in port.gradients().items():
+        if f"gradient/{name}" in port.bundle:
             writer.put(f"gradient/{name}", probe_inputs.sampled(gradient))
     writer.facts["no_gradient"] = [
-        name for name, p in rig.module.named_parameters() if p.grad is None and p.requires_grad
+        name for name, p in port.module.named_parameters() if p.grad is None and p.requires_grad
     ]

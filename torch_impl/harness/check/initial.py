@@ -12,21 +12,23 @@ import numpy as np
 
 from parity.programs.check_spec import CheckSpec
 from parity.traces.trace import TraceWriter
-from torch_impl.harness.factories import build_subject
-from torch_impl.harness.port.port_under_test import Rig
+from torch_impl.harness.factories import call_factory
+from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.weights import read
 
 MAX_INIT_ENTRIES = 20_000
 
 
-def write_init(spec: CheckSpec, factory: Callable[[], Any], rig: Rig, writer: TraceWriter) -> None:
+def write_init(
+    spec: CheckSpec, factory: Callable[[], Any], port: PortUnderTest, writer: TraceWriter
+) -> None:
     """Weights as the factory makes them, as often as the bundle has them."""
-    shape = next((rig.bundle[f"init/{name}"].shape for name in rig.bundle.facts["weights"]), (1,))
+    shape = next((port.bundle[f"init/{name}"].shape for name in port.bundle.facts["weights"]), (1,))
     draws: dict[str, list[np.ndarray]] = {}
     for number in range(shape[0]):
-        port = build_subject(factory, (spec.seed + number) % 2**32)
-        modules = dict(port.module.named_modules())
-        for pair in rig.pairs:
+        redrawn = call_factory(factory, (spec.seed + number) % 2**32)
+        modules = dict(redrawn.module.named_modules())
+        for pair in port.pairs:
             path = pair.call.name.partition("#")[0]
             if not pair.variables or path not in modules:
                 continue

@@ -1,6 +1,6 @@
 """The loss of a port, its own or Keras's, and its value where outputs are extreme.
 
-A rig and the form of its output go in; a loss that all stages call alike comes out, and
+A port and the form of its output go in; a loss that all stages call alike comes out, and
 `loss/confident/…`.
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from parity.traces.trace import TraceWriter
-from torch_impl.harness.port.port_under_test import Rig
+from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.harness.port.portable import as_returned, from_returned
 from torch_impl.layers import activations
 from torch_impl.losses import from_config, sample_weights
@@ -22,23 +22,23 @@ from torch_impl.losses import logits as keras_logits
 Loss = Callable[[Any, Any, np.ndarray], torch.Tensor]
 
 
-def loss_of(rig: Rig, form: str) -> Loss:
+def loss_of(port: PortUnderTest, form: str) -> Loss:
     """Returns the port's loss; where it gives none, Keras's."""
-    port, facts = rig.port, rig.bundle.facts
-    if port.loss is not None:
-        given = port.loss
+    built, facts = port.built, port.bundle.facts
+    if built.loss is not None:
+        given = built.loss
         return lambda output, target, y: given(output, target)
     own = from_config(facts["loss"]["config"] or facts["loss"]["name"])
     weights = facts["loss"]["class_weight"]
     by_label = None if weights is None else {int(key): float(w) for key, w in weights.items()}
 
     def loss(output: Any, target: Any, y: np.ndarray) -> torch.Tensor:
-        output = from_returned(output, rig.bundle["forward/eval/output"].shape)
+        output = from_returned(output, port.bundle["forward/eval/output"].shape)
         output = _activated(output, form, facts.get("output_activation"))
         labels = torch.from_numpy(np.array(y))
-        if by_label is None:
-            return own(output, labels)
-        return own(output, labels, sample_weight=sample_weights(labels, by_label))
+        weighted = {} if by_label is None else {"sample_weight": sample_weights(labels, by_label)}
+        value: torch.Tensor = own(output, labels, **weighted)
+        return value
 
     return loss
 
@@ -51,27 +51,27 @@ def _activated(output: torch.Tensor, form: str, name: str | None) -> torch.Tenso
     return output.exp() if form == "log" else output
 
 
-def write_confident_loss(rig: Rig, form: str, loss: Loss, writer: TraceWriter) -> None:
+def write_confident_loss(port: PortUnderTest, form: str, loss: Loss, writer: TraceWriter) -> None:
     """The loss of outputs that no model is needed for."""
-    y = rig.bundle["loss/confident/target"]
-    given = as_returned(rig.bundle["loss/confident/linear"], rig.output.shape)
-    linear = torch.from_numpy(given.copy()).to(rig.device).requires_grad_()
-    axis = -1 if given.shape == rig.bundle["loss/confident/linear"].shape else 1
-    name = rig.bundle.facts.get("output_activation")
+    y = port.bundle["loss/confident/target"]
+    given = as_returned(port.bundle["loss/confident/linear"], port.output.shape)
+    linear = torch.from_numpy(given.copy()).to(port.device).requires_grad_()
+    axis = -1 if given.shape == port.bundle["loss/confident/linear"].shape else 1
+    name = port.bundle.facts.get("output_activation")
     output = linear
     if form != "linear" and name == "softmax":
         # Where the port's own remembers its logits, as Keras's does, the loss will look for them.
-        softmax = keras_logits.softmax if hasattr(rig.output, "_keras_logits") else torch.softmax
+        softmax = keras_logits.softmax if hasattr(port.output, "_keras_logits") else torch.softmax
         output = linear.log_softmax(axis) if form == "log" else softmax(linear, axis)
-    elif form != "linear" and name == "sigmoid" and hasattr(rig.output, "_keras_logits"):
+    elif form != "linear" and name == "sigmoid" and hasattr(port.output, "_keras_logits"):
         output = keras_logits.sigmoid(linear)
     elif form != "linear" and name is not None:
         if name not in activations.ACTIVATIONS:  # a function of the user's
             return
         output = activations.activation(name)(linear)
-    value = loss(output, rig.target("loss/confident/target"), y)
+    value = loss(output, port.target("loss/confident/target"), y)
     writer.put("loss/confident/value", float(value.detach()))
     value.sum().backward()
     assert linear.grad is not None
-    gradient = from_returned(linear.grad.cpu(), rig.bundle["loss/confident/gradient"].shape)
+    gradient = from_returned(linear.grad.cpu(), port.bundle["loss/confident/gradient"].shape)
     writer.put("loss/confident/gradient", gradient.numpy())

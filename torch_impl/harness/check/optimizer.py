@@ -15,7 +15,7 @@ from parity.data import probe_inputs
 from parity.traces.bundle import Bundle
 from parity.traces.trace import TraceWriter
 from torch_impl.harness.factories import Port
-from torch_impl.harness.port.port_under_test import Rig
+from torch_impl.harness.port.port_under_test import PortUnderTest
 
 # Slot of a stock optimizer -> Keras's name of the same quantity.
 _STOCK_SLOTS = {
@@ -28,9 +28,9 @@ _STOCK_SLOTS = {
 }
 
 
-def write_optimizer(rig: Rig, writer: TraceWriter) -> None:
+def write_optimizer(port: PortUnderTest, writer: TraceWriter) -> None:
     """The optimizer alone, fed with Keras's gradients of every size."""
-    optimizer, bundle = rig.port.optimizer, rig.bundle
+    optimizer, bundle = port.built.optimizer, port.bundle
     assert optimizer is not None
     trained = {n: e["shape"] for n, e in bundle.facts["weights"].items() if e["trainable"]}
     seed = int(bundle.spec["seed"])
@@ -38,29 +38,29 @@ def write_optimizer(rig: Rig, writer: TraceWriter) -> None:
     rates = []
     for step in range(1, probe_inputs.NUM_OPTIMIZER_STEPS + 1):
         if step == probe_inputs.CUT_BEFORE:
-            cut(rig)
-        rig.set_gradients(
+            cut(port)
+        port.set_gradients(
             {n: probe_inputs.gradient(seed, step, n, shape) for n, shape in trained.items()}
         )
-        rates.append(make_step(rig, given[step - 1] if given else None))
+        rates.append(make_step(port, given[step - 1] if given else None))
         if step in probe_inputs.OPTIMIZER_STEPS:
-            weights = rig.weights()
+            weights = port.weights()
             for name in trained:
                 if name in weights:
                     value = probe_inputs.sampled(weights[name])
                     writer.put(f"optimizer/{step}/weights/{name}", value)
-            for slot, name, value in _slots(rig):
+            for slot, name, value in _slots(port):
                 if f"optimizer/{step}/{slot}/{name}" in bundle:
                     writer.put(f"optimizer/{step}/{slot}/{name}", probe_inputs.sampled(value))
     writer.put("optimizer/learning_rate", np.array(rates, dtype=np.float64))
 
 
-def _slots(rig: Rig) -> Iterator[tuple[str, str, np.ndarray]]:
+def _slots(port: PortUnderTest) -> Iterator[tuple[str, str, np.ndarray]]:
     """(Keras's slot, weight, value), for weights that are one tensor."""
-    optimizer = rig.port.optimizer
+    optimizer = port.built.optimizer
     assert optimizer is not None
     stock = _STOCK_SLOTS.get(type(optimizer).__name__, {})
-    for pair, name, variable in rig.variables():
+    for pair, name, variable in port.variables():
         if len(variable.tensors) != 1:
             continue
         (parameter,) = variable.tensors
@@ -75,30 +75,30 @@ def _slots(rig: Rig) -> Iterator[tuple[str, str, np.ndarray]]:
                 yield slot, name, pair.to_keras(name, array)
 
 
-def cut(rig: Rig) -> None:
+def cut(port: PortUnderTest) -> None:
     """Cuts the learning rate, where no schedule of Keras's sets it."""
-    assert rig.port.optimizer is not None
-    if rig.bundle.facts["schedule"]["kind"] is None:
-        for group in rig.port.optimizer.param_groups:
+    assert port.built.optimizer is not None
+    if port.bundle.facts["schedule"]["kind"] is None:
+        for group in port.built.optimizer.param_groups:
             group["lr"] *= probe_inputs.CUT_FACTOR
 
 
-def make_step(rig: Rig, given: float | None) -> float:
+def make_step(port: PortUnderTest, given: float | None) -> float:
     """Makes a step with the gradients that are there; returns the rate at which it was made.
 
     Args:
-        rig: whose port steps.
+        port: whose port steps.
         given: the rate, where a schedule of Keras's gives it: schedules have a level of their own.
     """
-    port = rig.port
-    if port.before_step is not None:
-        port.before_step(port.module)
+    built = port.built
+    if built.before_step is not None:
+        built.before_step(built.module)
     if given is not None:
-        _set_rate(port.optimizer, given)
-        return step_optimizer(port)
-    rate = step_optimizer(port)
-    if port.scheduler_interval == "step":
-        for scheduler in port.schedulers:
+        _set_rate(built.optimizer, given)
+        return step_optimizer(built)
+    rate = step_optimizer(built)
+    if built.scheduler_interval == "step":
+        for scheduler in built.schedulers:
             scheduler.step()
     return rate
 

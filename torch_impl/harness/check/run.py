@@ -25,7 +25,7 @@ from torch_impl.harness.check.optimizer import write_optimizer
 from torch_impl.harness.check.schedule import write_schedule
 from torch_impl.harness.check.trajectory import write_trajectory
 from torch_impl.harness.port.call_places import line_of
-from torch_impl.harness.port.port_under_test import Rig
+from torch_impl.harness.port.port_under_test import PortUnderTest
 
 
 def run_check(
@@ -47,43 +47,43 @@ def run_check(
         InputError: the port cannot be probed at all.
     """
     assert bundle is not None
-    rig = Rig(factory, spec.seed, bundle, spec.device)
+    port = PortUnderTest(factory, spec.seed, bundle, spec.device)
     raised: dict[str, str] = {}
     writer.facts["raised"] = raised
-    write_facts(rig, writer)
-    write_init(spec, factory, rig, writer)
-    writer.put_all("weights", rig.weights())
+    write_facts(port, writer)
+    write_init(spec, factory, port, writer)
+    writer.put_all("weights", port.weights())
     for mode in ("eval", "train"):
         with _noted(raised, f"forward/{mode}"):
-            write_forward(rig, mode, writer)
-    form = output_form(rig, writer)
+            write_forward(port, mode, writer)
+    form = output_form(port, writer)
     writer.facts["output_form"] = form
     if bundle.facts["loss"] is not None:
-        _write_training(spec, factory, rig, form, writer)
-    if rig.port.optimizer is not None and bundle.facts["optimizer"] is not None:
+        _write_training(spec, factory, port, form, writer)
+    if port.built.optimizer is not None and bundle.facts["optimizer"] is not None:
         with _noted(raised, "optimizer"):
-            write_optimizer(Rig(factory, spec.seed, bundle, spec.device), writer)
+            write_optimizer(PortUnderTest(factory, spec.seed, bundle, spec.device), writer)
     with _noted(raised, "schedule"):
         write_schedule(spec, factory, bundle, writer)
 
 
 def _write_training(
-    spec: CheckSpec, factory: Callable[[], Any], rig: Rig, form: str, writer: TraceWriter
+    spec: CheckSpec, factory: Callable[[], Any], port: PortUnderTest, form: str, writer: TraceWriter
 ) -> None:
     """Loss, gradients, and a few steps."""
-    raised, bundle = writer.facts["raised"], rig.bundle
+    raised, bundle = writer.facts["raised"], port.bundle
     try:
-        loss = loss_of(rig, form)
+        loss = loss_of(port, form)
     except (AttributeError, LookupError, TypeError, ValueError) as error:  # one of the user's own
         writer.facts["no_loss"] = f"give the port a loss, since Keras's is not known here ({error})"
         return
     with _noted(raised, "loss"):
-        write_confident_loss(rig, form, loss, writer)
-    with _noted(raised, "gradient"), rig.kept():
-        write_gradients(rig, loss, writer)
-    if rig.port.optimizer is not None and bundle.facts["optimizer"] is not None:
+        write_confident_loss(port, form, loss, writer)
+    with _noted(raised, "gradient"), port.kept():
+        write_gradients(port, loss, writer)
+    if port.built.optimizer is not None and bundle.facts["optimizer"] is not None:
         with _noted(raised, "trajectory"):
-            write_trajectory(Rig(factory, spec.seed, bundle, spec.device), form, writer)
+            write_trajectory(PortUnderTest(factory, spec.seed, bundle, spec.device), form, writer)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from parity.programs.check_spec import CheckSpec
 from parity.traces.bundle import Bundle
 from parity.traces.trace import TraceWriter
 from torch_impl.harness.check.optimizer import step_optimizer
-from torch_impl.harness.factories import Port, build_subject
+from torch_impl.harness.factories import Port, call_factory
 from torch_impl.schedule import LearningRateScheduler
 
 
@@ -27,11 +27,11 @@ def write_schedule(
 ) -> None:
     """The learning rate: of every step, and of every epoch, where Keras has what sets it."""
     if "schedule/steps" in bundle:
-        port = build_subject(factory, spec.seed)
+        port = call_factory(factory, spec.seed)
         if port.optimizer is not None:
             writer.put("schedule/steps", _rates_by_step(port))
     if "schedule/epochs" in bundle:
-        port = build_subject(factory, spec.seed)
+        port = call_factory(factory, spec.seed)
         if port.optimizer is None:
             return
         deltas = probe_inputs.told_apart(bundle.facts["schedule"]["callbacks"])

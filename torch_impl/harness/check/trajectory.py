@@ -9,26 +9,26 @@ from parity.data import probe_inputs
 from parity.traces.trace import TraceWriter
 from torch_impl.harness.check.loss import loss_of
 from torch_impl.harness.check.optimizer import cut, given_rates, make_step
-from torch_impl.harness.port.port_under_test import Rig
+from torch_impl.harness.port.port_under_test import PortUnderTest
 
 
-def write_trajectory(rig: Rig, form: str, writer: TraceWriter) -> None:
+def write_trajectory(port: PortUnderTest, form: str, writer: TraceWriter) -> None:
     """A few steps as the port makes them, with Keras's masks."""
-    port, loss = rig.port, loss_of(rig, form)
-    assert port.optimizer is not None
+    loss, optimizer = loss_of(port, form), port.built.optimizer
+    assert optimizer is not None
     losses: list[float] = []
-    num_steps = len(rig.bundle["trajectory/losses"])
-    given = given_rates(rig.bundle, "trajectory/rates")
+    num_steps = len(port.bundle["trajectory/losses"])
+    given = given_rates(port.bundle, "trajectory/rates")
     for step in range(1, num_steps + 1):
         purpose = f"step{step}"
         if step == probe_inputs.TRAJECTORY_CUT_BEFORE:
-            cut(rig)
-        port.optimizer.zero_grad()
-        _, output = rig.forward(purpose, purpose, training=True)
-        value = loss(output, rig.target(f"target/{purpose}"), rig.bundle[f"target/{purpose}"])
+            cut(port)
+        optimizer.zero_grad()
+        _, output = port.forward(purpose, purpose, training=True)
+        value = loss(output, port.target(f"target/{purpose}"), port.bundle[f"target/{purpose}"])
         value.backward()
-        make_step(rig, given[step - 1] if given else None)
+        make_step(port, given[step - 1] if given else None)
         losses.append(float(value.detach()))
-        for name, weight in rig.weights().items():
+        for name, weight in port.weights().items():
             writer.put(f"trajectory/{step}/{name}", probe_inputs.sampled(weight))
         writer.put(f"trajectory/loss/{step}", losses[-1])

@@ -10,8 +10,10 @@ import os
 import sys
 import sysconfig
 import traceback
+from types import FrameType
 
 import parity
+import torch_impl
 
 # Files below these are not the user's own. With the separator: "torch_implementation" is.
 _LIBRARIES = tuple(
@@ -20,7 +22,7 @@ _LIBRARIES = tuple(
         sysconfig.get_path("purelib"),
         sysconfig.get_path("platlib"),
         sysconfig.get_path("stdlib"),
-        os.path.dirname(__file__),
+        os.path.dirname(torch_impl.__file__),
         os.path.dirname(parity.__file__),
     )
 )
@@ -40,9 +42,9 @@ def _is_users(filename: str) -> bool:
 
 def where() -> str:
     """The innermost line of the stack that is the user's own."""
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         if _is_users(frame.f_code.co_filename):
             return f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return ""

@@ -1,4 +1,4 @@
-"""Rig: a port on the test bench: fed with Keras's batches, Keras's weights in it, and read back.
+"""PortUnderTest: a port that has Keras's weights, is fed Keras's batches, and is read back.
 
 factory -> Port -> calls of one forward pass -> pairs (`pairs.py`) -> weights carried over
 """
@@ -17,7 +17,7 @@ from torch import nn
 from parity.errors import InputError
 from parity.traces.bundle import Bundle
 from torch_impl.harness.calls import Call, first_tensor, recorded_calls
-from torch_impl.harness.factories import build_subject
+from torch_impl.harness.factories import call_factory
 from torch_impl.harness.port.call_places import line_of
 from torch_impl.harness.port.paired_layer import PairedLayer
 from torch_impl.harness.port.pairs import node_of, paired_calls, paired_layers
@@ -43,7 +43,7 @@ _SPATIAL = frozenset(
 )
 
 
-class Rig:
+class PortUnderTest:
     """A port with Keras's weights.
 
     Args:
@@ -59,17 +59,17 @@ class Rig:
     def __init__(
         self, factory: Callable[[], Any], seed: int, bundle: Bundle, device: str = "cpu"
     ) -> None:
-        self.port = build_subject(factory, seed)
-        self.port.module.to(device)  # in place, so that the optimizer keeps its parameters
+        self.built = call_factory(factory, seed)
+        self.built.module.to(device)  # in place, so that the optimizer keeps its parameters
         self.device = device
         self.bundle = bundle
         self.problems: list[str] = []  # of carrying weights
         self._is_turned = True  # whether images are given with channels first
-        module = self.port.module
+        module = self.built.module
         self._state = copy.deepcopy(module.state_dict())
         self.calls, self.output = self._discovered()
         self.nodes = [node_of(call) for call in self.calls]
-        self.pairing = paired_calls(bundle.facts, self.nodes, self.port.layers)
+        self.pairing = paired_calls(bundle.facts, self.nodes, self.built.layers)
         self.pairs = paired_layers(
             bundle.facts["nodes"],
             self.nodes,
@@ -88,7 +88,7 @@ class Rig:
         try:
             return self._called()
         except Exception as error:  # the port's own code may raise anything
-            if self.port.feed is None and not self.channels_last:
+            if self.built.feed is None and not self.channels_last:
                 self._is_turned = False
                 with suppress(Exception):
                     return self._called()
@@ -111,7 +111,7 @@ class Rig:
     @property
     def fed(self) -> str:
         """How the network is given images and sequences, as it is told to the user."""
-        if self.port.feed is not None:
+        if self.built.feed is not None:
             return "fed by the port's own `feed`"
         is_first = any(map(self._turns, self._batch("probe")))
         return "fed with channels first" if is_first else "fed as Keras is"
@@ -119,7 +119,7 @@ class Rig:
     @property
     def module(self) -> nn.Module:
         """The network."""
-        return self.port.module
+        return self.built.module
 
     @property
     def channels_last(self) -> bool:
@@ -129,10 +129,13 @@ class Rig:
     def arguments(self, purpose: str) -> tuple[Any, ...]:
         """Returns the arguments of the module for a recorded batch."""
         arrays = self._batch(purpose)
-        if self.port.feed is not None:
-            fed = self.port.feed(*arrays)
-            return self._moved(fed if isinstance(fed, tuple) else (fed,))
-        return self._moved(tuple(map(self._fed, arrays)))
+        moved: tuple[Any, ...]
+        if self.built.feed is None:
+            moved = self._moved(tuple(map(self._fed, arrays)))
+        else:
+            fed = self.built.feed(*arrays)
+            moved = self._moved(fed if isinstance(fed, tuple) else (fed,))
+        return moved
 
     def _batch(self, purpose: str) -> list[np.ndarray]:
         """The inputs of a recorded batch, as Keras takes them."""
@@ -160,8 +163,8 @@ class Rig:
     def target(self, key: str) -> Any:
         """Returns recorded targets, `key` their name in the bundle, as the loss takes them."""
         array = self.bundle[key]
-        if self.port.target is not None:
-            return self._moved(self.port.target(array))
+        if self.built.target is not None:
+            return self._moved(self.built.target(array))
         return self._moved(torch.from_numpy(np.array(array)))
 
     def masks(self, mode: str) -> Callable[[int, torch.Tensor, float], torch.Tensor]:
@@ -219,9 +222,9 @@ class Rig:
     def carry(self) -> None:
         """Puts Keras's weights into the module: the port's own way, or by the table of layouts."""
         weights = {name: self.bundle[f"weights/{name}"] for name in self.bundle.facts["weights"]}
-        if self.port.load is not None:
+        if self.built.load is not None:
             with torch.no_grad():
-                self.port.load(self.module, weights)
+                self.built.load(self.module, weights)
             return
         for pair in self.pairs:
             if pair.call.module is None:

@@ -22,9 +22,9 @@ from result_samples import (
     sweep,
 )
 
-from parity.ladder.result import SKIPPED, Level
+from parity.ladder.items import SKIPPED, Level
 from parity.report.export.junit import junit_xml
-from parity.report.text.terminal import plain
+from parity.report.lines import plain
 
 # Jenkins's junit-10.xsd, as far as a document has these elements: attributes that an element must
 # have and may have, and its children.

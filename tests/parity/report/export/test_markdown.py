@@ -7,7 +7,7 @@ from bench_results import HOSTILE
 from markdown_it import MarkdownIt  # of rich, which is a dependency
 
 from parity.report.export.markdown import escaped, table
-from parity.report.text.terminal import plain
+from parity.report.lines import plain
 
 
 def cells(lines):

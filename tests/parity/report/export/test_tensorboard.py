@@ -16,7 +16,7 @@ from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import PyRecordReader_
 
 from parity.behaviour.readers.history import read_history
 from parity.errors import InputError
-from parity.ladder.result import PASS, Level
+from parity.ladder.items import PASS, Level
 from parity.report.export.tensorboard import FILE, write_events
 
 

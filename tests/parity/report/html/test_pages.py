@@ -15,7 +15,7 @@ from report_folders import (
     sweep_result,
 )
 
-from parity.ladder.result import Item, Level
+from parity.ladder.items import Item, Level
 from parity.report.advice import _BY_LEVEL
 from parity.report.html.bench_page import bench_page
 from parity.report.html.diagnosis_page import diagnosis_page

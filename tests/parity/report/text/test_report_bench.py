@@ -14,8 +14,8 @@ from parity.bench.comparison import compare
 from parity.bench.result import FAILED, IMAGES_PER_S, OK, REFUSED, SECONDS, BenchResult, Ratio
 from parity.bench.statistics import with_ratios
 from parity.report.bench_sentences import machine_text, number, times, warnings
+from parity.report.lines import plain
 from parity.report.text.bench import bench_lines, comparison_lines, to_csv, to_markdown
-from parity.report.text.terminal import plain
 
 EXTREMES = [1e-100, 1e-9, 0.00999, 0.01, 0.0949, 1.0, 99.994, 99_999.4, 999_999.4, 1e6, 1e100]
 

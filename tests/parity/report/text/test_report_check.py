@@ -7,10 +7,11 @@ import result_samples
 from checked import level, result_of
 from result_samples import PLACE
 
-from parity.ladder.result import ERROR, SKIPPED, Level
+from parity.ladder.items import SKIPPED, Level
+from parity.ladder.result import ERROR
+from parity.report.lines import WIDTH
 from parity.report.sentences import MAX_CAUSES
 from parity.report.text.check import check_lines
-from parity.report.text.terminal import WIDTH
 
 CAUSE = {**result_samples.CAUSE, "id": "A3", "title": "padding is symmetric"}
 

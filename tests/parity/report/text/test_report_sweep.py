@@ -9,7 +9,7 @@ from parity.report.text.sweep import failure_lines, sweep_lines
 from parity.stats import Equivalence
 from parity.sweeps.equivalence import EquivalenceRow, ScenarioVerdicts, SweepEquivalence
 from parity.sweeps.result import SweepResult, result_of
-from parity.sweeps.sweep import Sweep
+from parity.sweeps.rows import Sweep
 
 QUANTITIES = ["accuracy", "gap", "epochs", "effect on gap", "effect on accuracy"]
 HOSTILE = {

@@ -4,7 +4,8 @@ import dataclasses
 
 from result_samples import passing_check
 
-from parity.ladder.result import Item, Level, Result
+from parity.ladder.items import Item, Level
+from parity.ladder.result import Result
 from parity.report.text.summary import summary_lines
 
 RATES = {"learning_rate": [0.001, 0.001, 0.0001]}

@@ -8,9 +8,11 @@ import pytest
 from helpers import Terminal
 from result_samples import CAUSE, PLACE, SETTING, failing_run, run
 
-from parity.ladder.result import ERROR, FAIL, NOT_REACHED, PASS, SKIPPED, Item, Level, Result
+from parity.ladder.items import FAIL, NOT_REACHED, PASS, SKIPPED, Item, Level
+from parity.ladder.result import ERROR, Result
 from parity.programs.run_spec import RunSpec
-from parity.report.text.terminal import _level_line, print_lines, print_result, result_lines
+from parity.report.text.result import _level_line, print_result, result_lines
+from parity.report.text.terminal import print_lines
 
 SOURCE = (
     "1.5 × the greatest difference so far between any two of 69 Keras runs, 68 of them with "

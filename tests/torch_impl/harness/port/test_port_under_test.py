@@ -9,14 +9,14 @@ from torch import nn
 
 from parity.errors import InputError
 from torch_impl.harness.factories import Port
-from torch_impl.harness.port.port_under_test import Rig
+from torch_impl.harness.port.port_under_test import PortUnderTest
 
 CLOSE = {"rtol": 0, "atol": 1e-14}  # sums of five products of numbers around 1
 
 
 @pytest.fixture(autouse=True)
 def _default_type_is_left_as_found():
-    """A rig makes new tensors in float64."""
+    """A port makes new tensors in float64."""
     yield
     torch.set_default_dtype(torch.float32)
 
@@ -33,11 +33,11 @@ def bundle(recorded, tmp_path):
 
 
 def test_every_layer_has_its_partner_and_keras_weights(bundle, recorded):
-    rig = Rig(check_factories.torch_net, 3, bundle)
-    pairs = [(pair.node["name"], pair.call.name) for pair in rig.pairs]
+    port = PortUnderTest(check_factories.torch_net, 3, bundle)
+    pairs = [(pair.node["name"], pair.call.name) for pair in port.pairs]
     assert pairs == [(name, torch_name) for name, _, _, torch_name in check_pairs.NODES]
-    assert rig.problems == []
-    found = rig.weights()
+    assert port.problems == []
+    found = port.weights()
     assert sorted(found) == sorted(check_pairs.SHAPES)
     for name, weight in found.items():
         np.testing.assert_array_equal(weight, recorded.arrays[f"weights/{name}"])
@@ -45,8 +45,8 @@ def test_every_layer_has_its_partner_and_keras_weights(bundle, recorded):
 
 @pytest.mark.parametrize(("mode", "training"), [("eval", False), ("train", True)])
 def test_a_pass_computes_what_numpy_computed(bundle, recorded, mode, training):
-    rig = Rig(check_factories.torch_net, 3, bundle)
-    calls, output = rig.forward(mode, "probe", training=training)
+    port = PortUnderTest(check_factories.torch_net, 3, bundle)
+    calls, output = port.forward(mode, "probe", training=training)
     expected = recorded.arrays[f"forward/{mode}/output"]
     np.testing.assert_allclose(output.detach().numpy(), expected, **CLOSE)
     for (name, *_), call in zip(check_pairs.NODES, calls, strict=True):
@@ -55,18 +55,18 @@ def test_a_pass_computes_what_numpy_computed(bundle, recorded, mode, training):
 
 
 def test_gradients_come_back_under_keras_names(bundle, recorded):
-    rig = Rig(check_factories.torch_net, 3, bundle)
-    _, output = rig.forward("train", "probe", training=True)
-    nn.functional.mse_loss(output, rig.target("target/probe")).backward()
-    for name, gradient in rig.gradients().items():
+    port = PortUnderTest(check_factories.torch_net, 3, bundle)
+    _, output = port.forward("train", "probe", training=True)
+    nn.functional.mse_loss(output, port.target("target/probe")).backward()
+    for name, gradient in port.gradients().items():
         np.testing.assert_allclose(gradient, recorded.arrays[f"gradient/{name}"], **CLOSE)
 
 
 def test_gradients_that_are_set_are_read_again_and_others_are_zero(bundle):
-    rig = Rig(check_factories.torch_net, 3, bundle)
+    port = PortUnderTest(check_factories.torch_net, 3, bundle)
     given = {"dense1.kernel": np.arange(20.0).reshape(5, 4), "dense2.bias": np.array([1.0, -2, 3])}
-    rig.set_gradients(given)
-    for name, gradient in rig.gradients().items():
+    port.set_gradients(given)
+    for name, gradient in port.gradients().items():
         np.testing.assert_array_equal(gradient, given.get(name, 0))
 
 
@@ -86,25 +86,25 @@ class Counting(nn.Module):
 
 
 def test_the_pass_that_finds_the_pairs_leaves_no_trace(bundle):
-    rig = Rig(Counting, 3, bundle)
-    assert rig.module.passes == 0
-    assert rig.module.norm.num_batches_tracked == 0
-    assert (rig.module.norm.running_mean == 0).all()
+    port = PortUnderTest(Counting, 3, bundle)
+    assert port.module.passes == 0
+    assert port.module.norm.num_batches_tracked == 0
+    assert (port.module.norm.running_mean == 0).all()
 
 
 def test_what_a_block_changes_is_brought_back_whatever_is_raised(bundle):
-    rig = Rig(Counting, 3, bundle)
-    before = {name: value.clone() for name, value in rig.module.state_dict().items()}
+    port = PortUnderTest(Counting, 3, bundle)
+    before = {name: value.clone() for name, value in port.module.state_dict().items()}
 
     def changes():
-        rig.forward("train", "probe", training=True)
+        port.forward("train", "probe", training=True)
         with torch.no_grad():
-            rig.module.net[0].weight.add_(1)
+            port.module.net[0].weight.add_(1)
         raise KeyError
 
-    with pytest.raises(KeyError), rig.kept():
+    with pytest.raises(KeyError), port.kept():
         changes()
-    for name, value in rig.module.state_dict().items():
+    for name, value in port.module.state_dict().items():
         assert torch.equal(value, before[name]), name
 
 
@@ -115,10 +115,10 @@ def test_a_dropout_keeps_what_keras_keeps_at_its_own_rate(bundle, recorded):
         return net
 
     kept = recorded.arrays["mask/step1/dropout"]
-    calls, _ = Rig(other_rate, 3, bundle).forward("step1", "step1", training=True)
+    calls, _ = PortUnderTest(other_rate, 3, bundle).forward("step1", "step1", training=True)
     given, made = calls[2].inputs[0].numpy(), calls[3].inputs[0].numpy()
     np.testing.assert_allclose(made, np.where(kept, given * 4, 0), **CLOSE)
-    calls, _ = Rig(other_rate, 3, bundle).forward("no such mode", "step1", training=True)
+    calls, _ = PortUnderTest(other_rate, 3, bundle).forward("no such mode", "step1", training=True)
     np.testing.assert_array_equal(calls[3].inputs[0].numpy(), calls[2].inputs[0].numpy())
 
 
@@ -134,8 +134,8 @@ def test_a_functional_dropout_keeps_the_same(bundle, recorded):
             return torch.sigmoid(self.net[3](x))
 
     state = torch.get_rng_state()
-    rig = Rig(Net, 3, bundle)
-    _, output = rig.forward("train", "probe", training=True)
+    port = PortUnderTest(Net, 3, bundle)
+    _, output = port.forward("train", "probe", training=True)
     np.testing.assert_allclose(
         output.detach().numpy(), recorded.arrays["forward/train/output"], **CLOSE
     )
@@ -154,11 +154,11 @@ def test_the_ports_own_ways_are_taken(bundle, recorded):
             load=lambda module, weights: loaded.append((module, sorted(weights))),
         )
 
-    rig = Rig(build, 3, bundle)
-    (fed,) = rig.arguments("probe")
+    port = PortUnderTest(build, 3, bundle)
+    (fed,) = port.arguments("probe")
     np.testing.assert_array_equal(fed.numpy(), recorded.arrays["input/probe/0"][:, ::-1])
-    np.testing.assert_array_equal(rig.target("target/probe"), recorded.arrays["target/probe"] * 2)
-    assert loaded == [(rig.module, sorted(check_pairs.SHAPES))]
+    np.testing.assert_array_equal(port.target("target/probe"), recorded.arrays["target/probe"] * 2)
+    assert loaded == [(port.module, sorted(check_pairs.SHAPES))]
 
 
 @pytest.mark.parametrize(
@@ -175,14 +175,14 @@ def test_the_ports_own_ways_are_taken(bundle, recorded):
 )
 def test_a_port_that_cannot_be_used_is_told(bundle, factory, message):
     with pytest.raises(InputError, match=message):
-        Rig(factory, 3, bundle)
+        PortUnderTest(factory, 3, bundle)
 
 
 # --- how a network is fed ------------------------------------------------------------------------
 
 
 class Record(dict):
-    """What a rig reads of a bundle: arrays by key, and facts.
+    """What a port reads of a bundle: arrays by key, and facts.
 
     A node is name, kind, shapes of input and output, and names of its weights.
     """
@@ -269,19 +269,19 @@ FED = {
 
 @pytest.mark.parametrize(("recorded", "factory", "fed"), FED.values(), ids=FED)
 def test_a_network_is_fed_as_it_takes_its_input_and_that_is_told(recorded, factory, fed):
-    rig = Rig(factory, 3, recorded)
-    assert rig.fed == fed
+    port = PortUnderTest(factory, 3, recorded)
+    assert port.fed == fed
     x = recorded["input/probe/0"]
-    (given,) = rig.arguments("probe")
+    (given,) = port.arguments("probe")
     np.testing.assert_array_equal(given.numpy(), x if fed == AS_KERAS else np.moveaxis(x, -1, 1))
 
 
 def test_a_network_that_turns_its_input_leaves_no_trace_of_the_first_try():
-    rig = Rig(Turning, 3, signals())
-    assert [call.name for call in rig.calls] == ["norm", "transpose()", "conv"]
-    assert rig.module.norm.num_batches_tracked == 0
+    port = PortUnderTest(Turning, 3, signals())
+    assert [call.name for call in port.calls] == ["norm", "transpose()", "conv"]
+    assert port.module.norm.num_batches_tracked == 0
     recorded = signals()
-    for name, weight in rig.weights().items():
+    for name, weight in port.weights().items():
         np.testing.assert_array_equal(weight, recorded[f"weights/{name}"])
 
 
@@ -291,7 +291,7 @@ def test_a_network_that_cannot_be_fed_either_way_is_told_by_its_first_words():
             raise KeyError(f"in forward, {tuple(x.shape)}")
 
     with pytest.raises(InputError, match=r"of shape \(4, 9, 5\).*in forward, \(4, 5, 9\)"):
-        Rig(Net, 3, signals())
+        PortUnderTest(Net, 3, signals())
 
 
 # --- layers that torch has otherwise -------------------------------------------------------------
@@ -306,22 +306,24 @@ def sloped(*shape):
 @pytest.mark.parametrize("num", [3, 1], ids=["channels", "one"])
 def test_slopes_that_are_shared_have_axes_in_keras_that_torch_leaves_out(num):
     recorded = sloped(1, 1, num)
-    rig = Rig(lambda: nn.Sequential(nn.PReLU(num)), 3, recorded)
-    assert rig.problems == []
+    port = PortUnderTest(lambda: nn.Sequential(nn.PReLU(num)), 3, recorded)
+    assert port.problems == []
     np.testing.assert_array_equal(
-        rig.module[0].weight.detach(), recorded["weights/prelu.alpha"].reshape(-1)
+        port.module[0].weight.detach(), recorded["weights/prelu.alpha"].reshape(-1)
     )
-    assert rig.nodes[0]["weights"] == {"alpha": [1, 1, num]}
-    assert rig.weights()["prelu.alpha"].shape == (1, 1, num)
-    rig.set_gradients({"prelu.alpha": np.arange(1.0, num + 1).reshape(1, 1, num)})
-    np.testing.assert_array_equal(rig.module[0].weight.grad, np.arange(1.0, num + 1))
-    np.testing.assert_array_equal(rig.gradients()["prelu.alpha"].reshape(-1), np.arange(1, num + 1))
+    assert port.nodes[0]["weights"] == {"alpha": [1, 1, num]}
+    assert port.weights()["prelu.alpha"].shape == (1, 1, num)
+    port.set_gradients({"prelu.alpha": np.arange(1.0, num + 1).reshape(1, 1, num)})
+    np.testing.assert_array_equal(port.module[0].weight.grad, np.arange(1.0, num + 1))
+    np.testing.assert_array_equal(
+        port.gradients()["prelu.alpha"].reshape(-1), np.arange(1, num + 1)
+    )
 
 
 def test_slopes_of_every_pixel_are_no_slopes_of_channels():
-    rig = Rig(lambda: nn.Sequential(nn.PReLU(3)), 3, sloped(6, 7, 3))
-    assert len(rig.problems) == 1
-    assert rig.problems[0].startswith("prelu: ")
+    port = PortUnderTest(lambda: nn.Sequential(nn.PReLU(3)), 3, sloped(6, 7, 3))
+    assert len(port.problems) == 1
+    assert port.problems[0].startswith("prelu: ")
 
 
 def test_both_parts_of_a_separable_convolution_get_their_kernel():
@@ -336,13 +338,13 @@ def test_both_parts_of_a_separable_convolution_get_their_kernel():
         ("sep.pointwise", "conv", (4, 4, 5, 6), (4, 4, 5, 2), rest),
     ]
     recorded = Record(draw(4, 6, 7, 3), nodes, weights)
-    rig = Rig(
+    port = PortUnderTest(
         lambda: nn.Sequential(nn.Conv2d(3, 6, 3, groups=3, bias=False), nn.Conv2d(6, 2, 1)),
         3,
         recorded,
     )
-    assert rig.problems == []
-    found = rig.weights()
+    assert port.problems == []
+    found = port.weights()
     assert sorted(found) == sorted(weights)
     for name, weight in found.items():
         np.testing.assert_array_equal(weight, weights[name])

@@ -1,0 +1,70 @@
+"""`parity list` and `parity explain`: the scenarios and divergences that have a name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from parity.cli.names import divergences
+from parity.cli.options import COMMON, with_options
+from parity.cli.saved import check_file, write_json_file
+
+
+@click.command("list")
+@click.argument(
+    "what", type=click.Choice(["scenarios", "divergences"]), default="scenarios", required=False
+)
+@with_options(COMMON)
+def list_command(what: str, json_file: Path | None, quiet: bool) -> int:
+    """Lists the scenarios, or the known divergences between Keras and PyTorch."""
+    from parity.programs.scenarios import SCENARIOS
+    from parity.report.text.scenarios import scenario_lines
+    from parity.report.text.terminal import print_lines
+
+    check_file(json_file)
+    if what == "divergences":
+        from parity.divergences import REGISTRY
+        from parity.report.text.divergences import divergence_table
+
+        if json_file is not None:
+            write_json_file(json_file, {name: d.to_json() for name, d in REGISTRY.items()})
+        if not quiet:
+            print_lines(divergence_table())
+        return 0
+    if json_file is not None:
+        rows = {
+            name: {
+                **found.spec.to_dict(),
+                "summary": found.summary,
+                "expected": found.expected,
+                "cures": found.cures,
+            }
+            for name, found in SCENARIOS.items()
+        }
+        write_json_file(json_file, rows)
+    if not quiet:
+        print_lines(scenario_lines())
+    return 0
+
+
+@click.command()
+@click.argument("name", metavar="ID", shell_complete=divergences)
+@with_options(COMMON)
+def explain(name: str, json_file: Path | None, quiet: bool) -> int:
+    """Explains one divergence: both formulas and the fix.
+
+    ID is its ID or its name, such as F2 or adam-epsilon-placement. `parity list divergences` lists
+    all of them.
+    """
+    from parity.divergences import find
+    from parity.report.text.divergences import explanation_lines
+    from parity.report.text.terminal import print_lines
+
+    check_file(json_file)
+    found = find(name)
+    if json_file is not None:
+        write_json_file(json_file, found.to_json())
+    if not quiet:
+        print_lines(explanation_lines(found))
+    return 0

@@ -1,0 +1,53 @@
+"""Options of `check` and `record`: how a pair of models is probed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from parity.cli.names import files
+from parity.programs.check_spec import CheckSpec
+
+PROBES = [
+    click.option(
+        "--data",
+        metavar="FILE",
+        shell_complete=files(),
+        help="A .npz file with x and y.  [default: random samples]",
+    ),
+    click.option(
+        "--seed",
+        type=int,
+        default=0,
+        show_default=True,
+        help="Seed for weights and probe samples.",
+    ),
+    click.option(
+        "--steps",
+        type=int,
+        default=6,
+        show_default=True,
+        help="Number of training steps to compare.",
+    ),
+    click.option(
+        "--batch-size",
+        type=int,
+        default=4,
+        show_default=True,
+        help="Number of samples in a probe batch.",
+    ),
+    click.option(
+        "--threads",
+        type=int,
+        default=1,
+        show_default=True,
+        help="Intra-op threads of each half.",
+    ),
+]
+
+
+def spec_of(**settings: Any) -> CheckSpec:
+    """Returns the spec of a check in the current folder."""
+    return CheckSpec(folder=str(Path.cwd()), **settings)

@@ -1,0 +1,44 @@
+"""`parity record`: writes what a Keras model computes to a bundle, to check without TensorFlow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from parity.cli.names import files
+from parity.cli.options import with_children, with_options
+from parity.cli.probes import PROBES, spec_of
+from parity.halves.options import ChildOptions
+
+
+@click.command()
+@click.argument("bundle", type=click.Path(path_type=Path), metavar="BUNDLE")
+@click.option(
+    "--keras",
+    required=True,
+    metavar="MODULE:FUNCTION",
+    shell_complete=files(),
+    help="Function that returns the compiled Keras model.",
+)
+@with_options(PROBES)
+@with_children()
+@click.option("--quiet", is_flag=True, help="Print errors only.")
+def record(
+    bundle: Path,
+    keras: str,
+    children: ChildOptions,
+    **settings: Any,
+) -> int:
+    """Writes what a Keras model computes to the file BUNDLE, to check a port without TensorFlow.
+
+    The bundle holds numbers and no code. Use it with `parity check --against BUNDLE --torch ...`.
+    """
+    from parity.runs.check_halves import CheckOptions
+    from parity.runs.record import record_spec
+
+    record_spec(spec_of(keras=keras, **settings), bundle, CheckOptions(children=children))
+    if not children.quiet:
+        click.echo(f"wrote {bundle} ({bundle.stat().st_size / 1e6:.1f} MB)")
+    return 0

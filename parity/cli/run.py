@@ -1,0 +1,121 @@
+"""`parity run`: trains scenarios in both frameworks and compares them level by level."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from parity.cli import names
+from parity.cli.options import (
+    COMMON,
+    RUN_SETTINGS,
+    parse_seeds,
+    specs_of,
+    with_children,
+    with_options,
+)
+from parity.cli.saved import check_file, complain, write_json_file
+from parity.halves.options import ChildOptions
+from parity.traces.folder import REPORT
+
+
+@click.command()
+@click.argument("scenarios", nargs=-1, metavar="[SCENARIO ...]", shell_complete=names.scenarios)
+@click.option("--seed", type=int, help="Seed of every run.  [default: 42]")
+@click.option(
+    "--seeds",
+    callback=parse_seeds,
+    metavar="A:B",
+    help="Seeds A to B-1, or A,B,C; one run per seed.",
+)
+@with_options(RUN_SETTINGS)
+@click.option(
+    "--split",
+    type=click.Choice(["random", "last"]),
+    help="How to choose validation samples: at random with the seed, or the last ones.  "
+    "[default: random]",
+)
+@click.option(
+    "--perturbations",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Number of perturbed Keras runs, which measure the effect of rounding.  [default: 4; "
+    "float64: 0, or 2 in long runs]",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Folder for the run directories and the report.  [default: parity-runs/DATE-TIME]",
+)
+@with_children()
+@with_options(COMMON)
+def run(
+    scenarios: tuple[str, ...],
+    seed: int | None,
+    seeds: list[int],
+    full: bool,
+    perturbations: int | None,
+    out: Path | None,
+    children: ChildOptions,
+    json_file: Path | None,
+    **settings: Any,
+) -> int:
+    """Trains scenarios in both frameworks and compares the runs level by level.
+
+    Without SCENARIO, it trains the four programs of the article (see `parity list`).
+
+    Exit codes: 0 parity holds, 1 parity does not hold, 2 wrong use or bad input, 3 a run failed.
+    """
+    import time
+
+    from parity.programs.scenarios import PROGRAMS
+    from parity.report.text.result import print_result
+    from parity.report.text.summary import summary_lines
+    from parity.report.text.terminal import print_lines
+    from parity.report.write import attempt_reports
+    from parity.runs.pair import RunOptions
+    from parity.runs.run import run_all
+
+    check_file(json_file)
+    if seed is not None and seeds:
+        raise click.UsageError("--seed and --seeds exclude each other")
+    numbers = seeds or ([] if seed is None else [seed])
+    specs = specs_of(scenarios or PROGRAMS, numbers, full, settings)
+    folder = out or Path("parity-runs") / time.strftime("%Y%m%d-%H%M%S")
+    options = RunOptions(out=folder, perturbations=perturbations, children=children)
+
+    known: dict[Path, Any] = {}
+
+    def report(result: Any, directory: Path) -> None:
+        known[directory] = result
+        if not children.quiet:
+            print_result(result)
+        if len(specs) > 1:  # while the children of the other runs are working
+            attempt_reports(directory, known, complain)
+
+    results = run_all(specs, options, on_result=report)
+    attempt_reports(folder, known, complain)
+    if json_file is not None:
+        _write_results(json_file, [result.to_json() for result in results])
+    if not children.quiet:
+        if len(results) > 1:
+            print_lines(summary_lines(results))
+        print_lines([[(f"results and {REPORT} in {folder}", "dim")]])
+    return _exit_code([result.verdict for result in results])
+
+
+def _exit_code(verdicts: list[str]) -> int:
+    if any(verdict == "error" for verdict in verdicts):
+        return 3
+    return 1 if any(verdict != "pass" for verdict in verdicts) else 0
+
+
+def _write_results(path: Path, results: list[dict[str, Any]]) -> None:
+    """Writes one run as `parity.result/1`, several as a list in `parity.results/1`."""
+    verdicts = [result["verdict"] for result in results]
+    verdict = {0: "pass", 1: "fail", 3: "error"}[_exit_code(verdicts)]
+    many = {"schema": "parity.results/1", "verdict": verdict, "results": results}
+    write_json_file(path, results[0] if len(results) == 1 else many)

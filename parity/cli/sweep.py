@@ -1,0 +1,149 @@
+"""`parity sweep`: trains many seeds in both frameworks and judges whether they behave alike."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from parity.cli import names
+from parity.cli.options import (
+    COMMON,
+    RUN_SETTINGS,
+    exit_code,
+    parse_seeds,
+    specs_of,
+    with_children,
+    with_options,
+)
+from parity.cli.saved import check_file, complain, write_json_file
+from parity.halves.options import ChildOptions
+from parity.traces.folder import REPORT, SWEEP
+
+
+@click.command()
+@click.argument("scenarios", nargs=-1, metavar="[SCENARIO ...]", shell_complete=names.scenarios)
+@click.option(
+    "--seeds",
+    callback=parse_seeds,
+    metavar="A:B",
+    help="Seeds A to B-1, or A,B,C; one run of each half per seed.  [default: as many seeds from 0 "
+    "on as the margins of each scenario need]",
+)
+@click.option(
+    "--mode",
+    type=click.Choice(["seeded", "independent"]),
+    default="independent",
+    show_default=True,
+    help="Random numbers of the torch half: Keras's (seeded) or its own (independent).",
+)
+@with_options(RUN_SETTINGS)
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="Where to run: processes on this machine, or tasks on a Ray cluster.",
+)
+@click.option(
+    "--ray-address",
+    metavar="ADDRESS",
+    help="Address of the Ray cluster.  [default: start a local one]",
+)
+@click.option(
+    "--cpus",
+    type=click.FloatRange(min=0),
+    default=1.0,
+    show_default=True,
+    help="CPUs per Ray task.",
+)
+@click.option(
+    "--gpus",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    show_default=True,
+    help="GPUs per Ray task.",
+)
+@click.option(
+    "--out",
+    metavar="DIR",
+    shell_complete=names.files(),
+    default="parity-sweep",
+    show_default=True,
+    help="Folder or fsspec URL for the results. Finished runs in it are not repeated.",
+)
+@with_children()
+@with_options(COMMON)
+def sweep(
+    scenarios: tuple[str, ...],
+    seeds: list[int],
+    full: bool,
+    engine: str,
+    ray_address: str | None,
+    cpus: float,
+    gpus: float,
+    out: str,
+    children: ChildOptions,
+    json_file: Path | None,
+    **settings: Any,
+) -> int:
+    """Runs scenarios with many seeds in both frameworks, and judges whether they behave alike.
+
+    Without SCENARIO, it runs every cause and remedy (see `parity list`). Repeat the same command to
+    continue an interrupted sweep.
+
+    Exit codes: 0 equivalent, 1 different, 2 wrong use or bad input, 3 undecided or incomplete.
+    """
+    from parity.programs.scenarios import BEHAVIOUR
+    from parity.report.text.sweep import failure_lines, sweep_lines
+    from parity.report.text.terminal import print_lines
+    from parity.report.write import attempt_reports
+    from parity.sweeps.progress import SweepDisplay
+    from parity.sweeps.result import result_of
+    from parity.sweeps.sweep import run_sweep
+    from parity.sweeps.task import versions
+
+    check_file(json_file)
+    specs = specs_of(scenarios or BEHAVIOUR, seeds or None, full, settings)
+    options = _engine_options(out, children)
+    if engine == "ray":
+        from parity.sweeps import ray_cluster
+
+        cluster = ray_cluster.Cluster(address=ray_address, num_cpus=cpus, num_gpus=gpus)
+        run_engine = cluster.run
+    else:
+        from parity.sweeps import local
+
+        run_engine = local.run
+    found = run_sweep(specs, options, run_engine, SweepDisplay(quiet=children.quiet))
+    environment: dict[str, Any] = {"command": shlex.join(["parity", *sys.argv[1:]])}
+    for half, python in children.pythons.items():
+        environment[half] = {"versions": versions(half, python)["versions"]}
+    result = result_of(found, mode=settings["mode"], environment=environment)
+    if json_file is not None:
+        write_json_file(json_file, result.to_json())
+    if "://" not in out:
+        write_json_file(Path(out) / SWEEP, result.to_json(), "--out")
+        attempt_reports(Path(out), {Path(out): result}, complain)
+    if not children.quiet:
+        what = "results" if "://" in out else f"results and {REPORT}"
+        print_lines([*sweep_lines(result), [(f"{what} in {out}", "dim")]])
+    elif result.failures:
+        print_lines(failure_lines(result), sys.stderr)
+    return exit_code(result.verdict)
+
+
+def _engine_options(out: str, children: ChildOptions) -> Any:
+    from parity.sweeps.local import EngineOptions, temporary_scratch
+
+    children.check_interpreters()
+    is_remote = "://" in out
+    scratch = temporary_scratch() if is_remote else Path(out) / "batches"
+    return EngineOptions(
+        store=out if is_remote else str(Path(out).absolute()),
+        scratch=scratch.absolute(),
+        children=children,
+    )

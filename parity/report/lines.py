@@ -1,0 +1,36 @@
+"""Lines of text with styles, and how long texts are made to fit into them."""
+
+from __future__ import annotations
+
+import textwrap
+
+Line = list[tuple[str, str]]  # (text, style of rich)
+
+WIDTH = 80
+
+
+def shortened(text: str, width: int) -> str:
+    """A text that is wider loses its middle; at least 7 characters stay."""
+    if len(text) <= max(width, 7):
+        return text
+    kept = max(width, 7) - 3
+    return text[: kept - kept // 2] + "..." + text[len(text) - kept // 2 :]
+
+
+def wrapped(text: str, indent: str = "    ", *, max_lines: int | None = None) -> list[str]:
+    """Breaks a text into rows of at most WIDTH columns, each indented."""
+    return textwrap.wrap(
+        plain(text),
+        WIDTH,
+        initial_indent=indent,
+        subsequent_indent=indent,
+        max_lines=max_lines,
+        placeholder=" ...",
+    )
+
+
+def plain(text: str) -> str:
+    """What a terminal would obey (escape codes, line breaks) becomes visible text."""
+    return "".join(
+        character if character.isprintable() else ascii(character)[1:-1] for character in text
+    )

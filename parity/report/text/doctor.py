@@ -1,0 +1,41 @@
+"""The text of `parity doctor`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from parity.ladder.items import PASS
+from parity.runs.doctor import TESTED
+
+if TYPE_CHECKING:
+    from parity.report.lines import Line
+    from parity.runs.doctor import Report
+
+
+def doctor_lines(report: Report) -> list[Line]:
+    """Returns what the doctor found as text."""
+    lines: list[Line] = []
+    for name, installed in report.versions.items():
+        note = "" if installed == TESTED.get(name) else f"  (tested with {TESTED.get(name)})"
+        lines.append([(f"  {name:<12} {installed}{note}", "")])
+    for check in report.checks:
+        style = "bold green" if check["status"] == PASS else "bold red"
+        lines.append(
+            [
+                (f"  {check['status'].upper():<5}", style),
+                (f"{check['title']:<34}{check['scenario']:<14}{check['found']}", ""),
+            ]
+        )
+    for error in report.errors:
+        lines += [[("  " + row, "")] for row in error.splitlines()]
+    if not report.errors and report.exit_code:
+        lines.append(
+            [
+                (
+                    "  A stream that does not match makes every seeded comparison fail there: "
+                    "install the tested versions.",
+                    "",
+                )
+            ]
+        )
+    return lines

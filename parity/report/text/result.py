@@ -1,0 +1,184 @@
+"""The result as text: a ladder that reads at a glance at 80 columns, on a terminal and in a pipe.
+
+`result_lines` builds lines of (text, style) pairs; `print_result` is the only place that prints,
+with colours where the stream is a terminal and NO_COLOR is not set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TextIO
+
+from parity.divergences.names import full_name
+from parity.ladder.items import FAIL, NOT_REACHED, PASS, SKIPPED, Item, Level
+from parity.ladder.result import ERROR, Result
+from parity.report.advice import advice_of
+from parity.report.lines import WIDTH, Line, plain, shortened, wrapped
+from parity.report.sentences import (
+    compared_text,
+    difference,
+    index_text,
+    level_numbers,
+    level_place,
+    likely_causes,
+    moment,
+    number,
+    place_text,
+    sentence,
+    setting_texts,
+    settings,
+    subject,
+    training_texts,
+)
+from parity.report.text.sparkline import sparkline_rows
+from parity.report.text.terminal import print_lines
+
+STYLES = {
+    PASS: "bold green",
+    FAIL: "bold red",
+    ERROR: "bold red",
+    SKIPPED: "yellow",
+    NOT_REACHED: "dim",
+}
+_WORDS = {PASS: "pass", FAIL: "FAIL", ERROR: "ERROR", SKIPPED: "skipped", NOT_REACHED: "-"}
+
+
+def result_lines(result: Result) -> list[Line]:
+    """Returns the report of one run, line by line; only a log's own lines exceed 80 columns."""
+    return [[(plain(text), style) for text, style in line] for line in _lines(result)]
+
+
+def _lines(result: Result) -> list[Line]:
+    lines = [head_line(result)]
+    if result.verdict == ERROR:
+        return [*lines, *error_lines(result), []]
+    lines += level_lines(result.levels)
+    if (first := result.first_divergence) is not None:
+        lines += divergence_lines(*first)
+        lines += place_lines(result) + cause_lines(result) + setting_lines(result)
+    lines += [[(row, "")] for row in sparkline_rows(result.history)]
+    lines += _training_lines(result)
+    lines.append(sentence_line(result))
+    return [*lines, []]
+
+
+def head_line(result: Result) -> Line:
+    """Returns what was compared, the settings that its numbers depend on, and the verdict."""
+    verdict = result.verdict.upper()
+    told = f"  {'  '.join(settings(result))}  "
+    name = shortened(plain(subject(result)), WIDTH - len(told) - len(verdict))
+    return [(name, "bold"), (told, ""), (verdict, STYLES[result.verdict])]
+
+
+def error_lines(result: Result) -> list[Line]:
+    """Returns why there is no result, in lines as they are: the end of a log is one of them."""
+    return [[("  " + row, "")] for error in result.errors for row in error.splitlines()]
+
+
+def sentence_line(result: Result) -> Line:
+    """Returns what the verdict means, in its colour."""
+    return [(f"  {sentence(result)}", STYLES[result.verdict])]
+
+
+def level_lines(levels: Sequence[Level]) -> list[Line]:
+    """Returns the ladder: a head, and a line for each level."""
+    head: Line = [(f"  {'level':<11}{'':<9}{'worst':>9}  {'allowed':>9}  where", "dim")]
+    return [head, *[_level_line(level) for level in levels]]
+
+
+def _level_line(level: Level) -> Line:
+    status = (f"{_WORDS[level.status]:<9}", STYLES[level.status])
+    if not level.items:
+        return [(f"  {level.id:<11}", ""), status]
+    worst, allowed = map(number, level_numbers(level))
+    numbers = f"{worst:>9}  {allowed:>9}  "
+    item = level_place(level)
+    where = compared_text(level)
+    if item is not None:
+        where = _place(item, WIDTH - 2 - 11 - 9 - len(numbers))
+    return [(f"  {level.id:<11}", ""), status, (numbers + where, "")]
+
+
+def divergence_lines(level: Level, item: Item) -> list[Line]:
+    """Returns the first divergence: what and where, both values, what was allowed."""
+    head = "  first divergence  "
+    place = moment(item) + index_text(item)
+    where = f"{level.id}: "
+    where += shortened(plain(item.name), WIDTH - len(head + where))
+    if len(head + where + place) <= WIDTH:
+        where, place = where + place, ""
+    return [
+        [(head, "bold red"), (where, "")],
+        *[[(row, "")] for row in wrapped(place.strip())],
+        [(f"    keras {_shown(item.keras)}", "")],
+        [(f"    torch {_shown(item.torch)}", "")],
+        *[[(row, "")] for row in wrapped(difference(item))],
+        *[[(row, "dim")] for row in wrapped(level.tolerance_source)],
+    ]
+
+
+def place_lines(result: Result) -> list[Line]:
+    """Returns the pair of layers of the first divergence, if it is known."""
+    return [[(row, "")] for row in wrapped(place_text(result))]
+
+
+def cause_lines(result: Result) -> list[Line]:
+    """Returns the likely causes of the first divergence, each with its formulas and its fix.
+
+    Where none was recognised in a run: what a difference at its level mostly is, and what to do.
+    """
+    lines: list[Line] = []
+    if (advice := advice_of(result)) is not None:
+        return [*_labelled("often", advice.title, ""), *_labelled("next", advice.action, "bold")]
+    for cause in likely_causes(result):
+        head = f"  {'cause' if not lines else 'or'} {cause['id']}  "
+        sure = f"  ({round(100 * cause['confidence'])} %)"
+        title = shortened(cause["title"], WIDTH - len(head + sure))
+        lines.append([(head, "bold red"), (title + sure, "")])
+        for label, key in (("keras", "keras"), ("torch", "torch"), ("seen", "detail")):
+            if key != "detail" or cause[key]:
+                lines += _labelled(label, str(cause[key]), "")
+        lines += _labelled("fix", str(cause["fix"]), "bold")
+    if lines:
+        name, _, slug = full_name(result.causes[0]["id"]).partition(" ")
+        lines.append([(f"    parity explain {name}{f'  ({slug})' if slug else ''}", "dim")])
+    return lines
+
+
+def _labelled(label: str, text: str, style: str) -> list[Line]:
+    first, *rest = wrapped(text, " " * 10) or [""]
+    return [
+        [(f"    {label:<6}", style), (first.strip(), style)],
+        *[[(row, style)] for row in rest],
+    ]
+
+
+def setting_lines(result: Result) -> list[Line]:
+    """Returns the settings that differ, behind the first divergence too."""
+    lines = [[(row, "")] for text in setting_texts(result) for row in wrapped(text)]
+    return [[("  settings that differ", "dim")], *lines] if lines else []
+
+
+def _training_lines(result: Result) -> list[Line]:
+    """How each half ended: a row each, so that equal numbers stand below each other."""
+    return [
+        [(f"  {half:<11}{'  '.join(training_texts(result, half))}", "dim")]
+        for half in ("keras", "torch")
+        if half in result.history
+    ]
+
+
+def _place(item: Item, width: int) -> str:
+    """Name and moment of an item; a name that is too long loses its middle."""
+    told = moment(item)
+    return shortened(plain(item.name), width - len(told)) + told
+
+
+def _shown(value: Any) -> str:
+    text = plain(repr(value) if isinstance(value, float) else str(value))
+    return text if len(text) <= 70 else text[:67] + "..."
+
+
+def print_result(result: Result, stream: TextIO | None = None) -> None:
+    """Prints the report of one run."""
+    print_lines(result_lines(result), stream)

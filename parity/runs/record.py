@@ -1,0 +1,67 @@
+"""record: what a Keras model computes, in a bundle that needs no TensorFlow to be checked against.
+
+Keras factory -> child -> bundle
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from parity.errors import InputError
+from parity.programs.check_spec import CheckSpec
+from parity.programs.factories import Factory, check_reference, reference_of
+from parity.runs.check_halves import CheckOptions, check_data, folder_of, run_half
+from parity.traces.folder import RunFolder
+
+
+def record(
+    keras: Factory | str,
+    path: Path | str,
+    *,
+    data: Path | str | None = None,
+    seed: int = 0,
+    steps: int = 6,
+) -> Path:
+    """Writes what a Keras model computes into a bundle that needs no TensorFlow to be checked.
+
+    Args:
+        keras: factory of a compiled Keras model, or its name.
+        path: of the bundle.
+        data: as for `check`.
+        seed: as for `check`.
+        steps: as for `check`.
+
+    Raises:
+        InputError: the factory or the data cannot be used, or the file cannot be written.
+        RunError: the half crashed.
+    """
+    spec = CheckSpec(
+        keras=reference_of("keras", keras),
+        data=None if data is None else os.path.abspath(data),
+        seed=seed,
+        steps=steps,
+        folder=os.getcwd(),
+    )
+    return record_spec(spec, Path(path), CheckOptions())
+
+
+def record_spec(spec: CheckSpec, path: Path, options: CheckOptions) -> Path:
+    """As `record`, from a spec."""
+    if spec.keras is None:
+        raise InputError("keras is None: expected the factory of a Keras model")
+    check_reference("--keras", spec.keras, spec.folder)
+    check_data(spec)
+    if not path.absolute().parent.is_dir() or path.is_dir():
+        raise InputError(f"{path}: expected a file in a folder that exists")
+    options.children.check_interpreters()
+    with folder_of(options.out) as root:
+        errors = run_half("keras", [spec], [root], options)
+        if errors:
+            raise errors[0]
+        try:
+            shutil.move(RunFolder(root).half("keras").bundle, path)
+        except OSError as error:
+            raise InputError(f"{path}: cannot be written ({error.strerror})") from error
+    return path

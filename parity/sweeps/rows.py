@@ -1,0 +1,59 @@
+"""What a sweep has found: the behaviour of each finished run, and the runs without a result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from parity.behaviour.judgement import Judgement
+from parity.behaviour.rules import judge_run
+from parity.files.floats import decode_floats
+from parity.programs.run_spec import RunSpec
+
+
+@dataclass(frozen=True)
+class Row:
+    """The behaviour of one finished run of a sweep.
+
+    Attributes:
+        scenario: name of the scenario.
+        seed: seed of the run.
+        half: "keras" or "torch".
+        judgement: the verdict on its history.
+        wall_s: seconds of training.
+        key: SHA-256 of all that decides the run: its name in the store.
+    """
+
+    scenario: str
+    seed: int
+    half: str
+    judgement: Judgement
+    wall_s: float
+    key: str = ""
+
+
+@dataclass
+class Sweep:
+    """The runs of a sweep.
+
+    Attributes:
+        rows: finished runs, in the order of the specs.
+        failures: a row for each run without a result: scenario, seed, half, reason.
+        num_run: number of tasks that were run now and not before.
+    """
+
+    rows: list[Row] = field(default_factory=list)
+    failures: list[dict[str, Any]] = field(default_factory=list)
+    num_run: int = 0
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every run has a result."""
+        return not self.failures
+
+
+def judge_record(record: Mapping[str, Any], spec: RunSpec) -> tuple[Judgement, float]:
+    """Returns the verdict on a finished run, and the seconds of its training."""
+    judgement = judge_run(spec, decode_floats(record["history"]), record)
+    return judgement, float(record["run"]["wall_s"])
