@@ -1,4 +1,4 @@
-"""The page of a benchmark: bars with their spread, ratios with their interval, doubts."""
+"""The page of a benchmark: bars with their spread, ratios with their interval, warnings."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ def bench_page(result: BenchResult, problems: tuple[str, ...] = ()) -> Page:
     """Returns the page of a benchmark.
 
     Args:
-        result: of the benchmark.
-        problems: what is missing or damaged.
+        result: result of the benchmark.
+        problems: missing or damaged parts.
     """
     spec = result.spec
     facts = [Fact("machine", machine_text(result))]
@@ -74,7 +74,7 @@ def bench_page(result: BenchResult, problems: tuple[str, ...] = ()) -> Page:
     if told := legend(result):
         doubts += (Text(told),)
     if doubts:
-        sections.append(Section("reading", "How to read the figures", doubts))
+        sections.append(Section("reading", "How to read the numbers", doubts))
     if result.environment.get("command"):
         command = Code("Command", str(result.environment["command"]))
         sections.append(Section("again", "Run it again", (command,)))
@@ -90,7 +90,7 @@ def bench_page(result: BenchResult, problems: tuple[str, ...] = ()) -> Page:
 
 
 def _sentence(result: BenchResult) -> str:
-    """The ratio of our own variant where there is one; else how many rows there are."""
+    """Returns the ratio of this project's variant, or else the number of rows."""
     for row in result.rows:
         if row.variant == "torch" and row.status == OK and row.ratio is not None:
             ratio = row.ratio
@@ -141,7 +141,7 @@ def _bars(name: str, title: str, rows: Sequence[Row]) -> Picture:
     return Picture(
         svg=drawn(name, height, paint),
         caption=f"{title}. The bar ends at the median of the rounds, the thick line goes from the "
-        "lower to the upper quartile, a stroke is a round.",
+        "lower to the upper quartile, each mark is a round.",
         description=f"{title}; medians: {told}.",
     )
 
@@ -171,7 +171,7 @@ def _table(title: str, rows: Sequence[Row]) -> Table:
         caption=title,
         head=(
             "variant", "status", "median", "q1", "q3", "unit", f"× {against or 'baseline'}",
-            "interval", "memory, MB", "warm-up, s", "to accuracy, s", "parity", "how that is known",
+            "interval", "memory, MB", "warm-up, s", "to accuracy, s", "parity", "evidence",
         ),
         rows=tuple(cells),
         numeric=frozenset({2, 3, 4, 6, 7, 8, 9, 10}),
