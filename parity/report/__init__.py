@@ -1,1 +1,1 @@
-"""Reports: a Result in, something to look at out."""
+"""Reports: shows results as text, HTML and files for other programs."""

@@ -1,7 +1,7 @@
-"""What to look at when a run differs at a level, where no cause was recognised.
+"""Advice for a run that differs at a level without a recognised cause.
 
-The port of a run is this project's own, so that a difference tells of versions, of a device, or of
-a change in one of the halves; which of them, the level says.
+The port of a run is part of this project. A difference therefore comes from versions, a device, or
+a change in one of the halves; the level suggests which one.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Advice:
-    """What a level tells, and what to do next.
+    """Advice for a difference at a level.
 
     Attributes:
-        title: what a difference there mostly is.
+        title: the usual reason for a difference there.
         action: what to do.
     """
 
@@ -30,59 +30,59 @@ class Advice:
 
 _BY_LEVEL = {
     "data": Advice(
-        "the halves were fed otherwise: order, labels, or the pixels of augmented images",
-        "run `parity doctor`: it tells which random stream the installed versions draw otherwise; "
-        "for images alone, look at 'Input images' in report.html",
+        "the halves got different inputs: order, labels, or pixels of augmented images",
+        "run `parity doctor`: it shows which random stream the installed versions draw "
+        "differently; if only images differ, look at 'Input images' in report.html",
     ),
     "structure": Advice(
-        "the two networks are not the same network",
+        "the two networks are different",
         "compare the layer named above in keras_impl/models.py and torch_impl/models.py",
     ),
     "init": Advice(
-        "the initial weights were drawn otherwise",
-        "run `parity doctor`; if it passes, compare initialiser and order of the layers",
+        "the initial weights are different",
+        "run `parity doctor`; if it passes, compare initialisers and order of the layers",
     ),
     "forward": Advice(
-        "a layer computes something else, or a dropout mask was drawn otherwise",
-        "look at the first layer above what is allowed under 'Layer by layer'; for masks, run "
+        "a layer gives different output, or a dropout mask is different",
+        "look at the first layer above its limit in 'Layer by layer'; for masks, run "
         "`parity doctor`",
     ),
     "loss": Advice(
-        "the loss is another function, or a penalty is missing",
+        "the loss is a different function, or a penalty is missing",
         "compare reduction, logits or probabilities, and the L2 factors of the layers",
     ),
     "gradient": Advice(
-        "the forward pass agrees and its derivative does not",
-        "look at what has a gradient of its own there: clipping, the bounds of an activation, ties "
+        "the forward pass agrees, but its derivative differs",
+        "look for operations with a special gradient: clipping, the bounds of an activation, ties "
         "in a pool",
     ),
     "optimizer": Advice(
-        "a step of the optimizer does something else",
-        "compare epsilon and where it is added, bias correction, weight decay and the momenta; "
-        "`parity list divergences` names the known ones",
+        "the optimizer makes a different step",
+        "compare epsilon and its placement, bias correction, weight decay and momenta; "
+        "`parity list divergences` lists the known differences",
     ),
     "trajectory": Advice(
-        "each part agrees in float64, and the trainings part",
-        "run it with --dtype float64: if that passes, the difference is rounding that more "
-        "perturbed runs would cover (--perturbations); if not, look for state that the parts do "
-        "not show, such as the order of the batches in later epochs",
+        "all parts agree in float64, but the trainings differ",
+        "run it with --dtype float64: if that passes, the difference is rounding, and more "
+        "perturbed runs would cover it (--perturbations); if not, look for state outside the "
+        "parts, such as the order of the batches in later epochs",
     ),
     "schedule": Advice(
-        "the learning rate is cut, or training ends, at another epoch",
-        "compare patience, min_delta, cooldown and the epoch at which the callback is asked",
+        "the learning rate is reduced, or training stops, at a different epoch",
+        "compare patience, min_delta, cooldown and the epoch at which the callback is called",
     ),
     "behaviour": Advice(
-        "the two histories are judged otherwise",
-        "look at the numbers under 'Behaviour': a verdict on the edge needs more seeds "
+        "the two histories have different verdicts",
+        "look at the numbers in 'Behaviour': a verdict near a limit needs more seeds "
         "(`parity sweep`)",
     ),
 }
 
 
 def advice_of(result: Result) -> Advice | None:
-    """Returns what is known of the level at which a run differs.
+    """Returns the advice for the level at which a run differs.
 
-    None where a cause was recognised, for a check, and where nothing differs.
+    It is None if a cause was recognised, for a check, and if nothing differs.
     """
     first = result.first_divergence
     if first is None or result.causes or is_check(result):

@@ -1,4 +1,4 @@
-"""Texts that all reports of a benchmark share: figures, headings, warnings."""
+"""Texts that all reports of a benchmark share: numbers, headings, warnings."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ if TYPE_CHECKING:
     from parity.bench.comparison import Key
 
 MAX_TEXT = 2000  # characters of a reason
-MIN_DRIFT = 0.05  # share of the median; a smaller trend gives no warning
+MIN_DRIFT = 0.05  # fraction of the median; a smaller trend gives no warning
 MAX_BACKGROUND_CPU_SHARE = 0.05  # of the cores' time; an idle system uses some thousandths
 MIN_ROUNDS = 6  # for an interval of CONFIDENCE
 NONE = "-"
 UNFINISHED = (
-    "the benchmark was interrupted: cells may be missing, and parity is not checked; run it again"
+    "the benchmark was interrupted: cells may be missing, and parity was not checked; run it again"
 )
 
 Cell = tuple[str, int, str]  # part, batch size, precision
 
 
 def warnings(result: BenchResult) -> list[str]:
-    """Returns reasons to doubt the figures: a busy machine, a trend, too few rounds."""
+    """Returns reasons to doubt the numbers: a busy machine, a trend, too few rounds."""
     found = []
     share = result.environment.get("background_cpu_share")
     if isinstance(share, float | int) and share >= MAX_BACKGROUND_CPU_SHARE:
         found.append(
             f"other processes used {100 * share:.0f} % of the CPU meanwhile, which slows threads "
-            "that wait for each other most: stop other programs, and measure again"
+            "that wait for each other: stop other programs, and measure again"
         )
     for row in result.rows:
         moved = drift(row.values) if row.status == OK else None
@@ -50,7 +50,7 @@ def warnings(result: BenchResult) -> list[str]:
         least = min(short, key=lambda ratio: ratio.n)
         found.append(
             f"only {100 * least.confidence:.0f} % of intervals from {count(least.n, 'round')} "
-            f"hold the true ratio; {100 * CONFIDENCE:.0f} % need at least {MIN_ROUNDS} rounds"
+            f"contain the true ratio; {100 * CONFIDENCE:.0f} % need at least {MIN_ROUNDS} rounds"
         )
     return found
 
@@ -68,13 +68,13 @@ def machine_text(result: BenchResult) -> str:
 
 
 def legend(result: BenchResult) -> str:
-    """Returns what the columns mean; "" if there are no ratios."""
+    """Returns the meaning of the columns; "" if there are no ratios."""
     if not any(row.ratio for row in result.rows):
         return ""
     return (
-        "q1, q3: quartiles of the rounds; ratios compare rounds that took turns, above 1 is "
-        f"faster; with {MIN_ROUNDS} rounds or more, at least {100 * CONFIDENCE:.0f} % of all "
-        "intervals hold the true median ratio"
+        "q1, q3: quartiles of the rounds; ratios compare alternating rounds, above 1 is faster; "
+        f"with {MIN_ROUNDS} rounds or more, at least {100 * CONFIDENCE:.0f} % of all intervals "
+        "contain the true median ratio"
     )
 
 
@@ -85,7 +85,7 @@ def sentence(result: BenchResult) -> str:
     if counts[FAILED]:
         parts.append(f"{counts[FAILED]} failed")
     if counts[REFUSED]:
-        parts.append(f"{counts[REFUSED]} refused for lack of parity")
+        parts.append(f"{counts[REFUSED]} refused without parity")
     text = f"{result.verdict}: {', '.join(parts)}"
     return text if result.is_finished else f"{text}; {UNFINISHED}"
 
@@ -109,7 +109,7 @@ def against(rows: Sequence[Row]) -> str:
 
 
 def reason_of(row: Row) -> str:
-    """Returns why a row does not count; if it was refused, also how that was found."""
+    """Returns why a row does not count; if it was refused, also the evidence."""
     parts = [" ".join(text.split()) for text in (row.reason, row.parity_note)]
     if row.status != REFUSED or parts[1] in parts[0]:
         parts.pop()

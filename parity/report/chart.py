@@ -1,7 +1,7 @@
-"""Charts of loss and accuracy over the epochs: what every drawing of them has in common.
+"""Charts of loss and accuracy over the epochs: the parts that all drawings share.
 
-In: a training history, of which any value may be missing or not finite. Out: the curves that can be
-drawn, and where on the y axis a value stands.
+In: a training history, in which values may be missing or not finite. Out: the curves that can be
+drawn, and the position of a value on the y axis.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ CURVES = {
     "loss": ("loss", "val_loss"),
     "accuracy": ("accuracy", "val_accuracy", "eval_accuracy"),
 }
-LOG_ABOVE = 100  # a loss whose greatest value is so many times its least has a log axis
-FLAT = 1e-4  # what varies by less than this part of its size is drawn as constant
-# Beyond these, a value is as good as infinite or zero; between them, nothing over- or underflows.
+LOG_ABOVE = 100  # a loss has a log axis if its maximum is at least this many times its minimum
+FLAT = 1e-4  # a smaller relative variation is drawn as constant
+# Values beyond these count as infinite or zero; between them, nothing over- or underflows.
 LARGEST, SMALLEST = 1e200, 1e-200
 
 
@@ -30,12 +30,12 @@ class Chart:
 
     Attributes:
         name: "loss" or "accuracy".
-        curves: key of the history to its values, one an epoch; not all of them can be drawn.
-        num_epochs: of all charts of the history together.
+        curves: key of the history to its values, one per epoch; some may be impossible to draw.
+        num_epochs: number of epochs, the same for all charts of the history.
         cuts: epochs, counted from 1, trained with a lower rate than the one before.
         low: value at the lower end of the y axis.
         high: value at its upper end.
-        is_log: the y axis is logarithmic; zeros stand at its lower end.
+        is_log: whether the y axis is logarithmic; zeros are then drawn at its lower end.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Chart:
 
     @property
     def title(self) -> str:
-        """The name, and what is to be known of the y axis."""
+        """The name, and properties of the y axis."""
         if not self.is_log:
             return self.name
         values = [value for column in self.curves.values() for value in column]
@@ -62,14 +62,14 @@ class Chart:
         return sorted({epoch for place in places for epoch, v in place if not can_be_drawn(v)})
 
     def share(self, value: float) -> float:
-        """Returns where on the y axis a value stands, from 0 (low) to 1 (high)."""
+        """Returns the position of a value on the y axis, from 0 (low) to 1 (high)."""
         if not self.is_log:
             return (value - self.low) / (self.high - self.low)
         low, high = math.log(self.low), math.log(self.high)
         return (math.log(max(value, self.low)) - low) / (high - low)
 
     def middle(self) -> float:
-        """Returns the value that stands in the middle of the y axis."""
+        """Returns the value in the middle of the y axis."""
         if not self.is_log:
             return self.low / 2 + self.high / 2
         return math.sqrt(self.low) * math.sqrt(self.high)
@@ -91,7 +91,7 @@ def charts_of(history: History) -> list[Chart]:
 
 
 def chart_of_halves(name: str, histories: Mapping[str, History]) -> Chart:
-    """Returns one chart for both halves, so that equal values stand at equal heights.
+    """Returns one chart for both halves, so that equal values have equal heights.
 
     Args:
         name: "loss" or "accuracy".
@@ -105,25 +105,25 @@ def chart_of_halves(name: str, histories: Mapping[str, History]) -> Chart:
     curves = {
         f"{half} {key}": [_float(value) for value in history[key]]
         for half, history in histories.items()
-        for key in CURVES[name][:2]  # without that in eval mode, which few histories have
+        for key in CURVES[name][:2]  # without the one in eval mode, which few histories have
         if history.get(key)
     }
     return Chart(name, curves, max(lengths, default=0), [], *limits(name, curves))
 
 
 def can_be_drawn(value: float) -> bool:
-    """Whether a value is finite, and not so large that it might as well be infinite."""
+    """Whether a value is finite and not almost infinite."""
     return abs(value) <= LARGEST
 
 
 def role(key: str) -> str:
-    """Returns what a curve was measured on: "train", "val", or "eval" for training in eval mode."""
+    """Returns the data of a curve: "train", "val", or "eval" for training data in eval mode."""
     start = key.partition("_")[0]
     return start if start in ("val", "eval") else "train"
 
 
 def short_number(value: float, digits: int = 4) -> str:
-    """Returns a number with so many digits, zeros at the end too."""
+    """Returns a number with this many digits, including trailing zeros."""
     return f"{value:#.{digits}g}".rstrip(".")
 
 

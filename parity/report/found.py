@@ -1,6 +1,6 @@
-"""The results that a report can show, and their paths without the folders of the machine.
+"""The results that a report can show, with paths shortened to their last part.
 
-A report of a CI job is read elsewhere and by other people. An absolute path means nothing there and
+Other people read the report of a CI job on other machines. An absolute path is useless there and
 reveals a user's folders, so only the last part of a path is shown.
 """
 
@@ -32,10 +32,10 @@ _FOLDERS = re.compile(
 
 
 def redact_paths(value: T) -> T:
-    """Returns a value whose absolute paths are cut to their last part.
+    """Returns a value with absolute paths shortened to their last part.
 
     Args:
-        value: a text, or anything that holds texts: a result, a mapping, a list, a tuple.
+        value: a text, or anything that contains texts: a result, a mapping, a list, a tuple.
     """
     changed: T = _changed(value)
     return changed

@@ -1,4 +1,4 @@
-"""Lines of text with styles, and how long texts are made to fit into them."""
+"""Lines of text with styles, and functions that fit long texts into them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ WIDTH = 80
 
 
 def shortened(text: str, width: int) -> str:
-    """A text that is wider loses its middle; at least 7 characters stay."""
+    """Removes the middle of a text that is too wide; keeps at least 7 characters."""
     if len(text) <= max(width, 7):
         return text
     kept = max(width, 7) - 3
@@ -30,7 +30,7 @@ def wrapped(text: str, indent: str = "    ", *, max_lines: int | None = None) ->
 
 
 def plain(text: str) -> str:
-    """What a terminal would obey (escape codes, line breaks) becomes visible text."""
+    """Makes control characters (escape codes, line breaks) visible text."""
     return "".join(
         character if character.isprintable() else ascii(character)[1:-1] for character in text
     )

@@ -1,8 +1,7 @@
-"""What a command has left in a folder, read as far as it can be read.
+"""Reads the results of a command from a folder, as far as possible.
 
-In: a folder, or a result file, maybe damaged, half-written or of somebody else. Out: what was found
-there, and a sentence for everything that was expected and is not there. Only where nothing of ours
-is found there is an error.
+In: a folder or a result file, possibly damaged, half-written or from somebody else. Out: the
+results, and a sentence for everything that is missing. It is an error only if there is no result.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ from parity.traces.trace import Trace
 if TYPE_CHECKING:
     from parity.report.found import AnyResult
 
-MAX_BYTES = 100_000_000  # of a result file; that of a run of 10,000 epochs has some 2e7
+MAX_BYTES = 100_000_000  # of a result file; a run of 10,000 epochs needs some 2e7
 LOG_LINES = 40
 
 
@@ -43,12 +42,12 @@ class FoundRun:
     """One run, or one check.
 
     Attributes:
-        folder: of the run; None if there is only a result file.
-        result: of the comparison; where there was none, one with verdict "error" that says so.
+        folder: folder of the run; None if there is only a result file.
+        result: result of the comparison; one with verdict "error" if there was no comparison.
         keras: trace of the reference, or None.
         torch: trace of the port, or None.
-        logs: end of the log of each child that failed, by file name.
-        problems: what is missing or damaged, a sentence each.
+        logs: end of the log of each failed child, by file name.
+        problems: missing or damaged parts, a sentence each.
     """
 
     folder: Path | None
@@ -69,9 +68,9 @@ class FoundRuns:
     """The runs of one command.
 
     Attributes:
-        folder: that holds their folders; None if there is only a result file.
-        runs: in the order of their names.
-        problems: as of a run.
+        folder: folder that contains their folders; None if there is only a result file.
+        runs: the runs, in the order of their names.
+        problems: as for a run.
     """
 
     folder: Path | None
@@ -84,8 +83,8 @@ class FoundResult:
     """A sweep, a benchmark or a diagnosis.
 
     Attributes:
-        result: what its file says; of a sweep without one, what its finished runs say.
-        problems: as of a run.
+        result: result from its file; for a sweep without a file, from its finished runs.
+        problems: as for a run.
     """
 
     result: SweepResult | BenchResult | Diagnosis
@@ -96,14 +95,14 @@ Found = FoundRun | FoundRuns | FoundResult
 
 
 def find(path: Path, known: Mapping[Path, AnyResult] | None = None) -> Found:
-    """Returns what a folder or a result file holds.
+    """Returns the results in a folder or a result file.
 
     Args:
-        path: of the folder or the file.
-        known: results that need not be read, by the folder in which their files lie.
+        path: path of the folder or the file.
+        known: results that need not be read, by the folder of their files.
 
     Raises:
-        InputError: nothing of what the commands write is there.
+        InputError: there is no result of any command.
     """
     try:
         if path.is_dir():
@@ -112,7 +111,9 @@ def find(path: Path, known: Mapping[Path, AnyResult] | None = None) -> Found:
             return _of_file(path)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    raise InputError(f"{path}: there is no such file or folder; name what --out or --json wrote")
+    raise InputError(
+        f"{path}: there is no such file or folder; expected the folder of --out or file of --json"
+    )
 
 
 def _of_folder(folder: Path, known: Mapping[Path, AnyResult]) -> Found:
@@ -132,13 +133,13 @@ def _of_folder(folder: Path, known: Mapping[Path, AnyResult]) -> Found:
         found = tuple(read_run(child, known.get(child)) for child in runs)
         return found[0] if len(found) == 1 else FoundRuns(folder, found)
     raise InputError(
-        f"{folder}: holds nothing that a command of parity has written; expected the folder of "
-        "--out, with result.json, sweep.json, bench.json, diagnosis.json or folders of runs in it"
+        f"{folder}: contains no results of parity; expected the folder of --out, with result.json, "
+        "sweep.json, bench.json, diagnosis.json or folders of runs"
     )
 
 
 def _is_run(folder: Path) -> bool:
-    """Whether a folder is that of a run, whose comparison may be missing."""
+    """Whether a folder belongs to a run, with or without a comparison."""
     return RunFolder(folder).result.is_file() or RunFolder(folder).was_begun
 
 
@@ -158,7 +159,7 @@ def _of_file(path: Path) -> Found:
     if schema not in readers:
         raise InputError(
             f"{path}: schema is {schema[:60]!r}; expected a result of parity, such as "
-            f"{SCHEMA!r}; name what --out or --json wrote"
+            f"{SCHEMA!r}; name the folder of --out or the file of --json"
         )
     return FoundResult(readers[schema](value, path.name))
 
@@ -174,8 +175,8 @@ def _sweep(folder: Path) -> FoundResult:
             return FoundResult(sweep_from(value, path.name))
     else:
         problem = (
-            f"{SWEEP} is missing: the sweep has not come to its end; what has finished is shown, "
-            "and the same command goes on with it"
+            f"{SWEEP} is missing: the sweep has not finished; the report shows its finished runs, "
+            "and the same command continues it"
         )
     try:
         sweep, damaged = sweep_of_store(folder)
@@ -185,11 +186,11 @@ def _sweep(folder: Path) -> FoundResult:
 
 
 def read_run(folder: Path, known: AnyResult | None = None) -> FoundRun:
-    """Returns what the folder of one run, or of one check, holds.
+    """Returns the results in the folder of one run or one check.
 
     Args:
-        folder: of the run.
-        known: its result, which need not be read then.
+        folder: folder of the run.
+        known: its result, if it need not be read.
     """
     problems: list[str] = []
     result = known if isinstance(known, Result) else None
@@ -202,7 +203,7 @@ def read_run(folder: Path, known: AnyResult | None = None) -> FoundRun:
         except ParityError as error:
             problems.append(_within(folder, str(error)))
     else:
-        problems.append(f"{RESULT} is missing: the run has not come to its end; run it again")
+        problems.append(f"{RESULT} is missing: the run has not finished; run it again")
     has_traces = result is None or not is_check(result)
     traces: dict[str, Trace | None] = {"keras": None, "torch": None}
     for half in traces if has_traces else ():
@@ -212,7 +213,7 @@ def read_run(folder: Path, known: AnyResult | None = None) -> FoundRun:
             except ParityError as error:
                 problems.append(_within(folder, str(error)))
         elif result is None or result.verdict != ERROR:
-            problems.append(f"{half}/{SUCCESS} is missing: that half has not come to its end")
+            problems.append(f"{half}/{SUCCESS} is missing: this half has not finished")
     if result is None:
         if not place.was_begun:
             raise InputError("; ".join(problems))
@@ -229,14 +230,14 @@ def read_run(folder: Path, known: AnyResult | None = None) -> FoundRun:
 
 
 def _unfinished(folder: Path, traces: dict[str, Trace | None], problems: Sequence[str]) -> Result:
-    """What stands for the result that a run has not got."""
+    """Returns a result with verdict "error" for a run that has none."""
     spec: dict[str, Any] = {}
     for half in HALVES:
         with suppress(ParityError, OSError):
             spec = RunSpec.from_dict(_read(RunFolder(folder).half(half).spec)).to_dict()
             break
     else:
-        raise InputError(f"{folder}: neither half has a spec.json that can be read; run it again")
+        raise InputError(f"{folder}: neither half has a readable spec.json; run it again")
     return Result(
         ERROR,
         spec,
@@ -247,7 +248,7 @@ def _unfinished(folder: Path, traces: dict[str, Trace | None], problems: Sequenc
 
 
 def _logs(folder: Path) -> dict[str, str]:
-    """The last lines of each log; it may be large, so that only its end is read."""
+    """Returns the last lines of each log; reads only the end, since logs may be large."""
     logs = {}
     for path in RunFolder(folder).logs():
         with path.open("rb") as file:
@@ -260,7 +261,7 @@ def _logs(folder: Path) -> dict[str, str]:
 
 
 def _within(folder: Path, text: str) -> str:
-    """A message without the place of the folder, which is no matter of who reads the report."""
+    """Returns a message without the path of the folder, which readers of the report do not need."""
     return text.replace(f"{folder}/", "").replace(str(folder), folder.name)
 
 
@@ -270,10 +271,10 @@ def _read(path: Path) -> dict[str, Any]:
             raise ValueError(f"it has more than {MAX_BYTES:,} bytes")
         value = read_strict(path.read_bytes())
         if not isinstance(value, dict):
-            raise ValueError("it is no JSON object")
+            raise ValueError("it is not a JSON object")
     except (OSError, ValueError) as error:
         raise InputError(
-            f"{path.name} cannot be read ({error}); expected what --out or --json wrote; run the "
+            f"{path.name} cannot be read ({error}); expected a file from --out or --json; run the "
             "command again"
         ) from error
     return value

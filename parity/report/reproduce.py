@@ -1,4 +1,4 @@
-"""The command that carries out a run, or a check, again."""
+"""The command that repeats a run or a check."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ CHECK_OPTIONS = {"seed": 0, "steps": 6, "batch_size": 4, "threads": 1, "device":
 
 
 def command_of(spec: Mapping[str, Any]) -> str:
-    """Returns what to type to get the same run, or a Python program where no command can say it.
+    """Returns the command for the same run, or a Python program if no command can express it.
 
     Args:
-        spec: of a result: that of a run, or that of a check.
+        spec: spec in a result, of a run or of a check.
     """
     if "scenario" not in spec:
         return _check_command(spec)

@@ -1,6 +1,6 @@
-"""What every report of a run or a check says, however it is laid out: numbers, moments, sentences.
+"""Texts that all reports of a run or a check share: numbers, moments, sentences.
 
-Texts are as they are in the result: whoever lays them out escapes them for where they go.
+Texts are unchanged from the result: each kind of report escapes them for its format.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from parity.ladder.items import FAIL, Item, Level
 from parity.ladder.result import ERROR, Result
 
 MAX_CAUSES = 3
-UNKNOWN = "no known divergence has these numbers; `parity list divergences` lists them"
+UNKNOWN = "no known divergence explains these numbers; `parity list divergences` lists all"
 
 
 def is_check(result: Result) -> bool:
-    """Whether it is of a user's own pair of models, and not of a scenario."""
+    """Whether it belongs to a user's own pair of models, not to a scenario."""
     return "scenario" not in result.spec
 
 
 def subject(result: Result) -> str:
-    """Returns what was compared: the name of the scenario, or the factory of the port."""
+    """Returns the subject of a result: the name of the scenario, or the factory of the port."""
     return str(result.spec.get("torch" if is_check(result) else "scenario"))
 
 
 def settings(result: Result) -> list[str]:
-    """Returns what a reader must know of a run, or of a check, to read its numbers."""
+    """Returns the settings of a run or a check that its numbers depend on."""
     spec = result.spec
     if is_check(result):
         return [f"seed {spec.get('seed')}", "float64", result.mode]
@@ -41,22 +41,22 @@ def settings(result: Result) -> list[str]:
 
 
 def sentence(result: Result) -> str:
-    """Returns what the verdict means."""
+    """Returns the meaning of the verdict."""
     if result.verdict == ERROR:
-        return "a half did not deliver"
+        return "a half failed"
     if is_check(result):
-        return "the port computes something else" if result.verdict == FAIL else "the port is right"
+        return "the port differs from Keras" if result.verdict == FAIL else "the port is right"
     if result.verdict == FAIL:
-        return "the two runs are not the same run"
+        return "the two runs are different"
     if result.spec.get("dtype") == "float64":
-        return "the two runs are the same run"
-    return "the two runs are the same run, as far as float32 can tell"
+        return "the two runs are the same"
+    return "the two runs are the same, within float32 rounding"
 
 
 def level_numbers(level: Level) -> tuple[float, float]:
-    """Returns the greatest difference of a level that compared something, and what is allowed.
+    """Returns the greatest difference of a level that compared something, and its limit.
 
-    Of a level that is compared bit for bit it is the number of values that differ.
+    For a level that is compared bit for bit it is the number of different values.
     """
     worst = level.worst
     assert worst is not None
@@ -66,25 +66,25 @@ def level_numbers(level: Level) -> tuple[float, float]:
 
 
 def level_place(level: Level) -> Item | None:
-    """Returns the item that is named for a level; None where no place is worse than another."""
+    """Returns the item to show for a level; None if no item is worse than the others."""
     worst = level.worst
     return None if worst is None or is_exact(level) or not worst.worst else worst
 
 
 def compared_text(level: Level) -> str:
-    """Returns how much was compared: "of 1,234 values, bit for bit"."""
+    """Returns the number of compared values: "of 1,234 values, bit for bit"."""
     compared = sum(item.num_compared for item in level.items)
     text = "of 1 value" if compared == 1 else f"of {compared:,} values"
     return f"{text}, bit for bit" if is_exact(level) else text
 
 
 def is_exact(level: Level) -> bool:
-    """Whether all of a level is compared bit for bit."""
+    """Whether a level is compared bit for bit."""
     return all(item.unit == "count" for item in level.items)
 
 
 def training_texts(result: Result, half: str) -> list[str]:
-    """Returns how the training of a half ended, as far as it is known."""
+    """Returns the end of the training of a half, as far as it is known."""
     history = result.history.get(half, {})
     texts = []
     if column := history.get("val_accuracy"):
@@ -98,7 +98,7 @@ def training_texts(result: Result, half: str) -> list[str]:
 
 
 def moment(item: Item) -> str:
-    """Returns epoch and step of an item, in brackets after a blank; "" if it has none."""
+    """Returns epoch and step of an item, in brackets after a space; "" if it has none."""
     parts = []
     if item.epoch_number is not None:
         parts.append(f"epoch {item.epoch_number}")
@@ -108,14 +108,14 @@ def moment(item: Item) -> str:
 
 
 def index_text(item: Item) -> str:
-    """Returns where in the array the worst difference is, after a blank; "" if it has no index."""
+    """Returns the index of the worst difference, after a space; "" if it has no index."""
     return f" at {list(item.index)}" if item.index else ""
 
 
 def difference(item: Item) -> str:
-    """Returns how far an item is off, what was allowed, and what else there is to say."""
-    told = f"differs by {number(item.worst)} ({item.unit}), allowed {number(item.allowed)}"
-    return f"{told}; {item.note}" if item.note else told
+    """Returns the difference of an item, its limit, and its note."""
+    text = f"differs by {number(item.worst)} ({item.unit}), allowed {number(item.allowed)}"
+    return f"{text}; {item.note}" if item.note else text
 
 
 def cause_title(cause: Mapping[str, Any]) -> str:
@@ -124,43 +124,43 @@ def cause_title(cause: Mapping[str, Any]) -> str:
 
 
 def likely_causes(result: Result) -> list[dict[str, Any]]:
-    """Returns the causes that are worth a look, the surest first.
+    """Returns the causes to show, the most likely first.
 
-    Beside a cause that is known by its numbers, what only the place speaks for is no help.
+    If a cause is proven by its numbers, causes that only the place suggests are left out.
     """
     surest = max((cause["confidence"] for cause in result.causes), default=0.0)
     return [cause for cause in result.causes if cause["confidence"] >= surest / 2][:MAX_CAUSES]
 
 
 def place_text(result: Result) -> str:
-    """Returns the pair of layers, and whether the error is its own or came with its input."""
+    """Returns the pair of layers, and whether the error starts there or comes with its input."""
     place = result.place or {}
     if not place.get("keras") or not place.get("torch"):
         return ""
-    own = {True: "introduced here", False: "inherited from what comes before"}
+    own = {True: "introduced here", False: "inherited from earlier layers"}
     text = f"{place['keras']} in Keras, {place['torch']} in the port"
     text += f" ({place['where']})" if place.get("where") else ""
-    told = place.get("introduced")
-    return f"{text}: {own[told]}" if told in own else text
+    introduced = place.get("introduced")
+    return f"{text}: {own[introduced]}" if introduced in own else text
 
 
 def setting_texts(result: Result) -> list[str]:
-    """Returns the settings of paired layers that differ, behind the first divergence too."""
+    """Returns the different settings of paired layers, even after the first divergence."""
     texts = []
     for row in result.settings:
         (keras, torch), *more = row["layers"]
         text = f"{row['id']}  {row['name']}: {row['keras']} in {keras}, {row['torch']} in {torch}"
-        texts.append(f"{text}, and so in {len(more)} more" if more else text)
+        texts.append(f"{text}, also in {len(more)} more" if more else text)
     return texts
 
 
 def capital(text: str) -> str:
-    """Returns a text with a capital first letter; names within it stay as they are."""
+    """Returns a text with a capital first letter; names in it keep their case."""
     return text[:1].upper() + text[1:]
 
 
 def number(value: float) -> str:
-    """Returns a difference or a limit: two digits, whole numbers as they are."""
+    """Returns a difference or a limit with two digits; whole numbers unchanged."""
     if float(value).is_integer() and abs(value) < 1e6:
         return f"{value:,.0f}"
     return f"{value:.1e}"
@@ -168,5 +168,5 @@ def number(value: float) -> str:
 
 def count(amount: Any, noun: str) -> str:
     """Returns an amount and its noun: "1 epoch", "2 epochs"."""
-    told = f"{amount:,}" if isinstance(amount, int) else str(amount)
-    return f"{told} {noun}" if amount == 1 else f"{told} {noun}s"
+    text = f"{amount:,}" if isinstance(amount, int) else str(amount)
+    return f"{text} {noun}" if amount == 1 else f"{text} {noun}s"

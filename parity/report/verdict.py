@@ -1,4 +1,4 @@
-"""The verdict of a run, or of a check, in one sentence."""
+"""The verdict of a run or a check in one sentence."""
 
 from __future__ import annotations
 
@@ -8,19 +8,21 @@ from parity.report.sentences import capital, is_check, sentence
 
 
 def sentence_of(result: Result) -> str:
-    """Returns what the verdict means, and where it failed."""
+    """Returns the meaning of the verdict, and the place of the failure."""
     if result.verdict == ERROR:
-        return "There is no comparison: what was needed for it is missing."
+        return "There is no comparison: a half failed, or its files are missing."
     if result.verdict == FAIL:
-        told = capital(sentence(result))
+        text = capital(sentence(result))
         first = result.first_divergence
         if result.causes:
             cause = result.causes[0]
-            return f"{told}: {cause.get('title')} ({cause.get('id')})."
+            return f"{text}: {cause.get('title')} ({cause.get('id')})."
         return (
-            f"{told}: they part at {first[1].name}, level {first[0].id}." if first else f"{told}."
+            f"{text}: the first difference is {first[1].name}, level {first[0].id}."
+            if first
+            else f"{text}."
         )
     if is_check(result):
         num = sum(level.status == PASS for level in result.levels)
-        return f"The port is right: it agrees with Keras at all {num} levels that were compared."
+        return f"The port is right: it agrees with Keras at all {num} compared levels."
     return f"{capital(sentence(result))}."

@@ -1,9 +1,9 @@
-"""The report of what a command has left, as files: report.html, summary.md, junit.xml.
+"""Writes the report of a command's results: report.html, summary.md, junit.xml.
 
     folder or result file -> found -> page -> HTML
 
-Every command with `--out` calls `write_reports` at its end, and `parity report` at any time; both
-read the same files, so that the report can be made anew from what was kept.
+Every command with `--out` calls `write_reports` at its end, and `parity report` at any time. Both
+read the same files, so the report can be written again from these.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Written:
-    """What was written.
+    """A written report.
 
     Attributes:
-        verdict: of the result, as its page has it.
-        files: report.html first.
+        verdict: verdict of the result, as on its page.
+        files: the files, report.html first.
     """
 
     verdict: str
@@ -49,12 +49,12 @@ class Written:
 def attempt_reports(
     folder: Path, known: Mapping[Path, AnyResult], complain: Callable[[str], None]
 ) -> None:
-    """Writes the report at the end of a command; a report that fails loses no result.
+    """Writes the report at the end of a command; if that fails, the results are not lost.
 
     Args:
-        folder: of the command's results.
-        known: the results, by the folders in which their files lie.
-        complain: gets the reason if there is no report.
+        folder: folder of the command's results.
+        known: the results, by the folders of their files.
+        complain: called with the reason if there is no report.
     """
     try:
         write_reports(folder, known=known)
@@ -73,17 +73,17 @@ def write_reports(
     """Writes the report of a folder, or of a result file.
 
     Args:
-        path: what `--out` or `--json` of a command wrote.
-        out: folder for the report; None = that of `path`.
-        before: a result of the same kind that `path` is compared with.
-        events: also writes TensorBoard's event files.
+        path: folder of `--out` or file of `--json`.
+        out: folder for the report; None = the folder of `path`.
+        before: an earlier result of the same kind, to compare with.
+        events: whether to write TensorBoard's event files too.
         known: results that need not be read from their files, by folder.
 
     Returns:
-        The verdict of what is reported, and the files.
+        The verdict of the results, and the files.
 
     Raises:
-        InputError: nothing of ours is there, or the report cannot be written.
+        InputError: there are no results, or the report cannot be written.
     """
     found = find(path, known)
     folder = out or (path if path.is_dir() else path.parent)
@@ -112,7 +112,7 @@ def write_reports(
 
 
 def _read(found: Found, folder: Path) -> tuple[Page, Sequence[AnyResult]]:
-    """The page of what was found, and the same as the other outputs take it."""
+    """Returns the page of the results, and the results for the other outputs."""
     if isinstance(found, FoundRun):
         return run_page(found), [found.result]
     if isinstance(found, FoundRuns):
@@ -132,8 +132,8 @@ def _beside(before: Found, after: Found) -> Page:
         case FoundRun(), FoundRun() if before.is_check == after.is_check:
             return pair_page(before, after)
     raise InputError(
-        "two results can be compared where each is one run, or each is one check; name the folders "
-        "of two runs (`parity bench --compare OLD.json` compares benchmarks)"
+        "only two runs or two checks can be compared; name the folders of two runs "
+        "(`parity bench --compare OLD.json` compares benchmarks)"
     )
 
 

@@ -63,11 +63,11 @@ def to_markdown(result: BenchResult) -> str:
 
 
 def to_csv(result: BenchResult) -> str:
-    """Returns the result as CSV: a line for each row; what is missing is an empty cell.
+    """Returns the result as CSV: a line per row; missing values are empty cells.
 
-    The names of the columns give the units; the column `unit` gives that of q1, median and q3. A
-    text that a spreadsheet would compute gets an apostrophe in front, and control characters are
-    spelled out.
+    The names of the columns contain the units; the column `unit` has the unit of q1, median and q3.
+    A text that a spreadsheet would compute gets a leading apostrophe, and control characters become
+    visible text.
     """
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")

@@ -27,21 +27,21 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".svg", ".png", ".pdf")
 
-# Narrow and tall: shown 400 pixels wide, as in a README, the letters are still ten pixels high.
+# Narrow and tall: at a width of 400 pixels, as in a README, letters are still ten pixels high.
 WIDTH, CHART_HEIGHT = 5.6, 2.9  # inches
 DPI = 200
 MARGIN = 0.05  # of a y axis, at both ends
 MAX_TITLE_LINES = 3
-MAX_POINTS = 30  # up to so many epochs, each has a point on its curve
-MANY_EPOCHS = 200  # beyond, a curve is drawn thin
+MAX_POINTS = 30  # up to this number of epochs, each has a point on its curve
+MANY_EPOCHS = 200  # with more epochs, curves are thin
 
-# Okabe and Ito's colours, which the colour-blind tell apart; the dashes do without any.
+# Okabe and Ito's colours, which colour-blind people can distinguish; dashes work without colours.
 LINES = {
     "train": ("#0072B2", "-"),
     "val": ("#D55E00", "--"),
     "eval": ("#009E73", "-."),
 }
-# Nothing of the time, so that the bytes depend on the history alone.
+# Without the time, so that the bytes depend only on the history.
 METADATA: dict[str, dict[str, Any]] = {
     ".svg": {"Date": None, "Creator": None, "Format": None, "Type": None},
     ".png": {},
@@ -62,12 +62,12 @@ STYLE = {
 
 
 def save_curves(history: History, path: Path, *, title: str = "") -> None:
-    """Draws loss and accuracy of a training below each other, into a file that is there or whole.
+    """Draws loss and accuracy of a training below each other, to a file that is always complete.
 
     Args:
-        history: Keras's keys, and eval_accuracy where it was measured.
-        path: a file in a folder that exists; its suffix (.svg, .png or .pdf) decides the format.
-        title: shown above the charts as it is, in up to three lines.
+        history: Keras's keys, and eval_accuracy if it was measured.
+        path: a file in an existing folder; its suffix (.svg, .png or .pdf) decides the format.
+        title: shown unchanged above the charts, in up to three lines.
 
     Raises:
         InputError: the file cannot be written, the history has no epoch, or matplotlib is missing.
@@ -101,7 +101,7 @@ def _picture(charts: list[Chart], kind: str, title: str) -> bytes:
             f"matplotlib is needed to draw curves ({error}); install it: pip install matplotlib"
         ) from error
     with warnings.catch_warnings(), style.context(["default", STYLE]):
-        # The font draws a box for a letter that it lacks; who views an SVG has more fonts.
+        # The font draws a box for a missing letter; the viewer of an SVG has more fonts.
         for message in ("Glyph .* missing from", "Matplotlib currently does not support"):
             warnings.filterwarnings("ignore", message, UserWarning)
         figure = Figure(figsize=(WIDTH, CHART_HEIGHT * len(charts)), layout="constrained")
@@ -172,7 +172,7 @@ def _draw_curve(axes: Axes, chart: Chart, key: str, values: list[float]) -> None
         epoch = values.index(least) + 1
         axes.plot(
             [epoch], [max(least, chart.low)], "o", ms=9, mfc="none", mec=color, mew=1.4,
-            label=f"least {key} {short_number(least)} (epoch {epoch})",
+            label=f"lowest {key} {short_number(least)} (epoch {epoch})",
         )  # fmt: skip
 
 

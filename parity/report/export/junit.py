@@ -4,12 +4,12 @@ In: results of any kind. Out: a document of Jenkins's schema junit-10, a testsui
 
     run, check   a testcase for each level of the ladder; the first divergence is a failure
     sweep        one for each scenario's verdicts and each comparison; a missing run is an error
-    benchmark    one for each row; a variant that trains otherwise is a failure, one that could not
-                 be measured an error
+    benchmark    one for each row; a variant that trains differently is a failure, a variant that
+                 could not be measured is an error
     diagnosis    one, the verdict
 
-There is a failure or an error in the document if and only if some verdict is not what it should be.
-Texts are printable, without escape codes, and paths in them without their folders.
+The document has a failure or an error if and only if some verdict is wrong. Texts are printable,
+without escape codes, and paths in them have no folders.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def junit_xml(results: Sequence[AnyResult]) -> str:
     """Returns the document, which ends with a line break.
 
     Args:
-        results: in the order of the testsuites; none gives a document without any.
+        results: results in the order of the testsuites; there may be none.
     """
     root = ET.Element("testsuites", name="parity")
     for number, result in enumerate(redact_paths(list(results))):
@@ -89,14 +89,14 @@ class _Suite:
         self._class = f"parity.{kind}.{name.replace('.', '_')}"  # a dot would begin another class
 
     def tell(self, found: Mapping[str, Any]) -> None:
-        """Adds properties; what is not known is left out."""
+        """Adds properties; unknown ones are left out."""
         for name, value in found.items():
             if value is not None:
                 told = {"name": _line(str(name)), "value": _line(str(value))}
                 ET.SubElement(self._properties, "property", told)
 
     def time(self, seconds: Sequence[Any]) -> None:
-        """Sets how long it took, as far as that is known."""
+        """Sets the time, if it is known."""
         known = [value for value in seconds if isinstance(value, float | int)]
         if known and math.isfinite(total := sum(known)) and total >= 0:
             self.element.set("time", f"{total:.3f}")
@@ -107,7 +107,7 @@ class _Suite:
         return ET.SubElement(self.element, "testcase", name=_line(name), classname=classname)
 
     def judge(self, verdict: str, told: str) -> None:
-        """Adds a testcase for a verdict that is not good, where none of the others tells so."""
+        """Adds a testcase for a bad verdict, if no other testcase shows it."""
         if not any(self._count(kind) for kind in ("failure", "error")):
             _end(self.case("verdict"), "failure", verdict, told)
 
@@ -130,7 +130,7 @@ class _Suite:
 
 
 def _end(case: ET.Element, kind: str, type_: str, message: str, lines: Sequence[str] = ()) -> None:
-    """Ends a testcase otherwise than by passing; the text repeats the message, for all viewers."""
+    """Ends a testcase without a pass; the text repeats the message, for all viewers."""
     told = {"type": _line(type_), "message": _line(message)}
     element = ET.SubElement(case, kind, told)
     if kind != "skipped":
@@ -138,7 +138,7 @@ def _end(case: ET.Element, kind: str, type_: str, message: str, lines: Sequence[
 
 
 def _line(text: str) -> str:
-    """A text in one line, without what XML 1.0 forbids: such characters are spelled out."""
+    """Returns a text in one line; characters that XML 1.0 forbids become visible text."""
     return plain(shortened(text.rstrip(), MAX_TEXT))
 
 
@@ -232,7 +232,7 @@ def _add_comparison(suite: _Suite, row: EquivalenceRow) -> None:
         f"[{found.low:.4g}, {found.high:.4g}], margin {found.margin:.4g}; {found.n} seeds"
     )
     if row.verdict == "inconclusive":
-        needed = "more than can be told" if found.n_needed is None else str(found.n_needed)
+        needed = "an unknown number" if found.n_needed is None else str(found.n_needed)
         told += f", needs {needed}"
     else:
         told += f", p {row.p_different:.1g}"

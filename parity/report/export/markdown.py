@@ -1,6 +1,6 @@
-"""GitHub's Markdown: a text that stays a text, and a table.
+"""GitHub's Markdown: escaped texts, and tables.
 
-Nothing that is escaped here is more than text: no pipe ends a cell, no line break a row.
+Escaped text stays plain text: no pipe ends a cell, no line break ends a row.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from parity.report.lines import plain, shortened
 MAX_TEXT = 2000  # characters of one text
 NONE = "-"
 
-# What means something within a line on GitHub.
+# Characters with a meaning inside a line on GitHub.
 _MARKUP = re.compile(r"([\\`*_\[\]<>|~&$#])")
 
 
 def escaped(text: str, max_length: int = MAX_TEXT) -> str:
-    """Returns a text that stays a text on one line of Markdown, also in a cell."""
+    """Returns a text that stays plain text on one line of Markdown, also in a cell."""
     told = plain(" ".join(shortened(text, max_length).split()))
     return _MARKUP.sub(r"\\\1", told) or NONE
 
@@ -27,9 +27,9 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], align: str) -> lis
     """Returns the lines of a table.
 
     Args:
-        head: a text for each column.
-        rows: texts, as many as columns; all are escaped.
-        align: a letter for each column: "l" or "r".
+        head: a text per column.
+        rows: rows with a text per column; all are escaped.
+        align: a letter per column: "l" or "r".
     """
     rule = ["---:" if side == "r" else "---" for side in align]
     cells = [[escaped(cell) for cell in row] for row in (head, *rows)]

@@ -1,8 +1,8 @@
-"""Results as Markdown for the summary of a CI job: the verdict first, of a failure cause and fix.
+"""Results as Markdown for the summary of a CI job: the verdict first, then causes and fixes.
 
-In: results of any kind. Out: at most `MAX_LINES` lines of GitHub's Markdown, however many results
-there are and whatever is in them; what is left out is counted. Texts from outside stay texts, and
-paths in them lose their folders.
+In: results of any kind. Out: at most `MAX_LINES` lines of GitHub's Markdown, whatever the results;
+left-out parts are counted. Texts from outside stay plain text, and paths in them lose their
+folders.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 MAX_LINES = 60
 MAX_SECTIONS = 5
-MAX_FAILURES = 10  # runs whose failure is told
+MAX_FAILURES = 10  # runs with a shown failure
 MAX_SETTINGS = 5
-MAX_TEXT = 500  # characters of one text, as a rule a sentence
-MAX_ERROR = 12  # lines of one
+MAX_TEXT = 500  # characters of one text, usually a sentence
+MAX_ERROR = 12  # lines of one error
 GOOD = (PASS, "good_fit")
 
 _WORDS = {PASS: "pass", FAIL: "FAIL", SKIPPED: "skipped", NOT_REACHED: NONE}
@@ -41,7 +41,7 @@ def summary_markdown(results: Sequence[AnyResult]) -> str:
     """Returns the summary, which ends with a line break.
 
     Args:
-        results: in the order in which they are told; runs and checks come first, in one table.
+        results: results in the order of the summary; runs and checks come first, in one table.
     """
     found = redact_paths(list(results))
     runs = [result for result in found if isinstance(result, Result)]
@@ -66,17 +66,17 @@ def _joined(lines: Sequence[str]) -> str:
 
 
 def _counted(counts: Counter[str]) -> str:
-    """What went wrong before what went well."""
+    """Returns the number of each verdict, failures first."""
     ordered = sorted(counts.items(), key=lambda pair: pair[0] in GOOD)
     return ", ".join(f"{count} {escaped(verdict)}" for verdict, count in ordered)
 
 
 def _cut(lines: list[str], room: int) -> list[str]:
-    """As many of the lines as there is room for, and a word on those that are missing."""
+    """Returns as many lines as fit, and the number of those left out."""
     if len(lines) <= room:
         return lines
     kept = lines[: room - 2]
-    # The head of a table is none without a row.
+    # A table needs at least one row.
     while kept and (not kept[-1] or lines[len(kept)].startswith("| ---") or _is_rule(kept[-1])):
         kept.pop()
     return [*kept, "", f"... and {len(lines) - len(kept)} more lines"]
@@ -122,7 +122,7 @@ def _level_row(level: Level) -> list[str]:
 
 
 def _first_divergence(result: Result) -> list[str]:
-    """What to do, and then what was found."""
+    """Returns what to do, then the findings."""
     first = result.first_divergence
     if first is None:
         return []
@@ -146,7 +146,7 @@ def _first_divergence(result: Result) -> list[str]:
     told = sentences.setting_texts(result)
     lines += [f"- **setting** {_text(text)}" for text in told[:MAX_SETTINGS]]
     if len(told) > MAX_SETTINGS:
-        lines.append(f"- and {len(told) - MAX_SETTINGS} more settings that differ")
+        lines.append(f"- and {len(told) - MAX_SETTINGS} more different settings")
     return lines
 
 
@@ -154,7 +154,7 @@ def _many_runs(results: Sequence[Result]) -> list[str]:
     counts = Counter(result.verdict for result in results)
     lines = [f"**{_counted(counts)} of {len(results)} runs**", ""]
     bad = [result for result in results if result.verdict != PASS]
-    # What a bullet begins with could make it another list, or a rule.
+    # The first characters of a bullet could make it another list, or a rule.
     lines += [f"- **{_text(_name(result))}** {_failure(result)}" for result in bad[:MAX_FAILURES]]
     if len(bad) > MAX_FAILURES:
         lines.append(f"- and {len(bad) - MAX_FAILURES} more that do not pass")
@@ -177,7 +177,7 @@ def _name(result: Result) -> str:
 
 
 def _failure(result: Result) -> str:
-    """Why a run does not pass, in one line."""
+    """Returns in one line why a run does not pass."""
     if result.verdict == ERROR:
         return _text("\n".join(result.errors).partition("\n")[0])
     first = result.first_divergence
@@ -192,7 +192,7 @@ def _failure(result: Result) -> str:
 
 
 def _error(error: str) -> str:
-    """The lines of an error, one below the other."""
+    """Returns the lines of an error."""
     lines = error.splitlines() or [""]
     told = [_text(line) for line in lines[:MAX_ERROR]]
     told += [f"... and {len(lines) - MAX_ERROR} more lines"] if len(lines) > MAX_ERROR else []
@@ -236,7 +236,7 @@ def _comparison_row(row: EquivalenceRow) -> list[str]:
 
 
 def _bench(result: BenchResult) -> list[str]:
-    """The page of the benchmark, whose last line is the verdict."""
+    """Returns the tables of the benchmark; the last line is the verdict."""
     *lines, verdict = to_markdown(result).splitlines()
     return [verdict, "", *lines[:-1]]
 

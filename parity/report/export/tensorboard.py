@@ -1,15 +1,15 @@
-"""The curves of both halves, and how far they are apart, as event files of TensorBoard.
+"""The curves of both halves, and their differences, as event files of TensorBoard.
 
-In: a result. Out: a folder for each of four runs of TensorBoard, so that what belongs together
-stands in one chart:
+In: a result. Out: a folder for each of four runs of TensorBoard, so that related curves are in one
+chart:
 
     keras, torch   epoch_loss, epoch_val_accuracy, ...: each column of the history, by epoch
     difference     difference/loss, ...: the absolute difference of each column, by epoch;
                    trajectory/weights, trajectory/running_loss, ...: the worst difference, by step
-    allowed        trajectory/...: what was allowed there
+    allowed        trajectory/...: the tolerance
 
-The library `tensorboard` brings the messages and the writer of records. Its EventFileWriter does so
-too, but imports TensorFlow, where that is installed, to make a folder.
+The library `tensorboard` has the messages and the writer of records. Its EventFileWriter is not
+used, since it imports TensorFlow, if installed, to make a folder.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from parity.ladder.result import Result
     from parity.traces.trace import History
 
-FILE = "events.out.tfevents.0.parity"  # one name: writing again replaces what was written
+FILE = "events.out.tfevents.0.parity"  # a fixed name: writing again replaces the file
 
 Scalar = tuple[str, int, float]  # (tag, step, value)
 
@@ -38,11 +38,11 @@ def write_events(result: Result, folder: Path) -> list[Path]:
     """Writes the event files of one result; files of an earlier call are replaced.
 
     Args:
-        result: of a run, or of a check, which has a trajectory and no history.
-        folder: what TensorBoard is started with (`tensorboard --logdir FOLDER`); made if missing.
+        result: result of a run, or of a check, which has a trajectory and no history.
+        folder: folder for TensorBoard (`tensorboard --logdir FOLDER`); created if missing.
 
     Returns:
-        The files, one for each run that has a scalar.
+        The files, one per TensorBoard run with scalars.
 
     Raises:
         InputError: `tensorboard` is not installed, the result has neither a history nor a
@@ -51,8 +51,8 @@ def write_events(result: Result, folder: Path) -> list[Path]:
     contents = {name: _content(scalars) for name, scalars in _runs(result).items() if scalars}
     if not contents:
         raise InputError(
-            "the result has neither a history nor a trajectory, so that there is no curve for "
-            "TensorBoard; expected that of a run whose two halves have trained"
+            "the result has neither a history nor a trajectory, so there is no curve for "
+            "TensorBoard; expected the result of a run with two trained halves"
         )
     paths = []
     try:
@@ -81,7 +81,7 @@ def _runs(result: Result) -> dict[str, list[Scalar]]:
 
 
 def _epochs(history: History) -> list[Scalar]:
-    """The columns of a history, by the tags of Keras's callback."""
+    """Returns the columns of a history, with the tags of Keras's callback."""
     return [
         (f"epoch_{key}", epoch, value)
         for key, values in history.items()
@@ -93,13 +93,13 @@ def _differences(keras: History, torch: History) -> list[Scalar]:
     return [
         (f"difference/{key}", epoch, abs(a - b))
         for key in keras
-        # One half may have ended early.
+        # One half may have stopped early.
         for epoch, (a, b) in enumerate(zip(keras[key], torch.get(key, ()), strict=False))
     ]
 
 
 def _trajectory(result: Result) -> dict[tuple[str, int], Item]:
-    """The items by tag and step; of all weights the one that comes closest to its limit."""
+    """Returns the items by tag and step; for all weights, the one closest to its limit."""
     found: dict[tuple[str, int], Item] = {}
     items = [item for level in result.levels if level.id == "trajectory" for item in level.items]
     for item in items:
@@ -112,7 +112,7 @@ def _trajectory(result: Result) -> dict[tuple[str, int], Item]:
 
 
 def _content(scalars: Sequence[Scalar]) -> bytes:
-    """An event file: its version first, and an event for each scalar."""
+    """Returns an event file: its version first, then an event per scalar."""
     try:
         from tensorboard.compat.proto.event_pb2 import Event
         from tensorboard.compat.proto.summary_pb2 import Summary

@@ -1,4 +1,4 @@
-"""The page of a benchmark: bars with their spread, ratios with their interval, doubts."""
+"""The page of a benchmark: bars with their spread, ratios with their interval, warnings."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def bench_page(result: BenchResult, problems: tuple[str, ...] = ()) -> page.Page
     """Returns the page of a benchmark.
 
     Args:
-        result: of the benchmark.
-        problems: what is missing or damaged.
+        result: result of the benchmark.
+        problems: missing or damaged parts.
     """
     spec = result.spec
     facts = [page.Fact("machine", machine_text(result))]
@@ -60,7 +60,7 @@ def bench_page(result: BenchResult, problems: tuple[str, ...] = ()) -> page.Page
     if told := legend(result):
         doubts += (page.Text(told),)
     if doubts:
-        sections.append(page.Section("reading", "How to read the figures", doubts))
+        sections.append(page.Section("reading", "How to read the numbers", doubts))
     if result.environment.get("command"):
         command = page.Code("Command", str(result.environment["command"]))
         sections.append(page.Section("again", "Run it again", (command,)))
@@ -76,7 +76,7 @@ def bench_page(result: BenchResult, problems: tuple[str, ...] = ()) -> page.Page
 
 
 def _sentence(result: BenchResult) -> str:
-    """The ratio of our own variant where there is one; else how many rows there are."""
+    """Returns the ratio of this project's variant, or else the number of rows."""
     for row in result.rows:
         if row.variant == "torch" and row.status == OK and row.ratio is not None:
             ratio = row.ratio
@@ -127,7 +127,7 @@ def _bars(name: str, title: str, rows: Sequence[Row]) -> page.Picture:
     return page.Picture(
         svg=drawn(name, height, paint),
         caption=f"{title}. The bar ends at the median of the rounds, the thick line goes from the "
-        "lower to the upper quartile, a stroke is a round.",
+        "lower to the upper quartile, each mark is a round.",
         description=f"{title}; medians: {told}.",
     )
 
@@ -159,7 +159,7 @@ def _table(title: str, rows: Sequence[Row]) -> page.Table:
         caption=title,
         head=(
             "variant", "status", "median", "q1", "q3", "unit", f"× {against or 'baseline'}",
-            "interval", "memory, MB", "warm-up, s", "to accuracy, s", "parity", "how that is known",
+            "interval", "memory, MB", "warm-up, s", "to accuracy, s", "parity", "evidence",
         ),
         rows=tuple(cells),
         numeric=frozenset({2, 3, 4, 6, 7, 8, 9, 10}),

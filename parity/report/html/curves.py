@@ -1,7 +1,7 @@
-"""Training and validation curves of both halves on top of each other, and below them how far apart.
+"""Training and validation curves of both halves, one over the other, and their difference below.
 
 In: the histories of both halves. Out: one `Picture` for the loss, one for the accuracy, and one for
-the learning rate where it changes.
+the learning rate if it changes.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ Histories = Mapping[str, Mapping[str, Sequence[float]]]  # half -> key -> a valu
 def curve_pictures(
     histories: Histories, *, names: Mapping[str, str] = svg.NAMES, prefix: str = "curves"
 ) -> list[Picture]:
-    """Returns the drawings of what both halves have, at least one epoch of it.
+    """Returns the drawings of all curves with at least one epoch.
 
     Args:
-        histories: of both halves.
-        names: of the halves in the legend.
-        prefix: of the names of the drawings.
+        histories: histories of both halves.
+        names: names of the halves in the legend.
+        prefix: prefix of the names of the drawings.
     """
     pictures = []
     for name, keys in GROUPS.items():
@@ -96,7 +96,7 @@ def _picture(
 
 
 def _apart(histories: Histories, key: str) -> list[float]:
-    """|Keras - torch| an epoch, as far as both have been trained; NaN where one is not finite."""
+    """Returns |Keras - torch| of each epoch that both have; NaN if one value is not finite."""
     columns = [history.get(key, ()) for history in histories.values()]
     if len(columns) < 2:
         return []
@@ -142,7 +142,7 @@ def _draw_values(
 
 
 def _height(value: float, low: float) -> float:
-    """Where a value stands on an axis that begins at `low`; NaN leaves a gap."""
+    """Returns the position of a value on an axis that starts at `low`; NaN leaves a gap."""
     return max(value, low) if can_be_drawn(value) else math.nan
 
 
@@ -155,7 +155,7 @@ def _draw_apart(axes: Axes, apart: Mapping[str, Sequence[float]], num_epochs: in
         axes.set_yticks([])
         axes.grid(visible=False)
         axes.text(
-            0.5, 0.5, "no difference in any epoch" if any(apart.values()) else "one half alone",
+            0.5, 0.5, "no difference in any epoch" if any(apart.values()) else "only one half",
             transform=axes.transAxes, ha="center", va="center", color=svg.INK,
         )  # fmt: skip
         return

@@ -1,4 +1,4 @@
-"""The page of a diagnosis: what a training's history says, why that may be, and what to try."""
+"""The page of a diagnosis: the verdict on a training history, likely causes, and remedies."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 SENTENCES = {
     "good_fit": "The training looks right.",
-    "undecided": "The history does not tell: what would is missing.",
-    "overfit": "The model knows its training samples better than new ones.",
-    "underfit": "The model does not learn what it could.",
-    "stagnant": "Training does not move.",
-    "suspicious": "The figures are too good, or contradict each other: do not trust them.",
-    "diverged": "Training has left every useful place.",
+    "undecided": "The history lacks the values that would decide.",
+    "overfit": "The model is better on its training samples than on new ones.",
+    "underfit": "The model learns less than it could.",
+    "stagnant": "Training makes no progress.",
+    "suspicious": "The numbers are too good, or contradict each other: do not trust them.",
+    "diverged": "Training has diverged.",
 }
 LOOKS = {"good_fit": page.PASS, "undecided": page.WARN}
 SEVERITIES = {"high": page.FAIL, "medium": page.WARN}
@@ -62,7 +62,7 @@ def _causes(causes: Sequence[RankedCause]) -> list[page.Block]:
         for entry in causes
     )
     head = ("cause", "confidence", "seen", "why", "try")
-    return [page.Table("Causes, the likeliest first", head, rows, frozenset({1}))]
+    return [page.Table("Causes, the most likely first", head, rows, frozenset({1}))]
 
 
 def _findings(diagnosis: Diagnosis) -> list[page.Block]:
@@ -77,6 +77,4 @@ def _findings(diagnosis: Diagnosis) -> list[page.Block]:
         )
         for finding in diagnosis.findings
     )
-    return [
-        page.Table("What the data show, the gravest first", ("finding", "severity", "what"), rows)
-    ]
+    return [page.Table("Findings in the data, worst first", ("finding", "severity", "text"), rows)]

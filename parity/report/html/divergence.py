@@ -1,7 +1,7 @@
-"""How far the two runs are apart after every step, and how far rounding alone would take them.
+"""The difference of the two runs after every step, compared with rounding alone.
 
-In: the items of the level "trajectory", and the running losses of both halves where the traces are
-still there. Out: a `Picture` for the weights, and one for the losses.
+In: the items of the level "trajectory", and the running losses of both halves if the traces still
+exist. Out: a `Picture` for the weights, and one for the losses.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def divergence_pictures(
     """Returns the drawings of a trajectory.
 
     Args:
-        level: "trajectory" of a run.
+        level: the level "trajectory" of a run.
         losses: running loss of every step in Keras and in torch, or None.
     """
     weights = [item for item in level.items if "." in item.name and item.step is not None]
@@ -99,10 +99,9 @@ def _picture(
     above = [item for item in items if item.status == FAIL]
     told = f"at most {number(worst[place])}, after step {items[place].step}"
     told += (
-        f"; {len(above)} of {len(items)} are above what is allowed, the first at step "
-        f"{above[0].step}"
+        f"; {len(above)} of {len(items)} are above the limit, the first at step {above[0].step}"
         if above
-        else "; never above what is allowed"
+        else "; never above the limit"
     )
     rows = [
         (
@@ -117,7 +116,7 @@ def _picture(
         svg=drawn(f"divergence-{name}", 2.9, paint),
         caption=f"{capital(what)} after each recorded step: {told}."
         + (f" Allowed: {source}." if source else ""),
-        description=f"{what} against the optimizer step, with what is allowed: {told}.",
+        description=f"{what} against the optimizer step, with the limit: {told}.",
         table=Table(
             caption=f"{what} by step",
             head=("step", "item", "worst", "allowed"),

@@ -1,4 +1,4 @@
-"""Images as data URLs: what the halves were fed, and on what they disagree."""
+"""Images as data URLs: inputs of the halves, and images on which they disagree."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-MAX_SIDE = 96  # pixels; larger images are made smaller, so that a page stays small
+MAX_SIDE = 96  # pixels; larger images are reduced, so that a page stays small
 
 
 def data_url(pixels: np.ndarray) -> str:

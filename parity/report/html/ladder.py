@@ -1,4 +1,4 @@
-"""The ladder and the first divergence of a result, as a page shows them."""
+"""The ladder and the first divergence of a result on a page."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WORDS = {"pass": "pass", "fail": "fail", "skipped": "skipped", "not_reached": "n
 
 
 def ladder_of(levels: Sequence[Level]) -> tuple[Rung, ...]:
-    """Returns a rung for every level."""
+    """Returns a row for every level."""
     return tuple(_rung(level) for level in levels)
 
 
@@ -50,10 +50,10 @@ def divergence_of(result: Result) -> Divergence | None:
     ]
     if told := sentences.place_text(result):
         facts.append(Fact("layer", told))
-    facts.append(Fact("allowed is", level.tolerance_source))
+    facts.append(Fact("tolerance", level.tolerance_source))
     hints = sentences.setting_texts(result)
     if hints:
-        hints.insert(0, "Settings of paired layers that differ besides, and need not matter:")
+        hints.insert(0, "Other settings of paired layers that differ, possibly without effect:")
     causes = tuple(_cause(cause) for cause in sentences.likely_causes(result))
     return Divergence(
         place=f"{level.id}: {item.name}{sentences.moment(item)}{sentences.index_text(item)}",

@@ -28,7 +28,7 @@ MAX_PARAMETERS = 80  # rows of it
 
 
 def layer_blocks(result: Result) -> list[Block]:
-    """Returns a table for every level with items; that which failed comes first, and open."""
+    """Returns a table for every level with items; the failed one comes first, and is open."""
     levels = [level for level in result.levels if level.items]
     levels.sort(key=lambda level: (level.status != FAIL, level.id not in OPEN))
     blocks: list[Block] = []
@@ -43,7 +43,7 @@ def layer_blocks(result: Result) -> list[Block]:
 
 def _table(level: Level) -> Table:
     items = list(level.items)
-    if len(items) > MAX_ROWS:  # those that fail, and of the others those nearest to their limit
+    if len(items) > MAX_ROWS:  # failed items, then those closest to their limit
         kept = sorted(items, key=lambda item: (item.status != FAIL, -item.ratio))[:MAX_ROWS]
         items = [item for item in items if any(item is one for one in kept)]
     left = len(level.items) - len(items)
@@ -52,7 +52,7 @@ def _table(level: Level) -> Table:
         head=("item", "worst", "allowed", "unit", "compared", "Keras there", "PyTorch there"),
         rows=tuple(_row(item) for item in items),
         numeric=frozenset({1, 2, 4}),
-        note=f"{left:,} items that are further from their limit are left out" if left else "",
+        note=f"{left:,} items further from their limit are left out" if left else "",
     )
 
 
@@ -106,8 +106,8 @@ def trajectory_table(found: FoundRun) -> list[Table]:
     )
     return [
         Table(
-            caption="Greatest difference of the weights of each layer after so many steps; the "
-            "darker, the greater (log scale)",
+            caption="Greatest difference of the weights of each layer by step; darker is greater "
+            "(log scale)",
             head=("parameter", *(f"{step:,}" for step in steps)),
             rows=rows,
             numeric=frozenset(range(1, len(steps) + 1)),

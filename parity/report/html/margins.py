@@ -27,11 +27,11 @@ Groups = Mapping[str, Mapping[str, Sequence[float]]]  # scenario -> half -> a va
 
 
 def seeds_picture(name: str, what: str, groups: Groups) -> Picture:
-    """Returns the values of all runs: a row a scenario, a point a seed.
+    """Returns the values of all runs: a row per scenario, a point per seed.
 
     Args:
-        name: of the drawing.
-        what: the quantity, as the axis calls it.
+        name: name of the drawing.
+        what: name of the quantity on the axis.
         groups: values by scenario and half.
     """
 
@@ -70,9 +70,9 @@ def seeds_picture(name: str, what: str, groups: Groups) -> Picture:
         head += [f"{NAMES[half]} seeds", "q1", "median", "q3"]
     return Picture(
         svg=drawn(name, _height(len(groups)), paint),
-        caption=f"{capital(what)} of every run: a point a seed, the stroke is the median.",
-        description=f"{what} of every seed in both halves, {len(groups)} scenarios; the quartiles "
-        "stand in the table below.",
+        caption=f"{capital(what)} of every run: each point is a seed, the mark is the median.",
+        description=f"{what} of every seed in both halves, {len(groups)} scenarios; the table "
+        "below has the quartiles.",
         table=Table(f"{what} over the seeds", tuple(head), tuple(rows), frozenset(range(1, 9))),
     )
 
@@ -81,9 +81,9 @@ def margin_picture(name: str, what: str, comparisons: Sequence[EquivalenceRow]) 
     """Returns the differences of one quantity, PyTorch minus Keras, each with its interval.
 
     Args:
-        name: of the drawing.
-        what: the quantity, as the axis calls it.
-        comparisons: of this quantity.
+        name: name of the drawing.
+        what: name of the quantity on the axis.
+        comparisons: comparisons of this quantity.
     """
 
     def paint(figure: Figure) -> None:
@@ -94,7 +94,7 @@ def margin_picture(name: str, what: str, comparisons: Sequence[EquivalenceRow]) 
                 [y - 0.36, y + 0.36], -found.margin, found.margin, color=BAND, alpha=0.22, lw=0,
                 label="margin" if place == 0 else None,
             )  # fmt: skip
-            # Of the pairs Keras minus torch was tested; here it is the change by the port.
+            # The test uses Keras minus torch; the drawing shows the change by the port.
             color = COLORS[row.verdict]
             axes.plot([-found.high, -found.low], [y, y], color=color, lw=1.8)
             axes.plot([-found.difference], [y], "o", ms=4.5, color=color)
@@ -107,13 +107,13 @@ def margin_picture(name: str, what: str, comparisons: Sequence[EquivalenceRow]) 
     return Picture(
         svg=drawn(name, _height(len(comparisons)), paint),
         caption=f"{capital(what)}: mean difference over the seeds with its interval, and the "
-        f"margin that was fixed beforehand: {told}.",
-        description=f"{what}: {told}; the figures stand in the table of comparisons.",
+        f"margin that was fixed in advance: {told}.",
+        description=f"{what}: {told}; the table of comparisons has the numbers.",
     )
 
 
 def comparison_table(comparisons: Sequence[EquivalenceRow]) -> Table:
-    """Returns all comparisons with their figures."""
+    """Returns all comparisons with their numbers."""
     looks = {"equivalent": "pass", "different": "fail", "inconclusive": "warn"}
     rows = []
     for row in comparisons:

@@ -1,4 +1,4 @@
-"""What a report shows, before it is laid out: text and pictures, every number formatted already.
+"""The content of a report before its layout: text and pictures, with all numbers formatted.
 
     builders (run_page, sweep_page, ...) -> Page -> render -> HTML
 
@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-# What a verdict, a level or a row of a table looks like; its word is shown beside the colour.
+# The look of a verdict, a level or a row of a table; the page shows its word and its colour.
 PASS, FAIL, WARN, QUIET = "pass", "fail", "warn", "quiet"
 
 
 @dataclass(frozen=True)
 class Fact:
-    """One line of what a run was: `seed` `42`."""
+    """One property of a run: `seed` `42`."""
 
     name: str
     value: str
@@ -31,11 +31,11 @@ class Rung:
         id: "data", "structure", ...
         look: PASS, FAIL, WARN (skipped) or QUIET (not reached).
         word: its status in words.
-        worst: greatest difference, "" where nothing was compared.
-        allowed: what still passes, "" as above.
-        where: the item with it.
-        tolerance_source: what is allowed and why.
-        compared: how many values, where they are compared bit for bit.
+        worst: greatest difference, "" if nothing was compared.
+        allowed: greatest difference that passes, "" as above.
+        where: the item with the greatest difference.
+        tolerance_source: the allowed difference and its reason.
+        compared: number of values, if they are compared bit for bit.
     """
 
     id: str
@@ -53,9 +53,9 @@ class Cause:
     """One likely cause of a divergence.
 
     Attributes:
-        title: with its ID.
+        title: title with the ID.
         confidence: "99 %", or "".
-        lines: what was seen, both formulas, where in the port; (name, text).
+        lines: evidence, both formulas, place in the port; (name, text).
         fix: what to do.
     """
 
@@ -71,9 +71,9 @@ class Divergence:
 
     Attributes:
         place: level, item, epoch, step, index.
-        facts: both values, the difference and what was allowed, the layer, the line.
-        causes: the likeliest first.
-        hints: what else differs, and need not matter.
+        facts: both values, the difference and its limit, the layer, the line.
+        causes: the most likely first.
+        hints: other differences, possibly without effect.
     """
 
     place: str
@@ -87,8 +87,8 @@ class Text:
     """A paragraph.
 
     Attributes:
-        text: of the paragraph.
-        look: as of a rung, or "" for plain text.
+        text: text of the paragraph.
+        look: as for a rung, or "" for plain text.
     """
 
     text: str
@@ -100,10 +100,10 @@ class Cell:
     """A cell of a table.
 
     Attributes:
-        text: shown.
-        look: as of a rung, or "".
-        share: 0 to 1, how far a bar or a shade behind it goes; None = none.
-        link: to a place of this page ("#id") or a file beside it; "" = none.
+        text: the text.
+        look: as for a rung, or "".
+        share: length of a bar or strength of a shade behind it, 0 to 1; None = none.
+        link: link to a place on this page ("#id") or to a file in its folder; "" = none.
     """
 
     text: str
@@ -114,16 +114,16 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """A table; the first cell of a row heads it.
+    """A table; the first cell of a row is its heading.
 
     Attributes:
-        caption: what it shows.
+        caption: title of the table.
         head: names of the columns.
-        rows: as many cells each.
+        rows: rows with a cell per column.
         numeric: indices of the columns with numbers.
-        is_shaded: a share shades the whole cell, as in a matrix, and is no bar.
-        is_narrow: another may stand beside it.
-        note: below it.
+        is_shaded: whether a share shades the whole cell, as in a matrix, instead of a bar.
+        is_narrow: whether two such tables fit side by side.
+        note: text below the table.
     """
 
     caption: str
@@ -140,10 +140,10 @@ class Picture:
     """A drawing.
 
     Attributes:
-        svg: markup of our own making.
+        svg: markup that this project made.
         caption: what it shows and how to read it.
-        description: what a reader who cannot see it has to know: the figures in words.
-        table: the numbers behind it, folded away; None = they stand elsewhere.
+        description: the numbers in words, for readers who cannot see it.
+        table: the numbers of the drawing, folded; None = they are elsewhere.
     """
 
     svg: str
@@ -154,12 +154,12 @@ class Picture:
 
 @dataclass(frozen=True)
 class Strip:
-    """A row of images under one name.
+    """A row of images with one name.
 
     Attributes:
         name: "Keras", "PyTorch", "difference".
         pngs: data URLs.
-        description: for who cannot see them.
+        description: for readers who cannot see them.
     """
 
     name: str
@@ -169,12 +169,12 @@ class Strip:
 
 @dataclass(frozen=True)
 class Strips:
-    """Rows of images, whose columns belong together.
+    """Rows of images with related columns.
 
     Attributes:
-        caption: what they are.
-        rows: equally many images each.
-        labels: a text a column, or none.
+        caption: title of the images.
+        rows: rows with the same number of images.
+        labels: a text per column, or none.
     """
 
     caption: str
@@ -203,12 +203,12 @@ Block = Text | Table | Picture | Strips | Code | Folded
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page with a heading of its own.
+    """A part of the page with its own heading.
 
     Attributes:
-        id: of the heading, unique on the page.
-        title: of the heading.
-        blocks: in order.
+        id: ID of the heading, unique on the page.
+        title: text of the heading.
+        blocks: contents in order.
     """
 
     id: str
@@ -221,14 +221,14 @@ class Page:
     """A whole report.
 
     Attributes:
-        title: of the document, such as "capacity, seed 42".
-        look: of the verdict: PASS, FAIL or WARN.
+        title: title of the document, such as "capacity, seed 42".
+        look: look of the verdict: PASS, FAIL or WARN.
         verdict: one word.
-        sentence: what it means.
+        sentence: meaning of the verdict.
         facts: mode, seed, versions.
-        problems: what is missing or damaged.
-        ladder: levels; empty where there is none.
-        divergence: the first one, or None.
+        problems: missing or damaged parts.
+        ladder: the levels; empty if there is no ladder.
+        divergence: the first divergence, or None.
         sections: below the first screen.
     """
 

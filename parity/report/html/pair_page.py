@@ -1,4 +1,4 @@
-"""The page of two results of the same kind: what has changed from the first to the second."""
+"""The page of two results of the same kind: the changes from the first to the second."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from parity.report.read import FoundRun
 
 RANK = {"pass": 0, "inconclusive": 1, "fail": 2, "error": 3}
-CHANGED = 2.0  # a difference that grows by less is told, and not marked
+CHANGED = 2.0  # a difference that grows by less is shown, but not marked
 
 
 def pair_page(before: FoundRun, after: FoundRun) -> page.Page:
-    """Returns the page of a run, or a check, beside an earlier one."""
+    """Returns the page that compares a run or a check with an earlier one."""
     old, new = before.result, after.result
     settings = list(_changes(old.spec, new.spec))
     for half in NAMES:
@@ -36,7 +36,7 @@ def pair_page(before: FoundRun, after: FoundRun) -> page.Page:
         if told[0] != told[1]:
             settings.append((f"SHA-256 of {name}", told[0][:16], told[1][:16]))
     parts: list[tuple[str, str, Sequence[page.Block]]] = [
-        ("settings", "What was changed", [_settings(settings)]),
+        ("settings", "Changes", [_settings(settings)]),
         ("levels", "Level by level", _levels(old, new)),
         ("curves", "Training and validation of each half, before and now", _curves(old, new)),
     ]
@@ -66,14 +66,14 @@ def _folder(found: FoundRun) -> str:
 def _sentence(old: Result, new: Result) -> str:
     if new.verdict == old.verdict:
         if new.verdict != "fail":
-            return f"Nothing has changed in the verdict: {new.verdict} before and now."
+            return f"The verdict has not changed: {new.verdict} before and now."
         places = [r.first_divergence[0].id for r in (old, new) if r.first_divergence is not None]
         if len(places) == 2 and places[0] != places[1]:
             return f"Both fail: before at {places[0]}, now at {places[1]}."
         return "Both fail" + (f" at {places[0]}." if places else ".")
     is_better = RANK.get(new.verdict, 3) < RANK.get(old.verdict, 3)
     change = "better" if is_better else "worse"
-    return f"It has become {change}: {old.verdict} before, {new.verdict} now."
+    return f"The verdict is {change}: {old.verdict} before, {new.verdict} now."
 
 
 def _changes(
@@ -134,7 +134,7 @@ def _change(old: Level | None, new: Level | None) -> page.Cell:
 
 
 def _curves(old: Result, new: Result) -> list[page.Block]:
-    """Both runs of the same half on top of each other: Keras's place takes the earlier one."""
+    """Returns both runs of each half, one over the other; the earlier one takes Keras's place."""
     blocks: list[page.Block] = []
     for half, name in NAMES.items():
         before, now = old.history.get(half), new.history.get(half)

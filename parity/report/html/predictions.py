@@ -1,4 +1,4 @@
-"""What both models say of the validation samples: confusion, and the images they disagree on."""
+"""Predictions of both models for the validation samples: confusion, and disagreements."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KEY = "predictions/val"
 
 
 def prediction_blocks(found: FoundRun) -> list[Block]:
-    """Returns the confusion of both models, and the images of which they say something else."""
+    """Returns the confusion of both models, and the images on which they disagree."""
     traces = {"keras": found.keras, "torch": found.torch}
     given = {half: t[KEY] for half, t in traces.items() if t is not None and KEY in t}
     if not given:
@@ -32,7 +32,7 @@ def prediction_blocks(found: FoundRun) -> list[Block]:
     if data is None:
         blocks.append(
             Text(
-                "The data of the run cannot be read here any more, or have changed: no confusion "
+                "The data of the run can no longer be read here, or have changed: no confusion "
                 "and no images."
             )
         )
@@ -44,7 +44,7 @@ def prediction_blocks(found: FoundRun) -> list[Block]:
 
 
 def _data(found: FoundRun) -> Any:
-    """The data of the run, if they are still those that it was trained on."""
+    """Returns the data of the run, if they are unchanged since the training."""
     from parity.data.download import has_mnist
     from parity.data.load import run_data
 
@@ -53,7 +53,7 @@ def _data(found: FoundRun) -> Any:
     try:
         spec = RunSpec.from_dict(found.result.spec)
         if spec.data == "mnist" and not has_mnist():
-            return None  # a report fetches nothing
+            return None  # a report downloads nothing
         data = run_data(spec)
         digests = trace.facts["sha256"]
         return data if all(data.sha256[k] == digests[k] for k in ("x_val", "y_val")) else None
@@ -79,7 +79,7 @@ def _confusion(half: str, truth: np.ndarray, said: np.ndarray) -> Block:
         for label, row in enumerate(counts)
     )
     return Table(
-        caption=f"{told}. Rows are labels, columns what the model says.",
+        caption=f"{told}. Rows are labels, columns are predictions.",
         head=("label", *map(str, range(num_classes))),
         rows=rows,
         numeric=frozenset(range(1, num_classes + 1)),
@@ -95,14 +95,14 @@ def _disagreement(
     total = len(said["keras"])
     apart = np.abs(given["keras"].astype(np.float64) - given["torch"]).max(initial=0.0)
     told = (
-        f"Both models say the same of all {total:,} validation samples; their probabilities "
+        f"Both models predict the same for all {total:,} validation samples; their probabilities "
         f"differ by at most {apart:.1e}."
         if not differing.size
         else f"The models disagree on {differing.size:,} of {total:,} validation samples."
     )
     if not differing.size or data is None or len(data.x_val) != total:
         return [Text(told)]
-    # The surest disagreements first: at the border between two classes rounding decides.
+    # The most confident disagreements first: near the border of two classes rounding decides.
     sure = np.minimum(*(given[half][differing].max(1) for half in ("keras", "torch")))
     shown = differing[np.argsort(-sure, kind="stable")][:MAX_IMAGES]
     (images,) = on_one_scale([data.x_val[shown]])
@@ -116,5 +116,5 @@ def _disagreement(
     strip = Strip("", tuple(map(data_url, images)), "Validation images on which they disagree")
     return [
         Text(told),
-        Strips("Images on which they disagree, the surest first.", (strip,), tuple(labels)),
+        Strips("Images on which they disagree, the most confident first.", (strip,), tuple(labels)),
     ]

@@ -1,8 +1,8 @@
 """A `Page` as one HTML file that needs nothing else: no network, no script to be read, no fonts.
 
-The template places what the page holds, and jinja2 escapes it. The only markup that is taken as it
-is comes from `svg` and from the two files beside this one. A policy in the page itself forbids the
-browser to fetch anything, whatever should ever get into it.
+The template lays out the page, and jinja2 escapes all text. The only unescaped markup comes from
+`svg` and from the two files in this folder. A policy in the page itself forbids the browser to load
+anything, whatever text may get into the page.
 """
 
 from __future__ import annotations
@@ -55,9 +55,9 @@ def _template() -> Template:
 
 
 def shown(text: str, limit: int = MAX_TEXT) -> str:
-    """A text of which every character is seen; one of more than `limit` of them loses its end.
+    """Makes every character of a text visible, and cuts it to `limit` characters.
 
-    What turns the direction of writing, or has no glyph, could make a name look like another.
+    A character that reverses the text direction, or has no glyph, could make a name look different.
     """
     rows = [plain(row) for row in text[:limit].split("\n")]
     return "\n".join(rows) + (" ..." if len(text) > limit else "")

@@ -1,7 +1,6 @@
-"""The page of one run, or of one check: verdict, ladder, first divergence, and what stands behind.
+"""The page of one run or one check: verdict, ladder, first divergence, and details.
 
-In: what `found` has read. Out: a `Page`, with a section for all that is known and none for what is
-not.
+In: the results that `read` found. Out: a `Page` with a section for each known part.
 """
 
 from __future__ import annotations
@@ -28,9 +27,9 @@ if TYPE_CHECKING:
 
 LOOKS = {"pass": page.PASS, "fail": page.FAIL, "error": page.FAIL, "inconclusive": page.WARN}
 MODES = {
-    "seeded": "seeded: the port draws every random number itself, from the seed alone",
+    "seeded": "seeded: the port draws every random number itself, only from the seed",
     "replayed": "replayed: the port gets Keras's weights, samples and dropout masks",
-    "independent": "independent: the port draws the same distributions from torch's own streams",
+    "independent": "independent: the port draws from the same distributions with torch's streams",
 }
 
 
@@ -51,7 +50,7 @@ def run_page(found: FoundRun) -> page.Page:
 
 
 def title_of(result: Result) -> str:
-    """Returns what a result is of."""
+    """Returns the title of a result."""
     spec = result.spec
     if "scenario" in spec:
         return f"{spec['scenario']}, seed {spec['seed']}" if "seed" in spec else spec["scenario"]
@@ -119,8 +118,8 @@ def _behaviour(result: Result) -> list[page.Block]:
         "gap": "gap",
         "gap_error": "± of the gap",
         "epochs_to_plateau": "epochs to the plateau",
-        "best_epoch_number": "epoch of the least validation loss",
-        "val_loss_rise": "last validation loss / least",
+        "best_epoch_number": "epoch of the lowest validation loss",
+        "val_loss_rise": "last validation loss / lowest",
     }
     rows = []
     for key, name in names.items():
@@ -134,11 +133,7 @@ def _behaviour(result: Result) -> list[page.Block]:
         )
     )
     head = ("", *(NAMES[half] for half in halves))
-    return [
-        page.Table(
-            "What the histories say about the fit, and on what that rests", head, tuple(rows)
-        )
-    ]
+    return [page.Table("The verdict on the fit, and its numbers", head, tuple(rows))]
 
 
 def _told(value: Any) -> str:
@@ -161,12 +156,12 @@ def _again(result: Result) -> list[page.Block]:
     if result.envelope is not None:
         blocks.append(
             page.Text(
-                "What the trajectory may differ by was measured on "
-                f"{count(result.envelope['num_perturbations'], 'run')} of Keras whose initial "
-                "weights were moved by one unit in the last place, times "
+                "The tolerance of the trajectory was measured with "
+                f"{count(result.envelope['num_perturbations'], 'Keras run')}, with initial "
+                "weights moved by one unit in the last place, times "
                 f"{result.envelope['factor']:g}."
             )
         )
     if result.verdict == ERROR and not result.levels:
-        blocks.append(page.Text("A half that crashed leaves its log beside the result."))
+        blocks.append(page.Text("The log of a crashed half is in the folder of the result."))
     return blocks

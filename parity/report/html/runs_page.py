@@ -1,4 +1,4 @@
-"""The page of several runs of one command: which of them hold, and where the others fail."""
+"""The page of several runs of one command: which pass, and where the others fail."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
     from parity.ladder.items import Level
     from parity.ladder.result import Result
 
-RANK = ("error", "fail", "inconclusive", "pass")  # the gravest first
+RANK = ("error", "fail", "inconclusive", "pass")  # worst first
 MAX_COMMANDS = 50
 
 
 def runs_page(runs: Sequence[FoundRun], problems: tuple[str, ...], folder: Path | None) -> Page:
-    """Returns the page of several runs; that of a run is linked where it stands beside it.
+    """Returns the page of several runs, with links to the pages of single runs that exist.
 
     Args:
-        runs: at least one.
-        problems: of the folder.
-        folder: in which the page will stand, None if it is not known.
+        runs: at least one run.
+        problems: problems of the folder.
+        folder: folder of the page, None if it is unknown.
     """
     results = [run.result for run in runs]
     counts = Counter(result.verdict for result in results)
@@ -79,13 +79,13 @@ def _title(results: Sequence[Result]) -> str:
 
 def _sentence(results: Sequence[Result], counts: Counter[str]) -> str:
     if counts["pass"] == len(results):
-        return f"All {len(results)} runs are the same run in both frameworks."
+        return f"All {len(results)} runs are the same in both frameworks."
     parts = []
     if counts["fail"]:
         first = next(result for result in results if result.verdict == "fail")
         level = first.first_divergence[0].id if first.first_divergence else "a level"
         parts.append(
-            f"{counts['fail']} of {count(len(results), 'run')} differ; {title_of(first)} parts at "
+            f"{counts['fail']} of {count(len(results), 'run')} differ; {title_of(first)} fails at "
             f"{level}"
         )
     if counts["error"]:
@@ -113,12 +113,12 @@ def _table(runs: Sequence[FoundRun], folder: Path | None) -> Table:
             )
         )
     return Table(
-        caption="Every run with its ladder: the greatest difference at each level, the gravest run "
+        caption="Every run with its ladder: the greatest difference at each level, the worst run "
         "first",
         head=("run", "verdict", *levels),
         rows=tuple(rows),
         numeric=frozenset(range(2, 2 + len(levels))),
-        note="Levels above the one that fails are not compared.",
+        note="Levels after the failed one are not compared.",
     )
 
 
@@ -132,7 +132,7 @@ def _level_cell(level: Level | None) -> Cell:
 
 
 def _ends(results: Sequence[Result]) -> list[Block]:
-    """How both halves of each run ended."""
+    """Returns a table of the ends of both halves of each run."""
     rows = []
     for result in results:
         halves = [result.history.get(half) or {} for half in NAMES]
@@ -151,4 +151,4 @@ def _ends(results: Sequence[Result]) -> list[Block]:
     head = ["run"]
     for name in NAMES.values():
         head += [f"{name} val_accuracy", "verdict", "seconds"]
-    return [Table("How the trainings ended", tuple(head), tuple(rows), frozenset({1, 3, 4, 6}))]
+    return [Table("End of each training", tuple(head), tuple(rows), frozenset({1, 3, 4, 6}))]

@@ -1,4 +1,4 @@
-"""The first images that both halves were fed, side by side, and how they differ."""
+"""The first input images of both halves, and their difference."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from parity.report.read import FoundRun
 
 MAX_IMAGES = 12
-FEW_IMAGES = 8  # of those that are as large as an image on the page may be
+FEW_IMAGES = 8  # number of images of the largest size on the page
 
 
 def sample_blocks(found: FoundRun) -> list[Block]:
@@ -29,25 +29,23 @@ def sample_blocks(found: FoundRun) -> list[Block]:
     except RunError:  # the ladder tells of it
         return []
     if keras.shape != torch.shape or keras.ndim != 4 or not keras.size:
-        return [
-            Text(f"Keras was fed images {keras.shape}, PyTorch {torch.shape}: no picture of them.")
-        ]
+        return [Text(f"Keras got images {keras.shape}, PyTorch {torch.shape}: no picture of them.")]
     count = FEW_IMAGES if max(keras.shape[1:3]) >= MAX_SIDE else MAX_IMAGES
     apart = absolute_difference(keras, torch)
     worst = float(apart.max())
-    # On the same images; all of the recorded ones count for what is said.
+    # The text counts all recorded images.
     shown = on_one_scale([keras[:count], torch[:count]])
     is_augmented = found.result.spec.get("augmentation") is not None
     differing = int((apart.reshape(len(apart), -1).max(axis=1) > 0).sum())
     told = (
-        f"none of the {len(keras)} recorded images differ by a bit"
+        f"all {len(keras)} recorded images are equal bit for bit"
         if not worst
         else f"{differing} of the {len(keras)} recorded images differ, by at most {number(worst)}"
     )
     difference = apart[:count] / (float(apart[:count].max()) or 1.0)
     rows = [
-        Strip("Keras", tuple(map(data_url, shown[0])), "Images that Keras was fed first"),
-        Strip("PyTorch", tuple(map(data_url, shown[1])), "Images that PyTorch was fed first"),
+        Strip("Keras", tuple(map(data_url, shown[0])), "First input images of Keras"),
+        Strip("PyTorch", tuple(map(data_url, shown[1])), "First input images of PyTorch"),
         Strip(
             f"difference × {number(1 / float(apart[:count].max()))}"
             if apart[:count].any()

@@ -1,8 +1,7 @@
-"""Drawings as SVG that is part of a page: in its colours, light or dark, and in its font.
+"""Drawings as SVG inside a page: in its colours, light or dark, and in its font.
 
-matplotlib draws with colours that stand for those of the page; `drawn` puts CSS variables in their
-place. Nothing is left that a second drawing on the same page could collide with: identifiers that
-nothing refers to are removed, the others get a prefix.
+matplotlib draws with placeholder colours, which `drawn` replaces with CSS variables. Two drawings
+on a page cannot collide: unused identifiers are removed, the others get a prefix.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 WIDTH = 5.6  # inches of 72 pixels: 400 pixels, so that letters are legible on a phone
 
-# Colours of no meaning but as names of the page's own, which its style sheet defines.
+# Placeholder colours for the CSS variables of the page's style sheet.
 INK, LINE, KERAS, TORCH, BAND, GOOD, BAD = (
     "#010203",
     "#020304",
@@ -80,7 +79,7 @@ def drawn(name: str, height: float, paint: Callable[[Figure], None]) -> str:
     from matplotlib.figure import Figure
 
     with warnings.catch_warnings(), style.context(["default", {**STYLE, "svg.hashsalt": name}]):
-        # The font measures a box for a letter that it lacks; who views the page has more fonts.
+        # The font measures a box for a missing letter; the browser has more fonts.
         for message in ("Glyph .* missing from", "Matplotlib currently does not support"):
             warnings.filterwarnings("ignore", message, UserWarning)
         figure = Figure(figsize=(WIDTH, height))

@@ -1,4 +1,4 @@
-"""The page of a sweep: do the two halves behave alike over many seeds?"""
+"""The page of a sweep: whether both halves behave alike over many seeds."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ LOOKS = {"pass": page.PASS, "fail": page.FAIL, "inconclusive": page.WARN, "incom
 SENTENCES = {
     "pass": "Both halves behave alike: every verdict agrees and every comparison is equivalent.",
     "fail": "The two halves behave differently.",
-    "inconclusive": "Undecided: no difference is shown, and not every comparison is equivalent.",
-    "incomplete": "Runs are missing; what has finished is shown.",
+    "inconclusive": "Undecided: no difference is shown, but not every comparison is equivalent.",
+    "incomplete": "Runs are missing; only finished runs are shown.",
 }
-# Quantity -> what its axis is called.
+# Quantity -> label of its axis.
 DIFFERENCES = {
     "accuracy": "validation accuracy, PyTorch − Keras",
     "gap": "training − validation accuracy, PyTorch − Keras",
@@ -42,8 +42,8 @@ def sweep_page(result: SweepResult, problems: tuple[str, ...] = ()) -> page.Page
     """Returns the page of a sweep.
 
     Args:
-        result: of the sweep.
-        problems: what is missing or damaged.
+        result: result of the sweep.
+        problems: missing or damaged parts.
     """
     rows = result.equivalence.verdicts
     comparisons = result.equivalence.comparisons
@@ -100,7 +100,7 @@ def _sentence(result: SweepResult) -> str:
     if not differing:
         return told
     if result.verdict == "incomplete":
-        told += " What has finished differs"
+        told += " The finished runs differ"
     more = f" and {len(differing) - 3} more" if len(differing) > 3 else ""
     return f"{told.rstrip('.')}: {', '.join(differing[:3])}{more}."
 
@@ -123,7 +123,7 @@ def _verdicts(rows: tuple[ScenarioVerdicts, ...]) -> page.Table:
             )
         )
     return page.Table(
-        caption="What the histories say about the fit: the most frequent verdict decides",
+        caption="Verdicts on the fit: the most frequent one decides",
         head=("scenario", "expected", "Keras", "PyTorch", "verdicts", "same seed, same verdict"),
         rows=tuple(table),
     )
@@ -137,7 +137,7 @@ def _told(counts: Mapping[str, int], total: int) -> str:
 def _equivalence(result: SweepResult) -> list[page.Block]:
     comparisons = result.equivalence.comparisons
     if not comparisons:
-        return [page.Text("No comparison: at least two seeds must have finished in both halves.")]
+        return [page.Text("No comparison: it needs at least two finished seeds in both halves.")]
     blocks: list[page.Block] = []
     for number, (quantity, what) in enumerate(DIFFERENCES.items()):
         rows = [row for row in comparisons if row.quantity == quantity]

@@ -1,4 +1,4 @@
-"""Values, and where they stand, as a page shows them."""
+"""Values and positions as a page shows them."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ def number(value: float) -> str:
 
 
 def value(given: Any) -> str:
-    """Returns a value of either half as exactly as it is known."""
+    """Returns a value of a half with all its digits."""
     return repr(given) if isinstance(given, float) else str(given)
 
 
 def share(worst: float, allowed: float) -> float:
-    """Returns where a difference stands between nothing and what is allowed, from 0 to 1.
+    """Returns the position of a difference between zero and its limit, from 0 to 1.
 
-    The logarithm decides: twelve powers of ten below what is allowed is 0.
+    The scale is logarithmic: twelve powers of ten below the limit is 0.
     """
     if worst == 0:
         return 0.0

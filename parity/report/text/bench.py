@@ -83,7 +83,7 @@ def bench_lines(result: BenchResult) -> list[Line]:
 
 
 def comparison_lines(comparison: BenchComparison) -> list[Line]:
-    """Returns what became slower or faster, what cannot be compared and why, and the verdict."""
+    """Returns the changes of all rows, the reasons for rows not compared, and the verdict."""
     lines: list[Line] = []
     for cell, changes in cells_of(comparison.changes):
         lines.append([(shortened("  " + plain(heading(cell, [])), WIDTH), "bold")])

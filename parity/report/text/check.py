@@ -34,7 +34,7 @@ def check_lines(result: Result) -> list[Line]:
 
 
 def _time_lines(result: Result) -> list[Line]:
-    """How long each half took; what a bundle has recorded took its time before."""
+    """Returns the time of each half; for a bundle, the time of its recording is left out."""
     lines: list[Line] = []
     for half in ("keras", "torch"):
         wall_s = result.environment.get(half, {}).get("wall_s")
@@ -48,7 +48,7 @@ def _time_lines(result: Result) -> list[Line]:
 
 
 def _skipped_lines(result: Result) -> list[Line]:
-    """Why a level was not compared: nothing is assumed about it."""
+    """Returns why levels were not compared: nothing is assumed about them."""
     return [
         [(row, "dim")]
         for level in result.levels

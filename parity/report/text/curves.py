@@ -1,8 +1,8 @@
 """Training curves as text: loss and accuracy over the epochs, on a terminal and in a pipe.
 
-Each curve has a character of its own, so that it reads without colours; fine dots lead from epoch
-to epoch. Where there are more epochs than columns, a point is the mean of the epochs that share its
-column, and the chart says so.
+Each curve has its own character, so that it is readable without colours; small dots connect the
+epochs. If there are more epochs than columns, a point is the mean of the epochs in its column, and
+the chart says so.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ def curve_lines(history: History, *, width: int = WIDTH, height: int = 10) -> li
     """Returns the curves of a training, line by line, and a last empty line.
 
     Args:
-        history: Keras's keys, and eval_accuracy where it was measured. Without any epoch of loss
-            or accuracy there are no lines.
-        width: columns that no line exceeds, at least 40. From 80 on, loss and accuracy stand side
-            by side, else below each other.
+        history: Keras's keys, and eval_accuracy if it was measured. Without any epoch of loss or
+            accuracy there are no lines.
+        width: largest number of columns, at least 40. From 80 on, loss and accuracy are side by
+            side, else below each other.
         height: rows of a chart without its title, x axis and legend, at least 3.
     """
     width, height = max(width, MIN_WIDTH), max(height, MIN_HEIGHT)

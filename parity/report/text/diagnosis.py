@@ -1,4 +1,4 @@
-"""A diagnosis as text: verdict, evidence, curves, what the data show, causes and remedies."""
+"""A diagnosis as text: verdict, evidence, curves, findings in the data, causes and remedies."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def diagnosis_lines(diagnosis: Diagnosis, name: str) -> list[Line]:
     """Returns the report.
 
     Args:
-        diagnosis: what was found.
-        name: of the history.
+        diagnosis: the diagnosis.
+        name: name of the history.
     """
     judgement = diagnosis.judgement
     verdict = diagnosis.verdict.replace("_", " ").upper()
@@ -30,8 +30,8 @@ def diagnosis_lines(diagnosis: Diagnosis, name: str) -> list[Line]:
     head = shortened(plain(name), WIDTH - 2 - len(verdict))
     lines: list[Line] = [[(f"{head}  ", ""), (verdict, style)]]
     if diagnosis.verdict != judgement.verdict:
-        told = judgement.verdict.replace("_", " ")
-        lines += _rows(f"the curves say {told}, but the data make them worthless", "  ")
+        curves = judgement.verdict.replace("_", " ")
+        lines += _rows(f"the curves say {curves}, but the data make them worthless", "  ")
     lines += _rows(judgement.because, "  ")
     lines += [[(row, "dim")] for row in wrapped(_evidence(judgement), "  ")]
     lines.append([])
@@ -67,7 +67,7 @@ def _evidence(judgement: Judgement) -> str:
         parts.append(f"gap {judgement.gap:+.3f}{error}")
     if judgement.best_epoch_number is not None and judgement.val_loss_rise is not None:
         parts.append(
-            f"validation loss is least in epoch {judgement.best_epoch_number} of "
+            f"validation loss is lowest in epoch {judgement.best_epoch_number} of "
             f"{judgement.num_epochs}, and ends at {judgement.val_loss_rise:.2f} times that"
         )
     if judgement.epochs_to_plateau is not None:

@@ -21,20 +21,18 @@ def divergence_table() -> list[Line]:
                 first, *rest = wrapped(entry.title, " " * 34)
                 name = [(f"  {entry.id:<6}", "bold"), (f"{entry.slug:<26}", "")]
                 lines += [[*name, (first[34:], "")], *([(row, "")] for row in rest)]
-    lines.append(
-        [("parity explain ID (or the name beside it) tells the formulas and the fix", "dim")]
-    )
+    lines.append([("parity explain ID (or its name) shows the formulas and the fix", "dim")])
     return lines
 
 
 def explanation_lines(entry: Divergence) -> list[Line]:
-    """Returns what there is to tell of one entry."""
+    """Returns the explanation of one entry."""
     head: Line = [(f"{entry.id} {entry.slug}", "bold")]
     return [head, *([(row, "")] for row in wrapped(entry.title, "  ")), *formula_lines(entry)]
 
 
 def formula_lines(entry: Divergence) -> list[Line]:
-    """Returns where an entry is first visible, both formulas, the fix and the source."""
+    """Returns the level of an entry, both formulas, the fix and the source."""
     lines: list[Line] = []
     rows = {
         "level": f"{entry.level}, where it is first visible",

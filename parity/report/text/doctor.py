@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def doctor_lines(report: Report) -> list[Line]:
-    """Returns what the doctor found as text."""
+    """Returns the findings of the doctor as text."""
     lines: list[Line] = []
     for name, installed in report.versions.items():
         note = "" if installed == TESTED.get(name) else f"  (tested with {TESTED.get(name)})"
@@ -32,7 +32,7 @@ def doctor_lines(report: Report) -> list[Line]:
         lines.append(
             [
                 (
-                    "  A stream that does not match makes every seeded comparison fail there: "
+                    "  If a stream differs, every seeded comparison fails there: "
                     "install the tested versions.",
                     "",
                 )

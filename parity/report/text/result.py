@@ -1,7 +1,7 @@
-"""The result as text: a ladder that reads at a glance at 80 columns, on a terminal and in a pipe.
+"""The result as text: a ladder of at most 80 columns, on a terminal and in a pipe.
 
-`result_lines` builds lines of (text, style) pairs; `print_result` is the only place that prints,
-with colours where the stream is a terminal and NO_COLOR is not set.
+`result_lines` builds lines of (text, style) pairs. Only `print_result` prints, with colours if the
+stream is a terminal and NO_COLOR is not set.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _WORDS = {PASS: "pass", FAIL: "FAIL", ERROR: "ERROR", SKIPPED: "skipped", NOT_RE
 
 
 def result_lines(result: Result) -> list[Line]:
-    """Returns the report of one run, line by line; only a log's own lines exceed 80 columns."""
+    """Returns the report of one run, line by line; only lines of a log exceed 80 columns."""
     return [[(plain(text), style) for text, style in line] for line in _lines(result)]
 
 
@@ -48,7 +48,7 @@ def _lines(result: Result) -> list[Line]:
 
 
 def head_line(result: Result) -> Line:
-    """Returns what was compared, the settings that its numbers depend on, and the verdict."""
+    """Returns the subject, the settings that its numbers depend on, and the verdict."""
     verdict = result.verdict.upper()
     told = f"  {'  '.join(sentences.settings(result))}  "
     name = shortened(plain(sentences.subject(result)), WIDTH - len(told) - len(verdict))
@@ -56,12 +56,12 @@ def head_line(result: Result) -> Line:
 
 
 def error_lines(result: Result) -> list[Line]:
-    """Returns why there is no result, in lines as they are: the end of a log is one of them."""
+    """Returns why there is no result, with unchanged lines from the end of a log."""
     return [[("  " + row, "")] for error in result.errors for row in error.splitlines()]
 
 
 def sentence_line(result: Result) -> Line:
-    """Returns what the verdict means, in its colour."""
+    """Returns the meaning of the verdict, in its colour."""
     return [(f"  {sentences.sentence(result)}", STYLES[result.verdict])]
 
 
@@ -85,7 +85,7 @@ def _level_line(level: Level) -> Line:
 
 
 def divergence_lines(level: Level, item: Item) -> list[Line]:
-    """Returns the first divergence: what and where, both values, what was allowed."""
+    """Returns the first divergence: its place, both values, and the limit."""
     head = "  first divergence  "
     place = sentences.moment(item) + sentences.index_text(item)
     where = f"{level.id}: "
@@ -110,7 +110,8 @@ def place_lines(result: Result) -> list[Line]:
 def cause_lines(result: Result) -> list[Line]:
     """Returns the likely causes of the first divergence, each with its formulas and its fix.
 
-    Where none was recognised in a run: what a difference at its level mostly is, and what to do.
+    If none was recognised in a run, it returns the usual reason for a difference at this level, and
+    what to do.
     """
     lines: list[Line] = []
     if (advice := advice_of(result)) is not None:
@@ -139,13 +140,13 @@ def _labelled(label: str, text: str, style: str) -> list[Line]:
 
 
 def setting_lines(result: Result) -> list[Line]:
-    """Returns the settings that differ, behind the first divergence too."""
+    """Returns the different settings, even after the first divergence."""
     lines = [[(row, "")] for text in sentences.setting_texts(result) for row in wrapped(text)]
-    return [[("  settings that differ", "dim")], *lines] if lines else []
+    return [[("  different settings", "dim")], *lines] if lines else []
 
 
 def _training_lines(result: Result) -> list[Line]:
-    """How each half ended: a row each, so that equal numbers stand below each other."""
+    """Returns the end of each half, one row each, so that equal numbers are aligned."""
     return [
         [(f"  {half:<11}{'  '.join(sentences.training_texts(result, half))}", "dim")]
         for half in ("keras", "torch")
@@ -154,7 +155,7 @@ def _training_lines(result: Result) -> list[Line]:
 
 
 def _place(item: Item, width: int) -> str:
-    """Name and moment of an item; a name that is too long loses its middle."""
+    """Returns name and moment of an item; shortens a long name in the middle."""
     told = sentences.moment(item)
     return shortened(plain(item.name), width - len(told)) + told
 

@@ -10,7 +10,7 @@ from parity.report.lines import WIDTH, Line
 GROUPS = {
     "The article's programs: `parity run`": PROGRAMS,
     "Causes, with the verdict to expect: `parity sweep`": CAUSES,
-    "Remedies, beside the run that each cures": REMEDIES,
+    "Remedies, with the cause that each one cures": REMEDIES,
 }
 _INDENT = 27
 

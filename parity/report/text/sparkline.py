@@ -1,11 +1,11 @@
-"""Curves in one line each: loss and accuracy of both halves, on one scale, to compare by eye.
+"""Curves in one line each: loss and accuracy of both halves, on one scale.
 
 In: the histories of both halves. Out: at most four rows of 80 columns,
 
     loss       keras █▅▃▂▁▁ val █▅▃▂▂▂  █=2.31
                torch █▅▃▂▁▁ val █▅▃▂▂▂  ▁=0.0123 log
 
-A bar is an epoch, or the mean of the few that share its column. What is not finite is an x.
+A bar is an epoch, or the mean of the epochs in its column. A value that is not finite is an x.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ COLUMNS = 20  # of a curve: as many as most programs have epochs
 
 
 def sparkline_rows(histories: Mapping[str, History]) -> list[str]:
-    """Returns the rows; none for less than two epochs, which are no curve.
+    """Returns the rows; none for fewer than two epochs.
 
     Args:
-        histories: "keras" and "torch" to Keras's keys; what is missing is left out.
+        histories: "keras" and "torch" to Keras's keys; missing parts are left out.
     """
     rows: list[str] = []
     for name in CURVES:
@@ -43,7 +43,7 @@ def sparkline_rows(histories: Mapping[str, History]) -> list[str]:
 
 
 def _with_epochs(rows: list[str], num_epochs: int) -> list[str]:
-    """Tells in the last row, whose label is free, how many epochs the curves span."""
+    """Writes the number of epochs into the empty label of the last row."""
     told = f"  {f'{num_epochs} epochs':<10.10} "
     return [*rows[:-1], told + rows[-1][len(told) :]]
 
@@ -61,12 +61,12 @@ def _curves(chart: Chart, half: str) -> str:
 
 
 def sparkline(values: Sequence[float], chart: Chart, width: int) -> str:
-    """Returns one character for each column.
+    """Returns one character per column.
 
     Args:
-        values: one for each epoch; a run that ended early has fewer than the chart.
-        chart: whose scale and epochs are taken.
-        width: columns, at most as many as epochs.
+        values: one per epoch; a run that stopped early has fewer than the chart.
+        chart: the chart, with scale and epochs.
+        width: number of columns, at most the number of epochs.
     """
     line = ""
     for column in range(width):

@@ -1,6 +1,6 @@
-"""Many results in one table: a row a run, its verdict and how far its trajectory went.
+"""Many results in one table: a row per run, with its verdict and its greatest differences.
 
-Of a run that fails, the row says where its first divergence is.
+The row of a failed run shows its first divergence.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from parity.report.sentences import moment, subject
 
 
 def summary_lines(results: Sequence[Result]) -> list[Line]:
-    """Returns the table, under a heading, and a line that counts the verdicts."""
+    """Returns the table with its heading, and a line with the number of each verdict."""
     heading = (
         f"  {'scenario':<24}{'seed':>10}  {'verdict':<8}{'worst weight':>13}{'worst loss':>12}"
         f"{'cuts':>6}"
@@ -36,7 +36,7 @@ def summary_lines(results: Sequence[Result]) -> list[Line]:
 
 
 def _told(result: Result, width: int) -> str:
-    """The first divergence, or the greatest difference of any weight and of any loss, and cuts."""
+    """Returns the first divergence, or the greatest difference of weights and losses, and cuts."""
     if result.verdict == ERROR:
         return ""
     if (first := result.first_divergence) is not None:

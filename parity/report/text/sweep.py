@@ -56,7 +56,7 @@ def _counts(row: ScenarioVerdicts, counts: Mapping[str, int]) -> str:
 def _comparison_line(row: EquivalenceRow) -> Line:
     found = row.equivalence
     scale = 1 if row.quantity == "epochs" else 100  # accuracies in points
-    # The test took Keras minus torch; readers ask for the change by the port.
+    # The test uses Keras minus torch; readers want the change by the port.
     low, middle, high = (
         _signed(-value * scale) for value in (found.high, found.difference, found.low)
     )
@@ -75,7 +75,7 @@ def _name(scenario: str) -> str:
 
 
 def _signed(value: float) -> str:
-    """Two digits after the point; none if the value needs the room."""
+    """Returns two digits after the point; none if there is no room."""
     value = round(value, 2) + 0.0  # no -0
     return f"{value:+.2f}" if abs(value) < 99.995 else f"{value:+.0f}"
 
@@ -94,7 +94,7 @@ def failure_lines(result: SweepResult) -> list[Line]:
 
 
 def sentence(result: SweepResult) -> str:
-    """Returns the verdict and the numbers of verdicts, comparisons and runs behind it."""
+    """Returns the verdict and its numbers of verdicts, comparisons and runs."""
     runs = f"{result.num_runs} runs, {result.num_run_now} of them now"
     rows = result.equivalence.comparisons
     counts = Counter(row.verdict for row in rows)

@@ -1,4 +1,4 @@
-"""Printing lines: colours on a terminal, plain text elsewhere."""
+"""Prints lines: with colours on a terminal, as plain text elsewhere."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def print_lines(lines: list[Line], stream: TextIO | None = None) -> None:
-    """Prints lines, with colours on a terminal; bars become digits where they cannot be written."""
+    """Prints lines, with colours on a terminal; bars become digits if they cannot be written."""
     stream = stream or sys.stdout
     if not _can_write(BARS, stream):
         lines = [[(text.translate(ASCII_BARS), style) for text, style in line] for line in lines]

@@ -108,7 +108,7 @@ def test_a_half_that_has_not_ended_is_told(tmp_path):
     found = find(tmp_path)
     assert found.torch is None
     assert found.keras is not None
-    assert found.problems == ("torch/_SUCCESS is missing: that half has not come to its end",)
+    assert found.problems == ("torch/_SUCCESS is missing: this half has not finished",)
 
 
 @pytest.mark.parametrize("name", ["trace.safetensors", "trace.json", "history.json"])
@@ -161,7 +161,7 @@ def test_a_sweep_that_has_not_ended_is_told(tmp_path):
     [
         ('{"schema": "other/1"}', "schema is 'other/1'"),
         ("{}", "schema is 'None'"),
-        ("[]", "no JSON object"),
+        ("[]", "not a JSON object"),
         ("nonsense", "cannot be read"),
         ('{"schema": "parity.results/1", "results": []}', "expected array of length >= 2"),
         ('{"schema": "parity.results/1", "results": [3, 3]}', "results[0] is 3; expected object"),
@@ -178,7 +178,7 @@ def test_a_file_that_is_no_result_is_an_error_that_names_it(content, told, tmp_p
 
 def test_a_folder_with_nothing_of_ours_is_an_error(tmp_path):
     (tmp_path / "photos").mkdir()
-    with pytest.raises(InputError, match="holds nothing that a command of parity has written"):
+    with pytest.raises(InputError, match="contains no results of parity"):
         find(tmp_path)
     with pytest.raises(InputError, match="no such file or folder"):
         find(tmp_path / "nowhere")

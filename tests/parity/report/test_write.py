@@ -139,7 +139,7 @@ def test_two_runs_are_reported_beside_each_other(tmp_path):
     for name in ("a", "b"):
         run_folder(tmp_path / name)
     assert call(tmp_path / "a", tmp_path / "b")[0] == 0
-    assert "Nothing has changed" in (tmp_path / "b" / REPORT).read_text()
+    assert "The verdict has not changed" in (tmp_path / "b" / REPORT).read_text()
 
 
 def test_results_of_two_kinds_are_not_compared(tmp_path):
@@ -147,7 +147,7 @@ def test_results_of_two_kinds_are_not_compared(tmp_path):
     sweep_folder(tmp_path / "sweep")
     code, told = call(tmp_path / "run", tmp_path / "sweep")
     assert code == 2
-    assert "two results can be compared where each is one run" in told
+    assert "only two runs or two checks can be compared" in told
 
 
 def test_the_report_holds_no_place_of_the_machine(tmp_path):

@@ -101,7 +101,7 @@ def test_the_legend_tells_the_last_values_the_least_and_the_cuts(draw):
     for label in (
         "loss, last 0.2500",
         "val_loss, last 1.500",
-        "least val_loss 1.000 (epoch 3)",
+        "lowest val_loss 1.000 (epoch 3)",
         "accuracy, last 1.000",
         "val_accuracy, last 0.5000",
         "eval_accuracy, last 0.8750",
@@ -126,7 +126,7 @@ def test_what_is_not_finite_is_left_out_and_marked(draw):
     assert "val_loss, last nan" in texts(root)
     ((points, _),) = curves(root)
     assert len(points) == 3
-    assert "least" not in "".join(texts(root))
+    assert "lowest" not in "".join(texts(root))
 
 
 def test_an_epoch_between_two_that_are_left_out_has_its_point_in_a_long_training(draw):

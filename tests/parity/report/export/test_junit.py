@@ -132,7 +132,7 @@ def test_a_failure_of_a_check_tells_cause_and_fix():
         "conv1 in Keras, features.0 in the port (net.py:7): introduced here",
         "cause A5 padding 'same' with a stride is not symmetric (99 %)",
         "fix torch_impl.layers.Conv2D(padding='same')",
-        "C1 epsilon: 0.001 in norm, 1e-05 in features.1, and so in 1 more",
+        "C1 epsilon: 0.001 in norm, 1e-05 in features.1, also in 1 more",
     ):
         assert part in text
     assert end(suite, "behaviour").message == "a check trains a few steps"

@@ -75,8 +75,8 @@ def test_the_same_predictions_are_told_and_the_confusion_is_counted(passing):
     assert cells(keras) == cells(torch)
     told = [b.text for b in section(page, "predictions").blocks if isinstance(b, Text)]
     assert told == [
-        "Both models say the same of all 200 validation samples; their probabilities differ by "
-        "at most 0.0e+00."
+        "Both models predict the same for all 200 validation samples; their probabilities differ "
+        "by at most 0.0e+00."
     ]
 
 
@@ -104,7 +104,7 @@ def test_a_report_downloads_no_data(tmp_path, monkeypatch, passing):
     result = dataclasses.replace(passing.result, spec=spec)
     page = run_page(dataclasses.replace(passing, result=result))
     told = section(page, "predictions").blocks[0].text
-    assert told.startswith("The data of the run cannot be read here any more")
+    assert told.startswith("The data of the run can no longer be read here")
 
 
 def test_augmented_images_that_differ_are_counted_with_their_greatest_difference(tmp_path):
@@ -155,7 +155,7 @@ def test_the_failed_level_comes_first_among_the_layers_and_its_items_are_marked(
 
 def test_a_check_leads_with_its_cause_and_the_fix():
     page = run_page(FoundRun(None, check_result()))
-    assert page.sentence == ("The port computes something else: epsilon of Adam is torch's (F2).")
+    assert page.sentence == ("The port differs from Keras: epsilon of Adam is torch's (F2).")
     (cause,) = page.divergence.causes
     assert cause.title == "F2 adam-epsilon-placement: epsilon of Adam is torch's"
     assert cause.confidence == "99 %"
@@ -195,7 +195,7 @@ def test_several_runs_are_a_table_with_the_gravest_first(tmp_path):
     (commands,) = section(page, "again").blocks
     assert commands.text == "parity run dropout --seed 42 --epochs 3 --dtype float64"
     assert page.sentence == (
-        "1 of 3 runs differ; dropout, seed 42 parts at init; 1 run without a comparison."
+        "1 of 3 runs differ; dropout, seed 42 fails at init; 1 run without a comparison."
     )
 
 
@@ -206,14 +206,14 @@ def test_two_runs_beside_each_other_tell_what_was_changed(tmp_path, passing):
         change=lambda parts: parts.arrays["forward/eval/conv1"].__iadd__(0.5),
     )
     page = pair_page(passing, read_run(tmp_path))
-    assert page.sentence == "It has become worse: pass before, fail now."
+    assert page.sentence == "The verdict is worse: pass before, fail now."
     settings = cells(section(page, "settings").blocks[0])
     assert ["seed", "42", "43"] in settings
     rows = {row[0]: row[1:] for row in cells(section(page, "levels").blocks[0])}
     assert rows["forward"][0:3:2] == ["pass", "fail"]
     assert rows["forward"][-1] == "new"
     same = pair_page(passing, passing)
-    assert same.sentence == "Nothing has changed in the verdict: pass before and now."
+    assert same.sentence == "The verdict has not changed: pass before and now."
 
 
 def test_a_sweep_draws_every_quantity_and_every_seed():

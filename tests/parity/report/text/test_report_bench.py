@@ -53,14 +53,14 @@ def test_a_benchmark_reads_like_this():
         "  keras               4.500    4.250    4.750                           - -",
         "  torch               1.250    1.125    1.375   4.00   3.00   4.00      - -",
         "",
-        "  warning: only 75 % of intervals from 3 rounds hold the true ratio; 95 % need",
-        "  at least 6 rounds",
-        "  q1, q3: quartiles of the rounds; ratios compare rounds that took turns, above",
-        "  1 is faster; with 6 rounds or more, at least 95 % of all intervals hold the",
-        "  true median ratio",
+        "  warning: only 75 % of intervals from 3 rounds contain the true ratio; 95 %",
+        "  need at least 6 rounds",
+        "  q1, q3: quartiles of the rounds; ratios compare alternating rounds, above 1 is",
+        "  faster; with 6 rounds or more, at least 95 % of all intervals contain the true",
+        "  median ratio",
         "  AMD EPYC 7B13, 2 cores, 2 threads, cpu; python 3.12.1, keras 3.15.1, torch",
         "  2.13.0, numpy 2.4.6",
-        "  incomplete: 6 rows, 4 measured, 1 failed, 1 refused for lack of parity",
+        "  incomplete: 6 rows, 4 measured, 1 failed, 1 refused without parity",
         "",
     ]
 
@@ -196,7 +196,7 @@ def test_too_few_rounds_are_warned_of(n, percent):
         assert told == []
     else:
         rounds = f"{n} round{'s' if n > 1 else ''}"
-        assert f"only {percent} % of intervals from {rounds} hold the true ratio" in told[0]
+        assert f"only {percent} % of intervals from {rounds} contain the true ratio" in told[0]
 
 
 @pytest.mark.parametrize(

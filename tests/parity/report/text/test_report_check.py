@@ -37,7 +37,7 @@ def test_a_wrong_port_has_a_cause_a_place_and_a_fix():
     lines = report(failing(causes=(CAUSE,), place=PLACE))
     text = "\n".join(lines)
     assert lines[0].endswith("FAIL")
-    assert lines[-2] == "  the port computes something else"
+    assert lines[-2] == "  the port differs from Keras"
     for part in ("conv1 in Keras, features.0 in the port (net.py:7): introduced here",
                  "cause A3  padding is symmetric  (99 %)", CAUSE["keras"], CAUSE["torch"],
                  CAUSE["fix"], CAUSE["detail"], "parity explain A3"):  # fmt: skip
@@ -47,12 +47,12 @@ def test_a_wrong_port_has_a_cause_a_place_and_a_fix():
 def test_an_inherited_error_is_told_as_such():
     place = {**PLACE, "introduced": False, "where": None}
     text = " ".join(" ".join(report(failing(causes=(CAUSE,), place=place))).split())
-    assert "features.0 in the port: inherited from what comes before" in text
+    assert "features.0 in the port: inherited from earlier layers" in text
 
 
 def test_a_divergence_that_nobody_knows_says_so():
     text = " ".join(" ".join(report(failing())).split())
-    assert "no known divergence has these numbers" in text
+    assert "no known divergence explains these numbers" in text
 
 
 def test_a_check_without_result_says_why():
@@ -61,7 +61,7 @@ def test_a_check_without_result_says_why():
         "model.py:build  seed 0  float64  replayed  ERROR",
         "  killed",
         "    log",
-        "  a half did not deliver",
+        "  a half failed",
         "",
     ]
 

@@ -74,7 +74,7 @@ def test_a_diagnosis_reads_like_this():
         "runs/history.json  OVERFIT",
         "  training is better than validation by 0.250 (±0.041)",
         "  training accuracy 0.999 (running mean); validation 0.749; gap +0.250 ±0.041;",
-        "  validation loss is least in epoch 4 of 20, and ends at 2.35 times that;",
+        "  validation loss is lowest in epoch 4 of 20, and ends at 2.35 times that;",
         "  plateau after 4.4 epochs",
         "",
         "the data",

@@ -107,7 +107,7 @@ def test_a_run_that_passes_reads_like_this():
         "  2 epochs   torch val ▁█  ▁=0.500",
         "  keras      val_accuracy 0.9850  underfit  12.3 s",
         "  torch      val_accuracy 0.9850  underfit  6.8 s",
-        "  the two runs are the same run",
+        "  the two runs are the same",
         "",
     ]
 
@@ -125,7 +125,7 @@ def test_a_run_that_fails_shows_the_first_divergence():
         "    differs by 5.0e-01 (abs), allowed 1.0e-12; n",
         "    float64",
     ]
-    assert "  the two runs are not the same run" in lines
+    assert "  the two runs are different" in lines
     assert "  trajectory FAIL       5.0e-01    1.0e-12  conv2.kernel (epoch 1, step 5)" in lines
     assert "  schedule   -" in lines
     assert fits(printed)
@@ -141,8 +141,8 @@ def test_a_run_that_fails_shows_causes_where_there_are_any():
         "    seen  padding=1 on both sides gives the port's numbers",
         "    fix   torch_impl.layers.Conv2D(padding='same')",
         "    parity explain A5  (symmetric-same-padding)",
-        "  settings that differ",
-        "    C1  epsilon: 0.001 in norm, 1e-05 in features.1, and so in 1 more",
+        "  different settings",
+        "    C1  epsilon: 0.001 in norm, 1e-05 in features.1, also in 1 more",
     ]
 
 
