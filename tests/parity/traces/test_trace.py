@@ -272,10 +272,14 @@ def test_a_directory_that_is_missing_or_unfinished_says_so(tmp_path, whole):
     assert str(copy) in str(told.value)
 
 
+@pytest.fixture
+def copy(tmp_path, whole):
+    """A finished run that a test may damage."""
+    return shutil.copytree(whole, tmp_path / "run")
+
+
 @pytest.mark.parametrize("name", FILES)
-def test_a_missing_file_is_a_damaged_directory(tmp_path, whole, name):
-    copy = tmp_path / "run"
-    shutil.copytree(whole, copy)
+def test_a_missing_file_is_a_damaged_directory(copy, name):
     (copy / name).unlink()
     with pytest.raises(RunError, match=r"damaged.*run it again") as told:
         Trace(copy)
@@ -288,9 +292,7 @@ def test_a_missing_file_is_a_damaged_directory(tmp_path, whole, name):
     ids=lambda content: repr(content[:12]),
 )
 @pytest.mark.parametrize("name", FILES)
-def test_a_file_with_something_else_in_it_is_a_damaged_directory(tmp_path, whole, name, content):
-    copy = tmp_path / "run"
-    shutil.copytree(whole, copy)
+def test_a_file_with_something_else_in_it_is_a_damaged_directory(copy, name, content):
     (copy / name).write_bytes(content)
     with pytest.raises(RunError) as told:
         Trace(copy)
@@ -308,9 +310,7 @@ def test_a_file_with_something_else_in_it_is_a_damaged_directory(tmp_path, whole
     ],
     ids=["a number", "text", "null", "unequal lengths", "a mapping"],
 )
-def test_a_history_that_is_no_table_of_numbers_is_damage(tmp_path, whole, history):
-    copy = tmp_path / "run"
-    shutil.copytree(whole, copy)
+def test_a_history_that_is_no_table_of_numbers_is_damage(copy, history):
     write_json(copy / "history.json", history)
     with pytest.raises(RunError, match=r"history\.json"):
         Trace(copy)
@@ -327,9 +327,7 @@ def test_a_history_that_is_no_table_of_numbers_is_damage(tmp_path, whole, histor
     ],
     ids=["no keys", "keys missing", "time is text", "facts are a list", "time missing"],
 )
-def test_an_index_that_does_not_fit_is_damage(tmp_path, whole, index):
-    copy = tmp_path / "run"
-    shutil.copytree(whole, copy)
+def test_an_index_that_does_not_fit_is_damage(copy, index):
     write_json(copy / "trace.json", index)
     with pytest.raises(RunError) as told:
         Trace(copy)
@@ -337,9 +335,7 @@ def test_an_index_that_does_not_fit_is_damage(tmp_path, whole, index):
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_truncated_file_is_refused_wherever_it_ends(tmp_path, whole, name):
-    copy = tmp_path / "run"
-    shutil.copytree(whole, copy)
+def test_a_truncated_file_is_refused_wherever_it_ends(copy, name):
     content = (copy / name).read_bytes()
     # The last byte of JSON is the end of the line, without which it is whole.
     end = len(content) - (1 if name.endswith(".json") else 0)
@@ -352,9 +348,7 @@ def test_a_truncated_file_is_refused_wherever_it_ends(tmp_path, whole, name):
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_flipped_byte_is_a_run_error_or_another_value_and_nothing_else(tmp_path, whole, name):
-    copy = tmp_path / "run"
-    shutil.copytree(whole, copy)
+def test_a_flipped_byte_is_a_run_error_or_another_value_and_nothing_else(copy, whole, name):
     content = (copy / name).read_bytes()
     generator = random.Random(1)
     keys = strict_keys(whole)
