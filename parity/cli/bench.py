@@ -9,7 +9,15 @@ from typing import Any
 import click
 
 from parity.cli.names import DATA, files, one_of, parts, precisions, scenarios, several_of, variants
-from parity.cli.options import COMMON, OUT, exit_code, with_children, with_options
+from parity.cli.options import (
+    COMMON,
+    OUT,
+    exit_code,
+    number_option,
+    path_option,
+    with_children,
+    with_options,
+)
 from parity.cli.saved import check_file, check_folder, complain, write_json_file, write_text_file
 from parity.errors import InputError
 from parity.halves.options import ChildOptions
@@ -76,32 +84,12 @@ def _numbers(context: click.Context, option: click.Parameter, value: str) -> tup
     help="Compare other precisions with the baseline in fp32.  [default: do not compare]",
 )
 @click.option("--device", default="cpu", help="Device: cpu, cuda or cuda:N.")
-@click.option(
-    "--threads",
-    type=click.IntRange(min=1),
-    default=2,
-    help="Intra-op threads of each variant.",
+@number_option("--threads", "Intra-op threads of each variant.", default=2)
+@number_option(
+    "--rounds", "Number of rounds; each starts all variants in new processes.", least=3, default=7
 )
-@click.option(
-    "--rounds",
-    type=click.IntRange(min=3),
-    default=7,
-    help="Number of rounds; each starts all variants in new processes.",
-)
-@click.option(
-    "--train-size",
-    type=click.IntRange(min=1),
-    default=2048,
-    metavar="N",
-    help="Number of training samples.",
-)
-@click.option(
-    "--val-size",
-    type=click.IntRange(min=1),
-    default=512,
-    metavar="N",
-    help="Number of validation samples.",
-)
+@number_option("--train-size", "Number of training samples.", default=2048)
+@number_option("--val-size", "Number of validation samples.", default=512)
 @click.option(
     "--accuracy", type=click.FloatRange(0, 1), help="Also measure the time to this accuracy."
 )
@@ -112,30 +100,16 @@ def _numbers(context: click.Context, option: click.Parameter, value: str) -> tup
     help="Data source, as for `parity run`.",
 )
 @click.option("--seed", type=int, default=42, help="Seed for weights and samples.")
-@click.option(
+@number_option(
     "--gate-seeds",
-    type=click.IntRange(min=0),
+    "Runs used to check the accuracy of variants with their own random numbers; 0 = no check.",
+    least=0,
     default=8,
-    metavar="N",
-    help="Runs used to check the accuracy of variants with their own random numbers; 0 = no check.",
 )
-@click.option(
-    "--csv",
-    "csv_file",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Write the rows as CSV.",
-)
-@click.option(
-    "--markdown",
-    "markdown_file",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Write the table as Markdown.",
-)
-@click.option(
+@path_option("--csv", "csv_file", help="Write the rows as CSV.")
+@path_option("--markdown", "markdown_file", help="Write the table as Markdown.")
+@path_option(
     "--compare",
-    type=click.Path(path_type=Path),
     metavar="OLD.json",
     help="Compare with an earlier result; exit code 1 if a row got slower.",
 )

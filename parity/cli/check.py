@@ -8,18 +8,13 @@ from typing import Any
 import click
 
 from parity.cli.names import files, levels, several_of
-from parity.cli.options import COMMON, with_children, with_options
+from parity.cli.options import COMMON, out_option, path_option, with_children, with_options
 from parity.cli.probes import PROBES, spec_of
 from parity.cli.saved import check_file, complain, write_json_file
 from parity.halves.options import ChildOptions
 from parity.traces.folder import REPORT
 
-OUT = click.option(
-    "--out",
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="DIR",
-    help="Folder for the traces, logs and report.  [default: nothing is kept]",
-)
+OUT = out_option("Folder for the traces, logs and report.  [default: nothing is kept]")
 
 
 @click.command()
@@ -35,9 +30,8 @@ OUT = click.option(
     shell_complete=files(),
     help="Function that returns the torch module, or a Port.",
 )
-@click.option(
+@path_option(
     "--against",
-    type=click.Path(path_type=Path),
     metavar="BUNDLE",
     help="File from `parity record`, instead of --keras; needs no TensorFlow.",
 )

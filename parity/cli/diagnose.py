@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from parity.cli import names
-from parity.cli.options import COMMON, OUT, with_options
+from parity.cli.options import COMMON, OUT, number_option, path_option, with_options
 from parity.cli.saved import check_file, check_folder, complain, write_json_file
 from parity.traces.folder import DIAGNOSIS
 
@@ -19,8 +19,8 @@ from parity.traces.folder import DIAGNOSIS
     shell_complete=names.files(*names.DATA),
     help="Training data: embedded, mnist, a folder with IDX files, or a .npz file.",
 )
-@click.option("--train-size", type=click.IntRange(min=1), help="Number of training samples.")
-@click.option("--val-size", type=click.IntRange(min=1), help="Number of validation samples.")
+@number_option("--train-size", "Number of training samples.")
+@number_option("--val-size", "Number of validation samples.")
 @click.option("--seed", type=int, default=42, help="Seed for the split of --data.")
 @click.option(
     "--split",
@@ -28,21 +28,14 @@ from parity.traces.folder import DIAGNOSIS
     default="random",
     help="How validation samples were chosen from --data.",
 )
-@click.option(
-    "--classes", type=click.IntRange(min=2), help="Number of classes, if --data is not given."
-)
+@number_option("--classes", "Number of classes, if --data is not given.", least=2)
 @click.option(
     "--target",
     type=click.FloatRange(min=0, max=1),
     default=0.9,
     help="Training accuracy that is good enough.",
 )
-@click.option(
-    "--plot",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Draw the curves to a .svg, .png or .pdf file.",
-)
+@path_option("--plot", help="Draw the curves to a .svg, .png or .pdf file.")
 @OUT
 @with_options(COMMON)
 def diagnose(

@@ -37,32 +37,46 @@ def parse_seeds(context: click.Context, parameter: click.Parameter, value: str |
     return seeds
 
 
-COMMON = [
-    click.option(
-        "--json",
-        "json_file",
-        type=click.Path(path_type=Path),
-        metavar="FILE",
-        help="Write the result as JSON.",
-    ),
+def number_option(
+    name: str, text: str, *, least: int = 1, default: int | None = None, show_default: str = ""
+) -> Decorator:
+    """Returns an option that takes a whole number of at least `least`."""
+    return click.option(
+        name,
+        type=click.IntRange(min=least),
+        default=default,
+        metavar="N",
+        show_default=show_default or True,
+        help=text,
+    )
+
+
+def path_option(*names: str, help: str, metavar: str = "FILE") -> Decorator:
+    """Returns an option that takes the path of a file."""
+    return click.option(*names, type=click.Path(path_type=Path), metavar=metavar, help=help)
+
+
+def out_option(text: str) -> Decorator:
+    """Returns the option `--out`, which takes a folder."""
+    kind = click.Path(path_type=Path, file_okay=False)
+    return click.option("--out", type=kind, metavar="DIR", help=text)
+
+
+COMMON: list[Decorator] = [
+    path_option("--json", "json_file", help="Write the result as JSON."),
     click.option("--quiet", is_flag=True, help="Print errors only."),
 ]
-_CHILDREN = [
-    click.option(
-        "--keras-python",
-        default=ChildOptions.keras_python,
-        metavar="PYTHON",
-        shell_complete=names.files(),
-        show_default="this one",
-        help="Interpreter of the Keras half.",
-    ),
-    click.option(
-        "--torch-python",
-        default=ChildOptions.torch_python,
-        metavar="PYTHON",
-        shell_complete=names.files(),
-        show_default="this one",
-        help="Interpreter of the torch half.",
+_CHILDREN: list[Decorator] = [
+    *(
+        click.option(
+            f"--{half.lower()}-python",
+            default=getattr(ChildOptions, f"{half.lower()}_python"),
+            metavar="PYTHON",
+            shell_complete=names.files(),
+            show_default="this one",
+            help=f"Interpreter of the {half} half.",
+        )
+        for half in ("Keras", "torch")
     ),
     click.option(
         "--timeout",
@@ -72,12 +86,8 @@ _CHILDREN = [
         help="Stop a child process that runs longer; 0 = no limit.",
     ),
 ]
-_WORKERS = click.option(
-    "--workers",
-    type=click.IntRange(min=1),
-    metavar="N",
-    show_default="cores",
-    help="Number of child processes that run at the same time.",
+_WORKERS = number_option(
+    "--workers", "Number of child processes that run at the same time.", show_default="cores"
 )
 
 
@@ -103,14 +113,9 @@ def with_children(*, workers: bool = True) -> Decorator:
     return decorate
 
 
-OUT = click.option(
-    "--out",
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="DIR",
-    help="Folder for the result and its report.  [default: nothing is written]",
-)
+OUT = out_option("Folder for the result and its report.  [default: nothing is written]")
 
-RUN_SETTINGS = [
+RUN_SETTINGS: list[Decorator] = [
     click.option("--epochs", type=int, help="Number of epochs.  [default: the scenario's]"),
     click.option(
         "--batch-size", type=int, help="Number of samples per step.  [default: the scenario's]"

@@ -10,7 +10,7 @@ import click
 from parity.cli.names import files
 from parity.programs.check_spec import CheckSpec
 
-PROBES = [
+PROBES: list[Decorator] = [
     click.option(
         "--data",
         metavar="FILE",

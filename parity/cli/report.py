@@ -6,19 +6,14 @@ from pathlib import Path
 
 import click
 
-from parity.cli.options import COMMON, exit_code, with_options
+from parity.cli.options import COMMON, exit_code, out_option, with_options
 from parity.cli.saved import check_file, write_json_file
 
 
 @click.command()
 @click.argument("result", type=click.Path(path_type=Path), metavar="DIR")
 @click.argument("other", type=click.Path(path_type=Path), metavar="[DIR]", required=False)
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="DIR",
-    help="Folder for the report.  [default: the last DIR]",
-)
+@out_option("Folder for the report.  [default: the last DIR]")
 @click.option(
     "--tensorboard", is_flag=True, help="Also write the curves of both halves as event files."
 )

@@ -11,6 +11,8 @@ from parity.cli import names
 from parity.cli.options import (
     COMMON,
     RUN_SETTINGS,
+    number_option,
+    out_option,
     parse_seeds,
     specs_of,
     with_children,
@@ -37,19 +39,13 @@ from parity.traces.folder import REPORT
     help="How to choose validation samples: at random with the seed, or the last ones.  "
     "[default: random]",
 )
-@click.option(
+@number_option(
     "--perturbations",
-    type=click.IntRange(min=0),
-    metavar="N",
-    help="Number of perturbed Keras runs, which measure the effect of rounding.  [default: 4; "
+    "Number of perturbed Keras runs, which measure the effect of rounding.  [default: 4; "
     "float64: 0, or 2 in long runs]",
+    least=0,
 )
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="DIR",
-    help="Folder for the run directories and the report.  [default: parity-runs/DATE-TIME]",
-)
+@out_option("Folder for the run directories and the report.  [default: parity-runs/DATE-TIME]")
 @with_children()
 @with_options(COMMON)
 def run(
