@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from parity.cli.names import files
+from parity.cli.options import Decorator
 from parity.programs.check_spec import CheckSpec
 
 PROBES: list[Decorator] = [
