@@ -326,7 +326,7 @@ BODY = """
             "@pytest.mark.parity('m:f')",
             "parity_check",
             "",
-            "parity('m:f',): expected arguments by*",
+            "parity('m:f',): expected keyword arguments*",
         ),
         ("@pytest.mark.parity(port='m:f')", "parity_check", "", "unknown ['port']: expected some*"),
         ("", "parity_check", "parity_check(port=1)", "unknown ['port']: expected some of keras,*"),
