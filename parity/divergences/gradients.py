@@ -1,4 +1,4 @@
-"""Divergences of gradients: what reaches a weight, and how much of it."""
+"""Divergences of gradients."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ ENTRIES = (
         "a weight is trained in one half only",
         "gradient",
         "every weight of trainable_variables has a gradient",
-        "requires_grad=False, detach(), torch.no_grad(), or .data on the way",
+        "requires_grad=False, detach(), torch.no_grad(), or .data before it",
         "-",
         "remove what cuts the graph, or set layer.trainable = False in Keras",
         lambda evidence: _cut(evidence) or _not_frozen(evidence),
@@ -79,9 +79,9 @@ ENTRIES = (
         "gradients are a multiple of Keras's",
         "gradient",
         "the gradient of the mean loss",
-        "of a loss that is scaled, or summed over several passes",
+        "the gradient of a scaled loss, or a sum over several passes",
         "keras 3.15 optimizers/base_optimizer.py (gradient_accumulation_steps: their mean)",
-        "optimizer.zero_grad() in every update; divide the loss by what it is summed over",
+        "optimizer.zero_grad() in every update; divide the loss by the number of summands",
         lambda evidence: _scaled_gradient(evidence) or trials.changed("E3")(evidence),
     ),
     Divergence(
@@ -89,7 +89,7 @@ ENTRIES = (
         "gradients differ although outputs and loss agree",
         "gradient",
         "the derivative of the forward pass",
-        "something that is not differentiated, or differentiated otherwise",
+        "a part without gradient, or with a different gradient",
         "-",
         "look for detach(), .data, no_grad, clamp and custom autograd functions",
         _other_gradient,

@@ -24,7 +24,7 @@ def _bias_init(evidence: Evidence) -> Match | None:
     if found is None or not (found[0] == found[0].flat[0]).all():
         return None
     if (found[1] == found[1].flat[0]).all():
-        return None  # another constant
+        return None  # a different constant
     return Match(NUMBERS, f"{found[0].flat[0]:g} in Keras, drawn in the port")
 
 
@@ -40,7 +40,7 @@ def _kaiming(evidence: Evidence) -> Match | None:
         bound = fan**-0.5
         is_below = largest <= bound * (1 + 1e-6)
         spread = float(found[1].std()) * 3**0.5
-        # The spread of n uniform numbers is known to a share of about 1 / sqrt(n).
+        # The spread of n uniform numbers has a relative error of about 1 / sqrt(n).
         if is_below and abs(spread - bound) < 4 * bound / size**0.5:
             return Match(NUMBERS, f"the port draws from U(-{bound:.3g}, {bound:.3g})")
     return None
@@ -72,19 +72,19 @@ def _constant(evidence: Evidence) -> Match | None:
         return None
     theirs, ours = (sorted({f"{value:g}" for value in part[0]}) for part in found)
     if len(found[0]) == 1 and max(len(theirs), len(ours)) > 2:
-        return None  # drawn once: what is not drawn cannot be told
+        return None  # drawn once: constants cannot be distinguished from random values
     return Match(NUMBERS, f"{_listed(theirs)} in Keras, {_listed(ours)} in the port")
 
 
 def _listed(values: list[str]) -> str:
-    """The values of a weight, if they are few."""
+    """Returns the values of a weight, if there are few."""
     return " and ".join(values) if len(values) < 4 else f"{len(values)} values"
 
 
 ENTRIES = (
     Divergence(
         "B2",
-        "biases are drawn, and not zero",
+        "biases are random instead of zero",
         "init",
         "zeros",
         "U(-1 / sqrt(fan_in), 1 / sqrt(fan_in))",
@@ -106,25 +106,25 @@ ENTRIES = (
         "B3",
         "a normal distribution is not truncated",
         "init",
-        "cut at two standard deviations, and widened by 1 / 0.8796 to keep its spread",
-        "nn.init.kaiming_normal_ and xavier_normal_ are not cut",
+        "truncated at two standard deviations, and widened by 1 / 0.8796 to keep the spread",
+        "nn.init.kaiming_normal_ and xavier_normal_ do not truncate",
         "keras 3.15 initializers/random_initializers.py (VarianceScaling)",
         "s = std / 0.87962566; nn.init.trunc_normal_(w, std=s, a=-2 * s, b=2 * s)",
         _untruncated,
     ),
     Divergence(
         "B9",
-        "a weight starts at another constant",
+        "a weight starts at a different constant",
         "init",
         "the constant of the Keras initialiser",
-        "another one",
+        "a different one",
         "keras 3.15 initializers/constant_initializers.py",
         "nn.init.constant_(weight, value)",
         _constant,
     ),
     Divergence(
         "B8",
-        "initial weights are drawn from another distribution",
+        "initial weights have a different distribution",
         "init",
         "Embedding U(-0.05, 0.05); recurrent kernels orthogonal; the initialiser of the layer",
         "Embedding N(0, 1); recurrent kernels U(-1 / sqrt(units), 1 / sqrt(units))",

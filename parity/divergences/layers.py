@@ -1,4 +1,4 @@
-"""Divergences of layers without windows, and of what stands between two layers."""
+"""Divergences of layers without windows, and of operations between two layers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from parity.divergences.windows import other_pool
 
 
 def _other_epsilon(evidence: Evidence) -> Match | None:
-    """Epsilon of LayerNormalization and GroupNormalization, slope of LeakyReLU and its like."""
+    """Recognises epsilon of LayerNormalization and GroupNormalization, slope of LeakyReLU, ..."""
     if not evidence.is_forward():
         return None
     config, settings = evidence.config, evidence.settings
@@ -68,7 +68,7 @@ def _softmax_axis(evidence: Evidence) -> Match | None:
 
 
 def _between(evidence: Evidence, *names: str) -> Match | None:
-    """The port's input of a layer is another activation of what Keras activates before it."""
+    """Recognises a different activation before a layer."""
     found = evidence.failing_input()
     if found is None or evidence.node is None:
         return None
@@ -86,7 +86,7 @@ def _between(evidence: Evidence, *names: str) -> Match | None:
 
 
 def _added(evidence: Evidence) -> Match | None:
-    """The port activates what Keras gives to a layer as it is."""
+    """Recognises an additional activation before a layer of the port."""
     found = evidence.failing_input()
     if found is None or evidence.node is None:
         return None
@@ -98,48 +98,48 @@ def _added(evidence: Evidence) -> Match | None:
 
 
 def other_activation(evidence: Evidence) -> Match | None:
-    """Another activation, or none, stands where Keras has one."""
+    """Recognises a different or missing activation."""
     if not evidence.is_forward():
         return None
     found = _between(evidence, *arithmetic.ACTIVATIONS) or _added(evidence)
     if found is None and evidence.kind.startswith("activation:"):
-        own = evidence.kind.removeprefix("activation:")  # with other constants it is still that
+        own = evidence.kind.removeprefix("activation:")  # the same, possibly with other constants
         others = [name for name in arithmetic.ACTIVATIONS if not name.startswith(own)]
         found = _tried(evidence, *others)
     return found
 
 
 def features_order(evidence: Evidence) -> Match | None:
-    """The same numbers enter in another order."""
+    """Recognises the same input features in a different order."""
     x, ours = evidence.keras_input(), evidence.port_input()
     if not evidence.is_forward("dense", "batch_norm") or x is None or ours is None:
         return None
     if is_close(x, ours) or not is_close(np.sort(x, axis=-1), np.sort(ours, axis=-1)):
         return None
-    return Match(NUMBERS, "the same features in another order")
+    return Match(NUMBERS, "the same features in a different order")
 
 
 def _wiring(evidence: Evidence) -> Match | None:
-    """What the port gives to a layer is what Keras gives to, or gets from, another place."""
+    """Recognises an input of the port's layer that Keras has at a different place."""
     found, node = evidence.failing_input(), evidence.node
     if not evidence.is_forward() or found is None or node is None:
         return None
     number, _, ours = found
     for other in range(len(node["input_shapes"])):
         if evidence.is_recorded(f"{node['name']}/input/{other}", ours):
-            return Match(NUMBERS, f"the inputs of {node['name']} stand in another order")
+            return Match(NUMBERS, f"the inputs of {node['name']} are in a different order")
     for other in evidence.bundle.facts["nodes"]:
         if evidence.is_recorded(f"{other['name']}/output", ours):
             before = evidence.source(number)
-            theirs = before["name"] if before else "another tensor"
+            theirs = before["name"] if before else "a different tensor"
             return Match(
-                NUMBERS, f"{node['name']} is given {other['name']} in the port, {theirs} in Keras"
+                NUMBERS, f"{node['name']} gets {other['name']} in the port, {theirs} in Keras"
             )
     return None
 
 
 def _between_layers(evidence: Evidence) -> Match | None:
-    """What stands between two layers differs, and nothing else is known about it."""
+    """Recognises an unknown difference between two layers."""
     if not evidence.is_forward() or not evidence.is_input:
         return None
     found = evidence.failing_input()
@@ -185,16 +185,16 @@ def _resampling(evidence: Evidence) -> Match | None:
 
 
 def _own_error(evidence: Evidence) -> Match | None:
-    """The layer errs on Keras's own input, and no formula is known for it."""
+    """Recognises a layer that is wrong for Keras's input, without a known formula."""
     if not evidence.is_forward() or not evidence.is_own or evidence.node is None:
         return None
-    return Match(PLACE / 2, f"{evidence.node['name']} itself computes something else")
+    return Match(PLACE / 2, f"{evidence.node['name']} itself gives a different output")
 
 
 ENTRIES = (
     Divergence(
         "A13",
-        "a layer has another constant: epsilon of a normalisation, slope of an activation",
+        "a layer has a different constant: epsilon of a normalisation, slope of an activation",
         "forward",
         "epsilon 1e-3 of LayerNormalization and GroupNormalization; LeakyReLU 0.3, leaky_relu 0.2",
         "eps 1e-5; slope 0.01",
@@ -214,20 +214,20 @@ ENTRIES = (
     ),
     Divergence(
         "A21",
-        "a softmax is taken over another axis",
+        "a softmax is over a different axis",
         "forward",
         "axis=-1, the classes",
-        "another dim",
+        "a different dim",
         "keras 3.15 activations/activations.py",
         "x.softmax(dim=1) for (N, C, ...)",
         _softmax_axis,
     ),
     Divergence(
         "C6",
-        "Dropout has another rate",
+        "Dropout has a different rate",
         "forward",
-        "rate: the share that is dropped",
-        "p: the share that is dropped; in TensorFlow 1 keep_prob was the share that is kept",
+        "rate: the fraction that is dropped",
+        "p: the fraction that is dropped; in TensorFlow 1 keep_prob was the fraction that is kept",
         "keras 3.15 layers/regularization/dropout.py",
         "nn.Dropout(p=rate)",
         _rate,
@@ -236,7 +236,7 @@ ENTRIES = (
         "C15",
         "Dropout drops whole channels in one half only",
         "forward",
-        "SpatialDropout drops channels; Dropout single values, unless it has a noise_shape",
+        "SpatialDropout drops channels; Dropout drops single values, unless it has a noise_shape",
         "nn.Dropout2d drops channels, nn.Dropout single values",
         "keras 3.15 layers/regularization/spatial_dropout.py; torch nn/modules/dropout.py",
         "nn.Dropout1d, nn.Dropout2d or nn.Dropout3d for SpatialDropout",
@@ -247,29 +247,29 @@ ENTRIES = (
         "Dropout is active in the wrong mode",
         "forward",
         "active in fit, not in evaluate and predict",
-        "F.dropout(x, p) is active always: its argument training is True by default",
+        "F.dropout(x, p) is always active: its argument training is True by default",
         "torch nn/functional.py",
         "F.dropout(x, p, training=self.training), or nn.Dropout",
         _mode,
     ),
     Divergence(
         "C14",
-        "images are enlarged otherwise",
+        "images are enlarged differently",
         "forward",
         "UpSampling2D: nearest; bilinear with half-pixel centres",
-        "align_corners=True, or another mode",
+        "align_corners=True, or a different mode",
         "keras 3.15 layers/reshaping/up_sampling2d.py",
         "F.interpolate(x, scale_factor=..., mode=..., align_corners=False)",
         _resampling,
     ),
     Divergence(
         "A22",
-        "a layer reads another tensor",
+        "a layer reads a different tensor",
         "forward",
-        "the tensor that the Keras layer is called with",
-        "the output of another layer, or the same tensors in another order",
+        "the tensor that the Keras layer gets",
+        "the output of another layer, or the same tensors in a different order",
         "-",
-        "call the module with what the Keras layer is called with",
+        "call the module with the tensors that the Keras layer gets",
         _wiring,
     ),
     Divergence(
@@ -286,18 +286,18 @@ ENTRIES = (
         "N1",
         "something between two layers differs",
         "forward",
-        "what Keras computes between the last layer that agrees and this one's input",
-        "something else",
+        "Keras's operations between the last layer that agrees and this one's input",
+        "different operations",
         "-",
         "compare the lines between the two layers: activation, pool, padding, order",
         _between_layers,
     ),
     Divergence(
         "N2",
-        "a layer computes something else",
+        "a layer gives a different output",
         "forward",
-        "what Keras's layer makes of its input",
-        "something else, from the same input with the same weights",
+        "the output of Keras's layer",
+        "a different output for the same input and the same weights",
         "-",
         "compare the arguments of the two layers",
         _own_error,

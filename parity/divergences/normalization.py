@@ -1,4 +1,4 @@
-"""Divergences of normalisations: their epsilon, and what they keep of a batch."""
+"""Divergences of normalisations: their epsilon, and their moving statistics."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _norm_epsilon(evidence: Evidence) -> Match | None:
 
 
 def _norm_statistics(evidence: Evidence) -> Match | None:
-    """One half normalises with the batch, the other with moving statistics."""
+    """Recognises halves that normalise with the batch and with moving statistics."""
     if not evidence.is_forward("batch_norm"):
         return None
     x, epsilon = evidence.keras_input(), evidence.config.get("epsilon", 1e-3)
@@ -50,7 +50,7 @@ def _norm_statistics(evidence: Evidence) -> Match | None:
 
 
 def _moving(evidence: Evidence) -> tuple[np.ndarray, np.ndarray, np.ndarray, int, str] | None:
-    """(start, Keras's batch statistic, the port's value, values a channel, statistic)."""
+    """Returns (start, Keras's batch statistic, the port's value, values per channel, statistic)."""
     name = evidence.item.name
     if evidence.level.id != "forward" or "(after a batch in train mode)" not in name:
         return None
@@ -107,9 +107,9 @@ def _frozen(evidence: Evidence) -> Match | None:
         return None
     start, _, ours, _, name = found
     if is_close(start, ours):
-        return Match(NUMBERS, f"the port does not move its {name}")
+        return Match(NUMBERS, f"the port does not update its {name}")
     theirs = evidence.bundle[f"state/{evidence.item.name.partition(' (')[0]}"]
-    return Match(NUMBERS, f"Keras does not move its {name}") if is_close(start, theirs) else None
+    return Match(NUMBERS, f"Keras does not update its {name}") if is_close(start, theirs) else None
 
 
 def _batch_of_one(evidence: Evidence) -> Match | None:
@@ -122,7 +122,7 @@ def _batch_of_one(evidence: Evidence) -> Match | None:
 ENTRIES = (
     Divergence(
         "C1",
-        "BatchNormalization has another epsilon",
+        "BatchNormalization has a different epsilon",
         "forward",
         "epsilon = 1e-3",
         "eps = 1e-5",
@@ -132,7 +132,7 @@ ENTRIES = (
     ),
     Divergence(
         "C2",
-        "BatchNormalization moves its statistics at another pace",
+        "BatchNormalization updates its statistics at a different rate",
         "forward",
         "moving = momentum * moving + (1 - momentum) * batch, momentum = 0.99",
         "running = (1 - momentum) * running + momentum * batch, momentum = 0.1",
@@ -144,7 +144,7 @@ ENTRIES = (
         "C3",
         "BatchNormalization keeps an unbiased variance",
         "forward",
-        "the moving variance is that of the batch, divided by n (Keras 2, of images: by n - 1)",
+        "the moving variance uses the batch variance divided by n (Keras 2, images: by n - 1)",
         "running_var is divided by n - 1",
         "keras 3.15 layers/normalization/batch_normalization.py",
         "torch_impl.layers.BatchNormalization",
@@ -154,17 +154,17 @@ ENTRIES = (
         "C4",
         "a normalisation is frozen in one half only",
         "forward",
-        "trainable=False: moving statistics are used, and stay",
-        "requires_grad=False: the statistics of the batch are used, and the moving ones move",
+        "trainable=False: it uses the moving statistics and keeps them",
+        "requires_grad=False: it uses the statistics of the batch and updates the moving ones",
         "keras 3.15 layers/normalization/batch_normalization.py",
         "module.eval() on the normalisation after model.train(), or not in the other half",
         lambda evidence: _frozen(evidence) or _norm_statistics(evidence),
     ),
     Divergence(
         "C5",
-        "BatchNorm takes no batch of one sample",
+        "BatchNorm rejects a batch of one sample",
         "trajectory",
-        "a batch of one value for each channel has variance 0",
+        "a batch with one value per channel has variance 0",
         "ValueError: Expected more than 1 value per channel when training",
         "torch nn/functional.py",
         "torch_impl.layers.BatchNormalization, or drop the last batch in both halves",

@@ -1,4 +1,4 @@
-"""Divergences of optimizers: what the trials of their rules find, and what else tells."""
+"""Divergences of optimizers, from trials of their rules and other evidence."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _left_out(evidence: Evidence) -> Match | None:
             w = evidence.bundle[start]
             if is_close(probe_inputs.sampled(w), evidence.port[key]) and item.name not in names:
                 names.append(item.name)
-    return Match(NUMBERS, f"the port does not move {', '.join(names[:3])}") if names else None
+    return Match(NUMBERS, f"the port does not update {', '.join(names[:3])}") if names else None
 
 
 def _two_biases(evidence: Evidence) -> Match | None:
@@ -46,7 +46,7 @@ def _two_biases(evidence: Evidence) -> Match | None:
 
 
 def _same_class(evidence: Evidence) -> Match | None:
-    """Torch's own Adam, RMSprop, ... where no trial gives its numbers."""
+    """Recognises torch's own Adam, RMSprop, ... if no trial gives its numbers."""
     if evidence.level.id != "optimizer" or changes(evidence) is not None:
         return None
     if evidence.item.name == "learning_rate":
@@ -60,7 +60,7 @@ def _same_class(evidence: Evidence) -> Match | None:
 ENTRIES = (
     Divergence(
         "F6",
-        "another learning rate",
+        "a different learning rate",
         "optimizer",
         "SGD 0.01; Adam, RMSprop, Adagrad, Adadelta 0.001",
         "SGD 0.001; Adam 0.001; RMSprop and Adagrad 0.01; Adadelta 1.0",
@@ -73,24 +73,24 @@ ENTRIES = (
         "the optimizer does not have all parameters",
         "optimizer",
         "all trainable variables",
-        "those that were given to it",
+        "only the parameters that it was given",
         "-",
         "optimizer over module.parameters()",
         _left_out,
     ),
     Divergence(
         "A14",
-        "a recurrent layer has two biases for one",
+        "a recurrent layer has two biases instead of one",
         "optimizer",
         "one bias",
-        "bias_ih and bias_hh have the same gradient, so that their sum moves twice as far",
+        "bias_ih and bias_hh have the same gradient, so their sum moves twice as far",
         "keras 3.15 layers/rnn/lstm.py; torch nn/modules/rnn.py",
         "torch_impl.layers.LSTM, or lstm.bias_hh_l0.requires_grad_(False)",
         _two_biases,
     ),
     Divergence(
         "F2",
-        "Adam adds epsilon at another place",
+        "Adam adds epsilon at a different place",
         "optimizer",
         "w -= lr * sqrt(1 - b2**t) / (1 - b1**t) * m / (sqrt(v) + epsilon)",
         "w -= lr / (1 - b1**t) * m / (sqrt(v / (1 - b2**t)) + eps)",
@@ -100,17 +100,17 @@ ENTRIES = (
     ),
     Divergence(
         "F1",
-        "Adam has another epsilon",
+        "Adam has a different epsilon",
         "optimizer",
         "epsilon = 1e-7",
         "eps = 1e-8",
         "keras 3.15 optimizers/adam.py",
-        "epsilon=1e-7 (and torch_impl.optim.Adam, since torch adds it elsewhere)",
+        "epsilon=1e-7 (and torch_impl.optim.Adam, since torch adds it at a different place)",
         changed("F1"),
     ),
     Divergence(
         "F4",
-        "RMSprop has another formula or other constants",
+        "RMSprop has a different formula or different constants",
         "optimizer",
         "g / sqrt(v + epsilon), rho 0.9, epsilon 1e-7; the momentum holds lr * step",
         "g / (sqrt(v) + eps), alpha 0.99, eps 1e-8; the momentum holds step",
@@ -120,37 +120,37 @@ ENTRIES = (
     ),
     Divergence(
         "F5",
-        "momentum goes through a change of the learning rate otherwise",
+        "momentum reacts differently to a change of the learning rate",
         "optimizer",
         "v = momentum * v - lr * g; w += v: the velocity keeps the old rate",
-        "b = momentum * b + g; w -= lr * b: the new rate holds at once",
+        "b = momentum * b + g; w -= lr * b: the new rate applies at once",
         "keras 3.15 optimizers/sgd.py; torch optim/sgd.py",
         "torch_impl.optim.SGD(module.parameters(), ...)",
         changed("F5"),
     ),
     Divergence(
         "F8",
-        "Adagrad or Adadelta starts with other constants",
+        "Adagrad or Adadelta has different constants",
         "optimizer",
         "Adagrad: accumulator 0.1, epsilon 1e-7 in the root; Adadelta: rho 0.95, epsilon 1e-7",
-        "Adagrad: 0, eps 1e-10 outside; Adadelta: rho 0.9, eps 1e-6",
+        "Adagrad: 0, eps 1e-10 outside the root; Adadelta: rho 0.9, eps 1e-6",
         "keras 3.15 optimizers/adagrad.py, adadelta.py",
         "torch_impl.optim.Adagrad, torch_impl.optim.Adadelta",
         changed("F8"),
     ),
     Divergence(
         "C11",
-        "weight decay is coupled, or missing in one half, or of other weights",
+        "weight decay is coupled, or missing in one half, or applies to other weights",
         "optimizer",
-        "weight_decay of every Keras optimizer: w -= lr * decay * w, beside the moments",
-        "weight_decay of torch's SGD and Adam is added to the gradient, of all of a group",
+        "weight_decay of every Keras optimizer: w -= lr * decay * w, without the moments",
+        "weight_decay of torch's SGD and Adam is added to the gradients of a whole group",
         "keras 3.15 optimizers/base_optimizer.py",
         "torch_impl.optim.*(..., weight_decay=...), or torch's AdamW for Adam",
         changed("C11"),
     ),
     Divergence(
         "F9",
-        "weight decay has another factor",
+        "weight decay has a different factor",
         "optimizer",
         "AdamW: 0.004",
         "AdamW: 0.01",
@@ -160,17 +160,17 @@ ENTRIES = (
     ),
     Divergence(
         "E1",
-        "gradients are clipped together and not each by itself",
+        "gradients are clipped together instead of one by one",
         "optimizer",
         "clipnorm: each gradient is scaled to a norm of at most c",
         "clip_grad_norm_: all gradients are scaled by one factor",
         "keras 3.15 optimizers/base_optimizer.py",
-        "torch_impl.optim.*(..., clipnorm=c); global_clipnorm is the other",
+        "torch_impl.optim.*(..., clipnorm=c); global_clipnorm clips them together",
         changed("E1"),
     ),
     Divergence(
         "E2",
-        "the global norm is widened by 1e-6",
+        "1e-6 is added to the global norm",
         "optimizer",
         "g * c * min(1 / norm, 1 / c)",
         "g * min(1, c / (norm + 1e-6))",
@@ -180,7 +180,7 @@ ENTRIES = (
     ),
     Divergence(
         "E8",
-        "gradients are clipped in one half only, or otherwise",
+        "gradients are clipped in one half only, or differently",
         "optimizer",
         "clipnorm, global_clipnorm or clipvalue of the optimizer",
         "clip_grad_norm_ or clip_grad_value_ before the step (Port(before_step=...)), or nothing",
@@ -193,17 +193,17 @@ ENTRIES = (
         "a constant of the optimizer differs: momentum, betas, nesterov, amsgrad, centered",
         "optimizer",
         "as in the Keras optimizer; Nadam's momentum_decay, which torch sets to 0.004, is 1",
-        "another number",
+        "a different number",
         "keras 3.15 optimizers",
         "the same numbers in both",
         changed("F14"),
     ),
     Divergence(
         "F13",
-        "another optimizer",
+        "a different optimizer",
         "optimizer",
         "the compiled optimizer",
-        "another one",
+        "a different one",
         "keras 3.15 optimizers",
         "the class of torch_impl.optim with the name of Keras's",
         lambda evidence: changed("F13")(evidence) or _same_class(evidence),

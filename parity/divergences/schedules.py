@@ -1,4 +1,4 @@
-"""Divergences of schedules: which rule, shown the same metrics, gives the port's learning rates?"""
+"""Divergences of schedules: finds the rule that gives the port's rates for the same metrics."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 def plateau_rates(values: np.ndarray, first: float, s: Mapping[str, Any]) -> np.ndarray:
-    """Returns the rate of each epoch under a rule that cuts it on a plateau.
+    """Returns the rate of each epoch under a rule that reduces it on a plateau.
 
     Args:
         values: the metric of each epoch.
-        first: the rate at the start.
-        s: factor, patience, min_delta, cooldown, min_lr, mode; "late": one epoch more of patience,
+        first: the initial rate.
+        s: factor, patience, min_delta, cooldown, min_lr, mode; "late": one more epoch of patience,
             as torch counts; "relative": the improvement is relative; "zeroed": a cooldown takes one
-            epoch more, as in torch.
+            more epoch, as in torch.
     """
     sign = -1.0 if s["mode"] == "max" else 1.0
     best, wait, cooling, rate = math.inf, 0, 0, first
@@ -100,7 +100,7 @@ def _changes(s: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any], str]]:
 
 
 def _found(evidence: Evidence) -> list[tuple[str, str]]:
-    """(ID, text) of the changes of Keras's rule that give the port's rates."""
+    """Returns (ID, text) of the changes of Keras's rule that give the port's rates."""
     facts, key = _plateau(evidence), "schedule/epochs"
     if evidence.level.id != "schedule" or facts is None or key not in evidence.port:
         return []
@@ -111,7 +111,7 @@ def _found(evidence: Evidence) -> list[tuple[str, str]]:
         tried = [c for c in _changes(rule) if any(rule[k] != v for k, v in c[1].items())]
         for some in itertools.combinations(tried, count):
             changes = {k: v for _, change, _ in some for k, v in change.items()}
-            if len(changes) < count:  # two values for one setting
+            if len(changes) < count:  # two values for the same setting
                 continue
             changed = {**rule, **changes}
             rates = plateau_rates(metrics[changed["monitor"]][: len(ours)], float(ours[0]), changed)
@@ -121,7 +121,7 @@ def _found(evidence: Evidence) -> list[tuple[str, str]]:
 
 
 def _right_rules(s: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Keras's rule, and torch's as it has to be set to cut at the same epochs."""
+    """Returns Keras's rule, and torch's rule with settings for the same epochs."""
     yield dict(s)
     if s["patience"] > 0:
         cooldown = max(s["cooldown"] - 1, 0)
@@ -133,7 +133,7 @@ def _changed(name: str) -> Recogniser:
 
 
 def _rates(evidence: Evidence) -> list[tuple[str, np.ndarray, np.ndarray]]:
-    """(steps or epochs, Keras's rates, the port's) of what differs."""
+    """Returns (steps or epochs, Keras's rates, the port's), if they differ."""
     if evidence.level.id != "schedule":
         return []
     found = []
@@ -152,9 +152,9 @@ def _per_epoch(evidence: Evidence) -> Match | None:
             continue
         steps = probe_inputs.SCHEDULE_STEPS
         first = [n for n, step in enumerate(steps) if step < 30]
-        # Within an epoch nothing moves; after the first, one step of the schedule is done.
+        # Within an epoch the rate is constant; each epoch makes one step of the schedule.
         if np.ptp(ours[first]) == 0 and np.ptp(theirs[first]) > 0 and np.ptp(ours) > 0:
-            return Match(NUMBERS, "the rate stays within an epoch, and moves between epochs")
+            return Match(NUMBERS, "the rate is constant in an epoch, and changes between epochs")
     return None
 
 
@@ -186,7 +186,7 @@ def _stopping(evidence: Evidence) -> Match | None:
 
 
 def _other(evidence: Evidence) -> Match | None:
-    return Match(PLACE, "other rates") if _rates(evidence) else None
+    return Match(PLACE, "different rates") if _rates(evidence) else None
 
 
 _SOURCE = "keras 3.15 callbacks/reduce_lr_on_plateau.py; torch optim/lr_scheduler.py"
@@ -197,14 +197,14 @@ ENTRIES = (
         "the schedule is missing in the port",
         "schedule",
         "the rate follows the schedule or callback",
-        "it stays",
+        "the rate is constant",
         "keras 3.15 optimizers/schedules, callbacks",
         "the schedule of torch_impl.schedule with the name of Keras's; Port(scheduler=...)",
         _constant,
     ),
     Divergence(
         "G10",
-        "the schedule moves once an epoch and not once a step",
+        "the schedule changes once per epoch instead of once per step",
         "schedule",
         "a LearningRateSchedule is a function of the optimizer's steps",
         "scheduler.step() after an epoch",
@@ -214,27 +214,27 @@ ENTRIES = (
     ),
     Divergence(
         "G1",
-        "the rate is cut one epoch late",
+        "the rate is reduced one epoch late",
         "schedule",
-        "cut when wait >= patience",
-        "cut when num_bad_epochs > patience",
+        "reduced when wait >= patience",
+        "reduced when num_bad_epochs > patience",
         _SOURCE,
         f"patience=patience - 1, or {_FIX}",
         _changed("G1"),
     ),
     Divergence(
         "G2",
-        "a cooldown takes another number of epochs",
+        "a cooldown takes a different number of epochs",
         "schedule",
         "the epoch in which the counter reaches 0 counts again",
-        "it does not",
+        "this epoch does not count",
         _SOURCE,
         _FIX,
         _changed("G2"),
     ),
     Divergence(
         "G3",
-        "an improvement is measured otherwise",
+        "an improvement is measured differently",
         "schedule",
         "by more than min_delta = 1e-4, absolute",
         "by more than threshold = 1e-4, relative",
@@ -244,30 +244,30 @@ ENTRIES = (
     ),
     Divergence(
         "G4",
-        "the rate is cut by another factor, or to another floor",
+        "the rate is reduced by a different factor, or to a different minimum",
         "schedule",
         "factor 0.1, min_lr 0",
-        "factor 0.1, min_lr 0, and no cut below eps = 1e-8",
+        "factor 0.1, min_lr 0, and no change below eps = 1e-8",
         _SOURCE,
         f"the same factor and min_lr; eps=0; or {_FIX}",
         _changed("G4"),
     ),
     Divergence(
         "G6",
-        "another metric is watched, or in the other direction",
+        "a different metric is monitored, or in the other direction",
         "schedule",
         "monitor='val_loss', mode by its name",
-        "whatever is passed to step(), mode='min'",
+        "the value that is passed to step(), mode='min'",
         _SOURCE,
         "pass the metric that Keras monitors; mode='max' for an accuracy",
         _changed("G6"),
     ),
     Divergence(
         "G8",
-        "training stops at another epoch",
+        "training stops at a different epoch",
         "schedule",
         "EarlyStopping: wait >= patience, improvements by more than min_delta",
-        "a rule of one's own, often one epoch off",
+        "a rule in the training loop, often one epoch off",
         "keras 3.15 callbacks/early_stopping.py",
         "torch_impl.schedule.EarlyStopping(module, ...)",
         _stopping,
@@ -284,7 +284,7 @@ ENTRIES = (
     ),
     Divergence(
         "G13",
-        "the schedule has another form or other constants",
+        "the schedule has a different form or different constants",
         "schedule",
         "the compiled schedule, the callbacks of fit",
         "others",

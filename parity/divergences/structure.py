@@ -1,4 +1,4 @@
-"""Divergences of what is fed, and of structure."""
+"""Divergences of input data and of structure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from parity.divergences.layers import features_order, other_activation
 
 
 def _scale(evidence: Evidence) -> Match | None:
-    """The port's input is an affine function of Keras's, by channel."""
+    """Recognises an input of the port that is an affine function of Keras's, by channel."""
     theirs, ours = _inputs(evidence)
     if theirs is None or ours is None or theirs.shape != ours.shape or theirs.size < 8:
         return None
@@ -39,13 +39,13 @@ def _channels(evidence: Evidence) -> Match | None:
 
 
 def _reshaped(evidence: Evidence) -> Match | None:
-    """(N, H, W, C) taken for (N, C, H, W) by a reshape: the same numbers, scattered."""
+    """Recognises a reshape of (N, H, W, C) to (N, C, H, W): the same numbers, in wrong places."""
     theirs, ours = _inputs(evidence)
     if theirs is None or ours is None or theirs.ndim < 3 or theirs.shape != ours.shape:
         return None
     first = np.moveaxis(ours, -1, 1)
     if is_close(theirs.reshape(first.shape), first) and not is_close(theirs, ours):
-        return Match(NUMBERS, "the port's numbers are Keras's, read one after the other")
+        return Match(NUMBERS, "the port has Keras's numbers in memory order, in a different shape")
     return None
 
 
@@ -57,7 +57,7 @@ def _inputs(evidence: Evidence) -> tuple[np.ndarray | None, np.ndarray | None]:
 
 
 def _loaded(evidence: Evidence) -> tuple[str, np.ndarray, np.ndarray] | None:
-    """(weight, Keras's value, the port's) of a weight that is not as it was carried over."""
+    """Returns (weight, Keras's value, the port's) of a weight that was carried over wrongly."""
     name = evidence.item.name
     if evidence.level.id != "structure" or not name.endswith(" (as carried over)"):
         return None
@@ -68,7 +68,7 @@ def _loaded(evidence: Evidence) -> tuple[str, np.ndarray, np.ndarray] | None:
 
 
 def _axes(evidence: Evidence) -> Match | None:
-    """A kernel whose axes stand in another order."""
+    """Recognises a kernel with its axes in a different order."""
     found = _loaded(evidence)
     if found is None or found[1].ndim < 3:
         return None
@@ -106,7 +106,7 @@ def _flatten_order(evidence: Evidence) -> Match | None:
     _, theirs, ours = found
     same_rows = sorted(map(bytes, theirs)) == sorted(map(bytes, ours))
     if same_rows and not (theirs == ours).all():
-        return Match(NUMBERS, "the port's kernel has Keras's rows in another order")
+        return Match(NUMBERS, "the port's kernel has Keras's rows in a different order")
     return None
 
 
@@ -178,34 +178,34 @@ def _missing(evidence: Evidence) -> Match | None:
             NUMBERS, f"{where} {item.name} ({item.keras if item.torch == 'absent' else item.torch})"
         )
     if evidence.level.id == "structure" and item.torch == "not used":
-        return Match(SETTINGS, f"no layer of the port takes {item.name}")
+        return Match(SETTINGS, f"no layer of the port uses {item.name}")
     return None
 
 
 ENTRIES = (
     Divergence(
         "H7",
-        "images are scaled or shifted otherwise",
+        "images are scaled or shifted differently",
         "data",
-        "what the model is fed: the array as it is, layers such as Rescaling applied",
+        "the input of the model: the unchanged array, after layers such as Rescaling",
         "divided by 255 twice or not at all, or normalised by mean and standard deviation",
         "keras 3.15 layers/preprocessing/rescaling.py",
-        "feed what Keras is fed: Port(feed=...) and the transforms of the DataLoader must match",
+        "use Keras's input: Port(feed=...) and the transforms of the DataLoader must match",
         _scale,
     ),
     Divergence(
         "H12",
         "the channels of the images are in reverse order",
         "data",
-        "channels as the array has them, usually RGB",
+        "channels in the order of the array, usually RGB",
         "BGR, as OpenCV reads images",
         "OpenCV imread",
-        "x = x[..., ::-1] where the image is read",
+        "x = x[..., ::-1] after reading the image",
         _channels,
     ),
     Divergence(
         "H13",
-        "images are reshaped where their axes have to be permuted",
+        "images are reshaped instead of permuted",
         "data",
         "(N, H, W, C)",
         "x.reshape(n, c, h, w), which keeps the numbers in their order",
@@ -215,7 +215,7 @@ ENTRIES = (
     ),
     Divergence(
         "A1",
-        "the kernel of a convolution has its axes in another order",
+        "the kernel of a convolution has its axes in a different order",
         "structure",
         "(height, width, in, out)",
         "(out, in, height, width)",
@@ -235,7 +235,7 @@ ENTRIES = (
     ),
     Divergence(
         "A3",
-        "the features of Flatten are in another order",
+        "the features of Flatten are in a different order",
         "structure",
         "channels vary fastest: index = (h * W + w) * C + c",
         "channels vary slowest: index = (c * H + h) * W + w",
@@ -245,7 +245,7 @@ ENTRIES = (
     ),
     Divergence(
         "A10",
-        "the weights of a normalisation are in another order",
+        "the weights of a normalisation are in a different order",
         "structure",
         "[gamma, beta, moving_mean, moving_variance]",
         "weight, bias, running_mean, running_var",
@@ -255,7 +255,7 @@ ENTRIES = (
     ),
     Divergence(
         "A14c",
-        "the gates of a recurrent layer are in another order",
+        "the gates of a recurrent layer are in a different order",
         "structure",
         "LSTM i, f, c, o; GRU z, r, h",
         "LSTM i, f, g, o; GRU r, z, n",
@@ -275,7 +275,7 @@ ENTRIES = (
     ),
     Divergence(
         "A11",
-        "one half has a bias and the other has none",
+        "only one half has a bias",
         "structure",
         "use_bias=True is the default, also before a BatchNormalization",
         "bias=True is the default",
@@ -285,10 +285,10 @@ ENTRIES = (
     ),
     Divergence(
         "A16",
-        "another activation",
+        "a different activation",
         "structure",
         "the activation of the Keras layer",
-        "another one",
+        "a different one",
         "keras 3.15 activations/activations.py",
         "the same activation; torch_impl.layers has all of Keras's",
         lambda evidence: _activation(evidence) or other_activation(evidence),
@@ -298,14 +298,14 @@ ENTRIES = (
         "a layer is missing in one half",
         "structure",
         "the layers of the Keras model",
-        "one more or one less",
+        "one layer more or less",
         "-",
-        "add the layer, or remove it; Port(layers={...}) if it is there under another form",
+        "add the layer, or remove it; Port(layers={...}) if it exists in a different form",
         _missing,
     ),
     Divergence(
         "A15",
-        "a weight has another shape",
+        "a weight has a different shape",
         "structure",
         "units, filters and kernel size of the Keras layer",
         "others",
