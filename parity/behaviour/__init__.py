@@ -1,1 +1,1 @@
-"""Behaviour: a history in, a verdict on the training and its likely causes out."""
+"""Behaviour: a verdict on a training and its likely causes, from its history."""

@@ -1,8 +1,8 @@
-"""What makes a training go wrong, and what helps: the article's list, ranked for one history.
+"""Causes of bad training and their remedies: the article's list, ranked for one history.
 
-Each cause has a weight for every verdict that it explains, and signs, which the history or the data
-show or do not show: a sign that is seen multiplies the weight. What is left is divided by the sum,
-so that the confidences of all causes add up to 1. The weights order; they are no probabilities.
+Each cause has a weight for every verdict that it explains, and signs in the history or the data: a
+sign that is seen multiplies the weight. The weights are divided by their sum, so that the
+confidences of all causes add up to 1. They give an order; they are not probabilities.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from parity.behaviour.judgement import Judgement
 from parity.traces.trace import History
 
 MAX_CAUSES = 4
-DATA = 20.0  # factor of a sign that the data themselves show: it outweighs what curves suggest
-MIN_CONFIDENCE = 0.08  # less is not worth a line
+DATA = 20.0  # factor of a sign in the data: it outweighs signs in the curves
+MIN_CONFIDENCE = 0.08  # less likely causes are not listed
 SMALL = 1000  # training samples
 
 
 @dataclass(frozen=True)
 class Observations:
-    """What the signs look at.
+    """The input of the signs.
 
     Attributes:
-        verdict: on the history and its data.
-        judgement: on the history.
-        history: Keras's keys.
-        findings: of the data, by id; empty without data.
-        num_train: training samples, or None.
+        verdict: verdict on the history and its data.
+        judgement: judgement of the history.
+        history: the history, with Keras's keys.
+        findings: findings in the data, by id; empty without data.
+        num_train: number of training samples, or None.
     """
 
     verdict: str
@@ -40,11 +40,11 @@ class Observations:
     num_train: int | None
 
     def column(self, key: str) -> list[float]:
-        """The finite values of a column."""
+        """Returns the finite values of a column."""
         return [value for value in self.history.get(key, []) if math.isfinite(value)]
 
     def late_gain(self, key: str) -> float | None:
-        """What a column has gained in its last quarter; None if it is too short to have one."""
+        """Returns the gain of a column in its last quarter; None if the column is too short."""
         column = self.column(key)
         if len(column) < 3:
             return None
@@ -52,7 +52,7 @@ class Observations:
 
     @property
     def is_improving(self) -> bool:
-        """Whether training accuracy, or the loss without one, is still on its way at the end."""
+        """Whether training accuracy (or the loss, without one) is still improving at the end."""
         gain = self.late_gain("accuracy")
         if gain is not None:
             return gain > 0.01
@@ -65,13 +65,13 @@ Sign = tuple[Callable[[Observations], bool], float, str]
 
 @dataclass(frozen=True)
 class Cause:
-    """Something that makes a training go wrong.
+    """A cause of bad training.
 
     Attributes:
-        id: identifies it.
-        title: what it is.
-        weights: by verdict.
-        signs: (whether it is seen, factor, as it is told).
+        id: short name.
+        title: the cause in a few words.
+        weights: weights by verdict.
+        signs: (whether it is seen, factor, text for the report).
         reason: why it has this effect.
         remedies: what to try, most promising first.
     """
@@ -89,9 +89,9 @@ class RankedCause:
     """A cause of one history.
 
     Attributes:
-        cause: what it is.
-        confidence: share of all causes, in [0, 1].
-        signs: those that are seen, as sentences.
+        cause: the cause.
+        confidence: share among all causes, in [0, 1].
+        signs: the signs that are seen, as sentences.
     """
 
     cause: Cause
@@ -100,7 +100,7 @@ class RankedCause:
 
 
 def rank(evidence: Observations) -> tuple[RankedCause, ...]:
-    """Returns the likely causes, the likeliest first; none for a good fit or without evidence."""
+    """Returns the likely causes, the most likely first; none for a good fit or without evidence."""
     found = []
     for cause in CAUSES:
         weight = cause.weights.get(evidence.verdict, 0.0)
@@ -146,7 +146,7 @@ def _is_flat(evidence: Observations) -> bool:
 
 
 def _trains_below_validation(evidence: Observations) -> bool:
-    """Keras's running training accuracy is far below validation: dropout or augmentation is on."""
+    """Whether Keras's running training accuracy is far below validation: dropout is on."""
     train, val = evidence.column("accuracy"), evidence.column("val_accuracy")
     return bool(train and val) and train[-1] < val[-1] - 0.02
 
@@ -178,10 +178,10 @@ CAUSES = (
         {"stagnant": 1.0, "underfit": 0.4},
         [
             (lambda e: _is_below(_rate(e), 5e-5), 6.0, "it starts below 5e-5"),
-            (_was_cut_early, 3.0, "it was cut to a tenth in the first half of training"),
+            (_was_cut_early, 3.0, "it was reduced to a tenth in the first half of training"),
             (lambda e: _rate(e) is not None and not _is_below(_rate(e), 5e-4), 0.4, ""),
         ],
-        "Steps are so small that the loss falls by a little in each epoch, however long one waits.",
+        "Steps are so small that the loss hardly falls in each epoch.",
         ["a rate ten times as high (Adam: 1e-3)", "ReduceLROnPlateau with more patience"],
     ),
     Cause(
@@ -216,8 +216,8 @@ CAUSES = (
             (_is_short, 3.0, "there are no more than three epochs"),
             (_is_flat, 0.1, ""),
         ],
-        "The network could do better, and was on its way when training ended.",
-        ["more epochs, with early stopping as the brake"],
+        "The network could do better, and was still improving when training ended.",
+        ["more epochs, with early stopping as a limit"],
     ),
     Cause(
         "too_little_capacity",
@@ -233,8 +233,8 @@ CAUSES = (
         "the architecture does not suit the task",
         {"underfit": 0.5, "stagnant": 0.6},
         [(_is_flat, 1.5, "training accuracy has reached a plateau below the target")],
-        "Layers without a non-linearity are one linear map, however many they are; dead ReLUs or a "
-        "softmax in the wrong place stop the gradient.",
+        "Any number of layers without a non-linearity is one linear map; dead ReLUs or a softmax "
+        "in the wrong place stop the gradient.",
         ["an activation after every hidden layer", "a known network for images of this size"],
     ),
     Cause(
@@ -250,8 +250,8 @@ CAUSES = (
         "labels are wrong",
         {"underfit": 0.3, "overfit": 0.3},
         [(_has("label_noise", "contradicting_labels"), DATA, "the data show it")],
-        "No network can be better on noisy labels than the labels are; a large one learns the "
-        "wrong ones by heart.",
+        "No network can be more accurate on noisy labels than the labels; a large one memorises "
+        "the wrong ones.",
         ["look at the images with the suspected labels", "early stopping", "label smoothing"],
     ),
     Cause(
@@ -259,8 +259,8 @@ CAUSES = (
         "one class is more frequent than others",
         {"stagnant": 0.2, "underfit": 0.15},
         [(_has("imbalance", "missing_classes"), DATA, "the data show it")],
-        "Always answering the most frequent class is the easiest way down; it looks like progress.",
-        ["class weights", "balanced accuracy beside accuracy", "more of the rare classes"],
+        "Always predicting the most frequent class lowers the loss fast, and looks like progress.",
+        ["class weights", "balanced accuracy as a second metric", "more of the rare classes"],
     ),
     Cause(
         "too_little_data",
@@ -271,7 +271,7 @@ CAUSES = (
             (_is_large, 0.5, ""),
             (_is_at_chance, 0.2, ""),
         ],
-        "With few samples, what tells them apart is chance, and chance does not hold elsewhere.",
+        "With few samples, the network learns random differences, which new samples do not have.",
         ["more data", "augmentation (Example 2)", "weights trained on a larger set"],
     ),
     Cause(
@@ -279,8 +279,8 @@ CAUSES = (
         "the network is too large for its data",
         {"overfit": 0.9},
         [(_is_at_chance, 0.3, "")],
-        "It has room to learn every sample by heart, and does so once the common patterns are used "
-        "up; the validation loss turns there.",
+        "It can memorise every sample, and does so after it has learned the common patterns; from "
+        "then on the validation loss rises.",
         [
             "dropout of 0.25 and 0.5 (Example 3)",
             "weight decay or L2",
@@ -290,11 +290,11 @@ CAUSES = (
     ),
     Cause(
         "memorised_noise",
-        "there is nothing to learn: labels have nothing to do with images",
+        "there is nothing to learn: labels are unrelated to images",
         {"overfit": 0.1},
         [(_is_at_chance, 20.0, "validation is at the level of guessing")],
-        "Training accuracy comes from memory alone, so that validation stays at chance.",
-        ["check how images and labels were joined, and that both are shuffled alike"],
+        "Training accuracy comes only from memory, so validation stays at chance.",
+        ["check how images and labels were joined, and that both are shuffled in the same way"],
     ),
     Cause(
         "leakage",
@@ -305,13 +305,13 @@ CAUSES = (
             (_is("by_heart", "above_labels"), 4.0, "validation is as good as memory"),
             (_is("worse_than_guessing", "contradicts_training"), 0.05, ""),
         ],
-        "What was seen in training is recognised, not understood: the validation accuracy says "
-        "nothing about new images.",
+        "The network recognises images from training: the validation accuracy says nothing about "
+        "new images.",
         ["split before augmenting, and by source (patient, video)", "remove duplicates first"],
     ),
     Cause(
         "biased_split",
-        "validation samples are of another kind than those of training",
+        "validation samples differ from training samples",
         {"suspicious": 0.8, "overfit": 0.2},
         [
             (_has("split_differs", "missing_classes"), DATA, "the data show it"),
@@ -322,9 +322,9 @@ CAUSES = (
             ),
             (_is("by_heart", "above_labels"), 0.1, ""),
         ],
-        "validation_split takes the last samples before any shuffling: of files sorted by class "
+        "validation_split takes the last samples before any shuffling: in files sorted by class "
         "these are the last classes, which training never sees.",
-        ["shuffle before splitting, stratified by class", "split by group where groups exist"],
+        ["shuffle before splitting, stratified by class", "split by group if there are groups"],
     ),
     Cause(
         "other_preprocessing",
@@ -334,7 +334,7 @@ CAUSES = (
             (_has("pixels_differ"), DATA, "the data show it"),
             (_is("by_heart", "above_labels"), 0.1, ""),
         ],
-        "A rescaling or a colour order that only one of them has makes other images of the same.",
+        "Rescaling or reordering the colours of only one part makes its images look different.",
         ["one function for both", "compare mean and range of a batch of each"],
     ),
 )

@@ -1,4 +1,4 @@
-"""diagnose: a training history, and its data if there are any, to a verdict and likely causes."""
+"""diagnose: finds a verdict and likely causes from a training history and, optionally, its data."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ SCHEMA = "parity.diagnosis/1"
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What is wrong with a training, and why.
+    """The diagnosis of a training.
 
     Attributes:
-        judgement: on the history alone, with the numbers that it rests on.
-        causes: likely ones, the likeliest first.
-        findings: what the data show, the gravest first; empty without data.
-        audit: all that was measured on the data, or None.
-        history: what was judged.
+        judgement: the verdict on the history alone, with its numbers.
+        causes: likely causes, the most likely first.
+        findings: findings in the data, worst first; empty without data.
+        audit: all measurements on the data, or None.
+        history: the history.
     """
 
     judgement: Judgement
@@ -38,7 +38,7 @@ class Diagnosis:
 
     @property
     def verdict(self) -> str:
-        """That on the history; "suspicious" if it looks good on data that make it worthless."""
+        """The verdict on the history; "suspicious" if the data make a good history worthless."""
         return verdict_with(self.judgement, self.findings)
 
     def to_json(self) -> dict[str, Any]:
@@ -88,10 +88,10 @@ def diagnose(
 
     Args:
         history: Keras's keys (`History.history`); see `parity.behaviour.rules.judge`.
-        data: what was trained and validated on; the three numbers then follow from it.
-        num_classes: of the task, if it is known.
-        num_train: training samples, if known.
-        num_val: validation samples, if known: without them, sampling noise cannot be told.
+        data: training and validation data; they determine the three numbers.
+        num_classes: number of classes, if known.
+        num_train: number of training samples, if known.
+        num_val: number of validation samples, if known; without it, the sampling noise is unknown.
         target: training accuracy that is good enough.
     """
     found, chance = None, None
@@ -99,7 +99,7 @@ def diagnose(
         num_classes = data.num_classes
         num_train, num_val = len(data.x_train), len(data.x_val)
         found = audit(data)
-        # Of the classes as training has them: guessing can do no better anywhere else.
+        # From the classes in training, since a guess can only know these.
         chance = max(found.classes.train) / sum(found.classes.train)
     expected = Expectation(
         num_classes=num_classes, chance=chance, target=target, num_train=num_train, num_val=num_val

@@ -1,4 +1,4 @@
-"""Expectation and Judgement: what is known beside a history, and what the rules make of it."""
+"""Expectation and Judgement: known facts about a run, and the verdict of the rules."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ if TYPE_CHECKING:
 
 VERDICTS = ("diverged", "suspicious", "stagnant", "overfit", "underfit", "good_fit", "undecided")
 
-TARGET = 0.9  # what training should reach, of what the labels allow
+TARGET = 0.9  # training accuracy to reach, as a fraction of what the labels allow
 
 
 @dataclass(frozen=True)
 class Expectation:
-    """What is known beside the curves. None = not known; rules that need it are left out.
+    """Known facts about a run besides its curves. None = unknown; rules that need it are skipped.
 
     Attributes:
-        num_classes: of the task.
+        num_classes: number of classes.
         chance: accuracy of the best constant guess; 1 / num_classes if the classes are balanced.
-        ceiling: accuracy that the labels allow: 1 unless a part of them is wrong.
+        ceiling: accuracy that the labels allow: 1 unless some of them are wrong.
         target: training accuracy below which a run underfits.
-        num_train: training samples.
-        num_val: validation samples.
-        epoch: the epoch, counted from 0, whose weights the run ends with; None = the last.
+        num_train: number of training samples.
+        num_val: number of validation samples.
+        epoch: epoch, counted from 0, of the final weights; None = the last.
     """
 
     num_classes: int | None = None
@@ -39,26 +39,26 @@ class Expectation:
 
 @dataclass(frozen=True)
 class Judgement:
-    """The verdict on a history and the numbers that it rests on.
+    """The verdict on a history and its numbers.
 
     Attributes:
-        verdict: what the history says about the fit; docs/behaviour.md has the rules.
-        rule: identifies what decided, such as "gap" or "worse_than_guessing".
-        because: the same, with its numbers, as a sentence.
+        verdict: verdict on the fit; docs/behaviour.md has the rules.
+        rule: the rule that decided, such as "gap" or "worse_than_guessing".
+        because: the same as a sentence with numbers.
         num_epochs: length of the history.
-        train_accuracy: level of training, in eval mode where that was measured; None = not in the
-            history.
-        is_eval: whether that was measured in eval mode.
-        val_accuracy: level of validation; None = not in the history.
+        train_accuracy: level of the training accuracy, in eval mode if that was measured; None =
+            not in the history.
+        is_eval: whether train_accuracy was measured in eval mode.
+        val_accuracy: level of the validation accuracy; None = not in the history.
         gap: train_accuracy - val_accuracy.
         gap_error: half width of its one-sided 95 % interval (binomial, both sets of samples);
-            None = the number of validation samples is not known.
-        target: what train_accuracy was held against.
-        chance: accuracy of guessing; None = the classes are not known.
-        epochs_to_plateau: epochs, in fractions, after which the training loss has made 90 % of its
-            way from the first epoch to its minimum; None if it made none.
-        best_epoch_number: epoch of the least validation loss, counted from 1; None without one.
-        val_loss_rise: last validation loss / least, levels.
+            None = the number of validation samples is unknown.
+        target: training accuracy that the run should reach.
+        chance: accuracy of guessing; None = the classes are unknown.
+        epochs_to_plateau: epochs, with fractions, after which the training loss has completed 90 %
+            of its fall from the first epoch to its minimum; None if it did not fall.
+        best_epoch_number: epoch of the lowest validation loss, counted from 1; None without one.
+        val_loss_rise: last validation loss / lowest, as levels.
     """
 
     verdict: str
@@ -84,16 +84,16 @@ class Judgement:
 def expectation_of(
     spec: RunSpec, history: History, *, num_classes: int, num_train: int, num_val: int
 ) -> Expectation:
-    """Returns what the spec of a run says about its history.
+    """Returns the known facts about a run from its spec.
 
-    Labels that are redrawn with probability p agree with the image in 1 - p (1 - 1 / classes).
+    Labels that are redrawn with probability p are right with probability 1 - p (1 - 1 / classes).
 
     Args:
-        spec: of the run.
-        history: of the run: with `restore_best_weights` its best epoch is the one that counts.
-        num_classes: of its data, taken as balanced.
-        num_train: training samples.
-        num_val: validation samples.
+        spec: spec of the run.
+        history: history of the run: with `restore_best_weights`, its best epoch counts.
+        num_classes: number of classes in its data, assumed to be balanced.
+        num_train: number of training samples.
+        num_val: number of validation samples.
     """
     chance = 1 / num_classes
     ceiling = 1 - spec.label_noise * (1 - chance)

@@ -1,4 +1,4 @@
-"""A training history and the verdict on it, as they stand in result files of several kinds."""
+"""A training history and its verdict, in result files of several kinds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ History = Annotated[
     dict[str, Many[Number]],
     Meta(
         description="Keras's keys (loss, accuracy, val_loss, val_accuracy, learning_rate) and "
-        "others, such as eval_accuracy: a number for each epoch, all equally long."
+        "others, such as eval_accuracy: a number per epoch, all of the same length."
     ),
 ]
 

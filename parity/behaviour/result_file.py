@@ -1,4 +1,4 @@
-"""A diagnosis from its JSON, which may be from anyone."""
+"""Reads a diagnosis from its JSON, which may be from anyone."""
 
 from __future__ import annotations
 
@@ -72,12 +72,12 @@ class ClassBalanceRecord:
 
 @records.mirrors(Audit)
 class AuditRecord:
-    """All that was measured on the data.
+    """All measurements on the data.
 
     Attributes:
         schema: name and version of this part.
-        severity: of the gravest finding.
-        findings: what is worth telling, the gravest first.
+        severity: severity of the worst finding.
+        findings: findings in the data, worst first.
     """
 
     schema: Annotated[str, records.one_of(AUDIT)]
@@ -89,13 +89,13 @@ class AuditRecord:
 
 
 class CauseRecord(records.Record):
-    """What makes a training go wrong.
+    """A cause of bad training.
 
     Attributes:
-        id: which cause.
-        title: what it is.
-        confidence: share of all causes; it orders, and is no probability.
-        signs: what speaks for it here.
+        id: short name.
+        title: the cause in a few words.
+        confidence: share among all causes; it gives an order, and is not a probability.
+        signs: evidence for it here.
         reason: why it has this effect.
         remedies: what to try, most promising first.
     """
@@ -108,7 +108,7 @@ class CauseRecord(records.Record):
     remedies: Annotated[list[str], Meta(min_length=1)]
 
     def ranked(self) -> RankedCause:
-        """Returns what it stands for."""
+        """Returns the cause of the program."""
         cause = Cause(self.id, self.title, {}, (), self.reason, tuple(self.remedies))
         return RankedCause(cause, self.confidence, tuple(self.signs))
 
@@ -118,12 +118,12 @@ class DiagnosisRecord(records.Record):
 
     Attributes:
         schema: name and version of this schema.
-        verdict: that of judgement; suspicious where it looks good on data that make it worthless.
-        judgement: on the history alone.
-        causes: likely causes, the likeliest first.
-        findings: what the data show, the gravest first; empty without data.
-        audit: all that was measured on the data; null without data.
-        history: what was judged.
+        verdict: the verdict of judgement; suspicious if the data make a good history worthless.
+        judgement: the verdict on the history alone.
+        causes: likely causes, the most likely first.
+        findings: findings in the data, worst first; empty without data.
+        audit: all measurements on the data; null without data.
+        history: the history.
     """
 
     schema: Annotated[str, records.one_of(SCHEMA)]
@@ -136,14 +136,14 @@ class DiagnosisRecord(records.Record):
 
 
 def diagnosis_from(value: Any, where: str) -> Diagnosis:
-    """Returns the diagnosis that the JSON of `parity.diagnosis/1` tells of.
+    """Returns the diagnosis from the JSON of `parity.diagnosis/1`.
 
     Args:
-        value: as read; what follows from the rest (verdict, severity of an audit) is not used.
+        value: the JSON; values that follow from others (verdict, severity of an audit) are ignored.
         where: name of the file, for messages.
 
     Raises:
-        InputError: something in it is no such result.
+        InputError: it is not such a result.
     """
     return records.record_from(DiagnosisRecord, value, where, _diagnosis)
 

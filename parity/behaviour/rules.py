@@ -1,22 +1,22 @@
-"""What a training history says about the fit, by a few rules.
+"""The rules for the verdict on a training history.
 
-The first rule that holds decides; all thresholds stand below with their reasons.
+The first rule that holds decides; all thresholds are below with their reasons.
 
-    diverged    a loss is not finite; or that of training ends not below its first, and at least at
-                twice its lowest
+    diverged    a loss is not finite; or the training loss ends at or above its first value, and at
+                twice its lowest or more
     suspicious  validation does not measure what it should: it is worse than guessing, or better
-                than the labels allow, or as good as training on samples learned by heart
-    stagnant    training has hardly moved since its first epoch, or not left chance, below target
+                than the labels allow, or as good as training on memorised samples
+    stagnant    training has hardly improved since its first epoch, or is near chance, below target
     overfit     training is better than validation by more than noise and more than 0.05; or by
                 more than 0.02 while the validation loss has risen to 1.5 times its minimum
     underfit    training accuracy is below target
     good_fit    none of these
-    undecided   none of these, and what would tell is missing (no validation, no accuracy)
+    undecided   none of these, and decisive values are missing (no validation, no accuracy)
 
-Levels are means over the last quarter of the epochs, at most five. Training accuracy is that in
-eval mode at the end of an epoch where the history has it ("eval_accuracy"): Keras's own is a mean
-over the epoch, with dropout on, on augmented images, and too low to be set against validation.
-Where it is the only one, the validation accuracy is a lower bound for it.
+Levels are means over the last quarter of the epochs, at most five. Training accuracy is measured in
+eval mode at the end of an epoch if the history has it ("eval_accuracy"). Keras's own value is a
+mean over the epoch, with dropout, on augmented images, and too low to compare with validation. If
+it is the only one, the validation accuracy is a lower bound for it.
 """
 
 from __future__ import annotations
@@ -32,30 +32,30 @@ if TYPE_CHECKING:
     from parity.traces.trace import History
 
 Z = 1.645  # one-sided 95 % of a normal distribution
-Z_SUSPICION = 3.0  # an accusation wants more: one false one in 741 honest runs
-MAX_GAP = 0.05  # a gap that a user of the model notices, however many samples prove a smaller one
-MAX_GAP_RISING = 0.02  # ... if the validation loss tells of it too
+Z_SUSPICION = 3.0  # a suspicion needs more evidence: one false one in 741 honest runs
+MAX_GAP = 0.05  # a gap that users of the model notice, even if samples prove a smaller one
+MAX_GAP_RISING = 0.02  # ... if the validation loss shows it too
 RISE = 1.5  # validation losses of good fits end within 1.2 of their minimum (docs/behaviour.md)
-LOSS_RISE = 1.2  # the same where there is no accuracy
-EXPLOSION = 2.0  # a flat loss wobbles by less
+LOSS_RISE = 1.2  # the same without an accuracy
+EXPLOSION = 2.0  # a flat loss varies by less
 MIN_PROGRESS = 0.05  # of accuracy, or of the first loss
-MIN_WAY = 0.1  # of the way from chance to the target
-NUM_STAGNANT = 3  # fewer epochs are no curve
-BY_HEART = 0.995  # training and validation accuracy of which a leak is suspected
-HONEST_RATIO = 1.5  # val_loss / training loss: honest runs by heart are at 5 and more
-BAD_GUESS = 1.25  # val_loss / log(classes): validation contradicts what training teaches
+MIN_WAY = 0.1  # fraction of the distance from chance to the target
+NUM_STAGNANT = 3  # fewer epochs are too short a curve
+BY_HEART = 0.995  # training and validation accuracy that suggest a leak
+HONEST_RATIO = 1.5  # val_loss / training loss: honest runs that memorise have 5 and more
+BAD_GUESS = 1.25  # val_loss / log(classes): validation contradicts training
 ROUNDING = 1e-6  # 0.9 is 0.89999998 in float32: exactly at a limit is not beyond it
-PLATEAU = 0.9  # part of the fall of the training loss after which the plateau begins
+PLATEAU = 0.9  # fraction of the fall of the training loss after which the plateau starts
 
 
 def judge(history: Mapping[str, Sequence[float]], expected: Expectation | None = None) -> Judgement:
     """Returns the verdict on a history.
 
     Args:
-        history: Keras's keys (loss, accuracy, val_loss, val_accuracy), any of which may be missing,
-            each a number an epoch; beside them "eval_loss" and "eval_accuracy", see above. NaN
-            stands for a value that was not measured, but in a training loss for divergence.
-        expected: what else is known of the run.
+        history: Keras's keys (loss, accuracy, val_loss, val_accuracy), each optional, with a number
+            per epoch; also "eval_loss" and "eval_accuracy", see above. NaN means that a value was
+            not measured, or divergence in a training loss.
+        expected: other known facts about the run.
     """
     curves = _Curves(history, expected or Expectation())
     if curves.num_epochs == 0:
@@ -80,19 +80,19 @@ def judge(history: Mapping[str, Sequence[float]], expected: Expectation | None =
 
 
 def judge_run(spec: RunSpec, history: History, sizes: Mapping[str, Any]) -> Judgement:
-    """Returns the verdict on a history of which the spec is known.
+    """Returns the verdict on the history of a run with a known spec.
 
     Args:
-        spec: of the run.
-        history: of the run.
-        sizes: has num_classes, num_train and num_val, as `expectation_of` takes them.
+        spec: spec of the run.
+        history: history of the run.
+        sizes: num_classes, num_train and num_val, as for `expectation_of`.
     """
     known = {key: sizes[key] for key in ("num_classes", "num_train", "num_val")}
     return judge(history, expectation_of(spec, history, **known))
 
 
 class _Curves:
-    """The columns of a history, and the levels that the rules look at."""
+    """The columns of a history, and the levels for the rules."""
 
     def __init__(self, history: Mapping[str, Sequence[float]], expected: Expectation) -> None:
         self.expected = expected
@@ -113,9 +113,9 @@ class _Curves:
         return self.columns.get(key, [])
 
     def level(self, key: str) -> float | None:
-        """The mean over the last quarter of the epochs, or the epoch that counts.
+        """Returns the mean over the last quarter of the epochs, or the value of the chosen epoch.
 
-        Where nothing was measured in them, the last value that was.
+        If nothing was measured there, it returns the last measured value.
         """
         column = self.column(key)
         if self.expected.epoch is not None:
@@ -125,7 +125,7 @@ class _Curves:
 
     @property
     def gap_error(self) -> float | None:
-        """Half width of the interval of the gap."""
+        """Returns half the width of the interval of the gap."""
         if self.train is None or self.val is None or self.expected.num_val is None:
             return None
         variance = _variance(self.val, self.expected.num_val)
@@ -134,7 +134,7 @@ class _Curves:
         return Z * math.sqrt(variance)
 
     def epochs_to_plateau(self) -> float | None:
-        """Where the training loss crosses the last tenth of its way, between two epochs."""
+        """Returns the number of epochs after which the training loss has made 90 % of its fall."""
         loss = self.loss
         if len(loss) < 2 or not all(map(math.isfinite, loss)):
             return None
@@ -155,7 +155,7 @@ class _Curves:
 
 
 class Ruling(NamedTuple):
-    """What a rule that holds says."""
+    """The ruling of a rule that holds."""
 
     verdict: str
     rule: str
@@ -166,7 +166,7 @@ def _diverged(curves: _Curves) -> Ruling | None:
     loss, val_accuracy = curves.loss, curves.column("val_accuracy")
     for key in ("loss", "eval_loss", "val_loss"):
         for epoch, value in enumerate(curves.column(key)):
-            # NaN also stands for an epoch without validation, which has no accuracy either.
+            # NaN also means an epoch without validation, which has no accuracy either.
             is_missing = key == "val_loss" and not _finite(val_accuracy[epoch : epoch + 1])
             if math.isinf(value) or (math.isnan(value) and not is_missing):
                 return Ruling("diverged", "not_finite", f"{key} is {value} in epoch {epoch + 1}")
@@ -198,7 +198,7 @@ def _suspicious(curves: _Curves) -> Ruling | None:
                 "suspicious",
                 "worse_than_guessing",
                 f"validation accuracy is {val:.3f}, worse than guessing ({chance:.3f}): the "
-                "validation samples are of another kind than those of training",
+                "validation samples differ from the training samples",
             )
     losses = _finite(curves.val_loss)
     if has_learned and losses and expected.num_classes:
@@ -208,20 +208,20 @@ def _suspicious(curves: _Curves) -> Ruling | None:
                 "suspicious",
                 "contradicts_training",
                 f"the validation loss is never below {min(losses):.3g}, while guessing gives "
-                f"{guess:.3g}: what training teaches is wrong for the validation samples",
+                f"{guess:.3g}: the training data mislead about the validation samples",
             )
     if val - error > expected.ceiling:
         return Ruling(
             "suspicious",
             "above_labels",
             f"validation accuracy is {val:.3f}, above the {expected.ceiling:.3f} that the labels "
-            "allow: validation images are known from training",
+            "allow: training has seen validation images",
         )
     if curves.is_eval and -(curves.gap or 0.0) > max(MAX_GAP, curves.gap_error or 0.0):
         return Ruling(
             "suspicious",
             "above_training",
-            (f"validation accuracy is {val:.3f}, above that of training in eval mode, {train:.3f}"),
+            (f"validation accuracy is {val:.3f}, above the {train:.3f} of training in eval mode"),
         )
     loss = curves.level("eval_loss" if curves.is_eval else "loss")
     val_loss = curves.level("val_loss")
@@ -247,12 +247,12 @@ def _stagnant(curves: _Curves) -> Ruling | None:
             return Ruling(
                 "stagnant",
                 "no_progress",
-                f"the training loss has hardly moved from {loss[0]:.3g}",
+                f"the training loss has hardly changed from {loss[0]:.3g}",
             )
         return None
     if train >= target - ROUNDING:
         return None
-    # Of one kind: the accuracy in eval mode starts higher than the mean over an epoch.
+    # Both of one kind: the accuracy in eval mode starts higher than the mean over an epoch.
     accuracy = _finite(curves.column("eval_accuracy" if curves.is_eval else "accuracy"))
     gained = max(accuracy) - accuracy[0]
     if gained <= MIN_PROGRESS:
@@ -267,7 +267,7 @@ def _stagnant(curves: _Curves) -> Ruling | None:
         return Ruling(
             "stagnant",
             "at_chance",
-            f"training accuracy is {train:.3f}, near to guessing ({chance:.3f})",
+            f"training accuracy is {train:.3f}, close to guessing ({chance:.3f})",
         )
     return None
 
@@ -280,7 +280,7 @@ def _overfit(curves: _Curves) -> Ruling | None:
             return Ruling(
                 "overfit",
                 "turned",
-                f"the validation loss is {rise:.2f} times its minimum, while that of training fell",
+                f"the validation loss is {rise:.2f} times its minimum, but the training loss fell",
             )
         return None
     if gap > max(MAX_GAP, error or 0.0) + ROUNDING:
@@ -314,7 +314,7 @@ def _good_fit(curves: _Curves) -> Ruling | None:
         "good_fit",
         "none",
         f"training accuracy is {curves.train:.3f}, above {curves.expected.target:.3f}, and "
-        f"validation is not behind by more than {MAX_GAP:g} and noise",
+        f"validation is not lower by more than {MAX_GAP:g} and noise",
     )
 
 
@@ -322,7 +322,7 @@ RULES = (_diverged, _suspicious, _stagnant, _overfit, _underfit, _good_fit)
 
 
 def _variance(accuracy: float, count: int) -> float:
-    """Of an accuracy measured on `count` samples; half a sample is spared the certainty of 0."""
+    """Returns the variance of an accuracy on `count` samples; half a sample keeps it above 0."""
     p = min(max(accuracy, 0.5 / count), 1 - 0.5 / count)
     return p * (1 - p) / count
 

@@ -1,10 +1,10 @@
-"""The registry of divergences: how ports are known to differ from Keras, each with a signature.
+"""The registry of divergences: the known differences of ports from Keras, each with a signature.
 
-    evidence -> every entry's `recognise` -> the causes, the surest first
+    evidence -> `recognise` of every entry -> the causes, the most likely first
 
-An entry is recognised by numbers where that can be: its own formula, applied to what Keras
-computed, gives what the port computed. `names` has the IDs and slugs alone; what needs NumPy is
-loaded at first use.
+If possible, an entry is recognised by numbers: its formula, applied to Keras's numbers, gives the
+port's numbers. `names` has only the IDs and slugs; modules that need NumPy are imported at first
+use.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Layers in a few lines of NumPy, in Keras's layout, so that a suspected formula can be tried.
+"""Layers in a few lines of NumPy, in Keras's layout, to try a suspected formula.
 
-Slow, and made for the small arrays of a probe. Paddings are ((before, after), ...) for each spatial
-axis.
+They are slow, and made for the small arrays of a probe. Paddings are ((before, after), ...), a pair
+per spatial axis.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from scipy import special
 
 Padding = Sequence[tuple[int, int]]
 
-# Entries of an array; a suspected formula that needs more, as settings from outside can, is no
-# suspect. The probes of a check have 1e5.
+# Entries of an array; a formula that needs more, because of settings from outside, is not tried.
+# The probes of a check have 1e5.
 MAX_ENTRIES = 2**24
 
 
@@ -29,7 +29,7 @@ def conv(
     padding: Padding,
     dilation: Sequence[int],
 ) -> np.ndarray:
-    """A convolution: x (N, ..., C), kernel (..., C / groups, out)."""
+    """Returns a convolution: x (N, ..., C), kernel (..., C / groups, out)."""
     windows = _windows(x, kernel.shape[:-2], strides, padding, dilation, 0.0)
     groups = x.shape[-1] // kernel.shape[-2]
     parts = []
@@ -50,7 +50,7 @@ def depthwise_conv(
     padding: Padding,
     dilation: Sequence[int],
 ) -> np.ndarray:
-    """A depthwise convolution: kernel (..., C, multiplier)."""
+    """Returns a depthwise convolution: kernel (..., C, multiplier)."""
     windows = _windows(x, kernel.shape[:-2], strides, padding, dilation, 0.0)
     rank = kernel.ndim - 2
     letters = "hwd"[:rank]
@@ -68,7 +68,7 @@ def pool(
     fill: float,
     counted: bool | None = None,
 ) -> np.ndarray:
-    """A pool: the maximum, or the mean where `counted` says whether padding counts as a value."""
+    """Returns a pool: the maximum, or the mean, with or without padding as a value (`counted`)."""
     windows = _windows(x, size, strides, padding, [1] * len(size), fill)
     axes = tuple(range(-1 - len(size), -1))
     if counted is None:
@@ -87,14 +87,14 @@ def batch_norm(
     beta: np.ndarray | None,
     epsilon: float,
 ) -> np.ndarray:
-    """A normalisation by channel: gamma * (x - mean) / sqrt(variance + epsilon) + beta."""
+    """Returns gamma * (x - mean) / sqrt(variance + epsilon) + beta, by channel."""
     y: np.ndarray = (x - mean) / np.sqrt(variance + epsilon)
     y = y if gamma is None else y * gamma
     return y if beta is None else y + beta
 
 
 def batch_statistics(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
-    """Mean, biased variance and number of values of each channel."""
+    """Returns mean, biased variance and number of values of each channel."""
     axes = tuple(range(x.ndim - 1))
     return x.mean(axis=axes), x.var(axis=axes), math.prod(x.shape[:-1])
 
@@ -102,7 +102,7 @@ def batch_statistics(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
 def same_padding(
     shape: Sequence[int], size: Sequence[int], strides: Sequence[int], dilation: Sequence[int]
 ) -> list[tuple[int, int]]:
-    """Keras's "same": as much as ceil(side / stride) outputs need, the odd one after."""
+    """Returns Keras's "same" padding: for ceil(side / stride) outputs, the odd pixel after."""
     result = []
     for side, k, stride, d in zip(shape, size, strides, dilation, strict=True):
         total = max((-(-side // stride) - 1) * stride + (k - 1) * d + 1 - side, 0)
@@ -111,7 +111,7 @@ def same_padding(
 
 
 def symmetric_padding(size: Sequence[int], dilation: Sequence[int]) -> list[tuple[int, int]]:
-    """The usual `padding=k // 2`."""
+    """Returns the usual `padding=k // 2`."""
     return [(k // 2 * d, k // 2 * d) for k, d in zip(size, dilation, strict=True)]
 
 
@@ -146,7 +146,7 @@ def _windows(
     dilation: Sequence[int],
     fill: float,
 ) -> np.ndarray:
-    """(N, out..., size..., C): what each output of a window sees."""
+    """Returns the window of each output, (N, out..., size..., C)."""
     sides = [side + sum(pair) for side, pair in zip(x.shape[1:-1], padding, strict=True)]
     if math.prod(sides) * math.prod(size) > MAX_ENTRIES:
         raise ValueError(f"windows of {list(size)} in {sides}: expected a smaller layer")

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 def name_causes(result: Result, keras: Trace, port: Trace) -> Result:
-    """Returns a result with the causes of its first divergence, and all settings that differ."""
+    """Returns a result with the causes of its first divergence, and all different settings."""
     first = result.first_divergence
     if first is None:
         return result
     evidence = Evidence(keras, port, *first)
-    # Later levels differ in what no line of the forward pass is to blame for.
+    # At later levels, no line of the forward pass is the reason.
     is_place = first[0].id in ("data", "structure", "forward")
     causes = tuple(
         {
@@ -40,7 +40,7 @@ def name_causes(result: Result, keras: Trace, port: Trace) -> Result:
 
 
 def _place(evidence: Evidence) -> dict[str, Any]:
-    """The pair of layers at which the halves part, and whether the error is its own."""
+    """Returns the first pair of layers that differs, and whether the error starts there."""
     return {
         "keras": evidence.node["name"] if evidence.node else None,
         "torch": evidence.call["name"] if evidence.call else None,

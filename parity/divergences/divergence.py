@@ -1,4 +1,4 @@
-"""Divergence: one known way in which a port differs from Keras, and how it is recognised."""
+"""Divergence: one known difference of a port from Keras, and how it is recognised."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Any
 from parity.divergences.evidence import Evidence
 from parity.divergences.names import SLUGS
 
-# How sure a cause is. Its own formula gives the port's very numbers; the settings of the port say
-# so, and its layer is where the numbers part; the place alone speaks for it.
+# Confidence of a cause: its formula gives the port's exact numbers; the port's settings show it,
+# and the numbers differ first at its layer; only the place suggests it.
 NUMBERS, SETTINGS, PLACE = 0.99, 0.8, 0.3
 
 
 @dataclass(frozen=True)
 class Match:
-    """That a divergence was recognised.
+    """A recognised divergence.
 
     Attributes:
         confidence: in (0, 1].
-        detail: what was seen: "epsilon 1e-05 gives the port's numbers".
+        detail: the evidence: "epsilon 1e-05 gives the port's numbers".
     """
 
     confidence: float
@@ -31,7 +31,7 @@ Recogniser = Callable[[Evidence], Match | None]
 
 
 def among(name: str, search: Callable[[Evidence], Iterable[tuple[str, str]]]) -> Recogniser:
-    """Returns the recogniser of an entry that a search may find: it gives (ID, what was seen)."""
+    """Returns the recogniser of an entry that a search may find as (ID, evidence)."""
 
     def recognise(evidence: Evidence) -> Match | None:
         for number, (found, text) in enumerate(search(evidence)):
@@ -47,12 +47,12 @@ class Divergence:
     """One entry of the registry.
 
     Attributes:
-        id: short name, "F2"; `slug`, a readable one, stands in `names`.
-        title: what differs, a phrase.
-        level: of the ladder, at which it is first visible.
+        id: short name, "F2"; `names` has a readable one, the slug.
+        title: the difference, as a phrase.
+        level: first level of the ladder at which it is visible.
         keras: Keras's formula or default.
         torch: what the port does instead.
-        source: where Keras's rule stands.
+        source: where Keras defines its rule.
         fix: a line of code, or what to do.
         recognise: returns a Match, or None.
     """
@@ -72,6 +72,6 @@ class Divergence:
         return SLUGS[self.id]
 
     def to_json(self) -> dict[str, Any]:
-        """Returns what there is to tell, as plain values."""
+        """Returns the entry as plain values."""
         names = ("id", "slug", "title", "level", "keras", "torch", "source", "fix")
         return {name: getattr(self, name) for name in names}

@@ -1,6 +1,6 @@
-"""Evidence: what is known about the first divergence of a port: the numbers of both halves there.
+"""Evidence: the numbers of both halves at the first divergence of a port.
 
-A recogniser asks whether its own formula, applied to Keras's numbers, gives the port's.
+A recogniser tests whether its formula, applied to Keras's numbers, gives the port's numbers.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from parity.ladder.rounding import allowed
 if TYPE_CHECKING:
     from parity.traces.trace import Trace
 
-CLOSE = 1e-9  # relative: three orders above rounding, five below any fault of meaning
+CLOSE = 1e-9  # relative: three orders above rounding, five below any semantic fault
 
 Value = TypeVar("Value")
 
 
 class Evidence:
-    """The first divergence, and everything around it.
+    """The first divergence and its context.
 
     Attributes:
-        keras: what Keras computed.
-        port: what the port computed.
-        level: the first that failed.
-        item: its first failing item.
+        keras: the results of Keras.
+        port: the results of the port.
+        level: the first failed level.
+        item: its first failed item.
         node: Keras's layer there, or None.
-        call: the port's, or None.
+        call: the port's layer there, or None.
     """
 
     def __init__(self, keras: Trace, port: Trace, level: Level, item: Item) -> None:
@@ -47,21 +47,21 @@ class Evidence:
         self.call: Mapping[str, Any] | None = self._calls.get(str(partner))
 
     def once(self, search: Callable[[Evidence], Value]) -> Value:
-        """Returns what a search finds in this evidence; several recognisers share one search."""
+        """Returns the result of a search in this evidence; several recognisers share a search."""
         if search not in self._found:
             self._found[search] = search(self)
         found: Value = self._found[search]
         return found
 
     def is_forward(self, *kinds: str) -> bool:
-        """Whether a forward item failed, at a layer of one of some kinds if any are given."""
+        """Whether a forward item failed, at a layer of the given kinds, if any are given."""
         return self.level.id == "forward" and (not kinds or self.kind in kinds)
 
     # --- what failed -----------------------------------------------------------------------------
 
     @property
     def failed(self) -> list[Item]:
-        """All items of the level that fail."""
+        """All failed items of the level."""
         return [item for item in self.level.items if item.status == FAIL]
 
     @property
@@ -76,12 +76,12 @@ class Evidence:
 
     @property
     def kind(self) -> str:
-        """Of the Keras layer; "" without one."""
+        """Kind of the Keras layer; "" without one."""
         return str(self.node["kind"]) if self.node else ""
 
     @property
     def config(self) -> Mapping[str, Any]:
-        """Of the Keras layer."""
+        """Configuration of the Keras layer."""
         return self.node["config"] if self.node else {}
 
     @property
@@ -93,7 +93,7 @@ class Evidence:
 
     @property
     def is_own(self) -> bool | None:
-        """Whether the layer errs when fed with Keras's input; None if it was not fed."""
+        """Whether the layer is wrong for Keras's input; None if that was not tested."""
         if self.node is None or "(after a batch in train mode)" in self.item.name:
             return None
         items = [
@@ -110,11 +110,11 @@ class Evidence:
         return self._array(self.keras, mode, f"input/{number}")
 
     def port_input(self, mode: str | None = None, number: int = 0) -> np.ndarray | None:
-        """The port's input of the layer, as it is reached."""
+        """The port's input of the layer."""
         return self._array(self.port, mode, f"input/{number}")
 
     def failing_input(self) -> tuple[int, np.ndarray, np.ndarray] | None:
-        """(number, Keras's, the port's) of the first input that differs, where one does."""
+        """(index, Keras's, the port's) of the first different input, or None."""
         if not self.is_input or self.node is None:
             return None
         for number in range(len(self.node["input_shapes"])):
@@ -130,11 +130,11 @@ class Evidence:
         return self._array(self.keras, mode, "output")
 
     def own_output(self, mode: str | None = None) -> np.ndarray | None:
-        """What the port's layer makes of Keras's input."""
+        """Output of the port's layer for Keras's input."""
         return self._array(self.port, mode, "own")
 
     def weight(self, variable: str) -> np.ndarray | None:
-        """A weight of the layer, in Keras's layout."""
+        """Returns a weight of the layer, in Keras's layout."""
         if self.node is None:
             return None
         for name in self.node["weights"]:
@@ -143,9 +143,9 @@ class Evidence:
         return None
 
     def gives(self, value: Any, mode: str | None = None) -> bool:
-        """Whether a formula's value is what the port's layer makes of Keras's input.
+        """Whether a formula gives the output of the port's layer for Keras's input.
 
-        A formula that gives what Keras's layer gives, too, explains no difference.
+        A formula that also gives the output of Keras's layer explains no difference.
         """
         own = self.own_output(mode)
         if own is None or not is_close(value, own):
@@ -153,9 +153,9 @@ class Evidence:
         return not is_close(value, self.keras_output(mode))
 
     def is_recorded(self, what: str, value: np.ndarray) -> bool:
-        """Whether a value is what Keras has somewhere in this pass, "conv1/output", but for noise.
+        """Whether a value is what Keras has somewhere in this pass, "conv1/output", within noise.
 
-        What TensorFlow computes in float32 inside is not known any closer.
+        Values that TensorFlow computes internally in float32 are not known more exactly.
         """
         key = f"forward/{self.mode}/{what}"
         return key in self.keras and is_close(
@@ -163,7 +163,7 @@ class Evidence:
         )
 
     def source(self, number: int = 0) -> Mapping[str, Any] | None:
-        """The Keras node that made an input of the layer; None for an input of the model."""
+        """Returns the Keras node that made an input of the layer; None for a model input."""
         sources = self.node["sources"] if self.node else []
         source = sources[number] if number < len(sources) else None
         return None if source is None or source < 0 else self.keras.facts["nodes"][source]
@@ -184,7 +184,7 @@ class Evidence:
         return array
 
     def _layer_of(self, item: str) -> str | None:
-        """The layer that an item is about: the longest name of a node in its name."""
+        """Returns the layer of an item: the longest name of a node in its name."""
         text = item.removeprefix("input of ").removeprefix("weights of ")
         for name, node in self._nodes.items():
             if text.partition(" (")[0] in node["weights"]:
@@ -198,7 +198,7 @@ class Evidence:
 
 
 def is_close(a: Any, b: Any, most: float = CLOSE) -> bool:
-    """Whether two arrays are the same numbers but for rounding, `most` of the largest."""
+    """Whether two arrays are equal within rounding, up to `most` times the largest value."""
     if a is None or b is None:
         return False
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
@@ -209,7 +209,7 @@ def is_close(a: Any, b: Any, most: float = CLOSE) -> bool:
 
 
 def differs(keras: Any, torch: Any) -> bool:
-    """Whether two settings differ, a number and a list of equal numbers being the same."""
+    """Whether two settings differ; a number equals a list of this number."""
 
     def plain(value: Any) -> Any:
         if isinstance(value, Sequence) and not isinstance(value, str):

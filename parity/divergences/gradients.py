@@ -1,4 +1,4 @@
-"""Divergences of gradients: what reaches a weight, and how much of it."""
+"""Divergences of gradients."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def _bias_init(evidence: Evidence) -> Match | None:
     if found is None or not (found[0] == found[0].flat[0]).all():
         return None
     if (found[1] == found[1].flat[0]).all():
-        return None  # another constant
+        return None  # a different constant
     return Match(NUMBERS, f"{found[0].flat[0]:g} in Keras, drawn in the port")
 
 
@@ -40,7 +40,7 @@ def _kaiming(evidence: Evidence) -> Match | None:
         bound = fan**-0.5
         is_below = largest <= bound * (1 + 1e-6)
         spread = float(found[1].std()) * 3**0.5
-        # The spread of n uniform numbers is known to a share of about 1 / sqrt(n).
+        # The spread of n uniform numbers has a relative error of about 1 / sqrt(n).
         if is_below and abs(spread - bound) < 4 * bound / size**0.5:
             return Match(NUMBERS, f"the port draws from U(-{bound:.3g}, {bound:.3g})")
     return None
@@ -72,12 +72,12 @@ def _constant(evidence: Evidence) -> Match | None:
         return None
     theirs, ours = (sorted({f"{value:g}" for value in part[0]}) for part in found)
     if len(found[0]) == 1 and max(len(theirs), len(ours)) > 2:
-        return None  # drawn once: what is not drawn cannot be told
+        return None  # drawn once: constants cannot be distinguished from random values
     return Match(NUMBERS, f"{_listed(theirs)} in Keras, {_listed(ours)} in the port")
 
 
 def _listed(values: list[str]) -> str:
-    """The values of a weight, if they are few."""
+    """Returns the values of a weight, if there are few."""
     return " and ".join(values) if len(values) < 4 else f"{len(values)} values"
 
 

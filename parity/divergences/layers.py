@@ -1,4 +1,4 @@
-"""Divergences of layers without windows, and of what stands between two layers."""
+"""Divergences of layers without windows, and of operations between two layers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from parity.divergences.windows import other_pool
 
 
 def _other_epsilon(evidence: Evidence) -> Match | None:
-    """Epsilon of LayerNormalization and GroupNormalization, slope of LeakyReLU and its like."""
+    """Recognises epsilon of LayerNormalization and GroupNormalization, slope of LeakyReLU, ..."""
     if not evidence.is_forward():
         return None
     config, settings = evidence.config, evidence.settings
@@ -68,7 +68,7 @@ def _softmax_axis(evidence: Evidence) -> Match | None:
 
 
 def _between(evidence: Evidence, *names: str) -> Match | None:
-    """The port's input of a layer is another activation of what Keras activates before it."""
+    """Recognises a different activation before a layer."""
     found = evidence.failing_input()
     if found is None or evidence.node is None:
         return None
@@ -86,7 +86,7 @@ def _between(evidence: Evidence, *names: str) -> Match | None:
 
 
 def _added(evidence: Evidence) -> Match | None:
-    """The port activates what Keras gives to a layer as it is."""
+    """Recognises an additional activation before a layer of the port."""
     found = evidence.failing_input()
     if found is None or evidence.node is None:
         return None
@@ -98,48 +98,48 @@ def _added(evidence: Evidence) -> Match | None:
 
 
 def other_activation(evidence: Evidence) -> Match | None:
-    """Another activation, or none, stands where Keras has one."""
+    """Recognises a different or missing activation."""
     if not evidence.is_forward():
         return None
     found = _between(evidence, *arithmetic.ACTIVATIONS) or _added(evidence)
     if found is None and evidence.kind.startswith("activation:"):
-        own = evidence.kind.removeprefix("activation:")  # with other constants it is still that
+        own = evidence.kind.removeprefix("activation:")  # the same, possibly with other constants
         others = [name for name in arithmetic.ACTIVATIONS if not name.startswith(own)]
         found = _tried(evidence, *others)
     return found
 
 
 def features_order(evidence: Evidence) -> Match | None:
-    """The same numbers enter in another order."""
+    """Recognises the same input features in a different order."""
     x, ours = evidence.keras_input(), evidence.port_input()
     if not evidence.is_forward("dense", "batch_norm") or x is None or ours is None:
         return None
     if is_close(x, ours) or not is_close(np.sort(x, axis=-1), np.sort(ours, axis=-1)):
         return None
-    return Match(NUMBERS, "the same features in another order")
+    return Match(NUMBERS, "the same features in a different order")
 
 
 def _wiring(evidence: Evidence) -> Match | None:
-    """What the port gives to a layer is what Keras gives to, or gets from, another place."""
+    """Recognises an input of the port's layer that Keras has at a different place."""
     found, node = evidence.failing_input(), evidence.node
     if not evidence.is_forward() or found is None or node is None:
         return None
     number, _, ours = found
     for other in range(len(node["input_shapes"])):
         if evidence.is_recorded(f"{node['name']}/input/{other}", ours):
-            return Match(NUMBERS, f"the inputs of {node['name']} stand in another order")
+            return Match(NUMBERS, f"the inputs of {node['name']} are in a different order")
     for other in evidence.keras.facts["nodes"]:
         if evidence.is_recorded(f"{other['name']}/output", ours):
             before = evidence.source(number)
-            theirs = before["name"] if before else "another tensor"
+            theirs = before["name"] if before else "a different tensor"
             return Match(
-                NUMBERS, f"{node['name']} is given {other['name']} in the port, {theirs} in Keras"
+                NUMBERS, f"{node['name']} gets {other['name']} in the port, {theirs} in Keras"
             )
     return None
 
 
 def _between_layers(evidence: Evidence) -> Match | None:
-    """What stands between two layers differs, and nothing else is known about it."""
+    """Recognises an unknown difference between two layers."""
     if not evidence.is_forward() or not evidence.is_input:
         return None
     found = evidence.failing_input()
@@ -185,10 +185,10 @@ def _resampling(evidence: Evidence) -> Match | None:
 
 
 def _own_error(evidence: Evidence) -> Match | None:
-    """The layer errs on Keras's own input, and no formula is known for it."""
+    """Recognises a layer that is wrong for Keras's input, without a known formula."""
     if not evidence.is_forward() or not evidence.is_own or evidence.node is None:
         return None
-    return Match(PLACE / 2, f"{evidence.node['name']} itself computes something else")
+    return Match(PLACE / 2, f"{evidence.node['name']} itself gives a different output")
 
 
 RULES: dict[str, Recogniser] = {

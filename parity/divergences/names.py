@@ -1,6 +1,6 @@
 """The names of the registry: ID -> slug, in the order of the registry.
 
-Nothing is imported: a shell that completes a name waits for it.
+It imports nothing, since the shell waits for it when it completes a name.
 """
 
 from __future__ import annotations
@@ -41,5 +41,5 @@ def id_of(name: str) -> str | None:
 
 
 def full_name(name: str) -> str:
-    """Returns an ID with its slug beside it: "F2 adam-epsilon-placement"."""
+    """Returns an ID with its slug: "F2 adam-epsilon-placement"."""
     return f"{name} {SLUGS[name]}" if name in SLUGS else name

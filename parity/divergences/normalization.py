@@ -1,4 +1,4 @@
-"""Divergences of normalisations: their epsilon, and what they keep of a batch."""
+"""Divergences of normalisations: their epsilon, and their moving statistics."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _norm_epsilon(evidence: Evidence) -> Match | None:
 
 
 def _norm_statistics(evidence: Evidence) -> Match | None:
-    """One half normalises with the batch, the other with moving statistics."""
+    """Recognises halves that normalise with the batch and with moving statistics."""
     if not evidence.is_forward("batch_norm"):
         return None
     x, epsilon = evidence.keras_input(), evidence.config.get("epsilon", 1e-3)
@@ -50,7 +50,7 @@ def _norm_statistics(evidence: Evidence) -> Match | None:
 
 
 def _moving(evidence: Evidence) -> tuple[np.ndarray, np.ndarray, np.ndarray, int, str] | None:
-    """(start, Keras's batch statistic, the port's value, values a channel, statistic)."""
+    """Returns (start, Keras's batch statistic, the port's value, values per channel, statistic)."""
     name = evidence.item.name
     if evidence.level.id != "forward" or "(after a batch in train mode)" not in name:
         return None
@@ -107,9 +107,9 @@ def _frozen(evidence: Evidence) -> Match | None:
         return None
     start, _, ours, _, name = found
     if is_close(start, ours):
-        return Match(NUMBERS, f"the port does not move its {name}")
+        return Match(NUMBERS, f"the port does not update its {name}")
     theirs = evidence.keras[f"state/{evidence.item.name.partition(' (')[0]}"]
-    return Match(NUMBERS, f"Keras does not move its {name}") if is_close(start, theirs) else None
+    return Match(NUMBERS, f"Keras does not update its {name}") if is_close(start, theirs) else None
 
 
 def _batch_of_one(evidence: Evidence) -> Match | None:

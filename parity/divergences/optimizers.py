@@ -1,4 +1,4 @@
-"""Divergences of optimizers: what the trials of their rules find, and what else tells."""
+"""Divergences of optimizers, from trials of their rules and other evidence."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _left_out(evidence: Evidence) -> Match | None:
             w = evidence.keras[start]
             if is_close(probe_inputs.sampled(w), evidence.port[key]) and item.name not in names:
                 names.append(item.name)
-    return Match(NUMBERS, f"the port does not move {', '.join(names[:3])}") if names else None
+    return Match(NUMBERS, f"the port does not update {', '.join(names[:3])}") if names else None
 
 
 def _two_biases(evidence: Evidence) -> Match | None:
@@ -46,7 +46,7 @@ def _two_biases(evidence: Evidence) -> Match | None:
 
 
 def _same_class(evidence: Evidence) -> Match | None:
-    """Torch's own Adam, RMSprop, ... where no trial gives its numbers."""
+    """Recognises torch's own Adam, RMSprop, ... if no trial gives its numbers."""
     if evidence.level.id != "optimizer" or changes(evidence) is not None:
         return None
     if evidence.item.name == "learning_rate":

@@ -46,7 +46,7 @@ def find(name: str) -> Divergence:
     """Returns a divergence by its ID or its slug, in upper or lower case.
 
     Raises:
-        InputError: there is none of that name.
+        InputError: there is no divergence of that name.
     """
     found = id_of(name)
     if found is None:
@@ -55,19 +55,19 @@ def find(name: str) -> Divergence:
 
 
 def recognised(evidence: Evidence) -> list[tuple[Divergence, Match]]:
-    """Returns the entries that the evidence speaks for, the surest first."""
+    """Returns the entries that match the evidence, the most likely first."""
     found = [(entry, _asked(entry, evidence)) for entry in REGISTRY.values()]
     matches = [(entry, match) for entry, match in found if match is not None]
     return sorted(matches, key=lambda pair: -pair[1].confidence)
 
 
 def _asked(entry: Divergence, evidence: Evidence) -> Match | None:
-    """What an entry recognises; nothing, where the facts are not what it expects.
+    """Returns the match of an entry; None if the facts are not as expected.
 
-    A bundle comes from outside: settings in it can be of any type and size.
+    A bundle comes from outside: its settings can have any type and size.
     """
     try:
-        with np.errstate(all="ignore"):  # what a formula makes of infinities is no match
+        with np.errstate(all="ignore"):  # infinities in a formula never match
             return entry.recognise(evidence)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, MemoryError):
         return None

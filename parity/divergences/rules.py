@@ -1,10 +1,10 @@
-"""Update rules of optimizers in NumPy, with every place where Keras and PyTorch part as a setting.
+"""Update rules of optimizers in NumPy, with a setting for each difference of Keras and PyTorch.
 
     w, g, settings -> the weights after each step
 
-One function a family; `torch` among the settings says whose equations they are. Only made to be
-tried on the numbers of a probe: a rule that gives the port's weights names what the port does.
-Keras rounds some of its constants to float32, in float64 too: 1 - 0.999**t differs by 1.3e-5.
+There is one function per family; the setting `torch` selects torch's equations. They are only for
+trials on the numbers of a probe: a rule that gives the port's weights shows what the port does.
+Keras rounds some of its constants to float32, even in float64: 1 - 0.999**t differs by 1.3e-5.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ def steps(
     """Yields the weight after each step.
 
     Args:
-        family: of `FAMILIES`.
-        w: at the start.
-        gradients: one a step, clipped already.
+        family: one of `FAMILIES`.
+        w: initial weight.
+        gradients: one per step, already clipped.
         rates: the learning rate of each step.
         s: settings; weight decay is "decay", a pair (how, factor) with how "decoupled", "coupled";
-            "accumulated" is a pair (steps whose gradients make one update, "mean" or "sum").
+            "accumulated" is a pair (number of steps per update, "mean" or "sum").
     """
     state: dict[str, Any] = {}
     how, factor = s.get("decay") or (None, 0.0)
@@ -52,7 +52,7 @@ def steps(
 
 
 def _constant(value: float, s: Settings) -> float:
-    """A constant as Keras's `ops.cast` makes it, or as it is."""
+    """Returns a constant rounded as Keras's `ops.cast` does, or unchanged."""
     return float(value) if s["torch"] else float(np.float32(value))
 
 
@@ -72,7 +72,7 @@ def _nadam(w: Any, g: Any, lr: float, t: int, state: dict[str, Any], s: Settings
     b1, b2 = (_constant(beta, s) for beta in s["betas"])
     pace = s.get("momentum_decay", 1.0)
     u_t, u_n = (b1 * (1 - 0.5 * _constant(0.96, s) ** (number * pace)) for number in (t, t + 1))
-    # The product is of constants that are not rounded, in Keras too.
+    # The product uses constants that are not rounded, in Keras too.
     factor = s["betas"][0] * (1 - 0.5 * 0.96 ** (t * pace))
     product = state["product"] = state.get("product", 1.0) * factor
     m = state["m"] = state.get("m", 0.0) * b1 + (1 - b1) * g
@@ -160,7 +160,7 @@ OF_KERAS = {
     "Adadelta": "adadelta",
     "Lion": "lion",
 }
-# What torch's classes start with.
+# Defaults of torch's classes.
 TORCH_DEFAULTS: dict[str, dict[str, Any]] = {
     "adam": {"betas": (0.9, 0.999), "epsilon": 1e-8, "amsgrad": False},
     "nadam": {"betas": (0.9, 0.999), "epsilon": 1e-8, "momentum_decay": 0.004},
@@ -196,7 +196,7 @@ def keras_settings(family: str, config: Mapping[str, Any]) -> dict[str, Any]:
     found["decay"] = ("decoupled", float(decay)) if decay else None
     found["accumulated"] = (int(config.get("gradient_accumulation_steps") or 1), "mean")
     if family == "nadam":
-        found["momentum_decay"] = 1.0  # torch's name of what Keras has no setting for
+        found["momentum_decay"] = 1.0  # torch's name; Keras has no setting for it
     if family in ("rmsprop", "adagrad"):
         found["outside"] = False
     return {**TORCH_DEFAULTS[family], **found}

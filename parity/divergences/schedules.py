@@ -1,4 +1,4 @@
-"""Divergences of schedules: which rule, shown the same metrics, gives the port's learning rates?"""
+"""Divergences of schedules: finds the rule that gives the port's rates for the same metrics."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 def plateau_rates(values: np.ndarray, first: float, s: Mapping[str, Any]) -> np.ndarray:
-    """Returns the rate of each epoch under a rule that cuts it on a plateau.
+    """Returns the rate of each epoch under a rule that reduces it on a plateau.
 
     Args:
         values: the metric of each epoch.
-        first: the rate at the start.
-        s: factor, patience, min_delta, cooldown, min_lr, mode; "late": one epoch more of patience,
+        first: the initial rate.
+        s: factor, patience, min_delta, cooldown, min_lr, mode; "late": one more epoch of patience,
             as torch counts; "relative": the improvement is relative; "zeroed": a cooldown takes one
-            epoch more, as in torch.
+            more epoch, as in torch.
     """
     sign = -1.0 if s["mode"] == "max" else 1.0
     best, wait, cooling, rate = math.inf, 0, 0, first
@@ -100,7 +100,7 @@ def _changes(s: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any], str]]:
 
 
 def _found(evidence: Evidence) -> list[tuple[str, str]]:
-    """(ID, text) of the changes of Keras's rule that give the port's rates."""
+    """Returns (ID, text) of the changes of Keras's rule that give the port's rates."""
     facts, key = _plateau(evidence), "schedule/epochs"
     if evidence.level.id != "schedule" or facts is None or key not in evidence.port:
         return []
@@ -111,7 +111,7 @@ def _found(evidence: Evidence) -> list[tuple[str, str]]:
         tried = [c for c in _changes(rule) if any(rule[k] != v for k, v in c[1].items())]
         for some in itertools.combinations(tried, count):
             changes = {k: v for _, change, _ in some for k, v in change.items()}
-            if len(changes) < count:  # two values for one setting
+            if len(changes) < count:  # two values for the same setting
                 continue
             changed = {**rule, **changes}
             rates = plateau_rates(metrics[changed["monitor"]][: len(ours)], float(ours[0]), changed)
@@ -121,7 +121,7 @@ def _found(evidence: Evidence) -> list[tuple[str, str]]:
 
 
 def _right_rules(s: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Keras's rule, and torch's as it has to be set to cut at the same epochs."""
+    """Returns Keras's rule, and torch's rule with settings for the same epochs."""
     yield dict(s)
     if s["patience"] > 0:
         cooldown = max(s["cooldown"] - 1, 0)
@@ -133,7 +133,7 @@ def _changed(name: str) -> Recogniser:
 
 
 def _rates(evidence: Evidence) -> list[tuple[str, np.ndarray, np.ndarray]]:
-    """(steps or epochs, Keras's rates, the port's) of what differs."""
+    """Returns (steps or epochs, Keras's rates, the port's), if they differ."""
     if evidence.level.id != "schedule":
         return []
     found = []
@@ -152,9 +152,9 @@ def _per_epoch(evidence: Evidence) -> Match | None:
             continue
         steps = probe_inputs.SCHEDULE_STEPS
         first = [n for n, step in enumerate(steps) if step < 30]
-        # Within an epoch nothing moves; after the first, one step of the schedule is done.
+        # Within an epoch the rate is constant; each epoch makes one step of the schedule.
         if np.ptp(ours[first]) == 0 and np.ptp(theirs[first]) > 0 and np.ptp(ours) > 0:
-            return Match(NUMBERS, "the rate stays within an epoch, and moves between epochs")
+            return Match(NUMBERS, "the rate is constant in an epoch, and changes between epochs")
     return None
 
 
@@ -186,7 +186,7 @@ def _stopping(evidence: Evidence) -> Match | None:
 
 
 def _other(evidence: Evidence) -> Match | None:
-    return Match(PLACE, "other rates") if _rates(evidence) else None
+    return Match(PLACE, "different rates") if _rates(evidence) else None
 
 
 RULES: dict[str, Recogniser] = {

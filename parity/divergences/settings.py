@@ -1,8 +1,8 @@
-"""Settings of paired layers that differ, from what both halves say of themselves.
+"""Different settings of paired layers, from the configurations of both halves.
 
-Numbers prove the first divergence; behind it there may be more. What a layer of Keras is configured
-with and what the module says of itself can be compared at once for the whole model: hints, and no
-verdict, since a module may do something else with its settings than their names tell.
+Numbers prove the first divergence; there may be others after it. The configuration of a Keras layer
+and the attributes of a module can be compared for the whole model. The differences are hints, not
+a verdict, since a module may use its settings differently than their names suggest.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ _WINDOWED = frozenset(("conv", "depthwise_conv", "conv_transpose", "max_pool", "
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting that differs.
+    """One different setting.
 
     Attributes:
-        id: of the divergence that it is.
+        id: ID of the divergence.
         name: Keras's name of the setting.
-        keras: its value there.
+        keras: its value in Keras.
         torch: its value in the port, in Keras's convention.
-        layers: (Keras's layer, the port's) of all pairs with these values.
+        layers: (Keras's layer, the port's layer) of all pairs with these values.
     """
 
     id: str
@@ -42,11 +42,11 @@ def differing_settings(keras: Trace, port: Trace) -> list[Setting]:
     """Compares the settings of all paired layers.
 
     Args:
-        keras: what Keras computed.
-        port: what the port computed.
+        keras: the results of Keras.
+        port: the results of the port.
 
     Returns:
-        A row for each setting and pair of values, in the order in which they first occur.
+        A row per setting and pair of values, in the order in which they first occur.
     """
     nodes = {node["name"]: node for node in keras.facts["nodes"]}
     calls = {call["name"]: call for call in port.facts["nodes"]}
@@ -68,7 +68,7 @@ def differing_settings(keras: Trace, port: Trace) -> list[Setting]:
 def _pairs(
     node: Mapping[str, Any], call: Mapping[str, Any], settings: Mapping[str, Any]
 ) -> Iterator[tuple[str, Any, Any, str]]:
-    """(name, Keras's value, the port's, ID of the divergence) of what can be compared."""
+    """Yields (name, Keras's value, the port's, ID of the divergence) of comparable settings."""
     config, kind = node["config"], node["kind"]
     is_stock = str(settings.get("class", "")).startswith("torch.nn.")
     if kind in _WINDOWED:
@@ -81,7 +81,7 @@ def _pairs(
         yield "epsilon", config.get("epsilon"), epsilon, "C1"
         momentum = settings.get("momentum")
         if is_stock and isinstance(momentum, float):
-            momentum = round(1 - momentum, 12)  # torch counts what is new
+            momentum = round(1 - momentum, 12)  # torch's momentum is the weight of the new value
         yield "momentum", config.get("momentum"), momentum, "C2"
     elif kind in ("layer_norm", "group_norm"):
         yield "epsilon", config.get("epsilon"), settings.get("eps", settings.get("epsilon")), "A13"

@@ -1,4 +1,4 @@
-"""Divergences of what is fed, and of structure."""
+"""Divergences of input data and of structure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from parity.divergences.layers import features_order, other_activation
 
 
 def _scale(evidence: Evidence) -> Match | None:
-    """The port's input is an affine function of Keras's, by channel."""
+    """Recognises an input of the port that is an affine function of Keras's, by channel."""
     theirs, ours = _inputs(evidence)
     if theirs is None or ours is None or theirs.shape != ours.shape or theirs.size < 8:
         return None
@@ -39,13 +39,13 @@ def _channels(evidence: Evidence) -> Match | None:
 
 
 def _reshaped(evidence: Evidence) -> Match | None:
-    """(N, H, W, C) taken for (N, C, H, W) by a reshape: the same numbers, scattered."""
+    """Recognises a reshape of (N, H, W, C) to (N, C, H, W): the same numbers, in wrong places."""
     theirs, ours = _inputs(evidence)
     if theirs is None or ours is None or theirs.ndim < 3 or theirs.shape != ours.shape:
         return None
     first = np.moveaxis(ours, -1, 1)
     if is_close(theirs.reshape(first.shape), first) and not is_close(theirs, ours):
-        return Match(NUMBERS, "the port's numbers are Keras's, read one after the other")
+        return Match(NUMBERS, "the port has Keras's numbers in memory order, in a different shape")
     return None
 
 
@@ -57,7 +57,7 @@ def _inputs(evidence: Evidence) -> tuple[np.ndarray | None, np.ndarray | None]:
 
 
 def _loaded(evidence: Evidence) -> tuple[str, np.ndarray, np.ndarray] | None:
-    """(weight, Keras's value, the port's) of a weight that is not as it was carried over."""
+    """Returns (weight, Keras's value, the port's) of a weight that was carried over wrongly."""
     name = evidence.item.name
     if evidence.level.id != "structure" or not name.endswith(" (as carried over)"):
         return None
@@ -68,7 +68,7 @@ def _loaded(evidence: Evidence) -> tuple[str, np.ndarray, np.ndarray] | None:
 
 
 def _axes(evidence: Evidence) -> Match | None:
-    """A kernel whose axes stand in another order."""
+    """Recognises a kernel with its axes in a different order."""
     found = _loaded(evidence)
     if found is None or found[1].ndim < 3:
         return None
@@ -106,7 +106,7 @@ def _flatten_order(evidence: Evidence) -> Match | None:
     _, theirs, ours = found
     same_rows = sorted(map(bytes, theirs)) == sorted(map(bytes, ours))
     if same_rows and not (theirs == ours).all():
-        return Match(NUMBERS, "the port's kernel has Keras's rows in another order")
+        return Match(NUMBERS, "the port's kernel has Keras's rows in a different order")
     return None
 
 
@@ -178,7 +178,7 @@ def _missing(evidence: Evidence) -> Match | None:
             NUMBERS, f"{where} {item.name} ({item.keras if item.torch == 'absent' else item.torch})"
         )
     if evidence.level.id == "structure" and item.torch == "not used":
-        return Match(SETTINGS, f"no layer of the port takes {item.name}")
+        return Match(SETTINGS, f"no layer of the port uses {item.name}")
     return None
 
 

@@ -13,7 +13,7 @@ from parity.divergences.divergence import NUMBERS, PLACE, Match, Recogniser
 if TYPE_CHECKING:
     from parity.divergences.evidence import Evidence
 
-# Keras keeps the factor of a penalty in float32, which is off by up to 6e-8.
+# Keras stores the factor of a penalty in float32, with an error of up to 6e-8.
 _NEAR = 1e-6
 
 
@@ -22,7 +22,7 @@ def _is_near(a: float, b: float) -> bool:
 
 
 class _Confident:
-    """The loss of the outputs that no model is needed for."""
+    """The loss of given outputs, without a model."""
 
     def __init__(self, evidence: Evidence) -> None:
         keras, port, key = evidence.keras, evidence.port, "loss/confident"
@@ -35,7 +35,7 @@ class _Confident:
         self.activation = keras.facts.get("output_activation")
 
     def gives(self, value: float) -> bool:
-        """Whether a loss without penalty is the port's, with or without Keras's penalty."""
+        """Whether a loss without penalty equals the port's, with or without Keras's penalty."""
         return any(_is_near(value + extra, self.torch) for extra in (0.0, self.penalty))
 
     @property
@@ -90,7 +90,7 @@ def _twice(evidence: Evidence) -> Match | None:
 
 
 def _clipped(evidence: Evidence) -> Match | None:
-    """Probabilities, clipped at 1e-7, where Keras finds the logits behind them."""
+    """Recognises clipped probabilities, for which Keras uses the logits."""
     found = _confident(evidence)
     if found is None or not found.is_crossentropy or found.activation != "softmax":
         return None
@@ -117,7 +117,7 @@ def _smoothing(evidence: Evidence) -> Match | None:
     said = float(found.settings.get("label_smoothing") or 0.0)
     if found.is_binary:
         for value, share in ((said, found.linear.shape[-1]), (said, 1), (0.0, 1)):
-            if not said or share == 2:  # that of Keras
+            if not said or share == 2:  # Keras's own
                 continue
             y = found.y * (1 - value) + value / share
             if found.gives(float(binary_crossentropies(found.linear, y).mean())):
@@ -222,7 +222,7 @@ def _other_penalty(evidence: Evidence) -> Match | None:
 
 
 def _other_parts(evidence: Evidence) -> Iterator[tuple[str, float]]:
-    """The penalty, if its l1 or its l2 part is a mean and no sum, or is not there."""
+    """Yields the penalty with a mean instead of a sum as its l1 or l2 part, or without one."""
     parts = {"l1": {"sum": 0.0, "mean": 0.0}, "l2": {"sum": 0.0, "mean": 0.0}}
     for factors, w in _regularised(evidence):
         for part, size in (("l1", np.abs(w)), ("l2", w * w)):
@@ -238,7 +238,7 @@ def _other_parts(evidence: Evidence) -> Iterator[tuple[str, float]]:
 
 
 def _regularised(evidence: Evidence) -> Iterator[tuple[dict[str, float], np.ndarray]]:
-    """The factors of every regulariser of a weight, and the weight, once if it is shared."""
+    """Yields the factors of each regulariser and its weight; a shared weight occurs once."""
     seen = set()
     for node in evidence.keras.facts["nodes"]:
         for name, value in node["config"].items():
@@ -248,7 +248,7 @@ def _regularised(evidence: Evidence) -> Iterator[tuple[dict[str, float], np.ndar
             given = value.get("config", {})
             factors = {k: float(given[k]) for k in ("l1", "l2") if given.get(k)}
             for weight in node["weights"]:
-                short = weight.replace("/", ".").rpartition(".")[2]  # of a cell: lstm_cell/kernel
+                short = weight.replace("/", ".").rpartition(".")[2]  # in a cell: lstm_cell/kernel
                 is_its = short in (variable, f"{variable}_kernel")
                 if factors and is_its and weight not in seen:
                     seen.add(weight)
@@ -256,7 +256,7 @@ def _regularised(evidence: Evidence) -> Iterator[tuple[dict[str, float], np.ndar
 
 
 def _factors(evidence: Evidence) -> list[float]:
-    """The factors of all L2 regularisers of the Keras model."""
+    """Returns the factors of all L2 regularisers of the Keras model."""
     found = set()
     for node in evidence.keras.facts["nodes"]:
         for name, value in node["config"].items():

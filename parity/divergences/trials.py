@@ -1,4 +1,4 @@
-"""Trials of an optimizer: which change of Keras's rule gives the port's weights?
+"""Trials of an optimizer: finds the change of Keras's rule that gives the port's weights.
 
 The rule of the Keras optimizer is changed in one place, then in two, then in three, until it gives
 the numbers of the port after every recorded step.
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from parity.divergences.evidence import Evidence
 
 MAX_CHANGES = 3
-# A rule of Keras in NumPy is not Keras to the last bits: betas are rounded to float32 there.
+# A rule in NumPy differs from Keras in the last bits, since Keras rounds betas to float32.
 _CLOSE = 1e-7
 
 
@@ -30,10 +30,10 @@ class Change:
     """One change of Keras's rule.
 
     Attributes:
-        id: of the divergence.
-        setting: that is changed.
-        value: to what.
-        text: what it is.
+        id: ID of the divergence.
+        setting: the changed setting.
+        value: its new value.
+        text: description of the change.
     """
 
     id: str
@@ -43,7 +43,7 @@ class Change:
 
 
 def changes(evidence: Evidence) -> Sequence[Change] | None:
-    """Returns the changes that make Keras's rule the port's; None where none do."""
+    """Returns the changes that make Keras's rule the port's; None if there are none."""
     return evidence.once(_search) if evidence.level.id == "optimizer" else None
 
 
@@ -53,7 +53,7 @@ def changed(name: str) -> Recogniser:
 
 
 class _Trial:
-    """One weight: where it starts, its gradients, and where the port takes it."""
+    """One weight: its initial value, its gradients, and its values in the port."""
 
     def __init__(self, evidence: Evidence) -> None:
         keras, port = evidence.keras, evidence.port
@@ -63,7 +63,7 @@ class _Trial:
         self.seed = int(keras.spec["seed"])
         failed = {item.name for item in evidence.failed}
         names = [name for name in self.shapes if f"optimizer/1/weights/{name}" in port]
-        # The largest that is still cheap: small ones may hide a rare value.
+        # The largest weight that is still cheap: small ones may hide a rare value.
         names.sort(key=lambda n: (n not in failed, -min(int(np.prod(self.shapes[n])), 2000)))
         self.name = names[0] if names else None
         if self.name is None or self.family is None:
@@ -85,11 +85,11 @@ class _Trial:
 
     @property
     def is_keras(self) -> bool:
-        """Whether the port is where Keras is, as far as a rule can tell."""
+        """Whether the port has Keras's weights, within the accuracy of a rule."""
         return all(_is_close(self.theirs[n], w, self.start) for n, w in self.targets.items())
 
     def gradients(self, clip: tuple[str | None, float]) -> list[np.ndarray]:
-        """Of the weight, one a step."""
+        """Gradients of the weight, one per step."""
         assert self.name is not None
         if clip not in self._clipped:
             self._clipped[clip] = [
@@ -98,7 +98,7 @@ class _Trial:
         return self._clipped[clip]
 
     def gives(self, family: str, settings: Mapping[str, Any]) -> bool:
-        """Whether a rule takes the weight where the port takes it."""
+        """Whether a rule gives the port's weights."""
         gradients = self.gradients(settings["clip"])
         with np.errstate(all="ignore"):
             walk = rules.steps(family, self.start, gradients, self.rates, settings)
@@ -109,7 +109,7 @@ class _Trial:
 
 
 def _is_close(w: np.ndarray, target: np.ndarray, start: np.ndarray) -> bool:
-    """Whether a weight is where it should be, measured by how far it has moved."""
+    """Whether two values of a weight are equal, relative to its total change."""
     if w.shape != target.shape or not np.isfinite(w).all():
         return False
     moved = float(np.abs(target - start).max()) or 1e-300
@@ -143,7 +143,7 @@ def _search(evidence: Evidence) -> Sequence[Change] | None:
 
 
 def _another(trial: _Trial, evidence: Evidence) -> Sequence[Change] | None:
-    """Another optimizer, with its own defaults or the port's settings."""
+    """Yields other optimizers, with their own defaults or the port's settings."""
     said = _port_settings(evidence)
     for family, defaults in rules.TORCH_DEFAULTS.items():
         for whose, clip in itertools.product((True, False), {trial.clip, (None, 0.0)}):
@@ -161,7 +161,7 @@ def _another(trial: _Trial, evidence: Evidence) -> Sequence[Change] | None:
 
 
 def _port_settings(evidence: Evidence) -> dict[str, Any]:
-    """What the port's optimizer says of itself, under the names of the rules."""
+    """Returns the settings of the port's optimizer, with the names of the rules."""
     facts = evidence.port.facts["optimizer"] or {}
     group = (facts.get("groups") or [{}])[0]
     found: dict[str, Any] = {}
@@ -187,7 +187,7 @@ def _port_settings(evidence: Evidence) -> dict[str, Any]:
 
 
 def _changes(trial: _Trial, said: Mapping[str, Any]) -> Iterator[Change]:
-    """Every change that is tried, the likely ones first."""
+    """Yields all changes to try, the most likely first."""
     s = trial.settings
     family = trial.family
     torch_ids = {
@@ -222,7 +222,7 @@ def _changes(trial: _Trial, said: Mapping[str, Any]) -> Iterator[Change]:
     )
     if "outside" in s:
         name = "F4" if family == "rmsprop" else "F8"
-        yield Change(name, "outside", True, "epsilon is added beside the root, in Keras under it")
+        yield Change(name, "outside", True, "epsilon is added outside the root, in Keras inside")
     yield from _numbers("F14", "momentum_decay", s, [said.get("momentum_decay"), 0.004])
     yield from _decays(s, said)
     yield from _clips(trial.clip)

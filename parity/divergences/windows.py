@@ -17,7 +17,7 @@ _POOLS = ("max_pool", "average_pool")
 
 
 def _sizes(evidence: Evidence) -> tuple[list[int], list[int], list[int]] | None:
-    """Size, strides and dilation of the windows of a layer; None where it has none."""
+    """Returns size, strides and dilation of the windows of a layer; None if it has none."""
     config, x = evidence.config, evidence.keras_input()
     size = config.get("kernel_size", config.get("pool_size"))
     if size is None or x is None:
@@ -30,12 +30,12 @@ def _sizes(evidence: Evidence) -> tuple[list[int], list[int], list[int]] | None:
 
 
 def _each(value: Any, rank: int) -> list[int]:
-    """A setting for each spatial axis."""
+    """Returns a setting for each spatial axis."""
     return list(value) if isinstance(value, list | tuple) else [int(value)] * rank
 
 
 def _conv(evidence: Evidence, strides: Any, padding: Any, dilation: Any) -> np.ndarray | None:
-    """What Keras's layer would give with other windows."""
+    """Returns the output of Keras's layer with different windows."""
     x = evidence.keras_input()
     is_deep = evidence.kind == "depthwise_conv"
     kernel = evidence.weight("kernel")
@@ -48,7 +48,7 @@ def _conv(evidence: Evidence, strides: Any, padding: Any, dilation: Any) -> np.n
 
 
 def _symmetric(evidence: Evidence) -> Match | None:
-    """`padding=k // 2` in the place of "same" with a stride."""
+    """Recognises `padding=k // 2` instead of "same" with a stride."""
     sizes = _sizes(evidence)
     if not evidence.is_forward(*_CONVS) or sizes is None:
         return None
@@ -60,7 +60,7 @@ def _symmetric(evidence: Evidence) -> Match | None:
 
 
 def _other_windows(evidence: Evidence) -> Match | None:
-    """Other padding, stride or dilation; by trial of the usual ones, then by the settings."""
+    """Recognises a different padding, stride or dilation, by trials, then by the settings."""
     sizes = _sizes(evidence)
     if not evidence.is_forward(*_CONVS, *_POOLS, "conv_transpose") or sizes is None:
         return None
@@ -124,7 +124,7 @@ def _pool(evidence: Evidence, kind: str, fills: Any) -> Match | None:
             value = arithmetic.pool(x, size, strides, padding, fill=fill, counted=counted)
             if evidence.gives(value):
                 return Match(NUMBERS, f"padding {where} with {name} gives the port's numbers")
-    return Match(PLACE, "the port's pool gives other numbers") if evidence.is_own else None
+    return Match(PLACE, "the port's pool gives different numbers") if evidence.is_own else None
 
 
 def _transposed(evidence: Evidence) -> Match | None:
@@ -133,16 +133,16 @@ def _transposed(evidence: Evidence) -> Match | None:
     own, theirs = evidence.own_output(), evidence.keras_output()
     if own is None or theirs is None:
         return None
-    # The uncropped product is the same; the crop begins at another pixel.
+    # The uncropped product is the same; the crop starts at a different pixel.
     axes = range(1, theirs.ndim - 1)
     for shift in itertools.product((-2, -1, 0, 1, 2), repeat=len(axes)):
         if any(shift) and _overlap(theirs, own, shift):
             return Match(NUMBERS, f"the port's output is Keras's moved by {shift} pixels")
-    return Match(PLACE, "the port crops the output otherwise")
+    return Match(PLACE, "the port crops the output differently")
 
 
 def _overlap(theirs: np.ndarray, ours: np.ndarray, shift: Sequence[int]) -> bool:
-    """Whether ours[i] = theirs[i + shift] wherever both are there."""
+    """Whether ours[i] = theirs[i + shift] for all i that both have."""
     a: list[slice] = [slice(None)]
     b: list[slice] = [slice(None)]
     for axis, move in enumerate(shift, start=1):
@@ -157,7 +157,7 @@ def _overlap(theirs: np.ndarray, ours: np.ndarray, shift: Sequence[int]) -> bool
 
 
 def other_pool(evidence: Evidence) -> Match | None:
-    """The port takes the mean of windows of which Keras takes the maximum, or the reverse."""
+    """Recognises a mean instead of a maximum over windows, or the reverse."""
     found = evidence.failing_input()
     before = None if found is None else evidence.source(found[0])
     if found is None or before is None or before["kind"] not in _POOLS:

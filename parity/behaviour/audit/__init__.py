@@ -1,1 +1,1 @@
-"""Audit: what the data themselves say about a training."""
+"""Audit: tests of the training and validation data."""

@@ -1,12 +1,12 @@
-"""What in the images and labels makes a validation accuracy too good or too bad.
+"""Finds reasons in images and labels why a validation accuracy is too good or too bad.
 
 In: `Data`. Out: `Audit`: copies across the parts, wrong labels, classes and pixels that differ
-between training and validation, and what a nearest neighbour reaches without any training.
-`Audit.findings` is what is worth telling of it.
+between training and validation, and the accuracy of a nearest neighbour without any training.
+`Audit.findings` lists what matters.
 
-Copies bit for bit, classes and pixels are looked for in all images. What compares each image with
-each other looks at no more than `MAX_TRAIN` and `MAX_VAL` of them, drawn by the seed, with sides
-above 32 pixels averaged down; training images that repeat an earlier one are left out there.
+Exact copies, classes and pixels are tested on all images. Comparisons of all pairs use at most
+`MAX_TRAIN` and `MAX_VAL` images, drawn with the seed, with sides above 32 pixels averaged down;
+they leave out training images that repeat an earlier one.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ MAX_TRAIN, MAX_VAL = 10_000, 2_000
 
 @dataclass(frozen=True)
 class NearCopies(Copies):
-    """Validation images that are near copies of a training image, but no copies bit for bit.
+    """Validation images that are near copies of a training image, but not exact copies.
 
     Attributes:
-        threshold: below what share of the distance to the tenth nearest training image the nearest
-            one is a near copy.
-        dimension: of the data, from which the threshold follows; see
+        threshold: the nearest training image is a near copy if its distance, divided by that of
+            the tenth nearest, is below this.
+        dimension: dimension of the data, which determines the threshold; see
             `parity.behaviour.audit.near_copies`.
-        within_training: share of training images that are near copies of another one.
+        within_training: fraction of training images that are near copies of another one.
     """
 
     threshold: float
@@ -61,9 +61,9 @@ class Baseline:
     """How often the label of the nearest training image, in pixels, is right.
 
     Attributes:
-        accuracy: on validation: what a trained model should exceed.
-        new_and_within: on validation images that are no copies, near ones included, against
-            training images that are none, each among all others; None where no class has both.
+        accuracy: accuracy on validation, which a trained model should exceed.
+        new_and_within: accuracies on validation images that are not copies or near copies, and on
+            such training images, each among all others; None if no class has both.
     """
 
     accuracy: float
@@ -72,21 +72,21 @@ class Baseline:
 
 @dataclass(frozen=True)
 class Audit:
-    """What was found in a data set.
+    """The measurements on a data set.
 
     Attributes:
-        source: of the data.
-        seed: by which images were drawn, where not all were compared.
-        num_train: training images that were compared with each other.
-        num_val: validation images that were compared with them.
-        val_copies: validation images that occur in training bit for bit.
-        test_copies: test images that do.
+        source: name of the data source.
+        seed: seed with which images were drawn, if not all were compared.
+        num_train: number of training images that were compared with each other.
+        num_val: number of validation images that were compared with them.
+        val_copies: validation images that are exact copies of training images.
+        test_copies: test images that are exact copies of training images.
         train_copies: training images that repeat another one.
-        near_copies: of validation; None where there are too few images or pixels to tell.
-        labels: of training; None with fewer than 11 images.
-        baseline: what the nearest neighbour reaches.
-        classes: counts, and how they differ.
-        pixels: statistics of images, and how they differ.
+        near_copies: near copies in validation; None with too few images or pixels.
+        labels: labels of training; None with fewer than 11 images.
+        baseline: accuracy of the nearest neighbour.
+        classes: counts of classes, and their differences.
+        pixels: statistics of images, and their differences.
     """
 
     source: str
@@ -103,12 +103,12 @@ class Audit:
     pixels: tuple[PixelTest, ...]
 
     def findings(self) -> tuple[Finding, ...]:
-        """Returns what is worth telling, the gravest first; nothing for an honest split."""
+        """Returns the findings, worst first; none for an honest split."""
         return findings_of(self)
 
     @property
     def severity(self) -> Severity:
-        """Of the gravest finding; "none" without any."""
+        """The severity of the worst finding; "none" without findings."""
         return next((finding.severity for finding in self.findings()), "none")
 
     def to_json(self) -> dict[str, Any]:
@@ -120,12 +120,12 @@ class Audit:
 
 
 def audit(data: Data, *, seed: int = 0) -> Audit:
-    """Looks at the images and labels of a data set.
+    """Tests the images and labels of a data set.
 
     Args:
-        data: its test part is only counted and looked up among the training images.
-        seed: by which images are drawn where there are too many. NumPy's global state is neither
-            read nor changed.
+        data: the data; the test part is only counted and searched among the training images.
+        seed: seed with which images are drawn if there are too many. NumPy's global state is not
+            used.
     """
     originals = Originals(data.x_train, data.y_train)
     generator = np.random.default_rng(seed)
@@ -148,7 +148,7 @@ def audit(data: Data, *, seed: int = 0) -> Audit:
     within = _within(train)
     rows = np.flatnonzero(~is_near_within) if within.size else np.empty(0, np.int64)
     is_right_within = y_train[within[rows, :1].ravel()] == y_train[rows]
-    # Blurred and normalised images mostly tell classes better; those of one colour need the pixels.
+    # Blurred and normalised images usually separate classes better; flat ones need the pixels.
     judged = [label_noise(y_train, neighbours) for neighbours in (_within(looks), within)]
     labels = min(filter(None, judged), key=lambda noise: noise.disagreement, default=None)
     if labels is not None:
@@ -173,7 +173,7 @@ def audit(data: Data, *, seed: int = 0) -> Audit:
 
 
 def _within(vectors: np.ndarray) -> np.ndarray:
-    """For each vector the nearest others, as many as the labels are judged by."""
+    """Returns the nearest other vectors of each vector, as many as the test of labels needs."""
     if len(vectors) == 1:
         return np.empty((1, 0), np.int64)
     return nearest(vectors, vectors, K, own=np.arange(len(vectors))).index
@@ -186,7 +186,7 @@ def _near_copies(
     chosen: np.ndarray,
     chosen_val: np.ndarray,
 ) -> NearCopies:
-    """Counts the pairs below the threshold, with the numbers that they have in the data."""
+    """Counts the pairs below the threshold, with their indices in the data."""
     rows = np.flatnonzero(is_new & (compared.ratio < compared.threshold))
     of_val, of_train = chosen_val[rows], chosen[compared.index[rows]]
     has_other_label = data.y_val[of_val] != data.y_train[of_train]

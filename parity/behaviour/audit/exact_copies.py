@@ -1,4 +1,4 @@
-"""Which images are the same image bit for bit, with the same label or with another one."""
+"""Finds images that are the same bit for bit, with the same label or with another one."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class Copies:
     """Images of a part that occur in training too.
 
     Attributes:
-        count: how many.
-        fraction: of the images that were looked at.
-        num_other_label: those of them that training has under another label.
+        count: number of such images.
+        fraction: fraction of all images of the part.
+        num_other_label: number of those with another label in training.
         pairs: up to five (index in the part, index in training), other labels first.
     """
 
@@ -28,7 +28,7 @@ class Copies:
 
 
 class Originals:
-    """The different images of training, by their content.
+    """The distinct images of training, by their content.
 
     Args:
         images: (N, H, W, C).
@@ -45,23 +45,23 @@ class Originals:
 
     @property
     def index(self) -> np.ndarray:
-        """Of each content, the first image that has it."""
+        """The first image of each content."""
         return np.array([min(places.values()) for places in self._places.values()])
 
     def contain(self, images: np.ndarray) -> np.ndarray:
-        """Returns for each image whether it is one of them."""
+        """Returns whether each image is one of them."""
         return np.array([digest in self._places for digest in _digests(images)])
 
     def copies(
         self, images: np.ndarray, labels: np.ndarray, *, is_training: bool = False
     ) -> Copies:
-        """Looks up the images of a part. Blank ones do not count: they need not be copies.
+        """Searches the images of a part. Blank images do not count: they may not be copies.
 
         Args:
             images: (M, H, W, C).
             labels: int64 (M,).
-            is_training: they are the training images themselves, of which the first of each content
-                is no copy.
+            is_training: whether they are the training images themselves; the first image of each
+                content is then not a copy.
         """
         same, other = [], []
         rows = zip(_digests(images), labels.tolist(), are_blank(images).tolist(), strict=True)
@@ -82,7 +82,7 @@ class Originals:
 
 
 def are_blank(images: np.ndarray) -> np.ndarray:
-    """Returns which images have one value in all pixels and channels."""
+    """Returns whether each image has one value in all pixels and channels."""
     rows = images.reshape(len(images), -1)
     blank: np.ndarray = rows.min(axis=1) == rows.max(axis=1)
     return blank

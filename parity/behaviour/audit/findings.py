@@ -1,7 +1,7 @@
-"""What of an audit is worth telling, in one sentence each, and how grave it is.
+"""The findings of an audit, each a sentence with a severity.
 
-A difference is told if it is both surely there (p below `ALARM`) and great enough to matter, so
-that an honest split has hardly ever a finding, whatever its size (none of 640 splits of MNIST).
+A difference is a finding if it is both significant (p below `ALARM`) and large enough to matter. So
+an honest split almost never has a finding, whatever its size (none of 640 splits of MNIST).
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ _RANK: dict[Severity, int] = {"high": 0, "medium": 1, "low": 2, "none": 3}
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong with the data.
+    """A problem of the data.
 
     Attributes:
         id: "duplicates", "near_duplicates", "contradicting_labels", "label_noise",
             "missing_classes", "imbalance", "split_differs" or "pixels_differ"; each at most once.
-        severity: "high" makes an accuracy worthless, "medium" moves it, "low" is good to know.
-        text: a sentence with the numbers.
+        severity: "high" makes an accuracy worthless, "medium" changes it, "low" is good to know.
+        text: a sentence with numbers.
     """
 
     id: str
@@ -44,7 +44,7 @@ class Finding:
 
 
 def findings_of(audit: Audit) -> tuple[Finding, ...]:
-    """Returns what is worth telling, the gravest first."""
+    """Returns the findings, worst first."""
     found = (
         _duplicates(audit),
         _near_duplicates(audit),
@@ -66,7 +66,7 @@ def _graded(value: float, high: float, medium: float) -> Severity:
 
 
 def _share_graded(share: float, count: int) -> Severity:
-    """For images of a part: one alone never moves an accuracy beyond its own error."""
+    """Returns the severity of copies: a single one never changes an accuracy significantly."""
     return _graded(share, 0.01, 0.001) if count > 1 else "low"
 
 
@@ -89,7 +89,7 @@ def _duplicates(audit: Audit) -> Finding | None:
         return None
     pairs = val.pairs or test.pairs or train.pairs
     example = f", such as image {pairs[0][0]}, which is training image {pairs[0][1]}"
-    text = f"images bit for bit the same: {'; '.join(parts)}{example}"
+    text = f"images that are the same bit for bit: {'; '.join(parts)}{example}"
     return Finding("duplicates", severity, text)
 
 
@@ -100,7 +100,7 @@ def _near_duplicates(audit: Audit) -> Finding | None:
     index, original = near.pairs[0]
     other = f", {near.num_other_label:,} under another label" if near.num_other_label else ""
     share = near.within_training
-    within = f"; so are {share:.1%} of training images, of others there" if share else ""
+    within = f"; {share:.1%} of training images are such copies of others" if share else ""
     return Finding(
         "near_duplicates",
         _share_graded(near.fraction, near.count),
@@ -145,7 +145,7 @@ def _label_noise(audit: Audit) -> Finding | None:
             "label_noise",
             "medium",
             f"{labels.support:.1%} of nearest neighbours in training share a label, with shuffled "
-            f"labels {labels.shuffled[0]:.1%}: labels may have got into another order than images",
+            f"labels {labels.shuffled[0]:.1%}: labels may be in another order than images",
         )
     if labels.estimate is None or labels.low is None or len(labels.suspected) < MIN_SUSPECTED:
         return None
@@ -210,8 +210,8 @@ def _split_differs(audit: Audit) -> Finding | None:
     if classes.p_differs < ALARM and classes.total_variation >= MIN_VARIATION:
         size = classes.total_variation
         parts.append(
-            f"validation has another mix of classes than training: {size:.1%} of it would have to "
-            f"be of another class ({_p(classes.p_differs)})"
+            f"validation has a different mix of classes than training: {size:.1%} of it would need "
+            f"another class ({_p(classes.p_differs)})"
         )
     test = audit.baseline.new_and_within
     if test is not None and test.p_lower < ALARM and test.second - test.first >= MIN_GAP:
@@ -219,7 +219,7 @@ def _split_differs(audit: Audit) -> Finding | None:
         parts.append(
             f"the nearest training image has the right label for {test.first:.1%} of validation, "
             f"but for {test.second:.1%} within training ({_p(test.p_lower)}): images or labels of "
-            "validation are of another kind"
+            "validation are different"
         )
     return Finding("split_differs", _graded(size, 0.2, 0.1), "; ".join(parts)) if parts else None
 

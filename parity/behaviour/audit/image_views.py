@@ -1,6 +1,6 @@
-"""What images are compared by: small ones, blurred ones, spectra.
+"""Views of images for comparisons: small images, blurred images, spectra.
 
-All of these work in blocks, so that nothing larger than their result is in memory.
+All functions work in blocks, so that nothing larger than the result is in memory.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def blurred(images: np.ndarray) -> np.ndarray:
 def spectrum(images: np.ndarray) -> np.ndarray:
     """Returns absolute values of the Fourier transform, without the mean, up to the seventh wave.
 
-    They do not change when an image is shifted, as far as nothing new enters at the edge.
+    They do not change when an image is shifted, unless something new enters at the edge.
 
     Args:
         images: float32 (N, H, W, C).
@@ -51,11 +51,11 @@ def spectrum(images: np.ndarray) -> np.ndarray:
 
 
 def normalised(array: np.ndarray, axes: int) -> np.ndarray:
-    """Flattens what follows the first axes, and gives it mean 0 and norm 1; flat images get 0."""
+    """Flattens the last axes and normalises to mean 0 and norm 1; flat images become 0."""
     rows: np.ndarray = array.reshape(*array.shape[:axes], -1)
     rows = rows - rows.mean(axis=-1, keepdims=True)
     norm = np.sqrt(np.einsum("...d,...d->...", rows, rows))[..., None]
-    # A constant image has a norm of rounding errors, which must not become a structure.
+    # The norm of a constant image is only rounding, which must not be scaled up.
     rows /= np.where(norm > 1e-5 * math.sqrt(rows.shape[-1]), norm, np.inf)
     return rows
 

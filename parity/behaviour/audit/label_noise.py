@@ -1,22 +1,22 @@
-"""How many training labels are wrong, as far as the nearest neighbours can tell.
+"""Estimates the number of wrong training labels from the nearest neighbours.
 
-How often the neighbours outvote a label mixes wrong labels with hard images. So only images are
-counted whose neighbours agree: at least 8 of 10 have one label. Such an image is suspected if its
-own label is another one that no neighbour has.
+A label that most neighbours contradict may be wrong, or its image may be hard. So the estimate uses
+only images with neighbours that agree: at least 8 of 10 have one label. Such an image is suspected
+if its own label is one that no neighbour has.
 
-Of images with a wrong label some are missed, because one of the 10 - m neighbours that do not agree
+Some images with a wrong label are missed, because one of the 10 - m neighbours that do not agree
 has the same wrong label by chance. If wrong labels are evenly spread over the C - 1 others, none
 has it with probability q = (1 - 1 / (C - 1))^(10 - m): a suspected image counts 1 / q.
 
-Of the suspected, some are right but hard: they lie among images of another class. A hard image has
-its label supported by 0, 1 or 2 of 10 neighbours about equally often (clean MNIST, blurred: 82, 84
-and 74 in four draws of 5,000 images, 35, 35 and 23 in thirty of 300; overlapping normal classes:
-61, 60 and 53). Those with support, less what wrong labels make by chance, show how many there are:
-the estimate subtracts half of them, the lower limit all, the upper limit none.
+Some suspected labels are right, but the images are hard: they lie among images of another class. 0,
+1 or 2 of 10 neighbours support the label of a hard image about equally often (clean MNIST, blurred:
+82, 84 and 74 in four draws of 5,000 images, 35, 35 and 23 in thirty of 300; overlapping normal
+classes: 61, 60 and 53). The number with support, minus the expected number from wrong labels, shows
+how many there are: the estimate subtracts half of them, the lower limit all, the upper limit none.
 
-Two classes leave no third label, so there only neighbours that agree wholly count, and hard images
-cannot be told from wrong labels. Where labels are wrong by a rule (all sevens of one writer), the
-neighbours are wrong too, and nothing is seen.
+With two classes there is no third label, so only neighbours that all agree count, and hard images
+cannot be distinguished from wrong labels. If labels are wrong systematically (all sevens of one
+writer), the neighbours are wrong too, and nothing is seen.
 """
 
 from __future__ import annotations
@@ -27,26 +27,26 @@ import numpy as np
 
 K = 10
 CONSENSUS = 8
-MIN_CONSENSUS = 50  # images whose neighbours agree, for an estimate
-MIN_UNRELATED = 500  # images, to say that labels have nothing to do with the images
+MIN_CONSENSUS = 50  # images with neighbours that agree, for an estimate
+MIN_UNRELATED = 500  # images, to say that labels are unrelated to images
 CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
 class LabelNoise:
-    """What the ten nearest neighbours say about the labels of training.
+    """The labels of training compared with the ten nearest neighbours.
 
     Attributes:
-        disagreement: share of images whose label is not the most frequent one of the neighbours.
-        support: share of neighbours that have the label of their image, over all images.
-        shuffled: what it would be on average if the labels were shuffled, and the standard
-            deviation from one shuffle to the next.
-        num_images: images looked at.
-        num_consensus: those whose neighbours agree.
-        suspected: images whose label no neighbour supports, those whose neighbours agree most
+        disagreement: fraction of images with a label that is not the most frequent one of the
+            neighbours.
+        support: fraction of neighbours with the label of their image, over all images.
+        shuffled: mean of support for shuffled labels, and its standard deviation between shuffles.
+        num_images: number of images.
+        num_consensus: number of images with neighbours that agree.
+        suspected: images with a label that no neighbour has, those with the greatest agreement
             first.
-        estimate: share of wrong labels; None if too few neighbours agree to tell.
-        low, high: ends of its interval, of 95 % confidence, wide enough for what cannot be told.
+        estimate: fraction of wrong labels; None if too few neighbours agree.
+        low, high: ends of its 95 % interval, wide enough for hard images.
     """
 
     disagreement: float
@@ -67,20 +67,20 @@ class LabelNoise:
 
 
 def label_noise(labels: np.ndarray, neighbours: np.ndarray) -> LabelNoise | None:
-    """Judges labels by those of the neighbours.
+    """Compares labels with those of the neighbours.
 
     Args:
         labels: int64 (N,).
-        neighbours: int64 (N, 10), for each image the nearest others.
+        neighbours: int64 (N, 10), the nearest other images of each image.
 
     Returns:
-        None where an image has fewer than 10 neighbours.
+        The comparison; None if images have fewer than 10 neighbours.
     """
     if neighbours.shape[1] < K:
         return None
     classes, labels = np.unique(labels, return_inverse=True)
-    # Of each image: the most frequent label of its neighbours, how many have it, and how many
-    # have its own.
+    # For each image: the most frequent label of its neighbours, how many have it, and how many
+    # have the image's own label.
     voted = np.sort(labels[neighbours], axis=1)
     equal = (voted[:, :, None] == voted[:, None, :]).sum(axis=2)
     winner = voted[np.arange(len(labels)), equal.argmax(axis=1)]
@@ -109,7 +109,7 @@ def label_noise(labels: np.ndarray, neighbours: np.ndarray) -> LabelNoise | None
 def _estimate(
     suspected: int, by_chance: float, hard: float, total: int
 ) -> tuple[float | None, float | None, float | None]:
-    """The share of wrong labels and its interval (Clopper and Pearson 1934, for the counts)."""
+    """Returns the fraction of wrong labels and its interval (Clopper and Pearson 1934)."""
     if total < MIN_CONSENSUS:
         return None, None, None
     from scipy.special import betaincinv
@@ -124,7 +124,7 @@ def _estimate(
 
 
 def _shuffled(labels: np.ndarray, neighbours: np.ndarray) -> tuple[float, float]:
-    """Mean and standard deviation of the support: the mean exact, the other of 30 shuffles."""
+    """Returns mean (exact) and standard deviation (of 30 shuffles) of the support."""
     count = np.bincount(labels).astype(np.float64)
     mean = float(count @ (count - 1)) / (len(labels) * (len(labels) - 1))
     generator = np.random.default_rng(0)

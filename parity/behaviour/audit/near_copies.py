@@ -1,23 +1,23 @@
-"""Which images are the same image up to what saving and editing do to one.
+"""Finds images that are the same except for saving and editing.
 
-A near copy has slight noise, another brightness or contrast, was compressed again, or is shifted by
-one pixel; mirrored and turned images are others. Two images are compared after the best such shift:
-with c the correlation of the overlapping pixels, which mean and scale do not change, their distance
-is sqrt(2 - 2c).
+A near copy has slight noise, a different brightness or contrast, was compressed again, or is
+shifted by one pixel; mirrored and rotated images do not count. Two images are compared after the
+best such shift: their distance is sqrt(2 - 2c), where c is the correlation of the overlapping
+pixels, which does not depend on mean and scale.
 
-How near is too near, the data themselves say. Where points lie evenly around a place, in D
-dimensions, the volumes out to the first k - 1 neighbours of it are independent and uniform in the
-volume out to the k-th: each log(r_k / r_i) is exponential with the rate D (Hill 1975; Levina and
-Bickel 2004). So
+The data determine the threshold. If points are evenly distributed around a place, in D dimensions,
+the volumes up to its first k - 1 neighbours are independent and uniform in the volume up to the
+k-th: each log(r_k / r_i) is exponential with the rate D (Hill 1975; Levina and Bickel 2004). So
 
 - the neighbours of training images among all others give D, by maximum likelihood. Those nearer
-  than `MAX_RATIO` r_k may be copies; they are left out, and the distribution is cut there, so that
-  copies within training do no harm, however many there are;
+  than `MAX_RATIO` r_k may be copies; they are left out, and the distribution is truncated there, so
+  that copies within training have no effect, however many there are;
 - by chance r_1 / r_k is below t with probability 1 - (1 - t^D)^(k-1). The threshold is the t at
   which `FALSE_ALARMS` pairs are expected among all images looked at, and at most `MAX_RATIO`.
 
-That MNIST's ones are alike does not matter: the tenth neighbour of a one is near too. `MAX_RATIO`
-is for places of a lower dimension than most: among few images, two honest ones came to 0.25.
+It does not matter that MNIST's ones are alike: the tenth neighbour of a one is near too.
+`MAX_RATIO` is for places of a lower dimension than most: among few images, two honest ones reached
+0.25.
 """
 
 from __future__ import annotations
@@ -32,27 +32,27 @@ from parity.behaviour.audit.image_views import blurred, normalised, spectrum
 from parity.behaviour.audit.neighbours import nearest
 
 K = 10
-FALSE_ALARMS = 0.01  # expected pairs in an honest data set, if points lie evenly
+FALSE_ALARMS = 0.01  # expected pairs in an honest data set with evenly distributed points
 MAX_RATIO = 0.2
-MIN_TRAIN = 50  # images from which D can be told
-DIMENSIONS = (0.1, 400.0)  # that are told apart; expm1 is finite up to there
+MIN_TRAIN = 50  # images needed to estimate D
+DIMENSIONS = (0.1, 400.0)  # range of the estimate; expm1 is finite up to there
 MIN_PIXELS = 16  # values of an image: with fewer, images are alike by chance
 MIN_SIDE_OF_SHIFTS = 8
-ROUNDING = 3e-3  # of the distance, where the correlation rounds to 1 in float32
-# Blurred images alone miss shifted ones: a diagonal shift of MNIST is then found in 56 %. Spectra
-# do not change with a shift, but tell less else.
+ROUNDING = 3e-3  # of the distance, if the correlation rounds to 1 in float32
+# Blurred images alone miss shifted copies: they find 56 % of diagonal shifts of MNIST. Spectra do
+# not change with a shift, but are less specific.
 VIEWS = (blurred, spectrum)
 _BLOCK = 64
 
 
 @dataclass(frozen=True, eq=False)
 class Nearness:
-    """How near each image is to its nearest training image, in units of the tenth.
+    """The distance of each image to its nearest training image, relative to the tenth nearest.
 
     Attributes:
         index: int64 (val,), the nearest training image.
         ratio: r_1 / r_10 of each validation image.
-        within: the same of the first training images, each among all others.
+        within: the same for the first training images, each among all others.
         threshold: a ratio below it is a near copy.
         dimension: D.
     """
@@ -68,12 +68,12 @@ def nearness(train: np.ndarray, val: np.ndarray, *, max_within: int) -> Nearness
     """Compares validation images with training images.
 
     Args:
-        train: float32 (N, H, W, C), no two of them equal, none longer than MAX_SIDE a side.
-        val: likewise, of the same shape.
-        max_within: how many training images are compared with the others, to learn D.
+        train: float32 (N, H, W, C), all different, with sides of at most MAX_SIDE.
+        val: float32, images of the same shape.
+        max_within: number of training images that are compared with the others, to estimate D.
 
     Returns:
-        None where there are too few images or pixels to tell.
+        The distances; None with too few images or pixels.
     """
     if len(train) < MIN_TRAIN or train[0].size < MIN_PIXELS:
         return None
@@ -125,7 +125,7 @@ def _overlap(shift: int, size: int) -> slice:
 def _candidates(
     views: list[np.ndarray], of_train: list[np.ndarray], own: np.ndarray | None = None
 ) -> np.ndarray:
-    """K training images by either view."""
+    """Returns K candidate training images from each view."""
     pairs = zip(views, of_train, strict=True)
     return np.concatenate([nearest(view, base, K, own=own).index for view, base in pairs], axis=1)
 
@@ -133,23 +133,23 @@ def _candidates(
 def _compared(
     images: np.ndarray, train: np.ndarray, candidates: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The nearest candidate of each image, and the K smallest distances, at least ROUNDING."""
+    """Returns the nearest candidate of each image, and the K smallest distances >= ROUNDING."""
     candidates = np.sort(candidates, axis=1)
     distance = np.empty(candidates.shape, np.float32)
     for start in range(0, len(images), _BLOCK):
         rows = slice(start, start + _BLOCK)
         distance[rows] = aligned_distance(images[rows], train[candidates[rows]])
-    # What was found in both ways counts once.
+    # A candidate from both views counts once.
     distance[:, 1:][candidates[:, 1:] == candidates[:, :-1]] = np.inf
     first = np.take_along_axis(candidates, distance.argmin(axis=1)[:, None], axis=1)[:, 0]
     return first, np.maximum(np.sort(distance, axis=1)[:, :K], ROUNDING)
 
 
 def _dimension(distance: np.ndarray) -> float:
-    """D of the greatest likelihood, from the distances of each image to its K neighbours.
+    """Returns the maximum-likelihood D, from the distances of each image to its K neighbours.
 
-    An exponential distribution of rate D that is cut at L has the mean 1 / D - L / (e^(D L) - 1),
-    which falls from L / 2 to 0 as D grows.
+    An exponential distribution of rate D that is truncated at L has the mean
+    1 / D - L / (e^(D L) - 1), which falls from L / 2 to 0 as D grows.
     """
     logs = np.log(distance[:, -1:].astype(np.float64) / distance[:, :-1])
     cut = -math.log(MAX_RATIO)

@@ -1,9 +1,9 @@
-"""The nearest neighbours of vectors, exactly, and in little memory.
+"""The exact nearest neighbours of vectors, in little memory.
 
-|q - b|² = |q|² - 2 q·b + |b|² makes a matrix product of all distances from a block of queries.
-In float32 it loses digits where vectors are long and distances short, so both sides are centred
-first, a few more candidates are kept than are asked for, and the distances to these are computed
-again from the differences.
+|q - b|² = |q|² - 2 q·b + |b|² gives all distances of a block of queries by a matrix product. In
+float32 it loses digits if vectors are long and distances short. So both sides are centred first, a
+few more candidates are kept than needed, and their distances are computed again from the
+differences.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ SPARE = 4  # candidates beyond k
 
 @dataclass(frozen=True, eq=False)
 class Neighbours:
-    """Neighbours of each query, the nearest one first; of equally near ones the first in `base`.
+    """Neighbours of each query, the nearest first; if distances are equal, in the order of `base`.
 
     Attributes:
-        index: int64 (queries, k), which vectors of the base they are.
+        index: int64 (queries, k), indices of vectors of the base.
         distance: float32 (queries, k), Euclidean.
     """
 
@@ -37,9 +37,9 @@ def nearest(
     Args:
         queries: float32 (Q, D).
         base: float32 (N, D).
-        k: at least 1; where the base has fewer, all of it is returned.
-        own: int64 (Q,), for each query the one vector of the base that is itself and does not
-            count; the base has another one then.
+        k: number of neighbours, at least 1; if the base has fewer, all of it is returned.
+        own: int64 (Q,), the index of each query in the base, which does not count; the base then
+            needs at least two vectors.
     """
     available = len(base) - (own is not None)
     k, kept = min(k, available), min(k + SPARE, available)

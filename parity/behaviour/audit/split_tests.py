@@ -1,8 +1,8 @@
-"""Whether two parts of a data set look like draws from the same one.
+"""Tests whether two parts of a data set come from the same distribution.
 
-In: labels and images of training and validation. Out: the classes that are missing or rare, and
-tests that the classes are as frequent in both and that the pixels are distributed alike. A p value
-alone is no reason for concern: beside each stands how great the difference is.
+In: labels and images of training and validation. Out: classes that are missing or rare, and tests
+that classes and pixels have the same distribution in both. A p value alone is no reason for
+concern: each test also has the size of the difference.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import numpy as np
 
 from parity.stats import holm
 
-MIN_EXPECTED = 5  # of a class in either part; rarer classes are tested as one (Cochran 1954)
-GREY_LEVEL = 1 / 255  # no spread of an image statistic counts as smaller
+MIN_EXPECTED = 5  # of a class in either part; rarer classes are tested together (Cochran 1954)
+GREY_LEVEL = 1 / 255  # smallest spread of an image statistic
 _BLOCK = 256
 
 
@@ -24,11 +24,11 @@ class ClassBalance:
 
     Attributes:
         train, val, test: number of images of each class.
-        ratio: images of the largest class of training by those of the smallest that occurs there.
+        ratio: size of the largest class of training divided by that of the smallest one there.
         p_uneven: p value of equally frequent classes in training (chi-squared).
         constant_accuracy: accuracy on validation of always guessing training's largest class.
-        total_variation: of the class distributions of training and validation: the share of
-            validation that would have to be of another class.
+        total_variation: total variation of the class distributions of training and validation:
+            the fraction of validation that would need another class.
         p_differs: p value of equal class distributions in training and validation (chi-squared
             test of homogeneity).
     """
@@ -79,10 +79,10 @@ def homogeneity(a: np.ndarray, b: np.ndarray) -> float:
 
     Args:
         a: counts, at least one of them above 0.
-        b: as many counts, likewise.
+        b: the same number of counts, at least one of them above 0.
 
     Returns:
-        1 where too few are expected in all cells but one.
+        The p value; 1 if all cells but one have too small expected counts.
     """
     table = np.stack([a, b])
     columns = table.sum(axis=0)
@@ -109,12 +109,12 @@ def _uneven(counts: np.ndarray) -> float:
 
 @dataclass(frozen=True)
 class AccuracyTest:
-    """Two accuracies, compared class by class, so that another mix of classes is no difference.
+    """Two accuracies, compared class by class, so that a different mix of classes has no effect.
 
     Attributes:
-        first: of the first group, for the classes that both have.
-        second: of the second group, its classes weighted as those of the first.
-        p_lower: p value of the first not being lower.
+        first: accuracy of the first group, for the classes that both have.
+        second: accuracy of the second group, with the class weights of the first.
+        p_lower: p value that the first is not lower.
     """
 
     first: float
@@ -127,14 +127,15 @@ def accuracy_test(
 ) -> AccuracyTest | None:
     """Compares two groups of guesses (Cochran, Mantel and Haenszel, one-sided, uncorrected).
 
-    Of class c let n of N guesses be in the first group, and t right, a of them in the first. If it
-    is no worse, a is on average n t / N, of variance n (N - n) t (N - t) / (N² (N - 1)).
+    Let class c have N guesses, n of them in the first group; t are right, a of those in the first
+    group. If the first group is not worse, a has mean n t / N and variance
+    n (N - n) t (N - t) / (N² (N - 1)).
 
     Args:
-        right_a: bool, for each guess of the first group.
+        right_a: bool, whether each guess of the first group is right.
         y_a: int64, true classes.
-        right_b: likewise for the second group.
-        y_b: likewise.
+        right_b: bool, the same for the second group.
+        y_b: int64, true classes.
 
     Returns:
         None if no class is in both groups.
@@ -166,9 +167,10 @@ class PixelTest:
         name: "mean", "contrast" (standard deviation), "roughness" (mean difference of neighbouring
             pixels), or "mean of channel 0" and so on.
         train, val: mean over the images.
-        effect: difference, validation minus training, in standard deviations; the smaller one of
-            all images and of those of the same class.
-        p: of a t test, the greater one of the two, corrected for the number of statistics (Holm).
+        effect: difference, validation minus training, in standard deviations; the smaller of the
+            effects over all images and within classes.
+        p: p value of a t test, the greater of the two, corrected for the number of statistics
+            (Holm).
     """
 
     name: str
@@ -183,8 +185,8 @@ def pixel_tests(
 ) -> tuple[PixelTest, ...]:
     """Compares statistics of images, all together and class by class.
 
-    Only what differs in both ways is a matter of pixels: another mix of classes makes a difference
-    of all images, classes that are numbered otherwise make one within classes.
+    Only a difference in both ways comes from pixels: a different mix of classes makes a difference
+    over all images, a different numbering of classes makes one within classes.
     """
     train, val = _statistics(x_train), _statistics(x_val)
     results = []
@@ -220,12 +222,12 @@ def _of_block(images: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _t_test(a: np.ndarray, y_a: np.ndarray, b: np.ndarray, y_b: np.ndarray) -> tuple[float, float]:
-    """Effect and p value of b minus a within classes.
+    """Returns effect and p value of b minus a within classes.
 
     With n_c images of class c in b and m_c in a: the mean difference, weighted by n_c, over the
     spread s within class and part has the variance s² Σ w_c² (1 / n_c + 1 / m_c), w_c = n_c / Σ n.
-    Classes that one part lacks are left out; where that leaves no degree of freedom, there is no
-    difference to tell.
+    Classes that one part lacks are left out; if no degree of freedom is left, there is no
+    difference.
     """
     size = int(max(y_a.max(), y_b.max())) + 1
     (m, mean_a, squares_a), (n, mean_b, squares_b) = (
@@ -246,7 +248,7 @@ def _t_test(a: np.ndarray, y_a: np.ndarray, b: np.ndarray, y_b: np.ndarray) -> t
 
 
 def _moments(x: np.ndarray, y: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Count, mean and sum of squared differences from the mean, for each class."""
+    """Returns count, mean and sum of squared differences from the mean of each class."""
     count = np.bincount(y, minlength=size)
     mean = np.bincount(y, x, size) / np.maximum(count, 1)
     return count, mean, np.bincount(y, (x - mean[y]) ** 2, size)

@@ -1,1 +1,1 @@
-"""Readers: a history from the file that a user has."""
+"""Readers: read a training history from the user's file."""

@@ -4,12 +4,12 @@ In: the content of event files. Out: for each name, the value of each step.
 
     keras.callbacks.TensorBoard   train/ and validation/, tags epoch_loss, epoch_accuracy, ...;
                                   its batch_* and evaluation_*_vs_iterations are left out
-    SummaryWriter, tf.summary     tags loss/train, val/loss, ..., or a folder for each: the part
-                                  that says train is taken off, the one for validation is "val_"
+    SummaryWriter, tf.summary     tags loss/train, val/loss, ..., or a folder for each: a part
+                                  for training is removed, a part for validation becomes "val_"
 
 An event file is a sequence of records: length (8 bytes), its checksum (4), an `Event` in protobuf,
-its checksum (4); see tensorflow/core/lib/io/record_writer.h. It ends anywhere while a run goes on,
-so what stands before the first damage counts. The library `tensorboard` brings the message types.
+its checksum (4); see tensorflow/core/lib/io/record_writer.h. During a run it may end anywhere, so
+all records before the first damage count. The library `tensorboard` has the message types.
 """
 
 import re
@@ -20,7 +20,7 @@ from typing import Any
 
 from parity.errors import InputError
 
-# What folders and parts of tags are called; of several words for validation the first one counts.
+# Names of folders and parts of tags; the first one that is found for validation counts.
 TRAINING = ("train", "training")
 VALIDATION = ("validation", "val", "valid", "test", "eval")
 
@@ -34,15 +34,15 @@ Points = dict[str, dict[int, float]]
 
 
 def is_event_file(content: bytes) -> bool:
-    """Whether a file is one of events: its first record says so."""
+    """Whether a file is an event file, according to its first record."""
     return b"brain.Event:" in content[:64]
 
 
 def event_files(folder: Path) -> list[Path]:
-    """The event files of one run: those in the folder, in train/ and in validation/.
+    """Returns the event files of one run: those in the folder, in train/ and in validation/.
 
     Raises:
-        InputError: the folder holds only folders of runs.
+        InputError: the folder contains only folders of runs.
     """
     validation = next((name for name in VALIDATION if (folder / name).is_dir()), None)
     names = [".", *TRAINING, *([validation] if validation else [])]
@@ -66,11 +66,11 @@ def read_events(path: Path, contents: Iterable[tuple[Path, bytes]]) -> Points:
     """Reads the scalars of the event files of one run.
 
     Args:
-        path: what the user named, for messages.
-        contents: each file's path, whose folder says whether it is validation, and its bytes.
+        path: the path that the user gave, for messages.
+        contents: path and bytes of each file; its folder shows whether it is validation.
 
     Returns:
-        Name to the value of each step; a value written later replaces one of the same step.
+        Name to the value of each step; later values replace earlier ones of the same step.
 
     Raises:
         InputError: `tensorboard` is not installed, no scalar can be read, or the losses of
@@ -86,11 +86,11 @@ def read_events(path: Path, contents: Iterable[tuple[Path, bytes]]) -> Points:
                     scalars.append((event.wall_time, folder, summary.tag, event.step, value))
     if not scalars:
         raise InputError(
-            f"{path} has no scalars that can be read (it is empty, damaged, or holds none by "
-            "epoch); expected event files of keras.callbacks.TensorBoard or SummaryWriter; name "
-            "another folder"
+            f"{path} has no readable scalars (it is empty, damaged, or has none by epoch); "
+            "expected event files of keras.callbacks.TensorBoard or SummaryWriter; name another "
+            "folder"
         )
-    # Keras's own tags are by epoch; what else a program wrote beside them need not be.
+    # Keras's own tags count epochs; other tags of a program may count something else.
     by_keras = any(tag.startswith("epoch_") for _, _, tag, _, _ in scalars)
     words = {word for _, folder, tag, _, _ in scalars for word in (folder, *tag.lower().split("/"))}
     validation = next((word for word in VALIDATION if word in words), None)
@@ -106,7 +106,7 @@ def read_events(path: Path, contents: Iterable[tuple[Path, bytes]]) -> Points:
 
 
 def _name(tag: str, folder: str, validation: str | None) -> str:
-    """Names a tag as Keras's history does, as far as its parts or its folder tell."""
+    """Returns the name of a tag in Keras's history, from its parts or its folder."""
     parts = tag.split("/")
     if len(parts) == 2:
         for split, metric in (parts, parts[::-1]):
@@ -118,7 +118,7 @@ def _name(tag: str, folder: str, validation: str | None) -> str:
 
 
 def _check_steps(path: Path, points: Mapping[str, Mapping[int, float]]) -> None:
-    """Refuses a loss by batch beside a validation loss by epoch: their steps mean two things."""
+    """Rejects a loss by batch with a validation loss by epoch: their steps differ in meaning."""
     loss, val_loss = sorted(points.get("loss", ())), sorted(points.get("val_loss", ()))
     if not loss or not val_loss:
         return
@@ -132,7 +132,7 @@ def _check_steps(path: Path, points: Mapping[str, Mapping[int, float]]) -> None:
 
 
 def _events(content: bytes) -> Iterator[Any]:
-    """The events of a file up to its end or its first damage."""
+    """Yields the events of a file up to its end or its first damage."""
     try:
         from google.protobuf.message import DecodeError
         from tensorboard.compat.proto.event_pb2 import Event
@@ -160,7 +160,7 @@ def _events(content: bytes) -> Iterator[Any]:
 
 
 def _scalar(summary: Any) -> float | None:
-    """The number in a summary; None for a histogram, an image or a text."""
+    """Returns the number in a summary; None for a histogram, an image or a text."""
     from tensorboard.util.tensor_util import make_ndarray
 
     kind = summary.WhichOneof("value")
@@ -170,6 +170,6 @@ def _scalar(summary: Any) -> float | None:
         return None
     try:
         number = make_ndarray(summary.tensor).item()
-    except (KeyError, TypeError, ValueError, OverflowError):  # no type or value of a number
+    except (KeyError, TypeError, ValueError, OverflowError):  # not a number
         return None
     return float(number) if isinstance(number, int | float) else None

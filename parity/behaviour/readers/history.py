@@ -1,14 +1,14 @@
-"""A training history from the file that a Keras user has: JSON, CSV or TensorBoard's event files.
+"""Reads a training history from JSON, CSV or TensorBoard's event files.
 
-In: a path. Out: a `History` with Keras 3's names, all columns equally long, at least one epoch.
+In: a path. Out: a `History` with Keras 3's names, columns of equal length, at least one epoch.
 
-    JSON         `History.history`, alone or under the key "history"; a list with a log for each
-                 epoch; pandas' `to_json()`; `history.json` of a run directory
+    JSON         `History.history`, alone or under the key "history"; a list with a log per epoch;
+                 pandas' `to_json()`; `history.json` of a run directory
     CSV          see `parity.behaviour.readers.csv_log`
     event files  see `parity.behaviour.readers.event_files`
 
-The content decides which of them a file is. Nothing is unpickled. A value that was not measured
-(NA, null, an epoch without validation) becomes NaN; a column without any measured value, one of
+The content decides the format of a file. Nothing is unpickled. A value that was not measured (NA,
+null, an epoch without validation) becomes NaN. Columns without any measured value, columns of
 arrays, and the number of the epoch are left out.
 """
 
@@ -30,8 +30,8 @@ from parity.traces.trace import History
 
 MAX_BYTES = 100_000_000  # a thousand epochs of ten metrics have 0.2e6
 
-# Keras 3's names, each with its other names in the order of preference. With "val_" before them
-# they are the validation's; upper and lower case are the same.
+# Keras 3's names, each with its other names in the order of preference. A prefix "val_" means
+# validation; upper and lower case are the same.
 ALIASES = {
     "loss": ("train_loss",),
     "accuracy": (
@@ -61,11 +61,11 @@ def read_history(path: Path) -> History:
             `log_dir` of `keras.callbacks.TensorBoard`.
 
     Returns:
-        Name to one float an epoch. A name of `ALIASES` becomes Keras 3's, unless that is there
-        too: then it stays, as every other name does.
+        Name to one float per epoch. A name of `ALIASES` becomes Keras 3's, unless that exists too;
+        all other names stay.
 
     Raises:
-        InputError: the path cannot be read, or does not hold one history.
+        InputError: the path cannot be read, or does not contain one history.
     """
     try:
         if path.is_dir():
@@ -83,11 +83,11 @@ def read_history(path: Path) -> History:
             "check the path and its permissions"
         ) from None
     except RecursionError:
-        raise _bad(path, "nests too deeply", _EXAMPLE) from None
+        raise _bad(path, "is nested too deeply", _EXAMPLE) from None
 
 
 def keras_names(columns: Mapping[str, _Value]) -> dict[str, _Value]:
-    """Returns the same columns, those of `ALIASES` under Keras 3's names."""
+    """Returns the same columns, with names of `ALIASES` replaced by Keras 3's."""
     by_lower = {name.lower(): name for name in columns}
     names = {}
     for prefix in ("", "val_"):
@@ -107,7 +107,7 @@ def _from_folder(path: Path) -> History:
         raise _two_histories(path)
     files = event_files(path)
     if not files:
-        raise _bad(path, f"is a folder without {HISTORY} and event files", _WANTED)
+        raise _bad(path, f"is a folder without {HISTORY} or event files", _WANTED)
     return _from_events(path, files)
 
 
@@ -117,7 +117,7 @@ def _from_events(path: Path, files: list[Path]) -> History:
 
 
 def _content(path: Path) -> bytes:
-    """Reads a file that is not too large; a pipe, which tells no size, up to the limit."""
+    """Reads a file that is not too large; a pipe, whose size is unknown, up to the limit."""
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         content = file.read(MAX_BYTES + 1) if size <= MAX_BYTES else b""
@@ -131,8 +131,8 @@ def _text(path: Path, content: bytes) -> str:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise InputError(
-            f"{path} is not text in UTF-8; expected {_WANTED}; save text as UTF-8, and what was "
-            "pickled or saved by NumPy with json.dump, from a program that may load it"
+            f"{path} is not text in UTF-8; expected {_WANTED}; save text as UTF-8; convert pickles "
+            "and NumPy files with json.dump"
         ) from None
     if not text.strip():
         raise _bad(path, "is empty", _WANTED)
@@ -142,7 +142,7 @@ def _text(path: Path, content: bytes) -> str:
 def _from_json(path: Path, text: str) -> _Columns:
     try:
         content = decode_floats(json.loads(text))
-    except ValueError as error:  # no JSON, or an integer of thousands of digits
+    except ValueError as error:  # not JSON, or an integer of thousands of digits
         raise _bad(path, f"cannot be read as JSON ({error})", _EXAMPLE) from None
     inner = content.get("history") if isinstance(content, dict) else None
     # A list of numbers would be a column of that name.
@@ -151,7 +151,7 @@ def _from_json(path: Path, text: str) -> _Columns:
     if isinstance(content, list):
         content = _from_logs(path, content)
     if not isinstance(content, dict) or not content:
-        raise _bad(path, "is JSON, but no history", f"a list for every name: {_EXAMPLE}")
+        raise _bad(path, "is JSON, but not a history", f"a list for every name: {_EXAMPLE}")
     if content.keys() >= set(HALVES) or isinstance(content.get("results"), list):
         raise _two_histories(path)
     if all(isinstance(column, dict) for column in content.values()):
@@ -167,25 +167,25 @@ def _from_json(path: Path, text: str) -> _Columns:
 
 
 def _from_logs(path: Path, logs: list[Any]) -> dict[str, list[Any]]:
-    """Turns a list with a log for each epoch into columns; a log may lack a name."""
+    """Turns a list with a log per epoch into columns; a log may lack a name."""
     for log in logs:
         if not isinstance(log, dict):
-            found = f"is a list with {log!r:.60} in it, which is no log of an epoch"
+            found = f"is a list with {log!r:.60} in it, which is not a log of an epoch"
             raise _bad(path, found, f'[{{"loss": 0.9}}, {{"loss": 0.5}}] or {_EXAMPLE}')
     names = dict.fromkeys(name for log in logs for name in log)
     return {name: [log.get(name) for log in logs] for name in names}
 
 
 def _by_step(path: Path, name: str, column: dict[str, _Value]) -> dict[int, _Value]:
-    """A column as pandas' to_json() writes it, such as {"0": 0.9, "1": 0.5}, by number."""
+    """Returns a column of pandas' to_json(), such as {"0": 0.9, "1": 0.5}, in the order of keys."""
     if not all(re.fullmatch("[0-9]{1,9}", key) for key in column):
-        found = f"has a mapping under {name!r:.60} whose keys are not the epochs"
+        found = f"has a mapping under {name!r:.60} with keys that are not epochs"
         raise _bad(path, found, f"a list of numbers for every name: {_EXAMPLE}")
     return {int(key): value for key, value in column.items()}
 
 
 def _by_epoch(columns: Mapping[str, Mapping[int, _Value]]) -> dict[str, list[_Value | None]]:
-    """Puts values by step side by side. The steps of the loss are the epochs, if there is one."""
+    """Makes columns from values by step. The steps of the loss are the epochs, if there is one."""
     steps = set(columns.get("loss", ())) or set().union(*columns.values())
     epochs = sorted(steps)
     return {
@@ -196,7 +196,7 @@ def _by_epoch(columns: Mapping[str, Mapping[int, _Value]]) -> dict[str, list[_Va
 
 
 def _number(path: Path, name: str, value: Any) -> float | None:
-    """A value of a JSON column; null stays None."""
+    """Returns a value of a JSON column; null stays None."""
     if value is None:
         return None
     try:
@@ -209,15 +209,15 @@ def _number(path: Path, name: str, value: Any) -> float | None:
 
 
 def _finished(path: Path, columns: _Columns) -> History:
-    """The history of what was read: what was measured, equally long, under Keras's names."""
+    """Returns the history: measured columns of equal length, with Keras's names."""
     columns = {n: column for n, column in columns.items() if n.strip().lower() not in _COUNTERS}
     lengths = {name: len(column) for name, column in columns.items()}
     if len(set(lengths.values())) > 1:
         shown = ", ".join(f"{name!r:.60} {length}" for name, length in list(lengths.items())[:6])
         raise InputError(
-            f"{path} has columns of different lengths ({shown}); expected one value an epoch: "
-            "History.history does not tell the epochs on which validation_freq measured; train "
-            "with validation_freq=1, or read a file of keras.callbacks.CSVLogger"
+            f"{path} has columns of different lengths ({shown}); expected one value per epoch: "
+            "History.history does not show the epochs with validation for validation_freq > 1; "
+            "train with validation_freq=1, or use a file of keras.callbacks.CSVLogger"
         )
     if not any(lengths.values()):
         found = "has no epoch" if lengths else "has no column of numbers"
@@ -235,7 +235,7 @@ def _finished(path: Path, columns: _Columns) -> History:
 def _two_histories(path: Path) -> InputError:
     return InputError(
         f"{path} has the histories of both halves; expected one history; name keras/history.json "
-        "or torch/history.json of the run directory, or write one of them to a file of its own"
+        "or torch/history.json of the run directory, or write one of them to a separate file"
     )
 
 

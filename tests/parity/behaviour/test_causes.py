@@ -158,7 +158,7 @@ def test_a_rate_that_was_cut_early_is_told():
     rates = [1e-3] * 2 + [1e-5] * 6
     entries = {e.cause.id: e for e in ranked(history(CREEPING, rate=rates), **TEN)}
     signs = entries["low_learning_rate"].signs
-    assert signs == ("it was cut to a tenth in the first half of training",)
+    assert signs == ("it was reduced to a tenth in the first half of training",)
 
 
 def test_a_rise_at_the_end_tells_too_few_epochs_from_too_little_capacity():
@@ -275,7 +275,7 @@ def test_the_causes_and_remedies_of_the_issue_are_told():
         "regularisation is too strong",
         "too few training samples",
         "labels are wrong",
-        "of another kind",
+        "validation samples differ from training samples",
         "too large for its data",
         "nothing to learn",
         "validation images are in the training set",

@@ -285,7 +285,7 @@ def test_the_split_of_the_data_is_the_one_that_is_named(call, tmp_path):
     sizes = ["--data", "embedded", "--train-size", "300", "--val-size", "100"]
     ended = call("diagnose", history, *sizes, "--split", "sorted")
     assert ended.returncode == 1
-    assert "1. validation samples are of another kind" in ended.stdout
+    assert "1. validation samples differ from training samples" in ended.stdout
 
 
 def test_data_that_are_not_there_are_told(call, tmp_path):

@@ -25,7 +25,7 @@ def test_a_layer_that_reads_another_tensor_is_told_whose(tmp_path):
     assert evidence.item.name == "input of dense2 (eval)"
     found = names(evidence)
     assert next(iter(found)) == "A22"
-    assert found["A22"] == "dense2 is given dense1 in the port, dropout in Keras"
+    assert found["A22"] == "dense2 gets dense1 in the port, dropout in Keras"
 
 
 def two_inputs(recorded):
@@ -42,7 +42,7 @@ def test_inputs_in_another_order_are_told_so(tmp_path):
     evidence = evidence_of(tmp_path, two_inputs, change)
     found = names(evidence)
     assert next(iter(found)) == "A22"
-    assert found["A22"] == "the inputs of dense2 stand in another order"
+    assert found["A22"] == "the inputs of dense2 are in a different order"
 
 
 def test_a_tensor_that_is_right_but_for_a_billionth_is_no_other_one(tmp_path):

@@ -48,14 +48,14 @@ def test_copies_are_as_grave_as_there_are_many(count, fraction, severity):
 def test_a_sentence_has_the_numbers():
     copies = Copies(1234, 0.25, 0, ((7, 3), (8, 4)))
     assert only(val_copies=copies, test_copies=replace(copies, count=9)).text == (
-        "images bit for bit the same: 1,234 of validation (25.0%) occur in training; 9 of test "
-        "(25.0%) occur in training, such as image 7, which is training image 3"
+        "images that are the same bit for bit: 1,234 of validation (25.0%) occur in training; "
+        "9 of test (25.0%) occur in training, such as image 7, which is training image 3"
     )
     near = NearCopies(20, 0.2, 3, ((7, 3),), 0.2, 10.0, 0.125)
     assert only(near_copies=near).text == (
         "20 of 100 validation images (20.0%) are training images up to noise, brightness or a "
-        "shift, 3 under another label, such as image 7, which is training image 3; so are 12.5% of "
-        "training images, of others there"
+        "shift, 3 under another label, such as image 7, which is training image 3; 12.5% of "
+        "training images are such copies of others"
     )
 
 

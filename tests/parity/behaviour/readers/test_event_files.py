@@ -258,7 +258,7 @@ def test_a_damaged_file_beside_a_whole_one_is_passed_over(tmp_path):
 def test_a_file_without_scalars_by_epoch_is_refused(tmp_path, columns):
     path = write_columns(tmp_path, columns)
     for place in (path, tmp_path):
-        assert "no scalars that can be read" in refused(place)
+        assert "no readable scalars" in refused(place)
 
 
 def test_reading_loads_neither_framework(fit):

@@ -183,10 +183,10 @@ def test_a_shorter_column_is_refused_with_what_to_do(path):
         ("", "is empty"),
         (" \r\n\t", "is empty"),
         ("\ufeff", "is empty"),
-        ("{}", "no history"),
-        ("[]", "no history"),
-        ("3.5", "no history"),
-        ("null", "no history"),
+        ("{}", "not a history"),
+        ("[]", "not a history"),
+        ("3.5", "not a history"),
+        ("null", "not a history"),
         ('{"loss": [1.0, 0.5', "cannot be read as JSON"),
         ("[1.0, 0.5]", "list with 1.0 in it"),
         ('[{"loss": 1.0}, 0.5]', "list with 0.5 in it"),
@@ -195,8 +195,8 @@ def test_a_shorter_column_is_refused_with_what_to_do(path):
         ('{"loss": [0.5, true]}', "has True under 'loss'"),
         ('{"loss": [0.5, "0.25"]}', "default=float"),
         ('{"loss": [0.5, {}]}', "has {} under 'loss'"),
-        ('{"loss": {"first": 1}}', "whose keys are not the epochs"),
-        ('{"loss": {"²": 1}}', "whose keys are not the epochs"),
+        ('{"loss": {"first": 1}}', "with keys that are not epochs"),
+        ('{"loss": {"²": 1}}', "with keys that are not epochs"),
         ('{"loss": {"0": "high"}}', "has 'high' under 'loss'"),
         (f'{{"loss": [1{"0" * 400}]}}', "numbers that a float can hold"),
         (f'{{"loss": [1{"0" * 9000}]}}', "cannot be read as JSON"),
@@ -205,7 +205,7 @@ def test_a_shorter_column_is_refused_with_what_to_do(path):
         ('{"loss": [null, null]}', "no number in any epoch"),
         ('{"epoch": [0, 1]}', "no column of numbers"),
         ('{"f1": [[0.1], [0.2]]}', "no column of numbers"),
-        ("[" * 100_000, "nests too deeply"),
+        ("[" * 100_000, "is nested too deeply"),
         ('{"\\ud800\\n": [true]}', r"has True under '\ud800\n'"),
     ],
 )
@@ -232,7 +232,7 @@ def test_what_is_not_text_is_refused_with_what_to_do(path, content):
 
 
 def test_a_path_without_a_history_is_refused(tmp_path):
-    assert "folder without history.json and event files" in refused(tmp_path)
+    assert "folder without history.json or event files" in refused(tmp_path)
     assert "No such file" in refused(tmp_path / "nothing.json")
     (tmp_path / "file").write_text("{}")
     assert "Not a directory" in refused(tmp_path / "file" / "history.json")

@@ -83,8 +83,8 @@ def test_a_diagnosis_reads_like_this():
         "likely causes",
         "  1. there are too few training samples  65%",
         "     seen: there are fewer than 1,000",
-        "     With few samples, what tells them apart is chance, and chance does not hold",
-        "     elsewhere.",
+        "     With few samples, the network learns random differences, which new samples",
+        "     do not have.",
         "     try: more data; augmentation (Example 2); weights trained on a larger set",
         "",
     ]
