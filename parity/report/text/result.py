@@ -142,7 +142,7 @@ def _labelled(label: str, text: str, style: str) -> list[Line]:
 def setting_lines(result: Result) -> list[Line]:
     """Returns the different settings, even after the first divergence."""
     lines = [[(row, "")] for text in sentences.setting_texts(result) for row in wrapped(text)]
-    return [[("  different settings", "dim")], *lines] if lines else []
+    return [[("  settings that differ", "dim")], *lines] if lines else []
 
 
 def _training_lines(result: Result) -> list[Line]:

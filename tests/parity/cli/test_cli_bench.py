@@ -263,7 +263,7 @@ def test_a_disk_that_fills_up_ends_no_benchmark_and_takes_no_report(
     def full(path, value):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("parity.files.json_io.write_json", full)
+    monkeypatch.setattr("parity.cli.saved.write_json", full)
     benchmark.unfinished = (noisy(1),)
     ended = call("--json", "a.json")
     assert ended.returncode == 2
@@ -288,8 +288,8 @@ def test_a_form_that_cannot_be_written_leaves_the_others_and_no_half_of_a_file(
         if path.name == "b":
             write_bytes(path, content)
 
-    for module in ("atomic", "json_io"):
-        monkeypatch.setattr(f"parity.files.{module}.write_bytes", once)
+    for module in ("parity.cli.saved", "parity.files.json_io"):
+        monkeypatch.setattr(f"{module}.write_bytes", once)
     ended = call("--json", "a.json", option, "b")
     assert ended.returncode == 2
     assert f"{option} b: cannot be written (No space left on device)" in ended.stderr

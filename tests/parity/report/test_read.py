@@ -10,7 +10,9 @@ from report_folders import (
     diagnosis_folder,
     error_folder,
     run_folder,
+    stored_runs,
     sweep_folder,
+    sweep_rows,
     write,
 )
 
@@ -149,8 +151,7 @@ def test_only_the_end_of_a_long_log_is_read(tmp_path):
 
 
 def test_a_sweep_that_has_not_ended_is_told(tmp_path):
-    sweep_folder(tmp_path)
-    (tmp_path / "sweep.json").unlink()
+    stored_runs(tmp_path, sweep_rows(seeds=2))
     found = find(tmp_path)
     assert found.result.verdict == "incomplete"
     assert "sweep.json is missing" in found.problems[0]

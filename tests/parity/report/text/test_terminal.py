@@ -141,7 +141,7 @@ def test_a_run_that_fails_shows_causes_where_there_are_any():
         "    seen  padding=1 on both sides gives the port's numbers",
         "    fix   torch_impl.layers.Conv2D(padding='same')",
         "    parity explain A5  (symmetric-same-padding)",
-        "  different settings",
+        "  settings that differ",
         "    C1  epsilon: 0.001 in norm, 1e-05 in features.1, also in 1 more",
     ]
 
