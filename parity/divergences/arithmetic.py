@@ -50,13 +50,8 @@ def depthwise_conv(
     padding: Padding,
     dilation: Sequence[int],
 ) -> np.ndarray:
-    """Returns a depthwise convolution: kernel (..., C, multiplier)."""
-    windows = _windows(x, kernel.shape[:-2], strides, padding, dilation, 0.0)
-    rank = kernel.ndim - 2
-    letters = "hwd"[:rank]
-    y: np.ndarray = np.einsum(f"...{letters}c,{letters}cm->...cm", windows, kernel)
-    y = y.reshape(*y.shape[:-2], -1)
-    return y if bias is None else y + bias
+    """Returns a depthwise convolution, one group per channel: kernel (..., C, multiplier)."""
+    return conv(x, kernel.reshape(*kernel.shape[:-2], 1, -1), bias, strides, padding, dilation)
 
 
 def pool(
