@@ -19,7 +19,7 @@ import pytest
 # load Triton where torch is built for CUDA, whose LLVM does not bear TensorFlow's before it.
 import torch
 import torchvision.transforms.v2  # noqa: F401
-from helpers import make_data
+from helpers import make_data, small_data
 from hypothesis import settings
 
 torch.set_num_threads(1)
@@ -64,8 +64,8 @@ def plain_terminal(monkeypatch):
 
 @pytest.fixture(scope="session")
 def color_data():
-    """Images of 12x20x3 and five classes: not square, several channels, no black border."""
-    return make_data((12, 20, 3), num_classes=5, num_train=70, num_val=20)
+    """See `small_data`."""
+    return small_data()
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ import functools
 import keras
 import numpy as np
 import pytest
-from helpers import assert_same_bits, assert_same_weights, make_data
+from helpers import assert_same_bits, assert_same_weights, make_data, small_data
 
 from keras_impl.models import build_model
 from keras_impl.train import fit
@@ -19,11 +19,6 @@ SPECS = {
     "dropout": RunSpec(model="dropout", epochs=2),
     "augmentation": RunSpec(model="capacity", epochs=2, augmentation=AUGMENTATION),
 }
-
-
-@functools.cache
-def small_data():
-    return make_data((12, 20, 3), num_classes=5, num_train=70, num_val=20)
 
 
 @functools.cache

@@ -1,5 +1,6 @@
 """What several test files share. Keras is imported where it is used: most tests do without it."""
 
+import functools
 import io
 import platform
 
@@ -39,6 +40,12 @@ def make_data(shape, *, num_classes, num_train, num_val, num_test=5, seed=0):
         arrays[f"x_{name}"] = generator.random((count, *shape), dtype=np.float32)
         arrays[f"y_{name}"] = generator.permutation(np.arange(count) % num_classes)
     return Data(**arrays, num_classes=num_classes, source="made in memory")
+
+
+@functools.cache
+def small_data():
+    """Images of 12x20x3 and five classes: not square, several channels, no black border."""
+    return make_data((12, 20, 3), num_classes=5, num_train=70, num_val=20)
 
 
 def refusal(read, path, *arguments):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from helpers import assert_same_weights, make_data
+from helpers import assert_same_weights, small_data
 
 from parity.programs.run_spec import DTYPES, MODELS, Augmentation, EarlyStopping, ReduceLR, RunSpec
 from parity.traces.recorder import Recorder
@@ -26,11 +26,6 @@ SPECS = {
     "dropout": RunSpec(model="dropout", epochs=2),
     "augmentation": RunSpec(model="capacity", epochs=2, augmentation=AUGMENTATION),
 }
-
-
-@functools.cache
-def small_data():
-    return make_data((12, 20, 3), num_classes=5, num_train=70, num_val=20)
 
 
 @functools.cache

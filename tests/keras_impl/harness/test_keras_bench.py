@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from bench_children import Rounds, collected, task
-from helpers import assert_same_weights, make_data
+from helpers import assert_same_weights, make_data, small_data
 
 from keras_impl.harness import bench
 from keras_impl.harness.bench import run_bench
@@ -18,7 +18,7 @@ from parity.errors import InputError
 from parity.programs.scenarios import scenario
 
 AUGMENTATION = scenario("augmentation").augmentation
-DATA = make_data((12, 20, 3), num_classes=5, num_train=70, num_val=20)
+DATA = small_data()
 
 
 @pytest.fixture

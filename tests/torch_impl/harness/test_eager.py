@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from helpers import make_data
+from helpers import small_data
 from torch import nn
 from torchvision.transforms import v2
 
@@ -16,7 +16,7 @@ from torch_impl.harness.eager import prepare_eager
 from torch_impl.layers import Dropout, Flatten
 from torch_impl.models import build_model
 
-DATA = make_data((12, 20, 3), num_classes=5, num_train=70, num_val=20)
+DATA = small_data()
 AUGMENTATION = scenario("augmentation").augmentation
 
 

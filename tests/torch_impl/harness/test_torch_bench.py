@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from bench_children import Rounds, collected, task
-from helpers import assert_same_weights, make_data
+from helpers import assert_same_weights, small_data
 
 from parity.bench.server import NoMoreRounds
 from parity.errors import InputError
@@ -17,7 +17,7 @@ from torch_impl.train import Training, fit
 from torch_impl.weights import get_weights
 
 AUGMENTATION = scenario("augmentation").augmentation
-DATA = make_data((12, 20, 3), num_classes=5, num_train=70, num_val=20)
+DATA = small_data()
 
 
 def striped():
