@@ -46,8 +46,8 @@ FIRST_CHECK = {
     "at the level at which they are first visible": ("40 of 43", "22 of 23"),
     "named right first": ("35 of 43, 6 of them by a general name", "18 of 23"),
 }
-UNSEEN = """What was missed has been fixed since, so the right column is a test like those above. One fault is
-found a level late and without its name: `second_text_cnn_padding_idx`, with this seed.
+UNSEEN = """What was missed has been fixed since, so the right column is a test like those above.
+One fault is found a level late and without its name: `second_text_cnn_padding_idx`, with this seed.
 The columns before it show what to expect for an unseen port. Missed in the first set were: networks
 of sequences that turn their input themselves (the five pairs that could not be fed); separable
 convolutions written as two, and `PReLU` with shared axes (the two alarms); `Dropout` for
