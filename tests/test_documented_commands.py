@@ -16,9 +16,9 @@ import click
 import documented
 import pytest
 import user_files
-from command_line import commands
 from documented import ROOT, commands_of, pages
 from documented_runs import FOREIGN_OPTIONS, NOT_RUN, QUICK, RUN
+from helpers import commands
 
 from parity.cli.main import cli, main
 from parity.divergences import find as find_divergence

@@ -42,11 +42,8 @@ def run_bench(
     """
     children = children or ChildOptions()
     children.check_interpreters()
-    began = time.strftime("%Y-%m-%dT%H:%M:%S%z")
-    environment = {
-        **common_environment(("keras", "tensorflow", "torch", "torchvision")),
-        "began": began,
-    }
+    environment = common_environment(("keras", "tensorflow", "torch", "torchvision"))
+    environment["began"] = time.strftime("%Y-%m-%dT%H:%M:%S%z")
     load = BackgroundLoad()
 
     def result(rows: list[Row], *, is_finished: bool) -> BenchResult:

@@ -4,9 +4,11 @@ import functools
 import io
 import platform
 
+import click
 import numpy as np
 import pytest
 
+from parity.cli.main import cli
 from parity.data.dataset import Data
 from parity.errors import InputError
 
@@ -144,3 +146,9 @@ def fed_by_keras(x, *, epochs, batch_size=None):
     recorder.compile(optimizer="sgd", loss="mse", run_eagerly=True)
     recorder.fit(**x, epochs=epochs, batch_size=batch_size, shuffle=True, verbose=0)
     return fed
+
+
+def commands():
+    """Returns every command of `parity` by its name; the program imports each at its first use."""
+    root = click.Context(cli)
+    return {name: cli.get_command(root, name) for name in cli.list_commands(root)}

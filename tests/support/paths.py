@@ -3,5 +3,4 @@
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-TESTS = ROOT / "tests"
-SUPPORT = TESTS / "support"
+SUPPORT = ROOT / "tests" / "support"

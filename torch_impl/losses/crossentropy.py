@@ -15,7 +15,7 @@ from torch_impl.losses.logits import reachable_logits, sigmoid_crossentropy, sof
 _NO_LABEL = -(2**62)  # by default, torch ignores labels of -100
 
 
-class _Smoothed(Loss):
+class Smoothed(Loss):
     """Base of the losses with smoothed targets."""
 
     def __init__(
@@ -30,7 +30,7 @@ class _Smoothed(Loss):
         self.label_smoothing = label_smoothing
 
 
-class CategoricalCrossentropy(_Smoothed):
+class CategoricalCrossentropy(Smoothed):
     """-sum(y * log(p)) with targets y of the shape of the outputs, each a distribution.
 
     Differs from torch.nn.CrossEntropyLoss in:
@@ -151,7 +151,7 @@ class SparseCategoricalCrossentropy(Loss):
         return y_true[..., 0] if y_true.ndim == num_axes and y_true.shape[-1] == 1 else y_true
 
 
-class BinaryCrossentropy(_Smoothed):
+class BinaryCrossentropy(Smoothed):
     """mean(-y * log(p) - (1 - y) * log(1 - p)) over the last axis.
 
     Differs from torch.nn.BCELoss and torch.nn.BCEWithLogitsLoss in:

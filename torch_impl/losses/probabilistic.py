@@ -10,7 +10,7 @@ import torch.nn.functional as F
 
 from torch_impl.clip import clip
 from torch_impl.losses.base import EPSILON, Loss
-from torch_impl.losses.crossentropy import binary_crossentropy
+from torch_impl.losses.crossentropy import Smoothed, binary_crossentropy
 from torch_impl.losses.logits import sigmoid
 
 
@@ -43,7 +43,7 @@ class Poisson(Loss):
         return (y_pred - y_true * (y_pred + EPSILON).log()).mean(-1)  # (1) (2)
 
 
-class BinaryFocalCrossentropy(Loss):
+class BinaryFocalCrossentropy(Smoothed):
     """The binary crossentropy times (1 - p_t)**gamma, p_t = y * p + (1 - y) * (1 - p).
 
     Torch has none; `torchvision.ops.sigmoid_focal_loss` always weighs by alpha, and takes logits.
@@ -69,9 +69,8 @@ class BinaryFocalCrossentropy(Loss):
         axis: int = -1,
         reduction: str | None = "sum_over_batch_size",
     ) -> None:
-        super().__init__(reduction)
+        super().__init__(from_logits, label_smoothing, axis, reduction)
         self.apply_class_balancing, self.alpha, self.gamma = apply_class_balancing, alpha, gamma
-        self.from_logits, self.label_smoothing, self.axis = from_logits, label_smoothing, axis
 
     def values(self, y_pred: torch.Tensor, y_true: torch.Tensor) -> torch.Tensor:
         """Returns the mean of each sample; both tensors have one shape."""
@@ -87,7 +86,7 @@ class BinaryFocalCrossentropy(Loss):
         return entropy.mean(self.axis)
 
 
-class CategoricalFocalCrossentropy(Loss):
+class CategoricalFocalCrossentropy(Smoothed):
     """sum(-y * log(p) * alpha * (1 - p)**gamma), which torch lacks.
 
     Probabilities are divided by their sum, then clipped to [1e-7, 1 - 1e-7], from logits too.
@@ -110,9 +109,8 @@ class CategoricalFocalCrossentropy(Loss):
         axis: int = -1,
         reduction: str | None = "sum_over_batch_size",
     ) -> None:
-        super().__init__(reduction)
-        self.alpha, self.gamma, self.axis = alpha, gamma, axis
-        self.from_logits, self.label_smoothing = from_logits, label_smoothing
+        super().__init__(from_logits, label_smoothing, axis, reduction)
+        self.alpha, self.gamma = alpha, gamma
 
     def values(self, y_pred: torch.Tensor, y_true: torch.Tensor) -> torch.Tensor:
         """Returns the loss of each sample; both tensors are (N, ..., classes)."""

@@ -8,7 +8,7 @@ import sys
 import click
 import pytest
 from click.testing import CliRunner
-from command_line import commands
+from helpers import commands
 from paths import ROOT
 
 from parity.cli.completion import SHELLS, VARIABLE

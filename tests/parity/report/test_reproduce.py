@@ -3,7 +3,7 @@
 import shlex
 
 import pytest
-from command_line import commands
+from helpers import commands
 
 from parity.cli.options import specs_of
 from parity.programs.run_spec import RunSpec
