@@ -14,7 +14,7 @@ from typing import Any
 from parity.bench.child import BenchTask
 from parity.bench.client import BenchClient
 from parity.bench.result import IMAGES_PER_S, OK, REFUSED, SECONDS, Row
-from parity.bench.rounds import in_turns, startup
+from parity.bench.rounds import Cell, in_turns, startup
 from parity.data.load import run_data
 from parity.data.transfer import save_data
 from parity.programs.bench_spec import BenchSpec
@@ -50,12 +50,12 @@ def measure(
     rows: list[Row] = []
     for part in spec.parts:
         for batch_size in spec.batch_sizes:
-            cell = folder / f"{part}-{batch_size}"
-            cell.mkdir(parents=True)
+            place = folder / f"{part}-{batch_size}"
+            place.mkdir(parents=True)
             run = spec.run_spec(batch_size)
             if part == "augment" and run.augmentation is None:
                 run = run.replace(augmentation=scenario("augmentation").augmentation)
-            save_data(run_data(run), RunFolder(cell).data)
+            save_data(run_data(run), RunFolder(place).data)
             # All precisions take turns, because one may be compared with another.
             tasks = [
                 BenchTask(part, variant, precision, run)
@@ -66,7 +66,7 @@ def measure(
                 tasks.insert(0, BenchTask(part, spec.baseline, "fp32", run))
             timer = startup if part == "startup" else in_turns
             found = _blank(tasks)
-            samples = timer(found, spec, tasks, cell, pythons, timeout_s, say)
+            samples = timer(found, Cell(spec, tasks, place, pythons, timeout_s, say))
             rows += _of_the_same_work(found, samples, spec.baseline)
             on_rows(list(rows))
     return rows

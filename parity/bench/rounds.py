@@ -14,7 +14,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,46 +32,60 @@ MAX_TRAINED = 50  # turns; after them an accuracy counts as never reached
 Say = Callable[[str], Any]
 
 
-def in_turns(
-    rows: list[Row],
-    spec: BenchSpec,
-    tasks: Sequence[BenchTask],
-    folder: Path,
-    pythons: dict[str, str],
-    timeout_s: float | None,
-    say: Say,
-) -> dict[int, int]:
-    """Times all variants of a cell in turns.
+@dataclass(frozen=True)
+class Cell:
+    """One cell of a benchmark: tasks that are compared with each other.
 
-    Args:
-        rows: a row without values for each task; they are filled here.
+    Attributes:
         spec: number of rounds, and the accuracy to reach.
         tasks: tasks of the cell.
         folder: for the files of the children.
         pythons: interpreter by half.
         timeout_s: limit for one answer of a child; None = no limit.
         say: called with a line of progress.
+    """
+
+    spec: BenchSpec
+    tasks: Sequence[BenchTask]
+    folder: Path
+    pythons: dict[str, str]
+    timeout_s: float | None
+    say: Say
+
+    def start(self, number: int, turn: int, ends: ExitStack) -> BenchClient:
+        """Starts the child of a task for a round; `ends` closes it."""
+        task = self.tasks[number]
+        half = VARIANTS[task.variant].half
+        place = self.folder / f"{number:02d}-{turn:02d}"
+        client = BenchClient(task, half, self.pythons[half], place, self.timeout_s)
+        ends.callback(client.close)
+        return client
+
+
+def in_turns(rows: list[Row], cell: Cell) -> dict[int, int]:
+    """Times all variants of a cell in turns.
+
+    Args:
+        rows: a row without values for each task; they are filled here.
+        cell: what is timed.
 
     Returns:
         The number of samples in a turn, by the number of the row.
     """
     samples: dict[int, int] = {}
-    for turn in range(spec.rounds):
-        say(f"round {turn + 1} of {spec.rounds}")
-        goal = spec.accuracy if turn == 0 and tasks[0].part == "train" else None
+    for turn in range(cell.spec.rounds):
+        cell.say(f"round {turn + 1} of {cell.spec.rounds}")
+        goal = cell.spec.accuracy if turn == 0 and cell.tasks[0].part == "train" else None
         open_: dict[int, _Open] = {}
         with ExitStack() as ends:
-            for number, task in enumerate(tasks):
+            for number, task in enumerate(cell.tasks):
                 if rows[number].status == FAILED:
                     continue
                 if turn == 0:  # which may compile
                     name = f"{task.variant} {task.precision}"
-                    say(f"{task.part} {task.spec.batch_size} {name}: warming up")
-                half = VARIANTS[task.variant].half
+                    cell.say(f"{task.part} {task.spec.batch_size} {name}: warming up")
                 with _noted(rows, number, open_):
-                    place = folder / f"{number:02d}-{turn:02d}"
-                    client = BenchClient(task, half, pythons[half], place, timeout_s)
-                    ends.callback(client.close)
+                    client = cell.start(number, turn, ends)
                     open_[number] = child = _Open(client, goal)
                     environment = client.ready()
                     child.warm_up()
@@ -175,27 +189,16 @@ def _noted(rows: list[Row], number: int, open_: dict[int, _Open]) -> Iterator[No
             open_.pop(number).client.close()
 
 
-def startup(
-    rows: list[Row],
-    spec: BenchSpec,
-    tasks: Sequence[BenchTask],
-    folder: Path,
-    pythons: dict[str, str],
-    timeout_s: float | None,
-    say: Say,
-) -> dict[int, int]:
+def startup(rows: list[Row], cell: Cell) -> dict[int, int]:
     """Times from the start of a process to the end of its first step; see `in_turns`."""
     samples: dict[int, int] = {}
-    for turn in range(spec.rounds):
-        say(f"startup, round {turn + 1} of {spec.rounds}")
-        for number, task in enumerate(tasks):
+    for turn in range(cell.spec.rounds):
+        cell.say(f"startup, round {turn + 1} of {cell.spec.rounds}")
+        for number in range(len(rows)):
             if rows[number].status == FAILED:
                 continue
-            half = VARIANTS[task.variant].half
-            place = folder / f"{number:02d}-{turn:02d}"
-            with _noted(rows, number, {}), ExitStack() as end:
-                client = BenchClient(task, half, pythons[half], place, timeout_s)
-                end.callback(client.close)
+            with _noted(rows, number, {}), ExitStack() as ends:
+                client = cell.start(number, turn, ends)
                 environment = client.ready()
                 answer = client.round()
                 seconds = time.perf_counter() - client.started
