@@ -9,6 +9,7 @@ computation and give the same verdict.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -94,9 +95,13 @@ def check_all(specs: Sequence[CheckSpec], options: CheckOptions) -> list[Result]
     with folder_of(options.out) as root:
         names = [f"{number:03d}" if len(specs) > 1 else "" for number in range(len(specs))]
         folders = [root / name for name in names]
-        for spec, folder in zip(specs, folders, strict=True):
-            if spec.against is not None:
-                unpack(source_of(spec, folder), RunFolder(folder).half("keras").path)
+        try:
+            for spec, folder in zip(specs, folders, strict=True):
+                if spec.against is not None:
+                    unpack(source_of(spec, folder), RunFolder(folder).half("keras").path)
+        except InputError:  # nothing was computed: the same --out can be given again
+            shutil.rmtree(root)
+            raise
         errors = run_half("keras", specs, folders, options)
         errors |= run_half("torch", specs, folders, options, skip=set(errors))
         results = []

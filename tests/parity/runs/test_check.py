@@ -268,6 +268,16 @@ def test_a_folder_that_is_not_empty_is_not_written_into(no_children, tmp_path):
     assert (tmp_path / "file").read_text() == "mine"
 
 
+@pytest.mark.parametrize("num", [1, 2])
+def test_a_bundle_that_is_refused_leaves_no_folder(no_children, num, tmp_path):
+    (tmp_path / "bad.parity").write_text("no bundle")
+    spec = CheckSpec(torch="a:b", against="bad.parity", folder=str(tmp_path))
+    for out in (tmp_path / "out", None):
+        with pytest.raises(InputError, match="not a bundle that can be used"):
+            check_all([spec] * num, CheckOptions(out=out))
+    assert [path.name for path in tmp_path.iterdir()] == ["bad.parity"]
+
+
 def test_a_function_without_a_name_is_refused(no_children):
     with pytest.raises(InputError, match="expected a function at the top level of a module"):
         check(lambda: None, "a:b")
