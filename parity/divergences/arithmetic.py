@@ -42,9 +42,16 @@ def conv(
     return y if bias is None else y + bias
 
 
-def depthwise_conv(x: np.ndarray, kernel: np.ndarray, *others: Any) -> np.ndarray:
-    """Returns a depthwise convolution, kernel (..., C, multiplier); other arguments as `conv`."""
-    return conv(x, kernel.reshape(*kernel.shape[:-2], 1, -1), *others)
+def depthwise_conv(
+    x: np.ndarray,
+    kernel: np.ndarray,
+    bias: np.ndarray | None,
+    strides: Sequence[int],
+    padding: Padding,
+    dilation: Sequence[int],
+) -> np.ndarray:
+    """Returns a depthwise convolution, one group per channel: kernel (..., C, multiplier)."""
+    return conv(x, kernel.reshape(*kernel.shape[:-2], 1, -1), bias, strides, padding, dilation)
 
 
 def pool(
