@@ -8,7 +8,14 @@ from typing import Any
 import click
 
 from parity.cli.names import files, levels, several_of
-from parity.cli.options import COMMON, out_option, path_option, with_children, with_options
+from parity.cli.options import (
+    COMMON,
+    exit_code,
+    out_option,
+    path_option,
+    with_children,
+    with_options,
+)
 from parity.cli.probes import PROBES, spec_of
 from parity.cli.saved import check_file, complain, write_json_file
 from parity.halves.options import ChildOptions
@@ -87,4 +94,4 @@ def check(
         print_lines(check_lines(result))
         if out is not None:
             print_lines([[(f"results and {REPORT} in {out}", "dim")]])
-    return 0 if result.verdict == "pass" else 1
+    return exit_code(result.verdict)

@@ -11,6 +11,7 @@ from parity.cli import names
 from parity.cli.options import (
     COMMON,
     RUN_SETTINGS,
+    exit_code,
     number_option,
     out_option,
     parse_seeds,
@@ -20,6 +21,7 @@ from parity.cli.options import (
 )
 from parity.cli.saved import check_file, complain, write_json_file
 from parity.halves.options import ChildOptions
+from parity.ladder.result import ALL_RESULTS
 from parity.traces.folder import REPORT
 
 
@@ -100,18 +102,11 @@ def run(
         if len(results) > 1:
             print_lines(summary_lines(results))
         print_lines([[(f"results and {REPORT} in {folder}", "dim")]])
-    return _exit_code([result.verdict for result in results])
-
-
-def _exit_code(verdicts: list[str]) -> int:
-    if any(verdict == "error" for verdict in verdicts):
-        return 3
-    return 1 if any(verdict != "pass" for verdict in verdicts) else 0
+    return max(exit_code(result.verdict) for result in results)
 
 
 def _write_results(path: Path, results: list[dict[str, Any]]) -> None:
     """Writes one run as `parity.result/1`, several as a list in `parity.results/1`."""
-    verdicts = [result["verdict"] for result in results]
-    verdict = {0: "pass", 1: "fail", 3: "error"}[_exit_code(verdicts)]
-    many = {"schema": "parity.results/1", "verdict": verdict, "results": results}
+    verdict = max((result["verdict"] for result in results), key=exit_code)
+    many = {"schema": ALL_RESULTS, "verdict": verdict, "results": results}
     write_json_file(path, results[0] if len(results) == 1 else many)

@@ -13,6 +13,7 @@ from parity.files.floats import encode_floats
 from parity.ladder.items import FAIL, Item, Level
 
 SCHEMA = "parity.result/1"
+ALL_RESULTS = "parity.results/1"  # of several runs
 ERROR = "error"
 
 

@@ -13,11 +13,10 @@ from parity.behaviour.judgement_record import History, JudgementRecord
 from parity.files import records
 from parity.ladder.items import FAIL, NOT_REACHED, PASS, SKIPPED, UNITS, Item, Level
 from parity.ladder.levels import LEVEL_IDS
-from parity.ladder.result import ERROR, SCHEMA
+from parity.ladder.result import ALL_RESULTS, ERROR, SCHEMA
 from parity.programs.run_spec import MODES
 
 MAX_AXES = 64  # NumPy's limit
-ALL_RESULTS = "parity.results/1"
 
 LevelId = Annotated[str, records.one_of(*LEVEL_IDS)]
 Unit = Annotated[str, records.one_of(*UNITS)]

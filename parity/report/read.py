@@ -13,18 +13,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from parity.behaviour.diagnosis import SCHEMA as DIAGNOSIS_SCHEMA
 from parity.behaviour.diagnosis import Diagnosis
 from parity.behaviour.result_file import diagnosis_from
+from parity.bench.result import SCHEMA as BENCH_SCHEMA
 from parity.bench.result import BenchResult
 from parity.bench.result_file import bench_from
 from parity.errors import InputError, ParityError
 from parity.files.strict_json import read_strict
-from parity.ladder.result import ERROR, SCHEMA, Result
+from parity.ladder.result import ALL_RESULTS, ERROR, SCHEMA, Result
 from parity.ladder.result_file import read_result, result_from, results_from
-from parity.ladder.result_record import ALL_RESULTS
 from parity.programs.halves import HALVES
 from parity.programs.run_spec import RunSpec
 from parity.report.sentences import is_check
+from parity.sweeps.result import SCHEMA as SWEEP_SCHEMA
 from parity.sweeps.result import SweepResult
 from parity.sweeps.result_file import sweep_from, sweep_of_store
 from parity.traces.folder import BENCH, DIAGNOSIS, RESULT, SUCCESS, SWEEP, RunFolder
@@ -152,9 +154,9 @@ def _of_file(path: Path) -> Found:
         runs = tuple(FoundRun(None, result) for result in results_from(value, str(path)))
         return FoundRuns(None, runs)
     readers: dict[str, Callable[[Any, str], SweepResult | BenchResult | Diagnosis]] = {
-        "parity.sweep/1": sweep_from,
-        "parity.bench/1": bench_from,
-        "parity.diagnosis/1": diagnosis_from,
+        SWEEP_SCHEMA: sweep_from,
+        BENCH_SCHEMA: bench_from,
+        DIAGNOSIS_SCHEMA: diagnosis_from,
     }
     if schema not in readers:
         raise InputError(
@@ -195,14 +197,12 @@ def read_run(folder: Path, known: AnyResult | None = None) -> FoundRun:
     problems: list[str] = []
     result = known if isinstance(known, Result) else None
     place = RunFolder(folder)
-    if result is not None:
-        pass
-    elif place.result.is_file():
+    if result is None and place.result.is_file():
         try:
             result = read_result(place.result)
         except ParityError as error:
             problems.append(_within(folder, str(error)))
-    else:
+    elif result is None:
         problems.append(f"{RESULT} is missing: the run has not finished; run it again")
     has_traces = result is None or not is_check(result)
     traces: dict[str, Trace | None] = {"keras": None, "torch": None}

@@ -24,9 +24,8 @@ from parity.bench.result_file import bench_from
 from parity.errors import InputError
 from parity.ladder.items import UNITS, Item
 from parity.ladder.levels import LEVEL_IDS
-from parity.ladder.result import SCHEMA
+from parity.ladder.result import ALL_RESULTS, SCHEMA
 from parity.ladder.result_file import result_from, results_from
-from parity.ladder.result_record import ALL_RESULTS
 from parity.programs.bench_spec import PARTS, PRECISIONS, BenchSpec
 from parity.programs.check_spec import CheckSpec
 from parity.programs.run_spec import (
