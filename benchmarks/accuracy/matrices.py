@@ -31,7 +31,7 @@ from benchmarks.held_out import table as held_out
 from benchmarks.pairs.fault_table import FAULTS, Fault
 from benchmarks.pairs.table import NULL, Pair
 from parity.halves.options import ChildOptions
-from parity.ladder.items import FAIL, PASS
+from parity.ladder.items import FAIL, PASS, Level
 from parity.ladder.result import Result
 from parity.ladder.tolerance import FLOAT64, NOISE_FACTOR
 from parity.programs.check_spec import CheckSpec
@@ -49,10 +49,11 @@ class Outcome:
         name: name of the port.
         model: name of the Keras factory.
         seed: of the check.
-        verdict: "pass", "fail" or "error".
+        verdict: "pass", "fail", "incomplete" or "error".
         level: the first level that failed, "" if none did.
         item: the first item of this level that failed, or the message of the error.
-        ids: IDs of the causes, the likeliest first.
+        ids: IDs of the causes of the first divergence, the likeliest first.
+        others: "level ID" of each further divergence, with its likeliest cause.
         share: the greatest share of the allowed difference that an item above FLOAT64 needs.
         share_of: that item.
     """
@@ -64,6 +65,7 @@ class Outcome:
     level: str
     item: str
     ids: tuple[str, ...]
+    others: tuple[str, ...]
     share: float
     share_of: str
 
@@ -126,7 +128,8 @@ def _folder(root: Path, place: int, num: int) -> Path:
 
 def _outcome(pair: Pair | Fault, seed: int, result: Result) -> Outcome:
     failed = next((level for level in result.levels if level.status == FAIL), None)
-    item = next((i for i in failed.items if i.status != PASS), None) if failed else None
+    failed = failed if result.first is None else _level(result, result.first.level)
+    item = failed.first_failure if failed else None
     share, share_of = _share(result)
     return Outcome(
         name=pair.name,
@@ -134,11 +137,24 @@ def _outcome(pair: Pair | Fault, seed: int, result: Result) -> Outcome:
         seed=seed,
         verdict=result.verdict,
         level=failed.id if failed else "",
-        item=item.name if item else "; ".join(result.errors),
+        item=item.name if item else "; ".join(result.errors) or _open(result),
         ids=tuple(cause["id"] for cause in result.causes),
+        others=tuple(
+            f"{found.level} {found.causes[0]['id'] if found.causes else '-'}"
+            for found in result.divergences[1:]
+        ),
         share=share,
         share_of=share_of,
     )
+
+
+def _level(result: Result, name: str) -> Level:
+    return next(level for level in result.levels if level.id == name)
+
+
+def _open(result: Result) -> str:
+    """Returns what could not be compared."""
+    return "; ".join(f"{entry['what']}: {entry['why']}" for entry in result.incomplete)
 
 
 def _share(result: Result) -> tuple[float, str]:
@@ -186,6 +202,7 @@ def show_kill(outcomes: Sequence[Outcome], faults: Sequence[Fault]) -> int:
     print(f"  at the right level {sum(placed)}")
     print(f"  named first        {sum(named)}")
     print(f"  named at all       {sum(listed)}")
+    print(f"  with nothing else  {sum(not o.others for _, o in rows)}")
     for (fault, outcome), is_caught, is_placed, is_named in zip(
         rows, caught, placed, named, strict=True
     ):
@@ -196,6 +213,8 @@ def show_kill(outcomes: Sequence[Outcome], faults: Sequence[Fault]) -> int:
                 f"  {fault.name:26} {what}expected {fault.level} {'/'.join(fault.ids)}, "
                 f"found {found}: {outcome.item[:60]}"
             )
+        if outcome.others:
+            print(f"  {fault.name:26} also {', '.join(outcome.others)}")
     return len(rows) - sum(caught)
 
 

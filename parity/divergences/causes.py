@@ -1,49 +1,145 @@
-"""Names the cause of a check's first divergence."""
+"""Names the causes of every divergence of a check, and takes those out that the user accepts."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from parity.divergences import recognised
 from parity.divergences.evidence import Evidence
+from parity.divergences.groups import Group, following, grouped
 from parity.divergences.settings import differing_settings
+from parity.ladder.items import DECIDES, FAIL, PASS, Item, Level
+from parity.ladder.result import Found
 
 if TYPE_CHECKING:
     from parity.ladder.result import Result
     from parity.traces.trace import Trace
 
+_UNKNOWN = ("N1", "N2")  # say where something differs, not what
 
-def name_causes(result: Result, keras: Trace, port: Trace) -> Result:
-    """Returns a result with the causes of its first divergence, and all different settings."""
-    first = result.first_divergence
-    if first is None:
+
+def name_causes(result: Result, keras: Trace, port: Trace, accept: Collection[str] = ()) -> Result:
+    """Returns a result with all its divergences, their causes, and all different settings.
+
+    Args:
+        result: with the compared levels.
+        keras: the results of Keras.
+        port: the results of the port.
+        accept: IDs of divergences that the user accepts. What follows from accepted ones alone is
+            accepted, too.
+    """
+    if all(level.status != FAIL for level in result.levels):
         return result
-    evidence = Evidence(keras, port, *first)
-    # At later levels, no line of the forward pass is the reason.
-    is_place = first[0].id in ("data", "structure", "forward")
-    causes = tuple(
-        {
-            **{key: told for key, told in entry.to_json().items() if key != "slug"},
-            "confidence": match.confidence,
-            "detail": match.detail,
-            "where": evidence.call["where"] if evidence.call and is_place else "",
-        }
-        for entry, match in recognised(evidence)
-    )
+    groups = grouped(result.levels, keras, port)
+    found = [each for group in groups for each in _found(group, keras, port, accept)]
+    followers = list(following(result.levels, groups))
+    open_items = {id(item) for each in found if not each.is_accepted for item in each.shown}
+    accepted = {id(item) for each in found if each.is_accepted for item in each.shown} - open_items
+    if found and not open_items:
+        accepted |= {id(item) for _, item in followers}
+    inherited: dict[str, list[str]] = {}
+    for level, item in followers:
+        inherited.setdefault(level, []).append(item.name)
     return dataclasses.replace(
         result,
-        causes=causes,
-        place=_place(evidence),
+        levels=tuple(_without(level, accepted) for level in result.levels),
+        divergences=tuple(_merged([each.told for each in found])),
+        inherited=tuple((level, tuple(names)) for level, names in inherited.items()),
         settings=tuple(map(dataclasses.asdict, differing_settings(keras, port))),
     )
 
 
+@dataclasses.dataclass(frozen=True)
+class _Found:
+    """A divergence and its items."""
+
+    told: Found
+    shown: tuple[Item, ...]
+
+    @property
+    def is_accepted(self) -> bool:
+        return self.told.is_accepted
+
+
+def _found(group: Group, keras: Trace, port: Trace, accept: Collection[str]) -> list[_Found]:
+    """Returns the divergences of a group: one, or one for each part that explains its numbers."""
+    evidence = Evidence(keras, port, group.level, group.items)
+    # At later levels, no line of the forward pass is the reason.
+    is_place = group.level.id in ("data", "structure", "forward")
+    where = evidence.call["where"] if evidence.call and is_place else ""
+    matches = recognised(evidence)
+    parts = [match for match in matches if match[1].is_part]
+    found = []
+    for heads in [[part] for part in parts] or [matches[:1]]:
+        others = [match for match in matches if match not in (*parts, *heads)]
+        causes = tuple(
+            {
+                **{key: told for key, told in entry.to_json().items() if key != "slug"},
+                "confidence": match.confidence,
+                "detail": match.detail,
+                "where": where,
+            }
+            for entry, match in [*heads, *others]
+        )
+        told = Found(
+            level=group.level.id,
+            item=evidence.item,
+            items=tuple(dict.fromkeys(item.name for item in group.items)),
+            causes=causes,
+            place=_place(evidence),
+            is_accepted=bool(causes) and causes[0]["id"] in accept,
+        )
+        found.append(_Found(told, group.items))
+    return found
+
+
 def _place(evidence: Evidence) -> dict[str, Any]:
-    """Returns the first pair of layers that differs, and whether the error starts there."""
+    """Returns the pair of layers that differs, and whether the error starts there."""
     return {
         "keras": evidence.node["name"] if evidence.node else None,
         "torch": evidence.call["name"] if evidence.call else None,
         "where": evidence.call["where"] if evidence.call else None,
         "introduced": evidence.is_own,
     }
+
+
+def _merged(found: list[Found]) -> list[Found]:
+    """Joins divergences of one level that have the same known cause, such as all biases."""
+    merged: dict[Any, Found] = {}
+    for number, each in enumerate(found):
+        cause = each.causes[0]["id"] if each.causes else ""
+        key = number if cause in ("", *_UNKNOWN) else (each.level, cause)
+        before = merged.get(key)
+        merged[key] = (
+            each
+            if before is None
+            else dataclasses.replace(before, items=(*before.items, *each.items))
+        )
+    return list(merged.values())
+
+
+def _without(level: Level, accepted: set[int]) -> Level:
+    """Returns a level whose accepted items do not fail it."""
+    items = tuple(
+        dataclasses.replace(item, accepted=True) if id(item) in accepted else item
+        for item in level.items
+    )
+    is_failed = any(item.status == FAIL for item in items)
+    status = PASS if level.status == FAIL and not is_failed else level.status
+    return dataclasses.replace(level, items=items, status=status)
+
+
+def with_tolerance(level: Level, tolerance: float) -> Level:
+    """Returns a level judged with the user's own tolerance for numbers that may round."""
+
+    def judged(item: Item) -> Item:
+        is_number = item.unit in ("rel", "abs", "ulp")
+        return dataclasses.replace(item, allowed=tolerance) if is_number else item
+
+    items = tuple(map(judged, level.items))
+    if level.status not in (PASS, FAIL):
+        return level
+    is_failed = any(item.status == FAIL and item.role == DECIDES for item in items)
+    return dataclasses.replace(level, items=items, status=FAIL if is_failed else PASS)

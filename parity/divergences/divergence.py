@@ -21,23 +21,26 @@ class Match:
     Attributes:
         confidence: in (0, 1].
         detail: the evidence: "epsilon 1e-05 gives the port's numbers".
+        is_part: whether the numbers are explained by this and the other parts together.
     """
 
     confidence: float
     detail: str = ""
+    is_part: bool = False
 
 
 Recogniser = Callable[[Evidence], Match | None]
 
 
 def among(name: str, search: Callable[[Evidence], Iterable[tuple[str, str]]]) -> Recogniser:
-    """Returns the recogniser of an entry that a search may find as (ID, evidence)."""
+    """Returns the recogniser of an entry that a search may find as (ID, evidence).
+
+    What a search finds explains the numbers together: each is a divergence of its own.
+    """
 
     def recognise(evidence: Evidence) -> Match | None:
-        for number, (found, text) in enumerate(search(evidence)):
-            if found == name:
-                return Match(NUMBERS - 0.05 * number, text)
-        return None
+        texts = [text for found, text in search(evidence) if found == name]
+        return Match(NUMBERS, "; ".join(texts), is_part=True) if texts else None
 
     return recognise
 

@@ -1,4 +1,4 @@
-"""Evidence: the numbers of both halves at the first divergence of a port.
+"""Evidence: the numbers of both halves at one divergence of a port.
 
 A recogniser tests whether its formula, applied to Keras's numbers, gives the port's numbers.
 """
@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from parity.ladder.items import FAIL, Item, Level
+from parity.divergences.groups import STATE, Places
 from parity.ladder.rounding import allowed
 
 if TYPE_CHECKING:
+    from parity.ladder.items import Item, Level
     from parity.traces.trace import Trace
 
 CLOSE = 1e-9  # relative: three orders above rounding, five below any semantic fault
@@ -22,26 +23,28 @@ Value = TypeVar("Value")
 
 
 class Evidence:
-    """The first divergence and its context.
+    """One divergence and its context.
 
     Attributes:
         keras: the results of Keras.
         port: the results of the port.
-        level: the first failed level.
-        item: its first failed item.
+        level: the level at which it is introduced.
+        failed: the items that show it.
+        item: the first of them.
         node: Keras's layer there, or None.
         call: the port's layer there, or None.
     """
 
-    def __init__(self, keras: Trace, port: Trace, level: Level, item: Item) -> None:
-        self.keras, self.port, self.level, self.item = keras, port, level, item
+    def __init__(self, keras: Trace, port: Trace, level: Level, failed: Sequence[Item]) -> None:
+        self.keras, self.port, self.level, self.failed = keras, port, level, failed
+        item = self.item = min(failed, key=lambda item: -1 if item.step is None else item.step)
         self._found: dict[Callable[[Evidence], Any], Any] = {}
         self._nodes: dict[str, Mapping[str, Any]] = {
             node["name"]: node for node in keras.facts["nodes"]
         }
         self._calls = {call["name"]: call for call in port.facts["nodes"]}
         self._pairs = dict(map(tuple, port.facts["pairs"]))
-        name = self._layer_of(item.name)
+        name = Places(keras.facts["nodes"]).layer_of(item.name)
         self.node: Mapping[str, Any] | None = self._nodes.get(name) if name else None
         partner = self._pairs.get(name) if name else item.name
         self.call: Mapping[str, Any] | None = self._calls.get(str(partner))
@@ -54,15 +57,11 @@ class Evidence:
         return found
 
     def is_forward(self, *kinds: str) -> bool:
-        """Whether a forward item failed, at a layer of the given kinds, if any are given."""
-        return self.level.id == "forward" and (not kinds or self.kind in kinds)
+        """Whether input or output of a layer differs, of one of the kinds, if any are given."""
+        is_state = self.item.name.endswith(STATE)
+        return self.level.id == "forward" and not is_state and (not kinds or self.kind in kinds)
 
     # --- what failed -----------------------------------------------------------------------------
-
-    @property
-    def failed(self) -> list[Item]:
-        """All failed items of the level."""
-        return [item for item in self.level.items if item.status == FAIL]
 
     @property
     def is_input(self) -> bool:
@@ -94,14 +93,14 @@ class Evidence:
     @property
     def is_own(self) -> bool | None:
         """Whether the layer is wrong for Keras's input; None if that was not tested."""
-        if self.node is None or "(after a batch in train mode)" in self.item.name:
+        if self.node is None or self.item.name.endswith(STATE):
             return None
         items = [
             item
             for item in self.level.items
             if item.name == f"{self.node['name']}, with Keras's input ({self.mode})"
         ]
-        return items[0].status == FAIL if items else None
+        return not items[0].agrees if items else None
 
     # --- numbers ---------------------------------------------------------------------------------
 
@@ -182,19 +181,6 @@ class Evidence:
             return None
         array: np.ndarray = where[key]
         return array
-
-    def _layer_of(self, item: str) -> str | None:
-        """Returns the layer of an item: the longest name of a node in its name."""
-        text = item.removeprefix("input of ").removeprefix("weights of ")
-        for name, node in self._nodes.items():
-            if text.partition(" (")[0] in node["weights"]:
-                return name
-        found = [
-            name
-            for name in self._nodes
-            if text == name or text.startswith((f"{name} ", f"{name},", f"{name}."))
-        ]
-        return max(found, key=len, default=None)
 
 
 def is_close(a: Any, b: Any, most: float = CLOSE) -> bool:

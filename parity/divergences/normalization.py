@@ -7,6 +7,7 @@ import numpy as np
 from parity.divergences import arithmetic
 from parity.divergences.divergence import NUMBERS, SETTINGS, Match, Recogniser
 from parity.divergences.evidence import Evidence, is_close
+from parity.divergences.groups import STATE
 
 _EPSILONS = (1e-3, 1e-5, 1e-6, 1e-7, 1e-8, 1e-12, 1e-2, 1e-4, 0.0)
 
@@ -52,15 +53,16 @@ def _norm_statistics(evidence: Evidence) -> Match | None:
 def _moving(evidence: Evidence) -> tuple[np.ndarray, np.ndarray, np.ndarray, int, str] | None:
     """Returns (start, Keras's batch statistic, the port's value, values per channel, statistic)."""
     name = evidence.item.name
-    if evidence.level.id != "forward" or "(after a batch in train mode)" not in name:
+    if evidence.level.id != "forward" or not name.endswith(STATE):
         return None
     weight = name.partition(" (")[0]
     x = evidence.keras_input("train")
-    if x is None or f"state/{weight}" not in evidence.port:
+    key = f"forced/state/{weight}"  # for Keras's input
+    if x is None or key not in evidence.port:
         return None
     mean, variance, count = arithmetic.batch_statistics(x)
     statistic = variance if weight.endswith("moving_variance") else mean
-    start, ours = evidence.keras[f"weights/{weight}"], evidence.port[f"state/{weight}"]
+    start, ours = evidence.keras[f"weights/{weight}"], evidence.port[key]
     return start, statistic, ours, count, weight.rpartition(".")[2]
 
 

@@ -1,7 +1,8 @@
-"""The engine of the ladder: goes through the levels in order and stops at the first that fails.
+"""The engine of the ladder: goes through the levels in order.
 
-Later levels would differ for the same reason. The engine knows neither traces nor bundles: it
-passes both sides to the comparer of each level.
+In a run it stops at the first that fails, since later levels would differ for the same reason. In a
+check every level is fed with Keras's own state, so it goes on. The engine knows neither traces nor
+bundles: it passes both sides to the comparer of each level.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ def compare_levels(
     comparers: Mapping[str, Callable[[*Sides], Outcome]],
     *sides: *Sides,
     names: Sequence[str] = (),
+    stops: bool = True,
 ) -> tuple[Level, ...]:
     """Compares two sides level by level.
 
@@ -30,9 +32,10 @@ def compare_levels(
             `parity.ladder.table`.
         *sides: arguments of the comparers, the reference first.
         names: names of the levels that decide; the others are skipped; all by default.
+        stops: whether levels after a failed one are left out, as "not_reached".
 
     Returns:
-        All levels in order; those after a failed one as "not_reached".
+        All levels in order.
     """
     levels = []
     failed: dict[str | None, str | None] = {None: None}  # level -> failed level up to there
@@ -44,7 +47,7 @@ def compare_levels(
             level = Level(row.id, NOT_REACHED, f"not compared: {before} failed")
         else:
             level = compare_level(row.id, comparers, *sides)
-        failed[row.id] = row.id if level.status == FAIL else before
+        failed[row.id] = row.id if level.status == FAIL and stops else before
         levels.append(level)
     return tuple(levels)
 
@@ -54,4 +57,11 @@ def compare_level(
 ) -> Level:
     """Compares two sides at one level, whatever the results of the levels before it."""
     found = comparers[name](*sides)
-    return Level(name, found.status, found.tolerance_source, found.items)
+    return Level(
+        name,
+        found.status,
+        found.tolerance_source,
+        found.items,
+        found.not_compared,
+        found.applies,
+    )

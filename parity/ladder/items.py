@@ -7,6 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 PASS, FAIL, SKIPPED, NOT_REACHED = "pass", "fail", "skipped", "not_reached"
+# Of an item that is above its limit, and does not fail its level.
+DIFFERS, ACCEPTED = "differs", "accepted"
+# What an item is for. An item that does not decide only says where a difference comes from:
+# "introduced": by what is seen there alone, with Keras's values before it; "follows": the port's
+# own values, which may differ because of something earlier; "style": the port is written in
+# another way there, and agrees behind it.
+ROLES = DECIDES, INTRODUCED, FOLLOWS, STYLE = ("decides", "introduced", "follows", "style")
 # A p value below the limit fails, so its negative logarithm serves as a difference.
 UNITS = ("abs", "rel", "ulp", "count", "-log10 p")
 
@@ -30,6 +37,8 @@ class Item:
         keras: the value at this index in the Keras half.
         torch: the value at this index in the torch half.
         note: further information, such as two different shapes.
+        role: one of ROLES; only an item that decides can fail its level.
+        accepted: whether the user accepts its difference.
     """
 
     name: str
@@ -43,12 +52,23 @@ class Item:
     keras: Any = None
     torch: Any = None
     note: str = ""
+    role: str = DECIDES
+    accepted: bool = False
+
+    @property
+    def agrees(self) -> bool:
+        """Whether something was compared and no difference is above the limit."""
+        # Not `worst > allowed`: a NaN must not pass.
+        return self.num_compared > 0 and self.worst <= self.allowed
 
     @property
     def status(self) -> str:
-        """PASS if something was compared and no difference is above the limit."""
-        # Not `worst > allowed`: a NaN must not pass.
-        return PASS if self.num_compared > 0 and self.worst <= self.allowed else FAIL
+        """PASS if it agrees; else FAIL, ACCEPTED, or DIFFERS if the item does not decide."""
+        if self.agrees:
+            return PASS
+        if self.accepted:
+            return ACCEPTED
+        return FAIL if self.role == DECIDES else DIFFERS
 
     @property
     def epoch_number(self) -> int | None:
@@ -78,6 +98,7 @@ class Item:
             "keras": self.keras,
             "torch": self.torch,
             "note": self.note,
+            "role": self.role,
         }
 
 
@@ -90,23 +111,34 @@ class Level:
         status: "pass", "fail", "skipped" or "not_reached".
         tolerance_source: the allowed difference and its reason.
         items: the compared quantities, in the order in which a run computes them.
+        not_compared: (what, why) of parts that were left out.
+        applies: whether there is anything that could be compared, such as a schedule.
     """
 
     id: str
     status: str
     tolerance_source: str
     items: tuple[Item, ...] = ()
+    not_compared: tuple[tuple[str, str], ...] = ()
+    applies: bool = True
 
     @property
     def worst(self) -> Item | None:
-        """The item that is closest to its limit, or exceeds it most; None without items."""
-        return max(self.items, key=lambda item: (item.status == FAIL, item.ratio), default=None)
+        """The deciding item that is closest to its limit, or exceeds it most; None without any."""
+        deciding = [item for item in self.items if item.role == DECIDES]
+        return max(deciding, key=lambda item: (item.status == FAIL, item.ratio), default=None)
 
     @property
     def first_failure(self) -> Item | None:
-        """The first item that fails, in the order of the run."""
-        failed = [item for item in self.items if item.status == FAIL]
-        return min(failed, key=lambda item: -1 if item.step is None else item.step, default=None)
+        """The first item that shows why the level fails, in the order of the run, or None.
+
+        It need not decide: the layer at which a difference begins comes before the output.
+        """
+        if not any(item.status == FAIL for item in self.items):
+            return None
+        failed = [item for item in self.items if item.status in (FAIL, DIFFERS)]
+        telling = [item for item in failed if item.role not in (FOLLOWS, STYLE)]
+        return min(telling, key=lambda item: -1 if item.step is None else item.step)
 
     def to_json(self) -> dict[str, Any]:
         """Returns the level as in `parity.result/1`."""
@@ -119,4 +151,6 @@ class Level:
             "unit": worst.unit if worst else None,
             "tolerance_source": self.tolerance_source,
             "items": [item.to_json() for item in self.items],
+            "not_compared": [{"what": what, "why": why} for what, why in self.not_compared],
+            "applies": self.applies,
         }

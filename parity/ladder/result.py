@@ -14,7 +14,51 @@ from parity.ladder.items import FAIL, Item, Level
 
 SCHEMA = "parity.result/1"
 ALL_RESULTS = "parity.results/1"  # of several runs
-ERROR = "error"
+ERROR, INCOMPLETE = "error", "incomplete"
+
+
+@dataclass(frozen=True)
+class Found:
+    """One divergence of a check: a difference that is introduced at its place.
+
+    Attributes:
+        level: name of the level at which it is visible first.
+        item: the first item that shows it.
+        items: names of all items that show it.
+        causes: known divergences that explain it, the most likely first: id, title, confidence,
+            keras, torch, where, fix, source.
+        place: the pair of layers, the line of the port that calls the torch layer, and whether the
+            error starts there; None for a run.
+        is_accepted: whether the user accepts it.
+    """
+
+    level: str
+    item: Item
+    items: tuple[str, ...] = ()
+    causes: tuple[dict[str, Any], ...] = ()
+    place: dict[str, Any] | None = None
+    is_accepted: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the divergence as in `parity.result/1`."""
+        item = self.item
+        return {
+            "level": self.level,
+            "item": item.name,
+            "epoch_number": item.epoch_number,
+            "step": item.step,
+            "index": item.index,
+            "keras": item.keras,
+            "torch": item.torch,
+            "worst": item.worst,
+            "allowed": item.allowed,
+            "unit": item.unit,
+            "note": item.note,
+            "causes": list(self.causes),
+            "place": self.place,
+            "items": list(self.items),
+            "is_accepted": self.is_accepted,
+        }
 
 
 @dataclass(frozen=True)
@@ -22,7 +66,7 @@ class Result:
     """The result of comparing one Keras run with one torch run.
 
     Attributes:
-        verdict: "pass", "fail" or "error".
+        verdict: "pass", "fail", "incomplete" or "error".
         spec: spec of the run.
         levels: the ladder, including levels that were not reached.
         environment: {"keras": …, "torch": …}.
@@ -33,12 +77,13 @@ class Result:
         wall_s: {"keras": seconds of training, "torch": …}.
         envelope: the measured tolerance of float32; None in float64.
         errors: a paragraph for each half that failed.
-        causes: causes of the first divergence, the most likely first: id, title, confidence,
-            keras, torch, where, fix, source.
+        divergences: what was found to differ by itself, in the order of the levels: a `Found` each.
+        inherited: (level, names of items) of what differs only because something before it does.
         settings: different settings of paired layers: id, name, keras, torch, layers; hints, which
             do not affect the verdict.
-        place: place of the first divergence: the pair of layers, the line of the port that calls
-            the torch layer, and whether the error starts there or comes with its input.
+        incomplete: {"what", "why", "do"} of what could not be compared and keeps the verdict open.
+        not_compared: {"what", "why"} of what was left out, and does not affect the verdict.
+        tolerance: the user's own, by level; "" is all levels; empty: the project's.
     """
 
     verdict: str
@@ -52,13 +97,33 @@ class Result:
     wall_s: dict[str, float] = field(default_factory=dict)
     envelope: dict[str, Any] | None = None
     errors: tuple[str, ...] = ()
-    causes: tuple[dict[str, Any], ...] = ()
-    place: dict[str, Any] | None = None
+    divergences: tuple[Found, ...] = ()
+    inherited: tuple[tuple[str, tuple[str, ...]], ...] = ()
     settings: tuple[dict[str, Any], ...] = ()
+    incomplete: tuple[dict[str, str], ...] = ()
+    not_compared: tuple[dict[str, str], ...] = ()
+    tolerance: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def first(self) -> Found | None:
+        """The first divergence of a check that is not accepted; None if there is none."""
+        return next((found for found in self.divergences if not found.is_accepted), None)
+
+    @property
+    def causes(self) -> tuple[dict[str, Any], ...]:
+        """The causes of the first divergence, the most likely first."""
+        return () if self.first is None else self.first.causes
+
+    @property
+    def place(self) -> dict[str, Any] | None:
+        """The place of the first divergence."""
+        return None if self.first is None else self.first.place
 
     @property
     def first_divergence(self) -> tuple[Level, Item] | None:
-        """The first item of the first level that fails."""
+        """The first divergence, else the first item of the first level that fails."""
+        if self.first is not None:
+            return next(lvl for lvl in self.levels if lvl.id == self.first.level), self.first.item
         for level in self.levels:
             if level.status == FAIL and level.first_failure is not None:
                 return level, level.first_failure
@@ -69,21 +134,8 @@ class Result:
         first = None
         if self.first_divergence is not None:
             level, item = self.first_divergence
-            first = {
-                "level": level.id,
-                "item": item.name,
-                "epoch_number": item.epoch_number,
-                "step": item.step,
-                "index": item.index,
-                "keras": item.keras,
-                "torch": item.torch,
-                "worst": item.worst,
-                "allowed": item.allowed,
-                "unit": item.unit,
-                "note": item.note,
-                "causes": list(self.causes),
-                "place": self.place,
-            }
+            first = (self.first or Found(level.id, item)).to_json()
+            first = {key: first[key] for key in first if key not in ("items", "is_accepted")}
         return encode_floats(
             {
                 "schema": SCHEMA,
@@ -94,7 +146,12 @@ class Result:
                 "data": self.data,
                 "levels": [level.to_json() for level in self.levels],
                 "first_divergence": first,
+                "divergences": [found.to_json() for found in self.divergences],
+                "inherited": [{"level": id_, "items": list(n)} for id_, n in self.inherited],
                 "settings": list(self.settings),
+                "incomplete": list(self.incomplete),
+                "not_compared": list(self.not_compared),
+                "tolerance": self.tolerance,
                 "behaviour": self.behaviour,
                 "history": self.history,
                 "wall_s": self.wall_s,

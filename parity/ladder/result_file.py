@@ -6,14 +6,15 @@ In: the path of a file that `parity run --json` or `parity check --json` wrote f
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from parity.files.floats import decode_floats
 from parity.files.records import checked, domain, plain, read_record, record_from
-from parity.ladder.items import FAIL, Item, Level
-from parity.ladder.result import ERROR, Result
+from parity.ladder.items import ACCEPTED, FAIL, Item, Level
+from parity.ladder.result import ERROR, INCOMPLETE, Found, Result
 from parity.ladder.result_record import ItemRecord, LevelRecord, ResultRecord, ResultsRecord
 from parity.programs.halves import HALVES
 from parity.programs.spec_record import CheckSpecRecord, RunSpecRecord
@@ -70,11 +71,11 @@ def _result(found: ResultRecord) -> Result:
     is_run = "scenario" in found.spec
     checked(RunSpecRecord if is_run else CheckSpecRecord, found.spec, "spec")
     first = found.first_divergence
-    causes = () if first is None else tuple(plain(first.causes))
+    levels = tuple(map(_level, found.levels))
     result = Result(
         verdict=found.verdict,
         spec=found.spec,
-        levels=tuple(map(_level, found.levels)),
+        levels=levels,
         environment=dict(found.environment),
         data=plain(found.data),
         mode=found.mode,
@@ -83,8 +84,11 @@ def _result(found: ResultRecord) -> Result:
         wall_s=dict(found.wall_s),
         envelope=plain(found.envelope),
         errors=tuple(found.errors),
-        causes=causes,
-        place=None if first is None else plain(first.place),
+        divergences=tuple(_divergences(found, levels)),
+        inherited=tuple((each.level, tuple(each.items)) for each in found.inherited),
+        incomplete=tuple(plain(found.incomplete)),
+        not_compared=tuple(plain(found.not_compared)),
+        tolerance=dict(found.tolerance),
         settings=tuple(
             {**plain(setting), **{half: decode_floats(getattr(setting, half)) for half in HALVES}}
             for setting in found.settings
@@ -99,12 +103,47 @@ def _result(found: ResultRecord) -> Result:
 
 def _level(found: LevelRecord) -> Level:
     items = tuple(map(_item, found.items))
-    return Level(found.id, found.status, found.tolerance_source, items)
+    left_out = tuple((each.what, each.why) for each in found.not_compared)
+    return Level(found.id, found.status, found.tolerance_source, items, left_out, found.applies)
 
 
 def _item(found: ItemRecord) -> Item:
     number = found.epoch_number
-    return replace(domain(Item, found), epoch=None if number is None else number - 1)
+    return replace(
+        domain(Item, found),
+        epoch=None if number is None else number - 1,
+        accepted=found.status == ACCEPTED,
+    )
+
+
+def _divergences(found: ResultRecord, levels: Sequence[Level]) -> Iterator[Found]:
+    """Yields the divergences, each with the item that is listed at its level."""
+    rows: list[Any] = list(found.divergences)
+    first = found.first_divergence
+    if not rows and first is not None and first.place is not None:  # of an older version
+        rows = [first]
+    for number, row in enumerate(rows):
+        epoch = None if row.epoch_number is None else row.epoch_number - 1
+        item = next(
+            (
+                item
+                for level in levels
+                if level.id == row.level
+                for item in level.items
+                if (item.name, item.epoch, item.step) == (row.item, epoch, row.step)
+            ),
+            None,
+        )
+        if item is None:
+            raise ValueError(f"divergences[{number}] has the item {row.item!r}, its level has not")
+        yield Found(
+            level=row.level,
+            item=item,
+            items=tuple(getattr(row, "items", ())),
+            causes=tuple(plain(row.causes)),
+            place=plain(row.place),
+            is_accepted=getattr(row, "is_accepted", False),
+        )
 
 
 def _check_columns(result: Result) -> None:
@@ -138,6 +177,11 @@ def _check_levels(result: Result, *, is_divergent: bool) -> None:
         raise ValueError(f"verdict is {result.verdict!r}, but {found}")
     if is_divergent != (result.first_divergence is not None):
         raise ValueError("first_divergence does not match the levels")
+    if result.first is not None and not has_failed:
+        raise ValueError("none of the levels fails, but a divergence is not accepted")
+    is_open = result.verdict == INCOMPLETE
+    if result.verdict != ERROR and not has_failed and is_open != bool(result.incomplete):
+        raise ValueError(f"verdict is {result.verdict!r}, but that does not fit `incomplete`")
 
 
 def _check_trainings(result: Result) -> None:

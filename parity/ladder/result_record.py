@@ -7,13 +7,25 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, Meta, UnsetType, field
 
 from parity.behaviour.judgement_record import History, JudgementRecord
 from parity.files import records
-from parity.ladder.items import FAIL, NOT_REACHED, PASS, SKIPPED, UNITS, Item, Level
+from parity.ladder.items import (
+    ACCEPTED,
+    DECIDES,
+    DIFFERS,
+    FAIL,
+    NOT_REACHED,
+    PASS,
+    ROLES,
+    SKIPPED,
+    UNITS,
+    Item,
+    Level,
+)
 from parity.ladder.levels import LEVEL_IDS
-from parity.ladder.result import ALL_RESULTS, ERROR, SCHEMA
+from parity.ladder.result import ALL_RESULTS, ERROR, INCOMPLETE, SCHEMA
 from parity.programs.run_spec import MODES
 
 MAX_AXES = 64  # NumPy's limit
@@ -53,18 +65,20 @@ Environment = Annotated[
 ]
 
 
-@records.mirrors(Item, omit=("epoch",))
+@records.mirrors(Item, omit=("epoch", "accepted"))
 class ItemRecord:
     """One quantity that was compared.
 
     Attributes:
-        status: pass: something was compared, and worst is at most allowed.
+        status: pass: something was compared, and worst is at most allowed; fail: the level fails
+            for it; differs: it only says where a difference comes from, or that the port is written
+            in another way; accepted: the user accepts it.
         epoch_number: counted from 1; null if the quantity belongs to no epoch.
         keras: the value there in the Keras half; null: no single value.
         torch: the value there in the torch half; null: no single value.
     """
 
-    status: Annotated[str, records.one_of(PASS, FAIL)]
+    status: Annotated[str, records.one_of(PASS, FAIL, DIFFERS, ACCEPTED)]
     name: records.Name
     unit: Unit
     num_compared: records.Count
@@ -73,6 +87,33 @@ class ItemRecord:
     index: Index | None
     keras: records.Scalar
     torch: records.Scalar
+    role: Annotated[str, records.one_of(*ROLES)] = DECIDES
+
+
+class LeftOutRecord(records.Record):
+    """A part of the models that was not compared; it does not affect the verdict.
+
+    Attributes:
+        what: the part.
+        why: the reason.
+    """
+
+    what: records.Name
+    why: str
+
+
+class IncompleteRecord(records.Record):
+    """A part of the models that could not be compared, and keeps the verdict open.
+
+    Attributes:
+        what: the part.
+        why: the reason.
+        do: what the user can do.
+    """
+
+    what: records.Name
+    why: str
+    do: str
 
 
 @records.mirrors(Level)
@@ -88,6 +129,7 @@ class LevelRecord:
         allowed: allowed difference of the same item.
         unit: unit of the same item.
         tolerance_source: the allowed difference and its reason, or why nothing was compared.
+        not_compared: parts that were left out.
     """
 
     id: LevelId
@@ -97,6 +139,8 @@ class LevelRecord:
     unit: Unit | None
     tolerance_source: str
     items: records.Many[ItemRecord]
+    not_compared: records.Many[LeftOutRecord] = field(default_factory=list)
+    applies: bool = True
 
 
 class CauseRecord(records.Record):
@@ -145,9 +189,9 @@ class PlaceRecord(records.Record):
     introduced: bool | None
 
 
-@records.mirrors(Item, omit=("name", "num_compared", "epoch"))
+@records.mirrors(Item, omit=("name", "num_compared", "epoch", "role", "accepted"))
 class FirstDivergenceRecord:
-    """The first item of the first level that fails.
+    """The first divergence: in a check that of `divergences`, in a run the first item that fails.
 
     Attributes:
         level: name of the level.
@@ -167,6 +211,46 @@ class FirstDivergenceRecord:
     torch: records.Scalar
     causes: records.Many[CauseRecord]
     place: PlaceRecord | None
+
+
+@records.mirrors(Item, omit=("name", "num_compared", "epoch", "role", "accepted"))
+class DivergenceRecord:
+    """One divergence of a check: a difference that is introduced at its place.
+
+    Attributes:
+        level: name of the level at which it is visible first.
+        item: name of the first item that shows it.
+        epoch_number: counted from 1; null if the quantity belongs to no epoch.
+        causes: known divergences that explain it, the most likely first.
+        place: its place in the two models.
+        items: names of all items that show it.
+        is_accepted: whether the user accepts it.
+    """
+
+    level: LevelId
+    item: records.Name
+    unit: Unit
+    epoch_number: records.AtLeastOne | None
+    step: records.Count | None
+    index: Index | None
+    keras: records.Scalar
+    torch: records.Scalar
+    causes: records.Many[CauseRecord]
+    place: PlaceRecord | None
+    items: records.Many[records.Name]
+    is_accepted: bool
+
+
+class InheritedRecord(records.Record):
+    """What differs at a level only because something before it does.
+
+    Attributes:
+        level: name of the level.
+        items: names of the items.
+    """
+
+    level: LevelId
+    items: records.Many[records.Name]
 
 
 class SettingRecord(records.Record):
@@ -238,8 +322,8 @@ class ResultRecord(records.Record):
 
     Attributes:
         schema: name and version of this schema.
-        verdict: pass: parity holds; fail: it does not; error: a half failed, and nothing was
-            compared.
+        verdict: pass: parity holds, as far as it was compared; fail: it does not; incomplete:
+            something could not be compared; error: a half failed, and nothing was compared.
         mode: source of the port's random numbers: seeded: drawn from the seed alone; replayed:
             those that Keras used; independent: torch's own.
         spec: all settings of the run or check.
@@ -247,7 +331,13 @@ class ResultRecord(records.Record):
         data: the training data; empty for a check, and if nothing was compared.
         levels: the ladder, including levels that were not reached; empty: nothing was compared.
         first_divergence: the first difference of the two runs; null: there is none.
+        divergences: everything that was found to differ by itself, in the order of the levels; only
+            in a check.
+        inherited: what differs only because something before it does; only in a check.
         settings: different settings of paired layers; only in a check that fails.
+        incomplete: what could not be compared; only in a check.
+        not_compared: what was left out; only in a check.
+        tolerance: the user's own tolerance by level; an empty name stands for all levels.
         behaviour: the verdict on the fit of each half; empty for a check.
         history: the training history of each half; empty for a check.
         wall_s: seconds of training of each half; empty for a check.
@@ -256,7 +346,7 @@ class ResultRecord(records.Record):
     """
 
     schema: Annotated[str, records.one_of(SCHEMA)]
-    verdict: Annotated[str, records.one_of(PASS, FAIL, ERROR)]
+    verdict: Annotated[str, records.one_of(PASS, FAIL, INCOMPLETE, ERROR)]
     mode: Annotated[str, records.one_of(*MODES, "replayed")]
     spec: Annotated[
         dict[str, Any],
@@ -281,6 +371,11 @@ class ResultRecord(records.Record):
     wall_s: dict[records.Half, records.Number]
     envelope: EnvelopeRecord | None
     errors: records.Many[str]
+    divergences: records.Many[DivergenceRecord] = field(default_factory=list)
+    inherited: records.Many[InheritedRecord] = field(default_factory=list)
+    incomplete: records.Many[IncompleteRecord] = field(default_factory=list)
+    not_compared: records.Many[LeftOutRecord] = field(default_factory=list)
+    tolerance: dict[str, records.Number] = field(default_factory=dict)
 
 
 class ResultsRecord(records.Record):

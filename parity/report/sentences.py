@@ -5,14 +5,18 @@ Texts are unchanged from the result: each kind of report escapes them for its fo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from parity.divergences.names import full_name
-from parity.ladder.items import FAIL, Item, Level
-from parity.ladder.result import ERROR, Result
+from parity.ladder.items import DECIDES, FAIL, PASS, SKIPPED, Item, Level
+from parity.ladder.result import ERROR, INCOMPLETE, Result
+
+if TYPE_CHECKING:
+    from parity.ladder.result import Found
 
 MAX_CAUSES = 3
+PROVEN, LIKELY = 0.95, 0.5  # confidence of a cause that is proven, and of one that is likely
 UNKNOWN = "no known divergence explains these numbers; `parity list divergences` lists all"
 
 
@@ -45,12 +49,50 @@ def sentence(result: Result) -> str:
     if result.verdict == ERROR:
         return "a half failed"
     if is_check(result):
-        return "the port differs from Keras" if result.verdict == FAIL else "the port is right"
+        return _of_check(result)
     if result.verdict == FAIL:
         return "the two runs are different"
     if result.spec.get("dtype") == "float64":
         return "the two runs are the same"
     return "the two runs are the same, within float32 rounding"
+
+
+def _of_check(result: Result) -> str:
+    """Returns the meaning of the verdict of a check, and how much it rests on."""
+    if result.verdict == FAIL:
+        number = sum(not found.is_accepted for found in result.divergences)
+        return "the port differs from Keras" + (f" in {number} places" if number > 1 else "")
+    compared, total = coverage(result)
+    if result.verdict == INCOMPLETE:
+        names = ", ".join(entry["what"] for entry in result.incomplete)
+        return f"not decided: {names} could not be compared; {compared} of {total} levels agree"
+    text = f"the port is right: all {total} levels agree"
+    if compared < total:
+        text = f"{compared} of {total} levels agree; not compared: {'; '.join(left_out(result))}"
+    accepted = [found for found in result.divergences if found.is_accepted]
+    ids = dict.fromkeys(str(found.causes[0]["id"]) for found in accepted)
+    return text + (f"; accepted: {', '.join(ids)}" if ids else "") + _tolerance(result)
+
+
+def _tolerance(result: Result) -> str:
+    """Returns that the tolerance is the user's own, if it is."""
+    parts = [f"{n:g}" + (f" at {level}" if level else "") for level, n in result.tolerance.items()]
+    return f"; with your tolerance of {', '.join(parts)}" if parts else ""
+
+
+def coverage(result: Result) -> tuple[int, int]:
+    """Returns how many levels were compared, and how many the models have."""
+    levels = [level for level in result.levels if level.applies]
+    return sum(level.status in (PASS, FAIL) for level in levels), len(levels)
+
+
+def left_out(result: Result) -> list[str]:
+    """Returns the levels that were not compared and why, levels with one reason together."""
+    reasons: dict[str, list[str]] = {}
+    for level in result.levels:
+        if level.applies and level.status == SKIPPED:
+            reasons.setdefault(level.tolerance_source, []).append(level.id)
+    return [f"{', '.join(names)} ({why})" for why, names in reasons.items()]
 
 
 def level_numbers(level: Level) -> tuple[float, float]:
@@ -61,7 +103,7 @@ def level_numbers(level: Level) -> tuple[float, float]:
     worst = level.worst
     assert worst is not None
     if is_exact(level):
-        return sum(item.worst for item in level.items), 0.0
+        return sum(item.worst for item in level.items if item.role == DECIDES), 0.0
     return worst.worst, worst.allowed
 
 
@@ -73,7 +115,7 @@ def level_place(level: Level) -> Item | None:
 
 def compared_text(level: Level) -> str:
     """Returns the number of compared values: "of 1,234 values, bit for bit"."""
-    compared = sum(item.num_compared for item in level.items)
+    compared = sum(item.num_compared for item in level.items if item.role == DECIDES)
     text = "of 1 value" if compared == 1 else f"of {compared:,} values"
     return f"{text}, bit for bit" if is_exact(level) else text
 
@@ -123,25 +165,47 @@ def cause_title(cause: Mapping[str, Any]) -> str:
     return f"{full_name(str(cause.get('id')))}: {cause.get('title')}"
 
 
-def likely_causes(result: Result) -> list[dict[str, Any]]:
+def likely_causes(causes: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Returns the causes to show, the most likely first.
 
     If a cause is proven by its numbers, causes that only the place suggests are left out.
     """
-    surest = max((cause["confidence"] for cause in result.causes), default=0.0)
-    return [cause for cause in result.causes if cause["confidence"] >= surest / 2][:MAX_CAUSES]
+    surest = max((cause["confidence"] for cause in causes), default=0.0)
+    return [cause for cause in causes if cause["confidence"] >= surest / 2][:MAX_CAUSES]
 
 
-def place_text(result: Result) -> str:
-    """Returns the pair of layers, and whether the error starts there or comes with its input."""
-    place = result.place or {}
-    if not place.get("keras") or not place.get("torch"):
+def confidence_text(cause: Mapping[str, Any]) -> str:
+    """Returns how sure a cause is; a number only where its formula gives the numbers seen."""
+    sure = float(cause.get("confidence") or 0.0)
+    return f"{100 * sure:.0f} %" if sure >= PROVEN else "likely" if sure >= LIKELY else "possible"
+
+
+def place_text(place: Mapping[str, Any] | None) -> str:
+    """Returns the pair of layers of a divergence, and the line of the port."""
+    if not place or not place.get("keras") or not place.get("torch"):
         return ""
-    own = {True: "introduced here", False: "inherited from earlier layers"}
     text = f"{place['keras']} in Keras, {place['torch']} in the port"
-    text += f" ({place['where']})" if place.get("where") else ""
-    introduced = place.get("introduced")
-    return f"{text}: {own[introduced]}" if introduced in own else text
+    return text + (f" ({place['where']})" if place.get("where") else "")
+
+
+def shown_by(found: Found) -> str:
+    """Returns the first item that shows a divergence, and how many more there are."""
+    more = len(found.items) - 1
+    text = f"{found.item.name}{moment(found.item)}{index_text(found.item)}"
+    return f"{text}, and {more} more" if more > 0 else text
+
+
+def inherited_text(result: Result) -> str:
+    """Returns how many values differ only because of the divergences; "" if none do."""
+    if not result.inherited:
+        return ""
+    parts = [f"{len(names)} at {level}" for level, names in result.inherited]
+    return f"the rest follows from what is above: {count_of(parts)}"
+
+
+def count_of(parts: Sequence[str]) -> str:
+    """Returns parts as a list in words."""
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
 def setting_texts(result: Result) -> list[str]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from parity.ladder.items import FAIL, PASS
+from parity.ladder.items import FAIL
 from parity.ladder.result import ERROR, Result
-from parity.report.sentences import capital, is_check, sentence
+from parity.report.sentences import capital, sentence
 
 
 def sentence_of(result: Result) -> str:
@@ -22,7 +22,4 @@ def sentence_of(result: Result) -> str:
             if first
             else f"{text}."
         )
-    if is_check(result):
-        num = sum(level.status == PASS for level in result.levels)
-        return f"The port is right: it agrees with Keras at all {num} compared levels."
     return f"{capital(sentence(result))}."

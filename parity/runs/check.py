@@ -11,11 +11,14 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from parity.divergences.causes import name_causes
 from parity.errors import InputError, RunError
 from parity.ladder.engine import compare_levels
+from parity.ladder.incomplete import incomplete_of, not_compared_of
+from parity.ladder.items import PASS
 from parity.ladder.levels import LEVEL_IDS
 from parity.ladder.result import Result
 from parity.ladder.table import OF_PROBE
@@ -54,7 +57,8 @@ def check(
         out: folder for traces and logs.
 
     Returns:
-        The result: verdict "pass" or "fail", levels, first divergence with its causes.
+        The result: verdict "pass", "fail" or "incomplete", levels, and all divergences with their
+        causes.
 
     Raises:
         InputError: a factory, the bundle or the data cannot be used.
@@ -148,14 +152,17 @@ def _result(
     else:
         keras = Trace(run.half("keras").path, source_of(spec, folder))
         port = Trace(run.half("torch").path)
-        levels = compare_levels(OF_PROBE, keras, port, names=options.levels)
+        levels = compare_levels(OF_PROBE, keras, port, names=options.levels, stops=False)
         told = spec.to_dict() | {name: keras.spec[name] for name in RECORDED}
         result = Result(
-            verdict=verdict_of(levels),
+            verdict=PASS,
             spec={k: v for k, v in told.items() if k not in ("against", "folder")},
             levels=levels,
             environment={"keras": keras.environment, "torch": port.environment},
             mode="replayed",
+            incomplete=incomplete_of(keras, port),
+            not_compared=not_compared_of(keras, port),
         )
         result = name_causes(result, keras, port)
+        result = replace(result, verdict=verdict_of(result.levels, result.incomplete))
     return written(run, result)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from parity.files.json_io import write_json
 from parity.ladder.items import FAIL, PASS, Level
-from parity.ladder.result import ERROR, Result
+from parity.ladder.result import ERROR, INCOMPLETE, Result
 from parity.programs.check_spec import CheckSpec
 from parity.programs.run_spec import RunSpec
 from parity.traces.folder import RunFolder
@@ -20,9 +21,16 @@ def planned(half: RunFolder, spec: RunSpec | CheckSpec) -> Path:
     return half.path
 
 
-def verdict_of(levels: Sequence[Level]) -> str:
-    """Returns "fail" if a level fails, else "pass"."""
-    return FAIL if any(level.status == FAIL for level in levels) else PASS
+def verdict_of(levels: Sequence[Level], incomplete: Sequence[Any] = ()) -> str:
+    """Returns "fail" if a level fails, else "incomplete" or "pass".
+
+    Args:
+        levels: the compared levels.
+        incomplete: what could not be compared.
+    """
+    if any(level.status == FAIL for level in levels):
+        return FAIL
+    return INCOMPLETE if incomplete else PASS
 
 
 def unfinished(spec: RunSpec | CheckSpec, reasons: Sequence[str], mode: str = "seeded") -> Result:

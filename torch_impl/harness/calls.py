@@ -22,6 +22,8 @@ from torch_impl.harness.port.call_places import where
 
 # (number of the dropout call, its input, its rate) -> what the dropout returns instead.
 Dropped = Callable[[int, torch.Tensor, float], torch.Tensor]
+# (the call, its output) -> what goes on from there in the place of the output.
+Passed = Callable[["Call", Any], Any]
 
 
 @dataclass
@@ -64,14 +66,18 @@ class Call:
 
 
 @contextmanager
-def recorded_calls(root: nn.Module, dropped: Dropped) -> Iterator[list[Call]]:
+def recorded_calls(
+    root: nn.Module, dropped: Dropped, passed: Passed | None = None
+) -> Iterator[list[Call]]:
     """Watches a module inside the block, and yields a list to which each call is added.
 
     Args:
         root: the module that will be called.
         dropped: computes what an active dropout returns.
+        passed: computes what goes on from a call in the place of its output; the calls keep their
+            own outputs.
     """
-    watch = _Watch(root, dropped)
+    watch = _Watch(root, dropped, passed)
     before = hooks.register_module_forward_pre_hook(watch.enter)
     after = hooks.register_module_forward_hook(watch.leave, always_call=True)
     try:
@@ -96,10 +102,10 @@ def _copy(tensor: torch.Tensor) -> torch.Tensor:
 
 
 class _Watch(TorchFunctionMode):
-    def __init__(self, root: nn.Module, dropped: Dropped) -> None:
+    def __init__(self, root: nn.Module, dropped: Dropped, passed: Passed | None) -> None:
         super().__init__()
         self.calls: list[Call] = []
-        self._root, self._dropped = root, dropped
+        self._root, self._dropped, self._passed = root, dropped, passed
         self._names = {id(module): name for name, module in root.named_modules()}
         # The watched module that is being called, and its arguments.
         self._inside: list[tuple[nn.Module, _Given]] = []
@@ -140,8 +146,7 @@ class _Watch(TorchFunctionMode):
             call.is_active = module.training
             call.drops_channels = drops_channels(module)
             output = self._replaced(call, given.whole)
-        self._add(call)
-        return output
+        return self._add(call, output)
 
     def __torch_function__(
         self, function: Any, types: Any, arguments: Any = (), keywords: Any = None
@@ -165,8 +170,7 @@ class _Watch(TorchFunctionMode):
         run = _rerun(function, arguments, keywords)
         call = Call(name, kind, run, given.inputs, output, sources=given.sources)
         call.origins, call.where = given.origins, where()
-        self._add(call)
-        return output
+        return self._add(call, output)
 
     def _pass_on(self, arguments: Any, output: torch.Tensor) -> None:
         """Gives the output of an unwatched function the source of its input."""
@@ -194,8 +198,7 @@ class _Watch(TorchFunctionMode):
             is_active=bool(named.get("training", True)),
             drops_channels=drops_channels(function),
         )
-        result = self._replaced(call, given.whole)
-        self._add(call)
+        result: torch.Tensor = self._add(call, self._replaced(call, given.whole))
         return result
 
     def _given(self, arguments: Any, kind: str) -> _Given:
@@ -205,12 +208,18 @@ class _Watch(TorchFunctionMode):
         made, origins = ([known.get(id(x)) for x in found] for known in (self._made, self._origin))
         return _Given([_copy(x) for x in found], made, origins, whole)
 
-    def _add(self, call: Call) -> None:
-        self._remember(call.output, len(self.calls))
-        if call.kind == "permute" and call.origins and call.origins[0] is not None:
-            self._origin[id(call.output)] = call.origins[0]  # it computes nothing itself
+    def _add(self, call: Call, output: Any) -> Any:
+        """Adds a call; returns what goes on in the place of its output."""
         call.output = _copy(call.output)
+        if self._passed is not None:
+            with torch._C.DisableTorchFunction():
+                output = self._passed(call, output)
+        first = first_tensor(output)
+        self._remember(first, len(self.calls))
+        if call.kind == "permute" and call.origins and call.origins[0] is not None:
+            self._origin[id(first)] = call.origins[0]  # it computes nothing itself
         self.calls.append(call)
+        return output
 
     def _remember(self, tensor: torch.Tensor, number: int) -> None:
         self._made[id(tensor)] = self._origin[id(tensor)] = number

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from parity.ladder.compare import compare_close, compare_exact
 from parity.ladder.comparers.probe import MEASURED, close
 from parity.ladder.comparers.run import compare_facts
+from parity.ladder.items import STYLE
 from parity.ladder.outcome import Outcome, judged, skipped
+from parity.ladder.recorded import MODES, outputs_agree
 from parity.ladder.tolerance import EXACT, FLOAT64, IMAGES_FLOAT32, Tolerance
 
 if TYPE_CHECKING:
@@ -48,13 +51,17 @@ def _in_feeding_order(items: list[Item]) -> list[Item]:
 
 
 def of_probe(keras: Trace, port: Trace) -> Outcome:
-    """Compares the input of the first layer, after the port's own input handling."""
+    """Compares the input of the first layer, after the port's own input handling.
+
+    A port may prepare its input itself; then its outputs agree.
+    """
+    excused = outputs_agree(keras, port, *MODES)
     for keras_name, _ in port.facts["pairs"]:
         key = f"forward/eval/{port.facts['ends'][keras_name][0]}/input/0"
         if key in keras and key in port:
             item = close(keras, port, key, f"input of {keras_name}")
             return judged(
                 f"the same batch, as it reaches the first layer ({port.facts['fed']}); {MEASURED}",
-                [item],
+                [item if item.agrees or not excused else replace(item, role=STYLE)],
             )
     return skipped("no layer of the port could be paired by its input")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,8 +12,9 @@ from parity.ladder.compare import compare_close, compare_exact
 from parity.ladder.comparers.probe import MEASURED, close, raised
 from parity.ladder.comparers.run import compare_facts
 from parity.ladder.initial_weights import P_VALUE
+from parity.ladder.items import FOLLOWS, INTRODUCED, STYLE
 from parity.ladder.outcome import Outcome, judged, judged_if_any
-from parity.ladder.rounding import allowed
+from parity.ladder.recorded import MODES, compare_output, compare_recorded, outputs_agree
 from parity.ladder.tolerance import EXACT, FLOAT64, SEMANTIC, Tolerance
 
 if TYPE_CHECKING:
@@ -42,36 +44,58 @@ def of_run(keras: Trace, torch: Trace, tolerance: Tolerance) -> Outcome:
 
 
 def of_probe(keras: Trace, port: Trace) -> Outcome:
-    """Compares dropout rates, every layer in both modes, and its state after train mode."""
-    nodes = {node["name"]: node for node in keras.facts["nodes"]}
-    calls = {node["name"]: node for node in port.facts["nodes"]}
-    items = []
-    active = port.facts.get("active_dropouts", {})
-    for keras_name, torch_name in port.facts["pairs"]:
-        if nodes[keras_name]["kind"] == "dropout":
-            rate = nodes[keras_name]["config"].get("rate")
-            items.append(compare_exact(f"{keras_name}.rate", rate, calls[torch_name]["rate"]))
-            items += _grain(keras, nodes[keras_name], calls[torch_name])
-            mode = "on" if torch_name in active.get("eval", []) else "off"
-            items.append(compare_exact(f"{keras_name} (eval)", "off", mode))
-            mode = "on" if torch_name in active.get("train", []) else "off"
-            items.append(
-                compare_exact(
-                    f"{keras_name} (train)", "on" if rate else "off", mode if rate else "off"
-                )
-            )
-    for mode in ("eval", "train"):
+    """Compares what the port returns in both modes, its state, and how its dropouts drop.
+
+    The layers in between only say where a difference comes from.
+    """
+    items = list(_dropouts(keras, port))
+    for mode in MODES:
         items += raised(port, f"forward/{mode}")
         for keras_name, _ in port.facts["pairs"]:
             items += _layer(keras, port, mode, keras_name)
-        if f"forward/{mode}/output" in port and f"forward/{mode}/output" in keras:
-            items.append(_output(keras, port, mode))
-    items += [
-        close(keras, port, f"state/{weight}", f"{weight} (after a batch in train mode)")
-        for weight in port.facts["weights"]
-        if f"state/{weight}" in keras and f"state/{weight}" in port
-    ]
+        key = f"forward/{mode}/output"
+        if key in port and key in keras:
+            items.append(compare_output(keras, port[key], port.facts["output_form"], mode))
+    for weight in port.facts["weights"]:
+        key, label = f"state/{weight}", f"{weight} (after a batch in train mode)"
+        if key not in keras:
+            continue
+        if f"forced/{key}" in port:
+            own = compare_recorded(keras, key, port[f"forced/{key}"], label)
+            items.append(replace(own, role=INTRODUCED))
+        if key in port:
+            items.append(close(keras, port, key, label))
     return judged_if_any(f"{MEASURED}; dropout uses Keras's masks", items)
+
+
+def _dropouts(keras: Trace, port: Trace) -> Iterator[Item]:
+    """Compares when and how a dropout drops, which Keras's masks in both halves would hide."""
+    nodes = {node["name"]: node for node in keras.facts["nodes"]}
+    calls = {node["name"]: node for node in port.facts["nodes"]}
+    active = port.facts.get("active_dropouts", {})
+    for keras_name, torch_name in port.facts["pairs"]:
+        if nodes[keras_name]["kind"] != "dropout":
+            continue
+        rate, ours = nodes[keras_name]["config"].get("rate"), calls[torch_name]["rate"]
+        if rate is None or ours is None:
+            continue
+        yield compare_close(f"{keras_name}.rate", rate, ours, allowed=FLOAT64, unit="rel")
+        yield from _grain(keras, nodes[keras_name], calls[torch_name])
+        mode = "on" if torch_name in active.get("eval", []) else "off"
+        yield compare_exact(f"{keras_name} (eval)", "off", mode)
+        mode = "on" if torch_name in active.get("train", []) else "off"
+        is_on = "on" if rate else "off"
+        yield compare_exact(f"{keras_name} (train)", is_on, mode if rate else "off")
+    told = {entry["what"] for entry in port.facts.get("incomplete") or []}
+    for number in port.facts["torch_left"]:
+        call = calls[number]
+        if call["kind"] == "dropout" and call["rate"] and call["name"] not in told:
+            where = f" at {call['where']}" if call.get("where") else ""
+            yield compare_exact(call["name"], "absent", f"dropout{where}")
+    if not outputs_agree(keras, port, "train"):
+        for name in port.facts["keras_left"]:
+            if nodes[name]["kind"] == "dropout" and nodes[name]["config"].get("rate"):
+                yield replace(compare_exact(name, "dropout", "absent"), role=INTRODUCED)
 
 
 def _grain(keras: Trace, node: dict[str, Any], call: dict[str, Any]) -> Iterator[Item]:
@@ -108,52 +132,31 @@ def _chance_of_whole(by_channel: np.ndarray) -> float:
 
 
 def _layer(keras: Trace, port: Trace, mode: str, name: str) -> Iterator[Item]:
-    """Compares the input and output of a layer, and its output for Keras's own input."""
-    prefix = f"forward/{mode}/{name}"
-    torch_name = dict(port.facts["pairs"])[name]
-    call = next(node for node in port.facts["nodes"] if node["name"] == torch_name)
-    logarithmic = call["kind"] == "activation:log_softmax"  # it replaces a softmax
-    first, last = port.facts["ends"][name]  # the layer itself, or what pads or crops around it
+    """Compares a layer for Keras's values, and what the port makes of its own."""
+    node = port.facts["targets"].get(mode, {}).get(name)
+    is_style = name in port.facts["style"]
+    first, _ = port.facts["ends"][name]  # the layer itself, or what pads or crops before it
     number = 0
     while (key := f"forward/{mode}/{first}/input/{number}") in keras:
         if key in port:
-            yield close(keras, port, key, f"input of {name} ({mode})")
+            item = close(keras, port, key, f"input of {name} ({mode})")
+            yield replace(item, role=STYLE if is_style else INTRODUCED)
         number += 1
-    for kind, label in (("output", name), ("own", f"{name}, with Keras's input")):
-        # Keras does not run a model that is not compiled in train mode.
-        if f"{prefix}/{kind}" in port and f"forward/{mode}/{last}/output" in keras:
-            ours = port[f"{prefix}/{kind}"]
-            if logarithmic:
+    prefix = f"forward/{mode}/{name}"
+    if node is None:
+        return
+    parts = (("own", f"{name}, with Keras's input", INTRODUCED), ("output", name, FOLLOWS))
+    for part, label, role in parts:
+        if f"{prefix}/{part}" in port:
+            ours = port[f"{prefix}/{part}"]
+            if part == "output" and _is_logarithm(port, name):
                 ours = np.exp(ours)
-            yield _layer_output(keras, f"forward/{mode}/{last}", ours, f"{label} ({mode})")
+            item = compare_recorded(keras, node, ours, f"{label} ({mode})")
+            yield replace(item, role=STYLE if is_style else role)
 
 
-def _layer_output(keras: Trace, prefix: str, ours: np.ndarray, label: str) -> Item:
-    """Compares with the output of the layer, before or after its activation.
-
-    A module of the user may contain the activation; the closer of the two is used.
-    """
-    keys = [key for key in (f"{prefix}/output", f"{prefix}.activation/output") if key in keras]
-    items = [
-        compare_close(label, keras[key], ours, allowed=allowed(keras, key), unit="rel")
-        for key in keys
-    ]
-    return min(items, key=lambda item: item.worst)
-
-
-def _output(keras: Trace, port: Trace, mode: str) -> Item:
-    """Compares the model's output, in the form in which the port returns it."""
-    key = f"forward/{mode}/output"
-    theirs, form = keras[key], port.facts["output_form"]
-    if form == "linear":
-        theirs = keras[f"forward/{mode}/{keras.facts['nodes'][-1]['name']}/input/0"]
-    elif form == "log":
-        with np.errstate(divide="ignore"):
-            theirs = np.log(theirs)
-    ours = port[key]
-    # A wrong shape fails below.
-    if ours.shape != theirs.shape and ours.ndim == theirs.ndim > 2:
-        ours = np.moveaxis(ours, 1, -1)  # channels last
-    elif ours.squeeze().shape == theirs.squeeze().shape:
-        ours = ours.reshape(theirs.shape)  # (N,) for (N, 1)
-    return compare_close(f"output ({mode})", theirs, ours, allowed=allowed(keras, key), unit="rel")
+def _is_logarithm(port: Trace, name: str) -> bool:
+    """Whether the port has a log softmax in the place of a softmax."""
+    torch_name = dict(port.facts["pairs"])[name]
+    calls = {node["name"]: node["kind"] for node in port.facts["nodes"]}
+    return bool(calls[torch_name] == "activation:log_softmax")

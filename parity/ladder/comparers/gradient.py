@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from parity.ladder.compare import compare_close, compare_exact
 from parity.ladder.comparers.probe import MEASURED, NO_LOSS, raised
 from parity.ladder.comparers.run import parameters
+from parity.ladder.items import INTRODUCED
 from parity.ladder.outcome import Outcome, judged, judged_if_any, skipped
-from parity.ladder.rounding import allowed
+from parity.ladder.rounding import MOST, allowed
 from parity.ladder.tolerance import FLOAT64, SEMANTIC, Tolerance
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from parity.ladder.items import Item
     from parity.traces.trace import Trace
 
 
@@ -27,23 +33,71 @@ def of_run(keras: Trace, torch: Trace, tolerance: Tolerance) -> Outcome:
 
 
 def of_probe(keras: Trace, port: Trace) -> Outcome:
-    """Compares the gradient of every parameter in train mode."""
+    """Compares the gradient of every parameter in train mode.
+
+    The gradients for Keras's values, and those that reach each layer, say where a difference
+    comes from. A gradient that is nothing but rounding cannot be compared.
+    """
     if keras.facts["loss"] is None:
         return skipped(NO_LOSS)
     if (why := port.facts.get("no_loss")) is not None:
         return skipped(why)
     items = raised(port, "gradient")
     given = port.facts["given"]["loss"]
-    weights = keras.facts["weights"]
-    for weight in port.facts["weights"]:
+    items += _arrived(keras, port, given)
+    not_compared = []
+    unshaped = {
+        weight
+        for node in keras.facts["nodes"]
+        if node["name"] in port.facts["unshaped"]
+        for weight in node["weights"]
+    }
+    for weight, entry in keras.facts["weights"].items():
         key = f"gradient/{weight}"
-        if key in port and key in keras:
-            theirs = keras[key]
-            if not given and f"penalty_{key}" in keras:
-                theirs = theirs - keras[f"penalty_{key}"]
-            most = allowed(keras, key)
-            items.append(compare_close(weight, theirs, port[key], allowed=most, unit="rel"))
-        elif weight in weights and weights[weight]["trainable"] and not items:
-            items.append(compare_exact(weight, "a gradient", "no gradient"))
+        if weight not in port.facts["weights"] or not entry["trainable"] or key not in keras:
+            continue
+        if key not in port:
+            if not port.facts["raised"].get("gradient"):
+                items.append(compare_exact(weight, "a gradient", "no gradient"))
+            continue
+        most = allowed(keras, key)
+        if most > MOST:
+            not_compared.append((f"gradient of {weight}", "it is nothing but rounding in Keras"))
+            continue
+        theirs = _theirs(keras, key, given)
+        forced = f"forced/{key}"
+        if forced in port and weight not in unshaped:
+            label = f"{weight}, with Keras's values"
+            own = compare_close(label, theirs, port[forced], allowed=most, unit="rel")
+            items.append(replace(own, role=INTRODUCED))
+        items.append(compare_close(weight, theirs, port[key], allowed=most, unit="rel"))
     source = MEASURED if given else f"with Keras's loss without penalties; {MEASURED}"
-    return judged_if_any(source, items)
+    return judged_if_any(source, items, not_compared)
+
+
+def _theirs(keras: Trace, key: str, given: bool) -> np.ndarray:
+    """Returns Keras's gradient, without that of the penalties if the port has no loss."""
+    penalty = f"penalty_{key}"
+    return keras[key] if given or penalty not in keras else keras[key] - keras[penalty]
+
+
+def _arrived(keras: Trace, port: Trace, given: bool) -> Iterator[Item]:
+    """Compares the gradient that reaches the output of each layer, for Keras's values behind it."""
+    nodes = {node["name"]: node for node in keras.facts["nodes"]}
+    for name in port.below("forced/arrived"):
+        target = port.facts["targets"]["train"][name]
+        node = target.removeprefix("forward/train/").removesuffix("/output")
+        key = f"output_gradient/{node}"
+        is_penalised = nodes[name]["config"].get("activity_regularizer") is not None
+        if key not in keras or name in port.facts["style"] or (is_penalised and not given):
+            continue
+        most = allowed(keras, key)
+        if most <= MOST:
+            item = compare_close(
+                f"gradient that reaches {name}",
+                keras[key],
+                port[f"forced/arrived/{name}"],
+                allowed=most,
+                unit="rel",
+            )
+            yield replace(item, role=INTRODUCED)

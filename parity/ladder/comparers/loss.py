@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from parity.ladder.compare import compare_close
 from parity.ladder.comparers.probe import MEASURED, NO_LOSS, close, raised
 from parity.ladder.comparers.run import compare_facts
+from parity.ladder.items import INTRODUCED
 from parity.ladder.outcome import Outcome, judged, judged_if_any, skipped
+from parity.ladder.recorded import compare_recorded
 from parity.ladder.tolerance import FLOAT64, SEMANTIC, Tolerance
 
 if TYPE_CHECKING:
@@ -36,8 +39,12 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
     for key, label in (
         ("loss/confident/value", "loss of confident outputs"),
         ("loss/confident/gradient", "its gradient"),
-        ("loss/value", "loss"),
     ):
         if key in port:
             items.append(close(keras, port, key, label))
+    if "loss/own" in port:
+        own = compare_recorded(keras, "loss/value", port["loss/own"], "loss of Keras's outputs")
+        items.append(replace(own, role=INTRODUCED))
+    if "loss/value" in port:
+        items.append(close(keras, port, "loss/value", "loss"))
     return judged_if_any(MEASURED, items)

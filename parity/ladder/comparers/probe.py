@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from parity.ladder.compare import compare_close, compare_exact
-from parity.ladder.rounding import MOST, allowed
+from parity.ladder.compare import compare_exact
+from parity.ladder.recorded import compare_recorded
+from parity.ladder.rounding import MOST
 from parity.ladder.tolerance import FLOAT64, NOISE_FACTOR
 
 if TYPE_CHECKING:
@@ -31,7 +30,4 @@ def raised(port: Trace, stage: str) -> list[Item]:
 
 def close(keras: Trace, port: Trace, key: str, name: str, **place: Any) -> Item:
     """Compares an array of the port with Keras's, within the effect of rounding."""
-    theirs, ours = keras[key], port[key]
-    if theirs.dtype.kind in "iu" or ours.dtype.kind in "iu":  # tokens, which Keras converts
-        theirs, ours = theirs.astype(np.float64), ours.astype(np.float64)
-    return compare_close(name, theirs, ours, allowed=allowed(keras, key), unit="rel", **place)
+    return compare_recorded(keras, key, port[key], name, **place)

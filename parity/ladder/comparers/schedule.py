@@ -63,7 +63,7 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
     """Compares the learning rate of steps and epochs, and the epoch at which training stops."""
     facts = keras.facts["schedule"]
     if facts["kind"] is None and not facts["callbacks"]:
-        return skipped("Keras has no schedule and no callback that parity compares")
+        return skipped("Keras has no schedule and no callback", applies=False)
     given = port.facts["given"]
     if not given["optimizer"]:
         return skipped(NO_OPTIMIZER)

@@ -1,13 +1,17 @@
-"""Structure: the same layers with the same weights."""
+"""Structure: the same layers in a run; every weight in its place in a probe."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from parity.ladder.compare import compare_exact
 from parity.ladder.comparers.run import compare_facts
+from parity.ladder.incomplete import unknown_parameters, unknown_weights
+from parity.ladder.items import STYLE
 from parity.ladder.outcome import Outcome, judged, judged_if_any
+from parity.ladder.recorded import MODES, outputs_agree
 from parity.ladder.tolerance import EXACT, Tolerance
 
 if TYPE_CHECKING:
@@ -29,70 +33,67 @@ def _by_layer(structure: dict[str, Any]) -> dict[str, Any]:
 
 
 def of_probe(keras: Trace, port: Trace) -> Outcome:
-    """Compares paired layers, shapes of weights, and that every weight is used once."""
+    """Compares what has to be carried over: every weight of Keras, every parameter of the port.
+
+    Layers without weights, kinds and names decide nothing. A port that loads the weights itself may
+    hold them in any form, as long as its outputs agree.
+    """
     nodes = {node["name"]: node for node in keras.facts["nodes"]}
     calls = {node["name"]: node for node in port.facts["nodes"]}
+    excused = port.facts["given"]["load"] and outputs_agree(keras, port, *MODES)
+    unknown = unknown_weights(keras, port)
+    carried = port.facts["weights"]
     items = []
     for keras_name, torch_name in port.facts["pairs"]:
         node, call = nodes[keras_name], calls[torch_name]
-        is_activation = node["kind"].startswith("activation:")
-        if is_activation and not _is_same_activation(node["kind"], call["kind"]):
-            items.append(compare_exact(keras_name, node["kind"], call["kind"]))
-        elif node["weights"] or call["weights"]:
-            shapes = {
-                weight.partition(".")[2]: keras.facts["weights"][weight]["shape"]
-                for weight in node["weights"]
-            }
+        names = [weight for weight in node["weights"] if weight not in unknown]
+        if names and not all(weight in carried for weight in names):
+            shapes = {w.partition(".")[2]: keras.facts["weights"][w]["shape"] for w in names}
             items.append(_same_shapes(keras_name, shapes, call["weights"]))
-        else:
-            items.append(compare_exact(keras_name, "paired", "paired"))
-    left = [nodes[n] for n in port.facts["keras_left"]]
-    extra = [calls[n] for n in port.facts["torch_left"]]
+        elif not node["weights"] and call["weights"] and torch_name in _uncarried(port, calls):
+            items.append(_same_shapes(keras_name, {}, call["weights"]))
+    paired = {name for pair in port.facts["pairs"] for name in pair}
     items += [
         compare_exact(node["name"], _kind(node), "absent")
-        for node in left
-        if node["weights"] or (node["kind"] == "dropout" and node["config"].get("rate"))
+        for node in nodes.values()
+        if node["name"] not in paired
+        and any(weight not in carried and weight not in unknown for weight in node["weights"])
     ]
     items += [
-        compare_exact(call["name"], "absent", _kind(call))
-        for call in extra
-        if call["weights"] or (call["kind"] == "dropout" and call["rate"])
+        compare_exact(name, "absent", _kind(calls[name]))
+        for name in _uncarried(port, calls)
+        if name not in paired
     ]
     items += [
         compare_exact(f"weights of {problem.partition(':')[0]}", "fit", problem)
         for problem in port.facts["problems"]
     ]
-    unused = [n for n in keras.facts["weights"] if n not in port.facts["weights"]]
-    items += [compare_exact(weight, "used once", "not used") for weight in unused]
+    items += [
+        compare_exact(weight, "used once", "not used")
+        for weight in keras.facts["weights"]
+        if weight not in carried and weight not in unknown
+    ]
+    told = unknown_parameters(port)
     items += [
         compare_exact(f"parameter {parameter}", "absent", "has no weight of Keras")
         for parameter in port.facts["not_carried"]
+        if parameter not in told
     ]
     items += [
         compare_exact(f"{weight} (as carried over)", keras[key], port[key])
-        for weight in port.facts["weights"]
+        for weight in carried
         if (key := f"weights/{weight}") in keras
     ]
-    return judged_if_any(EXACT + _not_compared(left, extra), items)
+    if excused:
+        items = [item if item.agrees else replace(item, role=STYLE) for item in items]
+    return judged_if_any(EXACT, items)
 
 
-def _not_compared(left: list[dict[str, Any]], extra: list[dict[str, Any]]) -> str:
-    """Names the layers that neither failed nor were compared: nothing is assumed about them."""
-    names = [n["name"] for n in left if not n["weights"]]
-    others = [c["name"] for c in extra if not c["weights"] and c["kind"] != "permute"]
-    text = ""
-    if names:
-        text += f"; without partner in the port, tested only by later layers: {', '.join(names)}"
-    if others:
-        text += f"; without partner in Keras: {', '.join(others)}"
-    return text
-
-
-def _is_same_activation(keras: str, torch: str) -> bool:
-    alike = {"activation:swish": "activation:silu"}
-    # The last softmax may be a log softmax, if the loss expects it.
-    pairs = {("activation:softmax", "activation:log_softmax")}
-    return alike.get(keras, keras) == alike.get(torch, torch) or (keras, torch) in pairs
+def _uncarried(port: Trace, calls: dict[str, Any]) -> list[str]:
+    """Returns the calls of modules with parameters that have no weight of Keras."""
+    told = unknown_parameters(port)
+    owners = {name.rpartition(".")[0] for name in port.facts["not_carried"] if name not in told}
+    return [name for name, call in calls.items() if call["weights"] and name in owners]
 
 
 def _same_shapes(name: str, keras: dict[str, Any], torch: dict[str, Any]) -> Item:

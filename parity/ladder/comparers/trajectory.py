@@ -12,7 +12,7 @@ from parity.ladder.compare import absolute_difference, compare_close, compare_ex
 from parity.ladder.comparers.probe import MEASURED, NO_OPTIMIZER, close, raised
 from parity.ladder.comparers.run import lengths, parameters, parting
 from parity.ladder.outcome import Outcome, judged, judged_if_any, skipped
-from parity.ladder.rounding import allowed
+from parity.ladder.rounding import MOST, allowed
 
 if TYPE_CHECKING:
     from parity.ladder.items import Item
@@ -129,6 +129,7 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
     if not port.facts["given"]["loss"] and any(keras.names("penalty_gradient")):
         return skipped("the port gives no loss, and Keras's loss has penalties")
     items = []
+    not_compared: dict[str, str] = {}
     losses = keras["trajectory/losses"]
     for step in range(1, len(losses) + 1):
         key = f"trajectory/loss/{step}"
@@ -140,6 +141,10 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
                 )
             )
         for weight in keras.facts["weights"]:
-            if (key := f"trajectory/{step}/{weight}") in port:
+            if (key := f"trajectory/{step}/{weight}") not in port:
+                continue
+            if allowed(keras, key) > MOST:
+                not_compared[f"{weight} in training"] = "it follows a gradient that is rounding"
+            else:
                 items.append(close(keras, port, key, weight, step=step))
-    return judged_if_any(MEASURED, items + raised(port, "trajectory"))
+    return judged_if_any(MEASURED, items + raised(port, "trajectory"), not_compared.items())

@@ -38,7 +38,8 @@ from parity.report.sentences import (
     sentence,
     subject,
 )
-from parity.report.text.result import cause_lines, divergence_lines, place_lines, setting_lines
+from parity.report.text.found import found_lines, setting_lines
+from parity.report.text.result import advice_lines, divergence_lines
 from parity.report.text.sweep import sentence as sweep_sentence
 from parity.sweeps.result import SweepResult
 
@@ -186,10 +187,10 @@ def _add_level(suite: _Suite, result: Result, level: Level) -> None:
     lines = divergence_lines(level, item)
     first = result.first_divergence
     if first is not None and first[1] is item:
-        lines += place_lines(result) + cause_lines(result) + setting_lines(result)
+        lines += found_lines(result) + advice_lines(result) + setting_lines(result)
         message += "".join(
             f"; {'or' if number else 'cause'} {cause_title(cause)}, fix: {cause['fix']}"
-            for number, cause in enumerate(likely_causes(result))
+            for number, cause in enumerate(likely_causes(result.causes))
         )
     told = ["".join(text for text, _ in line) for line in lines]
     _end(case, "failure", "divergence", message, told)

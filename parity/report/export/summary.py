@@ -127,10 +127,10 @@ def _first_divergence(result: Result) -> list[str]:
     if first is None:
         return []
     level, item = first
-    causes = sentences.likely_causes(result)
+    causes = sentences.likely_causes(result.causes)
     lines = []
     for best in causes[:1]:
-        sure = f"({round(100 * best['confidence'])} %)"
+        sure = f"({sentences.confidence_text(best)})"
         lines += [f"- **cause** {_text(sentences.cause_title(best))} {sure}"]
         lines += [f"- **fix** {_text(best['fix'])}"]
         lines += [f"- **seen** {_text(best['detail'])}"] if best["detail"] else []
@@ -139,7 +139,7 @@ def _first_divergence(result: Result) -> list[str]:
     where = f"{level.id}: {item.name}{sentences.moment(item)}{sentences.index_text(item)}"
     values = f"keras {item.keras}, torch {item.torch}; {sentences.difference(item)}"
     lines.append(f"- **first divergence** {_text(where)}: {_text(values)}")
-    if place := sentences.place_text(result):
+    if place := sentences.place_text(result.place):
         lines.append(f"- **place** {_text(place)}")
     for cause in causes[1:]:
         lines.append(f"- **or** {_text(sentences.cause_title(cause))}: {_text(cause['fix'])}")
@@ -185,7 +185,7 @@ def _failure(result: Result) -> str:
         return sentences.sentence(result)
     level, item = first
     told = _text(f"{level.id}: {item.name}{sentences.moment(item)}: {sentences.difference(item)}")
-    if causes := sentences.likely_causes(result):
+    if causes := sentences.likely_causes(result.causes):
         cause, fix = _text(sentences.cause_title(causes[0])), _text(causes[0]["fix"])
         told = f"**cause** {cause}; **fix** {fix}; {told}"
     return told

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from parity.report import sentences
 from parity.report.advice import advice_of
@@ -48,13 +48,13 @@ def divergence_of(result: Result) -> Divergence | None:
         Fact("PyTorch", value(item.torch)),
         Fact("difference", difference + (f"; {item.note}" if item.note else "")),
     ]
-    if told := sentences.place_text(result):
+    if told := sentences.place_text(result.place):
         facts.append(Fact("layer", told))
     facts.append(Fact("tolerance", level.tolerance_source))
     hints = sentences.setting_texts(result)
     if hints:
         hints.insert(0, "Other settings of paired layers that differ, possibly without effect:")
-    causes = tuple(_cause(cause) for cause in sentences.likely_causes(result))
+    causes = tuple(_cause(cause) for cause in sentences.likely_causes(result.causes))
     return Divergence(
         place=f"{level.id}: {item.name}{sentences.moment(item)}{sentences.index_text(item)}",
         facts=tuple(facts),
@@ -63,7 +63,7 @@ def divergence_of(result: Result) -> Divergence | None:
     )
 
 
-def _cause(cause: dict[str, object]) -> Cause:
+def _cause(cause: Mapping[str, Any]) -> Cause:
     lines = [
         Fact(name, str(cause[key]))
         for name, key in (
@@ -75,10 +75,9 @@ def _cause(cause: dict[str, object]) -> Cause:
         )
         if cause.get(key)
     ]
-    confidence = cause.get("confidence")
     return Cause(
         title=sentences.cause_title(cause),
-        confidence=f"{100 * confidence:.0f} %" if isinstance(confidence, float | int) else "",
+        confidence=sentences.confidence_text(cause),
         lines=tuple(lines),
         fix=str(cause.get("fix") or ""),
     )

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TextIO
 
-from parity.divergences.names import full_name
 from parity.ladder.items import FAIL, NOT_REACHED, PASS, SKIPPED, Item, Level
-from parity.ladder.result import ERROR, Result
+from parity.ladder.result import ERROR, INCOMPLETE, Result
 from parity.report import sentences
 from parity.report.advice import advice_of
 from parity.report.lines import WIDTH, Line, plain, shortened, wrapped
@@ -22,6 +21,7 @@ STYLES = {
     PASS: "bold green",
     FAIL: "bold red",
     ERROR: "bold red",
+    INCOMPLETE: "bold yellow",
     SKIPPED: "yellow",
     NOT_REACHED: "dim",
 }
@@ -40,10 +40,10 @@ def _lines(result: Result) -> list[Line]:
     lines += level_lines(result.levels)
     if (first := result.first_divergence) is not None:
         lines += divergence_lines(*first)
-        lines += place_lines(result) + cause_lines(result) + setting_lines(result)
+        lines += advice_lines(result)
     lines += [[(row, "")] for row in sparkline_rows(result.history)]
     lines += _training_lines(result)
-    lines.append(sentence_line(result))
+    lines += sentence_lines(result)
     return [*lines, []]
 
 
@@ -60,9 +60,10 @@ def error_lines(result: Result) -> list[Line]:
     return [[("  " + row, "")] for error in result.errors for row in error.splitlines()]
 
 
-def sentence_line(result: Result) -> Line:
+def sentence_lines(result: Result) -> list[Line]:
     """Returns the meaning of the verdict, in its colour."""
-    return [(f"  {sentences.sentence(result)}", STYLES[result.verdict])]
+    told = sentences.capital(sentences.sentence(result))
+    return [[(row, STYLES[result.verdict])] for row in wrapped(told, "  ")]
 
 
 def level_lines(levels: Sequence[Level]) -> list[Line]:
@@ -73,7 +74,7 @@ def level_lines(levels: Sequence[Level]) -> list[Line]:
 
 def _level_line(level: Level) -> Line:
     status = (f"{_WORDS[level.status]:<9}", STYLES[level.status])
-    if not level.items:
+    if level.worst is None:
         return [(f"  {level.id:<11}", ""), status]
     worst, allowed = map(sentences.number, sentences.level_numbers(level))
     numbers = f"{worst:>9}  {allowed:>9}  "
@@ -95,54 +96,27 @@ def divergence_lines(level: Level, item: Item) -> list[Line]:
     return [
         [(head, "bold red"), (where, "")],
         *[[(row, "")] for row in wrapped(place.strip())],
-        [(f"    keras {_shown(item.keras)}", "")],
-        [(f"    torch {_shown(item.torch)}", "")],
+        [(f"    keras {shown(item.keras)}", "")],
+        [(f"    torch {shown(item.torch)}", "")],
         *[[(row, "")] for row in wrapped(sentences.difference(item))],
         *[[(row, "dim")] for row in wrapped(level.tolerance_source)],
     ]
 
 
-def place_lines(result: Result) -> list[Line]:
-    """Returns the pair of layers of the first divergence, if it is known."""
-    return [[(row, "")] for row in wrapped(sentences.place_text(result))]
+def advice_lines(result: Result) -> list[Line]:
+    """Returns the usual reason for a difference of a run at this level, and what to do."""
+    if (advice := advice_of(result)) is None:
+        return []
+    return [*labelled("often", advice.title), *labelled("next", advice.action, "bold")]
 
 
-def cause_lines(result: Result) -> list[Line]:
-    """Returns the likely causes of the first divergence, each with its formulas and its fix.
-
-    If none was recognised in a run, it returns the usual reason for a difference at this level, and
-    what to do.
-    """
-    lines: list[Line] = []
-    if (advice := advice_of(result)) is not None:
-        return [*_labelled("often", advice.title, ""), *_labelled("next", advice.action, "bold")]
-    for cause in sentences.likely_causes(result):
-        head = f"  {'cause' if not lines else 'or'} {cause['id']}  "
-        sure = f"  ({round(100 * cause['confidence'])} %)"
-        title = shortened(cause["title"], WIDTH - len(head + sure))
-        lines.append([(head, "bold red"), (title + sure, "")])
-        for label, key in (("keras", "keras"), ("torch", "torch"), ("seen", "detail")):
-            if key != "detail" or cause[key]:
-                lines += _labelled(label, str(cause[key]), "")
-        lines += _labelled("fix", str(cause["fix"]), "bold")
-    if lines:
-        name, _, slug = full_name(result.causes[0]["id"]).partition(" ")
-        lines.append([(f"    parity explain {name}{f'  ({slug})' if slug else ''}", "dim")])
-    return lines
-
-
-def _labelled(label: str, text: str, style: str) -> list[Line]:
+def labelled(label: str, text: str, style: str = "") -> list[Line]:
+    """Returns a text behind a label, wrapped."""
     first, *rest = wrapped(text, " " * 10) or [""]
     return [
         [(f"    {label:<6}", style), (first.strip(), style)],
         *[[(row, style)] for row in rest],
     ]
-
-
-def setting_lines(result: Result) -> list[Line]:
-    """Returns the different settings, even after the first divergence."""
-    lines = [[(row, "")] for text in sentences.setting_texts(result) for row in wrapped(text)]
-    return [[("  settings that differ", "dim")], *lines] if lines else []
 
 
 def _training_lines(result: Result) -> list[Line]:
@@ -160,7 +134,8 @@ def _place(item: Item, width: int) -> str:
     return shortened(plain(item.name), width - len(told)) + told
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """Returns a value of one half, shortened."""
     text = plain(repr(value) if isinstance(value, float) else str(value))
     return text if len(text) <= 70 else text[:67] + "..."
 

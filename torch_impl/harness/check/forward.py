@@ -1,105 +1,42 @@
 """The outputs of a port in eval and in train mode, pair by pair.
 
-Keras's batch goes in, `forward/…` comes out. Each pair is computed twice: with the input that
-reaches it in the port (an error may come from an earlier layer), and with Keras's input (an error
-comes from this layer).
+Keras's batch goes in, `forward/…` comes out, as the port computes it from beginning to end.
 """
 
 from __future__ import annotations
-
-from itertools import zip_longest
 
 import numpy as np
 import torch
 
 from parity.traces.trace import TraceWriter
-from torch_impl.harness.calls import Call, final_states, first_tensor, output_of
-from torch_impl.harness.port.paired_layer import PairedLayer
+from torch_impl.harness.calls import output_of
 from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.harness.port.portable import as_returned
 
-_COMMUTATIVE = frozenset(("add", "multiply", "average", "maximum", "minimum"))
-
 
 def write_forward(port: PortUnderTest, mode: str, writer: TraceWriter) -> None:
-    """Writes inputs and outputs of every paired call; in train mode also the changed state."""
+    """Writes the output of every pair and of the module; in train mode also the changed state."""
     is_training = mode == "train"
     with torch.no_grad(), port.kept():
         calls, output = port.forward(mode, "probe", training=is_training)
         by_name = {call.name: call for call in calls}
         writer.put(f"forward/{mode}/output", output.detach().cpu().numpy())
         if is_training:
-            writer.put_all("state", _moving(port))
+            writer.put_all("state", port.moving())
     writer.facts.setdefault("active_dropouts", {})[mode] = [
         call.name for call in calls if call.kind == "dropout" and call.is_active
     ]
     if f"forward/{mode}/output" not in port.keras:  # Keras's model is not compiled
         return
     for pair in port.pairs:
-        chain = [by_name.get(call.name) for call in pair.chain(port.calls)]
-        if all(call is not None for call in chain):
-            _write_pair(port, mode, pair, [call for call in chain if call is not None], writer)
-
-
-def _write_pair(
-    port: PortUnderTest, mode: str, pair: PairedLayer, chain: list[Call], writer: TraceWriter
-) -> None:
-    """Writes the input of a pair, its output, and its output for Keras's input."""
-    nodes = port.keras.facts["nodes"]
-    first, last = nodes[pair.ends.keras_first], nodes[pair.ends.keras_last]
-    prefix = f"forward/{mode}/{first['name']}/input"
-    keys = [key for n in range(len(chain[0].inputs)) if (key := f"{prefix}/{n}") in port.keras]
-    theirs = [port.keras[key] for key in keys]
-    given = [
-        pair.portable(first, chain[0], x, y, is_input=True)
-        for x, y in zip_longest(chain[0].inputs, theirs)
-        if x is not None
-    ]
-    order = _order_of_inputs(pair.call.kind, given, theirs)
-    for key, number in zip(keys, order, strict=False):
-        writer.put(key, given[number])
-    key = f"forward/{mode}/{pair.node['name']}"
-    output = output_of(chain[-1].output, chain[-1].final, last["output_shape"])
-    made = f"forward/{mode}/{last['name']}/output"
-    aim = port.keras[made] if made in port.keras else None  # noqa: SIM401  # it has no `get`
-    writer.put(f"{key}/output", pair.portable(last, chain[-1], output, aim))
-    # A dropout already uses Keras's mask.
-    if pair.call.kind == "dropout" or len(first["input_shapes"]) != len(chain[0].inputs):
-        return
-    fed: list[torch.Tensor] = list(chain[0].inputs)
-    for number, source in zip(order, keys, strict=True):
-        tensor = pair.native(port.keras[source], fed[number])
-        if tensor is None:
-            return
-        fed[number] = tensor
-    with torch.no_grad(), port.kept():
-        result = chain[0].run(*fed)
-        for call in chain[1:]:
-            result = call.run(first_tensor(result))
-    final = final_states(chain[-1].module, result)
-    output = output_of(first_tensor(result), final, last["output_shape"])
-    writer.put(f"{key}/own", pair.portable(last, chain[-1], output, aim))
-
-
-def _order_of_inputs(kind: str, given: list[np.ndarray], theirs: list[np.ndarray]) -> list[int]:
-    """Matches the port's inputs to Keras's, for layers where the order does not matter."""
-    order = list(range(len(given)))
-    if kind not in _COMMUTATIVE or not len(given) == len(theirs) == 2:
-        return order
-    errors = []
-    for numbers in (order, order[::-1]):
-        pairs = [(given[n], y) for n, y in zip(numbers, theirs, strict=True)]
-        fits = all(x.shape == y.shape for x, y in pairs)
-        errors.append(sum(float(np.abs(x - y).max()) for x, y in pairs) if fits else np.inf)
-    return order[::-1] if errors[1] < errors[0] else order
-
-
-def _moving(port: PortUnderTest) -> dict[str, np.ndarray]:
-    return {
-        name: array
-        for name, array in port.weights().items()
-        if name.endswith(("moving_mean", "moving_variance"))
-    }
+        ended = by_name.get(pair.chain(port.calls)[-1].name)
+        if ended is not None:
+            last = port.keras.facts["nodes"][pair.ends.keras_last]
+            made = f"forward/{mode}/{last['name']}/output"
+            theirs = port.keras[made] if made in port.keras else None  # noqa: SIM401  # no `get`
+            output = output_of(ended.output, ended.final, last["output_shape"])
+            key = f"forward/{mode}/{pair.node['name']}/output"
+            writer.put(key, pair.portable(last, ended, output, theirs))
 
 
 def output_form(port: PortUnderTest, writer: TraceWriter) -> str:

@@ -1,9 +1,9 @@
 """run_check: makes a port compute what Keras computed, and writes it down.
 
 It makes the same probes in the same order as `keras_impl/harness/check`, under the same keys and
-names, in the portable layout. Every paired layer is computed twice: with the input that reaches it
-in the port (an error may come from an earlier layer), and with Keras's input (an error comes from
-this layer). An error that the port raises is written down too, and the next probe goes on.
+names, in the portable layout. The port runs as it is, which decides the verdict, and once more with
+Keras's value after every layer, so that each difference is seen where it arises. An error that the
+port raises is written down too, and the next probe goes on.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from torch_impl.harness.check.facts import write_facts
 from torch_impl.harness.check.forward import output_form, write_forward
 from torch_impl.harness.check.gradient import write_gradients
 from torch_impl.harness.check.initial import write_init
-from torch_impl.harness.check.loss import loss_of, write_confident_loss
+from torch_impl.harness.check.layers import write_layers
+from torch_impl.harness.check.loss import Loss, loss_of, write_confident_loss
 from torch_impl.harness.check.optimizer import write_optimizer
 from torch_impl.harness.check.schedule import write_schedule
 from torch_impl.harness.check.trajectory import write_trajectory
@@ -38,8 +39,8 @@ def run_check(
     Args:
         spec: settings of the check; seed and sizes are those of Keras's trace.
         factory: returns a module or a Port.
-        writer: receives arrays under the keys of `keras`, also `forward/…/own`, and the facts
-            `nodes`, `pairs`, `problems`, `raised`, `settings`.
+        writer: receives arrays under the keys of `keras`, also `forward/…/own` and `forced/…`,
+            and the facts `nodes`, `pairs`, `problems`, `raised`, `settings`, `style`.
         keras: what Keras computed; required.
 
     Raises:
@@ -57,8 +58,11 @@ def run_check(
             write_forward(port, mode, writer)
     form = output_form(port, writer)
     writer.facts["output_form"] = form
-    if keras.facts["loss"] is not None:
-        _write_training(spec, factory, port, form, writer)
+    loss = _loss(port, form, writer)
+    with _noted(raised, "layers"):
+        write_layers(port, form, loss, writer)
+    if loss is not None:
+        _write_training(spec, factory, port, form, loss, writer)
     if port.built.optimizer is not None and keras.facts["optimizer"] is not None:
         with _noted(raised, "optimizer"):
             write_optimizer(PortUnderTest(factory, spec.seed, keras, spec.device), writer)
@@ -66,16 +70,27 @@ def run_check(
         write_schedule(spec, factory, keras, writer)
 
 
+def _loss(port: PortUnderTest, form: str, writer: TraceWriter) -> Loss | None:
+    """Returns the loss of the port, or Keras's; None if there is none that could be computed."""
+    if port.keras.facts["loss"] is None:
+        return None
+    try:
+        return loss_of(port, form)
+    except (AttributeError, LookupError, TypeError, ValueError) as error:  # a loss of the user
+        writer.facts["no_loss"] = f"give the port a loss, since Keras's is not known here ({error})"
+        return None
+
+
 def _write_training(
-    spec: CheckSpec, factory: Callable[[], Any], port: PortUnderTest, form: str, writer: TraceWriter
+    spec: CheckSpec,
+    factory: Callable[[], Any],
+    port: PortUnderTest,
+    form: str,
+    loss: Loss,
+    writer: TraceWriter,
 ) -> None:
     """Writes the loss, the gradients, and a few steps of training."""
     raised, keras = writer.facts["raised"], port.keras
-    try:
-        loss = loss_of(port, form)
-    except (AttributeError, LookupError, TypeError, ValueError) as error:  # a loss of the user
-        writer.facts["no_loss"] = f"give the port a loss, since Keras's is not known here ({error})"
-        return
     with _noted(raised, "loss"):
         write_confident_loss(port, form, loss, writer)
     with _noted(raised, "gradient"), port.kept():

@@ -16,7 +16,12 @@ from torch import nn
 
 from torch_impl.harness.calls import Call
 from torch_impl.harness.port.joining import Ends
-from torch_impl.harness.port.portable import GLOBAL_POOLS, from_portable, to_portable
+from torch_impl.harness.port.portable import (
+    FEATURES_LAST,
+    GLOBAL_POOLS,
+    from_portable,
+    to_portable,
+)
 
 
 def with_shared_axes(call: Call, array: np.ndarray) -> np.ndarray:
@@ -121,6 +126,29 @@ class PairedLayer:
         if self.rows is not None and array.ndim == 2 and array.shape[1] == len(self.rows):
             array = array[:, self.rows]
         return from_portable(array, like, _kind(self.node, self.call))
+
+    def native_output(self, array: np.ndarray, call: Call) -> torch.Tensor | None:
+        """Returns a Keras output, or its gradient, in the layout of the port's output.
+
+        Args:
+            array: of the Keras node with which the pair ends.
+            call: the port's call with which it ends.
+
+        Returns:
+            A tensor; of another shape than the port's output if the pair gives another shape; None
+            if its layout is not known.
+        """
+        order = self.features
+        if order is not None and array.ndim == 2 and array.shape[1] == len(order):
+            array = array[:, order]
+        like = call.output
+        tensor = from_portable(array, like, call.kind)
+        if tensor is None and array.ndim == like.ndim:
+            tensor = torch.from_numpy(np.array(array))
+            is_moved = array.ndim > 2 and call.kind not in FEATURES_LAST
+            tensor = tensor.movedim(-1, 1).contiguous() if is_moved else tensor
+            tensor = tensor.to(device=like.device, dtype=like.dtype)
+        return tensor
 
     def _order(self, name: str, array: np.ndarray) -> np.ndarray | None:
         """Returns the order of a weight's first axis in the module, None if it is Keras's."""

@@ -16,7 +16,7 @@ from torch import nn
 
 from parity.errors import InputError
 from parity.traces.trace import Trace
-from torch_impl.harness.calls import Call, first_tensor, recorded_calls
+from torch_impl.harness.calls import Call, Passed, first_tensor, recorded_calls
 from torch_impl.harness.factories import call_factory
 from torch_impl.harness.port.call_places import line_of
 from torch_impl.harness.port.paired_layer import PairedLayer
@@ -185,11 +185,13 @@ class PortUnderTest:
 
         return dropped
 
-    def forward(self, mode: str, purpose: str, *, training: bool) -> tuple[list[Call], Any]:
+    def forward(
+        self, mode: str, purpose: str, *, training: bool, passed: Passed | None = None
+    ) -> tuple[list[Call], Any]:
         """Calls the module; returns its calls and its output."""
         self.module.train(training)
         arguments = self.arguments(purpose)
-        with recorded_calls(self.module, self.masks(mode)) as calls:
+        with recorded_calls(self.module, self.masks(mode), passed) as calls:
             output = first_tensor(self.module(*arguments))
         return calls, output
 
@@ -234,6 +236,11 @@ class PortUnderTest:
     def weights(self) -> dict[str, np.ndarray]:
         """Returns all weights that have a partner, by Keras's names, in the portable layout."""
         return self._read(gradient=False)
+
+    def moving(self) -> dict[str, np.ndarray]:
+        """Returns the weights that a pass in train mode changes: moving statistics."""
+        names = ("moving_mean", "moving_variance")
+        return {name: array for name, array in self.weights().items() if name.endswith(names)}
 
     def gradients(self) -> dict[str, np.ndarray]:
         """Returns the gradients of these weights, by the same names and in the same layout."""

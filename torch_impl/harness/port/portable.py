@@ -104,7 +104,9 @@ def from_portable(array: np.ndarray, like: torch.Tensor, kind: str) -> torch.Ten
         A tensor like `like`, or None if the array fits in no layout.
     """
     tensor = torch.from_numpy(np.array(array))
-    if kind in GLOBAL_POOLS and _is_flattened(like.shape, array.shape):
+    if kind in GLOBAL_POOLS and _is_pooled(like.shape, array.shape):
+        tensor = tensor.reshape(like.shape)
+    elif kind in GLOBAL_POOLS and _is_flattened(like.shape, array.shape):
         tensor = tensor.movedim(-1, 1).flatten(2)
     else:
         moved = is_channels_first(kind, like, array.shape, array)

@@ -1,0 +1,62 @@
+"""What keeps a check from an answer: parts of the models that could not be compared.
+
+Both traces go in. What is no fault of the port, but might hide one, comes out: what it is, why, and
+what the user can do.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from parity.traces.trace import Trace
+
+_LOAD = "return a Port with `load`, which sets them, or with `layers`, which pairs them"
+
+
+def incomplete_of(keras: Trace, port: Trace) -> tuple[dict[str, str], ...]:
+    """Returns {"what", "why", "do"} of all parts of the models that could not be compared."""
+    found = [*_told(keras, "incomplete"), *_told(port, "incomplete")]
+    missing = unknown_weights(keras, port)
+    for node in keras.facts["nodes"]:
+        names = [weight for weight in node["weights"] if weight in missing]
+        if names:
+            why = f"parity does not know this layer, and found no place for {', '.join(names)}"
+            found.append({"what": node["name"], "why": why, "do": _LOAD})
+    return _unique(found)
+
+
+def not_compared_of(keras: Trace, port: Trace) -> tuple[dict[str, str], ...]:
+    """Returns {"what", "why"} of what was left out, and does not affect the verdict."""
+    found = [*_told(keras, "not_compared"), *_told(port, "not_compared")]
+    return _unique(found)
+
+
+def unknown_weights(keras: Trace, port: Trace) -> set[str]:
+    """Returns the weights of unknown Keras layers that have no place in the port."""
+    return {
+        weight
+        for node in keras.facts["nodes"]
+        if node["kind"].startswith("unknown:")
+        for weight in node["weights"]
+        if weight not in port.facts["weights"]
+    }
+
+
+def unknown_parameters(port: Trace) -> set[str]:
+    """Returns the parameters of the port that an entry of `incomplete` speaks of."""
+    told = {entry["what"] for entry in _told(port, "incomplete")}
+    return {
+        name
+        for name in port.facts["not_carried"]
+        if any(name == what or name.startswith(f"{what}.") for what in told)
+    }
+
+
+def _told(trace: Trace, name: str) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = trace.facts.get(name) or []
+    return found
+
+
+def _unique(found: list[dict[str, str]]) -> tuple[dict[str, str], ...]:
+    return tuple({entry["what"]: entry for entry in found}.values())

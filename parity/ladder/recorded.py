@@ -1,0 +1,72 @@
+"""Compares arrays of a port with what Keras left, within the effect of rounding.
+
+What a whole model returns is among them: the values on which a verdict about its layers rests. A
+port is right if they agree, however its layers are written.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from parity.ladder.compare import compare_close
+from parity.ladder.items import PASS
+from parity.ladder.rounding import allowed
+
+if TYPE_CHECKING:
+    from parity.ladder.items import Item
+    from parity.traces.trace import Trace
+
+MODES = ("eval", "train")
+
+
+def compare_recorded(keras: Trace, key: str, ours: np.ndarray, name: str, **place: Any) -> Item:
+    """Compares an array with the one that Keras left under a key.
+
+    Args:
+        keras: the results of Keras, and the effect of rounding on them.
+        key: key of Keras's array.
+        ours: the port's array.
+        name: name of the item.
+        **place: epoch and step of the item.
+    """
+    theirs = keras[key]
+    if theirs.dtype.kind in "iu" or ours.dtype.kind in "iu":  # tokens, which Keras converts
+        theirs, ours = theirs.astype(np.float64), ours.astype(np.float64)
+    return compare_close(name, theirs, ours, allowed=allowed(keras, key), unit="rel", **place)
+
+
+def compare_output(keras: Trace, ours: np.ndarray, form: str, mode: str) -> Item:
+    """Compares the output of a model.
+
+    Args:
+        keras: the results of Keras.
+        ours: as the port returns it.
+        form: "same"; "linear": the port leaves out Keras's last activation; "log": it returns the
+            logarithm.
+        mode: "eval" or "train".
+    """
+    key = f"forward/{mode}/output"
+    theirs = keras[key]
+    if form == "linear":
+        theirs = keras[f"forward/{mode}/{keras.facts['nodes'][-1]['name']}/input/0"]
+    elif form == "log":
+        with np.errstate(divide="ignore"):
+            theirs = np.log(theirs)
+    # A wrong shape fails below.
+    if ours.shape != theirs.shape and ours.ndim == theirs.ndim > 2:
+        ours = np.moveaxis(ours, 1, -1)  # channels last
+    elif ours.squeeze().shape == theirs.squeeze().shape:
+        ours = ours.reshape(theirs.shape)  # (N,) for (N, 1)
+    return compare_close(f"output ({mode})", theirs, ours, allowed=allowed(keras, key), unit="rel")
+
+
+def outputs_agree(keras: Trace, port: Trace, *modes: str) -> bool:
+    """Whether a port returns what Keras returns, in some modes; False if it returns nothing."""
+    keys = {mode: f"forward/{mode}/output" for mode in modes if f"forward/{mode}/output" in keras}
+    return bool(keys) and all(
+        key in port
+        and compare_output(keras, port[key], port.facts["output_form"], mode).status == PASS
+        for mode, key in keys.items()
+    )

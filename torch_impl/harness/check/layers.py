@@ -1,0 +1,123 @@
+"""Each layer of a port by itself, and which differences are only another way of writing.
+
+A port and the form of its output go in. What every paired layer gets and makes from Keras's values
+comes out, in both modes, and the gradients of the loss. A relu that comes after its pool, say, is
+no mistake: layers without weights that differ are left out in a second pass. If what follows them
+then agrees, they differ in style only.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from parity.ladder.items import PASS
+from parity.ladder.recorded import MODES, compare_output, compare_recorded
+from parity.traces.trace import TraceWriter
+from torch_impl.harness.check.forced import Forced, forced_pass
+from torch_impl.harness.check.loss import Loss
+from torch_impl.harness.port.dataflow import takers
+from torch_impl.harness.port.port_under_test import PortUnderTest
+
+
+def write_layers(port: PortUnderTest, form: str, loss: Loss | None, writer: TraceWriter) -> None:
+    """Writes what every layer makes of Keras's values.
+
+    Args:
+        port: the port.
+        form: of its output.
+        loss: its loss; None: gradients are not compared.
+        writer: has the outputs of the port; receives `forward/…/input/…`, `forward/…/own`,
+            `forced/…`, `loss/own`, and the facts `style`, `targets`, `unshaped`.
+    """
+    style: set[str] = set()
+    writer.facts["targets"] = {}
+    writer.facts["unshaped"] = []
+    for mode in MODES:
+        if f"forward/{mode}/output" not in port.keras:  # Keras's model is not compiled
+            continue
+        given = loss if mode == "train" else None
+        found = forced_pass(port, mode, style, given)
+        if differing := _differing(port, found) - style:
+            ours = writer.arrays[f"forward/{mode}/output"]
+            agrees = compare_output(port.keras, ours, form, mode).status == PASS
+            new = differing if agrees else _of_style(port, form, mode, differing, style)
+            style |= new
+            if new and given is not None:
+                found = forced_pass(port, mode, style, given)
+        _write(mode, found, writer)
+    writer.facts["style"] = sorted(style)
+
+
+def _write(mode: str, found: Forced, writer: TraceWriter) -> None:
+    for inputs in found.inputs.values():
+        for key, array in inputs.items():
+            writer.put(key, array)
+    for name, array in found.own.items():
+        writer.put(f"forward/{mode}/{name}/own", array)
+    writer.facts["targets"][mode] = found.targets
+    writer.facts["unshaped"] = sorted({*writer.facts["unshaped"], *found.unshaped})
+    for what in ("gradient", "arrived", "state"):
+        if mode == "train":
+            writer.put_all(f"forced/{what}", getattr(found, what))
+    if found.loss is not None:
+        writer.put("loss/own", found.loss)
+
+
+def _differing(port: PortUnderTest, found: Forced) -> set[str]:
+    """Returns the Keras layers whose output differs, or what reaches them."""
+    outputs = {name for name, a in found.own.items() if not _agrees(port, found.targets[name], a)}
+    return outputs | _reached(port, found)
+
+
+def _reached(port: PortUnderTest, found: Forced) -> set[str]:
+    """Returns the Keras layers with an input that differs."""
+    return {
+        name
+        for name, inputs in found.inputs.items()
+        if not all(_agrees(port, key, array) for key, array in inputs.items())
+    }
+
+
+def _agrees(port: PortUnderTest, key: str, ours: np.ndarray) -> bool:
+    return compare_recorded(port.keras, key, ours, key).status == PASS
+
+
+def _of_style(
+    port: PortUnderTest, form: str, mode: str, differing: set[str], style: set[str]
+) -> set[str]:
+    """Returns the differing layers behind which nothing differs once they are left out."""
+    nodes = port.keras.facts["nodes"]
+    weak = {
+        pair.node["name"]
+        for pair in port.pairs
+        if pair.node["name"] in differing and not pair.node["weights"] and not pair.variables
+    }
+    if not weak:
+        return set()
+    try:
+        found = forced_pass(port, mode, style | weak)
+    except Exception:  # without Keras's values the port may not even fit together
+        return set()
+    bad = _reached(port, found)
+    ours = found.output.detach().cpu().numpy()
+    ends_well = compare_output(port.keras, ours, form, mode).status == PASS
+    after = takers(nodes)
+    judged = set(found.own) | set(found.inputs)
+
+    def is_clean(start: int) -> bool:
+        seen: set[int] = set()
+        waiting = [start]
+        while waiting:
+            number = waiting.pop()
+            if not after[number] and not ends_well:
+                return False
+            for taker in set(after[number]) - seen:
+                seen.add(taker)
+                name = nodes[taker]["name"]
+                if name in bad:
+                    return False
+                if name not in judged:
+                    waiting.append(taker)
+        return True
+
+    return {node["name"] for n, node in enumerate(nodes) if node["name"] in weak and is_clean(n)}
