@@ -60,6 +60,8 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
         key = f"forward/eval/{port.facts['ends'][keras_name][0]}/input/0"
         if key in keras and key in port:
             item = close(keras, port, key, f"input of {keras_name}")
+            if item.num_compared == 0:  # such as steps that are folded into the batch
+                return skipped("the input reaches the first layer in another form", applies=False)
             return judged(
                 f"the same batch, as it reaches the first layer ({port.facts['fed']}); {MEASURED}",
                 [item if item.agrees or not excused else replace(item, role=STYLE)],

@@ -17,8 +17,8 @@ from torch import nn
 from torch_impl.harness.calls import Call
 from torch_impl.harness.port.joining import Ends
 from torch_impl.harness.port.portable import (
-    FEATURES_LAST,
     GLOBAL_POOLS,
+    WINDOWED,
     from_portable,
     to_portable,
 )
@@ -135,19 +135,17 @@ class PairedLayer:
             call: the port's call with which it ends.
 
         Returns:
-            A tensor; of another shape than the port's output if the pair gives another shape; None
-            if its layout is not known.
+            A tensor; of another shape than the port's output if its windows give another shape;
+            None if its layout is not known.
         """
         order = self.features
         if order is not None and array.ndim == 2 and array.shape[1] == len(order):
             array = array[:, order]
         like = call.output
         tensor = from_portable(array, like, call.kind)
-        if tensor is None and array.ndim == like.ndim:
+        if tensor is None and array.ndim == like.ndim and call.kind in WINDOWED:
             tensor = torch.from_numpy(np.array(array))
-            is_moved = array.ndim > 2 and call.kind not in FEATURES_LAST
-            tensor = tensor.movedim(-1, 1).contiguous() if is_moved else tensor
-            tensor = tensor.to(device=like.device, dtype=like.dtype)
+            tensor = tensor.movedim(-1, 1).contiguous().to(device=like.device, dtype=like.dtype)
         return tensor
 
     def _order(self, name: str, array: np.ndarray) -> np.ndarray | None:

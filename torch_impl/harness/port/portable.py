@@ -16,6 +16,10 @@ import torch
 FEATURES_LAST = frozenset(
     ("dense", "lstm", "gru", "simple_rnn", "bidirectional", "embedding", "layer_norm")
 )
+# The sides of what these return depend on their padding.
+WINDOWED = frozenset(
+    ("conv", "depthwise_conv", "conv_transpose", "max_pool", "average_pool", "zero_padding")
+)
 # These compute the same whether or not they keep their axes of length one.
 GLOBAL_POOLS = frozenset(("global_average_pool", "global_max_pool"))
 
