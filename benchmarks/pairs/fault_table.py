@@ -93,7 +93,7 @@ FAULTS = (
         "faults_structure",
         """
         bias_extra batch_norm A11 structure: A convolution with the bias that torch has by default
-        activation_other mlp_square A16 structure: ReLU for tanh
+        activation_other mlp_square A16 forward: ReLU for tanh
         activation_missing mlp_square A16 forward: No activation for tanh
         layer_missing mlp_square A17 structure: One of two hidden layers is missing
         """,
@@ -103,8 +103,8 @@ FAULTS = (
         "faults_structure",
         """
         num_units gelu A15 structure: 8 units for 6
-        dropout_missing dropout A17 structure: One of two is missing
-        dropout_extra gelu A17 structure: A dropout that Keras does not have
+        dropout_missing dropout A17 forward: One of two is missing
+        dropout_extra gelu A17 forward: A dropout that Keras does not have
         """,
     ),
     *_wrong(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -110,8 +110,65 @@ def symmetric_padding(size: Sequence[int], dilation: Sequence[int]) -> list[tupl
     return [(k // 2 * d, k // 2 * d) for k, d in zip(size, dilation, strict=True)]
 
 
+def recurrent(
+    kind: str,
+    x: np.ndarray,
+    weights: tuple[np.ndarray, np.ndarray, np.ndarray | None],
+    activation: Callable[[np.ndarray], np.ndarray],
+    inner: Callable[[np.ndarray], np.ndarray],
+    *,
+    reset_after: bool,
+) -> Iterator[np.ndarray]:
+    """Yields the state (N, units) of a recurrent layer after each step.
+
+    Args:
+        kind: "lstm", "gru" or "simple_rnn".
+        x: (N, steps, C).
+        weights: kernel, recurrent kernel and bias in Keras's layout: gates i, f, c, o or z, r, h.
+        activation: of the state.
+        inner: of the gates.
+        reset_after: of a GRU.
+    """
+    kernel, recurrent_kernel, bias = weights
+    h = np.zeros((len(x), recurrent_kernel.shape[0]))
+    c = h
+    biases = np.zeros((2, kernel.shape[1]))
+    if bias is not None:
+        biases[: bias.ndim] = bias
+    for step in range(x.shape[1]):
+        a = x[:, step] @ kernel + biases[0]
+        if kind == "simple_rnn":
+            h = activation(a + h @ recurrent_kernel)
+        elif kind == "lstm":
+            i, f, g, o = np.split(a + h @ recurrent_kernel, 4, axis=-1)
+            c = inner(f) * c + inner(i) * activation(g)
+            h = inner(o) * activation(c)
+        else:
+            parts = np.split(a, 3, axis=-1)
+            others = np.split(h @ recurrent_kernel + biases[1], 3, axis=-1)
+            z, r = (inner(parts[n] + others[n]) for n in (0, 1))
+            last = np.split(recurrent_kernel, 3, axis=-1)[2]
+            inside = r * others[2] if reset_after else (r * h) @ last
+            h = z * h + (1 - z) * activation(parts[2] + inside)
+        yield h
+
+
 ACTIVATIONS = {
     "linear": lambda x: x,
+    "abs": np.abs,
+    "square": np.square,
+    "minus": np.negative,
+    "exp": np.exp,
+    "sqrt of abs": lambda x: np.sqrt(np.abs(x)),
+    "relu squared": lambda x: np.maximum(x, 0) ** 2,
+    "1 - x": lambda x: 1 - x,
+    "softsign": lambda x: x / (1 + np.abs(x)),
+    "selu": lambda x: (
+        1.0507009873554805 * np.where(x > 0, x, 1.6732632423543772 * np.expm1(np.minimum(x, 0)))
+    ),
+    "mish": lambda x: x * np.tanh(np.logaddexp(0, x)),
+    "hard_silu": lambda x: x * np.clip(x / 6 + 0.5, 0, 1),
+    "elu (0.5)": lambda x: np.where(x > 0, x, 0.5 * np.expm1(np.minimum(x, 0))),
     "relu": lambda x: np.maximum(x, 0),
     "relu6": lambda x: np.clip(x, 0, 6),
     "leaky_relu": lambda x: np.where(x > 0, x, 0.2 * x),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from parity.divergences.groups import STATE, Places
+from parity.divergences.places import STATE, Places
 from parity.ladder.rounding import allowed
 
 if TYPE_CHECKING:
@@ -39,15 +39,11 @@ class Evidence:
         self.keras, self.port, self.level, self.failed = keras, port, level, failed
         item = self.item = min(failed, key=lambda item: -1 if item.step is None else item.step)
         self._found: dict[Callable[[Evidence], Any], Any] = {}
-        self._nodes: dict[str, Mapping[str, Any]] = {
-            node["name"]: node for node in keras.facts["nodes"]
-        }
-        self._calls = {call["name"]: call for call in port.facts["nodes"]}
-        self._pairs = dict(map(tuple, port.facts["pairs"]))
-        name = Places(keras.facts["nodes"]).layer_of(item.name)
+        places = Places(keras, port)
+        self._nodes, self._calls, self._pairs = places.nodes, places.calls, places.pairs
+        name, ours = places.layer_of(item.name), places.call_of(item.name)
         self.node: Mapping[str, Any] | None = self._nodes.get(name) if name else None
-        partner = self._pairs.get(name) if name else item.name
-        self.call: Mapping[str, Any] | None = self._calls.get(str(partner))
+        self.call: Mapping[str, Any] | None = self._calls.get(ours) if ours else None
 
     def once(self, search: Callable[[Evidence], Value]) -> Value:
         """Returns the result of a search in this evidence; several recognisers share a search."""
@@ -132,6 +128,15 @@ class Evidence:
         """Output of the port's layer for Keras's input."""
         return self._array(self.port, mode, "own")
 
+    def weight_ending(self, variable: str) -> np.ndarray | None:
+        """Returns the weight of a cell in the layer: "lstm.lstm_cell/kernel" for "kernel"."""
+        if self.node is None:
+            return None
+        for name in self.node["weights"]:
+            if name.replace("/", ".").endswith(f".{variable}"):
+                return self.keras[f"weights/{name}"]
+        return None
+
     def weight(self, variable: str) -> np.ndarray | None:
         """Returns a weight of the layer, in Keras's layout."""
         if self.node is None:
@@ -165,6 +170,13 @@ class Evidence:
         """Returns the Keras node that made an input of the layer; None for a model input."""
         sources = self.node["sources"] if self.node else []
         source = sources[number] if number < len(sources) else None
+        return None if source is None or source < 0 else self.keras.facts["nodes"][source]
+
+    def before(self, node: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Returns the node before an unpaired node; None for others, and at the model's input."""
+        if node["name"] in self._pairs or len(node["sources"]) != 1:
+            return None
+        source = node["sources"][0]
         return None if source is None or source < 0 else self.keras.facts["nodes"][source]
 
     def nodes(self, *kinds: str) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:

@@ -7,6 +7,7 @@ import numpy as np
 from parity.divergences import trials
 from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Match, Recogniser
 from parity.divergences.evidence import Evidence, is_close
+from parity.divergences.places import FORCED, REACHES
 
 
 def _not_frozen(evidence: Evidence) -> Match | None:
@@ -26,15 +27,27 @@ def _cut(evidence: Evidence) -> Match | None:
         return None
     failed = evidence.failed
     if any(item.torch == "no gradient" for item in failed):
-        names = [item.name for item in failed if item.torch == "no gradient"]
+        names = [i.name.removeprefix(REACHES) for i in failed if i.torch == "no gradient"]
         return Match(NUMBERS, f"no gradient reaches {', '.join(names[:3])}")
+    weights = dict.fromkeys(item.name.removesuffix(FORCED) for item in failed)
     zero = [
-        item.name
-        for item in failed
-        if f"gradient/{item.name}" in evidence.port
-        and not evidence.port[f"gradient/{item.name}"].any()
+        name
+        for name in weights
+        if f"gradient/{name}" in evidence.port and not evidence.port[f"gradient/{name}"].any()
     ]
     return Match(NUMBERS, f"the gradient of {', '.join(zero[:3])} is zero") if zero else None
+
+
+def _gradient_cut(evidence: Evidence) -> Match | None:
+    """Recognises the layer whose output no gradient reaches any more."""
+    names = [
+        item.name.removeprefix(REACHES)
+        for item in evidence.failed
+        if item.torch == "no gradient" and item.name.startswith(REACHES)
+    ]
+    if evidence.level.id != "gradient" or not names:
+        return None
+    return Match(NUMBERS, f"no gradient reaches the output of {names[0]}")
 
 
 def _other_gradient(evidence: Evidence) -> Match | None:
@@ -47,7 +60,7 @@ def _scaled_gradient(evidence: Evidence) -> Match | None:
         return None
     factors = []
     for item in evidence.failed:
-        key = f"gradient/{item.name}"
+        key = f"gradient/{item.name.removesuffix(FORCED)}"
         if key not in evidence.keras or key not in evidence.port:
             return None
         a, b = evidence.keras[key].reshape(-1), evidence.port[key].reshape(-1)
@@ -64,6 +77,7 @@ def _scaled_gradient(evidence: Evidence) -> Match | None:
 
 
 RULES: dict[str, Recogniser] = {
+    "E9": _gradient_cut,
     "E6": lambda evidence: _cut(evidence) or _not_frozen(evidence),
     "E3": lambda evidence: _scaled_gradient(evidence) or trials.changed("E3")(evidence),
     "E7": _other_gradient,

@@ -6,21 +6,20 @@ introduced, in the order of the levels, and the items that differ only because o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from parity.data import probe_inputs
+from parity.divergences.places import CARRIED, FORCED, REACHES, STATE, Places
 from parity.ladder.items import DECIDES, DIFFERS, FAIL, INTRODUCED, PASS, Item, Level
 
 if TYPE_CHECKING:
     from parity.traces.trace import Trace
 
-FORCED = ", with Keras's values"  # end of the name of a gradient
 _NEAR = 1e-6  # relative: Keras keeps the factors of penalties in float32, whose steps are 6e-8
-STATE = " (after a batch in train mode)"  # end of the name of a moving statistic
 
 
 @dataclass(frozen=True)
@@ -36,56 +35,6 @@ class Group:
     items: tuple[Item, ...]
 
 
-class Places:
-    """Finds the Keras layer that an item belongs to, and what comes after a layer.
-
-    Args:
-        nodes: of the Keras model.
-    """
-
-    def __init__(self, nodes: Sequence[Mapping[str, Any]]) -> None:
-        self._names: list[str] = [node["name"] for node in nodes]
-        self._of_weight: dict[str, str] = {}
-        for node in nodes:
-            self._of_weight |= dict.fromkeys(node["weights"], node["name"])
-        self._after: dict[str, list[str]] = {name: [] for name in self._names}
-        for node in nodes:
-            for source in node["sources"]:
-                if source is not None and source >= 0:
-                    self._after[self._names[source]].append(node["name"])
-
-    def layer_of(self, item: str) -> str | None:
-        """Returns the layer of an item, by its weight or by the longest name in its name."""
-        text = item
-        for prefix in ("input of ", "weights of ", "gradient that reaches "):
-            text = text.removeprefix(prefix)
-        weight = text.partition(" (")[0].partition(", with")[0]
-        if weight in self._of_weight:
-            return self._of_weight[weight]
-        found = [
-            name
-            for name in self._names
-            if text == name or text.startswith((f"{name} ", f"{name},", f"{name}."))
-        ]
-        return max(found, key=len, default=None)
-
-    def next_to(self, name: str, stops: set[str]) -> Iterator[str | None]:
-        """Yields the next layers of `stops` behind a layer, and None if the output is reached."""
-        waiting, seen = [name], set()
-        while waiting:
-            after = self._after[waiting.pop()]
-            if not after:
-                yield None
-            for other in after:
-                if other in seen:
-                    continue
-                seen.add(other)
-                if other in stops:
-                    yield other
-                else:
-                    waiting.append(other)
-
-
 def grouped(levels: Sequence[Level], keras: Trace, port: Trace) -> list[Group]:
     """Returns the groups of items that show a divergence each.
 
@@ -94,32 +43,7 @@ def grouped(levels: Sequence[Level], keras: Trace, port: Trace) -> list[Group]:
         keras: the results of Keras.
         port: the results of the port.
     """
-    places = Places(keras.facts["nodes"])
-    by_id = {level.id: level for level in levels if level.status != PASS}
-    groups: list[Group] = []
-    for name in ("data", "structure", "init", "forward"):
-        if name in by_id:
-            groups += _by_layer(by_id[name], places)
-    forward = {
-        places.layer_of(item.name)
-        for group in groups
-        if group.level.id == "forward"
-        for item in group.items
-    }
-    if "loss" in by_id:
-        groups += _of_loss(by_id["loss"], is_after=bool(forward))
-    if "gradient" in by_id:
-        ends_badly = any(group.level.id == "loss" for group in groups)
-        judged = set(port.facts.get("targets", {}).get("train", {}))
-        penalised = _penalised(by_id["gradient"], keras, port) if ends_badly else set()
-        groups += _of_gradient(by_id["gradient"], places, forward, judged, ends_badly, penalised)
-    if "optimizer" in by_id:
-        groups += _whole(by_id["optimizer"])
-    if "trajectory" in by_id and not any(g.level.id not in ("init", "schedule") for g in groups):
-        groups += _whole(by_id["trajectory"])
-    if "schedule" in by_id:
-        groups += _whole(by_id["schedule"])
-    return groups
+    return _Grouping(levels, keras, port).groups
 
 
 def following(levels: Sequence[Level], groups: Sequence[Group]) -> Iterator[tuple[str, Item]]:
@@ -129,6 +53,188 @@ def following(levels: Sequence[Level], groups: Sequence[Group]) -> Iterator[tupl
         for item in level.items:
             if item.status == FAIL and id(item) not in shown:
                 yield level.id, item
+
+
+class _Grouping:
+    """Goes through the levels, and remembers what later items may follow from."""
+
+    def __init__(self, levels: Sequence[Level], keras: Trace, port: Trace) -> None:
+        self._keras, self._port, self._places = keras, port, Places(keras, port)
+        self._levels = {level.id: level for level in levels if level.status != PASS}
+        self.groups: list[Group] = []
+        self._uncarried: set[str | None] = set()  # layers whose weights are not Keras's
+        self._behind: set[str] = set()  # layers that get something else for it
+        for name in ("data", "structure", "init", "forward", "loss", "gradient"):
+            if name in self._levels:
+                getattr(self, f"_{name}")(self._levels[name])
+        self._optimizer()
+        is_free = all(group.level.id in ("init", "schedule") for group in self.groups)
+        if "trajectory" in self._levels and is_free:
+            self._whole("trajectory")
+        if "schedule" in self._levels:
+            self._by(self._levels["schedule"], lambda item: item.name)
+
+    def _layers(self, level: str) -> set[str | None]:
+        """Returns the layers that differ by themselves at a level."""
+        return {
+            self._places.layer_of(item.name)
+            for group in self.groups
+            if group.level.id == level
+            for item in group.items
+        }
+
+    def _whole(self, name: str, without: Callable[[Item], bool] = lambda item: False) -> None:
+        level = self._levels[name]
+        failed = tuple(i for i in level.items if i.status == FAIL and not without(i))
+        if failed:
+            self.groups.append(Group(level, failed))
+
+    def _by(
+        self,
+        level: Level,
+        key: Callable[[Item], str],
+        without: Callable[[Item], bool] = lambda item: False,
+    ) -> None:
+        """Adds a group for each value of a key."""
+        found: dict[str, list[Item]] = {}
+        for item in _telling(level):
+            if not without(item):
+                found.setdefault(key(item), []).append(item)
+        self.groups += [Group(level, tuple(items)) for items in found.values()]
+
+    def _layer_or_name(self, item: Item) -> str:
+        return self._places.layer_of(item.name) or self._places.call_of(item.name) or item.name
+
+    def _data(self, level: Level) -> None:
+        self._whole("data")
+        self._behind |= {name for name in self._layers("data") if name is not None}
+
+    def _structure(self, level: Level) -> None:
+        self._by(level, self._layer_or_name)
+        self._uncarried = self._layers("structure")
+        for group in self.groups:
+            if group.level.id == "structure":
+                for item in group.items:
+                    # Weights in a wrong place do not change the shape of what comes after.
+                    if not item.name.endswith(CARRIED):
+                        self._behind |= self._places.behind(item.name)
+
+    def _init(self, level: Level) -> None:
+        self._by(
+            level,
+            lambda item: item.name,
+            lambda item: self._places.layer_of(item.name) in self._uncarried,
+        )
+
+    def _forward(self, level: Level) -> None:
+        """Adds a group for each layer, and one for its state; the model is one if no layer differs.
+
+        A dropout that one half lacks explains what the next layers get in train mode.
+        """
+        lacking = [i for i in _telling(level) if "absent" in (i.keras, i.torch)]
+        behind = {name for item in lacking for name in self._places.behind(item.name)}
+
+        def follows(item: Item) -> bool:
+            layer = self._places.layer_of(item.name)
+            if item not in lacking and layer in self._uncarried:
+                return True
+            if not item.name.startswith("input of "):
+                return False
+            return layer in self._behind or (layer in behind and "(train)" in item.name)
+
+        def key(item: Item) -> str:
+            is_state = item.name.endswith(STATE)
+            return item.name if is_state else self._layer_or_name(item)
+
+        before = len(self.groups)
+        self._by(level, key, follows)
+        if len(self.groups) == before and not any(map(follows, _telling(level))):
+            self._whole("forward")
+
+    def _loss(self, level: Level) -> None:
+        telling = _telling(level)
+        own = [item for item in telling if item.role == DECIDES] or telling
+        if own:
+            self.groups.append(Group(level, tuple(own)))
+        elif not self._is_wrong_before("loss"):
+            self._whole("loss")
+
+    def _is_wrong_before(self, level: str) -> bool:
+        return any(group.level.id not in ("init", level) for group in self.groups)
+
+    def _gradient(self, level: Level) -> None:
+        """Adds the groups of gradients; those of a layer that differs before are left out."""
+        forward = self._layers("forward") | self._uncarried
+        ends_badly = any(group.level.id == "loss" for group in self.groups)
+        judged = set(self._port.facts.get("targets", {}).get("train", {}))
+        penalised = self._penalised(level) if ends_badly else set()
+
+        def follows(item: Item) -> bool:
+            layer = self._places.layer_of(item.name)
+            if layer is None or layer in forward or item.name in penalised:
+                return True
+            if item.torch == "no gradient" and item.role == DECIDES:
+                return False
+            behind = list(self._places.next_to(layer, judged))
+            if None in behind and ends_badly:
+                return True
+            is_arrival = item.name.startswith(REACHES)
+            return is_arrival and any(name in forward or name in self._behind for name in behind)
+
+        cut = tuple(i for i in level.items if i.torch == "no gradient" and i.status == FAIL)
+        wrong = self._is_wrong_before("gradient")
+        before = len(self.groups)
+        self._by(level, self._layer_or_name, lambda item: item in cut or follows(item))
+        found = self.groups[before:]
+        if not found and cut:
+            found = [Group(level, cut)]
+        elif cut and not any(i.torch == "no gradient" for group in found for i in group.items):
+            found.insert(0, Group(level, cut))
+        elif cut:  # the place at which the gradient is cut says more than the weights before it
+            first = next(
+                n for n, g in enumerate(found) if any(i.torch == "no gradient" for i in g.items)
+            )
+            found[first] = Group(level, (*found[first].items, *cut))
+        self.groups[before:] = found
+        if not found and not wrong:
+            self._whole("gradient")
+
+    def _penalised(self, level: Level) -> set[str]:
+        """Returns the gradients that differ by what a penalty of the loss contributes.
+
+        That is a multiple of Keras's own contribution, of the weight, or of its signs.
+        """
+        keras, port, found = self._keras, self._port, set()
+        for item in level.items:
+            weight = item.name.removesuffix(FORCED)
+            key = f"gradient/{weight}"
+            if not item.name.endswith(FORCED) or item.agrees or f"forced/{key}" not in port:
+                continue
+            change = port[f"forced/{key}"] - keras[key]
+            value = probe_inputs.sampled(keras[f"weights/{weight}"])
+            shapes = [value, np.sign(value)]
+            if f"penalty_{key}" in keras:
+                shapes.insert(0, keras[f"penalty_{key}"])
+            if any(_is_multiple(change, shape) for shape in shapes):
+                found.add(item.name)
+        return found
+
+    def _optimizer(self) -> None:
+        """Adds the optimizer; weights that were not carried over or not trained follow."""
+        if "optimizer" not in self._levels:
+            return
+        untrained = {
+            item.name
+            for group in self.groups
+            for item in group.items
+            if item.torch == "no gradient"
+        }
+
+        def follows(item: Item) -> bool:
+            weight = item.name if item.name in untrained else item.name.rpartition(".")[0]
+            return weight in untrained or self._places.layer_of(item.name) in self._uncarried
+
+        self._whole("optimizer", follows)
 
 
 def _telling(level: Level) -> list[Item]:
@@ -150,85 +256,9 @@ def _is_whole(level: Level, item: Item) -> bool:
     return level.id == "loss" and item.name == "loss"
 
 
-def _by_layer(level: Level, places: Places) -> list[Group]:
-    """Returns a group for each layer; the whole model is one if no layer differs by itself.
-
-    Initial weights of a layer, and its moving statistics, differ for reasons of their own.
-    """
-    found: dict[str, list[Item]] = {}
-    for item in _telling(level):
-        layer = places.layer_of(item.name) or item.name
-        is_own = level.id == "init" or item.name.endswith(STATE)
-        found.setdefault(item.name if is_own else layer, []).append(item)
-    return [Group(level, tuple(items)) for items in found.values()] or _whole(level)
-
-
-def _of_loss(level: Level, *, is_after: bool) -> list[Group]:
-    telling = _telling(level)
-    own = [item for item in telling if item.role == DECIDES] or telling
-    if not own and is_after:
-        return []
-    return [Group(level, tuple(own))] if own else _whole(level)
-
-
-def _of_gradient(
-    level: Level,
-    places: Places,
-    forward: set[str | None],
-    judged: set[str],
-    ends_badly: bool,
-    penalised: set[str],
-) -> list[Group]:
-    """Returns the groups of gradients; those of a layer that differs before are left out."""
-
-    def follows(item: Item) -> bool:
-        layer = places.layer_of(item.name)
-        if layer is None or layer in forward or item.name in penalised:
-            return True
-        if not item.name.startswith("gradient that reaches "):
-            return False
-        behind = list(places.next_to(layer, judged))
-        return any(name in forward or (name is None and ends_badly) for name in behind)
-
-    cut = [item for item in level.items if item.torch == "no gradient" and item.status == FAIL]
-    found: dict[str, list[Item]] = {}
-    for item in _telling(level):
-        if item not in cut and not follows(item):
-            found.setdefault(places.layer_of(item.name) or item.name, []).append(item)
-    groups = [Group(level, tuple(cut))] if cut else []
-    groups += [Group(level, tuple(items)) for items in found.values()]
-    return groups or ([] if forward or ends_badly else _whole(level))
-
-
-def _penalised(level: Level, keras: Trace, port: Trace) -> set[str]:
-    """Returns the gradients that differ by what a penalty of the loss contributes.
-
-    That is a multiple of Keras's own contribution, of the weight, or of its signs.
-    """
-    found = set()
-    for item in level.items:
-        weight = item.name.removesuffix(FORCED)
-        key = f"gradient/{weight}"
-        if not item.name.endswith(FORCED) or item.agrees or f"forced/{key}" not in port:
-            continue
-        change = port[f"forced/{key}"] - keras[key]
-        value = probe_inputs.sampled(keras[f"weights/{weight}"])
-        shapes = [value, np.sign(value)]
-        if f"penalty_{key}" in keras:
-            shapes.insert(0, keras[f"penalty_{key}"])
-        if any(_is_multiple(change, shape) for shape in shapes):
-            found.add(item.name)
-    return found
-
-
 def _is_multiple(change: np.ndarray, shape: np.ndarray) -> bool:
     length = float((shape * shape).sum())
     if not length or change.shape != shape.shape:
         return False
     rest = change - float((change * shape).sum()) / length * shape
     return float(np.abs(rest).max()) <= _NEAR * float(np.abs(change).max())
-
-
-def _whole(level: Level) -> list[Group]:
-    failed = tuple(item for item in level.items if item.status == FAIL)
-    return [Group(level, failed)] if failed else []

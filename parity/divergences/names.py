@@ -9,27 +9,30 @@ _TABLE = """
 H7 image-scaling  H12 channel-order  H13 reshaped-images
 A1 kernel-axes  A2 dense-not-transposed  A3 flatten-order  A10 norm-weight-order
 A14c gate-order  A14b gru-reset-before  A11 bias-in-one-half  A16 other-activation
+A31 norm-scale  A30 shared-layer
 A17 missing-layer  A15 weight-shape
 B2 random-bias  B1 torch-default-init  B3 untruncated-normal  B9 initial-constant
 B8 initial-distribution
 A5 symmetric-same-padding  A7 max-pool-padding  A8 average-pool-padding
-A9 transposed-conv-crop  A18 window-placement
+A9 transposed-conv-crop  A24 ceil-mode  A18 window-placement
 C1 batch-norm-epsilon  C2 batch-norm-momentum  C3 unbiased-variance  C4 frozen-norm
 C5 batch-of-one
-A13 layer-constant  A20 gelu-approximation  A21 softmax-axis
-C6 dropout-rate  C15 spatial-dropout  C7 dropout-mode  C14 upsampling
+A13 layer-constant  A29 inner-activation  A20 gelu-approximation  A21 softmax-axis
+C16 moved-dropout  C6 dropout-rate  C15 spatial-dropout  C7 dropout-mode  C14 upsampling
+A25 last-step  A26 reshaped-axes  A27 scaled-value
 A22 other-wiring  A23 pool-kind  N1 between-layers  N2 other-layer-output
 D1 activated-twice  D2 clipped-probabilities  C9 missing-penalty  C8 other-penalty
-D4 label-smoothing  D5 class-weights  D9 loss-broadcast  D12 loss-reduction  D13 other-loss
-E6 untrained-weight  E3 scaled-gradient  E7 other-gradient
+D4 label-smoothing  D5 class-weights  D9 loss-broadcast  D12 loss-reduction  D14 loss-threshold
+D15 loss-raises  D13 other-loss
+E6 untrained-weight  E9 gradient-cut  E3 scaled-gradient  E7 other-gradient
 F6 learning-rate  F15 missing-parameters  A14 two-recurrent-biases
 F2 adam-epsilon-placement  F1 adam-epsilon  F4 rmsprop-formula  F5 momentum-at-rate-change
 F8 adagrad-constants  C11 weight-decay-kind  F9 weight-decay-factor
 E1 clipping-together  E2 global-norm-epsilon  E8 other-clipping
-F14 optimizer-constant  F13 other-optimizer
+F16 missing-constraint  F14 optimizer-constant  F13 other-optimizer
 G12 missing-schedule  G10 schedule-per-epoch  G1 cut-one-epoch-late  G2 cooldown
 G3 improvement-threshold  G4 cut-factor  G6 watched-metric  G8 stopping-epoch
-G9 schedule-offset  G13 other-schedule
+G9 schedule-offset  G14 staircase  G15 schedule-constant  G13 other-schedule
 """
 SLUGS: dict[str, str] = dict(zip(_TABLE.split()[::2], _TABLE.split()[1::2], strict=True))
 

@@ -7,7 +7,7 @@ import numpy as np
 from parity.divergences import arithmetic
 from parity.divergences.divergence import NUMBERS, SETTINGS, Match, Recogniser
 from parity.divergences.evidence import Evidence, is_close
-from parity.divergences.groups import STATE
+from parity.divergences.places import STATE
 
 _EPSILONS = (1e-3, 1e-5, 1e-6, 1e-7, 1e-8, 1e-12, 1e-2, 1e-4, 0.0)
 
@@ -79,7 +79,8 @@ def _momentum(evidence: Evidence) -> Match | None:
             continue
         rates = (ours - start)[usable] / change[usable]
         rate = float(np.median(rates))
-        if np.abs(rates - rate).max() < 1e-7 and abs(rate - (1 - keep)) > 1e-9:
+        # A rate of 0 is a layer that is frozen.
+        if rate and np.abs(rates - rate).max() < 1e-7 and abs(rate - (1 - keep)) > 1e-9:
             detail = f"keeps {1 - rate:.6g} of the old value, Keras {keep:g}"
             return Match(NUMBERS, f"the port {detail} ({name} variance)")
     return None

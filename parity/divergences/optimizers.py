@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from parity.data import probe_inputs
 from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Match, Recogniser
 from parity.divergences.evidence import Evidence, is_close
@@ -45,6 +47,34 @@ def _two_biases(evidence: Evidence) -> Match | None:
     return None
 
 
+def _constraint(evidence: Evidence) -> Match | None:
+    """Recognises weights that Keras constrains after each step, and the port does not."""
+    item, node = evidence.item, evidence.node
+    if evidence.level.id != "optimizer" or node is None or item.step is None:
+        return None
+    variable = item.name.replace("/", ".").rpartition(".")[2]
+    given = node["config"].get(f"{variable}_constraint")
+    key = f"optimizer/{item.step}/weights/{item.name}"
+    if not isinstance(given, dict) or key not in evidence.port or key not in evidence.keras:
+        return None
+    shape = evidence.keras.facts["weights"][item.name]["shape"]
+    ours = evidence.port[key]
+    if ours.size != np.prod(shape):
+        return Match(SETTINGS, f"{given.get('class_name')} of {item.name} in Keras")
+    w, config = ours.reshape(shape), given.get("config", {})
+    axes = config.get("axis", 0)
+    norm = np.sqrt((w * w).sum(axis=tuple(axes) if isinstance(axes, list) else axes, keepdims=True))
+    values = {
+        "NonNeg": w * (w >= 0),
+        "MaxNorm": w * np.clip(norm, 0, config.get("max_value", 2)) / (norm + 1e-7),
+        "UnitNorm": w / (norm + 1e-7),
+    }
+    name = str(given.get("class_name"))
+    if name in values and is_close(values[name].reshape(ours.shape), evidence.keras[key], 1e-6):
+        return Match(NUMBERS, f"{name} of the port's weights gives Keras's")
+    return Match(SETTINGS, f"{name} of {item.name} in Keras")
+
+
 def _same_class(evidence: Evidence) -> Match | None:
     """Recognises torch's own Adam, RMSprop, ... if no trial gives its numbers."""
     if evidence.level.id != "optimizer" or changes(evidence) is not None:
@@ -64,4 +94,5 @@ RULES: dict[str, Recogniser] = {
     "F6": _rate,
     "F13": lambda evidence: changed("F13")(evidence) or _same_class(evidence),
     "F15": _left_out,
+    "F16": _constraint,
 }

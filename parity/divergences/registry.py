@@ -13,12 +13,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from parity.divergences import (
+    between,
     gradients,
     initial,
     layers,
+    losses,
     normalization,
     optimizers,
+    recurrent,
     schedules,
+    step_schedules,
     structure,
     training,
     windows,
@@ -32,8 +36,8 @@ if TYPE_CHECKING:
     from parity.divergences.evidence import Evidence
 
 MODULES = (
-    *(structure, initial, windows, normalization, layers),
-    *(training, gradients, optimizers, schedules),
+    *(structure, initial, windows, normalization, recurrent, layers, between),
+    *(training, losses, gradients, optimizers, schedules, step_schedules),
 )
 _RULES = {name: rule for module in MODULES for name, rule in module.RULES.items()}
 _TEXTS = tomllib.loads(Path(__file__).with_name("registry.toml").read_text(encoding="utf-8"))

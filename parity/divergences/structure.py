@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -170,9 +172,56 @@ def _activation(evidence: Evidence) -> Match | None:
     return None
 
 
+def _norm_scale(evidence: Evidence) -> Match | None:
+    """Recognises a normalisation with a scale or an offset in one half only."""
+    node, call = evidence.node, evidence.call
+    if evidence.level.id != "structure" or node is None or call is None:
+        return None
+    if node["kind"] not in ("batch_norm", "layer_norm", "group_norm"):
+        return None
+    theirs = {name.rpartition(".")[2] for name in node["weights"]} & {"gamma", "beta"}
+    names = {"weight": "gamma", "bias": "beta"}
+    ours = {names.get(name, name) for name in call["weights"]} & {"gamma", "beta"}
+    if theirs == ours:
+        return None
+    told = [" and ".join(sorted(found)) or "neither" for found in (theirs, ours)]
+    return Match(NUMBERS, f"{told[0]} in Keras, {told[1]} in the port")
+
+
+def _shared(evidence: Evidence) -> Match | None:
+    """Recognises a layer that one half calls several times, where the other has several."""
+    if evidence.level.id != "structure":
+        return None
+    nodes, calls = evidence.keras.facts["nodes"], evidence.port.facts["nodes"]
+    again = [node for node in nodes if "#" in node["name"] and node["weights"]]
+    repeated = [call for call in calls if "#" in call["name"] and call["weights"]]
+    shapes = evidence.keras.facts["weights"]
+
+    def is_like(node: Mapping[str, Any], call: Mapping[str, Any]) -> bool:
+        theirs = sorted(shapes[name]["shape"] for name in node["weights"])
+        return theirs == sorted(call["weights"].values())
+
+    if evidence.call is not None and evidence.node is None:
+        for node in again:
+            if is_like(node, evidence.call):
+                first = node["name"].partition("#")[0]
+                return Match(
+                    SETTINGS, f"Keras calls {first} again where the port has another layer"
+                )
+    if evidence.node is not None and evidence.node["weights"]:
+        for call in repeated:
+            if is_like(evidence.node, call):
+                first = call["name"].partition("#")[0]
+                return Match(
+                    SETTINGS, f"the port calls {first} again where Keras has another layer"
+                )
+    return None
+
+
 def _missing(evidence: Evidence) -> Match | None:
     item = evidence.item
-    if evidence.level.id == "structure" and "absent" in (item.keras, item.torch):
+    told = evidence.level.id in ("structure", "forward")
+    if told and "absent" in (item.keras, item.torch):
         where = "the port lacks" if item.torch == "absent" else "only the port has"
         return Match(
             NUMBERS, f"{where} {item.name} ({item.keras if item.torch == 'absent' else item.torch})"
@@ -193,6 +242,8 @@ RULES: dict[str, Recogniser] = {
     "A14c": _gates,
     "A14b": _reset_after,
     "A11": _bias,
+    "A31": _norm_scale,
+    "A30": _shared,
     "A16": lambda evidence: _activation(evidence) or other_activation(evidence),
     "A17": _missing,
     "A15": _shape,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import special
 
+from parity.divergences import arithmetic
 from parity.divergences.divergence import NUMBERS, PLACE, Match, Recogniser
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def _is_near(a: float, b: float) -> bool:
     return abs(a - b) <= _NEAR * max(abs(a), abs(b))
 
 
-class _Confident:
+class Confident:
     """The loss of given outputs, without a model."""
 
     def __init__(self, evidence: Evidence) -> None:
@@ -39,28 +40,39 @@ class _Confident:
         return any(_is_near(value + extra, self.torch) for extra in (0.0, self.penalty))
 
     @property
+    def prediction(self) -> np.ndarray | None:
+        """The given outputs after the activation of the model; None if that is not known."""
+        function = arithmetic.ACTIVATIONS.get(self.activation or "linear")
+        return None if function is None else np.asarray(function(self.linear))
+
+    @property
     def is_crossentropy(self) -> bool:
+        """Whether it is a crossentropy of classes."""
         return "categorical_crossentropy" in self.facts.get("name", "")
 
     @property
     def is_binary(self) -> bool:
+        """Whether it is a crossentropy of each output."""
         return bool(self.facts.get("name") == "binary_crossentropy")
 
     @property
     def labels(self) -> np.ndarray:
+        """The class of each sample."""
         return self.y if self.y.ndim < self.linear.ndim else self.y.argmax(-1)
 
     @property
     def settings(self) -> dict[str, float]:
+        """The arguments of Keras's loss."""
         config = self.facts.get("config", {})
         found = config.get("config", {}) if isinstance(config, dict) else {}
         return found if isinstance(found, dict) else {}
 
 
-def _confident(evidence: Evidence) -> _Confident | None:
+def confident(evidence: Evidence) -> Confident | None:
+    """Returns the loss of given outputs; None at other levels, and if the port has none."""
     if evidence.level.id != "loss" or evidence.keras.facts["loss"] is None:
         return None
-    found = _Confident(evidence)
+    found = Confident(evidence)
     return found if np.isfinite(found.torch) else None
 
 
@@ -72,7 +84,7 @@ def crossentropies(logits: np.ndarray, labels: np.ndarray, smoothing: float = 0.
 
 
 def _twice(evidence: Evidence) -> Match | None:
-    found = _confident(evidence)
+    found = confident(evidence)
     if found is None:
         return None
     if found.is_crossentropy:
@@ -91,7 +103,7 @@ def _twice(evidence: Evidence) -> Match | None:
 
 def _clipped(evidence: Evidence) -> Match | None:
     """Recognises clipped probabilities, for which Keras uses the logits."""
-    found = _confident(evidence)
+    found = confident(evidence)
     if found is None or not found.is_crossentropy or found.activation != "softmax":
         return None
     p = special.softmax(found.linear, axis=-1)
@@ -111,7 +123,7 @@ def binary_crossentropies(logits: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def _smoothing(evidence: Evidence) -> Match | None:
-    found = _confident(evidence)
+    found = confident(evidence)
     if found is None:
         return None
     said = float(found.settings.get("label_smoothing") or 0.0)
@@ -126,6 +138,11 @@ def _smoothing(evidence: Evidence) -> Match | None:
         return None
     if not found.is_crossentropy:
         return None
+    logs = special.log_softmax(found.linear, axis=-1)
+    picked = np.take_along_axis(logs, found.labels[..., None], axis=-1)[..., 0]
+    others = (logs.sum(-1) - picked) / max(logs.shape[-1] - 1, 1)
+    if said and found.gives(float((-(1 - said) * picked - said * others).mean())):
+        return Match(NUMBERS, f"{said:g} / K on all classes in Keras, / (K - 1) on the others")
     for value in (0.0, 0.1, 0.05, 0.2, 0.01):
         if value == said:
             continue
@@ -135,7 +152,7 @@ def _smoothing(evidence: Evidence) -> Match | None:
 
 
 def _class_weights(evidence: Evidence) -> Match | None:
-    found = _confident(evidence)
+    found = confident(evidence)
     if found is None or not found.facts.get("class_weight"):
         return None
     weights = {int(key): float(value) for key, value in found.facts["class_weight"].items()}
@@ -160,7 +177,7 @@ def _class_weights(evidence: Evidence) -> Match | None:
 
 
 def _broadcast(evidence: Evidence) -> Match | None:
-    found = _confident(evidence)
+    found = confident(evidence)
     if found is None or found.linear.ndim != 2 or found.linear.shape[1] != 1:
         return None
     p = special.expit(found.linear) if found.activation == "sigmoid" else found.linear
@@ -177,7 +194,7 @@ def _broadcast(evidence: Evidence) -> Match | None:
 
 
 def _reduction(evidence: Evidence) -> Match | None:
-    found = _confident(evidence)
+    found = confident(evidence)
     if found is None:
         return None
     keras = found.keras - found.penalty
@@ -194,7 +211,7 @@ def _reduction(evidence: Evidence) -> Match | None:
 
 
 def _no_penalty(evidence: Evidence) -> Match | None:
-    found = _confident(evidence)
+    found = confident(evidence)
     if found is None or found.penalty == 0:
         return None
     if _is_near(found.keras - found.penalty, found.torch):
@@ -203,7 +220,7 @@ def _no_penalty(evidence: Evidence) -> Match | None:
 
 
 def _other_penalty(evidence: Evidence) -> Match | None:
-    found = _confident(evidence)
+    found = confident(evidence)
     if found is None:
         return None
     extra = found.torch - (found.keras - found.penalty)
@@ -286,7 +303,7 @@ def _squares(evidence: Evidence) -> Iterator[tuple[float, str]]:
 
 
 def _other_loss(evidence: Evidence) -> Match | None:
-    found = _confident(evidence)
+    found = confident(evidence)
     return None if found is None else Match(PLACE, f"{found.facts['name']} in Keras")
 
 

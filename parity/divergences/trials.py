@@ -132,6 +132,8 @@ def _search(evidence: Evidence) -> Sequence[Change] | None:
         how, factor = base["decay"]
         text = f"{trial.name}: none in Keras, which excludes it, {how} {factor:g} in the port"
         return [Change("C11", "decay", base["decay"], text)]
+    if trial.gives(trial.family, base):  # with its own rates
+        return []
     own = list(_changes(trial, _port_settings(evidence)))
     for count in range(1, MAX_CHANGES + 1):
         for some in itertools.combinations(own, count):

@@ -98,6 +98,26 @@ def _windows(
             yield f"symmetric padding, {text}", symmetric, stride, spread
 
 
+def _ceil_mode(evidence: Evidence) -> Match | None:
+    sizes, x = _sizes(evidence), evidence.keras_input()
+    if not evidence.is_forward(*_POOLS) or sizes is None or x is None:
+        return None
+    size, strides, _ = sizes
+    is_max = evidence.kind == "max_pool"
+    rest = [
+        (side - k) % stride for side, k, stride in zip(x.shape[1:-1], size, strides, strict=True)
+    ]
+    padding = [(0, (stride - r) if r else 0) for r, stride in zip(rest, strides, strict=True)]
+    if not any(rest):
+        return None
+    fill, counted = (-np.inf, None) if is_max else (0.0, False)
+    value = arithmetic.pool(x, size, strides, padding, fill=fill, counted=counted)
+    own = evidence.own_output()
+    if is_close(value, own):
+        return Match(NUMBERS, "the port has a window more at the end, which is not whole")
+    return Match(SETTINGS, "ceil_mode=True") if evidence.settings.get("ceil_mode") else None
+
+
 def _max_pool(evidence: Evidence) -> Match | None:
     return _pool(evidence, "max_pool", ((-np.inf, None, "-inf"), (0.0, None, "zeros")))
 
@@ -181,6 +201,7 @@ def other_pool(evidence: Evidence) -> Match | None:
 
 
 RULES: dict[str, Recogniser] = {
+    "A24": _ceil_mode,
     "A5": _symmetric,
     "A7": _max_pool,
     "A8": _average_pool,

@@ -62,6 +62,20 @@ def compare_output(keras: Trace, ours: np.ndarray, form: str, mode: str) -> Item
     return compare_close(f"output ({mode})", theirs, ours, allowed=allowed(keras, key), unit="rel")
 
 
+def held_otherwise(keras: Trace, port: Trace) -> set[str]:
+    """Returns the weights that a port loads itself and holds in a form that is not known.
+
+    Its outputs agree, so they are right; but their gradients and steps cannot be compared.
+    """
+    if not port.facts["given"]["load"] or not outputs_agree(keras, port, *MODES):
+        return set()
+    return {
+        weight
+        for weight in port.facts["weights"]
+        if (key := f"weights/{weight}") in keras and not np.array_equal(keras[key], port[key])
+    }
+
+
 def outputs_agree(keras: Trace, port: Trace, *modes: str) -> bool:
     """Whether a port returns what Keras returns, in some modes; False if it returns nothing."""
     keys = {mode: f"forward/{mode}/output" for mode in modes if f"forward/{mode}/output" in keras}

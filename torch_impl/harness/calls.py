@@ -88,6 +88,9 @@ def recorded_calls(
         after.remove()
 
 
+_NO_MODULE = nn.Module()
+
+
 @dataclass
 class _Given:
     inputs: list[torch.Tensor]
@@ -212,8 +215,12 @@ class _Watch(TorchFunctionMode):
         """Adds a call; returns what goes on in the place of its output."""
         call.output = _copy(call.output)
         if self._passed is not None:
-            with torch._C.DisableTorchFunction():
-                output = self._passed(call, output)
+            self._inside.append((_NO_MODULE, _Given([], [], [], None)))  # it may repeat the call
+            try:
+                with torch._C.DisableTorchFunction():
+                    output = self._passed(call, output)
+            finally:
+                self._inside.pop()
         first = first_tensor(output)
         self._remember(first, len(self.calls))
         if call.kind == "permute" and call.origins and call.origins[0] is not None:

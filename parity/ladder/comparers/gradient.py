@@ -7,10 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from parity.ladder.compare import compare_close, compare_exact
-from parity.ladder.comparers.probe import MEASURED, NO_LOSS, raised
+from parity.ladder.comparers.probe import HELD_OTHERWISE, MEASURED, NO_LOSS, raised
 from parity.ladder.comparers.run import parameters
 from parity.ladder.items import INTRODUCED
 from parity.ladder.outcome import Outcome, judged, judged_if_any, skipped
+from parity.ladder.recorded import held_otherwise
 from parity.ladder.rounding import MOST, allowed
 from parity.ladder.tolerance import FLOAT64, SEMANTIC, Tolerance
 
@@ -45,7 +46,7 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
     items = raised(port, "gradient")
     given = port.facts["given"]["loss"]
     items += _arrived(keras, port, given)
-    not_compared = []
+    not_compared, unknown = [], held_otherwise(keras, port)
     unshaped = {
         weight
         for node in keras.facts["nodes"]
@@ -55,6 +56,9 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
     for weight, entry in keras.facts["weights"].items():
         key = f"gradient/{weight}"
         if weight not in port.facts["weights"] or not entry["trainable"] or key not in keras:
+            continue
+        if weight in unknown:
+            not_compared.append((f"gradient of {weight}", HELD_OTHERWISE))
             continue
         if key not in port:
             if not port.facts["raised"].get("gradient"):
@@ -84,7 +88,7 @@ def _theirs(keras: Trace, key: str, given: bool) -> np.ndarray:
 def _arrived(keras: Trace, port: Trace, given: bool) -> Iterator[Item]:
     """Compares the gradient that reaches the output of each layer, for Keras's values behind it."""
     nodes = {node["name"]: node for node in keras.facts["nodes"]}
-    for name in port.below("forced/arrived"):
+    for name in port.facts.get("awaited", []):
         target = port.facts["targets"]["train"][name]
         node = target.removeprefix("forward/train/").removesuffix("/output")
         key = f"output_gradient/{node}"
@@ -92,7 +96,12 @@ def _arrived(keras: Trace, port: Trace, given: bool) -> Iterator[Item]:
         if key not in keras or name in port.facts["style"] or (is_penalised and not given):
             continue
         most = allowed(keras, key)
-        if most <= MOST:
+        if f"forced/arrived/{name}" not in port:
+            if keras.largest(key):
+                label = f"gradient that reaches {name}"
+                item = compare_exact(label, "a gradient", "no gradient")
+                yield replace(item, role=INTRODUCED)
+        elif most <= MOST:
             item = compare_close(
                 f"gradient that reaches {name}",
                 keras[key],

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from parity.data.probe_batch import PROBE_STEPS
 from parity.ladder.compare import compare_close
 from parity.ladder.comparers.probe import (
+    HELD_OTHERWISE,
     LEARNING_RATE,
     MEASURED,
     NO_OPTIMIZER,
@@ -15,6 +16,7 @@ from parity.ladder.comparers.probe import (
 )
 from parity.ladder.comparers.run import compare_facts, parameters
 from parity.ladder.outcome import Outcome, judged, judged_if_any, skipped
+from parity.ladder.recorded import held_otherwise
 from parity.ladder.tolerance import FLOAT64, SEMANTIC, Tolerance
 
 if TYPE_CHECKING:
@@ -59,12 +61,17 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
             )
             for n in range(min(len(ours), len(theirs)))
         ]
+    not_compared: dict[str, str] = {}
+    unknown = held_otherwise(keras, port)
     for key in _by_step(port, "optimizer"):
         step, _, what = key.partition("/")
         kind, _, weight = what.partition("/")
+        if weight in unknown:
+            not_compared[f"steps of {weight}"] = HELD_OTHERWISE
+            continue
         label = weight if kind == "weights" else f"{weight}.{kind}"
         items.append(close(keras, port, f"optimizer/{key}", label, step=int(step)))
-    return judged_if_any(MEASURED, items)
+    return judged_if_any(MEASURED, items, not_compared.items())
 
 
 def _by_step(port: Trace, prefix: str) -> list[str]:

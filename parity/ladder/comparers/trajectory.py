@@ -9,9 +9,10 @@ import numpy as np
 
 from parity.errors import RunError
 from parity.ladder.compare import absolute_difference, compare_close, compare_exact
-from parity.ladder.comparers.probe import MEASURED, NO_OPTIMIZER, close, raised
+from parity.ladder.comparers.probe import HELD_OTHERWISE, MEASURED, NO_OPTIMIZER, close, raised
 from parity.ladder.comparers.run import lengths, parameters, parting
 from parity.ladder.outcome import Outcome, judged, judged_if_any, skipped
+from parity.ladder.recorded import held_otherwise
 from parity.ladder.rounding import MOST, allowed
 
 if TYPE_CHECKING:
@@ -130,6 +131,7 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
         return skipped("the port gives no loss, and Keras's loss has penalties")
     items = []
     not_compared: dict[str, str] = {}
+    unknown = held_otherwise(keras, port)
     losses = keras["trajectory/losses"]
     for step in range(1, len(losses) + 1):
         key = f"trajectory/loss/{step}"
@@ -142,6 +144,9 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
             )
         for weight in keras.facts["weights"]:
             if (key := f"trajectory/{step}/{weight}") not in port:
+                continue
+            if weight in unknown:
+                not_compared[f"{weight} in training"] = HELD_OTHERWISE
                 continue
             if allowed(keras, key) > MOST:
                 not_compared[f"{weight} in training"] = "it follows a gradient that is rounding"

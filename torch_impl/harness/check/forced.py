@@ -17,6 +17,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from parity.ladder.items import PASS
+from parity.ladder.recorded import compare_recorded
+from parity.traces.trace import Trace
 from torch_impl.harness.calls import Call, final_states, first_tensor
 from torch_impl.harness.check.loss import Loss
 from torch_impl.harness.port.paired_layer import PairedLayer
@@ -35,6 +38,7 @@ class Forced:
         targets: Keras's layer -> key of the output that it is compared with.
         gradient: weight -> its gradient.
         arrived: Keras's layer -> the gradient of the loss that reaches its output.
+        awaited: Keras's layers whose gradient is known, so that one should arrive.
         state: moving statistic -> its value after the pass.
         unshaped: Keras's layers whose output has another shape in the port.
         loss: for Keras's outputs; None without one.
@@ -46,6 +50,7 @@ class Forced:
     targets: dict[str, str] = field(default_factory=dict)
     gradient: dict[str, np.ndarray] = field(default_factory=dict)
     arrived: dict[str, np.ndarray] = field(default_factory=dict)
+    awaited: list[str] = field(default_factory=list)
     state: dict[str, np.ndarray] = field(default_factory=dict)
     unshaped: list[str] = field(default_factory=list)
     loss: float | None = None
@@ -110,6 +115,8 @@ class _Pairs:
         self._keras, self._nodes = port.keras, port.keras.facts["nodes"]
         self._begins: dict[str, list[PairedLayer]] = {}
         self._ends: dict[str, list[PairedLayer]] = {}
+        self._again: dict[str, list[torch.Tensor]] = {}  # call -> Keras's inputs, if it got others
+        self._start = {name: value.clone() for name, value in port.module.named_buffers()}
         self._alone = {node["name"] for node in self._nodes}
         for pair in port.pairs:
             self._alone.discard(pair.node["name"])
@@ -137,9 +144,31 @@ class _Pairs:
             if x is not None
         ]
         order = _order_of_inputs(pair.call.kind, given, theirs)
-        self._found.inputs[pair.node["name"]] = {
-            key: given[number] for key, number in zip(keys, order, strict=False)
-        }
+        found = {key: given[number] for key, number in zip(keys, order, strict=False)}
+        self._found.inputs[pair.node["name"]] = found
+        if len(keys) == len(call.inputs) and not all(
+            agrees(self._keras, key, array) for key, array in found.items()
+        ):
+            fed = list(call.inputs)
+            for array, number in zip(theirs, order, strict=True):
+                tensor = pair.native(array, fed[number])
+                if tensor is None:
+                    return
+                fed[number] = tensor
+            self._again[call.name] = fed
+
+    def _repeated(self, call: Call) -> Any:
+        """Returns what a call makes of Keras's inputs, if it got others; None if it did not."""
+        fed = self._again.pop(call.name, None)
+        if fed is None or call.kind == "dropout":
+            return None
+        module = call.module
+        if module is not None and (buffers := dict(module.named_buffers())):
+            with torch.no_grad():
+                for name, buffer in buffers.items():
+                    buffer.copy_(self._start.get(f"{call.name}.{name}", buffer))
+        with torch.no_grad():
+            return call.run(*fed)
 
     def _noted_output(self, pair: PairedLayer, call: Call, output: Any) -> Any:
         name, last = pair.node["name"], self._nodes[pair.ends.keras_last]
@@ -147,6 +176,8 @@ class _Pairs:
         if not made.tensor.is_floating_point():
             return output
         ended = replace(call, output=made.tensor.detach())
+        if (again := self._repeated(call)) is not None:
+            ended.output = _Made(call, again, last["output_shape"]).tensor
         key = self._target(pair, ended, last)
         if key is None:
             return output
@@ -166,6 +197,8 @@ class _Pairs:
         slope = key.replace(f"forward/{self._mode}", "output_gradient").removesuffix("/output")
         is_known = slope in self._keras and not is_log and not self._is_last(key)
         given = pair.native_output(self._keras[slope], ended) if is_known else None
+        if given is not None and given.shape == value.shape:
+            self._found.awaited.append(name)
 
         def back(arrived: torch.Tensor) -> torch.Tensor:
             if given is None or given.shape != arrived.shape:
@@ -243,6 +276,11 @@ def _with_first(output: Any, tensor: torch.Tensor) -> Any:
         return {**output, name: _with_first(output[name], tensor)}
     items = [_with_first(output[0], tensor), *output[1:]]
     return type(output)(*items) if hasattr(output, "_fields") else type(output)(items)
+
+
+def agrees(keras: Trace, key: str, ours: np.ndarray) -> bool:
+    """Whether an array is Keras's, within rounding."""
+    return compare_recorded(keras, key, ours, key).status == PASS
 
 
 def _order_of_inputs(kind: str, given: list[np.ndarray], theirs: list[np.ndarray]) -> list[int]:

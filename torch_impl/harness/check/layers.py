@@ -8,12 +8,10 @@ differ in style only.
 
 from __future__ import annotations
 
-import numpy as np
-
 from parity.ladder.items import PASS
-from parity.ladder.recorded import MODES, compare_output, compare_recorded
+from parity.ladder.recorded import MODES, compare_output
 from parity.traces.trace import TraceWriter
-from torch_impl.harness.check.forced import Forced, forced_pass
+from torch_impl.harness.check.forced import Forced, agrees, forced_pass
 from torch_impl.harness.check.loss import Loss
 from torch_impl.harness.port.dataflow import takers
 from torch_impl.harness.port.port_under_test import PortUnderTest
@@ -27,11 +25,11 @@ def write_layers(port: PortUnderTest, form: str, loss: Loss | None, writer: Trac
         form: of its output.
         loss: its loss; None: gradients are not compared.
         writer: has the outputs of the port; receives `forward/…/input/…`, `forward/…/own`,
-            `forced/…`, `loss/own`, and the facts `style`, `targets`, `unshaped`.
+            `forced/…`, `loss/own`, and the facts `awaited`, `style`, `targets`,
+            `unshaped`.
     """
     style: set[str] = set()
-    writer.facts["targets"] = {}
-    writer.facts["unshaped"] = []
+    writer.facts |= {"awaited": [], "style": [], "targets": {}, "unshaped": []}
     for mode in MODES:
         if f"forward/{mode}/output" not in port.keras:  # Keras's model is not compiled
             continue
@@ -65,6 +63,7 @@ def _write(mode: str, found: Forced, writer: TraceWriter) -> None:
             writer.put_all(f"forced/{what}", getattr(found, what))
     if found.loss is not None:
         writer.put("loss/own", found.loss)
+        writer.facts["awaited"] = found.awaited
 
 
 def _unshaped(port: PortUnderTest, mode: str) -> set[str]:
@@ -82,7 +81,9 @@ def _unshaped(port: PortUnderTest, mode: str) -> set[str]:
 
 def _differing(port: PortUnderTest, found: Forced) -> set[str]:
     """Returns the Keras layers whose output differs, or what reaches them."""
-    outputs = {name for name, a in found.own.items() if not _agrees(port, found.targets[name], a)}
+    outputs = {
+        name for name, a in found.own.items() if not agrees(port.keras, found.targets[name], a)
+    }
     return outputs | _reached(port, found)
 
 
@@ -91,12 +92,8 @@ def _reached(port: PortUnderTest, found: Forced) -> set[str]:
     return {
         name
         for name, inputs in found.inputs.items()
-        if not all(_agrees(port, key, array) for key, array in inputs.items())
+        if not all(agrees(port.keras, key, array) for key, array in inputs.items())
     }
-
-
-def _agrees(port: PortUnderTest, key: str, ours: np.ndarray) -> bool:
-    return compare_recorded(port.keras, key, ours, key).status == PASS
 
 
 def _of_style(
@@ -115,9 +112,7 @@ def _of_style(
     return clean | _clean(port, form, mode, differing - clean, style | clean)
 
 
-def _clean(
-    port: PortUnderTest, form: str, mode: str, asked: set[str], style: set[str]
-) -> set[str]:
+def _clean(port: PortUnderTest, form: str, mode: str, asked: set[str], style: set[str]) -> set[str]:
     """Returns the layers of `asked` behind which nothing differs if all of them are left out."""
     if not asked:
         return set()

@@ -92,6 +92,8 @@ def _write_training(
     """Writes the loss, the gradients, and a few steps of training."""
     raised, keras = writer.facts["raised"], port.keras
     with _noted(raised, "loss"):
+        # A loss may use what the module kept of its last pass, as Keras's activity penalties do.
+        port.forward("eval", "probe", training=False)
         write_confident_loss(port, form, loss, writer)
     with _noted(raised, "gradient"), port.kept():
         write_gradients(port, loss, writer)

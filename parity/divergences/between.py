@@ -1,0 +1,115 @@
+"""Divergences between two layers: what the port makes of Keras's output before the next layer."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
+
+from parity.divergences.divergence import NUMBERS, SETTINGS, Match, Recogniser
+from parity.divergences.evidence import Evidence, is_close
+
+_MAX_AXES = 5  # 120 orders
+
+
+def _arrays(evidence: Evidence) -> Iterator[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
+    """Yields (where from, Keras's tensor there, what Keras makes of it, what the port makes).
+
+    That is an input of a layer and what it was made from, or a layer's own output and input.
+    """
+    found = evidence.failing_input()
+    if found is not None:
+        number, theirs, ours = found
+        before = evidence.source(number)
+        while before is not None:
+            key = f"forward/{evidence.mode}/{before['name']}"
+            for part in ("output", "input/0"):
+                if f"{key}/{part}" in evidence.keras:
+                    yield before["name"], evidence.keras[f"{key}/{part}"], theirs, ours
+            before = evidence.before(before)
+        return
+    x, made, own = evidence.keras_input(), evidence.keras_output(), evidence.own_output()
+    if evidence.is_own and x is not None and made is not None and own is not None:
+        yield str(evidence.config.get("name")), x, made, own
+
+
+def _last_step(evidence: Evidence) -> Match | None:
+    found, before = evidence.failing_input(), None
+    if found is not None:
+        before = evidence.source(found[0])
+    if found is None or before is None or before["kind"] != "bidirectional":
+        return None
+    _, theirs, ours = found
+    half = theirs.shape[-1] // 2
+    if theirs.shape != ours.shape or theirs.ndim != 2 or theirs.shape[-1] % 2:
+        return None
+    is_same = [is_close(theirs[:, part], ours[:, part]) for part in (np.s_[:half], np.s_[half:])]
+    if is_same == [True, False]:
+        return Match(NUMBERS, "the forward direction agrees, the backward one is at another step")
+    return None
+
+
+def _reshaped(evidence: Evidence) -> Match | None:
+    """Recognises the same numbers, with axes that were reshaped and not permuted."""
+    if not evidence.is_forward():
+        return None
+    for name, x, theirs, ours in _arrays(evidence):
+        if not theirs.size == ours.size == x.size or x.ndim > _MAX_AXES or x.ndim < 3:
+            continue
+        if is_close(theirs, ours) or not is_close(np.sort(x, axis=None), np.sort(ours, axis=None)):
+            continue
+        for axes in itertools.permutations(range(1, x.ndim)):
+            turned = x.transpose(0, *axes)
+            for back in (ours, np.moveaxis(ours, -1, 1)):
+                if is_close(turned.reshape(back.shape), back):
+                    told = "as it is" if axes == tuple(range(1, x.ndim)) else f"in the order {axes}"
+                    return Match(NUMBERS, f"the port reshapes {name} {told}")
+        return Match(SETTINGS, f"the port has the numbers of {name} in a different order")
+    return None
+
+
+def _scaled(evidence: Evidence) -> Match | None:
+    if not evidence.is_forward():
+        return None
+    for name, _, theirs, ours in _arrays(evidence):
+        if theirs.shape != ours.shape or is_close(theirs, ours):
+            return None
+        largest = np.unravel_index(int(np.abs(theirs).argmax()), theirs.shape)
+        factor = float(ours[largest] / theirs[largest]) if theirs[largest] else 0.0
+        if factor and is_close(factor * theirs, ours):
+            return Match(NUMBERS, f"after {name}, the port has {factor:.6g} times Keras's values")
+        return None
+    return None
+
+
+def _moved_dropout(evidence: Evidence) -> Match | None:
+    """Recognises a dropout that gets the output of another layer than in Keras."""
+    nodes = evidence.keras.facts["nodes"]
+    if evidence.level.id != "forward":
+        return None
+    if {evidence.item.keras, evidence.item.torch} == {"dropout", "absent"}:
+        left = evidence.port.facts["torch_left"]
+        calls = [evidence.port.facts["nodes"][number] for number in left]
+        others = [call["name"] for call in calls if call["kind"] == "dropout" and call["rate"]]
+        if others:
+            return Match(SETTINGS, f"{evidence.item.name} in Keras, {others[0]} elsewhere")
+        return None
+    found = evidence.failing_input()
+    if evidence.kind != "dropout" or found is None or evidence.node is None:
+        return None
+    _, _, ours = found
+    for other in nodes:
+        if evidence.is_recorded(f"{other['name']}/output", ours):
+            return Match(
+                NUMBERS, f"{evidence.node['name']} comes after {other['name']} in the port"
+            )
+    return None
+
+
+RULES: dict[str, Recogniser] = {
+    "C16": _moved_dropout,
+    "A25": _last_step,
+    "A26": _reshaped,
+    "A27": _scaled,
+}
