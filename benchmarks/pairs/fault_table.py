@@ -251,10 +251,10 @@ FAULTS = (
         scheduler_missing scheduler G12 schedule: No scheduler
         exponential_by_epoch exponential G10 schedule: Torch's ExponentialLR after every epoch
         exponential_missing exponential G12,G13 schedule: A constant rate
-        exponential_other exponential G12,G13 schedule: 0.9 for 0.8
-        staircase_missing staircase G12,G13 schedule: Continuous instead of a staircase
+        exponential_other exponential G15 schedule: 0.9 for 0.8
+        staircase_missing staircase G14 schedule: Continuous instead of a staircase
         cosine_no_warmup cosine G12,G13 schedule: Torch's CosineAnnealingLR, without warm-up
-        piecewise_early piecewise G9,G13 schedule: Keras's boundary belongs to what comes before it
+        piecewise_early piecewise G15,G9 schedule: Keras's boundary belongs to what comes before it
         """,
     ),
 )

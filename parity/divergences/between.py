@@ -83,7 +83,7 @@ def _scaled(evidence: Evidence) -> Match | None:
     return None
 
 
-def _moved_dropout(evidence: Evidence) -> Match | None:
+def moved_dropout(evidence: Evidence) -> Match | None:
     """Recognises a dropout that gets the output of another layer than in Keras."""
     nodes = evidence.keras.facts["nodes"]
     if evidence.level.id != "forward":
@@ -108,7 +108,7 @@ def _moved_dropout(evidence: Evidence) -> Match | None:
 
 
 RULES: dict[str, Recogniser] = {
-    "C16": _moved_dropout,
+    "C16": moved_dropout,
     "A25": _last_step,
     "A26": _reshaped,
     "A27": _scaled,

@@ -71,6 +71,8 @@ def _scaled_gradient(evidence: Evidence) -> Match | None:
         if not is_close(a * factor, b):
             return None
         factors.append(factor)
+    if factors and is_close(factors, np.ones(len(factors)), 1e-6):
+        return None
     if factors and max(factors) - min(factors) < 1e-9 * abs(factors[0]):
         return Match(SETTINGS, f"every gradient is {factors[0]:.6g} times Keras's")
     return None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from parity.data import probe_inputs
-from parity.divergences.places import CARRIED, FORCED, REACHES, STATE, Places
+from parity.divergences.places import CARRIED, FORCED, REACHES, RECURRENT, STATE, Places
 from parity.ladder.items import DECIDES, DIFFERS, FAIL, INTRODUCED, PASS, Item, Level
 
 if TYPE_CHECKING:
@@ -115,8 +115,11 @@ class _Grouping:
         for group in self.groups:
             if group.level.id == "structure":
                 for item in group.items:
-                    # Weights in a wrong place do not change the shape of what comes after.
-                    if not item.name.endswith(CARRIED):
+                    # Weights in a wrong place do not change what comes after, since Keras's output
+                    # goes on; of a recurrent layer it may be another output.
+                    layer = self._places.nodes.get(self._places.layer_of(item.name) or "")
+                    is_recurrent = layer is not None and layer["kind"] in RECURRENT
+                    if not item.name.endswith(CARRIED) or is_recurrent:
                         self._behind |= self._places.behind(item.name)
 
     def _init(self, level: Level) -> None:
@@ -164,9 +167,10 @@ class _Grouping:
 
     def _gradient(self, level: Level) -> None:
         """Adds the groups of gradients; those of a layer that differs before are left out."""
-        forward = self._layers("forward") | self._uncarried
+        forward = self._layers("forward") | self._layers("data") | self._uncarried
         ends_badly = any(group.level.id == "loss" for group in self.groups)
-        judged = set(self._port.facts.get("targets", {}).get("train", {}))
+        stops = {*self._port.facts.get("awaited", ()), *forward, *self._behind}
+        arrived = set(self._port.below("forced/arrived"))
         penalised = self._penalised(level) if ends_badly else set()
 
         def follows(item: Item) -> bool:
@@ -175,11 +179,13 @@ class _Grouping:
                 return True
             if item.torch == "no gradient" and item.role == DECIDES:
                 return False
-            behind = list(self._places.next_to(layer, judged))
+            behind = {*self._places.next_to(layer, stops), *self._places.behind(item.name)}
             if None in behind and ends_badly:
                 return True
-            is_arrival = item.name.startswith(REACHES)
-            return is_arrival and any(name in forward or name in self._behind for name in behind)
+            # Behind a layer that gets Keras's gradient, nothing else matters to its weights.
+            if not item.name.startswith(REACHES) and layer in arrived:
+                return False
+            return any(name in forward or name in self._behind for name in behind)
 
         cut = tuple(i for i in level.items if i.torch == "no gradient" and i.status == FAIL)
         wrong = self._is_wrong_before("gradient")

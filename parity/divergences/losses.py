@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
@@ -10,11 +11,13 @@ from parity.divergences.divergence import NUMBERS, Match, Recogniser
 from parity.divergences.evidence import Evidence
 from parity.divergences.training import confident
 
+_MAX_AXES = 5  # 24 orders
+
 
 def _threshold(evidence: Evidence) -> Match | None:
     """Recognises Huber with another delta, or torch's smooth L1, which divides by it."""
     found = confident(evidence)
-    if found is None or found.facts["name"] != "huber" or found.prediction is None:
+    if found is None or not found.facts["name"].startswith("huber") or found.prediction is None:
         return None
     error = np.abs(found.y.reshape(found.prediction.shape) - found.prediction)
     said = float(found.settings.get("delta") or 1.0)
@@ -45,4 +48,50 @@ def _raises(evidence: Evidence) -> Match | None:
     return None
 
 
-RULES: dict[str, Recogniser] = {"D14": _threshold, "D15": _raises}
+def missing_activation(evidence: Evidence) -> Match | None:
+    """Recognises a port whose loss takes outputs without Keras's last activation."""
+    found = confident(evidence)
+    if found is None or found.activation is None or found.prediction is None:
+        return None
+    y, x = found.y, found.linear
+    if y.size != x.size or evidence.port.facts["output_form"] != "linear":
+        return None
+    y = y.reshape(x.shape)
+    values = {
+        "mean_squared_error": (y - x) ** 2,
+        "mean_absolute_error": np.abs(y - x),
+        "huber": np.where(np.abs(y - x) <= 1, (y - x) ** 2 / 2, np.abs(y - x) - 0.5),
+        "poisson": x - y * np.log(np.maximum(x, 0) + 1e-7),
+    }
+    for name, value in values.items():
+        if found.facts["name"].startswith(name) and found.gives(float(value.mean())):
+            return Match(NUMBERS, f"the port has no {found.activation} at its output")
+    return None
+
+
+def _other_target(evidence: Evidence) -> Match | None:
+    """Recognises targets with their axes in a different order."""
+    found = confident(evidence)
+    if found is None or found.prediction is None or found.y.size != found.linear.size:
+        return None
+    p, y = found.prediction, found.y.reshape(found.linear.shape)
+    if not 3 <= y.ndim <= _MAX_AXES:
+        return None
+    for text, other in _orders(y):
+        for value in ((other - p) ** 2, np.abs(other - p)):
+            if found.gives(float(value.mean())):
+                return Match(NUMBERS, f"the targets are {text}")
+    return None
+
+
+def _orders(y: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    """Yields targets that were reshaped instead of permuted, or with two axes exchanged."""
+    first = y.reshape(y.shape[0], y.shape[-1], *y.shape[1:-1])
+    yield "reshaped to channels first, not permuted", np.moveaxis(first, 1, -1)
+    for axes in itertools.permutations(range(1, y.ndim)):
+        if axes != tuple(range(1, y.ndim)):
+            turned = y.transpose(0, *axes)
+            yield f"turned, with their axes as {axes}", turned.reshape(y.shape)
+
+
+RULES: dict[str, Recogniser] = {"D14": _threshold, "D15": _raises, "D16": _other_target}

@@ -16,6 +16,7 @@ STATE = " (after a batch in train mode)"
 FORCED = ", with Keras's values"
 CARRIED = " (as carried over)"
 PARAMETER, REACHES = "parameter ", "gradient that reaches "
+RECURRENT = frozenset(("lstm", "gru", "simple_rnn", "bidirectional"))
 _STARTS = ("input of ", "weights of ", REACHES)
 
 
@@ -77,14 +78,13 @@ class Places:
         yield from _next(self._after, name, stops)
 
     def behind(self, item: str) -> set[str]:
-        """Returns the Keras layers that come next to what an item speaks of."""
+        """Returns the Keras layers that come next to what an item speaks of, in either half."""
         layer, call = self.layer_of(item), self.call_of(item)
         found: set[str | None] = set()
         if layer is not None:
             found |= set(self.next_to(layer, self.pairs))
-        elif call is not None:
-            stops = [name for name in self._partner if name != call]
-            after = _next(self._after_call, call, stops)
+        if call is not None:
+            after = _next(self._after_call, call, [name for name in self._partner if name != call])
             found |= {self._partner[name] for name in after if name is not None}
         return {name for name in found if name is not None}
 

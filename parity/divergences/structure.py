@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from parity.divergences.between import moved_dropout
 from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Match, Recogniser
 from parity.divergences.evidence import Evidence, is_close
 from parity.divergences.layers import features_order, other_activation
+from parity.divergences.losses import missing_activation
 
 
 def _scale(evidence: Evidence) -> Match | None:
@@ -223,8 +225,10 @@ def _missing(evidence: Evidence) -> Match | None:
     told = evidence.level.id in ("structure", "forward")
     if told and "absent" in (item.keras, item.torch):
         where = "the port lacks" if item.torch == "absent" else "only the port has"
+        is_moved = item.keras == "dropout" and moved_dropout(evidence) is not None
         return Match(
-            NUMBERS, f"{where} {item.name} ({item.keras if item.torch == 'absent' else item.torch})"
+            PLACE if is_moved else NUMBERS,
+            f"{where} {item.name} ({item.keras if item.torch == 'absent' else item.torch})",
         )
     if evidence.level.id == "structure" and item.torch == "not used":
         return Match(SETTINGS, f"no layer of the port uses {item.name}")
@@ -244,7 +248,9 @@ RULES: dict[str, Recogniser] = {
     "A11": _bias,
     "A31": _norm_scale,
     "A30": _shared,
-    "A16": lambda evidence: _activation(evidence) or other_activation(evidence),
+    "A16": lambda evidence: (
+        _activation(evidence) or other_activation(evidence) or missing_activation(evidence)
+    ),
     "A17": _missing,
     "A15": _shape,
 }

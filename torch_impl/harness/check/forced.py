@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from parity.data import probe_inputs
 from parity.ladder.items import PASS
 from parity.ladder.recorded import compare_recorded
 from parity.traces.trace import Trace
@@ -36,7 +37,7 @@ class Forced:
         inputs: Keras's layer -> key of each input -> the port's input.
         own: Keras's layer -> output of the port's layer.
         targets: Keras's layer -> key of the output that it is compared with.
-        gradient: weight -> its gradient.
+        gradient: weight -> its gradient, or a sample of a large one.
         arrived: Keras's layer -> the gradient of the loss that reaches its output.
         awaited: Keras's layers whose gradient is known, so that one should arrive.
         state: moving statistic -> its value after the pass.
@@ -83,7 +84,8 @@ def forced_pass(
             value = loss(output, port.target("target/probe"), port.keras["target/probe"])
             found.loss = float(value.detach())
             value.backward()
-            found.gradient = port.gradients()
+            gradients = port.gradients().items()
+            found.gradient = {name: probe_inputs.sampled(array) for name, array in gradients}
         if is_training:
             found.state = port.moving()
     return found
