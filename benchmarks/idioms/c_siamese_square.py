@@ -46,12 +46,13 @@ def _siamese(distance):
             return torch.sigmoid(self.fc(x.view(x.size(0), -1)))
 
         def forward(self, x1, x2):
-            return torch.sigmoid(self.out(distance(self.forward_once(x1), self.forward_once(x2))))
+            # the logit: Keras's loss takes it from behind the sigmoid
+            return self.out(distance(self.forward_once(x1), self.forward_once(x2)))
 
     net = Siamese()
     return Port(
         net,
-        loss=lambda p, y: F.binary_cross_entropy(p, y.to(p.dtype).view_as(p)),
+        loss=lambda p, y: F.binary_cross_entropy_with_logits(p, y.to(p.dtype).view_as(p)),
         optimizer=optim.Adam(net.parameters(), learning_rate=6e-4),
     )
 
