@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from parity.data import probe_inputs
-from parity.divergences.places import CARRIED, FORCED, REACHES, RECURRENT, STATE, Places
+from parity.divergences.places import (
+    CARRIED,
+    FORCED,
+    RAISES,
+    REACHES,
+    RECURRENT,
+    STATE,
+    Places,
+)
 from parity.ladder.items import DECIDES, DIFFERS, FAIL, INTRODUCED, PASS, Item, Level
 
 if TYPE_CHECKING:
@@ -142,7 +150,7 @@ class _Grouping:
             if item not in lacking and layer in self._uncarried:
                 return True
             if not item.name.startswith("input of "):
-                return False
+                return layer in self._behind and item.num_compared == 0
             return layer in self._behind or (layer in behind and "(train)" in item.name)
 
         def key(item: Item) -> str:
@@ -177,13 +185,16 @@ class _Grouping:
             layer = self._places.layer_of(item.name)
             if layer is None or layer in forward or item.name in penalised:
                 return True
+            is_arrival = item.name.startswith(REACHES)
+            if layer in self._behind and not is_arrival:  # it does not get Keras's input
+                return True
             if item.torch == "no gradient" and item.role == DECIDES:
                 return False
             behind = {*self._places.next_to(layer, stops), *self._places.behind(item.name)}
             if None in behind and ends_badly:
                 return True
             # Behind a layer that gets Keras's gradient, nothing else matters to its weights.
-            if not item.name.startswith(REACHES) and layer in arrived:
+            if not is_arrival and layer in arrived:
                 return False
             return any(name in forward or name in self._behind for name in behind)
 
@@ -237,6 +248,8 @@ class _Grouping:
         }
 
         def follows(item: Item) -> bool:
+            if item.name.endswith(RAISES) and self._uncarried:  # shapes that do not fit
+                return True
             weight = item.name if item.name in untrained else item.name.rpartition(".")[0]
             return weight in untrained or self._places.layer_of(item.name) in self._uncarried
 

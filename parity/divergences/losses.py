@@ -11,6 +11,7 @@ from parity.divergences.divergence import NUMBERS, Match, Recogniser
 from parity.divergences.evidence import Evidence
 from parity.divergences.training import confident
 
+_DELTAS = sorted({1.0, *(n / 20 for n in range(1, 101)), 10.0})
 _MAX_AXES = 5  # 24 orders
 
 
@@ -20,20 +21,27 @@ def _threshold(evidence: Evidence) -> Match | None:
     if found is None or not found.facts["name"].startswith("huber") or found.prediction is None:
         return None
     error = np.abs(found.y.reshape(found.prediction.shape) - found.prediction)
-    said = float(found.settings.get("delta") or 1.0)
+    # Keras does not tell its delta.
+    said = next((n for n in _DELTAS if abs(_huber(error, n) - found.value) < 1e-6), None)
+    if said is None:
+        return None
     for text, value in _forms(error, said):
         if found.gives(value):
             return Match(NUMBERS, f"Huber(delta={said:g}) in Keras, {text} in the port")
     return None
 
 
+def _huber(error: np.ndarray, delta: float) -> float:
+    value = np.where(error <= delta, error**2 / 2, delta * (error - delta / 2))
+    return float(value.mean())
+
+
 def _forms(error: np.ndarray, said: float) -> Iterator[tuple[str, float]]:
-    for number in dict.fromkeys((said, 1.0, 0.5, 2.0, 0.1, 1.5, 0.25, 5.0)):
-        huber = np.where(error <= number, error**2 / 2, number * (error - number / 2))
+    for number in _DELTAS:
         if number != said:
-            yield f"delta={number:g}", float(huber.mean())
+            yield f"delta={number:g}", _huber(error, number)
         if number != 1.0:
-            yield f"SmoothL1Loss(beta={number:g})", float(huber.mean()) / number
+            yield f"SmoothL1Loss(beta={number:g})", _huber(error, number) / number
     yield "half of the squared error", float((error**2).mean()) / 2
     yield "the squared error", float((error**2).mean())
     yield "the absolute error", float(error.mean())

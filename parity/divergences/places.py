@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 # Parts of the names of items, around the name of a layer or a weight.
 STATE = " (after a batch in train mode)"
 FORCED = ", with Keras's values"
+RAISES = " raises"  # the port raises where Keras does not
 CARRIED = " (as carried over)"
 PARAMETER, REACHES = "parameter ", "gradient that reaches "
 RECURRENT = frozenset(("lstm", "gru", "simple_rnn", "bidirectional"))

@@ -35,6 +35,11 @@ class Confident:
         self.facts = keras.facts["loss"] or {}
         self.activation = keras.facts.get("output_activation")
 
+    @property
+    def value(self) -> float:
+        """Keras's loss without penalty."""
+        return self.keras - self.penalty
+
     def gives(self, value: float) -> bool:
         """Whether a loss without penalty equals the port's, with or without Keras's penalty."""
         return any(_is_near(value + extra, self.torch) for extra in (0.0, self.penalty))

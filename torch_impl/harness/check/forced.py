@@ -198,14 +198,15 @@ class _Pairs:
             self._found.unshaped.append(name)
         slope = key.replace(f"forward/{self._mode}", "output_gradient").removesuffix("/output")
         is_known = slope in self._keras and not is_log and not self._is_last(key)
-        given = pair.native_output(self._keras[slope], ended) if is_known else None
+        given = pair.native_output(self._keras[slope], ended, theirs) if is_known else None
         if given is not None and given.shape == value.shape:
             self._found.awaited.append(name)
 
         def back(arrived: torch.Tensor) -> torch.Tensor:
             if given is None or given.shape != arrived.shape:
                 return arrived
-            self._found.arrived[name] = pair.portable(last, ended, arrived, self._keras[slope])
+            array = pair.portable(last, ended, arrived, theirs, like=ended.output)
+            self._found.arrived[name] = array
             return given
 
         return made.with_tensor(_Forcing.apply(made.tensor, value, back))  # type: ignore[no-untyped-call]

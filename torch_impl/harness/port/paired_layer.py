@@ -99,6 +99,7 @@ class PairedLayer:
         theirs: np.ndarray | None,
         *,
         is_input: bool = False,
+        like: torch.Tensor | None = None,
     ) -> np.ndarray:
         """Returns an input or the output of a call in Keras's layout.
 
@@ -108,6 +109,7 @@ class PairedLayer:
             tensor: input or output of the call.
             theirs: Keras's array in its place.
             is_input: whether the tensor is an input.
+            like: the output, if the tensor is its gradient; `theirs` is Keras's output then.
         """
         if is_input:
             forms = node["input_shapes"]
@@ -116,7 +118,7 @@ class PairedLayer:
             expected, order = (fits or forms or [[]])[0], self.rows
         else:
             expected, order = node["output_shape"], self.features
-        array = to_portable(tensor, _kind(node, call), expected, theirs)
+        array = to_portable(tensor, _kind(node, call), expected, theirs, like)
         if order is not None and array.ndim == 2 and array.shape[1] == len(order):
             return array[:, np.argsort(order)]
         return array
@@ -127,12 +129,15 @@ class PairedLayer:
             array = array[:, self.rows]
         return from_portable(array, like, _kind(self.node, self.call))
 
-    def native_output(self, array: np.ndarray, call: Call) -> torch.Tensor | None:
+    def native_output(
+        self, array: np.ndarray, call: Call, theirs: np.ndarray | None = None
+    ) -> torch.Tensor | None:
         """Returns a Keras output, or its gradient, in the layout of the port's output.
 
         Args:
             array: of the Keras node with which the pair ends.
             call: the port's call with which it ends.
+            theirs: Keras's output, if `array` is its gradient.
 
         Returns:
             A tensor; of another shape than the port's output if its windows give another shape;
@@ -142,7 +147,7 @@ class PairedLayer:
         if order is not None and array.ndim == 2 and array.shape[1] == len(order):
             array = array[:, order]
         like = call.output
-        tensor = from_portable(array, like, call.kind)
+        tensor = from_portable(array, like, call.kind, theirs)
         if tensor is None and array.ndim == like.ndim and call.kind in WINDOWED:
             tensor = torch.from_numpy(np.array(array))
             tensor = tensor.movedim(-1, 1).contiguous().to(device=like.device, dtype=like.dtype)

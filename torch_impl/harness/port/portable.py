@@ -62,7 +62,11 @@ def _errors(tensor: torch.Tensor, theirs: np.ndarray | None) -> tuple[float, flo
 
 
 def to_portable(
-    tensor: torch.Tensor, kind: str, expected: Sequence[int], theirs: np.ndarray | None = None
+    tensor: torch.Tensor,
+    kind: str,
+    expected: Sequence[int],
+    theirs: np.ndarray | None = None,
+    like: torch.Tensor | None = None,
 ) -> np.ndarray:
     """Returns an activation in the portable layout, or as it is if that does not fit.
 
@@ -71,12 +75,13 @@ def to_portable(
         kind: of the call.
         expected: Keras's shape.
         theirs: see `is_channels_first`.
+        like: the tensor whose layout decides, if it is another one, such as that of a gradient.
     """
     if kind in GLOBAL_POOLS and _is_pooled(tensor.shape, expected):
         return tensor.detach().cpu().numpy().reshape(expected)
     if kind in GLOBAL_POOLS and _is_flattened(tensor.shape, expected):
         tensor = tensor.reshape(*tensor.shape[:2], *expected[1:-1])
-    moved = is_channels_first(kind, tensor, expected, theirs)
+    moved = is_channels_first(kind, tensor if like is None else like, expected, theirs)
     # If the number of channels is wrong, the kind still decides the layout.
     if moved is None:
         moved = tensor.ndim > 2 and tensor.ndim == len(expected) and kind not in FEATURES_LAST
@@ -96,13 +101,16 @@ def _is_flattened(shape: Sequence[int], expected: Sequence[int]) -> bool:
     return is_like and shape[2] == math.prod(expected[1:-1])
 
 
-def from_portable(array: np.ndarray, like: torch.Tensor, kind: str) -> torch.Tensor | None:
+def from_portable(
+    array: np.ndarray, like: torch.Tensor, kind: str, theirs: np.ndarray | None = None
+) -> torch.Tensor | None:
     """Returns a portable array as a tensor in the layout of the torch program.
 
     Args:
         array: in the portable layout.
         like: the tensor that the program had in its place.
         kind: of the call.
+        theirs: Keras's array in the place of `like`, if that is another one than `array`.
 
     Returns:
         A tensor like `like`, or None if the array fits in no layout.
@@ -113,7 +121,7 @@ def from_portable(array: np.ndarray, like: torch.Tensor, kind: str) -> torch.Ten
     elif kind in GLOBAL_POOLS and _is_flattened(like.shape, array.shape):
         tensor = tensor.movedim(-1, 1).flatten(2)
     else:
-        moved = is_channels_first(kind, like, array.shape, array)
+        moved = is_channels_first(kind, like, array.shape, array if theirs is None else theirs)
         if moved is None:
             return None
         tensor = tensor.movedim(-1, 1).contiguous() if moved else tensor
