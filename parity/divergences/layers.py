@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from parity.divergences import arithmetic
@@ -29,10 +31,38 @@ def _other_epsilon(evidence: Evidence) -> Match | None:
                 if theirs == "axis":
                     continue
                 said = f"{theirs} {config[theirs]:g} in Keras, {settings[ours]:g} in the port"
-                return Match(NUMBERS if evidence.is_own else SETTINGS, said)
+                is_proven = evidence.gives(_computed(evidence, theirs, settings[ours]))
+                return Match(NUMBERS if is_proven else SETTINGS, said)
     if evidence.kind == "activation:leaky_relu":
         return _tried(evidence, "leaky_relu (0.01)", "leaky_relu (0.3)", "leaky_relu")
     return None
+
+
+def _computed(evidence: Evidence, name: str, value: Any) -> np.ndarray | None:
+    """Returns what Keras's layer gives with another constant; None if its formula is not here."""
+    x, config = evidence.keras_input(), evidence.config
+    if x is None:
+        return None
+    if name == "negative_slope":
+        return np.where(x > 0, x, value * x)
+    if name == "alpha" and evidence.kind == "activation:elu":
+        return np.where(x > 0, x, value * np.expm1(np.minimum(x, 0)))
+    if evidence.kind == "layer_norm":
+        epsilon, groups = float(value), 1
+        shaped, axes = x, (-1,)
+    elif evidence.kind == "group_norm":
+        epsilon = float(value) if name == "epsilon" else float(config["epsilon"])
+        groups = int(value) if name == "groups" else int(config["groups"])
+        shaped = x.reshape(*x.shape[:-1], groups, -1)
+        axes = (*range(1, x.ndim - 1), -1)
+    else:
+        return None
+    mean = shaped.mean(axis=axes, keepdims=True)
+    variance = shaped.var(axis=axes, keepdims=True)
+    y = ((shaped - mean) / np.sqrt(variance + epsilon)).reshape(x.shape)
+    gamma, beta = evidence.weight("gamma"), evidence.weight("beta")
+    y = y if gamma is None else y * gamma
+    return np.asarray(y if beta is None else y + beta)
 
 
 # --- activations ---------------------------------------------------------------------------------
