@@ -15,10 +15,12 @@ PACKAGE = "benchmarks.held_out"
 class RightPort(Pair):
     """A right port, named after its file, since all functions have the same name."""
 
+    package = PACKAGE
+
     @property
     def name(self) -> str:
         """The name of the port, with that of the case."""
-        return self.torch.removeprefix(f"{PACKAGE}.").replace(":", ".")
+        return self.torch.removeprefix(f"{self.package}.").replace(":", ".")
 
 
 def _fault(row: str) -> Fault:

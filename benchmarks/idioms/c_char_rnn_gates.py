@@ -2,7 +2,6 @@
 
 The faulty twin has the gates of every other LSTM, with the sigmoid.
 """
-# ruff: noqa: D103  (the same three functions in every file)
 
 from benchmarks.held_out.keras_side import keras, layers, losses, optimizers
 from benchmarks.held_out.torch_side import F, Port, nn, torch

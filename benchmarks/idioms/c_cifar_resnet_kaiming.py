@@ -2,7 +2,6 @@
 
 The faulty twin draws kaiming_uniform_ weights, as one does in front of a ReLU.
 """
-# ruff: noqa: D103  (the same three functions in every file)
 
 from benchmarks.held_out.keras_side import keras, layers, optimizers
 from benchmarks.held_out.torch_side import F, Port, cross_entropy, nn, optim

@@ -2,7 +2,6 @@
 
 The faulty twin classifies out[:, -1], where the backward direction has seen one step only.
 """
-# ruff: noqa: D103  (the same three functions in every file)
 
 from benchmarks.held_out.keras_side import keras, keras_sequential, layers, losses, optimizers
 from benchmarks.held_out.torch_side import Port, nn, optim, ports, torch

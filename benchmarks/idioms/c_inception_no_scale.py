@@ -2,7 +2,6 @@
 
 The faulty twin has an ordinary nn.BatchNorm2d, which learns a scale as well.
 """
-# ruff: noqa: D103  (the same three functions in every file)
 
 from benchmarks.held_out.keras_side import keras, layers, losses, optimizers
 from benchmarks.held_out.torch_side import F, Port, biased_norm, keras_init, nn, optim, ports, torch

@@ -2,7 +2,6 @@
 
 The faulty twin gets from (N, C, H, W) to (N, tokens, C) with a view, not with a transpose.
 """
-# ruff: noqa: D103  (the same three functions in every file)
 
 from benchmarks.held_out.keras_side import keras, layers, losses, optimizers
 from benchmarks.held_out.torch_side import F, Port, cross_entropy, keras_init, nn, optim, ports

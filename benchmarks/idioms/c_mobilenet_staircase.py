@@ -2,7 +2,6 @@
 
 The faulty twin forgets the staircase: ExponentialLR with the 25th root.
 """
-# ruff: noqa: D103  (the same three functions in every file)
 
 from benchmarks.held_out.keras_side import keras, layers, losses, optimizers
 from benchmarks.held_out.torch_side import F, Port, biased_norm, cross_entropy, nn, optim, torch

@@ -2,7 +2,6 @@
 
 Huber(delta=2.0) of the Keras model became SmoothL1Loss(beta=2.0) in the faulty twin.
 """
-# ruff: noqa: D103  (the same three functions in every file)
 
 from benchmarks.held_out.keras_side import keras, layers, losses, optimizers
 from benchmarks.held_out.torch_side import F, Port, keras_init, nn, optim, ports

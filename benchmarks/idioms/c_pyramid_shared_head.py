@@ -2,7 +2,6 @@
 
 The faulty twin makes a head for each level.
 """
-# ruff: noqa: D103  (the same three functions in every file)
 
 from benchmarks.held_out.keras_side import keras, keras_sequential, layers, losses, optimizers
 from benchmarks.held_out.torch_side import F, Port, keras_init, nn, optim, torch

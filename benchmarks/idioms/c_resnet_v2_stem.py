@@ -2,7 +2,6 @@
 
 The faulty twin pools with padding=1, which pads with minus infinity and not with zeros.
 """
-# ruff: noqa: D103  (the same three functions in every file)
 
 from benchmarks.held_out.keras_side import keras, layers, losses, optimizers
 from benchmarks.held_out.torch_side import (

@@ -2,7 +2,6 @@
 
 The faulty twin squares the difference.
 """
-# ruff: noqa: D103  (the same three functions in every file)
 
 from benchmarks.held_out.keras_side import keras, keras_sequential, layers, optimizers
 from benchmarks.held_out.torch_side import F, Port, nn, optim, torch

@@ -2,7 +2,6 @@
 
 The faulty twin has the ceil_mode=True of torchvision; the Keras model pools with "valid".
 """
-# ruff: noqa: D103  (the same three functions in every file)
 
 from benchmarks.held_out.keras_side import keras, layers, losses, optimizers
 from benchmarks.held_out.torch_side import Port, cross_entropy, keras_init, nn, ports, torch

@@ -2,7 +2,6 @@
 
 The faulty twin drops values in front of the batch norm, not behind the ReLU.
 """
-# ruff: noqa: D103  (the same three functions in every file)
 
 from itertools import pairwise
 

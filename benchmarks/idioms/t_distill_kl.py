@@ -3,7 +3,6 @@
 The faulty twin has no ReLU behind the shortcuts, kl_div with reduction="mean", and the patience of
 Keras in torch's scheduler, which waits for one epoch more.
 """
-# ruff: noqa: D103  (the same three functions in every file)
 
 from benchmarks.held_out.keras_side import Reference, keras, layers, losses, optimizers
 from benchmarks.held_out.torch_side import F, Port, keras_init, nn, ports, torch

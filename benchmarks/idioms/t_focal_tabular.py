@@ -3,7 +3,6 @@
 The faulty twin has the tanh formula of GELU, gives alpha to the wrong class, and keeps the normal
 weights that nn.Embedding draws.
 """
-# ruff: noqa: D103  (the same three functions in every file)
 
 from benchmarks.held_out.keras_side import keras, layers, losses, optimizers
 from benchmarks.held_out.torch_side import F, Port, keras_init, nn, torch

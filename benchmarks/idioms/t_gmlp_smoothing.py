@@ -3,7 +3,6 @@
 The faulty twin has torch's epsilon in its layer norms, spreads the label smoothing over the K - 1
 wrong classes, and does not decay biases and norms.
 """
-# ruff: noqa: D103  (the same three functions in every file)
 
 from benchmarks.held_out.keras_side import keras, layers, losses, optimizers
 from benchmarks.held_out.torch_side import F, Port, keras_init, nn, optim, torch

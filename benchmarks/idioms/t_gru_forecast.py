@@ -3,7 +3,6 @@
 The faulty twin pads on both sides, keeps the uniform recurrent weights of nn.GRU, and clips the
 norm of all gradients.
 """
-# ruff: noqa: D103  (the same three functions in every file)
 
 from benchmarks.held_out.keras_side import keras, keras_sequential, layers, optimizers
 from benchmarks.held_out.torch_side import F, Port, nn, ports, torch

@@ -3,7 +3,6 @@
 The faulty twin has a ReLU6 behind the linear bottleneck, torch's momentum of 0.1 in the batch
 norms, and torch.optim.RMSprop as it comes (alpha 0.99, epsilon outside of the root).
 """
-# ruff: noqa: D103  (the same three functions in every file)
 
 from benchmarks.held_out.keras_side import keras, layers, losses, optimizers
 from benchmarks.held_out.torch_side import (

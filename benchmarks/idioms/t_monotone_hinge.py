@@ -3,7 +3,6 @@
 The faulty twin forgets the constraint, does not turn labels 0 and 1 into -1 and 1, and draws
 normal weights with deviation 1, where Keras's "random_normal" has 0.05.
 """
-# ruff: noqa: D103  (the same three functions in every file)
 
 from benchmarks.held_out.keras_side import keras, keras_sequential, layers, optimizers
 from benchmarks.held_out.torch_side import Port, nn, torch

@@ -3,7 +3,6 @@
 The faulty twin counts the padding in its pools, sums the loss over the labels, and forgets the
 decay_steps of the schedule.
 """
-# ruff: noqa: D103  (the same three functions in every file)
 
 from benchmarks.held_out.keras_side import keras, keras_sequential, layers, losses, optimizers
 from benchmarks.held_out.torch_side import F, Port, nn, torch, torch_sequential

@@ -2,7 +2,6 @@
 
 The faulty twin aligns corners, forgets the label smoothing, and forgets Nesterov's momentum.
 """
-# ruff: noqa: D103  (the same three functions in every file)
 
 from benchmarks.held_out.keras_side import keras, layers, losses, optimizers
 from benchmarks.held_out.torch_side import F, Port, keras_init, nn, optim, ports, torch

@@ -3,7 +3,6 @@
 The faulty twin cuts the transposed convolutions at the front (padding=1, output_padding=1), sums
 the loss over the pixels, and has the usual beta_1 of 0.9 in Adam.
 """
-# ruff: noqa: D103  (the same three functions in every file)
 
 from benchmarks.held_out.keras_side import keras, keras_sequential, layers, optimizers
 from benchmarks.held_out.torch_side import F, Port, keras_init, nn, optim, ports

@@ -3,7 +3,6 @@
 The faulty twin has no ReLU behind the sum of the skips, leaves log_input=True in the loss, and
 cuts the rate one step too early (Keras's boundaries belong to the piece before them).
 """
-# ruff: noqa: D103  (the same three functions in every file)
 
 from benchmarks.held_out.keras_side import keras, layers, losses, optimizers
 from benchmarks.held_out.torch_side import F, Port, keras_init, nn, ports, torch

@@ -66,6 +66,32 @@ def _reshaped(evidence: Evidence) -> Match | None:
                     told = "as it is" if axes == tuple(range(1, x.ndim)) else f"in the order {axes}"
                     return Match(NUMBERS, f"the port reshapes {name} {told}")
         return Match(SETTINGS, f"the port has the numbers of {name} in a different order")
+    found = evidence.failing_input()
+    if found is not None and found[1].size == found[2].size and found[1].ndim > 1:
+        theirs, ours = (np.sort(array, axis=None) for array in found[1:])
+        if is_close(theirs, ours):
+            return Match(NUMBERS, "the port has Keras's numbers in a different order")
+    return None
+
+
+def other_reduction(evidence: Evidence) -> Match | None:
+    """Recognises another reduction over steps or pixels: a maximum, a sum, the last step."""
+    if not evidence.is_forward():
+        return None
+    for name, x, theirs, ours in _arrays(evidence):
+        if x.ndim < 3 or x.shape[-1] != theirs.shape[-1] or theirs.size >= x.size:
+            continue
+        flat = x.reshape(len(x), -1, x.shape[-1])
+        values = {
+            "the mean": flat.mean(axis=1),
+            "the maximum": flat.max(axis=1),
+            "the sum": flat.sum(axis=1),
+            "the last step": flat[:, -1],
+            "the first step": flat[:, 0],
+        }
+        for told, value in values.items():
+            if value.size == ours.size and is_close(value.reshape(ours.shape), ours):
+                return Match(NUMBERS, f"the port takes {told} of what comes to {name}")
     return None
 
 

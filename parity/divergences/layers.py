@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from parity.divergences import arithmetic
+from parity.divergences.between import other_reduction
 from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Match, Recogniser
 from parity.divergences.evidence import Evidence, differs, is_close
 from parity.divergences.windows import other_pool
@@ -230,7 +231,7 @@ RULES: dict[str, Recogniser] = {
     "C7": _mode,
     "C14": _resampling,
     "A22": _wiring,
-    "A23": other_pool,
+    "A23": lambda evidence: other_pool(evidence) or other_reduction(evidence),
     "N1": _between_layers,
     "N2": _own_error,
 }

@@ -6,10 +6,11 @@ import itertools
 from collections.abc import Iterator
 
 import numpy as np
+from scipy import special
 
 from parity.divergences.divergence import NUMBERS, Match, Recogniser
 from parity.divergences.evidence import Evidence
-from parity.divergences.training import confident
+from parity.divergences.training import confident, crossentropies
 
 _DELTAS = sorted({1.0, *(n / 20 for n in range(1, 101)), 10.0})
 _MAX_AXES = 5  # 24 orders
@@ -77,10 +78,29 @@ def missing_activation(evidence: Evidence) -> Match | None:
     return None
 
 
+def _no_logarithm(evidence: Evidence) -> Match | None:
+    found = confident(evidence)
+    if found is None or not found.is_crossentropy or found.activation != "softmax":
+        return None
+    p = special.softmax(found.linear, axis=-1)
+    picked = np.take_along_axis(p, found.labels[..., None], axis=-1)
+    if found.gives(-float(picked.mean())):
+        return Match(NUMBERS, "the port takes -p, Keras -log(p)")
+    return None
+
+
 def _other_target(evidence: Evidence) -> Match | None:
     """Recognises targets with their axes in a different order."""
     found = confident(evidence)
-    if found is None or found.prediction is None or found.y.size != found.linear.size:
+    if found is None or found.prediction is None:
+        return None
+    if found.is_crossentropy and found.labels.ndim > 1:
+        for axes in itertools.permutations(range(1, found.labels.ndim)):
+            turned = found.labels.transpose(0, *axes).reshape(found.labels.shape)
+            is_same = axes == tuple(range(1, found.labels.ndim))
+            if not is_same and found.gives(float(crossentropies(found.linear, turned).mean())):
+                return Match(NUMBERS, f"the labels are turned, with their axes as {axes}")
+    if found.y.size != found.linear.size:
         return None
     p, y = found.prediction, found.y.reshape(found.linear.shape)
     if not 3 <= y.ndim <= _MAX_AXES:
@@ -102,4 +122,9 @@ def _orders(y: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
             yield f"turned, with their axes as {axes}", turned.reshape(y.shape)
 
 
-RULES: dict[str, Recogniser] = {"D14": _threshold, "D15": _raises, "D16": _other_target}
+RULES: dict[str, Recogniser] = {
+    "D14": _threshold,
+    "D15": _raises,
+    "D16": _other_target,
+    "D17": _no_logarithm,
+}

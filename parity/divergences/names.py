@@ -10,7 +10,7 @@ H7 image-scaling  H12 channel-order  H13 reshaped-images
 A1 kernel-axes  A2 dense-not-transposed  A3 flatten-order  A10 norm-weight-order
 A14c gate-order  A14b gru-reset-before  A11 bias-in-one-half  A16 other-activation
 A31 norm-scale  A30 shared-layer
-A17 missing-layer  A15 weight-shape
+A17 missing-layer  A32 loaded-weight  A15 weight-shape
 B2 random-bias  B1 torch-default-init  B3 untruncated-normal  B9 initial-constant
 B8 initial-distribution
 A5 symmetric-same-padding  A7 max-pool-padding  A8 average-pool-padding
@@ -23,7 +23,7 @@ A25 last-step  A26 reshaped-axes  A27 scaled-value
 A22 other-wiring  A23 pool-kind  N1 between-layers  N2 other-layer-output
 D1 activated-twice  D2 clipped-probabilities  C9 missing-penalty  C8 other-penalty
 D4 label-smoothing  D5 class-weights  D9 loss-broadcast  D12 loss-reduction  D14 loss-threshold
-D15 loss-raises  D16 other-target  D13 other-loss
+D15 loss-raises  D16 other-target  D17 logarithm-missing  D13 other-loss
 E6 untrained-weight  E9 gradient-cut  E3 scaled-gradient  E7 other-gradient
 F6 learning-rate  F15 missing-parameters  A14 two-recurrent-biases
 F2 adam-epsilon-placement  F1 adam-epsilon  F4 rmsprop-formula  F5 momentum-at-rate-change

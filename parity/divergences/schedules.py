@@ -185,6 +185,14 @@ def _stopping(evidence: Evidence) -> Match | None:
     return None
 
 
+def scaled(evidence: Evidence) -> Match | None:
+    """Recognises rates that are all one multiple of Keras's."""
+    for _, theirs, ours in _rates(evidence):
+        if theirs.all() and np.ptp(ratio := ours / theirs) < 1e-6 * abs(ratio[0]):
+            return Match(NUMBERS, f"every rate is {ratio[0]:.6g} times Keras's")
+    return None
+
+
 def _other(evidence: Evidence) -> Match | None:
     return Match(PLACE, "different rates") if _rates(evidence) else None
 

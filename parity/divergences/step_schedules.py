@@ -10,6 +10,7 @@ import numpy as np
 
 from parity.data import probe_inputs
 from parity.divergences.divergence import NUMBERS, Match, Recogniser
+from parity.divergences.schedules import scaled
 
 if TYPE_CHECKING:
     from parity.divergences.evidence import Evidence
@@ -118,4 +119,7 @@ def _is(name: str) -> Recogniser:
     return recognise
 
 
-RULES: dict[str, Recogniser] = {"G14": _is("G14"), "G15": _is("G15")}
+RULES: dict[str, Recogniser] = {
+    "G14": _is("G14"),
+    "G15": lambda evidence: _is("G15")(evidence) or scaled(evidence),
+}

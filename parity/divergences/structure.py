@@ -114,6 +114,13 @@ def _flatten_order(evidence: Evidence) -> Match | None:
     return None
 
 
+def _loaded_otherwise(evidence: Evidence) -> Match | None:
+    found = _loaded(evidence)
+    if found is None or not evidence.port.facts["given"]["load"]:
+        return None
+    return Match(SETTINGS, f"{evidence.item.note} after `load`")
+
+
 def _norm_order(evidence: Evidence) -> Match | None:
     found = _loaded(evidence)
     if found is None or evidence.kind != "batch_norm" or evidence.node is None:
@@ -252,5 +259,6 @@ RULES: dict[str, Recogniser] = {
         _activation(evidence) or other_activation(evidence) or missing_activation(evidence)
     ),
     "A17": _missing,
+    "A32": _loaded_otherwise,
     "A15": _shape,
 }

@@ -109,9 +109,15 @@ def _twice(evidence: Evidence) -> Match | None:
 def _clipped(evidence: Evidence) -> Match | None:
     """Recognises clipped probabilities, for which Keras uses the logits."""
     found = confident(evidence)
+    if found is not None and found.is_binary:
+        return _clipped_binary(found)
     if found is None or not found.is_crossentropy or found.activation != "softmax":
         return None
     p = special.softmax(found.linear, axis=-1)
+    for added in (1e-6, 1e-7, 1e-8, 1e-10, 1e-12, 1e-5):
+        picked = np.take_along_axis(p, found.labels[..., None], axis=-1)
+        if found.gives(float(-np.log(picked + added).mean())):
+            return Match(NUMBERS, f"{added:.0e} added to the probabilities gives the port's loss")
     for q in (np.clip(p, 1e-7, 1 - 1e-7), np.clip(p, 1e-12, 1.0), np.clip(p, 1e-8, 1.0)):
         for share in (q, q / q.sum(-1, keepdims=True)):
             picked = np.take_along_axis(share, found.labels[..., None], axis=-1)
@@ -119,6 +125,23 @@ def _clipped(evidence: Evidence) -> Match | None:
                 return Match(
                     NUMBERS, f"probabilities clipped at {q.min():.0e} give the port's loss"
                 )
+    return None
+
+
+def _clipped_binary(found: Confident) -> Match | None:
+    """Recognises other limits of probabilities, or of their logarithms, than Keras's 1e-7."""
+    p = found.linear if found.activation is None else special.expit(found.linear)
+    y = found.y.reshape(p.shape)
+    if p.min() < 0 or p.max() > 1:
+        return None
+    with np.errstate(divide="ignore"):
+        logs = [np.maximum(np.log(q), -100) for q in (p, 1 - p)]
+    if found.gives(float(-(y * logs[0] + (1 - y) * logs[1]).mean())):
+        return Match(NUMBERS, "logarithms limited at -100, as in nn.BCELoss, give the port's loss")
+    for limit in (1e-7, 1e-6, 1e-8, 1e-12):
+        q = np.clip(p, limit, 1 - limit)
+        if found.gives(float(-(y * np.log(q) + (1 - y) * np.log(1 - q)).mean())):
+            return Match(NUMBERS, f"probabilities clipped at {limit:.0e} give the port's loss")
     return None
 
 

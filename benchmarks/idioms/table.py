@@ -1,0 +1,145 @@
+"""The idioms as rows of both matrices.
+
+A row has the name of a case, the accepted IDs of its mistake, and the first level at which the
+mistake is visible. A twin of `TRIPLES` has three mistakes at once, each with its own IDs and level.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from benchmarks.held_out.table import RightPort
+from benchmarks.pairs.fault_table import Fault
+
+PACKAGE = "benchmarks.idioms"
+
+
+class RightIdiom(RightPort):
+    """A right port, named after its file."""
+
+    package = PACKAGE
+
+
+@dataclass(frozen=True)
+class Triple:
+    """A port with three mistakes.
+
+    Attributes:
+        keras: factory of the model, "module:function".
+        torch: factory of the port.
+        mistakes: (accepted IDs, level) of each.
+    """
+
+    keras: str
+    torch: str
+    mistakes: tuple[tuple[tuple[str, ...], str], ...]
+
+    @property
+    def name(self) -> str:
+        """The name of the case."""
+        return self.keras.rpartition(":")[0].rpartition(".")[2]
+
+
+def _names(case: str, port: str) -> tuple[str, str]:
+    return f"{PACKAGE}.{case}:keras_model", f"{PACKAGE}.{case}:{port}"
+
+
+def _fault(row: str) -> Fault:
+    case, ids, level = row.split()
+    return Fault(case, *_names(case, "faulty_port"), tuple(ids.split(",")), level)
+
+
+def _triple(row: str) -> Triple:
+    case, *mistakes = row.split()
+    parts = (mistake.partition("@") for mistake in mistakes)
+    return Triple(
+        *_names(case, "faulty_port"),
+        tuple((tuple(ids.split(",")), level) for ids, _, level in parts),
+    )
+
+
+FAULTS = tuple(
+    _fault(row)
+    for row in """
+    a_activity_penalty C8 loss
+    a_batch_norm_subclass C2 forward
+    a_bidirectional_sequence A23,A25 forward
+    a_channel_shuffle A26 forward
+    a_conv_raw_parameter A18 forward
+    a_decoder_rows_loaded A3,A32 structure
+    a_global_pool_both_ways A23 forward
+    a_lazy_modules B9 init
+    a_linear_by_weight A11 forward
+    a_lstm_dropout_between C16 forward
+    a_one_channel_view A18 forward
+    a_permute_movedim A26 forward
+    a_relu_after_pool A16 forward
+    a_repeat_vector A26 forward
+    a_silu_by_hand A16 forward
+    a_stacked_gru A26,A22 forward
+    a_stacked_lstm A22 forward
+    a_swish_function E7 gradient
+    a_time_distributed_fold A26 forward
+    a_upsampling_repeat C14,A26 forward
+    a_wavenet_sum A27 forward
+    a_weight_norm A32 structure
+    b_autoencoder_target D16 loss
+    b_batch_norm_stock C2 forward
+    b_bce_saturated D2 loss
+    b_bce_with_logits D1 loss
+    b_cbam A22 forward
+    b_class_token A22,A23 forward
+    b_column_labels D9 loss
+    b_compiled_module A13 forward
+    b_config_module_dict A16 forward
+    b_constants_float32 H7 data
+    b_cosine_ten_thousand G15 schedule
+    b_drop_path A27,C6 forward
+    b_float32_softmax D1 loss
+    b_gated_attention_pool A21 forward
+    b_inception_pools A16 forward
+    b_layer_scale B9 init
+    b_log_softmax_nll D17 loss
+    b_nll_of_log_probabilities D2 loss
+    b_one_hot_labels D4 loss
+    b_scheduler_hold_then_decay G9 schedule
+    b_scheduler_ignores_compile G15 schedule
+    b_segmentation_labels D16 loss
+    b_squeeze_excite E9,E6 gradient
+    c_attention_axis A21 forward
+    c_autoencoder_linear A16 loss
+    c_char_rnn_gates A29 forward
+    c_cifar_resnet_kaiming B10,B8 init
+    c_ecg_bilstm A25 forward
+    c_inception_no_scale A31 structure
+    c_mixer_view A26 forward
+    c_mobilenet_staircase G14 schedule
+    c_nbeats_huber D14 loss
+    c_one_cycle_per_epoch G10 schedule
+    c_pyramid_shared_head A30 structure
+    c_resnet_v2_stem A7 forward
+    c_siamese_square A16 forward
+    c_squeezenet_ceil A24 forward
+    c_tabular_dropout_order C16 forward
+    c_text_cnn_max_norm F16 optimizer
+    """.strip().splitlines()
+)
+TRIPLES = tuple(
+    _triple(row)
+    for row in """
+    t_distill_kl A16@forward D12@loss G1@schedule
+    t_focal_tabular B10,B8@init A20@forward D13@loss
+    t_gmlp_smoothing A13@forward D4@loss C11@optimizer
+    t_gru_forecast B10,B8@init A18@forward E1,E8@optimizer
+    t_mobilenet_v2 A16@forward C2@forward F4@optimizer
+    t_monotone_hinge B10,B8@init D13@loss F16@optimizer
+    t_multilabel_pool A8@forward D12@loss G12,G15@schedule
+    t_unet_nesterov C14@forward D4@loss F14@optimizer
+    t_vae_decoder A9@forward D12@loss F14@optimizer
+    t_wavenet_counts A16@forward D13@loss G9,G15@schedule
+    """.strip().splitlines()
+)
+RIGHT = tuple(
+    RightIdiom(case.keras, case.torch.replace(":faulty_port", ":right_port"))
+    for case in (*FAULTS, *TRIPLES)
+)

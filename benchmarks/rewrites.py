@@ -1,0 +1,92 @@
+"""Right ports written in another way: the same program, so that every alarm is false.
+
+Three rewrites of each right port: retraced by `torch.fx`, called by `torch.func.functional_call`,
+and with its images in memory as channels last. A factory is `fx_N`, `functional_N` or
+`channels_last_N`, N its number in `PORTS`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+from benchmarks.held_out import table as held_out
+from benchmarks.idioms import table as idioms
+from benchmarks.pairs.table import NULL
+
+PORTS = (*NULL, *held_out.RIGHT, *idioms.RIGHT)
+
+
+class NotRewritten(Exception):
+    """A port that this rewrite cannot express; it says nothing about the check."""
+
+
+def _fx(module: Any) -> Any:
+    from torch import fx
+
+    try:
+        return fx.symbolic_trace(module)
+    except Exception as error:  # control flow that depends on values
+        raise NotRewritten(f"torch.fx cannot trace it: {error}") from None
+
+
+def _functional(module: Any) -> Any:
+    from torch import nn
+    from torch.func import functional_call
+
+    class Functional(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = module
+
+        def forward(self, *arguments: Any) -> Any:
+            state = {**dict(self.inner.named_parameters()), **dict(self.inner.named_buffers())}
+            return functional_call(self.inner, state, arguments)
+
+    return Functional()
+
+
+def _channels_last(module: Any) -> Any:
+    import torch
+
+    def turned(_: Any, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(
+            x.contiguous(memory_format=torch.channels_last)
+            if isinstance(x, torch.Tensor) and x.ndim == 4
+            else x
+            for x in arguments
+        )
+
+    module = module.to(memory_format=torch.channels_last)
+    module.register_forward_pre_hook(turned)
+    return module
+
+
+REWRITES: dict[str, Callable[[Any], Any]] = {
+    "fx": _fx,
+    "functional": _functional,
+    "channels_last": _channels_last,
+}
+
+
+def __getattr__(name: str) -> Callable[[], Any]:
+    kind, _, number = name.rpartition("_")
+    if kind not in REWRITES or not number.isdigit() or int(number) >= len(PORTS):
+        raise AttributeError(name)
+    module, _, function = PORTS[int(number)].torch.rpartition(":")
+
+    def rewritten() -> Any:
+        built = getattr(importlib.import_module(module), function)()
+        if not dataclasses.is_dataclass(built):
+            return REWRITES[kind](built)
+        inner, load = built.module, built.load
+        if built.layers and kind != "channels_last":
+            raise NotRewritten("it names its modules")
+        changed = {"module": REWRITES[kind](inner)}
+        if load is not None:
+            changed["load"] = lambda _, weights: load(inner, weights)
+        return dataclasses.replace(built, **changed)
+
+    return rewritten
