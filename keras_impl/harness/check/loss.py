@@ -34,6 +34,14 @@ _TARGETS = {
 }
 
 
+# Kind of targets -> how the probabilities that a loss of these takes follow from logits.
+_OF_LOGITS = {
+    "classes": keras.activations.softmax,
+    "one_hot": keras.activations.softmax,
+    "binary": keras.activations.sigmoid,
+}
+
+
 def loss_name(model: keras.Model) -> str | None:
     """Returns the name of a compiled loss: "sparse_categorical_crossentropy"; None without one."""
     loss = getattr(model, "loss", None)
@@ -75,7 +83,12 @@ def write_confident_loss(
     last = calls[-1]
     is_activated = last.kind.startswith("activation:") and last.output is output
     shape = tuple(output.shape[1:])
-    linear, y = Samples.confident(spec.seed, kind_of_targets(model), shape)
+    kind = kind_of_targets(model)
+    linear, y = Samples.confident(spec.seed, kind, shape)
+    takes_logits = getattr(model.loss, "from_logits", False)
+    is_crossentropy = "crossentropy" in (loss_name(model) or "")
+    if not is_activated and is_crossentropy and kind in _OF_LOGITS and not takes_logits:
+        linear = _OF_LOGITS[kind](tf.constant(linear)).numpy()  # the activation is further up
     before = tf.Variable(linear)
     with tf.GradientTape() as tape:
         tensor = tf.convert_to_tensor(before)

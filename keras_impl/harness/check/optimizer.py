@@ -32,6 +32,7 @@ def write_optimizer(
     if optimizer is None:
         return
     set_weights(model, weights)
+    begin_epoch(reference)
     variables = trainable(model)
     rates = []
     for step in range(1, probe_inputs.NUM_OPTIMIZER_STEPS + 1):
@@ -62,6 +63,14 @@ def _slots(
         for name, variable in variables.items()
         for slot, value in versions.slots(optimizer, variable)
     ]
+
+
+def begin_epoch(reference: Reference) -> None:
+    """Sets the rate of the first epoch, as a LearningRateScheduler does before the first step."""
+    for callback in reference.callbacks:
+        if isinstance(callback, keras.callbacks.LearningRateScheduler):
+            callback.set_model(reference.model)
+            callback.on_epoch_begin(0, {})
 
 
 def cut(optimizer: Any) -> None:

@@ -14,7 +14,7 @@ from keras_impl.harness.calls import recorded_calls
 from keras_impl.harness.check.loss import kind_of_targets, sample_weight
 from keras_impl.harness.check.model import as_fed, get_weights
 from keras_impl.harness.check.noise import perturbed_gradients
-from keras_impl.harness.check.optimizer import cut
+from keras_impl.harness.check.optimizer import begin_epoch, cut
 from keras_impl.harness.factories import Reference
 from parity.data import probe_inputs
 from parity.data.samples import Samples
@@ -29,6 +29,7 @@ def write_trajectory(
     model = reference.model
     if getattr(model, "optimizer", None) is None:
         return
+    begin_epoch(reference)
     losses, rates = [], []
     for step, size in enumerate(probe_inputs.batches(spec.steps, spec.batch_size), start=1):
         if step == probe_inputs.TRAJECTORY_CUT_BEFORE:

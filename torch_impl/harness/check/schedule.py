@@ -16,9 +16,8 @@ import torch
 from parity.data import probe_inputs
 from parity.programs.check_spec import CheckSpec
 from parity.traces.trace import Trace, TraceWriter
-from torch_impl.harness.check.optimizer import step_optimizer
+from torch_impl.harness.check.optimizer import begun, step_optimizer
 from torch_impl.harness.factories import Port, call_factory
-from torch_impl.schedule import LearningRateScheduler
 
 
 def write_schedule(
@@ -60,7 +59,7 @@ def _rates_by_epoch(port: Port, metrics: Mapping[str, np.ndarray]) -> tuple[list
     watched = metrics[port.monitor]
     rates: list[float] = []
     for epoch, value in enumerate(map(float, watched)):
-        after = [scheduler for scheduler in port.schedulers if not _begun(scheduler, epoch)]
+        after = [scheduler for scheduler in port.schedulers if not begun(scheduler, epoch)]
         rates.append(float(port.optimizer.param_groups[0]["lr"]))
         port.optimizer.step()  # torch's schedulers warn without it
         for scheduler in after:
@@ -72,17 +71,6 @@ def _rates_by_epoch(port: Port, metrics: Mapping[str, np.ndarray]) -> tuple[list
         if port.early_stopping is not None and port.early_stopping.step(value):
             return rates, epoch
     return rates, -1
-
-
-def _begun(scheduler: Any, epoch: int) -> bool:
-    """Steps a scheduler that acts at the beginning of an epoch; returns whether it does."""
-    if hasattr(scheduler, "on_epoch_begin"):
-        scheduler.on_epoch_begin(epoch)
-    elif isinstance(scheduler, LearningRateScheduler):
-        scheduler.step()
-    else:
-        return False
-    return True
 
 
 def _takes_value(scheduler: Any) -> bool:
