@@ -114,12 +114,11 @@ def moved_dropout(evidence: Evidence) -> Match | None:
     nodes = evidence.keras.facts["nodes"]
     if evidence.level.id != "forward":
         return None
-    if {evidence.item.keras, evidence.item.torch} == {"dropout", "absent"}:
-        left = evidence.port.facts["torch_left"]
-        calls = [evidence.port.facts["nodes"][number] for number in left]
-        others = [call["name"] for call in calls if call["kind"] == "dropout" and call["rate"]]
-        if others:
-            return Match(SETTINGS, f"{evidence.item.name} in Keras, {others[0]} elsewhere")
+    item = evidence.item
+    if "absent" in (item.keras, item.torch):
+        left, others = _unpaired_dropouts(evidence)
+        if left and others and item.name in (*left, *others):
+            return Match(NUMBERS, f"{left[0]} in Keras, {others[0]} at another place in the port")
         return None
     found = evidence.failing_input()
     if evidence.kind != "dropout" or found is None or evidence.node is None:
@@ -131,6 +130,15 @@ def moved_dropout(evidence: Evidence) -> Match | None:
                 NUMBERS, f"{evidence.node['name']} comes after {other['name']} in the port"
             )
     return None
+
+
+def _unpaired_dropouts(evidence: Evidence) -> tuple[list[str], list[str]]:
+    """Returns the names of the dropouts of both halves that have no partner."""
+    nodes, calls = evidence.keras.facts["nodes"], evidence.port.facts["nodes"]
+    names = set(evidence.port.facts["keras_left"])
+    left = [node["name"] for node in nodes if node["name"] in names and node["kind"] == "dropout"]
+    others = [calls[number] for number in evidence.port.facts["torch_left"]]
+    return left, [call["name"] for call in others if call["kind"] == "dropout" and call["rate"]]
 
 
 RULES: dict[str, Recogniser] = {

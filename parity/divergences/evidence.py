@@ -104,6 +104,16 @@ class Evidence:
         """Keras's input of the layer."""
         return self._array(self.keras, mode, f"input/{number}")
 
+    def inputs(self) -> Iterator[np.ndarray]:
+        """Yields Keras's input of the layer, and of the layer that pads or crops before it."""
+        if (own := self.keras_input()) is not None:
+            yield own
+        if self.node is not None:
+            first = self.port.facts["ends"].get(self.node["name"], [self.node["name"]])[0]
+            key = f"forward/{self.mode}/{first}/input/0"
+            if first != self.node["name"] and key in self.keras:
+                yield self.keras[key]
+
     def port_input(self, mode: str | None = None, number: int = 0) -> np.ndarray | None:
         """The port's input of the layer."""
         return self._array(self.port, mode, f"input/{number}")

@@ -179,6 +179,11 @@ class _Grouping:
         ends_badly = any(group.level.id == "loss" for group in self.groups)
         stops = {*self._port.facts.get("awaited", ()), *forward, *self._behind}
         arrived = set(self._port.below("forced/arrived"))
+        cut_at = {
+            self._places.layer_of(item.name)
+            for item in level.items
+            if item.torch == "no gradient" and item.name.startswith(REACHES)
+        }
         penalised = self._penalised(level) if ends_badly else set()
 
         def follows(item: Item) -> bool:
@@ -192,6 +197,8 @@ class _Grouping:
                 return False
             behind = {*self._places.next_to(layer, stops), *self._places.behind(item.name)}
             if None in behind and ends_badly:
+                return True
+            if is_arrival and behind & cut_at:
                 return True
             # Behind a layer that gets Keras's gradient, nothing else matters to its weights.
             if not is_arrival and layer in arrived:

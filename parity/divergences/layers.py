@@ -91,7 +91,7 @@ def _softmax_axis(evidence: Evidence) -> Match | None:
     x = evidence.keras_input()
     if not evidence.is_forward("activation:softmax") or x is None:
         return None
-    for axis in range(x.ndim - 1):
+    for axis in range(x.ndim):
         shifted = np.exp(x - x.max(axis=axis, keepdims=True))
         if evidence.gives(shifted / shifted.sum(axis=axis, keepdims=True)):
             return Match(NUMBERS, f"the port takes the softmax over axis {axis}")

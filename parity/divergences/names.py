@@ -13,8 +13,8 @@ A31 norm-scale  A30 shared-layer
 A17 missing-layer  A32 loaded-weight  A15 weight-shape
 B2 random-bias  B1 torch-default-init  B3 untruncated-normal  B9 initial-constant
 B8 initial-distribution
-A5 symmetric-same-padding  A7 max-pool-padding  A8 average-pool-padding
-A9 transposed-conv-crop  A24 ceil-mode  A18 window-placement
+A5 symmetric-same-padding  A24 ceil-mode  A7 max-pool-padding  A8 average-pool-padding
+A9 transposed-conv-crop  A18 window-placement
 C1 batch-norm-epsilon  C2 batch-norm-momentum  C3 unbiased-variance  C4 frozen-norm
 C5 batch-of-one
 A13 layer-constant  A29 inner-activation  A20 gelu-approximation  A21 softmax-axis

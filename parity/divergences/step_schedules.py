@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy import optimize
 
 from parity.data import probe_inputs
 from parity.divergences.divergence import NUMBERS, Match, Recogniser
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
     from parity.divergences.evidence import Evidence
 
 Config = Mapping[str, Any]
+Formula = Callable[[float, Config], float]
+_NUMBERS = (
+    *("decay_steps", "decay_rate", "alpha", "power", "end_learning_rate"),
+    *("initial_learning_rate", "warmup_steps"),
+)
 _NEAR = 1e-5  # relative: Keras computes schedules in float32
 
 
@@ -54,7 +60,7 @@ def _piecewise(step: float, c: Config) -> float:
     return float(c["values"][place])
 
 
-_FORMULAS: dict[str, Callable[[float, Config], float]] = {
+_FORMULAS: dict[str, Formula] = {
     "ExponentialDecay": _exponential,
     "InverseTimeDecay": _inverse_time,
     "PolynomialDecay": _polynomial,
@@ -63,30 +69,45 @@ _FORMULAS: dict[str, Callable[[float, Config], float]] = {
 }
 
 
-def _changes(name: str, c: Config) -> Iterator[tuple[str, dict[str, Any], str]]:
-    """Yields (ID, other constants, text) to try."""
+def _changes(
+    name: str, c: Config, formula: Formula, steps: Sequence[int], ours: np.ndarray
+) -> Iterator[tuple[str, dict[str, Any], str]]:
+    """Yields (ID, other constants, text) to try: a number is found where the rates differ most."""
     if "staircase" in c:
         told = "smoothly" if c["staircase"] else "in steps"
         yield "G14", {"staircase": not c["staircase"]}, f"the port's rate falls {told}"
-    said = c.get("decay_steps")
-    for steps in (said / 2, 2 * said, said / 10, 10 * said, said - 1, said + 1) if said else ():
-        if steps > 0:
-            text = f"decay_steps {said:g} in Keras, {steps:g} in the port"
-            yield "G15", {"decay_steps": steps}, text
-    for key, values in {
-        "alpha": (0.0, 0.01, 0.1),
-        "power": (1.0, 2.0, 0.5),
-        "end_learning_rate": (0.0, 1e-4, 1e-5, 1e-6),
-        "decay_rate": (0.9, 0.95, 0.96, 0.99, 0.5, 0.1),
-        "warmup_target": (None,),
-    }.items():
-        for value in values if key in c else ():
-            if value != c[key]:
-                yield "G15", {key: value}, f"{key} {c[key]} in Keras, {value} in the port"
+    theirs = np.array([formula(step, c) for step in steps])
+    order = np.argsort(-np.abs(theirs - ours))[:3]
+    for key in _NUMBERS:
+        said = c.get(key)
+        if isinstance(said, bool) or not isinstance(said, int | float):
+            continue
+        values = {0.0, 1.0}
+        for place in order:
+            values |= set(_solved(formula, c, key, steps[place], float(ours[place])))
+        for value in sorted(values - {said}):
+            yield "G15", {key: value}, f"{key} {said:g} in Keras, {value:.6g} in the port"
+    if c.get("warmup_target") is not None:
+        yield "G15", {"warmup_target": None}, "the port does not warm up"
     if name == "PiecewiseConstantDecay":
         for shift in (-1, 1):
             moved = [boundary + shift for boundary in c["boundaries"]]
             yield "G15", {"boundaries": moved}, f"boundaries {c['boundaries']} in Keras, {moved}"
+
+
+def _solved(formula: Formula, c: Config, key: str, step: int, rate: float) -> Iterator[float]:
+    """Yields the values of a constant, from a tenth to ten times Keras's, that give a rate."""
+    grid = float(c[key] or 1.0) * np.geomspace(0.1, 10, 101)
+
+    def error(value: float) -> float:
+        return formula(step, {**c, key: value}) - rate
+
+    errors = [error(float(value)) for value in grid]
+    for n in range(len(grid) - 1):
+        if errors[n] * errors[n + 1] < 0:
+            found = float(optimize.brentq(error, grid[n], grid[n + 1], xtol=1e-15, rtol=1e-14))
+            yield float(f"{found:.4g}")  # a number that a person writes
+            yield found
 
 
 def _found(evidence: Evidence) -> tuple[str, str] | None:
@@ -98,15 +119,13 @@ def _found(evidence: Evidence) -> tuple[str, str] | None:
     steps = probe_inputs.SCHEDULE_STEPS[: len(ours)]
     if formula is None or not _gives(formula, config, steps, evidence.keras[key]):
         return None
-    for identity, change, text in _changes(name, config):
+    for identity, change, text in _changes(name, config, formula, steps, ours):
         if _gives(formula, {**config, **change}, steps, ours):
             return identity, text
     return None
 
 
-def _gives(
-    formula: Callable[[float, Config], float], c: Config, steps: tuple[int, ...], rates: np.ndarray
-) -> bool:
+def _gives(formula: Formula, c: Config, steps: Sequence[int], rates: np.ndarray) -> bool:
     value = np.array([formula(step, c) for step in steps])
     return value.shape == rates.shape and bool(np.allclose(value, rates, rtol=_NEAR, atol=1e-12))
 

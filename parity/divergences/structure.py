@@ -232,9 +232,9 @@ def _missing(evidence: Evidence) -> Match | None:
     told = evidence.level.id in ("structure", "forward")
     if told and "absent" in (item.keras, item.torch):
         where = "the port lacks" if item.torch == "absent" else "only the port has"
-        is_moved = item.keras == "dropout" and moved_dropout(evidence) is not None
+        is_other = moved_dropout(evidence) is not None or _shared(evidence) is not None
         return Match(
-            PLACE if is_moved else NUMBERS,
+            PLACE if is_other else NUMBERS,
             f"{where} {item.name} ({item.keras if item.torch == 'absent' else item.torch})",
         )
     if evidence.level.id == "structure" and item.torch == "not used":

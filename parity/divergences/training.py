@@ -206,6 +206,10 @@ def _class_weights(evidence: Evidence) -> Match | None:
 
 def _broadcast(evidence: Evidence) -> Match | None:
     found = confident(evidence)
+    if found is not None and found.is_crossentropy and found.labels.ndim == 1:
+        logs = special.log_softmax(found.linear, axis=-1)
+        if found.gives(-float(logs[:, found.labels].mean())):
+            return Match(NUMBERS, "(N, 1) labels make N x N losses, of each row with every label")
     if found is None or found.linear.ndim != 2 or found.linear.shape[1] != 1:
         return None
     p = special.expit(found.linear) if found.activation == "sigmoid" else found.linear

@@ -131,19 +131,20 @@ def _average_pool(evidence: Evidence) -> Match | None:
 
 
 def _pool(evidence: Evidence, kind: str, fills: Any) -> Match | None:
-    sizes, x = _sizes(evidence), evidence.keras_input()
-    if not evidence.is_forward(kind) or sizes is None or x is None:
+    sizes = _sizes(evidence)
+    if not evidence.is_forward(kind) or sizes is None:
         return None
     size, strides, _ = sizes
-    paddings = {
-        "on both sides": [(k // 2, k // 2) for k in size],
-        "as in Keras": arithmetic.same_padding(x.shape[1:-1], size, strides, [1] * len(size)),
-    }
-    for where, padding in paddings.items():
-        for fill, counted, name in fills:
-            value = arithmetic.pool(x, size, strides, padding, fill=fill, counted=counted)
-            if evidence.gives(value):
-                return Match(NUMBERS, f"padding {where} with {name} gives the port's numbers")
+    for x in evidence.inputs():  # of the pool, or of a layer that pads before it
+        paddings = {
+            "on both sides": [(k // 2, k // 2) for k in size],
+            "as in Keras": arithmetic.same_padding(x.shape[1:-1], size, strides, [1] * len(size)),
+        }
+        for where, padding in paddings.items():
+            for fill, counted, name in fills:
+                value = arithmetic.pool(x, size, strides, padding, fill=fill, counted=counted)
+                if evidence.gives(value):
+                    return Match(NUMBERS, f"padding {where} with {name} gives the port's numbers")
     return Match(PLACE, "the port's pool gives different numbers") if evidence.is_own else None
 
 

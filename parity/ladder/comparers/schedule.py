@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from parity.ladder.items import Item
     from parity.traces.trace import Trace
 
-MOST_RATE_ROUNDING = 1e-5  # largest error of a schedule in float32 after thousands of steps
+# A schedule in float32 makes a few operations with numbers as large as its largest rate: four
+# units in the last place of that. Near the end of a cosine, where the rate is small, that is much.
+MOST_RATE_ROUNDING = 4 * 2.0**-23
 
 
 def of_run(keras: Trace, torch: Trace, tolerance: Tolerance) -> Outcome:
@@ -93,10 +95,11 @@ def _epoch_text(stopped: np.ndarray) -> str:
 
 def _rates(keras: Trace, theirs: np.ndarray, ours: np.ndarray, unit: str) -> Iterator[Item]:
     exact = keras["schedule/exact"] if unit == "step" and "schedule/exact" in keras else theirs
+    most = MOST_RATE_ROUNDING * float(np.abs(theirs).max(initial=0.0))
     for number in range(min(len(theirs), len(ours))):
         # Powers and cosines in float32 are inaccurate by more than the last bit.
-        rounding = abs(float(exact[number] - theirs[number])) / (abs(float(theirs[number])) or 1.0)
-        rounding = min(rounding, MOST_RATE_ROUNDING)
+        rounding = min(abs(float(exact[number] - theirs[number])), most)
+        rounding /= abs(float(theirs[number])) or 1.0
         place: dict[str, Any] = {unit: SCHEDULE_STEPS[number] if unit == "step" else number}
         yield compare_close(
             "learning_rate",
