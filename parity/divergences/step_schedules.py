@@ -126,7 +126,10 @@ def _found(evidence: Evidence) -> tuple[str, str] | None:
 
 
 def _gives(formula: Formula, c: Config, steps: Sequence[int], rates: np.ndarray) -> bool:
-    value = np.array([formula(step, c) for step in steps])
+    try:
+        value = np.array([formula(step, c) for step in steps])
+    except (ArithmeticError, IndexError):  # such as no steps at all
+        return False
     return value.shape == rates.shape and bool(np.allclose(value, rates, rtol=_NEAR, atol=1e-12))
 
 

@@ -1,0 +1,64 @@
+"""What the port makes of a layer's output before the next layer is named by its numbers."""
+
+import numpy as np
+import one_layer
+import pytest
+
+X = np.random.default_rng(0).normal(size=(3, 4, 5, 2))
+STEPS = np.random.default_rng(1).normal(size=(3, 6, 4))
+
+
+def test_a_view_in_the_place_of_a_permute_is_named():
+    theirs = X.transpose(0, 2, 1, 3)
+    ours = X.reshape(theirs.shape)
+    found = one_layer.behind("permute", {}, X, theirs, theirs, ours)
+    assert one_layer.first(found) == "A26"
+
+
+def test_numbers_that_are_not_the_same_are_no_other_order():
+    theirs = X.transpose(0, 2, 1, 3)
+    ours = theirs + 0.01 * np.arange(5)[:, None, None]
+    assert "A26" not in one_layer.names(one_layer.behind("permute", {}, X, theirs, theirs, ours))
+
+
+def test_samples_that_are_mixed_by_a_repeat_are_named():
+    x = STEPS[:, 0]
+    theirs = np.repeat(x[:, None], 5, axis=1)
+    ours = np.concatenate([x] * 5).reshape(theirs.shape)
+    found = one_layer.behind("repeat", {}, x, theirs, theirs, ours)
+    assert one_layer.first(found) == "A26"
+
+
+@pytest.mark.parametrize(
+    ("told", "reduced"),
+    [
+        ("the maximum", STEPS.max(1)),
+        ("the sum", STEPS.sum(1)),
+        ("the last step", STEPS[:, -1]),
+        ("the first step", STEPS[:, 0]),
+    ],
+)
+def test_another_reduction_than_the_mean_is_named(told, reduced):
+    mean = STEPS.mean(1)
+    found = one_layer.behind("global_average_pool", {}, STEPS, mean, mean, reduced)
+    assert one_layer.names(found)["A23"].startswith(f"the port takes {told} ")
+
+
+def test_a_factor_is_named_with_its_size():
+    theirs = np.maximum(STEPS, 0)
+    found = one_layer.behind("add", {}, STEPS, theirs, theirs, theirs / 7)
+    assert one_layer.names(found)["A27"] == "after here, the port has 0.142857 times Keras's values"
+
+
+def test_the_last_step_of_a_backward_direction_is_named():
+    theirs = STEPS[:, 0]
+    ours = theirs.copy()
+    ours[:, 2:] = STEPS[:, 1, 2:]
+    found = one_layer.behind("bidirectional", {}, STEPS, theirs, theirs, ours)
+    assert one_layer.first(found) == "A25"
+
+
+def test_two_wrong_directions_are_not_the_last_step():
+    theirs = STEPS[:, 0]
+    found = one_layer.behind("bidirectional", {}, STEPS, theirs, theirs, STEPS[:, 1])
+    assert "A25" not in one_layer.names(found)
