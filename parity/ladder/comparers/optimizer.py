@@ -6,15 +6,10 @@ from typing import TYPE_CHECKING
 
 from parity.data.probe_batch import PROBE_STEPS
 from parity.ladder.compare import compare_close
-from parity.ladder.comparers.probe import (
-    LEARNING_RATE,
-    MEASURED,
-    NO_OPTIMIZER,
-    close,
-    raised,
-)
+from parity.ladder.comparers.probe import LEARNING_RATE, MEASURED, NO_OPTIMIZER, raised
 from parity.ladder.comparers.run import compare_facts, parameters
 from parity.ladder.outcome import Outcome, judged, judged_if_any, skipped
+from parity.ladder.recorded import close
 from parity.ladder.tolerance import FLOAT64, SEMANTIC, Tolerance
 
 if TYPE_CHECKING:
