@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from parity.divergences import arithmetic
-from parity.divergences.divergence import NUMBERS, SETTINGS, Match, Recogniser
+from parity.divergences.divergence import NUMBERS, Match, Recogniser
 from parity.divergences.evidence import Evidence, is_close
 from parity.divergences.places import STATE
 
@@ -66,13 +66,16 @@ def _moving(evidence: Evidence) -> tuple[np.ndarray, np.ndarray, np.ndarray, int
     return start, statistic, ours, count, weight.rpartition(".")[2]
 
 
-def _momentum(evidence: Evidence) -> Match | None:
+def _kept(evidence: Evidence) -> tuple[float, bool] | None:
+    """Returns (share of the old value that the port keeps, whether its variance is unbiased)."""
     found = _moving(evidence)
     if found is None:
         return None
-    start, statistic, ours, count, _ = found
-    keep = float(evidence.config.get("momentum", 0.99))
-    for scale, name in ((1.0, "biased"), (count / max(count - 1, 1), "unbiased")):
+    start, statistic, ours, count, name = found
+    scales = [(1.0, False)]
+    if name == "moving_variance":
+        scales.append((count / max(count - 1, 1), True))
+    for scale, is_unbiased in scales:
         change = scale * statistic - start
         usable = np.abs(change) > 1e-6
         if not usable.any():
@@ -80,10 +83,18 @@ def _momentum(evidence: Evidence) -> Match | None:
         rates = (ours - start)[usable] / change[usable]
         rate = float(np.median(rates))
         # A rate of 0 is a layer that is frozen.
-        if rate and np.abs(rates - rate).max() < 1e-7 and abs(rate - (1 - keep)) > 1e-9:
-            detail = f"keeps {1 - rate:.6g} of the old value, Keras {keep:g}"
-            return Match(NUMBERS, f"the port {detail} ({name} variance)")
+        if rate and np.abs(rates - rate).max() < 1e-7:
+            return 1 - rate, is_unbiased
     return None
+
+
+def _momentum(evidence: Evidence) -> Match | None:
+    found, keep = _kept(evidence), float(evidence.config.get("momentum", 0.99))
+    if found is None or abs(found[0] - keep) <= 1e-9:
+        return None
+    kept, is_unbiased = found
+    detail = f"the port keeps {kept:.6g} of the old value, Keras {keep:g}"
+    return Match(NUMBERS, detail, is_part=is_unbiased)
 
 
 def _unbiased(evidence: Evidence) -> Match | None:
@@ -92,14 +103,16 @@ def _unbiased(evidence: Evidence) -> Match | None:
         return None
     start, statistic, ours, count, _ = found
     keep = float(evidence.config.get("momentum", 0.99))
-    unbiased = statistic * count / max(count - 1, 1)
-    for kept in (keep, 0.9, 0.99):
-        if is_close(start * kept + unbiased * (1 - kept), ours):
-            sure = NUMBERS if kept == keep else SETTINGS
-            return Match(sure, f"n / (n - 1) with n = {count} gives the port's variance")
+    unbiased = start * keep + statistic * (1 - keep) * count / max(count - 1, 1)
+    told = f"n / (n - 1) with n = {count} gives the port's variance"
+    if is_close(unbiased, ours):
+        return Match(NUMBERS, told)
+    kept = _kept(evidence)
+    if kept is not None and kept[1]:  # beside another momentum
+        return Match(NUMBERS, told, is_part=True)
     theirs = evidence.keras[f"state/{evidence.item.name.partition(' (')[0]}"]
     biased = start * keep + statistic * (1 - keep)
-    if is_close(biased, ours) and is_close(start * keep + unbiased * (1 - keep), theirs):
+    if is_close(biased, ours) and is_close(unbiased, theirs):
         return Match(NUMBERS, "Keras 2 keeps an unbiased variance of images, the port a biased one")
     return None
 

@@ -119,10 +119,13 @@ def _found(evidence: Evidence) -> tuple[str, str] | None:
     steps = probe_inputs.SCHEDULE_STEPS[: len(ours)]
     if formula is None or not _gives(formula, config, steps, evidence.keras[key]):
         return None
-    for identity, change, text in _changes(name, config, formula, steps, ours):
-        if _gives(formula, {**config, **change}, steps, ours):
-            return identity, text
-    return None
+    found = [
+        (identity, text)
+        for identity, change, text in _changes(name, config, formula, steps, ours)
+        if _gives(formula, {**config, **change}, steps, ours)
+    ]
+    # Another rate of decay can be written as other steps: the number that a person writes is short.
+    return min(found, key=lambda pair: len(pair[1].partition(", ")[2]), default=None)
 
 
 def _gives(formula: Formula, c: Config, steps: Sequence[int], rates: np.ndarray) -> bool:

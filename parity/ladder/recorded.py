@@ -37,6 +37,11 @@ def compare_recorded(keras: Trace, key: str, ours: np.ndarray, name: str, **plac
     return compare_close(name, theirs, ours, allowed=allowed(keras, key), unit="rel", **place)
 
 
+def close(keras: Trace, port: Trace, key: str, name: str, **place: Any) -> Item:
+    """Compares an array of the port with Keras's, within the effect of rounding."""
+    return compare_recorded(keras, key, port[key], name, **place)
+
+
 def compare_output(keras: Trace, ours: np.ndarray, form: str, mode: str) -> Item:
     """Compares the output of a model.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from typing import Any
 
 Line = list[tuple[str, str]]  # (text, style of rich)
 
@@ -34,3 +35,18 @@ def plain(text: str) -> str:
     return "".join(
         character if character.isprintable() else ascii(character)[1:-1] for character in text
     )
+
+
+def labelled(label: str, text: str, style: str = "") -> list[Line]:
+    """Returns a text behind a label, wrapped."""
+    first, *rest = wrapped(text, " " * 10) or [""]
+    return [
+        [(f"    {label:<6}", style), (first.strip(), style)],
+        *[[(row, style)] for row in rest],
+    ]
+
+
+def shown(value: Any) -> str:
+    """Returns a value of one half, shortened."""
+    text = plain(repr(value) if isinstance(value, float) else str(value))
+    return text if len(text) <= 70 else text[:67] + "..."

@@ -188,19 +188,64 @@ def place_text(place: Mapping[str, Any] | None) -> str:
     return text + (f" ({place['where']})" if place.get("where") else "")
 
 
+def found_title(found: Found) -> str:
+    """Returns the cause of a divergence with its ID, else where it is seen."""
+    return cause_title(found.causes[0]) if found.causes else found_place(found)
+
+
+def found_place(found: Found) -> str:
+    """Returns level and name of the first item that shows a divergence, and its moment."""
+    return f"{found.level}: {found.item.name}{moment(found.item)}"
+
+
 def shown_by(found: Found) -> str:
-    """Returns the first item that shows a divergence, and how many more there are."""
+    """Returns the index of the worst difference, and how many more items show a divergence."""
     more = len(found.items) - 1
-    text = f"{found.item.name}{moment(found.item)}{index_text(found.item)}"
-    return f"{text}, and {more} more" if more > 0 else text
+    parts = [index_text(found.item).strip()]
+    if more > 0:
+        parts.append("1 more item shows it" if more == 1 else f"{more} more items show it")
+    return "; ".join(part for part in parts if part)
+
+
+def found_texts(result: Result) -> list[str]:
+    """Returns each divergence that is not accepted in one line: level, cause, and fix."""
+    texts = []
+    for found in result.divergences:
+        if found.is_accepted:
+            continue
+        text = found_place(found)
+        if found.causes:
+            cause = found.causes[0]
+            text = f"{found.level}: {cause.get('id')} {cause.get('title')}; fix: {cause.get('fix')}"
+        texts.append(text)
+    return texts
+
+
+def is_inherited(result: Result, level: Level) -> bool:
+    """Whether a level of a check fails only because of divergences at other levels."""
+    shown = {found.level for found in result.divergences if not found.is_accepted}
+    return level.status == FAIL and bool(shown) and level.id not in shown
 
 
 def inherited_text(result: Result) -> str:
     """Returns how many values differ only because of the divergences; "" if none do."""
     if not result.inherited:
         return ""
-    parts = [f"{len(names)} at {level}" for level, names in result.inherited]
-    return f"the rest follows from what is above: {count_of(parts)}"
+    parts = [f"{len(names):,} at {level}" for level, names in result.inherited]
+    total = sum(len(names) for _, names in result.inherited)
+    what = "this" if len(result.divergences) == 1 else "these"
+    verb = "item differs" if total == 1 else "items differ"
+    return f"{total:,} more {verb} only because of {what}: {count_of(parts)}"
+
+
+def left_out_texts(result: Result) -> list[str]:
+    """Returns what was not compared without effect on the verdict, a text for each reason."""
+    told = [(entry["what"], entry["why"]) for entry in result.not_compared]
+    told += [pair for level in result.levels for pair in level.not_compared]
+    reasons: dict[str, list[str]] = {}
+    for what, why in dict.fromkeys(told):
+        reasons.setdefault(why, []).append(what)
+    return [f"{', '.join(names)}: {why}" for why, names in reasons.items()]
 
 
 def count_of(parts: Sequence[str]) -> str:

@@ -16,7 +16,9 @@ def sentence_of(result: Result) -> str:
         first = result.first_divergence
         if result.causes:
             cause = result.causes[0]
-            return f"{text}: {cause.get('title')} ({cause.get('id')})."
+            is_one = sum(not found.is_accepted for found in result.divergences) == 1
+            told = f"{cause.get('title')} ({cause.get('id')})"
+            return f"{text}: {told}." if is_one else f"{text}, the first: {told}."
         return (
             f"{text}: the first difference is {first[1].name}, level {first[0].id}."
             if first

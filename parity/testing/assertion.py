@@ -142,18 +142,25 @@ def assert_parity(
 
 
 def failure_text(result: Result, out: Path | None = None) -> str:
-    """Returns the message of a failed check: a line of summary, then the report."""
+    """Returns the message of a failed check: its divergences in a line each, then the report."""
+    from parity.report import sentences
+    from parity.report.lines import plain
     from parity.report.text.check import check_lines
 
     lines = ["".join(text for text, _ in line).rstrip() for line in check_lines(result)]
     if out is not None:
         lines += [f"  results in {out}"]
-    head = "no parity"
-    if (first := result.first_divergence) is not None:
-        level, item = first
-        cause = f" ({result.causes[0]['id']})" if result.causes else ""
-        head += f": {level.id}: {item.name}{cause}"
-    return "\n".join([head, *[line for line in lines if line]])
+    told = [plain(text) for text in sentences.found_texts(result)]
+    told += [
+        plain(f"could not be compared: {entry['what']}: {entry['do']}")
+        for entry in result.incomplete
+    ]
+    head = "no parity" if result.verdict == "fail" else "not decided"
+    if len(told) == 1:
+        head, told = f"{head}: {told[0]}", []
+    elif told:
+        head = f"{head} in {len(told)} places"
+    return "\n".join([head, *(f"  {text}" for text in told), *[line for line in lines if line]])
 
 
 def properties(result: Result) -> dict[str, Any]:
@@ -162,7 +169,13 @@ def properties(result: Result) -> dict[str, Any]:
     if (first := result.first_divergence) is not None:
         level, item = first
         found |= {"level": level.id, "item": item.name}
-        found |= {"cause": result.causes[0]["id"]} if result.causes else {}
+    open_ = [each for each in result.divergences if not each.is_accepted]
+    if ids := [str(each.causes[0]["id"]) for each in open_ if each.causes]:
+        found |= {"cause": ids[0], "causes": ", ".join(ids)}
+    if accepted := [each for each in result.divergences if each.is_accepted]:
+        found["accepted"] = ", ".join(str(each.causes[0]["id"]) for each in accepted)
+    if result.incomplete:
+        found["incomplete"] = ", ".join(entry["what"] for entry in result.incomplete)
     for level in result.levels:
         found[f"{level.id}.status"] = level.status
         if (worst := level.worst) is not None:

@@ -4,18 +4,19 @@ import check_pairs
 
 from parity.divergences import recognised
 from parity.divergences.evidence import Evidence
+from parity.divergences.groups import grouped
 from parity.ladder.engine import compare_levels
-from parity.ladder.items import FAIL
 from parity.ladder.table import OF_PROBE
 
 
-def evidence_of(folder, reference=None, port=None):
+def evidence_of(folder, reference=None, port=None, *, went_wrong=False):
     """Returns the evidence of the first divergence.
 
     Args:
         folder: for files.
         reference: changes what Keras computed, before a right port is made of it.
         port: changes this port.
+        went_wrong: whether the outputs of the port are wrong as well.
     """
     recorded = check_pairs.recorded()
     if reference is not None:
@@ -23,9 +24,11 @@ def evidence_of(folder, reference=None, port=None):
     parts = check_pairs.ported(recorded)
     if port is not None:
         port(parts)
+    if went_wrong:
+        check_pairs.went_wrong(parts)
     keras, trace = recorded.read(folder / "keras"), parts.write(folder / "port")
-    level = next(level for level in compare_levels(OF_PROBE, keras, trace) if level.status == FAIL)
-    return Evidence(keras, trace, level, level.first_failure)
+    group = grouped(compare_levels(OF_PROBE, keras, trace, stops=False), keras, trace)[0]
+    return Evidence(keras, trace, group.level, group.items)
 
 
 def names(evidence):

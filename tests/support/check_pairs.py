@@ -2,8 +2,8 @@
 
     x (N, 5) -> dense1 (4), ReLU -> dropout 0.5 -> dense2 (3), sigmoid; squared error; SGD
 
-`recorded` is what Keras would write, `ported` what a right port makes of it. Change
-one array or fact, then `write` it.
+`recorded` is what Keras would write, `ported` what a right port makes of it, by itself and with
+Keras's values after every layer. Change one array or fact, then `write` it.
 """
 
 import tempfile
@@ -64,12 +64,21 @@ def layers(weights, x, kept=None):
     return {node[0]: pair for node, pair in zip(NODES, pairwise(values), strict=True)}
 
 
+def output_slopes(weights, passed, y, kept):
+    """The gradient of the mean squared error by the output of each node."""
+    output = passed["dense2.activation"][1]
+    last = 2 * (output - y) / y.size
+    second = last * output * (1 - output)
+    dropped = second @ weights["dense2.kernel"].T
+    hidden = np.where(kept, dropped / (1 - RATE), 0.0)
+    found = [hidden * (passed["dense1"][1] > 0), hidden, dropped, second, last]
+    return {node[0]: slope for node, slope in zip(NODES, found, strict=True)}
+
+
 def slopes(weights, passed, y, kept):
     """The gradient of the mean squared error by each weight."""
-    output = passed["dense2.activation"][1]
-    second = 2 * (output - y) / y.size * output * (1 - output)
-    back = np.where(kept, second @ weights["dense2.kernel"].T / (1 - RATE), 0.0)
-    first = back * (passed["dense1"][1] > 0)
+    found = output_slopes(weights, passed, y, kept)
+    first, second = found["dense1"], found["dense2"]
     return {
         "dense1.kernel": passed["dense1"][0].T @ first,
         "dense1.bias": first.sum(0),
@@ -105,6 +114,8 @@ def recorded(seed=3) -> Recorded:
     arrays["loss/penalty"] = np.array(0.0)
     gradients = slopes(weights, passed, y, kept)
     arrays |= {f"gradient/{name}": value for name, value in gradients.items()}
+    arrived = output_slopes(weights, passed, y, kept)
+    arrays |= {f"output_gradient/{name}": value for name, value in arrived.items()}
     _confident(arrays, draw)
     _trained(arrays, weights)
     _optimized(arrays, weights, seed)
@@ -200,15 +211,27 @@ def ported(reference: Recorded) -> Parts:
             arrays[key] = array.copy()
         elif part == "forward":
             arrays[key] = array.copy()
-            if rest.endswith("/output") and rest.count("/") > 1 and "dropout" not in rest:
+            if rest.endswith("/output") and rest.count("/") > 1:
                 arrays[f"{key.removesuffix('output')}own"] = array.copy()
         elif part == "trajectory" and rest not in ("losses", "rates"):
             arrays[key] = array.copy()
+        if part in ("gradient", "state"):
+            arrays[f"forced/{key}"] = array.copy()
+        # What reaches the last activation is not compared: a loss may go round it.
+        elif part == "output_gradient" and rest != NODES[-1][0]:
+            arrays[f"forced/arrived/{rest}"] = array.copy()
     for key in ("loss/value", "loss/confident/value", "loss/confident/gradient"):
         arrays[key] = reference.arrays[key].copy()
+    arrays["loss/own"] = reference.arrays["loss/value"].copy()
     for step, loss in enumerate(reference.arrays["trajectory/losses"], start=1):
         arrays[f"trajectory/loss/{step}"] = np.array(loss)
     return Parts(arrays, _port_facts(reference), {}, {"torch": "ports.py:build"})
+
+
+def went_wrong(port: Parts) -> None:
+    """Moves what a port returns in both modes, as a difference of any of its layers would."""
+    for mode in ("eval", "train"):
+        port.arrays[f"forward/{mode}/output"] = port.arrays[f"forward/{mode}/output"] + 1
 
 
 def _port_facts(reference):
@@ -254,5 +277,11 @@ def _port_facts(reference):
         "loss": {"class": "torch.nn.modules.loss.MSELoss"},
         "active_dropouts": {"eval": [], "train": ["2"]},
         "output_form": "same",
+        "targets": {
+            mode: {node[0]: f"forward/{mode}/{node[0]}/output" for node in NODES}
+            for mode in ("eval", "train")
+        },
+        "style": [],
+        "unshaped": [],
         "raised": {},
     }

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from parity.ladder.items import FAIL, NOT_REACHED
+from parity.ladder.items import DIFFERS, FAIL, NOT_REACHED
 
 
 def statuses(levels):
@@ -10,18 +10,20 @@ def statuses(levels):
 
 
 def failed(levels):
-    """The level that failed, the names of its failed items."""
+    """The only level that failed, and the names of its failed items."""
     found = [level for level in levels.values() if level.status == FAIL]
     assert len(found) == 1, statuses(levels)
-    names = list(levels)
-    after = names[names.index(found[0].id) + 1 :]
-    assert all(levels[name].status == NOT_REACHED for name in after)
-    assert all(
-        level.tolerance_source == f"not compared: {found[0].id} failed"
-        for level in levels.values()
-        if level.status == NOT_REACHED
-    )
+    assert NOT_REACHED not in statuses(levels).values()
     return found[0].id, [item.name for item in found[0].items if item.status == FAIL]
+
+
+def differing(levels):
+    """Level -> names of its items that differ and decide nothing."""
+    names = {
+        level.id: [item.name for item in level.items if item.status == DIFFERS]
+        for level in levels.values()
+    }
+    return {level: items for level, items in names.items() if items}
 
 
 def moved(key, by=1e-9):

@@ -15,7 +15,7 @@ from parity.data.load import run_data
 from parity.ladder.engine import compare_levels
 from parity.ladder.envelope import FACTOR
 from parity.ladder.items import FAIL, PASS
-from parity.ladder.result import ERROR, Result
+from parity.ladder.result import ERROR, Found, Result
 from parity.ladder.table import OF_RUN
 from parity.ladder.tolerance import Float64Tolerance
 from parity.programs.check_spec import CheckSpec
@@ -112,7 +112,11 @@ def check_result(verdict=FAIL, **changes):
         "source": "keras/src/optimizers/adam.py",
     }
     spec = CheckSpec("app:build", "port.py:build").to_dict()
-    fields = {"mode": "replayed", "causes": (cause,) if verdict == FAIL else (), **changes}
+    fields = {"mode": "replayed", **changes}
+    if verdict == FAIL:
+        item = levels[1].items[0]
+        found = Found("optimizer", item, (item.name,), (cause,))
+        fields = {"divergences": (found,), **fields}
     return Result(verdict, spec, tuple(levels), **fields)
 
 
@@ -207,17 +211,26 @@ def renamed(result, name):
         for each in result.levels
     )
     checked = {"level": "data", "confidence": 0.5}  # the only ones that are no free text
-    causes = tuple({**dict.fromkeys(cause, name), **checked} for cause in result.causes)
+    place = {"keras": name, "torch": name, "where": name, "introduced": True}
+    divergences = tuple(
+        replace(
+            found,
+            item=replace(found.item, name=name, note=name),
+            items=(name,),
+            causes=tuple({**dict.fromkeys(cause, name), **checked} for cause in found.causes),
+            place=place,
+        )
+        for found in result.divergences
+    )
     return replace(
         result,
         levels=levels,
-        causes=causes,
+        divergences=divergences,
         spec={**result.spec, "torch": name, "keras": name},
         errors=(name,),
         settings=(
             {"id": name, "name": name, "keras": name, "torch": name, "layers": [[name, name]]},
         ),
-        place={"keras": name, "torch": name, "where": name, "introduced": True},
     )
 
 

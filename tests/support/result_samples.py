@@ -11,7 +11,7 @@ from parity.behaviour.diagnosis import diagnose
 from parity.bench.result import FAILED, REFUSED
 from parity.ladder.items import FAIL, NOT_REACHED, PASS, SKIPPED, Item, Level
 from parity.ladder.levels import LEVEL_IDS
-from parity.ladder.result import ERROR, Result
+from parity.ladder.result import ERROR, INCOMPLETE, Result
 from parity.programs.run_spec import RunSpec
 from parity.stats import Equivalence
 from parity.sweeps.equivalence import EquivalenceRow, ScenarioVerdicts, SweepEquivalence
@@ -94,21 +94,45 @@ def broken_run(*errors, seed=42):
     return Result(ERROR, RunSpec(scenario="dropout", seed=seed).to_dict(), errors=errors)
 
 
-def failing_check(**changes):
+def failing_check(causes=(CAUSE,), place=PLACE, **changes):
     """A check with a cause, its place, a setting that differs, and a level that is skipped."""
     levels = (
         check_level("data"),
         check_level("forward", worst=0.75, note="3 of 4 above"),
-        Level("loss", NOT_REACHED, "not compared: forward failed"),
-        Level("behaviour", SKIPPED, "a check trains a few steps"),
+        Level("loss", SKIPPED, "the port gives no loss"),
+        Level("behaviour", SKIPPED, "a check trains a few steps", applies=False),
     )
-    fields = {"place": PLACE, "settings": (SETTING,), "environment": ENVIRONMENT, **changes}
-    return dataclasses.replace(result_of(*levels, causes=(CAUSE,)), **fields)
+    fields = {"settings": (SETTING,), "environment": ENVIRONMENT, **changes}
+    return dataclasses.replace(result_of(*levels, causes=causes, place=place), **fields)
 
 
 def passing_check():
     """A port that is right."""
     return result_of(check_level("data"), check_level("forward"))
+
+
+def incomplete_check(text="noise"):
+    """A check that cannot be decided."""
+    return dataclasses.replace(
+        passing_check(),
+        verdict=INCOMPLETE,
+        incomplete=({"what": text, "why": f"{text} draws at random", "do": f"replay {text}"},),
+    )
+
+
+def accepted_check():
+    """A port that differs only in what the user accepts."""
+    check = failing_check()
+    accepted = tuple(dataclasses.replace(each, is_accepted=True) for each in check.divergences)
+    levels = tuple(
+        dataclasses.replace(
+            level,
+            status=PASS if level.status == FAIL else level.status,
+            items=tuple(dataclasses.replace(each, accepted=True) for each in level.items),
+        )
+        for level in check.levels
+    )
+    return dataclasses.replace(check, verdict=PASS, levels=levels, divergences=accepted)
 
 
 def equivalence(n_needed=25):
@@ -170,6 +194,7 @@ def diagnosis(*, good=False):
 GOOD = {
     "run": run(),
     "check": passing_check(),
+    "check of which something is accepted": accepted_check(),
     "sweep": sweep(),
     "bench": bench(),
     "diagnosis": diagnosis(good=True),
@@ -180,6 +205,7 @@ BAD = {
     "broken run": broken_run("keras was killed\n  the last line of its log"),
     "broken run without a reason": broken_run(),
     "failing check": failing_check(),
+    "incomplete check": incomplete_check(),
     "level that compared nothing": run((Level("data", FAIL, "bit for bit"),)),
     "verdicts that differ": sweep("fail", agrees=False),
     "quantities that differ": sweep("fail", verdicts=["different"]),
@@ -196,15 +222,23 @@ def named(text):
     found = item(text, 1.0, keras=text, torch=text, note=text)
     cause = {key: value if key == "confidence" else text for key, value in CAUSE.items()}
     setting = {**SETTING, "name": text, "keras": text, "torch": text, "layers": [[text, text]]}
-    explained = {
-        "causes": (cause,),
-        "place": {**PLACE, "keras": text, "torch": text, "where": text},
+    place = {**PLACE, "keras": text, "torch": text, "where": text}
+    told = {
         "settings": (setting,),
         "environment": {"keras": {"python": text, "versions": {text: text}}},
     }
-    check = failing_check(**explained)
+    left_out = {"what": text, "why": text}
+    check = failing_check(
+        (cause,),
+        place,
+        inherited=(("loss", (text,)),),
+        incomplete=({**left_out, "do": text},),
+        not_compared=(left_out,),
+        **told,
+    )
     return [
-        run(ladder("forward", found), scenario=text, **explained),
+        run(ladder("forward", found), scenario=text, **told),
+        incomplete_check(text),
         dataclasses.replace(check, spec={**check.spec, "torch": text, "keras": text}),
         broken_run(text, text),
         sweep("incomplete", missing=[text]),

@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from parity.ladder.compare import compare_close, compare_exact
-from parity.ladder.comparers.probe import MEASURED, close
+from parity.ladder.comparers.probe import MEASURED
 from parity.ladder.comparers.run import compare_facts
 from parity.ladder.items import STYLE
 from parity.ladder.outcome import Outcome, judged, skipped
-from parity.ladder.recorded import MODES, outputs_agree
+from parity.ladder.recorded import MODES, close, outputs_agree
 from parity.ladder.tolerance import EXACT, FLOAT64, IMAGES_FLOAT32, Tolerance
 
 if TYPE_CHECKING:

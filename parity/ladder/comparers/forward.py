@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from parity.ladder.compare import compare_close, compare_exact
-from parity.ladder.comparers.probe import MEASURED, close, raised
+from parity.ladder.comparers.probe import MEASURED, raised
 from parity.ladder.comparers.run import compare_facts
 from parity.ladder.initial_weights import P_VALUE
 from parity.ladder.items import FOLLOWS, INTRODUCED, STYLE
 from parity.ladder.outcome import Outcome, judged, judged_if_any
-from parity.ladder.recorded import MODES, compare_output, compare_recorded, outputs_agree
+from parity.ladder.recorded import MODES, close, compare_output, compare_recorded, outputs_agree
 from parity.ladder.tolerance import EXACT, FLOAT64, SEMANTIC, Tolerance
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from parity.ladder.compare import compare_close
-from parity.ladder.comparers.probe import MEASURED, NO_LOSS, close, raised
+from parity.ladder.comparers.probe import MEASURED, NO_LOSS, raised
 from parity.ladder.comparers.run import compare_facts
 from parity.ladder.items import INTRODUCED
 from parity.ladder.outcome import Outcome, judged, judged_if_any, skipped
-from parity.ladder.recorded import compare_recorded
+from parity.ladder.recorded import close, compare_recorded
 from parity.ladder.tolerance import FLOAT64, SEMANTIC, Tolerance
 
 if TYPE_CHECKING:

@@ -11,12 +11,11 @@ from parity.ladder.comparers.probe import (
     LEARNING_RATE,
     MEASURED,
     NO_OPTIMIZER,
-    close,
     raised,
 )
 from parity.ladder.comparers.run import compare_facts, parameters
 from parity.ladder.outcome import Outcome, judged, judged_if_any, skipped
-from parity.ladder.recorded import held_otherwise
+from parity.ladder.recorded import close, held_otherwise
 from parity.ladder.tolerance import FLOAT64, SEMANTIC, Tolerance
 
 if TYPE_CHECKING:

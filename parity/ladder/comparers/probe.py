@@ -1,11 +1,10 @@
-"""Shared parts of the comparers of a probe: arrays of the port, and errors that it raised."""
+"""Shared parts of the comparers of a probe: limits, reasons, and errors that the port raised."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from parity.ladder.compare import compare_exact
-from parity.ladder.recorded import compare_recorded
 from parity.ladder.rounding import MOST
 from parity.ladder.tolerance import FLOAT64, NOISE_FACTOR
 
@@ -27,8 +26,3 @@ def raised(port: Trace, stage: str) -> list[Item]:
     """Returns an item that fails if the port raised where Keras did not."""
     error = port.facts["raised"].get(stage)
     return [] if error is None else [compare_exact(f"{stage} raises", "nothing", str(error))]
-
-
-def close(keras: Trace, port: Trace, key: str, name: str, **place: Any) -> Item:
-    """Compares an array of the port with Keras's, within the effect of rounding."""
-    return compare_recorded(keras, key, port[key], name, **place)

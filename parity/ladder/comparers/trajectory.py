@@ -9,10 +9,10 @@ import numpy as np
 
 from parity.errors import RunError
 from parity.ladder.compare import absolute_difference, compare_close, compare_exact
-from parity.ladder.comparers.probe import HELD_OTHERWISE, MEASURED, NO_OPTIMIZER, close, raised
+from parity.ladder.comparers.probe import HELD_OTHERWISE, MEASURED, NO_OPTIMIZER, raised
 from parity.ladder.comparers.run import lengths, parameters, parting
 from parity.ladder.outcome import Outcome, judged, judged_if_any, skipped
-from parity.ladder.recorded import held_otherwise
+from parity.ladder.recorded import close, held_otherwise
 from parity.ladder.rounding import MOST, allowed
 
 if TYPE_CHECKING:

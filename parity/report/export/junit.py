@@ -2,7 +2,9 @@
 
 In: results of any kind. Out: a document of Jenkins's schema junit-10, a testsuite for each result:
 
-    run, check   a testcase for each level of the ladder; the first divergence is a failure
+    run          a testcase for each level of the ladder; the first divergence is a failure
+    check        the same; a level that fails lists its divergences, or says that it follows from
+                 others; one for each part that could not be compared, which is an error
     sweep        one for each scenario's verdicts and each comparison; a missing run is an error
     benchmark    one for each row; a variant that trains differently is a failure, a variant that
                  could not be measured is an error
@@ -22,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from parity.bench.machine import facts
 from parity.bench.result import OK, REFUSED, BenchResult, Row
 from parity.ladder.items import FAIL, PASS, Level
-from parity.ladder.result import ERROR, Result
+from parity.ladder.result import ERROR, INCOMPLETE, Result
 from parity.report.bench_sentences import number as short
 from parity.report.bench_sentences import reason_of, times
 from parity.report.bench_sentences import sentence as bench_sentence
@@ -31,20 +33,23 @@ from parity.report.lines import plain, shortened
 from parity.report.sentences import (
     cause_title,
     difference,
+    found_title,
     index_text,
     is_check,
-    likely_causes,
+    is_inherited,
     moment,
     sentence,
     subject,
 )
-from parity.report.text.found import found_lines, setting_lines
-from parity.report.text.result import advice_lines, divergence_lines
+from parity.report.text.found import divergence_lines, setting_lines
+from parity.report.text.result import advice_lines
+from parity.report.text.result import divergence_lines as level_text
 from parity.report.text.sweep import sentence as sweep_sentence
 from parity.sweeps.result import SweepResult
 
 if TYPE_CHECKING:
     from parity.behaviour.diagnosis import Diagnosis
+    from parity.ladder.result import Found
     from parity.sweeps.equivalence import EquivalenceRow, ScenarioVerdicts
 
 MAX_TEXT, MAX_LINES = 2000, 500  # characters of a line, lines of a text
@@ -164,6 +169,10 @@ def _add_result(suite: _Suite, result: Result) -> None:
     suite.time(seconds)
     for level in result.levels:
         _add_level(suite, result, level)
+    for entry in result.incomplete:
+        told = f"{entry['what']} could not be compared: {entry['why']}; {entry['do']}"
+        lines = [f"{name}: {entry[name]}" for name in ("what", "why", "do")]
+        _end(suite.case(entry["what"], "could not be compared"), "error", INCOMPLETE, told, lines)
     if result.verdict == ERROR:
         told = "\n".join(result.errors) or sentence(result)
         _end(suite.case("run"), "error", ERROR, told.partition("\n")[0], told.splitlines())
@@ -174,6 +183,10 @@ def _add_result(suite: _Suite, result: Result) -> None:
 def _add_level(suite: _Suite, result: Result, level: Level) -> None:
     case = suite.case(level.id)
     if level.status == PASS:
+        accepted = [each for each in result.divergences if each.level == level.id]
+        if accepted:
+            told = "; ".join(found_title(each) for each in accepted)
+            ET.SubElement(case, "system-out").text = _line(f"accepted: {told}")
         return
     if level.status != FAIL:
         _end(case, "skipped", level.status, level.tolerance_source)
@@ -182,18 +195,28 @@ def _add_level(suite: _Suite, result: Result, level: Level) -> None:
     if item is None:
         _end(case, "failure", FAIL, f"{level.id}: nothing was compared; {level.tolerance_source}")
         return
-    message = f"{level.id}: {item.name}{moment(item)}{index_text(item)}: keras {item.keras}, "
-    message += f"torch {item.torch}, {difference(item)}"
-    lines = divergence_lines(level, item)
-    first = result.first_divergence
-    if first is not None and first[1] is item:
-        lines += found_lines(result) + advice_lines(result) + setting_lines(result)
-        message += "".join(
-            f"; {'or' if number else 'cause'} {cause_title(cause)}, fix: {cause['fix']}"
-            for number, cause in enumerate(likely_causes(result.causes))
-        )
-    told = ["".join(text for text, _ in line) for line in lines]
-    _end(case, "failure", "divergence", message, told)
+    values = f"{level.id}: {item.name}{moment(item)}{index_text(item)}: keras {item.keras}, "
+    values += f"torch {item.torch}, {difference(item)}"
+    if is_inherited(result, level):
+        message = f"{level.id} differs only because of other divergences: {values}"
+        _end(case, "failure", "inherited", message)
+        return
+    found = [each for each in result.divergences if each.level == level.id]
+    lines = level_text(level, item) if not found else []
+    for number, each in enumerate(found, start=1):
+        lines += divergence_lines(each, number)
+    is_first = result.first_divergence is not None and result.first_divergence[0] is level
+    if is_first:
+        lines += advice_lines(result) + setting_lines(result)
+    text = ["".join(part for part, _ in line) for line in lines]
+    _end(case, "failure", "divergence", _message(values, found), text)
+
+
+def _message(values: str, found: Sequence[Found]) -> str:
+    """Returns the first values that differ, and cause and fix of each divergence of a level."""
+    named = [each for each in found if each.causes and not each.is_accepted]
+    parts = [f"cause {cause_title(each.causes[0])}, fix: {each.causes[0]['fix']}" for each in named]
+    return "; ".join([values, *parts])
 
 
 def _add_sweep(suite: _Suite, result: SweepResult) -> None:

@@ -24,11 +24,14 @@ from parity.sweeps.result import SweepResult
 
 if TYPE_CHECKING:
     from parity.behaviour.diagnosis import Diagnosis
+    from parity.ladder.items import Item
+    from parity.ladder.result import Found
     from parity.sweeps.equivalence import EquivalenceRow, ScenarioVerdicts
 
 MAX_LINES = 60
 MAX_SECTIONS = 5
 MAX_FAILURES = 10  # runs with a shown failure
+MAX_FOUND = 20  # divergences of one check
 MAX_SETTINGS = 5
 MAX_TEXT = 500  # characters of one text, usually a sentence
 MAX_ERROR = 12  # lines of one error
@@ -98,56 +101,88 @@ def _section(result: SweepResult | BenchResult | Diagnosis) -> list[str]:
 
 def _one_run(result: Result) -> list[str]:
     told = ", ".join([sentences.subject(result), *sentences.settings(result)])
-    lines = [f"**{result.verdict.upper()}: {_text(told)}: {sentences.sentence(result)}**", ""]
+    lines = [
+        f"**{result.verdict.upper()}: {_text(told)}: {_text(sentences.sentence(result))}**",
+        "",
+    ]
     if result.verdict == ERROR:
         return [*lines, *(f"- **error** {_error(error)}" for error in result.errors)]
-    if told_first := _first_divergence(result):
-        lines += [*told_first, ""]
-    lines += table(
-        ["level", "status", "worst", "allowed", "where"], [*map(_level_row, result.levels)], "llrrl"
-    )
+    told_found = _found(result) if sentences.is_check(result) else _first_divergence(result)
+    lines += [*told_found, ""] if told_found else []
+    rows = [_level_row(result, level) for level in result.levels]
+    lines += table(["level", "status", "worst", "allowed", "where"], rows, "llrrl")
     halves = [(half, sentences.training_texts(result, half)) for half in ("keras", "torch")]
     trained = [f"- {half}: {_text(', '.join(texts))}" for half, texts in halves if texts]
     return [*lines, "", *trained] if trained else lines
 
 
-def _level_row(level: Level) -> list[str]:
-    if not level.items:
+def _level_row(result: Result, level: Level) -> list[str]:
+    word = _WORDS.get(level.status, level.status)
+    if sentences.is_inherited(result, level):
+        word = "follows"
+    if level.worst is None:
         source = level.tolerance_source if level.status == SKIPPED else ""
-        return [level.id, _WORDS.get(level.status, level.status), "", "", source]
+        return [level.id, word, "", "", source]
     worst, allowed = map(sentences.number, sentences.level_numbers(level))
     item = sentences.level_place(level)
     where = sentences.compared_text(level) if item is None else item.name + sentences.moment(item)
-    return [level.id, _WORDS.get(level.status, level.status), worst, allowed, where]
+    return [level.id, word, worst, allowed, where]
 
 
 def _first_divergence(result: Result) -> list[str]:
-    """Returns what to do, then the findings."""
+    """Returns what to do about a run that differs, then its first divergence."""
     first = result.first_divergence
     if first is None:
         return []
     level, item = first
-    causes = sentences.likely_causes(result.causes)
     lines = []
-    for best in causes[:1]:
-        sure = f"({sentences.confidence_text(best)})"
-        lines += [f"- **cause** {_text(sentences.cause_title(best))} {sure}"]
-        lines += [f"- **fix** {_text(best['fix'])}"]
-        lines += [f"- **seen** {_text(best['detail'])}"] if best["detail"] else []
     if (advice := advice_of(result)) is not None:
         lines += [f"- **often** {_text(advice.title)}", f"- **next** {_text(advice.action)}"]
     where = f"{level.id}: {item.name}{sentences.moment(item)}{sentences.index_text(item)}"
-    values = f"keras {item.keras}, torch {item.torch}; {sentences.difference(item)}"
-    lines.append(f"- **first divergence** {_text(where)}: {_text(values)}")
-    if place := sentences.place_text(result.place):
-        lines.append(f"- **place** {_text(place)}")
-    for cause in causes[1:]:
-        lines.append(f"- **or** {_text(sentences.cause_title(cause))}: {_text(cause['fix'])}")
-    told = sentences.setting_texts(result)
-    lines += [f"- **setting** {_text(text)}" for text in told[:MAX_SETTINGS]]
-    if len(told) > MAX_SETTINGS:
-        lines.append(f"- and {len(told) - MAX_SETTINGS} more different settings")
+    return [*lines, f"- **first divergence** {_text(where)}: {_text(_values(item))}"]
+
+
+def _values(item: Item) -> str:
+    return f"keras {item.keras}, torch {item.torch}; {sentences.difference(item)}"
+
+
+def _found(result: Result) -> list[str]:
+    """Returns a bullet for each divergence of a check, and for what could not be compared."""
+    ordered = sorted(result.divergences, key=lambda found: found.is_accepted)
+    lines = [_bullet(found) for found in ordered[:MAX_FOUND]]
+    if len(ordered) > MAX_FOUND:
+        lines.append(f"- and {len(ordered) - MAX_FOUND} more divergences")
+    if told := sentences.inherited_text(result):
+        lines.append(f"- {_text(told)}")
+    lines += [
+        f"- **could not be compared** {_text(entry['what'])}: {_text(entry['why'])}"
+        f"<br>**do** {_text(entry['do'])}"
+        for entry in result.incomplete[:MAX_FOUND]
+    ]
+    settings = sentences.setting_texts(result)
+    lines += [f"- **setting** {_text(text)}" for text in settings[:MAX_SETTINGS]]
+    if len(settings) > MAX_SETTINGS:
+        lines.append(f"- and {len(settings) - MAX_SETTINGS} more different settings")
+    if left := sentences.left_out_texts(result):
+        lines.append(f"- **not compared** {_text('; '.join(left))}")
     return lines
+
+
+def _bullet(found: Found) -> str:
+    """Returns a divergence in one line: its cause and the fix, then where it is seen."""
+    parts = [f"- **{'accepted' if found.is_accepted else found.level}**"]
+    if found.causes:
+        best = found.causes[0]
+        parts[0] += f" {_text(sentences.cause_title(best))} ({sentences.confidence_text(best)})"
+        parts += [f"**fix** {_text(best['fix'])}"] if best["fix"] else []
+        parts += [f"**seen** {_text(best['detail'])}"] if best["detail"] else []
+    place = f"{sentences.found_place(found)}{sentences.index_text(found.item)}"
+    told = f"{_text(place)}: {_text(_values(found.item))}"
+    parts += [f"**values** {told}"] if found.causes else []
+    parts[0] += "" if found.causes else f" {told}"
+    if where := sentences.place_text(found.place):
+        parts.append(f"**where** {_text(where)}")
+    return "<br>".join(parts)
 
 
 def _many_runs(results: Sequence[Result]) -> list[str]:
@@ -182,13 +217,14 @@ def _failure(result: Result) -> str:
         return _text("\n".join(result.errors).partition("\n")[0])
     first = result.first_divergence
     if first is None:
-        return sentences.sentence(result)
+        return _text(sentences.sentence(result))
     level, item = first
     told = _text(f"{level.id}: {item.name}{sentences.moment(item)}: {sentences.difference(item)}")
-    if causes := sentences.likely_causes(result.causes):
-        cause, fix = _text(sentences.cause_title(causes[0])), _text(causes[0]["fix"])
+    if result.causes:
+        cause, fix = _text(sentences.cause_title(result.causes[0])), _text(result.causes[0]["fix"])
         told = f"**cause** {cause}; **fix** {fix}; {told}"
-    return told
+    more = len(sentences.found_texts(result)) - 1
+    return f"{told}; and {more} more" if more > 0 else told
 
 
 def _error(error: str) -> str:

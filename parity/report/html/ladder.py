@@ -1,85 +1,160 @@
-"""The ladder and the first divergence of a result on a page."""
+"""The ladder of a result on a page, its divergences, and what could not be compared."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from parity.ladder.items import DECIDES
 from parity.report import sentences
 from parity.report.advice import advice_of
-from parity.report.html.page import FAIL, PASS, QUIET, WARN, Cause, Divergence, Fact, Rung
+from parity.report.html.page import (
+    FAIL,
+    PASS,
+    QUIET,
+    WARN,
+    Cause,
+    Divergence,
+    Divergences,
+    Fact,
+    Open,
+    Rung,
+)
 from parity.report.html.texts import value
 
 if TYPE_CHECKING:
-    from parity.ladder.items import Level
-    from parity.ladder.result import Result
+    from parity.ladder.items import Item, Level
+    from parity.ladder.result import Found, Result
+
+MAX_NAMES = 12  # of items in one line
 
 LOOKS = {"pass": PASS, "fail": FAIL, "skipped": WARN, "not_reached": QUIET}
 WORDS = {"pass": "pass", "fail": "fail", "skipped": "skipped", "not_reached": "not reached"}
 
 
-def ladder_of(levels: Sequence[Level]) -> tuple[Rung, ...]:
+def ladder_of(result: Result) -> tuple[Rung, ...]:
     """Returns a row for every level."""
-    return tuple(_rung(level) for level in levels)
+    return tuple(_rung(result, level) for level in result.levels)
 
 
-def _rung(level: Level) -> Rung:
-    look, word = LOOKS[level.status], WORDS[level.status]
+def look_of(result: Result, level: Level) -> tuple[str, str]:
+    """Returns the look of a level and its status in words."""
+    if sentences.is_inherited(result, level):
+        return WARN, "follows"
+    if level.status == "skipped" and not level.applies:
+        return QUIET, "none"
+    return LOOKS[level.status], WORDS[level.status]
+
+
+def _rung(result: Result, level: Level) -> Rung:
+    look, word = look_of(result, level)
     worst = level.worst
     if worst is None:
         return Rung(level.id, look, word, tolerance_source=level.tolerance_source)
-    compared = sum(item.num_compared for item in level.items)
+    compared = sum(item.num_compared for item in level.items if item.role == DECIDES)
     differs, allowed = map(sentences.number, sentences.level_numbers(level))
     told = sentences.count(compared, "value") if sentences.is_exact(level) else ""
     where = f"{worst.name}{sentences.moment(worst)}:" if worst.worst else ""
     return Rung(level.id, look, word, differs, allowed, where, level.tolerance_source, told)
 
 
-def divergence_of(result: Result) -> Divergence | None:
-    """Returns the first place where the two halves differ, with its causes, or None."""
-    if (first := result.first_divergence) is None:
-        return None
-    level, item = first
-    difference = (
-        f"{sentences.number(item.worst)} ({item.unit}), allowed {sentences.number(item.allowed)}"
-    )
-    facts = [
-        Fact("Keras", value(item.keras)),
-        Fact("PyTorch", value(item.torch)),
-        Fact("difference", difference + (f"; {item.note}" if item.note else "")),
-    ]
-    if told := sentences.place_text(result.place):
-        facts.append(Fact("layer", told))
-    facts.append(Fact("tolerance", level.tolerance_source))
+def divergences_of(result: Result) -> Divergences | None:
+    """Returns all places where the two halves of a check differ; of a run, the first one."""
     hints = sentences.setting_texts(result)
     if hints:
         hints.insert(0, "Other settings of paired layers that differ, possibly without effect:")
-    causes = tuple(_cause(cause) for cause in sentences.likely_causes(result.causes))
-    return Divergence(
-        place=f"{level.id}: {item.name}{sentences.moment(item)}{sentences.index_text(item)}",
-        facts=tuple(facts),
-        causes=causes or tuple(_advice(result)),
+    if result.divergences:
+        ordered = sorted(result.divergences, key=lambda found: found.is_accepted)
+        return Divergences(
+            title=_title(ordered),
+            found=tuple(_divergence(result, found) for found in ordered),
+            follows=tuple(
+                Fact(level, _listed(sorted(set(names)))) for level, names in result.inherited
+            ),
+            summary=sentences.capital(sentences.inherited_text(result)),
+            hints=tuple(hints),
+        )
+    if (first := result.first_divergence) is None:
+        return None
+    level, item = first
+    return Divergences(
+        title="First divergence",
+        found=(
+            Divergence(
+                place=_place(level.id, item),
+                facts=(*_numbers(item), Fact("tolerance", level.tolerance_source)),
+                causes=tuple(_advice(result)),
+            ),
+        ),
         hints=tuple(hints),
     )
 
 
-def _cause(cause: Mapping[str, Any]) -> Cause:
-    lines = [
-        Fact(name, str(cause[key]))
-        for name, key in (
-            ("seen", "detail"),
-            ("Keras", "keras"),
-            ("the port", "torch"),
-            ("line", "where"),
-            ("source", "source"),
-        )
-        if cause.get(key)
+def _title(found: Sequence[Found]) -> str:
+    num_open = sum(not each.is_accepted for each in found)
+    num_accepted = len(found) - num_open
+    parts = [sentences.count(num_open, "divergence")] if num_open else []
+    if num_accepted:
+        parts.append(f"{num_accepted} accepted" if parts else f"{num_accepted} accepted divergence")
+    text = ", ".join(parts)
+    return text if num_open or num_accepted == 1 else f"{text}s"
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - MAX_NAMES
+    return ", ".join(names[:MAX_NAMES]) + (f", and {more} more" if more > 0 else "")
+
+
+def _divergence(result: Result, found: Found) -> Divergence:
+    level = next(level for level in result.levels if level.id == found.level)
+    facts = _numbers(found.item)
+    if told := sentences.place_text(found.place):
+        facts.append(Fact("layer", told))
+    others = [name for name in found.items if name != found.item.name]
+    if others:
+        facts.append(Fact("also seen in", _listed(others)))
+    facts.append(Fact("tolerance", level.tolerance_source))
+    causes = tuple(_cause(cause) for cause in sentences.likely_causes(found.causes))
+    return Divergence(
+        place=_place(found.level, found.item),
+        facts=tuple(facts),
+        causes=causes,
+        is_accepted=found.is_accepted,
+        note="" if causes else f"{sentences.capital(sentences.UNKNOWN)}.",
+    )
+
+
+def _place(level: str, item: Item) -> str:
+    return f"{level}: {item.name}{sentences.moment(item)}{sentences.index_text(item)}"
+
+
+def _numbers(item: Item) -> list[Fact]:
+    """Returns both values and their difference."""
+    difference = (
+        f"{sentences.number(item.worst)} ({item.unit}), allowed {sentences.number(item.allowed)}"
+    )
+    return [
+        Fact("Keras", value(item.keras)),
+        Fact("PyTorch", value(item.torch)),
+        Fact("difference", difference + (f"; {item.note}" if item.note else "")),
     ]
+
+
+def opens_of(result: Result) -> tuple[Open, ...]:
+    """Returns what could not be compared."""
+    return tuple(Open(each["what"], each["why"], each["do"]) for each in result.incomplete)
+
+
+def _cause(cause: Mapping[str, Any]) -> Cause:
+    def facts(*rows: tuple[str, str]) -> tuple[Fact, ...]:
+        return tuple(Fact(name, str(cause[key])) for name, key in rows if cause.get(key))
+
     return Cause(
         title=sentences.cause_title(cause),
         confidence=sentences.confidence_text(cause),
-        lines=tuple(lines),
+        lines=facts(("seen", "detail"), ("line", "where")),
         fix=str(cause.get("fix") or ""),
+        formulas=facts(("Keras", "keras"), ("the port", "torch"), ("source", "source")),
     )
 
 

@@ -10,8 +10,9 @@ import numpy as np
 
 from parity.errors import RunError
 from parity.ladder.compare import absolute_difference
-from parity.ladder.items import FAIL, Item, Level
+from parity.ladder.items import ACCEPTED, DIFFERS, FAIL, Item, Level
 from parity.ladder.levels import LEVELS
+from parity.report.html import page
 from parity.report.html.page import Block, Cell, Folded, Table
 from parity.report.html.texts import number, share
 from parity.report.sentences import moment
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
 TITLES = {row.id: row.title for row in LEVELS}
 OPEN = ("forward", "gradient")
+# An item that only tells where a difference begins does not fail its level, nor one that the user
+# accepts.
+_LOOKS = {FAIL: page.FAIL, DIFFERS: page.WARN, ACCEPTED: page.WARN}
+_RANK = {FAIL: 0, DIFFERS: 1, ACCEPTED: 1}
 MAX_ROWS = 120
 MAX_STEPS = 12  # columns of the matrix of weights
 MAX_PARAMETERS = 80  # rows of it
@@ -44,7 +49,7 @@ def layer_blocks(result: Result) -> list[Block]:
 def _table(level: Level) -> Table:
     items = list(level.items)
     if len(items) > MAX_ROWS:  # failed items, then those closest to their limit
-        kept = sorted(items, key=lambda item: (item.status != FAIL, -item.ratio))[:MAX_ROWS]
+        kept = sorted(items, key=lambda item: (_RANK.get(item.status, 2), -item.ratio))[:MAX_ROWS]
         items = [item for item in items if any(item is one for one in kept)]
     left = len(level.items) - len(items)
     return Table(
@@ -57,11 +62,11 @@ def _table(level: Level) -> Table:
 
 
 def _row(item: Item) -> tuple[Cell, ...]:
-    failed = item.status == FAIL
+    look = _LOOKS.get(item.status, "")
     differs = item.worst != 0
     return (
-        Cell(item.name + moment(item), FAIL if failed else ""),
-        Cell(number(item.worst), FAIL if failed else "", share=share(item.worst, item.allowed)),
+        Cell(item.name + moment(item), look),
+        Cell(number(item.worst), look, share=share(item.worst, item.allowed)),
         Cell(number(item.allowed)),
         Cell(item.unit),
         Cell(f"{item.num_compared:,}"),

@@ -29,7 +29,7 @@ class Rung:
 
     Attributes:
         id: "data", "structure", ...
-        look: PASS, FAIL, WARN (skipped) or QUIET (not reached).
+        look: PASS, FAIL, WARN (skipped, follows) or QUIET (not reached).
         word: its status in words.
         worst: greatest difference, "" if nothing was compared.
         allowed: greatest difference that passes, "" as above.
@@ -54,32 +54,70 @@ class Cause:
 
     Attributes:
         title: title with the ID.
-        confidence: "99 %", or "".
-        lines: evidence, both formulas, place in the port; (name, text).
+        confidence: "99 %", "likely", "possible", or "".
+        lines: evidence, place in the port; (name, text).
         fix: what to do.
+        formulas: of both halves, and where Keras defines its own; folded.
     """
 
     title: str
     confidence: str
     lines: tuple[Fact, ...] = ()
     fix: str = ""
+    formulas: tuple[Fact, ...] = ()
 
 
 @dataclass(frozen=True)
 class Divergence:
-    """The first place where two runs differ.
+    """A place where two halves differ.
 
     Attributes:
         place: level, item, epoch, step, index.
         facts: both values, the difference and its limit, the layer, the line.
         causes: the most likely first.
-        hints: other differences, possibly without effect.
+        is_accepted: whether the user accepts it.
+        note: what to know if no cause is known.
     """
 
     place: str
     facts: tuple[Fact, ...]
     causes: tuple[Cause, ...] = ()
+    is_accepted: bool = False
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Divergences:
+    """All places where two halves differ.
+
+    Attributes:
+        title: "3 divergences", "First divergence".
+        found: in the order of the levels; those that are accepted last.
+        follows: what differs only because of them, by level; folded.
+        summary: the line that opens it.
+        hints: other differences, possibly without effect.
+    """
+
+    title: str
+    found: tuple[Divergence, ...]
+    follows: tuple[Fact, ...] = ()
+    summary: str = ""
     hints: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Open:
+    """A part of the models that could not be compared.
+
+    Attributes:
+        what: the part.
+        why: the reason.
+        do: what the user can do.
+    """
+
+    what: str
+    why: str
+    do: str
 
 
 @dataclass(frozen=True)
@@ -228,7 +266,9 @@ class Page:
         facts: mode, seed, versions.
         problems: missing or damaged parts.
         ladder: the levels; empty if there is no ladder.
-        divergence: the first divergence, or None.
+        divergences: where the halves differ, or None.
+        opens: what could not be compared.
+        left_out: what was not compared, without effect on the verdict.
         sections: below the first screen.
     """
 
@@ -239,7 +279,9 @@ class Page:
     facts: tuple[Fact, ...] = ()
     problems: tuple[str, ...] = ()
     ladder: tuple[Rung, ...] = ()
-    divergence: Divergence | None = None
+    divergences: Divergences | None = None
+    opens: tuple[Open, ...] = ()
+    left_out: tuple[str, ...] = ()
     sections: tuple[Section, ...] = ()
 
 

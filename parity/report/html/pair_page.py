@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 from parity.report.html import page
 from parity.report.html.curves import curve_pictures
-from parity.report.html.ladder import LOOKS as LEVEL_LOOKS
-from parity.report.html.ladder import divergence_of, ladder_of
+from parity.report.html.ladder import divergences_of, ladder_of, look_of, opens_of
 from parity.report.html.run_page import LOOKS, title_of, versions_of
 from parity.report.html.svg import NAMES
 from parity.report.html.texts import number
+from parity.report.sentences import found_title
 
 if TYPE_CHECKING:
     from parity.ladder.items import Level
-    from parity.ladder.result import Result
+    from parity.ladder.result import Found, Result
     from parity.report.read import FoundRun
 
-RANK = {"pass": 0, "inconclusive": 1, "fail": 2, "error": 3}
+RANK = {"pass": 0, "incomplete": 1, "fail": 2, "error": 3}
 CHANGED = 2.0  # a difference that grows by less is shown, but not marked
 
 
@@ -37,6 +37,7 @@ def pair_page(before: FoundRun, after: FoundRun) -> page.Page:
             settings.append((f"SHA-256 of {name}", told[0][:16], told[1][:16]))
     parts: list[tuple[str, str, Sequence[page.Block]]] = [
         ("settings", "Changes", [_settings(settings)]),
+        ("divergences", "Divergences, before and now", _divergences(old, new)),
         ("levels", "Level by level", _levels(old, new)),
         ("curves", "Training and validation of each half, before and now", _curves(old, new)),
     ]
@@ -53,8 +54,9 @@ def pair_page(before: FoundRun, after: FoundRun) -> page.Page:
             *(f"before: {problem}" for problem in (*before.problems, *old.errors)),
             *(f"now: {problem}" for problem in (*after.problems, *new.errors)),
         ),
-        ladder=ladder_of(new.levels),
-        divergence=divergence_of(new),
+        ladder=ladder_of(new),
+        divergences=divergences_of(new),
+        opens=opens_of(new),
         sections=page.sections_of(parts),
     )
 
@@ -94,12 +96,36 @@ def _settings(changes: Sequence[tuple[str, str, str]]) -> page.Block:
     return page.Table("Settings, data and versions that differ", ("", "before", "now"), rows)
 
 
+def _divergences(old: Result, new: Result) -> list[page.Block]:
+    """Returns which divergences of a check are new, which remain, and which are mended."""
+    found = [{_key(each): each for each in result.divergences} for result in (old, new)]
+    rows = []
+    for key in dict.fromkeys([*found[1], *found[0]]):
+        before, now = found[0].get(key), found[1].get(key)
+        told = now or before
+        assert told is not None
+        state = page.Cell("mended", page.PASS)
+        if now is not None:
+            is_open = not now.is_accepted
+            word = ("still there" if before else "new") if is_open else "accepted"
+            state = page.Cell(word, page.FAIL if is_open else page.WARN)
+        rows.append((page.Cell(found_title(told)), page.Cell(told.level), state))
+    head = ("divergence", "level", "now")
+    return [page.Table("Each divergence of either check", head, tuple(rows))] if rows else []
+
+
+def _key(found: Found) -> tuple[str, str]:
+    """Returns what a divergence is called in both results: level and cause, else its item."""
+    return found.level, str(found.causes[0]["id"]) if found.causes else found.item.name
+
+
 def _levels(old: Result, new: Result) -> list[page.Block]:
     levels = [{level.id: level for level in result.levels} for result in (old, new)]
     rows = []
     for name in dict.fromkeys([*levels[0], *levels[1]]):
         a, b = levels[0].get(name), levels[1].get(name)
-        rows.append((page.Cell(name), _status(a), _worst(a), _status(b), _worst(b), _change(a, b)))
+        states = (_status(old, a), _worst(a), _status(new, b), _worst(b), _change(a, b))
+        rows.append((page.Cell(name), *states))
     head = ("level", "before", "worst", "now", "worst", "times")
     table = page.Table(
         "Status and greatest difference of each level", head, tuple(rows), frozenset({2, 4, 5})
@@ -107,12 +133,11 @@ def _levels(old: Result, new: Result) -> list[page.Block]:
     return [table] if rows else []
 
 
-def _status(level: Level | None) -> page.Cell:
-    return (
-        page.Cell("-")
-        if level is None
-        else page.Cell(level.status.replace("_", " "), LEVEL_LOOKS[level.status])
-    )
+def _status(result: Result, level: Level | None) -> page.Cell:
+    if level is None:
+        return page.Cell("-")
+    look, word = look_of(result, level)
+    return page.Cell(word, look)
 
 
 def _worst(level: Level | None) -> page.Cell:

@@ -1,4 +1,4 @@
-"""The page of one run or one check: verdict, ladder, first divergence, and details.
+"""The page of one run or one check: verdict, ladder, divergences, and details.
 
 In: the results that `read` found. Out: a `Page` with a section for each known part.
 """
@@ -13,19 +13,19 @@ from parity.ladder.result import ERROR, Result
 from parity.report.html import page
 from parity.report.html.curves import curve_pictures
 from parity.report.html.divergence import divergence_pictures
-from parity.report.html.ladder import divergence_of, ladder_of
+from parity.report.html.ladder import divergences_of, ladder_of, opens_of
 from parity.report.html.layers import layer_blocks, trajectory_table
 from parity.report.html.predictions import prediction_blocks
 from parity.report.html.samples import sample_blocks
 from parity.report.html.svg import NAMES
 from parity.report.reproduce import command_of
-from parity.report.sentences import count
+from parity.report.sentences import count, left_out_texts
 from parity.report.verdict import sentence_of
 
 if TYPE_CHECKING:
     from parity.report.read import FoundRun
 
-LOOKS = {"pass": page.PASS, "fail": page.FAIL, "error": page.FAIL, "inconclusive": page.WARN}
+LOOKS = {"pass": page.PASS, "fail": page.FAIL, "error": page.FAIL, "incomplete": page.WARN}
 MODES = {
     "seeded": "seeded: the port draws every random number itself, only from the seed",
     "replayed": "replayed: the port gets Keras's weights, samples and dropout masks",
@@ -43,8 +43,10 @@ def run_page(found: FoundRun) -> page.Page:
         sentence=sentence_of(result),
         facts=tuple(_facts(result)),
         problems=tuple(dict.fromkeys((*found.problems, *result.errors))),
-        ladder=ladder_of(result.levels),
-        divergence=divergence_of(result),
+        ladder=ladder_of(result),
+        divergences=divergences_of(result),
+        opens=opens_of(result),
+        left_out=tuple(left_out_texts(result)),
         sections=_sections(found),
     )
 

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from parity.report.html.ladder import LOOKS as LEVEL_LOOKS
-from parity.report.html.ladder import divergence_of
+from parity.report.html.ladder import divergences_of, look_of
 from parity.report.html.page import Block, Cell, Code, Fact, Page, Section, Table
 from parity.report.html.run_page import LOOKS, MODES, title_of, versions_of
 from parity.report.html.svg import NAMES
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from parity.ladder.items import Level
     from parity.ladder.result import Result
 
-RANK = ("error", "fail", "inconclusive", "pass")  # worst first
+RANK = ("error", "fail", "incomplete", "pass")  # worst first
 MAX_COMMANDS = 50
 
 
@@ -55,7 +54,7 @@ def runs_page(runs: Sequence[FoundRun], problems: tuple[str, ...], folder: Path 
         sentence=_sentence(results, counts),
         facts=tuple(facts),
         problems=(*problems, *problems_of(runs), *_errors(runs)),
-        divergence=divergence_of(failed[0].result) if failed else None,
+        divergences=divergences_of(failed[0].result) if failed else None,
         sections=(
             Section("runs", "Runs", (_table(runs, folder), *_ends(results))),
             Section("again", "Run them again", (_commands(results),)),
@@ -88,6 +87,8 @@ def _sentence(results: Sequence[Result], counts: Counter[str]) -> str:
             f"{counts['fail']} of {count(len(results), 'run')} differ; {title_of(first)} fails at "
             f"{level}"
         )
+    if counts["incomplete"]:
+        parts.append(f"{count(counts['incomplete'], 'run')} not decided")
     if counts["error"]:
         parts.append(f"{count(counts['error'], 'run')} without a comparison")
     return "; ".join(parts) + "."
@@ -109,7 +110,7 @@ def _table(runs: Sequence[FoundRun], folder: Path | None) -> Table:
             (
                 Cell(title_of(run.result), link=link),
                 Cell(run.result.verdict, LOOKS.get(run.result.verdict, "")),
-                *(_level_cell(by_id.get(name)) for name in levels),
+                *(_level_cell(run.result, by_id.get(name)) for name in levels),
             )
         )
     return Table(
@@ -118,14 +119,14 @@ def _table(runs: Sequence[FoundRun], folder: Path | None) -> Table:
         head=("run", "verdict", *levels),
         rows=tuple(rows),
         numeric=frozenset(range(2, 2 + len(levels))),
-        note="Levels after the failed one are not compared.",
+        note="In a run, levels after the failed one are not compared.",
     )
 
 
-def _level_cell(level: Level | None) -> Cell:
+def _level_cell(result: Result, level: Level | None) -> Cell:
     if level is None:
         return Cell("")
-    look = LEVEL_LOOKS[level.status]
+    look, _ = look_of(result, level)
     if level.worst is None:
         return Cell("-", look)
     return Cell(number(level.worst.worst), look)

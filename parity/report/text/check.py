@@ -11,7 +11,7 @@ from parity.report.text.result import error_lines, head_line, level_lines, sente
 def check_lines(result: Result) -> list[Line]:
     """Returns the report of one check, line by line."""
     lines = [head_line(result)]
-    lines += level_lines(result.levels) if result.verdict != ERROR else error_lines(result)
+    lines += level_lines(result) if result.verdict != ERROR else error_lines(result)
     lines += found_lines(result) + setting_lines(result) + open_lines(result)
     lines += _time_lines(result) + sentence_lines(result)
     return [*[[(plain(text), style) for text, style in line] for line in lines], []]

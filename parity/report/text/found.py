@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from parity.divergences.names import full_name
 from parity.report import sentences
-from parity.report.lines import WIDTH, Line, plain, shortened, wrapped
-from parity.report.text.result import labelled, shown
+from parity.report.lines import WIDTH, Line, labelled, plain, shortened, shown, wrapped
 
 if TYPE_CHECKING:
+    from parity.ladder.items import Item
     from parity.ladder.result import Found, Result
 
 FEW = 3  # so many divergences are shown with their formulas
@@ -20,23 +20,41 @@ def found_lines(result: Result) -> list[Line]:
     """Returns all divergences, those that are accepted last, and what follows from them."""
     lines: list[Line] = []
     ordered = sorted(result.divergences, key=lambda found: found.is_accepted)
+    seen: dict[tuple[str, Item], int] = {}  # divergences may explain the same values together
     for number, found in enumerate(ordered, start=1):
-        lines += _lines_of(found, number, is_long=len(ordered) <= FEW)
+        first = seen.setdefault((found.level, found.item), number)
+        same = str(first) if first < number else ""
+        lines += divergence_lines(found, number, same_as=same, is_long=len(ordered) <= FEW)
     if told := sentences.inherited_text(result):
         lines += [[(row, "dim")] for row in wrapped(told, "  ")]
     return lines
 
 
-def _lines_of(found: Found, number: int, *, is_long: bool) -> list[Line]:
+def divergence_lines(
+    found: Found, number: int, *, same_as: str = "", is_long: bool = True
+) -> list[Line]:
+    """Returns one divergence: where it is seen, both values, its place, its causes and fixes.
+
+    Args:
+        found: the divergence.
+        number: counted from 1.
+        same_as: number of the divergence that the same values show; "" for none.
+        is_long: whether the formulas of both halves are shown, and other likely causes.
+    """
     style = "yellow" if found.is_accepted else "bold red"
     head = f"  {number}  {'accepted, ' if found.is_accepted else ''}{found.level}: "
-    what = shortened(plain(sentences.shown_by(found)), WIDTH - len(head))
-    lines: list[Line] = [[(head, style), (what, "")]]
-    lines += labelled("keras", shown(found.item.keras))
-    lines += labelled("torch", shown(found.item.torch))
-    lines += [[(row, "")] for row in wrapped(sentences.difference(found.item), " " * 10)]
-    if place := sentences.place_text(found.place):
-        lines += labelled("at", place)
+    if same_as:
+        lines: list[Line] = [[(head, style), (f"the same values as in {same_as}", "")]]
+    else:
+        moment = sentences.moment(found.item)
+        name = shortened(plain(found.item.name), WIDTH - len(head + moment))
+        lines = [[(head, style), (name + moment, "")]]
+        lines += labelled("keras", shown(found.item.keras))
+        lines += labelled("torch", shown(found.item.torch))
+        for text in (sentences.difference(found.item), sentences.shown_by(found)):
+            lines += [[(row, "")] for row in wrapped(text, " " * 10)]
+        if place := sentences.place_text(found.place):
+            lines += labelled("where", place)
     causes = sentences.likely_causes(found.causes)
     for cause in causes if is_long else causes[:1]:
         lines += _lines_of_cause(cause, "cause" if cause is causes[0] else "or", is_long=is_long)
@@ -44,11 +62,11 @@ def _lines_of(found: Found, number: int, *, is_long: bool) -> list[Line]:
 
 
 def _lines_of_cause(cause: Mapping[str, Any], label: str, *, is_long: bool) -> list[Line]:
-    head = f"    {label} {cause['id']}  "
+    head = f"    {label:<5} {cause['id']}  "
     sure = f"  ({sentences.confidence_text(cause)})"
-    title = shortened(str(cause["title"]), WIDTH - len(head + sure))
+    title = shortened(plain(str(cause["title"])), WIDTH - len(head + sure))
     lines: list[Line] = [[(head, "bold red"), (title + sure, "")]]
-    shown_keys = (("is", "keras"), ("not", "torch")) if is_long else ()
+    shown_keys = (("keras", "keras"), ("torch", "torch")) if is_long else ()
     for name, key in (*shown_keys, ("seen", "detail")):
         if cause.get(key):
             lines += labelled(name, str(cause[key]))
@@ -60,7 +78,7 @@ def _lines_of_cause(cause: Mapping[str, Any], label: str, *, is_long: bool) -> l
 
 
 def setting_lines(result: Result) -> list[Line]:
-    """Returns the different settings, even after the first divergence."""
+    """Returns the different settings of paired layers, with or without an effect."""
     lines = [[(row, "")] for text in sentences.setting_texts(result) for row in wrapped(text)]
     return [[("  settings that differ", "dim")], *lines] if lines else []
 
@@ -69,14 +87,9 @@ def open_lines(result: Result) -> list[Line]:
     """Returns what could not be compared with what to do, and what was left out."""
     lines: list[Line] = []
     for entry in result.incomplete:
-        lines.append([(f"  could not be compared: {plain(entry['what'])}", "yellow")])
+        head = "  could not be compared: "
+        lines.append([(head, "bold yellow"), (shortened(entry["what"], WIDTH - len(head)), "")])
         lines += labelled("why", entry["why"]) + labelled("do", entry["do"], "bold")
-    told = [(entry["what"], entry["why"]) for entry in result.not_compared]
-    told += [pair for level in result.levels for pair in level.not_compared]
-    reasons: dict[str, list[str]] = {}
-    for what, why in dict.fromkeys(told):
-        reasons.setdefault(why, []).append(what)
-    for why, names in reasons.items():
-        text = f"not compared: {', '.join(names)}: {why}"
-        lines += [[(row, "dim")] for row in wrapped(plain(text), "  ")]
+    for text in sentences.left_out_texts(result):
+        lines += [[(row, "dim")] for row in wrapped(f"not compared: {text}", "  ")]
     return lines

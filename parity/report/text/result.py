@@ -6,14 +6,13 @@ stream is a terminal and NO_COLOR is not set.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, TextIO
+from typing import TextIO
 
 from parity.ladder.items import FAIL, NOT_REACHED, PASS, SKIPPED, Item, Level
 from parity.ladder.result import ERROR, INCOMPLETE, Result
 from parity.report import sentences
 from parity.report.advice import advice_of
-from parity.report.lines import WIDTH, Line, plain, shortened, wrapped
+from parity.report.lines import WIDTH, Line, labelled, plain, shortened, shown, wrapped
 from parity.report.text.sparkline import sparkline_rows
 from parity.report.text.terminal import print_lines
 
@@ -37,7 +36,7 @@ def _lines(result: Result) -> list[Line]:
     lines = [head_line(result)]
     if result.verdict == ERROR:
         return [*lines, *error_lines(result), []]
-    lines += level_lines(result.levels)
+    lines += level_lines(result)
     if (first := result.first_divergence) is not None:
         lines += divergence_lines(*first)
         lines += advice_lines(result)
@@ -66,14 +65,17 @@ def sentence_lines(result: Result) -> list[Line]:
     return [[(row, STYLES[result.verdict])] for row in wrapped(told, "  ")]
 
 
-def level_lines(levels: Sequence[Level]) -> list[Line]:
+def level_lines(result: Result) -> list[Line]:
     """Returns the ladder: a head, and a line for each level."""
     head: Line = [(f"  {'level':<11}{'':<9}{'worst':>9}  {'allowed':>9}  where", "dim")]
-    return [head, *[_level_line(level) for level in levels]]
+    follows = {level.id for level in result.levels if sentences.is_inherited(result, level)}
+    return [head, *[_level_line(level, is_own=level.id not in follows) for level in result.levels]]
 
 
-def _level_line(level: Level) -> Line:
+def _level_line(level: Level, *, is_own: bool = True) -> Line:
     status = (f"{_WORDS[level.status]:<9}", STYLES[level.status])
+    if not is_own:
+        status = (f"{'follows':<9}", "red")
     if level.worst is None:
         return [(f"  {level.id:<11}", ""), status]
     worst, allowed = map(sentences.number, sentences.level_numbers(level))
@@ -110,15 +112,6 @@ def advice_lines(result: Result) -> list[Line]:
     return [*labelled("often", advice.title), *labelled("next", advice.action, "bold")]
 
 
-def labelled(label: str, text: str, style: str = "") -> list[Line]:
-    """Returns a text behind a label, wrapped."""
-    first, *rest = wrapped(text, " " * 10) or [""]
-    return [
-        [(f"    {label:<6}", style), (first.strip(), style)],
-        *[[(row, style)] for row in rest],
-    ]
-
-
 def _training_lines(result: Result) -> list[Line]:
     """Returns the end of each half, one row each, so that equal numbers are aligned."""
     return [
@@ -132,12 +125,6 @@ def _place(item: Item, width: int) -> str:
     """Returns name and moment of an item; shortens a long name in the middle."""
     told = sentences.moment(item)
     return shortened(plain(item.name), width - len(told)) + told
-
-
-def shown(value: Any) -> str:
-    """Returns a value of one half, shortened."""
-    text = plain(repr(value) if isinstance(value, float) else str(value))
-    return text if len(text) <= 70 else text[:67] + "..."
 
 
 def print_result(result: Result, stream: TextIO | None = None) -> None:

@@ -21,7 +21,7 @@ def given(of):
 
 def test_a_layer_that_reads_another_tensor_is_told_whose(tmp_path):
     change = given(lambda arrays: arrays["dense1/output"])
-    evidence = evidence_of(tmp_path, port=change)
+    evidence = evidence_of(tmp_path, port=change, went_wrong=True)
     assert evidence.item.name == "input of dense2 (eval)"
     found = names(evidence)
     assert next(iter(found)) == "A22"
@@ -39,7 +39,7 @@ def two_inputs(recorded):
 
 def test_inputs_in_another_order_are_told_so(tmp_path):
     change = given(lambda arrays: arrays["dense2/input/1"])
-    evidence = evidence_of(tmp_path, two_inputs, change)
+    evidence = evidence_of(tmp_path, two_inputs, change, went_wrong=True)
     found = names(evidence)
     assert next(iter(found)) == "A22"
     assert found["A22"] == "the inputs of dense2 are in a different order"
@@ -51,7 +51,7 @@ def test_a_tensor_that_is_right_but_for_a_billionth_is_no_other_one(tmp_path):
         x[0] += 1e-10 * np.abs(x).max()
         return x
 
-    evidence = evidence_of(tmp_path, port=given(change))
+    evidence = evidence_of(tmp_path, port=given(change), went_wrong=True)
     assert evidence.is_input
     assert list(names(evidence)) == ["N1"]
 
@@ -60,7 +60,7 @@ def test_a_tensor_that_is_right_but_for_a_billionth_is_no_other_one(tmp_path):
 def test_an_activation_that_only_the_port_has_is_named(tmp_path, name):
     function = {"tanh": np.tanh, "sigmoid": check_pairs.sigmoid}[name]
     change = given(lambda arrays: function(arrays["dense2/input/0"]))
-    evidence = evidence_of(tmp_path, port=change)
+    evidence = evidence_of(tmp_path, port=change, went_wrong=True)
     found = names(evidence)
     assert next(iter(found)) == "A16"
     assert found["A16"] == f"only the port computes {name} before dense2"
@@ -94,13 +94,14 @@ def test_a_dropout_of_another_grain_is_named(tmp_path, reference, port, detail):
 
 
 def test_a_formula_that_gives_what_keras_gives_explains_nothing(tmp_path):
-    """The layer is right on Keras's own input, and wrong as it is reached."""
+    """The layer is right for Keras's input, and wrong as it is reached."""
 
     def change(port):
-        port.arrays["forward/eval/dense1.activation/output"] += 1.0
+        port.arrays["forward/eval/dense1.activation/input/0"] += 1.0
 
-    evidence = evidence_of(tmp_path, port=change)
+    evidence = evidence_of(tmp_path, port=change, went_wrong=True)
+    assert evidence.item.name == "input of dense1.activation (eval)"
     relu = np.maximum(evidence.keras_input(), 0)
     np.testing.assert_array_equal(evidence.own_output(), relu)
     assert not evidence.gives(relu)
-    assert not names(evidence)
+    assert list(names(evidence)) == ["N1"]

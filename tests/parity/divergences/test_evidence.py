@@ -1,52 +1,52 @@
-"""Evidence is the first divergence with the numbers of both halves around it."""
+"""Evidence is one divergence with the numbers of both halves around it."""
 
 import check_pairs
 import numpy as np
 import pytest
+from check_evidence import evidence_of
 
 from parity.divergences.evidence import CLOSE, Evidence, differs, is_close
-from parity.ladder.engine import compare_levels
-from parity.ladder.items import FAIL
-from parity.ladder.table import OF_PROBE
 
 
 @pytest.fixture
 def evidence(tmp_path):
-    """The evidence of a port of which some arrays and facts were changed."""
+    """The evidence of a port of which some arrays were changed, and so its outputs."""
 
-    def make(arrays=(), **facts):
-        recorded = check_pairs.recorded()
-        port = check_pairs.ported(recorded)
-        for key in arrays:
-            port.arrays[key] = port.arrays[key] + 1
-        port.facts |= facts
-        sides = recorded.read(tmp_path / "keras"), port.write(tmp_path / "port")
-        level = next(level for level in compare_levels(OF_PROBE, *sides) if level.status == FAIL)
-        return Evidence(*sides, level, level.first_failure)
+    def make(arrays):
+        def change(port):
+            for key in arrays:
+                port.arrays[key] = port.arrays[key] + 1
+
+        return evidence_of(tmp_path, port=change, went_wrong=arrays[0].startswith("forward"))
 
     return make
 
 
-def test_a_layer_that_errs_itself_is_told_from_one_that_inherits(evidence):
-    own = evidence(["forward/eval/dense2/output", "forward/eval/dense2/own"])
+def test_a_layer_that_errs_itself_is_told_from_one_that_is_given_another_input(evidence):
+    own = evidence(["forward/eval/dense2/own"])
     assert (own.node["name"], own.call["name"], own.kind) == ("dense2", "3", "dense")
     assert own.is_own is True
-    inherited = evidence(["forward/eval/dense2/output"])
-    assert inherited.is_own is False
-    assert not inherited.is_input
+    assert not own.is_input
     given = evidence(["forward/train/dense2/input/0"])
+    assert given.is_own is False
     assert given.is_input
     assert (given.mode, given.node["name"]) == ("train", "dense2")
 
 
+def test_what_follows_from_an_earlier_layer_is_no_evidence(evidence):
+    found = evidence(["forward/eval/dense1/own", "forward/eval/dense2/output"])
+    assert found.item.name == "dense1, with Keras's input (eval)"
+    assert [item.name for item in found.failed] == [found.item.name]
+
+
 def test_the_longest_name_is_that_of_the_layer(evidence):
-    found = evidence(["forward/eval/dense1.activation/output"])
+    found = evidence(["forward/eval/dense1.activation/own"])
     assert found.node["name"] == "dense1.activation"
     assert found.call["name"] == "1"
 
 
 def test_the_numbers_are_those_of_both_halves(evidence):
-    found = evidence(["forward/train/dense2/output", "forward/train/dense2/own"])
+    found = evidence(["forward/train/dense2/own"])
     recorded = check_pairs.recorded().arrays
     key = "forward/train/dense2"
     np.testing.assert_array_equal(found.keras_input(), recorded[f"{key}/input/0"])
@@ -63,7 +63,7 @@ def test_the_numbers_are_those_of_both_halves(evidence):
 
 
 def test_what_keras_computes_itself_explains_nothing(evidence):
-    found = evidence(["forward/train/dense2/output"])
+    found = evidence(["forward/train/dense2/input/0"])
     assert found.is_own is False
     right = found.own_output()
     np.testing.assert_array_equal(right, found.keras_output())
@@ -89,9 +89,9 @@ def test_a_value_is_recorded_but_for_what_float32_inside_does(evidence):
 
 
 def test_a_layer_is_fed_by_what_made_its_input(evidence):
-    found = evidence(["forward/eval/dense2/output"])
+    found = evidence(["forward/eval/dense2/own"])
     assert found.source()["name"] == "dropout"
-    first = evidence(["forward/eval/dense1/output"])
+    first = evidence(["forward/eval/dense1/own"])
     assert first.source() is None
 
 
@@ -100,7 +100,7 @@ def test_a_weight_is_of_the_first_layer_that_has_it(evidence):
     assert (found.item.name, found.node["name"]) == ("dense1.bias", "dense1")
     found.keras.facts["nodes"][0]["weights"] = []
     found.keras.facts["nodes"][1]["weights"] = ["dense1.bias"]  # the nodes of a separable layer
-    again = Evidence(found.keras, found.port, found.level, found.item)
+    again = Evidence(found.keras, found.port, found.level, [found.item])
     assert again.node["name"] == "dense1.activation"
 
 

@@ -62,6 +62,13 @@ def test_what_follows_a_level_that_fails_is_not_reached(failing):
     assert {x.tolerance_source for x in levels[place + 1 :]} <= {f"not compared: {failing} failed"}
 
 
+@pytest.mark.parametrize("failing", IDS)
+def test_a_check_goes_on_behind_a_level_that_fails(failing):
+    levels = compare_levels(found_by({failing: FAIL}), "keras", "torch", stops=False)
+    assert [level.id for level in levels if level.status == FAIL] == [failing]
+    assert {level.status for level in levels if level.id != failing} == {PASS}
+
+
 def test_a_level_that_is_skipped_stops_nothing():
     levels = compare_levels(found_by({"init": SKIPPED, "loss": FAIL}), "keras", "torch")
     assert [level.status for level in levels][:6] == [PASS, PASS, SKIPPED, PASS, FAIL, NOT_REACHED]
@@ -79,6 +86,19 @@ def test_only_levels_that_were_asked_for_are_compared():
 def test_one_level_alone_is_compared_whatever_the_others_say():
     level = compare_level("loss", found_by({"data": FAIL}), "keras", "torch")
     assert (level.id, level.status, level.tolerance_source) == ("loss", PASS, "made")
+
+
+def test_a_level_tells_what_it_leaves_out_and_whether_there_is_anything():
+    told = (("dense1.bias", "its gradient is zero"),)
+    comparers = {
+        "gradient": lambda: judged("made", [Item("item", 0.0, 0.0, "abs", 1)], told),
+        "schedule": lambda: skipped("no rates", applies=False),
+        "loss": lambda: judged_if_any("made", [], told),
+    }
+    gradient, schedule, loss = (compare_level(name, comparers) for name in comparers)
+    assert (gradient.status, gradient.not_compared, gradient.applies) == (PASS, told, True)
+    assert (schedule.status, schedule.applies) == (SKIPPED, False)
+    assert (loss.status, loss.not_compared, loss.applies) == (SKIPPED, told, True)
 
 
 def test_nothing_compared_fails_a_run_and_skips_a_probe():

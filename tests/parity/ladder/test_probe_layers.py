@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from ladder_probes import fact, failed, moved
+from ladder_probes import differing, fact, failed, moved, statuses
 
-from parity.ladder.items import PASS
+from parity.ladder.items import FAIL, PASS, STYLE
 
 
 def without(name):
@@ -28,52 +28,128 @@ def extra(kind, weights=None, rate=None):
     return change
 
 
+def not_carried(*weights):
+    """A port in which these weights of Keras have no place."""
+
+    def change(port):
+        for weight in weights:
+            del port.facts["weights"][weight]
+
+    return change
+
+
+def both(*changes):
+    def change(port):
+        for each in changes:
+            each(port)
+
+    return change
+
+
+KERNEL_LEFT = not_carried("dense1.kernel")
+WRONG_OUTPUTS = both(moved("forward/eval/output", 1.0), moved("forward/train/output", 1.0))
+MORE_WEIGHTS = both(extra("dense", {"kernel": [2, 2]}), fact(["more.kernel"], "not_carried"))
 STRUCTURE = {
-    "activation": (fact("activation:tanh", "nodes", 1, "kind"), ["dense1.activation"]),
-    "shapes": (fact({"kernel": [5, 3], "bias": [4]}, "nodes", 0, "weights"), ["dense1"]),
-    "no_weights": (fact({}, "nodes", 3, "weights"), ["dense2"]),
-    "no_dropout": (without("2"), ["dropout"]),
-    "more_dropout": (extra("dropout", rate=0.5), ["more"]),
-    "more_weights": (extra("dense", {"kernel": [2, 2]}), ["more"]),
+    "shapes": (
+        both(fact({"kernel": [5, 3], "bias": [4]}, "nodes", 0, "weights"), KERNEL_LEFT),
+        ["dense1", "dense1.kernel"],
+    ),
+    "no_weights": (
+        both(fact({}, "nodes", 3, "weights"), not_carried("dense2.kernel", "dense2.bias")),
+        ["dense2", "dense2.kernel", "dense2.bias"],
+    ),
+    "no_layer": (
+        both(without("3"), not_carried("dense2.kernel", "dense2.bias")),
+        ["dense2", "dense2.kernel", "dense2.bias"],
+    ),
+    "more_weights": (MORE_WEIGHTS, ["more", "parameter more.kernel"]),
     "problem": (fact(["dense1: kernel has no partner"], "problems"), ["weights of dense1"]),
-    "not_carried": (fact(["3.more"], "not_carried"), ["parameter 3.more"]),
+    "not_carried": (fact(["3.more"], "not_carried"), ["3", "parameter 3.more"]),
+    "not_used": (not_carried("dense2.bias"), ["dense2.bias"]),
 }
 
 
 @pytest.mark.parametrize(("change", "items"), STRUCTURE.values(), ids=STRUCTURE)
-def test_a_layer_without_its_like_fails(compared_probe, change, items):
-    assert failed(compared_probe(change)) == ("structure", items)
+def test_what_cannot_be_carried_over_fails(compared_probe, change, items):
+    level, found = failed(compared_probe(change))
+    assert level == "structure"
+    assert set(found) & set(items)
+    assert set(found) <= set(items)
 
 
-def test_a_weight_that_is_not_used_fails(compared_probe):
-    def change(port):
-        del port.facts["weights"]["dense2.bias"]
-
-    assert failed(compared_probe(change)) == ("structure", ["dense2.bias"])
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        extra("dropout", rate=0.0),
-        extra("reshape"),
-        without("1"),
-        fact({"weight": [4], "other": [5, 4]}, "nodes", 0, "weights"),
-    ],
-    ids=["dropout_of_nothing", "no_weights", "activation", "names"],
-)
-def test_what_holds_no_weights_is_judged_by_its_numbers(compared_probe, change):
-    level = compared_probe(change)["structure"]
+@pytest.mark.parametrize(("change", "items"), STRUCTURE.values(), ids=STRUCTURE)
+def test_a_port_that_loads_the_weights_itself_may_hold_them_in_any_form(
+    compared_probe, change, items
+):
+    loads = fact(True, "given", "load")
+    level = compared_probe(both(change, loads))["structure"]
     assert level.status == PASS
+    assert {item.role for item in level.items if not item.agrees} == {STYLE}
+    # Its outputs are the proof; without them it has not shown that it is right.
+    wrong = compared_probe(both(change, loads, WRONG_OUTPUTS))
+    assert wrong["structure"].status == FAIL
 
 
-def test_what_was_not_compared_is_named(compared_probe):
-    assert "without partner in the port, tested only by later layers: dense1.activation" in (
-        compared_probe(without("1"))["structure"].tolerance_source
+WRITTEN_OTHERWISE = {
+    "dropout_of_nothing": extra("dropout", rate=0.0),
+    "no_weights": extra("reshape"),
+    "no_activation": without("1"),
+    "other_activation": fact("activation:tanh", "nodes", 1, "kind"),
+    "other_kind": fact("unknown:mine", "nodes", 0, "kind"),
+    "no_dropout": without("2"),
+    "names": fact({"weight": [4], "other": [5, 4]}, "nodes", 0, "weights"),
+}
+
+
+@pytest.mark.parametrize("change", WRITTEN_OTHERWISE.values(), ids=WRITTEN_OTHERWISE)
+def test_what_is_written_in_another_way_is_judged_by_its_numbers(compared_probe, change):
+    levels = compared_probe(change)
+    assert FAIL not in statuses(levels).values()
+    assert failed(compared_probe(both(change, WRONG_OUTPUTS)))[0] == "forward"
+
+
+def test_a_dropout_that_only_the_port_has_fails(compared_probe):
+    """Its masks are its own, so that no output can be compared with Keras's."""
+    assert failed(compared_probe(extra("dropout", rate=0.5))) == ("forward", ["more"])
+
+
+def test_a_dropout_that_only_keras_has_is_told_where_train_outputs_differ(compared_probe):
+    levels = compared_probe(both(without("2"), moved("forward/train/output", 1.0)))
+    assert failed(levels) == ("forward", ["output (train)"])
+    assert differing(levels) == {"forward": ["dropout"]}
+
+
+TELLING = {
+    "own": ("forward/eval/dense2/own", "dense2, with Keras's input (eval)"),
+    "input": ("forward/train/dense2/input/0", "input of dense2 (train)"),
+    "output": ("forward/train/dropout/output", "dropout (train)"),
+}
+
+
+@pytest.mark.parametrize(("key", "item"), TELLING.values(), ids=TELLING)
+def test_what_a_layer_computes_inside_fails_nothing_by_itself(compared_probe, key, item):
+    levels = compared_probe(moved(key, 1.0))
+    assert FAIL not in statuses(levels).values()
+    assert differing(levels) == {"forward": [item]}
+    both_wrong = compared_probe(both(moved(key, 1.0), WRONG_OUTPUTS))
+    assert failed(both_wrong) == ("forward", ["output (eval)", "output (train)"])
+
+
+def test_the_first_failure_of_a_level_is_where_the_difference_begins(compared_probe):
+    change = both(moved("forward/eval/dense2/own", 1.0), WRONG_OUTPUTS)
+    first = compared_probe(change)["forward"].first_failure
+    assert first.name == "dense2, with Keras's input (eval)"
+
+
+def test_a_layer_of_another_style_is_told_as_such(compared_probe):
+    change = both(
+        moved("forward/eval/dense1.activation/own", 1.0),
+        moved("forward/eval/dropout/input/0", 1.0),
+        fact(["dense1.activation", "dropout"], "style"),
     )
-    assert compared_probe(extra("reshape"))["structure"].tolerance_source.endswith(
-        "without partner in Keras: more"
-    )
+    level = compared_probe(change)["forward"]
+    assert level.status == PASS
+    assert {item.role for item in level.items if not item.agrees} == {STYLE}
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from ladder_probes import fact, failed, moved, scheduled, statuses
+from ladder_probes import differing, fact, failed, moved, scheduled, statuses
 
 from parity.errors import InputError
-from parity.ladder.items import FAIL, NOT_REACHED, PASS, SKIPPED
+from parity.ladder.items import FAIL, PASS, SKIPPED
 from parity.ladder.levels import LEVEL_IDS
 
 
@@ -35,26 +35,28 @@ def test_what_rounding_does_in_keras_is_allowed_the_port(compared_probe):
     def noisy(r):
         r.facts["noise"]["forward/train/dense2/output"] = 1e-10
 
-    for change in (moved("forward/train/dense2/output"), moved("forward/train/dense2/own")):
-        assert FAIL not in statuses(compared_probe(change, noisy)).values()
-        assert failed(compared_probe(change))[0] == "forward"
+    for part in ("output", "own"):
+        change = moved(f"forward/train/dense2/{part}")
+        assert differing(compared_probe(change, noisy)) == {}
+        assert list(differing(compared_probe(change))) == ["forward"]
+
+
+def test_what_rounding_does_in_keras_is_allowed_the_output(compared_probe):
+    def noisy(r):
+        r.facts["noise"]["forward/train/output"] = 1e-10
+
+    change = moved("forward/train/output")
+    assert FAIL not in statuses(compared_probe(change, noisy)).values()
+    assert failed(compared_probe(change)) == ("forward", ["output (train)"])
 
 
 CHANGED = {
-    "data": ("forward/eval/dense1/input/0", "data", ["input of dense1"]),
     "weight": ("weights/dense2.bias", "structure", ["dense2.bias (as carried over)"]),
-    "eval_output": ("forward/eval/dense2/output", "forward", ["dense2 (eval)"]),
-    "eval_own": (
-        "forward/eval/dense2/own",
-        "forward",
-        ["dense2, with Keras's input (eval)"],
-    ),
-    "train_input": ("forward/train/dense2/input/0", "forward", ["input of dense2 (train)"]),
-    "train_dropout": ("forward/train/dropout/output", "forward", ["dropout (train)"]),
     "model_output": ("forward/train/output", "forward", ["output (train)"]),
     "confident": ("loss/confident/value", "loss", ["loss of confident outputs"]),
     "confident_gradient": ("loss/confident/gradient", "loss", ["its gradient"]),
     "loss": ("loss/value", "loss", ["loss"]),
+    "eval_output": ("forward/eval/output", "forward", ["output (eval)"]),
     "gradient": ("gradient/dense1.bias", "gradient", ["dense1.bias"]),
     "optimizer": ("optimizer/2/weights/dense2.kernel", "optimizer", ["dense2.kernel"]),
     "trajectory": ("trajectory/2/dense1.kernel", "trajectory", ["dense1.kernel"]),
@@ -67,10 +69,67 @@ def test_one_changed_number_fails_at_its_level_and_nowhere_else(compared_probe, 
     assert failed(compared_probe(moved(key))) == (level, items)
 
 
+FORCED = {
+    "gradient": ("forced/gradient/dense1.bias", "dense1.bias, with Keras's values"),
+    "arrived": ("forced/arrived/dropout", "gradient that reaches dropout"),
+    "loss": ("loss/own", "loss of Keras's outputs"),
+}
+
+
+@pytest.mark.parametrize(("key", "item"), FORCED.values(), ids=FORCED)
+def test_what_the_port_makes_of_keras_values_fails_nothing_by_itself(compared_probe, key, item):
+    levels = compared_probe(moved(key, 1.0))
+    assert FAIL not in statuses(levels).values()
+    (found,) = differing(levels).values()
+    assert found == [item]
+
+
+def test_other_data_fails_where_outputs_differ(compared_probe):
+    """A port may prepare its input itself."""
+    given = moved("forward/eval/dense1/input/0")
+    assert FAIL not in statuses(compared_probe(given)).values()
+
+    def change(port):
+        given(port)
+        moved("forward/eval/output")(port)
+
+    levels = statuses(compared_probe(change))
+    assert [name for name, status in levels.items() if status == FAIL] == ["data", "forward"]
+
+
+def test_a_weight_without_a_gradient_fails_whatever_else_is_compared(compared_probe):
+    """Even if the port has no optimizer, and differs before."""
+
+    def change(port):
+        del port.arrays["gradient/dense1.kernel"]
+        moved("forward/train/output", 1.0)(port)
+        port.facts["given"]["optimizer"] = False
+
+    levels = compared_probe(change)
+    failing = [item for item in levels["gradient"].items if item.status == FAIL]
+    assert [(item.name, item.keras, item.torch) for item in failing] == [
+        ("dense1.kernel", "a gradient", "no gradient")
+    ]
+
+
+def test_a_gradient_that_is_only_rounding_is_left_out_and_told(compared_probe):
+    def noisy(r):
+        r.facts["noise"]["gradient/dense1.bias"] = 1e-3
+        for name in ("dense1.kernel", "dense2.kernel", "dense2.bias"):
+            r.arrays[f"gradient/{name}"] = r.arrays[f"gradient/{name}"] * 1e6
+
+    levels = compared_probe(moved("gradient/dense1.bias", 1.0), noisy)
+    assert levels["gradient"].status == PASS
+    assert ("gradient of dense1.bias", "it is nothing but rounding in Keras") in (
+        levels["gradient"].not_compared
+    )
+    assert not any("dense1.bias" in item.name for item in levels["gradient"].items)
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("forward/eval/dense2/output", np.nan),
+        ("forward/eval/output", np.nan),
         ("loss/value", np.inf),
         ("gradient/dense2.bias", np.nan),
         ("trajectory/1/dense2.bias", -np.inf),
@@ -88,7 +147,7 @@ def test_what_is_no_number_fails(compared_probe, key, value):
 
 @pytest.mark.parametrize(
     "key",
-    ["forward/eval/dense2/output", "gradient/dense2.kernel", "optimizer/1/weights/dense2.kernel"],
+    ["forward/eval/output", "gradient/dense2.kernel", "optimizer/1/weights/dense2.kernel"],
 )
 @pytest.mark.parametrize(
     "change", [np.transpose, lambda a: a.astype(np.float32)], ids=["shape", "dtype"]
@@ -233,13 +292,13 @@ def test_a_level_that_cannot_be_compared_is_skipped_with_its_reason(
 
 
 def test_only_levels_that_were_asked_for_count(compared_probe):
-    wrong = moved("forward/eval/dense1/output", 1.0)
+    wrong = moved("forward/eval/output", 1.0)
     levels = compared_probe(wrong, levels=("structure", "loss"))
     assert FAIL not in statuses(levels).values()
     assert [n for n, level in levels.items() if level.status == PASS] == ["structure", "loss"]
     assert levels["forward"].tolerance_source == "not asked for"
     found = statuses(compared_probe(wrong, levels=("forward", "gradient")))
-    assert (found["forward"], found["loss"], found["gradient"]) == (FAIL, SKIPPED, NOT_REACHED)
+    assert (found["forward"], found["loss"], found["gradient"]) == (FAIL, SKIPPED, PASS)
 
 
 def test_a_bundle_that_lacks_what_the_port_has_is_an_input_error(compared_probe):

@@ -120,6 +120,7 @@ def test_json_has_the_keys_of_the_contract():
     assert contract | {"behaviour"} <= set(json_)
     assert set(json_) - contract == {
         *("behaviour", "mode", "data", "history", "wall_s", "envelope", "errors", "settings"),
+        *("divergences", "inherited", "incomplete", "not_compared", "tolerance"),
     }
     for level in json_["levels"]:
         assert set(level) == {
@@ -130,6 +131,8 @@ def test_json_has_the_keys_of_the_contract():
             "unit",
             "tolerance_source",
             "items",
+            "not_compared",
+            "applies",
         }
     first = json_["first_divergence"]
     assert {"level", "item", "epoch_number", "step", "keras", "torch", "causes"} <= set(first)

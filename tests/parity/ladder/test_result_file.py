@@ -16,7 +16,7 @@ from parity.files.json_io import write_json
 from parity.ladder import result_file
 from parity.ladder.items import FAIL, NOT_REACHED, PASS, SKIPPED, Item, Level
 from parity.ladder.levels import LEVEL_IDS
-from parity.ladder.result import ERROR, Result
+from parity.ladder.result import ERROR, INCOMPLETE, Found, Result
 from parity.ladder.result_file import read_result, result_from
 from parity.programs.check_spec import CheckSpec
 from parity.programs.run_spec import RunSpec
@@ -47,11 +47,11 @@ CAUSE = {
 }
 
 
-def levels(failing=None):
-    """All ten; the ladder ends at the one that fails."""
+def levels(failing=None, *, stops=True):
+    """All ten; the ladder of a run ends at the one that fails."""
     found = []
     for number, name in enumerate(LEVEL_IDS):
-        is_reached = failing is None or number <= LEVEL_IDS.index(failing)
+        is_reached = failing is None or not stops or number <= LEVEL_IDS.index(failing)
         exact = Item("index", 0.0, 0.0, "count", 7, epoch=0, keras=None, torch=None)
         wrong = Item("conv2.kernel", INF, 1e-12, "rel", 5, 0, 1, (1, 2), NAN, 2.0, "1 of 5 above")
         items = (exact, wrong) if name == failing else (exact,)
@@ -85,8 +85,10 @@ def run_result(verdict=PASS, **changes):
 
 def check_result(verdict=PASS, **changes):
     spec = CheckSpec("k.py:build", "t.py:build").to_dict()
-    found = levels("forward" if verdict == FAIL else None)
-    skipped = Level("schedule", SKIPPED, "Keras has no schedule")
+    found = levels("forward" if verdict == FAIL else None, stops=False)
+    skipped = Level(
+        "schedule", SKIPPED, "Keras has none", not_compared=(("a", "b"),), applies=False
+    )
     fields = {
         "environment": {"keras": {"wall_s": {"check": 1.5, "import": 3.0}}, "torch": {}},
         "mode": "replayed",
@@ -96,10 +98,17 @@ def check_result(verdict=PASS, **changes):
         place = {"keras": "conv1", "torch": "0.0", "where": None, "introduced": True}
         layers = (("conv1", "0.0"), ("conv2", "1.0"))
         setting = {"id": "A18", "name": "strides", "keras": [2, 2], "torch": [1, 1]}
-        fields |= {
-            "causes": (CAUSE, {**CAUSE, "id": "C2", "confidence": 0.3}),
-            "place": place,
+        causes = (CAUSE, {**CAUSE, "id": "C2", "confidence": 0.3})
+        exact, wrong = found[LEVEL_IDS.index("forward")].items
+        divergences = (
+            Found("forward", wrong, (wrong.name, "conv2 (eval)"), causes, place),
+            Found("forward", exact, (exact.name,), is_accepted=True),
+        )
+        fields = {
+            "divergences": divergences,
+            "inherited": (("loss", ("loss", "its gradient")),),
             "settings": ({**setting, "layers": layers},),
+            **fields,
         }
     found = tuple(skipped if level.id == "schedule" else level for level in found)
     return Result(verdict, spec, found, **fields)
@@ -117,6 +126,12 @@ GOOD = {
     "run without result": failed_run(),
     "check that passes": check_result(),
     "check that fails": check_result(FAIL),
+    "check that is open": check_result(
+        INCOMPLETE,
+        incomplete=({"what": "noise", "why": "it draws at random", "do": "return a Port"},),
+        not_compared=({"what": "conv1.bias", "why": "its gradient is zero"},),
+        tolerance={"": 1e-6, "loss": 1e-9},
+    ),
     "check without result": Result(
         ERROR,
         CheckSpec(torch="t:f", against="b.parity").to_dict(),
@@ -177,8 +192,10 @@ def test_hostile_texts_stay_as_they_are(text, tmp_path):
         {"keras": {text: [text]}},
         mode="replayed",
         errors=(text,),
-        causes=(cause,),
-        place=place,
+        divergences=(Found("data", item, (text,), (cause,), place),),
+        inherited=(("loss", (text,)),),
+        incomplete=({"what": text, "why": text, "do": text},),
+        not_compared=({"what": text, "why": text},),
         settings=(setting,),
     )
     path = tmp_path / "result.json"

@@ -1,9 +1,7 @@
 """Where no cause of a divergence was recognised, every report says what to do at its level."""
 
-from dataclasses import replace
-
 import pytest
-from checked import level, result_of
+from checked import explained, level, result_of
 
 from parity.ladder.items import FAIL, Item, Level
 from parity.ladder.levels import LEVEL_IDS
@@ -39,7 +37,7 @@ def test_a_check_has_causes_of_its_own():
 
 
 def test_a_cause_that_was_recognised_needs_no_advice():
-    assert advice_of(replace(failing("init"), causes=({"id": "B1"},))) is None
+    assert advice_of(explained(failing("init"), ({"id": "B1"},))) is None
 
 
 def test_a_run_that_passes_needs_none():

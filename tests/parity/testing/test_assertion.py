@@ -1,5 +1,6 @@
 """A check as an assertion: what it asks for, what it raises, what it tells."""
 
+import dataclasses
 import subprocess
 import sys
 import sysconfig
@@ -8,6 +9,7 @@ from pathlib import Path
 import check_pairs
 import pytest
 from checked import level, result_of
+from result_samples import accepted_check, incomplete_check
 
 from parity import assert_parity
 from parity.errors import InputError, RunError
@@ -17,7 +19,7 @@ CAUSE = {
     "id": "F2",
     "title": "another padding",
     "detail": "",
-    "confidence": 0.9,
+    "confidence": 0.99,
     "keras": "same",
     "torch": "padding=1",
     "fix": "torch_impl.layers.Conv2D",
@@ -63,15 +65,45 @@ def test_an_error_is_raised_as_it_is_without_what_led_to_it(check_all, kind):
     assert caught.value.__suppress_context__
 
 
-def test_the_text_begins_with_what_differs_first_and_its_cause():
+def test_the_text_begins_with_the_cause_and_the_fix():
     result = result_of(level("loss"), level("gradient", worst=0.5), causes=(CAUSE,))
     first, *report = failure_text(result, Path("out")).splitlines()
-    assert first == "no parity: gradient: conv.kernel (F2)"
+    assert first == "no parity: gradient: F2 another padding; fix: torch_impl.layers.Conv2D"
     assert report[0] == "model.py:build  seed 0  float64  replayed  FAIL"
     assert "    keras 1.5" in report
     assert "    fix   torch_impl.layers.Conv2D" in report
     assert report[-1] == "  results in out"
     assert "" not in report
+
+
+def test_the_text_lists_all_divergences_with_their_fixes_before_the_report():
+    levels = (level("loss", worst=0.25), level("gradient", worst=0.5), level("schedule", worst=1.0))
+    result = result_of(*levels, causes=(CAUSE,))
+    accepted = dataclasses.replace(result.divergences[2], is_accepted=True)
+    result = dataclasses.replace(result, divergences=(*result.divergences[:2], accepted))
+    assert failure_text(result).splitlines()[:4] == [
+        "no parity in 2 places",
+        "  loss: F2 another padding; fix: torch_impl.layers.Conv2D",
+        "  gradient: conv.kernel",
+        "model.py:build  seed 0  float64  replayed  FAIL",
+    ]
+
+
+def test_a_check_that_is_not_decided_fails_and_says_what_to_do(check_all):
+    check_all.answer = incomplete_check()
+    with pytest.raises(AssertionError) as caught:
+        assert_parity(keras="k:f", torch="m:f")
+    first, *report = str(caught.value).splitlines()
+    assert first == "not decided: could not be compared: noise: replay noise"
+    assert report[0].endswith("INCOMPLETE")
+    assert properties(check_all.answer)["incomplete"] == "noise"
+
+
+def test_a_check_of_which_something_is_accepted_passes(check_all):
+    check_all.answer = accepted_check()
+    assert assert_parity(keras="k:f", torch="m:f").verdict == "pass"
+    found = properties(check_all.answer)
+    assert (found["verdict"], found["accepted"], "cause" in found) == ("pass", "A5", False)
 
 
 def test_properties_are_plain_values_by_name():
@@ -81,6 +113,7 @@ def test_properties_are_plain_values_by_name():
         "level": "gradient",
         "item": "conv.kernel",
         "cause": "F2",
+        "causes": "F2",
         "loss.status": "pass",
         "loss.worst": 0.0,
         "loss.allowed": 1e-12,

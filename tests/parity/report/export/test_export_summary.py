@@ -5,6 +5,8 @@ import dataclasses
 import pytest
 from bench_results import HOSTILE, row
 from bench_results import result as bench_result
+from checked import level as check_level
+from checked import result_of
 from markdown_it import MarkdownIt  # of rich, which is a dependency
 from result_samples import (
     BAD,
@@ -15,11 +17,13 @@ from result_samples import (
     broken_run,
     failing_check,
     failing_run,
+    incomplete_check,
     named,
     run,
     sweep,
 )
 
+from parity.ladder.result import Found
 from parity.report.export.bench_tables import to_markdown
 from parity.report.export.summary import MAX_LINES, _cut, summary_markdown
 
@@ -64,24 +68,54 @@ def test_a_failing_check_leads_with_its_cause_and_the_fix():
     assert told[0] == (
         "**FAIL: model.py:build, seed 0, float64, replayed: the port differs from Keras**"
     )
-    assert told[2:8] == [
-        "- **cause** A5 symmetric-same-padding: padding 'same' with a stride is not symmetric "
-        "(99 %)",
-        "- **fix** torch\\_impl.layers.Conv2D(padding='same')",
-        "- **seen** padding=1 on both sides gives the port's numbers",
-        "- **first divergence** forward: conv.kernel: keras 1.5, torch -2.5; differs by 7.5e-01 "
-        "(rel), allowed 1.0e-12; 3 of 4 above",
-        "- **place** conv1 in Keras, features.0 in the port (net.py:7): introduced here",
+    assert told[2:4] == [
+        "- **forward** A5 symmetric-same-padding: padding 'same' with a stride is not symmetric "
+        "(99 %)"
+        "<br>**fix** torch\\_impl.layers.Conv2D(padding='same')"
+        "<br>**seen** padding=1 on both sides gives the port's numbers"
+        "<br>**values** forward: conv.kernel: keras 1.5, torch -2.5; differs by 7.5e-01 "
+        "(rel), allowed 1.0e-12; 3 of 4 above"
+        "<br>**where** conv1 in Keras, features.0 in the port (net.py:7)",
         "- **setting** C1 epsilon: 0.001 in norm, 1e-05 in features.1, also in 1 more",
     ]
     assert "| forward | FAIL | 7.5e-01 | 1.0e-12 | conv.kernel |" in told
     assert "| behaviour | skipped | - | - | a check trains a few steps |" in told
 
 
-def test_other_likely_causes_are_told_behind_it_and_unlikely_ones_not():
-    other = {**CAUSE, "id": "A7", "confidence": 0.8}
-    told = "\n".join(lines(failing_check(causes=(CAUSE, other, {**other, "confidence": 0.3}))))
-    assert told.count("- **or** A7") == 1
+def test_all_divergences_of_a_check_have_a_line_and_those_that_are_accepted_come_last():
+    levels = (check_level("init", worst=0.5), check_level("forward", worst=0.25))
+    init, forward = (Found(each.id, each.items[0], causes=(CAUSE,)) for each in levels)
+    accepted = dataclasses.replace(init, is_accepted=True)
+    unknown = dataclasses.replace(init, causes=())
+    check = dataclasses.replace(
+        result_of(*levels, check_level("loss", worst=0.125)),
+        divergences=(accepted, unknown, forward),
+        inherited=(("loss", ("loss",)),),
+        incomplete=incomplete_check().incomplete,
+        not_compared=({"what": "head.bias", "why": "its gradient is zero"},),
+    )
+    told = lines(check)
+    assert [line.split("**")[1] for line in told if line.startswith("- **")] == [
+        *("init", "forward", "accepted", "could not be compared", "not compared"),
+    ]
+    assert told[2] == (
+        "- **init** init: conv.kernel: keras 1.5, torch -2.5; differs by 5.0e-01 (rel), "
+        "allowed 1.0e-12"
+    )
+    assert "- 1 more item differs only because of these: 1 at loss" in told
+    assert "| loss | follows | 1.2e-01 | 1.0e-12 | conv.kernel |" in told
+    many = dataclasses.replace(check, divergences=(forward,) * 50)
+    assert "- and 30 more divergences" in lines(many)
+
+
+def test_a_check_that_is_not_decided_leads_with_what_to_do():
+    told = lines(incomplete_check())
+    assert told[0].startswith(
+        "**INCOMPLETE: model.py:build, seed 0, float64, replayed: not decided"
+    )
+    assert told[2] == (
+        "- **could not be compared** noise: noise draws at random<br>**do** replay noise"
+    )
 
 
 def test_many_settings_that_differ_are_counted():
@@ -213,7 +247,7 @@ def test_results_of_several_kinds_share_the_lines():
     results = [*GOOD.values(), *BAD.values()]
     told = lines(*results)
     assert told[0].startswith("**")
-    assert " of 18 results**" in told[0]
+    assert " of 20 results**" in told[0]
     assert_whole_tables(told)
     assert_whole_tables(lines(run(), *[sweep("fail", agrees=False)] * 40))
     assert lines(*[bench()] * 40)[-1] == "... and 35 more results"

@@ -6,15 +6,20 @@ import xml.etree.ElementTree as ET
 
 import pytest
 from bench_results import HOSTILE
+from checked import level as check_level
+from checked import result_of
 from junitparser import Error, Failure, JUnitXml, Skipped
 from result_samples import (
     BAD,
+    CAUSE,
     GOOD,
     LEVELS,
+    accepted_check,
     bench,
     broken_run,
     failing_check,
     failing_run,
+    incomplete_check,
     ladder,
     named,
     passing_check,
@@ -23,6 +28,7 @@ from result_samples import (
 )
 
 from parity.ladder.items import SKIPPED, Level
+from parity.ladder.result import Found
 from parity.report.export.junit import junit_xml
 from parity.report.lines import plain
 
@@ -129,13 +135,55 @@ def test_a_failure_of_a_check_tells_cause_and_fix():
     text = " ".join(failure.text.split())
     for part in (
         "keras 1.5 torch -2.5",
-        "conv1 in Keras, features.0 in the port (net.py:7): introduced here",
+        "where conv1 in Keras, features.0 in the port (net.py:7)",
         "cause A5 padding 'same' with a stride is not symmetric (99 %)",
         "fix torch_impl.layers.Conv2D(padding='same')",
         "C1 epsilon: 0.001 in norm, 1e-05 in features.1, also in 1 more",
     ):
         assert part in text
     assert end(suite, "behaviour").message == "a check trains a few steps"
+
+
+def test_each_level_of_a_check_lists_its_own_divergences():
+    levels = (
+        check_level("init", worst=0.5),
+        check_level("forward", worst=0.25),
+        check_level("loss", worst=0.125, item="loss"),
+    )
+    init, forward, _ = (Found(each.id, each.items[0]) for each in levels)
+    named = dataclasses.replace(forward, causes=(CAUSE,))
+    other = dataclasses.replace(forward, causes=({**CAUSE, "id": "C1", "fix": "eps=1e-3"},))
+    check = dataclasses.replace(result_of(*levels), divergences=(init, named, other))
+    (suite,) = parsed(check)
+    assert end(suite, "init").type == "divergence"
+    assert "cause" not in end(suite, "init").message
+    message, text = end(suite, "forward").message, end(suite, "forward").text
+    assert message.count("; cause ") == 2
+    assert message.endswith("fix: eps=1e-3")
+    assert "  1  forward: conv.kernel" in text
+    assert "    fix   eps=1e-3" in text
+    follows = end(suite, "loss")
+    assert isinstance(follows, Failure)
+    assert follows.type == "inherited"
+    assert follows.message.startswith("loss differs only because of other divergences: loss: loss")
+
+
+def test_what_could_not_be_compared_is_an_error_that_says_what_to_do():
+    (suite,) = parsed(incomplete_check())
+    error = end(suite, "noise")
+    assert isinstance(error, Error)
+    assert error.type == "incomplete"
+    assert error.message == "noise could not be compared: noise draws at random; replay noise"
+    assert error.text.splitlines()[-1] == "do: replay noise"
+    assert (suite.failures, suite.errors) == (0, 1)
+
+
+def test_what_is_accepted_passes_and_is_told():
+    (suite,) = parsed(accepted_check())
+    assert (suite.failures, suite.errors) == (0, 0)
+    assert case(suite, "forward").system_out == (
+        "accepted: A5 symmetric-same-padding: padding 'same' with a stride is not symmetric"
+    )
 
 
 def test_a_check_tells_its_factories_and_the_seconds_of_both_halves():

@@ -5,7 +5,7 @@ import dataclasses
 import bench_results
 import numpy as np
 import pytest
-from checked import level
+from checked import level, result_of
 from report_folders import (
     check_result,
     diagnosis_folder,
@@ -14,13 +14,16 @@ from report_folders import (
     run_spec,
     sweep_result,
 )
+from result_samples import CAUSE, PLACE, accepted_check, incomplete_check, passing_check
 
-from parity.ladder.items import Item, Level
+from parity.ladder.items import PASS, Item, Level
+from parity.ladder.result import Found
 from parity.report.advice import _BY_LEVEL
 from parity.report.html.bench_page import bench_page
 from parity.report.html.diagnosis_page import diagnosis_page
 from parity.report.html.page import Code, Folded, Picture, Strips, Table, Text
 from parity.report.html.pair_page import pair_page
+from parity.report.html.render import render
 from parity.report.html.run_page import run_page
 from parity.report.html.runs_page import runs_page
 from parity.report.html.sweep_page import sweep_page
@@ -56,7 +59,7 @@ def passing(tmp_path_factory):
 
 def test_a_passing_run_has_every_section_of_a_run(passing):
     page = run_page(passing)
-    assert (page.verdict, page.look, page.problems, page.divergence) == ("pass", "pass", (), None)
+    assert (page.verdict, page.look, page.problems, page.divergences) == ("pass", "pass", (), None)
     assert [each.id for each in page.sections] == [
         "curves", "behaviour", "divergence-by-step", "layers", "samples", "predictions", "again",
     ]  # fmt: skip
@@ -135,9 +138,11 @@ def test_a_run_that_fails_leads_with_what_to_do(name, passing):
     result = dataclasses.replace(passing.result, verdict="fail", levels=tuple(levels))
     page = run_page(FoundRun(None, result))
     assert page.look == "fail"
-    assert name in page.divergence.place
-    assert page.divergence.causes[0].fix == _BY_LEVEL[name].action
-    facts = {fact.name: fact.value for fact in page.divergence.facts}
+    assert page.divergences.title == "First divergence"
+    (found,) = page.divergences.found
+    assert name in found.place
+    assert found.causes[0].fix == _BY_LEVEL[name].action
+    facts = {fact.name: fact.value for fact in found.facts}
     assert (facts["Keras"], facts["PyTorch"]) == ("1.0", "1.5")
     assert facts["difference"] == "5.0e-01 (abs), allowed 0"
 
@@ -156,7 +161,9 @@ def test_the_failed_level_comes_first_among_the_layers_and_its_items_are_marked(
 def test_a_check_leads_with_its_cause_and_the_fix():
     page = run_page(FoundRun(None, check_result()))
     assert page.sentence == ("The port differs from Keras: epsilon of Adam is torch's (F2).")
-    (cause,) = page.divergence.causes
+    assert page.divergences.title == "1 divergence"
+    (found,) = page.divergences.found
+    (cause,) = found.causes
     assert cause.title == "F2 adam-epsilon-placement: epsilon of Adam is torch's"
     assert cause.confidence == "99 %"
     assert cause.fix == "torch_impl.optim.Adam(..., epsilon=1e-7)"
@@ -191,7 +198,7 @@ def test_several_runs_are_a_table_with_the_gravest_first(tmp_path):
     assert [row[1] for row in cells(table)] == ["error", "fail", "pass"]
     assert [row[0].link for row in table.rows] == ["", "", "good/report.html"]
     assert page.verdict == "error"
-    assert page.divergence.place.startswith("init: dense1.bias")
+    assert page.divergences.found[0].place.startswith("init: dense1.bias")
     (commands,) = section(page, "again").blocks
     assert commands.text == "parity run dropout --seed 42 --epochs 3 --dtype float64"
     assert page.sentence == (
@@ -271,5 +278,99 @@ def test_a_diagnosis_leads_with_its_causes(tmp_path):
 
 
 def test_a_level_of_a_check_has_no_advice_for_runs():
-    result = dataclasses.replace(check_result(), causes=(), levels=(level("forward", worst=1.0),))
-    assert run_page(FoundRun(None, result)).divergence.causes == ()
+    result = result_of(level("forward", worst=1.0))
+    (found,) = run_page(FoundRun(None, result)).divergences.found
+    assert found.causes == ()
+    assert found.note == (
+        "No known divergence explains these numbers; `parity list divergences` lists all."
+    )
+
+
+def several(**changes):
+    """A check with three divergences: the second is not known, the third accepted."""
+    levels = (
+        level("init", worst=0.5, item="dense.bias"),
+        level("forward", worst=0.25),
+        level("loss", worst=0.125, item="loss"),
+        level("schedule", worst=0.75, item="learning_rate"),
+    )
+    rate = dataclasses.replace(levels[-1].items[0], accepted=True)
+    levels = (*levels[:-1], dataclasses.replace(levels[-1], status=PASS, items=(rate,)))
+    init, forward, _, schedule = (Found(each.id, each.items[0]) for each in levels)
+    init = dataclasses.replace(init, causes=(CAUSE, {**CAUSE, "id": "A7", "confidence": 0.6}))
+    forward = dataclasses.replace(forward, items=("conv.kernel", "conv (eval)"), place=PLACE)
+    accepted = dataclasses.replace(schedule, causes=(CAUSE,), is_accepted=True)
+    fields = {
+        "divergences": (accepted, init, forward),
+        "inherited": (("loss", ("loss",)),),
+        "not_compared": ({"what": "head.bias", "why": "its gradient is zero"},),
+        **changes,
+    }
+    return dataclasses.replace(result_of(*levels), **fields)
+
+
+def test_a_check_lists_all_its_divergences_and_what_follows_from_them():
+    page = run_page(FoundRun(None, several()))
+    assert page.divergences.title == "2 divergences, 1 accepted"
+    init, forward, accepted = page.divergences.found
+    assert [init.place, forward.place] == ["init: dense.bias", "forward: conv.kernel"]
+    assert [cause.confidence for cause in init.causes] == ["99 %", "likely"]
+    assert [fact.name for fact in init.causes[0].formulas] == ["Keras", "the port", "source"]
+    facts = {fact.name: fact.value for fact in forward.facts}
+    assert facts["layer"] == "conv1 in Keras, features.0 in the port (net.py:7)"
+    assert facts["also seen in"] == "conv (eval)"
+    assert accepted.is_accepted
+    assert not init.is_accepted
+    assert page.divergences.summary.startswith("1 more item differs only because of these")
+    assert [(fact.name, fact.value) for fact in page.divergences.follows] == [("loss", "loss")]
+    assert [rung.word for rung in page.ladder] == ["fail", "fail", "follows", "pass"]
+    assert page.left_out == ("head.bias: its gradient is zero",)
+
+
+def test_a_check_that_is_not_decided_says_what_to_do():
+    result = incomplete_check("noise")
+    page = run_page(FoundRun(None, result))
+    assert (page.look, page.verdict, page.divergences) == ("warn", "incomplete", None)
+    (entry,) = page.opens
+    assert (entry.what, entry.why, entry.do) == ("noise", "noise draws at random", "replay noise")
+    assert page.sentence.startswith("Not decided: noise could not be compared; ")
+
+
+def test_what_is_accepted_is_shown_on_a_page_that_passes():
+    page = run_page(FoundRun(None, accepted_check()))
+    assert (page.look, page.divergences.title) == ("pass", "1 accepted divergence")
+    html = render(page)
+    assert '<span class="mark">accepted</span>' in html
+    assert 'class="divergence calm"' in html
+
+
+def test_every_part_of_a_check_is_in_the_html():
+    html = render(run_page(FoundRun(None, several(incomplete=incomplete_check().incomplete))))
+    for part in ("2 divergences, 1 accepted", "conv (eval)", "How Keras and the port compute it",
+                 "Could not be compared", "replay noise", "Not compared, without effect",
+                 "1 more item differs only because of these: 1 at loss"):  # fmt: skip
+        assert part in html
+
+
+def test_several_checks_are_a_table_with_what_is_open_before_what_passes():
+    runs = [FoundRun(None, passing_check()), FoundRun(None, incomplete_check())]
+    page = runs_page(runs, (), None)
+    assert (page.verdict, page.sentence) == ("incomplete", "1 run not decided.")
+    assert [row[1] for row in cells(section(page, "runs").blocks[0])] == ["incomplete", "pass"]
+
+
+def test_two_checks_beside_each_other_tell_what_is_mended_new_and_still_there():
+    levels = (level("init", worst=0.5), level("forward", worst=0.25), level("loss", worst=0.125))
+    a, b, c = (
+        Found(each.id, each.items[0], causes=({**CAUSE, "id": name},))
+        for each, name in zip(levels, ("B1", "A5", "C9"), strict=True)
+    )
+    old = dataclasses.replace(result_of(*levels), divergences=(a, b))
+    new = dataclasses.replace(result_of(*levels), divergences=(b, c))
+    page = pair_page(FoundRun(None, old), FoundRun(None, new))
+    rows = cells(section(page, "divergences").blocks[0])
+    assert [(row[0].split()[0], row[2]) for row in rows] == [
+        ("A5", "still there"), ("C9", "new"), ("B1", "mended"),
+    ]  # fmt: skip
+    same = pair_page(FoundRun(None, passing_check()), FoundRun(None, passing_check()))
+    assert section(same, "divergences") is None

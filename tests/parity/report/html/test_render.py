@@ -54,7 +54,10 @@ def page_of(name="a name", svg="<svg></svg>"):
         page.Code("Command", name),
         page.Folded(name, (page.Text(name),)),
     )
-    cause = page.Cause(name, "99 %", (page.Fact(name, name),), name)
+    facts = (page.Fact(name, name),)
+    cause = page.Cause(name, "99 %", facts, name, facts)
+    found = page.Divergence(name, facts, (cause,), note=name)
+    accepted = page.Divergence(name, facts, is_accepted=True)
     return page.Page(
         title=name,
         look="fail",
@@ -63,7 +66,9 @@ def page_of(name="a name", svg="<svg></svg>"):
         facts=(page.Fact(name, name),),
         problems=(name,),
         ladder=(page.Rung("data", "pass", "pass", "0", "0", name, name),),
-        divergence=page.Divergence(name, (page.Fact(name, name),), (cause,), (name,)),
+        divergences=page.Divergences(name, (found, accepted), facts, name, (name,)),
+        opens=(page.Open(name, name, name),),
+        left_out=(name,),
         sections=(page.Section("one", name, blocks), page.Section("two", name, ())),
     )
 

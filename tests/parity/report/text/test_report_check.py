@@ -20,16 +20,18 @@ def report(result):
     return ["".join(text for text, _ in line) for line in check_lines(result)]
 
 
-def failing(**values):
-    result = result_of(level("data"), level("forward", worst=1.0, note="3 of 4 above"))
-    return dataclasses.replace(result, **values)
+def failing(causes=(), place=None, **values):
+    found = level("forward", worst=1.0, note="3 of 4 above")
+    return dataclasses.replace(
+        result_of(level("data"), found, causes=causes, place=place), **values
+    )
 
 
 def test_a_right_port_is_told_in_one_line_for_each_level():
     lines = report(result_of(level("data"), level("structure")))
     assert lines[0].startswith("model.py:build  seed 0  float64  replayed")
     assert lines[0].endswith("PASS")
-    assert lines[-2] == "  the port is right"
+    assert lines[-2] == "  The port is right: all 2 levels agree"
     assert "cause" not in "\n".join(lines)
 
 
@@ -37,17 +39,20 @@ def test_a_wrong_port_has_a_cause_a_place_and_a_fix():
     lines = report(failing(causes=(CAUSE,), place=PLACE))
     text = "\n".join(lines)
     assert lines[0].endswith("FAIL")
-    assert lines[-2] == "  the port differs from Keras"
-    for part in ("conv1 in Keras, features.0 in the port (net.py:7): introduced here",
+    assert lines[-2] == "  The port differs from Keras"
+    for part in ("where conv1 in Keras, features.0 in the port (net.py:7)",
                  "cause A3  padding is symmetric  (99 %)", CAUSE["keras"], CAUSE["torch"],
                  CAUSE["fix"], CAUSE["detail"], "parity explain A3"):  # fmt: skip
         assert part in text
 
 
-def test_an_inherited_error_is_told_as_such():
-    place = {**PLACE, "introduced": False, "where": None}
-    text = " ".join(" ".join(report(failing(causes=(CAUSE,), place=place))).split())
-    assert "features.0 in the port: inherited from earlier layers" in text
+@pytest.mark.parametrize(
+    ("confidence", "told"),
+    [(0.99, "99 %"), (0.95, "95 %"), (0.8, "likely"), (0.5, "likely"), (0.3, "possible")],
+)
+def test_only_what_is_proven_has_a_percentage(confidence, told):
+    text = "\n".join(report(failing(causes=({**CAUSE, "confidence": confidence},))))
+    assert f"padding is symmetric  ({told})" in text
 
 
 def test_a_divergence_that_nobody_knows_says_so():
@@ -61,7 +66,7 @@ def test_a_check_without_result_says_why():
         "model.py:build  seed 0  float64  replayed  ERROR",
         "  killed",
         "    log",
-        "  a half failed",
+        "  A half failed",
         "",
     ]
 
@@ -69,32 +74,47 @@ def test_a_check_without_result_says_why():
 def test_only_the_surest_causes_are_shown():
     causes = tuple({**CAUSE, "id": f"X{n}"} for n in range(MAX_CAUSES + 2))
     lines = report(failing(causes=causes, place=PLACE))
-    assert sum("  cause X0" in line or "  or X" in line for line in lines) == MAX_CAUSES
+    assert sum("  cause X0" in line or "  or    X" in line for line in lines) == MAX_CAUSES
     assert "X3" not in "\n".join(lines)
 
 
-def test_a_skipped_level_says_why_unless_it_was_not_asked_for():
-    text = "\n".join(
-        report(
-            result_of(
-                level("data"),
-                Level("loss", SKIPPED, "the port gives no loss"),
-                Level("init", SKIPPED, "not asked for"),
-            )
-        )
-    )
-    assert "loss not compared: the port gives no loss" in text
-    assert "init not compared" not in text
+def test_a_pass_says_how_much_it_rests_on():
+    """A level that the models lack counts as none."""
+    levels = [level("data"), level("forward"), Level("loss", SKIPPED, "the port gives no loss")]
+    absent = Level("schedule", SKIPPED, "Keras has none", applies=False)
+    sentence = " ".join(" ".join(report(result_of(*levels, absent))[-3:]).split())
+    assert sentence.endswith("2 of 3 levels agree; not compared: loss (the port gives no loss)")
+    assert "is right" not in sentence
+
+
+def test_levels_that_are_not_compared_for_one_reason_are_told_together():
+    names, why = ("optimizer", "trajectory"), "the port gives no optimizer"
+    levels = [Level(name, SKIPPED, why) for name in names]
+    text = " ".join(" ".join(report(result_of(level("data"), *levels))).split())
+    assert f"not compared: optimizer, trajectory ({why})" in text
+
+
+def test_a_tolerance_of_the_users_own_is_told():
+    result = result_of(level("data"), level("loss"))
+    for tolerance, told in (
+        ({"": 1e-6}, "with your tolerance of 1e-06"),
+        ({"loss": 1e-6, "data": 0.5}, "with your tolerance of 1e-06 at loss, 0.5 at data"),
+    ):
+        text = " ".join(" ".join(report(dataclasses.replace(result, tolerance=tolerance))).split())
+        assert text.endswith(f"The port is right: all 2 levels agree; {told}")
 
 
 @pytest.mark.parametrize(
     "name", ["x" * 500, "a\x1b[2Jb", "a\nb", "ä" * 90], ids=["long", "escape", "break", "wide"]
 )
 def test_names_from_outside_are_cut_and_made_visible(name):
+    told = {"what": name, "why": name}
     result = failing(
         causes=({**CAUSE, "title": name, "detail": name},),
         place={**PLACE, "keras": name, "torch": name},
         spec={"torch": name, "seed": 0},
+        incomplete=({**told, "do": name},),
+        not_compared=(told,),
     )
     lines = report(result)
     assert all(line.isprintable() for line in lines)
