@@ -134,11 +134,16 @@ def moved_dropout(evidence: Evidence) -> Match | None:
 
 def _unpaired_dropouts(evidence: Evidence) -> tuple[list[str], list[str]]:
     """Returns the names of the dropouts of both halves that have no partner."""
-    nodes, calls = evidence.keras.facts["nodes"], evidence.port.facts["nodes"]
-    names = set(evidence.port.facts["keras_left"])
-    left = [node["name"] for node in nodes if node["name"] in names and node["kind"] == "dropout"]
-    others = [calls[number] for number in evidence.port.facts["torch_left"]]
-    return left, [call["name"] for call in others if call["kind"] == "dropout" and call["rate"]]
+    names = {*evidence.port.facts["keras_left"], *evidence.port.facts["torch_left"]}
+    left, others = (
+        [
+            node
+            for node in half.facts["nodes"]
+            if node["kind"] == "dropout" and node["name"] in names
+        ]
+        for half in (evidence.keras, evidence.port)
+    )
+    return [n["name"] for n in left], [call["name"] for call in others if call["rate"]]
 
 
 RULES: dict[str, Recogniser] = {

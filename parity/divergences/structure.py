@@ -13,6 +13,7 @@ from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Match, Recog
 from parity.divergences.evidence import Evidence, is_close
 from parity.divergences.layers import features_order, other_activation
 from parity.divergences.losses import missing_activation
+from parity.divergences.places import PARAMETER
 
 
 def _scale(evidence: Evidence) -> Match | None:
@@ -210,6 +211,9 @@ def _shared(evidence: Evidence) -> Match | None:
         theirs = sorted(shapes[name]["shape"] for name in node["weights"])
         return theirs == sorted(call["weights"].values())
 
+    if evidence.node in again and evidence.item.name.startswith(PARAMETER):
+        first = str(evidence.config.get("name"))
+        return Match(SETTINGS, f"Keras calls {first} twice, the port has two layers")
     if evidence.call is not None and evidence.node is None:
         for node in again:
             if is_like(node, evidence.call):

@@ -130,7 +130,10 @@ def _clipped(evidence: Evidence) -> Match | None:
 
 def _clipped_binary(found: Confident) -> Match | None:
     """Recognises other limits of probabilities, or of their logarithms, than Keras's 1e-7."""
-    p = found.linear if found.activation is None else special.expit(found.linear)
+    is_plain = found.activation is None
+    if not is_plain and found.gives(float(binary_crossentropies(found.linear, found.y).mean())):
+        return None  # nothing is limited
+    p = found.linear if is_plain else special.expit(found.linear)
     y = found.y.reshape(p.shape)
     if p.min() < 0 or p.max() > 1:
         return None

@@ -282,6 +282,7 @@ def _port_facts(reference):
             for mode in ("eval", "train")
         },
         "style": [],
+        "awaited": [node[0] for node in NODES[:-1]],  # the loss may go round the last activation
         "unshaped": [],
         "raised": {},
     }

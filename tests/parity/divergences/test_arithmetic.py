@@ -169,6 +169,18 @@ TORCH = {
     "log_softmax": lambda x: x.log_softmax(-1),
     "hard_sigmoid": F.hardsigmoid,
     "hard_sigmoid (of Keras 2)": lambda x: (0.2 * x + 0.5).clip(0, 1),
+    "abs": torch.abs,
+    "square": torch.square,
+    "minus": torch.neg,
+    "exp": torch.exp,
+    "sqrt of abs": lambda x: x.abs().sqrt(),
+    "relu squared": lambda x: F.relu(x).square(),
+    "1 - x": lambda x: 1 - x,
+    "softsign": F.softsign,
+    "selu": F.selu,
+    "mish": F.mish,
+    "hard_silu": F.hardswish,
+    "elu (0.5)": lambda x: F.elu(x, 0.5),
 }
 
 
