@@ -37,10 +37,15 @@ ONLY_TORCH_HARNESS_FILES = {
     "eager.py": "the program as people write it, whose speed is compared",
     "port.py": "a user's module: paired, fed and watched; Keras's layers tell the rest themselves",
 }
-ONLY_KERAS_HARNESS_FILES = {"versions.py": "names that differ between Keras 2 and Keras 3"}
+ONLY_KERAS_HARNESS_FILES = {
+    "rounding.py": "what rounding changes is measured once, in the reference",
+    "versions.py": "names that differ between Keras 2 and Keras 3",
+}
 
 # Of the probes of `parity check`, whose listing is the ladder in both halves.
 ONLY_KERAS_CHECK_FILES = {
+    "exercised.py": "a probe is drawn by Keras, and the port is given it",
+    "passes.py": "a probe is drawn by Keras, and the port is given it",
     "model.py": "names, sets and feeds a model, as PortUnderTest does with a port",
     "noise.py": "what rounding changes is measured once, in the reference",
 }

@@ -19,19 +19,10 @@ import tensorflow as tf
 
 from keras_impl.harness import versions
 from keras_impl.harness.kinds import activation_kind, is_container, kind_of, kind_of_operation
+from keras_impl.harness.rounding import moved
 
 # These apply their activation last, to their output.
 _ACTIVATED = {"conv", "depthwise_conv", "separable_conv", "conv_transpose", "dense"}
-# TensorFlow computes these with float32 constants even in float64, or entirely in float32 (it has
-# no other resizing). Torch's derivative of hard_sigmoid has such a constant too.
-_FLOAT32_INSIDE = {
-    "activation:gelu",
-    "activation:hard_sigmoid",
-    "activation:leaky_relu",
-    "rescaling",
-    "normalization",
-    "upsampling",
-}
 # The mask of these is their output for a tensor of ones.
 _MASKED = {"dropout"}
 
@@ -87,13 +78,11 @@ class _Calls(list[Call]):
             self._alive.append(part.output)
             super().append(part)
 
-    def perturbed(self, kind: str, config: Any, output: Any) -> Any:
-        """Returns an output, perturbed by as much as float32 inside the layer may change it."""
-        is_exact = kind not in _FLOAT32_INSIDE or config.get("interpolation") == "nearest"
-        if self._generator is None or is_exact:
+    def perturbed(self, kind: str, config: Any, given: Any, output: Any) -> Any:
+        """Returns an output, in the perturbed pass as far off as float32 may make it."""
+        if self._generator is None or not tf.is_tensor(output):
             return output
-        # Upwards only: a rounded constant moves all values in the same direction.
-        return output * (1 + 2.0**-24 * self._generator.random(output.shape))
+        return moved(kind, config, given, output, self._generator)
 
 
 @contextmanager
@@ -134,8 +123,8 @@ def recorded_calls(given: Any = (), perturbation: int = 0) -> Iterator[list[Call
         finally:
             depth -= 1
         kind = kind_of_operation(operation)
-        output = calls.perturbed(kind, {}, output)
         inputs = _tensors((arguments, keywords))
+        output = calls.perturbed(kind, {}, _given(inputs), output)
         calls.append(Call(named(operation.name), kind, None, inputs, _first(output)))
         return output
 
@@ -170,7 +159,7 @@ def _call(layer: Any, name: str, calls: _Calls, call: Any, arguments: Any, keywo
         is_norm = kind == "batch_norm" and versions.is_training(layer, keywords)
         with versions.moving_statistics(layer, inputs[0] if inputs else None, is_norm):
             output = call(layer, *arguments, **keywords)
-        output = calls.perturbed(kind, config, output)
+        output = calls.perturbed(kind, config, _given(inputs), output)
         calls.append(Call(name, kind, layer, inputs, _first(output), config=config))
         return output
     layer.activation = keras.activations.linear
@@ -180,7 +169,7 @@ def _call(layer: Any, name: str, calls: _Calls, call: Any, arguments: Any, keywo
         layer.activation = activation
     calls.append(Call(name, kind, layer, inputs, linear, config=config))
     kind = activation_kind(activation)
-    output = calls.perturbed(kind, {}, activation(linear))
+    output = calls.perturbed(kind, {}, linear, activation(linear))
     calls.append(Call(f"{name}.activation", kind, None, [linear], output))
     return output
 
@@ -233,6 +222,10 @@ def _is_plain(value: Any) -> bool:
 def _tensors(values: Any) -> list[Any]:
     flat = tf.nest.flatten(values)
     return [value for value in flat if tf.is_tensor(value) or isinstance(value, np.ndarray)]
+
+
+def _given(inputs: list[Any]) -> Any:
+    return inputs[0] if inputs else None
 
 
 def _first(output: Any) -> Any:

@@ -2,7 +2,8 @@
 
 They are chosen to expose faults: signed values, borders that are not zero, sides of different
 lengths where the model allows it, one even and one odd, a last batch of one sample, gradients from
-1e-9 to 10, weights that are not constant.
+1e-9 to 10, weights that are not constant. Inputs and weights are values that float32 holds exactly,
+so that a model that casts its input to float32 still computes with the same numbers.
 """
 
 from __future__ import annotations
@@ -39,6 +40,20 @@ def generator(seed: int, *names: Any) -> np.random.Generator:
     return np.random.default_rng([seed, *(zlib.crc32(str(name).encode()) for name in names)])
 
 
+def redrawn(seed: int, number: int) -> int:
+    """Returns the seed of a probe that is drawn again; number 0 is the seed itself."""
+    return int(generator(seed, "redrawn", number).integers(2**32)) if number else seed
+
+
+def single(array: np.ndarray) -> np.ndarray:
+    """Returns the nearest values that float32 holds exactly, as float64; integers as they are."""
+    if array.dtype.kind != "f":
+        return array
+    with np.errstate(over="ignore"):
+        rounded = array.astype(np.float32).astype(np.float64)
+    return np.where(np.isfinite(rounded), rounded, array)  # what float32 cannot hold stays
+
+
 def input_shape(shape: Sequence[int | None]) -> tuple[int, ...]:
     """Returns the shape of a sample with its open sides filled in."""
     if list(shape).count(None) > len(OPEN_SIDES):
@@ -50,10 +65,13 @@ def input_shape(shape: Sequence[int | None]) -> tuple[int, ...]:
 
 
 def features(seed: int, name: str, num: int, shape: Sequence[int]) -> np.ndarray:
-    """Returns (num, *shape) float64: signed noise with a different level for each channel."""
+    """Returns (num, *shape) float64: signed noise with a different level for each channel.
+
+    Its values are exact in float32.
+    """
     draw = generator(seed, "input", name)
     noise = draw.normal(size=(num, *shape))
-    return noise + draw.normal(size=shape[-1:]) * 0.5
+    return single(noise + draw.normal(size=shape[-1:]) * 0.5)
 
 
 def tokens(seed: int, name: str, num: int, shape: Sequence[int], count: int) -> np.ndarray:
@@ -65,7 +83,8 @@ def filled(seed: int, weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray
     """Replaces constant weights by random ones, so that a swap or an omission shows.
 
     Most biases, scales and moving statistics start as zeros or ones. Weights whose name ends in
-    "gamma" or "moving_variance" become U(0.5, 1.5), all others N(0, 0.1).
+    "gamma" or "moving_variance" become U(0.5, 1.5), all others N(0, 0.1). All are rounded to values
+    of float32.
     """
     result = {}
     for name, weight in weights.items():
@@ -75,7 +94,7 @@ def filled(seed: int, weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray
                 weight = draw.uniform(0.5, 1.5, size=weight.shape)
             else:
                 weight = draw.normal(scale=0.1, size=weight.shape)
-        result[name] = np.asarray(weight, dtype=np.float64)
+        result[name] = single(np.asarray(weight, dtype=np.float64))
     return result
 
 

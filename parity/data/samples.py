@@ -32,7 +32,10 @@ class Samples:
             self._arrays = _read(Path(spec.folder) / spec.data, self.signature)
 
     def inputs(self, purpose: str, num: int) -> list[np.ndarray]:
-        """Returns a batch of `num` samples, one array per input, float64 or int64."""
+        """Returns a batch of `num` samples, one array per input, float64 or int64.
+
+        Real numbers are exact in float32.
+        """
         if self._arrays is not None and purpose != "eval":
             rows = self._rows(purpose, num)
             return [self._arrays[0][rows]]
@@ -66,12 +69,12 @@ class Samples:
             return classes if kind == "classes" else np.eye(shape[-1])[classes]
         if kind == "distribution":
             values = draw.uniform(0.1, 1, size=(num, *shape))
-            return np.asarray(values / values.sum(-1, keepdims=True))
+            return probe_inputs.single(values / values.sum(-1, keepdims=True))
         if kind == "binary":
             return draw.integers(0, 2, size=(num, *shape)).astype(np.float64)
         if kind == "counts":
             return draw.poisson(2.0, size=(num, *shape)).astype(np.float64)
-        return draw.normal(size=(num, *shape))
+        return probe_inputs.single(draw.normal(size=(num, *shape)))
 
     @staticmethod
     def confident(seed: int, kind: str, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
@@ -87,16 +90,16 @@ class Samples:
         """
         draw = probe_inputs.generator(seed, "confident")
         scales = np.array([1, 3, 10, 40] * 2).reshape(-1, *[1] * len(shape))
-        linear = draw.normal(size=(8, *shape)) * scales
+        linear = probe_inputs.single(draw.normal(size=(8, *shape)) * scales)
         y = Samples.drawn_targets(seed, "confident", 8, kind, shape)
         surest = linear[3]
         if kind in ("classes", "one_hot"):
             least = surest.argmin(-1)
-            lower = surest.min(-1, keepdims=True) - 30
+            lower = probe_inputs.single(surest.min(-1, keepdims=True) - 30)
             np.put_along_axis(surest, least[..., None], lower, -1)
             y[3] = least if kind == "classes" else np.eye(shape[-1])[least]
         elif kind == "binary":
-            surest += np.where(surest < 0, -20, 20)
+            surest[...] = probe_inputs.single(surest + np.where(surest < 0, -20, 20))
             y[3] = surest < 0
         return linear, y
 
@@ -138,10 +141,10 @@ def _read(path: Path, signature: Sequence[dict[str, Any]]) -> tuple[np.ndarray, 
     for name, array in (("x", x), ("y", y)):
         if array.dtype.kind not in "biuf" or not np.isfinite(array).all():
             raise InputError(f"--data {path}: {name} has values that are not finite numbers")
-    y = y.astype(np.float64 if y.dtype.kind == "f" else np.int64)
+    y = probe_inputs.single(y.astype(np.float64 if y.dtype.kind == "f" else np.int64))
     count = signature[0]["tokens"]
     if count is None:
-        return x.astype(np.float64), y
+        return probe_inputs.single(x.astype(np.float64)), y
     tokens = x.astype(np.int64)
     if (tokens != x).any() or np.min(tokens) < 0 or np.max(tokens) >= count:
         raise InputError(f"--data {path}: x has values that are not tokens in [0, {count})")

@@ -7,14 +7,11 @@ make every port pass.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 import numpy as np
 
 from parity.ladder.tolerance import FLOAT64, NOISE_FACTOR
-
-if TYPE_CHECKING:
-    from parity.traces.trace import Trace
 
 # Eight units in the last place of float32 (1.2e-7): if rounding in float64 has a larger effect, a
 # comparison in float64 shows less than one in float32, and is useless. Relative to the largest
@@ -24,7 +21,24 @@ MOST = 1e-6
 _GROUPS = ("gradient", "state", "trajectory")
 
 
-def allowed(keras: Trace, key: str) -> float:
+class Recorded(Protocol):
+    """What is read of the results of Keras: of a trace, or of one that is being written."""
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The facts of the trace, `noise` and `weights` among them."""
+
+    def __contains__(self, key: str) -> bool:
+        """Whether there is an array under a key."""
+
+    def __getitem__(self, key: str) -> np.ndarray:
+        """The array under a key."""
+
+    def largest(self, key: str) -> float:
+        """The largest absolute value of an array that is finite."""
+
+
+def allowed(keras: Recorded, key: str) -> float:
     """Returns the allowed difference of an array, relative to its largest value.
 
     Args:
@@ -41,7 +55,7 @@ def allowed(keras: Trace, key: str) -> float:
     return max(floor, noise)
 
 
-def _measured(keras: Trace, key: str) -> float:
+def _measured(keras: Recorded, key: str) -> float:
     """Returns how much the perturbed pass changed an array.
 
     In a single number, changes may cancel by chance, so a loss counts at least as changed as the
@@ -53,7 +67,7 @@ def _measured(keras: Trace, key: str) -> float:
     return max(measured, float(noise.get("forward/train/output", 0.0))) if is_loss else measured
 
 
-def _is_decided_by_rounding(keras: Trace, key: str) -> bool:
+def _is_decided_by_rounding(keras: Recorded, key: str) -> bool:
     """Whether an array depends on a gradient that is only rounding.
 
     An optimizer that normalises its steps, such as Lion, makes full steps from such a gradient.
@@ -74,7 +88,7 @@ def _is_decided_by_rounding(keras: Trace, key: str) -> bool:
     )
 
 
-def _largest_of_kind(keras: Trace, key: str) -> float:
+def _largest_of_kind(keras: Recorded, key: str) -> float:
     parts = key.split("/")
     if parts[0] not in _GROUPS:
         return keras.largest(key)

@@ -37,6 +37,13 @@ _FORM: dict[str, Any] = {
     "noise": {"*": _NUMBER},
     "schedule": {"kind": (str, _NONE), "callbacks": [dict]},
 }
+# Facts that a bundle may lack, since older ones do.
+_OPTIONAL: dict[str, Any] = {
+    "not_compared": [{"what": str, "why": str, "arrays": [str]}],
+    "incomplete": [{"what": str, "why": str, "do": str}],
+    "cast_to_float64": [str],
+    "float32_inside": [str],
+}
 _LOSS: dict[str, Any] = {"name": str, "config": dict, "class_weight": (dict, _NONE)}
 _OPTIMIZER = {"class": str, "config": dict}
 
@@ -49,7 +56,7 @@ def check_facts(facts: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]],
         shapes: of its arrays, by key.
         steps: of the trajectory, as the spec says.
     """
-    form = dict(_FORM)
+    form = _FORM | {name: form for name, form in _OPTIONAL.items() if name in facts}
     if isinstance(facts.get("schedule"), dict) and "not_compared" in facts["schedule"]:
         form["schedule"] = {**_FORM["schedule"], "not_compared": [str]}
     if facts.get("loss") is None:  # then there is no output activation either

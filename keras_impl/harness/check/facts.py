@@ -78,7 +78,8 @@ def _initializers(model: keras.Model) -> dict[str, Any]:
         if layer is not None:
             short = variable.rpartition("/")[2]
             config = plain_config(layer).get(f"{_DRAWN_BY.get(short, short)}_initializer")
-            if isinstance(config, dict):
+            # A function of the user has its name in the place of a configuration.
+            if isinstance(config, dict) and isinstance(config.get("config", {}), dict):
                 found[name] = {"class": config.get("class_name"), **config.get("config", {})}
     return found
 

@@ -12,7 +12,8 @@ import numpy as np
 import tensorflow as tf
 
 from keras_impl.harness import versions
-from keras_impl.harness.calls import recorded_calls
+from keras_impl.harness.calls import Call, recorded_calls
+from keras_impl.harness.check.exercised import Exercise, useless_masks
 from keras_impl.harness.check.forward import write_calls
 from keras_impl.harness.check.loss import penalties, sample_weight
 from keras_impl.harness.check.model import as_fed, named_variables, trainable
@@ -27,8 +28,12 @@ def write_gradients(
     y: np.ndarray,
     writer: TraceWriter,
     perturbation: int,
-) -> None:
-    """Writes outputs, loss and all gradients of one pass in train mode."""
+) -> Exercise:
+    """Writes outputs, loss and all gradients of one pass in train mode.
+
+    Returns:
+        What the pass leaves without effect.
+    """
     model = reference.model
     variables = trainable(model)
     fed = as_fed(x)
@@ -40,8 +45,8 @@ def write_gradients(
     writer.put("forward/train/output", output)
     # In the order of the calls, so that the first difference is found first.
     sources = [versions.tensor_of(variable) for variable in variables.values()]
-    inner = [call.output for call in calls if call.output.dtype.is_floating]
-    gradients = tape.gradient(loss, sources + inner)
+    inner = [call for call in calls if call.output.dtype.is_floating]
+    gradients = tape.gradient(loss, sources + [call.output for call in inner])
     writer.put("loss/value", loss)
     writer.put("loss/penalty", float(penalty))
     for (name, variable), slope in zip(variables.items(), gradients, strict=False):
@@ -51,13 +56,32 @@ def write_gradients(
         for name, slope in zip(variables, tape.gradient(penalty, sources), strict=True):
             if slope is not None:
                 writer.put(f"penalty_gradient/{name}", probe_inputs.sampled(_dense(slope)))
-    names = [call.name for call in calls if call.output.dtype.is_floating]
-    for name, slope in zip(names, gradients[len(sources) :], strict=True):
+    slopes = gradients[len(sources) :]
+    for call, slope in zip(inner, slopes, strict=True):
         if slope is not None:
-            writer.put(f"output_gradient/{name}", slope)
+            writer.put(f"output_gradient/{call.name}", slope)
     for name, variable in named_variables(model).items():
         if name.rsplit(".", 1)[-1] in ("moving_mean", "moving_variance"):
             writer.put(f"state/{name}", variable.numpy())
+    by_weight = dict(zip(variables, gradients, strict=False))
+    return Exercise(
+        dead=[
+            call.name for call, up in zip(inner, slopes, strict=True) if _is_dead(call, up, tape)
+        ],
+        unused=[name for name, slope in by_weight.items() if slope is None],
+        idle=[n for n, s in by_weight.items() if s is not None and not _dense(s).any()],
+        masks=useless_masks({call.name: call.mask for call in calls if call.mask is not None}),
+    )
+
+
+def _is_dead(call: Call, upstream: Any, tape: tf.GradientTape) -> bool:
+    """Whether a gradient reaches the output of an activation, and none its input."""
+    if not call.kind.startswith("activation:") or upstream is None or not call.inputs:
+        return False
+    if not np.any(upstream):
+        return False
+    slope = tape.gradient(call.output, call.inputs[0], output_gradients=upstream)
+    return slope is not None and not np.any(slope)
 
 
 def _dense(slope: Any) -> np.ndarray:

@@ -8,24 +8,20 @@ a port may differ.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from keras_impl.harness import versions
-from keras_impl.harness.check.facts import write_facts
-from keras_impl.harness.check.forward import write_forward
-from keras_impl.harness.check.gradient import write_gradients
+from keras_impl.harness.check.exercised import not_compared
 from keras_impl.harness.check.initial import write_init
-from keras_impl.harness.check.loss import kind_of_targets, loss_name, write_confident_loss
-from keras_impl.harness.check.model import build, get_weights, set_weights, signature
+from keras_impl.harness.check.loss import loss_name
+from keras_impl.harness.check.model import build, set_weights, signature
 from keras_impl.harness.check.noise import noise_of, perturb_constants
 from keras_impl.harness.check.optimizer import write_optimizer
+from keras_impl.harness.check.passes import Pass, most_exercised
 from keras_impl.harness.check.schedule import write_schedule
 from keras_impl.harness.check.trajectory import write_trajectory
-from keras_impl.harness.factories import Reference, call_factory
-from parity.data import probe_inputs
+from keras_impl.harness.factories import call_factory
 from parity.data.samples import Samples
 from parity.halves.perturbation import perturbed
 from parity.programs.check_spec import CheckSpec
@@ -54,58 +50,29 @@ def run_check(
     reference = call_factory(factory, spec.seed)
     samples = Samples(spec, signature(reference))
     build(reference, samples)
-
-    def rebuilt(perturbation: int) -> Reference:
-        fresh = call_factory(factory, spec.seed)
-        build(fresh, samples)
-        if perturbation:
-            perturb_constants(fresh.model)
-        return fresh
-
     write_init(spec, factory, reference, samples, writer)
-    weights = probe_inputs.filled(spec.seed, get_weights(reference.model))
-    writer.put_all("weights", weights)
-    passes = []
-    for perturbation in (0, 1):
-        start = weights if perturbation == 0 else perturbed(weights, perturbation)
-        written = writer if perturbation == 0 else TraceWriter()
-        # Training changes a model, so the optimizer is probed on a fresh one.
-        _probe(
-            spec,
-            rebuilt(perturbation) if perturbation else reference,
-            samples,
-            start,
-            written,
-            perturbation,
-        )
-        write_optimizer(spec, rebuilt(perturbation), start, written)
-        passes.append(written)
-    writer.facts["noise"] = noise_of(*passes)
+    first = most_exercised(spec, factory, reference)
+    second = first.again(factory, perturbed(first.weights, 1), perturbation=1)
+    second.run(spec)
+    for one in (first, second):
+        _write_training(spec, one, factory)
+    writer.arrays |= first.writer.arrays
+    writer.facts |= first.writer.facts
+    writer.put_all("weights", first.weights)
+    writer.facts["noise"] = noise_of(first.writer, second.writer)
+    writer.facts["not_compared"] = not_compared(first.exercise, writer)
     write_schedule(spec, factory, writer)
 
 
-def _probe(
-    spec: CheckSpec,
-    reference: Reference,
-    samples: Samples,
-    weights: Mapping[str, np.ndarray],
-    writer: TraceWriter,
-    perturbation: int,
-) -> None:
-    """Runs the stages that share a model, from its outputs to its training."""
-    model = reference.model
-    set_weights(model, weights)
-    x = samples.inputs("probe", spec.batch_size)
-    for number, value in enumerate(x):
-        writer.put(f"input/probe/{number}", value)
-    calls, output = write_forward(model, x, writer, perturbation)
-    write_facts(reference, samples, calls, output, writer)
-    if loss_name(model) is None:
-        return
-    shape = tuple(output.shape[1:])
-    y = samples.targets("probe", spec.batch_size, kind_of_targets(model), shape)
-    writer.put("target/probe", y)
-    write_confident_loss(spec, reference, calls, output, writer)
-    write_gradients(reference, x, y, writer, perturbation)
-    set_weights(model, weights)
-    write_trajectory(spec, reference, samples, writer, perturbation)
+def _write_training(spec: CheckSpec, one: Pass, factory: Callable[[], Any]) -> None:
+    """Writes a few steps of training, and those of the optimizer alone."""
+    model = one.reference.model
+    if loss_name(model) is not None:
+        set_weights(model, one.weights)
+        write_trajectory(spec, one.reference, one.samples, one.writer, one.perturbation)
+    # Training changes a model, so the optimizer is probed on a fresh one.
+    fresh = call_factory(factory, one.samples.seed)
+    build(fresh, one.samples)
+    if one.perturbation:
+        perturb_constants(fresh.model)
+    write_optimizer(spec, fresh, one.weights, one.writer)

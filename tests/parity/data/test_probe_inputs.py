@@ -25,6 +25,28 @@ def test_a_seed_repeats_and_another_differs(draw):
     assert not np.array_equal(draw(3), draw(4))
 
 
+def test_inputs_and_weights_are_exact_in_float32():
+    """A model whose input is float32 then computes with the same numbers."""
+    weights = {"a.bias": np.zeros(20), "a.kernel": np.random.default_rng(0).normal(size=(4, 5))}
+    for array in (probe.features(3, "x", 4, (9, 5, 3)), *probe.filled(3, weights).values()):
+        assert array.dtype == np.float64
+        np.testing.assert_array_equal(array, array.astype(np.float32))
+
+
+def test_only_what_float32_can_hold_is_rounded_to_it():
+    np.testing.assert_array_equal(probe.single(np.array([0.1, 1e300])), [np.float32(0.1), 1e300])
+    tokens = np.array([2**24 + 1])
+    assert probe.single(tokens) is tokens
+
+
+def test_a_probe_that_is_drawn_again_has_another_seed():
+    seeds = [probe.redrawn(7, number) for number in range(5)]
+    assert seeds[0] == 7
+    assert len(set(seeds)) == 5
+    assert seeds == [probe.redrawn(7, number) for number in range(5)]
+    assert all(0 <= seed < 2**32 for seed in seeds)
+
+
 def test_names_and_steps_have_numbers_of_their_own():
     assert not np.array_equal(probe.features(0, "a", 2, (5,)), probe.features(0, "b", 2, (5,)))
     first, second = (probe.gradient(0, step, "w", (5,)) for step in (1, 2))

@@ -21,7 +21,19 @@ def of_file(folder, signature=IMAGES, **arrays):
 
 @pytest.fixture
 def x():
-    return np.random.default_rng(0).normal(size=(7, 4, 5, 3))
+    return np.random.default_rng(0).normal(size=(7, 4, 5, 3)).astype(np.float32)
+
+
+def test_real_numbers_of_a_file_become_those_of_float32(tmp_path):
+    """The user's program trains in float32, and a port may cast its input to it."""
+    given = np.random.default_rng(1).normal(size=(7, 4, 5, 3))
+    samples = of_file(tmp_path, x=given, y=given[:, 0, 0, 0])
+    (rows,) = samples.inputs("probe", 7)
+    targets = samples.targets("probe", 7, "values", ())
+    for array in (rows, targets):
+        assert array.dtype == np.float64
+        np.testing.assert_array_equal(array, array.astype(np.float32))
+    np.testing.assert_array_equal(np.sort(rows, None), np.sort(given.astype(np.float32), None))
 
 
 # --- drawn ---------------------------------------------------------------------------------------

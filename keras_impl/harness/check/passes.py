@@ -1,0 +1,119 @@
+"""A pass of the reference in eval mode, and one in train mode, drawn until all of it has an effect.
+
+A factory goes in. The pass comes out: the model, what it is fed, the weights that it starts from,
+and what it computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from keras_impl.harness.check.exercised import Exercise, revived
+from keras_impl.harness.check.facts import write_facts
+from keras_impl.harness.check.forward import write_forward
+from keras_impl.harness.check.gradient import write_gradients
+from keras_impl.harness.check.loss import kind_of_targets, loss_name, write_confident_loss
+from keras_impl.harness.check.model import build, get_weights, set_weights, signature
+from keras_impl.harness.check.noise import perturb_constants
+from keras_impl.harness.factories import Reference, call_factory
+from parity.data import probe_inputs
+from parity.data.samples import Samples
+from parity.programs.check_spec import CheckSpec
+from parity.traces.trace import TraceWriter
+
+MAX_PASSES = 8  # of a probe that is drawn again and again
+LARGE_MODEL = 1_000_000  # parameters; its passes take long
+MAX_PASSES_OF_LARGE = 3
+
+
+@dataclass
+class Pass:
+    """One pass of a model in eval mode, and one in train mode, forward and back.
+
+    Attributes:
+        reference: the model, which no other pass uses, since a pass changes it.
+        samples: what it is fed; its seed is that of the draw.
+        weights: what it starts from.
+        perturbation: 0, or the seed with which rounded numbers are moved.
+        writer: receives the arrays and the facts.
+        exercise: what the pass leaves without effect.
+    """
+
+    reference: Reference
+    samples: Samples
+    weights: dict[str, np.ndarray]
+    perturbation: int = 0
+    writer: TraceWriter = field(default_factory=TraceWriter)
+    exercise: Exercise = field(default_factory=Exercise)
+
+    def run(self, spec: CheckSpec) -> None:
+        """Writes inputs, outputs, facts, loss and gradients."""
+        model, writer = self.reference.model, self.writer
+        set_weights(model, self.weights)
+        x = self.samples.inputs("probe", spec.batch_size)
+        for number, value in enumerate(x):
+            writer.put(f"input/probe/{number}", value)
+        calls, output = write_forward(model, x, writer, self.perturbation)
+        write_facts(self.reference, self.samples, calls, output, writer)
+        if loss_name(model) is None:
+            return
+        shape, kind = tuple(output.shape[1:]), kind_of_targets(model)
+        y = self.samples.targets("probe", spec.batch_size, kind, shape)
+        writer.put("target/probe", y)
+        write_confident_loss(spec, self.reference, calls, output, writer)
+        self.exercise = write_gradients(self.reference, x, y, writer, self.perturbation)
+
+    def again(
+        self, factory: Callable[[], Any], weights: dict[str, np.ndarray], perturbation: int = 0
+    ) -> Pass:
+        """Returns the same pass from other weights, on a fresh model that draws the same masks."""
+        fresh = call_factory(factory, self.samples.seed)
+        build(fresh, self.samples)
+        if perturbation:
+            perturb_constants(fresh.model)
+        return Pass(fresh, self.samples, weights, perturbation)
+
+
+def most_exercised(spec: CheckSpec, factory: Callable[[], Any], reference: Reference) -> Pass:
+    """Makes passes until one of them leaves nothing without effect; returns the best one.
+
+    If an activation is dead, the bias in front of it is moved. If there is none, or it does not
+    help, inputs, weights, targets and masks are drawn again. The first pass is that of the seed.
+
+    Args:
+        spec: settings of the check.
+        factory: builds the model.
+        reference: what it built for the seed, not trained yet.
+    """
+    is_large = reference.model.count_params() >= LARGE_MODEL
+    last = best = _drawn(spec, reference)
+    number, before = 0, np.inf
+    for _ in range(MAX_PASSES_OF_LARGE if is_large else MAX_PASSES):
+        if last.writer.arrays:
+            weights = None
+            if last.exercise.num_problems < before:  # otherwise moving it again does not help
+                weights = revived(last.weights, last.writer, last.exercise.dead)
+            if weights is not None:
+                before = last.exercise.num_problems
+                last = last.again(factory, weights)
+            else:
+                number, before = number + 1, np.inf
+                redrawn = spec.replace(seed=probe_inputs.redrawn(spec.seed, number))
+                last = _drawn(redrawn, call_factory(factory, redrawn.seed))
+        last.run(spec)
+        if last.exercise.num_problems < best.exercise.num_problems:
+            best = last
+        if not best.exercise.num_problems:
+            break
+    return best
+
+
+def _drawn(spec: CheckSpec, reference: Reference) -> Pass:
+    samples = Samples(spec, signature(reference))
+    build(reference, samples)
+    weights = probe_inputs.filled(spec.seed, get_weights(reference.model))
+    return Pass(reference, samples, weights)

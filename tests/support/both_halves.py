@@ -1,0 +1,38 @@
+"""Both halves of a check in this process: a framework takes longer to start than to run."""
+
+from pathlib import Path
+
+import torch
+
+import keras_impl.harness.check.run as keras_half
+import torch_impl.harness.check.run as torch_half
+from parity.files.json_io import write_json
+from parity.ladder.engine import compare_levels
+from parity.ladder.table import OF_PROBE
+from parity.programs.check_spec import CheckSpec
+from parity.traces.trace import RunResult, Trace, TraceWriter
+
+
+def recorded(factory, folder: Path, **settings) -> Trace:
+    """What the Keras half leaves of a factory."""
+    return _run(keras_half, factory, folder, CheckSpec(keras="here:build", **settings))
+
+
+def levels(keras: Trace, factory, folder: Path):
+    """The levels of a port by the name of the level, compared with a trace of the Keras half."""
+    spec = CheckSpec(torch="here:build", seed=keras.spec["seed"], steps=keras.spec["steps"])
+    before = torch.get_default_dtype()
+    try:
+        port = _run(torch_half, factory, folder, spec, keras)
+    finally:
+        torch.set_default_dtype(before)
+    return {level.id: level for level in compare_levels(OF_PROBE, keras, port)}
+
+
+def _run(half, factory, folder, spec, keras=None) -> Trace:
+    writer = TraceWriter()
+    half.run_check(spec, factory, writer, keras)
+    folder.mkdir(parents=True)
+    write_json(folder / "spec.json", spec.to_dict())
+    writer.write(folder, environment={}, result=RunResult({}, {}, 0.0))
+    return Trace(folder)
