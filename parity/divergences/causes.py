@@ -25,6 +25,7 @@ def name_causes(result: Result, keras: Trace, port: Trace) -> Result:
     causes = tuple(
         {
             **{key: told for key, told in entry.to_json().items() if key != "slug"},
+            "fix": match.fix or entry.fix,
             "confidence": match.confidence,
             "detail": match.detail,
             "where": evidence.call["where"] if evidence.call and is_place else "",

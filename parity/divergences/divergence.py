@@ -21,10 +21,13 @@ class Match:
     Attributes:
         confidence: in (0, 1].
         detail: the evidence: "epsilon 1e-05 gives the port's numbers".
+        fix: a line of code for these numbers, instead of the general one of the entry; "" if there
+            is none.
     """
 
     confidence: float
     detail: str = ""
+    fix: str = ""
 
 
 Recogniser = Callable[[Evidence], Match | None]
