@@ -36,7 +36,7 @@ def name_causes(result: Result, keras: Trace, port: Trace) -> Result:
         result,
         causes=causes,
         place=_place(evidence),
-        settings=tuple(map(dataclasses.asdict, differing_settings(keras, port))),
+        settings=tuple(map(dataclasses.asdict, differing_settings(keras, port, result.levels))),
     )
 
 

@@ -72,6 +72,9 @@ def _loss_facts(reference: Reference) -> dict[str, Any] | None:
         return None
     loss = reference.model.loss
     config = keras.losses.serialize(loss) if isinstance(loss, keras.losses.Loss) else {}
+    if config:  # the config of a loss may lack an argument of its function, such as Huber's delta
+        given = getattr(loss, "_fn_kwargs", {})
+        config = {**config, "config": {**given, **config.get("config", {})}}
     weights = reference.class_weight
     return {
         "name": name,
