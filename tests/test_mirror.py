@@ -34,6 +34,7 @@ ONLY_TORCH_FILES = {
 
 # Of the harness, what only one child does.
 ONLY_TORCH_HARNESS_FILES = {
+    "arguments.py": "of functions; a Keras layer tells its configuration itself",
     "eager.py": "the program as people write it, whose speed is compared",
     "port.py": "a user's module: paired, fed and watched; Keras's layers tell the rest themselves",
 }
@@ -47,6 +48,7 @@ ONLY_KERAS_CHECK_FILES = {
     "exercised.py": "a probe is drawn by Keras, and the port is given it",
     "passes.py": "a probe is drawn by Keras, and the port is given it",
     "model.py": "names, sets and feeds a model, as PortUnderTest does with a port",
+    "initializers.py": "torch keeps no initialiser, only what it drew",
     "noise.py": "what rounding changes is measured once, in the reference",
 }
 

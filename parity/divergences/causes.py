@@ -47,7 +47,7 @@ def name_causes(result: Result, keras: Trace, port: Trace, accept: Collection[st
         levels=tuple(_without(level, accepted) for level in result.levels),
         divergences=tuple(_merged([each.told for each in found])),
         inherited=tuple((level, tuple(names)) for level, names in inherited.items()),
-        settings=tuple(map(dataclasses.asdict, differing_settings(keras, port))),
+        settings=tuple(map(dataclasses.asdict, differing_settings(keras, port, result.levels))),
     )
 
 
@@ -77,6 +77,7 @@ def _found(group: Group, keras: Trace, port: Trace, accept: Collection[str]) -> 
         causes = tuple(
             {
                 **{key: told for key, told in entry.to_json().items() if key != "slug"},
+                "fix": match.fix or entry.fix,
                 "confidence": match.confidence,
                 "detail": match.detail,
                 "where": where,

@@ -22,11 +22,14 @@ class Match:
         confidence: in (0, 1].
         detail: the evidence: "epsilon 1e-05 gives the port's numbers".
         is_part: whether the numbers are explained by this and the other parts together.
+        fix: a line of code for these numbers, instead of the general one of the entry; "" if there
+            is none.
     """
 
     confidence: float
     detail: str = ""
     is_part: bool = False
+    fix: str = ""
 
 
 Recogniser = Callable[[Evidence], Match | None]

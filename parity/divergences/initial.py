@@ -2,82 +2,124 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from parity.divergences.divergence import NUMBERS, PLACE, Match, Recogniser
+from parity.data.initial_draws import is_constant
+from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Match, Recogniser
+from parity.divergences.likeness import fit, fix_of, gain_of, name_of, torch_default
+from parity.ladder.distributions import Law, law_of
+from parity.ladder.initial_weights import is_drawn_constant
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from parity.divergences.evidence import Evidence
 
 
-def _draws(evidence: Evidence) -> tuple[np.ndarray, np.ndarray] | None:
+class _Drawn:
+    """The draws of a weight in both halves."""
+
+    def __init__(self, evidence: Evidence, key: str) -> None:
+        self.name: str = evidence.item.name
+        self.keras, self.port = evidence.keras[key], evidence.port[key]
+        facts = evidence.keras.facts
+        self.initializer: Mapping[str, Any] = facts["initializers"].get(self.name, {})
+        self.shape: Sequence[int] = facts["weights"].get(self.name, {}).get("shape", [])
+        self.is_constant = is_drawn_constant(self.keras, self.initializer, self.shape)
+        self.law: Law | None = law_of(self.initializer, self.shape)
+        self._kind = evidence.kind
+
+    @property
+    def fix(self) -> str:
+        """The line of torch that does what Keras does."""
+        return fix_of(self.name, self.initializer, self.shape, self.keras[0], self._kind)
+
+    @property
+    def said(self) -> str:
+        """Keras's initialiser, in words."""
+        return f"{self.initializer.get('class', 'another initialiser')} in Keras"
+
+
+def _draws(evidence: Evidence) -> _Drawn | None:
     key = f"init/{evidence.item.name}"
     if evidence.level.id != "init" or key not in evidence.keras or key not in evidence.port:
         return None
-    return evidence.keras[key], evidence.port[key]
+    return _Drawn(evidence, key)
 
 
 def _bias_init(evidence: Evidence) -> Match | None:
+    """Recognises a weight that is constant in Keras and drawn in the port."""
     found = _draws(evidence)
-    if found is None or not (found[0] == found[0].flat[0]).all():
+    if found is None or not found.is_constant or is_constant(found.port):
         return None
-    if (found[1] == found[1].flat[0]).all():
-        return None  # a different constant
-    return Match(NUMBERS, f"{found[0].flat[0]:g} in Keras, drawn in the port")
+    if len(found.port) > 1 and (found.port == found.port[0]).all():
+        return None  # many numbers, but not drawn
+    values = np.unique(found.keras)
+    theirs = f"{values[0]:g}" if len(values) == 1 else _listed(found.keras)
+    return Match(NUMBERS, f"{theirs} in Keras, drawn in the port", fix=found.fix)
 
 
 def _kaiming(evidence: Evidence) -> Match | None:
     """U(-1/sqrt(fan_in), 1/sqrt(fan_in)), torch's default."""
     found = _draws(evidence)
-    shape = evidence.keras.facts["weights"].get(evidence.item.name, {}).get("shape", [])
-    if found is None or len(shape) < 2 or "_cell/" in evidence.item.name:
+    if found is None or found.is_constant or len(found.shape) < 2 or "_cell/" in found.name:
         return None
-    fans = {int(np.prod(shape[:-1])), int(np.prod(shape[:-2])), shape[-1]}
-    largest, size = float(np.abs(found[1]).max()), found[1].size
-    for fan in fans:
-        bound = fan**-0.5
-        is_below = largest <= bound * (1 + 1e-6)
-        spread = float(found[1].std()) * 3**0.5
-        # The spread of n uniform numbers has a relative error of about 1 / sqrt(n).
-        if is_below and abs(spread - bound) < 4 * bound / size**0.5:
-            return Match(NUMBERS, f"the port draws from U(-{bound:.3g}, {bound:.3g})")
+    for law in torch_default(found.shape, found.name):
+        if fit(law, found.port) > 1e-3:
+            text = f"{found.said}; the port draws from {law}"
+            return Match(NUMBERS, text, fix=found.fix)
     return None
 
 
 def _untruncated(evidence: Evidence) -> Match | None:
     found = _draws(evidence)
-    initializer = evidence.keras.facts["initializers"].get(evidence.item.name, {})
-    kind = str(initializer.get("class"))
-    is_truncated = kind.endswith("Normal") and kind != "RandomNormal"
-    if found is None or not is_truncated:
+    if found is None or found.law is None or found.law.kind != "truncated":
         return None
-    theirs, ours = found[0].std(), found[1].std()
-    if 0.8 < ours / theirs < 1.25 and np.abs(found[1]).max() > np.abs(found[0]).max():
-        return Match(NUMBERS, "as wide as Keras's, but with values beyond its bound")
+    theirs, ours = found.keras.std(), found.port.std()
+    if 0.8 < ours / theirs < 1.25 and np.abs(found.port).max() > np.abs(found.keras).max():
+        text = f"as wide as Keras's {found.initializer['class']}, but with values beyond its bound"
+        return Match(NUMBERS, text, fix=found.fix)
     return None
 
 
 def _distribution(evidence: Evidence) -> Match | None:
+    """Names the initialiser that the port looks like."""
     found = _draws(evidence)
     if found is None:
         return None
-    return Match(PLACE, evidence.item.note)
+    is_named = found.is_constant or _kaiming(evidence) or _untruncated(evidence)
+    name = None if is_named else _likeness(found)
+    if name is None:
+        return Match(PLACE, evidence.item.note, fix=found.fix)
+    return Match(SETTINGS, f"{found.said}; the port looks like {name}", fix=found.fix)
+
+
+def _likeness(found: _Drawn) -> str | None:
+    """Returns what the port's draws look like."""
+    if found.law is not None and found.law.kind == "orthogonal":
+        whole = found.port.shape[1] == math.prod(found.shape)
+        gain = gain_of(found.port, found.shape) if whole else None
+        if gain is not None:
+            return f"Orthogonal with gain {gain:.4g}"
+    return name_of(found.port, found.shape, found.law)
 
 
 def _constant(evidence: Evidence) -> Match | None:
     found = _draws(evidence)
-    if found is None or not all((part == part[0]).all() for part in found):
+    if found is None or not found.is_constant or not (found.port == found.port[0]).all():
         return None
-    theirs, ours = (sorted({f"{value:g}" for value in part[0]}) for part in found)
-    if len(found[0]) == 1 and max(len(theirs), len(ours)) > 2:
+    if len(found.port) == 1 and len(np.unique(found.port)) > 2:
         return None  # drawn once: constants cannot be distinguished from random values
-    return Match(NUMBERS, f"{_listed(theirs)} in Keras, {_listed(ours)} in the port")
+    text = f"{_listed(found.keras)} in Keras, {_listed(found.port)} in the port"
+    return Match(NUMBERS, text, fix=found.fix)
 
 
-def _listed(values: list[str]) -> str:
+def _listed(draws: np.ndarray) -> str:
     """Returns the values of a weight, if there are few."""
+    values = sorted({f"{value:g}" for value in draws[0]})
     return " and ".join(values) if len(values) < 4 else f"{len(values)} values"
 
 

@@ -1,22 +1,31 @@
-"""Different settings of paired layers, from the configurations of both halves.
+"""Different settings of both halves: of paired layers, the loss, the optimizer and the schedule.
 
-Numbers prove the first divergence; there may be others after it. The configuration of a Keras layer
-and the attributes of a module can be compared for the whole model. The differences are hints, not
-a verdict, since a module may use its settings differently than their names suggest.
+Numbers prove a divergence. Settings can be compared for the whole program, also where nothing was
+computed, for example behind an error. The differences are hints, not a verdict, since a module may
+use its settings differently than their names suggest. Where the values of a layer agree, its
+settings are right, whatever they say, and are not told.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from parity.divergences.evidence import differs
+from parity.divergences.layer_settings import Row, kinds_before, rows_of
+from parity.divergences.training_settings import (
+    constraint_rows,
+    loss_rows,
+    optimizer_rows,
+    schedule_rows,
+)
+from parity.ladder.items import PASS, Item, Level
 
 if TYPE_CHECKING:
     from parity.traces.trace import Trace
 
-_WINDOWED = frozenset(("conv", "depthwise_conv", "conv_transpose", "max_pool", "average_pool"))
+_FLOAT32 = 1e-6  # relative: Keras keeps a learning rate in float32
 
 
 @dataclass(frozen=True)
@@ -28,7 +37,8 @@ class Setting:
         name: Keras's name of the setting.
         keras: its value in Keras.
         torch: its value in the port, in Keras's convention.
-        layers: (Keras's layer, the port's layer) of all pairs with these values.
+        layers: (Keras's layer, the port's layer) of all pairs with these values; or the classes of
+            the optimizers, losses or schedules.
     """
 
     id: str
@@ -38,57 +48,169 @@ class Setting:
     layers: tuple[tuple[str, str], ...]
 
 
-def differing_settings(keras: Trace, port: Trace) -> list[Setting]:
-    """Compares the settings of all paired layers.
+def differing_settings(keras: Trace, port: Trace, levels: Sequence[Level] = ()) -> list[Setting]:
+    """Compares the settings of all paired layers, and those of the training.
 
     Args:
         keras: the results of Keras.
         port: the results of the port.
+        levels: what was compared of both; settings of what agrees there are left out.
 
     Returns:
         A row per setting and pair of values, in the order in which they first occur.
     """
-    nodes = {node["name"]: node for node in keras.facts["nodes"]}
-    calls = {call["name"]: call for call in port.facts["nodes"]}
     found: dict[tuple[str, str, str, str], list[tuple[str, str]]] = {}
     values: dict[tuple[str, str, str, str], tuple[Any, Any]] = {}
-    for keras_name, torch_name in port.facts["pairs"]:
-        node, call = nodes[keras_name], calls[torch_name]
-        settings = port.facts["settings"].get(torch_name, {})
-        for name, theirs, ours, identity in _pairs(node, call, settings):
-            if differs(theirs, ours):
-                key = (identity, name, repr(theirs), repr(ours))
-                found.setdefault(key, []).append((keras_name, torch_name))
-                values[key] = (theirs, ours)
+    for place, (name, theirs, ours, identity) in _differences(keras, port, _Agreement(levels)):
+        if _differ(theirs, ours):
+            key = (identity, name, repr(theirs), repr(ours))
+            found.setdefault(key, []).append(place)
+            values[key] = (theirs, ours)
     return [
         Setting(key[0], key[1], *values[key], layers=tuple(layers)) for key, layers in found.items()
     ]
 
 
-def _pairs(
-    node: Mapping[str, Any], call: Mapping[str, Any], settings: Mapping[str, Any]
-) -> Iterator[tuple[str, Any, Any, str]]:
-    """Yields (name, Keras's value, the port's, ID of the divergence) of comparable settings."""
-    config, kind = node["config"], node["kind"]
-    is_stock = str(settings.get("class", "")).startswith("torch.nn.")
-    if kind in _WINDOWED:
-        yield "strides", config.get("strides"), settings.get("stride"), "A18"
-        yield "dilation_rate", config.get("dilation_rate"), settings.get("dilation"), "A18"
-        yield "kernel_size", config.get("kernel_size"), settings.get("kernel_size"), "A15"
-        yield "groups", config.get("groups"), settings.get("groups"), "A15"
-    if kind == "batch_norm":
-        epsilon = settings.get("eps", settings.get("epsilon"))
-        yield "epsilon", config.get("epsilon"), epsilon, "C1"
-        momentum = settings.get("momentum")
-        if is_stock and isinstance(momentum, float):
-            momentum = round(1 - momentum, 12)  # torch's momentum is the weight of the new value
-        yield "momentum", config.get("momentum"), momentum, "C2"
-    elif kind in ("layer_norm", "group_norm"):
-        yield "epsilon", config.get("epsilon"), settings.get("eps", settings.get("epsilon")), "A13"
-    if kind == "dropout":
-        yield "rate", config.get("rate"), call.get("rate"), "C6"
-    if kind == "activation:leaky_relu":
-        yield "negative_slope", config.get("negative_slope"), settings.get("negative_slope"), "A13"
-    has_bias = any(name.endswith(".bias") for name in node["weights"])
-    if node["weights"] and call["weights"] and kind in (*_WINDOWED, "dense"):
-        yield "use_bias", has_bias, "bias" in call["weights"], "A11"
+def _differ(theirs: Any, ours: Any) -> bool:
+    if not differs(theirs, ours):
+        return False
+    both = isinstance(theirs, int | float) and isinstance(ours, int | float)
+    return not both or abs(theirs - ours) > _FLOAT32 * max(abs(theirs), abs(ours))
+
+
+class _Agreement:
+    """What agrees in the levels of a check."""
+
+    def __init__(self, levels: Sequence[Level]) -> None:
+        self._levels = {level.id: level for level in levels}
+        forward = self._levels.get("forward")
+        self._items = forward.items if forward is not None else ()
+
+    def of_level(self, *names: str) -> bool:
+        """Whether levels were compared and passed."""
+        return all(name in self._levels and self._levels[name].status == PASS for name in names)
+
+    def of_layer(self, node: Mapping[str, Any]) -> bool:
+        """Whether a layer computes the same from the same input in both modes, and its state."""
+        own = self._own(node)
+        modes = [any(f"({mode})" in item.name for item in own) for mode in ("eval", "train")]
+        return all(modes) and all(item.status == PASS for item in own)
+
+    def is_wrong(self, node: Mapping[str, Any]) -> bool:
+        """Whether a layer is known to compute something else."""
+        return any(item.status != PASS for item in self._own(node))
+
+    def of_inputs(self, names: Sequence[str]) -> bool:
+        """Whether the inputs of some layers agree; those of none are the output of the model."""
+        found = [
+            i for i in self._items for name in names if i.name.startswith(f"input of {name} (")
+        ]
+        if not names:
+            return self.of_output()
+        return bool(found) and all(item.status == PASS for item in found)
+
+    def _own(self, node: Mapping[str, Any]) -> list[Item]:
+        name = node["name"]
+        own = [item for item in self._items if item.name.startswith(f"{name}, ")]
+        state = tuple(f"{weight} (" for weight in node["weights"])
+        return own + [item for item in self._items if state and item.name.startswith(state)]
+
+    def of_output(self) -> bool:
+        """Whether the output of the model agrees in train mode."""
+        found = [item for item in self._items if item.name == "output (train)"]
+        return bool(found) and all(item.status == PASS for item in found)
+
+
+Places = Iterator[tuple[tuple[str, str], Row]]
+
+
+def _differences(keras: Trace, port: Trace, agreement: _Agreement) -> Places:
+    yield from _of_layers(keras, port, agreement)
+    yield from _of_activations(keras, port, agreement)
+    if not agreement.of_output():
+        yield from _of_dropouts(keras, port)
+    for part, rows in (
+        ("loss", loss_rows),
+        ("optimizer", optimizer_rows),
+        ("schedule", schedule_rows),
+    ):
+        if not agreement.of_level(part):
+            place = _classes(part, keras, port)
+            yield from ((place, row) for row in _told(rows, keras.facts, port.facts))
+
+
+def _of_layers(keras: Trace, port: Trace, agreement: _Agreement) -> Places:
+    nodes = {node["name"]: node for node in keras.facts["nodes"]}
+    calls = {call["name"]: call for call in port.facts["nodes"]}
+    is_trained = agreement.of_level("optimizer", "trajectory")
+    for names in map(tuple, port.facts["pairs"]):
+        node, call = nodes[names[0]], calls[names[1]]
+        settings = port.facts["settings"].get(names[1], {})
+        if not agreement.of_layer(node):
+            before = (
+                kinds_before(keras.facts["nodes"], node),
+                kinds_before(port.facts["nodes"], call),
+            )
+            is_wrong = agreement.is_wrong(node)
+            found = _told(rows_of, node, call, settings, before, is_wrong)
+            yield from ((names, row) for row in found)
+        if port.facts.get("optimizer") and not is_trained:
+            yield from ((names, row) for row in _told(constraint_rows, node))
+
+
+def _of_activations(keras: Trace, port: Trace, agreement: _Agreement) -> Places:
+    """Yields other activations behind paired layers: both are left without a partner."""
+    nodes, calls = keras.facts["nodes"], port.facts["nodes"]
+    left = {name for half in ("keras", "torch") for name in port.facts[f"{half}_left"]}
+    partners = dict(map(tuple, port.facts["pairs"]))
+    numbers = {call["name"]: number for number, call in enumerate(calls)}
+    for number, node in enumerate(nodes):
+        source = node["sources"][0] if node["sources"] else None
+        if node["name"] not in left or source is None or source < 0 or not _activates(node):
+            continue
+        partner = numbers.get(partners.get(nodes[source]["name"], ""))
+        behind = [other["name"] for other in nodes if number in other["sources"]]
+        if partner is None or agreement.of_inputs(behind):
+            continue
+        for call in calls:
+            is_other = _activates(call) and call["kind"] != node["kind"]
+            if is_other and call["name"] in left and partner in call["sources"]:
+                theirs, ours = (part["kind"].partition(":")[2] for part in (node, call))
+                if ours != "log_softmax":
+                    yield (node["name"], call["name"]), ("activation", theirs, ours, "A16")
+
+
+def _activates(node: Mapping[str, Any]) -> bool:
+    return str(node["kind"]).startswith("activation:")
+
+
+def _of_dropouts(keras: Trace, port: Trace) -> Places:
+    """Yields the dropouts that only one half has."""
+    left = {"keras": keras.facts["nodes"], "torch": port.facts["nodes"]}
+    names = {half: set(port.facts[f"{half}_left"]) for half in left}
+    for node in left["keras"]:
+        if node["name"] in names["keras"] and node["kind"] == "dropout" and node["config"]["rate"]:
+            yield (node["name"], "the port"), ("Dropout", node["config"]["rate"], "none", "A17")
+    for call in left["torch"]:
+        if call["name"] in names["torch"] and call["kind"] == "dropout" and call["rate"]:
+            yield ("Keras", call["name"]), ("Dropout", "none", call["rate"], "A17")
+
+
+def _classes(part: str, keras: Trace, port: Trace) -> tuple[str, str]:
+    """Returns what the halves have as their loss, optimizer or schedule, in words."""
+    theirs, ours = keras.facts.get(part) or {}, port.facts.get(part) or {}
+    if part == "schedule":
+        schedulers = port.facts.get("schedulers") or [{}]
+        named = [theirs.get("kind"), *(c.get("class") for c in theirs.get("callbacks", []))]
+        theirs = {"class": next((name for name in named if name), None)}
+        ours = schedulers[0]
+    told = theirs.get("class", theirs.get("name")), str(ours.get("class", "")).rpartition(".")[2]
+    return str(told[0] or part), told[1] or "the port"
+
+
+def _told(rows: Callable[..., Iterator[Row]], *facts: Any) -> list[Row]:
+    """Returns the rows of a part; of unexpected facts, none: a bundle comes from outside."""
+    try:
+        return list(rows(*facts))
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        return []

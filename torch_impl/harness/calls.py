@@ -17,6 +17,7 @@ from torch import nn
 from torch.nn.modules import module as hooks
 from torch.overrides import TorchFunctionMode
 
+from torch_impl.harness.arguments import arguments_of
 from torch_impl.harness.kinds import drops_channels, is_leaf, kind_of, kind_of_function, refined
 from torch_impl.harness.port.call_places import where
 
@@ -48,6 +49,7 @@ class Call:
         rate: of a dropout, the fraction to drop.
         is_active: whether a dropout dropped anything.
         drops_channels: whether a dropout drops whole channels instead of single values.
+        arguments: of a function: its numbers and words, by name.
     """
 
     name: str
@@ -63,6 +65,7 @@ class Call:
     rate: float | None = None
     is_active: bool = False
     drops_channels: bool = False
+    arguments: dict[str, Any] = field(default_factory=dict)
 
 
 @contextmanager
@@ -173,6 +176,7 @@ class _Watch(TorchFunctionMode):
         run = _rerun(function, arguments, keywords)
         call = Call(name, kind, run, given.inputs, output, sources=given.sources)
         call.origins, call.where = given.origins, where()
+        call.arguments = arguments_of(function.__name__, arguments, keywords)
         return self._add(call, output)
 
     def _pass_on(self, arguments: Any, output: torch.Tensor) -> None:

@@ -12,19 +12,13 @@ import keras
 import numpy as np
 
 from keras_impl.harness import versions
-from keras_impl.harness.calls import Call, plain_config
+from keras_impl.harness.calls import Call
+from keras_impl.harness.check.initializers import initializers
 from keras_impl.harness.check.loss import loss_name
-from keras_impl.harness.check.model import get_weights, leaves, named_variables
+from keras_impl.harness.check.model import get_weights, named_variables
 from keras_impl.harness.factories import Reference
 from parity.data.samples import Samples
 from parity.traces.trace import TraceWriter
-
-# Name of a variable -> the argument with its initialiser, if the names differ.
-_DRAWN_BY = {
-    "recurrent_kernel": "recurrent",
-    "depthwise_kernel": "depthwise",
-    "pointwise_kernel": "pointwise",
-}
 
 
 def write_facts(
@@ -45,7 +39,11 @@ def write_facts(
         }
         for name in get_weights(model)
     }
-    writer.facts["initializers"] = _initializers(model)
+    writer.facts["initializers"] = {
+        name: plain_nested(found.config)
+        for name, found in initializers(model).items()
+        if found.config
+    }
     writer.facts["loss"] = _loss_facts(reference)
     optimizer = getattr(model, "optimizer", None)
     writer.facts["optimizer"] = (
@@ -68,28 +66,15 @@ def _node(call: Call, names: Mapping[int, str]) -> dict[str, Any]:
     }
 
 
-def _initializers(model: keras.Model) -> dict[str, Any]:
-    """Returns weight name -> configuration of its initialiser, for the layers that have one."""
-    found = {}
-    layers = {layer.name: layer for layer in reversed(leaves(model))}
-    for name in named_variables(model):
-        layer_name, _, variable = name.partition(".")
-        layer = layers.get(layer_name.partition("#")[0])
-        if layer is not None:
-            short = variable.rpartition("/")[2]
-            config = plain_config(layer).get(f"{_DRAWN_BY.get(short, short)}_initializer")
-            # A function of the user has its name in the place of a configuration.
-            if isinstance(config, dict) and isinstance(config.get("config", {}), dict):
-                found[name] = {"class": config.get("class_name"), **config.get("config", {})}
-    return found
-
-
 def _loss_facts(reference: Reference) -> dict[str, Any] | None:
     name = loss_name(reference.model)
     if name is None:
         return None
     loss = reference.model.loss
     config = keras.losses.serialize(loss) if isinstance(loss, keras.losses.Loss) else {}
+    if config:  # the config of a loss may lack an argument of its function, such as Huber's delta
+        given = getattr(loss, "_fn_kwargs", {})
+        config = {**config, "config": {**given, **config.get("config", {})}}
     weights = reference.class_weight
     return {
         "name": name,

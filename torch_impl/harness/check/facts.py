@@ -56,17 +56,35 @@ def write_facts(port: PortUnderTest, writer: TraceWriter) -> None:
         for name in ("loss", "optimizer", "scheduler", "early_stopping", "load")
     }
     writer.facts["optimizer"] = _optimizer_facts(built.optimizer)
+    writer.facts["clips"] = built.before_step is not None
     writer.facts["schedulers"] = [_object_facts(scheduler) for scheduler in built.schedulers]
     writer.facts["scheduler_interval"] = built.scheduler_interval
+    writer.facts["steps_per_epoch"] = built.steps_per_epoch
+    stopping = built.early_stopping
+    writer.facts["early_stopping"] = None if stopping is None else _object_facts(stopping)
     writer.facts["loss"] = None if built.loss is None else _object_facts(built.loss)
 
 
 def _settings(call: Call) -> dict[str, Any]:
-    """Returns the plain attributes of a module: eps, momentum, padding, stride."""
-    if call.module is None:
-        return {"rate": call.rate} if call.rate is not None else {}
-    found = _object_facts(call.module)
-    return {"class": found.pop("class"), **found}
+    """Returns the plain attributes of a module (eps, stride), or the arguments of a function."""
+    module = call.module
+    if module is None:
+        rate = {} if call.rate is None else {"rate": call.rate}
+        name = call.name.partition("(")[0]
+        return {"class": f"torch.nn.functional.{name}", **call.arguments, **rate}
+    found = _object_facts(module)
+    # A subclass means by its attributes what torch's class does, unless it computes by itself.
+    base: Any = next((kind for kind in type(module).__mro__ if _is_torchs(kind)), None)
+    settings = {"class": found.pop("class"), **found}
+    if base is not None:
+        settings["base"] = base.__name__
+        settings["computes_itself"] = type(module).forward is not base.forward
+    return settings
+
+
+def _is_torchs(kind: type) -> bool:
+    """Whether a class is a layer of torch, and not only the base of all modules."""
+    return kind.__module__.startswith("torch.nn.modules.") and kind is not torch.nn.Module
 
 
 def _object_facts(value: Any) -> dict[str, Any]:
@@ -98,4 +116,10 @@ def _optimizer_facts(optimizer: torch.optim.Optimizer | None) -> dict[str, Any] 
         for group in optimizer.param_groups
     ]
     kind = type(optimizer)
-    return {"class": f"{kind.__module__}.{kind.__qualname__}", "groups": groups}
+    bases = [base.__name__ for base in kind.__mro__ if base.__module__.startswith("torch.optim.")]
+    return {
+        "class": f"{kind.__module__}.{kind.__qualname__}",
+        "groups": groups,
+        "base": next((name for name in bases if name != "Optimizer"), ""),
+        "schedule": getattr(optimizer, "schedule", None) is not None,
+    }

@@ -1,40 +1,92 @@
 """Initial weights that a factory draws, as samples of its distributions.
 
-A factory goes in; `init/…` comes out: as many draws as Keras left, stacked.
+A factory goes in; `init/…` comes out: the draws of several ports, stacked. There are more of them
+if a weight is small, as long as a port is built quickly.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+import torch
 
+from parity.data import initial_draws
 from parity.programs.check_spec import CheckSpec
 from parity.traces.trace import TraceWriter
-from torch_impl.harness.factories import call_factory
+from torch_impl.harness.factories import Port, call_factory
 from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.weights import read
 
-MAX_INIT_ENTRIES = 20_000
+MOST_PARAMETERS = 4_000_000  # of all ports that are built
+MOST_TIME = 1.0  # seconds
 
 
 def write_init(
     spec: CheckSpec, factory: Callable[[], Any], port: PortUnderTest, writer: TraceWriter
 ) -> None:
-    """Calls the factory as often as Keras left draws, and writes its weights."""
-    shape = next((port.keras[f"init/{name}"].shape for name in port.keras.facts["weights"]), (1,))
+    """Calls the factory as often as the smallest random weight needs, and writes its weights."""
     draws: dict[str, list[np.ndarray]] = {}
-    for number in range(shape[0]):
-        redrawn = call_factory(factory, (spec.seed + number) % 2**32)
-        modules = dict(redrawn.module.named_modules())
-        for pair in port.pairs:
-            path = pair.call.name.partition("#")[0]
-            if not pair.variables or path not in modules:
-                continue
-            arrays = read(modules[path])
-            for name, local in pair.variables.items():
-                if local in arrays:
-                    draws.setdefault(name, []).append(arrays[local].reshape(-1)[:MAX_INIT_ENTRIES])
+    started = time.perf_counter()
+    for number in range(_num_ports(port)):
+        if number and time.perf_counter() - started > MOST_TIME:
+            break
+        with _other_seeds(number):
+            redrawn = call_factory(factory, spec.seed)
+        for name, array in _weights(port, redrawn):
+            draws.setdefault(name, []).append(array)
     for name, parts in draws.items():
         writer.put(f"init/{name}", np.stack(parts))
+
+
+def _num_ports(port: PortUnderTest) -> int:
+    facts = port.keras.facts
+    wanted = 1
+    for name, entry in facts["weights"].items():
+        if not initial_draws.is_constant(port.keras[f"init/{name}"]):
+            kind = facts["initializers"].get(name, {}).get("class")
+            most = initial_draws.enough(kind)
+            wanted = max(wanted, initial_draws.num_draws(int(np.prod(entry["shape"])), most))
+    num_parameters = sum(parameter.numel() for parameter in port.module.parameters())
+    return max(1, min(wanted, MOST_PARAMETERS // max(num_parameters, 1)))
+
+
+def _weights(port: PortUnderTest, redrawn: Port) -> Iterator[tuple[str, np.ndarray]]:
+    """Yields the weights of another port by Keras's names, as far as they are judged."""
+    lazy = torch.nn.parameter.is_lazy
+    if any(map(lazy, (*redrawn.module.parameters(), *redrawn.module.buffers()))):
+        with torch.no_grad():
+            redrawn.module.to(port.device)(*port.arguments("probe"))
+    initializers = port.keras.facts["initializers"]
+    modules = dict(redrawn.module.named_modules())
+    for pair in port.pairs:
+        path = pair.call.name.partition("#")[0]
+        if not pair.variables or path not in modules:
+            continue
+        arrays = read(modules[path])
+        for name, local in pair.variables.items():
+            if local in arrays:
+                is_matrix = initializers.get(name, {}).get("class") == "Orthogonal"
+                most = initial_draws.MAX_MATRIX if is_matrix else initial_draws.MAX_ENTRIES
+                yield name, pair.to_keras(name, arrays[local]).reshape(-1)[:most]
+
+
+@contextmanager
+def _other_seeds(number: int) -> Iterator[None]:
+    """Adds a number to every seed that is set in the block, also to those in the user's code."""
+    of_torch, of_numpy = torch.manual_seed, np.random.seed
+
+    def manual_seed(seed: Any) -> Any:
+        return of_torch(int(seed) + number)
+
+    def seed(value: Any = None) -> None:
+        of_numpy((value + number) % 2**32 if isinstance(value, int) else value)
+
+    torch.manual_seed, np.random.seed = manual_seed, seed  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        torch.manual_seed, np.random.seed = of_torch, of_numpy

@@ -1,0 +1,86 @@
+"""The initialisers of a Keras model: which object drew a weight, and how to draw it again.
+
+A model goes in; weight name -> Initializer comes out. A layer of Keras has the initialiser of each
+weight as an attribute. A layer of the user may create a weight without one; its weights can only be
+drawn again by building the model again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_impl.harness.check.model import leaves, named_variables
+from keras_impl.harness.versions import path_of
+
+# Name of a variable -> the argument with its initialiser, if the names differ.
+_DRAWN_BY = {
+    "recurrent_kernel": "recurrent",
+    "depthwise_kernel": "depthwise",
+    "pointwise_kernel": "pointwise",
+}
+
+
+@dataclass(frozen=True)
+class Initializer:
+    """What drew a weight.
+
+    Attributes:
+        call: the initialiser, called with a shape and a dtype.
+        config: its configuration with its "class"; a class of the user has its module before the
+            name. Empty for a function.
+    """
+
+    call: Callable[..., Any]
+    config: Mapping[str, Any]
+
+    def draw(self, shape: Sequence[int], seed: int) -> np.ndarray:
+        """Draws anew, also if the initialiser has a seed of its own."""
+        keras.utils.set_random_seed(seed)
+        call: Any = self.call
+        if hasattr(call, "get_config") and hasattr(type(call), "from_config"):
+            config = call.get_config()
+            if "seed" in config:
+                config = {**config, "seed": seed}
+            call = type(call).from_config(config)
+        return np.asarray(call(tuple(shape), dtype=keras.backend.floatx()))
+
+
+def initializers(model: keras.Model) -> dict[str, Initializer]:
+    """Returns weight name -> initialiser, for the weights whose layer tells it."""
+    owners = {
+        id(variable): layer
+        for leaf in reversed(leaves(model))
+        for layer in [leaf, *leaf._flatten_layers(include_self=False)]
+        for variable in _held(layer)
+    }
+    found = {}
+    for name, variable in named_variables(model).items():
+        short = path_of(variable).rpartition("/")[2]
+        call = getattr(owners.get(id(variable)), f"{_DRAWN_BY.get(short, short)}_initializer", None)
+        if callable(call):
+            found[name] = Initializer(call, _config(call))
+    return found
+
+
+def _held(layer: Any) -> list[Any]:
+    """Returns the variables that a layer holds itself, and not in a layer within."""
+    inner = {id(v) for sub in layer._flatten_layers(include_self=False) for v in sub.weights}
+    return [variable for variable in layer.weights if id(variable) not in inner]
+
+
+def _config(call: Any) -> dict[str, Any]:
+    if not hasattr(call, "get_config"):
+        return {}
+    try:
+        config = dict(call.get_config())
+    except (NotImplementedError, TypeError, ValueError):  # of a class of the user
+        config = {}
+    kind = type(call)
+    is_own = kind.__module__.split(".")[0] in ("keras", "tf_keras")
+    name = kind.__name__ if is_own else f"{kind.__module__}.{kind.__name__}"
+    return {"class": name, **config}

@@ -1,0 +1,119 @@
+"""What Keras's weights are drawn by is found, and drawn again with other numbers."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_impl.harness.check.initial import write_init
+from keras_impl.harness.check.initializers import initializers
+from keras_impl.harness.check.model import build, signature
+from keras_impl.harness.factories import call_factory
+from parity.data.samples import Samples
+from parity.programs.check_spec import CheckSpec
+from parity.traces.trace import TraceWriter
+
+
+@pytest.fixture(autouse=True)
+def _float64():
+    before = keras.backend.floatx()
+    keras.backend.set_floatx("float64")
+    yield
+    keras.backend.set_floatx(before)
+
+
+@keras.saving.register_keras_serializable("test")
+class Halves(keras.initializers.Initializer):
+    """Draws 0.5 or -0.5."""
+
+    def __call__(self, shape, dtype=None):
+        return keras.ops.sign(keras.random.uniform(shape, -1, 1, dtype=dtype)) / 2
+
+
+class Scaled(keras.layers.Layer):
+    """Tells nobody what drew its weight."""
+
+    def build(self, shape):
+        self.scale = self.add_weight(shape=(shape[-1],), initializer="glorot_uniform", name="scale")
+
+    def call(self, x):
+        return x * self.scale
+
+
+def net():
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input((6, 4)),
+            layers.Bidirectional(layers.LSTM(3), name="both"),
+            layers.Dense(4, kernel_initializer=keras.initializers.HeNormal(seed=3), name="seeded"),
+            layers.Dense(4, kernel_initializer=Halves(), name="own"),
+            layers.Dense(4, kernel_initializer=lambda s, dtype: np.ones(s), name="function"),
+            Scaled(name="scaled"),
+            layers.BatchNormalization(name="norm"),
+        ]
+    )
+
+
+def test_the_layer_that_holds_a_weight_tells_its_initialiser():
+    found = {name: each.config.get("class") for name, each in initializers(net()).items()}
+    cell = "both.forward_lstm/lstm_cell"
+    assert found[f"{cell}/kernel"] == "GlorotUniform"
+    assert found[f"{cell}/recurrent_kernel"] == "Orthogonal"
+    assert found["both.backward_lstm/lstm_cell/bias"] == "Zeros"
+    assert found["seeded.kernel"] == "HeNormal"
+    assert found["norm.gamma"] == "Ones"
+    assert found["norm.moving_variance"] == "Ones"
+    assert found["function.kernel"] is None
+    assert "scaled.scale" not in found
+    # A class of the user is not Keras's, whatever its name.
+    assert found["own.kernel"].endswith(".Halves")
+
+
+@pytest.fixture
+def written():
+    spec = CheckSpec(seed=3)
+    reference = call_factory(net, spec.seed)
+    samples = Samples(spec, signature(reference))
+    build(reference, samples)
+    writer = TraceWriter()
+    write_init(spec, net, reference, samples, writer)
+    own = {name: array[0] for name, array in writer.arrays.items()}
+    for layer in reference.model.layers:
+        if layer.name in ("seeded", "own"):
+            np.testing.assert_array_equal(
+                own[f"init/{layer.name}.kernel"], layer.kernel.numpy().reshape(-1)
+            )
+    return {name.removeprefix("init/"): array for name, array in writer.arrays.items()}
+
+
+def test_a_small_weight_is_drawn_until_there_are_enough(written):
+    for name, count in (
+        ("both.forward_lstm/lstm_cell/kernel", 21),  # 48 values
+        ("seeded.kernel", 42),  # 24 values
+        ("own.kernel", 64),  # 16 values, and no formula
+    ):
+        draws = written[name]
+        assert len(draws) == count
+        assert len(np.unique(draws, axis=0)) == count, "also those of a fixed seed differ"
+
+
+def test_what_is_not_drawn_is_written_once(written):
+    assert written["norm.gamma"].shape == (1, 4)
+    (bias,) = written["both.forward_lstm/lstm_cell/bias"]
+    np.testing.assert_array_equal(bias, np.repeat([0.0, 1.0, 0.0, 0.0], 3))
+
+
+def test_a_weight_whose_layer_tells_nothing_is_drawn_with_the_model(written):
+    assert written["scaled.scale"].shape == (5, 4)
+    assert len(np.unique(written["scaled.scale"], axis=0)) == 5
+
+
+def test_a_large_weight_leaves_a_part():
+    def wide():
+        return keras.Sequential([keras.Input((50,)), keras.layers.Dense(400)])
+
+    spec = CheckSpec()
+    reference = call_factory(wide, 0)
+    writer = TraceWriter()
+    write_init(spec, wide, reference, Samples(spec, signature(reference)), writer)
+    assert writer.arrays["init/dense.kernel"].shape == (1, 1_000)

@@ -1,0 +1,137 @@
+"""The list of settings of a pair: what differs is told, unless the values of the layer agree."""
+
+import check_pairs
+import pytest
+
+from parity.divergences.settings import differing_settings
+from parity.ladder.engine import compare_levels
+from parity.ladder.table import OF_PROBE
+
+
+@pytest.fixture
+def listed(tmp_path):
+    """Changes both halves, and returns (ID, name, Keras's, the port's, layers) of each row."""
+
+    def of(keras=None, port=None, are_compared=True):
+        recorded = check_pairs.recorded()
+        if keras is not None:
+            keras(recorded)
+        parts = check_pairs.ported(recorded)
+        if port is not None:
+            port(parts)
+        theirs, ours = recorded.read(tmp_path / "keras"), parts.write(tmp_path / "port")
+        levels = compare_levels(OF_PROBE, theirs, ours) if are_compared else ()
+        rows = differing_settings(theirs, ours, levels)
+        return [(row.id, row.name, row.keras, row.torch, row.layers) for row in rows]
+
+    return of
+
+
+def test_a_right_pair_has_no_different_settings(listed):
+    assert listed() == []
+    assert listed(are_compared=False) == []
+
+
+def norm(recorded):
+    """The first layer is a normalisation by name, with weights of the same shapes."""
+    recorded.facts["nodes"][0] |= {"kind": "batch_norm", "config": {"epsilon": 1e-3}}
+
+
+def other_epsilon(port):
+    port.facts["settings"]["0"] = {"class": "torch.nn.BatchNorm2d", "eps": 1e-5}
+
+
+def test_settings_of_a_layer_whose_values_agree_are_not_told(listed):
+    row = ("C1", "epsilon", 1e-3, 1e-5, (("dense1", "0"),))
+    assert listed(norm, other_epsilon, are_compared=False) == [row]
+    assert listed(norm, other_epsilon) == []
+
+    def wrong(port):
+        other_epsilon(port)
+        port.arrays["forward/eval/dense1/own"] = port.arrays["forward/eval/dense1/own"] + 1
+
+    assert listed(norm, wrong) == [row]
+
+    def not_in_both_modes(port):
+        other_epsilon(port)
+        del port.arrays["forward/train/dense1/own"]
+        del port.arrays["forward/train/dense1/output"]
+        port.arrays["loss/value"] = port.arrays["loss/value"] + 1
+
+    assert listed(norm, not_in_both_modes) == [row]
+
+
+def test_equal_values_in_several_layers_are_one_row(listed):
+    def both(recorded):
+        for number in (0, 3):
+            recorded.facts["nodes"][number] |= {"kind": "batch_norm", "config": {"epsilon": 1e-3}}
+
+    def port(parts):
+        for name in ("0", "3"):
+            parts.facts["settings"][name] = {"class": "torch.nn.BatchNorm2d", "eps": 1e-5}
+
+    (row,) = listed(both, port, are_compared=False)
+    assert row[-1] == (("dense1", "0"), ("dense2", "3"))
+
+
+def without_dropout(port):
+    port.facts["pairs"] = [pair for pair in port.facts["pairs"] if pair[0] != "dropout"]
+    port.facts["nodes"] = [node for node in port.facts["nodes"] if node["name"] != "2"]
+    port.facts["keras_left"] = ["dropout"]
+
+
+def without_keras_dropout(port):
+    port.facts["pairs"] = [pair for pair in port.facts["pairs"] if pair[0] != "dropout"]
+    port.facts["torch_left"] = ["2"]
+
+
+@pytest.mark.parametrize(
+    ("change", "row"),
+    [
+        (without_dropout, ("A17", "Dropout", 0.5, "none", (("dropout", "the port"),))),
+        (without_keras_dropout, ("A17", "Dropout", "none", 0.5, (("Keras", "2"),))),
+    ],
+    ids=["in_the_port", "in_keras"],
+)
+def test_a_missing_dropout_is_told(listed, change, row):
+    assert listed(port=change, are_compared=False) == [row]
+
+
+def test_another_activation_without_a_partner_is_told(listed):
+    def other(port):
+        port.facts["pairs"] = [pair for pair in port.facts["pairs"] if pair[1] != "1"]
+        port.facts["nodes"][1]["kind"] = "activation:tanh"
+        port.facts["keras_left"], port.facts["torch_left"] = ["dense1.activation"], ["1"]
+
+    row = ("A16", "activation", "relu", "tanh", (("dense1.activation", "1"),))
+    assert listed(port=other, are_compared=False) == [row]
+
+
+def test_the_optimizer_is_told_by_both_classes_unless_its_level_passes(listed):
+    def other(port):
+        port.facts["optimizer"] = {
+            "class": "torch.optim.sgd.SGD",
+            "base": "SGD",
+            "groups": [{"lr": 0.5, "momentum": 0.0}],
+        }
+
+    assert listed(port=other, are_compared=False) == [
+        ("F6", "learning_rate", 0.25, 0.5, (("SGD", "SGD"),))
+    ]
+    assert listed(port=other) == []
+
+
+def test_facts_of_unexpected_types_raise_nothing(listed):
+    def hostile(recorded):
+        recorded.facts["nodes"][0] |= {
+            "kind": "conv",
+            "config": {"padding": "same", "kernel_size": ["a"], "strides": {}},
+        }
+        recorded.facts["optimizer"] = {"class": "Adam", "config": {"learning_rate": [1]}}
+        recorded.facts["loss"] = {"name": "huber", "config": {"config": 3}, "class_weight": None}
+
+    def port(parts):
+        parts.facts["settings"]["0"] = {"padding": 1, "kernel_size": 3, "stride": 1}
+
+    names = [name for _, name, *_ in listed(hostile, port, are_compared=False)]
+    assert "padding" not in names
