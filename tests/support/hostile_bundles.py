@@ -15,7 +15,8 @@ from changes import changed as replaced
 from safetensors.numpy import save
 
 from parity.files.floats import encode_floats
-from parity.traces.bundle import ARRAYS, FACTS, SCHEMA
+from parity.traces.bundle import SCHEMA
+from parity.traces.bundle_archive import ARRAYS, FACTS
 
 
 def facts_of(recorded, arrays):

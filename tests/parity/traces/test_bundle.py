@@ -19,7 +19,8 @@ from paths import ROOT
 
 from parity.errors import InputError
 from parity.programs.check_spec import CheckSpec
-from parity.traces.bundle import ARRAYS, FACTS, pack, unpack
+from parity.traces.bundle import pack, unpack
+from parity.traces.bundle_archive import ARRAYS, FACTS
 from parity.traces.bundle_arrays import PARTS
 from parity.traces.trace import Trace
 
