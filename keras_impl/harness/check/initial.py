@@ -12,13 +12,13 @@ import numpy as np
 
 from keras_impl.harness.check.model import build, get_weights
 from keras_impl.harness.factories import Reference, call_factory
+from parity.data.probe_inputs import MAX_DRAWN
 from parity.data.samples import Samples
 from parity.programs.check_spec import CheckSpec
 from parity.traces.trace import TraceWriter
 
 SMALL_MODEL = 200_000  # parameters; a larger model is initialised once, not NUM_DRAWS times
 NUM_DRAWS = 5
-MAX_INIT_ENTRIES = 20_000
 
 
 def write_init(
@@ -37,5 +37,5 @@ def write_init(
         build(redrawn, samples)
         draws.append(get_weights(redrawn.model))
     for name in weights:
-        parts = [draw[name].reshape(-1)[:MAX_INIT_ENTRIES] for draw in draws]
+        parts = [draw[name].reshape(-1)[: MAX_DRAWN // len(draws)] for draw in draws]
         writer.put(f"init/{name}", np.stack(parts))

@@ -38,6 +38,7 @@ class Ran:
 LIVE = {
     "right": ("keras_net", "torch_net"),
     "other_activation": ("keras_net", "torch_tanh"),
+    "images": ("keras_images", "torch_images"),
     "not_compiled": ("keras_not_compiled", "torch_net"),
     "own_loss": ("keras_own_loss", "torch_module"),
     "two_outputs": ("keras_two_outputs", "torch_net"),
@@ -161,7 +162,11 @@ def test_what_the_port_raises_is_its_first_divergence(ran):
         ("keras_none", True, "the Keras factory returned NoneType; expected a compiled keras.Mod"),
         ("torch_none", True, "the torch factory returned NoneType; expected a torch.nn.Module"),
         ("needs_arguments", True, "expected a function without arguments; it needs size, depth"),
-        ("no_function", True, "check_factories.py has no 'nothing'; it has Nets, cubed, keras_net"),
+        (
+            "no_function",
+            True,
+            "check_factories.py has no 'nothing'; it has Nets, cubed, keras_images",
+        ),
         ("no_file", True, "there is no module 'no_such_module'"),
         ("other_shapes", True, "cannot take the batch that Keras took, of shape (4, 5)"),
         ("keras_raises", False, "LookupError: the factory is broken\nin two lines"),
@@ -240,13 +245,22 @@ def test_a_bundle_that_is_refused_when_it_is_read_ends_the_half_that_waits(tmp_p
     assert [path.name for path in tmp_path.iterdir()] == ["bad.parity"]
 
 
-def test_a_bundle_of_the_live_check_gives_the_same_result(ran, tmp_path):
-    live = tmp_path / "live.parity"
-    pack(ran.folder / "out" / "000" / "keras", live)
-    spec = CheckSpec(torch=OWN + "torch_net", against=str(live), folder=str(SUPPORT))
-    (result,) = check_all([spec], CheckOptions(out=tmp_path / "out"))
-    expected = ran.results["right"].to_json()
-    assert comparable(result.to_json()) == comparable(expected)
+LIVE_BUNDLES = {"right": 20_000, "images": 2_000_000}  # bytes, at most
+
+
+def test_a_bundle_of_the_live_check_is_small_and_gives_the_same_verdict_and_numbers(ran, tmp_path):
+    specs = []
+    for name, most in LIVE_BUNDLES.items():
+        live = tmp_path / f"{name}.parity"
+        pack(ran.folder / "out" / f"{list(LIVE).index(name):03d}" / "keras", live)
+        assert live.stat().st_size < most
+        torch = OWN + LIVE[name][1]
+        specs.append(CheckSpec(torch=torch, against=str(live), folder=str(SUPPORT)))
+    found = check_all(specs, CheckOptions(out=tmp_path / "out"))
+    for name, result in zip(LIVE_BUNDLES, found, strict=True):
+        assert comparable(result.to_json()) == comparable(ran.results[name].to_json())
+    arrays = [folder / "keras" / "trace.safetensors" for folder in (tmp_path / "out").iterdir()]
+    assert max(path.stat().st_size for path in arrays) > 20_000_000
 
 
 def comparable(result):

@@ -10,13 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from parity.data.probe_inputs import MAX_DRAWN
 from parity.programs.check_spec import CheckSpec
 from parity.traces.trace import TraceWriter
 from torch_impl.harness.factories import call_factory
 from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.weights import read
-
-MAX_INIT_ENTRIES = 20_000
 
 
 def write_init(
@@ -24,6 +23,7 @@ def write_init(
 ) -> None:
     """Calls the factory as often as Keras left draws, and writes its weights."""
     shape = next((port.keras[f"init/{name}"].shape for name in port.keras.facts["weights"]), (1,))
+    most = MAX_DRAWN // shape[0]
     draws: dict[str, list[np.ndarray]] = {}
     for number in range(shape[0]):
         redrawn = call_factory(factory, (spec.seed + number) % 2**32)
@@ -35,6 +35,6 @@ def write_init(
             arrays = read(modules[path])
             for name, local in pair.variables.items():
                 if local in arrays:
-                    draws.setdefault(name, []).append(arrays[local].reshape(-1)[:MAX_INIT_ENTRIES])
+                    draws.setdefault(name, []).append(arrays[local].reshape(-1)[:most])
     for name, parts in draws.items():
         writer.put(f"init/{name}", np.stack(parts))
