@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 import keras_impl
-from parity.worker import main
+from parity.worker import leave, main
 
 if __name__ == "__main__":
-    sys.exit(main("keras", keras_impl, sys.argv[1:]))
+    leave(main("keras", keras_impl, sys.argv[1:]))

@@ -24,7 +24,7 @@ from parity.ladder.levels import LEVEL_IDS
 from parity.ladder.result import Result
 from parity.programs.check_spec import CheckSpec
 from parity.runs.check import check_all
-from parity.runs.check_halves import CheckOptions
+from parity.runs.check_options import CheckOptions
 from parity.runs.record import record_spec
 
 NETWORKS = ("VGG16", "ResNet50", "MobileNetV2", "EfficientNetB0", "DenseNet121")

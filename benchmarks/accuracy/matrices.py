@@ -18,7 +18,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -36,9 +35,7 @@ from parity.ladder.result import Result
 from parity.ladder.tolerance import FLOAT64, NOISE_FACTOR
 from parity.programs.check_spec import CheckSpec
 from parity.runs.check import check_all
-from parity.runs.check_halves import CheckOptions
-from parity.traces.bundle import pack
-from parity.traces.folder import RunFolder
+from parity.runs.check_options import CheckOptions
 
 
 @dataclass(frozen=True)
@@ -73,29 +70,10 @@ class Outcome:
 def run_pairs(
     pairs: Sequence[Pair | Fault], seed: int, workers: int | None, timeout_s: float = 3600.0
 ) -> list[Outcome]:
-    """Checks pairs; the first with a Keras model records a bundle for the others."""
-    with tempfile.TemporaryDirectory(prefix="parity-matrices-") as name:
-        root = Path(name)
-        children = ChildOptions(timeout_s=timeout_s, workers=workers)
-        options = CheckOptions(out=root / "first", children=children)
-        first: dict[str, int] = {}
-        for number, pair in enumerate(pairs):
-            first.setdefault(pair.keras, number)
-        leading = list(first.values())
-        specs = [_spec(pairs[number], seed) for number in leading]
-        results = dict(zip(leading, check_all(specs, options), strict=True))
-        bundles: dict[str, Path] = {}
-        for place, number in enumerate(leading):
-            folder = RunFolder(_folder(root / "first", place, len(leading))).half("keras")
-            if folder.is_complete:
-                bundles[pairs[number].keras] = root / f"{place}.parity"
-                pack(folder.path, root / f"{place}.parity")
-        rest = [n for n in range(len(pairs)) if n not in results and pairs[n].keras in bundles]
-        if rest:
-            options = CheckOptions(out=root / "rest", children=children)
-            specs = [_spec(pairs[number], seed, bundles[pairs[number].keras]) for number in rest]
-            results |= dict(zip(rest, check_all(specs, options), strict=True))
-        return [_outcome(pairs[number], seed, result) for number, result in sorted(results.items())]
+    """Checks pairs; those of one Keras model share its trace."""
+    options = CheckOptions(children=ChildOptions(timeout_s=timeout_s, workers=workers))
+    results = check_all([_spec(pair, seed) for pair in pairs], options) if pairs else []
+    return [_outcome(pair, seed, result) for pair, result in zip(pairs, results, strict=True)]
 
 
 def run_held_out(
@@ -108,22 +86,12 @@ def run_held_out(
     """
     right = [pair for pair in held_out.RIGHT if only in pair.name]
     wrong = [fault for fault in held_out.FAULTS if only in fault.name]
-    outcomes = run_pairs([*right, *wrong], seed, workers)  # each right port records for its fault
+    outcomes = run_pairs([*right, *wrong], seed, workers)
     return outcomes[: len(right)], outcomes[len(right) :], wrong
 
 
-def _spec(pair: Pair | Fault, seed: int, bundle: Path | None = None) -> CheckSpec:
-    return CheckSpec(
-        keras=pair.keras if bundle is None else None,
-        against=None if bundle is None else str(bundle),
-        torch=pair.torch,
-        seed=seed,
-        folder=str(ROOT),
-    )
-
-
-def _folder(root: Path, place: int, num: int) -> Path:
-    return root / f"{place:03d}" if num > 1 else root
+def _spec(pair: Pair | Fault, seed: int) -> CheckSpec:
+    return CheckSpec(keras=pair.keras, torch=pair.torch, seed=seed, folder=str(ROOT))
 
 
 def _outcome(pair: Pair | Fault, seed: int, result: Result) -> Outcome:

@@ -9,7 +9,7 @@ import pytest
 from parity.programs.check_spec import CheckSpec
 from parity.report.text.check import check_lines
 from parity.runs.check import check_all
-from parity.runs.check_halves import CheckOptions
+from parity.runs.check_options import CheckOptions
 
 HERE = Path(__file__).parent
 

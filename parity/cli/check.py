@@ -77,7 +77,7 @@ def check(
     from parity.report.text.terminal import print_lines
     from parity.report.write import attempt_reports
     from parity.runs.check import check_all
-    from parity.runs.check_halves import CheckOptions
+    from parity.runs.check_options import CheckOptions
 
     check_file(json_file)
     spec = spec_of(

@@ -35,7 +35,7 @@ def record(
 
     The bundle holds numbers and no code. Use it with `parity check --against BUNDLE --torch ...`.
     """
-    from parity.runs.check_halves import CheckOptions
+    from parity.runs.check_options import CheckOptions
     from parity.runs.record import record_spec
 
     record_spec(spec_of(keras=keras, **settings), bundle, CheckOptions(children=children))

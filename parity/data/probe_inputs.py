@@ -23,6 +23,9 @@ from parity.errors import InputError
 OPEN_SIDES = (48, 37, 23)
 # Largest number of entries of an array that are compared, evenly spread.
 MAX_ENTRIES = 16_384
+# The same for what a step of training leaves. Dozens of such arrays belong to each weight, and what
+# an optimizer does to an entry depends on this entry: some hundred see every size of gradient.
+MAX_STEP_ENTRIES = 1_024
 # Steps of the optimizer probe; the learning rate is reduced before the second number.
 NUM_OPTIMIZER_STEPS, CUT_BEFORE, CUT_FACTOR = 12, 8, 0.25
 OPTIMIZER_STEPS = (1, 2, 7, 8, 12)  # weights are compared after these steps
@@ -170,13 +173,18 @@ def told_apart(callbacks: Sequence[Any]) -> list[float]:
     return sorted(found - {0.0, 1e-4})[:MOST_DELTAS]
 
 
-def sampled(array: np.ndarray) -> np.ndarray:
-    """Returns the array, or at most MAX_ENTRIES evenly spread entries of a large one."""
-    if array.size <= MAX_ENTRIES:
+def sampled(array: np.ndarray, most: int = MAX_ENTRIES) -> np.ndarray:
+    """Returns the array, or at most `most` evenly spread entries of a large one."""
+    if array.size <= most:
         return array
     # An odd stride, so that it is no divisor of an axis of even length.
-    stride = -(-array.size // MAX_ENTRIES) | 1
+    stride = -(-array.size // most) | 1
     return array.reshape(-1)[::stride]
+
+
+def of_step(array: np.ndarray) -> np.ndarray:
+    """Returns what is compared of a weight or a slot after a step: at most MAX_STEP_ENTRIES."""
+    return sampled(array, MAX_STEP_ENTRIES)
 
 
 def batches(steps: int, batch_size: int) -> list[int]:

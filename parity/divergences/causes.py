@@ -10,7 +10,7 @@ from parity.divergences import recognised
 from parity.divergences.evidence import Evidence
 from parity.divergences.groups import Group, following, grouped
 from parity.divergences.settings import differing_settings
-from parity.ladder.items import DECIDES, FAIL, PASS, Item, Level
+from parity.ladder.items import FAIL, PASS, Item, Level
 from parity.ladder.result import Found
 
 if TYPE_CHECKING:
@@ -130,17 +130,3 @@ def _without(level: Level, accepted: set[int]) -> Level:
     is_failed = any(item.status == FAIL for item in items)
     status = PASS if level.status == FAIL and not is_failed else level.status
     return dataclasses.replace(level, items=items, status=status)
-
-
-def with_tolerance(level: Level, tolerance: float) -> Level:
-    """Returns a level judged with the user's own tolerance for numbers that may round."""
-
-    def judged(item: Item) -> Item:
-        is_number = item.unit in ("rel", "abs", "ulp")
-        return dataclasses.replace(item, allowed=tolerance) if is_number else item
-
-    items = tuple(map(judged, level.items))
-    if level.status not in (PASS, FAIL):
-        return level
-    is_failed = any(item.status == FAIL and item.role == DECIDES for item in items)
-    return dataclasses.replace(level, items=items, status=FAIL if is_failed else PASS)

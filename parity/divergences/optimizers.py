@@ -28,7 +28,7 @@ def _left_out(evidence: Evidence) -> Match | None:
         start = f"weights/{item.name}"
         if key in evidence.port and start in evidence.keras:
             w = evidence.keras[start]
-            if is_close(probe_inputs.sampled(w), evidence.port[key]) and item.name not in names:
+            if is_close(probe_inputs.of_step(w), evidence.port[key]) and item.name not in names:
                 names.append(item.name)
     return Match(NUMBERS, f"the port does not update {', '.join(names[:3])}") if names else None
 
@@ -40,7 +40,7 @@ def _two_biases(evidence: Evidence) -> Match | None:
         return None
     if evidence.kind not in ("lstm", "gru", "bidirectional", "simple_rnn"):
         return None
-    start = evidence.keras[f"weights/{item.name}"]
+    start = probe_inputs.of_step(evidence.keras[f"weights/{item.name}"])
     theirs, ours = evidence.keras[key] - start, evidence.port[key] - start
     if is_close(2 * theirs, ours):
         return Match(NUMBERS, f"{item.name} moves twice as far as in Keras")

@@ -68,7 +68,7 @@ class _Trial:
         self.name = names[0] if names else None
         if self.name is None or self.family is None:
             return
-        self.start = probe_inputs.sampled(keras[f"weights/{self.name}"])
+        self.start = probe_inputs.of_step(keras[f"weights/{self.name}"])
         keys = {
             step: f"optimizer/{step}/weights/{self.name}" for step in probe_inputs.OPTIMIZER_STEPS
         }
@@ -93,7 +93,7 @@ class _Trial:
         assert self.name is not None
         if clip not in self._clipped:
             self._clipped[clip] = [
-                probe_inputs.sampled(rules.clipped(step, *clip)[self.name]) for step in self.raw
+                probe_inputs.of_step(rules.clipped(step, *clip)[self.name]) for step in self.raw
             ]
         return self._clipped[clip]
 

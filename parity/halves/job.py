@@ -24,6 +24,8 @@ class ChildJob:
             other job uses them.
         log: file to which the child's output is appended; no other job uses it.
         paths: additional folders in which the child finds modules.
+        sources: for each directory, the folder of another half that its run begins with. The child
+            waits for each. A directory whose source failed is left out.
     """
 
     name: str
@@ -35,6 +37,7 @@ class ChildJob:
     directories: tuple[Path, ...]
     log: Path
     paths: tuple[Path, ...] = ()
+    sources: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.directories:

@@ -17,7 +17,8 @@ from pathlib import Path
 from parity.files import atomic
 from parity.halves.job import ChildJob, Progress
 from parity.halves.log import ProgressReader, explain, read_tail, show_tail
-from parity.traces.folder import SUCCESS, RunFolder
+from parity.halves.sources import is_pointless, is_ready, missing
+from parity.traces.folder import SUCCESS
 
 GRACE_S = 5.0  # seconds between SIGTERM and SIGKILL
 ROOT = Path(__file__).resolve().parents[2]  # where this project is imported from
@@ -57,13 +58,22 @@ class ChildProcess:
             )
             undo.pop_all()
         self._timeout_s, self._is_renewed = timeout_s, is_renewed
-        self._deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
+        # As if it were started when its sources are there; others answer for the time before.
+        self._is_waiting = not is_ready(job)
+        self._deadline_s: float | None = None
+        if not self._is_waiting:
+            self._start_clock()
         self._timed_out = False
 
     def has_ended(self) -> bool:
         """Checks whether the process has ended, and stops it if it takes too long."""
         if self._process.poll() is not None:
             return True
+        if self._is_waiting and is_ready(self.job):
+            self._is_waiting = False
+            self._start_clock()
+            if is_pointless(self.job):
+                self.send(signal.SIGKILL)
         now_s = time.monotonic()
         if self._deadline_s is not None and now_s >= self._deadline_s:
             self.send(signal.SIGKILL if self._timed_out else signal.SIGTERM)
@@ -71,12 +81,16 @@ class ChildProcess:
             self._deadline_s = now_s + GRACE_S
         return False
 
+    def _start_clock(self) -> None:
+        if self._timeout_s is not None:
+            self._deadline_s = time.monotonic() + self._timeout_s
+
     def new_progress(self) -> Progress | None:
         """Returns the newest progress, or None if there is nothing new."""
         progress = self._progress.read()
         is_renewed = progress is not None and self._is_renewed and not self._timed_out
-        if is_renewed and self._timeout_s is not None:
-            self._deadline_s = time.monotonic() + self._timeout_s
+        if is_renewed and not self._is_waiting:
+            self._start_clock()
         return progress
 
     def send(self, number: signal.Signals) -> None:
@@ -104,9 +118,8 @@ class ChildProcess:
 
     def reason(self) -> str | None:
         """Returns why the job failed, or None if it succeeded; for a process that has ended."""
-        missing = [path for path in self.job.directories if not RunFolder(path).is_complete]
-        code = self._process.returncode
-        if code == 0 and not missing:
+        left, code = missing(self.job), self._process.returncode
+        if not left and (code == 0 or is_pointless(self.job)):
             return None
         text = read_tail(self.job.log, self._log_start)
         if self._timed_out:
@@ -115,7 +128,7 @@ class ChildProcess:
                 "(--timeout) or less work, or see in the log where it hung"
             )
         elif code == 0:
-            names = ", ".join(os.fspath(path) for path in missing)
+            names = ", ".join(os.fspath(path) for path in left)
             what = (
                 f"ended with exit code 0, but without a result: {SUCCESS} is missing in {names}; "
                 f"look at the log, and check that {self.job.python} is a Python interpreter"

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from parity.halves.job import ChildJob, Failure, Progress
 from parity.halves.options import ChildOptions
 from parity.halves.runner import run_jobs
+from parity.halves.sources import is_pointless
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -29,6 +30,7 @@ def run_shown(
     jobs: Sequence[ChildJob],
     children: ChildOptions,
     on_done: Callable[[ChildJob, Failure | None, ProgressDisplay], None] | None = None,
+    on_progress: Callable[[ChildJob, Progress], None] | None = None,
 ) -> list[Failure]:
     """Runs jobs with `run_jobs` and shows their progress.
 
@@ -36,6 +38,7 @@ def run_shown(
         jobs: the jobs.
         children: how to run them.
         on_done: called with the display when a job has ended; it can pause the display.
+        on_progress: called when a job has started, and with its progress.
     """
     with ProgressDisplay(jobs, quiet=children.quiet) as display:
 
@@ -44,11 +47,16 @@ def run_shown(
             if on_done is not None:
                 on_done(job, failure, display)
 
+        def advance(job: ChildJob, progress: Progress) -> None:
+            display.on_progress(job, progress)
+            if on_progress is not None:
+                on_progress(job, progress)
+
         return run_jobs(
             jobs,
             workers=children.num_workers,
             timeout_s=children.timeout_s,
-            on_progress=display.on_progress,
+            on_progress=advance,
             on_done=finish,
         )
 
@@ -166,7 +174,7 @@ class _Plain:
     def on_done(self, job: ChildJob, failure: Failure | None) -> None:
         if failure is not None:
             self._write(f"failed: {_headline(failure)}")
-        else:
+        elif not is_pointless(job):
             took_s = time.monotonic() - self._started_s.get(job, time.monotonic())
             self._write(f"{job.name}: finished in {took_s:.1f} s")
 

@@ -26,6 +26,7 @@ from parity.errors import InputError
 from parity.halves import process
 from parity.halves.job import ChildJob, Failure, Progress
 from parity.halves.process import ChildProcess
+from parity.halves.sources import is_pointless
 
 POLL_S = 0.05  # seconds between two checks of the children
 
@@ -41,8 +42,10 @@ def run_jobs(
 ) -> list[Failure]:
     """Runs jobs in child processes, started in the given order.
 
-    A job succeeds if its process ends with exit code 0 and each of its directories has `_SUCCESS`.
-    A failed job does not stop the others, and its finished runs are kept.
+    A job succeeds if its process ends with exit code 0 and each of its directories has `_SUCCESS`,
+    or a source that failed. A failed job does not stop the others, and its finished runs are kept.
+    A job may wait for the directories of jobs before it, which are all started when it is. Its time
+    limit counts from the moment when all of these have ended.
 
     Args:
         jobs: the jobs.
@@ -91,6 +94,9 @@ def run_jobs(
                     pass
                 while waiting and len(running) < workers:
                     number, job = waiting.popleft()
+                    if is_pointless(job):
+                        finish(number, job, None)
+                        continue
                     started = _start(job, timeout_s, is_renewed)
                     if isinstance(started, str):
                         finish(number, job, started)

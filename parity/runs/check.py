@@ -11,26 +11,18 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
-from parity.divergences.causes import name_causes
 from parity.errors import InputError, RunError
-from parity.ladder.engine import compare_levels
-from parity.ladder.incomplete import incomplete_of, not_compared_of
-from parity.ladder.items import PASS
 from parity.ladder.levels import LEVEL_IDS
 from parity.ladder.result import Result
-from parity.ladder.table import OF_PROBE
 from parity.programs.check_spec import CheckSpec
 from parity.programs.factories import Factory, check_reference, reference_of
-from parity.runs.check_halves import CheckOptions, check_data, folder_of, run_half, source_of
-from parity.runs.steps import unfinished, verdict_of, written
-from parity.traces.bundle import unpack
+from parity.runs.check_halves import check_data, folder_of, plan_checks, run_both
+from parity.runs.check_options import CheckOptions, source_of
+from parity.runs.steps import unfinished, written
+from parity.traces.bundle_archive import check_archive
 from parity.traces.folder import RunFolder
-from parity.traces.trace import Trace
-
-RECORDED = ("keras", "data", "seed", "steps", "batch_size")
 
 
 def check(
@@ -97,19 +89,28 @@ def check_all(specs: Sequence[CheckSpec], options: CheckOptions) -> list[Result]
         _check_spec(spec)
     options.children.check_interpreters()
     with folder_of(options.out) as root:
-        names = [f"{number:03d}" if len(specs) > 1 else "" for number in range(len(specs))]
-        folders = [root / name for name in names]
+        plan = plan_checks(specs, root)
+        bundles = {
+            number: source_of(specs[number], root)
+            for number in plan.leading
+            if specs[number].against is not None
+        }
+
+        def unpack_all() -> None:
+            from parity.traces.bundle import unpack
+
+            for number, bundle in bundles.items():
+                unpack(bundle, plan.reference(number).path)
+
         try:
-            for spec, folder in zip(specs, folders, strict=True):
-                if spec.against is not None:
-                    unpack(source_of(spec, folder), RunFolder(folder).half("keras").path)
-        except InputError:  # nothing was computed: the same --out can be given again
+            for bundle in bundles.values():
+                check_archive(bundle)
+            errors = run_both(plan, options, unpack_all, _prepare)
+        except InputError:  # a bundle; nothing was computed: the same --out can be given again
             shutil.rmtree(root)
             raise
-        errors = run_half("keras", specs, folders, options)
-        errors |= run_half("torch", specs, folders, options, skip=set(errors))
         results = []
-        for number, (spec, folder) in enumerate(zip(specs, folders, strict=True)):
+        for number, (spec, folder) in enumerate(zip(specs, plan.folders, strict=True)):
             error = errors.get(number)
             if error is not None and len(specs) == 1:
                 raise error
@@ -120,6 +121,11 @@ def check_all(specs: Sequence[CheckSpec], options: CheckOptions) -> list[Result]
                     raise
                 results.append(_result(spec, folder, options, found))
     return results
+
+
+def _prepare() -> None:
+    """Imports what the comparison needs, while the children work."""
+    import parity.runs.check_result  # noqa: F401
 
 
 def _check_spec(spec: CheckSpec) -> None:
@@ -146,23 +152,10 @@ def _check_levels(levels: Sequence[str]) -> None:
 def _result(
     spec: CheckSpec, folder: Path, options: CheckOptions, error: Exception | None
 ) -> Result:
-    run = RunFolder(folder)
     if error is not None:
         result = unfinished(spec, [str(error)], mode="replayed")
     else:
-        keras = Trace(run.half("keras").path, source_of(spec, folder))
-        port = Trace(run.half("torch").path)
-        levels = compare_levels(OF_PROBE, keras, port, names=options.levels, stops=False)
-        told = spec.to_dict() | {name: keras.spec[name] for name in RECORDED}
-        result = Result(
-            verdict=PASS,
-            spec={k: v for k, v in told.items() if k not in ("against", "folder")},
-            levels=levels,
-            environment={"keras": keras.environment, "torch": port.environment},
-            mode="replayed",
-            incomplete=incomplete_of(keras, port),
-            not_compared=not_compared_of(keras, port),
-        )
-        result = name_causes(result, keras, port)
-        result = replace(result, verdict=verdict_of(result.levels, result.incomplete))
-    return written(run, result)
+        from parity.runs.check_result import compared
+
+        result = compared(spec, folder, options)
+    return written(RunFolder(folder), result)

@@ -1,7 +1,7 @@
 """The child process of a check: runs the user's models one after another.
 
 Both halves write a trace. The torch half reads the trace of the Keras half, in the folder beside
-its own.
+its own. It imports the port first, and then waits until this trace is there.
 
 A directory holds `spec.json`, the CheckSpec. Several checks share a process, since importing a
 framework takes longer than most checks; an error in one model does not stop the next.
@@ -26,6 +26,8 @@ from parity.programs.factories import load_factory
 from parity.traces.folder import RunFolder
 from parity.traces.trace import RunResult, Trace, TraceWriter
 
+WAIT_S = 0.01  # seconds between two looks at what is waited for
+
 
 def run_checks(name: str, half: Half, directories: Sequence[Path], parent: int) -> None:
     """Runs every directory, one after another.
@@ -46,7 +48,7 @@ def run_checks(name: str, half: Half, directories: Sequence[Path], parent: int) 
         stop_if_orphaned(parent)
         say_progress(directory.name, number, len(directories), 0.0)
         try:
-            _run(name, half, run_check, directory, spec, import_s)
+            _run(name, half, run_check, directory, spec, import_s, parent)
         except ModuleNotFoundError as error:
             if is_installable(error):
                 raise
@@ -64,6 +66,7 @@ def _run(
     directory: Path,
     spec: CheckSpec,
     import_s: float,
+    parent: int,
 ) -> None:
     started = time.perf_counter()
     reference = spec.keras if name == "keras" else spec.torch
@@ -73,7 +76,15 @@ def _run(
     keras = None
     if name == "torch":
         assert spec.against is not None
-        keras = Trace(RunFolder(directory.parent).half("keras").path, Path(spec.against))
+        source = RunFolder(directory.parent).half("keras")
+        waiting = time.perf_counter()
+        while not source.has_ended:
+            stop_if_orphaned(parent)
+            time.sleep(WAIT_S)
+        started += time.perf_counter() - waiting
+        if source.has_failed:
+            return
+        keras = Trace(source.path, Path(spec.against))
         spec = spec.replace(**{key: keras.spec[key] for key in ("seed", "steps", "batch_size")})
     run_check(spec, factory, writer, keras)
     environment = _environment(half, spec, import_s, started)

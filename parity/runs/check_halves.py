@@ -1,41 +1,30 @@
-"""The halves of checks: runs many user models in few child processes, and collects their errors."""
+"""The halves of checks: runs many user models in few child processes, and collects their errors.
+
+Both halves start at once. The torch half imports its framework and the port while Keras computes,
+and then waits for what Keras leaves. Checks with the same reference share its trace: one of them
+has the folder, the others a link to it.
+"""
 
 from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from parity.errors import InputError, RunError
-from parity.files.json_io import read_json
-from parity.halves.job import ChildJob, Failure
-from parity.halves.options import ChildOptions
-from parity.halves.progress import run_shown
+from parity.files.json_io import read_json, write_json
+from parity.halves.job import ChildJob, Failure, Progress
+from parity.halves.progress import ProgressDisplay, run_shown
+from parity.halves.sources import missing
 from parity.programs.check_spec import CheckSpec
+from parity.runs.check_options import CheckOptions, source_of
 from parity.runs.steps import planned
 from parity.traces.folder import RunFolder
 
 MAX_PER_CHILD = 40  # models per process
-
-
-@dataclass(frozen=True)
-class CheckOptions:
-    """How to run checks; the options do not change results.
-
-    Attributes:
-        out: folder for traces and logs; None = a temporary one.
-        children: how to run the child processes.
-        levels: levels that decide the verdict; the others are shown as skipped. Empty = all.
-        paths: additional folders in which modules of factories are found.
-    """
-
-    out: Path | None = None
-    children: ChildOptions = field(default_factory=ChildOptions)
-    levels: Sequence[str] = ()
-    paths: Sequence[Path] = ()
 
 
 def check_data(spec: CheckSpec) -> None:
@@ -64,67 +53,148 @@ def folder_of(out: Path | None) -> Iterator[Path]:
         yield Path(name)
 
 
-def run_half(
-    half: str,
-    specs: Sequence[CheckSpec],
-    folders: Sequence[Path],
-    options: CheckOptions,
-    skip: Collection[int] = (),
+@dataclass(frozen=True)
+class Plan:
+    """Checks with their folders, planned so that no reference is computed twice.
+
+    Attributes:
+        specs: the checks.
+        folders: the folder of each.
+        leaders: for each check, the number of the first one with the same reference.
+    """
+
+    specs: Sequence[CheckSpec]
+    folders: Sequence[Path]
+    leaders: Sequence[int]
+
+    @property
+    def leading(self) -> list[int]:
+        """Numbers of the checks whose folder has the trace of the reference."""
+        return [number for number, leader in enumerate(self.leaders) if number == leader]
+
+    def reference(self, number: int) -> RunFolder:
+        """The folder of the reference of a check."""
+        return RunFolder(self.folders[number]).half("keras")
+
+
+def plan_checks(specs: Sequence[CheckSpec], root: Path) -> Plan:
+    """Gives every check its folder below `root`, and those with one reference a link to it."""
+    names = [f"{number:03d}" if len(specs) > 1 else "" for number in range(len(specs))]
+    folders = [root / name for name in names]
+    first: dict[CheckSpec, int] = {}
+    leaders = [first.setdefault(_reference(spec), number) for number, spec in enumerate(specs)]
+    for folder, leader in zip(folders, leaders, strict=True):
+        if folder != folders[leader]:
+            folder.mkdir()
+            other = RunFolder(folders[leader]).half("keras").path
+            RunFolder(folder).half("keras").path.symlink_to(os.path.relpath(other, folder))
+    return Plan(specs, folders, leaders)
+
+
+def _reference(spec: CheckSpec) -> CheckSpec:
+    """Returns what the Keras half is told, or what names the bundle."""
+    if spec.against is not None:
+        return CheckSpec(against=spec.against, folder=spec.folder)
+    return spec.replace(torch=None, device="cpu")  # the reference is computed in float64
+
+
+def run_keras(plan: Plan, options: CheckOptions) -> dict[int, InputError | RunError]:
+    """Runs the Keras half alone; returns the errors by the number of the check."""
+    jobs = _jobs("keras", plan, options)
+    failures = run_shown(jobs, options.children)
+    return _errors("keras", plan, failures, options)
+
+
+def run_both(
+    plan: Plan, options: CheckOptions, unpack: Callable[[], None], meanwhile: Callable[[], None]
 ) -> dict[int, InputError | RunError]:
-    """Runs one half of all specs that need it, many in one process.
+    """Runs both halves of all checks, many in one process.
 
     Args:
-        half: "keras" or "torch".
-        specs: the checks.
-        folders: the folder of each check.
+        plan: the checks.
         options: how to run them.
-        skip: numbers of checks that have already failed.
+        unpack: writes the traces of bundles. If there are only bundles, the torch half is already
+            on its way.
+        meanwhile: called once while the children work, where it slows down none that is waited for.
 
     Returns:
         The errors of the failed checks, by number.
     """
+    jobs = [*_jobs("keras", plan, options), *_jobs("torch", plan, options)]
+    has_keras = jobs[0].half == "keras"
+    left = [meanwhile] if has_keras else [unpack, meanwhile]
+    if has_keras:
+        unpack()
+
+    def advance(job: ChildJob, progress: Progress) -> None:
+        # The first line of the torch half: its framework is imported, and a core is free.
+        if not has_keras or (job.half == "torch" and progress.num_steps):
+            while left:
+                left.pop(0)()
+
+    def finish(job: ChildJob, failure: Failure | None, display: ProgressDisplay) -> None:
+        if job.half == "keras" and failure is not None:  # nobody has to wait for what is missing
+            for directory in missing(job):
+                half = RunFolder(directory)
+                if not half.has_ended:
+                    message = _told(failure, options)
+                    write_json(half.failure, {"is_input": False, "message": message})
+
+    failures = run_shown(jobs, options.children, finish, advance)
+    errors = _errors("torch", plan, failures, options)
+    return errors | _errors("keras", plan, failures, options)  # without which torch has no say
+
+
+def _jobs(half: str, plan: Plan, options: CheckOptions) -> list[ChildJob]:
+    """Writes the specs of a half for its children, and returns the jobs of these."""
+    numbers = plan.leading if half == "keras" else range(len(plan.specs))
     directories: dict[int, Path] = {}
-    for number, (spec, folder) in enumerate(zip(specs, folders, strict=True)):
-        if number in skip or (half == "keras" and spec.keras is None):
+    for number in numbers:
+        spec, folder = plan.specs[number], plan.folders[number]
+        if half == "keras" and spec.keras is None:
             continue
         if half == "torch":
             given = spec.replace(against=os.fspath(source_of(spec, folder)))
         else:
-            given = spec.replace(device="cpu")  # the reference is computed in float64
+            given = _reference(spec)
         directories[number] = planned(RunFolder(folder).half(half), given)
     size = min(MAX_PER_CHILD, max(1, -(-len(directories) // options.children.num_workers)))
     numbers = list(directories)
-    jobs = [
+    parts = [numbers[start : start + size] for start in range(0, len(numbers), size)]
+    return [
         ChildJob(
             name=f"check {half}",
             half=half,
             work="check",
             python=options.children.pythons[half],
-            directories=tuple(directories[number] for number in numbers[start : start + size]),
-            log=RunFolder(folders[numbers[start]]).log(half),
+            directories=tuple(directories[number] for number in part),
+            log=RunFolder(plan.folders[part[0]]).log(half),
             paths=tuple(options.paths),
+            sources=tuple(plan.reference(number).path for number in part)
+            if half == "torch"
+            else (),
         )
-        for start in range(0, len(numbers), size)
+        for part in parts
     ]
-    failures = run_shown(jobs, options.children)
+
+
+def _errors(
+    half: str, plan: Plan, failures: Sequence[Failure], options: CheckOptions
+) -> dict[int, InputError | RunError]:
     errors: dict[int, InputError | RunError] = {}
     for failure in failures:
-        for number, directory in directories.items():
+        for number, leader in enumerate(plan.leaders):
+            owner = leader if half == "keras" else number
+            directory = RunFolder(plan.folders[owner]).half(half).path
             if directory in failure.job.directories and (
-                error := _error(directory, failure, len(specs) == 1, options.out is not None)
+                error := _error(directory, failure, len(plan.specs) == 1, options)
             ):
                 errors[number] = error
     return errors
 
 
-def source_of(spec: CheckSpec, folder: Path) -> Path:
-    """Returns the bundle that is given, or the trace that the Keras half wrote."""
-    own = RunFolder(folder.absolute()).half("keras").path
-    return Path(spec.folder) / (spec.against or own)
-
-
 def _error(
-    directory: Path, failure: Failure, is_single: bool, is_kept: bool
+    directory: Path, failure: Failure, is_single: bool, options: CheckOptions
 ) -> InputError | RunError | None:
     half = RunFolder(directory)
     if half.is_complete:
@@ -135,5 +205,9 @@ def _error(
             return InputError(told["message"])
         if not is_single:
             return RunError(told["message"])
-    kept = "" if is_kept else "\n(use --out DIR to keep the log)"
-    return RunError(failure.reason + kept)
+    return RunError(_told(failure, options))
+
+
+def _told(failure: Failure, options: CheckOptions) -> str:
+    kept = "" if options.out is not None else "\n(use --out DIR to keep the log)"
+    return failure.reason + kept

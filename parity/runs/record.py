@@ -11,7 +11,8 @@ from pathlib import Path
 from parity.errors import InputError
 from parity.programs.check_spec import CheckSpec
 from parity.programs.factories import Factory, check_reference, reference_of
-from parity.runs.check_halves import CheckOptions, check_data, folder_of, run_half
+from parity.runs.check_halves import check_data, folder_of, plan_checks, run_keras
+from parity.runs.check_options import CheckOptions
 from parity.traces.bundle import pack
 from parity.traces.folder import RunFolder
 
@@ -57,8 +58,7 @@ def record_spec(spec: CheckSpec, path: Path, options: CheckOptions) -> Path:
         raise InputError(f"{path}: expected a file in an existing folder")
     options.children.check_interpreters()
     with folder_of(options.out) as root:
-        errors = run_half("keras", [spec], [root], options)
-        if errors:
+        if errors := run_keras(plan_checks([spec], root), options):
             raise errors[0]
         pack(RunFolder(root).half("keras").path, path)
     return path

@@ -199,7 +199,7 @@ def _check(
     from parity.programs.check_spec import CheckSpec
     from parity.programs.factories import reference_of
     from parity.runs.check import check_all
-    from parity.runs.check_halves import CheckOptions
+    from parity.runs.check_options import CheckOptions
     from parity.traces.bundle import pack
     from parity.traces.folder import RunFolder
 

@@ -1,14 +1,14 @@
 """Bundles: the trace of a Keras model in one file, to check a port where there is no TensorFlow.
 
-A zip archive without compression that holds two entries and nothing else:
+A zip archive that holds two entries and nothing else:
 
-    bundle.json           schema, spec, environment, facts, SHA-256 of the arrays
-    arrays.safetensors    the arrays, by key: the file of the trace
+    bundle.json           schema, spec, environment, facts; the code of each array, SHA-256 of all
+    arrays.safetensors    what is stored of each array (`parity.traces.bundle_coding`), by key
 
 A bundle is input from outside and nothing in it is trusted: it is never unpickled or executed, no
-name in it becomes a path, sizes are looked at before anything is read, and what does not have the
-form that `pack` gives it is refused with a sentence. What `unpack` leaves is a trace like any
-other, and nobody looks at the bundle again.
+name in it becomes a path, sizes are looked at before anything is read or made, and what does not
+have the form that `pack` gives it is refused with a sentence. What `unpack` leaves is a trace like
+any other, and nobody looks at the bundle again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import struct
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,29 +27,24 @@ from parity.files.floats import decode_floats, encode_floats
 from parity.files.json_io import write_json
 from parity.files.strict_json import read_strict
 from parity.programs.check_spec import CheckSpec
-from parity.traces.bundle_arrays import check_array
+from parity.traces.array_file import ArrayFile, num_bytes
+from parity.traces.bundle_archive import (
+    ARRAYS,
+    FACTS,
+    MAX_FACTS,
+    MAX_HEADER,
+    check_archive,
+    most_arrays,
+    refusals,
+)
+from parity.traces.bundle_arrays import check_array, check_form
+from parity.traces.bundle_coding import check_codes, decode, encode
 from parity.traces.bundle_facts import check_facts
 from parity.traces.folder import RunFolder
 from parity.traces.trace import Trace, write_records
 
-SCHEMA = "parity.bundle/1"
-FACTS, ARRAYS = "bundle.json", "arrays.safetensors"
-# Bytes. A network of 500 layers has 3 MB of facts; as empty lists, 16 MB of JSON fill 0.5 GB.
-MAX_FACTS = MAX_HEADER = 16 * 2**20
-MAX_ARRAYS = 8 * 2**30
-MAX_DIRECTORY = 2**10  # of the archive; that of two entries has 200
-MAX_MESSAGE = 300  # characters
-# What zipfile raises on damaged bytes; RuntimeError covers encryption.
-_DAMAGE = (
-    OSError,
-    EOFError,
-    ValueError,
-    RuntimeError,
-    NotImplementedError,
-    OverflowError,
-    struct.error,
-    zipfile.BadZipFile,
-)
+SCHEMA = "parity.bundle/2"
+STORED = "stored.safetensors"  # while a bundle is unpacked
 
 
 def pack(folder: Path, path: Path) -> None:
@@ -63,27 +57,32 @@ def pack(folder: Path, path: Path) -> None:
     Raises:
         InputError: what was recorded is none that could be read again, or cannot be written.
     """
-    trace, arrays = Trace(folder), RunFolder(folder).arrays
+    from safetensors.numpy import save
+
+    trace = Trace(folder)
     try:
-        _check(arrays, trace.facts, trace.spec["steps"])
+        header = _header(RunFolder(folder).arrays)
+        _check(header, trace.facts, trace.spec["steps"])
     except ValueError as error:
         raise InputError(f"this Keras model cannot be recorded: {error}") from None
+    shapes = {key: tuple(entry["shape"]) for key, entry in header.items()}
+    codes, stored = encode(trace.facts, shapes, trace.__getitem__)
+    arrays = save(stored)
     content = {
         "schema": SCHEMA,
         "spec": {**trace.spec, "torch": None, "against": None, "folder": "."},
         "environment": trace.environment,
         "facts": trace.facts,
-        "arrays_sha256": _sha256(arrays),
+        "arrays": codes,
+        "arrays_sha256": hashlib.sha256(arrays).hexdigest(),
     }
     text = json.dumps(encode_floats(content), indent=1, allow_nan=False, sort_keys=True)
-    entry = zipfile.ZipInfo(ARRAYS)  # of 1980, so that bytes repeat
-    entry.file_size = arrays.stat().st_size
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "x") as archive:
-            archive.writestr(zipfile.ZipInfo(FACTS), text.encode())
-            with arrays.open("rb") as source, archive.open(entry, "w") as target:
-                shutil.copyfileobj(source, target, 2**20)
+            for name, data in ((FACTS, text.encode()), (ARRAYS, arrays)):
+                entry = zipfile.ZipInfo(name)  # of 1980, so that bytes repeat
+                archive.writestr(entry, data, zipfile.ZIP_DEFLATED)
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror})") from error
 
@@ -98,74 +97,65 @@ def unpack(path: Path, folder: Path) -> None:
     Raises:
         InputError: the file is missing, damaged, too large, or no bundle.
     """
-    if not path.is_file():
-        raise InputError(f"{path}: there is no such bundle; write one with `parity record`")
+    check_archive(path)
     folder.mkdir(parents=True)
-    try:
-        _unpack(path, RunFolder(folder))
-    except BaseException as error:
-        shutil.rmtree(folder)
-        if not isinstance(error, _DAMAGE):
+    with refusals(path):
+        try:
+            _unpack(path, RunFolder(folder))
+        except BaseException:
+            shutil.rmtree(folder)
             raise
-        # Names from the file are in it, of any length and with anything that a terminal would obey.
-        why = (str(error) or type(error).__name__)[:MAX_MESSAGE]
-        shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in why)
-        raise InputError(f"{path}: not a bundle that can be used: {shown}") from error
 
 
 def _unpack(path: Path, folder: RunFolder) -> None:
-    _check_directory(path)
+    stored = folder.path / STORED
     with zipfile.ZipFile(path) as archive:
-        _check_entries(archive, path.stat().st_size)
         with archive.open(FACTS) as file:
             content = _checked_content(read_strict(file.read(MAX_FACTS + 1)))
-        with archive.open(ARRAYS) as source, folder.arrays.open("wb") as target:
+        with archive.open(ARRAYS) as source, stored.open("wb") as target:
             shutil.copyfileobj(source, target, 2**20)
-    if _sha256(folder.arrays) != content["arrays_sha256"]:
-        raise ValueError(f"{ARRAYS} is not what was recorded (its SHA-256 differs)")
+    with stored.open("rb") as file:
+        if hashlib.file_digest(file, "sha256").hexdigest() != content["arrays_sha256"]:
+            raise ValueError(f"{ARRAYS} is not what was recorded (its SHA-256 differs)")
     try:
         spec = CheckSpec.from_dict(content["spec"])
     except InputError as error:
         raise ValueError(f"its spec: {error}") from None
     facts = decode_floats(content.pop("facts"))  # which may be large
-    keys = _check(folder.arrays, facts, spec.steps)
+    codes = content.pop("arrays")
+    _check_codes(codes, _header(stored), most_arrays(path.stat().st_size))
+    _check(codes, facts, spec.steps)
+    _write_arrays(facts, codes, stored, folder.arrays)
+    stored.unlink()
     write_json(folder.spec, spec.to_dict())
-    write_records(folder, content["environment"], {}, 0.0, facts, keys)
+    write_records(folder, content["environment"], {}, 0.0, facts, codes)
 
 
-def _check_directory(path: Path) -> None:
-    """Looks at the end of the archive, where the size of its directory stands.
-
-    zipfile reads a directory whole, whatever its size, and makes an object of every entry.
-    """
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - 22 - 20 - 56))  # with the records of zip64
-        tail = file.read()
-    end = tail[-22:]
-    if len(end) < 22 or end[:4] != b"PK\5\6":
-        raise ValueError("it is no zip archive, or something follows its end")
-    number, size = struct.unpack("<HL", end[10:16])
-    if tail[-42:-38] == b"PK\6\7":
-        if tail[-98:-94] != b"PK\6\6":
-            raise ValueError("its directory is not where it ends")
-        number, size = struct.unpack("<QQ", tail[-66:-50])
-    if number != 2 or size > MAX_DIRECTORY:
-        raise ValueError(f"it has {number} entries; expected {FACTS} and {ARRAYS}, each once")
+def _check_codes(codes: Any, stored: Mapping[str, Any], most: int) -> None:
+    if problem := check_codes(codes):
+        raise ValueError(problem)
+    for key, code in codes.items():
+        if problem := check_array(key, code["dtype"], code["shape"]):
+            raise ValueError(problem)
+    if set(stored) != {key for key, code in codes.items() if code["as"] != "same"}:
+        raise ValueError(f"{ARRAYS} has other arrays than {FACTS} speaks of")
+    size = sum(num_bytes(code["dtype"], tuple(code["shape"])) for code in codes.values())
+    if size > most:
+        raise ValueError(f"its arrays claim {size:,} bytes; at most {most:,}")
 
 
-def _check_entries(archive: zipfile.ZipFile, num_bytes: int) -> None:
-    names = archive.namelist()
-    if sorted(names) != sorted((FACTS, ARRAYS)):
-        shown = ", ".join(repr(name)[:40] for name in names[:5])
-        raise ValueError(f"it has the entries {shown}; expected {FACTS} and {ARRAYS}, each once")
-    for name, most in ((FACTS, MAX_FACTS), (ARRAYS, MAX_ARRAYS)):
-        entry = archive.getinfo(name)
-        if entry.compress_type != zipfile.ZIP_STORED or entry.compress_size != entry.file_size:
-            raise ValueError(f"{name} is compressed; expected it as it is")
-        if entry.flag_bits & 0x1:
-            raise ValueError(f"{name} is encrypted")
-        if entry.file_size > min(most, num_bytes):
-            raise ValueError(f"{name} claims {entry.file_size:,} bytes; at most {most:,}")
+def _write_arrays(
+    facts: Mapping[str, Any], codes: Mapping[str, Any], stored: Path, to: Path
+) -> None:
+    from safetensors import SafetensorError, safe_open
+
+    entries = {key: (code["dtype"], tuple(code["shape"])) for key, code in codes.items()}
+    try:
+        with safe_open(stored, framework="numpy") as file, ArrayFile(to, entries) as arrays:
+            for key, array in decode(facts, codes, file.get_tensor, arrays.__getitem__):
+                arrays[key] = array
+    except (SafetensorError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{ARRAYS}: {error}") from None
 
 
 def _checked_content(content: Any) -> dict[str, Any]:
@@ -174,17 +164,21 @@ def _checked_content(content: Any) -> dict[str, Any]:
     if content.get("schema") != SCHEMA:
         found = str(content.get("schema"))[:40]
         raise ValueError(f"schema {found!r}; this version reads {SCHEMA!r}; record it again")
-    kinds = {"spec": dict, "environment": dict, "facts": dict, "arrays_sha256": str}
+    kinds = {
+        **dict.fromkeys(("spec", "environment", "facts", "arrays"), dict),
+        "arrays_sha256": str,
+    }
     for name, kind in kinds.items():
         if not isinstance(content.get(name), kind):
             raise ValueError(f"{FACTS} has no {name} that is a {kind.__name__}")
     return content
 
 
-def _check(arrays: Path, facts: Mapping[str, Any], steps: int) -> list[str]:
-    """Returns the keys of the arrays, once they and the facts are found to be those of a bundle.
+def _header(arrays: Path) -> dict[str, Any]:
+    """Returns the table of a file of arrays, looked at before a library reads it.
 
-    The table of the arrays is looked at before a library reads it.
+    Offsets are the library's to check: it takes no header whose arrays overlap, leave a gap or do
+    not have the size that their shape says.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -199,18 +193,22 @@ def _check(arrays: Path, facts: Mapping[str, Any], steps: int) -> list[str]:
     if not isinstance(header, dict):
         raise ValueError(f"the header of {ARRAYS} is no JSON object")
     for key, entry in header.items():
-        if problem := check_array(key, entry):
+        if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
+            raise ValueError(f"the array {key[:60]!r} has no dtype, shape and data_offsets")
+        if problem := check_form(key, entry["dtype"], entry["shape"]):
             raise ValueError(problem)
     try:
         safe_open(arrays, framework="numpy")
     except SafetensorError as error:
         raise ValueError(f"{ARRAYS}: {error}") from None
-    shapes = {key: tuple(entry["shape"]) for key, entry in header.items()}
+    return header
+
+
+def _check(entries: Mapping[str, Any], facts: Mapping[str, Any], steps: int) -> None:
+    """Finds arrays, by their dtype and shape, and facts to be those of a bundle."""
+    for key, entry in entries.items():
+        if problem := check_array(key, entry["dtype"], entry["shape"]):
+            raise ValueError(problem)
+    shapes = {key: tuple(entry["shape"]) for key, entry in entries.items()}
     if problem := check_facts(facts, shapes, steps):
         raise ValueError(problem)
-    return list(header)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""Which arrays a bundle may hold, told by the entries of a safetensors header."""
+"""Which arrays a bundle may hold, told by their names, dtypes and shapes."""
 
 from __future__ import annotations
 
@@ -27,28 +27,31 @@ PARTS = {
 _OF_THEIR_OWN = {"loss/confident/target": ("F64", "I64"), "schedule/stopped": ("I64",)}
 
 
-def check_array(key: str, entry: Any) -> str:
-    """Returns what is wrong with an entry of the header, "" if nothing is.
-
-    Offsets are the library's to check: it takes no header whose arrays overlap, leave a gap or do
-    not have the size that their shape says.
+def check_array(key: str, dtype: Any, shape: Any) -> str:
+    """Returns what is wrong with an array of a trace, "" if nothing is.
 
     Args:
         key: of the array.
-        entry: its dtype, shape and offsets.
+        dtype: as a safetensors header names it.
+        shape: a list of its sides.
     """
+    part = key.partition("/")[0]
+    if part not in PARTS:
+        return f"the array {key[:60]!r} is none that this version knows; record it again"
+    dtypes = _OF_THEIR_OWN.get(key, PARTS[part])
+    if dtype not in dtypes:
+        shown = f"the array {key[:60]!r} is {str(dtype)[:20]!r}"
+        return f"{shown}; expected {' or '.join(dtypes)}"
+    return check_form(key, dtype, shape)
+
+
+def check_form(key: str, dtype: Any, shape: Any) -> str:
+    """Returns what is wrong with an array of any use, as `check_array` does."""
     shown = f"the array {key[:60]!r}"
     if len(key) > MAX_KEY:
         return f"{shown} has a name of {len(key):,} characters; expected at most {MAX_KEY:,}"
-    part = key.partition("/")[0]
-    if part not in PARTS:
-        return f"{shown} is none that this version knows; record it again"
-    if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
-        return f"{shown} has no dtype, shape and data_offsets"
-    dtypes = _OF_THEIR_OWN.get(key, PARTS[part])
-    if entry["dtype"] not in dtypes:
-        return f"{shown} is {str(entry['dtype'])[:20]!r}; expected {' or '.join(dtypes)}"
-    shape = entry["shape"]
+    if dtype not in _ANY:
+        return f"{shown} is {str(dtype)[:20]!r}; expected {' or '.join(_ANY)}"
     if not isinstance(shape, list) or not all(type(side) is int and side >= 1 for side in shape):
         return f"{shown} has the shape {str(shape)[:60]}; expected integers of at least 1"
     if len(shape) > MAX_RANK:

@@ -113,6 +113,16 @@ class RunFolder:
         """Whether a half has left all its files."""
         return (self.path / SUCCESS).exists()
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether a half has left why it could not check its model."""
+        return self.failure.exists() and not self.is_complete
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether a half is complete, or has failed."""
+        return self.is_complete or self.failure.exists()
+
     def complete(self) -> None:
         """Says that all files of a half are there; call it last."""
         with atomic_path(self.path / SUCCESS) as temporary:

@@ -19,6 +19,64 @@ def keras_net():
     return model
 
 
+def keras_images():
+    """34,000 weights on images of 32 by 32: its activations are 100 times as large as they are."""
+    import keras
+    from keras import layers
+
+    blocks = []
+    for filters in (32, 32, 64):
+        blocks += [
+            layers.Conv2D(filters, 3, padding="same"),
+            layers.BatchNormalization(),
+            layers.ReLU(),
+            layers.MaxPooling2D(),
+        ]
+    model = keras.Sequential(
+        [
+            keras.Input((32, 32, 3)),
+            *blocks,
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(64, activation="relu"),
+            layers.Dropout(0.3),
+            layers.Dense(10, activation="softmax"),
+        ]
+    )
+    model.compile(keras.optimizers.Adam(), "sparse_categorical_crossentropy")
+    return model
+
+
+def torch_images():
+    """Torch's own moving variance and Adam, which differ from Keras's."""
+    import torch
+    from torch import nn
+
+    from torch_impl import Port
+
+    blocks = []
+    for taken, filters in ((3, 32), (32, 32), (32, 64)):
+        blocks += [
+            nn.Conv2d(taken, filters, 3, padding=1),
+            nn.BatchNorm2d(filters, 1e-3, 0.01),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+        ]
+    net = nn.Sequential(
+        *blocks,
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(64, 64),
+        nn.ReLU(),
+        nn.Dropout(0.3),
+        nn.Linear(64, 10),
+    )
+    for module in net:
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            nn.init.xavier_uniform_(module.weight)
+            nn.init.zeros_(module.bias)
+    return Port(net, nn.CrossEntropyLoss(), torch.optim.Adam(net.parameters(), 1e-3, eps=1e-7))
+
+
 def keras_not_compiled():
     import keras
 

@@ -15,16 +15,34 @@ from changes import changed as replaced
 from safetensors.numpy import save
 
 from parity.files.floats import encode_floats
-from parity.traces.bundle import ARRAYS, FACTS, SCHEMA
+from parity.traces.array_file import DTYPES
+from parity.traces.bundle import SCHEMA
+from parity.traces.bundle_archive import ARRAYS, FACTS
+from parity.traces.bundle_coding import encode
 
 
-def facts_of(recorded, arrays):
+def coded(recorded):
+    """Code and content of every array, as `pack` makes them where it can, else as it is."""
+    arrays = {key: np.array(a, order="C") for key, a in sorted(recorded.arrays.items())}
+    try:
+        return encode(recorded.facts, {key: a.shape for key, a in arrays.items()}, arrays.get)
+    except (AttributeError, LookupError, TypeError, ValueError):  # facts that are no facts
+        names = {np.dtype(kind): name for name, kind in DTYPES.items()}
+        codes = {
+            key: {"dtype": names[a.dtype], "shape": list(a.shape), "as": "plain"}
+            for key, a in arrays.items()
+        }
+        return codes, arrays
+
+
+def facts_of(recorded, arrays, codes=None):
     """The text of bundle.json."""
     content = {
         "schema": SCHEMA,
         "spec": recorded.spec,
         "environment": recorded.environment,
         "facts": recorded.facts,
+        "arrays": coded(recorded)[0] if codes is None else codes,
         "arrays_sha256": hashlib.sha256(arrays).hexdigest(),
     }
     return json.dumps(encode_floats(content)).encode()
@@ -32,7 +50,7 @@ def facts_of(recorded, arrays):
 
 def arrays_of(recorded):
     """The text of arrays.safetensors."""
-    return save({key: np.array(a, order="C") for key, a in sorted(recorded.arrays.items())})
+    return save(coded(recorded)[1])
 
 
 def forged(recorded):
@@ -41,7 +59,7 @@ def forged(recorded):
     return zipped((FACTS, facts_of(recorded, arrays)), (ARRAYS, arrays))
 
 
-def zipped(*entries, compression=zipfile.ZIP_STORED, comment=b""):
+def zipped(*entries, compression=zipfile.ZIP_DEFLATED, comment=b""):
     """An archive; an entry is (name or ZipInfo, content)."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
@@ -64,6 +82,13 @@ def with_header(recorded, change):
 def with_arrays(recorded, arrays):
     """A bundle with any bytes as its arrays, their digest being right."""
     return zipped((FACTS, facts_of(recorded, arrays)), (ARRAYS, arrays))
+
+
+def with_codes(recorded, change):
+    """A bundle whose codes were changed: `change` gets and returns a mapping."""
+    codes, stored = coded(recorded)
+    arrays = save(stored)
+    return zipped((FACTS, facts_of(recorded, arrays, change(codes))), (ARRAYS, arrays))
 
 
 def with_text(recorded, change):
@@ -137,11 +162,12 @@ def archives(whole, draw):
         target = b"/etc/hostname"
         rest = pair[0] if number == 2 else pair[1]
         yield "link", zipped(rest, (link, target))
-    yield "compressed", zipped(*pair, compression=zipfile.ZIP_DEFLATED)
+    yield "stored", zipped(*pair, compression=zipfile.ZIP_STORED)
     yield "bzip2", zipped(*pair, compression=zipfile.ZIP_BZIP2)
     yield "lzma", zipped(*pair, compression=zipfile.ZIP_LZMA)
-    yield "bomb", zipped((FACTS, b" " * 2**24), pair[1], compression=zipfile.ZIP_DEFLATED)
-    yield "arrays bomb", zipped(pair[0], (ARRAYS, bytes(2**24)), compression=zipfile.ZIP_DEFLATED)
+    yield "bomb", zipped((FACTS, b" " * (2**24 + 1)), pair[1])
+    yield "facts and blanks", zipped((FACTS, facts[:-1] + b" " * 2**22 + b"]"), pair[1])
+    yield "arrays bomb", zipped(pair[0], (ARRAYS, bytes(2**24)))
     yield "comment", zipped(*pair, comment=b"PK\5\6")
     yield "trailing", whole + b"more"
     yield "zip in zip", zipped((FACTS, whole), (ARRAYS, whole))
@@ -185,12 +211,12 @@ def texts(recorded):
         ("not utf-8", b'{"schema": "\xff\xfe"}'),
         ("utf-16", '{"schema": 1}'.encode("utf-16")),
         ("huge integer", b'{"schema": ' + b"9" * 5_000 + b"}"),
-        ("twice", b'{"schema": "parity.bundle/1", "schema": "parity.bundle/1"}'),
+        ("twice", b'{"schema": "parity.bundle/2", "schema": "parity.bundle/2"}'),
         ("zero bytes", bytes(1_000)),
     ):
         yield f"text {name}", with_text(recorded, lambda _, text=text: text)
     for old, new in (
-        (b'"parity.bundle/1"', b'"parity.bundle/2"'),
+        (b'"parity.bundle/2"', b'"parity.bundle/1"'),
         (b'"seed": 3', b'"seed": 3, "seed": 3'),
         (b'"seed": 3', b'"seed": NaN'),
         (b'"seed": 3', b'"seed": 1e999'),
@@ -270,6 +296,74 @@ def arrays_offsets(recorded, key):
     arrays = arrays_of(recorded)
     size = int.from_bytes(arrays[:8], "little")
     return json.loads(arrays[8 : 8 + size])[key]["data_offsets"]
+
+
+def codes(recorded):
+    """Codes that lie."""
+    plain = next(key for key, code in coded(recorded)[0].items() if code["as"] == "plain")
+    same = next(key for key, code in coded(recorded)[0].items() if code["as"] == "same")
+    ulps = next(key for key, code in coded(recorded)[0].items() if code["as"] == "ulps")
+    raw = "weights/dense1.kernel"
+
+    def code(key, **changes):
+        return lambda codes: {**codes, key: {**codes[key], **changes}}
+
+    def without(key, *names):
+        return lambda codes: {
+            **codes,
+            key: {name: value for name, value in codes[key].items() if name not in names},
+        }
+
+    large = {"dtype": "F64", "shape": [2**40], "as": "same", "of": raw}
+    for name, change in {
+        "unknown": code(raw, **{"as": "pickle"}),
+        "list": code(raw, **{"as": ["bytes"]}),
+        "number": code(raw, **{"as": 3}),
+        "of": code(raw, of=raw),
+        "extra": code(raw, code="import os"),
+        "dtype": code(raw, dtype="F32"),
+        "dtype unknown": code(raw, dtype="OBJECT"),
+        "dtype list": code(raw, dtype=["F64"]),
+        "shape": code(raw, shape=[4, 5]),
+        "shape larger": code(raw, shape=[50, 4]),
+        "shape huge": code(raw, shape=[2**40, 2**40]),
+        "shape negative": code(raw, shape=[-5, -4]),
+        "shape text": code(raw, shape="5x4"),
+        "shape none": code(raw, shape=None),
+        "no as": without(raw, "as"),
+        "no shape": without(raw, "shape"),
+        "no of": without(same, "of"),
+        "of itself": code(same, of=same),
+        "of a later one": code(same, of="trajectory/losses"),
+        "of nothing": code(same, of="weights/other"),
+        "of a number": code(same, of=7),
+        "of another dtype": code(same, of=plain),
+        "of another size": code(same, of="weights/dense2.bias"),
+        "plain as bytes": code(plain, **{"as": "bytes"}),
+        "bytes as plain": code(raw, **{"as": "plain"}),
+        "bytes as float32": code(raw, **{"as": "float32"}),
+        "bytes as ulps": code("input/probe/0", **{"as": "ulps"}),
+        "ulps as bytes": code(ulps, **{"as": "bytes"}),
+        "same as bytes": without(same, "of"),
+        "code is a list": lambda c: {**c, raw: []},
+        "code is text": lambda c: {**c, raw: "bytes"},
+        "left out": lambda c: {k: v for k, v in c.items() if k != raw},
+        "nothing": lambda c: {},
+        "is a list": lambda c: [],
+        "is a number": lambda c: 7,
+        "unknown part": lambda c: {**c, "pickle/x": {**c[same], "of": raw}},
+        "path": lambda c: {**c, "../../escaped": {**c[same], "of": raw}},
+        "not stored": lambda c: {**c, "weights/other": c[raw]},
+        "large": lambda c: {**c, "forward/eval/x/input/0": large},
+        "many": lambda c: {
+            **c,
+            **{
+                f"forward/eval/x{n}/input/0": {**c[raw], "as": "same", "of": raw}
+                for n in range(99_999)
+            },
+        },
+    }.items():
+        yield f"code {name}", with_codes(recorded, change)
 
 
 # --- facts ---------------------------------------------------------------------------------------

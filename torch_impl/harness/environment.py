@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from parity.errors import InputError
 from parity.halves.environment import common_environment
+from parity.programs.check_spec import CheckSpec
 
 if TYPE_CHECKING:
-    from parity.programs.check_spec import CheckSpec
     from parity.programs.run_spec import RunSpec
 
 
@@ -25,6 +25,8 @@ def configure(spec: RunSpec | CheckSpec) -> None:
     torch.set_num_threads(spec.threads)
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
+    if isinstance(spec, CheckSpec):
+        _skip_dynamo()
     number = int(spec.device.partition(":")[2] or 0)
     if spec.device != "cpu" and number >= torch.cuda.device_count():
         raise InputError(
@@ -32,6 +34,20 @@ def configure(spec: RunSpec | CheckSpec) -> None:
             "--device cpu, or a CUDA build of torch in the interpreter of this half "
             "(--torch-python)"
         )
+
+
+def _skip_dynamo() -> None:
+    """Keeps torch's optimizers from importing the compiler, which takes up to a second.
+
+    They do so at their first call, to tell the compiler that it must not look into four of their
+    methods. It never does in a check: the harness calls these methods, and compiles nothing.
+    """
+    from torch.optim import Optimizer
+
+    for name in ("add_param_group", "load_state_dict", "state_dict", "zero_grad"):
+        own = getattr(getattr(Optimizer, name), "__wrapped__", None)
+        if own is not None:
+            own.__dict__.setdefault("__dynamo_disable", own)  # what the wrapper looks for
 
 
 def describe_environment(spec: RunSpec | CheckSpec) -> dict[str, Any]:

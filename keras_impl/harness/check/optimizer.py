@@ -46,11 +46,11 @@ def write_optimizer(
         versions.apply(optimizer, gradients, list(variables.values()))
         if step in probe_inputs.OPTIMIZER_STEPS:
             for name, variable in variables.items():
-                value = probe_inputs.sampled(variable.numpy())
+                value = probe_inputs.of_step(variable.numpy())
                 writer.put(f"optimizer/{step}/weights/{name}", value)
         if step in probe_inputs.SLOT_STEPS:
             for slot, name, value in _slots(optimizer, variables):
-                writer.put(f"optimizer/{step}/{slot}/{name}", probe_inputs.sampled(value))
+                writer.put(f"optimizer/{step}/{slot}/{name}", probe_inputs.of_step(value))
     writer.put("optimizer/learning_rate", np.array(rates))
 
 

@@ -62,6 +62,6 @@ def write_trajectory(
             if call.mask is not None:
                 writer.put(f"mask/step{step}/{call.name}", call.mask)
         for name, weight in get_weights(model).items():
-            writer.put(f"trajectory/{step}/{name}", probe_inputs.sampled(weight))
+            writer.put(f"trajectory/{step}/{name}", probe_inputs.of_step(weight))
     writer.put("trajectory/losses", np.array(losses))
     writer.put("trajectory/rates", np.array(rates))

@@ -12,7 +12,7 @@ from paths import ROOT, SUPPORT
 
 from parity.divergences import REGISTRY
 from parity.files.json_io import write_json
-from parity.halves.job import Failure
+from parity.halves.job import Failure, Progress
 
 FILE = f"{SUPPORT / 'check_factories.py'}"
 
@@ -30,8 +30,11 @@ def children(monkeypatch):
     """What a child would have done: nothing, unless a test says so."""
     started = []
 
-    def run_jobs(jobs, children):
+    def run_jobs(jobs, children, on_done=None, on_progress=None):
         started.extend(jobs)
+        for job in jobs:
+            if on_progress is not None:
+                on_progress(job, Progress(job.directories[0], 0, 0, None, 0.0))
         return [failure for job in jobs for failure in run_jobs.act(job)]
 
     run_jobs.act = lambda job: []

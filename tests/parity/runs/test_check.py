@@ -1,6 +1,7 @@
 """Whole checks: both halves in processes of their own, and what comes back of any pair."""
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,14 +12,15 @@ from paths import SUPPORT
 from schemas import assert_valid
 
 from parity import check, record
-from parity.errors import InputError
+from parity.errors import InputError, RunError
 from parity.halves.options import ChildOptions
 from parity.ladder.result import Result
 from parity.ladder.result_file import result_from
 from parity.programs.check_spec import CheckSpec
 from parity.report.text.check import check_lines
 from parity.runs.check import check_all
-from parity.runs.check_halves import CheckOptions
+from parity.runs.check_halves import plan_checks
+from parity.runs.check_options import CheckOptions
 from parity.traces.bundle import pack, unpack
 
 OWN = "check_factories.py:"
@@ -36,10 +38,12 @@ class Ran:
 LIVE = {
     "right": ("keras_net", "torch_net"),
     "other_activation": ("keras_net", "torch_tanh"),
+    "images": ("keras_images", "torch_images"),
     "not_compiled": ("keras_not_compiled", "torch_net"),
     "own_loss": ("keras_own_loss", "torch_module"),
     "two_outputs": ("keras_two_outputs", "torch_net"),
     "keras_raises": ("raises", "torch_net"),
+    "keras_raises_again": ("raises", "torch_module"),
     "keras_none": ("returns_none", "torch_net"),
 }
 AGAINST = {
@@ -158,10 +162,15 @@ def test_what_the_port_raises_is_its_first_divergence(ran):
         ("keras_none", True, "the Keras factory returned NoneType; expected a compiled keras.Mod"),
         ("torch_none", True, "the torch factory returned NoneType; expected a torch.nn.Module"),
         ("needs_arguments", True, "expected a function without arguments; it needs size, depth"),
-        ("no_function", True, "check_factories.py has no 'nothing'; it has Nets, cubed, keras_net"),
+        (
+            "no_function",
+            True,
+            "check_factories.py has no 'nothing'; it has Nets, cubed, keras_images",
+        ),
         ("no_file", True, "there is no module 'no_such_module'"),
         ("other_shapes", True, "cannot take the batch that Keras took, of shape (4, 5)"),
         ("keras_raises", False, "LookupError: the factory is broken\nin two lines"),
+        ("keras_raises_again", False, "LookupError: the factory is broken\nin two lines"),
         ("torch_raises", False, "LookupError: the factory is broken\nin two lines"),
         ("raises_in_forward", True, "KeyError: 'in forward'"),
     ],
@@ -184,13 +193,74 @@ def test_every_result_is_strict_json_and_can_be_reported(ran, name):
         assert all(text.isprintable() for line in check_lines(result) for text, _ in line)
 
 
-def test_a_bundle_of_the_live_check_gives_the_same_result(ran, tmp_path):
-    live = tmp_path / "live.parity"
-    pack(ran.folder / "out" / "000" / "keras", live)
-    spec = CheckSpec(torch=OWN + "torch_net", against=str(live), folder=str(SUPPORT))
-    (result,) = check_all([spec], CheckOptions(out=tmp_path / "out"))
-    expected = ran.results["right"].to_json()
-    assert comparable(result.to_json()) == comparable(expected)
+def test_a_reference_is_computed_once_for_all_its_ports(ran):
+    own = [path for path in (ran.folder / "out").glob("*/keras") if not path.is_symlink()]
+    references = {keras for keras, _ in LIVE.values()}
+    bundles = {"whole", *(name for name, _ in hostile.meant(check_pairs.recorded()))}
+    assert len(own) == len(references) + len(bundles)
+    first, second = (list(LIVE).index(name) for name in ("right", "other_activation"))
+    link = ran.folder / "out" / f"{second:03d}" / "keras"
+    assert link.readlink() == Path(f"../{first:03d}/keras")
+    assert ran.results["other_activation"].spec["torch"] == OWN + "torch_tanh"
+    log = (ran.folder / "out" / "000" / "keras.log").read_text()
+    assert log.count("progress keras ") == len(references)
+
+
+@pytest.mark.parametrize(
+    "change", [{"seed": 6}, {"steps": 3}, {"batch_size": 5}, {"data": "x"}, {"threads": 2}]
+)
+def test_a_reference_with_other_settings_is_another(change, tmp_path):
+    spec = CheckSpec(keras="a:b", torch="c:d", folder=str(tmp_path))
+    others = [spec, spec.replace(torch="e:f", device="cuda"), spec.replace(**change)]
+    assert plan_checks(others, tmp_path).leaders == [0, 0, 2]
+
+
+@pytest.mark.parametrize("num", [1, 2])
+@pytest.mark.parametrize("python", ["/bin/false", "/bin/true"])
+def test_a_keras_half_that_leaves_nothing_ends_the_half_that_waits(python, num, tmp_path):
+    spec = CheckSpec(keras=OWN + "keras_net", torch=OWN + "torch_net", folder=str(SUPPORT))
+    options = CheckOptions(
+        out=tmp_path / "out", children=ChildOptions(keras_python=python, workers=2)
+    )
+    message = "check keras: .*(exit code 1|exit code 0, but without a result)"
+    if num == 1:
+        with pytest.raises(RunError, match=message):
+            check_all([spec], options)
+    else:
+        found = check_all([spec, spec.replace(torch=OWN + "torch_tanh")], options)
+        for result in found:
+            assert result.verdict == "error"
+            assert re.match(message, result.errors[0])
+    assert not list(tmp_path.glob("out/**/torch/_SUCCESS"))
+
+
+def test_a_bundle_that_is_refused_when_it_is_read_ends_the_half_that_waits(tmp_path):
+    recorded = check_pairs.recorded()
+    (tmp_path / "bad.parity").write_bytes(hostile.with_text(recorded, lambda _: b"{}"))
+    spec = CheckSpec(
+        torch=OWN + "torch_net", against=str(tmp_path / "bad.parity"), folder=str(SUPPORT)
+    )
+    with pytest.raises(InputError, match="not a bundle that can be used: schema 'None'"):
+        check_all([spec], CheckOptions(out=tmp_path / "out"))
+    assert [path.name for path in tmp_path.iterdir()] == ["bad.parity"]
+
+
+LIVE_BUNDLES = {"right": 20_000, "images": 2_000_000}  # bytes, at most
+
+
+def test_a_bundle_of_the_live_check_is_small_and_gives_the_same_verdict_and_numbers(ran, tmp_path):
+    specs = []
+    for name, most in LIVE_BUNDLES.items():
+        live = tmp_path / f"{name}.parity"
+        pack(ran.folder / "out" / f"{list(LIVE).index(name):03d}" / "keras", live)
+        assert live.stat().st_size < most
+        torch = OWN + LIVE[name][1]
+        specs.append(CheckSpec(torch=torch, against=str(live), folder=str(SUPPORT)))
+    found = check_all(specs, CheckOptions(out=tmp_path / "out"))
+    for name, result in zip(LIVE_BUNDLES, found, strict=True):
+        assert comparable(result.to_json()) == comparable(ran.results[name].to_json())
+    arrays = [folder / "keras" / "trace.safetensors" for folder in (tmp_path / "out").iterdir()]
+    assert max(path.stat().st_size for path in arrays) > 20_000_000
 
 
 def comparable(result):

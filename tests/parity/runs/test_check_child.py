@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 
 import check_pairs
 import pytest
@@ -10,7 +11,7 @@ from parity.errors import InputError
 from parity.files.json_io import read_json, write_json
 from parity.programs.check_spec import CheckSpec
 from parity.runs.check_child import run_checks
-from parity.traces.folder import FAILURE, SUCCESS
+from parity.traces.folder import FAILURE, SUCCESS, RunFolder
 from parity.traces.trace import Trace
 
 
@@ -127,3 +128,32 @@ def test_a_child_whose_parent_is_gone_stops(folder):
     with pytest.raises(SystemExit, match="the parent process is gone"):
         run_checks("keras", Half(), found, os.getppid() + 1)
     assert not (found[0] / SUCCESS).exists()
+
+
+def test_the_port_waits_for_what_keras_leaves_and_its_wait_is_no_part_of_its_time(folder):
+    (directory,) = directories(folder, "torch", ["build"], against="a.parity")
+    late = threading.Timer(1.2, lambda: check_pairs.recorded().read(folder / "keras"))
+    late.start()
+    half = Half()
+    run_checks("torch", half, [directory], os.getppid())
+    late.join()
+    assert half.told[0][1].directory == folder / "keras"
+    assert Trace(directory).environment["wall_s"]["check"] < 1.2
+
+
+def test_the_port_is_left_out_if_keras_failed(folder):
+    (folder / "keras").mkdir()
+    write_json(RunFolder(folder / "keras").failure, {"is_input": True, "message": "no"})
+    (directory,) = directories(folder, "torch", ["build"], against="a.parity")
+    half = Half()
+    run_checks("torch", half, [directory], os.getppid())
+    assert half.told == []
+    assert {path.name for path in directory.iterdir()} == {"spec.json"}
+
+
+def test_a_port_that_waits_does_not_outlive_its_parent(folder, monkeypatch):
+    (directory,) = directories(folder, "torch", ["build"], against="a.parity")
+    parents = iter([7, 7, 7, 1])
+    monkeypatch.setattr("os.getppid", lambda: next(parents))
+    with pytest.raises(SystemExit, match="the parent process is gone"):
+        run_checks("torch", Half(), [directory], 7)

@@ -48,11 +48,11 @@ def write_optimizer(port: PortUnderTest, writer: TraceWriter) -> None:
             weights = port.weights()
             for name in trained:
                 if name in weights:
-                    value = probe_inputs.sampled(weights[name])
+                    value = probe_inputs.of_step(weights[name])
                     writer.put(f"optimizer/{step}/weights/{name}", value)
             for slot, name, value in _slots(port):
                 if f"optimizer/{step}/{slot}/{name}" in keras:
-                    writer.put(f"optimizer/{step}/{slot}/{name}", probe_inputs.sampled(value))
+                    writer.put(f"optimizer/{step}/{slot}/{name}", probe_inputs.of_step(value))
     writer.put("optimizer/learning_rate", np.array(rates, dtype=np.float64))
 
 

@@ -31,5 +31,5 @@ def write_trajectory(port: PortUnderTest, form: str, writer: TraceWriter) -> Non
         make_step(port, given[step - 1] if given else None)
         losses.append(float(value.detach()))
         for name, weight in port.weights().items():
-            writer.put(f"trajectory/{step}/{name}", probe_inputs.sampled(weight))
+            writer.put(f"trajectory/{step}/{name}", probe_inputs.of_step(weight))
         writer.put(f"trajectory/loss/{step}", losses[-1])

@@ -6,6 +6,7 @@ harness comes out: "model.py:23".
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import sysconfig
@@ -39,6 +40,7 @@ def line_of(error: BaseException) -> str:
     return next((f"{os.path.basename(f.filename)}:{f.lineno}" for f in own), "")
 
 
+@functools.cache
 def _is_users(filename: str) -> bool:
     path = os.path.realpath(filename)
     return not path.startswith((*_LIBRARIES, "<")) and os.path.isfile(path)

@@ -1,0 +1,53 @@
+"""The result of a check: the traces of both halves in, levels with their causes out.
+
+This file has the heavy imports of a check. `check` imports it while the children compute.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from scipy import stats  # noqa: F401 - the initial weights need it, and it takes 0.5 s
+
+from parity.divergences.causes import name_causes
+from parity.ladder.engine import compare_levels
+from parity.ladder.incomplete import incomplete_of, not_compared_of
+from parity.ladder.items import PASS
+from parity.ladder.own_tolerance import judged_within
+from parity.ladder.result import Result
+from parity.ladder.table import OF_PROBE
+from parity.programs.check_spec import CheckSpec
+from parity.runs.check_options import CheckOptions, source_of
+from parity.runs.steps import verdict_of
+from parity.traces.folder import RunFolder
+from parity.traces.trace import Trace
+
+RECORDED = ("keras", "data", "seed", "steps", "batch_size")
+
+
+def compared(spec: CheckSpec, folder: Path, options: CheckOptions) -> Result:
+    """Compares what both halves left.
+
+    Raises:
+        InputError: the bundle lacks what the comparison needs.
+        RunError: a trace is damaged.
+    """
+    run = RunFolder(folder)
+    keras = Trace(run.half("keras").path, source_of(spec, folder))
+    port = Trace(run.half("torch").path)
+    levels = compare_levels(OF_PROBE, keras, port, names=options.levels, stops=False)
+    levels = tuple(judged_within(level, options.tolerance) for level in levels)
+    told = spec.to_dict() | {name: keras.spec[name] for name in RECORDED}
+    result = Result(
+        verdict=PASS,
+        spec={k: v for k, v in told.items() if k not in ("against", "folder")},
+        levels=levels,
+        environment={"keras": keras.environment, "torch": port.environment},
+        mode="replayed",
+        incomplete=incomplete_of(keras, port),
+        not_compared=not_compared_of(keras, port),
+        tolerance=dict(options.tolerance),
+    )
+    result = name_causes(result, keras, port, options.accept)
+    return replace(result, verdict=verdict_of(result.levels, result.incomplete))

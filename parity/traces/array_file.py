@@ -1,0 +1,81 @@
+"""ArrayFile: a safetensors file that is written array by array, and read before it is complete.
+
+The library writes such a file only at once, from arrays that are all in memory.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+
+DTYPES: dict[str, type[np.generic]] = {
+    "F64": np.float64,
+    "F32": np.float32,
+    "I64": np.int64,
+    "I32": np.int32,
+    "U8": np.uint8,
+    "BOOL": np.bool_,
+}
+_NAMES = {np.dtype(dtype): name for name, dtype in DTYPES.items()}
+
+
+def name_of(array: np.ndarray) -> str:
+    """Returns the name that safetensors has for the dtype of an array."""
+    return _NAMES[array.dtype]
+
+
+def num_bytes(dtype: str, shape: tuple[int, ...]) -> int:
+    """Returns the size of an array."""
+    return math.prod(shape) * np.dtype(DTYPES[dtype]).itemsize
+
+
+class ArrayFile:
+    """A context manager; every array has to be set once, and can be read from then on.
+
+    Args:
+        path: of the file, which is made.
+        entries: dtype and shape of every array, by key.
+    """
+
+    def __init__(self, path: Path, entries: Mapping[str, tuple[str, tuple[int, ...]]]) -> None:
+        # Large entries first, so that each array lies where its dtype can be read.
+        order = sorted(entries, key=lambda key: (-num_bytes(entries[key][0], ()), key))
+        header, starts, end = {}, {}, 0
+        for key in order:
+            dtype, shape = entries[key]
+            starts[key], end = end, end + num_bytes(dtype, shape)
+            offsets = [starts[key], end]
+            header[key] = {"dtype": dtype, "shape": shape, "data_offsets": offsets}
+        text = json.dumps(header, separators=(",", ":")).encode()
+        text += b" " * (-len(text) % 8)
+        self._entries = entries
+        self._starts = {key: 8 + len(text) + start for key, start in starts.items()}
+        self._file = path.open("w+b")
+        self._file.write(len(text).to_bytes(8, "little") + text)
+
+    def __enter__(self) -> ArrayFile:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+    def __setitem__(self, key: str, array: np.ndarray) -> None:
+        self._file.seek(self._starts[key])
+        self._file.write(np.ascontiguousarray(array).data)
+
+    def __getitem__(self, key: str) -> np.ndarray:
+        dtype, shape = self._entries[key]
+        self._file.flush()
+        with open(self._file.name, "rb") as file:
+            file.seek(self._starts[key])
+            return np.fromfile(file, DTYPES[dtype], math.prod(shape)).reshape(shape)

@@ -1,0 +1,49 @@
+"""A file of arrays, written one by one, is one that the library reads."""
+
+import numpy as np
+import pytest
+from helpers import assert_same_bits
+from safetensors.numpy import load_file
+
+from parity.traces.array_file import DTYPES, ArrayFile, name_of, num_bytes
+
+ARRAYS = {
+    "b/scalar": np.array(0.1),
+    "a": np.arange(12, dtype=np.float64).reshape(3, 4) / 7,
+    "flags": np.array([[True, False, True]]),
+    "whole": np.array([2**62, -1]),
+    "small": np.array([1, 2], np.int32),
+    "half": np.array([0.5], np.float32),
+    "bytes": np.array([7], np.uint8),
+}
+
+
+def entries():
+    return {key: (name_of(array), array.shape) for key, array in ARRAYS.items()}
+
+
+def test_the_library_reads_what_was_written(tmp_path):
+    with ArrayFile(tmp_path / "x", entries()) as file:
+        for key, array in ARRAYS.items():
+            file[key] = array
+    found = load_file(tmp_path / "x")
+    assert set(found) == set(ARRAYS)
+    for key, array in ARRAYS.items():
+        assert_same_bits(found[key], array)
+
+
+def test_an_array_is_read_before_the_file_is_complete(tmp_path):
+    with ArrayFile(tmp_path / "x", entries()) as file:
+        file["whole"] = ARRAYS["whole"]
+        file["a"] = ARRAYS["a"].T.copy().T  # not contiguous
+        assert_same_bits(file["a"], ARRAYS["a"])
+        assert_same_bits(file["whole"], ARRAYS["whole"])
+        file["a"][:] = 0  # a copy
+        assert_same_bits(file["a"], ARRAYS["a"])
+
+
+@pytest.mark.parametrize("name", DTYPES)
+def test_each_dtype_has_its_name_and_size(name):
+    array = np.zeros((2, 3), DTYPES[name])
+    assert name_of(array) == name
+    assert num_bytes(name, (2, 3)) == array.nbytes
