@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from parity.ladder.compare import compare_exact
+from parity.ladder.compare import compare_close, compare_exact
 from parity.ladder.comparers.run import compare_facts
 from parity.ladder.outcome import Outcome, judged, judged_if_any
-from parity.ladder.tolerance import EXACT, Tolerance
+from parity.ladder.tolerance import EXACT, FLOAT64, Tolerance
 
 if TYPE_CHECKING:
     from parity.ladder.items import Item
@@ -69,7 +69,10 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
         for parameter in port.facts["not_carried"]
     ]
     items += [
-        compare_exact(f"{weight} (as carried over)", keras[key], port[key])
+        # Not exactly: a port may compute a weight from others.
+        compare_close(
+            f"{weight} (as carried over)", keras[key], port[key], allowed=FLOAT64, unit="rel"
+        )
         for weight in port.facts["weights"]
         if (key := f"weights/{weight}") in keras
     ]

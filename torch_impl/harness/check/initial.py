@@ -14,7 +14,7 @@ from parity.programs.check_spec import CheckSpec
 from parity.traces.trace import TraceWriter
 from torch_impl.harness.factories import call_factory
 from torch_impl.harness.port.port_under_test import PortUnderTest
-from torch_impl.weights import read
+from torch_impl.harness.port.unwrapping import build_lazy, unwrapped
 
 MAX_INIT_ENTRIES = 20_000
 
@@ -25,16 +25,15 @@ def write_init(
     """Calls the factory as often as Keras left draws, and writes its weights."""
     shape = next((port.keras[f"init/{name}"].shape for name in port.keras.facts["weights"]), (1,))
     draws: dict[str, list[np.ndarray]] = {}
+    paths = {id(module): path for path, module in port.module.named_modules()}
     for number in range(shape[0]):
         redrawn = call_factory(factory, (spec.seed + number) % 2**32)
-        modules = dict(redrawn.module.named_modules())
-        for pair in port.pairs:
-            path = pair.call.name.partition("#")[0]
-            if not pair.variables or path not in modules:
-                continue
-            arrays = read(modules[path])
-            for name, local in pair.variables.items():
-                if local in arrays:
-                    draws.setdefault(name, []).append(arrays[local].reshape(-1)[:MAX_INIT_ENTRIES])
+        module = unwrapped(redrawn.module)
+        build_lazy(module, lambda: port.arguments("probe"))
+        for item in port.carried:
+            path = paths.get(id(item.variable.module))
+            drawn = None if path is None else item.drawn_by(module, path)
+            if drawn is not None:
+                draws.setdefault(item.name, []).append(drawn.reshape(-1)[:MAX_INIT_ENTRIES])
     for name, parts in draws.items():
         writer.put(f"init/{name}", np.stack(parts))
