@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
 from torch_impl import layers
 
@@ -31,6 +33,8 @@ class Variable:
         gradient_of: if the variable is the sum of two tensors, the one whose gradient is taken;
             both have the same gradient.
         trainable: False for moving statistics.
+        part: for a variable that is only a part of its one tensor, the flat positions (int64) of
+            that part; `to_torch` then fills the other positions with zeros.
     """
 
     name: str
@@ -40,11 +44,19 @@ class Variable:
     to_torch: Callable[[torch.Tensor], Tensors]
     gradient_of: str | None = None
     trainable: bool = True
+    part: torch.Tensor | None = None
 
     @property
     def tensors(self) -> Tensors:
         """The parameters or buffers, as the module holds them."""
         return tuple(getattr(self.module, attribute) for attribute in self.attributes)
+
+    @property
+    def is_computed(self) -> bool:
+        """Whether the module computes a tensor from others, as weight normalisation does."""
+        module = self.module
+        held = module._parameters.keys() | module._buffers.keys()
+        return any(attribute not in held for attribute in self.attributes)
 
 
 Row = Callable[[nn.Module], Sequence[Variable]]
@@ -191,13 +203,13 @@ def _stock_layer_normalization(module: nn.Module) -> list[Variable]:
     ]
 
 
-def _halves(module: nn.Module, prefix: str, suffix: str, order: tuple[int, ...]) -> list[Variable]:
+def _cell(module: nn.Module, prefix: str, suffix: str, order: tuple[int, ...]) -> list[Variable]:
     """Kernel, recurrent kernel and bias of one cell: (gates * units, in) <-> (in, gates * units).
 
     Args:
-        module: has torch's names, "weight_ih_l0", followed by the suffix.
+        module: has torch's names, "weight_ih", followed by the suffix.
         prefix: of Keras's names.
-        suffix: "" or "_reverse".
+        suffix: "" for a cell, "_l0" or "_l0_reverse" for a layer.
         order: positions of Keras's gates among torch's.
     """
 
@@ -210,16 +222,16 @@ def _halves(module: nn.Module, prefix: str, suffix: str, order: tuple[int, ...])
         Variable(
             f"{prefix}{name}",
             module,
-            (f"{attribute}_l0{suffix}",),
+            (f"{attribute}{suffix}",),
             lambda tensors: turned(tensors[0], order).T,
             lambda array: (turned(array.T, back),),
         )
         for name, attribute in (("kernel", "weight_ih"), ("recurrent_kernel", "weight_hh"))
     ]
-    biases = (f"bias_ih_l0{suffix}", f"bias_hh_l0{suffix}")
-    if not hasattr(module, biases[0]):
+    biases = (f"bias_ih{suffix}", f"bias_hh{suffix}")
+    if getattr(module, biases[0], None) is None:
         return found
-    if isinstance(module, nn.GRU) or getattr(module, "reset_after", False):
+    if isinstance(module, nn.GRU | nn.GRUCell) or getattr(module, "reset_after", False):
         # Keras has both, as two rows.
         bias = Variable(
             f"{prefix}bias",
@@ -249,19 +261,36 @@ def _halves(module: nn.Module, prefix: str, suffix: str, order: tuple[int, ...])
 
 
 _ORDERS = {"lstm": (0, 1, 2, 3), "gru": (1, 0, 2), "simple_rnn": (0,)}
+_STOCK = {"LSTM": "lstm", "GRU": "gru", "RNN": "simple_rnn"}
 
 
-def _cell(kind: str) -> Row:
+def _layer(module: nn.Module, kind: str, number: int = 0) -> list[Variable]:
+    """Returns the variables of one layer of a recurrent module, with one direction or both."""
+    order, cell, suffix = _ORDERS[kind], f"{kind}_cell/", f"_l{number}"
+    if not getattr(module, "bidirectional", False):
+        return _cell(module, cell, suffix, order)
+    forward = _cell(module, f"forward_{kind}/{cell}", suffix, order)
+    return forward + _cell(module, f"backward_{kind}/{cell}", f"{suffix}_reverse", order)
+
+
+def recurrent_variables(module: nn.RNNBase, number: int) -> list[Variable]:
+    """Returns the variables of one layer of torch.nn.LSTM, GRU or RNN.
+
+    Args:
+        module: without projection (`proj_size`), with any number of layers.
+        number: of the layer, from 0.
+    """
+    kinds = (_STOCK.get(base.__name__) for base in type(module).__mro__)
+    return _layer(module, next(kind for kind in kinds if kind is not None), number)
+
+
+def _recurrent(kind: str) -> Row:
     """Returns the row of a layer with one direction, or of a stock module with both."""
 
     def row(module: nn.Module) -> list[Variable]:
         if getattr(module, "num_layers", 1) != 1 or getattr(module, "proj_size", 0):
             raise ValueError(f"{module}: expected one layer without projection, as in Keras")
-        order, cell = _ORDERS[kind], f"{kind}_cell/"
-        if not getattr(module, "bidirectional", False):
-            return _halves(module, cell, "", order)
-        forward = _halves(module, f"forward_{kind}/{cell}", "", order)
-        return forward + _halves(module, f"backward_{kind}/{cell}", "_reverse", order)
+        return _layer(module, kind)
 
     return row
 
@@ -284,23 +313,19 @@ LAYOUTS: dict[type[nn.Module], Row] = {
     layers.RMSNormalization: lambda module: [_same(module, "scale", "weight")],
     layers.PReLU: lambda module: [_same(module, "alpha", "weight")],
     layers.Normalization: _normalization,
-    layers.LSTM: _cell("lstm"),
-    layers.GRU: _cell("gru"),
-    layers.SimpleRNN: _cell("simple_rnn"),
-    nn.LSTM: _cell("lstm"),
-    nn.GRU: _cell("gru"),
-    nn.RNN: _cell("simple_rnn"),
+    layers.LSTM: _recurrent("lstm"),
+    layers.GRU: _recurrent("gru"),
+    layers.SimpleRNN: _recurrent("simple_rnn"),
+    nn.LSTM: _recurrent("lstm"),
+    nn.GRU: _recurrent("gru"),
+    nn.RNN: _recurrent("simple_rnn"),
+    nn.LSTMCell: lambda module: _cell(module, "lstm_cell/", "", _ORDERS["lstm"]),
+    nn.GRUCell: lambda module: _cell(module, "gru_cell/", "", _ORDERS["gru"]),
+    nn.RNNCell: lambda module: _cell(module, "simple_rnn_cell/", "", _ORDERS["simple_rnn"]),
     nn.Linear: _linear,
-    nn.Conv1d: _stock_convolution,
-    nn.Conv2d: _stock_convolution,
-    nn.Conv3d: _stock_convolution,
-    nn.ConvTranspose1d: _convolution,
-    nn.ConvTranspose2d: _convolution,
-    nn.ConvTranspose3d: _convolution,
-    nn.BatchNorm1d: _batch_normalization,
-    nn.BatchNorm2d: _batch_normalization,
-    nn.BatchNorm3d: _batch_normalization,
-    nn.SyncBatchNorm: _batch_normalization,
+    _ConvNd: _stock_convolution,
+    _ConvTransposeNd: _convolution,
+    _BatchNorm: _batch_normalization,
     nn.LayerNorm: _stock_layer_normalization,
     nn.GroupNorm: _affine,
     nn.Embedding: _embedding,

@@ -13,15 +13,20 @@ import torch
 from torch import nn
 
 from torch_impl.layouts import LAYOUTS, Variable, variables
+from torch_impl.parametrized import kept_gradient, set_computed
 
 __all__ = [
     "LAYOUTS",
     "assign",
     "get_weights",
+    "gradient_of",
     "match",
     "named_parameters",
+    "put",
     "read",
+    "set_variable",
     "set_weights",
+    "to_array",
     "to_portable",
 ]
 
@@ -41,13 +46,13 @@ def to_portable(tensor: torch.Tensor, layer: nn.Module) -> np.ndarray:
     """Returns a parameter of `layer`, or a tensor of its shape, in the portable layout."""
     for variable in variables(layer):
         if len(variable.attributes) == 1 and variable.tensors[0].shape == tensor.shape:
-            return _to_array(variable.to_keras((tensor,)))
+            return to_array(variable.to_keras((tensor,)))
     raise ValueError(f"tensor of shape {tuple(tensor.shape)}: expected that of a weight of {layer}")
 
 
 def get_weights(model: nn.Module) -> dict[str, np.ndarray]:
     """Returns all weights by name, in the portable layout."""
-    return {_portable_name(v): _to_array(v.to_keras(v.tensors)) for v in variables(model)}
+    return {_portable_name(v): to_array(v.to_keras(v.tensors)) for v in variables(model)}
 
 
 def set_weights(model: nn.Module, weights: dict[str, np.ndarray]) -> None:
@@ -60,7 +65,7 @@ def set_weights(model: nn.Module, weights: dict[str, np.ndarray]) -> None:
     if targets.keys() != weights.keys():
         raise ValueError(f"weights {sorted(weights)}: expected {sorted(targets)}")
     for name, variable in targets.items():
-        _set(variable, name, weights[name])
+        set_variable(variable, name, weights[name])
 
 
 def assign(module: nn.Module, arrays: Mapping[str, np.ndarray]) -> set[str]:
@@ -83,7 +88,7 @@ def assign(module: nn.Module, arrays: Mapping[str, np.ndarray]) -> set[str]:
     targets = {variable.name: variable for variable in variables(module)}
     used = match(arrays, list(targets), by_kind=True)
     for name, target in used.items():
-        _set(targets[target], name, arrays[name])
+        set_variable(targets[target], name, arrays[name])
     return set(used)
 
 
@@ -99,12 +104,12 @@ def read(module: nn.Module, *, gradient: bool = False) -> dict[str, np.ndarray]:
         gradient: whether to return gradients, of the trainable weights that have one.
     """
     if not gradient:
-        return {v.name: _to_array(v.to_keras(v.tensors)) for v in variables(module)}
+        return {v.name: to_array(v.to_keras(v.tensors)) for v in variables(module)}
     arrays = {}
     for variable in variables(module):
-        gradients = _gradients(variable)
+        gradients = gradient_of(variable)
         if gradients is not None:
-            arrays[variable.name] = _to_array(gradients)
+            arrays[variable.name] = to_array(gradients)
     return arrays
 
 
@@ -150,8 +155,12 @@ def _candidates(path: str, targets: Sequence[str], by_kind: bool) -> list[str]:
     return [target for target in targets if _kind(target) == _kind(path)]
 
 
-def _gradients(variable: Variable) -> torch.Tensor | None:
+def gradient_of(variable: Variable) -> torch.Tensor | None:
     """Returns the gradient of a Keras variable; None if one of its tensors has none."""
+    if variable.is_computed:
+        kept = [kept_gradient(variable.module, attribute) for attribute in variable.attributes]
+        known = tuple(gradient for gradient in kept if gradient is not None)
+        return variable.to_keras(known) if len(known) == len(kept) else None
     if not variable.trainable:
         return None
     if variable.gradient_of is not None:
@@ -176,18 +185,47 @@ def _portable_name(variable: Variable) -> str:
     return variable.name.replace("/", ".")
 
 
-def _to_array(tensor: torch.Tensor) -> np.ndarray:
+def to_array(tensor: torch.Tensor) -> np.ndarray:
+    """Returns a copy of a tensor in NumPy's order."""
     return tensor.detach().cpu().numpy().copy(order="C")
 
 
 @torch.no_grad()
-def _set(variable: Variable, name: str, array: np.ndarray) -> None:
+def set_variable(variable: Variable, name: str, array: np.ndarray) -> None:
+    """Sets a variable from an array in the portable layout.
+
+    Raises:
+        ValueError: the shape is wrong, or the module computes the weight from others that cannot
+            give it. `name` is the name of the array in the message.
+    """
     # A copy, since torch takes neither read-only arrays nor negative strides.
     value = torch.from_numpy(np.array(array, order="C"))
     expected = variable.to_keras(variable.tensors).shape
-    parts = variable.to_torch(value) if value.ndim == len(expected) else ()
+    try:
+        parts = variable.to_torch(value) if value.ndim == len(expected) else ()
+    except (IndexError, RuntimeError):  # axes that the layout does not have
+        parts = ()
     shapes = [part.shape for part in parts]
     if shapes != [tensor.shape for tensor in variable.tensors]:
         raise ValueError(f"{name} of shape {tuple(value.shape)}: expected {tuple(expected)}")
+    if variable.is_computed:
+        for attribute, part in zip(variable.attributes, parts, strict=True):
+            set_computed(variable.module, attribute, part)
+        return
     for tensor, part in zip(variable.tensors, parts, strict=True):
-        tensor.copy_(part)
+        put(variable, tensor, part)
+
+
+def put(variable: Variable, tensor: torch.Tensor, value: torch.Tensor) -> None:
+    """Copies a value into a tensor of a variable, or into the part that belongs to it.
+
+    Args:
+        variable: see `Variable.part`.
+        tensor: one of its tensors, or one like it, such as a gradient.
+        value: of the same shape, as `Variable.to_torch` returns it.
+    """
+    if variable.part is None:
+        tensor.copy_(value)
+    else:
+        places = variable.part.to(tensor.device)
+        tensor.view(-1)[places] = value.to(tensor).reshape(-1)[places]

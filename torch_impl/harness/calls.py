@@ -7,9 +7,10 @@ what a dropout keeps.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -18,8 +19,18 @@ from torch.nn.modules import module as hooks
 from torch.overrides import TorchFunctionMode
 
 from torch_impl.harness.arguments import arguments_of
-from torch_impl.harness.kinds import drops_channels, is_leaf, kind_of, kind_of_function, refined
+from torch_impl.harness.kinds import (
+    draws,
+    drops_channels,
+    is_leaf,
+    kind_of,
+    kind_of_function,
+    refined,
+)
 from torch_impl.harness.port.call_places import where
+from torch_impl.harness.port.function_weights import Weights, flat_tensors, replaced
+from torch_impl.harness.port.recurrent_stack import Part, is_stacked, run_stacked
+from torch_impl.layouts import Variable, variables
 
 # (number of the dropout call, its input, its rate) -> what the dropout returns instead.
 Dropped = Callable[[int, torch.Tensor, float], torch.Tensor]
@@ -45,6 +56,7 @@ class Call:
         origins: the same, but traced back through functions that are not watched, such as
             `squeeze`.
         module: None for a function.
+        weights: the variables that a function is called with, or None; see `variables`.
         where: line of the user's code that made the call, "model.py:23"; "" if there is none.
         rate: of a dropout, the fraction to drop.
         is_active: whether a dropout dropped anything.
@@ -61,26 +73,55 @@ class Call:
     sources: list[int | None] = field(default_factory=list)
     origins: list[int | None] = field(default_factory=list)
     module: nn.Module | None = None
+    weights: Callable[[], list[Variable]] | None = None
     where: str = ""
     rate: float | None = None
     is_active: bool = False
     drops_channels: bool = False
     arguments: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def variables(self) -> list[Variable]:
+        """The variables of the module, or those that the function was called with."""
+        if self.weights is not None:
+            return self.weights()
+        if self.module is None:
+            return []
+        try:
+            return list(variables(self.module))
+        except ValueError:  # no layer of Keras has such weights
+            return []
+
+
+class Calls(list[Call]):
+    """Calls in order.
+
+    Attributes:
+        draws: where random numbers were drawn that no dropout replaces: "rand() at model.py:23".
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.draws: list[str] = []
+
 
 @contextmanager
 def recorded_calls(
-    root: nn.Module, dropped: Dropped, passed: Passed | None = None
-) -> Iterator[list[Call]]:
+    root: nn.Module,
+    dropped: Dropped,
+    whole: Collection[str] = (),
+    passed: Passed | None = None,
+) -> Iterator[Calls]:
     """Watches a module inside the block, and yields a list to which each call is added.
 
     Args:
         root: the module that will be called.
         dropped: computes what an active dropout returns.
+        whole: names of modules that are compared as a whole, whatever their kind.
         passed: computes what goes on from a call in the place of its output; the calls keep their
             own outputs.
     """
-    watch = _Watch(root, dropped, passed)
+    watch = _Watch(root, dropped, whole, passed)
     before = hooks.register_module_forward_pre_hook(watch.enter)
     after = hooks.register_module_forward_hook(watch.leave, always_call=True)
     try:
@@ -100,6 +141,7 @@ class _Given:
     sources: list[int | None]
     origins: list[int | None]
     whole: torch.Tensor | None  # input of a dropout, which may work in place; part of the graph
+    has_weights: bool  # whether parameters are among the arguments
 
 
 def _copy(tensor: torch.Tensor) -> torch.Tensor:
@@ -108,11 +150,16 @@ def _copy(tensor: torch.Tensor) -> torch.Tensor:
 
 
 class _Watch(TorchFunctionMode):
-    def __init__(self, root: nn.Module, dropped: Dropped, passed: Passed | None) -> None:
+    def __init__(
+        self, root: nn.Module, dropped: Dropped, whole: Collection[str], passed: Passed | None
+    ) -> None:
         super().__init__()
-        self.calls: list[Call] = []
+        self.calls = Calls()
         self._root, self._dropped, self._passed = root, dropped, passed
-        self._names = {id(module): name for name, module in root.named_modules()}
+        self._weights = Weights(root)
+        named = dict(root.named_modules())
+        self._names = {id(module): name for name, module in named.items() if name}
+        self._whole = {id(module) for name, module in named.items() if name in whole}
         # The watched module that is being called, and its arguments.
         self._inside: list[tuple[nn.Module, _Given]] = []
         self._made: dict[int, int] = {}  # id of a tensor -> number of the call that made it
@@ -123,9 +170,9 @@ class _Watch(TorchFunctionMode):
 
     def enter(self, module: nn.Module, arguments: Any) -> None:
         if module is self._root:
-            for tensor in tensors(arguments):
+            for tensor in flat_tensors(arguments):
                 self._remember(tensor, -1)
-        elif not self._inside and is_leaf(module):
+        if not self._inside and (is_leaf(module) or id(module) in self._whole):
             self._inside.append((module, self._given(arguments, kind_of(module))))
 
     def leave(self, module: nn.Module, arguments: Any, output: Any) -> Any:
@@ -134,11 +181,13 @@ class _Watch(TorchFunctionMode):
         _, given = self._inside.pop()
         if output is None:  # the module raised an error
             return None
+        if is_stacked(module, arguments):
+            return self._recurrent(module, arguments, given)
         kind = kind_of(module)
         call = Call(
             name=self._numbered(self._names.get(id(module), type(module).__name__)),
             kind=kind,
-            run=_rerun(module, arguments, {}),
+            run=_rerun(module, arguments, {}, self._weights),
             inputs=given.inputs,
             output=first_tensor(output),
             final=final_states(module, output),
@@ -152,12 +201,63 @@ class _Watch(TorchFunctionMode):
             call.is_active = module.training
             call.drops_channels = drops_channels(module)
             output = self._replaced(call, given.whole)
-        return self._add(call, output)
+        output = self._add(call, output)
+        for other in flat_tensors(output)[1:]:  # such as the last states of a recurrent module
+            if id(other) not in self._origin:
+                self._origin[id(other)] = len(self.calls) - 1
+                self._alive.append(other)
+        return output
+
+    def _recurrent(self, module: Any, arguments: Any, given: _Given) -> Any:
+        """Adds a call for every layer of a recurrent module; returns what the module returns."""
+        rate = float(module.dropout)
+
+        def dropped(_: int, x: torch.Tensor) -> torch.Tensor:
+            number, self._num_dropouts = self._num_dropouts, self._num_dropouts + 1
+            return self._dropped(number, x, rate) if module.training else x
+
+        name = self._numbered(self._names.get(id(module), type(module).__name__))
+        is_only, number = module.num_layers == 1, 0
+        sources, origins = given.sources[:1], given.origins[:1]
+
+        def told(part: Part) -> Any:
+            nonlocal sources, origins, number
+            layer = part.module
+            call = Call(
+                name=name if is_only else self._numbered(f"{name}.{number}"),
+                kind="dropout" if layer is None else kind_of(layer),
+                run=part.run or (lambda value: value),
+                inputs=[_copy(part.given)],
+                output=part.output,
+                final=final_states(layer, (part.output, part.states)),
+                sources=sources,
+                origins=origins,
+                module=layer,
+                weights=None if layer is None else partial(list, part.weights or ()),
+                where=where(),
+            )
+            if layer is None:
+                call.rate, call.is_active = rate, module.training
+            made = self._add(call, part.output if layer is None else (part.output, part.states))
+            number, sources = number + 1, [len(self.calls) - 1]
+            origins = sources
+            return made
+
+        self._inside.append((module, given))  # what happens inside is told by the parts
+        try:
+            output = run_stacked(module, arguments, dropped, told)
+        finally:
+            self._inside.pop()
+        for tensor in flat_tensors(output):
+            self._remember(tensor, len(self.calls) - 1)
+        return output
 
     def __torch_function__(
         self, function: Any, types: Any, arguments: Any = (), keywords: Any = None
     ) -> Any:
         keywords = keywords or {}
+        if draws(function) and not (self._inside and kind_of(self._inside[-1][0]) == "dropout"):
+            self.calls.draws.append(f"{function.__name__}() at {where() or 'torch'}")
         if self._inside:
             return function(*arguments, **keywords)
         kind = kind_of_function(function)
@@ -166,24 +266,28 @@ class _Watch(TorchFunctionMode):
         given = self._given((arguments, keywords), kind) if kind else None
         output = function(*arguments, **keywords)
         if not isinstance(output, torch.Tensor) or not output.ndim:
+            if not self._weights.follow(function, arguments, keywords, output):
+                for part in flat_tensors(output):  # such as the parts of a split
+                    self._pass_on((arguments, keywords), part)
             return output
         if kind is not None and given is not None:
-            kind = refined(kind, given.inputs, output)
+            kind = refined(kind, given.inputs, output, has_weights=given.has_weights)
         if kind is None or given is None:
-            self._pass_on((arguments, keywords), output)
+            if not self._weights.follow(function, arguments, keywords, output):
+                self._pass_on((arguments, keywords), output)
             return output
         name = self._numbered(f"{function.__name__}()")
-        run = _rerun(function, arguments, keywords)
+        run = _rerun(function, arguments, keywords, self._weights)
         call = Call(name, kind, run, given.inputs, output, sources=given.sources)
         call.origins, call.where = given.origins, where()
         call.arguments = arguments_of(function.__name__, arguments, keywords)
+        call.weights = cache(partial(self._weights.of_call, function, arguments, keywords))
         return self._add(call, output)
 
     def _pass_on(self, arguments: Any, output: torch.Tensor) -> None:
         """Gives the output of an unwatched function the source of its input."""
-        found = [
-            origin for x in tensors(arguments) if (origin := self._origin.get(id(x))) is not None
-        ]
+        known = (self._origin.get(id(x)) for x in flat_tensors(arguments))
+        found = [origin for origin in known if origin is not None]
         if found and id(output) not in self._origin:
             self._origin[id(output)] = found[0]
             self._alive.append(output)
@@ -209,17 +313,21 @@ class _Watch(TorchFunctionMode):
         return result
 
     def _given(self, arguments: Any, kind: str) -> _Given:
-        found = tensors(arguments)
+        given = flat_tensors(arguments)
+        found = [x for x in given if x not in self._weights]
         with torch._C.DisableTorchFunction():
-            whole = found[0].clone() if kind == "dropout" else None
+            whole = found[0].clone() if kind == "dropout" and found else None
         made, origins = ([known.get(id(x)) for x in found] for known in (self._made, self._origin))
-        return _Given([_copy(x) for x in found], made, origins, whole)
+        has_weights = len(found) < len(given)
+        return _Given([_copy(x) for x in found], made, origins, whole, has_weights)
 
     def _add(self, call: Call, output: Any) -> Any:
         """Adds a call; returns what goes on in the place of its output."""
         call.output = _copy(call.output)
         if self._passed is not None:
-            self._inside.append((_NO_MODULE, _Given([], [], [], None)))  # it may repeat the call
+            self._inside.append(
+                (_NO_MODULE, _Given([], [], [], None, False))
+            )  # it may repeat the call
             try:
                 with torch._C.DisableTorchFunction():
                     output = self._passed(call, output)
@@ -249,20 +357,9 @@ class _Watch(TorchFunctionMode):
         return name if self._counts[name] == 1 else f"{name}#{self._counts[name]}"
 
 
-def tensors(value: Any) -> list[torch.Tensor]:
-    """Returns all tensors in nested arguments, in order."""
-    if isinstance(value, torch.Tensor):
-        return [value]
-    if isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, list | tuple):
-        return [tensor for item in value for tensor in tensors(item)]
-    return []
-
-
 def first_tensor(output: Any) -> torch.Tensor:
     """Returns an output, or the first of several."""
-    return tensors(output)[0]
+    return flat_tensors(output)[0]
 
 
 def final_states(module: nn.Module | None, output: Any) -> torch.Tensor | None:
@@ -271,7 +368,8 @@ def final_states(module: nn.Module | None, output: Any) -> torch.Tensor | None:
         return None
     states = output[1][0] if isinstance(output[1], tuple) else output[1]
     directions = 2 if module.bidirectional else 1
-    return torch.cat(list(states[-directions:]), dim=-1).detach().clone()
+    with torch._C.DisableTorchFunction():
+        return torch.cat(list(states[-directions:]), dim=-1).detach().clone()
 
 
 def output_of(
@@ -282,22 +380,15 @@ def output_of(
     return final if is_final and final is not None else output
 
 
-def _rerun(function: Any, arguments: Any, keywords: Any) -> Callable[..., Any]:
-    """Returns a function that repeats the call with other tensors, in the order of the old ones."""
+def _rerun(function: Any, arguments: Any, keywords: Any, weights: Weights) -> Callable[..., Any]:
+    """Returns a function that repeats the call with other tensors, in the order of the old ones.
+
+    Parameters stay.
+    """
 
     def run(*others: torch.Tensor) -> Any:
         left = list(others)
-
-        def replaced(value: Any) -> Any:
-            if isinstance(value, torch.Tensor):
-                return left.pop(0) if left else value
-            if isinstance(value, list | tuple):
-                return type(value)(replaced(item) for item in value)
-            return value
-
-        return function(
-            *(replaced(value) for value in arguments),
-            **{name: replaced(value) for name, value in keywords.items()},
-        )
+        given = replaced(list(arguments), left, weights)
+        return function(*given, **replaced(keywords, left, weights))
 
     return run

@@ -23,11 +23,11 @@ def _by_name(table: str) -> dict[str, str]:
 # Class -> kind, the word that both halves share (`keras_impl/harness/kinds.py`). The classes have
 # torch's names, or Keras's, as in `torch_impl.layers`.
 _MODULES = _by_name("""
-    conv: Conv LazyConv
+    conv: Conv LazyConv _ConvNd
     depthwise_conv: DepthwiseConv
-    conv_transpose: ConvTranspose
+    conv_transpose: ConvTranspose _ConvTransposeNd
     dense: Linear Dense
-    batch_norm: BatchNorm BatchNormalization SyncBatchNorm
+    batch_norm: BatchNorm BatchNormalization SyncBatchNorm _BatchNorm
     layer_norm: LayerNorm LayerNormalization
     group_norm: GroupNorm GroupNormalization
     embedding: Embedding
@@ -40,7 +40,7 @@ _MODULES = _by_name("""
     global_average_pool: AdaptiveAvgPool GlobalAveragePool GlobalAveragePooling
     global_max_pool: AdaptiveMaxPool GlobalMaxPool GlobalMaxPooling
     flatten: Flatten
-    reshape: Reshape
+    reshape: Reshape Unflatten
     permute: Permute
     repeat: RepeatVector
     zero_padding: ZeroPad ZeroPadding ConstantPad
@@ -77,17 +77,18 @@ _MODULES = _by_name("""
 _FUNCTIONS = _by_name("""
     conv: conv
     conv_transpose: conv_transpose
-    dense: linear
+    dense: linear matmul __matmul__ __rmatmul__ mm addmm einsum tensordot
     batch_norm: batch_norm
     layer_norm: layer_norm
     group_norm: group_norm
     embedding: embedding
+    prelu: prelu
     max_pool: max_pool
     average_pool: avg_pool
     global_average_pool: adaptive_avg_pool
     global_max_pool: adaptive_max_pool
     flatten: flatten
-    reshape: view reshape
+    reshape: view reshape unflatten
     permute: permute transpose swapaxes swapdims movedim moveaxis
     zero_padding: pad
     cropping: __getitem__
@@ -119,7 +120,16 @@ _FUNCTIONS = _by_name("""
     activation:hard_silu: hardswish
 """)
 _WHOLE = {"SpatialDropout", "FeatureAlphaDropout"}  # drop channels, without a rank in the name
+_RANDOM = frozenset(
+    (
+        *("rand", "rand_like", "randn", "randn_like", "randint", "randint_like", "randperm"),
+        *("bernoulli", "bernoulli_", "uniform_", "normal_", "normal", "exponential_", "random_"),
+        *("multinomial", "poisson", "alpha_dropout", "feature_alpha_dropout", "rrelu"),
+        *("gumbel_softmax", "trunc_normal_", "log_normal_"),
+    )
+)
 _BETWEEN_TENSORS = {"add", "subtract", "multiply", "maximum", "minimum"}
+_WEIGHTED = {"dense", "prelu"}  # without weights they are products of activations
 
 
 def kind_of(module: nn.Module) -> str:
@@ -166,17 +176,33 @@ def drops_channels(dropout: Any) -> bool:
     return any(_without_rank(name) != name or name in _WHOLE for name in names)
 
 
+def draws(function: Any) -> bool:
+    """Whether a function draws random numbers; a dropout, whose mask is Keras's, does not count."""
+    return getattr(function, "__name__", "") in _RANDOM
+
+
 def kind_of_function(function: Any) -> str | None:
     """Returns the kind of a function by its name; None if it is not compared."""
     return _FUNCTIONS.get(_without_rank(getattr(function, "__name__", "")))
 
 
-def refined(kind: str, inputs: list[torch.Tensor], output: torch.Tensor) -> str | None:
-    """Returns the kind of a function by what it did; None if it is not compared."""
-    if not inputs:
+def refined(
+    kind: str, inputs: list[torch.Tensor], output: torch.Tensor, *, has_weights: bool = False
+) -> str | None:
+    """Returns the kind of a function by what it did; None if it is not compared.
+
+    Args:
+        kind: of its name.
+        inputs: tensors, without the parameters of the module.
+        output: tensor.
+        has_weights: whether it was called with parameters too.
+    """
+    if not inputs or (kind in _WEIGHTED and not has_weights):
         return None
     x = inputs[0]
     if kind in _BETWEEN_TENSORS:
+        if has_weights:
+            return kind
         return kind if len(inputs) > 1 and all(value.ndim for value in inputs) else None
     if kind == "cropping":
         is_part = len(inputs) == 1 and output.ndim == x.ndim > 2 and len(output) == len(x)
@@ -196,8 +222,13 @@ def _is_known(kind: type) -> bool:
 
 
 def is_leaf(module: nn.Module) -> bool:
-    """Whether a module is compared as a whole: it has a kind, or contains no modules."""
-    return not kind_of(module).startswith("unknown:") or not any(True for _ in module.children())
+    """Whether a module is compared as a whole: it has a kind, or is torch's and contains no other.
+
+    Of a user's own module of no kind, the functions that it calls are compared.
+    """
+    if not kind_of(module).startswith("unknown:"):
+        return True
+    return _is_known(type(module)) and not any(True for _ in module.children())
 
 
 def _without_rank(name: str) -> str:

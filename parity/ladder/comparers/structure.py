@@ -6,13 +6,13 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from parity.ladder.compare import compare_exact
+from parity.ladder.compare import compare_close, compare_exact
 from parity.ladder.comparers.run import compare_facts
 from parity.ladder.incomplete import unknown_parameters, unknown_weights
 from parity.ladder.items import STYLE
 from parity.ladder.outcome import Outcome, judged, judged_if_any
 from parity.ladder.recorded import MODES, outputs_agree
-from parity.ladder.tolerance import EXACT, Tolerance
+from parity.ladder.tolerance import EXACT, FLOAT64, Tolerance
 
 if TYPE_CHECKING:
     from parity.ladder.items import Item
@@ -80,7 +80,10 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
         if parameter not in told
     ]
     items += [
-        compare_exact(f"{weight} (as carried over)", keras[key], port[key])
+        # Not exactly: a port may compute a weight from others.
+        compare_close(
+            f"{weight} (as carried over)", keras[key], port[key], allowed=FLOAT64, unit="rel"
+        )
         for weight in carried
         if (key := f"weights/{weight}") in keras
     ]

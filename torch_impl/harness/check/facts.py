@@ -12,25 +12,27 @@ import torch
 
 from parity.traces.trace import TraceWriter
 from torch_impl.harness.calls import Call
+from torch_impl.harness.port.carrying import held_tensors
+from torch_impl.harness.port.left_over import left_over, told_nodes, told_pairs
 from torch_impl.harness.port.port_under_test import PortUnderTest
 
 
 def write_facts(port: PortUnderTest, writer: TraceWriter) -> None:
     """Writes the facts of a port, with the pairs that were found."""
     nodes = port.keras.facts["nodes"]
-    paired = {id(variable.module) for _, _, variable in port.variables()}
-    carried = {id(tensor) for _, _, variable in port.variables() for tensor in variable.tensors}
+    carried = {id(tensor) for item in port.carried for tensor in held_tensors(item.variable)}
     names = dict(port.module.named_parameters())
-    writer.facts["nodes"] = port.nodes
+    told = told_pairs(port)
+    writer.facts["nodes"] = told_nodes(port, told)
     writer.facts["pairs"] = [
-        [nodes[row]["name"], port.nodes[column]["name"]] for row, column in port.pairing.pairs
+        [nodes[row]["name"], port.nodes[column]["name"]] for row, column in told
     ]
     writer.facts["ends"] = {
         pair.node["name"]: [nodes[n]["name"] for n in (pair.ends.keras_first, pair.ends.keras_last)]
-        for pair in port.pairs
+        for pair in port.all_pairs
     }
-    writer.facts["keras_left"] = [nodes[row]["name"] for row in port.pairing.keras_left]
-    writer.facts["torch_left"] = [port.nodes[n]["name"] for n in port.pairing.torch_left]
+    writer.facts.update(left_over(port, told))
+    writer.facts["carried_by"] = {item.name: item.how for item in port.carried}
     writer.facts["problems"] = port.problems
     writer.facts["fed"] = port.fed
     writer.facts["weights"] = {
@@ -40,14 +42,13 @@ def write_facts(port: PortUnderTest, writer: TraceWriter) -> None:
         name for name, parameter in names.items() if id(parameter) not in carried
     ]
     writer.facts["num_parameters"] = sum(p.numel() for p in port.module.parameters())
-    writer.facts["num_paired_modules"] = len(paired)
+    writer.facts["num_paired_modules"] = len({id(i.variable.module) for i in port.carried})
     writer.facts["settings"] = {
-        port.nodes[column]["name"]: _settings(port.calls[column])
-        for _, column in port.pairing.pairs
+        port.nodes[column]["name"]: _settings(port.calls[column]) for _, column in told
     }
     writer.facts["flattened"] = {
         pair.node["name"]: "channels_first" if pair.features is not None else "channels_last"
-        for pair in port.pairs
+        for pair in port.all_pairs
         if pair.node["kind"] == "flatten"
     }
     built = port.built

@@ -7,7 +7,7 @@ if a weight is small, as long as a port is built quickly.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,7 +19,7 @@ from parity.programs.check_spec import CheckSpec
 from parity.traces.trace import TraceWriter
 from torch_impl.harness.factories import Port, call_factory
 from torch_impl.harness.port.port_under_test import PortUnderTest
-from torch_impl.weights import read
+from torch_impl.harness.port.unwrapping import build_lazy, unwrapped
 
 MOST_PARAMETERS = 4_000_000  # of all ports that are built
 MOST_TIME = 1.0  # seconds
@@ -30,13 +30,14 @@ def write_init(
 ) -> None:
     """Calls the factory as often as the smallest random weight needs, and writes its weights."""
     draws: dict[str, list[np.ndarray]] = {}
+    paths = {id(module): path for path, module in port.module.named_modules()}
     started = time.perf_counter()
     for number in range(_num_ports(port)):
         if number and time.perf_counter() - started > MOST_TIME:
             break
         with _other_seeds(number):
             redrawn = call_factory(factory, spec.seed)
-        for name, array in _weights(port, redrawn):
+        for name, array in _weights(port, redrawn, paths):
             draws.setdefault(name, []).append(array)
     for name, parts in draws.items():
         writer.put(f"init/{name}", np.stack(parts))
@@ -54,24 +55,20 @@ def _num_ports(port: PortUnderTest) -> int:
     return max(1, min(wanted, MOST_PARAMETERS // max(num_parameters, 1)))
 
 
-def _weights(port: PortUnderTest, redrawn: Port) -> Iterator[tuple[str, np.ndarray]]:
+def _weights(
+    port: PortUnderTest, redrawn: Port, paths: Mapping[int, str]
+) -> Iterator[tuple[str, np.ndarray]]:
     """Yields the weights of another port by Keras's names, as far as they are judged."""
-    lazy = torch.nn.parameter.is_lazy
-    if any(map(lazy, (*redrawn.module.parameters(), *redrawn.module.buffers()))):
-        with torch.no_grad():
-            redrawn.module.to(port.device)(*port.arguments("probe"))
+    module = unwrapped(redrawn.module)
+    build_lazy(module, lambda: port.arguments("probe"))
     initializers = port.keras.facts["initializers"]
-    modules = dict(redrawn.module.named_modules())
-    for pair in port.pairs:
-        path = pair.call.name.partition("#")[0]
-        if not pair.variables or path not in modules:
-            continue
-        arrays = read(modules[path])
-        for name, local in pair.variables.items():
-            if local in arrays:
-                is_matrix = initializers.get(name, {}).get("class") == "Orthogonal"
-                most = initial_draws.MAX_MATRIX if is_matrix else initial_draws.MAX_ENTRIES
-                yield name, pair.to_keras(name, arrays[local]).reshape(-1)[:most]
+    for item in port.carried:
+        path = paths.get(id(item.variable.module))
+        drawn = None if path is None else item.drawn_by(module, path)
+        if drawn is not None:
+            is_matrix = initializers.get(item.name, {}).get("class") == "Orthogonal"
+            most = initial_draws.MAX_MATRIX if is_matrix else initial_draws.MAX_ENTRIES
+            yield item.name, drawn.reshape(-1)[:most]
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from parity.traces.trace import Trace, TraceWriter
 from torch_impl.harness.factories import Port
 from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.schedule import LearningRateScheduler
+from torch_impl.weights import to_array
 
 # Slot of a stock optimizer -> Keras's name of the same quantity.
 _STOCK_SLOTS = {
@@ -61,8 +62,9 @@ def _slots(port: PortUnderTest) -> Iterator[tuple[str, str, np.ndarray]]:
     optimizer = port.built.optimizer
     assert optimizer is not None
     stock = _STOCK_SLOTS.get(type(optimizer).__name__, {})
-    for pair, name, variable in port.variables():
-        if len(variable.tensors) != 1:
+    for item in port.carried:
+        variable = item.variable
+        if len(variable.tensors) != 1 or variable.is_computed:
             continue
         (parameter,) = variable.tensors
         if hasattr(optimizer, "slots"):
@@ -72,8 +74,7 @@ def _slots(port: PortUnderTest) -> Iterator[tuple[str, str, np.ndarray]]:
             slots = {stock[key]: value for key, value in state.items() if key in stock}
         for slot, value in slots.items():
             if value.shape == parameter.shape:
-                array = variable.to_keras((value,)).detach().cpu().numpy().copy(order="C")
-                yield slot, name, pair.to_keras(name, array)
+                yield slot, item.name, to_array(variable.to_keras((value,)))
 
 
 def begun(scheduler: Any, epoch: int) -> bool:

@@ -6,15 +6,15 @@ a flatten of channels first, the features of a port have another order, which is
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from torch_impl.harness.calls import Call
+from torch_impl.harness.port.carried import ordered
 from torch_impl.harness.port.joining import Ends
 from torch_impl.harness.port.portable import (
     GLOBAL_POOLS,
@@ -22,24 +22,33 @@ from torch_impl.harness.port.portable import (
     from_portable,
     to_portable,
 )
+from torch_impl.layouts import Variable
 
 
-def with_shared_axes(call: Call, array: np.ndarray) -> np.ndarray:
+def with_shared_axes(call: Call, variable: Variable) -> Variable:
     """Adds axes of length 1 to a weight of a call, where Keras's weight is shared along an axis.
 
     torch.nn.PReLU has the shape (channels,) or (1,), Keras's with `shared_axes` (1, 1, channels).
     """
-    return array.reshape(*[1] * (call.inputs[0].ndim - 2), -1) if _is_shared(call) else array
+    if call.kind != "prelu" or variable.tensors[0].ndim != 1 or not call.inputs:
+        return variable
+    ones = [1] * (call.inputs[0].ndim - 2)
+
+    def to_torch(array: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        is_shared = array.numel() == array.shape[-1]
+        return variable.to_torch(array.reshape(-1) if is_shared else array)
+
+    return replace(
+        variable,
+        to_keras=lambda tensors: variable.to_keras(tensors).reshape(*ones, -1),
+        to_torch=to_torch,
+    )
 
 
 def _kind(node: Mapping[str, Any], call: Call) -> str:
     """Returns the kind of a node; a pool as large as its image counts as a global pool."""
     is_global = node["kind"] in GLOBAL_POOLS and call.kind in ("max_pool", "average_pool")
     return node["kind"] if is_global else call.kind
-
-
-def _is_shared(call: Call) -> bool:
-    return isinstance(call.module, nn.PReLU)
 
 
 @dataclass(frozen=True)
@@ -78,18 +87,13 @@ class PairedLayer:
         assert own in numbers
         return [calls[number] for number in numbers]
 
-    def to_module(self, name: str, array: np.ndarray) -> np.ndarray:
-        """Puts the rows of a Keras weight, or of an array like it, into the port's order."""
-        order = self._order(name, array)
-        array = array if order is None else array[order]
-        return (
-            array.reshape(-1) if _is_shared(self.call) and array.size == array.shape[-1] else array
-        )
-
-    def to_keras(self, name: str, array: np.ndarray) -> np.ndarray:
-        """Puts the rows of a port's weight, or of an array like it, into Keras's order."""
-        order = self._order(name, array)
-        return with_shared_axes(self.call, array if order is None else array[np.argsort(order)])
+    def weights(self) -> Iterator[tuple[str, Variable]]:
+        """Yields Keras's name of each weight, and the variable that has its layout and order."""
+        by_name = {variable.name: variable for variable in self.call.variables}
+        for name, local in self.variables.items():
+            variable = with_shared_axes(self.call, by_name[local])
+            shape = variable.to_keras(variable.tensors).shape
+            yield name, ordered(variable, tuple(self._orders(name, shape)))
 
     def portable(
         self,
@@ -123,10 +127,19 @@ class PairedLayer:
             return array[:, np.argsort(order)]
         return array
 
-    def native(self, array: np.ndarray, like: torch.Tensor) -> torch.Tensor | None:
-        """Returns a Keras input in the port's layout; None if the shape does not fit."""
-        if self.rows is not None and array.ndim == 2 and array.shape[1] == len(self.rows):
-            array = array[:, self.rows]
+    def native(
+        self, array: np.ndarray, like: torch.Tensor, *, is_output: bool = False
+    ) -> torch.Tensor | None:
+        """Returns a Keras input in the port's layout; None if the shape does not fit.
+
+        Args:
+            array: Keras's.
+            like: the port's tensor in its place.
+            is_output: whether it is an output of the layer instead.
+        """
+        order = self.features if is_output else self.rows
+        if order is not None and array.ndim == 2 and array.shape[1] == len(order):
+            array = array[:, order]
         return from_portable(array, like, _kind(self.node, self.call))
 
     def native_output(
@@ -153,9 +166,12 @@ class PairedLayer:
             tensor = tensor.movedim(-1, 1).contiguous().to(device=like.device, dtype=like.dtype)
         return tensor
 
-    def _order(self, name: str, array: np.ndarray) -> np.ndarray | None:
-        """Returns the order of a weight's first axis in the module, None if it is Keras's."""
-        is_kernel = name.endswith("kernel")
-        order = self.rows if is_kernel or self.features is not None else None
-        fits = order is not None and array.ndim >= 1 and array.shape[0] == len(order)
-        return order if fits else None
+    def _orders(self, name: str, shape: Sequence[int]) -> Iterator[tuple[int, np.ndarray]]:
+        """Yields (axis of a weight, the port's order along it) where it is not Keras's."""
+        is_kernel = name.endswith("kernel") and len(shape) > 1
+        if is_kernel and self.rows is not None and shape[0] == len(self.rows):
+            yield 0, self.rows
+        if len(shape) not in (1, 2) or (len(shape) == 2 and not is_kernel):
+            return
+        if self.features is not None and shape[-1] == len(self.features):
+            yield len(shape) - 1, self.features

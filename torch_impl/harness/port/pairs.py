@@ -8,31 +8,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 
 from torch_impl.harness.calls import Call
+from torch_impl.harness.port.feature_order import feature_orders
 from torch_impl.harness.port.joining import ends_of
 from torch_impl.harness.port.paired_layer import PairedLayer, with_shared_axes
 from torch_impl.harness.port.pairing import Pairing, pair_calls
-from torch_impl.layouts import variables
-from torch_impl.weights import match, read
+from torch_impl.weights import match
 
 
 def node_of(call: Call) -> dict[str, Any]:
     """Returns the facts of a call by which its pair is found."""
-    weights: dict[str, list[int]] = {}
-    if call.module is not None:
-        try:
-            found = read(call.module).items()
-            # A count of samples is not a weight. Keras's half leaves it out too.
-            weights = {
-                name: list(with_shared_axes(call, a).shape)
-                for name, a in found
-                if a.dtype.kind == "f"
-            }
-        except ValueError:  # such as an LSTM of two layers
-            weights = {}
+    shared = (with_shared_axes(call, variable) for variable in call.variables)
+    found = ((variable.name, variable.to_keras(variable.tensors)) for variable in shared)
+    # A count of samples is not a weight. Keras's half leaves it out too.
+    weights = {name: list(value.shape) for name, value in found if value.is_floating_point()}
     return {
         "name": call.name,
         "kind": call.kind,
@@ -92,35 +83,31 @@ def paired_layers(
         pairing: pairs the nodes of both.
         channels_last: whether the port has the channels last, as Keras does.
     """
+    partners = dict(pairing.pairs)
+    orders = feature_orders(keras, calls, partners, channels_last=channels_last)
     layers: list[PairedLayer] = []
-    order: np.ndarray | None = None
     taken: set[str] = set()
     found = ends_of(keras, nodes, pairing)
     for (row, column), ends in zip(pairing.pairs, found, strict=True):
         node, call = keras[row], calls[column]
-        rows = order
-        shapes = node["input_shapes"]
-        if node["kind"] in ("flatten", "reshape") and shapes and len(shapes[0]) > 2:
-            order = rows = None
-            if len(node["output_shape"]) == 2 and not channels_last:
-                order = _flatten_order(call, shapes[0], calls)
-            layers.append(PairedLayer(node, call, {}, None, order, ends=ends))
-            continue
-        if node["kind"] == "dense" and order is not None:
-            order = None
-        if len(node["output_shape"]) != 2:
-            order = rows = None
         names = [name for name in node["weights"] if name not in taken]
         taken |= set(names)
-        layers.append(PairedLayer(node, call, _matched(names, call), rows, order, ends=ends))
+        layers.append(
+            PairedLayer(
+                node,
+                call,
+                _matched(names, call),
+                orders.rows.get(row),
+                orders.features.get(row),
+                ends=ends,
+            )
+        )
     return layers
 
 
 def _matched(names: Sequence[str], call: Call) -> dict[str, str]:
     """Returns Keras's name of each weight of a layer -> its name in the module, if they match."""
-    if call.module is None:
-        return {}
-    targets = [variable.name for variable in variables(call.module)]
+    targets = [variable.name for variable in call.variables]
     # Two convolutions in torch can have the two kernels of one Keras layer.
     local = {
         name.partition(".")[2].replace("depthwise_", "").replace("pointwise_", ""): name
@@ -131,22 +118,3 @@ def _matched(names: Sequence[str], call: Call) -> dict[str, str]:
     except ValueError:
         return {}
     return {local[short]: target for short, target in found.items()}
-
-
-def _flatten_order(call: Call, shape: Sequence[int], calls: Sequence[Call]) -> np.ndarray | None:
-    """Returns Keras's position of each feature of a flattened tensor; None if all are in place."""
-    x, y = call.inputs[0], call.output
-    source = call.sources[0] if call.sources else None
-    if source is not None and source >= 0 and calls[source].kind == "permute":
-        before = calls[source].inputs[0].movedim(1, -1)
-        # With as many channels as pixels, the shape does not show that channels are last now.
-        if before.shape == x.shape and torch.equal(before, x):
-            return None
-    channels_first = [shape[0], shape[-1], *shape[1:-1]]
-    if list(x.shape) != channels_first or y.ndim != 2:
-        return None
-    if not torch.equal(y, x.flatten(1)):
-        return None
-    positions = np.arange(int(np.prod(shape[1:]))).reshape(shape[1:])
-    order = np.moveaxis(positions, -1, 0).reshape(-1)
-    return None if (order == np.arange(len(order))).all() else order

@@ -12,17 +12,26 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from parity.errors import InputError
 from parity.traces.trace import Trace
 from torch_impl.harness.calls import Call, Passed, first_tensor, recorded_calls
 from torch_impl.harness.factories import call_factory
+from torch_impl.harness.port.agreement import agreeing, output_error
 from torch_impl.harness.port.call_places import line_of
+from torch_impl.harness.port.carried import Carried
+from torch_impl.harness.port.carrying import (
+    Cargo,
+    carry,
+    carry_by_load,
+    needs_of,
+    sources_of,
+)
 from torch_impl.harness.port.paired_layer import PairedLayer
 from torch_impl.harness.port.pairs import node_of, paired_calls, paired_layers
-from torch_impl.layouts import Variable, variables
-from torch_impl.weights import assign, read
+from torch_impl.harness.port.portable import channels_first, in_order
+from torch_impl.harness.port.unwrapping import build_lazy, unwrapped
+from torch_impl.parametrized import forget_gradients, keep_gradients
 
 # Kinds of layers that take images or signals, which have their channels first in torch.
 _SPATIAL = frozenset(
@@ -52,23 +61,25 @@ class PortUnderTest:
     ) -> None:
         self.built = call_factory(factory, seed)
         self.built.module.to(device)  # in place, so that the optimizer keeps its parameters
+        self.module = unwrapped(self.built.module)
+        keep_gradients(self.module)
         self.device = device
         self.keras = keras
-        self.problems: list[str] = []  # found while Keras's weights were set
         self._is_turned = True  # whether images are fed with channels first
-        module = self.built.module
-        self._state = copy.deepcopy(module.state_dict())
+        self.draws: list[str] = []  # where the port draws random numbers, dropouts aside
+        self._state: dict[str, Any] = {}
+        self.nodes: list[dict[str, Any]] = []
         self.calls, self.output = self._discovered()
-        self.nodes = [node_of(call) for call in self.calls]
         self.pairing = paired_calls(keras.facts, self.nodes, self.built.layers)
-        self.pairs = paired_layers(
+        self.all_pairs = paired_layers(
             keras.facts["nodes"],
             self.nodes,
             self.calls,
             self.pairing,
             channels_last=self.channels_last,
         )
-        self.carry()
+        self.cargo = self._carry()
+        self.pairs = self._compared()
 
     def _discovered(self) -> tuple[list[Call], torch.Tensor]:
         """Returns the calls of one pass in train mode without dropout, and the output.
@@ -92,12 +103,19 @@ class PortUnderTest:
             ) from error
 
     def _called(self) -> tuple[list[Call], torch.Tensor]:
+        build_lazy(self.module, lambda: self.arguments("probe"))
+        self._state = self._state or copy.deepcopy(self.module.state_dict())
         self.module.train()
         identity: Any = lambda number, x, rate: x  # noqa: E731
         arguments = self.arguments("probe")  # outside the block: `feed` is not a call of the port
-        with torch.no_grad(), recorded_calls(self.module, identity) as calls:
-            output = first_tensor(self.module(*arguments))
+        whole = self.built.layers.values()
+        with torch.no_grad():
+            with recorded_calls(self.module, identity, whole) as calls:
+                output = first_tensor(self.module(*arguments))
+            # Before the state changes: a view of a parameter cannot be read afterwards.
+            self.nodes = [node_of(call) for call in calls]
         self.module.load_state_dict(self._state)
+        self.draws = calls.draws
         return calls, output
 
     @property
@@ -107,11 +125,6 @@ class PortUnderTest:
             return "fed by the port's own `feed`"
         is_first = any(map(self._turns, self._batch("probe")))
         return "fed with channels first" if is_first else "fed as Keras is"
-
-    @property
-    def module(self) -> nn.Module:
-        """The network."""
-        return self.built.module
 
     @property
     def channels_last(self) -> bool:
@@ -138,7 +151,7 @@ class PortUnderTest:
 
     def _fed(self, array: np.ndarray) -> torch.Tensor:
         tensor = torch.from_numpy(np.array(array))
-        return tensor.movedim(-1, 1).contiguous() if self._turns(array) else tensor
+        return channels_first(tensor) if self._turns(array) else tensor
 
     def _turns(self, array: np.ndarray) -> bool:
         """Whether an input is fed with channels first: an image, or a signal for such a layer."""
@@ -167,10 +180,9 @@ class PortUnderTest:
                 dropped.
         """
         dropouts = [n for n, call in enumerate(self.calls) if call.kind == "dropout"]
+        numbers = {id(self.calls[column]): n for n, column in enumerate(dropouts)}
         pairs = {
-            dropouts.index(column): pair
-            for (_, column), pair in zip(self.pairing.pairs, self.pairs, strict=True)
-            if column in dropouts
+            numbers[id(pair.call)]: pair for pair in self.all_pairs if id(pair.call) in numbers
         }
 
         def dropped(number: int, x: torch.Tensor, rate: float) -> torch.Tensor:
@@ -190,8 +202,10 @@ class PortUnderTest:
     ) -> tuple[list[Call], Any]:
         """Calls the module; returns its calls and its output."""
         self.module.train(training)
+        forget_gradients(self.module)
         arguments = self.arguments(purpose)
-        with recorded_calls(self.module, self.masks(mode), passed) as calls:
+        whole = self.built.layers.values()
+        with recorded_calls(self.module, self.masks(mode), whole, passed) as calls:
             output = first_tensor(self.module(*arguments))
         return calls, output
 
@@ -207,35 +221,54 @@ class PortUnderTest:
     def _moved(self, value: Any) -> Any:
         """Moves tensors to the device of the check."""
         if isinstance(value, torch.Tensor):
-            return value.to(self.device)
+            return in_order(value.to(self.device))
         if isinstance(value, list | tuple):
             return type(value)(self._moved(item) for item in value)
         return value
 
     # --- weights ---------------------------------------------------------------------------------
 
-    def carry(self) -> None:
-        """Sets Keras's weights in the module, by the port's `load` or by the table of layouts."""
-        weights = {name: self.keras[f"weights/{name}"] for name in self.keras.facts["weights"]}
-        if self.built.load is not None:
+    def _carry(self) -> Cargo:
+        """Sets Keras's weights in the module, by the port's `load` or by what was paired."""
+        built, keras = self.built, self.keras
+        if built.load is not None:
+            weights = {name: keras[f"weights/{name}"] for name in keras.facts["weights"]}
             with torch.no_grad():
-                self.built.load(self.module, weights)
-            return
-        for pair in self.pairs:
-            if pair.call.module is None:
-                continue
-            arrays = {
-                local: pair.to_module(name, weights[name]) for name, local in pair.variables.items()
-            }
-            for local, array in arrays.items():
-                try:
-                    assign(pair.call.module, {local: array})
-                except ValueError as error:
-                    self.problems.append(f"{pair.node['name']}: {error}")
+                built.load(built.module, weights)
+            return carry_by_load(self.module, keras, self.all_pairs, self._eval_output)
+        sources = sources_of(self.module, self.calls, self.pairing)
+        needs = needs_of(keras.facts, self.pairing)
+        return carry(keras, self.all_pairs, sources, needs, self._eval_output)
+
+    def _eval_output(self) -> torch.Tensor:
+        """Returns the output for the probe in eval mode, not watched."""
+        self.module.eval()
+        with torch.no_grad(), self.kept():
+            return first_tensor(self.module(*self.arguments("probe")))
+
+    def _compared(self) -> list[PairedLayer]:
+        """Returns the pairs that are compared by themselves: see `agreeing`."""
+        if "forward/eval/output" not in self.keras:
+            return list(self.all_pairs)
+        with torch.no_grad(), self.kept(), suppress(Exception):  # a later stage tells an error
+            calls, output = self.forward("eval", "probe", training=False)
+            if output_error(self.keras, output) <= 1:
+                return agreeing(self.keras, self.all_pairs, self.calls, calls)
+        return list(self.all_pairs)
+
+    @property
+    def carried(self) -> list[Carried]:
+        """The weights of Keras that have a place in the module."""
+        return self.cargo.carried
+
+    @property
+    def problems(self) -> list[str]:
+        """What was found while Keras's weights were set: "LAYER: why"."""
+        return self.cargo.problems
 
     def weights(self) -> dict[str, np.ndarray]:
         """Returns all weights that have a partner, by Keras's names, in the portable layout."""
-        return self._read(gradient=False)
+        return {item.name: item.value() for item in self.carried}
 
     def moving(self) -> dict[str, np.ndarray]:
         """Returns the weights that a pass in train mode changes: moving statistics."""
@@ -244,40 +277,13 @@ class PortUnderTest:
 
     def gradients(self) -> dict[str, np.ndarray]:
         """Returns the gradients of these weights, by the same names and in the same layout."""
-        return self._read(gradient=True)
+        found = {item.name: item.gradient() for item in self.carried}
+        return {name: gradient for name, gradient in found.items() if gradient is not None}
 
     def set_gradients(self, gradients: Mapping[str, np.ndarray]) -> None:
         """Sets the gradients of all parameters; those without a partner get zero."""
         for parameter in self.module.parameters():
             parameter.grad = torch.zeros_like(parameter) if parameter.requires_grad else None
-        for pair, name, variable in self.variables():
-            if name not in gradients:
-                continue
-            array = torch.from_numpy(pair.to_module(name, gradients[name]).copy())
-            parts = variable.to_torch(array)
-            if variable.gradient_of is not None:
-                # Torch has two biases where Keras has one: each has the gradient of the sum.
-                parts = (parts[0],) * len(parts)
-            for tensor, part in zip(variable.tensors, parts, strict=True):
-                if tensor.requires_grad:
-                    tensor.grad = part.to(tensor).contiguous()
-
-    def variables(self) -> Iterator[tuple[PairedLayer, str, Variable]]:
-        """Yields (pair, Keras's name, variable of the module) for every weight with a partner."""
-        for pair in self.pairs:
-            if pair.call.module is None:
-                continue
-            by_name = {variable.name: variable for variable in variables(pair.call.module)}
-            for name, local in pair.variables.items():
-                yield pair, name, by_name[local]
-
-    def _read(self, gradient: bool) -> dict[str, np.ndarray]:
-        found = {}
-        for pair in self.pairs:
-            if pair.call.module is None:
-                continue
-            arrays = read(pair.call.module, gradient=gradient)
-            for name, local in pair.variables.items():
-                if local in arrays:
-                    found[name] = pair.to_keras(name, arrays[local])
-        return found
+        for item in self.carried:
+            if item.name in gradients:
+                item.set_gradient(gradients[item.name])

@@ -51,6 +51,20 @@ def is_channels_first(
     return moved if same or moved else None
 
 
+def in_order(tensor: torch.Tensor) -> torch.Tensor:
+    """Returns a tensor in row-major order, its strides included.
+
+    `contiguous` leaves the strides of axes of length one, from which convolutions conclude that the
+    channels are last; their output is then in an order that `view` refuses.
+    """
+    return torch.empty(tensor.shape, dtype=tensor.dtype, device=tensor.device).copy_(tensor)
+
+
+def channels_first(tensor: torch.Tensor) -> torch.Tensor:
+    """Returns a tensor (N, ..., C) as (N, C, ...), in row-major order."""
+    return in_order(tensor.movedim(-1, 1))
+
+
 def _errors(tensor: torch.Tensor, theirs: np.ndarray | None) -> tuple[float, float]:
     """Returns the error of a tensor against Keras's array, as it is and with channels last."""
     if theirs is None or list(theirs.shape) != list(tensor.shape):
@@ -124,7 +138,7 @@ def from_portable(
         moved = is_channels_first(kind, like, array.shape, array if theirs is None else theirs)
         if moved is None:
             return None
-        tensor = tensor.movedim(-1, 1).contiguous() if moved else tensor
+        tensor = channels_first(tensor) if moved else tensor
     return tensor.to(device=like.device, dtype=like.dtype)
 
 

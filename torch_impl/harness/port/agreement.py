@@ -1,0 +1,124 @@
+"""Whether a port computes what Keras computed: errors of arrays, relative to Keras's largest value.
+
+Outputs of both go in, an error comes out; it is compared with what rounding explains in Keras.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from parity.traces.trace import Trace
+from torch_impl.harness.calls import Call, output_of
+from torch_impl.harness.port.paired_layer import PairedLayer
+from torch_impl.harness.port.portable import as_returned
+
+# The limits of `parity/ladder/rounding.py`: a difference that is allowed there is none here.
+_FLOAT64, _NOISE_FACTOR, _MOST = 1e-12, 30.0, 1e-6
+
+
+def error_of(ours: np.ndarray, theirs: np.ndarray) -> float:
+    """Returns the greatest difference, relative to the largest value of Keras's array."""
+    if ours.shape != theirs.shape or not ours.size:
+        return np.inf
+    with np.errstate(invalid="ignore", over="ignore"):
+        far = np.abs(ours.astype(np.float64) - theirs.astype(np.float64)).max()
+        scale = float(np.abs(theirs).max()) or 1.0
+    return float(far) / scale if np.isfinite(far) and np.isfinite(scale) else np.inf
+
+
+def allowed_of(keras: Trace, *keys: str) -> float:
+    """Returns the error that rounding explains for any of some arrays."""
+    noise: dict[str, Any] = keras.facts.get("noise") or {}
+    measured = max((float(noise.get(key, 0.0)) for key in keys), default=0.0)
+    return max(_FLOAT64, min(_NOISE_FACTOR * measured, _MOST))
+
+
+def output_error(keras: Trace, output: torch.Tensor) -> float:
+    """Returns the error of an output in eval mode, in units of what rounding explains.
+
+    A port may return what goes into Keras's last activation, or its log.
+    """
+    if "forward/eval/output" not in keras:
+        return np.inf
+    ours = output.detach().cpu().numpy()
+    found = [
+        error_of(ours, as_returned(theirs, ours.shape)) / allowed
+        for theirs, allowed in _forms(keras)
+    ]
+    return min(found, default=np.inf)
+
+
+def _forms(keras: Trace) -> Iterator[tuple[np.ndarray, float]]:
+    key = "forward/eval/output"
+    theirs = keras[key]
+    yield theirs, allowed_of(keras, key)
+    if keras.facts.get("output_activation") is None:
+        return
+    before = f"forward/eval/{keras.facts['nodes'][-1]['name']}/input/0"
+    if before in keras:
+        yield keras[before], allowed_of(keras, key, before)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        yield np.log(theirs), allowed_of(keras, key, before)
+
+
+def agreeing(
+    keras: Trace, pairs: Sequence[PairedLayer], calls: Sequence[Call], again: Sequence[Call]
+) -> list[PairedLayer]:
+    """Returns the pairs that compute the same, of a port whose output in eval mode is Keras's.
+
+    The others are two ways of splitting the same computation, such as a ReLU before a pool or
+    behind it: what they make cannot be compared, and is right, since what comes of it is. A dropout
+    stays, since it does nothing in eval mode.
+
+    Args:
+        keras: what Keras computed.
+        pairs: all pairs.
+        calls: of the pass in which they were found.
+        again: of a pass in eval mode, with Keras's weights.
+    """
+    by_name = {call.name: call for call in again}
+    nodes = keras.facts["nodes"]
+    found = []
+    for pair in pairs:
+        chain = [by_name.get(call.name) for call in pair.chain(calls)]
+        first, last = nodes[pair.ends.keras_first], nodes[pair.ends.keras_last]
+        is_same = pair.call.kind == "dropout" or any(call is None for call in chain)
+        if not is_same and chain[0] is not None and chain[-1] is not None:
+            is_same = _is_same(keras, pair, (first, chain[0]), (last, chain[-1]))
+        if is_same:
+            found.append(pair)
+    return found
+
+
+def _is_same(
+    keras: Trace,
+    pair: PairedLayer,
+    first: tuple[Mapping[str, Any], Call],
+    last: tuple[Mapping[str, Any], Call],
+) -> bool:
+    name = last[0]["name"]
+    keys = [
+        k for k in (f"forward/eval/{name}{s}/output" for s in ("", ".activation")) if k in keras
+    ]
+    call = last[1]
+    output = output_of(call.output, call.final, last[0]["output_shape"])
+    is_log = call.kind == "activation:log_softmax"  # it replaces a softmax
+    errors = []
+    for key in keys:
+        ours = pair.portable(last[0], call, output, keras[key])
+        errors.append(
+            error_of(np.exp(ours) if is_log else ours, keras[key]) / allowed_of(keras, key)
+        )
+    if errors and min(errors) > 1:
+        return False
+    node, call = first
+    keys = [f"forward/eval/{node['name']}/input/{n}" for n in range(len(node["input_shapes"]))]
+    if len(call.inputs) != 1 or len(keys) != 1 or keys[0] not in keras:
+        return True
+    theirs = keras[keys[0]]
+    ours = pair.portable(node, call, call.inputs[0], theirs, is_input=True)
+    return error_of(ours, theirs) <= allowed_of(keras, keys[0])

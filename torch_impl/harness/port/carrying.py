@@ -1,0 +1,245 @@
+"""Carries Keras's weights into a port, and finds the place of those that no pair of layers covers.
+
+Pairs go in, a list of `Carried` comes out. The port's own `load` comes first; then the variables of
+paired layers; then what is left, by names and shapes. Where several assignments are possible the
+port is run with each, and its output decides.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from parity.traces.trace import Trace
+from torch_impl.harness.calls import Call
+from torch_impl.harness.port.agreement import output_error
+from torch_impl.harness.port.carried import LOAD, NAMES, PAIRING, VALUES, Carried
+from torch_impl.harness.port.leftovers import Need, Option, Source, assignments, variable_of
+from torch_impl.harness.port.loaded import Loaded
+from torch_impl.harness.port.paired_layer import PairedLayer
+from torch_impl.harness.port.pairing import Pairing
+from torch_impl.layouts import Variable
+
+_MOST_TRIALS = 24
+# An assignment that is wrong changes an output by more than rounding ever does.
+_AGREES = 1e6  # in units of what rounding explains, 1e-12 or more: relative 1e-6
+
+
+@dataclass
+class Cargo:
+    """What was carried, and what was not.
+
+    Attributes:
+        carried: the weights with a place in the port.
+        problems: "LAYER: why", for weights that do not fit into the layer that is paired.
+        incomplete: for the fact of the same name: weights that could not be carried.
+        not_compared: for the fact of the same name: weights whose place is not known.
+    """
+
+    carried: list[Carried] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    incomplete: list[dict[str, str]] = field(default_factory=list)
+    not_compared: list[dict[str, str]] = field(default_factory=list)
+
+
+def paired_weights(pairs: Sequence[PairedLayer]) -> list[Carried]:
+    """Returns the weights of Keras that paired layers cover, each once."""
+    found: dict[str, Carried] = {}
+    for pair in pairs:
+        for name, variable in pair.weights():
+            found.setdefault(name, Carried(name, variable, PAIRING, pair.node["name"]))
+    return list(found.values())
+
+
+def carry(
+    keras: Trace,
+    pairs: Sequence[PairedLayer],
+    found: Sequence[Source],
+    needs: Mapping[str, Need],
+    output: Callable[[], torch.Tensor],
+) -> Cargo:
+    """Sets Keras's weights in a module.
+
+    Args:
+        keras: what Keras computed.
+        pairs: layers whose weights belong together.
+        found: parameters and buffers of the module, all of them.
+        needs: weights of Keras by name, all of them.
+        output: computes the port's output in eval mode for Keras's probe.
+    """
+    cargo = Cargo()
+    for item in paired_weights(pairs):
+        try:
+            item.set(keras[f"weights/{item.name}"])
+            cargo.carried.append(item)
+        except ValueError as error:
+            if item.variable.is_computed:
+                cargo.incomplete.append(_computed(item, error))
+            else:
+                cargo.problems.append(f"{item.node}: {error}")
+    _carry_rest(keras, found, needs, cargo, output)
+    return cargo
+
+
+def carry_by_load(
+    module: nn.Module,
+    keras: Trace,
+    pairs: Sequence[PairedLayer],
+    output: Callable[[], torch.Tensor],
+) -> Cargo:
+    """Finds the weights that the port's own `load` has set; the arguments are those of `carry`."""
+    cargo, loaded = Cargo(), Loaded(module)
+    paired = {item.name: item for item in paired_weights(pairs)}
+    is_right = output_error(keras, output()) <= 1
+    for name in keras.facts["weights"]:
+        array = keras[f"weights/{name}"]
+        item = paired.get(name)
+        # What `load` put elsewhere may be wrong, and is told by where it should be.
+        if item is not None and (_holds(item, array) or not is_right):
+            cargo.carried.append(replace(item, how=LOAD))
+            continue
+        variable = loaded.find(name, array)
+        if variable is not None:
+            cargo.carried.append(Carried(name, variable, LOAD, "" if item is None else item.node))
+        else:
+            cargo.not_compared.append(_hidden(name))
+    return cargo
+
+
+def _holds(item: Carried, array: np.ndarray) -> bool:
+    """Whether a variable has a value, but for the rounding of one that is computed."""
+    value = item.value()
+    if value.shape != array.shape:
+        return False
+    if item.variable.is_computed:
+        return bool(np.allclose(value, array, rtol=1e-12, atol=0))
+    return bool((value == array).all())
+
+
+def _carry_rest(
+    keras: Trace,
+    found: Sequence[Source],
+    needs: Mapping[str, Need],
+    cargo: Cargo,
+    output: Callable[[], torch.Tensor],
+) -> None:
+    """Matches the weights and parameters that are left; the output of the port decides."""
+    placed = {item.name for item in cargo.carried} | {entry["what"] for entry in cargo.incomplete}
+    taken = {id(tensor) for item in cargo.carried for tensor in held_tensors(item.variable)}
+    wanted = [need for name, need in needs.items() if name not in placed]
+    free = [s for s in found if id(getattr(s.module, s.attribute)) not in taken]
+    if not wanted or not free:
+        return
+    tried: list[list[Carried]] = []
+    for chosen in islice(assignments(wanted, free), _MOST_TRIALS):
+        items = [
+            Carried(wanted[n].name, variable_of(wanted[n], free[option.source], option), NAMES)
+            for n, option in chosen
+        ]
+        tried.append(items)
+        _set_all(keras, items)
+        if output_error(keras, output()) < _AGREES:
+            how = VALUES if len(tried) > 1 or _is_open(wanted, free, chosen) else NAMES
+            cargo.carried += [replace(item, how=how) for item in items]
+            return
+    if tried:
+        _set_all(keras, tried[0])
+        cargo.carried += tried[0]
+
+
+def _is_open(
+    wanted: Sequence[Need], free: Sequence[Source], chosen: Sequence[tuple[int, Option]]
+) -> bool:
+    """Whether another assignment was possible too."""
+    others = assignments(wanted, free)
+    return sum(1 for _ in islice(others, 2)) > 1 and bool(chosen)
+
+
+def _set_all(keras: Trace, items: Sequence[Carried]) -> None:
+    for item in items:
+        item.set(keras[f"weights/{item.name}"])
+
+
+def held_tensors(variable: Variable) -> Iterator[torch.Tensor]:
+    """Yields the parameters and buffers that a variable is read from."""
+    if not variable.is_computed:
+        yield from variable.tensors
+        return
+    module = variable.module
+    for attribute in variable.attributes:
+        starts = (f"parametrizations.{attribute}.", f"{attribute}_")
+        for name, tensor in (*module.named_parameters(), *module.named_buffers()):
+            if name.startswith(starts):
+                yield tensor
+
+
+def sources_of(module: nn.Module, calls: Sequence[Call], pairing: Pairing) -> list[Source]:
+    """Returns the parameters and float buffers of a module, with the places where they are used."""
+    paired = {column for _, column in pairing.pairs}
+    places: dict[int, int] = {}
+    count = 0
+    for number, call in enumerate(calls):
+        for variable in call.variables:
+            for tensor in variable.tensors:
+                places.setdefault(id(tensor), count)
+        count += number in paired
+    found = []
+    for path, owner in module.named_modules():
+        for held in (owner._parameters, owner._buffers):
+            for name, tensor in held.items():
+                if tensor is not None and tensor.is_floating_point():
+                    full = f"{path}.{name}" if path else name
+                    found.append(Source(full, owner, name, places.get(id(tensor))))
+    return found
+
+
+def needs_of(facts: Mapping[str, Any], pairing: Pairing) -> dict[str, Need]:
+    """Returns the weights of Keras by name, with the places where they are used."""
+    paired = {row for row, _ in pairing.pairs}
+    places: dict[str, int] = {}
+    count = 0
+    for number, node in enumerate(facts["nodes"]):
+        for name in node["weights"]:
+            places.setdefault(name, count)
+        count += number in paired
+    # In the order of the calls; facts from a bundle are in no order.
+    names = [*places, *sorted(facts["weights"].keys() - places.keys(), key=_by_number)]
+    entries = facts["weights"]
+    return {
+        name: Need(
+            name,
+            tuple(entries[name]["shape"]),
+            bool(entries[name].get("trainable", True)),
+            places.get(name),
+        )
+        for name in names
+        if name in entries
+    }
+
+
+def _by_number(name: str) -> list[tuple[int, str]]:
+    """Returns the parts of a name, such that scale_2 is before scale_10."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
+
+
+def _hidden(name: str) -> dict[str, str]:
+    return {
+        "what": name,
+        "why": "after the port's `load`, no parameter has its values, so that its gradient and its "
+        "steps have no partner",
+    }
+
+
+def _computed(item: Carried, error: ValueError) -> dict[str, str]:
+    return {
+        "what": item.name,
+        "why": f"the port computes this weight from others ({error})",
+        "do": "give Port a `load` that sets them",
+    }

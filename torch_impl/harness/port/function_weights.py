@@ -1,0 +1,281 @@
+"""The weights that a function is called with: `F.linear(x, self.fc.weight)`, `x @ self.table.T`.
+
+A function of torch that is called with parameters of the module under test computes what a layer
+computes. Its arguments go in, the variables of that layer come out: each is read and set in the
+parameter that it comes from, through whatever transposes and views the program applies to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from torch import nn
+
+from torch_impl.layouts import LAYOUTS, Tensors, Variable
+
+# Function, without its number of dimensions -> the module that computes the same, and the names of
+# its arguments in order.
+_LAYERS: dict[str, tuple[type[nn.Module], str]] = {
+    "linear": (nn.Linear, "input weight bias"),
+    "conv": (nn.Conv2d, "input weight bias stride padding dilation groups"),
+    "conv_transpose": (nn.ConvTranspose2d, "input weight bias"),
+    "embedding": (nn.Embedding, "input weight"),
+    "batch_norm": (nn.BatchNorm2d, "input running_mean running_var weight bias"),
+    "layer_norm": (nn.LayerNorm, "input normalized_shape weight bias"),
+    "group_norm": (nn.GroupNorm, "input num_groups weight bias"),
+    "prelu": (nn.PReLU, "input weight"),
+}
+_PRODUCTS = frozenset(("matmul", "__matmul__", "__rmatmul__", "mm", "addmm", "einsum", "tensordot"))
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where the values of a tensor come from.
+
+    Attributes:
+        module: holds the parameter or buffer.
+        attribute: its name.
+        positions: int64, of the shape of the tensor: the flat position of each value.
+    """
+
+    module: nn.Module
+    attribute: str
+    positions: torch.Tensor
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A tensor that a program makes from parameters alone: the call, and which output it is."""
+
+    function: Any
+    arguments: Any
+    keywords: Any
+    outputs: list[torch.Tensor]
+    number: int
+
+
+class Weights:
+    """The parameters and buffers of a module, and the tensors that a program makes from them.
+
+    Args:
+        root: the module under test.
+    """
+
+    def __init__(self, root: nn.Module) -> None:
+        self._held: dict[int, tuple[nn.Module, str]] = {}
+        self._made: dict[int, _Made] = {}
+        self._alive: list[torch.Tensor] = []  # so that no id is used twice
+        for module in root.modules():
+            for held in (module._parameters, module._buffers):
+                for name, tensor in held.items():
+                    if tensor is not None:
+                        self._held.setdefault(id(tensor), (module, name))
+                        self._alive.append(tensor)
+
+    def __contains__(self, tensor: torch.Tensor) -> bool:
+        return id(tensor) in self._held or id(tensor) in self._made
+
+    def follow(self, function: Any, arguments: Any, keywords: Any, output: Any) -> bool:
+        """Keeps what a program makes from parameters alone.
+
+        Returns:
+            Whether the call took parameters, or what was made from them, and no other tensors.
+        """
+        given = flat_tensors((arguments, keywords))
+        if not given or any(x not in self for x in given):
+            return False
+        outputs = flat_tensors(output)
+        for number, tensor in enumerate(outputs):
+            if tensor not in self:
+                self._made[id(tensor)] = _Made(function, arguments, keywords, outputs, number)
+                self._alive.append(tensor)
+        return True
+
+    @torch.no_grad()
+    def of_call(self, function: Any, arguments: Any, keywords: Mapping[str, Any]) -> list[Variable]:
+        """Returns the variables of the layer that a function computes with parameters.
+
+        A function that is no layer, such as an addition, has its parameters as they are.
+        """
+        name = str(getattr(function, "__name__", ""))
+        name = name[:-2] if name[-2:] in ("1d", "2d", "3d") else name
+        if name in _LAYERS:
+            kind, order = _LAYERS[name]
+            return self._of_layer(
+                kind, dict(zip(order.split(), arguments, strict=False)) | dict(keywords)
+            )
+        if name in _PRODUCTS:
+            return self._of_product(name, [*arguments, *keywords.values()], keywords.get("dims"))
+        return self._as_they_are((arguments, keywords))
+
+    def _of_layer(self, kind: type[nn.Module], named: Mapping[str, Any]) -> list[Variable]:
+        layer: Any = SimpleNamespace(**{"weight": None, "bias": None, "groups": 1, **named})
+        if kind is nn.Conv2d:
+            layer.in_channels = layer.weight.shape[1] * layer.groups
+        row = next(LAYOUTS[base] for base in kind.__mro__ if base in LAYOUTS)
+        placed = []
+        for variable in row(layer):
+            place = self._place(named[variable.attributes[0]])
+            if place is not None:
+                placed.append(_placed(variable, place))
+        return placed
+
+    def _as_they_are(self, value: Any) -> list[Variable]:
+        """Returns the parameters behind nested arguments, each once."""
+        found = {place: None for x in flat_tensors(value) for place in self._roots(x)}
+        return [as_it_is(module, name) for module, name in found]
+
+    def _roots(self, tensor: torch.Tensor) -> list[tuple[nn.Module, str]]:
+        if id(tensor) in self._held:
+            return [self._held[id(tensor)]] if isinstance(tensor, nn.Parameter) else []
+        made = self._made.get(id(tensor))
+        if made is None:
+            return []
+        return [r for x in flat_tensors((made.arguments, made.keywords)) for r in self._roots(x)]
+
+    def _of_product(self, name: str, values: Sequence[Any], axes: Any) -> list[Variable]:
+        """Returns the variables of a matrix product with a parameter, (in, out) or (out, in)."""
+        operands = flat_tensors(values)
+        bias = operands.pop(0) if name == "addmm" else None
+        ours = [n for n, x in enumerate(operands) if x in self]
+        if len(ours) != 1:
+            return []
+        weight = operands[ours[0]]
+        if name == "einsum":
+            is_turned = _is_output_first(str(values[0]), ours[0])
+        elif name == "tensordot":
+            is_turned = _is_output_first_of(values[-1] if axes is None else axes, ours[0])
+        else:
+            is_turned = ours[0] == 0
+        if weight.ndim != 2:
+            return self._as_they_are(operands)
+        if not is_turned:  # torch's layer has (out, in)
+            matrix = weight.t()
+            self.follow(torch.t, (weight,), {}, matrix)
+            weight = matrix
+        return self._of_layer(nn.Linear, {"weight": weight, "bias": bias})
+
+    def _place(self, tensor: Any) -> _Place | None:
+        """Returns where a tensor comes from; None if it is no parameter, and not made from one."""
+        if id(tensor) in self._held:
+            module, name = self._held[id(tensor)]
+            return _Place(module, name, torch.arange(tensor.numel()).reshape(tensor.shape))
+        if id(tensor) not in self._made:
+            return None
+        made = self._made[id(tensor)]
+        given = flat_tensors((made.arguments, made.keywords))
+        places = [place for x in given if (place := self._place(x)) is not None]
+        if len(given) == 1 and places:
+            positions = _moved(made, places[0].positions)
+            if positions is not None and _is_selected(positions, tensor, places[0]):
+                return replace(places[0], positions=positions)
+        # Computed from the weight, such as a weight times a constant: that weight has its shape.
+        return next((place for place in places if place.positions.shape == tensor.shape), None)
+
+
+def flat_tensors(value: Any) -> list[torch.Tensor]:
+    """Returns all tensors in nested arguments, in order."""
+    if isinstance(value, torch.Tensor):
+        return [value]
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        return [tensor for item in value for tensor in flat_tensors(item)]
+    return []
+
+
+def replaced(value: Any, others: list[torch.Tensor], fixed: Any = ()) -> Any:
+    """Returns nested arguments with other tensors in the place of theirs, in order.
+
+    Args:
+        value: the arguments.
+        others: the tensors, taken from the front; when none is left, the old ones stay.
+        fixed: tensors that stay.
+    """
+    if isinstance(value, torch.Tensor):
+        return others.pop(0) if others and value not in fixed else value
+    if isinstance(value, dict):
+        return {name: replaced(item, others, fixed) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        items = [replaced(item, others, fixed) for item in value]
+        is_named = hasattr(value, "_fields")  # a namedtuple takes its items one by one
+        return type(value)(*items) if is_named else type(value)(items)
+    return value
+
+
+def _moved(made: _Made, positions: torch.Tensor) -> torch.Tensor | None:
+    """Returns where each value of a tensor was before the call; None if it computes new values."""
+    others = [positions.clone()]
+    try:
+        result = made.function(
+            *replaced(list(made.arguments), others), **replaced(dict(made.keywords), others)
+        )
+    except (RuntimeError, TypeError, ValueError, AttributeError):
+        return None
+    outputs = flat_tensors(result)
+    if len(outputs) != len(made.outputs) or outputs[made.number].dtype != torch.int64:
+        return None
+    return outputs[made.number]
+
+
+def _is_selected(positions: torch.Tensor, tensor: torch.Tensor, place: _Place) -> bool:
+    whole = getattr(place.module, place.attribute).detach().reshape(-1)
+    is_inside = positions.numel() and 0 <= int(positions.min()) <= int(positions.max()) < len(whole)
+    if not is_inside or positions.shape != tensor.shape:
+        return False
+    if len(positions.unique()) < positions.numel():  # repeated, as by `expand`
+        return False
+    return torch.equal(whole[positions.to(whole.device)], tensor.detach().to(whole.dtype))
+
+
+def as_it_is(module: nn.Module, name: str) -> Variable:
+    """Returns a parameter or buffer as a variable of the same layout in both halves."""
+    trainable = isinstance(getattr(module, name), nn.Parameter)
+    return Variable(name, module, (name,), lambda t: t[0], lambda a: (a,), trainable=trainable)
+
+
+def _placed(variable: Variable, place: _Place) -> Variable:
+    """Returns a variable of a function as a variable of the module that holds its parameter."""
+    held = getattr(place.module, place.attribute)
+    positions, shape = place.positions.reshape(-1), held.shape
+    form = place.positions.shape
+
+    def to_keras(tensors: Tensors) -> torch.Tensor:
+        values = tensors[0].reshape(-1)[positions.to(tensors[0].device)]
+        return variable.to_keras((values.reshape(form),))
+
+    def to_torch(array: torch.Tensor) -> Tensors:
+        (values,) = variable.to_torch(array)
+        if values.shape != form:
+            return (values,)
+        whole = values.new_zeros(shape.numel())
+        whole[positions.to(values.device)] = values.reshape(-1)
+        return (whole.reshape(shape),)
+
+    return Variable(
+        variable.name,
+        place.module,
+        (place.attribute,),
+        to_keras,
+        to_torch,
+        trainable=isinstance(held, nn.Parameter),
+        part=positions if len(positions) < held.numel() else None,
+    )
+
+
+def _is_output_first(equation: str, number: int) -> bool:
+    """Whether the first axis of an operand of `einsum` is one of the output."""
+    given, _, output = equation.replace(" ", "").partition("->")
+    return given.split(",")[number][:1] in output
+
+
+def _is_output_first_of(axes: Any, number: int) -> bool:
+    """The same for `tensordot`, which is told the axes that it sums over."""
+    if isinstance(axes, list | tuple):
+        summed = axes[number]
+        return 0 not in [axis % 2 for axis in ([summed] if isinstance(summed, int) else summed)]
+    return number == 0  # the last axes of the first operand, the first ones of the second

@@ -1,0 +1,147 @@
+"""What of a check has no partner: calls, layers, weights and random numbers, as facts.
+
+A port goes in. Calls and layers without a partner come out, and the lists `incomplete` (the verdict
+cannot be "pass") and `not_compared` (told, no more).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from torch_impl.harness.port.carrying import held_tensors
+from torch_impl.harness.port.port_under_test import PortUnderTest
+
+
+def told_nodes(port: PortUnderTest, told: Sequence[tuple[int, int]]) -> list[Mapping[str, Any]]:
+    """Returns the nodes of the port as they are told: a call has the weights of its partner.
+
+    Some may be carried elsewhere, such as a bias that the port adds by itself.
+    """
+    nodes: list[Mapping[str, Any]] = list(port.nodes)
+    weights = port.keras.facts["weights"]
+    names = {item.name for item in port.carried}
+    for row, column in told:
+        own = port.keras.facts["nodes"][row]["weights"]
+        if names.issuperset(own) and len(nodes[column]["weights"]) < len(own):
+            shapes = {name.partition(".")[2]: list(weights[name]["shape"]) for name in own}
+            nodes[column] = {**nodes[column], "weights": shapes}
+    return nodes
+
+
+def told_pairs(port: PortUnderTest) -> list[tuple[int, int]]:
+    """Returns the pairs that are told, by number: those that are compared, or carry weights."""
+    compared = {id(pair.call) for pair in port.pairs}
+    return [
+        (row, column)
+        for (row, column), pair in zip(port.pairing.pairs, port.all_pairs, strict=True)
+        if id(pair.call) in compared or pair.variables
+    ]
+
+
+def left_over(port: PortUnderTest, told: Sequence[tuple[int, int]]) -> dict[str, Any]:
+    """Returns the facts `keras_left`, `torch_left`, `incomplete` and `not_compared`.
+
+    A layer or a call whose weights all have a place elsewhere has lost nothing, and is left out.
+    """
+    nodes, facts = port.keras.facts["nodes"], port.keras.facts
+    paired = {row for row, _ in told}, {column for _, column in told}
+    names = {item.name for item in port.carried}
+    held = {id(tensor) for item in port.carried for tensor in held_tensors(item.variable)}
+    keras_left = [
+        node
+        for n, node in enumerate(nodes)
+        if n not in paired[0] and not (node["weights"] and names.issuperset(node["weights"]))
+    ]
+    torch_left = [
+        n
+        for n, call in enumerate(port.calls)
+        if n not in paired[1] and not _is_held(port.nodes[n], call.variables, held)
+    ]
+    return {
+        "keras_left": [node["name"] for node in keras_left],
+        "torch_left": [port.nodes[n]["name"] for n in torch_left],
+        "incomplete": [
+            *port.cargo.incomplete,
+            *_unknown(port, keras_left, held),
+            *_random(port, keras_left, facts),
+        ],
+        "not_compared": [*port.cargo.not_compared, *_computed(port)],
+    }
+
+
+def _is_held(node: Mapping[str, Any], variables: Sequence[Any], held: set[int]) -> bool:
+    if not node["weights"]:
+        return False
+    return all(id(tensor) in held for v in variables for tensor in held_tensors(v))
+
+
+def _unknown(
+    port: PortUnderTest, keras_left: Sequence[Mapping[str, Any]], held: set[int]
+) -> list[dict[str, str]]:
+    """Returns the weights of unknown layers, if the port has parameters that may be theirs."""
+    free = [name for name, p in port.module.named_parameters() if id(p) not in held]
+    if not free:
+        return []
+    names = {item.name for item in port.carried}
+    kinds = {w: node["kind"] for node in port.keras.facts["nodes"] for w in node["weights"]}
+    unknown = [
+        name
+        for name in port.keras.facts["weights"]
+        if name not in names and kinds.get(name, "unknown:").startswith("unknown:")
+    ]
+    return [
+        {
+            "what": name,
+            "why": f"its layer is not known, and none of {', '.join(free)} fits its shape",
+            "do": "give Port a `load` that sets it, or name the pair in `layers`",
+        }
+        for name in unknown
+    ]
+
+
+def _random(
+    port: PortUnderTest, keras_left: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]
+) -> list[dict[str, str]]:
+    """Returns the random numbers of the port, if Keras has a layer of its own that draws some."""
+    layers = [node["name"] for node in keras_left if _draws(port, node)]
+    return [
+        {
+            "what": place,
+            "why": f"the port draws random numbers here, and so does Keras in {layers[0]}; they "
+            "are not the same numbers",
+            "do": "compare with the rate of both set to 0",
+        }
+        for place in dict.fromkeys(port.draws)
+        if layers
+    ]
+
+
+def _draws(port: PortUnderTest, node: Mapping[str, Any]) -> bool:
+    """Whether an unknown layer of Keras does something else in train mode, with the same input."""
+    if not node["kind"].startswith("unknown:") or node["weights"]:
+        return False
+    keys = [f"forward/{mode}/{node['name']}" for mode in ("eval", "train")]
+    if any(f"{key}/output" not in port.keras for key in keys):
+        return False
+    made = [port.keras[f"{key}/output"] for key in keys]
+    keys = [f"{key}/input/0" for key in keys]
+    is_given = all(key in port.keras for key in keys)
+    if not is_given or np.array_equal(port.keras[keys[0]], port.keras[keys[1]]):
+        return not np.array_equal(made[0], made[1])
+    words = ("seed", "rate", "stddev", "factor", "prob", "drop")
+    return any(word in key for key in node.get("config", {}) for word in words)
+
+
+def _computed(port: PortUnderTest) -> list[dict[str, str]]:
+    """Returns the parts from which the port computes its weights."""
+    return [
+        {
+            "what": f"the gradients of the parts of {item.name}",
+            "why": "the port computes this weight from others, for which Keras has no partner",
+        }
+        for item in port.carried
+        if item.variable.is_computed
+    ]

@@ -1,0 +1,91 @@
+"""Finds the weights that a port's own `load` has set: by their values, wherever they are.
+
+Keras's weights and the module go in. A weight whose values are those of a parameter, or of a part
+of one, in any order, comes out as a variable, so that its gradient and its steps can be compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import nn
+
+from torch_impl.layouts import Tensors, Variable
+
+
+class Loaded:
+    """The parameters and buffers of a module, searched by value.
+
+    Args:
+        module: holds Keras's weights.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self._held: list[tuple[nn.Module, str, np.ndarray, np.ndarray]] = []
+        for owner, attribute, tensor in _tensors(module):
+            values = tensor.detach().cpu().double().reshape(-1).numpy()
+            order = np.argsort(values, kind="stable")
+            self._held.append((owner, attribute, values[order], order))
+
+    def find(self, name: str, array: np.ndarray) -> Variable | None:
+        """Returns the variable with the values of a weight of Keras; None if there is none.
+
+        Args:
+            name: of the weight.
+            array: its value. If a value stands in it twice, only a tensor with the same values in
+                the same order has them.
+        """
+        wanted = array.astype(np.float64).reshape(-1)
+        if not wanted.size:
+            return None
+        is_told_apart = len(np.unique(wanted)) == wanted.size
+        for owner, attribute, values, order in self._held:
+            if len(values) < wanted.size:
+                continue
+            places = np.searchsorted(values, wanted)
+            if (places >= len(values)).any() or (values[places] != wanted).any():
+                continue
+            positions = order[places]
+            if not is_told_apart:
+                if len(values) != wanted.size:
+                    continue
+                positions = np.arange(wanted.size)
+                if (values[np.argsort(order)] != wanted).any():
+                    continue
+            return _variable(name, owner, attribute, torch.from_numpy(positions), array.shape)
+        return None
+
+
+def _tensors(module: nn.Module) -> Iterator[tuple[nn.Module, str, torch.Tensor]]:
+    for owner in module.modules():
+        for held in (owner._parameters, owner._buffers):
+            for name, tensor in held.items():
+                if tensor is not None and tensor.is_floating_point():
+                    yield owner, name, tensor
+
+
+def _variable(
+    name: str, owner: nn.Module, attribute: str, positions: torch.Tensor, shape: tuple[int, ...]
+) -> Variable:
+    held = getattr(owner, attribute)
+    size, form = held.numel(), held.shape
+
+    def to_keras(tensors: Tensors) -> torch.Tensor:
+        return tensors[0].reshape(-1)[positions.to(tensors[0].device)].reshape(shape)
+
+    def to_torch(array: torch.Tensor) -> Tensors:
+        whole = array.new_zeros(size)
+        whole[positions.to(array.device)] = array.reshape(-1)
+        return (whole.reshape(form),)
+
+    return Variable(
+        name.partition(".")[2],
+        owner,
+        (attribute,),
+        to_keras,
+        to_torch,
+        trainable=isinstance(held, nn.Parameter),
+        part=positions if len(positions) < size else None,
+    )

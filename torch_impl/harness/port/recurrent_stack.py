@@ -1,0 +1,113 @@
+"""A torch.nn.LSTM, GRU or RNN of several layers, run layer by layer as Keras's stacked layers are.
+
+The arguments of such a module go in. Its output comes out, and what every layer and every dropout
+between two layers took and gave, with the batch first. cuDNN and the fused layers are not used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from torch_impl.layouts import Variable, recurrent_variables
+
+# (number of the dropout in the module, its input) -> what it returns.
+Dropped = Callable[[int, torch.Tensor], torch.Tensor]
+
+
+@dataclass
+class Part:
+    """One layer of a recurrent module; or a dropout after it, which has no module.
+
+    Attributes:
+        module: a module of one layer with the same parameters, batch first.
+        given: input, (N, T, features).
+        output: (N, T, features).
+        states: what the layer returns beside its output.
+        run: computes output and states from another input.
+        weights: the variables of the layer.
+    """
+
+    module: nn.RNNBase | None
+    given: torch.Tensor
+    output: torch.Tensor
+    states: Any = None
+    run: Callable[..., Any] | None = None
+    weights: list[Variable] | None = None
+
+
+def is_stacked(module: nn.Module, arguments: Any) -> bool:
+    """Whether a module is a recurrent one of several layers, or has not the batch first."""
+    if not isinstance(module, nn.RNNBase) or module.proj_size:
+        return False
+    if len(module._parameters) < len(module._flat_weights_names):  # some are computed
+        return False
+    is_batch = bool(arguments) and isinstance(arguments[0], torch.Tensor) and arguments[0].ndim == 3
+    return is_batch and (module.num_layers > 1 or not module.batch_first)
+
+
+def run_stacked(
+    module: nn.RNNBase, arguments: Any, dropped: Dropped, told: Callable[[Part], Any]
+) -> tuple[torch.Tensor, Any]:
+    """Runs a recurrent module layer by layer.
+
+    Args:
+        module: see `is_stacked`.
+        arguments: the input (N, T, features), or (T, N, features), and the first states.
+        dropped: computes what a dropout between two layers returns; called in eval mode too.
+        told: receives each part in order, and returns what goes on in the place of its output:
+            (output, states) of a layer, the output of a dropout.
+
+    Returns:
+        What the module returns.
+    """
+    x = arguments[0] if module.batch_first else arguments[0].transpose(0, 1).contiguous()
+    first = arguments[1] if len(arguments) > 1 else None
+    directions = 2 if module.bidirectional else 1
+    found: list[Any] = []
+    for number in range(module.num_layers):
+        layer = single_layer(module, number)
+        rows = slice(number * directions, (number + 1) * directions)
+        begun = () if first is None else (_rows_of(first, rows),)
+        output, states = layer(x, *begun)
+        weights = recurrent_variables(module, number)
+        x, states = told(Part(layer, x, output, states, _again(layer, begun), weights))
+        found.append(states)
+        if module.dropout and number < module.num_layers - 1:
+            x = told(Part(None, x, dropped(number, x)))
+    if isinstance(module, nn.LSTM):
+        last: Any = tuple(torch.cat([states[n] for states in found]) for n in range(2))
+    else:
+        last = torch.cat(found)
+    return x if module.batch_first else x.transpose(0, 1).contiguous(), last
+
+
+def single_layer(module: nn.RNNBase, number: int) -> nn.RNNBase:
+    """Returns a module of one layer, batch first, with the parameters of one layer of another."""
+    kind: Any = next(k for k in (nn.LSTM, nn.GRU, nn.RNN) if isinstance(module, k))
+    options: dict[str, Any] = {"nonlinearity": module.nonlinearity} if kind is nn.RNN else {}
+    weight = getattr(module, f"weight_ih_l{number}")
+    layer: nn.RNNBase = kind(
+        weight.shape[1],
+        module.hidden_size,
+        bias=module.bias,
+        batch_first=True,
+        bidirectional=module.bidirectional,
+        device="meta",
+        **options,
+    )
+    for name in list(layer._parameters):
+        setattr(layer, name, getattr(module, name.replace("_l0", f"_l{number}")))
+    return layer.train(module.training)
+
+
+def _rows_of(states: Any, rows: slice) -> Any:
+    return tuple(s[rows] for s in states) if isinstance(states, tuple) else states[rows]
+
+
+def _again(layer: nn.RNNBase, begun: tuple[Any, ...]) -> Callable[..., Any]:
+    return lambda x: layer(x, *begun)
