@@ -35,7 +35,7 @@ class Result:
         errors: a paragraph for each half that failed.
         causes: causes of the first divergence, the most likely first: id, title, confidence,
             keras, torch, where, fix, source.
-        settings: different settings of paired layers: id, name, keras, torch, layers; hints, which
+        settings: different settings of both halves: id, name, keras, torch, layers; hints, which
             do not affect the verdict.
         place: place of the first divergence: the pair of layers, the line of the port that calls
             the torch layer, and whether the error starts there or comes with its input.

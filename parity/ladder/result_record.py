@@ -170,14 +170,15 @@ class FirstDivergenceRecord:
 
 
 class SettingRecord(records.Record):
-    """A different setting of paired layers: a hint, which does not affect the verdict.
+    """A different setting of both halves: a hint, which does not affect the verdict.
 
     Attributes:
         id: short name of the divergence.
         name: Keras's name of the setting.
         keras: its value in Keras.
         torch: its value in the port, in Keras's convention.
-        layers: all pairs of layers with these values: Keras's name and the port's.
+        layers: all pairs of layers with these values: Keras's name and the port's; or the classes
+            of both optimizers, losses or schedules.
     """
 
     id: records.Name
@@ -247,7 +248,8 @@ class ResultRecord(records.Record):
         data: the training data; empty for a check, and if nothing was compared.
         levels: the ladder, including levels that were not reached; empty: nothing was compared.
         first_divergence: the first difference of the two runs; null: there is none.
-        settings: different settings of paired layers; only in a check that fails.
+        settings: different settings of paired layers, the loss, the optimizer and the schedule,
+            but for those where the values agree; only in a check that fails.
         behaviour: the verdict on the fit of each half; empty for a check.
         history: the training history of each half; empty for a check.
         wall_s: seconds of training of each half; empty for a check.

@@ -53,7 +53,7 @@ def divergence_of(result: Result) -> Divergence | None:
     facts.append(Fact("tolerance", level.tolerance_source))
     hints = sentences.setting_texts(result)
     if hints:
-        hints.insert(0, "Other settings of paired layers that differ, possibly without effect:")
+        hints.insert(0, "Settings that differ, possibly without effect:")
     causes = tuple(_cause(cause) for cause in sentences.likely_causes(result))
     return Divergence(
         place=f"{level.id}: {item.name}{sentences.moment(item)}{sentences.index_text(item)}",
