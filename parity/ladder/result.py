@@ -79,7 +79,7 @@ class Result:
         errors: a paragraph for each half that failed.
         divergences: what was found to differ by itself, in the order of the levels: a `Found` each.
         inherited: (level, names of items) of what differs only because something before it does.
-        settings: different settings of paired layers: id, name, keras, torch, layers; hints, which
+        settings: different settings of both halves: id, name, keras, torch, layers; hints, which
             do not affect the verdict.
         incomplete: {"what", "why", "do"} of what could not be compared and keeps the verdict open.
         not_compared: {"what", "why"} of what was left out, and does not affect the verdict.

@@ -254,14 +254,15 @@ class InheritedRecord(records.Record):
 
 
 class SettingRecord(records.Record):
-    """A different setting of paired layers: a hint, which does not affect the verdict.
+    """A different setting of both halves: a hint, which does not affect the verdict.
 
     Attributes:
         id: short name of the divergence.
         name: Keras's name of the setting.
         keras: its value in Keras.
         torch: its value in the port, in Keras's convention.
-        layers: all pairs of layers with these values: Keras's name and the port's.
+        layers: all pairs of layers with these values: Keras's name and the port's; or the classes
+            of both optimizers, losses or schedules.
     """
 
     id: records.Name
@@ -334,7 +335,8 @@ class ResultRecord(records.Record):
         divergences: everything that was found to differ by itself, in the order of the levels; only
             in a check.
         inherited: what differs only because something before it does; only in a check.
-        settings: different settings of paired layers; only in a check that fails.
+        settings: different settings of paired layers, the loss, the optimizer and the schedule,
+            but for those where the values agree; only in a check that fails.
         incomplete: what could not be compared; only in a check.
         not_compared: what was left out; only in a check.
         tolerance: the user's own tolerance by level; an empty name stands for all levels.

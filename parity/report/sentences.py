@@ -254,11 +254,14 @@ def count_of(parts: Sequence[str]) -> str:
 
 
 def setting_texts(result: Result) -> list[str]:
-    """Returns the different settings of paired layers, even after the first divergence."""
+    """Returns the different settings of both halves, even after the first divergence."""
     texts = []
     for row in result.settings:
         (keras, torch), *more = row["layers"]
-        text = f"{row['id']}  {row['name']}: {row['keras']} in {keras}, {row['torch']} in {torch}"
+        name = row["name"]
+        if keras == torch:  # an optimizer of the same name in both
+            name, keras, torch = f"{name} of {keras}", "Keras", "the port"
+        text = f"{row['id']}  {name}: {row['keras']} in {keras}, {row['torch']} in {torch}"
         texts.append(f"{text}, also in {len(more)} more" if more else text)
     return texts
 

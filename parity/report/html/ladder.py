@@ -62,7 +62,7 @@ def divergences_of(result: Result) -> Divergences | None:
     """Returns all places where the two halves of a check differ; of a run, the first one."""
     hints = sentences.setting_texts(result)
     if hints:
-        hints.insert(0, "Other settings of paired layers that differ, possibly without effect:")
+        hints.insert(0, "Settings that differ, possibly without effect:")
     if result.divergences:
         ordered = sorted(result.divergences, key=lambda found: found.is_accepted)
         return Divergences(
