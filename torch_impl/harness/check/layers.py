@@ -30,22 +30,33 @@ def write_layers(port: PortUnderTest, form: str, loss: Loss | None, writer: Trac
             `forced/…`, `loss/own`, and the facts `style`, `targets`, `unshaped`.
     """
     style: set[str] = set()
-    writer.facts["targets"] = {}
-    writer.facts["unshaped"] = []
+    writer.facts |= {"targets": {}, "unshaped": [], "style": []}
     for mode in MODES:
-        if f"forward/{mode}/output" not in port.keras:  # Keras's model is not compiled
+        key = f"forward/{mode}/output"
+        # Keras's model is not compiled, or the port raises in this mode.
+        if key not in port.keras or key not in writer.arrays:
             continue
         given = loss if mode == "train" else None
-        found = forced_pass(port, mode, style, given)
+        found = _forced(port, mode, style, given)
         if differing := _differing(port, found) - style:
-            ours = writer.arrays[f"forward/{mode}/output"]
+            ours = writer.arrays[key]
             agrees = compare_output(port.keras, ours, form, mode).status == PASS
             new = differing if agrees else _of_style(port, form, mode, differing, style)
             style |= new
             if new and given is not None:
-                found = forced_pass(port, mode, style, given)
+                found = _forced(port, mode, style, given)
         _write(mode, found, writer)
     writer.facts["style"] = sorted(style)
+
+
+def _forced(port: PortUnderTest, mode: str, style: set[str], loss: Loss | None) -> Forced:
+    """Runs the port with Keras's values; without its loss, if that raises."""
+    try:
+        return forced_pass(port, mode, style, loss)
+    except Exception:  # the user's code may raise anything; other probes tell what the loss raises
+        if loss is None:
+            raise
+        return forced_pass(port, mode, style)
 
 
 def _write(mode: str, found: Forced, writer: TraceWriter) -> None:
