@@ -29,6 +29,9 @@ def incomplete_of(keras: Trace, port: Trace) -> tuple[dict[str, str], ...]:
 def not_compared_of(keras: Trace, port: Trace) -> tuple[dict[str, str], ...]:
     """Returns {"what", "why"} of what was left out, and does not affect the verdict."""
     found = [*_told(keras, "not_compared"), *_told(port, "not_compared")]
+    if error := port.facts["raised"].get("layers"):
+        why = f"the port raises if it is given Keras's values: {error}"
+        found.append({"what": "each layer by itself", "why": why})
     return _unique(found)
 
 

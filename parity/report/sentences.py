@@ -208,15 +208,17 @@ def shown_by(found: Found) -> str:
 
 
 def found_texts(result: Result) -> list[str]:
-    """Returns each divergence that is not accepted in one line: level, cause, and fix."""
+    """Returns each divergence that is not accepted in one line: layer, cause, and fix."""
     texts = []
     for found in result.divergences:
         if found.is_accepted:
             continue
         text = found_place(found)
         if found.causes:
-            cause = found.causes[0]
-            text = f"{found.level}: {cause.get('id')} {cause.get('title')}; fix: {cause.get('fix')}"
+            cause, place = found.causes[0], found.place or {}
+            where = place.get("keras") or f"{found.item.name}{moment(found.item)}"
+            text = f"{found.level}: {where}: {cause.get('id')} {cause.get('title')}"
+            text += f"; fix: {cause['fix']}" if cause.get("fix") else ""
         texts.append(text)
     return texts
 

@@ -449,7 +449,7 @@ def _scheduled(**callback):
     return change
 
 
-_WRONG = _array("forward/eval/dense1/output", lambda a: a * 2)
+_WRONG = _array("forward/eval/output", lambda a: a * 2)
 _TRAINED_WRONG = _array("optimizer/1/weights/dense1.bias", lambda a: a + 1)
 # What the facts say is wrong, and nothing that is computed follows from it.
 HARMLESS = frozenset(
@@ -459,10 +459,11 @@ HARMLESS = frozenset(
         "flattening",
         "sources_many",
         "not_trained",
+        "true_output",
     ]
 )
 MEANT = {
-    "all_noise_forward": _all(_array("forward/eval/dense1/output", lambda a: -a), _noisy),
+    "all_noise_forward": _all(_array("forward/eval/output", lambda a: -a), _noisy),
     "all_noise_loss": _all(_array("loss/value", lambda a: a * 1.001), _noisy),
     "all_noise_gradient": _all(_array("gradient/dense1.kernel", lambda a: a * 1.01), _noisy),
     "all_noise_trajectory": _all(_array("trajectory/2/dense2.bias", lambda a: a + 0.01), _noisy),

@@ -55,26 +55,27 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
     }
     for weight, entry in keras.facts["weights"].items():
         key = f"gradient/{weight}"
-        if weight not in port.facts["weights"] or not entry["trainable"] or key not in keras:
+        if weight not in port.facts["weights"] or key not in keras:
             continue
         if weight in unknown:
             not_compared.append((f"gradient of {weight}", HELD_OTHERWISE))
             continue
         if key not in port:
-            if not port.facts["raised"].get("gradient"):
+            if entry["trainable"] and not port.facts["raised"].get("gradient"):
                 items.append(compare_exact(weight, "a gradient", "no gradient"))
             continue
         most = allowed(keras, key)
-        if most > MOST:
+        theirs = _theirs(keras, key, given)
+        item = compare_close(weight, theirs, port[key], allowed=most, unit="rel")
+        if most > MOST and item.agrees:
             not_compared.append((f"gradient of {weight}", "it is nothing but rounding in Keras"))
             continue
-        theirs = _theirs(keras, key, given)
         forced = f"forced/{key}"
         if forced in port and weight not in unshaped:
             label = f"{weight}, with Keras's values"
             own = compare_close(label, theirs, port[forced], allowed=most, unit="rel")
             items.append(replace(own, role=INTRODUCED))
-        items.append(compare_close(weight, theirs, port[key], allowed=most, unit="rel"))
+        items.append(item)
     source = MEASURED if given else f"with Keras's loss without penalties; {MEASURED}"
     return judged_if_any(source, items, not_compared)
 

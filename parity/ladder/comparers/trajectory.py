@@ -148,8 +148,9 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
             if weight in unknown:
                 not_compared[f"{weight} in training"] = HELD_OTHERWISE
                 continue
-            if allowed(keras, key) > MOST:
+            item = close(keras, port, key, weight, step=step)
+            if item.allowed > MOST and item.agrees:
                 not_compared[f"{weight} in training"] = "it follows a gradient that is rounding"
             else:
-                items.append(close(keras, port, key, weight, step=step))
+                items.append(item)
     return judged_if_any(MEASURED, items + raised(port, "trajectory"), not_compared.items())

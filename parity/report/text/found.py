@@ -51,14 +51,22 @@ def divergence_lines(
         lines = [[(head, style), (name + moment, "")]]
         lines += labelled("keras", shown(found.item.keras))
         lines += labelled("torch", shown(found.item.torch))
-        for text in (sentences.difference(found.item), sentences.shown_by(found)):
+        for text in (_difference(found.item), sentences.shown_by(found)):
             lines += [[(row, "")] for row in wrapped(text, " " * 10)]
         if place := sentences.place_text(found.place):
             lines += labelled("where", place)
     causes = sentences.likely_causes(found.causes)
     for cause in causes if is_long else causes[:1]:
         lines += _lines_of_cause(cause, "cause" if cause is causes[0] else "or", is_long=is_long)
-    return lines if causes else [*lines, *[[(row, "dim")] for row in wrapped(sentences.UNKNOWN)]]
+    if not causes and not found.item.name.endswith(" raises"):
+        lines += [[(row, "dim")] for row in wrapped(sentences.UNKNOWN)]
+    return lines
+
+
+def _difference(item: Item) -> str:
+    """Returns the difference of an item; two texts that differ need none."""
+    is_text = item.unit == "count" and item.num_compared == 1 and isinstance(item.keras, str)
+    return "" if is_text else sentences.difference(item)
 
 
 def _lines_of_cause(cause: Mapping[str, Any], label: str, *, is_long: bool) -> list[Line]:

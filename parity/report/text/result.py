@@ -76,6 +76,8 @@ def _level_line(level: Level, *, is_own: bool = True) -> Line:
     status = (f"{_WORDS[level.status]:<9}", STYLES[level.status])
     if not is_own:
         status = (f"{'follows':<9}", "red")
+    elif not level.applies:
+        status = (f"{'-':<9}", "dim")
     if level.worst is None:
         return [(f"  {level.id:<11}", ""), status]
     worst, allowed = map(sentences.number, sentences.level_numbers(level))

@@ -122,12 +122,21 @@ def test_a_module_alone_is_compared_up_to_its_gradients(ran):
 
 def test_another_activation_is_found_with_its_place_and_cause(ran):
     result = ran.results["other_activation"]
-    level, item = result.first_divergence
-    assert (result.verdict, level.id, item.name) == ("fail", "structure", "dense1.activation")
-    assert (item.keras, item.torch) == ("activation:relu", "activation:tanh")
-    assert result.place["torch"] == "1"
-    assert result.causes
-    assert set(list(statuses(result).values())[2:]) == {"not_reached"}
+    assert result.verdict == "fail"
+    (found,) = result.divergences
+    assert (found.level, found.item.name) == (
+        "forward",
+        "dense1.activation, with Keras's input (eval)",
+    )
+    assert found.place["torch"] == "1"
+    assert found.causes[0]["id"] == "A16"
+    assert found.causes[0]["detail"] == "the port computes tanh"
+    # Everything else was compared, too, and differs only because of it.
+    status = statuses(result)
+    assert [name for name in status if status[name] == "fail"] == ["forward", "gradient"]
+    assert {status[name] for name in ("data", "structure", "init")} == {"pass"}
+    assert "not_reached" not in status.values()
+    assert [level for level, _ in result.inherited] == ["forward", "gradient"]
 
 
 def test_a_model_that_is_not_compiled_is_compared_as_far_as_that_goes(ran):

@@ -68,7 +68,9 @@ def test_an_error_is_raised_as_it_is_without_what_led_to_it(check_all, kind):
 def test_the_text_begins_with_the_cause_and_the_fix():
     result = result_of(level("loss"), level("gradient", worst=0.5), causes=(CAUSE,))
     first, *report = failure_text(result, Path("out")).splitlines()
-    assert first == "no parity: gradient: F2 another padding; fix: torch_impl.layers.Conv2D"
+    assert first == (
+        "no parity: gradient: conv.kernel: F2 another padding; fix: torch_impl.layers.Conv2D"
+    )
     assert report[0] == "model.py:build  seed 0  float64  replayed  FAIL"
     assert "    keras 1.5" in report
     assert "    fix   torch_impl.layers.Conv2D" in report
@@ -83,7 +85,7 @@ def test_the_text_lists_all_divergences_with_their_fixes_before_the_report():
     result = dataclasses.replace(result, divergences=(*result.divergences[:2], accepted))
     assert failure_text(result).splitlines()[:4] == [
         "no parity in 2 places",
-        "  loss: F2 another padding; fix: torch_impl.layers.Conv2D",
+        "  loss: conv.kernel: F2 another padding; fix: torch_impl.layers.Conv2D",
         "  gradient: conv.kernel",
         "model.py:build  seed 0  float64  replayed  FAIL",
     ]

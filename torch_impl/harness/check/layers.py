@@ -8,6 +8,8 @@ differ in style only.
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from parity.ladder.items import PASS
 from parity.ladder.recorded import MODES, compare_output
 from parity.traces.trace import TraceWriter
@@ -31,23 +33,34 @@ def write_layers(port: PortUnderTest, form: str, loss: Loss | None, writer: Trac
     style: set[str] = set()
     writer.facts |= {"awaited": [], "style": [], "targets": {}, "unshaped": []}
     for mode in MODES:
-        if f"forward/{mode}/output" not in port.keras:  # Keras's model is not compiled
+        key = f"forward/{mode}/output"
+        # Keras's model is not compiled, or the port raises in this mode.
+        if key not in port.keras or key not in writer.arrays:
             continue
         given = loss if mode == "train" else None
-        try:
-            found = forced_pass(port, mode, style, given)
-        except Exception:  # Keras's shapes do not fit into what follows
-            style |= _unshaped(port, mode)
-            found = forced_pass(port, mode, style, given)
+        found = _forced(port, mode, style, given)
         if differing := _differing(port, found) - style:
-            ours = writer.arrays[f"forward/{mode}/output"]
+            ours = writer.arrays[key]
             agrees = compare_output(port.keras, ours, form, mode).status == PASS
             new = differing if agrees else _of_style(port, form, mode, differing, style)
             style |= new
             if new and given is not None:
-                found = forced_pass(port, mode, style, given)
+                found = _forced(port, mode, style, given)
         _write(mode, found, writer)
     writer.facts["style"] = sorted(style)
+
+
+def _forced(port: PortUnderTest, mode: str, style: set[str], loss: Loss | None) -> Forced:
+    """Runs the port with Keras's values.
+
+    If that raises, layers of another shape are left out, since what follows may not take Keras's;
+    then the loss, since other probes tell what it raises.
+    """
+    others = style | _unshaped(port, mode)
+    for left_out, given in ((style, loss), (others, loss)):
+        with suppress(Exception):  # the user's code may raise anything
+            return forced_pass(port, mode, left_out, given)
+    return forced_pass(port, mode, others)
 
 
 def _write(mode: str, found: Forced, writer: TraceWriter) -> None:
