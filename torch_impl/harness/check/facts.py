@@ -38,8 +38,9 @@ def write_facts(port: PortUnderTest, writer: TraceWriter) -> None:
     writer.facts["weights"] = {
         name: {"shape": list(array.shape)} for name, array in port.weights().items()
     }
+    # A frozen parameter is a constant of the program: its values tell whether it is right.
     writer.facts["not_carried"] = [
-        name for name, parameter in names.items() if id(parameter) not in carried
+        name for name, p in names.items() if p.requires_grad and id(p) not in carried
     ]
     writer.facts["num_parameters"] = sum(p.numel() for p in port.module.parameters())
     writer.facts["num_paired_modules"] = len({id(i.variable.module) for i in port.carried})
