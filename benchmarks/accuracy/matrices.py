@@ -4,12 +4,14 @@ Null matrix: right ports, written in many ways, over several seeds; every alarm 
 prints by how much right ports differ, in units of the change by one unit in the last place of the
 weights in Keras; NOISE_FACTOR of `parity/ladder/tolerance.py` is the limit for that. Kill matrix:
 ports with one mistake each; whether it is caught, at which level, and under which name. The
-held-out cases belong to both, and were written without knowledge of the registry.
+held-out cases belong to both, and were written without knowledge of the registry; so were the
+idioms, some of which have three mistakes at once.
 
     python benchmarks/accuracy/matrices.py                   both
     python benchmarks/accuracy/matrices.py --null --seeds 0:5
     python benchmarks/accuracy/matrices.py --kill --only adam
     python benchmarks/accuracy/matrices.py --held-out        both for held-out cases, with one seed
+    python benchmarks/accuracy/matrices.py --idioms --seeds 0:2   both for idioms of PyTorch code
     python benchmarks/accuracy/matrices.py --json FILE       all outcomes, for machines
 """
 
@@ -22,11 +24,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.held_out import table as held_out
+from benchmarks.idioms import table as idioms
+from benchmarks.idioms.table import Triple
 from benchmarks.pairs.fault_table import FAULTS, Fault
 from benchmarks.pairs.table import NULL, Pair
 from parity.halves.options import ChildOptions
@@ -68,7 +73,10 @@ class Outcome:
 
 
 def run_pairs(
-    pairs: Sequence[Pair | Fault], seed: int, workers: int | None, timeout_s: float = 3600.0
+    pairs: Sequence[Pair | Fault | Triple],
+    seed: int,
+    workers: int | None,
+    timeout_s: float = 3600.0,
 ) -> list[Outcome]:
     """Checks pairs; those of one Keras model share its trace."""
     options = CheckOptions(children=ChildOptions(timeout_s=timeout_s, workers=workers))
@@ -76,25 +84,31 @@ def run_pairs(
     return [_outcome(pair, seed, result) for pair, result in zip(pairs, results, strict=True)]
 
 
-def run_held_out(
-    only: str, seed: int, workers: int | None
+def run_cases(
+    cases: Any, only: str, seed: int, workers: int | None
 ) -> tuple[list[Outcome], list[Outcome], list[Fault]]:
-    """Checks the held-out cases that have `only` in their name.
+    """Checks the cases of a table that have `only` in their name.
+
+    Args:
+        cases: module with RIGHT and FAULTS.
+        only: part of the names.
+        seed: of the checks.
+        workers: number of parallel processes.
 
     Returns:
         The outcomes of the right ports, the outcomes of the wrong ports, and the wrong ports.
     """
-    right = [pair for pair in held_out.RIGHT if only in pair.name]
-    wrong = [fault for fault in held_out.FAULTS if only in fault.name]
+    right = [pair for pair in cases.RIGHT if only in pair.name]
+    wrong = [fault for fault in cases.FAULTS if only in fault.name]
     outcomes = run_pairs([*right, *wrong], seed, workers)
     return outcomes[: len(right)], outcomes[len(right) :], wrong
 
 
-def _spec(pair: Pair | Fault, seed: int) -> CheckSpec:
+def _spec(pair: Pair | Fault | Triple, seed: int) -> CheckSpec:
     return CheckSpec(keras=pair.keras, torch=pair.torch, seed=seed, folder=str(ROOT))
 
 
-def _outcome(pair: Pair | Fault, seed: int, result: Result) -> Outcome:
+def _outcome(pair: Pair | Fault | Triple, seed: int, result: Result) -> Outcome:
     failed = next((level for level in result.levels if level.status == FAIL), None)
     failed = failed if result.first is None else _level(result, result.first.level)
     item = failed.first_failure if failed else None
@@ -142,9 +156,12 @@ def _share(result: Result) -> tuple[float, str]:
 
 def show_null(outcomes: Sequence[Outcome]) -> int:
     """Prints the null matrix; returns the number of alarms."""
-    alarms = [outcome for outcome in outcomes if outcome.verdict != PASS]
+    true = [o for o in outcomes if o.verdict == FAIL and o.ids[:1] == idioms.TRULY.get(o.name)]
+    alarms = [outcome for outcome in outcomes if outcome.verdict != PASS and outcome not in true]
     names = dict.fromkeys((outcome.model, outcome.name) for outcome in outcomes)
     print(f"null matrix: {len(names)} right ports, {len(outcomes)} checks, {len(alarms)} alarms")
+    for outcome in true:
+        print(f"  {outcome.name} (seed {outcome.seed}) differs truly: {outcome.ids[0]}")
     for alarm in alarms:
         print(f"  {alarm.name} (seed {alarm.seed}): {alarm.verdict} {alarm.level} {alarm.item}")
     print(f"nearest to an alarm, of what differs by more than {FLOAT64:g}:")
@@ -186,6 +203,28 @@ def show_kill(outcomes: Sequence[Outcome], faults: Sequence[Fault]) -> int:
     return len(rows) - sum(caught)
 
 
+def show_triples(outcomes: Sequence[Outcome], triples: Sequence[Triple]) -> int:
+    """Prints how many of three mistakes at once are in one report; returns the missed ones."""
+    whole = missed = 0
+    lines = []
+    for triple, outcome in zip(triples, outcomes, strict=True):
+        found = [f"{outcome.level} {outcome.ids[0] if outcome.ids else '-'}", *outcome.others]
+        left = [
+            ids for ids, level in triple.mistakes if not any(f"{level} {i}" in found for i in ids)
+        ]
+        places = [
+            level for _, level in triple.mistakes if not any(f.split()[0] == level for f in found)
+        ]
+        missed += len(places)
+        whole += not left
+        if left:
+            lines.append(f"  {triple.name:26} not named {left}, found {', '.join(found)}")
+    print(f"three mistakes at once: {len(triples)} ports, {missed} mistakes missed")
+    print(f"  all three named    {whole}")
+    print(*lines, sep="\n")
+    return missed
+
+
 def main() -> None:
     """Runs the requested matrices."""
     parser = argparse.ArgumentParser(
@@ -194,6 +233,7 @@ def main() -> None:
     parser.add_argument("--kill", action="store_true", help="only the kill matrix")
     parser.add_argument("--null", action="store_true", help="only the null matrix")
     parser.add_argument("--held-out", action="store_true", help="only the held-out cases")
+    parser.add_argument("--idioms", action="store_true", help="only the idioms")
     parser.add_argument(
         "--seeds", default="0:5", help="seeds A to B-1 of the null matrix; the others use A"
     )
@@ -204,14 +244,22 @@ def main() -> None:
     start, _, stop = arguments.seeds.partition(":")
     seeds = range(int(start), int(stop) if stop else int(start) + 1)
     missed, results, began = 0, {}, time.monotonic()
-    if arguments.held_out:
-        right, wrong, faults = run_held_out(arguments.only, seeds[0], arguments.workers)
+    is_set = arguments.held_out or arguments.idioms
+    for name, cases in (("held_out", held_out), ("idioms", idioms)):
+        if not getattr(arguments, name):
+            continue
+        right, wrong, faults = run_cases(cases, arguments.only, seeds[0], arguments.workers)
+        for seed in seeds[1:] if name == "idioms" else ():
+            right += run_cases(cases, arguments.only, seed, arguments.workers)[0]
         missed += show_null(right) + show_kill(wrong, faults)
-        results["held_out"] = {
+        results[name] = {
             "null": [asdict(outcome) for outcome in right],
             "kill": [asdict(outcome) for outcome in wrong],
         }
-    if arguments.null or not (arguments.kill or arguments.held_out):
+    if arguments.idioms:
+        triples = [triple for triple in idioms.TRIPLES if arguments.only in triple.name]
+        missed += show_triples(run_pairs(triples, seeds[0], arguments.workers), triples)
+    if arguments.null or not (arguments.kill or is_set):
         pairs = [pair for pair in NULL if arguments.only in pair.name]
         outcomes = []
         for seed in seeds:
@@ -219,7 +267,7 @@ def main() -> None:
             print(f"seed {seed}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
         missed += show_null(outcomes)
         results["null"] = [asdict(outcome) for outcome in outcomes]
-    if arguments.kill or not (arguments.null or arguments.held_out):
+    if arguments.kill or not (arguments.null or is_set):
         faults = [fault for fault in FAULTS if arguments.only in fault.name]
         outcomes = run_pairs(faults, seeds[0], arguments.workers)
         missed += show_kill(outcomes, faults)

@@ -143,3 +143,6 @@ RIGHT = tuple(
     RightIdiom(case.keras, case.torch.replace(":faulty_port", ":right_port"))
     for case in (*FAULTS, *TRIPLES)
 )
+# Right ports that differ all the same, and the name of the difference: torch's BatchNorm keeps an
+# unbiased variance, which a user accepts with --accept.
+TRULY = {"b_batch_norm_stock.right_port": ("C3",)}
