@@ -13,7 +13,7 @@ from parity.ladder.comparers.probe import MEASURED, NO_OPTIMIZER, raised
 from parity.ladder.comparers.run import lengths, parameters, parting
 from parity.ladder.outcome import Outcome, judged, judged_if_any, skipped
 from parity.ladder.recorded import close
-from parity.ladder.rounding import MOST, allowed
+from parity.ladder.rounding import BLIND, allowed
 
 if TYPE_CHECKING:
     from parity.ladder.items import Item
@@ -145,8 +145,9 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
             if (key := f"trajectory/{step}/{weight}") not in port:
                 continue
             item = close(keras, port, key, weight, step=step)
-            if item.allowed > MOST and item.agrees:
-                not_compared[f"{weight} in training"] = "it follows a gradient that is rounding"
+            if item.allowed > BLIND and item.agrees:
+                told = "it follows a gradient that is hardly more than rounding"
+                not_compared[f"{weight} in training"] = told
             else:
                 items.append(item)
     return judged_if_any(MEASURED, items + raised(port, "trajectory"), not_compared.items())
