@@ -45,6 +45,7 @@ class Call:
             `squeeze`.
         module: None for a function.
         where: line of the user's code that made the call, "model.py:23"; "" if there is none.
+        given: of a function, what was called: the function, its arguments, its keywords.
         rate: of a dropout, the fraction to drop.
         is_active: whether a dropout dropped anything.
         drops_channels: whether a dropout drops whole channels instead of single values.
@@ -60,6 +61,7 @@ class Call:
     origins: list[int | None] = field(default_factory=list)
     module: nn.Module | None = None
     where: str = ""
+    given: tuple[Any, Any, Any] | None = None
     rate: float | None = None
     is_active: bool = False
     drops_channels: bool = False
@@ -132,7 +134,7 @@ class _Watch(TorchFunctionMode):
         call = Call(
             name=self._numbered(self._names.get(id(module), type(module).__name__)),
             kind=kind,
-            run=_rerun(module, arguments, {}),
+            run=rerun(module, arguments, {}),
             inputs=given.inputs,
             output=first_tensor(output),
             final=final_states(module, output),
@@ -167,9 +169,10 @@ class _Watch(TorchFunctionMode):
             self._pass_on((arguments, keywords), output)
             return output
         name = self._numbered(f"{function.__name__}()")
-        run = _rerun(function, arguments, keywords)
+        run = rerun(function, arguments, keywords)
         call = Call(name, kind, run, given.inputs, output, sources=given.sources)
         call.origins, call.where = given.origins, where()
+        call.given = function, arguments, keywords
         return self._add(call, output)
 
     def _pass_on(self, arguments: Any, output: torch.Tensor) -> None:
@@ -194,6 +197,7 @@ class _Watch(TorchFunctionMode):
             sources=given.sources,
             origins=given.origins,
             where=where(),
+            given=(function, arguments, keywords),
             rate=float(named.get("p", 0.5)),
             is_active=bool(named.get("training", True)),
             drops_channels=drops_channels(function),
@@ -271,7 +275,7 @@ def output_of(
     return final if is_final and final is not None else output
 
 
-def _rerun(function: Any, arguments: Any, keywords: Any) -> Callable[..., Any]:
+def rerun(function: Any, arguments: Any, keywords: Any) -> Callable[..., Any]:
     """Returns a function that repeats the call with other tensors, in the order of the old ones."""
 
     def run(*others: torch.Tensor) -> Any:
