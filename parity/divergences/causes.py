@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from parity.divergences import recognised
 from parity.divergences.evidence import Evidence
+from parity.divergences.fixes import with_fix
 from parity.divergences.groups import Group, following, grouped
 from parity.divergences.settings import differing_settings
 from parity.ladder.items import FAIL, PASS, Item, Level
@@ -45,7 +46,9 @@ def name_causes(result: Result, keras: Trace, port: Trace, accept: Collection[st
     return dataclasses.replace(
         result,
         levels=tuple(_without(level, accepted) for level in result.levels),
-        divergences=tuple(_merged([each.told for each in found])),
+        divergences=tuple(
+            with_fix(each, keras, port) for each in _merged([each.told for each in found])
+        ),
         inherited=tuple((level, tuple(names)) for level, names in inherited.items()),
         settings=tuple(map(dataclasses.asdict, differing_settings(keras, port, result.levels))),
     )
@@ -81,6 +84,7 @@ def _found(group: Group, keras: Trace, port: Trace, accept: Collection[str]) -> 
                 "confidence": match.confidence,
                 "detail": match.detail,
                 "where": where,
+                "tried": False,
             }
             for entry, match in [*heads, *others]
         )

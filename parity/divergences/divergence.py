@@ -61,6 +61,7 @@ class Divergence:
         source: where Keras defines its rule.
         fix: a line of code, or what to do.
         recognise: returns a Match, or None.
+        is_mechanical: whether the fix is a change that the torch half tries on the probe.
     """
 
     id: str
@@ -71,6 +72,7 @@ class Divergence:
     source: str
     fix: str
     recognise: Recogniser
+    is_mechanical: bool = False
 
     @property
     def slug(self) -> str:

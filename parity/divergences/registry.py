@@ -42,7 +42,13 @@ MODULES = (
 _RULES = {name: rule for module in MODULES for name, rule in module.RULES.items()}
 _TEXTS = tomllib.loads(Path(__file__).with_name("registry.toml").read_text(encoding="utf-8"))
 REGISTRY = {
-    name: Divergence(name, **texts, recognise=_RULES[name]) for name, texts in _TEXTS.items()
+    name: Divergence(
+        name,
+        **{key: text for key, text in texts.items() if key != "mechanical"},
+        recognise=_RULES[name],
+        is_mechanical=bool(texts.get("mechanical")),
+    )
+    for name, texts in _TEXTS.items()
 }
 
 

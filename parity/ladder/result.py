@@ -26,7 +26,7 @@ class Found:
         item: the first item that shows it.
         items: names of all items that show it.
         causes: known divergences that explain it, the most likely first: id, title, confidence,
-            keras, torch, where, fix, source.
+            keras, torch, where, fix, source, tried.
         place: the pair of layers, the line of the port that calls the torch layer, and whether the
             error starts there; None for a run.
         is_accepted: whether the user accepts it.

@@ -158,6 +158,7 @@ class CauseRecord(records.Record):
             0.3: only the place suggests it.
         detail: the evidence.
         where: file and line of the port; empty: no single line causes it.
+        tried: whether the fix was applied to the probe, and helped.
     """
 
     id: records.Name
@@ -170,6 +171,7 @@ class CauseRecord(records.Record):
     confidence: records.Share
     detail: str
     where: records.Name
+    tried: bool
 
 
 class PlaceRecord(records.Record):

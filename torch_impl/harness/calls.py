@@ -58,6 +58,8 @@ class Call:
         module: None for a function.
         weights: the variables that a function is called with, or None; see `variables`.
         where: line of the user's code that made the call, "model.py:23"; "" if there is none.
+        given: of a function, what was called: the function, its arguments, its keywords, and the
+            parameters of the module.
         rate: of a dropout, the fraction to drop.
         is_active: whether a dropout dropped anything.
         drops_channels: whether a dropout drops whole channels instead of single values.
@@ -75,6 +77,7 @@ class Call:
     module: nn.Module | None = None
     weights: Callable[[], list[Variable]] | None = None
     where: str = ""
+    given: tuple[Any, Any, Any, Weights] | None = None
     rate: float | None = None
     is_active: bool = False
     drops_channels: bool = False
@@ -187,7 +190,7 @@ class _Watch(TorchFunctionMode):
         call = Call(
             name=self._numbered(self._names.get(id(module), type(module).__name__)),
             kind=kind,
-            run=_rerun(module, arguments, {}, self._weights),
+            run=rerun(module, arguments, {}, self._weights),
             inputs=given.inputs,
             output=first_tensor(output),
             final=final_states(module, output),
@@ -277,9 +280,10 @@ class _Watch(TorchFunctionMode):
                 self._pass_on((arguments, keywords), output)
             return output
         name = self._numbered(f"{function.__name__}()")
-        run = _rerun(function, arguments, keywords, self._weights)
+        run = rerun(function, arguments, keywords, self._weights)
         call = Call(name, kind, run, given.inputs, output, sources=given.sources)
         call.origins, call.where = given.origins, where()
+        call.given = function, arguments, keywords, self._weights
         call.arguments = arguments_of(function.__name__, arguments, keywords)
         call.weights = cache(partial(self._weights.of_call, function, arguments, keywords))
         return self._add(call, output)
@@ -305,6 +309,7 @@ class _Watch(TorchFunctionMode):
             sources=given.sources,
             origins=given.origins,
             where=where(),
+            given=(function, arguments, keywords),
             rate=float(named.get("p", 0.5)),
             is_active=bool(named.get("training", True)),
             drops_channels=drops_channels(function),
@@ -380,7 +385,7 @@ def output_of(
     return final if is_final and final is not None else output
 
 
-def _rerun(function: Any, arguments: Any, keywords: Any, weights: Weights) -> Callable[..., Any]:
+def rerun(function: Any, arguments: Any, keywords: Any, weights: Weights) -> Callable[..., Any]:
     """Returns a function that repeats the call with other tensors, in the order of the old ones.
 
     Parameters stay.

@@ -21,7 +21,7 @@ from parity.data import probe_inputs
 from parity.ladder.items import PASS
 from parity.ladder.recorded import compare_recorded
 from parity.traces.trace import Trace
-from torch_impl.harness.calls import Call, final_states, first_tensor
+from torch_impl.harness.calls import Call, Passed, final_states, first_tensor
 from torch_impl.harness.check.loss import Loss
 from torch_impl.harness.port.paired_layer import PairedLayer
 from torch_impl.harness.port.port_under_test import PortUnderTest
@@ -59,7 +59,11 @@ class Forced:
 
 
 def forced_pass(
-    port: PortUnderTest, mode: str, left_out: Collection[str] = (), loss: Loss | None = None
+    port: PortUnderTest,
+    mode: str,
+    left_out: Collection[str] = (),
+    loss: Loss | None = None,
+    changed: tuple[Passed, Passed] | None = None,
 ) -> Forced:
     """Runs the port once with Keras's values.
 
@@ -68,17 +72,23 @@ def forced_pass(
         mode: "eval" or "train".
         left_out: Keras's layers that are taken for unpaired.
         loss: differentiated, if it is given; only in train mode.
+        changed: give another output of a call, before and after it is noted.
 
     Returns:
         What the port computed. The module is as before.
     """
     found = Forced()
     pairs = _Pairs(port, mode, left_out, found)
+    before, after = changed or (_same, _same)
     is_training = mode == "train"
+
+    def passed(call: Call, output: Any) -> Any:
+        return after(call, pairs.pass_on(call, before(call, output)))
+
     with port.kept(), nullcontext() if loss is not None else torch.no_grad():
         if loss is not None:
             port.module.zero_grad()
-        _, output = port.forward(mode, "probe", training=is_training, passed=pairs.pass_on)
+        _, output = port.forward(mode, "probe", training=is_training, passed=passed)
         found.output = output
         if loss is not None:
             value = loss(output, port.target("target/probe"), port.keras["target/probe"])
@@ -89,6 +99,10 @@ def forced_pass(
         if is_training:
             found.state = port.moving()
     return found
+
+
+def _same(_: Call, output: Any) -> Any:
+    return output
 
 
 class _Forcing(torch.autograd.Function):

@@ -16,6 +16,7 @@ from parity.errors import ParityError
 from parity.programs.check_spec import CheckSpec
 from parity.traces.trace import Trace, TraceWriter
 from torch_impl.harness.check.facts import write_facts
+from torch_impl.harness.check.fixes.run import write_fixes
 from torch_impl.harness.check.forward import output_form, write_forward
 from torch_impl.harness.check.gradient import write_gradients
 from torch_impl.harness.check.initial import write_init
@@ -68,6 +69,8 @@ def run_check(
             write_optimizer(PortUnderTest(factory, spec.seed, keras, spec.device), writer)
     with _noted(raised, "schedule"):
         write_schedule(spec, factory, keras, writer)
+    with _noted(raised, "fixes"):
+        write_fixes(port, writer)
 
 
 def _loss(port: PortUnderTest, form: str, writer: TraceWriter) -> Loss | None:

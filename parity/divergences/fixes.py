@@ -1,0 +1,90 @@
+"""The fix of a divergence: what the torch half tried on the probe, and what helped.
+
+A change that helped is printed in the place of the registry's general text. Where changes were
+tried in vain, a text that suggests the same changes is not printed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from parity.divergences import REGISTRY
+from parity.divergences.places import STATE, Places
+
+if TYPE_CHECKING:
+    from parity.ladder.result import Found
+    from parity.traces.trace import Trace
+
+FORWARD = "forward"  # the item of all that a layer gets and makes
+IN_VAIN = (
+    "compare the two by hand: no change that Keras's settings suggest ends it, and each was tried"
+)
+_MOST_TEXTS = 3  # of one divergence
+
+Record = Mapping[str, Any]
+Site = tuple[str, str]  # Keras's layer or "", and an item of it
+
+
+def with_fix(found: Found, keras: Trace, port: Trace) -> Found:
+    """Returns a divergence whose causes say what helped.
+
+    Args:
+        found: the divergence, with the texts of the registry.
+        keras: the results of Keras.
+        port: the results of the port, with the facts `fixes` and `no_fixes`.
+    """
+    records = fixes_of(found, keras, port)
+    vain = {_site(record) for record in _of_level(port, "no_fixes", found.level)}
+    if not records and not vain & set(_sites(found, keras, port)):
+        return found
+    texts = list(dict.fromkeys(str(record["text"]) for record in records))
+    left = len(texts) - _MOST_TEXTS
+    told = "; ".join(texts[:_MOST_TEXTS]) + (f"; and {left} more like it" if left > 0 else "")
+    causes = [
+        {**cause, "fix": IN_VAIN} if REGISTRY[cause["id"]].is_mechanical else cause
+        for cause in found.causes
+    ]
+    if records and causes:
+        causes[0] = {**causes[0], "fix": told, "tried": True}
+    return dataclasses.replace(found, causes=tuple(causes))
+
+
+def fixes_of(found: Found, keras: Trace, port: Trace) -> list[Record]:
+    """Returns the records of the changes that end a divergence, as few as will do."""
+    sites = _sites(found, keras, port)
+    records = [r for r in _of_level(port, "fixes", found.level) if _site(r) in sites]
+    records.sort(key=lambda record: -len(set(_ends(record)) & set(sites)))
+    needed: list[Record] = []
+    open_sites = set(sites)
+    for record in records:
+        if open_sites & set(_ends(record)):
+            needed.append(record)
+            open_sites -= set(_ends(record))
+    return needed
+
+
+def _of_level(port: Trace, key: str, level: str) -> list[Record]:
+    return [record for record in port.facts.get(key, ()) if record["level"] == level]
+
+
+def _site(record: Record) -> Site:
+    return str(record["layer"]), str(record["item"])
+
+
+def _ends(record: Record) -> list[Site]:
+    """Returns all sites that a change ends."""
+    return [(str(record["layer"]), str(item)) for item in (record.get("ends") or [record["item"]])]
+
+
+def _sites(found: Found, keras: Trace, port: Trace) -> Sequence[Site]:
+    """Returns the sites that a divergence is of."""
+    if found.level != FORWARD:
+        return [("", found.level)]
+    places = Places(keras, port)
+    sites = []
+    for name in found.items or (found.item.name,):
+        layer = places.layer_of(name) or ""
+        sites.append((layer, name.removesuffix(STATE) if name.endswith(STATE) else FORWARD))
+    return list(dict.fromkeys(sites))
