@@ -309,7 +309,7 @@ class _Watch(TorchFunctionMode):
             sources=given.sources,
             origins=given.origins,
             where=where(),
-            given=(function, arguments, keywords),
+            given=(function, arguments, keywords, self._weights),
             rate=float(named.get("p", 0.5)),
             is_active=bool(named.get("training", True)),
             drops_channels=drops_channels(function),

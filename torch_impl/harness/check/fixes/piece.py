@@ -40,7 +40,7 @@ class Piece:
     def __init__(self, call: Call) -> None:
         self.call, self.module = call, call.module
         self.is_keras = type(self.module).__module__.startswith("torch_impl.")
-        self._arguments = arguments_of(*call.given) if call.given is not None else {}
+        self._arguments = arguments_of(*call.given[:3]) if call.given is not None else {}
 
     def has(self, name: str) -> bool:
         """Whether the call has a setting of this name, as far as is known."""
