@@ -1,0 +1,136 @@
+"""All divergences of a check with their causes; what is accepted; a tolerance of the user's own."""
+
+import check_pairs
+import pytest
+
+from parity.divergences.causes import name_causes, with_tolerance
+from parity.ladder.engine import compare_levels
+from parity.ladder.items import ACCEPTED, FAIL, PASS, SKIPPED, STYLE, Item, Level
+from parity.ladder.result import Result
+from parity.ladder.table import OF_PROBE
+
+
+@pytest.fixture
+def named(tmp_path):
+    """The result of a port with some changes."""
+
+    def make(*changes, accept=()):
+        recorded = check_pairs.recorded()
+        port = check_pairs.ported(recorded)
+        for change in changes:
+            change(port)
+        sides = recorded.read(tmp_path / "keras"), port.write(tmp_path / "port")
+        levels = compare_levels(OF_PROBE, *sides, stops=False)
+        return name_causes(Result(PASS, {}, levels), *sides, accept)
+
+    return make
+
+
+def biases(port):
+    """Both biases start elsewhere."""
+    for name in ("dense1.bias", "dense2.bias"):
+        port.arrays[f"init/{name}"] = port.arrays[f"init/{name}"] + 0.25
+
+
+def wrong_layer(port):
+    for mode in ("eval", "train"):
+        port.arrays[f"forward/{mode}/dense2/own"] = port.arrays[f"forward/{mode}/dense2/own"] + 1
+    check_pairs.went_wrong(port)
+
+
+def test_a_right_port_has_no_divergence(named):
+    result = named()
+    assert (result.divergences, result.inherited, result.settings) == ((), (), ())
+    assert result.first is None
+
+
+def test_a_divergence_has_its_place_and_its_line(named):
+    (found,) = named(wrong_layer).divergences
+    assert found.place == {
+        "keras": "dense2",
+        "torch": "3",
+        "where": "ports.py:13",
+        "introduced": True,
+    }
+    assert found.items == (
+        "dense2, with Keras's input (eval)",
+        "dense2, with Keras's input (train)",
+    )
+    assert not found.is_accepted
+
+
+def test_divergences_of_one_level_and_one_cause_are_one(named):
+    (found,) = named(biases).divergences
+    assert found.items == ("dense1.bias", "dense2.bias")
+    assert found.causes[0]["id"] == "B9"
+
+
+def test_divergences_without_a_known_cause_are_not_joined(named):
+    def other(port):
+        wrong_layer(port)
+        key = "forward/eval/dense1/own"
+        port.arrays[key] = port.arrays[key] * 1.5 + 0.125
+
+    assert len(named(other).divergences) == 2
+
+
+def test_causes_and_place_of_a_result_are_those_of_the_first_that_is_not_accepted(named):
+    result = named(biases, wrong_layer, accept=["B9"])
+    init, forward = result.divergences
+    assert (init.is_accepted, forward.is_accepted) == (True, False)
+    assert result.first is forward
+    assert (result.causes, result.place) == (forward.causes, forward.place)
+    assert result.first_divergence[0].id == "forward"
+
+
+def test_only_what_is_accepted_passes_its_level(named):
+    result = named(biases, wrong_layer, accept=["B9"])
+    levels = {level.id: level for level in result.levels}
+    assert (levels["init"].status, levels["forward"].status) == (PASS, FAIL)
+    assert {item.status for item in levels["init"].items} == {PASS, ACCEPTED}
+
+
+@pytest.mark.parametrize("accept", [["B1"], ["b9"], ["N1"], [""]])
+def test_another_id_accepts_nothing(named, accept):
+    result = named(biases, accept=accept)
+    assert not result.divergences[0].is_accepted
+    assert [level.status for level in result.levels].count(FAIL) == 1
+
+
+# --- tolerance -----------------------------------------------------------------------------------
+
+
+def item(worst, unit="rel", **fields):
+    return Item("name", worst, 1e-12, unit, 3, **fields)
+
+
+def level(*items, status=FAIL):
+    return Level("forward", status, "made for this test", items)
+
+
+@pytest.mark.parametrize("unit", ["rel", "abs", "ulp"])
+def test_a_tolerance_of_the_users_own_judges_numbers(unit):
+    for tolerance, status in ((1e-5, PASS), (1e-6, PASS), (9e-7, FAIL)):
+        found = with_tolerance(level(item(1e-6, unit)), tolerance)
+        assert found.status == status
+        assert found.items[0].allowed == tolerance
+
+
+def test_a_smaller_tolerance_fails_what_passed():
+    assert with_tolerance(level(item(1e-13), status=PASS), 1e-14).status == FAIL
+
+
+@pytest.mark.parametrize("unit", ["count", "-log10 p"])
+def test_what_is_no_rounding_is_judged_as_before(unit):
+    given = level(item(1.0, unit))
+    assert with_tolerance(given, 1e3) == given
+
+
+def test_what_decides_nothing_fails_nothing():
+    found = with_tolerance(level(item(1e-13), item(1.0, role=STYLE), status=PASS), 1e-6)
+    assert found.status == PASS
+
+
+def test_a_level_that_was_not_compared_stays_so():
+    given = Level("loss", SKIPPED, "the port gives no loss")
+    assert with_tolerance(given, 1e-6) == given

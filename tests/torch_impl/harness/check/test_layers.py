@@ -1,0 +1,131 @@
+"""Which layers of a port differ by themselves, and which are only written in another way."""
+
+import check_factories
+import check_pairs
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from parity.traces.trace import TraceWriter
+from torch_impl import Port
+from torch_impl.harness.check.forward import output_form, write_forward
+from torch_impl.harness.check.layers import write_layers
+from torch_impl.harness.check.loss import loss_of
+from torch_impl.harness.port.port_under_test import PortUnderTest
+
+NAMES = {node[0] for node in check_pairs.NODES}
+
+
+@pytest.fixture(autouse=True)
+def _default_type_is_left_as_found():
+    """A port makes new tensors in float64."""
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+@pytest.fixture(scope="module")
+def recorded():
+    return check_pairs.recorded()
+
+
+@pytest.fixture
+def written(recorded, tmp_path):
+    """What is written of the layers of a port."""
+
+    def write(factory, modes=("eval", "train")):
+        port = PortUnderTest(factory, 3, recorded.read(tmp_path / "keras"))
+        writer = TraceWriter()
+        for mode in modes:
+            write_forward(port, mode, writer)
+        form = output_form(port, writer)
+        write_layers(port, form, loss_of(port, form), writer)
+        return writer
+
+    return write
+
+
+class Net(nn.Module):
+    """The network of `check_pairs`; its first activation may come behind the dropout."""
+
+    def __init__(self, *, activation_last=False, last="sigmoid", scale=1.0):
+        super().__init__()
+        self.dense1, self.dense2 = nn.Linear(5, 4), nn.Linear(4, 3)
+        self.dropout = nn.Dropout(0.5)
+        self.activation_last, self.last, self.scale = activation_last, last, scale
+
+    def forward(self, x):
+        x = self.dense1(x) * self.scale
+        x = x if self.activation_last else torch.relu(x)
+        x = self.dropout(x)
+        x = torch.relu(x) if self.activation_last else x
+        return getattr(torch, self.last)(self.dense2(x))
+
+
+def port(**options):
+    return lambda: Port(Net(**options), nn.MSELoss())
+
+
+def differing(writer, recorded):
+    """Keras layers whose own output differs, or what reaches them."""
+    found = set()
+    for mode in ("eval", "train"):
+        for name, key in writer.facts["targets"].get(mode, {}).items():
+            own = writer.arrays[f"forward/{mode}/{name}/own"]
+            if not np.allclose(own, recorded.arrays[key], rtol=0, atol=1e-12):
+                found.add(name)
+            given = f"forward/{mode}/{name}/input/0"
+            theirs = recorded.arrays[given]
+            if not np.allclose(writer.arrays[given], theirs, rtol=0, atol=1e-12):
+                found.add(f"input of {name}")
+    return found
+
+
+def test_a_right_port_has_no_layer_that_differs(written, recorded):
+    writer = written(port())
+    assert differing(writer, recorded) == set()
+    assert (writer.facts["style"], writer.facts["unshaped"]) == ([], [])
+    assert set(writer.facts["targets"]["train"]) == NAMES
+    expected = {"loss/own"} | {f"forced/gradient/{name}" for name in check_pairs.SHAPES}
+    assert expected <= set(writer.arrays)
+
+
+def test_an_activation_behind_a_dropout_is_style(written):
+    writer = written(port(activation_last=True))
+    assert set(writer.facts["style"]) <= {"dense1.activation", "dropout"}
+    assert writer.facts["style"]
+
+
+def test_beside_another_fault_it_is_style_as_well(written, recorded):
+    writer = written(port(activation_last=True, last="tanh"))
+    assert set(writer.facts["style"]) <= {"dense1.activation", "dropout"}
+    assert writer.facts["style"]
+    found = {name.removeprefix("input of ") for name in differing(writer, recorded)}
+    assert found - set(writer.facts["style"]) == {"dense2.activation"}
+
+
+def test_a_wrong_layer_is_no_style(written, recorded):
+    writer = written(port(last="tanh"))
+    assert writer.facts["style"] == []
+    assert differing(writer, recorded) == {"dense2.activation"}
+
+
+def test_what_is_computed_between_two_layers_differs_at_the_second(written, recorded):
+    writer = written(port(scale=2.0))
+    assert writer.facts["style"] == []
+    expected = {"input of dense1.activation", "dense1.activation"}
+    assert differing(writer, recorded) == expected
+
+
+def test_the_layers_are_judged_though_the_loss_raises(written, recorded):
+    writer = written(check_factories.torch_raises_in_loss)
+    assert differing(writer, recorded) == set()
+    assert set(writer.facts["targets"]["train"]) == NAMES
+    assert "loss/own" not in writer.arrays
+    assert not [key for key in writer.arrays if key.startswith("forced/gradient")]
+
+
+def test_a_mode_in_which_the_port_raises_is_left_out(written):
+    writer = written(port(), modes=["eval"])
+    assert list(writer.facts["targets"]) == ["eval"]
+    assert writer.facts["style"] == []
