@@ -70,7 +70,7 @@ def run_check(
     with _noted(raised, "schedule"):
         write_schedule(spec, factory, keras, writer)
     with _noted(raised, "fixes"):
-        write_fixes(port, writer)
+        write_fixes(spec, factory, port, writer)
 
 
 def _loss(port: PortUnderTest, form: str, writer: TraceWriter) -> Loss | None:

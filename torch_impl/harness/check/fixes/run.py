@@ -6,39 +6,57 @@ tried, so that a right port costs no time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from typing import Any
 
+from parity.programs.check_spec import CheckSpec
 from parity.traces.trace import TraceWriter
+from torch_impl.harness.check.fixes.loss import loss_fix
+from torch_impl.harness.check.fixes.optimizer import optimizer_fix
+from torch_impl.harness.check.fixes.schedule import schedule_fix
 from torch_impl.harness.check.fixes.search import layer_fixes, written_errors
+from torch_impl.harness.check.fixes.whole import Together
 from torch_impl.harness.port.port_under_test import PortUnderTest
 
 
-def write_fixes(port: PortUnderTest, writer: TraceWriter) -> None:
+def write_fixes(
+    spec: CheckSpec, factory: Callable[[], Any], port: PortUnderTest, writer: TraceWriter
+) -> None:
     """Tries what Keras's configuration suggests wherever the port differs.
 
     Args:
+        spec: settings of the check.
+        factory: builds the port.
         port: the port.
         writer: has what the port computed; receives the facts `fixes`, with level, layer (Keras's
-            name, or ""), item ("forward" or a weight), text (a line for the user), change (plain
-            values, see `Change`), ends (all items of the layer that it ends) and tried; and
-            `no_fixes`, with level, layer and item of what was tried in vain.
+            name, or ""), item ("forward", a weight, or the level), text (a line for the user),
+            change (plain values, see `made`), ends (all items of the layer that it ends) and tried;
+            and `no_fixes`, with level, layer and item of what was tried in vain.
     """
     fixes: list[dict[str, Any]] = []
     in_vain: list[dict[str, str]] = []
+    writer.facts["fixes"], writer.facts["no_fixes"] = fixes, in_vain
     before = written_errors(port, writer)
     for fix in layer_fixes(port, writer.facts.get("style", ()), before):
         place = {"level": "forward", "layer": fix.layer, "item": fix.item}
-        if fix.changes:
-            fixes.append({**place, **_told(fix.changes), "ends": list(fix.ends)})
-        else:
+        if not fix.changes:
             in_vain.append(place)
-    writer.facts["fixes"], writer.facts["no_fixes"] = fixes, in_vain
-
-
-def _told(changes: Iterable[Any]) -> dict[str, Any]:
-    return {
-        "text": "; ".join(change.text for change in changes),
-        "change": [change.to_json() for change in changes],
-        "tried": True,
+            continue
+        text = "; ".join(change.text for change in fix.changes)
+        changes = [change.to_json() for change in fix.changes]
+        more = {"text": text, "change": changes, "ends": list(fix.ends), "tried": True}
+        fixes.append({**place, **more})
+    found: dict[str, tuple[Together, int] | None] = {
+        "loss": loss_fix(port, writer.facts["output_form"], writer),
+        "optimizer": optimizer_fix(spec, factory, port, writer),
+        "schedule": schedule_fix(spec, factory, port, writer),
     }
+    for level, result in found.items():
+        place = {"level": level, "layer": "", "item": level}
+        together, count = result or ((), 0)
+        if together:
+            text = "; ".join(one.text for one in together)
+            changes = [dict(one.change) for one in together]
+            fixes.append({**place, "text": text, "change": changes, "ends": [level], "tried": True})
+        elif count:
+            in_vain.append(place)

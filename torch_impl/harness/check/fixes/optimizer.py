@@ -1,0 +1,171 @@
+"""Changes of a port's optimizer that Keras's configuration suggests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from torch import nn
+
+from parity.ladder.comparers import optimizer as level
+from parity.programs.check_spec import CheckSpec
+from parity.traces.trace import TraceWriter
+from torch_impl import optim
+from torch_impl.harness.check.fixes.made import changed_port
+from torch_impl.harness.check.fixes.whole import (
+    Suggestion,
+    Together,
+    Written,
+    code,
+    first_that_ends,
+    is_ended,
+    listed,
+    other_than_default,
+)
+from torch_impl.harness.check.optimizer import write_optimizer
+from torch_impl.harness.factories import call_factory
+from torch_impl.harness.port.port_under_test import PortUnderTest
+
+# Keras's name of a number -> torch's in `param_groups`.
+_IN_TORCH = {"learning_rate": "lr", "epsilon": "eps"}
+_NUMBERS = (
+    *("learning_rate", "epsilon", "rho", "momentum", "nesterov", "amsgrad", "centered"),
+    *("beta_1", "beta_2", "weight_decay"),
+)
+_COMMON = ("clipnorm", "clipvalue", "global_clipnorm", "gradient_accumulation_steps")
+_CLIPS = _COMMON[:3]
+
+
+def optimizer_fix(
+    spec: CheckSpec, factory: Callable[[], Any], port: PortUnderTest, writer: TraceWriter
+) -> tuple[Together, int] | None:
+    """Returns what ends a difference of the optimizer, and how many changes were tried.
+
+    Args:
+        spec: settings of the check.
+        factory: builds the port.
+        port: the port.
+        writer: has what the optimizer made of given gradients.
+
+    Returns:
+        None if the optimizer agrees, or was not compared.
+    """
+    keras, facts = port.keras, writer.facts
+    if port.built.optimizer is None or keras.facts["optimizer"] is None:
+        return None
+    steps = {key: a for key, a in writer.arrays.items() if key.startswith("optimizer/")}
+    if not steps or _agrees(port, TraceWriter(steps), facts):
+        return None
+
+    def ends(some: Together) -> bool:
+        changes = [one.change for one in some]
+        fresh = PortUnderTest(
+            lambda: changed_port(call_factory(factory, spec.seed), changes),
+            *(spec.seed, keras, spec.device),
+        )
+        tried = TraceWriter()
+        write_optimizer(fresh, tried)
+        return tried.arrays.keys() >= steps.keys() and _agrees(port, tried, facts)
+
+    second = list(_second_biases(port))
+    own = list(_keras_optimizer(port))
+    singles = [*_missing(port), *_numbers(port), *second, *own]
+    return first_that_ends(singles, [(one, two) for one in second for two in own], ends)
+
+
+def _agrees(port: PortUnderTest, writer: TraceWriter, facts: Mapping[str, Any]) -> bool:
+    return is_ended(level.of_probe(port.keras, Written(writer, facts).as_trace))
+
+
+# --- suggestions ---------------------------------------------------------------------------------
+
+
+def _missing(port: PortUnderTest) -> Iterator[Suggestion]:
+    """Yields the parameters that the optimizer does not have."""
+    assert port.built.optimizer is not None
+    held = {id(p) for group in port.built.optimizer.param_groups for p in group["params"]}
+    names = [
+        name
+        for name, parameter in port.module.named_parameters()
+        if parameter.requires_grad and id(parameter) not in held
+    ]
+    if names:
+        few = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+        kind = type(port.built.optimizer).__name__
+        text = f"optimizer = {kind}(module.parameters(), ...)  # now without {few}"
+        yield Suggestion(text, {"optimizer": {"add": names}})
+
+
+def _numbers(port: PortUnderTest) -> Iterator[Suggestion]:
+    """Yields Keras's numbers for the optimizer that the port has."""
+    assert port.built.optimizer is not None
+    group = port.built.optimizer.param_groups[0]
+    for name, value in _settings(port).items():
+        if name in group and group[name] != value:
+            kind = type(port.built.optimizer).__name__
+            # A layer of Keras's names takes the rate under its own.
+            is_keras = isinstance(port.built.optimizer, optim.KerasOptimizer)
+            word = "learning_rate" if is_keras and name == "lr" else name
+            text = f"optimizer = {kind}(..., {word}={code(value)})  # now {code(group[name])}"
+            yield Suggestion(text, {"optimizer": {"set": {name: value}}}, frozenset((name,)))
+
+
+def _settings(port: PortUnderTest) -> dict[str, Any]:
+    """Returns Keras's numbers under all the names that a torch optimizer may have for them."""
+    config = port.keras.facts["optimizer"]["config"]
+    found: dict[str, Any] = {}
+    for name in _NUMBERS:
+        value = config.get(name)
+        if name == "weight_decay":
+            value = value or 0.0
+        if isinstance(value, bool | int | float):
+            found |= {name: value, _IN_TORCH.get(name, name): value}
+    if "rho" in found:
+        found["alpha"] = found["rho"]
+    if "beta_1" in found and "beta_2" in found:
+        found["betas"] = [found["beta_1"], found["beta_2"]]
+    if port.keras.facts["schedule"]["kind"] is not None:
+        found.pop("lr", None)
+    return found
+
+
+def _keras_optimizer(port: PortUnderTest) -> Iterator[Suggestion]:
+    """Yields Keras's optimizer, in the place of the port's clipping where Keras clips by itself."""
+    facts = port.keras.facts["optimizer"]
+    kind = getattr(optim, facts["class"], None)
+    if kind is None:
+        return
+    config = facts["config"]
+    rate = config.get("learning_rate")
+    if not isinstance(rate, int | float):  # a schedule, which has a level of its own
+        assert port.built.optimizer is not None
+        rate = float(port.built.optimizer.param_groups[0]["lr"])
+    given = {"learning_rate": rate, **other_than_default(kind, {**config, "learning_rate": None})}
+    given |= {name: config[name] for name in _COMMON if config.get(name)}
+    text = f"optimizer = torch_impl.optim.{facts['class']}(module.parameters(), {listed(given)})"
+    clips = any(given.get(name) for name in _CLIPS)
+    has_step = port.built.before_step is not None
+    for keeps in (True, False) if has_step and not clips else (not has_step,):
+        note = "" if keeps or not has_step else "; no clipping before the step"
+        change = {"class": facts["class"], "arguments": given, "keeps_before_step": keeps}
+        yield Suggestion(text + note, {"optimizer": change})
+        # Keras's configuration does not say which weights it excludes.
+        small = [n for n, p in port.module.named_parameters() if p.requires_grad and p.ndim < 2]
+        if given.get("weight_decay") and small:
+            few = ", ".join(small[:3]) + (", ..." if len(small) > 3 else "")
+            told = f"; optimizer.exclude_from_weight_decay([{few}])"
+            yield Suggestion(text + note + told, {"optimizer": {**change, "excluded": small}})
+
+
+def _second_biases(port: PortUnderTest) -> Iterator[Suggestion]:
+    """Yields the second biases of recurrent modules, of which Keras has one."""
+    names = [
+        f"{path}.{name}" if path else name
+        for path, module in port.module.named_modules()
+        if isinstance(module, nn.LSTM | nn.RNN)
+        for name, parameter in module.named_parameters(recurse=False)
+        if name.startswith("bias_hh") and parameter.requires_grad
+    ]
+    if names:
+        text = "; ".join(f"{name}.requires_grad_(False)" for name in names)
+        yield Suggestion(text, {"frozen": names})
