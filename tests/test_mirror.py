@@ -56,6 +56,7 @@ ONLY_KERAS_CHECK_FILES = {
 ONLY_TORCH_CHECK_FILES = {
     "forced.py": "the port is run with Keras's values; Keras has its own",
     "layers.py": "which layers of the port differ, by that run",
+    "fixes.py": "changes of a port, tried on the probe; Keras is never changed",
 }
 
 # "half file function": why the other half has none.

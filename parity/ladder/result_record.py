@@ -171,7 +171,7 @@ class CauseRecord(records.Record):
     confidence: records.Share
     detail: str
     where: records.Name
-    tried: bool
+    tried: bool = False
 
 
 class PlaceRecord(records.Record):

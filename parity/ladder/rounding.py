@@ -17,9 +17,6 @@ from parity.ladder.tolerance import FLOAT64, NOISE_FACTOR
 # comparison in float64 shows less than one in float32, and is useless. Relative to the largest
 # value of all arrays of a kind, since a gradient that cancels to 1e-17 is only rounding.
 MOST = 1e-6
-# An array that rounding may change by more than a thousandth tells little. It is compared; if it
-# agrees, it is listed as not compared.
-BLIND = 1e-3
 # Groups of arrays of one kind, one array per weight.
 _GROUPS = ("gradient", "state", "trajectory")
 

@@ -12,7 +12,7 @@ from parity.ladder.comparers.run import parameters
 from parity.ladder.items import INTRODUCED
 from parity.ladder.outcome import Outcome, judged, judged_if_any, skipped
 from parity.ladder.recorded import held_otherwise
-from parity.ladder.rounding import BLIND, MOST, allowed
+from parity.ladder.rounding import MOST, allowed
 from parity.ladder.tolerance import FLOAT64, SEMANTIC, Tolerance
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
         most = allowed(keras, key)
         theirs = _theirs(keras, key, given)
         item = compare_close(weight, theirs, port[key], allowed=most, unit="rel")
-        if most > BLIND and item.agrees:
+        if most > MOST and item.agrees:
             not_compared.append((f"gradient of {weight}", "it is hardly more than rounding"))
             continue
         forced = f"forced/{key}"

@@ -13,7 +13,7 @@ from parity.ladder.comparers.probe import HELD_OTHERWISE, MEASURED, NO_OPTIMIZER
 from parity.ladder.comparers.run import lengths, parameters, parting
 from parity.ladder.outcome import Outcome, judged, judged_if_any, skipped
 from parity.ladder.recorded import close, held_otherwise
-from parity.ladder.rounding import BLIND, allowed
+from parity.ladder.rounding import MOST, allowed
 
 if TYPE_CHECKING:
     from parity.ladder.items import Item
@@ -149,7 +149,7 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
                 not_compared[f"{weight} in training"] = HELD_OTHERWISE
                 continue
             item = close(keras, port, key, weight, step=step)
-            if item.allowed > BLIND and item.agrees:
+            if item.allowed > MOST and item.agrees:
                 told = "it follows a gradient that is hardly more than rounding"
                 not_compared[f"{weight} in training"] = told
             else:

@@ -112,13 +112,13 @@ def test_a_weight_without_a_gradient_fails_whatever_else_is_compared(compared_pr
     ]
 
 
-def noisy(share):
+def noisy(share, others=1e6):
     """As if rounding moved the gradient of a bias, which is small beside the others."""
 
     def change(r):
         r.facts["noise"]["gradient/dense1.bias"] = share / 30
         for name in ("dense1.kernel", "dense2.kernel", "dense2.bias"):
-            r.arrays[f"gradient/{name}"] = r.arrays[f"gradient/{name}"] * 1e6
+            r.arrays[f"gradient/{name}"] = r.arrays[f"gradient/{name}"] * others
 
     return change
 
@@ -134,10 +134,10 @@ def test_a_gradient_that_is_hardly_more_than_rounding_is_left_out_and_told(compa
 
 
 def test_a_gradient_that_rounding_changes_a_little_is_compared_within_that(compared_probe):
-    level = compared_probe(moved("gradient/dense1.bias", 1e-5), noisy(2e-5))["gradient"]
+    level = compared_probe(moved("gradient/dense1.bias", 4e-7), noisy(6e-7, 1e3))["gradient"]
     assert (level.status, level.not_compared) == (PASS, ())
     assert "dense1.bias" in [item.name for item in level.items]
-    levels = compared_probe(moved("gradient/dense1.bias", 3e-5), noisy(2e-5))
+    levels = compared_probe(moved("gradient/dense1.bias", 8e-7), noisy(6e-7, 1e3))
     assert failed(levels) == ("gradient", ["dense1.bias"])
 
 

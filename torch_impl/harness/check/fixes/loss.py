@@ -160,10 +160,12 @@ def _penalty(port: PortUnderTest) -> Suggestion | None:
     """Returns the penalties of Keras's layers; None if there are none, and none in the port."""
     names = {id(parameter): name for name, parameter in port.module.named_parameters()}
     weights: dict[str, Any] = {}
-    for pair, name, variable in port.variables():
-        short = name.rpartition(".")[2].rpartition("/")[2].removesuffix("_kernel")
-        row = _regularizer(pair.node["config"].get(f"{short}_regularizer"))
-        for tensor in variable.tensors if row is not None else ():
+    nodes = {node["name"]: node for node in port.keras.facts["nodes"]}
+    for item in port.carried:
+        short = item.name.rpartition(".")[2].rpartition("/")[2].removesuffix("_kernel")
+        config = nodes[item.node]["config"] if item.node in nodes else {}
+        row = _regularizer(config.get(f"{short}_regularizer"))
+        for tensor in item.variable.tensors if row is not None else ():
             if id(tensor) in names:
                 weights[names[id(tensor)]] = row
     activities = {
