@@ -320,3 +320,34 @@ def attention():
     y = layers.MultiHeadAttention(2, 4)(x, x)  # Keras keeps 1 / sqrt(4) in float32
     y = layers.LayerNormalization(epsilon=1e-5)(x + y)
     return _compiled(keras.Model(x, layers.Dense(3)(layers.GlobalAveragePooling1D()(y))))
+
+
+def towers():
+    x = keras.Input((6,))
+    a, b = layers.Dense(5, activation="tanh"), layers.Dense(5, activation="tanh")
+    c, d = layers.Dense(4), layers.Dense(4)
+    y = layers.Subtract()([c(a(x)), d(b(x))])
+    return _compiled(keras.Model(x, layers.Dense(3)(y)))
+
+
+class StochasticDepth(layers.Layer):
+    """Drops a whole branch of a sample."""
+
+    def __init__(self, rate):
+        super().__init__()
+        self.rate = rate
+        self.generator = keras.random.SeedGenerator(3)
+
+    def call(self, x, training=False):
+        if not training:
+            return x
+        shape = (ops.shape(x)[0], *[1] * (len(x.shape) - 1))
+        kept = keras.random.uniform(shape, seed=self.generator, dtype=x.dtype) < 1 - self.rate
+        return x * ops.cast(kept, x.dtype) / (1 - self.rate)
+
+
+def stochastic_depth():
+    x = keras.Input((6,))
+    y = layers.Dense(6, activation="relu")(x)
+    y = layers.Add()([x, StochasticDepth(0.3)(y)])
+    return _compiled(keras.Model(x, layers.Dense(3)(y)))

@@ -642,3 +642,106 @@ class Attention(nn.Module):
 
 def attention__linears():
     return _port(Attention(), feed=torch.from_numpy)
+
+
+class Towers(nn.Module):
+    """Branches with names that tell nothing, the second one first."""
+
+    def __init__(self):
+        super().__init__()
+        self.p, self.q = nn.Linear(6, 5), nn.Linear(6, 5)
+        self.r, self.s = nn.Linear(5, 4), nn.Linear(5, 4)
+        self.out = nn.Linear(4, 3)
+
+    def forward(self, x):
+        b = self.s(torch.tanh(self.q(x)))
+        a = self.r(torch.tanh(self.p(x)))
+        return self.out(a - b)
+
+
+def towers__second_first():
+    return _port(Towers())
+
+
+class DropPath(nn.Module):
+    def __init__(self, rate):
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, x):
+        if not self.training:
+            return x
+        kept = torch.rand(len(x), *[1] * (x.ndim - 1), dtype=x.dtype) < 1 - self.rate
+        return x * kept / (1 - self.rate)
+
+
+def stochastic_depth__drop_path():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.drop, self.out = nn.Linear(6, 6), DropPath(0.3), nn.Linear(6, 3)
+
+        def forward(self, x):
+            return self.out(x + self.drop(F.relu(self.a(x))))
+
+    return _port(Net())
+
+
+def conv__traced():
+    """As `torch.fx` writes it."""
+    net = _conv_net(nn.BatchNorm2d(4))
+    net[3] = nn.Sequential(KerasNorm(4, eps=1e-3, momentum=0.01))
+
+    class Leaves(torch.fx.Tracer):
+        def is_leaf_module(self, module, name):
+            return isinstance(module, KerasNorm) or super().is_leaf_module(module, name)
+
+    return _port(torch.fx.GraphModule(net, Leaves().trace(net)))
+
+
+def conv__functional_call():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net = _conv_net(KerasNorm(4, eps=1e-3, momentum=0.01))
+
+        def forward(self, x):
+            return torch.func.functional_call(self.net, dict(self.net.named_parameters()), x)
+
+    return _port(Net())
+
+
+def conv__channels_last():
+    net = _conv_net(KerasNorm(4, eps=1e-3, momentum=0.01)).to(memory_format=torch.channels_last)
+
+    def feed(x):
+        return torch.from_numpy(x).permute(0, 3, 1, 2).to(memory_format=torch.channels_last)
+
+    return _port(net, feed=feed)
+
+
+class OwnFlatten(nn.Module):
+    def forward(self, x):
+        return x.reshape(x.shape[0], -1)
+
+
+def conv__own_modules():
+    """Small modules of the user's, of which only the functions tell what they are."""
+
+    class Act(nn.Module):
+        def forward(self, x):
+            return x.clamp(min=0)
+
+    class Kernel(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.kernel = nn.Parameter(torch.randn(3, 3, 4, 4))  # in Keras's layout
+            self.offset = nn.Parameter(torch.zeros(4))
+
+        def forward(self, x):
+            return F.conv2d(x, self.kernel.permute(3, 2, 0, 1), self.offset)
+
+    norm = KerasNorm(4, eps=1e-3, momentum=0.01)
+    return _port(
+        nn.Sequential(nn.Conv2d(3, 4, 3), Act(), Kernel(), norm, OwnFlatten(), nn.Linear(80, 3))
+    )

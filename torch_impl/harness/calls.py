@@ -29,6 +29,7 @@ from torch_impl.harness.kinds import (
 )
 from torch_impl.harness.port.call_places import where
 from torch_impl.harness.port.function_weights import Weights, flat_tensors, replaced
+from torch_impl.harness.port.fused_gates import fuse_gate
 from torch_impl.harness.port.recurrent_stack import Part, is_stacked, run_stacked
 from torch_impl.layouts import Variable, variables
 
@@ -125,12 +126,21 @@ def recorded_calls(
             own outputs.
     """
     watch = _Watch(root, dropped, whole, passed)
+    apply = torch.autograd.Function.__dict__["apply"]
+
+    def applied(kind: Any, *arguments: Any, **keywords: Any) -> Any:
+        output = apply.__func__(kind, *arguments, **keywords)
+        return watch.follow(arguments, output)
+
+    # A function with a gradient of its own is not seen by torch's function mode.
+    torch.autograd.Function.apply = classmethod(applied)  # type: ignore[method-assign, assignment]
     before = hooks.register_module_forward_pre_hook(watch.enter)
     after = hooks.register_module_forward_hook(watch.leave, always_call=True)
     try:
         with watch:
             yield watch.calls
     finally:
+        torch.autograd.Function.apply = apply  # type: ignore[method-assign]
         before.remove()
         after.remove()
 
@@ -285,8 +295,17 @@ class _Watch(TorchFunctionMode):
         call.origins, call.where = given.origins, where()
         call.given = function, arguments, keywords, self._weights
         call.arguments = arguments_of(function.__name__, arguments, keywords)
+        if kind == "multiply":
+            fuse_gate(call, self.calls)
         call.weights = cache(partial(self._weights.of_call, function, arguments, keywords))
         return self._add(call, output)
+
+    def follow(self, arguments: Any, output: Any) -> Any:
+        """Gives the outputs of a function that is not watched the source of its inputs."""
+        if not self._inside:
+            for tensor in flat_tensors(output):
+                self._pass_on(arguments, tensor)
+        return output
 
     def _pass_on(self, arguments: Any, output: torch.Tensor) -> None:
         """Gives the output of an unwatched function the source of its input."""

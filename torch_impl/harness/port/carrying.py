@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
@@ -27,9 +28,9 @@ from torch_impl.harness.port.paired_layer import PairedLayer
 from torch_impl.harness.port.pairing import Pairing
 from torch_impl.layouts import Variable
 
-_MOST_TRIALS = 24
+MOST_TRIALS = 24
 # An assignment that is wrong changes an output by more than rounding ever does.
-_AGREES = 1e6  # in units of what rounding explains, 1e-12 or more: relative 1e-6
+AGREES = 1e6  # in units of what rounding explains, 1e-12 or more: relative 1e-6
 
 
 @dataclass
@@ -64,6 +65,7 @@ def carry(
     found: Sequence[Source],
     needs: Mapping[str, Need],
     output: Callable[[], torch.Tensor],
+    most: int = MOST_TRIALS,
 ) -> Cargo:
     """Sets Keras's weights in a module.
 
@@ -73,6 +75,7 @@ def carry(
         found: parameters and buffers of the module, all of them.
         needs: weights of Keras by name, all of them.
         output: computes the port's output in eval mode for Keras's probe.
+        most: number of assignments of what is left that are tried.
     """
     cargo = Cargo()
     for item in paired_weights(pairs):
@@ -84,7 +87,7 @@ def carry(
                 cargo.incomplete.append(_computed(item, error))
             else:
                 cargo.problems.append(f"{item.node}: {error}")
-    _carry_rest(keras, found, needs, cargo, output)
+    _carry_rest(keras, found, needs, cargo, output, most)
     return cargo
 
 
@@ -97,7 +100,7 @@ def carry_by_load(
     """Finds the weights that the port's own `load` has set; the arguments are those of `carry`."""
     cargo, loaded = Cargo(), Loaded(module)
     paired = {item.name: item for item in paired_weights(pairs)}
-    is_right = output_error(keras, output()) <= 1
+    is_right = _error(keras, output) <= 1
     for name in keras.facts["weights"]:
         array = keras[f"weights/{name}"]
         item = paired.get(name)
@@ -129,6 +132,7 @@ def _carry_rest(
     needs: Mapping[str, Need],
     cargo: Cargo,
     output: Callable[[], torch.Tensor],
+    most: int,
 ) -> None:
     """Matches the weights and parameters that are left; the output of the port decides."""
     placed = {item.name for item in cargo.carried} | {entry["what"] for entry in cargo.incomplete}
@@ -138,20 +142,26 @@ def _carry_rest(
     if not wanted or not free:
         return
     tried: list[list[Carried]] = []
-    for chosen in islice(assignments(wanted, free), _MOST_TRIALS):
+    for chosen in islice(assignments(wanted, free), most):
         items = [
             Carried(wanted[n].name, variable_of(wanted[n], free[option.source], option), NAMES)
             for n, option in chosen
         ]
         tried.append(items)
         _set_all(keras, items)
-        if output_error(keras, output()) < _AGREES:
+        if _error(keras, output) < AGREES:
             how = VALUES if len(tried) > 1 or _is_open(wanted, free, chosen) else NAMES
             cargo.carried += [replace(item, how=how) for item in items]
             return
     if tried:
         _set_all(keras, tried[0])
         cargo.carried += tried[0]
+
+
+def _error(keras: Trace, output: Callable[[], torch.Tensor]) -> float:
+    with suppress(Exception):  # the code of the port may raise anything; a later stage tells it
+        return output_error(keras, output())
+    return np.inf
 
 
 def _is_open(

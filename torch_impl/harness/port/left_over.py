@@ -44,7 +44,8 @@ def told_pairs(port: PortUnderTest) -> list[tuple[int, int]]:
 def left_over(port: PortUnderTest, told: Sequence[tuple[int, int]]) -> dict[str, Any]:
     """Returns the facts `keras_left`, `torch_left`, `incomplete` and `not_compared`.
 
-    A layer or a call whose weights all have a place elsewhere has lost nothing, and is left out.
+    A layer or a call whose weights all have a place elsewhere has lost nothing, and is left out;
+    but a known layer may be what is wrong, unless the output of the port is Keras's.
     """
     nodes, facts = port.keras.facts["nodes"], port.keras.facts
     paired = {row for row, _ in told}, {column for _, column in told}
@@ -53,12 +54,17 @@ def left_over(port: PortUnderTest, told: Sequence[tuple[int, int]]) -> dict[str,
     keras_left = [
         node
         for n, node in enumerate(nodes)
-        if n not in paired[0] and not (node["weights"] and names.issuperset(node["weights"]))
+        if n not in paired[0]
+        and not (node["weights"] and names.issuperset(node["weights"]) and _is_fine(port, node))
     ]
     torch_left = [
         n
         for n, call in enumerate(port.calls)
-        if n not in paired[1] and not _is_held(port.nodes[n], call.variables, held)
+        if n not in paired[1]
+        and not (
+            _is_held(port.nodes[n], call.variables, held)
+            and (call.module is None or _is_fine(port, port.nodes[n]))
+        )
     ]
     return {
         "keras_left": [node["name"] for node in keras_left],
@@ -70,6 +76,10 @@ def left_over(port: PortUnderTest, told: Sequence[tuple[int, int]]) -> dict[str,
         ],
         "not_compared": [*port.cargo.not_compared, *_computed(port)],
     }
+
+
+def _is_fine(port: PortUnderTest, node: Mapping[str, Any]) -> bool:
+    return port.agrees or node["kind"].startswith("unknown:")
 
 
 def _is_held(node: Mapping[str, Any], variables: Sequence[Any], held: set[int]) -> bool:

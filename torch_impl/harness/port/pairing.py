@@ -11,8 +11,8 @@ shape and name agree, and the order is kept.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from parity.errors import InputError
@@ -73,6 +73,41 @@ def pair_calls(
         keras_left=tuple(number for number in range(len(keras)) if number not in pairs),
         torch_left=tuple(number for number in range(len(torch)) if number not in taken),
     )
+
+
+def exchanged(
+    keras: Sequence[Mapping[str, Any]],
+    torch: Sequence[Mapping[str, Any]],
+    pairing: Pairing,
+    fixed: Mapping[str, str],
+) -> Iterator[Pairing]:
+    """Yields pairings in which two layers with weights of the same shapes have each other's call.
+
+    Branches that compute alike, such as query and key, differ in values alone.
+
+    Args:
+        keras: as for `pair_calls`.
+        torch: as for `pair_calls`.
+        pairing: the likeliest pairing.
+        fixed: pairs of the user, which stay.
+    """
+    known = [n for n, (row, _) in enumerate(pairing.pairs) if keras[row]["name"] not in fixed]
+    places = [n for n in known if keras[pairing.pairs[n][0]]["weights"]]
+    for apart in range(1, len(places)):
+        for first, second in zip(places, places[apart:], strict=False):
+            (row, column), (other, taken) = pairing.pairs[first], pairing.pairs[second]
+            if not _is_alike(torch[column]["kind"], torch[taken]["kind"]):
+                continue
+            if _shapes(keras[row]) == _shapes(keras[other]) and (
+                _shapes(torch[column]) == _shapes(torch[taken])
+            ):
+                pairs = list(pairing.pairs)
+                pairs[first], pairs[second] = (row, taken), (other, column)
+                yield replace(pairing, pairs=tuple(pairs))
+
+
+def _shapes(node: Mapping[str, Any]) -> list[list[int]]:
+    return sorted(map(list, node["weights"].values()))
 
 
 # Scores of a pair. Weights decide: the others together score less than one pair with weights.

@@ -5,7 +5,7 @@ calls -> nodes of the port -> pairing with Keras's nodes -> a PairedLayer for ea
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -14,7 +14,7 @@ from torch_impl.harness.calls import Call
 from torch_impl.harness.port.feature_order import feature_orders
 from torch_impl.harness.port.joining import ends_of
 from torch_impl.harness.port.paired_layer import PairedLayer, with_shared_axes
-from torch_impl.harness.port.pairing import Pairing, pair_calls
+from torch_impl.harness.port.pairing import Pairing, exchanged, pair_calls
 from torch_impl.weights import match
 
 
@@ -58,12 +58,25 @@ def paired_calls(
     Raises:
         InputError: `layers` names a call that does not exist.
     """
+    return pair_calls(_with_shapes(facts), nodes, layers)
+
+
+def other_pairings(
+    facts: Mapping[str, Any],
+    nodes: Sequence[Mapping[str, Any]],
+    layers: Mapping[str, str],
+    pairing: Pairing,
+) -> Iterator[Pairing]:
+    """Yields pairings that are possible too; the arguments are those of `paired_calls`."""
+    return exchanged(_with_shapes(facts), nodes, pairing, layers)
+
+
+def _with_shapes(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
     weights = facts["weights"]
-    keras = [
+    return [
         {**node, "weights": {name: weights[name]["shape"] for name in node["weights"]}}
         for node in facts["nodes"]
     ]
-    return pair_calls(keras, nodes, layers)
 
 
 def paired_layers(

@@ -91,6 +91,14 @@ def to_portable(
         theirs: see `is_channels_first`.
         like: the tensor whose layout decides, if it is another one, such as that of a gradient.
     """
+    shape = tuple(tensor.shape)
+    if _is_folded(shape, expected):
+        given = None if theirs is None else theirs.reshape(-1, *theirs.shape[2:])
+        whole = to_portable(tensor, kind, (shape[0], *expected[2:]), given, like)
+        return whole.reshape(*expected[:2], *whole.shape[1:])
+    if _is_steps_first(shape, expected):
+        tensor = tensor.transpose(0, 1)
+        like = None if like is None else like.transpose(0, 1)
     if kind in GLOBAL_POOLS and _is_pooled(tensor.shape, expected):
         return tensor.detach().cpu().numpy().reshape(expected)
     if kind in GLOBAL_POOLS and _is_flattened(tensor.shape, expected):
@@ -115,6 +123,20 @@ def _is_flattened(shape: Sequence[int], expected: Sequence[int]) -> bool:
     return is_like and shape[2] == math.prod(expected[1:-1])
 
 
+def _is_folded(shape: Sequence[int], expected: Sequence[int]) -> bool:
+    """Whether a tensor has samples and steps, the first two axes of Keras's shape, in one axis."""
+    is_like = len(shape) == len(expected) - 1 >= 2 and shape[0] == expected[0] * expected[1]
+    return is_like and expected[1] > 1 and sorted(shape[1:]) == sorted(expected[2:])
+
+
+def _is_steps_first(shape: Sequence[int], expected: Sequence[int]) -> bool:
+    """Whether a sequence has its steps first, (T, N, ...), and fits in no other way."""
+    shape, expected = list(shape), list(expected)
+    if len(shape) < 3 or shape == expected or [shape[0], *shape[2:], shape[1]] == expected:
+        return False
+    return [shape[1], shape[0], *shape[2:]] == expected
+
+
 def from_portable(
     array: np.ndarray, like: torch.Tensor, kind: str, theirs: np.ndarray | None = None
 ) -> torch.Tensor | None:
@@ -129,7 +151,13 @@ def from_portable(
     Returns:
         A tensor like `like`, or None if the array fits in no layout.
     """
-    tensor = torch.from_numpy(np.array(array))
+    if _is_folded(like.shape, array.shape):
+        array = array.reshape(-1, *array.shape[2:])
+        theirs = None if theirs is None else theirs.reshape(array.shape)
+    elif _is_steps_first(like.shape, array.shape):
+        array = np.swapaxes(array, 0, 1)
+        theirs = None if theirs is None else np.swapaxes(theirs, 0, 1)
+    tensor = torch.from_numpy(np.array(array, order="C"))
     if kind in GLOBAL_POOLS and _is_pooled(like.shape, array.shape):
         tensor = tensor.reshape(like.shape)
     elif kind in GLOBAL_POOLS and _is_flattened(like.shape, array.shape):

@@ -3,7 +3,7 @@
 import pytest
 
 from parity.errors import InputError
-from torch_impl.harness.port.pairing import pair_calls
+from torch_impl.harness.port.pairing import exchanged, pair_calls
 
 
 def node(name, kind, output=(4, 8), weights=(), inputs=((4, 5),)):
@@ -231,3 +231,12 @@ def test_a_name_does_not_make_up_for_weights_of_another_shape():
     keras = [dense("first", 5, 7), dense("second", 7, 5)]
     torch = [dense("second", 5, 7), dense("first", 7, 5)]
     assert names(keras, torch)[0] == [("first", "second"), ("second", "first")]
+
+
+def test_layers_of_one_shape_may_be_exchanged_and_no_others():
+    keras = [dense("q", 5, 8), dense("k", 5, 8), act("k.activation"), dense("v", 5, 3)]
+    torch = [dense("0", 5, 8), dense("1", 5, 8), act("2"), dense("3", 5, 3)]
+    pairing = pair_calls(keras, torch, {})
+    (other,) = exchanged(keras, torch, pairing, {})
+    assert other.pairs == ((0, 1), (1, 0), (2, 2), (3, 3))
+    assert list(exchanged(keras, torch, pairing, {"q": "0"})) == []

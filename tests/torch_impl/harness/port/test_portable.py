@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from torch_impl.harness.port.portable import as_returned, from_returned, to_portable
+from torch_impl.harness.port.portable import (
+    as_returned,
+    channels_first,
+    from_portable,
+    from_returned,
+    in_order,
+    to_portable,
+)
 
 
 @pytest.mark.parametrize("kind", ["global_average_pool", "global_max_pool"])
@@ -58,3 +65,39 @@ def test_outputs_that_fit_no_layout_are_left_as_they_are():
     array = torch.zeros(8, 4)
     assert as_returned(array.numpy(), (2, 5)).shape == (8, 4)
     assert from_returned(array, (2, 5)).shape == (8, 4)
+
+
+FORMS = {
+    "folded_features": ((8, 5), (2, 4, 5), lambda k: k.reshape(8, 5)),
+    "folded_images": (
+        (6, 4, 3, 2),
+        (2, 3, 3, 2, 4),
+        lambda k: k.reshape(6, 3, 2, 4).transpose(0, 3, 1, 2),
+    ),
+    "steps_first": ((4, 2, 5), (2, 4, 5), lambda k: k.swapaxes(0, 1)),
+    "channels_first": ((2, 5, 4, 3), (2, 4, 3, 5), lambda k: np.moveaxis(k, -1, 1)),
+    "as_it_is": ((2, 4, 5), (2, 4, 5), lambda k: k),
+}
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_steps_that_are_folded_or_first_go_both_ways(form):
+    shape, expected, turn = form
+    array = np.random.default_rng(0).normal(size=expected)
+    tensor = torch.from_numpy(turn(array).copy())
+    assert tuple(tensor.shape) == shape
+    np.testing.assert_array_equal(to_portable(tensor, "batch_norm", expected, array), array)
+    back = from_portable(array, tensor, "batch_norm")
+    np.testing.assert_array_equal(back, tensor)
+    assert back.is_contiguous()
+
+
+def test_an_image_of_one_channel_is_stored_as_channels_first():
+    """`contiguous` does nothing here, and a convolution then answers with the channels last."""
+    images = torch.randn(2, 6, 5, 1)
+    turned = channels_first(images)
+    assert torch.equal(turned, images.movedim(-1, 1))
+    assert turned.stride() == (30, 30, 5, 1)
+    conv = torch.nn.Conv2d(1, 4, 3)
+    assert conv(turned).view(2, -1).shape == (2, 48)
+    assert torch.equal(in_order(images.movedim(-1, 1)), turned)

@@ -1,0 +1,66 @@
+"""A weight that `load` has set is found by its values, wherever and in whatever order they are."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from torch_impl.harness.port.loaded import Loaded
+from torch_impl.weights import put
+
+
+def draw(*shape):
+    return np.random.default_rng(0).normal(size=shape)
+
+
+def net_with(value):
+    net = nn.Module()
+    net.inner = nn.Module()
+    net.other = nn.Parameter(torch.randn(3, 2, dtype=torch.float64))
+    net.inner.w = nn.Parameter(torch.tensor(value))
+    return net
+
+
+ORDERS = {
+    "same": lambda k: k,
+    "turned": lambda k: k.T,
+    "flat": lambda k: k.reshape(-1),
+    "rows": lambda k: k[[3, 0, 2, 1]],
+    "with_axes": lambda k: k[:, None, :, None],
+}
+
+
+@pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
+def test_a_weight_in_another_order_is_found_and_set(order):
+    kernel = draw(4, 5)
+    net = net_with(order(kernel).copy())
+    variable = Loaded(net).find("dense.kernel", kernel)
+    assert (variable.module, variable.attributes, variable.part) == (net.inner, ("w",), None)
+    assert np.array_equal(variable.to_keras(variable.tensors).detach(), kernel)
+    other = draw(4, 5) + 1
+    (tensor,) = variable.to_torch(torch.tensor(other))
+    assert np.array_equal(tensor, order(other))
+
+
+def test_a_weight_that_is_part_of_a_parameter_is_set_alone():
+    parts = draw(3, 4, 5)
+    net = net_with(parts.reshape(12, 5))
+    variable = Loaded(net).find("query.kernel", parts[1].T.copy())
+    assert variable.part is not None
+    with torch.no_grad():
+        put(variable, net.inner.w, *variable.to_torch(torch.zeros(5, 4, dtype=torch.float64)))
+    expected = parts.copy()
+    expected[1] = 0
+    assert np.array_equal(net.inner.w.detach().reshape(3, 4, 5), expected)
+
+
+def test_what_is_nowhere_is_not_found():
+    net = net_with(draw(4, 5))
+    assert Loaded(net).find("dense.kernel", draw(4, 5) + 1e-15 + 1e-9) is None
+    assert Loaded(net).find("dense.kernel", np.zeros((0,))) is None
+
+
+def test_equal_values_are_found_only_where_they_stand():
+    ones = np.array([0.5, 0.5, 2.0])
+    assert Loaded(net_with(ones)).find("norm.gamma", ones).attributes == ("w",)
+    assert Loaded(net_with(ones[::-1].copy())).find("norm.gamma", ones) is None
