@@ -6,6 +6,7 @@ normalisation on images of 32 by 32, and prints the size of each trace and of it
 
 from __future__ import annotations
 
+import argparse
 import sys
 import tempfile
 from pathlib import Path
@@ -58,6 +59,7 @@ def dropout() -> Any:
 
 def main() -> None:
     """Prints a row for each network."""
+    argparse.ArgumentParser(description=__doc__.partition("\n")[0]).parse_args()
     print(f"{'':20}{'weights':>10}{'trace MB':>10}{'bundle MB':>11}")
     for name, factory in NETWORKS.items():
         with tempfile.TemporaryDirectory() as folder:

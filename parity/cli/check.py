@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
-from parity.cli.names import files, levels, several_of
+from parity.cli.names import divergence_names, files, levels, several_of
 from parity.cli.options import (
     COMMON,
     exit_code,
     out_option,
+    parse_tolerance,
     path_option,
+    separated,
     with_children,
     with_options,
 )
@@ -50,6 +53,18 @@ OUT = out_option("Folder for the traces, logs and report.  [default: nothing is 
     help="Levels that decide the verdict, such as forward,loss.  [default: all]",
 )
 @click.option(
+    "--tolerance",
+    metavar="NUMBER",
+    callback=parse_tolerance,
+    help="Allow this relative difference, or LEVEL=NUMBER,...  [default: what rounding explains]",
+)
+@click.option(
+    "--accept",
+    metavar="ID,ID",
+    shell_complete=several_of(divergence_names),
+    help="Divergences that are known: they are told and decide nothing.",
+)
+@click.option(
     "--device",
     default="cpu",
     help="Device of the torch half: cpu, cuda or cuda:N.",
@@ -62,6 +77,8 @@ def check(
     torch: str | None,
     against: Path | None,
     levels: str | None,
+    tolerance: Mapping[str, float] | None,
+    accept: str | None,
     out: Path | None,
     children: ChildOptions,
     json_file: Path | None,
@@ -77,14 +94,14 @@ def check(
     from parity.report.text.terminal import print_lines
     from parity.report.write import attempt_reports
     from parity.runs.check import check_all
-    from parity.runs.check_options import CheckOptions
+    from parity.runs.check_options import CheckOptions, allowed_by_user
 
     check_file(json_file)
+    allowed = allowed_by_user(Path.cwd(), tolerance, separated(accept))
     spec = spec_of(
         keras=keras, torch=torch, against=None if against is None else str(against), **settings
     )
-    counted = [level.strip() for level in levels.split(",")] if levels else []
-    options = CheckOptions(out=out, children=children, levels=counted)
+    options = CheckOptions(out=out, children=children, levels=separated(levels), **allowed)
     (result,) = check_all([spec], options)
     if json_file is not None:
         write_json_file(json_file, result.to_json())

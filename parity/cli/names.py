@@ -33,9 +33,14 @@ def divergences(
     context: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """Completes the ID of a divergence, in upper or lower case, or its slug."""
+    return _items(divergence_names(), incomplete)
+
+
+def divergence_names() -> Mapping[str, str | None]:
+    """Returns the IDs of the divergences with their slugs, and the slugs."""
     from parity.divergences.names import SLUGS
 
-    return _items(SLUGS | dict.fromkeys(SLUGS.values()), incomplete)
+    return {**SLUGS, **dict.fromkeys(SLUGS.values())}
 
 
 def variants() -> Mapping[str, str]:

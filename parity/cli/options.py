@@ -37,6 +37,29 @@ def parse_seeds(context: click.Context, parameter: click.Parameter, value: str |
     return seeds
 
 
+def separated(value: str | None) -> list[str]:
+    """Returns the parts of A,B,C."""
+    return [part.strip() for part in value.split(",")] if value else []
+
+
+def parse_tolerance(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> dict[str, float] | None:
+    """Parses NUMBER into a tolerance of all levels, "", and LEVEL=NUMBER,... into one of each."""
+    if value is None:
+        return None
+    found = {}
+    for part in separated(value):
+        level, _, number = part.rpartition("=")
+        try:
+            found[level.strip()] = float(number)
+        except ValueError:
+            raise click.BadParameter(
+                f"{part!r}: expected a number, such as 1e-6, or LEVEL=NUMBER, such as forward=1e-9"
+            ) from None
+    return found
+
+
 def number_option(
     name: str, text: str, *, least: int = 1, default: int | None = None, show_default: str = ""
 ) -> Decorator:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from parity.errors import InputError, RunError
@@ -19,7 +19,7 @@ from parity.ladder.result import Result
 from parity.programs.check_spec import CheckSpec
 from parity.programs.factories import Factory, check_reference, reference_of
 from parity.runs.check_halves import check_data, folder_of, plan_checks, run_both
-from parity.runs.check_options import CheckOptions, source_of
+from parity.runs.check_options import CheckOptions, allowed_by_user, source_of
 from parity.runs.steps import unfinished, written
 from parity.traces.bundle_archive import check_archive
 from parity.traces.folder import RunFolder
@@ -35,6 +35,8 @@ def check(
     seed: int = 0,
     steps: int = 6,
     out: Path | str | None = None,
+    tolerance: float | Mapping[str, float] | None = None,
+    accept: Sequence[str] = (),
 ) -> Result:
     """Compares a PyTorch port with its Keras original.
 
@@ -47,6 +49,9 @@ def check(
         seed: seed for weights, inputs and masks.
         steps: number of training steps of the trajectory.
         out: folder for traces and logs.
+        tolerance: allowed instead of what follows from rounding, for all levels or by level; by
+            default, what [tool.parity] in pyproject.toml says.
+        accept: IDs or names of divergences that are known, beside those of [tool.parity].
 
     Returns:
         The result: verdict "pass", "fail" or "incomplete", levels, and all divergences with their
@@ -65,7 +70,8 @@ def check(
         steps=steps,
         folder=os.getcwd(),
     )
-    options = CheckOptions(out=None if out is None else Path(out), levels=levels)
+    allowed = allowed_by_user(Path.cwd(), tolerance, accept)
+    options = CheckOptions(out=None if out is None else Path(out), levels=levels, **allowed)
     return check_all([spec], options)[0]
 
 

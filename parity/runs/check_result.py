@@ -29,6 +29,8 @@ RECORDED = ("keras", "data", "seed", "steps", "batch_size")
 def compared(spec: CheckSpec, folder: Path, options: CheckOptions) -> Result:
     """Compares what both halves left.
 
+    What the user allows arrives here: `options.levels`, `options.tolerance`, `options.accept`.
+
     Raises:
         InputError: the bundle lacks what the comparison needs.
         RunError: a trace is damaged.

@@ -12,7 +12,7 @@ import os
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
@@ -38,9 +38,11 @@ class Settings:
         seed: see `parity.check`.
         steps: see `parity.check`.
         levels: see `parity.check`.
+        tolerance: see `parity.check`; None = what [tool.parity] of the project says.
+        accept: see `parity.check`.
         keras_python: interpreter of the Keras half.
         torch_python: interpreter of the torch half.
-        against: folder of bundles that replace the Keras models, see
+        against: a bundle, or a folder with bundles, that replace the Keras models, see
             `parity.traces.bundle_folder`.
         record: folder to which bundles are written.
         out: returns a folder for traces and logs of one check; None = nothing is kept.
@@ -52,6 +54,8 @@ class Settings:
     seed: int = 0
     steps: int = 6
     levels: Sequence[str] = ()
+    tolerance: float | Mapping[str, float] | None = None
+    accept: Sequence[str] = ()
     keras_python: str = sys.executable
     torch_python: str = sys.executable
     against: Path | None = None
@@ -84,6 +88,8 @@ def assert_parity(
     steps: int | None = None,
     batch_size: int = 4,
     device: str = "cpu",
+    tolerance: float | Mapping[str, float] | None = None,
+    accept: Sequence[str] | None = None,
     out: Path | str | None = None,
 ) -> Result:
     """Asserts that a PyTorch port computes in every step what its Keras original computes.
@@ -102,6 +108,9 @@ def assert_parity(
         steps: number of training steps of the trajectory; 6 by default.
         batch_size: number of samples in a probe batch.
         device: device of the torch half: cpu, cuda or cuda:N.
+        tolerance: allowed relative difference, for all levels or by level, instead of what follows
+            from rounding; by default, what [tool.parity] in pyproject.toml says.
+        accept: IDs or names of divergences that are known, beside those of [tool.parity].
         out: folder for bundle, trace and logs; by default nothing is kept.
 
     Returns:
@@ -119,6 +128,8 @@ def assert_parity(
         seed=given.seed if seed is None else seed,
         steps=given.steps if steps is None else steps,
         levels=given.levels if levels is None else levels,
+        tolerance=given.tolerance if tolerance is None else tolerance,
+        accept=given.accept if accept is None else accept,
         out=given.out if out is None else lambda: Path(out),
     )
     arguments: dict[str, Any] = {
@@ -199,7 +210,7 @@ def _check(
     from parity.programs.check_spec import CheckSpec
     from parity.programs.factories import reference_of
     from parity.runs.check import check_all
-    from parity.runs.check_options import CheckOptions
+    from parity.runs.check_options import CheckOptions, allowed_by_user
     from parity.traces.bundle import pack
     from parity.traces.folder import RunFolder
 
@@ -216,15 +227,17 @@ def _check(
         folder=os.fspath(folder),
     )
     is_named = spec.keras is not None and spec.against is None
-    name = bundle_name(spec, given.root or Path.cwd())
+    root = given.root or Path.cwd()
     if is_named and given.against is not None:
-        path = find_bundle(given.against, name)
+        path = find_bundle(given.against, spec, root)
         spec = replace(spec, keras=None, data=None, against=os.fspath(path))
     options = CheckOptions(
         children=ChildOptions(given.keras_python, given.torch_python),
         levels=given.levels,
         paths=import_paths(),
+        **allowed_by_user(root, given.tolerance, given.accept),
     )
+    name = bundle_name(spec, root)
     if not is_named or given.record is None:
         return check_all([spec], replace(options, out=out))[0]
     with tempfile.TemporaryDirectory(prefix="parity-record-") as temporary:

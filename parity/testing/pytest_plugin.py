@@ -18,6 +18,7 @@ pytest loads this file at every start, so it imports only pytest before the firs
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 from collections.abc import Callable, Generator
@@ -29,12 +30,28 @@ import pytest
 if TYPE_CHECKING:
     from parity.ladder.result import Result
 
+
+def _separated(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",")]
+
+
+def _tolerance(text: str) -> dict[str, float]:
+    parts = [part.rpartition("=") for part in text.split(",")]
+    try:
+        return {level.strip(): float(number) for level, _, number in parts}
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: expected a number, such as 1e-6, or LEVEL=NUMBER, such as forward=1e-9"
+        ) from None
+
+
 # Option -> (parser, placeholder, help); the value is None if the option is not given.
 OPTIONS: dict[str, tuple[Callable[[str], Any], str, str]] = {
     "against": (
         os.path.abspath,
-        "DIR",
-        "Check against the bundles in DIR, without Keras models and TensorFlow.",
+        "PATH",
+        "Check against a bundle, or those in and below a folder, without Keras models and "
+        "TensorFlow.",
     ),
     "record": (os.path.abspath, "DIR", "Write the bundle of every Keras model to DIR."),
     "out": (os.path.abspath, "DIR", "Keep bundles, traces and logs in DIR, one folder per check."),
@@ -49,10 +66,21 @@ OPTIONS: dict[str, tuple[Callable[[str], Any], str, str]] = {
         "Number of training steps to compare in tests that name none.  [default: 6]",
     ),
     "levels": (
-        lambda text: [level.strip() for level in text.split(",")],
+        _separated,
         "A,B,C",
         "Levels that decide the verdict in tests that name none, such as forward,loss.  "
         "[default: all]",
+    ),
+    "tolerance": (
+        _tolerance,
+        "NUMBER",
+        "Allow this relative difference, or LEVEL=NUMBER,..., in tests that name none.  "
+        "[default: what rounding explains]",
+    ),
+    "accept": (
+        _separated,
+        "ID,ID",
+        "Divergences that are known: they are told and decide nothing, in tests that name none.",
     ),
     "keras-python": (str, "PYTHON", "Interpreter of the Keras half.  [default: this one]"),
     "torch-python": (str, "PYTHON", "Interpreter of the torch half.  [default: this one]"),
@@ -70,16 +98,26 @@ def pytest_configure(config: pytest.Config) -> None:
     """Registers the marker, and rejects folders that cannot be used."""
     config.addinivalue_line(
         "markers",
-        "parity(keras, torch, data, against, levels, seed, steps, batch_size, device): compares a "
-        "port with its Keras original; the arguments are defaults of the fixture parity_check",
+        "parity(keras, torch, data, against, levels, seed, steps, batch_size, device, tolerance, "
+        "accept): compares a port with its Keras original; the arguments are defaults of the "
+        "fixture parity_check",
     )
     given = _given(config)
     if {"against", "record"} <= set(given):
         raise pytest.UsageError("--parity-against and --parity-record exclude each other")
-    if "against" in given and not Path(given["against"]).is_dir():
+    if "against" in given and not Path(given["against"]).exists():
         raise pytest.UsageError(
-            f"--parity-against {given['against']}: expected a folder from --parity-record"
+            f"--parity-against {given['against']}: expected a bundle, or a folder with bundles, "
+            "from parity record or --parity-record"
         )
+    if given.keys() & {"tolerance", "accept"}:
+        from parity.errors import InputError
+        from parity.runs.check_options import allowed_by_user
+
+        try:
+            allowed_by_user(config.rootpath, given.get("tolerance"), given.get("accept"))
+        except InputError as error:
+            raise pytest.UsageError(f"--parity-{error}") from None
     is_worker = hasattr(config, "workerinput")  # of xdist; others may already have written there
     if "out" in given and not is_worker and _is_taken(Path(given["out"])):
         raise pytest.UsageError(
@@ -90,11 +128,14 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_report_header(config: pytest.Config) -> list[str]:
     """Shows the given options."""
     given = _given(config)
-    shown = [
-        f"{name} {','.join(value) if isinstance(value, list) else value}"
-        for name, value in given.items()
-    ]
+    shown = [f"{name} {_shown(value)}" for name, value in given.items()]
     return [f"parity: {', '.join(shown)}"] if shown else []
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return ",".join(f"{key}={number:g}".lstrip("=") for key, number in value.items())
+    return ",".join(value) if isinstance(value, list) else str(value)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -87,6 +87,24 @@ def pack(folder: Path, path: Path) -> None:
         raise InputError(f"{path}: cannot be written ({error.strerror})") from error
 
 
+def read_spec(path: Path) -> CheckSpec:
+    """Returns what a bundle was recorded with; its arrays are not looked at.
+
+    Raises:
+        InputError: the file is missing, damaged, or no bundle.
+    """
+    check_archive(path)
+    with refusals(path), zipfile.ZipFile(path) as archive, archive.open(FACTS) as file:
+        return _spec(_checked_content(read_strict(file.read(MAX_FACTS + 1))))
+
+
+def _spec(content: Mapping[str, Any]) -> CheckSpec:
+    try:
+        return CheckSpec.from_dict(content["spec"])
+    except InputError as error:
+        raise ValueError(f"its spec: {error}") from None
+
+
 def unpack(path: Path, folder: Path) -> None:
     """Writes the trace that a bundle holds, whole or not at all.
 
@@ -117,10 +135,7 @@ def _unpack(path: Path, folder: RunFolder) -> None:
     with stored.open("rb") as file:
         if hashlib.file_digest(file, "sha256").hexdigest() != content["arrays_sha256"]:
             raise ValueError(f"{ARRAYS} is not what was recorded (its SHA-256 differs)")
-    try:
-        spec = CheckSpec.from_dict(content["spec"])
-    except InputError as error:
-        raise ValueError(f"its spec: {error}") from None
+    spec = _spec(content)
     facts = decode_floats(content.pop("facts"))  # which may be large
     codes = content.pop("arrays")
     _check_codes(codes, _header(stored), most_arrays(path.stat().st_size))

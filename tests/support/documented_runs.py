@@ -83,6 +83,9 @@ NOT_RUN = {
     "parity sweep too_short little_data noisy_labels --full ...": "hours",
     "python -c ...": "starts a framework, to see how long that takes",
     "python benchmarks/speed/augment.py ...": "minutes, alone on a machine",
+    "python benchmarks/accuracy/bundle_sizes.py": (
+        "a minute; tests/parity/runs/test_check.py has the largest of its networks"
+    ),
     "python benchmarks/accuracy/envelope.py ...": "minutes",
     "python benchmarks/speed/growth.py ...": "half an hour, alone on a machine",
     "python benchmarks/speed/masks.py": "seconds, which mean something alone on a machine only",

@@ -171,10 +171,12 @@ def test_a_function_is_named_by_its_file(check_all):
 
 
 def test_a_folder_of_bundles_stands_for_keras(check_all, tmp_path):
-    bundle = tmp_path / "k.f-seed0-steps6-digits.parity"
-    bundle.touch()
+    recorded = check_pairs.recorded()
+    recorded.spec |= {"keras": "k:f", "data": "/elsewhere/digits.npz", "seed": 0}
+    bundle = recorded.pack(tmp_path / "below" / "any_name.parity")
     with settings(Settings(against=tmp_path)):
-        assert_parity(keras="k:f", torch="m:f", data="digits.npz")  # which need not be there
+        # The data need not be there.
+        assert_parity(keras="k:f", torch="m:f", data="digits.npz", steps=check_pairs.STEPS)
     (spec,) = check_all.specs
     assert (spec.keras, spec.data, spec.against) == (None, None, str(bundle))
 
@@ -219,3 +221,22 @@ def test_it_can_be_used_without_pytest():
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "expected either the factory of a Keras model" in run.stdout
     assert run.stdout.split()[-1] == "False"
+
+
+def test_what_the_user_allows_comes_from_the_project_the_options_and_the_call(check_all, tmp_path):
+    (tmp_path / "pyproject.toml").write_text(
+        "[tool.parity]\naccept = ['C3']\n[tool.parity.tolerance]\nforward = 1e-9\n"
+    )
+    with settings(Settings(root=tmp_path)):
+        assert_parity(keras="k:f", torch="m:f")
+        assert_parity(keras="k:f", torch="m:f", accept=["batch-norm-momentum"], tolerance=1e-6)
+    with settings(Settings(root=tmp_path, tolerance={"loss": 1e-8}, accept=["F2"])):
+        assert_parity(keras="k:f", torch="m:f")
+        assert_parity(keras="k:f", torch="m:f", accept=[], tolerance={"loss": 1e-7})
+    found = [(dict(options.tolerance), options.accept) for options in check_all.options]
+    assert found == [
+        ({"forward": 1e-9}, ("C3",)),
+        ({"": 1e-6}, ("C3", "C2")),
+        ({"forward": 1e-9, "loss": 1e-8}, ("C3", "F2")),
+        ({"forward": 1e-9, "loss": 1e-7}, ("C3",)),
+    ]

@@ -214,8 +214,9 @@ def test_a_check_that_cannot_be_made_is_told_in_one_paragraph(project, offline):
     text = failure_of(offline, "test_other_steps")
     (line,) = told(text)
     assert line.startswith("parity.errors.InputError: ")
-    assert "build-seed0-steps9.parity: there is no such bundle; record it where" in line
-    assert line.endswith(f"pytest --parity-record {project / 'bundles'}")
+    assert f"{project / 'bundles'}: there is no bundle of " in line
+    assert "steps 9, batch size 4; record it where TensorFlow is installed, with parity rec" in line
+    assert line.endswith("build-seed0-steps6.parity is of this factory, but with steps 6")
 
 
 def test_junit_xml_has_the_properties_of_a_check(project, live, offline):
@@ -241,7 +242,7 @@ def test_every_check_of_a_test_has_properties(project, offline):
     assert (found["parity.2.verdict"], found["parity.2.level"]) == ("fail", "loss")
     found = properties_of(project / "offline.xml", "test_other_steps")
     assert found["parity.verdict"] == "error"
-    assert "there is no such bundle" in found["parity.error"]
+    assert "there is no bundle of" in found["parity.error"]
 
 
 # --- without a model -----------------------------------------------------------------------------
@@ -296,11 +297,21 @@ def test_the_marker_is_described_with_the_arguments_that_there_are(run):
     ("arguments", "message"),
     [
         (["--parity-against=.", "--parity-record=x"], "*--parity-against and --parity-record*"),
-        (["--parity-against=nowhere"], "*nowhere: expected a folder from --parity-record"),
+        (["--parity-against=nowhere"], "*nowhere: expected a bundle, or a folder with bundles,*"),
+        (["--parity-tolerance=much"], "*--parity-tolerance: 'much': expected a number*"),
+        (
+            ["--parity-tolerance=lossy=0.1"],
+            "*--parity-tolerance of 'lossy': expected one of data,*",
+        ),
+        (["--parity-tolerance=2"], "*--parity-tolerance is 2.0: expected a number above 0 and*"),
+        (["--parity-accept=C3,Z9"], "*--parity-accept='Z9': there is no such divergence*"),
         (["--parity-out=."], "*expected an empty folder or one that does not exist"),
         (["--parity-seed=one"], "*--parity-seed: invalid int value: 'one'"),
     ],
-    ids=["both", "no_folder", "taken", "no_number"],
+    ids=[
+        *("both", "no_folder", "no_tolerance", "no_level", "large_tolerance", "no_divergence"),
+        *("taken", "no_number"),
+    ],
 )
 def test_options_that_cannot_be_used_are_refused_before_any_test(run, arguments, message):
     result = run("def test_it(): pass", *arguments)

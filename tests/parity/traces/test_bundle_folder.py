@@ -1,5 +1,8 @@
 """Bundles of a project, by the names of their factories."""
 
+import os
+
+import check_pairs
 import pytest
 
 from parity.errors import InputError
@@ -25,8 +28,115 @@ def test_a_bundle_is_named_by_all_that_its_numbers_follow_from(settings, name, t
     assert bundle_name(spec, tmp_path) == f"{name}.parity"
 
 
-def test_a_bundle_is_found_by_its_name(tmp_path):
-    (tmp_path / "a.parity").touch()
-    assert find_bundle(tmp_path, "a.parity") == tmp_path / "a.parity"
-    with pytest.raises(InputError, match=rf"b\.parity: there is no .*--parity-record {tmp_path}"):
-        find_bundle(tmp_path, "b.parity")
+@pytest.fixture
+def bundles(tmp_path):
+    """Writes bundles: `bundles("any/name.parity", keras="k:f")`."""
+
+    def write(name, **spec):
+        recorded = check_pairs.recorded()
+        recorded.spec |= {"steps": check_pairs.STEPS, "batch_size": 4, "seed": 0, **spec}
+        return recorded.pack(tmp_path / name)
+
+    return write
+
+
+def wanted(tmp_path, **settings):
+    values = {"steps": check_pairs.STEPS, "folder": str(tmp_path / "tests"), **settings}
+    return CheckSpec(**values)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "asked"),
+    [
+        ("shop.models:build", "shop.models:build"),
+        ("models.py:build", "models.py:build"),
+        ("tests/models.py:build", "models.py:build"),
+        ("../tests/models.py:build", "models.py:build"),
+        ("{root}/tests/models.py:build", "models.py:build"),
+        ("tests.models:build", "models.py:build"),
+        ("models:Nets.build", "shop.models:Nets.build"),
+        ("/elsewhere/models.py:build", "models.py:build"),
+    ],
+    ids=[
+        "module",
+        "file",
+        "from_above",
+        "from_beside",
+        "absolute",
+        "as_module",
+        "inner",
+        "outside",
+    ],
+)
+def test_a_bundle_of_any_name_is_found_by_the_factory_it_was_recorded_from(
+    recorded, asked, bundles, tmp_path
+):
+    bundles("other.parity", keras="shop.models:other")
+    path = bundles("deep/er/my model.parity", keras=recorded.format(root=tmp_path))
+    (tmp_path / "deep" / "broken.parity").write_text("no bundle")
+    spec = wanted(tmp_path, keras=asked)
+    assert find_bundle(tmp_path, spec, tmp_path) == path
+    assert find_bundle(path, spec, tmp_path) == path
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["shop.models:build_all", "shop.nets:build", "models.py:other", "other/models.py:build"],
+)
+def test_a_bundle_of_another_factory_is_none(asked, bundles, tmp_path):
+    path = bundles("a.parity", keras="tests.models:build")
+    spec = wanted(tmp_path, keras=asked)
+    for place in (path, tmp_path):
+        with pytest.raises(InputError, match=r"there is no bundle of .*--parity-record"):
+            find_bundle(place, spec, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"seed": 3}, "with seed 3"),
+        ({"batch_size": 6}, "with batch_size 6"),
+        ({"data": "/x/digits.npz"}, "with data digits.npz"),
+    ],
+    ids=["seed", "batch_size", "data"],
+)
+def test_a_bundle_with_other_settings_is_told_and_not_taken(settings, told, bundles, tmp_path):
+    bundles("a.parity", keras="k:f", **settings)
+    with pytest.raises(InputError, match=f"a.parity is of this factory, but {told}"):
+        find_bundle(tmp_path, wanted(tmp_path, keras="k:f"), tmp_path)
+
+
+def test_a_file_that_is_no_bundle_is_told(tmp_path):
+    (tmp_path / "a.parity").write_text("no bundle")
+    with pytest.raises(InputError, match=r"no bundle of k:f with seed 0.*it is no zip archive"):
+        find_bundle(tmp_path, wanted(tmp_path, keras="k:f"), tmp_path)
+
+
+def test_of_several_bundles_the_one_with_the_name_of_the_factory_is_taken(bundles, tmp_path):
+    bundles("other.models.build-seed0-steps2.parity", keras="models.py:build")
+    spec = wanted(tmp_path, keras="models.py:build")
+    path = bundles(bundle_name(spec, tmp_path), keras="models.py:build")
+    assert find_bundle(tmp_path, spec, tmp_path) == path
+
+
+def test_of_several_bundles_the_one_that_names_more_of_the_factory_is_taken(bundles, tmp_path):
+    bundles("a.parity", keras="models.py:build")
+    path = bundles("b.parity", keras="tests/models.py:build")
+    assert find_bundle(tmp_path, wanted(tmp_path, keras="models.py:build"), tmp_path) == path
+
+
+def test_bundles_between_which_nothing_decides_are_told(bundles, tmp_path):
+    for name in ("a", "b"):
+        bundles(f"{name}.parity", keras="k:f")
+    with pytest.raises(InputError, match=r"several bundles are of k:f .*a\.parity, .*b\.parity"):
+        find_bundle(tmp_path, wanted(tmp_path, keras="k:f"), tmp_path)
+
+
+def test_a_bundle_that_was_recorded_anew_is_read_anew(bundles, tmp_path):
+    path = bundles("a.parity", keras="k:f", seed=1)
+    spec = wanted(tmp_path, keras="k:f")
+    with pytest.raises(InputError, match="with seed 1"):
+        find_bundle(path, spec, tmp_path)
+    bundles("a.parity", keras="k:f")
+    os.utime(path, ns=(1, 1))
+    assert find_bundle(path, spec, tmp_path) == path

@@ -1,0 +1,88 @@
+"""The table [tool.parity] of a project: what its checks have in common.
+
+    [tool.parity]          in pyproject.toml; in parity.toml the same, without tool.parity
+    tolerance = 1e-6       for every level, or a table [tool.parity.tolerance] by level
+    accept = ["C3"]        divergences that are known
+
+It stands in the folder of a call or in one above; the nearest counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from parity.errors import InputError
+
+FILES = ("parity.toml", "pyproject.toml")
+KEYS = ("tolerance", "accept")
+
+
+@dataclass(frozen=True)
+class ToolTable:
+    """What a project's table says.
+
+    Attributes:
+        path: of the file; None if there is none.
+        tolerance: by the name of a level, "" for all of them.
+        accept: IDs or names of divergences.
+    """
+
+    path: Path | None = None
+    tolerance: Mapping[str, float] = field(default_factory=dict)
+    accept: tuple[str, ...] = ()
+
+
+def read_tool_table(folder: Path) -> ToolTable:
+    """Reads the table that counts in a folder.
+
+    Raises:
+        InputError: the file cannot be read, or has a key or a value that is none.
+    """
+    folder = folder.resolve()
+    for parent in (folder, *folder.parents):
+        for name in FILES:
+            if (parent / name).is_file():
+                found = _table(parent / name)
+                if found is not None:
+                    return _checked(parent / name, found)
+    return ToolTable()
+
+
+def _table(path: Path) -> Any:
+    """Returns the table of a file, or None if it has none."""
+    import tomllib
+
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        if path.name != FILES[0]:  # a file that other programs read, and complain of
+            return None
+        raise InputError(f"{path} cannot be read ({error})") from error
+    if path.name == FILES[0]:
+        return content
+    tool = content.get("tool")
+    return tool.get("parity") if isinstance(tool, dict) else None
+
+
+def _checked(path: Path, table: Any) -> ToolTable:
+    where = path.name if path.name == FILES[0] else f"{path.name}: [tool.parity]"
+    if not isinstance(table, dict):
+        raise InputError(f"{where} is no table")
+    if unknown := [key for key in table if key not in KEYS]:
+        raise InputError(f"{where} has the key {unknown[0]!r}; expected some of {', '.join(KEYS)}")
+    tolerance = table.get("tolerance", {})
+    if _is_number(tolerance):
+        tolerance = {"": tolerance}
+    if not isinstance(tolerance, dict) or not all(map(_is_number, tolerance.values())):
+        raise InputError(f"{where} tolerance: expected a number, or one for each level")
+    accept = table.get("accept", [])
+    if not isinstance(accept, list) or not all(isinstance(name, str) for name in accept):
+        raise InputError(f"{where} accept: expected a list of IDs or names of divergences")
+    return ToolTable(path, {k: float(v) for k, v in tolerance.items()}, tuple(accept))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
