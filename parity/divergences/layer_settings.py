@@ -8,7 +8,7 @@ values.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from parity.divergences.arithmetic import same_padding
@@ -22,7 +22,7 @@ _RECURRENT = ("lstm", "gru", "simple_rnn", "bidirectional")
 
 
 def rows_of(
-    node: Facts, call: Facts, settings: Facts, before: tuple[str, str], is_wrong: bool = False
+    node: Facts, call: Facts, settings: Facts, around: Collection[str], is_wrong: bool = False
 ) -> Iterator[Row]:
     """Yields what can be compared of a pair of layers.
 
@@ -30,12 +30,12 @@ def rows_of(
         node: of the Keras layer.
         call: of the port.
         settings: attributes of its module, or arguments of its function.
-        before: kinds of what makes the input, in Keras and in the port: padding may stand there.
+        around: kinds of the layers beside it, in both halves: they may pad or crop for it.
         is_wrong: whether the port's layer is known to compute something else.
     """
     config, kind = node["config"], str(node["kind"])
     if kind in (*_CONVOLUTIONS, "conv_transpose", *_POOLS):
-        yield from _windows(node, settings, before)
+        yield from _windows(node, settings, around)
     elif kind in ("batch_norm", "layer_norm", "group_norm"):
         yield from _norm(node, call, settings)
     elif kind in _RECURRENT:
@@ -56,7 +56,7 @@ def rows_of(
 # --- windows -------------------------------------------------------------------------------------
 
 
-def _windows(node: Facts, settings: Facts, before: tuple[str, str]) -> Iterator[Row]:
+def _windows(node: Facts, settings: Facts, around: Collection[str]) -> Iterator[Row]:
     config, kind = node["config"], node["kind"]
     size = "pool_size" if kind in _POOLS else "kernel_size"
     yield size, config.get(size), settings.get("kernel_size"), "A15"
@@ -65,8 +65,9 @@ def _windows(node: Facts, settings: Facts, before: tuple[str, str]) -> Iterator[
     if kind not in _POOLS:
         yield "groups", config.get("groups"), settings.get("groups"), "A15"
         yield "padding_mode", "zeros", settings.get("padding_mode"), "A18"
-    if settings.get("computes_itself") or "zero_padding" in before or not _is_plain(node):
-        return  # the padding may be somewhere else
+    is_elsewhere = settings.get("computes_itself") or {"zero_padding", "cropping"} & set(around)
+    if is_elsewhere or not _is_plain(node):
+        return
     if kind == "conv_transpose":
         yield from _cropping(node, settings)
     elif _pads_differ(node, settings):
@@ -268,7 +269,9 @@ def _axes(axis: Any, dim: Any, node: Facts, call: Facts) -> tuple[int, int] | No
     return (axis % rank, list(theirs[1:]).index(side) + 1) if side in theirs[1:] else None
 
 
-def kinds_before(nodes: Sequence[Facts], node: Facts) -> str:
-    """Returns the kind of what makes the first input of a layer; "" for an input of the model."""
-    source = node["sources"][0] if node.get("sources") else None
-    return str(nodes[source]["kind"]) if source is not None and source >= 0 else ""
+def kinds_around(nodes: Sequence[Facts], node: Facts) -> set[str]:
+    """Returns the kinds of what makes the inputs of a layer, and of what takes its output."""
+    number = next(n for n, other in enumerate(nodes) if other["name"] == node["name"])
+    before = [nodes[source] for source in node["sources"] if source is not None and source >= 0]
+    behind = [other for other in nodes if number in other["sources"]]
+    return {str(other["kind"]) for other in (*before, *behind)}

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from parity.divergences.evidence import differs
-from parity.divergences.layer_settings import Row, kinds_before, rows_of
+from parity.divergences.layer_settings import Row, kinds_around, rows_of
 from parity.divergences.training_settings import (
     constraint_rows,
     loss_rows,
@@ -147,12 +147,10 @@ def _of_layers(keras: Trace, port: Trace, agreement: _Agreement) -> Places:
         node, call = nodes[names[0]], calls[names[1]]
         settings = port.facts["settings"].get(names[1], {})
         if not agreement.of_layer(node):
-            before = (
-                kinds_before(keras.facts["nodes"], node),
-                kinds_before(port.facts["nodes"], call),
-            )
+            around = kinds_around(keras.facts["nodes"], node)
+            around |= kinds_around(port.facts["nodes"], call)
             is_wrong = agreement.is_wrong(node)
-            found = _told(rows_of, node, call, settings, before, is_wrong)
+            found = _told(rows_of, node, call, settings, around, is_wrong)
             yield from ((names, row) for row in found)
         if port.facts.get("optimizer") and not is_trained:
             yield from ((names, row) for row in _told(constraint_rows, node))

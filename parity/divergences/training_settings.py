@@ -223,7 +223,8 @@ def _decay(kind: str, theirs: Facts, own: str, ours: Facts, every: int) -> Itera
             yield "decay_rate", theirs["decay_rate"], gamma ** (length / every), "G13"
     elif kind == "CosineDecay" and own == "CosineAnnealingLR":
         yield "decay_steps", theirs["decay_steps"], ours["T_max"] * every, "G13"
-        least = theirs.get("alpha", 0.0) * theirs["initial_learning_rate"]
+        top = theirs.get("warmup_target")
+        least = theirs.get("alpha", 0.0) * (theirs["initial_learning_rate"] if top is None else top)
         yield "lowest rate", least, ours.get("eta_min"), "G13"
     elif own in _OTHERS.get(kind, ()):
         yield "schedule", kind, own, "G13"

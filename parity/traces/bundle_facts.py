@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from parity.data.initial_draws import ENOUGH
 from parity.data.probe_inputs import MAX_EPOCHS, NUM_OPTIMIZER_STEPS, SCHEDULE_STEPS
 
 MAX_NAME = 500  # characters
@@ -173,10 +174,12 @@ def _sizes(facts: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]], step
     """The arrays that are read without their shape being a fact have the one that they must."""
     for name in facts["weights"]:
         shape = shapes[f"init/{name}"]
-        if len(shape) != 2 or not 1 <= shape[0] <= MAX_DRAWS:
+        size = math.prod(facts["weights"][name]["shape"])
+        is_whole = len(shape) == 2 and min(size, ENOUGH) <= shape[1] <= size
+        if not is_whole or not 1 <= shape[0] <= MAX_DRAWS:
             return (
                 f"the array {f'init/{name}'[:80]!r} has the shape {shape}; expected 1 to "
-                f"{MAX_DRAWS} draws, and their entries"
+                f"{MAX_DRAWS} draws, and their {size:,} entries or the first {ENOUGH:,}"
             )
     expected: dict[str, tuple[int, ...]] = {}
     for mode in ("eval", "train"):

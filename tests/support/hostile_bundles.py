@@ -525,7 +525,6 @@ MEANT = {
     "nan_input": _array("input/probe/0", lambda a: a * np.nan),
     "nan_losses": _array("trajectory/losses", lambda a: a * np.nan),
     "nan_draws": _array("init/dense1.kernel", lambda a: a * np.nan),
-    "other_draws": _array("init/dense1.kernel", lambda a: a[:, :3]),
     "integer_output": _array("forward/eval/output", lambda a: a.astype(np.int64)),
     "true_output": _array("forward/train/dense1/output", lambda a: a > 0),
     "seed_of_another": lambda r: r.spec.update(seed=r.spec["seed"] + 1),

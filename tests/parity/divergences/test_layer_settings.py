@@ -33,7 +33,7 @@ class Called(nn.Module):
         return (self.inner or self.function)(x)
 
 
-def told(layer, port, shape=IMAGE, before=("", ""), is_wrong=False):
+def told(layer, port, shape=IMAGE, around=(), is_wrong=False):
     """Setting -> (Keras's, the port's) that differ, of a layer and a module or function."""
     output = layer(np.zeros(shape))
     node = {
@@ -51,7 +51,7 @@ def told(layer, port, shape=IMAGE, before=("", ""), is_wrong=False):
     with recorded_calls(root, lambda number, y, rate: y) as calls, torch.no_grad():
         root.eval()(x)
     (call,) = [call for call in calls if call.kind == node["kind"]] or calls
-    rows = list(rows_of(node, node_of(call), _settings(call), before, is_wrong))
+    rows = list(rows_of(node, node_of(call), _settings(call), around, is_wrong))
     return {name: (theirs, ours) for name, theirs, ours, _ in rows if _differ(theirs, ours)}
 
 
@@ -342,11 +342,11 @@ def test_what_differs_is_told(case):
     assert {k: tuple(map(plain, v)) for k, v in found.items()} == expected
 
 
-def test_padding_before_the_layer_is_not_held_against_it():
+def test_padding_beside_the_layer_is_not_held_against_it():
     conv = nn.Conv2d(4, 6, 3, 2)
     assert "padding" in told(K.Conv2D(6, 3, 2, padding="same"), conv)
-    for before in (("", "zero_padding"), ("zero_padding", "")):
-        assert told(K.Conv2D(6, 3, 2, padding="same"), conv, before=before) == {}
+    for around in (["zero_padding"], ["add", "cropping"]):
+        assert told(K.Conv2D(6, 3, 2, padding="same"), conv, around=around) == {}
 
 
 def test_a_layer_that_computes_by_itself_may_pad_by_itself():
@@ -391,7 +391,7 @@ def test_the_arithmetic_of_padding_is_that_of_the_values(is_same):
             },
         }
         settings = {"padding": p, "ceil_mode": ceiled, "kernel_size": k, "stride": s}
-        rows = rows_of(node, {"weights": []}, settings, ("", ""))
+        rows = rows_of(node, {"weights": []}, settings, ())
         names = [name for name, a, b, _ in rows if _differ(a, b)]
         is_other = not np.array_equal(theirs, ours)
         assert ("padding" in names) == is_other, (side, k, s, d, p, ceiled)

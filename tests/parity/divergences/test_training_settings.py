@@ -286,6 +286,10 @@ SCHEDULES_EQUAL = {
         S.CosineDecay(0.1, 500, alpha=0.1),
         lambda o: lr_scheduler.CosineAnnealingLR(o, 500, 0.01),
     ),
+    "cosine_after_a_warmup": (
+        S.CosineDecay(0.01, 500, alpha=0.1, warmup_target=0.1, warmup_steps=5),
+        lambda o: lr_scheduler.CosineAnnealingLR(o, 500, 0.01),
+    ),
     "lambda": (S.CosineDecay(0.1, 500), lambda o: lr_scheduler.LambdaLR(o, lambda n: 1.0)),
 }
 

@@ -226,6 +226,10 @@ REFUSALS = {
     "losses": (put("trajectory/losses", np.zeros(3)), r"has the shape \(3,\); expected \(2,\)"),
     "loss": (put("loss/value", np.zeros(1)), r"'loss/value' has the shape \(1,\); expected \(\)"),
     "draws": (put("init/dense1.bias", np.zeros(4)), "expected 1 to 100 draws"),
+    "entries": (
+        put("init/dense1.bias", np.zeros((5, 3))),
+        "and their 4 entries or the first 1,000",
+    ),
     "many_draws": (
         lambda r: r.arrays.update({f"init/{n}": np.zeros((101, 1)) for n in check_pairs.SHAPES}),
         "expected 1 to 100 draws",
