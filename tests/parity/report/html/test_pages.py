@@ -323,8 +323,16 @@ def test_a_check_lists_all_its_divergences_and_what_follows_from_them():
     assert not init.is_accepted
     assert page.divergences.summary.startswith("1 more item differs only because of these")
     assert [(fact.name, fact.value) for fact in page.divergences.follows] == [("loss", "loss")]
-    assert [rung.word for rung in page.ladder] == ["fail", "fail", "follows", "pass"]
+    assert [rung.word for rung in page.ladder] == ["fail", "fail", "follows", "accepted"]
     assert page.left_out == ("head.bias: its gradient is zero",)
+
+
+def test_divergences_that_the_same_values_show_refer_to_the_first_of_them():
+    one, two = (dataclasses.replace(several().divergences[1], causes=(CAUSE,)) for _ in range(2))
+    page = run_page(FoundRun(None, several(divergences=(one, two))))
+    first, second = page.divergences.found
+    assert [fact.name for fact in first.facts] == ["Keras", "PyTorch", "difference"]
+    assert [(fact.name, fact.value) for fact in second.facts] == [("values", "the same as in 1")]
 
 
 def test_a_check_that_is_not_decided_says_what_to_do():
