@@ -376,6 +376,7 @@ def test_two_checks_beside_each_other_tell_what_is_mended_new_and_still_there():
     old = dataclasses.replace(result_of(*levels), divergences=(a, b))
     new = dataclasses.replace(result_of(*levels), divergences=(b, c))
     page = pair_page(FoundRun(None, old), FoundRun(None, new))
+    assert page.sentence == "Both fail: 2 divergences before, 2 now."
     rows = cells(section(page, "divergences").blocks[0])
     assert [(row[0].split()[0], row[2]) for row in rows] == [
         ("A5", "still there"), ("C9", "new"), ("B1", "mended"),
