@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from parity.divergences.names import full_name
-from parity.ladder.items import DECIDES, FAIL, PASS, SKIPPED, Item, Level
+from parity.ladder.items import ACCEPTED, DECIDES, FAIL, PASS, SKIPPED, Item, Level
 from parity.ladder.result import ERROR, INCOMPLETE, Result
 
 if TYPE_CHECKING:
@@ -238,6 +238,14 @@ def inherited_text(result: Result) -> str:
     what = "this" if len(result.divergences) == 1 else "these"
     verb = "item differs" if total == 1 else "items differ"
     return f"{total:,} more {verb} only because of {what}: {count_of(parts)}"
+
+
+def special_status(result: Result, level: Level) -> str:
+    """Returns "follows" for a level that only inherits, "accepted" for one that passes by that."""
+    if is_inherited(result, level):
+        return "follows"
+    is_accepted = any(item.status == ACCEPTED for item in level.items)
+    return "accepted" if level.status == PASS and is_accepted else ""
 
 
 def left_out_texts(result: Result) -> list[str]:

@@ -117,9 +117,7 @@ def _one_run(result: Result) -> list[str]:
 
 
 def _level_row(result: Result, level: Level) -> list[str]:
-    word = _WORDS.get(level.status, level.status)
-    if sentences.is_inherited(result, level):
-        word = "follows"
+    word = sentences.special_status(result, level) or _WORDS.get(level.status, level.status)
     if level.worst is None:
         source = level.tolerance_source if level.status == SKIPPED else ""
         return [level.id, word, "", "", source]

@@ -39,8 +39,8 @@ def ladder_of(result: Result) -> tuple[Rung, ...]:
 
 def look_of(result: Result, level: Level) -> tuple[str, str]:
     """Returns the look of a level and its status in words."""
-    if sentences.is_inherited(result, level):
-        return WARN, "follows"
+    if special := sentences.special_status(result, level):
+        return WARN, special
     if level.status == "skipped" and not level.applies:
         return QUIET, "none"
     return LOOKS[level.status], WORDS[level.status]
@@ -65,9 +65,14 @@ def divergences_of(result: Result) -> Divergences | None:
         hints.insert(0, "Settings that differ, possibly without effect:")
     if result.divergences:
         ordered = sorted(result.divergences, key=lambda found: found.is_accepted)
+        seen: dict[tuple[str, Item], int] = {}  # divergences may explain the same values together
+        numbers = [seen.setdefault((each.level, each.item), n) for n, each in enumerate(ordered, 1)]
         return Divergences(
             title=_title(ordered),
-            found=tuple(_divergence(result, found) for found in ordered),
+            found=tuple(
+                _divergence(found, first if first < number else 0)
+                for number, (found, first) in enumerate(zip(ordered, numbers, strict=True), 1)
+            ),
             follows=tuple(
                 Fact(level, _listed(sorted(set(names)))) for level, names in result.inherited
             ),
@@ -105,15 +110,15 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:MAX_NAMES]) + (f", and {more} more" if more > 0 else "")
 
 
-def _divergence(result: Result, found: Found) -> Divergence:
-    level = next(level for level in result.levels if level.id == found.level)
-    facts = _numbers(found.item)
+def _divergence(found: Found, same_as: int) -> Divergence:
+    """Returns a divergence; `same_as` is the number of one that the same values show, or 0."""
+    facts = [Fact("values", f"the same as in {same_as}")]
+    if not same_as:
+        facts = _numbers(found.item)
+        others = [name for name in dict.fromkeys(found.items) if name != found.item.name]
+        facts += [Fact("also seen in", _listed(others))] if others else []
     if told := sentences.place_text(found.place):
         facts.append(Fact("layer", told))
-    others = [name for name in found.items if name != found.item.name]
-    if others:
-        facts.append(Fact("also seen in", _listed(others)))
-    facts.append(Fact("tolerance", level.tolerance_source))
     causes = tuple(_cause(cause) for cause in sentences.likely_causes(found.causes))
     return Divergence(
         place=_place(found.level, found.item),

@@ -12,7 +12,7 @@ from parity.report.html.ladder import divergences_of, ladder_of, look_of, opens_
 from parity.report.html.run_page import LOOKS, title_of, versions_of
 from parity.report.html.svg import NAMES
 from parity.report.html.texts import number
-from parity.report.sentences import found_title
+from parity.report.sentences import count, found_texts, found_title
 
 if TYPE_CHECKING:
     from parity.ladder.items import Level
@@ -69,6 +69,9 @@ def _sentence(old: Result, new: Result) -> str:
     if new.verdict == old.verdict:
         if new.verdict != "fail":
             return f"The verdict has not changed: {new.verdict} before and now."
+        if old.divergences and new.divergences:
+            counts = [len(found_texts(result)) for result in (old, new)]
+            return f"Both fail: {count(counts[0], 'divergence')} before, {counts[1]} now."
         places = [r.first_divergence[0].id for r in (old, new) if r.first_divergence is not None]
         if len(places) == 2 and places[0] != places[1]:
             return f"Both fail: before at {places[0]}, now at {places[1]}."

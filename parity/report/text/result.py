@@ -68,14 +68,16 @@ def sentence_lines(result: Result) -> list[Line]:
 def level_lines(result: Result) -> list[Line]:
     """Returns the ladder: a head, and a line for each level."""
     head: Line = [(f"  {'level':<11}{'':<9}{'worst':>9}  {'allowed':>9}  where", "dim")]
-    follows = {level.id for level in result.levels if sentences.is_inherited(result, level)}
-    return [head, *[_level_line(level, is_own=level.id not in follows) for level in result.levels]]
+    return [
+        head,
+        *[_level_line(level, sentences.special_status(result, level)) for level in result.levels],
+    ]
 
 
-def _level_line(level: Level, *, is_own: bool = True) -> Line:
+def _level_line(level: Level, special: str = "") -> Line:
     status = (f"{_WORDS[level.status]:<9}", STYLES[level.status])
-    if not is_own:
-        status = (f"{'follows':<9}", "red")
+    if special:
+        status = (f"{special:<9}", "red" if level.status == FAIL else "yellow")
     elif not level.applies:
         status = (f"{'-':<9}", "dim")
     if level.worst is None:

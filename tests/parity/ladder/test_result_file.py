@@ -156,6 +156,43 @@ def test_what_was_written_comes_back(name, tmp_path):
         assert type(found.errors) is type(found.causes) is type(found.settings) is tuple
 
 
+NEW_KEYS = ("divergences", "inherited", "incomplete", "not_compared", "tolerance")
+
+
+def of_an_older_version(result):
+    """As a version wrote it whose checks ended at the first level that failed."""
+    content = result.to_json()
+    for key in NEW_KEYS:
+        del content[key]
+    for level in content["levels"]:
+        del level["not_compared"], level["applies"]
+        for item in level["items"]:
+            del item["role"]
+    return content
+
+
+@pytest.mark.parametrize("name", ["run that passes", "run that fails", "check that passes",
+                                  "check without result", "run without result"])  # fmt: skip
+def test_a_result_of_an_older_version_is_read(name):
+    found = result_from(of_an_older_version(GOOD[name]), "here").to_json()
+    expected = GOOD[name].to_json()
+    for level in [*found["levels"], *expected["levels"]]:
+        del level["not_compared"], level["applies"]
+    assert found == expected
+
+
+def test_a_check_of_an_older_version_has_one_divergence():
+    content = of_an_older_version(GOOD["check that fails"])
+    found = result_from(content, "here")
+    (divergence,) = found.divergences
+    first = GOOD["check that fails"].divergences[0]
+    assert (divergence.level, divergence.item.name) == ("forward", "conv2.kernel")
+    assert [cause["id"] for cause in divergence.causes] == [cause["id"] for cause in first.causes]
+    assert divergence.place == first.place
+    assert found.to_json()["first_divergence"] == content["first_divergence"]
+    assert "C1" in "".join(text for line in check_lines(found) for text, _ in line)
+
+
 def test_what_comes_back_can_be_shown(tmp_path):
     for name, expected in GOOD.items():
         lines = check_lines if name.startswith("check") else result_lines
@@ -214,6 +251,7 @@ def test_what_follows_from_other_values_is_computed_anew():
 
 RUN = run_result(FAIL).to_json()
 CHECK = check_result(FAIL).to_json()
+OPEN = GOOD["check that is open"].to_json()
 ITEM = ("levels", 7, "items", 1)
 FIRST_CAUSE = ("first_divergence", "causes", 0)
 WRONG = [
@@ -283,6 +321,17 @@ WRONG = [
     (CHECK, ("first_divergence", "place", "introduced"), 1, "place.introduced is 1"),
     (CHECK, ("first_divergence", "place", "where"), REMOVED, "place has no 'where'"),
     (CHECK, ("settings", 0, "name"), 5, r"settings\[0\].name is 5"),
+    (CHECK, ("divergences", 0, "item"), "x", r"divergences\[0\] has the item 'x', its level has"),
+    (CHECK, ("divergences", 0, "is_accepted"), 1, r"divergences\[0\].is_accepted is 1"),
+    (CHECK, ("divergences", 0, "items"), [5], r"divergences\[0\].items\[0\] is 5"),
+    (CHECK, ("inherited", 0, "level"), "speed", r"inherited\[0\].level is 'speed'"),
+    (CHECK, ("incomplete",), [{"what": "a", "why": "b"}], r"incomplete\[0\] has no 'do'"),
+    (CHECK, ("tolerance",), {"loss": "x"}, "tolerance.* is 'x'"),
+    (CHECK, ("levels", 3, "items", 1, "role"), "any", "role is 'any'; expected 'decides' or"),
+    (CHECK, ("levels", 9, "applies"), 1, r"levels\[9\].applies is 1"),
+    (OPEN, ("incomplete",), [], "verdict is 'incomplete', but that does not fit `incomplete`"),
+    (OPEN, ("verdict",), "pass", "verdict is 'pass', but that does not fit `incomplete`"),
+    (OPEN, ("verdict",), "fail", "verdict is 'fail', but none of the levels fails"),
     (CHECK, ("settings", 0, "layers"), [], r"layers is \[\]; expected array of length >= 1"),
     (CHECK, ("settings", 0, "layers", 0), ["a"], r"layers\[0\] is \['a'\]; expected array of"),
     (RUN, ("behaviour", "torch"), REMOVED, "behaviour has no 'torch'"),

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import bench_results
 import pytest
+from checked import level, result_of
 from report_folders import (
     HOSTILE,
     bench_folder,
@@ -21,6 +22,7 @@ from report_folders import (
     sweep_folder,
     write,
 )
+from result_samples import incomplete_check
 
 from parity.report.write import write_reports
 
@@ -66,6 +68,31 @@ def make_check(folder):
     write(folder / "result.json", check_result().to_json())
 
 
+def make_several(folder):
+    """Three divergences, one of them accepted, and parts that could not be compared."""
+    found = check_result().divergences[0]
+    levels = (
+        level("init", worst=0.5, item="a_long_name_of_a_layer_of_a_block.kernel"),
+        level("forward", worst=0.25),
+        level("loss", worst=0.125, item="loss"),
+    )
+    init, forward, _ = (replace(found, level=each.id, item=each.items[0]) for each in levels)
+    result = replace(
+        result_of(*levels),
+        spec=check_result().spec,
+        divergences=(init, replace(forward, causes=()), replace(forward, is_accepted=True)),
+        inherited=(("loss", ("loss",)),),
+        incomplete=incomplete_check("a_layer_that_draws_random_numbers").incomplete,
+        not_compared=({"what": "head.bias", "why": "its gradient is zero in every probe"},),
+    )
+    write(folder / "result.json", result.to_json())
+
+
+def make_incomplete(folder):
+    result = replace(incomplete_check(), spec=check_result().spec)
+    write(folder / "result.json", result.to_json())
+
+
 def make_hostile(folder):
     name = "\n".join(HOSTILE.values())
     write(folder / "result.json", renamed(check_result(), name).to_json())
@@ -103,6 +130,8 @@ MAKERS = [
     make_error,
     make_half_written,
     make_check,
+    make_several,
+    make_incomplete,
     make_hostile,
     make_runs,
     make_sweep,

@@ -323,8 +323,16 @@ def test_a_check_lists_all_its_divergences_and_what_follows_from_them():
     assert not init.is_accepted
     assert page.divergences.summary.startswith("1 more item differs only because of these")
     assert [(fact.name, fact.value) for fact in page.divergences.follows] == [("loss", "loss")]
-    assert [rung.word for rung in page.ladder] == ["fail", "fail", "follows", "pass"]
+    assert [rung.word for rung in page.ladder] == ["fail", "fail", "follows", "accepted"]
     assert page.left_out == ("head.bias: its gradient is zero",)
+
+
+def test_divergences_that_the_same_values_show_refer_to_the_first_of_them():
+    one, two = (dataclasses.replace(several().divergences[1], causes=(CAUSE,)) for _ in range(2))
+    page = run_page(FoundRun(None, several(divergences=(one, two))))
+    first, second = page.divergences.found
+    assert [fact.name for fact in first.facts] == ["Keras", "PyTorch", "difference"]
+    assert [(fact.name, fact.value) for fact in second.facts] == [("values", "the same as in 1")]
 
 
 def test_a_check_that_is_not_decided_says_what_to_do():
@@ -368,6 +376,7 @@ def test_two_checks_beside_each_other_tell_what_is_mended_new_and_still_there():
     old = dataclasses.replace(result_of(*levels), divergences=(a, b))
     new = dataclasses.replace(result_of(*levels), divergences=(b, c))
     page = pair_page(FoundRun(None, old), FoundRun(None, new))
+    assert page.sentence == "Both fail: 2 divergences before, 2 now."
     rows = cells(section(page, "divergences").blocks[0])
     assert [(row[0].split()[0], row[2]) for row in rows] == [
         ("A5", "still there"), ("C9", "new"), ("B1", "mended"),

@@ -97,6 +97,8 @@ def test_what_is_accepted_is_marked_and_comes_last():
     assert report_lines.styles(lines, "accepted") == {"yellow"}
     text = report_lines.text(check_lines(accepted_check()))
     assert text[0].endswith("PASS")
+    (forward,) = [line for line in text if line.startswith("  forward ")]
+    assert forward.split()[:2] == ["forward", "accepted"]
     assert "accepted: A5" in text[-2]
 
 
