@@ -86,6 +86,7 @@ _ONLY_ONE_HALF = {
     "keras_impl harness/kinds.py is_container": "what is not is_leaf, in Keras's word",
     "torch_impl harness/check/forward.py output_form": "a port may return logits, Keras does not",
     "torch_impl harness/check/loss.py loss_of": "a compiled model has its own",
+    "torch_impl harness/check/loss.py takes_columns": "Keras takes labels in either form",
     "torch_impl harness/check/optimizer.py begun": "Keras's callbacks begin an epoch themselves",
     "torch_impl harness/check/optimizer.py make_step": "a port may clip and schedule by itself",
     "torch_impl harness/check/optimizer.py given_rates": "the rates are Keras's",

@@ -43,6 +43,27 @@ def loss_of(port: PortUnderTest, form: str) -> Loss:
     return loss
 
 
+def takes_columns(port: PortUnderTest, loss: Loss) -> bool:
+    """Whether the port's loss needs labels as a column: `fit` takes (N,) and (N, 1) alike.
+
+    A loss that squeezes a column fails for the one label of the last batch, not for many.
+    """
+    key = "target/probe"
+    labels = port.keras[key]
+    if port.built.loss is None or port.built.target is not None or labels.ndim != 1:
+        return False
+    works = []
+    with torch.no_grad():
+        for target in (port.target(key), port.target(key)[:, None]):
+            try:
+                loss(port.output[:1], target[:1], labels[:1])
+                loss(port.output, target, labels)
+                works.append(True)
+            except Exception:  # the user's code may raise anything
+                works.append(False)
+    return works == [False, True]
+
+
 def _activated(output: torch.Tensor, form: str, name: str | None) -> torch.Tensor:
     if form == "linear" and name == "softmax":
         return keras_logits.softmax(output)

@@ -21,7 +21,7 @@ from torch_impl.harness.check.forward import output_form, write_forward
 from torch_impl.harness.check.gradient import write_gradients
 from torch_impl.harness.check.initial import write_init
 from torch_impl.harness.check.layers import write_layers
-from torch_impl.harness.check.loss import Loss, loss_of, write_confident_loss
+from torch_impl.harness.check.loss import Loss, loss_of, takes_columns, write_confident_loss
 from torch_impl.harness.check.optimizer import write_optimizer
 from torch_impl.harness.check.schedule import write_schedule
 from torch_impl.harness.check.trajectory import write_trajectory
@@ -78,7 +78,9 @@ def _loss(port: PortUnderTest, form: str, writer: TraceWriter) -> Loss | None:
     if port.keras.facts["loss"] is None:
         return None
     try:
-        return loss_of(port, form)
+        loss = loss_of(port, form)
+        port.has_columns = takes_columns(port, loss)
+        return loss
     except (AttributeError, LookupError, TypeError, ValueError) as error:  # a loss of the user
         writer.facts["no_loss"] = f"give the port a loss, since Keras's is not known here ({error})"
         return None
@@ -102,7 +104,9 @@ def _write_training(
         write_gradients(port, loss, writer)
     if port.built.optimizer is not None and keras.facts["optimizer"] is not None:
         with _noted(raised, "trajectory"):
-            write_trajectory(PortUnderTest(factory, spec.seed, keras, spec.device), form, writer)
+            fresh = PortUnderTest(factory, spec.seed, keras, spec.device)
+            fresh.has_columns = port.has_columns
+            write_trajectory(fresh, form, writer)
 
 
 @contextmanager

@@ -69,6 +69,7 @@ class PortUnderTest:
         keep_gradients(self.module)
         self.device = device
         self.keras = keras
+        self.has_columns = False  # whether labels are fed as (N, 1)
         self._is_turned = True  # whether images are fed with channels first
         self._is_stored_anew = False  # whether what `feed` returns is put into row-major order
         self.draws: list[str] = []  # where the port draws random numbers, dropouts aside
@@ -178,6 +179,8 @@ class PortUnderTest:
         array = self.keras[key]
         if self.built.target is not None:
             return self._moved(self.built.target(array))
+        if self.has_columns and array.ndim == 1:
+            array = array[:, None]
         return self._moved(torch.from_numpy(np.array(array)))
 
     def masks(self, mode: str) -> Callable[[int, torch.Tensor, float], torch.Tensor]:
