@@ -40,6 +40,7 @@ ONLY_TORCH_HARNESS_FILES = {
     "port.py": "a user's module: paired, fed and watched; Keras's layers tell the rest themselves",
 }
 ONLY_KERAS_HARNESS_FILES = {
+    "casts.py": "a port is built in float64 by torch itself",
     "rounding.py": "what rounding changes is measured once, in the reference",
     "versions.py": "names that differ between Keras 2 and Keras 3",
 }
@@ -47,6 +48,7 @@ ONLY_KERAS_HARNESS_FILES = {
 # Of the probes of `parity check`, whose listing is the ladder in both halves.
 ONLY_KERAS_CHECK_FILES = {
     "exercised.py": "a probe is drawn by Keras, and the port is given it",
+    "incomplete.py": "Keras tells which of its parts a port cannot be given",
     "passes.py": "a probe is drawn by Keras, and the port is given it",
     "model.py": "names, sets and feeds a model, as PortUnderTest does with a port",
     "initializers.py": "torch keeps no initialiser, only what it drew",

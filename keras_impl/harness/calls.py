@@ -8,6 +8,7 @@ depthwise part and its pointwise part.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -18,6 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_impl.harness import versions
+from keras_impl.harness.casts import called, is_float32_inside, lifted
 from keras_impl.harness.kinds import activation_kind, is_container, kind_of, kind_of_operation
 from keras_impl.harness.rounding import moved
 
@@ -25,6 +27,9 @@ from keras_impl.harness.rounding import moved
 _ACTIVATED = {"conv", "depthwise_conv", "separable_conv", "conv_transpose", "dense"}
 # The mask of these is their output for a tensor of ones.
 _MASKED = {"dropout"}
+# Operations of TensorFlow that draw: RandomUniform, StatelessRandomNormalV2, RngReadAndSkip, ...
+_DRAWS = re.compile("Random|Multinomial|TruncatedNormal|^Rng")
+_FLOAT32 = 1e-6  # what is left of a product in float32, relative to the largest value
 
 
 @dataclass
@@ -62,16 +67,27 @@ class Call:
             self.weights = list(self.layer.weights)
 
 
-class _Calls(list[Call]):
-    """Calls in order; finds the sources of a call when it is added."""
+class Calls(list[Call]):
+    """Calls in order; finds the sources of a call when it is added.
+
+    Attributes:
+        drew: name of a layer -> its class, of all that drew random numbers but plain dropouts.
+        used_masks: name of a layer -> its class, of all that used a mask of sequences.
+        factors: name -> by what a layer other than a dropout multiplied the samples it kept.
+    """
 
     def __init__(self, given: Any, perturbation: int) -> None:
         super().__init__()
+        self.drew: dict[str, str] = {}
+        self.used_masks: dict[str, str] = {}
+        self.factors: dict[str, float] = {}
+        self.open: list[tuple[str, Any]] = []  # names and layers of the calls that have not ended
         self._generator = np.random.default_rng(perturbation) if perturbation else None
         self._made = {id(tensor): -1 for tensor in tf.nest.flatten(given)}
         self._alive = [given]  # so that no id is used twice
 
     def append(self, call: Call) -> None:
+        """Adds a call, or the two of a separable convolution."""
         for part in _parts(call):
             part.sources = [self._made.get(id(tensor)) for tensor in part.inputs]
             self._made[id(part.output)] = len(self)
@@ -84,9 +100,16 @@ class _Calls(list[Call]):
             return output
         return moved(kind, config, given, output, self._generator)
 
+    def note_operation(self, kind: str) -> None:
+        """Notes who runs an operation of TensorFlow that draws random numbers."""
+        if self.open and _DRAWS.search(kind):
+            name, layer = self.open[-1]
+            if kind_of(layer) not in _MASKED:
+                self.drew[name] = type(layer).__name__
+
 
 @contextmanager
-def recorded_calls(given: Any = (), perturbation: int = 0) -> Iterator[list[Call]]:
+def recorded_calls(given: Any = (), perturbation: int = 0) -> Iterator[Calls]:
     """Watches all layers inside the block, and yields a list to which each call is added.
 
     Args:
@@ -94,7 +117,7 @@ def recorded_calls(given: Any = (), perturbation: int = 0) -> Iterator[list[Call
         perturbation: 0, or a seed: layers that use float32 inside then return outputs that are
             perturbed by as much as float32 may change them.
     """
-    calls = _Calls(given, perturbation)
+    calls = Calls(given, perturbation)
     counts: dict[str, int] = {}
     depth = 0
     call_layer, call_operation = versions.Layer.__call__, versions.Operation.__call__
@@ -105,12 +128,22 @@ def recorded_calls(given: Any = (), perturbation: int = 0) -> Iterator[list[Call
 
     def watched_layer(layer: Any, *arguments: Any, **keywords: Any) -> Any:
         nonlocal depth
-        if depth or is_container(layer):
+        if depth:
             return call_layer(layer, *arguments, **keywords)
+        if is_container(layer):
+            calls.open.append((layer.name, layer))
+            try:
+                return call_layer(layer, *arguments, **keywords)
+            finally:
+                calls.open.pop()
         depth += 1
+        calls.open.append((named(layer.name), layer))
+        if versions.uses_mask(layer, arguments, keywords):
+            calls.used_masks[layer.name] = type(layer).__name__
         try:
-            return _call(layer, named(layer.name), calls, call_layer, arguments, keywords)
+            return _call(layer, calls.open[-1][0], calls, call_layer, arguments, keywords)
         finally:
+            calls.open.pop()
             depth -= 1
 
     def watched_operation(operation: Any, *arguments: Any, **keywords: Any) -> Any:
@@ -119,7 +152,7 @@ def recorded_calls(given: Any = (), perturbation: int = 0) -> Iterator[list[Call
             return call_operation(operation, *arguments, **keywords)
         depth += 1
         try:
-            output = call_operation(operation, *arguments, **keywords)
+            output = lifted(None, call_operation(operation, *arguments, **keywords))
         finally:
             depth -= 1
         kind = kind_of_operation(operation)
@@ -132,13 +165,14 @@ def recorded_calls(given: Any = (), perturbation: int = 0) -> Iterator[list[Call
     versions.Layer.__call__ = watched_layer
     versions.Operation.__call__ = watched_operation
     try:
-        yield calls
+        with versions.watched_operations(calls.note_operation):
+            yield calls
     finally:
         versions.Layer.__call__ = call_layer
         versions.Operation.__call__ = call_operation
 
 
-def _call(layer: Any, name: str, calls: _Calls, call: Any, arguments: Any, keywords: Any) -> Any:
+def _call(layer: Any, name: str, calls: Calls, call: Any, arguments: Any, keywords: Any) -> Any:
     kind = kind_of(layer)
     inputs = _tensors((arguments, keywords))
     config = plain_config(layer)
@@ -150,17 +184,23 @@ def _call(layer: Any, name: str, calls: _Calls, call: Any, arguments: Any, keywo
         and getattr(layer, "activity_regularizer", None) is None
     )
     if kind in _MASKED and layer.rate > 0 and versions.is_training(layer, keywords):
-        mask, output = versions.dropped(layer, inputs[0])
+        kept, output = versions.dropped(layer, inputs[0])
         if output is None:
             output = call(layer, *arguments, **keywords)
-        calls.append(Call(name, kind, layer, inputs, output, mask, config))
+        calls.append(Call(name, kind, layer, inputs, output, kept, config))
         return output
     if not is_split:
         is_norm = kind == "batch_norm" and versions.is_training(layer, keywords)
         with versions.moving_statistics(layer, inputs[0] if inputs else None, is_norm):
-            output = call(layer, *arguments, **keywords)
-        output = calls.perturbed(kind, config, _given(inputs), output)
-        calls.append(Call(name, kind, layer, inputs, _first(output), config=config))
+            output = lifted(layer, called(call, layer, arguments, keywords))
+        inside = "float32" if is_float32_inside(layer) else kind
+        output = calls.perturbed(inside, config, _given(inputs), output)
+        mask = None
+        if name in calls.drew and len(inputs) == 1 and not versions.is_kerass_own(layer):
+            mask, factor = kept_samples(inputs[0], _first(output))
+            if mask is not None:
+                calls.factors[name] = factor
+        calls.append(Call(name, kind, layer, inputs, _first(output), mask, config))
         return output
     layer.activation = keras.activations.linear
     try:
@@ -172,6 +212,32 @@ def _call(layer: Any, name: str, calls: _Calls, call: Any, arguments: Any, keywo
     output = calls.perturbed(kind, {}, linear, activation(linear))
     calls.append(Call(f"{name}.activation", kind, None, [linear], output))
     return output
+
+
+def kept_samples(given: Any, output: Any) -> tuple[np.ndarray | None, float]:
+    """Returns which samples a layer keeps, if it drops some and multiplies the others by a number.
+
+    Stochastic depth does so.
+
+    Args:
+        given: input of the layer, (N, ...).
+        output: what it made of it.
+
+    Returns:
+        The mask (N, ...), equal for all values of a sample, and the number, 0 if nothing is kept;
+        None and 0 if the layer does something else.
+    """
+    x, y = np.asarray(given, np.float64), np.asarray(output, np.float64)
+    if x.shape != y.shape or x.ndim < 2:
+        return None, 0.0
+    rows, made = x.reshape(len(x), -1), y.reshape(len(y), -1)
+    kept = np.asarray(made.any(axis=1))
+    length = float((rows[kept] ** 2).sum())
+    factor = float((rows[kept] * made[kept]).sum()) / length if length else 0.0
+    rest = np.abs(made - np.where(kept[:, None], rows * factor, 0)).max(initial=0)
+    if factor < 0 or rest > _FLOAT32 * np.abs(made).max(initial=0):
+        return None, 0.0
+    return np.broadcast_to(kept.reshape(-1, *[1] * (x.ndim - 1)), x.shape), factor
 
 
 def _parts(call: Call) -> list[Call]:

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 
 from keras_impl.harness import versions
+from keras_impl.harness.casts import in_float64
 from parity.errors import InputError
 
 
@@ -32,7 +33,7 @@ class Reference:
 
 
 def call_factory(factory: Callable[[], Any], seed: int) -> Reference:
-    """Resets Keras, seeds it and calls a factory.
+    """Resets Keras, seeds it and calls a factory. All layers are built in float64.
 
     Args:
         factory: returns a compiled model or a Reference.
@@ -43,7 +44,9 @@ def call_factory(factory: Callable[[], Any], seed: int) -> Reference:
     """
     versions.clear_session()  # Keras numbers layer names through the whole process
     keras.utils.set_random_seed(seed)
-    built = factory()
+    with in_float64():
+        built = factory()
+    versions.use_float64()  # the factory may have set another dtype, or a mixed policy
     reference = built if isinstance(built, Reference) else Reference(built)
     if not isinstance(reference.model, keras.Model):
         raise InputError(

@@ -21,8 +21,8 @@ _CONSTANT = 4 * 2.0**-24 / NOISE_FACTOR
 # TensorFlow computes these with one constant in float32. In hard_sigmoid it is torch that does, in
 # the derivative.
 _ONE_CONSTANT = {"activation:gelu", "activation:hard_sigmoid", "activation:leaky_relu"}
-# Whole arrays of constants in float32, or no kernel but one for float32.
-_FLOAT32 = {"rescaling", "normalization", "upsampling"}
+# Computed in float32: TensorFlow has no other kernel, or a user's code asks for it.
+_FLOAT32 = {"upsampling", "float32"}
 # From here on torch's softplus returns its input: log(1 + exp(-20)), 2e-9, less than Keras's.
 _SOFTPLUS_LIMIT = 20.0
 
@@ -33,7 +33,7 @@ def moved(
     """Returns the output of a call, moved by as much as float32 may change it.
 
     Args:
-        kind: of the call, as `kinds.py` names it.
+        kind: of the call, as `kinds.py` names it; "float32" for code that computes in float32.
         config: of the layer.
         given: first input of the call.
         output: of the call, float64.
@@ -42,6 +42,9 @@ def moved(
     if kind == "activation:softplus":
         left_out = tf.where(given > _SOFTPLUS_LIMIT, output - given, tf.zeros_like(output))
         return output - left_out * (2 / NOISE_FACTOR)
+    drawn = generator.random(output.shape)
+    if kind in ("rescaling", "normalization"):
+        return output + _CONSTANT * drawn * (abs(output) + _offset(config))
     if kind in _ONE_CONSTANT:
         size = _CONSTANT
     elif kind in _FLOAT32 and config.get("interpolation") != "nearest":
@@ -49,4 +52,12 @@ def moved(
     else:
         return output
     # Upwards only: a rounded constant moves all values in the same direction.
-    return output * (1 + size * generator.random(output.shape))
+    return output * (1 + size * drawn)
+
+
+def _offset(config: Mapping[str, Any]) -> float:
+    """Returns the largest constant that a layer adds: an offset, or a mean in deviations."""
+    mean, variance = config.get("mean"), config.get("variance")
+    if mean is None or variance is None:
+        return float(np.abs(config.get("offset", 0.0)).max())
+    return float(np.max(np.abs(mean) / np.sqrt(np.maximum(variance, 1e-14))))

@@ -7,7 +7,7 @@ is needed to probe a model; the programs of this half are written for Keras 3.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -37,9 +37,40 @@ def use_float64() -> None:
         keras.config.set_dtype_policy("float64")
 
 
+def global_policy() -> str:
+    """Returns the name of the dtype policy of layers that ask for none."""
+    policy = keras.mixed_precision.global_policy() if IS_KERAS_2 else keras.config.dtype_policy()
+    return str(policy.name)
+
+
+def autocast(dtype: str) -> Any:
+    """Returns a context in which weights are read in another dtype. Keras 3 only."""
+    return importlib.import_module("keras.src.backend").AutocastScope(dtype)
+
+
 def clear_session() -> None:
     """Forgets all models, and restarts the numbers in layer names."""
     (keras.backend if IS_KERAS_2 else keras.utils).clear_session()
+
+
+def reseed(seed: int) -> None:
+    """Restarts the generators that belong to no layer."""
+    keras.utils.set_random_seed(seed)
+    if not IS_KERAS_2:
+        module = importlib.import_module("keras.src.random.seed_generator")
+        module.global_seed_generator().state.assign([seed, 0])
+
+
+def advance(model: Any, number: int) -> None:
+    """Moves the generators of layers on, so that a layer with a seed of its own draws other masks.
+
+    Args:
+        model: was built and has drawn nothing yet.
+        number: of draws that are left out; Keras 2 leaves out none.
+    """
+    for variable in () if IS_KERAS_2 or not number else model.variables:
+        if "seed_generator" in path_of(variable) and tuple(variable.shape) == (2,):
+            variable.assign(variable.numpy() + np.array([0, number], variable.dtype))
 
 
 def is_kerass_own(layer: Any) -> bool:
@@ -50,6 +81,13 @@ def is_kerass_own(layer: Any) -> bool:
 def path_of(variable: Any) -> str:
     """Returns "conv1/kernel"."""
     return str(variable.name.partition(":")[0] if IS_KERAS_2 else variable.path)
+
+
+def own_weights(layer: Any) -> list[Any]:
+    """Returns the weights that a layer or model holds itself, without those of inner layers."""
+    ending = "weights" if IS_KERAS_2 else "variables"
+    kinds = (f"_trainable_{ending}", f"_non_trainable_{ending}")
+    return [variable for kind in kinds for variable in getattr(layer, kind)]
 
 
 def tensor_of(variable: Any) -> Any:
@@ -109,6 +147,36 @@ def is_training(layer: Any, keywords: Mapping[str, Any]) -> bool:
         return bool(module.call_context().training)
     # Not set if no outer call had the argument, for example when a Sequential builds itself.
     return bool(getattr(layer._get_call_context(), "training", None))
+
+
+def uses_mask(layer: Any, arguments: Any, keywords: Mapping[str, Any]) -> bool:
+    """Whether a call takes the mask of a sequence into account."""
+    if IS_KERAS_2:
+        takes = bool(getattr(layer, "_expects_mask_arg", False))
+    else:
+        takes = any(name.endswith("mask") for name in layer.call_signature_parameters)
+    given = [keywords.get(name) for name in keywords if name.endswith("mask")]
+    return takes and (any(value is not None for value in given) or has_mask((arguments, keywords)))
+
+
+def has_mask(values: Any) -> bool:
+    """Whether a tensor among values carries the mask of a sequence."""
+    return any(getattr(v, "_keras_mask", None) is not None for v in tf.nest.flatten(values))
+
+
+@contextmanager
+def watched_operations(note: Callable[[str], None]) -> Iterator[None]:
+    """Tells the kind of every operation that TensorFlow runs in the block, but in a graph."""
+
+    def told(kind: Any, *_: Any, **__: Any) -> None:
+        note(kind.decode() if isinstance(kind, bytes) else kind)
+
+    callbacks = importlib.import_module("tensorflow.python.framework.op_callbacks")
+    callbacks.add_op_callback(told)
+    try:
+        yield
+    finally:
+        callbacks.remove_op_callback(told)
 
 
 def dropped(layer: Any, x: Any) -> tuple[np.ndarray, Any]:

@@ -77,9 +77,27 @@ def features(seed: int, name: str, num: int, shape: Sequence[int]) -> np.ndarray
     return single(noise + draw.normal(size=shape[-1:]) * 0.5)
 
 
-def tokens(seed: int, name: str, num: int, shape: Sequence[int], count: int) -> np.ndarray:
-    """Returns (num, *shape) int64 in [0, count)."""
-    return generator(seed, "input", name).integers(0, count, size=(num, *shape))
+def tokens(
+    seed: int, name: str, num: int, shape: Sequence[int], count: int, padded: bool = False
+) -> np.ndarray:
+    """Returns (num, *shape) int64 in [0, count).
+
+    Args:
+        seed: of the probe.
+        name: of the input.
+        num: number of samples.
+        shape: of a sample; its last axis is the sequence.
+        count: number of tokens.
+        padded: whether 0 only fills up a sequence, at its end; the first sample has none, and each
+            has at least one token.
+    """
+    draw = generator(seed, "input", name)
+    drawn = draw.integers(1 if padded and count > 1 else 0, count, size=(num, *shape))
+    if padded and shape:
+        lengths = draw.integers(1, shape[-1] + 1, size=(num, *shape[:-1], 1))
+        lengths[0] = shape[-1]
+        drawn[np.arange(shape[-1]) >= lengths] = 0
+    return drawn
 
 
 def filled(seed: int, weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

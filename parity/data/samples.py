@@ -20,7 +20,9 @@ class Samples:
 
     Args:
         spec: contains the seed and the data.
-        signature: the model's inputs: name, shape of a sample, number of tokens or None.
+        signature: the model's inputs: name, shape of a sample, number of tokens or None; if they
+            are there, also "padded", whether token 0 fills up a sequence, and "levels", the number
+            of values of an input of whole numbers.
     """
 
     def __init__(self, spec: CheckSpec, signature: Sequence[dict[str, Any]]) -> None:
@@ -44,7 +46,12 @@ class Samples:
             name = f"{purpose}/{entry['name']}"
             shape = probe_inputs.input_shape(entry["shape"])
             if entry["tokens"]:
-                drawn.append(probe_inputs.tokens(self.seed, name, num, shape, entry["tokens"]))
+                padded = bool(entry.get("padded"))
+                count = entry["tokens"]
+                drawn.append(probe_inputs.tokens(self.seed, name, num, shape, count, padded))
+            elif entry.get("levels"):  # whole numbers, as real ones, which both halves take
+                pixels = probe_inputs.tokens(self.seed, name, num, shape, entry["levels"])
+                drawn.append(pixels.astype(np.float64))
             else:
                 drawn.append(probe_inputs.features(self.seed, name, num, shape))
         return drawn

@@ -44,6 +44,7 @@ _OPTIONAL: dict[str, Any] = {
     "incomplete": [{"what": str, "why": str, "do": str}],
     "cast_to_float64": [str],
     "float32_inside": [str],
+    "replayable": {"*": _NUMBER},
 }
 _LOSS: dict[str, Any] = {"name": str, "config": dict, "class_weight": (dict, _NONE)}
 _OPTIMIZER = {"class": str, "config": dict}

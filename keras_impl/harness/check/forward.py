@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_impl.harness.calls import Call, recorded_calls
+from keras_impl.harness.calls import Call, Calls, recorded_calls
 from keras_impl.harness.check.model import as_fed
 from parity.errors import InputError
 from parity.traces.trace import TraceWriter
@@ -19,7 +19,7 @@ from parity.traces.trace import TraceWriter
 
 def write_forward(
     model: keras.Model, x: list[np.ndarray], writer: TraceWriter, perturbation: int
-) -> tuple[list[Call], Any]:
+) -> tuple[Calls, Any]:
     """Writes inputs and outputs of every call; returns the calls and the output of the model."""
     fed = as_fed(x)
     with recorded_calls(fed, perturbation) as calls:
@@ -42,7 +42,13 @@ def write_calls(mode: str, calls: list[Call], writer: TraceWriter) -> None:
     """Writes inputs and output of every call, and the masks of dropouts."""
     for call in calls:
         for number, value in enumerate(call.inputs):
-            writer.put(f"forward/{mode}/{call.name}/input/{number}", value)
-        writer.put(f"forward/{mode}/{call.name}/output", call.output)
+            writer.put(f"forward/{mode}/{call.name}/input/{number}", _double(value))
+        writer.put(f"forward/{mode}/{call.name}/output", _double(call.output))
         if call.mask is not None:
             writer.put(f"mask/{mode}/{call.name}", call.mask)
+
+
+def _double(value: Any) -> np.ndarray:
+    """Returns a tensor with real numbers as float64, which a float32 input is not."""
+    array = np.asarray(value)
+    return array.astype(np.float64) if array.dtype.kind == "f" else array

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_impl.harness import versions
-from keras_impl.harness.calls import Call, recorded_calls
+from keras_impl.harness.calls import Call, Calls, recorded_calls
 from keras_impl.harness.check.exercised import Exercise, useless_masks
 from keras_impl.harness.check.forward import write_calls
 from keras_impl.harness.check.loss import penalties, sample_weight
@@ -28,11 +28,11 @@ def write_gradients(
     y: np.ndarray,
     writer: TraceWriter,
     perturbation: int,
-) -> Exercise:
+) -> tuple[Calls, Exercise]:
     """Writes outputs, loss and all gradients of one pass in train mode.
 
     Returns:
-        What the pass leaves without effect.
+        The calls of the pass, and what it leaves without effect.
     """
     model = reference.model
     variables = trainable(model)
@@ -64,7 +64,7 @@ def write_gradients(
         if name.rsplit(".", 1)[-1] in ("moving_mean", "moving_variance"):
             writer.put(f"state/{name}", variable.numpy())
     by_weight = dict(zip(variables, gradients, strict=False))
-    return Exercise(
+    exercise = Exercise(
         dead=[
             call.name for call, up in zip(inner, slopes, strict=True) if _is_dead(call, up, tape)
         ],
@@ -72,6 +72,7 @@ def write_gradients(
         idle=[n for n, s in by_weight.items() if s is not None and not _dense(s).any()],
         masks=useless_masks({call.name: call.mask for call in calls if call.mask is not None}),
     )
+    return calls, exercise
 
 
 def _is_dead(call: Call, upstream: Any, tape: tf.GradientTape) -> bool:

@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_impl.harness import versions
+from keras_impl.harness.casts import in_float64
 from keras_impl.harness.factories import Reference
 from parity.data.samples import Samples
 from parity.errors import InputError
@@ -22,27 +23,38 @@ from parity.errors import InputError
 def named_variables(model: keras.Model) -> dict[str, keras.Variable]:
     """Returns all weights by name: "conv1.kernel", or "outer.inner/kernel" for a nested layer.
 
-    A name consists of the name of the called layer and the variable's path below it.
+    A name consists of the name of the called layer and the variable's path below it. A weight that
+    a model, or a layer with inner layers, holds itself has the name of its holder: "block.scale".
     """
     named: dict[str, keras.Variable] = {}
     seen = set()
+
+    def add(variable: keras.Variable, holder: str, below: str) -> None:
+        if id(variable) in seen:
+            return
+        seen.add(id(variable))
+        name, number = f"{holder}.{below}", 1
+        while name in named:
+            number += 1
+            name = f"{holder}#{number}.{below}"
+        named[name] = variable
+
     for layer in leaves(model):
         for variable in layer.weights:
-            if id(variable) in seen:
-                continue
-            seen.add(id(variable))
             path = versions.path_of(variable)
             below = path.split(f"{layer.name}/", 1)[-1] if f"{layer.name}/" in path else path
-            name, number = f"{layer.name}.{below}", 1
-            while name in named:
-                number += 1
-                name = f"{layer.name}#{number}.{below}"
-            named[name] = variable
+            add(variable, layer.name, below)
+    for holder in model._flatten_layers():
+        for variable in versions.own_weights(holder):
+            add(variable, holder.name, versions.path_of(variable).rsplit("/", 1)[-1])
+    for variable in model.weights:  # held in a way that Keras does not tell
+        holder_name, _, below = versions.path_of(variable).rpartition("/")
+        add(variable, holder_name.rpartition("/")[2] or model.name, below)
     return named
 
 
 def leaves(model: keras.Model) -> list[keras.Layer]:
-    """Returns the layers that hold variables of their own, containers resolved, in order."""
+    """Returns the layers that are called as a whole, containers resolved, in order."""
     found: list[keras.Layer] = []
     for layer in model._flatten_layers(include_self=False, recursive=False):
         is_own = versions.is_kerass_own(layer) and not isinstance(layer, keras.Model)
@@ -51,13 +63,6 @@ def leaves(model: keras.Model) -> list[keras.Layer]:
             found += leaves(layer)
         else:
             found.append(layer)
-    held = {id(variable) for layer in found for variable in layer.weights}
-    own = [variable for variable in model.weights if id(variable) not in held]
-    if own:
-        raise InputError(
-            f"the model itself holds the weights {[versions.path_of(v) for v in own]}; expected "
-            "them in layers"
-        )
     return found
 
 
@@ -89,7 +94,11 @@ def trainable(model: keras.Model) -> dict[str, keras.Variable]:
 
 
 def signature(reference: Reference) -> list[dict[str, Any]]:
-    """Returns the model's inputs: name, shape of a sample, and number of tokens if it has any."""
+    """Returns the model's inputs.
+
+    Each has its name, the shape of a sample, and the number of its tokens or None; also whether
+    tokens of 0 pad a sequence, and the number of whole values that a pixel may have, or None.
+    """
     model = reference.model
     if reference.input_shapes:
         return [
@@ -112,9 +121,17 @@ def signature(reference: Reference) -> list[dict[str, Any]]:
             "tokens": min((layer.input_dim for layer in embeddings), default=None)
             if _feeds_embedding(tensor, embeddings)
             else None,
+            "padded": any(layer.mask_zero for layer in embeddings),
+            "levels": _levels(tensor),
         }
         for tensor in inputs
     ]
+
+
+def _levels(tensor: Any) -> int | None:
+    """Returns how many values an input of whole numbers takes: pixels of an image."""
+    name = str(getattr(tensor.dtype, "name", tensor.dtype))
+    return None if "int" not in name else 128 if name == "int8" else 256
 
 
 def _feeds_embedding(tensor: Any, embeddings: list[Any]) -> bool:
@@ -129,7 +146,8 @@ def _feeds_embedding(tensor: Any, embeddings: list[Any]) -> bool:
 def build(reference: Reference, samples: Samples) -> None:
     """Creates the variables of a model that has not been called yet."""
     if not reference.model.built:
-        reference.model(as_fed(samples.inputs("eval", 1)), training=False)
+        with in_float64():
+            reference.model(as_fed(samples.inputs("eval", 1)), training=False)
 
 
 def as_fed(inputs: list[np.ndarray]) -> Any:

@@ -12,14 +12,18 @@ from typing import Any
 
 import numpy as np
 
+from keras_impl.harness.calls import Calls
+from keras_impl.harness.casts import cast_layers, float32_layers
 from keras_impl.harness.check.exercised import Exercise, revived
 from keras_impl.harness.check.facts import write_facts
 from keras_impl.harness.check.forward import write_forward
 from keras_impl.harness.check.gradient import write_gradients
+from keras_impl.harness.check.incomplete import incomplete, replayable
 from keras_impl.harness.check.loss import kind_of_targets, loss_name, write_confident_loss
 from keras_impl.harness.check.model import build, get_weights, set_weights, signature
 from keras_impl.harness.check.noise import perturb_constants
 from keras_impl.harness.factories import Reference, call_factory
+from keras_impl.harness.versions import advance, has_mask, reseed
 from parity.data import probe_inputs
 from parity.data.samples import Samples
 from parity.programs.check_spec import CheckSpec
@@ -38,6 +42,7 @@ class Pass:
         reference: the model, which no other pass uses, since a pass changes it.
         samples: what it is fed; its seed is that of the draw.
         weights: what it starts from.
+        number: of the draw, 0 for that of the seed.
         perturbation: 0, or the seed with which rounded numbers are moved.
         writer: receives the arrays and the facts.
         exercise: what the pass leaves without effect.
@@ -46,6 +51,7 @@ class Pass:
     reference: Reference
     samples: Samples
     weights: dict[str, np.ndarray]
+    number: int = 0
     perturbation: int = 0
     writer: TraceWriter = field(default_factory=TraceWriter)
     exercise: Exercise = field(default_factory=Exercise)
@@ -54,18 +60,32 @@ class Pass:
         """Writes inputs, outputs, facts, loss and gradients."""
         model, writer = self.reference.model, self.writer
         set_weights(model, self.weights)
+        reseed(self.samples.seed)  # so that the perturbed pass draws the same numbers
         x = self.samples.inputs("probe", spec.batch_size)
         for number, value in enumerate(x):
             writer.put(f"input/probe/{number}", value)
         calls, output = write_forward(model, x, writer, self.perturbation)
         write_facts(self.reference, self.samples, calls, output, writer)
-        if loss_name(model) is None:
-            return
+        passes = [calls]
+        if loss_name(model) is not None:
+            passes.append(self._write_train_mode(spec, x, calls, output))
+        writer.facts["incomplete"] = incomplete(
+            passes, loss_is_masked=len(passes) > 1 and has_mask(output)
+        )
+        writer.facts["replayable"] = replayable(passes)
+        writer.facts["cast_to_float64"] = cast_layers(model)
+        writer.facts["float32_inside"] = float32_layers(model)
+
+    def _write_train_mode(
+        self, spec: CheckSpec, x: list[np.ndarray], calls: Calls, output: Any
+    ) -> Calls:
+        model, writer = self.reference.model, self.writer
         shape, kind = tuple(output.shape[1:]), kind_of_targets(model)
         y = self.samples.targets("probe", spec.batch_size, kind, shape)
         writer.put("target/probe", y)
         write_confident_loss(spec, self.reference, calls, output, writer)
-        self.exercise = write_gradients(self.reference, x, y, writer, self.perturbation)
+        found, self.exercise = write_gradients(self.reference, x, y, writer, self.perturbation)
+        return found
 
     def again(
         self, factory: Callable[[], Any], weights: dict[str, np.ndarray], perturbation: int = 0
@@ -75,7 +95,8 @@ class Pass:
         build(fresh, self.samples)
         if perturbation:
             perturb_constants(fresh.model)
-        return Pass(fresh, self.samples, weights, perturbation)
+        advance(fresh.model, self.number)
+        return Pass(fresh, self.samples, weights, self.number, perturbation)
 
 
 def most_exercised(spec: CheckSpec, factory: Callable[[], Any], reference: Reference) -> Pass:
@@ -103,7 +124,7 @@ def most_exercised(spec: CheckSpec, factory: Callable[[], Any], reference: Refer
             else:
                 number, before = number + 1, np.inf
                 redrawn = spec.replace(seed=probe_inputs.redrawn(spec.seed, number))
-                last = _drawn(redrawn, call_factory(factory, redrawn.seed))
+                last = _drawn(redrawn, call_factory(factory, redrawn.seed), number)
         last.run(spec)
         if last.exercise.num_problems < best.exercise.num_problems:
             best = last
@@ -112,8 +133,9 @@ def most_exercised(spec: CheckSpec, factory: Callable[[], Any], reference: Refer
     return best
 
 
-def _drawn(spec: CheckSpec, reference: Reference) -> Pass:
+def _drawn(spec: CheckSpec, reference: Reference, number: int = 0) -> Pass:
     samples = Samples(spec, signature(reference))
     build(reference, samples)
+    advance(reference.model, number)
     weights = probe_inputs.filled(spec.seed, get_weights(reference.model))
-    return Pass(reference, samples, weights)
+    return Pass(reference, samples, weights, number)

@@ -69,6 +69,7 @@ def _write_training(spec: CheckSpec, one: Pass, factory: Callable[[], Any]) -> N
     model = one.reference.model
     if loss_name(model) is not None:
         set_weights(model, one.weights)
+        versions.reseed(one.samples.seed)
         write_trajectory(spec, one.reference, one.samples, one.writer, one.perturbation)
     # Training changes a model, so the optimizer is probed on a fresh one.
     fresh = call_factory(factory, one.samples.seed)

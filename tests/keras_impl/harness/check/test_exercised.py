@@ -101,13 +101,13 @@ def test_the_same_seed_draws_the_same_probe_and_the_first_draw_is_that_of_the_se
 # --- masks ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_a_small_mask_drops_something_and_keeps_something(seed):
-    """It has 4 values, of which 0.4 to the 4th part of all draws drops all, and 0.6 nothing."""
+@pytest.mark.parametrize(("seed", "own"), [(0, None), (1, None), (2, 5), (2, 6), (2, 7), (2, 8)])
+def test_a_small_mask_drops_something_and_keeps_something(seed, own):
+    """Of 4 values, all are kept once in 8 draws. A layer may have a seed of its own."""
     writer = probed(
         chain(
             lambda: L.Dense(1, name="first"),
-            lambda: L.Dropout(0.4, name="drop"),
+            lambda: L.Dropout(0.4, name="drop", seed=own),
             lambda: L.Dense(1, name="out"),
         ),
         seed=seed,

@@ -1,0 +1,182 @@
+"""Computes in float64 what a program pins to another dtype, and notes which layers that are.
+
+A layer may ask for float32 (`Activation("softmax", dtype="float32")`, a mixed policy); it is built
+in float64. A layer of the user may have float32 constants in its code, which TensorFlow does not
+mix with float64; it computes in float32, between casts.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any
+from weakref import WeakSet
+
+import keras
+import tensorflow as tf
+
+from keras_impl.harness import versions
+from parity.errors import InputError
+
+_DTYPE_ERRORS = (TypeError, ValueError, tf.errors.InvalidArgumentError)
+_MIXED = re.compile(
+    r"\b(float(32)?|single)\b.*\b(float64|double)\b|\b(float64|double)\b.*\bfloat(32)?\b", re.DOTALL
+)
+_pinned: WeakSet[Any] = WeakSet()  # layers that asked for another dtype
+_inside: WeakSet[Any] = WeakSet()  # layers whose code computes in float32
+
+
+@contextmanager
+def in_float64() -> Iterator[None]:
+    """Builds and calls every layer of the block in float64, whatever dtype it asks for."""
+    layer_class, input_class = versions.Layer, keras.layers.InputLayer
+    before = layer_class.__init__, input_class.__init__, layer_class.add_weight
+    call_layer = layer_class.__call__
+
+    @wraps(before[0])
+    def init(layer: Any, *arguments: Any, dtype: Any = None, **keywords: Any) -> None:
+        is_pinned = _is_other_float(versions.global_policy() if dtype is None else dtype)
+        before[0](layer, *arguments, dtype="float64" if is_pinned else dtype, **keywords)
+        if is_pinned:
+            _pinned.add(layer)
+
+    @wraps(before[1])
+    def init_input(layer: Any, *arguments: Any, **keywords: Any) -> None:
+        if _is_other_float(keywords.get("dtype")):
+            keywords["dtype"] = "float64"
+        before[1](layer, *arguments, **keywords)
+
+    @wraps(before[2])
+    def add_weight(layer: Any, *arguments: Any, **keywords: Any) -> Any:
+        if _is_other_float(keywords.get("dtype")):
+            keywords["dtype"] = "float64"
+            _pinned.add(layer)
+        return before[2](layer, *arguments, **keywords)
+
+    @wraps(call_layer)
+    def call(layer: Any, *arguments: Any, **keywords: Any) -> Any:
+        return called(call_layer, layer, arguments, keywords)
+
+    for wrapped, original in ((init, before[0]), (init_input, before[1])):
+        # Keras reads the names of arguments from it, and does not follow `wraps`.
+        wrapped.__signature__ = inspect.signature(original)  # type: ignore[attr-defined]
+    layer_class.__init__, input_class.__init__ = init, init_input
+    layer_class.add_weight = add_weight
+    layer_class.__call__ = call
+    try:
+        yield
+    except _DTYPE_ERRORS as error:
+        if not _MIXED.search(str(error)):
+            raise
+        raise InputError(
+            "the Keras model cannot compute in float64, since its code has constants in float32 "
+            f"({error}); give them the dtype of what they meet: tf.cast(constant, x.dtype)"
+        ) from error
+    finally:
+        layer_class.__init__, input_class.__init__, layer_class.add_weight = before
+        layer_class.__call__ = call_layer
+
+
+def called(call: Any, layer: Any, arguments: Any, keywords: Any) -> Any:
+    """Calls a layer; if its code mixes float32 with float64, then from now on in float32.
+
+    Args:
+        call: function of the layer, its arguments and its keywords.
+        layer: of any kind; only a user's layer without inner layers is changed.
+        arguments: of the call.
+        keywords: of the call.
+    """
+    try:
+        return call(layer, *arguments, **keywords)
+    except _DTYPE_ERRORS as error:
+        if layer in _inside or not _may_be_float32(layer, str(error)):
+            raise
+        before = layer.call
+        layer.call = _in_float32(before)
+        try:
+            output = call(layer, *arguments, **keywords)
+        except Exception:  # it was something else
+            layer.call = before
+            raise error from None
+        _inside.add(layer)
+        return output
+
+
+def lifted(layer: Any, output: Any) -> Any:
+    """Returns the output of a layer in float64; notes a layer that makes another one.
+
+    Args:
+        layer: None for an operation that is no layer.
+        output: a tensor, or several.
+    """
+    tensors = [value for value in tf.nest.flatten(output) if tf.is_tensor(value)]
+    if not any(_is_other_float(value.dtype) for value in tensors):
+        return output
+    if layer is not None:
+        _inside.add(layer)
+    return tf.nest.map_structure(_lifted, output)
+
+
+def is_float32_inside(layer: Any) -> bool:
+    """Whether the code of a layer computes in float32."""
+    return layer in _inside
+
+
+def cast_layers(model: keras.Model) -> list[str]:
+    """Returns the layers that asked for another dtype, none if all did: so do loaded models."""
+    layers = [
+        layer
+        for layer in model._flatten_layers(include_self=False)
+        if layer.built and not isinstance(layer, keras.layers.InputLayer)
+    ]
+    pinned = [layer.name for layer in layers if layer in _pinned]
+    return pinned if len(pinned) < len(layers) or len(layers) == 1 else []
+
+
+def float32_layers(model: keras.Model) -> list[str]:
+    """Returns the layers whose code computes in float32."""
+    return [layer.name for layer in model._flatten_layers() if layer in _inside]
+
+
+def _is_other_float(dtype: Any) -> bool:
+    """Whether a dtype, a policy or its configuration is a floating type but float64."""
+    if isinstance(dtype, dict):
+        dtype = dtype.get("config", {}).get("name")
+    name = str(getattr(dtype, "name", getattr(dtype, "__name__", dtype)))
+    return re.fullmatch(r"(mixed_)?b?float(16|32)", name) is not None
+
+
+def _may_be_float32(layer: Any, message: str) -> bool:
+    is_plain = not versions.is_kerass_own(layer) and not isinstance(layer, keras.Model)
+    has_inner = list(layer._flatten_layers(include_self=False, recursive=False))
+    is_mixed = _MIXED.search(message) is not None
+    return not versions.IS_KERAS_2 and is_plain and not has_inner and is_mixed
+
+
+def _in_float32(call: Any) -> Any:
+    @wraps(call)
+    def call_in_float32(*arguments: Any, **keywords: Any) -> Any:
+        arguments, keywords = tf.nest.map_structure(_lowered, (arguments, keywords))
+        with versions.autocast("float32"):
+            output = call(*arguments, **keywords)
+        return tf.nest.map_structure(_lifted, output)
+
+    return call_in_float32
+
+
+def _lowered(value: Any) -> Any:
+    is_double = tf.is_tensor(value) and value.dtype == tf.float64
+    return tf.cast(value, tf.float32) if is_double else value
+
+
+def _lifted(value: Any) -> Any:
+    if not tf.is_tensor(value) or not _is_other_float(value.dtype):
+        return value
+    cast = tf.cast(value, tf.float64)
+    mask = getattr(value, "_keras_mask", None)
+    if mask is not None:
+        cast._keras_mask = mask
+    return cast

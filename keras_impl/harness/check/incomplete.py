@@ -1,0 +1,66 @@
+"""What of a Keras model a check cannot give to a port: random numbers, and masks of sequences.
+
+The calls of a pass in eval mode and of one in train mode go in; entries for the report come out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from keras_impl.harness.calls import Calls
+
+
+def incomplete(passes: Sequence[Calls], *, loss_is_masked: bool) -> list[dict[str, str]]:
+    """Returns what cannot be compared, why, and what the user can do.
+
+    Args:
+        passes: the calls of each pass.
+        loss_is_masked: whether the output of the model carries a mask, which the loss then uses.
+    """
+    return [*_random(passes), *_masked(passes, loss_is_masked)]
+
+
+def replayable(passes: Sequence[Calls]) -> dict[str, float]:
+    """Returns layers that drop whole samples, as stochastic depth does, with their factors.
+
+    Their masks are in the trace, like those of dropouts: a port that keeps the same samples, times
+    the factor, computes the same.
+    """
+    return {
+        name: _snapped(factor)
+        for calls in passes
+        for name, factor in calls.factors.items()
+        if factor
+    }
+
+
+def _random(passes: Sequence[Calls]) -> Iterator[dict[str, str]]:
+    drew = {name: kind for calls in passes for name, kind in calls.drew.items()}
+    for name, kind in drew.items():
+        yield {
+            "what": f"{name} ({kind})",
+            "why": "it draws random numbers, which a port cannot draw alike",
+            "do": "build both models without them for the check, with a rate or deviation of 0",
+            "layer": name,
+        }
+
+
+def _masked(passes: Sequence[Calls], loss_is_masked: bool) -> Iterator[dict[str, str]]:
+    used = {name: kind for calls in passes for name, kind in calls.used_masks.items()}
+    places = {name: f"{name} ({kind})" for name, kind in used.items()}
+    if loss_is_masked:
+        places["loss"] = "the loss"
+    for name, place in places.items():
+        yield {
+            "what": f"the mask of sequences in {place}",
+            "why": "Keras leaves the masked steps out there, and a port is not told which they are",
+            "do": "build both models without the mask for the check (mask_zero=False, no Masking)",
+            "layer": name,
+        }
+
+
+def _snapped(factor: float) -> float:
+    """Returns the factor of the rate with few digits that is nearest: 1.25 of rate 0.2."""
+    rate = round(1 - 1 / factor, 6)
+    near = 1 / (1 - rate) if rate < 1 else factor
+    return near if abs(near / factor - 1) < 1e-6 else factor

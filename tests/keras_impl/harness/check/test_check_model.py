@@ -1,0 +1,117 @@
+"""The weights of a model have names, whoever holds them, and inputs are of the kind it takes."""
+
+import keras
+import numpy as np
+import odd_nets as nets
+import pytest
+
+from keras_impl import Reference
+from keras_impl.harness import versions
+from keras_impl.harness.check.gradient import write_gradients
+from keras_impl.harness.check.model import build, get_weights, set_weights, signature, trainable
+from keras_impl.harness.factories import call_factory
+from parity.data.samples import Samples
+from parity.programs.check_spec import CheckSpec
+from parity.traces.trace import TraceWriter
+
+L = keras.layers
+
+
+def prepared(factory):
+    versions.use_float64()
+    reference = call_factory(factory, 0)
+    samples = Samples(CheckSpec(), signature(reference))
+    build(reference, samples)
+    return reference, samples
+
+
+def tokens():
+    model = nets.Tokens()
+    model.compile("sgd", "mse")
+    return Reference(model, input_shapes=[(3,)])
+
+
+@pytest.mark.parametrize(
+    ("factory", "names"),
+    [
+        (
+            tokens,
+            {
+                *("dense.kernel", "dense.bias", "dense_1.kernel", "dense_1.bias"),
+                *("tokens.place", "tokens.part0", "tokens.part1", "block.gamma"),
+            },
+        ),
+        (nets.chain(nets.Scale), {"scale.scale", "scale.variable"}),
+        (
+            nets.chain(nets.Block, nets.Block),
+            {
+                *("dense.kernel", "dense.bias", "block.gamma"),
+                *("dense_1.kernel", "dense_1.bias", "block_1.gamma"),
+            },
+        ),
+    ],
+    ids=["model", "layer", "blocks"],
+)
+def test_every_weight_has_a_name_by_which_it_is_set_and_trained(factory, names):
+    reference, _ = prepared(factory)
+    model = reference.model
+    found = get_weights(model)
+    assert set(found) == names == set(trainable(model))
+    assert sum(array.size for array in found.values()) == model.count_params()
+    given = {name: np.full(array.shape, n + 0.5) for n, (name, array) in enumerate(found.items())}
+    set_weights(model, given)
+    for name, array in get_weights(model).items():
+        np.testing.assert_array_equal(array, given[name])
+
+
+def test_an_input_of_pixels_gets_whole_numbers():
+    _, samples = prepared(nets.chain(lambda: L.Rescaling(1 / 255), shape=(40, 5), dtype="uint8"))
+    (pixels,) = samples.inputs("probe", 4)
+    assert pixels.dtype == np.float64
+    np.testing.assert_array_equal(pixels, np.round(pixels))
+    assert (pixels.min(), pixels.max()) == (0, 255)
+
+
+def test_penalties_of_outputs_are_in_the_loss_and_have_gradients():
+    """By hand: Keras divides the penalty of an output by the size of the batch."""
+    kernel_l2, l1, l2, last = 0.05, 0.01, 0.02, 0.03
+    reference, _ = prepared(
+        nets.chain(
+            lambda: L.Dense(
+                4,
+                activation="relu",
+                name="hidden",
+                activity_regularizer=keras.regularizers.L1L2(l1, l2),
+                kernel_regularizer=keras.regularizers.L2(kernel_l2),
+            ),
+            lambda: L.ActivityRegularization(l2=last, name="active"),
+            lambda: L.Dense(2, name="out"),
+        )
+    )
+    draw = np.random.default_rng(3)
+    x, y = draw.normal(size=(5, 6)), draw.normal(size=(5, 2))
+    weights = {n: draw.normal(size=a.shape) for n, a in get_weights(reference.model).items()}
+    set_weights(reference.model, weights)
+    writer = TraceWriter()
+    write_gradients(reference, [x], y, writer, 0)
+    linear = x @ weights["hidden.kernel"] + weights["hidden.bias"]
+    hidden = np.maximum(linear, 0)
+    output = hidden @ weights["out.kernel"] + weights["out.bias"]
+    of_kernel = kernel_l2 * (weights["hidden.kernel"] ** 2).sum()
+    of_outputs = (l1 * np.abs(hidden).sum() + (l2 + last) * (hidden**2).sum()) / len(x)
+    penalty = of_kernel + of_outputs
+    slope = (l1 + 2 * (l2 + last) * hidden) * (linear > 0) / len(x)
+    by_kernel = x.T @ slope + 2 * kernel_l2 * weights["hidden.kernel"]
+    rounded = {"rtol": 1e-6, "atol": 1e-9}  # the factors are float32 in Keras
+    np.testing.assert_allclose(writer.arrays["loss/penalty"], penalty, **rounded)
+    np.testing.assert_allclose(
+        writer.arrays["loss/value"], ((output - y) ** 2).mean() + penalty, **rounded
+    )
+    found = writer.arrays
+    np.testing.assert_allclose(found["penalty_gradient/hidden.kernel"], by_kernel, **rounded)
+    np.testing.assert_allclose(found["penalty_gradient/hidden.bias"], slope.sum(0), **rounded)
+    back = 2 * (output - y) / y.size @ weights["out.kernel"].T * (linear > 0)
+    np.testing.assert_allclose(found["gradient/hidden.kernel"], x.T @ back + by_kernel, **rounded)
+    assert (
+        "penalty_gradient/out.kernel" not in found or not found["penalty_gradient/out.kernel"].any()
+    )

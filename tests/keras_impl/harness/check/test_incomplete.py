@@ -1,0 +1,137 @@
+"""What a port cannot be given is told: random numbers, masks of sequences."""
+
+import keras
+import numpy as np
+import odd_nets as nets
+import pytest
+import tensorflow as tf
+
+from keras_impl import Reference
+from keras_impl.harness.calls import kept_samples
+from keras_impl.harness.check.run import run_check
+from parity.programs.check_spec import CheckSpec
+from parity.traces.bundle_facts import check_facts
+from parity.traces.trace import TraceWriter
+
+L = keras.layers
+
+
+def probed(build, **settings):
+    writer = TraceWriter()
+    run_check(CheckSpec(steps=2, **settings), build, writer)
+    shapes = {key: array.shape for key, array in writer.arrays.items()}
+    assert check_facts(writer.facts, shapes, 2) == ""
+    return writer
+
+
+def named(writer):
+    return [entry["layer"] for entry in writer.facts["incomplete"]]
+
+
+def test_layers_that_draw_are_named_and_dropouts_are_not():
+    writer = probed(
+        nets.chain(
+            lambda: L.GaussianNoise(0.1, name="noise"),
+            lambda: L.GaussianDropout(0.2, name="gaussian"),
+            lambda: L.GaussianNoise(0.0, name="silent"),
+            lambda: L.Reshape((3, 2)),
+            lambda: L.Dropout(0.4, noise_shape=(None, 1, 2), name="rows"),
+            lambda: L.LSTM(5, dropout=0.3, name="lstm"),
+            lambda: L.Dropout(0.3, name="drop"),
+            lambda: L.Dense(1),
+        )
+    )
+    assert sorted(named(writer)) == ["gaussian", "lstm", "noise"]
+    first = writer.facts["incomplete"][named(writer).index("noise")]
+    assert first["what"] == "noise (GaussianNoise)"
+    assert "draws random numbers" in first["why"]
+    assert first["do"]
+    assert writer.facts["replayable"] == {}
+    rows = writer.arrays["mask/train/rows"]
+    assert (rows == rows[:, :1]).all()
+    # Both passes draw the same, so that the noise is rounding.
+    assert max(writer.facts["noise"].values()) < 1e-9
+
+
+def test_noise_of_a_model_itself_is_told_and_the_same_in_both_passes():
+    def build():
+        model = nets.Sampled()
+        model.compile("sgd", "mse")
+        return Reference(model, input_shapes=[(3,)])
+
+    writer = probed(build)
+    assert named(writer) == ["sampled"]
+    assert max(writer.facts["noise"].values()) < 1e-9
+
+
+def test_what_keeps_whole_samples_has_masks_and_its_factor():
+    build = nets.chain(lambda: L.Dense(4), lambda: nets.DropPath(0.2), lambda: L.Dense(2))
+    writer = probed(build, seed=1)
+    ((name, factor),) = writer.facts["replayable"].items()
+    assert factor == pytest.approx(1.25, abs=1e-12)
+    assert named(writer) == [name]
+    for mode in ("train", "step1", "step2"):
+        mask = writer.arrays[f"mask/{mode}/{name}"]
+        assert (mask == mask[:, :1]).all()
+    mask = writer.arrays[f"mask/train/{name}"]
+    assert 0 < mask.mean() < 1
+    given = writer.arrays[f"forward/train/{name}/input/0"]
+    np.testing.assert_allclose(
+        writer.arrays[f"forward/train/{name}/output"], np.where(mask, given * factor, 0), rtol=1e-6
+    )
+
+
+X = np.arange(1.0, 13).reshape(4, 3)
+ROWS = np.array([[1.0], [0], [1], [0]])
+
+
+@pytest.mark.parametrize(
+    ("made", "rows", "factor"),
+    [
+        (X * ROWS * 2, [True, False, True, False], 2),
+        (X * 0, [False] * 4, 0),
+        (X, [True] * 4, 1),
+        (X * [[1, 0, 1]], None, 0),
+        (X * ROWS * [[1.0], [1], [2], [1]], None, 0),
+        (X + 1, None, 0),
+        (-X, None, 0),
+        (X[:, :2], None, 0),
+    ],
+    ids=["rows", "nothing", "all", "columns", "two_factors", "sum", "sign", "shape"],
+)
+def test_samples_are_kept_times_one_factor_or_it_is_something_else(made, rows, factor):
+    mask, found = kept_samples(tf.constant(X), tf.constant(made))
+    assert found == pytest.approx(factor)
+    if rows is None:
+        assert mask is None
+    else:
+        np.testing.assert_array_equal(mask, np.repeat(np.array(rows)[:, None], 3, 1))
+
+
+WORDS = {"shape": (7,), "dtype": "int32"}
+
+
+def embedding():
+    return L.Embedding(20, 4, mask_zero=True, name="words")
+
+
+@pytest.mark.parametrize(
+    ("layers", "told"),
+    [
+        ([embedding, lambda: L.LSTM(3, name="lstm"), lambda: L.Dense(2)], ["lstm"]),
+        ([embedding, lambda: L.GlobalAveragePooling1D(name="mean")], ["mean"]),
+        ([embedding, lambda: L.Dense(2, name="out")], ["loss"]),
+        ([embedding, lambda: L.Flatten(), lambda: L.Dense(2)], []),
+    ],
+    ids=["lstm", "mean", "loss", "nobody"],
+)
+@pytest.mark.filterwarnings("ignore:Layer 'flatten'")
+def test_a_mask_is_told_where_it_is_used(layers, told):
+    writer = probed(nets.chain(*layers, **WORDS))
+    assert named(writer) == told
+    tokens = writer.arrays["input/probe/0"]
+    lengths = (tokens != 0).sum(1)
+    assert lengths[0] == 7
+    assert all(
+        (row[:n] > 0).all() and not row[n:].any() for row, n in zip(tokens, lengths, strict=True)
+    )

@@ -1,0 +1,156 @@
+"""A check computes in float64, whatever dtype the layers of a program ask for."""
+
+import keras
+import numpy as np
+import odd_nets as nets
+import pytest
+import tensorflow as tf
+import torch
+from both_halves import levels, recorded
+from torch import nn
+
+from keras_impl.harness import versions
+from keras_impl.harness.casts import cast_layers, float32_layers, in_float64
+from keras_impl.harness.factories import call_factory
+from parity.errors import InputError
+
+L = keras.layers
+
+
+@pytest.fixture(autouse=True)
+def _float64():
+    versions.use_float64()
+
+
+def built(build):
+    return call_factory(build, 0).model
+
+
+def dtypes(model):
+    return {layer.compute_dtype for layer in model.layers} | {v.dtype for v in model.weights}
+
+
+@pytest.mark.parametrize(
+    "dtype", ["float32", "float16", "mixed_bfloat16", keras.DTypePolicy("mixed_float16")]
+)
+def test_a_layer_that_asks_for_another_dtype_gets_float64_and_is_told(dtype):
+    model = built(
+        nets.chain(lambda: L.Dense(3, name="first"), lambda: L.Dense(2, dtype=dtype, name="pinned"))
+    )
+    assert dtypes(model) == {"float64"}
+    assert cast_layers(model) == ["pinned"]
+
+
+def test_a_policy_that_the_factory_sets_does_not_last():
+    def build():
+        keras.config.set_dtype_policy("mixed_float16")
+        keras.config.set_floatx("float32")
+        return nets.chain(lambda: L.Dense(3), lambda: L.Activation("relu", dtype="float32"))()
+
+    model = built(build)
+    assert dtypes(model) == {"float64"}
+    assert cast_layers(model) == []  # all asked for another one: nothing is special about any
+    assert keras.config.floatx() == versions.global_policy() == "float64"
+
+
+def test_layers_of_whole_numbers_keep_their_dtype():
+    layer = built(nets.chain(lambda: L.Dense(2), lambda: L.Identity(dtype="int32", name="whole")))
+    assert layer.get_layer("whole").dtype == "int32"
+
+
+def test_an_input_of_float32_is_one_of_float64_and_one_of_pixels_stays():
+    assert built(nets.chain(lambda: L.Dense(1), dtype="float16")).inputs[0].dtype == "float64"
+    assert built(nets.chain(lambda: L.Dense(1), dtype="uint8")).inputs[0].dtype == "uint8"
+
+
+def test_code_in_float32_computes_between_casts():
+    model = built(nets.chain(lambda: L.Dense(3), nets.Third, lambda: L.Dense(2)))
+    x = np.random.default_rng(0).normal(size=(4, 3))
+    third = model.layers[1]
+    y = third(tf.constant(x))
+    assert y.dtype == tf.float64
+    np.testing.assert_allclose(y, x * 0.3, rtol=3e-7)
+    assert float32_layers(model) == [third.name]
+
+
+def test_a_weight_in_float32_becomes_float64():
+    model = built(nets.chain(nets.Scale))
+    (layer,) = model.layers
+    assert {v.dtype for v in layer.weights} == {"float64"}
+    assert cast_layers(model) == [layer.name]
+
+
+def test_another_error_of_a_layer_is_raised_as_it_is():
+    class Wrong(L.Layer):
+        def call(self, x):
+            return x @ tf.zeros((7, 2), x.dtype)
+
+    before = L.Layer.__init__, L.Layer.__call__, L.Layer.add_weight, L.InputLayer.__init__
+    with pytest.raises(ValueError, match="Dimensions must be equal"):
+        built(nets.chain(Wrong))
+    after = L.Layer.__init__, L.Layer.__call__, L.Layer.add_weight, L.InputLayer.__init__
+    assert before == after
+
+
+def test_code_of_a_model_that_mixes_dtypes_is_told_what_to_write():
+    class Model(keras.Model):
+        def call(self, x):
+            return x * tf.constant(2.0)
+
+    message = r"constants in float32 (.|\n)* tf.cast\(constant, x.dtype\)"
+    with pytest.raises(InputError, match=message), in_float64():
+        Model()(tf.zeros((2, 3), tf.float64))
+
+
+# --- whole checks --------------------------------------------------------------------------------
+
+
+class Ported(nn.Module):
+    def __init__(self, between, last):
+        super().__init__()
+        self.first, self.out = nn.Linear(6, 4), nn.Linear(4, 3)
+        self.between, self.last = between, last
+        for layer in (self.first, self.out):
+            nn.init.xavier_uniform_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, x):
+        return self.last(self.out(self.between(self.first(x.float().double()))))
+
+
+def softmax(x):
+    return torch.softmax(x, -1)
+
+
+CHECKS = {
+    "pinned": (
+        lambda: L.Activation("tanh"),
+        torch.tanh,
+        lambda x: torch.tanh(x) * 1.001,
+    ),
+    "float32": (nets.Third, lambda x: x * 0.3, lambda x: x * 0.30001),
+    "cast": (nets.InFloat32, lambda x: x / 3, lambda x: x / 3.0001),
+}
+
+
+@pytest.mark.parametrize(("layer", "right", "wrong"), CHECKS.values(), ids=CHECKS)
+def test_a_port_that_is_right_passes_and_one_that_is_not_fails(layer, right, wrong, tmp_path):
+    """The port rounds its input to float32, which changes nothing."""
+    build = nets.chain(
+        lambda: L.Dense(4, name="first"),
+        layer,
+        lambda: L.Dense(3, name="out"),
+        lambda: L.Activation("softmax", dtype="float32", name="pinned"),
+        loss="categorical_crossentropy",
+        dtype="float32",
+    )
+    keras_trace = recorded(build, tmp_path / "keras", steps=1)
+    assert "pinned" in keras_trace.facts["cast_to_float64"]
+    written = [keras_trace[f"forward/{key}"] for key in keras_trace.below("forward")]
+    assert {array.dtype for array in written} == {np.dtype(np.float64)}
+    for between, verdict in ((right, True), (wrong, False)):
+        found = levels(keras_trace, lambda b=between: Ported(b, softmax), tmp_path / str(verdict))
+        outputs = [item for item in found["forward"].items if item.name.startswith("output (")]
+        assert len(outputs) == 2
+        assert all((item.worst <= item.allowed) is verdict for item in outputs)
+        assert all(item.allowed <= 1e-6 for item in outputs)
