@@ -45,7 +45,8 @@ def moved(
     drawn = generator.random(output.shape)
     if kind in ("rescaling", "normalization"):
         return output + _CONSTANT * drawn * (abs(output) + _offset(config))
-    if kind in _ONE_CONSTANT:
+    inner = config.get("activation"), config.get("recurrent_activation")
+    if kind in _ONE_CONSTANT or "hard_sigmoid" in inner:
         size = _CONSTANT
     elif kind in _FLOAT32 and config.get("interpolation") != "nearest":
         size = 2.0**-24

@@ -77,6 +77,7 @@ def write_confident_loss(
     calls: list[Call],
     output: Any,
     writer: TraceWriter,
+    perturbation: int,
 ) -> None:
     """Writes the loss of given confident outputs, right and wrong ones, without the model."""
     model = reference.model
@@ -95,12 +96,38 @@ def write_confident_loss(
         if is_activated:
             tensor = _activation_of(model, last)(tensor)
         value = versions.loss_of(model, y, tensor, sample_weight(reference, y))
+    slope = tape.gradient(value, before)
+    slope = np.zeros_like(linear) if slope is None else slope.numpy()
+    if perturbation and is_activated and is_crossentropy and kind in _OF_LOGITS:
+        changes = _of_rounded_probabilities(reference, kind, linear, y)
+        value, slope = value + changes[0], slope + changes[1]
     writer.put("loss/confident/linear", linear)
     writer.put("loss/confident/target", y)
     writer.put("loss/confident/value", value)
-    slope = tape.gradient(value, before)
-    writer.put("loss/confident/gradient", np.zeros_like(linear) if slope is None else slope)
+    writer.put("loss/confident/gradient", slope)
     writer.facts["output_activation"] = last.kind.partition(":")[2] if is_activated else None
+
+
+def _of_rounded_probabilities(
+    reference: Reference, kind: str, linear: np.ndarray, y: np.ndarray
+) -> tuple[float, np.ndarray]:
+    """Returns how much a loss and its gradient change if probabilities move by one unit.
+
+    Keras takes the logits if it can. A port may take the probabilities, and near 1 these have lost
+    the digits that tell 1 - p.
+    """
+    found = []
+    for is_moved in (False, True):
+        before = tf.Variable(linear)
+        with tf.GradientTape() as tape:
+            p = _OF_LOGITS[kind](tf.identity(before))
+            # A product forgets the logits that Keras keeps beside its probabilities.
+            p = p * (1.0 - (2.0**-53 if is_moved else 0.0))
+            value = versions.loss_of(reference.model, y, p, sample_weight(reference, y))
+        slope = tape.gradient(value, before)
+        found.append((float(value), np.zeros_like(linear) if slope is None else slope.numpy()))
+    (a, b), (c, d) = found
+    return abs(c - a), d - b
 
 
 def _activation_of(model: keras.Model, call: Call) -> Any:

@@ -83,7 +83,7 @@ class Pass:
         shape, kind = tuple(output.shape[1:]), kind_of_targets(model)
         y = self.samples.targets("probe", spec.batch_size, kind, shape)
         writer.put("target/probe", y)
-        write_confident_loss(spec, self.reference, calls, output, writer)
+        write_confident_loss(spec, self.reference, calls, output, writer, self.perturbation)
         found, self.exercise = write_gradients(self.reference, x, y, writer, self.perturbation)
         return found
 
