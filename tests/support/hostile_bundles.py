@@ -365,6 +365,7 @@ HARMLESS = frozenset(
         "flattening",
         "sources_many",
         "not_trained",
+        *("kernel_size", "epsilon", "recurrent", "a_kind_of_nothing", "weights_twice"),
     ]
 )
 MEANT = {
