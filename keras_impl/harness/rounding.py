@@ -17,7 +17,7 @@ from parity.ladder.tolerance import NOISE_FACTOR
 # A constant that is rounded to float32 differs by at most 2**-24 of itself. A derivative may have
 # it twice, and the other half may round it too. What is measured is multiplied by NOISE_FACTOR,
 # since a port rounds in every operation; a constant is rounded once.
-_CONSTANT = 4 * 2.0**-24 / NOISE_FACTOR
+OF_A_CONSTANT = 4 * 2.0**-24 / NOISE_FACTOR
 # TensorFlow computes these with one constant in float32. In hard_sigmoid it is torch that does, in
 # the derivative.
 _ONE_CONSTANT = {"activation:gelu", "activation:hard_sigmoid", "activation:leaky_relu"}
@@ -44,10 +44,10 @@ def moved(
         return output - left_out * (2 / NOISE_FACTOR)
     drawn = generator.random(output.shape)
     if kind in ("rescaling", "normalization"):
-        return output + _CONSTANT * drawn * (abs(output) + _offset(config))
+        return output + OF_A_CONSTANT * drawn * (abs(output) + _offset(config))
     inner = config.get("activation"), config.get("recurrent_activation")
     if kind in _ONE_CONSTANT or "hard_sigmoid" in inner:
-        size = _CONSTANT
+        size = OF_A_CONSTANT
     elif kind in _FLOAT32 and config.get("interpolation") != "nearest":
         size = 2.0**-24
     else:

@@ -460,6 +460,7 @@ HARMLESS = frozenset(
         "sources_many",
         "not_trained",
         "true_output",
+        *("kernel_size", "epsilon", "recurrent", "a_kind_of_nothing", "weights_twice"),
     ]
 )
 MEANT = {

@@ -35,6 +35,8 @@ from torch_impl.layouts import Variable, variables
 
 # (number of the dropout call, its input, its rate) -> what the dropout returns instead.
 Dropped = Callable[[int, torch.Tensor, float], torch.Tensor]
+# (a tensor of 0 and 1 that is drawn) -> what is taken in its place, or None.
+Drawn = Callable[[torch.Tensor], torch.Tensor | None]
 # (the call, its output) -> what goes on from there in the place of the output.
 Passed = Callable[["Call", Any], Any]
 
@@ -102,11 +104,13 @@ class Calls(list[Call]):
 
     Attributes:
         draws: where random numbers were drawn that no dropout replaces: "rand() at model.py:23".
+        num_drawn: masks that were drawn by a function and replaced.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.draws: list[str] = []
+        self.num_drawn = 0
 
 
 @contextmanager
@@ -115,6 +119,7 @@ def recorded_calls(
     dropped: Dropped,
     whole: Collection[str] = (),
     passed: Passed | None = None,
+    drawn: Drawn | None = None,
 ) -> Iterator[Calls]:
     """Watches a module inside the block, and yields a list to which each call is added.
 
@@ -124,8 +129,10 @@ def recorded_calls(
         whole: names of modules that are compared as a whole, whatever their kind.
         passed: computes what goes on from a call in the place of its output; the calls keep their
             own outputs.
+        drawn: computes what is taken in the place of a mask that a function draws.
     """
     watch = _Watch(root, dropped, whole, passed)
+    watch.drawn = drawn
     apply = torch.autograd.Function.__dict__["apply"]
 
     def applied(kind: Any, *arguments: Any, **keywords: Any) -> Any:
@@ -180,6 +187,7 @@ class _Watch(TorchFunctionMode):
         self._alive: list[torch.Tensor] = []  # so that no id is used twice
         self._counts: dict[str, int] = {}
         self._num_dropouts = 0
+        self.drawn: Drawn | None = None
 
     def enter(self, module: nn.Module, arguments: Any) -> None:
         if module is self._root:
@@ -270,7 +278,14 @@ class _Watch(TorchFunctionMode):
     ) -> Any:
         keywords = keywords or {}
         if draws(function) and not (self._inside and kind_of(self._inside[-1][0]) == "dropout"):
-            self.calls.draws.append(f"{function.__name__}() at {where() or 'torch'}")
+            if self.drawn is not None and function.__name__ in ("bernoulli", "bernoulli_"):
+                output = function(*arguments, **keywords)
+                if (mask := self.drawn(output)) is not None:
+                    self.calls.num_drawn += 1
+                    return output.copy_(mask)  # in its place, since a user may ignore what returns
+                self.calls.draws.append(_told(function))
+                return output
+            self.calls.draws.append(_told(function))
         if self._inside:
             return function(*arguments, **keywords)
         kind = kind_of_function(function)
@@ -379,6 +394,10 @@ class _Watch(TorchFunctionMode):
     def _numbered(self, name: str) -> str:
         self._counts[name] = self._counts.get(name, 0) + 1
         return name if self._counts[name] == 1 else f"{name}#{self._counts[name]}"
+
+
+def _told(function: Any) -> str:
+    return f"{function.__name__}() at {where() or 'torch'}"
 
 
 def first_tensor(output: Any) -> torch.Tensor:

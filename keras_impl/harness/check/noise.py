@@ -12,8 +12,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_impl.harness import versions
 from keras_impl.harness.check.model import has_schedule
 from keras_impl.harness.kinds import kind_of
+from keras_impl.harness.rounding import OF_A_CONSTANT
 from parity.ladder.compare import absolute_difference
 from parity.ladder.tolerance import FLOAT64, NOISE_FACTOR
 from parity.traces.trace import TraceWriter
@@ -25,6 +27,8 @@ def perturb_constants(model: keras.Model) -> None:
     A port that writes 0.3 where TensorFlow computes with 0.30000001192 is right.
     """
     for layer in model._flatten_layers():
+        if not versions.is_kerass_own(layer):
+            _move_arrays(layer)
         # The output of a plain leaky ReLU is moved, and by less.
         if getattr(layer, "negative_slope", None) and kind_of(layer) != "activation:leaky_relu":
             layer.negative_slope = _next_float32(layer.negative_slope)
@@ -47,6 +51,14 @@ def perturb_constants(model: keras.Model) -> None:
     optimizer = getattr(model, "optimizer", None)
     if optimizer is not None and has_schedule(optimizer):
         optimizer._learning_rate = _Perturbed(optimizer._learning_rate)
+
+
+def _move_arrays(layer: Any) -> None:
+    """Moves the float32 constants that a layer of the user holds, such as means of colours."""
+    for name, value in list(vars(layer).items()):
+        if getattr(value, "dtype", None) in (np.float32, tf.float32) and not hasattr(value, "path"):
+            moved = tf.cast(value, tf.float64) * (1 + OF_A_CONSTANT)
+            object.__setattr__(layer, name, moved)
 
 
 class _Perturbed(keras.optimizers.schedules.LearningRateSchedule):

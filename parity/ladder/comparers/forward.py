@@ -94,6 +94,8 @@ def _dropouts(keras: Trace, port: Trace) -> Iterator[Item]:
             yield compare_exact(call["name"], "absent", f"dropout{where}")
     if not outputs_agree(keras, port, "train"):
         for name in port.facts["keras_left"]:
+            if name in port.facts.get("replayed", []):
+                continue
             if nodes[name]["kind"] == "dropout" and nodes[name]["config"].get("rate"):
                 yield replace(compare_exact(name, "dropout", "absent"), role=INTRODUCED)
 

@@ -14,6 +14,8 @@ from parity.traces.bundle import pack
 from parity.traces.folder import RunFolder
 from parity.traces.trace import Trace
 
+pytestmark = pytest.mark.long
+
 # Torch's own initial weights are not Keras's, and no port here draws Keras's.
 LEVELS = [name for name in LEVEL_IDS if name != "init"]
 

@@ -13,6 +13,7 @@ import torch
 from parity.traces.trace import TraceWriter
 from torch_impl.harness.calls import Call
 from torch_impl.harness.port.carrying import held_tensors
+from torch_impl.harness.port.drawn_masks import replayed
 from torch_impl.harness.port.left_over import left_over, told_nodes, told_pairs
 from torch_impl.harness.port.port_under_test import PortUnderTest
 
@@ -32,6 +33,7 @@ def write_facts(port: PortUnderTest, writer: TraceWriter) -> None:
         for pair in port.all_pairs
     }
     writer.facts.update(left_over(port, told))
+    writer.facts["replayed"] = replayed(port)
     writer.facts["carried_by"] = {item.name: item.how for item in port.carried}
     writer.facts["problems"] = port.problems
     writer.facts["fed"] = port.fed

@@ -100,25 +100,43 @@ def _is_same(
     first: tuple[Mapping[str, Any], Call],
     last: tuple[Mapping[str, Any], Call],
 ) -> bool:
-    name = last[0]["name"]
-    keys = [
-        k for k in (f"forward/eval/{name}{s}/output" for s in ("", ".activation")) if k in keras
-    ]
-    call = last[1]
-    output = output_of(call.output, call.final, last[0]["output_shape"])
-    is_log = call.kind == "activation:log_softmax"  # it replaces a softmax
-    errors = []
-    for key in keys:
-        ours = pair.portable(last[0], call, output, keras[key])
-        errors.append(
-            error_of(np.exp(ours) if is_log else ours, keras[key]) / allowed_of(keras, key)
-        )
-    if errors and min(errors) > 1:
-        return False
-    node, call = first
+    is_given = _is_given(keras, pair, *first)
+    # A layer with the same weights and input is not split in another way.
+    num_weights = len(pair.node["weights"])
+    is_whole = (
+        0 < num_weights == len(pair.variables)
+        and pair.node["kind"] == pair.call.kind
+        and len(first[1].inputs) == 1
+        and last[0]["output_shape"] in _forms_of(last[1])
+    )
+    return is_given and (is_whole or _is_made(keras, pair, *last))
+
+
+def _forms_of(call: Call) -> list[list[int]]:
+    """Returns the shape of an output as it is, and with the channels last."""
+    shapes = [list(x.shape) for x in (call.output, call.final) if x is not None]
+    return shapes + [[shape[0], *shape[2:], shape[1]] for shape in shapes if len(shape) > 2]
+
+
+def _is_given(keras: Trace, pair: PairedLayer, node: Mapping[str, Any], call: Call) -> bool:
+    """Whether a layer has Keras's input, if it has only one."""
     keys = [f"forward/eval/{node['name']}/input/{n}" for n in range(len(node["input_shapes"]))]
     if len(call.inputs) != 1 or len(keys) != 1 or keys[0] not in keras:
         return True
     theirs = keras[keys[0]]
     ours = pair.portable(node, call, call.inputs[0], theirs, is_input=True)
     return error_of(ours, theirs) <= allowed_of(keras, keys[0])
+
+
+def _is_made(keras: Trace, pair: PairedLayer, node: Mapping[str, Any], call: Call) -> bool:
+    """Whether a layer has Keras's output, before or after Keras's activation."""
+    keys = [f"forward/eval/{node['name']}{end}/output" for end in ("", ".activation")]
+    output = output_of(call.output, call.final, node["output_shape"])
+    is_log = call.kind == "activation:log_softmax"  # it replaces a softmax
+    errors = []
+    for key in keys:
+        if key in keras:
+            ours = pair.portable(node, call, output, keras[key])
+            ours = np.exp(ours) if is_log else ours
+            errors.append(error_of(ours, keras[key]) / allowed_of(keras, key))
+    return not errors or min(errors) <= 1

@@ -30,6 +30,7 @@ from torch_impl.harness.port.carrying import (
     needs_of,
     sources_of,
 )
+from torch_impl.harness.port.drawn_masks import drawn_masks
 from torch_impl.harness.port.paired_layer import PairedLayer
 from torch_impl.harness.port.pairing import Pairing
 from torch_impl.harness.port.pairs import node_of, other_pairings, paired_calls, paired_layers
@@ -72,6 +73,7 @@ class PortUnderTest:
         self.has_columns = False  # whether labels are fed as (N, 1)
         self._is_turned = True  # whether images are fed with channels first
         self._is_stored_anew = False  # whether what `feed` returns is put into row-major order
+        self.num_drawn = 0  # masks that the port draws by itself
         self.draws: list[str] = []  # where the port draws random numbers, dropouts aside
         self._state: dict[str, Any] = {}
         self.nodes: list[dict[str, Any]] = []
@@ -117,12 +119,12 @@ class PortUnderTest:
         arguments = self.arguments("probe")  # outside the block: `feed` is not a call of the port
         whole = self.built.layers.values()
         with torch.no_grad():
-            with recorded_calls(self.module, identity, whole) as calls:
+            with recorded_calls(self.module, identity, whole, drawn=torch.ones_like) as calls:
                 output = first_tensor(self.module(*arguments))
             # Before the state changes: a view of a parameter cannot be read afterwards.
             self.nodes = [node_of(call) for call in calls]
         self.module.load_state_dict(self._state)
-        self.draws = calls.draws
+        self.draws, self.num_drawn = calls.draws, calls.num_drawn
         return calls, output
 
     @property
@@ -216,7 +218,8 @@ class PortUnderTest:
         forget_gradients(self.module)
         arguments = self.arguments(purpose)
         whole = self.built.layers.values()
-        with recorded_calls(self.module, self.masks(mode), whole, passed) as calls:
+        masks, drawn = self.masks(mode), drawn_masks(self, mode)
+        with recorded_calls(self.module, masks, whole, passed, drawn) as calls:
             output = first_tensor(self.module(*arguments))
         return calls, output
 

@@ -1,0 +1,129 @@
+"""What has no partner is told, with what to do; what only has its weights elsewhere is not."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from torch_impl.harness.port.left_over import left_over, told_nodes, told_pairs
+from torch_impl.harness.port.port_under_test import PortUnderTest
+
+
+@pytest.fixture(autouse=True)
+def _default_type_is_left_as_found():
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def draw(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape)
+
+
+class Record(dict):
+    """A dense layer of 3 features, and a layer of the user's behind it."""
+
+    def __init__(self, own, output, made=None):
+        x, kernel = draw(4, 3), draw(3, 3, seed=1)
+        super().__init__({"input/probe/0": x, "weights/dense.kernel": kernel})
+        linear = x @ kernel
+        self["forward/eval/output"] = output(linear)
+        for mode in ("eval", "train"):
+            self[f"forward/{mode}/dense/input/0"] = x
+            self[f"forward/{mode}/dense/output"] = self[f"forward/{mode}/own/input/0"] = linear
+            self[f"forward/{mode}/own/output"] = output(linear)
+        if made is not None:
+            self["forward/train/own/output"] = made(linear)
+        self.update({f"weights/own.{name}": value for name, value in own.items()})
+        weights = {"dense.kernel": kernel} | {f"own.{name}": value for name, value in own.items()}
+        shapes = {"input_shapes": [[4, 3]], "output_shape": [4, 3], "config": {}}
+        self.facts = {
+            "nodes": [
+                {"name": "dense", "kind": "dense", "weights": ["dense.kernel"], "sources": [-1]}
+                | shapes,
+                {
+                    "name": "own",
+                    "kind": "unknown:Own",
+                    "weights": [f"own.{name}" for name in own],
+                    "sources": [0],
+                }
+                | shapes,
+            ],
+            "noise": {},
+            "weights": {
+                name: {"shape": list(value.shape), "trainable": True}
+                for name, value in weights.items()
+            },
+        }
+
+
+class Net(nn.Module):
+    def __init__(self, function, *shape):
+        super().__init__()
+        self.fc, self.function = nn.Linear(3, 3, bias=False), function
+        self.free = nn.Parameter(torch.randn(*shape)) if shape else None
+
+    def forward(self, x):
+        return self.function(self, self.fc(x))
+
+
+def told(recorded, function, *shape):
+    port = PortUnderTest(lambda: Net(function, *shape), 3, recorded)
+    return port, left_over(port, told_pairs(port))
+
+
+def test_a_layer_whose_weights_are_elsewhere_has_lost_nothing():
+    gamma = draw(3, seed=2)
+    recorded = Record({"gamma": gamma}, lambda x: x * gamma)
+    port, found = told(recorded, lambda net, x: (x.T * net.free[:, None]).T, 3)
+    assert found == {"keras_left": [], "torch_left": [], "incomplete": [], "not_compared": []}
+    assert {item.name for item in port.carried} == {"dense.kernel", "own.gamma"}
+
+
+def test_a_weight_of_an_unknown_layer_that_fits_nowhere_is_told_with_what_to_do():
+    gamma = draw(3, seed=2)
+    recorded = Record({"gamma": gamma}, lambda x: x * gamma)
+    _, found = told(recorded, lambda net, x: x * net.free[:3], 5)
+    (entry,) = found["incomplete"]
+    assert entry["what"] == "own.gamma"
+    assert "free" in entry["why"]
+    assert "load" in entry["do"]
+
+
+def test_random_numbers_are_told_only_if_keras_draws_some_too():
+    def noisy(net, x):
+        return x + torch.randn_like(x) if net.training else x
+
+    draws = Record({}, lambda x: x, made=lambda x: x + 1)
+    _, found = told(draws, noisy)
+    (entry,) = found["incomplete"]
+    assert entry["what"].startswith("randn_like() at test_left_over.py:")
+    assert "own" in entry["why"]
+    _, found = told(Record({}, lambda x: x), noisy)
+    assert found["incomplete"] == []
+
+
+def test_a_call_has_the_weights_of_its_partner_if_some_are_carried_elsewhere():
+    recorded = Record({}, lambda x: x)
+    recorded.facts["nodes"].pop()
+    recorded.facts["nodes"][0]["weights"].append("dense.bias")
+    recorded["weights/dense.bias"] = draw(3, seed=5)
+    recorded.facts["weights"]["dense.bias"] = {"shape": [3], "trainable": True}
+    recorded["forward/eval/output"] = recorded["forward/eval/output"] + draw(3, seed=5)
+    recorded["forward/eval/dense/output"] = recorded["forward/eval/output"]
+    port, found = told(recorded, lambda net, x: x + net.free, 3)
+    assert found["torch_left"] == []
+    (row, _), *_ = pairs = told_pairs(port)
+    assert row == 0
+    assert told_nodes(port, pairs)[0]["weights"] == {"kernel": [3, 3], "bias": [3]}
+
+
+def test_a_computed_weight_is_told_by_its_parts():
+    def normed():
+        net = Net(lambda net, x: x)
+        nn.utils.parametrizations.weight_norm(net.fc)
+        return net
+
+    recorded = Record({}, lambda x: x)
+    port = PortUnderTest(normed, 3, recorded)
+    (entry,) = left_over(port, told_pairs(port))["not_compared"]
+    assert entry["what"] == "the gradients of the parts of dense.kernel"
