@@ -31,6 +31,7 @@ class Confident:
         self.y = keras[f"{key}/target"]
         self.keras = float(keras[f"{key}/value"])
         self.torch = float(port[f"{key}/value"]) if f"{key}/value" in port else np.nan
+        self.gradient = port[f"{key}/gradient"] if f"{key}/gradient" in port else None
         self.penalty = float(keras["loss/penalty"]) if "loss/penalty" in keras else 0.0
         self.facts = keras.facts["loss"] or {}
         self.activation = keras.facts.get("output_activation")
@@ -131,6 +132,13 @@ def _clipped(evidence: Evidence) -> Match | None:
 def _clipped_binary(found: Confident) -> Match | None:
     """Recognises other limits of probabilities, or of their logarithms, than Keras's 1e-7."""
     is_plain = found.activation is None
+    if not is_plain and found.gradient is not None:
+        p, y = special.expit(found.linear), found.y.reshape(found.linear.shape)
+        slope = p * (1 - p)
+        limited = (p - y) / np.maximum(slope, 1e-12) * slope / p.size
+        is_other = not np.allclose(limited, (p - y) / p.size, rtol=1e-6, atol=0)
+        if is_other and np.allclose(limited, found.gradient, rtol=1e-6, atol=1e-12):
+            return Match(NUMBERS, "nn.BCELoss limits p (1 - p) at 1e-12 in its gradient")
     if not is_plain and found.gives(float(binary_crossentropies(found.linear, found.y).mean())):
         return None  # nothing is limited
     p = found.linear if is_plain else special.expit(found.linear)
