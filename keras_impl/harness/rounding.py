@@ -18,9 +18,6 @@ from parity.ladder.tolerance import NOISE_FACTOR
 # it twice, and the other half may round it too. What is measured is multiplied by NOISE_FACTOR,
 # since a port rounds in every operation; a constant is rounded once.
 OF_A_CONSTANT = 4 * 2.0**-24 / NOISE_FACTOR
-# TensorFlow computes these with one constant in float32. In hard_sigmoid it is torch that does, in
-# the derivative.
-_ONE_CONSTANT = {"activation:gelu", "activation:hard_sigmoid", "activation:leaky_relu"}
 # Computed in float32: TensorFlow has no other kernel, or a user's code asks for it.
 _FLOAT32 = {"upsampling", "float32"}
 # From here on torch's softplus returns its input: log(1 + exp(-20)), 2e-9, less than Keras's.
@@ -39,26 +36,54 @@ def moved(
         output: of the call, float64.
         generator: draws how much each value moves.
     """
-    if kind == "activation:softplus":
-        left_out = tf.where(given > _SOFTPLUS_LIMIT, output - given, tf.zeros_like(output))
-        return output - left_out * (2 / NOISE_FACTOR)
-    drawn = generator.random(output.shape)
-    if kind in ("rescaling", "normalization"):
-        return output + OF_A_CONSTANT * drawn * (abs(output) + _offset(config))
-    inner = config.get("activation"), config.get("recurrent_activation")
-    if kind in _ONE_CONSTANT or "hard_sigmoid" in inner:
-        size = OF_A_CONSTANT
-    elif kind in _FLOAT32 and config.get("interpolation") != "nearest":
-        size = 2.0**-24
-    else:
-        return output
-    # Upwards only: a rounded constant moves all values in the same direction.
-    return output * (1 + size * drawn)
+    if kind in _FLOAT32 and config.get("interpolation") != "nearest":
+        # Upwards only: values that are rounded alike move in the same direction.
+        return output * (1 + 2.0**-24 * generator.random(output.shape))
+    # A recurrent layer has its hard sigmoid inside.
+    is_hard = "hard_sigmoid" in (config.get("activation"), config.get("recurrent_activation"))
+    change = _hard_sigmoid if is_hard else _CHANGES.get(kind)
+    return output if change is None else output + change(config, given, output)
 
 
-def _offset(config: Mapping[str, Any]) -> float:
-    """Returns the largest constant that a layer adds: an offset, or a mean in deviations."""
+def _softplus(_: Mapping[str, Any], given: Any, output: Any) -> Any:
+    left_out = tf.where(given > _SOFTPLUS_LIMIT, given - output, tf.zeros_like(output))
+    return left_out * (2 / NOISE_FACTOR)
+
+
+def _gelu(_: Mapping[str, Any], given: Any, output: Any) -> Any:
+    """By the root of 2, whose derivative of gelu is x**2 times the density of a normal."""
+    return OF_A_CONSTANT * given**2 * tf.exp(-0.5 * given**2) / np.sqrt(2 * np.pi)
+
+
+def _leaky_relu(_: Mapping[str, Any], given: Any, output: Any) -> Any:
+    return OF_A_CONSTANT * tf.where(given < 0, output, tf.zeros_like(output))
+
+
+def _hard_sigmoid(_: Mapping[str, Any], given: Any, output: Any) -> Any:
+    """Nothing, with a derivative: torch has its constant in float32 there, and Keras has none."""
+    return OF_A_CONSTANT * (output - tf.stop_gradient(output))
+
+
+def _rescaling(config: Mapping[str, Any], given: Any, output: Any) -> Any:
+    offset = config.get("offset", 0.0)
+    return OF_A_CONSTANT * (output - 2 * tf.constant(offset, output.dtype))
+
+
+def _normalization(config: Mapping[str, Any], given: Any, output: Any) -> Any:
     mean, variance = config.get("mean"), config.get("variance")
-    if mean is None or variance is None:
-        return float(np.abs(config.get("offset", 0.0)).max())
-    return float(np.max(np.abs(mean) / np.sqrt(np.maximum(variance, 1e-14))))
+    if mean is None or variance is None:  # weights, which are float64
+        return tf.zeros_like(output)
+    offset = np.max(np.abs(mean) / np.sqrt(np.maximum(variance, 1e-14)))
+    return OF_A_CONSTANT * (output + float(offset))
+
+
+# TensorFlow computes these with constants in float32. All values move alike, as one constant would
+# move them: what follows may hide that, such as a normalisation, and hides it in the port as well.
+_CHANGES = {
+    "activation:softplus": _softplus,
+    "activation:gelu": _gelu,
+    "activation:leaky_relu": _leaky_relu,
+    "activation:hard_sigmoid": _hard_sigmoid,
+    "rescaling": _rescaling,
+    "normalization": _normalization,
+}
