@@ -89,6 +89,9 @@ NOT_RUN = {
     "python benchmarks/accuracy/envelope.py ...": "minutes",
     "python benchmarks/speed/growth.py ...": "half an hour, alone on a machine",
     "python benchmarks/speed/masks.py": "seconds, which mean something alone on a machine only",
+    "python benchmarks/accuracy/initial_weights.py ...": (
+        "minutes; tests/parity/ladder/test_initial_weights.py judges the same ports"
+    ),
     "python benchmarks/accuracy/matrices.py ...": (
         "a quarter of an hour; tests/parity/divergences/test_kill_matrix.py runs a part of it"
     ),
