@@ -121,7 +121,7 @@ def run_both(
         The errors of the failed checks, by number.
     """
     jobs = [*_jobs("keras", plan, options), *_jobs("torch", plan, options)]
-    has_keras = jobs[0].half == "keras"
+    has_keras = any(job.half == "keras" for job in jobs)
     left = [meanwhile] if has_keras else [unpack, meanwhile]
     if has_keras:
         unpack()

@@ -202,6 +202,21 @@ def test_large_arrays_are_sampled_evenly_and_small_ones_are_whole(size):
         assert found[-1] >= size - np.diff(found)[0]
 
 
+@pytest.mark.parametrize("size", [1, 1_024, 1_025, 16_384, 2**20], ids=str)
+def test_of_a_step_fewer_entries_are_compared(size):
+    array = np.arange(size)
+    found = probe.of_step(array)
+    assert found.size <= probe.MAX_STEP_ENTRIES
+    assert found.size == size if size <= 1_024 else found.size > 340  # a stride is odd
+
+
+def test_inputs_are_values_of_float32():
+    found = probe.features(3, "probe", 4, (9, 7, 3))
+    assert found.dtype == np.float64
+    assert (found.astype(np.float32) == found).all()
+    assert len(np.unique(found)) == found.size
+
+
 def test_a_sample_sees_every_channel():
     array = np.broadcast_to(np.arange(64), (4096, 64)).reshape(4096, 64)
     assert set(probe.sampled(array)) == set(range(64))

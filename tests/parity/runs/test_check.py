@@ -367,3 +367,7 @@ def test_a_bundle_is_not_recorded_where_none_can_be(no_children, name, tmp_path,
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match="expected a file in an existing folder"):
         record("a:b", name)
+
+
+def test_no_pairs_have_no_results():
+    assert check_all([], CheckOptions()) == []
