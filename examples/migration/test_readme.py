@@ -15,14 +15,19 @@ HERE = Path(__file__).parent
 
 
 def sections():
-    """(report, changes) of each section of the page that has a report."""
+    """(reports, changes) of each section of the page that has a report."""
     found = []
     for text in re.split(r"^## ", (HERE / "README.md").read_text(), flags=re.M)[1:]:
         blocks = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.M | re.S)
-        reports = [b for kind, b in blocks if not kind and b.startswith(("  first", "torch_"))]
+        reports = [b for kind, b in blocks if not kind and re.match(r"  \d+  |torch_", b)]
         if reports:
-            found.append((reports[0], [b for kind, b in blocks if kind == "diff"]))
+            found.append((reports, [b for kind, b in blocks if kind == "diff"]))
     return found
+
+
+def named(text):
+    """IDs of the divergences in a report or a part of it."""
+    return re.findall(r"^    cause (\w+)  ", text, flags=re.M)
 
 
 def changed(source, change):
@@ -36,14 +41,28 @@ def changed(source, change):
 
 @pytest.fixture(scope="module")
 def programs():
-    """The naive port, and what becomes of it with every section."""
+    """The naive port, and what becomes of it with every section that changes it."""
     found = [(HERE / "torch_model_naive.py").read_text()]
     for _, changes in sections():
-        source = found[-1]
-        for change in changes:
-            source = changed(source, change)
-        found.append(source)
+        if changes:
+            source = found[-1]
+            for change in changes:
+                source = changed(source, change)
+            found.append(source)
     return found
+
+
+@pytest.fixture(scope="module")
+def results(programs, bundle, tmp_path_factory):
+    """The results of the programs."""
+    folder = tmp_path_factory.mktemp("programs")
+    specs = []
+    for number, source in enumerate(programs):
+        (folder / f"step_{number}.py").write_text(source)
+        specs.append(
+            CheckSpec(torch=f"step_{number}.py:build", against=str(bundle), folder=str(folder))
+        )
+    return check_all(specs, CheckOptions())
 
 
 def without_docstring(source):
@@ -63,20 +82,28 @@ def rounded(line):
     return re.sub(r"-?\d+\.\d+(e[+-]\d+)?", lambda number: f"{float(number[0]):.5g}", line).rstrip()
 
 
-def test_the_reports_are_those_of_the_programs(programs, bundle, tmp_path):
-    told = [report for report, _ in sections()]
-    specs = []
-    for number, source in enumerate(programs[: len(told)]):
-        (tmp_path / f"step_{number}.py").write_text(source)
-        specs.append(
-            CheckSpec(torch=f"step_{number}.py:build", against=str(bundle), folder=str(tmp_path))
-        )
-    results = check_all(specs, CheckOptions())
+def test_the_reports_are_those_of_the_first_and_the_last_program(results):
+    told = [report for reports, _ in sections() for report in reports]
     assert [result.verdict for result in results] == ["fail"] * 8 + ["pass"]
-    for spec, report, result in zip(specs, told, results, strict=True):
+    for report in told:
+        result = results[-1] if report is told[-1] else results[0]
         real = ["".join(text for text, _ in line) for line in check_lines(result)]
-        name = spec.torch.rpartition(":")[0]
+        name = result.spec["torch"].rpartition(":")[0]
         left = iter([rounded(line).replace(name, "torch_model.py") for line in real])
         for line in report.replace("torch_model_naive.py", "torch_model.py").splitlines():
             # Each line in its turn; those between are left out on the page.
             assert rounded(line) in left, "\n".join(["not in the report:", line, *real])
+
+
+def test_each_change_ends_the_divergences_of_its_section_and_no_others(results):
+    # The first of all is shown with the whole report.
+    steps = [named("".join(reports)) for reports, changes in sections() if changes]
+    steps[0] += [
+        name for reports, changes in sections() if not changes for name in named(reports[0])
+    ]
+    found = [[each.causes[0]["id"] for each in result.divergences] for result in results]
+    assert len(found[0]) == 12
+    for before, after, ended in zip(found, found[1:], steps, strict=False):
+        assert after == [name for name in before if name not in ended]
+        assert set(ended) <= set(before)
+    assert found[-1] == []

@@ -31,7 +31,7 @@ class Confident:
         self.y = keras[f"{key}/target"]
         self.keras = float(keras[f"{key}/value"])
         self.torch = float(port[f"{key}/value"]) if f"{key}/value" in port else np.nan
-        self.gradient = port[f"{key}/gradient"] if f"{key}/gradient" in port else None
+        self.gradient = port[f"{key}/gradient"] if f"{key}/gradient" in port else None  # noqa: SIM401  # it has no `get`
         self.penalty = float(keras["loss/penalty"]) if "loss/penalty" in keras else 0.0
         self.facts = keras.facts["loss"] or {}
         self.activation = keras.facts.get("output_activation")
