@@ -91,11 +91,10 @@ def run(faults: Sequence[Fault], seed: int, workers: int | None) -> list[Row]:
     with tempfile.TemporaryDirectory(prefix="parity-fixes-") as name:
         root = Path(name)
         children = ChildOptions(timeout_s=3600.0, workers=workers)
-        bundles = _bundles(faults, seed, root, children)
-        specs = [_spec(bundles[fault.keras], fault.torch, seed) for fault in faults]
-        first = _checked(specs, root / "first", children)
+        first, bundles = _first(faults, seed, root, children)
         rows, tried = [], []
-        for fault, (result, folder) in zip(faults, first, strict=True):
+        for fault in faults:
+            result, folder = first[fault.torch]
             for found in result.divergences:
                 row = _row(fault, found)
                 rows.append(row)
@@ -115,22 +114,31 @@ def run(faults: Sequence[Fault], seed: int, workers: int | None) -> list[Row]:
         return rows
 
 
-def _bundles(
+def _first(
     faults: Sequence[Fault], seed: int, root: Path, children: ChildOptions
-) -> dict[str, Path]:
-    """Returns what each Keras model computes, as a bundle."""
-    leading = list({fault.keras: fault for fault in faults}.values())
+) -> tuple[dict[str, tuple[Result, Path]], dict[str, Path]]:
+    """Checks every fault; the first of a Keras model records a bundle for the others.
+
+    Returns:
+        Factory of a port -> its result and folder; Keras's factory -> its bundle.
+    """
+    leading = list({fault.keras: fault for fault in reversed(faults)}.values())
     specs = [
         CheckSpec(keras=fault.keras, torch=fault.torch, seed=seed, folder=str(ROOT))
         for fault in leading
     ]
-    found = {}
-    for number, (fault, (_, folder)) in enumerate(
-        zip(leading, _checked(specs, root / "keras", children), strict=True)
-    ):
-        found[fault.keras] = root / f"{number}.parity"
-        pack(RunFolder(folder).half("keras").path, found[fault.keras])
-    return found
+    found = dict(
+        zip((f.torch for f in leading), _checked(specs, root / "keras", children), strict=True)
+    )
+    bundles = {}
+    for number, fault in enumerate(leading):
+        bundles[fault.keras] = root / f"{number}.parity"
+        folder = found[fault.torch][1]
+        pack(RunFolder(folder).half("keras").path, bundles[fault.keras])
+    rest = [fault for fault in faults if fault.torch not in found]
+    specs = [_spec(bundles[fault.keras], fault.torch, seed) for fault in rest]
+    checked = _checked(specs, root / "rest", children) if specs else []
+    return found | dict(zip((f.torch for f in rest), checked, strict=True)), bundles
 
 
 def _checked(

@@ -18,9 +18,7 @@ if TYPE_CHECKING:
     from parity.traces.trace import Trace
 
 FORWARD = "forward"  # the item of all that a layer gets and makes
-IN_VAIN = (
-    "compare the two by hand: no change that Keras's settings suggest ends it, and each was tried"
-)
+IN_VAIN = "compare the two by hand: no change that Keras's settings suggest ends it"
 _MOST_TEXTS = 3  # of one divergence
 
 Record = Mapping[str, Any]

@@ -46,7 +46,9 @@ def recorded_chain(x, rows):
             module.train(mode == "train")
             arrays[f"forward/{mode}/{name}/input/0"] = given = _portable(y)
             with torch.no_grad():
-                if kind != "dropout":
+                if kind == "lstm":  # features last in torch, too
+                    y = module(y.movedim(1, -1))
+                elif kind != "dropout":
                     y = module(y)
                 elif mode == "train":
                     mask = draw.random(given.shape) < 1 - config["rate"]

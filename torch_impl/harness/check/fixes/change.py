@@ -163,8 +163,12 @@ def _of_module(root: nn.Module, change: Change, is_hidden: bool) -> list[Undo]:
     module = root.get_submodule(path)
     if change.instead is not None:
         other = change.instead.built()
-        module = _taking_over(module, other if isinstance(other, nn.Module) else _Function(other))
-        undo += _put(root, path, module)
+        new = _taking_over(module, other if isinstance(other, nn.Module) else _Function(other))
+        if isinstance(module, nn.RNNBase):
+            undo += _compute(module, new)
+        else:
+            module = new
+            undo += _put(root, path, module)
     for name, value in change.settings.items():
         undo.append(partial(setattr, module, name, getattr(module, name)))
         setattr(module, name, value)
@@ -200,6 +204,21 @@ class _Function(nn.Module):
         """Returns a tensor of the shape of x."""
         y: torch.Tensor = self.function(x)
         return y
+
+
+def _compute(module: nn.RNNBase, layer: nn.Module) -> list[Undo]:
+    """Lets a layer of `torch_impl.layers` compute what a recurrent module returns.
+
+    The module stays, since those who read its weights and states know its class.
+    """
+
+    def forward(x: torch.Tensor, _: Any = None) -> Any:
+        outputs, *states = layer(x)
+        last = tuple(state[None] for state in states)
+        return outputs, last if len(last) > 1 else last[0]
+
+    vars(module)["forward"] = forward
+    return [partial(vars(module).pop, "forward")]
 
 
 def _taking_over(old: nn.Module, new: nn.Module) -> nn.Module:

@@ -10,6 +10,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from torch import nn
+
+from torch_impl import layers
 from torch_impl.harness.check.fixes.change import Change, Part, Suggested
 from torch_impl.harness.check.fixes.piece import Piece
 from torch_impl.harness.check.fixes.windows import transposed_changes, window_changes
@@ -57,6 +60,18 @@ def layer_changes(port: PortUnderTest, pair: PairedLayer) -> Iterator[Suggested]
         yield from _BY_KIND[kind](found)
 
 
+def is_known(pair: PairedLayer) -> bool:
+    """Whether all settings of a layer are among those that are changed."""
+    kind = pair.node["kind"]
+    if kind == "dropout":
+        return pair.call.is_active
+    if kind == "batch_norm":
+        return pair.call.module is not None and "epsilon" in pair.node["config"]
+    if kind in ("lstm", "gru", "simple_rnn"):
+        return False  # the order of gates and the states that are read are no settings
+    return kind in _BY_KIND or kind.removeprefix("activation:") in ACTIVATIONS
+
+
 def between_changes(port: PortUnderTest, pair: PairedLayer) -> Iterator[Change]:
     """Yields changes of activations and pools without a partner before a layer."""
     calls, nodes = port.calls, port.keras.facts["nodes"]
@@ -77,10 +92,12 @@ def between_changes(port: PortUnderTest, pair: PairedLayer) -> Iterator[Change]:
             yield from piece.replaced(part)
     for piece in extra:
         yield from piece.removed()
-    for source in dict.fromkeys(origins(port.nodes[number])):
-        if source is not None and source >= 0:
-            for part in parts:
-                yield from Piece(calls[source]).followed(part)
+    sources = [n for n in dict.fromkeys(origins(port.nodes[number])) if n is not None and n >= 0]
+    for piece in [Piece(calls[source]) for source in sources]:
+        if piece.get("inplace") is True:  # it changes what another branch reads, too
+            yield from piece.change({"inplace": False})
+        for part in parts:
+            yield from piece.followed(part)
 
 
 def _before(nodes: Sequence[Mapping[str, Any]], number: int, free: set[int]) -> list[int]:
@@ -200,11 +217,30 @@ def _padding(pair: _Pair) -> Iterator[Change]:
 
 def _simple_rnn(pair: _Pair) -> Iterator[Change]:
     function = pair.config.get("activation")
-    if pair.own.is_keras or function not in ("tanh", "relu"):
-        return
-    if pair.own.has("nonlinearity"):
+    if pair.own.has("nonlinearity") and function in ("tanh", "relu"):
         modes = {"nonlinearity": function, "mode": f"RNN_{function.upper()}"}
         yield from pair.own.change(modes)
+    yield from _recurrent(pair)
+
+
+def _recurrent(pair: _Pair) -> Iterator[Change]:
+    """Yields Keras's own layer, which has activations that torch's has not."""
+    config, module = pair.config, pair.own.module
+    if module is None or not config.get("reset_after", True) or config.get("recurrent_dropout"):
+        return
+    given = {"input_size": module.input_size, "units": config["units"]}
+    if isinstance(module, nn.RNNBase):
+        if not module.batch_first or module.num_layers > 1 or module.bidirectional:
+            return
+        returns = {"return_sequences": True, "return_state": True}
+    else:
+        returns = {name: getattr(module, name) for name in ("return_sequences", "return_state")}
+    defaults = {"activation": "tanh", "recurrent_activation": "sigmoid", "use_bias": True}
+    names = (*defaults, "go_backwards")
+    wanted = {name: config[name] for name in names if config.get(name) is not None} | returns
+    more = {name: value for name, value in wanted.items() if value != defaults.get(name, False)}
+    kind = {"lstm": layers.LSTM, "gru": layers.GRU}.get(pair.node["kind"], layers.SimpleRNN)
+    yield from pair.own.replaced(Part(kind.__name__, {**given, **more}))
 
 
 _BY_KIND: dict[str, Callable[[_Pair], Iterator[Suggested]]] = {
@@ -222,6 +258,8 @@ _BY_KIND: dict[str, Callable[[_Pair], Iterator[Suggested]]] = {
     "upsampling": _upsampling,
     "zero_padding": _padding,
     "simple_rnn": _simple_rnn,
+    "lstm": _recurrent,
+    "gru": _recurrent,
 }
 
 

@@ -27,7 +27,9 @@ _TORCH = {
     "softsign": ("F.softsign(x)", "nn.Softsign()"),
     "linear": ("x", "nn.Identity()"),
 }
-_BY_PLACE = frozenset(("num_features", "in_channels", "filters", "kernel_size", "pool_size"))
+_BY_PLACE = frozenset(
+    (*("num_features", "in_channels", "filters", "kernel_size"), "pool_size", "input_size", "units")
+)
 
 
 class Piece:

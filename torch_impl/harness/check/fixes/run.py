@@ -31,7 +31,7 @@ def write_fixes(
         writer: has what the port computed; receives the facts `fixes`, with level, layer (Keras's
             name, or ""), item ("forward", a weight, or the level), text (a line for the user),
             change (plain values, see `made`), ends (all items of the layer that it ends) and tried;
-            and `no_fixes`, with level, layer and item of what was tried in vain.
+            and `no_fixes`, with level, layer and item of what no such change ends.
     """
     fixes: list[dict[str, Any]] = []
     in_vain: list[dict[str, str]] = []
@@ -58,5 +58,5 @@ def write_fixes(
             text = "; ".join(one.text for one in together)
             changes = [dict(one.change) for one in together]
             fixes.append({**place, "text": text, "change": changes, "ends": [level], "tried": True})
-        elif count:
+        elif count or level in writer.facts["raised"]:
             in_vain.append(place)

@@ -23,7 +23,7 @@ from torch_impl.harness.check.fixes.change import (
     changed_output,
     followed,
 )
-from torch_impl.harness.check.fixes.layers import between_changes, layer_changes
+from torch_impl.harness.check.fixes.layers import between_changes, is_known, layer_changes
 from torch_impl.harness.check.forced import Forced, forced_pass
 from torch_impl.harness.port.port_under_test import PortUnderTest
 
@@ -63,7 +63,8 @@ def layer_fixes(
         before: the errors of the port as it is; None: found here.
 
     Returns:
-        One entry for each difference for which something was tried.
+        One entry for each difference of a layer whose settings are known, or for which something
+        was tried.
     """
     left_out = set(left_out)
     errors = _errors(port, left_out, ()) if before is None else before
@@ -76,7 +77,7 @@ def layer_fixes(
         is_before = any(_is_input(key) and error > 1 for key, error in found.items())
         own = list(layer_changes(port, pair))
         changes = [*(between_changes(port, pair) if is_before else ()), *own]
-        if changes:
+        if changes or is_known(pair):
             searches[name] = _Search(name, found, changes)
     while waiting := {name: s.trial for name, s in searches.items() if s.trial is not None}:
         results = _tried(port, left_out, waiting)
@@ -195,7 +196,6 @@ class _Search:
         self._open = {site for site, keys in self._sites().items() if self._differ(keys)}
         self._walk = self._trials()
         self.trial: Tried | None = next(self._walk, None)
-        self._is_tried = self.trial is not None
 
     def _sites(self) -> dict[str, list[str]]:
         sites: dict[str, list[str]] = {}
@@ -218,7 +218,7 @@ class _Search:
     def fixes(self) -> Iterator[Fix]:
         """Yields what ended each difference."""
         for site, keys in self._sites().items():
-            if self._differ(keys) and self._is_tried:
+            if self._differ(keys):
                 yield self._ended.get(site, Fix(self._layer, site, ()))
 
     def _trials(self) -> Generator[Tried, Mapping[str, float] | None, None]:

@@ -202,6 +202,19 @@ CASES = {
         Called(lambda x: F.dropout(x, 0.5)),
         ["F.dropout(x, ..., p=0.25)  # now 0.5"],
     ),
+    "activation of gates": (
+        images(5)[:, 0],
+        (
+            "lstm",
+            {"units": 4, "recurrent_activation": "hard_sigmoid", "activation": "tanh"},
+            layers.LSTM(3, 4, recurrent_activation="hard_sigmoid"),
+        ),
+        Called(lambda outputs: outputs[0][:, -1], nn.LSTM(3, 4, batch_first=True)),
+        [
+            "inner.0: torch_impl.layers.LSTM(3, 4, recurrent_activation='hard_sigmoid', "
+            "return_sequences=True, return_state=True)"
+        ],
+    ),
     "bilinear": (
         images(),
         (
@@ -296,6 +309,36 @@ def test_a_pool_of_another_kind_is_replaced(tmp_path):
     ]
 
 
+def test_an_activation_in_place_that_reaches_another_branch_is_changed(tmp_path):
+    recorded = recorded_chain(
+        features(),
+        [
+            ("dense", "dense", {}, dense(6)),
+            ("relu", "activation:relu", {}, nn.ReLU()),
+            ("add", "add", {}, nn.Identity()),
+        ],
+    )
+    nodes = recorded.facts["nodes"]
+    nodes[2]["sources"], nodes[2]["input_shapes"] = [1, 0], nodes[2]["input_shapes"] * 2
+    for mode in ("eval", "train"):
+        skip = recorded.arrays[f"forward/{mode}/dense/output"]
+        recorded.arrays[f"forward/{mode}/add/input/1"] = skip
+        for key in (f"forward/{mode}/add/output", f"forward/{mode}/output"):
+            recorded.arrays[key] = recorded.arrays[f"forward/{mode}/relu/output"] + skip
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.dense, self.relu = dense(6), nn.ReLU(inplace=True)
+
+        def forward(self, x):
+            x = self.dense(x)
+            return self.relu(x) + x
+
+    (fix,) = layer_fixes(PortUnderTest(Net, 5, recorded.read(tmp_path)), ())
+    assert [c.text for c in fix.changes] == ["relu: nn.ReLU(..., inplace=False)  # now True"]
+
+
 # --- what does not help --------------------------------------------------------------------------
 
 
@@ -309,6 +352,18 @@ def test_a_suggestion_that_does_not_help_is_not_taken(tmp_path):
 
     port = ported(tmp_path, images(8), row, Turned(3, 4, 3, padding=1))
     (fix,) = layer_fixes(port, ())
+    assert (fix.layer, fix.changes) == ("layer", ())
+
+
+def test_a_layer_with_all_of_keras_settings_has_no_fix(tmp_path):
+    """What the registry would suggest is there already."""
+
+    class Halved(nn.Conv2d):
+        def forward(self, x):
+            return super().forward(x) / 2
+
+    row = ("conv", same(strides=[1, 1], padding="valid"), layers.Conv2D(3, 4, 3))
+    (fix,) = layer_fixes(ported(tmp_path, images(8), row, Halved(3, 4, 3)), ())
     assert (fix.layer, fix.changes) == ("layer", ())
 
 
