@@ -103,7 +103,7 @@ FAULTS = tuple(
     b_nll_of_log_probabilities D2 loss
     b_one_hot_labels D4 loss
     b_scheduler_hold_then_decay G9 schedule
-    b_scheduler_ignores_compile G15 schedule
+    b_scheduler_ignores_compile F6 optimizer
     b_segmentation_labels D16 loss
     b_squeeze_excite E9,E6 gradient
     c_attention_axis A21 forward

@@ -43,6 +43,9 @@ class _Drawn:
         return f"{self.initializer.get('class', 'another initialiser')} in Keras"
 
 
+MOVING = ("moving_mean", "moving_variance")  # moved by a pass, not drawn
+
+
 def _draws(evidence: Evidence) -> _Drawn | None:
     key = f"init/{evidence.item.name}"
     if evidence.level.id != "init" or key not in evidence.keras or key not in evidence.port:
@@ -54,6 +57,8 @@ def _bias_init(evidence: Evidence) -> Match | None:
     """Recognises a weight that is constant in Keras and drawn in the port."""
     found = _draws(evidence)
     if found is None or not found.is_constant or is_constant(found.port):
+        return None
+    if found.name.endswith(MOVING):
         return None
     if len(found.port) > 1 and (found.port == found.port[0]).all():
         return None  # many numbers, but not drawn
@@ -109,6 +114,11 @@ def _likeness(found: _Drawn) -> str | None:
 
 def _constant(evidence: Evidence) -> Match | None:
     found = _draws(evidence)
+    if found is not None and found.name.endswith(MOVING) and not is_constant(found.port):
+        told = "moved in the port before training, as a pass in train mode does"
+        return Match(
+            NUMBERS, f"{_listed(found.keras)} in Keras, {told}", fix="module.eval() for it"
+        )
     if found is None or not found.is_constant or not (found.port == found.port[0]).all():
         return None
     if len(found.port) == 1 and len(np.unique(found.port)) > 2:

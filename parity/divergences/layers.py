@@ -10,6 +10,7 @@ from parity.divergences import arithmetic
 from parity.divergences.between import other_reduction
 from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Match, Recogniser
 from parity.divergences.evidence import Evidence, differs, is_close
+from parity.divergences.places import RECURRENT
 from parity.divergences.windows import other_pool
 
 
@@ -160,7 +161,14 @@ def _wiring(evidence: Evidence) -> Match | None:
         if evidence.is_recorded(f"{node['name']}/input/{other}", ours):
             return Match(NUMBERS, f"the inputs of {node['name']} are in a different order")
     for other in evidence.keras.facts["nodes"]:
-        if evidence.is_recorded(f"{other['name']}/output", ours):
+        key = f"forward/{evidence.mode}/{other['name']}/output"
+        is_last = (
+            other["kind"] in RECURRENT
+            and key in evidence.keras
+            and evidence.keras[key].ndim == 3
+            and is_close(evidence.keras[key][:, -1], ours)
+        )
+        if is_last or evidence.is_recorded(f"{other['name']}/output", ours):
             before = evidence.source(number)
             theirs = before["name"] if before else "a different tensor"
             return Match(

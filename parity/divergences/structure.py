@@ -149,6 +149,11 @@ def _gates(evidence: Evidence) -> Match | None:
 
 
 def _bias(evidence: Evidence) -> Match | None:
+    own, theirs, bias = evidence.own_output(), evidence.keras_output(), evidence.weight("bias")
+    if evidence.is_forward() and own is not None and theirs is not None and bias is not None:
+        if own.shape == theirs.shape and is_close(own + bias, theirs):
+            return Match(NUMBERS, "the port leaves out the bias here")
+        return None
     if evidence.node is None or evidence.call is None or evidence.level.id != "structure":
         return None
     theirs, ours = evidence.node["weights"], evidence.call["weights"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -268,7 +269,7 @@ def _other_penalty(evidence: Evidence) -> Match | None:
         return None
     extra = found.torch - (found.keras - found.penalty)
     if found.penalty and abs(extra) > 1e-12:
-        for factor in (0.5, 2.0, 0.1, 10.0):
+        for factor in (0.5, 2.0, 0.1, 10.0, *_of_activities(evidence)):
             if _is_near(found.penalty * factor, extra):
                 return Match(NUMBERS, f"the port's penalty is {factor:g} times Keras's")
         for text, value in _other_parts(evidence):
@@ -279,6 +280,14 @@ def _other_penalty(evidence: Evidence) -> Match | None:
             if any(_is_near(factor * share * squares, extra) for share in (1.0, 0.5)):
                 return Match(NUMBERS, f"the port penalises {name}")
     return None
+
+
+def _of_activities(evidence: Evidence) -> Iterator[float]:
+    """Yields the factors of a mean over the outputs of a penalised layer, or a sum of samples."""
+    for node in evidence.keras.facts["nodes"]:
+        if node["config"].get("activity_regularizer") is not None:
+            samples, *sides = node["output_shape"]
+            yield from (1 / math.prod(sides), float(samples), samples / math.prod(sides))
 
 
 def _other_parts(evidence: Evidence) -> Iterator[tuple[str, float]]:
