@@ -117,7 +117,7 @@ def _constant(evidence: Evidence) -> Match | None:
     if found is not None and found.name.endswith(MOVING) and not is_constant(found.port):
         told = "moved in the port before training, as a pass in train mode does"
         return Match(
-            NUMBERS, f"{_listed(found.keras)} in Keras, {told}", fix="module.eval() for it"
+            NUMBERS, f"{_listed(found.keras)} in Keras, {told}", fix="module.eval() before it"
         )
     if found is None or not found.is_constant or not (found.port == found.port[0]).all():
         return None

@@ -3,9 +3,9 @@
 import check_pairs
 import pytest
 
-from parity.divergences.causes import name_causes, with_tolerance
+from parity.divergences.causes import name_causes
 from parity.ladder.engine import compare_levels
-from parity.ladder.items import ACCEPTED, FAIL, PASS, SKIPPED, STYLE, Item, Level
+from parity.ladder.items import ACCEPTED, FAIL, PASS
 from parity.ladder.result import Result
 from parity.ladder.table import OF_PROBE
 
@@ -95,42 +95,3 @@ def test_another_id_accepts_nothing(named, accept):
     result = named(biases, accept=accept)
     assert not result.divergences[0].is_accepted
     assert [level.status for level in result.levels].count(FAIL) == 1
-
-
-# --- tolerance -----------------------------------------------------------------------------------
-
-
-def item(worst, unit="rel", **fields):
-    return Item("name", worst, 1e-12, unit, 3, **fields)
-
-
-def level(*items, status=FAIL):
-    return Level("forward", status, "made for this test", items)
-
-
-@pytest.mark.parametrize("unit", ["rel", "abs", "ulp"])
-def test_a_tolerance_of_the_users_own_judges_numbers(unit):
-    for tolerance, status in ((1e-5, PASS), (1e-6, PASS), (9e-7, FAIL)):
-        found = with_tolerance(level(item(1e-6, unit)), tolerance)
-        assert found.status == status
-        assert found.items[0].allowed == tolerance
-
-
-def test_a_smaller_tolerance_fails_what_passed():
-    assert with_tolerance(level(item(1e-13), status=PASS), 1e-14).status == FAIL
-
-
-@pytest.mark.parametrize("unit", ["count", "-log10 p"])
-def test_what_is_no_rounding_is_judged_as_before(unit):
-    given = level(item(1.0, unit))
-    assert with_tolerance(given, 1e3) == given
-
-
-def test_what_decides_nothing_fails_nothing():
-    found = with_tolerance(level(item(1e-13), item(1.0, role=STYLE), status=PASS), 1e-6)
-    assert found.status == PASS
-
-
-def test_a_level_that_was_not_compared_stays_so():
-    given = Level("loss", SKIPPED, "the port gives no loss")
-    assert with_tolerance(given, 1e-6) == given

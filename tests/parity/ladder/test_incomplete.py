@@ -1,127 +1,57 @@
-"""What could not be compared: no fault of the port, and no pass either."""
+"""What could not be compared keeps a check from an answer, and is told with what to do."""
 
-import check_pairs
-import pytest
-
-from parity.ladder.engine import compare_levels
 from parity.ladder.incomplete import (
     incomplete_of,
     not_compared_of,
     unknown_parameters,
     unknown_weights,
 )
-from parity.ladder.items import FAIL
-from parity.ladder.table import OF_PROBE
-from parity.runs.steps import verdict_of
-
-TOLD = {"what": "noise", "why": "it draws at random", "do": "replay it"}
-LEFT = {"what": "dense1.bias", "why": "its gradient is zero"}
 
 
-@pytest.fixture(scope="module")
-def recorded():
-    return check_pairs.recorded()
+class Facts:
+    """A trace that has only facts."""
+
+    def __init__(self, **facts):
+        self.facts = facts
 
 
-@pytest.fixture
-def traces(recorded, tmp_path):
-    def make(port=None, reference=None):
-        theirs = recorded.copy()
-        if reference is not None:
-            reference(theirs)
-        ours = check_pairs.ported(theirs)
-        if port is not None:
-            port(ours)
-        return theirs.read(tmp_path / "keras"), ours.write(tmp_path / "port")
-
-    return make
+def keras(kind="unknown:Gate", **facts):
+    node = {"name": "gate", "kind": kind, "weights": ["gate.w"]}
+    return Facts(nodes=[node], **facts)
 
 
-def of_unknown_kind(r):
-    r.facts["nodes"][3]["kind"] = "unknown:Gate"
+def port(weights=(), not_carried=(), **facts):
+    named = dict.fromkeys(weights)
+    return Facts(weights=named, not_carried=list(not_carried), raised={}, **facts)
 
 
-def not_carried(port):
-    for name in ("dense2.kernel", "dense2.bias"):
-        del port.facts["weights"][name]
+def test_an_unknown_layer_whose_weight_has_no_place_is_incomplete():
+    (found,) = incomplete_of(keras(), port())
+    assert found["what"] == "gate"
+    assert "gate.w" in found["why"]
+    assert "load" in found["do"]
 
 
-def verdict(keras, port):
-    levels = compare_levels(OF_PROBE, keras, port, stops=False)
-    return verdict_of(levels, incomplete_of(keras, port))
+def test_an_unknown_layer_whose_weight_was_carried_is_complete():
+    assert incomplete_of(keras(), port(weights=["gate.w"])) == ()
 
 
-def test_nothing_is_open_in_a_right_port(traces):
-    sides = traces()
-    assert incomplete_of(*sides) == not_compared_of(*sides) == ()
-    assert verdict(*sides) == "pass"
+def test_a_known_layer_without_a_place_is_a_fault_and_not_incomplete():
+    assert incomplete_of(keras(kind="dense"), port()) == ()
+    assert unknown_weights(keras(kind="dense"), port()) == set()
 
 
-def test_an_unknown_layer_whose_weights_have_no_place_leaves_the_verdict_open(traces):
-    sides = traces(not_carried, of_unknown_kind)
-    (entry,) = incomplete_of(*sides)
-    assert entry["what"] == "dense2"
-    assert "no place for dense2.kernel, dense2.bias" in entry["why"]
-    assert "`load`" in entry["do"]
-    assert unknown_weights(*sides) == {"dense2.kernel", "dense2.bias"}
-    assert verdict(*sides) == "incomplete"
+def test_both_halves_are_heard_and_nothing_is_told_twice():
+    entry = {"what": "noise", "why": "it draws", "do": "set its rate to 0"}
+    both = keras("dense", incomplete=[entry]), port(["gate.w"], incomplete=[entry])
+    assert incomplete_of(*both) == (entry,)
+    left = {"what": "gradient of gate.w", "why": "it is zero"}
+    assert not_compared_of(keras(not_compared=[left]), port(not_compared=[left])) == (left,)
 
 
-def test_an_unknown_layer_whose_weights_are_carried_is_judged_by_its_values(traces):
-    sides = traces(reference=of_unknown_kind)
-    assert incomplete_of(*sides) == ()
-    assert verdict(*sides) == "pass"
-
-
-def test_a_known_layer_whose_weights_have_no_place_is_a_fault(traces):
-    sides = traces(not_carried)
-    assert incomplete_of(*sides) == ()
-    assert verdict(*sides) == "fail"
-
-
-def test_a_difference_fails_whatever_else_is_open(traces):
-    def change(port):
-        not_carried(port)
-        check_pairs.went_wrong(port)
-
-    assert verdict(*traces(change, of_unknown_kind)) == "fail"
-
-
-def test_what_either_half_tells_is_told_once(traces):
-    def reference(r):
-        r.facts["incomplete"] = [TOLD]
-        r.facts["not_compared"] = [LEFT]
-
-    def port(p):
-        p.facts["incomplete"] = [TOLD, {**TOLD, "what": "other"}]
-        p.facts["not_compared"] = [LEFT]
-
-    sides = traces(port, reference)
-    assert [entry["what"] for entry in incomplete_of(*sides)] == ["noise", "other"]
-    assert not_compared_of(*sides) == (LEFT,)
-    assert verdict(*sides) == "incomplete"
-
-
-def test_what_is_only_left_out_affects_no_verdict(traces):
-    sides = traces(lambda p: p.facts.update(not_compared=[LEFT]))
-    assert verdict(*sides) == "pass"
-
-
-def test_layers_that_could_not_be_judged_by_themselves_are_told_so(traces):
-    sides = traces(lambda p: p.facts["raised"].update(layers="RuntimeError: shapes (net.py:7)"))
-    (entry,) = not_compared_of(*sides)
-    assert entry["what"] == "each layer by itself"
-    assert entry["why"].endswith("RuntimeError: shapes (net.py:7)")
-    assert verdict(*sides) == "pass"
-
-
-def test_parameters_of_a_part_that_is_told_are_no_fault(traces):
-    def change(port):
-        port.facts["not_carried"] = ["noise.scale", "noisy.scale", "noise"]
-        port.facts["incomplete"] = [TOLD]
-
-    keras, port = traces(change)
-    assert unknown_parameters(port) == {"noise.scale", "noise"}
-    structure = compare_levels(OF_PROBE, keras, port, stops=False)[1]
-    failing = [item.name for item in structure.items if item.status == FAIL]
-    assert failing == ["parameter noisy.scale"]
+def test_parameters_of_a_module_that_is_told_are_excused():
+    told = port(
+        not_carried=["gate.weight", "gates.weight"],
+        incomplete=[{"what": "gate", "why": "", "do": ""}],
+    )
+    assert unknown_parameters(told) == {"gate.weight"}

@@ -6,10 +6,11 @@ import pytest
 from paths import ROOT, SUPPORT
 from schemas import assert_valid
 
-from parity.divergences.causes import name_causes, with_tolerance
+from parity.divergences.causes import name_causes
 from parity.halves.options import ChildOptions
 from parity.ladder.engine import compare_levels
 from parity.ladder.items import FAIL, PASS
+from parity.ladder.own_tolerance import judged_within
 from parity.ladder.result import Result
 from parity.ladder.result_file import result_from
 from parity.ladder.table import OF_PROBE
@@ -74,7 +75,7 @@ def judged(folders):
         sides = Trace(folders[name] / "keras"), Trace(folders[name] / "torch")
         levels = compare_levels(OF_PROBE, *sides, stops=False)
         if tolerance is not None:
-            levels = tuple(with_tolerance(level, tolerance) for level in levels)
+            levels = tuple(judged_within(level, {"": tolerance}) for level in levels)
         result = name_causes(Result(PASS, {"torch": name}, levels), *sides, accept)
         return replace(result, verdict=verdict_of(result.levels))
 
