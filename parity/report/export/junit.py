@@ -31,6 +31,7 @@ from parity.report.lines import plain, shortened
 from parity.report.sentences import (
     cause_title,
     difference,
+    fix_text,
     index_text,
     is_check,
     likely_causes,
@@ -189,7 +190,7 @@ def _add_level(suite: _Suite, result: Result, level: Level) -> None:
     if first is not None and first[1] is item:
         lines += found_lines(result) + advice_lines(result) + setting_lines(result)
         message += "".join(
-            f"; {'or' if number else 'cause'} {cause_title(cause)}, fix: {cause['fix']}"
+            f"; {'or' if number else 'cause'} {cause_title(cause)}, fix: {fix_text(cause)}"
             for number, cause in enumerate(likely_causes(result.causes))
         )
     told = ["".join(text for text, _ in line) for line in lines]

@@ -132,7 +132,7 @@ def _first_divergence(result: Result) -> list[str]:
     for best in causes[:1]:
         sure = f"({sentences.confidence_text(best)})"
         lines += [f"- **cause** {_text(sentences.cause_title(best))} {sure}"]
-        lines += [f"- **fix** {_text(best['fix'])}"]
+        lines += [f"- **fix** {_text(sentences.fix_text(best))}"]
         lines += [f"- **seen** {_text(best['detail'])}"] if best["detail"] else []
     if (advice := advice_of(result)) is not None:
         lines += [f"- **often** {_text(advice.title)}", f"- **next** {_text(advice.action)}"]
@@ -142,11 +142,13 @@ def _first_divergence(result: Result) -> list[str]:
     if place := sentences.place_text(result.place):
         lines.append(f"- **place** {_text(place)}")
     for cause in causes[1:]:
-        lines.append(f"- **or** {_text(sentences.cause_title(cause))}: {_text(cause['fix'])}")
-    told = sentences.setting_texts(result)
-    lines += [f"- **setting** {_text(text)}" for text in told[:MAX_SETTINGS]]
-    if len(told) > MAX_SETTINGS:
-        lines.append(f"- and {len(told) - MAX_SETTINGS} more different settings")
+        lines.append(
+            f"- **or** {_text(sentences.cause_title(cause))}: {_text(sentences.fix_text(cause))}"
+        )
+    settings = sentences.setting_texts(result)
+    lines += [f"- **setting** {_text(text)}" for text in settings[:MAX_SETTINGS]]
+    if len(settings) > MAX_SETTINGS:
+        lines.append(f"- and {len(settings) - MAX_SETTINGS} more different settings")
     return lines
 
 
@@ -186,7 +188,7 @@ def _failure(result: Result) -> str:
     level, item = first
     told = _text(f"{level.id}: {item.name}{sentences.moment(item)}: {sentences.difference(item)}")
     if causes := sentences.likely_causes(result.causes):
-        cause, fix = _text(sentences.cause_title(causes[0])), _text(causes[0]["fix"])
+        cause, fix = _text(sentences.cause_title(causes[0])), _text(sentences.fix_text(causes[0]))
         told = f"**cause** {cause}; **fix** {fix}; {told}"
     return told
 

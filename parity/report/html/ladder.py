@@ -79,7 +79,7 @@ def _cause(cause: Mapping[str, Any]) -> Cause:
         title=sentences.cause_title(cause),
         confidence=sentences.confidence_text(cause),
         lines=tuple(lines),
-        fix=str(cause.get("fix") or ""),
+        fix=sentences.fix_text(cause),
     )
 
 
