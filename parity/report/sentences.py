@@ -165,6 +165,12 @@ def cause_title(cause: Mapping[str, Any]) -> str:
     return f"{full_name(str(cause.get('id')))}: {cause.get('title')}"
 
 
+def fix_text(cause: Mapping[str, Any]) -> str:
+    """Returns the fix of a cause, and whether it was tried."""
+    told = str(cause.get("fix") or "")
+    return f"(tried) {told}" if told and cause.get("tried") else told
+
+
 def likely_causes(causes: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Returns the causes to show, the most likely first.
 
@@ -218,7 +224,7 @@ def found_texts(result: Result) -> list[str]:
             cause, place = found.causes[0], found.place or {}
             where = place.get("keras") or f"{found.item.name}{moment(found.item)}"
             text = f"{found.level}: {where}: {cause.get('id')} {cause.get('title')}"
-            text += f"; fix: {cause['fix']}" if cause.get("fix") else ""
+            text += f"; fix: {fix_text(cause)}" if cause.get("fix") else ""
         texts.append(text)
     return texts
 

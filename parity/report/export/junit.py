@@ -33,6 +33,7 @@ from parity.report.lines import plain, shortened
 from parity.report.sentences import (
     cause_title,
     difference,
+    fix_text,
     found_title,
     index_text,
     is_check,
@@ -215,7 +216,9 @@ def _add_level(suite: _Suite, result: Result, level: Level) -> None:
 def _message(values: str, found: Sequence[Found]) -> str:
     """Returns the first values that differ, and cause and fix of each divergence of a level."""
     named = [each for each in found if each.causes and not each.is_accepted]
-    parts = [f"cause {cause_title(each.causes[0])}, fix: {each.causes[0]['fix']}" for each in named]
+    parts = [
+        f"cause {cause_title(each.causes[0])}, fix: {fix_text(each.causes[0])}" for each in named
+    ]
     return "; ".join([values, *parts])
 
 

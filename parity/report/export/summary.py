@@ -172,7 +172,8 @@ def _bullet(found: Found) -> str:
     if found.causes:
         best = found.causes[0]
         parts[0] += f" {_text(sentences.cause_title(best))} ({sentences.confidence_text(best)})"
-        parts += [f"**fix** {_text(best['fix'])}"] if best["fix"] else []
+        fix = sentences.fix_text(best)
+        parts += [f"**fix** {_text(fix)}"] if fix else []
         parts += [f"**seen** {_text(best['detail'])}"] if best["detail"] else []
     place = f"{sentences.found_place(found)}{sentences.index_text(found.item)}"
     told = f"{_text(place)}: {_text(_values(found.item))}"
@@ -219,7 +220,8 @@ def _failure(result: Result) -> str:
     level, item = first
     told = _text(f"{level.id}: {item.name}{sentences.moment(item)}: {sentences.difference(item)}")
     if result.causes:
-        cause, fix = _text(sentences.cause_title(result.causes[0])), _text(result.causes[0]["fix"])
+        best = result.causes[0]
+        cause, fix = _text(sentences.cause_title(best)), _text(sentences.fix_text(best))
         told = f"**cause** {cause}; **fix** {fix}; {told}"
     more = len(sentences.found_texts(result)) - 1
     return f"{told}; and {more} more" if more > 0 else told

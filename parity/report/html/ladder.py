@@ -158,7 +158,7 @@ def _cause(cause: Mapping[str, Any]) -> Cause:
         title=sentences.cause_title(cause),
         confidence=sentences.confidence_text(cause),
         lines=facts(("seen", "detail"), ("line", "where")),
-        fix=str(cause.get("fix") or ""),
+        fix=sentences.fix_text(cause),
         formulas=facts(("Keras", "keras"), ("the port", "torch"), ("source", "source")),
     )
 

@@ -79,8 +79,7 @@ def _lines_of_cause(cause: Mapping[str, Any], label: str, *, is_long: bool) -> l
         if cause.get(key):
             lines += labelled(name, str(cause[key]))
     if cause.get("fix"):
-        told = "(tried) " if cause.get("tried") else ""
-        lines += labelled("fix", told + str(cause["fix"]), "bold")
+        lines += labelled("fix", sentences.fix_text(cause), "bold")
     name, _, slug = full_name(str(cause["id"])).partition(" ")
     lines.append([(f"    parity explain {name}{f'  ({slug})' if slug else ''}", "dim")])
     return lines

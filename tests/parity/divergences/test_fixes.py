@@ -7,6 +7,7 @@ from parity.divergences import REGISTRY
 from parity.divergences.fixes import IN_VAIN, fixes_of, with_fix
 from parity.ladder.items import Item
 from parity.ladder.result import Found
+from parity.report.sentences import fix_text
 
 ITEM = Item("dense1, with Keras's input (eval)", 1.0, 0.0, "rel", 1)
 STATE = "dense1.bias (after a batch in train mode)"
@@ -102,3 +103,8 @@ def test_advice_is_not_mechanical():
         assert not REGISTRY[name].is_mechanical, name
     for name in ("A5", "C1", "A13", "D12", "F2", "G1"):
         assert REGISTRY[name].is_mechanical, name
+
+
+@pytest.mark.parametrize(("tried", "told"), [(True, "(tried) eps=0.001"), (False, "eps=0.001")])
+def test_the_report_says_whether_a_fix_was_tried(tried, told):
+    assert fix_text({"fix": "eps=0.001", "tried": tried}) == told
