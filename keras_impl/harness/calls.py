@@ -73,11 +73,13 @@ class Calls(list[Call]):
     Attributes:
         drew: name of a layer -> its class, of all that drew random numbers but plain dropouts.
         used_masks: name of a layer -> its class, of all that used a mask of sequences.
+        mask_tries: how many masks a dropout may draw in one call.
         factors: name -> by what a layer other than a dropout multiplied the samples it kept.
     """
 
-    def __init__(self, given: Any, perturbation: int) -> None:
+    def __init__(self, given: Any, perturbation: int, mask_tries: int) -> None:
         super().__init__()
+        self.mask_tries = mask_tries
         self.drew: dict[str, str] = {}
         self.used_masks: dict[str, str] = {}
         self.factors: dict[str, float] = {}
@@ -109,15 +111,17 @@ class Calls(list[Call]):
 
 
 @contextmanager
-def recorded_calls(given: Any = (), perturbation: int = 0) -> Iterator[Calls]:
+def recorded_calls(given: Any = (), perturbation: int = 0, mask_tries: int = 1) -> Iterator[Calls]:
     """Watches all layers inside the block, and yields a list to which each call is added.
 
     Args:
         given: inputs of the model.
         perturbation: 0, or a seed: layers that use float32 inside then return outputs that are
             perturbed by as much as float32 may change them.
+        mask_tries: above 1, the masks of dropouts are drawn anew, so often at most, until they drop
+            something and keep something.
     """
-    calls = Calls(given, perturbation)
+    calls = Calls(given, perturbation, mask_tries)
     counts: dict[str, int] = {}
     depth = 0
     call_layer, call_operation = versions.Layer.__call__, versions.Operation.__call__
@@ -184,7 +188,7 @@ def _call(layer: Any, name: str, calls: Calls, call: Any, arguments: Any, keywor
         and getattr(layer, "activity_regularizer", None) is None
     )
     if kind in _MASKED and layer.rate > 0 and versions.is_training(layer, keywords):
-        kept, output = versions.dropped(layer, inputs[0])
+        kept, output = versions.dropped(layer, inputs[0], calls.mask_tries)
         if output is None:
             output = call(layer, *arguments, **keywords)
         calls.append(Call(name, kind, layer, inputs, output, kept, config))

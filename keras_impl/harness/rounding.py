@@ -14,10 +14,10 @@ import tensorflow as tf
 
 from parity.ladder.tolerance import NOISE_FACTOR
 
-# A constant that is rounded to float32 differs by at most 2**-24 of itself. A derivative may have
-# it twice, and the other half may round it too. What is measured is multiplied by NOISE_FACTOR,
-# since a port rounds in every operation; a constant is rounded once.
-OF_A_CONSTANT = 4 * 2.0**-24 / NOISE_FACTOR
+# A constant that is rounded to float32 differs by at most 2**-24 of itself; a derivative may have
+# it twice. What is measured is multiplied by NOISE_FACTOR, since a port rounds in every operation;
+# a constant is rounded once.
+OF_A_CONSTANT = 2 * 2.0**-24 / NOISE_FACTOR
 # Computed in float32: TensorFlow has no other kernel, or a user's code asks for it.
 _FLOAT32 = {"upsampling", "float32"}
 # From here on torch's softplus returns its input: log(1 + exp(-20)), 2e-9, less than Keras's.

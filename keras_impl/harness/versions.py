@@ -179,12 +179,18 @@ def watched_operations(note: Callable[[str], None]) -> Iterator[None]:
         callbacks.remove_op_callback(told)
 
 
-def dropped(layer: Any, x: Any) -> tuple[np.ndarray, Any]:
+def dropped(layer: Any, x: Any, tries: int = 1) -> tuple[np.ndarray, Any]:
     """Returns what a dropout keeps in its next call, and the output if that call was made here.
 
     Keras 3 keeps the state of a layer's random stream in a variable. It is restored here, so that
     the call itself still follows. Keras 2 cannot do that: here the call is made on ones for the
     mask, and the output is computed from the mask.
+
+    Args:
+        layer: a dropout.
+        x: its input.
+        tries: masks that may be drawn, of which the first is used that drops something and keeps
+            something. Keras 2 draws one.
     """
     ones = tf.ones_like(x)
     if IS_KERAS_2:
@@ -192,9 +198,14 @@ def dropped(layer: Any, x: Any) -> tuple[np.ndarray, Any]:
         return scaled.numpy() != 0, x * scaled
     state = layer.seed_generator.state
     before = state.numpy()
-    kept = layer.call(ones, training=True).numpy() != 0
-    state.assign(before)
-    return np.asarray(kept), None
+    for number in range(tries):
+        start = before + np.array([0, number], before.dtype)
+        state.assign(start)
+        kept = np.asarray(layer.call(ones, training=True).numpy() != 0)
+        if kept.any() and not kept.all():
+            break
+    state.assign(start)
+    return kept, None
 
 
 def depthwise(layer: Any, x: Any) -> Any:

@@ -120,19 +120,24 @@ def _rounding(writer: TraceWriter, zero: set[str]) -> Iterator[dict[str, Any]]:
     trained = [name for name, entry in writer.facts["weights"].items() if entry["trainable"]]
     keys = [f"gradient/{name}" for name in trained if f"gradient/{name}" in reader]
     greatest = max(map(reader.largest, keys), default=0.0)
+    told: set[str] = set()
     for key in keys:
         name = key.partition("/")[2]
         if name in zero:
             continue
         if reader.largest(key) < FLOAT64 * greatest:
+            told.add(name)
             yield _told(f"gradient of {name}", "its gradient is only rounding", key)
         elif (most := allowed(reader, key)) > MOST:
+            told.add(name)
             yield _told(f"gradient of {name}", _share(most), key)
     states = [key for key in writer.arrays if key.startswith("state/")]
     for key in states:
         if (most := allowed(reader, key)) > MOST:
             yield _told(f"{key.partition('/')[2]} after a batch", _share(most), key)
     for name in writer.facts["weights"]:
+        if name in zero | told:  # what trains by such a gradient is no more certain
+            continue
         steps = [key for key in writer.arrays if _is_step_of(key, name)]
         decided = {key: most for key in steps if (most := allowed(reader, key)) > MOST}
         if decided:
