@@ -45,6 +45,9 @@ class Evidence:
         self._calls = {call["name"]: call for call in port.facts["nodes"]}
         self._pairs = dict(map(tuple, port.facts["pairs"]))
         name = Places(keras.facts["nodes"]).layer_of(item.name)
+        if name is None and item.name.startswith("parameter "):  # of the port, that Keras lacks
+            module = item.name.removeprefix("parameter ").rpartition(".")[0]
+            name = {call: node for node, call in self._pairs.items()}.get(module)
         self.node: Mapping[str, Any] | None = self._nodes.get(name) if name else None
         partner = self._pairs.get(name) if name else item.name
         self.call: Mapping[str, Any] | None = self._calls.get(str(partner))
