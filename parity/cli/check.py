@@ -84,11 +84,12 @@ def check(
     json_file: Path | None,
     **settings: Any,
 ) -> int:
-    """Compares your PyTorch port with your Keras model, and names the first divergence.
+    """Compares your PyTorch port with your Keras model, and lists all divergences with their fixes.
 
     MODULE:FUNCTION is imported from the current folder. FILE.py:FUNCTION works too.
 
-    Exit codes: 0 parity holds, 1 parity does not hold, 2 wrong use or bad input, 3 a half failed.
+    Exit codes: 0 parity holds, 1 parity does not hold, 2 wrong use or bad input, 3 a half failed
+    or the check is incomplete.
     """
     from parity.report.text.check import check_lines
     from parity.report.text.terminal import print_lines

@@ -104,6 +104,15 @@ def test_a_weight_is_of_the_first_layer_that_has_it(evidence):
     assert again.node["name"] == "dense1.activation"
 
 
+def test_a_parameter_that_only_the_port_has_is_of_the_layer_of_its_module(tmp_path):
+    def change(port):
+        port.facts["not_carried"] = ["3.scale", "elsewhere.scale"]
+
+    found = evidence_of(tmp_path, port=change)
+    assert found.item.name == "parameter 3.scale"
+    assert (found.node["name"], found.call["name"]) == ("dense2", "3")
+
+
 def test_a_divergence_of_no_layer_has_none(evidence):
     found = evidence(["loss/value"])
     assert (found.node, found.kind, dict(found.config), found.is_own) == (None, "", {}, None)
