@@ -76,12 +76,12 @@ FAULTS = tuple(
     training_pos_weight D5 loss
     training_rate_digits_swapped F6 optimizer
     training_rmsprop_not_centered F14 optimizer
-    training_skip_detached E7 gradient
+    training_skip_detached E9,E7 gradient
     training_smooth_l1 D13 loss
     training_staircase_forgotten G13 schedule
     training_stopping_late G8 schedule
     training_sum_over_labels D12 loss
-    second_attention_detached E7 gradient
+    second_attention_detached E9,E7,E6 gradient
     second_autoencoder_output_padding A9 forward
     second_bidirectional_last_step N1 forward
     second_bottleneck_symmetric A5 forward

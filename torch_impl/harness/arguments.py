@@ -19,6 +19,8 @@ _TABLE = """
     leaky_relu: input negative_slope=0.01
     elu: input alpha=1.0
     gelu: input approximate=none
+    pad: input pad mode=constant value
+    dropout: input p=0.5 training=True
     softmax: input dim
     log_softmax: input dim
     interpolate: input size scale_factor mode=nearest align_corners=False
@@ -47,6 +49,17 @@ def _read(table: str) -> dict[str, list[tuple[str, Any]]]:
 
 
 _ARGUMENTS = _read(_TABLE)
+
+
+def names_of(function: str) -> tuple[str, ...]:
+    """Returns the names of a function's arguments in order; the input alone if they are not known.
+
+    Args:
+        function: its name, such as "max_pool2d" or "leaky_relu_".
+    """
+    name = function[:-2] if function[-2:] in ("1d", "2d", "3d") else function
+    rows = _ARGUMENTS.get(name.rstrip("_"))
+    return ("input",) if rows is None else tuple(name for name, _ in rows)
 
 
 def arguments_of(

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from torch_impl import layers
+from torch_impl.harness.arguments import names_of
 from torch_impl.harness.calls import Call, first_tensor, rerun
 
 Undo = Callable[[], Any]
@@ -249,36 +250,6 @@ def _put(root: nn.Module, path: str, module: nn.Module) -> list[Undo]:
 
 # --- functions -----------------------------------------------------------------------------------
 
-# Names of arguments that are given by their place, of functions without a rank in their name.
-_ARGUMENTS = {
-    "conv": ("input", "weight", "bias", "stride", "padding", "dilation", "groups"),
-    "conv_transpose": (
-        *("input", "weight", "bias", "stride", "padding", "output_padding", "groups", "dilation"),
-    ),
-    "max_pool": ("input", "kernel_size", "stride", "padding", "dilation", "ceil_mode"),
-    "avg_pool": (*("input", "kernel_size", "stride", "padding", "ceil_mode", "count_include_pad"),),
-    "pad": ("input", "pad", "mode", "value"),
-    "softmax": ("input", "dim"),
-    "log_softmax": ("input", "dim"),
-    "leaky_relu": ("input", "negative_slope"),
-    "elu": ("input", "alpha"),
-    "layer_norm": ("input", "normalized_shape", "weight", "bias", "eps"),
-    "group_norm": ("input", "num_groups", "weight", "bias", "eps"),
-    "interpolate": ("input", "size", "scale_factor", "mode", "align_corners"),
-    "dropout": ("input", "p", "training"),
-}
-
-
-def arguments_of(function: Any, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Any:
-    """Returns the arguments of a call by their names, as far as these are known."""
-    return dict(zip(_names(function), arguments, strict=False)) | dict(keywords)
-
-
-def _names(function: Any) -> tuple[str, ...]:
-    name = str(getattr(function, "__name__", ""))
-    name = name[:-2] if name[-2:] in ("1d", "2d", "3d") else name
-    return _ARGUMENTS.get(name.rstrip("_"), ("input",))
-
 
 def called(
     changes: Sequence[Change], function: Any, arguments: Sequence[Any], keywords: Mapping[str, Any]
@@ -292,7 +263,7 @@ def called(
         keywords: by their names.
     """
     given, named = list(arguments), dict(keywords)
-    names = _names(function)
+    names = names_of(str(getattr(function, "__name__", "")))
     for change in changes:
         if change.pad:
             given[0] = F.pad(given[0], list(change.pad), value=change.fill)

@@ -12,8 +12,9 @@ from typing import Any
 from torch import nn
 
 from torch_impl import layers
+from torch_impl.harness.arguments import names_of
 from torch_impl.harness.calls import Call
-from torch_impl.harness.check.fixes.change import Change, Part, arguments_of
+from torch_impl.harness.check.fixes.change import Change, Part
 
 # Attribute of a layer of `torch_impl` -> the argument of its constructor.
 _WORDS = {"keras_padding": "padding", "stride": "strides", "dilation": "dilation_rate"}
@@ -42,7 +43,7 @@ class Piece:
     def __init__(self, call: Call) -> None:
         self.call, self.module = call, call.module
         self.is_keras = type(self.module).__module__.startswith("torch_impl.")
-        self._arguments = arguments_of(*call.given[:3]) if call.given is not None else {}
+        self._arguments = _arguments(call)
 
     def has(self, name: str) -> bool:
         """Whether the call has a setting of this name, as far as is known."""
@@ -164,3 +165,12 @@ def _plain(value: Any) -> Any:
         return values[0] if values and all(item == values[0] for item in values) else values
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return float(value) if is_number else value
+
+
+def _arguments(call: Call) -> dict[str, Any]:
+    """Returns the arguments of a function's call by their names, as far as these are known."""
+    if call.given is None:
+        return {}
+    function, positional, keywords, _ = call.given
+    names = names_of(str(getattr(function, "__name__", "")))
+    return dict(zip(names, positional, strict=False)) | dict(keywords)
