@@ -258,7 +258,9 @@ def main() -> None:
         }
     if arguments.idioms:
         triples = [triple for triple in idioms.TRIPLES if arguments.only in triple.name]
-        missed += show_triples(run_pairs(triples, seeds[0], arguments.workers), triples)
+        found = run_pairs(triples, seeds[0], arguments.workers)
+        missed += show_triples(found, triples)
+        results["triples"] = [asdict(outcome) for outcome in found]
     if arguments.null or not (arguments.kill or is_set):
         pairs = [pair for pair in NULL if arguments.only in pair.name]
         outcomes = []

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from parity.ladder.compare import compare_close, compare_exact
-from parity.ladder.comparers.probe import HELD_OTHERWISE, MEASURED, NO_LOSS, raised
+from parity.ladder.comparers.probe import HELD_OTHERWISE, MEASURED, NO_LOSS, WITHIN_ROUNDING, raised
 from parity.ladder.comparers.run import parameters
 from parity.ladder.items import INTRODUCED
 from parity.ladder.outcome import Outcome, judged, judged_if_any, skipped
@@ -68,7 +68,7 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
         theirs = _theirs(keras, key, given)
         item = compare_close(weight, theirs, port[key], allowed=most, unit="rel")
         if most > MOST and item.agrees:
-            not_compared.append((f"gradient of {weight}", "it is hardly more than rounding"))
+            not_compared.append((f"gradient of {weight}", WITHIN_ROUNDING))
             continue
         forced = f"forced/{key}"
         if forced in port and weight not in unshaped:

@@ -18,6 +18,7 @@ MEASURED = (
 )
 LEARNING_RATE = 1.2e-7  # relative: Keras keeps the rate in float32
 NO_LOSS = "the Keras model has no single loss"
+WITHIN_ROUNDING = f"it agrees, but rounding may change it by more than {MOST:g} of its size"
 HELD_OTHERWISE = "the port's `load` keeps it in another form"
 NO_OPTIMIZER = "the port gives no optimizer"
 

@@ -9,7 +9,13 @@ import numpy as np
 
 from parity.errors import RunError
 from parity.ladder.compare import absolute_difference, compare_close, compare_exact
-from parity.ladder.comparers.probe import HELD_OTHERWISE, MEASURED, NO_OPTIMIZER, raised
+from parity.ladder.comparers.probe import (
+    HELD_OTHERWISE,
+    MEASURED,
+    NO_OPTIMIZER,
+    WITHIN_ROUNDING,
+    raised,
+)
 from parity.ladder.comparers.run import lengths, parameters, parting
 from parity.ladder.outcome import Outcome, judged, judged_if_any, skipped
 from parity.ladder.recorded import close, held_otherwise
@@ -150,8 +156,7 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
                 continue
             item = close(keras, port, key, weight, step=step)
             if item.allowed > MOST and item.agrees:
-                told = "it follows a gradient that is hardly more than rounding"
-                not_compared[f"{weight} in training"] = told
+                not_compared[f"{weight} in training"] = WITHIN_ROUNDING
             else:
                 items.append(item)
     return judged_if_any(MEASURED, items + raised(port, "trajectory"), not_compared.items())
