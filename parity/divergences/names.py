@@ -24,7 +24,7 @@ A22 other-wiring  A23 pool-kind  N1 between-layers  N2 other-layer-output
 D1 activated-twice  D2 clipped-probabilities  C9 missing-penalty  C8 other-penalty
 D4 label-smoothing  D5 class-weights  D9 loss-broadcast  D12 loss-reduction  D14 loss-threshold
 D15 loss-raises  D16 other-target  D17 logarithm-missing  D13 other-loss
-E6 untrained-weight  E9 gradient-cut  E3 scaled-gradient  E7 other-gradient
+E9 gradient-cut  E6 untrained-weight  E3 scaled-gradient  E7 other-gradient
 F6 learning-rate  F15 missing-parameters  A14 two-recurrent-biases
 F2 adam-epsilon-placement  F1 adam-epsilon  F4 rmsprop-formula  F5 momentum-at-rate-change
 F8 adagrad-constants  C11 weight-decay-kind  F9 weight-decay-factor

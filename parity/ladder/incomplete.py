@@ -62,4 +62,6 @@ def _told(trace: Trace, name: str) -> list[dict[str, str]]:
 
 
 def _unique(found: list[dict[str, str]]) -> tuple[dict[str, str], ...]:
-    return tuple({entry["what"]: entry for entry in found}.values())
+    names = ("what", "why", "do")  # a trace may say more, such as the arrays that are meant
+    kept = [{name: entry[name] for name in names if name in entry} for entry in found]
+    return tuple({entry["what"]: entry for entry in kept}.values())

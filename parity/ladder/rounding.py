@@ -17,6 +17,9 @@ from parity.ladder.tolerance import FLOAT64, NOISE_FACTOR
 # comparison in float64 shows less than one in float32, and is useless. Relative to the largest
 # value of all arrays of a kind, since a gradient that cancels to 1e-17 is only rounding.
 MOST = 1e-6
+# The same for weights in training, which move by rates that Keras keeps in float32: all of them
+# differ by a few units of that. From a thousandth on, such an array tells little.
+MOST_IN_TRAINING = 1e-3
 # Groups of arrays of one kind, one array per weight.
 _GROUPS = ("gradient", "state", "trajectory")
 

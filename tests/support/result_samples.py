@@ -28,7 +28,7 @@ CAUSE = {
     "fix": "torch_impl.layers.Conv2D(padding='same')",
     "level": "forward",
     "source": "keras",
-    "tried": True,
+    "tried": False,
 }
 PLACE = {"keras": "conv1", "torch": "features.0", "where": "net.py:7", "introduced": True}
 SETTING = {

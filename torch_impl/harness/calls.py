@@ -7,9 +7,9 @@ what a dropout keeps.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
@@ -19,6 +19,7 @@ from torch.nn.modules import module as hooks
 from torch.overrides import TorchFunctionMode
 
 from torch_impl.harness.arguments import arguments_of
+from torch_impl.harness.call import Call, Calls, final_states, first_tensor, rerun
 from torch_impl.harness.kinds import (
     draws,
     drops_channels,
@@ -28,10 +29,9 @@ from torch_impl.harness.kinds import (
     refined,
 )
 from torch_impl.harness.port.call_places import where
-from torch_impl.harness.port.function_weights import Weights, flat_tensors, replaced
+from torch_impl.harness.port.function_weights import Weights, flat_tensors
 from torch_impl.harness.port.fused_gates import fuse_gate
 from torch_impl.harness.port.recurrent_stack import Part, is_stacked, run_stacked
-from torch_impl.layouts import Variable, variables
 
 # (number of the dropout call, its input, its rate) -> what the dropout returns instead.
 Dropped = Callable[[int, torch.Tensor, float], torch.Tensor]
@@ -39,78 +39,6 @@ Dropped = Callable[[int, torch.Tensor, float], torch.Tensor]
 Drawn = Callable[[torch.Tensor], torch.Tensor | None]
 # (the call, its output) -> what goes on from there in the place of the output.
 Passed = Callable[["Call", Any], Any]
-
-
-@dataclass
-class Call:
-    """One call of a watched module, or of a function outside any watched module.
-
-    Attributes:
-        name: path of the module, with "#2" from its second call on; or the name and number of the
-            function, such as "relu()" and "relu()#2".
-        kind: a word of `torch_impl/harness/kinds.py`.
-        run: computes the output from other inputs.
-        inputs: copies of the input tensors; a later change in place does not reach them.
-        output: copy of the output tensor, or of the first of several.
-        final: the last states of a recurrent torch module, concatenated: what Keras returns unless
-            it returns sequences. None for other modules.
-        sources: what made each input: the number of a call, -1 for an input of the model, None
-            if that was not watched.
-        origins: the same, but traced back through functions that are not watched, such as
-            `squeeze`.
-        module: None for a function.
-        weights: the variables that a function is called with, or None; see `variables`.
-        where: line of the user's code that made the call, "model.py:23"; "" if there is none.
-        given: of a function, what was called: the function, its arguments, its keywords, and the
-            parameters of the module.
-        rate: of a dropout, the fraction to drop.
-        is_active: whether a dropout dropped anything.
-        drops_channels: whether a dropout drops whole channels instead of single values.
-        arguments: of a function: its numbers and words, by name.
-    """
-
-    name: str
-    kind: str
-    run: Callable[..., Any]
-    inputs: list[torch.Tensor]
-    output: torch.Tensor
-    final: torch.Tensor | None = None
-    sources: list[int | None] = field(default_factory=list)
-    origins: list[int | None] = field(default_factory=list)
-    module: nn.Module | None = None
-    weights: Callable[[], list[Variable]] | None = None
-    where: str = ""
-    given: tuple[Any, Any, Any, Weights] | None = None
-    rate: float | None = None
-    is_active: bool = False
-    drops_channels: bool = False
-    arguments: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def variables(self) -> list[Variable]:
-        """The variables of the module, or those that the function was called with."""
-        if self.weights is not None:
-            return self.weights()
-        if self.module is None:
-            return []
-        try:
-            return list(variables(self.module))
-        except ValueError:  # no layer of Keras has such weights
-            return []
-
-
-class Calls(list[Call]):
-    """Calls in order.
-
-    Attributes:
-        draws: where random numbers were drawn that no dropout replaces: "rand() at model.py:23".
-        num_drawn: masks that were drawn by a function and replaced.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.draws: list[str] = []
-        self.num_drawn = 0
 
 
 @contextmanager
@@ -398,40 +326,3 @@ class _Watch(TorchFunctionMode):
 
 def _told(function: Any) -> str:
     return f"{function.__name__}() at {where() or 'torch'}"
-
-
-def first_tensor(output: Any) -> torch.Tensor:
-    """Returns an output, or the first of several."""
-    return flat_tensors(output)[0]
-
-
-def final_states(module: nn.Module | None, output: Any) -> torch.Tensor | None:
-    """Returns the last states (N, directions * units) of what a torch.nn.RNNBase returned."""
-    if not isinstance(module, nn.RNNBase) or not isinstance(output, tuple):
-        return None
-    states = output[1][0] if isinstance(output[1], tuple) else output[1]
-    directions = 2 if module.bidirectional else 1
-    with torch._C.DisableTorchFunction():
-        return torch.cat(list(states[-directions:]), dim=-1).detach().clone()
-
-
-def output_of(
-    output: torch.Tensor, final: torch.Tensor | None, shape: Sequence[int]
-) -> torch.Tensor:
-    """Returns the output, or the last states if only they have Keras's shape."""
-    is_final = final is not None and list(final.shape) == list(shape) != list(output.shape)
-    return final if is_final and final is not None else output
-
-
-def rerun(function: Any, arguments: Any, keywords: Any, weights: Weights) -> Callable[..., Any]:
-    """Returns a function that repeats the call with other tensors, in the order of the old ones.
-
-    Parameters stay.
-    """
-
-    def run(*others: torch.Tensor) -> Any:
-        left = list(others)
-        given = replaced(list(arguments), left, weights)
-        return function(*given, **replaced(keywords, left, weights))
-
-    return run

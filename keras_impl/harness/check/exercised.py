@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from parity.data.probe_inputs import single
-from parity.ladder.rounding import MOST, allowed
+from parity.ladder.rounding import MOST, MOST_IN_TRAINING, allowed
 from parity.ladder.tolerance import FLOAT64
 from parity.traces.trace import TraceWriter
 
@@ -139,7 +139,8 @@ def _rounding(writer: TraceWriter, zero: set[str]) -> Iterator[dict[str, Any]]:
         if name in zero | told:  # what trains by such a gradient is no more certain
             continue
         steps = [key for key in writer.arrays if _is_step_of(key, name)]
-        decided = {key: most for key in steps if (most := allowed(reader, key)) > MOST}
+        found = {key: allowed(reader, key) for key in steps}
+        decided = {key: most for key, most in found.items() if most > MOST_IN_TRAINING}
         if decided:
             yield _told(f"training of {name}", _share(max(decided.values())), *decided)
 

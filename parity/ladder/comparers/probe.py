@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from parity.ladder.compare import compare_exact
-from parity.ladder.rounding import MOST
+from parity.ladder.rounding import MOST, MOST_IN_TRAINING
 from parity.ladder.tolerance import FLOAT64, NOISE_FACTOR
 
 if TYPE_CHECKING:
@@ -18,7 +18,9 @@ MEASURED = (
 )
 LEARNING_RATE = 1.2e-7  # relative: Keras keeps the rate in float32
 NO_LOSS = "the Keras model has no single loss"
-WITHIN_ROUNDING = f"it agrees, but rounding may change it by more than {MOST:g} of its size"
+_AGREES = "it agrees, but rounding may change it by more than {:g} of its size"
+WITHIN_ROUNDING = _AGREES.format(MOST)
+WITHIN_ROUNDING_IN_TRAINING = _AGREES.format(MOST_IN_TRAINING)
 HELD_OTHERWISE = "the port's `load` keeps it in another form"
 NO_OPTIMIZER = "the port gives no optimizer"
 

@@ -13,13 +13,13 @@ from parity.ladder.comparers.probe import (
     HELD_OTHERWISE,
     MEASURED,
     NO_OPTIMIZER,
-    WITHIN_ROUNDING,
+    WITHIN_ROUNDING_IN_TRAINING,
     raised,
 )
 from parity.ladder.comparers.run import lengths, parameters, parting
 from parity.ladder.outcome import Outcome, judged, judged_if_any, skipped
 from parity.ladder.recorded import close, held_otherwise
-from parity.ladder.rounding import MOST, allowed
+from parity.ladder.rounding import MOST_IN_TRAINING, allowed
 
 if TYPE_CHECKING:
     from parity.ladder.items import Item
@@ -155,8 +155,8 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
                 not_compared[f"{weight} in training"] = HELD_OTHERWISE
                 continue
             item = close(keras, port, key, weight, step=step)
-            if item.allowed > MOST and item.agrees:
-                not_compared[f"{weight} in training"] = WITHIN_ROUNDING
+            if item.allowed > MOST_IN_TRAINING and item.agrees:
+                not_compared[f"{weight} in training"] = WITHIN_ROUNDING_IN_TRAINING
             else:
                 items.append(item)
     return judged_if_any(MEASURED, items + raised(port, "trajectory"), not_compared.items())

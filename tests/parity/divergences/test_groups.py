@@ -4,7 +4,8 @@ import check_pairs
 import numpy as np
 import pytest
 
-from parity.divergences.groups import Places, following, grouped
+from parity.divergences.groups import following, grouped
+from parity.divergences.places import Places
 from parity.ladder.engine import compare_levels
 from parity.ladder.items import FAIL
 from parity.ladder.table import OF_PROBE
@@ -236,8 +237,10 @@ def test_a_gradient_that_differs_by_anything_else_does_not(groups):
 
 
 @pytest.fixture(scope="module")
-def places(recorded):
-    return Places(recorded.facts["nodes"])
+def places(recorded, tmp_path_factory):
+    root = tmp_path_factory.mktemp("places")
+    port = check_pairs.ported(recorded.copy()).write(root / "port")
+    return Places(recorded.copy().read(root / "keras"), port)
 
 
 @pytest.mark.parametrize(

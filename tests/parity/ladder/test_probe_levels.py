@@ -5,7 +5,7 @@ import pytest
 from ladder_probes import differing, fact, failed, moved, scheduled, statuses
 
 from parity.errors import InputError
-from parity.ladder.comparers.probe import WITHIN_ROUNDING
+from parity.ladder.comparers.probe import WITHIN_ROUNDING, WITHIN_ROUNDING_IN_TRAINING
 from parity.ladder.items import FAIL, PASS, SKIPPED
 from parity.ladder.levels import LEVEL_IDS
 
@@ -150,7 +150,7 @@ def test_weights_that_follow_rounding_in_training_are_left_out_and_told(compared
     level = compared_probe(moved("trajectory/2/dense1.bias", 0.005), change)["trajectory"]
     assert level.status == PASS
     ((what, why),) = level.not_compared
-    assert (what, why) == ("dense1.bias in training", WITHIN_ROUNDING)
+    assert (what, why) == ("dense1.bias in training", WITHIN_ROUNDING_IN_TRAINING)
     levels = compared_probe(moved("trajectory/2/dense1.bias", 0.02), change)
     assert failed(levels) == ("trajectory", ["dense1.bias"])
 

@@ -32,7 +32,7 @@ FOUND = {
     "relu_behind_pool": [],
     "padding": ["forward A5"],
     "padding_and_relu_behind_pool": ["forward A5"],
-    "padding_and_detached": ["forward A5", "gradient E6"],
+    "padding_and_detached": ["forward A5", "gradient E9"],
     "frozen_without_optimizer": ["gradient E6"],
     "padding_and_frozen": ["forward A5", "gradient E6"],
     "five_at_once": ["init B2", "forward A5", "gradient E6", "optimizer F14", "schedule G13"],
@@ -118,7 +118,8 @@ def test_what_follows_is_all_that_fails_besides(judged, name):
 
 def test_a_detach_behind_a_wrong_layer_names_the_weights_that_it_cuts_off(judged):
     cut = judged("padding_and_detached").divergences[1]
-    assert set(cut.items) == {"conv_a.kernel", "conv_a.bias", "conv_b.kernel", "conv_b.bias"}
+    weights = {"conv_a.kernel", "conv_a.bias", "conv_b.kernel", "conv_b.bias"}
+    assert set(cut.items) == {"gradient that reaches flatten", *weights}
     frozen = judged("padding_and_frozen").divergences[1]
     assert set(frozen.items) == {"hidden.kernel", "hidden.bias"}
 

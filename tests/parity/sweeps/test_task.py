@@ -53,6 +53,7 @@ OTHER = {
 NOT_IN_KEY = {
     "data/npz": "reads data, and those are part of the key by content",
     "data/idx": "reads data, as npz",
+    "programs/check_spec": "settings of a check, which a training has none of",
 }
 
 

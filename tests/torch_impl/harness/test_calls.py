@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from torch_impl.harness.calls import final_states, output_of, recorded_calls
+from torch_impl.harness.call import final_states, output_of
+from torch_impl.harness.calls import recorded_calls
 
 
 def _calls(module, *arguments, dropped=lambda number, x, rate: x):

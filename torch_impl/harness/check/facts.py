@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from parity.traces.trace import TraceWriter
-from torch_impl.harness.calls import Call
+from torch_impl.harness.call import Call
 from torch_impl.harness.port.carrying import held_tensors
 from torch_impl.harness.port.drawn_masks import replayed
 from torch_impl.harness.port.left_over import left_over, told_nodes, told_pairs

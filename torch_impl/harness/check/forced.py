@@ -21,7 +21,8 @@ from parity.data import probe_inputs
 from parity.ladder.items import PASS
 from parity.ladder.recorded import compare_recorded
 from parity.traces.trace import Trace
-from torch_impl.harness.calls import Call, Passed, final_states, first_tensor
+from torch_impl.harness.call import Call, final_states, first_tensor
+from torch_impl.harness.calls import Passed
 from torch_impl.harness.check.loss import Loss
 from torch_impl.harness.port.paired_layer import PairedLayer
 from torch_impl.harness.port.port_under_test import PortUnderTest

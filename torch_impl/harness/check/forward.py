@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from parity.traces.trace import TraceWriter
-from torch_impl.harness.calls import output_of
+from torch_impl.harness.call import output_of
 from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.harness.port.portable import as_returned
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from parity.traces.trace import Trace
-from torch_impl.harness.calls import Call, output_of
+from torch_impl.harness.call import Call, output_of
 from torch_impl.harness.port.paired_layer import PairedLayer
 from torch_impl.harness.port.portable import as_returned
 

@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from parity.traces.trace import Trace
-from torch_impl.harness.calls import Call
+from torch_impl.harness.call import Call
 from torch_impl.harness.port.agreement import output_error
 from torch_impl.harness.port.carried import LOAD, NAMES, PAIRING, VALUES, Carried
 from torch_impl.harness.port.leftovers import Need, Option, Source, assignments, variable_of

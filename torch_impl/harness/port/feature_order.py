@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from torch_impl.harness.calls import Call
+from torch_impl.harness.call import Call
 
 _CHANNELS_LAST = frozenset(("lstm", "gru", "simple_rnn", "bidirectional", "dense", "layer_norm"))
 

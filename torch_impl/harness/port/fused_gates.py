@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 if TYPE_CHECKING:
-    from torch_impl.harness.calls import Call
+    from torch_impl.harness.call import Call
 
 # Kinds of the activations on the way to the second factor, from x -> kind of the product.
 _PRODUCTS = {

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from torch_impl.harness.calls import Call
+from torch_impl.harness.call import Call
 from torch_impl.harness.port.carried import ordered
 from torch_impl.harness.port.joining import Ends
 from torch_impl.harness.port.portable import (

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from torch_impl.harness.calls import Call
+from torch_impl.harness.call import Call
 from torch_impl.harness.port.feature_order import feature_orders
 from torch_impl.harness.port.joining import ends_of
 from torch_impl.harness.port.paired_layer import PairedLayer, with_shared_axes

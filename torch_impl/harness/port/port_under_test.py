@@ -16,7 +16,8 @@ import torch
 
 from parity.errors import InputError
 from parity.traces.trace import Trace
-from torch_impl.harness.calls import Call, Passed, first_tensor, recorded_calls
+from torch_impl.harness.call import Call, first_tensor
+from torch_impl.harness.calls import Passed, recorded_calls
 from torch_impl.harness.factories import call_factory
 from torch_impl.harness.port.agreement import agreeing, output_error
 from torch_impl.harness.port.call_places import line_of

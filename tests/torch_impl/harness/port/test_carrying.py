@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from torch_impl.harness.calls import Calls
+from torch_impl.harness.call import Calls
 from torch_impl.harness.port.carried import Carried, ordered
 from torch_impl.harness.port.carrying import Cargo, carry, needs_of, sources_of
 from torch_impl.harness.port.function_weights import as_it_is

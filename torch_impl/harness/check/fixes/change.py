@@ -17,7 +17,7 @@ from torch import nn
 
 from torch_impl import layers
 from torch_impl.harness.arguments import names_of
-from torch_impl.harness.calls import Call, first_tensor, rerun
+from torch_impl.harness.call import Call, first_tensor, rerun
 
 Undo = Callable[[], Any]
 

@@ -13,7 +13,7 @@ from torch import nn
 
 from torch_impl import layers
 from torch_impl.harness.arguments import names_of
-from torch_impl.harness.calls import Call
+from torch_impl.harness.call import Call
 from torch_impl.harness.check.fixes.change import Change, Part
 
 # Attribute of a layer of `torch_impl` -> the argument of its constructor.

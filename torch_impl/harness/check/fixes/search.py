@@ -15,7 +15,7 @@ from typing import Any
 from parity.ladder.items import PASS
 from parity.ladder.recorded import MODES, compare_recorded
 from parity.traces.trace import TraceWriter
-from torch_impl.harness.calls import Call
+from torch_impl.harness.call import Call
 from torch_impl.harness.check.fixes.change import (
     Change,
     Suggested,

@@ -1,0 +1,127 @@
+"""What could not be compared: no fault of the port, and no pass either."""
+
+import check_pairs
+import pytest
+
+from parity.ladder.engine import compare_levels
+from parity.ladder.incomplete import (
+    incomplete_of,
+    not_compared_of,
+    unknown_parameters,
+    unknown_weights,
+)
+from parity.ladder.items import FAIL
+from parity.ladder.table import OF_PROBE
+from parity.runs.steps import verdict_of
+
+TOLD = {"what": "noise", "why": "it draws at random", "do": "replay it"}
+LEFT = {"what": "dense1.bias", "why": "its gradient is zero"}
+
+
+@pytest.fixture(scope="module")
+def recorded():
+    return check_pairs.recorded()
+
+
+@pytest.fixture
+def traces(recorded, tmp_path):
+    def make(port=None, reference=None):
+        theirs = recorded.copy()
+        if reference is not None:
+            reference(theirs)
+        ours = check_pairs.ported(theirs)
+        if port is not None:
+            port(ours)
+        return theirs.read(tmp_path / "keras"), ours.write(tmp_path / "port")
+
+    return make
+
+
+def of_unknown_kind(r):
+    r.facts["nodes"][3]["kind"] = "unknown:Gate"
+
+
+def not_carried(port):
+    for name in ("dense2.kernel", "dense2.bias"):
+        del port.facts["weights"][name]
+
+
+def verdict(keras, port):
+    levels = compare_levels(OF_PROBE, keras, port, stops=False)
+    return verdict_of(levels, incomplete_of(keras, port))
+
+
+def test_nothing_is_open_in_a_right_port(traces):
+    sides = traces()
+    assert incomplete_of(*sides) == not_compared_of(*sides) == ()
+    assert verdict(*sides) == "pass"
+
+
+def test_an_unknown_layer_whose_weights_have_no_place_leaves_the_verdict_open(traces):
+    sides = traces(not_carried, of_unknown_kind)
+    (entry,) = incomplete_of(*sides)
+    assert entry["what"] == "dense2"
+    assert "no place for dense2.kernel, dense2.bias" in entry["why"]
+    assert "`load`" in entry["do"]
+    assert unknown_weights(*sides) == {"dense2.kernel", "dense2.bias"}
+    assert verdict(*sides) == "incomplete"
+
+
+def test_an_unknown_layer_whose_weights_are_carried_is_judged_by_its_values(traces):
+    sides = traces(reference=of_unknown_kind)
+    assert incomplete_of(*sides) == ()
+    assert verdict(*sides) == "pass"
+
+
+def test_a_known_layer_whose_weights_have_no_place_is_a_fault(traces):
+    sides = traces(not_carried)
+    assert incomplete_of(*sides) == ()
+    assert verdict(*sides) == "fail"
+
+
+def test_a_difference_fails_whatever_else_is_open(traces):
+    def change(port):
+        not_carried(port)
+        check_pairs.went_wrong(port)
+
+    assert verdict(*traces(change, of_unknown_kind)) == "fail"
+
+
+def test_what_either_half_tells_is_told_once(traces):
+    def reference(r):
+        r.facts["incomplete"] = [TOLD]
+        r.facts["not_compared"] = [LEFT]
+
+    def port(p):
+        p.facts["incomplete"] = [TOLD, {**TOLD, "what": "other"}]
+        p.facts["not_compared"] = [LEFT]
+
+    sides = traces(port, reference)
+    assert [entry["what"] for entry in incomplete_of(*sides)] == ["noise", "other"]
+    assert not_compared_of(*sides) == (LEFT,)
+    assert verdict(*sides) == "incomplete"
+
+
+def test_what_is_only_left_out_affects_no_verdict(traces):
+    sides = traces(lambda p: p.facts.update(not_compared=[LEFT]))
+    assert verdict(*sides) == "pass"
+
+
+def test_layers_that_could_not_be_judged_by_themselves_are_told_so(traces):
+    sides = traces(lambda p: p.facts["raised"].update(layers="RuntimeError: shapes (net.py:7)"))
+    (entry,) = not_compared_of(*sides)
+    assert entry["what"] == "each layer by itself"
+    assert entry["why"].endswith("RuntimeError: shapes (net.py:7)")
+    assert verdict(*sides) == "pass"
+
+
+def test_parameters_of_a_part_that_is_told_are_no_fault(traces):
+    def change(port):
+        port.facts["not_carried"] = ["noise.scale", "noisy.scale", "noise"]
+        port.facts["incomplete"] = [TOLD]
+
+    keras, port = traces(change)
+    assert unknown_parameters(port) == {"noise.scale", "noise"}
+    structure = compare_levels(OF_PROBE, keras, port, stops=False)[1]
+    failing = [item.name for item in structure.items if item.status == FAIL]
+    assert failing == ["parameter noisy.scale"]

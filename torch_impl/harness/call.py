@@ -1,0 +1,122 @@
+"""Call: one call of a watched module or function: what it took and gave, and how to repeat it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+from torch_impl.harness.port.function_weights import Weights, flat_tensors, replaced
+from torch_impl.layouts import Variable, variables
+
+
+@dataclass
+class Call:
+    """One call of a watched module, or of a function outside any watched module.
+
+    Attributes:
+        name: path of the module, with "#2" from its second call on; or the name and number of the
+            function, such as "relu()" and "relu()#2".
+        kind: a word of `torch_impl/harness/kinds.py`.
+        run: computes the output from other inputs.
+        inputs: copies of the input tensors; a later change in place does not reach them.
+        output: copy of the output tensor, or of the first of several.
+        final: the last states of a recurrent torch module, concatenated: what Keras returns unless
+            it returns sequences. None for other modules.
+        sources: what made each input: the number of a call, -1 for an input of the model, None
+            if that was not watched.
+        origins: the same, but traced back through functions that are not watched, such as
+            `squeeze`.
+        module: None for a function.
+        weights: the variables that a function is called with, or None; see `variables`.
+        where: line of the user's code that made the call, "model.py:23"; "" if there is none.
+        given: of a function, what was called: the function, its arguments, its keywords, and the
+            parameters of the module.
+        rate: of a dropout, the fraction to drop.
+        is_active: whether a dropout dropped anything.
+        drops_channels: whether a dropout drops whole channels instead of single values.
+        arguments: of a function: its numbers and words, by name.
+    """
+
+    name: str
+    kind: str
+    run: Callable[..., Any]
+    inputs: list[torch.Tensor]
+    output: torch.Tensor
+    final: torch.Tensor | None = None
+    sources: list[int | None] = field(default_factory=list)
+    origins: list[int | None] = field(default_factory=list)
+    module: nn.Module | None = None
+    weights: Callable[[], list[Variable]] | None = None
+    where: str = ""
+    given: tuple[Any, Any, Any, Weights] | None = None
+    rate: float | None = None
+    is_active: bool = False
+    drops_channels: bool = False
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def variables(self) -> list[Variable]:
+        """The variables of the module, or those that the function was called with."""
+        if self.weights is not None:
+            return self.weights()
+        if self.module is None:
+            return []
+        try:
+            return list(variables(self.module))
+        except ValueError:  # no layer of Keras has such weights
+            return []
+
+
+class Calls(list[Call]):
+    """Calls in order.
+
+    Attributes:
+        draws: where random numbers were drawn that no dropout replaces: "rand() at model.py:23".
+        num_drawn: masks that were drawn by a function and replaced.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.draws: list[str] = []
+        self.num_drawn = 0
+
+
+def first_tensor(output: Any) -> torch.Tensor:
+    """Returns an output, or the first of several."""
+    return flat_tensors(output)[0]
+
+
+def final_states(module: nn.Module | None, output: Any) -> torch.Tensor | None:
+    """Returns the last states (N, directions * units) of what a torch.nn.RNNBase returned."""
+    if not isinstance(module, nn.RNNBase) or not isinstance(output, tuple):
+        return None
+    states = output[1][0] if isinstance(output[1], tuple) else output[1]
+    directions = 2 if module.bidirectional else 1
+    with torch._C.DisableTorchFunction():
+        return torch.cat(list(states[-directions:]), dim=-1).detach().clone()
+
+
+def output_of(
+    output: torch.Tensor, final: torch.Tensor | None, shape: Sequence[int]
+) -> torch.Tensor:
+    """Returns the output, or the last states if only they have Keras's shape."""
+    is_final = final is not None and list(final.shape) == list(shape) != list(output.shape)
+    return final if is_final and final is not None else output
+
+
+def rerun(function: Any, arguments: Any, keywords: Any, weights: Weights) -> Callable[..., Any]:
+    """Returns a function that repeats the call with other tensors, in the order of the old ones.
+
+    Parameters stay.
+    """
+
+    def run(*others: torch.Tensor) -> Any:
+        left = list(others)
+        given = replaced(list(arguments), left, weights)
+        return function(*given, **replaced(keywords, left, weights))
+
+    return run
