@@ -230,7 +230,16 @@ def test_the_examples_are_read_back():
 # Whose keys are the user's, and whose values may be anything.
 OWN_KEYS = ("history", "sha256")
 # Keys that files of older versions lack.
-ADDED = {"divergences", "inherited", "incomplete", "not_compared", "tolerance", "role", "applies"}
+ADDED = {
+    "divergences",
+    "inherited",
+    "incomplete",
+    "not_compared",
+    "tolerance",
+    "role",
+    "applies",
+    "tried",
+}
 ANY_VALUE = [("settings", 0, "keras"), ("settings", 0, "torch"), ("environment", "keras")]
 
 

@@ -104,6 +104,7 @@ def check_result(verdict=FAIL, **changes):
         "title": "epsilon of Adam is torch's",
         "level": "optimizer",
         "confidence": 0.99,
+        "tried": False,
         "detail": "epsilon 1e-08 gives the port's numbers",
         "keras": "epsilon=1e-07",
         "torch": "epsilon=1e-08",
@@ -210,7 +211,11 @@ def renamed(result, name):
         replace(each, items=tuple(replace(item, name=name, note=name) for item in each.items))
         for each in result.levels
     )
-    checked = {"level": "data", "confidence": 0.5}  # the only ones that are no free text
+    checked = {
+        "level": "data",
+        "confidence": 0.5,
+        "tried": False,
+    }  # the only ones that are no free text
     place = {"keras": name, "torch": name, "where": name, "introduced": True}
     divergences = tuple(
         replace(

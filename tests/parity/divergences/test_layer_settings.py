@@ -50,6 +50,8 @@ def told(layer, port, shape=IMAGE, around=(), is_wrong=False):
     root = Called(port)
     with recorded_calls(root, lambda number, y, rate: y) as calls, torch.no_grad():
         root.eval()(x)
+    if not calls:  # a class of the user that does nothing parity knows
+        return {}
     (call,) = [call for call in calls if call.kind == node["kind"]] or calls
     rows = list(rows_of(node, node_of(call), _settings(call), around, is_wrong))
     return {name: (theirs, ours) for name, theirs, ours, _ in rows if _differ(theirs, ours)}

@@ -42,6 +42,7 @@ CAUSE = {
     "source": "keras",
     "fix": "eps=1e-3",
     "confidence": 0.99,
+    "tried": False,
     "detail": "",
     "where": "net.py:7",
 }
@@ -219,7 +220,10 @@ def test_hostile_texts_stay_as_they_are(text, tmp_path):
     found = (Level("data", FAIL, text, (item,)),)
     place = {"keras": text, "torch": text, "where": text, "introduced": None}
     setting = {"id": text, "name": text, "keras": text, "torch": None, "layers": [[text, text]]}
-    cause = {name: text if name not in ("level", "confidence") else CAUSE[name] for name in CAUSE}
+    cause = {
+        name: text if name not in ("level", "confidence", "tried") else CAUSE[name]
+        for name in CAUSE
+    }
     spec = CheckSpec("k.py:build", "t.py:build").to_dict()
     spec |= {"torch": text, "keras": text, "data": text}
     given_ = Result(
