@@ -35,7 +35,7 @@ NUM_EPOCHS = 90  # length of the sequence of metrics that schedules receive
 MOST_DELTAS = 3  # values of min_delta that it can distinguish, each with 28 more epochs
 MAX_EPOCHS = NUM_EPOCHS + 28 * MOST_DELTAS
 # Steps at which a learning rate schedule is compared.
-SCHEDULE_STEPS = (*range(30), 50, 99, 100, 101, 200, 499, 500, 501, 999, 1000, 1001)
+SCHEDULE_STEPS = (*range(128), 200, 499, 500, 501, 999, 1000, 1001)
 
 
 def generator(seed: int, *names: Any) -> np.random.Generator:

@@ -112,12 +112,12 @@ def _of_rounded_probabilities(linear: np.ndarray, y: np.ndarray) -> tuple[float,
     """Returns how much a binary crossentropy and its gradient change if p moves by one unit.
 
     Keras takes the logits if it can. A port may take the probabilities, and near 1 these have lost
-    the digits of 1 - p: log(1 - p) is off by 2**-53 / (1 - p). What rounds to 1 is not rounding
-    any more, but saturated.
+    the digits of 1 - p: log(1 - p) is off by 2**-53 / (1 - p). Below 1e-9 that is more than a
+    comparison could tell, and such outputs are saturated.
     """
     y = y.reshape(linear.shape)
     right = 1 / (1 + np.exp(-np.where(y > 0.5, linear, -linear)))  # p of the right answer, exactly
-    lost = np.where(right > 2.0**-50, 2.0**-53 / right, 0.0)
+    lost = np.where(right > 1e-9, 2.0**-53 / right, 0.0)
     return float(lost.mean()), lost * (1 - right) / lost.size
 
 

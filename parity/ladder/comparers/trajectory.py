@@ -142,7 +142,10 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
     for step in range(1, len(losses) + 1):
         key = f"trajectory/loss/{step}"
         if key in port:
+            # Measured in relation to the largest loss; a loss that has fallen is as uncertain.
+            own = abs(float(losses[step - 1])) or 1.0
             most = allowed(keras, "trajectory/losses")
+            most *= max(1.0, keras.largest("trajectory/losses") / own)
             items.append(
                 compare_close(
                     "loss", losses[step - 1], port[key], allowed=most, unit="rel", step=step
