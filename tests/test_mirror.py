@@ -36,6 +36,7 @@ ONLY_TORCH_FILES = {
 # Of the harness, what only one child does.
 ONLY_TORCH_HARNESS_FILES = {
     "arguments.py": "of functions; a Keras layer tells its configuration itself",
+    "call.py": "of functions, as an array and as what it does; in Keras an operation is a layer",
     "eager.py": "the program as people write it, whose speed is compared",
     "port.py": "a user's module: paired, fed and watched; Keras's layers tell the rest themselves",
 }
