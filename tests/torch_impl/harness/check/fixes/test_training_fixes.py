@@ -28,7 +28,13 @@ from torch_impl.regularizers import L2
 
 SPEC = CheckSpec(against="net.parity", torch="ports.py:build", seed=3)
 FACTS = {
-    "given": {"loss": True, "optimizer": True, "scheduler": True, "early_stopping": True},
+    "given": {
+        "load": False,
+        "loss": True,
+        "optimizer": True,
+        "scheduler": True,
+        "early_stopping": True,
+    },
     "style": [],
     "output_form": "same",
 }
