@@ -14,8 +14,8 @@ from parity.traces.trace import TraceWriter
 from torch_impl.harness.call import Call
 from torch_impl.harness.port.carrying import held_tensors
 from torch_impl.harness.port.drawn_masks import replayed
-from torch_impl.harness.port.left_over import left_over, told_nodes, told_pairs
 from torch_impl.harness.port.port_under_test import PortUnderTest
+from torch_impl.harness.port.unpaired import left_over, told_nodes, told_pairs
 
 
 def write_facts(port: PortUnderTest, writer: TraceWriter) -> None:

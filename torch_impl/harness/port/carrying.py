@@ -21,8 +21,8 @@ from torch import nn
 from parity.traces.trace import Trace
 from torch_impl.harness.call import Call
 from torch_impl.harness.port.agreement import output_error
+from torch_impl.harness.port.assignments import Need, Option, Source, assignments, variable_of
 from torch_impl.harness.port.carried import LOAD, NAMES, PAIRING, VALUES, Carried
-from torch_impl.harness.port.leftovers import Need, Option, Source, assignments, variable_of
 from torch_impl.harness.port.loaded import Loaded
 from torch_impl.harness.port.paired_layer import PairedLayer
 from torch_impl.harness.port.pairing import Pairing

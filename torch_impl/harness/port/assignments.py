@@ -2,7 +2,7 @@
 
 Such are the weights of a user's own layers: LayerScale, a position embedding, a class token. Names
 and shapes of both go in, assignments come out, the likeliest first. Shapes match up to axes of
-length one and the order of axes. Which assignment is right, the values decide: see `settling.py`.
+length one and the order of axes. Which assignment is right, the values decide: see `carrying.py`.
 """
 
 from __future__ import annotations

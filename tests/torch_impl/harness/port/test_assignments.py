@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from torch_impl.harness.port.leftovers import Need, Source, assignments, variable_of
+from torch_impl.harness.port.assignments import Need, Source, assignments, variable_of
 
 
 def holder(**shapes):

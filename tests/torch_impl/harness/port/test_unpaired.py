@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from torch_impl.harness.port.left_over import left_over, told_nodes, told_pairs
 from torch_impl.harness.port.port_under_test import PortUnderTest
+from torch_impl.harness.port.unpaired import left_over, told_nodes, told_pairs
 
 
 @pytest.fixture(autouse=True)
@@ -96,7 +96,7 @@ def test_random_numbers_are_told_only_if_keras_draws_some_too():
     draws = Record({}, lambda x: x, made=lambda x: x + 1)
     _, found = told(draws, noisy)
     (entry,) = found["incomplete"]
-    assert entry["what"].startswith("randn_like() at test_left_over.py:")
+    assert entry["what"].startswith("randn_like() at test_unpaired.py:")
     assert "own" in entry["why"]
     _, found = told(Record({}, lambda x: x), noisy)
     assert found["incomplete"] == []
