@@ -23,6 +23,7 @@ from torch_impl.harness.call import Call
 from torch_impl.harness.port.agreement import output_error
 from torch_impl.harness.port.assignments import Need, Option, Source, assignments, variable_of
 from torch_impl.harness.port.carried import LOAD, NAMES, PAIRING, VALUES, Carried
+from torch_impl.harness.port.function_weights import tensors_of
 from torch_impl.harness.port.loaded import Loaded
 from torch_impl.harness.port.paired_layer import PairedLayer
 from torch_impl.harness.port.pairing import Pairing
@@ -201,12 +202,10 @@ def sources_of(module: nn.Module, calls: Sequence[Call], pairing: Pairing) -> li
                 places.setdefault(id(tensor), count)
         count += number in paired
     found = []
-    for path, owner in module.named_modules():
-        for held in (owner._parameters, owner._buffers):
-            for name, tensor in held.items():
-                if tensor is not None and tensor.is_floating_point():
-                    full = f"{path}.{name}" if path else name
-                    found.append(Source(full, owner, name, places.get(id(tensor))))
+    for path, owner, name, tensor in tensors_of(module):
+        if tensor.is_floating_point():
+            full = f"{path}.{name}" if path else name
+            found.append(Source(full, owner, name, places.get(id(tensor))))
     return found
 
 

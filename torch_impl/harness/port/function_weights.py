@@ -7,7 +7,7 @@ parameter that it comes from, through whatever transposes and views the program 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
@@ -33,7 +33,7 @@ _PRODUCTS = frozenset(("matmul", "__matmul__", "__rmatmul__", "mm", "addmm", "ei
 
 
 @dataclass(frozen=True)
-class _Place:
+class Place:
     """Where the values of a tensor come from.
 
     Attributes:
@@ -69,12 +69,9 @@ class Weights:
         self._held: dict[int, tuple[nn.Module, str]] = {}
         self._made: dict[int, _Made] = {}
         self._alive: list[torch.Tensor] = []  # so that no id is used twice
-        for module in root.modules():
-            for held in (module._parameters, module._buffers):
-                for name, tensor in held.items():
-                    if tensor is not None:
-                        self._held.setdefault(id(tensor), (module, name))
-                        self._alive.append(tensor)
+        for _, module, name, tensor in tensors_of(root):
+            self._held.setdefault(id(tensor), (module, name))
+            self._alive.append(tensor)
 
     def __contains__(self, tensor: torch.Tensor) -> bool:
         return id(tensor) in self._held or id(tensor) in self._made
@@ -117,12 +114,12 @@ class Weights:
         if kind is nn.Conv2d:
             layer.in_channels = layer.weight.shape[1] * layer.groups
         row = next(LAYOUTS[base] for base in kind.__mro__ if base in LAYOUTS)
-        placed = []
+        found = []
         for variable in row(layer):
             place = self._place(named[variable.attributes[0]])
             if place is not None:
-                placed.append(_placed(variable, place))
-        return placed
+                found.append(placed(variable, place))
+        return found
 
     def _as_they_are(self, value: Any) -> list[Variable]:
         """Returns the parameters behind nested arguments, each once."""
@@ -159,11 +156,11 @@ class Weights:
             weight = matrix
         return self._of_layer(nn.Linear, {"weight": weight, "bias": bias})
 
-    def _place(self, tensor: Any) -> _Place | None:
+    def _place(self, tensor: Any) -> Place | None:
         """Returns where a tensor comes from; None if it is no parameter, and not made from one."""
         if id(tensor) in self._held:
             module, name = self._held[id(tensor)]
-            return _Place(module, name, torch.arange(tensor.numel()).reshape(tensor.shape))
+            return Place(module, name, torch.arange(tensor.numel()).reshape(tensor.shape))
         if id(tensor) not in self._made:
             return None
         made = self._made[id(tensor)]
@@ -175,6 +172,15 @@ class Weights:
                 return replace(places[0], positions=positions)
         # Computed from the weight, such as a weight times a constant: that weight has its shape.
         return next((place for place in places if place.positions.shape == tensor.shape), None)
+
+
+def tensors_of(root: nn.Module) -> Iterator[tuple[str, nn.Module, str, torch.Tensor]]:
+    """Yields (path, module, attribute, tensor) for all parameters and buffers of a module."""
+    for path, module in root.named_modules():
+        for held in (module._parameters, module._buffers):
+            for name, tensor in held.items():
+                if tensor is not None:
+                    yield path, module, name, tensor
 
 
 def flat_tensors(value: Any) -> list[torch.Tensor]:
@@ -222,7 +228,7 @@ def _moved(made: _Made, positions: torch.Tensor) -> torch.Tensor | None:
     return outputs[made.number]
 
 
-def _is_selected(positions: torch.Tensor, tensor: torch.Tensor, place: _Place) -> bool:
+def _is_selected(positions: torch.Tensor, tensor: torch.Tensor, place: Place) -> bool:
     whole = getattr(place.module, place.attribute).detach().reshape(-1)
     is_inside = positions.numel() and 0 <= int(positions.min()) <= int(positions.max()) < len(whole)
     if not is_inside or positions.shape != tensor.shape:
@@ -238,8 +244,13 @@ def as_it_is(module: nn.Module, name: str) -> Variable:
     return Variable(name, module, (name,), lambda t: t[0], lambda a: (a,), trainable=trainable)
 
 
-def _placed(variable: Variable, place: _Place) -> Variable:
-    """Returns a variable of a function as a variable of the module that holds its parameter."""
+def placed(variable: Variable, place: Place) -> Variable:
+    """Returns a variable as one that is read and set at a place of the module that holds it.
+
+    Args:
+        variable: reads and sets a tensor of the shape of the place.
+        place: of that tensor.
+    """
     held = getattr(place.module, place.attribute)
     positions, shape = place.positions.reshape(-1), held.shape
     form = place.positions.shape

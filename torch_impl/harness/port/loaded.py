@@ -6,13 +6,14 @@ of one, in any order, comes out as a variable, so that its gradient and its step
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import nn
 
-from torch_impl.layouts import Tensors, Variable
+from torch_impl.harness.port.function_weights import Place, as_it_is, placed, tensors_of
+from torch_impl.layouts import Variable
 
 
 class Loaded:
@@ -24,7 +25,9 @@ class Loaded:
 
     def __init__(self, module: nn.Module) -> None:
         self._held: list[tuple[nn.Module, str, np.ndarray, np.ndarray]] = []
-        for owner, attribute, tensor in _tensors(module):
+        for _, owner, attribute, tensor in tensors_of(module):
+            if not tensor.is_floating_point():
+                continue
             values = tensor.detach().cpu().double().reshape(-1).numpy()
             order = np.argsort(values, kind="stable")
             self._held.append((owner, attribute, values[order], order))
@@ -54,38 +57,7 @@ class Loaded:
                 positions = np.arange(wanted.size)
                 if (values[np.argsort(order)] != wanted).any():
                     continue
-            return _variable(name, owner, attribute, torch.from_numpy(positions), array.shape)
+            place = Place(owner, attribute, torch.from_numpy(positions).reshape(array.shape))
+            short = name.partition(".")[2]
+            return placed(replace(as_it_is(owner, attribute), name=short), place)
         return None
-
-
-def _tensors(module: nn.Module) -> Iterator[tuple[nn.Module, str, torch.Tensor]]:
-    for owner in module.modules():
-        for held in (owner._parameters, owner._buffers):
-            for name, tensor in held.items():
-                if tensor is not None and tensor.is_floating_point():
-                    yield owner, name, tensor
-
-
-def _variable(
-    name: str, owner: nn.Module, attribute: str, positions: torch.Tensor, shape: tuple[int, ...]
-) -> Variable:
-    held = getattr(owner, attribute)
-    size, form = held.numel(), held.shape
-
-    def to_keras(tensors: Tensors) -> torch.Tensor:
-        return tensors[0].reshape(-1)[positions.to(tensors[0].device)].reshape(shape)
-
-    def to_torch(array: torch.Tensor) -> Tensors:
-        whole = array.new_zeros(size)
-        whole[positions.to(array.device)] = array.reshape(-1)
-        return (whole.reshape(form),)
-
-    return Variable(
-        name.partition(".")[2],
-        owner,
-        (attribute,),
-        to_keras,
-        to_torch,
-        trainable=isinstance(held, nn.Parameter),
-        part=positions if len(positions) < size else None,
-    )
