@@ -94,10 +94,28 @@ def final_states(module: nn.Module | None, output: Any) -> torch.Tensor | None:
     """Returns the last states (N, directions * units) of what a torch.nn.RNNBase returned."""
     if not isinstance(module, nn.RNNBase) or not isinstance(output, tuple):
         return None
-    states = output[1][0] if isinstance(output[1], tuple) else output[1]
-    directions = 2 if module.bidirectional else 1
     with torch._C.DisableTorchFunction():
-        return torch.cat(list(states[-directions:]), dim=-1).detach().clone()
+        return joined_states(module, output).detach().clone()
+
+
+def joined_states(module: nn.RNNBase, output: Any) -> torch.Tensor:
+    """Returns the last states, (N, directions * units), as a part of the graph."""
+    return torch.cat(list(hidden_of(output)[-num_directions(module) :]), dim=-1)
+
+
+def hidden_of(output: Any) -> torch.Tensor:
+    """Returns the hidden states, (layers * directions, N, units), that a torch.nn.RNNBase returned.
+
+    An LSTM returns them with the states of its cells.
+    """
+    states = output[1]
+    hidden: torch.Tensor = states[0] if isinstance(states, tuple) else states
+    return hidden
+
+
+def num_directions(module: nn.RNNBase) -> int:
+    """Returns 2 for a module that reads its input from both ends, else 1."""
+    return 2 if module.bidirectional else 1
 
 
 def output_of(

@@ -21,7 +21,15 @@ from parity.data import probe_inputs
 from parity.ladder.items import PASS
 from parity.ladder.recorded import compare_recorded
 from parity.traces.trace import Trace
-from torch_impl.harness.call import Call, final_states, first_tensor
+from torch_impl.harness.call import (
+    Call,
+    final_states,
+    first_tensor,
+    hidden_of,
+    joined_states,
+    num_directions,
+    output_of,
+)
 from torch_impl.harness.calls import Passed
 from torch_impl.harness.check.loss import Loss
 from torch_impl.harness.port.paired_layer import PairedLayer
@@ -261,26 +269,20 @@ class _Made:
 
     def __init__(self, call: Call, output: Any, shape: Sequence[int]) -> None:
         self._output = output
-        self.tensor = first_tensor(output)
+        first, final = first_tensor(output), final_states(call.module, output)
+        self.tensor = output_of(first, final, shape)
         self._directions = 0
-        final = final_states(call.module, output)
-        if final is not None and list(final.shape) == list(shape) != list(self.tensor.shape):
+        if self.tensor is final:
             assert isinstance(call.module, nn.RNNBase)
-            self._directions = 2 if call.module.bidirectional else 1
-            self.tensor = torch.cat(list(self._hidden[-self._directions :]), dim=-1)
-
-    @property
-    def _hidden(self) -> torch.Tensor:
-        states = self._output[1]
-        hidden: torch.Tensor = states[0] if isinstance(states, tuple) else states
-        return hidden
+            self._directions = num_directions(call.module)
+            self.tensor = joined_states(call.module, output)
 
     def with_tensor(self, tensor: torch.Tensor) -> Any:
         """Returns the same with another tensor in its place."""
         if not self._directions:
             return _with_first(self._output, tensor)
         parts = torch.stack(tensor.chunk(self._directions, dim=-1))
-        changed = torch.cat([self._hidden[: -self._directions], parts])
+        changed = torch.cat([hidden_of(self._output)[: -self._directions], parts])
         states = self._output[1]
         return self._output[0], (changed, *states[1:]) if isinstance(states, tuple) else changed
 
