@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from parity.traces.trace import Trace
 
 MODES = ("eval", "train")
+FORMS = ("same", "linear", "log")  # of what a port returns; see `in_form`
 
 
 def compare_recorded(keras: Trace, key: str, ours: np.ndarray, name: str, **place: Any) -> Item:
@@ -42,23 +43,33 @@ def close(keras: Trace, port: Trace, key: str, name: str, **place: Any) -> Item:
     return compare_recorded(keras, key, port[key], name, **place)
 
 
+def in_form(keras: Trace, mode: str, form: str) -> np.ndarray:
+    """Returns Keras's output as a port returns it.
+
+    Args:
+        keras: the results of Keras.
+        mode: "eval" or "train".
+        form: "same"; "linear": the port leaves out Keras's last activation; "log": it returns the
+            logarithm.
+    """
+    if form == "linear":
+        return keras[f"forward/{mode}/{keras.facts['nodes'][-1]['name']}/input/0"]
+    theirs = keras[f"forward/{mode}/output"]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.log(theirs) if form == "log" else theirs
+
+
 def compare_output(keras: Trace, ours: np.ndarray, form: str, mode: str) -> Item:
     """Compares the output of a model.
 
     Args:
         keras: the results of Keras.
         ours: as the port returns it.
-        form: "same"; "linear": the port leaves out Keras's last activation; "log": it returns the
-            logarithm.
+        form: of that; see `in_form`.
         mode: "eval" or "train".
     """
     key = f"forward/{mode}/output"
-    theirs = keras[key]
-    if form == "linear":
-        theirs = keras[f"forward/{mode}/{keras.facts['nodes'][-1]['name']}/input/0"]
-    elif form == "log":
-        with np.errstate(divide="ignore"):
-            theirs = np.log(theirs)
+    theirs = in_form(keras, mode, form)
     # A wrong shape fails below.
     if ours.shape != theirs.shape and ours.ndim == theirs.ndim > 2:
         ours = np.moveaxis(ours, 1, -1)  # channels last

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from parity.ladder.recorded import FORMS, in_form
 from parity.traces.trace import TraceWriter
 from torch_impl.harness.call import output_of
 from torch_impl.harness.port.port_under_test import PortUnderTest
@@ -48,12 +49,8 @@ def output_form(port: PortUnderTest, writer: TraceWriter) -> str:
     name = keras.facts.get("output_activation")
     if name is None or key not in writer.arrays:
         return "same"
-    ours, theirs = writer.arrays[key], keras[key]
-    linear = keras[f"forward/eval/{keras.facts['nodes'][-1]['name']}/input/0"]
-    forms = {"same": theirs, "linear": linear}
-    with np.errstate(divide="ignore", invalid="ignore"):
-        forms["log"] = np.log(theirs)
-    forms = {name: as_returned(value, ours.shape) for name, value in forms.items()}
+    ours = writer.arrays[key]
+    forms = {form: as_returned(in_form(keras, "eval", form), ours.shape) for form in FORMS}
     errors = {
         form: float(np.abs(ours - value).max())
         for form, value in forms.items()

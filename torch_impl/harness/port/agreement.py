@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from parity.ladder.recorded import in_form
+from parity.ladder.rounding import MOST
+from parity.ladder.tolerance import FLOAT64, NOISE_FACTOR
 from parity.traces.trace import Trace
 from torch_impl.harness.call import Call, output_of
 from torch_impl.harness.port.paired_layer import PairedLayer
 from torch_impl.harness.port.portable import as_returned
-
-# The limits of `parity/ladder/rounding.py`: a difference that is allowed there is none here.
-_FLOAT64, _NOISE_FACTOR, _MOST = 1e-12, 30.0, 1e-6
 
 
 def error_of(ours: np.ndarray, theirs: np.ndarray) -> float:
@@ -31,10 +31,10 @@ def error_of(ours: np.ndarray, theirs: np.ndarray) -> float:
 
 
 def allowed_of(keras: Trace, *keys: str) -> float:
-    """Returns the error that rounding explains for any of some arrays."""
+    """Returns the error that rounding explains for any of some arrays, by the ladder's limits."""
     noise: dict[str, Any] = keras.facts.get("noise") or {}
     measured = max((float(noise.get(key, 0.0)) for key in keys), default=0.0)
-    return max(_FLOAT64, min(_NOISE_FACTOR * measured, _MOST))
+    return max(FLOAT64, min(NOISE_FACTOR * measured, MOST))
 
 
 def output_error(keras: Trace, output: torch.Tensor) -> float:
@@ -54,15 +54,12 @@ def output_error(keras: Trace, output: torch.Tensor) -> float:
 
 def _forms(keras: Trace) -> Iterator[tuple[np.ndarray, float]]:
     key = "forward/eval/output"
-    theirs = keras[key]
-    yield theirs, allowed_of(keras, key)
+    yield in_form(keras, "eval", "same"), allowed_of(keras, key)
     if keras.facts.get("output_activation") is None:
         return
     before = f"forward/eval/{keras.facts['nodes'][-1]['name']}/input/0"
-    if before in keras:
-        yield keras[before], allowed_of(keras, key, before)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        yield np.log(theirs), allowed_of(keras, key, before)
+    for form in ("linear", "log") if before in keras else ("log",):
+        yield in_form(keras, "eval", form), allowed_of(keras, key, before)
 
 
 def agreeing(
