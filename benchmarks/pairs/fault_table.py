@@ -84,7 +84,7 @@ FAULTS = (
         kernel_size conv_valid A15 structure: 5 for 3
         norm_extra conv_valid A17 structure: A normalisation that Keras does not have
         conv_kaiming conv_valid B1 init: Torch's own kernel
-        features_detached conv_valid E6 gradient: A leftover `detach` cuts the gradient
+        features_detached conv_valid E9,E6 gradient: A leftover `detach` cuts the gradient
         features_frozen conv_valid E6 gradient: The first layer does not need a gradient
         """,
     ),

@@ -87,6 +87,9 @@ NOT_RUN = {
         "a minute; tests/parity/runs/test_check.py has the largest of its networks"
     ),
     "python benchmarks/accuracy/envelope.py ...": "minutes",
+    "python benchmarks/accuracy/fixes.py": (
+        "minutes; tests/parity/divergences/test_printed_fixes.py applies the fixes of the matrices"
+    ),
     "python benchmarks/speed/growth.py ...": "half an hour, alone on a machine",
     "python benchmarks/speed/masks.py": "seconds, which mean something alone on a machine only",
     "python benchmarks/accuracy/initial_weights.py ...": (
