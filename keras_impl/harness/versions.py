@@ -122,6 +122,12 @@ def apply(optimizer: Any, gradients: Sequence[Any], variables: Sequence[Any]) ->
         optimizer.apply(list(gradients), list(variables))
 
 
+def state_of(optimizer: Any) -> list[Any]:
+    """Returns all that an optimizer keeps: counter, rate, and the slots of all weights."""
+    found = optimizer.variables
+    return list(found() if callable(found) else found)
+
+
 def slots(optimizer: Any, variable: Any) -> list[tuple[str, Any]]:
     """Returns (name, value) of everything an optimizer keeps for a weight: ("momentum", ...).
 

@@ -106,11 +106,9 @@ def not_compared(exercise: Exercise, writer: TraceWriter) -> list[dict[str, Any]
     behind = f", since nothing passes {', '.join(exercise.dead)}" if exercise.dead else ""
     why = dict.fromkeys(exercise.idle, f"it is zero in every probe{behind}")
     why |= dict.fromkeys(exercise.unused, "the loss does not depend on it")
-    found = [
-        _told(f"gradient through {name}", "none passes in any probe") for name in exercise.dead
-    ]
-    found += [_told(f"mask of {name}", f"it drops {what}") for name, what in exercise.masks.items()]
-    found += [_told(f"gradient of {n}", text, f"gradient/{n}") for n, text in why.items()]
+    found = [told(f"gradient through {name}", "none passes in any probe") for name in exercise.dead]
+    found += [told(f"mask of {name}", f"it drops {what}") for name, what in exercise.masks.items()]
+    found += [told(f"gradient of {n}", text, f"gradient/{n}") for n, text in why.items()]
     return [*found, *_rounding(writer, set(why))]
 
 
@@ -120,29 +118,29 @@ def _rounding(writer: TraceWriter, zero: set[str]) -> Iterator[dict[str, Any]]:
     trained = [name for name, entry in writer.facts["weights"].items() if entry["trainable"]]
     keys = [f"gradient/{name}" for name in trained if f"gradient/{name}" in reader]
     greatest = max(map(reader.largest, keys), default=0.0)
-    told: set[str] = set()
+    named: set[str] = set()
     for key in keys:
         name = key.partition("/")[2]
         if name in zero:
             continue
         if reader.largest(key) < FLOAT64 * greatest:
-            told.add(name)
-            yield _told(f"gradient of {name}", "its gradient is only rounding", key)
+            named.add(name)
+            yield told(f"gradient of {name}", "its gradient is only rounding", key)
         elif (most := allowed(reader, key)) > MOST:
-            told.add(name)
-            yield _told(f"gradient of {name}", _share(most), key)
+            named.add(name)
+            yield told(f"gradient of {name}", _share(most), key)
     states = [key for key in writer.arrays if key.startswith("state/")]
     for key in states:
         if (most := allowed(reader, key)) > MOST:
-            yield _told(f"{key.partition('/')[2]} after a batch", _share(most), key)
+            yield told(f"{key.partition('/')[2]} after a batch", _share(most), key)
     for name in writer.facts["weights"]:
-        if name in zero | told:  # what trains by such a gradient is no more certain
+        if name in zero | named:  # what trains by such a gradient is no more certain
             continue
         steps = [key for key in writer.arrays if _is_step_of(key, name)]
         found = {key: allowed(reader, key) for key in steps}
         decided = {key: most for key, most in found.items() if most > MOST_IN_TRAINING}
         if decided:
-            yield _told(f"training of {name}", _share(max(decided.values())), *decided)
+            yield told(f"training of {name}", _share(max(decided.values())), *decided)
 
 
 def _is_step_of(key: str, weight: str) -> bool:
@@ -154,7 +152,8 @@ def _share(most: float) -> str:
     return f"rounding may change it by {most:.1e} of its size"
 
 
-def _told(what: str, why: str, *keys: str) -> dict[str, Any]:
+def told(what: str, why: str, *keys: str) -> dict[str, Any]:
+    """Returns an entry of the fact `not_compared`; the keys are the arrays that it is about."""
     return {"what": what, "why": why, "arrays": list(keys)}
 
 

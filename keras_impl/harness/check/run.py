@@ -60,7 +60,8 @@ def run_check(
     writer.facts |= first.writer.facts
     writer.put_all("weights", first.weights)
     writer.facts["noise"] = noise_of(first.writer, second.writer)
-    writer.facts["not_compared"] = not_compared(first.exercise, writer)
+    left_out = writer.facts.get("not_compared", [])
+    writer.facts["not_compared"] = [*left_out, *not_compared(first.exercise, writer)]
     write_schedule(spec, factory, writer)
 
 

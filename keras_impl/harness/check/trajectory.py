@@ -1,25 +1,35 @@
 """A few steps of training, as a Keras model's `fit` makes them.
 
 Batches go in, the last ones smaller; `trajectory/…` comes out: losses, rates and the weights after
-each step, and the batches and masks that the port will use.
+each step, and the batches and masks that the port will use. One thing is not as in `fit`: rows of
+an embedding that occur more than once are added up (`occurrences.py`).
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from keras_impl.harness import versions
 from keras_impl.harness.calls import recorded_calls
+from keras_impl.harness.check.exercised import told
 from keras_impl.harness.check.loss import kind_of_targets, sample_weight
-from keras_impl.harness.check.model import as_fed, get_weights
+from keras_impl.harness.check.model import as_fed, get_weights, trainable
 from keras_impl.harness.check.noise import perturbed_gradients
+from keras_impl.harness.check.occurrences import has_repeated_rows, taken_apart
 from keras_impl.harness.check.optimizer import begin_epoch, cut
 from keras_impl.harness.factories import Reference
 from parity.data import probe_inputs
 from parity.data.samples import Samples
 from parity.programs.check_spec import CheckSpec
 from parity.traces.trace import TraceWriter
+
+_APART = (
+    "Keras's optimizer takes each occurrence of a token in a batch by itself; here their gradients "
+    "are added up before, as in torch"
+)
 
 
 def write_trajectory(
@@ -31,6 +41,7 @@ def write_trajectory(
         return
     begin_epoch(reference)
     losses, rates = [], []
+    repeated: list[Any] = []  # the first gradients with repeated rows
     for step, size in enumerate(probe_inputs.batches(spec.steps, spec.batch_size), start=1):
         if step == probe_inputs.TRAJECTORY_CUT_BEFORE:
             cut(model.optimizer)
@@ -42,14 +53,13 @@ def write_trajectory(
             output = model(fed, training=True)
             loss = versions.loss_of(model, y, output, sample_weight(reference, y))
         variables = model.trainable_variables
-        gradients = [
-            tf.zeros(v.shape, v.dtype) if g is None else tf.convert_to_tensor(g)
-            for g, v in zip(
-                tape.gradient(loss, [versions.tensor_of(v) for v in variables]),
-                variables,
-                strict=True,
-            )
+        found = tape.gradient(loss, [versions.tensor_of(v) for v in variables])
+        found = [
+            tf.zeros(v.shape, v.dtype) if g is None else g
+            for g, v in zip(found, variables, strict=True)
         ]
+        repeated = repeated or (found if has_repeated_rows(found) else [])
+        gradients = [tf.convert_to_tensor(gradient) for gradient in found]
         if perturbation:
             gradients = perturbed_gradients(gradients, perturbation + step)
         rates.append(float(model.optimizer.learning_rate))
@@ -65,3 +75,10 @@ def write_trajectory(
             writer.put(f"trajectory/{step}/{name}", probe_inputs.of_step(weight))
     writer.put("trajectory/losses", np.array(losses))
     writer.put("trajectory/rates", np.array(rates))
+    if repeated:
+        names = {id(variable): name for name, variable in trainable(model).items()}
+        apart = taken_apart(model.optimizer, repeated, variables)
+        writer.facts["not_compared"] = [
+            told(f"training of {names[id(variables[number])]} by repeated rows", _APART)
+            for number in apart
+        ]
