@@ -193,8 +193,6 @@ class _Grouping:
             is_arrival = item.name.startswith(REACHES)
             if layer in self._behind and not is_arrival:  # it does not get Keras's input
                 return True
-            if item.torch == "no gradient" and item.role == DECIDES:
-                return False
             behind = {*self._places.next_to(layer, stops), *self._places.behind(item.name)}
             if None in behind and ends_badly:
                 return True
@@ -210,15 +208,13 @@ class _Grouping:
         before = len(self.groups)
         self._by(level, self._layer_or_name, lambda item: item in cut or follows(item))
         found = self.groups[before:]
-        if not found and cut:
-            found = [Group(level, cut)]
-        elif cut and not any(i.torch == "no gradient" for group in found for i in group.items):
-            found.insert(0, Group(level, cut))
-        elif cut:  # the place at which the gradient is cut says more than the weights before it
-            first = next(
-                n for n, g in enumerate(found) if any(i.torch == "no gradient" for i in g.items)
-            )
-            found[first] = Group(level, (*found[first].items, *cut))
+        if cut:  # the place at which the gradient is cut says more than the weights before it
+            for number, group in enumerate(found):
+                if any(item.torch == "no gradient" for item in group.items):
+                    found[number] = Group(level, (*group.items, *cut))
+                    break
+            else:
+                found.insert(0, Group(level, cut))
         self.groups[before:] = found
         if not found and not wrong:
             self._whole("gradient")
