@@ -11,7 +11,7 @@ from parity.divergences.evidence import Evidence
 from parity.divergences.fixes import with_fix
 from parity.divergences.groups import Group, following, grouped
 from parity.divergences.settings import differing_settings
-from parity.ladder.items import FAIL, PASS, Item, Level
+from parity.ladder.items import FAIL, PASS, Level
 from parity.ladder.result import Found
 
 if TYPE_CHECKING:
@@ -34,10 +34,11 @@ def name_causes(result: Result, keras: Trace, port: Trace, accept: Collection[st
     if all(level.status != FAIL for level in result.levels):
         return result
     groups = grouped(result.levels, keras, port)
-    found = [each for group in groups for each in _found(group, keras, port, accept)]
+    found = [(each, group) for group in groups for each in _found(group, keras, port, accept)]
     followers = list(following(result.levels, groups))
-    open_items = {id(item) for each in found if not each.is_accepted for item in each.shown}
-    accepted = {id(item) for each in found if each.is_accepted for item in each.shown} - open_items
+    open_items = {id(i) for each, group in found if not each.is_accepted for i in group.items}
+    accepted = {id(i) for each, group in found if each.is_accepted for i in group.items}
+    accepted -= open_items
     if found and not open_items:
         accepted |= {id(item) for _, item in followers}
     inherited: dict[str, list[str]] = {}
@@ -47,26 +48,14 @@ def name_causes(result: Result, keras: Trace, port: Trace, accept: Collection[st
         result,
         levels=tuple(_without(level, accepted) for level in result.levels),
         divergences=tuple(
-            with_fix(each, keras, port) for each in _merged([each.told for each in found])
+            with_fix(each, keras, port) for each in _merged([each for each, _ in found])
         ),
         inherited=tuple((level, tuple(names)) for level, names in inherited.items()),
         settings=tuple(map(dataclasses.asdict, differing_settings(keras, port, result.levels))),
     )
 
 
-@dataclasses.dataclass(frozen=True)
-class _Found:
-    """A divergence and its items."""
-
-    told: Found
-    shown: tuple[Item, ...]
-
-    @property
-    def is_accepted(self) -> bool:
-        return self.told.is_accepted
-
-
-def _found(group: Group, keras: Trace, port: Trace, accept: Collection[str]) -> list[_Found]:
+def _found(group: Group, keras: Trace, port: Trace, accept: Collection[str]) -> list[Found]:
     """Returns the divergences of a group: one, or one for each part that explains its numbers."""
     evidence = Evidence(keras, port, group.level, group.items)
     # At later levels, no line of the forward pass is the reason.
@@ -88,15 +77,16 @@ def _found(group: Group, keras: Trace, port: Trace, accept: Collection[str]) -> 
             }
             for entry, match in [*heads, *others]
         )
-        told = Found(
-            level=group.level.id,
-            item=evidence.item,
-            items=tuple(dict.fromkeys(item.name for item in group.items)),
-            causes=causes,
-            place=_place(evidence),
-            is_accepted=bool(causes) and causes[0]["id"] in accept,
+        found.append(
+            Found(
+                level=group.level.id,
+                item=evidence.item,
+                items=tuple(dict.fromkeys(item.name for item in group.items)),
+                causes=causes,
+                place=_place(evidence),
+                is_accepted=bool(causes) and causes[0]["id"] in accept,
+            )
         )
-        found.append(_Found(told, group.items))
     return found
 
 

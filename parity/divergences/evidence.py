@@ -40,10 +40,10 @@ class Evidence:
         item = self.item = min(failed, key=lambda item: -1 if item.step is None else item.step)
         self._found: dict[Callable[[Evidence], Any], Any] = {}
         places = Places(keras, port)
-        self._nodes, self._calls, self._pairs = places.nodes, places.calls, places.pairs
+        self._pairs = places.pairs
         name, ours = places.layer_of(item.name), places.call_of(item.name)
-        self.node: Mapping[str, Any] | None = self._nodes.get(name) if name else None
-        self.call: Mapping[str, Any] | None = self._calls.get(ours) if ours else None
+        self.node: Mapping[str, Any] | None = places.nodes.get(name) if name else None
+        self.call: Mapping[str, Any] | None = places.calls.get(ours) if ours else None
 
     def once(self, search: Callable[[Evidence], Value]) -> Value:
         """Returns the result of a search in this evidence; several recognisers share a search."""
@@ -138,21 +138,15 @@ class Evidence:
         """Output of the port's layer for Keras's input."""
         return self._array(self.port, mode, "own")
 
-    def weight_ending(self, variable: str) -> np.ndarray | None:
-        """Returns the weight of a cell in the layer: "lstm.lstm_cell/kernel" for "kernel"."""
-        if self.node is None:
-            return None
-        for name in self.node["weights"]:
-            if name.replace("/", ".").endswith(f".{variable}"):
-                return self.keras[f"weights/{name}"]
-        return None
+    def weight(self, variable: str, *, of_cell: bool = False) -> np.ndarray | None:
+        """Returns a weight of the layer, in Keras's layout.
 
-    def weight(self, variable: str) -> np.ndarray | None:
-        """Returns a weight of the layer, in Keras's layout."""
-        if self.node is None:
-            return None
-        for name in self.node["weights"]:
-            if name.endswith(f".{variable}"):
+        Args:
+            variable: the end of its name, such as "kernel".
+            of_cell: whether it may be of a cell in the layer: "lstm.lstm_cell/kernel".
+        """
+        for name in self.node["weights"] if self.node else ():
+            if (name.replace("/", ".") if of_cell else name).endswith(f".{variable}"):
                 return self.keras[f"weights/{name}"]
         return None
 
@@ -179,21 +173,16 @@ class Evidence:
     def source(self, number: int = 0) -> Mapping[str, Any] | None:
         """Returns the Keras node that made an input of the layer; None for a model input."""
         sources = self.node["sources"] if self.node else []
-        source = sources[number] if number < len(sources) else None
-        return None if source is None or source < 0 else self.keras.facts["nodes"][source]
+        return self._made_by(sources[number]) if number < len(sources) else None
 
     def before(self, node: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """Returns the node before an unpaired node; None for others, and at the model's input."""
         if node["name"] in self._pairs or len(node["sources"]) != 1:
             return None
-        source = node["sources"][0]
-        return None if source is None or source < 0 else self.keras.facts["nodes"][source]
+        return self._made_by(node["sources"][0])
 
-    def nodes(self, *kinds: str) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
-        """Yields (Keras node, torch call) of all pairs of some kinds."""
-        for keras_name, torch_name in self.port.facts["pairs"]:
-            if self._nodes[keras_name]["kind"] in kinds:
-                yield self._nodes[keras_name], self._calls[torch_name]
+    def _made_by(self, source: int | None) -> Mapping[str, Any] | None:
+        return None if source is None or source < 0 else self.keras.facts["nodes"][source]
 
     def _array(self, where: Any, mode: str | None, what: str) -> np.ndarray | None:
         if self.node is None:

@@ -33,9 +33,10 @@ def with_fix(found: Found, keras: Trace, port: Trace) -> Found:
         keras: the results of Keras.
         port: the results of the port, with the facts `fixes` and `no_fixes`.
     """
-    records = fixes_of(found, keras, port)
+    sites = _sites(found, keras, port)
+    records = _needed(_of_level(port, "fixes", found.level), sites)
     vain = {_site(record) for record in _of_level(port, "no_fixes", found.level)}
-    if not records and not vain & set(_sites(found, keras, port)):
+    if not records and not vain & sites:
         return found
     texts = list(dict.fromkeys(str(record["text"]) for record in records))
     left = len(texts) - _MOST_TEXTS
@@ -49,17 +50,15 @@ def with_fix(found: Found, keras: Trace, port: Trace) -> Found:
     return dataclasses.replace(found, causes=tuple(causes))
 
 
-def fixes_of(found: Found, keras: Trace, port: Trace) -> list[Record]:
-    """Returns the records of the changes that end a divergence, as few as will do."""
-    sites = _sites(found, keras, port)
-    records = [r for r in _of_level(port, "fixes", found.level) if _site(r) in sites]
-    records.sort(key=lambda record: -len(set(_ends(record)) & set(sites)))
+def _needed(records: Sequence[Record], sites: set[Site]) -> list[Record]:
+    """Returns the records of the changes that end a divergence of some sites, as few as will do."""
+    records = [record for record in records if _site(record) in sites]
     needed: list[Record] = []
     open_sites = set(sites)
-    for record in records:
-        if open_sites & set(_ends(record)):
+    for record in sorted(records, key=lambda record: -len(_ends(record) & sites)):
+        if open_sites & _ends(record):
             needed.append(record)
-            open_sites -= set(_ends(record))
+            open_sites -= _ends(record)
     return needed
 
 
@@ -71,18 +70,17 @@ def _site(record: Record) -> Site:
     return str(record["layer"]), str(record["item"])
 
 
-def _ends(record: Record) -> list[Site]:
+def _ends(record: Record) -> set[Site]:
     """Returns all sites that a change ends."""
-    return [(str(record["layer"]), str(item)) for item in (record.get("ends") or [record["item"]])]
+    return {(str(record["layer"]), str(item)) for item in (record.get("ends") or [record["item"]])}
 
 
-def _sites(found: Found, keras: Trace, port: Trace) -> Sequence[Site]:
+def _sites(found: Found, keras: Trace, port: Trace) -> set[Site]:
     """Returns the sites that a divergence is of."""
     if found.level != FORWARD:
-        return [("", found.level)]
+        return {("", found.level)}
     places = Places(keras, port)
-    sites = []
-    for name in found.items or (found.item.name,):
-        layer = places.layer_of(name) or ""
-        sites.append((layer, name.removesuffix(STATE) if name.endswith(STATE) else FORWARD))
-    return list(dict.fromkeys(sites))
+    return {
+        (places.layer_of(name) or "", name.removesuffix(STATE) if name.endswith(STATE) else FORWARD)
+        for name in found.items or (found.item.name,)
+    }

@@ -21,7 +21,8 @@ def _inner_activation(evidence: Evidence) -> Match | None:
     if not evidence.is_forward("lstm", "gru", "simple_rnn") or not evidence.is_own:
         return None
     x = evidence.keras_input()
-    parts = [evidence.weight_ending(name) for name in ("kernel", "recurrent_kernel", "bias")]
+    names = ("kernel", "recurrent_kernel", "bias")
+    parts = [evidence.weight(name, of_cell=True) for name in names]
     if x is None or x.ndim != 3 or parts[0] is None or parts[1] is None:
         return None
     is_whole = bool(evidence.config.get("return_sequences"))
