@@ -9,7 +9,7 @@ import numpy as np
 
 from parity.data.initial_draws import is_constant
 from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Match, Recogniser
-from parity.divergences.likeness import fit, fix_of, gain_of, name_of, torch_default
+from parity.divergences.likeness import FITS, fit, fix_of, gain_of, name_of, torch_default
 from parity.ladder.distributions import Law, law_of
 from parity.ladder.initial_weights import is_drawn_constant
 
@@ -55,7 +55,7 @@ def _draws(evidence: Evidence) -> _Drawn | None:
 
 def _bias_init(evidence: Evidence) -> Match | None:
     """Recognises a weight that is constant in Keras and drawn in the port."""
-    found = _draws(evidence)
+    found = evidence.once(_draws)
     if found is None or not found.is_constant or is_constant(found.port):
         return None
     if found.name.endswith(MOVING):
@@ -69,18 +69,18 @@ def _bias_init(evidence: Evidence) -> Match | None:
 
 def _kaiming(evidence: Evidence) -> Match | None:
     """U(-1/sqrt(fan_in), 1/sqrt(fan_in)), torch's default."""
-    found = _draws(evidence)
+    found = evidence.once(_draws)
     if found is None or found.is_constant or len(found.shape) < 2 or "_cell/" in found.name:
         return None
     for law in torch_default(found.shape, found.name):
-        if fit(law, found.port) > 1e-3:
+        if fit(law, found.port) > FITS:
             text = f"{found.said}; the port draws from {law}"
             return Match(NUMBERS, text, fix=found.fix)
     return None
 
 
 def _untruncated(evidence: Evidence) -> Match | None:
-    found = _draws(evidence)
+    found = evidence.once(_draws)
     if found is None or found.law is None or found.law.kind != "truncated":
         return None
     theirs, ours = found.keras.std(), found.port.std()
@@ -92,10 +92,10 @@ def _untruncated(evidence: Evidence) -> Match | None:
 
 def _distribution(evidence: Evidence) -> Match | None:
     """Names the initialiser that the port looks like."""
-    found = _draws(evidence)
+    found = evidence.once(_draws)
     if found is None:
         return None
-    is_named = found.is_constant or _kaiming(evidence) or _untruncated(evidence)
+    is_named = found.is_constant or evidence.once(_kaiming) or evidence.once(_untruncated)
     name = None if is_named else _likeness(found)
     if name is None:
         return Match(PLACE, evidence.item.note, fix=found.fix)
@@ -113,7 +113,7 @@ def _likeness(found: _Drawn) -> str | None:
 
 
 def _constant(evidence: Evidence) -> Match | None:
-    found = _draws(evidence)
+    found = evidence.once(_draws)
     if found is not None and found.name.endswith(MOVING) and not is_constant(found.port):
         told = "moved in the port before training, as a pass in train mode does"
         return Match(

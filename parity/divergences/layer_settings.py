@@ -12,13 +12,13 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from parity.divergences.arithmetic import same_padding
+from parity.divergences.places import RECURRENT
 
 Row = tuple[str, Any, Any, str]
 Facts = Mapping[str, Any]
 
 _CONVOLUTIONS = ("conv", "depthwise_conv")
 _POOLS = ("max_pool", "average_pool")
-_RECURRENT = ("lstm", "gru", "simple_rnn", "bidirectional")
 
 
 def rows_of(
@@ -38,7 +38,7 @@ def rows_of(
         yield from _windows(node, settings, around)
     elif kind in ("batch_norm", "layer_norm", "group_norm"):
         yield from _norm(node, call, settings)
-    elif kind in _RECURRENT:
+    elif kind in RECURRENT:
         yield from _recurrent(config, settings)
         if is_wrong and config.get("go_backwards"):  # the port may turn its input around
             yield "go_backwards", True, False, "A22"

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from parity.divergences.places import RECURRENT
 from parity.ladder.distributions import SCALING, Law, fans, law_of, p_values, scaling_law
 
-_FITS = 1e-3  # a right name is refused once in a thousand
+FITS = 1e-3  # a right name is refused once in a thousand
 _GAINS = {
     "√2": math.sqrt(2),
     "5/3": 5 / 3,
@@ -43,7 +44,7 @@ def name_of(values: np.ndarray, shape: Sequence[int], keras: Law | None = None) 
         keras: what Keras draws; what differs from it only by a gain is told so.
     """
     tried: list[tuple[str, Law]] = []
-    best = (_FITS, "")
+    best = (FITS, "")
     for name, law in _usual(shape):
         if any(_is_same(law, other) for _, other in (*tried, *([("", keras)] if keras else []))):
             continue
@@ -68,7 +69,7 @@ def gain_of(draws: np.ndarray, shape: Sequence[int]) -> float | None:
     return gain if float(np.abs(values - gain).max()) < 1e-4 * gain else None
 
 
-def torch_default(shape: Sequence[int], name: str) -> Iterator[Law]:
+def torch_default(shape: Sequence[int], name: str = "") -> Iterator[Law]:
     """Yields U(±1 / sqrt(fan_in)), which torch draws if nothing is said."""
     sizes = [shape[-1] / gates for gates in (4, 3, 1)] if "_cell/" in name else _inputs(shape)
     for size in dict.fromkeys(sizes):
@@ -94,8 +95,8 @@ def _usual(shape: Sequence[int]) -> Iterator[tuple[str, Law]]:
         if (law := scaling_law(*how, shape)) is not None
     ]
     yield from scaled
-    for size in dict.fromkeys(_inputs(shape)):
-        yield "torch's default U(±1 / sqrt(fan_in))", Law("uniform", 0.0, size**-0.5)
+    for law in torch_default(shape):
+        yield "torch's default U(±1 / sqrt(fan_in))", law
     fan_in, fan_out = fans(shape)
     yield "nn.init.xavier_normal_", Law("normal", 0.0, math.sqrt(2 / (fan_in + fan_out)))
     yield "nn.init.kaiming_normal_", Law("normal", 0.0, math.sqrt(2 / fan_in))
@@ -123,13 +124,13 @@ def _by_its_form(values: np.ndarray, keras: Law | None) -> str | None:
         gain = spread / keras.deviation
         if keras.kind == "uniform":
             gain = float(np.abs(flat).max()) * (1 + 1 / flat.size) / keras.scale
-        if fit(keras.scaled(gain), flat) > _FITS:
+        if fit(keras.scaled(gain), flat) > FITS:
             return f"Keras's with gain {gain:.3g}"
     half = float(np.ptp(flat)) / 2 * (1 + 2 / flat.size)
     middle = float(flat.max() + flat.min()) / 2
-    if fit(Law("uniform", middle, half), flat) > _FITS:
+    if fit(Law("uniform", middle, half), flat) > FITS:
         return str(Law("uniform", 0.0 if abs(middle) < 0.02 * half else middle, half))
-    if fit(Law("normal", center, spread), flat) > _FITS:
+    if fit(Law("normal", center, spread), flat) > FITS:
         return str(Law("normal", 0.0 if abs(center) < 0.1 * spread else center, spread))
     return None
 
@@ -151,7 +152,7 @@ def fix_of(
     """
     short = name.replace("/", ".").rpartition(".")[2]
     back = "_reverse" if "backward" in name else ""
-    is_cell = kind in ("lstm", "gru", "simple_rnn", "bidirectional")
+    is_cell = kind in RECURRENT
     attribute = _RECURRENT.get(short, short) + back if is_cell else _ATTRIBUTES.get(short, "weight")
     target = f"layer.{attribute}"
     if (values == values.flat[0]).all() and values.size:

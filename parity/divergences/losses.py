@@ -18,7 +18,7 @@ _MAX_AXES = 5  # 24 orders
 
 def _threshold(evidence: Evidence) -> Match | None:
     """Recognises Huber with another delta, or torch's smooth L1, which divides by it."""
-    found = confident(evidence)
+    found = evidence.once(confident)
     if found is None or not found.facts["name"].startswith("huber") or found.prediction is None:
         return None
     error = np.abs(found.y.reshape(found.prediction.shape) - found.prediction)
@@ -59,7 +59,7 @@ def _raises(evidence: Evidence) -> Match | None:
 
 def missing_activation(evidence: Evidence) -> Match | None:
     """Recognises a port whose loss takes outputs without Keras's last activation."""
-    found = confident(evidence)
+    found = evidence.once(confident)
     if found is None or found.activation is None or found.prediction is None:
         return None
     y, x = found.y, found.linear
@@ -79,7 +79,7 @@ def missing_activation(evidence: Evidence) -> Match | None:
 
 
 def _no_logarithm(evidence: Evidence) -> Match | None:
-    found = confident(evidence)
+    found = evidence.once(confident)
     if found is None or not found.is_crossentropy or found.activation != "softmax":
         return None
     p = special.softmax(found.linear, axis=-1)
@@ -91,7 +91,7 @@ def _no_logarithm(evidence: Evidence) -> Match | None:
 
 def _other_target(evidence: Evidence) -> Match | None:
     """Recognises targets with their axes in a different order."""
-    found = confident(evidence)
+    found = evidence.once(confident)
     if found is None or found.prediction is None:
         return None
     if found.is_crossentropy and found.labels.ndim > 1:

@@ -7,6 +7,7 @@ import numpy as np
 from parity.data import probe_inputs
 from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Match, Recogniser
 from parity.divergences.evidence import Evidence, is_close
+from parity.divergences.places import RECURRENT
 from parity.divergences.trials import changed, changes
 
 
@@ -38,7 +39,7 @@ def _two_biases(evidence: Evidence) -> Match | None:
     key = f"optimizer/{item.step}/weights/{item.name}"
     if evidence.level.id != "optimizer" or key not in evidence.keras or key not in evidence.port:
         return None
-    if evidence.kind not in ("lstm", "gru", "bidirectional", "simple_rnn"):
+    if evidence.kind not in RECURRENT:
         return None
     start = probe_inputs.of_step(evidence.keras[f"weights/{item.name}"])
     theirs, ours = evidence.keras[key] - start, evidence.port[key] - start

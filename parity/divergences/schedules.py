@@ -11,6 +11,7 @@ import numpy as np
 
 from parity.data import probe_inputs
 from parity.divergences.divergence import NUMBERS, PLACE, Match, Recogniser, among
+from parity.divergences.training_settings import mode_of
 
 if TYPE_CHECKING:
     from parity.divergences.evidence import Evidence
@@ -62,18 +63,14 @@ def _plateau(evidence: Evidence) -> Mapping[str, Any] | None:
 
 
 def _settings(facts: Mapping[str, Any]) -> dict[str, Any]:
-    monitor = str(facts.get("monitor", "val_loss"))
-    mode = str(facts.get("mode", "auto"))
-    if mode not in ("min", "max"):
-        mode = "max" if "acc" in monitor else "min"
     return {
         "factor": float(facts.get("factor", 0.1)),
         "patience": int(facts.get("patience", 10)),
         "min_delta": abs(float(facts.get("min_delta", 1e-4))),
         "cooldown": int(facts.get("cooldown", 0)),
         "min_lr": float(facts.get("min_lr", 0.0)),
-        "mode": mode,
-        "monitor": monitor,
+        "mode": mode_of(facts),
+        "monitor": str(facts.get("monitor", "val_loss")),
         "torch": False,
         "relative": False,
     }

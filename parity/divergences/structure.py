@@ -13,7 +13,7 @@ from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Match, Recog
 from parity.divergences.evidence import Evidence, is_close
 from parity.divergences.layers import features_order, other_activation
 from parity.divergences.losses import missing_activation
-from parity.divergences.places import PARAMETER
+from parity.divergences.places import CARRIED, PARAMETER, RECURRENT
 
 
 def _scale(evidence: Evidence) -> Match | None:
@@ -64,9 +64,9 @@ def _inputs(evidence: Evidence) -> tuple[np.ndarray | None, np.ndarray | None]:
 def _loaded(evidence: Evidence) -> tuple[str, np.ndarray, np.ndarray] | None:
     """Returns (weight, Keras's value, the port's) of a weight that was carried over wrongly."""
     name = evidence.item.name
-    if evidence.level.id != "structure" or not name.endswith(" (as carried over)"):
+    if evidence.level.id != "structure" or not name.endswith(CARRIED):
         return None
-    key = f"weights/{name.removesuffix(' (as carried over)')}"
+    key = f"weights/{name.removesuffix(CARRIED)}"
     if key not in evidence.keras or key not in evidence.port:
         return None
     return name, evidence.keras[key], evidence.port[key]
@@ -134,8 +134,7 @@ def _norm_order(evidence: Evidence) -> Match | None:
 
 def _gates(evidence: Evidence) -> Match | None:
     found = _loaded(evidence)
-    kinds = ("lstm", "gru", "bidirectional", "simple_rnn")
-    if found is None or evidence.kind not in kinds or found[1].shape != found[2].shape:
+    if found is None or evidence.kind not in RECURRENT or found[1].shape != found[2].shape:
         return None
     _, theirs, ours = found
     for num_gates in (3, 4):

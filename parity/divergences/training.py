@@ -91,7 +91,7 @@ def crossentropies(logits: np.ndarray, labels: np.ndarray, smoothing: float = 0.
 
 
 def _twice(evidence: Evidence) -> Match | None:
-    found = confident(evidence)
+    found = evidence.once(confident)
     if found is None:
         return None
     if found.is_crossentropy:
@@ -110,7 +110,7 @@ def _twice(evidence: Evidence) -> Match | None:
 
 def _clipped(evidence: Evidence) -> Match | None:
     """Recognises clipped probabilities, for which Keras uses the logits."""
-    found = confident(evidence)
+    found = evidence.once(confident)
     if found is not None and found.is_binary:
         return _clipped_binary(found)
     if found is None or not found.is_crossentropy or found.activation != "softmax":
@@ -163,7 +163,7 @@ def binary_crossentropies(logits: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def _smoothing(evidence: Evidence) -> Match | None:
-    found = confident(evidence)
+    found = evidence.once(confident)
     if found is None:
         return None
     said = float(found.settings.get("label_smoothing") or 0.0)
@@ -192,7 +192,7 @@ def _smoothing(evidence: Evidence) -> Match | None:
 
 
 def _class_weights(evidence: Evidence) -> Match | None:
-    found = confident(evidence)
+    found = evidence.once(confident)
     if found is None or not found.facts.get("class_weight"):
         return None
     weights = {int(key): float(value) for key, value in found.facts["class_weight"].items()}
@@ -217,7 +217,7 @@ def _class_weights(evidence: Evidence) -> Match | None:
 
 
 def _broadcast(evidence: Evidence) -> Match | None:
-    found = confident(evidence)
+    found = evidence.once(confident)
     if found is not None and found.is_crossentropy and found.labels.ndim == 1:
         logs = special.log_softmax(found.linear, axis=-1)
         if found.gives(-float(logs[:, found.labels].mean())):
@@ -238,10 +238,9 @@ def _broadcast(evidence: Evidence) -> Match | None:
 
 
 def _reduction(evidence: Evidence) -> Match | None:
-    found = confident(evidence)
+    found = evidence.once(confident)
     if found is None:
         return None
-    keras = found.keras - found.penalty
     outputs = found.linear.reshape(len(found.linear), -1).shape[1]
     for number, name in (
         (len(found.linear), "the samples"),
@@ -249,25 +248,25 @@ def _reduction(evidence: Evidence) -> Match | None:
         (len(found.linear) * outputs, "samples and outputs"),
     ):
         for factor, text in ((number, f"a sum over {name}"), (1 / number, f"a mean over {name}")):
-            if number > 1 and found.gives(keras * factor):
+            if number > 1 and found.gives(found.value * factor):
                 return Match(NUMBERS, f"the port takes {text}: {factor:g} times Keras's loss")
     return None
 
 
 def _no_penalty(evidence: Evidence) -> Match | None:
-    found = confident(evidence)
+    found = evidence.once(confident)
     if found is None or found.penalty == 0:
         return None
-    if _is_near(found.keras - found.penalty, found.torch):
+    if _is_near(found.value, found.torch):
         return Match(NUMBERS, f"the port's loss lacks Keras's penalty of {found.penalty:.4g}")
     return None
 
 
 def _other_penalty(evidence: Evidence) -> Match | None:
-    found = confident(evidence)
+    found = evidence.once(confident)
     if found is None:
         return None
-    extra = found.torch - (found.keras - found.penalty)
+    extra = found.torch - found.value
     if found.penalty and abs(extra) > 1e-12:
         for factor in (0.5, 2.0, 0.1, 10.0, *_of_activities(evidence)):
             if _is_near(found.penalty * factor, extra):
@@ -355,7 +354,7 @@ def _squares(evidence: Evidence) -> Iterator[tuple[float, str]]:
 
 
 def _other_loss(evidence: Evidence) -> Match | None:
-    found = confident(evidence)
+    found = evidence.once(confident)
     return None if found is None else Match(PLACE, f"{found.facts['name']} in Keras")
 
 

@@ -187,6 +187,14 @@ def schedule_rows(keras: Facts, port: Facts) -> Iterator[Row]:
             yield from _decay(theirs, config, name.removeprefix(_STOCK), scheduler, every)
 
 
+def mode_of(callback: Facts) -> str:
+    """Returns whether Keras takes the least or the greatest value of a metric as the best."""
+    mode = str(callback.get("mode"))
+    if mode in ("min", "max"):
+        return mode
+    return "max" if "acc" in str(callback.get("monitor")) else "min"
+
+
 def _plateau(theirs: Facts, ours: Facts) -> Iterator[Row]:
     """Yields the settings of ReduceLROnPlateau; torch counts epochs in another way."""
     yield "factor", theirs.get("factor"), ours.get("factor"), "G4"
@@ -204,10 +212,7 @@ def _plateau(theirs: Facts, ours: Facts) -> Iterator[Row]:
         yield "cooldown", own, cooldown + 1, "G2"
     least = ours.get("min_lrs")
     yield "min_lr", theirs.get("min_lr"), least[0] if least else None, "G4"
-    mode = theirs.get("mode")
-    if mode not in ("min", "max"):
-        mode = "max" if "acc" in str(theirs.get("monitor", "")) else "min"
-    yield "mode", mode, ours.get("mode"), "G6"
+    yield "mode", mode_of(theirs), ours.get("mode"), "G6"
 
 
 def _decay(kind: str, theirs: Facts, own: str, ours: Facts, every: int) -> Iterator[Row]:

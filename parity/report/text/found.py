@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from parity.divergences.names import full_name
+from parity.divergences.places import RAISES
 from parity.report import sentences
 from parity.report.lines import WIDTH, Line, labelled, plain, shortened, shown, wrapped
 
@@ -58,7 +59,7 @@ def divergence_lines(
     causes = sentences.likely_causes(found.causes)
     for cause in causes if is_long else causes[:1]:
         lines += _lines_of_cause(cause, "cause" if cause is causes[0] else "or", is_long=is_long)
-    if not causes and not found.item.name.endswith(" raises"):
+    if not causes and not found.item.name.endswith(RAISES):
         lines += [[(row, "dim")] for row in wrapped(sentences.UNKNOWN)]
     return lines
 
