@@ -105,9 +105,19 @@ class Result:
     tolerance: dict[str, float] = field(default_factory=dict)
 
     @property
+    def unaccepted(self) -> tuple[Found, ...]:
+        """The divergences that the user does not accept."""
+        return tuple(found for found in self.divergences if not found.is_accepted)
+
+    @property
+    def accepted(self) -> tuple[Found, ...]:
+        """The divergences that the user accepts."""
+        return tuple(found for found in self.divergences if found.is_accepted)
+
+    @property
     def first(self) -> Found | None:
         """The first divergence of a check that is not accepted; None if there is none."""
-        return next((found for found in self.divergences if not found.is_accepted), None)
+        return next(iter(self.unaccepted), None)
 
     @property
     def causes(self) -> tuple[dict[str, Any], ...]:

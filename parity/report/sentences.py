@@ -60,7 +60,7 @@ def sentence(result: Result) -> str:
 def _of_check(result: Result) -> str:
     """Returns the meaning of the verdict of a check, and how much it rests on."""
     if result.verdict == FAIL:
-        number = sum(not found.is_accepted for found in result.divergences)
+        number = len(result.unaccepted)
         return "the port differs from Keras" + (f" in {number} places" if number > 1 else "")
     compared, total = coverage(result)
     if result.verdict == INCOMPLETE:
@@ -69,8 +69,7 @@ def _of_check(result: Result) -> str:
     text = f"the port is right: all {total} levels agree"
     if compared < total:
         text = f"{compared} of {total} levels agree; not compared: {'; '.join(left_out(result))}"
-    accepted = [found for found in result.divergences if found.is_accepted]
-    ids = dict.fromkeys(str(found.causes[0]["id"]) for found in accepted)
+    ids = dict.fromkeys(str(found.causes[0]["id"]) for found in result.accepted)
     return text + (f"; accepted: {', '.join(ids)}" if ids else "") + _tolerance(result)
 
 
@@ -149,6 +148,11 @@ def moment(item: Item) -> str:
     return f" ({', '.join(parts)})" if parts else ""
 
 
+def item_place(level: str, item: Item) -> str:
+    """Returns level and name of an item, and its moment."""
+    return f"{level}: {item.name}{moment(item)}"
+
+
 def index_text(item: Item) -> str:
     """Returns the index of the worst difference, after a space; "" if it has no index."""
     return f" at {list(item.index)}" if item.index else ""
@@ -156,7 +160,12 @@ def index_text(item: Item) -> str:
 
 def difference(item: Item) -> str:
     """Returns the difference of an item, its limit, and its note."""
-    text = f"differs by {number(item.worst)} ({item.unit}), allowed {number(item.allowed)}"
+    return f"differs by {measure(item)}"
+
+
+def measure(item: Item) -> str:
+    """Returns how much an item differs, its limit, and its note."""
+    text = f"{number(item.worst)} ({item.unit}), allowed {number(item.allowed)}"
     return f"{text}; {item.note}" if item.note else text
 
 
@@ -201,7 +210,21 @@ def found_title(found: Found) -> str:
 
 def found_place(found: Found) -> str:
     """Returns level and name of the first item that shows a divergence, and its moment."""
-    return f"{found.level}: {found.item.name}{moment(found.item)}"
+    return item_place(found.level, found.item)
+
+
+def numbered(result: Result) -> list[tuple[int, Found, int]]:
+    """Returns each divergence with its number, those that are accepted last.
+
+    Divergences may explain the same values together: the third entry is the number of an earlier
+    one that the same values show, or 0.
+    """
+    seen: dict[tuple[str, Item], int] = {}
+    rows = []
+    for number, found in enumerate((*result.unaccepted, *result.accepted), start=1):
+        first = seen.setdefault((found.level, found.item), number)
+        rows.append((number, found, first if first < number else 0))
+    return rows
 
 
 def shown_by(found: Found) -> str:
@@ -216,14 +239,12 @@ def shown_by(found: Found) -> str:
 def found_texts(result: Result) -> list[str]:
     """Returns each divergence that is not accepted in one line: layer, cause, and fix."""
     texts = []
-    for found in result.divergences:
-        if found.is_accepted:
-            continue
+    for found in result.unaccepted:
         text = found_place(found)
         if found.causes:
             cause, place = found.causes[0], found.place or {}
-            where = place.get("keras") or f"{found.item.name}{moment(found.item)}"
-            text = f"{found.level}: {where}: {cause.get('id')} {cause.get('title')}"
+            text = f"{found.level}: {place['keras']}" if place.get("keras") else text
+            text += f": {cause.get('id')} {cause.get('title')}"
             text += f"; fix: {fix_text(cause)}" if cause.get("fix") else ""
         texts.append(text)
     return texts
@@ -231,7 +252,7 @@ def found_texts(result: Result) -> list[str]:
 
 def is_inherited(result: Result, level: Level) -> bool:
     """Whether a level of a check fails only because of divergences at other levels."""
-    shown = {found.level for found in result.divergences if not found.is_accepted}
+    shown = {found.level for found in result.unaccepted}
     return level.status == FAIL and bool(shown) and level.id not in shown
 
 

@@ -16,7 +16,7 @@ def sentence_of(result: Result) -> str:
         first = result.first_divergence
         if result.causes:
             cause = result.causes[0]
-            is_one = sum(not found.is_accepted for found in result.divergences) == 1
+            is_one = len(result.unaccepted) == 1
             told = f"{cause.get('title')} ({cause.get('id')})"
             return f"{text}: {told}." if is_one else f"{text}, the first: {told}."
         return (

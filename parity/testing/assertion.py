@@ -180,11 +180,10 @@ def properties(result: Result) -> dict[str, Any]:
     if (first := result.first_divergence) is not None:
         level, item = first
         found |= {"level": level.id, "item": item.name}
-    open_ = [each for each in result.divergences if not each.is_accepted]
-    if ids := [str(each.causes[0]["id"]) for each in open_ if each.causes]:
+    if ids := [str(each.causes[0]["id"]) for each in result.unaccepted if each.causes]:
         found |= {"cause": ids[0], "causes": ", ".join(ids)}
-    if accepted := [each for each in result.divergences if each.is_accepted]:
-        found["accepted"] = ", ".join(str(each.causes[0]["id"]) for each in accepted)
+    if result.accepted:
+        found["accepted"] = ", ".join(str(each.causes[0]["id"]) for each in result.accepted)
     if result.incomplete:
         found["incomplete"] = ", ".join(entry["what"] for entry in result.incomplete)
     for level in result.levels:

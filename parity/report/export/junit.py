@@ -38,7 +38,7 @@ from parity.report.sentences import (
     index_text,
     is_check,
     is_inherited,
-    moment,
+    item_place,
     sentence,
     subject,
 )
@@ -196,7 +196,7 @@ def _add_level(suite: _Suite, result: Result, level: Level) -> None:
     if item is None:
         _end(case, "failure", FAIL, f"{level.id}: nothing was compared; {level.tolerance_source}")
         return
-    values = f"{level.id}: {item.name}{moment(item)}{index_text(item)}: keras {item.keras}, "
+    values = f"{item_place(level.id, item)}{index_text(item)}: keras {item.keras}, "
     values += f"torch {item.torch}, {difference(item)}"
     if is_inherited(result, level):
         message = f"{level.id} differs only because of other divergences: {values}"

@@ -136,7 +136,7 @@ def _first_divergence(result: Result) -> list[str]:
     lines = []
     if (advice := advice_of(result)) is not None:
         lines += [f"- **often** {_text(advice.title)}", f"- **next** {_text(advice.action)}"]
-    where = f"{level.id}: {item.name}{sentences.moment(item)}{sentences.index_text(item)}"
+    where = sentences.item_place(level.id, item) + sentences.index_text(item)
     return [*lines, f"- **first divergence** {_text(where)}: {_text(_values(item))}"]
 
 
@@ -146,10 +146,9 @@ def _values(item: Item) -> str:
 
 def _found(result: Result) -> list[str]:
     """Returns a bullet for each divergence of a check, and for what could not be compared."""
-    ordered = sorted(result.divergences, key=lambda found: found.is_accepted)
-    lines = [_bullet(found) for found in ordered[:MAX_FOUND]]
-    if len(ordered) > MAX_FOUND:
-        lines.append(f"- and {len(ordered) - MAX_FOUND} more divergences")
+    lines = [_bullet(found) for _, found, _ in sentences.numbered(result)[:MAX_FOUND]]
+    if (more := len(result.divergences) - MAX_FOUND) > 0:
+        lines.append(f"- and {more} more divergences")
     if told := sentences.inherited_text(result):
         lines.append(f"- {_text(told)}")
     lines += [
@@ -218,7 +217,7 @@ def _failure(result: Result) -> str:
     if first is None:
         return _text(sentences.sentence(result))
     level, item = first
-    told = _text(f"{level.id}: {item.name}{sentences.moment(item)}: {sentences.difference(item)}")
+    told = _text(f"{sentences.item_place(level.id, item)}: {sentences.difference(item)}")
     if result.causes:
         best = result.causes[0]
         cause, fix = _text(sentences.cause_title(best)), _text(sentences.fix_text(best))

@@ -64,15 +64,9 @@ def divergences_of(result: Result) -> Divergences | None:
     if hints:
         hints.insert(0, "Settings that differ, possibly without effect:")
     if result.divergences:
-        ordered = sorted(result.divergences, key=lambda found: found.is_accepted)
-        seen: dict[tuple[str, Item], int] = {}  # divergences may explain the same values together
-        numbers = [seen.setdefault((each.level, each.item), n) for n, each in enumerate(ordered, 1)]
         return Divergences(
-            title=_title(ordered),
-            found=tuple(
-                _divergence(found, first if first < number else 0)
-                for number, (found, first) in enumerate(zip(ordered, numbers, strict=True), 1)
-            ),
+            title=_title(len(result.unaccepted), len(result.accepted)),
+            found=tuple(_divergence(found, same) for _, found, same in sentences.numbered(result)),
             follows=tuple(
                 Fact(level, _listed(sorted(set(names)))) for level, names in result.inherited
             ),
@@ -95,9 +89,7 @@ def divergences_of(result: Result) -> Divergences | None:
     )
 
 
-def _title(found: Sequence[Found]) -> str:
-    num_open = sum(not each.is_accepted for each in found)
-    num_accepted = len(found) - num_open
+def _title(num_open: int, num_accepted: int) -> str:
     parts = [sentences.count(num_open, "divergence")] if num_open else []
     if num_accepted:
         parts.append(f"{num_accepted} accepted" if parts else f"{num_accepted} accepted divergence")
@@ -130,18 +122,15 @@ def _divergence(found: Found, same_as: int) -> Divergence:
 
 
 def _place(level: str, item: Item) -> str:
-    return f"{level}: {item.name}{sentences.moment(item)}{sentences.index_text(item)}"
+    return sentences.item_place(level, item) + sentences.index_text(item)
 
 
 def _numbers(item: Item) -> list[Fact]:
     """Returns both values and their difference."""
-    difference = (
-        f"{sentences.number(item.worst)} ({item.unit}), allowed {sentences.number(item.allowed)}"
-    )
     return [
         Fact("Keras", value(item.keras)),
         Fact("PyTorch", value(item.torch)),
-        Fact("difference", difference + (f"; {item.note}" if item.note else "")),
+        Fact("difference", sentences.measure(item)),
     ]
 
 

@@ -20,26 +20,23 @@ FEW = 3  # so many divergences are shown with their formulas
 def found_lines(result: Result) -> list[Line]:
     """Returns all divergences, those that are accepted last, and what follows from them."""
     lines: list[Line] = []
-    ordered = sorted(result.divergences, key=lambda found: found.is_accepted)
-    seen: dict[tuple[str, Item], int] = {}  # divergences may explain the same values together
-    for number, found in enumerate(ordered, start=1):
-        first = seen.setdefault((found.level, found.item), number)
-        same = str(first) if first < number else ""
-        lines += divergence_lines(found, number, same_as=same, is_long=len(ordered) <= FEW)
+    is_long = len(result.divergences) <= FEW
+    for number, found, same_as in sentences.numbered(result):
+        lines += divergence_lines(found, number, same_as=same_as, is_long=is_long)
     if told := sentences.inherited_text(result):
         lines += [[(row, "dim")] for row in wrapped(told, "  ")]
     return lines
 
 
 def divergence_lines(
-    found: Found, number: int, *, same_as: str = "", is_long: bool = True
+    found: Found, number: int, *, same_as: int = 0, is_long: bool = True
 ) -> list[Line]:
     """Returns one divergence: where it is seen, both values, its place, its causes and fixes.
 
     Args:
         found: the divergence.
         number: counted from 1.
-        same_as: number of the divergence that the same values show; "" for none.
+        same_as: number of the divergence that the same values show; 0 for none.
         is_long: whether the formulas of both halves are shown, and other likely causes.
     """
     style = "yellow" if found.is_accepted else "bold red"

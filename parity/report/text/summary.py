@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from parity.ladder.items import PASS
 from parity.ladder.result import ERROR, Result
 from parity.report.lines import WIDTH, Line, plain, shortened
-from parity.report.sentences import moment, subject
+from parity.report.sentences import item_place, subject
 
 
 def summary_lines(results: Sequence[Result]) -> list[Line]:
@@ -41,7 +41,7 @@ def _told(result: Result, width: int) -> str:
         return ""
     if (first := result.first_divergence) is not None:
         level, item = first
-        return "  " + shortened(plain(f"{level.id}: {item.name}{moment(item)}"), width - 2)
+        return "  " + shortened(plain(item_place(level.id, item)), width - 2)
     trajectory = next((level for level in result.levels if level.id == "trajectory"), None)
     if trajectory is None or not trajectory.items:
         return f"  {trajectory.status}" if trajectory is not None else ""
