@@ -191,17 +191,8 @@ class PlaceRecord(records.Record):
     introduced: bool | None
 
 
-@records.mirrors(Item, omit=("name", "num_compared", "epoch", "role", "accepted"))
-class FirstDivergenceRecord:
-    """The first divergence: in a check that of `divergences`, in a run the first item that fails.
-
-    Attributes:
-        level: name of the level.
-        item: name of the item.
-        epoch_number: counted from 1; null if the quantity belongs to no epoch.
-        causes: known divergences that explain it, the most likely first; only in a check.
-        place: its place in the two models; null for a run.
-    """
+class _Shown:
+    """What both records of a divergence have, beside the fields of its item."""
 
     level: LevelId
     item: records.Name
@@ -216,7 +207,20 @@ class FirstDivergenceRecord:
 
 
 @records.mirrors(Item, omit=("name", "num_compared", "epoch", "role", "accepted"))
-class DivergenceRecord:
+class FirstDivergenceRecord(_Shown):
+    """The first divergence: in a check that of `divergences`, in a run the first item that fails.
+
+    Attributes:
+        level: name of the level.
+        item: name of the item.
+        epoch_number: counted from 1; null if the quantity belongs to no epoch.
+        causes: known divergences that explain it, the most likely first; only in a check.
+        place: its place in the two models; null for a run.
+    """
+
+
+@records.mirrors(Item, omit=("name", "num_compared", "epoch", "role", "accepted"))
+class DivergenceRecord(_Shown):
     """One divergence of a check: a difference that is introduced at its place.
 
     Attributes:
@@ -229,16 +233,6 @@ class DivergenceRecord:
         is_accepted: whether the user accepts it.
     """
 
-    level: LevelId
-    item: records.Name
-    unit: Unit
-    epoch_number: records.AtLeastOne | None
-    step: records.Count | None
-    index: Index | None
-    keras: records.Scalar
-    torch: records.Scalar
-    causes: records.Many[CauseRecord]
-    place: PlaceRecord | None
     items: records.Many[records.Name]
     is_accepted: bool
 
