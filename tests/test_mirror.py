@@ -50,6 +50,7 @@ ONLY_KERAS_HARNESS_FILES = {
 ONLY_KERAS_CHECK_FILES = {
     "exercised.py": "a probe is drawn by Keras, and the port is given it",
     "incomplete.py": "Keras tells which of its parts a port cannot be given",
+    "occurrences.py": "torch adds up the rows of a token before a step",
     "passes.py": "a probe is drawn by Keras, and the port is given it",
     "model.py": "names, sets and feeds a model, as PortUnderTest does with a port",
     "initializers.py": "torch keeps no initialiser, only what it drew",

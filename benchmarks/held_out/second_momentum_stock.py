@@ -3,8 +3,8 @@
 Its buffer does not contain the rate, so a cut of the rate acts on old steps too.
 """
 
-from benchmarks.held_out.keras_side import keras, layers, losses, optimizers
-from benchmarks.held_out.torch_side import F, Port, nn, torch
+from benchmarks.held_out.keras_side import Reference, keras, layers, losses, optimizers
+from benchmarks.held_out.torch_side import F, Port, nn, schedule, torch
 
 
 def keras_model():
@@ -16,7 +16,7 @@ def keras_model():
     model.compile(
         optimizers.SGD(0.03, momentum=0.875), losses.SparseCategoricalCrossentropy(from_logits=True)
     )
-    return model
+    return Reference(model, callbacks=[keras.callbacks.ReduceLROnPlateau(patience=4)])
 
 
 def _port(make_optimizer):
@@ -38,10 +38,12 @@ def _port(make_optimizer):
             return self.classify(F.selu(self.layers[1](x)))
 
     net = SelfNormalizing()
+    optimizer = make_optimizer(net.parameters())
     return Port(
         net,
         loss=nn.CrossEntropyLoss(),
-        optimizer=make_optimizer(net.parameters()),
+        optimizer=optimizer,
+        scheduler=schedule.ReduceLROnPlateau(optimizer, patience=4),
         target=lambda y: torch.as_tensor(y).long().flatten(),
     )
 

@@ -3,8 +3,8 @@
 Its buffer does not contain the learning rate, so it jumps when the rate changes.
 """
 
-from benchmarks.held_out.keras_side import keras, keras_sequential, layers, optimizers
-from benchmarks.held_out.torch_side import Port, nn, optim, torch, torch_sequential
+from benchmarks.held_out.keras_side import Reference, keras, keras_sequential, layers, optimizers
+from benchmarks.held_out.torch_side import Port, nn, optim, schedule, torch, torch_sequential
 
 
 def keras_model():
@@ -21,7 +21,7 @@ def keras_model():
         "sparse_categorical_crossentropy",
         metrics=["accuracy"],
     )
-    return model
+    return Reference(model, callbacks=[keras.callbacks.ReduceLROnPlateau(patience=4)])
 
 
 def _net():
@@ -37,13 +37,18 @@ def _net():
     )
 
 
+def _port(net, optimizer):
+    scheduler = schedule.ReduceLROnPlateau(optimizer, patience=4)
+    return Port(net, loss=nn.CrossEntropyLoss(), optimizer=optimizer, scheduler=scheduler)
+
+
 def right_port():
     net = _net()
     optimizer = optim.SGD(net.parameters(), learning_rate=0.08, momentum=0.85, nesterov=True)
-    return Port(net, loss=nn.CrossEntropyLoss(), optimizer=optimizer)
+    return _port(net, optimizer)
 
 
 def faulty_port():
     net = _net()
     optimizer = torch.optim.SGD(net.parameters(), lr=0.08, momentum=0.85, nesterov=True)
-    return Port(net, loss=nn.CrossEntropyLoss(), optimizer=optimizer)
+    return _port(net, optimizer)

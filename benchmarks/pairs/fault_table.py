@@ -215,7 +215,6 @@ FAULTS = (
         nadam_stock nadam F14 optimizer: Torch's with Keras's epsilon
         rmsprop_stock rmsprop F4 optimizer: Torch's with Keras's constants
         rmsprop_rho rmsprop F4 optimizer: Torch's 0.99 for Keras's 0.9
-        momentum_stock momentum F5 optimizer: Torch's SGD keeps gradients, not steps
         rate_other sgd F6 optimizer: 0.01 for 0.03
         rate_default rmsprop F6 optimizer: Torch's default for RMSprop, 0.01
         adagrad_stock adagrad F8 optimizer: Torch's starts at 0
@@ -237,6 +236,7 @@ FAULTS = (
         "keras_schedules",
         "faults_schedules",
         """
+        momentum_stock plateau_momentum F5 optimizer: Torch's SGD keeps gradients, not steps
         plateau_patience plateau G1 schedule: The same number: one epoch more in torch
         plateau_relative plateau G3 schedule: Torch's default is relative
         plateau_factor plateau G4 schedule: Torch's default of 0.1

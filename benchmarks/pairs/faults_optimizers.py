@@ -47,7 +47,6 @@ globals().update(
     nadam_stock=lambda: stepped(torch.optim.NAdam, lr=0.001, eps=1e-7),
     rmsprop_stock=lambda: stepped(torch.optim.RMSprop, lr=0.001, alpha=0.9, eps=1e-7),
     rmsprop_rho=lambda: stepped(optim.RMSprop, rho=0.99),
-    momentum_stock=lambda: stepped(torch.optim.SGD, lr=0.03, momentum=0.9),
     rate_other=lambda: stepped(torch.optim.SGD, lr=0.01),
     rate_default=lambda: stepped(optim.RMSprop, 0.01),
     adagrad_stock=lambda: stepped(torch.optim.Adagrad, lr=0.01, eps=1e-7),

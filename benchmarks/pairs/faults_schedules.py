@@ -65,6 +65,10 @@ globals().update(
     stopping_missing=lambda: watched(adam),
     scheduler_late=lambda: watched(_sgd, _Late),
     scheduler_missing=lambda: watched(_sgd),
+    momentum_stock=lambda: watched(
+        lambda parameters: torch.optim.SGD(parameters, lr=0.03, momentum=0.9),
+        lambda o: schedule.ReduceLROnPlateau(o, factor=0.5, patience=3, min_lr=1e-5),
+    ),
     exponential_by_epoch=lambda: watched(_momentum, lambda o: lr_scheduler.ExponentialLR(o, 0.8)),
     exponential_missing=lambda: watched(_momentum),
     exponential_other=lambda: stepped(

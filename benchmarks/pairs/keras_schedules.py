@@ -28,6 +28,12 @@ def plateau_accuracy() -> Reference:
     return Reference(mlp(optimizers.Adam(0.002)), callbacks=[callback])
 
 
+def plateau_momentum() -> Reference:
+    """ReduceLROnPlateau and SGD with momentum."""
+    callback = keras.callbacks.ReduceLROnPlateau(factor=0.5, patience=3, min_lr=1e-5)
+    return Reference(mlp(optimizers.SGD(0.03, momentum=0.9)), callbacks=[callback])
+
+
 def stopping() -> Reference:
     """EarlyStopping."""
     callback = keras.callbacks.EarlyStopping(patience=4, min_delta=0.001)

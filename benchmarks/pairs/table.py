@@ -89,7 +89,8 @@ NULL = (
         "keras_optimizers",
         "torch_optimizers",
         """
-        sgd=sgd,sgd_keras momentum nesterov adam amsgrad adamw adam_decay sgd_decay rmsprop
+        sgd=sgd,sgd_keras momentum=momentum,momentum_torch nesterov=nesterov,nesterov_torch
+        adam amsgrad adamw adam_decay sgd_decay rmsprop
         rmsprop_centered adagrad adadelta adamax nadam lion clipnorm=clipnorm,clipnorm_by_hand
         global_clipnorm clipvalue=clipvalue,clipvalue_by_hand frozen=frozen,frozen_left_out
         """,
@@ -100,7 +101,8 @@ NULL = (
         """
         exponential=exponential,exponential_lambda staircase=staircase,staircase_step_lr cosine
         cosine_restarts polynomial=polynomial,polynomial_torch inverse_time piecewise
-        plateau=plateau,plateau_torch plateau_cooldown plateau_accuracy stopping
+        plateau=plateau,plateau_torch plateau_cooldown plateau_accuracy
+        plateau_momentum stopping
         stopping_and_plateau scheduler=scheduler,scheduler_exponential scheduler_steps
         """,
     ),

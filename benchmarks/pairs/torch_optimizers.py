@@ -38,6 +38,9 @@ globals().update(
     sgd_keras=lambda: stepped(optim.SGD, 0.03),
     momentum=lambda: stepped(optim.SGD, 0.03, momentum=0.9),
     nesterov=lambda: stepped(optim.SGD, 0.03, momentum=0.8, nesterov=True),
+    # Torch's own, which is the same while the rate is constant.
+    momentum_torch=lambda: stepped(torch.optim.SGD, lr=0.03, momentum=0.9),
+    nesterov_torch=lambda: stepped(torch.optim.SGD, lr=0.03, momentum=0.8, nesterov=True),
     adam=lambda: stepped(optim.Adam),
     amsgrad=lambda: stepped(optim.Adam, 0.004, beta_1=0.8, beta_2=0.99, epsilon=1e-5, amsgrad=True),
     adamw=lambda: stepped(optim.AdamW, 0.002),

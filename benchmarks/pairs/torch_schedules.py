@@ -52,6 +52,10 @@ globals().update(
     plateau=lambda: watched(
         adam, lambda o: schedule.ReduceLROnPlateau(o, factor=0.5, patience=3, min_lr=1e-5)
     ),
+    plateau_momentum=lambda: watched(
+        lambda parameters: optim.SGD(parameters, 0.03, momentum=0.9),
+        lambda o: schedule.ReduceLROnPlateau(o, factor=0.5, patience=3, min_lr=1e-5),
+    ),
     plateau_cooldown=lambda: watched(
         adam, lambda o: schedule.ReduceLROnPlateau(o, factor=0.3, patience=2, cooldown=3)
     ),

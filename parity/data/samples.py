@@ -14,6 +14,8 @@ from parity.data.npz import read_npz
 from parity.errors import InputError
 from parity.programs.check_spec import CheckSpec
 
+_SUREST = 20.0  # output of a sigmoid before it; 1 - p is 2e-9
+
 
 class Samples:
     """Draws batches, or takes them in order from the data that the spec names.
@@ -88,7 +90,9 @@ class Samples:
         """Returns outputs before the activation, with growing confidence, and their targets.
 
         Whatever is drawn, one of the most confident outputs is wrong, and its probability is 0 or 1
-        in float32, so that a loss that clips probabilities shows it.
+        in float32, so that a loss that clips probabilities at 1e-7 shows it. Outputs of a sigmoid
+        are at most 20 from 0: further out, float64 has lost 1 - p, and `nn.BCELoss` is another loss
+        for probabilities than for logits.
 
         Args:
             seed: seed of the check.
@@ -106,8 +110,9 @@ class Samples:
             np.put_along_axis(surest, least[..., None], lower, -1)
             y[3] = least if kind == "classes" else np.eye(shape[-1])[least]
         elif kind == "binary":
-            surest[...] = probe_inputs.single(surest + np.where(surest < 0, -20, 20))
+            surest[...] = np.where(surest < 0, -_SUREST, _SUREST)
             y[3] = surest < 0
+            linear = np.clip(linear, -_SUREST, _SUREST)
         return linear, y
 
     def _rows(self, purpose: str, num: int) -> np.ndarray:

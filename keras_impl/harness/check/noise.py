@@ -49,8 +49,20 @@ def perturb_constants(model: keras.Model) -> None:
                     value = _next_float32(float(getattr(regularizer, factor)))
                     setattr(regularizer, factor, value)
     optimizer = getattr(model, "optimizer", None)
+    if optimizer is not None:
+        _keep_digits(optimizer)
     if optimizer is not None and has_schedule(optimizer):
         optimizer._learning_rate = _Perturbed(optimizer._learning_rate)
+
+
+def _keep_digits(optimizer: Any) -> None:
+    """Lets an optimizer compute with its constants as they were written.
+
+    Keras makes float32 tensors of numbers of Python, in float64 runs too, but not of np.float64.
+    """
+    for name in ("momentum", "beta_1", "beta_2", "weight_decay", "ema_momentum"):
+        if isinstance(value := getattr(optimizer, name, None), float):
+            setattr(optimizer, name, np.float64(value))
 
 
 def _move_arrays(layer: Any) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -35,7 +36,7 @@ _APART = (
 def write_trajectory(
     spec: CheckSpec, reference: Reference, samples: Samples, writer: TraceWriter, perturbation: int
 ) -> None:
-    """Makes a few steps as `fit` does, with a cut of the learning rate, and writes them down."""
+    """Makes a few steps as `fit` does, with a cut of the rate if there may be one."""
     model = reference.model
     if getattr(model, "optimizer", None) is None:
         return
@@ -43,7 +44,7 @@ def write_trajectory(
     losses, rates = [], []
     repeated: list[Any] = []  # the first gradients with repeated rows
     for step, size in enumerate(probe_inputs.batches(spec.steps, spec.batch_size), start=1):
-        if step == probe_inputs.TRAJECTORY_CUT_BEFORE:
+        if step == probe_inputs.TRAJECTORY_CUT_BEFORE and _is_cut(reference):
             cut(model.optimizer)
         x = samples.inputs(f"step{step}", size)
         shape = tuple(writer.facts["output_shape"])
@@ -82,3 +83,9 @@ def write_trajectory(
             told(f"training of {names[id(variables[number])]} by repeated rows", _APART)
             for number in apart
         ]
+
+
+def _is_cut(reference: Reference) -> bool:
+    """Whether a callback may change the learning rate: the check then changes it, too."""
+    stopping = keras.callbacks.EarlyStopping
+    return any(not isinstance(callback, stopping) for callback in reference.callbacks)

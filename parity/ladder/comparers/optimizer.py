@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from parity.data.probe_batch import PROBE_STEPS
+from parity.data.probe_inputs import CUT_BEFORE
 from parity.ladder.compare import compare_close
 from parity.ladder.comparers.probe import (
+    CONSTANT_RATE,
     HELD_OTHERWISE,
     LEARNING_RATE,
     MEASURED,
     NO_OPTIMIZER,
+    changes_rate,
     raised,
 )
 from parity.ladder.comparers.run import compare_facts, parameters
@@ -45,7 +48,10 @@ def of_run(keras: Trace, torch: Trace, tolerance: Tolerance) -> Outcome:
 
 
 def of_probe(keras: Trace, port: Trace) -> Outcome:
-    """Compares the optimizer alone, with gradients from 1e-9 to 10 and a rate reduced midway."""
+    """Compares the optimizer alone, with gradients from 1e-9 to 10 and a rate reduced midway.
+
+    What differs only behind the reduction is no fault of a program whose rate never changes.
+    """
     if keras.facts["optimizer"] is None:
         return skipped("the Keras model has no optimizer")
     if not port.facts["given"]["optimizer"]:
@@ -61,7 +67,7 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
             for n in range(min(len(ours), len(theirs)))
         ]
     not_compared: dict[str, str] = {}
-    unknown = held_otherwise(keras, port)
+    unknown, is_constant = held_otherwise(keras, port), not changes_rate(keras, port)
     for key in _by_step(port, "optimizer"):
         step, _, what = key.partition("/")
         kind, _, weight = what.partition("/")
@@ -69,7 +75,11 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
             not_compared[f"steps of {weight}"] = HELD_OTHERWISE
             continue
         label = weight if kind == "weights" else f"{weight}.{kind}"
-        items.append(close(keras, port, f"optimizer/{key}", label, step=int(step)))
+        item = close(keras, port, f"optimizer/{key}", label, step=int(step))
+        if is_constant and int(step) >= CUT_BEFORE and not item.agrees:
+            not_compared["steps after a cut of the rate"] = CONSTANT_RATE
+        else:
+            items.append(item)
     return judged_if_any(MEASURED, items, not_compared.items())
 
 

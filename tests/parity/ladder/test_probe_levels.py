@@ -5,7 +5,11 @@ import pytest
 from ladder_probes import differing, fact, failed, moved, scheduled, statuses
 
 from parity.errors import InputError
-from parity.ladder.comparers.probe import WITHIN_ROUNDING, WITHIN_ROUNDING_IN_TRAINING
+from parity.ladder.comparers.probe import (
+    CONSTANT_RATE,
+    WITHIN_ROUNDING,
+    WITHIN_ROUNDING_IN_TRAINING,
+)
 from parity.ladder.items import FAIL, PASS, SKIPPED
 from parity.ladder.levels import LEVEL_IDS
 
@@ -49,6 +53,37 @@ def test_what_rounding_does_in_keras_is_allowed_the_output(compared_probe):
     change = moved("forward/train/output")
     assert FAIL not in statuses(compared_probe(change, noisy)).values()
     assert failed(compared_probe(change)) == ("forward", ["output (train)"])
+
+
+def after_cut(port):
+    """Moves a weight behind the cut, in a port without a scheduler."""
+    port.facts["given"]["scheduler"] = False
+    moved("optimizer/12/weights/dense1.kernel")(port)
+
+
+def test_what_differs_behind_a_cut_is_no_fault_of_a_program_whose_rate_is_constant(compared_probe):
+    level = compared_probe(after_cut)["optimizer"]
+    assert level.status == PASS
+    assert level.not_compared == (("steps after a cut of the rate", CONSTANT_RATE),)
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        lambda r: r.facts["schedule"].update(kind="CosineDecay"),
+        lambda r: r.facts["schedule"].update(callbacks=[{"class": "ReduceLROnPlateau"}]),
+        lambda r: r.facts["schedule"].update(not_compared=["OwnCallback"]),
+    ],
+    ids=["schedule", "callback", "own_callback"],
+)
+def test_what_differs_behind_a_cut_is_a_fault_of_a_program_that_may_cut(compared_probe, reference):
+    def only_optimizer(change):
+        return compared_probe(after_cut, change, levels=("optimizer",))["optimizer"]
+
+    assert only_optimizer(reference).status == FAIL
+    stopping = [{"class": "EarlyStopping"}]
+    stops = only_optimizer(lambda r: r.facts["schedule"].update(callbacks=stopping))
+    assert stops.status == PASS
 
 
 CHANGED = {

@@ -6,7 +6,7 @@ Keras's batches and masks go in; `trajectory/…` comes out: losses, and the wei
 from __future__ import annotations
 
 from parity.data import probe_inputs
-from parity.traces.trace import TraceWriter
+from parity.traces.trace import Trace, TraceWriter
 from torch_impl.harness.check.loss import loss_of
 from torch_impl.harness.check.optimizer import begin_epoch, cut, given_rates, make_step
 from torch_impl.harness.port.port_under_test import PortUnderTest
@@ -22,7 +22,7 @@ def write_trajectory(port: PortUnderTest, form: str, writer: TraceWriter) -> Non
     begin_epoch(port)
     for step in range(1, num_steps + 1):
         purpose = f"step{step}"
-        if step == probe_inputs.TRAJECTORY_CUT_BEFORE:
+        if step == probe_inputs.TRAJECTORY_CUT_BEFORE and _is_cut(port.keras):
             cut(port)
         optimizer.zero_grad()
         _, output = port.forward(purpose, purpose, training=True)
@@ -33,3 +33,9 @@ def write_trajectory(port: PortUnderTest, form: str, writer: TraceWriter) -> Non
         for name, weight in port.weights().items():
             writer.put(f"trajectory/{step}/{name}", probe_inputs.of_step(weight))
         writer.put(f"trajectory/loss/{step}", losses[-1])
+
+
+def _is_cut(keras: Trace) -> bool:
+    """Whether Keras's rate changes in front of the step at which a cut is made."""
+    before, after = keras["trajectory/rates"][probe_inputs.TRAJECTORY_CUT_BEFORE - 2 :][:2]
+    return bool(before != after)

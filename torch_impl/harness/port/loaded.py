@@ -1,4 +1,4 @@
-"""Finds the weights that a port's own `load` has set: by their values, wherever they are.
+"""Calls a port's own `load`, and finds the weights that it has set: by their values, anywhere.
 
 Keras's weights and the module go in. A weight whose values are those of a parameter, or of a part
 of one, in any order, comes out as a variable, so that its gradient and its steps can be compared.
@@ -6,14 +6,50 @@ of one, in any order, comes out as a variable, so that its gradient and its step
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
+from parity.errors import InputError
 from torch_impl.harness.port.function_weights import Place, as_it_is, placed, tensors_of
 from torch_impl.layouts import Variable
+
+
+class WeightsByName(dict[str, np.ndarray]):
+    """Keras's weights by name, such as "dense.kernel" or "gru.gru_cell/kernel".
+
+    The weight of an inner cell is also found without the cell: "gru.kernel".
+    """
+
+    def __missing__(self, name: str) -> np.ndarray:
+        layer, _, last = name.partition(".")
+        found = [key for key in self if key.startswith(f"{layer}.") and key.endswith(f"/{last}")]
+        if len(found) != 1:
+            raise KeyError(name)
+        return self[found[0]]
+
+
+def load_by(
+    load: Callable[[nn.Module, WeightsByName], Any], module: nn.Module, weights: WeightsByName
+) -> None:
+    """Lets a port put Keras's weights into its module.
+
+    Raises:
+        InputError: `load` raises.
+    """
+    try:
+        with torch.no_grad():
+            load(module, weights)
+    except Exception as error:
+        held = ", ".join(f"{name} {list(array.shape)}" for name, array in weights.items())
+        raise InputError(
+            f"the port's `load` raised {type(error).__name__}: {error}; it gets the module and "
+            f"Keras's weights by name: {held}"
+        ) from error
 
 
 class Loaded:

@@ -32,6 +32,7 @@ from torch_impl.harness.port.carrying import (
     sources_of,
 )
 from torch_impl.harness.port.drawn_masks import drawn_masks
+from torch_impl.harness.port.loaded import WeightsByName, load_by
 from torch_impl.harness.port.paired_layer import PairedLayer
 from torch_impl.harness.port.pairing import Pairing
 from torch_impl.harness.port.pairs import node_of, other_pairings, paired_calls, paired_layers
@@ -247,9 +248,9 @@ class PortUnderTest:
         """Sets Keras's weights in the module, by the port's `load` or by what was paired."""
         built, keras = self.built, self.keras
         if built.load is not None:
-            weights = {name: keras[f"weights/{name}"] for name in keras.facts["weights"]}
-            with torch.no_grad():
-                built.load(built.module, weights)
+            found = {name: keras[f"weights/{name}"] for name in keras.facts["weights"]}
+            weights = WeightsByName(found)
+            load_by(built.load, built.module, weights)
             return carry_by_load(self.module, keras, self.all_pairs, self._eval_output)
         sources = sources_of(self.module, self.calls, self.pairing)
         needs = needs_of(keras.facts, self.pairing)

@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from torch_impl.harness.port.loaded import Loaded
+from parity.errors import InputError
+from torch_impl.harness.port.loaded import Loaded, WeightsByName, load_by
 from torch_impl.weights import put
 
 
@@ -64,3 +65,32 @@ def test_equal_values_are_found_only_where_they_stand():
     ones = np.array([0.5, 0.5, 2.0])
     assert Loaded(net_with(ones)).find("norm.gamma", ones).attributes == ("w",)
     assert Loaded(net_with(ones[::-1].copy())).find("norm.gamma", ones) is None
+
+
+WEIGHTS = {
+    "dense.kernel": np.zeros((2, 3)),
+    "gru.gru_cell/kernel": np.ones((3, 4)),
+    "lstm.forward_lstm/lstm_cell/bias": np.ones(4),
+    "lstm.backward_lstm/lstm_cell/bias": np.ones(4),
+}
+
+
+def test_a_weight_of_an_inner_cell_is_found_without_the_cell_if_there_is_one():
+    weights = WeightsByName(WEIGHTS)
+    assert weights["gru.kernel"] is WEIGHTS["gru.gru_cell/kernel"]
+    assert weights["dense.kernel"] is WEIGHTS["dense.kernel"]
+    assert sorted(weights) == sorted(WEIGHTS)
+    for name in ("lstm.bias", "gru.bias", "kernel"):
+        with pytest.raises(KeyError, match=name):
+            weights[name]
+
+
+@pytest.mark.parametrize("error", [KeyError("kernel"), RuntimeError("shapes differ")])
+def test_an_error_of_load_is_told_with_what_it_gets(error):
+    def load(module, weights):
+        assert not torch.is_grad_enabled()
+        raise error
+
+    told = r"`load` raised \w+Error: .*; it gets .* dense.kernel \[2, 3\], gru.gru_cell/kernel"
+    with pytest.raises(InputError, match=told):
+        load_by(load, torch.nn.Linear(1, 1), WeightsByName(WEIGHTS))
