@@ -84,12 +84,13 @@ class Predictions:
         names = sorted(
             key.removeprefix("weights/") for key in self._shapes if key[:8] == "weights/"
         )
+        steps = {prefix: self._steps(prefix) for prefix in ("trajectory", "optimizer")}
         for name in names:
             yield f"gradient/{name}", partial(self._gradient, name)
             yield f"init/{name}", partial(self._init, name)
             for prefix, suffix in (("trajectory", ""), ("optimizer", "/weights")):
                 before = f"weights/{name}"
-                for step in self._steps(prefix):
+                for step in steps[prefix]:
                     key = f"{prefix}/{step}{suffix}/{name}"
                     yield key, partial(self._near, before)
                     before = key if key in self._shapes else before
