@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from parity.data.weight_names import short_name
 from parity.divergences.places import STATE, Places
 from parity.ladder.rounding import allowed
 
@@ -143,7 +144,7 @@ class Evidence:
         if self.node is None:
             return None
         for name in self.node["weights"]:
-            if name.replace("/", ".").endswith(f".{variable}"):
+            if short_name(name) == variable:
                 return self.keras[f"weights/{name}"]
         return None
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from parity.data.probe_inputs import single
+from parity.data.weight_names import short_name
 from parity.ladder.rounding import MOST, MOST_IN_TRAINING, allowed
 from parity.ladder.tolerance import FLOAT64
 from parity.traces.trace import TraceWriter, largest_of
@@ -93,7 +94,7 @@ def revived(
 
 
 def _ends(weight: str, *variables: str) -> bool:
-    return weight.replace("/", ".").rsplit(".", 1)[-1] in variables
+    return short_name(weight) in variables
 
 
 def not_compared(exercise: Exercise, writer: TraceWriter) -> list[dict[str, Any]]:
