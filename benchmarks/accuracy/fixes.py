@@ -91,10 +91,13 @@ def run(faults: Sequence[Fault], seed: int, workers: int | None) -> list[Row]:
     with tempfile.TemporaryDirectory(prefix="parity-fixes-") as name:
         root = Path(name)
         children = ChildOptions(timeout_s=3600.0, workers=workers)
-        first, bundles = _first(faults, seed, root, children)
-        rows, tried = [], []
-        for fault in faults:
-            result, folder = first[fault.torch]
+        specs = [
+            CheckSpec(keras=fault.keras, torch=fault.torch, seed=seed, folder=str(ROOT))
+            for fault in faults
+        ]
+        first = _checked(specs, root / "first", children)
+        rows, tried, bundles = [], [], {}
+        for fault, (result, folder) in zip(faults, first, strict=True):
             for found in result.divergences:
                 row = _row(fault, found)
                 rows.append(row)
@@ -102,9 +105,17 @@ def run(faults: Sequence[Fault], seed: int, workers: int | None) -> list[Row]:
                     records = fixes_of(found, *_traces(folder))
                     changes = [change for record in records for change in record["change"]]
                     tried.append((len(rows) - 1, fault, found, changes))
+                    if fault.keras not in bundles:
+                        bundles[fault.keras] = root / f"{len(bundles)}.parity"
+                        pack(RunFolder(folder).half("keras").path, bundles[fault.keras])
         _write(root / "changed_ports.py", [(fault, changes) for _, fault, _, changes in tried])
         specs = [
-            _spec(bundles[fault.keras], f"{root}/changed_ports.py:changed_{number}", seed)
+            CheckSpec(
+                against=str(bundles[fault.keras]),
+                torch=f"{root}/changed_ports.py:changed_{number}",
+                seed=seed,
+                folder=str(ROOT),
+            )
             for number, (_, fault, _, _) in enumerate(tried)
         ]
         again = _checked(specs, root / "again", children) if specs else []
@@ -114,33 +125,6 @@ def run(faults: Sequence[Fault], seed: int, workers: int | None) -> list[Row]:
         return rows
 
 
-def _first(
-    faults: Sequence[Fault], seed: int, root: Path, children: ChildOptions
-) -> tuple[dict[str, tuple[Result, Path]], dict[str, Path]]:
-    """Checks every fault; the first of a Keras model records a bundle for the others.
-
-    Returns:
-        Factory of a port -> its result and folder; Keras's factory -> its bundle.
-    """
-    leading = list({fault.keras: fault for fault in reversed(faults)}.values())
-    specs = [
-        CheckSpec(keras=fault.keras, torch=fault.torch, seed=seed, folder=str(ROOT))
-        for fault in leading
-    ]
-    found = dict(
-        zip((f.torch for f in leading), _checked(specs, root / "keras", children), strict=True)
-    )
-    bundles = {}
-    for number, fault in enumerate(leading):
-        bundles[fault.keras] = root / f"{number}.parity"
-        folder = found[fault.torch][1]
-        pack(RunFolder(folder).half("keras").path, bundles[fault.keras])
-    rest = [fault for fault in faults if fault.torch not in found]
-    specs = [_spec(bundles[fault.keras], fault.torch, seed) for fault in rest]
-    checked = _checked(specs, root / "rest", children) if specs else []
-    return found | dict(zip((f.torch for f in rest), checked, strict=True)), bundles
-
-
 def _checked(
     specs: Sequence[CheckSpec], out: Path, children: ChildOptions
 ) -> list[tuple[Result, Path]]:
@@ -148,10 +132,6 @@ def _checked(
     results = check_all(specs, CheckOptions(out=out, children=children))
     names = [f"{number:03d}" if len(specs) > 1 else "" for number in range(len(specs))]
     return [(result, out / name) for result, name in zip(results, names, strict=True)]
-
-
-def _spec(bundle: Path, torch: str, seed: int) -> CheckSpec:
-    return CheckSpec(against=str(bundle), torch=torch, seed=seed, folder=str(ROOT))
 
 
 def _traces(folder: Path) -> tuple[Trace, Trace]:

@@ -156,7 +156,7 @@ def _share(result: Result) -> tuple[float, str]:
 
 def show_null(outcomes: Sequence[Outcome]) -> int:
     """Prints the null matrix; returns the number of alarms."""
-    true = [o for o in outcomes if o.verdict == FAIL and o.ids[:1] == idioms.TRULY.get(o.name)]
+    true = [o for o in outcomes if idioms.differs_truly(o.name, o.verdict, o.ids)]
     alarms = [outcome for outcome in outcomes if outcome.verdict != PASS and outcome not in true]
     names = dict.fromkeys((outcome.model, outcome.name) for outcome in outcomes)
     print(f"null matrix: {len(names)} right ports, {len(outcomes)} checks, {len(alarms)} alarms")

@@ -165,7 +165,7 @@ def idiom_lines(
 ) -> list[str]:
     """Returns the figures of the idioms, and the faults that have no name of their own."""
     right, found = outcomes["null"], {o["name"]: o for o in outcomes["kill"]}
-    true = [o for o in right if tuple(o["ids"][:1]) == idioms.TRULY.get(o["name"])]
+    true = [o for o in right if idioms.differs_truly(o["name"], o["verdict"], o["ids"])]
     alarms = [o for o in right if o["verdict"] != PASS and o not in true]
     rows = [(fault, found[fault.name]) for fault in idioms.FAULTS]
     caught = sum(o["verdict"] == FAIL for _, o in rows)

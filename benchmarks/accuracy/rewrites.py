@@ -19,10 +19,10 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.accuracy.matrices import Outcome, run_pairs
-from benchmarks.idioms.table import TRULY
+from benchmarks.idioms.table import differs_truly
 from benchmarks.pairs.table import Pair
 from benchmarks.rewrites import PORTS, REWRITES
-from parity.ladder.items import FAIL, PASS
+from parity.ladder.items import PASS
 
 # What torch itself raises for a program that is not written for another layout of its memory.
 _OF_TORCH = ("view size is not compatible", "NotRewritten")
@@ -34,7 +34,7 @@ def outcome_of(outcome: Outcome, name: str) -> str:
         return PASS
     if any(text in outcome.item for text in _OF_TORCH):
         return "not rewritten"
-    if outcome.verdict == FAIL and outcome.ids[:1] == TRULY.get(name):
+    if differs_truly(name, outcome.verdict, outcome.ids):
         return "differs truly"
     return outcome.verdict
 

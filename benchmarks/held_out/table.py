@@ -15,23 +15,22 @@ PACKAGE = "benchmarks.held_out"
 class RightPort(Pair):
     """A right port, named after its file, since all functions have the same name."""
 
-    package = PACKAGE
-
     @property
     def name(self) -> str:
         """The name of the port, with that of the case."""
-        return self.torch.removeprefix(f"{self.package}.").replace(":", ".")
+        return ".".join(self.torch.replace(":", ".").rsplit(".", 2)[1:])
 
 
-def _fault(row: str) -> Fault:
+def fault_of(row: str, package: str) -> Fault:
+    """Reads a fault from its name, the accepted IDs and the level; its case is in a package."""
     name, ids, level = row.split()
-    names = f"{PACKAGE}.{name}:keras_model", f"{PACKAGE}.{name}:faulty_port"
+    names = f"{package}.{name}:keras_model", f"{package}.{name}:faulty_port"
     return Fault(name, *names, tuple(ids.split(",")), level)
 
 
 # The second set was written after what the first showed was mended.
 FAULTS = tuple(
-    _fault(row)
+    fault_of(row, PACKAGE)
     for row in """
     layers_align_corners C14 forward
     layers_batch_norm_epsilon C1 forward

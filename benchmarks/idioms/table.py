@@ -6,18 +6,13 @@ mistake is visible. A twin of `TRIPLES` has three mistakes at once, each with it
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmarks.held_out.table import RightPort
-from benchmarks.pairs.fault_table import Fault
+from benchmarks.held_out.table import RightPort, fault_of
+from parity.ladder.items import FAIL
 
 PACKAGE = "benchmarks.idioms"
-
-
-class RightIdiom(RightPort):
-    """A right port, named after its file."""
-
-    package = PACKAGE
 
 
 @dataclass(frozen=True)
@@ -40,26 +35,18 @@ class Triple:
         return self.keras.rpartition(":")[0].rpartition(".")[2]
 
 
-def _names(case: str, port: str) -> tuple[str, str]:
-    return f"{PACKAGE}.{case}:keras_model", f"{PACKAGE}.{case}:{port}"
-
-
-def _fault(row: str) -> Fault:
-    case, ids, level = row.split()
-    return Fault(case, *_names(case, "faulty_port"), tuple(ids.split(",")), level)
-
-
 def _triple(row: str) -> Triple:
     case, *mistakes = row.split()
     parts = (mistake.partition("@") for mistake in mistakes)
     return Triple(
-        *_names(case, "faulty_port"),
+        f"{PACKAGE}.{case}:keras_model",
+        f"{PACKAGE}.{case}:faulty_port",
         tuple((tuple(ids.split(",")), level) for ids, _, level in parts),
     )
 
 
 FAULTS = tuple(
-    _fault(row)
+    fault_of(row, PACKAGE)
     for row in """
     a_activity_penalty C8 loss
     a_batch_norm_subclass C2 forward
@@ -140,7 +127,7 @@ TRIPLES = tuple(
     """.strip().splitlines()
 )
 RIGHT = tuple(
-    RightIdiom(case.keras, case.torch.replace(":faulty_port", ":right_port"))
+    RightPort(case.keras, case.torch.replace(":faulty_port", ":right_port"))
     for case in (*FAULTS, *TRIPLES)
 )
 # Right ports that differ all the same, and the name of the difference, which a user accepts with
@@ -150,3 +137,14 @@ TRULY = {
     "b_batch_norm_stock.right_port": ("C3",),
     "b_gated_attention_pool.right_port": ("D2",),
 }
+
+
+def differs_truly(name: str, verdict: str, ids: Sequence[str]) -> bool:
+    """Whether a check of a right port found the difference that it has.
+
+    Args:
+        name: of the port.
+        verdict: of the check.
+        ids: of the causes of the first divergence, the likeliest first.
+    """
+    return verdict == FAIL and tuple(ids[:1]) == TRULY.get(name)

@@ -73,9 +73,9 @@ def advance(model: Any, number: int) -> None:
             variable.assign(variable.numpy() + np.array([0, number], variable.dtype))
 
 
-def is_kerass_own(layer: Any) -> bool:
-    """Whether a layer belongs to Keras and not to the user."""
-    return type(layer).__module__.split(".")[0] in ("keras", "tf_keras")
+def is_kerass_own(thing: Any) -> bool:
+    """Whether a layer or an initialiser belongs to Keras and not to the user."""
+    return type(thing).__module__.split(".")[0] in ("keras", "tf_keras")
 
 
 def path_of(variable: Any) -> str:

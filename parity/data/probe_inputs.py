@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from parity.data.weight_names import short_name
 from parity.errors import InputError
 
 # Sides of an input that the model leaves open: all different, none a power of two. One stays even
@@ -111,7 +112,7 @@ def filled(seed: int, weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray
     for name, weight in weights.items():
         draw = generator(seed, "weight", name)
         if weight.size and (weight == weight.reshape(-1)[0]).all():
-            if name.rsplit(".", 1)[-1].rsplit("/", 1)[-1] in ("gamma", "moving_variance"):
+            if short_name(name) in ("gamma", "moving_variance"):
                 weight = draw.uniform(0.5, 1.5, size=weight.shape)
             else:
                 weight = draw.normal(scale=0.1, size=weight.shape)

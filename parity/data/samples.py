@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,9 +32,14 @@ class Samples:
         self.seed = spec.seed
         self.signature = list(signature)
         self._arrays: tuple[np.ndarray, np.ndarray] | None = None
-        self._position = 0
         if spec.data is not None:
             self._arrays = _read(Path(spec.folder) / spec.data, self.signature)
+
+    def of_seed(self, seed: int) -> Samples:
+        """Returns those of another seed, of the same inputs and the same data."""
+        other = copy.copy(self)
+        other.seed = seed
+        return other
 
     def inputs(self, purpose: str, num: int) -> list[np.ndarray]:
         """Returns a batch of `num` samples, one array per input, float64 or int64.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from parity.data.weight_names import short_name
 from parity.divergences.places import STATE, Places
 from parity.ladder.rounding import allowed
 
@@ -146,7 +147,7 @@ class Evidence:
             of_cell: whether it may be of a cell in the layer: "lstm.lstm_cell/kernel".
         """
         for name in self.node["weights"] if self.node else ():
-            if (name.replace("/", ".") if of_cell else name).endswith(f".{variable}"):
+            if (short_name(name) == variable) if of_cell else name.endswith(f".{variable}"):
                 return self.keras[f"weights/{name}"]
         return None
 

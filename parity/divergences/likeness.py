@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from parity.data.weight_names import short_name
 from parity.divergences.places import RECURRENT
 from parity.ladder.distributions import SCALING, Law, fans, law_of, p_values, scaling_law
 
@@ -150,7 +151,7 @@ def fix_of(
         values: one draw of Keras.
         kind: of the layer: a torch.nn.LSTM has other names of its weights.
     """
-    short = name.replace("/", ".").rpartition(".")[2]
+    short = short_name(name)
     back = "_reverse" if "backward" in name else ""
     is_cell = kind in RECURRENT
     attribute = _RECURRENT.get(short, short) + back if is_cell else _ATTRIBUTES.get(short, "weight")

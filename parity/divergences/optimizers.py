@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from parity.data import probe_inputs
+from parity.data.weight_names import short_name
 from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Match, Recogniser
 from parity.divergences.evidence import Evidence, is_close
 from parity.divergences.places import RECURRENT
@@ -53,7 +54,7 @@ def _constraint(evidence: Evidence) -> Match | None:
     item, node = evidence.item, evidence.node
     if evidence.level.id != "optimizer" or node is None or item.step is None:
         return None
-    variable = item.name.replace("/", ".").rpartition(".")[2]
+    variable = short_name(item.name)
     given = node["config"].get(f"{variable}_constraint")
     key = f"optimizer/{item.step}/weights/{item.name}"
     if not isinstance(given, dict) or key not in evidence.port or key not in evidence.keras:

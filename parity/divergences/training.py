@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import special
 
+from parity.data.weight_names import short_name
 from parity.divergences import arithmetic
 from parity.divergences.divergence import NUMBERS, PLACE, Match, Recogniser
 
@@ -316,8 +317,7 @@ def _regularised(evidence: Evidence) -> Iterator[tuple[dict[str, float], np.ndar
             given = value.get("config", {})
             factors = {k: float(given[k]) for k in ("l1", "l2") if given.get(k)}
             for weight in node["weights"]:
-                short = weight.replace("/", ".").rpartition(".")[2]  # in a cell: lstm_cell/kernel
-                is_its = short in (variable, f"{variable}_kernel")
+                is_its = short_name(weight) in (variable, f"{variable}_kernel")
                 if factors and is_its and weight not in seen:
                     seen.add(weight)
                     yield factors, evidence.keras[f"weights/{weight}"]

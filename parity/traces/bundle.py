@@ -62,7 +62,8 @@ def pack(folder: Path, path: Path) -> None:
     trace = Trace(folder)
     try:
         header = _header(RunFolder(folder).arrays)
-        _check(header, trace.facts, trace.spec["steps"])
+        _check_arrays(header)
+        _check_facts(trace.facts, header, trace.spec["steps"])
     except ValueError as error:
         raise InputError(f"this Keras model cannot be recorded: {error}") from None
     shapes = {key: tuple(entry["shape"]) for key, entry in header.items()}
@@ -139,7 +140,7 @@ def _unpack(path: Path, folder: RunFolder) -> None:
     facts = decode_floats(content.pop("facts"))  # which may be large
     codes = content.pop("arrays")
     _check_codes(codes, _header(stored), most_arrays(path.stat().st_size))
-    _check(codes, facts, spec.steps)
+    _check_facts(facts, codes, spec.steps)
     _write_arrays(facts, codes, stored, folder.arrays)
     stored.unlink()
     write_json(folder.spec, spec.to_dict())
@@ -149,9 +150,7 @@ def _unpack(path: Path, folder: RunFolder) -> None:
 def _check_codes(codes: Any, stored: Mapping[str, Any], most: int) -> None:
     if problem := check_codes(codes):
         raise ValueError(problem)
-    for key, code in codes.items():
-        if problem := check_array(key, code["dtype"], code["shape"]):
-            raise ValueError(problem)
+    _check_arrays(codes)
     if set(stored) != {key for key, code in codes.items() if code["as"] != "same"}:
         raise ValueError(f"{ARRAYS} has other arrays than {FACTS} speaks of")
     size = sum(num_bytes(code["dtype"], tuple(code["shape"])) for code in codes.values())
@@ -219,11 +218,15 @@ def _header(arrays: Path) -> dict[str, Any]:
     return header
 
 
-def _check(entries: Mapping[str, Any], facts: Mapping[str, Any], steps: int) -> None:
-    """Finds arrays, by their dtype and shape, and facts to be those of a bundle."""
+def _check_arrays(entries: Mapping[str, Any]) -> None:
+    """Finds arrays, by their dtype and shape, to be those of a bundle."""
     for key, entry in entries.items():
         if problem := check_array(key, entry["dtype"], entry["shape"]):
             raise ValueError(problem)
+
+
+def _check_facts(facts: Mapping[str, Any], entries: Mapping[str, Any], steps: int) -> None:
+    """Finds facts to be those of a bundle with such arrays."""
     shapes = {key: tuple(entry["shape"]) for key, entry in entries.items()}
     if problem := check_facts(facts, shapes, steps):
         raise ValueError(problem)

@@ -29,7 +29,7 @@ def bundle_name(spec: CheckSpec, root: Path) -> str:
         root: folder of the project.
     """
     name = f"{'.'.join(_parts(spec, root))}-seed{spec.seed}-steps{spec.steps}"
-    if spec.batch_size != 4:
+    if spec.batch_size != CheckSpec.batch_size:
         name += f"-batch{spec.batch_size}"
     if spec.data is not None:
         name += f"-{Path(spec.data).stem}"

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from parity.data.probe_inputs import of_step, sampled
+from parity.data.weight_names import short_name
 from parity.traces.formulas.call import Array, LayerCall
 from parity.traces.formulas.table import BACK, OUTPUT, WEIGHTS
 
@@ -84,12 +85,13 @@ class Predictions:
         names = sorted(
             key.removeprefix("weights/") for key in self._shapes if key[:8] == "weights/"
         )
+        steps = {prefix: self._steps(prefix) for prefix in ("trajectory", "optimizer")}
         for name in names:
             yield f"gradient/{name}", partial(self._gradient, name)
             yield f"init/{name}", partial(self._init, name)
             for prefix, suffix in (("trajectory", ""), ("optimizer", "/weights")):
                 before = f"weights/{name}"
-                for step in self._steps(prefix):
+                for step in steps[prefix]:
                     key = f"{prefix}/{step}{suffix}/{name}"
                     yield key, partial(self._near, before)
                     before = key if key in self._shapes else before
@@ -138,7 +140,7 @@ class Predictions:
             formula = WEIGHTS.get(self._nodes[number]["kind"])
             if formula is None:
                 return None
-            short = name.rpartition(".")[2].rpartition("/")[2]
+            short = short_name(name)
             found = formula(*self._passed(number))["kernel" if short in _PARTS else short]
             total = found if total is None else total + found
         return None if total is None else sampled(total)
@@ -149,7 +151,7 @@ class Predictions:
         inputs = [self._get(f"{prefix}/input/{n}") for n in range(len(node["sources"]))]
         weights = {}
         for name in node["weights"]:
-            short = name.rpartition(".")[2].rpartition("/")[2]
+            short = short_name(name)
             weights["kernel" if short in _PARTS else short] = self._get(f"weights/{name}")
         mask = f"mask/{mode}/{node['name']}"
         call = LayerCall(

@@ -107,6 +107,12 @@ def write_records(
     folder.complete()
 
 
+def largest_of(array: np.ndarray) -> float:
+    """Returns the largest absolute value of an array that is finite, 0 where there is none."""
+    array = np.abs(array)
+    return float(array[np.isfinite(array)].max(initial=0))
+
+
 class Trace:
     """A finished run directory, its arrays read one at a time.
 
@@ -161,10 +167,9 @@ class Trace:
         return array
 
     def largest(self, key: str) -> float:
-        """Returns the largest absolute value of an array that is finite, 0 where there is none."""
+        """Returns what `largest_of` says of an array."""
         if key not in self._largest:
-            array = np.abs(self[key])
-            self._largest[key] = float(array[np.isfinite(array)].max(initial=0))
+            self._largest[key] = largest_of(self[key])
         return self._largest[key]
 
     def names(self, prefix: str) -> list[str]:

@@ -13,6 +13,8 @@ from torch import nn
 
 from torch_impl import layers
 
+RECURRENT = ("lstm", "gru", "simple_rnn")  # of one direction
+
 
 def _by_name(table: str) -> dict[str, str]:
     """Reads rows "kind: names" into a dictionary name -> kind."""
@@ -149,7 +151,7 @@ def kind_of(module: nn.Module) -> str:
         return _kind_of_relu(**module.settings)
     if kind == "conv" and 1 < getattr(module, "groups", 1) == module.in_channels:
         return "depthwise_conv"
-    if kind in ("lstm", "gru", "simple_rnn") and getattr(module, "bidirectional", False):
+    if kind in RECURRENT and getattr(module, "bidirectional", False):
         return "bidirectional"
     return kind
 

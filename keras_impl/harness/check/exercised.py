@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from parity.data.probe_inputs import single
+from parity.data.weight_names import short_name
 from parity.ladder.rounding import MOST, MOST_IN_TRAINING, allowed
 from parity.ladder.tolerance import FLOAT64
-from parity.traces.trace import TraceWriter
+from parity.traces.trace import TraceWriter, largest_of
 
 # Where one sample of each unit is put: inside the linear part of relu, relu6 and hard_sigmoid.
 _ALIVE = 0.5
@@ -93,7 +94,7 @@ def revived(
 
 
 def _ends(weight: str, *variables: str) -> bool:
-    return weight.replace("/", ".").rsplit(".", 1)[-1] in variables
+    return short_name(weight) in variables
 
 
 def not_compared(exercise: Exercise, writer: TraceWriter) -> list[dict[str, Any]]:
@@ -174,6 +175,5 @@ class _Reader:
     def largest(self, key: str) -> float:
         """As Trace.largest."""
         if key not in self._largest:
-            array = np.abs(self._arrays[key])
-            self._largest[key] = float(array[np.isfinite(array)].max(initial=0))
+            self._largest[key] = largest_of(self._arrays[key])
         return self._largest[key]

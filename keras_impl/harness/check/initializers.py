@@ -15,7 +15,7 @@ import keras
 import numpy as np
 
 from keras_impl.harness.check.model import leaves, named_variables
-from keras_impl.harness.versions import path_of
+from keras_impl.harness.versions import is_kerass_own, own_weights, path_of
 
 # Name of a variable -> the argument with its initialiser, if the names differ.
 _DRAWN_BY = {
@@ -52,11 +52,11 @@ class Initializer:
 
 def initializers(model: keras.Model) -> dict[str, Initializer]:
     """Returns weight name -> initialiser, for the weights whose layer tells it."""
-    owners = {
+    owners = {  # of a weight that two layers hold, the inner one
         id(variable): layer
         for leaf in reversed(leaves(model))
         for layer in [leaf, *leaf._flatten_layers(include_self=False)]
-        for variable in _held(layer)
+        for variable in own_weights(layer)
     }
     found = {}
     for name, variable in named_variables(model).items():
@@ -67,12 +67,6 @@ def initializers(model: keras.Model) -> dict[str, Initializer]:
     return found
 
 
-def _held(layer: Any) -> list[Any]:
-    """Returns the variables that a layer holds itself, and not in a layer within."""
-    inner = {id(v) for sub in layer._flatten_layers(include_self=False) for v in sub.weights}
-    return [variable for variable in layer.weights if id(variable) not in inner]
-
-
 def _config(call: Any) -> dict[str, Any]:
     if not hasattr(call, "get_config"):
         return {}
@@ -81,6 +75,5 @@ def _config(call: Any) -> dict[str, Any]:
     except (NotImplementedError, TypeError, ValueError):  # of a class of the user
         config = {}
     kind = type(call)
-    is_own = kind.__module__.split(".")[0] in ("keras", "tf_keras")
-    name = kind.__name__ if is_own else f"{kind.__module__}.{kind.__name__}"
+    name = kind.__name__ if is_kerass_own(call) else f"{kind.__module__}.{kind.__name__}"
     return {"class": name, **config}

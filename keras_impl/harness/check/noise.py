@@ -18,7 +18,7 @@ from keras_impl.harness.kinds import kind_of
 from keras_impl.harness.rounding import OF_A_CONSTANT
 from parity.ladder.compare import absolute_difference
 from parity.ladder.tolerance import FLOAT64, NOISE_FACTOR
-from parity.traces.trace import TraceWriter
+from parity.traces.trace import TraceWriter, largest_of
 
 
 def perturb_constants(model: keras.Model) -> None:
@@ -113,7 +113,6 @@ def noise_of(first: TraceWriter, second: TraceWriter) -> dict[str, float]:
             continue
         if key.startswith(("init/", "weights/", "input/", "target/")) or array.shape != other.shape:
             continue
-        finite = np.abs(array[np.isfinite(array)])
-        scale = float(finite.max(initial=0.0)) or 1.0
+        scale = largest_of(array) or 1.0
         noise[key] = float(absolute_difference(array, other).max()) / scale
     return noise

@@ -20,7 +20,7 @@ from keras_impl.harness.check.forward import write_forward
 from keras_impl.harness.check.gradient import write_gradients
 from keras_impl.harness.check.incomplete import incomplete, replayable
 from keras_impl.harness.check.loss import kind_of_targets, loss_name, write_confident_loss
-from keras_impl.harness.check.model import build, get_weights, set_weights, signature
+from keras_impl.harness.check.model import build, get_weights, set_weights
 from keras_impl.harness.check.noise import perturb_constants
 from keras_impl.harness.factories import Reference, call_factory
 from keras_impl.harness.versions import advance, has_mask, reseed
@@ -91,15 +91,22 @@ class Pass:
         self, factory: Callable[[], Any], weights: dict[str, np.ndarray], perturbation: int = 0
     ) -> Pass:
         """Returns the same pass from other weights, on a fresh model that draws the same masks."""
+        fresh = self.fresh_model(factory, perturbation)
+        advance(fresh.model, self.number)
+        return Pass(fresh, self.samples, weights, self.number, perturbation)
+
+    def fresh_model(self, factory: Callable[[], Any], perturbation: int) -> Reference:
+        """Returns the model as its factory builds it, with rounded constants moved if asked for."""
         fresh = call_factory(factory, self.samples.seed)
         build(fresh, self.samples)
         if perturbation:
             perturb_constants(fresh.model)
-        advance(fresh.model, self.number)
-        return Pass(fresh, self.samples, weights, self.number, perturbation)
+        return fresh
 
 
-def most_exercised(spec: CheckSpec, factory: Callable[[], Any], reference: Reference) -> Pass:
+def most_exercised(
+    spec: CheckSpec, factory: Callable[[], Any], reference: Reference, samples: Samples
+) -> Pass:
     """Makes passes until one of them leaves nothing without effect; returns the best one.
 
     If an activation is dead, the bias in front of it is moved. If there is none, or it does not
@@ -109,9 +116,10 @@ def most_exercised(spec: CheckSpec, factory: Callable[[], Any], reference: Refer
         spec: settings of the check.
         factory: builds the model.
         reference: what it built for the seed, not trained yet.
+        samples: of the seed.
     """
     is_large = reference.model.count_params() >= LARGE_MODEL
-    last = best = _drawn(spec, reference)
+    last = best = _drawn(reference, samples)
     number, before = 0, np.inf
     for _ in range(MAX_PASSES_OF_LARGE if is_large else MAX_PASSES):
         if last.writer.arrays:
@@ -123,8 +131,8 @@ def most_exercised(spec: CheckSpec, factory: Callable[[], Any], reference: Refer
                 last = last.again(factory, weights)
             else:
                 number, before = number + 1, np.inf
-                redrawn = spec.replace(seed=probe_inputs.redrawn(spec.seed, number))
-                last = _drawn(redrawn, call_factory(factory, redrawn.seed), number)
+                redrawn = samples.of_seed(probe_inputs.redrawn(spec.seed, number))
+                last = _drawn(call_factory(factory, redrawn.seed), redrawn, number)
         last.run(spec)
         if last.exercise.num_problems < best.exercise.num_problems:
             best = last
@@ -133,9 +141,8 @@ def most_exercised(spec: CheckSpec, factory: Callable[[], Any], reference: Refer
     return best
 
 
-def _drawn(spec: CheckSpec, reference: Reference, number: int = 0) -> Pass:
-    samples = Samples(spec, signature(reference))
+def _drawn(reference: Reference, samples: Samples, number: int = 0) -> Pass:
     build(reference, samples)
     advance(reference.model, number)
-    weights = probe_inputs.filled(spec.seed, get_weights(reference.model))
+    weights = probe_inputs.filled(samples.seed, get_weights(reference.model))
     return Pass(reference, samples, weights, number)

@@ -16,7 +16,7 @@ from keras_impl.harness.check.exercised import not_compared
 from keras_impl.harness.check.initial import write_init
 from keras_impl.harness.check.loss import loss_name
 from keras_impl.harness.check.model import build, set_weights, signature
-from keras_impl.harness.check.noise import noise_of, perturb_constants
+from keras_impl.harness.check.noise import noise_of
 from keras_impl.harness.check.optimizer import write_optimizer
 from keras_impl.harness.check.passes import Pass, most_exercised
 from keras_impl.harness.check.schedule import write_schedule
@@ -51,7 +51,7 @@ def run_check(
     samples = Samples(spec, signature(reference))
     build(reference, samples)
     write_init(spec, factory, reference, samples, writer)
-    first = most_exercised(spec, factory, reference)
+    first = most_exercised(spec, factory, reference, samples)
     second = first.again(factory, perturbed(first.weights, 1), perturbation=1)
     second.run(spec)
     for one in (first, second):
@@ -73,8 +73,5 @@ def _write_training(spec: CheckSpec, one: Pass, factory: Callable[[], Any]) -> N
         versions.reseed(one.samples.seed)
         write_trajectory(spec, one.reference, one.samples, one.writer, one.perturbation)
     # Training changes a model, so the optimizer is probed on a fresh one.
-    fresh = call_factory(factory, one.samples.seed)
-    build(fresh, one.samples)
-    if one.perturbation:
-        perturb_constants(fresh.model)
+    fresh = one.fresh_model(factory, one.perturbation)
     write_optimizer(spec, fresh, one.weights, one.writer)

@@ -92,6 +92,18 @@ def test_samples_come_from_the_file_in_order_and_begin_again(names, x, tmp_path)
     np.testing.assert_array_equal(one_hot.argmax(-1), targets)
 
 
+def test_those_of_another_seed_are_of_the_same_file(x, tmp_path):
+    samples = of_file(tmp_path, x=x, y=np.arange(7))
+    (tmp_path / "data.npz").unlink()
+    other = samples.of_seed(5)
+    starts = [
+        [int(some.targets(f"step{n}", 1, "values", ())[0]) for n in range(9)]
+        for some in (samples, other)
+    ]
+    assert starts[0] != starts[1]
+    assert (samples.seed, other.seed) == (4, 5)
+
+
 def test_what_a_file_cannot_give_is_drawn(x, tmp_path):
     """Building a model takes any input; targets of confident outputs are eight, of every class."""
     samples = of_file(tmp_path, x=x, y=np.zeros(7, int))

@@ -33,18 +33,27 @@ def recorded():
 
 
 @pytest.fixture
-def compared_probe(recorded, tmp_path):
-    """Compares with a change of the reference, of the port, or of both."""
+def traces(recorded, tmp_path):
+    """Both traces, with a change of the port's, and of Keras's."""
 
-    def run(port=None, reference=None, levels=()):
+    def make(port=None, reference=None):
         theirs = recorded.copy()
         if reference is not None:
             reference(theirs)
         ours = check_pairs.ported(theirs)
         if port is not None:
             port(ours)
-        sides = theirs.read(tmp_path / "keras"), ours.write(tmp_path / "port")
-        found = compare_levels(OF_PROBE, *sides, names=levels, stops=False)
+        return theirs.read(tmp_path / "keras"), ours.write(tmp_path / "port")
+
+    return make
+
+
+@pytest.fixture
+def compared_probe(traces):
+    """Compares with a change of the port, of the reference, or of both."""
+
+    def run(port=None, reference=None, levels=()):
+        found = compare_levels(OF_PROBE, *traces(port, reference), names=levels, stops=False)
         return {level.id: level for level in found}
 
     return run

@@ -1,7 +1,6 @@
 """What could not be compared: no fault of the port, and no pass either."""
 
 import check_pairs
-import pytest
 
 from parity.ladder.engine import compare_levels
 from parity.ladder.incomplete import (
@@ -16,25 +15,6 @@ from parity.runs.steps import verdict_of
 
 TOLD = {"what": "noise", "why": "it draws at random", "do": "replay it"}
 LEFT = {"what": "dense1.bias", "why": "its gradient is zero"}
-
-
-@pytest.fixture(scope="module")
-def recorded():
-    return check_pairs.recorded()
-
-
-@pytest.fixture
-def traces(recorded, tmp_path):
-    def make(port=None, reference=None):
-        theirs = recorded.copy()
-        if reference is not None:
-            reference(theirs)
-        ours = check_pairs.ported(theirs)
-        if port is not None:
-            port(ours)
-        return theirs.read(tmp_path / "keras"), ours.write(tmp_path / "port")
-
-    return make
 
 
 def of_unknown_kind(r):

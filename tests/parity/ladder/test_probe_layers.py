@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from check_pairs import went_wrong
 from ladder_probes import differing, fact, failed, moved, statuses
 
 from parity.ladder.items import FAIL, PASS, STYLE
@@ -47,7 +48,6 @@ def both(*changes):
 
 
 KERNEL_LEFT = not_carried("dense1.kernel")
-WRONG_OUTPUTS = both(moved("forward/eval/output", 1.0), moved("forward/train/output", 1.0))
 MORE_WEIGHTS = both(extra("dense", {"kernel": [2, 2]}), fact(["more.kernel"], "not_carried"))
 STRUCTURE = {
     "shapes": (
@@ -86,7 +86,7 @@ def test_a_port_that_loads_the_weights_itself_may_hold_them_in_any_form(
     assert level.status == PASS
     assert {item.role for item in level.items if not item.agrees} == {STYLE}
     # Its outputs are the proof; without them it has not shown that it is right.
-    wrong = compared_probe(both(change, loads, WRONG_OUTPUTS))
+    wrong = compared_probe(both(change, loads, went_wrong))
     assert wrong["structure"].status == FAIL
 
 
@@ -105,7 +105,7 @@ WRITTEN_OTHERWISE = {
 def test_what_is_written_in_another_way_is_judged_by_its_numbers(compared_probe, change):
     levels = compared_probe(change)
     assert FAIL not in statuses(levels).values()
-    assert failed(compared_probe(both(change, WRONG_OUTPUTS)))[0] == "forward"
+    assert failed(compared_probe(both(change, went_wrong)))[0] == "forward"
 
 
 def test_a_dropout_that_only_the_port_has_fails(compared_probe):
@@ -131,12 +131,12 @@ def test_what_a_layer_computes_inside_fails_nothing_by_itself(compared_probe, ke
     levels = compared_probe(moved(key, 1.0))
     assert FAIL not in statuses(levels).values()
     assert differing(levels) == {"forward": [item]}
-    both_wrong = compared_probe(both(moved(key, 1.0), WRONG_OUTPUTS))
+    both_wrong = compared_probe(both(moved(key, 1.0), went_wrong))
     assert failed(both_wrong) == ("forward", ["output (eval)", "output (train)"])
 
 
 def test_the_first_failure_of_a_level_is_where_the_difference_begins(compared_probe):
-    change = both(moved("forward/eval/dense2/own", 1.0), WRONG_OUTPUTS)
+    change = both(moved("forward/eval/dense2/own", 1.0), went_wrong)
     first = compared_probe(change)["forward"].first_failure
     assert first.name == "dense2, with Keras's input (eval)"
 

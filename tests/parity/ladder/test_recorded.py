@@ -1,6 +1,5 @@
 """Arrays and outputs of a port against what Keras left."""
 
-import check_pairs
 import numpy as np
 import pytest
 
@@ -8,27 +7,6 @@ from parity.ladder.items import FAIL, PASS
 from parity.ladder.recorded import close, compare_output, compare_recorded, outputs_agree
 
 KEY = "forward/eval/dense2/output"
-
-
-@pytest.fixture(scope="module")
-def recorded():
-    return check_pairs.recorded()
-
-
-@pytest.fixture
-def traces(recorded, tmp_path):
-    """Both traces, with a change of the port's, and of Keras's."""
-
-    def make(port=None, reference=None):
-        theirs = recorded.copy()
-        if reference is not None:
-            reference(theirs)
-        ours = check_pairs.ported(theirs)
-        if port is not None:
-            port(ours)
-        return theirs.read(tmp_path / "keras"), ours.write(tmp_path / "port")
-
-    return make
 
 
 def test_an_array_is_equal_but_for_rounding(traces):

@@ -8,11 +8,6 @@ from parity.ladder.rounding import MOST, allowed
 from parity.ladder.tolerance import FLOAT64, NOISE_FACTOR
 
 
-@pytest.fixture(scope="module")
-def recorded():
-    return check_pairs.recorded()
-
-
 def limits(recorded, path, noise, **arrays):
     """What is allowed of some arrays of a bundle, all of them of one noise."""
     changed = recorded.copy()

@@ -9,12 +9,6 @@ from parity.errors import InputError
 from torch_impl.harness.factories import Port, call_factory
 
 
-@pytest.fixture(autouse=True)
-def _default_type_is_left_as_found():
-    yield
-    torch.set_default_dtype(torch.float32)
-
-
 def test_a_seed_repeats_and_another_differs():
     def weights(seed):
         return call_factory(lambda: nn.Linear(3, 2), seed).module.weight.detach().numpy()

@@ -13,12 +13,6 @@ from torch_impl.harness.check import initial
 from torch_impl.harness.port.port_under_test import PortUnderTest
 
 
-@pytest.fixture(autouse=True)
-def _default_type_is_left_as_found():
-    yield
-    torch.set_default_dtype(torch.float32)
-
-
 @pytest.fixture
 def draws(tmp_path):
     def of(factory, first=None):

@@ -15,8 +15,9 @@ import numpy as np
 import torch
 
 from torch_impl.harness.call import Call
+from torch_impl.harness.kinds import RECURRENT
 
-_CHANNELS_LAST = frozenset(("lstm", "gru", "simple_rnn", "bidirectional", "dense", "layer_norm"))
+_CHANNELS_LAST = frozenset((*RECURRENT, "bidirectional", "dense", "layer_norm"))
 
 Order = np.ndarray | None
 

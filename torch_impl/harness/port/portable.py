@@ -13,9 +13,9 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-FEATURES_LAST = frozenset(
-    ("dense", "lstm", "gru", "simple_rnn", "bidirectional", "embedding", "layer_norm")
-)
+from torch_impl.harness.kinds import RECURRENT
+
+FEATURES_LAST = frozenset((*RECURRENT, "bidirectional", "dense", "embedding", "layer_norm"))
 # The sides of what these return depend on their padding.
 WINDOWED = frozenset(
     ("conv", "depthwise_conv", "conv_transpose", "max_pool", "average_pool", "zero_padding")

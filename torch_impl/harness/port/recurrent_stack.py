@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from torch_impl.harness.call import num_directions
 from torch_impl.layouts import Variable, recurrent_variables
 
 # (number of the dropout in the module, its input) -> what it returns.
@@ -67,7 +68,7 @@ def run_stacked(
     """
     x = arguments[0] if module.batch_first else arguments[0].transpose(0, 1).contiguous()
     first = arguments[1] if len(arguments) > 1 else None
-    directions = 2 if module.bidirectional else 1
+    directions = num_directions(module)
     found: list[Any] = []
     for number in range(module.num_layers):
         layer = single_layer(module, number)

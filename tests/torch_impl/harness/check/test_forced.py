@@ -21,18 +21,6 @@ CLOSE = {"rtol": 0, "atol": 1e-14}  # sums of five products of numbers around 1
 NAMES = [node[0] for node in check_pairs.NODES]
 
 
-@pytest.fixture(autouse=True)
-def _default_type_is_left_as_found():
-    """A port makes new tensors in float64."""
-    yield
-    torch.set_default_dtype(torch.float32)
-
-
-@pytest.fixture(scope="module")
-def recorded():
-    return check_pairs.recorded()
-
-
 @pytest.fixture
 def forced(recorded, tmp_path):
     """The pass of a port in a mode, in train mode with its loss."""

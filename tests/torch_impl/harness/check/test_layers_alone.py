@@ -17,18 +17,6 @@ from torch_impl.harness.port.port_under_test import PortUnderTest
 NAMES = {node[0] for node in check_pairs.NODES}
 
 
-@pytest.fixture(autouse=True)
-def _default_type_is_left_as_found():
-    """A port makes new tensors in float64."""
-    yield
-    torch.set_default_dtype(torch.float32)
-
-
-@pytest.fixture(scope="module")
-def recorded():
-    return check_pairs.recorded()
-
-
 @pytest.fixture
 def written(recorded, tmp_path):
     """What is written of the layers of a port."""

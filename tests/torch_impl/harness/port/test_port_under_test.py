@@ -14,18 +14,6 @@ from torch_impl.harness.port.port_under_test import PortUnderTest
 CLOSE = {"rtol": 0, "atol": 1e-14}  # sums of five products of numbers around 1
 
 
-@pytest.fixture(autouse=True)
-def _default_type_is_left_as_found():
-    """A port makes new tensors in float64."""
-    yield
-    torch.set_default_dtype(torch.float32)
-
-
-@pytest.fixture(scope="module")
-def recorded():
-    return check_pairs.recorded()
-
-
 @pytest.fixture
 def keras(recorded, tmp_path):
     return recorded.read(tmp_path / "keras")

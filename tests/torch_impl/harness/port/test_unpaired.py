@@ -1,18 +1,11 @@
 """What has no partner is told, with what to do; what only has its weights elsewhere is not."""
 
 import numpy as np
-import pytest
 import torch
 from torch import nn
 
 from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.harness.port.unpaired import left_over, told_nodes, told_pairs
-
-
-@pytest.fixture(autouse=True)
-def _default_type_is_left_as_found():
-    yield
-    torch.set_default_dtype(torch.float32)
 
 
 def draw(*shape, seed=0):

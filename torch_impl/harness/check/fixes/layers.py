@@ -16,6 +16,7 @@ from torch_impl import layers
 from torch_impl.harness.check.fixes.change import Change, Part, Suggested
 from torch_impl.harness.check.fixes.piece import Piece
 from torch_impl.harness.check.fixes.windows import transposed_changes, window_changes
+from torch_impl.harness.kinds import RECURRENT
 from torch_impl.harness.port.dataflow import origins
 from torch_impl.harness.port.paired_layer import PairedLayer
 from torch_impl.harness.port.port_under_test import PortUnderTest
@@ -67,7 +68,7 @@ def is_known(pair: PairedLayer) -> bool:
         return pair.call.is_active
     if kind == "batch_norm":
         return pair.call.module is not None and "epsilon" in pair.node["config"]
-    if kind in ("lstm", "gru", "simple_rnn"):
+    if kind in RECURRENT:
         return False  # the order of gates and the states that are read are no settings
     return kind in _BY_KIND or kind.removeprefix("activation:") in ACTIVATIONS
 

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from parity.data.weight_names import short_name
 from parity.ladder.comparers import loss as level
 from parity.traces.trace import TraceWriter
 from torch_impl import losses, regularizers
@@ -162,7 +163,7 @@ def _penalty(port: PortUnderTest) -> Suggestion | None:
     weights: dict[str, Any] = {}
     nodes = {node["name"]: node for node in port.keras.facts["nodes"]}
     for item in port.carried:
-        short = item.name.rpartition(".")[2].rpartition("/")[2].removesuffix("_kernel")
+        short = short_name(item.name).removesuffix("_kernel")
         config = nodes[item.node]["config"] if item.node in nodes else {}
         row = _regularizer(config.get(f"{short}_regularizer"))
         for tensor in item.variable.tensors if row is not None else ():

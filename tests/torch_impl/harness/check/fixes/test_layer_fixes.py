@@ -15,12 +15,6 @@ from torch_impl.harness.check.fixes.search import layer_fixes
 from torch_impl.harness.port.port_under_test import PortUnderTest
 
 
-@pytest.fixture(autouse=True)
-def _default_type_is_left_as_found():
-    yield
-    torch.set_default_dtype(torch.float32)
-
-
 class Called(nn.Module):
     """A function after the modules of a chain."""
 

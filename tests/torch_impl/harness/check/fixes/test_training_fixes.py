@@ -40,12 +40,6 @@ FACTS = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _default_type_is_left_as_found():
-    yield
-    torch.set_default_dtype(torch.float32)
-
-
 def port_of(**parts):
     """Returns a factory of the network of `check_pairs` with parts that its module makes."""
 

@@ -1,0 +1,8 @@
+"""The names of Keras's weights: a layer, and the variable in it or in a layer within."""
+
+from __future__ import annotations
+
+
+def short_name(weight: str) -> str:
+    """Returns the name of a variable alone: "kernel" of "lstm.lstm_cell/kernel"."""
+    return weight.replace("/", ".").rpartition(".")[2]
