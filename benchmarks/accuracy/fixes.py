@@ -29,7 +29,7 @@ sys.path.insert(0, str(ROOT))
 from benchmarks.held_out import table as held_out
 from benchmarks.pairs.fault_table import FAULTS, Fault
 from parity.divergences import REGISTRY
-from parity.divergences.fixes import IN_VAIN, fixes_of
+from parity.divergences.fixes import IN_VAIN, fixes_of, sites_of
 from parity.halves.options import ChildOptions
 from parity.ladder.items import DIFFERS, FAIL
 from parity.ladder.result import Found, Result
@@ -102,7 +102,8 @@ def run(faults: Sequence[Fault], seed: int, workers: int | None) -> list[Row]:
                 row = _row(fault, found)
                 rows.append(row)
                 if found.causes and found.causes[0]["tried"]:
-                    records = fixes_of(found, *_traces(folder))
+                    keras, port = _traces(folder)
+                    records = fixes_of(found, sites_of(found, keras, port), port)
                     changes = [change for record in records for change in record["change"]]
                     tried.append((len(rows) - 1, fault, found, changes))
                     if fault.keras not in bundles:

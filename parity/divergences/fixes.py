@@ -7,7 +7,7 @@ tried in vain, a text that suggests the same changes is not printed.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from parity.divergences import REGISTRY
@@ -33,8 +33,8 @@ def with_fix(found: Found, keras: Trace, port: Trace) -> Found:
         keras: the results of Keras.
         port: the results of the port, with the facts `fixes` and `no_fixes`.
     """
-    sites = _sites(found, keras, port)
-    records = _needed(_of_level(port, "fixes", found.level), sites)
+    sites = sites_of(found, keras, port)
+    records = fixes_of(found, sites, port)
     vain = {_site(record) for record in _of_level(port, "no_fixes", found.level)}
     if not records and not vain & sites:
         return found
@@ -50,9 +50,15 @@ def with_fix(found: Found, keras: Trace, port: Trace) -> Found:
     return dataclasses.replace(found, causes=tuple(causes))
 
 
-def _needed(records: Sequence[Record], sites: set[Site]) -> list[Record]:
-    """Returns the records of the changes that end a divergence of some sites, as few as will do."""
-    records = [record for record in records if _site(record) in sites]
+def fixes_of(found: Found, sites: set[Site], port: Trace) -> list[Record]:
+    """Returns the records of the changes that end a divergence, as few as will do.
+
+    Args:
+        found: the divergence.
+        sites: of it; see `sites_of`.
+        port: the results of the port.
+    """
+    records = [r for r in _of_level(port, "fixes", found.level) if _site(r) in sites]
     needed: list[Record] = []
     open_sites = set(sites)
     for record in sorted(records, key=lambda record: -len(_ends(record) & sites)):
@@ -75,7 +81,7 @@ def _ends(record: Record) -> set[Site]:
     return {(str(record["layer"]), str(item)) for item in (record.get("ends") or [record["item"]])}
 
 
-def _sites(found: Found, keras: Trace, port: Trace) -> set[Site]:
+def sites_of(found: Found, keras: Trace, port: Trace) -> set[Site]:
     """Returns the sites that a divergence is of."""
     if found.level != FORWARD:
         return {("", found.level)}

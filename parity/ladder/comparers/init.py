@@ -31,8 +31,6 @@ def of_run(keras: Trace, torch: Trace, tolerance: Tolerance) -> Outcome:
 
 def of_probe(keras: Trace, port: Trace) -> Outcome:
     """Tests whether both halves draw initial weights from the same distributions."""
-    if port.facts["given"]["load"]:
-        return skipped("the port loads Keras's weights")
     weights = {
         name: (keras.facts["initializers"].get(name), entry["shape"])
         for name, entry in keras.facts["weights"].items()

@@ -30,6 +30,18 @@ def test_a_schedule_passes_and_says_what_it_leaves_out(compared_probe):
     assert {item.name for item in level.items} == {"learning_rate", "epoch at which training stops"}
 
 
+def test_initial_weights_are_compared_of_a_port_that_loads_weights_too(compared_probe):
+    def loading(port):
+        port.facts["given"]["load"] = True
+
+    def wrong(port):
+        loading(port)
+        port.arrays["init/dense1.bias"] += 1
+
+    assert statuses(compared_probe(loading))["init"] == PASS
+    assert failed(compared_probe(wrong)) == ("init", ["dense1.bias"])
+
+
 @pytest.mark.parametrize("by", [1e-14, -5e-13], ids=["rounding", "below_the_limit"])
 def test_rounding_passes(compared_probe, by):
     for key in ("forward/train/dense1/own", "gradient/dense1.kernel", "trajectory/2/dense2.bias"):
@@ -339,7 +351,6 @@ SKIPPED_LEVELS = {
         "trajectory": "the port gives no optimizer",
         "schedule": "the port gives no optimizer",
     }),
-    "load": (fact(True, "given", "load"), None, {"init": "the port loads Keras's weights"}),
 }  # fmt: skip
 
 
