@@ -20,6 +20,7 @@ from parity.divergences import (
     losses,
     normalization,
     optimizers,
+    penalties,
     recurrent,
     schedules,
     step_schedules,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 MODULES = (
     *(structure, initial, windows, normalization, recurrent, layers, between),
-    *(training, losses, gradients, optimizers, schedules, step_schedules),
+    *(training, penalties, losses, gradients, optimizers, schedules, step_schedules),
 )
 _RULES = {name: rule for module in MODULES for name, rule in module.RULES.items()}
 _TEXTS = tomllib.loads(Path(__file__).with_name("registry.toml").read_text(encoding="utf-8"))

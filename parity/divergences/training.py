@@ -1,15 +1,12 @@
-"""Divergences of losses and their penalties."""
+"""Divergences of losses, from the loss of given outputs."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import special
 
-from parity.data.weight_names import short_name
 from parity.divergences import arithmetic
 from parity.divergences.divergence import NUMBERS, PLACE, Match, Recogniser
 
@@ -20,7 +17,8 @@ if TYPE_CHECKING:
 _NEAR = 1e-6
 
 
-def _is_near(a: float, b: float) -> bool:
+def is_near(a: float, b: float) -> bool:
+    """Whether two losses are equal, but for the rounding of a factor to float32."""
     return abs(a - b) <= _NEAR * max(abs(a), abs(b))
 
 
@@ -34,6 +32,7 @@ class Confident:
         self.keras = float(keras[f"{key}/value"])
         self.torch = float(port[f"{key}/value"]) if f"{key}/value" in port else np.nan
         self.gradient = port[f"{key}/gradient"] if f"{key}/gradient" in port else None  # noqa: SIM401  # it has no `get`
+        self.slope = keras[f"{key}/gradient"] if f"{key}/gradient" in keras else None  # noqa: SIM401
         self.penalty = float(keras["loss/penalty"]) if "loss/penalty" in keras else 0.0
         self.facts = keras.facts["loss"] or {}
         self.activation = keras.facts.get("output_activation")
@@ -45,7 +44,7 @@ class Confident:
 
     def gives(self, value: float) -> bool:
         """Whether a loss without penalty equals the port's, with or without Keras's penalty."""
-        return any(_is_near(value + extra, self.torch) for extra in (0.0, self.penalty))
+        return any(is_near(value + extra, self.torch) for extra in (0.0, self.penalty))
 
     @property
     def prediction(self) -> np.ndarray | None:
@@ -254,105 +253,6 @@ def _reduction(evidence: Evidence) -> Match | None:
     return None
 
 
-def _no_penalty(evidence: Evidence) -> Match | None:
-    found = evidence.once(confident)
-    if found is None or found.penalty == 0:
-        return None
-    if _is_near(found.value, found.torch):
-        return Match(NUMBERS, f"the port's loss lacks Keras's penalty of {found.penalty:.4g}")
-    return None
-
-
-def _other_penalty(evidence: Evidence) -> Match | None:
-    found = evidence.once(confident)
-    if found is None:
-        return None
-    extra = found.torch - found.value
-    if found.penalty and abs(extra) > 1e-12:
-        for factor in (0.5, 2.0, 0.1, 10.0, *_of_activities(evidence)):
-            if _is_near(found.penalty * factor, extra):
-                return Match(NUMBERS, f"the port's penalty is {factor:g} times Keras's")
-        for text, value in _other_parts(evidence):
-            if _is_near(value, extra):
-                return Match(NUMBERS, f"the port's penalty {text}")
-    for squares, name in _squares(evidence):
-        for factor in _factors(evidence):
-            if any(_is_near(factor * share * squares, extra) for share in (1.0, 0.5)):
-                return Match(NUMBERS, f"the port penalises {name}")
-    return None
-
-
-def _of_activities(evidence: Evidence) -> Iterator[float]:
-    """Yields the factors of a mean over the outputs of a penalised layer, or a sum of samples."""
-    for node in evidence.keras.facts["nodes"]:
-        if node["config"].get("activity_regularizer") is not None:
-            samples, *sides = node["output_shape"]
-            yield from (1 / math.prod(sides), float(samples), samples / math.prod(sides))
-
-
-def _other_parts(evidence: Evidence) -> Iterator[tuple[str, float]]:
-    """Yields the penalty with a mean instead of a sum as its l1 or l2 part, or without one."""
-    parts = {"l1": {"sum": 0.0, "mean": 0.0}, "l2": {"sum": 0.0, "mean": 0.0}}
-    for factors, w in _regularised(evidence):
-        for part, size in (("l1", np.abs(w)), ("l2", w * w)):
-            for name, value in (("sum", size.sum()), ("mean", size.mean())):
-                parts[part][name] += factors.get(part, 0.0) * float(value)
-    for part, other in (("l1", "l2"), ("l2", "l1")):
-        if parts[part]["sum"]:
-            yield f"takes the mean of its {part} part", parts[part]["mean"] + parts[other]["sum"]
-            if parts[other]["sum"]:
-                yield f"has no {part} part", parts[other]["sum"]
-    if parts["l1"]["sum"] and parts["l2"]["sum"]:
-        yield "takes the mean of both parts", parts["l1"]["mean"] + parts["l2"]["mean"]
-
-
-def _regularised(evidence: Evidence) -> Iterator[tuple[dict[str, float], np.ndarray]]:
-    """Yields the factors of each regulariser and its weight; a shared weight occurs once."""
-    seen = set()
-    for node in evidence.keras.facts["nodes"]:
-        for name, value in node["config"].items():
-            if not name.endswith("_regularizer") or not isinstance(value, dict):
-                continue
-            variable = name.removesuffix("_regularizer")
-            given = value.get("config", {})
-            factors = {k: float(given[k]) for k in ("l1", "l2") if given.get(k)}
-            for weight in node["weights"]:
-                is_its = short_name(weight) in (variable, f"{variable}_kernel")
-                if factors and is_its and weight not in seen:
-                    seen.add(weight)
-                    yield factors, evidence.keras[f"weights/{weight}"]
-
-
-def _factors(evidence: Evidence) -> list[float]:
-    """Returns the factors of all L2 regularisers of the Keras model."""
-    found = set()
-    for node in evidence.keras.facts["nodes"]:
-        for name, value in node["config"].items():
-            if name.endswith("regularizer") and isinstance(value, dict):
-                l2 = value.get("config", {}).get("l2")
-                if isinstance(l2, int | float) and l2:
-                    found.add(float(l2))
-    return sorted(found)
-
-
-def _squares(evidence: Evidence) -> Iterator[tuple[float, str]]:
-    weights = {
-        name: float((evidence.keras[f"weights/{name}"] ** 2).sum())
-        for name, entry in evidence.keras.facts["weights"].items()
-        if entry["trainable"]
-    }
-    yield sum(weights.values()), "all parameters, biases too"
-    kernels = {n: v for n, v in weights.items() if n.endswith("kernel")}
-    yield sum(kernels.values()), "all kernels"
-    penalised = [
-        weights.get(name, 0.0)
-        for node in evidence.keras.facts["nodes"]
-        if any(node["config"].get(f"{part}_regularizer") for part in ("kernel", "depthwise"))
-        for name in node["weights"]
-    ]
-    yield sum(penalised), "the biases of penalised layers too"
-
-
 def _other_loss(evidence: Evidence) -> Match | None:
     found = evidence.once(confident)
     return None if found is None else Match(PLACE, f"{found.facts['name']} in Keras")
@@ -361,8 +261,6 @@ def _other_loss(evidence: Evidence) -> Match | None:
 RULES: dict[str, Recogniser] = {
     "D1": _twice,
     "D2": _clipped,
-    "C9": _no_penalty,
-    "C8": _other_penalty,
     "D4": _smoothing,
     "D5": _class_weights,
     "D9": _broadcast,

@@ -165,6 +165,33 @@ def test_a_penalty_of_other_parts_is_told(tmp_path, formula, detail):
     assert found["C8"] == detail
 
 
+def squares(name):
+    return float((check_pairs.recorded().arrays[f"weights/{name}"] ** 2).sum())
+
+
+BIASES = L2 * (squares("dense1.bias") + squares("dense2.bias"))
+OTHERS = BIASES + L2 * squares("dense2.kernel")
+
+
+@pytest.mark.parametrize(
+    ("more", "detail"),
+    [
+        (BIASES, "the port penalises all biases, too"),
+        (OTHERS, "the port penalises all other parameters, too"),
+        (L2 * squares("dense2.kernel"), "the port penalises dense2.kernel, too"),
+        (0.0417, "the losses differ by 0.0417, whatever the outputs are"),
+    ],
+    ids=["biases", "all", "one", "unknown"],
+)
+def test_a_penalty_of_more_weights_is_told_whatever_else_is_penalised(tmp_path, more, detail):
+    def port(parts):
+        whole = L1 * np.abs(parts.arrays["weights/dense1.kernel"]).sum()
+        whole += L2 * squares("dense1.kernel")
+        port_with_penalty(lambda w: whole + more)(parts)
+
+    assert names(evidence_of(tmp_path, penalised(0), port))["C8"] == detail
+
+
 def both_have_weights(port):
     """As where a layer is called twice: the second call has the same weights."""
     port.facts["nodes"][1]["weights"] = port.facts["nodes"][0]["weights"]
