@@ -81,7 +81,9 @@ def features(seed: int, name: str, num: int, shape: Sequence[int]) -> np.ndarray
 def tokens(
     seed: int, name: str, num: int, shape: Sequence[int], count: int, padded: bool = False
 ) -> np.ndarray:
-    """Returns (num, *shape) int64 in [0, count).
+    """Returns (num, *shape) int64 in [0, count), with a run of 0 in the last sample.
+
+    Token 0 is the one that torch's `padding_idx` does not train.
 
     Args:
         seed: of the probe.
@@ -98,6 +100,10 @@ def tokens(
         lengths = draw.integers(1, shape[-1] + 1, size=(num, *shape[:-1], 1))
         lengths[0] = shape[-1]
         drawn[np.arange(shape[-1]) >= lengths] = 0
+    elif drawn.size:
+        last = drawn.reshape(num, -1)[-1]
+        middle = last.size // 2  # a maximum over the sequence takes some of a run
+        last[middle : middle + max(1, last.size // 5)] = 0
     return drawn
 
 

@@ -75,6 +75,12 @@ def test_features_are_signed_to_the_border_with_a_level_of_their_own():
     assert min(abs(a - b) for a, b in itertools.combinations(levels, 2)) > 0.01
 
 
+def test_the_last_sample_has_a_run_of_token_0_however_many_tokens_there_are():
+    tokens = probe.tokens(0, "t", 3, (20,), 10**6)
+    assert np.flatnonzero(tokens[-1] == 0).tolist() == [10, 11, 12, 13]
+    assert probe.tokens(0, "t", 3, (), 10**6)[-1] == 0
+
+
 def test_tokens_reach_both_ends():
     tokens = probe.tokens(0, "t", 50, (20,), 7)
     assert (tokens.min(), tokens.max(), tokens.dtype) == (0, 6, np.int64)
