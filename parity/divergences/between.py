@@ -66,12 +66,25 @@ def _reshaped(evidence: Evidence) -> Match | None:
                     told = "as it is" if axes == tuple(range(1, x.ndim)) else f"in the order {axes}"
                     return Match(NUMBERS, f"the port reshapes {name} {told}")
         return Match(SETTINGS, f"the port has the numbers of {name} in a different order")
-    found = evidence.failing_input()
-    if found is not None and found[1].size == found[2].size and found[1].ndim > 1:
-        theirs, ours = (np.sort(array, axis=None) for array in found[1:])
-        if is_close(theirs, ours):
-            return Match(NUMBERS, "the port has Keras's numbers in a different order")
-    return None
+    return _in_another_order(evidence, *(evidence.failing_input() or (0, None, None))[1:])
+
+
+def _in_another_order(
+    evidence: Evidence, theirs: np.ndarray | None, ours: np.ndarray | None
+) -> Match | None:
+    if theirs is None or ours is None or theirs.size != ours.size or theirs.ndim < 2:
+        return None
+    if is_close(theirs, ours) or not is_close(np.sort(theirs, axis=None), np.sort(ours, axis=None)):
+        return None
+    return Match(NUMBERS, "the port has Keras's numbers in a different order")
+
+
+def _reshaped_output(evidence: Evidence) -> Match | None:
+    """Recognises an output of the model with Keras's numbers in another order."""
+    key = f"forward/{evidence.mode}/output"
+    if not evidence.is_output or key not in evidence.keras or key not in evidence.port:
+        return None
+    return _in_another_order(evidence, evidence.keras[key], evidence.port[key])
 
 
 def other_reduction(evidence: Evidence) -> Match | None:
@@ -149,6 +162,6 @@ def _unpaired_dropouts(evidence: Evidence) -> tuple[list[str], list[str]]:
 RULES: dict[str, Recogniser] = {
     "C16": moved_dropout,
     "A25": _last_step,
-    "A26": _reshaped,
+    "A26": lambda evidence: _reshaped(evidence) or _reshaped_output(evidence),
     "A27": _scaled,
 }

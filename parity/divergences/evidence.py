@@ -66,6 +66,11 @@ class Evidence:
         return self.item.name.startswith("input of ")
 
     @property
+    def is_output(self) -> bool:
+        """Whether it is the output of the model that differs."""
+        return self.level.id == "forward" and self.item.name in ("output (eval)", "output (train)")
+
+    @property
     def mode(self) -> str:
         """The mode of a forward item: "eval" or "train"."""
         return "train" if "(train)" in self.item.name else "eval"

@@ -178,7 +178,9 @@ def _wiring(evidence: Evidence) -> Match | None:
 
 
 def _between_layers(evidence: Evidence) -> Match | None:
-    """Recognises an unknown difference between two layers."""
+    """Recognises an unknown difference between two layers, or behind the last one."""
+    if evidence.is_output:
+        return Match(PLACE, "what comes after the last layer that was compared")
     if not evidence.is_forward() or not evidence.is_input:
         return None
     found = evidence.failing_input()

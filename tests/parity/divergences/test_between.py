@@ -3,6 +3,7 @@
 import numpy as np
 import one_layer
 import pytest
+from check_evidence import evidence_of, names
 
 X = np.random.default_rng(0).normal(size=(3, 4, 5, 2))
 STEPS = np.random.default_rng(1).normal(size=(3, 6, 4))
@@ -62,3 +63,24 @@ def test_two_wrong_directions_are_not_the_last_step():
     theirs = STEPS[:, 0]
     found = one_layer.behind("bidirectional", {}, STEPS, theirs, theirs, STEPS[:, 1])
     assert "A25" not in one_layer.names(found)
+
+
+def wrong_outputs(change):
+    """A port in which every layer agrees, and its outputs do not."""
+
+    def port(parts):
+        for mode in ("eval", "train"):
+            key = f"forward/{mode}/output"
+            parts.arrays[key] = change(parts.arrays[key])
+
+    return port
+
+
+def test_an_output_with_the_same_numbers_in_another_order_is_named(tmp_path):
+    found = names(evidence_of(tmp_path, port=wrong_outputs(lambda y: y[:, ::-1])))
+    assert next(iter(found)) == "A26"
+
+
+def test_another_output_behind_layers_that_agree_is_placed(tmp_path):
+    found = names(evidence_of(tmp_path, port=wrong_outputs(lambda y: y + 0.1)))
+    assert found == {"N1": "what comes after the last layer that was compared"}

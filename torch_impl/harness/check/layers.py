@@ -47,6 +47,9 @@ def write_layers(port: PortUnderTest, form: str, loss: Loss | None, writer: Trac
             if new and given is not None:
                 found = _forced(port, mode, style, given)
         _write(mode, found, writer)
+        # The loss of another output is none of Keras's.
+        if found.loss is not None and _ends_well(port, found, form, mode):
+            writer.put("loss/own", found.loss)
     writer.facts["style"] = sorted(style)
 
 
@@ -75,8 +78,13 @@ def _write(mode: str, found: Forced, writer: TraceWriter) -> None:
         if mode == "train":
             writer.put_all(f"forced/{what}", getattr(found, what))
     if found.loss is not None:
-        writer.put("loss/own", found.loss)
         writer.facts["awaited"] = found.awaited
+
+
+def _ends_well(port: PortUnderTest, found: Forced, form: str, mode: str) -> bool:
+    """Whether the output of the port is Keras's."""
+    ours = found.output.detach().cpu().numpy()
+    return compare_output(port.keras, ours, form, mode).status == PASS
 
 
 def _unshaped(port: PortUnderTest, mode: str) -> set[str]:
@@ -134,8 +142,7 @@ def _clean(port: PortUnderTest, form: str, mode: str, asked: set[str], style: se
     except Exception:  # without Keras's values the port may not even fit together
         return set()
     bad = _reached(port, found)
-    ours = found.output.detach().cpu().numpy()
-    ends_well = compare_output(port.keras, ours, form, mode).status == PASS
+    ends_well = _ends_well(port, found, form, mode)
     nodes = port.keras.facts["nodes"]
     after = takers(nodes)
     judged = set(found.own) | set(found.inputs)

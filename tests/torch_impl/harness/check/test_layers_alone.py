@@ -104,6 +104,17 @@ def test_what_is_computed_between_two_layers_differs_at_the_second(written, reco
     assert differing(writer, recorded) == {"input of dense1.activation"}
 
 
+class Moved(Net):
+    def forward(self, x):
+        return super().forward(x) + 0.1
+
+
+def test_the_loss_of_an_output_that_is_not_kerass_says_nothing_of_the_loss(written, recorded):
+    writer = written(lambda: Port(Moved(), nn.MSELoss()))
+    assert differing(writer, recorded) == set()
+    assert "loss/own" not in writer.arrays
+
+
 def test_the_layers_are_judged_though_the_loss_raises(written, recorded):
     writer = written(check_factories.torch_raises_in_loss)
     assert differing(writer, recorded) == set()
