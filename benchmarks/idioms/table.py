@@ -109,18 +109,62 @@ FAULTS = tuple(
     c_squeezenet_ceil A24 forward
     c_tabular_dropout_order C16 forward
     c_text_cnn_max_norm F16 optimizer
+    d_bag_of_words_weighted D5 loss
+    d_bigru_two_layers A22,N1 forward
+    d_conv_autoencoder_view A26,N1 forward
+    d_convnext_droppath A27,N1,N2 forward
+    d_gray_mlp_smoothing D4 loss
+    d_lstm_autoencoder_clip E1,E8 optimizer
+    d_preact_resnet_compiled A22 forward
+    d_prelu_epoch_decay G9,G1 schedule
+    d_relu_behind_pool A22,N1 forward
+    d_shuffle_unit A26,N1 forward
+    d_sparse_activity_lazy C8 loss
+    d_stacked_lstm_huber D14 loss
+    d_subpixel_superres D12 loss
+    d_swish_function_gap E7 gradient
+    d_tcn_long_cosine G13,G15 schedule
+    d_text_cnn_moduledict E6,E9,E7 gradient
+    d_video_timedistributed A26,N1 forward
+    d_weightnorm_mlp B9 init
+    e_bilstm_hidden_cat A25 forward
+    e_convnext_gamma E6 gradient
+    e_deepfm_hashed_fields D1 loss
+    e_densenet_milestones G9,G15 schedule
+    e_espcn_depth_to_space A26 forward
+    e_gru_from_scratch N2 forward
+    e_mlp_mixer_conv1d H13 data
+    e_mobilenetv3_hswish_se F4 optimizer
+    e_neumf_table_penalty C8 loss
+    e_pinn_raw_lists E8 optimizer
+    e_preact_resnet_hasattr A22 forward
+    e_shufflenet_v2_units A26,N1 forward
+    e_siamese_abs_difference E9 gradient
+    e_tcn_chomp C15 forward
+    e_textcnn_conv2d_filters B8 init
+    e_unet_pad_and_cat C2 forward
+    e_wavenet_valid_slices N1,A22 forward
     """.strip().splitlines()
 )
 TRIPLES = tuple(
     _triple(row)
     for row in """
+    t_attention_focal A21@forward D13@loss E8@optimizer
+    t_crnn_frames A26,N1@forward D12@loss E8@optimizer
     t_distill_kl A16@forward D12@loss G1@schedule
     t_focal_tabular B10,B8@init A20@forward D13@loss
     t_gmlp_smoothing A13@forward D4@loss C11@optimizer
     t_gru_forecast B10,B8@init A18@forward E1,E8@optimizer
+    t_mnist_example_nll C15@forward F8@optimizer G15,G13@schedule
+    t_mobilenet_se A16,A13@forward C2@forward C11@optimizer
     t_mobilenet_v2 A16@forward C2@forward F4@optimizer
     t_monotone_hinge B10,B8@init D13@loss F16@optimizer
     t_multilabel_pool A8@forward D12@loss G12,G15@schedule
+    t_selu_distill B3,B8@init D12@loss F14,F13@optimizer
+    t_series_embedding A20@forward C11@optimizer G9@schedule
+    t_tabular_selu_huber B3,B8@init D14@loss G1@schedule
+    t_transformer_fused_qkv B8@init A27,N1@forward C11@optimizer
+    t_unet_dice A22,N1@forward D12,D13@loss B8,B3@init
     t_unet_nesterov C14@forward D4@loss F14@optimizer
     t_vae_decoder A9@forward D12@loss F14@optimizer
     t_wavenet_counts A16@forward D13@loss G9,G15@schedule

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 MEASURED = (
     f"float64, relative to the largest value: {FLOAT64:g}, or {NOISE_FACTOR:g} times what one unit "
-    f"in the last place of the weights changes in Keras, up to {MOST:g}"
+    f"in the last place of the weights and of float32 constants changes in Keras, up to {MOST:g}"
 )
 LEARNING_RATE = 1.2e-7  # relative: Keras keeps the rate in float32
 NO_LOSS = "the Keras model has no single loss"

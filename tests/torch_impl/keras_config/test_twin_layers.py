@@ -11,7 +11,10 @@ from torch_impl.keras_config import from_keras_config
 from torch_impl.keras_config.builders import BUILDERS
 from torch_impl.weights import read
 
-BAR = 1e-12  # relative to the greatest entry
+BAR = 1e-12  # relative to the greatest entry, or to SMALLEST if that is less
+# Behind a saturated softmax a gradient is the difference of numbers near 1: rounding in it is 1e-15
+# (measured), whatever its size.
+SMALLEST = 1e-2
 IMAGES, SEQUENCES, VOLUMES, FEATURES = (6, 5, 4), (7, 4), (4, 5, 3, 2), (6,)
 
 # Of each class of layers, its input and what makes it.
@@ -138,7 +141,7 @@ def flat(outputs):
 
 def difference(ours, theirs):
     assert ours.shape == theirs.shape
-    return np.max(np.abs(ours - theirs)) / max(np.max(np.abs(theirs)), 1e-300)
+    return np.max(np.abs(ours - theirs)) / max(np.max(np.abs(theirs)), SMALLEST)
 
 
 def step(model, twin, arrays, training, rate=0.05):
