@@ -7,18 +7,34 @@ import pytest
 import tensorflow as tf
 from both_halves import levels, recorded
 
+from keras_impl.harness import versions
 from keras_impl.harness.check.exercised import Exercise, not_compared, revived, useless_masks
-from keras_impl.harness.check.run import run_check
+from keras_impl.harness.check.model import build, signature
+from keras_impl.harness.check.noise import noise_of
+from keras_impl.harness.check.passes import most_exercised
+from keras_impl.harness.factories import call_factory
 from parity.data import probe_inputs
+from parity.data.samples import Samples
+from parity.halves.perturbation import perturbed
 from parity.programs.check_spec import CheckSpec
 from parity.traces.trace import TraceWriter
 
 L = keras.layers
 
 
-def probed(build, **settings):
-    writer = TraceWriter()
-    run_check(CheckSpec(steps=1, **settings), build, writer)
+def probed(factory, **settings):
+    """What `run_check` writes, without initial weights and training."""
+    spec = CheckSpec(steps=1, **settings)
+    versions.use_float64()
+    reference = call_factory(factory, spec.seed)
+    samples = Samples(spec, signature(reference))
+    build(reference, samples)
+    first = most_exercised(spec, factory, reference, samples)
+    second = first.again(factory, perturbed(first.weights, 1), perturbation=1)
+    second.run(spec)
+    writer = first.writer
+    writer.facts["noise"] = noise_of(writer, second.writer)
+    writer.facts["not_compared"] = not_compared(first.exercise, writer)
     return writer
 
 
@@ -51,12 +67,12 @@ def test_a_gate_that_is_cut_off_is_caught_whatever_the_seed(seed, tmp_path):
 def chain(*layers, loss="mse", shape=(5,)):
     """A factory of a plain chain of layers."""
 
-    def build():
+    def make():
         model = keras.Sequential([keras.Input(shape), *(layer() for layer in layers)])
         model.compile(keras.optimizers.SGD(0.1), loss)
         return model
 
-    return build
+    return make
 
 
 @pytest.mark.parametrize(
@@ -158,7 +174,7 @@ def test_a_gradient_that_is_zero_in_every_draw_is_told_with_what_is_dead():
 def test_a_weight_that_the_loss_does_not_know_is_told_and_draws_nothing_again():
     built = []
 
-    def build():
+    def make():
         built.append(1)
         inputs = keras.Input((4,))
         L.Dense(2, name="aside")
@@ -168,7 +184,7 @@ def test_a_weight_that_the_loss_does_not_know_is_told_and_draws_nothing_again():
         model.compile("sgd", "mse")
         return model
 
-    writer = probed(build)
+    writer = probed(make)
     why = "the loss does not depend on it"
     assert told(writer) == {"gradient of cut.kernel": why, "gradient of cut.bias": why}
     plain = len(built)
