@@ -34,7 +34,7 @@ FAULTS = tuple(
     for row in """
     layers_align_corners C14 forward
     layers_batch_norm_epsilon C1 forward
-    layers_bidirectional_last_step N1 forward
+    layers_bidirectional_last_step A25,N1 forward
     layers_causal_symmetric A18 forward
     layers_conv1d_symmetric A5 forward
     layers_dilation_forgotten A18 forward
@@ -76,18 +76,18 @@ FAULTS = tuple(
     training_rate_digits_swapped F6 optimizer
     training_rmsprop_not_centered F14 optimizer
     training_skip_detached E9,E7 gradient
-    training_smooth_l1 D13 loss
-    training_staircase_forgotten G13 schedule
+    training_smooth_l1 D14,D13 loss
+    training_staircase_forgotten G14,G13 schedule
     training_stopping_late G8 schedule
     training_sum_over_labels D12 loss
     second_attention_detached E9,E7,E6 gradient
     second_autoencoder_output_padding A9 forward
-    second_bidirectional_last_step N1 forward
+    second_bidirectional_last_step A25,N1 forward
     second_bottleneck_symmetric A5 forward
     second_class_weights_mean D5 loss
     second_clip_over_all E1 optimizer
     second_cosine_rises_again G13 schedule
-    second_crnn_not_permuted A22,N1 forward
+    second_crnn_not_permuted A26,A22,N1 forward
     second_decay_of_norms C11 optimizer
     second_depthwise_fan B8 init
     second_dropout_of_steps C15 forward
@@ -102,9 +102,9 @@ FAULTS = tuple(
     second_norm_before_relu A16 forward
     second_plateau_no_floor G4 schedule
     second_rmsprop_epsilon_outside F4 optimizer
-    second_siamese_two_towers A17 structure
+    second_siamese_two_towers A30,A17 structure
     second_skip_rectified A16 forward
-    second_smooth_l1 D13 loss
+    second_smooth_l1 D14,D13 loss
     second_step_decay_late G9 schedule
     second_stopping_late G8 schedule
     second_text_cnn_padding_idx E7 gradient

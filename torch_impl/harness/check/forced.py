@@ -222,7 +222,9 @@ class _Pairs:
         slope = key.replace(f"forward/{self._mode}", "output_gradient").removesuffix("/output")
         is_known = slope in self._keras and not is_log and not self._is_last(key)
         given = pair.native_output(self._keras[slope], ended, theirs) if is_known else None
-        if given is not None and given.shape == value.shape:
+        fits = given is not None and given.shape == value.shape
+        # None passes what runs without: a frozen part, or the inside of an autograd.Function.
+        if fits and made.tensor.requires_grad:
             self._found.awaited.append(name)
 
         def back(arrived: torch.Tensor) -> torch.Tensor:

@@ -181,3 +181,22 @@ def test_inputs_may_come_in_any_order_where_it_makes_no_difference(kind, order):
     assert _order_of_inputs(kind, [b, a], [a, b]) == order
     assert _order_of_inputs(kind, [a, b], [a, b]) == [0, 1]
     assert _order_of_inputs(kind, [a, b], [a + 5, b]) == [0, 1]
+
+
+class Frozen(nn.Linear):
+    def forward(self, x):
+        with torch.no_grad():
+            return super().forward(x)
+
+
+def test_no_gradient_is_awaited_of_what_runs_without(forced):
+    usual = forced(net).awaited
+    assert "dense1" in usual
+
+    def frozen():
+        port = net()
+        port.module[0] = Frozen(5, 4)
+        return port
+
+    assert "dense1" not in forced(frozen).awaited
+    assert "dense2" in forced(frozen).awaited
