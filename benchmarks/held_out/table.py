@@ -61,7 +61,7 @@ FAULTS = tuple(
     training_binary_smoothing D4 loss
     training_classifier_left_out F15 optimizer
     training_clip_over_all E1 optimizer
-    training_cosine_too_short G13 schedule
+    training_cosine_too_short G15,G13 schedule
     training_crossentropy_clipped D2 loss
     training_decay_of_biases C11 optimizer
     training_embedding_frozen E6 gradient

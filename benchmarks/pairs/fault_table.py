@@ -187,7 +187,7 @@ FAULTS = (
         broadcast mse_one D9 loss: Outputs (N, 1) and targets (N,)
         loss_summed mse D12 loss: The sum for the mean
         loss_absolute mse D13 loss: Absolute for squared error
-        smooth_l1 huber D13 loss: Divided by delta
+        smooth_l1 huber D14,D13 loss: Divided by delta
         l2_half l2 C8 loss: Half of the sum of squares
         l2_biases l2 C8 loss: The bias is penalised too
         l2_everywhere l2 C8 loss: All kernels are penalised
