@@ -66,13 +66,12 @@ def _reshaped(evidence: Evidence) -> Match | None:
                     told = "as it is" if axes == tuple(range(1, x.ndim)) else f"in the order {axes}"
                     return Match(NUMBERS, f"the port reshapes {name} {told}")
         return Match(SETTINGS, f"the port has the numbers of {name} in a different order")
-    return _in_another_order(evidence, *(evidence.failing_input() or (0, None, None))[1:])
+    found = evidence.failing_input()
+    return None if found is None else _in_another_order(*found[1:])
 
 
-def _in_another_order(
-    evidence: Evidence, theirs: np.ndarray | None, ours: np.ndarray | None
-) -> Match | None:
-    if theirs is None or ours is None or theirs.size != ours.size or theirs.ndim < 2:
+def _in_another_order(theirs: np.ndarray, ours: np.ndarray) -> Match | None:
+    if theirs.size != ours.size or theirs.ndim < 2:
         return None
     if is_close(theirs, ours) or not is_close(np.sort(theirs, axis=None), np.sort(ours, axis=None)):
         return None
@@ -84,7 +83,7 @@ def _reshaped_output(evidence: Evidence) -> Match | None:
     key = f"forward/{evidence.mode}/output"
     if not evidence.is_output or key not in evidence.keras or key not in evidence.port:
         return None
-    return _in_another_order(evidence, evidence.keras[key], evidence.port[key])
+    return _in_another_order(evidence.keras[key], evidence.port[key])
 
 
 def other_reduction(evidence: Evidence) -> Match | None:

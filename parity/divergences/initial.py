@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from parity.data.initial_draws import is_constant
+from parity.data.weight_names import MOVING
 from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Match, Recogniser
 from parity.divergences.likeness import FITS, fit, fix_of, gain_of, name_of, torch_default
 from parity.ladder.distributions import Law, law_of
@@ -41,9 +42,6 @@ class _Drawn:
     def said(self) -> str:
         """Keras's initialiser, in words."""
         return f"{self.initializer.get('class', 'another initialiser')} in Keras"
-
-
-MOVING = ("moving_mean", "moving_variance")  # moved by a pass, not drawn
 
 
 def _draws(evidence: Evidence) -> _Drawn | None:

@@ -19,7 +19,7 @@ from keras_impl.harness.check.loss import penalties, sample_weight
 from keras_impl.harness.check.model import as_fed, named_variables, trainable
 from keras_impl.harness.factories import Reference
 from parity.data import probe_inputs
-from parity.data.weight_names import short_name
+from parity.data.weight_names import MOVING, short_name
 from parity.traces.trace import TraceWriter
 
 # A dropout of few samples by a low rate drops nothing in most draws: of 4 by 0.025, in 9 of 10.
@@ -66,7 +66,7 @@ def write_gradients(
         if slope is not None:
             writer.put(f"output_gradient/{call.name}", slope)
     for name, variable in named_variables(model).items():
-        if short_name(name) in ("moving_mean", "moving_variance"):
+        if short_name(name) in MOVING:
             writer.put(f"state/{name}", variable.numpy())
     by_weight = dict(zip(variables, gradients, strict=False))
     exercise = Exercise(

@@ -49,9 +49,10 @@ def perturb_constants(model: keras.Model) -> None:
                     value = _next_float32(float(getattr(regularizer, factor)))
                     setattr(regularizer, factor, value)
     optimizer = getattr(model, "optimizer", None)
-    if optimizer is not None:
-        _keep_digits(optimizer)
-    if optimizer is not None and has_schedule(optimizer):
+    if optimizer is None:
+        return
+    _keep_digits(optimizer)
+    if has_schedule(optimizer):
         optimizer._learning_rate = _Perturbed(optimizer._learning_rate)
 
 

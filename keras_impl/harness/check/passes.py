@@ -26,6 +26,7 @@ from keras_impl.harness.factories import Reference, call_factory
 from keras_impl.harness.versions import advance, has_mask, reseed
 from parity.data import probe_inputs
 from parity.data.samples import Samples
+from parity.halves.perturbation import perturbed
 from parity.programs.check_spec import CheckSpec
 from parity.traces.trace import TraceWriter
 
@@ -94,6 +95,12 @@ class Pass:
         fresh = self.fresh_model(factory, perturbation)
         advance(fresh.model, self.number)
         return Pass(fresh, self.samples, weights, self.number, perturbation)
+
+    def perturbed(self, spec: CheckSpec, factory: Callable[[], Any]) -> Pass:
+        """Runs the same pass with every weight and rounded constant moved, and returns it."""
+        moved = self.again(factory, perturbed(self.weights, 1), perturbation=1)
+        moved.run(spec)
+        return moved
 
     def fresh_model(self, factory: Callable[[], Any], perturbation: int) -> Reference:
         """Returns the model as its factory builds it, with rounded constants moved if asked for."""

@@ -23,7 +23,6 @@ from keras_impl.harness.check.schedule import write_schedule
 from keras_impl.harness.check.trajectory import write_trajectory
 from keras_impl.harness.factories import call_factory
 from parity.data.samples import Samples
-from parity.halves.perturbation import perturbed
 from parity.programs.check_spec import CheckSpec
 from parity.traces.trace import Trace, TraceWriter
 
@@ -52,8 +51,7 @@ def run_check(
     build(reference, samples)
     write_init(spec, factory, reference, samples, writer)
     first = most_exercised(spec, factory, reference, samples)
-    second = first.again(factory, perturbed(first.weights, 1), perturbation=1)
-    second.run(spec)
+    second = first.perturbed(spec, factory)
     for one in (first, second):
         _write_training(spec, one, factory)
     writer.arrays |= first.writer.arrays

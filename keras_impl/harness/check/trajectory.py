@@ -59,7 +59,8 @@ def write_trajectory(
             tf.zeros(v.shape, v.dtype) if g is None else g
             for g, v in zip(found, variables, strict=True)
         ]
-        repeated = repeated or (found if has_repeated_rows(found) else [])
+        if not perturbation and not repeated and has_repeated_rows(found):
+            repeated = found
         gradients = [tf.convert_to_tensor(gradient) for gradient in found]
         if perturbation:
             gradients = perturbed_gradients(gradients, perturbation + step)

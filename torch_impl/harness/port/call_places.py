@@ -33,6 +33,11 @@ _LIBRARIES = tuple(
 )
 
 
+def told_of(error: BaseException) -> str:
+    """Returns an error that the port raised, with the line of the user's code."""
+    return f"{type(error).__name__}: {error}, {line_of(error) or 'inside torch'}"
+
+
 def line_of(error: BaseException) -> str:
     """Returns the innermost line of the user's code in the traceback of an error, or ""."""
     frames = reversed(traceback.extract_tb(error.__traceback__))

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from parity.errors import InputError
+from torch_impl.harness.port.call_places import told_of
 from torch_impl.harness.port.function_weights import Place, as_it_is, placed, tensors_of
 from torch_impl.layouts import Variable
 
@@ -47,7 +48,7 @@ def load_by(
     except Exception as error:
         held = ", ".join(f"{name} {list(array.shape)}" for name, array in weights.items())
         raise InputError(
-            f"the port's `load` raised {type(error).__name__}: {error}; it gets the module and "
+            f"the port's `load` raised {told_of(error)}; it gets the module and "
             f"Keras's weights by name: {held}"
         ) from error
 

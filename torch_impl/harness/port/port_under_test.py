@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from parity.data.weight_names import MOVING
 from parity.errors import InputError
 from parity.traces.trace import Trace
 from torch_impl.harness.call import Call, first_tensor
 from torch_impl.harness.calls import Passed, recorded_calls
 from torch_impl.harness.factories import call_factory
 from torch_impl.harness.port.agreement import agreeing, output_error
-from torch_impl.harness.port.call_places import line_of
+from torch_impl.harness.port.call_places import told_of
 from torch_impl.harness.port.carried import Carried
 from torch_impl.harness.port.carrying import (
     AGREES,
@@ -106,11 +107,10 @@ class PortUnderTest:
                 with suppress(Exception):
                     return self._called()
             shapes = [tuple(self.keras["input/probe/0"].shape)]
-            what = f"{type(error).__name__}: {error}, {line_of(error) or 'inside torch'}"
             raise InputError(
                 f"the torch module cannot take the batch that Keras took, of shape {shapes[0]} in "
-                f"Keras's layout ({what}); return a Port with `feed`, which turns a batch into its "
-                "arguments"
+                f"Keras's layout ({told_of(error)}); return a Port with `feed`, which turns a "
+                "batch into its arguments"
             ) from error
 
     def _called(self) -> tuple[list[Call], torch.Tensor]:
@@ -307,8 +307,7 @@ class PortUnderTest:
 
     def moving(self) -> dict[str, np.ndarray]:
         """Returns the weights that a pass in train mode changes: moving statistics."""
-        names = ("moving_mean", "moving_variance")
-        return {name: array for name, array in self.weights().items() if name.endswith(names)}
+        return {name: array for name, array in self.weights().items() if name.endswith(MOVING)}
 
     def gradients(self) -> dict[str, np.ndarray]:
         """Returns the gradients of these weights, by the same names and in the same layout."""

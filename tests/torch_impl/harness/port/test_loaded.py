@@ -91,6 +91,7 @@ def test_an_error_of_load_is_told_with_what_it_gets(error):
         assert not torch.is_grad_enabled()
         raise error
 
-    told = r"`load` raised \w+Error: .*; it gets .* dense.kernel \[2, 3\], gru.gru_cell/kernel"
+    raised = r"`load` raised \w+Error: .*, test_loaded.py:\d+; it gets "
+    told = raised + r".* dense.kernel \[2, 3\], gru.gru_cell/kernel"
     with pytest.raises(InputError, match=told):
         load_by(load, torch.nn.Linear(1, 1), WeightsByName(WEIGHTS))
