@@ -1,5 +1,6 @@
 """What all tests start from: one thread, quiet frameworks, generators left as they were found."""
 
+import gc
 import os
 import random
 import sys
@@ -32,6 +33,12 @@ settings.load_profile("repeatable")
 def pytest_collection_modifyitems(items):
     """Long tests are begun first: at the end one worker would wait for the other."""
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
+def pytest_collection_finish():
+    """Keras collects garbage for every new model, and need not look at what was imported."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

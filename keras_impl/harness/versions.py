@@ -122,6 +122,12 @@ def apply(optimizer: Any, gradients: Sequence[Any], variables: Sequence[Any]) ->
         optimizer.apply(list(gradients), list(variables))
 
 
+def build_optimizer(optimizer: Any, variables: Sequence[Any]) -> None:
+    """Creates the slots of an optimizer, which its first step would create."""
+    build = getattr(optimizer, "build", None) or optimizer._create_all_weights  # legacy in Keras 2
+    build(list(variables))
+
+
 def state_of(optimizer: Any) -> list[Any]:
     """Returns all that an optimizer keeps: counter, rate, and the slots of all weights."""
     found = optimizer.variables

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from keras_impl.harness import versions
 from keras_impl.harness.check.model import has_schedule, set_weights, trainable
+from keras_impl.harness.check.steps import Steps
 from keras_impl.harness.factories import Reference
 from parity.data import probe_inputs
 from parity.programs.check_spec import CheckSpec
@@ -23,27 +24,36 @@ from parity.traces.trace import TraceWriter
 def write_optimizer(
     spec: CheckSpec,
     reference: Reference,
+    steps: Steps,
     weights: Mapping[str, np.ndarray],
     writer: TraceWriter,
 ) -> None:
-    """Feeds gradients of every size to the optimizer, and writes what its steps change."""
+    """Feeds gradients of every size to the optimizer, and writes what its steps change.
+
+    Args:
+        spec: settings of the check.
+        reference: the model.
+        steps: of its optimizer; they begin again.
+        weights: what the model starts from.
+        writer: receives weights, slots and rates.
+    """
     model = reference.model
-    optimizer = getattr(model, "optimizer", None)
-    if optimizer is None:
-        return
+    optimizer: Any = model.optimizer
+    steps.begin_again()
     set_weights(model, weights)
     begin_epoch(reference)
     variables = trainable(model)
+    names = {id(variable): name for name, variable in variables.items()}
     rates = []
     for step in range(1, probe_inputs.NUM_OPTIMIZER_STEPS + 1):
         if step == probe_inputs.CUT_BEFORE:
             cut(optimizer)
         gradients = [
-            tf.constant(probe_inputs.gradient(spec.seed, step, name, tuple(v.shape)))
-            for name, v in variables.items()
+            tf.constant(probe_inputs.gradient(spec.seed, step, names[id(v)], tuple(v.shape)))
+            for v in model.trainable_variables
         ]
         rates.append(float(optimizer.learning_rate))
-        versions.apply(optimizer, gradients, list(variables.values()))
+        steps.make(gradients)
         if step in probe_inputs.OPTIMIZER_STEPS:
             for name, variable in variables.items():
                 value = probe_inputs.of_step(variable.numpy())

@@ -20,6 +20,7 @@ from keras_impl.harness.check.noise import noise_of
 from keras_impl.harness.check.optimizer import write_optimizer
 from keras_impl.harness.check.passes import Pass, most_exercised
 from keras_impl.harness.check.schedule import write_schedule
+from keras_impl.harness.check.steps import Steps
 from keras_impl.harness.check.trajectory import write_trajectory
 from keras_impl.harness.factories import call_factory
 from parity.data.samples import Samples
@@ -53,7 +54,7 @@ def run_check(
     first = most_exercised(spec, factory, reference, samples)
     second = first.perturbed(spec, factory)
     for one in (first, second):
-        _write_training(spec, one, factory)
+        _write_training(spec, one)
     writer.arrays |= first.writer.arrays
     writer.facts |= first.writer.facts
     writer.put_all("weights", first.weights)
@@ -63,13 +64,14 @@ def run_check(
     write_schedule(spec, factory, writer)
 
 
-def _write_training(spec: CheckSpec, one: Pass, factory: Callable[[], Any]) -> None:
+def _write_training(spec: CheckSpec, one: Pass) -> None:
     """Writes a few steps of training, and those of the optimizer alone."""
     model = one.reference.model
+    if getattr(model, "optimizer", None) is None:
+        return
+    steps = Steps(model)
     if loss_name(model) is not None:
         set_weights(model, one.weights)
         versions.reseed(one.samples.seed)
-        write_trajectory(spec, one.reference, one.samples, one.writer, one.perturbation)
-    # Training changes a model, so the optimizer is probed on a fresh one.
-    fresh = one.fresh_model(factory, one.perturbation)
-    write_optimizer(spec, fresh, one.weights, one.writer)
+        write_trajectory(spec, one.reference, steps, one.samples, one.writer, one.perturbation)
+    write_optimizer(spec, one.reference, steps, one.weights, one.writer)

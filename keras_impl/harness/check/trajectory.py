@@ -21,6 +21,7 @@ from keras_impl.harness.check.model import as_fed, get_weights, trainable
 from keras_impl.harness.check.noise import perturbed_gradients
 from keras_impl.harness.check.occurrences import has_repeated_rows, taken_apart
 from keras_impl.harness.check.optimizer import begin_epoch, cut
+from keras_impl.harness.check.steps import Steps
 from keras_impl.harness.factories import Reference
 from parity.data import probe_inputs
 from parity.data.samples import Samples
@@ -34,12 +35,15 @@ _APART = (
 
 
 def write_trajectory(
-    spec: CheckSpec, reference: Reference, samples: Samples, writer: TraceWriter, perturbation: int
+    spec: CheckSpec,
+    reference: Reference,
+    steps: Steps,
+    samples: Samples,
+    writer: TraceWriter,
+    perturbation: int,
 ) -> None:
     """Makes a few steps as `fit` does, with a cut of the rate if there may be one."""
     model = reference.model
-    if getattr(model, "optimizer", None) is None:
-        return
     begin_epoch(reference)
     losses, rates = [], []
     repeated: list[Any] = []  # the first gradients with repeated rows
@@ -65,7 +69,7 @@ def write_trajectory(
         if perturbation:
             gradients = perturbed_gradients(gradients, perturbation + step)
         rates.append(float(model.optimizer.learning_rate))
-        versions.apply(model.optimizer, gradients, variables)
+        steps.make(gradients)
         losses.append(float(loss))
         for number, value in enumerate(x):
             writer.put(f"input/step{step}/{number}", value)
