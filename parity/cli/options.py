@@ -178,12 +178,16 @@ def with_options(shared: Sequence[Decorator]) -> Decorator:
 
 
 def specs_of(
-    names: Any, seeds: list[int] | None, full: bool, settings: dict[str, Any]
+    names: Any,
+    seeds: list[int] | None,
+    full: bool,
+    settings: dict[str, Any],
+    margins: str = "visible",
 ) -> list[Any]:
     """Returns the specs of the runs of some scenarios.
 
     Without seeds, each scenario has one run, with the seed of its spec. With None, each scenario
-    has as many seeds as it needs, from 0 on.
+    has as many seeds as it needs for the margins, from 0 on.
     """
     from parity.programs.scenarios import find
 
@@ -191,7 +195,7 @@ def specs_of(
     for name in dict.fromkeys(names):
         found = find(name)
         spec = found.spec.replace(**{**(found.full if full else {}), **given(settings)})
-        numbers = range(found.num_seeds) if seeds is None else seeds
+        numbers = range(found.num_seeds_of(margins)) if seeds is None else seeds
         specs += [spec.replace(seed=seed) for seed in numbers] or [spec]
     return specs
 

@@ -39,6 +39,13 @@ from parity.traces.folder import REPORT, SWEEP
     default="independent",
     help="Random numbers of the torch half: Keras's (seeded) or its own (independent).",
 )
+@click.option(
+    "--margins",
+    type=click.Choice(["visible", "strict"]),
+    default="visible",
+    help="Differences that count as equivalent: less than a user notices (1.5 points of accuracy), "
+    "or than a good port reaches (0.5 points).",
+)
 @with_options(RUN_SETTINGS)
 @click.option(
     "--engine",
@@ -75,6 +82,7 @@ from parity.traces.folder import REPORT, SWEEP
 def sweep(
     scenarios: tuple[str, ...],
     seeds: list[int],
+    margins: str,
     full: bool,
     engine: str,
     ray_address: str | None,
@@ -102,7 +110,7 @@ def sweep(
     from parity.sweeps.task import versions
 
     check_file(json_file)
-    specs = specs_of(scenarios or BEHAVIOUR, seeds or None, full, settings)
+    specs = specs_of(scenarios or BEHAVIOUR, seeds or None, full, settings, margins)
     options = _engine_options(out, children)
     if engine == "ray":
         from parity.sweeps import ray_cluster
@@ -117,7 +125,7 @@ def sweep(
     environment: dict[str, Any] = {"command": shlex.join(["parity", *sys.argv[1:]])}
     for half, python in children.pythons.items():
         environment[half] = {"versions": versions(half, python)["versions"]}
-    result = result_of(found, mode=settings["mode"], environment=environment)
+    result = result_of(found, mode=settings["mode"], margins=margins, environment=environment)
     if json_file is not None:
         write_json_file(json_file, result.to_json())
     if "://" not in out:

@@ -1,41 +1,40 @@
 """Equivalence: whether the two halves behave alike over the seeds of a sweep.
 
-Runs of one seed are pairs, because both halves train on the same split. For each scenario the
-levels of its quantities are compared. For each remedy its effect on the run that it cures is
-compared too: a port in which dropout helps less than in Keras differs there.
+Runs of one seed are pairs, because both halves train on the same split. Three things are compared,
+each in a module of its own: the means of the quantities (`samples`, `pairs`), the shares of runs
+that did not train (`collapses`), and the verdicts (`agreement`).
 
 In mode "independent" the margins decide: a difference within them does not count. In mode "seeded"
 the two halves are the same run except for rounding, and rounding has no preferred sign. There, any
-mean difference counts that the noise of the pairs does not explain.
+mean difference counts that swaps of the halves (`swaps`) do not explain.
 
 There are many comparisons, and one of many may look different by chance. Therefore the p values of
-a difference are corrected together (Holm 1979). Equivalence needs no correction: a sweep passes
-only if every comparison is equivalent, so it passes by mistake only if all of them are wrong
-(intersection-union test; Berger 1982).
+a difference are corrected together: those of the swaps by swapping the halves of a seed in all
+comparisons at once (Westfall and Young 1993), those of Student's t by Holm (1979). Equivalence
+needs no correction: a sweep passes only if every comparison is equivalent, so it passes by mistake
+only if all of them are wrong (intersection-union test; Berger 1982).
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from parity.behaviour.judgement import Judgement
-from parity.stats import ALPHA, Equivalence, decide, equivalence_of_pairs, holm
+from parity.stats import ALPHA, Equivalence, Verdict, decide, holm
+from parity.sweeps import agreement, collapses
+from parity.sweeps.agreement import ScenarioVerdicts, verdicts_of
+from parity.sweeps.collapses import Collapses, Pairs, collapses_of
+from parity.sweeps.pairs import equivalence_of_pairs, p_of_t
+from parity.sweeps.samples import Sample, samples_of
+from parity.sweeps.swaps import p_of_swapped_counts, p_of_swapped_means, step_down
 
 if TYPE_CHECKING:
-    from parity.programs.scenarios import Scenario
+    from parity.programs.scenarios import Margins, Scenario
     from parity.sweeps.rows import Row
-
-Verdict = Literal["pass", "fail", "inconclusive"]
-
-# Quantity -> (attribute of a Judgement, attribute of Margins).
-QUANTITIES = {
-    "accuracy": ("val_accuracy", "accuracy"),
-    "gap": ("gap", "gap"),
-    "epochs": ("epochs_to_plateau", "epochs"),
-}
 
 
 @dataclass(frozen=True)
@@ -49,6 +48,8 @@ class EquivalenceRow:
         against: for an effect, the scenario whose run is cured; else None.
         keras: mean over the Keras runs.
         torch: mean over the torch runs.
+        num_left_out: number of seeds with both runs that have no value, or whose run collapsed.
+        has_diverged: whether a run diverged; then the halves cannot be equivalent.
         equivalence: test of the pairs, with p, interval, power and the number of seeds needed.
         p_different: corrected p value of a difference beyond the margin; in mode "seeded", of any
             difference.
@@ -60,40 +61,11 @@ class EquivalenceRow:
     against: str | None
     keras: float
     torch: float
+    num_left_out: int
+    has_diverged: bool
     equivalence: Equivalence
     p_different: float
-    verdict: str
-
-
-@dataclass(frozen=True)
-class ScenarioVerdicts:
-    """The verdicts on the runs of one scenario.
-
-    Attributes:
-        scenario: name of the scenario.
-        expected: its verdict in the table of scenarios, or None.
-        num_seeds: number of seeds with a result in both halves.
-        keras: number of Keras runs by verdict.
-        torch: number of torch runs by verdict.
-        num_same: number of seeds whose two runs have the same verdict.
-    """
-
-    scenario: str
-    expected: str | None
-    num_seeds: int
-    keras: dict[str, int]
-    torch: dict[str, int]
-    num_same: int
-
-    @property
-    def agrees(self) -> bool:
-        """Whether the most frequent verdict is the same in both halves."""
-        return self.most(self.keras) == self.most(self.torch)
-
-    @staticmethod
-    def most(counts: Mapping[str, int]) -> str:
-        """Returns the most frequent verdict; ties go to the first by name."""
-        return min(counts, key=lambda verdict: (-counts[verdict], verdict))
+    verdict: Verdict
 
 
 @dataclass(frozen=True)
@@ -101,14 +73,16 @@ class SweepEquivalence:
     """Whether the halves behave alike.
 
     Attributes:
-        verdict: "fail" if verdicts disagree or a difference is shown; "pass" if everything is shown
-            to be equivalent; otherwise "inconclusive".
+        verdict: "fail" if a difference is shown; "pass" if everything is shown to be equivalent;
+            otherwise "inconclusive".
         verdicts: one row for each scenario.
+        collapses: one row for each scenario.
         comparisons: one row for each quantity.
     """
 
-    verdict: Verdict
+    verdict: Literal["pass", "fail", "inconclusive"]
     verdicts: tuple[ScenarioVerdicts, ...]
+    collapses: tuple[Collapses, ...]
     comparisons: tuple[EquivalenceRow, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -116,6 +90,7 @@ class SweepEquivalence:
         return {
             "verdict": self.verdict,
             "scenarios": [{**asdict(row), "agrees": row.agrees} for row in self.verdicts],
+            "collapses": [asdict(row) for row in self.collapses],
             "comparisons": [asdict(row) for row in self.comparisons],
         }
 
@@ -125,14 +100,18 @@ def compare(
     scenarios: Mapping[str, Scenario],
     *,
     mode: str = "independent",
+    margins: str = "visible",
+    missing: Iterable[Mapping[str, Any]] = (),
     alpha: float = ALPHA,
 ) -> SweepEquivalence:
     """Compares the halves of a sweep.
 
     Args:
-        rows: finished runs; a seed counts if both halves have run it.
+        rows: finished runs; a seed is compared if both halves have run it.
         scenarios: scenarios by name.
         mode: mode of the runs, "seeded" or "independent".
+        margins: "visible" or "strict"; see `Scenario.margins_of`.
+        missing: scenario and seed of each run without a result.
         alpha: level of all tests together.
     """
     runs: dict[str, dict[int, dict[str, Judgement]]] = {}
@@ -146,113 +125,139 @@ def compare(
         }
         for name, seeds in runs.items()
     }
+    pairs = {name: seeds for name, seeds in pairs.items() if seeds}
+    lacking = {(row.scenario, row.seed) for row in rows}
+    lacking |= {(str(row["scenario"]), int(row["seed"])) for row in missing}
+    limits = {name: scenarios[name].margins_of(margins) for name in pairs}
+    found = _Tests(pairs, scenarios, limits, mode == "seeded", alpha)
     verdicts = tuple(
-        _verdicts(name, scenarios[name].expected, list(seeds.values()))
+        verdicts_of(
+            name,
+            seeds,
+            scenarios[name].expected,
+            limits[name],
+            num_missing=sum(where == name and seed not in seeds for where, seed in lacking),
+            p_different=found.p_verdicts(name),
+            alpha=alpha,
+        )
         for name, seeds in pairs.items()
-        if seeds
     )
-    comparisons = _corrected(_samples(pairs, scenarios), mode, alpha)
-    return SweepEquivalence(_verdict(verdicts, comparisons), verdicts, comparisons)
+    collapsed = tuple(
+        collapses_of(
+            name,
+            seeds,
+            scenarios[name].expected,
+            margin=limits[name].collapses,
+            p_different=found.p_collapses(name),
+            alpha=alpha,
+        )
+        for name, seeds in pairs.items()
+    )
+    comparisons = found.rows()
+    return SweepEquivalence(
+        _verdict(verdicts, collapsed, comparisons), verdicts, collapsed, comparisons
+    )
 
 
 def _verdict(
-    verdicts: Sequence[ScenarioVerdicts], comparisons: Sequence[EquivalenceRow]
-) -> Verdict:
-    found = {comparison.verdict for comparison in comparisons}
-    # One seed may fall on the other side of a threshold, but not most runs of a scenario.
-    if "different" in found or any(not row.agrees and row.num_seeds > 2 for row in verdicts):
+    verdicts: Sequence[ScenarioVerdicts],
+    collapsed: Sequence[Collapses],
+    comparisons: Sequence[EquivalenceRow],
+) -> Literal["pass", "fail", "inconclusive"]:
+    found: set[str] = {row.verdict for row in verdicts}
+    found |= {row.verdict for row in collapsed} | {row.verdict for row in comparisons}
+    if "different" in found:
         return "fail"
-    has_all = all(row.agrees for row in verdicts) and found == {"equivalent"}
-    return "pass" if has_all else "inconclusive"
+    return "pass" if comparisons and found <= {"agree", "equivalent"} else "inconclusive"
 
 
-def _verdicts(
-    name: str, expected: str | None, pairs: Sequence[tuple[Judgement, Judgement]]
-) -> ScenarioVerdicts:
-    return ScenarioVerdicts(
-        scenario=name,
-        expected=expected,
-        num_seeds=len(pairs),
-        keras=dict(Counter(keras.verdict for keras, _ in pairs)),
-        torch=dict(Counter(torch.verdict for _, torch in pairs)),
-        num_same=sum(keras.verdict == torch.verdict for keras, torch in pairs),
-    )
+class _Tests:
+    """All tests of a sweep, whose p values of a difference are corrected together."""
 
+    def __init__(
+        self,
+        pairs: Mapping[str, Pairs],
+        scenarios: Mapping[str, Scenario],
+        margins: Mapping[str, Margins],
+        is_seeded: bool,
+        alpha: float,
+    ) -> None:
+        trained = {
+            name: collapses.trained(seeds, scenarios[name].expected)
+            for name, seeds in pairs.items()
+        }
+        self._samples = samples_of(pairs, trained, scenarios, margins)
+        self._is_seeded, self._alpha = is_seeded, alpha
+        counts: dict[tuple[str, str], Mapping[int, int]] = {}
+        for name, seeds in pairs.items():
+            allowed = None if is_seeded else margins[name]
+            signs = {"": collapses.signs_of(seeds, scenarios[name].expected)}
+            signs |= agreement.signs_of(seeds, allowed)
+            counts |= {(name, kind): each for kind, each in signs.items() if any(each.values())}
+        all_seeds = sorted({seed for seeds in pairs.values() for seed in seeds})
+        p = self._corrected(all_seeds, list(counts.values()))
+        self._p_means = p[: len(self._samples)]
+        self._p_counts = dict(zip(counts, p[len(self._samples) :], strict=True))
 
-_Pairs = Mapping[str, Mapping[int, tuple[Judgement, Judgement]]]
-_Value = Callable[[int, int], float | None]  # (seed, half); half is 0 (keras) or 1 (torch)
+    def p_collapses(self, scenario: str) -> float:
+        """Returns the corrected p value of a difference of the shares of collapsed runs."""
+        return self._p_counts.get((scenario, ""), 1.0)
 
+    def p_verdicts(self, scenario: str) -> float:
+        """Returns the corrected p value of a difference of the verdicts."""
+        return min(
+            (p for (name, verdict), p in self._p_counts.items() if name == scenario and verdict),
+            default=1.0,
+        )
 
-@dataclass(frozen=True)
-class _Sample:
-    """One comparison: a value for each seed in both halves."""
+    def rows(self) -> tuple[EquivalenceRow, ...]:
+        """Returns the rows of the quantities."""
+        return tuple(
+            self._row(sample, p) for sample, p in zip(self._samples, self._p_means, strict=True)
+        )
 
-    scenario: str
-    quantity: str
-    against: str | None
-    margin: float
-    keras: tuple[float, ...]
-    torch: tuple[float, ...]
-
-    def test(self, alpha: float) -> Equivalence:
-        return equivalence_of_pairs(self.keras, self.torch, self.margin, alpha)
-
-
-def _samples(pairs: _Pairs, scenarios: Mapping[str, Scenario]) -> list[_Sample]:
-    """All comparisons for which at least two seeds have a value in both halves."""
-    samples = []
-    for name, seeds in pairs.items():
-        scenario = scenarios[name]
-        columns: list[tuple[str, str, str | None, Sequence[int], _Value]] = [
-            (quantity, margin, None, list(seeds), _level(seeds, attribute))
-            for quantity, (attribute, margin) in QUANTITIES.items()
-        ]
-        base = scenario.cures
-        if base is not None and base in pairs:
-            quantity = "gap" if scenarios[base].expected == "overfit" else "accuracy"
-            attribute, margin = QUANTITIES[quantity]
-            common = [seed for seed in seeds if seed in pairs[base]]
-            effect = _difference(_level(seeds, attribute), _level(pairs[base], attribute))
-            columns.append((f"effect on {quantity}", margin, base, common, effect))
-        for quantity, margin, against, numbers, value in columns:
-            both = [(value(seed, 0), value(seed, 1)) for seed in numbers]
-            known = [(a, b) for a, b in both if a is not None and b is not None]
-            if len(known) >= 2:
-                keras, torch = zip(*known, strict=True)
-                limit = float(getattr(scenario.margins, margin))
-                if margin == "epochs":
-                    limit *= max(run.num_epochs for pair in seeds.values() for run in pair)
-                samples.append(_Sample(name, quantity, against, limit, keras, torch))
-    return samples
-
-
-def _level(seeds: Mapping[int, tuple[Judgement, Judgement]], attribute: str) -> _Value:
-    return lambda seed, half: getattr(seeds[seed][half], attribute)
-
-
-def _difference(value: _Value, base: _Value) -> _Value:
-    def effect(seed: int, half: int) -> float | None:
-        a, b = value(seed, half), base(seed, half)
-        return None if a is None or b is None else a - b
-
-    return effect
-
-
-def _corrected(samples: Sequence[_Sample], mode: str, alpha: float) -> tuple[EquivalenceRow, ...]:
-    tests = [sample.test(alpha) for sample in samples]
-    is_seeded = mode == "seeded"
-    p_different = holm([test.p_zero if is_seeded else test.p_different for test in tests])
-    return tuple(
-        EquivalenceRow(
+    def _row(self, sample: Sample, p_different: float) -> EquivalenceRow:
+        test = equivalence_of_pairs(sample.keras, sample.torch, sample.margin, self._alpha)
+        # Runs that should be the same must not pass as equivalent.
+        is_other = self._is_seeded and p_different < self._alpha
+        p = 1.0 if is_other or sample.has_diverged else test.p
+        return EquivalenceRow(
             scenario=sample.scenario,
             quantity=sample.quantity,
             against=sample.against,
             keras=sum(sample.keras) / len(sample.keras),
             torch=sum(sample.torch) / len(sample.torch),
+            num_left_out=sample.num_left_out,
+            has_diverged=sample.has_diverged,
             equivalence=test,
-            p_different=p_other,
-            # Runs that should be the same must not pass as equivalent.
-            verdict=decide(1.0 if is_seeded and p_other < alpha else test.p, p_other, alpha),
+            p_different=p_different,
+            verdict=decide(p, p_different, self._alpha),
         )
-        for sample, test, p_other in zip(samples, tests, p_different, strict=True)
-    )
+
+    def _corrected(self, seeds: list[int], counts: list[Mapping[int, int]]) -> list[float]:
+        """Returns corrected p values: of the samples first, then of the counts."""
+        if not self._samples and not counts:
+            return []
+        place = {seed: number for number, seed in enumerate(seeds)}
+        d = np.full((len(seeds), len(self._samples)), np.nan)
+        for column, sample in enumerate(self._samples):
+            d[[place[seed] for seed in sample.seeds], column] = np.subtract(
+                sample.keras, sample.torch
+            )
+        signs = np.zeros((len(seeds), len(counts)))
+        for column, each in enumerate(counts):
+            signs[[place[seed] for seed in each], column] = list(each.values())
+        margins = None if self._is_seeded else np.array([each.margin for each in self._samples])
+        swapped = [p_of_swapped_means(d, margins), p_of_swapped_counts(signs)]
+        found = [float(p) for p in step_down(np.concatenate(swapped, axis=1))]
+        if margins is None:
+            return found
+        # Student's t as well: differences beyond a margin may be skewed about it.
+        by_t = holm([_p_beyond(d[:, column], margin) for column, margin in enumerate(margins)])
+        return [max(p, by_t[k]) if k < len(by_t) else p for k, p in enumerate(found)]
+
+
+def _p_beyond(d: np.ndarray, margin: float) -> float:
+    """Returns the p value of Student's t for a mean difference beyond the margin."""
+    known = d[np.isfinite(d)]
+    return float(p_of_t(np.stack([margin - known, margin + known])).min())

@@ -1,4 +1,4 @@
-"""SweepResult: the verdict on a sweep and what it rests on; its JSON form is `parity.sweep/1`."""
+"""SweepResult: the verdict on a sweep and what it rests on; its JSON form is `parity.sweep/2`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from parity.programs.scenarios import SCENARIOS
 from parity.sweeps.equivalence import SweepEquivalence, compare
 from parity.sweeps.rows import Row, Sweep
 
-SCHEMA = "parity.sweep/1"
+SCHEMA = "parity.sweep/2"
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class SweepResult:
     Attributes:
         verdict: "pass", "fail", "inconclusive", or "incomplete" if a run is missing.
         mode: "seeded" or "independent".
+        margins: "visible" or "strict".
         equivalence: whether the halves behave alike in the finished runs.
         num_runs: number of finished runs.
         num_run_now: how many of them were run now and not before.
@@ -32,6 +33,7 @@ class SweepResult:
 
     verdict: str
     mode: str
+    margins: str
     equivalence: SweepEquivalence
     num_runs: int
     num_run_now: int
@@ -41,7 +43,7 @@ class SweepResult:
     environment: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the result as `parity.sweep/1`."""
+        """Returns the result as `parity.sweep/2`."""
         equivalence = self.equivalence.to_json()
         del equivalence["verdict"]
         counts = {"finished": self.num_runs, "failed": len(self.failures), "now": self.num_run_now}
@@ -50,6 +52,7 @@ class SweepResult:
                 "schema": SCHEMA,
                 "verdict": self.verdict,
                 "mode": self.mode,
+                "margins": self.margins,
                 "runs": counts,
                 **equivalence,
                 "wall_s": self.wall_s,
@@ -64,6 +67,7 @@ def result_of(
     sweep: Sweep,
     *,
     mode: str,
+    margins: str = "visible",
     is_whole: bool = True,
     environment: Mapping[str, Any] | None = None,
 ) -> SweepResult:
@@ -72,16 +76,18 @@ def result_of(
     Args:
         sweep: runs of the sweep.
         mode: mode of the runs, "seeded" or "independent".
+        margins: "visible" or "strict"; see `Scenario.margins_of`.
         is_whole: whether the sweep has ended; if not, its verdict is "incomplete".
         environment: command and versions, as far as they are known.
     """
-    equivalence = compare(sweep.rows, SCENARIOS, mode=mode)
+    equivalence = compare(sweep.rows, SCENARIOS, mode=mode, margins=margins, missing=sweep.failures)
     seconds: dict[str, list[float]] = {}
     for row in sweep.rows:
         seconds.setdefault(row.half, []).append(row.wall_s)
     return SweepResult(
         verdict=equivalence.verdict if sweep.is_complete and is_whole else "incomplete",
         mode=mode,
+        margins=margins,
         equivalence=equivalence,
         num_runs=len(sweep.rows),
         num_run_now=sweep.num_run,

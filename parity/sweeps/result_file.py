@@ -1,6 +1,6 @@
 """A sweep from what it has left: `sweep.json`, or the results of the runs that have finished.
 
-In: a folder or a file of `parity.sweep/1`. Out: a `SweepResult`, with a row for every run where the
+In: a folder or a file of `parity.sweep/2`. Out: a `SweepResult`, with a row for every run where the
 file has them.
 """
 
@@ -15,11 +15,14 @@ from parity.behaviour.judgement_record import JudgementRecord, Verdict
 from parity.errors import InputError, ParityError
 from parity.files import records
 from parity.programs.run_spec import MODES, RunSpec
-from parity.programs.scenarios import SCENARIOS
+from parity.programs.scenarios import MARGINS, SCENARIOS
 from parity.stats import Equivalence
-from parity.sweeps.equivalence import QUANTITIES, EquivalenceRow, ScenarioVerdicts, SweepEquivalence
+from parity.sweeps.agreement import ScenarioVerdicts
+from parity.sweeps.collapses import Collapses
+from parity.sweeps.equivalence import EquivalenceRow, SweepEquivalence
 from parity.sweeps.result import SCHEMA, SweepResult, result_of
 from parity.sweeps.rows import Row, Sweep, judge_record
+from parity.sweeps.samples import QUANTITIES
 from parity.sweeps.store import LocalStore
 
 EFFECTS = tuple(f"effect on {name}" for name in ("gap", "accuracy"))
@@ -34,20 +37,36 @@ class ScenarioRecord:
     """The verdicts on the runs of one scenario.
 
     Attributes:
-        agrees: whether the most frequent verdict is the same in both halves.
+        agrees: whether `verdict` is "agree".
     """
 
     expected: Verdict | None
     num_seeds: records.AtLeastOne
     keras: Verdicts
     torch: Verdicts
+    num_missing: records.Count
     num_same: records.Count
+    num_near: records.Count
+    p_different: records.Share
+    verdict: Annotated[str, records.one_of("agree", "different", "undecided")]
     agrees: bool
+
+
+@records.mirrors(Collapses)
+class CollapsesRecord:
+    num_seeds: records.AtLeastOne
+    keras: records.Count
+    torch: records.Count
+    keras_diverged: records.Count
+    torch_diverged: records.Count
+    margin: records.Amount
+    p_different: records.Share
+    verdict: Outcome
 
 
 @records.mirrors(Equivalence)
 class EquivalenceRecord:
-    """Two one-sided t-tests of the pairs (TOST). Differences are keras - torch."""
+    """Two one-sided tests of the pairs (TOST). Differences are keras - torch."""
 
     verdict: Outcome
     margin: records.Amount
@@ -59,6 +78,7 @@ class EquivalenceRecord:
 @records.mirrors(EquivalenceRow)
 class ComparisonRecord:
     quantity: Annotated[str, records.one_of(*QUANTITIES, *EFFECTS)]
+    num_left_out: records.Count
     equivalence: EquivalenceRecord
     verdict: Outcome
 
@@ -129,11 +149,13 @@ class SweepRecord(records.Record):
 
     Attributes:
         schema: name and version of this schema.
-        verdict: pass: all is shown to be equivalent; fail: a difference is shown, or verdicts
-            disagree; inconclusive: too few seeds tell; incomplete: a run is missing.
+        verdict: pass: all is shown to be equivalent; fail: a difference is shown; inconclusive:
+            too few seeds tell; incomplete: a run is missing.
         mode: whether the torch half drew Keras's random numbers or its own.
+        margins: which margins judged; each comparison has its own.
         runs: how many there are.
         scenarios: the verdicts, a row a scenario.
+        collapses: the runs that did not train, a row a scenario.
         comparisons: the statistics, a row a quantity.
         wall_s: mean seconds of training; a half without a finished run is left out.
         failures: a row for each run without a result.
@@ -144,8 +166,10 @@ class SweepRecord(records.Record):
     schema: Annotated[str, records.one_of(SCHEMA)]
     verdict: Annotated[str, records.one_of("pass", "fail", "inconclusive", "incomplete")]
     mode: Annotated[str, records.one_of(*MODES)]
+    margins: Annotated[str, records.one_of(*MARGINS)]
     runs: RunsRecord
     scenarios: records.Many[ScenarioRecord]
+    collapses: records.Many[CollapsesRecord]
     comparisons: records.Many[ComparisonRecord]
     wall_s: dict[records.Half, records.Number]
     failures: records.Many[FailureRecord]
@@ -154,7 +178,7 @@ class SweepRecord(records.Record):
 
 
 def sweep_from(value: Any, where: str) -> SweepResult:
-    """Returns the sweep that the JSON of `parity.sweep/1` tells of.
+    """Returns the sweep that the JSON of `parity.sweep/2` tells of.
 
     Args:
         value: as read; what follows from the rest (the number of failures, `agrees`) is not used.
@@ -171,9 +195,11 @@ def _sweep(found: SweepRecord) -> SweepResult:
     return SweepResult(
         verdict=verdict,
         mode=found.mode,
+        margins=found.margins,
         equivalence=SweepEquivalence(
             verdict if verdict != "incomplete" else "inconclusive",
             records.domain(tuple[ScenarioVerdicts, ...], found.scenarios),
+            records.domain(tuple[Collapses, ...], found.collapses),
             records.domain(tuple[EquivalenceRow, ...], found.comparisons),
         ),
         num_runs=found.runs.finished,

@@ -39,11 +39,13 @@ from parity.programs.run_spec import (
     RunSpec,
 )
 from parity.stats import Equivalence
-from parity.sweeps.equivalence import QUANTITIES, EquivalenceRow, ScenarioVerdicts
+from parity.sweeps.agreement import ScenarioVerdicts
+from parity.sweeps.equivalence import EquivalenceRow
 from parity.sweeps.result_file import sweep_from
+from parity.sweeps.samples import QUANTITIES
 from scripts import make_schemas
 
-RESULT, SWEEP = SCHEMAS[file_of(SCHEMA)], SCHEMAS[file_of("parity.sweep/1")]
+RESULT, SWEEP = SCHEMAS[file_of(SCHEMA)], SCHEMAS[file_of("parity.sweep/2")]
 BENCHMARK, DIAGNOSIS = SCHEMAS[file_of(BENCH)], SCHEMAS[file_of(diagnosis.SCHEMA)]
 
 EXAMPLES = {
@@ -221,7 +223,7 @@ def test_the_examples_are_read_back():
     example = EXAMPLES[ALL_RESULTS]
     found = results_from(example, "page")
     assert [result.to_json() for result in found] == example["results"]
-    example = EXAMPLES["parity.sweep/1"]
+    example = EXAMPLES["parity.sweep/2"]
     assert sweep_from(example, "page").to_json() == example | {"rows": [], "environment": {}}
     for name, read in ((BENCH, bench_from), (diagnosis.SCHEMA, diagnosis_from)):
         assert read(EXAMPLES[name], "page").to_json() == EXAMPLES[name]
@@ -246,7 +248,7 @@ ANY_VALUE = [("settings", 0, "keras"), ("settings", 0, "torch"), ("environment",
 READERS = {
     SCHEMA: result_from,
     ALL_RESULTS: results_from,
-    "parity.sweep/1": sweep_from,
+    "parity.sweep/2": sweep_from,
     BENCH: bench_from,
     diagnosis.SCHEMA: diagnosis_from,
 }
@@ -326,8 +328,8 @@ def test_an_example_with_a_value_of_another_type_is_refused(name):
         ("parity.result/1", ("first_divergence", "causes", 0, "confidence"), 99),
         ("parity.result/1", ("spec", "seed"), -1),
         ("parity.results/1", ("results", 0, "verdict"), "inconclusive"),
-        ("parity.sweep/1", ("verdict",), "error"),
-        ("parity.sweep/1", ("comparisons", 0, "equivalence", "alpha"), 5),
+        ("parity.sweep/2", ("verdict",), "error"),
+        ("parity.sweep/2", ("comparisons", 0, "equivalence", "alpha"), 5),
         ("parity.bench/1", ("rows", 0, "values", 0), "NaN"),
         ("parity.bench/1", ("rows", 0, "unit"), "ms"),
         ("parity.diagnosis/1", ("verdict",), "good fit"),
@@ -360,7 +362,7 @@ def test_rows_of_a_sweep_are_taken_and_checked():
         "wall_s": 1.5,
         "key": "0" * 64,
     }
-    name = "parity.sweep/1"
+    name = "parity.sweep/2"
     content = {**EXAMPLES[name], "rows": [run]}
     assert problems(content) == []
     assert sweep_from(content, "page").to_json()["rows"] == [run]

@@ -14,7 +14,9 @@ from parity.ladder.levels import LEVEL_IDS
 from parity.ladder.result import ERROR, INCOMPLETE, Result
 from parity.programs.run_spec import RunSpec
 from parity.stats import Equivalence
-from parity.sweeps.equivalence import EquivalenceRow, ScenarioVerdicts, SweepEquivalence
+from parity.sweeps.agreement import ScenarioVerdicts
+from parity.sweeps.collapses import Collapses
+from parity.sweeps.equivalence import EquivalenceRow, SweepEquivalence
 from parity.sweeps.result import SweepResult
 
 CAUSE = {
@@ -140,7 +142,9 @@ def equivalence(n_needed=25):
     return Equivalence("", 0.5, 0.25, 0.75, 0.5, 1.0, 1.0, 0.015, 0.05, 10, 0.5, n_needed)
 
 
-def sweep(verdict="pass", *, verdicts=("equivalent",), agrees=True, missing=(), count=1):
+def sweep(
+    verdict="pass", *, verdicts=("equivalent",), agrees=True, missing=(), count=1, collapsed=()
+):
     """A sweep of some scenarios, with a comparison for each of some verdicts.
 
     Args:
@@ -149,14 +153,34 @@ def sweep(verdict="pass", *, verdicts=("equivalent",), agrees=True, missing=(), 
         agrees: whether the two halves have the same verdicts.
         missing: reasons, a missing run for each.
         count: scenarios.
+        collapsed: runs of Keras and of torch, of ten, that did not train, and what that says.
     """
     torch = {"overfit": 10} if agrees else {"good_fit": 10}
     names = ["leak", *(f"leak{number}" for number in range(1, count))]
     rows = [
-        ScenarioVerdicts(name, "overfit", 10, {"overfit": 10}, torch, 10 * agrees) for name in names
+        ScenarioVerdicts(
+            scenario=name,
+            expected="overfit",
+            num_seeds=10,
+            num_missing=len(missing),
+            keras={"overfit": 10},
+            torch=torch,
+            num_same=10 * agrees,
+            num_near=0,
+            p_different=1.0 if agrees else 0.002,
+            verdict="agree" if agrees else "different",
+        )
+        for name in names
+    ]
+    keras_count, torch_count, told = collapsed or (0, 0, "equivalent")
+    failed = [
+        Collapses(name, 10, keras_count, torch_count, 0, 0, -0.25, 0.25, 0.1, 1.0, told)
+        for name in names
     ]
     compared = [
-        EquivalenceRow(name, f"quantity {number}", None, 0.9, 0.8, equivalence(), 0.002, found)
+        EquivalenceRow(
+            name, f"quantity {number}", None, 0.9, 0.8, 0, False, equivalence(), 0.002, found
+        )
         for name in names
         for number, found in enumerate(verdicts)
     ]
@@ -164,8 +188,10 @@ def sweep(verdict="pass", *, verdicts=("equivalent",), agrees=True, missing=(), 
         {"scenario": "leak", "seed": seed, "half": "torch", "reason": reason}
         for seed, reason in enumerate(missing)
     ]
-    found = SweepEquivalence("pass", tuple(rows), tuple(compared))
-    return SweepResult(verdict, "independent", found, 20, 4, tuple(failures), {"keras": 2.0})
+    found = SweepEquivalence("pass", tuple(rows), tuple(failed), tuple(compared))
+    return SweepResult(
+        verdict, "independent", "visible", found, 20, 4, tuple(failures), {"keras": 2.0}
+    )
 
 
 def bench(*, whole=True):
@@ -210,6 +236,7 @@ BAD = {
     "level that compared nothing": run((Level("data", FAIL, "bit for bit"),)),
     "verdicts that differ": sweep("fail", agrees=False),
     "quantities that differ": sweep("fail", verdicts=["different"]),
+    "runs that did not train": sweep("inconclusive", collapsed=(0, 1, "inconclusive")),
     "inconclusive sweep": sweep("inconclusive", verdicts=["inconclusive"]),
     "sweep without comparisons": sweep("inconclusive", verdicts=[]),
     "incomplete sweep": sweep("incomplete", missing=["the child was killed\nlog", "hung"]),

@@ -5,7 +5,8 @@ In: results of any kind. Out: a document of Jenkins's schema junit-10, a testsui
     run          a testcase for each level of the ladder; the first divergence is a failure
     check        the same; a level that fails lists its divergences, or says that it follows from
                  others; one for each part that could not be compared, which is an error
-    sweep        one for each scenario's verdicts and each comparison; a missing run is an error
+    sweep        one for each scenario's verdicts and each comparison, and for a scenario of which a
+                 run did not train; a missing run is an error
     benchmark    one for each row; a variant that trains differently is a failure, a variant that
                  could not be measured is an error
     diagnosis    one, the verdict
@@ -45,13 +46,16 @@ from parity.report.sentences import (
 from parity.report.text.found import divergence_lines, setting_lines
 from parity.report.text.result import advice_lines
 from parity.report.text.result import divergence_lines as level_text
+from parity.report.text.sweep import collapse_text
 from parity.report.text.sweep import sentence as sweep_sentence
 from parity.sweeps.result import SweepResult
 
 if TYPE_CHECKING:
     from parity.behaviour.diagnosis import Diagnosis
     from parity.ladder.result import Found
-    from parity.sweeps.equivalence import EquivalenceRow, ScenarioVerdicts
+    from parity.sweeps.agreement import ScenarioVerdicts
+    from parity.sweeps.collapses import Collapses
+    from parity.sweeps.equivalence import EquivalenceRow
 
 MAX_TEXT, MAX_LINES = 2000, 500  # characters of a line, lines of a text
 
@@ -224,9 +228,12 @@ def _message(values: str, found: Sequence[Found]) -> str:
 
 def _add_sweep(suite: _Suite, result: SweepResult) -> None:
     suite.name("sweep", result.mode)
-    suite.tell({"verdict": result.verdict, "mode": result.mode, "runs": result.num_runs})
+    suite.tell({"verdict": result.verdict, "mode": result.mode, "margins": result.margins})
+    suite.tell({"runs": result.num_runs})
     for row in result.equivalence.verdicts:
         _add_verdicts(suite, row)
+    for collapses in result.equivalence.collapses:
+        _add_collapses(suite, collapses)
     for comparison in result.equivalence.comparisons:
         _add_comparison(suite, comparison)
     for failure in result.failures:
@@ -246,6 +253,14 @@ def _add_verdicts(suite: _Suite, row: ScenarioVerdicts) -> None:
         )
         told = f"{'; '.join(halves)}; of {row.num_seeds} seeds, {row.num_same} agree"
         _end(case, "failure", "verdicts", told)
+
+
+def _add_collapses(suite: _Suite, row: Collapses) -> None:
+    if not row.has_some:
+        return
+    case = suite.case("runs that did not train", row.scenario)
+    if row.verdict != "equivalent":
+        _end(case, "failure", row.verdict, f"{row.verdict}: {collapse_text(row)}")
 
 
 def _add_comparison(suite: _Suite, row: EquivalenceRow) -> None:

@@ -19,6 +19,7 @@ from parity.report.advice import advice_of
 from parity.report.export.bench_tables import to_markdown
 from parity.report.export.markdown import NONE, escaped, table
 from parity.report.found import AnyResult, redact_paths
+from parity.report.text.sweep import collapse_text
 from parity.report.text.sweep import sentence as sweep_sentence
 from parity.sweeps.result import SweepResult
 
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
     from parity.behaviour.diagnosis import Diagnosis
     from parity.ladder.items import Item
     from parity.ladder.result import Found
-    from parity.sweeps.equivalence import EquivalenceRow, ScenarioVerdicts
+    from parity.sweeps.agreement import ScenarioVerdicts
+    from parity.sweeps.collapses import Collapses
+    from parity.sweeps.equivalence import EquivalenceRow
 
 MAX_LINES = 60
 MAX_SECTIONS = 5
@@ -236,15 +239,21 @@ def _error(error: str) -> str:
 
 def _sweep(result: SweepResult) -> list[str]:
     lines = [f"**{_text(sweep_sentence(result))}**", ""]
-    missing = result.failures
-    for row in missing[:MAX_FAILURES]:
-        reason = str(row["reason"]).strip().partition("\n")[0]
-        where = f"{row['scenario']}, seed {row['seed']}, {row['half']}"
+    missing, verdicts = result.failures, result.equivalence.verdicts
+    collapses = result.equivalence.collapses
+    for failure in missing[:MAX_FAILURES]:
+        reason = str(failure["reason"]).strip().partition("\n")[0]
+        where = f"{failure['scenario']}, seed {failure['seed']}, {failure['half']}"
         lines.append(f"- **missing** {_text(where)}: {_text(reason)}")
     if len(missing) > MAX_FAILURES:
         lines.append(f"- and {len(missing) - MAX_FAILURES} more that are missing")
-    lines += [""] if missing else []
-    rows = sorted(result.equivalence.verdicts, key=lambda row: row.agrees)
+    for title, told in (
+        ("seeds that lack a run", [row for row in map(_missing_seeds, verdicts) if row]),
+        ("runs that did not train", [row for row in map(_collapsed, collapses) if row]),
+    ):
+        lines += [f"- **{title}** {_text('; '.join(told))}"] if told else []
+    lines += [""] if lines[-1] else []
+    rows = sorted(verdicts, key=lambda row: row.agrees)
     head = ["scenario", "expected", "keras", "torch", "same verdict"]
     lines += table(head, [*map(_verdict_row, rows)], "lllll")
     compared = result.equivalence.comparisons
@@ -255,12 +264,26 @@ def _sweep(result: SweepResult) -> list[str]:
     return lines
 
 
+def _missing_seeds(row: ScenarioVerdicts) -> str:
+    total = row.num_seeds + row.num_missing
+    return f"{row.scenario} {row.num_missing} of {total}" if row.num_missing else ""
+
+
+def _collapsed(row: Collapses) -> str:
+    return f"{row.scenario} {collapse_text(row)} ({row.verdict})" if row.has_some else ""
+
+
 def _verdict_row(row: ScenarioVerdicts) -> list[str]:
     told = [
         f"{row.most(counts)} {counts[row.most(counts)]}/{row.num_seeds}"
         for counts in (row.keras, row.torch)
     ]
-    return [row.scenario, row.expected or NONE, *told, "yes" if row.agrees else "NO"]
+    return [
+        row.scenario,
+        row.expected or NONE,
+        *told,
+        "yes" if row.agrees else "NO" if row.verdict == "different" else "?",
+    ]
 
 
 def _comparison_row(row: EquivalenceRow) -> list[str]:

@@ -132,6 +132,7 @@ def comparison_table(comparisons: Sequence[EquivalenceRow]) -> Table:
                 Cell(f"{found.p:.2g}"),
                 Cell(f"{found.power:.2f}"),
                 Cell(str(found.n)),
+                Cell(str(row.num_left_out)),
                 Cell(needed),
             )
         )
@@ -139,10 +140,10 @@ def comparison_table(comparisons: Sequence[EquivalenceRow]) -> Table:
         caption="Every comparison: PyTorch minus Keras over the seeds that both have",
         head=(
             "scenario", "quantity", "verdict", "Keras", "PyTorch", "difference", "interval",
-            "margin", "p", "power", "n", "n needed",
+            "margin", "p", "power", "n", "left out", "n needed",
         ),
         rows=tuple(rows),
-        numeric=frozenset(range(3, 12)),
+        numeric=frozenset(range(3, 13)),
     )  # fmt: skip
 
 

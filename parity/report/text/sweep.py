@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from parity.report.lines import Line, plain, shortened, wrapped
 
 if TYPE_CHECKING:
-    from parity.sweeps.equivalence import EquivalenceRow, ScenarioVerdicts
+    from parity.sweeps.agreement import ScenarioVerdicts
+    from parity.sweeps.collapses import Collapses
+    from parity.sweeps.equivalence import EquivalenceRow
     from parity.sweeps.result import SweepResult
 
 MAX_FAILURES = 10  # shown here; the JSON has all
@@ -35,6 +37,7 @@ def sweep_lines(result: SweepResult) -> list[Line]:
     lines.append([(f"{heading}{'p':>7}{'power':>6}", "dim")])
     lines += [_comparison_line(row) for row in result.equivalence.comparisons]
     lines.append([])
+    lines += _collapse_lines(result)
     lines += failure_lines(result)
     lines += [[(row, _STYLES[result.verdict])] for row in wrapped(sentence(result), "  ")]
     return [*[[(plain(text), style) for text, style in line] for line in lines], []]
@@ -70,6 +73,36 @@ def _comparison_line(row: EquivalenceRow) -> Line:
     return [(f"  {_name(row.scenario)}{numbers}", ""), (mark, _STYLES[row.verdict])]
 
 
+def _collapse_lines(result: SweepResult) -> list[Line]:
+    """Returns the scenarios of which a run did not train, or a seed is missing."""
+    lines: list[Line] = []
+    for row in result.equivalence.collapses:
+        if row.has_some:
+            counts, _, diverged = collapse_text(row).partition("; ")
+            mark = {"equivalent": " =", "different": " differs", "inconclusive": " ?"}[row.verdict]
+            told = f"  {_name(row.scenario)}untrained: {counts}"
+            lines.append([(told, ""), (mark, _STYLES[row.verdict])])
+            lines += [[(f"  {'':24}{diverged}", "")]] if diverged else []
+    lines += [
+        [(f"  {_name(row.scenario)}missing: {_missing(row)}", "bold red")]
+        for row in result.equivalence.verdicts
+        if row.num_missing
+    ]
+    return [*lines, []] if lines else []
+
+
+def collapse_text(row: Collapses) -> str:
+    """Returns how many runs of each half did not train; then, how many of them diverged."""
+    counts = f"keras {row.keras}/{row.num_seeds}, torch {row.torch}/{row.num_seeds}"
+    if row.keras_diverged + row.torch_diverged == 0:
+        return counts
+    return f"{counts}; diverged: keras {row.keras_diverged}, torch {row.torch_diverged}"
+
+
+def _missing(row: ScenarioVerdicts) -> str:
+    return f"{row.num_missing} of {row.num_seeds + row.num_missing} seeds lack a run"
+
+
 def _name(scenario: str) -> str:
     return f"{shortened(plain(scenario), 23):<24}"
 
@@ -101,4 +134,5 @@ def sentence(result: SweepResult) -> str:
     tests = f"{counts['equivalent']} of {len(rows)} comparisons equivalent"
     verdicts = result.equivalence.verdicts
     same = f"{sum(row.agrees for row in verdicts)} of {len(verdicts)} verdicts agree"
-    return f"{result.verdict} ({result.mode}): {same}, {tests}; {runs}"
+    how = result.mode + (", strict margins" if result.margins == "strict" else "")
+    return f"{result.verdict} ({how}): {same}, {tests}; {runs}"

@@ -73,6 +73,7 @@ def write(path, columns):
         (["sweep", "leak", "--seeds", "1,1"], "different seeds"),
         (["sweep", "leak", "--seeds=-1:2"], "seed=-1: expected an integer in [0, 2**32 - 1]"),
         (["sweep", "leak", "--mode", "other"], "'other' is not one of 'seeded', 'independent'"),
+        (["sweep", "leak", "--margins", "0.5"], "'0.5' is not one of 'visible', 'strict'"),
         (["sweep", "leak", "--engine", "slurm"], "'slurm' is not one of 'local', 'ray'"),
         (["sweep", "leak", "--workers", "0"], "0 is not in the range"),
         (["sweep", "leak", "--epochs", "0"], "epochs=0: expected an integer of at least 1"),
@@ -387,31 +388,31 @@ CURED = ["cured_by_data", "--out", "out"]
 
 
 def test_a_sweep_of_halves_that_are_alike_passes(sweep, tmp_path):
-    ended = sweep(alike, *CURED, "--seeds", "0:4", "--json", "result.json")
+    ended = sweep(alike, *CURED, "--seeds", "0:6", "--json", "result.json")
     assert ended.returncode == 0
-    assert "cured_by_data           good_fit    good_fit 4/4         good_fit 4/4" in ended.stdout
+    assert "cured_by_data           good_fit    good_fit 6/6         good_fit 6/6" in ended.stdout
     assert "pass (independent): 1 of 1 verdicts agree, 3 of 3" in ended.stdout
     assert "results and report.html in out" in ended.stdout
     written = json.loads((tmp_path / "result.json").read_text())
     assert_valid(written)
-    assert (written["schema"], written["verdict"]) == ("parity.sweep/1", "pass")
-    assert written["runs"] == {"finished": 8, "failed": 0, "now": 8}
+    assert (written["schema"], written["verdict"]) == ("parity.sweep/2", "pass")
+    assert written["runs"] == {"finished": 12, "failed": 0, "now": 12}
     specs = [task.spec for task in sweep.started]
-    assert sorted({spec.seed for spec in specs}) == [0, 1, 2, 3]
+    assert sorted({spec.seed for spec in specs}) == list(range(6))
     assert {spec.mode for spec in specs} == {"independent"}
 
 
 def test_a_sweep_goes_on_where_it_was(sweep, tmp_path):
-    arguments = [*CURED, "--seeds", "0:4", "--json", "result.json"]
+    arguments = [*CURED, "--seeds", "0:6", "--json", "result.json"]
     first = sweep(lambda half, seed: None if seed == 2 else alike(half, seed), *arguments)
     assert first.returncode == 3
-    assert len(sweep.started) == 8
+    assert len(sweep.started) == 12
     assert sweep(alike, *arguments).returncode == 0
-    assert sorted(task.spec.seed for task in sweep.started[8:]) == [2, 2]
+    assert sorted(task.spec.seed for task in sweep.started[12:]) == [2, 2]
     assert sweep(alike, *arguments).returncode == 0
-    assert len(sweep.started) == 10
+    assert len(sweep.started) == 14
     written = json.loads((tmp_path / "result.json").read_text())
-    assert written["runs"] == {"finished": 8, "failed": 0, "now": 0}
+    assert written["runs"] == {"finished": 12, "failed": 0, "now": 0}
 
 
 def test_a_sweep_of_halves_that_differ_fails(sweep):
@@ -425,8 +426,8 @@ def test_a_sweep_of_halves_that_differ_fails(sweep):
 
 
 def test_a_sweep_with_too_few_seeds_for_its_noise_is_inconclusive(sweep):
-    noisy = {"keras": [0.94, 0.96, 0.95, 0.97], "torch": [0.96, 0.95, 0.96, 0.94]}
-    ended = sweep(lambda half, seed: noisy[half][seed], *CURED, "--seeds", "0:4")
+    noisy = {"keras": [0.94, 0.96, 0.95, 0.97] * 2, "torch": [0.96, 0.95, 0.96, 0.94] * 2}
+    ended = sweep(lambda half, seed: noisy[half][seed], *CURED, "--seeds", "0:6")
     assert ended.returncode == 3
     assert "inconclusive (independent)" in ended.stdout
     assert " ? n " in ended.stdout
@@ -449,13 +450,24 @@ def test_a_sweep_with_a_missing_run_is_incomplete(sweep):
 
 
 def test_a_quiet_sweep_that_passes_says_nothing(sweep):
-    assert sweep(alike, *CURED, "--seeds", "0:4", "--quiet") == Ended(0, "", "")
+    assert sweep(alike, *CURED, "--seeds", "0:6", "--quiet") == Ended(0, "", "")
 
 
 def test_without_seeds_a_sweep_has_as_many_as_its_scenario_needs(sweep):
     sweep(alike, *CURED)
     seeds = sorted({task.spec.seed for task in sweep.started})
     assert seeds == list(range(find("cured_by_data").num_seeds))
+
+
+def test_strict_margins_have_seeds_of_their_own(sweep, tmp_path):
+    ended = sweep(alike, *CURED, "--margins", "strict", "--json", "result.json")
+    assert ended.returncode == 0
+    assert "pass (independent, strict margins)" in ended.stdout
+    seeds = sorted({task.spec.seed for task in sweep.started})
+    assert seeds == list(range(find("cured_by_data").num_seeds_strict))
+    written = json.loads((tmp_path / "result.json").read_text())
+    assert written["margins"] == "strict"
+    assert {row["equivalence"]["margin"] for row in written["comparisons"]} == {0.005, 0.2}
 
 
 def test_without_scenario_a_sweep_has_every_cause_and_remedy(sweep):

@@ -3,6 +3,7 @@
 import json
 import math
 
+import pytest
 from schemas import assert_valid
 
 from parity.behaviour.judgement import Judgement
@@ -23,7 +24,7 @@ def finished(**others):
     rows = [
         row(half, seed, wall_s, val_accuracy=0.9 + seed / 100)
         for half, wall_s in (("keras", 3.0), ("torch", 1.0))
-        for seed in range(4)
+        for seed in range(6)
     ]
     return Sweep(rows=rows, **others)
 
@@ -33,8 +34,8 @@ def test_the_result_counts_runs_and_seconds():
     sweep.rows[0] = row("keras", 0, 5.0, val_accuracy=0.9)
     found = result_of(sweep, mode="seeded")
     assert (found.verdict, found.mode) == ("pass", "seeded")
-    assert (found.num_runs, found.num_run_now, found.failures) == (8, 3, ())
-    assert found.wall_s == {"keras": 3.5, "torch": 1.0}
+    assert (found.num_runs, found.num_run_now, found.failures) == (12, 3, ())
+    assert found.wall_s == {"keras": pytest.approx(20 / 6), "torch": 1.0}
 
 
 def test_a_sweep_with_a_missing_run_is_incomplete_whatever_the_others_say():
@@ -58,6 +59,23 @@ def test_the_mode_decides_what_counts_as_a_difference():
     assert result_of(sweep, mode="seeded").verdict == "fail"
 
 
+def test_the_margins_decide_what_counts_as_a_difference():
+    sweep = finished()
+    for number, found in enumerate(sweep.rows):
+        if found.half == "torch":
+            moved = found.judgement.val_accuracy + 0.009
+            sweep.rows[number] = row("torch", found.seed, val_accuracy=moved)
+    visible = result_of(sweep, mode="independent")
+    strict = result_of(sweep, mode="independent", margins="strict")
+    assert (visible.verdict, visible.margins) == ("pass", "visible")
+    assert (strict.verdict, strict.margins) == ("fail", "strict")
+
+
+def test_missing_seeds_are_counted_in_their_scenario():
+    found = result_of(finished(failures=[missing("killed", 7)]), mode="independent")
+    assert found.equivalence.verdicts[0].num_missing == 1
+
+
 def test_the_json_is_strict_and_has_these_keys():
     found = result_of(finished(failures=[missing("killed")], num_run=2), mode="independent")
     written = json.loads(json.dumps(found.to_json(), allow_nan=False))
@@ -65,28 +83,34 @@ def test_the_json_is_strict_and_has_these_keys():
         "schema",
         "verdict",
         "mode",
+        "margins",
         "runs",
         "scenarios",
+        "collapses",
         "comparisons",
         "wall_s",
         "failures",
         "rows",
         "environment",
     }
-    assert len(written["rows"]) == 8
+    assert len(written["rows"]) == 12
     assert_valid(written)
-    assert written["schema"] == "parity.sweep/1"
+    assert written["schema"] == "parity.sweep/2"
     assert (written["verdict"], written["mode"]) == ("incomplete", "independent")
-    assert written["runs"] == {"finished": 8, "failed": 1, "now": 2}
+    assert written["runs"] == {"finished": 12, "failed": 1, "now": 2}
     assert written["failures"] == [missing("killed")]
     (scenario,) = written["scenarios"]
     assert set(scenario) == {
         "scenario",
         "expected",
         "num_seeds",
+        "num_missing",
         "keras",
         "torch",
         "num_same",
+        "num_near",
+        "p_different",
+        "verdict",
         "agrees",
     }
     (compared,) = written["comparisons"]
@@ -96,6 +120,8 @@ def test_the_json_is_strict_and_has_these_keys():
         "against",
         "keras",
         "torch",
+        "num_left_out",
+        "has_diverged",
         "equivalence",
         "p_different",
         "verdict",

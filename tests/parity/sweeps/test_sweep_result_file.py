@@ -35,7 +35,7 @@ def test_a_sweep_comes_back_from_its_json(failures):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"schema": "parity.sweep/2"}, "schema is 'parity.sweep/2'; expected 'parity.sweep/1'"),
+        ({"schema": "parity.sweep/1"}, "schema is 'parity.sweep/1'; expected 'parity.sweep/2'"),
         ({"verdict": "good"}, "verdict is 'good'; expected 'pass' or 'fail'"),
         ({"runs": {"finished": "3"}}, "runs.finished is '3'; expected int"),
         ({"runs": 7}, "runs is 7; expected object"),

@@ -181,7 +181,8 @@ def test_a_sweep_tells_what_is_missing_and_what_is_not_equivalent():
     told = lines(sweep("incomplete", verdicts=verdicts, missing=["killed\nlog"], agrees=False))
     assert told[0].startswith("**incomplete (independent): 0 of 1 verdicts agree, 1 of 3")
     assert told[2] == "- **missing** leak, seed 0, torch: killed"
-    assert told[4:] == [
+    assert told[3] == "- **seeds that lack a run** leak 1 of 11"
+    assert told[5:] == [
         "| scenario | expected | keras | torch | same verdict |",
         "| --- | --- | --- | --- | --- |",
         "| leak | overfit | overfit 10/10 | good\\_fit 10/10 | NO |",
@@ -191,6 +192,13 @@ def test_a_sweep_tells_what_is_missing_and_what_is_not_equivalent():
         "| leak | quantity 2 | different | 0.9 | 0.8 | 0.015 | 10 | 25 |",
         "| leak | quantity 1 | inconclusive | 0.9 | 0.8 | 0.015 | 10 | 25 |",
     ]
+
+
+def test_a_sweep_tells_which_runs_did_not_train():
+    told = lines(sweep("inconclusive", collapsed=(0, 1, "inconclusive")))
+    expected = "leak keras 0/10, torch 1/10 (inconclusive)"
+    assert told[2] == f"- **runs that did not train** {expected}"
+    assert not any("did not train" in line for line in lines(sweep()))
 
 
 def test_a_benchmark_is_its_page_with_the_verdict_first():
@@ -247,7 +255,7 @@ def test_results_of_several_kinds_share_the_lines():
     results = [*GOOD.values(), *BAD.values()]
     told = lines(*results)
     assert told[0].startswith("**")
-    assert " of 20 results**" in told[0]
+    assert " of 21 results**" in told[0]
     assert_whole_tables(told)
     assert_whole_tables(lines(run(), *[sweep("fail", agrees=False)] * 40))
     assert lines(*[bench()] * 40)[-1] == "... and 35 more results"

@@ -7,7 +7,9 @@ from parity.behaviour.judgement import VERDICTS
 from parity.programs.scenarios import SCENARIOS
 from parity.report.text.sweep import failure_lines, sweep_lines
 from parity.stats import Equivalence
-from parity.sweeps.equivalence import EquivalenceRow, ScenarioVerdicts, SweepEquivalence
+from parity.sweeps.agreement import ScenarioVerdicts
+from parity.sweeps.collapses import Collapses
+from parity.sweeps.equivalence import EquivalenceRow, SweepEquivalence
 from parity.sweeps.result import SweepResult, result_of
 from parity.sweeps.rows import Sweep
 
@@ -47,18 +49,45 @@ def comparison(
 ):
     against = "too_large" if quantity.startswith("effect") else None
     found = equivalence(**numbers)
-    return EquivalenceRow(scenario, quantity, against, 0.9, 0.9, found, p_different, verdict)
+    return EquivalenceRow(
+        scenario, quantity, against, 0.9, 0.9, 0, False, found, p_different, verdict
+    )
 
 
-def verdicts(keras, torch, *, scenario="leak", expected="suspicious"):
+def verdicts(keras, torch, *, scenario="leak", expected="suspicious", num_missing=0):
     count = sum(keras.values())
     same = sum(min(keras.get(name, 0), torch.get(name, 0)) for name in keras)
-    return ScenarioVerdicts(scenario, expected, count, keras, torch, same)
+    agrees = ScenarioVerdicts.most(keras) == ScenarioVerdicts.most(torch)
+    return ScenarioVerdicts(
+        scenario=scenario,
+        expected=expected,
+        num_seeds=count,
+        num_missing=num_missing,
+        keras=keras,
+        torch=torch,
+        num_same=same,
+        num_near=0,
+        p_different=1.0 if agrees else 0.001,
+        verdict="agree" if agrees else "different",
+    )
 
 
-def result(verdict="pass", rows=(), comparisons=(), failures=(), mode="independent"):
-    found = SweepEquivalence("pass", tuple(rows), tuple(comparisons))
-    return SweepResult(verdict, mode, found, 20, 4, tuple(failures), {"keras": 2.0})
+def collapses(keras, torch, verdict="inconclusive", *, diverged=0):
+    return Collapses("leak", 20, keras, torch, 0, diverged, -0.3, 0.1, 0.1, 1.0, verdict)
+
+
+def result(
+    verdict="pass",
+    rows=(),
+    comparisons=(),
+    failures=(),
+    mode="independent",
+    *,
+    margins="visible",
+    collapsed=(),
+):
+    found = SweepEquivalence("pass", tuple(rows), tuple(collapsed), tuple(comparisons))
+    return SweepResult(verdict, mode, margins, found, 20, 4, tuple(failures), {"keras": 2.0})
 
 
 def missing(reason, seed=0):
@@ -208,6 +237,42 @@ def test_a_sentence_says_what_came_of_it(verdict, style, mode):
     )
     assert {style for line in lines[start:] for _, style in line} == {style}
     assert text(lines)[-1] == ""
+
+
+def test_the_sentence_says_that_margins_were_strict():
+    lines = text(sweep_lines(result(comparisons=[comparison()], margins="strict")))
+    assert any(line.startswith("  pass (independent, strict margins): ") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("row", "told", "style"),
+    [
+        (collapses(0, 1), "untrained: keras 0/20, torch 1/20 ?", "yellow"),
+        (
+            collapses(2, 12, "different", diverged=3),
+            "untrained: keras 2/20, torch 12/20 differs",
+            "bold red",
+        ),
+        (collapses(1, 1, "equivalent"), "untrained: keras 1/20, torch 1/20 =", "green"),
+    ],
+)
+def test_runs_that_did_not_train_are_counted(row, told, style):
+    lines = sweep_lines(result(collapsed=[row]))
+    check(lines)
+    assert f"  leak                    {told}" in text(lines)
+    assert any("diverged: keras 0, torch 3" in line for line in text(lines)) == ("12" in told)
+    assert style in {s for line in lines for part, s in line if part in (" ?", " differs", " =")}
+
+
+def test_where_every_run_trained_nothing_is_told_of_it():
+    lines = text(sweep_lines(result(collapsed=[collapses(0, 0, "equivalent")])))
+    assert not any("untrained" in line for line in lines)
+
+
+def test_seeds_that_lack_a_run_are_counted():
+    row = verdicts({"suspicious": 3}, {"suspicious": 3}, num_missing=2)
+    told = "  leak                    missing: 2 of 5 seeds lack a run"
+    assert told in text(sweep_lines(result(rows=[row])))
 
 
 def test_missing_runs_are_listed_with_their_reasons():

@@ -1,0 +1,161 @@
+"""Runs that did not train: how many there are in each half, and whether that differs.
+
+One seed in twenty that does not train is a finding that a mean hides. Such runs are therefore
+counted, their shares are compared by an exact test of the pairs (McNemar), and the means are those
+of the pairs whose two runs trained. Where no run of either half collapsed, there is nothing to
+compare, and the row says up to which share that proves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from parity.behaviour.judgement import Judgement
+from parity.behaviour.rules import MIN_WAY
+from parity.stats import ALPHA, Verdict
+
+Pairs = Mapping[int, tuple[Judgement, Judgement]]  # seed -> (keras, torch)
+
+
+@dataclass(frozen=True)
+class Collapses:
+    """The runs of one scenario that did not train.
+
+    Attributes:
+        scenario: name of the scenario.
+        num_seeds: number of seeds with a result in both halves.
+        keras: number of Keras runs that did not train.
+        torch: number of torch runs that did not train.
+        keras_diverged: number of Keras runs that diverged; they are among those of `keras`.
+        torch_diverged: number of torch runs that diverged; they are among those of `torch`.
+        low, high: interval of the share in Keras minus the share in torch, with a confidence of at
+            least 1 - 2 alpha.
+        margin: difference of the shares up to which the halves count as equivalent.
+        p_different: corrected p value of a difference of the shares.
+        verdict: "equivalent": no run collapsed, or the interval is within the margin;
+            "different"; or "inconclusive".
+    """
+
+    scenario: str
+    num_seeds: int
+    keras: int
+    torch: int
+    keras_diverged: int
+    torch_diverged: int
+    low: float
+    high: float
+    margin: float
+    p_different: float
+    verdict: Verdict
+
+    @property
+    def has_some(self) -> bool:
+        """Whether any run collapsed."""
+        return self.keras + self.torch > 0
+
+
+def has_collapsed(judgement: Judgement, expected: str | None) -> bool:
+    """Returns whether a run did not train.
+
+    It diverged; or it is stagnant or near chance, by the limits of the rules, and the scenario is
+    not meant to be stagnant.
+
+    Args:
+        judgement: the verdict on the run.
+        expected: the verdict that the scenario is meant to show; None = none.
+    """
+    if judgement.verdict == "diverged":
+        return expected != "diverged"
+    if expected == "stagnant":
+        return False
+    train, chance = judgement.train_accuracy, judgement.chance
+    at_chance = (
+        train is not None
+        and chance is not None
+        and train <= chance + MIN_WAY * (judgement.target - chance)
+    )
+    return judgement.verdict == "stagnant" or at_chance
+
+
+def trained(pairs: Pairs, expected: str | None) -> dict[int, tuple[Judgement, Judgement]]:
+    """Returns the pairs whose two runs trained, by seed."""
+    return {
+        seed: pair
+        for seed, pair in pairs.items()
+        if not any(has_collapsed(run, expected) for run in pair)
+    }
+
+
+def signs_of(pairs: Pairs, expected: str | None) -> dict[int, int]:
+    """Returns for each seed 1 if only its Keras run collapsed, -1 if only torch's, else 0."""
+    return {
+        seed: int(has_collapsed(keras, expected)) - int(has_collapsed(torch, expected))
+        for seed, (keras, torch) in pairs.items()
+    }
+
+
+def collapses_of(
+    scenario: str,
+    pairs: Pairs,
+    expected: str | None,
+    *,
+    margin: float,
+    p_different: float,
+    alpha: float = ALPHA,
+) -> Collapses:
+    """Counts the runs that did not train, and judges the difference.
+
+    Args:
+        scenario: name of the scenario.
+        pairs: at least one.
+        expected: the verdict that the scenario is meant to show; None = none.
+        margin: in (0, 1].
+        p_different: corrected p value of a difference; 1 if no seed differs.
+        alpha: level of each side.
+    """
+    halves = list(zip(*pairs.values(), strict=True))
+    counts = [sum(has_collapsed(run, expected) for run in runs) for runs in halves]
+    diverged = [sum(run.verdict == "diverged" for run in runs) for runs in halves]
+    low, high = share_interval(list(signs_of(pairs, expected).values()), alpha)
+    is_shown = sum(counts) == 0 or (low > -margin and high < margin)
+    verdict: Verdict = "equivalent" if is_shown else "inconclusive"
+    return Collapses(
+        scenario=scenario,
+        num_seeds=len(pairs),
+        keras=counts[0],
+        torch=counts[1],
+        keras_diverged=diverged[0],
+        torch_diverged=diverged[1],
+        low=low,
+        high=high,
+        margin=margin,
+        p_different=p_different,
+        verdict="different" if p_different < alpha else verdict,
+    )
+
+
+def share_interval(signs: Sequence[int], alpha: float = ALPHA) -> tuple[float, float]:
+    """Returns an interval of the difference of two shares from pairs.
+
+    It combines the exact intervals (Clopper and Pearson 1934) of the share of pairs that differ one
+    way and of those that differ the other way, each at half the level.
+
+    Args:
+        signs: n values, at least 1: 1 where only the first of a pair shows something, -1 where only
+            the second does, else 0.
+        alpha: level of each side, in (0, 0.5).
+    """
+    from scipy.special import betaincinv
+
+    n = len(signs)
+
+    def limits(k: int) -> tuple[float, float]:
+        low = float(betaincinv(k, n - k + 1, alpha / 2)) if k else 0.0
+        high = float(betaincinv(k + 1, n - k, 1 - alpha / 2)) if k < n else 1.0
+        return low, high
+
+    first, second = (limits(int(np.sum(np.equal(signs, sign)))) for sign in (1, -1))
+    return first[0] - second[1], first[1] - second[0]

@@ -1,0 +1,105 @@
+"""Runs that did not train are found, counted, and compared by exact intervals."""
+
+import itertools
+
+import pytest
+from scipy import stats
+
+from parity.behaviour.judgement import Judgement
+from parity.sweeps.collapses import collapses_of, has_collapsed, share_interval, signs_of
+
+
+def run(verdict="good_fit", **numbers):
+    return Judgement(verdict, "rule", "because", 20, **numbers)
+
+
+GOOD, STUCK, DIVERGED = run(), run("stagnant"), run("diverged")
+
+
+@pytest.mark.parametrize(
+    ("judgement", "expected", "collapsed"),
+    [
+        (GOOD, "good_fit", False),
+        (run("underfit", train_accuracy=0.5, chance=0.1), "good_fit", False),
+        (DIVERGED, "good_fit", True),
+        (DIVERGED, "diverged", False),
+        (STUCK, "good_fit", True),
+        (STUCK, None, True),
+        # It is meant to be stagnant, but not to diverge.
+        (STUCK, "stagnant", False),
+        (DIVERGED, "stagnant", True),
+        # One epoch is too short to be called stagnant: a tenth of the way from 0.1 to 0.9 is 0.18.
+        (run("underfit", train_accuracy=0.18, chance=0.1, target=0.9), "underfit", True),
+        (run("underfit", train_accuracy=0.181, chance=0.1, target=0.9), "underfit", False),
+        (run("underfit", train_accuracy=0.1), "underfit", False),  # chance is unknown
+    ],
+)
+def test_a_run_has_collapsed_if_it_did_not_train_and_was_meant_to(judgement, expected, collapsed):
+    assert has_collapsed(judgement, expected) == collapsed
+
+
+def test_a_seed_counts_where_one_half_alone_collapsed():
+    pairs = {3: (GOOD, GOOD), 4: (STUCK, GOOD), 5: (GOOD, DIVERGED), 6: (STUCK, STUCK)}
+    assert signs_of(pairs, "good_fit") == {3: 0, 4: 1, 5: -1, 6: 0}
+
+
+def judged(*pairs, margin=0.1, p_different=1.0):
+    found = dict(enumerate(pairs))
+    return collapses_of("some", found, "good_fit", margin=margin, p_different=p_different)
+
+
+def test_runs_that_did_not_train_are_counted_and_diverged_ones_among_them():
+    found = judged((GOOD, STUCK), (GOOD, DIVERGED), (DIVERGED, STUCK), (GOOD, GOOD))
+    assert (found.num_seeds, found.keras, found.torch) == (4, 1, 3)
+    assert (found.keras_diverged, found.torch_diverged) == (1, 1)
+    assert found.has_some
+
+
+def test_where_every_run_trained_nothing_is_to_be_compared():
+    found = judged(*[(GOOD, GOOD)] * 3)
+    assert (found.verdict, found.has_some) == ("equivalent", False)
+    # Three seeds exclude little, which the interval says.
+    assert -found.low == found.high == pytest.approx(1 - 0.025 ** (1 / 3))
+
+
+def test_one_run_in_twenty_that_did_not_train_is_not_equivalent():
+    found = judged(*[(GOOD, GOOD)] * 19, (GOOD, STUCK))
+    assert found.verdict == "inconclusive"
+    assert found.low < -0.1
+
+
+def test_runs_that_collapse_in_the_same_seeds_are_equivalent_if_seeds_are_many():
+    few = judged(*[(GOOD, GOOD)] * 19, (STUCK, STUCK))
+    many = judged(*[(GOOD, GOOD)] * 45, *[(STUCK, STUCK)] * 5)
+    assert (few.verdict, many.verdict) == ("inconclusive", "equivalent")
+    assert judged(*[(GOOD, GOOD)] * 45, *[(STUCK, STUCK)] * 5, margin=0.05).verdict != "equivalent"
+
+
+def test_a_difference_that_is_shown_is_one():
+    assert judged((GOOD, STUCK), p_different=0.049).verdict == "different"
+    assert judged((GOOD, STUCK), p_different=0.05).verdict == "inconclusive"
+
+
+@pytest.mark.parametrize(("first", "second", "n"), [(0, 3, 20), (5, 2, 12), (1, 0, 1), (0, 0, 6)])
+def test_the_interval_combines_those_of_clopper_and_pearson(first, second, n):
+    signs = [1] * first + [-1] * second + [0] * (n - first - second)
+    parts = [
+        stats.binomtest(count, n).proportion_ci(0.95, method="exact") for count in (first, second)
+    ]
+    expected = parts[0].low - parts[1].high, parts[0].high - parts[1].low
+    assert share_interval(signs) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("shares", [(0.05, 0.05), (0.0, 0.1), (0.3, 0.5)])
+def test_the_interval_misses_the_true_difference_in_at_most_one_of_ten(shares):
+    """By the exact probability of every count of 12 pairs."""
+    n, missed = 12, 0.0
+    rest = 1 - sum(shares)
+    for first, second in itertools.product(range(n + 1), repeat=2):
+        if first + second > n:
+            continue
+        low, high = share_interval([1] * first + [-1] * second + [0] * (n - first - second))
+        if not low <= shares[0] - shares[1] <= high:
+            counts = [first, second, n - first - second]
+            missed += stats.multinomial.pmf(counts, n, [*shares, rest])
+    assert missed <= 0.1

@@ -1,0 +1,213 @@
+"""Equivalence of pairs: by hand, by scipy, at the margin, without a spread, with skew."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from parity.stats import decide, power_of_limit
+from parity.sweeps.pairs import (
+    Z_SKEW,
+    equivalence_of_pairs,
+    least_p,
+    p_below,
+    p_of_t,
+    pair_power,
+    pairs_needed,
+)
+
+
+def judged(d, margin=0.5):
+    """The test of pairs with these differences."""
+    return equivalence_of_pairs(np.add(d, 2.0), np.full(len(d), 2.0), margin)
+
+
+def hall(x):
+    """Hall's transformation of t, with the upper limit of the skew, written out."""
+    n = len(x)
+    t = np.mean(x) / (np.std(x, ddof=1) / math.sqrt(n))
+    error = math.sqrt(6 * n * (n - 1) / ((n - 2) * (n + 1) * (n + 3)))
+    skew = max(0.0, stats.skew(x, bias=False) + Z_SKEW * error)
+    if skew == 0:
+        return t
+    a = skew / (3 * math.sqrt(n))
+    return ((1 + a * t) ** 3 - 1) / (3 * a) + skew / (6 * math.sqrt(n))
+
+
+@pytest.mark.parametrize("n", [3, 6, 12, 40])
+@pytest.mark.parametrize("shift", [-1.5, -0.3, 0.0, 0.4])
+def test_p_of_t_is_that_of_halls_formula(n, shift):
+    x = np.random.default_rng(n).normal(shift, 1, n)
+    assert p_of_t(x) == pytest.approx(stats.t.cdf(hall(x), n - 1), rel=1e-7)
+
+
+def test_a_left_skew_is_not_made_use_of():
+    """Where the skew is surely negative, t is Student's."""
+    x = -(np.random.default_rng(1).standard_exponential(200) ** 2) + 1.5
+    assert stats.skew(x) < -2
+    expected = stats.ttest_1samp(x, 0, alternative="less").pvalue
+    assert p_of_t(x) == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_right_skew_makes_p_greater_and_more_so_than_a_left_one():
+    x = np.array([-1.0, -0.9, -0.8, -0.85, -0.95, -0.7, -0.75, 2.0])
+    mirrored = 2 * x.mean() - x
+    plain = stats.ttest_1samp(x, 0, alternative="less").pvalue
+    assert p_of_t(x) > p_of_t(mirrored) >= plain * (1 - 1e-6)
+
+
+@pytest.mark.parametrize(("x", "p"), [(-0.5, 0.0), (0.0, 1.0), (0.5, 1.0)])
+def test_t_without_a_spread_is_certain_but_the_test_of_pairs_is_not(x, p):
+    assert p_of_t(np.full(6, x)) == p
+    assert p_below(np.full(6, x)) == (1 / 32 if p == 0 else 1)
+
+
+def test_a_spread_of_rounding_is_none():
+    x = np.full(6, 0.1) - np.array([0, 1, 0, 1, 0, 1]) * 1e-17
+    assert judged(x).p == 1 / 32
+
+
+@pytest.mark.parametrize("n", [2, 3, 4, 5])
+@pytest.mark.parametrize("d", [0.0, 0.001, 3.0])
+def test_fewer_than_six_pairs_decide_nothing_however_equal_they_are(n, d):
+    found = judged([d] * n)
+    assert found.verdict == "inconclusive"
+    assert min(found.p, found.p_different) == least_p(n) == 2.0 ** (1 - n)
+    assert found.power == 0
+    assert found.n_needed == 6
+
+
+@pytest.mark.parametrize(
+    ("d", "verdict"), [(0.0, "equivalent"), (0.25, "equivalent"), (0.75, "different")]
+)
+@pytest.mark.parametrize("sign", [1, -1])
+def test_six_pairs_without_a_spread_decide_with_the_p_of_the_exact_test(d, verdict, sign):
+    found = judged([sign * d] * 6)
+    assert found.verdict == verdict
+    assert (found.p if verdict == "equivalent" else found.p_different) == 1 / 32
+    assert found.p_zero == (1 if d == 0 else 1 / 32)
+    assert found.low == found.high == pytest.approx(sign * d)
+
+
+def test_pairs_exactly_at_the_margin_are_neither_equivalent_nor_different():
+    found = judged([0.5] * 20)
+    assert (found.p, found.p_different, found.verdict) == (1, 1, "inconclusive")
+
+
+def test_whole_sample_steps_that_are_tied_are_no_difference():
+    """Two runs that differ by one of 1,000 samples each had p = 0, since they have no spread."""
+    assert judged([0.001, 0.001]).p_zero == 0.5
+    assert judged([0.001, 0.0, 0.001]).p_zero == 0.5  # 4 of 8 sums are at most 2, twice
+
+
+@pytest.mark.parametrize(
+    ("d", "verdict"),
+    [
+        ([0.01, -0.01, 0.02, -0.02, 0.01, 0.0, -0.01], "equivalent"),
+        ([2.01, 1.99, 2.02, 1.98, 2.01, 2.0, 1.99], "different"),
+        ([0.9, -0.9, 0.1, -0.2, 0.4, 0.3, -0.5], "inconclusive"),
+    ],
+)
+def test_there_are_three_verdicts(d, verdict):
+    for sign in (1, -1):
+        found = judged(np.multiply(sign, d))
+        assert found.verdict == verdict == decide(found.p, found.p_different, 0.05)
+        assert found.difference == pytest.approx(sign * np.mean(d))
+
+
+def test_the_interval_ends_where_p_of_t_is_alpha():
+    for seed in range(20):
+        d = np.random.default_rng(seed).standard_exponential(12)
+        found = judged(d)
+        assert p_of_t(d - found.high) == pytest.approx(0.05, rel=1e-4)
+        assert p_of_t(found.low - d) == pytest.approx(0.05, rel=1e-4)
+        is_right = stats.skew(d) > 0  # the interval reaches farther on the side of the long tail
+        assert (found.high + found.low > 2 * found.difference) == is_right
+
+
+def test_equivalent_pairs_have_their_interval_within_the_margins():
+    seen = set()
+    for seed in range(200):
+        d = np.random.default_rng(seed).normal(0.1, 0.4, 8)
+        found = judged(d, margin=0.6)
+        within = found.low > -0.6 and found.high < 0.6
+        assert within or found.verdict != "equivalent"
+        seen.add(found.verdict)
+    assert {"equivalent", "inconclusive"} <= seen
+
+
+@pytest.mark.parametrize("n", [6, 10, 20])
+@pytest.mark.parametrize(
+    ("name", "draw"),
+    [
+        ("normal", lambda g, s: g.standard_normal(s)),
+        ("exponential", lambda g, s: g.standard_exponential(s) - 1),
+        ("steps", lambda g, s: np.round(2 * g.standard_normal(s)) / 2),
+        ("mostly tied", lambda g, s: g.choice([-1.0, 0, 1], s, p=[0.1, 0.8, 0.1])),
+    ],
+)
+def test_pairs_at_the_margin_are_called_equivalent_in_at_most_one_of_twenty(n, name, draw):
+    """Plain t calls exponential ones equivalent in 15 % (n = 6) and 11 % (n = 20)."""
+    count = 2000
+    x = draw(np.random.default_rng([n, len(name)]), (count, n))
+    rate = np.mean(p_below(x) < 0.05)
+    assert rate < 0.05 + 3 * math.sqrt(0.05 * 0.95 / count)
+    if name == "exponential":
+        plain = stats.ttest_1samp(x, 0, axis=1, alternative="less").pvalue
+        assert np.mean(plain < 0.05) > 0.09
+
+
+@pytest.mark.parametrize("n", [6, 10, 24])
+@pytest.mark.parametrize("margin", [1.0, 1.6, 3.0])
+def test_the_power_that_is_told_is_the_rate_that_is_seen(n, margin):
+    count = 1500
+    d = np.random.default_rng(n).standard_normal((count, n))
+    rate = np.mean(np.maximum(p_below(d - margin), p_below(-d - margin)) < 0.05)
+    told = pair_power(margin, 1.0, n)
+    assert rate == pytest.approx(told, abs=0.01 + 3 * math.sqrt(told * (1 - told) / count))
+
+
+def test_the_power_of_many_pairs_that_is_an_integral_continues_that_which_is_drawn():
+    for margin in (0.12, 0.17, 0.25):
+        drawn, integral = (pair_power(margin, 1.0, n) for n in (256, 257))
+        assert integral == pytest.approx(drawn, abs=0.01)
+        # Student's t, without the limit of the skew, is a little surer.
+        plain = power_of_limit(margin, 1 / math.sqrt(257), 256, stats.t.ppf(0.95, 256))
+        assert integral < plain < integral + 0.06
+
+
+def test_power_falls_with_the_true_difference_and_is_alpha_at_the_margin():
+    found = [pair_power(0.5, 1.0, 100, difference=shift) for shift in (0, 0.1, 0.3, 0.5)]
+    assert found == sorted(found, reverse=True)
+    assert found[-1] == pytest.approx(0.045, abs=0.01)
+    assert pair_power(0.5, 1.0, 100, difference=-0.3) == pytest.approx(found[2], abs=0.03)
+
+
+def test_without_a_spread_the_power_is_certain_from_six_pairs_on():
+    assert [pair_power(0.1, 0.0, n) for n in (2, 5, 6, 100)] == [0, 0, 1, 1]
+    assert pair_power(0.1, 0.0, 6, difference=0.1) == 0
+
+
+def test_the_pairs_that_are_needed_are_the_fewest_that_are_enough():
+    for sd in (0.1, 0.5, 1.0, 7.0):
+        n = pairs_needed(0.6, sd)
+        assert pair_power(0.6, sd, n) >= 0.8
+        assert pair_power(0.6, sd, n - 1) < 0.8
+    assert pairs_needed(1e-6, 1.0) is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (([1.0], [1.0], 1), r"a=\[1.0\]: expected at least 2 values"),
+        (([1.0, 2.0], [1.0, math.nan], 1), r"b=\[1.0, nan\]: expected finite values"),
+        (([1.0, 2.0], [1.0, 2.0, 3.0], 1), "2 and 3 values: expected pairs"),
+        (([1.0, 2.0], [1.0, 2.0], 0), "margin=0: expected a number above 0"),
+        (([1.0, 2.0], [1.0, 2.0], 1, 0.5), r"alpha=0.5: expected a level in \(0, 0.5\)"),
+    ],
+    ids=["one value", "nan", "lengths", "margin 0", "alpha"],
+)
+def test_what_makes_no_sense_is_an_error_that_shows_it(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        equivalence_of_pairs(*arguments)
