@@ -21,8 +21,9 @@ from scipy import stats
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from parity.programs.scenarios import BEHAVIOUR
-from parity.sweeps.equivalence import QUANTITIES, compare
+from parity.sweeps.equivalence import compare
 from parity.sweeps.rows import Row
+from parity.sweeps.samples import QUANTITIES
 from parity.sweeps.store import open_store
 from parity.sweeps.sweep import finished_rows
 

@@ -74,7 +74,7 @@ class Scenario:
     full: Mapping[str, Any] = field(default_factory=lambda: FULL_DATA)
     margins: Margins = Margins()
     num_seeds: int = 24
-    num_seeds_strict: int = 200
+    num_seeds_strict: int = 240
 
     def margins_of(self, margins: str) -> Margins:
         """Returns the margins of a name in MARGINS."""
@@ -129,28 +129,32 @@ CAUSES = _table(
         "Too little capacity: two and four filters and no hidden layer.",
         _spec("too_small", model="underfit", train_size=3000, epochs=4),
         expected="underfit",
-        num_seeds=60,
         full=_FULL_20,
+        num_seeds=100,
+        num_seeds_strict=800,
     ),
     Scenario(
         "A learning rate of 1e-6: training is very slow.",
         _spec("slow", train_size=300, val_size=500, epochs=5, learning_rate=1e-6),
         expected="stagnant",
-        num_seeds=90,
+        num_seeds=92,
+        num_seeds_strict=720,
     ),
     Scenario(
         "Too few epochs: a good network after 32 steps, one pass over 2,000 images.",
         _spec("too_short", train_size=2000, batch_size=64, epochs=1),
         expected="underfit",
-        num_seeds=90,
         full=_FULL_FEW,
+        num_seeds=156,
+        num_seeds_strict=1280,
     ),
     Scenario(
         "Too little data: 100 images.",
         _spec("little_data", train_size=100, epochs=20),
         expected="overfit",
-        num_seeds=24,
         full=_FULL_FEW,
+        num_seeds=40,
+        num_seeds_strict=640,
     ),
     Scenario(
         "Noisy labels: half of them drawn at random; the network is too small to memorise them.",
@@ -163,49 +167,67 @@ CAUSES = _table(
             label_noise=0.5,
         ),
         expected="underfit",
-        num_seeds=40,
+        num_seeds=44,
+        num_seeds_strict=310,
     ),
     Scenario(
         "A biased split: sorted by label, so that training lacks most classes of validation.",
         _spec("sorted_split", train_size=2000, epochs=4, split="sorted"),
         expected="suspicious",
-        num_seeds=16,
+        num_seeds=24,
+        num_seeds_strict=50,
     ),
     Scenario(
         "An unsuitable architecture: four layers without a non-linearity.",
         _spec("linear", model="linear", train_size=3500, val_size=2000, epochs=8),
         expected="underfit",
-        num_seeds=76,
+        num_seeds=128,
+        num_seeds_strict=1040,
     ),
     Scenario(
         "Regularisation so strong that training stagnates: an L2 factor of 1.",
         _spec("too_strict", train_size=600, epochs=12, l2=1.0),
         expected="stagnant",
+        num_seeds=24,
+        num_seeds_strict=24,
     ),
     Scenario(
         "A network too large for its data: it memorises the wrong labels, three in ten.",
         _spec("too_large", **_NOISY),
         expected="overfit",
-        num_seeds=32,
         full=_FULL_20,
+        num_seeds=72,
+        num_seeds_strict=1150,
     ),
     Scenario(
         "Memorising noise: all labels drawn at random.",
         _spec("random_labels", train_size=200, epochs=60, label_noise=1.0),
         expected="overfit",
         full=_FULL_FEW,
+        num_seeds=24,
+        num_seeds_strict=24,
     ),
     Scenario(
         "Leakage: every validation image is also in the training set.",
         _spec("leak", train_size=600, val_size=500, epochs=30, learning_rate=5e-4, leakage=1.0),
         expected="suspicious",
+        num_seeds=24,
+        num_seeds_strict=24,
     ),
 )
 
 
-def _against_overfit(summary: str, spec: RunSpec, num_seeds: int) -> Scenario:
-    """A remedy for a network that is too large."""
-    return Scenario(summary, spec, "good_fit", "too_large", _FULL_20, num_seeds=num_seeds)
+def _against_overfit(summary: str, spec: RunSpec, num_seeds: tuple[int, int]) -> Scenario:
+    """A remedy for a network that is too large, with its seeds for visible and strict margins."""
+    return Scenario(
+        summary,
+        spec,
+        expected="good_fit",
+        cures="too_large",
+        full=_FULL_20,
+        num_seeds=num_seeds[0],
+        num_seeds_strict=num_seeds[1],
+    )
 
 
 REMEDIES = _table(
@@ -218,35 +240,38 @@ REMEDIES = _table(
             reduce_lr=ReduceLR(monitor="val_loss", factor=0.1, patience=1),
         ),
         expected="good_fit",
-        num_seeds=60,
         cures="too_small",
         full=_FULL_20,
+        num_seeds=100,
+        num_seeds_strict=800,
     ),
     Scenario(
         "More data against too little data: 4,000 images instead of 100.",
         _spec("cured_by_data", train_size=4000, epochs=5),
         expected="good_fit",
         cures="little_data",
+        num_seeds=40,
+        num_seeds_strict=640,
     ),
     _against_overfit(
         "Example 2 against a network too large: augmented images.",
         _spec("cured_by_augmentation", augmentation=_AUGMENTATION, **_NOISY),
-        num_seeds=16,
+        num_seeds=(40, 640),
     ),
     _against_overfit(
         "Example 3 against a network too large: dropout.",
         _spec("cured_by_dropout", model="dropout", **_NOISY),
-        num_seeds=16,
+        num_seeds=(40, 640),
     ),
     _against_overfit(
         "Decoupled weight decay against a network too large.",
         _spec("cured_by_weight_decay", weight_decay=3.0, **_NOISY),
-        num_seeds=20,
+        num_seeds=(48, 770),
     ),
     _against_overfit(
         "L2 regularisers against a network too large.",
         _spec("cured_by_l2", l2=0.01, **_NOISY),
-        num_seeds=20,
+        num_seeds=(48, 770),
     ),
     _against_overfit(
         "Early stopping against a network too large: the weights of the best epoch.",
@@ -255,7 +280,7 @@ REMEDIES = _table(
             early_stopping=EarlyStopping(patience=2, restore_best_weights=True),
             **_NOISY,
         ),
-        num_seeds=16,
+        num_seeds=(40, 640),
     ),
 )
 

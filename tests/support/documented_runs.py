@@ -105,6 +105,10 @@ NOT_RUN = {
     "python benchmarks/speed/roofline.py ...": "minutes; tests/test_roofline.py runs a small one",
     "python benchmarks/speed/same_against_same.py ...": "half an hour, alone on a machine",
     "python benchmarks/accuracy/sensitivity.py ...": "minutes; test_sensitivity.py has its faults",
+    "python benchmarks/accuracy/sweep_statistics.py ...": (
+        "minutes; tests/parity/sweeps/test_pairs.py simulates some of its pairs"
+    ),
+    "python benchmarks/accuracy/sweep_chance.py ...": "takes the store of a finished sweep",
     "python benchmarks/speed/sweep.py ...": "minutes, alone on a machine",
     "python scripts/augment_pictures.py": "writes the pictures in docs",
 }
