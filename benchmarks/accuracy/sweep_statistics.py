@@ -3,8 +3,9 @@
 It judges pairs of 2 to 20 seeds by the code of `parity sweep`, and prints, in %, how often pairs
 whose true difference is exactly the margin are called equivalent (bar: 6 %), and how often pairs
 without a difference, in mode "seeded", are called different (bar: 5 %). The pairs are normal,
-skewed, binomial, tied, correlated, or collapse. The kinds below the line were not used to choose
-the test. `--plain` judges by the plain t-tests that it replaces.
+skewed, binomial, tied, correlated, or collapse. The last line has the verdicts of a right port
+whose gap is exactly at the threshold. The kinds below the line were not used to choose the test.
+`--plain` judges by the plain t-tests that it replaces.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from scipy import stats
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from parity.behaviour.judgement import Judgement
+from parity.behaviour.rules import MAX_GAP
 from parity.programs.run_spec import RunSpec
 from parity.programs.scenarios import Margins, Scenario
 from parity.stats import ALPHA
@@ -171,6 +173,21 @@ def collapse_rates(g: np.random.Generator, n: int, rounds: int) -> tuple[float, 
     )
 
 
+def verdict_rate(g: np.random.Generator, n: int, rounds: int) -> float:
+    """Rate of verdicts called different of a right port whose gap is at the threshold."""
+
+    def rows() -> Iterator[Row]:
+        for half in ("keras", "torch"):
+            for seed in range(n):
+                gap = MAX_GAP + 0.01 * g.standard_normal()
+                verdict = "overfit" if gap > MAX_GAP else "good_fit"
+                found = Judgement(verdict, "", "", 10, train_accuracy=0.99, gap=gap)
+                yield Row("simulated", seed, half, found, 1.0)
+
+    found = [compare(list(rows()), SCENARIO, mode="seeded").verdicts[0] for _ in range(rounds)]
+    return float(np.mean([row.verdict == "different" for row in found]))
+
+
 def main() -> None:
     """Prints the rates, and exits with 1 if one is above its bar by more than chance explains."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -197,6 +214,8 @@ def main() -> None:
         generators = {n: np.random.default_rng([arguments.seed, 99, n]) for n in SIZES}
         found = [collapse_rates(generators[n], n, max(rounds // 20, 1)) for n in SIZES]
         print_rates("1 in 10 collapses", ([a for a, _ in found], [b for _, b in found]))
+        called = [verdict_rate(generators[n], n, max(rounds // 20, 1)) for n in SIZES]
+        print(f"{'verdicts at a threshold':<76}{''.join(f'{100 * rate:5.1f}' for rate in called)}")
     print(f"highest rates: {highest[0]:.1%} of 6 %, {highest[1]:.1%} of 5 %")
     # Above a bar by more than three standard errors of the simulation.
     bars = (bar + 3 * np.sqrt(bar * (1 - bar) / rounds) for bar in (MAX_EQUIVALENT, MAX_DIFFERENT))

@@ -15,6 +15,7 @@ from report_folders import (
     sweep_result,
 )
 from result_samples import CAUSE, PLACE, accepted_check, incomplete_check, passing_check
+from result_samples import sweep as made_sweep
 
 from parity.ladder.items import PASS, Item, Level
 from parity.ladder.result import Found
@@ -239,6 +240,18 @@ def test_a_sweep_that_differs_says_in_what():
     page = sweep_page(sweep_result(shift=0.08))
     assert page.verdict == "fail"
     assert page.sentence.startswith("The two halves behave differently: accuracy of too_large, ")
+
+
+def test_runs_that_did_not_train_have_a_table_if_there_are_any():
+    page = sweep_page(made_sweep("inconclusive", collapsed=(0, 1, "inconclusive")))
+    (table,) = section(page, "collapses").blocks
+    # Torch minus Keras: the interval of the sample is symmetric.
+    assert cells(table) == [
+        ["leak", "inconclusive", "0 of 10", "1 of 10", "0", "0", "-25% to +25%", "±10%", "1"]
+    ]
+    assert section(sweep_page(made_sweep()), "collapses") is None
+    different = sweep_page(made_sweep("fail", collapsed=(0, 9, "different")))
+    assert "share of runs of leak that did not train" in different.sentence
 
 
 def test_missing_runs_are_listed_with_their_reasons():
