@@ -26,11 +26,12 @@ GOOD_FIT = {
     "val_loss": [0.6, 0.4, 0.35, 0.33],
     "val_accuracy": [0.8, 0.88, 0.9, 0.92],
 }
+# By heart after many passes: an easy task would be known on new images after three.
 LEAKED = {
-    "loss": [0.9, 0.2, 0.05, 0.01],
-    "accuracy": [0.7, 0.95, 0.99, 1.0],
-    "val_loss": [0.5, 0.15, 0.04, 0.01],
-    "val_accuracy": [0.85, 0.97, 1.0, 1.0],
+    "loss": [1.9, 0.9, 0.6, 0.2, 0.05, 0.01],
+    "accuracy": [0.3, 0.7, 0.8, 0.95, 0.99, 1.0],
+    "val_loss": [1.4, 0.7, 0.5, 0.15, 0.04, 0.01],
+    "val_accuracy": [0.5, 0.75, 0.85, 0.97, 1.0, 1.0],
 }
 OTHER_CLASSES = {
     "loss": [0.9, 0.3, 0.1, 0.05],
