@@ -268,7 +268,7 @@ def _one_class(curves: Curves) -> Ruling | None:
         "stagnant",
         "one_class",
         f"validation accuracy is {level:.3f} in every epoch, and its loss {loss:.3g} is no better "
-        "than always naming the most frequent class",
+        "than always naming one class",
     )
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from labelled_histories import LABELLED, WILD
 
 from parity.behaviour.judgement import VERDICTS, Expectation, expectation_of
-from parity.behaviour.readers.history import keras_names
+from parity.behaviour.readers.names import keras_names
 from parity.behaviour.rules import judge
 from parity.programs.run_spec import EarlyStopping, RunSpec
 
