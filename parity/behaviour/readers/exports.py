@@ -77,4 +77,8 @@ def read_wandb(path: Path, columns: Columns) -> Read:
             f"{path} has the values of {len(runs)} runs ({named(runs)}); expected one run; export "
             "one of them alone"
         )
-    return Read({name.rpartition(" - ")[2].replace("/", "_"): c for name, c in kept.items()})
+    short = {name: name.rpartition(" - ")[2] for name in kept}
+    plain = {name: metric.replace("/", "_") for name, metric in short.items()}
+    if len(set(plain.values())) < len(plain):  # train/loss beside train_loss
+        plain = short
+    return Read({plain[name]: column for name, column in kept.items()})

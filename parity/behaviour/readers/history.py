@@ -71,7 +71,7 @@ def read_with_notes(path: Path) -> Reading:
         if is_event_file(content):
             return _from_events(path, [path])
         text = _text(path, content)
-        if text.lstrip().startswith(("{", "[")) or path.suffix.lower() in (".json", ".ipynb"):
+        if _is_json(text) or path.suffix.lower() in (".json", ".ipynb"):
             return _finished(path, read_json_log(path, text))
         if _is_table(text) or not looks_printed(text):
             return _finished(path, read_csv_log(path, text))
@@ -124,10 +124,18 @@ def _text(path: Path, content: bytes) -> str:
     return text
 
 
+def _is_json(text: str) -> bool:
+    """Whether text begins as JSON does, and not as a log with the epoch or the time in brackets."""
+    start = text.lstrip()
+    return start.startswith("{") or bool(re.match(r"\[(?!\s*(?:epoch|\d+[-:/]\d))", start, re.I))
+
+
 def _is_table(text: str) -> bool:
-    """Whether the first two lines have as many cells, and more than one."""
-    cells = [len(re.findall(r"[,;\t|]", line)) for line in text.split("\n") if line.strip()]
-    return cells[0] > 0 and cells[:1] == cells[1:2]
+    """Whether the first two lines have as many cells, and the first has no number after a name."""
+    lines = [line for line in text.split("\n") if line.strip()][:2]
+    cells = [len(re.findall(r"[,;\t|]", line)) for line in lines]
+    has_numbers = re.search(r"[A-Za-z]\s*[:=]\s*[-+.]?\d", lines[0])
+    return cells[0] > 0 and cells[:1] == cells[1:] and not has_numbers
 
 
 def _finished(path: Path, read: Read) -> Reading:

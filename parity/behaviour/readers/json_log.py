@@ -51,7 +51,7 @@ def read_json_log(path: Path, text: str) -> Read:
         return read_notebook(path, content)
     logs = trainer_logs(content)
     if logs is not None:
-        return read_trainer_logs(logs)
+        return read_trainer_logs(path, logs)
     inner = content.get("history") if isinstance(content, dict) else None
     # A list of numbers would be a column of that name.
     if isinstance(inner, dict) or (isinstance(inner, list) and isinstance((inner or [0])[0], dict)):

@@ -15,7 +15,7 @@ from parity.behaviour.readers.reading import Columns, Read
 from parity.errors import InputError
 
 _EPOCH = re.compile(
-    r"\bepoch\s*[:#]?\s*\[?(\d{1,6})(?:\s*/\s*\d+|\]|\s*[:,|-]|\s*$)", re.IGNORECASE
+    r"\bepoch\s*[:#]?\s*\[?(\d{1,6})(?:\s*/\s*\d+|\]|\s*[:,|-]|\s+[a-z]|\s*$)", re.IGNORECASE
 )
 _CALLBACK = re.compile(r"\bEpoch 0\d+: .*")
 _NUMBER = r"[-+]?(?:nan|inf|\d+\.?\d*(?:e[-+]?\d+)?|\.\d+(?:e[-+]?\d+)?)"
@@ -25,6 +25,8 @@ _PAIR = re.compile(
 _PROGRESS = re.compile(r"(?:^|\s)(\d+)/(\d+)\s")
 # Times, and what programs print beside the numbers of an epoch.
 _NOT_MEASURED = re.compile(r"eta|time|elapsed|epoch|step|batch|seed|it/s", re.IGNORECASE)
+# Lines that name an epoch which has ended long ago.
+_SUMMARY = re.compile(r"best|early|restor|resum|sav(?:e|ed|ing)\b|final|load", re.IGNORECASE)
 _METRIC = re.compile(r"loss|acc", re.IGNORECASE)
 
 
@@ -64,33 +66,41 @@ def read_printed(path: Path, text: str) -> Read:
 def _fits(text: str) -> tuple[list[list[dict[str, float]]], bool]:
     """Returns the trainings, each a list of epochs, and whether the last epoch is unfinished."""
     fits: list[list[dict[str, float]]] = []
-    last_number, is_open = None, False
+    last_number, is_open = 0, False
     # A progress bar is drawn again after a carriage return, or after backspaces.
     for line in re.split(r"[\r\n\x08]+", text):
         said = _CALLBACK.sub("", line)
-        epoch = _EPOCH.search(said)
+        if _SUMMARY.search(said):
+            continue
+        epoch = _header(said)
         if epoch is not None:
             number = int(epoch[1])
-            if last_number is None or number <= last_number:
-                if number != last_number:
-                    fits.append([])
-                    fits[-1].append({})
-            else:
+            if not fits or number < last_number:
+                fits.append([{}])
+            elif number > last_number:
                 fits[-1].append({})
             last_number = number
-            said = said[epoch.end() :]
+            said = said[epoch.end() - 1 :]
         found = _pairs(said)
-        if not fits or not found:
-            continue
-        fits[-1][-1].update(found)
-        progress = _PROGRESS.search(said)
-        is_open = progress is not None and int(progress[1]) < int(progress[2])
+        if fits and found:
+            fits[-1][-1].update(found)
+            progress = _PROGRESS.search(said)
+            is_open = progress is not None and int(progress[1]) < int(progress[2])
     fits = [[epoch for epoch in fit if epoch] for fit in fits]
     fits = [fit for fit in fits if fit]
     if is_open and fits and len(fits[-1]) > 1:
         del fits[-1][-1]
         return fits, True
     return fits, False
+
+
+def _header(line: str) -> re.Match[str] | None:
+    """Returns the number of the epoch that begins here: at the start, or before its numbers."""
+    epoch = _EPOCH.search(line)
+    if epoch is None:
+        return None
+    is_start = not line[: epoch.start()].strip(" \t[(*#=-")
+    return epoch if is_start or _pairs(line[epoch.end() - 1 :]) else None
 
 
 def _pairs(line: str) -> dict[str, float]:

@@ -10,8 +10,9 @@ value, and the one of `..._step` is left out.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from typing import TypeGuard, TypeVar
 
 from parity.behaviour.readers.reading import Columns, Read, named
 
@@ -37,18 +38,20 @@ def together(columns: Columns) -> Read:
     Args:
         columns: "epoch" and "step", and others; None is not measured.
     """
+    # A row without a number of its epoch, or with NaN, is that of no epoch.
     epochs, steps = columns["epoch"], columns["step"]
+    dropped = 0
     reached = sorted(
         (step, epoch)
         for step, epoch in zip(steps, epochs, strict=True)
-        if step is not None and epoch is not None
+        if _is_number(step) and _is_number(epoch)
     )
     rows: list[Row] = []
     groups: list[float] = []
     for number, (step, known) in enumerate(zip(steps, epochs, strict=True)):
         # Lightning's monitor of the rate writes no epoch: it is that of the next row with one.
-        epoch = known
-        if epoch is None and step is not None:
+        epoch = known if _is_number(known) else None
+        if epoch is None and _is_number(step):
             epoch = next((found for at, found in reached if at >= step), None)
         row = {
             name: value
@@ -58,7 +61,10 @@ def together(columns: Columns) -> Read:
         if epoch is not None and row:
             rows.append(row)
             groups.append(epoch)
-    return by_group(rows, groups, "epoch")
+        dropped += epoch is None and bool(row)
+    read = by_group(rows, groups, "epoch")
+    lost = (f"{dropped} rows of no epoch are left out",) if dropped else ()
+    return Read(read.columns, (*lost, *read.notes))
 
 
 def by_group(rows: Sequence[Row], groups: Sequence[float], unit: str) -> Read:
@@ -103,6 +109,10 @@ def _whole_name(name: str, names: Sequence[str]) -> str:
     if f"{stem}_epoch" in names or (stem != name and stem in names):
         return ""
     return "learning_rate" if _is_rate(name) and "learning_rate" not in names else stem
+
+
+def _is_number(value: float | None) -> TypeGuard[float]:
+    return value is not None and math.isfinite(value)
 
 
 def _is_rate(name: str) -> bool:

@@ -50,3 +50,8 @@ def test_several_runs_are_refused_with_their_names(path, text):
 def test_what_is_no_number_is_refused(path, row):
     path.write_text(MLFLOW + row)
     assert "expected a number as step and as value" in refusal(read_history, path)
+
+
+def test_two_metrics_that_differ_by_a_slash_stay_two(path):
+    path.write_text('Step,a - train/loss,a - train_loss\n0,"1.0","2.0"\n')
+    assert read_history(path) == {"train/loss": [1.0], "loss": [2.0]}

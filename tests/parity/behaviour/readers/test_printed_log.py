@@ -88,6 +88,23 @@ def test_of_several_trainings_the_last_one_is_read(path):
     assert reading.notes == ("the log has 2 trainings, and the last one is read",)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[Epoch 1] Train loss: 0.5\n[Epoch 1] Val loss = 1.5\n[Epoch 2] Train loss: 0.25\n"
+        "[Epoch 2] Val loss = 1.25\n",
+        "epoch: 1 train_loss: 0.5 val_loss: 1.5\nepoch: 2 train_loss: 0.25 val_loss: 1.25\n",
+        "Epoch 1: train loss: 0.5, val loss: 1.5\nEpoch 2: train loss: 0.25, val loss: 1.25\n"
+        "Best epoch: 1, val loss: 1.0\nRestored the weights of epoch 1\n",
+    ],
+    ids=["in brackets", "after blanks", "with a summary"],
+)
+def test_epochs_are_found_however_they_are_named(path, text):
+    reading = read(path, text)
+    assert reading.history == {"loss": [0.5, 0.25], "val_loss": [1.5, 1.25]}
+    assert reading.notes == ()
+
+
 def test_text_without_epochs_is_refused(path):
     path.write_text("Epoch 1/2\nloss\n")
     refusal(read_history, path)

@@ -1,10 +1,12 @@
 """Logs of Hugging Face's Trainer."""
 
 import json
+import math
 
 import pytest
+from helpers import refusal
 
-from parity.behaviour.readers.history import read_with_notes
+from parity.behaviour.readers.history import read_history, read_with_notes
 
 LOGS = [
     {"loss": 1.0, "grad_norm": 1.0, "learning_rate": 2e-5, "epoch": 0.5, "step": 5},
@@ -50,3 +52,19 @@ def test_training_after_the_last_evaluation_is_left_out_and_told(tmp_path):
     reading = read(tmp_path, LOGS[:4])
     assert reading.history["val_loss"] == [0.75]
     assert "1 logs after the last evaluation are left out" in reading.notes
+
+
+@pytest.mark.parametrize(
+    ("log", "told"),
+    [
+        ({"step": 1, "epoch": math.nan, "loss": 1.0}, "epoch nan; expected finite numbers"),
+        ({"step": math.inf, "epoch": 1.0, "loss": 1.0}, "step inf and"),
+        ({"step": "one", "epoch": 1.0, "loss": 1.0}, "step 'one' and"),
+        ({"step": 1, "epoch": 1.0, "loss": 10**400}, "thousands of digits"),
+        ({"step": 1, "epoch": 1.0, "loss": "high"}, "no column of numbers"),
+    ],
+)
+def test_what_is_no_number_is_refused(tmp_path, log, told):
+    path = tmp_path / "trainer_state.json"
+    path.write_text(json.dumps({"log_history": [log]}))
+    assert told in refusal(read_history, path)
