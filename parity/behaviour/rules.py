@@ -51,7 +51,8 @@ BY_HEART = 0.995  # training and validation accuracy, in eval mode, that suggest
 # For a running mean. Dropout or augmentation keep it lower: then nothing is known by heart.
 BY_HEART_RUNNING = 0.999
 HONEST_RATIO = 1.5  # val_loss / training loss: honest runs that memorise have 5 and more
-# Three passes do not make memory. What is right by then on new images is an easy task.
+# Three passes do not make memory. What is right by then on new images is an easy task. In eval mode
+# both losses are of the same weights, and their ratio alone tells memory from knowledge.
 EASY_EPOCHS = 3
 EASY = 0.95
 BAD_GUESS = 1.25  # val_loss / log(classes): validation contradicts training
@@ -194,7 +195,7 @@ def _by_heart(curves: Curves) -> Ruling | None:
     if running is None or val is None or loss is None or val_loss is None:
         return None
     early = finite(curves.column("val_accuracy")[:EASY_EPOCHS])
-    is_easy = bool(early) and max(early) >= EASY
+    is_easy = not curves.is_eval and bool(early) and max(early) >= EASY
     enough = BY_HEART if curves.is_eval else BY_HEART_RUNNING
     if curves.num_epochs < NUM_STAGNANT or is_easy or min(running, val) < enough:
         return None

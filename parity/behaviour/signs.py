@@ -180,12 +180,6 @@ def apart_from_the_start(evidence: Observations) -> bool:
     return train[0] - val[0] > APART and max(val) < max(train) - APART
 
 
-def opened_slowly(evidence: Observations) -> bool:
-    """Whether training and validation were close at first, and the gap opened later."""
-    train, val = evidence.column("accuracy"), evidence.column("val_accuracy")
-    return len(train) > 3 and bool(val) and train[0] - val[0] < CLOSE
-
-
 def has_penalty(evidence: Observations) -> bool:
     """Whether the training loss is more than its accuracy explains: a penalty is in it."""
     loss, train = evidence.column("loss"), evidence.column("accuracy")

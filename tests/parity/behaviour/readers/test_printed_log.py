@@ -1,7 +1,5 @@
 """Logs as Keras and others print them, pasted into a file."""
 
-import json
-
 import pytest
 from helpers import refusal
 from hypothesis import given
@@ -108,26 +106,6 @@ def test_epochs_are_found_however_they_are_named(path, text):
 def test_text_without_epochs_is_refused(path):
     path.write_text("Epoch 1/2\nloss\n")
     refusal(read_history, path)
-
-
-def notebook(*printed):
-    outputs = [{"output_type": "stream", "text": text.splitlines(True)} for text in printed]
-    cells = [{"cell_type": "code", "outputs": [output]} for output in outputs]
-    return {"nbformat": 4, "cells": [{"cell_type": "markdown", "source": "x"}, *cells]}
-
-
-def test_the_last_training_of_a_notebook_is_read(tmp_path):
-    path = tmp_path / "train.ipynb"
-    content = notebook("hello", KERAS_3, KERAS_2)
-    reading = read(path, json.dumps(content))
-    assert reading.history["loss"] == [0.6038, 0.22]
-    assert reading.notes == ("2 cells print a training, and the last one is read",)
-
-
-def test_a_notebook_without_a_training_is_refused(tmp_path):
-    path = tmp_path / "empty.ipynb"
-    path.write_text(json.dumps(notebook("hello")))
-    assert "without a training in its outputs" in refusal(read_history, path)
 
 
 @given(
