@@ -11,53 +11,12 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from parity.behaviour.audit.findings import Finding
-from parity.behaviour.judgement import Judgement
-from parity.traces.trace import History
+from parity.behaviour import signs
+from parity.behaviour.signs import Observations
 
 MAX_CAUSES = 4
 DATA = 20.0  # factor of a sign in the data: it outweighs signs in the curves
 MIN_CONFIDENCE = 0.08  # less likely causes are not listed
-SMALL = 1000  # training samples
-
-
-@dataclass(frozen=True)
-class Observations:
-    """The input of the signs.
-
-    Attributes:
-        verdict: verdict on the history and its data.
-        judgement: judgement of the history.
-        history: the history, with Keras's keys.
-        findings: findings in the data, by id; empty without data.
-        num_train: number of training samples, or None.
-    """
-
-    verdict: str
-    judgement: Judgement
-    history: History
-    findings: Mapping[str, Finding]
-    num_train: int | None
-
-    def column(self, key: str) -> list[float]:
-        """Returns the finite values of a column."""
-        return [value for value in self.history.get(key, []) if math.isfinite(value)]
-
-    def late_gain(self, key: str) -> float | None:
-        """Returns the gain of a column in its last quarter; None if the column is too short."""
-        column = self.column(key)
-        if len(column) < 3:
-            return None
-        return column[-1] - column[-1 - max(1, len(column) // 4)]
-
-    @property
-    def is_improving(self) -> bool:
-        """Whether training accuracy (or the loss, without one) is still improving at the end."""
-        gain = self.late_gain("accuracy")
-        if gain is not None:
-            return gain > 0.01
-        loss, fall = self.column("loss"), self.late_gain("loss")
-        return fall is not None and -fall > 0.05 * abs(loss[0])
 
 
 Sign = tuple[Callable[[Observations], bool], float, str]
@@ -73,6 +32,7 @@ class Cause:
         weights: weights by verdict.
         signs: (whether it is seen, factor, text for the report).
         reason: why it has this effect.
+        confirm: what would show that it is the cause.
         remedies: what to try, most promising first.
     """
 
@@ -81,6 +41,7 @@ class Cause:
     weights: Mapping[str, float]
     signs: Sequence[Sign]
     reason: str
+    confirm: str
     remedies: Sequence[str]
 
 
@@ -104,71 +65,15 @@ def rank(evidence: Observations) -> tuple[RankedCause, ...]:
     found = []
     for cause in CAUSES:
         weight = cause.weights.get(evidence.verdict, 0.0)
-        seen = [(factor, told) for is_seen, factor, told in cause.signs if is_seen(evidence)]
-        weight *= math.prod(factor for factor, _ in seen)
-        found.append((weight, cause, tuple(told for factor, told in seen if factor > 1)))
+        facts = [(factor, told) for is_seen, factor, told in cause.signs if is_seen(evidence)]
+        weight *= math.prod(factor for factor, _ in facts)
+        found.append((weight, cause, tuple(told for factor, told in facts if factor > 1)))
     total = sum(weight for weight, _, _ in found)
     if total == 0:
         return ()
     found.sort(key=lambda entry: -entry[0])
-    ranked = [RankedCause(cause, weight / total, signs) for weight, cause, signs in found]
+    ranked = [RankedCause(cause, weight / total, seen) for weight, cause, seen in found]
     return tuple(entry for entry in ranked if entry.confidence >= MIN_CONFIDENCE)[:MAX_CAUSES]
-
-
-def _has(*ids: str) -> Callable[[Observations], bool]:
-    return lambda evidence: any(name in evidence.findings for name in ids)
-
-
-def _is(*rules: str) -> Callable[[Observations], bool]:
-    return lambda evidence: evidence.judgement.rule in rules
-
-
-def _rate(evidence: Observations) -> float | None:
-    rates = evidence.column("learning_rate")
-    return rates[0] if rates else None
-
-
-def _is_below(rate: float | None, limit: float) -> bool:
-    return rate is not None and rate < limit
-
-
-def _was_cut_early(evidence: Observations) -> bool:
-    rates = evidence.column("learning_rate")
-    return len(rates) > 2 and rates[len(rates) // 2] < 0.1 * rates[0]
-
-
-def _is_short(evidence: Observations) -> bool:
-    return evidence.judgement.num_epochs <= 3
-
-
-def _is_flat(evidence: Observations) -> bool:
-    return evidence.judgement.num_epochs > 3 and not evidence.is_improving
-
-
-def _trains_below_validation(evidence: Observations) -> bool:
-    """Whether Keras's running training accuracy is far below validation: dropout is on."""
-    train, val = evidence.column("accuracy"), evidence.column("val_accuracy")
-    return bool(train and val) and train[-1] < val[-1] - 0.02
-
-
-def _is_at_chance(evidence: Observations) -> bool:
-    judgement = evidence.judgement
-    if judgement.chance is None or judgement.val_accuracy is None:
-        return False
-    return judgement.val_accuracy < judgement.chance + 0.05
-
-
-def _is_small(evidence: Observations) -> bool:
-    return evidence.num_train is not None and evidence.num_train < SMALL
-
-
-def _is_large(evidence: Observations) -> bool:
-    return evidence.num_train is not None and evidence.num_train >= SMALL
-
-
-def _loss_exploded(evidence: Observations) -> bool:
-    loss = evidence.column("loss")
-    return len(loss) > 1 and loss[-1] > 2 * loss[0]
 
 
 CAUSES = (
@@ -177,11 +82,12 @@ CAUSES = (
         "the learning rate is too low",
         {"stagnant": 1.0, "underfit": 0.4},
         [
-            (lambda e: _is_below(_rate(e), 5e-5), 6.0, "it starts below 5e-5"),
-            (_was_cut_early, 3.0, "it was reduced to a tenth in the first half of training"),
-            (lambda e: _rate(e) is not None and not _is_below(_rate(e), 5e-4), 0.4, ""),
+            (lambda e: signs.is_below(signs.first_rate(e), 5e-5), 6.0, "it starts below 5e-5"),
+            (signs.was_cut_early, 3.0, "it was reduced to a tenth in the first half of training"),
+            (lambda e: signs.is_from(signs.first_rate(e), 5e-4), 0.4, ""),
         ],
         "Steps are so small that the loss hardly falls in each epoch.",
+        "the loss of a few epochs at ten times the rate falls visibly faster",
         ["a rate ten times as high (Adam: 1e-3)", "ReduceLROnPlateau with more patience"],
     ),
     Cause(
@@ -189,22 +95,21 @@ CAUSES = (
         "the learning rate is too high",
         {"diverged": 1.0, "stagnant": 0.3},
         [
-            (
-                lambda e: _rate(e) is not None and not _is_below(_rate(e), 0.01),
-                4.0,
-                "it is 0.01 or more",
-            ),
-            (_loss_exploded, 2.0, "the loss has grown"),
+            (signs.loss_jumps, 4.0, "the loss jumps up as often as it falls"),
+            (lambda e: signs.is_from(signs.first_rate(e), 0.01), 4.0, "it is 0.01 or more"),
+            (signs.loss_exploded, 2.0, "the loss has grown"),
         ],
         "Steps jump over the minimum, and each one makes the loss and the next step larger.",
+        "the loss falls steadily at a tenth of the rate",
         ["a rate a tenth as high", "gradient clipping (clipnorm=1)", "a warm-up"],
     ),
     Cause(
         "broken_numbers",
         "an input or an operation that is not finite",
         {"diverged": 0.6},
-        [(_is("not_finite"), 2.0, "a loss is not finite")],
+        [(signs.is_rule("not_finite"), 2.0, "a loss is not finite")],
         "log(0), a division by zero or a NaN in the images makes every weight NaN in one step.",
+        "the first batch whose loss or input is not finite, found with numpy.isfinite",
         ["look for NaN in the images", "a loss from logits instead of a softmax and a logarithm"],
     ),
     Cause(
@@ -213,53 +118,71 @@ CAUSES = (
         {"underfit": 0.8},
         [
             (lambda e: e.is_improving, 3.0, "accuracy was still rising at the end"),
-            (_is_short, 3.0, "there are no more than three epochs"),
-            (_is_flat, 0.1, ""),
+            (signs.is_short, 3.0, "there are no more than three epochs"),
+            (signs.is_flat, 0.1, ""),
         ],
         "The network could do better, and was still improving when training ended.",
+        "ten more epochs raise training and validation accuracy together",
         ["more epochs, with early stopping as a limit"],
     ),
     Cause(
         "too_little_capacity",
         "the network is too small",
         {"underfit": 1.0, "stagnant": 0.3},
-        [(_is_flat, 2.5, "training accuracy has reached a plateau below the target")],
+        [(signs.is_flat, 2.5, "training accuracy has reached a plateau below the target")],
         "Too few filters or units cannot represent the classes: training and validation accuracy "
         "stop together.",
+        "twice the filters or units raise training accuracy, at the same rate",
         ["more filters and a hidden layer (Example 1)", "then a schedule: ReduceLROnPlateau"],
     ),
     Cause(
         "unsuitable_architecture",
         "the architecture does not suit the task",
         {"underfit": 0.5, "stagnant": 0.6},
-        [(_is_flat, 1.5, "training accuracy has reached a plateau below the target")],
+        [
+            (signs.loss_is_flat, 2.0, "the loss is the same in every epoch"),
+            (signs.is_flat, 1.5, "training accuracy has reached a plateau below the target"),
+        ],
         "Any number of layers without a non-linearity is one linear map; dead ReLUs or a softmax "
         "in the wrong place stop the gradient.",
+        "the network cannot learn ten samples by heart, or a gradient of a layer is 0",
         ["an activation after every hidden layer", "a known network for images of this size"],
     ),
     Cause(
         "strong_regularisation",
         "the regularisation is too strong",
         {"underfit": 0.4, "stagnant": 0.5},
-        [(_trains_below_validation, 3.0, "training, with dropout on, is below validation")],
+        [
+            (signs.has_penalty, 3.0, "the loss is more than its accuracy explains: a penalty"),
+            (signs.trains_below_validation, 3.0, "training, with dropout on, is below validation"),
+        ],
         "Penalties, dropout or augmentation leave the network too little to learn from.",
+        "training accuracy in eval mode rises without dropout, penalty and augmentation",
         ["half the dropout rate, a tenth of the penalty", "milder augmentation"],
     ),
     Cause(
         "noisy_labels",
         "labels are wrong",
         {"underfit": 0.3, "overfit": 0.3},
-        [(_has("label_noise", "contradicting_labels"), DATA, "the data show it")],
+        [
+            (signs.accuracy_peaked, 2.5, "validation accuracy has fallen since its peak"),
+            (signs.has_finding("label_noise", "contradicting_labels"), DATA, "the data show it"),
+        ],
         "No network can be more accurate on noisy labels than the labels; a large one memorises "
         "the wrong ones.",
+        "among the 50 training samples of the largest loss, several labels are wrong",
         ["look at the images with the suspected labels", "early stopping", "label smoothing"],
     ),
     Cause(
         "imbalance",
         "one class is more frequent than others",
         {"stagnant": 0.2, "underfit": 0.15},
-        [(_has("imbalance", "missing_classes"), DATA, "the data show it")],
+        [
+            (signs.names_the_largest_class, 12.0, "one class is always named"),
+            (signs.has_finding("imbalance", "missing_classes"), DATA, "the data show it"),
+        ],
         "Always predicting the most frequent class lowers the loss fast, and looks like progress.",
+        "the confusion matrix has one full column; balanced accuracy is near 1 / classes",
         ["class weights", "balanced accuracy as a second metric", "more of the rare classes"],
     ),
     Cause(
@@ -267,20 +190,23 @@ CAUSES = (
         "there are too few training samples",
         {"overfit": 1.0},
         [
-            (_is_small, 2.0, f"there are fewer than {SMALL:,}"),
-            (_is_large, 0.5, ""),
-            (_is_at_chance, 0.2, ""),
+            (signs.apart_from_the_start, 0.5, ""),
+            (signs.is_small, 2.0, f"there are fewer than {signs.SMALL:,}"),
+            (signs.is_large, 0.5, ""),
+            (signs.is_at_chance, 0.2, ""),
         ],
         "With few samples, the network learns random differences, which new samples do not have.",
+        "with half of the training samples, validation is clearly worse",
         ["more data", "augmentation (Example 2)", "weights trained on a larger set"],
     ),
     Cause(
         "too_large_network",
         "the network is too large for its data",
         {"overfit": 0.9},
-        [(_is_at_chance, 0.3, "")],
+        [(signs.is_at_chance, 0.3, "")],
         "It can memorise every sample, and does so after it has learned the common patterns; from "
         "then on the validation loss rises.",
+        "with half the units, training is a little worse and validation is not",
         [
             "dropout of 0.25 and 0.5 (Example 3)",
             "weight decay or L2",
@@ -292,8 +218,9 @@ CAUSES = (
         "memorised_noise",
         "there is nothing to learn: labels are unrelated to images",
         {"overfit": 0.1},
-        [(_is_at_chance, 20.0, "validation is at the level of guessing")],
+        [(signs.is_at_chance, 20.0, "validation is at the level of guessing")],
         "Training accuracy comes only from memory, so validation stays at chance.",
+        "with shuffled labels, both curves look the same",
         ["check how images and labels were joined, and that both are shuffled in the same way"],
     ),
     Cause(
@@ -301,12 +228,13 @@ CAUSES = (
         "validation images are in the training set",
         {"suspicious": 1.0},
         [
-            (_has("duplicates", "near_duplicates"), DATA, "the data show it"),
-            (_is("by_heart", "above_labels"), 4.0, "validation is as good as memory"),
-            (_is("worse_than_guessing", "contradicts_training"), 0.05, ""),
+            (signs.has_finding("duplicates", "near_duplicates"), DATA, "the data show it"),
+            (signs.is_rule("by_heart", "above_labels"), 4.0, "validation is as good as memory"),
+            (signs.is_rule("worse_than_guessing", "contradicts_training"), 0.05, ""),
         ],
         "The network recognises images from training: the validation accuracy says nothing about "
         "new images.",
+        "hashes, file names or neighbours of validation samples that are also in training",
         ["split before augmenting, and by source (patient, video)", "remove duplicates first"],
     ),
     Cause(
@@ -314,16 +242,22 @@ CAUSES = (
         "validation samples differ from training samples",
         {"suspicious": 0.8, "overfit": 0.2},
         [
-            (_has("split_differs", "missing_classes"), DATA, "the data show it"),
             (
-                _is("worse_than_guessing", "contradicts_training"),
+                signs.apart_from_the_start,
+                6.0,
+                "validation is far below training from the first epoch on",
+            ),
+            (signs.has_finding("split_differs", "missing_classes"), DATA, "the data show it"),
+            (
+                signs.is_rule("worse_than_guessing", "contradicts_training"),
                 4.0,
                 "validation contradicts training",
             ),
-            (_is("by_heart", "above_labels"), 0.1, ""),
+            (signs.is_rule("by_heart", "above_labels"), 0.1, ""),
         ],
         "validation_split takes the last samples before any shuffling: in files sorted by class "
         "these are the last classes, which training never sees.",
+        "a new split, shuffled and stratified (or by group), gives another validation accuracy",
         ["shuffle before splitting, stratified by class", "split by group if there are groups"],
     ),
     Cause(
@@ -331,10 +265,39 @@ CAUSES = (
         "training and validation images are prepared differently",
         {"suspicious": 0.5, "overfit": 0.1},
         [
-            (_has("pixels_differ"), DATA, "the data show it"),
-            (_is("by_heart", "above_labels"), 0.1, ""),
+            (
+                signs.apart_from_the_start,
+                6.0,
+                "validation is far below training from the first epoch on",
+            ),
+            (signs.has_finding("pixels_differ"), DATA, "the data show it"),
+            (signs.is_rule("by_heart", "above_labels"), 0.1, ""),
         ],
         "Rescaling or reordering the colours of only one part makes its images look different.",
+        "evaluated as validation data, the training samples get the same low accuracy",
         ["one function for both", "compare mean and range of a batch of each"],
+    ),
+    Cause(
+        "trained_too_long",
+        "training went on after validation was best",
+        {"overfit": 0.6},
+        [
+            (signs.validation_turned, 4.0, "the validation loss was lowest in the first half"),
+            (signs.accuracy_peaked, 1.5, "validation accuracy has fallen since its peak"),
+            (signs.is_at_chance, 0.2, ""),
+        ],
+        "After the common patterns, the network learns single samples, and grows too sure of them.",
+        "the weights of the best epoch have the same validation accuracy, or a better one",
+        ["early stopping with the best weights (patience 2)", "a lower rate after the best epoch"],
+    ),
+    Cause(
+        "unstable_validation",
+        "validation is not measured steadily",
+        {"overfit": 0.2, "underfit": 0.1},
+        [(signs.validation_jumps, 8.0, "validation accuracy jumps from epoch to epoch")],
+        "Few validation samples, a high rate, or BatchNormalization's moving statistics, which "
+        "follow small batches late, move it by chance.",
+        "with the same weights, another or a larger validation set gives another accuracy",
+        ["more validation samples", "a tenth of the rate at the end", "larger batches"],
     ),
 )

@@ -8,9 +8,11 @@ from typing import Any
 
 from parity.behaviour.audit.audit import Audit, audit
 from parity.behaviour.audit.findings import Finding
-from parity.behaviour.causes import Observations, RankedCause, rank
+from parity.behaviour.causes import RankedCause, rank
 from parity.behaviour.judgement import TARGET, Expectation, Judgement
 from parity.behaviour.rules import judge
+from parity.behaviour.signs import Observations
+from parity.behaviour.units import in_fractions
 from parity.data.dataset import Data
 from parity.files.floats import encode_floats
 from parity.traces.trace import History
@@ -28,6 +30,7 @@ class Diagnosis:
         findings: findings in the data, worst first; empty without data.
         audit: all measurements on the data, or None.
         history: the history.
+        notes: how the history was read, and what of it is not used, as sentences.
     """
 
     judgement: Judgement
@@ -35,6 +38,7 @@ class Diagnosis:
     findings: tuple[Finding, ...]
     audit: Audit | None
     history: History
+    notes: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> str:
@@ -50,6 +54,7 @@ class Diagnosis:
                 "confidence": entry.confidence,
                 "signs": list(entry.signs),
                 "reason": entry.cause.reason,
+                "confirm": entry.cause.confirm,
                 "remedies": list(entry.cause.remedies),
             }
             for entry in self.causes
@@ -63,6 +68,7 @@ class Diagnosis:
                 "findings": [asdict(finding) for finding in self.findings],
                 "audit": None if self.audit is None else self.audit.to_json(),
                 "history": self.history,
+                "notes": list(self.notes),
             }
         )
 
@@ -83,6 +89,7 @@ def diagnose(
     num_train: int | None = None,
     num_val: int | None = None,
     target: float = TARGET,
+    notes: Sequence[str] = (),
 ) -> Diagnosis:
     """Says what is wrong with a training.
 
@@ -92,7 +99,9 @@ def diagnose(
         num_classes: number of classes, if known.
         num_train: number of training samples, if known.
         num_val: number of validation samples, if known; without it, the sampling noise is unknown.
-        target: training accuracy that is good enough.
+        target: training accuracy that is good enough, a fraction.
+        notes: what the reader of the history said, see
+            `parity.behaviour.readers.history.read_with_notes`.
     """
     found, chance = None, None
     if data is not None:
@@ -109,4 +118,5 @@ def diagnose(
     by_id = {finding.id: finding for finding in findings}
     verdict = verdict_with(judgement, findings)
     causes = rank(Observations(verdict, judgement, history, by_id, num_train))
-    return Diagnosis(judgement, causes, findings, found, history)
+    _, units = in_fractions(history)
+    return Diagnosis(judgement, causes, findings, found, history, (*notes, *units))

@@ -97,6 +97,7 @@ class CauseRecord(records.Record):
         confidence: share among all causes; it gives an order, and is not a probability.
         signs: evidence for it here.
         reason: why it has this effect.
+        confirm: what would show that it is the cause.
         remedies: what to try, most promising first.
     """
 
@@ -105,11 +106,13 @@ class CauseRecord(records.Record):
     confidence: records.Share
     signs: records.Many[str]
     reason: str
+    confirm: str
     remedies: Annotated[list[str], Meta(min_length=1)]
 
     def ranked(self) -> RankedCause:
         """Returns the cause of the program."""
-        cause = Cause(self.id, self.title, {}, (), self.reason, tuple(self.remedies))
+        remedies = tuple(self.remedies)
+        cause = Cause(self.id, self.title, {}, (), self.reason, self.confirm, remedies)
         return RankedCause(cause, self.confidence, tuple(self.signs))
 
 
@@ -124,6 +127,7 @@ class DiagnosisRecord(records.Record):
         findings: findings in the data, worst first; empty without data.
         audit: all measurements on the data; null without data.
         history: the history.
+        notes: how the history was read, and what of it is not used.
     """
 
     schema: Annotated[str, records.one_of(SCHEMA)]
@@ -133,6 +137,7 @@ class DiagnosisRecord(records.Record):
     findings: records.Many[FindingRecord]
     audit: AuditRecord | None
     history: History
+    notes: records.Many[str]
 
 
 def diagnosis_from(value: Any, where: str) -> Diagnosis:
@@ -155,4 +160,5 @@ def _diagnosis(found: DiagnosisRecord) -> Diagnosis:
         findings=records.domain(tuple[Finding, ...], found.findings),
         audit=None if found.audit is None else records.domain(Audit, found.audit),
         history=found.history,
+        notes=tuple(found.notes),
     )

@@ -6,17 +6,20 @@ The first rule that holds decides; all thresholds are below with their reasons.
                 twice its lowest or more
     suspicious  validation does not measure what it should: it is worse than guessing, or better
                 than the labels allow, or as good as training on memorised samples
-    stagnant    training has hardly improved since its first epoch, or is near chance, below target
+    stagnant    training has hardly improved since its first epoch, or is near chance, below target;
+                or both accuracies are those of always naming one class
     overfit     training is better than validation by more than noise and more than 0.05; or by
-                more than 0.02 while the validation loss has risen to 1.5 times its minimum
+                more than 0.02 while the validation loss has risen to 1.5 times its minimum; without
+                a training accuracy, the losses decide
     underfit    training accuracy is below target
     good_fit    none of these
     undecided   none of these, and decisive values are missing (no validation, no accuracy)
 
-Levels are means over the last quarter of the epochs, at most five. Training accuracy is measured in
-eval mode at the end of an epoch if the history has it ("eval_accuracy"). Keras's own value is a
-mean over the epoch, with dropout, on augmented images, and too low to compare with validation. If
-it is the only one, the validation accuracy is a lower bound for it.
+`parity.behaviour.curves` has the levels: means over the last quarter of the epochs, at most five.
+Training accuracy is measured in eval mode at the end of an epoch if the history has it
+("eval_accuracy"). Keras's own value is a mean over the epoch, with dropout, on augmented images,
+and too low to compare with validation. If it is the only one, the validation accuracy is a lower
+bound for it.
 """
 
 from __future__ import annotations
@@ -25,27 +28,38 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from parity.behaviour.curves import MIN_PROGRESS, Curves, finite, variance
 from parity.behaviour.judgement import Expectation, Judgement, expectation_of
+from parity.behaviour.units import ROUNDING
 
 if TYPE_CHECKING:
     from parity.programs.run_spec import RunSpec
     from parity.traces.trace import History
 
-Z = 1.645  # one-sided 95 % of a normal distribution
 Z_SUSPICION = 3.0  # a suspicion needs more evidence: one false one in 741 honest runs
 MAX_GAP = 0.05  # a gap that users of the model notice, even if samples prove a smaller one
 MAX_GAP_RISING = 0.02  # ... if the validation loss shows it too
 RISE = 1.5  # validation losses of good fits end within 1.2 of their minimum (docs/behaviour.md)
 LOSS_RISE = 1.2  # the same without an accuracy
+SPREAD = 3.0  # val_loss / training loss: fits without an accuracy that are called good have up to 2
 EXPLOSION = 2.0  # a flat loss varies by less
-MIN_PROGRESS = 0.05  # of accuracy, or of the first loss
 MIN_WAY = 0.1  # fraction of the distance from chance to the target
+STEADY_GAIN = 0.02  # of accuracy: with both losses lower by LEARNS, the run learns, if slowly
+LEARNS = 0.1  # of the first loss; flat runs lose up to 0.05 of it
 NUM_STAGNANT = 3  # fewer epochs are too short a curve
-BY_HEART = 0.995  # training and validation accuracy that suggest a leak
+BY_HEART = 0.995  # training and validation accuracy, in eval mode, that suggest a leak
+# For a running mean. Dropout or augmentation keep it lower: then nothing is known by heart.
+BY_HEART_RUNNING = 0.999
 HONEST_RATIO = 1.5  # val_loss / training loss: honest runs that memorise have 5 and more
+# Three passes do not make memory. What is right by then on new images is an easy task. In eval mode
+# both losses are of the same weights, and their ratio alone tells memory from knowledge.
+EASY_EPOCHS = 3
+EASY = 0.95
 BAD_GUESS = 1.25  # val_loss / log(classes): validation contradicts training
-ROUNDING = 1e-6  # 0.9 is 0.89999998 in float32: exactly at a limit is not beyond it
-PLATEAU = 0.9  # fraction of the fall of the training loss after which the plateau starts
+FAR_ABOVE = 0.2  # of the way from chance to 1: validation has learned what training teaches
+SAME = 1e-4  # accuracies in logs of four digits that are equal
+CONSTANT_TRAINING = 0.002  # range of a running mean over batches that always get one class
+MAJORITY_LOSS = 0.9  # loss / entropy of always naming a class that is right as often
 
 
 def judge(history: Mapping[str, Sequence[float]], expected: Expectation | None = None) -> Judgement:
@@ -54,10 +68,11 @@ def judge(history: Mapping[str, Sequence[float]], expected: Expectation | None =
     Args:
         history: Keras's keys (loss, accuracy, val_loss, val_accuracy), each optional, with a number
             per epoch; also "eval_loss" and "eval_accuracy", see above. NaN means that a value was
-            not measured, or divergence in a training loss.
+            not measured, or divergence in a training loss. Accuracies are fractions or percent, see
+            `parity.behaviour.units`.
         expected: other known facts about the run.
     """
-    curves = _Curves(history, expected or Expectation())
+    curves = Curves(history, expected or Expectation())
     if curves.num_epochs == 0:
         return Judgement("undecided", "no_epoch", "the history has no epoch", 0)
     found = next(filter(None, (rule(curves) for rule in RULES)))
@@ -91,69 +106,6 @@ def judge_run(spec: RunSpec, history: History, sizes: Mapping[str, Any]) -> Judg
     return judge(history, expectation_of(spec, history, **known))
 
 
-class _Curves:
-    """The columns of a history, and the levels for the rules."""
-
-    def __init__(self, history: Mapping[str, Sequence[float]], expected: Expectation) -> None:
-        self.expected = expected
-        self.num_epochs = max((len(column) for column in history.values()), default=0)
-        self.columns = {key: list(column) for key, column in history.items()}
-        self.loss, self.val_loss = self.column("loss"), self.column("val_loss")
-        self.is_eval = bool(_finite(self.column("eval_accuracy")))
-        self.val = self.level("val_accuracy")
-        self.train = self.level("eval_accuracy" if self.is_eval else "accuracy")
-        if self.train is not None and self.val is not None and not self.is_eval:
-            self.train = max(self.train, self.val)
-        chance, num_classes = expected.chance, expected.num_classes
-        self.chance = 1 / num_classes if chance is None and num_classes else chance
-        self.gap = None if self.train is None or self.val is None else self.train - self.val
-        self.best_epoch, self.val_loss_rise = self._rise()
-
-    def column(self, key: str) -> list[float]:
-        return self.columns.get(key, [])
-
-    def level(self, key: str) -> float | None:
-        """Returns the mean over the last quarter of the epochs, or the value of the chosen epoch.
-
-        If nothing was measured there, it returns the last measured value.
-        """
-        column = self.column(key)
-        if self.expected.epoch is not None:
-            column = column[: self.expected.epoch + 1][-1:]
-        values = _finite(column[-max(1, min(5, self.num_epochs // 4)) :]) or _finite(column)[-1:]
-        return sum(values) / len(values) if values else None
-
-    @property
-    def gap_error(self) -> float | None:
-        """Returns half the width of the interval of the gap."""
-        if self.train is None or self.val is None or self.expected.num_val is None:
-            return None
-        variance = _variance(self.val, self.expected.num_val)
-        if self.expected.num_train is not None:
-            variance += _variance(self.train, self.expected.num_train)
-        return Z * math.sqrt(variance)
-
-    def epochs_to_plateau(self) -> float | None:
-        """Returns the number of epochs after which the training loss has made 90 % of its fall."""
-        loss = self.loss
-        if len(loss) < 2 or not all(map(math.isfinite, loss)):
-            return None
-        lowest = min(loss)
-        if loss[0] - lowest <= MIN_PROGRESS * abs(loss[0]):
-            return None
-        limit = loss[0] - PLATEAU * (loss[0] - lowest)
-        epoch = next(number for number, value in enumerate(loss) if value <= limit)
-        return epoch + (loss[epoch - 1] - limit) / (loss[epoch - 1] - loss[epoch])
-
-    def _rise(self) -> tuple[int | None, float | None]:
-        finite = [(value, e) for e, value in enumerate(self.val_loss) if math.isfinite(value)]
-        last = self.level("val_loss")
-        if not finite or last is None:
-            return None, None
-        lowest, epoch = min(finite)
-        return epoch, last / lowest if lowest > 0 else None
-
-
 class Ruling(NamedTuple):
     """The ruling of a rule that holds."""
 
@@ -162,12 +114,12 @@ class Ruling(NamedTuple):
     because: str
 
 
-def _diverged(curves: _Curves) -> Ruling | None:
+def _diverged(curves: Curves) -> Ruling | None:
     loss, val_accuracy = curves.loss, curves.column("val_accuracy")
     for key in ("loss", "eval_loss", "val_loss"):
         for epoch, value in enumerate(curves.column(key)):
             # NaN also means an epoch without validation, which has no accuracy either.
-            is_missing = key == "val_loss" and not _finite(val_accuracy[epoch : epoch + 1])
+            is_missing = key == "val_loss" and not finite(val_accuracy[epoch : epoch + 1])
             if math.isinf(value) or (math.isnan(value) and not is_missing):
                 return Ruling("diverged", "not_finite", f"{key} is {value} in epoch {epoch + 1}")
     if len(loss) < 2:
@@ -183,33 +135,16 @@ def _diverged(curves: _Curves) -> Ruling | None:
     return None
 
 
-def _suspicious(curves: _Curves) -> Ruling | None:
+def _suspicious(curves: Curves) -> Ruling | None:
     expected, train, val = curves.expected, curves.train, curves.val
     if train is None or val is None:
         return None
-    num_val = expected.num_val
-    error = Z_SUSPICION * math.sqrt(_variance(val, num_val)) if num_val else 0.0
-    chance = curves.chance
-    has_learned = chance is not None and train > (chance + expected.target) / 2
-    if chance is not None and has_learned and num_val:
-        below = Z_SUSPICION * math.sqrt(_variance(chance, num_val))
-        if val < chance - below:
-            return Ruling(
-                "suspicious",
-                "worse_than_guessing",
-                f"validation accuracy is {val:.3f}, worse than guessing ({chance:.3f}): the "
-                "validation samples differ from the training samples",
-            )
-    losses = _finite(curves.val_loss)
-    if has_learned and losses and expected.num_classes:
-        guess = math.log(expected.num_classes)
-        if min(losses) > BAD_GUESS * guess:
-            return Ruling(
-                "suspicious",
-                "contradicts_training",
-                f"the validation loss is never below {min(losses):.3g}, while guessing gives "
-                f"{guess:.3g}: the training data mislead about the validation samples",
-            )
+    chance, num_val = curves.chance, expected.num_val
+    if chance is not None and train > (chance + expected.target) / 2:
+        found = _misled(curves, chance, val)
+        if found is not None:
+            return found
+    error = Z_SUSPICION * math.sqrt(variance(val, num_val)) if num_val else 0.0
     if val - error > expected.ceiling:
         return Ruling(
             "suspicious",
@@ -223,21 +158,58 @@ def _suspicious(curves: _Curves) -> Ruling | None:
             "above_training",
             (f"validation accuracy is {val:.3f}, above the {train:.3f} of training in eval mode"),
         )
-    loss = curves.level("eval_loss" if curves.is_eval else "loss")
-    val_loss = curves.level("val_loss")
-    if loss is None or val_loss is None or curves.num_epochs < NUM_STAGNANT:
+    return _by_heart(curves)
+
+
+def _misled(curves: Curves, chance: float, val: float) -> Ruling | None:
+    """Looks whether training, which has learned, teaches what is wrong in validation."""
+    expected = curves.expected
+    if expected.num_val:
+        below = Z_SUSPICION * math.sqrt(variance(chance, expected.num_val))
+        if val < chance - below:
+            return Ruling(
+                "suspicious",
+                "worse_than_guessing",
+                f"validation accuracy is {val:.3f}, worse than guessing ({chance:.3f}): the "
+                "validation samples differ from the training samples",
+            )
+    if expected.num_classes is None or val > chance + FAR_ABOVE * (1 - chance):
         return None
-    if min(train, val) >= BY_HEART and val_loss <= HONEST_RATIO * loss:
-        return Ruling(
-            "suspicious",
-            "by_heart",
-            f"the training images are known by heart (loss {loss:.2g}), and those of validation "
-            f"just as well (loss {val_loss:.2g})",
-        )
-    return None
+    # A penalty is in both losses of an epoch, and their difference is free of it.
+    pairs = zip(curves.val_loss, curves.loss or [0.0] * curves.num_epochs, strict=False)
+    excess = finite([val_loss - loss for val_loss, loss in pairs])
+    guess = math.log(expected.num_classes)
+    if not excess or min(excess) <= BAD_GUESS * guess:
+        return None
+    return Ruling(
+        "suspicious",
+        "contradicts_training",
+        f"the validation loss is never within {min(excess):.3g} of the training loss, while "
+        f"guessing gives {guess:.3g}: the training data mislead about the validation samples",
+    )
 
 
-def _stagnant(curves: _Curves) -> Ruling | None:
+def _by_heart(curves: Curves) -> Ruling | None:
+    running, val = curves.running, curves.val
+    loss, val_loss = curves.level(curves.loss_key), curves.level("val_loss")
+    if running is None or val is None or loss is None or val_loss is None:
+        return None
+    early = finite(curves.column("val_accuracy")[:EASY_EPOCHS])
+    is_easy = not curves.is_eval and bool(early) and max(early) >= EASY
+    enough = BY_HEART if curves.is_eval else BY_HEART_RUNNING
+    if curves.num_epochs < NUM_STAGNANT or is_easy or min(running, val) < enough:
+        return None
+    if val_loss > HONEST_RATIO * loss:
+        return None
+    return Ruling(
+        "suspicious",
+        "by_heart",
+        f"the training images are known by heart (loss {loss:.2g}), and those of validation "
+        f"just as well (loss {val_loss:.2g})",
+    )
+
+
+def _stagnant(curves: Curves) -> Ruling | None:
     train, target = curves.train, curves.expected.target
     if curves.num_epochs < NUM_STAGNANT:
         return None
@@ -250,12 +222,13 @@ def _stagnant(curves: _Curves) -> Ruling | None:
                 f"the training loss has hardly changed from {loss[0]:.3g}",
             )
         return None
-    if train >= target - ROUNDING:
-        return None
+    found = _one_class(curves)
+    if found is not None or train >= target - ROUNDING:
+        return found
     # Both of one kind: the accuracy in eval mode starts higher than the mean over an epoch.
-    accuracy = _finite(curves.column("eval_accuracy" if curves.is_eval else "accuracy"))
+    accuracy = finite(curves.column(curves.accuracy_key))
     gained = max(accuracy) - accuracy[0]
-    if gained <= MIN_PROGRESS:
+    if gained <= MIN_PROGRESS and not _learns(curves, accuracy[0]):
         return Ruling(
             "stagnant",
             "no_progress",
@@ -272,20 +245,52 @@ def _stagnant(curves: _Curves) -> Ruling | None:
     return None
 
 
-def _overfit(curves: _Curves) -> Ruling | None:
+def _learns(curves: Curves, first: float) -> bool:
+    """Whether a run that starts high (fine-tuned, continued) still learns: losses fall with it."""
+    falls = [curves.fall(key) for key in (curves.loss_key, "val_loss")]
+    measured = [fall for fall in falls if fall is not None]
+    is_falling = bool(measured) and min(measured) >= LEARNS
+    return is_falling and curves.running is not None and curves.running - first >= STEADY_GAIN
+
+
+def _one_class(curves: Curves) -> Ruling | None:
+    """Looks for the accuracy of a class that is always named, right or wrong."""
+    val = finite(curves.column("val_accuracy"))
+    train = finite(curves.column(curves.accuracy_key)[1:])
+    level, loss = curves.val, curves.level("val_loss")
+    if len(val) < NUM_STAGNANT or not train or level is None or loss is None or not 0 < level < 1:
+        return None
+    if max(val) - min(val) > SAME or max(train) - min(train) > CONSTANT_TRAINING:
+        return None
+    entropy = -level * math.log(level) - (1 - level) * math.log(1 - level)
+    if loss < MAJORITY_LOSS * entropy:
+        return None
+    return Ruling(
+        "stagnant",
+        "one_class",
+        f"validation accuracy is {level:.3f} in every epoch, and its loss {loss:.3g} is no better "
+        "than always naming one class",
+    )
+
+
+def _overfit(curves: Curves) -> Ruling | None:
     gap, error, rise = curves.gap, curves.gap_error, curves.val_loss_rise
     if gap is None:
-        is_falling = len(curves.loss) >= NUM_STAGNANT and curves.loss[-1] < curves.loss[0]
-        if curves.train is None and is_falling and rise is not None and rise > LOSS_RISE:
+        return _overfit_by_losses(curves) if curves.train is None else None
+    noise = "" if error is None else f" (±{error:.3f})"
+    if gap > max(MAX_GAP, error or 0.0) + ROUNDING:
+        if curves.num_epochs > 1:
             return Ruling(
-                "overfit",
-                "turned",
-                f"the validation loss is {rise:.2f} times its minimum, but the training loss fell",
+                "overfit", "gap", f"training is better than validation by {gap:.3f}{noise}"
+            )
+        if curves.train is not None and curves.train >= curves.expected.target - ROUNDING:
+            return Ruling(
+                "undecided",
+                "one_epoch",
+                f"training is better than validation by {gap:.3f}{noise} after a single epoch, in "
+                "which nothing is learned by heart; train longer",
             )
         return None
-    if gap > max(MAX_GAP, error or 0.0) + ROUNDING:
-        noise = "" if error is None else f" (±{error:.3f})"
-        return Ruling("overfit", "gap", f"training is better than validation by {gap:.3f}{noise}")
     if gap > max(MAX_GAP_RISING, error or 0.0) and rise is not None and rise > RISE:
         return Ruling(
             "overfit",
@@ -296,7 +301,35 @@ def _overfit(curves: _Curves) -> Ruling | None:
     return None
 
 
-def _underfit(curves: _Curves) -> Ruling | None:
+def _overfit_by_losses(curves: Curves) -> Ruling | None:
+    """Judges the losses of a history without a training accuracy."""
+    rise, loss, val_loss = curves.val_loss_rise, curves.level("loss"), curves.level("val_loss")
+    if len(curves.loss) < NUM_STAGNANT or curves.loss[-1] >= curves.loss[0]:
+        return None
+    if rise is not None and rise > LOSS_RISE:
+        return Ruling(
+            "overfit",
+            "turned",
+            f"the validation loss is {rise:.2f} times its minimum, but the training loss fell",
+        )
+    if loss is None or val_loss is None or _reaches_target(curves):
+        return None
+    first = finite(curves.val_loss)[0]
+    if val_loss > SPREAD * loss > 0 and val_loss - loss > MIN_PROGRESS * first:
+        return Ruling(
+            "overfit",
+            "apart",
+            f"the validation loss is {val_loss:.3g}, {val_loss / loss:.1f} times the training loss",
+        )
+    return None
+
+
+def _reaches_target(curves: Curves) -> bool:
+    """Whether validation alone reaches the target, which training then does, too."""
+    return curves.val is not None and curves.val >= curves.expected.target - ROUNDING
+
+
+def _underfit(curves: Curves) -> Ruling | None:
     train, target = curves.train, curves.expected.target
     if train is None or train >= target - ROUNDING:
         return None
@@ -305,7 +338,14 @@ def _underfit(curves: _Curves) -> Ruling | None:
     )
 
 
-def _good_fit(curves: _Curves) -> Ruling | None:
+def _good_fit(curves: Curves) -> Ruling | None:
+    if curves.train is None and _reaches_target(curves):
+        return Ruling(
+            "good_fit",
+            "validation_alone",
+            f"validation accuracy is {curves.val:.3f}, above {curves.expected.target:.3f}; the "
+            "history has no training accuracy, but training is hardly worse",
+        )
     if curves.train is None:
         return Ruling("undecided", "no_training", "the history has no training accuracy")
     if curves.gap is None:
@@ -319,13 +359,3 @@ def _good_fit(curves: _Curves) -> Ruling | None:
 
 
 RULES = (_diverged, _suspicious, _stagnant, _overfit, _underfit, _good_fit)
-
-
-def _variance(accuracy: float, count: int) -> float:
-    """Returns the variance of an accuracy on `count` samples; half a sample keeps it above 0."""
-    p = min(max(accuracy, 0.5 / count), 1 - 0.5 / count)
-    return p * (1 - p) / count
-
-
-def _finite(values: Sequence[float]) -> list[float]:
-    return [value for value in values if math.isfinite(value)]

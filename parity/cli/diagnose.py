@@ -54,13 +54,14 @@ def diagnose(
 ) -> int:
     """Says what is wrong with a training, and why, from its history.
 
-    HISTORY is Keras's History.history as JSON, a CSVLogger file, a TensorBoard folder, or a run
-    directory. With --data, parity examines the images and labels too.
+    HISTORY is Keras's History.history as JSON, a CSVLogger file, a TensorBoard folder, a run
+    directory, a printed log, a notebook, or a log of Lightning, YOLO, Hugging Face's Trainer,
+    MLflow or Weights & Biases. With --data, parity examines the images and labels too.
 
     Exit codes: 0 good fit, 1 anything else, 2 wrong use or bad input.
     """
     from parity.behaviour.diagnosis import diagnose as diagnose_history
-    from parity.behaviour.readers.history import read_history
+    from parity.behaviour.readers.history import read_with_notes
     from parity.data.load import load_data
     from parity.report.export.curves import save_curves
     from parity.report.text.diagnosis import diagnosis_lines
@@ -73,7 +74,7 @@ def diagnose(
         raise click.UsageError(
             "--classes and --data exclude each other: the data set the number of classes"
         )
-    columns = read_history(history)
+    columns, notes = read_with_notes(history)
     loaded = None
     if data is not None:
         loaded = load_data(data, train=train_size, val=val_size, seed=seed, split=split)
@@ -84,6 +85,7 @@ def diagnose(
         num_train=train_size,
         num_val=val_size,
         target=target,
+        notes=notes,
     )
     if plot is not None:
         save_curves(columns, plot, title=f"{history.name}: {found.verdict}")

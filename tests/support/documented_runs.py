@@ -12,6 +12,7 @@ QUICK = (
     "parity explain",
     "parity list",
     "python benchmarks/accuracy/drift.py",
+    "python benchmarks/accuracy/wild_histories.py",
     "python benchmarks/speed/reference.py --show",
 )
 

@@ -35,6 +35,13 @@ def write(folder):
     shutil.copytree(ROOT / "docs" / "histories", folder / "docs" / "histories")
     rows = [",".join(map(str, row)) for row in zip(*columns.values(), strict=True)]
     (folder / "training.csv").write_text("\n".join([",".join(columns), *rows]))
+    printed = [
+        f"Epoch {number + 1}/{len(rows)}\n9/9 - 1s - "
+        + " - ".join(f"{name}: {column[number]}" for name, column in columns.items())
+        for number in range(len(rows))
+    ]
+    cell = {"cell_type": "code", "outputs": [{"text": "\n".join(printed)}]}
+    (folder / "train.ipynb").write_text(json.dumps({"cells": [cell]}))
     events(folder / "logs" / "run1", columns)
     draw = np.random.default_rng(6)
     y = np.arange(300) % 5

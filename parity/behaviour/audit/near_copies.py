@@ -1,9 +1,9 @@
 """Finds images that are the same except for saving and editing.
 
-A near copy has slight noise, a different brightness or contrast, was compressed again, or is
-shifted by one pixel; mirrored and rotated images do not count. Two images are compared after the
-best such shift: their distance is sqrt(2 - 2c), where c is the correlation of the overlapping
-pixels, which does not depend on mean and scale.
+A near copy has slight noise, a different brightness or contrast, was compressed again, is shifted
+by one pixel, or is mirrored from left to right; rotated images do not count. Two images are
+compared after the best such shift: their distance is sqrt(2 - 2c), where c is the correlation of
+the overlapping pixels, which does not depend on mean and scale.
 
 The data determine the threshold. If points are evenly distributed around a place, in D dimensions,
 the volumes up to its first k - 1 neighbours are independent and uniform in the volume up to the
@@ -51,7 +51,7 @@ class Nearness:
 
     Attributes:
         index: int64 (val,), the nearest training image.
-        ratio: r_1 / r_10 of each validation image.
+        ratio: r_1 / r_10 of each validation image, or of its mirror image if that is smaller.
         within: the same for the first training images, each among all others.
         threshold: a ratio below it is a near copy.
         dimension: D.
@@ -81,15 +81,18 @@ def nearness(train: np.ndarray, val: np.ndarray, *, max_within: int) -> Nearness
     views = [view(train) for view in VIEWS]
     own = _candidates([view[:max_within] for view in views], views, np.arange(len(some)))
     _, within = _compared(some, train, own)
-    index, distance = _compared(val, train, _candidates([view(val) for view in VIEWS], views))
+    index, ratio = _nearest(val, train, views)
+    mirrored_index, mirrored = _nearest(np.ascontiguousarray(val[:, :, ::-1]), train, views)
+    index = np.where(mirrored < ratio, mirrored_index, index)
     structured = within[~are_blank(some)]
     if len(structured) < MIN_TRAIN:
         return None
     dimension = _dimension(structured)
-    chance = -math.expm1(math.log1p(-FALSE_ALARMS / len(val)) / (K - 1))
+    # Each image is looked at twice, as it is and mirrored.
+    chance = -math.expm1(math.log1p(-FALSE_ALARMS / (2 * len(val))) / (K - 1))
     return Nearness(
         index=index,
-        ratio=distance[:, 0] / distance[:, -1],
+        ratio=np.minimum(ratio, mirrored),
         within=within[:, 0] / within[:, -1],
         threshold=min(MAX_RATIO, chance ** (1 / dimension)),
         dimension=dimension,
@@ -120,6 +123,14 @@ def aligned_distance(images: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 def _overlap(shift: int, size: int) -> slice:
     return slice(max(shift, 0), size + min(shift, 0))
+
+
+def _nearest(
+    images: np.ndarray, train: np.ndarray, views: list[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the nearest training image of each image, and r_1 / r_10."""
+    index, distance = _compared(images, train, _candidates([v(images) for v in VIEWS], views))
+    return index, distance[:, 0] / distance[:, -1]
 
 
 def _candidates(

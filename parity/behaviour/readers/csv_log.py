@@ -6,20 +6,29 @@ In: the text. Out: columns in which None is a value that was not measured. CSVLo
     missing values are NA; without validation, every metric has a column val_... of NA
     an array is one cell, in two pairs of quotes: its column is left out
     append=True adds the next fit, with epochs from 0 again: it follows, in file order
+
+Other programs write such tables too: Lightning (a row per step, see `rows`), YOLO (see `yolo`),
+exports of MLflow and Weights & Biases (see `exports`). A column of texts is left out.
 """
 
 import csv
 import io
 import math
 import re
+from itertools import pairwise
 from pathlib import Path
 
+from parity.behaviour.readers import exports
+from parity.behaviour.readers.names import JUDGED, keras_names
+from parity.behaviour.readers.reading import Columns, Read, named
+from parity.behaviour.readers.rows import is_apart, together
+from parity.behaviour.readers.yolo import is_yolo, read_yolo
 from parity.errors import InputError
 
 _MISSING = ("", "NA")  # missing values of pandas and CSVLogger
 
 
-def read_csv_log(path: Path, text: str) -> dict[str, list[float | None]]:
+def read_csv_log(path: Path, text: str) -> Read:
     """Reads the columns of numbers, including the epoch.
 
     Args:
@@ -29,6 +38,24 @@ def read_csv_log(path: Path, text: str) -> dict[str, list[float | None]]:
     Raises:
         InputError: the text is not a table with a header, or a cell is not a number.
     """
+    names, body = _table(path, text)
+    if exports.is_long(names):
+        _check_lengths(path, names, body)
+        return exports.read_long(path, names, [row for _, row in body])
+    columns, notes = _columns(path, names, body)
+    if is_yolo(columns):
+        read = read_yolo(columns)
+    elif exports.is_wandb(columns):
+        read = exports.read_wandb(path, columns)
+    elif is_apart(columns):
+        read = together(columns)
+    else:
+        read = Read(columns, _restarts(columns))
+    return Read(read.columns, (*notes, *read.notes))
+
+
+def _table(path: Path, text: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """Returns the header, and each row with the number of its line."""
     text = text.lstrip("\r\n")
     header = text.splitlines()[0]
     separator = _separator(header)
@@ -47,17 +74,50 @@ def read_csv_log(path: Path, text: str) -> dict[str, list[float | None]]:
         whole = len(body[-1][1]) == len(names) and all(map(_is_known, body[-1][1]))
         if "\r\n" in text or not whole:
             del body[-1]  # the run still continues, or was killed
-    arrays = {n for _, row in body for n, cell in zip(names, row, strict=False) if _is_array(cell)}
-    columns: dict[str, list[float | None]] = {name: [] for name in names if name not in arrays}
+    return names, body
+
+
+def _columns(
+    path: Path, names: list[str], body: list[tuple[int, list[str]]]
+) -> tuple[Columns, tuple[str, ...]]:
+    """Returns the columns of numbers, and which ones hold texts."""
+    cells = {name: [row[n] for _, row in body if n < len(row)] for n, name in enumerate(names)}
+    arrays = {name for name, column in cells.items() if any(map(_is_array, column))}
+    new_names = dict(zip(names, keras_names(dict.fromkeys(names)), strict=True))
+    texts = [
+        name
+        for name, column in cells.items()
+        if new_names[name] not in JUDGED
+        and any(column)
+        and not any(cell not in _MISSING and _is_known(cell) for cell in column)
+        and not all(cell in _MISSING for cell in column)
+    ]
+    columns: dict[str, list[float | None]] = {
+        name: [] for name in names if name not in arrays and name not in texts
+    }
+    _check_lengths(path, names, body)
     for line, row in body:
-        if len(row) != len(names):
-            raise _bad(path, f"has {len(row)} cells in line {line}, its header {len(names)}")
         for name, cell in zip(names, row, strict=True):
+            if name in texts:
+                continue
             if not _is_known(cell):
                 raise _bad(path, f"has {cell!r:.60} under {name!r:.60} in line {line}")
             if name in columns:
                 columns[name].append(None if cell in _MISSING else float(cell))
-    return columns
+    return columns, ((f"no numbers, left out: {named(texts)}",) if texts else ())
+
+
+def _check_lengths(path: Path, names: list[str], body: list[tuple[int, list[str]]]) -> None:
+    for line, row in body:
+        if len(row) != len(names):
+            raise _bad(path, f"has {len(row)} cells in line {line}, its header {len(names)}")
+
+
+def _restarts(columns: Columns) -> tuple[str, ...]:
+    """Returns a note if the epochs start again."""
+    epochs = [epoch for epoch in columns.get("epoch", ()) if epoch is not None]
+    fits = 1 + sum(later <= earlier for earlier, later in pairwise(epochs))
+    return (f"{fits} fits follow one another, and are judged as one",) if fits > 1 else ()
 
 
 def _separator(header: str) -> str:

@@ -9,7 +9,11 @@ In: the content of event files. Out: for each name, the value of each step.
 
 An event file is a sequence of records: length (8 bytes), its checksum (4), an `Event` in protobuf,
 its checksum (4); see tensorflow/core/lib/io/record_writer.h. During a run it may end anywhere, so
-all records before the first damage count. The library `tensorboard` has the message types.
+all records before the first damage count, and a note says that the rest was not read. The library
+`tensorboard` has the message types.
+
+Lightning's logger counts steps, and writes the number of the epoch beside each value as "epoch".
+Then the values of an epoch are put together, see `parity.behaviour.readers.rows`.
 """
 
 import re
@@ -18,6 +22,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from parity.behaviour.readers.names import keras_names
+from parity.behaviour.readers.reading import Read, named
+from parity.behaviour.readers.rows import by_group, by_step
 from parity.errors import InputError
 
 # Names of folders and parts of tags; the first one that is found for validation counts.
@@ -62,7 +69,7 @@ def event_files(folder: Path) -> list[Path]:
     return files
 
 
-def read_events(path: Path, contents: Iterable[tuple[Path, bytes]]) -> Points:
+def read_events(path: Path, contents: Iterable[tuple[Path, bytes]]) -> Read:
     """Reads the scalars of the event files of one run.
 
     Args:
@@ -70,16 +77,20 @@ def read_events(path: Path, contents: Iterable[tuple[Path, bytes]]) -> Points:
         contents: path and bytes of each file; its folder shows whether it is validation.
 
     Returns:
-        Name to the value of each step; later values replace earlier ones of the same step.
+        A value per epoch; later values replace earlier ones of the same step.
 
     Raises:
         InputError: `tensorboard` is not installed, no scalar can be read, or the losses of
             training and validation are not counted in the same steps.
     """
     scalars = []
+    torn = []
     for file, content in contents:
         folder = file.resolve().parent.name.lower()
         for event in _events(content):
+            if event is None:
+                torn.append(file.name)
+                break
             for summary in event.summary.value:
                 value = _scalar(summary)
                 if value is not None and not _NOT_BY_EPOCH.match(summary.tag):
@@ -100,9 +111,27 @@ def read_events(path: Path, contents: Iterable[tuple[Path, bytes]]) -> Points:
             continue
         name = _name(tag.removeprefix("epoch_"), folder, validation)
         points.setdefault(name, {})[step] = value
+    notes = [f"damaged or unfinished, read up to there: {named(torn)}"] if torn else []
+    epochs = {} if by_keras else points.pop("epoch", {})
+    if epochs:
+        read = _by_epoch(points, epochs)
+        return Read(read.columns, (*notes, *read.notes))
     if not by_keras:
         _check_steps(path, {name.lower(): values for name, values in points.items()})
-    return points
+    return Read(by_step(keras_names(points)), tuple(notes))
+
+
+def _by_epoch(points: Points, epochs: Mapping[int, float]) -> Read:
+    """Puts values of steps together by the number of the epoch, which stands at the same steps."""
+    rows: dict[int, dict[str, float]] = {}
+    for name, values in points.items():
+        for step, value in values.items():
+            rows.setdefault(step, {})[name] = value
+    # The monitor of the rate writes no epoch: it is that of the next step with one.
+    known = sorted(epochs.items())
+    found = {at: next((epoch for step, epoch in known if step >= at), None) for at in rows}
+    kept = [(rows[step], epoch) for step, epoch in found.items() if epoch is not None]
+    return by_group([row for row, _ in kept], [epoch for _, epoch in kept], "epoch")
 
 
 def _name(tag: str, folder: str, validation: str | None) -> str:
@@ -132,7 +161,7 @@ def _check_steps(path: Path, points: Mapping[str, Mapping[int, float]]) -> None:
 
 
 def _events(content: bytes) -> Iterator[Any]:
-    """Yields the events of a file up to its end or its first damage."""
+    """Yields the events of a file up to its end or its first damage, then None for a damage."""
     try:
         from google.protobuf.message import DecodeError
         from tensorboard.compat.proto.event_pb2 import Event
@@ -147,16 +176,22 @@ def _events(content: bytes) -> Iterator[Any]:
         length, checksum = struct.unpack("<QI", head)
         end = start + 12 + length
         if masked_crc32c(head[:8]) != checksum or end + 4 > len(content):
+            yield None
             return
         if length <= MAX_RECORD:
             record = content[start + 12 : end]
             if masked_crc32c(record) != struct.unpack_from("<I", content, end)[0]:
+                yield None
                 return
             try:
-                yield Event.FromString(record)
+                event = Event.FromString(record)
             except DecodeError:
+                yield None
                 return
+            yield event
         start = end + 4
+    if head or not content:
+        yield None
 
 
 def _scalar(summary: Any) -> float | None:

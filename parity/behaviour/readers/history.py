@@ -1,68 +1,65 @@
-"""Reads a training history from JSON, CSV or TensorBoard's event files.
+"""Reads a training history from the files that programs leave.
 
 In: a path. Out: a `History` with Keras 3's names, columns of equal length, at least one epoch.
 
-    JSON         `History.history`, alone or under the key "history"; a list with a log per epoch;
-                 pandas' `to_json()`; `history.json` of a run directory
-    CSV          see `parity.behaviour.readers.csv_log`
-    event files  see `parity.behaviour.readers.event_files`
+    JSON          see `parity.behaviour.readers.json_log`; also notebooks and trainer_state.json
+    CSV           see `parity.behaviour.readers.csv_log`; also Lightning, YOLO, MLflow, W&B
+    event files   see `parity.behaviour.readers.event_files`
+    printed text  see `parity.behaviour.readers.printed_log`
 
 The content decides the format of a file. Nothing is unpickled. A value that was not measured (NA,
 null, an epoch without validation) becomes NaN. Columns without any measured value, columns of
-arrays, and the number of the epoch are left out.
+arrays, and the number of the epoch are left out. Notes say what else was left out or put together.
 """
 
-import json
 import math
 import os
 import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import NamedTuple
 
 from parity.behaviour.readers.csv_log import read_csv_log
 from parity.behaviour.readers.event_files import event_files, is_event_file, read_events
+from parity.behaviour.readers.json_log import EXAMPLE, bad, read_json_log, two_histories
+from parity.behaviour.readers.names import UNDERSTOOD, keras_names, taken_as_validation
+from parity.behaviour.readers.printed_log import looks_printed, read_printed
+from parity.behaviour.readers.reading import Read, named
 from parity.errors import InputError
-from parity.files.floats import decode_floats
 from parity.programs.halves import HALVES
 from parity.traces.folder import HISTORY, RunFolder
 from parity.traces.trace import History
 
 MAX_BYTES = 100_000_000  # a thousand epochs of ten metrics have 0.2e6
 
-# Keras 3's names, each with its other names in the order of preference. A prefix "val_" means
-# validation; upper and lower case are the same.
-ALIASES = {
-    "loss": ("train_loss",),
-    "accuracy": (
-        "acc",
-        "binary_accuracy",
-        "categorical_accuracy",
-        "sparse_categorical_accuracy",
-        "train_accuracy",
-        "train_acc",
-    ),
-    "learning_rate": ("lr",),
-}
+# CSVLogger's first column; the index that pandas writes; counters of other programs.
+_COUNTERS = ("epoch", "epochs", "step", "", "unnamed: 0")
+_WANTED = "a training history (JSON, CSV, a printed log, or a folder of TensorBoard)"
 
-_COUNTERS = ("epoch", "", "unnamed: 0")  # CSVLogger's first column; the index that pandas writes
-_EXAMPLE = '{"loss": [0.9, 0.5], "val_loss": [1.0, 0.7]}'
-_WANTED = "a training history (JSON, a file of CSVLogger, or a folder of TensorBoard)"
 
-_Value = TypeVar("_Value")
-_Columns = Mapping[str, list[float | None]]
+class Reading(NamedTuple):
+    """A history, and how it was read.
+
+    Attributes:
+        history: name to one float per epoch. A name of `parity.behaviour.readers.names.ALIASES`
+            becomes Keras 3's, unless that exists too; all other names stay.
+        notes: what was left out, put together, or not understood, as sentences.
+    """
+
+    history: History
+    notes: tuple[str, ...]
 
 
 def read_history(path: Path) -> History:
+    """Reads a training history as `read_with_notes` does, without the notes."""
+    return read_with_notes(path).history
+
+
+def read_with_notes(path: Path) -> Reading:
     """Reads a training history from a file or a folder.
 
     Args:
-        path: a JSON, CSV or event file; a half of a run directory (it has `history.json`); or the
-            `log_dir` of `keras.callbacks.TensorBoard`.
-
-    Returns:
-        Name to one float per epoch. A name of `ALIASES` becomes Keras 3's, unless that exists too;
-        all other names stay.
+        path: a JSON, CSV, text or event file; a half of a run directory (it has `history.json`); or
+            the `log_dir` of `keras.callbacks.TensorBoard`.
 
     Raises:
         InputError: the path cannot be read, or does not contain one history.
@@ -74,46 +71,34 @@ def read_history(path: Path) -> History:
         if is_event_file(content):
             return _from_events(path, [path])
         text = _text(path, content)
-        if text.lstrip().startswith(("{", "[")) or path.suffix.lower() == ".json":
-            return _finished(path, _from_json(path, text))
-        return _finished(path, read_csv_log(path, text))
+        if _is_json(text) or path.suffix.lower() in (".json", ".ipynb"):
+            return _finished(path, read_json_log(path, text))
+        if _is_table(text) or not looks_printed(text):
+            return _finished(path, read_csv_log(path, text))
+        return _finished(path, read_printed(path, text))
     except OSError as error:
         raise InputError(
             f"{path} cannot be read ({error.strerror or error}); expected {_WANTED}; "
             "check the path and its permissions"
         ) from None
     except RecursionError:
-        raise _bad(path, "is nested too deeply", _EXAMPLE) from None
+        raise bad(path, "is nested too deeply", EXAMPLE) from None
 
 
-def keras_names(columns: Mapping[str, _Value]) -> dict[str, _Value]:
-    """Returns the same columns, with names of `ALIASES` replaced by Keras 3's."""
-    by_lower = {name.lower(): name for name in columns}
-    names = {}
-    for prefix in ("", "val_"):
-        for keras_name, aliases in ALIASES.items():
-            candidates = [prefix + name for name in (keras_name, *aliases)]
-            found = next((by_lower[name] for name in candidates if name in by_lower), None)
-            if found is not None and candidates[0] not in columns:
-                names[found] = candidates[0]
-    return {names.get(name, name): column for name, column in columns.items()}
-
-
-def _from_folder(path: Path) -> History:
+def _from_folder(path: Path) -> Reading:
     folder = RunFolder(path)
     if folder.history.is_file():
-        return read_history(folder.history)
+        return read_with_notes(folder.history)
     if any(folder.half(name).history.is_file() for name in HALVES):
-        raise _two_histories(path)
+        raise two_histories(path)
     files = event_files(path)
     if not files:
-        raise _bad(path, f"is a folder without {HISTORY} or event files", _WANTED)
+        raise bad(path, f"is a folder without {HISTORY} or event files", _WANTED)
     return _from_events(path, files)
 
 
-def _from_events(path: Path, files: list[Path]) -> History:
-    points = read_events(path, ((file, _content(file)) for file in files))
-    return _finished(path, _by_epoch(keras_names(points)))
+def _from_events(path: Path, files: list[Path]) -> Reading:
+    return _finished(path, read_events(path, ((file, _content(file)) for file in files)))
 
 
 def _content(path: Path) -> bytes:
@@ -122,7 +107,7 @@ def _content(path: Path) -> bytes:
         size = os.fstat(file.fileno()).st_size
         content = file.read(MAX_BYTES + 1) if size <= MAX_BYTES else b""
     if max(size, len(content)) > MAX_BYTES:
-        raise _bad(path, "is too large for a history", f"at most {MAX_BYTES // 10**6} MB")
+        raise bad(path, "is too large for a history", f"at most {MAX_BYTES // 10**6} MB")
     return content
 
 
@@ -135,82 +120,27 @@ def _text(path: Path, content: bytes) -> str:
             "and NumPy files with json.dump"
         ) from None
     if not text.strip():
-        raise _bad(path, "is empty", _WANTED)
+        raise bad(path, "is empty", _WANTED)
     return text
 
 
-def _from_json(path: Path, text: str) -> _Columns:
-    try:
-        content = decode_floats(json.loads(text))
-    except ValueError as error:  # not JSON, or an integer of thousands of digits
-        raise _bad(path, f"cannot be read as JSON ({error})", _EXAMPLE) from None
-    inner = content.get("history") if isinstance(content, dict) else None
-    # A list of numbers would be a column of that name.
-    if isinstance(inner, dict) or (isinstance(inner, list) and isinstance((inner or [0])[0], dict)):
-        content = inner
-    if isinstance(content, list):
-        content = _from_logs(path, content)
-    if not isinstance(content, dict) or not content:
-        raise _bad(path, "is JSON, but not a history", f"a list for every name: {_EXAMPLE}")
-    if content.keys() >= set(HALVES) or isinstance(content.get("results"), list):
-        raise _two_histories(path)
-    if all(isinstance(column, dict) for column in content.values()):
-        content = _by_epoch({name: _by_step(path, name, c) for name, c in content.items()})
-    columns = {}
-    for name, column in content.items():
-        if not isinstance(column, list):
-            found = f"has {column!r:.60} under {name!r:.60}"
-            raise _bad(path, found, f"a list of numbers for every name: {_EXAMPLE}")
-        if not any(isinstance(value, list) for value in column):
-            columns[name] = [_number(path, name, value) for value in column]
-    return columns
+def _is_json(text: str) -> bool:
+    """Whether text begins as JSON does, and not as a log with the epoch or the time in brackets."""
+    start = text.lstrip()
+    return start.startswith("{") or bool(re.match(r"\[(?!\s*(?:epoch|\d+[-:/]\d))", start, re.I))
 
 
-def _from_logs(path: Path, logs: list[Any]) -> dict[str, list[Any]]:
-    """Turns a list with a log per epoch into columns; a log may lack a name."""
-    for log in logs:
-        if not isinstance(log, dict):
-            found = f"is a list with {log!r:.60} in it, which is not a log of an epoch"
-            raise _bad(path, found, f'[{{"loss": 0.9}}, {{"loss": 0.5}}] or {_EXAMPLE}')
-    names = dict.fromkeys(name for log in logs for name in log)
-    return {name: [log.get(name) for log in logs] for name in names}
+def _is_table(text: str) -> bool:
+    """Whether the first two lines have as many cells, and the first has no number after a name."""
+    lines = [line for line in text.split("\n") if line.strip()][:2]
+    cells = [len(re.findall(r"[,;\t|]", line)) for line in lines]
+    has_numbers = re.search(r"[A-Za-z]\s*[:=]\s*[-+.]?\d", lines[0])
+    return cells[0] > 0 and cells[:1] == cells[1:] and not has_numbers
 
 
-def _by_step(path: Path, name: str, column: dict[str, _Value]) -> dict[int, _Value]:
-    """Returns a column of pandas' to_json(), such as {"0": 0.9, "1": 0.5}, in the order of keys."""
-    if not all(re.fullmatch("[0-9]{1,9}", key) for key in column):
-        found = f"has a mapping under {name!r:.60} with keys that are not epochs"
-        raise _bad(path, found, f"a list of numbers for every name: {_EXAMPLE}")
-    return {int(key): value for key, value in column.items()}
-
-
-def _by_epoch(columns: Mapping[str, Mapping[int, _Value]]) -> dict[str, list[_Value | None]]:
-    """Makes columns from values by step. The steps of the loss are the epochs, if there is one."""
-    steps = set(columns.get("loss", ())) or set().union(*columns.values())
-    epochs = sorted(steps)
-    return {
-        name: [column.get(epoch) for epoch in epochs]
-        for name, column in columns.items()
-        if column.keys() <= steps
-    }
-
-
-def _number(path: Path, name: str, value: Any) -> float | None:
-    """Returns a value of a JSON column; null stays None."""
-    if value is None:
-        return None
-    try:
-        if isinstance(value, float | int) and not isinstance(value, bool):
-            return float(value)
-    except OverflowError:
-        pass
-    found = f"has {value!r:.60} under {name!r:.60}"
-    raise _bad(path, found, "numbers that a float can hold, as json.dump(..., default=float) does")
-
-
-def _finished(path: Path, columns: _Columns) -> History:
+def _finished(path: Path, read: Read) -> Reading:
     """Returns the history: measured columns of equal length, with Keras's names."""
-    columns = {n: column for n, column in columns.items() if n.strip().lower() not in _COUNTERS}
+    columns = {n: c for n, c in read.columns.items() if n.strip().lower() not in _COUNTERS}
     lengths = {name: len(column) for name, column in columns.items()}
     if len(set(lengths.values())) > 1:
         shown = ", ".join(f"{name!r:.60} {length}" for name, length in list(lengths.items())[:6])
@@ -221,23 +151,25 @@ def _finished(path: Path, columns: _Columns) -> History:
         )
     if not any(lengths.values()):
         found = "has no epoch" if lengths else "has no column of numbers"
-        raise _bad(path, found, f"numbers of at least one epoch: {_EXAMPLE}")
+        raise bad(path, found, f"numbers of at least one epoch: {EXAMPLE}")
     measured = {
         name: [math.nan if value is None else value for value in column]
         for name, column in columns.items()
         if any(value is not None for value in column)
     }
     if not measured:
-        raise _bad(path, "has no number in any epoch", _EXAMPLE)
-    return keras_names(measured)
+        raise bad(path, "has no number in any epoch", EXAMPLE)
+    history = keras_names(measured)
+    return Reading(history, (*read.notes, *_notes(measured, history)))
 
 
-def _two_histories(path: Path) -> InputError:
-    return InputError(
-        f"{path} has the histories of both halves; expected one history; name keras/history.json "
-        "or torch/history.json of the run directory, or write one of them to a separate file"
-    )
-
-
-def _bad(path: Path, found: str, expected: str) -> InputError:
-    return InputError(f"{path} {found}; expected {expected}; name another file or write it again")
+def _notes(measured: History, history: History) -> list[str]:
+    """Returns what the names say that a verdict does not use."""
+    notes = []
+    validation = taken_as_validation(measured)
+    if validation:
+        notes.append(f"taken as validation: {named(validation)}")
+    unknown = [name for name in history if name not in UNDERSTOOD]
+    if unknown:
+        notes.append(f"not used for the verdict: {named(unknown)}")
+    return notes

@@ -305,5 +305,6 @@ def _diagnosis(result: Diagnosis) -> list[str]:
         told = f"{_text(entry.cause.title)} ({entry.confidence:.0%})"
         lines.append(f"- **cause** {told}; **try** {_text('; '.join(entry.cause.remedies))}")
         lines += [f"  - seen: {_text('; '.join(entry.signs))}"] if entry.signs else []
+    lines += [f"- **note** {_text(note)}" for note in result.notes]
     lines += [f"- **data, {row.severity}** {_text(row.text)}" for row in result.findings]
     return lines if len(lines) > 2 else lines[:1]

@@ -32,6 +32,7 @@ def diagnosis_page(diagnosis: Diagnosis) -> page.Page:
     for name in ("train_accuracy", "val_accuracy", "gap"):
         if (number := getattr(judgement, name)) is not None:
             facts.append(page.Fact(name.replace("_", " "), f"{number:.3f}"))
+    facts += [page.Fact("note", note) for note in diagnosis.notes]
     parts: list[tuple[str, str, Sequence[page.Block]]] = [
         ("causes", "Likely causes", _causes(diagnosis.causes)),
         ("curves", "Curves", history_pictures(diagnosis.history)),
@@ -57,11 +58,12 @@ def _causes(causes: Sequence[RankedCause]) -> list[page.Block]:
             page.Cell(f"{100 * entry.confidence:.0f} %"),
             page.Cell("; ".join(entry.signs)),
             page.Cell(entry.cause.reason),
+            page.Cell(entry.cause.confirm),
             page.Cell("; ".join(entry.cause.remedies)),
         )
         for entry in causes
     )
-    head = ("cause", "confidence", "seen", "why", "try")
+    head = ("cause", "confidence", "seen", "why", "to confirm", "try")
     return [page.Table("Causes, the most likely first", head, rows, frozenset({1}))]
 
 

@@ -34,6 +34,8 @@ def diagnosis_lines(diagnosis: Diagnosis, name: str) -> list[Line]:
         lines += _rows(f"the curves say {curves}, but the data make them worthless", "  ")
     lines += _rows(judgement.because, "  ")
     lines += [[(row, "dim")] for row in wrapped(_evidence(judgement), "  ")]
+    for note in diagnosis.notes:
+        lines += [[(row, "yellow")] for row in wrapped(f"note: {note}", "  ")]
     lines.append([])
     lines += curve_lines(diagnosis.history, width=WIDTH)
     if diagnosis.findings:
@@ -81,6 +83,7 @@ def _cause(number: int, entry: RankedCause) -> Iterator[Line]:
     if entry.signs:
         yield from _rows("seen: " + "; ".join(entry.signs), "     ")
     yield from _rows(entry.cause.reason, "     ")
+    yield from _rows("to confirm: " + entry.cause.confirm, "     ")
     yield from _rows("try: " + "; ".join(entry.cause.remedies), "     ")
 
 

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from labelled_histories import LABELLED
 
 from parity.behaviour.audit.findings import Finding
-from parity.behaviour.causes import CAUSES, MAX_CAUSES, MIN_CONFIDENCE, Observations, rank
+from parity.behaviour.causes import CAUSES, MAX_CAUSES, MIN_CONFIDENCE, rank
 from parity.behaviour.judgement import VERDICTS, Expectation
 from parity.behaviour.rules import judge
+from parity.behaviour.signs import Observations
 
 FINDINGS = [
     "duplicates",
@@ -94,6 +95,16 @@ BLAMED = {
     "other_preprocessing": (
         history(BY_HEART, [0.2] * 8, val_loss=[40.0, 45.0, 50.0, 55.0, 60.0, 65.0, 70.0, 75.0]),
         ["pixels_differ"],
+        TEN,
+    ),
+    "trained_too_long": (
+        history(BY_HEART, LAGGING, val_loss=[1.1, 0.8, 0.75, 0.8, 0.9, 1.0, 1.1, 1.2]),
+        [],
+        TEN,
+    ),
+    "unstable_validation": (
+        history(BY_HEART, [0.55, 0.30, 0.72, 0.41, 0.78, 0.35, 0.80, 0.55]),
+        [],
         TEN,
     ),
 }
@@ -289,3 +300,41 @@ def test_the_causes_and_remedies_of_the_issue_are_told():
         "more data",
     ):
         assert words in told
+
+
+def order(columns, **known):
+    return [entry.cause.id for entry in ranked(columns, **known)]
+
+
+def test_the_curves_tell_one_overfit_from_another():
+    turned = history(BY_HEART, LAGGING, val_loss=[1.1, 0.8, 0.75, 0.8, 0.9, 1.0, 1.1, 1.2])
+    apart = history([0.7, *BY_HEART[1:]], [0.2, 0.2, 0.22, 0.21, 0.23, 0.22, 0.2, 0.21])
+    jumping = history(BY_HEART, [0.55, 0.30, 0.72, 0.41, 0.78, 0.35, 0.80, 0.55])
+    first = [order(columns, **TEN)[0] for columns in (turned, apart, jumping)]
+    assert first == ["trained_too_long", "biased_split", "unstable_validation"]
+
+
+def test_one_class_that_is_always_named_is_blamed_on_imbalance():
+    columns = history([0.9, 0.95, 0.95, 0.95], [0.95] * 4, val_loss=[0.3, 0.2, 0.2, 0.2])
+    first = ranked(columns)[0]
+    assert (first.cause.id, first.signs) == ("imbalance", ("one class is always named",))
+
+
+def test_a_loss_that_its_accuracy_does_not_explain_is_a_penalty():
+    steady = [0.55, 0.6, 0.65, 0.7, 0.71, 0.71, 0.71, 0.71]
+    columns = history(steady, loss=[9.0, 8.0, 7.5, 7.2, 7.1, 7.0, 7.0, 7.0])
+    signs = {entry.cause.id: entry.signs for entry in ranked(columns)}
+    assert signs["strong_regularisation"] == (
+        "the loss is more than its accuracy explains: a penalty",
+    )
+
+
+def test_a_loss_that_jumps_points_to_the_rate_and_a_flat_one_does_not():
+    jumping = history(STUCK, loss=[2.3, 2.8, 2.2, 2.9, 2.3, 2.7, 2.2, 2.9], rate=0.05)
+    flat = history([0.1] * 8, loss=[2.4] + [2.3026] * 7)
+    assert order(jumping, **TEN)[0] == "high_learning_rate"
+    assert order(flat, **TEN)[0] == "unsuitable_architecture"
+
+
+def test_every_cause_says_what_would_confirm_it():
+    assert len({cause.confirm for cause in CAUSES}) == len(CAUSES)

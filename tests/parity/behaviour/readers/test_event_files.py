@@ -21,7 +21,7 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.compat.proto.tensor_pb2 import TensorProto
 
 from parity.behaviour.readers import event_files
-from parity.behaviour.readers.history import read_history
+from parity.behaviour.readers.history import read_history, read_with_notes
 from parity.errors import InputError
 
 nan = math.nan
@@ -245,6 +245,28 @@ def test_what_stands_before_a_damage_is_read(tmp_path):
     assert losses == [4.0, 2.0]
     path.write_bytes(content[:-6] + b"\xff" + content[-5:])  # a bit of the last value
     assert read_history(path)["loss"] == [4.0, 2.0]
+
+
+def test_a_torn_file_is_told_and_a_whole_one_is_not(tmp_path):
+    path = write_columns(tmp_path, {"loss": [2.0, 1.0]})
+    assert read_with_notes(path).notes == ()
+    path.write_bytes(path.read_bytes()[:-3])
+    reading = read_with_notes(tmp_path)
+    assert reading.history == {"loss": [2.0]}
+    assert reading.notes == (f"damaged or unfinished, read up to there: {path.name}",)
+
+
+def test_steps_of_lightning_are_put_together_by_the_epoch_beside_them(tmp_path):
+    items = [event("lr-SGD", 0, 0.5)]
+    for step, epoch, loss in ((1, 0, 3.0), (3, 0, 1.0), (5, 1, 0.5), (7, 1, 0.25)):
+        items += [event("train_loss", step, loss), event("epoch", step, epoch)]
+    for step, epoch, val_loss in ((3, 0, 2.5), (7, 1, 0.75)):
+        items += [event("val_loss", step, val_loss), event("epoch", step, epoch)]
+    write(tmp_path, items)
+    reading = read_with_notes(tmp_path)
+    assert reading.history["loss"] == [2.0, 0.375]
+    assert reading.history["val_loss"] == [2.5, 0.75]
+    assert reading.notes == ("the mean of what was logged in one epoch: train_loss",)
 
 
 def test_a_damaged_file_beside_a_whole_one_is_passed_over(tmp_path):

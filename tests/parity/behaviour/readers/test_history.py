@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parity.behaviour.readers import history
-from parity.behaviour.readers.history import ALIASES, keras_names, read_history
+from parity.behaviour.readers.history import read_history
+from parity.behaviour.readers.names import ALIASES, keras_names
 from parity.errors import InputError
 from parity.traces.trace import RunResult, TraceWriter
 

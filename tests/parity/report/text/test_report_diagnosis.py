@@ -29,9 +29,9 @@ OVERFIT = {
 }
 
 
-def made(judgement=None, *, causes=(), findings=(), audit=None, history=None):
+def made(judgement=None, *, causes=(), findings=(), audit=None, history=None, notes=()):
     judgement = judgement or Judgement("overfit", "gap", "training is better", 4)
-    return Diagnosis(judgement, tuple(causes), tuple(findings), audit, history or {})
+    return Diagnosis(judgement, tuple(causes), tuple(findings), audit, history or {}, notes)
 
 
 def text(diagnosis, name="history.json"):
@@ -85,6 +85,7 @@ def test_a_diagnosis_reads_like_this():
         "     seen: there are fewer than 1,000",
         "     With few samples, the network learns random differences, which new samples",
         "     do not have.",
+        "     to confirm: with half of the training samples, validation is clearly worse",
         "     try: more data; augmentation (Example 2); weights trained on a larger set",
         "",
     ]
@@ -178,6 +179,13 @@ def test_no_line_about_spoiled_data_is_over_80_columns(spoiled):
     assert all(any(finding.severity in line for line in text(found)) for finding in found.findings)
 
 
+def test_notes_of_the_reader_stand_below_the_evidence():
+    found = made(notes=("the last epoch did not end and is left out", "a\x1bb"))
+    check(found)
+    notes = [line for line in text(found) if line.startswith("  note: ")]
+    assert notes == ["  note: the last epoch did not end and is left out", "  note: a\\x1bb"]
+
+
 @pytest.mark.parametrize("cause", CAUSES, ids=lambda cause: cause.id)
 def test_no_line_of_a_cause_is_over_80_columns(cause):
     signs = tuple(told for _, _, told in cause.signs if told)
@@ -185,6 +193,7 @@ def test_no_line_of_a_cause_is_over_80_columns(cause):
     check(found)
     told = " ".join(" ".join(text(found)).split())
     assert cause.reason in told
+    assert cause.confirm in told
     assert "; ".join(cause.remedies) in told
 
 
