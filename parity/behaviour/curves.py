@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from parity.behaviour.judgement import Expectation
 from parity.behaviour.units import ACCURACIES, in_fractions
+
+if TYPE_CHECKING:
+    from parity.behaviour.judgement import Expectation
 
 Z = 1.645  # one-sided 95 % of a normal distribution
 MIN_PROGRESS = 0.05  # of accuracy, or of the first loss
