@@ -22,7 +22,7 @@ from scipy import stats
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from parity.behaviour.judgement import Judgement
-from parity.behaviour.rules import MAX_GAP
+from parity.behaviour.limits import MAX_GAP
 from parity.programs.run_spec import RunSpec
 from parity.programs.scenarios import Margins, Scenario
 from parity.stats import ALPHA

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from parity.behaviour.judgement import Judgement
-from parity.behaviour.rules import BY_HEART, MAX_GAP, MAX_GAP_RISING, MIN_WAY, RISE
+from parity.behaviour.limits import BY_HEART, MAX_GAP, MAX_GAP_RISING, MIN_WAY, RISE
 from parity.stats import ALPHA
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from parity.behaviour.judgement import Judgement
-from parity.behaviour.rules import MIN_WAY
+from parity.behaviour.limits import MIN_WAY
 from parity.stats import ALPHA, Verdict
 
 Pairs = Mapping[int, tuple[Judgement, Judgement]]  # seed -> (keras, torch)
