@@ -27,9 +27,12 @@ def _fx(module: Any) -> Any:
     from torch import fx
 
     try:
-        return fx.symbolic_trace(module)
+        evaluated, trained = (fx.symbolic_trace(module.train(mode)) for mode in (False, True))
     except Exception as error:  # control flow that depends on values
         raise NotRewritten(f"torch.fx cannot trace it: {error}") from None
+    if evaluated.code != trained.code:  # a trace is of one mode
+        raise NotRewritten("it asks whether it trains")
+    return trained
 
 
 def _functional(module: Any) -> Any:
@@ -59,6 +62,8 @@ def _channels_last(module: Any) -> Any:
             for x in arguments
         )
 
+    if any(weight.ndim == 5 for weight in module.parameters()):
+        raise NotRewritten("volumes have another layout")
     module = module.to(memory_format=torch.channels_last)
     module.register_forward_pre_hook(turned)
     return module
