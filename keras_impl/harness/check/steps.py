@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_impl.harness import versions
+from keras_impl.harness.check.model import has_schedule
 
 
 class Steps:
@@ -31,6 +32,9 @@ class Steps:
         self._variables = model.trainable_variables
         versions.build_optimizer(self._optimizer, self._variables)
         self._state = [np.asarray(v.numpy()) for v in versions.state_of(self._optimizer)]
+        # In Keras 2 the rate is not among the variables of an optimizer.
+        has_rate = not has_schedule(self._optimizer)
+        self._rate = float(self._optimizer.learning_rate) if has_rate else None
         is_compiled = not getattr(model, "run_eagerly", False)
         self._step: Any = tf.function(self._apply) if is_compiled else self._apply
 
@@ -47,6 +51,8 @@ class Steps:
         """Sets counter, rate and slots to what they were; the weights stay."""
         for variable, value in zip(versions.state_of(self._optimizer), self._state, strict=True):
             variable.assign(value)
+        if self._rate is not None:
+            self._optimizer.learning_rate = self._rate
 
     def _apply(self, gradients: list[Any]) -> None:
         versions.apply(self._optimizer, gradients, self._variables)
