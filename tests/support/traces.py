@@ -98,9 +98,10 @@ def whole_parts(*, augmentation=None, dtype="float64", epochs=3, early_stopping=
     }
     history = {
         "loss": [1.0 / (epoch + 1) for epoch in range(epochs)],
-        "accuracy": [0.95] * epochs,
+        # Equal accuracies would be those of a net that names one class.
+        "accuracy": [0.95 - 0.005 * (epochs - 1 - epoch) for epoch in range(epochs)],
         "val_loss": [1.5 / (epoch + 1) for epoch in range(epochs)],
-        "val_accuracy": [0.94] * epochs,
+        "val_accuracy": [0.94 - 0.005 * (epochs - 1 - epoch) for epoch in range(epochs)],
         "learning_rate": [0.001] * epochs,
     }
     return Parts(arrays, facts, history, spec.to_dict())
