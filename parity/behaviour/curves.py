@@ -6,13 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from parity.behaviour.limits import MIN_PROGRESS
 from parity.behaviour.units import ACCURACIES, in_fractions
 
 if TYPE_CHECKING:
     from parity.behaviour.judgement import Expectation
 
 Z = 1.645  # one-sided 95 % of a normal distribution
-MIN_PROGRESS = 0.05  # of accuracy, or of the first loss
 PLATEAU = 0.9  # fraction of the fall of the training loss after which the plateau starts
 # A regression with the metric "accuracy" counts exact hits. It stays near 0 while the loss falls.
 UNSUITABLE = 0.01

@@ -9,6 +9,7 @@ RISE = 1.5  # validation losses of good fits end within 1.2 of their minimum (do
 LOSS_RISE = 1.2  # the same without an accuracy
 SPREAD = 3.0  # val_loss / training loss: fits without an accuracy that are called good have up to 2
 EXPLOSION = 2.0  # a flat loss varies by less
+MIN_PROGRESS = 0.05  # of accuracy, or of the first loss
 MIN_WAY = 0.1  # fraction of the distance from chance to the target
 STEADY_GAIN = 0.02  # of accuracy: with both losses lower by LEARNS, the run learns, if slowly
 LEARNS = 0.1  # of the first loss; flat runs lose up to 0.05 of it

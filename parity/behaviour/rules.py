@@ -28,7 +28,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from parity.behaviour.curves import MIN_PROGRESS, Curves, finite, variance
+from parity.behaviour.curves import Curves, finite, variance
 from parity.behaviour.judgement import Expectation, Judgement, expectation_of
 from parity.behaviour.limits import (
     BAD_GUESS,
@@ -45,6 +45,7 @@ from parity.behaviour.limits import (
     MAJORITY_LOSS,
     MAX_GAP,
     MAX_GAP_RISING,
+    MIN_PROGRESS,
     MIN_WAY,
     NUM_STAGNANT,
     RISE,

@@ -7,7 +7,7 @@ Weights & Biases   "Step", and for each run and metric `run - metric`, with `__M
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from pathlib import Path
 
 from parity.behaviour.readers.reading import Columns, Read, named
@@ -39,12 +39,7 @@ def read_long(path: Path, names: Sequence[str], rows: Sequence[Sequence[str]]) -
     lower = [name.lower() for name in names]
     metric = next(lower.index(name) for name in _METRIC if name in lower)
     run = next((lower.index(name) for name in _RUN if name in lower), None)
-    runs = sorted({row[run] for row in rows}) if run is not None else []
-    if len(runs) > 1:
-        raise InputError(
-            f"{path} has the values of {len(runs)} runs ({named(runs)}); expected one run; export "
-            "one of them alone"
-        )
+    _check_one_run(path, {row[run] for row in rows} if run is not None else set())
     values: dict[str, dict[int, float]] = {}
     for row in rows:
         try:
@@ -71,14 +66,18 @@ def read_wandb(path: Path, columns: Columns) -> Read:
         InputError: it has several runs.
     """
     kept = {name: c for name, c in columns.items() if " - " in name and not _BOUND.search(name)}
-    runs = sorted({name.rpartition(" - ")[0] for name in kept})
-    if len(runs) > 1:
-        raise InputError(
-            f"{path} has the values of {len(runs)} runs ({named(runs)}); expected one run; export "
-            "one of them alone"
-        )
+    _check_one_run(path, {name.rpartition(" - ")[0] for name in kept})
     short = {name: name.rpartition(" - ")[2] for name in kept}
     plain = {name: metric.replace("/", "_") for name, metric in short.items()}
     if len(set(plain.values())) < len(plain):  # train/loss beside train_loss
         plain = short
     return Read({plain[name]: column for name, column in kept.items()})
+
+
+def _check_one_run(path: Path, runs: Set[str]) -> None:
+    """Rejects a table with the values of several runs."""
+    if len(runs) > 1:
+        raise InputError(
+            f"{path} has the values of {len(runs)} runs ({named(sorted(runs))}); expected one run; "
+            "export one of them alone"
+        )
