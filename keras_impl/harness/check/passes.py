@@ -92,7 +92,10 @@ class Pass:
         self, factory: Callable[[], Any], weights: dict[str, np.ndarray], perturbation: int = 0
     ) -> Pass:
         """Returns the same pass from other weights, on a fresh model that draws the same masks."""
-        fresh = self.fresh_model(factory, perturbation)
+        fresh = call_factory(factory, self.samples.seed)
+        build(fresh, self.samples)
+        if perturbation:  # rounded constants are moved, too
+            perturb_constants(fresh.model)
         advance(fresh.model, self.number)
         return Pass(fresh, self.samples, weights, self.number, perturbation)
 
@@ -101,14 +104,6 @@ class Pass:
         moved = self.again(factory, perturbed(self.weights, 1), perturbation=1)
         moved.run(spec)
         return moved
-
-    def fresh_model(self, factory: Callable[[], Any], perturbation: int) -> Reference:
-        """Returns the model as its factory builds it, with rounded constants moved if asked for."""
-        fresh = call_factory(factory, self.samples.seed)
-        build(fresh, self.samples)
-        if perturbation:
-            perturb_constants(fresh.model)
-        return fresh
 
 
 def most_exercised(
