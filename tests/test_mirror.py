@@ -6,6 +6,7 @@ each with its reason; anything else is a difference that nobody meant.
 
 import ast
 import importlib
+from collections import Counter
 
 import pytest
 from paths import ROOT
@@ -167,6 +168,12 @@ def files(half, folder="."):
     here = ROOT / half / folder
     packages = {f"{path.parent.name}.py" for path in here.glob("*/__init__.py")}
     return {path.name for path in here.glob("*.py")} | packages
+
+
+def test_no_two_test_files_have_the_same_name():
+    """pytest imports them by their bare names: of two, it refuses the second."""
+    names = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+    assert [name for name, count in names.items() if count > 1] == []
 
 
 @pytest.mark.parametrize(
