@@ -44,19 +44,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--kind", choices=REWRITES, action="append", help="only these rewrites")
     parser.add_argument("--every", type=int, default=1, help="checks every N-th port")
     parser.add_argument("--seed", type=int, default=0, help="seed of the checks")
     parser.add_argument("--workers", type=int, help="number of parallel processes")
     arguments = parser.parse_args()
     began, alarms = time.monotonic(), 0
     numbers = range(0, len(PORTS), arguments.every)
+    kinds = arguments.kind or list(REWRITES)
     pairs = [
         Pair(PORTS[number].keras, f"benchmarks.rewrites:{kind}_{number}")
-        for kind in REWRITES
+        for kind in kinds
         for number in numbers
     ]
     outcomes = run_pairs(pairs, arguments.seed, arguments.workers)
-    for place, kind in enumerate(REWRITES):
+    for place, kind in enumerate(kinds):
         counts: Counter[str] = Counter()
         for number, outcome in zip(
             numbers, outcomes[place * len(numbers) : (place + 1) * len(numbers)], strict=True

@@ -219,8 +219,11 @@ def refined(
 
 
 def _is_known(kind: type) -> bool:
-    """Whether a class belongs to torch or to this package, so that its name is in the tables."""
-    return kind.__module__.split(".")[0] in ("torch", "torchvision", "torch_impl")
+    """Whether a class belongs to torch or to this package, so that its name is in the tables.
+
+    Not every class of torch: a module traced by `torch.fx` has the name of the user's class.
+    """
+    return kind.__module__.startswith(("torch.nn.", "torch.ao.nn.", "torchvision.", "torch_impl."))
 
 
 def is_leaf(module: nn.Module) -> bool:

@@ -2,10 +2,10 @@
 
 import pytest
 import torch.nn.functional as F
-from torch import nn
+from torch import fx, nn
 
 from torch_impl import layers
-from torch_impl.harness.kinds import drops_channels, kind_of
+from torch_impl.harness.kinds import drops_channels, is_leaf, kind_of
 
 
 class OwnDrop(nn.Dropout):
@@ -52,6 +52,25 @@ def test_a_separable_convolution_is_the_two_that_it_holds():
     separable = layers.SeparableConv2D(3, 5, 3)
     assert kind_of(separable) == "unknown:SeparableConv2D"
     assert [kind_of(child) for child in separable.children()] == ["depthwise_conv", "conv"]
+
+
+class RNN(nn.Module):
+    """A user's net with the name of one of torch's layers."""
+
+    def __init__(self):
+        super().__init__()
+        self.rnn = nn.LSTM(3, 2)
+
+    def forward(self, x):
+        return self.rnn(x)[0]
+
+
+def test_a_users_class_is_not_torchs_layer_of_the_same_name_also_when_torch_traced_it():
+    assert kind_of(RNN()) == "unknown:RNN"
+    traced = fx.symbolic_trace(RNN())
+    assert kind_of(traced) == "unknown:RNN"
+    assert not is_leaf(traced)
+    assert kind_of(traced.rnn) == "lstm"
 
 
 RELUS = {
