@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from keras_impl.harness.anchors import Anchors
     from keras_impl.harness.bench import run_bench
     from keras_impl.harness.check import run_check
     from keras_impl.harness.environment import configure, describe_environment
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from keras_impl.train import fit
 
 __all__ = [
+    "Anchors",
     "Reference",
     "build_model",
     "configure",
@@ -30,6 +32,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Anchors": "harness.anchors",
     "Reference": "harness.factories",
     "build_model": "models",
     "configure": "harness.environment",

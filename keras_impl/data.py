@@ -36,6 +36,10 @@ def validation_data(spec: RunSpec, data: Data) -> tuple[np.ndarray, np.ndarray]:
 
 def evaluation_data(spec: RunSpec, data: Data) -> list[tuple[np.ndarray, np.ndarray]]:
     """Returns batches of the training samples for evaluation: in order, not augmented."""
-    x = data.x_train.astype(spec.dtype)
+    return in_batches(data.x_train.astype(spec.dtype), data.y_train)
+
+
+def in_batches(x: np.ndarray, y: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Returns images and labels in batches for evaluation."""
     ends = np.arange(EVALUATION_BATCH_SIZE, len(x), EVALUATION_BATCH_SIZE)
-    return list(zip(np.split(x, ends), np.split(data.y_train, ends), strict=True))
+    return list(zip(np.split(x, ends), np.split(y, ends), strict=True))

@@ -5,34 +5,41 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
 
 from keras_impl.data import EVALUATION_BATCH_SIZE, evaluation_data, training_data, validation_data
 from keras_impl.models import build_model
-from keras_impl.weights import get_weights, set_weights
+from keras_impl.weights import get_weights
 from parity.data.dataset import Data
-from parity.halves.perturbation import perturbed
 from parity.programs.run_spec import RunSpec
 from parity.traces.recorder import Observer
 from parity.traces.trace import RunResult
 
+if TYPE_CHECKING:
+    from keras_impl.harness.anchors import Anchors
 
-def fit(spec: RunSpec, data: Data, recorder: Observer | None = None) -> RunResult:
+
+def fit(
+    spec: RunSpec,
+    data: Data,
+    recorder: Observer | None = None,
+    anchors: Anchors | None = None,
+) -> RunResult:
     """Trains the network of a spec from its seed.
 
     Args:
         spec: the run; every random number follows from `spec.seed`.
         data: the arrays of the run.
         recorder: is called during the run, which it does not change.
+        anchors: receives states of the run, and makes steps from them after it.
 
     Returns:
         History with Keras's keys, the final weights, and the seconds spent training.
     """
     model = build_model(spec, data.input_shape, data.num_classes)
-    if spec.perturbation:
-        set_weights(model, perturbed(get_weights(model), spec.perturbation))
     callbacks: list[keras.callbacks.Callback] = []
     if spec.reduce_lr is not None:
         callbacks.append(keras.callbacks.ReduceLROnPlateau(**dataclasses.asdict(spec.reduce_lr)))
@@ -42,6 +49,8 @@ def fit(spec: RunSpec, data: Data, recorder: Observer | None = None) -> RunResul
     if recorder is not None:
         x_val, _ = validation_data(spec, data)
         callbacks.append(RecorderCallback(recorder, evaluation_data(spec, data), x_val))
+    if anchors is not None:
+        callbacks.append(anchors)
     train = training_data(spec, data)
     started = time.perf_counter()
     history = model.fit(
@@ -52,14 +61,37 @@ def fit(spec: RunSpec, data: Data, recorder: Observer | None = None) -> RunResul
         verbose=0,
     ).history
     wall_s = time.perf_counter() - started
+    if anchors is not None:
+        wall_s -= anchors.wall_s
     # Keras logs the rate only if a callback may change it; without one it is a constant.
     rate = float(model.optimizer.learning_rate.numpy())
     history.setdefault("learning_rate", [rate] * len(history["loss"]))
-    return RunResult(
+    result = RunResult(
         {key: [float(value) for value in values] for key, values in history.items()},
         get_weights(model),
         wall_s,
     )
+    if anchors is not None:
+        anchors.finish()
+    return result
+
+
+def evaluate(
+    model: keras.Model, batches: Sequence[tuple[np.ndarray, np.ndarray]]
+) -> tuple[float, float]:
+    """Returns (loss, accuracy) as `model.evaluate` does, without building its pipeline each time.
+
+    Args:
+        model: compiled, with the metric "accuracy".
+        batches: of images and labels.
+    """
+    logs = [model.test_on_batch(x, y, return_dict=True) for x, y in batches]
+    sizes = [len(y) for _, y in batches]
+    loss, accuracy = (
+        float(np.average([float(each[name]) for each in logs], weights=sizes))
+        for name in ("loss", "accuracy")
+    )
+    return loss, accuracy
 
 
 class RecorderCallback(keras.callbacks.Callback):
@@ -94,14 +126,7 @@ class RecorderCallback(keras.callbacks.Callback):
         self._recorder.on_epoch_end(self._evaluate)
 
     def _evaluate(self) -> tuple[float, float]:
-        """Returns what `model.evaluate` returns, without building its pipeline at every call."""
-        logs = [self.model.test_on_batch(x, y, return_dict=True) for x, y in self._evaluation]
-        sizes = [len(y) for _, y in self._evaluation]
-        loss, accuracy = (
-            float(np.average([float(each[name]) for each in logs], weights=sizes))
-            for name in ("loss", "accuracy")
-        )
-        return loss, accuracy
+        return evaluate(self.model, self._evaluation)
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
         """Reports the end of training."""

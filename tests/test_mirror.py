@@ -43,6 +43,7 @@ ONLY_TORCH_HARNESS_FILES = {
 }
 ONLY_KERAS_HARNESS_FILES = {
     "casts.py": "a port is built in float64 by torch itself",
+    "float32_masks.py": "a layer of torch_impl is told which masks to draw",
     "rounding.py": "what rounding changes is measured once, in the reference",
     "versions.py": "names that differ between Keras 2 and Keras 3",
 }
@@ -67,14 +68,15 @@ ONLY_TORCH_CHECK_FILES = {
 
 # "half file function": why the other half has none.
 _ONLY_ONE_HALF = {
+    "keras_impl data.py in_batches": "in torch these are ArrayBatches",
     "torch_impl data.py to_tensors": "Keras takes arrays as they are",
-    "torch_impl train.py evaluate": "model.fit evaluates by itself",
     "torch_impl train.py predict": "a Keras model is called as it is",
     "keras_impl models.py build_network": "a benchmark sets the dtype by itself",
     "torch_impl train.py prepare": "model.fit holds what it trains with",
     "torch_impl harness/probe.py layer_outputs": "Keras has a functional model over its layers",
     "torch_impl weights.py named_parameters": "named_variables, in torch's word",
     "torch_impl weights.py to_portable": "the portable layout is Keras's own",
+    "torch_impl weights.py from_portable": "the portable layout is Keras's own",
     "torch_impl weights.py assign": "weights of one module, of any torch program",
     "torch_impl weights.py read": "what assign sets",
     "torch_impl weights.py gradient_of": "in Keras a tape has them",

@@ -5,14 +5,13 @@ import functools
 import numpy as np
 import pytest
 from helpers import SEEDS
-from pairs import begun, compare_float64, keras_trace, torch_trace
+from pairs import begun, compare, keras_trace, torch_trace
 
 import keras_impl
 import torch_impl
 from parity.data.load import run_data
 from parity.ladder.engine import compare_level
 from parity.ladder.table import OF_RUN
-from parity.ladder.tolerance import Float64Tolerance
 from parity.programs.run_spec import Augmentation, RunSpec
 from parity.programs.scenarios import scenario
 from parity.traces.recorder import Recorder
@@ -25,7 +24,7 @@ def agreed(folder, spec):
     """The traces of a run of which every level of the ladder passes, Keras's first."""
     keras = keras_trace(folder, spec)
     torch = torch_trace(folder, folder / "torch")
-    levels = compare_float64(keras, torch)
+    levels = compare(keras, torch)
     assert {x.id: (x.status, x.first_failure) for x in levels if x.status != "pass"} == {}
     return keras, torch
 
@@ -55,8 +54,7 @@ def test_from_each_seed_all_is_drawn_alike_for_three_epochs(tmp_path, seed, name
     keras = keras_trace(tmp_path, scenario(name).replace(**settings), begun(keras_impl))
     torch = torch_trace(tmp_path, tmp_path / "torch", begun(torch_impl))
     data, init, forward = (
-        compare_level(level, OF_RUN, keras, torch, Float64Tolerance())
-        for level in ("data", "init", "forward")
+        compare_level(level, OF_RUN, keras, torch) for level in ("data", "init", "forward")
     )
     for item in (*data.items, *init.items):
         # Bit for bit, apart from images that were interpolated.

@@ -5,7 +5,7 @@ import os
 
 import pytest
 from faults import FAULTS, planted
-from pairs import compare_float64, keras_trace, torch_trace
+from pairs import compare, keras_trace, torch_trace
 
 from parity.programs.scenarios import scenario
 
@@ -29,7 +29,7 @@ def test_a_planted_fault_is_caught_at_its_level_under_its_name(fault, tmp_path, 
     keras = keras_trace(folder, None)
     with planted(fault):
         torch = torch_trace(folder, tmp_path / "torch")
-    levels = compare_float64(keras, torch)
+    levels = compare(keras, torch)
     failed = [level for level in levels if level.status == "fail"]
     assert [(level.id, level.first_failure.name) for level in failed] == [(fault.level, fault.item)]
 
@@ -44,7 +44,7 @@ def test_without_a_fault_the_same_run_passes_every_level_and_cuts_its_rate_alike
 ):
     folder = reference(tmp_path_factory, fault)
     keras, torch = keras_trace(folder, None), torch_trace(folder, tmp_path / "torch")
-    levels = compare_float64(keras, torch)
+    levels = compare(keras, torch)
     assert {level.id: level.status for level in levels if level.status != "pass"} == {}
     rates = keras.history["learning_rate"]
     assert torch.history["learning_rate"] == rates

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         regularizers,
         schedule,
     )
+    from torch_impl.harness.anchors import Anchors
     from torch_impl.harness.bench import run_bench
     from torch_impl.harness.check import run_check
     from torch_impl.harness.environment import configure, describe_environment
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from torch_impl.train import fit
 
 __all__ = [
+    "Anchors",
     "KerasSeeds",
     "Port",
     "augment",
@@ -58,6 +60,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Anchors": "harness.anchors",
     "KerasSeeds": "seeds",
     "Port": "harness.factories",
     "build_model": "models",

@@ -6,14 +6,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import nn
 
 from parity.data.dataset import Data
-from parity.halves.perturbation import perturbed
 from parity.programs.run_spec import RunSpec
 from parity.traces.recorder import Observer
 from parity.traces.trace import RunResult
@@ -24,23 +23,29 @@ from torch_impl.losses import SparseCategoricalCrossentropy
 from torch_impl.models import build_model
 from torch_impl.optim import Adam
 from torch_impl.penalty import RegularizedLoss, kernel_l2
-from torch_impl.weights import get_weights, set_weights
+from torch_impl.weights import get_weights
+
+if TYPE_CHECKING:
+    from torch_impl.harness.anchors import Anchors
 
 
-def fit(spec: RunSpec, data: Data, recorder: Observer | None = None) -> RunResult:
+def fit(
+    spec: RunSpec, data: Data, recorder: Observer | None = None, anchors: Anchors | None = None
+) -> RunResult:
     """Trains the network of a spec from its seed.
 
     Args:
         spec: the run; every random number follows from `spec.seed`.
         data: the arrays of the run.
         recorder: is called during the run, which it does not change.
+        anchors: makes steps from states of the reference, while the run stays as it is.
 
     Returns:
         History with Keras's keys, the final weights, and the seconds spent training.
     """
     training = prepare(spec, data)
+    training.anchors = anchors
     model, network, criterion = training.model, training.network, training.criterion
-    val_batches = validation_data(spec, data)
     epochs = Epochs(spec, model, training.optimizer)
     known, on_step = None, None
     if recorder is not None:
@@ -50,16 +55,21 @@ def fit(spec: RunSpec, data: Data, recorder: Observer | None = None) -> RunResul
     started = time.perf_counter()
     for _ in range(spec.epochs):
         trained = training.epoch(on_step)
-        epochs.keep(trained, evaluate(network, criterion, val_batches))
+        epochs.keep(trained, training.validate())
         if recorder is not None and known is not None:
             recorder.on_epoch_end(partial(evaluate, network, criterion, known))
         if epochs.is_over():
             break
-    epochs.restore()
     wall_s = time.perf_counter() - started
+    if anchors is not None:
+        wall_s -= anchors.wall_s
+    epochs.restore()
     if recorder is not None:
-        recorder.on_end(partial(predict, network, val_batches))
-    return RunResult(epochs.history, get_weights(model), wall_s)
+        recorder.on_end(partial(predict, network, training.val_batches))
+    result = RunResult(epochs.history, get_weights(model), wall_s)
+    if anchors is not None:
+        anchors.finish(training)
+    return result
 
 
 @dataclass
@@ -70,17 +80,21 @@ class Training:
         model: the network as it was built, with the names of the layers.
         network: the network that is called: the same layers in fewer passes.
         batches: those of an epoch.
+        val_batches: the validation samples.
         criterion: the loss, with penalties.
         optimizer: has the parameters of the model.
         forward: calls the network, in the precision of the training.
+        anchors: sees every batch of an epoch before its step, or None.
     """
 
     model: nn.Module
     network: nn.Module
     batches: Batches
+    val_batches: Batches
     criterion: nn.Module
     optimizer: Adam
     forward: Callable[[torch.Tensor], torch.Tensor]
+    anchors: Anchors | None = None
 
     def epoch(self, on_step: Callable[[float], Any] | None = None) -> tuple[float, float]:
         """Trains on every batch once.
@@ -94,10 +108,16 @@ class Training:
         self.network.train()
         metrics = RunningMetrics(self.model)
         for batch in self.batches:
+            if self.anchors is not None:
+                self.anchors.before_step(self, batch)
             metrics.update(*self.step(batch), batch.y)
             if on_step is not None:
                 on_step(metrics.result()[0])
         return metrics.result()
+
+    def validate(self) -> tuple[float, float]:
+        """Returns (loss, accuracy) on the validation samples."""
+        return evaluate(self.network, self.criterion, self.val_batches)
 
     def step(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         """Makes one step; returns the loss of the batch and its logits (N, classes)."""
@@ -121,8 +141,6 @@ def prepare(spec: RunSpec, data: Data) -> Training:
         data: the arrays of the run.
     """
     model, seeds = build_model(spec, data.input_shape, data.num_classes)
-    if spec.perturbation:
-        set_weights(model, perturbed(get_weights(model), spec.perturbation))
     batches = training_data(spec, data, seeds)
     criterion = RegularizedLoss(
         SparseCategoricalCrossentropy(from_logits=True), kernel_l2(model, spec.l2)
@@ -131,7 +149,8 @@ def prepare(spec: RunSpec, data: Data) -> Training:
         model.parameters(), learning_rate=spec.learning_rate, weight_decay=spec.weight_decay
     )
     network = fused(model)
-    return Training(model, network, batches, criterion, optimizer, network)
+    val_batches = validation_data(spec, data)
+    return Training(model, network, batches, val_batches, criterion, optimizer, network)
 
 
 class RunningMetrics:

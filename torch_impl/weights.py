@@ -18,6 +18,7 @@ from torch_impl.parametrized import kept_gradient, set_computed
 __all__ = [
     "LAYOUTS",
     "assign",
+    "from_portable",
     "get_weights",
     "gradient_of",
     "match",
@@ -48,6 +49,15 @@ def to_portable(tensor: torch.Tensor, layer: nn.Module) -> np.ndarray:
         if len(variable.attributes) == 1 and variable.tensors[0].shape == tensor.shape:
             return to_array(variable.to_keras((tensor,)))
     raise ValueError(f"tensor of shape {tuple(tensor.shape)}: expected that of a weight of {layer}")
+
+
+def from_portable(array: np.ndarray, parameter: torch.Tensor, layer: nn.Module) -> torch.Tensor:
+    """Returns an array of the portable layout as a tensor like a parameter of `layer`."""
+    for variable in variables(layer):
+        if len(variable.attributes) == 1 and variable.tensors[0] is parameter:
+            (part,) = variable.to_torch(torch.from_numpy(np.array(array, order="C")))
+            return torch.empty_like(parameter, requires_grad=False).copy_(part)
+    raise ValueError(f"a parameter of shape {tuple(parameter.shape)}: expected one of {layer}")
 
 
 def get_weights(model: nn.Module) -> dict[str, np.ndarray]:

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
 
 from faults import FAULTS, planted
-from pairs import compare_float64, keras_trace, torch_trace
+from pairs import compare, keras_trace, torch_trace
 
 from parity.programs.scenarios import scenario
 
@@ -33,7 +33,7 @@ def main(seed: int) -> int:
             keras = keras_trace(shared, spec)
             with planted(fault):
                 torch = torch_trace(shared, Path(folder) / f"fault-{number}")
-            failed = [level for level in compare_float64(keras, torch) if level.status == "fail"]
+            failed = [level for level in compare(keras, torch) if level.status == "fail"]
             item = failed[0].first_failure if failed else None
             caught = (failed[0].id, item.name) if failed and item else ("-", "-")
             is_right = caught == (fault.level, fault.item)
@@ -42,7 +42,7 @@ def main(seed: int) -> int:
             print(f"{fault.name:<32}{caught[0]:<12}{caught[1]:<20}{by:<16}{is_right}")
         for name in dict.fromkeys(fault.scenario for fault in FAULTS):
             shared = Path(folder) / name
-            levels = compare_float64(
+            levels = compare(
                 keras_trace(shared, spec), torch_trace(shared, Path(folder) / f"null-{name}")
             )
             failed = [level.id for level in levels if level.status != "pass"]

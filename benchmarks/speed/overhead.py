@@ -4,11 +4,11 @@
     python benchmarks/speed/overhead.py dropout --rounds 3 --workers 1
     python benchmarks/speed/overhead.py dropout --rounds 3 --train-size 3000
 
-It times `parity run` and the bare trainings that it contains, in turns: Keras's, torch's, and
-Keras's perturbed ones that measure rounding, in the same three processes, with as many at a time as
-in `parity run`. A bare training is only `fit`. The harness also probes both networks, records
-weights on the way, evaluates after every epoch, writes traces, and compares the levels of the
-ladder. Both times are those of whole commands, with the import of the frameworks.
+It times `parity run` and its two bare trainings, Keras's and torch's, in turns. A bare training is
+only `fit`. The harness also probes both networks, records weights on the way, evaluates after every
+epoch, makes steps from anchors, writes traces, and compares the levels of the ladder. Both times
+are those of whole commands, with the import of the frameworks. With one process at a time the bare
+trainings run one after the other, as those of `parity run` mostly do.
 """
 
 from __future__ import annotations
@@ -30,7 +30,6 @@ from parity.data.load import run_data
 from parity.halves.process import environment
 from parity.programs.run_spec import RunSpec
 from parity.programs.scenarios import scenario
-from parity.runs.pair import DEFAULT_PERTURBATIONS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -78,11 +77,8 @@ def timed_harness(spec: RunSpec, workers: int) -> float:
 
 
 def timed_trainings(spec: RunSpec, workers: int) -> float:
-    """Returns the seconds of all trainings: Keras's, torch's and the perturbed, a process each."""
-    perturbed = [
-        spec.replace(perturbation=number) for number in range(1, DEFAULT_PERTURBATIONS + 1)
-    ]
-    parts = (("keras", perturbed), ("keras", [spec]), ("torch", [spec]))
+    """Returns the seconds of both trainings, a process each."""
+    parts = (("keras", [spec]), ("torch", [spec]))
     with ThreadPoolExecutor(workers) as pool:
         started = time.perf_counter()
         list(pool.map(lambda part: bare_process(*part), parts))

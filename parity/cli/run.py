@@ -12,7 +12,6 @@ from parity.cli.options import (
     COMMON,
     RUN_SETTINGS,
     exit_code,
-    number_option,
     out_option,
     parse_seeds,
     specs_of,
@@ -41,12 +40,6 @@ from parity.traces.folder import REPORT
     help="How to choose validation samples: at random with the seed, or the last ones.  "
     "[default: random]",
 )
-@number_option(
-    "--perturbations",
-    "Number of perturbed Keras runs, which measure the effect of rounding.  [default: 4; "
-    "float64: 0, or 2 in long runs]",
-    least=0,
-)
 @out_option("Folder for the run directories and the report.  [default: parity-runs/DATE-TIME]")
 @with_children()
 @with_options(COMMON)
@@ -55,7 +48,6 @@ def run(
     seed: int | None,
     seeds: list[int],
     full: bool,
-    perturbations: int | None,
     out: Path | None,
     children: ChildOptions,
     json_file: Path | None,
@@ -83,7 +75,7 @@ def run(
     numbers = seeds or ([] if seed is None else [seed])
     specs = specs_of(scenarios or PROGRAMS, numbers, full, settings)
     folder = out or Path("parity-runs") / time.strftime("%Y%m%d-%H%M%S")
-    options = RunOptions(out=folder, perturbations=perturbations, children=children)
+    options = RunOptions(out=folder, children=children)
 
     known: dict[Path, Any] = {}
 

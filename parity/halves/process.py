@@ -143,6 +143,10 @@ class ChildProcess:
 # for its whole time slice: training becomes 40 times slower (docs/performance.md). With this number
 # of iterations they spin for some ten microseconds, then sleep.
 SPINS = "10000"
+# glibc gives large blocks back to the system as soon as they are free, and a training asks for the
+# same blocks in every step: the system's share of a Keras half is a third, of which nothing is left
+# if freed memory is kept (docs/performance.md). Other systems ignore these variables.
+MALLOC = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**30)}
 
 
 def environment(python: str, paths: Sequence[Path] = (), is_alone: bool = False) -> dict[str, str]:
@@ -155,7 +159,8 @@ def environment(python: str, paths: Sequence[Path] = (), is_alone: bool = False)
     Args:
         python: the interpreter of the child.
         paths: additional folders in which it finds modules, after the project's own.
-        is_alone: whether the child has the machine to itself; its threads then spin without sleep.
+        is_alone: whether the child is timed on a machine of its own, as a user's program would be;
+            its threads then spin without sleep, and it keeps no freed memory.
     """
     environment = os.environ | {
         "PYTHONUNBUFFERED": "1",
@@ -167,6 +172,8 @@ def environment(python: str, paths: Sequence[Path] = (), is_alone: bool = False)
     }
     if not is_alone and "OMP_WAIT_POLICY" not in environment:
         environment.setdefault("GOMP_SPINCOUNT", SPINS)
+    if not is_alone:
+        environment = MALLOC | environment
     is_checkout = (ROOT / "pyproject.toml").is_file()
     found = [os.environ.get("PYTHONPATH", ""), *map(os.fspath, paths)]
     if (is_checkout or python == sys.executable) and not _is_site_folder(ROOT):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from parity.data.dataset import Data
     from parity.programs.check_spec import CheckSpec
     from parity.programs.run_spec import RunSpec
+    from parity.traces.anchor_folder import AnchorFolder
     from parity.traces.recorder import Observer
     from parity.traces.trace import RunResult, Trace, TraceWriter
 
@@ -39,8 +40,14 @@ class Half(Protocol):
         """Sets up the process, before the framework is imported."""
         ...
 
-    def fit(self, spec: RunSpec, data: Data, recorder: Observer | None = None) -> RunResult:
+    def fit(
+        self, spec: RunSpec, data: Data, recorder: Observer | None = None, anchors: Any = None
+    ) -> RunResult:
         """Trains one run."""
+        ...
+
+    def Anchors(self, spec: RunSpec, data: Data, writer: TraceWriter, folder: AnchorFolder) -> Any:
+        """Returns what `fit` takes as `anchors`; the folder is that of the Keras half."""
         ...
 
     def run_probe(self, spec: RunSpec, data: Data, writer: TraceWriter) -> None:

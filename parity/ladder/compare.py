@@ -6,6 +6,7 @@ or a NaN on one side only, is reported.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -117,6 +118,24 @@ def greatest_difference(a: np.ndarray, b: np.ndarray) -> float:
     with np.errstate(invalid="ignore", over="ignore"):
         greatest = float(np.abs(a - b).max())
     return greatest if np.isfinite(greatest) else float(absolute_difference(a, b).max())
+
+
+def relative_differences(
+    arrays: Mapping[str, np.ndarray], others: Mapping[str, np.ndarray]
+) -> Iterator[tuple[str, float]]:
+    """Yields (key, greatest difference) for the keys of the first, relative to its largest value.
+
+    An array that is missing or of another shape is infinitely far.
+    """
+    for key, array in arrays.items():
+        other = others.get(key)
+        if other is None or other.shape != array.shape:
+            yield key, float("inf")
+        elif array.size:
+            finite = np.abs(array[np.isfinite(array)])
+            yield key, greatest_difference(array, other) / (float(finite.max(initial=0.0)) or 1.0)
+        else:
+            yield key, 0.0
 
 
 def _mismatch(

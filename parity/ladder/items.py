@@ -15,7 +15,7 @@ DIFFERS, ACCEPTED = "differs", "accepted"
 # another way there, and agrees behind it.
 ROLES = DECIDES, INTRODUCED, FOLLOWS, STYLE = ("decides", "introduced", "follows", "style")
 # A p value below the limit fails, so its negative logarithm serves as a difference.
-UNITS = ("abs", "rel", "ulp", "count", "-log10 p")
+UNITS = ("abs", "rel", "ulp", "count", "-log10 p", "roundings")
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class Item:
         worst: greatest difference found, in `unit`.
         allowed: greatest difference that still passes.
         unit: one of UNITS: "abs", "rel" (relative to the largest value of the Keras tensor), "ulp"
-            (units in the last place), "count" (unequal values) or "-log10 p" (of a statistical
-            test).
+            (units in the last place), "count" (unequal values), "-log10 p" (of a statistical test)
+            or "roundings" (of the reference to float32).
         num_compared: number of values compared; an item that compares nothing does not pass.
         epoch: counted from 0, as histories are indexed; None if the quantity belongs to no epoch.
             Reports and JSON show `epoch_number`.

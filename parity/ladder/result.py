@@ -75,7 +75,10 @@ class Result:
         behaviour: {"keras": {"verdict": …}, "torch": {"verdict": …}}.
         history: {"keras": …, "torch": …}, with Keras's keys.
         wall_s: {"keras": seconds of training, "torch": …}.
-        envelope: the measured tolerance of float32; None in float64.
+        anchors: how far the port is from the reference at each recorded state, see `told_anchors`;
+            None for a run that is compared as a whole.
+        drift: how the weights of the two free runs part, see `told_drift`; None if nothing was
+            compared.
         errors: a paragraph for each half that failed.
         divergences: what was found to differ by itself, in the order of the levels: a `Found` each.
         inherited: (level, names of items) of what differs only because something before it does.
@@ -95,7 +98,8 @@ class Result:
     behaviour: dict[str, Any] = field(default_factory=dict)
     history: dict[str, Any] = field(default_factory=dict)
     wall_s: dict[str, float] = field(default_factory=dict)
-    envelope: dict[str, Any] | None = None
+    anchors: dict[str, Any] | None = None
+    drift: dict[str, Any] | None = None
     errors: tuple[str, ...] = ()
     divergences: tuple[Found, ...] = ()
     inherited: tuple[tuple[str, tuple[str, ...]], ...] = ()
@@ -165,7 +169,8 @@ class Result:
                 "behaviour": self.behaviour,
                 "history": self.history,
                 "wall_s": self.wall_s,
-                "envelope": self.envelope,
+                "anchors": self.anchors,
+                "drift": self.drift,
                 "errors": list(self.errors),
             }
         )

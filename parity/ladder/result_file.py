@@ -82,7 +82,8 @@ def _result(found: ResultRecord) -> Result:
         behaviour=plain(found.behaviour),
         history=plain(found.history),
         wall_s=dict(found.wall_s),
-        envelope=plain(found.envelope),
+        anchors=plain(found.anchors),
+        drift=plain(found.drift),
         errors=tuple(found.errors),
         divergences=tuple(_divergences(found, levels)),
         inherited=tuple((each.level, tuple(each.items)) for each in found.inherited),
@@ -153,11 +154,15 @@ def _check_columns(result: Result) -> None:
     for half, columns in result.history.items():
         if len(set(map(len, columns.values()))) > 1:
             raise ValueError(f"the columns of history.{half} have different lengths")
-    envelope = result.envelope
-    if envelope is not None and len(envelope["steps"]) != len(envelope["max_difference_by_step"]):
-        raise ValueError(
-            "envelope.steps and envelope.max_difference_by_step have different lengths"
-        )
+    for name, others in (
+        ("anchors", ("difference", "allowed", "rounding")),
+        ("drift", ("difference",)),
+    ):
+        found = getattr(result, name)
+        for other in others if found is not None else ():
+            # Of a run in float64, no rounding is told.
+            if len(found[other]) != len(found["steps"]) and (found[other] or other != "rounding"):
+                raise ValueError(f"{name}.steps and {name}.{other} have different lengths")
 
 
 def _check_levels(result: Result, *, is_divergent: bool) -> None:

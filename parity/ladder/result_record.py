@@ -282,36 +282,41 @@ class DataRecord(records.Record):
     sha256: dict[str, records.Name] | UnsetType = UNSET
 
 
-class SensitivityRecord(records.Record):
-    """Greatest ratio of a loss difference to a weight difference, among perturbed runs.
+class AnchorsRecord(records.Record):
+    """How far the port is from the reference after a few steps from recorded states.
 
     Attributes:
-        loss: ratio of the running training loss.
-        val_loss: ratio of the validation loss.
+        num_steps: number of steps from each state; fewer at the end of a run.
+        num_trained: number of steps of the whole Keras run.
+        steps: number of steps before each state.
+        difference: of the array that is nearest to its limit, or above it most, for each state:
+            after steps in float64, relative to the largest value of the Keras array.
+        allowed: the limit of that array.
+        rounding: how much a step in float32 is rounded, for each state: of the weight that is
+            rounded most, where 1 is as much as in Keras; empty for a run in float64.
     """
 
-    loss: records.Number
-    val_loss: records.Number
+    num_steps: records.AtLeastOne
+    num_trained: records.AtLeastOne
+    steps: records.Many[records.Count]
+    difference: records.Many[records.Number]
+    allowed: records.Many[records.Amount]
+    rounding: records.Many[records.Number]
 
 
-class EnvelopeRecord(records.Record):
-    """The measured tolerance of float32, see docs/ladder.md.
+class DriftRecord(records.Record):
+    """How the weights of the two free runs part.
 
     Attributes:
-        num_perturbations: number of Keras runs with initial weights moved by one unit in the last
-            place.
-        factor: the port may differ by this factor times the difference between these runs.
-        steps: steps at which weights were compared.
-        max_difference_by_step: greatest difference of any weight between any two of these runs, up
-            to each of the steps.
-        sensitivity: greatest ratio of a loss difference to a weight difference, among these runs.
+        steps: steps after which both halves recorded their weights.
+        difference: greatest difference of a weight after each of the steps.
+        parted: the first of the steps after which a weight differs by more than 100 units in the
+            last place of the largest one; null: there is none.
     """
 
-    num_perturbations: records.AtLeastOne
-    factor: records.Amount
-    steps: records.Many[records.AtLeastOne]
-    max_difference_by_step: records.Many[records.Number]
-    sensitivity: SensitivityRecord
+    steps: records.Many[records.Count]
+    difference: records.Many[records.Number]
+    parted: records.Count | None
 
 
 class ResultRecord(records.Record):
@@ -339,7 +344,8 @@ class ResultRecord(records.Record):
         behaviour: the verdict on the fit of each half; empty for a check.
         history: the training history of each half; empty for a check.
         wall_s: seconds of training of each half; empty for a check.
-        envelope: the measured tolerance of the trajectory; null: it is a fixed number.
+        anchors: distances at recorded states; null: the run is compared as a whole.
+        drift: how the weights of the two free runs part; null: nothing was compared, or a check.
         errors: a paragraph for each half that failed.
     """
 
@@ -367,7 +373,8 @@ class ResultRecord(records.Record):
     behaviour: dict[records.Half, JudgementRecord]
     history: dict[records.Half, History]
     wall_s: dict[records.Half, records.Number]
-    envelope: EnvelopeRecord | None
+    anchors: AnchorsRecord | None
+    drift: DriftRecord | None
     errors: records.Many[str]
     divergences: records.Many[DivergenceRecord] = field(default_factory=list)
     inherited: records.Many[InheritedRecord] = field(default_factory=list)

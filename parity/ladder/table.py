@@ -20,7 +20,6 @@ from parity.ladder.comparers import (
 
 if TYPE_CHECKING:
     from parity.ladder.outcome import Outcome
-    from parity.ladder.tolerance import Tolerance
     from parity.traces.trace import Trace
 
 
@@ -28,11 +27,11 @@ class Comparers(NamedTuple):
     """The comparers of one level.
 
     Attributes:
-            of_run: receives the traces of both halves and the tolerance of the trajectory.
+        of_run: receives the traces of both halves.
         of_probe: receives the traces that both halves of a check left.
     """
 
-    of_run: Callable[[Trace, Trace, Tolerance], Outcome]
+    of_run: Callable[[Trace, Trace], Outcome]
     of_probe: Callable[[Trace, Trace], Outcome]
 
 

@@ -7,7 +7,7 @@ same run.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from parity.programs import settings
@@ -136,9 +136,6 @@ class RunSpec(settings.Settings):
         device: device of both halves: "cpu", "cuda", "cuda:1".
         threads: intra-op threads of each half; part of the spec, since the number of threads
             changes the order of additions.
-        perturbation: 0 for the run itself; k > 0 moves every initial weight by one unit in the
-            last place, up or down at random with the seed k. Such runs measure the effect of
-            rounding alone.
     """
 
     scenario: _Name = "custom"
@@ -162,7 +159,6 @@ class RunSpec(settings.Settings):
     dtype: Annotated[str, settings.one_of(DTYPES)] = "float32"
     device: settings.Device = "cpu"
     threads: settings.AtLeast1 = 1
-    perturbation: settings.AtLeast0 = field(default=0, repr=False)
 
     def check(self) -> None:
         """Rejects an L2 penalty for a model that has none."""

@@ -52,12 +52,7 @@ class EarlyStoppingRecord:
 
 @mirrors(RunSpec)
 class RunSpecRecord:
-    """All settings of a run of `parity run`: parity.RunSpec.
-
-    Attributes:
-        perturbation: 0 for the run itself; any other value moves every initial weight by one unit
-            in the last place.
-    """
+    """All settings of a run of `parity run`: parity.RunSpec."""
 
     scenario: Name
     model: Annotated[str, one_of(*MODELS)]
@@ -76,7 +71,6 @@ class RunSpecRecord:
     dtype: Annotated[str, one_of(*DTYPES)]
     device: Device
     threads: AtLeastOne
-    perturbation: Count
 
 
 @mirrors(CheckSpec)

@@ -62,10 +62,9 @@ _BY_LEVEL = {
         "`parity list divergences` lists the known differences",
     ),
     "trajectory": Advice(
-        "all parts agree in float64, but the trainings differ",
-        "run it with --dtype float64: if that passes, the difference is rounding, and more "
-        "perturbed runs would cover it (--perturbations); if not, look for state outside the "
-        "parts, such as the order of the batches in later epochs",
+        "all parts agree in float64, but from a recorded state of the training the steps differ",
+        "look at what changes while a training goes on: state outside of weights and optimizer, "
+        "masks, the order of the batches in later epochs; --dtype float64 shows the first step",
     ),
     "schedule": Advice(
         "the learning rate is reduced, or training stops, at a different epoch",

@@ -21,12 +21,11 @@ from typing import Any
 from parity.errors import InputError, ParityError
 from parity.files.json_io import read_json, write_json
 from parity.halves.protocol import Half, is_installable, say_progress, stop_if_orphaned
+from parity.halves.sources import wait_for
 from parity.programs.check_spec import CheckSpec
 from parity.programs.factories import load_factory
 from parity.traces.folder import RunFolder
 from parity.traces.trace import RunResult, Trace, TraceWriter
-
-WAIT_S = 0.01  # seconds between two looks at what is waited for
 
 
 def run_checks(name: str, half: Half, directories: Sequence[Path], parent: int) -> None:
@@ -77,11 +76,7 @@ def _run(
     if name == "torch":
         assert spec.against is not None
         source = RunFolder(directory.parent).half("keras")
-        waiting = time.perf_counter()
-        while not source.has_ended:
-            stop_if_orphaned(parent)
-            time.sleep(WAIT_S)
-        started += time.perf_counter() - waiting
+        started += wait_for(source, parent)
         if source.has_failed:
             return
         keras = Trace(source.path, Path(spec.against))

@@ -1,13 +1,14 @@
 """The child process of a whole run: probes, trains and records, with a directory for each run.
 
-Each directory holds a `spec.json` and receives history, trace and environment. The run itself also
-gets a probe (every level of the ladder below the trajectory); perturbed runs, which only measure
-rounding, do not.
+Each directory holds a `spec.json` and receives history, trace and environment, and a probe: every
+level of the ladder below the trajectory. A run that is judged from anchors gets these, too: both
+halves train at the same time, and the torch half reads them in the folder of the Keras half.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from parity.data.dataset import Data
@@ -15,7 +16,10 @@ from parity.data.transfer import read_data
 from parity.errors import InputError
 from parity.files.json_io import read_json
 from parity.halves.protocol import Half, ProgressLines, stop_if_orphaned
+from parity.halves.sources import pause
 from parity.programs.run_spec import RunSpec
+from parity.traces.anchor_folder import AnchorFolder
+from parity.traces.anchors import are_needed
 from parity.traces.folder import RunFolder
 from parity.traces.recorder import Recorder
 from parity.traces.trace import TraceWriter
@@ -41,7 +45,8 @@ def run_directories(half: Half, data_file: str, directories: Sequence[Path], par
     half.configure(specs[0])
     for directory, spec in zip(directories, specs, strict=True):
         stop_if_orphaned(parent)
-        run_directory(half, directory, spec, data, report=ProgressLines(directory.name, parent))
+        report = ProgressLines(directory.name, parent)
+        run_directory(half, directory, spec, data, report=report, pause=partial(pause, parent))
 
 
 def run_directory(
@@ -51,15 +56,17 @@ def run_directory(
     data: Data,
     *,
     report: Callable[[int, int, float], None] | None = None,
+    pause: Callable[[], None] = lambda: None,
 ) -> None:
     """Probes and trains one run, and writes its directory.
 
     Args:
         half: the package, configured.
         directory: directory of the run, with its `spec.json`.
-        spec: the run. A perturbed run is not probed: it only measures rounding.
+        spec: the run.
         data: the arrays of the run.
         report: called after every step, see `Recorder`.
+        pause: called while the other half is waited for.
     """
     # A repeated run must not look finished while its files are replaced.
     RunFolder(directory).reopen()
@@ -70,19 +77,21 @@ def run_directory(
         num_val=len(data.x_val),
         num_classes=data.num_classes,
     )
-    if spec.perturbation == 0:
-        half.run_probe(spec, data, writer)
-    recorder = Recorder(
-        writer,
-        steps_per_epoch=-(-len(data.x_train) // spec.batch_size),
-        epochs=spec.epochs,
-        evaluates=spec.perturbation == 0,
-        report=report,
-    )
-    result = half.fit(spec, data, recorder)
+    half.run_probe(spec, data, writer)
+    steps_per_epoch = -(-len(data.x_train) // spec.batch_size)
+    recorder = Recorder(writer, steps_per_epoch=steps_per_epoch, epochs=spec.epochs, report=report)
+    found = None
+    if _has_anchors(spec, data):
+        keras = RunFolder(directory.parent).half("keras")
+        found = half.Anchors(spec, data, writer, AnchorFolder(keras, pause))
+    result = half.fit(spec, data, recorder, found)
     if spec.early_stopping is not None:  # weights may be from an earlier epoch
         writer.put_all("restored", result.weights)
     writer.write(directory, environment=half.describe_environment(spec), result=result)
+
+
+def _has_anchors(spec: RunSpec, data: Data) -> bool:
+    return are_needed(spec.dtype, spec.epochs * -(-len(data.x_train) // spec.batch_size))
 
 
 def _read_specs(directories: Sequence[Path]) -> list[RunSpec]:

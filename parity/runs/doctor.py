@@ -18,7 +18,6 @@ from parity.ladder.engine import compare_level
 from parity.ladder.items import FAIL, PASS, Item
 from parity.ladder.result import ERROR
 from parity.ladder.table import OF_RUN
-from parity.ladder.tolerance import Float64Tolerance
 from parity.programs.scenarios import scenario
 from parity.runs.pair import RunOptions
 from parity.runs.run import run_all
@@ -136,7 +135,7 @@ def examine(children: ChildOptions) -> Report:
 
 
 def _check(stream: Stream, keras: Trace, torch: Trace) -> dict[str, Any]:
-    level = compare_level(stream.level, OF_RUN, keras, torch, Float64Tolerance())
+    level = compare_level(stream.level, OF_RUN, keras, torch)
     items = [item for item in level.items if stream.belongs(item)]
     worst = max(items, key=lambda item: (item.status == FAIL, item.ratio))
     if worst.status == FAIL:

@@ -1,39 +1,35 @@
 """Pair: one spec in both halves, from jobs to a result.
 
 A pair has one run directory: `keras/` and `torch/` with their traces, a log for each child, and
-`result.json`. In float32 it also has perturbed runs of the reference, `perturbed-1/` and so on,
-which are removed when the result has their measurements.
+`result.json`. While it runs, it also has the data and the anchors of the reference, which can be
+computed again and are large.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from parity.data.load import run_data
 from parity.data.transfer import save_data
 from parity.errors import InputError
+from parity.files.json_io import write_json
 from parity.halves.job import ChildJob, Failure
 from parity.halves.options import ChildOptions
+from parity.halves.sources import missing
 from parity.ladder.comparers.behaviour import judge_trace
+from parity.ladder.drift import told_anchors, told_drift
 from parity.ladder.engine import compare_levels
-from parity.ladder.envelope import FACTOR, FLOAT64_FACTOR, Envelope
-from parity.ladder.items import Item, Level
+from parity.ladder.items import Level
 from parity.ladder.result import Result
 from parity.ladder.table import OF_RUN
-from parity.ladder.tolerance import FLOAT64, Float64Tolerance, Tolerance
 from parity.programs.halves import HALVES
 from parity.programs.run_spec import RunSpec
 from parity.runs.steps import planned, unfinished, verdict_of, written
+from parity.traces.anchors import are_needed
 from parity.traces.folder import RunFolder
 from parity.traces.trace import Trace
-
-DEFAULT_PERTURBATIONS = 4  # in float32
-# Rounding grows with the steps. In float64 it stays below the tolerance up to this number of steps;
-# longer runs also use perturbed runs (`python benchmarks/accuracy/drift.py`).
-LONG_RUN_STEPS, LONG_RUN_PERTURBATIONS = 5000, 2
 
 
 @dataclass(frozen=True)
@@ -42,29 +38,11 @@ class RunOptions:
 
     Attributes:
         out: folder for the run directories; it must not contain any of these runs yet.
-        perturbations: number of perturbed runs of the reference; None = 4 in float32, and in
-            float64 2 for runs of more than 5,000 steps, else 0.
         children: how to run the child processes.
     """
 
     out: Path
-    perturbations: int | None = None
     children: ChildOptions = field(default_factory=ChildOptions)
-
-
-@dataclass(frozen=True)
-class LadderComparison:
-    """The ladder of a pair, and the tolerance of its trajectory."""
-
-    levels: tuple[Level, ...]
-    tolerance: Tolerance
-
-    @property
-    def first_outlier(self) -> Item | None:
-        """The first item of the trajectory that exceeds the current envelope, or None."""
-        if not isinstance(self.tolerance, Envelope):
-            return None
-        return next(level for level in self.levels if level.id == "trajectory").first_failure
 
 
 @dataclass
@@ -75,7 +53,6 @@ class Pair:
         spec: the run.
         directory: its run directory.
         options: how to carry it out.
-        perturbed: directories of the planned or finished perturbed runs of full length.
         failures: failed jobs.
         result: set by `finish`.
     """
@@ -83,15 +60,14 @@ class Pair:
     spec: RunSpec
     directory: Path
     options: RunOptions
-    perturbed: list[Path] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     result: Result | None = None
 
     def prepare(self) -> list[ChildJob]:
-        """Writes the data and the specs of the children; returns their jobs, the longest first.
+        """Writes the data and the specs of the children; returns their jobs, Keras's first.
 
         Raises:
-            InputError: the data cannot be used, or float32 has no perturbed run.
+            InputError: the data cannot be used.
         """
         spec = self.spec
         if spec.mode != "seeded":
@@ -100,65 +76,44 @@ class Pair:
                 "cannot be compared step by step; use `parity sweep`"
             )
         data = run_data(spec)
-        count = self._num_perturbations(len(data.x_train))
         self.directory.mkdir(parents=True)
         save_data(data, self.folder.data)
-        jobs = []
-        if count:  # they take longest: started last, they would leave cores idle at the end
-            self.perturbed = [self.perturbed_run(number) for number in range(1, count + 1)]
-            jobs.append(self.perturbed_job(self.perturbed))
-        for half in HALVES:
-            jobs.append(self._job(half, half, [planned(self.folder.half(half), spec)]))
-        return jobs
+        num_steps = spec.epochs * -(-len(data.x_train) // spec.batch_size)
+        waits = are_needed(spec.dtype, num_steps)
+        return [self._job(half, waits and half != "keras") for half in HALVES]
 
-    def perturbed_run(self, number: int, *, epochs: int | None = None) -> Path:
-        """Plans a perturbed run of the reference; `epochs` makes it shorter."""
-        spec = self.spec.replace(perturbation=number, epochs=epochs or self.spec.epochs)
-        return planned(self.folder.perturbed(number), spec)
+    def fail(self, failure: Failure) -> None:
+        """Keeps why a job failed, and says so to a half that waits for it."""
+        self.failures.append(failure)
+        for directory in missing(failure.job):
+            half = RunFolder(directory)
+            if not half.has_ended:
+                write_json(half.failure, {"is_input": False, "message": failure.reason})
 
-    def perturbed_job(self, directories: Sequence[Path]) -> ChildJob:
-        """Returns the job that runs planned perturbed runs, one after another."""
-        return self._job(f"perturbed keras ({directories[0].name})", "keras", directories)
-
-    def compare(self, short: Sequence[Path] = ()) -> LadderComparison:
-        """Compares the two traces level by level.
-
-        Args:
-            short: additional perturbed runs with fewer epochs.
-        """
-        keras, torch = self.traces()
-        perturbed = [Trace(path) for path in [*self.perturbed, *short]]
-        tolerance: Tolerance = Float64Tolerance()
-        if perturbed:
-            tolerance = Envelope(
-                [keras, *perturbed],
-                factor=FLOAT64_FACTOR if self.spec.dtype == "float64" else FACTOR,
-                floor=FLOAT64 if self.spec.dtype == "float64" else 0.0,
-                rules=[r for r in (self.spec.reduce_lr, self.spec.early_stopping) if r is not None],
-            )
-        return LadderComparison(compare_levels(OF_RUN, keras, torch, tolerance), tolerance)
+    def compare(self) -> tuple[Level, ...]:
+        """Compares the two traces level by level."""
+        return compare_levels(OF_RUN, *self.traces())
 
     def traces(self) -> tuple[Trace, Trace]:
         """Returns the finished traces, Keras's first."""
         return Trace(self.folder.half("keras").path), Trace(self.folder.half("torch").path)
 
-    def finish(self, comparison: LadderComparison | None, *errors: str) -> Result:
+    def finish(self, levels: tuple[Level, ...] | None, *errors: str) -> Result:
         """Writes result.json and removes temporary files.
 
         Args:
-            comparison: the ladder; None if there is none.
+            levels: the ladder; None if there is none.
             *errors: the reasons why there is none, a paragraph each.
         """
-        if comparison is None:
+        if levels is None:
             reasons = (*errors, *(failure.reason for failure in self.failures))
             result = unfinished(self.spec, reasons)
         else:
             keras, torch = self.traces()
-            tolerance = comparison.tolerance
             result = Result(
-                verdict=verdict_of(comparison.levels),
+                verdict=verdict_of(levels),
                 spec=self.spec.to_dict(),
-                levels=comparison.levels,
+                levels=levels,
                 environment={"keras": keras.environment, "torch": torch.environment},
                 data={"source": self.spec.data, "sha256": keras.facts["sha256"]},
                 behaviour={
@@ -167,40 +122,29 @@ class Pair:
                 },
                 history={"keras": keras.history, "torch": torch.history},
                 wall_s={"keras": keras.wall_s, "torch": torch.wall_s},
-                envelope=tolerance.to_json() if isinstance(tolerance, Envelope) else None,
+                anchors=told_anchors(
+                    keras, next(level for level in levels if level.id == "trajectory")
+                ),
+                drift=told_drift(keras, torch),
             )
         self.result = written(self.folder, result)
-        # Data and perturbed runs can be computed again from the spec, and are large.
         self.folder.data.unlink(missing_ok=True)
-        for path in self.folder.perturbed_runs():
-            shutil.rmtree(path, ignore_errors=True)
+        shutil.rmtree(self.folder.half("keras").anchors, ignore_errors=True)
         return self.result
-
-    def _num_perturbations(self, num_samples: int) -> int:
-        count = self.options.perturbations
-        if self.spec.dtype == "float32":
-            if count == 0:
-                raise InputError(
-                    "perturbations=0: float32 needs at least 1 perturbed run to measure its "
-                    "tolerance; or use dtype float64"
-                )
-            return count or DEFAULT_PERTURBATIONS
-        if count is None:
-            num_steps = self.spec.epochs * -(-num_samples // self.spec.batch_size)
-            return LONG_RUN_PERTURBATIONS if num_steps > LONG_RUN_STEPS else 0
-        return count
 
     @property
     def folder(self) -> RunFolder:
         """The paths of the files of the run."""
         return RunFolder(self.directory)
 
-    def _job(self, label: str, half: str, directories: Sequence[Path]) -> ChildJob:
+    def _job(self, half: str, waits: bool) -> ChildJob:
+        """Plans a half; one that waits begins with the anchors of the Keras half."""
         return ChildJob(
-            name=f"{self.directory.name} {label}",
+            name=f"{self.directory.name} {half}",
             half=half,
             python=self.options.children.pythons[half],
             data=self.folder.data,
-            directories=tuple(directories),
-            log=self.folder.log(label.partition(" ")[0]),
+            directories=(planned(self.folder.half(half), self.spec),),
+            log=self.folder.log(half),
+            sources=(self.folder.half("keras").path,) if waits else (),
         )

@@ -1,6 +1,6 @@
 """run: trains one or many specs in both frameworks and compares them.
 
-    spec -> data -> children (keras, torch, perturbed keras) -> traces -> ladder -> Result
+    spec -> data -> children (keras, torch) -> traces -> ladder -> Result
 
 All children of all specs share one pool, so that the cores stay busy; a run is compared as soon as
 its own children have finished.
@@ -16,20 +16,18 @@ from parity.errors import InputError, RunError
 from parity.halves.job import ChildJob, Failure
 from parity.halves.options import ChildOptions
 from parity.halves.progress import ProgressDisplay, run_shown
+from parity.ladder.items import Level
 from parity.ladder.result import Result
 from parity.programs.run_spec import RunSpec
-from parity.runs.pair import LadderComparison, Pair, RunOptions
-from parity.runs.widen_envelope import widen_envelope
+from parity.runs.pair import Pair, RunOptions
 
 
-def run(spec: RunSpec, *, out: Path | str, perturbations: int | None = None) -> Result:
+def run(spec: RunSpec, *, out: Path | str) -> Result:
     """Trains a spec in both frameworks and compares the two runs.
 
     Args:
         spec: the run.
         out: folder for the run directory; created if it is missing.
-        perturbations: number of perturbed runs of the reference; None = the default of
-            `RunOptions`.
 
     Returns:
         The result; a half that failed is a result with verdict "error".
@@ -38,7 +36,7 @@ def run(spec: RunSpec, *, out: Path | str, perturbations: int | None = None) -> 
         InputError: the spec, the data or the folder cannot be used.
     """
     children = ChildOptions(timeout_s=None)  # the run may take any time
-    options = RunOptions(out=Path(out), perturbations=perturbations, children=children)
+    options = RunOptions(out=Path(out), children=children)
     return run_all([spec], options)[0]
 
 
@@ -67,19 +65,7 @@ def run_all(
     pairs = [Pair(spec, directory, options) for spec, directory in _directories(specs, options)]
     jobs = _prepare(pairs)
     try:
-        undecided = _run_first(pairs, jobs, options, on_result)
-        for pair, comparison in undecided:
-            try:
-                found = widen_envelope(
-                    pair,
-                    comparison,
-                    lambda more: run_shown(more, children),
-                    workers=children.num_workers,
-                )
-            except RunError as error:  # the other pairs continue
-                _finish(pair, None, on_result, str(error))
-            else:
-                _finish(pair, found, on_result)
+        _run_pairs(pairs, jobs, options, on_result)
     except BaseException as error:
         reason = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
         for pair in pairs:
@@ -92,24 +78,34 @@ def run_all(
 
 
 def _prepare(pairs: Sequence[Pair]) -> dict[ChildJob, Pair]:
-    """Writes the files for the children, for all pairs or for none."""
+    """Writes the files for the children, for all pairs or for none.
+
+    Returns:
+        The jobs in the order in which they begin: the Keras half of the next pair before a torch
+        half, which may wait for its own.
+    """
     try:
-        return {job: pair for pair in pairs for job in pair.prepare()}
+        halves = [(pair, pair.prepare()) for pair in pairs]
     except BaseException:
         for pair in pairs:
             shutil.rmtree(pair.directory, ignore_errors=True)
         raise
+    places = [
+        (number + 1.5 * part, number, part)
+        for number, (_, jobs) in enumerate(halves)
+        for part in range(len(jobs))
+    ]
+    return {halves[n][1][part]: halves[n][0] for _, n, part in sorted(places)}
 
 
-def _run_first(
+def _run_pairs(
     pairs: Sequence[Pair],
     jobs: dict[ChildJob, Pair],
     options: RunOptions,
     on_result: Callable[[Result, Path], None] | None,
-) -> list[tuple[Pair, LadderComparison]]:
-    """Runs all children; returns the pairs for which more perturbed runs must decide."""
+) -> None:
+    """Runs all children, and compares each pair when its own have ended."""
     waiting = {id(pair): sum(owner is pair for owner in jobs.values()) for pair in pairs}
-    undecided: list[tuple[Pair, LadderComparison]] = []
 
     def finish(job: ChildJob, failure: Failure | None, display: ProgressDisplay) -> None:
         def tell(result: Result, directory: Path) -> None:
@@ -120,30 +116,26 @@ def _run_first(
         pair = jobs[job]
         waiting[id(pair)] -= 1
         if failure is not None:
-            pair.failures.append(failure)
+            pair.fail(failure)
         if waiting[id(pair)]:
             return
         try:
-            comparison = None if pair.failures else pair.compare()
+            levels = None if pair.failures else pair.compare()
         except RunError as error:  # a damaged trace must not lose the other runs
             _finish(pair, None, tell, str(error))
-            return
-        if comparison is not None and comparison.first_outlier is not None:
-            undecided.append((pair, comparison))
         else:
-            _finish(pair, comparison, tell)
+            _finish(pair, levels, tell)
 
     run_shown(list(jobs), options.children, finish)
-    return undecided
 
 
 def _finish(
     pair: Pair,
-    comparison: LadderComparison | None,
+    levels: tuple[Level, ...] | None,
     on_result: Callable[[Result, Path], None] | None,
     *errors: str,
 ) -> None:
-    result = pair.finish(None if pair.failures else comparison, *errors)
+    result = pair.finish(levels, *errors)
     if on_result is not None:
         on_result(result, pair.directory)
 

@@ -40,7 +40,7 @@ RUN_MODULES = (
     *("data/dataset", "data/load", "data/sources", "data/transfer"),
     "errors",
     *("files/atomic", "files/floats", "files/json_io"),
-    *("halves/environment", "halves/perturbation", "halves/protocol"),
+    *("halves/environment", "halves/protocol"),
     *("programs/halves", "programs/run_spec", "programs/settings"),
     *("sweeps/batch", "sweeps/batch_child", "sweeps/store"),
     *("traces/folder", "traces/recorder", "traces/trace"),

@@ -2,7 +2,7 @@
 
     RUN/
         keras/  torch/       a half each; in a check, a bundle may stand for the Keras half
-        perturbed-1/ ...     runs of the reference that measure rounding, while they are needed
+        keras/anchors/       states of the reference, while the torch half needs them
         keras.log ...        what the children wrote
         data.safetensors     what both halves are fed, while they run
         result.json          the comparison; with it, the run is complete
@@ -30,7 +30,7 @@ SWEEP, BENCH, DIAGNOSIS = "sweep.json", "bench.json", "diagnosis.json"
 # What a report adds.
 REPORT, SUMMARY, JUNIT, EVENTS = "report.html", "summary.md", "junit.xml", "tensorboard"
 
-_PERTURBED = "perturbed-"
+_ANCHORS = "anchors"
 
 
 @dataclass(frozen=True)
@@ -47,21 +47,13 @@ class RunFolder:
         """The folder of a half, in that of its run: "keras" or "torch"."""
         return RunFolder(self.path / name)
 
-    def perturbed(self, number: int) -> RunFolder:
-        """The folder of a perturbed run of the reference, in that of its run."""
-        return RunFolder(self.path / f"{_PERTURBED}{number}")
-
-    def perturbed_runs(self) -> list[Path]:
-        """The folders of all perturbed runs that are there."""
-        return sorted(self.path.glob(f"{_PERTURBED}*"))
-
     @property
-    def perturbation(self) -> int:
-        """The number of a perturbed run, from the name of its folder."""
-        return int(self.path.name.removeprefix(_PERTURBED))
+    def anchors(self) -> Path:
+        """The recorded states of a half, while its run lasts."""
+        return self.path / _ANCHORS
 
     def log(self, name: str) -> Path:
-        """What a child wrote: of "keras", "torch" or "perturbed"."""
+        """What a child wrote: of "keras" or "torch"."""
         return self.path / f"{name}.log"
 
     def logs(self) -> list[Path]:

@@ -80,8 +80,6 @@ class Recorder:
         writer: the trace that receives `trajectory/...`.
         steps_per_epoch: number of batches of an epoch, the partial one included.
         epochs: number of epochs that will be run.
-        evaluates: whether training samples are evaluated at the end of every epoch, and the
-            predictions on the validation samples are kept.
         report: called after every step with (step, num_steps, running loss), for progress.
     """
 
@@ -91,11 +89,9 @@ class Recorder:
         *,
         steps_per_epoch: int,
         epochs: int,
-        evaluates: bool = True,
         report: Callable[[int, int, float], None] | None = None,
     ) -> None:
         self._writer = writer
-        self._evaluates = evaluates
         self._steps_per_epoch = steps_per_epoch
         self._num_steps = steps_per_epoch * epochs
         self._report = report
@@ -126,21 +122,18 @@ class Recorder:
         images, while the weights still change: it cannot be set against the validation accuracy.
 
         Args:
-            evaluate: returns (loss, accuracy) on the training samples as they are, in eval mode;
-                called only where that is asked for.
+            evaluate: returns (loss, accuracy) on the training samples as they are, in eval mode.
         """
-        if self._evaluates:
-            _keep_evaluation(self._writer.columns, evaluate)
+        _keep_evaluation(self._writer.columns, evaluate)
 
     def on_end(self, predict: Callable[[], np.ndarray]) -> None:
         """Writes the losses of all steps; call it once, after training.
 
         Args:
             predict: returns (N, classes) probabilities of the validation samples, in their order
-                and in eval mode; called only where training samples are evaluated, too.
+                and in eval mode.
         """
-        if self._evaluates:
-            self._writer.put("predictions/val", predict())
+        self._writer.put("predictions/val", predict())
         self._writer.put("running_loss", np.array(self._loss))
         self._writer.facts["steps_per_epoch"] = self._steps_per_epoch
 

@@ -12,6 +12,7 @@ Keys of a trace are paths: `init/conv1.kernel`, `forward/train/dropout1`,
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -148,7 +149,8 @@ class Trace:
             raise
         except (OSError, ValueError, TypeError, RecursionError, SafetensorError) as error:
             raise RunError(f"{directory}: damaged run directory ({error}); run it again") from error
-        if sorted(self._keys) != index.get("keys"):
+        self._sorted = sorted(self._keys)
+        if self._sorted != index.get("keys"):
             raise RunError(f"{directory}: {INDEX} and {ARRAYS} disagree; run it again")
 
     def __contains__(self, key: str) -> bool:
@@ -174,15 +176,14 @@ class Trace:
 
     def names(self, prefix: str) -> list[str]:
         """Returns the names directly below `prefix/`, in alphabetical order."""
-        start = prefix + "/"
-        return sorted(
-            {key[len(start) :].split("/")[0] for key in self._keys if key.startswith(start)}
-        )
+        return sorted({key.split("/", 1)[0] for key in self.below(prefix)})
 
     def below(self, prefix: str) -> list[str]:
         """Returns what follows `prefix/` in the keys that start so, in alphabetical order."""
         start = prefix + "/"
-        return sorted(key[len(start) :] for key in self._keys if key.startswith(start))
+        first = bisect_left(self._sorted, start)
+        last = bisect_left(self._sorted, prefix + chr(ord("/") + 1))
+        return [key[len(start) :] for key in self._sorted[first:last]]
 
     def numbers(self, prefix: str) -> list[int]:
         """Returns the names directly below `prefix/` as numbers, such as recorded steps."""

@@ -23,7 +23,6 @@ SMALL = ("--epochs", "1", "--train-size", "64", "--val-size", "32")
 RUN = {
     "parity record model.parity --keras mypackage.keras_model:build": ((), 0),
     "parity check --against model.parity --torch mypackage.torch_model:build": ((), 0),
-    # float64 has no perturbed runs.
     "parity run underfit --seeds 0:2 --out runs": ((*SMALL, "--dtype", "float64"), 0),
     "parity report runs": ((), 0),
     "parity report runs/underfit-seed0 runs/underfit-seed1 --out changes": ((), 0),
@@ -56,7 +55,6 @@ NOT_RUN = {
     "parity check --against keras_model.parity --torch torch_model_naive.py:build": "likewise",
     "parity record keras_model.parity --keras keras_model.py:build": "likewise",
     "parity doctor": "half a minute; tests/parity/runs/test_doctor.py runs it",
-    "parity run capacity --full ...": "hours",
     "parity run capacity augmentation dropout ...": "a quarter of an hour to hours",
     "parity run dropout --dtype float64 --train-size 5000 ...": "a quarter of an hour",
     "parity run dropout --seeds 0:5 --dtype float64": (
@@ -87,7 +85,6 @@ NOT_RUN = {
     "python benchmarks/accuracy/bundle_sizes.py": (
         "a minute; tests/parity/runs/test_check.py has the largest of its networks"
     ),
-    "python benchmarks/accuracy/envelope.py ...": "minutes",
     "python benchmarks/accuracy/fixes.py": (
         "minutes; tests/parity/divergences/test_printed_fixes.py applies the fixes of the matrices"
     ),

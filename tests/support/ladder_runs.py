@@ -1,41 +1,18 @@
 """Two traces made by hand, the levels that come of them, and ways to change one of them."""
 
 import math
-from dataclasses import dataclass
 
 from parity.ladder.engine import compare_levels
 from parity.ladder.items import FAIL, NOT_REACHED, PASS, SKIPPED
 from parity.ladder.levels import LEVEL_IDS
 from parity.ladder.table import OF_RUN
-from parity.ladder.tolerance import Float64Tolerance
 
 NAN, INF = math.nan, math.inf
 
 
-def levels_of(keras, torch, tolerance=None):
-    """The levels of two runs, in float64 where no tolerance is given."""
-    return compare_levels(OF_RUN, keras, torch, tolerance or Float64Tolerance())
-
-
-@dataclass(frozen=True)
-class Noisy(Float64Tolerance):
-    """What float32 may bring, without the runs from which it is measured."""
-
-    weight: float = 1e-12
-    accuracy: float = 0.0
-    parts_from: int | None = None
-
-    def weights(self, step):
-        return self.weight * step
-
-    def running_loss(self, steps):
-        return self.weight * steps
-
-    def history(self, key, epoch):
-        return self.accuracy if key.endswith("accuracy") else self.weight
-
-    def may_part(self, epoch):
-        return self.parts_from is not None and epoch >= self.parts_from
+def levels_of(keras, torch):
+    """The levels of two runs."""
+    return compare_levels(OF_RUN, keras, torch)
 
 
 def failing(levels):

@@ -12,12 +12,11 @@ from parity.behaviour.diagnosis import diagnose
 from parity.behaviour.judgement import Judgement
 from parity.bench.result import BenchResult
 from parity.data.load import run_data
+from parity.ladder.drift import told_drift
 from parity.ladder.engine import compare_levels
-from parity.ladder.envelope import FACTOR
 from parity.ladder.items import FAIL, PASS
 from parity.ladder.result import ERROR, Found, Result
 from parity.ladder.table import OF_RUN
-from parity.ladder.tolerance import Float64Tolerance
 from parity.programs.check_spec import CheckSpec
 from parity.programs.scenarios import SCENARIOS, scenario
 from parity.sweeps.result import result_of
@@ -60,7 +59,7 @@ def run_folder(folder, *, change=None, spec=None, has_result=True):
         traces = keras.write(folder / "keras"), torch.write(folder / "torch")
     if not has_result:
         return None
-    levels = compare_levels(OF_RUN, *traces, Float64Tolerance())
+    levels = compare_levels(OF_RUN, *traces)
     judgement = Judgement("overfit", "gap", "training is better by 0.08", 3, 0.99, True, 0.91, 0.08)
     result = Result(
         verdict=FAIL if any(level.status == FAIL for level in levels) else PASS,
@@ -71,13 +70,8 @@ def run_folder(folder, *, change=None, spec=None, has_result=True):
         behaviour={"keras": judgement.to_json(), "torch": judgement.to_json()},
         history={"keras": traces[0].history, "torch": traces[1].history},
         wall_s={"keras": 5.0, "torch": 2.5},
-        envelope={
-            "num_perturbations": 4,
-            "factor": FACTOR,
-            "steps": [1],
-            "max_difference_by_step": [1e-7],
-            "sensitivity": {"loss": 1.0, "val_loss": 1.0},
-        },
+        anchors=None,
+        drift=told_drift(*traces),
     )
     write(folder / "result.json", result.to_json())
     return result

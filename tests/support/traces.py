@@ -1,4 +1,4 @@
-"""Traces made by hand: a whole tiny one for the ladder, and bare ones for the envelope."""
+"""A trace made by hand: a whole tiny one for the ladder, also with anchors."""
 
 import copy
 import json
@@ -43,11 +43,14 @@ class Parts:
         return Trace(directory)
 
 
-def whole_parts(*, augmentation=None, dtype="float64", epochs=3, early_stopping=None) -> Parts:
+def rate_of(spec) -> float:
+    """The learning rate as a variable of the spec's dtype holds it."""
+    return float(np.dtype(spec.dtype).type(spec.learning_rate))
+
+
+def whole_parts(*, dtype="float64", epochs=3, early_stopping=None, **settings) -> Parts:
     """All that the ladder reads: two layers, two parameters, two steps an epoch."""
-    spec = RunSpec(
-        epochs=epochs, dtype=dtype, augmentation=augmentation, early_stopping=early_stopping
-    )
+    spec = RunSpec(epochs=epochs, dtype=dtype, early_stopping=early_stopping, **settings)
     kernel, bias = np.array([[1.0, -2.0], [0.5, 0.25]]), np.array([0.5, 1.0, -1.0])
     parameters = {"conv1.kernel": kernel, "dense1.bias": bias}
     arrays = {}
@@ -55,7 +58,7 @@ def whole_parts(*, augmentation=None, dtype="float64", epochs=3, early_stopping=
         arrays[f"feed/{epoch}/index"] = np.array([2, 0, 1])
         arrays[f"feed/{epoch}/labels"] = np.array([7, 8, 9])
         arrays[f"feed/{epoch}/images"] = np.array([0.25, 0.5, 0.75], np.float32)
-        if augmentation is not None:
+        if spec.augmentation is not None:
             arrays[f"feed/{epoch}/theta"] = np.array([1.0, -3.0, 2.0])
     arrays["mask/dropout1"] = np.array([[True, False], [True, True]])
     for mode in ("eval", "train"):
@@ -102,50 +105,47 @@ def whole_parts(*, augmentation=None, dtype="float64", epochs=3, early_stopping=
         "accuracy": [0.95 - 0.005 * (epochs - 1 - epoch) for epoch in range(epochs)],
         "val_loss": [1.5 / (epoch + 1) for epoch in range(epochs)],
         "val_accuracy": [0.94 - 0.005 * (epochs - 1 - epoch) for epoch in range(epochs)],
-        "learning_rate": [0.001] * epochs,
+        "learning_rate": [rate_of(spec)] * epochs,
     }
     return Parts(arrays, facts, history, spec.to_dict())
 
 
-def run_parts(
-    weights,
-    losses,
-    *,
-    val_losses=None,
-    accuracies=None,
-    rates=None,
-    steps_per_epoch=1,
-    num=100,
-    dtype="float64",
-    planned=None,
-) -> Parts:
-    """A run of one weight, as the envelope reads it.
+ANCHORS = (0, 1, 3)
 
-    Args:
-        weights: the weight after step 0, 1, 2, ...; None where it is not recorded.
-        losses: running loss of each step.
-        val_losses: of each epoch; 1.0 by default.
-        accuracies: of training and of validation in each epoch; 0.5 by default.
-        rates: learning rates of the epochs; 0.001 by default.
-        steps_per_epoch: of the run.
-        num: of training samples, and of validation samples.
-        dtype: of the spec; the arrays are float64 in any case.
-        planned: epochs of the spec, if early stopping ended the run before.
+
+def anchored_parts(*, epochs=3, dtype="float32", **settings) -> Parts:
+    """The same with anchors before three steps, from which two steps each were made.
+
+    One unit in the last place of the state changes every array by 1e-13 of its largest value, and a
+    step in float32 is rounded by 1e-8.
     """
-    epochs = len(losses) // steps_per_epoch
-    accuracies = list(accuracies or [0.5] * epochs)
-    history = {
-        "loss": list(losses[steps_per_epoch - 1 :: steps_per_epoch]),
-        "accuracy": accuracies,
-        "val_loss": list(val_losses or [1.0] * epochs),
-        "val_accuracy": accuracies,
-        "learning_rate": list(rates or [0.001] * epochs),
+    parts = whole_parts(epochs=epochs, dtype=dtype, **settings)
+    parts.facts |= {
+        "anchors": list(ANCHORS),
+        "anchors_measured": list(ANCHORS),
     }
-    arrays = {
-        f"trajectory/{step}/w": np.array([weight])
-        for step, weight in enumerate(weights)
-        if weight is not None
-    }
-    arrays["running_loss"] = np.array(losses)
-    facts = {"num_train": num, "num_val": num, "steps_per_epoch": steps_per_epoch}
-    return Parts(arrays, facts, history, {"dtype": dtype, "epochs": planned or epochs})
+    parts.arrays["rates"] = np.repeat(parts.history["learning_rate"], STEPS_PER_EPOCH)
+    for step in ANCHORS:
+        kernel = np.array([0.5, 0.25, -0.5, 0.125])
+        parts.arrays |= {
+            f"anchored/{step}/loss": np.array([0.5, 0.25]),
+            f"anchored/{step}/running": np.array([0.375, 0.75]),
+            f"anchored/{step}/norm/conv1.kernel": np.array([0.5, 0.5]),
+            f"anchored/{step}/moved/1/conv1.kernel": kernel,
+            f"anchored/{step}/moved/2/conv1.kernel": kernel / 2,
+            f"anchored/{step}/slots/2/momentum/conv1.kernel": kernel / 4,
+            f"anchored/{step}/float32/conv1.kernel": kernel + 1e-8,
+            f"anchored/{step}/size/conv1.kernel": np.array(0.5),
+            f"anchored/{step}/labels": np.array([7, 8, 9]),
+            f"anchored/{step}/images": np.array([[0.5, 0.1], [0.25, 0.2], [0.75, 0.3]]),
+            f"anchored/{step}/masks/dropout1": np.array([11, step]),
+        }
+    parts.arrays["anchored/0/validation"] = np.array([0.5, 0.75])
+    keys = {key.split("/", 2)[2] for key in parts.arrays if key.startswith("anchored/")}
+    others = ("labels", "images", "masks", "float32", "size")
+    for key in [key for key in keys if key.split("/")[0] not in others]:
+        noise = np.full(len(ANCHORS), 1e-13)
+        if key == "validation":
+            noise[1:] = np.nan
+        parts.arrays[f"anchor_noise/{key}"] = noise
+    return parts

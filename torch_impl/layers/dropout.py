@@ -26,12 +26,17 @@ class Dropout(nn.Module):
         seed: of the layer; `initialise` sets it from the program's seed.
         noise_shape: shape of the mask in Keras's layout; values along an axis of length 1 are
             dropped together; None means the length of x.
+
+    Attributes:
+        mask_dtype: dtype of the random numbers behind a mask; None means that of x, as in Keras. A
+            float32 training that is repeated in float64 keeps its masks with torch.float32.
     """
 
     def __init__(
         self, rate: float, seed: int = 0, noise_shape: Sequence[int | None] | None = None
     ) -> None:
         super().__init__()
+        self.mask_dtype: torch.dtype | None = None
         if not 0 <= rate < 1:
             raise ValueError(f"rate={rate!r}: expected a number in [0, 1)")
         self.rate = rate
@@ -67,6 +72,7 @@ class Dropout(nn.Module):
                 half precisions use that of float32.
             device: of the mask.
         """
+        dtype = self.mask_dtype or dtype
         keep = stateless_keep(
             self._mask_shape(shape),
             self.rate,

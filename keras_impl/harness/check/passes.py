@@ -26,8 +26,8 @@ from keras_impl.harness.factories import Reference, call_factory
 from keras_impl.harness.versions import advance, has_mask, reseed
 from parity.data import probe_inputs
 from parity.data.samples import Samples
-from parity.halves.perturbation import perturbed
 from parity.programs.check_spec import CheckSpec
+from parity.traces.perturbation import perturbed
 from parity.traces.trace import TraceWriter
 
 MAX_PASSES = 8  # of a probe that is drawn again and again

@@ -12,14 +12,14 @@ from parity.ladder.comparers.run import compare_facts
 from parity.ladder.items import STYLE
 from parity.ladder.outcome import Outcome, judged, skipped
 from parity.ladder.recorded import MODES, close, outputs_agree
-from parity.ladder.tolerance import EXACT, FLOAT64, IMAGES_FLOAT32, Tolerance
+from parity.ladder.tolerance import EXACT, FLOAT64, IMAGES_FLOAT32
 
 if TYPE_CHECKING:
     from parity.ladder.items import Item
     from parity.traces.trace import Trace
 
 
-def of_run(keras: Trace, torch: Trace, tolerance: Tolerance) -> Outcome:
+def of_run(keras: Trace, torch: Trace) -> Outcome:
     """Compares the SHA-256 of arrays, and the batches: order, labels, images, parameters."""
     dtype = keras.spec["dtype"]
     is_augmented = keras.spec["augmentation"] is not None

@@ -15,14 +15,14 @@ from parity.ladder.initial_weights import P_VALUE
 from parity.ladder.items import FOLLOWS, INTRODUCED, STYLE
 from parity.ladder.outcome import Outcome, judged, judged_if_any
 from parity.ladder.recorded import MODES, close, compare_output, compare_recorded, outputs_agree
-from parity.ladder.tolerance import EXACT, FLOAT64, SEMANTIC, Tolerance
+from parity.ladder.tolerance import EXACT, FLOAT64, SEMANTIC
 
 if TYPE_CHECKING:
     from parity.ladder.items import Item
     from parity.traces.trace import Trace
 
 
-def of_run(keras: Trace, torch: Trace, tolerance: Tolerance) -> Outcome:
+def of_run(keras: Trace, torch: Trace) -> Outcome:
     """Compares dropout masks, and the output of every layer in eval mode and in train mode."""
     items = compare_facts("", keras.facts["settings"]["layers"], torch.facts["settings"]["layers"])
     items += [

@@ -13,7 +13,7 @@ from parity.ladder.items import INTRODUCED
 from parity.ladder.outcome import Outcome, judged, judged_if_any, skipped
 from parity.ladder.recorded import held_otherwise
 from parity.ladder.rounding import MOST, allowed
-from parity.ladder.tolerance import FLOAT64, SEMANTIC, Tolerance
+from parity.ladder.tolerance import FLOAT64, SEMANTIC
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from parity.traces.trace import Trace
 
 
-def of_run(keras: Trace, torch: Trace, tolerance: Tolerance) -> Outcome:
+def of_run(keras: Trace, torch: Trace) -> Outcome:
     """Compares the gradient of every parameter in train mode."""
     items = [
         compare_close(

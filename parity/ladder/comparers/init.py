@@ -13,13 +13,13 @@ from parity.ladder.initial_weights import (
     p_limit,
 )
 from parity.ladder.outcome import Outcome, judged, skipped
-from parity.ladder.tolerance import EXACT, Tolerance
+from parity.ladder.tolerance import EXACT
 
 if TYPE_CHECKING:
     from parity.traces.trace import Trace
 
 
-def of_run(keras: Trace, torch: Trace, tolerance: Tolerance) -> Outcome:
+def of_run(keras: Trace, torch: Trace) -> Outcome:
     """Compares initial weights, in float64 and in the dtype of the run."""
     items = [
         compare_exact(name, keras[f"{prefix}/{name}"], torch[f"{prefix}/{name}"], step=0)

@@ -11,13 +11,13 @@ from parity.ladder.comparers.run import compare_facts
 from parity.ladder.items import INTRODUCED
 from parity.ladder.outcome import Outcome, judged, judged_if_any, skipped
 from parity.ladder.recorded import close, compare_recorded
-from parity.ladder.tolerance import FLOAT64, SEMANTIC, Tolerance
+from parity.ladder.tolerance import FLOAT64, SEMANTIC
 
 if TYPE_CHECKING:
     from parity.traces.trace import Trace
 
 
-def of_run(keras: Trace, torch: Trace, tolerance: Tolerance) -> Outcome:
+def of_run(keras: Trace, torch: Trace) -> Outcome:
     """Compares penalties, and the loss in eval mode, in train mode, with the gradient's masks."""
     items = compare_facts("l2", keras.facts["settings"]["l2"], torch.facts["settings"]["l2"])
     items += [

@@ -19,13 +19,13 @@ from parity.ladder.comparers.probe import (
 from parity.ladder.comparers.run import compare_facts, parameters
 from parity.ladder.outcome import Outcome, judged, judged_if_any, skipped
 from parity.ladder.recorded import close, held_otherwise
-from parity.ladder.tolerance import FLOAT64, SEMANTIC, Tolerance
+from parity.ladder.tolerance import FLOAT64, SEMANTIC
 
 if TYPE_CHECKING:
     from parity.traces.trace import Trace
 
 
-def of_run(keras: Trace, torch: Trace, tolerance: Tolerance) -> Outcome:
+def of_run(keras: Trace, torch: Trace) -> Outcome:
     """Compares settings, and slots and weights after the first and last step of the probe."""
     settings = (half.facts["settings"]["optimizer"] for half in (keras, torch))
     items = compare_facts("optimizer", *settings)

@@ -11,8 +11,10 @@ from parity.data.probe_inputs import SCHEDULE_STEPS
 from parity.ladder.compare import compare_close, compare_exact
 from parity.ladder.comparers.probe import LEARNING_RATE, NO_OPTIMIZER, raised
 from parity.ladder.comparers.run import lengths, parameters, parting
+from parity.ladder.decisions import closest_call, decisions
 from parity.ladder.outcome import Outcome, judged, judged_if_any, skipped
-from parity.ladder.tolerance import EXACT, Tolerance
+from parity.ladder.tolerance import EXACT, FLOAT64
+from parity.programs.run_spec import RunSpec
 
 if TYPE_CHECKING:
     from parity.ladder.items import Item
@@ -23,42 +25,92 @@ if TYPE_CHECKING:
 MOST_RATE_ROUNDING = 4 * 2.0**-23
 
 
-def of_run(keras: Trace, torch: Trace, tolerance: Tolerance) -> Outcome:
-    """Compares the learning rate of every epoch, and the number of epochs."""
-    a, b = keras.history["learning_rate"], torch.history["learning_rate"]
-    other = parting(keras, torch)
-    num_epochs, source = min(len(a), len(b)), EXACT
-    is_noise = False
-    if other is not None and tolerance.may_part(other):
-        num_epochs, is_noise = other, True
-        source += f"; from epoch {other + 1} on rounding decides when rates are cut or training "
-        source += "ends"
-    items = [compare_exact("learning_rate", a[e], b[e], epoch=e) for e in range(num_epochs)]
-    if not is_noise:
-        items.append(compare_exact("epochs", *lengths(keras, torch)))
-        items += _restored(keras, torch, tolerance)
+def of_run(keras: Trace, torch: Trace) -> Outcome:
+    """Compares each half's rates, last epoch and restored weights with what the rules say.
+
+    The rules are applied to that half's own losses. Where both halves have the same losses but for
+    rounding in float64, they must also have decided alike.
+    """
+    spec = RunSpec.from_dict(keras.spec)
+    items: list[Item] = []
+    has_anchors = "anchors" in keras.facts
+    if not has_anchors:
+        items += _alike(keras, torch)
+    for name, half in (("keras", keras), ("torch", torch)):
+        items += _by_rule(spec, name, half)
+    if not has_anchors:
+        return judged(EXACT, items)
+    source = f"{EXACT}; each half by the rules, from its own losses"
+    if (told := _parted(spec, keras, torch)) is not None:
+        source += f"; {told}"
     return judged(source, items)
 
 
-def _restored(keras: Trace, torch: Trace, tolerance: Tolerance) -> list[Item]:
-    """Compares the final weights, if early stopping may restore earlier ones.
-
-    It skips them if rounding may decide which epoch was the best.
-    """
-    if keras.spec["early_stopping"] is None or tolerance.may_part(lengths(keras, torch)[0]):
-        return []
-    last = max(keras.numbers("trajectory"))
-    return [
-        compare_close(
-            f"{name} (restored)",
-            keras[f"restored/{name}"],
-            torch[f"restored/{name}"],
-            allowed=tolerance.weights(last),
-            scaled=tolerance.scaled,
-            step=last,
+def _by_rule(spec: RunSpec, name: str, half: Trace) -> Iterator[Item]:
+    """Compares what a half did with what the rules say of its own history."""
+    found = decisions(spec, half.history)
+    rates, steps_per_epoch = half.history["learning_rate"], half.facts["steps_per_epoch"]
+    for epoch, rate in enumerate(rates):
+        yield compare_exact(
+            f"learning_rate of {name} by the rule", found.rates[epoch], rate, epoch=epoch
         )
-        for name in parameters(keras)
-    ]
+    yield compare_exact(f"epochs of {name} by the rule", found.num_epochs, len(rates))
+    if "rates" in half:
+        by_step = np.repeat(rates, steps_per_epoch)
+        own = half["rates"]
+        differs = np.flatnonzero(by_step != own) if by_step.shape == own.shape else np.array([])
+        step = int(differs[0]) if differs.size else None
+        place = {} if step is None else {"step": step, "epoch": step // steps_per_epoch}
+        yield compare_exact(f"learning rates of {name}'s steps", by_step, own, **place)
+    if spec.early_stopping is not None:
+        last = (found.best_epoch + 1) * steps_per_epoch
+        for weight in half.names("restored"):
+            yield compare_exact(
+                f"{weight} that {name} ends with, of epoch {found.best_epoch + 1}",
+                half[f"trajectory/{last}/{weight}"],
+                half[f"restored/{weight}"],
+                step=last,
+            )
+
+
+def _alike(keras: Trace, torch: Trace) -> Iterator[Item]:
+    """Compares the rates and the last epoch of both halves, and the weights that are restored."""
+    a, b = keras.history["learning_rate"], torch.history["learning_rate"]
+    for epoch in range(min(len(a), len(b))):
+        yield compare_exact("learning_rate", a[epoch], b[epoch], epoch=epoch)
+    yield compare_exact("epochs", *lengths(keras, torch))
+    if keras.spec["early_stopping"] is not None:
+        last = max(keras.numbers("trajectory"))
+        for name in parameters(keras):
+            yield compare_close(
+                f"{name} (restored)",
+                keras[f"restored/{name}"],
+                torch[f"restored/{name}"],
+                allowed=FLOAT64,
+                scaled=True,
+                step=last,
+            )
+
+
+def _parted(spec: RunSpec, keras: Trace, torch: Trace) -> str | None:
+    """Tells where the halves decided otherwise, and by how little; None if they did not."""
+    epoch = parting(keras, torch)
+    rules = [rule for rule in (spec.reduce_lr, spec.early_stopping) if rule is not None]
+    if epoch is None or not rules:
+        return None
+    texts = []
+    for rule in rules:
+        key = rule.monitor
+        apart = max(
+            abs(a - b)
+            for a, b in zip(keras.history[key][:epoch], torch.history[key][:epoch], strict=True)
+        )
+        place, margin = closest_call(rule, keras.history[key][:epoch])
+        texts.append(
+            f"the {key} of the halves differ by up to {apart:.2g}, and Keras decided on an "
+            f"improvement by {margin:.2g} in epoch {place + 1}"
+        )
+    return f"from epoch {epoch + 1} on they decide otherwise: " + "; ".join(texts)
 
 
 def of_probe(keras: Trace, port: Trace) -> Outcome:

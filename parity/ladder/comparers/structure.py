@@ -12,14 +12,14 @@ from parity.ladder.incomplete import unknown_parameters, unknown_weights
 from parity.ladder.items import STYLE
 from parity.ladder.outcome import Outcome, judged, judged_if_any
 from parity.ladder.recorded import MODES, outputs_agree
-from parity.ladder.tolerance import EXACT, FLOAT64, Tolerance
+from parity.ladder.tolerance import EXACT, FLOAT64
 
 if TYPE_CHECKING:
     from parity.ladder.items import Item
     from parity.traces.trace import Trace
 
 
-def of_run(keras: Trace, torch: Trace, tolerance: Tolerance) -> Outcome:
+def of_run(keras: Trace, torch: Trace) -> Outcome:
     """Compares layers, their shapes and activations, parameters and their shapes, and dtype."""
     a, b = _by_layer(keras.facts["structure"]), _by_layer(torch.facts["structure"])
     return judged(EXACT, compare_facts("", a, b))

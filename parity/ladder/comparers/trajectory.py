@@ -9,6 +9,7 @@ import numpy as np
 
 from parity.errors import RunError
 from parity.ladder.compare import absolute_difference, compare_close, compare_exact
+from parity.ladder.comparers.anchors import of_anchors
 from parity.ladder.comparers.probe import (
     HELD_OTHERWISE,
     MEASURED,
@@ -20,22 +21,22 @@ from parity.ladder.comparers.run import lengths, parameters, parting
 from parity.ladder.outcome import Outcome, judged, judged_if_any, skipped
 from parity.ladder.recorded import close, held_otherwise
 from parity.ladder.rounding import MOST_IN_TRAINING, allowed
+from parity.ladder.tolerance import FLOAT64, WHOLE_RUN
 
 if TYPE_CHECKING:
     from parity.ladder.items import Item
-    from parity.ladder.tolerance import Tolerance
     from parity.traces.trace import Trace
 
 
-def of_run(keras: Trace, torch: Trace, tolerance: Tolerance) -> Outcome:
+def of_run(keras: Trace, torch: Trace) -> Outcome:
     """Compares weights at recorded steps, the running loss of every step, the history of epochs.
 
     It compares as long as both halves have the same learning rate: later differences belong to the
-    schedule.
+    schedule. A run with anchors is compared from these.
     """
     num_trained = lengths(keras, torch)
     if num_trained[0] != num_trained[1] and keras.spec["early_stopping"] is None:
-        return judged(tolerance.tolerance_source, [compare_exact("epochs", *num_trained)])
+        return judged(WHOLE_RUN, [compare_exact("epochs", *num_trained)])
     losses = [half["running_loss"] for half in (keras, torch)]
     steps = [length * keras.facts["steps_per_epoch"] for length in num_trained]
     unfit = [
@@ -49,16 +50,18 @@ def of_run(keras: Trace, torch: Trace, tolerance: Tolerance) -> Outcome:
                 f"{unfit[0]}: the number of running losses does not match the epochs; run it again"
             )
         items = [compare_close("running loss", *losses, allowed=0.0)]
-        return judged(tolerance.tolerance_source, items)
+        return judged(WHOLE_RUN, items)
+    if "anchors" in keras.facts:
+        return of_anchors(keras, torch)
     other = parting(keras, torch)
     num_epochs = min(num_trained) if other is None else other
     last_step = num_epochs * keras.facts["steps_per_epoch"]
     items = [
-        _worst_weight(keras, torch, step, tolerance)
+        _worst_weight(keras, torch, step)
         for step in sorted({*keras.numbers("trajectory"), *torch.numbers("trajectory")})
         if 0 < step <= last_step
     ]
-    items += _running_losses(keras, torch, num_epochs, tolerance)
+    items += _running_losses(keras, torch, num_epochs)
     for epoch in range(num_epochs):
         step = (epoch + 1) * keras.facts["steps_per_epoch"]
         items += [
@@ -66,14 +69,14 @@ def of_run(keras: Trace, torch: Trace, tolerance: Tolerance) -> Outcome:
                 key,
                 keras.history[key][epoch],
                 torch.history[key][epoch],
-                allowed=tolerance.history(key, epoch),
-                scaled=tolerance.scaled,
+                allowed=FLOAT64,
+                scaled=True,
                 epoch=epoch,
                 step=step,
             )
             for key in ("loss", "accuracy", "val_loss", "val_accuracy")
         ]
-    source = tolerance.tolerance_source
+    source = WHOLE_RUN
     if other is not None:
         source += f"; not compared from epoch {other + 1} on, where the schedules differ"
     if not items and other is not None:  # the rates differ from the first epoch
@@ -81,14 +84,14 @@ def of_run(keras: Trace, torch: Trace, tolerance: Tolerance) -> Outcome:
     return judged(source, items)
 
 
-def _worst_weight(keras: Trace, torch: Trace, step: int, tolerance: Tolerance) -> Item:
+def _worst_weight(keras: Trace, torch: Trace, step: int) -> Item:
     items = [
         compare_close(
             name,
             keras[f"trajectory/{step}/{name}"],
             torch[f"trajectory/{step}/{name}"],
-            allowed=tolerance.weights(step),
-            scaled=tolerance.scaled,
+            allowed=FLOAT64,
+            scaled=True,
             epoch=(step - 1) // keras.facts["steps_per_epoch"],
             step=step,
         )
@@ -97,29 +100,22 @@ def _worst_weight(keras: Trace, torch: Trace, step: int, tolerance: Tolerance) -
     return max(items, key=lambda item: item.worst)
 
 
-def _running_losses(
-    keras: Trace, torch: Trace, num_epochs: int, tolerance: Tolerance
-) -> Iterator[Item]:
+def _running_losses(keras: Trace, torch: Trace, num_epochs: int) -> Iterator[Item]:
     """Returns one item per epoch: the first step above the limit, else the closest to it."""
     steps_per_epoch = keras.facts["steps_per_epoch"]
     a, b = (half["running_loss"][: num_epochs * steps_per_epoch] for half in (keras, torch))
-    steps = np.arange(1, len(a) + 1)
-    allowed = tolerance.running_loss(steps)
     difference = absolute_difference(a, b)
-    if tolerance.scaled:
-        difference = difference / np.maximum(1, np.where(np.isfinite(a), np.abs(a), 1))
-    with np.errstate(over="ignore", invalid="ignore"):
-        excess = difference / np.maximum(allowed, np.finfo(float).tiny)
+    difference = difference / np.maximum(1, np.where(np.isfinite(a), np.abs(a), 1))
     for epoch in range(num_epochs):
         rows = slice(epoch * steps_per_epoch, (epoch + 1) * steps_per_epoch)
-        above = np.flatnonzero(difference[rows] > allowed[rows])
-        row = rows.start + int(above[0] if above.size else excess[rows].argmax())
+        above = np.flatnonzero(difference[rows] > FLOAT64)
+        row = rows.start + int(above[0] if above.size else difference[rows].argmax())
         yield compare_close(
             "running loss",
             a[row],
             b[row],
-            allowed=float(allowed[row]),
-            scaled=tolerance.scaled,
+            allowed=FLOAT64,
+            scaled=True,
             epoch=epoch,
             step=row + 1,
         )

@@ -1,13 +1,14 @@
-"""The difference of the two runs after every step, compared with rounding alone.
+"""The difference of the two runs along the training, compared with rounding alone.
 
-In: the items of the level "trajectory", and the running losses of both halves if the traces still
-exist. Out: a `Picture` for the weights, and one for the losses.
+In: the items of the level "trajectory"; the running losses of both halves if the traces still
+exist; how the free runs part. Out: a `Picture` for the weights and one for the losses; or, of a run
+with anchors, one for these and one for the free runs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,17 +24,29 @@ if TYPE_CHECKING:
 
 MAX_ROWS = 200
 RUNNING_LOSS = "running loss"
+FROM_STATES = "greatest difference after steps from a recorded state"
 
 
 def divergence_pictures(
-    level: Level, losses: tuple[np.ndarray, np.ndarray] | None = None
+    level: Level,
+    losses: tuple[np.ndarray, np.ndarray] | None = None,
+    drift: Mapping[str, Any] | None = None,
+    *,
+    has_anchors: bool = False,
 ) -> list[Picture]:
     """Returns the drawings of a trajectory.
 
     Args:
         level: the level "trajectory" of a run.
         losses: running loss of every step in Keras and in torch, or None.
+        drift: how the weights of the free runs part, see `parity.ladder.drift`.
+        has_anchors: whether the items are of steps from recorded states.
     """
+    if has_anchors:
+        close = [item for item in level.items if item.unit == "rel" and item.step is not None]
+        source = level.tolerance_source
+        pictures = [_picture("anchors", FROM_STATES, _worst_by_step(close), source)]
+        return pictures if drift is None else [*pictures, _free_runs(drift)]
     weights = [item for item in level.items if "." in item.name and item.step is not None]
     running = [item for item in level.items if item.name == RUNNING_LOSS and item.step is not None]
     pictures = []
@@ -46,6 +59,47 @@ def divergence_pictures(
     if running:
         pictures.append(_picture("losses", "difference of the running loss", running, "", losses))
     return pictures
+
+
+def _worst_by_step(items: Sequence[Item]) -> list[Item]:
+    """Returns the worst item of every anchor."""
+    found: dict[int | None, Item] = {}
+    for item in items:
+        if item.step not in found or item.ratio > found[item.step].ratio:
+            found[item.step] = item
+    return list(found.values())
+
+
+def _free_runs(drift: Mapping[str, Any]) -> Picture:
+    """Draws how far apart the weights of the free runs are."""
+    rows = list(zip(drift["steps"], drift["difference"], strict=True))
+    what = "greatest difference of any weight of the free runs"
+
+    def paint(figure: Figure) -> None:
+        axes = figure.subplots(
+            gridspec_kw={"left": 0.135, "right": 0.98, "top": 0.87, "bottom": 0.16}
+        )
+        shown = [(step, value) for step, value in rows if 0 < value < np.inf]
+        axes.plot(*zip(*shown, strict=True) if shown else ((), ()), color=INK, lw=1.3, label=what)
+        axes.set_yscale("log")
+        axes.set_xlabel("optimizer step")
+        axes.set_ylabel("difference")
+        log_labels(axes)
+        legend(axes)
+
+    told = "they never part" if drift["parted"] is None else f"they part at step {drift['parted']}"
+    return Picture(
+        svg=drawn("divergence-free", 2.9, paint),
+        caption=f"{capital(what)}, which are not judged by it: {told}.",
+        description=f"{what} against the optimizer step: {told}.",
+        table=Table(
+            caption=f"{what} by step",
+            head=("step", "difference"),
+            rows=tuple((Cell(f"{step:,}"), Cell(number(v))) for step, v in rows[:MAX_ROWS]),
+            numeric=frozenset({0, 1}),
+            note=f"the first {MAX_ROWS} of {len(rows)}" if len(rows) > MAX_ROWS else "",
+        ),
+    )
 
 
 def _picture(
@@ -86,7 +140,7 @@ def _picture(
             label=what,
         )
         axes.set_yscale("log")
-        if steps[-1] > 100 * steps[0]:
+        if steps[-1] > 100 * steps[0] > 0:
             axes.set_xscale("log")
             log_labels(axes, "x")
         axes.set_ylim(bottom=floor / 3)

@@ -19,7 +19,8 @@ from parity.report.html.predictions import prediction_blocks
 from parity.report.html.samples import sample_blocks
 from parity.report.html.svg import NAMES
 from parity.report.reproduce import command_of
-from parity.report.sentences import count, left_out_texts
+from parity.report.sentences import left_out_texts
+from parity.report.training import training_texts
 from parity.report.verdict import sentence_of
 
 if TYPE_CHECKING:
@@ -93,11 +94,19 @@ def _sections(found: FoundRun) -> tuple[page.Section, ...]:
         losses = (found.keras["running_loss"], found.torch["running_loss"])
     parts: list[tuple[str, str, Sequence[page.Block]]] = [
         ("curves", "Training and validation", curve_pictures(result.history)),
-        ("behaviour", "Behaviour", _behaviour(result)),
+        (
+            "behaviour",
+            "Behaviour",
+            [*map(page.Text, training_texts(result)), *_behaviour(result)],
+        ),
         (
             "divergence-by-step",
             "Divergence by step",
-            [] if trajectory is None else divergence_pictures(trajectory, losses),
+            []
+            if trajectory is None
+            else divergence_pictures(
+                trajectory, losses, result.drift, has_anchors=bool(result.anchors)
+            ),
         ),
         ("layers", "Layer by layer", [*layer_blocks(result), *trajectory_table(found)]),
         ("samples", "Input images", sample_blocks(found)),
@@ -153,15 +162,6 @@ def _again(result: Result) -> list[page.Block]:
         blocks.append(
             page.Code(
                 "SHA-256 of the data", "\n".join(f"{name}  {d}" for name, d in digests.items())
-            )
-        )
-    if result.envelope is not None:
-        blocks.append(
-            page.Text(
-                "The tolerance of the trajectory was measured with "
-                f"{count(result.envelope['num_perturbations'], 'Keras run')}, with initial "
-                "weights moved by one unit in the last place, times "
-                f"{result.envelope['factor']:g}."
             )
         )
     if result.verdict == ERROR and not result.levels:

@@ -15,6 +15,7 @@ from parity.report.advice import advice_of
 from parity.report.lines import WIDTH, Line, labelled, plain, shortened, shown, wrapped
 from parity.report.text.sparkline import sparkline_rows
 from parity.report.text.terminal import print_lines
+from parity.report.training import training_texts
 
 STYLES = {
     PASS: "bold green",
@@ -42,6 +43,7 @@ def _lines(result: Result) -> list[Line]:
         lines += advice_lines(result)
     lines += [[(row, "")] for row in sparkline_rows(result.history)]
     lines += _training_lines(result)
+    lines += [[(row, "")] for told in training_texts(result) for row in wrapped(told, "  ")]
     lines += sentence_lines(result)
     return [*lines, []]
 

@@ -63,7 +63,6 @@ def write(path, columns):
         (["run", "--dtype", "float16"], "'float16' is not one of 'float32', 'float64'"),
         (["run", "--data", "no/such/folder"], "no/such/folder"),
         (["run", "--train-size", "10000000"], "10000000"),
-        (["run", "--perturbations", "0"], "float32 needs at least 1 perturbed run"),
         (["run", "--timeout", "-1"], "-1"),
         (["run", "--json", "no/such/folder/result.json"], "no/such/folder"),
         (["run", "--keras-python", "no-such-python", "--quiet"], "no-such-python"),

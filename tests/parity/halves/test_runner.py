@@ -472,6 +472,15 @@ def test_a_policy_of_waiting_that_the_user_has_set_stays(monkeypatch, name, expe
     assert process.environment(sys.executable).get("GOMP_SPINCOUNT") == expected
 
 
+def test_freed_memory_is_kept_but_by_a_child_that_is_alone(monkeypatch):
+    for name in process.MALLOC:
+        monkeypatch.delenv(name, raising=False)
+    assert process.environment(sys.executable).items() >= process.MALLOC.items()
+    assert not process.MALLOC.keys() & process.environment(sys.executable, is_alone=True).keys()
+    monkeypatch.setenv("MALLOC_MMAP_MAX_", "77")
+    assert process.environment(sys.executable)["MALLOC_MMAP_MAX_"] == "77"
+
+
 @pytest.mark.parametrize("callback", ["on_progress", "on_done"])
 def test_an_exception_of_a_callback_ends_the_children(make_job, callback):
     slow, quick = make_job("a"), make_job("b")
@@ -622,18 +631,17 @@ def test_children_that_ignore_sigterm_are_killed(start_parent, impatient):
 
 
 def test_the_torch_half_end_to_end(make_job, tmp_path):
-    spec = RunSpec(model="dropout", epochs=1, train_size=64, val_size=32)
+    spec = RunSpec(model="dropout", epochs=1, train_size=64, val_size=32, dtype="float64")
     job = make_job(runs=2)
     save_data(load_data("embedded", train=64, val=32, test=8, seed=1), job.data)
-    for perturbation, directory in enumerate(job.directories):
-        write_json(directory / "spec.json", spec.replace(perturbation=perturbation).to_dict())
+    for seed, directory in enumerate(job.directories):
+        write_json(directory / "spec.json", spec.replace(seed=seed).to_dict())
     seen = []
     failures = run_jobs(
         [job], workers=1, timeout_s=120, on_progress=lambda job, progress: seen.append(progress)
     )
     assert failures == []
     assert (seen[-1].step, seen[-1].num_steps, seen[-1].fraction) == (2, 2, 1.0)
-    plain, perturbed = (Trace(directory) for directory in job.directories)
-    assert len(plain.history["loss"]) == 1
-    assert plain.names("init")
-    assert not perturbed.names("init")
+    for trace in map(Trace, job.directories):
+        assert len(trace.history["loss"]) == 1
+        assert trace.names("init")

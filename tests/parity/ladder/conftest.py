@@ -18,11 +18,11 @@ def keras(tmp_path_factory):
 def compared_with(keras, tmp_path):
     """Compares the whole trace and a copy of it in which `change` was made."""
 
-    def run(change=None, tolerance=None):
+    def run(change=None):
         parts = whole_parts()
         if change is not None:
             change(parts)
-        return levels_of(keras, parts.write(tmp_path / "torch"), tolerance)
+        return levels_of(keras, parts.write(tmp_path / "torch"))
 
     return run
 

@@ -13,6 +13,7 @@ from parity.ladder.compare import (
     compare_close,
     compare_exact,
     greatest_difference,
+    relative_differences,
 )
 from parity.ladder.items import FAIL, PASS
 
@@ -298,3 +299,24 @@ def test_a_scaled_comparison_is_relative_only_where_numbers_are_above_1(largest,
 def test_the_greatest_difference_is_that_of_all_differences(a, b):
     a, b = np.array(a), np.array(b)
     assert greatest_difference(a, b) == absolute_difference(a, b).max()
+
+
+def test_differences_are_relative_to_the_largest_value():
+    theirs = {"a": np.array([4.0, -8.0]), "zero": np.zeros(2), "none": np.zeros(0)}
+    ours = {"a": np.array([4.0, -7.0]), "zero": np.array([0.0, 0.5]), "none": np.zeros(0)}
+    assert dict(relative_differences(theirs, ours)) == {"a": 1 / 8, "zero": 0.5, "none": 0.0}
+
+
+def test_arrays_that_are_missing_or_of_another_shape_are_infinitely_far():
+    ours = {"a": np.ones(2), "b": np.ones(3)}
+    theirs = {"a": np.ones(2), "b": np.ones(2), "c": np.ones(2)}
+    assert dict(relative_differences(theirs, ours)) == {"a": 0.0, "b": INF, "c": INF}
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "expected"),
+    [([1.0, np.nan], [1.0, np.nan], 0.0), ([1.0, np.nan], [1.0, 2.0], INF)],
+    ids=["both diverge", "one diverges"],
+)
+def test_what_is_not_finite_is_equal_only_to_itself(a, b, expected):
+    assert dict(relative_differences({"a": np.array(a)}, {"a": np.array(b)})) == {"a": expected}

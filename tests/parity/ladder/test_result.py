@@ -119,8 +119,8 @@ def test_json_has_the_keys_of_the_contract():
     contract = {"schema", "verdict", "spec", "environment", "levels", "first_divergence"}
     assert contract | {"behaviour"} <= set(json_)
     assert set(json_) - contract == {
-        *("behaviour", "mode", "data", "history", "wall_s", "envelope", "errors", "settings"),
-        *("divergences", "inherited", "incomplete", "not_compared", "tolerance"),
+        *("behaviour", "mode", "data", "history", "wall_s", "anchors", "drift", "errors"),
+        *("settings", "divergences", "inherited", "incomplete", "not_compared", "tolerance"),
     }
     for level in json_["levels"]:
         assert set(level) == {
@@ -151,7 +151,7 @@ def test_json_has_the_values_of_the_result():
         behaviour={"keras": {"verdict": "overfit", "gap": NAN}, "torch": {}},
         history={"keras": {"loss": [1.0, -INF]}, "torch": {}},
         wall_s={"keras": 1.0, "torch": 2.0},
-        envelope={"max_difference_by_step": [INF]},
+        drift={"difference": [INF]},
     )
     json_ = result.to_json()
     text = json.dumps(json_, allow_nan=False)
@@ -186,7 +186,7 @@ def test_json_has_the_values_of_the_result():
     assert json_["settings"] == []
     assert json_["behaviour"]["keras"] == {"verdict": "overfit", "gap": "NaN"}
     assert json_["history"]["keras"]["loss"] == [1.0, "-Infinity"]
-    assert json_["envelope"] == {"max_difference_by_step": ["Infinity"]}
+    assert json_["drift"] == {"difference": ["Infinity"]}
 
 
 def test_epochs_are_counted_from_1_wherever_a_person_reads():

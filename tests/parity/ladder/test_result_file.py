@@ -71,13 +71,15 @@ def run_result(verdict=PASS, **changes):
         "behaviour": {"keras": JUDGEMENT, "torch": JUDGEMENT},
         "history": {"keras": column, "torch": column},
         "wall_s": {"keras": 12.5, "torch": 6},
-        "envelope": {
-            "num_perturbations": 2,
-            "factor": 1.5,
-            "steps": [1, 2],
-            "max_difference_by_step": [1e-7, INF],
-            "sensitivity": {"loss": 0.5, "val_loss": NAN},
+        "anchors": {
+            "num_steps": 3,
+            "num_trained": 6,
+            "steps": [0, 3],
+            "difference": [1e-14, INF],
+            "allowed": [1e-9, 3e-8],
+            "rounding": [1.5, INF],
         },
+        "drift": {"steps": [1, 2], "difference": [1e-7, INF], "parted": 2},
         **changes,
     }
     failing = "trajectory" if verdict == FAIL else None
@@ -122,7 +124,7 @@ def failed_run():
 
 GOOD = {
     "run that passes": run_result(),
-    "run in float64": run_result(envelope=None),
+    "run in float64": run_result(anchors=None),
     "run that fails": run_result(FAIL),
     "run without result": failed_run(),
     "check that passes": check_result(),
@@ -210,7 +212,7 @@ def test_numbers_that_json_lacks_are_numbers_again_and_texts_stay_texts():
     assert (item.worst, math.isnan(item.keras), item.index) == (INF, True, (1, 2))
     assert found.history["keras"]["loss"] == [INF, -INF]
     assert math.isnan(found.behaviour["torch"]["gap"])
-    assert found.envelope["max_difference_by_step"] == [1e-7, INF]
+    assert found.drift["difference"] == [1e-7, INF]
     assert {type(value) for value in found.history["keras"]["learning_rate"]} == {float}
 
 
@@ -357,20 +359,19 @@ WRONG = [
     (RUN, ("wall_s", "keras"), "12", "wall_s.keras is '12'; expected a number, or one of"),
     (RUN, ("wall_s", "keras"), REMOVED, "wall_s has no 'keras'"),
     (RUN, ("wall_s", "jax"), 1.0, "a key of wall_s is 'jax'"),
-    (RUN, ("envelope",), [], r"envelope is \[\]"),
+    (RUN, ("anchors",), [], r"anchors is \[\]"),
+    *(
+        (RUN, ("anchors", name), [1.0], f"anchors.steps and anchors.{name} have different lengths")
+        for name in ("difference", "allowed", "rounding")
+    ),
+    (RUN, ("anchors", "difference", 0), None, r"anchors.difference\[0\] is None"),
     (
         RUN,
-        ("envelope", "max_difference_by_step"),
+        ("drift", "difference"),
         [1.0],
-        "envelope.steps and envelope.max_difference_by_step have different lengths",
+        "drift.steps and drift.difference have different lengths",
     ),
-    (
-        RUN,
-        ("envelope", "max_difference_by_step", 0),
-        None,
-        r"envelope.max_difference_by_step\[0\] is None",
-    ),
-    (RUN, ("envelope", "sensitivity", "loss"), [], r"envelope.sensitivity.loss is \[\]"),
+    (RUN, ("drift", "parted"), -1, "drift.parted is -1"),
     (RUN, ("errors",), "none", "errors is 'none'; expected array"),
     (RUN, ("errors",), [5], r"errors\[0\] is 5"),
     (RUN, ("environment", "keras", "python"), "x" * 1_000_001, "a text has 1,000,001 characters"),

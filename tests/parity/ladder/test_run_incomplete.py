@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from ladder_runs import failing, levels_of
-from traces import HISTORY_KEYS, run_parts, whole_parts
+from traces import HISTORY_KEYS, whole_parts
 
 from parity.errors import RunError
 from parity.ladder.items import FAIL
@@ -166,8 +166,3 @@ def test_another_shape_or_dtype_is_a_finding(compared_with, key, level, change):
 
     found = failing(compared_with(apply))
     assert (found.id, found.first_failure.note) == (level, "shape or dtype differs")
-
-
-def test_a_trace_of_a_perturbed_run_which_has_no_probe_is_told(keras, tmp_path):
-    bare = run_parts([0.0, 0.0], [1.0]).write(tmp_path / "bare")
-    assert isinstance(outcome(keras, bare), RunError)

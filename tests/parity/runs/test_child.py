@@ -20,6 +20,7 @@ from parity.errors import RunError
 from parity.files.json_io import write_json
 from parity.halves import protocol
 from parity.programs.run_spec import RunSpec
+from parity.traces.anchors import AnchorPlan
 from parity.traces.folder import SUCCESS
 from parity.traces.trace import RunResult, Trace
 
@@ -39,8 +40,11 @@ class FakeHalf:
         self.calls.append("probe")
         writer.put("init/dense1.bias", np.ones(2))
 
-    def fit(self, spec, data, recorder=None):
-        self.calls.append("fit")
+    def Anchors(self, spec, data, writer, folder):
+        return folder
+
+    def fit(self, spec, data, recorder=None, anchors=None):
+        self.calls.append("fit" if anchors is None else "fit with anchors")
         recorder.on_start(lambda: RESULT.weights)
         for _ in range(-(-len(data.x_train) // spec.batch_size) * spec.epochs):
             recorder.on_step(0.5, lambda: RESULT.weights)
@@ -69,7 +73,8 @@ def data_file(tmp_path):
 def make_directory(tmp_path):
     def make(name, **changes):
         (tmp_path / name).mkdir()
-        spec = RunSpec(epochs=2, batch_size=4).replace(**changes)
+        # In float64 there are no anchors.
+        spec = RunSpec(epochs=2, batch_size=4, dtype="float64").replace(**changes)
         write_json(tmp_path / name / "spec.json", spec.to_dict())
         return tmp_path / name
 
@@ -80,39 +85,63 @@ def run(half, data_file, *directories):
     return worker.main("torch", half, ["run", "--data", data_file, *map(str, directories)])
 
 
-def test_every_directory_is_run_and_perturbed_runs_have_no_probe(
-    half, data_file, make_directory, capfd
-):
-    plain, perturbed = make_directory("plain"), make_directory("perturbed", perturbation=1)
-    assert run(half, data_file, plain, perturbed) == 0
-    assert half.calls == ["configure", "probe", "fit", "fit"]
-    assert Trace(plain).names("init") == ["dense1.bias"]
-    assert Trace(plain).environment == {"framework": "fake"}
-    assert Trace(plain).facts["sha256"].keys() >= {"x_train", "y_test"}
-    assert Trace(perturbed).names("init") == []
+def test_every_directory_is_run(half, data_file, make_directory, capfd):
+    first, second = make_directory("first"), make_directory("second")
+    assert run(half, data_file, first, second) == 0
+    assert half.calls == ["configure", "probe", "fit", "probe", "fit"]
+    assert Trace(first).names("init") == ["dense1.bias"]
+    assert Trace(first).environment == {"framework": "fake"}
+    assert Trace(first).facts["sha256"].keys() >= {"x_train", "y_test"}
     out, err = capfd.readouterr()
-    assert re.fullmatch(
-        r"(progress plain \d/4 loss=0.5\n)+(progress perturbed \d/4 loss=0.5\n)+", out
-    )
-    assert "progress plain 4/4 loss=0.5\n" in out
+    assert re.fullmatch(r"(progress first \d/4 loss=0.5\n)+(progress second \d/4 loss=0.5\n)+", out)
+    assert "progress first 4/4 loss=0.5\n" in out
     assert err == ""
 
 
-def test_training_samples_are_evaluated_in_the_run_itself_but_in_no_perturbed_run(
-    half, data_file, make_directory
-):
-    def fit(spec, data, recorder):
+def test_training_samples_are_evaluated(half, data_file, make_directory):
+    def fit(spec, data, recorder, anchors):
         recorder.on_step(0.5, lambda: RESULT.weights)
         recorder.on_epoch_end(lambda: (0.25, 0.75))
         recorder.on_end(lambda: np.ones((1, 2)))
         return RESULT
 
     half.fit = fit
-    plain, perturbed = make_directory("plain"), make_directory("perturbed", perturbation=1)
-    assert run(half, data_file, plain, perturbed) == 0
+    directory = make_directory("plain")
+    assert run(half, data_file, directory) == 0
     expected = {"loss": [0.5], "eval_loss": [0.25], "eval_accuracy": [0.75]}
-    assert Trace(plain).history == expected
-    assert Trace(perturbed).history == {"loss": [0.5]}
+    assert Trace(directory).history == expected
+
+
+def test_a_float32_run_gets_anchors_in_the_folder_of_the_keras_half(
+    half, data_file, make_directory
+):
+    folders = []
+
+    def Anchors(spec, data, writer, folder):
+        folders.append(folder)
+        folder.begin(AnchorPlan((0,), (0,), (0,)))
+        return folder
+
+    half.Anchors = Anchors
+    keras, torch = (make_directory(name, dtype="float32") for name in ("keras", "torch"))
+    for directory in (keras, torch):
+        assert run(half, data_file, directory) == 0
+    assert half.calls == ["configure", "probe", "fit with anchors"] * 2
+    assert [path.name for path in (keras / "anchors").iterdir()] == ["plan.json"]
+    assert not (torch / "anchors").exists()
+    assert len(folders) == 2
+
+
+def test_a_half_that_waits_for_an_anchor_stops_when_its_parent_is_gone(
+    half, data_file, make_directory, monkeypatch
+):
+    def Anchors(spec, data, writer, folder):
+        monkeypatch.setattr(os, "getppid", lambda: 1 - os.getpid())
+        folder.read(0)
+
+    half.Anchors = Anchors
+    with pytest.raises(SystemExit, match="the parent process is gone"):
+        run(half, data_file, make_directory("torch", dtype="float32"))
 
 
 @pytest.mark.parametrize(
@@ -161,7 +190,7 @@ def test_runs_that_need_processes_of_their_own_are_refused(half, data_file, make
 
 
 def test_an_error_of_the_project_ends_with_its_own_code(half, data_file, make_directory, capfd):
-    def fit(spec, data, recorder):
+    def fit(spec, data, recorder, anchors):
         raise RunError("it did not work")
 
     half.fit = fit
@@ -209,7 +238,7 @@ def test_a_directory_that_is_run_again_does_not_look_finished_meanwhile(
     directory = make_directory("a")
     (directory / SUCCESS).touch()
 
-    def fit(spec, data, recorder):
+    def fit(spec, data, recorder, anchors):
         assert not (directory / SUCCESS).exists()
         raise ZeroDivisionError
 
@@ -260,12 +289,12 @@ def test_the_parent_is_looked_at_even_when_nothing_is_printed(monkeypatch):
 FAKE_MODULE = """
 import os, sys, time, types
 from parity.worker import main
-def fit(spec, data, recorder):
+def fit(spec, data, recorder, anchors):
     recorder.on_start(dict)
     print("pid", os.getpid(), flush=True)
     if HANG:
         time.sleep(60)
-    for step in range(6000):
+    for step in range(4000):
         recorder.on_step(1.0, dict)
         time.sleep(0.01)
 nothing = lambda *arguments: None
@@ -275,7 +304,7 @@ sys.exit(main("torch", half, sys.argv[1:]))
 
 
 def test_a_child_stops_by_itself_when_its_parent_is_killed(data_file, make_directory, tmp_path):
-    directory = make_directory("a", epochs=3000)
+    directory = make_directory("a", epochs=2000)
     log = tmp_path / "log"
     script = (
         "import subprocess, sys\n"

@@ -17,8 +17,7 @@ from parity.halves.options import ChildOptions
 from parity.ladder.result import Result
 from parity.ladder.result_file import read_result, result_from
 from parity.programs.scenarios import scenario
-from parity.runs import run as module
-from parity.runs.pair import RunOptions
+from parity.runs.pair import Pair, RunOptions
 from parity.runs.run import run_all
 
 LEVELS = [
@@ -79,22 +78,27 @@ def test_two_scenarios_in_float64_pass_every_level_and_leave_whole_run_directori
         assert set(written["history"]["torch"]) == set(written["history"]["keras"])
 
 
-def test_float32_is_judged_by_perturbed_runs_whose_traces_are_then_removed(tmp_path, color_npz):
-    spec = small("dropout", dtype="float32", data=str(color_npz), split="last", epochs=1)
-    result = run(spec, out=tmp_path / "out", perturbations=2)
+def test_float32_is_judged_from_anchors_which_are_then_removed(tmp_path, color_npz):
+    spec = small("dropout", dtype="float32", data=str(color_npz), split="last", epochs=2)
+    result = run(spec, out=tmp_path / "out")
     assert result.verdict == "pass"
     assert_valid(result.to_json())
     assert result_from(result.to_json(), "here") == result
-    assert result.envelope["num_perturbations"] >= 2
+    assert result.anchors["steps"][:2] == [0, 1]
+    assert max(result.anchors["difference"]) < 1e-10
     assert result.spec["split"] == "last"
     (directory,) = (tmp_path / "out").iterdir()
-    assert not list(directory.glob("perturbed-*"))
+    assert not (directory / "keras" / "anchors").exists()
+    assert (directory / "keras" / "trace.safetensors").exists()
 
 
-def test_float32_without_perturbed_runs_is_refused_before_anything_is_run(tmp_path):
-    with pytest.raises(InputError, match="needs at least 1 perturbed run"):
-        run(small("dropout", dtype="float32"), out=tmp_path / "out", perturbations=0)
-    assert not (tmp_path / "out").exists()
+def test_a_torch_half_does_not_wait_for_a_keras_half_that_died(tmp_path):
+    broken = interpreter(tmp_path, "broken", "sleep 2; kill -9 $$")
+    options = RunOptions(tmp_path / "out", ChildOptions(broken, workers=2, timeout_s=100.0))
+    (result,) = run_all([small("dropout", dtype="float32", epochs=1)], options)
+    assert result.verdict == "error"
+    (told,) = result.errors
+    assert "SIGKILL" in told
 
 
 def test_an_existing_run_directory_is_not_overwritten(tmp_path):
@@ -109,29 +113,19 @@ def test_data_that_cannot_be_used_is_refused_before_anything_is_run(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_trace_that_breaks_the_envelope_of_one_pair_leaves_the_others_their_turn(
-    tmp_path, monkeypatch
-):
-    def first(pairs, jobs, options, on_result):
-        return [(pair, None) for pair in pairs]
+def test_a_damaged_trace_of_one_pair_leaves_the_others_their_turn(tmp_path, monkeypatch):
+    compare = Pair.compare
 
-    def broken(pair, comparison, run, *, workers):
-        raise RunError(f"{pair.directory.name}: damaged")
+    def broken(pair):
+        if pair.spec.seed == 3:
+            raise RunError(f"{pair.directory.name}: damaged")
+        return compare(pair)
 
-    monkeypatch.setattr(module, "_run_first", first)
-    monkeypatch.setattr(module, "widen_envelope", broken)
-    shown = []
-    specs = [small("dropout", seed=3), small("dropout", seed=4)]
-    results = run_all(
-        specs,
-        RunOptions(out=tmp_path / "out"),
-        on_result=lambda result, directory: shown.append(result),
-    )
-    assert [result.verdict for result in results] == ["error", "error"]
-    assert [list(result.errors) for result in results] == [
-        [f"dropout-seed{seed}: damaged"] for seed in (3, 4)
-    ]
-    assert shown == results
+    monkeypatch.setattr(Pair, "compare", broken)
+    specs = [small("dropout", seed=3, epochs=1), small("dropout", seed=4, epochs=1)]
+    results = run_all(specs, RunOptions(out=tmp_path / "out"))
+    assert [result.verdict for result in results] == ["error", "pass"]
+    assert list(results[0].errors) == ["dropout-seed3: damaged"]
 
 
 def interpreter(tmp_path, name, script):

@@ -46,7 +46,6 @@ OTHER = {
     "dtype": "float64",
     "device": "cuda",
     "threads": 2,
-    "perturbation": 1,
 }
 
 # What a child imports and what is not part of the code in the key, with the reason.

@@ -13,7 +13,7 @@ def test_files_lie_where_they_are_documented(tmp_path):
         "keras/trace.safetensors": keras.arrays,
         "keras/trace.json": keras.index,
         "keras/failure.json": keras.failure,
-        "perturbed-3/spec.json": run.perturbed(3).spec,
+        "keras/anchors": keras.anchors,
         "data.safetensors": run.data,
         "result.json": run.result,
         "torch.log": run.log("torch"),
@@ -43,12 +43,9 @@ def test_a_run_was_begun_where_a_half_has_its_spec(tmp_path):
     assert run.was_begun
 
 
-def test_perturbed_runs_and_logs_are_found_by_their_names(tmp_path):
+def test_logs_are_found_by_their_names(tmp_path):
     run = RunFolder(tmp_path)
-    assert (run.perturbed_runs(), run.logs()) == ([], [])
-    for number in (2, 1):
-        run.perturbed(number).path.mkdir()
+    assert run.logs() == []
     for name in ("torch", "keras"):
         run.log(name).touch()
-    assert [RunFolder(path).perturbation for path in run.perturbed_runs()] == [1, 2]
     assert [path.name for path in run.logs()] == ["keras.log", "torch.log"]

@@ -107,27 +107,9 @@ def test_training_samples_are_evaluated_once_at_the_end_of_every_epoch():
     }
 
 
-def test_the_predictions_of_the_end_are_kept_where_training_samples_are_evaluated():
+def test_the_predictions_of_the_end_are_kept():
     kept = Training(steps_per_epoch=3, epochs=1).writer.arrays["predictions/val"]
     assert kept.tolist() == [[0.25, 0.75]]
-    perturbed = Training(steps_per_epoch=3, epochs=1, evaluates=False)
-    assert "predictions/val" not in perturbed.writer.arrays
-
-
-def test_where_nothing_is_to_be_evaluated_nothing_is_asked_for_and_no_column_kept():
-    training = Training(steps_per_epoch=3, epochs=4, evaluates=False)
-    assert training.evaluated == []
-    assert training.writer.columns == {}
-
-
-def test_evaluating_changes_nothing_else_that_is_kept():
-    with_it, without = (Training(steps_per_epoch=3, epochs=2, evaluates=e) for e in (True, False))
-    assert with_it.asked == without.asked
-    assert with_it.reported == without.reported
-    assert with_it.writer.facts == without.writer.facts
-    assert set(with_it.writer.arrays) == {*without.writer.arrays, "predictions/val"}
-    for key, array in without.writer.arrays.items():
-        np.testing.assert_array_equal(array, with_it.writer.arrays[key])
 
 
 def test_a_training_that_ends_early_is_kept_as_far_as_it_went():

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from helpers import assert_same_bits, assert_same_weights
 
-from parity.halves.perturbation import perturbed
+from parity.traces.anchors import Anchor
+from parity.traces.perturbation import perturbed, perturbed_state
 
 DTYPES = [np.float32, np.float64]
 
@@ -75,3 +76,20 @@ def test_numpys_own_generator_is_left_alone():
     state = np.random.get_state()[1].copy()
     perturbed(weights(np.float32), 1)
     np.testing.assert_array_equal(np.random.get_state()[1], state)
+
+
+def test_a_perturbed_anchor_moves_weights_and_slots_by_one_unit_of_float64_and_no_mask():
+    anchor = Anchor(
+        7,
+        {"conv1.kernel": np.float32([[1.5, 0.0]])},
+        {"momentum": {"conv1.kernel": np.float32([[0.75, 0.25]])}},
+        {"dropout1": np.array([3, 8])},
+    )
+    found = perturbed_state(anchor, 1)
+    moved = found.weights["conv1.kernel"] - anchor.weights["conv1.kernel"]
+    assert np.abs(moved).tolist() == [[np.spacing(1.5), 0]]
+    moved = found.slots["momentum"]["conv1.kernel"] - anchor.slots["momentum"]["conv1.kernel"]
+    # Below a power of two a unit is half as large.
+    assert (np.abs(moved) > 0).all()
+    assert (np.abs(moved) <= np.spacing([[0.75, 0.25]])).all()
+    assert found.masks is anchor.masks

@@ -1,0 +1,116 @@
+"""How far a port may be from the reference after steps from an anchor.
+
+Two questions, each in the arithmetic that can answer it.
+
+Do both halves compute the same? Their steps from an anchor are made in float64, where rounding is a
+billionth of the least fault. Of an array they may differ by
+
+    RELATIVE, or NOISE_FACTOR times what one unit in the last place of the state changes in the
+    reference, whichever is more, relative to the largest value of the array
+
+How far weights have moved is also off by some roundings of the weights: at the end of a schedule
+that is more, since a weight of 0.1 moves by 1e-10 there.
+
+Does float32 round alike? The first step is also made in float32. How far that is from the step in
+float64 is the rounding of a half. Where rounding decides a pool or a ReLU, one step in some hundred
+is thousands of times further off, in either half; so what counts is what is usual around an anchor:
+
+    rounding(anchor) = median of the port's, over the upper fifth of the reference's
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from parity.ladder.tolerance import NOISE_FACTOR
+from parity.traces.anchors import FED, FLOAT32, MOVED, SIZE
+
+if TYPE_CHECKING:
+    from parity.traces.trace import Trace
+
+RELATIVE = 1e-9
+# An array that rounding alone changes more is not compared: its exact value is 0.
+MOST = 1e-3
+ROUNDING_FACTOR = 10.0
+NUM_ROUNDINGS = 8  # of a weight, by two halves in NUM_STEPS steps, and by what the noise misses
+NUM_NEIGHBOURS = 6  # anchors on each side, in which rounding is usual
+QUANTILE = 0.8
+
+
+class AnchoredTolerance:
+    """What the arrays of `AnchoredSteps` may differ by, from each anchor.
+
+    Args:
+        keras: trace of the reference.
+    """
+
+    def __init__(self, keras: Trace) -> None:
+        self._keras = keras
+        self.steps: list[int] = list(keras.facts["anchors"])
+        self._measured = np.array(keras.facts["anchors_measured"])
+        self._noise = {key: keras[f"anchor_noise/{key}"] for key in keras.below("anchor_noise")}
+
+    def allowed(self, step: int, key: str) -> float:
+        """Returns the allowed difference, relative to the largest value of an array.
+
+        Args:
+            step: of the anchor.
+            key: of the array.
+        """
+        floor = RELATIVE
+        kind, _, rest = key.partition("/")
+        if kind == MOVED:
+            weight = float(self._keras[f"anchored/{step}/{SIZE}/{rest.partition('/')[2]}"])
+            epsilon = float(np.finfo(np.float64).eps)
+            largest = self._keras.largest(f"anchored/{step}/{key}") or 1.0
+            floor = max(floor, NUM_ROUNDINGS * epsilon * weight / largest)
+        if key not in self._noise:
+            return floor
+        # The noise was measured from some anchors: of these, the last one before and the next.
+        place = int(np.searchsorted(self._measured, step))
+        near = self._noise[key][max(0, place - 1) : place + 1]
+        return max(floor, NOISE_FACTOR * float(np.nanmax(near, initial=0.0)))
+
+
+def read_steps(trace: Trace, step: int) -> dict[str, np.ndarray]:
+    """Returns the arrays of `AnchoredSteps` of one anchor, by key."""
+    prefix = f"anchored/{step}"
+    others = (*FED, FLOAT32, SIZE)
+    keys = [key for key in trace.below(prefix) if key.partition("/")[0] not in others]
+    return {key: trace[f"{prefix}/{key}"] for key in keys}
+
+
+def roundings(keras: Trace, torch: Trace, steps: list[int]) -> list[dict[str, float]]:
+    """Returns for each anchor how the port rounds, by weight: 1 is as much as the reference.
+
+    Args:
+        keras: trace of the reference.
+        torch: trace of the port.
+        steps: anchors that both have.
+    """
+    names = keras.names(f"anchored/{steps[0]}/{FLOAT32}") if steps else ()
+    found: list[dict[str, float]] = [{} for _ in steps]
+    for name in names:
+        of_halves = [[_rounding(half, step, name) for step in steps] for half in (keras, torch)]
+        for place in range(len(steps)):
+            near = slice(max(0, place - NUM_NEIGHBOURS), place + NUM_NEIGHBOURS + 1)
+            theirs, ours = (np.array(rows[near]) for rows in of_halves)
+            usual = float(np.quantile(theirs, QUANTILE, method="higher"))
+            own = float(np.median(ours))
+            found[place][name] = own / usual if usual else (float("inf") if own else 0.0)
+    return found
+
+
+def _rounding(half: Trace, step: int, name: str) -> float:
+    """Returns the root of the mean squared rounding of a half's own step; infinite without it."""
+    exact, rounded = (f"anchored/{step}/{kind}/{name}" for kind in (f"{MOVED}/1", FLOAT32))
+    if exact not in half or rounded not in half or half[exact].shape != half[rounded].shape:
+        return float("inf")
+    with np.errstate(invalid="ignore", over="ignore"):
+        square = np.square(half[rounded] - half[exact])
+    # A half that diverges does so in both.
+    same = np.isnan(half[rounded]) & np.isnan(half[exact]) | (half[rounded] == half[exact])
+    mean = float(np.mean(np.where(same, 0.0, square))) if square.size else 0.0
+    return float("inf") if np.isnan(mean) else mean**0.5

@@ -1,0 +1,149 @@
+"""Steps from anchors: what both halves computed from the same recorded states of the reference."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from parity.ladder.anchored import (
+    MOST,
+    NUM_NEIGHBOURS,
+    RELATIVE,
+    ROUNDING_FACTOR,
+    AnchoredTolerance,
+    read_steps,
+    roundings,
+)
+from parity.ladder.compare import compare_close, compare_exact
+from parity.ladder.items import Item
+from parity.ladder.outcome import Outcome, judged
+from parity.ladder.tolerance import IMAGES_FLOAT32, NOISE_FACTOR
+from parity.traces.anchors import NUM_STEPS
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from parity.traces.trace import Trace
+
+# Kinds of arrays, in the order in which a step computes them, and what their items are called.
+_KINDS = {
+    "validation": "val_loss and val_accuracy",
+    "loss": "loss",
+    "norm": "gradient of {}",
+    "moved": "{}",
+    "slots": "{}",
+    "running": "loss and accuracy",
+}
+
+
+def of_anchors(keras: Trace, torch: Trace) -> Outcome:
+    """Compares what was fed and computed in the steps from every anchor that both halves reached.
+
+    The steps of both halves have the reference's learning rates, whose own are another level.
+    """
+    tolerance = AnchoredTolerance(keras)
+    last = len(torch["rates"])
+    steps = [s for s in tolerance.steps if s + len(keras[f"anchored/{s}/loss"]) <= last]
+    rounded = roundings(keras, torch, steps)
+    items: list[Item] = []
+    not_compared: dict[str, str] = {}
+    for step, by_weight in zip(steps, rounded, strict=True):
+        place = {"epoch": step // keras.facts["steps_per_epoch"], "step": step}
+        items += _fed(keras, torch, place)
+        items += _computed(keras, torch, tolerance, place, not_compared)
+        if by_weight:
+            items.append(_rounding(by_weight, place))
+    source = (
+        f"{len(steps)} recorded states, {NUM_STEPS} steps each in float64: {RELATIVE:g} of an "
+        f"array's largest value, or {NOISE_FACTOR:g} times what one unit in the last place of the "
+        "state changes in Keras"
+    )
+    if any(rounded):
+        source += (
+            f"; a step in float32 is rounded at most {ROUNDING_FACTOR:g} times as much as Keras's, "
+            f"in the median of {2 * NUM_NEIGHBOURS + 1} states"
+        )
+    return judged(source, items, not_compared.items())
+
+
+def _fed(keras: Trace, torch: Trace, place: Mapping[str, Any]) -> Iterator[Item]:
+    prefix = f"anchored/{place['step']}"
+    for name in keras.names(f"{prefix}/masks"):
+        key = f"{prefix}/masks/{name}"
+        yield compare_exact(f"generator of {name}'s masks", keras[key], _of(torch, key), **place)
+    key = f"{prefix}/labels"
+    yield compare_exact("labels of the batches", keras[key], _of(torch, key), **place)
+    key = f"{prefix}/images"
+    yield compare_close(
+        "images of the batches", keras[key], _of(torch, key), allowed=IMAGES_FLOAT32, **place
+    )
+
+
+def _of(torch: Trace, key: str) -> object:
+    return torch[key] if key in torch else "absent"  # noqa: SIM401 - a Trace has no get
+
+
+def _computed(
+    keras: Trace,
+    torch: Trace,
+    tolerance: AnchoredTolerance,
+    place: Mapping[str, Any],
+    not_compared: dict[str, str],
+) -> Iterator[Item]:
+    """Yields the worst item of each kind of array."""
+    theirs, ours = (read_steps(half, place["step"]) for half in (keras, torch))
+    by_kind: dict[str, list[Item]] = {kind: [] for kind in _KINDS}
+    for key, array in theirs.items():
+        item = _compared(key, array, ours.get(key), tolerance, place)
+        if item.allowed > MOST and item.agrees:
+            not_compared[f"{item.name} from the state at step {place['step']}"] = (
+                "rounding decides it: its exact value is 0"
+            )
+        else:
+            by_kind[key.partition("/")[0]].append(item)
+    for items in by_kind.values():
+        if items:
+            yield max(items, key=lambda item: item.ratio)
+
+
+def _compared(
+    key: str,
+    theirs: np.ndarray,
+    ours: np.ndarray | None,
+    tolerance: AnchoredTolerance,
+    place: Mapping[str, Any],
+) -> Item:
+    kind, _, rest = key.partition("/")
+    allowed = tolerance.allowed(place["step"], key)
+    after = ""
+    if kind in ("moved", "slots"):
+        number, _, rest = rest.partition("/")
+        after = "after one step" if number == "1" else f"after {number} steps"
+    name = _KINDS[kind].format(_name(kind, rest))
+    other: object = "absent" if ours is None else ours
+    item = compare_close(name, theirs, other, allowed=allowed, unit="rel", **place)
+    notes = ["absent in the port" if ours is None else item.note, after]
+    return dataclasses.replace(item, note=", ".join(note for note in notes if note))
+
+
+def _name(kind: str, rest: str) -> str:
+    """Returns "conv1.kernel", or "momentum of conv1.kernel", from the end of a key."""
+    if kind == "slots":
+        slot, _, name = rest.partition("/")
+        return f"{slot} of {name}"
+    return rest
+
+
+def _rounding(by_weight: Mapping[str, float], place: Mapping[str, Any]) -> Item:
+    """Returns the item of the weight whose float32 steps are furthest from those in float64."""
+    name = max(by_weight, key=lambda each: by_weight[each])
+    return Item(
+        name=f"rounding of {name}",
+        worst=by_weight[name],
+        allowed=ROUNDING_FACTOR,
+        unit="roundings",
+        num_compared=len(by_weight),
+        note="a step in float32 against the same in float64, in the median of near states",
+        **place,
+    )

@@ -1,0 +1,68 @@
+"""What a result tells of anchors, and of how the two free runs part."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from parity.ladder.compare import absolute_difference
+from parity.traces.anchors import NUM_STEPS
+
+if TYPE_CHECKING:
+    from parity.ladder.items import Item, Level
+    from parity.traces.trace import Trace
+
+# Two runs have parted when a weight differs by so many units in the last place of the largest one.
+PARTED = 100
+
+
+def told_anchors(keras: Trace, level: Level) -> dict[str, Any] | None:
+    """Returns how far the port is from the reference at each anchor; None without anchors.
+
+    Args:
+        keras: trace of the reference.
+        level: the level "trajectory".
+
+    Returns:
+        The fields of `parity.ladder.result_record.AnchorsRecord`.
+    """
+    if "anchors" not in keras.facts:
+        return None
+    worst: dict[int, Item] = {}
+    rounding: dict[int, float] = {}
+    for item in level.items:
+        if item.step is None:
+            continue
+        if item.unit == "roundings":
+            rounding[item.step] = item.worst
+        elif item.unit == "rel" and (item.step not in worst or item.ratio > worst[item.step].ratio):
+            worst[item.step] = item
+    return {
+        "num_steps": NUM_STEPS,
+        "num_trained": len(keras["rates"]),
+        "steps": list(worst),
+        "difference": [item.worst for item in worst.values()],
+        "allowed": [item.allowed for item in worst.values()],
+        "rounding": [rounding[step] for step in worst if step in rounding],
+    }
+
+
+def told_drift(keras: Trace, torch: Trace) -> dict[str, Any]:
+    """Returns how the weights of the two free runs part.
+
+    Returns:
+        The "steps" at which both recorded their weights, the greatest "difference" of a weight at
+        each, and the first step at which they have "parted", or None.
+    """
+    steps = sorted({*keras.numbers("trajectory")} & {*torch.numbers("trajectory")})
+    differences, parted = [], None
+    epsilon = float(np.finfo(keras.spec["dtype"]).eps)
+    for step in steps:
+        keys = [f"trajectory/{step}/{name}" for name in keras.names(f"trajectory/{step}")]
+        apart = [float(absolute_difference(keras[key], torch[key]).max()) for key in keys]
+        differences.append(max(apart))
+        size = max(float(np.abs(keras[key]).max()) for key in keys)
+        if parted is None and not max(apart) <= PARTED * epsilon * size:
+            parted = step
+    return {"steps": steps, "difference": differences, "parted": parted}

@@ -1,0 +1,109 @@
+"""Anchors: recorded states of the reference, from which both halves make a few steps again.
+
+Rounding grows in a float32 training until two right runs are far apart. From a recorded state it
+cannot: whatever came before, both halves have the same numbers, and a few steps in float64 show
+whether they compute the same. So a training can be judged at its end as at its start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from parity.traces.trace import Weights
+
+# Made from an anchor. In float64 the first shows any difference of a step, the second what it left
+# behind, the third what comes every other time.
+NUM_STEPS = 3
+PER_EPOCH, LEAST = 3, 20
+NUM_MEASURED = 10  # anchors from which the effect of rounding is measured
+NUM_VALIDATED = 20  # epochs in front of which the validation samples are evaluated
+# Rounding grows with the steps. In float64 it stays below the tolerance up to this number of steps
+# (`python benchmarks/accuracy/drift.py`); in float32 it does not for one epoch.
+MOST_STEPS_IN_FLOAT64 = 5000
+# Parts of the keys of a trace, `anchored/STEP/…`; see `parity.traces.anchored_steps`.
+FED = ("labels", "images", "masks")  # compared beside what the steps compute
+FLOAT32, MOVED, SIZE = "float32", "moved", "size"
+# Of all anchors together, on the disk while a run lasts. A state of 225,034 weights has 2.7 MB.
+MOST_BYTES = 2**29
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """The state of the reference before a step.
+
+    Attributes:
+        step: number of steps that were made before it.
+        weights: name to array, in the portable layout.
+        slots: slot of the optimizer to name of the weight to array; empty before the first step.
+        masks: layer to (2,) int64, its seed and the number of masks drawn so far.
+        rates: (steps,) learning rates of the steps from there.
+        images: (N, H, W, C) of the batch of each of these steps, if they are augmented: a pixel
+            that is computed may be rounded otherwise in the port. Else empty.
+    """
+
+    step: int
+    weights: Weights
+    slots: Mapping[str, Weights]
+    masks: Mapping[str, np.ndarray]
+    rates: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    images: Sequence[np.ndarray] = ()
+
+
+def are_needed(dtype: str, num_steps: int) -> bool:
+    """Whether a run is judged from anchors, and not by its whole training.
+
+    Args:
+        dtype: of the run.
+        num_steps: planned for the whole run.
+    """
+    return dtype == "float32" or num_steps > MOST_STEPS_IN_FLOAT64
+
+
+@dataclass(frozen=True)
+class AnchorPlan:
+    """Where the anchors of a run are.
+
+    Attributes:
+        steps: numbers of steps before the anchors, from 0.
+        measured: those from which the effect of rounding is measured.
+        validated: those at which the validation samples are evaluated; each begins an epoch.
+    """
+
+    steps: Sequence[int]
+    measured: Sequence[int]
+    validated: Sequence[int]
+
+    @classmethod
+    def of(cls, steps_per_epoch: int, epochs: int, state_bytes: int) -> AnchorPlan:
+        """Plans the anchors of a run.
+
+        They are the first two steps, and in every epoch its first step, one in the middle, and the
+        one from which the last steps of the epoch are made, so that the smaller last batch is among
+        them. If all of them together are too large, whole epochs are left out, evenly.
+
+        Args:
+            steps_per_epoch: number of batches of an epoch.
+            epochs: number of epochs.
+            state_bytes: size of one anchor.
+        """
+        last = max(0, steps_per_epoch - NUM_STEPS)
+        wanted = max(PER_EPOCH, -(-LEAST // epochs))
+        offsets = sorted({round(number * last / max(1, wanted - 1)) for number in range(wanted)})
+        most = max(LEAST, MOST_BYTES // max(1, state_bytes)) // len(offsets)
+        chosen = spread(range(epochs), max(1, most))
+        found = {0, 1} | {e * steps_per_epoch + offset for e in chosen for offset in offsets}
+        steps = sorted(step for step in found if step < epochs * steps_per_epoch)
+        first = [step for step in steps if step % steps_per_epoch == 0]
+        return cls(steps, spread(steps, NUM_MEASURED), spread(first, NUM_VALIDATED))
+
+
+def spread(values: Sequence[int], most: int) -> list[int]:
+    """Returns the values, or `most` of them, evenly spread, the first and the last among them."""
+    if len(values) <= most:
+        return list(values)
+    return [values[round(n * (len(values) - 1) / max(1, most - 1))] for n in range(most)]

@@ -1,0 +1,43 @@
+"""The smallest possible change of a state: each number in it moves by one unit in the last place.
+
+Such a perturbation changes what follows as much as rounding does. It therefore measures what
+float32 allows: a difference between frameworks that is as small may be rounding.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from parity.traces.anchors import Anchor
+    from parity.traces.trace import Weights
+
+
+def perturbed(weights: Weights, perturbation: int) -> Weights:
+    """Returns weights moved up or down by one ULP each; zeros stay zero.
+
+    Args:
+        weights: name to float32 or float64 array.
+        perturbation: seed of the directions, at least 1.
+    """
+    generator = np.random.default_rng(perturbation)
+    result = {}
+    for name, weight in weights.items():
+        direction = np.where(generator.random(weight.shape) < 0.5, -np.inf, np.inf)
+        moved = np.nextafter(weight, direction.astype(weight.dtype))
+        # The neighbours of zero are denormal: far smaller than any rounding of the run.
+        result[name] = np.where(weight == 0, weight, moved)
+    return result
+
+
+def perturbed_state(anchor: Anchor, perturbation: int) -> Anchor:
+    """Returns a state in float64, weights and slots moved by one ULP of that; see `perturbed`."""
+
+    def moved(values: Weights) -> Weights:
+        return perturbed({name: a.astype(np.float64) for name, a in values.items()}, perturbation)
+
+    slots = {slot: moved(values) for slot, values in anchor.slots.items()}
+    return dataclasses.replace(anchor, weights=moved(anchor.weights), slots=slots)

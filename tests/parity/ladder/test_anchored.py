@@ -1,0 +1,139 @@
+"""How far a port may be from the reference after steps from an anchor, by hand."""
+
+import numpy as np
+import pytest
+from traces import ANCHORS, anchored_parts
+
+from parity.ladder.anchored import (
+    NUM_ROUNDINGS,
+    RELATIVE,
+    AnchoredTolerance,
+    read_steps,
+    roundings,
+)
+
+MOMENTUM = "slots/2/momentum/conv1.kernel"
+MOVED = "moved/2/conv1.kernel"
+INF = float("inf")
+
+
+@pytest.fixture
+def tolerance_of(tmp_path):
+    """The tolerance of a run in which a change was made."""
+
+    def make(change=lambda parts: None):
+        parts = anchored_parts()
+        change(parts)
+        return AnchoredTolerance(parts.write(tmp_path / "keras"))
+
+    return make
+
+
+def noise_of(*values, key=MOMENTUM, measured=ANCHORS):
+    def change(parts):
+        parts.arrays[f"anchor_noise/{key}"] = np.array(values)
+        parts.facts["anchors_measured"] = list(measured)
+
+    return change
+
+
+def test_without_much_noise_a_billionth_of_the_largest_value_is_allowed(tolerance_of):
+    assert tolerance_of().allowed(1, MOMENTUM) == RELATIVE == 1e-9
+
+
+@pytest.mark.parametrize(
+    ("step", "expected"), [(0, 1e-8), (1, 4e-8), (2, 4e-8), (3, 4e-8)], ids=str
+)
+def test_the_noise_is_that_of_the_measured_anchors_before_and_behind(tolerance_of, step, expected):
+    # Measured before the first step, and before the fourth.
+    tolerance = tolerance_of(noise_of(1e-8, 4e-8, measured=(0, 3)))
+    assert tolerance.allowed(step, MOMENTUM) == pytest.approx(30 * expected)
+
+
+def test_what_a_measured_anchor_lacks_is_taken_from_the_other(tolerance_of):
+    tolerance = tolerance_of(noise_of(np.nan, 4e-8, measured=(0, 3)))
+    assert tolerance.allowed(1, MOMENTUM) == pytest.approx(30 * 4e-8)
+
+
+def test_weights_that_hardly_move_are_off_by_their_own_roundings(tolerance_of):
+    def slow(parts):
+        parts.arrays[f"anchored/1/{MOVED}"] *= 4e-10
+        parts.arrays["anchored/1/size/conv1.kernel"] = np.array(3.0)
+
+    tolerance = tolerance_of(slow)
+    # The largest value of the array is 0.25, times 4e-10.
+    assert tolerance.allowed(1, MOVED) == pytest.approx(NUM_ROUNDINGS * 2**-52 * 3.0 / 1e-10)
+    assert tolerance.allowed(0, MOVED) == RELATIVE
+
+
+def test_what_is_fed_and_what_float32_computes_are_no_results_of_the_steps(tmp_path):
+    trace = anchored_parts().write(tmp_path / "keras")
+    assert set(read_steps(trace, 1)) == {
+        *("loss", "running", "norm/conv1.kernel", "moved/1/conv1.kernel"),
+        *("moved/2/conv1.kernel", MOMENTUM),
+    }
+
+
+STEPS = tuple(range(20))
+
+
+@pytest.fixture
+def rounded(tmp_path):
+    """How a port rounds at twenty anchors, by what its steps in float32 are off there."""
+
+    def write(name, off):
+        parts = anchored_parts()
+        for step, by in enumerate(off):
+            exact = np.array([0.5, 0.25])
+            parts.arrays |= {
+                f"anchored/{step}/moved/1/conv1.kernel": exact,
+                f"anchored/{step}/float32/conv1.kernel": exact + by,
+            }
+        return parts.write(tmp_path / name)
+
+    def make(theirs, ours):
+        found = roundings(write("keras", theirs), write("torch", ours), list(STEPS))
+        return [each["conv1.kernel"] for each in found]
+
+    return make
+
+
+def test_a_port_that_rounds_as_the_reference_has_a_ratio_of_one(rounded):
+    assert rounded([1e-8] * 20, [1e-8] * 20) == pytest.approx([1] * 20, rel=1e-6)
+
+
+def test_a_comparison_that_rounding_decides_otherwise_in_some_steps_does_not_count(rounded):
+    theirs, ours = [1e-8] * 20, [2e-8] * 20
+    for step in (3, 9, 15):
+        ours[step] = 1e-4
+    theirs[5] = 1e-4
+    assert rounded(theirs, ours) == pytest.approx([2] * 20, rel=1e-6)
+
+
+def test_less_precision_from_a_step_on_is_seen_from_there_on(rounded):
+    ours = [1e-8] * 10 + [1e-5] * 10
+    found = rounded([1e-8] * 20, ours)
+    # Of the 13 steps around the eleventh, seven are rounded more.
+    assert found[:10] == pytest.approx([1] * 10, rel=1e-6)
+    assert found[10:] == pytest.approx([1000] * 10, rel=1e-6)
+
+
+def test_steps_that_are_exact_in_both_halves_do_not_differ(rounded):
+    assert rounded([0.0] * 20, [0.0] * 20) == [0.0] * 20
+    assert rounded([0.0] * 20, [1e-8] * 20) == [INF] * 20
+
+
+def test_a_step_in_float32_that_is_not_there_is_infinitely_far(tmp_path):
+    keras, torch = anchored_parts(), anchored_parts()
+    for step in ANCHORS:
+        del torch.arrays[f"anchored/{step}/float32/conv1.kernel"]
+    traces = keras.write(tmp_path / "keras"), torch.write(tmp_path / "torch")
+    assert roundings(*traces, list(ANCHORS)) == [{"conv1.kernel": INF}] * 3
+
+
+def test_a_run_in_float64_has_no_rounding_to_compare(tmp_path):
+    parts = anchored_parts()
+    for step in ANCHORS:
+        del parts.arrays[f"anchored/{step}/float32/conv1.kernel"]
+    trace = parts.write(tmp_path / "keras")
+    assert roundings(trace, trace, list(ANCHORS)) == [{}] * 3

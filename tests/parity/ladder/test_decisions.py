@@ -1,0 +1,111 @@
+"""What the rules say of a history is what Keras's callbacks do with it."""
+
+from dataclasses import asdict
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pytest
+
+from parity.ladder.decisions import closest_call, decisions
+from parity.programs.run_spec import EarlyStopping, ReduceLR, RunSpec
+
+NUM_EPOCHS = 24
+
+
+def losses(seed, decimals):
+    """Losses that fall and rise; few decimals give ties, and differences of exactly min_delta."""
+    generator = np.random.default_rng(seed)
+    steps = generator.normal(-0.02, 0.15, NUM_EPOCHS)
+    return [float(np.float32(round(value, decimals))) for value in 2 + np.cumsum(steps)]
+
+
+def decided_by_keras(spec, values):
+    """Rates, number of epochs and the epoch whose weights are the last, by Keras's callbacks."""
+    optimizer = keras.optimizers.SGD(spec.learning_rate)
+    model = SimpleNamespace(optimizer=optimizer, stop_training=False, weights=None)
+    model.get_weights = lambda: model.weights
+    model.set_weights = lambda weights: setattr(model, "weights", weights)
+    callbacks = []
+    if spec.reduce_lr is not None:
+        callbacks.append(keras.callbacks.ReduceLROnPlateau(**asdict(spec.reduce_lr), mode="min"))
+    if spec.early_stopping is not None:
+        settings = asdict(spec.early_stopping)
+        callbacks.append(keras.callbacks.EarlyStopping(**settings, mode="min"))
+    for callback in callbacks:
+        callback.set_model(model)
+        callback.on_train_begin()
+    rates = []
+    for epoch, value in enumerate(values):
+        model.weights = epoch
+        rates.append(float(keras.ops.convert_to_numpy(optimizer.learning_rate)))
+        for callback in callbacks:
+            callback.on_epoch_end(epoch, {"loss": value, "val_loss": value})
+        if model.stop_training:
+            break
+    for callback in callbacks:
+        callback.on_train_end()
+    return rates, len(rates), model.weights
+
+
+REDUCE = {
+    "plain": ReduceLR(patience=2),
+    "a delta and a cooldown": ReduceLR(patience=1, min_delta=0.1, cooldown=2, factor=0.5),
+    "a least rate": ReduceLR(patience=1, factor=0.3, min_lr=2e-4),
+    "the training loss": ReduceLR(monitor="loss", patience=3),
+}
+STOP = {
+    "plain": EarlyStopping(patience=3),
+    "restores": EarlyStopping(patience=2, restore_best_weights=True, min_delta=0.05),
+    "starts late": EarlyStopping(patience=2, start_from_epoch=5, restore_best_weights=True),
+    "at once": EarlyStopping(patience=0, restore_best_weights=True),
+}
+
+
+@pytest.mark.parametrize("decimals", [1, 6])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("rule", REDUCE.values(), ids=REDUCE)
+def test_rates_are_those_of_reduce_lr_on_plateau(rule, dtype, decimals):
+    keras.config.set_floatx(dtype)
+    for seed in range(20):
+        values = losses(seed, decimals)
+        spec = RunSpec(epochs=NUM_EPOCHS, reduce_lr=rule, dtype=dtype)
+        found = decisions(spec, {"loss": values, "val_loss": values})
+        assert found.rates == decided_by_keras(spec, values)[0]
+
+
+@pytest.mark.parametrize("decimals", [1, 6])
+@pytest.mark.parametrize("rule", STOP.values(), ids=STOP)
+def test_the_end_and_the_last_weights_are_those_of_early_stopping(rule, decimals):
+    for seed in range(20):
+        values = losses(seed, decimals)
+        spec = RunSpec(epochs=NUM_EPOCHS, early_stopping=rule)
+        _, num_epochs, best = decided_by_keras(spec, values)
+        trained = {"loss": values[:num_epochs], "val_loss": values[:num_epochs]}
+        found = decisions(spec, trained)
+        assert (found.num_epochs, found.best_epoch) == (num_epochs, best)
+
+
+def test_a_run_that_goes_on_past_its_end_is_told_where_the_end_was():
+    spec = RunSpec(epochs=5, early_stopping=EarlyStopping(patience=1))
+    values = [1.0, 2.0, 3.0, 4.0, 5.0]
+    assert decisions(spec, {"loss": values, "val_loss": values}).num_epochs == 2
+
+
+def test_a_run_that_ends_before_its_rule_says_so_should_have_had_all_epochs():
+    spec = RunSpec(epochs=5, early_stopping=EarlyStopping(patience=4))
+    values = [1.0, 2.0]
+    assert decisions(spec, {"loss": values, "val_loss": values}).num_epochs == 5
+
+
+def test_a_loss_that_is_not_a_number_is_no_improvement():
+    spec = RunSpec(epochs=3, reduce_lr=ReduceLR(patience=1, factor=0.5), dtype="float64")
+    values = [1.0, float("nan"), 0.5]
+    assert decisions(spec, {"loss": values, "val_loss": values}).rates == [0.001, 0.001, 0.0005]
+
+
+def test_the_closest_call_is_the_epoch_whose_improvement_was_decided_by_least():
+    # Improvements by 0.5, -0.25, 0.125 over the best one, less a min_delta of 0.0625.
+    rule = ReduceLR(patience=9, min_delta=0.0625)
+    epoch, margin = closest_call(rule, [1.0, 0.5, 0.75, 0.375])
+    assert (epoch, margin) == (3, 0.0625)

@@ -1,0 +1,260 @@
+"""A run with anchors: steps from recorded states are compared, and the free runs may part."""
+
+import numpy as np
+import pytest
+from ladder_runs import NAN, failing, levels_of
+from traces import STEPS_PER_EPOCH, anchored_parts
+
+from parity.ladder.anchored import ROUNDING_FACTOR
+from parity.ladder.items import FAIL, PASS
+from parity.ladder.levels import LEVEL_IDS
+from parity.programs.run_spec import EarlyStopping, ReduceLR
+
+
+@pytest.fixture
+def compared(tmp_path):
+    """Compares a run with anchors and one in which `change` was made; both may have rules."""
+
+    def run(change=None, reference=None, **settings):
+        keras, torch = anchored_parts(**settings), anchored_parts(**settings)
+        if reference is not None:
+            reference(keras)
+        if change is not None:
+            change(torch)
+        return levels_of(keras.write(tmp_path / "keras"), torch.write(tmp_path / "torch"))
+
+    return run
+
+
+def level(levels, name):
+    return levels[LEVEL_IDS.index(name)]
+
+
+def moved(key, by):
+    def change(parts):
+        parts.arrays[key] = (parts.arrays[key] + by).astype(parts.arrays[key].dtype)
+
+    return change
+
+
+def free_run_parts(parts):
+    """What chaos makes of the free run: other weights, losses and history."""
+    parts.arrays["running_loss"] += 0.25
+    for key in [key for key in parts.arrays if key.startswith("trajectory/")]:
+        if not key.startswith("trajectory/0/"):
+            parts.arrays[key] = parts.arrays[key] + 0.5
+    for key in ("loss", "val_loss"):
+        parts.history[key] = [value + 0.25 for value in parts.history[key]]
+
+
+def test_runs_that_agree_at_every_anchor_pass(compared):
+    levels = compared()
+    assert [each.status for each in levels] == [PASS] * 10
+    assert (
+        "3 recorded states, 3 steps each in float64" in level(levels, "trajectory").tolerance_source
+    )
+
+
+def test_free_runs_may_part_where_the_anchors_agree(compared):
+    assert [each.status for each in compared(free_run_parts)] == [PASS] * 10
+
+
+@pytest.mark.parametrize("step", [0, 1, 3])
+@pytest.mark.parametrize(
+    ("key", "size", "name", "note"),
+    [
+        ("moved/1/conv1.kernel", 0.5, "conv1.kernel", "after one step"),
+        ("moved/2/conv1.kernel", 0.25, "conv1.kernel", "after 2 steps"),
+        ("slots/2/momentum/conv1.kernel", 0.125, "momentum of conv1.kernel", "after 2 steps"),
+        ("norm/conv1.kernel", 0.5, "gradient of conv1.kernel", ""),
+        ("loss", 0.5, "loss", ""),
+        ("running", 0.75, "loss and accuracy", ""),
+    ],
+)
+def test_an_array_may_differ_by_a_billionth_and_no_more(compared, step, key, size, name, note):
+    key = f"anchored/{step}/{key}"
+    assert level(compared(moved(key, 0.98e-9 * size)), "trajectory").status == PASS
+    found = failing(compared(moved(key, 1.05e-9 * size)))
+    first = found.first_failure
+    assert (found.id, first.name, first.unit) == ("trajectory", name, "rel")
+    assert (first.step, first.epoch) == (step, step // STEPS_PER_EPOCH)
+    assert first.worst == pytest.approx(1.05e-9, rel=1e-3)
+    assert first.note.endswith(note)
+
+
+def test_an_array_that_rounding_decides_is_not_compared_and_said(compared):
+    key = "slots/2/momentum/conv1.kernel"
+
+    def noisy(parts):
+        parts.arrays[f"anchor_noise/{key}"][:] = 0.5
+
+    found = level(compared(moved(f"anchored/1/{key}", 0.1), noisy), "trajectory")
+    assert found.status == PASS
+    told = dict(found.not_compared)
+    assert "rounding decides it" in told["momentum of conv1.kernel from the state at step 1"]
+
+
+def test_a_port_may_round_ten_times_as_much_as_the_reference_and_no_more(compared):
+    def rounds(times):
+        def change(parts):
+            for step in (0, 1, 3):
+                exact = parts.arrays[f"anchored/{step}/moved/1/conv1.kernel"]
+                parts.arrays[f"anchored/{step}/float32/conv1.kernel"] = exact + times * 1e-8
+
+        return change
+
+    assert level(compared(rounds(0.98 * ROUNDING_FACTOR)), "trajectory").status == PASS
+    first = failing(compared(rounds(1.05 * ROUNDING_FACTOR))).first_failure
+    assert (first.name, first.unit, first.step) == ("rounding of conv1.kernel", "roundings", 0)
+    assert first.worst == pytest.approx(1.05 * ROUNDING_FACTOR, rel=1e-5)
+
+
+def test_the_validation_at_the_begin_of_an_epoch_is_compared(compared):
+    first = failing(compared(moved("anchored/0/validation", 1e-8))).first_failure
+    assert (first.name, first.step) == ("val_loss and val_accuracy", 0)
+
+
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [
+        ("labels", "labels of the batches"),
+        ("images", "images of the batches"),
+        ("masks/dropout1", "generator of dropout1's masks"),
+    ],
+)
+def test_what_is_fed_at_an_anchor_is_compared_exactly(compared, key, name):
+    first = failing(compared(moved(f"anchored/3/{key}", 1))).first_failure
+    assert (first.name, first.step) == (name, 3)
+
+
+def test_an_array_that_the_port_lacks_fails(compared):
+    def change(parts):
+        del parts.arrays["anchored/1/norm/conv1.kernel"]
+
+    first = failing(compared(change)).first_failure
+    assert (first.step, first.note) == (1, "absent in the port")
+
+
+RULE = ReduceLR(patience=1, factor=0.1)
+
+
+def cut_before(epoch):
+    """A rate that is cut before an epoch, counted from 0, as its own losses demand."""
+
+    def change(parts):
+        # Keras keeps the rate in float32, in which 0.001 * 0.1 is not 0.0001.
+        start = np.float32(0.001)
+        rates = [float(start if e < epoch else np.float32(float(start) * 0.1)) for e in range(3)]
+        losses = [0.5, 0.4, 0.3]
+        losses[epoch - 1] = 0.9
+        parts.history |= {"learning_rate": rates, "val_loss": losses}
+        parts.arrays["rates"] = np.repeat(rates, STEPS_PER_EPOCH)
+
+    return change
+
+
+def test_halves_that_decide_otherwise_by_their_own_losses_pass_and_the_margin_is_told(compared):
+    levels = compared(cut_before(2), cut_before(3), reduce_lr=RULE)
+    schedule = level(levels, "schedule")
+    assert schedule.status == PASS
+    assert "from epoch 3 on they decide otherwise" in schedule.tolerance_source
+    assert "the val_loss of the halves differ by up to 0.5" in schedule.tolerance_source
+
+
+def test_a_half_that_does_not_decide_as_its_rule_fails(compared):
+    # Its losses demand a cut after two epochs, and it cuts after three.
+    def late(parts):
+        cut_before(2)(parts)
+        losses = parts.history["val_loss"]
+        cut_before(3)(parts)
+        parts.history["val_loss"] = losses
+
+    found = failing(compared(late, cut_before(2), reduce_lr=RULE))
+    first = found.first_failure
+    assert (found.id, first.epoch) == ("schedule", 2)
+    assert first.name == "learning_rate of torch by the rule"
+
+
+def test_a_rate_within_an_epoch_that_the_history_does_not_have_fails_with_its_step(compared):
+    def change(parts):
+        parts.arrays["rates"][3:] *= 1.01
+
+    found = failing(compared(change))
+    first = found.first_failure
+    assert (found.id, first.name) == ("schedule", "learning rates of torch's steps")
+    assert (first.step, first.epoch) == (3, 1)
+
+
+def test_weights_that_a_half_ends_with_are_those_of_its_best_epoch(compared):
+    rule = EarlyStopping(patience=3, restore_best_weights=True)
+
+    def best_is_second(parts):
+        parts.history["val_loss"] = [0.5, 0.25, 0.375]
+        for name in ("conv1.kernel", "dense1.bias"):
+            parts.arrays[f"trajectory/4/{name}"] += 0.5
+            parts.arrays[f"restored/{name}"] = parts.arrays[f"trajectory/4/{name}"].copy()
+
+    settings = {"early_stopping": rule}
+    assert level(compared(best_is_second, **settings), "schedule").status == PASS
+
+    def of_last(parts):
+        best_is_second(parts)
+        parts.arrays["restored/conv1.kernel"] = parts.arrays["trajectory/6/conv1.kernel"]
+
+    first = failing(compared(of_last, **settings)).first_failure
+    assert first.name == "conv1.kernel that torch ends with, of epoch 2"
+
+
+def fit_of(accuracy, val_accuracy, *, num_val=200):
+    def change(parts):
+        # The last epoch counts; equal ones would be those of a net that names one class.
+        parts.history["accuracy"] = [0.5, 0.75, accuracy]
+        parts.history["val_accuracy"] = [0.5, 0.625, val_accuracy]
+        parts.facts |= {"num_train": 600, "num_val": num_val}
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("keras", "torch", "num_val", "status"),
+    [
+        # A gap of 0.057 is one above the limit, 0.049 is none.
+        ((0.95, 0.893), (0.95, 0.901), 200, PASS),
+        # Gaps of 0.20 and 0.04 are 0.16 apart; 200 samples explain up to about 0.1.
+        ((0.95, 0.75), (0.95, 0.91), 200, FAIL),
+        # With 100,000 samples 0.057 and 0.045 are two gaps.
+        ((0.95, 0.893), (0.95, 0.905), 100_000, FAIL),
+    ],
+    ids=["near the limit", "far apart", "many samples"],
+)
+def test_two_verdicts_near_a_limit_pass_if_chance_explains_them(
+    compared, keras, torch, num_val, status
+):
+    levels = compared(fit_of(*torch, num_val=num_val), fit_of(*keras, num_val=num_val))
+    assert level(levels, "behaviour").status == status
+
+
+def test_a_run_that_diverges_in_one_half_only_fails(compared):
+    def change(parts):
+        parts.history["val_loss"][2] = NAN
+
+    assert failing(compared(change)).id == "behaviour"
+
+
+def test_a_port_that_stops_earlier_by_its_own_losses_is_compared_as_far_as_it_goes(compared):
+    def stopped(parts):
+        parts.history["val_loss"] = [0.5, 0.75, 0.4]
+        for column in parts.history.values():
+            del column[2:]
+        for name in ("running_loss", "rates"):
+            parts.arrays[name] = parts.arrays[name][:4]
+        for name in ("conv1.kernel", "dense1.bias"):
+            for step in (5, 6):
+                del parts.arrays[f"trajectory/{step}/{name}"]
+            parts.arrays[f"restored/{name}"] = parts.arrays[f"trajectory/4/{name}"]
+        for key in [key for key in parts.arrays if key.startswith("anchored/3/")]:
+            del parts.arrays[key]
+
+    levels = compared(stopped, early_stopping=EarlyStopping(patience=1))
+    assert {item.step for item in level(levels, "trajectory").items} == {0, 1}
+    assert [each.status for each in levels] == [PASS] * 10

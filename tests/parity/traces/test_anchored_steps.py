@@ -1,0 +1,56 @@
+"""What the steps from an anchor leave in a trace."""
+
+import numpy as np
+
+from parity.traces.anchored_steps import MAX_ENTRIES, AnchoredSteps, moved
+
+
+def made(num_steps):
+    steps = AnchoredSteps({"w": np.float32([10.0])}, num_steps)
+    for number in range(1, num_steps + 1):
+        is_kept = steps.next_is_kept
+        steps.keep(1 / number, (2.0 * number, 0.25 * number), {"w": 3.0 * number})
+        if is_kept:
+            steps.keep_state(
+                {"w": np.array([10.0 + number])}, {"momentum": {"w": np.float32([-number])}}
+            )
+    return steps
+
+
+def test_losses_and_norms_of_every_step_are_kept_and_the_running_metrics_of_the_last():
+    arrays = made(3).arrays
+    np.testing.assert_array_equal(arrays["loss"], [1, 1 / 2, 1 / 3])
+    np.testing.assert_array_equal(arrays["norm/w"], [3, 6, 9])
+    np.testing.assert_array_equal(arrays["running"], [6, 0.75])
+
+
+def test_how_far_weights_have_moved_and_slots_are_kept_after_the_first_step_and_the_last():
+    arrays = made(3).arrays
+    kept = {key: array.tolist() for key, array in arrays.items() if key.count("/") > 1}
+    assert kept == {
+        **{"moved/1/w": [1], "moved/3/w": [3]},
+        **{"slots/1/momentum/w": [-1], "slots/3/momentum/w": [-3]},
+    }
+    assert {array.dtype for array in arrays.values()} == {np.dtype("float64")}
+
+
+def test_of_a_single_step_the_state_is_kept_once():
+    assert [key for key in made(1).arrays if key.startswith("moved")] == ["moved/1/w"]
+
+
+def test_of_a_large_weight_an_even_part_is_kept():
+    start = {"w": np.zeros((40, 50), np.float32)}
+    by = moved(start, {"w": np.arange(2000.0).reshape(40, 50)})["w"]
+    assert MAX_ENTRIES / 2 < len(by) <= MAX_ENTRIES
+    assert len(set(np.diff(by))) == 1
+
+
+def test_a_move_is_taken_in_float64():
+    # In float32 the difference of these two would be 0.
+    assert moved({"w": np.float32([1.0])}, {"w": np.array([1.0 + 1e-9])})["w"][0] > 0.99e-9
+
+
+def test_validation_is_kept_where_it_was_asked_for():
+    steps = AnchoredSteps({}, 1)
+    steps.keep_validation((0.5, 0.75))
+    assert steps.arrays["validation"].tolist() == [0.5, 0.75]

@@ -1,0 +1,76 @@
+"""Which steps of a run have an anchor."""
+
+import numpy as np
+import pytest
+
+from parity.traces.anchors import (
+    LEAST,
+    MOST_BYTES,
+    NUM_MEASURED,
+    NUM_VALIDATED,
+    AnchorPlan,
+    are_needed,
+    spread,
+)
+
+
+def steps_of(*arguments):
+    return AnchorPlan.of(*arguments).steps
+
+
+def test_an_epoch_has_anchors_at_its_begin_in_the_middle_and_before_its_last_three_steps():
+    # 19 steps an epoch; 16 + 3 = 19. 20 epochs with three anchors each, and the second step.
+    steps = steps_of(19, 20, 1000)
+    assert steps[:7] == [0, 1, 8, 16, 19, 27, 35]
+    assert steps[-1] == 19 * 19 + 16
+    assert len(steps) == 61
+
+
+@pytest.mark.parametrize(("steps_per_epoch", "epochs"), [(22, 1), (19, 2), (100, 3), (40, 50)])
+def test_a_run_has_at_least_twenty_anchors_and_each_epoch_three(steps_per_epoch, epochs):
+    steps = steps_of(steps_per_epoch, epochs, 1000)
+    by_epoch = np.bincount(np.array(steps) // steps_per_epoch, minlength=epochs)
+    assert min(by_epoch) >= 3
+    assert len(steps) >= LEAST
+
+
+@pytest.mark.parametrize(("steps_per_epoch", "expected"), [(1, [0, 1, 2, 3]), (3, [0, 1, 3, 6, 9])])
+def test_an_epoch_that_is_as_short_as_the_steps_from_an_anchor_has_one(steps_per_epoch, expected):
+    assert steps_of(steps_per_epoch, 4, 1000) == expected
+
+
+def test_epochs_are_left_out_evenly_where_all_anchors_would_be_too_large():
+    steps = steps_of(10, 1000, MOST_BYTES // 60)
+    epochs = sorted({step // 10 for step in steps})
+    assert len(steps) <= 62
+    assert (epochs[0], epochs[-1]) == (0, 999)
+    assert max(np.diff(epochs)) - min(np.diff(epochs)) <= 1
+
+
+def test_huge_states_leave_the_least_number_of_anchors():
+    assert LEAST - 3 <= len(steps_of(10, 1000, MOST_BYTES)) <= LEAST + 2
+
+
+def test_noise_and_validation_are_measured_at_some_anchors_from_the_first_on():
+    plan = AnchorPlan.of(19, 50, 1000)
+    assert len(plan.measured) == NUM_MEASURED
+    assert len(plan.validated) == NUM_VALIDATED
+    assert {*plan.measured, *plan.validated} <= {*plan.steps}
+    assert (plan.measured[0], plan.measured[-1]) == (plan.steps[0], plan.steps[-1])
+    assert all(step % 19 == 0 for step in plan.validated)
+
+
+@pytest.mark.parametrize(
+    ("most", "expected"),
+    [(1, [0]), (2, [0, 9]), (4, [0, 3, 6, 9]), (10, list(range(10))), (99, list(range(10)))],
+)
+def test_values_are_spread_evenly_from_the_first_to_the_last(most, expected):
+    assert spread(range(10), most) == expected
+
+
+@pytest.mark.parametrize(
+    ("dtype", "num_steps", "expected"),
+    [("float32", 1, True), ("float64", 5000, False), ("float64", 5001, True)],
+)
+def test_float32_and_long_runs_need_anchors(dtype, num_steps, expected):
+    assert are_needed(dtype, num_steps) is expected
