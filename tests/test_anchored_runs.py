@@ -108,6 +108,27 @@ def test_noise_is_measured_at_some_anchors_and_is_that_of_rounding_in_float64(fo
     assert noise.max() < 1e-11
 
 
+@pytest.mark.parametrize("what", ["slots", "weights"])
+def test_what_a_port_changes_between_two_steps_is_seen(folder, monkeypatch, what):
+    path = folder("dropout")
+    validate = Training.validate
+
+    def changing(self):
+        """After an epoch, the optimizer is made anew, or a weight is clipped."""
+        if what == "slots":
+            self.optimizer.state.clear()
+        else:
+            next(self.model.parameters()).data.clamp_(-0.1, 0.1)
+        return validate(self)
+
+    monkeypatch.setattr(Training, "validate", changing)
+    levels = compare(keras_trace(path, spec_of("dropout")), torch_trace(path, path / what))
+    failed = levels[LEVEL_IDS.index("trajectory")].first_failure
+    assert failed.name == "weights and slots changed between two steps"
+    assert (failed.step, failed.keras) == (7, 0)
+    assert failed.torch > 0
+
+
 def test_a_port_that_computes_in_less_than_float32_rounds_too_much(folder, monkeypatch):
     """The images of its float32 steps have 16 bits."""
     path = folder("dropout")

@@ -111,6 +111,8 @@ class Training:
             if self.anchors is not None:
                 self.anchors.before_step(self, batch)
             metrics.update(*self.step(batch), batch.y)
+            if self.anchors is not None:
+                self.anchors.after_step(self)
             if on_step is not None:
                 on_step(metrics.result()[0])
         return metrics.result()

@@ -43,8 +43,8 @@ class Anchors(keras.callbacks.Callback):
     Args:
         spec: the run.
         data: its arrays.
-        writer: receives `anchored/…`, `anchor_noise/…`, `rates` and the facts `anchors` and
-            `anchors_measured`.
+        writer: receives `anchored/…`, `anchor_noise/…`, `rates`, `between_steps` and the facts
+            `anchors` and `anchors_measured`.
         folder: receives the anchors.
 
     Attributes:
@@ -61,6 +61,8 @@ class Anchors(keras.callbacks.Callback):
         self._needed: set[int] = set()
         self._open: list[Anchor] = []  # whose steps are being made
         self._rates: list[float] = []
+        self._left_behind: list[np.ndarray] = []
+        self._changed: list[int] = []
         self._batches: dict[int, Batch] = {}
         self._num_fed = 0
         self.wall_s = 0.0
@@ -94,6 +96,7 @@ class Anchors(keras.callbacks.Callback):
         started = time.perf_counter()
         step = len(self._rates)
         self._rates.append(float(self.model.optimizer.learning_rate.numpy()))
+        self._changed.append(_num_changed(self._left_behind, _values(self.model)))
         if step in self._plan.steps:
             state = get_weights(self.model), _slots(self.model), _masks(self.model)
             self._open.append(Anchor(step, *state))
@@ -108,6 +111,7 @@ class Anchors(keras.callbacks.Callback):
                 by = moved(anchor.weights, get_weights(self.model))
                 self._writer.put_all(f"anchored/{step}/{FLOAT32}", by)
         self._close(step + 1 - NUM_STEPS)
+        self._left_behind = _values(self.model)
         self.wall_s += time.perf_counter() - started
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
@@ -132,6 +136,7 @@ class Anchors(keras.callbacks.Callback):
         measured = [step for step in self._plan.measured if step in reached]
         self._writer.facts |= {"anchors": reached, "anchors_measured": measured}
         self._writer.put("rates", np.array(self._rates))
+        self._writer.put("between_steps", np.array(self._changed))
         steps = _Steps(self._spec, self._data)
         noise: dict[str, np.ndarray] = {}
         for step in reached:
@@ -222,6 +227,23 @@ def _step_of(model: keras.Model) -> Callable[..., Any]:
         return loss, tf.reduce_mean(tf.cast(correct, tf.float64)), norms
 
     return step
+
+
+def _values(model: keras.Model) -> list[np.ndarray]:
+    """Returns weights and slots, as they are now."""
+    variables = [variable for _, variable in named_variables(model)]
+    found = [value for v in variables for _, value in slots(model.optimizer, v)]
+    return [variable.numpy() for variable in (*variables, *found)]
+
+
+def _num_changed(before: list[np.ndarray], now: list[np.ndarray]) -> int:
+    """Returns how many values are not those before."""
+    if not before:  # in front of the first step
+        return 0
+    # A value that is no number stays the same.
+    return sum(
+        int(((a != b) & ~((a != a) & (b != b))).sum()) for a, b in zip(before, now, strict=True)
+    )
 
 
 def _masked(model: keras.Model) -> dict[str, keras.Layer]:

@@ -125,6 +125,7 @@ def anchored_parts(*, epochs=3, dtype="float32", **settings) -> Parts:
         "anchors_measured": list(ANCHORS),
     }
     parts.arrays["rates"] = np.repeat(parts.history["learning_rate"], STEPS_PER_EPOCH)
+    parts.arrays["between_steps"] = np.zeros(len(parts.arrays["rates"]), int)
     for step in ANCHORS:
         kernel = np.array([0.5, 0.25, -0.5, 0.125])
         parts.arrays |= {

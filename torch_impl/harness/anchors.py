@@ -46,7 +46,7 @@ class Anchors:
     Args:
         spec: the run.
         data: its arrays.
-        writer: receives `anchored/…` and `rates`.
+        writer: receives `anchored/…`, `rates` and `between_steps`.
         folder: has the anchors of the Keras half, as soon as it has made them.
 
     Attributes:
@@ -61,6 +61,8 @@ class Anchors:
         self._left: list[int] = []
         self._open: list[Open] = []
         self._rates: list[float] = []
+        self._left_behind: list[torch.Tensor] = []
+        self._changed: list[int] = []
         self.wall_s = 0.0
 
     def before_step(self, training: Training, batch: Batch) -> None:
@@ -76,6 +78,7 @@ class Anchors:
             self._left = list(self._plan.steps)
         step = len(self._rates)
         self._rates.append(float(training.optimizer.param_groups[0]["lr"]))
+        self._changed.append(_num_changed(self._left_behind, _values(training)))
         if self._left and self._left[0] == step:
             self._open.append((self._left.pop(0), []))
             for name, layer in _masked(training).items():
@@ -86,10 +89,17 @@ class Anchors:
         self._make(training, lambda batches: len(batches) == NUM_STEPS)
         self.wall_s += time.perf_counter() - started
 
+    def after_step(self, training: Training) -> None:
+        """Keeps the state after a step of the training's own."""
+        started = time.perf_counter()
+        self._left_behind = [value.clone() for value in _values(training)]
+        self.wall_s += time.perf_counter() - started
+
     def finish(self, training: Training) -> None:
         """Makes the steps from the last anchors, of which there are fewer. The model changes."""
         self._make(training, lambda batches: True)
         self._writer.put("rates", np.array(self._rates))
+        self._writer.put("between_steps", np.array(self._changed))
 
     def _make(self, training: Training, is_due: Callable[[list[Batch]], bool]) -> None:
         due = [each for each in self._open if is_due(each[1])]
@@ -193,6 +203,24 @@ def _double(batch: Batch) -> Batch:
 def _set_rate(training: Training, rate: float) -> None:
     for group in training.optimizer.param_groups:
         group["lr"] = float(rate)
+
+
+def _values(training: Training) -> list[torch.Tensor]:
+    """Returns weights and slots, as they are now."""
+    parameters = list(training.model.parameters())
+    slots = [value for p in parameters for value in training.optimizer.slots(p).values()]
+    return [value.detach() for value in (*parameters, *slots)]
+
+
+def _num_changed(before: list[torch.Tensor], now: list[torch.Tensor]) -> int:
+    """Returns how many values are not those before; all that are there if some are missing."""
+    if not before:  # in front of the first step
+        return 0
+    if [value.shape for value in before] != [value.shape for value in now]:
+        return sum(value.numel() for value in before)
+    pairs = [(a, b) for a, b in zip(before, now, strict=True) if not torch.equal(a, b)]
+    # A value that is no number stays the same.
+    return sum(int(((a != b) & ~(a.isnan() & b.isnan())).sum()) for a, b in pairs)
 
 
 def _masked(training: Training) -> dict[str, Dropout]:

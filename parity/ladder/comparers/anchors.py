@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from parity.ladder.anchored import (
     MOST,
     NUM_NEIGHBOURS,
@@ -22,8 +24,6 @@ from parity.ladder.tolerance import IMAGES_FLOAT32, NOISE_FACTOR
 from parity.traces.anchors import NUM_STEPS
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from parity.traces.trace import Trace
 
 # Kinds of arrays, in the order in which a step computes them, and what their items are called.
@@ -46,7 +46,7 @@ def of_anchors(keras: Trace, torch: Trace) -> Outcome:
     last = len(torch["rates"])
     steps = [s for s in tolerance.steps if s + len(keras[f"anchored/{s}/loss"]) <= last]
     rounded = roundings(keras, torch, steps)
-    items: list[Item] = []
+    items = [_between_steps(keras, torch)]
     not_compared: dict[str, str] = {}
     for step, by_weight in zip(steps, rounded, strict=True):
         place = {"epoch": step // keras.facts["steps_per_epoch"], "step": step}
@@ -65,6 +65,19 @@ def of_anchors(keras: Trace, torch: Trace) -> Outcome:
             f"in the median of {2 * NUM_NEIGHBOURS + 1} states"
         )
     return judged(source, items, not_compared.items())
+
+
+def _between_steps(keras: Trace, torch: Trace) -> Item:
+    """Compares what changed outside of the steps, which no step from a recorded state can show."""
+    name = "weights and slots changed between two steps"
+    changed = [half["between_steps"] for half in (keras, torch)]
+    num_steps = min(map(len, changed))
+    theirs, ours = (values[:num_steps] for values in changed)
+    if not (differ := np.flatnonzero(theirs != ours)).size:
+        return compare_exact(name, theirs, ours)
+    step = int(differ[0])
+    place = {"epoch": step // keras.facts["steps_per_epoch"], "step": step}
+    return compare_exact(name, theirs[step], ours[step], **place)
 
 
 def _fed(keras: Trace, torch: Trace, place: Mapping[str, Any]) -> Iterator[Item]:

@@ -135,6 +135,20 @@ def test_an_array_that_the_port_lacks_fails(compared):
     assert (first.step, first.note) == (1, "absent in the port")
 
 
+def test_what_changes_outside_of_the_steps_fails_with_its_step(compared):
+    """No step from a recorded state shows it: slots that are cleared, weights that are averaged."""
+
+    def cleared(parts):
+        parts.arrays["between_steps"][4:] = [20, 4]
+
+    found = failing(compared(cleared))
+    first = found.first_failure
+    assert (found.id, first.name) == ("trajectory", "weights and slots changed between two steps")
+    assert (first.step, first.epoch, first.keras, first.torch) == (4, 2, 0, 20)
+    # A callback of both halves may do so.
+    assert level(compared(cleared, cleared), "trajectory").status == PASS
+
+
 RULE = ReduceLR(patience=1, factor=0.1)
 
 
@@ -246,7 +260,7 @@ def test_a_port_that_stops_earlier_by_its_own_losses_is_compared_as_far_as_it_go
         parts.history["val_loss"] = [0.5, 0.75, 0.4]
         for column in parts.history.values():
             del column[2:]
-        for name in ("running_loss", "rates"):
+        for name in ("running_loss", "rates", "between_steps"):
             parts.arrays[name] = parts.arrays[name][:4]
         for name in ("conv1.kernel", "dense1.bias"):
             for step in (5, 6):
@@ -256,5 +270,5 @@ def test_a_port_that_stops_earlier_by_its_own_losses_is_compared_as_far_as_it_go
             del parts.arrays[key]
 
     levels = compared(stopped, early_stopping=EarlyStopping(patience=1))
-    assert {item.step for item in level(levels, "trajectory").items} == {0, 1}
+    assert {item.step for item in level(levels, "trajectory").items} == {None, 0, 1}
     assert [each.status for each in levels] == [PASS] * 10
