@@ -93,16 +93,6 @@ def test_a_run_that_ends_early_has_a_rate_for_every_epoch_and_the_weights_of_the
         assert (writer.arrays[f"trajectory/{3 * best + 6}/{key}"] != value).any()
 
 
-@pytest.mark.parametrize("name", SPECS)
-def test_where_nothing_is_evaluated_the_run_is_the_same(name):
-    writer = TraceWriter()
-    recorder = Recorder(writer, steps_per_epoch=3, epochs=2, evaluates=False)
-    watched = fit(SPECS[name], small_data(), recorder)
-    assert watched.history == plain(name).history
-    assert_same_weights(watched.weights, plain(name).weights)
-    assert writer.columns == {}
-
-
 def test_the_last_evaluation_is_of_the_final_weights_on_the_plain_training_samples():
     spec, data, writer = SPECS["dropout"], small_data(), TraceWriter()
     result = fit(spec, data, Recorder(writer, steps_per_epoch=3, epochs=2))
