@@ -251,11 +251,11 @@ WATCHED = {
 
 
 @functools.cache
-def watched(name, evaluates=True):
+def watched(name):
     """A run and what was written down of it."""
     writer = TraceWriter()
     spec = WATCHED[name]
-    recorder = Recorder(writer, steps_per_epoch=3, epochs=spec.epochs, evaluates=evaluates)
+    recorder = Recorder(writer, steps_per_epoch=3, epochs=spec.epochs)
     return fit(spec, small_data(), recorder), writer
 
 
