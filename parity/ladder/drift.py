@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from parity.ladder.compare import absolute_difference
+from parity.ladder.items import ROUNDINGS
 from parity.traces.anchors import NUM_STEPS
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def told_anchors(keras: Trace, level: Level) -> dict[str, Any] | None:
     for item in level.items:
         if item.step is None:
             continue
-        if item.unit == "roundings":
+        if item.unit == ROUNDINGS:
             rounding[item.step] = item.worst
         elif item.unit == "rel" and (item.step not in worst or item.ratio > worst[item.step].ratio):
             worst[item.step] = item

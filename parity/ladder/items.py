@@ -15,7 +15,8 @@ DIFFERS, ACCEPTED = "differs", "accepted"
 # another way there, and agrees behind it.
 ROLES = DECIDES, INTRODUCED, FOLLOWS, STYLE = ("decides", "introduced", "follows", "style")
 # A p value below the limit fails, so its negative logarithm serves as a difference.
-UNITS = ("abs", "rel", "ulp", "count", "-log10 p", "roundings")
+ROUNDINGS = "roundings"
+UNITS = ("abs", "rel", "ulp", "count", "-log10 p", ROUNDINGS)
 
 
 @dataclass(frozen=True)
@@ -124,9 +125,16 @@ class Level:
 
     @property
     def worst(self) -> Item | None:
-        """The deciding item that is closest to its limit, or exceeds it most; None without any."""
+        """The deciding item that is closest to its limit, or exceeds it most; None without any.
+
+        How a half rounds is no difference: it counts if it fails, or if there is nothing else.
+        """
         deciding = [item for item in self.items if item.role == DECIDES]
-        return max(deciding, key=lambda item: (item.status == FAIL, item.ratio), default=None)
+        return max(
+            deciding,
+            key=lambda item: (item.status == FAIL, item.unit != ROUNDINGS, item.ratio),
+            default=None,
+        )
 
     @property
     def first_failure(self) -> Item | None:

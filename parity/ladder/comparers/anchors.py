@@ -18,7 +18,7 @@ from parity.ladder.anchored import (
     roundings,
 )
 from parity.ladder.compare import compare_close, compare_exact
-from parity.ladder.items import Item
+from parity.ladder.items import ROUNDINGS, Item
 from parity.ladder.outcome import Outcome, judged
 from parity.ladder.tolerance import IMAGES_FLOAT32, NOISE_FACTOR
 from parity.traces.anchors import NUM_STEPS
@@ -155,7 +155,7 @@ def _rounding(by_weight: Mapping[str, float], place: Mapping[str, Any]) -> Item:
         name=f"rounding of {name}",
         worst=by_weight[name],
         allowed=ROUNDING_FACTOR,
-        unit="roundings",
+        unit=ROUNDINGS,
         num_compared=len(by_weight),
         note="a step in float32 against the same in float64, in the median of near states",
         **place,

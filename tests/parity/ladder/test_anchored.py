@@ -5,7 +5,6 @@ import pytest
 from traces import ANCHORS, anchored_parts
 
 from parity.ladder.anchored import (
-    NUM_ROUNDINGS,
     RELATIVE,
     AnchoredTolerance,
     read_steps,
@@ -61,9 +60,18 @@ def test_weights_that_hardly_move_are_off_by_their_own_roundings(tolerance_of):
         parts.arrays["anchored/1/size/conv1.kernel"] = np.array(3.0)
 
     tolerance = tolerance_of(slow)
-    # The largest value of the array is 0.25, times 4e-10.
-    assert tolerance.allowed(1, MOVED) == pytest.approx(NUM_ROUNDINGS * 2**-52 * 3.0 / 1e-10)
+    # The largest value of the array is 0.25, times 4e-10; eight roundings of a weight of 3.
+    assert tolerance.allowed(1, MOVED) == pytest.approx(8 * 2**-52 * 3.0 / 1e-10)
     assert tolerance.allowed(0, MOVED) == RELATIVE
+
+
+def test_weights_that_do_not_move_at_all_are_off_by_roundings_of_their_size(tolerance_of):
+    def frozen(parts):
+        parts.arrays[f"anchored/1/{MOVED}"] *= 0
+        parts.arrays["anchored/1/size/conv1.kernel"] = np.array(2.0**30)
+
+    # Relative to 1, as a comparison with an array of zeros is.
+    assert tolerance_of(frozen).allowed(1, MOVED) == pytest.approx(8 * 2**-52 * 2.0**30)
 
 
 def test_what_is_fed_and_what_float32_computes_are_no_results_of_the_steps(tmp_path):
@@ -127,6 +135,24 @@ def test_a_step_in_float32_that_is_not_there_is_infinitely_far(tmp_path):
     keras, torch = anchored_parts(), anchored_parts()
     for step in ANCHORS:
         del torch.arrays[f"anchored/{step}/float32/conv1.kernel"]
+    traces = keras.write(tmp_path / "keras"), torch.write(tmp_path / "torch")
+    assert roundings(*traces, list(ANCHORS)) == [{"conv1.kernel": INF}] * 3
+
+
+@pytest.mark.parametrize("values", [[np.nan, 0.25], []], ids=["both diverge", "no values"])
+def test_what_is_the_same_in_either_precision_is_not_rounded(tmp_path, values):
+    parts = anchored_parts()
+    for step in ANCHORS:
+        for key in ("moved/1", "float32"):
+            parts.arrays[f"anchored/{step}/{key}/conv1.kernel"] = np.array(values)
+    trace = parts.write(tmp_path / "keras")
+    assert roundings(trace, trace, list(ANCHORS)) == [{"conv1.kernel": 0.0}] * 3
+
+
+def test_a_step_that_diverges_in_one_precision_only_is_infinitely_far(tmp_path):
+    keras, torch = anchored_parts(), anchored_parts()
+    for step in ANCHORS:
+        torch.arrays[f"anchored/{step}/float32/conv1.kernel"][0] = np.nan
     traces = keras.write(tmp_path / "keras"), torch.write(tmp_path / "torch")
     assert roundings(*traces, list(ANCHORS)) == [{"conv1.kernel": INF}] * 3
 

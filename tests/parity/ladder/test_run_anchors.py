@@ -94,6 +94,11 @@ def test_an_array_that_rounding_decides_is_not_compared_and_said(compared):
     assert "rounding decides it" in told["momentum of conv1.kernel from the state at step 1"]
 
 
+def test_the_worst_item_of_runs_that_agree_is_a_difference_and_not_a_rounding(compared):
+    worst = level(compared(moved("anchored/1/loss", 1e-13)), "trajectory").worst
+    assert (worst.name, worst.unit) == ("loss", "rel")
+
+
 def test_a_port_may_round_ten_times_as_much_as_the_reference_and_no_more(compared):
     def rounds(times):
         def change(parts):
@@ -103,6 +108,7 @@ def test_a_port_may_round_ten_times_as_much_as_the_reference_and_no_more(compare
 
         return change
 
+    assert ROUNDING_FACTOR == 10
     assert level(compared(rounds(0.98 * ROUNDING_FACTOR)), "trajectory").status == PASS
     first = failing(compared(rounds(1.05 * ROUNDING_FACTOR))).first_failure
     assert (first.name, first.unit, first.step) == ("rounding of conv1.kernel", "roundings", 0)
