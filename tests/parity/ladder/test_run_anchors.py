@@ -50,6 +50,7 @@ def free_run_parts(parts):
 def test_runs_that_agree_at_every_anchor_pass(compared):
     levels = compared()
     assert [each.status for each in levels] == [PASS] * 10
+    assert level(levels, "trajectory").not_compared == ()
     assert (
         "3 recorded states, 3 steps each in float64" in level(levels, "trajectory").tolerance_source
     )
