@@ -29,6 +29,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 LADDER, SWEEPS, BEHAVIOUR = "tests/parity/ladder", "tests/parity/sweeps", "tests/parity/behaviour"
 
+_ANCHORS = ("anchors", "anchor_folder", "perturbation")
 # Modules that judge, and their tests.
 MODULES = {
     "parity/ladder/compare.py": [f"{LADDER}/test_compare.py"],
@@ -42,7 +43,7 @@ MODULES = {
     "parity/ladder/comparers/trajectory.py": [LADDER],
     "parity/ladder/comparers/schedule.py": [LADDER],
     "parity/ladder/comparers/behaviour.py": [LADDER],
-    "parity/traces/anchors.py": ["tests/parity/traces/test_anchors.py"],
+    "parity/traces/anchors.py": [f"tests/parity/traces/test_{name}.py" for name in _ANCHORS],
     "parity/traces/anchored_steps.py": ["tests/parity/traces/test_anchored_steps.py"],
     "parity/behaviour/rules.py": [f"{BEHAVIOUR}/test_rules.py", f"{BEHAVIOUR}/test_signs.py"],
     "parity/behaviour/signs.py": [f"{BEHAVIOUR}/test_signs.py", f"{BEHAVIOUR}/test_rules.py"],
@@ -89,9 +90,12 @@ class Mutant:
 
 
 def computed(source: str) -> str:
-    """Returns what a module computes: its tree without annotations and texts of its own."""
+    """Returns what a module computes: its tree without types and without checks of its own."""
     tree = ast.parse(source)
+    tree.body = [node for node in tree.body if "TYPE_CHECKING" not in ast.unparse(node)]
     for node in ast.walk(tree):
+        if isinstance(node, ast.Call):  # these only find mistakes
+            node.keywords = [k for k in node.keywords if k.arg not in ("strict", "frozen")]
         if isinstance(node, ast.FunctionDef):
             node.returns = None
         elif isinstance(node, ast.arg):

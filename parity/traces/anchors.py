@@ -95,7 +95,7 @@ class AnchorPlan:
         wanted = max(PER_EPOCH, -(-LEAST // epochs))
         offsets = sorted({round(number * last / max(1, wanted - 1)) for number in range(wanted)})
         most = max(LEAST, MOST_BYTES // max(1, state_bytes)) // len(offsets)
-        chosen = spread(range(epochs), max(1, most))
+        chosen = spread(range(epochs), most)
         found = {0, 1} | {e * steps_per_epoch + offset for e in chosen for offset in offsets}
         steps = sorted(step for step in found if step < epochs * steps_per_epoch)
         first = [step for step in steps if step % steps_per_epoch == 0]

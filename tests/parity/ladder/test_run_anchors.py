@@ -5,7 +5,7 @@ import pytest
 from ladder_runs import NAN, failing, levels_of
 from traces import STEPS_PER_EPOCH, anchored_parts
 
-from parity.ladder.anchored import ROUNDING_FACTOR
+from parity.ladder.anchored import MOST, ROUNDING_FACTOR
 from parity.ladder.items import FAIL, PASS
 from parity.ladder.levels import LEVEL_IDS
 from parity.programs.run_spec import EarlyStopping, ReduceLR
@@ -51,9 +51,9 @@ def test_runs_that_agree_at_every_anchor_pass(compared):
     levels = compared()
     assert [each.status for each in levels] == [PASS] * 10
     assert level(levels, "trajectory").not_compared == ()
-    assert (
-        "3 recorded states, 3 steps each in float64" in level(levels, "trajectory").tolerance_source
-    )
+    source = level(levels, "trajectory").tolerance_source
+    assert "3 recorded states, 3 steps each in float64" in source
+    assert source.endswith("in the median of 13 states")
 
 
 def test_free_runs_may_part_where_the_anchors_agree(compared):
@@ -83,15 +83,21 @@ def test_an_array_may_differ_by_a_billionth_and_no_more(compared, step, key, siz
     assert first.note.endswith(note)
 
 
-def test_an_array_that_rounding_decides_is_not_compared_and_said(compared):
+@pytest.mark.parametrize(("noise", "is_compared"), [(MOST / 30, True), (MOST / 29, False)])
+def test_an_array_that_rounding_decides_is_not_compared_and_said(compared, noise, is_compared):
     key = "slots/2/momentum/conv1.kernel"
 
     def noisy(parts):
-        parts.arrays[f"anchor_noise/{key}"][:] = 0.5
+        parts.arrays[f"anchor_noise/{key}"][:] = noise
 
-    found = level(compared(moved(f"anchored/1/{key}", 0.1), noisy), "trajectory")
+    assert 30 * (MOST / 30) == MOST
+    # The largest value is 0.125.
+    found = level(compared(moved(f"anchored/1/{key}", 1e-4), noisy), "trajectory")
     assert found.status == PASS
     told = dict(found.not_compared)
+    if is_compared:
+        assert not told
+        return
     assert "rounding decides it" in told["momentum of conv1.kernel from the state at step 1"]
 
 
@@ -146,12 +152,12 @@ def test_what_changes_outside_of_the_steps_fails_with_its_step(compared):
     """No step from a recorded state shows it: slots that are cleared, weights that are averaged."""
 
     def cleared(parts):
-        parts.arrays["between_steps"][4:] = [20, 4]
+        parts.arrays["between_steps"][5] = 20
 
     found = failing(compared(cleared))
     first = found.first_failure
     assert (found.id, first.name) == ("trajectory", "weights and slots changed between two steps")
-    assert (first.step, first.epoch, first.keras, first.torch) == (4, 2, 0, 20)
+    assert (first.step, first.epoch, first.keras, first.torch) == (5, 2, 0, 20)
     # A callback of both halves may do so.
     assert level(compared(cleared, cleared), "trajectory").status == PASS
 

@@ -42,7 +42,9 @@ def test_an_epoch_that_is_as_short_as_the_steps_from_an_anchor_has_one(steps_per
 def test_epochs_are_left_out_evenly_where_all_anchors_would_be_too_large():
     steps = steps_of(10, 1000, MOST_BYTES // 60)
     epochs = sorted({step // 10 for step in steps})
-    assert len(steps) <= 62
+    # Sixty anchors fit, three in an epoch.
+    assert len(epochs) == 20
+    assert len(steps) == 61
     assert (epochs[0], epochs[-1]) == (0, 999)
     assert max(np.diff(epochs)) - min(np.diff(epochs)) <= 1
 
@@ -53,8 +55,8 @@ def test_huge_states_leave_the_least_number_of_anchors():
 
 def test_noise_and_validation_are_measured_at_some_anchors_from_the_first_on():
     plan = AnchorPlan.of(19, 50, 1000)
-    assert len(plan.measured) == NUM_MEASURED
-    assert len(plan.validated) == NUM_VALIDATED
+    assert len(plan.measured) == NUM_MEASURED == 10
+    assert len(plan.validated) == NUM_VALIDATED == 20
     assert {*plan.measured, *plan.validated} <= {*plan.steps}
     assert (plan.measured[0], plan.measured[-1]) == (plan.steps[0], plan.steps[-1])
     assert all(step % 19 == 0 for step in plan.validated)
