@@ -237,7 +237,8 @@ def of_program(program: str, moments: tuple[float, ...], seed: int) -> list[dict
                 "program": program, "fault": fault, "moment": moment_of, "step": moment.step,
                 "changes": not is_same, "level": failed.id if failed else None,
                 "item": first.name if first else None, "at": place,
-                "in_place": place is None or not near or near[0] <= place <= near[-1],
+                "in_place": place is None or not near or near[0] <= place <= near[-1]
+                or fault in ONLY_ONCE,
                 "wall_s": round(time.monotonic() - began, 1),
             })  # fmt: skip
             print(json.dumps(rows[-1]), flush=True)
