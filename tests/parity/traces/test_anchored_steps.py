@@ -1,6 +1,7 @@
 """What the steps from an anchor leave in a trace."""
 
 import numpy as np
+import pytest
 
 from parity.traces.anchored_steps import MAX_ENTRIES, AnchoredSteps, moved
 
@@ -34,13 +35,16 @@ def test_how_far_weights_have_moved_and_slots_are_kept_after_the_first_step_and_
     assert {array.dtype for array in arrays.values()} == {np.dtype("float64")}
 
 
-def test_of_a_single_step_the_state_is_kept_once():
-    assert [key for key in made(1).arrays if key.startswith("moved")] == ["moved/1/w"]
+@pytest.mark.parametrize("num_steps", [1, 2, 4])
+def test_the_state_is_kept_after_the_first_and_the_last_step_of_any_number(num_steps):
+    kept = [key for key in made(num_steps).arrays if key.startswith("moved")]
+    assert kept == [f"moved/{number}/w" for number in sorted({1, num_steps})]
 
 
 def test_of_a_large_weight_an_even_part_is_kept():
     start = {"w": np.zeros((40, 50), np.float32)}
     by = moved(start, {"w": np.arange(2000.0).reshape(40, 50)})["w"]
+    assert MAX_ENTRIES == 256
     assert MAX_ENTRIES / 2 < len(by) <= MAX_ENTRIES
     assert len(set(np.diff(by))) == 1
 
