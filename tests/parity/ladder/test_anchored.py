@@ -157,6 +157,21 @@ def test_a_step_that_diverges_in_one_precision_only_is_infinitely_far(tmp_path):
     assert roundings(*traces, list(ANCHORS)) == [{"conv1.kernel": INF}] * 3
 
 
+@pytest.mark.parametrize("length", [3, 5])
+def test_a_step_of_another_shape_is_infinitely_far(tmp_path, length):
+    keras, torch = anchored_parts(), anchored_parts()
+    for step in ANCHORS:
+        torch.arrays[f"anchored/{step}/float32/conv1.kernel"] = np.full(length, 0.5)
+    traces = keras.write(tmp_path / "keras"), torch.write(tmp_path / "torch")
+    assert roundings(*traces, list(ANCHORS)) == [{"conv1.kernel": INF}] * 3
+
+
+@pytest.mark.parametrize("steps", [[], [0]], ids=str)
+def test_a_run_may_have_one_anchor_or_none_that_both_halves_reached(tmp_path, steps):
+    trace = anchored_parts().write(tmp_path / "keras")
+    assert roundings(trace, trace, steps) == [{"conv1.kernel": 1.0}] * len(steps)
+
+
 def test_a_run_in_float64_has_no_rounding_to_compare(tmp_path):
     parts = anchored_parts()
     for step in ANCHORS:

@@ -90,7 +90,7 @@ def test_an_array_that_rounding_decides_is_not_compared_and_said(compared, noise
     def noisy(parts):
         parts.arrays[f"anchor_noise/{key}"][:] = noise
 
-    assert 30 * (MOST / 30) == MOST
+    assert 30 * (MOST / 30) == MOST == 1e-3
     # The largest value is 0.125.
     found = level(compared(moved(f"anchored/1/{key}", 1e-4), noisy), "trajectory")
     assert found.status == PASS
