@@ -148,16 +148,20 @@ def test_an_array_that_the_port_lacks_fails(compared):
     assert (first.step, first.note) == (1, "absent in the port")
 
 
-def test_what_changes_outside_of_the_steps_fails_with_its_step(compared):
+@pytest.mark.parametrize(("steps", "epoch"), [([5], 2), ([1, 4], 0)], ids=str)
+def test_what_changes_outside_of_the_steps_fails_with_its_step(compared, steps, epoch):
     """No step from a recorded state shows it: slots that are cleared, weights that are averaged."""
 
     def cleared(parts):
-        parts.arrays["between_steps"][5] = 20
+        parts.arrays["between_steps"][steps] = 20
 
-    found = failing(compared(cleared))
-    first = found.first_failure
-    assert (found.id, first.name) == ("trajectory", "weights and slots changed between two steps")
-    assert (first.step, first.epoch, first.keras, first.torch) == (5, 2, 0, 20)
+    for torch, keras, values in ((cleared, None, (0, 20)), (None, cleared, (20, 0))):
+        found = failing(compared(torch, keras))
+        first = found.first_failure
+        assert found.id == "trajectory"
+        assert first.name == "weights and slots changed between two steps"
+        assert (first.step, first.epoch) == (steps[0], epoch)
+        assert (first.keras, first.torch) == values
     # A callback of both halves may do so.
     assert level(compared(cleared, cleared), "trajectory").status == PASS
 

@@ -67,6 +67,7 @@ def test_an_anchor_before_the_first_step_has_no_slots_and_plain_images_are_not_k
     folder.write(Anchor(0, {"w": np.float32([1.0])}, {}, {}))
     found = folder.read(0)
     assert (found.slots, found.masks, found.images) == ({}, {}, [])
+    assert found.rates.size == 0
 
 
 def test_an_anchor_that_is_to_come_is_waited_for(half, anchor):

@@ -72,7 +72,10 @@ def test_values_are_spread_evenly_from_the_first_to_the_last(most, expected):
 
 @pytest.mark.parametrize(
     ("dtype", "num_steps", "expected"),
-    [("float32", 1, True), ("float64", 5000, False), ("float64", 5001, True)],
+    [
+        *(("float32", 1, True), ("float64", 1, False)),
+        *(("float64", 5000, False), ("float64", 5001, True)),
+    ],
 )
 def test_float32_and_long_runs_need_anchors(dtype, num_steps, expected):
     assert are_needed(dtype, num_steps) is expected
