@@ -56,12 +56,11 @@ class Anchors(keras.callbacks.Callback):
     ) -> None:
         super().__init__()
         self._spec, self._data, self._writer, self._folder = spec, data, writer, folder
-        self._steps_per_epoch = -(-len(data.x_train) // spec.batch_size)
         self._plan = AnchorPlan((), (), ())
         self._needed: set[int] = set()
         self._open: list[Anchor] = []  # whose steps are being made
         self._rates: list[float] = []
-        self._left_behind: list[np.ndarray] = []
+        self._left_behind: list[tf.Tensor] = []
         self._changed: list[int] = []
         self._batches: dict[int, Batch] = {}
         self._num_fed = 0
@@ -74,7 +73,8 @@ class Anchors(keras.callbacks.Callback):
         num_bytes *= 3  # with two slots
         if self._spec.augmentation is not None:
             num_bytes += NUM_STEPS * self._spec.batch_size * self._data.x_train[0].nbytes
-        self._plan = AnchorPlan.of(self._steps_per_epoch, self._spec.epochs, num_bytes)
+        steps_per_epoch = self._spec.steps_per_epoch(len(self._data.x_train))
+        self._plan = AnchorPlan.of(steps_per_epoch, self._spec.epochs, num_bytes)
         self._folder.begin(self._plan)
         self._needed = {step + n for step in self._plan.steps for n in range(NUM_STEPS)}
         train_step = model.train_step
@@ -229,20 +229,24 @@ def _step_of(model: keras.Model) -> Callable[..., Any]:
     return step
 
 
-def _values(model: keras.Model) -> list[np.ndarray]:
+def _values(model: keras.Model) -> list[tf.Tensor]:
     """Returns weights and slots, as they are now."""
     variables = [variable for _, variable in named_variables(model)]
     found = [value for v in variables for _, value in slots(model.optimizer, v)]
-    return [variable.numpy() for variable in (*variables, *found)]
+    # Tensors share the memory of a variable until that is changed: in every step, copies are dear.
+    return [tf.convert_to_tensor(variable) for variable in (*variables, *found)]
 
 
-def _num_changed(before: list[np.ndarray], now: list[np.ndarray]) -> int:
+def _num_changed(before: list[tf.Tensor], now: list[tf.Tensor]) -> int:
     """Returns how many values are not those before."""
     if not before:  # in front of the first step
         return 0
+    arrays = [(np.asarray(a), np.asarray(b)) for a, b in zip(before, now, strict=True)]
     # A value that is no number stays the same.
     return sum(
-        int(((a != b) & ~((a != a) & (b != b))).sum()) for a, b in zip(before, now, strict=True)
+        int(((a != b) & ~((a != a) & (b != b))).sum())
+        for a, b in arrays
+        if not np.array_equal(a, b)
     )
 
 

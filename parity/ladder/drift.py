@@ -30,23 +30,24 @@ def told_anchors(keras: Trace, level: Level) -> dict[str, Any] | None:
     """
     if "anchors" not in keras.facts:
         return None
-    worst: dict[int, Item] = {}
-    rounding: dict[int, float] = {}
-    for item in level.items:
-        if item.step is None:
-            continue
-        if item.unit == ROUNDINGS:
-            rounding[item.step] = item.worst
-        elif item.unit == "rel" and (item.step not in worst or item.ratio > worst[item.step].ratio):
-            worst[item.step] = item
+    worst = worst_of_anchors(level)
     return {
         "num_steps": NUM_STEPS,
         "num_trained": len(keras["rates"]),
-        "steps": list(worst),
-        "difference": [item.worst for item in worst.values()],
-        "allowed": [item.allowed for item in worst.values()],
-        "rounding": [rounding[step] for step in worst if step in rounding],
+        "steps": [item.step for item in worst],
+        "difference": [item.worst for item in worst],
+        "allowed": [item.allowed for item in worst],
+        "rounding": [item.worst for item in level.items if item.unit == ROUNDINGS],
     }
+
+
+def worst_of_anchors(level: Level) -> list[Item]:
+    """Returns, of the steps from each anchor, the item that is nearest to its limit."""
+    found: dict[int, Item] = {}
+    for item in level.items:
+        if item.unit == "rel" and item.step is not None:
+            found[item.step] = max(found.get(item.step, item), item, key=lambda each: each.ratio)
+    return list(found.values())
 
 
 def told_drift(keras: Trace, torch: Trace) -> dict[str, Any]:

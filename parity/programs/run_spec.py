@@ -160,6 +160,10 @@ class RunSpec(settings.Settings):
     device: settings.Device = "cpu"
     threads: settings.AtLeast1 = 1
 
+    def steps_per_epoch(self, num_train: int) -> int:
+        """Returns the number of batches of an epoch, the smaller last one included."""
+        return -(-num_train // self.batch_size)
+
     def check(self) -> None:
         """Rejects an L2 penalty for a model that has none."""
         has_l2 = self.l2 == 0 or self.model in REGULARISED

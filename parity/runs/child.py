@@ -78,20 +78,16 @@ def run_directory(
         num_classes=data.num_classes,
     )
     half.run_probe(spec, data, writer)
-    steps_per_epoch = -(-len(data.x_train) // spec.batch_size)
+    steps_per_epoch = spec.steps_per_epoch(len(data.x_train))
     recorder = Recorder(writer, steps_per_epoch=steps_per_epoch, epochs=spec.epochs, report=report)
     found = None
-    if _has_anchors(spec, data):
+    if are_needed(spec, len(data.x_train)):
         keras = RunFolder(directory.parent).half("keras")
         found = half.Anchors(spec, data, writer, AnchorFolder(keras, pause))
     result = half.fit(spec, data, recorder, found)
     if spec.early_stopping is not None:  # weights may be from an earlier epoch
         writer.put_all("restored", result.weights)
     writer.write(directory, environment=half.describe_environment(spec), result=result)
-
-
-def _has_anchors(spec: RunSpec, data: Data) -> bool:
-    return are_needed(spec.dtype, spec.epochs * -(-len(data.x_train) // spec.batch_size))
 
 
 def _read_specs(directories: Sequence[Path]) -> list[RunSpec]:

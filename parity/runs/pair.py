@@ -78,9 +78,8 @@ class Pair:
         data = run_data(spec)
         self.directory.mkdir(parents=True)
         save_data(data, self.folder.data)
-        num_steps = spec.epochs * -(-len(data.x_train) // spec.batch_size)
-        waits = are_needed(spec.dtype, num_steps)
-        return [self._job(half, waits and half != "keras") for half in HALVES]
+        has_anchors = are_needed(spec, len(data.x_train))
+        return [self._job(half, follows=has_anchors and half != "keras") for half in HALVES]
 
     def fail(self, failure: Failure) -> None:
         """Keeps why a job failed, and says so to a half that waits for it."""
@@ -137,8 +136,8 @@ class Pair:
         """The paths of the files of the run."""
         return RunFolder(self.directory)
 
-    def _job(self, half: str, waits: bool) -> ChildJob:
-        """Plans a half; one that waits begins with the anchors of the Keras half."""
+    def _job(self, half: str, *, follows: bool) -> ChildJob:
+        """Plans a half; one that follows reads the anchors of the Keras half, while that trains."""
         return ChildJob(
             name=f"{self.directory.name} {half}",
             half=half,
@@ -146,5 +145,5 @@ class Pair:
             data=self.folder.data,
             directories=(planned(self.folder.half(half), self.spec),),
             log=self.folder.log(half),
-            sources=(self.folder.half("keras").path,) if waits else (),
+            sources=(self.folder.half("keras").path,) if follows else (),
         )

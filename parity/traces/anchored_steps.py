@@ -4,7 +4,7 @@ Keys; all arrays are float64:
 
     anchored/STEP/loss                    (steps,) of each batch
     anchored/STEP/running                 (loss, accuracy) of all these batches, as `fit` tells them
-    anchored/STEP/validation              (loss, accuracy) before the steps, once in an epoch
+    anchored/STEP/validation              (loss, accuracy) before the steps, if planned
     anchored/STEP/norm/NAME               (steps,) of the gradient
     anchored/STEP/moved/N/NAME            how far the weights have moved in the first N steps
     anchored/STEP/slots/N/SLOT/NAME       of the optimizer, after the N-th step

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from parity.programs.run_spec import RunSpec
     from parity.traces.trace import Weights
 
 # Made from an anchor. In float64 the first shows any difference of a step, the second what it left
@@ -54,14 +55,15 @@ class Anchor:
     images: Sequence[np.ndarray] = ()
 
 
-def are_needed(dtype: str, num_steps: int) -> bool:
+def are_needed(spec: RunSpec, num_train: int) -> bool:
     """Whether a run is judged from anchors, and not by its whole training.
 
     Args:
-        dtype: of the run.
-        num_steps: planned for the whole run.
+        spec: the run.
+        num_train: number of its training samples.
     """
-    return dtype == "float32" or num_steps > MOST_STEPS_IN_FLOAT64
+    num_steps = spec.epochs * spec.steps_per_epoch(num_train)
+    return spec.dtype == "float32" or num_steps > MOST_STEPS_IN_FLOAT64
 
 
 @dataclass(frozen=True)

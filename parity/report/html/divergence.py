@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from parity.ladder.compare import absolute_difference
+from parity.ladder.drift import worst_of_anchors
 from parity.ladder.items import FAIL, Item, Level
 from parity.report.html.page import Cell, Picture, Table
 from parity.report.html.svg import BAND, INK, drawn, legend, log_labels
@@ -43,9 +44,8 @@ def divergence_pictures(
         has_anchors: whether the items are of steps from recorded states.
     """
     if has_anchors:
-        close = [item for item in level.items if item.unit == "rel" and item.step is not None]
-        source = level.tolerance_source
-        pictures = [_picture("anchors", FROM_STATES, _worst_by_step(close), source)]
+        worst = worst_of_anchors(level)
+        pictures = [_picture("anchors", FROM_STATES, worst, level.tolerance_source)]
         return pictures if drift is None else [*pictures, _free_runs(drift)]
     weights = [item for item in level.items if "." in item.name and item.step is not None]
     running = [item for item in level.items if item.name == RUNNING_LOSS and item.step is not None]
@@ -59,15 +59,6 @@ def divergence_pictures(
     if running:
         pictures.append(_picture("losses", "difference of the running loss", running, "", losses))
     return pictures
-
-
-def _worst_by_step(items: Sequence[Item]) -> list[Item]:
-    """Returns the worst item of every anchor."""
-    found: dict[int | None, Item] = {}
-    for item in items:
-        if item.step not in found or item.ratio > found[item.step].ratio:
-            found[item.step] = item
-    return list(found.values())
 
 
 def _free_runs(drift: Mapping[str, Any]) -> Picture:

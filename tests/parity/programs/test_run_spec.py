@@ -287,3 +287,8 @@ def test_the_dictionary_is_a_copy():
 
 def test_equal_specs_are_one_key():
     assert len({RunSpec(), RunSpec(), RunSpec(seed=1)}) == 2
+
+
+@pytest.mark.parametrize(("num_train", "expected"), [(1, 1), (32, 1), (33, 2), (600, 19)])
+def test_the_smaller_last_batch_is_a_step_of_an_epoch(num_train, expected):
+    assert RunSpec(batch_size=32).steps_per_epoch(num_train) == expected

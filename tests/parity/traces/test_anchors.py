@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from parity.programs.run_spec import RunSpec
 from parity.traces.anchors import (
     LEAST,
     MOST_BYTES,
@@ -78,4 +79,6 @@ def test_values_are_spread_evenly_from_the_first_to_the_last(most, expected):
     ],
 )
 def test_float32_and_long_runs_need_anchors(dtype, num_steps, expected):
-    assert are_needed(dtype, num_steps) is expected
+    # As many epochs of one step, or one epoch of as many steps.
+    assert are_needed(RunSpec(dtype=dtype, batch_size=7, epochs=num_steps), 7) is expected
+    assert are_needed(RunSpec(dtype=dtype, batch_size=1, epochs=1), num_steps) is expected
