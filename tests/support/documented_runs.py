@@ -97,6 +97,13 @@ NOT_RUN = {
         "a quarter of an hour; tests/parity/divergences/test_kill_matrix.py runs a part of it"
     ),
     "python benchmarks/accuracy/matrices_page.py ...": "writes docs/matrices.md from its results",
+    "python benchmarks/accuracy/mutants.py ...": "hours; this suite is what it measures",
+    "python benchmarks/accuracy/planted_moments.py ...": (
+        "an hour; tests/parity/ladder/test_anchored.py has faults of its kinds"
+    ),
+    "python benchmarks/accuracy/right_runs.py ...": (
+        "hours; tests/parity/runs/test_run.py has right runs"
+    ),
     "python benchmarks/speed/overhead.py ...": "minutes, alone on a machine",
     "python benchmarks/speed/reference.py ...": "half an hour, alone on a machine",
     "python benchmarks/speed/report.py": "test_write.py times the same report",
