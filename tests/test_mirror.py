@@ -129,8 +129,8 @@ SAME_ARGUMENTS = {
     "train.py": ("fit",),
     "harness/probe.py": ("run_probe",),
     "harness/environment.py": ("configure", "describe_environment"),
-    "harness/factories.py": ("call_factory",),
     "harness/check/run.py": ("run_check",),
+    # call_factory takes the dtype of a port; Keras computes in float64 in every check
     "weights.py": ("get_weights", "set_weights"),
     # training_data takes the seeds in torch, which Keras hides
     "data.py": ("validation_data", "evaluation_data"),
@@ -237,6 +237,14 @@ def test_training_data_takes_one_argument_more_in_torch():
         arguments(public_functions(half, "data.py")["training_data"])[0] for half in HALVES
     )
     assert torch_names == [*keras_names, "seeds"]
+
+
+def test_a_factory_is_called_with_the_dtype_of_the_port_in_torch_only():
+    """A check compares a port of either dtype with what Keras computes in float64."""
+    keras, torch = (
+        arguments(public_functions(half, "harness/factories.py")["call_factory"]) for half in HALVES
+    )
+    assert torch == ([*keras[0], "dtype"], [*keras[1], "'float64'"])
 
 
 def test_capacity_takes_its_regulariser_in_keras_only():

@@ -2,7 +2,7 @@
 
 Null matrix: right ports, written in many ways, over several seeds; every alarm is false. It also
 prints by how much right ports differ, in units of the change by one unit in the last place of the
-weights in Keras; NOISE_FACTOR of `parity/ladder/tolerance.py` is the limit for that. Kill matrix:
+weights in Keras; LIMITS of `parity/ladder/rounding.py` are the limits for that. Kill matrix:
 ports with one mistake each; whether it is caught, at which level, and under which name. The
 held-out cases belong to both, and were written without knowledge of the registry; so were the
 idioms, some of which have three mistakes at once.
@@ -12,6 +12,7 @@ idioms, some of which have three mistakes at once.
     python benchmarks/accuracy/matrices.py --kill --only adam
     python benchmarks/accuracy/matrices.py --held-out        both for held-out cases, with one seed
     python benchmarks/accuracy/matrices.py --idioms --seeds 0:2   both for idioms of PyTorch code
+    python benchmarks/accuracy/matrices.py --dtype float32 --seeds 0   ports as they stand
     python benchmarks/accuracy/matrices.py --json FILE       all outcomes, for machines
 """
 
@@ -37,8 +38,9 @@ from benchmarks.pairs.table import NULL, Pair
 from parity.halves.options import ChildOptions
 from parity.ladder.items import FAIL, PASS, Level
 from parity.ladder.result import Result
-from parity.ladder.tolerance import FLOAT64, NOISE_FACTOR
+from parity.ladder.rounding import LIMITS
 from parity.programs.check_spec import CheckSpec
+from parity.programs.settings import DTYPES
 from parity.runs.check import check_all
 from parity.runs.check_options import CheckOptions
 
@@ -56,7 +58,7 @@ class Outcome:
         item: the first item of this level that failed, or the message of the error.
         ids: IDs of the causes of the first divergence, the likeliest first.
         others: "level ID" of each further divergence, with its likeliest cause.
-        share: the greatest share of the allowed difference that an item above FLOAT64 needs.
+        share: the greatest share of the allowed difference that an item above the floor needs.
         share_of: that item.
     """
 
@@ -77,15 +79,17 @@ def run_pairs(
     seed: int,
     workers: int | None,
     timeout_s: float = 3600.0,
+    dtype: str = "float64",
 ) -> list[Outcome]:
     """Checks pairs; those of one Keras model share its trace."""
     options = CheckOptions(children=ChildOptions(timeout_s=timeout_s, workers=workers))
-    results = check_all([_spec(pair, seed) for pair in pairs], options) if pairs else []
+    specs = [_spec(pair, seed, dtype) for pair in pairs]
+    results = check_all(specs, options) if pairs else []
     return [_outcome(pair, seed, result) for pair, result in zip(pairs, results, strict=True)]
 
 
 def run_cases(
-    cases: Any, only: str, seed: int, workers: int | None
+    cases: Any, only: str, seed: int, workers: int | None, dtype: str = "float64"
 ) -> tuple[list[Outcome], list[Outcome], list[Fault]]:
     """Checks the cases of a table that have `only` in their name.
 
@@ -94,18 +98,19 @@ def run_cases(
         only: part of the names.
         seed: of the checks.
         workers: number of parallel processes.
+        dtype: of the ports.
 
     Returns:
         The outcomes of the right ports, the outcomes of the wrong ports, and the wrong ports.
     """
     right = [pair for pair in cases.RIGHT if only in pair.name]
     wrong = [fault for fault in cases.FAULTS if only in fault.name]
-    outcomes = run_pairs([*right, *wrong], seed, workers)
+    outcomes = run_pairs([*right, *wrong], seed, workers, dtype=dtype)
     return outcomes[: len(right)], outcomes[len(right) :], wrong
 
 
-def _spec(pair: Pair | Fault | Triple, seed: int) -> CheckSpec:
-    return CheckSpec(keras=pair.keras, torch=pair.torch, seed=seed, folder=str(ROOT))
+def _spec(pair: Pair | Fault | Triple, seed: int, dtype: str) -> CheckSpec:
+    return CheckSpec(keras=pair.keras, torch=pair.torch, dtype=dtype, seed=seed, folder=str(ROOT))
 
 
 def _outcome(pair: Pair | Fault | Triple, seed: int, result: Result) -> Outcome:
@@ -145,16 +150,17 @@ def _share(result: Result) -> tuple[float, str]:
     Rates are left out, since another rule judges them.
     """
     worst, name = 0.0, ""
+    floor = LIMITS[str(result.spec.get("dtype", "float64"))].floor
     for level in result.levels:
         for item in level.items:
-            is_noise = item.unit == "rel" and item.status == PASS and item.worst > FLOAT64
+            is_noise = item.unit == "rel" and item.status == PASS and item.worst > floor
             is_rate = item.name == "learning_rate"
             if is_noise and not is_rate and item.worst / item.allowed > worst:
                 worst, name = item.worst / item.allowed, f"{level.id}: {item.name}"
     return worst, name
 
 
-def show_null(outcomes: Sequence[Outcome]) -> int:
+def show_null(outcomes: Sequence[Outcome], dtype: str) -> int:
     """Prints the null matrix; returns the number of alarms."""
     true = [o for o in outcomes if idioms.differs_truly(o.name, o.verdict, o.ids)]
     alarms = [outcome for outcome in outcomes if outcome.verdict != PASS and outcome not in true]
@@ -164,11 +170,12 @@ def show_null(outcomes: Sequence[Outcome]) -> int:
         print(f"  {outcome.name} (seed {outcome.seed}) differs truly: {outcome.ids[0]}")
     for alarm in alarms:
         print(f"  {alarm.name} (seed {alarm.seed}): {alarm.verdict} {alarm.level} {alarm.item}")
-    print(f"nearest to an alarm, of what differs by more than {FLOAT64:g}:")
+    limits = LIMITS[dtype]
+    print(f"nearest to an alarm, of what differs by more than {limits.floor:g}:")
     for outcome in sorted(outcomes, key=lambda outcome: -outcome.share)[:5]:
-        times = outcome.share * NOISE_FACTOR
+        times = outcome.share * limits.factor
         print(
-            f"  {times:.1f} of {NOISE_FACTOR:g} times the noise: {outcome.name}, "
+            f"  {times:.1f} of {limits.factor:g} times the noise: {outcome.name}, "
             f"seed {outcome.seed}, {outcome.share_of}"
         )
     return len(alarms)
@@ -237,6 +244,7 @@ def main() -> None:
     parser.add_argument(
         "--seeds", default="0:5", help="seeds A to B-1 of the null matrix; the others use A"
     )
+    parser.add_argument("--dtype", choices=DTYPES, default="float64", help="of the ports")
     parser.add_argument("--json", type=Path, help="write all outcomes to this file")
     parser.add_argument("--only", default="", help="only ports with this text in their name")
     parser.add_argument("--workers", type=int, help="number of parallel processes")
@@ -245,33 +253,37 @@ def main() -> None:
     seeds = range(int(start), int(stop) if stop else int(start) + 1)
     missed, results, began = 0, {}, time.monotonic()
     is_set = arguments.held_out or arguments.idioms
+
+    def given(seed: int) -> tuple[str, int, int | None, str]:
+        return arguments.only, seed, arguments.workers, arguments.dtype
+
     for name, cases in (("held_out", held_out), ("idioms", idioms)):
         if not getattr(arguments, name):
             continue
-        right, wrong, faults = run_cases(cases, arguments.only, seeds[0], arguments.workers)
+        right, wrong, faults = run_cases(cases, *given(seeds[0]))
         for seed in seeds[1:] if name == "idioms" else ():
-            right += run_cases(cases, arguments.only, seed, arguments.workers)[0]
-        missed += show_null(right) + show_kill(wrong, faults)
+            right += run_cases(cases, *given(seed))[0]
+        missed += show_null(right, arguments.dtype) + show_kill(wrong, faults)
         results[name] = {
             "null": [asdict(outcome) for outcome in right],
             "kill": [asdict(outcome) for outcome in wrong],
         }
     if arguments.idioms:
         triples = [triple for triple in idioms.TRIPLES if arguments.only in triple.name]
-        found = run_pairs(triples, seeds[0], arguments.workers)
+        found = run_pairs(triples, seeds[0], arguments.workers, dtype=arguments.dtype)
         missed += show_triples(found, triples)
         results["triples"] = [asdict(outcome) for outcome in found]
     if arguments.null or not (arguments.kill or is_set):
         pairs = [pair for pair in NULL if arguments.only in pair.name]
         outcomes = []
         for seed in seeds:
-            outcomes += run_pairs(pairs, seed, arguments.workers)
+            outcomes += run_pairs(pairs, seed, arguments.workers, dtype=arguments.dtype)
             print(f"seed {seed}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
-        missed += show_null(outcomes)
+        missed += show_null(outcomes, arguments.dtype)
         results["null"] = [asdict(outcome) for outcome in outcomes]
     if arguments.kill or not (arguments.null or is_set):
         faults = [fault for fault in FAULTS if arguments.only in fault.name]
-        outcomes = run_pairs(faults, seeds[0], arguments.workers)
+        outcomes = run_pairs(faults, seeds[0], arguments.workers, dtype=arguments.dtype)
         missed += show_kill(outcomes, faults)
         results["kill"] = [asdict(outcome) for outcome in outcomes]
     print(f"{time.monotonic() - began:.0f} s")

@@ -21,7 +21,7 @@ import tensorflow as tf
 from keras_impl.harness import versions
 from keras_impl.harness.casts import called, is_float32_inside, lifted
 from keras_impl.harness.kinds import activation_kind, is_container, kind_of, kind_of_operation
-from keras_impl.harness.rounding import moved
+from keras_impl.harness.rounding import Perturbation, moved
 
 # These apply their activation last, to their output.
 _ACTIVATED = {"conv", "depthwise_conv", "separable_conv", "conv_transpose", "dense"}
@@ -77,14 +77,15 @@ class Calls(list[Call]):
         factors: name -> by what a layer other than a dropout multiplied the samples it kept.
     """
 
-    def __init__(self, given: Any, perturbation: int, mask_tries: int) -> None:
+    def __init__(self, given: Any, perturbation: Perturbation | None, mask_tries: int) -> None:
         super().__init__()
         self.mask_tries = mask_tries
         self.drew: dict[str, str] = {}
         self.used_masks: dict[str, str] = {}
         self.factors: dict[str, float] = {}
         self.open: list[tuple[str, Any]] = []  # names and layers of the calls that have not ended
-        self._generator = np.random.default_rng(perturbation) if perturbation else None
+        self._perturbation = perturbation
+        self._generator = np.random.default_rng(perturbation.seed if perturbation else 0)
         self._made = {id(tensor): -1 for tensor in tf.nest.flatten(given)}
         self._alive = [given]  # so that no id is used twice
 
@@ -98,9 +99,9 @@ class Calls(list[Call]):
 
     def perturbed(self, kind: str, config: Any, given: Any, output: Any) -> Any:
         """Returns an output, in the perturbed pass as far off as float32 may make it."""
-        if self._generator is None or not tf.is_tensor(output):
+        if self._perturbation is None or not tf.is_tensor(output):
             return output
-        return moved(kind, config, given, output, self._generator)
+        return moved(kind, config, given, output, self._generator, self._perturbation.dtype)
 
     def note_operation(self, kind: str) -> None:
         """Notes who runs an operation of TensorFlow that draws random numbers."""
@@ -111,13 +112,15 @@ class Calls(list[Call]):
 
 
 @contextmanager
-def recorded_calls(given: Any = (), perturbation: int = 0, mask_tries: int = 1) -> Iterator[Calls]:
+def recorded_calls(
+    given: Any = (), perturbation: Perturbation | None = None, mask_tries: int = 1
+) -> Iterator[Calls]:
     """Watches all layers inside the block, and yields a list to which each call is added.
 
     Args:
         given: inputs of the model.
-        perturbation: 0, or a seed: layers that use float32 inside then return outputs that are
-            perturbed by as much as float32 may change them.
+        perturbation: layers that use float32 inside, or all if the port is in float32, return
+            outputs that are moved by as much as float32 may change them; None for none.
         mask_tries: above 1, the masks of dropouts are drawn anew, so often at most, until they drop
             something and keep something.
     """
@@ -211,6 +214,7 @@ def _call(layer: Any, name: str, calls: Calls, call: Any, arguments: Any, keywor
         linear = call(layer, *arguments, **keywords)
     finally:
         layer.activation = activation
+    linear = calls.perturbed(kind, config, _given(inputs), linear)
     calls.append(Call(name, kind, layer, inputs, linear, config=config))
     kind = activation_kind(activation)
     output = calls.perturbed(kind, {}, linear, activation(linear))

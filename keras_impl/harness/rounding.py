@@ -1,12 +1,14 @@
-"""What float32 inside of Keras may change in a model that computes in float64.
+"""What float32 may change in a model that computes in float64.
 
 The output of a layer goes in. It comes out moved by as much as float32 may change it there; the
-perturbed pass of a check measures what that does to all that follows.
+perturbed pass of a check measures what that does to all that follows. Some layers of Keras have
+float32 inside; and a port may be in float32, which then rounds in each of its layers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,10 +24,45 @@ OF_A_CONSTANT = 2 * 2.0**-24 / NOISE_FACTOR
 _FLOAT32 = {"upsampling", "float32"}
 # From here on torch's softplus returns its input: log(1 + exp(-20)), 2e-9, less than Keras's.
 _SOFTPLUS_LIMIT = 20.0
+# These return some of the numbers that they were given, so they do not round.
+_EXACT = frozenset(
+    [
+        *("activation:relu", "activation:relu6", "activation:linear"),
+        *("max_pool", "global_max_pool", "maximum", "minimum", "zero_padding", "cropping"),
+        *("flatten", "reshape", "permute", "repeat", "concatenate", "embedding", "dropout"),
+    ]
+)
+# What a layer of a port in float32 may be off by, in units of 2**-24: a sum of some hundred
+# products rounds some hundred times, in either direction.
+_ROUNDINGS = 4.0
+# Numbers that differ by more than this share of the largest one are moved independently.
+_APART = 1e-10
+
+
+@dataclass(frozen=True)
+class Perturbation:
+    """How numbers that are rounded move in a perturbed pass.
+
+    Attributes:
+        seed: of the directions and sizes, at least 1.
+        dtype: of the port: "float64" or "float32".
+    """
+
+    seed: int
+    dtype: str = "float64"
+
+    def later(self, number: int) -> Perturbation:
+        """Returns another one for a later part of the pass."""
+        return Perturbation(self.seed + number, self.dtype)
 
 
 def moved(
-    kind: str, config: Mapping[str, Any], given: Any, output: Any, generator: np.random.Generator
+    kind: str,
+    config: Mapping[str, Any],
+    given: Any,
+    output: Any,
+    generator: np.random.Generator,
+    dtype: str = "float64",
 ) -> Any:
     """Returns the output of a call, moved by as much as float32 may change it.
 
@@ -35,7 +72,10 @@ def moved(
         given: first input of the call.
         output: of the call, float64.
         generator: draws how much each value moves.
+        dtype: of the port. In float32 each layer rounds what it computes.
     """
+    if dtype == "float32" and kind not in _EXACT:
+        output = tf.nest.map_structure(lambda value: _rounded(value, generator), output)
     if kind in _FLOAT32 and config.get("interpolation") != "nearest":
         # Upwards only: values that are rounded alike move in the same direction.
         return output * (1 + 2.0**-24 * generator.random(output.shape))
@@ -43,6 +83,24 @@ def moved(
     is_hard = "hard_sigmoid" in (config.get("activation"), config.get("recurrent_activation"))
     change = _hard_sigmoid if is_hard else _CHANGES.get(kind)
     return output if change is None else output + change(config, given, output)
+
+
+def _rounded(output: Any, generator: np.random.Generator) -> Any:
+    """Returns numbers as far off as float32 may compute them.
+
+    A sum that cancels is off by a share of its terms, so numbers of both signs move by a share of
+    the largest one, others by a share of themselves. Equal numbers move alike, and zeros stay: a
+    pool that has to choose between them chooses as before.
+    """
+    if not output.dtype.is_floating or not tf.size(output):
+        return output
+    largest = tf.reduce_max(tf.abs(output))
+    size = tf.where(tf.reduce_min(output) < 0 < tf.reduce_max(output), largest, tf.abs(output))
+    # A sine of a large number is as good as a random one, and the same for the same number.
+    frequency = (1 + generator.random()) / (_APART * tf.maximum(largest, 1e-300))
+    draw = tf.stop_gradient(tf.sin(output * frequency + 2 * np.pi * generator.random()))
+    change = tf.where(output == 0, tf.zeros_like(output), _ROUNDINGS * 2.0**-24 * size * draw)
+    return output + tf.stop_gradient(change)
 
 
 def _softplus(_: Mapping[str, Any], given: Any, output: Any) -> Any:

@@ -10,6 +10,7 @@ import click
 from parity.cli.names import files
 from parity.cli.options import Decorator
 from parity.programs.check_spec import CheckSpec
+from parity.programs.settings import DTYPES
 
 PROBES: list[Decorator] = [
     click.option(
@@ -17,6 +18,12 @@ PROBES: list[Decorator] = [
         metavar="FILE",
         shell_complete=files(),
         help="A .npz file with x and y.  [default: random samples]",
+    ),
+    click.option(
+        "--dtype",
+        type=click.Choice(DTYPES),
+        default="float64",
+        help="dtype of the port; float32 for one that has no float64.",
     ),
     click.option(
         "--seed",

@@ -15,7 +15,10 @@ from parity.data.npz import read_npz
 from parity.errors import InputError
 from parity.programs.check_spec import CheckSpec
 
-_SUREST = 20.0  # output of a sigmoid before it; 1 - p is 2e-9
+# Output of a sigmoid before it, by dtype: 1 - p is 2e-9, and 9e-4.
+_SUREST = {"float64": 20.0, "float32": 7.0}
+# Output of a softmax before it: the least p is then 2e-35, which float32 still holds.
+_LARGEST_IN_FLOAT32 = 25.0
 
 
 class Samples:
@@ -92,18 +95,21 @@ class Samples:
         return probe_inputs.single(draw.normal(size=(num, *shape)))
 
     @staticmethod
-    def confident(seed: int, kind: str, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    def confident(
+        seed: int, kind: str, shape: tuple[int, ...], dtype: str = "float64"
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Returns outputs before the activation, with growing confidence, and their targets.
 
         Whatever is drawn, one of the most confident outputs is wrong, and its probability is 0 or 1
         in float32, so that a loss that clips probabilities at 1e-7 shows it. Outputs of a sigmoid
-        are at most 20 from 0: further out, float64 has lost 1 - p, and `nn.BCELoss` is another loss
-        for probabilities than for logits.
+        are at most 20 from 0, in float32 7: further out, 1 - p is lost, and `nn.BCELoss` is another
+        loss for probabilities than for logits.
 
         Args:
             seed: seed of the check.
             kind: kind of the targets.
             shape: shape of one output.
+            dtype: of the port.
         """
         draw = probe_inputs.generator(seed, "confident")
         scales = np.array([1, 3, 10, 40] * 2).reshape(-1, *[1] * len(shape))
@@ -111,14 +117,17 @@ class Samples:
         y = Samples.drawn_targets(seed, "confident", 8, kind, shape)
         surest = linear[3]
         if kind in ("classes", "one_hot"):
+            if dtype == "float32":
+                np.clip(linear, -_LARGEST_IN_FLOAT32, _LARGEST_IN_FLOAT32, out=linear)
             least = surest.argmin(-1)
             lower = probe_inputs.single(surest.min(-1, keepdims=True) - 30)
             np.put_along_axis(surest, least[..., None], lower, -1)
             y[3] = least if kind == "classes" else np.eye(shape[-1])[least]
         elif kind == "binary":
-            surest[...] = np.where(surest < 0, -_SUREST, _SUREST)
+            most = _SUREST[dtype]
+            surest[...] = np.where(surest < 0, -most, most)
             y[3] = surest < 0
-            linear = np.clip(linear, -_SUREST, _SUREST)
+            linear = np.clip(linear, -most, most)
         return linear, y
 
     def _rows(self, purpose: str, num: int) -> np.ndarray:

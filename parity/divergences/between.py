@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from parity.divergences.divergence import NUMBERS, SETTINGS, Match, Recogniser
-from parity.divergences.evidence import Evidence, is_close
+from parity.divergences.evidence import Evidence
 
 _MAX_AXES = 5  # 120 orders
 
@@ -44,7 +44,9 @@ def _last_step(evidence: Evidence) -> Match | None:
     half = theirs.shape[-1] // 2
     if theirs.shape != ours.shape or theirs.ndim != 2 or theirs.shape[-1] % 2:
         return None
-    is_same = [is_close(theirs[:, part], ours[:, part]) for part in (np.s_[:half], np.s_[half:])]
+    is_same = [
+        evidence.is_close(theirs[:, part], ours[:, part]) for part in (np.s_[:half], np.s_[half:])
+    ]
     if is_same == [True, False]:
         return Match(NUMBERS, "the forward direction agrees, the backward one is at another step")
     return None
@@ -57,23 +59,26 @@ def _reshaped(evidence: Evidence) -> Match | None:
     for name, x, theirs, ours in _arrays(evidence):
         if not theirs.size == ours.size == x.size or x.ndim > _MAX_AXES or x.ndim < 3:
             continue
-        if is_close(theirs, ours) or not is_close(np.sort(x, axis=None), np.sort(ours, axis=None)):
+        if evidence.is_close(theirs, ours) or not evidence.is_close(
+            np.sort(x, axis=None), np.sort(ours, axis=None)
+        ):
             continue
         for axes in itertools.permutations(range(1, x.ndim)):
             turned = x.transpose(0, *axes)
             for back in (ours, np.moveaxis(ours, -1, 1)):
-                if is_close(turned.reshape(back.shape), back):
+                if evidence.is_close(turned.reshape(back.shape), back):
                     told = "as it is" if axes == tuple(range(1, x.ndim)) else f"in the order {axes}"
                     return Match(NUMBERS, f"the port reshapes {name} {told}")
         return Match(SETTINGS, f"the port has the numbers of {name} in a different order")
     found = evidence.failing_input()
-    return None if found is None else _in_another_order(*found[1:])
+    return None if found is None else _in_another_order(evidence, *found[1:])
 
 
-def _in_another_order(theirs: np.ndarray, ours: np.ndarray) -> Match | None:
+def _in_another_order(evidence: Evidence, theirs: np.ndarray, ours: np.ndarray) -> Match | None:
     if theirs.size != ours.size or theirs.ndim < 2:
         return None
-    if is_close(theirs, ours) or not is_close(np.sort(theirs, axis=None), np.sort(ours, axis=None)):
+    is_same = evidence.is_close(np.sort(theirs, axis=None), np.sort(ours, axis=None))
+    if evidence.is_close(theirs, ours) or not is_same:
         return None
     return Match(NUMBERS, "the port has Keras's numbers in a different order")
 
@@ -83,7 +88,7 @@ def _reshaped_output(evidence: Evidence) -> Match | None:
     key = f"forward/{evidence.mode}/output"
     if not evidence.is_output or key not in evidence.keras or key not in evidence.port:
         return None
-    return _in_another_order(evidence.keras[key], evidence.port[key])
+    return _in_another_order(evidence, evidence.keras[key], evidence.port[key])
 
 
 def other_reduction(evidence: Evidence) -> Match | None:
@@ -102,7 +107,7 @@ def other_reduction(evidence: Evidence) -> Match | None:
             "the first step": flat[:, 0],
         }
         for told, value in values.items():
-            if value.size == ours.size and is_close(value.reshape(ours.shape), ours):
+            if value.size == ours.size and evidence.is_close(value.reshape(ours.shape), ours):
                 return Match(NUMBERS, f"the port takes {told} of what comes to {name}")
     return None
 
@@ -111,11 +116,11 @@ def _scaled(evidence: Evidence) -> Match | None:
     if not evidence.is_forward():
         return None
     for name, _, theirs, ours in _arrays(evidence):
-        if theirs.shape != ours.shape or is_close(theirs, ours):
+        if theirs.shape != ours.shape or evidence.is_close(theirs, ours):
             return None
         largest = np.unravel_index(int(np.abs(theirs).argmax()), theirs.shape)
         factor = float(ours[largest] / theirs[largest]) if theirs[largest] else 0.0
-        if factor and is_close(factor * theirs, ours):
+        if factor and evidence.is_close(factor * theirs, ours):
             return Match(NUMBERS, f"after {name}, the port has {factor:.6g} times Keras's values")
         return None
     return None

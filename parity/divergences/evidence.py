@@ -12,13 +12,15 @@ import numpy as np
 
 from parity.data.weight_names import short_name
 from parity.divergences.places import STATE, Places
-from parity.ladder.rounding import allowed
+from parity.ladder.rounding import allowed, dtype_of
 
 if TYPE_CHECKING:
     from parity.ladder.items import Item, Level
     from parity.traces.trace import Trace
 
-CLOSE = 1e-9  # relative: three orders above rounding, five below any semantic fault
+# By the dtype of the port, relative: what a formula and a port may differ by, of the same numbers.
+# Orders above rounding (1e-16, 6e-8), and below semantic faults (1e-4; in float32 some are missed).
+CLOSE = {"float64": 1e-9, "float32": 3e-5}
 
 Value = TypeVar("Value")
 
@@ -162,9 +164,9 @@ class Evidence:
         A formula that also gives the output of Keras's layer explains no difference.
         """
         own = self.own_output(mode)
-        if own is None or not is_close(value, own):
+        if own is None or not self.is_close(value, own):
             return False
-        return not is_close(value, self.keras_output(mode))
+        return not self.is_close(value, self.keras_output(mode))
 
     def is_recorded(self, what: str, value: np.ndarray) -> bool:
         """Whether a value is what Keras has somewhere in this pass, "conv1/output", within noise.
@@ -172,9 +174,18 @@ class Evidence:
         Values that TensorFlow computes internally in float32 are not known more exactly.
         """
         key = f"forward/{self.mode}/{what}"
-        return key in self.keras and is_close(
-            self.keras[key], value, max(CLOSE, allowed(self.keras, key))
+        return key in self.keras and self.is_close(
+            self.keras[key], value, max(self.close, allowed(self.keras, key))
         )
+
+    @property
+    def close(self) -> float:
+        """What a formula and the port may differ by, relative to the largest value."""
+        return CLOSE[dtype_of(self.keras.facts)]
+
+    def is_close(self, a: Any, b: Any, most: float | None = None) -> bool:
+        """Whether two arrays are equal within rounding, or up to `most` times the largest value."""
+        return is_close(a, b, self.close if most is None else most)
 
     def source(self, number: int = 0) -> Mapping[str, Any] | None:
         """Returns the Keras node that made an input of the layer; None for a model input."""
@@ -200,8 +211,8 @@ class Evidence:
         return array
 
 
-def is_close(a: Any, b: Any, most: float = CLOSE) -> bool:
-    """Whether two arrays are equal within rounding, up to `most` times the largest value."""
+def is_close(a: Any, b: Any, most: float) -> bool:
+    """Whether two arrays are equal up to `most` times the largest value of the second."""
     if a is None or b is None:
         return False
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)

@@ -6,7 +6,7 @@ import numpy as np
 
 from parity.divergences import trials
 from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Match, Recogniser
-from parity.divergences.evidence import Evidence, is_close
+from parity.divergences.evidence import Evidence
 from parity.divergences.places import FORCED, REACHES
 
 
@@ -68,10 +68,10 @@ def _scaled_gradient(evidence: Evidence) -> Match | None:
         if not a[largest]:
             return None
         factor = float(b[largest] / a[largest])
-        if not is_close(a * factor, b):
+        if not evidence.is_close(a * factor, b):
             return None
         factors.append(factor)
-    if factors and is_close(factors, np.ones(len(factors)), 1e-6):
+    if factors and evidence.is_close(factors, np.ones(len(factors)), 1e-6):
         return None
     if factors and max(factors) - min(factors) < 1e-9 * abs(factors[0]):
         return Match(SETTINGS, f"every gradient is {factors[0]:.6g} times Keras's")

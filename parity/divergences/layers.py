@@ -9,7 +9,7 @@ import numpy as np
 from parity.divergences import arithmetic
 from parity.divergences.between import other_reduction
 from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Match, Recogniser
-from parity.divergences.evidence import Evidence, differs, is_close
+from parity.divergences.evidence import Evidence, differs
 from parity.divergences.places import RECURRENT
 from parity.divergences.windows import other_pool
 
@@ -110,7 +110,7 @@ def _between(evidence: Evidence, *names: str) -> Match | None:
         return None
     key = f"forward/{evidence.mode}/{before['name']}/input/0"
     for name in names:
-        if key in evidence.keras and is_close(
+        if key in evidence.keras and evidence.is_close(
             arithmetic.ACTIVATIONS[name](evidence.keras[key]), ours
         ):
             return Match(NUMBERS, f"the port computes {name} before {evidence.node['name']}")
@@ -124,7 +124,7 @@ def _added(evidence: Evidence) -> Match | None:
         return None
     _, x, ours = found
     for name, activation in arithmetic.ACTIVATIONS.items():
-        if is_close(activation(x), ours):
+        if evidence.is_close(activation(x), ours):
             return Match(NUMBERS, f"only the port computes {name} before {evidence.node['name']}")
     return None
 
@@ -146,7 +146,9 @@ def features_order(evidence: Evidence) -> Match | None:
     x, ours = evidence.keras_input(), evidence.port_input()
     if not evidence.is_forward("dense", "batch_norm") or x is None or ours is None:
         return None
-    if is_close(x, ours) or not is_close(np.sort(x, axis=-1), np.sort(ours, axis=-1)):
+    if evidence.is_close(x, ours) or not evidence.is_close(
+        np.sort(x, axis=-1), np.sort(ours, axis=-1)
+    ):
         return None
     return Match(NUMBERS, "the same features in a different order")
 
@@ -166,7 +168,7 @@ def _wiring(evidence: Evidence) -> Match | None:
             other["kind"] in RECURRENT
             and key in evidence.keras
             and evidence.keras[key].ndim == 3
-            and is_close(evidence.keras[key][:, -1], ours)
+            and evidence.is_close(evidence.keras[key][:, -1], ours)
         )
         if is_last or evidence.is_recorded(f"{other['name']}/output", ours):
             before = evidence.source(number)

@@ -6,7 +6,7 @@ import numpy as np
 
 from parity.divergences import arithmetic
 from parity.divergences.divergence import NUMBERS, Match, Recogniser
-from parity.divergences.evidence import Evidence, is_close
+from parity.divergences.evidence import Evidence
 from parity.divergences.places import STATE
 
 _EPSILONS = (1e-3, 1e-5, 1e-6, 1e-7, 1e-8, 1e-12, 1e-2, 1e-4, 0.0)
@@ -44,7 +44,7 @@ def _norm_statistics(evidence: Evidence) -> Match | None:
     for name, values in (("the batch", batch), ("moving statistics", (mean, variance))):
         for value in (epsilon, 1e-5):
             given = arithmetic.batch_norm(x, *values, gamma, beta, value)
-            is_other = not is_close(given, evidence.keras_output())
+            is_other = not evidence.is_close(given, evidence.keras_output())
             if is_other and value == epsilon and evidence.gives(given):
                 return Match(NUMBERS, f"in {evidence.mode} mode the port normalises with {name}")
     return None
@@ -77,20 +77,20 @@ def _kept(evidence: Evidence) -> tuple[float, bool] | None:
         scales.append((count / max(count - 1, 1), True))
     for scale, is_unbiased in scales:
         change = scale * statistic - start
-        usable = np.abs(change) > 1e-6
+        usable = np.abs(change) > 1e3 * evidence.close
         if not usable.any():
             continue
         rates = (ours - start)[usable] / change[usable]
         rate = float(np.median(rates))
         # A rate of 0 is a layer that is frozen.
-        if rate and np.abs(rates - rate).max() < 1e-7:
+        if rate and np.abs(rates - rate).max() < 1e2 * evidence.close:
             return 1 - rate, is_unbiased
     return None
 
 
 def _momentum(evidence: Evidence) -> Match | None:
     found, keep = _kept(evidence), float(evidence.config.get("momentum", 0.99))
-    if found is None or abs(found[0] - keep) <= 1e-9:
+    if found is None or abs(found[0] - keep) <= evidence.close:
         return None
     kept, is_unbiased = found
     detail = f"the port keeps {kept:.6g} of the old value, Keras {keep:g}"
@@ -105,14 +105,14 @@ def _unbiased(evidence: Evidence) -> Match | None:
     keep = float(evidence.config.get("momentum", 0.99))
     unbiased = start * keep + statistic * (1 - keep) * count / max(count - 1, 1)
     told = f"n / (n - 1) with n = {count} gives the port's variance"
-    if is_close(unbiased, ours):
+    if evidence.is_close(unbiased, ours):
         return Match(NUMBERS, told)
     kept = _kept(evidence)
     if kept is not None and kept[1]:  # beside another momentum
         return Match(NUMBERS, told, is_part=True)
     theirs = evidence.keras[f"state/{evidence.item.name.partition(' (')[0]}"]
     biased = start * keep + statistic * (1 - keep)
-    if is_close(biased, ours) and is_close(unbiased, theirs):
+    if evidence.is_close(biased, ours) and evidence.is_close(unbiased, theirs):
         return Match(NUMBERS, "Keras 2 keeps an unbiased variance of images, the port a biased one")
     return None
 
@@ -122,10 +122,14 @@ def _frozen(evidence: Evidence) -> Match | None:
     if found is None:
         return None
     start, _, ours, _, name = found
-    if is_close(start, ours):
+    if evidence.is_close(start, ours):
         return Match(NUMBERS, f"the port does not update its {name}")
     theirs = evidence.keras[f"state/{evidence.item.name.partition(' (')[0]}"]
-    return Match(NUMBERS, f"Keras does not update its {name}") if is_close(start, theirs) else None
+    return (
+        Match(NUMBERS, f"Keras does not update its {name}")
+        if evidence.is_close(start, theirs)
+        else None
+    )
 
 
 def _batch_of_one(evidence: Evidence) -> Match | None:

@@ -7,7 +7,7 @@ import numpy as np
 from parity.data import probe_inputs
 from parity.data.weight_names import short_name
 from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Match, Recogniser
-from parity.divergences.evidence import Evidence, is_close
+from parity.divergences.evidence import Evidence
 from parity.divergences.places import RECURRENT
 from parity.divergences.trials import changed, changes
 
@@ -30,7 +30,10 @@ def _left_out(evidence: Evidence) -> Match | None:
         start = f"weights/{item.name}"
         if key in evidence.port and start in evidence.keras:
             w = evidence.keras[start]
-            if is_close(probe_inputs.of_step(w), evidence.port[key]) and item.name not in names:
+            if (
+                evidence.is_close(probe_inputs.of_step(w), evidence.port[key])
+                and item.name not in names
+            ):
                 names.append(item.name)
     return Match(NUMBERS, f"the port does not update {', '.join(names[:3])}") if names else None
 
@@ -44,7 +47,7 @@ def _two_biases(evidence: Evidence) -> Match | None:
         return None
     start = probe_inputs.of_step(evidence.keras[f"weights/{item.name}"])
     theirs, ours = evidence.keras[key] - start, evidence.port[key] - start
-    if is_close(2 * theirs, ours):
+    if evidence.is_close(2 * theirs, ours):
         return Match(NUMBERS, f"{item.name} moves twice as far as in Keras")
     return None
 
@@ -72,7 +75,9 @@ def _constraint(evidence: Evidence) -> Match | None:
         "UnitNorm": w / (norm + 1e-7),
     }
     name = str(given.get("class_name"))
-    if name in values and is_close(values[name].reshape(ours.shape), evidence.keras[key], 1e-6):
+    if name in values and evidence.is_close(
+        values[name].reshape(ours.shape), evidence.keras[key], 1e-6
+    ):
         return Match(NUMBERS, f"{name} of the port's weights gives Keras's")
     return Match(SETTINGS, f"{name} of {item.name} in Keras")
 

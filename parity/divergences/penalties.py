@@ -10,7 +10,6 @@ import numpy as np
 
 from parity.data.weight_names import short_name
 from parity.divergences.divergence import NUMBERS, SETTINGS, Match, Recogniser
-from parity.divergences.evidence import is_close
 from parity.divergences.training import confident, is_near
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ def _other_penalty(evidence: Evidence) -> Match | None:
         if any(is_near(factor * squares, beyond) for factor in _factors(evidence)):
             return Match(NUMBERS, f"the port penalises {name}, too")
     has_same_slope = found.gradient is not None and found.slope is not None
-    if has_same_slope and abs(beyond) > 1e-12 and is_close(found.slope, found.gradient):
+    if has_same_slope and abs(beyond) > 1e-12 and evidence.is_close(found.slope, found.gradient):
         return Match(SETTINGS, f"the losses differ by {beyond:.4g}, whatever the outputs are")
     return None
 

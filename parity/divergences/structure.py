@@ -10,7 +10,7 @@ import numpy as np
 
 from parity.divergences.between import moved_dropout
 from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Match, Recogniser
-from parity.divergences.evidence import Evidence, is_close
+from parity.divergences.evidence import Evidence
 from parity.divergences.layers import features_order, other_activation
 from parity.divergences.losses import missing_activation
 from parity.divergences.places import CARRIED, PARAMETER, RECURRENT
@@ -24,7 +24,7 @@ def _scale(evidence: Evidence) -> Match | None:
     x, y = theirs.reshape(-1, theirs.shape[-1]), ours.reshape(-1, ours.shape[-1])
     factor = ((x - x.mean(0)) * (y - y.mean(0))).sum(0) / np.maximum(x.var(0) * len(x), 1e-300)
     shift = y.mean(0) - factor * x.mean(0)
-    if not is_close(factor * x + shift, y):
+    if not evidence.is_close(factor * x + shift, y):
         return None
     return Match(NUMBERS, f"the port's input is {_few(factor)} times Keras's plus {_few(shift)}")
 
@@ -38,7 +38,7 @@ def _channels(evidence: Evidence) -> Match | None:
     theirs, ours = _inputs(evidence)
     if theirs is None or ours is None or theirs.ndim < 3 or theirs.shape != ours.shape:
         return None
-    if theirs.shape[-1] > 1 and is_close(theirs[..., ::-1], ours):
+    if theirs.shape[-1] > 1 and evidence.is_close(theirs[..., ::-1], ours):
         return Match(NUMBERS, "the port's channels are Keras's in reverse order")
     return None
 
@@ -49,7 +49,9 @@ def _reshaped(evidence: Evidence) -> Match | None:
     if theirs is None or ours is None or theirs.ndim < 3 or theirs.shape != ours.shape:
         return None
     first = np.moveaxis(ours, -1, 1)
-    if is_close(theirs.reshape(first.shape), first) and not is_close(theirs, ours):
+    if evidence.is_close(theirs.reshape(first.shape), first) and not evidence.is_close(
+        theirs, ours
+    ):
         return Match(NUMBERS, "the port has Keras's numbers in memory order, in a different shape")
     return None
 
@@ -150,7 +152,7 @@ def _gates(evidence: Evidence) -> Match | None:
 def _bias(evidence: Evidence) -> Match | None:
     own, theirs, bias = evidence.own_output(), evidence.keras_output(), evidence.weight("bias")
     if evidence.is_forward() and own is not None and theirs is not None and bias is not None:
-        if own.shape == theirs.shape and is_close(own + bias, theirs):
+        if own.shape == theirs.shape and evidence.is_close(own + bias, theirs):
             return Match(NUMBERS, "the port leaves out the bias here")
         return None
     if evidence.node is None or evidence.call is None or evidence.level.id != "structure":

@@ -16,13 +16,15 @@ import numpy as np
 from parity.data import probe_inputs
 from parity.divergences import rules
 from parity.divergences.divergence import Recogniser, among
+from parity.ladder.rounding import dtype_of
 
 if TYPE_CHECKING:
     from parity.divergences.evidence import Evidence
 
 MAX_CHANGES = 3
-# A rule in NumPy differs from Keras in the last bits, since Keras rounds betas to float32.
-_CLOSE = 1e-7
+# By the dtype of the port, relative to the change of a weight. A rule in NumPy differs from Keras
+# in the last bits, since Keras rounds betas to float32, and from a port that rounds its weights.
+_CLOSE = {"float64": 1e-7, "float32": 1e-3}
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ class _Trial:
     def __init__(self, evidence: Evidence) -> None:
         keras, port = evidence.keras, evidence.port
         self.facts = keras.facts["optimizer"]
+        self.close = _CLOSE[dtype_of(keras.facts)]
         self.family = rules.OF_KERAS.get(self.facts["class"])
         self.shapes = {n: e["shape"] for n, e in keras.facts["weights"].items() if e["trainable"]}
         self.seed = int(keras.spec["seed"])
@@ -86,7 +89,14 @@ class _Trial:
     @property
     def is_keras(self) -> bool:
         """Whether the port has Keras's weights, within the accuracy of a rule."""
-        return all(_is_close(self.theirs[n], w, self.start) for n, w in self.targets.items())
+        return all(self._is_close(self.theirs[n], w) for n, w in self.targets.items())
+
+    def _is_close(self, w: np.ndarray, target: np.ndarray) -> bool:
+        """Whether two values of the weight are equal, relative to its total change."""
+        if w.shape != target.shape or not np.isfinite(w).all():
+            return False
+        moved = float(np.abs(target - self.start).max()) or 1e-300
+        return bool(np.abs(w - target).max() <= self.close * moved)
 
     def gradients(self, clip: tuple[str | None, float]) -> list[np.ndarray]:
         """Gradients of the weight, one per step."""
@@ -103,17 +113,9 @@ class _Trial:
         with np.errstate(all="ignore"):
             walk = rules.steps(family, self.start, gradients, self.rates, settings)
             for step, w in enumerate(walk, start=1):
-                if step in self.targets and not _is_close(w, self.targets[step], self.start):
+                if step in self.targets and not self._is_close(w, self.targets[step]):
                     return False
         return True
-
-
-def _is_close(w: np.ndarray, target: np.ndarray, start: np.ndarray) -> bool:
-    """Whether two values of a weight are equal, relative to its total change."""
-    if w.shape != target.shape or not np.isfinite(w).all():
-        return False
-    moved = float(np.abs(target - start).max()) or 1e-300
-    return bool(np.abs(w - target).max() <= _CLOSE * moved)
 
 
 def _keras_clip(config: Mapping[str, Any]) -> tuple[str | None, float]:

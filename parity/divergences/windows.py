@@ -10,7 +10,7 @@ import numpy as np
 
 from parity.divergences import arithmetic
 from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Match, Recogniser
-from parity.divergences.evidence import Evidence, differs, is_close
+from parity.divergences.evidence import Evidence, differs
 
 _CONVS = ("conv", "depthwise_conv")
 _POOLS = ("max_pool", "average_pool")
@@ -113,7 +113,7 @@ def _ceil_mode(evidence: Evidence) -> Match | None:
     fill, counted = (-np.inf, None) if is_max else (0.0, False)
     value = arithmetic.pool(x, size, strides, padding, fill=fill, counted=counted)
     own = evidence.own_output()
-    if is_close(value, own):
+    if evidence.is_close(value, own):
         return Match(NUMBERS, "the port has a window more at the end, which is not whole")
     return Match(SETTINGS, "ceil_mode=True") if evidence.settings.get("ceil_mode") else None
 
@@ -157,12 +157,14 @@ def _transposed(evidence: Evidence) -> Match | None:
     # The uncropped product is the same; the crop starts at a different pixel.
     axes = range(1, theirs.ndim - 1)
     for shift in itertools.product((-2, -1, 0, 1, 2), repeat=len(axes)):
-        if any(shift) and _overlap(theirs, own, shift):
+        if any(shift) and _overlap(evidence, theirs, own, shift):
             return Match(NUMBERS, f"the port's output is Keras's moved by {shift} pixels")
     return Match(PLACE, "the port crops the output differently")
 
 
-def _overlap(theirs: np.ndarray, ours: np.ndarray, shift: Sequence[int]) -> bool:
+def _overlap(
+    evidence: Evidence, theirs: np.ndarray, ours: np.ndarray, shift: Sequence[int]
+) -> bool:
     """Whether ours[i] = theirs[i + shift] for all i that both have."""
     a: list[slice] = [slice(None)]
     b: list[slice] = [slice(None)]
@@ -174,7 +176,7 @@ def _overlap(theirs: np.ndarray, ours: np.ndarray, shift: Sequence[int]) -> bool
         b.append(slice(max(-move, 0), max(-move, 0) + side))
     # Borders are sums over fewer pixels there and here.
     inner = tuple(slice(1, -1) if n else slice(None) for n in range(len(a)))
-    return is_close(theirs[tuple(a)][inner], ours[tuple(b)][inner])
+    return evidence.is_close(theirs[tuple(a)][inner], ours[tuple(b)][inner])
 
 
 def other_pool(evidence: Evidence) -> Match | None:
@@ -194,7 +196,7 @@ def other_pool(evidence: Evidence) -> Match | None:
     is_max = before["kind"] == "max_pool"
     fill, counted = (0.0, False) if is_max else (-np.inf, None)
     value = arithmetic.pool(x, size, strides, padding, fill=fill, counted=counted)
-    if not is_close(value, found[2]):
+    if not evidence.is_close(value, found[2]):
         return None
     names = ("the maximum", "the mean")
     theirs, ours = names if is_max else reversed(names)

@@ -12,7 +12,7 @@ import numpy as np
 
 from parity.ladder.compare import compare_close
 from parity.ladder.items import PASS
-from parity.ladder.rounding import allowed
+from parity.ladder.rounding import allowed, dtype_of
 
 if TYPE_CHECKING:
     from parity.ladder.items import Item
@@ -35,7 +35,14 @@ def compare_recorded(keras: Trace, key: str, ours: np.ndarray, name: str, **plac
     theirs = keras[key]
     if theirs.dtype.kind in "iu" or ours.dtype.kind in "iu":  # tokens, which Keras converts
         theirs, ours = theirs.astype(np.float64), ours.astype(np.float64)
+    ours = _widened(keras, ours)
     return compare_close(name, theirs, ours, allowed=allowed(keras, key), unit="rel", **place)
+
+
+def _widened(keras: Trace, ours: np.ndarray) -> np.ndarray:
+    """Returns an array of a port in float32 as float64, in which Keras computes."""
+    is_single = dtype_of(keras.facts) == "float32" and ours.dtype.kind == "f"
+    return ours.astype(np.float64) if is_single else ours
 
 
 def close(keras: Trace, port: Trace, key: str, name: str, **place: Any) -> Item:
@@ -69,7 +76,7 @@ def compare_output(keras: Trace, ours: np.ndarray, form: str, mode: str) -> Item
         mode: "eval" or "train".
     """
     key = f"forward/{mode}/output"
-    theirs = in_form(keras, mode, form)
+    theirs, ours = in_form(keras, mode, form), _widened(keras, ours)
     # A wrong shape fails below.
     if ours.shape != theirs.shape and ours.ndim == theirs.ndim > 2:
         ours = np.moveaxis(ours, 1, -1)  # channels last

@@ -7,19 +7,40 @@ make every port pass.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
-from parity.ladder.tolerance import FLOAT64, NOISE_FACTOR
+from parity.ladder.tolerance import FACTOR_OF_FLOAT32, FLOAT32, FLOAT64, NOISE_FACTOR
 
-# Eight units in the last place of float32 (1.2e-7): if rounding in float64 has a larger effect, a
-# comparison in float64 shows less than one in float32, and is useless. Relative to the largest
-# value of all arrays of a kind, since a gradient that cancels to 1e-17 is only rounding.
-MOST = 1e-6
-# The same for weights in training, which move by rates that Keras keeps in float32: all of them
-# differ by a few units of that. From a thousandth on, such an array tells little.
-MOST_IN_TRAINING = 1e-3
+
+@dataclass(frozen=True)
+class Limits:
+    """What rounding may change in a port of one dtype, relative to an array's largest value.
+
+    Attributes:
+        floor: allowed in any case.
+        factor: what is allowed of the measured effect of rounding.
+        most: of all that is allowed; from here on an array tells little. Relative to the largest
+            value of all arrays of a kind, since a gradient that cancels is only rounding.
+        most_in_training: the same for weights in training, which move by rates that Keras keeps in
+            float32: all of them differ by a few units of that.
+    """
+
+    floor: float
+    factor: float
+    most: float
+    most_in_training: float
+
+
+LIMITS = {
+    # `most` is eight units in the last place of float32 (1.2e-7): if rounding in float64 has a
+    # larger effect, a comparison in float64 shows less than one in float32, and is useless.
+    "float64": Limits(floor=FLOAT64, factor=NOISE_FACTOR, most=1e-6, most_in_training=1e-3),
+    "float32": Limits(floor=FLOAT32, factor=FACTOR_OF_FLOAT32, most=1e-2, most_in_training=1e-1),
+}
 # Groups of arrays of one kind, one array per weight.
 _GROUPS = ("gradient", "state", "trajectory")
 
@@ -41,6 +62,16 @@ class Recorded(Protocol):
         """The largest absolute value of an array that is finite."""
 
 
+def dtype_of(facts: Mapping[str, Any]) -> str:
+    """Returns the dtype of the port for which rounding was measured; older bundles tell none."""
+    return str(facts.get("dtype", "float64"))
+
+
+def limits_of(keras: Recorded) -> Limits:
+    """Returns the limits of the dtype in which the port computes."""
+    return LIMITS[dtype_of(keras.facts)]
+
+
 def allowed(keras: Recorded, key: str) -> float:
     """Returns the allowed difference of an array, relative to its largest value.
 
@@ -49,12 +80,13 @@ def allowed(keras: Recorded, key: str) -> float:
         key: key of the array.
     """
     scale = keras.largest(key) or 1.0  # as in `compare_close`
-    floor, noise = FLOAT64, NOISE_FACTOR * _measured(keras, key)
+    limits = limits_of(keras)
+    floor, noise = limits.floor, limits.factor * _measured(keras, key)
     if key.startswith("gradient/"):
         # A gradient that cancels is only rounding, which scales with the greatest gradient.
         floor *= max(1.0, _largest_of_kind(keras, key) / scale)
-    if noise > MOST and not _is_decided_by_rounding(keras, key):
-        noise = min(noise, MOST * max(1.0, _largest_of_kind(keras, key) / scale))
+    if noise > limits.most and not _is_decided_by_rounding(keras, key):
+        noise = min(noise, limits.most * max(1.0, _largest_of_kind(keras, key) / scale))
     return max(floor, noise)
 
 
@@ -83,7 +115,7 @@ def _is_decided_by_rounding(keras: Recorded, key: str) -> bool:
         return False
     trained = [weight for weight, entry in weights.items() if entry["trainable"]]
     keys = {weight: f"gradient/{weight}" for weight in trained}
-    most = FLOAT64 * max(map(keras.largest, keys.values()), default=0.0)
+    most = limits_of(keras).floor * max(map(keras.largest, keys.values()), default=0.0)
     asked = [name] if weights[name]["trainable"] else trained
     return any(
         keras.largest(keys[weight]) <= most and bool(np.isfinite(keras[keys[weight]]).all())

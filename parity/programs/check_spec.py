@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from parity.programs.settings import AtLeast1, AtLeast2, Device, Seed, Settings, Text
+from parity.programs.settings import AtLeast1, AtLeast2, Device, Dtype, Seed, Settings, Text
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,8 @@ class CheckSpec(Settings):
         torch: factory of the port; None if only a bundle is recorded.
         against: path of the bundle that the port is compared with.
         data: path of a .npz with the user's own samples; None = probe inputs only.
+        dtype: in which the port computes: "float64", which shows more, or "float32", as it stands;
+            Keras computes in float64, and its rounding is measured for this dtype.
         seed: seed for weights, inputs and masks.
         steps: number of training steps of the trajectory, at least 1.
         batch_size: number of samples in a probe batch, at least 2; the last batches of the
@@ -29,6 +31,7 @@ class CheckSpec(Settings):
     torch: Text | None = None
     against: Text | None = None
     data: Text | None = None
+    dtype: Dtype = "float64"
     seed: Seed = 0
     steps: AtLeast1 = 6
     batch_size: AtLeast2 = 4

@@ -13,7 +13,6 @@ from typing import Annotated, ClassVar
 from parity.programs import settings
 
 MODELS = ("underfit", "capacity", "dropout", "linear")
-DTYPES = ("float32", "float64")
 SPLITS = ("random", "last", "sorted")
 MODES = ("seeded", "independent")
 REGULARISED = ("capacity",)  # models whose kernels take an L2 regulariser
@@ -156,7 +155,7 @@ class RunSpec(settings.Settings):
     split: Annotated[str, settings.one_of(SPLITS)] = "random"
     label_noise: settings.Fraction = 0.0
     leakage: settings.Fraction = 0.0
-    dtype: Annotated[str, settings.one_of(DTYPES)] = "float32"
+    dtype: settings.Dtype = "float32"
     device: settings.Device = "cpu"
     threads: settings.AtLeast1 = 1
 

@@ -49,6 +49,8 @@ Seed = Annotated[int, Rule(lambda value: 0 <= value < 2**32, "an integer in [0, 
 Device = Annotated[
     str, Rule(lambda value: _DEVICE.fullmatch(value) is not None, "'cpu', 'cuda' or 'cuda:N'")
 ]
+DTYPES = ("float32", "float64")
+Dtype = Annotated[str, one_of(DTYPES)]
 AtLeast0 = Annotated[int, _least(0)]
 AtLeast1 = Annotated[int, _least(1)]
 AtLeast2 = Annotated[int, _least(2)]

@@ -9,7 +9,6 @@ from msgspec import UNSET, Meta, UnsetType
 from parity.files.records import Amount, AtLeastOne, Count, Name, Seed, Share, mirrors, one_of
 from parity.programs.check_spec import CheckSpec
 from parity.programs.run_spec import (
-    DTYPES,
     MODELS,
     MODES,
     SPLITS,
@@ -18,6 +17,7 @@ from parity.programs.run_spec import (
     ReduceLR,
     RunSpec,
 )
+from parity.programs.settings import DTYPES
 
 Device = Annotated[str, Meta(pattern=r"^cpu$|^cuda(:(0|[1-9][0-9]*))?$")]
 Monitor = Annotated[str, one_of("loss", "val_loss")]
@@ -83,12 +83,14 @@ class CheckSpecRecord:
         torch: factory of the port, MODULE:FUNCTION.
         against: path of the bundle; only in a check without a result.
         folder: folder in which the command was called; only in a check without a result.
+        dtype: of the port; older results lack it, whose checks are in float64.
     """
 
     keras: Name | None
     torch: Name
     against: Name | UnsetType | None = UNSET
     data: Name | None
+    dtype: Annotated[str, one_of(*DTYPES)] | UnsetType = UNSET
     seed: Seed
     steps: AtLeastOne
     batch_size: Annotated[int, Meta(ge=2)]

@@ -22,7 +22,14 @@ OPTIONS = (
     "device",
     "threads",
 )
-CHECK_OPTIONS = {"seed": 0, "steps": 6, "batch_size": 4, "threads": 1, "device": "cpu"}
+CHECK_OPTIONS = {
+    "dtype": "float64",
+    "seed": 0,
+    "steps": 6,
+    "batch_size": 4,
+    "threads": 1,
+    "device": "cpu",
+}
 
 
 def command_of(spec: Mapping[str, Any]) -> str:

@@ -30,14 +30,19 @@ def subject(result: Result) -> str:
     return str(result.spec.get("torch" if is_check(result) else "scenario"))
 
 
+def dtype_of(result: Result) -> str:
+    """Returns the dtype of a run, or of the port of a check; older checks do not tell theirs."""
+    return str(result.spec.get("dtype", "float64" if is_check(result) else None))
+
+
 def settings(result: Result) -> list[str]:
     """Returns the settings of a run or a check that its numbers depend on."""
     spec = result.spec
     if is_check(result):
-        return [f"seed {spec.get('seed')}", "float64", result.mode]
+        return [f"seed {spec.get('seed')}", dtype_of(result), result.mode]
     return [
         f"seed {spec.get('seed')}",
-        f"{spec.get('dtype')}",
+        dtype_of(result),
         count(spec.get("epochs"), "epoch"),
         f"batch {spec.get('batch_size')}",
         result.mode,

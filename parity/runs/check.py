@@ -32,6 +32,7 @@ def check(
     against: Path | str | None = None,
     data: Path | str | None = None,
     levels: Sequence[str] = (),
+    dtype: str = "float64",
     seed: int = 0,
     steps: int = 6,
     out: Path | str | None = None,
@@ -46,6 +47,7 @@ def check(
         against: a bundle instead of `keras`.
         data: .npz with the user's x and y, instead of random samples.
         levels: levels that decide the verdict; all by default.
+        dtype: of the port: "float64", which shows more, or "float32", as it stands.
         seed: seed for weights, inputs and masks.
         steps: number of training steps of the trajectory.
         out: folder for traces and logs.
@@ -66,6 +68,7 @@ def check(
         torch=reference_of("torch", torch),
         against=None if against is None else os.fspath(against),
         data=None if data is None else os.path.abspath(data),
+        dtype=dtype,
         seed=seed,
         steps=steps,
         folder=os.getcwd(),
@@ -146,6 +149,11 @@ def _check_spec(spec: CheckSpec) -> None:
         check_reference("--keras", spec.keras, spec.folder)
     elif spec.data is not None:
         raise InputError("--data works only with --keras: a bundle has its own samples")
+    elif spec.dtype != CheckSpec().dtype:
+        raise InputError(
+            f"--dtype {spec.dtype} works only with --keras: a bundle has its own dtype; record it "
+            f"with `parity record --dtype {spec.dtype}`"
+        )
     check_reference("--torch", spec.torch, spec.folder)
     check_data(spec)
 

@@ -25,7 +25,7 @@ from parity.halves.sources import wait_for
 from parity.programs.check_spec import CheckSpec
 from parity.programs.factories import load_factory
 from parity.traces.folder import RunFolder
-from parity.traces.trace import RunResult, Trace, TraceWriter
+from parity.traces.trace import CheckWriter, RunResult, Trace
 
 
 def run_checks(name: str, half: Half, directories: Sequence[Path], parent: int) -> None:
@@ -71,7 +71,7 @@ def _run(
     reference = spec.keras if name == "keras" else spec.torch
     assert reference is not None
     factory = load_factory(f"--{name}", reference, spec.folder)
-    writer = TraceWriter()
+    writer = CheckWriter()
     keras = None
     if name == "torch":
         assert spec.against is not None

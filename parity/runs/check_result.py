@@ -16,6 +16,7 @@ from parity.ladder.incomplete import incomplete_of, not_compared_of
 from parity.ladder.items import PASS
 from parity.ladder.own_tolerance import judged_within
 from parity.ladder.result import Result
+from parity.ladder.rounding import dtype_of
 from parity.ladder.table import OF_PROBE
 from parity.programs.check_spec import CheckSpec
 from parity.runs.check_options import CheckOptions, source_of
@@ -41,6 +42,7 @@ def compared(spec: CheckSpec, folder: Path, options: CheckOptions) -> Result:
     levels = compare_levels(OF_PROBE, keras, port, names=options.levels, stops=False)
     levels = tuple(judged_within(level, options.tolerance) for level in levels)
     told = spec.to_dict() | {name: keras.spec[name] for name in RECORDED}
+    told["dtype"] = dtype_of(keras.facts)
     result = Result(
         verdict=PASS,
         spec={k: v for k, v in told.items() if k not in ("against", "folder")},

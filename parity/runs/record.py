@@ -22,6 +22,7 @@ def record(
     path: Path | str,
     *,
     data: Path | str | None = None,
+    dtype: str = "float64",
     seed: int = 0,
     steps: int = 6,
 ) -> Path:
@@ -31,6 +32,7 @@ def record(
         keras: factory of a compiled Keras model, or its name.
         path: path of the bundle.
         data: as for `check`.
+        dtype: as for `check`.
         seed: as for `check`.
         steps: as for `check`.
 
@@ -41,6 +43,7 @@ def record(
     spec = CheckSpec(
         keras=reference_of("keras", keras),
         data=None if data is None else os.path.abspath(data),
+        dtype=dtype,
         seed=seed,
         steps=steps,
         folder=os.getcwd(),

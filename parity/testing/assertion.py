@@ -86,6 +86,7 @@ def assert_parity(
     levels: Sequence[str] | None = None,
     seed: int | None = None,
     steps: int | None = None,
+    dtype: str = "float64",
     batch_size: int = 4,
     device: str = "cpu",
     tolerance: float | Mapping[str, float] | None = None,
@@ -106,6 +107,7 @@ def assert_parity(
         levels: levels that decide the verdict; all by default.
         seed: seed for weights, inputs and masks; 0 by default.
         steps: number of training steps of the trajectory; 6 by default.
+        dtype: see `parity.check`.
         batch_size: number of samples in a probe batch.
         device: device of the torch half: cpu, cuda or cuda:N.
         tolerance: allowed relative difference, for all levels or by level, instead of what follows
@@ -135,6 +137,7 @@ def assert_parity(
     arguments: dict[str, Any] = {
         "data": data,
         "against": against,
+        "dtype": dtype,
         "batch_size": batch_size,
         "device": device,
     }
@@ -202,6 +205,7 @@ def _check(
     torch: Factory | str | None,
     data: Path | str | None,
     against: Path | str | None,
+    dtype: str,
     batch_size: int,
     device: str,
 ) -> Result:
@@ -219,6 +223,7 @@ def _check(
         torch=_located_factory(reference_of("torch", torch), folder),
         against=None if against is None else os.fspath(_located(against, folder)),
         data=None if data is None else os.fspath(_located(data, folder)),
+        dtype=dtype,
         seed=given.seed,
         steps=given.steps,
         batch_size=batch_size,
@@ -229,7 +234,8 @@ def _check(
     root = given.root or Path.cwd()
     if is_named and given.against is not None:
         path = find_bundle(given.against, spec, root)
-        spec = replace(spec, keras=None, data=None, against=os.fspath(path))
+        # The bundle has the data and the dtype.
+        spec = replace(spec, keras=None, data=None, dtype=CheckSpec.dtype, against=os.fspath(path))
     options = CheckOptions(
         children=ChildOptions(given.keras_python, given.torch_python),
         levels=given.levels,

@@ -98,9 +98,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Registers the marker, and rejects folders that cannot be used."""
     config.addinivalue_line(
         "markers",
-        "parity(keras, torch, data, against, levels, seed, steps, batch_size, device, tolerance, "
-        "accept): compares a port with its Keras original; the arguments are defaults of the "
-        "fixture parity_check",
+        "parity(keras, torch, data, against, levels, seed, steps, dtype, batch_size, device, "
+        "tolerance, accept): compares a port with its Keras original; the arguments are defaults "
+        "of the fixture parity_check",
     )
     given = _given(config)
     if {"against", "record"} <= set(given):

@@ -8,6 +8,7 @@ from typing import Any
 
 from parity.data.initial_draws import ENOUGH
 from parity.data.probe_inputs import MAX_EPOCHS, NUM_OPTIMIZER_STEPS, SCHEDULE_STEPS
+from parity.programs.settings import DTYPES
 
 MAX_NAME = 500  # characters
 MAX_DRAWS = 100  # of initial weights
@@ -45,6 +46,7 @@ _OPTIONAL: dict[str, Any] = {
     "cast_to_float64": [str],
     "float32_inside": [str],
     "replayable": {"*": _NUMBER},
+    "dtype": str,
 }
 _LOSS: dict[str, Any] = {"name": str, "config": dict, "class_weight": (dict, _NONE)}
 _OPTIMIZER = {"class": str, "config": dict}
@@ -61,6 +63,8 @@ def check_facts(facts: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]],
     form = _FORM | {name: form for name, form in _OPTIONAL.items() if name in facts}
     if isinstance(facts.get("schedule"), dict) and "not_compared" in facts["schedule"]:
         form["schedule"] = {**_FORM["schedule"], "not_compared": [str]}
+    if facts.get("dtype", DTYPES[0]) not in DTYPES:
+        return f"facts.dtype is {str(facts['dtype'])[:40]!r}; expected one of {DTYPES}"
     if facts.get("loss") is None:  # then there is no output activation either
         form.pop("output_activation")
     else:

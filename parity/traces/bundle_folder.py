@@ -15,7 +15,7 @@ from parity.errors import InputError
 from parity.programs.check_spec import CheckSpec
 
 SUFFIX = ".parity"
-SETTINGS = ("seed", "steps", "batch_size")  # that have to be those of the check
+SETTINGS = ("dtype", "seed", "steps", "batch_size")  # that have to be those of the check
 
 
 def bundle_name(spec: CheckSpec, root: Path) -> str:
@@ -31,6 +31,8 @@ def bundle_name(spec: CheckSpec, root: Path) -> str:
     name = f"{'.'.join(_parts(spec, root))}-seed{spec.seed}-steps{spec.steps}"
     if spec.batch_size != CheckSpec.batch_size:
         name += f"-batch{spec.batch_size}"
+    if spec.dtype != CheckSpec.dtype:
+        name += f"-{spec.dtype}"
     if spec.data is not None:
         name += f"-{Path(spec.data).stem}"
     return re.sub(r"[^\w.-]", "_", name) + SUFFIX

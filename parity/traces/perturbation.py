@@ -16,18 +16,20 @@ if TYPE_CHECKING:
     from parity.traces.trace import Weights
 
 
-def perturbed(weights: Weights, perturbation: int) -> Weights:
+def perturbed(weights: Weights, perturbation: int, dtype: str | None = None) -> Weights:
     """Returns weights moved up or down by one ULP each; zeros stay zero.
 
     Args:
         weights: name to float32 or float64 array.
         perturbation: seed of the directions, at least 1.
+        dtype: whose unit it is; None: of that of the weights, which are what they were in any case.
     """
     generator = np.random.default_rng(perturbation)
     result = {}
     for name, weight in weights.items():
         direction = np.where(generator.random(weight.shape) < 0.5, -np.inf, np.inf)
-        moved = np.nextafter(weight, direction.astype(weight.dtype))
+        rounded = weight.astype(dtype or weight.dtype)
+        moved = np.nextafter(rounded, direction.astype(rounded.dtype)).astype(weight.dtype)
         # The neighbours of zero are denormal: far smaller than any rounding of the run.
         result[name] = np.where(weight == 0, weight, moved)
     return result

@@ -83,6 +83,15 @@ class TraceWriter:
         write_records(folder, environment, history, result.wall_s, self.facts, self.arrays)
 
 
+class CheckWriter(TraceWriter):
+    """The writer of a check: it keeps real numbers as float64, also those of a port in float32."""
+
+    def put(self, key: str, array: Any) -> None:
+        """Keeps a copy of an array under a key that has not been used yet."""
+        array = np.asarray(array)
+        super().put(key, array.astype(np.float64) if array.dtype.kind == "f" else array)
+
+
 def write_records(
     folder: RunFolder,
     environment: Mapping[str, Any],

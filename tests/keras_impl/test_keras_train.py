@@ -10,7 +10,8 @@ from helpers import assert_same_bits, assert_same_weights, make_data, small_data
 from keras_impl.models import build_model
 from keras_impl.train import fit
 from keras_impl.weights import get_weights, set_weights
-from parity.programs.run_spec import DTYPES, MODELS, Augmentation, EarlyStopping, ReduceLR, RunSpec
+from parity.programs.run_spec import MODELS, Augmentation, EarlyStopping, ReduceLR, RunSpec
+from parity.programs.settings import DTYPES
 from parity.traces.recorder import Recorder
 from parity.traces.trace import TraceWriter
 

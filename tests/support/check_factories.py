@@ -137,6 +137,49 @@ def torch_other_shapes():
     return nn.Sequential(nn.Linear(6, 4), nn.ReLU(), nn.Linear(4, 3))
 
 
+def torch_single(epsilon=1e-3):
+    """A port of `keras_normed` that has no float64, as kernels for one dtype have none."""
+    import torch
+    from torch import nn
+
+    from torch_impl import Port
+
+    class Single(nn.Module):
+        def forward(self, x):
+            if x.dtype != torch.float32:
+                raise TypeError(f"expected float32, got {x.dtype}")
+            return x * 1.0
+
+    net = nn.Sequential(
+        nn.Linear(5, 16), Single(), nn.BatchNorm1d(16, epsilon, 0.01), nn.ReLU(), nn.Linear(16, 3)
+    )
+    for number in (0, 4):
+        nn.init.xavier_uniform_(net[number].weight)
+        nn.init.zeros_(net[number].bias)
+    return Port(net, nn.CrossEntropyLoss(), torch.optim.SGD(net.parameters(), lr=0.25))
+
+
+def torch_single_other_epsilon():
+    return torch_single(1e-5)
+
+
+def keras_normed():
+    import keras
+    from keras import layers
+
+    model = keras.Sequential(
+        [
+            keras.Input((5,)),
+            layers.Dense(16),
+            layers.BatchNormalization(),
+            layers.ReLU(),
+            layers.Dense(3, activation="softmax"),
+        ]
+    )
+    model.compile(keras.optimizers.SGD(0.25), "sparse_categorical_crossentropy")
+    return model
+
+
 def torch_raises_in_forward():
     from torch import nn
 

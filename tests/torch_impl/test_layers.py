@@ -16,7 +16,8 @@ from torch import nn
 
 import keras_impl.models
 import keras_impl.weights
-from parity.programs.run_spec import DTYPES, MODELS, RunSpec
+from parity.programs.run_spec import MODELS, RunSpec
+from parity.programs.settings import DTYPES
 from torch_impl.layers import Dropout, Flatten, glorot_uniform, initialise, initialise_independently
 from torch_impl.models import build_model
 from torch_impl.philox import stateless_keep

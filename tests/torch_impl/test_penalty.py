@@ -10,7 +10,8 @@ from torch import nn
 
 import keras_impl.models
 import keras_impl.weights
-from parity.programs.run_spec import DTYPES, RunSpec
+from parity.programs.run_spec import RunSpec
+from parity.programs.settings import DTYPES
 from torch_impl.data import to_tensors
 from torch_impl.losses import MeanSquaredError, SparseCategoricalCrossentropy
 from torch_impl.models import build_model

@@ -5,7 +5,8 @@ import pytest
 import torch
 from helpers import assert_same_bits
 
-from parity.programs.run_spec import DTYPES, Augmentation, RunSpec
+from parity.programs.run_spec import Augmentation, RunSpec
+from parity.programs.settings import DTYPES
 from torch_impl.data import (
     ArrayBatches,
     FlowBatches,

@@ -8,7 +8,8 @@ import torch
 from helpers import assert_same_weights
 from torch import nn
 
-from parity.programs.run_spec import DTYPES, MODELS, RunSpec
+from parity.programs.run_spec import MODELS, RunSpec
+from parity.programs.settings import DTYPES
 from torch_impl.models import build_model
 from torch_impl.weights import get_weights, named_parameters, set_weights, to_portable
 

@@ -72,17 +72,18 @@ class Port:
         return tuple(self.scheduler) if is_many else (self.scheduler,)
 
 
-def call_factory(factory: Callable[[], Any], seed: int) -> Port:
-    """Seeds torch and calls a factory, whose new tensors are float64.
+def call_factory(factory: Callable[[], Any], seed: int, dtype: str = "float64") -> Port:
+    """Seeds torch and calls a factory, whose new tensors are of a dtype.
 
     Args:
         factory: returns a module or a Port.
         seed: passed to `torch.manual_seed`.
+        dtype: "float64", which the whole module is made; or "float32": it stays as it is.
 
     Raises:
         InputError: the factory returns something else.
     """
-    torch.set_default_dtype(torch.float64)
+    torch.set_default_dtype(getattr(torch, dtype))
     torch.manual_seed(seed)
     np.random.seed(seed)
     built = factory()
@@ -92,5 +93,6 @@ def call_factory(factory: Callable[[], Any], seed: int) -> Port:
             f"the torch factory returned {type(built).__name__}; expected a torch.nn.Module, or "
             "torch_impl.Port(module=...)"
         )
-    port.module.double()  # in place: the optimizer holds these same parameters
+    if dtype == "float64":
+        port.module.double()  # in place: the optimizer holds these same parameters
     return port

@@ -15,8 +15,7 @@ import numpy as np
 
 from parity.data.probe_inputs import single
 from parity.data.weight_names import short_name
-from parity.ladder.rounding import MOST, MOST_IN_TRAINING, allowed
-from parity.ladder.tolerance import FLOAT64
+from parity.ladder.rounding import allowed, limits_of
 from parity.traces.trace import TraceWriter, largest_of
 
 # Where one sample of each unit is put: inside the linear part of relu, relu6 and hard_sigmoid.
@@ -116,6 +115,7 @@ def not_compared(exercise: Exercise, writer: TraceWriter) -> list[dict[str, Any]
 def _rounding(writer: TraceWriter, zero: set[str]) -> Iterator[dict[str, Any]]:
     """Tells the arrays that are nothing but rounding, or of which rounding decides too much."""
     reader = _Reader(writer)
+    limits = limits_of(reader)
     trained = [name for name, entry in writer.facts["weights"].items() if entry["trainable"]]
     keys = [f"gradient/{name}" for name in trained if f"gradient/{name}" in reader]
     greatest = max(map(reader.largest, keys), default=0.0)
@@ -124,22 +124,22 @@ def _rounding(writer: TraceWriter, zero: set[str]) -> Iterator[dict[str, Any]]:
         name = key.partition("/")[2]
         if name in zero:
             continue
-        if reader.largest(key) < FLOAT64 * greatest:
+        if reader.largest(key) < limits.floor * greatest:
             named.add(name)
             yield told(f"gradient of {name}", "its gradient is only rounding", key)
-        elif (most := allowed(reader, key)) > MOST:
+        elif (most := allowed(reader, key)) > limits.most:
             named.add(name)
             yield told(f"gradient of {name}", _share(most), key)
     states = [key for key in writer.arrays if key.startswith("state/")]
     for key in states:
-        if (most := allowed(reader, key)) > MOST:
+        if (most := allowed(reader, key)) > limits.most:
             yield told(f"{key.partition('/')[2]} after a batch", _share(most), key)
     for name in writer.facts["weights"]:
         if name in zero | named:  # what trains by such a gradient is no more certain
             continue
         steps = [key for key in writer.arrays if _is_step_of(key, name)]
         found = {key: allowed(reader, key) for key in steps}
-        decided = {key: most for key, most in found.items() if most > MOST_IN_TRAINING}
+        decided = {key: most for key, most in found.items() if most > limits.most_in_training}
         if decided:
             yield told(f"training of {name}", _share(max(decided.values())), *decided)
 

@@ -13,12 +13,13 @@ import tensorflow as tf
 
 from keras_impl.harness.calls import Call, Calls, recorded_calls
 from keras_impl.harness.check.model import as_fed
+from keras_impl.harness.rounding import Perturbation
 from parity.errors import InputError
 from parity.traces.trace import TraceWriter
 
 
 def write_forward(
-    model: keras.Model, x: list[np.ndarray], writer: TraceWriter, perturbation: int
+    model: keras.Model, x: list[np.ndarray], writer: TraceWriter, perturbation: Perturbation | None
 ) -> tuple[Calls, Any]:
     """Writes inputs and outputs of every call; returns the calls and the output of the model."""
     fed = as_fed(x)

@@ -18,6 +18,7 @@ from keras_impl.harness.check.forward import write_calls
 from keras_impl.harness.check.loss import penalties, sample_weight
 from keras_impl.harness.check.model import as_fed, named_variables, trainable
 from keras_impl.harness.factories import Reference
+from keras_impl.harness.rounding import Perturbation
 from parity.data import probe_inputs
 from parity.data.weight_names import MOVING, short_name
 from parity.traces.trace import TraceWriter
@@ -31,7 +32,7 @@ def write_gradients(
     x: list[np.ndarray],
     y: np.ndarray,
     writer: TraceWriter,
-    perturbation: int,
+    perturbation: Perturbation | None,
 ) -> tuple[Calls, Exercise]:
     """Writes outputs, loss and all gradients of one pass in train mode.
 

@@ -15,6 +15,7 @@ import tensorflow as tf
 from keras_impl.harness import versions
 from keras_impl.harness.calls import Call
 from keras_impl.harness.factories import Reference
+from keras_impl.harness.rounding import Perturbation
 from parity.data.samples import Samples
 from parity.programs.check_spec import CheckSpec
 from parity.traces.trace import TraceWriter
@@ -77,7 +78,7 @@ def write_confident_loss(
     calls: list[Call],
     output: Any,
     writer: TraceWriter,
-    perturbation: int,
+    perturbation: Perturbation | None,
 ) -> None:
     """Writes the loss of given confident outputs, right and wrong ones, without the model."""
     model = reference.model
@@ -85,7 +86,7 @@ def write_confident_loss(
     is_activated = last.kind.startswith("activation:") and last.output is output
     shape = tuple(output.shape[1:])
     kind = kind_of_targets(model)
-    linear, y = Samples.confident(spec.seed, kind, shape)
+    linear, y = Samples.confident(spec.seed, kind, shape, spec.dtype)
     takes_logits = getattr(model.loss, "from_logits", False)
     is_crossentropy = "crossentropy" in (loss_name(model) or "")
     if not is_activated and is_crossentropy and kind in _OF_LOGITS and not takes_logits:
@@ -99,7 +100,7 @@ def write_confident_loss(
     slope = tape.gradient(value, before)
     slope = np.zeros_like(linear) if slope is None else slope.numpy()
     if perturbation and is_activated and is_crossentropy and kind == "binary":
-        changes = _of_rounded_probabilities(linear, y)
+        changes = _of_rounded_probabilities(linear, y, perturbation.dtype)
         value, slope = value + changes[0], slope + changes[1]
     writer.put("loss/confident/linear", linear)
     writer.put("loss/confident/target", y)
@@ -108,16 +109,18 @@ def write_confident_loss(
     writer.facts["output_activation"] = last.kind.partition(":")[2] if is_activated else None
 
 
-def _of_rounded_probabilities(linear: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
+def _of_rounded_probabilities(
+    linear: np.ndarray, y: np.ndarray, dtype: str
+) -> tuple[float, np.ndarray]:
     """Returns how much a binary crossentropy and its gradient change if p moves by one unit.
 
     Keras takes the logits if it can. A port may take the probabilities, and near 1 these have lost
-    the digits of 1 - p: log(1 - p) is off by 2**-53 / (1 - p). Below 1e-9 that is more than a
-    comparison could tell, and such outputs are saturated.
+    the digits of 1 - p: log(1 - p) is off by 2**-53 / (1 - p), in float32 by 2**-24. Below
+    1e-9 that is more than a comparison could tell, and such outputs are saturated.
     """
     y = y.reshape(linear.shape)
     right = 1 / (1 + np.exp(-np.where(y > 0.5, linear, -linear)))  # p of the right answer, exactly
-    lost = np.where(right > 1e-9, 2.0**-53 / right, 0.0)
+    lost = np.where(right > 1e-9, np.finfo(dtype).eps / 2 / right, 0.0)
     return float(lost.mean()), lost * (1 - right) / lost.size
 
 

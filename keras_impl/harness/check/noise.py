@@ -15,9 +15,9 @@ import tensorflow as tf
 from keras_impl.harness import versions
 from keras_impl.harness.check.model import has_schedule
 from keras_impl.harness.kinds import kind_of
-from keras_impl.harness.rounding import OF_A_CONSTANT
+from keras_impl.harness.rounding import OF_A_CONSTANT, Perturbation
 from parity.ladder.compare import absolute_difference
-from parity.ladder.tolerance import FLOAT64, NOISE_FACTOR
+from parity.ladder.rounding import LIMITS
 from parity.traces.trace import TraceWriter, largest_of
 
 
@@ -93,20 +93,26 @@ def _next_float32(value: float) -> float:
     return float(np.nextafter(np.float32(value), np.float32(np.inf)))
 
 
-def perturbed_gradients(gradients: list[Any], perturbation: int) -> list[Any]:
+def perturbed_gradients(gradients: list[Any], perturbation: Perturbation) -> list[Any]:
     """Moves gradients by as much as rounding may change them, in relation to the largest of all.
 
     A gradient that cancels, such as that of a bias before a normalisation, is nothing but rounding.
     Its own size does not say how large that may be.
     """
-    generator = np.random.default_rng(perturbation)
+    generator = np.random.default_rng(perturbation.seed)
     greatest = max((float(tf.reduce_max(tf.abs(g))) for g in gradients if g.shape), default=0.0)
-    most = FLOAT64 / NOISE_FACTOR * greatest
+    limits = LIMITS[perturbation.dtype]
+    most = limits.floor / limits.factor * greatest
     return [g + most * generator.uniform(-1, 1, size=g.shape) for g in gradients]
 
 
-def noise_of(first: TraceWriter, second: TraceWriter) -> dict[str, float]:
-    """Returns the change of each array by the perturbation, relative to its largest value."""
+def noise_of(first: TraceWriter, *others: TraceWriter) -> dict[str, float]:
+    """Returns the change of each array by perturbations, relative to its largest value."""
+    found = [_changes(first, other) for other in others]
+    return {key: max(changes[key] for changes in found) for key in found[0]}
+
+
+def _changes(first: TraceWriter, second: TraceWriter) -> dict[str, float]:
     noise = {}
     for key, array in first.arrays.items():
         other = second.arrays.get(key)

@@ -23,6 +23,7 @@ from keras_impl.harness.check.loss import kind_of_targets, loss_name, write_conf
 from keras_impl.harness.check.model import build, get_weights, set_weights
 from keras_impl.harness.check.noise import perturb_constants
 from keras_impl.harness.factories import Reference, call_factory
+from keras_impl.harness.rounding import Perturbation
 from keras_impl.harness.versions import advance, has_mask, reseed
 from parity.data import probe_inputs
 from parity.data.samples import Samples
@@ -44,7 +45,7 @@ class Pass:
         samples: what it is fed; its seed is that of the draw.
         weights: what it starts from.
         number: of the draw, 0 for that of the seed.
-        perturbation: 0, or the seed with which rounded numbers are moved.
+        perturbation: how rounded numbers are moved; None: they stay.
         writer: receives the arrays and the facts.
         exercise: what the pass leaves without effect.
     """
@@ -53,7 +54,7 @@ class Pass:
     samples: Samples
     weights: dict[str, np.ndarray]
     number: int = 0
-    perturbation: int = 0
+    perturbation: Perturbation | None = None
     writer: TraceWriter = field(default_factory=TraceWriter)
     exercise: Exercise = field(default_factory=Exercise)
 
@@ -89,7 +90,10 @@ class Pass:
         return found
 
     def again(
-        self, factory: Callable[[], Any], weights: dict[str, np.ndarray], perturbation: int = 0
+        self,
+        factory: Callable[[], Any],
+        weights: dict[str, np.ndarray],
+        perturbation: Perturbation | None = None,
     ) -> Pass:
         """Returns the same pass from other weights, on a fresh model that draws the same masks."""
         fresh = call_factory(factory, self.samples.seed)
@@ -99,9 +103,10 @@ class Pass:
         advance(fresh.model, self.number)
         return Pass(fresh, self.samples, weights, self.number, perturbation)
 
-    def perturbed(self, spec: CheckSpec, factory: Callable[[], Any]) -> Pass:
+    def perturbed(self, spec: CheckSpec, factory: Callable[[], Any], seed: int = 1) -> Pass:
         """Runs the same pass with every weight and rounded constant moved, and returns it."""
-        moved = self.again(factory, perturbed(self.weights, 1), perturbation=1)
+        weights = perturbed(self.weights, seed, spec.dtype)
+        moved = self.again(factory, weights, Perturbation(seed, spec.dtype))
         moved.run(spec)
         return moved
 

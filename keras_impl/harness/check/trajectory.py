@@ -23,6 +23,7 @@ from keras_impl.harness.check.occurrences import has_repeated_rows, taken_apart
 from keras_impl.harness.check.optimizer import begin_epoch, cut
 from keras_impl.harness.check.steps import Steps
 from keras_impl.harness.factories import Reference
+from keras_impl.harness.rounding import Perturbation
 from parity.data import probe_inputs
 from parity.data.samples import Samples
 from parity.programs.check_spec import CheckSpec
@@ -40,7 +41,7 @@ def write_trajectory(
     steps: Steps,
     samples: Samples,
     writer: TraceWriter,
-    perturbation: int,
+    perturbation: Perturbation | None,
 ) -> None:
     """Makes a few steps as `fit` does, with a cut of the rate if there may be one."""
     model = reference.model
@@ -67,7 +68,7 @@ def write_trajectory(
             repeated = found
         gradients = [tf.convert_to_tensor(gradient) for gradient in found]
         if perturbation:
-            gradients = perturbed_gradients(gradients, perturbation + step)
+            gradients = perturbed_gradients(gradients, perturbation.later(step))
         rates.append(float(model.optimizer.learning_rate))
         steps.make(gradients)
         losses.append(float(loss))

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from parity.ladder.compare import compare_close, compare_exact
-from parity.ladder.comparers.probe import MEASURED
+from parity.ladder.comparers.probe import measured
 from parity.ladder.comparers.run import compare_facts
 from parity.ladder.items import STYLE
 from parity.ladder.outcome import Outcome, judged, skipped
@@ -62,8 +62,9 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
             item = close(keras, port, key, f"input of {keras_name}")
             if item.num_compared == 0:  # such as steps that are folded into the batch
                 return skipped("the input reaches the first layer in another form", applies=False)
+            form = f"the same batch, as it reaches the first layer ({port.facts['fed']})"
             return judged(
-                f"the same batch, as it reaches the first layer ({port.facts['fed']}); {MEASURED}",
+                f"{form}; {measured(keras)}",
                 [item if item.agrees or not excused else replace(item, role=STYLE)],
             )
     return skipped("no layer of the port could be paired by its input")

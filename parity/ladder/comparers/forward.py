@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from parity.ladder.compare import compare_close, compare_exact
-from parity.ladder.comparers.probe import MEASURED, raised
+from parity.ladder.comparers.probe import measured, raised
 from parity.ladder.comparers.run import compare_facts
 from parity.ladder.initial_weights import P_VALUE
 from parity.ladder.items import FOLLOWS, INTRODUCED, STYLE
@@ -65,7 +65,7 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
             items.append(replace(own, role=INTRODUCED))
         if key in port:
             items.append(close(keras, port, key, label))
-    return judged_if_any(f"{MEASURED}; dropout uses Keras's masks", items)
+    return judged_if_any(f"{measured(keras)}; dropout uses Keras's masks", items)
 
 
 def _dropouts(keras: Trace, port: Trace) -> Iterator[Item]:

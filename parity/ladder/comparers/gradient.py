@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from parity.ladder.compare import compare_close, compare_exact
-from parity.ladder.comparers.probe import HELD_OTHERWISE, MEASURED, NO_LOSS, WITHIN_ROUNDING, raised
+from parity.ladder.comparers.probe import HELD_OTHERWISE, NO_LOSS, measured, raised, within_rounding
 from parity.ladder.comparers.run import parameters
 from parity.ladder.items import INTRODUCED
 from parity.ladder.outcome import Outcome, judged, judged_if_any, skipped
 from parity.ladder.recorded import held_otherwise
-from parity.ladder.rounding import MOST, allowed
+from parity.ladder.rounding import allowed, limits_of
 from parity.ladder.tolerance import FLOAT64, SEMANTIC
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
         return skipped(NO_LOSS)
     if (why := port.facts.get("no_loss")) is not None:
         return skipped(why)
+    most_allowed = limits_of(keras).most
     items = raised(port, "gradient")
     given = port.facts["given"]["loss"]
     items += _arrived(keras, port, given)
@@ -67,8 +68,8 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
         most = allowed(keras, key)
         theirs = _theirs(keras, key, given)
         item = compare_close(weight, theirs, port[key], allowed=most, unit="rel")
-        if most > MOST and item.agrees:
-            not_compared.append((f"gradient of {weight}", WITHIN_ROUNDING))
+        if most > most_allowed and item.agrees:
+            not_compared.append((f"gradient of {weight}", within_rounding(most_allowed)))
             continue
         forced = f"forced/{key}"
         if forced in port and weight not in unshaped:
@@ -76,7 +77,7 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
             own = compare_close(label, theirs, port[forced], allowed=most, unit="rel")
             items.append(replace(own, role=INTRODUCED))
         items.append(item)
-    source = MEASURED if given else f"with Keras's loss without penalties; {MEASURED}"
+    source = measured(keras) if given else f"with Keras's loss without penalties; {measured(keras)}"
     return judged_if_any(source, items, not_compared)
 
 
@@ -102,7 +103,7 @@ def _arrived(keras: Trace, port: Trace, given: bool) -> Iterator[Item]:
                 label = f"gradient that reaches {name}"
                 item = compare_exact(label, "a gradient", "no gradient")
                 yield replace(item, role=INTRODUCED)
-        elif most <= MOST:
+        elif most <= limits_of(keras).most:
             item = compare_close(
                 f"gradient that reaches {name}",
                 keras[key],

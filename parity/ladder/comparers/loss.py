@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from parity.ladder.compare import compare_close
-from parity.ladder.comparers.probe import MEASURED, NO_LOSS, raised
+from parity.ladder.comparers.probe import NO_LOSS, measured, raised
 from parity.ladder.comparers.run import compare_facts
 from parity.ladder.items import INTRODUCED
 from parity.ladder.outcome import Outcome, judged, judged_if_any, skipped
@@ -47,4 +47,4 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
         items.append(replace(own, role=INTRODUCED))
     if "loss/value" in port:
         items.append(close(keras, port, "loss/value", "loss"))
-    return judged_if_any(MEASURED, items)
+    return judged_if_any(measured(keras), items)

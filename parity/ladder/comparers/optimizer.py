@@ -11,9 +11,9 @@ from parity.ladder.comparers.probe import (
     CONSTANT_RATE,
     HELD_OTHERWISE,
     LEARNING_RATE,
-    MEASURED,
     NO_OPTIMIZER,
     changes_rate,
+    measured,
     raised,
 )
 from parity.ladder.comparers.run import compare_facts, parameters
@@ -80,7 +80,7 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
             not_compared["steps after a cut of the rate"] = CONSTANT_RATE
         else:
             items.append(item)
-    return judged_if_any(MEASURED, items, not_compared.items())
+    return judged_if_any(measured(keras), items, not_compared.items())
 
 
 def _by_step(port: Trace, prefix: str) -> list[str]:

@@ -5,28 +5,37 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from parity.ladder.compare import compare_exact
-from parity.ladder.rounding import MOST, MOST_IN_TRAINING
-from parity.ladder.tolerance import FLOAT64, NOISE_FACTOR
+from parity.ladder.rounding import dtype_of, limits_of
 
 if TYPE_CHECKING:
     from parity.ladder.items import Item
     from parity.traces.trace import Trace
 
-MEASURED = (
-    f"float64, relative to the largest value: {FLOAT64:g}, or {NOISE_FACTOR:g} times what one unit "
-    f"in the last place of the weights and of float32 constants changes in Keras, up to {MOST:g}"
-)
 LEARNING_RATE = 1.2e-7  # relative: Keras keeps the rate in float32
 NO_LOSS = "the Keras model has no single loss"
-_AGREES = "it agrees, but rounding may change it by more than {:g} of its size"
-WITHIN_ROUNDING = _AGREES.format(MOST)
-WITHIN_ROUNDING_IN_TRAINING = _AGREES.format(MOST_IN_TRAINING)
 HELD_OTHERWISE = "the port's `load` keeps it in another form"
 NO_OPTIMIZER = "the port gives no optimizer"
 CONSTANT_RATE = (
     "the optimizers differ there, but nothing that the check was given changes the rate; if `fit` "
     "gets a callback that does, give it to Reference, and see `parity explain F5`"
 )
+
+
+def measured(keras: Trace) -> str:
+    """Returns the tolerance of a check and its reason."""
+    limits, dtype = limits_of(keras), dtype_of(keras.facts)
+    moved = "one unit in the last place of the weights and of float32 constants"
+    if dtype == "float32":
+        moved = "rounding the weights and what each layer returns"
+    return (
+        f"{dtype}, relative to the largest value: {limits.floor:g}, or {limits.factor:g} times "
+        f"what {moved} changes in Keras, up to {limits.most:g}"
+    )
+
+
+def within_rounding(most: float) -> str:
+    """Returns why an array that agrees is not compared: rounding may change more than `most`."""
+    return f"it agrees, but rounding may change it by more than {most:g} of its size"
 
 
 def raised(port: Trace, stage: str) -> list[Item]:

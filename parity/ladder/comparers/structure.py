@@ -12,7 +12,8 @@ from parity.ladder.incomplete import unknown_parameters, unknown_weights
 from parity.ladder.items import STYLE
 from parity.ladder.outcome import Outcome, judged, judged_if_any
 from parity.ladder.recorded import MODES, outputs_agree
-from parity.ladder.tolerance import EXACT, FLOAT64
+from parity.ladder.rounding import limits_of
+from parity.ladder.tolerance import EXACT
 
 if TYPE_CHECKING:
     from parity.ladder.items import Item
@@ -74,6 +75,7 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
         if weight not in carried and weight not in unknown
     ]
     told = unknown_parameters(port)
+    rounded = limits_of(keras).floor
     items += [
         compare_exact(f"parameter {parameter}", "absent", "has no weight of Keras")
         for parameter in port.facts["not_carried"]
@@ -82,7 +84,7 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
     items += [
         # Not exactly: a port may compute a weight from others.
         compare_close(
-            f"{weight} (as carried over)", keras[key], port[key], allowed=FLOAT64, unit="rel"
+            f"{weight} (as carried over)", keras[key], port[key], allowed=rounded, unit="rel"
         )
         for weight in carried
         if (key := f"weights/{weight}") in keras

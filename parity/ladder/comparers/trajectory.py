@@ -12,15 +12,15 @@ from parity.ladder.compare import absolute_difference, compare_close, compare_ex
 from parity.ladder.comparers.anchors import of_anchors
 from parity.ladder.comparers.probe import (
     HELD_OTHERWISE,
-    MEASURED,
     NO_OPTIMIZER,
-    WITHIN_ROUNDING_IN_TRAINING,
+    measured,
     raised,
+    within_rounding,
 )
 from parity.ladder.comparers.run import lengths, parameters, parting
 from parity.ladder.outcome import Outcome, judged, judged_if_any, skipped
 from parity.ladder.recorded import close, held_otherwise
-from parity.ladder.rounding import MOST_IN_TRAINING, allowed
+from parity.ladder.rounding import allowed, limits_of
 from parity.ladder.tolerance import FLOAT64, WHOLE_RUN
 
 if TYPE_CHECKING:
@@ -134,6 +134,7 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
     items = []
     not_compared: dict[str, str] = {}
     unknown = held_otherwise(keras, port)
+    most_allowed = limits_of(keras).most_in_training
     losses = keras["trajectory/losses"]
     for step in range(1, len(losses) + 1):
         key = f"trajectory/loss/{step}"
@@ -154,8 +155,8 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
                 not_compared[f"{weight} in training"] = HELD_OTHERWISE
                 continue
             item = close(keras, port, key, weight, step=step)
-            if item.allowed > MOST_IN_TRAINING and item.agrees:
-                not_compared[f"{weight} in training"] = WITHIN_ROUNDING_IN_TRAINING
+            if item.allowed > most_allowed and item.agrees:
+                not_compared[f"{weight} in training"] = within_rounding(most_allowed)
             else:
                 items.append(item)
-    return judged_if_any(MEASURED, items + raised(port, "trajectory"), not_compared.items())
+    return judged_if_any(measured(keras), items + raised(port, "trajectory"), not_compared.items())

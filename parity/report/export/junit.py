@@ -34,6 +34,7 @@ from parity.report.lines import plain, shortened
 from parity.report.sentences import (
     cause_title,
     difference,
+    dtype_of,
     fix_text,
     found_title,
     index_text,
@@ -155,7 +156,7 @@ def _line(text: str) -> str:
 
 def _add_result(suite: _Suite, result: Result) -> None:
     spec, is_checked = result.spec, is_check(result)
-    dtype = "float64" if is_checked else str(spec.get("dtype"))
+    dtype = dtype_of(result)
     suite.name("check" if is_checked else "run", subject(result), f"seed {spec.get('seed')}", dtype)
     names = ["keras", "torch", "steps"] if is_checked else ["scenario", "epochs"]
     names += ["seed", "batch_size", "data", "device", "threads"]

@@ -87,3 +87,64 @@ def test_hard_sigmoid_keeps_its_value_and_changes_its_derivative():
 def test_softplus_is_moved_beyond_torchs_limit_only():
     given = np.linspace(-30, 19, 100)
     assert largest_move("activation:softplus", np.logaddexp(given, 0), given) == 0
+
+
+def rounded(kind, values, seed=0):
+    draw = np.random.default_rng(seed)
+    return moved(kind, {}, None, tf.constant(values, tf.float64), draw, "float32").numpy()
+
+
+UNIT = 2.0**-24
+
+
+def test_a_sum_in_float32_is_off_by_a_share_of_its_largest_term():
+    values = np.array([-1.0, 1e-6, 0.5])
+    change = np.abs(rounded("conv", values) - values)
+    assert change[1] > 1e-6 * UNIT * 4  # more than a share of itself
+    assert (change > 0).all()
+    assert change.max() <= 4 * UNIT
+
+
+def test_numbers_of_one_sign_are_off_by_a_share_of_themselves():
+    """The logarithm of a probability of 1e-20 is as sure as that of another."""
+    values = np.array([1.0, 1e-20, 0.3])
+    change = np.abs(rounded("activation:softmax", values) - values)
+    assert (change <= 4 * UNIT * values).all()
+    assert (change > 0).all()
+
+
+def test_equal_numbers_move_alike_and_zeros_stay():
+    """So a pool that has to choose between them chooses as before."""
+    values = np.array([0.25, -3.0, 0.0, 0.25, 0.25 * (1 + 1e-9), -0.0])
+    after = rounded("dense", values)
+    assert after[0] == after[3] != values[0]
+    assert after[4] - values[4] != after[0] - values[0]  # as good as independent
+    assert (after[[2, 5]] == 0).all()
+
+
+def test_seeds_differ_and_repeat():
+    values = np.linspace(-1, 1, 50)
+    np.testing.assert_array_equal(rounded("conv", values, 1), rounded("conv", values, 1))
+    assert (rounded("conv", values, 1) != rounded("conv", values, 2)).all()
+    up = (rounded("conv", values, 1) > values).mean()
+    assert 0.2 < up < 0.8
+
+
+@pytest.mark.parametrize("kind", ["activation:relu", "max_pool", "flatten", "dropout", "reshape"])
+def test_what_only_returns_its_numbers_does_not_round(kind):
+    np.testing.assert_array_equal(rounded(kind, X), X)
+
+
+def test_tokens_and_nothing_are_left_alone():
+    tokens = tf.constant([1, 2, 3])
+    draw = np.random.default_rng(0)
+    assert moved("unknown:Table", {}, None, tokens, draw, "float32") is tokens
+    assert rounded("conv", np.zeros((0, 3))).shape == (0, 3)
+    np.testing.assert_array_equal(rounded("conv", np.zeros(3)), np.zeros(3))
+
+
+def test_rounding_has_no_derivative():
+    x = tf.Variable([1.0, -2.0], dtype=tf.float64)
+    with tf.GradientTape() as tape:
+        y = moved("dense", {}, None, 3 * x, np.random.default_rng(0), "float32")
+    np.testing.assert_array_equal(tape.gradient(y, x), [3, 3])

@@ -9,8 +9,10 @@ import pytest
 import torch
 
 from parity.divergences import rules
-from parity.divergences.evidence import CLOSE
+from parity.divergences.evidence import CLOSE as CLOSE_BY_DTYPE
 from torch_impl import optim
+
+CLOSE = CLOSE_BY_DTYPE["float64"]
 
 NUM = 6
 RATES = [0.125, 0.125, 0.125, 0.03125, 0.03125, 0.03125]  # Keras keeps the rate in float32

@@ -5,7 +5,10 @@ import numpy as np
 import pytest
 from check_evidence import evidence_of
 
-from parity.divergences.evidence import CLOSE, Evidence, differs, is_close
+from parity.divergences.evidence import CLOSE as CLOSE_BY_DTYPE
+from parity.divergences.evidence import Evidence, differs, is_close
+
+CLOSE = CLOSE_BY_DTYPE["float64"]
 
 
 @pytest.fixture
@@ -138,7 +141,17 @@ def test_a_divergence_of_no_layer_has_none(evidence):
     ids=str,
 )
 def test_close_is_the_same_but_for_rounding(a, b, expected):
-    assert is_close(a, b) is expected
+    assert is_close(a, b, CLOSE) is expected
+
+
+def test_a_formula_may_be_as_far_off_as_a_port_in_float32_rounds(evidence):
+    found = evidence(["forward/eval/dense2/own"])
+    value = np.array([1.0, -2.0])
+    rounded = value.astype(np.float32) * np.float32(1 + 1e-6)
+    assert not found.is_close(value, rounded)
+    found.keras.facts["dtype"] = "float32"
+    assert found.is_close(value, rounded)
+    assert not found.is_close(value, value * (1 + 1e-4))
 
 
 @pytest.mark.parametrize(

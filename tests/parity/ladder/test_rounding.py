@@ -4,8 +4,10 @@ import check_pairs
 import numpy as np
 import pytest
 
-from parity.ladder.rounding import MOST, allowed
+from parity.ladder.rounding import LIMITS, allowed, dtype_of
 from parity.ladder.tolerance import FLOAT64, NOISE_FACTOR
+
+MOST = LIMITS["float64"].most
 
 
 def limits(recorded, path, noise, **arrays):
@@ -71,3 +73,18 @@ def test_a_gradient_of_nothing_is_not_a_licence(recorded, tmp_path):
     zero = {"gradient__dense1.bias": np.zeros(4)}
     found = limits(recorded, tmp_path / "a", 1e9, **zero)
     assert found["gradient/dense1.bias"] <= MOST * 10
+
+
+def test_a_bundle_that_tells_no_dtype_is_of_float64(recorded, tmp_path):
+    assert dtype_of(recorded.facts) == "float64"
+    assert limits(recorded, tmp_path / "a", 0.0)["forward/eval/output"] == FLOAT64
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-9, 1e-5, 1.0], ids=lambda value: f"{value:g}")
+def test_a_port_in_float32_is_judged_by_the_limits_of_float32(recorded, tmp_path, noise):
+    recorded.facts["dtype"] = "float32"
+    of = LIMITS["float32"]
+    found = limits(recorded, tmp_path / "a", noise)["forward/eval/output"]
+    assert found == max(of.floor, min(of.factor * noise, of.most))
+    # What float32 does to one number is allowed, and an epsilon of 1e-5 for 1e-3 is not.
+    assert 2.0**-23 < of.floor < 1e-5

@@ -19,9 +19,10 @@ from parity.traces.bundle_folder import bundle_name, find_bundle
         ({"keras": "a/my nets.py:build"}, "tests.a.my_nets.build-seed0-steps6"),
         ({"keras": "/elsewhere/nets.py:build"}, "nets.build-seed0-steps6"),
         ({"keras": "k:f", "batch_size": 3}, "k.f-seed0-steps6-batch3"),
+        ({"keras": "k:f", "dtype": "float32"}, "k.f-seed0-steps6-float32"),
         ({"keras": "k:f", "data": "/x/digits.npz"}, "k.f-seed0-steps6-digits"),
     ],
-    ids=["module", "in_a_class", "file", "below", "outside", "batch_size", "data"],
+    ids=["module", "in_a_class", "file", "below", "outside", "batch_size", "dtype", "data"],
 )
 def test_a_bundle_is_named_by_all_that_its_numbers_follow_from(settings, name, tmp_path):
     spec = CheckSpec(folder=str(tmp_path / "tests"), **settings)

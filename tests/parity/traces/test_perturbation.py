@@ -37,6 +37,17 @@ def test_every_weight_moves_by_exactly_one_ulp(dtype, name):
     assert (np.sign(after[name]) == np.sign(before[name])).all()
 
 
+def test_a_weight_may_move_by_one_ulp_of_another_dtype():
+    before = {name: array.astype(np.float64) for name, array in weights(np.float32).items()}
+    after = perturbed(before, 1, "float32")
+    for name, array in after.items():
+        assert array.dtype == np.float64
+        single = array.astype(np.float32)
+        np.testing.assert_array_equal(single, array)  # float32 holds it
+        moved = np.unique(np.abs(ulps(weights(np.float32)[name], single)))
+        assert moved.tolist() == ([0] if name == "conv1.bias" else [1])
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_both_directions_occur_about_equally_often(dtype):
     before = weights(dtype)["conv1.kernel"]

@@ -1,4 +1,4 @@
-"""A factory is called as if nothing had been built before, and its module is in float64."""
+"""A factory is called as if nothing had been built before, and its module has the right dtype."""
 
 import numpy as np
 import pytest
@@ -28,6 +28,19 @@ def test_a_module_of_any_type_becomes_float64_and_the_optimizer_keeps_its_parame
     before = port.module.weight.detach().clone()
     port.optimizer.step()
     assert torch.equal(port.module.weight, before - 0.5)
+
+
+def test_a_port_in_float32_stays_as_it_is():
+    made = []
+
+    def build():
+        made.append(torch.zeros(1).dtype)
+        return nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 1, dtype=torch.float16))
+
+    torch.set_default_dtype(torch.float64)  # as another check leaves it
+    first, second = call_factory(build, 0, "float32").module
+    assert made == [torch.float32]
+    assert (first.weight.dtype, second.weight.dtype) == (torch.float32, torch.float16)
 
 
 def test_a_module_alone_is_a_port_of_it():

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from parity.ladder.recorded import FORMS, in_form
+from parity.ladder.rounding import limits_of
 from parity.traces.trace import TraceWriter
 from torch_impl.harness.call import output_of
 from torch_impl.harness.port.port_under_test import PortUnderTest
@@ -57,7 +58,7 @@ def output_form(port: PortUnderTest, writer: TraceWriter) -> str:
         if value.shape == ours.shape and np.isfinite(value).all()
     }
     best = min(errors, key=lambda form: errors[form], default="same")
-    if errors and errors[best] < 1e-6:
+    if errors and errors[best] < limits_of(keras).most:
         return best
     last = port.calls[-1].kind if port.calls else ""
     return {"activation:log_softmax": "log", f"activation:{name}": "same"}.get(last, "linear")

@@ -36,7 +36,7 @@ def write_init(
         if number and time.perf_counter() - started > MOST_TIME:
             break
         with _other_seeds(number):
-            redrawn = call_factory(factory, spec.seed)
+            redrawn = call_factory(factory, spec.seed, port.dtype)
         for name, array in _weights(port, redrawn, paths):
             draws.setdefault(name, []).append(array)
     for name, parts in draws.items():

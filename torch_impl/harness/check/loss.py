@@ -35,7 +35,7 @@ def loss_of(port: PortUnderTest, form: str) -> Loss:
     def loss(output: Any, target: Any, y: np.ndarray) -> torch.Tensor:
         output = from_returned(output, port.keras["forward/eval/output"].shape)
         output = _activated(output, form, facts.get("output_activation"))
-        labels = torch.from_numpy(np.array(y))
+        labels = port.tensor(y)
         weighted = {} if by_label is None else {"sample_weight": sample_weights(labels, by_label)}
         value: torch.Tensor = own(output, labels, **weighted)
         return value
@@ -76,7 +76,7 @@ def write_confident_loss(port: PortUnderTest, form: str, loss: Loss, writer: Tra
     """Writes the loss of given extreme outputs, without the model."""
     y = port.keras["loss/confident/target"]
     given = as_returned(port.keras["loss/confident/linear"], port.output.shape)
-    linear = torch.from_numpy(given.copy()).to(port.device).requires_grad_()
+    linear = port.tensor(given).to(port.device).requires_grad_()
     axis = -1 if given.shape == port.keras["loss/confident/linear"].shape else 1
     name = port.keras.facts.get("output_activation")
     output = linear

@@ -25,7 +25,7 @@ from torch_impl.harness.check.loss import Loss, loss_of, takes_columns, write_co
 from torch_impl.harness.check.optimizer import write_optimizer
 from torch_impl.harness.check.schedule import write_schedule
 from torch_impl.harness.check.trajectory import write_trajectory
-from torch_impl.harness.port.call_places import line_of
+from torch_impl.harness.port.call_places import advice_on, line_of
 from torch_impl.harness.port.port_under_test import PortUnderTest
 
 
@@ -55,21 +55,21 @@ def run_check(
     write_init(spec, factory, port, writer)
     writer.put_all("weights", port.weights())
     for mode in ("eval", "train"):
-        with _noted(raised, f"forward/{mode}"):
+        with _noted(raised, f"forward/{mode}", port.dtype):
             write_forward(port, mode, writer)
     form = output_form(port, writer)
     writer.facts["output_form"] = form
     loss = _loss(port, form, writer)
-    with _noted(raised, "layers"):
+    with _noted(raised, "layers", port.dtype):
         write_layers(port, form, loss, writer)
     if loss is not None:
         _write_training(spec, factory, port, form, loss, writer)
     if port.built.optimizer is not None and keras.facts["optimizer"] is not None:
-        with _noted(raised, "optimizer"):
+        with _noted(raised, "optimizer", port.dtype):
             write_optimizer(PortUnderTest(factory, spec.seed, keras, spec.device), writer)
-    with _noted(raised, "schedule"):
+    with _noted(raised, "schedule", port.dtype):
         write_schedule(spec, factory, keras, writer)
-    with _noted(raised, "fixes"):
+    with _noted(raised, "fixes", port.dtype):
         write_fixes(spec, factory, port, writer)
 
 
@@ -96,26 +96,27 @@ def _write_training(
 ) -> None:
     """Writes the loss, the gradients, and a few steps of training."""
     raised, keras = writer.facts["raised"], port.keras
-    with _noted(raised, "loss"):
+    with _noted(raised, "loss", port.dtype):
         # A loss may use what the module kept of its last pass, as Keras's activity penalties do.
         port.forward("eval", "probe", training=False)
         write_confident_loss(port, form, loss, writer)
-    with _noted(raised, "gradient"), port.kept():
+    with _noted(raised, "gradient", port.dtype), port.kept():
         write_gradients(port, loss, writer)
     if port.built.optimizer is not None and keras.facts["optimizer"] is not None:
-        with _noted(raised, "trajectory"):
+        with _noted(raised, "trajectory", port.dtype):
             fresh = PortUnderTest(factory, spec.seed, keras, spec.device)
             fresh.has_columns = port.has_columns
             write_trajectory(fresh, form, writer)
 
 
 @contextmanager
-def _noted(raised: dict[str, str], stage: str) -> Iterator[None]:
+def _noted(raised: dict[str, str], stage: str, dtype: str) -> Iterator[None]:
     """Writes down an error of the user's code, with its line."""
     try:
         yield
     except ParityError:
         raise
     except Exception as error:  # any error of the port is a finding about the port
-        line = line_of(error)
-        raised[stage] = f"{type(error).__name__}: {error}" + (f" ({line})" if line else "")
+        line, advice = line_of(error), advice_on(error, dtype)
+        told = f"{type(error).__name__}: {error}" + (f" ({line})" if line else "")
+        raised[stage] = f"{told}; {advice}" if advice else told

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from parity.data import probe_inputs
+from parity.ladder.rounding import dtype_of
 from parity.programs.check_spec import CheckSpec
 from parity.traces.trace import Trace, TraceWriter
 from torch_impl.harness.check.optimizer import begun, step_optimizer
@@ -25,11 +26,11 @@ def write_schedule(
 ) -> None:
     """Writes the learning rate of every step and of every epoch, if Keras changes it there."""
     if "schedule/steps" in keras:
-        port = call_factory(factory, spec.seed)
+        port = call_factory(factory, spec.seed, dtype_of(keras.facts))
         if port.optimizer is not None:
             writer.put("schedule/steps", _rates_by_step(port))
     if "schedule/epochs" in keras:
-        port = call_factory(factory, spec.seed)
+        port = call_factory(factory, spec.seed, dtype_of(keras.facts))
         if port.optimizer is None:
             return
         deltas = probe_inputs.told_apart(keras.facts["schedule"]["callbacks"])

@@ -12,8 +12,7 @@ import numpy as np
 import torch
 
 from parity.ladder.recorded import in_form
-from parity.ladder.rounding import MOST
-from parity.ladder.tolerance import FLOAT64, NOISE_FACTOR
+from parity.ladder.rounding import limits_of
 from parity.traces.trace import Trace
 from torch_impl.harness.call import Call, output_of
 from torch_impl.harness.port.paired_layer import PairedLayer
@@ -34,7 +33,8 @@ def allowed_of(keras: Trace, *keys: str) -> float:
     """Returns the error that rounding explains for any of some arrays, by the ladder's limits."""
     noise: dict[str, Any] = keras.facts.get("noise") or {}
     measured = max((float(noise.get(key, 0.0)) for key in keys), default=0.0)
-    return max(FLOAT64, min(NOISE_FACTOR * measured, MOST))
+    limits = limits_of(keras)
+    return max(limits.floor, min(limits.factor * measured, limits.most))
 
 
 def output_error(keras: Trace, output: torch.Tensor) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import sys
 import sysconfig
 import traceback
@@ -33,9 +34,25 @@ _LIBRARIES = tuple(
 )
 
 
+# As torch names it: "expected Float but found Double", "not implemented for 'Double'", "float64".
+_NO_FLOAT64 = re.compile(r"\b(double|float64)\b", re.IGNORECASE)
+
+
 def told_of(error: BaseException) -> str:
     """Returns an error that the port raised, with the line of the user's code."""
     return f"{type(error).__name__}: {error}, {line_of(error) or 'inside torch'}"
+
+
+def advice_on(error: BaseException, dtype: str) -> str:
+    """Returns what to do if a port raised an error since it has no float64, or "".
+
+    Args:
+        error: that the port raised.
+        dtype: of the check.
+    """
+    if dtype != "float64" or not _NO_FLOAT64.search(str(error)):
+        return ""
+    return "if it has no float64, check it as it stands: --dtype float32"
 
 
 def line_of(error: BaseException) -> str:

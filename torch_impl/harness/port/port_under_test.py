@@ -16,12 +16,13 @@ import torch
 
 from parity.data.weight_names import MOVING
 from parity.errors import InputError
+from parity.ladder.rounding import dtype_of
 from parity.traces.trace import Trace
 from torch_impl.harness.call import Call, first_tensor
 from torch_impl.harness.calls import Passed, recorded_calls
 from torch_impl.harness.factories import call_factory
 from torch_impl.harness.port.agreement import agreeing, output_error
-from torch_impl.harness.port.call_places import told_of
+from torch_impl.harness.port.call_places import advice_on, told_of
 from torch_impl.harness.port.carried import Carried
 from torch_impl.harness.port.carrying import (
     AGREES,
@@ -67,7 +68,8 @@ class PortUnderTest:
     def __init__(
         self, factory: Callable[[], Any], seed: int, keras: Trace, device: str = "cpu"
     ) -> None:
-        self.built = call_factory(factory, seed)
+        self.dtype = dtype_of(keras.facts)
+        self.built = call_factory(factory, seed, self.dtype)
         self.built.module.to(device)  # in place, so that the optimizer keeps its parameters
         self.module = unwrapped(self.built.module)
         keep_gradients(self.module)
@@ -107,10 +109,10 @@ class PortUnderTest:
                 with suppress(Exception):
                     return self._called()
             shapes = [tuple(self.keras["input/probe/0"].shape)]
+            feed = "return a Port with `feed`, which turns a batch into its arguments"
             raise InputError(
                 f"the torch module cannot take the batch that Keras took, of shape {shapes[0]} in "
-                f"Keras's layout ({told_of(error)}); return a Port with `feed`, which turns a "
-                "batch into its arguments"
+                f"Keras's layout ({told_of(error)}); {advice_on(error, self.dtype) or feed}"
             ) from error
 
     def _called(self) -> tuple[list[Call], torch.Tensor]:
@@ -159,11 +161,11 @@ class PortUnderTest:
         """Returns the inputs of a recorded batch in Keras's layout."""
         arrays: list[np.ndarray] = []
         while (key := f"input/{purpose}/{len(arrays)}") in self.keras:
-            arrays.append(self.keras[key])
+            arrays.append(self._cast(self.keras[key]))
         return arrays
 
     def _fed(self, array: np.ndarray) -> torch.Tensor:
-        tensor = torch.from_numpy(np.array(array))
+        tensor = self.tensor(array)
         return channels_first(tensor) if self._turns(array) else tensor
 
     def _turns(self, array: np.ndarray) -> bool:
@@ -182,10 +184,17 @@ class PortUnderTest:
         """Returns the targets that the trace has under `key`, in the form the loss takes."""
         array = self.keras[key]
         if self.built.target is not None:
-            return self._moved(self.built.target(array))
+            return self._moved(self.built.target(self._cast(array)))
         if self.has_columns and array.ndim == 1:
             array = array[:, None]
-        return self._moved(torch.from_numpy(np.array(array)))
+        return self._moved(self.tensor(array))
+
+    def tensor(self, array: np.ndarray) -> torch.Tensor:
+        """Returns an array of Keras as a tensor; real numbers in the dtype of the check."""
+        return torch.from_numpy(np.array(self._cast(array)))
+
+    def _cast(self, array: np.ndarray) -> np.ndarray:
+        return array.astype(self.dtype) if array.dtype.kind == "f" else array
 
     def masks(self, mode: str) -> Callable[[int, torch.Tensor, float], torch.Tensor]:
         """Returns the function of an active dropout: Keras's mask at the rate of the port.
@@ -248,7 +257,7 @@ class PortUnderTest:
         """Sets Keras's weights in the module, by the port's `load` or by what was paired."""
         built, keras = self.built, self.keras
         if built.load is not None:
-            found = {name: keras[f"weights/{name}"] for name in keras.facts["weights"]}
+            found = {name: self._cast(keras[f"weights/{name}"]) for name in keras.facts["weights"]}
             weights = WeightsByName(found)
             load_by(built.load, built.module, weights)
             return carry_by_load(self.module, keras, self.all_pairs, self._eval_output)

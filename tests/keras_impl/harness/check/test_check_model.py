@@ -93,7 +93,7 @@ def test_penalties_of_outputs_are_in_the_loss_and_have_gradients():
     weights = {n: draw.normal(size=a.shape) for n, a in get_weights(reference.model).items()}
     set_weights(reference.model, weights)
     writer = TraceWriter()
-    write_gradients(reference, [x], y, writer, 0)
+    write_gradients(reference, [x], y, writer, None)
     linear = x @ weights["hidden.kernel"] + weights["hidden.bias"]
     hidden = np.maximum(linear, 0)
     output = hidden @ weights["out.kernel"] + weights["out.bias"]

@@ -8,7 +8,7 @@ from typing import Any
 
 from parity.data.weight_names import short_name
 from parity.ladder.comparers import loss as level
-from parity.traces.trace import TraceWriter
+from parity.traces.trace import CheckWriter, TraceWriter
 from torch_impl import losses, regularizers
 from torch_impl.harness.check.fixes.made import changed_port, inner_loss
 from torch_impl.harness.check.fixes.whole import (
@@ -42,7 +42,7 @@ def loss_fix(port: PortUnderTest, form: str, writer: TraceWriter) -> tuple[Toget
     facts = writer.facts
     if port.built.loss is None or port.keras.facts["loss"] is None:
         return None
-    written = TraceWriter({key: writer.arrays[key] for key in _OWN if key in writer.arrays})
+    written = CheckWriter({key: writer.arrays[key] for key in _OWN if key in writer.arrays})
     if not written.arrays or _agrees(port, written, facts):
         return None
     built = port.built
@@ -72,7 +72,7 @@ def _agrees(port: PortUnderTest, writer: TraceWriter, facts: Mapping[str, Any]) 
 
 def _computed(port: PortUnderTest, form: str, facts: Mapping[str, Any]) -> TraceWriter:
     """Returns the loss of given outputs, and that of Keras's outputs."""
-    writer = TraceWriter()
+    writer = CheckWriter()
     given = loss_of(port, form)
     write_confident_loss(port, form, given, writer)
     found = forced_pass(port, "train", facts.get("style", ()), given)

@@ -9,7 +9,7 @@ from torch import nn
 
 from parity.ladder.comparers import optimizer as level
 from parity.programs.check_spec import CheckSpec
-from parity.traces.trace import TraceWriter
+from parity.traces.trace import CheckWriter, TraceWriter
 from torch_impl import optim
 from torch_impl.harness.check.fixes.made import changed_port
 from torch_impl.harness.check.fixes.whole import (
@@ -54,16 +54,16 @@ def optimizer_fix(
     if port.built.optimizer is None or keras.facts["optimizer"] is None:
         return None
     steps = {key: a for key, a in writer.arrays.items() if key.startswith("optimizer/")}
-    if not steps or _agrees(port, TraceWriter(steps), facts):
+    if not steps or _agrees(port, CheckWriter(steps), facts):
         return None
 
     def ends(some: Together) -> bool:
         changes = [one.change for one in some]
         fresh = PortUnderTest(
-            lambda: changed_port(call_factory(factory, spec.seed), changes),
+            lambda: changed_port(call_factory(factory, spec.seed, port.dtype), changes),
             *(spec.seed, keras, spec.device),
         )
-        tried = TraceWriter()
+        tried = CheckWriter()
         write_optimizer(fresh, tried)
         return tried.arrays.keys() >= steps.keys() and _agrees(port, tried, facts)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from parity.ladder.comparers import schedule as level
 from parity.programs.check_spec import CheckSpec
-from parity.traces.trace import TraceWriter
+from parity.traces.trace import CheckWriter, TraceWriter
 from torch_impl import optim, schedule
 from torch_impl.harness.check.fixes.made import changed_port
 from torch_impl.harness.check.fixes.whole import (
@@ -46,14 +46,17 @@ def schedule_fix(
     rates = {key: a for key, a in writer.arrays.items() if key.startswith("schedule/")}
     if port.built.optimizer is None or not rates:
         return None
-    if is_ended(level.of_probe(keras, Written(TraceWriter(rates), facts).as_trace)):
+    if is_ended(level.of_probe(keras, Written(CheckWriter(rates), facts).as_trace)):
         return None
 
     def ends(some: Together) -> bool:
         changes = [one.change for one in some]
-        tried = TraceWriter()
+        tried = CheckWriter()
         write_schedule(
-            spec, lambda: changed_port(call_factory(factory, spec.seed), changes), keras, tried
+            spec,
+            lambda: changed_port(call_factory(factory, spec.seed, port.dtype), changes),
+            keras,
+            tried,
         )
         return is_ended(level.of_probe(keras, Written(tried, facts).as_trace))
 
