@@ -89,68 +89,7 @@ def test_softplus_is_moved_beyond_torchs_limit_only():
     assert largest_move("activation:softplus", np.logaddexp(given, 0), given) == 0
 
 
-def rounded(kind, values, seed=0):
-    draw = np.random.default_rng(seed)
-    return moved(kind, {}, None, tf.constant(values, tf.float64), draw, "float32").numpy()
-
-
-UNIT = 2.0**-24
-
-
-def test_a_sum_in_float32_is_off_by_a_share_of_its_largest_term():
-    values = np.array([-1.0, 1e-6, 0.5])
-    change = np.abs(rounded("conv", values) - values)
-    assert change[1] > 1e-6 * UNIT * 4  # more than a share of itself
-    assert (change > 0).all()
-    assert change.max() <= 4 * UNIT
-
-
-def test_numbers_of_one_sign_are_off_by_a_share_of_themselves():
-    """The logarithm of a probability of 1e-20 is as sure as that of another."""
-    values = np.array([1.0, 1e-20, 0.3])
-    change = np.abs(rounded("activation:softmax", values) - values)
-    assert (change <= 4 * UNIT * values).all()
-    assert (change > 0).all()
-
-
-def test_equal_numbers_move_alike_and_zeros_stay():
-    """So a pool that has to choose between them chooses as before."""
-    values = np.array([0.25, -3.0, 0.0, 0.25, 0.25 * (1 + 1e-9), -0.0])
-    after = rounded("dense", values)
-    assert after[0] == after[3] != values[0]
-    assert after[4] - values[4] != after[0] - values[0]  # as good as independent
-    assert (after[[2, 5]] == 0).all()
-
-
-def test_seeds_differ_and_repeat():
-    values = np.linspace(-1, 1, 50)
-    np.testing.assert_array_equal(rounded("conv", values, 1), rounded("conv", values, 1))
-    assert (rounded("conv", values, 1) != rounded("conv", values, 2)).all()
-    up = (rounded("conv", values, 1) > values).mean()
-    assert 0.2 < up < 0.8
-
-
-@pytest.mark.parametrize("kind", ["activation:relu", "max_pool", "flatten", "dropout", "reshape"])
-def test_what_only_returns_its_numbers_does_not_round(kind):
-    np.testing.assert_array_equal(rounded(kind, X), X)
-
-
-def test_tokens_and_nothing_are_left_alone():
-    tokens = tf.constant([1, 2, 3])
+def test_a_port_in_float32_rounds_in_every_layer():
     draw = np.random.default_rng(0)
-    assert moved("unknown:Table", {}, None, tokens, draw, "float32") is tokens
-    assert rounded("conv", np.zeros((0, 3))).shape == (0, 3)
-    np.testing.assert_array_equal(rounded("conv", np.zeros(3)), np.zeros(3))
-
-
-def test_a_gradient_is_rounded_on_its_way_back():
-    """So a sum of gradients that cancels, as that of a bias, is known as little as float32 sums."""
-    x = tf.Variable([1.0, -2.0, 5.0], dtype=tf.float64)
-    upstream = tf.constant([1.0, -1e-6, 0.0], tf.float64)
-    with tf.GradientTape() as tape:
-        y = moved("dense", {}, None, 3 * x, np.random.default_rng(0), "float32")
-    found = tape.gradient(y, x, output_gradients=upstream).numpy()
-    change = np.abs(found - 3 * upstream.numpy())
-    assert 0 < change[0] <= 3 * 4 * UNIT
-    assert 3 * 4e-6 * UNIT < change[1] <= 3 * 4 * UNIT
-    assert change[2] == 0
+    assert (moved("conv", {}, None, tf.constant(X), draw, "float32").numpy() != X)[X != 0].all()
+    np.testing.assert_array_equal(moved("conv", {}, None, tf.constant(X), draw).numpy(), X)
