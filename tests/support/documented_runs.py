@@ -52,6 +52,8 @@ NOT_RUN = {
     "parity check --keras keras_model.py:build --torch torch_model_naive.py:build ...": (
         "examples/migration/test_readme.py compares what it reports"
     ),
+    "parity check --dtype float32": "tests/parity/runs/test_check_float32.py checks pairs so",
+    "parity record --dtype float32": "likewise",
     "parity check --against keras_model.parity --torch torch_model_naive.py:build": "likewise",
     "parity record keras_model.parity --keras keras_model.py:build": "likewise",
     "parity doctor": "half a minute; tests/parity/runs/test_doctor.py runs it",
