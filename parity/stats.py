@@ -79,10 +79,9 @@ class Equivalence:
     n_needed: int | None
 
     @property
-    def is_near_margin(self) -> bool:
-        """Whether there are enough runs, so that only a difference near the margin is undecided."""
-        is_enough = self.n_needed is not None and self.n_needed <= self.n
-        return self.verdict == "inconclusive" and is_enough
+    def has_enough(self) -> bool:
+        """Whether a port without a difference would need no more runs."""
+        return self.n_needed is not None and self.n_needed <= self.n
 
 
 def least_p(n: int) -> float:

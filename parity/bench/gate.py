@@ -149,6 +149,6 @@ def _equivalence(ours: Sequence[float], theirs: Sequence[float]) -> tuple[str, s
         return "pass", f"as good as Keras: {figures}"
     if found.verdict == "different":
         return "fail", figures
-    if found.is_near_margin:
+    if found.has_enough:
         return "unchecked", f"inconclusive: {figures}; the difference is near the margin"
     return "unchecked", f"inconclusive: {figures}; needs {found.n_needed or 'more'} seeds"

@@ -107,6 +107,7 @@ def sweep(
     from parity.sweeps.plan import write_plan
     from parity.sweeps.progress import SweepDisplay
     from parity.sweeps.result import result_of
+    from parity.sweeps.store import open_store
     from parity.sweeps.sweep import run_sweep
     from parity.sweeps.task import planned, versions
 
@@ -124,6 +125,7 @@ def sweep(
         run_engine = local.run
     command, mode = shlex.join(["parity", *sys.argv[1:]]), settings["mode"]
     if "://" not in out:
+        open_store(out)  # an error of its own, before anything is written
         tasks = planned(specs, children.pythons)
         with input_errors("--out", Path(out)):
             write_plan(Path(out), tasks, mode=mode, margins=margins, command=command)

@@ -72,10 +72,10 @@ class PlanRecord(records.Record):
 def write_plan(
     folder: Path, tasks: Sequence[Task], *, mode: str, margins: str, command: str
 ) -> None:
-    """Writes the plan of a sweep into its folder, which is created.
+    """Writes the plan of a sweep into its folder.
 
     Args:
-        folder: folder of the sweep.
+        folder: folder of the sweep, which exists.
         tasks: a task for each run and half; see `planned`.
         mode: "seeded" or "independent".
         margins: "visible" or "strict".
@@ -88,7 +88,6 @@ def write_plan(
     for task in tasks:
         seeds = runs.setdefault(task.spec.scenario, {}).setdefault(task.half, {})
         seeds[str(task.spec.seed)] = task.key
-    folder.mkdir(parents=True, exist_ok=True)
     told = {"schema": SCHEMA, "mode": mode, "margins": margins, "command": command, "runs": runs}
     write_json(folder / PLAN, told)
 

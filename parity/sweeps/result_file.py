@@ -21,6 +21,7 @@ from parity.sweeps.equivalence import EquivalenceRow, SweepEquivalence
 from parity.sweeps.result import SCHEMA, SweepResult
 from parity.sweeps.rows import Row
 from parity.sweeps.samples import QUANTITIES
+from parity.sweeps.seeds import Seeds
 
 EFFECTS = tuple(f"effect on {name}" for name in ("gap", "accuracy"))
 
@@ -117,6 +118,15 @@ class RunsRecord(records.Record):
     now: records.Count
 
 
+@records.mirrors(Seeds)
+class SeedsRecord:
+    """How many seeds of a scenario have run, are missing, and would be needed."""
+
+    finished: records.Count
+    missing: records.Count
+    needed: records.Count | None
+
+
 class VersionsRecord(records.Record):
     """What one half was run with.
 
@@ -156,6 +166,7 @@ class SweepRecord(records.Record):
         comparisons: the statistics, a row a quantity.
         wall_s: mean seconds of training; a half without a finished run is left out.
         failures: a row for each run without a result.
+        seeds: how many there are and are needed, a row a scenario.
         rows: a row for each finished run.
         environment: the command, and the versions of each half; what is not known is left out.
     """
@@ -170,6 +181,7 @@ class SweepRecord(records.Record):
     comparisons: records.Many[ComparisonRecord]
     wall_s: dict[records.Half, records.Number]
     failures: records.Many[FailureRecord]
+    seeds: records.Many[SeedsRecord] | UnsetType = UNSET
     rows: records.Many[RowRecord] | UnsetType = UNSET
     environment: EnvironmentRecord | UnsetType = UNSET
 
@@ -178,7 +190,8 @@ def sweep_from(value: Any, where: str) -> SweepResult:
     """Returns the sweep that the JSON of `parity.sweep/2` tells of.
 
     Args:
-        value: as read; what follows from the rest (the number of failures, `agrees`) is not used.
+        value: as read; what follows from the rest (the number of failures, `agrees`, `seeds`) is
+            not used.
         where: name of the file, for messages.
 
     Raises:

@@ -11,6 +11,7 @@ from parity.report.html.page import Cell, Picture, Table
 from parity.report.html.svg import BAD, BAND, GOOD, HALF_COLORS, INK, NAMES, drawn, legend
 from parity.report.lines import plain, shortened
 from parity.report.sentences import capital
+from parity.report.sweep_sentences import DIVERGED, MARGIN, needed_text, why_undecided
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 ROW = 0.27  # inches of a row
 MAX_NAME = 26  # letters of a name beside the axis
 COLORS = {"equivalent": GOOD, "different": BAD, "inconclusive": INK}
+HTML_REASONS = {DIVERGED: "a run diverged", MARGIN: "near the margin"}
 UNITS = {"accuracy": "accuracy", "gap": "accuracy", "epochs": "epochs"}
 
 Groups = Mapping[str, Mapping[str, Sequence[float]]]  # scenario -> half -> a value a seed
@@ -118,12 +120,14 @@ def comparison_table(comparisons: Sequence[EquivalenceRow]) -> Table:
     rows = []
     for row in comparisons:
         found = row.equivalence
-        needed = "" if found.n_needed is None else str(found.n_needed)
+        needed = "" if row.has_diverged else needed_text(found.n_needed)
+        why = why_undecided(row)
+        told = row.verdict + (f": {HTML_REASONS[why]}" if why in HTML_REASONS else "")
         rows.append(
             (
                 Cell(row.scenario),
                 Cell(row.quantity),
-                Cell(row.verdict, looks.get(row.verdict, "")),
+                Cell(told, looks.get(row.verdict, "")),
                 Cell(f"{row.keras:.4g}"),
                 Cell(f"{row.torch:.4g}"),
                 Cell(f"{-found.difference:+.3g}"),
