@@ -38,7 +38,13 @@ def sentence(result: SweepResult) -> str:
     same = f"{sum(row.agrees for row in verdicts)} of {len(verdicts)} verdicts agree"
     others = sum(not is_expected(row) for row in verdicts)
     same += f" ({others} not as expected)" if others else ""
-    return f"{result.verdict} ({how(result)}): {same}, {tests}; {runs}"
+    lost = Counter(row.verdict for row in result.equivalence.collapses)
+    shares = [
+        f"{count(lost[name], 'share')} of untrained runs {name}"
+        for name in ("different", "inconclusive")
+        if lost[name]
+    ]
+    return f"{result.verdict} ({how(result)}): {', '.join([same, tests, *shares])}; {runs}"
 
 
 def is_expected(row: ScenarioVerdicts) -> bool:

@@ -68,7 +68,9 @@ class Collapses:
 
     @property
     def lacks_seeds(self) -> bool:
-        """Whether it is undecided for want of seeds."""
+        """Whether it is undecided for want of seeds, and more of them would make a difference."""
+        if self.keras_diverged + self.torch_diverged:
+            return False
         needed = self.needed if self.verdict == "inconclusive" else 0
         return needed is None or needed > self.num_seeds
 

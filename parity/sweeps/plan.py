@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta
 
@@ -17,8 +17,9 @@ from parity.files import records
 from parity.files.json_io import write_json
 from parity.programs.run_spec import MODES
 from parity.programs.scenarios import MARGINS, SCENARIOS
-from parity.sweeps.result import SweepResult
-from parity.sweeps.task import Task
+
+if TYPE_CHECKING:
+    from parity.sweeps.task import Task
 
 PLAN = "plan.json"
 SCHEMA = "parity.sweep.plan/1"
@@ -43,16 +44,6 @@ class Plan:
     margins: str
     command: str
     keys: dict[Place, str]
-
-    def is_of(self, result: SweepResult) -> bool:
-        """Whether a result is that of this plan, and not of an earlier one in the same folder."""
-        found = {(row.scenario, row.seed, row.half): row.key for row in result.rows}
-        lacking = {(row["scenario"], row["seed"], row["half"]) for row in result.failures}
-        return (
-            (result.mode, result.margins) == (self.mode, self.margins)
-            and found.keys() | lacking == self.keys.keys()
-            and all(self.keys[place] == key for place, key in found.items())
-        )
 
 
 class PlanRecord(records.Record):

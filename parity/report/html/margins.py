@@ -130,10 +130,11 @@ def comparison_table(comparisons: Sequence[EquivalenceRow]) -> Table:
                 Cell(told, looks.get(row.verdict, "")),
                 Cell(f"{row.keras:.4g}"),
                 Cell(f"{row.torch:.4g}"),
-                Cell(f"{-found.difference:+.3g}"),
-                Cell(f"{-found.high:+.3g} to {-found.low:+.3g}"),
+                Cell(f"{0.0 - found.difference:+.3g}"),
+                Cell(f"{0.0 - found.high:+.3g} to {0.0 - found.low:+.3g}"),
                 Cell(f"±{found.margin:g}"),
                 Cell(f"{found.p:.2g}"),
+                Cell(f"{row.p_different:.2g}"),
                 Cell(f"{found.power:.2f}"),
                 Cell(str(found.n)),
                 Cell(str(row.num_left_out)),
@@ -143,11 +144,11 @@ def comparison_table(comparisons: Sequence[EquivalenceRow]) -> Table:
     return Table(
         caption="Every comparison: PyTorch minus Keras over the seeds that both have",
         head=(
-            "scenario", "quantity", "verdict", "Keras", "PyTorch", "difference", "interval",
-            "margin", "p", "power", "n", "left out", "n needed",
+            "scenario", "quantity", "verdict", "Keras", "PyTorch", "difference", "90 % interval",
+            "margin", "p of equivalence", "p of a difference", "power", "n", "left out", "n needed",
         ),
         rows=tuple(rows),
-        numeric=frozenset(range(3, 13)),
+        numeric=frozenset(range(3, 14)),
     )  # fmt: skip
 
 

@@ -221,7 +221,7 @@ def _told(counts: Mapping[str, int], total: int) -> str:
 def _equivalence(result: SweepResult) -> list[page.Block]:
     comparisons = result.equivalence.comparisons
     if not comparisons:
-        return [page.Text("No comparison: it needs at least two finished seeds in both halves.")]
+        return [page.Text("No comparison: it needs two seeds whose two runs have trained.")]
     blocks: list[page.Block] = []
     for number, (quantity, what) in enumerate(DIFFERENCES.items()):
         rows = [row for row in comparisons if row.quantity == quantity]

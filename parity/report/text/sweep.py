@@ -58,7 +58,7 @@ def _legend(result: SweepResult) -> list[str]:
     """Returns what the columns and the marks of the comparisons mean."""
     rows = result.equivalence.comparisons
     if not rows:
-        return ["no comparison: it needs two seeds that have finished in both halves"]
+        return ["no comparison: it needs two seeds whose two runs have trained"]
     told = ["in points of 100, or epochs; 90 % intervals; p of what the mark says"]
     if any(row.against for row in rows):
         told.append("Δ: effect of a remedy, its run minus the run that it cures")
@@ -102,9 +102,12 @@ def _collapse_lines(result: SweepResult) -> list[Line]:
         if row.has_some:
             counts, _, diverged = collapse_text(row).partition("; ")
             mark = {"equivalent": " =", "different": " differs", "inconclusive": " ?"}[row.verdict]
+            mark += f" n {needed_text(row.needed)}" if row.lacks_seeds else ""
             told = f"  {_name(row.scenario)}untrained: {counts}"
             lines.append([(told, ""), (mark, _STYLES[row.verdict])])
             lines += [[(f"  {'':24}{diverged}", "")]] if diverged else []
+    if lines and result.equivalence.comparisons:
+        lines.append([("  the comparisons above are of seeds whose two runs trained", "dim")])
     return [*lines, []] if lines else []
 
 

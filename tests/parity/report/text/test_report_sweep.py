@@ -298,7 +298,7 @@ def test_why_a_comparison_is_undecided_is_told(row, mark, legend):
 @pytest.mark.parametrize(
     ("row", "told", "style"),
     [
-        (collapses(0, 1), "untrained: keras 0/20, torch 1/20 ?", "yellow"),
+        (collapses(0, 1), "untrained: keras 0/20, torch 1/20 ? n 61", "yellow"),
         (
             collapses(2, 12, "different", diverged=3),
             "untrained: keras 2/20, torch 12/20 differs",
@@ -312,7 +312,9 @@ def test_runs_that_did_not_train_are_counted(row, told, style):
     check(lines)
     assert f"  leak                    {told}" in text(lines)
     assert any("diverged: keras 0, torch 3" in line for line in text(lines)) == ("12" in told)
-    assert style in {s for line in lines for part, s in line if part in (" ?", " differs", " =")}
+    assert style in {
+        s for line in lines for part, s in line if part in (" ? n 61", " differs", " =")
+    }
 
 
 def test_where_every_run_trained_nothing_is_told_of_it():
