@@ -3,8 +3,8 @@
 It judges two groups of 2 to 20 unrelated runs by the code of `parity bench`. The first group is
 above the second by exactly the upper margin. It prints, in %, how often they are called equivalent,
 and how often different, which is wrong as well, since the difference is not beyond the margin (bar
-of both: 6 %). The runs are normal, with equal and unequal spreads, skewed, tied, binomial, or have no
-spread in one group. `--plain` judges by Welch's t alone, as the test that this one replaces.
+of both: 6 %). The runs are normal, with equal and unequal spreads, skewed, tied, binomial, or have
+no spread in one group. `--plain` judges by Welch's t alone, as the test that this one replaces.
 """
 
 from __future__ import annotations

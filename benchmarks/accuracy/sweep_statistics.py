@@ -197,12 +197,13 @@ def main() -> None:
     parser.add_argument("--plain", action="store_true", help="judge by plain t-tests")
     arguments = parser.parse_args()
     plain, rounds, sizes = arguments.plain, arguments.rounds, arguments.sizes
-    print(f"{'':<24}{'at the margin called equivalent':<52}without a difference called different")
+    left = f"{'equivalent, at margin':<{5 * len(sizes) + 2}}"
+    print(f"{'called':<24}{left}different, without a difference")
     print(f"{'pairs':<24}{''.join(f'{n:>5}' for n in sizes)}  {''.join(f'{n:>5}' for n in sizes)}")
     highest = [0.0, 0.0]
     for number, (name, kind) in enumerate(KINDS.items()):
         if kind.is_held_out and not list(KINDS.values())[number - 1].is_held_out:
-            print("-" * 126)
+            print("-" * (26 + 10 * len(sizes)))
         rates: tuple[list[float], list[float]] = ([], [])
         for n in sizes:
             g = np.random.default_rng([arguments.seed, number, n])
@@ -221,7 +222,9 @@ def main() -> None:
     found = [collapse_rates(generators[n], n, fewer) for n in sizes]
     print_rates("1 in 10 collapses", ([a for a, _ in found], [b for _, b in found]))
     called = [verdict_rate(generators[n], n, fewer) for n in sizes]
-    print(f"{'verdicts at a threshold':<76}{''.join(f'{100 * rate:5.1f}' for rate in called)}")
+    indent = 26 + 5 * len(sizes)
+    cells = "".join(f"{100 * rate:5.1f}" for rate in called)
+    print(f"{'verdicts at a threshold':<{indent}}{cells}")
     is_above |= exceeds([max(a for a, _ in found), max(*(b for _, b in found), *called)], fewer)
     sys.exit(is_above)
 
