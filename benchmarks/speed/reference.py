@@ -47,7 +47,7 @@ CPU = {
     "variants": {
         "variants": [
             *("dropout", "--variants", "keras,keras-tuned,keras-torch,torch,torch-compiled"),
-            *("--gate-seeds", "4"),
+            *("--gate-seeds", "8"),
         ]
     },
 }

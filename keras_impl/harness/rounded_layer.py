@@ -53,7 +53,7 @@ def _both_ways(value: Any, terms: float, generator: np.random.Generator) -> Any:
     if not tf.is_tensor(value) or not value.dtype.is_floating or not tf.size(value):
         return value
 
-    @tf.custom_gradient
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
     def rounded(value: Any) -> Any:
         return (
             _rounded(value * (1 + _of_a_sum(terms)), generator),

@@ -102,7 +102,8 @@ def _numbers(context: click.Context, option: click.Parameter, value: str) -> tup
 @click.option("--seed", type=int, default=42, help="Seed for weights and samples.")
 @number_option(
     "--gate-seeds",
-    "Runs used to check the accuracy of variants with their own random numbers; 0 = no check.",
+    "Runs used to check the accuracy of variants with their own random numbers; fewer than 6 "
+    "decide nothing; 0 = no check.",
     least=0,
     default=8,
 )

@@ -47,4 +47,6 @@ def report(
     if not quiet:
         (page,) = (each for each in written.files if each.name == REPORT)
         click.echo(f"{written.verdict}: {page}")
+        if written.sentence:
+            click.echo(written.sentence)
     return exit_code(written.verdict)

@@ -31,7 +31,7 @@ def check_file(path: Path | None, option: str = "--json") -> None:
 def check_folder(path: Path | None) -> None:
     """Makes the folder of a report, before anything is computed for it."""
     if path is not None:
-        with _input_errors("--out", path):
+        with input_errors("--out", path):
             path.mkdir(parents=True, exist_ok=True)
 
 
@@ -41,7 +41,7 @@ def write_json_file(path: Path, value: dict[str, Any], option: str = "--json") -
     Raises:
         InputError: it cannot be written.
     """
-    with _input_errors(option, path):
+    with input_errors(option, path):
         write_json(path, value)
 
 
@@ -51,7 +51,7 @@ def write_text_file(path: Path, text: str, option: str) -> None:
     Raises:
         InputError: it cannot be written.
     """
-    with _input_errors(option, path):
+    with input_errors(option, path):
         write_bytes(path, text.encode())
 
 
@@ -61,7 +61,8 @@ def complain(text: str) -> None:
 
 
 @contextmanager
-def _input_errors(option: str, path: Path) -> Iterator[None]:
+def input_errors(option: str, path: Path) -> Iterator[None]:
+    """Turns the error of a file that cannot be written into one that names the option."""
     try:
         yield
     except OSError as error:

@@ -19,7 +19,7 @@ from parity.cli.options import (
     with_children,
     with_options,
 )
-from parity.cli.saved import check_file, complain, write_json_file
+from parity.cli.saved import check_file, complain, input_errors, write_json_file
 from parity.halves.options import ChildOptions
 from parity.traces.folder import REPORT, SWEEP
 
@@ -104,10 +104,12 @@ def sweep(
     from parity.report.text.sweep import failure_lines, sweep_lines
     from parity.report.text.terminal import print_lines
     from parity.report.write import attempt_reports
+    from parity.sweeps.plan import write_plan
     from parity.sweeps.progress import SweepDisplay
     from parity.sweeps.result import result_of
+    from parity.sweeps.store import open_store
     from parity.sweeps.sweep import run_sweep
-    from parity.sweeps.task import versions
+    from parity.sweeps.task import planned, versions
 
     check_file(json_file)
     specs = specs_of(scenarios or BEHAVIOUR, seeds or None, full, settings, margins)
@@ -121,11 +123,17 @@ def sweep(
         from parity.sweeps import local
 
         run_engine = local.run
+    command, mode = shlex.join(["parity", *sys.argv[1:]]), settings["mode"]
+    if "://" not in out:
+        open_store(out)  # an error of its own, before anything is written
+        tasks = planned(specs, children.pythons)
+        with input_errors("--out", Path(out)):
+            write_plan(Path(out), tasks, mode=mode, margins=margins, command=command)
     found = run_sweep(specs, options, run_engine, SweepDisplay(quiet=children.quiet))
-    environment: dict[str, Any] = {"command": shlex.join(["parity", *sys.argv[1:]])}
+    environment: dict[str, Any] = {"command": command}
     for half, python in children.pythons.items():
         environment[half] = {"versions": versions(half, python)["versions"]}
-    result = result_of(found, mode=settings["mode"], margins=margins, environment=environment)
+    result = result_of(found, mode=mode, margins=margins, environment=environment)
     if json_file is not None:
         write_json_file(json_file, result.to_json())
     if "://" not in out:

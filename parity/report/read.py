@@ -26,9 +26,11 @@ from parity.ladder.result_file import read_result, result_from, results_from
 from parity.programs.halves import HALVES
 from parity.programs.run_spec import RunSpec
 from parity.report.sentences import is_check
+from parity.sweeps.plan import PLAN
 from parity.sweeps.result import SCHEMA as SWEEP_SCHEMA
 from parity.sweeps.result import SweepResult
-from parity.sweeps.result_file import sweep_from, sweep_of_store
+from parity.sweeps.result_file import sweep_from
+from parity.sweeps.unfinished import is_superseded, sweep_of_store
 from parity.traces.folder import BENCH, DIAGNOSIS, RESULT, SUCCESS, SWEEP, RunFolder
 from parity.traces.trace import Trace
 
@@ -37,6 +39,9 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 100_000_000  # of a result file; a run of 10,000 epochs needs some 2e7
 LOG_LINES = 40
+_UNFINISHED = (
+    "has not finished; the report shows its finished runs, and the same command continues it"
+)
 
 
 @dataclass(frozen=True)
@@ -174,12 +179,12 @@ def _sweep(folder: Path) -> FoundResult:
         except ParityError as error:
             problem = str(error)
         else:
-            return FoundResult(sweep_from(value, path.name))
+            result = sweep_from(value, path.name)
+            if not is_superseded(result, folder):
+                return FoundResult(result)
+            problem = f"{SWEEP} is of an earlier sweep: that of {PLAN} {_UNFINISHED}"
     else:
-        problem = (
-            f"{SWEEP} is missing: the sweep has not finished; the report shows its finished runs, "
-            "and the same command continues it"
-        )
+        problem = f"{SWEEP} is missing: the sweep {_UNFINISHED}"
     try:
         sweep, damaged = sweep_of_store(folder)
     except InputError as error:

@@ -26,6 +26,8 @@ from parity.report.html.run_page import run_page
 from parity.report.html.runs_page import runs_page
 from parity.report.html.sweep_page import sweep_page
 from parity.report.read import Found, FoundRun, FoundRuns, find
+from parity.report.sweep_sentences import margins_text, sentence
+from parity.sweeps.result import SweepResult
 from parity.traces.folder import EVENTS, JUNIT, REPORT, SUMMARY
 
 if TYPE_CHECKING:
@@ -40,10 +42,12 @@ class Written:
     Attributes:
         verdict: verdict of the result, as on its page.
         files: the files, report.html first.
+        sentence: of a sweep, its numbers and the margins that judged it; else "".
     """
 
     verdict: str
     files: tuple[Path, ...]
+    sentence: str = ""
 
 
 def attempt_reports(
@@ -108,7 +112,12 @@ def write_reports(
             f"{folder}: the report cannot be written ({error.strerror}); name another folder with "
             "--out"
         ) from error
-    return Written(page.verdict, tuple(files))
+    told = [
+        f"{sentence(result)}\nmargins {margins_text(result)}"
+        for result in results
+        if isinstance(result, SweepResult)
+    ]
+    return Written(page.verdict, tuple(files), "\n".join(told))
 
 
 def _read(found: Found, folder: Path) -> tuple[Page, Sequence[AnyResult]]:

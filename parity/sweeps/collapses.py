@@ -15,7 +15,7 @@ import numpy as np
 
 from parity.behaviour.judgement import Judgement
 from parity.behaviour.limits import MIN_WAY
-from parity.stats import ALPHA, Verdict
+from parity.stats import ALPHA, Verdict, smallest_n
 
 Pairs = Mapping[int, tuple[Judgement, Judgement]]  # seed -> (keras, torch)
 
@@ -55,6 +55,24 @@ class Collapses:
     def has_some(self) -> bool:
         """Whether any run collapsed."""
         return self.keras + self.torch > 0
+
+    @property
+    def needed(self) -> int | None:
+        """Number of seeds with which the interval is within the margin; None if above MAX_N.
+
+        It assumes that both halves collapse as often as their runs together did, and never with the
+        same seed, so that it is rather too many.
+        """
+        share = (self.keras + self.torch) / (2 * self.num_seeds)
+        return smallest_n(lambda n: _width(n * share, n, ALPHA) < self.margin)
+
+    @property
+    def lacks_seeds(self) -> bool:
+        """Whether it is undecided for want of seeds, and more of them would make a difference."""
+        if self.keras_diverged + self.torch_diverged:
+            return False
+        needed = self.needed if self.verdict == "inconclusive" else 0
+        return needed is None or needed > self.num_seeds
 
 
 def has_collapsed(judgement: Judgement, expected: str | None) -> bool:
@@ -148,14 +166,21 @@ def share_interval(signs: Sequence[int], alpha: float = ALPHA) -> tuple[float, f
             the second does, else 0.
         alpha: level of each side, in (0, 0.5).
     """
+    n = len(signs)
+    first, second = (_limits(int(np.sum(np.equal(signs, sign))), n, alpha) for sign in (1, -1))
+    return first[0] - second[1], first[1] - second[0]
+
+
+def _limits(k: float, n: int, alpha: float) -> tuple[float, float]:
+    """Returns the interval of a share, of which k of n were seen; k need not be whole."""
     from scipy.special import betaincinv
 
-    n = len(signs)
+    low = float(betaincinv(k, n - k + 1, alpha / 2)) if k > 0 else 0.0
+    high = float(betaincinv(k + 1, n - k, 1 - alpha / 2)) if k < n else 1.0
+    return low, high
 
-    def limits(k: int) -> tuple[float, float]:
-        low = float(betaincinv(k, n - k + 1, alpha / 2)) if k else 0.0
-        high = float(betaincinv(k + 1, n - k, 1 - alpha / 2)) if k < n else 1.0
-        return low, high
 
-    first, second = (limits(int(np.sum(np.equal(signs, sign)))) for sign in (1, -1))
-    return first[0] - second[1], first[1] - second[0]
+def _width(k: float, n: int, alpha: float) -> float:
+    """Returns how far the interval reaches to each side if k of n pairs differ in either way."""
+    low, high = _limits(k, n, alpha)
+    return high - low

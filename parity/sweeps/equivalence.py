@@ -67,6 +67,17 @@ class EquivalenceRow:
     p_different: float
     verdict: Verdict
 
+    @property
+    def needed(self) -> int | None:
+        """Number of seeds that are needed; None if it is above MAX_N."""
+        return self.equivalence.n_needed
+
+    @property
+    def lacks_seeds(self) -> bool:
+        """Whether it is undecided for want of seeds, and not for another reason."""
+        is_undecided = self.verdict == "inconclusive" and not self.has_diverged
+        return is_undecided and not self.equivalence.has_enough
+
 
 @dataclass(frozen=True)
 class SweepEquivalence:

@@ -1,16 +1,8 @@
 """Whether pairs of runs, such as one seed in two frameworks, are equivalent.
 
-Two one-sided tests (TOST; Schuirmann 1987) of the differences d of the pairs. One shows that their
-mean is below the upper margin, the other that it is above the lower one. Each test has the greatest
-of three p values:
-
-- that of all swaps of halves (`parity.sweeps.swaps`), which assumes no normal distribution and has
-  no p = 0 where the differences have no spread;
-- that of Student's t, corrected for skew. With a long tail on one side, the mean and the spread of
-  few pairs are often both too small, and plain t calls pairs exactly at the margin equivalent in 11
-  to 16 % instead of 5 %. Hall's transformation (1992) corrects t by the skew of the sample. Few
-  pairs do not show their skew, so its upper limit counts: the estimate and 1.645 standard errors;
-- 2^(1-n), the least two-sided p of n pairs. Fewer than six pairs therefore decide nothing at 5 %.
+Two one-sided tests of the differences d of the pairs. One shows that their mean is below the upper
+margin, the other that it is above the lower one. Each has the greatest of the three p values of
+`parity.stats`. The exact one is that of all swaps of halves (`parity.sweeps.swaps`).
 """
 
 from __future__ import annotations
@@ -23,24 +15,24 @@ import numpy as np
 
 from parity.stats import (
     ALPHA,
+    MAX_DRAWN,
+    NUM_DRAWN,
     POWER,
+    Z_SKEW,
     Equivalence,
+    chance_within,
     check_limits,
+    corrected_t,
     decide,
+    least_p,
+    moments,
     power_of_limit,
+    skew_error,
     smallest_n,
+    standard_errors,
     values_of,
 )
 from parity.sweeps.swaps import p_of_sums
-
-Z_SKEW = 1.645  # upper 95 % limit of the skew; benchmarks/accuracy/sweep_statistics.py
-NUM_DRAWN, MAX_DRAWN = 2000, 256  # samples for the power; pairs up to which they are drawn
-_NO_SPREAD = 1e-12  # a spread below this share of the values is rounding
-
-
-def least_p(n: int) -> float:
-    """Returns the least p value that n pairs can have: that of pairs which all point one way."""
-    return min(1.0, 2.0 ** (1 - n))
 
 
 def p_below(x: np.ndarray) -> np.ndarray:
@@ -58,8 +50,6 @@ def p_below(x: np.ndarray) -> np.ndarray:
 def p_of_t(x: np.ndarray) -> np.ndarray:
     """Returns the p value of Student's t for a mean of at least 0, corrected for skew.
 
-    Hall, P. (1992): On the removal of skewness by transformation, J. R. Statist. Soc. B 54, 221.
-
     Args:
         x: array (..., n) of n differences of pairs, n at least 2.
 
@@ -69,12 +59,10 @@ def p_of_t(x: np.ndarray) -> np.ndarray:
     from scipy.special import stdtr
 
     n = x.shape[-1]
-    mean, error, skew = _moments(x)
-    a, b = skew / (3 * math.sqrt(n)), skew / (6 * math.sqrt(n))
+    mean, error, skew = _mean(x)
     with np.errstate(divide="ignore", invalid="ignore"):
-        t = mean / error
-        transformed = t + a * t**2 + a**2 * t**3 / 3 + b
-    return np.where(error > 0, stdtr(n - 1, transformed), (mean >= 0).astype(float))
+        p = stdtr(n - 1, corrected_t(mean / error, skew))
+    return np.where(error > 0, p, (mean >= 0).astype(float))
 
 
 def equivalence_of_pairs(
@@ -136,20 +124,20 @@ def pair_power(
         difference: the true mean difference.
         alpha: level of each test.
     """
-    from scipy.special import ndtr
+    from scipy.special import stdtrit
 
     if least_p(n) >= alpha:
         return 0.0
     if sd == 0:
         return float(abs(difference) < margin)
-    error = sd / math.sqrt(n)
+    error, quantile = sd / math.sqrt(n), float(stdtrit(n - 1, alpha))
     if n > MAX_DRAWN:
-        limit = float(_standard_errors(np.array(Z_SKEW * _skew_error(n)), n, alpha))
+        skew = np.array(Z_SKEW * skew_error(n) / math.sqrt(n))
+        limit = float(standard_errors(quantile, skew))
         return power_of_limit(margin, error, n - 1, limit, difference)
     spread, skews = _drawn(n)
-    high, low = spread * _standard_errors(skews, n, alpha)
-    ends = (margin - difference) / error - high, (-margin - difference) / error + low
-    return float(np.mean(np.maximum(ndtr(ends[0]) - ndtr(ends[1]), 0)))
+    high, low = spread * standard_errors(quantile, skews)
+    return chance_within(margin, error, difference, high, low)
 
 
 def pairs_needed(
@@ -167,54 +155,30 @@ def _greatest(p_swapped: np.ndarray, x: np.ndarray) -> np.ndarray:
     return np.asarray(np.maximum(np.maximum(p_swapped, least_p(x.shape[-1])), p_of_t(x)))
 
 
-def _moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns the mean, its standard error, and the upper limit of the skew (at least 0)."""
+def _mean(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns the mean, its standard error, and the upper limit of its skew (at least 0)."""
     n = x.shape[-1]
-    mean = x.mean(axis=-1)
-    centred = x - mean[..., None]
-    variance = np.mean(centred**2, axis=-1)
-    size = np.abs(x).max(axis=-1)
-    variance = np.where(variance > (_NO_SPREAD * size) ** 2, variance, 0.0)
-    third = np.mean(centred**3, axis=-1)
-    skew = np.divide(third, variance**1.5, out=np.zeros_like(third), where=variance > 0)
-    limit = skew * _bias(n) + Z_SKEW * _skew_error(n)
-    return mean, np.sqrt(variance / (n - 1)), np.maximum(limit, 0.0)
-
-
-def _bias(n: int) -> float:
-    """Returns the factor that frees the skew of n normal values from bias (Joanes, Gill 1998)."""
-    return math.sqrt(n * (n - 1)) / (n - 2) if n > 2 else 0.0
-
-
-def _skew_error(n: int) -> float:
-    """Returns the standard error of the skew of n normal values; that of 3 if there are only 2."""
-    n = max(n, 3)
-    return math.sqrt(6 * n * (n - 1) / ((n - 2) * (n + 1) * (n + 3)))
+    variance, skew = moments(x)
+    limit = (skew + Z_SKEW * skew_error(n)) / math.sqrt(n)
+    return x.mean(axis=-1), np.sqrt(variance / n), np.maximum(limit, 0.0)
 
 
 def _upper(d: np.ndarray, alpha: float) -> float:
     """Returns the upper limit of the mean: where the p value of the corrected t is alpha."""
-    mean, error, skew = _moments(d)
-    return float(mean + _standard_errors(skew, len(d), alpha) * error)
-
-
-def _standard_errors(skew: np.ndarray, n: int, alpha: float) -> np.ndarray:
-    """Returns how many standard errors below 0 a mean has a p value of alpha: Hall's inverse."""
     from scipy.special import stdtrit
 
-    a, b = np.maximum(skew, 1e-9) / (3 * math.sqrt(n)), skew / (6 * math.sqrt(n))
-    y = float(stdtrit(n - 1, alpha)) - b
-    return np.asarray((1 - np.cbrt(1 + 3 * a * y)) / a)
+    mean, error, skew = _mean(d)
+    return float(mean + standard_errors(float(stdtrit(len(d) - 1, alpha)), skew) * error)
 
 
 @functools.lru_cache(maxsize=MAX_DRAWN)
 def _drawn(n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Returns spreads and upper limits of the skew of normal samples of n pairs.
+    """Returns spreads and upper limits of the skew of the mean of normal samples of n pairs.
 
     Returns:
         Spreads (samples,) in units of the true one, and limits (2, samples) of the skew and of the
         skew with its sign changed.
     """
     x = np.random.default_rng(0).standard_normal((NUM_DRAWN, n))
-    _, error, skew = _moments(x)
-    return error * math.sqrt(n), np.stack([skew, _moments(-x)[2]])
+    _, error, skew = _mean(x)
+    return error * math.sqrt(n), np.stack([skew, _mean(-x)[2]])

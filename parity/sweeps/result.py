@@ -10,6 +10,7 @@ from parity.files.floats import encode_floats
 from parity.programs.scenarios import SCENARIOS
 from parity.sweeps.equivalence import SweepEquivalence, compare
 from parity.sweeps.rows import Row, Sweep
+from parity.sweeps.seeds import Seeds, seeds_of
 
 SCHEMA = "parity.sweep/2"
 
@@ -42,6 +43,11 @@ class SweepResult:
     rows: tuple[Row, ...] = ()
     environment: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def seeds(self) -> tuple[Seeds, ...]:
+        """How many seeds of each scenario have run, are missing, and would be needed."""
+        return seeds_of(self.equivalence, self.failures)
+
     def to_json(self) -> dict[str, Any]:
         """Returns the result as `parity.sweep/2`."""
         equivalence = self.equivalence.to_json()
@@ -54,6 +60,7 @@ class SweepResult:
                 "mode": self.mode,
                 "margins": self.margins,
                 "runs": counts,
+                "seeds": [asdict(row) for row in self.seeds],
                 **equivalence,
                 "wall_s": self.wall_s,
                 "failures": list(self.failures),

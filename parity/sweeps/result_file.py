@@ -1,29 +1,27 @@
-"""A sweep from what it has left: `sweep.json`, or the results of the runs that have finished.
+"""A sweep from its file.
 
-In: a folder or a file of `parity.sweep/2`. Out: a `SweepResult`, with a row for every run where the
-file has them.
+In: a file of `parity.sweep/2`. Out: a `SweepResult`, with a row for every run where the file has
+them. `parity.sweeps.unfinished` reads a sweep that has no file yet.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, UnsetType
 
 from parity.behaviour.judgement_record import JudgementRecord, Verdict
-from parity.errors import InputError, ParityError
 from parity.files import records
-from parity.programs.run_spec import MODES, RunSpec
-from parity.programs.scenarios import MARGINS, SCENARIOS
+from parity.programs.run_spec import MODES
+from parity.programs.scenarios import MARGINS
 from parity.stats import Equivalence
 from parity.sweeps.agreement import ScenarioVerdicts
 from parity.sweeps.collapses import Collapses
 from parity.sweeps.equivalence import EquivalenceRow, SweepEquivalence
-from parity.sweeps.result import SCHEMA, SweepResult, result_of
-from parity.sweeps.rows import Row, Sweep, judge_record
+from parity.sweeps.result import SCHEMA, SweepResult
+from parity.sweeps.rows import Row
 from parity.sweeps.samples import QUANTITIES
-from parity.sweeps.store import LocalStore
+from parity.sweeps.seeds import Seeds
 
 EFFECTS = tuple(f"effect on {name}" for name in ("gap", "accuracy"))
 
@@ -120,6 +118,15 @@ class RunsRecord(records.Record):
     now: records.Count
 
 
+@records.mirrors(Seeds)
+class SeedsRecord:
+    """How many seeds of a scenario have run, are missing, and would be needed."""
+
+    finished: records.Count
+    missing: records.Count
+    needed: records.Count | None
+
+
 class VersionsRecord(records.Record):
     """What one half was run with.
 
@@ -159,6 +166,7 @@ class SweepRecord(records.Record):
         comparisons: the statistics, a row a quantity.
         wall_s: mean seconds of training; a half without a finished run is left out.
         failures: a row for each run without a result.
+        seeds: how many there are and are needed, a row a scenario.
         rows: a row for each finished run.
         environment: the command, and the versions of each half; what is not known is left out.
     """
@@ -173,6 +181,7 @@ class SweepRecord(records.Record):
     comparisons: records.Many[ComparisonRecord]
     wall_s: dict[records.Half, records.Number]
     failures: records.Many[FailureRecord]
+    seeds: records.Many[SeedsRecord] | UnsetType = UNSET
     rows: records.Many[RowRecord] | UnsetType = UNSET
     environment: EnvironmentRecord | UnsetType = UNSET
 
@@ -181,7 +190,8 @@ def sweep_from(value: Any, where: str) -> SweepResult:
     """Returns the sweep that the JSON of `parity.sweep/2` tells of.
 
     Args:
-        value: as read; what follows from the rest (the number of failures, `agrees`) is not used.
+        value: as read; what follows from the rest (the number of failures, `agrees`, `seeds`) is
+            not used.
         where: name of the file, for messages.
 
     Raises:
@@ -211,40 +221,3 @@ def _sweep(found: SweepRecord) -> SweepResult:
         else records.domain(tuple[Row, ...], found.rows),
         environment={} if found.environment is UNSET else records.plain(found.environment),
     )
-
-
-def sweep_of_store(folder: Path) -> tuple[SweepResult, tuple[str, ...]]:
-    """Returns what the finished runs of a folder say, and what of them cannot be used.
-
-    Where a run is there twice, as of two versions of the code, the one that finished last counts.
-    """
-    store = LocalStore(folder)
-    rows: dict[tuple[str, int, str], tuple[float, Row]] = {}
-    problems, modes = [], set()
-    versions: dict[str, Any] = {}
-    for key in sorted(store.finished()):
-        try:
-            record = store.get(key)
-            spec = RunSpec.from_dict(record["spec"])
-            judgement, wall_s = judge_record(record, spec)
-            half, started = str(record["half"]), float(record["run"]["started"])
-        except (ParityError, KeyError, TypeError, ValueError) as error:
-            problems.append(f"results/{key[:2]}/{key[:12]}...json cannot be used ({error})")
-            continue
-        if spec.scenario not in SCENARIOS:
-            problems.append(
-                f"{spec.scenario} seed {spec.seed} {half}: not a scenario of parity list"
-            )
-            continue
-        if half == "torch":
-            modes.add(spec.mode)
-        versions[half] = {"versions": record.get("versions")}
-        place = (spec.scenario, spec.seed, half)
-        row = Row(spec.scenario, spec.seed, half, judgement, wall_s, key)
-        if place not in rows or rows[place][0] < started:
-            rows[place] = (started, row)
-    if not rows:
-        raise InputError(f"{folder}: no run of the sweep has finished; give its command again")
-    mode = modes.pop() if len(modes) == 1 else "independent"
-    found = Sweep(rows=[row for _, (_, row) in sorted(rows.items())])
-    return result_of(found, mode=mode, is_whole=False, environment=versions), tuple(problems)

@@ -295,6 +295,7 @@ def test_an_example_without_a_key_or_with_one_misspelt_is_refused(name):
             missing = changed(EXAMPLES[name], place, lambda inner, key=key: inner.pop(key))
             is_new = name in (SCHEMA, ALL_RESULTS) and key in ADDED
             is_new = is_new and "scenario" not in mapping  # the spec of a run has told its dtype
+            is_new |= (name, place, key) == ("parity.sweep/2", (), "seeds")
             assert refused(missing, name) is not is_new, (*place, key)
             misspelt = changed(
                 EXAMPLES[name],

@@ -44,11 +44,18 @@ from parity.report.sentences import (
     sentence,
     subject,
 )
+from parity.report.sweep_sentences import (
+    REASONS,
+    SEEDS,
+    collapse_text,
+    margins_text,
+    needed_text,
+    why_undecided,
+)
+from parity.report.sweep_sentences import sentence as sweep_sentence
 from parity.report.text.found import divergence_lines, setting_lines
 from parity.report.text.result import advice_lines
 from parity.report.text.result import divergence_lines as level_text
-from parity.report.text.sweep import collapse_text
-from parity.report.text.sweep import sentence as sweep_sentence
 from parity.sweeps.result import SweepResult
 
 if TYPE_CHECKING:
@@ -229,7 +236,7 @@ def _message(values: str, found: Sequence[Found]) -> str:
 
 def _add_sweep(suite: _Suite, result: SweepResult) -> None:
     suite.name("sweep", result.mode)
-    suite.tell({"verdict": result.verdict, "mode": result.mode, "margins": result.margins})
+    suite.tell({"verdict": result.verdict, "mode": result.mode, "margins": margins_text(result)})
     suite.tell({"runs": result.num_runs})
     for row in result.equivalence.verdicts:
         _add_verdicts(suite, row)
@@ -274,9 +281,9 @@ def _add_comparison(suite: _Suite, row: EquivalenceRow) -> None:
         f"{row.verdict}: keras {row.keras:.4g}, torch {row.torch:.4g}, keras - torch in "
         f"[{found.low:.4g}, {found.high:.4g}], margin {found.margin:.4g}; {found.n} seeds"
     )
-    if row.verdict == "inconclusive":
-        needed = "an unknown number" if found.n_needed is None else str(found.n_needed)
-        told += f", needs {needed}"
+    if why := why_undecided(row):
+        needs = f"needs about {needed_text(found.n_needed)}"
+        told += f", {needs if why == SEEDS else REASONS[why]}"
     else:
         told += f", p {row.p_different:.1g}"
     _end(case, "failure", row.verdict, told)

@@ -19,8 +19,17 @@ from parity.report.advice import advice_of
 from parity.report.export.bench_tables import to_markdown
 from parity.report.export.markdown import NONE, escaped, table
 from parity.report.found import AnyResult, redact_paths
-from parity.report.text.sweep import collapse_text
-from parity.report.text.sweep import sentence as sweep_sentence
+from parity.report.sweep_sentences import (
+    DIVERGED,
+    MARGIN,
+    SEEDS,
+    collapse_text,
+    margins_text,
+    needed_text,
+    seeds_text,
+    why_undecided,
+)
+from parity.report.sweep_sentences import sentence as sweep_sentence
 from parity.sweeps.result import SweepResult
 
 if TYPE_CHECKING:
@@ -241,6 +250,7 @@ def _sweep(result: SweepResult) -> list[str]:
     lines = [f"**{_text(sweep_sentence(result))}**", ""]
     missing, verdicts = result.failures, result.equivalence.verdicts
     collapses = result.equivalence.collapses
+    seeds = [row for row in result.seeds if not row.are_enough]
     for failure in missing[:MAX_FAILURES]:
         reason = str(failure["reason"]).strip().partition("\n")[0]
         where = f"{failure['scenario']}, seed {failure['seed']}, {failure['half']}"
@@ -248,7 +258,8 @@ def _sweep(result: SweepResult) -> list[str]:
     if len(missing) > MAX_FAILURES:
         lines.append(f"- and {len(missing) - MAX_FAILURES} more that are missing")
     for title, told in (
-        ("seeds that lack a run", [row for row in map(_missing_seeds, verdicts) if row]),
+        ("margins", [margins_text(result)]),
+        ("seeds", [f"{row.scenario} {seeds_text(row)}" for row in seeds]),
         ("runs that did not train", [row for row in map(_collapsed, collapses) if row]),
     ):
         lines += [f"- **{title}** {_text('; '.join(told))}"] if told else []
@@ -262,11 +273,6 @@ def _sweep(result: SweepResult) -> list[str]:
         rank = sorted(open_, key=lambda row: row.verdict != "different")
         lines += ["", *table(head, [*map(_comparison_row, rank)], "lllrrrrr")]
     return lines
-
-
-def _missing_seeds(row: ScenarioVerdicts) -> str:
-    total = row.num_seeds + row.num_missing
-    return f"{row.scenario} {row.num_missing} of {total}" if row.num_missing else ""
 
 
 def _collapsed(row: Collapses) -> str:
@@ -288,7 +294,8 @@ def _verdict_row(row: ScenarioVerdicts) -> list[str]:
 
 def _comparison_row(row: EquivalenceRow) -> list[str]:
     found = row.equivalence
-    needed = NONE if found.n_needed is None else str(found.n_needed)
+    told = {SEEDS: needed_text(found.n_needed), MARGIN: "near the margin", DIVERGED: "diverged"}
+    needed = told.get(why_undecided(row), NONE)
     means = [f"{value:.4g}" for value in (row.keras, row.torch, found.margin)]
     return [row.scenario, row.quantity, row.verdict, *means, str(found.n), needed]
 

@@ -11,6 +11,7 @@ from parity.report.html.page import Cell, Picture, Table
 from parity.report.html.svg import BAD, BAND, GOOD, HALF_COLORS, INK, NAMES, drawn, legend
 from parity.report.lines import plain, shortened
 from parity.report.sentences import capital
+from parity.report.sweep_sentences import DIVERGED, MARGIN, needed_text, why_undecided
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 ROW = 0.27  # inches of a row
 MAX_NAME = 26  # letters of a name beside the axis
 COLORS = {"equivalent": GOOD, "different": BAD, "inconclusive": INK}
+HTML_REASONS = {DIVERGED: "a run diverged", MARGIN: "near the margin"}
 UNITS = {"accuracy": "accuracy", "gap": "accuracy", "epochs": "epochs"}
 
 Groups = Mapping[str, Mapping[str, Sequence[float]]]  # scenario -> half -> a value a seed
@@ -118,18 +120,21 @@ def comparison_table(comparisons: Sequence[EquivalenceRow]) -> Table:
     rows = []
     for row in comparisons:
         found = row.equivalence
-        needed = "" if found.n_needed is None else str(found.n_needed)
+        needed = "" if row.has_diverged else needed_text(found.n_needed)
+        why = why_undecided(row)
+        told = row.verdict + (f": {HTML_REASONS[why]}" if why in HTML_REASONS else "")
         rows.append(
             (
                 Cell(row.scenario),
                 Cell(row.quantity),
-                Cell(row.verdict, looks.get(row.verdict, "")),
+                Cell(told, looks.get(row.verdict, "")),
                 Cell(f"{row.keras:.4g}"),
                 Cell(f"{row.torch:.4g}"),
-                Cell(f"{-found.difference:+.3g}"),
-                Cell(f"{-found.high:+.3g} to {-found.low:+.3g}"),
+                Cell(f"{0.0 - found.difference:+.3g}"),
+                Cell(f"{0.0 - found.high:+.3g} to {0.0 - found.low:+.3g}"),
                 Cell(f"±{found.margin:g}"),
                 Cell(f"{found.p:.2g}"),
+                Cell(f"{row.p_different:.2g}"),
                 Cell(f"{found.power:.2f}"),
                 Cell(str(found.n)),
                 Cell(str(row.num_left_out)),
@@ -139,11 +144,11 @@ def comparison_table(comparisons: Sequence[EquivalenceRow]) -> Table:
     return Table(
         caption="Every comparison: PyTorch minus Keras over the seeds that both have",
         head=(
-            "scenario", "quantity", "verdict", "Keras", "PyTorch", "difference", "interval",
-            "margin", "p", "power", "n", "left out", "n needed",
+            "scenario", "quantity", "verdict", "Keras", "PyTorch", "difference", "90 % interval",
+            "margin", "p of equivalence", "p of a difference", "power", "n", "left out", "n needed",
         ),
         rows=tuple(rows),
-        numeric=frozenset(range(3, 13)),
+        numeric=frozenset(range(3, 14)),
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from parity.report.html.margins import comparison_table, margin_picture, seeds_p
 from parity.report.html.run_page import MODES, versions_of
 from parity.report.html.svg import NAMES
 from parity.report.sentences import count
+from parity.report.sweep_sentences import is_expected, margins_text, named, needed_text
 
 if TYPE_CHECKING:
     from parity.sweeps.agreement import ScenarioVerdicts
@@ -19,10 +21,11 @@ if TYPE_CHECKING:
 LOOKS = {"pass": page.PASS, "fail": page.FAIL, "inconclusive": page.WARN, "incomplete": page.WARN}
 SENTENCES = {
     "pass": "Both halves behave alike: every verdict agrees and every comparison is equivalent.",
-    "fail": "The two halves behave differently.",
-    "inconclusive": "Undecided: no difference is shown, but not every comparison is equivalent.",
+    "fail": "The two halves behave differently",
+    "inconclusive": "Undecided: no difference is shown, but no equivalence either",
     "incomplete": "Runs are missing; only finished runs are shown.",
 }
+MAX_NAMED = 3
 # Quantity -> label of its axis.
 DIFFERENCES = {
     "accuracy": "validation accuracy, PyTorch − Keras",
@@ -51,7 +54,7 @@ def sweep_page(result: SweepResult, problems: tuple[str, ...] = ()) -> page.Page
     equivalent = sum(row.verdict == "equivalent" for row in comparisons)
     facts = [
         page.Fact("mode", MODES.get(result.mode, result.mode)),
-        page.Fact("margins", result.margins),
+        page.Fact("margins", margins_text(result)),
         page.Fact(
             "runs",
             f"{result.num_runs:,}" + (f", {len(result.failures)} missing" * bool(result.failures)),
@@ -71,6 +74,7 @@ def sweep_page(result: SweepResult, problems: tuple[str, ...] = ()) -> page.Page
     command = result.environment.get("command")
     parts: list[tuple[str, str, list[page.Block]]] = [
         ("verdicts", "Verdicts", [_verdicts(rows)] if rows else []),
+        ("needed", "Missing and needed seeds", _needed(result)),
         ("collapses", "Runs that did not train", _collapses(result.equivalence.collapses)),
         ("equivalence", "Equivalence", _equivalence(result)),
         ("seeds", "Seeds", _seeds(result)),
@@ -90,40 +94,46 @@ def sweep_page(result: SweepResult, problems: tuple[str, ...] = ()) -> page.Page
 
 def _sentence(result: SweepResult) -> str:
     told = SENTENCES.get(result.verdict, result.verdict)
-    if result.verdict not in ("fail", "incomplete"):
+    if result.verdict == "pass":
         return told
-    differing = [
-        f"{row.quantity} of {row.scenario}"
-        for row in result.equivalence.comparisons
-        if row.verdict == "different"
-    ]
-    differing += [
-        f"verdict on {row.scenario}"
-        for row in result.equivalence.verdicts
-        if row.verdict == "different"
-    ]
-    differing += [
-        f"share of runs of {row.scenario} that did not train"
-        for row in result.equivalence.collapses
-        if row.verdict == "different"
-    ]
-    if not differing:
-        return told
-    if result.verdict == "incomplete":
-        told += " The finished runs differ"
-    more = f" and {len(differing) - 3} more" if len(differing) > 3 else ""
-    return f"{told.rstrip('.')}: {', '.join(differing[:3])}{more}."
+    if result.verdict == "inconclusive":
+        open_ = named(result, ("inconclusive", "undecided"))
+        told += f": {_listed(open_)}." if open_ else "."
+        return f"{told} {_more(result)}".rstrip()
+    differing = named(result, ("different",))
+    if result.verdict == "fail":
+        return f"{told}: {_listed(differing)}." if differing else f"{told}."
+    told = f"{told} {_more(result)}".rstrip()
+    return f"{told} The finished runs differ: {_listed(differing)}." if differing else told
+
+
+def _more(result: SweepResult) -> str:
+    """Returns how many seeds are missing and needed, in a sentence; "" if they are enough."""
+    missing = sum(row.missing for row in result.seeds)
+    short = [row for row in result.seeds if row.needed is None or row.needed > 0]
+    told = []
+    if missing:
+        total = missing + sum(row.finished for row in result.seeds)
+        told.append(f"{missing:,} of {count(total, 'seed')} lack a run.")
+    if short:
+        most = max(short, key=lambda row: math.inf if row.needed is None else row.needed)
+        told.append(f"{most.scenario} needs about {needed_text(most.needed)} seeds.")
+    return " ".join(told)
+
+
+def _listed(names: list[str]) -> str:
+    more = len(names) - MAX_NAMED
+    return ", ".join(names[:MAX_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _verdicts(rows: tuple[ScenarioVerdicts, ...]) -> page.Table:
     table = []
     for row in rows:
-        is_expected = row.expected in (None, row.most(row.keras))
         look = (
             page.FAIL
             if row.verdict == "different"
             else page.PASS
-            if row.agrees and is_expected
+            if row.agrees and is_expected(row)
             else page.WARN
         )
         table.append(
@@ -147,6 +157,31 @@ def _verdicts(rows: tuple[ScenarioVerdicts, ...]) -> page.Table:
         rows=tuple(table),
         numeric=frozenset((6, 7)),
     )  # fmt: skip
+
+
+def _needed(result: SweepResult) -> list[page.Block]:
+    """Returns a table of the scenarios of which seeds are missing, or more are needed."""
+    rows = tuple(
+        (
+            page.Cell(row.scenario),
+            page.Cell(str(row.finished)),
+            page.Cell(str(row.missing), page.WARN if row.missing else ""),
+            page.Cell(f"about {needed_text(row.needed)}" if row.needed != 0 else ""),
+        )
+        for row in result.seeds
+        if not row.are_enough
+    )
+    if not rows:
+        return []
+    return [
+        page.Table(
+            caption=f"Seeds by the {result.margins} margins: those that are needed would decide "
+            "what is undecided, if there is no difference, in four of five sweeps",
+            head=("scenario", "finished in both halves", "missing", "needed in all"),
+            rows=rows,
+            numeric=frozenset((1, 2, 3)),
+        )
+    ]
 
 
 def _collapses(rows: tuple[Collapses, ...]) -> list[page.Block]:
@@ -186,7 +221,7 @@ def _told(counts: Mapping[str, int], total: int) -> str:
 def _equivalence(result: SweepResult) -> list[page.Block]:
     comparisons = result.equivalence.comparisons
     if not comparisons:
-        return [page.Text("No comparison: it needs at least two finished seeds in both halves.")]
+        return [page.Text("No comparison: it needs two seeds whose two runs have trained.")]
     blocks: list[page.Block] = []
     for number, (quantity, what) in enumerate(DIFFERENCES.items()):
         rows = [row for row in comparisons if row.quantity == quantity]

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from parity.report.lines import Line, plain, shortened, wrapped
+from parity.report.sweep_sentences import (
+    REASONS,
+    SEEDS,
+    collapse_text,
+    is_expected,
+    margins_text,
+    needed_text,
+    seeds_text,
+    sentence,
+    why_undecided,
+)
 
 if TYPE_CHECKING:
     from parity.sweeps.agreement import ScenarioVerdicts
-    from parity.sweeps.collapses import Collapses
     from parity.sweeps.equivalence import EquivalenceRow
     from parity.sweeps.result import SweepResult
 
 MAX_FAILURES = 10  # shown here; the JSON has all
 MAX_REASON = 4  # lines of each reason
-MAX_NEEDED = 9999  # a greater number of seeds is shown as ">9999"
 
 _STYLES = {
     "pass": "bold green",
@@ -36,17 +44,31 @@ def sweep_lines(result: SweepResult) -> list[Line]:
     heading = f"  {'scenario':<24}{'quantity':<10}{'torch-keras, interval':>21}"
     lines.append([(f"{heading}{'p':>7}{'power':>6}", "dim")])
     lines += [_comparison_line(row) for row in result.equivalence.comparisons]
+    lines += [[(f"  {told}", "dim")] for told in _legend(result)]
     lines.append([])
     lines += _collapse_lines(result)
+    lines += _seed_lines(result)
     lines += failure_lines(result)
+    lines += [[(row, "dim")] for row in wrapped(f"margins {margins_text(result)}", "  ")]
     lines += [[(row, _STYLES[result.verdict])] for row in wrapped(sentence(result), "  ")]
     return [*[[(plain(text), style) for text, style in line] for line in lines], []]
 
 
+def _legend(result: SweepResult) -> list[str]:
+    """Returns what the columns and the marks of the comparisons mean."""
+    rows = result.equivalence.comparisons
+    if not rows:
+        return ["no comparison: it needs two seeds whose two runs have trained"]
+    told = ["in points of 100, or epochs; 90 % intervals; p of what the mark says"]
+    if any(row.against for row in rows):
+        told.append("Δ: effect of a remedy, its run minus the run that it cures")
+    reasons = {why_undecided(row) for row in rows}
+    return told + [f"? {name}: {text}" for name, text in REASONS.items() if name in reasons]
+
+
 def _verdict_line(row: ScenarioVerdicts) -> Line:
     keras, torch = (_counts(row, counts) for counts in (row.keras, row.torch))
-    is_expected = row.expected in (None, row.most(row.keras))
-    style = "" if row.agrees and is_expected else "bold red"
+    style = "" if row.agrees and is_expected(row) else "bold red"
     name = f"  {_name(row.scenario)}{row.expected or '-':<12}"
     return [(name, ""), (f"{keras:<21}{torch}", style)]
 
@@ -67,40 +89,36 @@ def _comparison_line(row: EquivalenceRow) -> Line:
     p = row.p_different if row.verdict == "different" else found.p
     numbers = f"{quantity:<10}{middle:>7}{f'{low} {high}':>14}{p:>7.1g}{found.power:>6.2f}"
     mark = {"equivalent": " =", "different": " differs", "inconclusive": " ?"}[row.verdict]
-    if row.verdict == "inconclusive":
-        is_countable = found.n_needed is not None and found.n_needed <= MAX_NEEDED
-        mark += f" n {found.n_needed}" if is_countable else f" n>{MAX_NEEDED}"
+    if why := why_undecided(row):
+        needed = needed_text(found.n_needed)
+        mark += f" {why}" if why != SEEDS else f" n {needed}".replace(" >", ">")
     return [(f"  {_name(row.scenario)}{numbers}", ""), (mark, _STYLES[row.verdict])]
 
 
 def _collapse_lines(result: SweepResult) -> list[Line]:
-    """Returns the scenarios of which a run did not train, or a seed is missing."""
+    """Returns the scenarios of which a run did not train."""
     lines: list[Line] = []
     for row in result.equivalence.collapses:
         if row.has_some:
             counts, _, diverged = collapse_text(row).partition("; ")
             mark = {"equivalent": " =", "different": " differs", "inconclusive": " ?"}[row.verdict]
+            mark += f" n {needed_text(row.needed)}" if row.lacks_seeds else ""
             told = f"  {_name(row.scenario)}untrained: {counts}"
             lines.append([(told, ""), (mark, _STYLES[row.verdict])])
             lines += [[(f"  {'':24}{diverged}", "")]] if diverged else []
-    lines += [
-        [(f"  {_name(row.scenario)}missing: {_missing(row)}", "bold red")]
-        for row in result.equivalence.verdicts
-        if row.num_missing
-    ]
+    if lines and result.equivalence.comparisons:
+        lines.append([("  the comparisons above are of seeds whose two runs trained", "dim")])
     return [*lines, []] if lines else []
 
 
-def collapse_text(row: Collapses) -> str:
-    """Returns how many runs of each half did not train; then, how many of them diverged."""
-    counts = f"keras {row.keras}/{row.num_seeds}, torch {row.torch}/{row.num_seeds}"
-    if row.keras_diverged + row.torch_diverged == 0:
-        return counts
-    return f"{counts}; diverged: keras {row.keras_diverged}, torch {row.torch_diverged}"
-
-
-def _missing(row: ScenarioVerdicts) -> str:
-    return f"{row.num_missing} of {row.num_seeds + row.num_missing} seeds lack a run"
+def _seed_lines(result: SweepResult) -> list[Line]:
+    """Returns the scenarios of which seeds are missing, or more are needed."""
+    lines: list[Line] = [
+        [(f"  {_name(row.scenario)}seeds: {seeds_text(row)}", "bold red" if row.missing else "")]
+        for row in result.seeds
+        if not row.are_enough
+    ]
+    return [*lines, []] if lines else []
 
 
 def _name(scenario: str) -> str:
@@ -124,15 +142,3 @@ def failure_lines(result: SweepResult) -> list[Line]:
     if len(result.failures) > MAX_FAILURES:
         lines.append([(f"  ... and {len(result.failures) - MAX_FAILURES} more", "bold red")])
     return [*lines, []] if lines else []
-
-
-def sentence(result: SweepResult) -> str:
-    """Returns the verdict and its numbers of verdicts, comparisons and runs."""
-    runs = f"{result.num_runs} runs, {result.num_run_now} of them now"
-    rows = result.equivalence.comparisons
-    counts = Counter(row.verdict for row in rows)
-    tests = f"{counts['equivalent']} of {len(rows)} comparisons equivalent"
-    verdicts = result.equivalence.verdicts
-    same = f"{sum(row.agrees for row in verdicts)} of {len(verdicts)} verdicts agree"
-    how = result.mode + (", strict margins" if result.margins == "strict" else "")
-    return f"{result.verdict} ({how}): {same}, {tests}; {runs}"

@@ -55,7 +55,7 @@ def test_a_result_has_ratios_parity_and_machine(stub_run):
         "keras": "serve(seconds=(1.0,))",
         "torch-own": "serve(seconds=((0.5, 0.25, 0.2)[min(starts(), 2)],))",
     }
-    spec = BenchSpec(**OWN, gate_seeds=3)
+    spec = BenchSpec(**OWN, gate_seeds=6)
     result = stub_run(spec, texts)
     keras, own = result.rows
     assert (keras.ratio, keras.baseline) == (None, None)
@@ -82,7 +82,7 @@ def test_a_result_survives_its_file_and_is_as_fast_as_itself(stub_run, tmp_path)
 
 def test_a_refused_variant_has_no_ratio(stub_run):
     texts = {"keras": "serve(accuracies=(0.9,))", "torch-own": "serve(accuracies=(0.1,))"}
-    result = stub_run(BenchSpec(**OWN, gate_seeds=2), texts)
+    result = stub_run(BenchSpec(**OWN, gate_seeds=6), texts)
     _, own = result.rows
     assert (own.status, own.parity, own.ratio) == (REFUSED, "fail", None)
     assert result.verdict == "fail"

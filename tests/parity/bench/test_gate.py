@@ -15,16 +15,16 @@ from processes import is_alive
 
 from parity.bench import measure
 from parity.bench.gate import EPOCHS, LADDER, MARGIN, checked
+from parity.bench.groups import equivalence_of_groups
 from parity.bench.result import FAILED, OK, REFUSED
 from parity.errors import InputError
 from parity.files.json_io import read_json
 from parity.ladder.result import Result
 from parity.programs.bench_spec import BenchSpec
-from parity.stats import equivalence_of_groups
 from torch_impl import fit
 
-SPEC = BenchSpec(train_size=64, val_size=16, gate_seeds=4)
-GOOD = (0.90, 0.91, 0.89, 0.90)
+SPEC = BenchSpec(train_size=64, val_size=16, gate_seeds=8)
+GOOD = (0.90, 0.91, 0.89, 0.90, 0.91, 0.89, 0.90, 0.90)
 
 
 def serves(accuracies):
@@ -84,34 +84,53 @@ def judge(tmp_path):
 
 
 def test_a_variant_as_good_as_keras_passes(judge):
-    texts = {"keras": serves(GOOD), "torch-own": serves((0.91, 0.90, 0.90, 0.89))}
+    ours = (0.91, 0.90, 0.90, 0.89, 0.90, 0.90, 0.91, 0.89)
+    texts = {"keras": serves(GOOD), "torch-own": serves(ours)}
     rows = [row("keras", 1.0), row("torch-own", 2.0)]
     (keras, own), _ = judge(rows, texts)
     assert (keras.parity, keras.parity_note, keras.status) == ("pass", "the reference", OK)
     assert (own.parity, own.status, own.reason, own.values) == ("pass", OK, "", (2.0,))
-    # The means are equal. By an independent library the interval is +-0.011.
+    found = equivalence_of_groups(ours, GOOD, MARGIN)
+    # The means are equal, and plain Welch has an interval of +-0.0067.
+    assert found.low < -0.0067 < 0.0067 < found.high
     assert own.parity_note == (
-        "as good as Keras: accuracy +0.000 (-0.011 to +0.011) of Keras's, margin 0.03, 4 seeds of "
-        "6 epochs"
+        f"as good as Keras: accuracy +0.000 ({found.low:+.3f} to {found.high:+.3f}) of Keras's, "
+        "margin 0.03, 8 seeds of 6 epochs"
     )
 
 
-def test_the_figures_are_those_of_another_library(judge):
-    statsmodels = pytest.importorskip("statsmodels.stats.weightstats")
-    ours = (0.91, 0.90, 0.90, 0.89)
-    found = statsmodels.CompareMeans.from_data(np.array(ours), np.array(GOOD))
-    low, high = found.tconfint_diff(alpha=0.1, usevar="unequal")
+def test_accuracies_without_any_spread_are_equivalent_by_an_exact_test(judge):
+    texts = {"keras": serves([1.0]), "torch-own": serves([1.0])}
+    (_, own), _ = judge([row("keras", 1.0), row("torch-own", 2.0)], texts)
+    assert own.parity_note.startswith("as good as Keras: accuracy +0.000 (+0.000 to +0.000)")
+
+
+@pytest.mark.parametrize("accuracy", [1.0, 0.1])
+def test_a_few_seeds_decide_nothing_though_they_have_no_spread(judge, accuracy):
+    (_, own), _ = judge(
+        [row("keras", 1.0), row("torch-own", 2.0)],
+        {"keras": serves([1.0]), "torch-own": serves([accuracy])},
+        spec=BenchSpec(train_size=64, val_size=16, gate_seeds=5),
+    )
+    assert (own.parity, own.status) == ("unchecked", OK)
+    assert own.parity_note.endswith("5 seeds of 6 epochs; needs 6 seeds")
+
+
+def test_enough_seeds_that_show_a_difference_near_the_margin_are_not_asked_for_more(judge):
+    ours = tuple(value - 0.025 for value in GOOD)
     (_, own), _ = judge(
         [row("keras", 1.0), row("torch-own", 2.0)],
         {"keras": serves(GOOD), "torch-own": serves(ours)},
     )
-    assert f"({low:+.3f} to {high:+.3f})" in own.parity_note
+    assert equivalence_of_groups(ours, GOOD, MARGIN).n_needed <= 8
+    assert own.parity == "unchecked"
+    assert own.parity_note.endswith("8 seeds of 6 epochs; the difference is near the margin")
 
 
 BAD = {
-    "never trains": (0.10, 0.09, 0.11, 0.10),
-    "trains too fast": (0.80, 0.84, 0.79, 0.81),
-    "cheats": (1.0, 1.0, 1.0, 1.0),  # better than Keras is not as Keras
+    "never trains": (0.10, 0.09, 0.11, 0.10, 0.10, 0.10, 0.09, 0.11),
+    "trains too fast": (0.80, 0.84, 0.79, 0.81, 0.82, 0.80, 0.81, 0.81),
+    "cheats": (1.0,) * 8,  # better than Keras is not as Keras
 }
 
 
@@ -174,7 +193,7 @@ def test_every_precision_is_judged_by_itself_and_against_keras_in_fp32(judge, tm
     texts = {
         "keras": serves(GOOD),
         "torch-own": f"good = {GOOD!r}\nserve(accuracies=good if task['precision'] == 'fp32' else "
-        "[0.1] * 4)",
+        "[0.1])",
     }
     rows = [
         row(variant, 1.0, precision=precision)
@@ -198,7 +217,7 @@ def test_what_trains_nothing_is_left_alone(judge, part):
 
 def test_a_row_that_feeds_is_not_refused_for_a_variant_that_trains_otherwise(judge):
     rows = [row("torch-own", 1.0, part="train"), row("torch-own", 2.0, part="input")]
-    (train, fed), _ = judge(rows, {"keras": serves(GOOD), "torch-own": serves([0.1] * 4)})
+    (train, fed), _ = judge(rows, {"keras": serves(GOOD), "torch-own": serves([0.1])})
     assert (train.status, fed.status, fed.parity) == (REFUSED, OK, "unchecked")
 
 

@@ -371,11 +371,13 @@ def record(task, value):
     columns = {"accuracy": [0.6, 0.97, 0.97, 0.97], "val_accuracy": [0.6, value, value, value]}
     return {
         "key": task.key,
+        "half": task.half,
+        "spec": task.spec.to_dict(),
         "history": {"loss": [1.0, 0.5, 0.2, 0.1], "val_loss": [1.0, 0.5, 0.3, 0.3], **columns},
         "num_classes": 10,
         "num_train": 4000,
         "num_val": 1000,
-        "run": {"wall_s": 1.5},
+        "run": {"wall_s": 1.5, "started": 1000.0},
     }
 
 
@@ -390,7 +392,7 @@ def test_a_sweep_of_halves_that_are_alike_passes(sweep, tmp_path):
     ended = sweep(alike, *CURED, "--seeds", "0:6", "--json", "result.json")
     assert ended.returncode == 0
     assert "cured_by_data           good_fit    good_fit 6/6         good_fit 6/6" in ended.stdout
-    assert "pass (independent): 1 of 1 verdicts agree, 3 of 3" in ended.stdout
+    assert "pass (independent, visible margins): 1 of 1 verdicts agree, 3" in ended.stdout
     assert "results and report.html in out" in ended.stdout
     written = json.loads((tmp_path / "result.json").read_text())
     assert_valid(written)
@@ -421,14 +423,14 @@ def test_a_sweep_of_halves_that_differ_fails(sweep):
     (line,) = [row for row in ended.stdout.splitlines() if " accuracy " in row]
     assert line.endswith(" differs")
     assert " -10.00 " in line
-    assert "fail (independent)" in ended.stdout
+    assert "fail (independent, visible margins)" in ended.stdout
 
 
 def test_a_sweep_with_too_few_seeds_for_its_noise_is_inconclusive(sweep):
     noisy = {"keras": [0.94, 0.96, 0.95, 0.97] * 2, "torch": [0.96, 0.95, 0.96, 0.94] * 2}
     ended = sweep(lambda half, seed: noisy[half][seed], *CURED, "--seeds", "0:6")
     assert ended.returncode == 3
-    assert "inconclusive (independent)" in ended.stdout
+    assert "inconclusive (independent, visible margins)" in ended.stdout
     assert " ? n " in ended.stdout
 
 
@@ -441,7 +443,7 @@ def test_a_sweep_with_a_missing_run_is_incomplete(sweep):
     ended = sweep(values, *arguments)
     assert ended.returncode == 3
     assert "  missing: cured_by_data seed 7 torch\n    the child was killed\n" in ended.stdout
-    assert "incomplete (independent)" in ended.stdout
+    assert "incomplete (independent, visible margins)" in ended.stdout
     assert "Traceback" not in ended.stderr
     quiet = sweep(values, *arguments, "--quiet")
     assert (quiet.returncode, quiet.stdout) == (3, "")
@@ -467,6 +469,39 @@ def test_strict_margins_have_seeds_of_their_own(sweep, tmp_path):
     written = json.loads((tmp_path / "result.json").read_text())
     assert written["margins"] == "strict"
     assert {row["equivalence"]["margin"] for row in written["comparisons"]} == {0.005, 0.2}
+
+
+def test_an_interrupted_sweep_is_reported_by_its_own_margins(sweep, call, tmp_path):
+    def interrupt(at):
+        def values(half, seed):
+            if (half, seed) == at:
+                raise KeyboardInterrupt
+            return alike(half, seed)
+
+        return values
+
+    strict = [*CURED, "--margins", "strict", "--workers", "1"]
+    for half, compared in (("keras", 0), ("torch", 3)):  # no pair has finished; some have
+        ended = sweep(interrupt((half, 9)), *strict, "--seeds", "0:10")
+        assert ended.returncode == 3
+        assert not (tmp_path / "out" / "sweep.json").exists()
+        told = call("report", "out")
+        assert told.returncode == 3
+        assert "incomplete (independent, strict margins): " in told.stdout
+        assert f" of {compared} comparisons equivalent; " in told.stdout
+        assert " missing\n" in told.stdout
+        assert "margins strict: ±0.5 points of accuracy, ±0.5 points of the gap" in told.stdout
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "seeds lack a run." in page
+    assert "Seeds by the strict margins" in page
+    # A later sweep in the folder, which is interrupted: sweep.json is that of the first.
+    assert sweep(alike, *strict, "--seeds", "0:10").returncode == 0
+    assert call("report", "out").stdout.startswith("pass: ")
+    sweep(interrupt(("torch", 29)), *CURED, "--seeds", "20:30")
+    later = call("report", "out").stdout
+    assert "incomplete (independent, visible margins): " in later
+    problem = "sweep.json is of an earlier sweep"
+    assert problem in (tmp_path / "out" / "report.html").read_text()
 
 
 def test_without_scenario_a_sweep_has_every_cause_and_remedy(sweep):

@@ -59,7 +59,13 @@ def call(*arguments):
 def test_every_kind_of_result_has_its_report(name, tmp_path):
     make, verdict, code = MAKERS[name]
     make(tmp_path)
-    assert call(tmp_path) == (code, f"{verdict}: {tmp_path / REPORT}\n")
+    ended, told = call(tmp_path)
+    assert (ended, told.splitlines()[0]) == (code, f"{verdict}: {tmp_path / REPORT}")
+    # The margins that judged a sweep are told, and nothing more of the others.
+    more = [f"{verdict} (", "margins visible: ±1.5 points of accuracy"] if "sweep" in name else []
+    assert [
+        line[: len(start)] for line, start in zip(told.splitlines()[1:], more, strict=True)
+    ] == more
     html = (tmp_path / REPORT).read_text(encoding="utf-8")
     assert html.startswith("<!DOCTYPE html>")
     assert len(html) < 6e6

@@ -4,9 +4,11 @@ import itertools
 
 import pytest
 from scipy import stats
+from swept import HALVES, made, only, row
 
 from parity.behaviour.judgement import Judgement
 from parity.sweeps.collapses import collapses_of, has_collapsed, share_interval, signs_of
+from parity.sweeps.equivalence import compare
 
 
 def run(verdict="good_fit", **numbers):
@@ -103,3 +105,53 @@ def test_the_interval_misses_the_true_difference_in_at_most_one_of_ten(shares):
             counts = [first, second, n - first - second]
             missed += stats.multinomial.pmf(counts, n, [*shares, rest])
     assert missed <= 0.1
+
+
+def collapsing(keras=0, torch=0, *, n=20, verdict="stagnant"):
+    """Equal runs, of which the first of a half collapsed to the accuracy of guessing."""
+    return [
+        row(seed, half, verdict, val_accuracy=0.1)
+        if seed < count
+        else row(seed, half, val_accuracy=0.9)
+        for half, count in (("keras", keras), ("torch", torch))
+        for seed in range(n)
+    ]
+
+
+def test_one_seed_in_twenty_that_does_not_train_is_a_finding():
+    found = compare(collapsing(torch=1), made())
+    assert found.verdict == "inconclusive"
+    (told,) = found.collapses
+    assert (told.keras, told.torch, told.verdict) == (0, 1, "inconclusive")
+    # The mean is that of the pairs that trained, and the pair that is not in it is counted.
+    assert (only(found).verdict, only(found).equivalence.n) == ("equivalent", 19)
+    assert only(found).num_left_out == 1
+    assert only(found).torch == pytest.approx(0.9)
+
+
+def test_many_runs_of_one_half_that_do_not_train_fail():
+    found = compare(collapsing(torch=8), made())
+    assert found.verdict == "fail"
+    assert found.collapses[0].verdict == "different"
+    assert found.collapses[0].p_different < 0.05
+
+
+def test_runs_that_do_not_train_in_both_halves_alike_pass():
+    found = compare(collapsing(3, 3, n=50), made())
+    assert (found.verdict, found.collapses[0].verdict) == ("pass", "equivalent")
+    assert only(found).equivalence.n == 47
+
+
+@pytest.mark.parametrize(("keras", "torch"), [(1, 0), (0, 1), (3, 3)])
+def test_a_half_whose_runs_diverged_has_no_equivalence(keras, torch):
+    found = compare(collapsing(keras, torch, n=50, verdict="diverged"), made())
+    assert found.verdict == "inconclusive"
+    assert only(found).has_diverged
+    assert only(found).equivalence.p < 0.05
+    assert only(found).verdict == "inconclusive"
+
+
+def test_a_scenario_that_is_meant_to_diverge_may():
+    runs = [row(seed, half, "diverged", val_accuracy=0.1) for half in HALVES for seed in range(6)]
+    assert compare(runs, made(expected="diverged")).verdict == "pass"
+    assert compare(runs, made()).comparisons == ()

@@ -6,51 +6,13 @@ import math
 import numpy as np
 import pytest
 from statsmodels.stats.multitest import multipletests
+from swept import HALVES, SEEDS, made, moved, only, row, rows
 
-from parity.behaviour.judgement import Judgement
 from parity.files.floats import encode_floats
-from parity.programs.run_spec import RunSpec
-from parity.programs.scenarios import STRICT, Margins, Scenario
+from parity.programs.scenarios import STRICT
 from parity.sweeps.equivalence import SweepEquivalence, compare
 from parity.sweeps.pairs import equivalence_of_pairs, p_of_t, pair_power, pairs_needed
-from parity.sweeps.rows import Row
 from parity.sweeps.swaps import p_of_swapped_means, step_down
-
-HALVES = ("keras", "torch")
-# Spread of seeds, the same in both halves: it is no difference of a pair.
-SEEDS = [0.90, 0.93, 0.88, 0.95, 0.91, 0.89, 0.94, 0.92]
-TINY = [1e-4, -1e-4, 2e-4, -2e-4, 0, 1e-4, -2e-4, 1e-4]
-
-
-def made(name="some", *, expected="good_fit", cures=None, margins=None):
-    found = Scenario("Made.", RunSpec(scenario=name), expected, cures, margins=margins or Margins())
-    return {name: found}
-
-
-def row(seed, half, verdict="good_fit", *, scenario="some", **numbers):
-    judgement = Judgement(verdict, "rule", "because", 20, **numbers)
-    return Row(scenario, seed, half, judgement, 1.0)
-
-
-def rows(keras, torch, *, scenario="some", quantity="val_accuracy", verdicts=None):
-    """A run in each half for every pair of values, with seeds from 0."""
-    values = {"keras": keras, "torch": torch}
-    verdicts = verdicts or {half: ["good_fit"] * len(values[half]) for half in HALVES}
-    return [
-        row(seed, half, verdicts[half][seed], scenario=scenario, **{quantity: value})
-        for half in HALVES
-        for seed, value in enumerate(values[half])
-    ]
-
-
-def moved(values, shift, noise=TINY):
-    return [value + shift + part for value, part in zip(values, noise, strict=True)]
-
-
-def only(found, quantity="accuracy", scenario="some"):
-    """The one comparison of a quantity."""
-    (found,) = [c for c in found.comparisons if (c.scenario, c.quantity) == (scenario, quantity)]
-    return found
 
 
 def test_halves_that_are_equal_pass():
@@ -78,23 +40,6 @@ def test_a_shift_within_the_margin_is_equivalent_however_sure_it_is(shift):
 def test_a_shift_beyond_the_margin_is_different_and_fails(shift):
     found = compare(rows(SEEDS, moved(SEEDS, shift)), made())
     assert (found.verdict, only(found).verdict) == ("fail", "different")
-
-
-@pytest.mark.parametrize(
-    ("quantity", "attribute", "margins"),
-    [
-        ("accuracy", "val_accuracy", Margins(accuracy=0.2, gap=1e-9, epochs=1e-9)),
-        ("gap", "gap", Margins(accuracy=1e-9, gap=0.2, epochs=1e-9)),
-        # A share of the 20 epochs of a run: 0.2 of them.
-        ("epochs", "epochs_to_plateau", Margins(accuracy=1e-9, gap=1e-9, epochs=0.01)),
-    ],
-)
-def test_each_quantity_has_its_own_margin(quantity, attribute, margins):
-    for shift, verdict in ((0.1, "equivalent"), (0.3, "different")):
-        found = compare(rows(SEEDS, moved(SEEDS, shift), quantity=attribute), made(margins=margins))
-        assert only(found, quantity).verdict == verdict
-        assert only(found, quantity).equivalence.margin == pytest.approx(0.2)
-        assert len(found.comparisons) == 1
 
 
 def test_noise_as_great_as_the_margin_is_inconclusive_and_says_how_many_seeds_would_do():
@@ -139,120 +84,6 @@ def test_a_sweep_without_any_pair_is_inconclusive():
     assert compare(lonely, made()) == nothing
 
 
-def with_verdicts(keras, torch):
-    same = [0.9] * len(keras)
-    return compare(rows(same, same, verdicts={"keras": keras, "torch": torch}), made())
-
-
-def test_verdicts_that_are_shown_to_differ_fail_though_all_numbers_agree():
-    found = with_verdicts(["good_fit"] * 8, ["overfit"] * 7 + ["good_fit"])
-    assert found.verdict == "fail"
-    assert only(found).verdict == "equivalent"
-    (told,) = found.verdicts
-    assert (told.verdict, told.num_same, told.num_near) == ("different", 1, 0)
-    # Seven seeds differ one way, in McNemar's exact test 2 / 2^7; the accuracy is tested as well.
-    assert 2 / 2**7 < told.p_different < 3 * 2 / 2**7
-
-
-@pytest.mark.parametrize("count", [1, 4])
-def test_a_few_seeds_on_the_other_side_of_a_threshold_do_not_fail(count):
-    found = with_verdicts(["good_fit"] * 10, ["overfit"] * count + ["good_fit"] * (10 - count))
-    assert found.verdict == "pass"
-    assert (found.verdicts[0].verdict, found.verdicts[0].num_same) == ("agree", 10 - count)
-
-
-def test_few_seeds_of_which_most_verdicts_disagree_are_undecided():
-    found = with_verdicts(["good_fit"] * 6, ["overfit"] * 4 + ["good_fit"] * 2)
-    assert (found.verdict, found.verdicts[0].verdict) == ("inconclusive", "undecided")
-
-
-def at_the_threshold(generator, n, *, shift=0.0):
-    """Runs whose gap is at the threshold of 0.05 in both halves, but for a shift of torch's."""
-    runs = []
-    for seed in range(n):
-        for half in HALVES:
-            gap = 0.05 + generator.normal(0, 0.004) + shift * (half == "torch")
-            verdict = "overfit" if gap > 0.05 else "good_fit"
-            numbers = {"gap": gap, "train_accuracy": 0.99, "val_accuracy": 0.99 - gap}
-            runs.append(row(seed, half, verdict, **numbers))
-    return runs
-
-
-def test_a_right_port_with_a_gap_at_the_threshold_does_not_fail():
-    """The most frequent verdict alone would differ in a third of such sweeps."""
-    generator = np.random.default_rng(0)
-    for mode in ("independent", "seeded"):
-        found = [compare(at_the_threshold(generator, 12), made(), mode=mode) for _ in range(40)]
-        assert sum(each.verdicts[0].verdict == "different" for each in found) <= 3
-        assert sum(each.verdict == "pass" for each in found) >= 30
-
-
-def test_verdicts_that_differ_within_the_margins_agree_unless_the_runs_should_be_the_same():
-    runs = at_the_threshold(np.random.default_rng(1), 16, shift=0.01)
-    found = compare(runs, made())
-    assert (found.verdict, found.verdicts[0].verdict) == ("pass", "agree")
-    assert found.verdicts[0].num_near == 6
-    assert found.verdicts[0].num_same == 10
-    seeded = compare(runs, made(), mode="seeded")
-    assert (seeded.verdict, seeded.verdicts[0].verdict) == ("fail", "different")
-
-
-def test_a_verdict_other_than_the_expected_one_is_no_disagreement_of_the_halves():
-    found = with_verdicts(["overfit"] * 6, ["overfit"] * 6)
-    assert found.verdict == "pass"
-    assert found.verdicts[0].expected == "good_fit"
-
-
-def collapsing(keras=0, torch=0, *, n=20, verdict="stagnant"):
-    """Equal runs, of which the first of a half collapsed to the accuracy of guessing."""
-    return [
-        row(seed, half, verdict, val_accuracy=0.1)
-        if seed < count
-        else row(seed, half, val_accuracy=0.9)
-        for half, count in (("keras", keras), ("torch", torch))
-        for seed in range(n)
-    ]
-
-
-def test_one_seed_in_twenty_that_does_not_train_is_a_finding():
-    found = compare(collapsing(torch=1), made())
-    assert found.verdict == "inconclusive"
-    (told,) = found.collapses
-    assert (told.keras, told.torch, told.verdict) == (0, 1, "inconclusive")
-    # The mean is that of the pairs that trained, and the pair that is not in it is counted.
-    assert (only(found).verdict, only(found).equivalence.n) == ("equivalent", 19)
-    assert only(found).num_left_out == 1
-    assert only(found).torch == pytest.approx(0.9)
-
-
-def test_many_runs_of_one_half_that_do_not_train_fail():
-    found = compare(collapsing(torch=8), made())
-    assert found.verdict == "fail"
-    assert found.collapses[0].verdict == "different"
-    assert found.collapses[0].p_different < 0.05
-
-
-def test_runs_that_do_not_train_in_both_halves_alike_pass():
-    found = compare(collapsing(3, 3, n=50), made())
-    assert (found.verdict, found.collapses[0].verdict) == ("pass", "equivalent")
-    assert only(found).equivalence.n == 47
-
-
-@pytest.mark.parametrize(("keras", "torch"), [(1, 0), (0, 1), (3, 3)])
-def test_a_half_whose_runs_diverged_has_no_equivalence(keras, torch):
-    found = compare(collapsing(keras, torch, n=50, verdict="diverged"), made())
-    assert found.verdict == "inconclusive"
-    assert only(found).has_diverged
-    assert only(found).equivalence.p < 0.05
-    assert only(found).verdict == "inconclusive"
-
-
-def test_a_scenario_that_is_meant_to_diverge_may():
-    runs = [row(seed, half, "diverged", val_accuracy=0.1) for half in HALVES for seed in range(6)]
-    assert compare(runs, made(expected="diverged")).verdict == "pass"
-    assert compare(runs, made()).comparisons == ()
-
-
 def test_seeds_without_a_result_are_counted():
     pairs = rows(SEEDS, moved(SEEDS, 0.001))
     lonely = [
@@ -274,21 +105,6 @@ def test_runs_are_paired_by_seed_in_whatever_order_they_finished():
     assert only(compare(mixed, made())).verdict == "equivalent"
 
 
-def test_what_a_run_does_not_have_is_left_out_with_its_partner():
-    keras, torch = [3.0, None, 3.2, 3.1, 2.9], [3.1, 3.0, None, 3.1, 3.0]
-    found = only(compare(rows(keras, torch, quantity="epochs_to_plateau"), made()), "epochs")
-    assert (found.equivalence.n, found.num_left_out) == (3, 2)
-    # Seeds 0, 3 and 4.
-    assert found.keras == pytest.approx((3.0 + 3.1 + 2.9) / 3)
-    assert found.torch == pytest.approx((3.1 + 3.1 + 3.0) / 3)
-    assert found.equivalence.difference == pytest.approx(-0.2 / 3)
-
-
-def test_a_quantity_that_fewer_than_two_pairs_have_is_not_compared():
-    keras, torch = [3.0, None, 3.0], [3.0, 3.0, None]
-    assert compare(rows(keras, torch, quantity="epochs_to_plateau"), made()).comparisons == ()
-
-
 def test_differences_are_keras_minus_torch():
     found = only(compare(rows(SEEDS, moved(SEEDS, -0.03)), made()))
     assert found.equivalence.difference == pytest.approx(0.03, abs=1e-4)
@@ -306,39 +122,6 @@ def cured(base_verdict, base, remedy, *, attribute):
     return runs, scenarios
 
 
-def test_the_effect_of_a_remedy_is_what_it_takes_off_the_gap_of_the_same_seed():
-    base = [0.30, 0.34, 0.32, 0.36], [0.31, 0.33, 0.33, 0.35]
-    remedy = [0.10, 0.12, 0.11, 0.15], [0.14, 0.14, 0.16, 0.16]
-    runs, scenarios = cured("overfit", base, remedy, attribute="gap")
-    found = compare(runs, scenarios)
-    assert [(c.scenario, c.quantity, c.against) for c in found.comparisons] == [
-        ("cause", "gap", None),
-        ("remedy", "gap", None),
-        ("remedy", "effect on gap", "cause"),
-    ]
-    effect = only(found, "effect on gap", "remedy")
-    # Keras -0.20, -0.22, -0.21, -0.21; torch -0.17, -0.19, -0.17, -0.19.
-    assert effect.keras == pytest.approx(-0.21)
-    assert effect.torch == pytest.approx(-0.18)
-    # Of the pairs: -0.03, -0.03, -0.04, -0.02.
-    assert effect.equivalence.difference == pytest.approx(-0.03)
-    assert effect.equivalence.margin == 0.02
-    alone = equivalence_of_pairs([-0.20, -0.22, -0.21, -0.21], [-0.17, -0.19, -0.17, -0.19], 0.02)
-    assert effect.equivalence.low == pytest.approx(alone.low)
-    assert effect.equivalence.high == pytest.approx(alone.high)
-
-
-@pytest.mark.parametrize("base_verdict", ["underfit", "stagnant", "suspicious"])
-def test_where_the_cured_run_does_not_overfit_the_effect_is_on_accuracy(base_verdict):
-    base = [0.60, 0.62] * 3, [0.60, 0.62] * 3
-    remedy = [0.90, 0.94] * 3, [0.80, 0.84] * 3
-    runs, scenarios = cured(base_verdict, base, remedy, attribute="val_accuracy")
-    effect = only(compare(runs, scenarios), "effect on accuracy", "remedy")
-    assert (effect.keras, effect.torch) == (pytest.approx(0.31), pytest.approx(0.21))
-    assert effect.equivalence.margin == 0.015
-    assert effect.verdict == "different"
-
-
 def test_a_remedy_that_helps_less_in_one_half_differs_in_its_effect_alone():
     """Its own level is within the margin, and so is that of the run that it cures."""
     base = SEEDS, moved(SEEDS, 0.012)
@@ -352,23 +135,6 @@ def test_a_remedy_that_helps_less_in_one_half_differs_in_its_effect_alone():
         ("remedy", "effect on accuracy"): "different",
     }
     assert found.verdict == "fail"
-
-
-def test_an_effect_is_of_the_seeds_that_both_scenarios_have():
-    base, remedy = (SEEDS[:3], SEEDS[:3]), (SEEDS, SEEDS)
-    runs, scenarios = cured("underfit", base, remedy, attribute="val_accuracy")
-    found = compare(runs, scenarios)
-    assert only(found, "effect on accuracy", "remedy").equivalence.n == 3
-    assert only(found, "accuracy", "remedy").equivalence.n == len(SEEDS)
-
-
-def test_a_remedy_without_the_run_that_it_cures_has_no_effect_to_compare():
-    runs, scenarios = cured("overfit", ([], []), (SEEDS, SEEDS), attribute="gap")
-    found = compare(runs, scenarios)
-    assert [c.quantity for c in found.comparisons] == ["gap"]
-    assert found.verdict == "pass"
-    half = [row(seed, "keras", scenario="cause", gap=0.3) for seed in range(8)]
-    assert compare(half + runs, scenarios).comparisons == found.comparisons
 
 
 def sweep_of(seed=5, *, n=9, shifts=(0.0, 0.004, 0.03), sd=0.006):

@@ -1,10 +1,13 @@
 """Verdicts of two halves are compared with the distance to the threshold in mind."""
 
+import numpy as np
 import pytest
+from swept import HALVES, made, only, row, rows
 
 from parity.behaviour.judgement import Judgement
 from parity.programs.scenarios import Margins
 from parity.sweeps.agreement import ScenarioVerdicts, is_near, signs_of, verdicts_of
+from parity.sweeps.equivalence import compare
 
 MARGINS = Margins(accuracy=0.015, gap=0.02)
 
@@ -133,3 +136,67 @@ def test_of_equally_frequent_verdicts_the_first_by_name_counts():
     assert ScenarioVerdicts.most({"overfit": 2, "good_fit": 2, "stagnant": 1}) == "good_fit"
     first = judged(*[(fit(0.01), fit(0.2)), (fit(0.2), fit(0.01))] * 2)
     assert first.agrees
+
+
+def with_verdicts(keras, torch):
+    same = [0.9] * len(keras)
+    return compare(rows(same, same, verdicts={"keras": keras, "torch": torch}), made())
+
+
+def test_verdicts_that_are_shown_to_differ_fail_though_all_numbers_agree():
+    found = with_verdicts(["good_fit"] * 8, ["overfit"] * 7 + ["good_fit"])
+    assert found.verdict == "fail"
+    assert only(found).verdict == "equivalent"
+    (told,) = found.verdicts
+    assert (told.verdict, told.num_same, told.num_near) == ("different", 1, 0)
+    # Seven seeds differ one way, in McNemar's exact test 2 / 2^7; the accuracy is tested as well.
+    assert 2 / 2**7 < told.p_different < 3 * 2 / 2**7
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_a_few_seeds_on_the_other_side_of_a_threshold_do_not_fail(count):
+    found = with_verdicts(["good_fit"] * 10, ["overfit"] * count + ["good_fit"] * (10 - count))
+    assert found.verdict == "pass"
+    assert (found.verdicts[0].verdict, found.verdicts[0].num_same) == ("agree", 10 - count)
+
+
+def test_few_seeds_of_which_most_verdicts_disagree_are_undecided():
+    found = with_verdicts(["good_fit"] * 6, ["overfit"] * 4 + ["good_fit"] * 2)
+    assert (found.verdict, found.verdicts[0].verdict) == ("inconclusive", "undecided")
+
+
+def at_the_threshold(generator, n, *, shift=0.0):
+    """Runs whose gap is at the threshold of 0.05 in both halves, but for a shift of torch's."""
+    runs = []
+    for seed in range(n):
+        for half in HALVES:
+            gap = 0.05 + generator.normal(0, 0.004) + shift * (half == "torch")
+            verdict = "overfit" if gap > 0.05 else "good_fit"
+            numbers = {"gap": gap, "train_accuracy": 0.99, "val_accuracy": 0.99 - gap}
+            runs.append(row(seed, half, verdict, **numbers))
+    return runs
+
+
+def test_a_right_port_with_a_gap_at_the_threshold_does_not_fail():
+    """The most frequent verdict alone would differ in a third of such sweeps."""
+    generator = np.random.default_rng(0)
+    for mode in ("independent", "seeded"):
+        found = [compare(at_the_threshold(generator, 12), made(), mode=mode) for _ in range(40)]
+        assert sum(each.verdicts[0].verdict == "different" for each in found) <= 3
+        assert sum(each.verdict == "pass" for each in found) >= 30
+
+
+def test_verdicts_that_differ_within_the_margins_agree_unless_the_runs_should_be_the_same():
+    runs = at_the_threshold(np.random.default_rng(1), 16, shift=0.01)
+    found = compare(runs, made())
+    assert (found.verdict, found.verdicts[0].verdict) == ("pass", "agree")
+    assert found.verdicts[0].num_near == 6
+    assert found.verdicts[0].num_same == 10
+    seeded = compare(runs, made(), mode="seeded")
+    assert (seeded.verdict, seeded.verdicts[0].verdict) == ("fail", "different")
+
+
+def test_a_verdict_other_than_the_expected_one_is_no_disagreement_of_the_halves():
+    found = with_verdicts(["overfit"] * 6, ["overfit"] * 6)
+    assert found.verdict == "pass"
+    assert found.verdicts[0].expected == "good_fit"

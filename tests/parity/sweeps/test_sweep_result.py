@@ -77,7 +77,7 @@ def test_missing_seeds_are_counted_in_their_scenario():
 
 
 def test_the_json_is_strict_and_has_these_keys():
-    found = result_of(finished(failures=[missing("killed")], num_run=2), mode="independent")
+    found = result_of(finished(failures=[missing("killed", 7)], num_run=2), mode="independent")
     written = json.loads(json.dumps(found.to_json(), allow_nan=False))
     assert set(written) == {
         "schema",
@@ -85,6 +85,7 @@ def test_the_json_is_strict_and_has_these_keys():
         "mode",
         "margins",
         "runs",
+        "seeds",
         "scenarios",
         "collapses",
         "comparisons",
@@ -98,7 +99,8 @@ def test_the_json_is_strict_and_has_these_keys():
     assert written["schema"] == "parity.sweep/2"
     assert (written["verdict"], written["mode"]) == ("incomplete", "independent")
     assert written["runs"] == {"finished": 12, "failed": 1, "now": 2}
-    assert written["failures"] == [missing("killed")]
+    assert written["seeds"] == [{"scenario": "leak", "finished": 6, "missing": 1, "needed": 0}]
+    assert written["failures"] == [missing("killed", 7)]
     (scenario,) = written["scenarios"]
     assert set(scenario) == {
         "scenario",

@@ -179,17 +179,20 @@ def test_many_failures_are_cut_and_counted():
 def test_a_sweep_tells_what_is_missing_and_what_is_not_equivalent():
     verdicts = ["equivalent", "inconclusive", "different"]
     told = lines(sweep("incomplete", verdicts=verdicts, missing=["killed\nlog"], agrees=False))
-    assert told[0].startswith("**incomplete (independent): 0 of 1 verdicts agree, 1 of 3")
+    assert told[0].startswith(
+        "**incomplete (independent, visible margins): 0 of 1 verdicts agree, 1 of 3"
+    )
     assert told[2] == "- **missing** leak, seed 0, torch: killed"
-    assert told[3] == "- **seeds that lack a run** leak 1 of 11"
-    assert told[5:] == [
+    assert told[3] == "- **margins** visible: ±10 % of runs that do not train"
+    assert told[4] == "- **seeds** leak 10 of 11 finished, 1 missing, about 25 needed"
+    assert told[6:] == [
         "| scenario | expected | keras | torch | same verdict |",
         "| --- | --- | --- | --- | --- |",
         "| leak | overfit | overfit 10/10 | good\\_fit 10/10 | NO |",
         "",
         "| scenario | quantity | verdict | keras | torch | margin | seeds | needed |",
         "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: |",
-        "| leak | quantity 2 | different | 0.9 | 0.8 | 0.015 | 10 | 25 |",
+        "| leak | quantity 2 | different | 0.9 | 0.8 | 0.015 | 10 | - |",
         "| leak | quantity 1 | inconclusive | 0.9 | 0.8 | 0.015 | 10 | 25 |",
     ]
 
@@ -197,7 +200,7 @@ def test_a_sweep_tells_what_is_missing_and_what_is_not_equivalent():
 def test_a_sweep_tells_which_runs_did_not_train():
     told = lines(sweep("inconclusive", collapsed=(0, 1, "inconclusive")))
     expected = "leak keras 0/10, torch 1/10 (inconclusive)"
-    assert told[2] == f"- **runs that did not train** {expected}"
+    assert told[4] == f"- **runs that did not train** {expected}"
     assert not any("did not train" in line for line in lines(sweep()))
 
 

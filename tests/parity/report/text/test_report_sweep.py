@@ -1,5 +1,7 @@
 """The report of a sweep: what it says, in 80 columns."""
 
+import dataclasses
+
 import pytest
 from report_lines import check, styles, text
 
@@ -116,9 +118,16 @@ def test_a_sweep_reads_like_this():
         "  leak                    gap         +3.00   +2.80 +3.20  2e-05  0.90 differs",
         "  leak                    epochs      -0.50   -2.50 +1.50   0.01  0.50 ? n 25",
         "  cured_by_early_stopping Δgap        -0.10   -0.30 +0.10  1e-09  1.00 =",
+        "  in points of 100, or epochs; 90 % intervals; p of what the mark says",
+        "  Δ: effect of a remedy, its run minus the run that it cures",
+        "  ? n: undecided; so many seeds would do, if there is no difference",
         "",
-        "  fail (independent): 1 of 2 verdicts agree, 2 of 4 comparisons equivalent; 20",
-        "  runs, 4 of them now",
+        "  leak                    seeds: 10 of 10 finished, about 25 needed",
+        "",
+        "  margins visible: ±1.5 points of accuracy, ±1.5 points of the gap, ±0.015",
+        "  epochs",
+        "  fail (independent, visible margins): 1 of 2 verdicts agree (1 not as",
+        "  expected), 2 of 4 comparisons equivalent; 20 runs, 4 of them now",
         "",
     ]
 
@@ -207,11 +216,11 @@ def test_verdicts_that_are_not_as_they_should_be_are_red(keras, torch, style):
     [
         ("equivalent", " =", "green"),
         ("different", " differs", "bold red"),
-        ("inconclusive", " ? n", "yellow"),
+        ("inconclusive", " ? n 25", "yellow"),
     ],
 )
 def test_comparisons_have_the_colour_of_their_verdict(verdict, mark, style):
-    lines = sweep_lines(result(comparisons=[comparison(verdict=verdict)]))
+    lines = sweep_lines(result(comparisons=[comparison(verdict=verdict, needed=25)]))
     assert styles(lines, mark) == {style}
 
 
@@ -229,25 +238,67 @@ def test_a_sentence_says_what_came_of_it(verdict, style, mode):
     rows = [verdicts({"overfit": 1000}, {"overfit": 1000})] * 18
     lines = sweep_lines(result(verdict, rows, [comparison()] * 10_000, mode=mode))
     check(lines)
-    (start,) = [n for n, line in enumerate(text(lines)) if line.startswith(f"  {verdict} ({mode})")]
+    (start,) = [n for n, line in enumerate(text(lines)) if line.startswith(f"  {verdict} ({mode},")]
     told = " ".join(row.strip() for row in text(lines[start:]))
     assert told.strip() == (
-        f"{verdict} ({mode}): 18 of 18 verdicts agree, 10000 of 10000 comparisons equivalent; "
-        "20 runs, 4 of them now"
+        f"{verdict} ({mode}, visible margins): 18 of 18 verdicts agree (18 not as expected), 10000 "
+        "of 10000 comparisons equivalent; 20 runs, 4 of them now"
     )
     assert {style for line in lines[start:] for _, style in line} == {style}
     assert text(lines)[-1] == ""
 
 
-def test_the_sentence_says_that_margins_were_strict():
-    lines = text(sweep_lines(result(comparisons=[comparison()], margins="strict")))
-    assert any(line.startswith("  pass (independent, strict margins): ") for line in lines)
+@pytest.mark.parametrize("margins", ["visible", "strict"])
+@pytest.mark.parametrize("verdict", ["pass", "incomplete"])
+def test_the_margins_that_judge_are_always_told(verdict, margins):
+    lines = sweep_lines(
+        result(
+            verdict,
+            comparisons=[comparison(), comparison("gap"), comparison("effect on gap")],
+            margins=margins,
+            collapsed=[collapses(0, 0, "equivalent")],
+        )
+    )
+    check(lines)
+    told = " ".join(line.strip() for line in text(lines))
+    assert f"{verdict} (independent, {margins} margins): " in told
+    assert (
+        f"margins {margins}: ±1.5 points of accuracy, ±1.5 points of the gap, ±10 % of runs that "
+        "do not train"
+    ) in told
+
+
+def undecided(**changes):
+    return dataclasses.replace(comparison(verdict="inconclusive", needed=25), **changes)
+
+
+@pytest.mark.parametrize(
+    ("row", "mark", "legend"),
+    [
+        (undecided(), " ? n 25", "? n: undecided; so many seeds would do"),
+        (
+            undecided(equivalence=equivalence(needed=10)),
+            " ? margin",
+            "? margin: undecided with enough seeds: the difference is near the margin",
+        ),
+        (undecided(has_diverged=True), " ? div", "? div: undecided: a run diverged"),
+    ],
+    ids=["seeds", "margin", "diverged"],
+)
+def test_why_a_comparison_is_undecided_is_told(row, mark, legend):
+    lines = sweep_lines(result("inconclusive", comparisons=[row]))
+    check(lines)
+    (line,) = [line for line in text(lines) if " accuracy " in line]
+    assert line.endswith(mark)
+    assert [line.strip()[: len(legend)] for line in text(lines) if line.startswith("  ?")] == [
+        legend
+    ]
 
 
 @pytest.mark.parametrize(
     ("row", "told", "style"),
     [
-        (collapses(0, 1), "untrained: keras 0/20, torch 1/20 ?", "yellow"),
+        (collapses(0, 1), "untrained: keras 0/20, torch 1/20 ? n 61", "yellow"),
         (
             collapses(2, 12, "different", diverged=3),
             "untrained: keras 2/20, torch 12/20 differs",
@@ -261,7 +312,9 @@ def test_runs_that_did_not_train_are_counted(row, told, style):
     check(lines)
     assert f"  leak                    {told}" in text(lines)
     assert any("diverged: keras 0, torch 3" in line for line in text(lines)) == ("12" in told)
-    assert style in {s for line in lines for part, s in line if part in (" ?", " differs", " =")}
+    assert style in {
+        s for line in lines for part, s in line if part in (" ? n 61", " differs", " =")
+    }
 
 
 def test_where_every_run_trained_nothing_is_told_of_it():
@@ -269,10 +322,32 @@ def test_where_every_run_trained_nothing_is_told_of_it():
     assert not any("untrained" in line for line in lines)
 
 
-def test_seeds_that_lack_a_run_are_counted():
-    row = verdicts({"suspicious": 3}, {"suspicious": 3}, num_missing=2)
-    told = "  leak                    missing: 2 of 5 seeds lack a run"
-    assert told in text(sweep_lines(result(rows=[row])))
+@pytest.mark.parametrize(
+    ("num_missing", "needed", "told"),
+    [
+        (2, 8, "3 of 5 finished, 2 missing"),
+        (2, 1050, "3 of 5 finished, 2 missing, about 1050 needed"),
+        (0, 1050, "3 of 3 finished, about 1050 needed"),
+        (0, None, "3 of 3 finished, about >9999 needed"),
+    ],
+)
+def test_seeds_that_are_missing_and_seeds_that_are_needed_are_told(num_missing, needed, told):
+    row = verdicts({"suspicious": 3}, {"suspicious": 3}, num_missing=num_missing)
+    compared = comparison(verdict="inconclusive", needed=needed)
+    lines = sweep_lines(result("incomplete", [row], [compared]))
+    check(lines)
+    assert f"  leak                    seeds: {told}" in text(lines)
+
+
+def test_a_scenario_of_which_no_seed_has_finished_is_told():
+    failures = [missing("killed", seed) for seed in (3, 4)]
+    lines = text(sweep_lines(result("incomplete", failures=failures)))
+    assert "  leak                    seeds: 0 of 2 finished, 2 missing" in lines
+
+
+def test_seeds_that_are_enough_are_not_told():
+    row = verdicts({"suspicious": 3}, {"suspicious": 3})
+    assert not any("seeds:" in line for line in text(sweep_lines(result(rows=[row]))))
 
 
 def test_missing_runs_are_listed_with_their_reasons():
@@ -320,4 +395,4 @@ def test_a_sweep_of_which_every_run_is_missing_has_a_report():
     found = result_of(Sweep(failures=[missing("killed", 0), missing("killed", 1)]), mode="seeded")
     lines = sweep_lines(found)
     check(lines)
-    assert "incomplete (seeded): 0 of 0 verdicts agree" in text(lines)[-3]
+    assert "incomplete (seeded, visible margins): 0 of 0 verdicts agree" in text(lines)[-3]

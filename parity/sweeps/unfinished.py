@@ -1,0 +1,122 @@
+"""A sweep that has not finished: the results of the runs that have, and what its plan says.
+
+In: the folder of a sweep. Out: a `SweepResult` whose verdict is "incomplete". The plan has the
+margins and the runs that are missing. A folder without one is judged by the default margins.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from parity.behaviour.judgement import Judgement
+from parity.errors import InputError, ParityError
+from parity.programs.run_spec import RunSpec
+from parity.programs.scenarios import SCENARIOS
+from parity.sweeps.plan import PLAN, Place, read_plan
+from parity.sweeps.result import SweepResult, result_of
+from parity.sweeps.rows import Row, Sweep, judge_record
+from parity.sweeps.store import LocalStore
+
+NOT_RUN = "it has not run yet, or has failed"
+_NO_PLAN = "the visible margins judge it, and the runs that it lacks are not known"
+
+
+def is_superseded(result: SweepResult, folder: Path) -> bool:
+    """Whether the plan in a folder is not that of the result there: a later sweep has begun."""
+    try:
+        plan = read_plan(folder)
+    except InputError:
+        return False
+    if plan is None:
+        return False
+    found = {(row.scenario, row.seed, row.half): row.key for row in result.rows}
+    lacking = {(row["scenario"], row["seed"], row["half"]) for row in result.failures}
+    is_same = (
+        (result.mode, result.margins) == (plan.mode, plan.margins)
+        and found.keys() | lacking == plan.keys.keys()
+        and all(plan.keys[place] == key for place, key in found.items())
+    )
+    return not is_same
+
+
+def sweep_of_store(folder: Path) -> tuple[SweepResult, tuple[str, ...]]:
+    """Returns what the finished runs of a folder say, and what of them cannot be used.
+
+    Args:
+        folder: folder of a sweep.
+
+    Raises:
+        InputError: no run has finished.
+    """
+    store = LocalStore(folder)
+    problems: list[str] = []
+    try:
+        plan = read_plan(folder)
+    except InputError as error:
+        plan = None
+        problems.append(f"{error}; {_NO_PLAN}")
+    else:
+        problems += [] if plan else [f"{PLAN} is missing: {_NO_PLAN}"]
+    keys = store.finished() if plan is None else store.finished() & set(plan.keys.values())
+    known: dict[str, _Known] = {}
+    for key in sorted(keys):
+        try:
+            known[key] = _known(store.get(key))
+        except (ParityError, KeyError, TypeError, ValueError) as error:
+            problems.append(f"results/{key[:2]}/{key[:12]}...json cannot be used ({error})")
+    places = _latest(known, problems) if plan is None else plan.keys
+    sweep, modes, versions = Sweep(), set(), dict[str, Any]()
+    for (scenario, seed, half), key in places.items():
+        if (run := known.get(key)) is None:
+            row = {"scenario": scenario, "seed": seed, "half": half, "reason": NOT_RUN}
+            sweep.failures.append(row)
+            continue
+        sweep.rows.append(Row(scenario, seed, half, run.judgement, run.wall_s, key))
+        versions[half] = {"versions": run.versions}
+        modes |= {run.spec.mode} if half == "torch" else set()
+    if not sweep.rows:
+        raise InputError(f"{folder}: no run of the sweep has finished; give its command again")
+    if plan is None:
+        mode, margins = modes.pop() if len(modes) == 1 else "independent", "visible"
+    else:
+        mode, margins = plan.mode, plan.margins
+        versions["command"] = plan.command
+    found = result_of(sweep, mode=mode, margins=margins, is_whole=False, environment=versions)
+    return found, tuple(problems)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What the record of a finished run says."""
+
+    spec: RunSpec
+    half: str
+    judgement: Judgement
+    wall_s: float
+    started: float
+    versions: Any
+
+
+def _known(record: dict[str, Any]) -> _Known:
+    spec = RunSpec.from_dict(record["spec"])
+    judgement, wall_s = judge_record(record, spec)
+    started = float(record["run"]["started"])
+    return _Known(spec, str(record["half"]), judgement, wall_s, started, record.get("versions"))
+
+
+def _latest(known: dict[str, _Known], problems: list[str]) -> dict[Place, str]:
+    """Returns the key of each run that has finished, by its place.
+
+    Where a run is there twice, as of two versions of the code, the one that finished last counts.
+    """
+    found: dict[Place, str] = {}
+    for key, run in known.items():
+        place = (run.spec.scenario, run.spec.seed, run.half)
+        if run.spec.scenario not in SCENARIOS:
+            where = f"{run.spec.scenario} seed {run.spec.seed} {run.half}"
+            problems.append(f"{where}: not a scenario of parity list")
+        elif place not in found or known[found[place]].started < run.started:
+            found[place] = key
+    return dict(sorted(found.items()))

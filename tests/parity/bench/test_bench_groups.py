@@ -1,0 +1,262 @@
+"""Unrelated groups: by hand, against scipy, without a spread, and at the margin in simulations."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from parity.bench import groups
+from parity.bench.groups import (
+    equivalence_of_groups,
+    group_power,
+    groups_needed,
+    p_below,
+    p_of_welch,
+)
+from parity.stats import decide, least_p, power_of_limit
+
+
+def drawn(seed, n=12, m=12, *, shift=0.1):
+    generator = np.random.default_rng(seed)
+    return generator.gamma(2, 0.5, n) + shift, generator.normal(1, 1, m)
+
+
+SIZES = pytest.mark.parametrize("sizes", [(12, 12), (6, 30), (30, 6), (2, 2), (3, 7)], ids=str)
+
+
+@SIZES
+def test_welchs_t_is_that_of_scipy_with_halls_correction(sizes):
+    n, m = sizes
+    x, y = drawn(3, n, m)
+    found = stats.ttest_ind(x, y, equal_var=False)
+    third = errors = 0.0
+    for values, sign in ((x, 1), (y, -1)):
+        k, sd = len(values), np.std(values, ddof=1)
+        skew = stats.skew(values, bias=False) if k > 2 else 0.0
+        k3 = max(k, 3)
+        error = math.sqrt(6 * k3 * (k3 - 1) / ((k3 - 2) * (k3 + 1) * (k3 + 3)))
+        third += sign * skew * sd**3 / k**2
+        errors += (error * sd**3 / k**2) ** 2
+    total = np.var(x, ddof=1) / n + np.var(y, ddof=1) / m
+    skew = max((third + 1.645 * math.sqrt(errors)) / total**1.5, 0)
+    t = found.statistic
+    t += skew / 3 * t**2 + skew**2 / 27 * t**3 + skew / 6
+    assert p_of_welch(x, y) == pytest.approx(stats.t.cdf(t, found.df), rel=1e-9)
+
+
+@pytest.mark.parametrize("sizes", [(4, 4), (6, 6), (3, 7), (2, 9)], ids=str)
+def test_the_exact_test_is_that_of_scipy(sizes):
+    x, y = drawn(4, *sizes)
+    expected = stats.permutation_test(
+        (x, y), lambda a, b: np.mean(a) - np.mean(b), n_resamples=np.inf, alternative="less"
+    ).pvalue
+    assert groups._p_of_deals(x, y) == pytest.approx(expected, abs=1e-12)
+
+
+def test_of_many_runs_a_fixed_sample_is_dealt_that_has_what_was_observed():
+    deals = groups._deals(8, 9)
+    assert deals.shape == (groups.NUM_DEALS, 17)
+    assert (deals.sum(axis=1) == 8).all()
+    assert deals[0].tolist() == [1] * 8 + [0] * 9
+    x, y = np.arange(8.0), np.arange(100.0, 109)
+    assert groups._p_of_deals(x, y) >= 1 / groups.NUM_DEALS  # all others have a greater sum
+    generator = np.random.default_rng(1)
+    x, y = generator.normal(0, 1, 8), generator.normal(0.6, 1, 8)
+    by_all = np.mean([sum(d) <= x.sum() for d in itertools.combinations([*x, *y], 8)])
+    assert groups._p_of_deals(x, y) == pytest.approx(by_all, abs=0.01)
+
+
+def test_the_greatest_of_three_p_values_counts():
+    generator = np.random.default_rng(0)
+    biggest = set()
+    for n in (3, 6, 12):
+        for _ in range(30):
+            x, y = generator.normal(0, 1, n), generator.normal(2, 1, n)
+            each = groups._p_of_deals(x, y), p_of_welch(x, y), least_p(n)
+            assert p_below(x, y) == max(each)
+            biggest.add(int(np.argmax(each)))
+    assert biggest == {0, 1, 2}
+
+
+@pytest.mark.parametrize("n", [2, 3, 4, 5])
+@pytest.mark.parametrize("difference", [0.0, 0.1, 3.0])
+@pytest.mark.parametrize("spread", [0.0, 1e-3])
+def test_fewer_than_six_runs_decide_nothing_however_sure_they_look(n, difference, spread):
+    first = 1 + difference + spread * np.arange(n)
+    found = equivalence_of_groups(first, [1.0] * n, 0.5)
+    assert found.verdict == "inconclusive"
+    assert min(found.p, found.p_different) >= least_p(n) == 2.0 ** (1 - n)
+    assert (found.n, found.power, found.n_needed) == (n, 0, 6)
+
+
+@pytest.mark.parametrize(
+    ("difference", "verdict"), [(0.0, "equivalent"), (0.25, "equivalent"), (0.75, "different")]
+)
+@pytest.mark.parametrize("sign", [1, -1])
+def test_groups_without_a_spread_have_the_p_of_an_exact_test_and_never_0(difference, verdict, sign):
+    found = equivalence_of_groups([1.0 + sign * difference] * 6, [1.0] * 8, 0.5)
+    assert found.verdict == verdict
+    assert (found.p if verdict == "equivalent" else found.p_different) == 1 / 32
+    assert found.low == found.high == pytest.approx(sign * difference)
+    # One of C(14, 6) ways deals all six of the first group into it.
+    assert found.p_zero == pytest.approx(1 if difference == 0 else 2 / 3003)
+
+
+def test_groups_exactly_at_the_margin_are_neither_equivalent_nor_different():
+    found = equivalence_of_groups([1.5] * 20, [1.0] * 20, 0.5)
+    assert (found.p, found.p_different, found.verdict) == (1, 1, "inconclusive")
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_one_group_without_a_spread_leaves_the_other_to_decide(side):
+    near, far = [0.9, 1.0, 1.1, 1.0, 0.95, 1.05], [3.9, 4.0, 4.1, 4.0, 3.95, 4.05]
+    for values, verdict in ((near, "equivalent"), (far, "different")):
+        both = (values, [1.0] * 6)[::side]
+        assert equivalence_of_groups(*both, 0.5).verdict == verdict
+
+
+def test_whole_sample_steps_that_are_tied_are_no_difference():
+    """All runs of a group named the same number of samples, but for one sample of 1,000."""
+    found = equivalence_of_groups([0.901] * 2, [0.9] * 2, 0.03)
+    assert found.p_zero == pytest.approx(2 / 6)  # one of six ways, on either side
+    assert found.verdict == "inconclusive"
+    tied = [0.9, 0.901, 0.9, 0.9, 0.901, 0.9]
+    found = equivalence_of_groups(tied, [0.9] * 6, 0.03)
+    # Six of the twelve are dealt: both steps are among them in C(10, 4) of C(12, 6) ways.
+    assert found.p_zero == pytest.approx(2 * 210 / 924)
+    assert found.verdict == "equivalent"
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "verdict"),
+    [
+        ([1.00, 1.01, 1.02, 1.0, 0.99, 1.0], [1.01, 1.00, 1.03, 1.0, 1.0, 0.99], "equivalent"),
+        ([1.00, 1.01, 1.02, 1.0, 0.99, 1.0], [3.01, 3.00, 3.03, 3.0, 3.0, 2.99], "different"),
+        ([1.0, 2.0, 3.0, 1.5, 0.2, 2.1], [1.9, 1.1, 3.2, 0.4, 2.0, 1.2], "inconclusive"),
+    ],
+)
+def test_there_are_three_verdicts(a, b, verdict):
+    for first, second in ((a, b), (b, a)):
+        found = equivalence_of_groups(first, second, 0.5)
+        assert found.verdict == verdict == decide(found.p, found.p_different, 0.05)
+        assert found.difference == pytest.approx(np.mean(first) - np.mean(second))
+
+
+def test_the_interval_ends_where_p_of_welch_is_alpha():
+    for seed in range(8):
+        x, y = drawn(seed, 9, 7)
+        found = equivalence_of_groups(x, y, 0.5)
+        assert p_of_welch(x - found.high, y) == pytest.approx(0.05, rel=1e-4)
+        assert p_of_welch(found.low - x, -y) == pytest.approx(0.05, rel=1e-4)
+
+
+def test_equivalent_groups_have_their_interval_within_the_margins():
+    seen = set()
+    for seed in range(60):
+        generator = np.random.default_rng(seed)
+        found = equivalence_of_groups(
+            generator.normal(0.1, 0.3, 8), generator.normal(0, 0.3, 7), 0.5
+        )
+        within = found.low > -0.5 and found.high < 0.5
+        assert within or found.verdict != "equivalent"
+        seen.add(found.verdict)
+    assert {"equivalent", "inconclusive"} <= seen
+
+
+def exponential(g, n):
+    return g.standard_exponential(n) - 1
+
+
+def constant(g, n):
+    return np.zeros(n)
+
+
+def normal(g, n):
+    return g.standard_normal(n)
+
+
+def tied(g, n):
+    return g.choice([-1.0, 0.0, 1.0], n, p=[0.1, 0.8, 0.1])
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (normal, normal),
+        (normal, lambda g, n: 3 * normal(g, n)),
+        (exponential, exponential),
+        (exponential, constant),
+        (constant, lambda g, n: -exponential(g, n)),
+        (tied, tied),
+        (tied, constant),
+    ],
+    ids=["normal", "spreads", "skewed", "one skewed", "other skewed", "tied", "one tied"],
+)
+@pytest.mark.parametrize("sizes", [(6, 6), (8, 8), (6, 20)], ids=str)
+def test_groups_at_the_margin_are_called_equivalent_in_at_most_one_of_twenty(first, second, sizes):
+    """Plain Welch calls exponential runs beside a constant equivalent in 14 %."""
+    count, (n, m) = 600, sizes
+    g = np.random.default_rng([n, m])
+    rate = np.mean([p_below(first(g, n), second(g, m)) < 0.05 for _ in range(count)])
+    assert rate < 0.05 + 3 * math.sqrt(0.05 * 0.95 / count)
+
+
+def test_plain_welch_would_call_them_equivalent_more_often():
+    g = np.random.default_rng(1)
+    x = g.standard_exponential((2000, 8)) - 1
+    p = stats.ttest_1samp(x, 0, axis=1, alternative="less").pvalue  # the other group is constant
+    assert np.mean(p < 0.05) > 0.1
+
+
+@pytest.mark.parametrize("n", [6, 10, 24])
+@pytest.mark.parametrize("margin", [1.4, 2.2, 4.0])
+def test_the_power_that_is_told_is_the_rate_that_is_seen(n, margin):
+    count = 600
+    g = np.random.default_rng(n)
+    seen = []
+    for _ in range(count):
+        x, y = g.standard_normal((2, n))
+        seen.append(max(p_below(x - margin, y), p_below(-x - margin, -y)) < 0.05)
+    told = group_power(margin, 1.0, n)
+    assert np.mean(seen) == pytest.approx(
+        told, abs=0.015 + 3 * math.sqrt(told * (1 - told) / count)
+    )
+
+
+def test_the_power_of_many_runs_that_is_an_integral_continues_that_which_is_drawn():
+    for margin in (0.17, 0.24, 0.35):
+        drawn_power, integral = (group_power(margin, 1.0, n) for n in (256, 257))
+        assert integral == pytest.approx(drawn_power, abs=0.01)
+        plain = power_of_limit(margin, math.sqrt(2 / 257), 512, stats.t.ppf(0.95, 512))
+        assert integral < plain < integral + 0.06
+
+
+def test_without_a_spread_the_power_is_certain_from_six_runs_on():
+    assert [group_power(0.1, 0.0, n) for n in (2, 5, 6, 100)] == [0, 0, 1, 1]
+    assert group_power(0.1, 0.0, 6, difference=0.1) == 0
+
+
+def test_the_runs_that_are_needed_are_the_fewest_that_are_enough():
+    for sd in (0.1, 0.5, 1.0, 7.0):
+        n = groups_needed(0.6, sd)
+        assert group_power(0.6, sd, n) >= 0.8
+        assert group_power(0.6, sd, n - 1) < 0.8
+    assert groups_needed(1e-6, 1.0) is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (([1.0], [1.0], 1), r"a=\[1.0\]: expected at least 2 values"),
+        (([1.0, 2.0], [1.0, math.nan], 1), r"b=\[1.0, nan\]: expected finite values"),
+        (([1.0, 2.0], [1.0, 2.0], 0), "margin=0: expected a number above 0"),
+        (([1.0, 2.0], [1.0, 2.0], math.inf), "margin=inf: expected a number above 0"),
+        (([1.0, 2.0], [1.0, 2.0], 1, 0.5), r"alpha=0.5: expected a level in \(0, 0.5\)"),
+    ],
+    ids=["one value", "nan", "margin 0", "margin inf", "alpha"],
+)
+def test_what_makes_no_sense_is_an_error_that_shows_it(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        equivalence_of_groups(*arguments)

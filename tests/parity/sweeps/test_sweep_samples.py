@@ -1,0 +1,170 @@
+"""The quantities of a sweep: which seeds have a value in both halves, and with which margin."""
+
+import pytest
+
+from parity.behaviour.judgement import Judgement
+from parity.programs.run_spec import RunSpec
+from parity.programs.scenarios import Margins, Scenario
+from parity.sweeps.samples import QUANTITIES, samples_of
+
+MARGINS = Margins(accuracy=0.015, gap=0.02, epochs=0.1)
+
+
+def run(verdict="good_fit", *, num_epochs=20, **numbers):
+    return Judgement(verdict, "rule", "because", num_epochs, **numbers)
+
+
+def pairs(attribute, keras, torch, *, seeds=None):
+    """A pair of runs for every pair of values, with seeds from 0."""
+    seeds = range(len(keras)) if seeds is None else seeds
+    both = zip(seeds, keras, torch, strict=True)
+    return {seed: tuple(run(**{attribute: value}) for value in values) for seed, *values in both}
+
+
+def scenario(name="some", *, expected="good_fit", cures=None):
+    return {name: Scenario("Made.", RunSpec(scenario=name), expected, cures)}
+
+
+def found(runs, scenarios=None, *, trained=None, margins=MARGINS):
+    """The comparisons of runs by scenario, all of which trained unless said otherwise."""
+    scenarios = scenarios or scenario()
+    limits = dict.fromkeys(runs, margins)
+    return samples_of(runs, runs if trained is None else trained, scenarios, limits)
+
+
+def test_a_comparison_has_the_values_of_both_halves_by_seed():
+    runs = pairs("val_accuracy", [0.9, 0.8, 0.7], [0.91, 0.82, 0.73], seeds=[2, 5, 9])
+    (sample,) = found({"some": runs})
+    assert (sample.scenario, sample.quantity, sample.against) == ("some", "accuracy", None)
+    assert sample.seeds == (2, 5, 9)
+    assert (sample.keras, sample.torch) == ((0.9, 0.8, 0.7), (0.91, 0.82, 0.73))
+    assert (sample.num_left_out, sample.has_diverged) == (0, False)
+
+
+@pytest.mark.parametrize(
+    ("quantity", "margin"),
+    [
+        ("accuracy", 0.015),
+        ("gap", 0.02),
+        ("epochs", 2.0),  # a tenth of the 20 epochs of a run
+    ],
+)
+def test_each_quantity_has_its_own_margin(quantity, margin):
+    attribute, _ = QUANTITIES[quantity]
+    (sample,) = found({"some": pairs(attribute, [0.5, 0.5], [0.5, 0.5])})
+    assert (sample.quantity, sample.margin) == (quantity, pytest.approx(margin))
+
+
+def test_the_margin_of_the_epochs_is_a_share_of_the_longest_run():
+    """Early stopping ends some runs before others."""
+    runs = {
+        seed: (run(num_epochs=6, epochs_to_plateau=3.0), run(num_epochs=n, epochs_to_plateau=3.0))
+        for seed, n in enumerate([4, 10])
+    }
+    (sample,) = found({"some": runs})
+    assert sample.margin == pytest.approx(1.0)
+
+
+def test_what_a_run_does_not_have_is_left_out_with_its_partner():
+    runs = pairs("epochs_to_plateau", [3.0, None, 3.2, 3.1, 2.9], [3.1, 3.0, None, 3.1, 3.0])
+    (sample,) = found({"some": runs})
+    assert (sample.seeds, sample.num_left_out) == ((0, 3, 4), 2)
+    assert (sample.keras, sample.torch) == ((3.0, 3.1, 2.9), (3.1, 3.1, 3.0))
+
+
+def test_a_value_of_0_is_one():
+    (sample,) = found({"some": pairs("gap", [0.0, 0.1], [0.1, 0.0])})
+    assert (sample.keras, sample.num_left_out) == ((0.0, 0.1), 0)
+
+
+@pytest.mark.parametrize(
+    ("keras", "torch"), [([3.0, None, 3.0], [3.0, 3.0, None]), ([3.0], [3.0]), ([], [])]
+)
+def test_a_quantity_that_fewer_than_two_pairs_have_is_not_compared(keras, torch):
+    assert found({"some": pairs("epochs_to_plateau", keras, torch)}) == []
+
+
+def test_runs_that_did_not_train_are_left_out_and_counted():
+    runs = pairs("val_accuracy", [0.9, 0.1, 0.9, 0.9], [0.9, 0.9, 0.9, 0.9])
+    trained = {seed: pair for seed, pair in runs.items() if seed != 1}
+    (sample,) = found({"some": runs}, trained={"some": trained})
+    assert (sample.seeds, sample.num_left_out) == ((0, 2, 3), 1)
+
+
+def with_a_diverged_run():
+    """A seed more, of which torch's run diverged."""
+    return {99: (run(), run("diverged"))}
+
+
+@pytest.mark.parametrize(
+    ("expected", "has_diverged"), [("good_fit", True), (None, True), ("diverged", False)]
+)
+def test_a_run_that_diverged_is_told_of_all_quantities_unless_it_was_meant_to(
+    expected, has_diverged
+):
+    trained = pairs("gap", [0.1, 0.1], [0.1, 0.1])
+    (sample,) = found(
+        {"some": trained | with_a_diverged_run()},
+        scenario(expected=expected),
+        trained={"some": trained},
+    )
+    assert sample.has_diverged == has_diverged
+
+
+def of_a_remedy(base, remedy, *, base_verdict="overfit", attribute="gap", diverged=()):
+    """The comparisons of a cause and its remedy, by scenario and quantity."""
+    scenarios = scenario("cause", expected=base_verdict) | scenario("remedy", cures="cause")
+    trained = {"cause": pairs(attribute, *base), "remedy": pairs(attribute, *remedy)}
+    trained = {name: runs for name, runs in trained.items() if runs}
+    runs = {
+        name: each | (with_a_diverged_run() if name in diverged else {})
+        for name, each in trained.items()
+    }
+    samples = found(runs, scenarios, trained=trained)
+    return {(sample.scenario, sample.quantity): sample for sample in samples}
+
+
+def test_the_effect_of_a_remedy_is_what_it_takes_off_the_gap_of_the_same_seed():
+    base = [0.30, 0.34, 0.32, 0.36], [0.31, 0.33, 0.33, 0.35]
+    remedy = [0.10, 0.12, 0.11, 0.15], [0.14, 0.14, 0.16, 0.16]
+    samples = of_a_remedy(base, remedy)
+    assert list(samples) == [("cause", "gap"), ("remedy", "gap"), ("remedy", "effect on gap")]
+    effect = samples["remedy", "effect on gap"]
+    assert (effect.against, effect.margin) == ("cause", 0.02)
+    assert effect.keras == pytest.approx((-0.20, -0.22, -0.21, -0.21))
+    assert effect.torch == pytest.approx((-0.17, -0.19, -0.17, -0.19))
+
+
+@pytest.mark.parametrize("base_verdict", ["underfit", "stagnant", "suspicious"])
+def test_where_the_cured_run_does_not_overfit_the_effect_is_on_accuracy(base_verdict):
+    base = [0.60, 0.62], [0.60, 0.62]
+    remedy = [0.90, 0.94], [0.80, 0.84]
+    effect = of_a_remedy(base, remedy, base_verdict=base_verdict, attribute="val_accuracy")[
+        "remedy", "effect on accuracy"
+    ]
+    assert effect.margin == 0.015
+    assert effect.keras == pytest.approx((0.30, 0.32))
+    assert effect.torch == pytest.approx((0.20, 0.22))
+
+
+def test_an_effect_is_of_the_seeds_that_both_scenarios_have():
+    samples = of_a_remedy(([0.3] * 3, [0.3] * 3), ([0.1] * 8, [0.1] * 8))
+    effect = samples["remedy", "effect on gap"]
+    assert (effect.seeds, effect.num_left_out) == ((0, 1, 2), 0)
+    assert len(samples["remedy", "gap"].seeds) == 8
+
+
+def test_a_remedy_without_the_run_that_it_cures_has_no_effect_to_compare():
+    assert list(of_a_remedy(([], []), ([0.1] * 8, [0.1] * 8))) == [("remedy", "gap")]
+
+
+def test_where_the_cured_run_diverged_the_effect_has_no_equivalence_either():
+    runs = ([0.3] * 3, [0.3] * 3), ([0.1] * 3, [0.1] * 3)
+    told = {
+        name: sample.has_diverged for name, sample in of_a_remedy(*runs, diverged=["cause"]).items()
+    }
+    assert told == {
+        ("cause", "gap"): True,
+        ("remedy", "gap"): False,
+        ("remedy", "effect on gap"): True,
+    }
