@@ -32,8 +32,10 @@ class NotRewritten(Exception):
 
 
 def _fx(module: Any) -> Any:
-    from torch import fx
+    from torch import fx, nn
 
+    if any(type(part).train is not nn.Module.train for part in module.modules()):
+        raise NotRewritten("a trace loses a `train` of its own")
     try:
         evaluated, trained = (fx.symbolic_trace(module.train(mode)) for mode in (False, True))
     except Exception as error:  # control flow that depends on values
