@@ -32,7 +32,7 @@ def agreed(folder, spec):
 @pytest.mark.long
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_whole_float64_training_agrees_to_1e_12_with_every_rate_cut(tmp_path, name):
-    # Every epoch of the program, and five steps in each, on as few images as learn and stop learning.
+    # Every epoch of the program with five steps, on as few images as can be learnt by heart.
     sizes = {"train_size": 75, "val_size": 25, "batch_size": 16}
     traces = agreed(tmp_path, scenario(name).replace(dtype="float64", **sizes))
     keras, torch = (trace.history for trace in traces)
