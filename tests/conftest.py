@@ -29,6 +29,8 @@ torch.set_num_threads(1)
 settings.register_profile("repeatable", deadline=None, derandomize=True, database=None)
 settings.load_profile("repeatable")
 
+MANY_OBJECTS = 50_000  # the garbage collector looks at so many in a hundredth of a second
+
 
 def pytest_collection_modifyitems(items):
     """Long tests are begun first: at the end one worker would wait for the other."""
@@ -39,6 +41,15 @@ def pytest_collection_finish():
     """Keras collects garbage for every new model, and need not look at what was imported."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _what_stays_is_not_looked_at_again():
+    """What the tests of a file have left alive, such as modules, would slow down all after them."""
+    yield
+    if len(gc.get_objects(generation=2)) > MANY_OBJECTS:
+        gc.collect()
+        gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
 
 from parity.data.dataset import Data
 from parity.programs.run_spec import RunSpec
-from torch_impl.augment import ImageDataGenerator, KerasTransform, Parameters
 from torch_impl.seeds import KerasSeeds
+
+if TYPE_CHECKING:
+    from torch_impl.augment import ImageDataGenerator, KerasTransform, Parameters
 
 # Batch size of evaluations, which larger batches make faster.
 EVALUATION_BATCH_SIZE = 256
@@ -174,6 +176,8 @@ def training_data(spec: RunSpec, data: Data, seeds: KerasSeeds) -> Batches:
         if is_independent:
             return OwnBatches(x, y, spec.batch_size)
         return ArrayBatches(x, y, spec.batch_size, seeds.fit_order(len(x)))
+    from torch_impl.augment import ImageDataGenerator  # torchvision takes as long as torch
+
     datagen = ImageDataGenerator(
         **asdict(spec.augmentation),
         data_format="channels_first",

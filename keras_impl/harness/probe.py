@@ -176,7 +176,10 @@ def _settings(model: keras.Model) -> dict[str, Any]:
 
 def _write_optimizer(spec: RunSpec, data: Data, model: keras.Model, writer: TraceWriter) -> None:
     losses = []
-    model.optimizer.build(model.trainable_variables)  # without it the step is traced twice
+    # A step that makes variables of its own is traced twice: the optimizer's, the metric's.
+    model.optimizer.build(model.trainable_variables)
+    x, y = probe_batch(spec, data)
+    model.compute_metrics(x, y, model(x, training=False))
     for step in range(1, NUM_PROBE_STEPS + 1):
         x, y = probe_step_batch(spec, data, step)
         losses.append(float(model.train_on_batch(x, y, return_dict=True)["loss"]))

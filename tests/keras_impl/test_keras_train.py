@@ -28,16 +28,22 @@ def plain(name):
     return fit(SPECS[name], small_data())
 
 
+@functools.cache
+def watched(name):
+    """The same run with a recorder, and what was written down of it."""
+    writer = TraceWriter()
+    return fit(SPECS[name], small_data(), Recorder(writer, steps_per_epoch=3, epochs=2)), writer
+
+
 @pytest.mark.parametrize("name", SPECS)
 def test_a_watched_run_is_bitwise_the_plain_run(name):
-    writer = TraceWriter()
-    watched = fit(SPECS[name], small_data(), Recorder(writer, steps_per_epoch=3, epochs=2))
-    assert watched.history == plain(name).history
-    assert_same_weights(watched.weights, plain(name).weights)
+    seen, writer = watched(name)
+    assert seen.history == plain(name).history
+    assert_same_weights(seen.weights, plain(name).weights)
     # It was watched: every step, and the weights that came out.
     assert len(writer.arrays["running_loss"]) == 6
-    assert writer.arrays["running_loss"][2::3].tolist() == watched.history["loss"]
-    for key, value in watched.weights.items():
+    assert writer.arrays["running_loss"][2::3].tolist() == seen.history["loss"]
+    for key, value in seen.weights.items():
         assert_same_bits(writer.arrays[f"trajectory/6/{key}"], value)
 
 
@@ -95,8 +101,8 @@ def test_a_run_that_ends_early_has_a_rate_for_every_epoch_and_the_weights_of_the
 
 
 def test_the_last_evaluation_is_of_the_final_weights_on_the_plain_training_samples():
-    spec, data, writer = SPECS["dropout"], small_data(), TraceWriter()
-    result = fit(spec, data, Recorder(writer, steps_per_epoch=3, epochs=2))
+    spec, data = SPECS["dropout"], small_data()
+    result, writer = watched("dropout")
     model = build_model(spec, data.input_shape, data.num_classes)
     set_weights(model, result.weights)
     probabilities = model(data.x_train, training=False).numpy().astype(np.float64)

@@ -5,6 +5,7 @@ import inspect
 import keras
 import numpy as np
 import torch
+from traced import as_one_call
 
 from torch_impl import optim
 from torch_impl.optim.arguments import DEFAULTS
@@ -13,6 +14,7 @@ SHAPES = ((3, 2, 5), (7, 1), ())
 NUM_STEPS = 200
 SHORT = 40  # for what shows soon
 RATES = (0.01, 0.0003)  # in the first half of a run and in the second
+NUM_EAGER = 5  # steps of Keras before it makes them as one call: to trace takes as long as these
 
 # Greatest difference of weights in parts of the greatest weight, and of slots in parts of their
 # greatest entry, in units of the dtype's epsilon. Measured over nine optimizers, 18 settings, two
@@ -59,9 +61,12 @@ class KerasRun:
         if excluded:
             self.optimizer.exclude_from_weight_decay([self.variables[i] for i in excluded])
         self.optimizer.build(self.variables)
+        self._num_steps, self._traced = 0, as_one_call(self.optimizer.apply)
 
     def step(self, gradients):
-        self.optimizer.apply([keras.ops.convert_to_tensor(g) for g in gradients])
+        self._num_steps += 1
+        apply = self.optimizer.apply if self._num_steps <= NUM_EAGER else self._traced
+        apply([keras.ops.convert_to_tensor(g) for g in gradients])
 
     def set_rate(self, rate):
         self.optimizer.learning_rate = rate

@@ -5,6 +5,7 @@ import inspect
 import keras
 import numpy as np
 import torch
+from traced import as_one_call
 
 from torch_impl import schedule
 
@@ -21,10 +22,11 @@ def keras_rates(name, steps, dtype, **arguments):
     rate = getattr(keras.optimizers.schedules, name)(**arguments)
     # A variable of whole numbers is what an optimizer counts in.
     count = keras.Variable(0, dtype="int32")
+    rate_now = as_one_call(lambda: rate(count))
     rates = []
     for step in steps:
         count.assign(step)
-        rates.append(keras_rate(rate(count)))
+        rates.append(keras_rate(rate_now()))
     return rates
 
 

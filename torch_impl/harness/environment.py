@@ -25,8 +25,7 @@ def configure(spec: RunSpec | CheckSpec) -> None:
     torch.set_num_threads(spec.threads)
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
-    if isinstance(spec, CheckSpec):
-        _skip_dynamo()
+    _skip_dynamo()
     number = int(spec.device.partition(":")[2] or 0)
     if spec.device != "cpu" and number >= torch.cuda.device_count():
         raise InputError(
@@ -40,7 +39,7 @@ def _skip_dynamo() -> None:
     """Keeps torch's optimizers from importing the compiler, which takes up to a second.
 
     They do so at their first call, to tell the compiler that it must not look into four of their
-    methods. It never does in a check: the harness calls these methods, and compiles nothing.
+    methods. It never does: nobody compiles an optimizer here.
     """
     from torch.optim import Optimizer
 

@@ -1,5 +1,7 @@
 """What Keras's weights are drawn by is found, and drawn again with other numbers."""
 
+from contextlib import contextmanager
+
 import keras
 import numpy as np
 import pytest
@@ -13,12 +15,20 @@ from parity.programs.check_spec import CheckSpec
 from parity.traces.trace import TraceWriter
 
 
-@pytest.fixture(autouse=True)
-def _float64():
+@contextmanager
+def in_float64():
     before = keras.backend.floatx()
     keras.backend.set_floatx("float64")
-    yield
-    keras.backend.set_floatx(before)
+    try:
+        yield
+    finally:
+        keras.backend.set_floatx(before)
+
+
+@pytest.fixture(autouse=True)
+def _float64():
+    with in_float64():
+        yield
 
 
 @keras.saving.register_keras_serializable("test")
@@ -69,14 +79,16 @@ def test_the_layer_that_holds_a_weight_tells_its_initialiser():
     assert found["own.kernel"].endswith(".Halves")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def written():
+    """The draws of every weight, once for all tests: a cell draws as often as it is small."""
     spec = CheckSpec(seed=3)
-    reference = call_factory(net, spec.seed)
-    samples = Samples(spec, signature(reference))
-    build(reference, samples)
     writer = TraceWriter()
-    write_init(spec, net, reference, samples, writer)
+    with in_float64():
+        reference = call_factory(net, spec.seed)
+        samples = Samples(spec, signature(reference))
+        build(reference, samples)
+        write_init(spec, net, reference, samples, writer)
     own = {name: array[0] for name, array in writer.arrays.items()}
     for layer in reference.model.layers:
         if layer.name in ("seeded", "own"):

@@ -94,13 +94,25 @@ def write(path, columns):
     ],
     ids=lambda value: " ".join(value)[:80] if isinstance(value, list) else "",
 )
-def test_wrong_use_is_told_in_one_paragraph_with_exit_code_2(arguments, message, tmp_path):
-    ended = parity(*arguments, cwd=tmp_path)
+def test_wrong_use_is_told_in_one_paragraph_with_exit_code_2(arguments, message, call, tmp_path):
+    ended = call(*arguments)
     told = ended.stderr
     assert message in " ".join(told.split())
     assert "Traceback" not in told
     assert ended.returncode == 2
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["run", "no-such"], ["run", "--no-such-option"], ["diagnose", "no-such.json"]],
+    ids=" ".join,
+)
+def test_a_process_tells_wrong_use_as_a_call_does(arguments, call, tmp_path):
+    def told(ended):
+        return ended.returncode, ended.stdout, ended.stderr.splitlines()[-1]
+
+    assert told(parity(*arguments, cwd=tmp_path)) == told(call(*arguments))
 
 
 COMMANDS = [

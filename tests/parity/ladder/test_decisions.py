@@ -1,5 +1,6 @@
 """What the rules say of a history is what Keras's callbacks do with it."""
 
+import functools
 from dataclasses import asdict
 from types import SimpleNamespace
 
@@ -20,9 +21,17 @@ def losses(seed, decimals):
     return [float(np.float32(round(value, decimals))) for value in 2 + np.cumsum(steps)]
 
 
+@functools.cache
+def optimizer_of(dtype):
+    """One for all sequences: to make one takes Keras longer than a sequence."""
+    assert keras.config.floatx() == dtype
+    return keras.optimizers.SGD()
+
+
 def decided_by_keras(spec, values):
     """Rates, number of epochs and the epoch whose weights are the last, by Keras's callbacks."""
-    optimizer = keras.optimizers.SGD(spec.learning_rate)
+    optimizer = optimizer_of(spec.dtype)
+    optimizer.learning_rate = spec.learning_rate
     model = SimpleNamespace(optimizer=optimizer, stop_training=False, weights=None)
     model.get_weights = lambda: model.weights
     model.set_weights = lambda weights: setattr(model, "weights", weights)

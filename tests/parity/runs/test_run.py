@@ -54,19 +54,33 @@ def color_npz(tmp_path):
     return path
 
 
-def test_two_scenarios_in_float64_pass_every_level_and_leave_whole_run_directories(tmp_path):
-    shown = []
-    specs = [small("dropout", seed=3), small("augmentation", seed=3)]
-    results = run_all(
-        specs,
-        RunOptions(out=tmp_path / "out"),
-        on_result=lambda result, directory: shown.append(result),
-    )
-    assert [result.verdict for result in results] == ["pass", "pass"]
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    """Two scenarios and a third run whose trace is damaged, what was shown of them, the folder."""
+    compare = Pair.compare
+
+    def broken(pair):
+        if pair.spec.seed == 4:
+            raise RunError(f"{pair.directory.name}: damaged")
+        return compare(pair)
+
+    shown, out = [], tmp_path_factory.mktemp("ran") / "out"
+    specs = [small("dropout", seed=3), small("dropout", seed=4), small("augmentation", seed=3)]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Pair, "compare", broken)
+        options = RunOptions(out=out)
+        results = run_all(specs, options, on_result=lambda result, directory: shown.append(result))
+    return results, shown, out
+
+
+def test_two_scenarios_in_float64_pass_every_level_and_leave_whole_run_directories(ran):
+    results, shown, out = ran
     assert sorted(map(id, shown)) == sorted(map(id, results))
-    for result in results:
+    whole = [result for result in results if result.spec["seed"] == 3]
+    assert [result.verdict for result in whole] == ["pass", "pass"]
+    for result in whole:
         assert [level.id for level in result.levels] == LEVELS
-        directory = tmp_path / "out" / f"{result.spec['scenario']}-seed3"
+        directory = out / f"{result.spec['scenario']}-seed3"
         names = {path.name for path in directory.iterdir()}
         assert names == {"keras", "torch", "keras.log", "torch.log", "result.json"}
         written = json.loads((directory / "result.json").read_text(), parse_constant=pytest.fail)
@@ -76,6 +90,12 @@ def test_two_scenarios_in_float64_pass_every_level_and_leave_whole_run_directori
         assert written["verdict"] == "pass"
         assert written["mode"] == "seeded"
         assert set(written["history"]["torch"]) == set(written["history"]["keras"])
+
+
+def test_a_damaged_trace_of_one_pair_leaves_the_others_their_turn(ran):
+    results, _, _ = ran
+    assert [result.verdict for result in results] == ["pass", "error", "pass"]
+    assert list(results[1].errors) == ["dropout-seed4: damaged"]
 
 
 def test_float32_is_judged_from_anchors_which_are_then_removed(tmp_path, color_npz):
@@ -111,21 +131,6 @@ def test_data_that_cannot_be_used_is_refused_before_anything_is_run(tmp_path):
     with pytest.raises(InputError, match="nowhere"):
         run(small("dropout", data=str(tmp_path / "nowhere.npz")), out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
-
-
-def test_a_damaged_trace_of_one_pair_leaves_the_others_their_turn(tmp_path, monkeypatch):
-    compare = Pair.compare
-
-    def broken(pair):
-        if pair.spec.seed == 3:
-            raise RunError(f"{pair.directory.name}: damaged")
-        return compare(pair)
-
-    monkeypatch.setattr(Pair, "compare", broken)
-    specs = [small("dropout", seed=3, epochs=1), small("dropout", seed=4, epochs=1)]
-    results = run_all(specs, RunOptions(out=tmp_path / "out"))
-    assert [result.verdict for result in results] == ["error", "pass"]
-    assert list(results[0].errors) == ["dropout-seed3: damaged"]
 
 
 def interpreter(tmp_path, name, script):

@@ -80,10 +80,13 @@ def num_different(images):
     return len(torch.unique(images.flatten(1), dim=0))
 
 
-@pytest.fixture(autouse=True)
-def _collector_is_left_as_found():
+@pytest.fixture(autouse=True, scope="module")
+def _no_garbage_stays_frozen():
+    """What is alive is frozen again, as before: else every later collection takes long."""
     yield
     gc.unfreeze()
+    gc.collect()
+    gc.freeze()
 
 
 every_loader = pytest.mark.parametrize("loader", [singly, in_batches])

@@ -1,4 +1,4 @@
-"""What is set before torch is imported; a check does not pay for a compiler that it never uses."""
+"""What is set before torch is imported; nobody waits for what a program does not use."""
 
 import subprocess
 import sys
@@ -32,6 +32,16 @@ def module():
 torch.optim.AdamW(module().parameters()).zero_grad()
 plain = module()
 first = trained(plain, plain)
+
+from parity.data.load import run_data
+from parity.programs.scenarios import scenario
+from parity.traces.trace import TraceWriter
+
+spec = scenario("dropout").replace(epochs=1, train_size=40, val_size=20)
+torch_impl.configure(spec)
+torch_impl.run_probe(spec, run_data(spec), TraceWriter())
+torch_impl.fit(spec, run_data(spec))
+assert "torchvision" not in sys.modules, "nothing is augmented"
 assert "torch._dynamo" not in sys.modules, "the compiler was imported"
 compiled = module()
 second = trained(compiled, torch.compile(compiled, backend="eager"))
@@ -41,7 +51,7 @@ print("done", torch.get_num_threads())
 """
 
 
-def test_optimizers_work_without_the_compiler_and_beside_it():
+def test_a_run_needs_neither_torchvision_nor_the_compiler_and_optimizers_work_beside_it():
     ended = subprocess.run(
         [sys.executable, "-c", PROGRAM.format(root=str(ROOT))],
         capture_output=True,

@@ -1,12 +1,18 @@
 """Every optimizer moves weights as Keras's does, to the bit where nothing but sums can differ."""
 
+import optimizer_runs
 import pytest
 from optimizer_runs import (
+    SHORT,
+    KerasRun,
     assert_close,
     assert_defaults_are_those_of_keras,
     assert_same_bits,
     assert_same_slots,
     both_runs,
+    make_gradients,
+    make_weights,
+    run_steps,
 )
 
 from torch_impl import optim
@@ -59,6 +65,22 @@ def test_weights_and_slots_are_those_of_keras(name, settings, exact, dtype, num_
 def test_weights_and_slots_are_those_of_keras_to_the_bit(name, settings, dtype, num_steps):
     theirs, ours = both_runs(name, dtype, num_steps, **settings)
     assert_same_bits(ours, theirs)
+
+
+@pytest.mark.parametrize("name", ["adadelta", "rmsprop_momentum"])
+def test_steps_that_keras_makes_as_one_call_have_the_bits_of_its_single_operations(
+    name, monkeypatch
+):
+    """Of these two, a step whose products and sums TensorFlow has fused has others."""
+    kind, settings, _ = CLOSE[name]
+
+    def run():
+        made = KerasRun(kind, make_weights("float32"), **settings)
+        return run_steps(made, make_gradients("float32", SHORT))
+
+    fast = run()
+    monkeypatch.setattr(optimizer_runs, "NUM_EAGER", SHORT)
+    assert_same_bits(fast, run())
 
 
 @pytest.mark.parametrize("name", [name for name in optim.__all__ if name != "KerasOptimizer"])
