@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 
 from parity.behaviour.audit.exact_copies import MAX_PAIRS, Copies, Originals
-from parity.behaviour.audit.findings import Finding, Severity, findings_of
+from parity.behaviour.audit.findings import ALARM, MIN_LEAK, Finding, Severity, findings_of
 from parity.behaviour.audit.image_views import blurred, shrink
 from parity.behaviour.audit.label_noise import K, LabelNoise, label_noise
+from parity.behaviour.audit.leak_size import LeakSize
 from parity.behaviour.audit.near_copies import Nearness, nearness
 from parity.behaviour.audit.neighbours import nearest
 from parity.behaviour.audit.split_tests import (
@@ -36,7 +37,7 @@ from parity.files.floats import encode_floats
 __all__ = ["Audit", "Baseline", "Finding", "NearCopies", "audit"]
 
 SCHEMA = "parity.audit/1"
-MAX_TRAIN, MAX_VAL = 10_000, 2_000
+MAX_TRAIN, MAX_VAL, MAX_WITHIN = 10_000, 2_000, 1_000
 
 
 @dataclass(frozen=True)
@@ -49,11 +50,26 @@ class NearCopies(Copies):
         dimension: dimension of the data, which determines the threshold; see
             `parity.behaviour.audit.near_copies`.
         within_training: fraction of training images that are near copies of another one.
+        size: how many validation images are copies, also of those that are not surely one; None
+            if most training images have copies in training.
     """
 
     threshold: float
     dimension: float
     within_training: float
+    size: LeakSize | None
+
+    @property
+    def is_excess(self) -> bool:
+        """Whether more images are near training images than honest ones are by chance."""
+        return self.size is not None and self.size.p < ALARM and self.size.low >= MIN_LEAK * self.size.num_images
+
+    @property
+    def cut(self) -> float:
+        """A ratio below it is taken for a copy, where copies must not count."""
+        if self.size is None or not self.is_excess:
+            return self.threshold
+        return max(self.threshold, self.size.cut)
 
 
 @dataclass(frozen=True)
@@ -135,18 +151,18 @@ def audit(data: Data, *, seed: int = 0) -> Audit:
     y_train, y_val = data.y_train[chosen], data.y_val[chosen_val]
 
     is_copy = originals.contain(data.x_val[chosen_val])
-    is_near_within = np.zeros(len(train[:MAX_VAL]), bool)
+    some = _like(y_val, y_train)
     near = None
-    compared = nearness(train, val, max_within=MAX_VAL)
+    compared = nearness(train, val, within=some, generator=generator)
     if compared is not None:
-        is_near_within = compared.within < compared.threshold
         near = _near_copies(compared, ~is_copy, data, chosen, chosen_val)
-        is_copy |= compared.ratio < compared.threshold
+        is_copy |= compared.scores.value < near.cut
+        some = some[compared.within >= near.cut]
 
     looks, train = blurred(train), train.reshape(len(train), -1)
     is_right = y_train[nearest(val.reshape(len(val), -1), train, 1).index[:, 0]] == y_val
     within = _within(train)
-    rows = np.flatnonzero(~is_near_within) if within.size else np.empty(0, np.int64)
+    rows = some if within.size else np.empty(0, np.int64)
     is_right_within = y_train[within[rows, :1].ravel()] == y_train[rows]
     # Blurred and normalised images usually separate classes better; flat ones need the pixels.
     judged = [label_noise(y_train, neighbours) for neighbours in (_within(looks), within)]
@@ -179,6 +195,23 @@ def _within(vectors: np.ndarray) -> np.ndarray:
     return nearest(vectors, vectors, K, own=np.arange(len(vectors))).index
 
 
+def _like(y_val: np.ndarray, y_train: np.ndarray) -> np.ndarray:
+    """Returns training images, at most MAX_WITHIN, with validation's mix of classes if possible.
+
+    Where training lacks images of these classes, others take half of their places.
+    """
+    most = min(MAX_WITHIN, len(y_train))
+    labels, counts = np.unique(y_val, return_counts=True)
+    wanted = np.ceil(most * counts / len(y_val)).astype(int)
+    rows = [
+        np.flatnonzero(y_train == label)[:count]
+        for label, count in zip(labels, wanted, strict=True)
+    ]
+    like = np.concatenate(rows)
+    others = np.setdiff1d(np.arange(len(y_train)), like)[: max(0, (most - len(like)) // 2)]
+    return np.sort(np.concatenate([like, others]))
+
+
 def _near_copies(
     compared: Nearness,
     is_new: np.ndarray,
@@ -187,16 +220,25 @@ def _near_copies(
     chosen_val: np.ndarray,
 ) -> NearCopies:
     """Counts the pairs below the threshold, with their indices in the data."""
-    rows = np.flatnonzero(is_new & (compared.ratio < compared.threshold))
-    of_val, of_train = chosen_val[rows], chosen[compared.index[rows]]
-    has_other_label = data.y_val[of_val] != data.y_train[of_train]
-    order = np.argsort(~has_other_label, kind="stable")[:MAX_PAIRS]
-    return NearCopies(
-        count=len(rows),
-        fraction=len(rows) / len(chosen_val),
-        num_other_label=int(has_other_label.sum()),
-        pairs=tuple(zip(of_val[order].tolist(), of_train[order].tolist(), strict=True)),
+    is_sure = is_new & compared.is_sure
+    found = NearCopies(
+        count=int(is_sure.sum()),
+        fraction=float(is_sure.mean()),
+        num_other_label=0,
+        pairs=(),
         threshold=compared.threshold,
         dimension=compared.dimension,
         within_training=float((compared.within < compared.threshold).mean()),
+        size=compared.size(is_new),
+    )
+    score = compared.scores.value
+    rows = np.flatnonzero(is_new & (score < found.cut))
+    of_val, of_train = chosen_val[rows], chosen[compared.index[rows]]
+    has_other_label = data.y_val[of_val] != data.y_train[of_train]
+    # Sure ones first, of those the ones with another label.
+    order = np.lexsort((score[rows], ~has_other_label, ~is_sure[rows]))[:MAX_PAIRS]
+    return replace(
+        found,
+        num_other_label=int((has_other_label & is_sure[rows]).sum()),
+        pairs=tuple(zip(of_val[order].tolist(), of_train[order].tolist(), strict=True)),
     )

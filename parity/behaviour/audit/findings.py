@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from parity.behaviour.audit.audit import Audit
 
 ALARM = 1e-4
+MIN_LEAK = 0.01  # of validation that is surely changed copies of training
 MIN_TRAIN_COPIES = 0.01  # of training that repeats itself
 MIN_NOISE = 0.02  # of labels that are surely wrong
 MIN_SUSPECTED = 5  # images
@@ -94,19 +95,25 @@ def _duplicates(audit: Audit) -> Finding | None:
 
 
 def _near_duplicates(audit: Audit) -> Finding | None:
-    near = audit.near_copies
-    if near is None or near.count == 0:
+    near, size = audit.near_copies, audit.near_copies and audit.near_copies.size
+    if near is None or (near.count == 0 and not near.is_excess):
         return None
     index, original = near.pairs[0]
-    other = f", {near.num_other_label:,} under another label" if near.num_other_label else ""
+    other = f", {near.num_other_label:,} of them under another label" if near.num_other_label else ""
     share = near.within_training
     within = f"; {share:.1%} of training images are such copies of others" if share else ""
+    fraction, start = near.fraction, f"{near.count:,} of"
+    sure = ""
+    if near.is_excess and size is not None and size.count > near.count:
+        fraction = size.count / audit.num_val
+        start = f"about {size.count:,.0f} ({size.low:,.0f} to {size.high:,.0f}) of"
+        sure = f"; {near.count:,} surely"
     return Finding(
         "near_duplicates",
-        _share_graded(near.fraction, near.count),
-        f"{near.count:,} of {audit.num_val:,} validation images ({near.fraction:.1%}) are training "
-        f"images up to noise, brightness or a shift{other}, such as image {index}, which is "
-        f"training image {original}{within}",
+        _share_graded(fraction, 2 if near.is_excess else near.count),
+        f"{start} {audit.num_val:,} validation images ({fraction:.1%}) are training images that "
+        "were shifted, rotated, resized, mirrored, made brighter or noisier by a little"
+        f"{sure}{other}, such as image {index}, which is training image {original}{within}",
     )
 
 
