@@ -22,7 +22,8 @@ from parity.behaviour.audit.image_views import blurred, shrink
 from parity.behaviour.audit.label_noise import K, LabelNoise, label_noise
 from parity.behaviour.audit.leak_size import LeakSize
 from parity.behaviour.audit.near_copies import Nearness, nearness
-from parity.behaviour.audit.neighbours import nearest
+from parity.behaviour.audit.neighbours import Neighbours, nearest
+from parity.behaviour.audit.notes import notes_of
 from parity.behaviour.audit.split_tests import (
     AccuracyTest,
     ClassBalance,
@@ -62,7 +63,11 @@ class NearCopies(Copies):
     @property
     def is_excess(self) -> bool:
         """Whether more images are near training images than honest ones are by chance."""
-        return self.size is not None and self.size.p < ALARM and self.size.low >= MIN_LEAK * self.size.num_images
+        return (
+            self.size is not None
+            and self.size.p < ALARM
+            and self.size.low >= MIN_LEAK * self.size.num_images
+        )
 
     @property
     def cut(self) -> float:
@@ -122,6 +127,10 @@ class Audit:
         """Returns the findings, worst first; none for an honest split."""
         return findings_of(self)
 
+    def notes(self) -> tuple[str, ...]:
+        """Returns what of the data was not looked at, and what would not have been seen."""
+        return notes_of(self)
+
     @property
     def severity(self) -> Severity:
         """The severity of the worst finding; "none" without findings."""
@@ -131,7 +140,13 @@ class Audit:
         """Returns the audit as `parity.audit/1`, ready for `json.dumps(..., allow_nan=False)`."""
         findings = [asdict(finding) for finding in self.findings()]
         return encode_floats(
-            {"schema": SCHEMA, "severity": self.severity, "findings": findings, **asdict(self)}
+            {
+                "schema": SCHEMA,
+                "severity": self.severity,
+                "findings": findings,
+                "notes": list(self.notes()),
+                **asdict(self),
+            }
         )
 
 
@@ -161,14 +176,22 @@ def audit(data: Data, *, seed: int = 0) -> Audit:
 
     looks, train = blurred(train), train.reshape(len(train), -1)
     is_right = y_train[nearest(val.reshape(len(val), -1), train, 1).index[:, 0]] == y_val
-    within = _within(train)
+    nearest_within = _within(train)
+    within = nearest_within.index
     rows = some if within.size else np.empty(0, np.int64)
     is_right_within = y_train[within[rows, :1].ravel()] == y_train[rows]
     # Blurred and normalised images usually separate classes better; flat ones need the pixels.
-    judged = [label_noise(y_train, neighbours) for neighbours in (_within(looks), within)]
+    judged = [
+        label_noise(y_train, found.index, found.distance)
+        for found in (_within(looks), nearest_within)
+    ]
     labels = min(filter(None, judged), key=lambda noise: noise.disagreement, default=None)
     if labels is not None:
-        labels = replace(labels, suspected=tuple(chosen[list(labels.suspected)].tolist()))
+        labels = replace(
+            labels,
+            suspected=tuple(chosen[list(labels.suspected)].tolist()),
+            unsupported=tuple(chosen[list(labels.unsupported)].tolist()),
+        )
     return Audit(
         source=data.source,
         seed=seed,
@@ -188,11 +211,11 @@ def audit(data: Data, *, seed: int = 0) -> Audit:
     )
 
 
-def _within(vectors: np.ndarray) -> np.ndarray:
+def _within(vectors: np.ndarray) -> Neighbours:
     """Returns the nearest other vectors of each vector, as many as the test of labels needs."""
     if len(vectors) == 1:
-        return np.empty((1, 0), np.int64)
-    return nearest(vectors, vectors, K, own=np.arange(len(vectors))).index
+        return Neighbours(np.empty((1, 0), np.int64), np.empty((1, 0), np.float32))
+    return nearest(vectors, vectors, K, own=np.arange(len(vectors)))
 
 
 def _like(y_val: np.ndarray, y_train: np.ndarray) -> np.ndarray:

@@ -41,6 +41,8 @@ from parity.behaviour.audit.registration import Registration, similarity, warped
 
 K = 10
 CANDIDATES = 12  # training images that each image is registered with
+# Of small images more: their coarse views say less, and they take less time.
+SMALL_SIDE, SMALL_CANDIDATES = 14, 36
 FALSE_ALARMS = 0.01  # expected pairs in an honest data set with evenly distributed points
 MAX_RATIO = 0.2
 MIN_TRAIN = 50  # images needed to estimate D
@@ -76,7 +78,7 @@ class Nearness:
 
     @property
     def is_sure(self) -> np.ndarray:
-        """bool (val,), whether each validation image is surely a near copy."""
+        """Bool (val,), whether each validation image is surely a near copy."""
         sure: np.ndarray = self.scores.value < self.threshold
         return sure
 
@@ -119,12 +121,13 @@ def nearness(
     if min(len(train), len(within)) < MIN_TRAIN or train[0].size < MIN_PIXELS:
         return None
     search, registration = Search(train), Registration(train)
+    num_candidates = SMALL_CANDIDATES if min(train.shape[1:3]) < SMALL_SIDE else CANDIDATES
 
     def compared(
         images: np.ndarray, own: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Returns the nearest training image, whether it is moved, and the K distances."""
-        candidates = search.candidates(images, CANDIDATES, own=own)
+        candidates = search.candidates(images, num_candidates, own=own)
         found = registration.compare(images, candidates)
         first = found.distance.argmin(axis=1)[:, None]
         index, is_moved = (

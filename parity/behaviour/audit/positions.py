@@ -85,9 +85,7 @@ class Positions:
 
     def _windows(self, move: np.ndarray) -> np.ndarray:
         angle = math.radians(move[0])
-        turn = np.array(
-            [[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]]
-        )
+        turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
         centre = (np.array([self.height, self.width]) - 1) / 2
         cells = (self._cells - centre) @ turn.T + centre + move[1:]
         cell = max(1.0, min(self.height, self.width) / CELLS)
@@ -98,7 +96,8 @@ def grid_of(height: int, width: int, cell: float) -> np.ndarray:
     """Returns the centres of cells that cover an image evenly.
 
     Args:
-        height, width: of the image, in pixels.
+        height: of the image, in pixels.
+        width: likewise.
         cell: side of a cell, in pixels, at least 1; it is rounded, so that whole cells fit.
 
     Returns:
@@ -116,7 +115,8 @@ def windows_at(points: np.ndarray, height: int, width: int, sigma: float) -> np.
 
     Args:
         points: (P, 2), centres in pixels; a window far outside has weights 0.
-        height, width: of the images.
+        height: of the images, in pixels.
+        width: likewise.
         sigma: standard deviation, in pixels.
 
     Returns:
@@ -129,7 +129,8 @@ def windows_at(points: np.ndarray, height: int, width: int, sigma: float) -> np.
     weights = (down[:, :, None] * across[:, None, :]).reshape(len(points), -1)
     weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1e-12)
     weights[weights < 1e-5] = 0  # smaller ones would be slow, denormal numbers
-    return weights.astype(np.float32)
+    small: np.ndarray = weights.astype(np.float32)
+    return small
 
 
 def of_norm_1(vectors: np.ndarray) -> np.ndarray:

@@ -24,7 +24,7 @@ WIDTH = 0.5  # standard deviation of the window of a pixel, in its sides
 STEPS = 3
 MAX_STEP = (1.5, 1.5, 0.15, 0.15)  # pixels, pixels, radians, logarithm of size
 MIN_OVERLAP = 0.5  # of the pixels
-STILL = 0.5  # pixels: the mean way of the pixels of an image that is not moved
+STILL = 0.015  # sides: the mean way of the pixels of an image that is not moved
 _BLOCK = 256
 
 
@@ -51,6 +51,7 @@ class Registration:
 
     def __init__(self, train: np.ndarray) -> None:
         height, width, channels = train.shape[1:]
+        self._side = min(height, width)
         self._scale = max(1.0, min(height, width) / SIDE)
         self._grid = tuple(max(1, round(side / self._scale)) for side in (height, width))
         self._windows = windows_at(
@@ -85,13 +86,14 @@ class Registration:
             there, mask = warped(self._train, which[rows], best)
             here = small[template[rows]].reshape(there.shape)
             distance[rows] = np.sqrt(np.maximum(2 - 2 * _correlation(here, there, mask), 0))
-            is_moved[rows] = self._way(best) > STILL
+            is_moved[rows] = self._way(best) > STILL * self._side
         return Registered(distance.reshape(count, k), is_moved.reshape(count, k))
 
     def _small(self, images: np.ndarray) -> np.ndarray:
         count, height, width, channels = images.shape
         seen = self._windows @ images.reshape(count, height * width, channels)
-        return seen.reshape(count, *self._grid, channels)
+        small: np.ndarray = seen.reshape(count, *self._grid, channels)
+        return small
 
     def _first_warps(self, moves: np.ndarray) -> np.ndarray:
         """Returns warps that undo these moves."""
@@ -223,14 +225,13 @@ def similarity(
     Args:
         angle: (B,), radians.
         size: (B,) or one, factor.
-        down, across: (B,), the shift in pixels.
+        down: (B,), the shift in pixels.
+        across: likewise.
     """
     return _matrices(size * np.cos(angle), size * np.sin(angle), down, across)
 
 
-def _matrices(
-    cos: np.ndarray, sin: np.ndarray, down: np.ndarray, across: np.ndarray
-) -> np.ndarray:
+def _matrices(cos: np.ndarray, sin: np.ndarray, down: np.ndarray, across: np.ndarray) -> np.ndarray:
     return np.stack([cos, -sin, down, sin, cos, across], axis=1).reshape(-1, 2, 3)
 
 
