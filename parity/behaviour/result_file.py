@@ -62,6 +62,7 @@ class LeakSizeRecord:
 @records.mirrors(NearCopies)
 class NearCopiesRecord(_Counted):
     within_training: records.Share
+    p_sure: records.Share
     size: LeakSizeRecord | None
 
 

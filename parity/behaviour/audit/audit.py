@@ -20,7 +20,7 @@ from parity.behaviour.audit.exact_copies import MAX_PAIRS, Copies, Originals
 from parity.behaviour.audit.findings import ALARM, MIN_LEAK, Finding, Severity, findings_of
 from parity.behaviour.audit.image_views import blurred, shrink
 from parity.behaviour.audit.label_noise import K, LabelNoise, label_noise
-from parity.behaviour.audit.leak_size import LeakSize
+from parity.behaviour.audit.leak_size import LeakSize, more_often
 from parity.behaviour.audit.near_copies import Nearness, nearness
 from parity.behaviour.audit.neighbours import Neighbours, nearest
 from parity.behaviour.audit.notes import notes_of
@@ -38,6 +38,8 @@ from parity.files.floats import encode_floats
 __all__ = ["Audit", "Baseline", "Finding", "NearCopies", "audit"]
 
 SCHEMA = "parity.audit/1"
+# Places of a very low dimension, such as patches of sky, have single pairs that look sure.
+MAX_P_SURE, MANY_IN_TRAINING = 0.01, 0.05
 MAX_TRAIN, MAX_VAL, MAX_WITHIN = 10_000, 2_000, 1_000
 
 
@@ -51,6 +53,7 @@ class NearCopies(Copies):
         dimension: dimension of the data, which determines the threshold; see
             `parity.behaviour.audit.near_copies`.
         within_training: fraction of training images that are near copies of another one.
+        p_sure: p value of so many pairs if validation had them as often as training.
         size: how many validation images are copies, also of those that are not surely one; None
             if most training images have copies in training.
     """
@@ -58,7 +61,18 @@ class NearCopies(Copies):
     threshold: float
     dimension: float
     within_training: float
+    p_sure: float
     size: LeakSize | None
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether the pairs of `count` are not what also occurs among honest training images.
+
+        If many training images are such copies, they are copies there too.
+        """
+        return self.count > 0 and (
+            self.p_sure < MAX_P_SURE or self.within_training >= MANY_IN_TRAINING
+        )
 
     @property
     def is_excess(self) -> bool:
@@ -252,6 +266,7 @@ def _near_copies(
         threshold=compared.threshold,
         dimension=compared.dimension,
         within_training=float((compared.within < compared.threshold).mean()),
+        p_sure=more_often(is_sure, compared.within < compared.threshold),
         size=compared.size(is_new),
     )
     score = compared.scores.value

@@ -97,7 +97,7 @@ def _duplicates(audit: Audit) -> Finding | None:
 
 def _near_duplicates(audit: Audit) -> Finding | None:
     near = audit.near_copies
-    if near is None or (near.count == 0 and not near.is_excess):
+    if near is None or not (near.is_certain or near.is_excess):
         return None
     index, original = near.pairs[0]
     other = (

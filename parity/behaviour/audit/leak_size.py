@@ -109,3 +109,19 @@ def leak_size(
         power_still=powers[0],
         power_moved=powers[1],
     )
+
+
+def more_often(found: np.ndarray, honest: np.ndarray) -> float:
+    """Returns the p value that something is as frequent as among honest images.
+
+    With a uniform prior of the share, its posterior from the honest images.
+
+    Args:
+        found: bool (M,), of the images.
+        honest: bool (N,).
+    """
+    from scipy import stats
+
+    count = int(honest.sum())
+    by_chance = stats.betabinom(len(found), count + 1, len(honest) - count + 1)
+    return float(by_chance.sf(int(found.sum()) - 1))

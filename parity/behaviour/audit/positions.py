@@ -15,6 +15,8 @@ from functools import cached_property
 
 import numpy as np
 
+from parity.behaviour.audit.image_views import normalised
+
 CELLS = 8  # along the shorter side
 WIDTH = 0.45  # standard deviation of a window, in cells
 MIN_SIDE = 8  # of images that are moved; smaller ones are only mirrored
@@ -75,8 +77,7 @@ class Positions:
         count, height, width, channels = images.shape
         by_channel = images.transpose(0, 3, 1, 2).reshape(count * channels, height * width)
         seen = (by_channel @ windows.T).reshape(count, channels, -1, len(self._cells))
-        seen = np.ascontiguousarray(seen.transpose(0, 2, 3, 1)).reshape(count, seen.shape[2], -1)
-        return of_norm_1(seen)
+        return normalised(np.ascontiguousarray(seen.transpose(0, 2, 3, 1)), 2)
 
     @cached_property
     def _cells(self) -> np.ndarray:
@@ -131,13 +132,3 @@ def windows_at(points: np.ndarray, height: int, width: int, sigma: float) -> np.
     weights[weights < 1e-5] = 0  # smaller ones would be slow, denormal numbers
     small: np.ndarray = weights.astype(np.float32)
     return small
-
-
-def of_norm_1(vectors: np.ndarray) -> np.ndarray:
-    """Returns vectors of mean 0 and norm 1 along the last axis; constant ones become 0."""
-    vectors = vectors - vectors.mean(axis=-1, keepdims=True)
-    norm = np.sqrt(np.einsum("...d,...d->...", vectors, vectors))[..., None]
-    # The norm of a constant vector is only rounding, which must not be scaled up.
-    limit = 1e-5 * math.sqrt(vectors.shape[-1])
-    unit: np.ndarray = vectors / np.where(norm > limit, norm, np.inf)
-    return unit
