@@ -56,7 +56,7 @@ class LeakSizeRecord:
     p: records.Share
     num_images: records.Count
     power_still: records.Share
-    power_moved: records.Share
+    power_moved: records.Share | None
 
 
 @records.mirrors(NearCopies)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from parity.behaviour.audit.image_views import normalised
 from parity.behaviour.audit.positions import Positions
 
 DIMENSIONS = 32  # principal components of the views that are compared
@@ -41,7 +42,7 @@ class Search:
 
     def __init__(self, train: np.ndarray) -> None:
         self._positions = Positions(*train.shape[1:3])
-        views = self._positions.view(train)
+        views = normalised(self._positions.view(train), 1)
         self._mean = views.mean(axis=0)
         centred = views - self._mean
         _, axes = np.linalg.eigh(centred.T @ centred)
@@ -74,7 +75,7 @@ class Search:
     ) -> tuple[np.ndarray, np.ndarray]:
         ways = (images, np.ascontiguousarray(images[:, :, ::-1]))
         views = np.concatenate([self._positions.views(way) for way in ways], axis=1)
-        views = (views - self._mean) @ self._axes
+        views = (normalised(views, 2) - self._mean) @ self._axes
         half_squares = np.einsum("qvd,qvd->qv", views, views) / 2
         # -|v - b|² / 2 = v·b - |v|² / 2 - |b|² / 2, at the best of the first positions
         first = self._positions.first

@@ -46,7 +46,8 @@ class LeakSize:
         p: p value of no copy.
         cut: images with a lower score were counted.
         num_images: number of images.
-        power_still, power_moved: shares of the planted copies below the cut.
+        power_still, power_moved: shares of the planted copies below the cut; None if images are too
+            small to be moved.
     """
 
     count: float
@@ -56,7 +57,7 @@ class LeakSize:
     cut: float
     num_images: int
     power_still: float
-    power_moved: float
+    power_moved: float | None
 
 
 def leak_size(
@@ -81,14 +82,16 @@ def leak_size(
     by_chance = stats.betabinom(total, rank + 1, len(honest) - rank)
     tail = (1 - CONFIDENCE) / 2
     low = max(float(num_sure), still + moved - float(by_chance.ppf(1 - tail)))
-    powers, lowest = [], []
+    powers: list[float | None] = []
+    lowest = []
     for kind in (False, True):
         caught = [way.value[way.is_moved == kind] < cut for way in planted]
-        powers.append(float(np.concatenate(caught).mean()))
+        has_kind = any(len(below) for below in caught)
+        powers.append(float(np.concatenate(caught).mean()) if has_kind else None)
         # The way in which copies are the hardest to recognise counts for the upper limit.
         limits = [stats.beta.ppf(tail, max(c.sum(), 0.5), (~c).sum() + 1) for c in caught]
-        lowest.append(max(MIN_POWER, float(min(limits))))
-    by_power = [max(power, MIN_POWER) for power in powers]
+        lowest.append(max(MIN_POWER, float(min(limits))) if has_kind else 1.0)
+    by_power = [1.0 if power is None else max(power, MIN_POWER) for power in powers]
     # Honest images below the cut look moved: they are matched as well as possible.
     honest_left = max(0.0, total - still - moved / by_power[1])
     share = (rank + 0.5) / len(honest)
@@ -106,7 +109,7 @@ def leak_size(
         p=float(by_chance.sf(still + moved - 1)),
         cut=cut,
         num_images=total,
-        power_still=powers[0],
+        power_still=by_power[0] if powers[0] is None else powers[0],
         power_moved=powers[1],
     )
 

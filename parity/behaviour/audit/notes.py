@@ -35,11 +35,15 @@ def notes_of(audit: Audit) -> tuple[str, ...]:
         )
     else:
         size = near.size
+        moved = (
+            "; moved ones are not looked for in such small images"
+            if size.power_moved is None
+            else f", and {size.power_moved:.0%} if they were rotated by up to 10 degrees, shifted "
+            "by up to a ninth of the side and resized by up to a tenth too"
+        )
         found.append(
             f"of training images that were changed as a test, {size.power_still:.0%} were "
-            f"recognised if mirrored, brighter or noisier, and {size.power_moved:.0%} if they were "
-            "rotated by up to 10 degrees, shifted by up to a ninth of the side and resized by up "
-            "to a tenth too"
+            f"recognised if mirrored, brighter or noisier{moved}"
         )
         if near.within_training >= MANY_COPIES:
             found.append("many training images are copies of others, which may hide near copies")

@@ -15,8 +15,6 @@ from functools import cached_property
 
 import numpy as np
 
-from parity.behaviour.audit.image_views import normalised
-
 CELLS = 8  # along the shorter side
 WIDTH = 0.45  # standard deviation of a window, in cells
 MIN_SIDE = 8  # of images that are moved; smaller ones are only mirrored
@@ -62,11 +60,11 @@ class Positions:
         )
 
     def view(self, images: np.ndarray) -> np.ndarray:
-        """Returns (N, D) float32: images as they are, of mean 0 and norm 1."""
+        """Returns (N, D) float32: images as they are."""
         return self._seen(images, self._windows(np.zeros(3)))[:, 0]
 
     def views(self, images: np.ndarray) -> np.ndarray:
-        """Returns (N, V, D) float32: images at each position, of mean 0 and norm 1."""
+        """Returns (N, V, D) float32: images at each position."""
         return self._seen(images, self._all_windows)
 
     @cached_property
@@ -77,7 +75,8 @@ class Positions:
         count, height, width, channels = images.shape
         by_channel = images.transpose(0, 3, 1, 2).reshape(count * channels, height * width)
         seen = (by_channel @ windows.T).reshape(count, channels, -1, len(self._cells))
-        return normalised(np.ascontiguousarray(seen.transpose(0, 2, 3, 1)), 2)
+        seen = np.ascontiguousarray(seen.transpose(0, 2, 3, 1))
+        return seen.reshape(count, seen.shape[1], -1)
 
     @cached_property
     def _cells(self) -> np.ndarray:

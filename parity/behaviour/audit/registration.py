@@ -13,11 +13,14 @@ images vary most, their first principal component, and c is that of all channels
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from parity.behaviour.audit.candidates import Candidates
 from parity.behaviour.audit.positions import MIN_SIDE, grid_of, windows_at
+
+if TYPE_CHECKING:
+    from parity.behaviour.audit.candidates import Candidates
 
 SIDE = 28  # pixels along the shorter side; fewer blur what distinguishes two images
 WIDTH = 0.5  # standard deviation of the window of a pixel, in its sides

@@ -136,7 +136,7 @@ def test_near_copies_of_every_image_within_training_do_not_hide_those_of_validat
     found = nearness(np.concatenate(copies[:3]), copies[3], max_within=500)
     assert (found.scores.value < found.threshold).mean() >= 0.85
     assert found.size(np.ones(200, bool)) is None  # no honest image is left to compare with
-    assert (found.within < found.threshold).mean() >= 0.95
+    assert (found.within < found.threshold).mean() >= 0.85
 
 
 def test_colours_count():
@@ -183,7 +183,7 @@ def test_half_of_validation_is_counted_as_half():
     size = found.size(np.ones(200, bool))
     assert size.low <= 100 <= size.high
     assert size.count == pytest.approx(100, rel=0.1)
-    assert size.p < 1e-20
+    assert size.p < 1e-10
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -37,3 +37,10 @@ def test_what_was_not_looked_for_is_said():
         "near copies were not looked for: there are too few images or pixels",
         "how many labels are wrong is unknown: too few neighbours agree",
     )
+
+
+def test_images_too_small_to_be_moved_are_said():
+    near = audit(data()).near_copies
+    small = replace(near, size=replace(near.size, power_moved=None))
+    (note,) = replace(audit(data()), near_copies=small).notes()
+    assert note.endswith("; moved ones are not looked for in such small images")
