@@ -11,7 +11,9 @@ from parity.behaviour.audit.audit import Audit, NearCopies
 from parity.behaviour.audit.exact_copies import MAX_PAIRS, Copies
 from parity.behaviour.audit.findings import Finding
 from parity.behaviour.audit.label_noise import LabelNoise
+from parity.behaviour.audit.leak_size import LeakSize
 from parity.behaviour.audit.split_tests import ClassBalance
+from parity.behaviour.audit.suspects import PairNoise
 from parity.behaviour.causes import Cause, RankedCause
 from parity.behaviour.diagnosis import SCHEMA, Diagnosis
 from parity.behaviour.judgement import Judgement
@@ -49,9 +51,30 @@ class CopiesRecord(_Counted):
     pass
 
 
+@records.mirrors(LeakSize)
+class LeakSizeRecord:
+    p: records.Share
+    num_images: records.Count
+    power_still: records.Share
+    power_moved: records.Share | None
+
+
 @records.mirrors(NearCopies)
 class NearCopiesRecord(_Counted):
     within_training: records.Share
+    p_sure: records.Share
+    size: LeakSizeRecord | None
+
+
+@records.mirrors(PairNoise)
+class PairNoiseRecord:
+    label: records.Count
+    true: records.Count
+    count: records.Count
+    compared: records.Count
+    share: records.Share
+    low: records.Share
+    high: records.Share
 
 
 @records.mirrors(LabelNoise)
@@ -60,7 +83,9 @@ class LabelNoiseRecord:
     support: records.Share
     num_images: records.Count
     num_consensus: records.Count
+    unsupported: records.Many[records.Count]
     suspected: records.Many[records.Count]
+    pairs: records.Many[PairNoiseRecord]
 
 
 @records.mirrors(ClassBalance)
@@ -78,9 +103,11 @@ class AuditRecord:
         schema: name and version of this part.
         severity: severity of the worst finding.
         findings: findings in the data, worst first.
+        notes: what was not looked at, and what would not have been seen.
     """
 
     schema: Annotated[str, records.one_of(AUDIT)]
+    notes: records.Many[str]
     severity: Annotated[str, records.one_of(*SEVERITIES, "none")]
     findings: records.Many[FindingRecord]
     seed: records.Count

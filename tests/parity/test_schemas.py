@@ -128,7 +128,7 @@ FIELDS = [
     (RESULT["$defs"]["item"], Item, {"status"}),
     (RESULT["$defs"]["judgement"], Judgement, set()),
     (DIAGNOSIS["$defs"]["judgement"], Judgement, set()),
-    (DIAGNOSIS["$defs"]["audit"], Audit, {"schema", "severity", "findings"}),
+    (DIAGNOSIS["$defs"]["audit"], Audit, {"schema", "severity", "findings", "notes"}),
     (SWEEP["$defs"]["comparison"], EquivalenceRow, set()),
     (SWEEP["$defs"]["equivalence"], Equivalence, set()),
     (SWEEP["$defs"]["scenario"], ScenarioVerdicts, {"agrees"}),

@@ -56,6 +56,7 @@ NOT_RUN = {
     "parity record --dtype float32": "likewise",
     "parity check --against keras_model.parity --torch torch_model_naive.py:build": "likewise",
     "parity record keras_model.parity --keras keras_model.py:build": "likewise",
+    "python benchmarks/accuracy/audit.py ...": "half an hour, with scikit-learn and cleanlab",
     "parity doctor": "half a minute; tests/parity/runs/test_doctor.py runs it",
     "parity run capacity augmentation dropout ...": "a quarter of an hour to hours",
     "parity run dropout --dtype float64 --train-size 5000 ...": "a quarter of an hour",

@@ -17,11 +17,13 @@ from typing import Any
 import numpy as np
 
 from parity.behaviour.audit.exact_copies import MAX_PAIRS, Copies, Originals
-from parity.behaviour.audit.findings import Finding, Severity, findings_of
+from parity.behaviour.audit.findings import ALARM, MIN_LEAK, Finding, Severity, findings_of
 from parity.behaviour.audit.image_views import blurred, shrink
 from parity.behaviour.audit.label_noise import K, LabelNoise, label_noise
+from parity.behaviour.audit.leak_size import LeakSize, more_often
 from parity.behaviour.audit.near_copies import Nearness, nearness
-from parity.behaviour.audit.neighbours import nearest
+from parity.behaviour.audit.neighbours import Neighbours, nearest
+from parity.behaviour.audit.notes import notes_of
 from parity.behaviour.audit.split_tests import (
     AccuracyTest,
     ClassBalance,
@@ -36,7 +38,9 @@ from parity.files.floats import encode_floats
 __all__ = ["Audit", "Baseline", "Finding", "NearCopies", "audit"]
 
 SCHEMA = "parity.audit/1"
-MAX_TRAIN, MAX_VAL = 10_000, 2_000
+# Places of a very low dimension, such as patches of sky, have single pairs that look sure.
+MAX_P_SURE, MANY_IN_TRAINING = 0.01, 0.05
+MAX_TRAIN, MAX_VAL, MAX_WITHIN = 10_000, 2_000, 1_000
 
 
 @dataclass(frozen=True)
@@ -49,11 +53,42 @@ class NearCopies(Copies):
         dimension: dimension of the data, which determines the threshold; see
             `parity.behaviour.audit.near_copies`.
         within_training: fraction of training images that are near copies of another one.
+        p_sure: p value of so many pairs if validation had them as often as training.
+        size: how many validation images are copies, also of those that are not surely one; None
+            if most training images have copies in training.
     """
 
     threshold: float
     dimension: float
     within_training: float
+    p_sure: float
+    size: LeakSize | None
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether the pairs of `count` are not what also occurs among honest training images.
+
+        If many training images are such copies, they are copies there too.
+        """
+        return self.count > 0 and (
+            self.p_sure < MAX_P_SURE or self.within_training >= MANY_IN_TRAINING
+        )
+
+    @property
+    def is_excess(self) -> bool:
+        """Whether more images are near training images than honest ones are by chance."""
+        return (
+            self.size is not None
+            and self.size.p < ALARM
+            and self.size.low >= MIN_LEAK * self.size.num_images
+        )
+
+    @property
+    def cut(self) -> float:
+        """A ratio below it is taken for a copy, where copies must not count."""
+        if self.size is None or not self.is_excess:
+            return self.threshold
+        return max(self.threshold, self.size.cut)
 
 
 @dataclass(frozen=True)
@@ -106,6 +141,10 @@ class Audit:
         """Returns the findings, worst first; none for an honest split."""
         return findings_of(self)
 
+    def notes(self) -> tuple[str, ...]:
+        """Returns what of the data was not looked at, and what would not have been seen."""
+        return notes_of(self)
+
     @property
     def severity(self) -> Severity:
         """The severity of the worst finding; "none" without findings."""
@@ -115,7 +154,13 @@ class Audit:
         """Returns the audit as `parity.audit/1`, ready for `json.dumps(..., allow_nan=False)`."""
         findings = [asdict(finding) for finding in self.findings()]
         return encode_floats(
-            {"schema": SCHEMA, "severity": self.severity, "findings": findings, **asdict(self)}
+            {
+                "schema": SCHEMA,
+                "severity": self.severity,
+                "findings": findings,
+                "notes": list(self.notes()),
+                **asdict(self),
+            }
         )
 
 
@@ -135,24 +180,32 @@ def audit(data: Data, *, seed: int = 0) -> Audit:
     y_train, y_val = data.y_train[chosen], data.y_val[chosen_val]
 
     is_copy = originals.contain(data.x_val[chosen_val])
-    is_near_within = np.zeros(len(train[:MAX_VAL]), bool)
+    some = _like(y_val, y_train)
     near = None
-    compared = nearness(train, val, max_within=MAX_VAL)
+    compared = nearness(train, val, within=some, generator=generator)
     if compared is not None:
-        is_near_within = compared.within < compared.threshold
         near = _near_copies(compared, ~is_copy, data, chosen, chosen_val)
-        is_copy |= compared.ratio < compared.threshold
+        is_copy |= compared.scores.value < near.cut
+        some = some[compared.within >= near.cut]
 
     looks, train = blurred(train), train.reshape(len(train), -1)
     is_right = y_train[nearest(val.reshape(len(val), -1), train, 1).index[:, 0]] == y_val
-    within = _within(train)
-    rows = np.flatnonzero(~is_near_within) if within.size else np.empty(0, np.int64)
+    nearest_within = _within(train)
+    within = nearest_within.index
+    rows = some if within.size else np.empty(0, np.int64)
     is_right_within = y_train[within[rows, :1].ravel()] == y_train[rows]
     # Blurred and normalised images usually separate classes better; flat ones need the pixels.
-    judged = [label_noise(y_train, neighbours) for neighbours in (_within(looks), within)]
+    judged = [
+        label_noise(y_train, found.index, found.distance)
+        for found in (_within(looks), nearest_within)
+    ]
     labels = min(filter(None, judged), key=lambda noise: noise.disagreement, default=None)
     if labels is not None:
-        labels = replace(labels, suspected=tuple(chosen[list(labels.suspected)].tolist()))
+        labels = replace(
+            labels,
+            suspected=tuple(chosen[list(labels.suspected)].tolist()),
+            unsupported=tuple(chosen[list(labels.unsupported)].tolist()),
+        )
     return Audit(
         source=data.source,
         seed=seed,
@@ -172,11 +225,28 @@ def audit(data: Data, *, seed: int = 0) -> Audit:
     )
 
 
-def _within(vectors: np.ndarray) -> np.ndarray:
+def _within(vectors: np.ndarray) -> Neighbours:
     """Returns the nearest other vectors of each vector, as many as the test of labels needs."""
     if len(vectors) == 1:
-        return np.empty((1, 0), np.int64)
-    return nearest(vectors, vectors, K, own=np.arange(len(vectors))).index
+        return Neighbours(np.empty((1, 0), np.int64), np.empty((1, 0), np.float32))
+    return nearest(vectors, vectors, K, own=np.arange(len(vectors)))
+
+
+def _like(y_val: np.ndarray, y_train: np.ndarray) -> np.ndarray:
+    """Returns training images, at most MAX_WITHIN, with validation's mix of classes if possible.
+
+    Where training lacks images of these classes, others take half of their places.
+    """
+    most = min(MAX_WITHIN, len(y_train))
+    labels, counts = np.unique(y_val, return_counts=True)
+    wanted = np.ceil(most * counts / len(y_val)).astype(int)
+    rows = [
+        np.flatnonzero(y_train == label)[:count]
+        for label, count in zip(labels, wanted, strict=True)
+    ]
+    like = np.concatenate(rows)
+    others = np.setdiff1d(np.arange(len(y_train)), like)[: max(0, (most - len(like)) // 2)]
+    return np.sort(np.concatenate([like, others]))
 
 
 def _near_copies(
@@ -187,16 +257,26 @@ def _near_copies(
     chosen_val: np.ndarray,
 ) -> NearCopies:
     """Counts the pairs below the threshold, with their indices in the data."""
-    rows = np.flatnonzero(is_new & (compared.ratio < compared.threshold))
-    of_val, of_train = chosen_val[rows], chosen[compared.index[rows]]
-    has_other_label = data.y_val[of_val] != data.y_train[of_train]
-    order = np.argsort(~has_other_label, kind="stable")[:MAX_PAIRS]
-    return NearCopies(
-        count=len(rows),
-        fraction=len(rows) / len(chosen_val),
-        num_other_label=int(has_other_label.sum()),
-        pairs=tuple(zip(of_val[order].tolist(), of_train[order].tolist(), strict=True)),
+    is_sure = is_new & compared.is_sure
+    found = NearCopies(
+        count=int(is_sure.sum()),
+        fraction=float(is_sure.mean()),
+        num_other_label=0,
+        pairs=(),
         threshold=compared.threshold,
         dimension=compared.dimension,
         within_training=float((compared.within < compared.threshold).mean()),
+        p_sure=more_often(is_sure, compared.within < compared.threshold),
+        size=compared.size(is_new),
+    )
+    score = compared.scores.value
+    rows = np.flatnonzero(is_new & (score < found.cut))
+    of_val, of_train = chosen_val[rows], chosen[compared.index[rows]]
+    has_other_label = data.y_val[of_val] != data.y_train[of_train]
+    # Sure ones first, of those the ones with another label.
+    order = np.lexsort((score[rows], ~has_other_label, ~is_sure[rows]))[:MAX_PAIRS]
+    return replace(
+        found,
+        num_other_label=int((has_other_label & is_sure[rows]).sum()),
+        pairs=tuple(zip(of_val[order].tolist(), of_train[order].tolist(), strict=True)),
     )

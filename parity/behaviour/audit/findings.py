@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from parity.behaviour.audit.audit import Audit
 
 ALARM = 1e-4
+MIN_LEAK = 0.01  # of validation that is surely changed copies of training
 MIN_TRAIN_COPIES = 0.01  # of training that repeats itself
 MIN_NOISE = 0.02  # of labels that are surely wrong
 MIN_SUSPECTED = 5  # images
+MAX_PAIRS_TOLD = 3
 MIN_RATIO = 3.0  # of the largest class to the smallest
 MIN_VARIATION = 0.05  # total, of the class distributions
 MIN_GAP = 0.1  # of the nearest neighbour's accuracies
@@ -95,18 +97,27 @@ def _duplicates(audit: Audit) -> Finding | None:
 
 def _near_duplicates(audit: Audit) -> Finding | None:
     near = audit.near_copies
-    if near is None or near.count == 0:
+    if near is None or not (near.is_certain or near.is_excess):
         return None
     index, original = near.pairs[0]
-    other = f", {near.num_other_label:,} under another label" if near.num_other_label else ""
+    other = (
+        f", {near.num_other_label:,} of them under another label" if near.num_other_label else ""
+    )
     share = near.within_training
     within = f"; {share:.1%} of training images are such copies of others" if share else ""
+    fraction, start = near.fraction, f"{near.count:,} of"
+    sure = ""
+    size = near.size
+    if near.is_excess and size is not None and size.count > near.count:
+        fraction = size.count / audit.num_val
+        start = f"about {size.count:,.0f} ({size.low:,.0f} to {size.high:,.0f}) of"
+        sure = f"; {near.count:,} surely"
     return Finding(
         "near_duplicates",
-        _share_graded(near.fraction, near.count),
-        f"{near.count:,} of {audit.num_val:,} validation images ({near.fraction:.1%}) are training "
-        f"images up to noise, brightness or a shift{other}, such as image {index}, which is "
-        f"training image {original}{within}",
+        _share_graded(fraction, 2 if near.is_excess else near.count),
+        f"{start} {audit.num_val:,} validation images ({fraction:.1%}) are training images that "
+        "were shifted, rotated, resized, mirrored, made brighter or noisier by a little"
+        f"{sure}{other}, such as image {index}, which is training image {original}{within}",
     )
 
 
@@ -147,18 +158,32 @@ def _label_noise(audit: Audit) -> Finding | None:
             f"{labels.support:.1%} of nearest neighbours in training share a label, with shuffled "
             f"labels {labels.shuffled[0]:.1%}: labels may be in another order than images",
         )
-    if labels.estimate is None or labels.low is None or len(labels.suspected) < MIN_SUSPECTED:
+    parts = [
+        f"about {pair.share:.0%} of class {pair.true} ({pair.low:.0%} to {pair.high:.0%}) have the "
+        f"label {pair.label}: so do {pair.count:,} of {pair.compared:,} images that lie deep in "
+        "that class"
+        for pair in labels.pairs[:MAX_PAIRS_TOLD]
+    ]
+    severity: Severity = "medium"
+    if (
+        labels.estimate is not None
+        and labels.low is not None
+        and len(labels.unsupported) >= MIN_SUSPECTED
+        and labels.low >= MIN_NOISE
+    ):
+        severity = _graded(labels.estimate, 0.1, 0.03)
+        parts.insert(
+            0,
+            f"about {labels.estimate:.1%} of the training labels ({labels.low:.1%} to "
+            f"{labels.high:.1%}) are wrong: of {labels.num_consensus:,} images whose neighbours "
+            f"agree, {len(labels.unsupported):,} have a label that no neighbour has",
+        )
+    if not parts:
         return None
-    if labels.low < MIN_NOISE:
-        return None
-    return Finding(
-        "label_noise",
-        _graded(labels.estimate, 0.1, 0.03),
-        f"about {labels.estimate:.1%} of the training labels ({labels.low:.1%} to "
-        f"{labels.high:.1%}) are wrong: of {labels.num_consensus:,} images whose neighbours agree, "
-        f"{len(labels.suspected):,} have a label that no neighbour has, such as image "
-        f"{labels.suspected[0]}",
-    )
+    if labels.suspected:
+        some = ", ".join(map(str, labels.suspected[:5]))
+        parts.append(f"{len(labels.suspected):,} labels are suspected, first those of {some}")
+    return Finding("label_noise", severity, "; ".join(parts))
 
 
 def _missing_classes(audit: Audit) -> Finding | None:

@@ -1,4 +1,4 @@
-"""Views of images for comparisons: small images, blurred images, spectra.
+"""Views of images for comparisons: small images, blurred images.
 
 All functions work in blocks, so that nothing larger than the result is in memory.
 """
@@ -6,7 +6,6 @@ All functions work in blocks, so that nothing larger than the result is in memor
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 
@@ -33,21 +32,8 @@ def blurred(images: np.ndarray) -> np.ndarray:
     Returns:
         float32 (N, D).
     """
-    return _in_blocks(_blurred, images)
-
-
-def spectrum(images: np.ndarray) -> np.ndarray:
-    """Returns absolute values of the Fourier transform, without the mean, up to the seventh wave.
-
-    They do not change when an image is shifted, unless something new enters at the edge.
-
-    Args:
-        images: float32 (N, H, W, C).
-
-    Returns:
-        float32 (N, D), of norm 1, or 0 for an image of one colour.
-    """
-    return _in_blocks(_spectrum, images)
+    blocks = range(0, len(images), _BLOCK)
+    return np.concatenate([_blurred(images[start : start + _BLOCK]) for start in blocks])
 
 
 def normalised(array: np.ndarray, axes: int) -> np.ndarray:
@@ -60,11 +46,6 @@ def normalised(array: np.ndarray, axes: int) -> np.ndarray:
     return rows
 
 
-def _in_blocks(view: Callable[[np.ndarray], np.ndarray], images: np.ndarray) -> np.ndarray:
-    blocks = range(0, len(images), _BLOCK)
-    return np.concatenate([view(images[start : start + _BLOCK]) for start in blocks])
-
-
 def _blurred(images: np.ndarray) -> np.ndarray:
     for axis in (1, 2):
         size = images.shape[axis]
@@ -72,16 +53,6 @@ def _blurred(images: np.ndarray) -> np.ndarray:
         first, second, third = (padded.take(range(start, start + size), axis) for start in range(3))
         images = (first + 2 * second + third) / 4
     return normalised(_pooled(images, *(1 + (side >= 8) for side in images.shape[1:3])), 1)
-
-
-def _spectrum(images: np.ndarray) -> np.ndarray:
-    waves = np.abs(np.fft.rfft2(images, axes=(1, 2)))
-    waves[:, 0, 0] = 0
-    height, high = images.shape[1], min(7, (images.shape[1] - 1) // 2)
-    rows = [*range(high + 1), *range(height - high, height)]
-    spectrum = waves[:, rows, :8].reshape(len(images), -1).astype(np.float32)
-    norm = np.linalg.norm(spectrum, axis=1, keepdims=True)
-    return spectrum / np.where(norm > 0, norm, 1)
 
 
 def _pooled(images: np.ndarray, down: int, across: int) -> np.ndarray:

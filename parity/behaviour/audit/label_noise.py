@@ -21,9 +21,11 @@ writer), the neighbours are wrong too, and nothing is seen.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+
+from parity.behaviour.audit.suspects import PairNoise, pair_noise, probabilities, suspects
 
 K = 10
 CONSENSUS = 8
@@ -43,10 +45,13 @@ class LabelNoise:
         shuffled: mean of support for shuffled labels, and its standard deviation between shuffles.
         num_images: number of images.
         num_consensus: number of images with neighbours that agree.
-        suspected: images with a label that no neighbour has, those with the greatest agreement
-            first.
+        unsupported: images with a label that no neighbour has, where neighbours agree, those with
+            the greatest agreement first.
         estimate: fraction of wrong labels; None if too few neighbours agree.
         low, high: ends of its 95 % interval, wide enough for hard images.
+        suspected: images whose labels are suspected by confident learning, the most
+            suspected first; see `parity.behaviour.audit.suspects`.
+        pairs: classes that have labels of another one.
     """
 
     disagreement: float
@@ -54,10 +59,12 @@ class LabelNoise:
     shuffled: tuple[float, float]
     num_images: int
     num_consensus: int
-    suspected: tuple[int, ...]
+    unsupported: tuple[int, ...]
     estimate: float | None
     low: float | None
     high: float | None
+    suspected: tuple[int, ...] = ()
+    pairs: tuple[PairNoise, ...] = ()
 
     @property
     def is_unrelated(self) -> bool:
@@ -66,12 +73,15 @@ class LabelNoise:
         return mean < 1 and self.num_images >= MIN_UNRELATED and self.support < mean + 3 * sd
 
 
-def label_noise(labels: np.ndarray, neighbours: np.ndarray) -> LabelNoise | None:
+def label_noise(
+    labels: np.ndarray, neighbours: np.ndarray, distance: np.ndarray
+) -> LabelNoise | None:
     """Compares labels with those of the neighbours.
 
     Args:
         labels: int64 (N,).
         neighbours: int64 (N, 10), the nearest other images of each image.
+        distance: (N, 10), to them.
 
     Returns:
         The comparison; None if images have fewer than 10 neighbours.
@@ -91,9 +101,9 @@ def label_noise(labels: np.ndarray, neighbours: np.ndarray) -> LabelNoise | None
     others = len(classes) - 1
     unseen = np.float_power(1 - 1 / max(others, 1), K - majority)  # q; 0^0 is 1
     consensus = (majority >= CONSENSUS) & (unseen > 0)
-    suspected = np.flatnonzero(consensus & (support == 0))
-    suspected = suspected[np.argsort(-majority[suspected], kind="stable")]
-    by_chance = float(np.sum(1 / unseen[suspected] - 1))
+    unsupported = np.flatnonzero(consensus & (support == 0))
+    unsupported = unsupported[np.argsort(-majority[unsupported], kind="stable")]
+    by_chance = float(np.sum(1 / unseen[unsupported] - 1))
     supported = int((consensus & (winner != labels) & (support > 0)).sum())
     return LabelNoise(
         disagreement,
@@ -101,8 +111,13 @@ def label_noise(labels: np.ndarray, neighbours: np.ndarray) -> LabelNoise | None
         _shuffled(labels, neighbours),
         len(labels),
         int(consensus.sum()),
-        tuple(suspected.tolist()),
-        *_estimate(len(suspected), by_chance, max(0.0, supported - by_chance), consensus.sum()),
+        tuple(unsupported.tolist()),
+        *_estimate(len(unsupported), by_chance, max(0.0, supported - by_chance), consensus.sum()),
+        suspected=tuple(suspects(labels, probabilities(labels, neighbours, distance)).tolist()),
+        pairs=tuple(
+            replace(pair, label=int(classes[pair.label]), true=int(classes[pair.true]))
+            for pair in pair_noise(labels, neighbours)
+        ),
     )
 
 

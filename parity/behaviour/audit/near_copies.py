@@ -1,23 +1,29 @@
-"""Finds images that are the same except for saving and editing.
+"""Finds images that are the same except for saving and editing, and estimates how many there are.
 
-A near copy has slight noise, a different brightness or contrast, was compressed again, is shifted
-by one pixel, or is mirrored from left to right; rotated images do not count. Two images are
-compared after the best such shift: their distance is sqrt(2 - 2c), where c is the correlation of
-the overlapping pixels, which does not depend on mean and scale.
+A near copy has slight noise, a different brightness or contrast, was compressed again, mirrored
+from left to right, or was shifted, rotated or resized a little. Two images are compared after the
+best such change, see `registration`.
 
-The data determine the threshold. If points are evenly distributed around a place, in D dimensions,
-the volumes up to its first k - 1 neighbours are independent and uniform in the volume up to the
-k-th: each log(r_k / r_i) is exponential with the rate D (Hill 1975; Levina and Bickel 2004). So
+The score of an image is r_1 / r_k: the distance to its nearest training image, relative to that of
+the k-th. It does not matter that MNIST's ones are alike: the tenth neighbour of a one is near too.
 
-- the neighbours of training images among all others give D, by maximum likelihood. Those nearer
-  than `MAX_RATIO` r_k may be copies; they are left out, and the distribution is truncated there, so
-  that copies within training have no effect, however many there are;
-- by chance r_1 / r_k is below t with probability 1 - (1 - t^D)^(k-1). The threshold is the t at
-  which `FALSE_ALARMS` pairs are expected among all images looked at, and at most `MAX_RATIO`.
+Single images: a pair is surely a copy if it is nearer than a threshold, at which `FALSE_ALARMS`
+pairs are expected among all honest images. There are two ways to it, and the greater threshold
+counts, up to `MAX_RATIO`:
 
-It does not matter that MNIST's ones are alike: the tenth neighbour of a one is near too.
-`MAX_RATIO` is for places of a lower dimension than most: among few images, two honest ones reached
-0.25.
+- If points are evenly distributed around a place, in D dimensions, the volumes up to its first
+  k - 1 neighbours are independent and uniform in the volume up to the k-th: each log(r_k / r_i) is
+  exponential with the rate D (Hill 1975; Levina and Bickel 2004), and r_1 / r_k is below t with
+  probability 1 - (1 - t^D)^(k-1). D comes from the neighbours of training images among all others.
+- The lowest scores of training images among all others have such a tail too, whose rate is
+  estimated from the lowest tenth. Its lower limit counts.
+
+Both leave out distances below `MAX_RATIO`, which may be those of copies, and truncate the
+distribution there: copies within training have no effect, however many there are.
+
+All together: training images among all others show how honest images score, without any theory.
+Copies that are planted as a test, changed up to the limits below, show how many are recognised.
+From both `leak_size` estimates the number of copies, with an interval and a p value.
 """
 
 from __future__ import annotations
@@ -27,22 +33,27 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from parity.behaviour.audit.candidates import Search
 from parity.behaviour.audit.exact_copies import are_blank
-from parity.behaviour.audit.image_views import blurred, normalised, spectrum
-from parity.behaviour.audit.neighbours import nearest
+from parity.behaviour.audit.leak_size import LeakSize, Scores, leak_size
+from parity.behaviour.audit.positions import MIN_SIDE
+from parity.behaviour.audit.registration import Registration, similarity, warped
 
 K = 10
+CANDIDATES = 12  # training images that each image is registered with
+# Of small images more: their coarse views say less, and they take less time.
+SMALL_SIDE, SMALL_CANDIDATES = 14, 36
 FALSE_ALARMS = 0.01  # expected pairs in an honest data set with evenly distributed points
 MAX_RATIO = 0.2
 MIN_TRAIN = 50  # images needed to estimate D
 DIMENSIONS = (0.1, 400.0)  # range of the estimate; expm1 is finite up to there
+MIN_TAIL = 20  # scores whose tail is estimated
+MIN_TAIL_LENGTH = 3.0  # of the tail above MAX_RATIO, in its scale: e^-3 is cut off
 MIN_PIXELS = 16  # values of an image: with fewer, images are alike by chance
-MIN_SIDE_OF_SHIFTS = 8
 ROUNDING = 3e-3  # of the distance, if the correlation rounds to 1 in float32
-# Blurred images alone miss shifted copies: they find 56 % of diagonal shifts of MNIST. Spectra do
-# not change with a shift, but are less specific.
-VIEWS = (blurred, spectrum)
-_BLOCK = 64
+# What the planted copies have at most: degrees, share of the shorter side, change of size; noise.
+MAX_ANGLE, MAX_SHIFT, MAX_ZOOM, NOISE = 10.0, 3 / 28, 0.1, 0.02
+NUM_PLANTED = 150  # of either border
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,120 +62,176 @@ class Nearness:
 
     Attributes:
         index: int64 (val,), the nearest training image.
-        ratio: r_1 / r_10 of each validation image, or of its mirror image if that is smaller.
-        within: the same for the first training images, each among all others.
-        threshold: a ratio below it is a near copy.
+        scores: r_1 / r_10 of each validation image, and whether the nearest is moved.
+        within: the same ratio for some training images, each among all others.
+        planted: scores of copies that were planted as a test, and whether they are moved; those
+            that are continued at their edges, and those where black enters.
+        threshold: a ratio below it is surely a near copy.
         dimension: D.
     """
 
     index: np.ndarray
-    ratio: np.ndarray
+    scores: Scores
     within: np.ndarray
+    planted: tuple[Scores, Scores]
     threshold: float
     dimension: float
 
+    @property
+    def is_sure(self) -> np.ndarray:
+        """Bool (val,), whether each validation image is surely a near copy."""
+        sure: np.ndarray = self.scores.value < self.threshold
+        return sure
 
-def nearness(train: np.ndarray, val: np.ndarray, *, max_within: int) -> Nearness | None:
+    def size(self, is_new: np.ndarray) -> LeakSize | None:
+        """Estimates how many of these validation images are copies.
+
+        Args:
+            is_new: bool (val,), those that count.
+
+        Returns:
+            The estimate; None without images, or if most training images have copies in training,
+            so that none shows how honest images score.
+        """
+        honest = self.within[self.within >= self.threshold]
+        if not is_new.any() or len(honest) < max(MIN_TRAIN, len(self.within) / 2):
+            return None
+        counted = Scores(self.scores.value[is_new], self.scores.is_moved[is_new])
+        num_sure = int((is_new & self.is_sure).sum())
+        return leak_size(counted, honest, self.planted, num_sure=num_sure)
+
+
+def nearness(
+    train: np.ndarray,
+    val: np.ndarray,
+    *,
+    within: np.ndarray,
+    generator: np.random.Generator,
+) -> Nearness | None:
     """Compares validation images with training images.
 
     Args:
         train: float32 (N, H, W, C), all different, with sides of at most MAX_SIDE.
         val: float32, images of the same shape.
-        max_within: number of training images that are compared with the others, to estimate D.
+        within: int64, indices of the training images that are compared with all others.
+        generator: draws the copies that are planted.
 
     Returns:
         The distances; None with too few images or pixels.
     """
-    if len(train) < MIN_TRAIN or train[0].size < MIN_PIXELS:
+    if min(len(train), len(within)) < MIN_TRAIN or train[0].size < MIN_PIXELS:
         return None
-    some = train[:max_within]
-    views = [view(train) for view in VIEWS]
-    own = _candidates([view[:max_within] for view in views], views, np.arange(len(some)))
-    _, within = _compared(some, train, own)
-    index, ratio = _nearest(val, train, views)
-    mirrored_index, mirrored = _nearest(np.ascontiguousarray(val[:, :, ::-1]), train, views)
-    index = np.where(mirrored < ratio, mirrored_index, index)
-    structured = within[~are_blank(some)]
+    search, registration = Search(train), Registration(train)
+    num_candidates = SMALL_CANDIDATES if min(train.shape[1:3]) < SMALL_SIDE else CANDIDATES
+
+    def compared(
+        images: np.ndarray, own: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Returns the nearest training image, whether it is moved, and the K distances."""
+        candidates = search.candidates(images, num_candidates, own=own)
+        found = registration.compare(images, candidates)
+        first = found.distance.argmin(axis=1)[:, None]
+        index, is_moved = (
+            np.take_along_axis(array, first, axis=1)[:, 0]
+            for array in (candidates.index, found.is_moved)
+        )
+        return index, is_moved, np.maximum(np.sort(found.distance, axis=1)[:, :K], ROUNDING)
+
+    some = train[within]
+    _, _, own_distance = compared(some, within)
+    structured = own_distance[~are_blank(some)]
     if len(structured) < MIN_TRAIN:
         return None
-    dimension = _dimension(structured)
-    # Each image is looked at twice, as it is and mirrored.
-    chance = -math.expm1(math.log1p(-FALSE_ALARMS / (2 * len(val))) / (K - 1))
+    threshold, dimension = _threshold(structured, len(val))
+    index, is_moved, distance = compared(val)
+    sources = generator.permutation(len(train))[:NUM_PLANTED]
+    plants = []
+    for is_black in (False, True):
+        copies, is_copy_moved = planted(train[sources], generator, is_black=is_black)
+        plants.append(Scores(_ratio(compared(copies)[2]), is_copy_moved))
     return Nearness(
         index=index,
-        ratio=np.minimum(ratio, mirrored),
-        within=within[:, 0] / within[:, -1],
-        threshold=min(MAX_RATIO, chance ** (1 / dimension)),
+        scores=Scores(_ratio(distance), is_moved),
+        within=_ratio(own_distance),
+        planted=(plants[0], plants[1]),
+        threshold=threshold,
         dimension=dimension,
     )
 
 
-def aligned_distance(images: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Returns sqrt(2 - 2c) after the best shift by at most one pixel in each direction.
+def planted(
+    images: np.ndarray, generator: np.random.Generator, *, is_black: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns changed copies of images, and whether each is moved.
+
+    All are brighter or darker and have noise, and half are mirrored. Of those that are moved, two
+    thirds, the angle, the shifts and the size are uniform up to the limits of this module.
 
     Args:
-        images: float32 (B, H, W, C).
-        others: float32 (B, K, H, W, C), compared with the images of the same row.
-
-    Returns:
-        (B, K); images without structure are at the distance of unrelated ones, sqrt(2).
+        images: float32 (N, H, W, C).
+        generator: draws the changes.
+        is_black: whether black enters at the edges; otherwise the pixels there are repeated.
     """
-    height, width = images.shape[1:3]
-    reach = 1 if min(height, width) >= MIN_SIDE_OF_SHIFTS else 0
-    best = np.full(others.shape[:2], -1.0, np.float32)
-    for dy in range(-reach, reach + 1):
-        for dx in range(-reach, reach + 1):
-            here = images[:, _overlap(dy, height), _overlap(dx, width)]
-            there = others[:, :, _overlap(-dy, height), _overlap(-dx, width)]
-            a, b = normalised(here, 1), normalised(there, 2)
-            np.maximum(best, np.einsum("bd,bkd->bk", a, b), out=best)
-    return np.sqrt(np.maximum(2 - 2 * best, 0))
+    count, height, width = images.shape[:3]
+    is_moved = (np.arange(count) % 3 > 0) & (min(height, width) >= MIN_SIDE)
+    copies = images.copy()
+    copies[::2] = copies[::2, :, ::-1]
+    angle, down, across, size = generator.uniform(-1, 1, (4, count)) * is_moved
+    reach = MAX_SHIFT * min(height, width)
+    warps = similarity(
+        np.deg2rad(MAX_ANGLE) * angle, 1 + MAX_ZOOM * size, reach * down, reach * across
+    )
+    copies, mask = warped(copies, np.arange(count), warps)
+    if is_black:
+        copies *= mask[..., None]
+    copies = copies.reshape(images.shape)
+    copies *= generator.uniform(0.8, 1.2, (count, 1, 1, 1))
+    copies += generator.normal(0, NOISE, copies.shape)
+    return np.clip(copies, 0, 1).astype(np.float32), is_moved
 
 
-def _overlap(shift: int, size: int) -> slice:
-    return slice(max(shift, 0), size + min(shift, 0))
+def _ratio(distance: np.ndarray) -> np.ndarray:
+    ratio: np.ndarray = distance[:, 0] / distance[:, -1]
+    return ratio
 
 
-def _nearest(
-    images: np.ndarray, train: np.ndarray, views: list[np.ndarray]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the nearest training image of each image, and r_1 / r_10."""
-    index, distance = _compared(images, train, _candidates([v(images) for v in VIEWS], views))
-    return index, distance[:, 0] / distance[:, -1]
+def _threshold(distance: np.ndarray, num_images: int) -> tuple[float, float]:
+    """Returns the ratio below which a pair is surely a copy, and D.
 
-
-def _candidates(
-    views: list[np.ndarray], of_train: list[np.ndarray], own: np.ndarray | None = None
-) -> np.ndarray:
-    """Returns K candidate training images from each view."""
-    pairs = zip(views, of_train, strict=True)
-    return np.concatenate([nearest(view, base, K, own=own).index for view, base in pairs], axis=1)
-
-
-def _compared(
-    images: np.ndarray, train: np.ndarray, candidates: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the nearest candidate of each image, and the K smallest distances >= ROUNDING."""
-    candidates = np.sort(candidates, axis=1)
-    distance = np.empty(candidates.shape, np.float32)
-    for start in range(0, len(images), _BLOCK):
-        rows = slice(start, start + _BLOCK)
-        distance[rows] = aligned_distance(images[rows], train[candidates[rows]])
-    # A candidate from both views counts once.
-    distance[:, 1:][candidates[:, 1:] == candidates[:, :-1]] = np.inf
-    first = np.take_along_axis(candidates, distance.argmin(axis=1)[:, None], axis=1)[:, 0]
-    return first, np.maximum(np.sort(distance, axis=1)[:, :K], ROUNDING)
-
-
-def _dimension(distance: np.ndarray) -> float:
-    """Returns the maximum-likelihood D, from the distances of each image to its K neighbours.
-
-    An exponential distribution of rate D that is truncated at L has the mean
-    1 / D - L / (e^(D L) - 1), which falls from L / 2 to 0 as D grows.
+    Args:
+        distance: (N, K), of training images to their neighbours, ascending.
+        num_images: number of images that are looked at, each as it is and mirrored.
     """
-    logs = np.log(distance[:, -1:].astype(np.float64) / distance[:, :-1])
-    cut = -math.log(MAX_RATIO)
-    logs = logs[logs < cut]
+    dimension = _rate(np.log(distance[:, -1:] / distance[:, :-1]), -math.log(MAX_RATIO))
+    chance = -math.expm1(math.log1p(-FALSE_ALARMS / (2 * num_images)) / (K - 1))
+    by_dimension = chance ** (1 / dimension)
+
+    scores = np.sort(_ratio(distance))
+    scores = scores[scores >= MAX_RATIO]
+    size = min(max(MIN_TAIL, len(scores) // 10), len(scores) - 1)
+    if size < MIN_TAIL:
+        return min(MAX_RATIO, by_dimension), dimension
+    start = scores[size]
+    cut = math.log(start / MAX_RATIO)
+    rate = _rate(np.log(start / scores[:size]), cut)
+    if rate * cut < MIN_TAIL_LENGTH:
+        return min(MAX_RATIO, by_dimension), dimension
+    rate *= 1 - 2 / math.sqrt(size)  # two standard errors
+    share = size / len(scores)
+    by_tail = start * (FALSE_ALARMS / (num_images * share)) ** (1 / rate)
+    return min(MAX_RATIO, max(by_dimension, float(by_tail))), dimension
+
+
+def _rate(logs: np.ndarray, cut: float) -> float:
+    """Returns the maximum-likelihood rate of an exponential distribution truncated at a cut.
+
+    Its mean is 1 / D - L / (e^(D L) - 1), which falls from L / 2 to 0 as the rate D grows.
+
+    Args:
+        logs: values; those from the cut on are left out.
+        cut: L, above 0.
+    """
+    logs = logs[logs < cut].astype(np.float64)
     mean = float(logs.mean()) if len(logs) else cut / 2
 
     def excess(d: float) -> float:

@@ -42,6 +42,20 @@ def read_csv_log(path: Path, text: str) -> Read:
     if exports.is_long(names):
         _check_lengths(path, names, body)
         return exports.read_long(path, names, [row for _, row in body])
+    return read_rows(path, names, body)
+
+
+def read_rows(path: Path, names: list[str], body: list[tuple[int, list[str]]]) -> Read:
+    """Makes columns of a table's rows, whatever its format.
+
+    Args:
+        path: path of the file, for messages.
+        names: names of the columns, all different.
+        body: the number of each row's line, and its cells without space around them.
+
+    Raises:
+        InputError: a cell is not a number, or a row has another number of cells.
+    """
     columns, notes = _columns(path, names, body)
     if is_yolo(columns):
         read = read_yolo(columns)
@@ -71,7 +85,7 @@ def _table(path: Path, text: str) -> tuple[list[str], list[tuple[int, list[str]]
     body = [(line, row) for line, row in rows[1:] if row != names]  # joined files repeat it
     # CSVLogger ends every line; another program may not, so a complete last row counts.
     if body and not text.endswith(("\r", "\n")):
-        whole = len(body[-1][1]) == len(names) and all(map(_is_known, body[-1][1]))
+        whole = len(body[-1][1]) == len(names) and all(map(is_known, body[-1][1]))
         if "\r\n" in text or not whole:
             del body[-1]  # the run still continues, or was killed
     return names, body
@@ -89,7 +103,7 @@ def _columns(
         for name, column in cells.items()
         if new_names[name] not in JUDGED
         and any(column)
-        and not any(cell not in _MISSING and _is_known(cell) for cell in column)
+        and not any(cell not in _MISSING and is_known(cell) for cell in column)
         and not all(cell in _MISSING for cell in column)
     ]
     columns: dict[str, list[float | None]] = {
@@ -100,7 +114,7 @@ def _columns(
         for name, cell in zip(names, row, strict=True):
             if name in texts:
                 continue
-            if not _is_known(cell):
+            if not is_known(cell):
                 raise _bad(path, f"has {cell!r:.60} under {name!r:.60} in line {line}")
             if name in columns:
                 columns[name].append(None if cell in _MISSING else float(cell))
@@ -139,12 +153,13 @@ def _is_array(cell: str) -> bool:
     return cell.lstrip('"').startswith("[")
 
 
-def _is_known(cell: str) -> bool:
+def is_known(cell: str) -> bool:
+    """Whether a cell is a number, an array, or was not measured."""
     return cell in _MISSING or _is_number(cell) or _is_array(cell)
 
 
 def _bad(path: Path, found: str) -> InputError:
     return InputError(
-        f"{path} {found}; expected a file of keras.callbacks.CSVLogger: a header such as "
-        "epoch,loss,val_loss, and a number or NA in every cell; name another file or repair it"
+        f"{path} {found}; expected a table as keras.callbacks.CSVLogger writes it: a header such "
+        "as epoch,loss,val_loss, and a number or NA in every cell; name another file or repair it"
     )

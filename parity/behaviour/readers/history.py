@@ -4,6 +4,7 @@ In: a path. Out: a `History` with Keras 3's names, columns of equal length, at l
 
     JSON          see `parity.behaviour.readers.json_log`; also notebooks and trainer_state.json
     CSV           see `parity.behaviour.readers.csv_log`; also Lightning, YOLO, MLflow, W&B
+    Markdown      see `parity.behaviour.readers.markdown_table`
     event files   see `parity.behaviour.readers.event_files`
     printed text  see `parity.behaviour.readers.printed_log`
 
@@ -21,6 +22,7 @@ from typing import NamedTuple
 from parity.behaviour.readers.csv_log import read_csv_log
 from parity.behaviour.readers.event_files import event_files, is_event_file, read_events
 from parity.behaviour.readers.json_log import EXAMPLE, bad, read_json_log, two_histories
+from parity.behaviour.readers.markdown_table import has_log, has_tables, read_markdown
 from parity.behaviour.readers.names import UNDERSTOOD, keras_names, taken_as_validation
 from parity.behaviour.readers.printed_log import looks_printed, read_printed
 from parity.behaviour.readers.reading import Read, named
@@ -33,7 +35,9 @@ MAX_BYTES = 100_000_000  # a thousand epochs of ten metrics have 0.2e6
 
 # CSVLogger's first column; the index that pandas writes; counters of other programs.
 _COUNTERS = ("epoch", "epochs", "step", "", "unnamed: 0")
-_WANTED = "a training history (JSON, CSV, a printed log, or a folder of TensorBoard)"
+_WANTED = (
+    "a training history (JSON, CSV, a table in Markdown, a printed log, or a folder of TensorBoard)"
+)
 
 
 class Reading(NamedTuple):
@@ -71,9 +75,14 @@ def read_with_notes(path: Path) -> Reading:
         if is_event_file(content):
             return _from_events(path, [path])
         text = _text(path, content)
+        if has_log(text):
+            return _finished(path, read_markdown(path, text))
         if _is_json(text) or path.suffix.lower() in (".json", ".ipynb"):
             return _finished(path, read_json_log(path, text))
-        if _is_table(text) or not looks_printed(text):
+        is_printed = looks_printed(text)
+        if has_tables(text) and not is_printed:
+            return _finished(path, read_markdown(path, text))
+        if _is_table(text) or not is_printed:
             return _finished(path, read_csv_log(path, text))
         return _finished(path, read_printed(path, text))
     except OSError as error:

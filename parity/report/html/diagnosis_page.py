@@ -68,9 +68,10 @@ def _causes(causes: Sequence[RankedCause]) -> list[page.Block]:
 
 
 def _findings(diagnosis: Diagnosis) -> list[page.Block]:
+    notes = [] if diagnosis.audit is None else [*map(page.Text, diagnosis.audit.notes())]
     if not diagnosis.findings:
         told = "Nothing suspicious was found in the data."
-        return [] if diagnosis.audit is None else [page.Text(told, page.PASS)]
+        return [] if diagnosis.audit is None else [page.Text(told, page.PASS), *notes]
     rows = tuple(
         (
             page.Cell(finding.id.replace("_", " ")),
@@ -79,4 +80,5 @@ def _findings(diagnosis: Diagnosis) -> list[page.Block]:
         )
         for finding in diagnosis.findings
     )
-    return [page.Table("Findings in the data, worst first", ("finding", "severity", "text"), rows)]
+    head = ("finding", "severity", "text")
+    return [page.Table("Findings in the data, worst first", head, rows), *notes]

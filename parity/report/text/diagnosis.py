@@ -49,6 +49,10 @@ def diagnosis_lines(diagnosis: Diagnosis, name: str) -> list[Line]:
         lines.append([])
     elif diagnosis.audit is not None:
         lines += [[("the data", "bold"), (": nothing suspicious was found", "")], []]
+    if diagnosis.audit is not None:
+        for note in diagnosis.audit.notes():
+            lines += [[(row, "dim")] for row in wrapped(f"note: {note}", "  ")]
+        lines.append([])
     if diagnosis.causes:
         lines.append([("likely causes", "bold")])
         for number, entry in enumerate(diagnosis.causes, start=1):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from parity.behaviour.audit.image_views import blurred, normalised, shrink, spectrum
+from parity.behaviour.audit.image_views import blurred, normalised, shrink
 
 
 def images(count=70, shape=(12, 9, 3), seed=0):
@@ -34,20 +34,6 @@ def test_blurred_images_are_a_binomial_filter_at_half_the_resolution():
     np.testing.assert_allclose(blurred(x), small, atol=1e-5)
 
 
-def test_a_spectrum_does_not_change_with_a_circular_shift():
-    x = images(shape=(16, 11, 3))
-    np.testing.assert_allclose(spectrum(np.roll(x, (1, 2), (1, 2))), spectrum(x), atol=1e-6)
-
-
-def test_a_spectrum_of_a_wave_has_the_wave_alone():
-    # Two waves across 8 columns: the only ones of 5 × 7 pairs of numbers of waves.
-    wave = np.broadcast_to(np.cos(2 * np.pi * 2 * np.arange(8) / 8), (8, 8)) / 2 + 0.5
-    found = spectrum(wave.astype(np.float32)[None, :, :, None]).reshape(7, 5)
-    expected = np.zeros((7, 5))
-    expected[0, 2] = 1
-    np.testing.assert_allclose(found, expected, atol=1e-6)
-
-
 def test_normalised_is_blind_to_brightness_and_contrast():
     x = images()
     rows = normalised(x, 1)
@@ -57,9 +43,7 @@ def test_normalised_is_blind_to_brightness_and_contrast():
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (1, 5, 3), (8, 2, 1), (28, 28, 1)], ids=str)
-def test_images_of_one_colour_and_of_any_shape_have_views(shape):
-    x = np.full((3, *shape), 0.7, np.float32)
-    assert (normalised(x, 1) == 0).all()
-    assert (blurred(x) == 0).all()
-    assert np.isfinite(spectrum(x)).all()
-    assert spectrum(images(3, shape)).shape == spectrum(x).shape
+def test_images_of_one_colour_are_zero(shape):
+    view = blurred(np.full((3, *shape), 0.3, np.float32))
+    assert len(view) == 3
+    assert not view.any()

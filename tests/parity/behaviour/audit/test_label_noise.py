@@ -14,6 +14,10 @@ def neighbours_of(points):
     return np.argsort(distances, axis=1)[:, :10]
 
 
+def judged(labels, neighbours):
+    return label_noise(labels, neighbours, np.ones(neighbours.shape))
+
+
 def clusters(count, num_classes, *, spread, noise=0.0, seed=0):
     """Points around one centre for each class; returns labels, neighbours and which are wrong."""
     generator = np.random.default_rng(seed)
@@ -36,7 +40,7 @@ def by_hand(own, votes):
     )
     some = {label: np.flatnonzero(labels == label) for label in range(5)}
     row = [some[label][i] for label, count in votes.items() for i in range(count)]
-    return label_noise(np.append(labels, own), np.vstack([neighbours, row]))
+    return judged(np.append(labels, own), np.vstack([neighbours, row]))
 
 
 @pytest.mark.parametrize(
@@ -52,7 +56,7 @@ def by_hand(own, votes):
 )
 def test_suspected_is_what_no_neighbour_supports(own, votes, is_suspected, is_consensus):
     found = by_hand(own, votes)
-    assert found.suspected == ((60,) if is_suspected else ())
+    assert found.unsupported == ((60,) if is_suspected else ())
     assert found.num_consensus == 60 + is_consensus
     assert found.num_images == 61
     assert found.disagreement == pytest.approx((own != 1) / 61)
@@ -81,17 +85,17 @@ def test_labels_without_a_suspect_may_still_be_wrong():
 @pytest.mark.parametrize("noise", [0.0, 0.05, 0.2, 0.4])
 def test_planted_noise_is_within_the_interval(noise, num_classes):
     labels, neighbours, is_wrong = clusters(3000, num_classes, spread=0.2, noise=noise)
-    found = label_noise(labels, neighbours)
+    found = judged(labels, neighbours)
     assert found.low <= is_wrong.mean() <= found.high
     assert found.estimate == pytest.approx(noise, abs=0.01 + 0.15 * noise)
     if noise:
-        assert is_wrong[list(found.suspected)].mean() > 0.97
+        assert is_wrong[list(found.unsupported)].mean() > 0.97
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_classes_that_overlap_are_not_taken_for_wrong_labels(seed):
     labels, neighbours, _ = clusters(2000, 4, spread=0.8, seed=seed)
-    found = label_noise(labels, neighbours)
+    found = judged(labels, neighbours)
     assert found.disagreement > 0.08
     assert found.low == 0
     assert found.estimate < 0.03
@@ -103,7 +107,7 @@ def test_the_interval_holds_the_truth_as_often_as_it_says(num_classes, noise):
     covered = 0
     for seed in range(12):
         drawn = clusters(1000, num_classes, spread=0.2, noise=noise, seed=seed)
-        found = label_noise(*drawn[:2])
+        found = judged(*drawn[:2])
         covered += found.low <= drawn[2].mean() <= found.high
     assert covered >= 9
 
@@ -112,34 +116,34 @@ def test_of_two_classes_only_neighbours_that_agree_wholly_count():
     labels, neighbours, _ = clusters(1000, 2, spread=0.2, noise=0.1)
     votes = labels[neighbours]
     expected = (votes == votes[:, :1]).all(axis=1).sum()
-    assert label_noise(labels, neighbours).num_consensus == expected
+    assert judged(labels, neighbours).num_consensus == expected
 
 
 def test_labels_of_one_class_are_all_right():
-    found = label_noise(np.full(80, 3), neighbours_of(np.random.default_rng(0).random((80, 2))))
-    assert (found.disagreement, found.estimate, found.suspected) == (0, 0, ())
+    found = judged(np.full(80, 3), neighbours_of(np.random.default_rng(0).random((80, 2))))
+    assert (found.disagreement, found.estimate, found.unsupported) == (0, 0, ())
     assert not found.is_unrelated
 
 
 def test_shuffled_labels_are_unrelated_and_noisy_ones_are_not():
     labels, neighbours, _ = clusters(1000, 5, spread=0.2, noise=0.5)
-    found = label_noise(labels, neighbours)
+    found = judged(labels, neighbours)
     assert not found.is_unrelated
-    shuffled = label_noise(np.random.default_rng(1).permutation(labels), neighbours)
+    shuffled = judged(np.random.default_rng(1).permutation(labels), neighbours)
     assert shuffled.is_unrelated
     assert shuffled.support == pytest.approx(shuffled.shuffled[0], abs=4 * shuffled.shuffled[1])
 
 
 def test_the_support_of_shuffled_labels_is_that_of_pairs_drawn_at_random():
     labels = np.repeat([0, 1], [30, 70])
-    found = label_noise(labels, neighbours_of(np.random.default_rng(0).random((100, 2))))
+    found = judged(labels, neighbours_of(np.random.default_rng(0).random((100, 2))))
     assert found.shuffled[0] == pytest.approx((30 * 29 + 70 * 69) / (100 * 99))
 
 
 def test_too_few_images_or_too_little_agreement_give_no_estimate():
     labels = np.arange(10) % 2
-    assert label_noise(labels, np.zeros((10, 9), np.int64)) is None
-    random = label_noise(
+    assert judged(labels, np.zeros((10, 9), np.int64)) is None
+    random = judged(
         np.random.default_rng(0).integers(0, 10, 300),
         neighbours_of(np.random.default_rng(1).random((300, 2))),
     )
