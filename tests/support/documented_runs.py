@@ -55,6 +55,9 @@ NOT_RUN = {
     "parity check --dtype float32": "tests/parity/runs/test_check_float32.py checks pairs so",
     "parity record --dtype float32": "likewise",
     "parity check --against keras_model.parity --torch torch_model_naive.py:build": "likewise",
+    "parity check --against keras_model.parity --torch torch_model.py:build": (
+        "a figure of its time; examples/migration/test_migration.py checks against a bundle"
+    ),
     "parity record keras_model.parity --keras keras_model.py:build": "likewise",
     "python benchmarks/accuracy/audit.py ...": "half an hour, with scikit-learn and cleanlab",
     "parity doctor": "half a minute; tests/parity/runs/test_doctor.py runs it",
