@@ -70,6 +70,18 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         'names = keras.names(f"anchored/{steps[ -1]}/{FLOAT32}") if steps else ()',
     ): "every anchor has the same weights",
     (
+        "parity/ladder/compare.py",
+        'unit = "rel" if scale != 1 else "abs"',
+    ): "a scale is at least 1",
+    (
+        "parity/ladder/rounding.py",
+        "measured = float(noise.get(key, -1.0))",
+    ): "less than the floor is the floor",
+    (
+        "parity/ladder/rounding.py",
+        'if part > "trajectory" or name not in weights:',
+    ): "no array of another part has the name of a weight behind two slashes",
+    (
         "parity/traces/anchored_steps.py",
         "if len(self._losses) <= self.num_steps:",
     ): "what is kept too early is replaced after the last step",

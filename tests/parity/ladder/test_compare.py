@@ -120,7 +120,7 @@ def test_unequal_values_should_fail(case):
 def test_another_shape_or_dtype_should_fail_exactly(case):
     item = compare_exact("item", *case)
     assert item.status == FAIL
-    assert (item.worst, item.num_compared) == (INF, 0)
+    assert (item.worst, item.allowed, item.num_compared) == (INF, 0.0, 0)
     assert item.note == "shape or dtype differs"
     assert str(np.asarray(case[0]).shape) in item.keras
     assert str(np.asarray(case[1]).dtype) in item.torch
