@@ -63,14 +63,14 @@ def _both_ways(value: Any, terms: float, generator: np.random.Generator) -> Any:
     return rounded(value)
 
 
-def _of_a_sum(terms: Any) -> Any:
+def _of_a_sum(terms: float) -> float:
     """Returns by what share of its terms a sum may be off that adds one after the other.
 
     At most 2**-24 for each addition (Higham, Accuracy and Stability of Numerical Algorithms, 4.2),
     and nearly so if all terms are alike, as a mean over an image has them. That is a bound, so the
     factor of what is measured is taken back.
     """
-    return tf.cast(terms - 1, tf.float64) * 2.0**-24 / FACTOR_OF_FLOAT32
+    return (terms - 1) * 2.0**-24 / FACTOR_OF_FLOAT32
 
 
 def _summed(upstream: Any, generator: np.random.Generator) -> Any:
@@ -82,7 +82,7 @@ def _summed(upstream: Any, generator: np.random.Generator) -> Any:
         return upstream
     axes = list(range(upstream.shape.rank - 1))
     channels = upstream.shape[-1]
-    share = _of_a_sum(tf.size(upstream) / channels)
+    share = _of_a_sum(upstream.shape.num_elements() / channels)
     size = tf.reduce_mean(tf.abs(upstream), axes)
     return upstream + share * size * generator.choice([-1.0, 1.0], channels)
 

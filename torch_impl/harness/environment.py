@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from parity.errors import InputError
 from parity.halves.environment import common_environment
-from parity.programs.check_spec import CheckSpec
 
 if TYPE_CHECKING:
+    from parity.programs.check_spec import CheckSpec
     from parity.programs.run_spec import RunSpec
 
 

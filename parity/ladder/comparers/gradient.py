@@ -89,6 +89,7 @@ def _theirs(keras: Trace, key: str, given: bool) -> np.ndarray:
 
 def _arrived(keras: Trace, port: Trace, given: bool) -> Iterator[Item]:
     """Compares the gradient that reaches the output of each layer, for Keras's values behind it."""
+    limits = limits_of(keras)
     nodes = {node["name"]: node for node in keras.facts["nodes"]}
     for name in port.facts.get("awaited", []):
         target = port.facts["targets"]["train"][name]
@@ -103,7 +104,7 @@ def _arrived(keras: Trace, port: Trace, given: bool) -> Iterator[Item]:
                 label = f"gradient that reaches {name}"
                 item = compare_exact(label, "a gradient", "no gradient")
                 yield replace(item, role=INTRODUCED)
-        elif most <= limits_of(keras).most:
+        elif most <= limits.most:
             item = compare_close(
                 f"gradient that reaches {name}",
                 keras[key],
