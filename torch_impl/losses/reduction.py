@@ -53,7 +53,7 @@ def reduce_weighted(
         ValueError: `reduction` is unknown.
     """
     check_reduction(reduction)
-    weight = _merge(sample_weight, mask, values.dtype, reduction)
+    weight = merge_weights(sample_weight, mask, values.dtype, reduction)
     if weight is not None:
         values, weight = same_rank(values, weight)
         values = values * weight
@@ -63,7 +63,7 @@ def reduce_weighted(
     if reduction == "sum":
         return total
     if reduction == "mean_with_sample_weight" and weight is not None:
-        return _divide_no_nan(total, weight.sum())
+        return divide_no_nan(total, weight.sum())
     return total / values.numel() if values.numel() else total
 
 
@@ -101,27 +101,36 @@ def sample_weights(
     return torch.tensor(weights, dtype=dtype, device=y.device)
 
 
-def _merge(
+def merge_weights(
     sample_weight: torch.Tensor | None,
     mask: torch.Tensor | None,
     dtype: torch.dtype,
     reduction: str | None,
 ) -> torch.Tensor | None:
-    """Returns weights and mask as one tensor of weights."""
+    """Returns weights and mask as one tensor of weights; None if there is neither.
+
+    Args:
+        sample_weight: of any dtype, or None.
+        mask: true where a value counts, or None.
+        dtype: of the result.
+        reduction: a mean over the batch makes the weights of valid values greater, see
+            `reduce_weighted`; with any other, a mask multiplies weights by 0 and 1.
+    """
     weight = None if sample_weight is None else sample_weight.to(dtype)
     if mask is None:
         return weight
     valid = mask.to(dtype)
     if reduction in ("mean", "sum_over_batch_size"):
         total = torch.full_like(valid.sum(), valid.numel())
-        valid = torch.where(mask.bool(), _divide_no_nan(total, valid.sum()), 0)
+        valid = torch.where(mask.bool(), divide_no_nan(total, valid.sum()), 0)
     if weight is None:
         return valid
     valid, weight = same_rank(valid, weight)
     return weight * valid
 
 
-def _divide_no_nan(numerator: torch.Tensor, denominator: torch.Tensor) -> torch.Tensor:
+def divide_no_nan(numerator: torch.Tensor, denominator: torch.Tensor) -> torch.Tensor:
+    """Returns the quotient, or 0 where the denominator is 0; the gradient is 0 there, too."""
     is_zero = denominator == 0
     # The quotient alone under `where` would have a NaN gradient where it is not taken.
     return torch.where(is_zero, 0, numerator / torch.where(is_zero, 1, denominator))
