@@ -25,6 +25,7 @@ ONLY_TORCH_FILES = {
     "initializers.py": "initialisers by Keras's rules, from a seed",
     "normals.py": "TensorFlow's normal numbers",
     "losses.py": "losses by Keras's equations",
+    "metrics.py": "metrics by Keras's equations",
     "regularizers.py": "penalties of a tensor by Keras's rules",
     "penalty.py": "the penalties that Keras keeps in its layers",
     "optim.py": "optimizers by Keras's equations",

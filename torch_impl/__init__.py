@@ -1,9 +1,9 @@
 """The PyTorch half: the same run as the Keras half, from the same seed.
 
 `fit(spec, data)` trains a spec. The parts are usable on their own in any torch program:
-`KerasSeeds`, `philox`, `layers`, `initializers`, `losses`, `regularizers`, `penalty`, `optim`,
-`schedule`, `augment`. `from_keras_config` builds the twin of a Keras model. A user's factory
-returns a `Port` for `parity check`.
+`KerasSeeds`, `philox`, `layers`, `initializers`, `losses`, `metrics`, `regularizers`, `penalty`,
+`optim`, `schedule`, `augment`. `from_keras_config` builds the twin of a Keras model. A user's
+factory returns a `Port` for `parity check`.
 
 Names are loaded at first use, so that `python -m torch_impl` can set threads before torch starts.
 """
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         initializers,
         layers,
         losses,
+        metrics,
         optim,
         penalty,
         philox,
@@ -49,6 +50,7 @@ __all__ = [
     "initializers",
     "layers",
     "losses",
+    "metrics",
     "optim",
     "penalty",
     "philox",

@@ -1,0 +1,130 @@
+"""Areas are Keras's: curves, ways to add up, thresholds, columns, weights of labels."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from keras_metrics import SCORES, SHARES, assert_is_keras, batches
+
+from torch_impl import metrics
+
+BITS = st.sampled_from([0.0, 1.0])
+CURVES = ["ROC", "PR", "PRGAIN"]
+METHODS = ["interpolation", "majoring", "minoring"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("curve", CURVES)
+def test_an_area_is_keras(curve, method):
+    options = st.sampled_from(
+        [{"num_thresholds": 5}, {"num_thresholds": 2}, {"thresholds": [0.3, 0.1]}, {}]
+    )
+
+    @settings(max_examples=8)
+    @given(batches(SHARES, BITS, weights=("none", "vector", "full")), options)
+    def same(made, chosen):
+        settings = {"curve": curve, "summation_method": method, **chosen}
+        assert_is_keras("AUC", settings, made)
+
+    same()
+
+
+@pytest.mark.parametrize("label_weights", [None, [2.0, 0.5, 0.0], [0.0, 0.0, 0.0]], ids=str)
+@pytest.mark.parametrize(
+    "options", [{"thresholds": [0.2, 0.5, 0.6]}, {"num_thresholds": 4, "num_labels": 3}], ids=str
+)
+def test_areas_of_columns_are_averaged_as_in_keras(options, label_weights):
+    generator = np.random.default_rng(0)
+    made = [
+        (
+            generator.integers(0, 11, (7, 3)) / 10,
+            generator.integers(0, 2, (7, 3)),
+            generator.uniform(size=7),
+        )
+        for _ in range(2)
+    ]
+    for curve in ("ROC", "PR"):
+        settings = {"multi_label": True, "label_weights": label_weights, "curve": curve, **options}
+        assert_is_keras("AUC", settings, made)
+
+
+def test_weights_of_labels_multiply_those_of_samples_without_columns():
+    generator = np.random.default_rng(1)
+    batch = generator.uniform(size=(6, 2)), generator.integers(0, 2, (6, 2))
+    for weight in (None, generator.uniform(size=6)):
+        options = {"label_weights": [3.0, 0.2], "num_thresholds": 7}
+        assert_is_keras("AUC", options, [(*batch, weight)])
+
+
+@settings(max_examples=10)
+@given(batches(SCORES, BITS))
+def test_logits_are_keras(made):
+    assert_is_keras("AUC", {"from_logits": True, "num_thresholds": 9}, made)
+
+
+@settings(max_examples=5)
+@given(batches(SHARES, BITS), st.sampled_from(CURVES))
+def test_an_area_is_keras_in_float32(made, curve):
+    """Tolerance: 40 roundings of numbers of up to 1."""
+    made = [(y_pred.astype(np.float32), y_true, weight) for y_pred, y_true, weight in made]
+    assert_is_keras("AUC", {"curve": curve, "num_thresholds": 5}, made, "float32", 5e-6)
+
+
+@pytest.mark.parametrize("curve", CURVES)
+def test_only_one_class_gives_no_nan(curve):
+    for value in (0.0, 1.0):
+        batch = np.array([0.2, 0.7, 0.7]), np.full(3, value)
+        assert_is_keras("AUC", {"curve": curve}, [batch])
+
+
+def test_areas_of_the_example_of_scikit_learn():
+    """The user guide of `sklearn.metrics.roc_auc_score` gives 0.75."""
+    y_pred, y_true = torch.tensor([0.1, 0.4, 0.35, 0.8]), torch.tensor([0, 0, 1, 1])
+    assert metrics.AUC()(y_pred, y_true) == 0.75
+
+
+@pytest.mark.parametrize(
+    ("method", "expected"), [("interpolation", 0.5), ("majoring", 0.75), ("minoring", 0.25)]
+)
+def test_the_ways_to_add_up_by_hand(method, expected):
+    """One threshold, 0.37, and the points (1, 1), (1/2, 1/2), (0, 0): two steps of 1/2."""
+    metric = metrics.AUC(thresholds=[0.37], summation_method=method)
+    y_pred, y_true = torch.tensor([0.3, 0.4, 0.35, 0.8]), torch.tensor([0, 0, 1, 1])
+    assert metric(y_pred, y_true) == expected
+
+
+def test_an_output_of_0_is_above_the_first_threshold_and_1_below_the_last():
+    metric = metrics.AUC(num_thresholds=3)
+    metric.update(torch.tensor([0.0, 1.0]), torch.tensor([1, 1]))
+    assert metric.state_dict()["true_positives"].tolist() == [2, 1, 0]
+
+
+def test_outputs_between_two_thresholds_count_as_equal():
+    """The exact area would be 1."""
+    y_pred, y_true = torch.tensor([0.61, 0.62]), torch.tensor([0, 1])
+    assert metrics.AUC(num_thresholds=3)(y_pred, y_true) == 0.5
+    assert metrics.AUC(thresholds=[0.615])(y_pred, y_true) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"curve": "DET"}, r"curve='DET': expected one of \('ROC', 'PR', 'PRGAIN'\)"),
+        ({"summation_method": "simpson"}, "summation_method='simpson': expected one of"),
+        ({"num_thresholds": 1}, "num_thresholds=1: expected at least 2"),
+        ({"num_labels": 2}, "num_labels=2: expected multi_label=True with it"),
+    ],
+)
+def test_an_argument_that_means_nothing_is_an_error(options, message):
+    with pytest.raises(ValueError, match=message):
+        metrics.AUC(**options)
+
+
+def test_columns_need_outputs_with_columns():
+    with pytest.raises(ValueError, match=r"y_pred has shape \(4,\): expected \(samples, columns\)"):
+        metrics.AUC(multi_label=True).update(torch.zeros(4), torch.zeros(4))
+
+
+def test_curves_may_be_written_in_small_letters():
+    assert metrics.AUC(curve="pr").curve == "PR"

@@ -1,0 +1,180 @@
+"""What all metrics share: names, dtypes, resets, and a state that can be saved."""
+
+import keras
+import pytest
+import torch
+from keras.src.metrics import ALL_OBJECTS
+
+from torch_impl import metrics
+from torch_impl.metrics.configuration import METRICS
+
+CLASSES = sorted(set(METRICS.values()), key=lambda kind: kind.__name__)
+# What a class cannot do without.
+ARGUMENTS = {
+    "IoU": {"num_classes": 3, "target_class_ids": [0, 2]},
+    "MeanIoU": {"num_classes": 3},
+    "OneHotIoU": {"num_classes": 3, "target_class_ids": [0, 2]},
+    "OneHotMeanIoU": {"num_classes": 3},
+    "PrecisionAtRecall": {"recall": 0.5},
+    "RecallAtPrecision": {"precision": 0.5},
+    "SensitivityAtSpecificity": {"specificity": 0.5},
+    "SpecificityAtSensitivity": {"sensitivity": 0.5},
+}
+
+
+def made(kind, **settings):
+    return kind(**ARGUMENTS.get(kind.__name__, {}), **settings)
+
+
+def a_batch(metric, seed):
+    """Arguments of `update` that any metric takes."""
+    generator = torch.Generator().manual_seed(seed)
+    y_pred = torch.rand(6, 3, generator=generator)
+    labels = torch.randint(0, 3, (6,), generator=generator)
+    name = type(metric).__name__
+    if name in ("Mean", "Sum"):
+        return (y_pred,)
+    if name in ("IoU", "MeanIoU"):
+        return y_pred.argmax(-1), labels
+    is_sparse = "Sparse" in name
+    return y_pred, labels if is_sparse else torch.eye(3)[labels]
+
+
+def test_every_public_metric_of_keras_is_here():
+    names = {kind.__name__ for kind in ALL_OBJECTS}
+    assert names <= set(metrics.__all__)
+    assert {kind.__name__ for kind in CLASSES} == names - {"Metric", "MeanMetricWrapper"}
+
+
+@pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
+def test_names_directions_and_defaults_are_those_of_keras(kind):
+    keras.backend.clear_session()  # which numbers automatic names anew
+    theirs, ours = made(getattr(keras.metrics, kind.__name__)), made(kind)
+    assert ours.name == theirs.name
+    assert ours.direction == getattr(theirs, "_direction", None)
+    assert str(ours.dtype) == f"torch.{theirs.dtype}"
+    assert made(kind, name="mine").name == "mine"
+
+
+@pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
+def test_a_reset_forgets_everything(kind):
+    metric, fresh = made(kind), made(kind)
+    metric.update(*a_batch(metric, 0))
+    metric.reset()
+    assert same_state(metric, fresh)
+    batch = a_batch(metric, 1)
+    assert torch.equal(metric(*batch), fresh(*batch))
+
+
+@pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
+def test_a_state_that_is_saved_goes_on_as_if_nothing_had_happened(kind):
+    metric, other = made(kind), made(kind)
+    metric.update(*a_batch(metric, 0))
+    state = metric.state_dict()
+    other.load_state_dict(state)
+    batch = a_batch(metric, 1)
+    assert torch.equal(metric(*batch), other(*batch))
+    assert not same_state(metric, state)  # the copy has not moved
+
+
+@pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
+def test_a_state_without_batches_can_be_loaded(kind):
+    metric, other = made(kind), made(kind)
+    other.update(*a_batch(other, 0))
+    other.load_state_dict(metric.state_dict())
+    batch = a_batch(metric, 1)
+    assert torch.equal(metric(*batch), other(*batch))
+
+
+@pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
+def test_a_metric_keeps_no_graph(kind):
+    metric = made(kind)
+    y_pred, *rest = a_batch(metric, 0)
+    if y_pred.is_floating_point():
+        y_pred.requires_grad_()
+    assert not metric(y_pred, *rest).requires_grad
+
+
+def same_state(metric, other):
+    ours, theirs = metric.state_dict(), getattr(other, "state_dict", lambda: other)()
+    assert list(ours) == list(theirs)
+    return all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_what_is_added_up_has_the_names_of_keras_variables():
+    theirs, ours = keras.metrics.AUC(), metrics.AUC()
+    assert list(ours.state_dict()) == [variable.name for variable in theirs.variables]
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, "float64"])
+def test_a_metric_adds_up_in_its_own_dtype(dtype):
+    """In float32, 2**24 + 1 is 2**24."""
+    total, rounded = metrics.Sum(dtype=dtype), metrics.Sum(dtype="float32")
+    for value in (2.0**24, 1.0):
+        total.update(torch.tensor(value))
+        rounded.update(torch.tensor(value))
+    assert (total.result().item(), rounded.result().item()) == (2**24 + 1, 2**24)
+
+
+def test_the_dtype_of_torch_is_the_dtype_of_a_metric():
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert metrics.Mean().dtype == torch.float64
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+def test_a_call_returns_the_result_of_all_batches():
+    mean = metrics.Mean()
+    mean(torch.tensor([1.0]))
+    assert mean(torch.tensor([3.0])) == 2
+
+
+def test_a_metric_shows_its_name_and_dtype():
+    assert repr(metrics.AUC(name="area")) == "AUC(name='area', dtype=torch.float32)"
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        ({"total": torch.zeros(())}, r"state has \['total'\]: expected \['count', 'total'\]"),
+        (
+            {"total": torch.zeros(2), "count": torch.zeros(())},
+            r"total has shape \(2,\): expected \(\)",
+        ),
+        (
+            {"total": torch.zeros((), dtype=torch.float64), "count": torch.zeros(())},
+            "total is torch.float64: expected torch.float32",
+        ),
+    ],
+    ids=["names", "shape", "dtype"],
+)
+def test_a_state_of_another_metric_is_an_error(state, message):
+    with pytest.raises(ValueError, match=message):
+        metrics.Mean().load_state_dict(state)
+
+
+def test_a_state_of_other_thresholds_is_an_error():
+    state = metrics.AUC(num_thresholds=5, multi_label=True, num_labels=2).state_dict()
+    with pytest.raises(ValueError, match=r"true_positives has shape \(5, 2\): expected \(7, any\)"):
+        metrics.AUC(num_thresholds=7, multi_label=True).load_state_dict(state)
+
+
+def test_an_unknown_dtype_is_an_error():
+    with pytest.raises(ValueError, match="dtype='double precision': expected a torch dtype"):
+        metrics.Mean(dtype="double precision")
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [metrics.R2Score(), metrics.F1Score(), metrics.AUC(multi_label=True)],
+    ids=lambda metric: metric.name,
+)
+def test_columns_are_those_of_the_first_batch(metric):
+    with pytest.raises(ValueError, match="has no batch yet: call update before result"):
+        metric.result()
+    metric.update(torch.rand(4, 1), torch.ones(4, 1))
+    with pytest.raises(ValueError, match="the batch has 3 columns, earlier ones had 1"):
+        metric.update(torch.rand(4, 3), torch.ones(4, 3))
+    metric.reset()
+    metric.update(torch.rand(4, 3), torch.eye(4, 3))

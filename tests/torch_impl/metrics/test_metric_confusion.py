@@ -1,0 +1,202 @@
+"""Counts at thresholds are Keras's: in buckets and one by one, with thresholds that are hit."""
+
+import keras
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from keras.src.metrics import metrics_utils
+from keras_metrics import SHARES, assert_is_keras, batches
+
+from torch_impl import metrics
+from torch_impl.metrics.confusion import COUNTS, Thresholds, confusion_counts, is_even
+
+BITS = st.sampled_from([0.0, 1.0])
+EVEN = Thresholds.evenly(5)
+UNEVEN = Thresholds.of([0.1, 0.5, 0.3])
+NAMES = dict(
+    zip(
+        COUNTS,
+        (
+            metrics_utils.ConfusionMatrix.TRUE_POSITIVES,
+            metrics_utils.ConfusionMatrix.FALSE_POSITIVES,
+            metrics_utils.ConfusionMatrix.TRUE_NEGATIVES,
+            metrics_utils.ConfusionMatrix.FALSE_NEGATIVES,
+        ),
+        strict=True,
+    )
+)
+
+
+def keras_counts(y_pred, y_true, thresholds, sample_weight, dtype, is_multi_label, **options):
+    shape = (len(thresholds.values), *([y_pred.shape[-1]] if is_multi_label else []))
+    variables = {key: keras.Variable(np.zeros(shape), dtype=dtype) for key in NAMES.values()}
+    metrics_utils.update_confusion_matrix_variables(
+        variables,
+        y_true,
+        y_pred,
+        list(thresholds.values),
+        sample_weight=sample_weight,
+        multi_label=is_multi_label,
+        thresholds_distributed_evenly=thresholds.is_even,
+        **options,
+    )
+    return {name: np.asarray(variables[key]) for name, key in NAMES.items()}
+
+
+def assert_counts_are_keras(batch, thresholds, dtype="float64", is_multi_label=False, **options):
+    keras.config.set_floatx(dtype)
+    y_pred, y_true, weight = batch
+    theirs = keras_counts(y_pred, y_true, thresholds, weight, dtype, is_multi_label, **options)
+    tensors = [None if x is None else torch.tensor(x) for x in batch]
+    ours = confusion_counts(
+        *tensors[:2],
+        thresholds,
+        tensors[2],
+        dtype=getattr(torch, dtype),
+        is_multi_label=is_multi_label,
+        **{k: torch.tensor(v) if k == "label_weights" else v for k, v in options.items()},
+    )
+    assert set(ours) == set(theirs)
+    tolerance = 1e-12 if dtype == "float64" else 1e-6
+    for name, count in theirs.items():
+        assert ours[name].shape == count.shape
+        np.testing.assert_allclose(ours[name].numpy(), count, atol=tolerance, err_msg=name)
+
+
+@pytest.mark.parametrize("is_multi_label", [False, True], ids=["together", "columns"])
+@pytest.mark.parametrize(
+    "thresholds", [EVEN, EVEN.with_margin(), UNEVEN, UNEVEN.with_margin()], ids=str
+)
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_counts_are_keras(thresholds, is_multi_label, dtype):
+    kinds = ("none", "vector", "column", "full", "scalar")
+
+    # Keras traces its buckets of columns in every call, which takes time.
+    @settings(max_examples=3 if is_multi_label and thresholds.is_even else 12)
+    @given(batches(SHARES | st.just(1.5) | st.just(-1.0), BITS, weights=kinds, max_batches=1))
+    def same(made):
+        for batch in made:
+            assert_counts_are_keras(batch, thresholds, dtype, is_multi_label)
+
+    same()
+
+
+@settings(max_examples=15)
+@given(
+    batches(SHARES, BITS, columns=(3, 4), weights=("none", "vector", "column")),
+    st.sampled_from([EVEN, UNEVEN]),
+    st.sampled_from([{"top_k": 1}, {"top_k": 2}, {"class_id": 1}, {"top_k": 2, "class_id": 2}]),
+)
+def test_the_best_outputs_and_a_class_alone_are_keras(made, thresholds, options):
+    assert_counts_are_keras(made[0], thresholds, **options)
+
+
+@settings(max_examples=10)
+@given(batches(SHARES, BITS, columns=(3, 3)), st.sampled_from([EVEN, UNEVEN]))
+def test_weights_of_labels_multiply_the_weights_of_samples(made, thresholds):
+    assert_counts_are_keras(made[0], thresholds, label_weights=np.array([2.0, 0.0, 0.3]))
+
+
+@pytest.mark.parametrize("thresholds", [EVEN, EVEN.with_margin(), UNEVEN], ids=str)
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+def test_outputs_that_are_no_numbers_are_not_positive(thresholds):
+    y_pred = np.array([np.nan, 0.2, 0.7, np.inf, -np.inf, np.nan])
+    assert_counts_are_keras((y_pred, np.array([1, 1, 0, 0, 1, 0.0]), None), thresholds)
+
+
+@pytest.mark.parametrize(
+    ("output", "target", "weight"),
+    [
+        ((4,), (4,), (4,)),
+        ((4, 1), (4,), (4,)),
+        ((4,), (4, 1), (4, 1)),
+        ((4, 1), (4, 1), (4, 1)),
+        ((4, 2), (4, 2), (4, 2)),
+        ((4, 3, 2), (4, 3, 2), (4, 3)),
+        ((4, 3, 2), (4, 3, 2), (4, 3, 2)),
+        ((4, 3, 1), (4, 3), (4, 3)),
+        ((0,), (0,), None),
+    ],
+    ids=str,
+)
+def test_shapes_meet_as_in_keras(output, target, weight):
+    generator = np.random.default_rng(0)
+    batch = (
+        generator.integers(0, 5, output) / 4,
+        generator.integers(0, 3, target),  # 2 is true as well
+        None if weight is None else generator.uniform(size=weight),
+    )
+    for thresholds in (EVEN, UNEVEN):
+        assert_counts_are_keras(batch, thresholds)
+
+
+def test_counts_by_hand():
+    """Thresholds 0, 0.5, 1: 0 is not greater than 0, 0.5 not than 0.5, 1 not than 1."""
+    y_pred, y_true = torch.tensor([0.0, 0.5, 0.6, 1.0]), torch.tensor([1, 1, 0, 1])
+    expected = {
+        "true_positives": [2, 1, 0],
+        "false_positives": [1, 1, 0],
+        "true_negatives": [0, 0, 1],
+        "false_negatives": [1, 2, 3],
+    }
+    for thresholds in (Thresholds.evenly(3), Thresholds((0.0, 0.5, 1.0), False)):
+        counts = confusion_counts(y_pred, y_true, thresholds, dtype=torch.float32)
+        assert {name: count.tolist() for name, count in counts.items()} == expected
+
+
+@pytest.mark.parametrize(
+    "thresholds",
+    [
+        [0.5],
+        [0.0, 1.0],
+        [0.0, 0.5, 1.0],
+        [1.0, 0.5, 0.0],
+        [0.0, 0.5 + 1e-6, 1.0],
+        [0.0, 0.5 + 4e-5, 1.0],
+        [0.0, 1 / 3, 2 / 3, 1.0],
+        [1e-8, 0.5, 1.0],
+        [1e-6, 0.5, 1.0],
+    ],
+    ids=str,
+)
+def test_thresholds_are_even_where_keras_says_so(thresholds):
+    assert is_even(thresholds) == metrics_utils.is_evenly_distributed_thresholds(thresholds)
+
+
+@pytest.mark.parametrize("name", ["TruePositives", "FalsePositives", "TrueNegatives"])
+def test_buckets_decide_as_keras_where_rounding_does(name):
+    """0.3 * 10 is a little less than 3 in float32 and exact in float64, or the reverse."""
+    thresholds = (np.arange(11) / 10).tolist()
+    y_pred = np.linspace(0, 1, 11)
+    for dtype in ("float32", "float64"):
+        batch = (y_pred.astype(dtype), np.arange(11) % 2, None)
+        assert_is_keras(name, {"thresholds": thresholds}, [batch], dtype)
+
+
+@pytest.mark.parametrize("thresholds", [-0.1, [0.5, 1.1], [float("nan")]], ids=str)
+def test_thresholds_lie_between_0_and_1(thresholds):
+    with pytest.raises(ValueError, match=r"thresholds \[.*\]: expected numbers in \[0, 1\]"):
+        metrics.TruePositives(thresholds=thresholds)
+
+
+def test_a_class_alone_needs_an_axis_of_classes():
+    with pytest.raises(
+        ValueError, match=r"class_id=1 with y_pred of shape \(4,\): expected \(sampl"
+    ):
+        metrics.Precision(class_id=1).update(torch.zeros(4), torch.zeros(4))
+
+
+@pytest.mark.parametrize(
+    ("shapes", "message"),
+    [
+        (((4, 2), (4, 3), None), r"y_true has shape \(4, 3\), y_pred \(4, 2\): expected the same"),
+        (((4, 2), (4, 2), (3,)), r"sample_weight has shape \(3, 1\): expected a shape that broad"),
+    ],
+    ids=["targets", "weights"],
+)
+def test_shapes_that_do_not_fit_are_an_error(shapes, message):
+    tensors = [None if shape is None else torch.zeros(shape) for shape in shapes]
+    with pytest.raises(ValueError, match=message):
+        metrics.Recall().update(*tensors)

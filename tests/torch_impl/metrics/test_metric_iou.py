@@ -1,0 +1,117 @@
+"""Intersections over unions are Keras's, with classes that are ignored, absent or no class."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from keras_metrics import SCORES, SHARES, WEIGHTS, array, assert_is_keras, both
+
+from torch_impl import metrics
+
+LABELS = st.integers(-1, 4)
+IGNORED = st.sampled_from([None, 1, -1])
+FEW = settings(max_examples=25)
+TOLERANCE = 3e-7  # the result is float32
+
+
+@FEW
+@given(st.data(), IGNORED, st.sampled_from([[0], [0, 2], [2, 0, 1]]))
+def test_classes_are_keras(data, ignore_class, target_class_ids):
+    options = {"num_classes": 3, "target_class_ids": target_class_ids, "ignore_class": ignore_class}
+    made = [
+        (
+            data.draw(array((2, 3), LABELS, "int64")),
+            data.draw(array((2, 3), LABELS, "int64")),
+            data.draw(st.none() | array((2, 3), st.integers(0, 3), "int64")),
+        )
+        for _ in range(2)
+    ]
+    assert_is_keras("IoU", {**options, "dtype": None}, made, tolerance=TOLERANCE)
+
+
+@FEW
+@given(st.data())
+def test_weights_that_are_fractions_are_keras_in_a_floating_dtype(data):
+    made = [
+        (
+            data.draw(array(5, LABELS, "int64")),
+            data.draw(array(5, LABELS, "int64")),
+            data.draw(array(5, WEIGHTS)),
+        )
+    ]
+    options = {"num_classes": 4, "dtype": "float32"}
+    assert_is_keras("MeanIoU", options, made, tolerance=TOLERANCE)
+
+
+@FEW
+@given(st.data(), st.sampled_from([-1, 1]), st.booleans(), IGNORED)
+def test_one_hot_targets_are_keras(data, axis, sparse_y_pred, ignore_class):
+    """Keras 3.15 fails to take the mean if the classes are on axis 1."""
+    y_true = data.draw(array((2, 3, 3), SCORES))
+    y_pred = data.draw(
+        array((2, 3), st.integers(0, 2), "int64") if sparse_y_pred else array((2, 3, 3), SCORES)
+    )
+    options = {"num_classes": 3, "sparse_y_pred": sparse_y_pred, "ignore_class": ignore_class}
+    if axis == -1:
+        options = {**options, "dtype": None}
+        assert_is_keras("OneHotMeanIoU", options, [(y_pred, y_true)], tolerance=TOLERANCE)
+        options["target_class_ids"] = [0, 2]
+        assert_is_keras("OneHotIoU", options, [(y_pred, y_true)], tolerance=TOLERANCE)
+    else:
+        last, first = metrics.OneHotMeanIoU(**options), metrics.OneHotMeanIoU(**options, axis=1)
+        y_pred, y_true = torch.tensor(y_pred), torch.tensor(y_true)
+        moved = y_pred if sparse_y_pred else y_pred.movedim(-1, 1)
+        assert last(y_pred, y_true) == first(moved, y_true.movedim(-1, 1))
+
+
+@FEW
+@given(st.data(), st.sampled_from([0.5, 0.3, 0.0]), st.sampled_from([(0, 1), [1]]))
+def test_two_classes_are_keras_with_outputs_on_the_threshold(data, threshold, target_class_ids):
+    """0.3 is compared in float32, in which both are the same number."""
+    y_pred, y_true = (
+        data.draw(array((2, 3), SHARES)),
+        data.draw(array(6, st.integers(0, 1), "int64")),
+    )
+    options = {"threshold": threshold, "target_class_ids": target_class_ids, "dtype": None}
+    assert_is_keras("BinaryIoU", options, [(y_pred, y_true)], tolerance=TOLERANCE)
+
+
+def test_an_intersection_over_a_union_by_hand():
+    """Class 0: 1 / 2, class 1: 1 / 3, class 2 is absent; targets of 7 do not count."""
+    y_pred, y_true = torch.tensor([0, 1, 1, 1, 0]), torch.tensor([0, 0, 1, 3, 7])
+    metric = metrics.MeanIoU(num_classes=4)
+    # Class 3: 0 / 1.
+    assert metric(y_pred, y_true).item() == pytest.approx((1 / 2 + 1 / 3 + 0) / 3, abs=1e-6)
+    assert metric.state_dict()["total_confusion_matrix"][0].tolist() == [1, 1, 0, 0]
+    metric = metrics.IoU(4, [0, 2])
+    assert metric(y_pred, y_true).item() == pytest.approx(1 / 2, abs=1e-6)
+
+
+def test_weights_are_cut_to_whole_numbers_with_a_warning():
+    y_pred, y_true, weight = np.array([0, 1, 1]), np.array([0, 1, 0]), np.array([1.9, 0.9, 1.0])
+    options = {"num_classes": 2, "target_class_ids": [0], "dtype": None}
+    with pytest.warns(UserWarning, match="weight"):
+        ours, theirs = both("IoU", options, [(y_pred, y_true, weight)])
+    assert ours == theirs
+    with pytest.warns(
+        UserWarning, match=r"sample weights are torch.float64, and are cut to torch.i"
+    ):
+        metrics.IoU(2, [0]).update(*map(torch.tensor, (y_pred, y_true, weight)))
+
+
+def test_a_mean_over_no_class_is_zero():
+    assert metrics.MeanIoU(2).result() == 0
+
+
+@pytest.mark.parametrize("target_class_ids", [[0, 3], [-1]], ids=str)
+def test_a_class_of_the_mean_is_one_of_the_classes(target_class_ids):
+    with pytest.raises(ValueError, match=r"target_class_ids has \[.*\]: expected 0 to 2"):
+        metrics.IoU(3, target_class_ids)
+
+
+def test_there_are_as_many_outputs_as_targets():
+    with pytest.raises(
+        ValueError, match=r"y_true has shape \(4,\), y_pred \(3,\): expected the sam"
+    ):
+        metrics.MeanIoU(2).update(torch.zeros(3), torch.zeros(2, 2))
