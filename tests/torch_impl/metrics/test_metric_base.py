@@ -95,6 +95,31 @@ def test_a_metric_keeps_no_graph(kind):
     assert not metric(y_pred, *rest).requires_grad
 
 
+@pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
+def test_a_metric_moves_to_the_device_of_the_batch(kind):
+    """The device "meta" has shapes alone; mixing it with the CPU is an error, as with a GPU."""
+    metric = made(kind)
+    batch = [x.to("meta") for x in a_batch(metric, 0)]
+    for _ in range(2):
+        metric.update(*batch, torch.ones((), device="meta", dtype=metric.dtype))
+    assert {value.device.type for value in metric.state_dict().values()} == {"meta"}
+    assert metric.result().device.type == "meta"
+    metric.reset()
+    assert {value.device.type for value in metric.state_dict().values()} == {"cpu"}
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
+@pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
+def test_a_metric_on_a_gpu_is_that_of_the_cpu_up_to_rounding(kind):
+    on_cpu, on_gpu = made(kind), made(kind)
+    for seed in range(2):
+        batch = a_batch(on_cpu, seed)
+        on_cpu.update(*batch)
+        on_gpu.update(*(x.cuda() for x in batch))
+    torch.testing.assert_close(on_gpu.result().cpu(), on_cpu.result(), rtol=1e-6, atol=1e-6)
+
+
 def same_state(metric, other):
     ours, theirs = metric.state_dict(), getattr(other, "state_dict", lambda: other)()
     assert list(ours) == list(theirs)

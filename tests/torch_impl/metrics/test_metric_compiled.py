@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras.src.trainers.compile_utils import get_loss, get_metric
 
@@ -13,6 +13,7 @@ from torch_impl import losses, metrics
 SHAPES = [(6,), (6, 1), (6, 3), (6, 2, 1), (6, 2, 3), (1,), (1, 1), (6, 1, 3)]
 
 
+@settings(max_examples=40)
 @given(*[st.sampled_from(SHAPES)] * 2, st.sampled_from(["accuracy", "acc", "Accuracy", "ACC"]))
 def test_accuracy_means_what_it_means_in_keras(output, target, name):
     theirs = get_metric(name, np.zeros(target), np.zeros(output))
@@ -20,6 +21,7 @@ def test_accuracy_means_what_it_means_in_keras(output, target, name):
     assert (type(ours).__name__, ours.name) == (type(theirs).__name__, theirs.name)
 
 
+@settings(max_examples=40)
 @given(*[st.sampled_from(SHAPES)] * 2)
 def test_crossentropy_means_what_it_means_in_keras(output, target):
     theirs = get_loss("crossentropy", np.zeros(target), np.zeros(output))

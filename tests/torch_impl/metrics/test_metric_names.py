@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras.src.metrics import ALL_OBJECTS
 from keras.src.trainers.compile_utils import CompileMetrics
@@ -42,6 +42,7 @@ def without_the_overwritten(names):
     return list(dict.fromkeys(names))
 
 
+@settings(max_examples=40)
 @given(NAMES, NAMES)
 def test_keys_of_one_output_are_keras(metrics, weighted):
     assert without_the_overwritten(history_names(metrics, weighted)) == keras_keys(
@@ -49,6 +50,7 @@ def test_keys_of_one_output_are_keras(metrics, weighted):
     )
 
 
+@settings(max_examples=40)
 @given(NAMES, NAMES, NAMES, NAMES)
 def test_keys_of_several_outputs_are_keras(a, b, weighted_a, weighted_b):
     metrics, weighted = {"a": a, "b": b}, {"a": weighted_a, "b": weighted_b}

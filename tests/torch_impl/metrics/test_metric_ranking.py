@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras.src.metrics.metrics_utils import _filter_top_k
 from keras_metrics import array
@@ -14,6 +14,7 @@ from torch_impl.metrics.ranking import argmax, in_top_k, only_top_k
 ODD = st.sampled_from([-np.inf, -1.0, -0.0, 0.0, 1e-300, 1.0, 2.0, np.inf, np.nan])
 
 
+@settings(max_examples=40)
 @given(array((3, 4), ODD), st.sampled_from([0, 1, -1]))
 def test_argmax_is_keras(x, axis):
     expected = np.asarray(keras.ops.argmax(x, axis))
@@ -30,6 +31,7 @@ def test_argmax_ignores_nan_and_torch_does_not():
     assert (argmax(x).item(), x.argmax().item()) == (2, 1)
 
 
+@settings(max_examples=40)
 @given(array((3, 4), ODD, "float32"), st.integers(1, 5), st.data())
 def test_in_top_k_is_tensorflow(x, k, data):
     labels = data.draw(array(3, st.integers(-1, 4), "int64"))
@@ -37,6 +39,7 @@ def test_in_top_k_is_tensorflow(x, k, data):
     assert in_top_k(torch.tensor(x), torch.tensor(labels), k).tolist() == expected.tolist()
 
 
+@settings(max_examples=40)
 @given(array((3, 4), st.sampled_from([0.0, 0.25, 0.5, 1.0])), st.integers(1, 4))
 def test_only_the_first_of_equal_outputs_stay(x, k):
     keras.config.set_floatx("float64")

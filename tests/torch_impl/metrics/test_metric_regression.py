@@ -13,7 +13,7 @@ NUMBERS = st.sampled_from([-3.0, -0.5, 0.0, 0.4, 1.0, 2.0])
 AGGREGATIONS = ["uniform_average", "variance_weighted_average", None]
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(batches(NUMBERS, NUMBERS, weights=("none", "scalar", "vector", "column", "full")))
 def test_the_root_mean_square_is_keras(made):
     assert_is_keras("RootMeanSquaredError", {}, made)
