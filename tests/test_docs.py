@@ -16,7 +16,7 @@ import torch_impl
 from parity.behaviour.diagnosis import diagnose
 from parity.divergences import REGISTRY
 from parity.programs.scenarios import SCENARIOS
-from torch_impl import augment, initializers, layers, losses, metrics, optim, schedule
+from torch_impl import augment, initializers, layers, losses, metrics, optim, schedule, trainer
 
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
@@ -120,7 +120,7 @@ def test_a_page_without_a_table_stays_as_it_is():
 API = "\n".join(page.read_text() for page in PAGES if page.parent.name == "api")
 
 
-LIBRARY = [augment, initializers, layers, losses, metrics, optim, schedule]
+LIBRARY = [augment, initializers, layers, losses, metrics, optim, schedule, trainer]
 PACKAGES = [parity, keras_impl, torch_impl, *LIBRARY]
 # Values, not objects with a docstring.
 TABLES = {"Parameters", "INITIALIZERS", "LOSSES", "METRICS"}

@@ -40,17 +40,8 @@ MAX_LINES = 400
 # These are of use in any torch program, which has no spec and no harness.
 ON_THEIR_OWN = (
     *("philox", "native", "seeds", "layers", "layouts", "weights", "keras_config", "initializers"),
-    *(
-        "normals",
-        "losses",
-        "metrics",
-        "regularizers",
-        "penalty",
-        "optim",
-        "clip",
-        "fast",
-        "schedule",
-    ),
+    *("normals", "losses", "metrics", "regularizers", "penalty", "optim", "clip", "fast"),
+    *("schedule", "trainer"),
     "augment",
 )
 

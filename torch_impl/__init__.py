@@ -36,11 +36,13 @@ if TYPE_CHECKING:
     from torch_impl.models import build_model
     from torch_impl.seeds import KerasSeeds
     from torch_impl.train import fit
+    from torch_impl.trainer import Trainer
 
 __all__ = [
     "Anchors",
     "KerasSeeds",
     "Port",
+    "Trainer",
     "augment",
     "build_model",
     "configure",
@@ -68,6 +70,7 @@ _HOMES = {
     "build_model": "models",
     "configure": "harness.environment",
     "describe_environment": "harness.environment",
+    "Trainer": "trainer",
     "fit": "train",
     "from_keras_config": "keras_config",
     "run_bench": "harness.bench",

@@ -15,6 +15,8 @@ Source: keras 3.15 `utils/rng_utils.py`, `random/seed_generator.py`,
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -73,3 +75,18 @@ class KerasSeeds:
             k = i + draws[i] % (n - i)
             order[i], order[k] = order[k], order[i]
         return torch.tensor(order)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns the seed and the states of the generators as plain values, for a checkpoint."""
+        numpy = self.numpy.get_state(legacy=False)
+        numpy["state"]["key"] = numpy["state"]["key"].tolist()
+        return {"seed": self.seed, "python": self.python.getstate(), "numpy": numpy}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Goes back to the state of a checkpoint."""
+        self.seed = state["seed"]
+        version, numbers, gauss = state["python"]
+        self.python.setstate((version, tuple(numbers), gauss))
+        numpy = dict(state["numpy"])
+        numpy["state"] = {**numpy["state"], "key": np.array(numpy["state"]["key"], np.uint32)}
+        self.numpy.set_state(numpy)

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from parity.errors import InputError
+from torch_impl.seeds import KerasSeeds
 
 
 @dataclass(frozen=True)
@@ -22,13 +23,16 @@ class Port:
 
     Attributes:
         module: the network.
-        loss: called with (output of the module, targets); returns a scalar that includes penalties.
+        loss: called with (output of the module, targets), and with `sample_weight=` if it has that
+            argument and the samples have weights; returns a scalar that includes penalties.
         optimizer: holds the parameters of the module.
         scheduler: sets the learning rate in `step()`, or in `step(value)` if it watches a metric;
             or a sequence of such schedulers.
         scheduler_interval: when `step` is called: after every "epoch" or after every "step".
-        monitor: Keras's name of the metric that is passed to `step(value)`.
-        early_stopping: its `step(value)` returns whether training ends.
+        monitor: Keras's name of the metric that is passed to `step(value)`; None: the `monitor` of
+            the scheduler or rule itself, else "val_loss".
+        early_stopping: its `step(value)` returns whether training ends; its `restore()`, if it has
+            one, is called after the last epoch.
         before_step: called with the module between `backward` and `optimizer.step`, for example to
             clip gradients.
         feed: turns the arrays of a batch, one for each input, in Keras's layout (N, H, W, C), into
@@ -41,6 +45,15 @@ class Port:
             {"conv2d_1": "features.3"}.
         steps_per_epoch: number of steps in an epoch, for a scheduler with interval "epoch" that
             replaces a Keras schedule which changes the rate in every step.
+        validation_loss: the loss of validation, called as `loss`; None: `loss`. One with class
+            weights inside needs it, since Keras has no class weights in validation.
+        class_weight: from label to the weight of its samples in training; the loss then gets them
+            as `sample_weight`. None: the port has none, or its loss has them inside.
+        metrics: what `compile(metrics=...)` takes: names such as "accuracy", objects of
+            `torch_impl.metrics`, functions of (output, targets) with a value for each sample.
+        weighted_metrics: metrics that count samples by their weights.
+        seeds: the generators from which the port has drawn its weights and the seeds of its layers;
+            `Trainer.fit` takes the order of the samples from them.
     """
 
     module: nn.Module
@@ -48,7 +61,7 @@ class Port:
     optimizer: torch.optim.Optimizer | None = None
     scheduler: Any = None
     scheduler_interval: str = "epoch"
-    monitor: str = "val_loss"
+    monitor: str | None = None
     early_stopping: Any = None
     before_step: Callable[[nn.Module], Any] | None = None
     feed: Callable[..., Any] | None = None
@@ -56,6 +69,11 @@ class Port:
     load: Callable[[nn.Module, Mapping[str, np.ndarray]], Any] | None = None
     layers: Mapping[str, str] = field(default_factory=dict)
     steps_per_epoch: int = 100
+    validation_loss: Callable[[Any, Any], torch.Tensor] | None = None
+    class_weight: Mapping[int, float] | None = None
+    metrics: Sequence[Any] = ()
+    weighted_metrics: Sequence[Any] = ()
+    seeds: KerasSeeds | None = None
 
     def __post_init__(self) -> None:
         if self.scheduler_interval not in ("epoch", "step"):

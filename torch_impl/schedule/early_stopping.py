@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -34,6 +37,12 @@ class EarlyStopping:
         monitor: name of the metric whose values are passed to `step`.
         baseline: value that must be exceeded too; None for no baseline.
 
+    Attributes:
+        best: the best value so far, or None.
+        best_epoch: its epoch, counted from 0.
+        wait: number of epochs in a row without improvement.
+        epoch: number of the last epoch; -1 before the first one.
+
     Raises:
         ValueError: the mode is unknown, or the name does not decide it.
     """
@@ -49,15 +58,19 @@ class EarlyStopping:
         monitor: str = "val_loss",
         baseline: float | None = None,
     ) -> None:
-        self.model = model
+        self.model, self.monitor = model, monitor
         self.patience, self.baseline = patience, baseline
         self._monitor = Monitor(monitor, mode, min_delta)
         self.restore_best_weights = restore_best_weights
         self.start_from_epoch = start_from_epoch
+        self.reset()
+
+    def reset(self) -> None:
+        """Forgets all epochs, as Keras does when a training begins."""
         self.best: float | None = None
         self.best_epoch = 0
         self.wait = 0
-        self._epoch = -1
+        self.epoch = -1
         self._best_weights: dict[str, torch.Tensor] | None = None
 
     def step(self, value: float) -> bool:
@@ -66,12 +79,12 @@ class EarlyStopping:
         Args:
             value: the metric of the epoch that has just ended.
         """
-        self._epoch += 1
-        if self._epoch < self.start_from_epoch:
+        self.epoch += 1
+        if self.epoch < self.start_from_epoch:
             return False
         self.wait += 1
         if self._monitor.is_better(value, self.best):  # (2) (3) (5)
-            self.best, self.best_epoch = value, self._epoch
+            self.best, self.best_epoch = value, self.epoch
             if self.baseline is None or self._monitor.is_better(value, self.baseline):
                 self.wait = 0  # (7)
             if self.restore_best_weights:
@@ -79,7 +92,7 @@ class EarlyStopping:
                     name: tensor.detach().clone() for name, tensor in _weights(self.model)
                 }
             return False
-        return self.wait >= self.patience and self._epoch > 0  # (1)
+        return self.wait >= self.patience and self.epoch > 0  # (1)
 
     @torch.no_grad()
     def restore(self) -> None:
@@ -87,6 +100,16 @@ class EarlyStopping:
         if self._best_weights is not None:
             for name, tensor in _weights(self.model):
                 tensor.copy_(self._best_weights[name])  # (4)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns what a checkpoint needs, the best weights included."""
+        names = ("best", "best_epoch", "wait", "epoch", "_best_weights")
+        return {name: getattr(self, name) for name in names}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Goes back to the state of a checkpoint."""
+        for name in self.state_dict():
+            setattr(self, name, state[name])
 
 
 def _weights(model: nn.Module) -> list[tuple[str, torch.Tensor]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -56,6 +56,14 @@ class LearningRateScheduler:
             group["lr"] = float(self._round(rate))  # (3)
         self.epoch += 1
         return [group["lr"] for group in self.optimizer.param_groups]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns what a checkpoint needs; the rate belongs to the optimizer."""
+        return {"epoch": self.epoch}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Goes back to the state of a checkpoint."""
+        self.epoch = state["epoch"]
 
 
 def _binds(function: Callable[..., Any], num_arguments: int) -> bool:

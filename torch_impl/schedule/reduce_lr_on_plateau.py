@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import torch
 
@@ -34,6 +37,11 @@ class ReduceLROnPlateau:
         mode: "min", "max", or "auto", with which the name in `monitor` decides.
         monitor: name of the metric whose values are passed to `step`.
 
+    Attributes:
+        best: the best value so far, or None.
+        wait: number of bad epochs in a row.
+        cooldown_counter: number of epochs in which none counts as bad.
+
     Raises:
         ValueError: the factor is outside (0, 1); the mode is unknown, or the name does not decide
             it; or the optimizer follows a schedule.
@@ -52,14 +60,18 @@ class ReduceLROnPlateau:
     ) -> None:
         if not 0 < factor < 1:
             raise ValueError(f"factor={factor!r}: expected a number in (0, 1)")
-        self.optimizer = optimizer
+        self.optimizer, self.monitor = optimizer, monitor
         self.factor, self.patience = factor, patience
         self._monitor = Monitor(monitor, mode, min_delta)
         self.cooldown, self.min_lr = cooldown, min_lr
+        self._round = round_rates(optimizer)  # (6)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forgets all epochs, as Keras does when a training begins; the rate stays."""
         self.best: float | None = None
         self.wait = 0
         self.cooldown_counter = 0
-        self._round = round_rates(optimizer)  # (6)
 
     def step(self, value: float) -> bool:
         """Takes the monitored value of an epoch; returns whether the rate was cut.
@@ -78,6 +90,15 @@ class ReduceLROnPlateau:
                 self.cooldown_counter, self.wait = self.cooldown, 0
                 return True
         return False
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns what a checkpoint needs; the rate belongs to the optimizer."""
+        return {name: getattr(self, name) for name in ("best", "wait", "cooldown_counter")}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Goes back to the state of a checkpoint."""
+        for name in self.state_dict():
+            setattr(self, name, state[name])
 
     def _cut(self) -> bool:
         has_cut = False

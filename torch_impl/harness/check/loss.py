@@ -26,15 +26,24 @@ def loss_of(port: PortUnderTest, form: str) -> Loss:
     """Returns the loss of the port, or Keras's loss if the port has none."""
     built, facts = port.built, port.keras.facts
     if built.loss is not None:
-        given = built.loss
-        return lambda output, target, y: given(output, target)
+        given: Any = built.loss
+        if built.class_weight is None:
+            return lambda output, target, y: given(output, target)
+        by_class = built.class_weight
+
+        def weighted(output: Any, target: Any, y: np.ndarray) -> torch.Tensor:
+            weights = sample_weights(port.tensor(y), by_class)
+            value: torch.Tensor = given(output, target, sample_weight=weights)
+            return value
+
+        return weighted
     own = from_config(facts["loss"]["config"] or facts["loss"]["name"])
     weights = facts["loss"]["class_weight"]
     by_label = None if weights is None else {int(key): float(w) for key, w in weights.items()}
 
     def loss(output: Any, target: Any, y: np.ndarray) -> torch.Tensor:
         output = from_returned(output, port.keras["forward/eval/output"].shape)
-        output = _activated(output, form, facts.get("output_activation"))
+        output = activated(output, form, facts.get("output_activation"))
         labels = port.tensor(y)
         weighted = {} if by_label is None else {"sample_weight": sample_weights(labels, by_label)}
         value: torch.Tensor = own(output, labels, **weighted)
@@ -64,7 +73,14 @@ def takes_columns(port: PortUnderTest, loss: Loss) -> bool:
     return works == [False, True]
 
 
-def _activated(output: torch.Tensor, form: str, name: str | None) -> torch.Tensor:
+def activated(output: torch.Tensor, form: str, name: str | None) -> torch.Tensor:
+    """Returns an output as Keras's model returns it.
+
+    Args:
+        output: of the port.
+        form: what it is: "linear", "log" or another word of `output_form`.
+        name: of the activation at the end of Keras's model, or None.
+    """
     if form == "linear" and name == "softmax":
         return keras_logits.softmax(output)
     if form == "linear" and name == "sigmoid":

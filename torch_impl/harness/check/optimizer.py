@@ -15,7 +15,7 @@ from parity.data import probe_inputs
 from parity.traces.trace import Trace, TraceWriter
 from torch_impl.harness.factories import Port
 from torch_impl.harness.port.port_under_test import PortUnderTest
-from torch_impl.schedule import LearningRateScheduler
+from torch_impl.schedule.stepping import begin_epoch
 from torch_impl.weights import to_array
 
 # Slot of a stock optimizer -> Keras's name of the same quantity.
@@ -36,7 +36,7 @@ def write_optimizer(port: PortUnderTest, writer: TraceWriter) -> None:
     trained = {n: e["shape"] for n, e in keras.facts["weights"].items() if e["trainable"]}
     seed = int(keras.spec["seed"])
     given = given_rates(keras, "optimizer/learning_rate")
-    begin_epoch(port)
+    begin_training(port)
     rates = []
     for step in range(1, probe_inputs.NUM_OPTIMIZER_STEPS + 1):
         if step == probe_inputs.CUT_BEFORE:
@@ -77,21 +77,10 @@ def _slots(port: PortUnderTest) -> Iterator[tuple[str, str, np.ndarray]]:
                 yield slot, item.name, to_array(variable.to_keras((value,)))
 
 
-def begun(scheduler: Any, epoch: int) -> bool:
-    """Steps a scheduler that acts at the beginning of an epoch; returns whether it does."""
-    if hasattr(scheduler, "on_epoch_begin"):
-        scheduler.on_epoch_begin(epoch)
-    elif isinstance(scheduler, LearningRateScheduler):
-        scheduler.step()
-    else:
-        return False
-    return True
-
-
-def begin_epoch(port: PortUnderTest) -> None:
+def begin_training(port: PortUnderTest) -> None:
     """Lets schedulers set the rate of the first epoch that do so before its first step."""
     for scheduler in port.built.schedulers:
-        begun(scheduler, 0)
+        begin_epoch(scheduler, 0)
 
 
 def cut(port: PortUnderTest) -> None:

@@ -6,7 +6,6 @@ and the epoch at which training stops, come out as `schedule/…`.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,8 +16,9 @@ from parity.data import probe_inputs
 from parity.ladder.rounding import dtype_of
 from parity.programs.check_spec import CheckSpec
 from parity.traces.trace import Trace, TraceWriter
-from torch_impl.harness.check.optimizer import begun, step_optimizer
+from torch_impl.harness.check.optimizer import step_optimizer
 from torch_impl.harness.factories import Port, call_factory
+from torch_impl.schedule.stepping import begin_epoch, monitor_of, takes_value
 
 
 def write_schedule(
@@ -57,27 +57,22 @@ def _rates_by_step(port: Port) -> np.ndarray:
 def _rates_by_epoch(port: Port, metrics: Mapping[str, np.ndarray]) -> tuple[list[float], int]:
     """Returns the rate of each epoch, and the epoch at which training stops, or -1."""
     assert port.optimizer is not None
-    watched = metrics[port.monitor]
     rates: list[float] = []
-    for epoch, value in enumerate(map(float, watched)):
-        after = [scheduler for scheduler in port.schedulers if not begun(scheduler, epoch)]
+
+    def value_of(rule: Any) -> float:
+        return float(metrics[monitor_of(rule, port.monitor)][epoch])
+
+    for epoch in range(len(metrics["loss"])):
+        after = [scheduler for scheduler in port.schedulers if not begin_epoch(scheduler, epoch)]
         rates.append(float(port.optimizer.param_groups[0]["lr"]))
         port.optimizer.step()  # torch's schedulers warn without it
         for scheduler in after:
-            if _takes_value(scheduler):
-                scheduler.step(value)
+            if takes_value(scheduler):
+                scheduler.step(value_of(scheduler))
                 continue
             for _ in range(port.steps_per_epoch if port.scheduler_interval == "step" else 1):
                 scheduler.step()
-        if port.early_stopping is not None and port.early_stopping.step(value):
+        stopping = port.early_stopping
+        if stopping is not None and stopping.step(value_of(stopping)):
             return rates, epoch
     return rates, -1
-
-
-def _takes_value(scheduler: Any) -> bool:
-    """Whether `step` takes the monitored metric."""
-    parameters = list(inspect.signature(scheduler.step).parameters.values())
-    return bool(parameters) and (
-        parameters[0].name in ("metrics", "value", "metric")
-        or parameters[0].default is inspect.Parameter.empty
-    )

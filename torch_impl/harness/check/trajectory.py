@@ -8,7 +8,7 @@ from __future__ import annotations
 from parity.data import probe_inputs
 from parity.traces.trace import Trace, TraceWriter
 from torch_impl.harness.check.loss import loss_of
-from torch_impl.harness.check.optimizer import begin_epoch, cut, given_rates, make_step
+from torch_impl.harness.check.optimizer import begin_training, cut, given_rates, make_step
 from torch_impl.harness.port.port_under_test import PortUnderTest
 
 
@@ -19,7 +19,7 @@ def write_trajectory(port: PortUnderTest, form: str, writer: TraceWriter) -> Non
     losses: list[float] = []
     num_steps = len(port.keras["trajectory/losses"])
     given = given_rates(port.keras, "trajectory/rates")
-    begin_epoch(port)
+    begin_training(port)
     for step in range(1, num_steps + 1):
         purpose = f"step{step}"
         if step == probe_inputs.TRAJECTORY_CUT_BEFORE and _is_cut(port.keras):

@@ -24,6 +24,7 @@ from torch_impl.harness.check.fixes.whole import (
 from torch_impl.harness.check.schedule import write_schedule
 from torch_impl.harness.factories import call_factory
 from torch_impl.harness.port.port_under_test import PortUnderTest
+from torch_impl.schedule.stepping import monitor_of
 
 Callback = Mapping[str, Any]
 
@@ -87,8 +88,10 @@ def _of_port(port: PortUnderTest, callback: Callback | None) -> Iterator[Suggest
     if is_by_step and port.built.schedulers and port.built.scheduler_interval == "epoch":
         yield _port("scheduler_interval", "step", "epoch")
     wanted = callback.get("monitor") if callback is not None else None
-    if isinstance(wanted, str) and wanted != port.built.monitor:
-        yield _port("monitor", wanted, port.built.monitor)
+    rules = [*port.built.schedulers, port.built.early_stopping]
+    now = monitor_of(rules[0], port.built.monitor)
+    if isinstance(wanted, str) and wanted != now:
+        yield _port("monitor", wanted, now)
 
 
 def _port(name: str, value: str, now: str) -> Suggestion:

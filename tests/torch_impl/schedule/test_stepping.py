@@ -1,0 +1,80 @@
+"""When a scheduler is stepped, and with what."""
+
+import torch
+from torch import nn
+
+from torch_impl.schedule import EarlyStopping, LearningRateScheduler, ReduceLROnPlateau
+from torch_impl.schedule.stepping import (
+    acts_at_the_beginning,
+    begin_epoch,
+    monitor_of,
+    takes_value,
+)
+
+
+def optimizer():
+    return torch.optim.SGD(nn.Linear(1, 1).parameters(), 0.1)
+
+
+def test_the_name_that_is_given_comes_before_that_of_the_rule():
+    rule = ReduceLROnPlateau(optimizer(), monitor="loss")
+    assert monitor_of(rule, "val_accuracy") == "val_accuracy"
+    assert monitor_of(rule, None) == "loss"
+    assert monitor_of(torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer()), None) == "val_loss"
+
+
+def test_a_rule_by_epoch_gets_the_number_of_the_epoch():
+    rule = LearningRateScheduler(optimizer(), lambda epoch: 0.1 * (epoch + 1))
+    assert acts_at_the_beginning(rule)
+    assert begin_epoch(rule, 4)
+    assert rule.optimizer.param_groups[0]["lr"] == 0.5
+    assert rule.epoch == 5
+
+
+def test_a_scheduler_of_the_user_may_act_at_the_beginning():
+    class Own:
+        def on_epoch_begin(self, epoch):
+            self.seen = epoch
+
+    own = Own()
+    assert acts_at_the_beginning(own)
+    assert begin_epoch(own, 3)
+    assert own.seen == 3
+
+
+def test_other_schedulers_act_at_the_end():
+    other = torch.optim.lr_scheduler.StepLR(optimizer(), 1)
+    assert not acts_at_the_beginning(other)
+    assert not begin_epoch(other, 0)
+    assert other.last_epoch == 0
+
+
+def test_a_metric_is_passed_where_step_takes_one():
+    schedulers = torch.optim.lr_scheduler
+    assert takes_value(schedulers.ReduceLROnPlateau(optimizer()))
+    assert takes_value(EarlyStopping(nn.Linear(1, 1)))
+    assert not takes_value(schedulers.StepLR(optimizer(), 1))  # its epoch has a default
+
+
+def test_a_rule_is_what_it_was_after_it_is_restored():
+    rule = EarlyStopping(nn.Linear(1, 1), patience=2, restore_best_weights=True)
+    for value in (1.0, 2.0):
+        rule.step(value)
+    other = EarlyStopping(rule.model, patience=2, restore_best_weights=True)
+    other.load_state_dict(rule.state_dict())
+    assert (other.best, other.best_epoch, other.wait, other.epoch) == (1.0, 0, 1, 1)
+    assert other.step(3.0)
+    other.reset()
+    assert (other.best, other.best_epoch, other.wait, other.epoch) == (None, 0, 0, -1)
+
+
+def test_a_plateau_is_what_it_was_after_it_is_restored():
+    rule = ReduceLROnPlateau(optimizer(), patience=2)
+    for value in (1.0, 2.0):
+        rule.step(value)
+    other = ReduceLROnPlateau(optimizer(), patience=2)
+    other.load_state_dict(rule.state_dict())
+    assert (other.best, other.wait, other.cooldown_counter) == (1.0, 1, 0)
+    assert other.step(3.0)
+    other.reset()
+    assert (other.best, other.wait) == (None, 0)

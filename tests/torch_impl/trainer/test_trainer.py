@@ -1,0 +1,354 @@
+"""A Trainer trains as Keras's `fit` does: weights and history, for every argument of `fit`."""
+
+import dataclasses
+import re
+
+import keras
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from whole_fits import (
+    BAR,
+    arrays,
+    keras_model,
+    keras_weights,
+    port_of,
+    trained,
+    weights_of,
+    worst,
+)
+
+from torch_impl import KerasSeeds, Port, schedule
+from torch_impl.losses import MeanSquaredError
+from torch_impl.trainer import Callback, Trainer
+
+X, Y = arrays()
+VAL = arrays(17, seed=4)
+WEIGHTS = np.linspace(0.2, 2.0, len(X))
+VAL_WEIGHTS = np.linspace(2.0, 0.5, len(VAL[0]))
+
+CASES = {
+    "defaults": {},
+    "a_smaller_last_batch_and_class_weights": {
+        "batch_size": 10,
+        "class_weight": {0: 0.5, 2: 3.0},
+        "validation_data": VAL,
+        "validation_batch_size": 5,
+        "validation_freq": 2,
+    },
+    "sample_weights_and_a_split": {
+        "batch_size": 16,
+        "sample_weight": WEIGHTS,
+        "validation_split": 0.3,
+        "validation_freq": [1, 3],
+    },
+    "not_shuffled_from_a_later_epoch": {
+        "batch_size": 8,
+        "shuffle": False,
+        "initial_epoch": 2,
+        "validation_data": (*VAL, VAL_WEIGHTS),
+    },
+    "steps_that_go_on": {
+        "batch_size": 7,
+        "steps_per_epoch": 4,
+        "validation_data": VAL,
+        "validation_steps": 2,
+    },
+    "steps_without_a_batch_size": {"steps_per_epoch": 3},
+}
+
+
+def both(model, port, *arguments, **settings):
+    """The histories of a port and of Keras, whose weights must be the same afterwards."""
+    theirs = model.fit(*arguments, verbose=0, **settings).history
+    ours = trained(port, *arguments, **{k: v for k, v in settings.items() if k != "callbacks"})
+    assert worst(weights_of(port), keras_weights(model)) < BAR
+    return ours, theirs
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.filterwarnings("ignore:the data ended", "ignore:Your input ran out")
+def test_it_repeats_keras_whatever_fit_is_given(case):
+    model = keras_model()
+    ours, theirs = both(model, port_of(model), X, Y, epochs=5, **CASES[case])
+    assert worst(ours, theirs) < BAR
+
+
+def test_its_callbacks_decide_as_those_of_keras_and_see_the_validation():
+    model = keras_model(weighted_metrics=["accuracy", "sparse_categorical_crossentropy"])
+    rules = [
+        keras.callbacks.ReduceLROnPlateau(monitor="val_accuracy", factor=0.3, patience=1),
+        keras.callbacks.EarlyStopping(patience=3, restore_best_weights=True),
+    ]
+    port = port_of(model, weighted_metrics=["accuracy", "sparse_categorical_crossentropy"])
+    plateau = schedule.ReduceLROnPlateau(
+        port.optimizer, factor=0.3, patience=1, monitor="val_accuracy"
+    )
+    stopping = schedule.EarlyStopping(port.module, patience=3, restore_best_weights=True)
+    port = dataclasses.replace(port, scheduler=plateau, early_stopping=stopping)
+    settings = {"validation_data": (*VAL, VAL_WEIGHTS), "sample_weight": WEIGHTS}
+    ours, theirs = both(model, port, X, Y, epochs=40, callbacks=rules, **settings)
+    assert worst(ours, theirs) < BAR
+    assert "val_weighted_accuracy" in ours
+    assert len(set(ours["learning_rate"])) > 1
+    assert len(ours["loss"]) < 40
+
+
+def test_a_schedule_by_epoch_sets_the_rate_before_the_first_step():
+    def rate(epoch, now):
+        return now * 0.5 if epoch else 0.01
+
+    model = keras_model()
+    rules = [keras.callbacks.LearningRateScheduler(rate)]
+    port = port_of(model)
+    port = dataclasses.replace(port, scheduler=schedule.LearningRateScheduler(port.optimizer, rate))
+    ours, theirs = both(model, port, X, Y, epochs=3, initial_epoch=1, callbacks=rules)
+    assert worst(ours, theirs) < BAR
+    assert ours["learning_rate"] == [0.01, 0.005]
+
+
+def test_batches_are_fed_as_they_come():
+    batches = [(X[:20], Y[:20], WEIGHTS[:20]), (X[20:23], Y[20:23], WEIGHTS[20:23])]
+    settings = {"epochs": 2, "steps_per_epoch": 2, "shuffle": False}
+    model = keras_model()
+    port = port_of(model)
+    theirs = model.fit((each for each in batches * 2), verbose=0, **settings).history
+    ours = trained(port, (each for each in batches * 2), **settings)
+    assert worst(weights_of(port), keras_weights(model)) < BAR
+    assert worst(ours, theirs) < BAR
+
+
+def test_class_weights_count_in_given_batches_too():
+    weights = {0: 0.5, 2: 3.0}
+    whole, parts = (port_of(keras_model()) for _ in range(2))
+    theirs = trained(whole, X, Y, batch_size=20, shuffle=False, epochs=2, class_weight=weights)
+    batches = Again((X[:20], Y[:20]), (X[20:40], Y[20:40]), (X[40:], Y[40:]))
+    ours = trained(parts, batches, epochs=2, class_weight=weights)
+    assert worst(ours, theirs) == 0
+    assert worst(weights_of(parts), weights_of(whole)) == 0
+
+
+class Again:
+    """An iterable that can be passed through many times."""
+
+    def __init__(self, *batches):
+        self._batches = batches
+
+    def __iter__(self):
+        return iter(self._batches)
+
+
+# --- what has no need of Keras -------------------------------------------------------------------
+
+
+class Line(nn.Module):
+    """y = w x + b, of one weight each."""
+
+    def __init__(self):
+        super().__init__()
+        self.w, self.b = (nn.Parameter(torch.tensor(value)) for value in (2.0, 1.0))
+
+    def forward(self, x):
+        return self.w * x + self.b
+
+
+def line(rate=0.1, **given):
+    net = Line()
+    settings = {"loss": MeanSquaredError(), "optimizer": torch.optim.SGD(net.parameters(), rate)}
+    return Port(net, **{**settings, **given})
+
+
+COLUMN = np.array([[1.0], [2.0]], np.float32)
+
+
+def test_a_step_by_hand():
+    """The outputs are 3 and 5, the targets 0: the loss is (9 + 25) / 2, and its slopes 13 and 8."""
+    port = line()
+    history = Trainer(port).fit(COLUMN, 0 * COLUMN, shuffle=False)
+    assert history.history == {"loss": [17.0]}
+    assert history.epoch == [0]
+    assert port.module.w.item() == pytest.approx(2 - 1.3)
+    assert port.module.b.item() == pytest.approx(1 - 0.8)
+
+
+def test_the_loss_of_an_epoch_is_the_mean_of_its_samples_and_not_of_its_batches():
+    """At rate 0: the squares 9, 25, 49 in batches of 2 and 1; the mean of means would be 33."""
+    x = np.array([[1.0], [2.0], [3.0]], np.float32)
+    found = Trainer(line(rate=0.0)).fit(x, 0 * x, batch_size=2, shuffle=False).history
+    assert found["loss"] == [pytest.approx(83 / 3)]
+
+
+def test_evaluate_and_predict_train_nothing():
+    port = line(metrics=["mae"])
+    trainer = Trainer(port)
+    assert trainer.evaluate(COLUMN, 0 * COLUMN) == {"loss": 17.0, "mae": 4.0}
+    assert trainer.evaluate(COLUMN, 0 * COLUMN, batch_size=1, steps=1)["loss"] == 9.0
+    assert trainer.evaluate(COLUMN, 0 * COLUMN, sample_weight=np.array([1.0, 0.0]))["loss"] == 4.5
+    assert trainer.predict(COLUMN, batch_size=1).tolist() == [[3.0], [5.0]]
+    assert port.module.w.item() == 2.0
+
+
+def test_images_of_numpy_are_turned_and_tensors_are_not():
+    class Shape(Line):
+        def forward(self, x):
+            self.seen = tuple(x.shape)
+            return super().forward(x).flatten(1).mean(1, keepdim=True)
+
+    net = Shape()
+    trainer = Trainer(Port(net, MeanSquaredError(), torch.optim.SGD(net.parameters(), 0.0)))
+    images = np.zeros((2, 4, 5, 3), np.float32)
+    for x, seen in ((images, (2, 3, 4, 5)), (torch.from_numpy(images), (2, 4, 5, 3))):
+        trainer.predict(x)
+        assert net.seen == seen
+    net.channels_last = True
+    trainer.predict(images)
+    assert net.seen == (2, 4, 5, 3)
+
+
+def test_several_inputs_are_arguments_in_order_or_by_name():
+    class Difference(Line):
+        def forward(self, left, right):
+            return super().forward(left - right)
+
+    net = Difference()
+    trainer = Trainer(Port(net, MeanSquaredError(), torch.optim.SGD(net.parameters(), 0.0)))
+    for x in ((COLUMN, 3 * COLUMN), {"right": 3 * COLUMN, "left": COLUMN}):
+        assert trainer.predict(x).tolist() == [[-3.0], [-7.0]]
+
+
+def test_feed_and_target_of_the_port_get_the_arrays_of_a_batch():
+    port = line(feed=lambda x: torch.tensor(x + 1), target=lambda y: torch.tensor(y - 1))
+    found = Trainer(port).evaluate(COLUMN, COLUMN, batch_size=1)  # 5 and 7 against 0 and 1
+    assert found["loss"] == pytest.approx((25 + 36) / 2)
+
+
+def test_validation_has_its_own_loss_if_the_port_says_so():
+    port = line(rate=0.0, validation_loss=lambda output, target: output.sum() * 0 + 0.5)
+    found = Trainer(port).fit(COLUMN, 0 * COLUMN, validation_data=(COLUMN, COLUMN)).history
+    assert found == {"loss": [17.0], "val_loss": [0.5]}
+
+
+def test_a_callback_may_end_the_training_within_an_epoch():
+    class Stop(Callback):
+        def on_train_batch_end(self, step, logs):
+            self.seen = [*getattr(self, "seen", []), (step, logs["loss"])]
+            self.trainer.stop_training = step == 1
+
+    stop = Stop()
+    x = np.array([[1.0], [2.0], [3.0]], np.float32)
+    history = Trainer(line(rate=0.0)).fit(
+        x, 0 * x, batch_size=1, epochs=9, shuffle=False, callbacks=[stop]
+    )
+    assert stop.seen == [(0, 9.0), (1, 17.0)]
+    assert history.history == {"loss": [17.0]}
+
+
+def test_a_scheduler_of_torch_is_stepped_by_epoch_or_by_step():
+    rates = {}
+    for interval in ("epoch", "step"):
+        port = line(rate=1e-3, scheduler_interval=interval)
+        scheduler = torch.optim.lr_scheduler.ExponentialLR(port.optimizer, 0.1)
+        port = dataclasses.replace(port, scheduler=scheduler)
+        found = Trainer(port).fit(COLUMN, COLUMN, batch_size=1, epochs=2).history
+        rates[interval] = found["learning_rate"]
+    assert rates["epoch"] == pytest.approx([1e-3, 1e-4])
+    assert rates["step"] == pytest.approx([1e-5, 1e-7])  # as it is at the end of the epoch
+
+
+def test_a_rule_without_its_metric_warns_and_does_nothing():
+    port = line()
+    port = dataclasses.replace(port, early_stopping=schedule.EarlyStopping(port.module))
+    with pytest.warns(UserWarning, match="watches 'val_loss', which this epoch has not; it has l"):
+        assert len(Trainer(port).fit(COLUMN, COLUMN, epochs=3).epoch) == 3
+
+
+WRONG = {
+    "x, y and sample_weight have 2, 3 samples": {"y": np.zeros((3, 1))},
+    "validation_data have 2, 1 samples": {"validation_data": (COLUMN, COLUMN[:1])},
+    "have 0, 0 samples": {"x": COLUMN[:0], "y": COLUMN[:0]},
+    "validation_data have no samples": {"validation_data": (None, None)},
+    "validation_split=1.5 of 2 samples": {"validation_split": 1.5},
+    "validation_split=0.9 of 2 samples": {"validation_split": 0.9},
+    "batch_size=0: expected a whole number of at least 1": {"batch_size": 0},
+    "epochs=-1: expected a whole number of at least 0": {"epochs": -1},
+    "epochs=2.0: expected": {"epochs": 2.0},
+    "class_weight with weights of the samples: expected one": {
+        "class_weight": {},
+        "sample_weight": COLUMN[:, 0],
+    },
+    "class_weight with weights of the samples": {
+        "x": iter([(COLUMN, COLUMN, COLUMN[:, 0])]),
+        "y": None,
+        "class_weight": {0: 1.0},
+    },
+    "sample_weight with batches": {"x": iter([]), "y": None, "sample_weight": COLUMN[:, 0]},
+    "validation_split=0.5 with batches": {"x": iter([]), "y": None, "validation_split": 0.5},
+    "callbacks has 'early'": {"callbacks": ["early"]},
+}
+
+
+@pytest.mark.parametrize("message", WRONG)
+def test_what_fit_cannot_use_is_an_error_that_says_so(message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        Trainer(line()).fit(**{"x": COLUMN, "y": COLUMN, **WRONG[message]})
+
+
+def test_weights_for_a_loss_that_takes_none_are_an_error():
+    trainer = Trainer(line(loss=nn.MSELoss()))
+    with pytest.raises(ValueError, match="the loss takes none: expected a loss with the argument"):
+        trainer.fit(COLUMN, COLUMN, sample_weight=COLUMN[:, 0])
+
+
+@pytest.mark.parametrize("missing", ["loss", "optimizer"])
+def test_a_port_without_a_loss_or_an_optimizer_is_an_error(missing):
+    expected = f"the port has no {missing}: expected Port(module, {missing}="
+    with pytest.raises(ValueError, match=re.escape(expected)):
+        Trainer(line(**{missing: None}))
+
+
+# --- checkpoints ---------------------------------------------------------------------------------
+
+
+def checkpointed(seeds, epochs, state=None, **settings):
+    """A training of a port from the same weights, or its continuation from a checkpoint."""
+    torch.manual_seed(5)
+    port = port_of(keras_model(), seeds=seeds)
+    plateau = schedule.ReduceLROnPlateau(port.optimizer, 0.5, patience=1)
+    stopping = schedule.EarlyStopping(port.module, patience=4, restore_best_weights=True)
+    port = dataclasses.replace(port, scheduler=plateau, early_stopping=stopping)
+    trainer = Trainer(port)
+    if state is not None:
+        torch.manual_seed(6)  # another process
+        trainer.load_state_dict(state)
+    history = trainer.fit(X, Y, epochs=epochs, validation_data=VAL, **settings)
+    return history, weights_of(port), trainer.state_dict()
+
+
+@pytest.mark.parametrize("seeds", [KerasSeeds(7), None], ids=["keras_order", "torch_order"])
+def test_a_resumed_training_is_the_one_that_was_not_interrupted(seeds, tmp_path):
+    whole, weights, _ = checkpointed(seeds, 9)
+    file = tmp_path / "checkpoint.pt"
+    torch.save(checkpointed(seeds, 4)[2], file)
+    resumed, same, _ = checkpointed(seeds, 9, torch.load(file, weights_only=True))
+    assert resumed == whole
+    assert len(whole.epoch) == 9
+    assert worst(same, weights) == 0
+
+
+def test_a_checkpoint_of_other_callbacks_is_an_error():
+    _, _, state = checkpointed(None, 1)
+    with pytest.raises(ValueError, match="checkpoint has 2 callbacks, and this training has 3"):
+        checkpointed(None, 2, state, callbacks=[Callback()])
+
+
+def test_a_second_call_of_fit_begins_anew_but_for_weights_and_rate():
+    port = line(rate=0.01)
+    port = dataclasses.replace(port, early_stopping=schedule.EarlyStopping(port.module, patience=2))
+    trainer = Trainer(port)
+    far = {"validation_data": (COLUMN, COLUMN)}
+    first = trainer.fit(COLUMN, 0 * COLUMN, epochs=2, **far).history["loss"]
+    second = trainer.fit(COLUMN, 0 * COLUMN, epochs=2, **far)
+    assert second.history["loss"][0] < first[-1]
+    assert second.epoch == [0, 1]
+    assert port.early_stopping.epoch == 1

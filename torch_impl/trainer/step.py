@@ -1,0 +1,132 @@
+"""Stepper: what a training does with one batch."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from torch_impl.trainer.batches import Batch
+from torch_impl.trainer.measures import Measures
+from torch_impl.trainer.nests import leaves, mapped
+
+if TYPE_CHECKING:
+    from torch_impl.harness.factories import Port
+
+
+class Stepper:
+    """Prepares batches, computes their loss, and makes steps.
+
+    Args:
+        port: module, loss and optimizer.
+
+    Attributes:
+        port: as given.
+        optimizer: of the port.
+        dtype: of the module: that of its first parameter of real numbers.
+        device: of the module.
+        measures: loss and metrics, running.
+
+    Raises:
+        ValueError: the port has no loss or no optimizer.
+    """
+
+    def __init__(self, port: Port) -> None:
+        for name in ("loss", "optimizer"):
+            if getattr(port, name) is None:
+                raise ValueError(f"the port has no {name}: expected Port(module, {name}=...)")
+        self.port = port
+        self.optimizer: Any = port.optimizer
+        real = [p for p in port.module.parameters() if p.is_floating_point()]
+        self.dtype = real[0].dtype if real else torch.get_default_dtype()
+        self.device = real[0].device if real else torch.device("cpu")
+        self.measures = Measures(port.metrics, port.weighted_metrics, self.dtype)
+
+    @property
+    def prepares_whole(self) -> bool:
+        """Whether all samples may be prepared at once, since each is prepared by itself."""
+        return self.port.feed is None and self.port.target is None
+
+    def prepared(self, batch: Batch) -> Batch:
+        """Returns a batch in the form that module and loss take."""
+        port = self.port
+        x = mapped(self._input, batch.x)
+        if port.feed is not None:
+            x = mapped(self._moved, port.feed(*leaves(batch.x)))
+        y = mapped(self._tensor, batch.y)
+        if port.target is not None and batch.y is not None:
+            y = mapped(self._moved, port.target(batch.y))
+        return Batch(x, y, mapped(self._tensor, batch.weight))
+
+    def forward(self, x: Any) -> Any:
+        """Calls the module with prepared inputs: in order, or by name for a mapping."""
+        if isinstance(x, Mapping):
+            return self.port.module(**x)
+        return self.port.module(*x) if isinstance(x, tuple | list) else self.port.module(x)
+
+    def step(self, batch: Batch) -> tuple[torch.Tensor, Any]:
+        """Makes a step of training; returns the loss of a prepared batch, and what is measured."""
+        self.optimizer.zero_grad()
+        output = self.forward(batch.x)
+        loss = self.loss(self.port.loss, output, batch)
+        scaled = self.optimizer.scale_loss(loss) if hasattr(self.optimizer, "scale_loss") else loss
+        scaled.backward()
+        if self.port.before_step is not None:
+            self.port.before_step(self.port.module)
+        self.optimizer.step()
+        return loss.detach(), self.measured(mapped(torch.Tensor.detach, output))
+
+    def evaluated(self, batch: Batch) -> tuple[torch.Tensor, Any]:
+        """Returns the loss of a prepared batch for validation, and what is measured."""
+        output = self.forward(batch.x)
+        loss = self.loss(self.port.validation_loss or self.port.loss, output, batch)
+        return loss, self.measured(output)
+
+    def measured(self, output: Any) -> Any:
+        """Returns the output in the form that the metrics take."""
+        return output
+
+    def loss(self, function: Any, output: Any, batch: Batch) -> torch.Tensor:
+        """Returns what a loss of the port says of a prepared batch, a scalar."""
+        if batch.weight is None:
+            value: torch.Tensor = function(output, batch.y)
+            return value
+        if not takes_weights(function):
+            raise ValueError(
+                "the samples have weights, and the loss takes none: expected a loss with the "
+                "argument sample_weight, such as those of torch_impl.losses"
+            )
+        value = function(output, batch.y, sample_weight=batch.weight)
+        return value
+
+    def finish(self) -> None:
+        """Ends a training: averages of the weights replace them, if the optimizer keeps some."""
+        if hasattr(self.optimizer, "finalize_variable_values"):
+            self.optimizer.finalize_variable_values()
+
+    def _input(self, array: Any) -> torch.Tensor:
+        tensor = self._tensor(array)
+        is_image = isinstance(array, np.ndarray) and array.ndim > 3
+        is_turned = is_image and not getattr(self.port.module, "channels_last", False)
+        return tensor.movedim(-1, 1) if is_turned else tensor
+
+    def _tensor(self, array: Any) -> torch.Tensor:
+        tensor = torch.as_tensor(array)
+        dtype = self.dtype if tensor.is_floating_point() else tensor.dtype
+        return tensor.to(self.device, dtype)
+
+    def _moved(self, value: Any) -> Any:
+        return value.to(self.device) if isinstance(value, torch.Tensor) else value
+
+
+def takes_weights(loss: Any) -> bool:
+    """Whether a loss has the argument `sample_weight`."""
+    called = loss.forward if isinstance(loss, nn.Module) else loss
+    try:
+        return "sample_weight" in inspect.signature(called).parameters
+    except (TypeError, ValueError):  # a builtin may have no known signature
+        return False
