@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from keras_impl.harness.environment import configure, describe_environment
     from keras_impl.harness.factories import Reference
     from keras_impl.harness.probe import run_probe
+    from keras_impl.harness.program import run_program
     from keras_impl.models import build_model
     from keras_impl.train import fit
 
@@ -29,6 +30,7 @@ __all__ = [
     "run_bench",
     "run_check",
     "run_probe",
+    "run_program",
 ]
 
 _HOMES = {
@@ -41,6 +43,7 @@ _HOMES = {
     "run_bench": "harness.bench",
     "run_check": "harness.check",
     "run_probe": "harness.probe",
+    "run_program": "harness.program",
 }
 
 

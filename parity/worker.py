@@ -2,6 +2,7 @@
 
     python -m keras_impl run --data FILE DIRECTORY [DIRECTORY ...]    (`parity.runs.child`)
     python -m keras_impl check DIRECTORY [DIRECTORY ...]              (`parity.runs.check_child`)
+    python -m keras_impl program DIRECTORY [DIRECTORY ...]            (`parity.runs.program_child`)
     python -m keras_impl batch DIRECTORY                              (`parity.sweeps.batch_child`)
     python -m keras_impl bench DIRECTORY FILE_DESCRIPTOR              (`parity.bench.child`)
 
@@ -76,6 +77,7 @@ def _parser(name: str) -> argparse.ArgumentParser:
     for work, number, text in (
         ("run", "+", "trains a run in each directory"),
         ("check", "+", "probes one of the user's models in each directory"),
+        ("program", "+", "trains one of the user's programs in each directory"),
         ("batch", 1, "runs the tasks of a sweep that the directory lists"),
         ("bench", 1, "trains in rounds, on request"),
     ):
@@ -103,6 +105,10 @@ def _work(name: str, half: Half, given: argparse.Namespace, parent: int) -> None
         from parity.runs.check_child import run_checks
 
         run_checks(name, half, given.directories, parent)
+    elif given.work == "program":
+        from parity.runs.program_child import run_programs
+
+        run_programs(name, half, given.directories, parent)
     elif given.work == "batch":
         from parity.sweeps.batch_child import train_batch
 

@@ -36,6 +36,7 @@ RECORDS = {
         result_record.ResultRecord,
         spec_record.RunSpecRecord,
         spec_record.CheckSpecRecord,
+        spec_record.ProgramSpecRecord,
     ),
     result_record.ALL_RESULTS: (result_record.ResultsRecord,),
     sweep_file.SCHEMA: (sweep_file.SweepRecord,),
@@ -112,7 +113,7 @@ def _simple(part: Any, others: dict[str, str]) -> Any:
         if len(part["enum"]) == 1:
             part["const"] = part.pop("enum")[0]
     if "if" in part:
-        del part["type"]  # which both branches say
+        part.pop("type", None)  # which both branches say
     match part.get("anyOf"):
         case [{"enum": names, **rest}, {"type": "null"}] if not rest:
             del part["anyOf"]

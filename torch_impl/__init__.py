@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from torch_impl.harness.environment import configure, describe_environment
     from torch_impl.harness.factories import Port
     from torch_impl.harness.probe import run_probe
+    from torch_impl.harness.program import run_program
     from torch_impl.keras_config import from_keras_config
     from torch_impl.models import build_model
     from torch_impl.seeds import KerasSeeds
@@ -60,6 +61,7 @@ __all__ = [
     "run_bench",
     "run_check",
     "run_probe",
+    "run_program",
     "schedule",
 ]
 
@@ -76,6 +78,7 @@ _HOMES = {
     "run_bench": "harness.bench",
     "run_check": "harness.check",
     "run_probe": "harness.probe",
+    "run_program": "harness.program",
 }
 
 

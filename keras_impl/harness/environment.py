@@ -10,10 +10,11 @@ from parity.halves.environment import common_environment
 
 if TYPE_CHECKING:
     from parity.programs.check_spec import CheckSpec
+    from parity.programs.program_spec import ProgramSpec
     from parity.programs.run_spec import RunSpec
 
 
-def configure(spec: RunSpec | CheckSpec) -> None:
+def configure(spec: RunSpec | CheckSpec | ProgramSpec) -> None:
     """Sets threads, device and precision. Call it before anything imports TensorFlow.
 
     Raises:
@@ -41,7 +42,7 @@ def configure(spec: RunSpec | CheckSpec) -> None:
         )
 
 
-def describe_environment(spec: RunSpec | CheckSpec) -> dict[str, Any]:
+def describe_environment(spec: RunSpec | CheckSpec | ProgramSpec) -> dict[str, Any]:
     """Returns what a run depends on besides its spec: versions, threads, device."""
     import tensorflow as tf
 

@@ -28,13 +28,13 @@ class _NoOperation:
 Operation: Any = _NoOperation if IS_KERAS_2 else keras.Operation
 
 
-def use_float64() -> None:
-    """Makes float64 the dtype of all layers that are built from now on."""
-    keras.backend.set_floatx("float64")
+def use_dtype(dtype: str) -> None:
+    """Makes a dtype that of all layers that are built from now on."""
+    keras.backend.set_floatx(dtype)
     if IS_KERAS_2:
-        keras.mixed_precision.set_global_policy("float64")
+        keras.mixed_precision.set_global_policy(dtype)
     else:
-        keras.config.set_dtype_policy("float64")
+        keras.config.set_dtype_policy(dtype)
 
 
 def global_policy() -> str:
@@ -46,6 +46,19 @@ def global_policy() -> str:
 def autocast(dtype: str) -> Any:
     """Returns a context in which weights are read in another dtype. Keras 3 only."""
     return importlib.import_module("keras.src.backend").AutocastScope(dtype)
+
+
+_ADAPTERS = "keras.src.trainers.data_adapters.array_data_adapter"
+
+
+def are_arrays(given: Any) -> bool:
+    """Whether `fit` takes a nest as arrays, whose samples it puts in an order. Keras 3 only."""
+    return bool(importlib.import_module(_ADAPTERS).can_convert_arrays(given))
+
+
+def array_adapter(*arguments: Any, **keywords: Any) -> Any:
+    """Returns what feeds arrays in `fit`. Keras 3 only."""
+    return importlib.import_module(_ADAPTERS).ArrayDataAdapter(*arguments, **keywords)
 
 
 def clear_session() -> None:

@@ -94,8 +94,8 @@ def _ladder(
     spec: BenchSpec, folder: Path, pythons: dict[str, str], timeout_s: float | None
 ) -> tuple[str, str]:
     """Compares a short run of the same program level by level, as `parity run` does."""
-    from parity.runs.pair import RunOptions
     from parity.runs.run import run_all
+    from parity.runs.run_options import RunOptions
 
     children = ChildOptions(pythons["keras"], pythons["torch"], timeout_s)
     options = RunOptions(out=folder / "ladder", children=children)

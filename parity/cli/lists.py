@@ -1,4 +1,4 @@
-"""`parity list` and `parity explain`: the scenarios and divergences that have a name."""
+"""`parity list` and `parity explain`: the programs and divergences that have a name."""
 
 from __future__ import annotations
 
@@ -13,13 +13,17 @@ from parity.cli.saved import check_file, write_json_file
 
 @click.command("list")
 @click.argument(
-    "what", type=click.Choice(["scenarios", "divergences"]), default="scenarios", required=False
+    "what", type=click.Choice(["programs", "divergences"]), default="programs", required=False
 )
 @with_options(COMMON)
 def list_command(what: str, json_file: Path | None, quiet: bool) -> int:
-    """Lists the scenarios, or the known divergences between Keras and PyTorch."""
+    """Lists the programs, built in and your own, or the known divergences.
+
+    Your own are those of [tool.parity.programs] in pyproject.toml.
+    """
     from parity.programs.scenarios import SCENARIOS
-    from parity.report.text.scenarios import scenario_lines
+    from parity.programs.tool_table import read_tool_table
+    from parity.report.text.scenarios import program_lines, scenario_lines
     from parity.report.text.terminal import print_lines
 
     check_file(json_file)
@@ -32,8 +36,12 @@ def list_command(what: str, json_file: Path | None, quiet: bool) -> int:
         if not quiet:
             print_lines(divergence_table())
         return 0
+    table = read_tool_table(Path.cwd())
     if json_file is not None:
         rows = {
+            **{name: found.to_dict() for name, found in table.programs.items()},
+        }
+        rows |= {
             name: {
                 **found.spec.to_dict(),
                 "summary": found.summary,
@@ -44,7 +52,7 @@ def list_command(what: str, json_file: Path | None, quiet: bool) -> int:
         }
         write_json_file(json_file, rows)
     if not quiet:
-        print_lines(scenario_lines())
+        print_lines([*program_lines(table), *scenario_lines()])
     return 0
 
 

@@ -23,10 +23,49 @@ def scenarios(
     """Completes the name of a scenario that is not given yet."""
     from parity.programs.scenarios import SCENARIOS
 
+    return _not_given({n: s.summary for n, s in SCENARIOS.items()}, context, parameter, incomplete)
+
+
+def own_programs(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Completes the name of a program of the project's table that is not given yet."""
+    return _not_given(_own_programs(), context, parameter, incomplete)
+
+
+def programs(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Completes the name of a scenario or a program that is not given yet."""
+    from parity.programs.scenarios import SCENARIOS
+
+    summaries = {name: found.summary for name, found in SCENARIOS.items()}
+    return _not_given({**_own_programs(), **summaries}, context, parameter, incomplete)
+
+
+def _own_programs() -> dict[str, str]:
+    from pathlib import Path
+
+    from parity.errors import InputError
+    from parity.programs.tool_table import read_tool_table
+
+    try:
+        table = read_tool_table(Path.cwd())
+    except InputError:  # the command itself tells it
+        return {}
+    return {name: f"{found.keras} and {found.torch}" for name, found in table.programs.items()}
+
+
+def _not_given(
+    summaries: Mapping[str, str],
+    context: click.Context,
+    parameter: click.Parameter,
+    incomplete: str,
+) -> list[CompletionItem]:
     given = context.params.get(parameter.name or "")
     taken = given if isinstance(given, tuple) else ()
-    summaries = {name: found.summary for name, found in SCENARIOS.items() if name not in taken}
-    return _items(summaries, incomplete)
+    left = {name: summary for name, summary in summaries.items() if name not in taken}
+    return _items(left, incomplete)
 
 
 def divergences(

@@ -177,29 +177,6 @@ def with_options(shared: Sequence[Decorator]) -> Decorator:
     return decorate
 
 
-def specs_of(
-    names: Any,
-    seeds: list[int] | None,
-    full: bool,
-    settings: dict[str, Any],
-    margins: str = "visible",
-) -> list[Any]:
-    """Returns the specs of the runs of some scenarios.
-
-    Without seeds, each scenario has one run, with the seed of its spec. With None, each scenario
-    has as many seeds as it needs for the margins, from 0 on.
-    """
-    from parity.programs.scenarios import find
-
-    specs = []
-    for name in dict.fromkeys(names):
-        found = find(name)
-        spec = found.spec.replace(**{**(found.full if full else {}), **given(settings)})
-        numbers = range(found.num_seeds_of(margins)) if seeds is None else seeds
-        specs += [spec.replace(seed=seed) for seed in numbers] or [spec]
-    return specs
-
-
 def given(settings: dict[str, Any]) -> dict[str, Any]:
     """Returns the settings that the user gave."""
     return {key: value for key, value in settings.items() if value is not None}

@@ -1,7 +1,8 @@
-"""`parity run`: trains scenarios in both frameworks and compares them level by level."""
+"""`parity run`: trains programs in both frameworks and compares them level by level."""
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,10 @@ from parity.cli.options import (
     exit_code,
     out_option,
     parse_seeds,
-    specs_of,
     with_children,
     with_options,
 )
+from parity.cli.program_specs import specs_of, unnamed_specs
 from parity.cli.saved import check_file, complain, write_json_file
 from parity.halves.options import ChildOptions
 from parity.ladder.result import ALL_RESULTS
@@ -25,7 +26,24 @@ from parity.traces.folder import REPORT
 
 
 @click.command()
-@click.argument("scenarios", nargs=-1, metavar="[SCENARIO ...]", shell_complete=names.scenarios)
+@click.argument("programs", nargs=-1, metavar="[PROGRAM ...]", shell_complete=names.programs)
+@click.option(
+    "--keras",
+    metavar="MODULE:FUNCTION",
+    shell_complete=names.files(),
+    help="Function that returns the compiled Keras model or a Reference; or a training script.",
+)
+@click.option(
+    "--torch",
+    metavar="MODULE:FUNCTION",
+    shell_complete=names.files(),
+    help="Function that returns the Port.",
+)
+@click.option(
+    "--arguments",
+    metavar="TEXT",
+    help="Command line of the training script, in quotes.",
+)
 @click.option("--seed", type=int, help="Seed of every run.  [default: 42]")
 @click.option(
     "--seeds",
@@ -44,7 +62,10 @@ from parity.traces.folder import REPORT
 @with_children()
 @with_options(COMMON)
 def run(
-    scenarios: tuple[str, ...],
+    programs: tuple[str, ...],
+    keras: str | None,
+    torch: str | None,
+    arguments: str | None,
     seed: int | None,
     seeds: list[int],
     full: bool,
@@ -53,27 +74,35 @@ def run(
     json_file: Path | None,
     **settings: Any,
 ) -> int:
-    """Trains scenarios in both frameworks and compares the runs level by level.
+    """Trains programs in both frameworks and compares the runs level by level.
 
-    Without SCENARIO, it trains the four programs of the article (see `parity list`).
+    A PROGRAM is a built-in scenario or one of [tool.parity.programs] in pyproject.toml (see
+    `parity list`); --keras and --torch give one without a name. Without any, it trains the four
+    programs of the article.
 
     Exit codes: 0 parity holds, 1 parity does not hold, 2 wrong use or bad input, 3 a run failed.
     """
     import time
 
     from parity.programs.scenarios import PROGRAMS
-    from parity.report.text.result import print_result
+    from parity.report.text.program import lines_of
     from parity.report.text.summary import summary_lines
     from parity.report.text.terminal import print_lines
     from parity.report.write import attempt_reports
-    from parity.runs.pair import RunOptions
     from parity.runs.run import run_all
+    from parity.runs.run_options import RunOptions
 
     check_file(json_file)
     if seed is not None and seeds:
         raise click.UsageError("--seed and --seeds exclude each other")
     numbers = seeds or ([] if seed is None else [seed])
-    specs = specs_of(scenarios or PROGRAMS, numbers, full, settings)
+    if keras is None and torch is None and arguments is None:
+        specs = specs_of(programs or PROGRAMS, numbers, full, settings)
+    elif programs:
+        raise click.UsageError("--keras and --torch give a program without a name")
+    else:
+        pair = {"keras": keras, "torch": torch, "arguments": tuple(shlex.split(arguments or ""))}
+        specs = unnamed_specs(pair, numbers, full, settings)
     folder = out or Path("parity-runs") / time.strftime("%Y%m%d-%H%M%S")
     options = RunOptions(out=folder, children=children)
 
@@ -82,7 +111,7 @@ def run(
     def report(result: Any, directory: Path) -> None:
         known[directory] = result
         if not children.quiet:
-            print_result(result)
+            print_lines(lines_of(result))
         if len(specs) > 1:  # while the children of the other runs are working
             attempt_reports(directory, known, complain)
 

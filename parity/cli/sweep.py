@@ -15,11 +15,12 @@ from parity.cli.options import (
     RUN_SETTINGS,
     exit_code,
     parse_seeds,
-    specs_of,
     with_children,
     with_options,
 )
+from parity.cli.program_specs import specs_of
 from parity.cli.saved import check_file, complain, input_errors, write_json_file
+from parity.errors import InputError
 from parity.halves.options import ChildOptions
 from parity.traces.folder import REPORT, SWEEP
 
@@ -100,6 +101,7 @@ def sweep(
 
     Exit codes: 0 equivalent, 1 different, 2 wrong use or bad input, 3 undecided or incomplete.
     """
+    from parity.programs.run_spec import RunSpec
     from parity.programs.scenarios import BEHAVIOUR
     from parity.report.text.sweep import failure_lines, sweep_lines
     from parity.report.text.terminal import print_lines
@@ -112,7 +114,13 @@ def sweep(
     from parity.sweeps.task import planned, versions
 
     check_file(json_file)
-    specs = specs_of(scenarios or BEHAVIOUR, seeds or None, full, settings, margins)
+    specs = []
+    for spec in specs_of(scenarios or BEHAVIOUR, seeds or None, full, settings, margins):
+        if not isinstance(spec, RunSpec):
+            raise InputError(
+                f"{spec.name!r} is a program of your own; a sweep takes built-in scenarios"
+            )
+        specs.append(spec)
     options = _engine_options(out, children)
     if engine == "ray":
         from parity.sweeps import ray_cluster

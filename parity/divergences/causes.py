@@ -7,6 +7,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from parity.divergences import recognised
+from parity.divergences.divergence import Divergence, Match
 from parity.divergences.evidence import Evidence
 from parity.divergences.fixes import with_fix
 from parity.divergences.groups import Group, following, grouped
@@ -66,17 +67,7 @@ def _found(group: Group, keras: Trace, port: Trace, accept: Collection[str]) -> 
     found = []
     for heads in [[part] for part in parts] or [matches[:1]]:
         others = [match for match in matches if match not in (*parts, *heads)]
-        causes = tuple(
-            {
-                **{key: told for key, told in entry.to_json().items() if key != "slug"},
-                "fix": match.fix or entry.fix,
-                "confidence": match.confidence,
-                "detail": match.detail,
-                "where": where,
-                "tried": False,
-            }
-            for entry, match in [*heads, *others]
-        )
+        causes = tuple(told_cause(entry, match, where) for entry, match in [*heads, *others])
         found.append(
             Found(
                 level=group.level.id,
@@ -88,6 +79,24 @@ def _found(group: Group, keras: Trace, port: Trace, accept: Collection[str]) -> 
             )
         )
     return found
+
+
+def told_cause(entry: Divergence, match: Match, where: str = "") -> dict[str, Any]:
+    """Returns a cause as a result tells it.
+
+    Args:
+        entry: of the registry.
+        match: its evidence.
+        where: line of the port, or "".
+    """
+    return {
+        **{key: told for key, told in entry.to_json().items() if key != "slug"},
+        "fix": match.fix or entry.fix,
+        "confidence": match.confidence,
+        "detail": match.detail,
+        "where": where,
+        "tried": False,
+    }
 
 
 def _place(evidence: Evidence) -> dict[str, Any]:

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from parity.bench.server import BenchServer
     from parity.data.dataset import Data
     from parity.programs.check_spec import CheckSpec
+    from parity.programs.program_spec import ProgramSpec
     from parity.programs.run_spec import RunSpec
+    from parity.runs.program_child import ProgramTask
     from parity.traces.anchor_folder import AnchorFolder
     from parity.traces.recorder import Observer
     from parity.traces.trace import RunResult, Trace, TraceWriter
@@ -36,7 +38,7 @@ INSTALLABLE = frozenset(
 class Half(Protocol):
     """The functions of `keras_impl` and `torch_impl` that the child calls."""
 
-    def configure(self, spec: RunSpec | CheckSpec) -> None:
+    def configure(self, spec: RunSpec | CheckSpec | ProgramSpec) -> None:
         """Sets up the process, before the framework is imported."""
         ...
 
@@ -64,11 +66,15 @@ class Half(Protocol):
         """Writes what one of the user's models computes; the port also gets Keras's trace."""
         ...
 
+    def run_program(self, task: ProgramTask) -> RunResult:
+        """Probes and trains one of the user's programs; returns history and seconds."""
+        ...
+
     def run_bench(self, task: BenchTask, data: Data, server: BenchServer) -> None:
         """Trains or feeds in rounds, on demand."""
         ...
 
-    def describe_environment(self, spec: RunSpec | CheckSpec) -> dict[str, Any]:
+    def describe_environment(self, spec: RunSpec | CheckSpec | ProgramSpec) -> dict[str, Any]:
         """Returns the environment of the run."""
         ...
 

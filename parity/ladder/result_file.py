@@ -17,7 +17,7 @@ from parity.ladder.items import ACCEPTED, FAIL, Item, Level
 from parity.ladder.result import ERROR, INCOMPLETE, Found, Result
 from parity.ladder.result_record import ItemRecord, LevelRecord, ResultRecord, ResultsRecord
 from parity.programs.halves import HALVES
-from parity.programs.spec_record import CheckSpecRecord, RunSpecRecord
+from parity.programs.spec_record import CheckSpecRecord, ProgramSpecRecord, RunSpecRecord
 
 MAX_BYTES = 100_000_000  # a run of 50 epochs of 1,563 steps has 0.5e6
 MAX_TEXT = 1_000_000  # characters
@@ -69,7 +69,9 @@ def results_from(value: Any, where: str) -> list[Result]:
 
 def _result(found: ResultRecord) -> Result:
     is_run = "scenario" in found.spec
-    checked(RunSpecRecord if is_run else CheckSpecRecord, found.spec, "spec")
+    is_program = not is_run and "program" in found.spec
+    kind = RunSpecRecord if is_run else ProgramSpecRecord if is_program else CheckSpecRecord
+    checked(kind, found.spec, "spec")
     first = found.first_divergence
     levels = tuple(map(_level, found.levels))
     result = Result(

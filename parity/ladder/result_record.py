@@ -358,7 +358,11 @@ class ResultRecord(records.Record):
             extra_json_schema={
                 "if": {"required": ["scenario"]},
                 "then": {"$ref": "#/$defs/RunSpecRecord"},
-                "else": {"$ref": "#/$defs/CheckSpecRecord"},
+                "else": {
+                    "if": {"required": ["program"]},
+                    "then": {"$ref": "#/$defs/ProgramSpecRecord"},
+                    "else": {"$ref": "#/$defs/CheckSpecRecord"},
+                },
             }
         ),
     ]

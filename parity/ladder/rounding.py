@@ -85,7 +85,7 @@ def allowed(keras: Recorded, key: str) -> float:
     if key.startswith("gradient/"):
         # A gradient that cancels is only rounding, which scales with the greatest gradient.
         floor *= max(1.0, _largest_of_kind(keras, key) / scale)
-    if noise > limits.most and not _is_decided_by_rounding(keras, key):
+    if noise > limits.most and not is_decided_by_rounding(keras, key):
         noise = min(noise, limits.most * max(1.0, _largest_of_kind(keras, key) / scale))
     return max(floor, noise)
 
@@ -102,7 +102,7 @@ def _measured(keras: Recorded, key: str) -> float:
     return max(measured, float(noise.get("forward/train/output", 0.0))) if is_loss else measured
 
 
-def _is_decided_by_rounding(keras: Recorded, key: str) -> bool:
+def is_decided_by_rounding(keras: Recorded, key: str) -> bool:
     """Whether an array depends on a gradient that is only rounding.
 
     An optimizer that normalises its steps, such as Lion, makes full steps from such a gradient.

@@ -1,4 +1,4 @@
-"""The comparers of each level: one for a whole run and one for a probe."""
+"""The comparers of each level: of a whole run, of a probe, and of a user's training."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from parity.ladder.comparers import (
     optimizer,
     schedule,
     structure,
+    training,
     trajectory,
 )
 
@@ -49,3 +50,9 @@ COMPARERS = {
 }
 OF_RUN = {name: row.of_run for name, row in COMPARERS.items()}
 OF_PROBE = {name: row.of_probe for name, row in COMPARERS.items()}
+# Of the whole training of a user's program, which comes beside its probes.
+OF_TRAINING = {
+    "trajectory": training.trajectory,
+    "schedule": training.schedule,
+    "behaviour": training.behaviour,
+}

@@ -6,7 +6,6 @@ same run.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
@@ -23,13 +22,6 @@ _Loss = Annotated[
     str, settings.Rule(lambda value: value in ("loss", "val_loss"), "'loss' or 'val_loss'")
 ]
 _Factor = Annotated[float, settings.Rule(lambda value: 0 < value < 1, "a number in (0, 1)")]
-_Name = Annotated[
-    str,
-    settings.Rule(
-        lambda value: re.fullmatch(r"[A-Za-z0-9][\w.+-]*", value) is not None,
-        "letters, digits, '.', '_', '+' and '-'",
-    ),
-]
 
 
 @dataclass(frozen=True)
@@ -137,7 +129,7 @@ class RunSpec(settings.Settings):
             changes the order of additions.
     """
 
-    scenario: _Name = "custom"
+    scenario: settings.Name = "custom"
     model: Annotated[str, settings.one_of(MODELS)] = "capacity"
     epochs: settings.AtLeast1 = 20
     batch_size: settings.AtLeast1 = 32
@@ -158,6 +150,11 @@ class RunSpec(settings.Settings):
     dtype: settings.Dtype = "float32"
     device: settings.Device = "cpu"
     threads: settings.AtLeast1 = 1
+
+    @property
+    def name(self) -> str:
+        """Name of the run: its scenario."""
+        return self.scenario
 
     def steps_per_epoch(self, num_train: int) -> int:
         """Returns the number of batches of an epoch, the smaller last one included."""

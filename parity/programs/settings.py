@@ -57,6 +57,13 @@ AtLeast2 = Annotated[int, _least(2)]
 Fraction = Annotated[float, Rule(lambda value: 0 <= value <= 1, "a fraction in [0, 1]")]
 NotNegative = Annotated[float, Rule(lambda value: value >= 0, "a number of at least 0")]
 Positive = Annotated[float, Rule(lambda value: value > 0, "a number above 0")]
+Name = Annotated[
+    str,
+    Rule(
+        lambda value: re.fullmatch(r"[A-Za-z0-9][\w.+-]*", value) is not None,
+        "letters, digits, '.', '_', '+' and '-'",
+    ),
+]
 Text = Annotated[
     str, Rule(lambda value: value != "" and "\0" not in value, "text that is not empty")
 ]

@@ -8,6 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from parity.files.records import Amount, AtLeastOne, Count, Name, Seed, Share, mirrors, one_of
 from parity.programs.check_spec import CheckSpec
+from parity.programs.program_spec import ProgramSpec
 from parity.programs.run_spec import (
     MODELS,
     MODES,
@@ -71,6 +72,33 @@ class RunSpecRecord:
     dtype: Annotated[str, one_of(*DTYPES)]
     device: Device
     threads: AtLeastOne
+
+
+@mirrors(ProgramSpec)
+class ProgramSpecRecord:
+    """All settings of a whole training of a user's program: ProgramSpec.
+
+    Attributes:
+        keras: factory of the Keras half, or its training script.
+        torch: factory of the port.
+        folder: folder in which the command was called; only in a run without a result.
+    """
+
+    program: Name
+    keras: Name
+    torch: Name
+    data: Name | None
+    arguments: list[Name]
+    epochs: AtLeastOne | None
+    batch_size: AtLeastOne | None
+    train_size: AtLeastOne | None
+    val_size: AtLeastOne | None
+    seed: Seed
+    dtype: Annotated[str, one_of(*DTYPES)]
+    device: Device
+    threads: AtLeastOne
+    max_feed: AtLeastOne
+    folder: str | UnsetType = UNSET
 
 
 @mirrors(CheckSpec)

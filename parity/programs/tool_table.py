@@ -1,8 +1,12 @@
-"""The table [tool.parity] of a project: what its checks have in common.
+"""The table [tool.parity] of a project: what its checks have in common, and its programs.
 
     [tool.parity]          in pyproject.toml; in parity.toml the same, without tool.parity
     tolerance = 1e-6       for every level, or a table [tool.parity.tolerance] by level
     accept = ["C3"]        divergences that are known
+
+    [tool.parity.programs.digits]           see `parity.programs.program`
+    keras = "digits.keras_model:build"
+    torch = "digits.torch_model:build"
 
 It stands in the folder of a call or in one above; the nearest counts.
 """
@@ -15,9 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from parity.errors import InputError
+from parity.programs.program import Program, programs_of
 
 FILES = ("parity.toml", "pyproject.toml")
-KEYS = ("tolerance", "accept")
+KEYS = ("tolerance", "accept", "programs")
 
 
 @dataclass(frozen=True)
@@ -28,11 +33,18 @@ class ToolTable:
         path: of the file; None if there is none.
         tolerance: by the name of a level, "" for all of them.
         accept: IDs or names of divergences.
+        programs: by name.
     """
 
     path: Path | None = None
     tolerance: Mapping[str, float] = field(default_factory=dict)
     accept: tuple[str, ...] = ()
+    programs: Mapping[str, Program] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the file, to which the names of its programs belong."""
+        return Path.cwd() if self.path is None else self.path.parent
 
 
 def read_tool_table(folder: Path) -> ToolTable:
@@ -81,7 +93,8 @@ def _checked(path: Path, table: Any) -> ToolTable:
     accept = table.get("accept", [])
     if not isinstance(accept, list) or not all(isinstance(name, str) for name in accept):
         raise InputError(f"{where} accept: expected a list of IDs or names of divergences")
-    return ToolTable(path, {k: float(v) for k, v in tolerance.items()}, tuple(accept))
+    programs = programs_of(table.get("programs", {}), where)
+    return ToolTable(path, {k: float(v) for k, v in tolerance.items()}, tuple(accept), programs)
 
 
 def _is_number(value: Any) -> bool:

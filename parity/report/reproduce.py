@@ -38,6 +38,8 @@ def command_of(spec: Mapping[str, Any]) -> str:
     Args:
         spec: spec in a result, of a run or of a check.
     """
+    if "program" in spec and "scenario" not in spec:
+        return _program_command(spec)
     if "scenario" not in spec:
         return _check_command(spec)
     try:
@@ -74,6 +76,28 @@ def _check_command(spec: Mapping[str, Any]) -> str:
     parts += [
         f"{_option(name)} {shlex.quote(str(spec[name]))}"
         for name, default in CHECK_OPTIONS.items()
+        if spec.get(name) not in (None, default)
+    ]
+    return " ".join(parts)
+
+
+def _program_command(spec: Mapping[str, Any]) -> str:
+    """Returns the command for a program: by its halves, which need no table."""
+    names = ("keras", "torch", "data", "epochs", "batch_size", "train_size", "val_size")
+    parts = ["parity run"]
+    parts += [
+        f"{_option(name)} {shlex.quote(str(spec[name]))}"
+        for name in names
+        if spec.get(name) is not None
+    ]
+    if spec.get("arguments"):
+        parts.append(f"--arguments {shlex.quote(shlex.join(map(str, spec['arguments'])))}")
+    if spec.get("sets_seed"):
+        parts.append(f"--seed {spec.get('seed')}")
+    defaults = {"dtype": "float64", "device": "cpu", "threads": 1}
+    parts += [
+        f"{_option(name)} {shlex.quote(str(spec[name]))}"
+        for name, default in defaults.items()
         if spec.get(name) not in (None, default)
     ]
     return " ".join(parts)

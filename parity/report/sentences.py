@@ -26,8 +26,14 @@ def is_check(result: Result) -> bool:
 
 
 def subject(result: Result) -> str:
-    """Returns the subject of a result: the name of the scenario, or the factory of the port."""
-    return str(result.spec.get("torch" if is_check(result) else "scenario"))
+    """Returns the subject of a result: the name of a scenario or program, or the port's factory."""
+    names = ("scenario", "program", "torch")
+    return str(next((result.spec[name] for name in names if name in result.spec), None))
+
+
+def is_program(result: Result) -> bool:
+    """Whether it belongs to a whole training of a user's own pair of models."""
+    return is_check(result) and "program" in result.spec
 
 
 def dtype_of(result: Result) -> str:
@@ -39,7 +45,9 @@ def settings(result: Result) -> list[str]:
     """Returns the settings of a run or a check that its numbers depend on."""
     spec = result.spec
     if is_check(result):
-        return [f"seed {spec.get('seed')}", dtype_of(result), result.mode]
+        trained = result.history.get("keras", {}).get("loss")
+        epochs = [count(len(trained), "epoch")] if trained else []
+        return [f"seed {spec.get('seed')}", dtype_of(result), *epochs, result.mode]
     return [
         f"seed {spec.get('seed')}",
         dtype_of(result),

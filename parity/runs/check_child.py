@@ -51,9 +51,9 @@ def run_checks(name: str, half: Half, directories: Sequence[Path], parent: int) 
         except ModuleNotFoundError as error:
             if is_installable(error):
                 raise
-            last = _failed(directory, error)
+            last = failed(directory, error)
         except Exception as error:  # the user's code may raise anything
-            last = _failed(directory, error)
+            last = failed(directory, error)
     if last is not None:
         raise last
 
@@ -95,7 +95,8 @@ def _environment(half: Half, spec: CheckSpec, import_s: float, started: float) -
     return {**half.describe_environment(spec), "wall_s": wall_s}
 
 
-def _failed(directory: Path, error: Exception) -> Exception:
+def failed(directory: Path, error: Exception) -> Exception:
+    """Writes down why a directory of a half failed; returns the error."""
     if not isinstance(error, ParityError):
         traceback.print_exc(file=sys.stderr)
     write_json(

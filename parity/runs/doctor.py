@@ -19,8 +19,8 @@ from parity.ladder.items import FAIL, PASS, Item
 from parity.ladder.result import ERROR
 from parity.ladder.table import OF_RUN
 from parity.programs.scenarios import scenario
-from parity.runs.pair import RunOptions
 from parity.runs.run import run_all
+from parity.runs.run_options import RunOptions
 from parity.traces.trace import Trace
 
 # Versions that were tested with this release; the doctor tests newer ones.

@@ -16,7 +16,6 @@ from parity.data.transfer import save_data
 from parity.errors import InputError
 from parity.files.json_io import write_json
 from parity.halves.job import ChildJob, Failure
-from parity.halves.options import ChildOptions
 from parity.halves.sources import missing
 from parity.ladder.comparers.behaviour import judge_trace
 from parity.ladder.drift import told_anchors, told_drift
@@ -26,23 +25,11 @@ from parity.ladder.result import Result
 from parity.ladder.table import OF_RUN
 from parity.programs.halves import HALVES
 from parity.programs.run_spec import RunSpec
+from parity.runs.run_options import RunOptions
 from parity.runs.steps import planned, unfinished, verdict_of, written
 from parity.traces.anchors import are_needed
 from parity.traces.folder import RunFolder
 from parity.traces.trace import Trace
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """How to carry out runs; the options do not change what the runs compute.
-
-    Attributes:
-        out: folder for the run directories; it must not contain any of these runs yet.
-        children: how to run the child processes.
-    """
-
-    out: Path
-    children: ChildOptions = field(default_factory=ChildOptions)
 
 
 @dataclass

@@ -18,11 +18,17 @@ from parity.halves.options import ChildOptions
 from parity.halves.progress import ProgressDisplay, run_shown
 from parity.ladder.items import Level
 from parity.ladder.result import Result
+from parity.programs.program_spec import ProgramSpec
 from parity.programs.run_spec import RunSpec
-from parity.runs.pair import Pair, RunOptions
+from parity.runs.pair import Pair
+from parity.runs.program_pair import ProgramPair
+from parity.runs.run_options import RunOptions
+from parity.traces.folder import RunFolder
+
+AnyPair = Pair | ProgramPair
 
 
-def run(spec: RunSpec, *, out: Path | str) -> Result:
+def run(spec: RunSpec | ProgramSpec, *, out: Path | str) -> Result:
     """Trains a spec in both frameworks and compares the two runs.
 
     Args:
@@ -41,7 +47,7 @@ def run(spec: RunSpec, *, out: Path | str) -> Result:
 
 
 def run_all(
-    specs: Sequence[RunSpec],
+    specs: Sequence[RunSpec | ProgramSpec],
     options: RunOptions,
     on_result: Callable[[Result, Path], None] | None = None,
 ) -> list[Result]:
@@ -62,7 +68,7 @@ def run_all(
     """
     children = options.children
     children.check_interpreters()
-    pairs = [Pair(spec, directory, options) for spec, directory in _directories(specs, options)]
+    pairs = [_pair(spec, directory, options) for spec, directory in _directories(specs, options)]
     jobs = _prepare(pairs)
     try:
         _run_pairs(pairs, jobs, options, on_result)
@@ -77,7 +83,19 @@ def run_all(
     return [result for result in results if result is not None]
 
 
-def _prepare(pairs: Sequence[Pair]) -> dict[ChildJob, Pair]:
+def _pair(spec: RunSpec | ProgramSpec, directory: Path, options: RunOptions) -> AnyPair:
+    if isinstance(spec, ProgramSpec):
+        return ProgramPair(spec, directory, options, _compared)
+    return Pair(spec, directory, options)
+
+
+def _compared(spec: ProgramSpec, folder: RunFolder) -> Result:
+    from parity.runs.program_result import compared  # slow, and not needed before
+
+    return compared(spec, folder)
+
+
+def _prepare(pairs: Sequence[AnyPair]) -> dict[ChildJob, AnyPair]:
     """Writes the files for the children, for all pairs or for none.
 
     Returns:
@@ -99,8 +117,8 @@ def _prepare(pairs: Sequence[Pair]) -> dict[ChildJob, Pair]:
 
 
 def _run_pairs(
-    pairs: Sequence[Pair],
-    jobs: dict[ChildJob, Pair],
+    pairs: Sequence[AnyPair],
+    jobs: dict[ChildJob, AnyPair],
     options: RunOptions,
     on_result: Callable[[Result, Path], None] | None,
 ) -> None:
@@ -130,7 +148,7 @@ def _run_pairs(
 
 
 def _finish(
-    pair: Pair,
+    pair: AnyPair,
     levels: tuple[Level, ...] | None,
     on_result: Callable[[Result, Path], None] | None,
     *errors: str,
@@ -140,8 +158,10 @@ def _finish(
         on_result(result, pair.directory)
 
 
-def _directories(specs: Sequence[RunSpec], options: RunOptions) -> list[tuple[RunSpec, Path]]:
-    names = [f"{spec.scenario}-seed{spec.seed}" for spec in specs]
+def _directories(
+    specs: Sequence[RunSpec | ProgramSpec], options: RunOptions
+) -> list[tuple[RunSpec | ProgramSpec, Path]]:
+    names = [f"{spec.name}-seed{spec.seed}" for spec in specs]
     if len(set(names)) < len(names):
         names = [f"{number:03d}-{name}" for number, name in enumerate(names)]
     paths = [options.out / name for name in names]

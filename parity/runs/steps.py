@@ -10,11 +10,12 @@ from parity.files.json_io import write_json
 from parity.ladder.items import FAIL, PASS, Level
 from parity.ladder.result import ERROR, INCOMPLETE, Result
 from parity.programs.check_spec import CheckSpec
+from parity.programs.program_spec import ProgramSpec
 from parity.programs.run_spec import RunSpec
 from parity.traces.folder import RunFolder
 
 
-def planned(half: RunFolder, spec: RunSpec | CheckSpec) -> Path:
+def planned(half: RunFolder, spec: RunSpec | CheckSpec | ProgramSpec) -> Path:
     """Makes the folder of a half with the spec for its child, and returns its path."""
     half.path.mkdir(parents=True)
     write_json(half.spec, spec.to_dict())
@@ -33,7 +34,9 @@ def verdict_of(levels: Sequence[Level], incomplete: Sequence[Any] = ()) -> str:
     return INCOMPLETE if incomplete else PASS
 
 
-def unfinished(spec: RunSpec | CheckSpec, reasons: Sequence[str], mode: str = "seeded") -> Result:
+def unfinished(
+    spec: RunSpec | CheckSpec | ProgramSpec, reasons: Sequence[str], mode: str = "seeded"
+) -> Result:
     """Returns the result of a run or check that could not be compared.
 
     Args:

@@ -3,6 +3,7 @@
     RUN/
         keras/  torch/       a half each; in a check, a bundle may stand for the Keras half
         keras/anchors/       states of the reference, while the torch half needs them
+        keras/training/      of a user's program: its whole training, beside the probes in keras/
         keras.log ...        what the children wrote
         data.safetensors     what both halves are fed, while they run
         result.json          the comparison; with it, the run is complete
@@ -25,12 +26,12 @@ SPEC, FAILURE, SUCCESS = "spec.json", "failure.json", "_SUCCESS"
 ENVIRONMENT, HISTORY = "environment.json", "history.json"
 ARRAYS, INDEX = "trace.safetensors", "trace.json"
 # Of a run, and of the `--out` of other commands.
-DATA, RESULT = "data.safetensors", "result.json"
+DATA, FEED, RESULT = "data.safetensors", "feed.safetensors", "result.json"
 SWEEP, BENCH, DIAGNOSIS = "sweep.json", "bench.json", "diagnosis.json"
 # What a report adds.
 REPORT, SUMMARY, JUNIT, EVENTS = "report.html", "summary.md", "junit.xml", "tensorboard"
 
-_ANCHORS = "anchors"
+_ANCHORS, _TRAINING = "anchors", "training"
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,16 @@ class RunFolder:
     def anchors(self) -> Path:
         """The recorded states of a half, while its run lasts."""
         return self.path / _ANCHORS
+
+    @property
+    def training(self) -> RunFolder:
+        """The folder of the whole training of a user's program, in that of its half."""
+        return RunFolder(self.path / _TRAINING)
+
+    @property
+    def feed(self) -> Path:
+        """What `fit` was fed in the training of a user's program."""
+        return self.path / FEED
 
     def log(self, name: str) -> Path:
         """What a child wrote: of "keras" or "torch"."""

@@ -10,10 +10,11 @@ from parity.halves.environment import common_environment
 
 if TYPE_CHECKING:
     from parity.programs.check_spec import CheckSpec
+    from parity.programs.program_spec import ProgramSpec
     from parity.programs.run_spec import RunSpec
 
 
-def configure(spec: RunSpec | CheckSpec) -> None:
+def configure(spec: RunSpec | CheckSpec | ProgramSpec) -> None:
     """Sets threads and precision. Call it before anything imports torch.
 
     Raises:
@@ -49,7 +50,7 @@ def _skip_dynamo() -> None:
             own.__dict__.setdefault("__dynamo_disable", own)  # what the wrapper looks for
 
 
-def describe_environment(spec: RunSpec | CheckSpec) -> dict[str, Any]:
+def describe_environment(spec: RunSpec | CheckSpec | ProgramSpec) -> dict[str, Any]:
     """Returns what a run depends on besides its spec: versions, threads, device."""
     import torch
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,6 +52,11 @@ class Port:
         metrics: what `compile(metrics=...)` takes: names such as "accuracy", objects of
             `torch_impl.metrics`, functions of (output, targets) with a value for each sample.
         weighted_metrics: metrics that count samples by their weights.
+        train_epoch: the port's own loop over an epoch: called with an iterable of batches
+            (arguments of the module, targets), or with the weights of the samples as a third;
+            returns the numbers of the epoch by Keras's names, such as {"loss": 0.3}. It makes the
+            steps, and steps a scheduler with the interval "step". None: the loop of Trainer.
+        evaluate: its own loop over the validation, called and answered likewise.
         seeds: the generators from which the port has drawn its weights and the seeds of its layers;
             `Trainer.fit` takes the order of the samples from them.
     """
@@ -73,6 +78,8 @@ class Port:
     class_weight: Mapping[int, float] | None = None
     metrics: Sequence[Any] = ()
     weighted_metrics: Sequence[Any] = ()
+    train_epoch: Callable[[Iterable[Any]], Mapping[str, float]] | None = None
+    evaluate: Callable[[Iterable[Any]], Mapping[str, float]] | None = None
     seeds: KerasSeeds | None = None
 
     def __post_init__(self) -> None:

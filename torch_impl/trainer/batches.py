@@ -38,6 +38,10 @@ class Batch:
         """Applies a function to every array."""
         return Batch(*(mapped(function, part) for part in (self.x, self.y, self.weight)))
 
+    def parts(self) -> tuple[Any, ...]:
+        """Returns (x, y), or (x, y, weight), as a loop over batches takes them."""
+        return (self.x, self.y) if self.weight is None else (self.x, self.y, self.weight)
+
     def rows(self, start: int, end: int | None = None) -> Batch:
         """Returns some samples in a row."""
         return self.mapped(lambda array: array[start:end])

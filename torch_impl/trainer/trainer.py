@@ -8,7 +8,10 @@ Source: keras 3.15 `backend/tensorflow/trainer.py`, `trainers/trainer.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import itertools
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -21,7 +24,7 @@ from torch_impl.trainer.batches import (
     Epochs,
     PreparedBatches,
 )
-from torch_impl.trainer.callbacks import Callback, as_callback, as_stopping
+from torch_impl.trainer.callbacks import Callback, Scheduling, as_callback, as_stopping
 from torch_impl.trainer.history import History
 from torch_impl.trainer.step import Stepper
 
@@ -279,6 +282,9 @@ class Trainer:
         stepper.port.module.train()
         measures.reset()
         watching = [each for each in self._callbacks if each.watches_steps]
+        if self.port.train_epoch is not None:
+            with self._counted_steps(watching):
+                return dict(self.port.train_epoch(map(Batch.parts, batches)))
         for number, batch in enumerate(batches):
             measures.update(*stepper.step(batch), batch)
             for callback in watching:
@@ -292,10 +298,29 @@ class Trainer:
         stepper, measures = self._stepper, self._stepper.measures
         stepper.port.module.eval()
         measures.reset()
+        if self.port.evaluate is not None:
+            return dict(self.port.evaluate(map(Batch.parts, fed.epoch())))
         with torch.no_grad():
             for batch in fed.epoch():
                 measures.update(*stepper.evaluated(batch), batch)
         return dict(measures)
+
+    @contextmanager
+    def _counted_steps(self, watching: Sequence[Callback]) -> Iterator[None]:
+        """Tells callbacks of the steps that a loop of the port's own makes, without their loss."""
+        number = itertools.count()
+
+        def after(*_: Any) -> None:
+            step = next(number)
+            for callback in watching:
+                if not isinstance(callback, Scheduling):  # the loop steps them itself
+                    callback.on_train_batch_end(step, {"loss": math.nan})
+
+        hook = self._stepper.optimizer.register_step_post_hook(after)
+        try:
+            yield
+        finally:
+            hook.remove()
 
 
 def _joined(parts: Sequence[Any]) -> Any:

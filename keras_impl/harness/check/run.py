@@ -50,7 +50,7 @@ def run_check(
     Raises:
         InputError: the model cannot be probed.
     """
-    versions.use_float64()
+    versions.use_dtype("float64")
     reference = call_factory(factory, spec.seed)
     samples = Samples(spec, signature(reference))
     build(reference, samples)

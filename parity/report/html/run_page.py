@@ -55,8 +55,8 @@ def run_page(found: FoundRun) -> page.Page:
 def title_of(result: Result) -> str:
     """Returns the title of a result."""
     spec = result.spec
-    if "scenario" in spec:
-        return f"{spec['scenario']}, seed {spec['seed']}" if "seed" in spec else spec["scenario"]
+    if name := spec.get("scenario", spec.get("program")):
+        return f"{name}, seed {spec['seed']}" if "seed" in spec else name
     return f"{spec.get('torch')} against {spec.get('keras')}"
 
 
@@ -90,7 +90,7 @@ def _sections(found: FoundRun) -> tuple[page.Section, ...]:
     result = found.result
     trajectory = next((level for level in result.levels if level.id == "trajectory"), None)
     losses = None
-    if found.keras is not None and found.torch is not None:
+    if found.keras is not None and found.torch is not None and "running_loss" in found.keras:
         losses = (found.keras["running_loss"], found.torch["running_loss"])
     parts: list[tuple[str, str, Sequence[page.Block]]] = [
         ("curves", "Training and validation", curve_pictures(result.history)),

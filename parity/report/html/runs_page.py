@@ -14,7 +14,7 @@ from parity.report.html.svg import NAMES
 from parity.report.html.texts import number
 from parity.report.read import FoundRun, problems_of
 from parity.report.reproduce import command_of
-from parity.report.sentences import count
+from parity.report.sentences import count, subject
 from parity.traces.folder import REPORT
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _commands(results: Sequence[Result]) -> Block:
 
 
 def _title(results: Sequence[Result]) -> str:
-    names = list(dict.fromkeys(str(result.spec.get("scenario", "check")) for result in results))
+    names = list(dict.fromkeys(subject(result) for result in results))
     told = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
     seeds = {result.spec.get("seed") for result in results}
     return f"{told}: {count(len(results), 'run')}, {count(len(seeds), 'seed')}"

@@ -41,8 +41,7 @@ def _lines(result: Result) -> list[Line]:
     if (first := result.first_divergence) is not None:
         lines += divergence_lines(*first)
         lines += advice_lines(result)
-    lines += [[(row, "")] for row in sparkline_rows(result.history)]
-    lines += _training_lines(result)
+    lines += curve_lines(result)
     lines += [[(row, "")] for told in training_texts(result) for row in wrapped(told, "  ")]
     lines += sentence_lines(result)
     return [*lines, []]
@@ -118,9 +117,10 @@ def advice_lines(result: Result) -> list[Line]:
     return [*labelled("often", advice.title), *labelled("next", advice.action, "bold")]
 
 
-def _training_lines(result: Result) -> list[Line]:
-    """Returns the end of each half, one row each, so that equal numbers are aligned."""
-    return [
+def curve_lines(result: Result) -> list[Line]:
+    """Returns the curves of both halves, and the end of each, one row each, aligned."""
+    curves: list[Line] = [[(row, "")] for row in sparkline_rows(result.history)]
+    return curves + [
         [(f"  {half:<11}{'  '.join(sentences.training_texts(result, half))}", "dim")]
         for half in ("keras", "torch")
         if half in result.history

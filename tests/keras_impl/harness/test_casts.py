@@ -19,7 +19,7 @@ L = keras.layers
 
 @pytest.fixture(autouse=True)
 def _float64():
-    versions.use_float64()
+    versions.use_dtype("float64")
 
 
 def built(build):

@@ -5,7 +5,7 @@ import shlex
 import pytest
 from helpers import commands
 
-from parity.cli.options import specs_of
+from parity.cli.program_specs import specs_of
 from parity.programs.run_spec import RunSpec
 from parity.programs.scenarios import PROGRAMS, SCENARIOS, scenario
 from parity.report.reproduce import command_of

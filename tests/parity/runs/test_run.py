@@ -17,8 +17,9 @@ from parity.halves.options import ChildOptions
 from parity.ladder.result import Result
 from parity.ladder.result_file import read_result, result_from
 from parity.programs.scenarios import scenario
-from parity.runs.pair import Pair, RunOptions
+from parity.runs.pair import Pair
 from parity.runs.run import run_all
+from parity.runs.run_options import RunOptions
 
 LEVELS = [
     "data",

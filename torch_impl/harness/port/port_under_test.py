@@ -6,7 +6,7 @@ factory -> Port -> calls of one forward pass -> pairs (`pairs.py`) -> weights ca
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import Any
@@ -146,7 +146,11 @@ class PortUnderTest:
 
     def arguments(self, purpose: str) -> tuple[Any, ...]:
         """Returns the arguments of the module for a recorded batch."""
-        arrays = self._batch(purpose)
+        return self.arguments_of(self._batch(purpose))
+
+    def arguments_of(self, arrays: Sequence[np.ndarray]) -> tuple[Any, ...]:
+        """Returns the arguments of the module for the inputs of a batch, in Keras's layout."""
+        arrays = [self._cast(array) for array in arrays]
         moved: tuple[Any, ...]
         if self.built.feed is None:
             moved = self._moved(tuple(map(self._fed, arrays)))
@@ -161,7 +165,7 @@ class PortUnderTest:
         """Returns the inputs of a recorded batch in Keras's layout."""
         arrays: list[np.ndarray] = []
         while (key := f"input/{purpose}/{len(arrays)}") in self.keras:
-            arrays.append(self._cast(self.keras[key]))
+            arrays.append(self.keras[key])
         return arrays
 
     def _fed(self, array: np.ndarray) -> torch.Tensor:
@@ -182,7 +186,10 @@ class PortUnderTest:
 
     def target(self, key: str) -> Any:
         """Returns the targets that the trace has under `key`, in the form the loss takes."""
-        array = self.keras[key]
+        return self.target_of(self.keras[key])
+
+    def target_of(self, array: np.ndarray) -> Any:
+        """Returns the targets of a batch in the form the loss takes."""
         if self.built.target is not None:
             return self._moved(self.built.target(self._cast(array)))
         if self.has_columns and array.ndim == 1:

@@ -18,7 +18,7 @@ L = keras.layers
 
 
 def prepared(factory):
-    versions.use_float64()
+    versions.use_dtype("float64")
     reference = call_factory(factory, 0)
     samples = Samples(CheckSpec(), signature(reference))
     build(reference, samples)

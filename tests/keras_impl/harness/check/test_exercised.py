@@ -24,7 +24,7 @@ L = keras.layers
 def probed(factory, **settings):
     """What `run_check` writes, without initial weights and training."""
     spec = CheckSpec(steps=1, **settings)
-    versions.use_float64()
+    versions.use_dtype("float64")
     reference = call_factory(factory, spec.seed)
     samples = Samples(spec, signature(reference))
     build(reference, samples)

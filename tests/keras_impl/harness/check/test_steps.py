@@ -20,7 +20,7 @@ OPTIMIZERS = {
 
 
 def model_with(make, **settings):
-    versions.use_float64()  # first, so that the optimizer keeps its rate in float64
+    versions.use_dtype("float64")  # first, so that the optimizer keeps its rate in float64
     keras.utils.set_random_seed(7)
     model = keras.Sequential(
         [keras.Input((4,)), keras.layers.Dense(3, activation="tanh"), keras.layers.Dense(2)]

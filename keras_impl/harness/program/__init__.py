@@ -1,0 +1,5 @@
+"""Trains a user's own Keras program whole, from a factory or a script, and writes it down."""
+
+from keras_impl.harness.program.run import run_program
+
+__all__ = ["run_program"]

@@ -1,0 +1,140 @@
+"""What `fit` feeds: arrays with their order, or batches that are written down as they come."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_impl.harness import versions
+from keras_impl.harness.factories import Reference
+
+_SETTINGS = (
+    *("batch_size", "epochs", "initial_epoch", "steps_per_epoch", "validation_split"),
+    *("validation_steps", "validation_batch_size", "validation_freq"),
+)
+
+
+def fed_arrays(reference: Reference) -> dict[str, Any]:
+    """Returns what `fit` is fed as nests of arrays, by name.
+
+    `x`, `y` and `weight` are those of training, in the order of the first epoch; `val` are (x, y)
+    or (x, y, weight). Where `fit` gets no arrays, `train_batches` or `val_batches` stand in their
+    place, empty: they are known only when they have been fed.
+    """
+    given = (reference.x, reference.y, reference.sample_weight)
+    is_plain = reference.shuffle in (True, False)
+    found: dict[str, Any] = {}
+    validation = reference.validation_data
+    if is_plain and versions.are_arrays(given):
+        whole = _arrays(given)
+        number = len(keras.tree.flatten(whole)[0])
+        if reference.validation_split and validation is None:
+            at = math.floor(number * (1.0 - reference.validation_split))
+            validation, number = _rows(whole, slice(at, None)), at
+        order = order_of(number) if reference.shuffle else slice(0, number)
+        found |= dict(zip(("x", "y", "weight"), _rows(whole, order), strict=True))
+    else:
+        found["train_batches"] = ()
+    if validation is not None and versions.are_arrays(validation):
+        found["val"] = _arrays(validation)
+    elif validation is not None:
+        found["val_batches"] = ()
+    return found
+
+
+def is_whole(fed: Mapping[str, Any]) -> bool:
+    """Whether all that is fed is known before the training."""
+    return "train_batches" not in fed and "val_batches" not in fed
+
+
+def _arrays(given: Any) -> Any:
+    return keras.tree.map_structure(lambda leaf: None if leaf is None else np.asarray(leaf), given)
+
+
+def _rows(nest: Any, rows: Any) -> Any:
+    return keras.tree.map_structure(lambda leaf: None if leaf is None else leaf[rows], nest)
+
+
+def settings_of(reference: Reference) -> dict[str, Any]:
+    """Returns the arguments of `fit` that decide how samples are fed, ready for JSON."""
+    found = {name: getattr(reference, name) for name in _SETTINGS}
+    weights: Mapping[int, float] | None = reference.class_weight
+    found["class_weight"] = (
+        None if weights is None else {str(label): float(w) for label, w in weights.items()}
+    )
+    if not isinstance(found["validation_freq"], int):
+        found["validation_freq"] = list(found["validation_freq"])
+    if versions.are_arrays(reference.x) and found["batch_size"] is None:
+        found["batch_size"] = _batch_size(reference)
+    found["shuffle"] = reference.shuffle
+    return found
+
+
+def _batch_size(reference: Reference) -> int:
+    """Returns the batch size of `fit` where it gets none."""
+    if reference.steps_per_epoch is None:
+        return 32
+    return math.ceil(len(keras.tree.flatten(reference.x)[0]) / reference.steps_per_epoch)
+
+
+def order_of(number: int) -> np.ndarray:
+    """Returns the order in which `fit` takes so many samples of arrays, from the present seed.
+
+    It is asked of the adapter that `fit` uses, which draws the same order every time.
+
+    Args:
+        number: of samples.
+    """
+    adapter = versions.array_adapter(np.arange(number), shuffle=True, batch_size=number)
+    (batch,) = adapter.get_tf_dataset()
+    return np.asarray(batch[0] if isinstance(batch, tuple) else batch)
+
+
+class Written:
+    """Writes down the batches of a training as they are fed.
+
+    Args:
+        most_bytes: of all batches together; those after that are counted and left out.
+    """
+
+    def __init__(self, most_bytes: int) -> None:
+        self.batches: list[Any] = []
+        self.num_left_out = 0
+        self._most, self._size = most_bytes, 0
+
+    def keep(self, batch: Any) -> None:
+        """Keeps a batch: a nest of arrays."""
+        size = sum(leaf.nbytes for leaf in keras.tree.flatten(batch) if leaf is not None)
+        if self._size + size > self._most or self.num_left_out:
+            self.num_left_out += 1
+            return
+        self._size += size
+        self.batches.append(batch)
+
+    def watch(self, model: keras.Model, step: str) -> None:
+        """Keeps every batch that a step of a model gets.
+
+        Args:
+            model: before its first step.
+            step: "train_step" or "test_step".
+        """
+        own = getattr(model, step)
+
+        def watched(data: Any) -> Any:
+            leaves = [leaf for leaf in keras.tree.flatten(data) if leaf is not None]
+
+            def keep(*values: np.ndarray) -> None:
+                found = iter([np.array(value) for value in values])
+                self.keep(
+                    keras.tree.map_structure(lambda x: None if x is None else next(found), data)
+                )
+
+            tf.numpy_function(keep, leaves, [])
+            return own(data)
+
+        setattr(model, step, watched)

@@ -1,0 +1,112 @@
+"""run_program: writes down what a user's Keras program computes, by probes and by training it.
+
+    spec -> Source -> probes, initial weights, feed -> trace of the half, which the port reads
+                   -> fit                           -> trace of the training
+
+The probes come first, so that the torch half can pair its layers and train at the same time.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+
+from keras_impl.harness import versions
+from keras_impl.harness.check import run_check
+from keras_impl.harness.check.model import get_weights
+from keras_impl.harness.factories import Reference, building
+from keras_impl.harness.program.feed import fed_arrays, is_whole, settings_of
+from keras_impl.harness.program.source import Source
+from keras_impl.harness.program.training import train
+from parity.errors import InputError
+from parity.traces.feed_file import write_feed
+from parity.traces.trace import RunResult, TraceWriter
+
+if TYPE_CHECKING:
+    from parity.runs.program_child import ProgramTask
+
+
+def run_program(task: ProgramTask) -> RunResult:
+    """Probes and trains a program.
+
+    Args:
+        task: its `probes` receive what `run_check` writes, and `start/NAME`: the initial weights of
+            the training; and the facts `fit`, `masks` and `metrics`. Its `training` receives
+            `training/...`, and its folder the feed file.
+
+    Returns:
+        History and seconds of the training.
+
+    Raises:
+        InputError: the program cannot be probed or trained.
+    """
+    spec, probes, training = task.spec, task.probes, task.training
+    source = Source(spec)
+    run_check(task.check, source.reference, probes)
+    results: list[RunResult] = []
+
+    def on_fit(reference: Reference) -> Any:
+        nests = fed_arrays(reference)
+        arrays = keras.tree.flatten(nests.get("x"))
+        _write_start(reference, spec.dtype, len(arrays[0]) if "x" in nests else None, probes)
+        is_written = is_whole(nests)
+        if is_written:
+            write_feed(task.folder.feed, nests, {})
+            task.probed()
+        fitted, result, batches = train(spec, reference, nests, training, task.report)
+        results.append(result)
+        if not is_written:
+            cut = {name: part.num_left_out for name, part in batches.items()}
+            kept = {name: part.batches for name, part in batches.items()}
+            ends = {"epoch_ends": training.facts["epoch_ends"], "num_left_out": cut}
+            write_feed(task.folder.feed, {**nests, **kept}, ends)
+            task.probed()
+        return fitted
+
+    source.train(on_fit)
+    training.facts["num_fits"] = source.num_fits
+    training.facts["fit"] = probes.facts["fit"]
+    return results[0]
+
+
+def _write_start(
+    reference: Reference, dtype: str, num_samples: int | None, writer: TraceWriter
+) -> None:
+    """Writes initial weights, the states of the layers' generators, and the metrics."""
+    model = reference.model
+    if not model.built and versions.are_arrays(reference.x):
+        first = keras.tree.map_structure(lambda array: array[:1], reference.x)
+        with building(dtype):
+            model(first, training=False)
+    if not model.built:
+        raise InputError(
+            "the Keras model does not know the shape of its input; start it with keras.Input"
+        )
+    writer.put_all("start", get_weights(model))
+    writer.facts["masks"] = masks_of(model)
+    writer.facts["fit"] = {**settings_of(reference), "num_samples": num_samples}
+    writer.facts["metrics"] = metrics_of(model)
+
+
+def masks_of(model: keras.Model) -> dict[str, list[int]]:
+    """Returns the states of the generators of layers: name -> seed and number of draws so far."""
+    found = {}
+    for layer in model._flatten_layers():
+        generator = getattr(layer, "seed_generator", None)
+        if generator is not None:
+            found[layer.name] = [int(value) for value in np.asarray(generator.state)]
+    return found
+
+
+def metrics_of(model: keras.Model) -> dict[str, list[Any]]:
+    """Returns the metrics that a model was compiled with, as their names or configurations."""
+    compiled = getattr(model, "_compile_metrics", None)
+    return {
+        name: [
+            metric if isinstance(metric, str) else keras.metrics.serialize(metric)
+            for metric in keras.tree.flatten(getattr(compiled, f"_user_{name}", None) or [])
+        ]
+        for name in ("metrics", "weighted_metrics")
+    }

@@ -1,0 +1,88 @@
+"""The Keras half of a program: a factory with its data, or a script; what it trains comes out."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from keras_impl.harness import versions
+from keras_impl.harness.factories import Reference, building, call_factory
+from keras_impl.harness.program.script import Script
+from parity.data.program_data import program_data
+from parity.errors import InputError
+from parity.programs.factories import load_factory
+from parity.programs.program_spec import ProgramSpec
+
+
+class Source:
+    """What a program trains.
+
+    Args:
+        spec: of the training.
+
+    Raises:
+        InputError: there is no such factory, script or data.
+    """
+
+    def __init__(self, spec: ProgramSpec) -> None:
+        assert spec.keras is not None
+        self._spec = spec
+        self._script: Script | None = None
+        if spec.is_script:
+            path = (Path(spec.folder) / spec.keras).resolve()
+            self._script = Script(path, spec.arguments, spec.seed if spec.sets_seed else None)
+        else:
+            self._factory = load_factory("keras", spec.keras, spec.folder)
+            self._data = program_data(spec)
+
+    def reference(self) -> Reference:
+        """Returns what would be trained, for a probe. It is a factory, with its data."""
+        if self._script is not None:
+            return self._with_settings(self._script.reference())
+        built = self._factory()
+        return self._with_settings(built if isinstance(built, Reference) else Reference(built))
+
+    def train(self, on_fit: Callable[[Reference], Any]) -> None:
+        """Begins the program from its seed, and passes what it trains to a function.
+
+        Args:
+            on_fit: trains it; returns its History.
+        """
+        spec = self._spec
+        if self._script is None:
+            on_fit(call_factory(self.reference, spec.seed, spec.dtype))
+            return
+        versions.clear_session()
+        versions.use_dtype(spec.dtype)
+        keras.utils.set_random_seed(spec.seed)
+        with building(spec.dtype):
+            self._script.run(lambda reference: on_fit(self._with_settings(reference)))
+
+    @property
+    def num_fits(self) -> int:
+        """How often the script called `fit`; 1 for a factory."""
+        return 1 if self._script is None else self._script.num_fits
+
+    def _with_settings(self, reference: Reference) -> Reference:
+        """Fills in the data and the settings of the program."""
+        spec = self._spec
+        changes: dict[str, Any] = {}
+        if reference.x is None:
+            if spec.data is None or self._script is not None:
+                raise InputError(
+                    "the program has no data: expected `data` beside keras and torch, or a "
+                    "keras_impl.Reference with x and y"
+                )
+            changes |= {n: v for n, v in self._data.items() if getattr(reference, n) is None}
+        elif spec.data is not None:
+            raise InputError(
+                f"data={spec.data!r}, and the Keras half has data of its own; expected one of them"
+            )
+        for name in ("epochs", "batch_size"):
+            if getattr(spec, name) is not None:
+                changes[name] = getattr(spec, name)
+        return dataclasses.replace(reference, **changes)

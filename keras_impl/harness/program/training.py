@@ -1,0 +1,96 @@
+"""A whole training of a user's Keras program, as its own `fit` makes it, written down."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_impl.harness.check.model import get_weights
+from keras_impl.harness.factories import Reference, building
+from keras_impl.harness.program.feed import Written
+from parity.programs.program_spec import ProgramSpec
+from parity.traces.trace import History, RunResult, TraceWriter
+from parity.traces.training_recorder import TrainingRecorder
+
+MIB = 2**20
+# (step, number of steps or 0, running loss)
+Report = Callable[[int, int, float], None]
+
+
+def train(
+    spec: ProgramSpec,
+    reference: Reference,
+    fed: Iterable[str],
+    writer: TraceWriter,
+    report: Report,
+) -> tuple[Any, RunResult, dict[str, Written]]:
+    """Trains a reference, and writes down what it does.
+
+    Args:
+        spec: of the training.
+        reference: model, data and arguments of `fit`.
+        fed: names of what it is fed, of `fed_arrays`.
+        writer: receives `training/...`.
+        report: called after every step.
+
+    Returns:
+        What `fit` returns; history, weights and seconds; and the batches that were fed of what is
+        no arrays, as "train_batches" and "val_batches".
+    """
+    model, arguments = reference.model, reference.fit_arguments()
+    written = {name: Written(spec.max_feed * MIB) for name in fed if name.endswith("_batches")}
+    for name, batches in written.items():
+        batches.watch(model, "train_step" if name.startswith("train") else "test_step")
+    recorder = TrainingRecorder(writer, lambda: get_weights(model))
+    watching = RecorderCallback(recorder, report)
+    arguments["callbacks"] = [*reference.callbacks, watching]
+    started = time.perf_counter()
+    with building(spec.dtype):
+        fitted = model.fit(**arguments, verbose=0)
+    wall_s = time.perf_counter() - started
+    recorder.on_end()
+    # Of generators: callbacks of the user may have changed what they return.
+    history: History = {k: [float(v) for v in column] for k, column in fitted.history.items()}
+    return fitted, RunResult(history, {}, wall_s), written
+
+
+class RecorderCallback(keras.callbacks.Callback):
+    """Calls a recorder during `fit`.
+
+    Args:
+        recorder: of the training.
+        report: called after every step.
+    """
+
+    def __init__(self, recorder: TrainingRecorder, report: Report) -> None:
+        super().__init__()
+        self._recorder, self._report = recorder, report
+        self._step = 0
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Before the first step."""
+        self._recorder.on_begin()
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """After every step."""
+        loss = float(logs["loss"])
+        self._recorder.on_step(loss, _rate_of_last_step(self.model.optimizer))
+        self._step += 1
+        total = self.params.get("steps") or 0
+        self._report(self._step, total * int(self.params.get("epochs") or 0), loss)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """After an epoch."""
+        self._recorder.on_epoch_end()
+
+
+def _rate_of_last_step(optimizer: Any) -> float:
+    """Returns the rate with which the last step was made; a schedule counts that step already."""
+    schedule = getattr(optimizer, "_learning_rate", None)
+    if isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
+        return float(schedule(optimizer.iterations - 1))
+    return float(np.asarray(optimizer.learning_rate))

@@ -1,0 +1,103 @@
+"""The specs of what a command runs: built-in scenarios, and programs of the user's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from parity.cli.options import given
+from parity.errors import InputError
+
+if TYPE_CHECKING:
+    from parity.programs.program_spec import ProgramSpec
+    from parity.programs.run_spec import RunSpec
+
+
+def specs_of(
+    names: Iterable[str],
+    seeds: Sequence[int] | None,
+    full: bool,
+    settings: Mapping[str, Any],
+    margins: str = "visible",
+) -> list[RunSpec | ProgramSpec]:
+    """Returns the specs of the runs of some scenarios and programs.
+
+    Without seeds, each has one run, with the seed of its spec. With None, each scenario has as many
+    seeds as it needs for the margins, from 0 on.
+
+    Args:
+        names: of scenarios, and of programs of the project's table.
+        seeds: of the runs.
+        full: whether scenarios train on all of MNIST.
+        settings: of the command line; None: not given.
+        margins: of equivalence, which say how many seeds a scenario needs.
+
+    Raises:
+        InputError: a name is unknown, or a setting cannot be used.
+    """
+    from parity.programs.scenarios import SCENARIOS, find
+    from parity.programs.tool_table import read_tool_table
+
+    specs: list[RunSpec | ProgramSpec] = []
+    table = None
+    for name in dict.fromkeys(names):
+        if name not in SCENARIOS:
+            table = table or read_tool_table(Path.cwd())
+            if name in table.programs:
+                own = table.programs[name]
+                base = own.spec(name, table.folder, **_settings_of(name, full, settings))
+                specs += _with_seeds(base, seeds or ())
+                continue
+            if table.programs:
+                raise InputError(
+                    f"unknown program {name!r}: {table.path} has {', '.join(table.programs)}; "
+                    f"`parity list` shows all of them, and the scenarios"
+                )
+        found = find(name)
+        spec = found.spec.replace(**{**(found.full if full else {}), **given(dict(settings))})
+        numbers = range(found.num_seeds_of(margins)) if seeds is None else seeds
+        specs += [spec.replace(seed=seed) for seed in numbers] or [spec]
+    return specs
+
+
+def unnamed_specs(
+    pair: Mapping[str, Any], seeds: Sequence[int], full: bool, settings: Mapping[str, Any]
+) -> list[RunSpec | ProgramSpec]:
+    """Returns the specs of the runs of a program that the command line gives.
+
+    Args:
+        pair: keras, torch and arguments.
+        seeds: of the runs.
+        full: whether --full was given, which is for scenarios.
+        settings: of the command line; None: not given.
+
+    Raises:
+        InputError: a half is missing, or a setting cannot be used.
+    """
+    from parity.programs.program import Program
+
+    for half in ("keras", "torch"):
+        if pair[half] is None:
+            raise InputError(f"--{half} is missing: expected both --keras and --torch")
+    found = Program.from_dict(pair)
+    changes = _settings_of("custom", full, settings)
+    return _with_seeds(found.spec("custom", Path.cwd(), **changes), seeds)
+
+
+def _settings_of(name: str, full: bool, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the settings that the user gave; those of scenarios alone are an error."""
+    found = given(dict(settings))
+    if full or "split" in found:
+        option = "--full" if full else "--split"
+        raise InputError(f"{option} with the program {name!r}: only built-in scenarios have it")
+    return found
+
+
+def _with_seeds(spec: ProgramSpec, seeds: Sequence[int]) -> list[RunSpec | ProgramSpec]:
+    from parity.programs.program import check_files
+
+    check_files(spec)
+    if not seeds:
+        return [spec]
+    return [spec.replace(seed=seed, sets_seed=True) for seed in seeds]

@@ -1,0 +1,188 @@
+"""What a whole training shows that no probe of a few batches does: steps, epochs, their numbers.
+
+The traces of both trainings and the first difference go in; IDs of the registry with their evidence
+come out, the most likely first. All probes agree then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Match
+from parity.ladder.comparers.training import RATE, SAME_RATE
+
+if TYPE_CHECKING:
+    from parity.ladder.items import Item
+    from parity.traces.trace import Trace
+
+# A mean that follows from others, relative: a right port may differ by Keras's float32 constants.
+_SAME = 1e-6
+
+
+@dataclass(frozen=True)
+class TrainingEvidence:
+    """What the recognisers see.
+
+    Attributes:
+        keras: training of the reference.
+        torch: training of the port.
+        item: the first difference.
+        failed: all items that differ.
+    """
+
+    keras: Trace
+    torch: Trace
+    item: Item
+    failed: tuple[Item, ...]
+
+    @property
+    def fit(self) -> dict[str, Any]:
+        """What `fit` got, and the number of samples; empty if that is not known."""
+        found: dict[str, Any] = self.keras.facts.get("fit") or {}
+        return found
+
+    @property
+    def ends(self) -> list[int]:
+        """The number of steps after each epoch of Keras."""
+        found: list[int] = self.keras.facts["epoch_ends"]
+        return found
+
+
+Found = Iterator[tuple[str, Match]]
+
+
+def of_training(evidence: TrainingEvidence) -> list[tuple[str, Match]]:
+    """Returns the IDs that explain the first difference, the most likely first."""
+    name = evidence.item.name
+    rules = next(rules for belongs, rules in _RULES if belongs(name))
+    found = [match for rule in rules for match in rule(evidence)]
+    return sorted(found, key=lambda match: -match[1].confidence)
+
+
+def _dropped_batch(evidence: TrainingEvidence) -> Found:
+    keras, torch = evidence.item.keras, evidence.item.torch
+    size, number = evidence.fit.get("batch_size"), evidence.fit.get("num_samples")
+    if size and number and torch == number // size == keras - 1:
+        told = (
+            f"{number} samples in batches of {size}: {torch} steps without the last {number % size}"
+        )
+        yield "H14", Match(NUMBERS, told)
+
+
+def _rates(evidence: TrainingEvidence) -> Found:
+    """Explains another rate by the rates of both trainings."""
+    ours, theirs = (trace["training/rates"] for trace in (evidence.torch, evidence.keras))
+    ends = evidence.ends
+    first = [ours[end - 1] for end in ends if end <= len(ours)]
+    by_epoch = [theirs[end - 1] for end in ends]
+    if _constant(ours) and not _constant(theirs):
+        step = int(np.flatnonzero(np.abs(theirs - theirs[0]) > SAME_RATE * theirs[0])[0]) + 1
+        yield "G12", Match(SETTINGS, f"Keras's rate changes at step {step}, the port's never")
+    elif _changes_within_epochs(theirs, ends) and not _changes_within_epochs(ours, ends):
+        yield "G10", Match(SETTINGS, "Keras's rate changes within epochs, the port's between them")
+    elif _is_late(first, by_epoch):
+        yield "G1", Match(NUMBERS, "the port's rates are Keras's, one epoch later")
+    yield "G13", Match(PLACE)
+
+
+def _stop(evidence: TrainingEvidence) -> Found:
+    keras, torch = evidence.item.keras, evidence.item.torch
+    yield "G8", Match(SETTINGS, f"Keras trains {keras} epochs, the port {torch}")
+
+
+def _final(evidence: TrainingEvidence) -> Found:
+    """Explains other final weights by the epochs whose weights they are."""
+    epochs = [_epoch_of_final(trace) for trace in (evidence.keras, evidence.torch)]
+    if None not in epochs and epochs[0] != epochs[1]:
+        told = [f"{each + 1}" for each in epochs if each is not None]
+        text = f"Keras ends with the weights of epoch {told[0]}, the port with those of {told[1]}"
+        yield "G16", Match(NUMBERS, text)
+
+
+def _validation_loss(evidence: TrainingEvidence) -> Found:
+    names = {item.name for item in evidence.failed}
+    if evidence.fit.get("class_weight") and "loss" not in names:
+        yield "I3", Match(SETTINGS, "`fit` has class weights, and only the validation loss differs")
+    yield from _batch_means(evidence)
+    yield "I5", Match(PLACE)
+
+
+def _metric(evidence: TrainingEvidence) -> Found:
+    yield "I1", Match(SETTINGS, f"weights and losses agree, {evidence.item.name} does not")
+
+
+def _batch_means(evidence: TrainingEvidence) -> Found:
+    """Explains a loss of an epoch as a mean over its batches, which Keras's is not."""
+    key, epoch = evidence.item.name, evidence.item.epoch
+    means = None if epoch is None else _mean_of_batches(evidence, key, epoch)
+    if means is not None and abs(means - float(evidence.item.torch)) <= _SAME * abs(means):
+        yield "I2", Match(NUMBERS, f"the mean over the batches of epoch {epoch + 1} is {means:.6g}")  # type: ignore[operator]
+
+
+def _mean_of_batches(evidence: TrainingEvidence, key: str, epoch: int) -> float | None:
+    """Returns the mean of Keras's losses of batches in an epoch, from its running means."""
+    size, number = evidence.fit.get("batch_size"), evidence.fit.get("num_samples")
+    if key != "loss" or not size or not number:
+        return None
+    start = [0, *evidence.ends][epoch]
+    running = evidence.keras["training/loss"][start : evidence.ends[epoch]]
+    counts = np.minimum(np.arange(1, len(running) + 1) * size, number)
+    batches = np.diff(running * counts, prepend=0.0) / np.diff(counts, prepend=0)
+    return float(batches.mean())
+
+
+def _midway(evidence: TrainingEvidence) -> Found:
+    step = evidence.item.step
+    if step is not None and step > 1:
+        yield "I4", Match(PLACE, f"up to step {step - 1} all that was compared agrees")
+
+
+def _constant(rates: np.ndarray) -> bool:
+    return bool((np.abs(rates - rates[0]) <= SAME_RATE * np.abs(rates[0])).all())
+
+
+def _changes_within_epochs(rates: np.ndarray, ends: list[int]) -> bool:
+    parts = [rates[a:b] for a, b in zip([0, *ends], ends, strict=False) if b <= len(rates)]
+    return any(len(part) and not _constant(part) for part in parts)
+
+
+def _is_late(ours: list[float], theirs: list[float]) -> bool:
+    """Whether the rates of epochs are the other ones, one epoch later."""
+    if len(ours) < 2:
+        return False
+    late = [theirs[0], *theirs[: len(ours) - 1]]
+    return bool(np.allclose(ours, late, rtol=SAME_RATE, atol=0.0)) and ours != theirs[: len(ours)]
+
+
+def _epoch_of_final(trace: Trace) -> int | None:
+    """Returns the epoch, from 0, whose weights a training ends with; None if it is none."""
+    from parity.data.probe_inputs import of_step
+
+    names = trace.below("training/final")
+    found = None
+    for epoch, step in enumerate(trace.facts["epoch_ends"]):
+        kept = [(f"training/weights/{step}/{name}", name) for name in names]
+        if kept and all(
+            key in trace and np.array_equal(trace[key], of_step(trace[f"training/final/{name}"]))
+            for key, name in kept
+        ):
+            found = epoch
+    return found
+
+
+Rule = Callable[[TrainingEvidence], Found]
+# What an item is called -> who explains it. The first that belongs counts.
+_RULES: tuple[tuple[Callable[[str], bool], tuple[Rule, ...]], ...] = (
+    (lambda name: name == "number of steps", (_dropped_batch,)),
+    (lambda name: name == RATE, (_rates,)),
+    (lambda name: name == "epochs", (_stop,)),
+    (lambda name: name.endswith("that the training ends with"), (_final,)),
+    (lambda name: name == "val_loss", (_validation_loss,)),
+    (lambda name: name == "loss", (_batch_means, _midway)),
+    (lambda name: name == "running loss" or "." in name, (_midway,)),
+    (lambda name: True, (_metric,)),
+)

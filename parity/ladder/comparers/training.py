@@ -1,0 +1,202 @@
+"""The whole training of a user's program: steps, weights and history of both halves.
+
+Each function takes the traces of the two trainings.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from parity.behaviour.rules import judge
+from parity.ladder.compare import absolute_difference, compare_close, compare_exact
+from parity.ladder.comparers.probe import LEARNING_RATE
+from parity.ladder.outcome import Outcome, judged, skipped
+from parity.ladder.tolerance import FLOAT64, NOISE_FACTOR, WHOLE_RUN
+
+if TYPE_CHECKING:
+    from parity.ladder.items import Item
+    from parity.traces.trace import Trace
+
+RATE = "learning_rate"
+# A step is made with a rate that Keras keeps in float32 or float64, and torch in float64.
+SAME_RATE = LEARNING_RATE
+BY_SPREAD = (
+    f", or {NOISE_FACTOR:g} times what a change of the initial weights makes of the training that "
+    "is as large as the difference after the few steps of the probes"
+)
+
+
+def trajectory(keras: Trace, torch: Trace) -> Outcome:
+    """Compares steps, weights at recorded steps, running losses and the history of epochs.
+
+    It compares as long as both halves make the same steps with the same rates: later differences
+    belong to the schedule.
+    """
+    ends = [trace.facts["epoch_ends"] for trace in (keras, torch)]
+    if (epoch := _other_steps(keras, torch)) is not None:
+        before, steps = [0, *ends[0]][epoch], [end[epoch] for end in ends]
+        item = compare_exact(
+            "number of steps", *(step - before for step in steps), epoch=epoch, step=min(steps)
+        )
+        return judged(_source(torch), [*_of_epochs(keras, torch, epoch), item])
+    parted = parting(keras, torch)
+    num_epochs = min(map(len, ends)) if parted is None else parted
+    source = _source(torch)
+    if parted is not None:
+        source += f"; not compared from epoch {parted + 1} on, where the learning rates differ"
+    items = list(_of_epochs(keras, torch, num_epochs))
+    return judged(source, items) if items else skipped(source)
+
+
+def _other_steps(keras: Trace, torch: Trace) -> int | None:
+    """Returns the first epoch, from 0, in which the halves make other numbers of steps, or None."""
+    ends = zip(*(trace.facts["epoch_ends"] for trace in (keras, torch)), strict=False)
+    return next((epoch for epoch, (a, b) in enumerate(ends) if a != b), None)
+
+
+def parting(keras: Trace, torch: Trace) -> int | None:
+    """Returns the first epoch, from 0, in which a step has another rate, or None."""
+    a, b = keras["training/rates"], torch["training/rates"]
+    shorter = min(len(a), len(b))
+    a = a[:shorter]
+    differs = np.flatnonzero(np.abs(a - b[:shorter]) > SAME_RATE * np.abs(a))
+    if not differs.size:
+        return None
+    return int(np.searchsorted(keras.facts["epoch_ends"], differs[0], side="right"))
+
+
+def allowed(torch: Trace, key: str) -> float:
+    """Returns the allowed difference of an array, or of a number after a step, "scalar/N"."""
+    spread: dict[str, float] = torch.facts.get("spread") or {}
+    return max(FLOAT64, NOISE_FACTOR * float(spread.get(key, 0.0)))
+
+
+def _source(torch: Trace) -> str:
+    return WHOLE_RUN + (BY_SPREAD if torch.facts.get("spread") else "")
+
+
+def _of_epochs(keras: Trace, torch: Trace, num_epochs: int) -> Iterator[Item]:
+    """Compares the first epochs."""
+    ends = [0, *keras.facts["epoch_ends"][:num_epochs]]
+    for step in keras.numbers("training/weights"):
+        if step <= ends[-1]:
+            yield _worst_weight(keras, torch, step, _epoch(ends, step))
+    for epoch, (first, end) in enumerate(itertools.pairwise(ends)):
+        if first < end and not torch.facts.get("has_own_loop"):  # which tells none
+            yield _running_loss(keras, torch, epoch, first, end)
+        yield from _history(keras, torch, epoch, end)
+
+
+def _worst_weight(keras: Trace, torch: Trace, step: int, epoch: int) -> Item:
+    items = [
+        compare_close(
+            name,
+            keras[f"training/weights/{step}/{name}"],
+            torch[f"training/weights/{step}/{name}"],
+            allowed=allowed(torch, f"training/weights/{step}/{name}"),
+            scaled=True,
+            epoch=epoch,
+            step=step,
+        )
+        for name in torch.below(f"training/weights/{step}")
+    ]
+    return max(items, key=lambda item: item.ratio)
+
+
+def _running_loss(keras: Trace, torch: Trace, epoch: int, first: int, end: int) -> Item:
+    """Compares the running losses of an epoch: the first one above the limit, else the worst."""
+    a, b = (trace["training/loss"][first:end] for trace in (keras, torch))
+    difference = absolute_difference(a, b)
+    difference = difference / np.maximum(1, np.where(np.isfinite(a), np.abs(a), 1))
+    most = allowed(torch, f"scalar/{end}")
+    above = np.flatnonzero(difference > most)
+    row = int(above[0] if above.size else difference.argmax())
+    return compare_close(
+        "running loss",
+        a[row],
+        b[row],
+        allowed=most,
+        scaled=True,
+        epoch=epoch,
+        step=first + row + 1,
+    )
+
+
+def _history(keras: Trace, torch: Trace, epoch: int, step: int) -> Iterator[Item]:
+    """Compares what both halves report of an epoch; what a half does not report is left out."""
+    for key in keras.history:
+        column, other = keras.history[key], torch.history.get(key)
+        # Validation may be left out in some epochs; a column then has fewer numbers.
+        is_full = len(column) == len(keras.facts["epoch_ends"])
+        if key == RATE or other is None or not is_full or epoch >= len(other):
+            continue
+        yield compare_close(
+            key,
+            column[epoch],
+            other[epoch],
+            allowed=allowed(torch, f"scalar/{step}"),
+            scaled=True,
+            epoch=epoch,
+            step=step,
+        )
+
+
+def schedule(keras: Trace, torch: Trace) -> Outcome:
+    """Compares the rate of every step, the last epoch, and what the training ends with."""
+    if _other_steps(keras, torch) is not None:
+        return skipped("the halves make different steps")
+    items = [
+        _rates(keras, torch),
+        compare_exact("epochs", *(len(trace.facts["epoch_ends"]) for trace in (keras, torch))),
+    ]
+    if keras.facts["epoch_ends"] == torch.facts["epoch_ends"] and parting(keras, torch) is None:
+        items += _final(keras, torch)
+    return judged(f"{_source(torch)}; rates within {SAME_RATE:g} of themselves", items)
+
+
+def _rates(keras: Trace, torch: Trace) -> Item:
+    """Compares the rates: the first step with another one, else the largest difference."""
+    a, b = (trace["training/rates"] for trace in (keras, torch))
+    shorter = min(len(a), len(b))
+    if not shorter:
+        return compare_exact("steps", len(a), len(b))
+    apart = np.abs(a[:shorter] - b[:shorter]) / np.maximum(np.abs(a[:shorter]), 1e-300)
+    above = np.flatnonzero(apart > SAME_RATE)
+    row = int(above[0] if above.size else apart.argmax())
+    return compare_close(
+        RATE,
+        a[row],
+        b[row],
+        allowed=SAME_RATE,
+        unit="rel",
+        epoch=_epoch([0, *keras.facts["epoch_ends"]], row + 1),
+        step=row + 1,
+    )
+
+
+def _final(keras: Trace, torch: Trace) -> Iterator[Item]:
+    step = keras.facts["epoch_ends"][-1] if keras.facts["epoch_ends"] else 0
+    for name in torch.below("training/final"):
+        yield compare_close(
+            f"{name} that the training ends with",
+            keras[f"training/final/{name}"],
+            torch[f"training/final/{name}"],
+            allowed=allowed(torch, f"training/final/{name}"),
+            scaled=True,
+            step=step,
+        )
+
+
+def behaviour(keras: Trace, torch: Trace) -> Outcome:
+    """Compares the verdicts on the fit."""
+    a, b = judge(keras.history), judge(torch.history)
+    return judged("the same verdict", [compare_exact("verdict", a.verdict, b.verdict)])
+
+
+def _epoch(ends: list[int], step: int) -> int:
+    """Returns the epoch, from 0, that a step belongs to; step 0 is before the first."""
+    return max(0, int(np.searchsorted(ends, step, side="left")) - 1)

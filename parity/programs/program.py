@@ -1,0 +1,109 @@
+"""Program: a pair of the user's, as [tool.parity.programs.NAME] names it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from parity.errors import InputError
+from parity.programs import settings
+from parity.programs.factories import check_reference
+from parity.programs.program_spec import ProgramSpec
+from parity.programs.scenarios import SCENARIOS
+
+
+@dataclass(frozen=True)
+class Program(settings.Settings):
+    """What a table of programs says of one; the names are those of ProgramSpec.
+
+    Attributes:
+        keras: factory of the reference, or a training script.
+        torch: factory of the port.
+        data: what `fit` gets if the Keras half does not say it.
+        arguments: command line of the script.
+        epochs: number of epochs; None: as the Keras half says.
+        batch_size: samples per step; None: likewise.
+        train_size: number of training samples of a source of images.
+        val_size: number of validation samples of a source of images.
+        dtype: of weights, activations and optimizer.
+    """
+
+    NOUN = "programs"
+
+    keras: settings.Text | None = None
+    torch: settings.Text | None = None
+    data: settings.Text | None = None
+    arguments: tuple[str, ...] = ()
+    epochs: settings.AtLeast1 | None = None
+    batch_size: settings.AtLeast1 | None = None
+    train_size: settings.AtLeast1 | None = None
+    val_size: settings.AtLeast1 | None = None
+    dtype: settings.Dtype = "float64"
+
+    def check(self) -> None:
+        """Rejects a program that lacks a half."""
+        for half in ("keras", "torch"):
+            self.require(getattr(self, half) is not None, half, "the name of a factory")
+
+    def spec(self, name: str, folder: Path, **changes: Any) -> ProgramSpec:
+        """Returns the spec of a training.
+
+        Args:
+            name: of the program.
+            folder: names of modules and files belong to it.
+            **changes: settings of the training.
+        """
+        own = {n: v for n, v in self.to_dict().items() if v is not None}
+        return ProgramSpec.from_dict({**own, "program": name, "folder": str(folder), **changes})
+
+
+def programs_of(table: Any, where: str) -> dict[str, Program]:
+    """Returns the programs of a table.
+
+    Args:
+        table: of the file: name to settings.
+        where: of the table, for messages.
+
+    Raises:
+        InputError: a program has a key or a value that is none, or the name of a scenario.
+    """
+    if not isinstance(table, Mapping):
+        raise InputError(f"{where} programs: expected a table for each program")
+    found = {}
+    for name, entry in table.items():
+        if name in SCENARIOS:
+            raise InputError(
+                f"{where} programs.{name}: a built-in scenario has this name; choose another"
+            )
+        if not isinstance(entry, Mapping):
+            raise InputError(f"{where} programs.{name}: expected a table, got {entry!r}")
+        try:
+            found[name] = Program.from_dict(entry)
+        except InputError as error:
+            raise InputError(f"{where} programs.{name}: {error}") from error
+    return found
+
+
+def check_files(spec: ProgramSpec) -> None:
+    """Rejects a program whose factories, script or file of data cannot be there.
+
+    Raises:
+        InputError: a name has another form, or there is no such file.
+    """
+    assert spec.keras is not None
+    assert spec.torch is not None
+    folder = Path(spec.folder)
+    if not spec.is_script:
+        check_reference("keras", spec.keras, folder)
+        if spec.arguments:
+            raise InputError(
+                f"arguments={' '.join(spec.arguments)!r} with keras={spec.keras!r}: expected a "
+                "script, such as train.py, which takes them"
+            )
+    elif not (folder / spec.keras).is_file():
+        raise InputError(f"keras {spec.keras}: there is no such file")
+    check_reference("torch", spec.torch, folder)
+    if spec.data is not None and spec.data.endswith(".npz") and not (folder / spec.data).is_file():
+        raise InputError(f"data {spec.data}: there is no such file")

@@ -1,0 +1,60 @@
+"""ProgramSpec: all settings of one whole training of a user's own program."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from parity.programs import settings
+
+
+@dataclass(frozen=True)
+class ProgramSpec(settings.Settings):
+    """One training of a pair of the user's, in both halves.
+
+    Attributes:
+        program: its name in results and in folder names.
+        keras: factory of the reference, "module:function" or "file.py:function"; or "train.py", a
+            training script that calls `fit`.
+        torch: factory of the port.
+        data: what `fit` gets if neither the reference nor the script says it: a .npz file, a folder
+            with IDX files, "embedded", "mnist", or a function that returns arrays.
+        arguments: command line of the script.
+        epochs: number of epochs; None: as the reference or the script says.
+        batch_size: samples per step; None: likewise.
+        train_size: number of training samples of a source of images; None: all.
+        val_size: number of validation samples of a source of images; None: a sixth.
+        seed: the integer given to `keras.utils.set_random_seed` before the program begins.
+        sets_seed: whether a script that sets a seed itself gets `seed` instead.
+        dtype: "float64", which shows more, or "float32", for weights, activations and optimizer.
+        device: device of the torch half: cpu, cuda or cuda:N.
+        threads: intra-op threads of each half.
+        max_feed: MiB of batches that are written down if `fit` gets no arrays.
+        folder: folder in which the command was called; names of modules and files belong to it.
+    """
+
+    program: settings.Name = "custom"
+    keras: settings.Text | None = None
+    torch: settings.Text | None = None
+    data: settings.Text | None = None
+    arguments: tuple[str, ...] = ()
+    epochs: settings.AtLeast1 | None = None
+    batch_size: settings.AtLeast1 | None = None
+    train_size: settings.AtLeast1 | None = None
+    val_size: settings.AtLeast1 | None = None
+    seed: settings.Seed = 42
+    sets_seed: bool = False
+    dtype: settings.Dtype = "float64"
+    device: settings.Device = "cpu"
+    threads: settings.AtLeast1 = 1
+    max_feed: settings.AtLeast1 = 1024
+    folder: settings.Text = "."
+
+    @property
+    def name(self) -> str:
+        """Name of the run: its program."""
+        return self.program
+
+    @property
+    def is_script(self) -> bool:
+        """Whether the Keras half is a training script."""
+        return (self.keras or "").endswith(".py")

@@ -1,0 +1,134 @@
+"""The child process of a whole training of a user's program: probes, trains and records.
+
+Each directory holds a `spec.json`, the ProgramSpec, and receives the trace of the probes; its
+folder `training` receives that of the training. The torch half begins when the probes of the Keras
+half are there, and trains while that trains, unless what Keras is fed is known only afterwards.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from parity.errors import RunError
+from parity.files.json_io import read_json, write_json
+from parity.halves.protocol import Half, ProgressLines, stop_if_orphaned
+from parity.halves.sources import pause, wait_for
+from parity.programs.check_spec import CheckSpec
+from parity.programs.program_spec import ProgramSpec
+from parity.runs.check_child import failed
+from parity.traces.feed_file import read_feed
+from parity.traces.folder import RunFolder
+from parity.traces.trace import CheckWriter, RunResult, Trace
+
+
+@dataclass
+class ProgramTask:
+    """What a half does with a program, and where it writes.
+
+    Attributes:
+        spec: of the training.
+        folder: of the half.
+        report: called after every step with its number, the number of all steps or 0, and the
+            running loss.
+        pause: called between two looks at what the other half has not written yet.
+        probed: called by the Keras half when `probes` is complete.
+        keras: for the torch half, what the Keras half wrote of its probes.
+        probes: receives what the checks of a single batch compute.
+        training: receives `training/...`.
+    """
+
+    spec: ProgramSpec
+    folder: RunFolder
+    report: Callable[[int, int, float], None]
+    pause: Callable[[], None]
+    probed: Callable[[], None]
+    keras: Trace | None = None
+    probes: CheckWriter = field(default_factory=CheckWriter)
+    training: CheckWriter = field(default_factory=CheckWriter)
+
+    @property
+    def check(self) -> CheckSpec:
+        """The settings of the probes."""
+        spec = self.spec
+        return CheckSpec(
+            keras=spec.keras,
+            torch=spec.torch,
+            dtype=spec.dtype,
+            seed=spec.seed,
+            device=spec.device,
+            threads=spec.threads,
+            folder=spec.folder,
+        )
+
+    @property
+    def source(self) -> RunFolder:
+        """The folder of the Keras half."""
+        return RunFolder(self.folder.path.parent).half("keras")
+
+    def feed(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Returns nests and settings of what Keras's `fit` was fed, as soon as they are there.
+
+        Raises:
+            RunError: they will never be there.
+        """
+        while not self.source.feed.exists():
+            if self.source.training.has_ended or self.source.has_failed:
+                raise RunError("the Keras half ended before it had told what it was fed")
+            self.pause()
+        return read_feed(self.source.feed)
+
+
+def run_programs(name: str, half: Half, directories: Sequence[Path], parent: int) -> None:
+    """Runs every directory, one after another.
+
+    Raises:
+        ParityError: the error of the last failed directory; each has its own in `failure.json`.
+    """
+    specs = [ProgramSpec.from_dict(read_json(RunFolder(d).spec)) for d in directories]
+    half.configure(specs[0])
+    last: BaseException | None = None
+    for directory, spec in zip(directories, specs, strict=True):
+        stop_if_orphaned(parent)
+        try:
+            _run(name, half, RunFolder(directory), spec, parent)
+        except Exception as error:  # the user's code may raise anything
+            last = failed(directory, error)
+    if last is not None:
+        raise last
+
+
+def _run(name: str, half: Half, folder: RunFolder, spec: ProgramSpec, parent: int) -> None:
+    started = time.perf_counter()
+    lines = ProgressLines(folder.path.parent.name, parent)
+    environment = half.describe_environment(spec)
+
+    def write_probes() -> None:
+        wall_s = {"check": round(time.perf_counter() - started, 3)}
+        task.probes.write(
+            folder.path,
+            environment={**environment, "wall_s": wall_s},
+            result=RunResult({}, {}, 0.0),
+        )
+
+    task = ProgramTask(
+        spec,
+        folder,
+        report=lambda step, total, loss: lines(step, max(step, total), loss),
+        pause=lambda: pause(parent),
+        probed=write_probes,
+    )
+    if name == "torch":
+        wait_for(task.source, parent)
+        if task.source.has_failed:
+            return
+        task.keras = Trace(task.source.path)
+    result = half.run_program(task)
+    if name == "torch":
+        write_probes()
+    folder.training.path.mkdir(exist_ok=True)
+    write_json(folder.training.spec, spec.to_dict())
+    task.training.write(folder.training.path, environment=environment, result=result)

@@ -1,0 +1,102 @@
+"""The result of a user's program: what the probes found, and what its whole training shows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from parity.behaviour.rules import judge
+from parity.divergences.causes import name_causes, told_cause
+from parity.divergences.registry import REGISTRY
+from parity.divergences.whole_training import TrainingEvidence, of_training
+from parity.ladder.engine import compare_level, compare_levels
+from parity.ladder.incomplete import incomplete_of, not_compared_of
+from parity.ladder.items import FAIL, PASS, SKIPPED, Level
+from parity.ladder.result import Found, Result
+from parity.ladder.table import OF_PROBE, OF_TRAINING
+from parity.programs.halves import HALVES
+from parity.programs.program_spec import ProgramSpec
+from parity.runs.steps import verdict_of
+from parity.traces.folder import RunFolder
+from parity.traces.trace import Trace
+
+
+def compared(spec: ProgramSpec, run: RunFolder) -> Result:
+    """Compares what both halves left.
+
+    Args:
+        spec: of the training.
+        run: folder of the run.
+
+    Raises:
+        RunError: a trace is damaged.
+    """
+    halves = [run.half(half) for half in HALVES]
+    keras, port = (Trace(half.path) for half in halves)
+    trainings = [Trace(half.training.path) for half in halves]
+    result = Result(
+        verdict=PASS,
+        spec={name: value for name, value in spec.to_dict().items() if name != "folder"},
+        levels=compare_levels(OF_PROBE, keras, port, stops=False),
+        environment={"keras": keras.environment, "torch": port.environment},
+        mode="replayed",
+        incomplete=incomplete_of(keras, port),
+        not_compared=not_compared_of(keras, port),
+        behaviour={
+            h: judge(trace.history).to_json() for h, trace in zip(HALVES, trainings, strict=True)
+        },
+        history={h: trace.history for h, trace in zip(HALVES, trainings, strict=True)},
+        wall_s={h: trace.wall_s for h, trace in zip(HALVES, trainings, strict=True)},
+    )
+    result = with_training(name_causes(result, keras, port), *trainings)
+    return replace(result, verdict=verdict_of(result.levels, result.incomplete))
+
+
+def with_training(result: Result, keras: Trace, torch: Trace) -> Result:
+    """Adds what a whole training shows.
+
+    Where the probes have found a difference, the training differs because of it. Otherwise the
+    first difference of the training is a divergence of its own.
+
+    Args:
+        result: of the probes.
+        keras: training of the reference.
+        torch: training of the port.
+    """
+    trained = {name: compare_level(name, OF_TRAINING, keras, torch) for name in OF_TRAINING}
+    levels = tuple(
+        _joined(level, trained[level.id]) if level.id in trained else level
+        for level in result.levels
+    )
+    failed = [level for level in trained.values() if level.status == FAIL]
+    divergences, inherited = result.divergences, result.inherited
+    if failed and not divergences:
+        first = min(failed, key=_first_step)
+        item = first.first_failure
+        assert item is not None
+        items = tuple(each for level in failed for each in level.items if each.status == FAIL)
+        matches = of_training(TrainingEvidence(keras, torch, item, items))
+        causes = tuple(told_cause(REGISTRY[name], match) for name, match in matches)
+        names = dict.fromkeys(each.name for each in items)
+        divergences = (Found(first.id, item, tuple(names), causes),)
+    elif failed:
+        inherited += tuple(
+            (level.id, tuple(i.name for i in level.items if i.status == FAIL)) for level in failed
+        )
+    return replace(result, levels=levels, divergences=divergences, inherited=inherited)
+
+
+def _first_step(level: Level) -> float:
+    """Returns the step at which a level first differs."""
+    item = level.first_failure
+    return float("inf") if item is None or item.step is None else item.step
+
+
+def _joined(probe: Level, whole: Level) -> Level:
+    """Returns one level of what the probes and the whole training found."""
+    if probe.status == SKIPPED and not probe.items:
+        return replace(whole, not_compared=probe.not_compared)
+    status = FAIL if FAIL in (probe.status, whole.status) else probe.status
+    source = f"{probe.tolerance_source}; whole training: {whole.tolerance_source}"
+    return replace(
+        probe, status=status, tolerance_source=source, items=(*probe.items, *whole.items)
+    )

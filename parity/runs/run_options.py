@@ -1,0 +1,21 @@
+"""RunOptions: how to carry out runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from parity.halves.options import ChildOptions
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How to carry out runs; the options do not change what the runs compute.
+
+    Attributes:
+        out: folder for the run directories; it must not contain any of these runs yet.
+        children: how to run the child processes.
+    """
+
+    out: Path
+    children: ChildOptions = field(default_factory=ChildOptions)

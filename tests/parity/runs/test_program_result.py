@@ -1,0 +1,99 @@
+"""A whole training of a user's program: the right port passes, and faults are named and placed."""
+
+import keras
+import numpy as np
+import pytest
+from programs_here import FOLDER, result_of, spec_of, trained
+
+import keras_impl
+from parity.traces.folder import RunFolder
+from parity.traces.trace import Trace
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _user_files(request):
+    """The files of the program import each other."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(FOLDER))
+        yield
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory):
+    run = tmp_path_factory.mktemp("reference")
+    trained(keras_impl, spec_of(), run)
+    return run
+
+
+def compared_with(reference, port, tmp_path, **settings):
+    return result_of(
+        spec_of(torch=f"torch_side.py:{port}", **settings), tmp_path / "run", reference
+    )
+
+
+@pytest.mark.parametrize("port", ["build", "own_loop"])
+def test_a_right_port_is_the_same_training(port, reference, tmp_path):
+    result = compared_with(reference, port, tmp_path)
+    assert [level.status for level in result.levels if level.status != "pass"] == []
+    assert result.verdict == "pass"
+    # Keras keeps the factor of the penalty in float32.
+    worst = {level.id: level.worst.worst for level in result.levels if level.id != "init"}
+    assert max(worst.values()) < 1e-7
+    ours, theirs = result.history["torch"], result.history["keras"]
+    for key in ("loss", "accuracy", "val_loss", "val_accuracy"):
+        assert ours[key] == pytest.approx(theirs[key], abs=1e-7)
+    assert len(set(ours["learning_rate"])) > 1  # the plateau has cut
+    assert len(ours["loss"]) < 14  # and the training has been stopped
+
+
+# What differs, and where it is seen first: level, name of the item, epoch from 1.
+FAULTS = {
+    "late_cut": ("G1", "schedule", "learning_rate"),
+    "not_restored": ("G16", "schedule", "dense.bias that the training ends with"),
+    "weighted_validation": ("I3", "trajectory", "val_loss"),
+    "other_metric": ("I1", "trajectory", "accuracy"),
+    "frozen_midway": ("I4", "trajectory", "running loss"),
+    "dropped_batch": ("H14", "trajectory", "number of steps"),
+    "batch_means": ("I2", "trajectory", "loss"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_that_only_a_whole_training_shows_is_named(fault, reference, tmp_path):
+    name, level, item = FAULTS[fault]
+    result = compared_with(reference, fault, tmp_path)
+    assert result.verdict == "fail"
+    found = result.first
+    assert found.causes[0]["id"] == name
+    assert (found.level, found.item.name) == (level, item)
+
+
+@pytest.mark.filterwarnings("ignore:`shuffle=True`")
+def test_a_generator_is_written_down_and_fed_to_the_port(tmp_path):
+    spec = spec_of("keras_side.py:batches", "torch_side.py:plain", seed=3)
+    result = result_of(spec, tmp_path / "run")
+    assert result.verdict == "pass"
+    assert len(result.history["torch"]["loss"]) == 3
+
+
+def test_a_script_is_the_program_that_it_calls_fit_for(tmp_path, capfd):
+    spec = spec_of("train.py", arguments=("11",))
+    result = result_of(spec, tmp_path / "run")
+    assert result.verdict == "pass"
+    assert "ends as always: __main__" in capfd.readouterr().out
+
+
+def test_the_program_says_what_a_compiled_model_does_not(tmp_path):
+    spec = spec_of(
+        "keras_side.py:plain",
+        "torch_side.py:plain",
+        data="keras_side.py:load",
+        epochs=2,
+        batch_size=9,
+    )
+    result = result_of(spec, tmp_path / "run")
+    assert result.verdict == "pass"
+    training = Trace(RunFolder(tmp_path / "run").half("torch").training.path)
+    assert training.facts["epoch_ends"] == [8, 16]
+    assert np.isfinite(training["training/loss"]).all()
+    assert keras.config.floatx() == "float64"

@@ -1,0 +1,52 @@
+"""Whole trainings of the user's program of these tests, both halves in this process."""
+
+import shutil
+from pathlib import Path
+
+import keras_impl
+import torch_impl
+from parity.files.json_io import write_json
+from parity.programs.program_spec import ProgramSpec
+from parity.runs.program_child import ProgramTask
+from parity.runs.program_result import compared
+from parity.traces.folder import RunFolder
+from parity.traces.trace import RunResult, Trace
+
+FOLDER = Path(__file__).parent / "user_program"
+
+
+def spec_of(keras="keras_side.py:build", torch="torch_side.py:build", **settings):
+    return ProgramSpec(keras=keras, torch=torch, folder=str(FOLDER), **settings)
+
+
+def trained(half, spec, run):
+    """Trains one half; its traces lie in the folder of the run."""
+    folder = RunFolder(run).half("keras" if half is keras_impl else "torch")
+    folder.path.mkdir(parents=True)
+    write_json(folder.spec, spec.to_dict())
+    environment = {"framework": folder.path.name}
+
+    def write_probes():
+        task.probes.write(folder.path, environment=environment, result=RunResult({}, {}, 0.0))
+
+    task = ProgramTask(
+        spec, folder, report=lambda *_: None, pause=lambda: None, probed=write_probes
+    )
+    if half is torch_impl:
+        task.keras = Trace(RunFolder(run).half("keras").path)
+    result = half.run_program(task)
+    if half is torch_impl:
+        write_probes()
+    folder.training.path.mkdir()
+    write_json(folder.training.spec, spec.to_dict())
+    task.training.write(folder.training.path, environment=environment, result=result)
+
+
+def result_of(spec, run, reference=None):
+    """Trains both halves, or the port beside a reference that is there; returns the result."""
+    if reference is None:
+        trained(keras_impl, spec, run)
+    else:
+        shutil.copytree(RunFolder(reference).half("keras").path, RunFolder(run).half("keras").path)
+    trained(torch_impl, spec, run)
+    return compared(spec, RunFolder(run))

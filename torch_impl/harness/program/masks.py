@@ -1,0 +1,183 @@
+"""Keras's dropout masks in a whole training of a port, drawn anew from the states of its layers.
+
+The pairs of a port and the states of Keras's generators go in. In the block, every dropout of the
+port keeps what the layer of Keras that is paired with it keeps in the same step.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode
+
+from torch_impl.harness.call import Call
+from torch_impl.harness.kinds import kind_of, kind_of_function
+from torch_impl.harness.port.paired_layer import PairedLayer
+from torch_impl.harness.port.port_under_test import PortUnderTest
+from torch_impl.harness.port.recurrent_stack import Part, is_stacked, run_stacked
+from torch_impl.layers import Dropout
+from torch_impl.layers.dropout import SpatialDropout
+
+# (number of the dropout in a pass, its input, the rate of the port) -> what it returns.
+Dropped = Callable[[int, torch.Tensor, float], torch.Tensor]
+
+
+class Masks:
+    """The masks of a training.
+
+    Args:
+        port: paired with Keras's layers; those of its layers that draw by themselves, as Keras's
+            do, get the states.
+        states: of the generators of Keras's layers: name -> seed and number of draws so far.
+    """
+
+    def __init__(self, port: PortUnderTest, states: Mapping[str, Sequence[int]]) -> None:
+        self._module = port.module
+        dropouts = [call for call in port.calls if call.kind == "dropout"]
+        by_call = {id(pair.call): pair for pair in port.all_pairs}
+        self._pairs = [by_call.get(id(call)) for call in dropouts]
+        self._drawing: dict[str, Dropout] = {}
+        for pair in self._pairs:
+            if pair is not None and (name := _layer_of(pair)) in states:
+                self._drawing[name] = _drawing(pair, states[name])
+        self._modules = [call.module for call in dropouts if call.module is not None]
+        self._are_functions = any(_is_function(call) for call in dropouts)
+        self._number = 0
+        _set_states(port, states)
+
+    @contextmanager
+    def active(self) -> Iterator[None]:
+        """Gives the dropouts of the block Keras's masks."""
+        with ExitStack() as stack:
+            stack.callback(self._module.register_forward_pre_hook(self._begin_pass).remove)
+            inside: list[nn.Module] = []
+            seen = set()
+            for module in self._module.modules():
+                is_one = kind_of(module) == "dropout" or isinstance(module, nn.RNNBase)
+                if is_one and id(module) not in seen:
+                    seen.add(id(module))
+                    stack.enter_context(self._watched(module, inside))
+            if self._are_functions:
+                stack.enter_context(_Functions(self.dropped_next, inside))
+            yield
+
+    def _begin_pass(self, *_: Any) -> None:
+        self._number = 0
+
+    def dropped_next(self, x: torch.Tensor, rate: float) -> torch.Tensor:
+        """Returns what the next dropout of a pass in train mode returns."""
+        number, self._number = self._number, self._number + 1
+        pair = self._pairs[number] if number < len(self._pairs) else None
+        drawing = None if pair is None else self._drawing.get(_layer_of(pair))
+        if pair is None or drawing is None or rate >= 1:
+            return x
+        kept = drawing.draw(torch.Size(_keras_shape(pair, x)), x.dtype)
+        shape = _keras_shape(pair, x)
+        mask = pair.native(kept.expand(shape).numpy(), x)
+        if mask is None:
+            return x
+        return torch.where(mask != 0, x * (1 / (1 - rate)), torch.zeros_like(x))
+
+    @contextmanager
+    def _watched(self, module: nn.Module, inside: list[nn.Module]) -> Iterator[None]:
+        """Replaces what a dropout, or a recurrent module with dropouts, returns in train mode."""
+
+        def enter(each: nn.Module, arguments: Any) -> None:
+            inside.append(each)
+
+        def leave(each: Any, arguments: Any, output: Any) -> Any:
+            inside.pop()
+            if not each.training or inside:
+                return None
+            if not isinstance(each, nn.RNNBase):
+                rate = float(getattr(each, "p", getattr(each, "rate", 0.0)))
+                return self.dropped_next(arguments[0], rate)
+            if each.dropout and is_stacked(each, arguments):
+                return self._stacked(each, arguments)
+            return None
+
+        hooks = [module.register_forward_pre_hook(enter), module.register_forward_hook(leave)]
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+    def _stacked(self, module: nn.RNNBase, arguments: Any) -> Any:
+        rate = float(module.dropout)
+
+        def told(part: Part) -> Any:
+            return part.output if part.module is None else (part.output, part.states)
+
+        return run_stacked(module, arguments, lambda _, x: self.dropped_next(x, rate), told)
+
+
+class _Functions(TorchFunctionMode):
+    """Replaces `functional.dropout` and its likes outside of watched modules."""
+
+    def __init__(
+        self, dropped: Callable[[torch.Tensor, float], torch.Tensor], inside: list[nn.Module]
+    ) -> None:
+        super().__init__()
+        self._dropped, self._inside = dropped, inside
+
+    def __torch_function__(
+        self, function: Any, types: Any, arguments: Any = (), keywords: Any = None
+    ) -> Any:
+        keywords = keywords or {}
+        if self._inside or kind_of_function(function) != "dropout":
+            return function(*arguments, **keywords)
+        named = dict(zip(("input", "p", "training"), arguments, strict=False)) | keywords
+        x = named["input"]
+        return self._dropped(x, float(named.get("p", 0.5))) if named.get("training", True) else x
+
+
+def _is_function(call: Call) -> bool:
+    return call.module is None and call.given is not None
+
+
+def _layer_of(pair: PairedLayer) -> str:
+    """Returns the name of Keras's layer, without the number of its call."""
+    return str(pair.node["name"]).partition("#")[0]
+
+
+def _drawing(pair: PairedLayer, state: Sequence[int]) -> Dropout:
+    """Returns a layer that draws what Keras's draws, in Keras's layout."""
+    config = pair.node["config"]
+    rate, (seed, num_calls) = float(config["rate"]), state
+    # A SpatialDropout has no noise shape of its own.
+    made = (
+        Dropout(rate, seed, config["noise_shape"])
+        if "noise_shape" in config
+        else SpatialDropout(rate, seed)
+    )
+    made.num_calls = num_calls
+    return made
+
+
+def _keras_shape(pair: PairedLayer, x: torch.Tensor) -> list[int]:
+    """Returns the shape of the input of Keras's dropout for that of the port's."""
+    shape = [len(x), *pair.node["input_shapes"][0][1:]]
+    if math.prod(shape) == x.numel():
+        return shape
+    # A side that the model leaves open: the axes are where they were in the probe.
+    probed = list(pair.call.inputs[0].shape[1:])
+    is_turned = x.ndim > 2 and probed != list(pair.node["input_shapes"][0][1:])
+    return list(x.movedim(1, -1).shape if is_turned else x.shape)
+
+
+def _set_states(port: PortUnderTest, states: Mapping[str, Sequence[int]]) -> None:
+    """Sets the states of layers that draw as Keras's do, and are no dropouts."""
+    for pair in port.all_pairs:
+        name = _layer_of(pair)
+        if name not in states or pair.call.module is None or pair.call.kind == "dropout":
+            continue
+        for module in pair.call.module.modules():
+            if hasattr(module, "num_calls") and hasattr(module, "seed"):
+                drawing: Any = module
+                drawing.seed, drawing.num_calls = (int(value) for value in states[name])

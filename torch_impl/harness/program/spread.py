@@ -1,0 +1,71 @@
+"""How far a small change of the initial weights drives a whole training of a port apart.
+
+A right port may differ from Keras by what Keras's constants in float32 make of it; the probes have
+measured by how much it does after a few steps. A training that begins with weights moved by as much
+shows what that grows into.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from parity.ladder.compare import relative_differences
+from parity.ladder.rounding import is_decided_by_rounding, limits_of
+from parity.traces.trace import Trace, TraceWriter
+
+
+def moved(weights: Mapping[str, np.ndarray], size: float) -> dict[str, np.ndarray]:
+    """Returns weights, each of them multiplied by 1 + size or 1 - size."""
+    generator = np.random.default_rng(1)
+    return {
+        name: value * (1 + size * generator.choice([-1.0, 1.0], size=value.shape))
+        for name, value in weights.items()
+    }
+
+
+def left_open(keras: Trace, probes: TraceWriter) -> float:
+    """Returns how far a port is from Keras after the few steps of the probes, relative.
+
+    It is 0 if that is so little that the training can be as near as the tolerance. Weights whose
+    gradient is nothing but rounding are left out: they may be anywhere.
+
+    Args:
+        keras: what Keras computed.
+        probes: what the port computed in the same steps.
+    """
+    if "trajectory/losses" not in keras:
+        return 0.0
+    last = len(keras["trajectory/losses"])
+    keys = [f"trajectory/{last}/{name}" for name in keras.facts["weights"]]
+    decided = [key for key in keys if is_decided_by_rounding(keras, key)]
+    theirs = {key: keras[key] for key in keys if key in probes.arrays and key not in decided}
+    apart = max((each for _, each in relative_differences(theirs, probes.arrays)), default=0.0)
+    limits, epsilon = limits_of(keras), float(np.finfo(np.float64).eps)
+    is_open = limits.factor * apart > limits.floor or bool(decided)
+    return min(max(apart, epsilon), limits.most_in_training) if is_open else 0.0
+
+
+def spread_of(writer: TraceWriter, other: TraceWriter) -> dict[str, float]:
+    """Returns how far two trainings are apart: by the key of an array, and by step as "scalar/N".
+
+    In a single number, such as a loss, changes may cancel by chance: it counts as changed as much
+    as the weights were up to that step.
+
+    Args:
+        writer: of the training.
+        other: of the one that began with other weights.
+    """
+    arrays, others = (
+        {key: array for key, array in each.arrays.items() if key.count("/") > 1}
+        for each in (writer, other)
+    )
+    found = dict(relative_differences(arrays, others))
+    greatest, by_step = 0.0, {}
+    steps = {int(key.split("/")[2]) for key in found if key.startswith("training/weights/")}
+    for step in sorted(steps):
+        names = [key for key in found if key.startswith(f"training/weights/{step}/")]
+        greatest = max(greatest, *(found[key] for key in names))
+        by_step[f"scalar/{step}"] = greatest
+    return {**found, **by_step}

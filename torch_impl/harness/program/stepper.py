@@ -1,0 +1,68 @@
+"""ReplayedStepper: steps of a port on what Keras was fed, measured by Keras's metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from torch_impl.harness.call import first_tensor
+from torch_impl.harness.check.loss import activated
+from torch_impl.harness.port.port_under_test import PortUnderTest
+from torch_impl.harness.port.portable import from_returned
+from torch_impl.trainer import Batch, Stepper
+from torch_impl.trainer.nests import leaves, mapped
+
+Loss = Callable[..., torch.Tensor]
+
+
+class ReplayedStepper(Stepper):
+    """Makes the steps of a port.
+
+    Args:
+        port: with Keras's initial weights.
+        built: the same port with the loss and the metrics of the training.
+        form: of the output, as `output_form` tells it.
+
+    Attributes:
+        rate: of the last step.
+    """
+
+    def __init__(self, port: PortUnderTest, built: Any, form: str) -> None:
+        super().__init__(built)
+        self._port, self._form = port, form
+        self.rate = 0.0
+        self.optimizer.register_step_post_hook(self._note_rate)
+        self._has_own_metrics = bool(port.built.metrics or port.built.weighted_metrics)
+
+    @property
+    def prepares_whole(self) -> bool:
+        """Whether all samples may be prepared at once."""
+        return self._port.built.feed is None and self._port.built.target is None
+
+    def prepared(self, batch: Batch) -> Batch:
+        """Returns a batch of Keras's in the form that module and loss take."""
+        port = self._port
+        x: Any = port.arguments_of([np.asarray(array) for array in leaves(batch.x)])
+        y = None if batch.y is None else port.target_of(np.asarray(batch.y))
+        if len(x) == 1 and (self.port.train_epoch or self.port.evaluate):
+            x = x[0]  # as a DataLoader gives it to a loop of the port's own
+        return Batch(x, y, mapped(self._tensor, batch.weight))
+
+    def forward(self, x: Any) -> Any:
+        """Calls the module; returns its first output."""
+        return first_tensor(self.port.module(*x) if isinstance(x, tuple) else self.port.module(x))
+
+    def _note_rate(self, *_: Any) -> None:
+        """Notes the rate of a step, before a scheduler changes it."""
+        self.rate = float(self.optimizer.param_groups[0]["lr"])
+
+    def measured(self, output: Any) -> Any:
+        """Returns the output for the metrics: that of the port for its own, else as Keras's is."""
+        if self._has_own_metrics:
+            return output
+        facts = self._port.keras.facts
+        output = from_returned(output, [len(output), *facts["output_shape"]])
+        return activated(output, self._form, facts.get("output_activation"))

@@ -1,0 +1,181 @@
+"""A whole training of a port on what Keras was fed, written down."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+
+from parity.errors import InputError
+from parity.traces.trace import RunResult, TraceWriter, Weights
+from parity.traces.training_recorder import TrainingRecorder
+from torch_impl import losses, metrics
+from torch_impl.harness.factories import Port
+from torch_impl.harness.port.port_under_test import PortUnderTest
+from torch_impl.harness.program.masks import Masks
+from torch_impl.harness.program.stepper import ReplayedStepper
+from torch_impl.trainer import Callback, Trainer
+
+# (step, number of steps or 0, running loss)
+Report = Callable[[int, int, float], None]
+_ARGUMENTS = ("batch_size", "initial_epoch", "validation_steps", "validation_batch_size")
+
+
+def train(
+    port: PortUnderTest,
+    form: str,
+    weights: Weights,
+    fed: tuple[Mapping[str, Any], Mapping[str, Any]],
+    writer: TraceWriter,
+    report: Report,
+) -> RunResult:
+    """Trains a port on what Keras was fed, and writes down what it does.
+
+    Args:
+        port: paired with Keras's layers.
+        form: of its output.
+        weights: initial ones, by Keras's names, in the portable layout.
+        fed: nests and settings of the feed file.
+        writer: receives `training/...`.
+        report: called after every step.
+
+    Returns:
+        History and seconds.
+
+    Raises:
+        InputError: the port cannot be trained, or not from Keras's weights.
+    """
+    _begin(port, weights)
+    built = _complete(port, writer)
+    masks = Masks(port, port.keras.facts["masks"])
+    stepper = ReplayedStepper(port, built, form)
+    recorder = TrainingRecorder(writer, port.weights)
+    watching = _Recording(recorder, stepper, report)
+    started = time.perf_counter()
+    with masks.active():
+        history = Trainer(built, stepper).fit(
+            **_arguments(port.keras.facts["fit"], built, *fed), callbacks=[watching]
+        )
+    wall_s = time.perf_counter() - started
+    recorder.on_end()
+    writer.facts["has_own_loop"] = built.train_epoch is not None
+    return RunResult(history.history, {}, wall_s)
+
+
+def _begin(port: PortUnderTest, weights: Weights) -> None:
+    """Sets the initial weights."""
+    carried = {item.name: item for item in port.carried}
+    left_out = [name for name in weights if name not in carried]
+    if left_out or port.problems:
+        why = f"these have no place in it: {', '.join(left_out)}" if left_out else port.problems[0]
+        raise InputError(
+            f"the port cannot begin with Keras's weights ({why}); give Port(load=...), which puts "
+            "them into the module"
+        )
+    for name, item in carried.items():
+        item.set(weights[name])
+
+
+def _complete(port: PortUnderTest, writer: TraceWriter) -> Port:
+    """Returns the port with Keras's loss and metrics where it has none of its own."""
+    built, facts = port.built, port.keras.facts
+    if built.optimizer is None:
+        raise InputError(
+            "the port has no optimizer, and a run trains it; return "
+            "torch_impl.Port(module, loss, optimizer)"
+        )
+    changes: dict[str, Any] = {}
+    if built.loss is None:
+        if any(port.keras.names("penalty_gradient")):
+            raise InputError(
+                "the port gives no loss, and Keras's loss has penalties; give Port(loss=...)"
+            )
+        try:
+            changes["loss"] = losses.from_config(facts["loss"]["config"] or facts["loss"]["name"])
+        except (LookupError, TypeError, ValueError) as error:
+            raise InputError(
+                f"give the port a loss, since Keras's is not known ({error})"
+            ) from error
+        weights = facts["loss"]["class_weight"]
+        if weights is not None:
+            changes["class_weight"] = {int(label): float(w) for label, w in weights.items()}
+    if not (built.metrics or built.weighted_metrics):
+        changes |= {name: _known(given, port, writer) for name, given in facts["metrics"].items()}
+    return dataclasses.replace(built, **changes)
+
+
+def _known(given: Sequence[Any], port: PortUnderTest, writer: TraceWriter) -> list[Any]:
+    """Returns Keras's metrics that there are here; tells the others."""
+    found = []
+    dtype = getattr(torch, port.dtype)
+    for each in given:
+        is_accuracy = isinstance(each, str) and each.lower() in ("accuracy", "acc")
+        try:
+            found.append(each if is_accuracy else metrics.metric(each, dtype=dtype))
+        except (LookupError, TypeError, ValueError) as error:
+            name = each if isinstance(each, str) else each.get("config", {}).get("name", "a metric")
+            writer.facts.setdefault("metrics_left_out", {})[str(name)] = str(error)
+    return found
+
+
+def _arguments(
+    fit: Mapping[str, Any], built: Port, nests: Mapping[str, Any], settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Returns the arguments of `Trainer.fit` with which it does what Keras's `fit` did."""
+    found = {name: fit[name] for name in _ARGUMENTS}
+    found["epochs"], found["shuffle"] = fit["epochs"], False  # the samples are in Keras's order
+    frequency = fit["validation_freq"]
+    found["validation_freq"] = frequency if isinstance(frequency, int) else tuple(frequency)
+    if "train_batches" in nests:
+        ends = settings["epoch_ends"]
+        found["x"] = _Epochs(nests["train_batches"], ends)
+        found["epochs"] = min(fit["epochs"], fit["initial_epoch"] + len(ends))
+    else:
+        found |= {"x": nests["x"], "y": nests["y"], "sample_weight": nests["weight"]}
+        found |= {"class_weight": built.class_weight, "steps_per_epoch": fit["steps_per_epoch"]}
+    if "val_batches" in nests:
+        number = fit["validation_steps"] or len(nests["val_batches"])
+        found["validation_data"] = nests["val_batches"][:number]
+    elif "val" in nests:
+        found["validation_data"] = nests["val"]
+    return found
+
+
+class _Epochs:
+    """Batches that Keras was fed; each pass gives those of the next epoch."""
+
+    def __init__(self, batches: Sequence[Any], ends: Sequence[int]) -> None:
+        self._batches = batches
+        self._parts = iter(zip([0, *ends], ends, strict=False))
+
+    def __iter__(self) -> Iterator[Any]:
+        first, last = next(self._parts)
+        return iter(self._batches[first:last])
+
+
+class _Recording(Callback):
+    """Calls a recorder during a training."""
+
+    def __init__(
+        self, recorder: TrainingRecorder, stepper: ReplayedStepper, report: Report
+    ) -> None:
+        self._recorder, self._stepper, self._report = recorder, stepper, report
+        self._step = 0
+
+    def on_train_begin(self) -> None:
+        """Before the first step."""
+        self._recorder.on_begin()
+
+    def on_train_batch_end(self, step: int, logs: Mapping[str, float]) -> None:
+        """After every step."""
+        loss = logs["loss"]
+        self._recorder.on_step(loss, self._stepper.rate)
+        self._step += 1
+        self._report(self._step, 0, loss)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        """After an epoch."""
+        self._recorder.on_epoch_end()
