@@ -204,6 +204,21 @@ def watched_operations(note: Callable[[str], None]) -> Iterator[None]:
         callbacks.remove_op_callback(told)
 
 
+@contextmanager
+def top_k_in_float32() -> Iterator[None]:
+    """Gives metrics of the k greatest outputs in float32, which TensorFlow has no other kernel for.
+
+    Keras 3 only.
+    """
+    module: Any = importlib.import_module("keras.src.backend.tensorflow.math")
+    before = module.in_top_k
+    module.in_top_k = lambda y, output, k: before(y, tf.cast(output, tf.float32), k)
+    try:
+        yield
+    finally:
+        module.in_top_k = before
+
+
 def dropped(layer: Any, x: Any, tries: int = 1) -> tuple[np.ndarray, Any]:
     """Returns what a dropout keeps in its next call, and the output if that call was made here.
 

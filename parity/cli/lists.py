@@ -8,6 +8,7 @@ import click
 
 from parity.cli.names import divergences
 from parity.cli.options import COMMON, with_options
+from parity.cli.program_specs import own_programs
 from parity.cli.saved import check_file, write_json_file
 
 
@@ -22,7 +23,6 @@ def list_command(what: str, json_file: Path | None, quiet: bool) -> int:
     Your own are those of [tool.parity.programs] in pyproject.toml.
     """
     from parity.programs.scenarios import SCENARIOS
-    from parity.programs.tool_table import read_tool_table
     from parity.report.text.scenarios import program_lines, scenario_lines
     from parity.report.text.terminal import print_lines
 
@@ -36,7 +36,7 @@ def list_command(what: str, json_file: Path | None, quiet: bool) -> int:
         if not quiet:
             print_lines(divergence_table())
         return 0
-    table = read_tool_table(Path.cwd())
+    table = own_programs()
     if json_file is not None:
         rows = {
             **{name: found.to_dict() for name, found in table.programs.items()},

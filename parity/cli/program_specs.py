@@ -12,6 +12,7 @@ from parity.errors import InputError
 if TYPE_CHECKING:
     from parity.programs.program_spec import ProgramSpec
     from parity.programs.run_spec import RunSpec
+    from parity.programs.tool_table import ToolTable
 
 
 def specs_of(
@@ -37,28 +38,43 @@ def specs_of(
         InputError: a name is unknown, or a setting cannot be used.
     """
     from parity.programs.scenarios import SCENARIOS, find
-    from parity.programs.tool_table import read_tool_table
 
     specs: list[RunSpec | ProgramSpec] = []
-    table = None
+    table = own_programs()
     for name in dict.fromkeys(names):
-        if name not in SCENARIOS:
-            table = table or read_tool_table(Path.cwd())
-            if name in table.programs:
-                own = table.programs[name]
-                base = own.spec(name, table.folder, **_settings_of(name, full, settings))
-                specs += _with_seeds(base, seeds or ())
-                continue
-            if table.programs:
-                raise InputError(
-                    f"unknown program {name!r}: {table.path} has {', '.join(table.programs)}; "
-                    f"`parity list` shows all of them, and the scenarios"
-                )
+        if name in table.programs:
+            base = table.programs[name].spec(
+                name, table.folder, **_settings_of(name, full, settings)
+            )
+            specs += _with_seeds(base, seeds or ())
+            continue
+        if name not in SCENARIOS and table.programs:
+            raise InputError(
+                f"unknown program {name!r}: {table.path} has {', '.join(table.programs)}; "
+                "`parity list` shows all of them, and the scenarios"
+            )
         found = find(name)
         spec = found.spec.replace(**{**(found.full if full else {}), **given(dict(settings))})
         numbers = range(found.num_seeds_of(margins)) if seeds is None else seeds
         specs += [spec.replace(seed=seed) for seed in numbers] or [spec]
     return specs
+
+
+def own_programs() -> ToolTable:
+    """Returns the table of the project in the current folder, whose programs have their own names.
+
+    Raises:
+        InputError: the table cannot be read, or a program has the name of a scenario.
+    """
+    from parity.programs.scenarios import SCENARIOS
+    from parity.programs.tool_table import read_tool_table
+
+    table = read_tool_table(Path.cwd())
+    if taken := [name for name in table.programs if name in SCENARIOS]:
+        raise InputError(
+            f"{table.path}: programs.{taken[0]}: a built-in scenario has this name; choose another"
+        )
+    return table
 
 
 def unnamed_specs(

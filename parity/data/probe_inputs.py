@@ -34,6 +34,19 @@ SLOT_STEPS = (1, 12)  # slots are compared after these steps
 TRAJECTORY_CUT_BEFORE = 3
 NUM_EPOCHS = 90  # length of the sequence of metrics that schedules receive
 MOST_DELTAS = 3  # values of min_delta that it can distinguish, each with 28 more epochs
+# Parts of the names of metrics of which less is better.
+_FALLING = (
+    "loss",
+    "error",
+    "mae",
+    "mse",
+    "mape",
+    "msle",
+    "entropy",
+    "hinge",
+    "divergence",
+    "poisson",
+)
 MAX_EPOCHS = NUM_EPOCHS + 28 * MOST_DELTAS
 # Steps at which a learning rate schedule is compared.
 SCHEDULE_STEPS = (*range(128), 200, 499, 500, 501, 999, 1000, 1001)
@@ -174,12 +187,20 @@ def metrics(seed: int, min_deltas: Sequence[float] = ()) -> dict[str, np.ndarray
     for delta in min_deltas:  # falls by 26 deltas in 14 epochs, never by such a fraction
         high.append((high[-1][-1] if high else 100.0) - 2 * delta * few)
     weak = [0.02 * (1 + min(1.3 * delta, 1.0)) ** few for delta in min_deltas]
-    return {
-        "loss": np.concatenate([*high, loss]),
-        "val_loss": np.concatenate([*high, val_loss]),
-        "accuracy": np.concatenate([*weak, np.round(1 - loss / 2, 4)]),
-        "val_accuracy": np.concatenate([*weak, np.round(0.97 - val_loss / 2, 4)]),
-    }
+    return Metrics(
+        loss=np.concatenate([*high, loss]),
+        val_loss=np.concatenate([*high, val_loss]),
+        accuracy=np.concatenate([*weak, np.round(1 - loss / 2, 4)]),
+        val_accuracy=np.concatenate([*weak, np.round(0.97 - val_loss / 2, 4)]),
+    )
+
+
+class Metrics(dict[str, np.ndarray]):
+    """Sequences by name. Another metric than these has that of a loss or of an accuracy."""
+
+    def __missing__(self, name: str) -> np.ndarray:
+        falls = any(word in name for word in _FALLING)
+        return self[("val_" if name.startswith("val_") else "") + ("loss" if falls else "accuracy")]
 
 
 def told_apart(callbacks: Sequence[Any]) -> list[float]:

@@ -79,7 +79,8 @@ def _rates(evidence: TrainingEvidence) -> Found:
     ends = evidence.ends
     first = [ours[end - 1] for end in ends if end <= len(ours)]
     by_epoch = [theirs[end - 1] for end in ends]
-    if _constant(ours) and not _constant(theirs):
+    has_scheduler = bool((evidence.torch.facts.get("given") or {}).get("scheduler"))
+    if _constant(ours) and not _constant(theirs) and not has_scheduler:
         step = int(np.flatnonzero(np.abs(theirs - theirs[0]) > SAME_RATE * theirs[0])[0]) + 1
         yield "G12", Match(SETTINGS, f"Keras's rate changes at step {step}, the port's never")
     elif _changes_within_epochs(theirs, ends) and not _changes_within_epochs(ours, ends):
@@ -101,6 +102,8 @@ def _final(evidence: TrainingEvidence) -> Found:
         told = [f"{each + 1}" for each in epochs if each is not None]
         text = f"Keras ends with the weights of epoch {told[0]}, the port with those of {told[1]}"
         yield "G16", Match(NUMBERS, text)
+    else:
+        yield "G16", Match(PLACE)
 
 
 def _validation_loss(evidence: TrainingEvidence) -> Found:

@@ -27,6 +27,7 @@ from parity.ladder.items import (
 from parity.ladder.levels import LEVEL_IDS
 from parity.ladder.result import ALL_RESULTS, ERROR, INCOMPLETE, SCHEMA
 from parity.programs.run_spec import MODES
+from parity.programs.spec_record import ANY_SPEC
 
 MAX_AXES = 64  # NumPy's limit
 
@@ -352,20 +353,7 @@ class ResultRecord(records.Record):
     schema: Annotated[str, records.one_of(SCHEMA)]
     verdict: Annotated[str, records.one_of(PASS, FAIL, INCOMPLETE, ERROR)]
     mode: Annotated[str, records.one_of(*MODES, "replayed")]
-    spec: Annotated[
-        dict[str, Any],
-        Meta(
-            extra_json_schema={
-                "if": {"required": ["scenario"]},
-                "then": {"$ref": "#/$defs/RunSpecRecord"},
-                "else": {
-                    "if": {"required": ["program"]},
-                    "then": {"$ref": "#/$defs/ProgramSpecRecord"},
-                    "else": {"$ref": "#/$defs/CheckSpecRecord"},
-                },
-            }
-        ),
-    ]
+    spec: Annotated[dict[str, Any], Meta(extra_json_schema=ANY_SPEC)]
     environment: dict[records.Half, Environment]
     data: Annotated[
         DataRecord,

@@ -11,7 +11,6 @@ from parity.errors import InputError
 from parity.programs import settings
 from parity.programs.factories import check_reference
 from parity.programs.program_spec import ProgramSpec
-from parity.programs.scenarios import SCENARIOS
 
 
 @dataclass(frozen=True)
@@ -67,16 +66,12 @@ def programs_of(table: Any, where: str) -> dict[str, Program]:
         where: of the table, for messages.
 
     Raises:
-        InputError: a program has a key or a value that is none, or the name of a scenario.
+        InputError: a program has a key or a value that is none.
     """
     if not isinstance(table, Mapping):
         raise InputError(f"{where} programs: expected a table for each program")
     found = {}
     for name, entry in table.items():
-        if name in SCENARIOS:
-            raise InputError(
-                f"{where} programs.{name}: a built-in scenario has this name; choose another"
-            )
         if not isinstance(entry, Mapping):
             raise InputError(f"{where} programs.{name}: expected a table, got {entry!r}")
         try:

@@ -125,3 +125,15 @@ class CheckSpecRecord:
     device: Device
     threads: AtLeastOne
     folder: str | UnsetType = UNSET
+
+
+# The schema of the spec of a result, which is of one of three kinds.
+ANY_SPEC = {
+    "if": {"required": ["scenario"]},
+    "then": {"$ref": "#/$defs/RunSpecRecord"},
+    "else": {
+        "if": {"required": ["program"]},
+        "then": {"$ref": "#/$defs/ProgramSpecRecord"},
+        "else": {"$ref": "#/$defs/CheckSpecRecord"},
+    },
+}

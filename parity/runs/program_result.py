@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from parity.behaviour.rules import judge
+from parity.divergences import REGISTRY
 from parity.divergences.causes import name_causes, told_cause
-from parity.divergences.registry import REGISTRY
 from parity.divergences.whole_training import TrainingEvidence, of_training
 from parity.ladder.engine import compare_level, compare_levels
 from parity.ladder.incomplete import incomplete_of, not_compared_of

@@ -60,13 +60,15 @@ def write_schedule(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWri
         for callback in callbacks:
             callback.on_epoch_begin(epoch, {})
         rates.append(float(optimizer.learning_rate))
-        logs = {name: float(values[epoch]) for name, values in sequence.items()}
+        watched = [str(c.monitor) for c in callbacks if hasattr(c, "monitor")]
+        logs = {name: float(sequence[name][epoch]) for name in {*sequence, *watched}}
         for callback in callbacks:
             callback.on_epoch_end(epoch, logs)
         if model.stop_training and stopped < 0:
             stopped = epoch
             break
-    writer.put("schedule/epochs", np.array(rates))
+    if facts["kind"] is None:  # a schedule counts steps, and none are made here
+        writer.put("schedule/epochs", np.array(rates))
     writer.put("schedule/stopped", np.array(stopped))
 
 

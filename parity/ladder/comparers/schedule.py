@@ -9,7 +9,12 @@ import numpy as np
 
 from parity.data.probe_inputs import SCHEDULE_STEPS
 from parity.ladder.compare import compare_close, compare_exact
-from parity.ladder.comparers.probe import LEARNING_RATE, NO_OPTIMIZER, raised
+from parity.ladder.comparers.probe import (
+    LEARNING_RATE,
+    MOST_RATE_ROUNDING,
+    NO_OPTIMIZER,
+    raised,
+)
 from parity.ladder.comparers.run import lengths, parameters, parting
 from parity.ladder.decisions import closest_call, decisions
 from parity.ladder.outcome import Outcome, judged, judged_if_any, skipped
@@ -19,10 +24,6 @@ from parity.programs.run_spec import RunSpec
 if TYPE_CHECKING:
     from parity.ladder.items import Item
     from parity.traces.trace import Trace
-
-# A schedule in float32 makes a few operations with numbers as large as its largest rate: four
-# units in the last place of that. Near the end of a cosine, where the rate is small, that is much.
-MOST_RATE_ROUNDING = 4 * 2.0**-23
 
 
 def of_run(keras: Trace, torch: Trace) -> Outcome:

@@ -13,7 +13,7 @@ import numpy as np
 
 from parity.behaviour.rules import judge
 from parity.ladder.compare import absolute_difference, compare_close, compare_exact
-from parity.ladder.comparers.probe import LEARNING_RATE
+from parity.ladder.comparers.probe import LEARNING_RATE, MOST_RATE_ROUNDING
 from parity.ladder.outcome import Outcome, judged, skipped
 from parity.ladder.tolerance import FLOAT64, NOISE_FACTOR, WHOLE_RUN
 
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from parity.traces.trace import Trace
 
 RATE = "learning_rate"
-# A step is made with a rate that Keras keeps in float32 or float64, and torch in float64.
+# Keras keeps a rate in float32 or float64, torch in float64. A schedule in float32 is off by some
+# units in the last place of its largest rate, as in the probes.
 SAME_RATE = LEARNING_RATE
 BY_SPREAD = (
     f", or {NOISE_FACTOR:g} times what a change of the initial weights makes of the training that "
@@ -63,7 +64,7 @@ def parting(keras: Trace, torch: Trace) -> int | None:
     a, b = keras["training/rates"], torch["training/rates"]
     shorter = min(len(a), len(b))
     a = a[:shorter]
-    differs = np.flatnonzero(np.abs(a - b[:shorter]) > SAME_RATE * np.abs(a))
+    differs = np.flatnonzero(np.abs(a - b[:shorter]) > _allowed_rates(a))
     if not differs.size:
         return None
     return int(np.searchsorted(keras.facts["epoch_ends"], differs[0], side="right"))
@@ -164,18 +165,26 @@ def _rates(keras: Trace, torch: Trace) -> Item:
     shorter = min(len(a), len(b))
     if not shorter:
         return compare_exact("steps", len(a), len(b))
-    apart = np.abs(a[:shorter] - b[:shorter]) / np.maximum(np.abs(a[:shorter]), 1e-300)
-    above = np.flatnonzero(apart > SAME_RATE)
-    row = int(above[0] if above.size else apart.argmax())
+    most = _allowed_rates(a[:shorter])
+    apart = np.abs(a[:shorter] - b[:shorter])
+    above = np.flatnonzero(apart > most)
+    row = int(above[0] if above.size else (apart / most).argmax())
     return compare_close(
         RATE,
         a[row],
         b[row],
-        allowed=SAME_RATE,
+        allowed=float(most[row] / (abs(a[row]) or 1.0)),
         unit="rel",
         epoch=_epoch([0, *keras.facts["epoch_ends"]], row + 1),
         step=row + 1,
     )
+
+
+def _allowed_rates(rates: np.ndarray) -> np.ndarray:
+    """Returns the allowed difference of each rate."""
+    largest = float(np.abs(rates).max(initial=0.0))
+    most: np.ndarray = SAME_RATE * np.abs(rates) + MOST_RATE_ROUNDING * largest + 1e-300
+    return most
 
 
 def _final(keras: Trace, torch: Trace) -> Iterator[Item]:

@@ -29,13 +29,14 @@ def write_schedule(
         port = call_factory(factory, spec.seed, dtype_of(keras.facts))
         if port.optimizer is not None:
             writer.put("schedule/steps", _rates_by_step(port))
-    if "schedule/epochs" in keras:
+    if "schedule/stopped" in keras:
         port = call_factory(factory, spec.seed, dtype_of(keras.facts))
         if port.optimizer is None:
             return
         deltas = probe_inputs.told_apart(keras.facts["schedule"]["callbacks"])
         rates, stopped = _rates_by_epoch(port, probe_inputs.metrics(spec.seed, deltas))
-        writer.put("schedule/epochs", np.array(rates, dtype=np.float64))
+        if "schedule/epochs" in keras:
+            writer.put("schedule/epochs", np.array(rates, dtype=np.float64))
         writer.put("schedule/stopped", np.array(stopped))
 
 

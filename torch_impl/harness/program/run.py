@@ -46,6 +46,7 @@ def run_program(task: ProgramTask) -> RunResult:
         return train(port, form, weights, fed, writer, report)
 
     result = trained(start, task.training, task.report)
+    task.training.facts["given"] = task.probes.facts["given"]
     if size := left_open(keras, task.probes):
         other = CheckWriter()
         trained(moved(start, size), other, lambda step, total, loss: None)

@@ -15,6 +15,9 @@ from parity.ladder.compare import relative_differences
 from parity.ladder.rounding import is_decided_by_rounding, limits_of
 from parity.traces.trace import Trace, TraceWriter
 
+# A schedule of Keras computes in float32, and its last bits are others in the graph of `fit`.
+OF_A_SCHEDULE = 2.0**-23
+
 
 def moved(weights: Mapping[str, np.ndarray], size: float) -> dict[str, np.ndarray]:
     """Returns weights, each of them multiplied by 1 + size or 1 - size."""
@@ -41,7 +44,8 @@ def left_open(keras: Trace, probes: TraceWriter) -> float:
     keys = [f"trajectory/{last}/{name}" for name in keras.facts["weights"]]
     decided = [key for key in keys if is_decided_by_rounding(keras, key)]
     theirs = {key: keras[key] for key in keys if key in probes.arrays and key not in decided}
-    apart = max((each for _, each in relative_differences(theirs, probes.arrays)), default=0.0)
+    found = [apart for _, apart in relative_differences(theirs, probes.arrays)]
+    apart = max([*found, 0.0 if keras.facts["schedule"]["kind"] is None else OF_A_SCHEDULE])
     limits, epsilon = limits_of(keras), float(np.finfo(np.float64).eps)
     is_open = limits.factor * apart > limits.floor or bool(decided)
     return min(max(apart, epsilon), limits.most_in_training) if is_open else 0.0

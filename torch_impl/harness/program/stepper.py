@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.harness.port.portable import from_returned
 from torch_impl.trainer import Batch, Stepper
 from torch_impl.trainer.nests import leaves, mapped
+from torch_impl.trainer.step import takes_weights
 
 Loss = Callable[..., torch.Tensor]
 
@@ -54,6 +56,15 @@ class ReplayedStepper(Stepper):
     def forward(self, x: Any) -> Any:
         """Calls the module; returns its first output."""
         return first_tensor(self.port.module(*x) if isinstance(x, tuple) else self.port.module(x))
+
+    def loss(self, function: Any, output: Any, batch: Batch) -> torch.Tensor:
+        """Returns what a loss of the port says of a prepared batch, a scalar.
+
+        A loss that takes no weights gets none: what that changes is a finding about the port.
+        """
+        if not takes_weights(function):
+            batch = dataclasses.replace(batch, weight=None)
+        return super().loss(function, output, batch)
 
     def _note_rate(self, *_: Any) -> None:
         """Notes the rate of a step, before a scheduler changes it."""
