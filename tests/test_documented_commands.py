@@ -100,7 +100,9 @@ def parsed(command):
 
 def check_values(name, values):
     """What the command line leaves to the library: names of scenarios, divergences, levels."""
-    for scenario in values.get("scenarios", ()):
+    own = ("migration",)  # the name of a user's program on the pages
+    programs = [name for name in values.get("programs", ()) if name not in own]
+    for scenario in (*values.get("scenarios", ()), *programs):
         if not documented.is_placeholder(scenario):
             find_scenario(scenario)
     if name == "bench" and values:

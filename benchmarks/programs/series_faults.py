@@ -43,7 +43,7 @@ class StopsWithReferences:
 
 
 def no_min_delta():
-    """EarlyStopping has min_delta 0 instead of 0.005; from the first epoch that is better by less."""
+    """EarlyStopping has min_delta 0, not 0.005; from the first smaller gain on."""
     port = build()
     stopping = EarlyStopping(port.module, min_delta=0.0, patience=4, restore_best_weights=True)
     return replace(port, early_stopping=stopping)
@@ -57,7 +57,7 @@ def patience_five():
 
 
 def best_weights_are_references():
-    """The best weights are kept without a copy, so that restoring does nothing; after the last epoch."""
+    """The best weights are kept without a copy; final weights."""
     port = build()
     return replace(port, early_stopping=StopsWithReferences(port.module, 0.005, 4))
 

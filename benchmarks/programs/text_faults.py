@@ -47,7 +47,7 @@ def best_weights_not_restored():
 
 
 def stops_on_accuracy():
-    """EarlyStopping watches val_accuracy instead of val_loss; from the epoch on in which one of both stops."""
+    """EarlyStopping watches val_accuracy; from the first stop on."""
     port = build()
     stopping = EarlyStopping(
         port.module, patience=3, restore_best_weights=True, monitor="val_accuracy", mode="max"

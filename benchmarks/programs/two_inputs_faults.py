@@ -49,7 +49,7 @@ class ClassWeightedAccuracy(BinaryAccuracy):
 
 
 def class_weights_in_validation():
-    """The class weights count in validation too (no validation_loss); from val_loss of epoch 1 on."""
+    """The class weights count in validation too; from val_loss of epoch 1 on."""
     return replace(build(), validation_loss=None)
 
 
@@ -65,13 +65,13 @@ def class_weights_lost_from_step_150():
 
 
 def plateau_mode_min():
-    """ReduceLROnPlateau takes a smaller val_auc as better; from the first epochs in which it rises."""
+    """ReduceLROnPlateau takes a smaller val_auc as better; from its first rise on."""
     port = build()
     return replace(port, scheduler=plateau(port.optimizer, mode="min"))
 
 
 def plateau_on_loss():
-    """ReduceLROnPlateau watches val_loss instead of val_auc; from the epoch on in which one of both is cut."""
+    """ReduceLROnPlateau watches val_loss; from the first cut on."""
     port = build()
     return replace(port, scheduler=plateau(port.optimizer, monitor="val_loss", mode="min"))
 

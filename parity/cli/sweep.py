@@ -18,7 +18,7 @@ from parity.cli.options import (
     with_children,
     with_options,
 )
-from parity.cli.program_specs import specs_of
+from parity.cli.program_specs import own_programs, specs_of
 from parity.cli.saved import check_file, complain, input_errors, write_json_file
 from parity.errors import InputError
 from parity.halves.options import ChildOptions
@@ -114,13 +114,11 @@ def sweep(
     from parity.sweeps.task import planned, versions
 
     check_file(json_file)
-    specs = []
-    for spec in specs_of(scenarios or BEHAVIOUR, seeds or None, full, settings, margins):
-        if not isinstance(spec, RunSpec):
-            raise InputError(
-                f"{spec.name!r} is a program of your own; a sweep takes built-in scenarios"
-            )
-        specs.append(spec)
+    table = own_programs()
+    if own := [name for name in scenarios if name in table.programs]:
+        raise InputError(f"{own[0]!r} is a program of your own; a sweep takes built-in scenarios")
+    found = specs_of(scenarios or BEHAVIOUR, seeds or None, full, settings, margins)
+    specs = [spec for spec in found if isinstance(spec, RunSpec)]
     options = _engine_options(out, children)
     if engine == "ray":
         from parity.sweeps import ray_cluster

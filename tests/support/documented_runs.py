@@ -59,6 +59,12 @@ NOT_RUN = {
         "a figure of its time; examples/migration/test_migration.py checks against a bundle"
     ),
     "parity record keras_model.parity --keras keras_model.py:build": "likewise",
+    "parity run --keras keras_model.py:build --torch torch_model.py:build ...": (
+        "half a minute; tests/parity/cli/test_cli_run.py runs a program of a table"
+    ),
+    "parity run migration ...": "likewise",
+    "parity run --keras app.keras_model:build --torch app.torch_model:build": "likewise",
+    "python benchmarks/accuracy/programs.py ...": "ten minutes",
     "python benchmarks/accuracy/audit.py ...": "half an hour, with scikit-learn and cleanlab",
     "parity doctor": "half a minute; tests/parity/runs/test_doctor.py runs it",
     "parity run capacity augmentation dropout ...": "a quarter of an hour to hours",

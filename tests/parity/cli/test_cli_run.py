@@ -1,0 +1,90 @@
+"""`parity run` and `parity list` take programs of the user's by name, or as a pair of factories."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+from called import calling
+from programs_here import FOLDER
+
+from parity.ladder.result_file import read_result
+
+
+@pytest.fixture
+def call(monkeypatch, capsys, tmp_path):
+    """Calls `parity` in this process, in a folder with the program of these tests."""
+    shutil.copytree(FOLDER, tmp_path / "mine")
+    return calling(monkeypatch, capsys, tmp_path / "mine")
+
+
+PAIR = ("--keras", "keras_side.py:build", "--torch", "torch_side.py:build")
+WRONG = {
+    "unknown": (("run", "smal"), "unknown program 'smal': ", "parity.toml has small, frozen"),
+    "half": (("run", *PAIR[:2]), "--torch is missing: expected both --keras and --torch"),
+    "both": (("run", "small", *PAIR), "--keras and --torch give a program without a name"),
+    "full": (("run", "small", "--full"), "--full with the program 'small': only built-in"),
+    "split": (("run", *PAIR, "--split", "last"), "--split with the program 'custom': only built"),
+    "no_file": (("run", *PAIR[:3], "no.py:build"), "torch no.py:build: there is no file no.py"),
+    "sweep": (("sweep", "small"), "'small' is a program of your own; a sweep takes built-in"),
+    "dtype": (("run", "small", "--dtype", "float16"), "float16"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_wrong_call_is_one_line_and_exit_code_2(case, call):
+    arguments, *messages = WRONG[case]
+    ended = call(*arguments)
+    assert ended.returncode == 2
+    assert all(message in ended.stderr for message in messages)
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_program_must_not_have_the_name_of_a_scenario(call, tmp_path):
+    table = tmp_path / "mine" / "parity.toml"
+    table.write_text('[programs.dropout]\nkeras = "train.py"\ntorch = "torch_side.py:build"\n')
+    for arguments in (("list",), ("run", "dropout")):
+        ended = call(*arguments)
+        assert ended.returncode == 2
+        assert "programs.dropout: a built-in scenario has this name; choose another" in ended.stderr
+
+
+def test_list_shows_the_programs_of_the_project_before_the_scenarios(call, tmp_path):
+    ended = call("list", "--json", str(tmp_path / "list.json"))
+    assert ended.returncode == 0
+    lines = ended.stdout.splitlines()
+    assert "parity.toml: `parity run`" in lines[0]
+    assert lines[1].split() == ["small", "keras", "train.py", "3"]
+    assert lines[2].split() == ["torch", "torch_side.py:build"]
+    rows = json.loads((tmp_path / "list.json").read_text())
+    assert rows["small"]["keras"] == "train.py"
+    assert rows["dropout"]["summary"]
+
+
+@pytest.mark.long
+def test_programs_of_a_table_are_trained_whole_and_reported(tmp_path):
+    shutil.copytree(FOLDER, tmp_path / "mine")
+    command = [sys.executable, "-m", "parity", "run", "small", "frozen", "--out", "out"]
+    ended = subprocess.run(
+        [*command, "--json", "all.json"],
+        cwd=tmp_path / "mine",
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert ended.returncode == 1, ended.stderr
+    right, wrong = (
+        read_result(tmp_path / "mine" / "out" / f"{name}-seed42" / "result.json")
+        for name in ("small", "frozen")
+    )
+    assert (right.verdict, wrong.verdict) == ("pass", "fail")
+    assert wrong.causes[0]["id"] == "I4"
+    assert "cause I4  the training changes on the way" in ended.stdout
+    assert "The port is right: all 10 levels agree" in ended.stdout
+    assert (tmp_path / "mine" / "out" / "report.html").exists()
+    assert "frozen" in (tmp_path / "mine" / "out" / "summary.md").read_text()
+    assert not list((tmp_path / "mine" / "out").rglob("feed.safetensors"))
+    verdict = json.loads((tmp_path / "mine" / "all.json").read_text())["verdict"]
+    assert verdict == "fail"
