@@ -70,9 +70,93 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         'names = keras.names(f"anchored/{steps[ -1]}/{FLOAT32}") if steps else ()',
     ): "every anchor has the same weights",
     (
+        "parity/ladder/anchored.py",
+        "same = np.isnan(half[rounded]) & np.isnan(half[exact]) ^ (half[rounded] == half[exact])",
+    ): "NaN equals nothing",
+    (
+        "parity/ladder/anchored.py",
+        "same = np.isnan(half[rounded]) & np.isnan(half[exact]) + (half[rounded] == half[exact])",
+    ): "the sum of two truths is their `or`, and NaN equals nothing",
+    (
+        "parity/ladder/anchored.py",
+        "return max(floor, NOISE_FACTOR * float(np.nanmax(near, initial= -1.0)))",
+    ): "less than the floor is the floor",
+    (
+        "parity/ladder/comparers/anchors.py",
+        'after = "after one step" if number <= "1" else f"after {number} steps"',
+    ): "steps are counted from 1",
+    (
+        "parity/ladder/comparers/anchors.py",
+        'if kind >= "slots":',
+    ): "only the validation sorts behind slots, and its item names no weight",
+    (
         "parity/ladder/compare.py",
         'unit = "rel" if scale != 1 else "abs"',
     ): "a scale is at least 1",
+    (
+        "parity/ladder/decisions.py",
+        "best, wait, cooldown = None, 1, 0",
+    ): "the first loss is the best so far, and ends the waiting",
+    (
+        "parity/ladder/decisions.py",
+        "best, wait, cooldown = None, -1, 0",
+    ): "the first loss is the best so far, and ends the waiting",
+    (
+        "parity/ladder/decisions.py",
+        "best, wait, cooldown = None, 0, 1",
+    ): "the first loss is the best so far, so no cooldown of one epoch holds it up",
+    (
+        "parity/ladder/decisions.py",
+        "if cooldown != 0:",
+    ): "a cooldown is not negative",
+    (
+        "parity/ladder/decisions.py",
+        "elif cooldown <= 0:",
+    ): "a cooldown is not negative",
+    (
+        "parity/ladder/decisions.py",
+        "if wait == rule.patience and rate > np.float32(rule.min_lr):",
+    ): "waiting ends with a cut, unless the rate is at its least for good",
+    (
+        "parity/ladder/decisions.py",
+        "best, best_epoch, wait = None, num_trained - 1, 1",
+    ): "the first loss is the best so far, and ends the waiting",
+    (
+        "parity/ladder/decisions.py",
+        "best, best_epoch, wait = None, num_trained - 1, -1",
+    ): "the first loss is the best so far, and ends the waiting",
+    (
+        "parity/ladder/decisions.py",
+        "if margin >= 0:",
+    ): "no call is closer than one by 0",
+    (
+        "parity/ladder/engine.py",
+        "failed[row.id] = row.id if level.status <= FAIL and stops else before",
+    ): "no other status sorts before it",
+    (
+        "parity/ladder/items.py",
+        "return self.num_compared != 0 and self.worst <= self.allowed",
+    ): "a number of values is not negative",
+    (
+        "parity/ladder/items.py",
+        "return FAIL if self.role <= DECIDES else DIFFERS",
+    ): "no other role sorts before it",
+    (
+        "parity/ladder/items.py",
+        "if self.worst <= 0 and self.allowed >= 0:",
+    ): "a difference is not negative",
+    (
+        "parity/ladder/items.py",
+        "deciding = [item for item in self.items if item.role <= DECIDES]",
+    ): "no other role sorts before it",
+    (
+        "parity/ladder/items.py",
+        "return min(telling, key=lambda item: - 2 if item.step is None else item.step)",
+    ): "a step is not negative",
+    (
+        "parity/ladder/items.py",
+        "return min(telling, key=lambda item: ~1 if item.step is None else item.step)",
+    ): "a step is not negative",
     (
         "parity/ladder/rounding.py",
         "measured = float(noise.get(key, -1.0))",

@@ -216,6 +216,22 @@ def test_a_rate_within_an_epoch_that_the_history_does_not_have_fails_with_its_st
     assert (first.step, first.epoch) == (3, 1)
 
 
+def test_the_last_steps_of_a_run_are_compared_from_their_anchor(compared):
+    """Two steps are made from it, and two are left."""
+
+    def late(parts):
+        parts.facts["anchors"] = parts.facts["anchors_measured"] = [0, 1, 4]
+        for key in [key for key in parts.arrays if key.startswith("anchored/3/")]:
+            parts.arrays[key.replace("/3/", "/4/", 1)] = parts.arrays.pop(key)
+
+    def wrong(parts):
+        late(parts)
+        parts.arrays["anchored/4/loss"] += 1
+
+    assert level(compared(late, late), "trajectory").status == PASS
+    assert failing(compared(wrong, late)).first_failure.step == 4
+
+
 def test_weights_that_a_half_ends_with_are_those_of_its_best_epoch(compared):
     rule = EarlyStopping(patience=3, restore_best_weights=True)
 
