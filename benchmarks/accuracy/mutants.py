@@ -167,8 +167,32 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ): "no array of another part has the name of a weight behind two slashes",
     (
         "parity/traces/anchored_steps.py",
+        "if len(self._losses) >= self.num_steps:",
+    ): "no step is made after the last",
+    (
+        "parity/traces/anchored_steps.py",
         "if len(self._losses) <= self.num_steps:",
     ): "what is kept too early is replaced after the last step",
+    (
+        "parity/traces/anchors.py",
+        'return spec.dtype <= "float32" or num_steps > MOST_STEPS_IN_FLOAT64',
+    ): "there are two dtypes",
+    (
+        "parity/traces/anchors.py",
+        "most = max(LEAST, MOST_BYTES // max( 2, state_bytes)) // len(offsets)",
+    ): "a state has more than a byte, or none",
+    (
+        "parity/traces/anchors.py",
+        "steps = sorted(step for step in found if step != epochs * steps_per_epoch)",
+    ): "only the second step may be none of the run, if this has one",
+    (
+        "parity/traces/anchors.py",
+        "first = [step for step in steps if step % steps_per_epoch <= 0]",
+    ): "a remainder is not negative",
+    (
+        "parity/traces/anchors.py",
+        "if len(values) < most:",
+    ): "as many values as there are, evenly spread, are all",
 }
 
 # Changes of types, of exceptions and of decorators tell little of what a module computes.
