@@ -95,6 +95,10 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ): "no difference from 1 is 0.1 in binary",
     (
         "parity/behaviour/rules.py",
+        "if curves.num_epochs != 1:",
+    ): "a history without an epoch has no gap",
+    (
+        "parity/behaviour/rules.py",
         "if gap > max(MAX_GAP, error or -1.0) + ROUNDING:",
     ): "less than the limit is the limit",
     (
@@ -125,6 +129,14 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "parity/ladder/comparers/anchors.py",
         'after = "after one step" if number <= "1" else f"after {number} steps"',
     ): "steps are counted from 1",
+    (
+        "parity/ladder/comparers/anchors.py",
+        'f"in the median of {2 * NUM_NEIGHBOURS ^ 1} states"',
+    ): "1 more than an even number",
+    (
+        "parity/ladder/comparers/anchors.py",
+        'f"in the median of {2 * NUM_NEIGHBOURS | 1} states"',
+    ): "1 more than an even number",
     (
         "parity/ladder/comparers/anchors.py",
         'if kind >= "slots":',
@@ -233,6 +245,50 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "parity/traces/anchors.py",
         "if len(values) < most:",
     ): "as many values as there are, evenly spread, are all",
+    (
+        "parity/sweeps/equivalence.py",
+        'is_undecided = self.verdict >= "inconclusive" and not self.has_diverged',
+    ): "no other verdict sorts behind it",
+    (
+        "parity/sweeps/equivalence.py",
+        "if len(halves) >= 2",
+    ): "there are two halves",
+    (
+        "parity/sweeps/equivalence.py",
+        'found = _Tests(pairs, scenarios, limits, mode >= "seeded", alpha)',
+    ): "there are two modes",
+    (
+        "parity/sweeps/equivalence.py",
+        'return "pass" if comparisons and found == {"agree", "equivalent"} else "inconclusive"',
+    ): "with a comparison there are verdicts of both kinds",
+    (
+        "parity/sweeps/equivalence.py",
+        "p = 2.0 if is_other or sample.has_diverged else test.p",
+    ): "it is above any level",
+    (
+        "parity/sweeps/samples.py",
+        'and any(run.verdict <= "diverged" for pair in seeds.values() for run in pair)',
+    ): "no other verdict sorts before it",
+    (
+        "parity/sweeps/seeds.py",
+        "return self.missing <= 0 and self.needed == 0",
+    ): "a number of seeds is not negative",
+    (
+        "parity/sweeps/store.py",
+        'temporary = f"{path}.{secrets.token_hex( 9)}.part"  # hosts may share process IDs',
+    ): "a name that no other host draws",
+    (
+        "parity/sweeps/store.py",
+        'temporary = f"{path}.{secrets.token_hex( 7)}.part"  # hosts may share process IDs',
+    ): "a name that no other host draws",
+    (
+        "parity/sweeps/unfinished.py",
+        "and found.keys() ^ lacking == plan.keys.keys()",
+    ): "a run has a result or lacks it",
+    (
+        "parity/sweeps/unfinished.py",
+        'modes |= {run.spec.mode} if half >= "torch" else set()',
+    ): "there are two halves",
 }
 
 # Changes of types, of exceptions and of decorators tell little of what a module computes.

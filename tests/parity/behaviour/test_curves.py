@@ -137,6 +137,7 @@ def test_a_running_mean_has_validation_as_its_lower_bound_and_eval_mode_has_not(
 def test_an_accuracy_of_exact_hits_is_dropped_at_one_percent_and_half_the_loss():
     falling = {"loss": [1.0, 0.49]}
     assert curves(accuracy=[0.0, 0.01], **falling).train is None
+    assert curves(accuracy=[0.0, 0.005], **falling).train is None
     assert curves(accuracy=[0.0, 0.011], **falling).train == 0.011
     assert curves(accuracy=[0.0, 0.01], loss=[1.0, 0.5]).train == 0.01
     assert curves(accuracy=[0.0, 0.01], loss=[3.0, 9.0, 1.4]).train is None

@@ -526,7 +526,29 @@ def rule_of(values, **known):
     return judge(values, Expectation(**known)).rule
 
 
+AT_TARGET = 0.9 - 1e-6  # what float32 may make of it
 LIMITS = {
+    "the rounding of the target": ({"accuracy": [0.5, AT_TARGET]}, {}, "no_validation"),
+    "the rounding of the target from the start": (
+        {"accuracy": [AT_TARGET] * 3},
+        {},
+        "no_validation",
+    ),
+    "the rounding of the target after one epoch": (
+        {"accuracy": [AT_TARGET], "val_accuracy": [0.0]},
+        {},
+        "one_epoch",
+    ),
+    "the rounding of the target in validation": (
+        {"loss": FALLING, "val_accuracy": [0.5, 0.8, AT_TARGET]},
+        {},
+        "validation_alone",
+    ),
+    "the rounding of a gap": (
+        {"accuracy": [0.0, 0.05 + 1e-6], "val_accuracy": [0.0, 0.0]},
+        {"target": 0.0},
+        "none",
+    ),
     "a training loss that is no number has no missing validation for an excuse": (
         {"loss": [1.0, math.nan], "val_loss": [1.0, 0.5]},
         {},
@@ -655,6 +677,11 @@ LIMITS = {
     ),
     "a training loss that came back": (
         {"loss": [1.0, 0.9, 1.0], "val_loss": [0.5, 0.5, 5.0]},
+        {},
+        "no_training",
+    ),
+    "a training loss that rose": (
+        {"loss": [1.0, 0.9, 1.1], "val_loss": [0.5, 0.5, 5.0]},
         {},
         "no_training",
     ),

@@ -110,7 +110,7 @@ def test_the_late_gain_is_that_of_the_last_quarter_and_at_least_of_one_epoch(len
 def test_training_improves_as_long_as_it_gains_in_its_last_quarter(columns, expected):
     assert observed(columns).is_improving is expected
     assert signs.is_flat(observed(columns)) is not expected
-    assert not signs.is_flat(observed(columns, num_epochs=3))
+    assert not any(signs.is_flat(observed(columns, num_epochs=number)) for number in (2, 3))
 
 
 def test_findings_and_rules_are_looked_up_by_name():
@@ -139,6 +139,7 @@ def test_a_rate_is_below_a_limit_or_from_it_on(rate, is_below, is_from):
 @pytest.mark.parametrize(
     ("rates", "expected"),
     [
+        ([], False),
         ([10.0, 0.5], False),
         ([10.0, 0.5, 0.5], True),
         ([10.0, 1.0, 0.5], False),
@@ -153,6 +154,7 @@ def test_a_rate_is_cut_early_if_it_falls_below_a_tenth_in_the_first_half(rates, 
 
 
 def test_three_epochs_are_short():
+    assert signs.is_short(observed(num_epochs=1))
     assert signs.is_short(observed(num_epochs=3))
     assert not signs.is_short(observed(num_epochs=4))
 
@@ -162,6 +164,7 @@ def test_three_epochs_are_short():
     [
         ([0.5, 1.0, 0.97], [0.5, 0.9, 1.0], True),
         ([0.5, 0.9, 0.98], [0.5, 0.9, 1.0], False),
+        ([0.5, 0.9, 0.99], [0.5, 0.9, 1.0], False),
         ([], [0.5, 0.9, 1.0], False),
         ([0.5], [], False),
     ],
@@ -173,7 +176,10 @@ def test_training_below_validation_has_dropout(train, val, expected):
 
 @pytest.mark.parametrize(
     ("chance", "val", "expected"),
-    [(0.5, 0.55, False), (0.5, 0.54, True), (None, 0.1, False), (0.5, None, False)],
+    [
+        *((0.5, 0.55, False), (0.5, 0.54, True), (0.5, 0.6, False)),
+        *((None, 0.1, False), (0.5, None, False)),
+    ],
 )
 def test_validation_within_a_twentieth_of_guessing_is_at_chance(chance, val, expected):
     assert signs.is_at_chance(observed(chance=chance, val_accuracy=val)) is expected
@@ -206,6 +212,7 @@ def test_a_loss_that_ends_at_more_than_twice_its_first_has_exploded(loss, expect
 @pytest.mark.parametrize(
     ("rule", "chance", "val", "expected"),
     [
+        ("one_class", 0.25, 0.2, False),
         ("one_class", 0.25, 0.3, False),
         ("one_class", 0.25, 0.31, True),
         ("one_class", None, 0.55, False),
@@ -226,6 +233,7 @@ def test_the_largest_class_is_right_more_often_than_an_even_share(rule, chance, 
         (1, 4, 1.21, True),
         (2, 4, 1.21, True),
         (2, 4, 1.2, False),
+        (2, 4, 1.1, False),
         (3, 4, 2.0, False),
         (3, 5, 2.0, False),
         (3, 6, 2.0, True),
@@ -247,6 +255,7 @@ def test_validation_that_was_best_early_and_is_a_fifth_worse_has_turned(
         ([0.0, 0.03, 0.0, 0.0], 0.0, False),
         ([0.0, 0.031, 0.0, 0.0], 0.0, True),
         ([0.0, 0.5, 0.0], 0.0, False),
+        ([0.5, 0.0], 0.0, False),
         ([0.5, 0.5, 0.5, 0.5], 0.5, False),
         ([0.0, 0.5, 0.0, 0.0], None, False),
     ],
@@ -286,6 +295,7 @@ def test_validation_jumps_if_half_of_its_steps_are_large_and_a_quarter_fall(colu
         ([0.21, 1.0], [0.0, 0.0], True),
         ([0.5, 1.0], [0.25, 0.8], False),
         ([0.5, 1.0], [0.25, 0.79], True),
+        ([0.5, 1.0], [0.25, 0.9], False),
         ([0.5, 1.0], [0.4, 0.4], False),
         ([0.5, 1.0], [0.4, 0.1], False),
         ([], [0.1], False),
@@ -308,6 +318,7 @@ def test_validation_is_apart_from_the_first_epoch_to_the_best(train, val, expect
         (0.75, 4.4941, True),
         (1.0, 1.39, True),
         (0.49, 100.0, False),
+        (1.0000005, 100.0, False),
     ],
 )
 def test_a_penalty_is_more_than_twice_what_the_last_accuracy_explains(accuracy, loss, expected):
@@ -328,7 +339,9 @@ def test_a_penalty_is_not_seen_without_a_loss_or_an_accuracy():
         ([5.0, 1000.0, 1002.002, 1001.0], False),
         ([5.0, 1002.0, 1001.0, 1000.0], True),
         ([5.0, -1000.0, -1001.0, -1002.0], True),
+        ([5.0, 1000.0, 1000.0, 1000.0], True),
         ([5.0, 1000.0, 1000.0], False),
+        ([5.0, 1000.0], False),
         ([], False),
     ],
 )
@@ -341,7 +354,9 @@ def test_a_loss_is_flat_if_it_stays_within_a_fifth_of_a_percent_after_the_first_
 @pytest.mark.parametrize(
     ("loss", "expected"),
     [
+        ([20.0, 21.5], False),
         ([20.0, 21.5, 20.0, 20.0], False),
+        ([20.0, 21.5, 20.0, 21.5, 20.0], True),
         ([20.0, 21.5, 20.0, 20.0, 20.0], True),
         ([20.0, 21.0, 20.0, 20.0, 20.0], False),
         ([20.0, 21.5, 20.0, 20.0, 20.0, 20.0, 20.0, 20.0], False),
