@@ -289,6 +289,94 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "parity/sweeps/unfinished.py",
         'modes |= {run.spec.mode} if half >= "torch" else set()',
     ): "there are two halves",
+    (
+        "parity/sweeps/agreement.py",
+        'return self.verdict <= "agree"',
+    ): "no other verdict sorts before it",
+    (
+        "parity/sweeps/agreement.py",
+        "return min(counts, key=lambda verdict: (~counts[verdict], verdict))",
+    ): "~n sorts as -n",
+    (
+        "parity/sweeps/agreement.py",
+        "noise = run.gap_error or -1.0",
+    ): "less than the limit is the limit",
+    (
+        "parity/sweeps/collapses.py",
+        "return self.keras | self.torch > 0",
+    ): "numbers of runs: either is above 0",
+    (
+        "parity/sweeps/collapses.py",
+        "return self.keras + self.torch != 0",
+    ): "a number of runs is not negative",
+    (
+        "parity/sweeps/collapses.py",
+        "return smallest_n(lambda n: _width(n * share, n, ALPHA) <= self.margin)",
+    ): "no exact interval is as wide as a margin",
+    (
+        "parity/sweeps/collapses.py",
+        "if self.keras_diverged | self.torch_diverged:",
+    ): "numbers of runs: either is above 0",
+    (
+        "parity/sweeps/collapses.py",
+        'needed = self.needed if self.verdict >= "inconclusive" else 0',
+    ): "no other verdict sorts behind it",
+    (
+        "parity/sweeps/collapses.py",
+        'needed = self.needed if self.verdict == "inconclusive" else 1',
+    ): "there is one seed at least",
+    (
+        "parity/sweeps/collapses.py",
+        'needed = self.needed if self.verdict == "inconclusive" else -1',
+    ): "there is one seed at least",
+    (
+        "parity/sweeps/collapses.py",
+        'if judgement.verdict <= "diverged":',
+    ): "no other verdict sorts before it",
+    (
+        "parity/sweeps/collapses.py",
+        'diverged = [sum(run.verdict <= "diverged" for run in runs) for runs in halves]',
+    ): "no other verdict sorts before it",
+    (
+        "parity/sweeps/collapses.py",
+        "is_shown = sum(counts) <= 0 or (low > -margin and high < margin)",
+    ): "a number of runs is not negative",
+    (
+        "parity/sweeps/collapses.py",
+        "is_shown = sum(counts) == 0 or (low >= -margin and high < margin)",
+    ): "no exact interval ends at a margin",
+    (
+        "parity/sweeps/collapses.py",
+        "is_shown = sum(counts) == 0 or (low > -margin and high <= margin)",
+    ): "no exact interval ends at a margin",
+    (
+        "parity/sweeps/collapses.py",
+        "low = float(betaincinv(k, n - k + 1, alpha / 2)) if k != 0 else 0.0",
+    ): "a number of pairs is not negative",
+    (
+        "parity/sweeps/collapses.py",
+        "high = float(betaincinv(k + 1, n - k, 1 - alpha / 2)) if k != n else 1.0",
+    ): "k is n at most",
+    (
+        "parity/sweeps/swaps.py",
+        "_ROWS = 513  # at a time: with all choices a few tens of megabytes",
+    ): "rows are tested each on its own",
+    (
+        "parity/sweeps/swaps.py",
+        "_ROWS = 511  # at a time: with all choices a few tens of megabytes",
+    ): "rows are tested each on its own",
+    (
+        "parity/sweeps/swaps.py",
+        "shares = np.mean(least < p[0, order] * (1 + 1e-7), axis=0)",
+    ): "no p value is exactly so much greater",
+    (
+        "parity/sweeps/swaps.py",
+        "return np.asarray(np.minimum(1, 2 * bdtr((num - sums) / 2, num, 0.5)))",
+    ): "both are even, or both are odd",
+    (
+        "parity/sweeps/swaps.py",
+        "variance = np.where(variance >= _ROUNDING * squares / n, variance, 0.0)",
+    ): "0 is 0",
 }
 
 # Changes of types, of exceptions and of decorators tell little of what a module computes.
