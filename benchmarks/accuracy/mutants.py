@@ -377,6 +377,42 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "parity/sweeps/swaps.py",
         "variance = np.where(variance >= _ROUNDING * squares / n, variance, 0.0)",
     ): "0 is 0",
+    (
+        "parity/bench/groups.py",
+        "@functools.lru_cache(maxsize= 9)",
+    ): "a cache changes no result",
+    (
+        "parity/bench/groups.py",
+        "@functools.lru_cache(maxsize= 7)",
+    ): "a cache changes no result",
+    (
+        "parity/bench/groups.py",
+        "if math.comb(total, n) < NUM_DEALS:",
+    ): "no number of ways is a power of 2 above 2",
+    (
+        "parity/bench/groups.py",
+        "values = values + values.mean()  # a smaller rounding error",
+    ): "each way deals as many runs, and so adds as much",
+    (
+        "parity/bench/groups.py",
+        "if error <= 0:",
+    ): "a standard error is not negative",
+    (
+        "parity/bench/groups.py",
+        "if sd <= 0:",
+    ): "a standard deviation is not negative",
+    (
+        "parity/bench/groups.py",
+        "has_spread = total != 0",
+    ): "a variance is not negative",
+    (
+        "parity/sweeps/swaps.py",
+        "@functools.lru_cache(maxsize= 5)  # of 90 MB each where margins are strict",
+    ): "a cache changes no result",
+    (
+        "parity/sweeps/swaps.py",
+        "@functools.lru_cache(maxsize= 3)  # of 90 MB each where margins are strict",
+    ): "a cache changes no result",
 }
 
 # Changes of types, of exceptions and of decorators tell little of what a module computes.
