@@ -413,6 +413,26 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "parity/sweeps/swaps.py",
         "@functools.lru_cache(maxsize= 3)  # of 90 MB each where margins are strict",
     ): "a cache changes no result",
+    (
+        "parity/ladder/comparers/schedule.py",
+        'exact = keras["schedule/exact"] if unit >= "step" and "schedule/exact" in keras else theirs',
+    ): "the other unit is the epoch, which sorts before it",
+    (
+        "parity/ladder/comparers/schedule.py",
+        "most = MOST_RATE_ROUNDING * float(np.abs(theirs).max(initial= -1.0))",
+    ): "without rates there is nothing to round",
+    (
+        "parity/ladder/comparers/behaviour.py",
+        "if items and all(item.status >= PASS for item in items):",
+    ): "an item that decides passes or fails, which sorts before it",
+    (
+        "parity/ladder/comparers/trajectory.py",
+        "difference = difference / np.maximum(1, np.where(np.isfinite(a), np.abs(a), 2))",
+    ): "from infinity all is 0 or infinitely far",
+    (
+        "parity/ladder/comparers/trajectory.py",
+        "difference = difference / np.maximum(1, np.where(np.isfinite(a), np.abs(a), 0))",
+    ): "from infinity all is 0 or infinitely far",
 }
 
 # Changes of types, of exceptions and of decorators tell little of what a module computes.

@@ -126,7 +126,9 @@ def test_a_damaged_run_is_told_and_the_others_are_kept(tmp_path):
     assert "cannot be used" in problems[1]
 
 
-@pytest.mark.parametrize(("first", "second", "later"), [(5.0, 4.0, 0.7), (4.0, 5.0, 0.6)])
+@pytest.mark.parametrize(
+    ("first", "second", "later"), [(5.0, 4.0, 0.7), (4.0, 5.0, 0.6), (5.0, 5.0, 0.7)]
+)
 def test_of_two_records_of_a_run_the_later_one_counts(tmp_path, first, second, later):
     row = sweep_rows(scenarios=("too_large",), seeds=1)[0]
     for key, started, accuracy in (("a" * 64, first, 0.7), ("b" * 64, second, 0.6)):
