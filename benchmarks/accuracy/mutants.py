@@ -30,6 +30,8 @@ ROOT = Path(__file__).resolve().parents[2]
 LADDER, SWEEPS, BEHAVIOUR = "tests/parity/ladder", "tests/parity/sweeps", "tests/parity/behaviour"
 
 _ANCHORS = ("anchors", "anchor_folder", "perturbation")
+_LEVELS = ("run_training", "run_endings", "run_anchors", "run_incomplete", "probe_levels")
+_TRAINED = [f"{LADDER}/test_{name}.py" for name in _LEVELS]
 # Modules that judge, and their tests.
 MODULES = {
     "parity/ladder/compare.py": [f"{LADDER}/test_compare.py"],
@@ -40,9 +42,9 @@ MODULES = {
     "parity/ladder/decisions.py": [f"{LADDER}/test_decisions.py", f"{LADDER}/test_run_anchors.py"],
     "parity/ladder/drift.py": [f"{LADDER}/test_drift.py"],
     "parity/ladder/rounding.py": [f"{LADDER}/test_rounding.py", f"{LADDER}/test_recorded.py"],
-    "parity/ladder/comparers/trajectory.py": [LADDER],
-    "parity/ladder/comparers/schedule.py": [LADDER],
-    "parity/ladder/comparers/behaviour.py": [LADDER],
+    "parity/ladder/comparers/trajectory.py": _TRAINED,
+    "parity/ladder/comparers/schedule.py": _TRAINED,
+    "parity/ladder/comparers/behaviour.py": _TRAINED,
     "parity/traces/anchors.py": [f"tests/parity/traces/test_{name}.py" for name in _ANCHORS],
     "parity/traces/anchored_steps.py": ["tests/parity/traces/test_anchored_steps.py"],
     "parity/behaviour/rules.py": [f"{BEHAVIOUR}/test_rules.py", f"{BEHAVIOUR}/test_signs.py"],
@@ -415,7 +417,8 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ): "a cache changes no result",
     (
         "parity/ladder/comparers/schedule.py",
-        'exact = keras["schedule/exact"] if unit >= "step" and "schedule/exact" in keras else theirs',
+        'exact = keras["schedule/exact"] if unit >= "step" and "schedule/exact" in keras '
+        "else theirs",
     ): "the other unit is the epoch, which sorts before it",
     (
         "parity/ladder/comparers/schedule.py",
