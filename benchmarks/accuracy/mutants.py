@@ -289,6 +289,10 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "p = 2.0 if is_other or sample.has_diverged else test.p",
     ): "it is above any level",
     (
+        "parity/sweeps/equivalence.py",
+        "/,",
+    ): "they are given by name",
+    (
         "parity/sweeps/samples.py",
         'and any(run.verdict <= "diverged" for pair in seeds.values() for run in pair)',
     ): "no other verdict sorts before it",
@@ -332,6 +336,14 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "parity/bench/groups.py",
         "has_spread = total != 0",
     ): "a variance is not negative",
+    (
+        "parity/bench/groups.py",
+        "margin: float, sd: float, n: int, /, difference: float = 0.0, alpha: float = ALPHA",
+    ): "they are given by name",
+    (
+        "parity/bench/groups.py",
+        "margin: float, sd: float, /, alpha: float = ALPHA, power: float = POWER",
+    ): "they are given by name",
     (
         "parity/sweeps/swaps.py",
         "_ROWS = 513  # at a time: with all choices a few tens of megabytes",
@@ -417,6 +429,10 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "high = float(betaincinv(k + 1, n - k, 1 - alpha / 2)) if k != n else 1.0",
     ): "k is n at most",
     (
+        "parity/sweeps/collapses.py",
+        "/,",
+    ): "they are given by name",
+    (
         "parity/sweeps/agreement.py",
         'return self.verdict <= "agree"',
     ): "no other verdict sorts before it",
@@ -428,6 +444,10 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "parity/sweeps/agreement.py",
         "noise = run.gap_error or -1.0",
     ): "less than the limit is the limit",
+    (
+        "parity/sweeps/agreement.py",
+        "/,",
+    ): "they are given by name",
     (
         "parity/sweeps/store.py",
         'temporary = f"{path}.{secrets.token_hex( 9)}.part"  # hosts may share process IDs',

@@ -141,6 +141,12 @@ def test_one_test_is_corrected_to_the_share_of_choices_that_are_as_extreme():
     assert step_down(p).tolist() == [0.75]
 
 
+@pytest.mark.parametrize(("by", "expected"), [(1e-9, 1.0), (-1e-9, 1.0), (1e-6, 2 / 3)])
+def test_p_values_that_differ_by_rounding_are_as_extreme(by, expected):
+    p = np.array([[0.3], [0.3 * (1 + by)], [0.2]])
+    assert step_down(p).tolist() == [expected]
+
+
 def test_corrected_p_values_by_hand():
     """The least p of both tests is 0.01, 0.30, 0.04, 0.02 over the choices."""
     p = np.array([[0.30, 0.01], [0.40, 0.30], [0.04, 0.90], [0.50, 0.02]])

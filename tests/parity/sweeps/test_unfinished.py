@@ -205,6 +205,11 @@ def test_a_result_is_superseded_by_the_plan_of_a_later_sweep(tmp_path):
     assert later([*rows[:-1], Task(rows[-1].half, rows[-1].spec, "0" * 64)])
 
 
+def test_a_damaged_plan_supersedes_nothing(tmp_path):
+    (tmp_path / PLAN).write_text("{")
+    assert not is_superseded(sweep_result(), tmp_path)
+
+
 def test_a_result_that_lacks_runs_is_that_of_its_plan(tmp_path):
     gone = {"scenario": "too_large", "seed": 99, "half": "keras", "reason": "it crashed"}
     result = sweep_result(failures=[gone])
