@@ -15,7 +15,14 @@ from parity.bench.groups import (
     p_below,
     p_of_welch,
 )
-from parity.stats import NUM_DRAWN, decide, least_p, power_of_limit
+from parity.stats import (
+    NUM_DRAWN,
+    decide,
+    least_p,
+    power_of_limit,
+    skew_error,
+    standard_errors,
+)
 
 
 def drawn(seed, n=12, m=12, *, shift=0.1):
@@ -240,6 +247,17 @@ def test_the_power_of_many_runs_that_is_an_integral_continues_that_which_is_draw
         assert integral < plain < integral + 0.06
 
 
+def test_the_power_of_many_runs_is_that_of_welchs_t_with_the_skew_that_is_left():
+    def integral(n):
+        # Two groups of normal runs with the same spread have 2 (n - 1) degrees of freedom.
+        skew = np.array(1.645 * skew_error(n) / (2 * math.sqrt(n)))
+        limit = float(standard_errors(stats.t.ppf(0.05, 2 * (n - 1)), skew))
+        return power_of_limit(0.24, math.sqrt(2 / n), 2 * (n - 1), limit)
+
+    assert group_power(0.24, 1.0, 257) == pytest.approx(integral(257), rel=1e-6)
+    assert group_power(0.24, 1.0, 256) != pytest.approx(integral(256), rel=1e-6)
+
+
 def test_without_a_spread_the_power_is_certain_from_six_runs_on():
     assert [group_power(0.1, 0.0, n) for n in (2, 5, 6, 100)] == [0, 0, 1, 1]
     assert group_power(0.1, 0.0, 6, difference=0.1) == 0
@@ -252,10 +270,14 @@ def test_a_level_that_no_number_of_runs_reaches_has_no_power():
 
 def test_spreads_are_drawn_in_one_sample_for_good():
     x, y = np.random.default_rng(0).standard_normal((2, NUM_DRAWN, 3))
-    spread, _, skews = groups._drawn(3)
+    spread, df, skews = groups._drawn(3)
     expected = np.sqrt((x.var(axis=1, ddof=1) + y.var(axis=1, ddof=1)) / 2)
     np.testing.assert_allclose(spread, expected)
-    assert skews.shape == (2, NUM_DRAWN)
+    np.testing.assert_allclose(df, stats.ttest_ind(x, y, axis=1, equal_var=False).df)
+    # Of the difference, and of the difference with its sign changed.
+    for sign, skew in zip((1, -1), skews, strict=True):
+        np.testing.assert_array_equal(skew, groups._difference(sign * x, sign * y)[3])
+    assert (skews[0] != skews[1]).any()
 
 
 def test_the_power_is_that_of_two_groups_of_the_smaller_size_with_the_same_error():
