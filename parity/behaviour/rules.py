@@ -151,11 +151,11 @@ def _suspicious(curves: Curves) -> Ruling | None:
             f"validation accuracy is {val:.3f}, above the {expected.ceiling:.3f} that the labels "
             "allow: training has seen validation images",
         )
-    if curves.is_eval and -(curves.gap or 0.0) > max(MAX_GAP, curves.gap_error or 0.0):
+    if curves.is_eval and val - train > max(MAX_GAP, curves.gap_error or 0.0):
         return Ruling(
             "suspicious",
             "above_training",
-            (f"validation accuracy is {val:.3f}, above the {train:.3f} of training in eval mode"),
+            f"validation accuracy is {val:.3f}, above the {train:.3f} of training in eval mode",
         )
     return _by_heart(curves)
 

@@ -86,17 +86,15 @@ def _rates(spec: RunSpec, history: History, num_trained: int) -> list[float]:
 
 def _end(spec: RunSpec, rule: EarlyStopping, history: History, num_trained: int) -> tuple[int, int]:
     """Returns the number of epochs, and the epoch whose weights are the last."""
-    best, best_epoch, wait = None, None, 0
+    best, best_epoch, wait = None, num_trained - 1, 0
     for epoch in range(rule.start_from_epoch, num_trained):
         loss = history[rule.monitor][epoch]
-        best_epoch = epoch if best_epoch is None else best_epoch
         wait += 1
         if _is_better(loss, best, rule.min_delta):
             best, best_epoch, wait = loss, epoch, 0
-        elif wait >= rule.patience and epoch > 0:
+        elif wait >= rule.patience:
             return epoch + 1, best_epoch if rule.restore_best_weights else epoch
-    is_restored = rule.restore_best_weights and best_epoch is not None
-    return spec.epochs, best_epoch if is_restored and best_epoch is not None else num_trained - 1
+    return spec.epochs, best_epoch if rule.restore_best_weights else num_trained - 1
 
 
 def _is_better(loss: float, best: float | None, min_delta: float) -> bool:

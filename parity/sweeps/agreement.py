@@ -77,7 +77,7 @@ def is_near(a: Judgement, b: Judgement, margins: Margins) -> bool:
         distance <= margin
         for run in (a, b)
         for between, distance, margin in _distances(run, margins)
-        if verdicts <= between and len(verdicts) == 2
+        if verdicts == between
     )
 
 

@@ -18,6 +18,7 @@ import numpy as np
 
 NUM_SWAPS = 8192  # all choices for 13 seeds; the error of a p of 0.05 is 0.0024
 _ROUNDING = 1e-9  # sums in another order differ by less, relative to their terms
+_ROWS = 512  # at a time: with all choices a few tens of megabytes
 
 
 @functools.lru_cache(maxsize=4)  # of 90 MB each where margins are strict
@@ -55,12 +56,11 @@ def p_of_sums(x: np.ndarray) -> np.ndarray:
     """
     rows = x.reshape(-1, x.shape[-1])
     choices = signs(rows.shape[1])
-    size = max(1, 2**22 // len(choices))  # rows at a time: a few tens of megabytes
     p = np.empty(len(rows))
-    for start in range(0, len(rows), size):
-        part = rows[start : start + size]
-        limit = part.sum(axis=1) + _ROUNDING * np.abs(part).sum(axis=1)
-        p[start : start + size] = np.mean(part @ choices.T <= limit[:, None], axis=1)
+    for start in range(0, len(rows), _ROWS):
+        here = slice(start, start + _ROWS)
+        limit = rows[here].sum(axis=1) + _ROUNDING * np.abs(rows[here]).sum(axis=1)
+        p[here] = np.mean(rows[here] @ choices.T <= limit[:, None], axis=1)
     return p.reshape(x.shape[:-1])
 
 

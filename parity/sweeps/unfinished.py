@@ -79,7 +79,7 @@ def sweep_of_store(folder: Path) -> tuple[SweepResult, tuple[str, ...]]:
     if not sweep.rows:
         raise InputError(f"{folder}: no run of the sweep has finished; give its command again")
     if plan is None:
-        mode, margins = modes.pop() if len(modes) == 1 else "independent", "visible"
+        mode, margins = "seeded" if modes == {"seeded"} else "independent", "visible"
     else:
         mode, margins = plan.mode, plan.margins
         versions["command"] = plan.command

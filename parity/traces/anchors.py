@@ -95,10 +95,10 @@ class AnchorPlan:
         """
         last = max(0, steps_per_epoch - NUM_STEPS)
         wanted = max(PER_EPOCH, -(-LEAST // epochs))
-        offsets = sorted({round(number * last / max(1, wanted - 1)) for number in range(wanted)})
+        offsets = sorted({round(number * last / (wanted - 1)) for number in range(wanted)})
         most = max(LEAST, MOST_BYTES // max(1, state_bytes)) // len(offsets)
         chosen = spread(range(epochs), most)
-        found = {0, 1} | {e * steps_per_epoch + offset for e in chosen for offset in offsets}
+        found = {1} | {e * steps_per_epoch + offset for e in chosen for offset in offsets}
         steps = sorted(step for step in found if step < epochs * steps_per_epoch)
         first = [step for step in steps if step % steps_per_epoch == 0]
         return cls(steps, spread(steps, NUM_MEASURED), spread(first, NUM_VALIDATED))

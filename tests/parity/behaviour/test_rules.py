@@ -341,6 +341,472 @@ def test_a_regression_is_not_judged_by_an_accuracy_that_does_not_fit_it():
     assert verdict({**values, "loss": [1.0, 0.8, 0.6]}) == "stagnant"
 
 
+FALLING = [1.0, 0.5, 0.3]
+RISING = [0.5, 0.8, 0.95]
+# history, what is known, rule, and its sentence
+SENTENCES = [
+    ({}, {}, "no_epoch", "the history has no epoch"),
+    ({"eval_loss": [1.0, 0.5, math.inf]}, {}, "not_finite", "eval_loss is inf in epoch 3"),
+    (
+        {"loss": [1.5, 0.5, 1.75]},
+        {},
+        "lost",
+        "the training loss ends at 1.75, not below its first (1.5), after 0.5 in epoch 2",
+    ),
+    (
+        {"loss": [1.5, 1.0, 0.5, 1.75]},
+        {},
+        "lost",
+        "the training loss ends at 1.75, not below its first (1.5), after 0.5 in epoch 3",
+    ),
+    (
+        {"accuracy": RISING, "val_accuracy": [0.5, 0.8, 0.85]},
+        {"ceiling": 0.8},
+        "above_labels",
+        "validation accuracy is 0.850, above the 0.800 that the labels allow: training has seen "
+        "validation images",
+    ),
+    (
+        {"eval_accuracy": [0.5, 0.8, 0.9], "val_accuracy": [0.5, 0.8, 0.96]},
+        {},
+        "above_training",
+        "validation accuracy is 0.960, above the 0.900 of training in eval mode",
+    ),
+    (
+        {"accuracy": RISING, "val_accuracy": [0.05, 0.05, 0.06]},
+        {"num_classes": 10, "num_val": 1000},
+        "worse_than_guessing",
+        "validation accuracy is 0.060, worse than guessing (0.100): the validation samples differ "
+        "from the training samples",
+    ),
+    (
+        {
+            "accuracy": RISING,
+            "val_accuracy": [0.2] * 3,
+            "loss": FALLING,
+            "val_loss": [9.0, 4.0, 4.0],
+        },
+        {"num_classes": 10},
+        "contradicts_training",
+        "the validation loss is never within 3.5 of the training loss, while guessing gives 2.3: "
+        "the training data mislead about the validation samples",
+    ),
+    (
+        {
+            "eval_accuracy": [0.5, 0.9, 1.0],
+            "val_accuracy": [0.5, 0.9, 1.0],
+            "eval_loss": [1.0, 0.1, 0.01],
+            "val_loss": [1.0, 0.1, 0.012],
+        },
+        {},
+        "by_heart",
+        "the training images are known by heart (loss 0.01), and those of validation just as well "
+        "(loss 0.012)",
+    ),
+    (
+        {"loss": [20.0, 19.5, 19.0]},
+        {},
+        "no_progress",
+        "the training loss has hardly changed from 20",
+    ),
+    (
+        {"accuracy": [0.5, 0.53, 0.52]},
+        {},
+        "no_progress",
+        "training accuracy is 0.520, below 0.900, and has gained no more than 0.030 since the "
+        "first epoch",
+    ),
+    (
+        {"accuracy": [0.05, 0.12, 0.15]},
+        {"num_classes": 10},
+        "at_chance",
+        "training accuracy is 0.150, close to guessing (0.100)",
+    ),
+    (
+        {"accuracy": [0.9, 0.95, 0.95], "val_accuracy": [0.95] * 3, "val_loss": [0.3, 0.2, 0.2]},
+        {},
+        "one_class",
+        "validation accuracy is 0.950 in every epoch, and its loss 0.2 is no better than always "
+        "naming one class",
+    ),
+    (
+        {"accuracy": RISING, "val_accuracy": [0.5, 0.8, 0.85]},
+        {},
+        "gap",
+        "training is better than validation by 0.100",
+    ),
+    (
+        {"accuracy": RISING, "val_accuracy": [0.5, 0.8, 0.5]},
+        {"num_val": 25},
+        "gap",
+        # 1.645 sqrt(0.5 * 0.5 / 25)
+        "training is better than validation by 0.450 (±0.165)",
+    ),
+    (
+        {"accuracy": [0.95], "val_accuracy": [0.85]},
+        {},
+        "one_epoch",
+        "training is better than validation by 0.100 after a single epoch, in which nothing is "
+        "learned by heart; train longer",
+    ),
+    *(
+        (
+            {"accuracy": [0.9, 0.95], "val_accuracy": [0.9, 0.92], "val_loss": val_loss},
+            {},
+            "turned",
+            "training is better than validation by 0.030, and the validation loss is 1.75 times "
+            f"its minimum of epoch {number}",
+        )
+        for number, val_loss in enumerate(
+            ([1.0, 1.75], [1.5, 1.0, 1.75], [1.5, 1.5, 1.0, 1.75]), start=1
+        )
+    ),
+    (
+        {"loss": FALLING, "val_loss": [1.0, 0.5, 0.75]},
+        {},
+        "turned",
+        "the validation loss is 1.50 times its minimum, but the training loss fell",
+    ),
+    (
+        {"loss": [1.0, 0.5, 0.25], "val_loss": [2.0, 1.0, 1.0]},
+        {},
+        "apart",
+        "the validation loss is 1, 4.0 times the training loss",
+    ),
+    ({"accuracy": [0.5, 0.7, 0.8]}, {}, "below_target", "training accuracy is 0.800, below 0.900"),
+    (
+        {"loss": FALLING, "val_accuracy": [0.5, 0.8, 0.92]},
+        {},
+        "validation_alone",
+        "validation accuracy is 0.920, above 0.900; the history has no training accuracy, but "
+        "training is hardly worse",
+    ),
+    ({"loss": FALLING}, {}, "no_training", "the history has no training accuracy"),
+    ({"accuracy": RISING}, {}, "no_validation", "the history has no validation accuracy"),
+    (
+        {"accuracy": RISING, "val_accuracy": [0.5, 0.8, 0.93]},
+        {},
+        "none",
+        "training accuracy is 0.950, above 0.900, and validation is not lower by more than 0.05 "
+        "and noise",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("values", "known", "rule", "sentence"), SENTENCES, ids=[case[2] for case in SENTENCES]
+)
+def test_each_rule_says_its_numbers(values, known, rule, sentence):
+    judged = judge(values, Expectation(**known))
+    assert (judged.rule, judged.because) == (rule, sentence)
+
+
+def test_a_judgement_has_the_numbers_of_the_curves():
+    values = {
+        "loss": [2.0, 1.0, 0.0],
+        "accuracy": [0.5, 0.75, 0.75],
+        "val_loss": [2.0, 1.0, 1.5],
+        "val_accuracy": [0.5, 0.5, 0.625],
+    }
+    judged = judge(values, Expectation(num_classes=4, target=0.7))
+    assert (judged.num_epochs, judged.train_accuracy, judged.val_accuracy) == (3, 0.75, 0.625)
+    assert (judged.gap, judged.gap_error, judged.is_eval) == (0.125, None, False)
+    assert (judged.target, judged.chance) == (0.7, 0.25)
+    assert (judged.best_epoch_number, judged.val_loss_rise) == (2, 1.5)
+    assert judged.epochs_to_plateau == pytest.approx(2.8)
+
+
+@pytest.mark.parametrize("best", range(4))
+def test_the_best_epoch_is_counted_from_1(best):
+    val_loss = [0.5 if epoch == best else 1.0 for epoch in range(4)]
+    assert judge({"val_loss": val_loss}).best_epoch_number == best + 1
+
+
+def rule_of(values, **known):
+    return judge(values, Expectation(**known)).rule
+
+
+AT_TARGET = 0.9 - 1e-6  # what float32 may make of it
+LIMITS = {
+    "the rounding of the target": ({"accuracy": [0.5, AT_TARGET]}, {}, "no_validation"),
+    "the rounding of the target from the start": (
+        {"accuracy": [AT_TARGET] * 3},
+        {},
+        "no_validation",
+    ),
+    "the rounding of the target after one epoch": (
+        {"accuracy": [AT_TARGET], "val_accuracy": [0.0]},
+        {},
+        "one_epoch",
+    ),
+    "the rounding of the target in validation": (
+        {"loss": FALLING, "val_accuracy": [0.5, 0.8, AT_TARGET]},
+        {},
+        "validation_alone",
+    ),
+    "the rounding of a gap": (
+        {"accuracy": [0.0, 0.05 + 1e-6], "val_accuracy": [0.0, 0.0]},
+        {"target": 0.0},
+        "none",
+    ),
+    "a training loss that is no number has no missing validation for an excuse": (
+        {"loss": [1.0, math.nan], "val_loss": [1.0, 0.5]},
+        {},
+        "not_finite",
+    ),
+    "a loss of 0 is not lost": ({"loss": [0.0, 0.0]}, {}, "no_training"),
+    "a negative loss is not lost": ({"loss": [-0.5, -0.5]}, {}, "no_training"),
+    "training at half the way to the target has not learned": (
+        history(0.5, 0.0),
+        {"num_classes": 10, "num_val": 1000},
+        "gap",
+    ),
+    "training beyond it has": (
+        history(0.51, 0.0),
+        {"num_classes": 10, "num_val": 1000},
+        "worse_than_guessing",
+    ),
+    "exactly what the labels allow": (history(0.99, 0.8), {"ceiling": 0.8}, "gap"),
+    "more than the labels allow": (history(0.99, 0.81), {"ceiling": 0.8}, "above_labels"),
+    "validation above training by the limit": (
+        {"eval_accuracy": [0.0, 0.0], "val_accuracy": [0.0, 0.05]},
+        {},
+        "below_target",
+    ),
+    "validation that equals training": (
+        {"eval_accuracy": [0.5, 0.95], "val_accuracy": [0.5, 0.95]},
+        {},
+        "none",
+    ),
+    # 1.645 sqrt(0.96 * 0.04 / 20) = 0.072.
+    "validation above training by chance": (
+        {"eval_accuracy": [0.5, 0.9], "val_accuracy": [0.5, 0.96]},
+        {"num_val": 20},
+        "none",
+    ),
+    "validation above training by more than chance": (
+        {"eval_accuracy": [0.5, 0.9], "val_accuracy": [0.5, 0.96]},
+        {"num_val": 200},
+        "above_training",
+    ),
+    "unknown classes contradict nobody": (
+        {**history(0.99, 0.2), "val_loss": [9.0, 9.0]},
+        {"chance": 0.1},
+        "gap",
+    ),
+    "without a training loss the validation loss alone": (
+        {"accuracy": [0.1, 0.99], "val_accuracy": [0.1, 0.2], "val_loss": [9.0, 2.88]},
+        {"num_classes": 10},
+        "contradicts_training",
+    ),
+    "without a training loss at the limit": (
+        {
+            "accuracy": [0.1, 0.99],
+            "val_accuracy": [0.1, 0.2],
+            "val_loss": [9.0, 1.25 * math.log(10)],
+        },
+        {"num_classes": 10},
+        "gap",
+    ),
+    "no validation loss contradicts nobody": (
+        {"accuracy": [0.1, 0.99], "val_accuracy": [0.1, 0.2]},
+        {"num_classes": 10},
+        "gap",
+    ),
+    "a short curve has no progress to lack": ({"loss": [1.0, 0.99]}, {}, "no_training"),
+    "a twentieth of the first loss is no progress": (
+        {"loss": [-20.0, -20.5, -21.0]},
+        {},
+        "no_progress",
+    ),
+    "more than a twentieth is": ({"loss": [20.0, 18.9, 19.5]}, {}, "no_training"),
+    "a gain of the limit is no progress": ({"accuracy": [0.0, 0.02, 0.05]}, {}, "no_progress"),
+    "a gain above the limit is": ({"accuracy": [0.0, 0.02, 0.051]}, {}, "below_target"),
+    # From 0.0 to 0.5 a tenth of the way is 0.05.
+    "at the limit of chance": (
+        {"accuracy": [0.0, 0.2, 0.05]},
+        {"chance": 0.0, "target": 0.5},
+        "at_chance",
+    ),
+    "above the limit of chance": (
+        {"accuracy": [0.0, 0.2, 0.051]},
+        {"chance": 0.0, "target": 0.5},
+        "below_target",
+    ),
+    "a steady gain of the limit": (
+        {"accuracy": [0.0, 0.01, 0.02], "loss": [1.0, 0.9, 0.8], "val_loss": [1.0, 0.9, 0.8]},
+        {},
+        "below_target",
+    ),
+    "a steady gain with the training loss alone": (
+        {"accuracy": [0.0, 0.01, 0.02], "loss": [1.0, 0.9, 0.8]},
+        {},
+        "below_target",
+    ),
+    "a steady gain without a loss": ({"accuracy": [0.0, 0.01, 0.02]}, {}, "no_progress"),
+    "a steady gain with one loss that stays": (
+        {"accuracy": [0.0, 0.01, 0.02], "loss": [1.0, 0.9, 0.8], "val_loss": [1.0, 1.0, 1.0]},
+        {},
+        "no_progress",
+    ),
+    "a gap of the smaller limit": (
+        {"accuracy": [0.0, 0.02], "val_accuracy": [0.0, 0.0], "val_loss": [1.0, 2.0]},
+        {"target": 0.0},
+        "none",
+    ),
+    "a rise of the limit": (
+        {"accuracy": [0.9, 0.95], "val_accuracy": [0.9, 0.92], "val_loss": [1.0, 1.5]},
+        {},
+        "none",
+    ),
+    "a lowest loss of 0 has no rise": (
+        {"accuracy": [0.9, 0.95], "val_accuracy": [0.9, 0.92], "val_loss": [0.0, 1.5]},
+        {},
+        "none",
+    ),
+    # 1.645 sqrt(0.92 * 0.08 / 20) = 0.0998.
+    "a rise with a gap by chance": (
+        {"accuracy": [0.9, 0.95], "val_accuracy": [0.9, 0.92], "val_loss": [1.0, 2.0]},
+        {"num_val": 20},
+        "none",
+    ),
+    "losses of two epochs are not judged": (
+        {"loss": [1.0, 0.5], "val_loss": [0.1, 0.5]},
+        {},
+        "no_training",
+    ),
+    "a training loss that came back": (
+        {"loss": [1.0, 0.9, 1.0], "val_loss": [0.5, 0.5, 5.0]},
+        {},
+        "no_training",
+    ),
+    "a training loss that rose": (
+        {"loss": [1.0, 0.9, 1.1], "val_loss": [0.5, 0.5, 5.0]},
+        {},
+        "no_training",
+    ),
+    "losses that rose by the limit": (
+        {"loss": FALLING, "val_loss": [1.5, 1.0, 1.2]},
+        {},
+        "apart",
+    ),
+    "losses at three times the training loss": (
+        {"loss": [1.0, 0.8, 0.5], "val_loss": [2.0, 1.8, 1.5]},
+        {},
+        "no_training",
+    ),
+    "no training loss is left": (
+        {"loss": [1.0, 0.5, 0.0], "val_loss": [1.0, 0.5, 0.5]},
+        {},
+        "no_training",
+    ),
+    "a negative training loss": (
+        {"loss": [1.0, 0.5, -0.5], "val_loss": [1.0, 0.5, 0.5]},
+        {},
+        "no_training",
+    ),
+    # A twentieth of the first validation loss is 1.
+    "losses apart by the limit": (
+        {"loss": [1.0, 0.5, 0.25], "val_loss": [20.0, 5.0, 1.25]},
+        {},
+        "no_training",
+    ),
+    "losses apart by more than the limit": (
+        {"loss": [1.0, 0.5, 0.25], "val_loss": [20.0, 5.0, 1.26]},
+        {},
+        "apart",
+    ),
+    "losses apart where validation reaches the target": (
+        {"loss": [1.0, 0.5, 0.25], "val_loss": [2.0, 1.0, 1.0], "val_accuracy": [0.5, 0.8, 0.9]},
+        {},
+        "validation_alone",
+    ),
+}
+
+
+@pytest.mark.parametrize(("values", "known", "rule"), LIMITS.values(), ids=LIMITS)
+def test_a_rule_holds_up_to_its_limit(values, known, rule):
+    assert rule_of(values, **known) == rule
+
+
+def in_eval_mode(**columns):
+    """Known by heart in eval mode, and in validation as well, in three epochs."""
+    known = {"accuracy": [0.5, 0.9, 1.0], "loss": [1.0, 0.1, 0.01]}
+    values = {f"{part}_{key}": column for key, column in known.items() for part in ("eval", "val")}
+    return {key: column for key, column in (values | columns).items() if column}
+
+
+@pytest.mark.parametrize(
+    ("values", "rule"),
+    [
+        (in_eval_mode(), "by_heart"),
+        (in_eval_mode(val_loss=[1.0, 0.1, 0.015]), "by_heart"),
+        (in_eval_mode(val_loss=[1.0, 0.1, 0.016]), "none"),
+        (in_eval_mode(val_loss=[]), "none"),
+        (in_eval_mode(eval_loss=[]), "none"),
+        ({key: column[1:] for key, column in in_eval_mode().items()}, "none"),
+    ],
+    ids=["known", "at the ratio", "above it", "no val_loss", "no loss", "two epochs"],
+)
+def test_what_is_known_by_heart_in_eval_mode_takes_three_epochs_and_both_losses(values, rule):
+    assert rule_of(values) == rule
+
+
+def test_where_the_first_epochs_have_no_validation_nothing_says_that_the_task_is_easy():
+    first = [math.nan] * 3
+    values = by_heart(1.0)
+    values["val_accuracy"], values["val_loss"] = [*first, 1.0], [*first, 0.01]
+    assert rule_of(values) == "by_heart"
+
+
+def constant_rates(**columns):
+    """One class in three epochs, which is right in 95 % of the images."""
+    values = {
+        "accuracy": [0.9, 0.95, 0.95],
+        "val_accuracy": [0.95] * 3,
+        "val_loss": [0.3, 0.2, 0.2],
+    }
+    return {key: column for key, column in (values | columns).items() if column}
+
+
+def entropy(p):
+    return -p * math.log(p) - (1 - p) * math.log(1 - p)
+
+
+@pytest.mark.parametrize(
+    ("values", "is_one_class"),
+    [
+        (constant_rates(), True),
+        (constant_rates(val_accuracy=[math.nan, 0.95, 0.95]), False),
+        (constant_rates(accuracy=[0.95], loss=[1.0, 0.5, 0.3]), False),
+        (constant_rates(accuracy=[0.9, 0.947, 0.95]), False),
+        (constant_rates(val_loss=[]), False),
+        (constant_rates(val_accuracy=[0.0] * 3), False),
+        # Both at what they may vary by, of rates near to 0.
+        (
+            constant_rates(accuracy=[0.0, 0.002, 0.004], val_accuracy=[0.0001, 0.0001, 0.0002]),
+            True,
+        ),
+        (
+            constant_rates(accuracy=[0.0, 0.002, 0.0041], val_accuracy=[0.0001, 0.0001, 0.0002]),
+            False,
+        ),
+        (
+            constant_rates(accuracy=[0.0, 0.002, 0.004], val_accuracy=[0.0001, 0.0001, 0.00021]),
+            False,
+        ),
+        (constant_rates(val_loss=[0.3, 0.3, 0.9 * entropy(0.95)]), True),
+    ],
+    ids=[
+        *("three epochs", "two epochs of validation", "one epoch of training", "training moves"),
+        *("no loss", "never right", "at both limits", "training above", "validation above"),
+        "at the limit of the loss",
+    ],
+)
+def test_one_class_has_a_constant_rate_for_three_epochs_and_a_loss_to_it(values, is_one_class):
+    assert (rule_of(values) == "one_class") is is_one_class
+
+
 WILD_FIRST = WILD["first"]
 
 

@@ -15,7 +15,14 @@ from parity.bench.groups import (
     p_below,
     p_of_welch,
 )
-from parity.stats import decide, least_p, power_of_limit
+from parity.stats import (
+    NUM_DRAWN,
+    decide,
+    least_p,
+    power_of_limit,
+    skew_error,
+    standard_errors,
+)
 
 
 def drawn(seed, n=12, m=12, *, shift=0.1):
@@ -27,9 +34,11 @@ SIZES = pytest.mark.parametrize("sizes", [(12, 12), (6, 30), (30, 6), (2, 2), (3
 
 
 @SIZES
-def test_welchs_t_is_that_of_scipy_with_halls_correction(sizes):
+@pytest.mark.parametrize("side", [1, -1])
+def test_welchs_t_is_that_of_scipy_with_halls_correction(sizes, side):
     n, m = sizes
-    x, y = drawn(3, n, m)
+    # Of the other side a long tail lies below, and no correction is made for it.
+    x, y = (side * values for values in drawn(3, n, m))
     found = stats.ttest_ind(x, y, equal_var=False)
     third = errors = 0.0
     for values, sign in ((x, 1), (y, -1)):
@@ -47,8 +56,9 @@ def test_welchs_t_is_that_of_scipy_with_halls_correction(sizes):
 
 
 @pytest.mark.parametrize("sizes", [(4, 4), (6, 6), (3, 7), (2, 9)], ids=str)
-def test_the_exact_test_is_that_of_scipy(sizes):
-    x, y = drawn(4, *sizes)
+@pytest.mark.parametrize("side", [1, -1])
+def test_the_exact_test_is_that_of_scipy(sizes, side):
+    x, y = (side * values for values in drawn(4, *sizes))
     expected = stats.permutation_test(
         (x, y), lambda a, b: np.mean(a) - np.mean(b), n_resamples=np.inf, alternative="less"
     ).pvalue
@@ -60,6 +70,10 @@ def test_of_many_runs_a_fixed_sample_is_dealt_that_has_what_was_observed():
     assert deals.shape == (groups.NUM_DEALS, 17)
     assert (deals.sum(axis=1) == 8).all()
     assert deals[0].tolist() == [1] * 8 + [0] * 9
+    # Of the same seed in every version: a benchmark has one result.
+    assert groups.NUM_DEALS == 2**13
+    chosen = np.random.default_rng(0).random((2**13, 17)).argsort(axis=1)[:, :8]
+    assert (np.take_along_axis(deals, chosen, axis=1)[1:] == 1).all()
     x, y = np.arange(8.0), np.arange(100.0, 109)
     assert groups._p_of_deals(x, y) >= 1 / groups.NUM_DEALS  # all others have a greater sum
     generator = np.random.default_rng(1)
@@ -233,9 +247,46 @@ def test_the_power_of_many_runs_that_is_an_integral_continues_that_which_is_draw
         assert integral < plain < integral + 0.06
 
 
+def test_the_power_of_many_runs_is_that_of_welchs_t_with_the_skew_that_is_left():
+    def integral(n):
+        # Two groups of normal runs with the same spread have 2 (n - 1) degrees of freedom.
+        skew = np.array(1.645 * skew_error(n) / (2 * math.sqrt(n)))
+        limit = float(standard_errors(stats.t.ppf(0.05, 2 * (n - 1)), skew))
+        return power_of_limit(0.24, math.sqrt(2 / n), 2 * (n - 1), limit)
+
+    assert group_power(0.24, 1.0, 257) == pytest.approx(integral(257), rel=1e-6)
+    assert group_power(0.24, 1.0, 256) != pytest.approx(integral(256), rel=1e-6)
+
+
 def test_without_a_spread_the_power_is_certain_from_six_runs_on():
     assert [group_power(0.1, 0.0, n) for n in (2, 5, 6, 100)] == [0, 0, 1, 1]
     assert group_power(0.1, 0.0, 6, difference=0.1) == 0
+
+
+def test_a_level_that_no_number_of_runs_reaches_has_no_power():
+    assert group_power(1.0, 0.0, 6, alpha=1 / 32) == 0
+    assert group_power(1.0, 0.0, 6, alpha=1 / 31) == 1
+
+
+def test_spreads_are_drawn_in_one_sample_for_good():
+    x, y = np.random.default_rng(0).standard_normal((2, NUM_DRAWN, 3))
+    spread, df, skews = groups._drawn(3)
+    expected = np.sqrt((x.var(axis=1, ddof=1) + y.var(axis=1, ddof=1)) / 2)
+    np.testing.assert_allclose(spread, expected)
+    np.testing.assert_allclose(df, stats.ttest_ind(x, y, axis=1, equal_var=False).df)
+    # Of the difference, and of the difference with its sign changed.
+    for sign, skew in zip((1, -1), skews, strict=True):
+        np.testing.assert_array_equal(skew, groups._difference(sign * x, sign * y)[3])
+    assert (skews[0] != skews[1]).any()
+
+
+def test_the_power_is_that_of_two_groups_of_the_smaller_size_with_the_same_error():
+    x, y = drawn(5, 9, 7)
+    found = equivalence_of_groups(x, y, 1.5)
+    sd = math.sqrt((np.var(x, ddof=1) / 9 + np.var(y, ddof=1) / 7) * 7 / 2)
+    assert (found.n, found.n_needed) == (7, groups_needed(1.5, sd))
+    assert found.power == pytest.approx(group_power(1.5, sd, 7), rel=1e-9)
+    assert (found.margin, found.alpha) == (1.5, 0.05)
 
 
 def test_the_runs_that_are_needed_are_the_fewest_that_are_enough():

@@ -49,6 +49,19 @@ def test_the_noise_is_that_of_the_measured_anchors_before_and_behind(tolerance_o
     assert tolerance.allowed(step, MOMENTUM) == pytest.approx(30 * expected)
 
 
+BEFORE_AND_BEHIND = {
+    "rising": ([1e-8, 2e-8, 3e-8, 4e-8], [1e-8, 2e-8, 2e-8, 3e-8, 3e-8, 4e-8, 4e-8]),
+    "falling": ([4e-8, 3e-8, 2e-8, 1e-8], [4e-8, 4e-8, 4e-8, 3e-8, 3e-8, 2e-8, 1e-8]),
+}
+
+
+@pytest.mark.parametrize(("noise", "expected"), BEFORE_AND_BEHIND.values(), ids=BEFORE_AND_BEHIND)
+def test_the_noise_of_anchors_further_away_does_not_count(tolerance_of, noise, expected):
+    tolerance = tolerance_of(noise_of(*noise, measured=(0, 3, 6, 9)))
+    found = [tolerance.allowed(step, MOMENTUM) / 30 for step in (0, 1, 3, 4, 6, 9, 10)]
+    assert found == pytest.approx(expected)
+
+
 def test_what_a_measured_anchor_lacks_is_taken_from_the_other(tolerance_of):
     tolerance = tolerance_of(noise_of(np.nan, 4e-8, measured=(0, 3)))
     assert tolerance.allowed(1, MOMENTUM) == pytest.approx(30 * 4e-8)
@@ -110,6 +123,24 @@ def test_a_port_that_rounds_as_the_reference_has_a_ratio_of_one(rounded):
     assert rounded([1e-8] * 20, [1e-8] * 20) == pytest.approx([1] * 20, rel=1e-6)
 
 
+def test_roundings_down_count_as_those_up(rounded):
+    assert rounded([-1e-8] * 20, [-2e-8] * 20) == pytest.approx([2] * 20, rel=1e-6)
+
+
+def test_the_port_has_the_median_of_six_anchors_on_each_side(rounded):
+    found = rounded([1e-8] * 20, [1e-8 * number for number in range(1, 21)])
+    # At the ends there are fewer: at first the medians of 1 to 7, 1 to 8, ...
+    ends = [4, 4.5, 5, 5.5, 6, 6.5], [14.5, 15, 15.5, 16, 16.5, 17]
+    assert found == pytest.approx([*ends[0], *range(7, 15), *ends[1]], rel=1e-6)
+
+
+def test_the_reference_has_the_upper_fifth_of_them(rounded):
+    found = rounded([1e-8 * number for number in range(1, 21)], [1e-8] * 20)
+    # Of 13 the eleventh, and of 7 at both ends the sixth.
+    assert found[7] == pytest.approx(1 / 12, rel=1e-6)
+    assert (found[0], found[-1]) == pytest.approx((1 / 6, 1 / 19), rel=1e-6)
+
+
 def test_a_comparison_that_rounding_decides_otherwise_in_some_steps_does_not_count(rounded):
     theirs, ours = [1e-8] * 20, [2e-8] * 20
     for step in (3, 9, 15):
@@ -131,15 +162,18 @@ def test_steps_that_are_exact_in_both_halves_do_not_differ(rounded):
     assert rounded([0.0] * 20, [1e-8] * 20) == [INF] * 20
 
 
-def test_a_step_in_float32_that_is_not_there_is_infinitely_far(tmp_path):
+@pytest.mark.parametrize("kind", ["float32", "moved/1"])
+def test_a_step_that_is_not_there_in_one_precision_is_infinitely_far(tmp_path, kind):
     keras, torch = anchored_parts(), anchored_parts()
     for step in ANCHORS:
-        del torch.arrays[f"anchored/{step}/float32/conv1.kernel"]
+        del torch.arrays[f"anchored/{step}/{kind}/conv1.kernel"]
     traces = keras.write(tmp_path / "keras"), torch.write(tmp_path / "torch")
     assert roundings(*traces, list(ANCHORS)) == [{"conv1.kernel": INF}] * 3
 
 
-@pytest.mark.parametrize("values", [[np.nan, 0.25], []], ids=["both diverge", "no values"])
+@pytest.mark.parametrize(
+    "values", [[np.nan, 0.25], [INF, -INF], []], ids=["both diverge", "both overflow", "no values"]
+)
 def test_what_is_the_same_in_either_precision_is_not_rounded(tmp_path, values):
     parts = anchored_parts()
     for step in ANCHORS:

@@ -62,6 +62,7 @@ REDUCE = {
     "a delta and a cooldown": ReduceLR(patience=1, min_delta=0.1, cooldown=2, factor=0.5),
     "a least rate": ReduceLR(patience=1, factor=0.3, min_lr=2e-4),
     "the training loss": ReduceLR(monitor="loss", patience=3),
+    "a long cooldown": ReduceLR(patience=2, cooldown=3, factor=0.5),
 }
 STOP = {
     "plain": EarlyStopping(patience=3),
@@ -95,6 +96,47 @@ def test_the_end_and_the_last_weights_are_those_of_early_stopping(rule, decimals
         assert (found.num_epochs, found.best_epoch) == (num_epochs, best)
 
 
+def of(values, *, epochs=5, **settings):
+    """What the rules say of a run whose losses are these, in training and in validation."""
+    return decisions(RunSpec(epochs=epochs, **settings), {"loss": values, "val_loss": values})
+
+
+def test_a_run_without_rules_keeps_its_rate_and_ends_with_its_last_epoch():
+    found = of([4.0, 3.0, 5.0, 6.0], dtype="float64")
+    assert (found.rates, found.num_epochs, found.best_epoch) == ([0.001] * 4, 5, 3)
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"restore_best_weights": False}, 2),
+        ({"restore_best_weights": True}, 1),
+        ({"restore_best_weights": True, "start_from_epoch": 3}, 2),
+    ],
+    ids=["last", "best", "watched too late"],
+)
+def test_a_run_that_is_not_stopped_ends_with_its_last_weights_unless_it_restores(
+    settings, expected
+):
+    found = of([3.0, 2.0, 4.0], epochs=3, early_stopping=EarlyStopping(patience=9, **settings))
+    assert (found.num_epochs, found.best_epoch) == (3, expected)
+
+
+@pytest.mark.parametrize(
+    ("rate", "expected"),
+    [
+        (1e-4, 1e-4),  # it starts below, and is not raised
+        (1e-3 * (1 + 1e-9), 1e-3 * (1 + 1e-9)),  # the same in float32, in which Keras compares
+        (1e-3 * (1 + 1e-6), 1e-3),
+    ],
+    ids=["below", "equal in float32", "above"],
+)
+def test_a_rate_is_cut_only_above_the_least_one(rate, expected):
+    rule = ReduceLR(patience=1, min_lr=1e-3)
+    found = of([1.0, 2.0, 3.0], dtype="float64", learning_rate=rate, reduce_lr=rule)
+    assert found.rates == [rate, rate, expected]
+
+
 def test_a_run_that_goes_on_past_its_end_is_told_where_the_end_was():
     spec = RunSpec(epochs=5, early_stopping=EarlyStopping(patience=1))
     values = [1.0, 2.0, 3.0, 4.0, 5.0]
@@ -118,3 +160,20 @@ def test_the_closest_call_is_the_epoch_whose_improvement_was_decided_by_least():
     rule = ReduceLR(patience=9, min_delta=0.0625)
     epoch, margin = closest_call(rule, [1.0, 0.5, 0.75, 0.375])
     assert (epoch, margin) == (3, 0.0625)
+    # By 0.4375, and by -0.3125.
+    assert closest_call(rule, [1.0, 0.5, 0.75]) == (2, 0.3125)
+
+
+def test_the_first_epoch_is_no_call_and_the_second_may_be_the_closest():
+    rule = ReduceLR(patience=9, min_delta=0)
+    assert closest_call(rule, [1.0]) == (0, float("inf"))
+    assert closest_call(rule, [1.0, 0.75, 0.25]) == (1, 0.25)
+
+
+def test_of_calls_that_are_equally_close_the_first_is_told():
+    assert closest_call(ReduceLR(patience=9, min_delta=0), [1.0, 0.75, 0.5]) == (1, 0.25)
+
+
+def test_epochs_that_are_not_watched_are_no_calls():
+    rule = EarlyStopping(patience=9, start_from_epoch=2)
+    assert closest_call(rule, [1.0, 1.0, 0.75, 0.25]) == (3, 0.5)

@@ -194,6 +194,11 @@ def test_weights_that_follow_rounding_in_training_are_left_out_and_told(compared
         r.facts["noise"]["trajectory/2/dense1.bias"] = 0.01 / 30
         r.arrays["gradient/dense1.bias"] = r.arrays["gradient/dense1.bias"] * 0  # Lion's, say
 
+    def at_most(r):
+        change(r)
+        r.facts["noise"]["trajectory/2/dense1.bias"] = 1e-3 / 30
+
+    assert compared_probe(None, at_most)["trajectory"].not_compared == ()
     level = compared_probe(moved("trajectory/2/dense1.bias", 0.005), change)["trajectory"]
     assert level.status == PASS
     ((what, why),) = level.not_compared
@@ -255,6 +260,112 @@ def test_a_changed_rate_fails_at_its_step_or_epoch(compared_probe, key, place, i
     assert (level.status, level.first_failure.name) == (FAIL, name)
     assert getattr(level.first_failure, unit) == number
     assert [i.name for i in level.items if i.status == FAIL] == [name]
+
+
+def with_exact(r):
+    """Rates of steps as exact numbers give them, a millionth further, and one of 0."""
+    scheduled(r)
+    r.arrays["schedule/exact"] = r.arrays["schedule/steps"] * (1 + 1e-6)
+    r.arrays["schedule/steps"][5], r.arrays["schedule/exact"][5] = 0.0, 1e-8
+
+
+def test_what_keras_rounds_in_a_rate_is_allowed_the_port_twice_up_to_four_units(compared_probe):
+    level = compared_probe(None, with_exact, levels=("schedule",))["schedule"]
+    steps = [item for item in level.items if item.step is not None]
+    assert [steps[number].step for number in (0, 127, 128, -1)] == [0, 127, 200, 1001]
+    # A millionth of 0.1 is more than four units in the last place of it; of 0.001 it is less.
+    allowed = [1.2e-7 + 2 * 4 / 2**23, 1.2e-7 + 2e-8, 1.2e-7 + 2e-6]
+    assert [steps[number].allowed for number in (0, 5, -1)] == pytest.approx(allowed, rel=1e-6)
+    epochs = [item for item in level.items if item.epoch is not None]
+    assert {item.allowed for item in epochs} == {1.2e-7}
+    assert [item.epoch for item in epochs] == list(range(12))
+
+
+def test_a_schedule_is_compared_as_far_as_both_halves_made_it(compared_probe):
+    def shorter(port):
+        port.arrays["schedule/steps"] = port.arrays["schedule/steps"][:9]
+        del port.arrays["schedule/epochs"], port.arrays["schedule/stopped"]
+
+    level = compared_probe(shorter, scheduled, levels=("schedule",))["schedule"]
+    assert [item.step for item in level.items] == list(range(9))
+    assert level.status == PASS
+
+
+@pytest.mark.parametrize(
+    ("kind", "callbacks", "applies"),
+    [
+        (None, [], False),
+        (None, [{"class": "EarlyStopping"}], True),
+        ("CosineDecay", [], True),
+    ],
+)
+def test_a_schedule_or_a_callback_is_something_to_compare(compared_probe, kind, callbacks, applies):
+    def reference(r):
+        scheduled(r)
+        r.facts["schedule"] = {"kind": kind, "callbacks": callbacks}
+
+    level = compared_probe(None, reference, levels=("schedule",))["schedule"]
+    assert (level.status, level.applies) == (PASS if applies else SKIPPED, applies)
+    assert "not compared" not in level.tolerance_source
+
+
+@pytest.mark.parametrize(
+    ("losses", "allowed"),
+    [
+        # Relative to the largest loss, of which the second is a hundredth.
+        ([1.0, 0.01, 1.0], [1e-12, 1e-10, 1e-12]),
+        ([4.0, 0.0, 4.0], [1e-12, 4e-12, 1e-12]),
+        ([0.5, 0.0, 0.25], [1e-12, 1e-12, 2e-12]),
+    ],
+)
+def test_a_loss_that_has_fallen_is_as_uncertain_as_the_largest(compared_probe, losses, allowed):
+    def reference(r):
+        r.arrays["trajectory/losses"] = np.array(losses)
+
+    level = compared_probe(None, reference, levels=("trajectory",))["trajectory"]
+    found = [item for item in level.items if item.name == "loss"]
+    assert [item.step for item in found] == [1, 2, 3]
+    assert [item.allowed for item in found] == pytest.approx(allowed)
+    assert level.status == PASS
+
+
+def test_a_weight_that_the_port_lacks_leaves_the_others_to_be_compared(compared_probe):
+    def change(port):
+        del port.arrays["trajectory/1/dense1.kernel"]
+        moved("trajectory/1/dense2.bias")(port)
+
+    assert failed(compared_probe(change)) == ("trajectory", ["dense2.bias"])
+
+
+def test_a_weight_that_the_port_holds_otherwise_leaves_the_others_to_be_compared(compared_probe):
+    def change(port):
+        port.facts["given"]["load"] = True
+        port.arrays["weights/dense1.kernel"] = port.arrays["weights/dense1.kernel"] + 1
+        port.arrays["trajectory/1/dense1.kernel"] = port.arrays["trajectory/1/dense1.kernel"] + 1
+        moved("trajectory/1/dense2.bias")(port)
+
+    level = compared_probe(change, levels=("trajectory",))["trajectory"]
+    assert [item.name for item in level.items if item.status == FAIL] == ["dense2.bias"]
+    assert [what for what, _ in level.not_compared] == ["dense1.kernel in training"]
+
+
+def test_a_loss_that_the_port_does_not_give_leaves_out_a_training_with_penalties(compared_probe):
+    def penalized(r):
+        r.arrays["penalty_gradient/dense1.kernel"] = np.zeros((5, 4))
+
+    def only_trajectory(*changes):
+        return compared_probe(*changes, levels=("trajectory",))["trajectory"]
+
+    level = only_trajectory(fact(False, "given", "loss"), penalized)
+    assert level.status == SKIPPED
+    assert "the port gives no loss, and Keras's loss has penalties" in level.tolerance_source
+    assert only_trajectory(None, penalized).status == PASS
+    assert only_trajectory(fact(False, "given", "loss")).status == PASS
+
+
+def test_whole_runs_are_not_judged_by_a_check(compared_probe):
+    level = compared_probe()["behaviour"]
+    assert (level.status, level.applies) == (SKIPPED, False)
 
 
 @pytest.mark.parametrize(("stopped", "text"), [(11, "12"), (0, "1"), (-1, "never")])

@@ -6,8 +6,10 @@ from ladder_runs import NAN, failing, levels_of
 from traces import STEPS_PER_EPOCH, anchored_parts
 
 from parity.ladder.anchored import MOST, ROUNDING_FACTOR
+from parity.ladder.engine import compare_level
 from parity.ladder.items import FAIL, PASS
 from parity.ladder.levels import LEVEL_IDS
+from parity.ladder.table import OF_RUN
 from parity.programs.run_spec import EarlyStopping, ReduceLR
 
 
@@ -189,7 +191,21 @@ def test_halves_that_decide_otherwise_by_their_own_losses_pass_and_the_margin_is
     schedule = level(levels, "schedule")
     assert schedule.status == PASS
     assert "from epoch 3 on they decide otherwise" in schedule.tolerance_source
-    assert "the val_loss of the halves differ by up to 0.5" in schedule.tolerance_source
+    # Keras's losses fell from 0.5 to 0.4, less a min_delta of 0.0001.
+    assert schedule.tolerance_source.endswith(
+        "the val_loss of the halves differ by up to 0.5, and Keras decided on an improvement by "
+        "0.1 in epoch 2"
+    )
+
+
+def test_rates_that_no_rule_explains_are_no_decision(compared):
+    def other(parts):
+        parts.history["learning_rate"] = [*parts.history["learning_rate"][:2], 0.5]
+        parts.arrays["rates"] = np.repeat(parts.history["learning_rate"], STEPS_PER_EPOCH)
+
+    found = failing(compared(other))
+    assert found.id == "schedule"
+    assert found.tolerance_source.endswith("each half by the rules, from its own losses")
 
 
 def test_a_half_that_does_not_decide_as_its_rule_fails(compared):
@@ -206,34 +222,65 @@ def test_a_half_that_does_not_decide_as_its_rule_fails(compared):
     assert first.name == "learning_rate of torch by the rule"
 
 
-def test_a_rate_within_an_epoch_that_the_history_does_not_have_fails_with_its_step(compared):
+@pytest.mark.parametrize(("step", "epoch"), [(0, 0), (3, 1), (5, 2)])
+def test_a_rate_within_an_epoch_that_the_history_does_not_have_fails_with_its_step(
+    compared, step, epoch
+):
     def change(parts):
-        parts.arrays["rates"][3:] *= 1.01
+        parts.arrays["rates"][step:] *= 1.01
 
     found = failing(compared(change))
     first = found.first_failure
     assert (found.id, first.name) == ("schedule", "learning rates of torch's steps")
-    assert (first.step, first.epoch) == (3, 1)
+    assert (first.step, first.epoch) == (step, epoch)
 
 
-def test_weights_that_a_half_ends_with_are_those_of_its_best_epoch(compared):
+@pytest.mark.parametrize("length", [5, 7])
+def test_rates_of_another_number_of_steps_fail(tmp_path, length):
+    keras, torch = anchored_parts(), anchored_parts()
+    torch.arrays["rates"] = np.resize(torch.arrays["rates"], length)
+    traces = keras.write(tmp_path / "keras"), torch.write(tmp_path / "torch")
+    first = compare_level("schedule", OF_RUN, *traces).first_failure
+    assert (first.name, first.note) == ("learning rates of torch's steps", "shape or dtype differs")
+    assert (first.step, first.epoch) == (None, None)
+
+
+def test_the_last_steps_of_a_run_are_compared_from_their_anchor(compared):
+    """Two steps are made from it, and two are left."""
+
+    def late(parts):
+        parts.facts["anchors"] = parts.facts["anchors_measured"] = [0, 1, 4]
+        for key in [key for key in parts.arrays if key.startswith("anchored/3/")]:
+            parts.arrays[key.replace("/3/", "/4/", 1)] = parts.arrays.pop(key)
+
+    def wrong(parts):
+        late(parts)
+        parts.arrays["anchored/4/loss"] += 1
+
+    assert level(compared(late, late), "trajectory").status == PASS
+    assert failing(compared(wrong, late)).first_failure.step == 4
+
+
+@pytest.mark.parametrize("best", [1, 2, 3])
+def test_weights_that_a_half_ends_with_are_those_of_its_best_epoch(compared, best):
     rule = EarlyStopping(patience=3, restore_best_weights=True)
 
-    def best_is_second(parts):
-        parts.history["val_loss"] = [0.5, 0.25, 0.375]
+    def has_best(parts):
+        parts.history["val_loss"] = [0.25 if epoch == best else 0.5 for epoch in (1, 2, 3)]
         for name in ("conv1.kernel", "dense1.bias"):
-            parts.arrays[f"trajectory/4/{name}"] += 0.5
-            parts.arrays[f"restored/{name}"] = parts.arrays[f"trajectory/4/{name}"].copy()
+            parts.arrays[f"trajectory/{2 * best}/{name}"] += 0.5
+            parts.arrays[f"restored/{name}"] = parts.arrays[f"trajectory/{2 * best}/{name}"].copy()
 
     settings = {"early_stopping": rule}
-    assert level(compared(best_is_second, **settings), "schedule").status == PASS
+    assert level(compared(has_best, **settings), "schedule").status == PASS
 
-    def of_last(parts):
-        best_is_second(parts)
-        parts.arrays["restored/conv1.kernel"] = parts.arrays["trajectory/6/conv1.kernel"]
+    def of_another(parts):
+        has_best(parts)
+        parts.arrays["restored/conv1.kernel"] = parts.arrays["trajectory/1/conv1.kernel"]
 
-    first = failing(compared(of_last, **settings)).first_failure
-    assert first.name == "conv1.kernel that torch ends with, of epoch 2"
+    first = failing(compared(of_another, **settings)).first_failure
+    assert first.name == f"conv1.kernel that torch ends with, of epoch {best}"
+    assert first.step == 2 * best
 
 
 def fit_of(accuracy, val_accuracy, *, num_val=200):
@@ -251,12 +298,13 @@ def fit_of(accuracy, val_accuracy, *, num_val=200):
     [
         # A gap of 0.057 is one above the limit, 0.049 is none.
         ((0.95, 0.893), (0.95, 0.901), 200, PASS),
+        ((0.95, 0.901), (0.95, 0.893), 200, PASS),
         # Gaps of 0.20 and 0.04 are 0.16 apart; 200 samples explain up to about 0.1.
         ((0.95, 0.75), (0.95, 0.91), 200, FAIL),
         # With 100,000 samples 0.057 and 0.045 are two gaps.
         ((0.95, 0.893), (0.95, 0.905), 100_000, FAIL),
     ],
-    ids=["near the limit", "far apart", "many samples"],
+    ids=["near the limit", "the other way", "far apart", "many samples"],
 )
 def test_two_verdicts_near_a_limit_pass_if_chance_explains_them(
     compared, keras, torch, num_val, status
@@ -265,11 +313,34 @@ def test_two_verdicts_near_a_limit_pass_if_chance_explains_them(
     assert level(levels, "behaviour").status == status
 
 
+def test_two_verdicts_may_differ_by_three_deviations_of_two_counts(compared):
+    behaviour = level(compared(fit_of(0.95, 0.901), fit_of(0.95, 0.893)), "behaviour")
+    # One right and one wrong sample more: 571 of 602, and 180.4 of 202.
+    variances = [2 * p * (1 - p) / n for p, n in ((571 / 602, 600), (180.4 / 202, 200))]
+    limits = [3 * variance**0.5 for variance in (*variances, sum(variances))]
+    names = ["train_accuracy", "val_accuracy", "gap"]
+    assert [item.name for item in behaviour.items] == names
+    assert [item.allowed for item in behaviour.items] == pytest.approx(limits)
+    assert [item.worst for item in behaviour.items] == pytest.approx([0, 0.008, 0.008])
+    source = behaviour.tolerance_source
+    assert source.startswith("the same verdict, or numbers that differ by less than chance; Keras:")
+    assert "Keras: overfit, training is better" in source
+    assert "; torch: good_fit, training accuracy" in source
+
+
+def test_runs_with_the_same_verdict_are_compared_by_it_alone(compared):
+    behaviour = level(compared(), "behaviour")
+    assert behaviour.tolerance_source == "the same verdict"
+    assert [item.name for item in behaviour.items] == ["verdict"]
+
+
 def test_a_run_that_diverges_in_one_half_only_fails(compared):
     def change(parts):
         parts.history["val_loss"][2] = NAN
 
-    assert failing(compared(change)).id == "behaviour"
+    found = failing(compared(change))
+    assert (found.id, found.first_failure.name) == ("behaviour", "verdict")
+    assert found.tolerance_source == "the same verdict"
 
 
 def test_a_port_that_stops_earlier_by_its_own_losses_is_compared_as_far_as_it_goes(compared):

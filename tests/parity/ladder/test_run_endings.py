@@ -6,8 +6,10 @@ from ladder_runs import failing, levels_of, moved, other_rates
 from traces import HISTORY_KEYS, STEPS_PER_EPOCH, whole_parts
 
 from parity.errors import RunError
+from parity.ladder.engine import compare_level
 from parity.ladder.items import FAIL, PASS
 from parity.ladder.levels import LEVEL_IDS
+from parity.ladder.table import OF_RUN
 from parity.programs.run_spec import EarlyStopping
 
 STOPPING = EarlyStopping(patience=1)
@@ -68,6 +70,19 @@ def test_a_port_that_does_not_bring_back_the_best_weights_fails(compared_ended):
     found = failing(compared_ended(ended(4), torch))
     first = found.first_failure
     assert (found.id, first.name, first.index) == ("schedule", "conv1.kernel (restored)", (0, 1))
+    assert first.step == STEPS_PER_EPOCH * 4
+
+
+@pytest.mark.parametrize(("by", "status"), [(1.8e-12, PASS), (2.2e-12, FAIL)])
+def test_weights_that_are_brought_back_may_be_rounded(tmp_path, by, status):
+    """By 1e-12 of the largest, 2; each half brings back its own to the bit."""
+    keras, torch = ended(4), ended(4)
+    for key in ("restored/conv1.kernel", "trajectory/8/conv1.kernel"):
+        torch.arrays[key][0, 1] += by
+    traces = keras.write(tmp_path / "keras"), torch.write(tmp_path / "torch")
+    found = compare_level("schedule", OF_RUN, *traces)
+    assert found.status == status
+    assert found.worst.name == "conv1.kernel (restored)"
 
 
 def as_alike(parts):

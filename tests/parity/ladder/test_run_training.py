@@ -1,5 +1,6 @@
 """The training of a run: its trajectory, its rates, and the verdict on the fit."""
 
+import numpy as np
 import pytest
 from ladder_runs import INF, NAN, failing, levels_of, moved, other_rates
 from traces import HISTORY_KEYS, STEPS_PER_EPOCH, whole_parts
@@ -16,7 +17,7 @@ def set_history(key, epoch, value):
 
 
 @pytest.mark.parametrize("key", HISTORY_KEYS[:-1])
-@pytest.mark.parametrize("epoch", [0, 2])
+@pytest.mark.parametrize("epoch", [0, 1, 2])
 def test_a_value_of_the_history_is_named_with_its_epoch(compared_with, keras, key, epoch):
     value = keras.history[key][epoch]
     allowed = 1e-12 * max(1, value)
@@ -42,6 +43,36 @@ def test_the_earliest_step_that_differs_is_named_first(compared_with):
     rows = [item for item in found.items if item.name == "running loss"]
     assert [(item.step, item.status) for item in rows][1] == (3, FAIL)
     assert found.worst.step == 4
+
+
+@pytest.mark.parametrize(
+    ("losses", "by"),
+    [
+        # Within 1e-12, which is absolute below 1, and above it.
+        (0.5, (0.8e-12, 5e-12)),
+        (1.5, (0.5e-12, 9e-12)),
+    ],
+)
+def test_a_running_loss_within_the_limit_does_not_hide_a_later_one_above(tmp_path, losses, by):
+    parts = whole_parts()
+    parts.arrays["running_loss"] = np.full(6, losses)
+    keras = parts.write(tmp_path / "keras")
+    parts.arrays["running_loss"][2:4] += by
+    found = failing(levels_of(keras, parts.write(tmp_path / "torch")))
+    assert (found.first_failure.name, found.first_failure.step) == ("running loss", 4)
+
+
+def test_of_two_running_losses_above_the_limit_the_first_is_named(compared_with):
+    def change(parts):
+        # 1.6 and 1.4, to which the limit is relative.
+        parts.arrays["running_loss"][2:4] += [1.1e-12 * 1.6, 9e-12]
+
+    assert failing(compared_with(change)).first_failure.step == 3
+
+
+def test_initial_weights_are_no_part_of_the_trajectory(compared_with):
+    trajectory = compared_with()[LEVEL_IDS.index("trajectory")]
+    assert min(item.step for item in trajectory.items) == 1
 
 
 def test_of_all_weights_of_a_step_the_worst_is_named(compared_with):

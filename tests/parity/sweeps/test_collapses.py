@@ -25,15 +25,21 @@ GOOD, STUCK, DIVERGED = run(), run("stagnant"), run("diverged")
         (run("underfit", train_accuracy=0.5, chance=0.1), "good_fit", False),
         (DIVERGED, "good_fit", True),
         (DIVERGED, "diverged", False),
+        (DIVERGED, None, True),
         (STUCK, "good_fit", True),
         (STUCK, None, True),
+        (STUCK, "underfit", True),
         # It is meant to be stagnant, but not to diverge.
         (STUCK, "stagnant", False),
         (DIVERGED, "stagnant", True),
         # One epoch is too short to be called stagnant: a tenth of the way from 0.1 to 0.9 is 0.18.
         (run("underfit", train_accuracy=0.18, chance=0.1, target=0.9), "underfit", True),
         (run("underfit", train_accuracy=0.181, chance=0.1, target=0.9), "underfit", False),
+        # Exactly a tenth of the way from 0.0 to 0.5, and below it.
+        (run("underfit", train_accuracy=0.05, chance=0.0, target=0.5), "underfit", True),
+        (run("underfit", train_accuracy=0.04, chance=0.0, target=0.5), "underfit", True),
         (run("underfit", train_accuracy=0.1), "underfit", False),  # chance is unknown
+        (run("underfit", chance=0.1), "underfit", False),
     ],
 )
 def test_a_run_has_collapsed_if_it_did_not_train_and_was_meant_to(judgement, expected, collapsed):
@@ -55,6 +61,61 @@ def test_runs_that_did_not_train_are_counted_and_diverged_ones_among_them():
     assert (found.num_seeds, found.keras, found.torch) == (4, 1, 3)
     assert (found.keras_diverged, found.torch_diverged) == (1, 1)
     assert found.has_some
+
+
+@pytest.mark.parametrize(
+    ("keras", "torch", "has_some"),
+    [(GOOD, GOOD, False), (STUCK, GOOD, True), (GOOD, STUCK, True), (STUCK, STUCK, True)],
+)
+def test_a_collapse_in_either_half_is_one(keras, torch, has_some):
+    assert judged((keras, torch), (GOOD, GOOD)).has_some is has_some
+
+
+@pytest.mark.parametrize(("keras", "torch", "n"), [(1, 1, 20), (0, 1, 20), (3, 1, 30)])
+def test_seeds_are_needed_until_exact_intervals_of_the_mean_share_are_within_the_margin(
+    keras, torch, n
+):
+    found = judged(
+        *[(STUCK, GOOD)] * keras, *[(GOOD, STUCK)] * torch, *[(GOOD, GOOD)] * (n - keras - torch)
+    )
+    share = (keras + torch) / (2 * n)
+
+    def width(number):
+        k = share * number
+        ends = stats.beta.ppf(0.025, k, number - k + 1), stats.beta.ppf(0.975, k + 1, number - k)
+        return ends[1] - ends[0]
+
+    assert width(found.needed) < 0.1 <= width(found.needed - 1)
+    assert (found.verdict, found.lacks_seeds) == ("inconclusive", found.needed > n)
+
+
+def test_more_seeds_than_a_million_are_lacking():
+    found = judged((STUCK, GOOD), *[(GOOD, GOOD)] * 19, margin=1e-4)
+    assert found.needed is None
+    assert found.lacks_seeds
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [(DIVERGED, GOOD), (GOOD, DIVERGED), (DIVERGED, DIVERGED)],
+    ids=["keras", "torch", "both"],
+)
+def test_where_a_run_diverged_more_seeds_would_decide_nothing(pair):
+    found = judged(pair, *[(GOOD, GOOD)] * 19)
+    assert (found.verdict, found.lacks_seeds) == ("inconclusive", False)
+
+
+def test_what_is_decided_lacks_no_seeds():
+    assert not judged((GOOD, STUCK), *[(GOOD, GOOD)] * 19, p_different=0.01).lacks_seeds
+    assert not judged(*[(GOOD, GOOD)] * 45, *[(STUCK, STUCK)] * 5).lacks_seeds
+
+
+@pytest.mark.parametrize("pair", [(STUCK, GOOD), (GOOD, STUCK)], ids=["keras", "torch"])
+def test_an_interval_that_leaves_the_margin_on_one_side_is_not_equivalent(pair):
+    found = judged(*[pair] * 5, *[(GOOD, GOOD)] * 45)
+    ends = sorted([-found.low, found.high])
+    assert ends[0] < 0.1 < ends[1]
+    assert found.verdict == "inconclusive"
 
 
 def test_where_every_run_trained_nothing_is_to_be_compared():

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -95,6 +96,67 @@ def test_seeds_without_a_result_are_counted():
     assert (alone.verdicts[0].num_missing, found.verdicts[0].num_missing) == (0, 3)
     assert found.comparisons == alone.comparisons
     assert only(found).equivalence.n == found.verdicts[0].num_seeds == len(SEEDS)
+
+
+def test_seeds_without_a_result_are_those_of_their_scenario():
+    both = [*rows(SEEDS, SEEDS, scenario="a"), *rows(SEEDS, SEEDS, scenario="b")]
+    gone = [{"scenario": name, "seed": seed} for name, seed in (("a", 8), ("a", 9), ("b", 9))]
+    found = compare(both, made("a") | made("b"), missing=gone)
+    assert {row.scenario: row.num_missing for row in found.verdicts} == {"a": 2, "b": 1}
+
+
+@pytest.mark.parametrize("names", [("a", "b"), ("b", "a")], ids=str)
+def test_a_difference_of_the_verdicts_is_that_of_its_scenario(names):
+    same, other = names
+    verdicts = {"keras": ["good_fit"] * 8, "torch": ["overfit"] * 8}
+    runs = [
+        *rows(SEEDS, SEEDS, scenario=same),
+        *rows(SEEDS, SEEDS, scenario=other, verdicts=verdicts),
+    ]
+    found = compare(runs, made("a") | made("b"))
+    assert {row.scenario: row.verdict for row in found.verdicts} == {
+        same: "agree",
+        other: "different",
+    }
+    assert {row.p_different for row in found.verdicts if row.scenario == same} == {1.0}
+    assert {row.p_different for row in found.collapses} == {1.0}
+
+
+def with_collapses(count, values, *, shift=0.0):
+    """Runs of which torch's first ones did not train; the others differ by a shift."""
+    return [
+        row(seed, half, "stagnant", val_accuracy=0.1)
+        if half == "torch" and seed < count
+        else row(seed, half, val_accuracy=value + shift * (half == "torch"))
+        for half in HALVES
+        for seed, value in enumerate(values)
+    ]
+
+
+def test_what_is_open_in_the_means_and_in_the_collapses_is_open():
+    found = compare(with_collapses(1, SEEDS[:5]), made())
+    assert found.verdicts[0].verdict == "agree"
+    assert found.collapses[0].verdict == only(found).verdict == "inconclusive"
+    assert found.verdict == "inconclusive"
+
+
+def test_what_differs_in_the_means_and_in_the_collapses_fails():
+    found = compare(with_collapses(9, SEEDS * 3, shift=0.1), made())
+    assert found.collapses[0].verdict == only(found).verdict == "different"
+    assert found.verdict == "fail"
+
+
+def test_seeds_are_lacking_only_where_more_of_them_could_decide():
+    noise = [0.03, -0.03, 0.02, -0.02, 0.03, -0.03, 0.02, -0.02]
+    open_row = only(compare(rows(SEEDS, moved(SEEDS, 0, noise)), made()))
+    assert open_row.lacks_seeds
+    assert open_row.needed == open_row.equivalence.n_needed
+    assert not replace(open_row, verdict="equivalent").lacks_seeds
+    assert not replace(open_row, verdict="different").lacks_seeds
+    assert not replace(open_row, has_diverged=True).lacks_seeds
+    enough = replace(open_row.equivalence, n=open_row.needed)
+    assert enough.has_enough
+    assert not replace(open_row, equivalence=enough).lacks_seeds
 
 
 def test_runs_are_paired_by_seed_in_whatever_order_they_finished():

@@ -53,6 +53,8 @@ def test_what_is_put_is_there(make_store, kind):
     assert store.finished() == set()
     assert KEY not in store
     store.put(KEY, RECORD)
+    assert place(store, KEY).endswith(f"/results/ab/{KEY}.json")
+    assert Path(place(store, KEY)).exists() or store._files.exists(place(store, KEY))
     for reader in (store, make_store(kind)):
         assert reader.finished() == {KEY}
         assert KEY in reader

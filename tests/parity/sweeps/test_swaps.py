@@ -26,7 +26,11 @@ def test_few_seeds_have_every_choice_once_and_what_was_observed_first(num_seeds)
 
 def test_many_seeds_have_a_sample_that_is_the_same_each_time_and_holds_what_was_observed():
     found = signs(14)
+    assert NUM_SWAPS == 2**13
     assert found.shape == (NUM_SWAPS, 14)
+    # Of the same seed in every version: a sweep has one result.
+    bits = np.random.default_rng(0).integers(0, 2, (NUM_SWAPS, 14))
+    np.testing.assert_array_equal(found[1:], 1 - 2 * bits[1:])
     assert (found[0] == 1).all()
     assert set(np.unique(found)) == {-1, 1}
     assert np.abs(found[1:].mean(axis=0)).max() < 0.05
@@ -77,6 +81,11 @@ def test_rows_are_tested_each_on_its_own():
     found = p_of_sums(x)
     assert found.shape == (3, 4)
     assert found[1, 2] == p_of_sums(x[1, 2])
+    # More than are computed at a time.
+    x = np.random.default_rng(1).normal(size=(1100, 4))
+    found = p_of_sums(x)
+    for number in (0, 511, 512, 1023, 1024, 1099):
+        assert found[number] == p_of_sums(x[number])
 
 
 @pytest.mark.parametrize(("first", "second"), [(0, 5), (7, 1), (3, 3), (1, 0)])
@@ -123,11 +132,19 @@ def test_means_without_a_spread_are_surely_different_or_not_different_at_all():
     assert found[0].tolist() == [0.0, 1.0]
     # Only the choice that swaps all is as extreme: p is 2 of 8, not 0.
     assert step_down(found).tolist() == [0.25, 1.0]
+    # Nor does the rounding of their sum give them one.
+    assert p_of_swapped_means(np.full((6, 1), 0.1), None)[0].tolist() == [0.0]
 
 
 def test_one_test_is_corrected_to_the_share_of_choices_that_are_as_extreme():
     p = np.array([[0.02], [0.5], [0.02], [0.01]])
     assert step_down(p).tolist() == [0.75]
+
+
+@pytest.mark.parametrize(("by", "expected"), [(1e-9, 1.0), (-1e-9, 1.0), (1e-6, 2 / 3)])
+def test_p_values_that_differ_by_rounding_are_as_extreme(by, expected):
+    p = np.array([[0.3], [0.3 * (1 + by)], [0.2]])
+    assert step_down(p).tolist() == [expected]
 
 
 def test_corrected_p_values_by_hand():

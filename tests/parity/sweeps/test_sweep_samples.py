@@ -72,6 +72,12 @@ def test_what_a_run_does_not_have_is_left_out_with_its_partner():
     assert (sample.keras, sample.torch) == ((3.0, 3.1, 2.9), (3.1, 3.1, 3.0))
 
 
+def test_more_may_be_left_out_than_are_compared():
+    runs = pairs("gap", [0.1, None, None, None, 0.1], [0.1, 0.1, 0.1, None, 0.1])
+    (sample,) = found({"some": runs})
+    assert (sample.seeds, sample.num_left_out) == ((0, 4), 3)
+
+
 def test_a_value_of_0_is_one():
     (sample,) = found({"some": pairs("gap", [0.0, 0.1], [0.1, 0.0])})
     assert (sample.keras, sample.num_left_out) == ((0.0, 0.1), 0)
@@ -135,7 +141,9 @@ def test_the_effect_of_a_remedy_is_what_it_takes_off_the_gap_of_the_same_seed():
     assert effect.torch == pytest.approx((-0.17, -0.19, -0.17, -0.19))
 
 
-@pytest.mark.parametrize("base_verdict", ["underfit", "stagnant", "suspicious"])
+@pytest.mark.parametrize(
+    "base_verdict", ["underfit", "stagnant", "suspicious", "good_fit", "diverged", None]
+)
 def test_where_the_cured_run_does_not_overfit_the_effect_is_on_accuracy(base_verdict):
     base = [0.60, 0.62], [0.60, 0.62]
     remedy = [0.90, 0.94], [0.80, 0.84]

@@ -49,6 +49,19 @@ def test_the_comparison_that_needs_most_counts():
     assert seeds.needed == needed["gap"] > needed["accuracy"]
 
 
+@pytest.mark.parametrize("names", [("a", "b"), ("b", "a")], ids=str)
+def test_what_a_scenario_needs_is_no_matter_of_another(names):
+    sure, unsure = names
+    runs = [
+        *rows(SEEDS, SEEDS, scenario=sure),
+        *rows(SEEDS, moved(SEEDS, 0, NOISE), scenario=unsure),
+    ]
+    equivalence = compare(runs, made("a") | made("b"))
+    needed = {seeds.scenario: seeds.needed for seeds in seeds_of(equivalence, ())}
+    assert needed[sure] == 0
+    assert needed[unsure] > 8
+
+
 def test_a_difference_near_the_margin_needs_no_more_seeds():
     equivalence, (seeds,) = found(rows(SEEDS, moved(SEEDS, 0.015)))
     assert only(equivalence).verdict == "inconclusive"

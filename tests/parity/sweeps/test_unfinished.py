@@ -44,8 +44,8 @@ def test_runs_of_the_plan_without_a_result_are_missing(tmp_path):
     rows = sweep_rows(seeds=8)
     plan(tmp_path, rows)
     stored_runs(tmp_path, rows[:14])  # seven seeds of the first scenario
-    result, _ = sweep_of_store(tmp_path)
-    assert (result.num_runs, len(result.failures)) == (14, len(rows) - 14)
+    result, problems = sweep_of_store(tmp_path)
+    assert (result.num_runs, len(result.failures), problems) == (14, len(rows) - 14, ())
     assert result.failures[0] == {
         "scenario": "too_large", "seed": 7, "half": "keras", "reason": NOT_RUN,
     }  # fmt: skip
@@ -69,7 +69,7 @@ def test_a_result_of_the_plan_that_is_damaged_is_missing_and_told(tmp_path):
     (tmp_path / "results" / key[:2] / f"{key}.json").write_text("{")
     result, problems = sweep_of_store(tmp_path)
     assert [(row["seed"], row["half"]) for row in result.failures] == [(0, "keras")]
-    assert "cannot be used" in problems[0]
+    assert problems[0].startswith("results/00/000000000000...json cannot be used (")
 
 
 def test_without_a_plan_the_visible_margins_judge_and_that_is_told(tmp_path):
@@ -126,14 +126,54 @@ def test_a_damaged_run_is_told_and_the_others_are_kept(tmp_path):
     assert "cannot be used" in problems[1]
 
 
-def test_of_two_records_of_a_run_the_later_one_counts(tmp_path):
+@pytest.mark.parametrize(
+    ("first", "second", "later"), [(5.0, 4.0, 0.7), (4.0, 5.0, 0.6), (5.0, 5.0, 0.7)]
+)
+def test_of_two_records_of_a_run_the_later_one_counts(tmp_path, first, second, later):
     row = sweep_rows(scenarios=("too_large",), seeds=1)[0]
-    for key, started, accuracy in (("a" * 64, 5.0, 0.7), ("b" * 64, 4.0, 0.6)):
+    for key, started, accuracy in (("a" * 64, first, 0.7), ("b" * 64, second, 0.6)):
         told = stored_run(row) | {"key": key, "run": {"wall_s": 1.0, "started": started}}
         told["history"]["val_accuracy"] = [accuracy] * 4
         write(tmp_path / "results" / key[:2] / f"{key}.json", told)
     (found,) = sweep_of_store(tmp_path)[0].rows
-    assert found.judgement.val_accuracy == pytest.approx(0.7)
+    assert found.judgement.val_accuracy == pytest.approx(later)
+
+
+def test_a_record_of_no_known_scenario_is_told_and_the_others_are_kept(tmp_path):
+    rows = sweep_rows(scenarios=("too_large",), seeds=2)
+    stored_runs(tmp_path, rows)
+    key = f"{1:064x}"
+    path = tmp_path / "results" / key[:2] / f"{key}.json"
+    record = json.loads(path.read_text())
+    record["spec"]["scenario"] = "mine"
+    write(path, record)
+    result, problems = sweep_of_store(tmp_path)
+    assert problems[1:] == ("mine seed 0 torch: not a scenario of parity list",)
+    assert result.num_runs == 3
+
+
+@pytest.mark.parametrize(
+    ("keras", "torch", "mode"),
+    [
+        (["independent"], ["seeded"], "seeded"),
+        (["seeded"], ["independent"], "independent"),
+        ([], ["seeded", "seeded"], "seeded"),
+        ([], ["seeded", "independent"], "independent"),
+        (["seeded"], [], "independent"),
+    ],
+    ids=str,
+)
+def test_without_a_plan_the_mode_is_that_of_the_ports_if_all_have_the_same(
+    tmp_path, keras, torch, mode
+):
+    modes = {"keras": keras, "torch": torch}
+    rows = sweep_rows(scenarios=("too_large",), seeds=2)
+    for number, row in enumerate(rows):
+        if row.seed < len(modes[row.half]):
+            record = stored_run(row, mode=modes[row.half][row.seed])
+            key = f"{number:064x}"
+            write(tmp_path / "results" / key[:2] / f"{key}.json", record | {"key": key})
+    assert sweep_of_store(tmp_path)[0].mode == mode
 
 
 def test_a_folder_without_a_finished_run_is_an_error(tmp_path):
@@ -160,7 +200,14 @@ def test_a_result_is_superseded_by_the_plan_of_a_later_sweep(tmp_path):
     assert later(rows[:-1])
     other = rows[0].spec.replace(seed=99)
     assert later([*rows, Task("keras", other, "f" * 64)])
-    assert later([Task(rows[0].half, rows[0].spec, "f" * 64), *rows[1:]])  # of other code
+    # Of other code.
+    assert later([Task(rows[0].half, rows[0].spec, "f" * 64), *rows[1:]])
+    assert later([*rows[:-1], Task(rows[-1].half, rows[-1].spec, "0" * 64)])
+
+
+def test_a_damaged_plan_supersedes_nothing(tmp_path):
+    (tmp_path / PLAN).write_text("{")
+    assert not is_superseded(sweep_result(), tmp_path)
 
 
 def test_a_result_that_lacks_runs_is_that_of_its_plan(tmp_path):

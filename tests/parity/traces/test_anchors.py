@@ -35,6 +35,18 @@ def test_a_run_has_at_least_twenty_anchors_and_each_epoch_three(steps_per_epoch,
     assert len(steps) >= LEAST
 
 
+def test_of_few_epochs_each_has_as_many_anchors_as_make_twenty_evenly_spread():
+    # The second step of the run is one more.
+    assert [len(steps_of(100, epochs, 1000)) for epochs in (1, 2, 3)] == [21, 21, 22]
+    # Ten in 97 steps: one in every 10.78.
+    in_epoch = [0, 11, 22, 32, 43, 54, 65, 75, 86, 97]
+    assert steps_of(100, 2, 1000) == [0, 1, *in_epoch[1:], *(100 + step for step in in_epoch)]
+
+
+def test_a_run_of_one_step_has_one_anchor():
+    assert steps_of(1, 1, 1000) == [0]
+
+
 @pytest.mark.parametrize(("steps_per_epoch", "expected"), [(1, [0, 1, 2, 3]), (3, [0, 1, 3, 6, 9])])
 def test_an_epoch_that_is_as_short_as_the_steps_from_an_anchor_has_one(steps_per_epoch, expected):
     assert steps_of(steps_per_epoch, 4, 1000) == expected
@@ -50,8 +62,15 @@ def test_epochs_are_left_out_evenly_where_all_anchors_would_be_too_large():
     assert max(np.diff(epochs)) - min(np.diff(epochs)) <= 1
 
 
+def test_half_a_gigabyte_of_anchors_is_kept():
+    # A hundred anchors of five megabytes are 500 megabytes; 107 fit, three in an epoch.
+    assert len(steps_of(10, 1000, 5_000_000)) == 3 * 35 + 1
+    assert len(steps_of(10, 1000, 0)) == 3 * 1000 + 1
+
+
 def test_huge_states_leave_the_least_number_of_anchors():
-    assert LEAST - 3 <= len(steps_of(10, 1000, MOST_BYTES)) <= LEAST + 2
+    # Twenty, three in an epoch, and the second step.
+    assert len(steps_of(10, 1000, MOST_BYTES)) == 3 * 6 + 1
 
 
 def test_noise_and_validation_are_measured_at_some_anchors_from_the_first_on():
