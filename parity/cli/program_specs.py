@@ -53,7 +53,12 @@ def specs_of(
                 f"unknown program {name!r}: {table.path} has {', '.join(table.programs)}; "
                 "`parity list` shows all of them, and the scenarios"
             )
+        if settings.get("max_feed") is not None:
+            raise InputError(
+                f"--max-feed with the scenario {name!r}: only your own programs have it"
+            )
         found = find(name)
+        settings = {key: value for key, value in settings.items() if key != "max_feed"}
         spec = found.spec.replace(**{**(found.full if full else {}), **given(dict(settings))})
         numbers = range(found.num_seeds_of(margins)) if seeds is None else seeds
         specs += [spec.replace(seed=seed) for seed in numbers] or [spec]

@@ -13,6 +13,7 @@ from parity.cli.options import (
     COMMON,
     RUN_SETTINGS,
     exit_code,
+    number_option,
     out_option,
     parse_seeds,
     with_children,
@@ -57,6 +58,11 @@ from parity.traces.folder import REPORT
     type=click.Choice(["random", "last"]),
     help="How to choose validation samples: at random with the seed, or the last ones.  "
     "[default: random]",
+)
+@number_option(
+    "--max-feed",
+    "MiB of batches to write down for a program of your own that feeds no arrays.",
+    show_default="1024",
 )
 @out_option("Folder for the run directories and the report.  [default: parity-runs/DATE-TIME]")
 @with_children()

@@ -117,8 +117,8 @@ def sweep(
     table = own_programs()
     if own := [name for name in scenarios if name in table.programs]:
         raise InputError(f"{own[0]!r} is a program of your own; a sweep takes built-in scenarios")
-    found = specs_of(scenarios or BEHAVIOUR, seeds or None, full, settings, margins)
-    specs = [spec for spec in found if isinstance(spec, RunSpec)]
+    named = specs_of(scenarios or BEHAVIOUR, seeds or None, full, settings, margins)
+    specs = [spec for spec in named if isinstance(spec, RunSpec)]
     options = _engine_options(out, children)
     if engine == "ray":
         from parity.sweeps import ray_cluster

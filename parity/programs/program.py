@@ -27,6 +27,7 @@ class Program(settings.Settings):
         train_size: number of training samples of a source of images.
         val_size: number of validation samples of a source of images.
         dtype: of weights, activations and optimizer.
+        max_feed: MiB of batches that are written down if `fit` gets no arrays.
     """
 
     NOUN = "programs"
@@ -40,6 +41,7 @@ class Program(settings.Settings):
     train_size: settings.AtLeast1 | None = None
     val_size: settings.AtLeast1 | None = None
     dtype: settings.Dtype = "float64"
+    max_feed: settings.AtLeast1 = 1024
 
     def check(self) -> None:
         """Rejects a program that lacks a half."""

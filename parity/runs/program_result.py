@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from parity.behaviour.rules import judge
@@ -32,7 +33,7 @@ def compared(spec: ProgramSpec, run: RunFolder) -> Result:
     """
     halves = [run.half(half) for half in HALVES]
     keras, port = (Trace(half.path) for half in halves)
-    trainings = [Trace(half.training.path) for half in halves]
+    trainings = (Trace(halves[0].training.path), Trace(halves[1].training.path))
     result = Result(
         verdict=PASS,
         spec={name: value for name, value in spec.to_dict().items() if name != "folder"},
@@ -40,7 +41,7 @@ def compared(spec: ProgramSpec, run: RunFolder) -> Result:
         environment={"keras": keras.environment, "torch": port.environment},
         mode="replayed",
         incomplete=incomplete_of(keras, port),
-        not_compared=not_compared_of(keras, port),
+        not_compared=(*not_compared_of(keras, port), *_left_out(*trainings)),
         behaviour={
             h: judge(trace.history).to_json() for h, trace in zip(HALVES, trainings, strict=True)
         },
@@ -49,6 +50,15 @@ def compared(spec: ProgramSpec, run: RunFolder) -> Result:
     )
     result = with_training(name_causes(result, keras, port), *trainings)
     return replace(result, verdict=verdict_of(result.levels, result.incomplete))
+
+
+def _left_out(keras: Trace, torch: Trace) -> Iterator[dict[str, str]]:
+    """Yields {"what", "why"} of what of a training is not compared."""
+    for name, why in (torch.facts.get("metrics_left_out") or {}).items():
+        yield {"what": f"the metric {name}", "why": f"it is not known here ({why})"}
+    if (number := keras.facts.get("num_fits", 1)) > 1:
+        why = f"the script calls `fit` {number} times, and the first call is compared"
+        yield {"what": "later trainings of the script", "why": why}
 
 
 def with_training(result: Result, keras: Trace, torch: Trace) -> Result:

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from keras_impl.harness import versions
 from keras_impl.harness.factories import Reference
+from parity.errors import InputError
 
 _SETTINGS = (
     *("batch_size", "epochs", "initial_epoch", "steps_per_epoch", "validation_split"),
@@ -26,7 +27,7 @@ def fed_arrays(reference: Reference) -> dict[str, Any]:
     or (x, y, weight). Where `fit` gets no arrays, `train_batches` or `val_batches` stand in their
     place, empty: they are known only when they have been fed.
     """
-    given = (reference.x, reference.y, reference.sample_weight)
+    given = (_in_order(reference, reference.x), reference.y, reference.sample_weight)
     is_plain = reference.shuffle in (True, False)
     found: dict[str, Any] = {}
     validation = reference.validation_data
@@ -41,10 +42,18 @@ def fed_arrays(reference: Reference) -> dict[str, Any]:
     else:
         found["train_batches"] = ()
     if validation is not None and versions.are_arrays(validation):
-        found["val"] = _arrays(validation)
+        x, *others = validation
+        found["val"] = _arrays((_in_order(reference, x), *others))
     elif validation is not None:
         found["val_batches"] = ()
     return found
+
+
+def _in_order(reference: Reference, x: Any) -> Any:
+    """Returns inputs by name in the order of the model, in which the port gets them."""
+    if not isinstance(x, Mapping):
+        return x
+    return tuple(x[tensor.name] for tensor in reference.model.inputs)
 
 
 def is_whole(fed: Mapping[str, Any]) -> bool:
@@ -115,6 +124,20 @@ class Written:
             return
         self._size += size
         self.batches.append(batch)
+
+    def kept(self, most_mib: int) -> list[Any]:
+        """Returns all batches.
+
+        Raises:
+            InputError: some were left out.
+        """
+        if self.num_left_out:
+            raise InputError(
+                f"`fit` was fed more than max_feed={most_mib} MiB of batches, of which "
+                f"{self.num_left_out} were left out; expected arrays, fewer epochs, or a larger "
+                "max_feed"
+            )
+        return self.batches
 
     def watch(self, model: keras.Model, step: str) -> None:
         """Keeps every batch that a step of a model gets.

@@ -58,9 +58,8 @@ def run_program(task: ProgramTask) -> RunResult:
         fitted, result, batches = train(spec, reference, nests, training, task.report)
         results.append(result)
         if not is_written:
-            cut = {name: part.num_left_out for name, part in batches.items()}
-            kept = {name: part.batches for name, part in batches.items()}
-            ends = {"epoch_ends": training.facts["epoch_ends"], "num_left_out": cut}
+            kept = {name: part.kept(spec.max_feed) for name, part in batches.items()}
+            ends = {"epoch_ends": training.facts["epoch_ends"]}
             write_feed(task.folder.feed, {**nests, **kept}, ends)
             task.probed()
         return fitted
@@ -104,9 +103,16 @@ def metrics_of(model: keras.Model) -> dict[str, list[Any]]:
     """Returns the metrics that a model was compiled with, as their names or configurations."""
     compiled = getattr(model, "_compile_metrics", None)
     return {
-        name: [
-            metric if isinstance(metric, str) else keras.metrics.serialize(metric)
-            for metric in keras.tree.flatten(getattr(compiled, f"_user_{name}", None) or [])
-        ]
+        name: list(map(_told, keras.tree.flatten(getattr(compiled, f"_user_{name}", None) or [])))
         for name in ("metrics", "weighted_metrics")
     }
+
+
+def _told(metric: Any) -> Any:
+    """Returns the name or the configuration of a metric; of one of the user's own, its name."""
+    if isinstance(metric, str):
+        return metric
+    try:
+        return keras.metrics.serialize(metric)
+    except (AttributeError, NotImplementedError, TypeError, ValueError):
+        return str(getattr(metric, "name", getattr(metric, "__name__", type(metric).__name__)))

@@ -23,9 +23,6 @@ from torch_impl.harness.port.recurrent_stack import Part, is_stacked, run_stacke
 from torch_impl.layers import Dropout
 from torch_impl.layers.dropout import SpatialDropout
 
-# (number of the dropout in a pass, its input, the rate of the port) -> what it returns.
-Dropped = Callable[[int, torch.Tensor, float], torch.Tensor]
-
 
 class Masks:
     """The masks of a training.
@@ -45,7 +42,6 @@ class Masks:
         for pair in self._pairs:
             if pair is not None and (name := _layer_of(pair)) in states:
                 self._drawing[name] = _drawing(pair, states[name])
-        self._modules = [call.module for call in dropouts if call.module is not None]
         self._are_functions = any(_is_function(call) for call in dropouts)
         self._number = 0
         _set_states(port, states)
@@ -55,12 +51,9 @@ class Masks:
         """Gives the dropouts of the block Keras's masks."""
         with ExitStack() as stack:
             stack.callback(self._module.register_forward_pre_hook(self._begin_pass).remove)
-            inside: list[nn.Module] = []
-            seen = set()
+            inside: list[nn.Module] = []  # watched modules that are being called
             for module in self._module.modules():
-                is_one = kind_of(module) == "dropout" or isinstance(module, nn.RNNBase)
-                if is_one and id(module) not in seen:
-                    seen.add(id(module))
+                if kind_of(module) == "dropout" or isinstance(module, nn.RNNBase):
                     stack.enter_context(self._watched(module, inside))
             if self._are_functions:
                 stack.enter_context(_Functions(self.dropped_next, inside))
@@ -76,8 +69,8 @@ class Masks:
         drawing = None if pair is None else self._drawing.get(_layer_of(pair))
         if pair is None or drawing is None or rate >= 1:
             return x
-        kept = drawing.draw(torch.Size(_keras_shape(pair, x)), x.dtype)
-        shape = _keras_shape(pair, x)
+        shape = torch.Size(_keras_shape(pair, x))
+        kept = drawing.draw(shape, x.dtype)
         mask = pair.native(kept.expand(shape).numpy(), x)
         if mask is None:
             return x

@@ -1,7 +1,8 @@
 """run_program: probes a user's port, and trains it on what Keras was fed.
 
-spec, trace of Keras's probes, feed -> probes of the port -> trace of the half
--> training           -> trace of the training
+Keras's probes -> probes of the port -> trace of the half
+Keras's feed   -> training           -> trace of the training, and how far a change of the
+initial weights drives it apart
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,8 +15,6 @@ from torch_impl.harness.port.portable import from_returned
 from torch_impl.trainer import Batch, Stepper
 from torch_impl.trainer.nests import leaves, mapped
 from torch_impl.trainer.step import takes_weights
-
-Loss = Callable[..., torch.Tensor]
 
 
 class ReplayedStepper(Stepper):

@@ -6,6 +6,7 @@ import pytest
 
 from keras_impl.harness.factories import Reference
 from keras_impl.harness.program.feed import Written, fed_arrays, is_whole, order_of, settings_of
+from parity.errors import InputError
 from torch_impl import KerasSeeds
 
 X, Y = np.arange(20.0).reshape(10, 2), np.arange(10)
@@ -65,3 +66,19 @@ def test_batches_are_written_down_until_there_are_too_many(recwarn):
     model.fit((each for each in batches * 2), steps_per_epoch=4, verbose=0, shuffle=False)
     assert [batch[1].ravel().tolist() for batch in written.batches] == [[0, 1, 2, 3], [4, 5, 6, 7]]
     assert written.num_left_out == 2
+    with pytest.raises(
+        InputError, match="more than max_feed=3 MiB of batches, of which 2 were left"
+    ):
+        written.kept(3)
+
+
+def test_inputs_by_name_are_in_the_order_of_the_model():
+    inputs = [keras.Input((2,), name=name) for name in ("second", "first")]
+    model = keras.Model(inputs, keras.layers.Concatenate()(inputs))
+    by_name = {"first": X, "second": X + 1}
+    found = fed_arrays(
+        Reference(model, x=by_name, y=Y, validation_data=(by_name, Y), shuffle=False)
+    )
+    for x in (found["x"], found["val"][0]):
+        assert np.array_equal(x[0], X + 1)
+        assert np.array_equal(x[1], X)
