@@ -39,7 +39,7 @@ OPTIONS = st.sampled_from(
 @pytest.mark.parametrize("name", ["Precision", "Recall"])
 def test_precision_and_recall_are_keras(name):
     @settings(max_examples=20)
-    @given(batches(SHARES, BITS), OPTIONS)
+    @given(batches(SHARES, BITS, weights=("none", "vector")), OPTIONS)
     def same(made, options):
         assert_is_keras(name, options, made)
 
