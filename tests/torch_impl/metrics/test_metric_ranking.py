@@ -21,6 +21,15 @@ def test_argmax_is_keras(x, axis):
     assert argmax(torch.tensor(x), axis).tolist() == expected.tolist()
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_argmax_of_rows_that_are_nearly_ties_is_keras(dtype):
+    limits = np.finfo(dtype)
+    rows = [[-0.0, 0.0], [0.0, -0.0], [limits.max, np.inf], [-np.inf, np.nan], [np.nan, limits.min]]
+    x = np.array(rows, dtype)
+    expected = np.asarray(keras.ops.argmax(x, -1)).tolist()
+    assert argmax(torch.tensor(x)).tolist() == expected == [1, 0, 1, 0, 0]
+
+
 @pytest.mark.parametrize("x", [[[0, 3, 3], [1, 0, 1]], [[False, True, True]]], ids=str)
 def test_argmax_takes_whole_numbers_and_booleans(x):
     assert argmax(torch.tensor(x)).tolist() == [1, 0][: len(x)]
@@ -45,3 +54,11 @@ def test_only_the_first_of_equal_outputs_stay(x, k):
     keras.config.set_floatx("float64")
     expected = np.asarray(_filter_top_k(keras.ops.convert_to_tensor(x), k))
     assert only_top_k(torch.tensor(x), k).tolist() == expected.tolist()
+
+
+def test_the_first_of_many_equal_outputs_stay():
+    """Torch sorts short rows in order by itself."""
+    y_pred = torch.tensor([0.5, 0.7]).repeat(200)[None]
+    expected = torch.tensor([False, True]).repeat(200)[None]
+    expected[0, 100:] = False
+    assert torch.equal(only_top_k(y_pred, 50) > 0, expected)
