@@ -1,5 +1,6 @@
 """Areas are Keras's: curves, ways to add up, thresholds, columns, weights of labels."""
 
+import keras
 import numpy as np
 import pytest
 import torch
@@ -98,6 +99,11 @@ def test_an_output_of_0_is_above_the_first_threshold_and_1_below_the_last():
     metric = metrics.AUC(num_thresholds=3)
     metric.update(torch.tensor([0.0, 1.0]), torch.tensor([1, 1]))
     assert metric.state_dict()["true_positives"].tolist() == [2, 1, 0]
+
+
+@pytest.mark.parametrize("options", [{}, {"thresholds": [0.9, 0.2]}], ids=str)
+def test_thresholds_are_those_of_keras(options):
+    assert list(metrics.AUC(**options).thresholds.values) == keras.metrics.AUC(**options).thresholds
 
 
 def test_outputs_between_two_thresholds_count_as_equal():

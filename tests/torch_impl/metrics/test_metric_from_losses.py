@@ -79,6 +79,13 @@ def test_a_cosine_has_an_axis(axis):
     assert_is_keras("CosineSimilarity", {"axis": axis}, [(y_pred, y_true)])
 
 
+@pytest.mark.parametrize("from_logits", [True, False])
+def test_a_crossentropy_has_an_axis_of_classes(from_logits):
+    y_pred, y_true = np.random.default_rng(1).uniform(0.1, 0.9, (2, 5, 3))
+    options = {"axis": 0, "from_logits": from_logits}
+    assert_is_keras("CategoricalCrossentropy", options, [(y_pred, y_true)])
+
+
 def test_a_cosine_is_1_for_the_same_direction_and_the_loss_is_minus_1():
     y = torch.tensor([[3.0, 4.0]], dtype=torch.float64)
     assert metrics.CosineSimilarity(dtype="float64")(2 * y, y).item() == pytest.approx(1)
