@@ -50,6 +50,12 @@ def test_areas_of_columns_are_averaged_as_in_keras(options, label_weights):
         assert_is_keras("AUC", settings, made)
 
 
+def test_weights_of_columns_do_not_multiply_what_is_counted():
+    metric = metrics.AUC(3, multi_label=True, label_weights=[5.0, 0.0])
+    metric.update(torch.tensor([[0.9, 0.9]]), torch.ones(1, 2))
+    assert metric.state_dict()["true_positives"].tolist() == [[1, 1], [1, 1], [0, 0]]
+
+
 def test_weights_of_labels_multiply_those_of_samples_without_columns():
     generator = np.random.default_rng(1)
     batch = generator.uniform(size=(6, 2)), generator.integers(0, 2, (6, 2))
@@ -99,6 +105,17 @@ def test_an_output_of_0_is_above_the_first_threshold_and_1_below_the_last():
     metric = metrics.AUC(num_thresholds=3)
     metric.update(torch.tensor([0.0, 1.0]), torch.tensor([1, 1]))
     assert metric.state_dict()["true_positives"].tolist() == [2, 1, 0]
+
+
+def test_thresholds_that_turn_out_even_are_counted_in_buckets_as_in_keras():
+    """float32(7 / 13) * 13 is a little more than 7: 7 / 13 is above itself."""
+    thresholds = [i / 13 for i in range(1, 13)]
+    y_pred, y_true = np.array([7 / 13], "float32"), np.array([1.0])
+    ours, theirs = metrics.AUC(thresholds=thresholds), keras.metrics.AUC(thresholds=thresholds)
+    ours.update(torch.tensor(y_pred), torch.tensor(y_true))
+    theirs.update_state(y_true, y_pred)
+    counts = ours.state_dict()["true_positives"].tolist()
+    assert counts == np.asarray(theirs.true_positives).tolist() == [1.0] * 8 + [0.0] * 6
 
 
 @pytest.mark.parametrize("options", [{}, {"thresholds": [0.9, 0.2]}], ids=str)

@@ -56,6 +56,12 @@ def test_a_row_of_zeros_has_no_greatest_output():
     assert metric.state_dict()["false_positives"] == 0
 
 
+def test_the_greatest_of_negative_outputs_is_positive():
+    batch = np.array([[-0.5, -0.3], [-2.0, -7.0]]), np.array([[0.0, 1.0], [0.0, 1.0]])
+    assert_is_keras("F1Score", {}, [batch])
+    assert metrics.F1Score()(*map(torch.tensor, batch))[1] > 0.6
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
