@@ -9,7 +9,7 @@ from keras_metrics import SCORES, SHARES, array, assert_is_keras, batches, both
 
 from torch_impl import metrics
 
-FEW = settings(max_examples=20)
+FEW = settings(max_examples=14)
 BITS = st.sampled_from([0.0, 1.0])
 
 

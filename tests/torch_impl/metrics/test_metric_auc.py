@@ -22,7 +22,7 @@ def test_an_area_is_keras(curve, method):
         [{"num_thresholds": 5}, {"num_thresholds": 2}, {"thresholds": [0.3, 0.1]}, {}]
     )
 
-    @settings(max_examples=8)
+    @settings(max_examples=6)
     @given(batches(SHARES, BITS, weights=("none", "vector", "full")), options)
     def same(made, chosen):
         settings = {"curve": curve, "summation_method": method, **chosen}

@@ -74,7 +74,7 @@ def test_counts_are_keras(thresholds, is_multi_label, dtype):
     kinds = ("none", "vector", "column", "full", "scalar")
 
     # Keras traces its buckets of columns in every call, which takes time.
-    @settings(max_examples=3 if is_multi_label and thresholds.is_even else 8)
+    @settings(max_examples=3 if is_multi_label and thresholds.is_even else 6)
     @given(batches(SHARES | st.just(1.5) | st.just(-1.0), BITS, weights=kinds, max_batches=1))
     def same(made):
         for batch in made:
@@ -83,7 +83,7 @@ def test_counts_are_keras(thresholds, is_multi_label, dtype):
     same()
 
 
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(
     batches(SHARES, BITS, columns=(3, 4), weights=("none", "vector", "column")),
     st.sampled_from([EVEN, UNEVEN]),

@@ -15,7 +15,7 @@ OUTPUTS = SHARES | st.sampled_from([1e-10, -0.3])
 
 @pytest.mark.parametrize("average", [None, "micro", "macro", "weighted"])
 def test_a_score_is_keras(average):
-    @settings(max_examples=15)
+    @settings(max_examples=10)
     @given(
         batches(OUTPUTS, BITS, columns=(2, 3), weights=("none", "vector")),
         st.sampled_from([1.0, 0.5, 2.0]),

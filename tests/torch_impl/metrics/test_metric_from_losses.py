@@ -42,7 +42,7 @@ CASES = [
 def test_a_loss_as_a_metric_is_keras(case):
     name, options, outputs, targets = case
 
-    @settings(max_examples=10)
+    @settings(max_examples=7)
     @given(batches(outputs, targets, weights=("none", "vector", "column")))
     def same(made):
         assert_is_keras(name, options, made)

@@ -45,7 +45,7 @@ def test_values_and_weights_of_all_shapes_are_reduced_as_in_keras(shapes, name):
     assert_same(*same_results(name, updates))
 
 
-@settings(max_examples=20)
+@settings(max_examples=14)
 @given(st.data(), st.sampled_from(["Mean", "Sum"]))
 def test_several_batches_with_weights_of_zero_and_masks_are_keras(data, name):
     updates = []

@@ -20,7 +20,7 @@ BOUNDS = {
 
 @pytest.mark.parametrize(("name", "bound"), BOUNDS.items())
 def test_an_operating_point_is_keras(name, bound):
-    @settings(max_examples=15)
+    @settings(max_examples=10)
     @given(
         batches(SHARES, BITS, columns=(2, 3), weights=("none", "vector"), max_batches=2),
         st.sampled_from([0.0, 0.5, 2 / 3, 0.75, 1.0]),

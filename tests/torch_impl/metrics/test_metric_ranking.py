@@ -14,7 +14,7 @@ from torch_impl.metrics.ranking import argmax, in_top_k, only_top_k
 ODD = st.sampled_from([-np.inf, -1.0, -0.0, 0.0, 1e-300, 1.0, 2.0, np.inf, np.nan])
 
 
-@settings(max_examples=40)
+@settings(max_examples=30)
 @given(array((3, 4), ODD), st.sampled_from([0, 1, -1]))
 def test_argmax_is_keras(x, axis):
     expected = np.asarray(keras.ops.argmax(x, axis))
@@ -40,7 +40,7 @@ def test_argmax_ignores_nan_and_torch_does_not():
     assert (argmax(x).item(), x.argmax().item()) == (2, 1)
 
 
-@settings(max_examples=40)
+@settings(max_examples=30)
 @given(array((3, 4), ODD, "float32"), st.integers(1, 5), st.data())
 def test_in_top_k_is_tensorflow(x, k, data):
     labels = data.draw(array(3, st.integers(-1, 4), "int64"))
@@ -48,7 +48,7 @@ def test_in_top_k_is_tensorflow(x, k, data):
     assert in_top_k(torch.tensor(x), torch.tensor(labels), k).tolist() == expected.tolist()
 
 
-@settings(max_examples=40)
+@settings(max_examples=30)
 @given(array((3, 4), st.sampled_from([0.0, 0.25, 0.5, 1.0])), st.integers(1, 4))
 def test_only_the_first_of_equal_outputs_stay(x, k):
     keras.config.set_floatx("float64")
