@@ -48,6 +48,12 @@ def test_in_top_k_is_tensorflow(x, k, data):
     assert in_top_k(torch.tensor(x), torch.tensor(labels), k).tolist() == expected.tolist()
 
 
+@pytest.mark.parametrize(("k", "expected"), [(1, [1, 0, 0, 0]), (2, [1, 1, 1, 0]), (4, [1] * 4)])
+def test_the_k_best_by_hand(k, expected):
+    y_pred = torch.tensor([[3.0, 2.0, 2.0, 1.0]]).expand(4, 4)
+    assert in_top_k(y_pred, torch.arange(4), k).tolist() == expected
+
+
 @settings(max_examples=30)
 @given(array((3, 4), st.sampled_from([0.0, 0.25, 0.5, 1.0])), st.integers(1, 4))
 def test_only_the_first_of_equal_outputs_stay(x, k):
