@@ -154,15 +154,14 @@ def _beyond_threshold(
 def _one_hot_matches(y_pred: torch.Tensor, y_true: torch.Tensor) -> torch.Tensor:
     labels = argmax(y_true)
     flat = labels[..., 0] if labels.ndim == y_pred.ndim and labels.shape[-1] == 1 else labels
-    return (_checked_labels(y_pred, flat) == argmax(y_pred)).reshape(labels.shape)
+    return _checked_labels(y_pred, flat) == argmax(y_pred)
 
 
 def _label_matches(y_pred: torch.Tensor, y_true: torch.Tensor) -> torch.Tensor:
     labels = y_true[..., 0] if y_true.ndim == y_pred.ndim and y_true.shape[-1] == 1 else y_true
     # In the dtype of the outputs, in which a label of 0.5 is no class.
     labels = _checked_labels(y_pred, labels.to(y_pred.dtype))
-    matches = labels == argmax(y_pred).to(y_pred.dtype)
-    return matches[..., 0] if matches.ndim > 1 and matches.shape[-1] == 1 else matches
+    return labels == argmax(y_pred).to(y_pred.dtype)
 
 
 def _one_hot_in_top_k(y_pred: torch.Tensor, y_true: torch.Tensor, k: int = 5) -> torch.Tensor:

@@ -155,7 +155,7 @@ def _points(
         return recall, divide_no_nan(tp, tp + fp)
     odds = divide_no_nan(tp + fn, tn + fp)
     recall_gain = torch.where(tp == 0, 0.0, 1.0 - odds * divide_no_nan(fn, tp))
-    precision_gain = torch.where(tp == 0, 1.0, 1.0 - odds * divide_no_nan(fp, tp))
+    precision_gain = 1.0 - odds * divide_no_nan(fp, tp)  # 1 without true positives
     return recall_gain.clamp(min=0.0), precision_gain
 
 

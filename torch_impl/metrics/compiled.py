@@ -103,5 +103,5 @@ def _kind(output_shape: Shape, target_shape: Shape) -> tuple[bool, bool]:
     for name, shape in (("output_shape", output_shape), ("target_shape", target_shape)):
         if not shape:
             raise ValueError(f"{name} is {tuple(shape)}: expected at least the axis of the batch")
-    is_label = target_shape[-1] == 1 and output_shape[-1] > 1
-    return output_shape[-1] == 1, len(target_shape) < len(output_shape) or is_label
+    is_sparse = len(target_shape) < len(output_shape) or target_shape[-1] == 1
+    return output_shape[-1] == 1, is_sparse

@@ -9,7 +9,7 @@ from keras_metrics import SCORES, SHARES, array, assert_is_keras, batches, both
 
 from torch_impl import metrics
 
-FEW = settings(max_examples=20)
+FEW = settings(max_examples=14)
 BITS = st.sampled_from([0.0, 1.0])
 
 
@@ -30,6 +30,14 @@ def test_binary_accuracy_is_keras(made, threshold):
 def test_binary_targets_may_have_any_dtype(y_true):
     y_pred = np.array([[0.7], [0.7], [0.2]])
     assert_is_keras("BinaryAccuracy", {}, [(y_pred, np.array(y_true), None)])
+
+
+@pytest.mark.parametrize(("threshold", "output"), [(0.3, 0.300000005), (0.1, 0.1 + 1e-9)])
+def test_the_threshold_is_rounded_to_float32(threshold, output):
+    """Both thresholds are rounded up, past the output, which then is class 0."""
+    batch = np.array([output]), np.array([0.0])
+    ours, theirs = both("BinaryAccuracy", {"threshold": threshold}, [batch])
+    assert ours == theirs == 1
 
 
 def test_an_output_on_the_threshold_is_class_0():

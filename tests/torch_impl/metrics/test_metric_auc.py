@@ -1,5 +1,6 @@
 """Areas are Keras's: curves, ways to add up, thresholds, columns, weights of labels."""
 
+import keras
 import numpy as np
 import pytest
 import torch
@@ -21,7 +22,7 @@ def test_an_area_is_keras(curve, method):
         [{"num_thresholds": 5}, {"num_thresholds": 2}, {"thresholds": [0.3, 0.1]}, {}]
     )
 
-    @settings(max_examples=8)
+    @settings(max_examples=6)
     @given(batches(SHARES, BITS, weights=("none", "vector", "full")), options)
     def same(made, chosen):
         settings = {"curve": curve, "summation_method": method, **chosen}
@@ -47,6 +48,12 @@ def test_areas_of_columns_are_averaged_as_in_keras(options, label_weights):
     for curve in ("ROC", "PR"):
         settings = {"multi_label": True, "label_weights": label_weights, "curve": curve, **options}
         assert_is_keras("AUC", settings, made)
+
+
+def test_weights_of_columns_do_not_multiply_what_is_counted():
+    metric = metrics.AUC(3, multi_label=True, label_weights=[5.0, 0.0])
+    metric.update(torch.tensor([[0.9, 0.9]]), torch.ones(1, 2))
+    assert metric.state_dict()["true_positives"].tolist() == [[1, 1], [1, 1], [0, 0]]
 
 
 def test_weights_of_labels_multiply_those_of_samples_without_columns():
@@ -98,6 +105,22 @@ def test_an_output_of_0_is_above_the_first_threshold_and_1_below_the_last():
     metric = metrics.AUC(num_thresholds=3)
     metric.update(torch.tensor([0.0, 1.0]), torch.tensor([1, 1]))
     assert metric.state_dict()["true_positives"].tolist() == [2, 1, 0]
+
+
+def test_thresholds_that_turn_out_even_are_counted_in_buckets_as_in_keras():
+    """float32(7 / 13) * 13 is a little more than 7: 7 / 13 is above itself."""
+    thresholds = [i / 13 for i in range(1, 13)]
+    y_pred, y_true = np.array([7 / 13], "float32"), np.array([1.0])
+    ours, theirs = metrics.AUC(thresholds=thresholds), keras.metrics.AUC(thresholds=thresholds)
+    ours.update(torch.tensor(y_pred), torch.tensor(y_true))
+    theirs.update_state(y_true, y_pred)
+    counts = ours.state_dict()["true_positives"].tolist()
+    assert counts == np.asarray(theirs.true_positives).tolist() == [1.0] * 8 + [0.0] * 6
+
+
+@pytest.mark.parametrize("options", [{}, {"thresholds": [0.9, 0.2]}], ids=str)
+def test_thresholds_are_those_of_keras(options):
+    assert list(metrics.AUC(**options).thresholds.values) == keras.metrics.AUC(**options).thresholds
 
 
 def test_outputs_between_two_thresholds_count_as_equal():

@@ -77,6 +77,15 @@ def test_a_state_that_is_saved_goes_on_as_if_nothing_had_happened(kind):
     assert not same_state(metric, state)  # the copy has not moved
 
 
+def test_a_state_is_a_copy():
+    metric, other = metrics.Sum(), metrics.Sum()
+    metric.update(torch.ones(3))
+    state = metric.state_dict()
+    other.load_state_dict(state)
+    state["total"] += 1
+    assert (metric.result(), other.result()) == (3, 3)
+
+
 @pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
 def test_a_state_without_batches_can_be_loaded(kind):
     metric, other = made(kind), made(kind)

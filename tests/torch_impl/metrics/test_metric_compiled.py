@@ -13,7 +13,7 @@ from torch_impl import losses, metrics
 SHAPES = [(6,), (6, 1), (6, 3), (6, 2, 1), (6, 2, 3), (1,), (1, 1), (6, 1, 3)]
 
 
-@settings(max_examples=40)
+@settings(max_examples=30)
 @given(*[st.sampled_from(SHAPES)] * 2, st.sampled_from(["accuracy", "acc", "Accuracy", "ACC"]))
 def test_accuracy_means_what_it_means_in_keras(output, target, name):
     theirs = get_metric(name, np.zeros(target), np.zeros(output))
@@ -21,7 +21,7 @@ def test_accuracy_means_what_it_means_in_keras(output, target, name):
     assert (type(ours).__name__, ours.name) == (type(theirs).__name__, theirs.name)
 
 
-@settings(max_examples=40)
+@settings(max_examples=30)
 @given(*[st.sampled_from(SHAPES)] * 2)
 def test_crossentropy_means_what_it_means_in_keras(output, target):
     theirs = get_loss("crossentropy", np.zeros(target), np.zeros(output))

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras.src.metrics import metrics_utils
-from keras_metrics import SHARES, assert_is_keras, batches
+from keras_metrics import SHARES, batches, both
 
 from torch_impl import metrics
 from torch_impl.metrics.confusion import COUNTS, Thresholds, confusion_counts, is_even
@@ -74,7 +74,7 @@ def test_counts_are_keras(thresholds, is_multi_label, dtype):
     kinds = ("none", "vector", "column", "full", "scalar")
 
     # Keras traces its buckets of columns in every call, which takes time.
-    @settings(max_examples=3 if is_multi_label and thresholds.is_even else 8)
+    @settings(max_examples=3 if is_multi_label and thresholds.is_even else 6)
     @given(batches(SHARES | st.just(1.5) | st.just(-1.0), BITS, weights=kinds, max_batches=1))
     def same(made):
         for batch in made:
@@ -83,7 +83,7 @@ def test_counts_are_keras(thresholds, is_multi_label, dtype):
     same()
 
 
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(
     batches(SHARES, BITS, columns=(3, 4), weights=("none", "vector", "column")),
     st.sampled_from([EVEN, UNEVEN]),
@@ -165,14 +165,22 @@ def test_thresholds_are_even_where_keras_says_so(thresholds):
     assert is_even(thresholds) == metrics_utils.is_evenly_distributed_thresholds(thresholds)
 
 
-@pytest.mark.parametrize("name", ["TruePositives", "FalsePositives", "TrueNegatives"])
-def test_buckets_decide_as_keras_where_rounding_does(name):
-    """0.3 * 10 is a little less than 3 in float32 and exact in float64, or the reverse."""
-    thresholds = (np.arange(11) / 10).tolist()
-    y_pred = np.linspace(0, 1, 11)
-    for dtype in ("float32", "float64"):
-        batch = (y_pred.astype(dtype), np.arange(11) % 2, None)
-        assert_is_keras(name, {"thresholds": thresholds}, [batch], dtype)
+@pytest.mark.parametrize(
+    ("dtype", "num_thresholds", "positive"), [("float32", 14, 7), ("float64", 4, 0)]
+)
+def test_buckets_decide_as_keras_where_rounding_does(dtype, num_thresholds, positive):
+    """float32(7 / 13) * 13 is a little more than 7: 7 / 13 is above itself.
+
+    In float64, the number after 1 / 3, times 3, is 1: it is not above 1 / 3.
+    """
+    thresholds = [i / (num_thresholds - 1) for i in range(num_thresholds)]
+    near = thresholds[7] if dtype == "float32" else np.nextafter(thresholds[1], 1)
+    batch = np.array([near], dtype), np.array([1.0])
+    ours, theirs = both("TruePositives", {"thresholds": thresholds}, [batch], dtype)
+    expected = np.arange(num_thresholds) <= positive
+    assert ours.tolist() == theirs.tolist() == expected.tolist()
+    one_by_one = (batch[0] > np.array(thresholds, dtype)).tolist()
+    assert one_by_one != expected.tolist()
 
 
 @pytest.mark.parametrize("thresholds", [-0.1, [0.5, 1.1], [float("nan")]], ids=str)

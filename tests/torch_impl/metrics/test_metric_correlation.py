@@ -14,7 +14,7 @@ NUMBERS = st.floats(-4, 4, width=16)
 
 @pytest.mark.parametrize("name", ["PearsonCorrelation", "ConcordanceCorrelation"])
 def test_a_correlation_is_keras(name):
-    @settings(max_examples=20)
+    @settings(max_examples=14)
     @given(st.data(), st.sampled_from([0, 1, -1]))
     def same(data, axis):
         y_pred, y_true = (data.draw(array((4, 3), NUMBERS)) for _ in range(2))

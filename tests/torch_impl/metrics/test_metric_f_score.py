@@ -15,7 +15,7 @@ OUTPUTS = SHARES | st.sampled_from([1e-10, -0.3])
 
 @pytest.mark.parametrize("average", [None, "micro", "macro", "weighted"])
 def test_a_score_is_keras(average):
-    @settings(max_examples=15)
+    @settings(max_examples=10)
     @given(
         batches(OUTPUTS, BITS, columns=(2, 3), weights=("none", "vector")),
         st.sampled_from([1.0, 0.5, 2.0]),
@@ -54,6 +54,12 @@ def test_a_row_of_zeros_has_no_greatest_output():
     metric.update(torch.zeros(1, 2), torch.tensor([[1, 0]]))
     assert metric.state_dict()["false_negatives"] == 1
     assert metric.state_dict()["false_positives"] == 0
+
+
+def test_the_greatest_of_negative_outputs_is_positive():
+    batch = np.array([[-0.5, -0.3], [-2.0, -7.0]]), np.array([[0.0, 1.0], [0.0, 1.0]])
+    assert_is_keras("F1Score", {}, [batch])
+    assert metrics.F1Score()(*map(torch.tensor, batch))[1] > 0.6
 
 
 @pytest.mark.parametrize(

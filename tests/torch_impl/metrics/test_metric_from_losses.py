@@ -42,7 +42,7 @@ CASES = [
 def test_a_loss_as_a_metric_is_keras(case):
     name, options, outputs, targets = case
 
-    @settings(max_examples=10)
+    @settings(max_examples=7)
     @given(batches(outputs, targets, weights=("none", "vector", "column")))
     def same(made):
         assert_is_keras(name, options, made)
@@ -77,6 +77,13 @@ def test_every_loss_here_that_keras_has_as_a_metric_is_a_metric():
 def test_a_cosine_has_an_axis(axis):
     y_pred, y_true = np.random.default_rng(0).normal(size=(2, 5, 3))
     assert_is_keras("CosineSimilarity", {"axis": axis}, [(y_pred, y_true)])
+
+
+@pytest.mark.parametrize("from_logits", [True, False])
+def test_a_crossentropy_has_an_axis_of_classes(from_logits):
+    y_pred, y_true = np.random.default_rng(1).uniform(0.1, 0.9, (2, 5, 3))
+    options = {"axis": 0, "from_logits": from_logits}
+    assert_is_keras("CategoricalCrossentropy", options, [(y_pred, y_true)])
 
 
 def test_a_cosine_is_1_for_the_same_direction_and_the_loss_is_minus_1():

@@ -45,7 +45,7 @@ def test_values_and_weights_of_all_shapes_are_reduced_as_in_keras(shapes, name):
     assert_same(*same_results(name, updates))
 
 
-@settings(max_examples=20)
+@settings(max_examples=14)
 @given(st.data(), st.sampled_from(["Mean", "Sum"]))
 def test_several_batches_with_weights_of_zero_and_masks_are_keras(data, name):
     updates = []
@@ -91,6 +91,9 @@ def test_a_mask_multiplies_the_weights_of_a_mean_of_a_function():
     mask = np.array([True, False, True])
     for weight in (None, np.array([2.0, 1.0, 0.5])):
         assert_is_keras("MeanSquaredError", {}, [(y_pred, y_true, weight, mask)])
+    # Each batch counts by the samples that its mask leaves, 2 and 3.
+    batches = [(y_pred, y_true, None, mask), (y_pred**2, y_true, None, np.ones(3, bool))]
+    assert_is_keras("MeanSquaredError", {}, batches)
     assert metrics.MeanAbsoluteError()(
         *map(torch.tensor, (y_pred, y_true)), None, tensor(mask)
     ) == ((1.5 + 7) / 2)

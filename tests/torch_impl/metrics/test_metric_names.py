@@ -42,7 +42,7 @@ def without_the_overwritten(names):
     return list(dict.fromkeys(names))
 
 
-@settings(max_examples=40)
+@settings(max_examples=30)
 @given(NAMES, NAMES)
 def test_keys_of_one_output_are_keras(metrics, weighted):
     assert without_the_overwritten(history_names(metrics, weighted)) == keras_keys(
@@ -50,7 +50,7 @@ def test_keys_of_one_output_are_keras(metrics, weighted):
     )
 
 
-@settings(max_examples=40)
+@settings(max_examples=30)
 @given(NAMES, NAMES, NAMES, NAMES)
 def test_keys_of_several_outputs_are_keras(a, b, weighted_a, weighted_b):
     metrics, weighted = {"a": a, "b": b}, {"a": weighted_a, "b": weighted_b}

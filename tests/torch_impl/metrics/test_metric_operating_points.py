@@ -1,10 +1,11 @@
 """The best share where another is high enough is Keras's, at bounds that are hit exactly."""
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from keras_metrics import SHARES, assert_is_keras, batches
+from keras_metrics import SHARES, assert_is_keras, batches, both
 
 from torch_impl import metrics
 
@@ -19,7 +20,7 @@ BOUNDS = {
 
 @pytest.mark.parametrize(("name", "bound"), BOUNDS.items())
 def test_an_operating_point_is_keras(name, bound):
-    @settings(max_examples=15)
+    @settings(max_examples=10)
     @given(
         batches(SHARES, BITS, columns=(2, 3), weights=("none", "vector"), max_batches=2),
         st.sampled_from([0.0, 0.5, 2 / 3, 0.75, 1.0]),
@@ -60,6 +61,14 @@ def test_an_operating_point_by_hand():
     for specificity, expected in ((0.5, 1.0), (0.6, 0.5), (1.0, 0.5)):
         metric = metrics.SensitivityAtSpecificity(specificity, num_thresholds=5)
         assert metric(y_pred, y_true) == expected
+
+
+def test_negative_weights_give_no_share_below_zero():
+    """tp = -1 and fn = 2 give -1."""
+    batch = np.array([0.6, 0.4]), np.array([1.0, 1.0]), np.array([-1.0, 2.0])
+    options = {"specificity": 0.0, "num_thresholds": 1}
+    ours, theirs = both("SensitivityAtSpecificity", options, [batch])
+    assert ours == theirs == 0
 
 
 def test_no_threshold_that_satisfies_the_condition_gives_zero():

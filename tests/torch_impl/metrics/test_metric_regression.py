@@ -13,7 +13,7 @@ NUMBERS = st.sampled_from([-3.0, -0.5, 0.0, 0.4, 1.0, 2.0])
 AGGREGATIONS = ["uniform_average", "variance_weighted_average", None]
 
 
-@settings(max_examples=20)
+@settings(max_examples=14)
 @given(batches(NUMBERS, NUMBERS, weights=("none", "scalar", "vector", "column", "full")))
 def test_the_root_mean_square_is_keras(made):
     assert_is_keras("RootMeanSquaredError", {}, made)
@@ -34,7 +34,7 @@ def test_it_is_the_root_of_the_mean_not_the_mean_of_roots():
 def test_r2_is_keras_with_columns_that_do_not_vary(class_aggregation):
     """Sums of 15 numbers of up to 4, exact to 1e-14; a variation may be only 0.01 of them."""
 
-    @settings(max_examples=20)
+    @settings(max_examples=14)
     @given(
         batches(
             NUMBERS, NUMBERS, columns=(1, 3), weights=("none", "scalar", "vector", "column", "full")
