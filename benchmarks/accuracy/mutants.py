@@ -30,7 +30,8 @@ ROOT = Path(__file__).resolve().parents[2]
 LADDER, SWEEPS, BEHAVIOUR = "tests/parity/ladder", "tests/parity/sweeps", "tests/parity/behaviour"
 
 _ANCHORS = ("anchors", "anchor_folder", "perturbation")
-_LEVELS = ("run_training", "run_endings", "run_anchors", "run_incomplete", "probe_levels")
+_LEVELS = ("run_training", "run_endings", "run_probes", "run_anchors", "run_incomplete")
+_LEVELS += ("probe_levels",)
 _TRAINED = [f"{LADDER}/test_{name}.py" for name in _LEVELS]
 # Modules that judge, and their tests.
 MODULES = {

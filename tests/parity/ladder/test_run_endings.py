@@ -183,6 +183,7 @@ def test_steps_that_do_not_fit_the_epochs_fail_also_where_training_may_end_early
     first = found.first_failure
     assert (found.id, first.name) == ("trajectory", "running loss")
     assert (first.keras, first.torch) == ("float64 (6,)", f"float64 ({count},)")
+    assert first.allowed == 0
 
 
 @pytest.mark.parametrize("lengths", [(3, 2), (2, 3), (2, 2)], ids=str)

@@ -31,6 +31,7 @@ CLOSE = [
         ("trajectory", "dense1.bias", f"trajectory/{step}/dense1.bias", (0,), 1e-12, (epoch, step))
         for step, epoch in ((1, 0), (2, 0), (4, 1), (5, 2), (6, 2))
     ],
+    ("trajectory", "conv1.kernel", "trajectory/5/conv1.kernel", (1, 0), 2e-12, (2, 5)),
     ("trajectory", "running loss", "running_loss", (0,), 2e-12, (0, 1)),
     ("trajectory", "running loss", "running_loss", (3,), 1.4e-12, (1, 4)),
     ("trajectory", "running loss", "running_loss", (5,), 1e-12, (2, 6)),
