@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from keras_impl.harness.factories import Reference
     from keras_impl.harness.probe import run_probe
     from keras_impl.harness.program import run_program
+    from keras_impl.harness.program.script import factory_of
     from keras_impl.models import build_model
     from keras_impl.train import fit
 
@@ -26,6 +27,7 @@ __all__ = [
     "build_model",
     "configure",
     "describe_environment",
+    "factory_of",
     "fit",
     "run_bench",
     "run_check",
@@ -39,6 +41,7 @@ _HOMES = {
     "build_model": "models",
     "configure": "harness.environment",
     "describe_environment": "harness.environment",
+    "factory_of": "harness.program.script",
     "fit": "train",
     "run_bench": "harness.bench",
     "run_check": "harness.check",

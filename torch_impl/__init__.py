@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from torch_impl.harness.bench import run_bench
     from torch_impl.harness.check import run_check
     from torch_impl.harness.environment import configure, describe_environment
-    from torch_impl.harness.factories import Port
+    from torch_impl.harness.factories import Port, factory_of
     from torch_impl.harness.probe import run_probe
     from torch_impl.harness.program import run_program
     from torch_impl.keras_config import from_keras_config
@@ -48,6 +48,7 @@ __all__ = [
     "build_model",
     "configure",
     "describe_environment",
+    "factory_of",
     "fit",
     "from_keras_config",
     "initializers",
@@ -73,6 +74,7 @@ _HOMES = {
     "configure": "harness.environment",
     "describe_environment": "harness.environment",
     "Trainer": "trainer",
+    "factory_of": "harness.factories",
     "fit": "train",
     "from_keras_config": "keras_config",
     "run_bench": "harness.bench",

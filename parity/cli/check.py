@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
-from parity.cli.names import divergence_names, files, levels, several_of
+from parity.cli.names import divergence_names, files, levels, own_programs, several_of
 from parity.cli.options import (
     COMMON,
     exit_code,
@@ -20,7 +21,8 @@ from parity.cli.options import (
     with_options,
 )
 from parity.cli.probes import PROBES, spec_of
-from parity.cli.saved import check_file, complain, write_json_file
+from parity.cli.program_specs import check_specs_of
+from parity.cli.saved import check_file, complain, write_results
 from parity.halves.options import ChildOptions
 from parity.traces.folder import REPORT
 
@@ -28,11 +30,12 @@ OUT = out_option("Folder for the traces, logs and report.  [default: nothing is 
 
 
 @click.command()
+@click.argument("programs", nargs=-1, metavar="[PROGRAM ...]", shell_complete=own_programs)
 @click.option(
     "--keras",
     metavar="MODULE:FUNCTION",
     shell_complete=files(),
-    help="Function that returns the compiled Keras model.",
+    help="Function that returns the compiled Keras model; or a training script.",
 )
 @click.option(
     "--torch",
@@ -40,6 +43,7 @@ OUT = out_option("Folder for the traces, logs and report.  [default: nothing is 
     shell_complete=files(),
     help="Function that returns the torch module, or a Port.",
 )
+@click.option("--arguments", metavar="TEXT", help="Command line of the script, in quotes.")
 @path_option(
     "--against",
     metavar="BUNDLE",
@@ -73,8 +77,10 @@ OUT = out_option("Folder for the traces, logs and report.  [default: nothing is 
 @with_children()
 @with_options(COMMON)
 def check(
+    programs: tuple[str, ...],
     keras: str | None,
     torch: str | None,
+    arguments: str | None,
     against: Path | None,
     levels: str | None,
     tolerance: Mapping[str, float] | None,
@@ -86,7 +92,9 @@ def check(
 ) -> int:
     """Compares your PyTorch port with your Keras model, and lists all divergences with their fixes.
 
-    MODULE:FUNCTION is imported from the current folder. FILE.py:FUNCTION works too.
+    A PROGRAM is one of [tool.parity.programs] in pyproject.toml; without any name or factory, all
+    of them are checked. MODULE:FUNCTION is imported from the current folder; FILE.py:FUNCTION works
+    too.
 
     Exit codes: 0 parity holds, 1 parity does not hold, 2 wrong use or bad input, 3 a half failed
     or the check is incomplete.
@@ -95,21 +103,27 @@ def check(
     from parity.report.text.terminal import print_lines
     from parity.report.write import attempt_reports
     from parity.runs.check import check_all
+    from parity.runs.check_halves import folders_of
     from parity.runs.check_options import CheckOptions, allowed_by_user
 
     check_file(json_file)
     allowed = allowed_by_user(Path.cwd(), tolerance, separated(accept))
-    spec = spec_of(
-        keras=keras, torch=torch, against=None if against is None else str(against), **settings
-    )
+    pair = {"keras": keras, "torch": torch, "against": None if against is None else str(against)}
+    is_pair = any(value is not None for value in pair.values())
+    if programs and is_pair:
+        raise click.UsageError("--keras, --torch and --against are for a pair without a name")
+    specs = [] if is_pair else check_specs_of(programs, settings)
+    own = tuple(shlex.split(arguments or ""))
+    specs = specs or [spec_of(**pair, arguments=own, **settings)]
     options = CheckOptions(out=out, children=children, levels=separated(levels), **allowed)
-    (result,) = check_all([spec], options)
+    results = check_all(specs, options)
     if json_file is not None:
-        write_json_file(json_file, result.to_json())
+        write_results(json_file, [result.to_json() for result in results])
     if out is not None:
-        attempt_reports(out, {out: result}, complain)
+        attempt_reports(out, dict(zip(folders_of(specs, out), results, strict=True)), complain)
     if not children.quiet:
-        print_lines(check_lines(result))
+        for result in results:
+            print_lines(check_lines(result))
         if out is not None:
             print_lines([[(f"results and {REPORT} in {out}", "dim")]])
-    return exit_code(result.verdict)
+    return max(exit_code(result.verdict) for result in results)

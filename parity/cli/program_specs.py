@@ -10,6 +10,7 @@ from parity.cli.options import given
 from parity.errors import InputError
 
 if TYPE_CHECKING:
+    from parity.programs.check_spec import CheckSpec
     from parity.programs.program_spec import ProgramSpec
     from parity.programs.run_spec import RunSpec
     from parity.programs.tool_table import ToolTable
@@ -63,6 +64,27 @@ def specs_of(
         numbers = range(found.num_seeds_of(margins)) if seeds is None else seeds
         specs += [spec.replace(seed=seed) for seed in numbers] or [spec]
     return specs
+
+
+def check_specs_of(names: Sequence[str], settings: Mapping[str, Any]) -> list[CheckSpec]:
+    """Returns the specs of checks of programs of the project's table; of all of them without names.
+
+    Args:
+        names: of programs.
+        settings: of the checks.
+
+    Raises:
+        InputError: a name is unknown, or a setting cannot be used.
+    """
+    table = own_programs()
+    if unknown := [name for name in names if name not in table.programs]:
+        known = ", ".join(table.programs) or "none"
+        raise InputError(
+            f"unknown program {unknown[0]!r}: expected one of [tool.parity.programs], which has "
+            f"{known}"
+        )
+    wanted = dict.fromkeys(names or table.programs)
+    return [table.programs[name].check_spec(table.folder, **settings) for name in wanted]
 
 
 def own_programs() -> ToolTable:

@@ -20,9 +20,8 @@ from parity.cli.options import (
     with_options,
 )
 from parity.cli.program_specs import specs_of, unnamed_specs
-from parity.cli.saved import check_file, complain, write_json_file
+from parity.cli.saved import check_file, complain, write_results
 from parity.halves.options import ChildOptions
-from parity.ladder.result import ALL_RESULTS
 from parity.traces.folder import REPORT
 
 
@@ -124,16 +123,9 @@ def run(
     results = run_all(specs, options, on_result=report)
     attempt_reports(folder, known, complain)
     if json_file is not None:
-        _write_results(json_file, [result.to_json() for result in results])
+        write_results(json_file, [result.to_json() for result in results])
     if not children.quiet:
         if len(results) > 1:
             print_lines(summary_lines(results))
         print_lines([[(f"results and {REPORT} in {folder}", "dim")]])
     return max(exit_code(result.verdict) for result in results)
-
-
-def _write_results(path: Path, results: list[dict[str, Any]]) -> None:
-    """Writes one run as `parity.result/1`, several as a list in `parity.results/1`."""
-    verdict = max((result["verdict"] for result in results), key=exit_code)
-    many = {"schema": ALL_RESULTS, "verdict": verdict, "results": results}
-    write_json_file(path, results[0] if len(results) == 1 else many)

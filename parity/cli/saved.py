@@ -9,9 +9,11 @@ from typing import Any
 
 import click
 
+from parity.cli.options import exit_code
 from parity.errors import InputError
 from parity.files.atomic import write_bytes
 from parity.files.json_io import write_json
+from parity.ladder.result import ALL_RESULTS
 
 
 def check_file(path: Path | None, option: str = "--json") -> None:
@@ -43,6 +45,17 @@ def write_json_file(path: Path, value: dict[str, Any], option: str = "--json") -
     """
     with input_errors(option, path):
         write_json(path, value)
+
+
+def write_results(path: Path, results: list[dict[str, Any]]) -> None:
+    """Writes one run or check as `parity.result/1`, several as a list in `parity.results/1`.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    verdict = max((result["verdict"] for result in results), key=exit_code)
+    many = {"schema": ALL_RESULTS, "verdict": verdict, "results": results}
+    write_json_file(path, results[0] if len(results) == 1 else many)
 
 
 def write_text_file(path: Path, text: str, option: str) -> None:

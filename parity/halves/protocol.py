@@ -56,6 +56,10 @@ class Half(Protocol):
         """Writes the levels of the ladder below the trajectory."""
         ...
 
+    def factory_of(self, spec: CheckSpec) -> Callable[[], Any]:
+        """Returns the user's factory of this half."""
+        ...
+
     def run_check(
         self,
         spec: CheckSpec,

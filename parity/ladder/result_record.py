@@ -376,14 +376,15 @@ class ResultRecord(records.Record):
 
 
 class ResultsRecord(records.Record):
-    """What `parity run --json` writes for several runs.
+    """What `--json` of `parity run` and `parity check` writes for several runs or checks.
 
     Attributes:
         schema: name and version of this schema.
-        verdict: error if one of the runs has no result, else fail if one fails, else pass.
-        results: the result of each run, in the order of the command line.
+        verdict: error if one of the runs has no result, incomplete if one is not decided, else fail
+            if one fails, else pass.
+        results: the result of each, in the order of the command line.
     """
 
     schema: Annotated[str, records.one_of(ALL_RESULTS)]
-    verdict: Annotated[str, records.one_of(PASS, FAIL, ERROR)]
+    verdict: Annotated[str, records.one_of(PASS, FAIL, INCOMPLETE, ERROR)]
     results: Annotated[list[ResultRecord], Meta(min_length=2)]

@@ -12,8 +12,10 @@ class CheckSpec(Settings):
     """Settings of one check of a pair of models.
 
     Attributes:
-        keras: factory of the reference, "module:function"; None if a bundle replaces it.
+        keras: factory of the reference, "module:function", or a training script, "train.py"; None
+            if a bundle replaces it.
         torch: factory of the port; None if only a bundle is recorded.
+        arguments: command line of the script.
         against: path of the bundle that the port is compared with.
         data: path of a .npz with the user's own samples; None = probe inputs only.
         dtype: in which the port computes: "float64", which shows more, or "float32", as it stands;
@@ -29,6 +31,7 @@ class CheckSpec(Settings):
 
     keras: Text | None = None
     torch: Text | None = None
+    arguments: tuple[str, ...] = ()
     against: Text | None = None
     data: Text | None = None
     dtype: Dtype = "float64"
@@ -38,3 +41,8 @@ class CheckSpec(Settings):
     device: Device = "cpu"
     threads: AtLeast1 = 1
     folder: Text = "."
+
+    @property
+    def is_script(self) -> bool:
+        """Whether the reference is what a training script calls `fit` for."""
+        return (self.keras or "").endswith(".py")

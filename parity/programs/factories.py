@@ -12,7 +12,7 @@ import importlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,29 @@ def check_reference(option: str, reference: str, folder: str | Path = ".") -> No
         )
     if is_file and not (Path(folder) / module).is_file():
         raise InputError(f"{option} {reference}: there is no file {module}")
+
+
+def check_keras(reference: str, folder: str | Path, arguments: Sequence[str] = ()) -> None:
+    """Rejects text that names neither a factory nor a training script.
+
+    Args:
+        reference: "module:function", "file.py:function" or "train.py".
+        folder: paths of files are relative to this folder.
+        arguments: command line of the script.
+
+    Raises:
+        InputError: it has another form, names a file that does not exist, or takes no arguments.
+    """
+    if reference.endswith(".py"):
+        if not (Path(folder) / reference).is_file():
+            raise InputError(f"--keras {reference}: there is no such file")
+        return
+    check_reference("--keras", reference, folder)
+    if arguments:
+        raise InputError(
+            f"arguments={' '.join(arguments)!r} with --keras {reference}: expected a script, such "
+            "as train.py, which takes them"
+        )
 
 
 def reference_of(option: str, factory: Factory | str | None) -> str | None:

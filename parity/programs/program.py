@@ -9,7 +9,8 @@ from typing import Any
 
 from parity.errors import InputError
 from parity.programs import settings
-from parity.programs.factories import check_reference
+from parity.programs.check_spec import CheckSpec
+from parity.programs.factories import check_keras, check_reference
 from parity.programs.program_spec import ProgramSpec
 
 
@@ -59,6 +60,11 @@ class Program(settings.Settings):
         own = {n: v for n, v in self.to_dict().items() if v is not None}
         return ProgramSpec.from_dict({**own, "program": name, "folder": str(folder), **changes})
 
+    def check_spec(self, folder: Path, **changes: Any) -> CheckSpec:
+        """Returns the spec of a check; see `spec`."""
+        own = {"keras": self.keras, "torch": self.torch, "arguments": self.arguments}
+        return CheckSpec.from_dict({**own, "dtype": self.dtype, "folder": str(folder), **changes})
+
 
 def programs_of(table: Any, where: str) -> dict[str, Program]:
     """Returns the programs of a table.
@@ -92,15 +98,7 @@ def check_files(spec: ProgramSpec) -> None:
     assert spec.keras is not None
     assert spec.torch is not None
     folder = Path(spec.folder)
-    if not spec.is_script:
-        check_reference("keras", spec.keras, folder)
-        if spec.arguments:
-            raise InputError(
-                f"arguments={' '.join(spec.arguments)!r} with keras={spec.keras!r}: expected a "
-                "script, such as train.py, which takes them"
-            )
-    elif not (folder / spec.keras).is_file():
-        raise InputError(f"keras {spec.keras}: there is no such file")
-    check_reference("torch", spec.torch, folder)
+    check_keras(spec.keras, folder, spec.arguments)
+    check_reference("--torch", spec.torch, folder)
     if spec.data is not None and spec.data.endswith(".npz") and not (folder / spec.data).is_file():
         raise InputError(f"data {spec.data}: there is no such file")

@@ -109,6 +109,7 @@ class CheckSpecRecord:
         keras: factory of the Keras model, MODULE:FUNCTION; null: a bundle replaced it, and the
             check has no result.
         torch: factory of the port, MODULE:FUNCTION.
+        arguments: command line of a training script; older results lack it.
         against: path of the bundle; only in a check without a result.
         folder: folder in which the command was called; only in a check without a result.
         dtype: of the port; older results lack it, whose checks are in float64.
@@ -116,6 +117,7 @@ class CheckSpecRecord:
 
     keras: Name | None
     torch: Name
+    arguments: list[Name] | UnsetType = UNSET
     against: Name | UnsetType | None = UNSET
     data: Name | None
     dtype: Annotated[str, one_of(*DTYPES)] | UnsetType = UNSET

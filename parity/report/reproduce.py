@@ -73,6 +73,8 @@ def _check_command(spec: Mapping[str, Any]) -> str:
         for name in ("keras", "torch", "data")
         if spec.get(name) is not None
     ]
+    if spec.get("arguments"):
+        parts.append(_arguments(spec))
     parts += [
         f"{_option(name)} {shlex.quote(str(spec[name]))}"
         for name, default in CHECK_OPTIONS.items()
@@ -91,7 +93,7 @@ def _program_command(spec: Mapping[str, Any]) -> str:
         if spec.get(name) is not None
     ]
     if spec.get("arguments"):
-        parts.append(f"--arguments {shlex.quote(shlex.join(map(str, spec['arguments'])))}")
+        parts.append(_arguments(spec))
     if spec.get("sets_seed"):
         parts.append(f"--seed {spec.get('seed')}")
     defaults = {"dtype": "float64", "device": "cpu", "threads": 1}
@@ -101,6 +103,11 @@ def _program_command(spec: Mapping[str, Any]) -> str:
         if spec.get(name) not in (None, default)
     ]
     return " ".join(parts)
+
+
+def _arguments(spec: Mapping[str, Any]) -> str:
+    """Returns the option with the command line of a training script."""
+    return f"--arguments {shlex.quote(shlex.join(map(str, spec['arguments'])))}"
 
 
 def _option(name: str) -> str:

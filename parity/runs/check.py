@@ -17,7 +17,7 @@ from parity.errors import InputError, RunError
 from parity.ladder.levels import LEVEL_IDS
 from parity.ladder.result import Result
 from parity.programs.check_spec import CheckSpec
-from parity.programs.factories import Factory, check_reference, reference_of
+from parity.programs.factories import Factory, check_keras, check_reference, reference_of
 from parity.runs.check_halves import check_data, folder_of, plan_checks, run_both
 from parity.runs.check_options import CheckOptions, allowed_by_user, source_of
 from parity.runs.steps import unfinished, written
@@ -42,7 +42,8 @@ def check(
     """Compares a PyTorch port with its Keras original.
 
     Args:
-        keras: factory of a compiled Keras model, or its name "module:function".
+        keras: factory of a compiled Keras model, or its name "module:function"; or the path of a
+            training script, "train.py".
         torch: factory of a torch module or a `torch_impl.Port`, or its name.
         against: a bundle instead of `keras`.
         data: .npz with the user's x and y, instead of random samples.
@@ -146,7 +147,7 @@ def _check_spec(spec: CheckSpec) -> None:
             + ("neither" if spec.keras is None else "both")
         )
     if spec.keras is not None:
-        check_reference("--keras", spec.keras, spec.folder)
+        check_keras(spec.keras, spec.folder, spec.arguments)
     elif spec.data is not None:
         raise InputError("--data works only with --keras: a bundle has its own samples")
     elif spec.dtype != CheckSpec().dtype:

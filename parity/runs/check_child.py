@@ -23,7 +23,6 @@ from parity.files.json_io import read_json, write_json
 from parity.halves.protocol import Half, is_installable, say_progress, stop_if_orphaned
 from parity.halves.sources import wait_for
 from parity.programs.check_spec import CheckSpec
-from parity.programs.factories import load_factory
 from parity.traces.folder import RunFolder
 from parity.traces.trace import CheckWriter, RunResult, Trace
 
@@ -68,9 +67,7 @@ def _run(
     parent: int,
 ) -> None:
     started = time.perf_counter()
-    reference = spec.keras if name == "keras" else spec.torch
-    assert reference is not None
-    factory = load_factory(f"--{name}", reference, spec.folder)
+    factory = half.factory_of(spec)
     writer = CheckWriter()
     keras = None
     if name == "torch":

@@ -77,10 +77,16 @@ class Plan:
         return RunFolder(self.folders[number]).half("keras")
 
 
+def folders_of(specs: Sequence[CheckSpec], root: Path) -> list[Path]:
+    """Returns the folder of each check: the root itself for a single one."""
+    if len(specs) == 1:
+        return [root]
+    return [root / f"{number:03d}" for number in range(len(specs))]
+
+
 def plan_checks(specs: Sequence[CheckSpec], root: Path) -> Plan:
     """Gives every check its folder below `root`, and those with one reference a link to it."""
-    names = [f"{number:03d}" if len(specs) > 1 else "" for number in range(len(specs))]
-    folders = [root / name for name in names]
+    folders = folders_of(specs, root)
     first: dict[CheckSpec, int] = {}
     leaders = [first.setdefault(_reference(spec), number) for number, spec in enumerate(specs)]
     for folder, leader in zip(folders, leaders, strict=True):

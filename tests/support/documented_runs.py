@@ -63,6 +63,7 @@ NOT_RUN = {
         "half a minute; tests/parity/cli/test_cli_run.py runs a program of a table"
     ),
     "parity run migration ...": "likewise",
+    "parity check migration": "likewise",
     "parity run --keras app.keras_model:build --torch app.torch_model:build": "likewise",
     "python benchmarks/accuracy/programs.py ...": "ten minutes",
     "python benchmarks/accuracy/audit.py ...": "half an hour, with scikit-learn and cleanlab",

@@ -11,6 +11,8 @@ import torch
 from torch import nn
 
 from parity.errors import InputError
+from parity.programs.check_spec import CheckSpec
+from parity.programs.factories import load_factory
 from torch_impl.seeds import KerasSeeds
 
 
@@ -95,6 +97,19 @@ class Port:
             return ()
         is_many = isinstance(self.scheduler, list | tuple)
         return tuple(self.scheduler) if is_many else (self.scheduler,)
+
+
+def factory_of(spec: CheckSpec) -> Callable[[], Any]:
+    """Returns the factory of a port.
+
+    Args:
+        spec: of a check.
+
+    Raises:
+        InputError: there is no such function.
+    """
+    assert spec.torch is not None
+    return load_factory("--torch", spec.torch, spec.folder)
 
 
 def call_factory(factory: Callable[[], Any], seed: int, dtype: str = "float64") -> Port:

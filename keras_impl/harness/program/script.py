@@ -20,6 +20,8 @@ import keras
 
 from keras_impl.harness.factories import Reference
 from parity.errors import InputError
+from parity.programs.check_spec import CheckSpec
+from parity.programs.factories import load_factory
 
 OnFit = Callable[[Reference], Any]
 
@@ -128,3 +130,18 @@ class Script:
             yield
         finally:
             keras.utils.set_random_seed = own
+
+
+def factory_of(spec: CheckSpec) -> Callable[[], Any]:
+    """Returns the factory of a reference: that of the user, or what a training script would train.
+
+    Args:
+        spec: of a check.
+
+    Raises:
+        InputError: there is no such function.
+    """
+    assert spec.keras is not None
+    if spec.is_script:
+        return Script((Path(spec.folder) / spec.keras).resolve(), spec.arguments).reference
+    return load_factory("--keras", spec.keras, spec.folder)

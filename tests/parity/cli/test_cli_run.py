@@ -63,6 +63,29 @@ def test_list_shows_the_programs_of_the_project_before_the_scenarios(call, tmp_p
 
 
 @pytest.mark.long
+def test_check_takes_all_programs_of_the_table_or_some(call, tmp_path):
+    ended = call("check", "--json", "all.json", "--out", "out")
+    assert ended.returncode == 0, ended.stderr  # no probe sees that the second one freezes
+    assert ended.stdout.count("The port is right") == 2
+    results = json.loads((tmp_path / "mine" / "all.json").read_text())["results"]
+    assert [result["spec"]["torch"] for result in results] == [
+        "torch_side.py:build",
+        "torch_side.py:frozen_midway",
+    ]
+    assert results[0]["spec"]["arguments"] == ["3"]
+    assert (tmp_path / "mine" / "out" / "report.html").exists()
+
+
+def test_check_refuses_programs_that_it_does_not_know(call):
+    ended = call("check", "smal")
+    assert ended.returncode == 2
+    assert "unknown program 'smal': expected one of [tool.parity.programs]" in ended.stderr
+    ended = call("check", "small", *PAIR)
+    assert ended.returncode == 2
+    assert "--keras, --torch and --against are for a pair without a name" in ended.stderr
+
+
+@pytest.mark.long
 def test_programs_of_a_table_are_trained_whole_and_reported(tmp_path):
     shutil.copytree(FOLDER, tmp_path / "mine")
     command = [sys.executable, "-m", "parity", "run", "small", "frozen", "--out", "out"]

@@ -54,7 +54,7 @@ def test_a_table_that_cannot_be_used_is_told(table, message):
         ({"data": "gone.npz"}, "data gone.npz: there is no such file"),
         (
             {"keras": "a:b", "arguments": ("1",)},
-            "arguments='1' with keras='a:b': expected a script",
+            "arguments='1' with --keras a:b: expected a script",
         ),
     ],
 )

@@ -6,6 +6,7 @@ import pytest
 from helpers import commands
 
 from parity.cli.program_specs import specs_of
+from parity.programs.program_spec import ProgramSpec
 from parity.programs.run_spec import RunSpec
 from parity.programs.scenarios import PROGRAMS, SCENARIOS, scenario
 from parity.report.reproduce import command_of
@@ -22,7 +23,7 @@ def spec_of(command):
     given = settings_of(command)
     names = ("epochs", "batch_size", "train_size", "val_size", "data", "dtype", "device", "threads")
     settings = {name: given[name] for name in (*names, "split")}
-    (spec,) = specs_of(given["scenarios"], [given["seed"]], False, settings)
+    (spec,) = specs_of(given["programs"], [given["seed"]], False, settings)
     return spec
 
 
@@ -76,3 +77,26 @@ def test_a_check_names_its_factories_and_what_is_not_the_default():
 def test_a_spec_that_is_none_has_no_command():
     assert command_of({"scenario": "dropout", "epochs": -1}) == ""
     assert command_of(RunSpec().to_dict() | {"unknown": 1}) == ""
+
+
+def test_a_program_names_its_halves_and_what_is_not_the_default():
+    spec = {
+        **ProgramSpec(
+            program="mine",
+            keras="train.py",
+            torch="port.py:build",
+            arguments=("--name", "a b"),
+            epochs=3,
+            seed=5,
+            sets_seed=True,
+            dtype="float32",
+        ).to_dict()
+    }
+    command = command_of(spec)
+    assert command == (
+        "parity run --keras train.py --torch port.py:build --epochs 3 "
+        "--arguments '--name '\"'\"'a b'\"'\"'' --seed 5 --dtype float32"
+    )
+    given = settings_of(command)
+    assert shlex.split(given["arguments"]) == ["--name", "a b"]
+    assert (given["keras"], given["epochs"], given["seed"]) == ("train.py", 3, 5)

@@ -66,7 +66,9 @@ def test_a_key_that_is_there_gets_a_number_and_a_weighted_one_a_word():
     ]
 
 
-@pytest.mark.parametrize("kind", ALL_OBJECTS, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize(
+    "kind", sorted(ALL_OBJECTS, key=lambda kind: kind.__name__), ids=lambda kind: kind.__name__
+)
 def test_a_class_in_snake_case_is_keras(kind):
     assert snake_case(kind.__name__) == to_snake_case(kind.__name__)
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from parity.programs.factories import load_factory
 from parity.traces.trace import CheckWriter, RunResult, TraceWriter, Weights
 from torch_impl.harness.check import run_check
 from torch_impl.harness.check.loss import loss_of, takes_columns
+from torch_impl.harness.factories import factory_of
 from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.harness.program.spread import left_open, moved, spread_of
 from torch_impl.harness.program.training import Report, train
@@ -35,8 +35,7 @@ def run_program(task: ProgramTask) -> RunResult:
     """
     check, keras = task.check, task.keras
     assert keras is not None
-    assert check.torch is not None
-    factory = load_factory("--torch", check.torch, check.folder)
+    factory = factory_of(check)
     run_check(check, factory, task.probes, keras)
     form = str(task.probes.facts["output_form"])
     fed, start = task.feed(), {name: keras[f"start/{name}"] for name in keras.below("start")}
