@@ -41,7 +41,7 @@ def write_optimizer(
     optimizer: Any = model.optimizer
     steps.begin_again()
     set_weights(model, weights)
-    begin_epoch(reference)
+    begin_training(reference)
     variables = trainable(model)
     names = {id(variable): name for name, variable in variables.items()}
     rates = []
@@ -75,7 +75,7 @@ def _slots(
     ]
 
 
-def begin_epoch(reference: Reference) -> None:
+def begin_training(reference: Reference) -> None:
     """Sets the rate of the first epoch, as a LearningRateScheduler does before the first step."""
     for callback in reference.callbacks:
         if isinstance(callback, keras.callbacks.LearningRateScheduler):

@@ -20,7 +20,7 @@ from keras_impl.harness.check.loss import kind_of_targets, sample_weight
 from keras_impl.harness.check.model import as_fed, get_weights, trainable
 from keras_impl.harness.check.noise import perturbed_gradients
 from keras_impl.harness.check.occurrences import has_repeated_rows, taken_apart
-from keras_impl.harness.check.optimizer import begin_epoch, cut
+from keras_impl.harness.check.optimizer import begin_training, cut
 from keras_impl.harness.check.steps import Steps
 from keras_impl.harness.factories import Reference
 from keras_impl.harness.rounding import Perturbation
@@ -45,7 +45,7 @@ def write_trajectory(
 ) -> None:
     """Makes a few steps as `fit` does, with a cut of the rate if there may be one."""
     model = reference.model
-    begin_epoch(reference)
+    begin_training(reference)
     losses, rates = [], []
     repeated: list[Any] = []  # the first gradients with repeated rows
     for step, size in enumerate(probe_inputs.batches(spec.steps, spec.batch_size), start=1):

@@ -21,6 +21,7 @@ ALIASES = {"acc": "up", "bce": "down", "mae": "down", "mape": "down", "mse": "do
 
 def keras_directions():
     """The direction of each of Keras's metrics, by its name; None where it has none."""
+    keras.utils.clear_session()  # Keras numbers the names through the whole process
     directions = {}
     for kind in vars(keras.metrics).values():
         if not inspect.isclass(kind) or kind.__name__ in ("Metric", "MeanMetricWrapper"):
