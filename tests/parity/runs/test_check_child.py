@@ -10,6 +10,7 @@ import pytest
 from parity.errors import InputError
 from parity.files.json_io import read_json, write_json
 from parity.programs.check_spec import CheckSpec
+from parity.programs.factories import load_factory
 from parity.runs.check_child import run_checks
 from parity.traces.folder import FAILURE, SUCCESS, RunFolder
 from parity.traces.trace import Trace
@@ -23,6 +24,10 @@ class Half:
 
     def configure(self, spec):
         self.configured.append(spec)
+
+    def factory_of(self, spec):
+        own = next(name for name in (spec.keras, spec.torch) if name and "child_nets" in name)
+        return load_factory("--half", own, spec.folder)
 
     def run_check(self, spec, factory, writer, keras=None):
         self.told.append((spec, keras))
