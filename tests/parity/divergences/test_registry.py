@@ -9,7 +9,7 @@ import pytest
 from parity.divergences import REGISTRY, find, registry
 from parity.divergences.divergence import Divergence, Match
 from parity.divergences.names import SLUGS, full_name
-from parity.divergences.registry import MODULES
+from parity.divergences.registry import MODULES, OF_TRAINING
 from parity.errors import InputError
 from parity.ladder.levels import LEVEL_IDS
 from parity.report.lines import WIDTH
@@ -17,7 +17,7 @@ from parity.report.text.divergences import divergence_table, explanation_lines
 
 
 def test_every_id_stands_once():
-    ids = [name for module in MODULES for name in module.RULES]
+    ids = [*OF_TRAINING, *(name for module in MODULES for name in module.RULES)]
     assert sorted(ids) == sorted(set(ids)) == sorted(REGISTRY)
     assert all(key == entry.id for key, entry in REGISTRY.items())
 
