@@ -174,7 +174,8 @@ def warped(
     right, below = int(width > 1), width * int(height > 1)
 
     def seen(offset: int) -> np.ndarray:
-        return flat.take(at + offset, axis=0, mode="clip")  # faster than by an index
+        taken: np.ndarray = flat.take(at + offset, axis=0, mode="clip")  # faster than by an index
+        return taken
 
     first = seen(0)
     first += (seen(right) - first) * part[1]
