@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from parity.errors import ParityError
-from parity.testing.program_assertion import program_results
+from parity.testing.program_assertion import RUN, check_spec_of, train
 from parity.traces.bundle_folder import bundle_name, find_bundle
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def assert_parity(
         if program is None:
             results = [_check(given, kept, keras=keras, torch=torch, **arguments)]
         else:
-            results = program_results(program, level, seeds, given, kept)
+            results = _program_results(program, level, seeds, given, kept)
     except ParityError as error:
         given.tell({"verdict": "error", "error": str(error)})
         # Without the frames in between, which show nothing useful.
@@ -265,6 +265,26 @@ def _check(
         finally:  # Keras is recorded even if the port fails or cannot be run
             if (half := RunFolder(kept).half("keras")).is_complete:
                 pack(half.path, given.record / name)
+
+
+def _program_results(
+    name: str, level: str, seeds: int | Sequence[int] | None, given: Settings, out: Path | None
+) -> list[Result]:
+    """Returns the result of a program's check, or one for each of its trainings."""
+    from parity.halves.options import ChildOptions
+    from parity.runs.check import check_all
+    from parity.runs.check_options import CheckOptions, allowed_by_user
+
+    if level == RUN:
+        return train(name, seeds, given, out)
+    spec = check_spec_of(name, level, seeds, given)
+    options = CheckOptions(
+        out=out,
+        children=ChildOptions(given.keras_python, given.torch_python),
+        levels=given.levels,
+        **allowed_by_user(given.root or Path.cwd(), given.tolerance, given.accept),
+    )
+    return check_all([spec], options)
 
 
 def _located_factory(reference: str | None, folder: Path) -> str | None:
