@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from parity.errors import ParityError
+from parity.testing.program_assertion import RUN, check_spec_of, train
 from parity.traces.bundle_folder import bundle_name, find_bundle
 
 if TYPE_CHECKING:
@@ -91,6 +92,9 @@ def assert_parity(
     device: str = "cpu",
     tolerance: float | Mapping[str, float] | None = None,
     accept: Sequence[str] | None = None,
+    program: str | None = None,
+    level: str = "check",
+    seeds: int | Sequence[int] | None = None,
     out: Path | str | None = None,
 ) -> Result:
     """Asserts that a PyTorch port computes in every step what its Keras original computes.
@@ -113,10 +117,13 @@ def assert_parity(
         tolerance: allowed relative difference, for all levels or by level, instead of what follows
             from rounding; by default, what [tool.parity] in pyproject.toml says.
         accept: IDs or names of divergences that are known, beside those of [tool.parity].
+        program: a program of [tool.parity.programs], instead of `keras` and `torch`.
+        level: of a program: "check", or "run": it is trained whole.
+        seeds: of trainings: how many from 0 on, or which; None: one, with the program's own seed.
         out: folder for bundle, trace and logs; by default nothing is kept.
 
     Returns:
-        The result, whose verdict is "pass".
+        The result, whose verdict is "pass"; of several trainings the last one.
 
     Raises:
         AssertionError: parity does not hold; the message is the report.
@@ -144,15 +151,19 @@ def assert_parity(
     kept: Path | None = None
     try:
         kept = given.out()
-        result = _check(given, kept, keras=keras, torch=torch, **arguments)
+        if program is None:
+            results = [_check(given, kept, keras=keras, torch=torch, **arguments)]
+        else:
+            results = _program_results(program, level, seeds, given, kept)
     except ParityError as error:
         given.tell({"verdict": "error", "error": str(error)})
         # Without the frames in between, which show nothing useful.
         raise type(error)(str(error)) from None
-    given.tell(properties(result))
-    if result.verdict != "pass":
-        raise AssertionError(failure_text(result, kept))
-    return result
+    for result in results:
+        given.tell(properties(result))
+        if result.verdict != "pass":
+            raise AssertionError(failure_text(result, kept))
+    return results[-1]
 
 
 def failure_text(result: Result, out: Path | None = None) -> str:
@@ -160,8 +171,10 @@ def failure_text(result: Result, out: Path | None = None) -> str:
     from parity.report import sentences
     from parity.report.lines import plain
     from parity.report.text.check import check_lines
+    from parity.report.text.program import program_lines
 
-    lines = ["".join(text for text, _ in line).rstrip() for line in check_lines(result)]
+    found = program_lines(result) if sentences.is_program(result) else check_lines(result)
+    lines = ["".join(text for text, _ in line).rstrip() for line in found]
     if out is not None:
         lines += [f"  results in {out}"]
     told = [plain(text) for text in sentences.found_texts(result)]
@@ -252,6 +265,26 @@ def _check(
         finally:  # Keras is recorded even if the port fails or cannot be run
             if (half := RunFolder(kept).half("keras")).is_complete:
                 pack(half.path, given.record / name)
+
+
+def _program_results(
+    name: str, level: str, seeds: int | Sequence[int] | None, given: Settings, out: Path | None
+) -> list[Result]:
+    """Returns the result of a program's check, or one for each of its trainings."""
+    from parity.halves.options import ChildOptions
+    from parity.runs.check import check_all
+    from parity.runs.check_options import CheckOptions, allowed_by_user
+
+    if level == RUN:
+        return train(name, seeds, given, out)
+    spec = check_spec_of(name, level, seeds, given)
+    options = CheckOptions(
+        out=out,
+        children=ChildOptions(given.keras_python, given.torch_python),
+        levels=given.levels,
+        **allowed_by_user(given.root or Path.cwd(), given.tolerance, given.accept),
+    )
+    return check_all([spec], options)
 
 
 def _located_factory(reference: str | None, folder: Path) -> str | None:

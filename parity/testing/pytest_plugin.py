@@ -99,8 +99,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
         "parity(keras, torch, data, against, levels, seed, steps, dtype, batch_size, device, "
-        "tolerance, accept): compares a port with its Keras original; the arguments are defaults "
-        "of the fixture parity_check",
+        "tolerance, accept, program, level, seeds): compares a port with its Keras original; the "
+        "arguments are defaults of the fixture parity_check",
     )
     given = _given(config)
     if {"against", "record"} <= set(given):

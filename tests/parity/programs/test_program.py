@@ -20,10 +20,10 @@ epochs = 3
 def test_a_program_becomes_the_spec_of_a_training(tmp_path):
     (tmp_path / "pyproject.toml").write_text(TABLE)
     table = read_tool_table(tmp_path)
-    spec = table.programs["digits"].spec("digits", table.folder, dtype="float32")
+    spec = table.programs["digits"].spec("digits", table.folder, threads=2)
     assert (spec.program, spec.name, spec.keras, spec.epochs) == ("digits", "digits", "train.py", 3)
     assert spec.arguments == ("--fast",)
-    assert spec.dtype == "float32"
+    assert (spec.dtype, spec.threads) == ("float64", 2)
     assert spec.folder == str(tmp_path)
     assert spec.is_script
 
@@ -63,3 +63,10 @@ def test_a_file_that_is_not_there_is_told_before_anything_starts(settings, messa
     given = {"keras": "train.py", "torch": "a:b", **settings}
     with pytest.raises(InputError, match=re.escape(message)):
         check_files(Program(**given).spec("x", tmp_path))
+
+
+def test_a_whole_training_is_not_compared_in_float32(tmp_path):
+    program = Program(keras="a:b", torch="a:b", dtype="float32")
+    assert program.check_spec(tmp_path).dtype == "float32"
+    with pytest.raises(InputError, match="dtype='float32': expected 'float64', in which whole tra"):
+        program.spec("x", tmp_path)

@@ -89,13 +89,13 @@ def test_a_program_names_its_halves_and_what_is_not_the_default():
             epochs=3,
             seed=5,
             sets_seed=True,
-            dtype="float32",
+            threads=2,
         ).to_dict()
     }
     command = command_of(spec)
     assert command == (
         "parity run --keras train.py --torch port.py:build --epochs 3 "
-        "--arguments '--name '\"'\"'a b'\"'\"'' --seed 5 --dtype float32"
+        "--arguments '--name '\"'\"'a b'\"'\"'' --seed 5 --threads 2"
     )
     given = settings_of(command)
     assert shlex.split(given["arguments"]) == ["--name", "a b"]

@@ -1,0 +1,91 @@
+"""Programs of the project's table under test: which one is meant, and whole trainings of it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from parity.errors import InputError
+
+if TYPE_CHECKING:
+    from parity.ladder.result import Result
+    from parity.programs.check_spec import CheckSpec
+    from parity.programs.program import Program
+    from parity.testing.assertion import Settings
+
+CHECK, RUN = "check", "run"
+
+
+def check_spec_of(
+    name: str, level: str, seeds: int | Sequence[int] | None, given: Settings
+) -> CheckSpec:
+    """Returns what is checked of a program.
+
+    Args:
+        name: of the program.
+        level: "check".
+        seeds: None; a check has the seed of the test's settings.
+        given: defaults of the test.
+
+    Raises:
+        InputError: there is no such program or level, or seeds are given.
+    """
+    if level != CHECK or seeds is not None:
+        raise InputError(
+            f"level={level!r}, seeds={seeds!r}: expected level='run', with seeds or without, or "
+            "level='check'"
+        )
+    program, folder = _of_table(name, given)
+    return program.check_spec(folder, seed=given.seed, steps=given.steps)
+
+
+def train(
+    name: str, seeds: int | Sequence[int] | None, given: Settings, out: Path | None
+) -> list[Result]:
+    """Trains a program with each seed.
+
+    Args:
+        name: of the program.
+        seeds: how many from 0 on, or which; None: the one of the program.
+        given: defaults of the test.
+        out: folder for traces and logs; None: nothing is kept.
+
+    Returns:
+        A result for each training.
+
+    Raises:
+        InputError: there is no such program, no seed, or a half cannot be used.
+    """
+    from parity.halves.options import ChildOptions
+    from parity.programs.program import check_files
+    from parity.runs.run import run_all
+    from parity.runs.run_options import RunOptions
+
+    program, folder = _of_table(name, given)
+    spec = program.spec(name, folder)
+    check_files(spec)
+    numbers = range(seeds) if isinstance(seeds, int) else seeds
+    specs = [spec]
+    if numbers is not None:
+        specs = [spec.replace(seed=seed, sets_seed=True) for seed in numbers]
+    if not specs:
+        raise InputError(f"seeds={seeds!r}: expected at least one seed")
+    children = ChildOptions(given.keras_python, given.torch_python)
+    with tempfile.TemporaryDirectory(prefix="parity-run-") as temporary:
+        kept = Path(temporary) / RUN if out is None else out
+        return run_all(specs, RunOptions(out=kept, children=children))
+
+
+def _of_table(name: str, given: Settings) -> tuple[Program, Path]:
+    """Returns a program of the project, and the folder of its table."""
+    from parity.programs.tool_table import read_tool_table
+
+    table = read_tool_table(given.root or Path.cwd())
+    if name not in table.programs:
+        known = ", ".join(table.programs) or "none"
+        raise InputError(
+            f"program={name!r}: expected one of [tool.parity.programs], which has {known}"
+        )
+    return table.programs[name], table.folder

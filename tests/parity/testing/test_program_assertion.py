@@ -1,0 +1,73 @@
+"""A program of the table in a test: which trainings are made, and what is told of a failure."""
+
+import shutil
+
+import pytest
+from programs_here import FOLDER
+
+from parity import assert_parity
+from parity.errors import InputError
+from parity.ladder.result import Result
+from parity.testing.assertion import Settings, settings
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A project with the program of these tests; what is told of its results."""
+    shutil.copytree(FOLDER, tmp_path / "mine")
+    told = []
+    with settings(Settings(root=tmp_path / "mine", tell=told.append)):
+        yield told
+
+
+@pytest.fixture
+def runs(monkeypatch):
+    """What would have been trained; the verdicts are those of a test."""
+
+    def run_all(specs, options):
+        run_all.specs, run_all.options = specs, options
+        return [
+            Result(verdict, spec.to_dict(), mode="replayed")
+            for spec, verdict in zip(specs, run_all.verdicts, strict=False)
+        ]
+
+    run_all.verdicts = ["pass"] * 9
+    monkeypatch.setattr("parity.runs.run.run_all", run_all)
+    return run_all
+
+
+def test_a_program_is_trained_with_its_own_seed(project, runs):
+    result = assert_parity(program="small", level="run")
+    (spec,) = runs.specs
+    assert (spec.program, spec.keras, spec.arguments) == ("small", "train.py", ("3",))
+    assert not spec.sets_seed
+    assert result.verdict == "pass"
+
+
+@pytest.mark.parametrize(("seeds", "expected"), [(2, [0, 1]), ([5, 3], [5, 3])])
+def test_seeds_are_a_number_of_them_or_the_seeds(seeds, expected, project, runs):
+    assert_parity(program="small", level="run", seeds=seeds)
+    assert [spec.seed for spec in runs.specs] == expected
+    assert all(spec.sets_seed for spec in runs.specs)
+
+
+def test_the_first_training_that_fails_is_shown(project, runs):
+    runs.verdicts = ["pass", "error"]
+    with pytest.raises(AssertionError, match="not decided") as caught:
+        assert_parity(program="small", level="run", seeds=3)
+    assert "small  seed 1" in str(caught.value)
+    assert [properties["verdict"] for properties in project] == ["pass", "error"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"program": "smal"}, "program='smal': expected one of .* which has small, frozen"),
+        ({"program": "small", "level": "loss"}, "level='loss', seeds=None: expected level='run'"),
+        ({"program": "small", "seeds": 2}, "level='check', seeds=2: expected level='run'"),
+        ({"program": "small", "level": "run", "seeds": 0}, "seeds=0: expected at least one seed"),
+    ],
+)
+def test_what_cannot_be_used_is_told(arguments, message, project, runs):
+    with pytest.raises(InputError, match=message):
+        assert_parity(**arguments)
