@@ -18,6 +18,7 @@ from parity.cli.options import (
     with_children,
     with_options,
 )
+from parity.cli.program_specs import refuse_programs
 from parity.cli.saved import check_file, check_folder, complain, write_json_file, write_text_file
 from parity.errors import InputError
 from parity.halves.options import ChildOptions
@@ -141,6 +142,7 @@ def bench(
     from parity.report.text.terminal import print_lines
     from parity.report.write import attempt_reports
 
+    refuse_programs([settings["scenario"]], "a benchmark")
     check_file(json_file)
     check_file(csv_file, "--csv")
     check_file(markdown_file, "--markdown")

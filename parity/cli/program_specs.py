@@ -87,6 +87,18 @@ def check_specs_of(names: Sequence[str], settings: Mapping[str, Any]) -> list[Ch
     return [table.programs[name].check_spec(table.folder, **settings) for name in wanted]
 
 
+def refuse_programs(names: Iterable[str], command: str) -> None:
+    """Raises InputError if one of the names is a program of the project's table.
+
+    Args:
+        names: given by the user.
+        command: what takes built-in scenarios only, such as "a sweep".
+    """
+    table = own_programs()
+    if own := [name for name in names if name in table.programs]:
+        raise InputError(f"{own[0]!r} is a program of your own; {command} takes built-in scenarios")
+
+
 def own_programs() -> ToolTable:
     """Returns the table of the project in the current folder, whose programs have their own names.
 

@@ -18,9 +18,8 @@ from parity.cli.options import (
     with_children,
     with_options,
 )
-from parity.cli.program_specs import own_programs, specs_of
+from parity.cli.program_specs import refuse_programs, specs_of
 from parity.cli.saved import check_file, complain, input_errors, write_json_file
-from parity.errors import InputError
 from parity.halves.options import ChildOptions
 from parity.traces.folder import REPORT, SWEEP
 
@@ -114,9 +113,7 @@ def sweep(
     from parity.sweeps.task import planned, versions
 
     check_file(json_file)
-    table = own_programs()
-    if own := [name for name in scenarios if name in table.programs]:
-        raise InputError(f"{own[0]!r} is a program of your own; a sweep takes built-in scenarios")
+    refuse_programs(scenarios, "a sweep")
     named = specs_of(scenarios or BEHAVIOUR, seeds or None, full, settings, margins)
     specs = [spec for spec in named if isinstance(spec, RunSpec)]
     options = _engine_options(out, children)
