@@ -71,6 +71,13 @@ def _keras_dtype_is_left_as_found():
         keras.config.set_dtype_policy("float32")
 
 
+@pytest.fixture(autouse=True)
+def _torch_dtype_is_left_as_found():
+    """A port under check makes new tensors in float64, in its whole process."""
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
 @pytest.fixture
 def plain_terminal(monkeypatch):
     """No variables but these tell rich what a terminal is."""
