@@ -176,7 +176,11 @@ class Poisson(LossMetric):
 
 
 class BinaryCrossentropy(LossMetric):
-    """The mean of `torch_impl.losses.BinaryCrossentropy`, which explains the arguments."""
+    """The mean of `torch_impl.losses.BinaryCrossentropy`, which explains the arguments.
+
+    Targets of shape (N,) belong to predictions of shape (N, 1), or the other way round; Keras
+    raises an error for them.
+    """
 
     def __init__(
         self,
