@@ -38,6 +38,7 @@ def specs_of(
     Raises:
         InputError: a name is unknown, or a setting cannot be used.
     """
+    from parity.programs.program import with_seeds
     from parity.programs.scenarios import SCENARIOS, find
 
     specs: list[RunSpec | ProgramSpec] = []
@@ -47,7 +48,7 @@ def specs_of(
             base = table.programs[name].spec(
                 name, table.folder, **_settings_of(name, full, settings)
             )
-            specs += _with_seeds(base, seeds or ())
+            specs += with_seeds(base, seeds or ())
             continue
         if name not in SCENARIOS and table.programs:
             raise InputError(
@@ -77,14 +78,9 @@ def check_specs_of(names: Sequence[str], settings: Mapping[str, Any]) -> list[Ch
         InputError: a name is unknown, or a setting cannot be used.
     """
     table = own_programs()
-    if unknown := [name for name in names if name not in table.programs]:
-        known = ", ".join(table.programs) or "none"
-        raise InputError(
-            f"unknown program {unknown[0]!r}: expected one of [tool.parity.programs], which has "
-            f"{known}"
-        )
     wanted = dict.fromkeys(names or table.programs)
-    return [table.programs[name].check_spec(table.folder, **settings) for name in wanted]
+    programs = [table.program(name, f"unknown program {name!r}") for name in wanted]
+    return [program.check_spec(table.folder, **settings) for program in programs]
 
 
 def refuse_programs(names: Iterable[str], command: str) -> None:
@@ -130,14 +126,14 @@ def unnamed_specs(
     Raises:
         InputError: a half is missing, or a setting cannot be used.
     """
-    from parity.programs.program import Program
+    from parity.programs.program import Program, with_seeds
 
     for half in ("keras", "torch"):
         if pair[half] is None:
             raise InputError(f"--{half} is missing: expected both --keras and --torch")
     found = Program.from_dict(pair)
     changes = _settings_of("custom", full, settings)
-    return _with_seeds(found.spec("custom", Path.cwd(), **changes), seeds)
+    return [*with_seeds(found.spec("custom", Path.cwd(), **changes), seeds)]
 
 
 def _settings_of(name: str, full: bool, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -147,12 +143,3 @@ def _settings_of(name: str, full: bool, settings: Mapping[str, Any]) -> dict[str
         option = "--full" if full else "--split"
         raise InputError(f"{option} with the program {name!r}: only built-in scenarios have it")
     return found
-
-
-def _with_seeds(spec: ProgramSpec, seeds: Sequence[int]) -> list[RunSpec | ProgramSpec]:
-    from parity.programs.program import check_files
-
-    check_files(spec)
-    if not seeds:
-        return [spec]
-    return [spec.replace(seed=seed, sets_seed=True) for seed in seeds]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,6 +87,18 @@ def programs_of(table: Any, where: str) -> dict[str, Program]:
         except InputError as error:
             raise InputError(f"{where} programs.{name}: {error}") from error
     return found
+
+
+def with_seeds(spec: ProgramSpec, seeds: Iterable[int]) -> list[ProgramSpec]:
+    """Returns the specs of trainings from several seeds, which replace that of a script.
+
+    Without seeds, it is the spec alone, with its own seed.
+
+    Raises:
+        InputError: see `check_files`.
+    """
+    check_files(spec)
+    return [spec.replace(seed=seed, sets_seed=True) for seed in seeds] or [spec]
 
 
 def check_files(spec: ProgramSpec) -> None:

@@ -46,6 +46,21 @@ class ToolTable:
         """The folder of the file, to which the names of its programs belong."""
         return Path.cwd() if self.path is None else self.path.parent
 
+    def program(self, name: str, where: str) -> Program:
+        """Returns a program.
+
+        Args:
+            name: of the program.
+            where: what names it, for messages.
+
+        Raises:
+            InputError: there is none of this name.
+        """
+        if name not in self.programs:
+            known = ", ".join(self.programs) or "none"
+            raise InputError(f"{where}: expected one of [tool.parity.programs], which has {known}")
+        return self.programs[name]
+
 
 def read_tool_table(folder: Path) -> ToolTable:
     """Reads the table that counts in a folder.

@@ -59,19 +59,15 @@ def train(
         InputError: there is no such program, no seed, or a half cannot be used.
     """
     from parity.halves.options import ChildOptions
-    from parity.programs.program import check_files
+    from parity.programs.program import with_seeds
     from parity.runs.run import run_all
     from parity.runs.run_options import RunOptions
 
     program, folder = _of_table(name, given)
-    spec = program.spec(name, folder)
-    check_files(spec)
-    numbers = range(seeds) if isinstance(seeds, int) else seeds
-    specs = [spec]
-    if numbers is not None:
-        specs = [spec.replace(seed=seed, sets_seed=True) for seed in numbers]
-    if not specs:
+    numbers = list(range(seeds) if isinstance(seeds, int) else seeds or ())
+    if seeds is not None and not numbers:
         raise InputError(f"seeds={seeds!r}: expected at least one seed")
+    specs = with_seeds(program.spec(name, folder), numbers)
     children = ChildOptions(given.keras_python, given.torch_python)
     with tempfile.TemporaryDirectory(prefix="parity-run-") as temporary:
         kept = Path(temporary) / RUN if out is None else out
@@ -83,9 +79,4 @@ def _of_table(name: str, given: Settings) -> tuple[Program, Path]:
     from parity.programs.tool_table import read_tool_table
 
     table = read_tool_table(given.root or Path.cwd())
-    if name not in table.programs:
-        known = ", ".join(table.programs) or "none"
-        raise InputError(
-            f"program={name!r}: expected one of [tool.parity.programs], which has {known}"
-        )
-    return table.programs[name], table.folder
+    return table.program(name, f"program={name!r}"), table.folder
