@@ -22,8 +22,6 @@ RATES = [0.125, 0.125, 0.125, 0.03125, 0.03125, 0.03125]  # Keras keeps the rate
 def _counters_in_float64():
     """As in a check: torch's NAdam keeps a product of all steps in the default type."""
     torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
 
 
 @pytest.fixture

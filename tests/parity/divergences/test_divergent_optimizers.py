@@ -121,8 +121,6 @@ def steps_of(build):
 def _counters_in_float64():
     """As in a check: torch's NAdam keeps a product of all steps in the default type."""
     torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
 
 
 @pytest.mark.usefixtures("_counters_in_float64")

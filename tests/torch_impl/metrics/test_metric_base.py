@@ -152,10 +152,7 @@ def test_a_metric_adds_up_in_its_own_dtype(dtype):
 
 def test_the_dtype_of_torch_is_the_dtype_of_a_metric():
     torch.set_default_dtype(torch.float64)
-    try:
-        assert metrics.Mean().dtype == torch.float64
-    finally:
-        torch.set_default_dtype(torch.float32)
+    assert metrics.Mean().dtype == torch.float64
 
 
 def test_a_call_returns_the_result_of_all_batches():
