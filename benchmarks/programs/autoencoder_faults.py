@@ -7,22 +7,11 @@ from pathlib import Path
 import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+from after_epochs import AfterEpochs
 from autoencoder_torch import build, schedule
 
 from torch_impl.metrics import CosineSimilarity
 from torch_impl.schedule import LearningRateScheduler
-
-
-class AfterEpochs:
-    """Calls `action` once, when `epochs` epochs have ended."""
-
-    def __init__(self, epochs, action):
-        self.epochs, self.action, self.ended = epochs, action, 0
-
-    def step(self):
-        self.ended += 1
-        if self.ended == self.epochs:
-            self.action()
 
 
 def decay_one_epoch_late():

@@ -5,22 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+from after_epochs import AfterEpochs
 from finetune_torch import build, cosine, loss
 
 from torch_impl.metrics import CategoricalAccuracy
 from torch_impl.schedule import EarlyStopping, as_lambda_lr
-
-
-class AfterEpochs:
-    """Calls `action` once, when `epochs` epochs have ended."""
-
-    def __init__(self, epochs, action):
-        self.epochs, self.action, self.ended = epochs, action, 0
-
-    def step(self):
-        self.ended += 1
-        if self.ended == self.epochs:
-            self.action()
 
 
 def cosine_steps_per_epoch():

@@ -8,22 +8,11 @@ import torch
 from torch import nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+from after_epochs import AfterEpochs
 from residual_torch import build
 
 from torch_impl.layers import BatchNormalization
 from torch_impl.schedule import ReduceLROnPlateau
-
-
-class AfterEpochs:
-    """Calls `action` once, when `epochs` epochs have ended."""
-
-    def __init__(self, epochs, action):
-        self.epochs, self.action, self.ended = epochs, action, 0
-
-    def step(self):
-        self.ended += 1
-        if self.ended == self.epochs:
-            self.action()
 
 
 def patience_three():

@@ -8,21 +8,10 @@ import torch
 from torch import nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+from after_epochs import AfterEpochs
 from two_inputs_torch import POSITIVE_WEIGHT, build, plateau
 
 from torch_impl.metrics import AUC, BinaryAccuracy
-
-
-class AfterEpochs:
-    """Calls `action` once, when `epochs` epochs have ended."""
-
-    def __init__(self, epochs, action):
-        self.epochs, self.action, self.ended = epochs, action, 0
-
-    def step(self):
-        self.ended += 1
-        if self.ended == self.epochs:
-            self.action()
 
 
 class WeightedFor(nn.Module):
