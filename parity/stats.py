@@ -159,6 +159,50 @@ def chance_within(
     return float(np.mean(np.maximum(ndtr(ends[0]) - ndtr(ends[1]), 0)))
 
 
+def normal_power(
+    margin: float,
+    sd: float,
+    n: int,
+    drawn: Callable[[int], tuple[np.ndarray, np.ndarray | int, np.ndarray]],
+    *,
+    num_groups: int,
+    difference: float,
+    alpha: float,
+) -> float:
+    """Returns the probability of the verdict "equivalent" for normal runs.
+
+    The mean of a normal sample does not depend on its spread and skew. The power is therefore the
+    mean, over spreads and skews that are drawn, of an exact probability; its error is below 0.01.
+    Beyond MAX_DRAWN runs the skew is taken as 0, and the power is an integral.
+
+    Args:
+        margin: above 0.
+        sd: standard deviation of the runs of each group.
+        n: number of runs in each group, at least 2.
+        drawn: returns for n runs NUM_DRAWN estimated standard errors (samples,) in units of the
+            true one, their degrees of freedom, and upper limits (2, samples) of the skew and of
+            the skew with its sign changed.
+        num_groups: 1 if the differences of pairs are the runs, else 2.
+        difference: the true difference.
+        alpha: level of each test.
+    """
+    from scipy.special import stdtrit
+
+    if least_p(n) >= alpha:
+        return 0.0
+    if sd == 0:
+        return float(abs(difference) < margin)
+    error = sd * math.sqrt(num_groups / n)
+    if n > MAX_DRAWN:
+        most = num_groups * (n - 1)  # degrees of freedom of equal spreads
+        skew = np.array(Z_SKEW * skew_error(n) / (num_groups * math.sqrt(n)))
+        limit = float(standard_errors(float(stdtrit(most, alpha)), skew))
+        return power_of_limit(margin, error, most, limit, difference)
+    spread, df, skews = drawn(n)
+    high, low = spread * standard_errors(stdtrit(df, alpha), skews)
+    return chance_within(margin, error, difference, high, low)
+
+
 def decide(p: float, p_different: float, alpha: float) -> Verdict:
     """Returns the verdict for two p values, which may be corrected ones."""
     if p < alpha:

@@ -32,13 +32,12 @@ from parity.stats import (
     POWER,
     Z_SKEW,
     Equivalence,
-    chance_within,
     check_limits,
     corrected_t,
     decide,
     least_p,
     moments,
-    power_of_limit,
+    normal_power,
     skew_error,
     smallest_n,
     standard_errors,
@@ -127,8 +126,7 @@ def group_power(
 ) -> float:
     """Returns the probability of the verdict "equivalent" for two groups of normal runs.
 
-    It is the mean, over spreads and skews that are drawn, of an exact probability; its error is
-    below 0.01. Beyond MAX_DRAWN runs the skew is taken as 0, and the power is an integral.
+    See `parity.stats.normal_power`; its error is below 0.01.
 
     Args:
         margin: above 0.
@@ -137,21 +135,7 @@ def group_power(
         difference: the true difference.
         alpha: level of each test.
     """
-    from scipy.special import stdtrit
-
-    if least_p(n) >= alpha:
-        return 0.0
-    if sd == 0:
-        return float(abs(difference) < margin)
-    error = sd * math.sqrt(2 / n)
-    if n > MAX_DRAWN:
-        most = 2 * (n - 1)  # degrees of freedom of equal spreads
-        skew = np.array(Z_SKEW * skew_error(n) / (2 * math.sqrt(n)))
-        limit = float(standard_errors(float(stdtrit(most, alpha)), skew))
-        return power_of_limit(margin, error, most, limit, difference)
-    spread, df, skews = _drawn(n)
-    high, low = spread * standard_errors(stdtrit(df, alpha), skews)
-    return chance_within(margin, error, difference, high, low)
+    return normal_power(margin, sd, n, _drawn, num_groups=2, difference=difference, alpha=alpha)
 
 
 def groups_needed(
@@ -228,12 +212,7 @@ def _upper(x: np.ndarray, y: np.ndarray, alpha: float) -> float:
 
 @functools.lru_cache(maxsize=MAX_DRAWN)
 def _drawn(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns spreads, degrees of freedom and skews of two normal groups of n runs.
-
-    Returns:
-        Standard errors (samples,) in units of the true one, degrees of freedom (samples,), and
-        upper limits (2, samples) of the skew and of the skew with its sign changed.
-    """
+    """Returns what `normal_power` needs of two normal groups of n runs."""
     x, y = np.random.default_rng(0).standard_normal((2, NUM_DRAWN, n))
     _, error, df, skew = _difference(x, y)
     return error / math.sqrt(2 / n), df, np.stack([skew, _difference(-x, -y)[3]])

@@ -20,13 +20,12 @@ from parity.stats import (
     POWER,
     Z_SKEW,
     Equivalence,
-    chance_within,
     check_limits,
     corrected_t,
     decide,
     least_p,
     moments,
-    power_of_limit,
+    normal_power,
     skew_error,
     smallest_n,
     standard_errors,
@@ -113,9 +112,7 @@ def pair_power(
 ) -> float:
     """Returns the probability of the verdict "equivalent" for normal differences.
 
-    The mean of a normal sample does not depend on its spread and skew. The power is therefore the
-    mean, over spreads and skews that are drawn, of an exact probability; its error is below 0.01.
-    Beyond MAX_DRAWN pairs the skew is taken as 0, and the power is an integral.
+    See `parity.stats.normal_power`; its error is below 0.01.
 
     Args:
         margin: above 0.
@@ -124,20 +121,7 @@ def pair_power(
         difference: the true mean difference.
         alpha: level of each test.
     """
-    from scipy.special import stdtrit
-
-    if least_p(n) >= alpha:
-        return 0.0
-    if sd == 0:
-        return float(abs(difference) < margin)
-    error, quantile = sd / math.sqrt(n), float(stdtrit(n - 1, alpha))
-    if n > MAX_DRAWN:
-        skew = np.array(Z_SKEW * skew_error(n) / math.sqrt(n))
-        limit = float(standard_errors(quantile, skew))
-        return power_of_limit(margin, error, n - 1, limit, difference)
-    spread, skews = _drawn(n)
-    high, low = spread * standard_errors(quantile, skews)
-    return chance_within(margin, error, difference, high, low)
+    return normal_power(margin, sd, n, _drawn, num_groups=1, difference=difference, alpha=alpha)
 
 
 def pairs_needed(
@@ -172,13 +156,8 @@ def _upper(d: np.ndarray, alpha: float) -> float:
 
 
 @functools.lru_cache(maxsize=MAX_DRAWN)
-def _drawn(n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Returns spreads and upper limits of the skew of the mean of normal samples of n pairs.
-
-    Returns:
-        Spreads (samples,) in units of the true one, and limits (2, samples) of the skew and of the
-        skew with its sign changed.
-    """
+def _drawn(n: int) -> tuple[np.ndarray, int, np.ndarray]:
+    """Returns what `normal_power` needs of normal samples of n pairs."""
     x = np.random.default_rng(0).standard_normal((NUM_DRAWN, n))
     _, error, skew = _mean(x)
-    return error * math.sqrt(n), np.stack([skew, _mean(-x)[2]])
+    return error * math.sqrt(n), n - 1, np.stack([skew, _mean(-x)[2]])
