@@ -40,12 +40,7 @@ def fit(
         History with Keras's keys, the final weights, and the seconds spent training.
     """
     model = build_model(spec, data.input_shape, data.num_classes)
-    callbacks: list[keras.callbacks.Callback] = []
-    if spec.reduce_lr is not None:
-        callbacks.append(keras.callbacks.ReduceLROnPlateau(**dataclasses.asdict(spec.reduce_lr)))
-    if spec.early_stopping is not None:
-        rule = dataclasses.asdict(spec.early_stopping)
-        callbacks.append(keras.callbacks.EarlyStopping(**rule))
+    callbacks = callbacks_of(spec)
     if recorder is not None:
         x_val, _ = validation_data(spec, data)
         callbacks.append(RecorderCallback(recorder, evaluation_data(spec, data), x_val))
@@ -74,6 +69,16 @@ def fit(
     if anchors is not None:
         anchors.finish()
     return result
+
+
+def callbacks_of(spec: RunSpec) -> list[keras.callbacks.Callback]:
+    """Returns the callbacks of a spec, which change the training, in their order."""
+    found: list[keras.callbacks.Callback] = []
+    if spec.reduce_lr is not None:
+        found.append(keras.callbacks.ReduceLROnPlateau(**dataclasses.asdict(spec.reduce_lr)))
+    if spec.early_stopping is not None:
+        found.append(keras.callbacks.EarlyStopping(**dataclasses.asdict(spec.early_stopping)))
+    return found
 
 
 def evaluate(

@@ -73,6 +73,9 @@ ONLY_TORCH_CHECK_FILES = {
 _ONLY_ONE_HALF = {
     "keras_impl data.py in_batches": "in torch these are ArrayBatches",
     "torch_impl data.py to_tensors": "Keras takes arrays as they are",
+    "keras_impl train.py callbacks_of": "in torch each is a rule of its own, in epochs.py",
+    "torch_impl train.py criterion_of": "a compiled model has its own",
+    "torch_impl train.py optimizer_of": "a compiled model has its own",
     "torch_impl train.py predict": "a Keras model is called as it is",
     "keras_impl models.py build_network": "a benchmark sets the dtype by itself",
     "torch_impl train.py prepare": "model.fit holds what it trains with",
@@ -116,7 +119,7 @@ _ONLY_ONE_HALF = {
 ONLY_ONE_HALF = [tuple(row.split()) for row in _ONLY_ONE_HALF]
 
 SHARED_FILES = (
-    *("models.py", "data.py", "train.py", "weights.py"),
+    *("models.py", "data.py", "train.py", "programs.py", "weights.py"),
     *("harness/probe.py", "harness/environment.py", "harness/factories.py"),
     "harness/kinds.py",
     *("harness/check/run.py", "harness/check/facts.py", "harness/check/initial.py"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 from torch import nn
 
@@ -29,13 +28,9 @@ class Epochs:
 
     def __init__(self, spec: RunSpec, model: nn.Module, optimizer: Adam) -> None:
         self.history: History = {key: [] for key in KEYS}
-        self._spec, self._optimizer = spec, optimizer
-        self._reduce_lr: ReduceLROnPlateau | None = None
-        self._early_stopping: EarlyStopping | None = None
-        if spec.reduce_lr is not None:
-            self._reduce_lr = ReduceLROnPlateau(optimizer, **_rule(spec.reduce_lr))
-        if spec.early_stopping is not None:
-            self._early_stopping = EarlyStopping(model, **_rule(spec.early_stopping))
+        self._optimizer = optimizer
+        self._reduce_lr = reduce_lr(spec, optimizer)
+        self._early_stopping = early_stopping(spec, model)
 
     def keep(self, trained: tuple[float, float], validated: tuple[float, float]) -> None:
         """Keeps (loss, accuracy) of an epoch in training and validation, and its rate."""
@@ -46,12 +41,10 @@ class Epochs:
     def is_over(self) -> bool:
         """Applies the callbacks to the epoch that was kept last; returns whether to stop."""
         if self._reduce_lr is not None:
-            assert self._spec.reduce_lr is not None
-            self._reduce_lr.step(self.history[self._spec.reduce_lr.monitor][-1])
+            self._reduce_lr.step(self.history[self._reduce_lr.monitor][-1])
         if self._early_stopping is None:
             return False
-        assert self._spec.early_stopping is not None
-        return self._early_stopping.step(self.history[self._spec.early_stopping.monitor][-1])
+        return self._early_stopping.step(self.history[self._early_stopping.monitor][-1])
 
     def restore(self) -> None:
         """Restores the best weights if the spec says so. Call it once, after training."""
@@ -59,6 +52,13 @@ class Epochs:
             self._early_stopping.restore()
 
 
-def _rule(group: Any) -> dict[str, Any]:
-    """Returns the arguments of a callback, without `monitor`, whose values are passed here."""
-    return {name: value for name, value in dataclasses.asdict(group).items() if name != "monitor"}
+def reduce_lr(spec: RunSpec, optimizer: Adam) -> ReduceLROnPlateau | None:
+    """Returns the rule of a spec that cuts the rate, if it has one."""
+    rule = spec.reduce_lr
+    return None if rule is None else ReduceLROnPlateau(optimizer, **dataclasses.asdict(rule))
+
+
+def early_stopping(spec: RunSpec, model: nn.Module) -> EarlyStopping | None:
+    """Returns the rule of a spec that ends a training, if it has one."""
+    rule = spec.early_stopping
+    return None if rule is None else EarlyStopping(model, **dataclasses.asdict(rule))

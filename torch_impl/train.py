@@ -144,15 +144,23 @@ def prepare(spec: RunSpec, data: Data) -> Training:
     """
     model, seeds = build_model(spec, data.input_shape, data.num_classes)
     batches = training_data(spec, data, seeds)
-    criterion = RegularizedLoss(
-        SparseCategoricalCrossentropy(from_logits=True), kernel_l2(model, spec.l2)
-    )
-    optimizer = Adam(
-        model.parameters(), learning_rate=spec.learning_rate, weight_decay=spec.weight_decay
-    )
+    criterion, optimizer = criterion_of(spec, model), optimizer_of(spec, model)
     network = fused(model)
     val_batches = validation_data(spec, data)
     return Training(model, network, batches, val_batches, criterion, optimizer, network)
+
+
+def criterion_of(spec: RunSpec, model: nn.Module) -> RegularizedLoss:
+    """Returns the loss of a spec, with the penalties of the kernels of its network."""
+    loss = SparseCategoricalCrossentropy(from_logits=True)
+    return RegularizedLoss(loss, kernel_l2(model, spec.l2))
+
+
+def optimizer_of(spec: RunSpec, model: nn.Module) -> Adam:
+    """Returns the optimizer of a spec, for the parameters of its network."""
+    return Adam(
+        model.parameters(), learning_rate=spec.learning_rate, weight_decay=spec.weight_decay
+    )
 
 
 class RunningMetrics:

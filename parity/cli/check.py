@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from parity.cli.names import divergence_names, files, levels, own_programs, several_of
+from parity.cli import names
+from parity.cli.names import divergence_names, files, levels, several_of
 from parity.cli.options import (
     COMMON,
     exit_code,
@@ -30,7 +31,7 @@ OUT = out_option("Folder for the traces, logs and report.  [default: nothing is 
 
 
 @click.command()
-@click.argument("programs", nargs=-1, metavar="[PROGRAM ...]", shell_complete=own_programs)
+@click.argument("programs", nargs=-1, metavar="[PROGRAM ...]", shell_complete=names.programs)
 @click.option(
     "--keras",
     metavar="MODULE:FUNCTION",
@@ -92,9 +93,9 @@ def check(
 ) -> int:
     """Compares your PyTorch port with your Keras model, and lists all divergences with their fixes.
 
-    A PROGRAM is one of [tool.parity.programs] in pyproject.toml; without any name or factory, all
-    of them are checked. MODULE:FUNCTION is imported from the current folder; FILE.py:FUNCTION works
-    too.
+    A PROGRAM is one of [tool.parity.programs] in pyproject.toml, or a built-in scenario (see
+    `parity list`). Without any name or factory, all of the table are checked. MODULE:FUNCTION is
+    imported from the current folder; FILE.py:FUNCTION works too.
 
     Exit codes: 0 parity holds, 1 parity does not hold, 2 wrong use or bad input, 3 a half failed
     or the check is incomplete.

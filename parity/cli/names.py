@@ -26,13 +26,6 @@ def scenarios(
     return _not_given({n: s.summary for n, s in SCENARIOS.items()}, context, parameter, incomplete)
 
 
-def own_programs(
-    context: click.Context, parameter: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    """Completes the name of a program of the project's table that is not given yet."""
-    return _not_given(_own_programs(), context, parameter, incomplete)
-
-
 def programs(
     context: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:

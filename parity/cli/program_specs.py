@@ -68,19 +68,27 @@ def specs_of(
 
 
 def check_specs_of(names: Sequence[str], settings: Mapping[str, Any]) -> list[CheckSpec]:
-    """Returns the specs of checks of programs of the project's table; of all of them without names.
+    """Returns the specs of checks of programs; of all of the project's table without names.
 
     Args:
-        names: of programs.
+        names: of programs of the table, and of scenarios.
         settings: of the checks.
 
     Raises:
         InputError: a name is unknown, or a setting cannot be used.
     """
+    from parity.programs.program import of_scenario
+    from parity.programs.scenarios import SCENARIOS
+
     table = own_programs()
-    wanted = dict.fromkeys(names or table.programs)
-    programs = [table.program(name, f"unknown program {name!r}") for name in wanted]
-    return [program.check_spec(table.folder, **settings) for program in programs]
+    specs = []
+    for name in dict.fromkeys(names or table.programs):
+        if name in SCENARIOS and name not in table.programs:
+            specs.append(of_scenario(name).check_spec(Path.cwd(), **settings))
+        else:
+            program = table.program(name, f"unknown program {name!r} (see `parity list`)")
+            specs.append(program.check_spec(table.folder, **settings))
+    return specs
 
 
 def refuse_programs(names: Iterable[str], command: str) -> None:

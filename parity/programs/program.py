@@ -89,6 +89,11 @@ def programs_of(table: Any, where: str) -> dict[str, Program]:
     return found
 
 
+def of_scenario(name: str) -> Program:
+    """Returns a built-in scenario as a program: its factories, like those of a user."""
+    return Program(keras=f"keras_impl.programs:{name}", torch=f"torch_impl.programs:{name}")
+
+
 def with_seeds(spec: ProgramSpec, seeds: Iterable[int]) -> list[ProgramSpec]:
     """Returns the specs of trainings from several seeds, which replace that of a script.
 

@@ -91,8 +91,10 @@ def test_wrong_use_of_check_is_told_before_anything_starts(
 
 
 WRONG_RECORD = {
-    "no_keras": (("b.parity",), "Missing option '--keras'"),
     "no_bundle": (KERAS, "Missing argument 'BUNDLE'"),
+    "no_model": (("b.parity",), "expected either a PROGRAM or --keras"),
+    "two_models": (("b.parity", "dropout", *KERAS), "expected either a PROGRAM or --keras"),
+    "no_program": (("b.parity", "dropot"), "unknown program 'dropot' (see `parity list`)"),
     "no_folder": (("no/such/b.parity", *KERAS), "expected a file in an existing folder"),
     "a_folder": ((".", *KERAS), "expected a file in an existing folder"),
     "no_file": (("b.parity", "--keras", "no.py:f"), "there is no file no.py"),

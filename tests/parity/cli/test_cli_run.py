@@ -80,7 +80,7 @@ def test_check_takes_all_programs_of_the_table_or_some(call, tmp_path):
 def test_check_refuses_programs_that_it_does_not_know(call):
     ended = call("check", "smal")
     assert ended.returncode == 2
-    assert "unknown program 'smal': expected one of [tool.parity.programs]" in ended.stderr
+    assert "unknown program 'smal' (see `parity list`): expected one of" in ended.stderr
     ended = call("check", "small", *PAIR)
     assert ended.returncode == 2
     assert "--keras, --torch and --against are for a pair without a name" in ended.stderr

@@ -1,0 +1,47 @@
+"""The built-in scenarios as programs: a factory for each, named as the scenario is.
+
+torch_impl.programs:dropout      as a user's own factory, "module:function"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+
+from parity.data.load import run_data
+from parity.programs.run_spec import RunSpec
+from parity.programs.scenarios import SCENARIOS, scenario
+from torch_impl.epochs import early_stopping, reduce_lr
+from torch_impl.harness.factories import Port
+from torch_impl.models import build_model
+from torch_impl.train import criterion_of, optimizer_of
+
+
+def program(spec: RunSpec) -> Port:
+    """Returns the port of what a scenario trains; its seed and its dtype are torch's own."""
+    data = run_data(spec)
+    dtype = str(torch.get_default_dtype()).removeprefix("torch.")
+    spec = spec.replace(seed=torch.initial_seed(), dtype=dtype)
+    model, seeds = build_model(spec, data.input_shape, data.num_classes)
+    optimizer = optimizer_of(spec, model)
+    return Port(
+        module=model,
+        loss=criterion_of(spec, model),
+        optimizer=optimizer,
+        scheduler=reduce_lr(spec, optimizer),
+        early_stopping=early_stopping(spec, model),
+        metrics=["accuracy"],
+        seeds=seeds,
+    )
+
+
+def __getattr__(name: str) -> Callable[[], Port]:
+    if name not in SCENARIOS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return partial(program, scenario(name))
+
+
+def __dir__() -> list[str]:
+    return sorted(SCENARIOS)
