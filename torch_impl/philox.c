@@ -1,4 +1,5 @@
-/* The Philox loop of philox.py for the CPU: which values of a stream are at least a threshold.
+/* The Philox loops of philox.py for the CPU: the uniform values of a stream, and which of them are at
+   least a threshold.
 
    Same definition, same bits; native.py compiles it where there is a C compiler. Blocks are taken
    LANES at a time, so that compilers turn each inner loop into vector instructions; any of them can
@@ -66,6 +67,34 @@ void keep_float64(uint8_t *keep, int64_t num_values, const uint32_t key[2],
     for (int64_t i = 0; i < each && start + i < num_values; i++) {
       uint64_t high = words[2 * (i % 2)][i / 2] & 0xFFFFFu;
       keep[start + i] = ((high << 32) | words[2 * (i % 2) + 1][i / 2]) >= threshold;
+    }
+  }
+}
+
+/* The same values as multiples of 2**-23. */
+void uniform_float32(float *out, int64_t num_values, const uint32_t key[2],
+                     const uint32_t counter[2], int num_threads) {
+  const int64_t each = 4 * LANES;
+#pragma omp parallel for num_threads(num_threads) if (num_values > PARALLEL_FROM)
+  for (int64_t start = 0; start < num_values; start += each) {
+    uint32_t words[4][LANES];
+    philox_blocks((uint64_t)(start / 4), counter[0], counter[1], key[0], key[1], words);
+    for (int64_t i = 0; i < each && start + i < num_values; i++)
+      out[start + i] = (float)(words[i % 4][i / 4] & 0x7FFFFFu) * 0x1p-23f;
+  }
+}
+
+/* The same values as multiples of 2**-52. */
+void uniform_float64(double *out, int64_t num_values, const uint32_t key[2],
+                     const uint32_t counter[2], int num_threads) {
+  const int64_t each = 2 * LANES;
+#pragma omp parallel for num_threads(num_threads) if (num_values > PARALLEL_FROM)
+  for (int64_t start = 0; start < num_values; start += each) {
+    uint32_t words[4][LANES];
+    philox_blocks((uint64_t)(start / 2), counter[0], counter[1], key[0], key[1], words);
+    for (int64_t i = 0; i < each && start + i < num_values; i++) {
+      uint64_t high = words[2 * (i % 2)][i / 2] & 0xFFFFFu;
+      out[start + i] = (double)((high << 32) | words[2 * (i % 2) + 1][i / 2]) * 0x1p-52;
     }
   }
 }

@@ -15,6 +15,7 @@ import ctypes
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -24,7 +25,7 @@ _M0, _M1 = 0xD2511F53, 0xCD9E8D57  # multipliers of Philox4x32
 _W0, _W1 = 0x9E3779B9, 0xBB67AE85  # key increments: golden ratio, sqrt(3) - 1
 _MASK = 0xFFFFFFFF
 _SCRAMBLE_KEY = (0x3EC8F720, 0x02461E29)  # of TensorFlow's seed scrambling
-SOURCE = Path(__file__).with_name("philox.c")  # the loop of `stateless_keep`, compiled
+SOURCE = Path(__file__).with_name("philox.c")  # the loops below, compiled
 _Words = ctypes.c_uint32 * 2
 
 Word = int | torch.Tensor
@@ -103,7 +104,11 @@ def stateless_uniform(
     Returns:
         Values in [0, 1).
     """
-    return (_lattice(shape, seed, dtype, device).to(dtype) * _SPACING[dtype]).reshape(tuple(shape))
+    _check(dtype)
+    drawn = torch.empty(tuple(shape), dtype=dtype, device=device)
+    if not _fill("uniform", drawn, seed):
+        drawn = _lattice(shape, seed, dtype, device).to(dtype) * _SPACING[dtype]
+    return drawn.reshape(tuple(shape))
 
 
 def stateless_keep(
@@ -124,22 +129,41 @@ def stateless_keep(
     _check(dtype)
     # u = k * 2**-b is at least rate exactly where the integer k is at least ceil(rate * 2**b).
     threshold = math.ceil(torch.tensor(rate, dtype=dtype).item() / _SPACING[dtype])
-    if torch.device(device).type == "cpu":
-        key, counter = scramble(seed)
-        library = native.library(SOURCE)
-        if library is not None:
-            keep = library.keep_float32 if dtype == torch.float32 else library.keep_float64
-            kept = torch.empty(tuple(shape), dtype=torch.bool)
-            keep(
-                ctypes.c_void_p(kept.data_ptr()),
-                ctypes.c_int64(kept.numel()),
-                _Words(*key),
-                _Words(*counter),
-                ctypes.c_uint64(threshold),
-                ctypes.c_int(torch.get_num_threads()),
-            )
-            return kept
-    return (_lattice(shape, seed, dtype, device) >= threshold).reshape(tuple(shape))
+    kept = torch.empty(tuple(shape), dtype=torch.bool, device=device)
+    if not _fill("keep", kept, seed, dtype, ctypes.c_uint64(threshold)):
+        kept = (_lattice(shape, seed, dtype, device) >= threshold).reshape(tuple(shape))
+    return kept
+
+
+def _fill(
+    loop: str,
+    drawn: torch.Tensor,
+    seed: tuple[int, int],
+    dtype: torch.dtype | None = None,
+    *settings: Any,
+) -> bool:
+    """Fills a new tensor by a compiled loop; returns whether there is one.
+
+    Args:
+        loop: its name in philox.c, without the dtype.
+        drawn: contiguous.
+        seed: two integers.
+        dtype: of the stream; None: that of the tensor.
+        *settings: further arguments of the loop.
+    """
+    library = native.library(SOURCE) if drawn.device.type == "cpu" else None
+    if library is None:
+        return False
+    key, counter = scramble(seed)
+    getattr(library, f"{loop}_{str(dtype or drawn.dtype).removeprefix('torch.')}")(
+        ctypes.c_void_p(drawn.data_ptr()),
+        ctypes.c_int64(drawn.numel()),
+        _Words(*key),
+        _Words(*counter),
+        *settings,
+        ctypes.c_int(torch.get_num_threads()),
+    )
+    return True
 
 
 _SPACING = {torch.float32: 2.0**-23, torch.float64: 2.0**-52}

@@ -1,8 +1,8 @@
 """Whole trainings of users' programs: python benchmarks/accuracy/programs.py
 
-Six Keras programs are trained by `fit`, in float64, and their ports beside them: a right one each,
-by hand, and some with one fault that only a whole training shows. The right ports must be the same
-training, the faults must be caught. Both halves run in this process.
+Six Keras programs are trained by `fit`, in float64, and their ports beside them: a right one each
+by hand, its twin from Keras's config, and some with one fault that only a whole training shows. The
+right ports must be the same training, the faults must be caught. Both halves run in this process.
 
     python benchmarks/accuracy/programs.py text series --seeds 0:3
 """
@@ -30,6 +30,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support"), str(FOLDER)]
 
 import torch  # before TensorFlow, which the Keras half imports
 
+RIGHT = ("torch.py:build", "twin")
 PROGRAMS = ("residual", "text", "series", "autoencoder", "two_inputs", "finetune")
 
 
@@ -54,31 +55,33 @@ def told(result: Any) -> str:
     return f"{result.verdict}: {found.level}, {item.name} ({where}): {causes}"
 
 
-def run(name: str, seed: int, folder: Path) -> tuple[int, int, int, int]:
+def run(name: str, seed: int, folder: Path, has_faults: bool) -> tuple[int, int, int, int]:
     """Trains a program and its ports; returns alarms, right ports, caught faults, faults."""
     from programs_here import result_of, spec_of, trained
 
     import keras_impl
 
     def spec(port: str) -> Any:
-        given = spec_of(f"{name}_keras.py:build", f"{name}_{port}", program=name, seed=seed)
+        factory = f"twins.py:{name}" if port == "twin" else f"{name}_{port}"
+        given = spec_of(f"{name}_keras.py:build", factory, program=name, seed=seed)
         return given.replace(folder=str(FOLDER))
 
     reference = folder / "reference"
     began = time.monotonic()
     trained(keras_impl, spec("torch.py:build"), reference)
     print(f"{name}, seed {seed}: Keras {time.monotonic() - began:.0f} s", flush=True)
-    counts = [0, 1, 0, 0]
-    for port in ("torch.py:build", *(f"faults.py:{fault}" for fault in faults_of(name))):
+    counts = [0, len(RIGHT), 0, 0]
+    faults = [f"faults.py:{fault}" for fault in faults_of(name)] if has_faults else []
+    for port in (*RIGHT, *faults):
         result = result_of(spec(port), folder / "run", reference)
         shutil.rmtree(folder / "run")
-        is_right = port == "torch.py:build"
+        is_right = port in RIGHT
         worst = max(
             (each.worst for level in result.levels for each in level.items if each.step),
             default=0.0,
         )
         text = f"{told(result)}, largest difference {worst:.1e}" if is_right else told(result)
-        print(f"  {port.partition(':')[2]:<40}{text}", flush=True)
+        print(f"  {port.partition(':')[2] or port:<40}{text}", flush=True)
         if is_right:
             counts[0] += result.verdict != "pass"
         else:
@@ -93,6 +96,7 @@ def main() -> None:
     )
     parser.add_argument("programs", nargs="*", default=list(PROGRAMS), help="default: all")
     parser.add_argument("--seeds", default="42:43", metavar="A:B", help="seeds A to B-1")
+    parser.add_argument("--right", action="store_true", help="the right ports alone")
     given = parser.parse_args()
     first, _, last = given.seeds.partition(":")
     torch.set_num_threads(1)
@@ -100,7 +104,7 @@ def main() -> None:
     for seed in range(int(first), int(last)):
         for name in given.programs:
             with tempfile.TemporaryDirectory(prefix="parity-programs-") as folder:
-                found = run(name, seed, Path(folder))
+                found = run(name, seed, Path(folder), not given.right)
             sums = [a + b for a, b in zip(sums, found, strict=True)]
     print(f"{sums[0]} of {sums[1]} right ports called wrong, {sums[2]} of {sums[3]} faults caught")
     sys.exit(sums[0] > 0 or sums[2] < sums[3])

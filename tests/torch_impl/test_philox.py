@@ -10,6 +10,7 @@ from helpers import assert_same_bits
 from hypothesis import given
 from hypothesis import strategies as st
 
+from torch_impl import native
 from torch_impl.philox import (
     philox4x32,
     scramble,
@@ -90,6 +91,19 @@ def test_philox_gives_the_known_answers_of_random123(kind, answer):
 def test_uniform_numbers_are_those_of_tensorflow(seed, shape, dtype):
     ours = stateless_uniform(shape, seed=seed, dtype=dtype)
     assert_same_bits(ours.numpy(), tensorflow_uniform(shape, seed, dtype))
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("number", [0, 1, 63, 64, 65, 16_384, 16_400, 20_001])
+def test_without_a_compiler_the_numbers_and_the_masks_are_the_same(number, dtype, monkeypatch):
+    draws = [
+        partial(stateless_uniform, (number,), seed=(8, -9), dtype=dtype),
+        partial(stateless_keep, (number,), 0.3, seed=(8, -9), dtype=dtype),
+    ]
+    compiled = [draw() for draw in draws]
+    monkeypatch.setattr(native, "library", lambda source: None)
+    for draw, found in zip(draws, compiled, strict=True):
+        assert_same_bits(draw().numpy(), found.numpy())
 
 
 @given(seed=seed_pairs, shape=shapes, dtype=st.sampled_from(DTYPES))

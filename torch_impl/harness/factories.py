@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -126,7 +127,8 @@ def call_factory(factory: Callable[[], Any], seed: int, dtype: str = "float64") 
     torch.set_default_dtype(getattr(torch, dtype))
     torch.manual_seed(seed)
     np.random.seed(seed)
-    built = factory()
+    with _optimizing_float64() if dtype == "float64" else nullcontext():
+        built = factory()
     port = built if isinstance(built, Port) else Port(built)
     if not isinstance(port.module, nn.Module):
         raise InputError(
@@ -136,3 +138,25 @@ def call_factory(factory: Callable[[], Any], seed: int, dtype: str = "float64") 
     if dtype == "float64":
         port.module.double()  # in place: the optimizer holds these same parameters
     return port
+
+
+@contextmanager
+def _optimizing_float64() -> Iterator[None]:
+    """A context in which optimizers get parameters in float64, whatever dtype these are made in.
+
+    An optimizer or a rule may take the dtype of its rate from the parameters when it is made, and a
+    rate of 0.005 that was rounded to float32 would be another one than Keras's.
+    """
+    own = torch.optim.Optimizer.add_param_group
+
+    def add(optimizer: torch.optim.Optimizer, param_group: dict[str, Any]) -> None:
+        own(optimizer, param_group)
+        for parameter in param_group["params"]:
+            if parameter.is_floating_point():
+                parameter.data = parameter.data.double()
+
+    torch.optim.Optimizer.add_param_group = add  # type: ignore[method-assign, assignment]
+    try:
+        yield
+    finally:
+        torch.optim.Optimizer.add_param_group = own  # type: ignore[method-assign]

@@ -12,6 +12,7 @@ from torch import nn
 
 from torch_impl.keras_config.builders import build_layer, dtype_of
 from torch_impl.keras_config.graph import Config, Tensor, fill, name_of, read_graph, tensors_of
+from torch_impl.keras_config.initial import initialise
 from torch_impl.keras_config.operations import Operation
 from torch_impl.layouts import variables
 from torch_impl.weights import get_weights, match, set_weights
@@ -24,10 +25,11 @@ def from_keras_config(config: Config | str) -> KerasModel:
         config: `model.get_config()`, or `model.to_json()` as text or as the object in it.
 
     Returns:
-        A module with torch's own initial weights; see `KerasModel.load_keras_weights`.
+        A module whose initial weights have Keras's distributions, and torch's random numbers; see
+        `KerasModel.load_keras_weights`.
 
     Raises:
-        ValueError: a layer, an operation or a setting is unknown.
+        ValueError: a layer, an operation, an initialiser or a setting is unknown.
     """
     read: Any = json.loads(config) if isinstance(config, str) else config
     return KerasModel(read["config"] if "class_name" in read else read)
@@ -210,7 +212,9 @@ def _build(layer: Config) -> nn.Module:
     if _is_free(layer):
         settings = {key: v for key, v in layer["config"].items() if key not in ("name", "dtype")}
         return Operation(layer["class_name"], **settings)
-    return build_layer(layer)
+    module = build_layer(layer)
+    initialise(module, layer)
+    return module
 
 
 def _flat(value: Any) -> Any:

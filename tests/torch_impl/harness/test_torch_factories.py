@@ -7,6 +7,8 @@ from torch import nn
 
 from parity.errors import InputError
 from torch_impl.harness.factories import Port, call_factory
+from torch_impl.optim import Adam
+from torch_impl.schedule import ReduceLROnPlateau
 
 
 def test_a_seed_repeats_and_another_differs():
@@ -28,6 +30,23 @@ def test_a_module_of_any_type_becomes_float64_and_the_optimizer_keeps_its_parame
     before = port.module.weight.detach().clone()
     port.optimizer.step()
     assert torch.equal(port.module.weight, before - 0.5)
+
+
+def test_the_rate_of_float32_weights_that_become_float64_is_not_rounded_to_float32():
+    def build():
+        module = nn.Linear(3, 2, dtype=torch.float32)
+        optimizer = Adam(module.parameters(), learning_rate=0.005)
+        return Port(module, optimizer=optimizer, scheduler=ReduceLROnPlateau(optimizer, factor=0.1))
+
+    port = call_factory(build, 0)
+    (group,) = port.optimizer.param_groups
+    assert group["lr"] == 0.005
+    for _ in range(12):  # of which the first is the best
+        port.scheduler.step(1.0)
+    assert group["lr"] == 0.005 * 0.1
+    own = nn.Linear(3, 2, dtype=torch.float32)  # outside of a factory nothing is changed
+    assert Adam(own.parameters(), learning_rate=0.005).param_groups[0]["lr"] != 0.005
+    assert own.weight.dtype == torch.float32
 
 
 def test_a_port_in_float32_stays_as_it_is():

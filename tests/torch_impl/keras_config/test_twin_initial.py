@@ -1,0 +1,120 @@
+"""Initial weights of a twin are drawn by the initialisers that Keras's config names."""
+
+import copy
+import itertools
+
+import keras
+import numpy as np
+import pytest
+import torch
+from helpers import assert_same_bits
+from keras import layers as L
+from test_twin_layers import CASES
+
+from torch_impl.keras_config import from_keras_config
+
+
+@pytest.fixture(autouse=True)
+def _float64():
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+
+
+def with_seeds(config, numbers):
+    """The config, with a seed of its own in every initialiser that draws."""
+    if isinstance(config, list):
+        return [with_seeds(part, numbers) for part in config]
+    if not isinstance(config, dict):
+        return config
+    found = {name: with_seeds(part, numbers) for name, part in config.items()}
+    draws = "initializers" in (config.get("module") or "") and "seed" in found.get("config", {})
+    if draws:
+        found["config"] = {**found["config"], "seed": next(numbers)}
+    return found
+
+
+def model_of(layer, shape, dtype="float64"):
+    inputs = L.Input(shape, dtype=dtype)
+    return keras.Model(inputs, layer(inputs))
+
+
+def assert_same_initial_weights(model):
+    config = with_seeds(model.get_config(), itertools.count(11))
+    theirs = [np.asarray(w) for w in keras.Model.from_config(copy.deepcopy(config)).weights]
+    ours = list(from_keras_config(config).double().keras_weights().values())
+    is_state = [weight.path.endswith("seed_generator_state") for weight in model.weights]
+    theirs = [array for array, skipped in zip(theirs, is_state, strict=True) if not skipped]
+    # Both orthogonalise by LAPACK, each by its own.
+    is_exact = "Orthogonal" not in str(config)
+    for mine, array in zip(ours, theirs, strict=True):
+        if is_exact:
+            assert_same_bits(mine, array)
+        else:
+            np.testing.assert_allclose(mine, array, rtol=0, atol=1e-14)
+    return len(ours)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_with_a_seed_in_each_initialiser_a_twin_begins_with_keras_weights(name):
+    shape, make = CASES[name]
+    layer = make()
+    assert_same_initial_weights(
+        model_of(layer, shape, "int64" if isinstance(layer, L.Embedding) else "float64")
+    )
+
+
+LAYERS = {
+    "dense": lambda: L.Dense(3, kernel_initializer="he_normal", bias_initializer="ones"),
+    "convolution": lambda: L.Conv1D(3, 2, kernel_initializer=keras.initializers.Orthogonal(2.0)),
+    "separable": lambda: L.SeparableConv1D(
+        4, 3, depthwise_initializer="lecun_normal", pointwise_initializer="random_uniform"
+    ),
+    "lstm": lambda: L.LSTM(3, bias_initializer="random_normal"),
+    "lstm_plain_bias": lambda: L.LSTM(3, unit_forget_bias=False, bias_initializer="ones"),
+    "both_ways": lambda: L.Bidirectional(
+        L.GRU(3, kernel_initializer="he_uniform", name="there"),
+        backward_layer=L.GRU(3, go_backwards=True, kernel_initializer="zeros", name="back"),
+    ),
+    "normalization": lambda: L.BatchNormalization(
+        gamma_initializer="random_uniform", moving_mean_initializer="ones"
+    ),
+    "each_step": lambda: L.TimeDistributed(L.Dense(2, kernel_initializer="lecun_uniform")),
+}
+
+
+@pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS)
+def test_initialisers_that_are_not_the_default_are_used(make):
+    assert assert_same_initial_weights(model_of(make(), (6, 4)))
+
+
+def test_a_model_inside_of_a_model_has_its_own_initialisers():
+    inner = keras.Sequential([L.Input((4,)), L.Dense(3, kernel_initializer="he_uniform")])
+    outer = keras.Sequential([L.Input((4,)), inner, L.Dense(2, kernel_initializer="he_normal")])
+    config = with_seeds(outer.get_config(), itertools.count(3))
+    theirs = keras.Sequential.from_config(copy.deepcopy(config)).get_weights()
+    ours = from_keras_config(config).double().keras_weights().values()
+    for mine, array in zip(ours, theirs, strict=True):
+        assert_same_bits(mine, array)
+
+
+def kernel_of(seed, **settings):
+    config = model_of(L.Dense(50, **settings), (40,)).get_config()
+    torch.manual_seed(seed)
+    return from_keras_config(config).keras_weights()["dense/kernel"]
+
+
+def test_without_a_seed_the_numbers_are_torchs_and_the_range_is_kerass():
+    keras.utils.clear_session()
+    first = kernel_of(1, name="dense")
+    assert_same_bits(first, kernel_of(1, name="dense"))
+    assert not np.array_equal(first, kernel_of(2, name="dense"))
+    limit = np.sqrt(6 / (40 + 50))  # of glorot_uniform
+    assert 0.99 * limit < np.abs(first).max() <= limit
+
+
+def test_an_initialiser_of_ones_own_is_refused_by_its_name():
+    config = model_of(L.Dense(3), (4,)).get_config()
+    (dense,) = (layer for layer in config["layers"] if layer["class_name"] == "Dense")
+    dense["config"]["kernel_initializer"] = {"class_name": "Mine", "config": {}}
+    with pytest.raises(ValueError, match="initializer 'Mine': expected one of"):
+        from_keras_config(config)

@@ -1,0 +1,87 @@
+"""Initial weights of the twin of a layer: drawn by the initialisers in the layer's config.
+
+The distributions are Keras's, the numbers are not, unless an initialiser has a seed of its own: the
+other seeds come from torch's generator. A weight whose config names no initialiser keeps its value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import torch
+from torch import nn
+
+from torch_impl.initializers import Initializer, Ones, from_config
+from torch_impl.keras_config.graph import Config
+from torch_impl.layouts import variables
+from torch_impl.weights import put
+
+# End of the path of a weight -> names of its initialiser in a config, the first that is there.
+_NAMES = {
+    "kernel": ("kernel_initializer", "depthwise_initializer"),
+    "recurrent_kernel": ("recurrent_initializer",),
+    "depthwise_kernel": ("depthwise_initializer",),
+    "pointwise_kernel": ("pointwise_initializer",),
+}
+_MAX_SEED = 2**31 - 1
+
+
+@torch.no_grad()
+def initialise(module: nn.Module, layer: Config) -> None:
+    """Draws the weights of a layer.
+
+    Args:
+        module: its twin.
+        layer: its entry in the config of a model.
+
+    Raises:
+        ValueError: an initialiser is none of Keras's.
+    """
+    for variable in variables(module):
+        config = _config_of(layer, variable.name)
+        initializer = _initializer(variable.name, config)
+        if initializer is None:
+            continue
+        shape = tuple(variable.to_keras(variable.tensors).shape)
+        draw = partial(initializer, seed=_seed(initializer), dtype=_dtype(variable.tensors[0]))
+        if config.get("unit_forget_bias") and variable.name.endswith("/bias"):
+            units = shape[0] // 4  # LSTM: input, forget, cell and output gate
+            ones = Ones()((units,), dtype=_dtype(variable.tensors[0]))
+            value = torch.cat([draw((units,)), ones, draw((2 * units,))])
+        else:
+            value = draw(shape)
+        for tensor, part in zip(variable.tensors, variable.to_torch(value), strict=True):
+            put(variable, tensor, part)
+
+
+def _config_of(layer: Config, path: str) -> Mapping[str, Any]:
+    """Returns the settings of the layer that holds a weight, inside of wrappers."""
+    config: Mapping[str, Any] = layer["config"]
+    while "layer" in config:
+        backward = config.get("backward_layer")
+        if backward and path.partition("/")[0] == backward["config"]["name"]:
+            config = backward["config"]
+        else:
+            config = config["layer"]["config"]
+    return config
+
+
+def _initializer(path: str, config: Mapping[str, Any]) -> Initializer | None:
+    short = path.rpartition("/")[2]
+    for name in _NAMES.get(short, (f"{short}_initializer",)):
+        if config.get(name) is not None:
+            return from_config(config[name])
+    return None
+
+
+def _seed(initializer: Initializer) -> int | None:
+    """Returns a seed for an initialiser that needs one; all its draws have the same."""
+    needs_seed = initializer.is_random and initializer.draws_seed
+    return int(torch.randint(_MAX_SEED, ())) if needs_seed else None
+
+
+def _dtype(tensor: torch.Tensor) -> torch.dtype:
+    """Returns the dtype in which Keras draws: initialisers have no other two."""
+    return torch.float64 if tensor.dtype == torch.float64 else torch.float32
