@@ -135,7 +135,7 @@ def accepted_by_script(command, monkeypatch):
 
     monkeypatch.setattr(argparse.ArgumentParser, "parse_args", stop)
     monkeypatch.setattr(sys, "argv", [str(script), *sampled(command)[1:]])
-    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(sys, "path", [str(script.parent), *sys.path])
     with pytest.raises(Accepted):
         runpy.run_path(str(script), run_name="__main__")
 

@@ -45,6 +45,7 @@ ONLY_TORCH_HARNESS_FILES = {
 }
 ONLY_KERAS_HARNESS_FILES = {
     "casts.py": "a port is built in float64 by torch itself",
+    "compiled_rate.py": "a schedule of torch_impl is told which rates to give",
     "float32_masks.py": "a layer of torch_impl is told which masks to draw",
     "rounded_layer.py": "what rounding changes is measured once, in the reference",
     "rounding.py": "likewise",

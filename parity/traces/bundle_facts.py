@@ -211,7 +211,7 @@ def _sizes(facts: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]], step
     for key in shapes:
         if key.startswith("penalty_gradient/"):
             expected[key] = shapes.get(key.removeprefix("penalty_"), ())
-    for key in ("schedule/steps", "schedule/exact"):
+    for key in ("schedule/steps", "schedule/exact", "schedule/compiled"):
         if key in shapes:
             expected[key] = (len(SCHEDULE_STEPS),)
     if "schedule/epochs" in shapes or "schedule/stopped" in shapes:

@@ -55,6 +55,9 @@ NOT_RUN = {
     "parity check --dtype float32": "tests/parity/runs/test_check_float32.py checks pairs so",
     "parity record --dtype float32": "likewise",
     "parity check --against keras_model.parity --torch torch_model_naive.py:build": "likewise",
+    "parity record model.parity migration": (
+        "tests/parity/cli/test_cli_check.py gives it names; it records as the commands above"
+    ),
     "parity check --against keras_model.parity --torch torch_model.py:build": (
         "a figure of its time; examples/migration/test_migration.py checks against a bundle"
     ),

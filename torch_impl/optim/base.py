@@ -76,7 +76,7 @@ class KerasOptimizer(torch.optim.Optimizer):
         check_common(dict(common))
         self.common: dict[str, Any] = {**DEFAULTS, **common}
         self.schedule = learning_rate if isinstance(learning_rate, LearningRateSchedule) else None
-        rate = self.schedule(0) if self.schedule else learning_rate
+        rate = self.schedule(0, compiled=True) if self.schedule else learning_rate
         if isinstance(rate, bool) or not isinstance(rate, int | float):
             raise ValueError(f"learning_rate={rate!r}: expected a number or LearningRateSchedule")
         defaults = {"lr": rate, **settings, "step": 0, "weight_decay": weight_decay or 0.0}
@@ -93,7 +93,7 @@ class KerasOptimizer(torch.optim.Optimizer):
         for group in self.param_groups:
             group["step"] += 1  # (4)
             if self.schedule is not None:
-                group["lr"] = self.schedule(group["step"] - 1)
+                group["lr"] = self.schedule(group["step"] - 1, compiled=True)
         if factor := self.common["loss_scale_factor"]:
             batches = [batch.changed(lambda _, g: g / factor) for batch in batches]
         if self._is_update():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,12 @@ _DTYPES = {torch.float32: np.float32, torch.float64: np.float64}
 
 class LearningRateSchedule:
     """The rate of a step, which subclasses compute in `_rate`.
+
+    Keras calls a schedule in two ways, and the rates may differ in their last bits. `fit` compiles
+    it: TensorFlow then multiplies by the reciprocal of a constant instead of dividing by it. With
+    decay_steps=41, a staircase therefore falls after 42 steps, since 41 * (1 / 41) is below 1 in
+    float32. A call as a function divides. `compiled` says which is meant; the optimizers of
+    `torch_impl.optim` and `as_lambda_lr` take the compiled rates.
 
     Differs from torch.optim.lr_scheduler.LRScheduler in:
     1. it is a function of the number of earlier steps, and has no state;
@@ -27,12 +34,15 @@ class LearningRateSchedule:
     Source: keras 3.15 `optimizers/schedules/learning_rate_schedule.py`.
     """
 
-    def __call__(self, step: int, dtype: torch.dtype = torch.float32) -> float:
+    def __call__(
+        self, step: int, dtype: torch.dtype = torch.float32, *, compiled: bool = False
+    ) -> float:
         """Returns the rate.
 
         Args:
             step: number of earlier steps, 0 for the first step.
             dtype: torch.float32 or torch.float64, in which the rate is computed.
+            compiled: whether it is that of the steps of `fit`.
 
         Raises:
             ValueError: the dtype is another one.
@@ -43,11 +53,43 @@ class LearningRateSchedule:
         number = _DTYPES[dtype]
         # Keras divides by zero and overflows without a warning.
         with np.errstate(all="ignore"):
-            return float(self._rate(number(step), number))  # (1) (2) (3)
+            rate = self._compiled_rate if compiled else self._rate
+            return float(rate(number(step), number))  # (1) (2) (3)
 
     def _rate(self, step: Any, number: Any) -> Any:
         """Returns the rate in the arithmetic of `number`, np.float32 or np.float64."""
         raise NotImplementedError(f"{type(self).__name__} has no `_rate(step, number)`")
+
+    def _compiled_rate(self, step: Any, number: Any) -> Any:
+        """Returns the rate in the arithmetic of a compiled graph."""
+        return self._rate(step, number)
+
+
+class Formula(LearningRateSchedule):
+    """A schedule whose formula has divisions by constants."""
+
+    def _rate(self, step: Any, number: Any) -> Any:
+        return self._formula(step, number, compiled=False)
+
+    def _compiled_rate(self, step: Any, number: Any) -> Any:
+        return self._formula(step, number, compiled=True)
+
+    def _formula(self, step: Any, number: Any, *, compiled: bool) -> Any:
+        """Returns the rate, see `__call__`."""
+        raise NotImplementedError(f"{type(self).__name__} has no `_formula(step, number)`")
+
+
+def over(x: Any, constant: Any, *, compiled: bool, factor: Any = None) -> Any:
+    """Returns x / constant, or factor * (x / constant), as TensorFlow computes it.
+
+    A compiled graph multiplies by the reciprocal, with which it multiplies the factor first.
+
+    Source: tensorflow 2.21 `core/grappler/optimizers/constant_folding.cc`, by its results.
+    """
+    if not compiled:
+        return x / constant if factor is None else factor * (x / constant)
+    reciprocal = type(constant)(1) / constant
+    return x * (reciprocal if factor is None else factor * reciprocal)
 
 
 def as_lambda_lr(
@@ -71,6 +113,8 @@ def as_lambda_lr(
     starts = [group.get("initial_lr", group["lr"]) for group in optimizer.param_groups]
     if not all(starts):
         raise ValueError(f"learning rates {starts} of the groups: expected none of them to be 0")
+    if isinstance(schedule, LearningRateSchedule):
+        schedule = partial(schedule, compiled=True)
     factors = [_factor(schedule, start) for start in starts]
     return torch.optim.lr_scheduler.LambdaLR(optimizer, factors, last_epoch)
 

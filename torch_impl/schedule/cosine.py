@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from torch_impl.schedule.base import LearningRateSchedule, check_positive, through_float32
+from torch_impl.schedule.base import Formula, check_positive, over, through_float32
+from torch_impl.schedule.c_library import cosine, logarithm
 
 
-class CosineDecay(LearningRateSchedule):
+class CosineDecay(Formula):
     """Half a cosine from the first rate to `alpha` times that rate, after an optional warm-up.
 
         fraction = (step - warmup_steps) / decay_steps, up to 1
@@ -24,8 +25,8 @@ class CosineDecay(LearningRateSchedule):
     1. alpha is a fraction of the first rate; torch takes a rate;
     2. after decay_steps the rate stays; torch's rises again;
     3. there is a warm-up;
-    4. it is computed directly from the step, not from the last rate, and in float32. The cosine is
-       rounded correctly; TensorFlow's sometimes differs by one unit in the last place.
+    4. it is computed directly from the step, not from the last rate, and in float32, with the
+       cosine of the C library, as TensorFlow does.
 
     Source: keras 3.15 `optimizers/schedules/learning_rate_schedule.py`.
 
@@ -53,19 +54,23 @@ class CosineDecay(LearningRateSchedule):
         self.decay_steps, self.alpha = decay_steps, alpha
         self.warmup_target, self.warmup_steps = warmup_target, warmup_steps
 
-    def _rate(self, step: Any, number: Any) -> Any:
+    def _formula(self, step: Any, number: Any, *, compiled: bool) -> Any:
         steps, start = number(self.decay_steps), number(self.initial_learning_rate)
-        if self.warmup_target is not None:
+        pi = number(math.pi)
+        if self.warmup_target is not None:  # a branch of a graph is given steps as a variable
             target = through_float32(self.warmup_target, number)
             if step < self.warmup_steps:  # (3)
                 return (target - start) * (step / number(self.warmup_steps)) + start
             start, step = target, step - number(self.warmup_steps)
-        wave = number(0.5) * (number(1) + _cosine(min(step, steps) / steps, number))  # (2)
+            angle = pi * (min(step, steps) / steps)
+        else:
+            angle = over(min(step, steps), steps, compiled=compiled, factor=pi)
+        wave = number(0.5) * (number(1) + cosine(angle))  # (2)
         # Only alpha is not rounded to float32 first.
         return start * (number(1 - self.alpha) * wave + number(self.alpha))  # (1)
 
 
-class CosineDecayRestarts(LearningRateSchedule):
+class CosineDecayRestarts(Formula):
     """Half a cosine from the first rate to `alpha` times it, then restarts at m_mul times the rate.
 
     The first half cosine takes first_decay_steps, each next one t_mul times as many as the last.
@@ -76,8 +81,7 @@ class CosineDecayRestarts(LearningRateSchedule):
     3. alpha is a fraction of the first rate; torch takes a rate;
     4. it is computed directly from the step, and in float32. The number of the restart comes from
        two logarithms, whose rounding can make it wrong at the step of a restart, as in Keras.
-       Cosines and logarithms are rounded correctly; TensorFlow's sometimes differ by one unit in
-       the last place.
+       Cosines and logarithms are those of the C library, as TensorFlow's are.
 
     Source: keras 3.15 `optimizers/schedules/learning_rate_schedule.py`.
 
@@ -105,29 +109,26 @@ class CosineDecayRestarts(LearningRateSchedule):
         self.first_decay_steps = first_decay_steps
         self.t_mul, self.m_mul, self.alpha = t_mul, m_mul, alpha
 
-    def _rate(self, step: Any, number: Any) -> Any:
+    def _formula(self, step: Any, number: Any, *, compiled: bool) -> Any:
         one = number(1)
         alpha, t_mul, m_mul = (
             through_float32(value, number) for value in (self.alpha, self.t_mul, self.m_mul)
         )
-        fraction = step / number(self.first_decay_steps)
+        fraction = over(step, number(self.first_decay_steps), compiled=compiled)
         if t_mul == 1:
             restart = np.floor(fraction)
             fraction = fraction - restart
         else:
-            grown = _logarithm(one - fraction * (one - t_mul), number)
-            restart = np.floor(grown / _logarithm(t_mul, number))  # (4)
-            before = (one - t_mul**restart) / (one - t_mul)
+            grown = logarithm(one - fraction * (one - t_mul))
+            restart = np.floor(over(grown, logarithm(t_mul), compiled=compiled))  # (4)
+            before = over(one - t_mul**restart, one - t_mul, compiled=compiled)
             fraction = (fraction - before) / t_mul**restart
-        wave = number(0.5) * m_mul**restart * (one + _cosine(fraction, number))  # (2)
-        return number(self.initial_learning_rate) * ((one - alpha) * wave + alpha)  # (3)
-
-
-def _cosine(fraction: Any, number: Any) -> Any:
-    """Returns cos(pi * fraction), rounded once; NumPy's float32 cosine differs more often."""
-    return number(math.cos(float(number(math.pi) * fraction)))
-
-
-def _logarithm(value: Any, number: Any) -> Any:
-    """Returns log(value), rounded once; NaN if it is undefined."""
-    return number(math.log(float(value)) if value > 0 else math.nan)
+        height = number(0.5) * m_mul**restart  # (2)
+        wave = one + cosine(number(math.pi) * fraction)
+        start = number(self.initial_learning_rate)
+        if not compiled:
+            return start * ((one - alpha) * (height * wave) + alpha)  # (3)
+        # A graph multiplies constants first, also the rate if no sum is in between.
+        if alpha:
+            return start * ((one - alpha) * height * wave + alpha)
+        return start * height * wave

@@ -7,10 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from torch_impl.schedule.base import LearningRateSchedule, check_positive, through_float32
+from torch_impl.schedule.base import (
+    Formula,
+    LearningRateSchedule,
+    check_positive,
+    over,
+    through_float32,
+)
 
 
-class _Decay(LearningRateSchedule):
+class _Decay(Formula):
     """Base of the decays with a decay_rate for each decay_steps."""
 
     def __init__(
@@ -24,10 +30,6 @@ class _Decay(LearningRateSchedule):
         self.initial_learning_rate = initial_learning_rate
         self.decay_steps, self.decay_rate = decay_steps, decay_rate
         self.staircase = staircase
-
-    def _part(self, step: Any, number: Any) -> Any:
-        part = step / number(self.decay_steps)
-        return np.floor(part) if self.staircase else part
 
 
 class ExponentialDecay(_Decay):
@@ -49,8 +51,11 @@ class ExponentialDecay(_Decay):
         ValueError: decay_steps is not greater than 0.
     """
 
-    def _rate(self, step: Any, number: Any) -> Any:
-        factor = through_float32(self.decay_rate, number) ** self._part(step, number)  # (1) (2)
+    def _formula(self, step: Any, number: Any, *, compiled: bool) -> Any:
+        part = over(step, number(self.decay_steps), compiled=compiled)
+        if self.staircase:
+            part = np.floor(part)
+        factor = through_float32(self.decay_rate, number) ** part  # (1) (2)
         return number(self.initial_learning_rate) * factor
 
 
@@ -69,12 +74,16 @@ class InverseTimeDecay(_Decay):
         ValueError: decay_steps is not greater than 0.
     """
 
-    def _rate(self, step: Any, number: Any) -> Any:
-        divisor = number(1) + through_float32(self.decay_rate, number) * self._part(step, number)
-        return number(self.initial_learning_rate) / divisor
+    def _formula(self, step: Any, number: Any, *, compiled: bool) -> Any:
+        steps, rate = number(self.decay_steps), through_float32(self.decay_rate, number)
+        if self.staircase:
+            part = rate * np.floor(over(step, steps, compiled=compiled))
+        else:
+            part = over(step, steps, compiled=compiled, factor=rate)
+        return number(self.initial_learning_rate) / (number(1) + part)
 
 
-class PolynomialDecay(LearningRateSchedule):
+class PolynomialDecay(Formula):
     """rate = (initial - end) * (1 - step / decay_steps) ** power + end, bit for bit.
 
     After decay_steps the rate stays at its end. With `cycle`, decay_steps is then doubled, tripled,
@@ -110,15 +119,25 @@ class PolynomialDecay(LearningRateSchedule):
         self.decay_steps, self.end_learning_rate = decay_steps, end_learning_rate
         self.power, self.cycle = power, cycle
 
-    def _rate(self, step: Any, number: Any) -> Any:
+    def _formula(self, step: Any, number: Any, *, compiled: bool) -> Any:
         steps = number(self.decay_steps)
-        if self.cycle:
-            steps = steps * (np.ceil(step / steps) if step else number(1))
+        if self.cycle:  # then the divisor is no constant
+            number_of = np.ceil(over(step, steps, compiled=compiled)) if step else number(1)
+            part = step / (steps * number_of)
         else:
-            step = min(step, steps)
+            part = over(min(step, steps), steps, compiled=compiled)
         end = through_float32(self.end_learning_rate, number)
-        factor = (number(1) - step / steps) ** through_float32(self.power, number)  # (2)
+        factor = _power(number(1) - part, through_float32(self.power, number), compiled)  # (2)
         return (number(self.initial_learning_rate) - end) * factor + end  # (1)
+
+
+def _power(base: Any, exponent: Any, compiled: bool) -> Any:
+    """Returns base ** exponent; a graph has another operation for some exponents."""
+    if compiled and exponent == 0.5:
+        return np.sqrt(base)
+    if compiled and exponent == 2:
+        return base * base
+    return base**exponent
 
 
 class PiecewiseConstantDecay(LearningRateSchedule):

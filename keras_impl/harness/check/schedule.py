@@ -14,6 +14,7 @@ import numpy as np
 
 from keras_impl.harness.check.facts import plain_nested
 from keras_impl.harness.check.model import has_schedule
+from keras_impl.harness.compiled_rate import CompiledRate
 from keras_impl.harness.factories import call_factory
 from parity.data import probe_inputs
 from parity.programs.check_spec import CheckSpec
@@ -35,6 +36,7 @@ def write_schedule(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWri
         rates = [float(schedule(step)) for step in probe_inputs.SCHEDULE_STEPS]
         writer.put("schedule/steps", np.array(rates))
         writer.put("schedule/exact", np.array(_exact_rates(schedule, rates)))
+        writer.put("schedule/compiled", np.array(_compiled_rates(schedule, rates)))
     known = (
         keras.callbacks.ReduceLROnPlateau,
         keras.callbacks.EarlyStopping,
@@ -81,6 +83,15 @@ def _exact_rates(schedule: Any, rates: list[float]) -> list[float]:
         return rates
     exact = type(schedule).from_config(_as_float64(schedule.get_config()))
     return [float(exact(np.float64(step))) for step in probe_inputs.SCHEDULE_STEPS]
+
+
+def _compiled_rates(schedule: Any, rates: list[float]) -> list[float]:
+    """Returns the rates of the steps of `fit`; `rates` if a schedule cannot be compiled."""
+    compiled = CompiledRate(schedule)
+    try:
+        return [compiled(step) for step in probe_inputs.SCHEDULE_STEPS]
+    except Exception:  # the user's code may raise anything; `fit` will tell it
+        return rates
 
 
 def _as_float64(value: Any) -> Any:

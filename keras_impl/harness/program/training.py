@@ -11,6 +11,7 @@ import numpy as np
 
 from keras_impl.harness import versions
 from keras_impl.harness.check.model import get_weights
+from keras_impl.harness.compiled_rate import CompiledRate
 from keras_impl.harness.factories import Reference, building
 from keras_impl.harness.program.feed import Written
 from parity.programs.program_spec import ProgramSpec
@@ -71,6 +72,7 @@ class RecorderCallback(keras.callbacks.Callback):
         super().__init__()
         self._recorder, self._report = recorder, report
         self._step = 0
+        self._compiled: CompiledRate | None = None
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Before the first step."""
@@ -79,7 +81,7 @@ class RecorderCallback(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """After every step."""
         loss = float(logs["loss"])
-        self._recorder.on_step(loss, _rate_of_last_step(self.model.optimizer))
+        self._recorder.on_step(loss, self._rate_of_last_step())
         self._step += 1
         total = self.params.get("steps") or 0
         self._report(self._step, total * int(self.params.get("epochs") or 0), loss)
@@ -88,10 +90,12 @@ class RecorderCallback(keras.callbacks.Callback):
         """After an epoch."""
         self._recorder.on_epoch_end()
 
-
-def _rate_of_last_step(optimizer: Any) -> float:
-    """Returns the rate with which the last step was made; a schedule counts that step already."""
-    schedule = getattr(optimizer, "_learning_rate", None)
-    if isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
-        return float(schedule(optimizer.iterations - 1))
-    return float(np.asarray(optimizer.learning_rate))
+    def _rate_of_last_step(self) -> float:
+        """Returns the rate with which the last step was made; a schedule counts that step."""
+        optimizer: Any = self.model.optimizer
+        schedule = getattr(optimizer, "_learning_rate", None)
+        if not isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
+            return float(np.asarray(optimizer.learning_rate))
+        if self._compiled is None:
+            self._compiled = CompiledRate(schedule)
+        return self._compiled(int(optimizer.iterations) - 1)

@@ -281,6 +281,27 @@ def test_what_keras_rounds_in_a_rate_is_allowed_the_port_twice_up_to_four_units(
     assert [item.epoch for item in epochs] == list(range(12))
 
 
+def test_a_port_may_have_the_rates_of_the_formula_or_those_of_compiled_steps(compared_probe):
+    def with_late_stair(r):
+        scheduled(r)
+        steps = r.arrays["schedule/steps"]
+        r.arrays["schedule/compiled"] = np.where(np.arange(len(steps)) == 30, 2 * steps, steps)
+
+    def late(port):
+        port.arrays["schedule/steps"] = port.arrays["schedule/steps"].copy()
+        port.arrays["schedule/steps"][30] *= 2
+
+    def later(port):
+        late(port)
+        port.arrays["schedule/steps"][31] *= 2
+
+    assert compared_probe(None, with_late_stair)["schedule"].status == PASS
+    assert compared_probe(late, with_late_stair)["schedule"].status == PASS
+    level = compared_probe(later, with_late_stair)["schedule"]
+    assert (level.status, level.first_failure.step) == (FAIL, 31)
+    assert compared_probe(late, scheduled)["schedule"].status == FAIL
+
+
 def test_a_schedule_is_compared_as_far_as_both_halves_made_it(compared_probe):
     def shorter(port):
         port.arrays["schedule/steps"] = port.arrays["schedule/steps"][:9]

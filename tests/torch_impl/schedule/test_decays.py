@@ -7,6 +7,7 @@ import torch
 from schedule_rates import keras_rate, keras_rates, our_rates
 
 from torch_impl import schedule
+from torch_impl.optim import SGD
 
 STEPS = range(200)
 CASES = {
@@ -28,13 +29,50 @@ CASES = {
 }
 
 
+@pytest.mark.parametrize("compiled", [False, True], ids=["called", "in_fit"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(("name", "arguments"), CASES.values(), ids=CASES)
-def test_rates_are_those_of_keras_to_the_bit(name, arguments, dtype):
-    arguments = {"initial_learning_rate": 0.123, **arguments}
+def test_rates_are_those_of_keras_to_the_bit(name, arguments, dtype, compiled):
+    arguments = {"initial_learning_rate": 0.123, "compiled": compiled, **arguments}
     assert our_rates(name, STEPS, dtype, **arguments) == keras_rates(
         name, STEPS, dtype, **arguments
     )
+
+
+@pytest.mark.parametrize("decay_steps", [41, 47, 49, 55])
+def test_a_stair_of_fit_is_a_step_late_where_the_reciprocal_is_rounded_down(decay_steps):
+    """The rates with which `fit` trains, from a weight whose gradient is always 1."""
+    arguments = {"decay_steps": decay_steps, "decay_rate": 0.5, "staircase": True}
+    late = decay_steps + (decay_steps != 49)  # 49 * (1 / 49) is 1 in float32
+    assert trained_rates(keras.optimizers.schedules.ExponentialDecay(1.0, **arguments)) == (
+        [1.0] * late + [0.5] * (60 - late)
+    )
+    optimizer = SGD([weight := torch.zeros(1, requires_grad=True)], decay_of(1.0, **arguments))
+    weight.grad = torch.ones(1)
+    rates = []
+    for _ in range(60):
+        optimizer.step()
+        rates.append(optimizer.param_groups[0]["lr"])
+    assert rates == [1.0] * late + [0.5] * (60 - late)
+    called = [decay_of(1.0, **arguments)(step) for step in range(60)]
+    assert called == [1.0] * decay_steps + [0.5] * (60 - decay_steps)
+
+
+decay_of = schedule.ExponentialDecay
+
+
+def trained_rates(rate):
+    model = keras.Sequential(
+        [keras.Input((1,)), keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")]
+    )
+    model.compile(optimizer=keras.optimizers.SGD(rate), loss=lambda _, y: keras.ops.mean(y))
+    weights = [0.0]
+    watching = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: weights.append(float(model.weights[0][0, 0]))
+    )
+    ones = np.ones((60, 1), "float32")
+    model.fit(ones, ones, batch_size=1, shuffle=False, verbose=0, callbacks=[watching])
+    return list(-np.diff(weights))
 
 
 TABLE = {"boundaries": [3, 10, 11, 150], "values": [0.1, 0.05, 0.7, 1e-4, 0.3]}

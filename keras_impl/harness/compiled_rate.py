@@ -1,0 +1,28 @@
+"""CompiledRate: the rates of a schedule as the steps of `fit` have them.
+
+TensorFlow compiles a step, and then multiplies by the reciprocal of a constant in the place of a
+division. With decay_steps=41, a staircase falls one step later than when the schedule is called.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+
+class CompiledRate:
+    """The rates of a schedule in a compiled step.
+
+    Args:
+        schedule: a LearningRateSchedule of Keras, or one of the user's own.
+    """
+
+    def __init__(self, schedule: Any) -> None:
+        self._step = tf.Variable(0, dtype=tf.int64)
+        self._rate = tf.function(lambda: schedule(self._step), jit_compile=False)
+
+    def __call__(self, step: int) -> float:
+        """Returns the rate after so many steps."""
+        self._step.assign(step)
+        return float(self._rate())
