@@ -41,9 +41,18 @@ def normalised(array: np.ndarray, axes: int) -> np.ndarray:
     rows: np.ndarray = array.reshape(*array.shape[:axes], -1)
     rows = rows - rows.mean(axis=-1, keepdims=True)
     norm = np.sqrt(np.einsum("...d,...d->...", rows, rows))[..., None]
-    # The norm of a constant image is only rounding, which must not be scaled up.
-    rows /= np.where(norm > 1e-5 * math.sqrt(rows.shape[-1]), norm, np.inf)
+    rows /= floored(norm, rows.shape[-1])
     return rows
+
+
+def floored(norm: np.ndarray, size: int) -> np.ndarray:
+    """Returns norms, infinite for constant images: theirs is rounding, and must not be scaled up.
+
+    Args:
+        norm: of centred images.
+        size: number of their values.
+    """
+    return np.where(norm > np.float32(1e-5 * math.sqrt(size)), norm, np.float32(np.inf))
 
 
 def _blurred(images: np.ndarray) -> np.ndarray:
