@@ -193,6 +193,31 @@ def test_moved_copies_are_counted(is_black):
     assert (found.index == np.arange(200)).mean() > 0.9
 
 
+@pytest.mark.parametrize(("contrast", "most"), [(1.0, 0.02), (0.1, 0.003)])
+def test_planted_noise_is_at_most_a_tenth_of_the_contrast(contrast, most):
+    """Digits have a contrast of 0.3."""
+    images = load_data("embedded", train=150, val=10).x_train * np.float32(contrast) / 2 + 0.2
+    copies, is_moved = planted(images, np.random.default_rng(0), is_black=False)
+    rows = np.flatnonzero(~is_moved & (np.arange(150) % 2 == 1))  # neither moved nor mirrored
+    noise = []
+    for copy, image in zip(copies[rows], images[rows], strict=True):
+        factor = (copy * image).sum() / (image**2).sum()
+        noise.append((copy - factor * image).std())
+    assert max(noise) < 1.05 * most
+    assert max(noise) > 0.35 * most
+    assert min(noise) < 0.2 * most
+
+
+def test_copies_among_faint_images_are_counted():
+    """With a contrast of 0.03, noise of 0.02 would hide all planted copies."""
+    data = load_data("embedded", train=500, val=100, seed=1)
+    train, val = (x * np.float32(0.1) + np.float32(0.4) for x in (data.x_train, data.x_val))
+    size = nearness(train, np.concatenate([train[:50, :, ::-1], val])).size(np.ones(150, bool))
+    assert size.power_still > 0.9
+    assert size.low <= 50 <= size.high
+    assert size.count == pytest.approx(50, rel=0.1)
+
+
 def test_half_of_validation_is_counted_as_half():
     data = load_data("embedded", train=1000, val=200, seed=1)
     copies, _ = planted(data.x_train[:100], np.random.default_rng(3), is_black=True)
