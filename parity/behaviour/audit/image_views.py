@@ -9,6 +9,8 @@ import math
 
 import numpy as np
 
+from parity.behaviour.audit.positions import normalised
+
 MAX_SIDE = 32
 _BLOCK = 64
 
@@ -34,25 +36,6 @@ def blurred(images: np.ndarray) -> np.ndarray:
     """
     blocks = range(0, len(images), _BLOCK)
     return np.concatenate([_blurred(images[start : start + _BLOCK]) for start in blocks])
-
-
-def normalised(array: np.ndarray, axes: int) -> np.ndarray:
-    """Flattens the last axes and normalises to mean 0 and norm 1; flat images become 0."""
-    rows: np.ndarray = array.reshape(*array.shape[:axes], -1)
-    rows = rows - rows.mean(axis=-1, keepdims=True)
-    norm = np.sqrt(np.einsum("...d,...d->...", rows, rows))[..., None]
-    rows /= floored(norm, rows.shape[-1])
-    return rows
-
-
-def floored(norm: np.ndarray, size: int) -> np.ndarray:
-    """Returns norms, infinite for constant images: theirs is rounding, and must not be scaled up.
-
-    Args:
-        norm: of centred images.
-        size: number of their values.
-    """
-    return np.where(norm > np.float32(1e-5 * math.sqrt(size)), norm, np.float32(np.inf))
 
 
 def _blurred(images: np.ndarray) -> np.ndarray:

@@ -17,8 +17,6 @@ from functools import cached_property
 
 import numpy as np
 
-from parity.behaviour.audit.image_views import floored, normalised
-
 CELLS = 8  # along the shorter side
 WIDTH = 0.45  # standard deviation of a window, in cells
 MIN_SIDE = 8  # of images that are moved; smaller ones are only mirrored
@@ -176,3 +174,22 @@ def windows_at(points: np.ndarray, side: int, sigma: float) -> np.ndarray:
     weights[weights < 1e-5] = 0  # smaller ones would be slow, denormal numbers
     small: np.ndarray = weights.astype(np.float32)
     return small
+
+
+def normalised(array: np.ndarray, axes: int) -> np.ndarray:
+    """Flattens the last axes and normalises to mean 0 and norm 1; flat images become 0."""
+    rows: np.ndarray = array.reshape(*array.shape[:axes], -1)
+    rows = rows - rows.mean(axis=-1, keepdims=True)
+    norm = np.sqrt(np.einsum("...d,...d->...", rows, rows))[..., None]
+    rows /= floored(norm, rows.shape[-1])
+    return rows
+
+
+def floored(norm: np.ndarray, size: int) -> np.ndarray:
+    """Returns norms, infinite for constant images: theirs is rounding, and must not be scaled up.
+
+    Args:
+        norm: of centred images.
+        size: number of their values.
+    """
+    return np.where(norm > np.float32(1e-5 * math.sqrt(size)), norm, np.float32(np.inf))
