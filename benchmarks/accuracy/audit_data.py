@@ -1,8 +1,9 @@
 """Data sets and planted leakage for `benchmarks/accuracy/audit.py`.
 
 Real: MNIST (embedded, or whole if PARITY_DATA_DIR names it), and scikit-learn's digits and
-photographs where it is installed. Made here: textures, and scenes of overlapping discs in colour
-on a background whose spectrum is that of natural images.
+photographs where it is installed. Made here: textures, scenes of overlapping discs in colour on a
+background whose spectrum is that of natural images, smooth fields, patchworks, and, for the test
+with kinds of images that no rule was made with, spots of light and landscapes.
 """
 
 from __future__ import annotations
@@ -100,6 +101,85 @@ def scenes(train: int, val: int, seed: int) -> Data:
         images[number] = ndimage.gaussian_filter(image, (0.6, 0.6, 0))
     images = np.clip(images + generator.normal(0, 0.01, images.shape), 0, 1)
     return split(images, y, train, val, seed, "scenes")
+
+
+def _coloured(grey: Images, colours: np.ndarray) -> Images:
+    """Images that run from one colour to another as a grey one does from 0 to 1."""
+    return (
+        grey[..., None] * colours[:, None, None, 0]
+        + (1 - grey[..., None]) * colours[:, None, None, 1]
+    )
+
+
+def _five_classes(generator: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns labels, and two colours of each image that are near those of its class."""
+    y = generator.integers(0, 5, count)
+    of_class = np.random.default_rng(7).uniform(0.1, 0.9, (5, 2, 3))
+    return y, of_class[y] + generator.normal(0, 0.1, (count, 2, 3))
+
+
+def fields(train: int, val: int, seed: int) -> Data:
+    """Smooth random fields in colour, 32×32, such as clouds: nearly all is in a few waves."""
+    generator = np.random.default_rng(3000 + seed)
+    y, colours = _five_classes(generator, train + val)
+    grey = _spectrum_noise(generator, train + val, 64, 2.5)[:, 16:48, 16:48]
+    images = np.clip(_coloured(grey, colours), 0, 1)
+    return split(images, y, train, val, seed, "fields")
+
+
+def patchwork(train: int, val: int, seed: int) -> Data:
+    """Pieces with edges between them, each with waves or grain of its own, 32×32 in colour."""
+    generator = np.random.default_rng(4000 + seed)
+    count = train + val
+    y, colours = _five_classes(generator, count)
+    down, across = np.mgrid[:32, :32]
+    grey = np.empty((count, 32, 32))
+    for number in range(count):
+        corners = generator.uniform(0, 32, (6, 2))
+        distance = [(down - a) ** 2 + (across - b) ** 2 for a, b in corners]
+        piece = np.argmin(distance, axis=0)
+        for of in range(6):
+            angle, phase = generator.uniform(0, 2 * np.pi, 2)
+            way = np.cos(angle) * down + np.sin(angle) * across
+            waves = np.sin(2 * np.pi * way / generator.uniform(4, 12) + phase)
+            grain = generator.normal(0, 0.5, (32, 32))
+            texture = 0.5 + generator.uniform(-0.3, 0.3) + 0.2 * (waves if of % 2 else grain)
+            grey[number][piece == of] = texture[piece == of]
+    grey = ndimage.gaussian_filter(grey, (0, 0.5, 0.5))
+    return split(np.clip(_coloured(grey, colours), 0, 1), y, train, val, seed, "patchwork")
+
+
+def blobs(train: int, val: int, seed: int) -> Data:
+    """Two to five soft spots of light on black, 28×28 grey; the label is their number."""
+    generator = np.random.default_rng(5000 + seed)
+    count = train + val
+    y = generator.integers(0, 4, count)
+    down, across = np.mgrid[:28, :28]
+    images = np.zeros((count, 28, 28, 1))
+    for number in range(count):
+        for _ in range(y[number] + 2):
+            a, b = generator.uniform(3, 25, 2)
+            square = (down - a) ** 2 + (across - b) ** 2
+            size = generator.uniform(1.5, 4)
+            images[number, ..., 0] += generator.uniform(0.3, 1) * np.exp(-square / 2 / size**2)
+    return split(np.clip(images, 0, 1), y, train, val, seed, "blobs")
+
+
+def landscapes(train: int, val: int, seed: int) -> Data:
+    """A bright sky with a gradient above rough ground, 40×40 in colour: half is nearly empty."""
+    generator = np.random.default_rng(6000 + seed)
+    count = train + val
+    y, colours = _five_classes(generator, count)
+    ground = _spectrum_noise(generator, count, 40, 1.0)
+    ridge = generator.normal(0, 1, (count, 40))
+    ridge = ndimage.gaussian_filter1d(ridge, 5, axis=1) * 10 + generator.uniform(10, 30, (count, 1))
+    down = np.arange(40)[:, None]
+    is_sky = down < ridge[:, None]
+    light = 1 - down / 40 * generator.uniform(0, 0.5, (count, 1, 1))
+    sky = light[..., None] * (colours[:, None, None, 0] / 4 + 0.7)
+    images = np.where(is_sky[..., None], sky, ground[..., None] * colours[:, None, None, 1])
+    images += generator.normal(0, 0.004, images.shape)
+    return split(np.clip(images, 0, 1), y, train, val, seed, "landscapes")
 
 
 @cache
@@ -205,6 +285,16 @@ def _mode(images: Images) -> str:
     """Black enters at the edges of digits; other images are continued."""
     edges = np.concatenate([images[:, 0].ravel(), images[:, -1].ravel()])
     return "constant" if np.median(edges) == 0 else "nearest"
+
+
+def unchanged(images: Images, generator: np.random.Generator) -> Images:
+    """Leaves images as they are."""
+    return images
+
+
+def turned_within(degrees: float) -> Transform:
+    """Rotates each image by an angle that is drawn uniformly up to this one."""
+    return augmented(degrees, 0.0)
 
 
 def mirrored(images: Images, generator: np.random.Generator) -> Images:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from parity.behaviour.audit.image_views import normalised
 from parity.behaviour.audit.positions import Positions
 
 DIMENSIONS = 32  # principal components of the views that are compared
@@ -42,13 +41,14 @@ class Search:
 
     def __init__(self, train: np.ndarray) -> None:
         self._positions = Positions(*train.shape[1:3])
-        views = normalised(self._positions.view(train), 1)
+        views = self._positions.view(train)
         self._mean = views.mean(axis=0)
-        centred = views - self._mean
-        _, axes = np.linalg.eigh(centred.T @ centred)
+        views -= self._mean
+        _, axes = np.linalg.eigh(views.T @ views)
         self._axes = np.ascontiguousarray(axes[:, ::-1][:, :DIMENSIONS])
-        self._base = centred @ self._axes
-        self._half_squares = np.einsum("nd,nd->n", self._base, self._base) / 2
+        base = views @ self._axes
+        self._half_squares = np.einsum("nd,nd->n", base, base) / 2
+        self._base = np.concatenate([base, np.full((len(base), 1), -1, np.float32)], axis=1)
 
     def candidates(
         self, images: np.ndarray, k: int, *, own: np.ndarray | None = None
@@ -73,16 +73,15 @@ class Search:
     def _of_block(
         self, images: np.ndarray, k: int, own: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray]:
-        ways = (images, np.ascontiguousarray(images[:, :, ::-1]))
-        views = np.concatenate([self._positions.views(way) for way in ways], axis=1)
-        views = (normalised(views, 2) - self._mean) @ self._axes
-        half_squares = np.einsum("qvd,qvd->qv", views, views) / 2
-        # -|v - b|² / 2 = v·b - |v|² / 2 - |b|² / 2, at the best of the first positions
-        first = self._positions.first
+        views = self._positions.projected(images, self._axes) - self._mean @ self._axes
+        half_squares = np.einsum("qvd,qvd->qv", views, views)[..., None] / 2
+        # -|v - b|² / 2 = (v, |v|² / 2)·(b, -1) - |b|² / 2, at the best of the first positions
+        views = np.concatenate([views, half_squares], axis=2)
+        first, count = self._positions.first, len(self._positions.moves)
         nearness = np.full((len(images), len(self._base)), -np.inf, np.float32)
-        for number in (*first, *(first + len(self._positions.moves))):
-            at_this = views[:, number] @ self._base.T
-            at_this -= half_squares[:, number, None]
+        at_this = np.empty_like(nearness)
+        for number in (*first, *(first + count)):
+            np.matmul(views[:, number], self._base.T, out=at_this)
             np.maximum(nearness, at_this, out=nearness)
         nearness -= self._half_squares
         rows = np.arange(len(images))
@@ -90,9 +89,10 @@ class Search:
             nearness[rows, own] = -np.inf
         compared = min(max(COMPARED, k), nearness.shape[1] - (own is not None))
         best = np.argpartition(nearness, -compared, axis=1)[:, -compared:]
-        at_all = self._base[best] @ views.transpose(0, 2, 1) - half_squares[:, None]
+        at_all = self._base[best] @ views.transpose(0, 2, 1)
         position = at_all.argmax(axis=2)
-        nearness = at_all.max(axis=2) - self._half_squares[best]
+        nearness = np.take_along_axis(at_all, position[..., None], axis=2)[..., 0]
+        nearness -= self._half_squares[best]
         order = np.lexsort((best, -nearness), axis=-1)[:, :k]
         return (
             np.take_along_axis(best, order, axis=1),

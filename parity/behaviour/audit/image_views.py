@@ -9,6 +9,8 @@ import math
 
 import numpy as np
 
+from parity.behaviour.audit.positions import normalised
+
 MAX_SIDE = 32
 _BLOCK = 64
 
@@ -34,16 +36,6 @@ def blurred(images: np.ndarray) -> np.ndarray:
     """
     blocks = range(0, len(images), _BLOCK)
     return np.concatenate([_blurred(images[start : start + _BLOCK]) for start in blocks])
-
-
-def normalised(array: np.ndarray, axes: int) -> np.ndarray:
-    """Flattens the last axes and normalises to mean 0 and norm 1; flat images become 0."""
-    rows: np.ndarray = array.reshape(*array.shape[:axes], -1)
-    rows = rows - rows.mean(axis=-1, keepdims=True)
-    norm = np.sqrt(np.einsum("...d,...d->...", rows, rows))[..., None]
-    # The norm of a constant image is only rounding, which must not be scaled up.
-    rows /= np.where(norm > 1e-5 * math.sqrt(rows.shape[-1]), norm, np.inf)
-    return rows
 
 
 def _blurred(images: np.ndarray) -> np.ndarray:

@@ -51,8 +51,9 @@ MIN_TAIL = 20  # scores whose tail is estimated
 MIN_TAIL_LENGTH = 3.0  # of the tail above MAX_RATIO, in its scale: e^-3 is cut off
 MIN_PIXELS = 16  # values of an image: with fewer, images are alike by chance
 ROUNDING = 3e-3  # of the distance, if the correlation rounds to 1 in float32
-# What the planted copies have at most: degrees, share of the shorter side, change of size; noise.
-MAX_ANGLE, MAX_SHIFT, MAX_ZOOM, NOISE = 10.0, 3 / 28, 0.1, 0.02
+# What the planted copies have at most: degrees, share of the shorter side, change of size; noise,
+# and its share of the contrast of training images: in faint ones, little noise hides everything.
+MAX_ANGLE, MAX_SHIFT, MAX_ZOOM, MAX_NOISE, MAX_NOISE_SHARE = 10.0, 3 / 28, 0.1, 0.02, 0.1
 NUM_PLANTED = 150  # of either border
 
 
@@ -164,11 +165,11 @@ def planted(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns changed copies of images, and whether each is moved.
 
-    All are brighter or darker and have noise, and half are mirrored. Of those that are moved, two
-    thirds, the angle, the shifts and the size are uniform up to the limits of this module.
+    All are brighter or darker and have noise, and half are mirrored. Two thirds are moved. The
+    noise, the angle, the shifts and the size are uniform up to the limits of this module.
 
     Args:
-        images: float32 (N, H, W, C).
+        images: float32 (N, H, W, C), at least one.
         generator: draws the changes.
         is_black: whether black enters at the edges; otherwise the pixels there are repeated.
     """
@@ -186,7 +187,9 @@ def planted(
         copies *= mask[..., None]
     copies = copies.reshape(images.shape)
     copies *= generator.uniform(0.8, 1.2, (count, 1, 1, 1))
-    copies += generator.normal(0, NOISE, copies.shape)
+    contrast = math.sqrt(images.var(axis=(1, 2)).mean())
+    noise = generator.uniform(0, min(MAX_NOISE, MAX_NOISE_SHARE * contrast), (count, 1, 1, 1))
+    copies += noise * generator.normal(size=copies.shape)
     return np.clip(copies, 0, 1).astype(np.float32), is_moved
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from parity.behaviour.audit.positions import MIN_SIDE, grid_of, windows_at
+from parity.behaviour.audit.positions import MIN_SIDE, centres, windows_at
 
 if TYPE_CHECKING:
     from parity.behaviour.audit.candidates import Candidates
@@ -28,7 +28,11 @@ STEPS = 3
 MAX_STEP = (1.5, 1.5, 0.15, 0.15)  # pixels, pixels, radians, logarithm of size
 MIN_OVERLAP = 0.5  # of the pixels
 STILL = 0.015  # sides: the mean way of the pixels of an image that is not moved
-_BLOCK = 256
+_BLOCK = 50_000  # pixels, about: what is computed of them stays in the cache
+
+
+# Pairs of the six images of a basis
+_FIRST, _SECOND = np.triu_indices(6)
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,17 +59,18 @@ class Registration:
     def __init__(self, train: np.ndarray) -> None:
         height, width, channels = train.shape[1:]
         self._side = min(height, width)
-        self._scale = max(1.0, min(height, width) / SIDE)
-        self._grid = tuple(max(1, round(side / self._scale)) for side in (height, width))
-        self._windows = windows_at(
-            grid_of(height, width, self._scale), height, width, WIDTH * self._scale
+        self._scale = max(1.0, self._side / SIDE)
+        self._windows = tuple(
+            windows_at(centres(side, self._scale), side, WIDTH * self._scale)
+            for side in (height, width)
         )
-        self._can_move = min(height, width) >= MIN_SIDE
+        self._grid = tuple(len(windows) for windows in self._windows)
+        self._can_move = self._side >= MIN_SIDE
         self._train = self._small(train)
         pixels = self._train.reshape(-1, channels).astype(np.float64)
         _, axes = np.linalg.eigh(np.cov(pixels.T).reshape(channels, channels))
         self._channel = axes[:, -1:].astype(np.float32)
-        self._grey = self._train @ self._channel
+        self._grey = _centred(self._train @ self._channel)
 
     def compare(self, images: np.ndarray, candidates: Candidates) -> Registered:
         """Compares images with their candidates.
@@ -75,56 +80,77 @@ class Registration:
             candidates: from the same training images; where the search begins.
         """
         small = self._small(images)
-        small = np.concatenate([small, small[:, :, ::-1]])
-        basis = _basis(small @ self._channel)
+        basis = _basis(_centred(small @ self._channel))
         count, k = candidates.index.shape
-        which = candidates.index.ravel()
-        template = np.repeat(np.arange(count), k) + count * candidates.is_mirrored.ravel()
-        warps = self._first_warps(candidates.move.reshape(-1, 3))
-        distance = np.empty(len(which), np.float32)
-        is_moved = np.empty(len(which), bool)
-        for start in range(0, len(which), _BLOCK):
-            rows = slice(start, start + _BLOCK)
-            best = self._found(basis[template[rows]], which[rows], warps[rows])
-            there, mask = warped(self._train, which[rows], best)
-            here = small[template[rows]].reshape(there.shape)
-            distance[rows] = np.sqrt(np.maximum(2 - 2 * _correlation(here, there, mask), 0))
+        warps = self._first_warps(candidates)
+        distance = np.empty((count, k), np.float32)
+        is_moved = np.empty((count, k), bool)
+        size = max(1, _BLOCK // (k * basis.shape[1]))
+        for start in range(0, count, size):
+            rows = slice(start, start + size)
+            which = candidates.index[rows]
+            best, correlation = self._found(basis[rows], which, warps[rows])
             is_moved[rows] = self._way(best) > STILL * self._side
-        return Registered(distance.reshape(count, k), is_moved.reshape(count, k))
+            if small.shape[3] > 1:
+                there, mask = warped(self._train, which.ravel(), best.reshape(-1, 2, 3))
+                here = np.repeat(small[rows], k, axis=0).reshape(there.shape)
+                correlation = _correlation(here, there, mask).reshape(which.shape)
+            distance[rows] = np.sqrt(np.maximum(2 - 2 * correlation, 0))
+        return Registered(distance, is_moved)
 
     def _small(self, images: np.ndarray) -> np.ndarray:
-        count, height, width, channels = images.shape
-        seen = self._windows @ images.reshape(count, height * width, channels)
-        small: np.ndarray = seen.reshape(count, *self._grid, channels)
-        return small
+        down, across = self._windows
+        seen = down @ (np.ascontiguousarray(images.transpose(0, 3, 1, 2)) @ across.T)
+        return np.ascontiguousarray(seen.transpose(0, 2, 3, 1))
 
-    def _first_warps(self, moves: np.ndarray) -> np.ndarray:
-        """Returns warps that undo these moves."""
+    def _first_warps(self, candidates: Candidates) -> np.ndarray:
+        """Returns (Q, k, 2, 3): warps that undo the moves of candidates."""
+        moves = candidates.move.reshape(-1, 3)
         angle = np.deg2rad(moves[:, 0])
-        return inverse(similarity(angle, 1.0, *(moves[:, 1:].T / self._scale)))
+        warps = inverse(similarity(angle, 1.0, *(moves[:, 1:].T / self._scale)))
+        # t(W p) = q(M p) for all p is t(W M p) = q(p), with the reflection M.
+        warps[candidates.is_mirrored.ravel(), :, 1] *= -1
+        return warps.reshape(*candidates.index.shape, 2, 3)
 
-    def _found(self, basis: np.ndarray, which: np.ndarray, warps: np.ndarray) -> np.ndarray:
-        """Returns the best warp of each pair among those of all steps."""
-        here = basis[:, :, 4:5]
-        best, best_correlation = warps, np.full(len(warps), -np.inf)
+    def _found(
+        self, basis: np.ndarray, which: np.ndarray, warps: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the best warp of each pair among those of all steps, and its correlation.
+
+        Args:
+            basis: (B, P, 6), of the images.
+            which: (B, k), their candidates.
+            warps: (B, k, 2, 3).
+        """
+        best, best_correlation = warps, np.full(which.shape, -np.inf)
+        squares = basis[:, :, _FIRST] * basis[:, :, _SECOND]
         for step in range(STEPS + 1):
-            there, mask = warped(self._grey, which, warps)
-            correlation = _correlation(here, there, mask)
+            there, mask = warped(self._grey, which.ravel(), warps.reshape(-1, 2, 3))
+            pairs = (*which.shape, basis.shape[1])
+            products = _products(basis, squares, there.reshape(pairs), mask.reshape(pairs))
+            correlation = _correlation_of(products, basis.shape[1])
             is_better = correlation > best_correlation
-            best = np.where(is_better[:, None, None], warps, best)
+            best = np.where(is_better[..., None, None], warps, best)
             best_correlation = np.maximum(correlation, best_correlation)
             if step == STEPS or not self._can_move:
                 break
-            warps = _after_step(warps, _step(basis, there, mask))
-        return best
+            warps = _after_step(warps, _step(products))
+        return best, best_correlation
 
     def _way(self, warps: np.ndarray) -> np.ndarray:
         """Returns the root of the mean squared way of the pixels, in pixels of the images."""
-        matrix = warps[:, :, :2] - np.eye(2)
+        matrix = warps[..., :2].copy()
+        matrix[np.linalg.det(matrix) < 0, :, 1] *= -1
         variance = (np.square(self._grid) - 1) / 12  # of the places of pixels
-        squares = (matrix**2 @ variance).sum(axis=1) + (warps[:, :, 2] ** 2).sum(axis=1)
-        way: np.ndarray = np.sqrt(squares) * self._scale
+        squares = ((matrix - np.eye(2)) ** 2 @ variance).sum(axis=-1)
+        way: np.ndarray = np.sqrt(squares + (warps[..., 2] ** 2).sum(axis=-1)) * self._scale
         return way
+
+
+def _centred(images: np.ndarray) -> np.ndarray:
+    """Subtracts the mean of each image, so that sums of products lose no digits to it."""
+    centred: np.ndarray = images - images.mean(axis=(1, 2), keepdims=True)
+    return centred
 
 
 def _basis(images: np.ndarray) -> np.ndarray:
@@ -155,34 +181,42 @@ def warped(
         float32 (B, P, C), and float32 (B, P), 1 where the place is inside the image.
     """
     height, width, channels = images.shape[1:]
-    sides = (height, width)
+    count, sides = len(which), (height, width)
     y, x = ((np.arange(side) - (side - 1) / 2).astype(np.float32) for side in sides)
-    y, x = np.repeat(y, width), np.tile(x, height)
     warps = warps.astype(np.float32)
-    inside = np.ones((len(which), height * width), bool)
+    inside = np.ones((count, height, width), bool)
     whole, part = [], []
     for row, side in enumerate(sides):
         a, b, c = (warps[:, row, column, None] for column in range(3))
-        place = a * y + b * x + (c + np.float32((side - 1) / 2))
-        inside &= (place >= -1e-3) & (place <= side - 1 + 1e-3)
+        by_row = a * y + (c + np.float32((side - 1) / 2))
+        place = by_row[:, :, None] + (b * x)[:, None]
+        inside &= place >= -1e-3
+        inside &= place <= side - 1 + 1e-3
         np.clip(place, 0, side - 1, out=place)
-        before = np.minimum(place.astype(np.int32), max(side - 2, 0))
+        before = np.minimum(np.floor(place), max(side - 2, 0))
+        place -= before
         whole.append(before)
-        part.append((place - before)[..., None])
+        part.append(place.reshape(count, -1, 1))
+    before = whole[0] * width
+    before += whole[1]
+    at = before.reshape(count, -1).astype(np.int64)
+    at += which[:, None] * (height * width)
     flat = images.reshape(-1, channels)
-    at = which[:, None] * (height * width) + whole[0] * width + whole[1]
     right, below = int(width > 1), width * int(height > 1)
 
     def seen(offset: int) -> np.ndarray:
-        taken: np.ndarray = flat.take(at + offset, axis=0, mode="clip")  # faster than by an index
+        taken: np.ndarray = flat[offset:].take(at, axis=0, mode="clip")  # faster than by an index
         return taken
 
-    first = seen(0)
-    first += (seen(right) - first) * part[1]
-    second = seen(below)
-    second += (seen(below + right) - second) * part[1]
-    first += (second - first) * part[0]
-    return first, inside.astype(np.float32)
+    def between(first: np.ndarray, second: np.ndarray, share: np.ndarray) -> np.ndarray:
+        second -= first
+        second *= share
+        second += first
+        return second
+
+    upper = between(seen(0), seen(right), part[1])
+    lower = between(seen(below), seen(below + right), part[1])
+    return between(upper, lower, part[0]), inside.reshape(count, -1).astype(np.float32)
 
 
 def _correlation(here: np.ndarray, there: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -201,28 +235,62 @@ def _correlation(here: np.ndarray, there: np.ndarray, mask: np.ndarray) -> np.nd
     return np.where(is_enough & ~is_flat, found, 0)
 
 
-def _step(basis: np.ndarray, there: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Returns (B, 4): the shifts, rotation and size that the pixels ask for."""
-    weighted = (basis * mask[..., None]).transpose(0, 2, 1)
-    matrix = weighted @ basis
+def _products(
+    basis: np.ndarray, squares: np.ndarray, there: np.ndarray, mask: np.ndarray
+) -> np.ndarray:
+    """Returns (B, k, 7, 7): sums of products of the basis and candidates, where the mask is 1.
+
+    Args:
+        basis: (B, P, 6).
+        squares: (B, P, 21), products of the basis with itself.
+        there: (B, k, P), the candidates.
+        mask: (B, k, P).
+    """
+    products = np.empty((*mask.shape[:2], 7, 7))
+    products[..., _FIRST, _SECOND] = products[..., _SECOND, _FIRST] = mask @ squares
+    masked = there * mask
+    products[..., :6, 6] = products[..., 6, :6] = masked @ basis
+    products[..., 6, 6] = np.einsum("bkp,bkp->bk", masked, masked)
+    return products
+
+
+def _correlation_of(products: np.ndarray, size: int) -> np.ndarray:
+    """Returns (B, k), the correlations of images and candidates, as `_correlation` does.
+
+    Args:
+        products: (B, k, 7, 7).
+        size: number of pixels.
+    """
+    count = products[..., 5, 5]
+    scale = np.maximum(count, 1)
+    sums = products[..., [4, 6], 5]
+    squares = products[..., [4, 6], [4, 6]] - sums**2 / scale[..., None]
+    product = products[..., 4, 6] - sums.prod(axis=-1) / scale
+    is_flat = squares.min(axis=-1) <= 1e-10 * scale
+    found = product / np.sqrt(np.where(is_flat, 1, squares.prod(axis=-1)))
+    return np.where((count >= MIN_OVERLAP * size) & ~is_flat, found, 0)
+
+
+def _step(products: np.ndarray) -> np.ndarray:
+    """Returns (B, k, 4): the shifts, rotation and size that the pixels ask for."""
+    matrix = products[..., :6, :6]
     # A little is added where an image has no gradient in some direction.
-    size = np.trace(matrix, axis1=1, axis2=2) / 6
-    ridge = (1e-3 * size)[:, None] * np.array([1, 1, 1, 1, 0, 0]) + 1e-6
-    matrix = matrix + ridge[:, :, None] * np.eye(6)
-    solved = np.linalg.solve(matrix, weighted @ there)[:, :, 0]
-    gain = np.where(np.abs(solved[:, 4:5]) > 0.2, solved[:, 4:5], np.inf)
-    limited: np.ndarray = np.clip(solved[:, :4] / gain, np.negative(MAX_STEP), MAX_STEP)
+    size = np.trace(matrix, axis1=-2, axis2=-1) / 6
+    ridge = (1e-3 * size)[..., None] * np.array([1, 1, 1, 1, 0, 0]) + 1e-6
+    solved = np.linalg.solve(matrix + ridge[..., None] * np.eye(6), products[..., :6, 6:])[..., 0]
+    gain = np.where(np.abs(solved[..., 4:5]) > 0.2, solved[..., 4:5], np.inf)
+    limited: np.ndarray = np.clip(solved[..., :4] / gain, np.negative(MAX_STEP), MAX_STEP)
     return limited
 
 
 def _after_step(warps: np.ndarray, step: np.ndarray) -> np.ndarray:
     """Returns W D^-1, with the change D of the template."""
-    down, across, angle, size = step.T
+    down, across, angle, size = step.reshape(-1, 4).T
     # To first order, as the step is: cos = 1, sin = angle.
-    back = inverse(_matrices(1 + size, angle, down, across))
-    matrix = warps[:, :, :2] @ back[:, :, :2]
-    shift = warps[:, :, :2] @ back[:, :, 2:] + warps[:, :, 2:]
-    return np.concatenate([matrix, shift], axis=2)
+    back = inverse(_matrices(1 + size, angle, down, across)).reshape(warps.shape)
+    matrix = warps[..., :2] @ back[..., :2]
+    shift = warps[..., :2] @ back[..., 2:] + warps[..., 2:]
+    return np.concatenate([matrix, shift], axis=-1)
 
 
 def similarity(

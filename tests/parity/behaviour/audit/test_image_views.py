@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from parity.behaviour.audit.image_views import blurred, normalised, shrink
+from parity.behaviour.audit.image_views import blurred, shrink
+from parity.behaviour.audit.positions import normalised
 
 
 def images(count=70, shape=(12, 9, 3), seed=0):

@@ -13,8 +13,13 @@ def data():
     return load_data("embedded", train=300, val=60, test=10, seed=1)
 
 
+@cache
+def result_of():
+    return audit(data())
+
+
 def test_the_share_of_planted_copies_that_was_recognised_is_said():
-    result = audit(data())
+    result = result_of()
     (note,) = result.notes()
     size = result.near_copies.size
     assert f"{size.power_still:.0%} were recognised" in note
@@ -32,7 +37,7 @@ def test_a_sample_is_said(monkeypatch):
 
 
 def test_what_was_not_looked_for_is_said():
-    result = replace(audit(data()), near_copies=None, labels=None)
+    result = replace(result_of(), near_copies=None, labels=None)
     assert result.notes() == (
         "near copies were not looked for: there are too few images or pixels",
         "how many labels are wrong is unknown: too few neighbours agree",
@@ -40,7 +45,7 @@ def test_what_was_not_looked_for_is_said():
 
 
 def test_images_too_small_to_be_moved_are_said():
-    near = audit(data()).near_copies
+    near = result_of().near_copies
     small = replace(near, size=replace(near.size, power_moved=None))
-    (note,) = replace(audit(data()), near_copies=small).notes()
+    (note,) = replace(result_of(), near_copies=small).notes()
     assert note.endswith("; moved ones are not looked for in such small images")

@@ -75,6 +75,22 @@ def test_an_image_is_at_rest_on_itself():
     assert not found.is_moved.any()
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_mirrored_copy_is_found_and_is_moved_only_if_it_is(channels):
+    generator = np.random.default_rng(0)
+    weights = generator.uniform(0.2, 1, channels).astype(np.float32)
+    images = digits(60) * weights
+    index, mirrored = np.arange(60)[:, None], np.ones((60, 1), bool)
+    candidates = Candidates(index, mirrored, np.zeros((60, 1, 3)))
+    copies = np.ascontiguousarray(images[:, :, ::-1])
+    found = Registration(images).compare(copies, candidates)
+    assert found.distance.max() < 5e-3
+    assert not found.is_moved.any()
+    found = Registration(images).compare(moved(copies, degrees=5, across=1), candidates)
+    assert np.median(found.distance) < 0.15
+    assert found.is_moved.mean() > 0.95
+
+
 def test_images_of_one_colour_are_as_far_as_unrelated_ones():
     images = np.full((2, 8, 8, 1), 0.3, np.float32)
     found = Registration(images).compare(images, at_rest(np.array([[1], [0]])))
