@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Match
-from parity.ladder.comparers.training import RATE, SAME_RATE
+from parity.ladder.comparers.rates import RATE, SAME_RATE
 
 if TYPE_CHECKING:
     from parity.ladder.items import Item
@@ -46,6 +46,12 @@ class TrainingEvidence:
         return found
 
     @property
+    def rates(self) -> np.ndarray:
+        """The port's rates; in a training with anchors those that Keras's history makes of them."""
+        key = "rules/keras/rates"
+        return self.torch[key if key in self.torch else "training/rates"]
+
+    @property
     def ends(self) -> list[int]:
         """The number of steps after each epoch of Keras."""
         found: list[int] = self.keras.facts["epoch_ends"]
@@ -75,7 +81,7 @@ def _dropped_batch(evidence: TrainingEvidence) -> Found:
 
 def _rates(evidence: TrainingEvidence) -> Found:
     """Explains another rate by the rates of both trainings."""
-    ours, theirs = (trace["training/rates"] for trace in (evidence.torch, evidence.keras))
+    ours, theirs = evidence.rates, evidence.keras["training/rates"]
     ends = evidence.ends
     first = [ours[end - 1] for end in ends if end <= len(ours)]
     by_epoch = [theirs[end - 1] for end in ends]
@@ -98,9 +104,12 @@ def _stop(evidence: TrainingEvidence) -> Found:
 def _final(evidence: TrainingEvidence) -> Found:
     """Explains other final weights by the epochs whose weights they are."""
     epochs = [_epoch_of_final(trace) for trace in (evidence.keras, evidence.torch)]
+    if by_rules := evidence.torch.below("rules/keras/ends"):
+        told = {int(evidence.torch[f"rules/keras/ends/{name}"]) for name in by_rules}
+        epochs[1] = told.pop() - 1 if len(told) == 1 else None
     if None not in epochs and epochs[0] != epochs[1]:
-        told = [f"{each + 1}" for each in epochs if each is not None]
-        text = f"Keras ends with the weights of epoch {told[0]}, the port with those of {told[1]}"
+        first, second = (each + 1 for each in epochs if each is not None)
+        text = f"Keras ends with the weights of epoch {first}, the port with those of {second}"
         yield "G16", Match(NUMBERS, text)
     else:
         yield "G16", Match(PLACE)

@@ -20,6 +20,7 @@ from parity.halves.sources import pause, wait_for
 from parity.programs.check_spec import CheckSpec
 from parity.programs.program_spec import ProgramSpec
 from parity.runs.check_child import failed
+from parity.traces.anchor_folder import AnchorFolder
 from parity.traces.feed_file import read_feed
 from parity.traces.folder import RunFolder
 from parity.traces.trace import CheckWriter, RunResult, Trace
@@ -68,6 +69,23 @@ class ProgramTask:
     def source(self) -> RunFolder:
         """The folder of the Keras half."""
         return RunFolder(self.folder.path.parent).half("keras")
+
+    def anchors(self) -> AnchorFolder:
+        """Returns the anchors of the Keras half."""
+        return AnchorFolder(self.source.training, self.pause)
+
+    def trained(self) -> Trace:
+        """Returns the training of the Keras half, as soon as it is there.
+
+        Raises:
+            RunError: it will never be there.
+        """
+        training = self.source.training
+        while not training.is_complete:
+            if training.has_failed or self.source.has_failed:
+                raise RunError("the Keras half ended before its training did")
+            self.pause()
+        return Trace(training.path)
 
     def feed(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Returns nests and settings of what Keras's `fit` was fed, as soon as they are there.

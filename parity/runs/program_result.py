@@ -9,8 +9,9 @@ from parity.behaviour.rules import judge
 from parity.divergences import REGISTRY
 from parity.divergences.causes import name_causes, told_cause
 from parity.divergences.whole_training import TrainingEvidence, of_training
+from parity.ladder.drift import told_anchors, told_drift
 from parity.ladder.engine import compare_level, compare_levels
-from parity.ladder.incomplete import incomplete_of, not_compared_of
+from parity.ladder.incomplete import incomplete_of, incomplete_training, not_compared_of
 from parity.ladder.items import FAIL, PASS, SKIPPED, Level
 from parity.ladder.result import Found, Result
 from parity.ladder.table import OF_PROBE, OF_TRAINING
@@ -40,7 +41,7 @@ def compared(spec: ProgramSpec, run: RunFolder) -> Result:
         levels=compare_levels(OF_PROBE, keras, port, stops=False),
         environment={"keras": keras.environment, "torch": port.environment},
         mode="replayed",
-        incomplete=incomplete_of(keras, port),
+        incomplete=(*incomplete_of(keras, port), *incomplete_training(*trainings)),
         not_compared=(*not_compared_of(keras, port), *_left_out(*trainings)),
         behaviour={
             h: judge(trace.history).to_json() for h, trace in zip(HALVES, trainings, strict=True)
@@ -73,6 +74,12 @@ def with_training(result: Result, keras: Trace, torch: Trace) -> Result:
         torch: training of the port.
     """
     trained = {name: compare_level(name, OF_TRAINING, keras, torch) for name in OF_TRAINING}
+    if "anchors" in keras.facts:
+        result = replace(
+            result,
+            anchors=told_anchors(keras, trained["trajectory"]),
+            drift=told_drift(keras, torch),
+        )
     levels = tuple(
         _joined(level, trained[level.id]) if level.id in trained else level
         for level in result.levels

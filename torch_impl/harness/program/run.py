@@ -7,6 +7,7 @@ initial weights drives it apart
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from parity.traces.trace import CheckWriter, RunResult, TraceWriter, Weights
@@ -14,8 +15,9 @@ from torch_impl.harness.check import run_check
 from torch_impl.harness.check.loss import loss_of, takes_columns
 from torch_impl.harness.factories import factory_of
 from torch_impl.harness.port.port_under_test import PortUnderTest
+from torch_impl.harness.program.rules import write_rules
 from torch_impl.harness.program.spread import left_open, moved, spread_of
-from torch_impl.harness.program.training import Report, train
+from torch_impl.harness.program.training import Report, complete, train
 
 if TYPE_CHECKING:
     from parity.runs.program_child import ProgramTask
@@ -40,15 +42,35 @@ def run_program(task: ProgramTask) -> RunResult:
     form = str(task.probes.facts["output_form"])
     fed, start = task.feed(), {name: keras[f"start/{name}"] for name in keras.below("start")}
 
-    def trained(weights: Weights, writer: TraceWriter, report: Report) -> RunResult:
+    has_anchors = task.spec.dtype == "float32"
+    folder = task.anchors() if has_anchors else None
+
+    def fresh() -> PortUnderTest:
         port = PortUnderTest(factory, check.seed, keras, check.device)
         port.has_columns = takes_columns(port, loss_of(port, form))
-        return train(port, form, weights, fed, writer, report)
+        return port
+
+    def trained(weights: Weights, writer: TraceWriter, report: Report) -> RunResult:
+        return train(fresh(), form, weights, fed, writer, report, folder)
 
     result = trained(start, task.training, task.report)
     task.training.facts["given"] = task.probes.facts["given"]
+    if has_anchors:
+        _write_rules(task, fresh, result)
+        return result
     if size := left_open(keras, task.probes):
         other = CheckWriter()
         trained(moved(start, size), other, lambda step, total, loss: None)
         task.training.facts["spread"] = spread_of(task.training, other)
     return result
+
+
+def _write_rules(task: ProgramTask, fresh: Callable[[], PortUnderTest], result: RunResult) -> None:
+    """Writes what the port's rules decide with either history."""
+    keras, writer = task.trained(), task.training
+    for half, history, ends in (
+        ("keras", keras.history, keras.facts["epoch_ends"]),
+        ("torch", result.history, writer.facts["epoch_ends"]),
+    ):
+        port = fresh()
+        write_rules(port, complete(port, TraceWriter()), half, history, ends, writer)

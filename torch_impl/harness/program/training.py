@@ -10,11 +10,13 @@ from typing import Any
 import torch
 
 from parity.errors import InputError
+from parity.traces.anchor_folder import AnchorFolder
 from parity.traces.trace import RunResult, TraceWriter, Weights
 from parity.traces.training_recorder import TrainingRecorder
 from torch_impl import losses, metrics
 from torch_impl.harness.factories import Port
 from torch_impl.harness.port.port_under_test import PortUnderTest
+from torch_impl.harness.program.anchors import Anchors
 from torch_impl.harness.program.masks import Masks
 from torch_impl.harness.program.stepper import ReplayedStepper
 from torch_impl.trainer import Callback, Trainer
@@ -31,6 +33,7 @@ def train(
     fed: tuple[Mapping[str, Any], Mapping[str, Any]],
     writer: TraceWriter,
     report: Report,
+    folder: AnchorFolder | None = None,
 ) -> RunResult:
     """Trains a port on what Keras was fed, and writes down what it does.
 
@@ -41,6 +44,7 @@ def train(
         fed: nests and settings of the feed file.
         writer: receives `training/...`.
         report: called after every step.
+        folder: has the recorded states of the Keras half; None: the training is compared whole.
 
     Returns:
         History and seconds.
@@ -49,11 +53,15 @@ def train(
         InputError: the port cannot be trained, or not from Keras's weights.
     """
     _begin(port, weights)
-    built = _complete(port, writer)
+    built = complete(port, writer)
     masks = Masks(port, port.keras.facts["masks"])
     stepper = ReplayedStepper(port, built, form)
     recorder = TrainingRecorder(writer, port.weights)
-    watching = _Recording(recorder, stepper, report)
+    anchors = None
+    if folder is not None:
+        anchors = Anchors(port, built, form, masks, folder, fed[0], writer)
+        stepper.watch(anchors)
+    watching = _Recording(recorder, stepper, report, anchors)
     started = time.perf_counter()
     with masks.active():
         history = Trainer(built, stepper).fit(
@@ -61,6 +69,8 @@ def train(
         )
     wall_s = time.perf_counter() - started
     recorder.on_end()
+    if anchors is not None:
+        anchors.finish()
     writer.facts["has_own_loop"] = built.train_epoch is not None
     return RunResult(history.history, {}, wall_s)
 
@@ -79,8 +89,16 @@ def _begin(port: PortUnderTest, weights: Weights) -> None:
         item.set(weights[name])
 
 
-def _complete(port: PortUnderTest, writer: TraceWriter) -> Port:
-    """Returns the port with Keras's loss and metrics where it has none of its own."""
+def complete(port: PortUnderTest, writer: TraceWriter) -> Port:
+    """Returns the port with Keras's loss and metrics where it has none of its own.
+
+    Args:
+        port: paired with Keras's layers.
+        writer: receives which metrics are not known.
+
+    Raises:
+        InputError: the port lacks something that Keras cannot give it.
+    """
     built, facts = port.built, port.keras.facts
     if built.optimizer is None:
         raise InputError(
@@ -160,9 +178,14 @@ class _Recording(Callback):
     """Calls a recorder during a training."""
 
     def __init__(
-        self, recorder: TrainingRecorder, stepper: ReplayedStepper, report: Report
+        self,
+        recorder: TrainingRecorder,
+        stepper: ReplayedStepper,
+        report: Report,
+        anchors: Anchors | None,
     ) -> None:
         self._recorder, self._stepper, self._report = recorder, stepper, report
+        self._anchors = anchors
         self._step = 0
 
     def on_train_begin(self) -> None:
@@ -171,6 +194,8 @@ class _Recording(Callback):
 
     def on_train_batch_end(self, step: int, logs: Mapping[str, float]) -> None:
         """After every step."""
+        if self._anchors is not None and self._anchors.are_made:
+            return
         loss = logs["loss"]
         self._recorder.on_step(loss, self._stepper.rate)
         self._step += 1
