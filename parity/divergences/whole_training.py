@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Match
+from parity.ladder.comparers.anchors import BETWEEN_STEPS
 from parity.ladder.comparers.rates import RATE, SAME_RATE
 
 if TYPE_CHECKING:
@@ -189,6 +190,9 @@ def _epoch_of_final(trace: Trace) -> int | None:
 Rule = Callable[[TrainingEvidence], Found]
 # What an item is called -> who explains it. The first that belongs counts.
 _RULES: tuple[tuple[Callable[[str], bool], tuple[Rule, ...]], ...] = (
+    # What a port draws from another seed, or in another order, has no name of its own.
+    (lambda name: name.startswith(("order of the samples", "generator of ")), ()),
+    (lambda name: name == BETWEEN_STEPS, (_midway,)),
     (lambda name: name == "number of steps", (_dropped_batch,)),
     (lambda name: name == RATE, (_rates,)),
     (lambda name: name == "epochs", (_stop,)),

@@ -14,6 +14,7 @@ from parity.ladder.comparers import (
     loss,
     optimizer,
     schedule,
+    seeded,
     structure,
     training,
     trajectory,
@@ -56,3 +57,5 @@ OF_TRAINING = {
     "schedule": training.schedule,
     "behaviour": training.behaviour,
 }
+# Of a port that draws its own random numbers: Keras before its training, and the port's training.
+OF_SEEDS = {"data": seeded.order, "init": seeded.weights, "forward": seeded.masks}

@@ -169,6 +169,7 @@ class Anchors(keras.callbacks.Callback):
             anchor = self._read(step)
             made[step] = exact.made(anchor, validates=step in self._plan.validated)
             made[step].write(self._writer, step)
+            self._writer.put_all(f"anchored/{step}/masks", anchor.masks)
             for name, weight in anchor.weights.items():
                 self._writer.put(f"anchored/{step}/{SIZE}/{name}", np.abs(weight).max(initial=0))
         moving = Float64Steps(build(), validation, moves_constants=True)

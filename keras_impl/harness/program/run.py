@@ -34,8 +34,8 @@ def run_program(task: ProgramTask) -> RunResult:
 
     Args:
         task: its `probes` receive what `run_check` writes, and `start/NAME`: the initial weights of
-            the training; and the facts `fit`, `masks` and `metrics`. Its `training` receives
-            `training/...`, and its folder the feed file.
+            the training, `order`, that of its samples, and the facts `fit`, `masks` and `metrics`.
+            Its `training` receives `training/...`, and its folder the feed file.
 
     Returns:
         History and seconds of the training.
@@ -54,6 +54,8 @@ def run_program(task: ProgramTask) -> RunResult:
         nests = fed_arrays(reference)
         arrays = keras.tree.flatten(nests.get("x"))
         _write_start(reference, spec.dtype, len(arrays[0]) if "x" in nests else None, probes)
+        if "order" in nests:
+            probes.put("order", nests["order"])
         is_written = is_whole(nests)
         if is_written:
             write_feed(task.folder.feed, nests, {})

@@ -26,6 +26,7 @@ from parity.traces.anchors import NUM_STEPS
 if TYPE_CHECKING:
     from parity.traces.trace import Trace
 
+BETWEEN_STEPS = "weights and slots changed between two steps"
 # Kinds of arrays, in the order in which a step computes them, and what their items are called.
 _KINDS = {
     "validation": "val_loss and val_accuracy",
@@ -96,7 +97,7 @@ def at_anchors(
 
 def _between_steps(keras: Trace, torch: Trace) -> Item:
     """Compares what changed outside of the steps, which no step from a recorded state can show."""
-    name = "weights and slots changed between two steps"
+    name = BETWEEN_STEPS
     changed = [half["between_steps"] for half in (keras, torch)]
     num_steps = min(map(len, changed))
     theirs, ours = (values[:num_steps] for values in changed)

@@ -13,7 +13,7 @@ import numpy as np
 from parity.data.probe_inputs import of_step
 from parity.ladder.anchored import CHANGES, AnchoredTolerance, is_repeated, read_steps
 from parity.ladder.compare import compare_close, compare_exact
-from parity.ladder.comparers.anchors import at_anchors, computed
+from parity.ladder.comparers.anchors import BETWEEN_STEPS, at_anchors, computed
 from parity.ladder.comparers.rates import allowed_rates, compare_rates
 from parity.ladder.outcome import Outcome, judged, skipped
 from parity.ladder.tolerance import EXACT
@@ -41,6 +41,9 @@ def from_states(keras: Trace, torch: Trace) -> Outcome:
 
     def compared(place: Mapping[str, Any], not_compared: dict[str, str]) -> Iterator[Item]:
         theirs, ours = (read_steps(half, place["step"]) for half in (keras, torch))
+        for name in torch.names(f"anchored/{place['step']}/masks"):  # if it draws them by itself
+            states = [half[f"anchored/{place['step']}/masks/{name}"] for half in (keras, torch)]
+            yield compare_exact(f"generator of {name}'s masks", *states, **place)
         known = {key: array for key, array in theirs.items() if key in ours}
         yield from computed(known, ours, tolerance, place, not_compared)
 
@@ -57,16 +60,15 @@ def _number_of_steps(keras: Trace, torch: Trace) -> Iterator[Item]:
 
 def _between_steps(keras: Trace, torch: Trace) -> Item:
     """Compares what changed outside of the steps, which no step from a recorded state can show."""
-    name = "weights and slots changed between two steps"
     changed = [half["between_steps"] > 0 for half in (keras, torch)]
     if changed[0].any():  # by how much may hang on the weights
-        return compare_exact(name, *(bool(each.any()) for each in changed))
+        return compare_exact(BETWEEN_STEPS, *(bool(each.any()) for each in changed))
     if not changed[1].any():
-        return compare_exact(name, False, False)
+        return compare_exact(BETWEEN_STEPS, False, False)
     step = int(np.flatnonzero(changed[1])[0])
     ends = torch.facts["epoch_ends"]
     epoch = int(np.searchsorted(ends, step, side="right"))
-    return compare_exact(name, False, True, epoch=epoch, step=step)
+    return compare_exact(BETWEEN_STEPS, False, True, epoch=epoch, step=step)
 
 
 def decisions(keras: Trace, torch: Trace) -> Outcome:

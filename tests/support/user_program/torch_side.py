@@ -5,8 +5,9 @@ import dataclasses
 import torch
 from torch import nn
 
-from torch_impl import Port, optim, schedule
+from torch_impl import Port, layers, optim, schedule
 from torch_impl.losses import SparseCategoricalCrossentropy
+from torch_impl.seeds import KerasSeeds
 
 CLASS_WEIGHT = {0: 0.5, 1: 2.0}
 
@@ -25,8 +26,8 @@ class Net(nn.Module):
         return self.out(self.dropout(torch.tanh(self.hidden(x))))
 
 
-def build(patience=2, restores=True, **changes):
-    net = Net()
+def build(patience=2, restores=True, net=None, **changes):
+    net = Net() if net is None else net
     criterion = SparseCategoricalCrossentropy(from_logits=True)
 
     def loss(output, target, sample_weight=None):
@@ -47,6 +48,37 @@ def build(patience=2, restores=True, **changes):
             **changes,
         },
     )
+
+
+class OtherShuffle(KerasSeeds):
+    def fit_order(self, n):
+        return super().fit_order(n).flip(0)
+
+
+def seeded(kind=KerasSeeds, in_order=True):
+    """Draws weights, masks and order from the seed of the run."""
+    seeds = kind(torch.initial_seed())
+    net = Net()
+    net.dropout = layers.Dropout(0.25)
+    parts = [net.hidden, net.dropout, net.out]
+    for layer in parts if in_order else reversed(parts):
+        layers.initialise(layer, seeds)
+    return build(net=net, seeds=seeds)
+
+
+def other_order_of_layers():
+    return seeded(in_order=False)
+
+
+def other_shuffle():
+    return seeded(OtherShuffle)
+
+
+def own_masks():
+    """Dropout of torch draws masks that Keras does not draw."""
+    port = seeded()
+    port.module.dropout = nn.Dropout(0.25)
+    return port
 
 
 def plain():

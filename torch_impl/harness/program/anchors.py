@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from torch_impl.harness.port.slots import set_slots, slots_of, why_not_carried
 from torch_impl.harness.program.kept import in_float64, kept
 from torch_impl.harness.program.masks import Masks
 from torch_impl.harness.program.runner import Runner
+from torch_impl.harness.program.seeded import mask_states
 
 _DO = "run it with `--dtype float64`, or use an optimizer of torch_impl.optim or torch.optim"
 
@@ -100,17 +102,29 @@ class Anchors:
         """Makes the steps from an anchor, and writes what they compute."""
         why = why_not_carried(self._port, anchor.slots, anchor.others)
         if why is not None:
-            told = {"what": "optimizer steps from recorded states", "why": why, "do": _DO}
-            self._writer.facts["incomplete"] = [told]
+            self._leave_out("optimizer steps from recorded states", why, _DO)
         self.are_made = True
         try:
-            with kept(self._built), self._masks.kept():
+            with ExitStack() as stack:
+                stack.enter_context(kept(self._built))
+                stack.enter_context(self._masks.kept())
+                if self._built.seeds is not None:  # elsewhere it draws its masks by itself
+                    by_layer = mask_states(self._port)
+                    self._writer.put_all(f"anchored/{anchor.step}/masks", by_layer)
+                    stack.enter_context(self._masks.active())
                 if why is None:
                     self._rounded(anchor)
                 with in_float64(self._built), self._port.computing("float64"):
                     self._exact(anchor, is_whole=why is None).write(self._writer, anchor.step)
+        except Exception as error:  # the code of the port may raise anything
+            self._leave_out(*_told(error))
         finally:
             self.are_made = False
+
+    def _leave_out(self, what: str, why: str, do: str) -> None:
+        found = self._writer.facts.setdefault("incomplete", [])
+        if what not in [each["what"] for each in found]:
+            found.append({"what": what, "why": why, "do": do})
 
     def _rounded(self, anchor: Anchor) -> None:
         """Makes the first step in the dtype of the training."""
@@ -168,3 +182,14 @@ class Anchors:
         if dtype not in self._runners:
             self._runners[dtype] = Runner(self._port, self._built, self._form, self._nests)
         return self._runners[dtype]
+
+
+def _told(error: Exception) -> tuple[str, str, str]:
+    """Returns what could not be compared since the port raised an error, why, and what to do."""
+    what = "steps from recorded states"
+    why = f"made again in float64, they raise {type(error).__name__}: {error}"
+    do = (
+        "let the port compute in the dtype of its weights, constants included; or compare single "
+        "batches: `parity check --dtype float32`"
+    )
+    return what, why, do

@@ -44,7 +44,7 @@ class Masks:
         self._pairs = [by_call.get(id(call)) for call in dropouts]
         self._drawing: dict[str, Dropout] = {}
         for pair in self._pairs:
-            if pair is not None and (name := _layer_of(pair)) in states:
+            if pair is not None and (name := layer_of(pair)) in states:
                 self._drawing[name] = _drawing(pair, states[name])
         self._are_functions = any(_is_function(call) for call in dropouts)
         self._number = 0
@@ -93,7 +93,7 @@ class Masks:
         """Returns what the next dropout of a pass in train mode returns."""
         number, self._number = self._number, self._number + 1
         pair = self._pairs[number] if number < len(self._pairs) else None
-        drawing = None if pair is None else self._drawing.get(_layer_of(pair))
+        drawing = None if pair is None else self._drawing.get(layer_of(pair))
         if pair is None or drawing is None or rate >= 1:
             return x
         shape = torch.Size(_keras_shape(pair, x))
@@ -161,7 +161,7 @@ def _is_function(call: Call) -> bool:
     return call.module is None and call.given is not None
 
 
-def _layer_of(pair: PairedLayer) -> str:
+def layer_of(pair: PairedLayer) -> str:
     """Returns the name of Keras's layer, without the number of its call."""
     return str(pair.node["name"]).partition("#")[0]
 
@@ -194,7 +194,7 @@ def _keras_shape(pair: PairedLayer, x: torch.Tensor) -> list[int]:
 def _set_states(port: PortUnderTest, states: Mapping[str, States]) -> None:
     """Sets the states of layers that draw as Keras's do, and are no dropouts."""
     for pair in port.all_pairs:
-        name = _layer_of(pair)
+        name = layer_of(pair)
         if name not in states or pair.call.module is None or pair.call.kind == "dropout":
             continue
         for module in pair.call.module.modules():

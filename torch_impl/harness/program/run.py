@@ -41,7 +41,6 @@ def run_program(task: ProgramTask) -> RunResult:
     run_check(check, factory, task.probes, keras)
     form = str(task.probes.facts["output_form"])
     fed, start = task.feed(), {name: keras[f"start/{name}"] for name in keras.below("start")}
-
     has_anchors = task.spec.dtype == "float32"
     folder = task.anchors() if has_anchors else None
 
@@ -50,14 +49,19 @@ def run_program(task: ProgramTask) -> RunResult:
         port.has_columns = takes_columns(port, loss_of(port, form))
         return port
 
-    def trained(weights: Weights, writer: TraceWriter, report: Report) -> RunResult:
+    def trained(weights: Weights | None, writer: TraceWriter, report: Report) -> RunResult:
         return train(fresh(), form, weights, fed, writer, report, folder)
 
-    result = trained(start, task.training, task.report)
+    is_seeded = fresh().built.seeds is not None
+    result = trained(None if is_seeded else start, task.training, task.report)
+    task.training.facts["mode"] = "seeded" if is_seeded else "replayed"
     task.training.facts["given"] = task.probes.facts["given"]
     if has_anchors:
         _write_rules(task, fresh, result)
         return result
+    if is_seeded:
+        drawn = task.training.arrays
+        start = {name: drawn[f"seeded/init/{name}"] for name in start}
     if size := left_open(keras, task.probes):
         other = CheckWriter()
         trained(moved(start, size), other, lambda step, total, loss: None)

@@ -57,20 +57,22 @@ class Runner:
     def steps(self, anchor: Anchor, number: int, keep: Keep) -> dict[str, float]:
         """Makes the first steps from an anchor, with its rates; returns the numbers of all of them.
 
+        A loop of the port's own makes all steps, since an epoch of one batch may be too short.
+
         Args:
             anchor: the port is in this state.
-            number: of steps.
+            number: of steps after which `keep` is called.
             keep: called after each of them.
         """
         stepper, built = self._stepper, self._built
-        batches = [self._batch(nest) for nest in anchor.batches[:number]]
+        batches = [self._batch(nest) for nest in anchor.batches]
+        built.module.train()
         with self._given_rates(anchor.rates):
             if built.train_epoch is not None:
-                with self._after_steps(lambda: keep(None, {})):
+                with self._after_steps(number, lambda: keep(None, {})):
                     return dict(built.train_epoch([batch.parts() for batch in batches]))
-            built.module.train()
             stepper.measures.reset()
-            for batch in batches:
+            for batch in batches[:number]:
                 stepper.measures.update(*stepper.step(batch), batch)
                 keep(stepper.measures["loss"], dict(stepper.measures))
         return dict(stepper.measures)
@@ -132,8 +134,15 @@ class Runner:
             hook.remove()
 
     @contextmanager
-    def _after_steps(self, function: Callable[[], None]) -> Iterator[None]:
-        hook = self._stepper.optimizer.register_step_post_hook(lambda *_: function())
+    def _after_steps(self, number: int, function: Callable[[], None]) -> Iterator[None]:
+        """Calls a function after each of the first steps of the block."""
+        left = iter(range(number))
+
+        def after(*_: Any) -> None:
+            if next(left, None) is not None:
+                function()
+
+        hook = self._stepper.optimizer.register_step_post_hook(after)
         try:
             yield
         finally:

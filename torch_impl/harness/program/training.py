@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
+import numpy as np
 import torch
 
 from parity.errors import InputError
@@ -18,8 +20,10 @@ from torch_impl.harness.factories import Port
 from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.harness.program.anchors import Anchors
 from torch_impl.harness.program.masks import Masks
+from torch_impl.harness.program.seeded import write_draws
 from torch_impl.harness.program.stepper import ReplayedStepper
 from torch_impl.trainer import Callback, Trainer
+from torch_impl.trainer.nests import mapped
 
 # (step, number of steps or 0, running loss)
 Report = Callable[[int, int, float], None]
@@ -29,7 +33,7 @@ _ARGUMENTS = ("batch_size", "initial_epoch", "validation_steps", "validation_bat
 def train(
     port: PortUnderTest,
     form: str,
-    weights: Weights,
+    weights: Weights | None,
     fed: tuple[Mapping[str, Any], Mapping[str, Any]],
     writer: TraceWriter,
     report: Report,
@@ -40,7 +44,8 @@ def train(
     Args:
         port: paired with Keras's layers.
         form: of its output.
-        weights: initial ones, by Keras's names, in the portable layout.
+        weights: initial ones, by Keras's names, in the portable layout; None: those that the port
+            has drawn. A port with `seeds` also draws masks and order by itself.
         fed: nests and settings of the feed file.
         writer: receives `training/...`.
         report: called after every step.
@@ -52,7 +57,11 @@ def train(
     Raises:
         InputError: the port cannot be trained, or not from Keras's weights.
     """
-    _begin(port, weights)
+    if weights is None:
+        port.begin_as_built()
+        write_draws(port, fed[0], writer)
+    else:
+        _begin(port, weights)
     built = complete(port, writer)
     masks = Masks(port, port.keras.facts["masks"])
     stepper = ReplayedStepper(port, built, form)
@@ -63,7 +72,7 @@ def train(
         stepper.watch(anchors)
     watching = _Recording(recorder, stepper, report, anchors)
     started = time.perf_counter()
-    with masks.active():
+    with nullcontext() if port.built.seeds is not None else masks.active():
         history = Trainer(built, stepper).fit(
             **_arguments(port.keras.facts["fit"], built, *fed), callbacks=[watching]
         )
@@ -152,7 +161,12 @@ def _arguments(
         found["x"] = _Epochs(nests["train_batches"], ends)
         found["epochs"] = min(fit["epochs"], fit["initial_epoch"] + len(ends))
     else:
-        found |= {"x": nests["x"], "y": nests["y"], "sample_weight": nests["weight"]}
+        names = {"x": "x", "y": "y", "weight": "sample_weight"}
+        found |= {name: nests[key] for key, name in names.items()}
+        if built.seeds is not None and fit["shuffle"]:
+            as_given = np.argsort(nests["order"])
+            found |= {name: mapped(lambda a: a[as_given], found[name]) for name in names.values()}
+            found["shuffle"] = True
         found |= {"class_weight": built.class_weight, "steps_per_epoch": fit["steps_per_epoch"]}
     if "val_batches" in nests:
         number = fit["validation_steps"] or len(nests["val_batches"])
