@@ -6,6 +6,7 @@ come out, the most likely first. All probes agree then.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -130,6 +131,9 @@ def _metric(evidence: TrainingEvidence) -> Found:
 
 def _batch_means(evidence: TrainingEvidence) -> Found:
     """Explains a loss of an epoch as a mean over its batches, which Keras's is not."""
+    if "anchors" in evidence.keras.facts:
+        yield from _anchored_means(evidence)
+        return
     key, epoch = evidence.item.name, evidence.item.epoch
     means = None if epoch is None else _mean_of_batches(evidence, key, epoch)
     if means is not None and abs(means - float(evidence.item.torch)) <= _SAME * abs(means):
@@ -146,6 +150,27 @@ def _mean_of_batches(evidence: TrainingEvidence, key: str, epoch: int) -> float 
     counts = np.minimum(np.arange(1, len(running) + 1) * size, number)
     batches = np.diff(running * counts, prepend=0.0) / np.diff(counts, prepend=0)
     return float(batches.mean())
+
+
+def _anchored_means(evidence: TrainingEvidence) -> Found:
+    """Does the same for the few steps from a recorded state, the last batch of which is smaller."""
+    size, number = evidence.fit.get("batch_size"), evidence.fit.get("num_samples")
+    if not size or not number:
+        return
+    for step in evidence.keras.facts["anchors"]:
+        key = f"anchored/{step}/running/loss"
+        if key not in evidence.torch:
+            continue
+        running = evidence.keras[f"anchored/{step}/loss"]
+        first = step % math.ceil(number / size)
+        counts = np.clip(number - size * np.arange(first, first + len(running)), 0, size)
+        if counts.min() == size:
+            continue
+        batches = np.diff(running * np.cumsum(counts), prepend=0.0) / counts
+        mean, told = float(batches.mean()), float(evidence.torch[key])
+        if abs(mean - told) <= _SAME * abs(mean):
+            yield "I2", Match(NUMBERS, f"the mean over the batches from step {step} is {mean:.6g}")
+            return
 
 
 def _midway(evidence: TrainingEvidence) -> Found:

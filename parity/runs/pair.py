@@ -116,6 +116,7 @@ class Pair:
         self.result = written(self.folder, result)
         self.folder.data.unlink(missing_ok=True)
         shutil.rmtree(self.folder.half("keras").anchors, ignore_errors=True)
+        self.folder.half("keras").final.unlink(missing_ok=True)  # if the torch half has failed
         return self.result
 
     @property
@@ -133,4 +134,5 @@ class Pair:
             directories=(planned(self.folder.half(half), self.spec),),
             log=self.folder.log(half),
             sources=(self.folder.half("keras").path,) if follows else (),
+            saves_weights=self.options.save_weights,
         )

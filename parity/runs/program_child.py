@@ -38,6 +38,7 @@ class ProgramTask:
         pause: called between two looks at what the other half has not written yet.
         probed: called by the Keras half when `probes` is complete.
         keras: for the torch half, what the Keras half wrote of its probes.
+        saves_weights: whether the torch half leaves the final weights of both.
         probes: receives what the checks of a single batch compute.
         training: receives `training/...`.
     """
@@ -48,6 +49,7 @@ class ProgramTask:
     pause: Callable[[], None]
     probed: Callable[[], None]
     keras: Trace | None = None
+    saves_weights: bool = False
     probes: CheckWriter = field(default_factory=CheckWriter)
     training: CheckWriter = field(default_factory=CheckWriter)
 
@@ -100,7 +102,14 @@ class ProgramTask:
         return read_feed(self.source.feed)
 
 
-def run_programs(name: str, half: Half, directories: Sequence[Path], parent: int) -> None:
+def run_programs(
+    name: str,
+    half: Half,
+    directories: Sequence[Path],
+    parent: int,
+    *,
+    saves_weights: bool = False,
+) -> None:
     """Runs every directory, one after another.
 
     Raises:
@@ -112,14 +121,21 @@ def run_programs(name: str, half: Half, directories: Sequence[Path], parent: int
     for directory, spec in zip(directories, specs, strict=True):
         stop_if_orphaned(parent)
         try:
-            _run(name, half, RunFolder(directory), spec, parent)
+            _run(name, half, RunFolder(directory), spec, parent, saves_weights)
         except Exception as error:  # the user's code may raise anything
             last = failed(directory, error)
     if last is not None:
         raise last
 
 
-def _run(name: str, half: Half, folder: RunFolder, spec: ProgramSpec, parent: int) -> None:
+def _run(
+    name: str,
+    half: Half,
+    folder: RunFolder,
+    spec: ProgramSpec,
+    parent: int,
+    saves_weights: bool,
+) -> None:
     started = time.perf_counter()
     lines = ProgressLines(folder.path.parent.name, parent)
     environment = half.describe_environment(spec)
@@ -138,6 +154,7 @@ def _run(name: str, half: Half, folder: RunFolder, spec: ProgramSpec, parent: in
         report=lambda step, total, loss: lines(step, max(step, total), loss),
         pause=lambda: pause(parent),
         probed=write_probes,
+        saves_weights=saves_weights,
     )
     if name == "torch":
         wait_for(task.source, parent)

@@ -103,4 +103,5 @@ class ProgramPair:
             directories=(planned(self.folder.half(half), self.spec),),
             log=self.folder.log(half),
             sources=(self.folder.half("keras").path,) if half == "torch" else (),
+            saves_weights=self.options.save_weights,
         )

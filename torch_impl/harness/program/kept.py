@@ -109,25 +109,37 @@ def _objects(port: Port) -> list[Any]:
     found += [*port.schedulers, port.early_stopping]
     given = (port.loss, port.validation_loss, port.before_step, port.train_epoch, port.evaluate)
     for function in (*given, port.feed, port.target):
-        found += [function, getattr(function, "__self__", None)]
+        found += [*_functions(function), getattr(function, "__self__", None)]
     return list({id(each): each for each in found if each is not None}.values())
+
+
+def _functions(function: Any, depth: int = 3) -> Iterator[Any]:
+    """Yields a function and those that it holds, as a decorated one does."""
+    yield function
+    for cell in getattr(function, "__closure__", None) or () if depth else ():
+        if inspect.isfunction(content := _content(cell)):
+            yield from _functions(content, depth - 1)
+
+
+def _content(cell: Any) -> Any:
+    """Returns what a variable of an outer function holds; a list, which is not plain, if unset."""
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return []
 
 
 def _plain(holder: Any) -> Callable[[], None]:
     """Returns what puts the plain values back that an object or a function holds."""
     values = _plain_values(getattr(holder, "__dict__", {}))
-    cells = []
+    cells: list[tuple[Any, Any]] = []
     if inspect.isfunction(holder):
-        for cell in holder.__closure__ or ():
-            try:
-                content = cell.cell_contents
-            except ValueError:  # not filled yet
-                continue
-            if isinstance(content, _PLAIN):
-                cells.append((cell, content))
+        given = [(cell, _content(cell)) for cell in holder.__closure__ or ()]
+        cells = [(cell, content) for cell, content in given if isinstance(content, _PLAIN)]
 
     def restore() -> None:
-        vars(holder).update(copy.copy(values)) if values else None
+        if values:
+            vars(holder).update(values)
         for cell, content in cells:
             cell.cell_contents = content
 

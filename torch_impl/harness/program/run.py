@@ -10,14 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from parity.traces.trace import CheckWriter, RunResult, TraceWriter, Weights
+from parity.traces.folder import RunFolder
+from parity.traces.trace import CheckWriter, RunResult, TraceWriter
 from torch_impl.harness.check import run_check
 from torch_impl.harness.check.loss import loss_of, takes_columns
 from torch_impl.harness.factories import factory_of
 from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.harness.program.rules import write_rules
 from torch_impl.harness.program.spread import left_open, moved, spread_of
-from torch_impl.harness.program.training import Report, complete, train
+from torch_impl.harness.program.training import complete, train
+from torch_impl.harness.saved import save_state
 
 if TYPE_CHECKING:
     from parity.runs.program_child import ProgramTask
@@ -49,11 +51,12 @@ def run_program(task: ProgramTask) -> RunResult:
         port.has_columns = takes_columns(port, loss_of(port, form))
         return port
 
-    def trained(weights: Weights | None, writer: TraceWriter, report: Report) -> RunResult:
-        return train(fresh(), form, weights, fed, writer, report, folder)
-
-    is_seeded = fresh().built.seeds is not None
-    result = trained(None if is_seeded else start, task.training, task.report)
+    port = fresh()
+    is_seeded = port.built.seeds is not None
+    begins = None if is_seeded else start
+    result = train(port, form, begins, fed, task.training, task.report, folder)
+    if task.saves_weights:
+        _save_weights(task, port)
     task.training.facts["mode"] = "seeded" if is_seeded else "replayed"
     task.training.facts["given"] = task.probes.facts["given"]
     if has_anchors:
@@ -61,12 +64,25 @@ def run_program(task: ProgramTask) -> RunResult:
         return result
     if is_seeded:
         drawn = task.training.arrays
-        start = {name: drawn[f"seeded/init/{name}"] for name in start}
+        start = {n: drawn[f"seeded/init/{n}"] for n in start if f"seeded/init/{n}" in drawn}
     if size := left_open(keras, task.probes):
         other = CheckWriter()
-        trained(moved(start, size), other, lambda step, total, loss: None)
+        train(fresh(), form, moved(start, size), fed, other, lambda step, total, loss: None)
         task.training.facts["spread"] = spread_of(task.training, other)
     return result
+
+
+def _save_weights(task: ProgramTask, port: PortUnderTest) -> None:
+    """Saves the final weights of both halves as state_dicts of the port.
+
+    What has no place in Keras, such as a count of batches, is that of the port in both.
+    """
+    run = RunFolder(task.folder.path.parent)
+    save_state(run.weights("torch"), port.built.module)
+    keras = task.trained()
+    for item in port.carried:
+        item.set(keras[f"training/final/{item.name}"])
+    save_state(run.weights("keras"), port.built.module)
 
 
 def _write_rules(task: ProgramTask, fresh: Callable[[], PortUnderTest], result: RunResult) -> None:
