@@ -17,6 +17,7 @@ from parity.ladder.comparers import (
     seeded,
     structure,
     training,
+    training_anchors,
     trajectory,
 )
 
@@ -55,6 +56,12 @@ OF_PROBE = {name: row.of_probe for name, row in COMPARERS.items()}
 OF_TRAINING = {
     "trajectory": training.trajectory,
     "schedule": training.schedule,
+    "behaviour": training.behaviour,
+}
+# The same, if both halves trained in float32 and the Keras half recorded states.
+OF_ANCHORED_TRAINING = {
+    "trajectory": training_anchors.from_states,
+    "schedule": training_anchors.decisions,
     "behaviour": training.behaviour,
 }
 # Of a port that draws its own random numbers: Keras before its training, and the port's training.

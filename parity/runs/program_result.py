@@ -14,7 +14,7 @@ from parity.ladder.engine import compare_level, compare_levels
 from parity.ladder.incomplete import incomplete_of, incomplete_training, not_compared_of
 from parity.ladder.items import FAIL, PASS, SKIPPED, Level
 from parity.ladder.result import Found, Result
-from parity.ladder.table import OF_PROBE, OF_SEEDS, OF_TRAINING
+from parity.ladder.table import OF_ANCHORED_TRAINING, OF_PROBE, OF_SEEDS, OF_TRAINING
 from parity.programs.halves import HALVES
 from parity.programs.program_spec import ProgramSpec
 from parity.runs.steps import verdict_of
@@ -80,7 +80,8 @@ def with_training(
         drawn: the levels at which random numbers are compared that the port has drawn itself.
     """
     trained = dict(drawn or {})
-    trained |= {name: compare_level(name, OF_TRAINING, keras, torch) for name in OF_TRAINING}
+    comparers = OF_ANCHORED_TRAINING if "anchors" in keras.facts else OF_TRAINING
+    trained |= {name: compare_level(name, comparers, keras, torch) for name in comparers}
     if "anchors" in keras.facts:
         result = replace(
             result,

@@ -63,6 +63,8 @@ def at_anchors(
     places: Sequence[Mapping[str, Any]],
     items: Sequence[Item],
     compared: Callable[[Mapping[str, Any], dict[str, str]], Iterable[Item]],
+    *,
+    rounds: bool = True,
 ) -> Outcome:
     """Judges what was compared from every anchor, and how float32 rounds there.
 
@@ -73,9 +75,10 @@ def at_anchors(
         items: that belong to the whole training.
         compared: returns the items from one anchor; receives its place, and where to put what
             rounding alone decides, with its reason.
+        rounds: whether both halves have made steps, whose rounding is compared.
     """
     steps = [place["step"] for place in places]
-    rounded = roundings(keras, torch, steps)
+    rounded = roundings(keras, torch, steps) if rounds else [{} for _ in steps]
     items = list(items)
     not_compared: dict[str, str] = {}
     for place, by_weight in zip(places, rounded, strict=True):

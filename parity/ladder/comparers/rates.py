@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from parity.ladder.compare import compare_close, compare_exact
-from parity.ladder.comparers.probe import LEARNING_RATE, MOST_RATE_ROUNDING
+from parity.ladder.tolerance import LEARNING_RATE, MOST_RATE_ROUNDING
 
 if TYPE_CHECKING:
     from parity.ladder.items import Item

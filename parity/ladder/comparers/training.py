@@ -15,7 +15,6 @@ from parity.behaviour.rules import judge
 from parity.ladder.compare import absolute_difference, compare_close, compare_exact
 from parity.ladder.comparers.behaviour import same_verdict
 from parity.ladder.comparers.rates import RATE, SAME_RATE, allowed_rates, compare_rates
-from parity.ladder.comparers.training_anchors import decisions, from_states
 from parity.ladder.outcome import Outcome, judged, skipped
 from parity.ladder.tolerance import FLOAT64, NOISE_FACTOR, WHOLE_RUN
 
@@ -33,10 +32,8 @@ def trajectory(keras: Trace, torch: Trace) -> Outcome:
     """Compares steps, weights at recorded steps, running losses and the history of epochs.
 
     It compares as long as both halves make the same steps with the same rates: later differences
-    belong to the schedule. A training with anchors is compared from these.
+    belong to the schedule.
     """
-    if "anchors" in keras.facts:
-        return from_states(keras, torch)
     ends = [trace.facts["epoch_ends"] for trace in (keras, torch)]
     if (epoch := _other_steps(keras, torch)) is not None:
         before, steps = [0, *ends[0]][epoch], [end[epoch] for end in ends]
@@ -148,8 +145,6 @@ def _history(keras: Trace, torch: Trace, epoch: int, step: int) -> Iterator[Item
 
 def schedule(keras: Trace, torch: Trace) -> Outcome:
     """Compares the rate of every step, the last epoch, and what the training ends with."""
-    if "anchors" in keras.facts:
-        return decisions(keras, torch)
     if _other_steps(keras, torch) is not None:
         return skipped("the halves make different steps")
     items = [

@@ -48,7 +48,8 @@ def from_states(keras: Trace, torch: Trace) -> Outcome:
         yield from computed(known, ours, tolerance, place, not_compared)
 
     items = [*_number_of_steps(keras, torch), _between_steps(keras, torch)]
-    return at_anchors(keras, torch, places, items, compared)
+    rounds = not torch.facts.get("incomplete")
+    return at_anchors(keras, torch, places, items, compared, rounds=rounds)
 
 
 def _number_of_steps(keras: Trace, torch: Trace) -> Iterator[Item]:

@@ -111,6 +111,41 @@ def other_metric():
     return build(metrics=[accuracy])
 
 
+def stock_momentum():
+    """For the stream: SGD of torch, which keeps gradients where Keras keeps steps."""
+    net = Net()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9)
+    return build(
+        net=net, optimizer=optimizer, class_weight=None, scheduler=None, early_stopping=None
+    )
+
+
+class OwnAdam(optim.Adam):
+    """What it keeps nobody knows."""
+
+
+def own_optimizer():
+    net = Net()
+    optimizer = OwnAdam(net.parameters(), learning_rate=0.05)
+    plateau = schedule.ReduceLROnPlateau(optimizer, factor=0.3, patience=2)
+    return build(net=net, optimizer=optimizer, scheduler=plateau)
+
+
+def only_float32():
+    """Its loss has constants in float32."""
+    port = build()
+    weights = torch.tensor([0.5, 2.0, 1.0], dtype=torch.float32)
+
+    def weighted(output, target):
+        penalty = 0.01 * (port.module.hidden.weight**2).sum()
+        return (
+            nn.functional.cross_entropy(output, target, weights, reduction="sum") / len(target)
+            + penalty
+        )
+
+    return dataclasses.replace(port, loss=weighted, validation_loss=port.loss, class_weight=None)
+
+
 class Freezes:
     """Stops to train the last layer from the fourth epoch on."""
 
