@@ -63,6 +63,7 @@ class AnchorFolder:
         arrays["rates"] = anchor.rates
         forms = json.dumps(form_of("batches", tuple(anchor.batches), arrays))
         path = self._anchor(anchor.step)
+        path.parent.mkdir(parents=True, exist_ok=True)  # there may be no plan yet
         part = path.with_suffix(".part")
         # Whole or not there, without the fsync of `atomic_path`: it is removed after the run.
         whole = {key: np.array(array, order="C") for key, array in arrays.items()}
