@@ -46,7 +46,7 @@ class Anchor:
         images: (N, H, W, C) of the batch of each of these steps, if they are augmented: a pixel
             that is computed may be rounded otherwise in the port. Else empty.
         others: of a user's program: what else its optimizer keeps, by Keras's name, such as
-            "iteration" and "u_product".
+            "iterations" and "u_product".
         batches: of a user's program: what these steps are fed, a nest (x, y, sample_weight) each.
     """
 

@@ -221,7 +221,7 @@ def _others_of(model: keras.Model) -> dict[str, Any]:
     known = {id(s) for v in trainable(model).values() for _, s in versions.slots(optimizer, v)}
     found = {}
     for variable in versions.state_of(optimizer):
-        name = variable_name(variable)
+        name = variable_name(optimizer, variable)
         if id(variable) not in known and name != "learning_rate":
             found[name] = variable
     return found

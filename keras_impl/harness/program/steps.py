@@ -105,11 +105,12 @@ class Float64Steps:
                 state = layer.seed_generator.state
                 state.assign(anchor.masks[layer.name].astype(state.dtype))
         kept = dict(anchor.others)
-        variables = {variable_name(v): v for v in versions.state_of(model.optimizer)}
+        optimizer = model.optimizer
+        variables = {variable_name(optimizer, v): v for v in versions.state_of(optimizer)}
         for name, variable in trainable(model).items():
-            for slot, value in versions.slots(model.optimizer, variable):
+            for slot, value in versions.slots(optimizer, variable):
                 if name in anchor.slots.get(slot, {}):
-                    kept[variable_name(value)] = anchor.slots[slot][name]
+                    kept[variable_name(optimizer, value)] = anchor.slots[slot][name]
         for name, variable in variables.items():  # `fit` creates slots in its first step
             if name != "learning_rate":
                 variable.assign(kept.get(name, self._initial[id(variable)]))
@@ -187,6 +188,8 @@ def _slots(model: keras.Model) -> dict[str, dict[str, np.ndarray]]:
     return found
 
 
-def variable_name(variable: Any) -> str:
-    """Returns the name of a variable of an optimizer, without that of the optimizer."""
-    return str(versions.path_of(variable).rpartition("/")[2])
+def variable_name(optimizer: Any, variable: Any) -> str:
+    """Returns the name of a variable of an optimizer: that of its attribute, else of its path."""
+    # Nadam makes the product of its momentums without a name.
+    found = (name.strip("_") for name, value in vars(optimizer).items() if value is variable)
+    return next(found, str(versions.path_of(variable).rpartition("/")[2]))

@@ -34,7 +34,7 @@ _MORE_SLOTS = {
     "RMSprop": {"grad_avg": ("average_gradient", False), "momentum_buffer": ("momentum", True)},
 }
 # What Keras keeps for all weights together, by its name.
-_COUNTER, _PRODUCT = "iteration", "u_product"
+_COUNTER, _PRODUCT = "iterations", "u_product"
 
 
 def slots_of(port: PortUnderTest, rate: float) -> dict[str, dict[str, np.ndarray]]:
@@ -103,8 +103,8 @@ def set_slots(
     for group in optimizer.param_groups:
         if is_keras:
             group["step"] = count
-        if _PRODUCT in group and _PRODUCT in others:
-            group[_PRODUCT] = float(others[_PRODUCT])
+        if _PRODUCT in group:
+            group[_PRODUCT] = float(others.get(_PRODUCT, 1.0))
     for item in port.carried:
         _set(optimizer, item, slots, rate)
     for state in () if is_keras else optimizer.state.values():

@@ -15,7 +15,7 @@ from torch_impl.layouts import variables
 RATE = 0.5
 KERNEL = np.arange(6.0).reshape(3, 2) / 8  # Keras's layout, (in, out)
 BIAS = np.array([0.25, -0.5])
-COUNT = {"iteration": np.array(7)}
+COUNT = {"iterations": np.array(7)}
 
 
 def port(kind, **settings):
