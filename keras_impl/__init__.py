@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from keras_impl.harness.probe import run_probe
     from keras_impl.harness.program import run_program
     from keras_impl.harness.program.script import factory_of
+    from keras_impl.harness.saved import save_weights
     from keras_impl.models import build_model
     from keras_impl.train import fit
 
@@ -33,6 +34,7 @@ __all__ = [
     "run_check",
     "run_probe",
     "run_program",
+    "save_weights",
 ]
 
 _HOMES = {
@@ -47,6 +49,7 @@ _HOMES = {
     "run_check": "harness.check",
     "run_probe": "harness.probe",
     "run_program": "harness.program",
+    "save_weights": "harness.saved",
 }
 
 

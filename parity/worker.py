@@ -84,6 +84,8 @@ def _parser(name: str) -> argparse.ArgumentParser:
         kind = kinds.add_parser(work, help=text, allow_abbrev=False)
         if work == "run":
             kind.add_argument("--data", required=True, metavar="FILE", help="arrays of the runs")
+        if work in ("run", "program"):
+            kind.add_argument("--save-weights", action="store_true", help="of both halves")
         kind.add_argument("directories", nargs=number, type=Path, metavar="DIRECTORY")
         if work == "bench":
             kind.add_argument("descriptor", type=_descriptor, metavar="FILE_DESCRIPTOR")
@@ -100,7 +102,9 @@ def _work(name: str, half: Half, given: argparse.Namespace, parent: int) -> None
     if given.work == "run":
         from parity.runs.child import run_directories
 
-        run_directories(half, given.data, given.directories, parent)
+        run_directories(
+            half, given.data, given.directories, parent, saves_weights=given.save_weights
+        )
     elif given.work == "check":
         from parity.runs.check_child import run_checks
 
@@ -108,7 +112,7 @@ def _work(name: str, half: Half, given: argparse.Namespace, parent: int) -> None
     elif given.work == "program":
         from parity.runs.program_child import run_programs
 
-        run_programs(name, half, given.directories, parent)
+        run_programs(name, half, given.directories, parent, saves_weights=given.save_weights)
     elif given.work == "batch":
         from parity.sweeps.batch_child import train_batch
 

@@ -107,6 +107,7 @@ _ONLY_ONE_HALF = {
     "torch_impl harness/factories.py factory_of": "in Keras a script may be one: program/script.py",
     "torch_impl harness/check/optimizer.py make_step": "a port may clip and schedule by itself",
     "torch_impl harness/check/optimizer.py given_rates": "the rates are Keras's",
+    "torch_impl harness/check/optimizer.py set_rate": "a Keras optimizer has one rate",
     "torch_impl harness/check/optimizer.py step_optimizer": "versions.apply, with its rate",
     "keras_impl harness/check/facts.py plain_nested": "a Keras config is nested",
     "keras_impl harness/check/forward.py write_calls": "in torch pairs of calls are written",

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from torch_impl.harness.factories import Port, factory_of
     from torch_impl.harness.probe import run_probe
     from torch_impl.harness.program import run_program
+    from torch_impl.harness.saved import save_weights
     from torch_impl.keras_config import from_keras_config
     from torch_impl.models import build_model
     from torch_impl.seeds import KerasSeeds
@@ -63,6 +64,7 @@ __all__ = [
     "run_check",
     "run_probe",
     "run_program",
+    "save_weights",
     "schedule",
 ]
 
@@ -81,6 +83,7 @@ _HOMES = {
     "run_check": "harness.check",
     "run_probe": "harness.probe",
     "run_program": "harness.program",
+    "save_weights": "harness.saved",
 }
 
 

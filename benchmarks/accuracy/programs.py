@@ -1,10 +1,11 @@
 """Whole trainings of users' programs: python benchmarks/accuracy/programs.py
 
-Six Keras programs are trained by `fit`, in float64, and their ports beside them: a right one each
-by hand, its twin from Keras's config, and some with one fault that only a whole training shows. The
-right ports must be the same training, the faults must be caught. Both halves run in this process.
+Six Keras programs are trained by `fit`, and their ports beside them: a right one each by hand, its
+twin from Keras's config, and some with one fault that only a whole training shows. The right ports
+must be the same training, the faults must be caught. Both halves run in this process.
 
     python benchmarks/accuracy/programs.py text series --seeds 0:3
+    python benchmarks/accuracy/programs.py --dtype float32
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def told(result: Any) -> str:
     return f"{result.verdict}: {found.level}, {item.name} ({where}): {causes}"
 
 
-def run(name: str, seed: int, folder: Path, has_faults: bool) -> tuple[int, int, int, int]:
+def run(name: str, seed: int, dtype: str, ports: str, folder: Path) -> tuple[int, int, int, int]:
     """Trains a program and its ports; returns alarms, right ports, caught faults, faults."""
     from programs_here import result_of, spec_of, trained
 
@@ -64,6 +65,7 @@ def run(name: str, seed: int, folder: Path, has_faults: bool) -> tuple[int, int,
     def spec(port: str) -> Any:
         factory = f"twins.py:{name}" if port == "twin" else f"{name}_{port}"
         given = spec_of(f"{name}_keras.py:build", factory, program=name, seed=seed)
+        given = given.replace(dtype=dtype)
         return given.replace(folder=str(FOLDER))
 
     reference = folder / "reference"
@@ -71,7 +73,7 @@ def run(name: str, seed: int, folder: Path, has_faults: bool) -> tuple[int, int,
     trained(keras_impl, spec("torch.py:build"), reference)
     print(f"{name}, seed {seed}: Keras {time.monotonic() - began:.0f} s", flush=True)
     counts = [0, len(RIGHT), 0, 0]
-    faults = [f"faults.py:{fault}" for fault in faults_of(name)] if has_faults else []
+    faults = [f"faults.py:{fault}" for fault in faults_of(name)] if ports == "all" else []
     for port in (*RIGHT, *faults):
         result = result_of(spec(port), folder / "run", reference)
         shutil.rmtree(folder / "run")
@@ -96,7 +98,8 @@ def main() -> None:
     )
     parser.add_argument("programs", nargs="*", default=list(PROGRAMS), help="default: all")
     parser.add_argument("--seeds", default="42:43", metavar="A:B", help="seeds A to B-1")
-    parser.add_argument("--right", action="store_true", help="the right ports alone")
+    parser.add_argument("--dtype", default="float64", choices=("float64", "float32"))
+    parser.add_argument("--ports", default="all", choices=("all", "right"), help="default: all")
     given = parser.parse_args()
     first, _, last = given.seeds.partition(":")
     torch.set_num_threads(1)
@@ -104,7 +107,7 @@ def main() -> None:
     for seed in range(int(first), int(last)):
         for name in given.programs:
             with tempfile.TemporaryDirectory(prefix="parity-programs-") as folder:
-                found = run(name, seed, Path(folder), not given.right)
+                found = run(name, seed, given.dtype, given.ports, Path(folder))
             sums = [a + b for a, b in zip(sums, found, strict=True)]
     print(f"{sums[0]} of {sums[1]} right ports called wrong, {sums[2]} of {sums[3]} faults caught")
     sys.exit(sums[0] > 0 or sums[2] < sums[3])

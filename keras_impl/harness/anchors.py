@@ -96,7 +96,7 @@ class Anchors(keras.callbacks.Callback):
         started = time.perf_counter()
         step = len(self._rates)
         self._rates.append(float(self.model.optimizer.learning_rate.numpy()))
-        self._changed.append(_num_changed(self._left_behind, _values(self.model)))
+        self._changed.append(num_changed(self._left_behind, _values(self.model)))
         if step in self._plan.steps:
             state = get_weights(self.model), _slots(self.model), _masks(self.model)
             self._open.append(Anchor(step, *state))
@@ -237,8 +237,13 @@ def _values(model: keras.Model) -> list[tf.Tensor]:
     return [tf.convert_to_tensor(variable) for variable in (*variables, *found)]
 
 
-def _num_changed(before: list[tf.Tensor], now: list[tf.Tensor]) -> int:
-    """Returns how many values are not those before."""
+def num_changed(before: list[tf.Tensor], now: list[tf.Tensor]) -> int:
+    """Returns how many values are not those before.
+
+    Args:
+        before: weights and slots; none in front of the first step.
+        now: the same ones, later.
+    """
     if not before:  # in front of the first step
         return 0
     arrays = [(np.asarray(a), np.asarray(b)) for a, b in zip(before, now, strict=True)]

@@ -63,6 +63,11 @@ from parity.traces.folder import REPORT
     "MiB of batches to write down for a program of your own that feeds no arrays.",
     show_default="1024",
 )
+@click.option(
+    "--save-weights",
+    is_flag=True,
+    help="Leave the final weights of both halves in the run directory, as state_dicts of the port.",
+)
 @out_option("Folder for the run directories and the report.  [default: parity-runs/DATE-TIME]")
 @with_children()
 @with_options(COMMON)
@@ -74,6 +79,7 @@ def run(
     seed: int | None,
     seeds: list[int],
     full: bool,
+    save_weights: bool,
     out: Path | None,
     children: ChildOptions,
     json_file: Path | None,
@@ -109,7 +115,7 @@ def run(
         pair = {"keras": keras, "torch": torch, "arguments": tuple(shlex.split(arguments or ""))}
         specs = unnamed_specs(pair, numbers, full, settings)
     folder = out or Path("parity-runs") / time.strftime("%Y%m%d-%H%M%S")
-    options = RunOptions(out=folder, children=children)
+    options = RunOptions(out=folder, children=children, save_weights=save_weights)
 
     known: dict[Path, Any] = {}
 

@@ -6,6 +6,7 @@ come out, the most likely first. All probes agree then.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Match
-from parity.ladder.comparers.training import RATE, SAME_RATE
+from parity.ladder.comparers.anchors import BETWEEN_STEPS
+from parity.ladder.comparers.rates import RATE, SAME_RATE
 
 if TYPE_CHECKING:
     from parity.ladder.items import Item
@@ -46,6 +48,12 @@ class TrainingEvidence:
         return found
 
     @property
+    def rates(self) -> np.ndarray:
+        """The port's rates; in a training with anchors those that Keras's history makes of them."""
+        key = "rules/keras/rates"
+        return self.torch[key if key in self.torch else "training/rates"]
+
+    @property
     def ends(self) -> list[int]:
         """The number of steps after each epoch of Keras."""
         found: list[int] = self.keras.facts["epoch_ends"]
@@ -75,7 +83,7 @@ def _dropped_batch(evidence: TrainingEvidence) -> Found:
 
 def _rates(evidence: TrainingEvidence) -> Found:
     """Explains another rate by the rates of both trainings."""
-    ours, theirs = (trace["training/rates"] for trace in (evidence.torch, evidence.keras))
+    ours, theirs = evidence.rates, evidence.keras["training/rates"]
     ends = evidence.ends
     first = [ours[end - 1] for end in ends if end <= len(ours)]
     by_epoch = [theirs[end - 1] for end in ends]
@@ -98,9 +106,12 @@ def _stop(evidence: TrainingEvidence) -> Found:
 def _final(evidence: TrainingEvidence) -> Found:
     """Explains other final weights by the epochs whose weights they are."""
     epochs = [_epoch_of_final(trace) for trace in (evidence.keras, evidence.torch)]
+    if by_rules := evidence.torch.below("rules/keras/ends"):
+        told = {int(evidence.torch[f"rules/keras/ends/{name}"]) for name in by_rules}
+        epochs[1] = told.pop() - 1 if len(told) == 1 else None
     if None not in epochs and epochs[0] != epochs[1]:
-        told = [f"{each + 1}" for each in epochs if each is not None]
-        text = f"Keras ends with the weights of epoch {told[0]}, the port with those of {told[1]}"
+        first, second = (each + 1 for each in epochs if each is not None)
+        text = f"Keras ends with the weights of epoch {first}, the port with those of {second}"
         yield "G16", Match(NUMBERS, text)
     else:
         yield "G16", Match(PLACE)
@@ -120,6 +131,9 @@ def _metric(evidence: TrainingEvidence) -> Found:
 
 def _batch_means(evidence: TrainingEvidence) -> Found:
     """Explains a loss of an epoch as a mean over its batches, which Keras's is not."""
+    if "anchors" in evidence.keras.facts:
+        yield from _anchored_means(evidence)
+        return
     key, epoch = evidence.item.name, evidence.item.epoch
     means = None if epoch is None else _mean_of_batches(evidence, key, epoch)
     if means is not None and abs(means - float(evidence.item.torch)) <= _SAME * abs(means):
@@ -136,6 +150,27 @@ def _mean_of_batches(evidence: TrainingEvidence, key: str, epoch: int) -> float 
     counts = np.minimum(np.arange(1, len(running) + 1) * size, number)
     batches = np.diff(running * counts, prepend=0.0) / np.diff(counts, prepend=0)
     return float(batches.mean())
+
+
+def _anchored_means(evidence: TrainingEvidence) -> Found:
+    """Does the same for the few steps from a recorded state, the last batch of which is smaller."""
+    size, number = evidence.fit.get("batch_size"), evidence.fit.get("num_samples")
+    if not size or not number:
+        return
+    for step in evidence.keras.facts["anchors"]:
+        key = f"anchored/{step}/running/loss"
+        if key not in evidence.torch:
+            continue
+        running = evidence.keras[f"anchored/{step}/loss"]
+        first = step % math.ceil(number / size)
+        counts = np.clip(number - size * np.arange(first, first + len(running)), 0, size)
+        if counts.min() == size:
+            continue
+        batches = np.diff(running * np.cumsum(counts), prepend=0.0) / counts
+        mean, told = float(batches.mean()), float(evidence.torch[key])
+        if abs(mean - told) <= _SAME * abs(mean):
+            yield "I2", Match(NUMBERS, f"the mean over the batches from step {step} is {mean:.6g}")
+            return
 
 
 def _midway(evidence: TrainingEvidence) -> Found:
@@ -180,6 +215,9 @@ def _epoch_of_final(trace: Trace) -> int | None:
 Rule = Callable[[TrainingEvidence], Found]
 # What an item is called -> who explains it. The first that belongs counts.
 _RULES: tuple[tuple[Callable[[str], bool], tuple[Rule, ...]], ...] = (
+    # What a port draws from another seed, or in another order, has no name of its own.
+    (lambda name: name.startswith(("order of the samples", "generator of ")), ()),
+    (lambda name: name == BETWEEN_STEPS, (_midway,)),
     (lambda name: name == "number of steps", (_dropped_batch,)),
     (lambda name: name == RATE, (_rates,)),
     (lambda name: name == "epochs", (_stop,)),

@@ -26,6 +26,7 @@ class ChildJob:
         paths: additional folders in which the child finds modules.
         sources: for each directory, the folder of another half that its run begins with. The child
             waits for each. A directory whose source failed is left out.
+        saves_weights: whether "run" and "program" leave the final weights of both halves.
     """
 
     name: str
@@ -38,6 +39,7 @@ class ChildJob:
     log: Path
     paths: tuple[Path, ...] = ()
     sources: tuple[Path, ...] = ()
+    saves_weights: bool = False
 
     def __post_init__(self) -> None:
         if not self.directories:
@@ -45,10 +47,11 @@ class ChildJob:
 
     @property
     def arguments(self) -> list[str]:
-        """Returns the command line: `python -m HALF_impl WORK [--data FILE] DIRECTORY ...`."""
+        """Returns the command line: `python -m HALF_impl WORK [OPTIONS] DIRECTORY ...`."""
         program = self.program or (self.python, "-m", f"{self.half}_impl")
         data = () if self.data is None else ("--data", os.fspath(self.data))
-        return [*program, self.work, *data, *map(os.fspath, self.directories)]
+        options = ("--save-weights",) if self.saves_weights else ()
+        return [*program, self.work, *options, *data, *map(os.fspath, self.directories)]
 
 
 @dataclass(frozen=True)

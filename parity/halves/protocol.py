@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from parity.programs.run_spec import RunSpec
     from parity.runs.program_child import ProgramTask
     from parity.traces.anchor_folder import AnchorFolder
+    from parity.traces.folder import RunFolder
     from parity.traces.recorder import Observer
-    from parity.traces.trace import RunResult, Trace, TraceWriter
+    from parity.traces.trace import RunResult, Trace, TraceWriter, Weights
 
 PROGRESS = "progress"  # first word of a line of progress
 EXIT_NOT_INSTALLED = 77  # a framework is missing; other failures have Python's exit codes
@@ -72,6 +73,17 @@ class Half(Protocol):
 
     def run_program(self, task: ProgramTask) -> RunResult:
         """Probes and trains one of the user's programs; returns history and seconds."""
+        ...
+
+    def save_weights(
+        self,
+        spec: RunSpec,
+        data: Data,
+        weights: Weights,
+        run: RunFolder,
+        pause: Callable[[], None],
+    ) -> None:
+        """Leaves final weights in the folder of the run: those of both halves if it is torch."""
         ...
 
     def run_bench(self, task: BenchTask, data: Data, server: BenchServer) -> None:

@@ -34,9 +34,16 @@ RELATIVE = 1e-9
 # An array that rounding alone changes more is not compared: its exact value is 0.
 MOST = 1e-3
 ROUNDING_FACTOR = 10.0
+# Rounding changes a step by a thousandth, or, where it decides a pool, by some hundredths.
+MOST_APART = 0.1
 NUM_ROUNDINGS = 8  # of a weight, by two halves in NUM_STEPS steps, and by what the noise misses
 NUM_NEIGHBOURS = 6  # anchors on each side, in which rounding is usual
 QUANTILE = 0.8
+
+CHANGES = (
+    "the Keras program changes on its way what no recorded state has, such as which layers are "
+    "trained: the same steps, made again in float64, are others"
+)
 
 
 class AnchoredTolerance:
@@ -114,3 +121,25 @@ def _rounding(half: Trace, step: int, name: str) -> float:
     same = np.isnan(half[rounded]) & np.isnan(half[exact]) | (half[rounded] == half[exact])
     mean = float(np.mean(np.where(same, 0.0, square))) if square.size else 0.0
     return float("inf") if np.isnan(mean) else mean**0.5
+
+
+def is_repeated(keras: Trace, steps: list[int]) -> bool:
+    """Whether the reference's steps in float64 are those that its training made in float32.
+
+    They are not if the program changes on its way what belongs to no recorded state, such as which
+    layers are trained: at a fourth of the states, the first step then is another one.
+
+    Args:
+        keras: trace of the reference.
+        steps: its anchors.
+    """
+    others = 0
+    for step in steps:
+        names = keras.below(f"anchored/{step}/{FLOAT32}")
+        exact = [keras[f"anchored/{step}/{MOVED}/1/{name}"] for name in names]
+        own = [keras[f"anchored/{step}/{FLOAT32}/{name}"] for name in names]
+        with np.errstate(invalid="ignore", over="ignore"):
+            apart = sum(float(np.square(a - b).sum()) for a, b in zip(exact, own, strict=True))
+            size = sum(float(np.square(each).sum()) for each in exact)
+        others += bool(apart > MOST_APART**2 * size)
+    return others * 4 < max(len(steps), 1) or others < 2

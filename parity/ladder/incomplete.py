@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from parity.ladder.anchored import CHANGES, is_repeated
+
 if TYPE_CHECKING:
     from parity.traces.trace import Trace
 
@@ -23,6 +25,15 @@ def incomplete_of(keras: Trace, port: Trace) -> tuple[dict[str, str], ...]:
         if names:
             why = f"parity does not know this layer, and found no place for {', '.join(names)}"
             found.append({"what": node["name"], "why": why, "do": _LOAD})
+    return _unique(found)
+
+
+def incomplete_training(keras: Trace, torch: Trace) -> tuple[dict[str, str], ...]:
+    """Returns {"what", "why", "do"} of what of two whole trainings could not be compared."""
+    found = _told(torch, "incomplete")
+    if "anchors" in keras.facts and not is_repeated(keras, keras.facts["anchors"]):
+        do = "run it with `--dtype float64`, which compares whole trainings"
+        found = [*found, {"what": "steps from recorded states", "why": CHANGES, "do": do}]
     return _unique(found)
 
 

@@ -14,8 +14,10 @@ from parity.ladder.comparers import (
     loss,
     optimizer,
     schedule,
+    seeded,
     structure,
     training,
+    training_anchors,
     trajectory,
 )
 
@@ -56,3 +58,11 @@ OF_TRAINING = {
     "schedule": training.schedule,
     "behaviour": training.behaviour,
 }
+# The same, if both halves trained in float32 and the Keras half recorded states.
+OF_ANCHORED_TRAINING = {
+    "trajectory": training_anchors.from_states,
+    "schedule": training_anchors.decisions,
+    "behaviour": training.behaviour,
+}
+# Of a port that draws its own random numbers: Keras before its training, and the port's training.
+OF_SEEDS = {"data": seeded.order, "init": seeded.weights, "forward": seeded.masks}

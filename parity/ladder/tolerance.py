@@ -22,6 +22,10 @@ FACTOR_OF_FLOAT32 = 10.0
 # Images are interpolated in float64 and rounded once to float32, in [0, 1] by at most 6e-8; if the
 # halves add in a different order, a pixel may be rounded differently.
 IMAGES_FLOAT32 = 5e-7
+LEARNING_RATE = 1.2e-7  # relative: Keras keeps the rate in float32
+# A schedule in float32 makes a few operations with numbers as large as its largest rate: four
+# units in the last place of that. Near the end of a cosine, where the rate is small, that is much.
+MOST_RATE_ROUNDING = 4 * 2.0**-23
 
 # Sources of a tolerance, as reports name them.
 EXACT = "bit for bit: nothing may differ"

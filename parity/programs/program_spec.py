@@ -25,8 +25,9 @@ class ProgramSpec(settings.Settings):
         val_size: number of validation samples of a source of images; None: a sixth.
         seed: the integer given to `keras.utils.set_random_seed` before the program begins.
         sets_seed: whether a script that sets a seed itself gets `seed` instead.
-        dtype: of weights, activations and optimizer: "float64". What rounding in float32 may make
-            of a whole training is not known for any program.
+        dtype: of weights, activations and optimizer. "float64": whole trainings are compared.
+            "float32": each half trains as it stands, and they are compared from recorded states of
+            the Keras half.
         device: device of the torch half: cpu, cuda or cuda:N.
         threads: intra-op threads of each half.
         max_feed: MiB of batches that are written down if `fit` gets no arrays.
@@ -49,15 +50,6 @@ class ProgramSpec(settings.Settings):
     threads: settings.AtLeast1 = 1
     max_feed: settings.AtLeast1 = 1024
     folder: settings.Text = "."
-
-    def check(self) -> None:
-        """Rejects float32."""
-        self.require(
-            self.dtype == "float64",
-            "dtype",
-            "'float64', in which whole trainings of your own are compared; `parity check --dtype "
-            "float32` checks a port that has no float64",
-        )
 
     @property
     def name(self) -> str:

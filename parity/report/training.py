@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from parity.ladder.items import PASS
-from parity.report.sentences import count, is_check, number
+from parity.report.sentences import count, number
 
 if TYPE_CHECKING:
     from parity.ladder.result import Result
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def training_texts(result: Result) -> list[str]:
     """Returns how a run was judged, and why both halves may have parted; empty for a check."""
-    if is_check(result) or result.drift is None:
+    if result.drift is None:
         return []
     return [*_compared(result), *_parted(result), *_behaviour(result)]
 

@@ -28,7 +28,14 @@ from parity.traces.trace import TraceWriter
 PROCESS_SETTINGS = ("device", "threads")
 
 
-def run_directories(half: Half, data_file: str, directories: Sequence[Path], parent: int) -> None:
+def run_directories(
+    half: Half,
+    data_file: str,
+    directories: Sequence[Path],
+    parent: int,
+    *,
+    saves_weights: bool = False,
+) -> None:
     """Runs every directory, one after another.
 
     Args:
@@ -36,6 +43,7 @@ def run_directories(half: Half, data_file: str, directories: Sequence[Path], par
         data_file: file of `save_data` with the arrays of all runs.
         directories: directories of the runs, each with its `spec.json`.
         parent: process ID of the parent; the child stops when the parent is gone.
+        saves_weights: whether to leave the final weights, see `Half.save_weights`.
 
     Raises:
         InputError: a spec or the data cannot be read, or the runs cannot share a process.
@@ -46,7 +54,15 @@ def run_directories(half: Half, data_file: str, directories: Sequence[Path], par
     for directory, spec in zip(directories, specs, strict=True):
         stop_if_orphaned(parent)
         report = ProgressLines(directory.name, parent)
-        run_directory(half, directory, spec, data, report=report, pause=partial(pause, parent))
+        run_directory(
+            half,
+            directory,
+            spec,
+            data,
+            report=report,
+            pause=partial(pause, parent),
+            saves_weights=saves_weights,
+        )
 
 
 def run_directory(
@@ -57,6 +73,7 @@ def run_directory(
     *,
     report: Callable[[int, int, float], None] | None = None,
     pause: Callable[[], None] = lambda: None,
+    saves_weights: bool = False,
 ) -> None:
     """Probes and trains one run, and writes its directory.
 
@@ -67,6 +84,7 @@ def run_directory(
         data: the arrays of the run.
         report: called after every step, see `Recorder`.
         pause: called while the other half is waited for.
+        saves_weights: whether to leave the final weights, see `Half.save_weights`.
     """
     # A repeated run must not look finished while its files are replaced.
     RunFolder(directory).reopen()
@@ -85,6 +103,8 @@ def run_directory(
         keras = RunFolder(directory.parent).half("keras")
         found = half.Anchors(spec, data, writer, AnchorFolder(keras, pause))
     result = half.fit(spec, data, recorder, found)
+    if saves_weights:
+        half.save_weights(spec, data, result.weights, RunFolder(directory.parent), pause)
     if spec.early_stopping is not None:  # weights may be from an earlier epoch
         writer.put_all("restored", result.weights)
     writer.write(directory, environment=half.describe_environment(spec), result=result)

@@ -22,7 +22,6 @@ from parity.ladder.drift import told_anchors, told_drift
 from parity.ladder.engine import compare_levels
 from parity.ladder.items import Level
 from parity.ladder.result import Result
-from parity.ladder.table import OF_RUN
 from parity.programs.halves import HALVES
 from parity.programs.run_spec import RunSpec
 from parity.runs.run_options import RunOptions
@@ -78,6 +77,8 @@ class Pair:
 
     def compare(self) -> tuple[Level, ...]:
         """Compares the two traces level by level."""
+        from parity.ladder.table import OF_RUN  # slow, and not needed before
+
         return compare_levels(OF_RUN, *self.traces())
 
     def traces(self) -> tuple[Trace, Trace]:
@@ -116,6 +117,7 @@ class Pair:
         self.result = written(self.folder, result)
         self.folder.data.unlink(missing_ok=True)
         shutil.rmtree(self.folder.half("keras").anchors, ignore_errors=True)
+        self.folder.half("keras").final.unlink(missing_ok=True)  # if the torch half has failed
         return self.result
 
     @property
@@ -133,4 +135,5 @@ class Pair:
             directories=(planned(self.folder.half(half), self.spec),),
             log=self.folder.log(half),
             sources=(self.folder.half("keras").path,) if follows else (),
+            saves_weights=self.options.save_weights,
         )

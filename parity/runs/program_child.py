@@ -20,6 +20,7 @@ from parity.halves.sources import pause, wait_for
 from parity.programs.check_spec import CheckSpec
 from parity.programs.program_spec import ProgramSpec
 from parity.runs.check_child import failed
+from parity.traces.anchor_folder import AnchorFolder
 from parity.traces.feed_file import read_feed
 from parity.traces.folder import RunFolder
 from parity.traces.trace import CheckWriter, RunResult, Trace
@@ -37,6 +38,7 @@ class ProgramTask:
         pause: called between two looks at what the other half has not written yet.
         probed: called by the Keras half when `probes` is complete.
         keras: for the torch half, what the Keras half wrote of its probes.
+        saves_weights: whether the torch half leaves the final weights of both.
         probes: receives what the checks of a single batch compute.
         training: receives `training/...`.
     """
@@ -47,6 +49,7 @@ class ProgramTask:
     pause: Callable[[], None]
     probed: Callable[[], None]
     keras: Trace | None = None
+    saves_weights: bool = False
     probes: CheckWriter = field(default_factory=CheckWriter)
     training: CheckWriter = field(default_factory=CheckWriter)
 
@@ -69,6 +72,23 @@ class ProgramTask:
         """The folder of the Keras half."""
         return RunFolder(self.folder.path.parent).half("keras")
 
+    def anchors(self) -> AnchorFolder:
+        """Returns the anchors of the Keras half."""
+        return AnchorFolder(self.source.training, self.pause)
+
+    def trained(self) -> Trace:
+        """Returns the training of the Keras half, as soon as it is there.
+
+        Raises:
+            RunError: it will never be there.
+        """
+        training = self.source.training
+        while not training.is_complete:
+            if training.has_failed or self.source.has_failed:
+                raise RunError("the Keras half ended before its training did")
+            self.pause()
+        return Trace(training.path)
+
     def feed(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Returns nests and settings of what Keras's `fit` was fed, as soon as they are there.
 
@@ -82,7 +102,14 @@ class ProgramTask:
         return read_feed(self.source.feed)
 
 
-def run_programs(name: str, half: Half, directories: Sequence[Path], parent: int) -> None:
+def run_programs(
+    name: str,
+    half: Half,
+    directories: Sequence[Path],
+    parent: int,
+    *,
+    saves_weights: bool = False,
+) -> None:
     """Runs every directory, one after another.
 
     Raises:
@@ -94,14 +121,21 @@ def run_programs(name: str, half: Half, directories: Sequence[Path], parent: int
     for directory, spec in zip(directories, specs, strict=True):
         stop_if_orphaned(parent)
         try:
-            _run(name, half, RunFolder(directory), spec, parent)
+            _run(name, half, RunFolder(directory), spec, parent, saves_weights)
         except Exception as error:  # the user's code may raise anything
             last = failed(directory, error)
     if last is not None:
         raise last
 
 
-def _run(name: str, half: Half, folder: RunFolder, spec: ProgramSpec, parent: int) -> None:
+def _run(
+    name: str,
+    half: Half,
+    folder: RunFolder,
+    spec: ProgramSpec,
+    parent: int,
+    saves_weights: bool,
+) -> None:
     started = time.perf_counter()
     lines = ProgressLines(folder.path.parent.name, parent)
     environment = half.describe_environment(spec)
@@ -120,6 +154,7 @@ def _run(name: str, half: Half, folder: RunFolder, spec: ProgramSpec, parent: in
         report=lambda step, total, loss: lines(step, max(step, total), loss),
         pause=lambda: pause(parent),
         probed=write_probes,
+        saves_weights=saves_weights,
     )
     if name == "torch":
         wait_for(task.source, parent)

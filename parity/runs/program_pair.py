@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -72,7 +73,9 @@ class ProgramPair:
             assert self._compared is not None
             result = self._compared
         self.result = written(self.folder, result)
-        self.folder.half("keras").feed.unlink(missing_ok=True)
+        keras = self.folder.half("keras")
+        keras.feed.unlink(missing_ok=True)
+        shutil.rmtree(keras.training.anchors, ignore_errors=True)
         return self.result
 
     @property
@@ -100,4 +103,5 @@ class ProgramPair:
             directories=(planned(self.folder.half(half), self.spec),),
             log=self.folder.log(half),
             sources=(self.folder.half("keras").path,) if half == "torch" else (),
+            saves_weights=self.options.save_weights,
         )

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from parity.behaviour.rules import judge
 from parity.divergences import REGISTRY
 from parity.divergences.causes import name_causes, told_cause
 from parity.divergences.whole_training import TrainingEvidence, of_training
+from parity.ladder.drift import told_anchors, told_drift
 from parity.ladder.engine import compare_level, compare_levels
-from parity.ladder.incomplete import incomplete_of, not_compared_of
+from parity.ladder.incomplete import incomplete_of, incomplete_training, not_compared_of
 from parity.ladder.items import FAIL, PASS, SKIPPED, Level
 from parity.ladder.result import Found, Result
-from parity.ladder.table import OF_PROBE, OF_TRAINING
+from parity.ladder.table import OF_ANCHORED_TRAINING, OF_PROBE, OF_SEEDS, OF_TRAINING
 from parity.programs.halves import HALVES
 from parity.programs.program_spec import ProgramSpec
 from parity.runs.steps import verdict_of
@@ -39,8 +40,8 @@ def compared(spec: ProgramSpec, run: RunFolder) -> Result:
         spec={name: value for name, value in spec.to_dict().items() if name != "folder"},
         levels=compare_levels(OF_PROBE, keras, port, stops=False),
         environment={"keras": keras.environment, "torch": port.environment},
-        mode="replayed",
-        incomplete=incomplete_of(keras, port),
+        mode=str(trainings[1].facts["mode"]),
+        incomplete=(*incomplete_of(keras, port), *incomplete_training(*trainings)),
         not_compared=(*not_compared_of(keras, port), *_left_out(*trainings)),
         behaviour={
             h: judge(trace.history).to_json() for h, trace in zip(HALVES, trainings, strict=True)
@@ -48,7 +49,10 @@ def compared(spec: ProgramSpec, run: RunFolder) -> Result:
         history={h: trace.history for h, trace in zip(HALVES, trainings, strict=True)},
         wall_s={h: trace.wall_s for h, trace in zip(HALVES, trainings, strict=True)},
     )
-    result = with_training(name_causes(result, keras, port), *trainings)
+    drawn: dict[str, Level] = {}
+    if result.mode == "seeded":
+        drawn = {name: compare_level(name, OF_SEEDS, keras, trainings[1]) for name in OF_SEEDS}
+    result = with_training(name_causes(result, keras, port), *trainings, drawn)
     return replace(result, verdict=verdict_of(result.levels, result.incomplete))
 
 
@@ -61,7 +65,9 @@ def _left_out(keras: Trace, torch: Trace) -> Iterator[dict[str, str]]:
         yield {"what": "later trainings of the script", "why": why}
 
 
-def with_training(result: Result, keras: Trace, torch: Trace) -> Result:
+def with_training(
+    result: Result, keras: Trace, torch: Trace, drawn: Mapping[str, Level] | None = None
+) -> Result:
     """Adds what a whole training shows.
 
     Where the probes have found a difference, the training differs because of it. Otherwise the
@@ -71,8 +77,17 @@ def with_training(result: Result, keras: Trace, torch: Trace) -> Result:
         result: of the probes.
         keras: training of the reference.
         torch: training of the port.
+        drawn: the levels at which random numbers are compared that the port has drawn itself.
     """
-    trained = {name: compare_level(name, OF_TRAINING, keras, torch) for name in OF_TRAINING}
+    trained = dict(drawn or {})
+    comparers = OF_ANCHORED_TRAINING if "anchors" in keras.facts else OF_TRAINING
+    trained |= {name: compare_level(name, comparers, keras, torch) for name in comparers}
+    if "anchors" in keras.facts:
+        result = replace(
+            result,
+            anchors=told_anchors(keras, trained["trajectory"]),
+            drift=told_drift(keras, torch),
+        )
     levels = tuple(
         _joined(level, trained[level.id]) if level.id in trained else level
         for level in result.levels
@@ -105,6 +120,8 @@ def _joined(probe: Level, whole: Level) -> Level:
     """Returns one level of what the probes and the whole training found."""
     if probe.status == SKIPPED and not probe.items:
         return replace(whole, not_compared=probe.not_compared)
+    if whole.status == SKIPPED and not whole.items:
+        return probe
     status = FAIL if FAIL in (probe.status, whole.status) else probe.status
     source = f"{probe.tolerance_source}; whole training: {whole.tolerance_source}"
     return replace(

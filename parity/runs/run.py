@@ -28,12 +28,14 @@ from parity.traces.folder import RunFolder
 AnyPair = Pair | ProgramPair
 
 
-def run(spec: RunSpec | ProgramSpec, *, out: Path | str) -> Result:
+def run(spec: RunSpec | ProgramSpec, *, out: Path | str, save_weights: bool = False) -> Result:
     """Trains a spec in both frameworks and compares the two runs.
 
     Args:
         spec: the run.
         out: folder for the run directory; created if it is missing.
+        save_weights: whether to leave the final weights of both halves in the run directory, as
+            `keras.safetensors` and `torch.safetensors`: each a state_dict of the port.
 
     Returns:
         The result; a half that failed is a result with verdict "error".
@@ -42,7 +44,7 @@ def run(spec: RunSpec | ProgramSpec, *, out: Path | str) -> Result:
         InputError: the spec, the data or the folder cannot be used.
     """
     children = ChildOptions(timeout_s=None)  # the run may take any time
-    options = RunOptions(out=Path(out), children=children)
+    options = RunOptions(out=Path(out), children=children, save_weights=save_weights)
     return run_all([spec], options)[0]
 
 

@@ -15,7 +15,9 @@ class RunOptions:
     Attributes:
         out: folder for the run directories; it must not contain any of these runs yet.
         children: how to run the child processes.
+        save_weights: whether to leave the final weights of both halves in the run directories.
     """
 
     out: Path
     children: ChildOptions = field(default_factory=ChildOptions)
+    save_weights: bool = False

@@ -87,7 +87,7 @@ def assert_parity(
     levels: Sequence[str] | None = None,
     seed: int | None = None,
     steps: int | None = None,
-    dtype: str = "float64",
+    dtype: str | None = None,
     batch_size: int = 4,
     device: str = "cpu",
     tolerance: float | Mapping[str, float] | None = None,
@@ -111,7 +111,7 @@ def assert_parity(
         levels: levels that decide the verdict; all by default.
         seed: seed for weights, inputs and masks; 0 by default.
         steps: number of training steps of the trajectory; 6 by default.
-        dtype: see `parity.check`.
+        dtype: see `parity.check`; None: of a program, what its table says, else "float64".
         batch_size: number of samples in a probe batch.
         device: device of the torch half: cpu, cuda or cuda:N.
         tolerance: allowed relative difference, for all levels or by level, instead of what follows
@@ -144,7 +144,7 @@ def assert_parity(
     arguments: dict[str, Any] = {
         "data": data,
         "against": against,
-        "dtype": dtype,
+        "dtype": dtype or "float64",
         "batch_size": batch_size,
         "device": device,
     }
@@ -154,7 +154,7 @@ def assert_parity(
         if program is None:
             results = [_check(given, kept, keras=keras, torch=torch, **arguments)]
         else:
-            results = _program_results(program, level, seeds, given, kept)
+            results = _program_results(program, level, seeds, dtype, given, kept)
     except ParityError as error:
         given.tell({"verdict": "error", "error": str(error)})
         # Without the frames in between, which show nothing useful.
@@ -268,7 +268,12 @@ def _check(
 
 
 def _program_results(
-    name: str, level: str, seeds: int | Sequence[int] | None, given: Settings, out: Path | None
+    name: str,
+    level: str,
+    seeds: int | Sequence[int] | None,
+    dtype: str | None,
+    given: Settings,
+    out: Path | None,
 ) -> list[Result]:
     """Returns the result of a program's check, or one for each of its trainings."""
     from parity.halves.options import ChildOptions
@@ -276,8 +281,8 @@ def _program_results(
     from parity.runs.check_options import CheckOptions, allowed_by_user
 
     if level == RUN:
-        return train(name, seeds, given, out)
-    spec = check_spec_of(name, level, seeds, given)
+        return train(name, seeds, dtype, given, out)
+    spec = check_spec_of(name, level, seeds, dtype, given)
     options = CheckOptions(
         out=out,
         children=ChildOptions(given.keras_python, given.torch_python),

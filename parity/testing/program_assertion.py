@@ -19,7 +19,11 @@ CHECK, RUN = "check", "run"
 
 
 def check_spec_of(
-    name: str, level: str, seeds: int | Sequence[int] | None, given: Settings
+    name: str,
+    level: str,
+    seeds: int | Sequence[int] | None,
+    dtype: str | None,
+    given: Settings,
 ) -> CheckSpec:
     """Returns what is checked of a program.
 
@@ -27,6 +31,7 @@ def check_spec_of(
         name: of the program.
         level: "check".
         seeds: None; a check has the seed of the test's settings.
+        dtype: None: as the table says.
         given: defaults of the test.
 
     Raises:
@@ -38,17 +43,22 @@ def check_spec_of(
             "level='check'"
         )
     program, folder = _of_table(name, given)
-    return program.check_spec(folder, seed=given.seed, steps=given.steps)
+    return program.check_spec(folder, seed=given.seed, steps=given.steps, **_given(dtype))
 
 
 def train(
-    name: str, seeds: int | Sequence[int] | None, given: Settings, out: Path | None
+    name: str,
+    seeds: int | Sequence[int] | None,
+    dtype: str | None,
+    given: Settings,
+    out: Path | None,
 ) -> list[Result]:
     """Trains a program with each seed.
 
     Args:
         name: of the program.
         seeds: how many from 0 on, or which; None: the one of the program.
+        dtype: of the training; None: as the table says.
         given: defaults of the test.
         out: folder for traces and logs; None: nothing is kept.
 
@@ -67,11 +77,15 @@ def train(
     numbers = list(range(seeds) if isinstance(seeds, int) else seeds or ())
     if seeds is not None and not numbers:
         raise InputError(f"seeds={seeds!r}: expected at least one seed")
-    specs = with_seeds(program.spec(name, folder), numbers)
+    specs = with_seeds(program.spec(name, folder, **_given(dtype)), numbers)
     children = ChildOptions(given.keras_python, given.torch_python)
     with tempfile.TemporaryDirectory(prefix="parity-run-") as temporary:
         kept = Path(temporary) / RUN if out is None else out
         return run_all(specs, RunOptions(out=kept, children=children))
+
+
+def _given(dtype: str | None) -> dict[str, str]:
+    return {} if dtype is None else {"dtype": dtype}
 
 
 def _of_table(name: str, given: Settings) -> tuple[Program, Path]:

@@ -6,6 +6,7 @@ STEP.safetensors      an anchor, as soon as its steps are made:
     weights/NAME      in the portable layout
     slots/SLOT/NAME   of the optimizer, by Keras's name of the slot
     masks/LAYER, rates, images/N
+    others/NAME, batches/N/…   of a user's program; the metadata have the structure of the batches
 
 end.json              after the last step
 """
@@ -13,6 +14,7 @@ end.json              after the last step
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +24,7 @@ import numpy as np
 
 from parity.files.json_io import read_json, write_json
 from parity.traces.anchors import Anchor, AnchorPlan
+from parity.traces.feed_file import form_of, nest_of
 from parity.traces.folder import RunFolder
 
 
@@ -38,7 +41,7 @@ class AnchorFolder:
 
     def begin(self, plan: AnchorPlan) -> None:
         """Writes the plan."""
-        self._half.anchors.mkdir(exist_ok=True)
+        self._half.anchors.mkdir(parents=True, exist_ok=True)
         write_json(self._plan, dataclasses.asdict(plan))
 
     def plan(self) -> AnchorPlan:
@@ -56,23 +59,30 @@ class AnchorFolder:
             arrays |= {f"slots/{slot}/{name}": array for name, array in values.items()}
         arrays |= {f"masks/{name}": state for name, state in anchor.masks.items()}
         arrays |= {f"images/{number}": batch for number, batch in enumerate(anchor.images)}
+        arrays |= {f"others/{name}": value for name, value in anchor.others.items()}
         arrays["rates"] = anchor.rates
+        forms = json.dumps(form_of("batches", tuple(anchor.batches), arrays))
         path = self._anchor(anchor.step)
+        path.parent.mkdir(parents=True, exist_ok=True)  # there may be no plan yet
         part = path.with_suffix(".part")
         # Whole or not there, without the fsync of `atomic_path`: it is removed after the run.
-        part.write_bytes(save({key: np.ascontiguousarray(a) for key, a in arrays.items()}))
+        whole = {key: np.array(array, order="C") for key, array in arrays.items()}
+        part.write_bytes(save(whole, {"batches": forms}))
         os.replace(part, path)
 
     def read(self, step: int) -> Anchor | None:
         """Returns an anchor, as soon as it is there; None if there will never be one."""
-        from safetensors.numpy import load_file
+        from safetensors import safe_open
 
         path = self._anchor(step)
         if not self._is_there(path):
             return None
-        kinds = ("weights", "slots", "masks", "rates", "images")
+        with safe_open(path, framework="numpy") as file:
+            arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            batches = nest_of("batches", json.loads(file.metadata()["batches"]), arrays)
+        kinds = ("weights", "slots", "masks", "rates", "images", "others", "batches")
         parts: dict[str, dict[str, Any]] = {kind: {} for kind in kinds}
-        for key, array in load_file(path).items():
+        for key, array in arrays.items():
             kind, _, name = key.partition("/")
             if kind == "slots":
                 slot, _, name = name.partition("/")
@@ -86,6 +96,8 @@ class AnchorFolder:
             parts["masks"],
             parts["rates"][""],
             [parts["images"][str(number)] for number in range(len(parts["images"]))],
+            parts["others"],
+            batches,
         )
 
     def end(self) -> None:

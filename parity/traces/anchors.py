@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -45,6 +45,9 @@ class Anchor:
         rates: (steps,) learning rates of the steps from there.
         images: (N, H, W, C) of the batch of each of these steps, if they are augmented: a pixel
             that is computed may be rounded otherwise in the port. Else empty.
+        others: of a user's program: what else its optimizer keeps, by Keras's name, such as
+            "iterations" and "u_product".
+        batches: of a user's program: what these steps are fed, a nest (x, y, sample_weight) each.
     """
 
     step: int
@@ -53,6 +56,8 @@ class Anchor:
     masks: Mapping[str, np.ndarray]
     rates: np.ndarray = field(default_factory=lambda: np.zeros(0))
     images: Sequence[np.ndarray] = ()
+    others: Mapping[str, np.ndarray] = field(default_factory=dict)
+    batches: Sequence[Any] = ()
 
 
 def are_needed(spec: RunSpec, num_train: int) -> bool:
@@ -101,6 +106,16 @@ class AnchorPlan:
         found = {1} | {e * steps_per_epoch + offset for e in chosen for offset in offsets}
         steps = sorted(step for step in found if step < epochs * steps_per_epoch)
         first = [step for step in steps if step % steps_per_epoch == 0]
+        return cls.among(steps, first)
+
+    @classmethod
+    def among(cls, steps: Sequence[int], first: Sequence[int]) -> AnchorPlan:
+        """Returns the plan with these anchors.
+
+        Args:
+            steps: numbers of steps before them.
+            first: those that begin an epoch.
+        """
         return cls(steps, spread(steps, NUM_MEASURED), spread(first, NUM_VALIDATED))
 
 

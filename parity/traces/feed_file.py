@@ -28,7 +28,7 @@ def write_feed(path: Path, nests: Mapping[str, Any], settings: Mapping[str, Any]
     from safetensors.numpy import save_file
 
     arrays: dict[str, np.ndarray] = {}
-    forms = {name: _form(name, nest, arrays) for name, nest in nests.items()}
+    forms = {name: form_of(name, nest, arrays) for name, nest in nests.items()}
     metadata = {"forms": json.dumps(forms), "settings": json.dumps(settings)}
     with atomic_path(path) as temporary:
         save_file({key: np.ascontiguousarray(a) for key, a in arrays.items()}, temporary, metadata)
@@ -47,32 +47,33 @@ def read_feed(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             metadata = file.metadata() or {}
             arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
         forms = json.loads(metadata["forms"])
-        nests = {name: _nest(name, form, arrays) for name, form in forms.items()}
+        nests = {name: nest_of(name, form, arrays) for name, form in forms.items()}
         return nests, json.loads(metadata["settings"])
     except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
         raise RunError(f"{path}: damaged ({error}); run it again") from error
 
 
-def _form(path: str, nest: Any, arrays: dict[str, np.ndarray]) -> Any:
-    """Puts the leaves of a nest into `arrays`; returns its structure."""
+def form_of(path: str, nest: Any, arrays: dict[str, np.ndarray]) -> Any:
+    """Puts the leaves of a nest into `arrays`, by path; returns its structure, ready for JSON."""
     if nest is None:
         return None
     if isinstance(nest, Mapping):
         return {
-            "names": {name: _form(f"{path}/{name}", part, arrays) for name, part in nest.items()}
+            "names": {name: form_of(f"{path}/{name}", part, arrays) for name, part in nest.items()}
         }
     if isinstance(nest, tuple | list):
-        parts = [_form(f"{path}/{number}", part, arrays) for number, part in enumerate(nest)]
+        parts = [form_of(f"{path}/{number}", part, arrays) for number, part in enumerate(nest)]
         return {"parts": parts}
     arrays[path] = np.asarray(nest)
     return "array"
 
 
-def _nest(path: str, form: Any, arrays: Mapping[str, np.ndarray]) -> Any:
+def nest_of(path: str, form: Any, arrays: Mapping[str, np.ndarray]) -> Any:
+    """Returns a nest from what `form_of` made of it."""
     if form is None:
         return None
     if form == "array":
         return arrays[path]
     if "names" in form:
-        return {n: _nest(f"{path}/{n}", part, arrays) for n, part in form["names"].items()}
-    return tuple(_nest(f"{path}/{n}", part, arrays) for n, part in enumerate(form["parts"]))
+        return {n: nest_of(f"{path}/{n}", part, arrays) for n, part in form["names"].items()}
+    return tuple(nest_of(f"{path}/{n}", part, arrays) for n, part in enumerate(form["parts"]))

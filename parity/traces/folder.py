@@ -6,7 +6,9 @@
         keras/training/      of a user's program: its whole training, beside the probes in keras/
         keras.log ...        what the children wrote
         data.safetensors     what both halves are fed, while they run
-        result.json          the comparison; with it, the run is complete
+        keras.safetensors    with `--save-weights`: the final weights of both halves, each under the
+    torch.safetensors    names of the port's state_dict
+    result.json          the comparison; with it, the run is complete
 
 The folder of a half holds `spec.json`, which its child is given, and then `environment.json`,
 `history.json`, `trace.safetensors` with its index `trace.json`, or `failure.json`. `_SUCCESS` is
@@ -62,6 +64,15 @@ class RunFolder:
     def feed(self) -> Path:
         """What `fit` was fed in the training of a user's program."""
         return self.path / FEED
+
+    def weights(self, name: str) -> Path:
+        """The final weights of a half, in the folder of its run, as the port's state_dict."""
+        return self.path / f"{name}.safetensors"
+
+    @property
+    def final(self) -> Path:
+        """The final weights of a half, in the portable layout, until the other half has them."""
+        return self.path / "final.safetensors"
 
     def log(self, name: str) -> Path:
         """What a child wrote: of "keras" or "torch"."""

@@ -37,7 +37,7 @@ def trained(half, spec, run):
     result = half.run_program(task)
     if half is torch_impl:
         write_probes()
-    folder.training.path.mkdir()
+    folder.training.path.mkdir(exist_ok=True)
     write_json(folder.training.spec, spec.to_dict())
     task.training.write(folder.training.path, environment=environment, result=result)
 

@@ -78,7 +78,7 @@ class Anchors:
             self._left = list(self._plan.steps)
         step = len(self._rates)
         self._rates.append(float(training.optimizer.param_groups[0]["lr"]))
-        self._changed.append(_num_changed(self._left_behind, _values(training)))
+        self._changed.append(num_changed(self._left_behind, _values(training)))
         if self._left and self._left[0] == step:
             self._open.append((self._left.pop(0), []))
             for name, layer in _masked(training).items():
@@ -212,8 +212,13 @@ def _values(training: Training) -> list[torch.Tensor]:
     return [value.detach() for value in (*parameters, *slots)]
 
 
-def _num_changed(before: list[torch.Tensor], now: list[torch.Tensor]) -> int:
-    """Returns how many values are not those before; all that are there if some are missing."""
+def num_changed(before: list[torch.Tensor], now: list[torch.Tensor]) -> int:
+    """Returns how many values are not those before; all that are there if some are missing.
+
+    Args:
+        before: weights and slots; none in front of the first step.
+        now: the same ones, later.
+    """
     if not before:  # in front of the first step
         return 0
     if [value.shape for value in before] != [value.shape for value in now]:

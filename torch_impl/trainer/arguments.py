@@ -49,11 +49,11 @@ def sorted_data(
                 f"validation_split={validation_split!r} with batches: expected arrays, or "
                 "validation_data"
             )
-        return GivenBatches(x, _weighting(class_weight, dtype)), validation
+        return GivenBatches(x, weighting(class_weight, dtype)), validation
     train = samples(x, y, sample_weight, "x, y and sample_weight")
     if has_split:
         train, validation = split_off(train, validation_split)
-    return _weighting(class_weight, dtype)(train), validation
+    return weighting(class_weight, dtype)(train), validation
 
 
 def gives_batches(x: Any, y: Any) -> bool:
@@ -89,10 +89,15 @@ def _validation(given: Any) -> Any:
     return GivenBatches(given)
 
 
-def _weighting(
+def weighting(
     class_weight: Mapping[int, float] | None, dtype: torch.dtype
 ) -> Callable[[Batch], Batch]:
-    """Returns what gives the samples of a batch the weights of their classes."""
+    """Returns what gives the samples of a batch the weights of their classes.
+
+    Args:
+        class_weight: from label to weight; None: a batch stays as it is.
+        dtype: of the weights.
+    """
 
     def weighted(batch: Batch) -> Batch:
         if class_weight is None:

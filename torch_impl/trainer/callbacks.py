@@ -19,6 +19,7 @@ from torch_impl.schedule.stepping import (
 )
 
 if TYPE_CHECKING:
+    from torch_impl.harness.factories import Port
     from torch_impl.trainer.trainer import Trainer
 
 Logs = dict[str, float]
@@ -172,6 +173,15 @@ def as_callback(given: Any, interval: str = "epoch", monitor: str | None = None)
 def as_stopping(given: Any, monitor: str | None = None) -> Callback:
     """Returns a callback for a callback, or for a rule whose `step(value)` may end a training."""
     return given if isinstance(given, Callback) else Stopping(given, monitor)
+
+
+def callbacks_of(port: Port) -> list[Callback]:
+    """Returns the callbacks that a port brings along: of its schedulers, and what stops it."""
+    interval, monitor = port.scheduler_interval, port.monitor
+    found = [as_callback(each, interval, monitor) for each in port.schedulers]
+    if port.early_stopping is not None:
+        found.append(as_stopping(port.early_stopping, monitor))
+    return found
 
 
 def _monitored(rule: Any, monitor: str, logs: Mapping[str, float]) -> float | None:

@@ -24,7 +24,7 @@ from torch_impl.trainer.batches import (
     Epochs,
     PreparedBatches,
 )
-from torch_impl.trainer.callbacks import Callback, Scheduling, as_callback, as_stopping
+from torch_impl.trainer.callbacks import Callback, Scheduling, as_callback, callbacks_of
 from torch_impl.trainer.history import History
 from torch_impl.trainer.step import Stepper
 
@@ -135,7 +135,7 @@ class Trainer:
         val_batches = None
         if validation is not None:
             val_batches = self._batches(validation, validation_batch_size or size)
-        first = self._begin([*self._of_port(), *map(as_callback, callbacks)], initial_epoch)
+        first = self._begin([*callbacks_of(self.port), *map(as_callback, callbacks)], initial_epoch)
         for epoch in range(first, epochs):
             for callback in self._callbacks:
                 callback.on_epoch_begin(epoch)
@@ -248,15 +248,6 @@ class Trainer:
             self._order_seed = int(torch.randint(2**62, ()))
         generator = torch.Generator().manual_seed(self._order_seed)
         return torch.randperm(number, generator=generator)
-
-    def _of_port(self) -> list[Callback]:
-        port = self.port
-        found = [
-            as_callback(each, port.scheduler_interval, port.monitor) for each in port.schedulers
-        ]
-        if port.early_stopping is not None:
-            found.append(as_stopping(port.early_stopping, port.monitor))
-        return found
 
     def _begin(self, callbacks: list[Callback], initial_epoch: int | None) -> int:
         """Begins a training, or goes on with one; returns the number of its first epoch."""

@@ -24,10 +24,11 @@ def fed_arrays(reference: Reference) -> dict[str, Any]:
     """Returns what `fit` is fed as nests of arrays, by name.
 
     `x`, `y` and `weight` are those of training, in the order of the first epoch; `val` are (x, y)
-    or (x, y, weight). Where `fit` gets no arrays, `train_batches` or `val_batches` stand in their
-    place, empty: they are known only when they have been fed.
+    or (x, y, weight), and `order` is that of the first epoch, as numbers of the samples. Where
+    `fit` gets no arrays, `train_batches` or `val_batches` stand in their place, empty: they are
+    known only when they have been fed.
     """
-    given = (_in_order(reference, reference.x), reference.y, reference.sample_weight)
+    given = (in_order(reference, reference.x), reference.y, reference.sample_weight)
     is_plain = reference.shuffle in (True, False)
     found: dict[str, Any] = {}
     validation = reference.validation_data
@@ -39,17 +40,18 @@ def fed_arrays(reference: Reference) -> dict[str, Any]:
             validation, number = _rows(whole, slice(at, None)), at
         order = order_of(number) if reference.shuffle else slice(0, number)
         found |= dict(zip(("x", "y", "weight"), _rows(whole, order), strict=True))
+        found["order"] = np.arange(number)[order]
     else:
         found["train_batches"] = ()
     if validation is not None and versions.are_arrays(validation):
         x, *others = validation
-        found["val"] = _arrays((_in_order(reference, x), *others))
+        found["val"] = _arrays((in_order(reference, x), *others))
     elif validation is not None:
         found["val_batches"] = ()
     return found
 
 
-def _in_order(reference: Reference, x: Any) -> Any:
+def in_order(reference: Reference, x: Any) -> Any:
     """Returns inputs by name in the order of the model, in which the port gets them."""
     if not isinstance(x, Mapping):
         return x

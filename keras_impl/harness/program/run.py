@@ -16,7 +16,8 @@ import numpy as np
 from keras_impl.harness import versions
 from keras_impl.harness.check import run_check
 from keras_impl.harness.check.model import get_weights
-from keras_impl.harness.factories import Reference, building
+from keras_impl.harness.factories import Reference, building, call_factory
+from keras_impl.harness.program.anchors import Anchors
 from keras_impl.harness.program.feed import fed_arrays, is_whole, settings_of
 from keras_impl.harness.program.source import Source
 from keras_impl.harness.program.training import train
@@ -33,8 +34,8 @@ def run_program(task: ProgramTask) -> RunResult:
 
     Args:
         task: its `probes` receive what `run_check` writes, and `start/NAME`: the initial weights of
-            the training; and the facts `fit`, `masks` and `metrics`. Its `training` receives
-            `training/...`, and its folder the feed file.
+            the training, `order`, that of its samples, and the facts `fit`, `masks` and `metrics`.
+            Its `training` receives `training/...`, and its folder the feed file.
 
     Returns:
         History and seconds of the training.
@@ -46,28 +47,45 @@ def run_program(task: ProgramTask) -> RunResult:
     source = Source(spec)
     run_check(task.check, source.reference, probes)
     results: list[RunResult] = []
+    found: list[Anchors] = []
+    validation: dict[str, Any] = {}
 
     def on_fit(reference: Reference) -> Any:
         nests = fed_arrays(reference)
         arrays = keras.tree.flatten(nests.get("x"))
         _write_start(reference, spec.dtype, len(arrays[0]) if "x" in nests else None, probes)
+        if "order" in nests:
+            probes.put("order", nests["order"])
         is_written = is_whole(nests)
         if is_written:
             write_feed(task.folder.feed, nests, {})
             task.probed()
-        fitted, result, batches = train(spec, reference, nests, training, task.report)
+        if spec.dtype == "float32":
+            found.append(Anchors(reference, training, task.anchors()))
+        fitted, result, batches = train(spec, reference, nests, training, task.report, *found)
         results.append(result)
         if not is_written:
             kept = {name: part.kept(spec.max_feed) for name, part in batches.items()}
             ends = {"epoch_ends": training.facts["epoch_ends"]}
             write_feed(task.folder.feed, {**nests, **kept}, ends)
+            nests |= kept
             task.probed()
+        validation.update({n: nests[n] for n in ("val", "val_batches") if n in nests})
         return fitted
 
     source.train(on_fit)
+    for anchors in found:  # after the program's end, since it builds the model again
+        anchors.finish(lambda: call_factory(source.reference, spec.seed), validation)
+    training.facts["num_train"] = probes.facts["fit"]["num_samples"]
+    training.facts["num_val"] = _number(validation)
     training.facts["num_fits"] = source.num_fits
     training.facts["fit"] = probes.facts["fit"]
     return results[0]
+
+
+def _number(nests: dict[str, Any]) -> int | None:
+    """Returns the number of validation samples; None if it is not known."""
+    return len(keras.tree.flatten(nests["val"][0])[0]) if "val" in nests else None
 
 
 def _write_start(

@@ -13,6 +13,7 @@ from keras_impl.harness import versions
 from keras_impl.harness.check.model import get_weights
 from keras_impl.harness.compiled_rate import CompiledRate
 from keras_impl.harness.factories import Reference, building
+from keras_impl.harness.program.anchors import Anchors
 from keras_impl.harness.program.feed import Written
 from parity.programs.program_spec import ProgramSpec
 from parity.traces.trace import History, RunResult, TraceWriter
@@ -29,6 +30,7 @@ def train(
     fed: Iterable[str],
     writer: TraceWriter,
     report: Report,
+    anchors: Anchors | None = None,
 ) -> tuple[Any, RunResult, dict[str, Written]]:
     """Trains a reference, and writes down what it does.
 
@@ -38,6 +40,7 @@ def train(
         fed: names of what it is fed, of `fed_arrays`.
         writer: receives `training/...`.
         report: called after every step.
+        anchors: records states of the training; None: it is compared whole.
 
     Returns:
         What `fit` returns; history, weights and seconds; and the batches that were fed of what is
@@ -50,6 +53,8 @@ def train(
     recorder = TrainingRecorder(writer, lambda: get_weights(model))
     watching = RecorderCallback(recorder, report)
     arguments["callbacks"] = [*reference.callbacks, watching]
+    if anchors is not None:
+        arguments["callbacks"] = [anchors.first, *arguments["callbacks"], anchors]
     started = time.perf_counter()
     with building(spec.dtype), versions.top_k_in_float32():
         fitted = model.fit(**arguments, verbose=0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from parity.traces.anchors import NUM_STEPS
 if TYPE_CHECKING:
     from parity.traces.trace import Trace
 
+BETWEEN_STEPS = "weights and slots changed between two steps"
 # Kinds of arrays, in the order in which a step computes them, and what their items are called.
 _KINDS = {
     "validation": "val_loss and val_accuracy",
@@ -45,13 +46,43 @@ def of_anchors(keras: Trace, torch: Trace) -> Outcome:
     tolerance = AnchoredTolerance(keras)
     last = len(torch["rates"])
     steps = [s for s in tolerance.steps if s + len(keras[f"anchored/{s}/loss"]) <= last]
-    rounded = roundings(keras, torch, steps)
     items = [_between_steps(keras, torch)]
+    places = [{"epoch": step // keras.facts["steps_per_epoch"], "step": step} for step in steps]
+
+    def compared(place: Mapping[str, Any], not_compared: dict[str, str]) -> Iterator[Item]:
+        yield from _fed(keras, torch, place)
+        theirs, ours = (read_steps(half, place["step"]) for half in (keras, torch))
+        yield from computed(theirs, ours, tolerance, place, not_compared)
+
+    return at_anchors(keras, torch, places, items, compared)
+
+
+def at_anchors(
+    keras: Trace,
+    torch: Trace,
+    places: Sequence[Mapping[str, Any]],
+    items: Sequence[Item],
+    compared: Callable[[Mapping[str, Any], dict[str, str]], Iterable[Item]],
+    *,
+    rounds: bool = True,
+) -> Outcome:
+    """Judges what was compared from every anchor, and how float32 rounds there.
+
+    Args:
+        keras: trace of the reference.
+        torch: trace of the port.
+        places: "step" and "epoch" of the anchors.
+        items: that belong to the whole training.
+        compared: returns the items from one anchor; receives its place, and where to put what
+            rounding alone decides, with its reason.
+        rounds: whether both halves have made steps, whose rounding is compared.
+    """
+    steps = [place["step"] for place in places]
+    rounded = roundings(keras, torch, steps) if rounds else [{} for _ in steps]
+    items = list(items)
     not_compared: dict[str, str] = {}
-    for step, by_weight in zip(steps, rounded, strict=True):
-        place = {"epoch": step // keras.facts["steps_per_epoch"], "step": step}
-        items += _fed(keras, torch, place)
-        items += _computed(keras, torch, tolerance, place, not_compared)
+    for place, by_weight in zip(places, rounded, strict=True):
+        items += compared(place, not_compared)
         if by_weight:
             items.append(_rounding(by_weight, place))
     source = (
@@ -69,7 +100,7 @@ def of_anchors(keras: Trace, torch: Trace) -> Outcome:
 
 def _between_steps(keras: Trace, torch: Trace) -> Item:
     """Compares what changed outside of the steps, which no step from a recorded state can show."""
-    name = "weights and slots changed between two steps"
+    name = BETWEEN_STEPS
     changed = [half["between_steps"] for half in (keras, torch)]
     num_steps = min(map(len, changed))
     theirs, ours = (values[:num_steps] for values in changed)
@@ -97,15 +128,22 @@ def _of(torch: Trace, key: str) -> object:
     return torch[key] if key in torch else "absent"  # noqa: SIM401 - a Trace has no get
 
 
-def _computed(
-    keras: Trace,
-    torch: Trace,
+def computed(
+    theirs: Mapping[str, np.ndarray],
+    ours: Mapping[str, np.ndarray],
     tolerance: AnchoredTolerance,
     place: Mapping[str, Any],
     not_compared: dict[str, str],
 ) -> Iterator[Item]:
-    """Yields the worst item of each kind of array."""
-    theirs, ours = (read_steps(half, place["step"]) for half in (keras, torch))
+    """Yields the worst item of each kind of array.
+
+    Args:
+        theirs: what the reference computes from the anchor, as `read_steps` returns it.
+        ours: the same of the port.
+        tolerance: of the reference.
+        place: "step" and "epoch" of the anchor.
+        not_compared: receives what rounding alone decides.
+    """
     by_kind: dict[str, list[Item]] = {kind: [] for kind in _KINDS}
     for key, array in theirs.items():
         item = _compared(key, array, ours.get(key), tolerance, place)
@@ -134,6 +172,8 @@ def _compared(
         number, _, rest = rest.partition("/")
         after = "after one step" if number == "1" else f"after {number} steps"
     name = _KINDS[kind].format(_name(kind, rest))
+    if rest and kind in ("running", "validation"):  # numbers of a user's program
+        name = rest if kind == "running" else f"val_{rest}"
     other: object = "absent" if ours is None else ours
     item = compare_close(name, theirs, other, allowed=allowed, unit="rel", **place)
     notes = ["absent in the port" if ours is None else item.note, after]

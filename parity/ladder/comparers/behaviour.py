@@ -26,10 +26,21 @@ def of_run(keras: Trace, torch: Trace) -> Outcome:
     Two float32 runs that rounding has driven apart are two runs of one program. Their accuracies
     may differ as those of two such runs do, and then a number near a limit has two verdicts.
     """
-    a, b = judge_trace(keras), judge_trace(torch)
+    sizes = keras.facts if "anchors" in keras.facts else None
+    return same_verdict(judge_trace(keras), judge_trace(torch), sizes)
+
+
+def same_verdict(a: Judgement, b: Judgement, sizes: Mapping[str, Any] | None) -> Outcome:
+    """Compares two verdicts on the fit.
+
+    Args:
+        a: of the reference.
+        b: of the port.
+        sizes: "num_train" and "num_val", the numbers of samples, if two right runs may part.
+    """
     source = "the same verdict"
-    if a.verdict != b.verdict and "anchors" in keras.facts:
-        items = list(_near(a, b, keras.facts))
+    if a.verdict != b.verdict and sizes is not None:
+        items = list(_near(a, b, sizes))
         if items and all(item.status == PASS for item in items):
             return judged(
                 f"{source}, or numbers that differ by less than chance; {_why(a, b)}", items
@@ -42,6 +53,8 @@ def _near(a: Judgement, b: Judgement, sizes: Mapping[str, Any]) -> Iterator[Item
     if "diverged" in (a.verdict, b.verdict):
         return
     spreads = {}
+    if not (sizes.get("num_train") and sizes.get("num_val")):
+        return
     for name, part in (("train_accuracy", "num_train"), ("val_accuracy", "num_val")):
         rates = [getattr(judged, name) for judged in (a, b)]
         if None in rates:

@@ -10,7 +10,6 @@ from parity.ladder.compare import compare_close
 from parity.ladder.comparers.probe import (
     CONSTANT_RATE,
     HELD_OTHERWISE,
-    LEARNING_RATE,
     NO_OPTIMIZER,
     changes_rate,
     measured,
@@ -19,7 +18,7 @@ from parity.ladder.comparers.probe import (
 from parity.ladder.comparers.run import compare_facts, parameters
 from parity.ladder.outcome import Outcome, judged, judged_if_any, skipped
 from parity.ladder.recorded import close, held_otherwise
-from parity.ladder.tolerance import FLOAT64, SEMANTIC
+from parity.ladder.tolerance import FLOAT64, LEARNING_RATE, SEMANTIC
 
 if TYPE_CHECKING:
     from parity.traces.trace import Trace

@@ -11,10 +11,6 @@ if TYPE_CHECKING:
     from parity.ladder.items import Item
     from parity.traces.trace import Trace
 
-LEARNING_RATE = 1.2e-7  # relative: Keras keeps the rate in float32
-# A schedule in float32 makes a few operations with numbers as large as its largest rate: four
-# units in the last place of that. Near the end of a cosine, where the rate is small, that is much.
-MOST_RATE_ROUNDING = 4 * 2.0**-23
 NO_LOSS = "the Keras model has no single loss"
 HELD_OTHERWISE = "the port's `load` keeps it in another form"
 NO_OPTIMIZER = "the port gives no optimizer"

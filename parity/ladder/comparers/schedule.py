@@ -10,15 +10,14 @@ import numpy as np
 from parity.data.probe_inputs import SCHEDULE_STEPS
 from parity.ladder.compare import compare_close, compare_exact
 from parity.ladder.comparers.probe import (
-    LEARNING_RATE,
-    MOST_RATE_ROUNDING,
     NO_OPTIMIZER,
     raised,
 )
 from parity.ladder.comparers.run import lengths, parameters, parting
 from parity.ladder.decisions import closest_call, decisions
 from parity.ladder.outcome import Outcome, judged, judged_if_any, skipped
-from parity.ladder.tolerance import EXACT, FLOAT64
+from parity.ladder.rounding import dtype_of
+from parity.ladder.tolerance import EXACT, FLOAT64, LEARNING_RATE, MOST_RATE_ROUNDING
 from parity.programs.run_spec import RunSpec
 
 if TYPE_CHECKING:
@@ -152,6 +151,9 @@ def _rates(keras: Trace, theirs: np.ndarray, ours: np.ndarray, unit: str) -> Ite
     if is_step and "schedule/compiled" in keras:
         theirs = _nearer(ours, theirs, keras["schedule/compiled"])
     most = MOST_RATE_ROUNDING * float(np.abs(theirs).max(initial=0.0))
+    # A port in float32 may round the rate at every change, as Keras's variable does then.
+    changes = np.cumsum(np.diff(theirs, prepend=theirs[:1]) != 0)
+    of_change = float(np.finfo(np.float32).eps) if dtype_of(keras.facts) == "float32" else 0.0
     for number in range(min(len(theirs), len(ours))):
         # Powers and cosines in float32 are inaccurate by more than the last bit.
         rounding = min(abs(float(exact[number] - theirs[number])), most)
@@ -161,7 +163,7 @@ def _rates(keras: Trace, theirs: np.ndarray, ours: np.ndarray, unit: str) -> Ite
             "learning_rate",
             theirs[number],
             ours[number],
-            allowed=LEARNING_RATE + 2 * rounding,
+            allowed=LEARNING_RATE + 2 * rounding + int(changes[number]) * of_change,
             unit="rel",
             **place,
         )

@@ -13,7 +13,8 @@ import numpy as np
 
 from parity.behaviour.rules import judge
 from parity.ladder.compare import absolute_difference, compare_close, compare_exact
-from parity.ladder.comparers.probe import LEARNING_RATE, MOST_RATE_ROUNDING
+from parity.ladder.comparers.behaviour import same_verdict
+from parity.ladder.comparers.rates import RATE, SAME_RATE, allowed_rates, compare_rates
 from parity.ladder.outcome import Outcome, judged, skipped
 from parity.ladder.tolerance import FLOAT64, NOISE_FACTOR, WHOLE_RUN
 
@@ -21,10 +22,6 @@ if TYPE_CHECKING:
     from parity.ladder.items import Item
     from parity.traces.trace import Trace
 
-RATE = "learning_rate"
-# Keras keeps a rate in float32 or float64, torch in float64. A schedule in float32 is off by some
-# units in the last place of its largest rate, as in the probes.
-SAME_RATE = LEARNING_RATE
 BY_SPREAD = (
     f", or {NOISE_FACTOR:g} times what a change of the initial weights makes of the training that "
     "is as large as the difference after the few steps of the probes"
@@ -64,7 +61,7 @@ def parting(keras: Trace, torch: Trace) -> int | None:
     a, b = keras["training/rates"], torch["training/rates"]
     shorter = min(len(a), len(b))
     a = a[:shorter]
-    differs = np.flatnonzero(np.abs(a - b[:shorter]) > _allowed_rates(a))
+    differs = np.flatnonzero(np.abs(a - b[:shorter]) > allowed_rates(a))
     if not differs.size:
         return None
     return int(np.searchsorted(keras.facts["epoch_ends"], differs[0], side="right"))
@@ -151,40 +148,12 @@ def schedule(keras: Trace, torch: Trace) -> Outcome:
     if _other_steps(keras, torch) is not None:
         return skipped("the halves make different steps")
     items = [
-        _rates(keras, torch),
+        compare_rates(keras["training/rates"], torch["training/rates"], keras.facts["epoch_ends"]),
         compare_exact("epochs", *(len(trace.facts["epoch_ends"]) for trace in (keras, torch))),
     ]
     if keras.facts["epoch_ends"] == torch.facts["epoch_ends"] and parting(keras, torch) is None:
         items += _final(keras, torch)
     return judged(f"{_source(torch)}; rates within {SAME_RATE:g} of themselves", items)
-
-
-def _rates(keras: Trace, torch: Trace) -> Item:
-    """Compares the rates: the first step with another one, else the largest difference."""
-    a, b = (trace["training/rates"] for trace in (keras, torch))
-    shorter = min(len(a), len(b))
-    if not shorter:
-        return compare_exact("steps", len(a), len(b))
-    most = _allowed_rates(a[:shorter])
-    apart = np.abs(a[:shorter] - b[:shorter])
-    above = np.flatnonzero(apart > most)
-    row = int(above[0] if above.size else (apart / most).argmax())
-    return compare_close(
-        RATE,
-        a[row],
-        b[row],
-        allowed=float(most[row] / (abs(a[row]) or 1.0)),
-        unit="rel",
-        epoch=_epoch([0, *keras.facts["epoch_ends"]], row + 1),
-        step=row + 1,
-    )
-
-
-def _allowed_rates(rates: np.ndarray) -> np.ndarray:
-    """Returns the allowed difference of each rate."""
-    largest = float(np.abs(rates).max(initial=0.0))
-    most: np.ndarray = SAME_RATE * np.abs(rates) + MOST_RATE_ROUNDING * largest + 1e-300
-    return most
 
 
 def _final(keras: Trace, torch: Trace) -> Iterator[Item]:
@@ -201,9 +170,9 @@ def _final(keras: Trace, torch: Trace) -> Iterator[Item]:
 
 
 def behaviour(keras: Trace, torch: Trace) -> Outcome:
-    """Compares the verdicts on the fit."""
-    a, b = judge(keras.history), judge(torch.history)
-    return judged("the same verdict", [compare_exact("verdict", a.verdict, b.verdict)])
+    """Compares the verdicts on the fit; with anchors, numbers near a limit may differ by chance."""
+    sizes = keras.facts if "anchors" in keras.facts else None
+    return same_verdict(judge(keras.history), judge(torch.history), sizes)
 
 
 def _epoch(ends: list[int], step: int) -> int:

@@ -13,6 +13,7 @@ from parity.report.text.result import (
     level_lines,
     result_lines,
     sentence_lines,
+    training_lines,
 )
 
 
@@ -26,5 +27,5 @@ def program_lines(result: Result) -> list[Line]:
     lines = [head_line(result)]
     lines += level_lines(result) if result.verdict != ERROR else error_lines(result)
     lines += found_lines(result) + setting_lines(result) + open_lines(result)
-    lines += curve_lines(result) + sentence_lines(result)
+    lines += curve_lines(result) + training_lines(result) + sentence_lines(result)
     return [*[[(plain(text), style) for text, style in line] for line in lines], []]

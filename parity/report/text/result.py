@@ -42,7 +42,7 @@ def _lines(result: Result) -> list[Line]:
         lines += divergence_lines(*first)
         lines += advice_lines(result)
     lines += curve_lines(result)
-    lines += [[(row, "")] for told in training_texts(result) for row in wrapped(told, "  ")]
+    lines += training_lines(result)
     lines += sentence_lines(result)
     return [*lines, []]
 
@@ -58,6 +58,11 @@ def head_line(result: Result) -> Line:
 def error_lines(result: Result) -> list[Line]:
     """Returns why there is no result, with unchanged lines from the end of a log."""
     return [[("  " + row, "")] for error in result.errors for row in error.splitlines()]
+
+
+def training_lines(result: Result) -> list[Line]:
+    """Returns how a whole training was judged."""
+    return [[(row, "")] for told in training_texts(result) for row in wrapped(told, "  ")]
 
 
 def sentence_lines(result: Result) -> list[Line]:

@@ -65,8 +65,8 @@ def test_a_file_that_is_not_there_is_told_before_anything_starts(settings, messa
         check_files(Program(**given).spec("x", tmp_path))
 
 
-def test_a_whole_training_is_not_compared_in_float32(tmp_path):
+def test_a_program_says_in_which_dtype_it_is_checked_and_trained(tmp_path):
     program = Program(keras="a:b", torch="a:b", dtype="float32")
     assert program.check_spec(tmp_path).dtype == "float32"
-    with pytest.raises(InputError, match="dtype='float32': expected 'float64', in which whole tra"):
-        program.spec("x", tmp_path)
+    assert program.spec("x", tmp_path).dtype == "float32"
+    assert program.spec("x", tmp_path, dtype="float64").dtype == "float64"

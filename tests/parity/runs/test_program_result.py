@@ -68,6 +68,27 @@ def test_a_fault_that_only_a_whole_training_shows_is_named(fault, reference, tmp
     assert (found.level, found.item.name) == (level, item)
 
 
+def test_a_port_that_draws_as_keras_does_is_seeded(reference, tmp_path):
+    result = compared_with(reference, "seeded", tmp_path)
+    assert (result.verdict, result.mode) == ("pass", "seeded")
+
+
+# What a port draws otherwise, and where that is seen.
+DRAWS = {
+    "other_order_of_layers": ("init", "dense.kernel"),
+    "other_shuffle": ("data", "order of the samples"),
+    "own_masks": ("forward", "generator of dropout's masks"),
+}
+
+
+@pytest.mark.parametrize("port", DRAWS)
+def test_a_port_that_draws_otherwise_fails_where_it_does(port, reference, tmp_path):
+    result = compared_with(reference, port, tmp_path)
+    assert (result.verdict, result.mode) == ("fail", "seeded")
+    assert (result.first.level, result.first.item.name) == DRAWS[port]
+    assert result.first.item.step == 0
+
+
 @pytest.mark.filterwarnings("ignore:`shuffle=True`")
 def test_a_generator_is_written_down_and_fed_to_the_port(tmp_path):
     spec = spec_of("keras_side.py:batches", "torch_side.py:plain", seed=3)

@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from keras_impl import Reference
 
@@ -55,6 +56,24 @@ def build():
 def plain():
     """The compiled model alone: the program says the rest."""
     return model()
+
+
+def stream():
+    """Batches whose number nobody knows before; the optimizer has momentum."""
+
+    def given():
+        for start in range(0, 70, 16):
+            yield x[start : start + 16].astype("float32"), y[start : start + 16]
+
+    shapes = (tf.TensorSpec((None, 6), tf.float32), tf.TensorSpec((None,), tf.int64))
+    net = model()
+    net.compile(
+        keras.optimizers.SGD(0.05, momentum=0.9),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    batches = tf.data.Dataset.from_generator(given, output_signature=shapes)
+    return Reference(net, x=batches, epochs=5, validation_data=(x_val, y_val))
 
 
 def load():

@@ -5,8 +5,9 @@ import dataclasses
 import torch
 from torch import nn
 
-from torch_impl import Port, optim, schedule
+from torch_impl import Port, layers, optim, schedule
 from torch_impl.losses import SparseCategoricalCrossentropy
+from torch_impl.seeds import KerasSeeds
 
 CLASS_WEIGHT = {0: 0.5, 1: 2.0}
 
@@ -25,8 +26,8 @@ class Net(nn.Module):
         return self.out(self.dropout(torch.tanh(self.hidden(x))))
 
 
-def build(patience=2, restores=True, **changes):
-    net = Net()
+def build(patience=2, restores=True, net=None, **changes):
+    net = Net() if net is None else net
     criterion = SparseCategoricalCrossentropy(from_logits=True)
 
     def loss(output, target, sample_weight=None):
@@ -47,6 +48,37 @@ def build(patience=2, restores=True, **changes):
             **changes,
         },
     )
+
+
+class OtherShuffle(KerasSeeds):
+    def fit_order(self, n):
+        return super().fit_order(n).flip(0)
+
+
+def seeded(kind=KerasSeeds, in_order=True):
+    """Draws weights, masks and order from the seed of the run."""
+    seeds = kind(torch.initial_seed())
+    net = Net()
+    net.dropout = layers.Dropout(0.25)
+    parts = [net.hidden, net.dropout, net.out]
+    for layer in parts if in_order else reversed(parts):
+        layers.initialise(layer, seeds)
+    return build(net=net, seeds=seeds)
+
+
+def other_order_of_layers():
+    return seeded(in_order=False)
+
+
+def other_shuffle():
+    return seeded(OtherShuffle)
+
+
+def own_masks():
+    """Dropout of torch draws masks that Keras does not draw."""
+    port = seeded()
+    port.module.dropout = nn.Dropout(0.25)
+    return port
 
 
 def plain():
@@ -77,6 +109,41 @@ def other_metric():
         return (output.topk(2, dim=1).indices == target[:, None]).any(1)
 
     return build(metrics=[accuracy])
+
+
+def stock_momentum():
+    """For the stream: SGD of torch, which keeps gradients where Keras keeps steps."""
+    net = Net()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9)
+    return build(
+        net=net, optimizer=optimizer, class_weight=None, scheduler=None, early_stopping=None
+    )
+
+
+class OwnAdam(optim.Adam):
+    """What it keeps nobody knows."""
+
+
+def own_optimizer():
+    net = Net()
+    optimizer = OwnAdam(net.parameters(), learning_rate=0.05)
+    plateau = schedule.ReduceLROnPlateau(optimizer, factor=0.3, patience=2)
+    return build(net=net, optimizer=optimizer, scheduler=plateau)
+
+
+def only_float32():
+    """Its loss has constants in float32."""
+    port = build()
+    weights = torch.tensor([0.5, 2.0, 1.0], dtype=torch.float32)
+
+    def weighted(output, target):
+        penalty = 0.01 * (port.module.hidden.weight**2).sum()
+        return (
+            nn.functional.cross_entropy(output, target, weights, reduction="sum") / len(target)
+            + penalty
+        )
+
+    return dataclasses.replace(port, loss=weighted, validation_loss=port.loss, class_weight=None)
 
 
 class Freezes:

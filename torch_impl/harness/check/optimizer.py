@@ -15,18 +15,9 @@ from parity.data import probe_inputs
 from parity.traces.trace import Trace, TraceWriter
 from torch_impl.harness.factories import Port
 from torch_impl.harness.port.port_under_test import PortUnderTest
+from torch_impl.harness.port.slots import STOCK_SLOTS
 from torch_impl.schedule.stepping import begin_epoch
 from torch_impl.weights import to_array
-
-# Slot of a stock optimizer -> Keras's name of the same quantity.
-_STOCK_SLOTS = {
-    "Adam": {"exp_avg": "momentum", "exp_avg_sq": "velocity"},
-    "AdamW": {"exp_avg": "momentum", "exp_avg_sq": "velocity"},
-    "NAdam": {"exp_avg": "momentum", "exp_avg_sq": "velocity"},
-    "RMSprop": {"square_avg": "velocity"},
-    "Adagrad": {"sum": "accumulator"},
-    "Adadelta": {"square_avg": "accumulated_grad", "acc_delta": "accumulated_delta_var"},
-}
 
 
 def write_optimizer(port: PortUnderTest, writer: TraceWriter) -> None:
@@ -61,7 +52,7 @@ def _slots(port: PortUnderTest) -> Iterator[tuple[str, str, np.ndarray]]:
     """Yields (Keras's slot, weight, value) for weights that are one tensor in torch."""
     optimizer = port.built.optimizer
     assert optimizer is not None
-    stock = _STOCK_SLOTS.get(type(optimizer).__name__, {})
+    stock = STOCK_SLOTS.get(type(optimizer).__name__, {})
     for item in port.carried:
         variable = item.variable
         if len(variable.tensors) != 1 or variable.is_computed:
@@ -102,7 +93,7 @@ def make_step(port: PortUnderTest, given: float | None) -> float:
     if built.before_step is not None:
         built.before_step(built.module)
     if given is not None:
-        _set_rate(built.optimizer, given)
+        set_rate(built.optimizer, given)
         return step_optimizer(built)
     rate = step_optimizer(built)
     if built.scheduler_interval == "step":
@@ -111,7 +102,7 @@ def make_step(port: PortUnderTest, given: float | None) -> float:
     return rate
 
 
-def _set_rate(optimizer: Any, rate: float) -> None:
+def set_rate(optimizer: Any, rate: float) -> None:
     """Sets the learning rate; groups with another rate keep their ratio to it."""
     if getattr(optimizer, "schedule", None) is not None:
         optimizer.schedule = None

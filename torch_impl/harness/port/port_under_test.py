@@ -131,6 +131,19 @@ class PortUnderTest:
         self.draws, self.num_drawn = calls.draws, calls.num_drawn
         return calls, output
 
+    def begin_as_built(self) -> None:
+        """Gives the module the weights and the generators with which the factory returned it."""
+        self.module.load_state_dict(self._state)
+
+    @contextmanager
+    def computing(self, dtype: str) -> Iterator[None]:
+        """Feeds the module in another dtype in the block; its tensors are of it already."""
+        before, self.dtype = self.dtype, dtype
+        try:
+            yield
+        finally:
+            self.dtype = before
+
     @property
     def fed(self) -> str:
         """How images and sequences are fed to the network, in words for the user."""

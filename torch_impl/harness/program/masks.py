@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
@@ -23,6 +24,9 @@ from torch_impl.harness.port.recurrent_stack import Part, is_stacked, run_stacke
 from torch_impl.layers import Dropout
 from torch_impl.layers.dropout import SpatialDropout
 
+# Seed and number of draws so far, of a generator.
+States = Sequence[int] | np.ndarray
+
 
 class Masks:
     """The masks of a training.
@@ -33,18 +37,41 @@ class Masks:
         states: of the generators of Keras's layers: name -> seed and number of draws so far.
     """
 
-    def __init__(self, port: PortUnderTest, states: Mapping[str, Sequence[int]]) -> None:
+    def __init__(self, port: PortUnderTest, states: Mapping[str, States]) -> None:
         self._module = port.module
         dropouts = [call for call in port.calls if call.kind == "dropout"]
         by_call = {id(pair.call): pair for pair in port.all_pairs}
         self._pairs = [by_call.get(id(call)) for call in dropouts]
         self._drawing: dict[str, Dropout] = {}
         for pair in self._pairs:
-            if pair is not None and (name := _layer_of(pair)) in states:
+            if pair is not None and (name := layer_of(pair)) in states:
                 self._drawing[name] = _drawing(pair, states[name])
         self._are_functions = any(_is_function(call) for call in dropouts)
         self._number = 0
+        self._port = port
         _set_states(port, states)
+
+    def set_states(self, states: Mapping[str, States]) -> None:
+        """Goes on with other states of the generators."""
+        for name, drawing in self._drawing.items():
+            drawing.seed, drawing.num_calls = (int(value) for value in states[name])
+        _set_states(self._port, states)
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Puts the generators back, after the block, where they were; there, masks are float32's.
+
+        Layers of the port that draw by themselves belong to the state of the port.
+        """
+        before = {name: (each.seed, each.num_calls) for name, each in self._drawing.items()}
+        for drawing in self._drawing.values():
+            drawing.mask_dtype = torch.float32
+        try:
+            yield
+        finally:
+            for name, drawing in self._drawing.items():
+                drawing.mask_dtype = None
+                drawing.seed, drawing.num_calls = before[name]
 
     @contextmanager
     def active(self) -> Iterator[None]:
@@ -66,7 +93,7 @@ class Masks:
         """Returns what the next dropout of a pass in train mode returns."""
         number, self._number = self._number, self._number + 1
         pair = self._pairs[number] if number < len(self._pairs) else None
-        drawing = None if pair is None else self._drawing.get(_layer_of(pair))
+        drawing = None if pair is None else self._drawing.get(layer_of(pair))
         if pair is None or drawing is None or rate >= 1:
             return x
         shape = torch.Size(_keras_shape(pair, x))
@@ -134,12 +161,12 @@ def _is_function(call: Call) -> bool:
     return call.module is None and call.given is not None
 
 
-def _layer_of(pair: PairedLayer) -> str:
+def layer_of(pair: PairedLayer) -> str:
     """Returns the name of Keras's layer, without the number of its call."""
     return str(pair.node["name"]).partition("#")[0]
 
 
-def _drawing(pair: PairedLayer, state: Sequence[int]) -> Dropout:
+def _drawing(pair: PairedLayer, state: States) -> Dropout:
     """Returns a layer that draws what Keras's draws, in Keras's layout."""
     config = pair.node["config"]
     rate, (seed, num_calls) = float(config["rate"]), state
@@ -164,10 +191,10 @@ def _keras_shape(pair: PairedLayer, x: torch.Tensor) -> list[int]:
     return list(x.movedim(1, -1).shape if is_turned else x.shape)
 
 
-def _set_states(port: PortUnderTest, states: Mapping[str, Sequence[int]]) -> None:
+def _set_states(port: PortUnderTest, states: Mapping[str, States]) -> None:
     """Sets the states of layers that draw as Keras's do, and are no dropouts."""
     for pair in port.all_pairs:
-        name = _layer_of(pair)
+        name = layer_of(pair)
         if name not in states or pair.call.module is None or pair.call.kind == "dropout":
             continue
         for module in pair.call.module.modules():

@@ -7,15 +7,19 @@ initial weights drives it apart
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from parity.traces.trace import CheckWriter, RunResult, TraceWriter, Weights
+from parity.traces.folder import RunFolder
+from parity.traces.trace import CheckWriter, RunResult, TraceWriter
 from torch_impl.harness.check import run_check
 from torch_impl.harness.check.loss import loss_of, takes_columns
 from torch_impl.harness.factories import factory_of
 from torch_impl.harness.port.port_under_test import PortUnderTest
+from torch_impl.harness.program.rules import write_rules
 from torch_impl.harness.program.spread import left_open, moved, spread_of
-from torch_impl.harness.program.training import Report, train
+from torch_impl.harness.program.training import complete, train
+from torch_impl.harness.saved import save_state
 
 if TYPE_CHECKING:
     from parity.runs.program_child import ProgramTask
@@ -39,16 +43,54 @@ def run_program(task: ProgramTask) -> RunResult:
     run_check(check, factory, task.probes, keras)
     form = str(task.probes.facts["output_form"])
     fed, start = task.feed(), {name: keras[f"start/{name}"] for name in keras.below("start")}
+    has_anchors = task.spec.dtype == "float32"
+    folder = task.anchors() if has_anchors else None
 
-    def trained(weights: Weights, writer: TraceWriter, report: Report) -> RunResult:
+    def fresh() -> PortUnderTest:
         port = PortUnderTest(factory, check.seed, keras, check.device)
         port.has_columns = takes_columns(port, loss_of(port, form))
-        return train(port, form, weights, fed, writer, report)
+        return port
 
-    result = trained(start, task.training, task.report)
+    port = fresh()
+    is_seeded = port.built.seeds is not None
+    begins = None if is_seeded else start
+    result = train(port, form, begins, fed, task.training, task.report, folder)
+    if task.saves_weights:
+        _save_weights(task, port)
+    task.training.facts["mode"] = "seeded" if is_seeded else "replayed"
     task.training.facts["given"] = task.probes.facts["given"]
+    if has_anchors:
+        _write_rules(task, fresh, result)
+        return result
+    if is_seeded:
+        drawn = task.training.arrays
+        start = {n: drawn[f"seeded/init/{n}"] for n in start if f"seeded/init/{n}" in drawn}
     if size := left_open(keras, task.probes):
         other = CheckWriter()
-        trained(moved(start, size), other, lambda step, total, loss: None)
+        train(fresh(), form, moved(start, size), fed, other, lambda step, total, loss: None)
         task.training.facts["spread"] = spread_of(task.training, other)
     return result
+
+
+def _save_weights(task: ProgramTask, port: PortUnderTest) -> None:
+    """Saves the final weights of both halves as state_dicts of the port.
+
+    What has no place in Keras, such as a count of batches, is that of the port in both.
+    """
+    run = RunFolder(task.folder.path.parent)
+    save_state(run.weights("torch"), port.built.module)
+    keras = task.trained()
+    for item in port.carried:
+        item.set(keras[f"training/final/{item.name}"])
+    save_state(run.weights("keras"), port.built.module)
+
+
+def _write_rules(task: ProgramTask, fresh: Callable[[], PortUnderTest], result: RunResult) -> None:
+    """Writes what the port's rules decide with either history."""
+    keras, writer = task.trained(), task.training
+    for half, history, ends in (
+        ("keras", keras.history, keras.facts["epoch_ends"]),
+        ("torch", result.history, writer.facts["epoch_ends"]),
+    ):
+        port = fresh()
+        write_rules(port, complete(port, TraceWriter()), half, history, ends, writer)

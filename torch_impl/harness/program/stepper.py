@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -16,6 +16,9 @@ from torch_impl.trainer import Batch, Stepper
 from torch_impl.trainer.nests import leaves, mapped
 from torch_impl.trainer.step import takes_weights
 
+if TYPE_CHECKING:
+    from torch_impl.harness.program.anchors import Anchors
+
 
 class ReplayedStepper(Stepper):
     """Makes the steps of a port.
@@ -27,12 +30,14 @@ class ReplayedStepper(Stepper):
 
     Attributes:
         rate: of the last step.
+        anchors: told of every step of the training; None: nobody is.
     """
 
     def __init__(self, port: PortUnderTest, built: Any, form: str) -> None:
         super().__init__(built)
         self._port, self._form = port, form
         self.rate = 0.0
+        self.anchors: Anchors | None = None
         self.optimizer.register_step_post_hook(self._note_rate)
         self._has_own_metrics = bool(port.built.metrics or port.built.weighted_metrics)
 
@@ -53,6 +58,23 @@ class ReplayedStepper(Stepper):
     def forward(self, x: Any) -> Any:
         """Calls the module; returns its first output."""
         return first_tensor(self.port.module(*x) if isinstance(x, tuple) else self.port.module(x))
+
+    def step(self, batch: Batch) -> tuple[torch.Tensor, Any]:
+        """Makes a step of training; returns the loss of a prepared batch, and what is measured."""
+        if self.anchors is None:
+            return super().step(batch)
+        self.anchors.before_step()
+        made = super().step(batch)
+        self.anchors.after_step()
+        return made
+
+    def watch(self, anchors: Anchors) -> None:
+        """Tells anchors of every step, also of those that a loop of the port's own makes."""
+        if self.port.train_epoch is None:
+            self.anchors = anchors
+            return
+        self.optimizer.register_step_pre_hook(lambda *_: anchors.before_step())
+        self.optimizer.register_step_post_hook(lambda *_: anchors.after_step())
 
     def loss(self, function: Any, output: Any, batch: Batch) -> torch.Tensor:
         """Returns what a loss of the port says of a prepared batch, a scalar.

@@ -5,19 +5,25 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
+import numpy as np
 import torch
 
 from parity.errors import InputError
+from parity.traces.anchor_folder import AnchorFolder
 from parity.traces.trace import RunResult, TraceWriter, Weights
 from parity.traces.training_recorder import TrainingRecorder
 from torch_impl import losses, metrics
 from torch_impl.harness.factories import Port
 from torch_impl.harness.port.port_under_test import PortUnderTest
+from torch_impl.harness.program.anchors import Anchors
 from torch_impl.harness.program.masks import Masks
+from torch_impl.harness.program.seeded import write_draws
 from torch_impl.harness.program.stepper import ReplayedStepper
 from torch_impl.trainer import Callback, Trainer
+from torch_impl.trainer.nests import mapped
 
 # (step, number of steps or 0, running loss)
 Report = Callable[[int, int, float], None]
@@ -27,20 +33,23 @@ _ARGUMENTS = ("batch_size", "initial_epoch", "validation_steps", "validation_bat
 def train(
     port: PortUnderTest,
     form: str,
-    weights: Weights,
+    weights: Weights | None,
     fed: tuple[Mapping[str, Any], Mapping[str, Any]],
     writer: TraceWriter,
     report: Report,
+    folder: AnchorFolder | None = None,
 ) -> RunResult:
     """Trains a port on what Keras was fed, and writes down what it does.
 
     Args:
         port: paired with Keras's layers.
         form: of its output.
-        weights: initial ones, by Keras's names, in the portable layout.
+        weights: initial ones, by Keras's names, in the portable layout; None: those that the port
+            has drawn. A port with `seeds` also draws masks and order by itself.
         fed: nests and settings of the feed file.
         writer: receives `training/...`.
         report: called after every step.
+        folder: has the recorded states of the Keras half; None: the training is compared whole.
 
     Returns:
         History and seconds.
@@ -48,19 +57,29 @@ def train(
     Raises:
         InputError: the port cannot be trained, or not from Keras's weights.
     """
-    _begin(port, weights)
-    built = _complete(port, writer)
+    if weights is None:
+        port.begin_as_built()
+        write_draws(port, fed[0], writer)
+    else:
+        _begin(port, weights)
+    built = complete(port, writer)
     masks = Masks(port, port.keras.facts["masks"])
     stepper = ReplayedStepper(port, built, form)
     recorder = TrainingRecorder(writer, port.weights)
-    watching = _Recording(recorder, stepper, report)
+    anchors = None
+    if folder is not None:
+        anchors = Anchors(port, built, form, masks, folder, fed[0], writer)
+        stepper.watch(anchors)
+    watching = _Recording(recorder, stepper, report, anchors)
     started = time.perf_counter()
-    with masks.active():
+    with nullcontext() if port.built.seeds is not None else masks.active():
         history = Trainer(built, stepper).fit(
             **_arguments(port.keras.facts["fit"], built, *fed), callbacks=[watching]
         )
     wall_s = time.perf_counter() - started
     recorder.on_end()
+    if anchors is not None:
+        anchors.finish()
     writer.facts["has_own_loop"] = built.train_epoch is not None
     return RunResult(history.history, {}, wall_s)
 
@@ -79,8 +98,16 @@ def _begin(port: PortUnderTest, weights: Weights) -> None:
         item.set(weights[name])
 
 
-def _complete(port: PortUnderTest, writer: TraceWriter) -> Port:
-    """Returns the port with Keras's loss and metrics where it has none of its own."""
+def complete(port: PortUnderTest, writer: TraceWriter) -> Port:
+    """Returns the port with Keras's loss and metrics where it has none of its own.
+
+    Args:
+        port: paired with Keras's layers.
+        writer: receives which metrics are not known.
+
+    Raises:
+        InputError: the port lacks something that Keras cannot give it.
+    """
     built, facts = port.built, port.keras.facts
     if built.optimizer is None:
         raise InputError(
@@ -134,7 +161,12 @@ def _arguments(
         found["x"] = _Epochs(nests["train_batches"], ends)
         found["epochs"] = min(fit["epochs"], fit["initial_epoch"] + len(ends))
     else:
-        found |= {"x": nests["x"], "y": nests["y"], "sample_weight": nests["weight"]}
+        names = {"x": "x", "y": "y", "weight": "sample_weight"}
+        found |= {name: nests[key] for key, name in names.items()}
+        if built.seeds is not None and fit["shuffle"]:
+            as_given = np.argsort(nests["order"])
+            found |= {name: mapped(lambda a: a[as_given], found[name]) for name in names.values()}
+            found["shuffle"] = True
         found |= {"class_weight": built.class_weight, "steps_per_epoch": fit["steps_per_epoch"]}
     if "val_batches" in nests:
         number = fit["validation_steps"] or len(nests["val_batches"])
@@ -160,9 +192,14 @@ class _Recording(Callback):
     """Calls a recorder during a training."""
 
     def __init__(
-        self, recorder: TrainingRecorder, stepper: ReplayedStepper, report: Report
+        self,
+        recorder: TrainingRecorder,
+        stepper: ReplayedStepper,
+        report: Report,
+        anchors: Anchors | None,
     ) -> None:
         self._recorder, self._stepper, self._report = recorder, stepper, report
+        self._anchors = anchors
         self._step = 0
 
     def on_train_begin(self) -> None:
@@ -171,6 +208,8 @@ class _Recording(Callback):
 
     def on_train_batch_end(self, step: int, logs: Mapping[str, float]) -> None:
         """After every step."""
+        if self._anchors is not None and self._anchors.are_made:
+            return
         loss = logs["loss"]
         self._recorder.on_step(loss, self._stepper.rate)
         self._step += 1

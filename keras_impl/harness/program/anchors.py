@@ -1,0 +1,242 @@
+"""Anchors of a user's program: recorded states of its training, from which steps are made again.
+
+`fit` trains with these callbacks as without them: they only read. After the program has ended, the
+steps from each state are made in float64 on the batches that `fit` fed, by the model's own
+`train_step`; see `steps.py`, and `keras_impl/harness/anchors.py` for the built-in programs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_impl.harness import versions
+from keras_impl.harness.anchors import num_changed
+from keras_impl.harness.check.model import get_weights, has_schedule, trainable
+from keras_impl.harness.factories import Reference
+from keras_impl.harness.program.feed import Written, in_order
+from keras_impl.harness.program.steps import (
+    Float64Steps,
+    cast_batch,
+    validation_batches,
+    variable_name,
+)
+from parity.ladder.compare import relative_differences
+from parity.traces.anchor_folder import AnchorFolder
+from parity.traces.anchored_steps import moved
+from parity.traces.anchors import FLOAT32, NUM_STEPS, SIZE, Anchor, AnchorPlan
+from parity.traces.perturbation import perturbed_state
+from parity.traces.recorder import is_recorded_step
+from parity.traces.trace import TraceWriter
+
+
+class _Needed(Written):
+    """Keeps the batches of the steps from anchors, by number of the step."""
+
+    def __init__(self) -> None:
+        super().__init__(most_bytes=0)
+        self.numbers: set[int] = set(range(NUM_STEPS + 1))  # those of the first two anchors
+        self.by_number: dict[int, Any] = {}
+        self._num_fed = 0
+
+    def keep(self, batch: Any) -> None:
+        """Keeps a batch if it is one of them."""
+        if self._num_fed in self.numbers:
+            self.by_number[self._num_fed] = keras.utils.unpack_x_y_sample_weight(batch)
+        self._num_fed += 1
+
+
+class Anchors(keras.callbacks.Callback):
+    """The last callback of a `fit`; `first` is its first one.
+
+    Args:
+        reference: what is trained.
+        writer: receives `anchored/…`, `anchor_noise/…`, `between_steps` and the facts `anchors` and
+            `anchors_measured`.
+        folder: receives the anchors.
+    """
+
+    def __init__(self, reference: Reference, writer: TraceWriter, folder: AnchorFolder) -> None:
+        super().__init__()
+        self._reference, self._writer, self._folder = reference, writer, folder
+        self._plan: AnchorPlan | None = None
+        self._steps: set[int] = {0, 1}  # until there is a plan
+        self._open: list[Anchor] = []  # whose steps are being made
+        self._rates: list[float] = []
+        self._left_behind: list[tf.Tensor] = []
+        self._changed: list[int] = []
+        self._written: list[int] = []
+        self._begins: list[int] = []  # first steps of epochs
+        self._batches = _Needed()
+        self._batches.watch(reference.model, "train_step")
+        self.first = _AfterSteps(self._after_step)
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Notes the first step of an epoch; plans the others where their number was not known."""
+        number = len(self._rates)
+        self._begins.append(number)
+        if number and self._plan is None and len(self._begins) == 2:
+            left = self._epochs() - 1
+            plan = AnchorPlan.of(number, left, self._state_bytes())
+            self._wish({number + step for step in plan.steps})
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """Records the rate of a step, and the state before it."""
+        model, step = self.model, len(self._rates)
+        self._rates.append(_rate_of_next_step(model.optimizer))
+        self._changed.append(num_changed(self._left_behind, _values(model)))
+        if step in self._steps or (
+            self._plan is None and len(self._begins) == 1 and is_recorded_step(step)
+        ):
+            self._wish({step})
+            self._open.append(_state_of(model, step))
+
+    def _after_step(self) -> None:
+        """Records how far a step from an anchor has moved the weights; plans after the first."""
+        step = len(self._rates) - 1
+        for anchor in self._open:
+            if anchor.step == step:
+                by = moved(anchor.weights, get_weights(self.model))
+                self._writer.put_all(f"anchored/{step}/{FLOAT32}", by)
+        if step == 0 and (steps_per_epoch := self.params.get("steps")):
+            self._plan = AnchorPlan.of(steps_per_epoch, self._epochs(), self._state_bytes())
+            self._wish(self._plan.steps)
+            self._folder.begin(self._plan)
+        self._close(step + 1 - NUM_STEPS)
+        self._left_behind = _values(self.model)
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """Writes the last anchors, and the plan if that could not be known before."""
+        self._close(len(self._rates))
+        if self._plan is None:
+            first = [step for step in self._begins if step in self._written]
+            self._plan = AnchorPlan.among(self._written, first)
+            self._folder.begin(self._plan)
+        self._folder.end()
+
+    def _epochs(self) -> int:
+        return int(self.params.get("epochs") or 1) - self._reference.initial_epoch
+
+    def _wish(self, steps: Sequence[int] | set[int]) -> None:
+        self._steps |= set(steps)
+        self._batches.numbers |= {step + n for step in steps for n in range(NUM_STEPS)}
+
+    def _state_bytes(self) -> int:
+        """Returns the size of one anchor."""
+        model = self.model
+        variables = [*model.variables, *versions.state_of(model.optimizer)]
+        leaves = keras.tree.flatten(self._batches.by_number.get(0))
+        batch = sum(leaf.nbytes for leaf in leaves if leaf is not None)
+        return NUM_STEPS * int(batch) + sum(int(v.numpy().nbytes) for v in variables)
+
+    def _close(self, last: int) -> None:
+        """Writes the anchors up to a step, whose own steps are made."""
+        for anchor in [each for each in self._open if each.step <= last]:
+            numbers = range(anchor.step, min(anchor.step + NUM_STEPS, len(self._rates)))
+            batches = [self._batch(number) for number in numbers]
+            rates = np.array([self._rates[number] for number in numbers])
+            self._folder.write(dataclasses.replace(anchor, rates=rates, batches=batches))
+            self._written.append(anchor.step)
+            self._open.remove(anchor)
+        oldest = min([anchor.step for anchor in self._open], default=last + NUM_STEPS)
+        for number in [n for n in self._batches.by_number if n < oldest]:
+            del self._batches.by_number[number]
+
+    def _batch(self, number: int) -> tuple[Any, Any, Any]:
+        x, y, weight = self._batches.by_number[number]
+        return in_order(self._reference, x), y, weight
+
+    def finish(self, build: Callable[[], Reference], nests: Mapping[str, Any]) -> None:
+        """Makes the steps from every anchor, and writes what they compute.
+
+        Args:
+            build: returns the reference in float64, before its training.
+            nests: what `fit` was fed for validation.
+        """
+        assert self._plan is not None
+        measured = [step for step in self._plan.measured if step in self._written]
+        self._writer.facts |= {"anchors": self._written, "anchors_measured": measured}
+        self._writer.put("between_steps", np.array(self._changed))
+        validation = validation_batches(self._reference, nests)
+        exact = Float64Steps(build(), validation)
+        made = {}
+        for step in self._written:
+            anchor = self._read(step)
+            made[step] = exact.made(anchor, validates=step in self._plan.validated)
+            made[step].write(self._writer, step)
+            self._writer.put_all(f"anchored/{step}/masks", anchor.masks)
+            for name, weight in anchor.weights.items():
+                self._writer.put(f"anchored/{step}/{SIZE}/{name}", np.abs(weight).max(initial=0))
+        moving = Float64Steps(build(), validation, moves_constants=True)
+        noise: dict[str, np.ndarray] = {}
+        for place, step in enumerate(measured):
+            anchor = perturbed_state(self._read(step), 1 + place)
+            other = moving.made(anchor, validates=step in self._plan.validated)
+            for key, apart in relative_differences(made[step].arrays, other.arrays):
+                # Some arrays are not there from all anchors, such as validation.
+                noise.setdefault(key, np.full(len(measured), np.nan))[place] = apart
+        self._writer.put_all("anchor_noise", noise)
+
+    def _read(self, step: int) -> Anchor:
+        anchor = self._folder.read(step)
+        assert anchor is not None
+        return dataclasses.replace(anchor, batches=list(map(cast_batch, anchor.batches)))
+
+
+class _AfterSteps(keras.callbacks.Callback):
+    """Calls a function right after a step, before the callbacks of the user."""
+
+    def __init__(self, function: Callable[[], None]) -> None:
+        super().__init__()
+        self._function = function
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """After every step."""
+        self._function()
+
+
+def _state_of(model: keras.Model, step: int) -> Anchor:
+    """Returns the present state of a training, without what its next steps are fed."""
+    masks = {
+        layer.name: np.asarray(layer.seed_generator.state).astype(np.int64)
+        for layer in model._flatten_layers()
+        if getattr(layer, "seed_generator", None) is not None
+    }
+    found: dict[str, dict[str, np.ndarray]] = {}
+    for name, variable in trainable(model).items():
+        for slot, value in versions.slots(model.optimizer, variable):
+            found.setdefault(slot, {})[name] = value.numpy()
+    others = {name: value.numpy() for name, value in _others_of(model).items()}
+    return Anchor(step, get_weights(model), found, masks, others=others)
+
+
+def _others_of(model: keras.Model) -> dict[str, Any]:
+    """Returns what an optimizer keeps beside its rate and the slots of weights, by name."""
+    optimizer: Any = model.optimizer
+    known = {id(s) for v in trainable(model).values() for _, s in versions.slots(optimizer, v)}
+    found = {}
+    for variable in versions.state_of(optimizer):
+        name = variable_name(optimizer, variable)
+        if id(variable) not in known and name != "learning_rate":
+            found[name] = variable
+    return found
+
+
+def _rate_of_next_step(optimizer: Any) -> float:
+    if has_schedule(optimizer):
+        return float(optimizer._learning_rate(optimizer.iterations))
+    return float(np.asarray(optimizer.learning_rate))
+
+
+def _values(model: keras.Model) -> list[tf.Tensor]:
+    """Returns weights and what the optimizer keeps but the rate, as they are now."""
+    weights = [v for v in model.weights if versions.is_weight(v)]
+    named = trainable(model).values()
+    found = [value for v in named for _, value in versions.slots(model.optimizer, v)]
+    # Tensors share the memory of a variable until that is changed: in every step, copies are dear.
+    return [tf.convert_to_tensor(variable) for variable in (*weights, *found)]

@@ -1,0 +1,195 @@
+"""Float64Steps: makes steps of a user's Keras program in float64, from any state of it.
+
+The model's own `train_step` and `test_step` make them, with the metrics it was compiled with, with
+the masks of the float32 training and with given rates.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_impl.harness import versions
+from keras_impl.harness.check.model import get_weights, has_schedule, set_weights, trainable
+from keras_impl.harness.check.noise import perturb_constants
+from keras_impl.harness.factories import Reference, building
+from keras_impl.harness.float32_masks import float32_masks
+from parity.traces.anchored_steps import AnchoredSteps
+from parity.traces.anchors import Anchor
+
+BATCH_SIZE = 32  # Keras's default
+# (x, y, weight), each a nest of arrays or None.
+Batch = tuple[Any, Any, Any]
+
+
+class Float64Steps:
+    """Makes steps of a program in float64.
+
+    Args:
+        reference: built in float64, before its training.
+        validation: batches that `made` may evaluate.
+        moves_constants: whether the constants that Keras keeps in float32 are moved by one unit in
+            the last place, see `perturb_constants`.
+    """
+
+    def __init__(
+        self, reference: Reference, validation: Sequence[Batch], *, moves_constants: bool = False
+    ) -> None:
+        self._model: Any = reference.model
+        self._validation = validation
+        self._initial: dict[int, np.ndarray] = {}  # of the optimizer, before its first step
+        if moves_constants:
+            perturb_constants(reference.model)
+        self._rate = tf.Variable(0.0, dtype=tf.float64)
+        if has_schedule(self._model.optimizer):
+            self._model.optimizer._learning_rate = _Given(self._rate)
+
+    def made(self, anchor: Anchor, *, validates: bool) -> AnchoredSteps:
+        """Returns what the steps from a state compute.
+
+        Args:
+            anchor: the state; its batches in float64.
+            validates: whether to evaluate the validation batches first.
+        """
+        with _computing():
+            return self._made(anchor, validates)
+
+    def _made(self, anchor: Anchor, validates: bool) -> AnchoredSteps:
+        model = self._model
+        if not self._initial:
+            self._begin(anchor.batches[0])
+        self._load(anchor)
+        made = AnchoredSteps(anchor.weights, len(anchor.rates))
+        if validates and self._validation:
+            model.reset_metrics()
+            for batch in self._validation:
+                logs = model.test_function(iter([batch]))
+            made.keep_validation(_numbers(logs))
+            self._load(anchor)  # a test may draw random numbers
+        model.reset_metrics()
+        for rate, batch in zip(anchor.rates, anchor.batches, strict=True):
+            self._rate.assign(rate)
+            if not has_schedule(model.optimizer):
+                model.optimizer.learning_rate = rate
+            logs = _numbers(model.train_function(iter([batch])))
+            is_kept = made.next_is_kept
+            made.keep(logs["loss"], logs, {})
+            if is_kept:
+                made.keep_state(get_weights(model), _slots(model))
+        return made
+
+    def _begin(self, batch: Batch) -> None:
+        """Creates weights, slots and metrics, the last of which a first step makes."""
+        model = self._model
+        if not model.built:
+            model(batch[0], training=False)
+        versions.build_optimizer(model.optimizer, model.trainable_variables)
+        state = versions.state_of(model.optimizer)
+        self._initial = {id(variable): variable.numpy() for variable in state}
+        x, y, weight = batch
+        model.train_on_batch(x, y, sample_weight=weight)
+        model.make_test_function()
+
+    def _load(self, anchor: Anchor) -> None:
+        """Puts the model and its optimizer into the state of an anchor."""
+        model = self._model
+        set_weights(model, anchor.weights)
+        for layer in model._flatten_layers():
+            if layer.name in anchor.masks:
+                state = layer.seed_generator.state
+                state.assign(anchor.masks[layer.name].astype(state.dtype))
+        kept = dict(anchor.others)
+        optimizer = model.optimizer
+        variables = {variable_name(optimizer, v): v for v in versions.state_of(optimizer)}
+        for name, variable in trainable(model).items():
+            for slot, value in versions.slots(optimizer, variable):
+                if name in anchor.slots.get(slot, {}):
+                    kept[variable_name(optimizer, value)] = anchor.slots[slot][name]
+        for name, variable in variables.items():  # `fit` creates slots in its first step
+            if name != "learning_rate":
+                variable.assign(kept.get(name, self._initial[id(variable)]))
+
+
+class _Given(keras.optimizers.schedules.LearningRateSchedule):
+    """A schedule whose rate is given."""
+
+    def __init__(self, rate: tf.Variable) -> None:
+        self._given = rate
+
+    def __call__(self, step: Any) -> Any:
+        """Returns the rate of a step."""
+        return self._given
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns no settings."""
+        return {}
+
+
+@contextmanager
+def _computing() -> Iterator[None]:
+    with building("float64"), versions.top_k_in_float32(), float32_masks():
+        yield
+
+
+def cast_batch(batch: Sequence[Any]) -> Batch:
+    """Returns a batch whose real numbers are float64, with the values that float32 has of them."""
+    x, y, weight = keras.tree.map_structure(_cast, tuple(batch))
+    return x, y, weight
+
+
+def _cast(array: Any) -> Any:
+    if array is None or np.asarray(array).dtype.kind != "f":
+        return array
+    return np.asarray(array).astype(np.float32).astype(np.float64)
+
+
+def validation_batches(reference: Reference, nests: Mapping[str, Any]) -> list[Batch]:
+    """Returns the batches of one validation, in float64.
+
+    Args:
+        reference: says how large they are, and how many.
+        nests: `val`, (x, y) or (x, y, weight); or `val_batches`; or neither.
+    """
+    steps = reference.validation_steps
+    if "val_batches" in nests:
+        found = [keras.utils.unpack_x_y_sample_weight(batch) for batch in nests["val_batches"]]
+        return [cast_batch(batch) for batch in found[:steps]]
+    if "val" not in nests:
+        return []
+    x, y, weight = (*nests["val"], None)[:3]
+    size = reference.validation_batch_size or reference.batch_size or BATCH_SIZE
+    number = math.ceil(len(keras.tree.flatten(x)[0]) / size)
+    return [
+        cast_batch(_rows((x, y, weight), slice(n * size, (n + 1) * size)))
+        for n in range(number if steps is None else min(steps, number))
+    ]
+
+
+def _rows(nest: Any, rows: slice) -> Any:
+    return keras.tree.map_structure(lambda leaf: None if leaf is None else leaf[rows], nest)
+
+
+def _numbers(logs: Mapping[str, Any]) -> dict[str, float]:
+    """Returns the numbers of an epoch so far; metrics that are no scalar are left out."""
+    return {name: float(np.asarray(v)) for name, v in logs.items() if np.ndim(v) == 0}
+
+
+def _slots(model: keras.Model) -> dict[str, dict[str, np.ndarray]]:
+    found: dict[str, dict[str, np.ndarray]] = {}
+    for name, variable in trainable(model).items():
+        for slot, value in versions.slots(model.optimizer, variable):
+            found.setdefault(slot, {})[name] = value.numpy()
+    return found
+
+
+def variable_name(optimizer: Any, variable: Any) -> str:
+    """Returns the name of a variable of an optimizer: that of its attribute, else of its path."""
+    # Nadam makes the product of its momentums without a name.
+    found = (name.strip("_") for name, value in vars(optimizer).items() if value is variable)
+    return next(found, str(versions.path_of(variable).rpartition("/")[2]))

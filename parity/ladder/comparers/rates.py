@@ -1,0 +1,59 @@
+"""The learning rates of all steps of a training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from parity.ladder.compare import compare_close, compare_exact
+from parity.ladder.tolerance import LEARNING_RATE, MOST_RATE_ROUNDING
+
+if TYPE_CHECKING:
+    from parity.ladder.items import Item
+
+RATE = "learning_rate"
+# Keras keeps a rate in float32 or float64, torch in float64. A schedule in float32 is off by some
+# units in the last place of its largest rate, as in the probes.
+SAME_RATE = LEARNING_RATE
+
+
+def compare_rates(
+    keras: np.ndarray, torch: np.ndarray, epoch_ends: Sequence[int], *, in_float32: bool = False
+) -> Item:
+    """Compares the rates: the first step with another one, else the largest difference.
+
+    Args:
+        keras: (steps,) rates.
+        torch: likewise; of the longer one the last steps are left out.
+        epoch_ends: number of steps after each epoch.
+        in_float32: whether Keras rounds a rate at every change to float32.
+    """
+    shorter = min(len(keras), len(torch))
+    if not shorter:
+        return compare_exact("steps", len(keras), len(torch))
+    keras, torch = keras[:shorter], torch[:shorter]
+    most = allowed_rates(keras, in_float32=in_float32)
+    apart = np.abs(keras - torch)
+    above = np.flatnonzero(apart > most)
+    row = int(above[0] if above.size else (apart / most).argmax())
+    return compare_close(
+        RATE,
+        keras[row],
+        torch[row],
+        allowed=float(most[row] / (abs(keras[row]) or 1.0)),
+        unit="rel",
+        epoch=int(np.searchsorted(epoch_ends, row, side="right")),
+        step=row + 1,
+    )
+
+
+def allowed_rates(rates: np.ndarray, *, in_float32: bool = False) -> np.ndarray:
+    """Returns the allowed difference of each rate; see `compare_rates`."""
+    largest = float(np.abs(rates).max(initial=0.0))
+    most: np.ndarray = SAME_RATE * np.abs(rates) + MOST_RATE_ROUNDING * largest + 1e-300
+    if in_float32:
+        changes = np.cumsum(np.diff(rates, prepend=rates[:1]) != 0)
+        most = most + changes * float(np.finfo(np.float32).eps) * np.abs(rates)
+    return most

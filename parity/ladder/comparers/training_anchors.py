@@ -1,0 +1,136 @@
+"""The whole training of a user's program in float32: steps from recorded states, and decisions.
+
+Each function takes the traces of the two trainings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from parity.data.probe_inputs import of_step
+from parity.ladder.anchored import CHANGES, AnchoredTolerance, is_repeated, read_steps
+from parity.ladder.compare import compare_close, compare_exact
+from parity.ladder.comparers.anchors import BETWEEN_STEPS, at_anchors, computed
+from parity.ladder.comparers.rates import allowed_rates, compare_rates
+from parity.ladder.outcome import Outcome, judged, skipped
+from parity.ladder.tolerance import EXACT
+
+if TYPE_CHECKING:
+    from parity.ladder.items import Item
+    from parity.traces.trace import Trace
+
+ENDS_WITH = "that the training ends with"
+
+
+def from_states(keras: Trace, torch: Trace) -> Outcome:
+    """Compares what both halves compute from the same recorded states of the reference.
+
+    A number that only one half reports is left out, and so are slots for which one has no name.
+    """
+    tolerance = AnchoredTolerance(keras)
+    if not is_repeated(keras, tolerance.steps):
+        return skipped(CHANGES)
+    ends = keras.facts["epoch_ends"]
+    steps = [step for step in tolerance.steps if torch.below(f"anchored/{step}")]
+    places = [
+        {"epoch": int(np.searchsorted(ends, step, side="right")), "step": step} for step in steps
+    ]
+
+    def compared(place: Mapping[str, Any], not_compared: dict[str, str]) -> Iterator[Item]:
+        theirs, ours = (read_steps(half, place["step"]) for half in (keras, torch))
+        for name in torch.names(f"anchored/{place['step']}/masks"):  # if it draws them by itself
+            states = [half[f"anchored/{place['step']}/masks/{name}"] for half in (keras, torch)]
+            yield compare_exact(f"generator of {name}'s masks", *states, **place)
+        known = {key: array for key, array in theirs.items() if key in ours}
+        yield from computed(known, ours, tolerance, place, not_compared)
+
+    items = [*_number_of_steps(keras, torch), _between_steps(keras, torch)]
+    rounds = not torch.facts.get("incomplete")
+    return at_anchors(keras, torch, places, items, compared, rounds=rounds)
+
+
+def _number_of_steps(keras: Trace, torch: Trace) -> Iterator[Item]:
+    """Compares the number of steps of the first epoch; rules may end a training within one."""
+    a, b = (trace.facts["epoch_ends"][:1] for trace in (keras, torch))
+    if a and b:
+        yield compare_exact("number of steps", *a, *b, epoch=0, step=0)
+
+
+def _between_steps(keras: Trace, torch: Trace) -> Item:
+    """Compares what changed outside of the steps, which no step from a recorded state can show."""
+    changed = [half["between_steps"] > 0 for half in (keras, torch)]
+    if changed[0].any():  # by how much may hang on the weights
+        return compare_exact(BETWEEN_STEPS, *(bool(each.any()) for each in changed))
+    if not changed[1].any():
+        return compare_exact(BETWEEN_STEPS, False, False)
+    step = int(np.flatnonzero(changed[1])[0])
+    ends = torch.facts["epoch_ends"]
+    epoch = int(np.searchsorted(ends, step, side="right"))
+    return compare_exact(BETWEEN_STEPS, False, True, epoch=epoch, step=step)
+
+
+def decisions(keras: Trace, torch: Trace) -> Outcome:
+    """Compares what the rules of the port decide, given Keras's history, with what Keras did.
+
+    In float32 the halves have other losses, and may cut or stop in other epochs. So each half is
+    compared with its own rules: those of the port must have decided in its own training as they do
+    of its history.
+    """
+    items = [*_of_history(keras, torch), *_of_its_own(torch)]
+    source = (
+        f"{EXACT}; the port's rules, given Keras's history, and each half by its rules; rates "
+        "within the rounding of float32"
+    )
+    return judged(source, items)
+
+
+def _of_history(keras: Trace, torch: Trace) -> Iterator[Item]:
+    ends = keras.facts["epoch_ends"]
+    theirs, ours = keras["training/rates"], torch["rules/keras/rates"]
+    yield compare_rates(theirs, ours, ends, in_float32=True)
+    yield compare_exact("epochs", len(ends), int(torch["rules/keras/epochs"]))
+    if int(torch["rules/keras/epochs"]) == len(ends):
+        yield from _endings("", keras, torch, "keras")
+
+
+def _of_its_own(torch: Trace) -> Iterator[Item]:
+    ends = torch.facts["epoch_ends"]
+    ours = torch["training/rates"]
+    by_rule = torch["rules/torch/rates"]
+    item = compare_rates(by_rule, ours, ends, in_float32=True)
+    yield compare_close(
+        "learning rates of torch by its rules",
+        by_rule,
+        ours,
+        allowed=float(allowed_rates(by_rule, in_float32=True).max(initial=0.0)),
+        epoch=item.epoch,
+        step=item.step,
+    )
+    yield compare_exact("epochs of torch by its rules", int(torch["rules/torch/epochs"]), len(ends))
+    yield from _endings(" of torch by its rules", torch, torch, "torch")
+
+
+def _endings(whose: str, half: Trace, torch: Trace, history: str) -> Iterator[Item]:
+    """Compares the epoch whose weights a half ends with, by weight, with what the rules say."""
+    ends = half.facts["epoch_ends"]
+    for name in torch.below(f"rules/{history}/ends"):
+        key = f"training/final/{name}"
+        if key not in half:
+            continue
+        final = of_step(half[key])
+        epochs = [
+            number
+            for number, step in enumerate([0, *ends])
+            if np.array_equal(half[f"training/weights/{step}/{name}"], final)
+        ]
+        told = int(torch[f"rules/{history}/ends/{name}"])
+        if epochs:  # else they are of no epoch, such as averages
+            yield compare_exact(
+                f"{name} {ENDS_WITH}{whose}",
+                f"of epoch {told if told in epochs else epochs[-1]}",
+                f"of epoch {told}",
+                step=ends[-1],
+            )
