@@ -57,8 +57,13 @@ def _left_out(keras: Trace, torch: Trace) -> Iterator[dict[str, str]]:
     for name, why in (torch.facts.get("metrics_left_out") or {}).items():
         yield {"what": f"the metric {name}", "why": f"it is not known here ({why})"}
     if (number := keras.facts.get("num_fits", 1)) > 1:
-        why = f"the script calls `fit` {number} times, and the first call is compared"
+        why = (
+            f"the script calls `fit` {number} times, and the first call is compared; one call with "
+            "more epochs would be compared whole"
+        )
         yield {"what": "later trainings of the script", "why": why}
+    if (error := keras.facts.get("broke_off")) is not None:
+        yield {"what": "what the script does after `fit`", "why": f"it broke off ({error})"}
 
 
 def with_training(result: Result, keras: Trace, torch: Trace) -> Result:

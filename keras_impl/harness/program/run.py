@@ -66,6 +66,7 @@ def run_program(task: ProgramTask) -> RunResult:
 
     source.train(on_fit)
     training.facts["num_fits"] = source.num_fits
+    training.facts["broke_off"] = source.broke_off
     training.facts["fit"] = probes.facts["fit"]
     return results[0]
 
