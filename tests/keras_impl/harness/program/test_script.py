@@ -82,7 +82,7 @@ model.fit(x, y)
     ("rest", "message"),
     [
         ("", "train.py ended without a call of model.fit; expected a script"),
-        ("sys.exit(2)", r"has not come to model.fit: exit code 2; its command line was '' \(arguments of the pr"),
+        ("sys.exit(2)", r"exit code 2; its command line was .. \(arguments of the program\)"),
         ("sys.exit('no data')", "has not come to model.fit: no data; its command line was"),
         ("sys.exit()", "ended without a call of model.fit"),
         ("1 / 0", r"ZeroDivisionError: division by zero \(train.py, line 7\)"),
