@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Match
+from parity.ladder.comparers.data import IMAGES, SUMS
 from parity.ladder.comparers.training import RATE, SAME_RATE
 
 if TYPE_CHECKING:
@@ -144,6 +145,20 @@ def _midway(evidence: TrainingEvidence) -> Found:
         yield "I4", Match(PLACE, f"up to step {step - 1} all that was compared agrees")
 
 
+def _augmentation(evidence: TrainingEvidence) -> Found:
+    """Explains other images by the change of Keras's augmentation that gives them."""
+    explained = evidence.torch.facts.get("augment_explained")
+    if explained:
+        yield explained["id"], Match(NUMBERS, explained["told"])
+    else:
+        yield "H17", Match(PLACE)
+
+
+def _range(evidence: TrainingEvidence) -> Found:
+    item = evidence.item
+    yield "H18", Match(SETTINGS, f"{item.name} is {item.keras} in Keras, {item.torch} in the port")
+
+
 def _constant(rates: np.ndarray) -> bool:
     return bool((np.abs(rates - rates[0]) <= SAME_RATE * np.abs(rates[0])).all())
 
@@ -180,6 +195,8 @@ def _epoch_of_final(trace: Trace) -> int | None:
 Rule = Callable[[TrainingEvidence], Found]
 # What an item is called -> who explains it. The first that belongs counts.
 _RULES: tuple[tuple[Callable[[str], bool], tuple[Rule, ...]], ...] = (
+    (lambda name: name in (IMAGES, SUMS), (_augmentation,)),
+    (lambda name: name.endswith(("_range", "_flip")), (_range,)),
     (lambda name: name == "number of steps", (_dropped_batch,)),
     (lambda name: name == RATE, (_rates,)),
     (lambda name: name == "epochs", (_stop,)),

@@ -52,6 +52,7 @@ OF_RUN = {name: row.of_run for name, row in COMPARERS.items()}
 OF_PROBE = {name: row.of_probe for name, row in COMPARERS.items()}
 # Of the whole training of a user's program, which comes beside its probes.
 OF_TRAINING = {
+    "data": data.of_training,
     "trajectory": training.trajectory,
     "schedule": training.schedule,
     "behaviour": training.behaviour,

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from keras_impl.harness import versions
 from keras_impl.harness.factories import Reference
+from keras_impl.harness.program.flow import is_flow, why_written
 from parity.errors import InputError
 
 _SETTINGS = (
@@ -24,8 +25,9 @@ def fed_arrays(reference: Reference) -> dict[str, Any]:
     """Returns what `fit` is fed as nests of arrays, by name.
 
     `x`, `y` and `weight` are those of training, in the order of the first epoch; `val` are (x, y)
-    or (x, y, weight). Where `fit` gets no arrays, `train_batches` or `val_batches` stand in their
-    place, empty: they are known only when they have been fed.
+    or (x, y, weight). Where `fit` gets no arrays, `train_flow`, `train_batches`, `val_flow` or
+    `val_batches` stand in their place, empty: they are known only when they have been fed. Of a
+    flow, the draws are noted; batches are written down.
     """
     given = (_in_order(reference, reference.x), reference.y, reference.sample_weight)
     is_plain = reference.shuffle in (True, False)
@@ -40,13 +42,28 @@ def fed_arrays(reference: Reference) -> dict[str, Any]:
         order = order_of(number) if reference.shuffle else slice(0, number)
         found |= dict(zip(("x", "y", "weight"), _rows(whole, order), strict=True))
     else:
-        found["train_batches"] = ()
+        found["train_flow" if _is_noted(reference.x) else "train_batches"] = ()
     if validation is not None and versions.are_arrays(validation):
         x, *others = validation
         found["val"] = _arrays((_in_order(reference, x), *others))
     elif validation is not None:
-        found["val_batches"] = ()
+        is_noted = _is_noted(validation, reference.validation_steps)
+        found["val_flow" if is_noted else "val_batches"] = ()
     return found
+
+
+def _is_noted(given: Any, steps: int | None = None) -> bool:
+    return is_flow(given) and why_written(given, steps) is None
+
+
+def written_flows(reference: Reference) -> dict[str, str]:
+    """Returns why flows of images are written down, and not noted: what for -> why."""
+    given = {
+        "training": (reference.x, None),
+        "validation": (reference.validation_data, reference.validation_steps),
+    }
+    reasons = {n: why_written(*each) for n, each in given.items() if is_flow(each[0])}
+    return {name: why for name, why in reasons.items() if why is not None}
 
 
 def _in_order(reference: Reference, x: Any) -> Any:
@@ -58,7 +75,7 @@ def _in_order(reference: Reference, x: Any) -> Any:
 
 def is_whole(fed: Mapping[str, Any]) -> bool:
     """Whether all that is fed is known before the training."""
-    return "train_batches" not in fed and "val_batches" not in fed
+    return not any(name.endswith(("_batches", "_flow")) for name in fed)
 
 
 def _arrays(given: Any) -> Any:

@@ -17,7 +17,13 @@ from keras_impl.harness import versions
 from keras_impl.harness.check import run_check
 from keras_impl.harness.check.model import get_weights
 from keras_impl.harness.factories import Reference, building
-from keras_impl.harness.program.feed import fed_arrays, is_whole, settings_of
+from keras_impl.harness.program.feed import (
+    fed_arrays,
+    is_whole,
+    settings_of,
+    written_flows,
+)
+from keras_impl.harness.program.feeding import Feeding
 from keras_impl.harness.program.source import Source
 from keras_impl.harness.program.training import train
 from parity.errors import InputError
@@ -55,12 +61,16 @@ def run_program(task: ProgramTask) -> RunResult:
         if is_written:
             write_feed(task.folder.feed, nests, {})
             task.probed()
-        fitted, result, batches = train(spec, reference, nests, training, task.report)
+        feeding = Feeding(reference, nests)
+        with feeding.watched():
+            fitted, result, batches = train(spec, feeding.reference, nests, training, task.report)
         results.append(result)
+        feeding.write(training)
+        training.facts["written_flows"] = written_flows(reference)
         if not is_written:
             kept = {name: part.kept(spec.max_feed) for name, part in batches.items()}
-            ends = {"epoch_ends": training.facts["epoch_ends"]}
-            write_feed(task.folder.feed, {**nests, **kept}, ends)
+            settings = {"epoch_ends": training.facts["epoch_ends"], **feeding.settings()}
+            write_feed(task.folder.feed, {**nests, **kept, **feeding.nests()}, settings)
             task.probed()
         return fitted
 

@@ -14,6 +14,7 @@ from torch_impl.harness.check import run_check
 from torch_impl.harness.check.loss import loss_of, takes_columns
 from torch_impl.harness.factories import factory_of
 from torch_impl.harness.port.port_under_test import PortUnderTest
+from torch_impl.harness.program.flow_batches import FlowBatches, with_flows
 from torch_impl.harness.program.spread import left_open, moved, spread_of
 from torch_impl.harness.program.training import Report, train
 
@@ -38,12 +39,17 @@ def run_program(task: ProgramTask) -> RunResult:
     factory = factory_of(check)
     run_check(check, factory, task.probes, keras)
     form = str(task.probes.facts["output_form"])
-    fed, start = task.feed(), {name: keras[f"start/{name}"] for name in keras.below("start")}
+    nests, settings = task.feed()
+    start = {name: keras[f"start/{name}"] for name in keras.below("start")}
 
     def trained(weights: Weights, writer: TraceWriter, report: Report) -> RunResult:
         port = PortUnderTest(factory, check.seed, keras, check.device)
         port.has_columns = takes_columns(port, loss_of(port, form))
-        return train(port, form, weights, fed, writer, report)
+        given = with_flows(nests, settings, port.built.augment)
+        found = train(port, form, weights, (given, settings), writer, report)
+        if isinstance(batches := given.get("train_batches"), FlowBatches):
+            batches.write(writer)
+        return found
 
     result = trained(start, task.training, task.report)
     task.training.facts["given"] = task.probes.facts["given"]

@@ -15,6 +15,7 @@ from parity.traces.training_recorder import TrainingRecorder
 from torch_impl import losses, metrics
 from torch_impl.harness.factories import Port
 from torch_impl.harness.port.port_under_test import PortUnderTest
+from torch_impl.harness.program.flow_batches import FlowBatches
 from torch_impl.harness.program.masks import Masks
 from torch_impl.harness.program.stepper import ReplayedStepper
 from torch_impl.trainer import Callback, Trainer
@@ -133,12 +134,13 @@ def _arguments(
         ends = settings["epoch_ends"]
         found["x"] = _Epochs(nests["train_batches"], ends)
         found["epochs"] = min(fit["epochs"], fit["initial_epoch"] + len(ends))
+        if isinstance(nests["train_batches"], FlowBatches):  # others have their weights
+            found["class_weight"] = built.class_weight
     else:
         found |= {"x": nests["x"], "y": nests["y"], "sample_weight": nests["weight"]}
         found |= {"class_weight": built.class_weight, "steps_per_epoch": fit["steps_per_epoch"]}
     if "val_batches" in nests:
-        number = fit["validation_steps"] or len(nests["val_batches"])
-        found["validation_data"] = nests["val_batches"][:number]
+        found["validation_data"] = _Epochs(nests["val_batches"], settings["val_ends"])
     elif "val" in nests:
         found["validation_data"] = nests["val"]
     return found
@@ -147,7 +149,7 @@ def _arguments(
 class _Epochs:
     """Batches that Keras was fed; each pass gives those of the next epoch."""
 
-    def __init__(self, batches: Sequence[Any], ends: Sequence[int]) -> None:
+    def __init__(self, batches: Sequence[Any] | FlowBatches, ends: Sequence[int]) -> None:
         self._batches = batches
         self._parts = iter(zip([0, *ends], ends, strict=False))
 
