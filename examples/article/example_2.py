@@ -1,9 +1,8 @@
 """Example 2: the same network on augmented images."""
 
-# In Keras 2 it was keras.preprocessing.image.
-from tensorflow.keras.preprocessing.image import ImageDataGenerator  # isort: skip
 from tensorflow.keras.layers import Conv2D, Dense, Flatten, MaxPooling2D
 from tensorflow.keras.models import Sequential
+from tensorflow.keras.preprocessing.image import ImageDataGenerator
 from tensorflow.keras.utils import to_categorical
 
 from parity import load_data

@@ -1,4 +1,4 @@
-"""A flow of ImageDataGenerator over arrays: told by its arrays and draws in the place of its pixels.
+"""A flow of ImageDataGenerator over arrays: its arrays and draws in the place of its pixels.
 
 The samples of every batch, and the random parameters of every image, are noted where the flow draws
 them. From these and the arrays, the other half makes the same batches. They are noted, and not

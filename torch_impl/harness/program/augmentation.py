@@ -47,7 +47,7 @@ def augmented(augment: Any, images: torch.Tensor, params: Parameters) -> torch.T
 
 
 def ranges(augment: Any) -> dict[str, Any]:
-    """Returns the arguments RANGES of a port's augmentation, ready for JSON; none if it has none."""
+    """Returns the arguments RANGES of a port's augmentation, ready for JSON, if it has them."""
     for part in () if _is_function(augment) else _parts(augment):
         transform = part.transform if isinstance(part, ImageDataGenerator) else part
         if isinstance(transform, KerasTransform):
