@@ -71,7 +71,7 @@ def of_training(keras: Trace, torch: Trace) -> Outcome:
     for step in keras.numbers("training/images"):
         key = f"training/images/{step}"
         if key in torch:
-            place = {"epoch": _epoch_of(keras, step), "step": step}
+            place: dict[str, Any] = {"epoch": _epoch_of(keras, step), "step": step}
             items.append(
                 compare_close(IMAGES, keras[key], torch[key], allowed=FLOAT64, scaled=True, **place)
             )
@@ -93,14 +93,14 @@ def _sums(keras: Trace, torch: Trace) -> Item:
     shorter = min(len(a), len(b))
     most = FLOAT64 * np.maximum(1.0, np.abs(a[:shorter]))
     above = np.flatnonzero(~(np.abs(a[:shorter] - b[:shorter]) <= most))
-    place: dict[str, Any] = {}
+    where: dict[str, Any] = {}
     if above.size:
         step = int(above[0]) + 1
         a, b = a[step - 1], b[step - 1]
-        place = {"epoch": _epoch_of(keras, step), "step": step}
+        where = {"epoch": _epoch_of(keras, step), "step": step}
     else:
         a, b = a[:shorter], b[:shorter]
-    return compare_close(SUMS, a, b, allowed=FLOAT64, scaled=True, **place)
+    return compare_close(SUMS, a, b, allowed=FLOAT64, scaled=True, **where)
 
 
 def _epoch_of(keras: Trace, step: int) -> int:

@@ -54,7 +54,8 @@ class FlowBatches:
             featurewise_center=arguments["featurewise_center"],
             featurewise_std_normalization=arguments["featurewise_std_normalization"],
             rescale=arguments["rescale"],
-            **{n: None if told[n] is None else _first(told[n]) for n in ("mean", "std")},
+            mean=_first(told["mean"]),
+            std=_first(told["std"]),
         )
         self._sums: list[float] = []
         self._kept: dict[int, np.ndarray] = {}
@@ -157,9 +158,9 @@ def _agree(made: np.ndarray, own: np.ndarray) -> bool:
     return bool(np.abs(made - own).max(initial=0.0) <= _SAME * max(1.0, np.abs(made).max()))
 
 
-def _first(array: np.ndarray) -> torch.Tensor:
+def _first(array: np.ndarray | None) -> torch.Tensor | None:
     """Returns a statistic of the channels (1, 1, C) for images with channels first."""
-    return torch.from_numpy(array).permute(2, 0, 1)
+    return None if array is None else torch.from_numpy(array).permute(2, 0, 1)
 
 
 def _last(images: torch.Tensor) -> np.ndarray:
