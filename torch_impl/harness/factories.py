@@ -63,7 +63,7 @@ class Port:
             KerasTransform or an ImageDataGenerator of `torch_impl.augment`, a `v2.Compose` with
             one, or a function of (images (N, C, H, W), parameters by the names of Keras's
             `get_random_transform`, (N,) each) that returns images of this shape. It gets the
-            parameters that Keras drew. None: the port is fed Keras's images. Only `parity run` uses it.
+            parameters that Keras drew. None: the port is fed Keras's images. Used by `parity run`.
         seeds: the generators from which the port has drawn its weights and the seeds of its layers;
             `Trainer.fit` takes the order of the samples from them.
     """

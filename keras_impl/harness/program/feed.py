@@ -86,6 +86,23 @@ def _rows(nest: Any, rows: Any) -> Any:
     return keras.tree.map_structure(lambda leaf: None if leaf is None else leaf[rows], nest)
 
 
+def check_validations(reference: Reference) -> None:
+    """Rejects a training that is not validated in every epoch, whose history cannot be compared.
+
+    Raises:
+        InputError: `validation_freq` leaves out an epoch.
+    """
+    frequency, epochs = reference.validation_freq, range(reference.initial_epoch, reference.epochs)
+    numbers = set(range(1, 1 + reference.epochs)) if frequency == 1 else frequency
+    is_every = not isinstance(numbers, int) and all(epoch + 1 in numbers for epoch in epochs)
+    has_validation = reference.validation_data is not None or reference.validation_split
+    if has_validation and not is_every:
+        raise InputError(
+            f"validation_freq={frequency!r} leaves out epochs; expected a validation in every "
+            "epoch, since the history of each is compared; call fit without it"
+        )
+
+
 def settings_of(reference: Reference) -> dict[str, Any]:
     """Returns the arguments of `fit` that decide how samples are fed, ready for JSON."""
     found = {name: getattr(reference, name) for name in _SETTINGS}

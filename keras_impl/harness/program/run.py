@@ -18,6 +18,7 @@ from keras_impl.harness.check import run_check
 from keras_impl.harness.check.model import get_weights
 from keras_impl.harness.factories import Reference, building
 from keras_impl.harness.program.feed import (
+    check_validations,
     fed_arrays,
     is_whole,
     settings_of,
@@ -54,6 +55,7 @@ def run_program(task: ProgramTask) -> RunResult:
     results: list[RunResult] = []
 
     def on_fit(reference: Reference) -> Any:
+        check_validations(reference)
         nests = fed_arrays(reference)
         arrays = keras.tree.flatten(nests.get("x"))
         _write_start(reference, spec.dtype, len(arrays[0]) if "x" in nests else None, probes)

@@ -137,7 +137,9 @@ class Script:
         message = " ".join(str(error).split())
         told = f"{type(error).__name__}: {message}{where}"
         if isinstance(error, ModuleNotFoundError):
-            told += f"; install {error.name}, or take the import out of what comes before `fit`"
+            told += f"; install {error.name}" + (
+                "" if self.num_fits else ", or import it after `fit`"
+            )
         elif isinstance(error, FileNotFoundError):
             told += f"; it runs in {self._folder}"
         return told

@@ -86,7 +86,10 @@ model.fit(x, y)
         ("sys.exit('no data')", "has not come to model.fit: no data; its command line was"),
         ("sys.exit()", "ended without a call of model.fit"),
         ("1 / 0", r"ZeroDivisionError: division by zero \(train.py, line 7\)"),
-        ("import matplotlob.pyplot", "No module named 'matplotlob'.*; install matplotlob, or take"),
+        (
+            "import matplotlob.pyplot",
+            "No module named 'matplotlob'.*; install matplotlob, or import it after",
+        ),
         ("open('no/x.csv')", "No such file or directory: 'no/x.csv'.*; it runs in "),
         (LOOP, "train.py trains with train_on_batch and never calls model.fit; expected model.fit"),
         (OWN_FIT, r"trains with Mine.fit, which never calls that of keras.Model; expected super"),
@@ -118,7 +121,10 @@ def test_fit_may_be_anywhere(rest, tmp_path):
     [
         ("sys.exit(0)", None),
         ("sys.exit(1)", "exit code 1"),
-        ("import matplotlob", "No module named 'matplotlob'"),
+        (
+            "import matplotlob",
+            "No module named 'matplotlob' (train.py, line 8); install matplotlob",
+        ),
     ],
 )
 def test_what_follows_a_training_does_not_undo_it(rest, told, tmp_path):
