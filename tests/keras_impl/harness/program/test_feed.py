@@ -93,7 +93,7 @@ def test_inputs_by_name_are_in_the_order_of_the_model():
 
 @pytest.mark.parametrize("given", [{"validation_freq": 2}, {"validation_freq": [1, 3]}])
 def test_a_validation_that_leaves_out_epochs_is_refused(given):
-    with pytest.raises(InputError, match="validation_freq=.* leaves out epochs; expected a valid"):
+    with pytest.raises(InputError, match=r"validation_freq=.* leaves out epochs; expected a valid"):
         check_validations(reference(validation_split=0.2, epochs=3, **given))
 
 
