@@ -100,7 +100,8 @@ def parsed(command):
 
 def check_values(name, values):
     """What the command line leaves to the library: names of scenarios, divergences, levels."""
-    own = ("migration",)  # the name of a user's program on the pages
+    # Names of a user's programs on the pages.
+    own = ("migration", "example_1", "example_2", "example_3")
     programs = [name for name in values.get("programs", ()) if name not in own]
     for scenario in (*values.get("scenarios", ()), *programs):
         if not documented.is_placeholder(scenario):

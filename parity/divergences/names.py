@@ -34,6 +34,7 @@ G12 missing-schedule  G10 schedule-per-epoch  G1 cut-one-epoch-late  G2 cooldown
 G3 improvement-threshold  G4 cut-factor  G6 watched-metric  G8 stopping-epoch
 G9 schedule-offset  G14 staircase  G15 schedule-constant  G13 other-schedule
 G16 restored-epoch
+H15 rotated-back  H16 shifted-elsewhere  H17 other-augmentation  H18 augmentation-range
 H14 dropped-batch  I1 other-metric  I2 batch-means  I3 weighted-validation
 I5 other-validation  I4 changed-midway
 """

@@ -15,6 +15,7 @@ import numpy as np
 
 from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Match
 from parity.ladder.comparers.anchors import BETWEEN_STEPS
+from parity.ladder.comparers.data import IMAGES, SUMS
 from parity.ladder.comparers.rates import RATE, SAME_RATE
 
 if TYPE_CHECKING:
@@ -179,6 +180,20 @@ def _midway(evidence: TrainingEvidence) -> Found:
         yield "I4", Match(PLACE, f"up to step {step - 1} all that was compared agrees")
 
 
+def _augmentation(evidence: TrainingEvidence) -> Found:
+    """Explains other images by the change of Keras's augmentation that gives them."""
+    explained = evidence.torch.facts.get("augment_explained")
+    if explained:
+        yield explained["id"], Match(NUMBERS, explained["told"])
+    else:
+        yield "H17", Match(PLACE)
+
+
+def _range(evidence: TrainingEvidence) -> Found:
+    item = evidence.item
+    yield "H18", Match(SETTINGS, f"{item.name} is {item.keras} in Keras, {item.torch} in the port")
+
+
 def _constant(rates: np.ndarray) -> bool:
     return bool((np.abs(rates - rates[0]) <= SAME_RATE * np.abs(rates[0])).all())
 
@@ -218,6 +233,8 @@ _RULES: tuple[tuple[Callable[[str], bool], tuple[Rule, ...]], ...] = (
     # What a port draws from another seed, or in another order, has no name of its own.
     (lambda name: name.startswith(("order of the samples", "generator of ")), ()),
     (lambda name: name == BETWEEN_STEPS, (_midway,)),
+    (lambda name: name in (IMAGES, SUMS), (_augmentation,)),
+    (lambda name: name.endswith(("_range", "_flip")), (_range,)),
     (lambda name: name == "number of steps", (_dropped_batch,)),
     (lambda name: name == RATE, (_rates,)),
     (lambda name: name == "epochs", (_stop,)),

@@ -54,15 +54,16 @@ OF_RUN = {name: row.of_run for name, row in COMPARERS.items()}
 OF_PROBE = {name: row.of_probe for name, row in COMPARERS.items()}
 # Of the whole training of a user's program, which comes beside its probes.
 OF_TRAINING = {
+    "data": data.of_training,
     "trajectory": training.trajectory,
     "schedule": training.schedule,
-    "behaviour": training.behaviour,
+    "behaviour": behaviour.of_training,
 }
 # The same, if both halves trained in float32 and the Keras half recorded states.
 OF_ANCHORED_TRAINING = {
     "trajectory": training_anchors.from_states,
     "schedule": training_anchors.decisions,
-    "behaviour": training.behaviour,
+    "behaviour": behaviour.of_training,
 }
 # Of a port that draws its own random numbers: Keras before its training, and the port's training.
 OF_SEEDS = {"data": seeded.order, "init": seeded.weights, "forward": seeded.masks}

@@ -115,6 +115,8 @@ def run_programs(
     Raises:
         ParityError: the error of the last failed directory; each has its own in `failure.json`.
     """
+    # A script runs in the folder of its program, and not in that of the command.
+    directories = [directory.absolute() for directory in directories]
     specs = [ProgramSpec.from_dict(read_json(RunFolder(d).spec)) for d in directories]
     half.configure(specs[0])
     last: BaseException | None = None

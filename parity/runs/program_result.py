@@ -60,9 +60,20 @@ def _left_out(keras: Trace, torch: Trace) -> Iterator[dict[str, str]]:
     """Yields {"what", "why"} of what of a training is not compared."""
     for name, why in (torch.facts.get("metrics_left_out") or {}).items():
         yield {"what": f"the metric {name}", "why": f"it is not known here ({why})"}
+    for name, why in (keras.facts.get("written_flows") or {}).items():
+        told = f"the images of {name} were written down, and not augmented again, since {why}"
+        yield {"what": f"the augmentation of {name}", "why": told}
+    if "training/image_sums" in keras and "training/image_sums" not in torch:
+        why = "Port(augment=...) is missing; the port was fed the images of Keras's generator"
+        yield {"what": "an augmentation of the port", "why": why}
     if (number := keras.facts.get("num_fits", 1)) > 1:
-        why = f"the script calls `fit` {number} times, and the first call is compared"
+        why = (
+            f"the script calls `fit` {number} times, and the first call is compared; one call with "
+            "more epochs would be compared whole"
+        )
         yield {"what": "later trainings of the script", "why": why}
+    if (error := keras.facts.get("broke_off")) is not None:
+        yield {"what": "what the script does after `fit`", "why": f"it broke off ({error})"}
 
 
 def with_training(
@@ -81,7 +92,9 @@ def with_training(
     """
     trained = dict(drawn or {})
     comparers = OF_ANCHORED_TRAINING if "anchors" in keras.facts else OF_TRAINING
-    trained |= {name: compare_level(name, comparers, keras, torch) for name in comparers}
+    for name in comparers:
+        level = compare_level(name, comparers, keras, torch)
+        trained[name] = _joined(trained[name], level) if name in trained else level
     if "anchors" in keras.facts:
         result = replace(
             result,
@@ -118,10 +131,10 @@ def _first_step(level: Level) -> float:
 
 def _joined(probe: Level, whole: Level) -> Level:
     """Returns one level of what the probes and the whole training found."""
+    if whole.status == SKIPPED and not whole.applies:
+        return probe
     if probe.status == SKIPPED and not probe.items:
         return replace(whole, not_compared=probe.not_compared)
-    if whole.status == SKIPPED and not whole.items:
-        return probe
     status = FAIL if FAIL in (probe.status, whole.status) else probe.status
     source = f"{probe.tolerance_source}; whole training: {whole.tolerance_source}"
     return replace(

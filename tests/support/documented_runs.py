@@ -66,6 +66,9 @@ NOT_RUN = {
         "half a minute; tests/parity/cli/test_cli_run.py runs a program of a table"
     ),
     "parity run migration ...": "likewise",
+    "parity run example_1 example_2 example_3": (
+        "half an hour; examples/article/test_article.py trains one epoch of each"
+    ),
     "parity check migration": "likewise",
     "parity run --keras app.keras_model:build --torch app.torch_model:build": "likewise",
     "python benchmarks/accuracy/programs.py ...": "ten minutes",

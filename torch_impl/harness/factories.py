@@ -60,6 +60,11 @@ class Port:
             returns the numbers of the epoch by Keras's names, such as {"loss": 0.3}. It makes the
             steps, and steps a scheduler with the interval "step". None: the loop of Trainer.
         evaluate: its own loop over the validation, called and answered likewise.
+        augment: what the port does with the images of a flow of ImageDataGenerator in training: a
+            KerasTransform or an ImageDataGenerator of `torch_impl.augment`, a `v2.Compose` with
+            one, or a function of (images (N, C, H, W), parameters by the names of Keras's
+            `get_random_transform`, (N,) each) that returns images of this shape. It gets the
+            parameters that Keras drew. None: the port is fed Keras's images. Used by `parity run`.
         seeds: the generators from which the port has drawn its weights and the seeds of its layers;
             `Trainer.fit` takes the order of the samples from them.
     """
@@ -83,6 +88,7 @@ class Port:
     weighted_metrics: Sequence[Any] = ()
     train_epoch: Callable[[Iterable[Any]], Mapping[str, float]] | None = None
     evaluate: Callable[[Iterable[Any]], Mapping[str, float]] | None = None
+    augment: Any = None
     seeds: KerasSeeds | None = None
 
     def __post_init__(self) -> None:

@@ -67,7 +67,8 @@ class Anchors(keras.callbacks.Callback):
         self._plan: AnchorPlan | None = None
         self._steps: set[int] = {0, 1}  # until there is a plan
         self._open: list[Anchor] = []  # whose steps are being made
-        self._rates: list[float] = []
+        self._rates: list[float] = []  # of the steps that were begun
+        self._num_made = 0
         self._left_behind: list[tf.Tensor] = []
         self._changed: list[int] = []
         self._written: list[int] = []
@@ -78,6 +79,7 @@ class Anchors(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Notes the first step of an epoch; plans the others where their number was not known."""
+        self._forget_unmade()
         number = len(self._rates)
         self._begins.append(number)
         if number and self._plan is None and len(self._begins) == 2:
@@ -96,9 +98,15 @@ class Anchors(keras.callbacks.Callback):
             self._wish({step})
             self._open.append(_state_of(model, step))
 
+    def _forget_unmade(self) -> None:
+        """Forgets a step that was begun and not made: Keras begins one behind the last batch."""
+        del self._rates[self._num_made :], self._changed[self._num_made :]
+        self._open = [anchor for anchor in self._open if anchor.step < self._num_made]
+
     def _after_step(self) -> None:
         """Records how far a step from an anchor has moved the weights; plans after the first."""
         step = len(self._rates) - 1
+        self._num_made = step + 1
         for anchor in self._open:
             if anchor.step == step:
                 by = moved(anchor.weights, get_weights(self.model))
@@ -112,6 +120,7 @@ class Anchors(keras.callbacks.Callback):
 
     def on_train_end(self, logs: Any = None) -> None:
         """Writes the last anchors, and the plan if that could not be known before."""
+        self._forget_unmade()
         self._close(len(self._rates))
         if self._plan is None:
             first = [step for step in self._begins if step in self._written]

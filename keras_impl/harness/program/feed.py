@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from keras_impl.harness import versions
 from keras_impl.harness.factories import Reference
+from keras_impl.harness.program.flow import is_flow, why_written
 from parity.errors import InputError
 
 _SETTINGS = (
@@ -25,8 +26,9 @@ def fed_arrays(reference: Reference) -> dict[str, Any]:
 
     `x`, `y` and `weight` are those of training, in the order of the first epoch; `val` are (x, y)
     or (x, y, weight), and `order` is that of the first epoch, as numbers of the samples. Where
-    `fit` gets no arrays, `train_batches` or `val_batches` stand in their place, empty: they are
-    known only when they have been fed.
+    `fit` gets no arrays, `train_flow`, `train_batches`, `val_flow` or `val_batches` stand in their
+    place, empty: they are known only when they have been fed. Of a flow, the draws are noted;
+    batches are written down.
     """
     given = (in_order(reference, reference.x), reference.y, reference.sample_weight)
     is_plain = reference.shuffle in (True, False)
@@ -42,13 +44,28 @@ def fed_arrays(reference: Reference) -> dict[str, Any]:
         found |= dict(zip(("x", "y", "weight"), _rows(whole, order), strict=True))
         found["order"] = np.arange(number)[order]
     else:
-        found["train_batches"] = ()
+        found["train_flow" if _is_noted(reference.x) else "train_batches"] = ()
     if validation is not None and versions.are_arrays(validation):
         x, *others = validation
         found["val"] = _arrays((in_order(reference, x), *others))
     elif validation is not None:
-        found["val_batches"] = ()
+        is_noted = _is_noted(validation, reference.validation_steps)
+        found["val_flow" if is_noted else "val_batches"] = ()
     return found
+
+
+def _is_noted(given: Any, steps: int | None = None) -> bool:
+    return is_flow(given) and why_written(given, steps) is None
+
+
+def written_flows(reference: Reference) -> dict[str, str]:
+    """Returns why flows of images are written down, and not noted: what for -> why."""
+    given = {
+        "training": (reference.x, None),
+        "validation": (reference.validation_data, reference.validation_steps),
+    }
+    reasons = {n: why_written(*each) for n, each in given.items() if is_flow(each[0])}
+    return {name: why for name, why in reasons.items() if why is not None}
 
 
 def in_order(reference: Reference, x: Any) -> Any:
@@ -60,7 +77,7 @@ def in_order(reference: Reference, x: Any) -> Any:
 
 def is_whole(fed: Mapping[str, Any]) -> bool:
     """Whether all that is fed is known before the training."""
-    return "train_batches" not in fed and "val_batches" not in fed
+    return not any(name.endswith(("_batches", "_flow")) for name in fed)
 
 
 def _arrays(given: Any) -> Any:
@@ -69,6 +86,23 @@ def _arrays(given: Any) -> Any:
 
 def _rows(nest: Any, rows: Any) -> Any:
     return keras.tree.map_structure(lambda leaf: None if leaf is None else leaf[rows], nest)
+
+
+def check_validations(reference: Reference) -> None:
+    """Rejects a training that is not validated in every epoch, whose history cannot be compared.
+
+    Raises:
+        InputError: `validation_freq` leaves out an epoch.
+    """
+    frequency, epochs = reference.validation_freq, range(reference.initial_epoch, reference.epochs)
+    numbers = set(range(1, 1 + reference.epochs)) if frequency == 1 else frequency
+    is_every = not isinstance(numbers, int) and all(epoch + 1 in numbers for epoch in epochs)
+    has_validation = reference.validation_data is not None or reference.validation_split
+    if has_validation and not is_every:
+        raise InputError(
+            f"validation_freq={frequency!r} leaves out epochs; expected a validation in every "
+            "epoch, since the history of each is compared; call fit without it"
+        )
 
 
 def settings_of(reference: Reference) -> dict[str, Any]:

@@ -18,7 +18,14 @@ from keras_impl.harness.check import run_check
 from keras_impl.harness.check.model import get_weights
 from keras_impl.harness.factories import Reference, building, call_factory
 from keras_impl.harness.program.anchors import Anchors
-from keras_impl.harness.program.feed import fed_arrays, is_whole, settings_of
+from keras_impl.harness.program.feed import (
+    check_validations,
+    fed_arrays,
+    is_whole,
+    settings_of,
+    written_flows,
+)
+from keras_impl.harness.program.feeding import Feeding
 from keras_impl.harness.program.source import Source
 from keras_impl.harness.program.training import train
 from parity.errors import InputError
@@ -51,6 +58,7 @@ def run_program(task: ProgramTask) -> RunResult:
     validation: dict[str, Any] = {}
 
     def on_fit(reference: Reference) -> Any:
+        check_validations(reference)
         nests = fed_arrays(reference)
         arrays = keras.tree.flatten(nests.get("x"))
         _write_start(reference, spec.dtype, len(arrays[0]) if "x" in nests else None, probes)
@@ -62,13 +70,20 @@ def run_program(task: ProgramTask) -> RunResult:
             task.probed()
         if spec.dtype == "float32":
             found.append(Anchors(reference, training, task.anchors()))
-        fitted, result, batches = train(spec, reference, nests, training, task.report, *found)
+        feeding = Feeding(reference, nests)
+        with feeding.watched():
+            fitted, result, batches = train(
+                spec, feeding.reference, nests, training, task.report, *found
+            )
         results.append(result)
+        feeding.write(training)
+        training.facts["written_flows"] = written_flows(reference)
         if not is_written:
             kept = {name: part.kept(spec.max_feed) for name, part in batches.items()}
-            ends = {"epoch_ends": training.facts["epoch_ends"]}
-            write_feed(task.folder.feed, {**nests, **kept}, ends)
-            nests |= kept
+            settings = {"epoch_ends": training.facts["epoch_ends"], **feeding.settings()}
+            write_feed(task.folder.feed, {**nests, **kept, **feeding.nests()}, settings)
+            if "val_batches" in kept:  # of all validations
+                nests["val_batches"] = kept["val_batches"][: settings["val_ends"][0]]
             task.probed()
         validation.update({n: nests[n] for n in ("val", "val_batches") if n in nests})
         return fitted
@@ -79,6 +94,7 @@ def run_program(task: ProgramTask) -> RunResult:
     training.facts["num_train"] = probes.facts["fit"]["num_samples"]
     training.facts["num_val"] = _number(validation)
     training.facts["num_fits"] = source.num_fits
+    training.facts["broke_off"] = source.broke_off
     training.facts["fit"] = probes.facts["fit"]
     return results[0]
 

@@ -1,16 +1,18 @@
 """A training script as the reference: it runs as it stands, until it calls `fit`.
 
-    with_fit(path, arguments, on_fit)
-
-The script is `__main__`, with its own command line. Its first call of `fit` becomes a Reference,
-and returns what `on_fit` returns; later calls are Keras's own.
+The script is `__main__`, with its own command line, in the folder of the program. Its first call of
+`fit` becomes a Reference, and returns what `on_fit` returns; later calls are Keras's own.
 """
 
 from __future__ import annotations
 
+import functools
 import inspect
+import os
 import runpy
+import shlex
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +21,9 @@ from typing import Any
 import keras
 
 from keras_impl.harness.factories import Reference
-from parity.errors import InputError
+from keras_impl.harness.program.alike import Alike
+from keras_impl.harness.program.script_seeds import seeded
+from parity.errors import InputError, ParityError
 from parity.programs.check_spec import CheckSpec
 from parity.programs.factories import load_factory
 
@@ -36,13 +40,28 @@ class Script:
     Args:
         path: of the file.
         arguments: its command line, without its name.
-        seed: what `keras.utils.set_random_seed` gets in the place of the script's own integer;
+        seed: what every call of the script that sets a seed gets in the place of its own integer;
             None: that integer.
+        folder: in which it runs; None: that of the file.
+
+    Attributes:
+        num_fits: calls of `fit` in the last run.
+        broke_off: the error with which the last run ended after its first call of `fit`, or None.
     """
 
-    def __init__(self, path: Path, arguments: Sequence[str] = (), seed: int | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        arguments: Sequence[str] = (),
+        seed: int | None = None,
+        folder: Path | None = None,
+    ) -> None:
         self._path, self._arguments, self._seed = path, list(arguments), seed
-        self.num_fits = 0  # calls of `fit` in the last run
+        self._folder = path.parent if folder is None else folder
+        self._alike = Alike(path.name)
+        self._loop: str | None = None  # how the script trains without calling `fit`
+        self.num_fits = 0
+        self.broke_off: str | None = None
 
     def reference(self) -> Reference:
         """Runs the script up to its first call of `fit`, and returns what that call would train.
@@ -69,67 +88,141 @@ class Script:
             on_fit: called with what the first call of `fit` would train; returns its History.
 
         Raises:
-            InputError: the script ends without a call of `fit`.
+            InputError: the script ends, or breaks off, without a call of `fit`; or its model is
+                another one than in an earlier run from the same seed.
         """
-        self.num_fits = 0
-        with self._as_main(), self._taken(on_fit), self._seeded():
+        self.num_fits, self.broke_off, self._loop = 0, None, None
+        self._alike.begin()
+        failed: list[BaseException] = []
+
+        def taken(reference: Reference) -> Any:
+            try:
+                self._alike.check(reference.model)
+                return on_fit(reference)
+            except Exception as error:  # the script may catch it, and must not hide it
+                failed.append(error)
+                raise
+
+        with self._as_main(), self._taken(taken), seeded(self._seed):
             try:
                 runpy.run_path(str(self._path), run_name="__main__")
             except SystemExit as error:
                 if error.code not in (None, 0):
-                    raise InputError(
-                        f"{self._path.name} ended with exit code {error.code}; run it by itself"
-                    ) from error
+                    is_number = isinstance(error.code, int)
+                    self._end(f"exit code {error.code}" if is_number else str(error.code), error)
+            except Exception as error:
+                if not failed:
+                    self._end(self._told(error), error)
+        if failed:
+            raise failed[0]
         if not self.num_fits:
-            raise InputError(
-                f"{self._path.name} ended without a call of model.fit; expected a script that "
-                "trains a compiled model with it"
+            raise InputError(self._without_fit())
+
+    def _end(self, how: str, error: BaseException) -> None:
+        """Keeps how a script broke off after `fit`; without a call of `fit` it is an error."""
+        if not isinstance(error, SystemExit | ParityError):
+            traceback.print_exception(error)  # for the log
+        if not self.num_fits:
+            if isinstance(error, SystemExit):
+                line = shlex.join(self._arguments)
+                how += f"; its command line was '{line}' (arguments of the program)"
+            raise InputError(f"{self._path.name} has not come to model.fit: {how}") from error
+        self.broke_off = how
+
+    def _told(self, error: Exception) -> str:
+        """Returns an error of the script in one line, with what may help."""
+        frames = traceback.extract_tb(error.__traceback__)
+        own = [f for f in frames if Path(f.filename).resolve().is_relative_to(self._path.parent)]
+        where = f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
+        message = " ".join(str(error).split())
+        told = f"{type(error).__name__}: {message}{where}"
+        if isinstance(error, ModuleNotFoundError):
+            told += f"; install {error.name}" + (
+                "" if self.num_fits else ", or import it after `fit`"
             )
+        elif isinstance(error, FileNotFoundError):
+            told += f"; it runs in {self._folder}"
+        return told
+
+    def _without_fit(self) -> str:
+        """Returns why there is nothing to compare in a script that has ended."""
+        name = self._path.name
+        if self._loop is not None:
+            return f"{name} trains with {self._loop}"
+        return (
+            f"{name} ended without a call of model.fit; expected a script that trains a compiled "
+            "model with it (a loop of its own over gradients cannot be compared)"
+        )
 
     @contextmanager
     def _as_main(self) -> Iterator[None]:
-        """Gives the script its command line, and its folder as the first place for imports."""
-        before = sys.argv, list(sys.path)
+        """Gives the script its command line, its folders, and modules that are imported anew."""
+        before = sys.argv, list(sys.path), Path.cwd()
+        modules = set(sys.modules)
         sys.argv = [str(self._path), *self._arguments]
         sys.path.insert(0, str(self._path.parent))
+        os.environ.setdefault("MPLBACKEND", "Agg")  # a window would wait for somebody to close it
+        os.chdir(self._folder)
         try:
             yield
         finally:
-            sys.argv, sys.path[:] = before
+            sys.argv, sys.path[:] = before[:2]
+            os.chdir(before[2])
+            # What a module draws while it is imported, it has to draw in the next run too.
+            for module in set(sys.modules) - modules:
+                if self._is_own(sys.modules[module]):
+                    del sys.modules[module]
+
+    def _is_own(self, module: Any) -> bool:
+        """Whether a module lies beside the script, or below."""
+        file = getattr(module, "__file__", None)
+        if not file or "site-packages" in Path(file).parts:
+            return False
+        return Path(file).resolve().is_relative_to(self._path.parent)
 
     @contextmanager
     def _taken(self, on_fit: OnFit) -> Iterator[None]:
-        """Passes the first call of `fit` to a function."""
+        """Passes the first call of `fit` to a function; notes what trains in another way."""
         owner: Any = next(kind for kind in keras.Model.__mro__ if "fit" in vars(kind))
-        own = owner.fit
+        builder: Any = next(kind for kind in keras.Model.__mro__ if "compile" in vars(kind))
+        own, own_batch, own_compile = owner.fit, owner.train_on_batch, builder.compile
 
         def fit(model: Any, *arguments: Any, **keywords: Any) -> Any:
+            given = inspect.signature(own).bind(model, *arguments, **keywords).arguments
             self.num_fits += 1
             if self.num_fits > 1:
                 return own(model, *arguments, **keywords)
-            given = inspect.signature(own).bind(model, *arguments, **keywords).arguments
             known = {n: v for n, v in given.items() if n not in ("self", "verbose")}
             callbacks = keras.tree.flatten(known.pop("callbacks", None) or [])
-            return on_fit(Reference(model, callbacks, **known))
+            owner.fit = own  # the training is no call of the script
+            try:
+                return on_fit(Reference(model, callbacks, **known))
+            finally:
+                owner.fit = fit
 
-        owner.fit = fit
+        def train_on_batch(model: Any, *arguments: Any, **keywords: Any) -> Any:
+            self._loop = (
+                "train_on_batch and never calls model.fit; expected model.fit: yield the batches "
+                "of the loop from a generator, and call model.fit(batches(), steps_per_epoch=..., "
+                "epochs=...)"
+            )
+            return own_batch(model, *arguments, **keywords)
+
+        @functools.wraps(own_compile)
+        def compile_(model: Any, *arguments: Any, **keywords: Any) -> Any:
+            kind = next(each for each in type(model).__mro__ if "fit" in vars(each))
+            if kind is not owner:
+                self._loop = (
+                    f"{kind.__name__}.fit, which never calls that of keras.Model; expected "
+                    "super().fit(...) in it, and what is special in train_step"
+                )
+            return own_compile(model, *arguments, **keywords)
+
+        owner.fit, owner.train_on_batch, builder.compile = fit, train_on_batch, compile_
         try:
             yield
         finally:
-            owner.fit = own
-
-    @contextmanager
-    def _seeded(self) -> Iterator[None]:
-        """Replaces the seed that the script sets, if another one was asked for."""
-        own = keras.utils.set_random_seed
-        if self._seed is None:
-            yield
-            return
-        keras.utils.set_random_seed = lambda seed: own(self._seed)
-        try:
-            yield
-        finally:
-            keras.utils.set_random_seed = own
+            owner.fit, owner.train_on_batch, builder.compile = own, own_batch, own_compile
 
 
 def factory_of(spec: CheckSpec) -> Callable[[], Any]:
@@ -143,5 +236,6 @@ def factory_of(spec: CheckSpec) -> Callable[[], Any]:
     """
     assert spec.keras is not None
     if spec.is_script:
-        return Script((Path(spec.folder) / spec.keras).resolve(), spec.arguments).reference
+        folder = Path(spec.folder).resolve()
+        return Script((folder / spec.keras).resolve(), spec.arguments, folder=folder).reference
     return load_factory("--keras", spec.keras, spec.folder)

@@ -33,8 +33,9 @@ class Source:
         self._spec = spec
         self._script: Script | None = None
         if spec.is_script:
-            path = (Path(spec.folder) / spec.keras).resolve()
-            self._script = Script(path, spec.arguments, spec.seed if spec.sets_seed else None)
+            folder = Path(spec.folder).resolve()
+            seed = spec.seed if spec.sets_seed else None
+            self._script = Script((folder / spec.keras).resolve(), spec.arguments, seed, folder)
         else:
             self._factory = load_factory("keras", spec.keras, spec.folder)
             self._data = program_data(spec)
@@ -66,6 +67,11 @@ class Source:
     def num_fits(self) -> int:
         """How often the script called `fit`; 1 for a factory."""
         return 1 if self._script is None else self._script.num_fits
+
+    @property
+    def broke_off(self) -> str | None:
+        """The error with which the script ended after its first call of `fit`, or None."""
+        return None if self._script is None else self._script.broke_off
 
     def _with_settings(self, reference: Reference) -> Reference:
         """Fills in the data and the settings of the program."""

@@ -57,7 +57,8 @@ def train(
         arguments["callbacks"] = [anchors.first, *arguments["callbacks"], anchors]
     started = time.perf_counter()
     with building(spec.dtype), versions.top_k_in_float32():
-        fitted = model.fit(**arguments, verbose=0)
+        # Not `model.fit`: a class of the user's own has called this one, and changed the arguments.
+        fitted = keras.Model.fit(model, **arguments, verbose=0)
     wall_s = time.perf_counter() - started
     recorder.on_end()
     # Of generators: callbacks of the user may have changed what they return.

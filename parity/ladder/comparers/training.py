@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from parity.behaviour.rules import judge
 from parity.ladder.compare import absolute_difference, compare_close, compare_exact
-from parity.ladder.comparers.behaviour import same_verdict
 from parity.ladder.comparers.rates import RATE, SAME_RATE, allowed_rates, compare_rates
 from parity.ladder.outcome import Outcome, judged, skipped
 from parity.ladder.tolerance import FLOAT64, NOISE_FACTOR, WHOLE_RUN
@@ -167,12 +165,6 @@ def _final(keras: Trace, torch: Trace) -> Iterator[Item]:
             scaled=True,
             step=step,
         )
-
-
-def behaviour(keras: Trace, torch: Trace) -> Outcome:
-    """Compares the verdicts on the fit; with anchors, numbers near a limit may differ by chance."""
-    sizes = keras.facts if "anchors" in keras.facts else None
-    return same_verdict(judge(keras.history), judge(torch.history), sizes)
 
 
 def _epoch(ends: list[int], step: int) -> int:

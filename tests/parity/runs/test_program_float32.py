@@ -77,7 +77,8 @@ def test_what_cannot_be_repeated_is_open_and_no_fault(port, reference, tmp_path)
     assert "do" in result.incomplete[0]
 
 
-@pytest.mark.filterwarnings("ignore:`shuffle=True`", "ignore:Your input ran out of data")
+@pytest.mark.filterwarnings("ignore:`shuffle=True`")
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")
 def test_a_stream_of_unknown_length_is_compared_with_a_stock_optimizer(tmp_path):
     spec = spec_of("keras_side.py:stream", "torch_side.py:stock_momentum", dtype="float32")
     result = result_of(spec, tmp_path / "run")

@@ -11,18 +11,20 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from parity.traces.folder import RunFolder
-from parity.traces.trace import CheckWriter, RunResult, TraceWriter
+from parity.traces.trace import CheckWriter, RunResult, TraceWriter, Weights
 from torch_impl.harness.check import run_check
 from torch_impl.harness.check.loss import loss_of, takes_columns
 from torch_impl.harness.factories import factory_of
 from torch_impl.harness.port.port_under_test import PortUnderTest
+from torch_impl.harness.program.flow_batches import FlowBatches, with_flows
 from torch_impl.harness.program.rules import write_rules
 from torch_impl.harness.program.spread import left_open, moved, spread_of
-from torch_impl.harness.program.training import complete, train
+from torch_impl.harness.program.training import Report, complete, train
 from torch_impl.harness.saved import save_state
 
 if TYPE_CHECKING:
     from parity.runs.program_child import ProgramTask
+    from parity.traces.anchor_folder import AnchorFolder
 
 
 def run_program(task: ProgramTask) -> RunResult:
@@ -51,10 +53,24 @@ def run_program(task: ProgramTask) -> RunResult:
         port.has_columns = takes_columns(port, loss_of(port, form))
         return port
 
+    def trained(
+        port: PortUnderTest,
+        weights: Weights | None,
+        writer: TraceWriter,
+        report: Report,
+        folder: AnchorFolder | None = None,
+    ) -> RunResult:
+        nests, settings = fed
+        given = with_flows(nests, settings, port.built.augment)
+        found = train(port, form, weights, (given, settings), writer, report, folder)
+        if isinstance(batches := given.get("train_batches"), FlowBatches):
+            batches.write(writer)
+        return found
+
     port = fresh()
     is_seeded = port.built.seeds is not None
     begins = None if is_seeded else start
-    result = train(port, form, begins, fed, task.training, task.report, folder)
+    result = trained(port, begins, task.training, task.report, folder)
     if task.saves_weights:
         _save_weights(task, port)
     task.training.facts["mode"] = "seeded" if is_seeded else "replayed"
@@ -67,7 +83,7 @@ def run_program(task: ProgramTask) -> RunResult:
         start = {n: drawn[f"seeded/init/{n}"] for n in start if f"seeded/init/{n}" in drawn}
     if size := left_open(keras, task.probes):
         other = CheckWriter()
-        train(fresh(), form, moved(start, size), fed, other, lambda step, total, loss: None)
+        trained(fresh(), moved(start, size), other, lambda step, total, loss: None)
         task.training.facts["spread"] = spread_of(task.training, other)
     return result
 

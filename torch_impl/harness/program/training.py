@@ -19,6 +19,7 @@ from torch_impl import losses, metrics
 from torch_impl.harness.factories import Port
 from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.harness.program.anchors import Anchors
+from torch_impl.harness.program.flow_batches import FlowBatches
 from torch_impl.harness.program.masks import Masks
 from torch_impl.harness.program.seeded import write_draws
 from torch_impl.harness.program.stepper import ReplayedStepper
@@ -68,7 +69,7 @@ def train(
     recorder = TrainingRecorder(writer, port.weights)
     anchors = None
     if folder is not None:
-        anchors = Anchors(port, built, form, masks, folder, fed[0], writer)
+        anchors = Anchors(port, built, form, masks, folder, _first_validation(*fed), writer)
         stepper.watch(anchors)
     watching = _Recording(recorder, stepper, report, anchors)
     started = time.perf_counter()
@@ -82,6 +83,14 @@ def train(
         anchors.finish()
     writer.facts["has_own_loop"] = built.train_epoch is not None
     return RunResult(history.history, {}, wall_s)
+
+
+def _first_validation(nests: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what was fed, with the batches of one validation alone."""
+    found = dict(nests)
+    if "val_batches" in nests:
+        found["val_batches"] = list(nests["val_batches"][: settings["val_ends"][0]])
+    return found
 
 
 def _begin(port: PortUnderTest, weights: Weights) -> None:
@@ -160,6 +169,8 @@ def _arguments(
         ends = settings["epoch_ends"]
         found["x"] = _Epochs(nests["train_batches"], ends)
         found["epochs"] = min(fit["epochs"], fit["initial_epoch"] + len(ends))
+        if isinstance(nests["train_batches"], FlowBatches):  # others have their weights
+            found["class_weight"] = built.class_weight
     else:
         names = {"x": "x", "y": "y", "weight": "sample_weight"}
         found |= {name: nests[key] for key, name in names.items()}
@@ -169,8 +180,7 @@ def _arguments(
             found["shuffle"] = True
         found |= {"class_weight": built.class_weight, "steps_per_epoch": fit["steps_per_epoch"]}
     if "val_batches" in nests:
-        number = fit["validation_steps"] or len(nests["val_batches"])
-        found["validation_data"] = nests["val_batches"][:number]
+        found["validation_data"] = _Epochs(nests["val_batches"], settings["val_ends"])
     elif "val" in nests:
         found["validation_data"] = nests["val"]
     return found
@@ -179,7 +189,7 @@ def _arguments(
 class _Epochs:
     """Batches that Keras was fed; each pass gives those of the next epoch."""
 
-    def __init__(self, batches: Sequence[Any], ends: Sequence[int]) -> None:
+    def __init__(self, batches: Sequence[Any] | FlowBatches, ends: Sequence[int]) -> None:
         self._batches = batches
         self._parts = iter(zip([0, *ends], ends, strict=False))
 

@@ -5,7 +5,14 @@ import numpy as np
 import pytest
 
 from keras_impl.harness.factories import Reference
-from keras_impl.harness.program.feed import Written, fed_arrays, is_whole, order_of, settings_of
+from keras_impl.harness.program.feed import (
+    Written,
+    check_validations,
+    fed_arrays,
+    is_whole,
+    order_of,
+    settings_of,
+)
 from parity.errors import InputError
 from torch_impl import KerasSeeds
 
@@ -82,3 +89,22 @@ def test_inputs_by_name_are_in_the_order_of_the_model():
     for x in (found["x"], found["val"][0]):
         assert np.array_equal(x[0], X + 1)
         assert np.array_equal(x[1], X)
+
+
+@pytest.mark.parametrize("given", [{"validation_freq": 2}, {"validation_freq": [1, 3]}])
+def test_a_validation_that_leaves_out_epochs_is_refused(given):
+    with pytest.raises(InputError, match=r"validation_freq=.* leaves out epochs; expected a valid"):
+        check_validations(reference(validation_split=0.2, epochs=3, **given))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"validation_split": 0.2},
+        {"validation_freq": 2},  # there is nothing to validate on
+        {"validation_freq": [1, 2, 3], "validation_split": 0.2},
+        {"validation_freq": [3], "validation_split": 0.2, "initial_epoch": 2},
+    ],
+)
+def test_a_validation_in_every_epoch_is_not(given):
+    check_validations(reference(epochs=3, **given))

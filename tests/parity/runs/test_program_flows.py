@@ -1,0 +1,126 @@
+"""Programs on flows of ImageDataGenerator: made again from what was drawn, and compared."""
+
+import json
+
+import pytest
+from programs_here import FOLDER, result_of, spec_of, trained
+
+import keras_impl
+from parity.errors import InputError, RunError
+from parity.traces.folder import RunFolder
+from parity.traces.trace import Trace
+
+pytestmark = pytest.mark.filterwarnings("ignore:Your input ran out of data")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _user_files():
+    """The files of the program import each other."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(FOLDER))
+        yield
+
+
+def spec(keras="build", torch="build", **settings):
+    return spec_of(f"flow_keras.py:{keras}", f"flow_torch.py:{torch}", **settings)
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory):
+    run = tmp_path_factory.mktemp("reference")
+    trained(keras_impl, spec(), run)
+    return run
+
+
+def compared_with(reference, port, tmp_path):
+    return result_of(spec(torch=port), tmp_path / "run", reference)
+
+
+def assert_same_training(result):
+    assert [level.id for level in result.levels if level.status != "pass"] == []
+    assert result.verdict == "pass"
+    for key, column in result.history["keras"].items():
+        assert result.history["torch"][key] == pytest.approx(column, abs=1e-13), key
+
+
+def left_out(result):
+    return {each["what"]: each["why"] for each in result.not_compared}
+
+
+@pytest.mark.parametrize("port", ["build", "composed"])
+def test_a_port_with_keras_augmentation_is_the_same_training(port, reference, tmp_path):
+    result = compared_with(reference, port, tmp_path)
+    assert_same_training(result)
+    data = next(level for level in result.levels if level.id == "data")
+    named = {item.name: item for item in data.items}
+    assert named["augmented images"].worst == 0
+    assert named["sum of the augmented images of a step"].num_compared == 21  # steps
+    assert named["rotation_range"].agrees
+    assert "an augmentation of the port" not in left_out(result)
+
+
+def test_a_port_without_one_is_fed_the_same_images_and_told(reference, tmp_path):
+    result = compared_with(reference, "fed", tmp_path)
+    assert_same_training(result)
+    assert "Port(augment=...) is missing" in left_out(result)["an augmentation of the port"]
+
+
+# What differs: the cause, and what is told of it.
+FAULTS = {
+    "rotated_back": ("H15", "theta of the other sign gives the port's images"),
+    "exchanged_shifts": ("H16", "tx and ty exchanged give the port's images"),
+    "other_edge": ("H17", "fill_mode='reflect' gives the port's images"),
+    "other_range": ("H18", "rotation_range is 20.0 in Keras, 25.0 in the port"),
+    "blurred": ("H17", ""),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_another_augmentation_is_named(fault, reference, tmp_path):
+    result = compared_with(reference, fault, tmp_path)
+    assert result.verdict == "fail"
+    assert result.first.level == "data"
+    cause = result.first.causes[0]
+    assert (cause["id"], cause["detail"]) == FAULTS[fault]
+    if fault != "other_range":
+        assert (result.first.item.epoch, result.first.item.step) == (0, 1)
+
+
+def test_a_transform_that_draws_by_itself_is_refused(reference, tmp_path):
+    with pytest.raises(InputError, match="has RandomRotation, which draws by itself"):
+        compared_with(reference, "drawing", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("keras", "port"),
+    [
+        ("standardised", "standardised"),
+        ("standardised", "fed"),
+        ("weighted", "weighted"),
+        ("in_parts", "build"),
+        ("validated_on_a_flow", "build"),
+    ],
+)
+def test_what_else_generators_and_flows_do_is_made_again(keras, port, tmp_path):
+    assert_same_training(result_of(spec(keras, port), tmp_path / "run"))
+
+
+def test_what_cannot_be_made_again_is_written_down_and_told(tmp_path):
+    result = result_of(spec("preprocessed", "fed"), tmp_path / "run")
+    assert_same_training(result)
+    why = left_out(result)["the augmentation of training"]
+    assert why.endswith("since its generator has a preprocessing_function")
+
+
+def test_images_that_change_while_they_are_fed_are_no_fault_of_the_port(tmp_path):
+    with pytest.raises(RunError, match=r"batch \d+ of the flow cannot be made again from"):
+        result_of(spec("changing", "fed"), tmp_path / "run")
+
+
+def test_nothing_large_is_written(reference):
+    folder = RunFolder(reference).half("keras")
+    images = 3 * 50 * 10 * 10 * 8  # epochs, samples, pixels, bytes
+    told = folder.feed.stat().st_size
+    assert told < images / 2  # the arrays in float32, and 60 bytes for each image of an epoch
+    fit = Trace(folder.training.path).facts
+    assert json.dumps(fit["augment"])
