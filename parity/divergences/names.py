@@ -34,7 +34,7 @@ G12 missing-schedule  G10 schedule-per-epoch  G1 cut-one-epoch-late  G2 cooldown
 G3 improvement-threshold  G4 cut-factor  G6 watched-metric  G8 stopping-epoch
 G9 schedule-offset  G14 staircase  G15 schedule-constant  G13 other-schedule
 G16 restored-epoch
-H14 dropped-batch  I1 other-metric  I2 batch-means  I3 weighted-validation
+H14 dropped-batch  I6 metric-name  I1 other-metric  I2 batch-means  I3 weighted-validation
 I5 other-validation  I4 changed-midway
 """
 SLUGS: dict[str, str] = dict(zip(_TABLE.split()[::2], _TABLE.split()[1::2], strict=True))

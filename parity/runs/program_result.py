@@ -9,9 +9,10 @@ from parity.behaviour.rules import judge
 from parity.divergences import REGISTRY
 from parity.divergences.causes import name_causes, told_cause
 from parity.divergences.whole_training import TrainingEvidence, of_training
+from parity.ladder.comparers.metrics import metric_of
 from parity.ladder.engine import compare_level, compare_levels
 from parity.ladder.incomplete import incomplete_of, not_compared_of
-from parity.ladder.items import FAIL, PASS, SKIPPED, Level
+from parity.ladder.items import FAIL, PASS, SKIPPED, Item, Level
 from parity.ladder.result import Found, Result
 from parity.ladder.table import OF_PROBE, OF_TRAINING
 from parity.programs.halves import HALVES
@@ -77,28 +78,29 @@ def with_training(result: Result, keras: Trace, torch: Trace) -> Result:
         _joined(level, trained[level.id]) if level.id in trained else level
         for level in result.levels
     )
-    failed = [level for level in trained.values() if level.status == FAIL]
     divergences, inherited = result.divergences, result.inherited
-    if failed and not divergences:
-        first = min(failed, key=_first_step)
-        item = first.first_failure
-        assert item is not None
-        items = tuple(each for level in failed for each in level.items if each.status == FAIL)
+    # A metric that differs changes its own columns, and nothing else.
+    columns = {metric_of(found.item.name) for found in divergences if found.level == "metrics"}
+    failed = [(lvl, i) for lvl in trained.values() for i in lvl.items if i.status == FAIL]
+    own = [(lvl, i) for lvl, i in failed if i.name.removeprefix("val_") not in columns]
+    if own and all(found.level == "metrics" for found in divergences):
+        level, item = min(own, key=lambda pair: _step(pair[1]))
+        items = tuple(each for _, each in own)
         matches = of_training(TrainingEvidence(keras, torch, item, items))
         causes = tuple(told_cause(REGISTRY[name], match) for name, match in matches)
         names = dict.fromkeys(each.name for each in items)
-        divergences = (Found(first.id, item, tuple(names), causes),)
-    elif failed:
-        inherited += tuple(
-            (level.id, tuple(i.name for i in level.items if i.status == FAIL)) for level in failed
-        )
+        divergences += (Found(level.id, item, tuple(names), causes),)
+        failed = [pair for pair in failed if pair not in own]
+    by_level: dict[str, list[str]] = {}
+    for level, item in failed:
+        by_level.setdefault(level.id, []).append(item.name)
+    inherited += tuple((name, tuple(names)) for name, names in by_level.items())
     return replace(result, levels=levels, divergences=divergences, inherited=inherited)
 
 
-def _first_step(level: Level) -> float:
-    """Returns the step at which a level first differs."""
-    item = level.first_failure
-    return float("inf") if item is None or item.step is None else item.step
+def _step(item: Item) -> float:
+    """Returns the step of an item; one of no step is after all others."""
+    return float("inf") if item.step is None else item.step
 
 
 def _joined(probe: Level, whole: Level) -> Level:

@@ -65,17 +65,42 @@ class Measures(Mapping[str, float]):
         return 1 + len(self._metrics or {})
 
     def _made(self, output: Any, y: Any) -> dict[str, tuple[Metric, bool]]:
-        if not any(self._given):
-            return {}
-        if not isinstance(output, torch.Tensor) or not isinstance(y, torch.Tensor):
-            raise ValueError(
-                f"metrics of outputs {type(output).__name__} and targets {type(y).__name__}: "
-                "expected one tensor of each"
-            )
-        made = [
-            [metric(each, output.shape, y.shape, self._dtype) for each in given]
-            for given in self._given
-        ]
-        names = history_names(*([each.name for each in part] for part in made))
-        flat = [(each, bool(number)) for number, part in enumerate(made) for each in part]
-        return dict(zip(names, flat, strict=True))
+        return named_metrics(*self._given, output, y, self._dtype)
+
+
+def named_metrics(
+    metrics: Sequence[Any],
+    weighted_metrics: Sequence[Any],
+    output: Any,
+    y: Any,
+    dtype: torch.dtype,
+) -> dict[str, tuple[Metric, bool]]:
+    """Returns metrics by the names that Keras's history writes, in their order.
+
+    Args:
+        metrics: what `compile(metrics=...)` takes.
+        weighted_metrics: what `compile(weighted_metrics=...)` takes.
+        output: of the module, for a batch.
+        y: its targets.
+        dtype: of what is added up.
+
+    Returns:
+        For each name a metric, and whether it gets the weights of the samples.
+
+    Raises:
+        ValueError: there are metrics, and outputs or targets are no tensors.
+    """
+    if not metrics and not weighted_metrics:
+        return {}
+    if not isinstance(output, torch.Tensor) or not isinstance(y, torch.Tensor):
+        raise ValueError(
+            f"metrics of outputs {type(output).__name__} and targets {type(y).__name__}: "
+            "expected one tensor of each"
+        )
+    made = [
+        [metric(each, output.shape, y.shape, dtype) for each in given]
+        for given in (metrics, weighted_metrics)
+    ]
+    names = history_names(*([each.name for each in part] for part in made))
+    flat = [(each, bool(number)) for number, part in enumerate(made) for each in part]
+    return dict(zip(names, flat, strict=True))

@@ -118,7 +118,7 @@ def _changes(first: TraceWriter, second: TraceWriter) -> dict[str, float]:
         other = second.arrays.get(key)
         if other is None or array.dtype.kind != "f" or not array.size:
             continue
-        if key.startswith(("init/", "weights/", "input/", "target/")) or array.shape != other.shape:
+        if key.startswith(("init/", "weights/", "input/", "target/", "metric_input/")) or array.shape != other.shape:
             continue
         scale = largest_of(array) or 1.0
         noise[key] = float(absolute_difference(array, other).max()) / scale

@@ -19,7 +19,13 @@ from keras_impl.harness.check.facts import write_facts
 from keras_impl.harness.check.forward import write_forward
 from keras_impl.harness.check.gradient import write_gradients
 from keras_impl.harness.check.incomplete import incomplete, replayable
-from keras_impl.harness.check.loss import kind_of_targets, loss_name, write_confident_loss
+from keras_impl.harness.check.loss import (
+    activation_of,
+    kind_of_targets,
+    loss_name,
+    write_confident_loss,
+)
+from keras_impl.harness.check.metrics import write_metrics
 from keras_impl.harness.check.model import build, get_weights, set_weights
 from keras_impl.harness.check.noise import perturb_constants
 from keras_impl.harness.factories import Reference, call_factory
@@ -86,7 +92,13 @@ class Pass:
         y = self.samples.targets("probe", spec.batch_size, kind, shape)
         writer.put("target/probe", y)
         write_confident_loss(spec, self.reference, calls, output, writer, self.perturbation)
-        found, self.exercise = write_gradients(self.reference, x, y, writer, self.perturbation)
+        found, trained, self.exercise = write_gradients(
+            self.reference, x, y, writer, self.perturbation
+        )
+        is_activated = writer.facts["output_activation"] is not None
+        last = activation_of(model, calls[-1]) if is_activated else None
+        outputs = {"eval": output, "train": trained}
+        write_metrics(self.reference, self.samples, outputs, last, writer)
         return found
 
     def again(

@@ -15,6 +15,7 @@ import numpy as np
 
 from keras_impl.harness import versions
 from keras_impl.harness.check import run_check
+from keras_impl.harness.check.metrics import metrics_of
 from keras_impl.harness.check.model import get_weights
 from keras_impl.harness.factories import Reference, building
 from keras_impl.harness.program.feed import fed_arrays, is_whole, settings_of
@@ -97,22 +98,3 @@ def masks_of(model: keras.Model) -> dict[str, list[int]]:
         if generator is not None:
             found[layer.name] = [int(value) for value in np.asarray(generator.state)]
     return found
-
-
-def metrics_of(model: keras.Model) -> dict[str, list[Any]]:
-    """Returns the metrics that a model was compiled with, as their names or configurations."""
-    compiled = getattr(model, "_compile_metrics", None)
-    return {
-        name: list(map(_told, keras.tree.flatten(getattr(compiled, f"_user_{name}", None) or [])))
-        for name in ("metrics", "weighted_metrics")
-    }
-
-
-def _told(metric: Any) -> Any:
-    """Returns the name or the configuration of a metric; of one of the user's own, its name."""
-    if isinstance(metric, str):
-        return metric
-    try:
-        return keras.metrics.serialize(metric)
-    except (AttributeError, NotImplementedError, TypeError, ValueError):
-        return str(getattr(metric, "name", getattr(metric, "__name__", type(metric).__name__)))

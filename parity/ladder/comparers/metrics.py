@@ -1,0 +1,77 @@
+"""Metrics: what they say of given outputs, and of those of the model, after each batch."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from parity.ladder.compare import compare_exact
+from parity.ladder.comparers.probe import NO_LOSS, measured, raised, within_rounding
+from parity.ladder.outcome import Outcome, judged_if_any, skipped
+from parity.ladder.recorded import close
+from parity.ladder.rounding import limits_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from parity.ladder.items import Item
+    from parity.traces.trace import Trace
+
+# Part of the keys -> how its items end. The given outputs come first: they show metrics alone.
+PARTS = {"given": " (given outputs)", "eval": " (eval)", "train": " (train)"}
+NAME = "name of "  # starts the name of an item
+# Keras returns some metrics in float32: one unit in the last place of each half.
+RESULT_IN_FLOAT32 = 2 * 2.0**-23
+
+
+def of_run(keras: Trace, torch: Trace) -> Outcome:
+    """Compares nothing: the columns of the history are compared with the trajectory."""
+    return skipped("the trajectory has the metrics of every epoch", applies=False)
+
+
+def of_probe(keras: Trace, port: Trace) -> Outcome:
+    """Compares the names of the metrics, and what each says after one batch and after several."""
+    if keras.facts["loss"] is None:
+        return skipped(NO_LOSS)
+    told = keras.facts.get("metric_probe")
+    if told is None:
+        return skipped("the bundle has no metrics, since an older version recorded it")
+    if why := told.get("why"):
+        return skipped(str(why))
+    if not told["names"]:
+        return skipped("the Keras model has no metrics", applies=False)
+    items, left_out = raised(port, "metrics"), []
+    for theirs, ours in (port.facts.get("metric_names") or {}).items():
+        items.append(compare_exact(f"{NAME}{theirs}", theirs, ours))
+    for item, is_decided in _values(keras, port):
+        if is_decided:
+            most = limits_of(keras).most
+            left_out.append((f"the metric {item.name}", within_rounding(most)))
+        else:
+            items.append(item)
+    return judged_if_any(measured(keras), items, left_out)
+
+
+def _values(keras: Trace, port: Trace) -> Iterator[tuple[Item, bool]]:
+    """Yields an item for each metric and part, and whether rounding alone decides it."""
+    told, most = keras.facts["metric_probe"], limits_of(keras).most
+    for part, ending in PARTS.items():
+        for name in told["names"]:
+            key = f"metric/{part}/{name}"
+            if key not in port or key not in keras:
+                continue
+            item = close(keras, port, key, f"{name}{ending}")
+            if name in told["float32"]:
+                item = replace(item, allowed=max(item.allowed, RESULT_IN_FLOAT32))
+            if item.index is not None:
+                after = f"after batch {item.index[0] + 1}"
+                item = replace(item, note=f"{after}; {item.note}" if item.note else "")
+            yield item, float(keras.facts["noise"].get(key, 0.0)) > most and item.agrees
+
+
+def metric_of(item: str) -> str:
+    """Returns the name of the metric of an item."""
+    name = item.removeprefix(NAME)
+    for ending in PARTS.values():
+        name = name.removesuffix(ending)
+    return name
