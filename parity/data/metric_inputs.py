@@ -15,7 +15,7 @@ import numpy as np
 from parity.data import probe_inputs
 from parity.data.samples import Samples
 
-SIZES = (16, 16, 5)
+SIZES = (32, 32, 9)
 MAX_ENTRIES = 400_000  # of all outputs together
 _LEAST = (2, 2, 1)
 NUM_TIES = 4  # samples, at most, of which two outputs are equal

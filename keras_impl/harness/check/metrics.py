@@ -8,6 +8,7 @@ targets and the weights of the samples are `metric_input/…`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -17,6 +18,7 @@ import tensorflow as tf
 from keras_impl.harness import versions
 from keras_impl.harness.check.loss import kind_of_targets, sample_weight
 from keras_impl.harness.factories import Reference
+from keras_impl.harness.rounding import Perturbation
 from parity.data import metric_inputs
 from parity.data.samples import Samples
 from parity.traces.trace import TraceWriter
@@ -30,6 +32,7 @@ def write_metrics(
     outputs: dict[str, Any],
     last: Callable[[Any], Any] | None,
     writer: TraceWriter,
+    perturbation: Perturbation | None,
 ) -> None:
     """Writes what the metrics say, and the facts `metrics` and `metric_probe`.
 
@@ -39,6 +42,8 @@ def write_metrics(
         outputs: of the model for the probe batch, by mode: "eval" and "train".
         last: the activation at the end of the model; None: there is none.
         writer: has the targets of the probe; receives all that is written.
+        perturbation: if there is one, the metrics add twice as much to their denominators: a port
+            that adds nothing is right.
     """
     compiled = getattr(reference.model, "_compile_metrics", None)
     facts: dict[str, Any] = {"names": [], "float32": []}
@@ -64,7 +69,8 @@ def write_metrics(
         **{mode: list(_probe(probe, outputs[mode], weights[mode])) for mode in ("eval", "train")},
     }
     try:
-        found = {part: _said(compiled, batches) for part, batches in parts.items()}
+        with _epsilon(2 if perturbation else 1):
+            found = {part: _said(compiled, batches) for part, batches in parts.items()}
     except Exception as error:  # a metric of the user may raise anything
         told = str(error).partition("\n")[0][:200]
         facts["why"] = f"Keras's metrics raise for the targets of the probe: {told}"
@@ -83,6 +89,17 @@ def write_metrics(
     for part, weight in weights.items():
         if weight is not None:
             writer.put(f"metric_input/weight/{part}", weight)
+
+
+@contextmanager
+def _epsilon(factor: float) -> Iterator[None]:
+    """Multiplies what metrics add to their denominators, 1e-7."""
+    before = keras.config.epsilon()
+    keras.config.set_epsilon(before * factor)
+    try:
+        yield
+    finally:
+        keras.config.set_epsilon(before)
 
 
 def weight_kind(reference: Reference) -> str | None:

@@ -138,6 +138,7 @@ class _Definition:
         yield from self._over_batches()
         yield from self._weights()
         yield from self._scaled()
+        yield from self._before_activation()
         yield from self._settings_changed()
         yield from self._other_outputs()
         yield from self._other_metrics()
@@ -180,12 +181,14 @@ class _Definition:
                 told = f"{name}={value!r}, where Keras has {own!r}"
                 yield "I1", told, lambda n=name, v=value: self._said(settings={n: v})
 
-    def _other_outputs(self) -> Iterator[Trial]:
-        given = self._given
-        output, linear = given.output, given.linear
-        if not torch.equal(output, linear):
+    def _before_activation(self) -> Iterator[Trial]:
+        linear = self._given.linear
+        if not torch.equal(self._given.output, linear):
             told = "outputs are taken before the activation: logits instead of probabilities"
             yield "I1", told, lambda: self._said(linear)
+
+    def _other_outputs(self) -> Iterator[Trial]:
+        given, output = self._given, self._given.output
         for name, function in (
             ("sigmoid", torch.sigmoid),
             ("softmax", lambda x: torch.softmax(x, -1)),
