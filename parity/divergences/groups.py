@@ -22,8 +22,8 @@ from parity.divergences.places import (
     STATE,
     Places,
 )
-from parity.ladder.comparers.metrics import PARTS, metric_of
 from parity.ladder.items import DECIDES, DIFFERS, FAIL, INTRODUCED, PASS, Item, Level
+from parity.ladder.metric_items import PARTS, metric_of
 
 if TYPE_CHECKING:
     from parity.traces.trace import Trace

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Match, Recogniser
-from parity.ladder.comparers.metrics import NAME, metric_of
+from parity.ladder.metric_items import NAME, metric_of
 
 if TYPE_CHECKING:
     from parity.divergences.evidence import Evidence

@@ -9,10 +9,10 @@ from parity.behaviour.rules import judge
 from parity.divergences import REGISTRY
 from parity.divergences.causes import name_causes, told_cause
 from parity.divergences.whole_training import TrainingEvidence, of_training
-from parity.ladder.comparers.metrics import metric_of
 from parity.ladder.engine import compare_level, compare_levels
 from parity.ladder.incomplete import incomplete_of, not_compared_of
 from parity.ladder.items import FAIL, PASS, SKIPPED, Item, Level
+from parity.ladder.metric_items import metric_of
 from parity.ladder.result import Found, Result
 from parity.ladder.table import OF_PROBE, OF_TRAINING
 from parity.programs.halves import HALVES

@@ -55,7 +55,7 @@ def write_metrics(
     shape = tuple(outputs["eval"].shape[1:])
     linear, y, sizes = metric_inputs.given(samples, kind_of_targets(reference.model), shape)
     output = linear if last is None else metric_inputs.tied(linear, np.asarray(last(tf.constant(linear))))
-    weighted = weight_kind(reference)
+    weighted = _weight_kind(reference)
     probe = writer.arrays["target/probe"]
     weights = {
         "given": _weights(reference, weighted, samples.seed, y),
@@ -102,7 +102,7 @@ def _epsilon(factor: float) -> Iterator[None]:
         keras.config.set_epsilon(before)
 
 
-def weight_kind(reference: Reference) -> str | None:
+def _weight_kind(reference: Reference) -> str | None:
     """Returns which weights `fit` gives to samples: "class", "sample", or None."""
     if reference.class_weight is not None:
         return "class"

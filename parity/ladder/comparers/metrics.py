@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from parity.ladder.compare import compare_exact
 from parity.ladder.comparers.probe import NO_LOSS, measured, raised, within_rounding
-from parity.ladder.outcome import Outcome, judged_if_any, skipped
+from parity.ladder.metric_items import NAME, PARTS
+from parity.ladder.outcome import Outcome, judged, judged_if_any, skipped
 from parity.ladder.recorded import close
 from parity.ladder.rounding import limits_of
+from parity.ladder.tolerance import EXACT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,16 +19,15 @@ if TYPE_CHECKING:
     from parity.ladder.items import Item
     from parity.traces.trace import Trace
 
-# Part of the keys -> how its items end. The given outputs come first: they show metrics alone.
-PARTS = {"given": " (given outputs)", "eval": " (eval)", "train": " (train)"}
-NAME = "name of "  # starts the name of an item
 # Keras returns some metrics in float32: one unit in the last place of each half.
 RESULT_IN_FLOAT32 = 2 * 2.0**-23
 
 
 def of_run(keras: Trace, torch: Trace) -> Outcome:
-    """Compares nothing: the columns of the history are compared with the trajectory."""
-    return skipped("the trajectory has the metrics of every epoch", applies=False)
+    """Compares the names of the metrics; the trajectory has their values in every epoch."""
+    columns = [[k for k in sorted(half.history) if not k.startswith("eval_")] for half in (keras, torch)]
+    names = [", ".join(each) for each in columns]
+    return judged(EXACT, [compare_exact("columns of the history", *names)])
 
 
 def of_probe(keras: Trace, port: Trace) -> Outcome:
@@ -67,11 +68,3 @@ def _values(keras: Trace, port: Trace) -> Iterator[tuple[Item, bool]]:
                 after = f"after batch {item.index[0] + 1}"
                 item = replace(item, note=f"{after}; {item.note}" if item.note else "")
             yield item, float(keras.facts["noise"].get(key, 0.0)) > most and item.agrees
-
-
-def metric_of(item: str) -> str:
-    """Returns the name of the metric of an item."""
-    name = item.removeprefix(NAME)
-    for ending in PARTS.values():
-        name = name.removesuffix(ending)
-    return name

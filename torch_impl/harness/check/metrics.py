@@ -49,7 +49,7 @@ def write_metrics(port: PortUnderTest, form: str, writer: TraceWriter) -> None:
         _write_of_keras(port, form, writer)
 
 
-def known_metrics(port: PortUnderTest) -> tuple[list[tuple[str, Any, bool]], dict[str, str]]:
+def _known(port: PortUnderTest) -> tuple[list[tuple[str, Any, bool]], dict[str, str]]:
     """Returns Keras's metrics that there are here, and why the others are not.
 
     Returns:
@@ -72,7 +72,7 @@ def known_metrics(port: PortUnderTest) -> tuple[list[tuple[str, Any, bool]], dic
 def _write_of_keras(port: PortUnderTest, form: str, writer: TraceWriter) -> None:
     """Measures the outputs of the port by Keras's metrics."""
     keras = port.keras
-    found, unknown = known_metrics(port)
+    found, unknown = _known(port)
     why = "the port has none: Keras's, applied to its outputs, compare these alone"
     _tell(writer, "the metrics of the port", why)
     for name, reason in unknown.items():
@@ -98,7 +98,7 @@ def _write_of_keras(port: PortUnderTest, form: str, writer: TraceWriter) -> None
             name: (metric(each, output.shape, y.shape, dtype), is_weighted)
             for name, each, is_weighted in found
         }
-        for name, values in said(made, batches).items():
+        for name, values in _said(made, batches).items():
             writer.put(f"metric/{mode}/{name}", np.stack(values).astype(np.float64))
 
 
@@ -127,7 +127,7 @@ class _OwnMetrics:
             made = named_metrics(built.metrics, built.weighted_metrics, output, y, dtype)
             if not names:
                 names = self._paired(list(made))
-            found = said({t: made[ours] for t, ours in names.items()}, batches)
+            found = _said({t: made[ours] for t, ours in names.items()}, batches)
             for name, values in found.items():
                 self._writer.put(f"metric/{part}/{name}", np.stack(values).astype(np.float64))
         trials = Trials(self._port, self._writer)
@@ -198,7 +198,7 @@ class _OwnMetrics:
         return sample_weights(port.tensor(y), by_class, getattr(torch, port.dtype)).to(port.device)
 
 
-def said(named: Named, batches: Sequence[Batch]) -> dict[str, list[np.ndarray]]:
+def _said(named: Named, batches: Sequence[Batch]) -> dict[str, list[np.ndarray]]:
     """Returns what each metric says after each batch, by name."""
     found: dict[str, list[np.ndarray]] = {name: [] for name in named}
     for each, _ in named.values():
