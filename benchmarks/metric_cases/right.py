@@ -258,9 +258,7 @@ def binary_accuracy(output: Tensor, target: Tensor) -> Tensor:
 def labels_objects() -> Port:
     """Logits, F1 of all that was kept."""
     auc = metrics.AUC(multi_label=True, name="auc", from_logits=True, num_labels=4)
-    return port(
-        net(6, 8, 4), nn.BCEWithLogitsLoss(), binary_accuracy, Kept("f1", f1), auc
-    )
+    return port(net(6, 8, 4), nn.BCEWithLogitsLoss(), binary_accuracy, Kept("f1", f1), auc)
 
 
 # --- numbers --------------------------------------------------------------------------------------

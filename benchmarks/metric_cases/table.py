@@ -17,9 +17,7 @@ def _faults(model: str, lines: str) -> list[Fault]:
     """Reads faults of a model from lines: port, accepted IDs."""
     keras = f"{PACKAGE}.keras_side:{model}"
     rows = (line.split() for line in lines.strip().splitlines())
-    return [
-        Fault(name, keras, f"{PACKAGE}.wrong:{name}", (id_,), "metrics") for name, id_ in rows
-    ]
+    return [Fault(name, keras, f"{PACKAGE}.wrong:{name}", (id_,), "metrics") for name, id_ in rows]
 
 
 RIGHT = (

@@ -54,15 +54,19 @@ def write_metrics(
         return
     shape = tuple(outputs["eval"].shape[1:])
     linear, y, sizes = metric_inputs.given(samples, kind_of_targets(reference.model), shape)
-    output = linear if last is None else metric_inputs.tied(linear, np.asarray(last(tf.constant(linear))))
+    output = (
+        linear
+        if last is None
+        else metric_inputs.tied(linear, np.asarray(last(tf.constant(linear))))
+    )
     weighted = _weight_kind(reference)
     probe = writer.arrays["target/probe"]
+    targets = {"given": y, "train": probe, "eval": probe}
     weights = {
-        "given": _weights(reference, weighted, samples.seed, y),
-        "train": _weights(reference, weighted, samples.seed, probe),
-        # Class weights are for training alone.
-        "eval": _weights(reference, weighted, samples.seed, probe) if weighted == "sample" else None,
+        part: _weights(reference, weighted, samples.seed, each) for part, each in targets.items()
     }
+    if weighted == "class":  # which are for training alone
+        weights["eval"] = None
     facts |= {"sizes": sizes, "weights": weighted}
     parts = {
         "given": list(_given(y, output, weights["given"], sizes)),
@@ -137,9 +141,7 @@ def _told(metric: Any) -> Any:
         return own
 
 
-def _weights(
-    reference: Reference, kind: str | None, seed: int, y: np.ndarray
-) -> np.ndarray | None:
+def _weights(reference: Reference, kind: str | None, seed: int, y: np.ndarray) -> np.ndarray | None:
     if kind == "class":
         return sample_weight(reference, y)
     return metric_inputs.weights(seed, len(y)) if kind == "sample" else None

@@ -98,9 +98,7 @@ class Pass:
         is_activated = writer.facts["output_activation"] is not None
         last = activation_of(model, calls[-1]) if is_activated else None
         outputs = {"eval": output, "train": trained}
-        write_metrics(
-            self.reference, self.samples, outputs, last, writer, self.perturbation
-        )
+        write_metrics(self.reference, self.samples, outputs, last, writer, self.perturbation)
         return found
 
     def again(

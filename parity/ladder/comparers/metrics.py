@@ -25,8 +25,8 @@ RESULT_IN_FLOAT32 = 2 * 2.0**-23
 
 def of_run(keras: Trace, torch: Trace) -> Outcome:
     """Compares the names of the metrics; the trajectory has their values in every epoch."""
-    columns = [[k for k in sorted(half.history) if not k.startswith("eval_")] for half in (keras, torch)]
-    names = [", ".join(each) for each in columns]
+    columns = [sorted(half.history) for half in (keras, torch)]
+    names = [", ".join(k for k in each if not k.startswith("eval_")) for each in columns]
     return judged(EXACT, [compare_exact("columns of the history", *names)])
 
 

@@ -20,10 +20,10 @@ from torch_impl.harness.check.metric_trials import Trials
 from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.harness.port.portable import as_returned, from_returned
 from torch_impl.losses import sample_weights
-from torch_impl.metrics import Metric, metric
-from torch_impl.trainer.measures import named_metrics
+from torch_impl.metrics import metric
+from torch_impl.trainer.measures import Measure, Outputs, named_metrics
 
-Named = Mapping[str, tuple[Metric, bool]]  # by its name: a metric, and whether it gets weights
+Named = Mapping[str, Measure]  # by its name
 Batch = tuple[torch.Tensor, Any, torch.Tensor | None]  # outputs, targets, weights of the samples
 # Of the samples of the probe and of their weights; in the order of the levels.
 _PARTS = ("given", "eval", "train")
@@ -95,7 +95,7 @@ def _write_of_keras(port: PortUnderTest, form: str, writer: TraceWriter) -> None
         ]
         dtype = getattr(torch, port.dtype)
         made = {
-            name: (metric(each, output.shape, y.shape, dtype), is_weighted)
+            name: Measure(metric(each, output.shape, y.shape, dtype), is_weighted)
             for name, each, is_weighted in found
         }
         for name, values in _said(made, batches).items():
@@ -132,7 +132,7 @@ class _OwnMetrics:
                 self._writer.put(f"metric/{part}/{name}", np.stack(values).astype(np.float64))
         trials = Trials(self._port, self._writer)
         self._writer.facts["metric_trials"] = trials.explained(
-            {name: each[1] for name, each in self._own_kinds(names).items()}
+            {name: each.is_weighted for name, each in self._own_kinds(names).items()}
         )
 
     def _own_kinds(self, names: Mapping[str, str]) -> Named:
@@ -201,15 +201,16 @@ class _OwnMetrics:
 def _said(named: Named, batches: Sequence[Batch]) -> dict[str, list[np.ndarray]]:
     """Returns what each metric says after each batch, by name."""
     found: dict[str, list[np.ndarray]] = {name: [] for name in named}
-    for each, _ in named.values():
-        each.reset()
+    for each in named.values():
+        each.metric.reset()
     with torch.no_grad():
-        for output, y, weight in batches:
-            for name, (each, is_weighted) in named.items():
-                each.update(output, y, weight if is_weighted else None)
-                found[name].append(each.result().detach().cpu().numpy())
-    for each, _ in named.values():
-        each.reset()
+        for batch in batches:
+            outputs = Outputs(*batch, names=())
+            for name, each in named.items():
+                each.update(outputs)
+                found[name].append(each.metric.result().detach().cpu().numpy())
+    for each in named.values():
+        each.metric.reset()
     return found
 
 

@@ -12,9 +12,9 @@ from torch_impl.harness.call import first_tensor
 from torch_impl.harness.check.loss import activated
 from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.harness.port.portable import from_returned
+from torch_impl.losses.outputs import takes_weights
 from torch_impl.trainer import Batch, Stepper
 from torch_impl.trainer.nests import leaves, mapped
-from torch_impl.trainer.step import takes_weights
 
 
 class ReplayedStepper(Stepper):
