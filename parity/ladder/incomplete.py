@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from parity.traces.trace import Trace
 
+# What a check leaves open, and a whole training compares.
+SEVERAL_OUTPUTS = "the losses of several outputs"
 _LOAD = "return a Port with `load`, which sets them, or with `layers`, which pairs them"
 
 

@@ -10,7 +10,7 @@ from parity.divergences import REGISTRY
 from parity.divergences.causes import name_causes, told_cause
 from parity.divergences.whole_training import TrainingEvidence, of_training
 from parity.ladder.engine import compare_level, compare_levels
-from parity.ladder.incomplete import incomplete_of, not_compared_of
+from parity.ladder.incomplete import SEVERAL_OUTPUTS, incomplete_of, not_compared_of
 from parity.ladder.items import FAIL, PASS, SKIPPED, Item, Level
 from parity.ladder.metric_items import metric_of
 from parity.ladder.result import Found, Result
@@ -41,7 +41,9 @@ def compared(spec: ProgramSpec, run: RunFolder) -> Result:
         levels=compare_levels(OF_PROBE, keras, port, stops=False),
         environment={"keras": keras.environment, "torch": port.environment},
         mode="replayed",
-        incomplete=incomplete_of(keras, port),
+        incomplete=tuple(
+            each for each in incomplete_of(keras, port) if each["what"] != SEVERAL_OUTPUTS
+        ),
         not_compared=(*not_compared_of(keras, port), *_left_out(*trainings)),
         behaviour={
             h: judge(trace.history).to_json() for h, trace in zip(HALVES, trainings, strict=True)

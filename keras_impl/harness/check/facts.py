@@ -44,7 +44,7 @@ def write_facts(
         for name, found in initializers(model).items()
         if found.config
     }
-    writer.facts["loss"] = _loss_facts(reference)
+    writer.facts["loss"] = None if "outputs" in writer.facts else _loss_facts(reference)
     optimizer = getattr(model, "optimizer", None)
     writer.facts["optimizer"] = (
         None

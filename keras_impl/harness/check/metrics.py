@@ -7,7 +7,7 @@ targets and the weights of the samples are `metric_input/…`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -113,12 +113,27 @@ def _weight_kind(reference: Reference) -> str | None:
     return None if reference.sample_weight is None else "sample"
 
 
-def metrics_of(model: keras.Model) -> dict[str, list[Any]]:
-    """Returns the metrics that a model was compiled with, as their names or configurations."""
+def metrics_of(model: keras.Model) -> dict[str, Any]:
+    """Returns the metrics that a model was compiled with, as their names or configurations.
+
+    They are lists; of several outputs, mappings from the name of an output to its list.
+    """
     compiled = getattr(model, "_compile_metrics", None)
-    return {
-        name: list(map(_told, keras.tree.flatten(getattr(compiled, f"_user_{name}", None) or [])))
+    given = {
+        name: getattr(compiled, f"_user_{name}", None) or []
         for name in ("metrics", "weighted_metrics")
+    }
+    names = list(getattr(model, "output_names", None) or [])
+    if len(names) > 1:
+        return {kind: _of_outputs(part, names) for kind, part in given.items()}
+    return {kind: list(map(_told, keras.tree.flatten(part))) for kind, part in given.items()}
+
+
+def _of_outputs(given: Any, names: Sequence[str]) -> dict[str, list[Any]]:
+    """Returns the metrics of each output that has some, by its name."""
+    by_name = given if isinstance(given, Mapping) else dict(zip(names, given, strict=False))
+    return {
+        name: list(map(_told, keras.tree.flatten(part))) for name, part in by_name.items() if part
     }
 
 

@@ -22,12 +22,12 @@ from keras_impl.harness.check.incomplete import incomplete, replayable
 from keras_impl.harness.check.loss import (
     activation_of,
     kind_of_targets,
-    loss_name,
     write_confident_loss,
 )
 from keras_impl.harness.check.metrics import write_metrics
 from keras_impl.harness.check.model import build, get_weights, set_weights
 from keras_impl.harness.check.noise import perturb_constants
+from keras_impl.harness.check.outputs import left_open
 from keras_impl.harness.factories import Reference, call_factory
 from keras_impl.harness.rounding import Perturbation
 from keras_impl.harness.versions import advance, has_mask, reseed
@@ -75,11 +75,13 @@ class Pass:
         calls, output = write_forward(model, x, writer, self.perturbation)
         write_facts(self.reference, self.samples, calls, output, writer)
         passes = [calls]
-        if loss_name(model) is not None:
+        if writer.facts["loss"] is not None:
             passes.append(self._write_train_mode(spec, x, calls, output))
         writer.facts["incomplete"] = incomplete(
             passes, loss_is_masked=len(passes) > 1 and has_mask(output)
         )
+        if "outputs" in writer.facts:
+            writer.facts["incomplete"].append(left_open())
         writer.facts["replayable"] = replayable(passes)
         writer.facts["cast_to_float64"] = cast_layers(model)
         writer.facts["float32_inside"] = float32_layers(model)

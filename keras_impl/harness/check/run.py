@@ -14,7 +14,6 @@ from typing import Any
 from keras_impl.harness import versions
 from keras_impl.harness.check.exercised import not_compared
 from keras_impl.harness.check.initial import write_init
-from keras_impl.harness.check.loss import loss_name
 from keras_impl.harness.check.model import build, set_weights, signature
 from keras_impl.harness.check.noise import noise_of
 from keras_impl.harness.check.optimizer import write_optimizer
@@ -75,7 +74,7 @@ def _write_training(spec: CheckSpec, one: Pass) -> None:
     if getattr(model, "optimizer", None) is None:
         return
     steps = Steps(model)
-    if loss_name(model) is not None:
+    if one.writer.facts["loss"] is not None:
         set_weights(model, one.weights)
         versions.reseed(one.samples.seed)
         write_trajectory(spec, one.reference, steps, one.samples, one.writer, one.perturbation)

@@ -42,7 +42,8 @@ def run_program(task: ProgramTask) -> RunResult:
 
     def trained(weights: Weights, writer: TraceWriter, report: Report) -> RunResult:
         port = PortUnderTest(factory, check.seed, keras, check.device)
-        port.has_columns = takes_columns(port, loss_of(port, form))
+        if not port.outputs.names:
+            port.has_columns = takes_columns(port, loss_of(port, form))
         return train(port, form, weights, fed, writer, report)
 
     result = trained(start, task.training, task.report)

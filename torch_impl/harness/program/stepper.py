@@ -45,14 +45,26 @@ class ReplayedStepper(Stepper):
         """Returns a batch of Keras's in the form that module and loss take."""
         port = self._port
         x: Any = port.arguments_of([np.asarray(array) for array in leaves(batch.x)])
-        y = None if batch.y is None else port.target_of(np.asarray(batch.y))
+        y = self._by_name(batch.y)
+        if y is not None and port.built.target is not None:
+            y = port.target_of(mapped(np.asarray, y))
+        else:
+            y = mapped(lambda array: port.target_of(np.asarray(array)), y)
         if len(x) == 1 and (self.port.train_epoch or self.port.evaluate):
             x = x[0]  # as a DataLoader gives it to a loop of the port's own
-        return Batch(x, y, mapped(self._tensor, batch.weight))
+        return Batch(x, y, mapped(self._tensor, self._by_name(batch.weight)))
+
+    def _by_name(self, nest: Any) -> Any:
+        """Returns what belongs to several outputs by their names, since the port may order them."""
+        names = self._port.outputs.names
+        if not names or not isinstance(nest, tuple | list) or len(nest) != len(names):
+            return nest
+        return dict(zip(names, nest, strict=True))
 
     def forward(self, x: Any) -> Any:
-        """Calls the module; returns its first output."""
-        return first_tensor(self.port.module(*x) if isinstance(x, tuple) else self.port.module(x))
+        """Calls the module; returns its first output, or all of them if Keras has several."""
+        returned = self.port.module(*x) if isinstance(x, tuple) else self.port.module(x)
+        return returned if self._port.outputs.names else first_tensor(returned)
 
     def loss(self, function: Any, output: Any, batch: Batch) -> torch.Tensor:
         """Returns what a loss of the port says of a prepared batch, a scalar.
@@ -71,6 +83,8 @@ class ReplayedStepper(Stepper):
         """Returns the output for the metrics: that of the port for its own, else as Keras's is."""
         if self._has_own_metrics:
             return output
+        if self._port.outputs.names:
+            return self._port.outputs.each(output)
         facts = self._port.keras.facts
         output = from_returned(output, [len(output), *facts["output_shape"]])
         return activated(output, self._form, facts.get("output_activation"))

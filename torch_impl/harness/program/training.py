@@ -88,6 +88,11 @@ def _complete(port: PortUnderTest, writer: TraceWriter) -> Port:
             "torch_impl.Port(module, loss, optimizer)"
         )
     changes: dict[str, Any] = {}
+    if built.loss is None and port.outputs.names:
+        raise InputError(
+            "the port gives no loss, and Keras's model has several outputs; give Port(loss={...}), "
+            f"by the names {', '.join(port.outputs.names)}"
+        )
     if built.loss is None:
         if any(port.keras.names("penalty_gradient")):
             raise InputError(
@@ -103,8 +108,17 @@ def _complete(port: PortUnderTest, writer: TraceWriter) -> Port:
         if weights is not None:
             changes["class_weight"] = {int(label): float(w) for label, w in weights.items()}
     if not (built.metrics or built.weighted_metrics):
-        changes |= {name: _known(given, port, writer) for name, given in facts["metrics"].items()}
+        changes |= {
+            name: _known_of(given, port, writer) for name, given in facts["metrics"].items()
+        }
     return dataclasses.replace(built, **changes)
+
+
+def _known_of(given: Any, port: PortUnderTest, writer: TraceWriter) -> Any:
+    """Returns Keras's metrics that there are here: a list, or one for each of several outputs."""
+    if isinstance(given, Mapping):
+        return {name: _known(part, port, writer) for name, part in given.items()}
+    return _known(given, port, writer)
 
 
 def _known(given: Sequence[Any], port: PortUnderTest, writer: TraceWriter) -> list[Any]:
