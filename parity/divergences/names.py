@@ -35,7 +35,7 @@ G3 improvement-threshold  G4 cut-factor  G6 watched-metric  G8 stopping-epoch
 G9 schedule-offset  G14 staircase  G15 schedule-constant  G13 other-schedule
 G16 restored-epoch
 H14 dropped-batch  I6 metric-name  I1 other-metric  I2 batch-means  I3 weighted-validation
-I5 other-validation  I4 changed-midway
+I5 other-validation  I7 output-losses  I4 changed-midway
 """
 SLUGS: dict[str, str] = dict(zip(_TABLE.split()[::2], _TABLE.split()[1::2], strict=True))
 

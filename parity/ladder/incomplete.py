@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 # What a check leaves open, and a whole training compares.
 SEVERAL_OUTPUTS = "the losses of several outputs"
+OWN_TRAIN_STEP = "the model's own train_step"
 _LOAD = "return a Port with `load`, which sets them, or with `layers`, which pairs them"
 
 

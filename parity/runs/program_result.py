@@ -10,7 +10,12 @@ from parity.divergences import REGISTRY
 from parity.divergences.causes import name_causes, told_cause
 from parity.divergences.whole_training import TrainingEvidence, of_training
 from parity.ladder.engine import compare_level, compare_levels
-from parity.ladder.incomplete import SEVERAL_OUTPUTS, incomplete_of, not_compared_of
+from parity.ladder.incomplete import (
+    OWN_TRAIN_STEP,
+    SEVERAL_OUTPUTS,
+    incomplete_of,
+    not_compared_of,
+)
 from parity.ladder.items import FAIL, PASS, SKIPPED, Item, Level
 from parity.ladder.metric_items import metric_of
 from parity.ladder.result import Found, Result
@@ -20,6 +25,9 @@ from parity.programs.program_spec import ProgramSpec
 from parity.runs.steps import verdict_of
 from parity.traces.folder import RunFolder
 from parity.traces.trace import Trace
+
+# What a check leaves open, and the whole training compares.
+_TRAINED = (SEVERAL_OUTPUTS, OWN_TRAIN_STEP)
 
 
 def compared(spec: ProgramSpec, run: RunFolder) -> Result:
@@ -35,16 +43,19 @@ def compared(spec: ProgramSpec, run: RunFolder) -> Result:
     halves = [run.half(half) for half in HALVES]
     keras, port = (Trace(half.path) for half in halves)
     trainings = (Trace(halves[0].training.path), Trace(halves[1].training.path))
+    open_ = incomplete_of(keras, port)
     result = Result(
         verdict=PASS,
         spec={name: value for name, value in spec.to_dict().items() if name != "folder"},
         levels=compare_levels(OF_PROBE, keras, port, stops=False),
         environment={"keras": keras.environment, "torch": port.environment},
         mode="replayed",
-        incomplete=tuple(
-            each for each in incomplete_of(keras, port) if each["what"] != SEVERAL_OUTPUTS
+        incomplete=tuple(each for each in open_ if each["what"] not in _TRAINED),
+        not_compared=(
+            *not_compared_of(keras, port),
+            *({"what": e["what"], "why": e["why"]} for e in open_ if e["what"] == OWN_TRAIN_STEP),
+            *_left_out(*trainings),
         ),
-        not_compared=(*not_compared_of(keras, port), *_left_out(*trainings)),
         behaviour={
             h: judge(trace.history).to_json() for h, trace in zip(HALVES, trainings, strict=True)
         },

@@ -48,6 +48,7 @@ _OPTIONAL: dict[str, Any] = {
     "float32_inside": [str],
     "replayable": {"*": _NUMBER},
     "dtype": str,
+    "own_steps": [str],
     "outputs": [{"name": str, "shape": [int], "activation": (str, _NONE)}],
     "metrics": {"metrics": [(str, dict)], "weighted_metrics": [(str, dict)]},
     "metric_probe": {"names": [str], "float32": [str]},

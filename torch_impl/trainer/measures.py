@@ -94,7 +94,8 @@ class Outputs:
     def __init__(self, output: Any, y: Any, weight: Any, names: Sequence[str]) -> None:
         self.names: tuple[str, ...] = ()  # of several outputs
         if not isinstance(output, Mapping | tuple | list) or len(output) == 1:
-            self._one = tuple(next(leaves(part), None) for part in (output, y, weight))
+            first = [next(leaves(part), None) for part in (output, y, weight)]
+            self._one = (first[0], first[1], first[2])
             return
         if isinstance(output, Mapping):
             names = names if set(names) == set(output) else sorted(output)

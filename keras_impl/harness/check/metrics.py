@@ -132,9 +132,8 @@ def metrics_of(model: keras.Model) -> dict[str, Any]:
 def _of_outputs(given: Any, names: Sequence[str]) -> dict[str, list[Any]]:
     """Returns the metrics of each output that has some, by its name."""
     by_name = given if isinstance(given, Mapping) else dict(zip(names, given, strict=False))
-    return {
-        name: list(map(_told, keras.tree.flatten(part))) for name, part in by_name.items() if part
-    }
+    flat = {name: keras.tree.flatten(part) for name, part in by_name.items() if part}
+    return {name: list(map(_told, part)) for name, part in flat.items()}
 
 
 def _told(metric: Any) -> Any:

@@ -70,3 +70,17 @@ def left_open() -> dict[str, str]:
         "why": "a check compares their values in eval mode, and the loss of one output alone",
         "do": "`parity run` trains both halves whole, and compares every loss, metric and weight",
     }
+
+
+def loss_weights_of(model: keras.Model) -> dict[str, float]:
+    """Returns the weight of each output's loss by the name of the output; empty for one output."""
+    names = list(getattr(model, "output_names", None) or [])
+    given = getattr(model, "_loss_weights", None)
+    if given is None:
+        given = getattr(getattr(model, "_compile_loss", None), "_user_loss_weights", None)
+    if len(names) < 2 or isinstance(given, float):
+        return {}
+    if given is None:
+        return dict.fromkeys(names, 1.0)
+    by_name = given if isinstance(given, Mapping) else dict(zip(names, given, strict=False))
+    return {str(name): float(weight) for name, weight in by_name.items() if weight is not None}

@@ -14,6 +14,7 @@ import numpy as np
 
 from keras_impl.harness.calls import Calls
 from keras_impl.harness.casts import cast_layers, float32_layers
+from keras_impl.harness.check import outputs, own_steps
 from keras_impl.harness.check.exercised import Exercise, revived
 from keras_impl.harness.check.facts import write_facts
 from keras_impl.harness.check.forward import write_forward
@@ -27,7 +28,6 @@ from keras_impl.harness.check.loss import (
 from keras_impl.harness.check.metrics import write_metrics
 from keras_impl.harness.check.model import build, get_weights, set_weights
 from keras_impl.harness.check.noise import perturb_constants
-from keras_impl.harness.check.outputs import left_open
 from keras_impl.harness.factories import Reference, call_factory
 from keras_impl.harness.rounding import Perturbation
 from keras_impl.harness.versions import advance, has_mask, reseed
@@ -81,7 +81,8 @@ class Pass:
             passes, loss_is_masked=len(passes) > 1 and has_mask(output)
         )
         if "outputs" in writer.facts:
-            writer.facts["incomplete"].append(left_open())
+            writer.facts["incomplete"].append(outputs.left_open())
+        writer.facts["incomplete"] += own_steps.left_open(model)
         writer.facts["replayable"] = replayable(passes)
         writer.facts["cast_to_float64"] = cast_layers(model)
         writer.facts["float32_inside"] = float32_layers(model)
@@ -99,8 +100,8 @@ class Pass:
         )
         is_activated = writer.facts["output_activation"] is not None
         last = activation_of(model, calls[-1]) if is_activated else None
-        outputs = {"eval": output, "train": trained}
-        write_metrics(self.reference, self.samples, outputs, last, writer, self.perturbation)
+        made = {"eval": output, "train": trained}
+        write_metrics(self.reference, self.samples, made, last, writer, self.perturbation)
         return found
 
     def again(

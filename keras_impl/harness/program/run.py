@@ -17,6 +17,7 @@ from keras_impl.harness import versions
 from keras_impl.harness.check import run_check
 from keras_impl.harness.check.metrics import metrics_of
 from keras_impl.harness.check.model import get_weights
+from keras_impl.harness.check.outputs import loss_weights_of
 from keras_impl.harness.factories import Reference, building
 from keras_impl.harness.program.feed import fed_arrays, is_whole, settings_of
 from keras_impl.harness.program.source import Source
@@ -67,7 +68,7 @@ def run_program(task: ProgramTask) -> RunResult:
 
     source.train(on_fit)
     training.facts["num_fits"] = source.num_fits
-    training.facts["fit"] = probes.facts["fit"]
+    training.facts |= {name: probes.facts[name] for name in ("fit", "loss_weights")}
     return results[0]
 
 
@@ -88,6 +89,7 @@ def _write_start(
     writer.facts["masks"] = masks_of(model)
     writer.facts["fit"] = {**settings_of(reference), "num_samples": num_samples}
     writer.facts["metrics"] = metrics_of(model)
+    writer.facts["loss_weights"] = loss_weights_of(model)
 
 
 def masks_of(model: keras.Model) -> dict[str, list[int]]:

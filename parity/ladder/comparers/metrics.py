@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from parity.ladder.compare import compare_exact
-from parity.ladder.comparers.probe import NO_LOSS, measured, raised, within_rounding
+from parity.ladder.comparers.probe import measured, no_loss, raised, within_rounding
 from parity.ladder.metric_items import NAME, PARTS
 from parity.ladder.outcome import Outcome, judged, judged_if_any, skipped
 from parity.ladder.recorded import close
@@ -33,7 +33,7 @@ def of_run(keras: Trace, torch: Trace) -> Outcome:
 def of_probe(keras: Trace, port: Trace) -> Outcome:
     """Compares the names of the metrics, and what each says after one batch and after several."""
     if keras.facts["loss"] is None:
-        return skipped(NO_LOSS)
+        return skipped(no_loss(keras))
     told = keras.facts.get("metric_probe")
     if told is None:
         return skipped("the bundle has no metrics, since an older version recorded it")

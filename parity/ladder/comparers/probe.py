@@ -16,6 +16,7 @@ LEARNING_RATE = 1.2e-7  # relative: Keras keeps the rate in float32
 # units in the last place of that. Near the end of a cosine, where the rate is small, that is much.
 MOST_RATE_ROUNDING = 4 * 2.0**-23
 NO_LOSS = "the Keras model has no single loss"
+OWN_STEP = "the Keras model has a train_step of its own, and its loss is not known"
 HELD_OTHERWISE = "the port's `load` keeps it in another form"
 NO_OPTIMIZER = "the port gives no optimizer"
 CONSTANT_RATE = (
@@ -34,6 +35,11 @@ def measured(keras: Trace) -> str:
         f"{dtype}, relative to the largest value: {limits.floor:g}, or {limits.factor:g} times "
         f"what {moved} changes in Keras, up to {limits.most:g}"
     )
+
+
+def no_loss(keras: Trace) -> str:
+    """Returns why there is no loss of the reference to compare with."""
+    return OWN_STEP if keras.facts.get("own_steps") else NO_LOSS
 
 
 def within_rounding(most: float) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -179,7 +180,7 @@ class _Definition:
                 if value == own and type(value) is type(own):
                     continue
                 told = f"{name}={value!r}, where Keras has {own!r}"
-                yield "I1", told, lambda n=name, v=value: self._said(settings={n: v})
+                yield "I1", told, partial(self._said, settings={name: value})
 
     def _before_activation(self) -> Iterator[Trial]:
         linear = self._given.linear
@@ -195,7 +196,7 @@ class _Definition:
             ("rounding", torch.round),
         ):
             told = f"{name} is applied to the outputs first"
-            yield "I1", told, lambda f=function: self._said(f(output))
+            yield "I1", told, partial(self._said, function(output))
         at_half = torch.where(output == 0.5, torch.nextafter(output, output + 1), output)
         told = "an output of exactly the threshold counts as above it"
         yield "I1", told, lambda: self._said(at_half)
@@ -213,7 +214,7 @@ class _Definition:
         for kind in dict.fromkeys(METRICS.values()):
             if kind is not self._kind:
                 told = f"{kind.__name__}, where Keras has {self._kind.__name__}"
-                yield "I1", told, lambda k=kind: self._said(kind=k, settings={})
+                yield "I1", told, partial(self._said, kind=kind)
 
     # --- numbers ---------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ and layout, each output after the activation that Keras's model ends with.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from torch_impl.losses import logits
 from torch_impl.losses.outputs import by_output
 
 # What a port may leave out at the end of an output, by the name of Keras's activation.
-_LEFT_OUT = {
+_LEFT_OUT: dict[str, dict[str, Callable[[torch.Tensor], torch.Tensor]]] = {
     "softmax": {"linear": logits.softmax, "log": torch.exp},
     "sigmoid": {"linear": logits.sigmoid},
 }

@@ -42,7 +42,7 @@ def run_program(task: ProgramTask) -> RunResult:
 
     def trained(weights: Weights, writer: TraceWriter, report: Report) -> RunResult:
         port = PortUnderTest(factory, check.seed, keras, check.device)
-        if not port.outputs.names:
+        if "target/probe" in keras:
             port.has_columns = takes_columns(port, loss_of(port, form))
         return train(port, form, weights, fed, writer, report)
 

@@ -108,9 +108,8 @@ def _complete(port: PortUnderTest, writer: TraceWriter) -> Port:
         if weights is not None:
             changes["class_weight"] = {int(label): float(w) for label, w in weights.items()}
     if not (built.metrics or built.weighted_metrics):
-        changes |= {
-            name: _known_of(given, port, writer) for name, given in facts["metrics"].items()
-        }
+        given = facts["metrics"].items()
+        changes |= {name: _known_of(each, port, writer) for name, each in given}
     return dataclasses.replace(built, **changes)
 
 
@@ -186,6 +185,8 @@ class _Recording(Callback):
     def on_train_batch_end(self, step: int, logs: Mapping[str, float]) -> None:
         """After every step."""
         loss = logs["loss"]
+        if not self._step:
+            self._recorder.on_first_step(logs)
         self._recorder.on_step(loss, self._stepper.rate)
         self._step += 1
         self._report(self._step, 0, loss)
