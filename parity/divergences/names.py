@@ -20,7 +20,7 @@ C5 batch-of-one
 A13 layer-constant  A29 inner-activation  A20 gelu-approximation  A21 softmax-axis
 C16 moved-dropout  C6 dropout-rate  C15 spatial-dropout  C7 dropout-mode  C14 upsampling
 A25 last-step  A26 reshaped-axes  A27 scaled-value
-A22 other-wiring  A23 pool-kind  N1 between-layers  N2 other-layer-output
+A33 swapped-outputs  A22 other-wiring  A23 pool-kind  N1 between-layers  N2 other-layer-output
 D1 activated-twice  D2 clipped-probabilities  C9 missing-penalty  C8 other-penalty
 D4 label-smoothing  D5 class-weights  D9 loss-broadcast  D12 loss-reduction  D14 loss-threshold
 D15 loss-raises  D16 other-target  D17 logarithm-missing  D13 other-loss

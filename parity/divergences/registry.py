@@ -21,6 +21,7 @@ from parity.divergences import (
     metrics,
     normalization,
     optimizers,
+    outputs,
     penalties,
     recurrent,
     schedules,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from parity.divergences.evidence import Evidence
 
 MODULES = (
-    *(structure, initial, windows, normalization, recurrent, layers, between),
+    *(structure, outputs, initial, windows, normalization, recurrent, layers, between),
     *(training, penalties, losses, metrics, gradients, optimizers, schedules, step_schedules),
 )
 _RULES = {name: rule for module in MODULES for name, rule in module.RULES.items()}

@@ -69,7 +69,7 @@ class OutputLosses(nn.Module):
         """
         taken = by_output(outputs, self.names, "outputs")
         own = tuple(self._losses)
-        is_whole = not isinstance(targets, Mapping) and len(targets) == len(self.names)
+        is_whole = isinstance(targets, Mapping) or len(targets) == len(self.names)
         wanted = by_output(targets, self.names if is_whole else own, "targets", may_lack=True)
         is_nest = isinstance(sample_weight, Mapping | tuple | list)
         weights = (

@@ -89,6 +89,12 @@ class Outputs:
             name, shape = str(entry["name"]), list(entry["shape"])
             size = int(np.prod(shape))
             output = from_returned(parts[name], [len(parts[name]), *shape])
+            if output[0].numel() != size:
+                raise InputError(
+                    f"the port's output {name} has the shape {tuple(parts[name].shape)}, Keras's "
+                    f"{(len(output), *shape)}; return the outputs by Keras's names, or in the "
+                    "order of Port(output_names=...)"
+                )
             theirs = self._theirs(slice(start, start + size), len(output))
             found[name] = self._activated(name, entry["activation"], output, theirs)
             start += size
