@@ -80,8 +80,8 @@ class WeightedShare:
         self.count += float((weight * counts).sum())
 
     def compute(self) -> float:
-        """Returns the weighted mean."""
-        return self.total / self.count
+        """Returns the weighted mean; 0 if nothing was counted, as in Keras."""
+        return self.total / self.count if self.count else 0.0
 
 
 def net(num_inputs: int, num_hidden: int, num_outputs: int, *last: nn.Module) -> nn.Module:

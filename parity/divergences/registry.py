@@ -44,8 +44,8 @@ MODULES = (
 )
 _RULES = {name: rule for module in MODULES for name, rule in module.RULES.items()}
 # A whole training shows these; no probe does. See `whole_training`.
-OF_TRAINING = ("G16", "H14", "I1", "I2", "I3", "I5", "I7", "I4")
-_RULES = {**dict.fromkeys(OF_TRAINING, lambda evidence: None), **_RULES}
+OF_TRAINING = ("G16", "H14", "I3", "I5", "I7", "I4")
+_RULES |= dict.fromkeys(OF_TRAINING, lambda evidence: None)
 _TEXTS = tomllib.loads(Path(__file__).with_name("registry.toml").read_text(encoding="utf-8"))
 REGISTRY = {
     name: Divergence(
