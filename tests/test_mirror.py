@@ -61,12 +61,15 @@ ONLY_KERAS_CHECK_FILES = {
     "model.py": "names, sets and feeds a model, as PortUnderTest does with a port",
     "initializers.py": "torch keeps no initialiser, only what it drew",
     "noise.py": "what rounding changes is measured once, in the reference",
+    "outputs.py": "the port's are those of the trainer: port/outputs.py",
+    "own_steps.py": "a port has no train_step",
     "steps.py": "torch's steps need not be compiled, and its slots are cleared with a fresh port",
 }
 
 ONLY_TORCH_CHECK_FILES = {
     "forced.py": "the port is run with Keras's values; Keras has its own",
     "layers.py": "which layers of the port differ, by that run",
+    "metric_trials.py": "definitions that give the numbers of a port's metrics",
     "fixes.py": "changes of a port, tried on the probe; Keras is never changed",
 }
 
@@ -114,6 +117,8 @@ _ONLY_ONE_HALF = {
     "keras_impl harness/check/loss.py loss_name": "torch is told it by the bundle",
     "keras_impl harness/check/loss.py kind_of_targets": "torch is given the targets",
     "keras_impl harness/check/loss.py sample_weight": "in torch a part of the loss",
+    "keras_impl harness/check/loss.py activation_of": "in torch it is a call of its own",
+    "keras_impl harness/check/metrics.py metrics_of": "torch is told it by the bundle",
     "keras_impl harness/check/loss.py penalties": "in torch a part of the loss",
     "keras_impl weights.py named_layers": "torch layers carry their names",
     "keras_impl weights.py named_variables": "named_parameters, in Keras's word",
@@ -128,6 +133,7 @@ SHARED_FILES = (
     *("harness/check/forward.py", "harness/check/loss.py", "harness/check/gradient.py"),
     *("harness/check/optimizer.py", "harness/check/trajectory.py"),
     "harness/check/schedule.py",
+    "harness/check/metrics.py",
 )
 
 # What a factory returns, by the name of its half.

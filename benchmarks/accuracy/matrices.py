@@ -12,6 +12,7 @@ idioms, some of which have three mistakes at once.
     python benchmarks/accuracy/matrices.py --kill --only adam
     python benchmarks/accuracy/matrices.py --held-out        both for held-out cases, with one seed
     python benchmarks/accuracy/matrices.py --idioms --seeds 0:2   both for idioms of PyTorch code
+    python benchmarks/accuracy/matrices.py --metrics --seeds 0:5   both for metrics by hand
     python benchmarks/accuracy/matrices.py --dtype float32 --seeds 0   ports as they stand
     python benchmarks/accuracy/matrices.py --json FILE       all outcomes, for machines
 """
@@ -33,6 +34,7 @@ sys.path.insert(0, str(ROOT))
 from benchmarks.held_out import table as held_out
 from benchmarks.idioms import table as idioms
 from benchmarks.idioms.table import Triple
+from benchmarks.metric_cases import table as metric_cases
 from benchmarks.pairs.fault_table import FAULTS, Fault
 from benchmarks.pairs.table import NULL, Pair
 from parity.halves.options import ChildOptions
@@ -241,6 +243,7 @@ def main() -> None:
     parser.add_argument("--null", action="store_true", help="only the null matrix")
     parser.add_argument("--held-out", action="store_true", help="only the held-out cases")
     parser.add_argument("--idioms", action="store_true", help="only the idioms")
+    parser.add_argument("--metrics", action="store_true", help="only the metrics by hand")
     parser.add_argument(
         "--seeds", default="0:5", help="seeds A to B-1 of the null matrix; the others use A"
     )
@@ -252,16 +255,17 @@ def main() -> None:
     start, _, stop = arguments.seeds.partition(":")
     seeds = range(int(start), int(stop) if stop else int(start) + 1)
     missed, results, began = 0, {}, time.monotonic()
-    is_set = arguments.held_out or arguments.idioms
+    is_set = arguments.held_out or arguments.idioms or arguments.metrics
 
     def given(seed: int) -> tuple[str, int, int | None, str]:
         return arguments.only, seed, arguments.workers, arguments.dtype
 
-    for name, cases in (("held_out", held_out), ("idioms", idioms)):
+    sets = (("held_out", held_out), ("idioms", idioms), ("metrics", metric_cases))
+    for name, cases in sets:
         if not getattr(arguments, name):
             continue
         right, wrong, faults = run_cases(cases, *given(seeds[0]))
-        for seed in seeds[1:] if name == "idioms" else ():
+        for seed in seeds[1:] if name != "held_out" else ():
             right += run_cases(cases, *given(seed))[0]
         missed += show_null(right, arguments.dtype) + show_kill(wrong, faults)
         results[name] = {

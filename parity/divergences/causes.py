@@ -114,7 +114,9 @@ def _merged(found: list[Found]) -> list[Found]:
     merged: dict[Any, Found] = {}
     for number, each in enumerate(found):
         cause = each.causes[0]["id"] if each.causes else ""
-        key = number if cause in ("", *_UNKNOWN) else (each.level, cause)
+        # Two metrics with another definition have two definitions.
+        is_alone = cause in ("", *_UNKNOWN) or each.level == "metrics"
+        key = number if is_alone else (each.level, cause)
         before = merged.get(key)
         merged[key] = (
             each

@@ -23,6 +23,7 @@ from parity.divergences.places import (
     Places,
 )
 from parity.ladder.items import DECIDES, DIFFERS, FAIL, INTRODUCED, PASS, Item, Level
+from parity.ladder.metric_items import PARTS, metric_of
 
 if TYPE_CHECKING:
     from parity.traces.trace import Trace
@@ -72,11 +73,11 @@ class _Grouping:
         self.groups: list[Group] = []
         self._uncarried: set[str | None] = set()  # layers whose weights are not Keras's
         self._behind: set[str] = set()  # layers that get something else for it
-        for name in ("data", "structure", "init", "forward", "loss", "gradient"):
+        for name in ("data", "structure", "init", "forward", "loss", "metrics", "gradient"):
             if name in self._levels:
                 getattr(self, f"_{name}")(self._levels[name])
         self._optimizer()
-        is_free = all(group.level.id in ("init", "schedule") for group in self.groups)
+        is_free = all(group.level.id in ("init", "metrics", "schedule") for group in self.groups)
         if "trajectory" in self._levels and is_free:
             self._whole("trajectory")
         if "schedule" in self._levels:
@@ -170,8 +171,25 @@ class _Grouping:
         elif not self._is_wrong_before("loss"):
             self._whole("loss")
 
+    def _metrics(self, level: Level) -> None:
+        """Adds a group for each metric that differs by itself.
+
+        What a metric says of the model's outputs differs with these.
+        """
+        failed = [item for item in level.items if item.status == FAIL]
+        own = [i for i in failed if not i.name.endswith((PARTS["eval"], PARTS["train"]))]
+        wrong = {metric_of(item.name) for item in own}
+        if not self._is_wrong_before("metrics"):
+            wrong |= {metric_of(item.name) for item in failed}
+        found: dict[str, list[Item]] = {}
+        for item in failed:
+            if (name := metric_of(item.name)) in wrong:
+                found.setdefault(name, []).append(item)
+        self.groups += [Group(level, tuple(items)) for items in found.values()]
+
     def _is_wrong_before(self, level: str) -> bool:
-        return any(group.level.id not in ("init", level) for group in self.groups)
+        aside = ("init", "metrics", level)  # nothing follows from a metric
+        return any(group.level.id not in aside for group in self.groups)
 
     def _gradient(self, level: Level) -> None:
         """Adds the groups of gradients; those of a layer that differs before are left out."""

@@ -18,8 +18,10 @@ from parity.divergences import (
     initial,
     layers,
     losses,
+    metrics,
     normalization,
     optimizers,
+    outputs,
     penalties,
     recurrent,
     schedules,
@@ -37,12 +39,12 @@ if TYPE_CHECKING:
     from parity.divergences.evidence import Evidence
 
 MODULES = (
-    *(structure, initial, windows, normalization, recurrent, layers, between),
-    *(training, penalties, losses, gradients, optimizers, schedules, step_schedules),
+    *(structure, outputs, initial, windows, normalization, recurrent, layers, between),
+    *(training, penalties, losses, metrics, gradients, optimizers, schedules, step_schedules),
 )
 _RULES = {name: rule for module in MODULES for name, rule in module.RULES.items()}
 # A whole training shows these; no probe does. See `whole_training`.
-OF_TRAINING = ("G16", "H15", "H16", "H17", "H18", "H14", "I1", "I2", "I3", "I5", "I4")
+OF_TRAINING = ("G16", "H15", "H16", "H17", "H18", "H14", "I3", "I5", "I7", "I4")
 _RULES |= dict.fromkeys(OF_TRAINING, lambda evidence: None)
 _TEXTS = tomllib.loads(Path(__file__).with_name("registry.toml").read_text(encoding="utf-8"))
 REGISTRY = {

@@ -6,8 +6,9 @@ come out, the most likely first. All probes agree then.
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 # A mean that follows from others, relative: a right port may differ by Keras's float32 constants.
 _SAME = 1e-6
+_MOST_TRIED = 1000  # weights of losses
 
 
 @dataclass(frozen=True)
@@ -174,6 +176,45 @@ def _anchored_means(evidence: TrainingEvidence) -> Found:
             return
 
 
+def _loss_weights(evidence: TrainingEvidence) -> Found:
+    """Explains another loss of the first step by the losses of several outputs."""
+    theirs: dict[str, float] = dict(evidence.keras.facts.get("first_losses") or {})
+    ours: dict[str, float] = dict(evidence.torch.facts.get("first_losses") or {})
+    total, sum_ = theirs.pop("", 0.0), ours.pop("", 0.0)
+    if evidence.item.step != 1 or not theirs or not evidence.keras.facts.get("loss_weights"):
+        return
+    if missing := [name for name in theirs if name not in ours]:
+        yield "I7", Match(NUMBERS, f"the port has no loss of its own for {', '.join(missing)}")
+        return
+    other = [n for n, loss in theirs.items() if abs(loss - ours[n]) > _SAME * max(1.0, abs(loss))]
+    if other:
+        yield "I7", Match(NUMBERS, f"the loss of {', '.join(other)} differs in the first step")
+        return
+    if abs(total - sum_) > _SAME * max(1.0, abs(total)):
+        weights = evidence.keras.facts["loss_weights"]
+        told = _weights_that_give(weights, theirs, sum_ - total)
+        said = ", ".join(f"{name} {weight:g}" for name, weight in weights.items())
+        end = f"; the port's sum is that of {told}" if told else ""
+        yield "I7", Match(NUMBERS, f"each loss agrees, their sum does not. Keras: {said}{end}")
+
+
+def _weights_that_give(
+    weights: Mapping[str, float], losses: Mapping[str, float], change: float
+) -> str:
+    """Returns other weights that change the sum of the losses so; "" if none is known."""
+    names = [name for name in losses if name in weights]
+    tried = [list(order) for order in itertools.permutations([weights[n] for n in names])]
+    tried += [[1.0] * len(names), [1.0 / len(names)] * len(names)]
+    for number in range(len(names)):
+        tried.append([weights[n] if k != number else 0.0 for k, n in enumerate(names)])
+    for each in tried[:_MOST_TRIED]:
+        pairs = zip(names, each, strict=True)
+        apart = sum((weight - weights[n]) * losses[n] for n, weight in pairs)
+        if abs(apart - change) <= _SAME * max(1.0, abs(change)):
+            return ", ".join(f"{n} {weight:g}" for n, weight in zip(names, each, strict=True))
+    return ""
+
+
 def _midway(evidence: TrainingEvidence) -> Found:
     step = evidence.item.step
     if step is not None and step > 1:
@@ -241,6 +282,6 @@ _RULES: tuple[tuple[Callable[[str], bool], tuple[Rule, ...]], ...] = (
     (lambda name: name.endswith("that the training ends with"), (_final,)),
     (lambda name: name == "val_loss", (_validation_loss,)),
     (lambda name: name == "loss", (_batch_means, _midway)),
-    (lambda name: name == "running loss" or "." in name, (_midway,)),
+    (lambda name: name == "running loss" or "." in name, (_loss_weights, _midway)),
     (lambda name: True, (_metric,)),
 )

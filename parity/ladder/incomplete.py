@@ -13,6 +13,9 @@ from parity.ladder.anchored import CHANGES, is_repeated
 if TYPE_CHECKING:
     from parity.traces.trace import Trace
 
+# What a check leaves open, and a whole training compares.
+SEVERAL_OUTPUTS = "the losses of several outputs"
+OWN_TRAIN_STEP = "the model's own train_step"
 _LOAD = "return a Port with `load`, which sets them, or with `layers`, which pairs them"
 
 

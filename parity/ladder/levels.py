@@ -31,7 +31,8 @@ LEVELS = (
     LevelRow("init", "Initial weights", "initial weights, or how they are drawn", "structure"),
     LevelRow("forward", "Output of every layer", "dropout masks, output of every layer", "init"),
     LevelRow("loss", "Loss", "the loss and its penalties", "forward"),
-    LevelRow("gradient", "Gradient of every parameter", "gradient of every parameter", "loss"),
+    LevelRow("metrics", "Metrics", "metrics after one batch and after several", "loss"),
+    LevelRow("gradient", "Gradient of every parameter", "gradient of every parameter", "metrics"),
     LevelRow(
         "optimizer",
         "Optimizer state and weights after a step",

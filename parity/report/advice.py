@@ -51,6 +51,10 @@ _BY_LEVEL = {
         "the loss is a different function, or a penalty is missing",
         "compare reduction, logits or probabilities, and the L2 factors of the layers",
     ),
+    "metrics": Advice(
+        "a metric says another number of the same outputs",
+        "compare its threshold, its k, its weights, and how it is averaged over batches",
+    ),
     "gradient": Advice(
         "the forward pass agrees, but its derivative differs",
         "look for operations with a special gradient: clipping, the bounds of an activation, ties "

@@ -11,8 +11,15 @@ from parity.divergences.causes import name_causes, told_cause
 from parity.divergences.whole_training import TrainingEvidence, of_training
 from parity.ladder.drift import told_anchors, told_drift
 from parity.ladder.engine import compare_level, compare_levels
-from parity.ladder.incomplete import incomplete_of, incomplete_training, not_compared_of
-from parity.ladder.items import FAIL, PASS, SKIPPED, Level
+from parity.ladder.incomplete import (
+    OWN_TRAIN_STEP,
+    SEVERAL_OUTPUTS,
+    incomplete_of,
+    incomplete_training,
+    not_compared_of,
+)
+from parity.ladder.items import FAIL, PASS, SKIPPED, Item, Level
+from parity.ladder.metric_items import metric_of
 from parity.ladder.result import Found, Result
 from parity.ladder.table import OF_ANCHORED_TRAINING, OF_PROBE, OF_SEEDS, OF_TRAINING
 from parity.programs.halves import HALVES
@@ -20,6 +27,9 @@ from parity.programs.program_spec import ProgramSpec
 from parity.runs.steps import verdict_of
 from parity.traces.folder import RunFolder
 from parity.traces.trace import Trace
+
+# What a check leaves open, and the whole training compares.
+_TRAINED = (SEVERAL_OUTPUTS, OWN_TRAIN_STEP)
 
 
 def compared(spec: ProgramSpec, run: RunFolder) -> Result:
@@ -35,14 +45,22 @@ def compared(spec: ProgramSpec, run: RunFolder) -> Result:
     halves = [run.half(half) for half in HALVES]
     keras, port = (Trace(half.path) for half in halves)
     trainings = (Trace(halves[0].training.path), Trace(halves[1].training.path))
+    open_ = incomplete_of(keras, port)
     result = Result(
         verdict=PASS,
         spec={name: value for name, value in spec.to_dict().items() if name != "folder"},
         levels=compare_levels(OF_PROBE, keras, port, stops=False),
         environment={"keras": keras.environment, "torch": port.environment},
         mode=str(trainings[1].facts["mode"]),
-        incomplete=(*incomplete_of(keras, port), *incomplete_training(*trainings)),
-        not_compared=(*not_compared_of(keras, port), *_left_out(*trainings)),
+        incomplete=(
+            *(each for each in open_ if each["what"] not in _TRAINED),
+            *incomplete_training(*trainings),
+        ),
+        not_compared=(
+            *not_compared_of(keras, port),
+            *({"what": e["what"], "why": e["why"]} for e in open_ if e["what"] == OWN_TRAIN_STEP),
+            *_left_out(*trainings),
+        ),
         behaviour={
             h: judge(trace.history).to_json() for h, trace in zip(HALVES, trainings, strict=True)
         },
@@ -105,28 +123,29 @@ def with_training(
         _joined(level, trained[level.id]) if level.id in trained else level
         for level in result.levels
     )
-    failed = [level for level in trained.values() if level.status == FAIL]
     divergences, inherited = result.divergences, result.inherited
-    if failed and not divergences:
-        first = min(failed, key=_first_step)
-        item = first.first_failure
-        assert item is not None
-        items = tuple(each for level in failed for each in level.items if each.status == FAIL)
+    # A metric that differs changes its own columns, and nothing else.
+    columns = {metric_of(found.item.name) for found in divergences if found.level == "metrics"}
+    failed = [(lvl, i) for lvl in trained.values() for i in lvl.items if i.status == FAIL]
+    own = [(lvl, i) for lvl, i in failed if i.name.removeprefix("val_") not in columns]
+    if own and all(found.level == "metrics" for found in divergences):
+        level, item = min(own, key=lambda pair: _step(pair[1]))
+        items = tuple(each for _, each in own)
         matches = of_training(TrainingEvidence(keras, torch, item, items))
         causes = tuple(told_cause(REGISTRY[name], match) for name, match in matches)
         names = dict.fromkeys(each.name for each in items)
-        divergences = (Found(first.id, item, tuple(names), causes),)
-    elif failed:
-        inherited += tuple(
-            (level.id, tuple(i.name for i in level.items if i.status == FAIL)) for level in failed
-        )
+        divergences += (Found(level.id, item, tuple(names), causes),)
+        failed = [pair for pair in failed if pair not in own]
+    by_level: dict[str, list[str]] = {}
+    for level, item in failed:
+        by_level.setdefault(level.id, []).append(item.name)
+    inherited += tuple((name, tuple(names)) for name, names in by_level.items())
     return replace(result, levels=levels, divergences=divergences, inherited=inherited)
 
 
-def _first_step(level: Level) -> float:
-    """Returns the step at which a level first differs."""
-    item = level.first_failure
-    return float("inf") if item is None or item.step is None else item.step
+def _step(item: Item) -> float:
+    """Returns the step of an item; one of no step is after all others."""
+    return float("inf") if item.step is None else item.step
 
 
 def _joined(probe: Level, whole: Level) -> Level:

@@ -17,6 +17,8 @@ PARTS = {
     "forward": _ANY,  # what passes between layers may be tokens or masks
     "mask": ("BOOL",),
     "loss": ("F64",),
+    "metric": ("F64",),
+    "metric_input": ("F64",),
     "gradient": ("F64",),
     "penalty_gradient": ("F64",),
     "output_gradient": ("F64",),
@@ -24,7 +26,11 @@ PARTS = {
     "trajectory": ("F64",),
     "schedule": ("F64",),
 }
-_OF_THEIR_OWN = {"loss/confident/target": ("F64", "I64"), "schedule/stopped": ("I64",)}
+_OF_THEIR_OWN = {
+    "loss/confident/target": ("F64", "I64"),
+    "metric_input/target": ("F64", "I64"),
+    "schedule/stopped": ("I64",),
+}
 
 
 def check_array(key: str, dtype: Any, shape: Any) -> str:

@@ -12,6 +12,7 @@ from parity.programs.settings import DTYPES
 
 MAX_NAME = 500  # characters
 MAX_DRAWS = 100  # of initial weights
+MAX_METRIC_BATCHES = 100
 
 _NUMBER = (int, float)
 _NONE = type(None)
@@ -47,6 +48,10 @@ _OPTIONAL: dict[str, Any] = {
     "float32_inside": [str],
     "replayable": {"*": _NUMBER},
     "dtype": str,
+    "own_steps": [str],
+    "outputs": [{"name": str, "shape": [int], "activation": (str, _NONE)}],
+    "metrics": {"metrics": [(str, dict)], "weighted_metrics": [(str, dict)]},
+    "metric_probe": {"names": [str], "float32": [str]},
 }
 _LOSS: dict[str, Any] = {"name": str, "config": dict, "class_weight": (dict, _NONE)}
 _OPTIMIZER = {"class": str, "config": dict}
@@ -77,6 +82,7 @@ def check_facts(facts: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]],
         or _names(facts)
         or _noise(facts["noise"], shapes)
         or _missing(facts, shapes)
+        or _metrics(facts, shapes)
         or _sizes(facts, shapes, steps)
     )
 
@@ -172,6 +178,42 @@ def _missing(facts: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) ->
             return f"the array {key[:80]!r} is missing"
         if shape is not None and list(shapes[key]) != shape:
             return f"the array {key[:80]!r} has the shape {shapes[key]}; expected {tuple(shape)}"
+    return ""
+
+
+def _metrics(facts: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> str:
+    """What the metrics say is there for each of them, and so is what they were given."""
+    told = facts.get("metric_probe") or {}
+    names = told.get("names", [])
+    if not names:
+        return ""
+    form = {"metric_probe": {"names": [str], "sizes": [int], "weights": (str, _NONE)}}
+    if problem := _problem("facts", facts, form):
+        return problem
+    sizes = told["sizes"]
+    if not sizes or min(sizes) < 1 or len(sizes) > MAX_METRIC_BATCHES:
+        return f"facts.metric_probe.sizes is {str(sizes)[:40]}; expected some numbers above 0"
+    if told["weights"] not in (None, "class", "sample"):
+        return f"facts.metric_probe.weights is {told['weights'][:20]!r}; expected class or sample"
+    for name in names:
+        if not 1 <= len(name) <= MAX_NAME:
+            return f"the metric {name[:40]!r} has a name of {len(name):,} characters"
+        for part, number in (("given", len(sizes)), ("eval", 2), ("train", 2)):
+            key = f"metric/{part}/{name}"
+            if shapes.get(key, ())[:1] != (number,):
+                return f"the array {key[:80]!r} has the shape {shapes.get(key)}; expected {number}"
+    num = sum(sizes)
+    output = (num, *facts["output_shape"])
+    for key in ("linear", "output"):
+        if shapes.get(f"metric_input/{key}") != output:
+            return f"the array 'metric_input/{key}' is missing, or has another shape than {output}"
+    if shapes.get("metric_input/target", ())[:1] != (num,):
+        return "the array 'metric_input/target' is missing, or has other samples"
+    probe = shapes.get("target/probe", ())[:1]
+    for part, samples in (("given", (num,)), ("eval", probe), ("train", probe)):
+        key = f"metric_input/weight/{part}"
+        if key in shapes and shapes[key] != samples:
+            return f"the array {key!r} has the shape {shapes[key]}; expected {samples}"
     return ""
 
 

@@ -49,6 +49,13 @@ class TrainingRecorder:
         """Before the first step."""
         self._keep(0)
 
+    def on_first_step(self, logs: Mapping[str, float]) -> None:
+        """After the first step, with what `fit` tells of it: the loss of each output is kept."""
+        ending = "_loss"
+        self._writer.facts["first_losses"] = {
+            key.removesuffix(ending): float(logs[key]) for key in logs if key.endswith(ending)
+        } | {"": float(logs["loss"])}
+
     def on_step(self, loss: float, rate: float) -> None:
         """After every step, with the running mean of the epoch's loss and the step's rate."""
         self._losses.append(loss)

@@ -18,6 +18,7 @@ from parity.traces.bundle import pack
 from parity.traces.trace import Trace
 
 BATCH, STEPS, RATE, LEARNING_RATE = 4, 2, 0.5, 0.25
+GIVEN = (4, 1)  # sizes of the batches of given outputs
 SHAPES = {
     "dense1.kernel": (5, 4),
     "dense1.bias": (4,),
@@ -117,6 +118,7 @@ def recorded(seed=3) -> Recorded:
     arrived = output_slopes(weights, passed, y, kept)
     arrays |= {f"output_gradient/{name}": value for name, value in arrived.items()}
     _confident(arrays, draw)
+    _measured(arrays, draw)
     _trained(arrays, weights)
     _optimized(arrays, weights, seed)
     found.facts["noise"] = {
@@ -133,6 +135,18 @@ def _confident(arrays, draw):
     arrays["loss/confident/linear"], arrays["loss/confident/target"] = linear, y
     arrays["loss/confident/value"] = np.mean((output - y) ** 2)
     arrays["loss/confident/gradient"] = 2 * (output - y) / y.size * output * (1 - output)
+
+
+def _measured(arrays, draw):
+    """The mean absolute error of given outputs, and of the model's own."""
+    linear, y = draw.normal(size=(sum(GIVEN), 3)), draw.normal(size=(sum(GIVEN), 3))
+    arrays["metric_input/linear"], arrays["metric_input/target"] = linear, y
+    arrays["metric_input/output"] = sigmoid(linear)
+    errors = np.abs(sigmoid(linear) - y).mean(-1)
+    arrays["metric/given/mae"] = np.array([errors[: GIVEN[0]].mean(), errors.mean()])
+    for mode in ("eval", "train"):
+        errors = np.abs(arrays[f"forward/{mode}/output"] - arrays["target/probe"]).mean(-1)
+        arrays[f"metric/{mode}/mae"] = np.array([errors.mean(), np.mean([*errors, errors[0]])])
 
 
 def _trained(arrays, weights):
@@ -188,6 +202,8 @@ def _facts():
         },
         "initializers": {n: uniform if n.endswith("kernel") else zeros for n in SHAPES},
         "loss": {"name": "mean_squared_error", "config": {}, "class_weight": None},
+        "metrics": {"metrics": ["mae"], "weighted_metrics": []},
+        "metric_probe": {"names": ["mae"], "float32": [], "sizes": list(GIVEN), "weights": None},
         "optimizer": {"class": "SGD", "config": {"learning_rate": LEARNING_RATE, "momentum": 0.0}},
         "output_activation": "sigmoid",
         "num_parameters": sum(int(np.prod(shape)) for shape in SHAPES.values()),
@@ -207,7 +223,7 @@ def ported(reference: Recorded) -> Parts:
     arrays = {}
     for key, array in reference.arrays.items():
         part, _, rest = key.partition("/")
-        if part in ("init", "weights", "gradient", "optimizer", "state", "schedule"):
+        if part in ("init", "weights", "metric", "gradient", "optimizer", "state", "schedule"):
             arrays[key] = array.copy()
         elif part == "forward":
             arrays[key] = array.copy()
@@ -258,6 +274,7 @@ def _port_facts(reference):
         "keras_left": [],
         "torch_left": [],
         "problems": [],
+        "metric_names": {"mae": "mae"},
         "fed": "fed as Keras is",
         "weights": {name: {"shape": list(shape)} for name, shape in SHAPES.items()},
         "not_carried": [],

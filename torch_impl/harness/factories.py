@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,11 @@ from torch import nn
 from parity.errors import InputError
 from parity.programs.check_spec import CheckSpec
 from parity.programs.factories import load_factory
+from torch_impl.losses.outputs import OutputLosses
 from torch_impl.seeds import KerasSeeds
+
+# One loss, or one for each output: by its name, or in order.
+LossOfPort = Callable[[Any, Any], torch.Tensor] | Mapping[str, Any] | Sequence[Any]
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,9 @@ class Port:
     Attributes:
         module: the network.
         loss: called with (output of the module, targets), and with `sample_weight=` if it has that
-            argument and the samples have weights; returns a scalar that includes penalties.
+            argument and the samples have weights; returns a scalar that includes penalties. Of a
+            module with several outputs also a mapping by their names, or a sequence in their order,
+            of a loss or None for each: see `torch_impl.losses.OutputLosses`.
         optimizer: holds the parameters of the module.
         scheduler: sets the learning rate in `step()`, or in `step(value)` if it watches a metric;
             or a sequence of such schedulers.
@@ -53,8 +59,13 @@ class Port:
         class_weight: from label to the weight of its samples in training; the loss then gets them
             as `sample_weight`. None: the port has none, or its loss has them inside.
         metrics: what `compile(metrics=...)` takes: names such as "accuracy", objects of
-            `torch_impl.metrics`, functions of (output, targets) with a value for each sample.
+            `torch_impl.metrics`, functions of (output, targets) with a value for each sample,
+            objects with `update(output, targets)`, `compute()` and `reset()`; of several outputs a
+            mapping by their names, or a sequence with an entry for each, of such lists.
         weighted_metrics: metrics that count samples by their weights.
+        loss_weights: of the losses of several outputs, by name or in order; None: 1 for each.
+        output_names: Keras's names of several outputs, in the order in which the module returns
+            them; not needed if it returns a mapping, or `loss` is one.
         train_epoch: the port's own loop over an epoch: called with an iterable of batches
             (arguments of the module, targets), or with the weights of the samples as a third;
             returns the numbers of the epoch by Keras's names, such as {"loss": 0.3}. It makes the
@@ -70,7 +81,7 @@ class Port:
     """
 
     module: nn.Module
-    loss: Callable[[Any, Any], torch.Tensor] | None = None
+    loss: LossOfPort | None = None
     optimizer: torch.optim.Optimizer | None = None
     scheduler: Any = None
     scheduler_interval: str = "epoch"
@@ -82,20 +93,38 @@ class Port:
     load: Callable[[nn.Module, Mapping[str, np.ndarray]], Any] | None = None
     layers: Mapping[str, str] = field(default_factory=dict)
     steps_per_epoch: int = 100
-    validation_loss: Callable[[Any, Any], torch.Tensor] | None = None
+    validation_loss: LossOfPort | None = None
     class_weight: Mapping[int, float] | None = None
-    metrics: Sequence[Any] = ()
-    weighted_metrics: Sequence[Any] = ()
+    metrics: Sequence[Any] | Mapping[str, Any] = ()
+    weighted_metrics: Sequence[Any] | Mapping[str, Any] = ()
     train_epoch: Callable[[Iterable[Any]], Mapping[str, float]] | None = None
     evaluate: Callable[[Iterable[Any]], Mapping[str, float]] | None = None
     augment: Any = None
     seeds: KerasSeeds | None = None
+    loss_weights: Mapping[str, float] | Sequence[float] | None = None
+    output_names: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         if self.scheduler_interval not in ("epoch", "step"):
             raise InputError(
                 f"scheduler_interval={self.scheduler_interval!r}: expected 'epoch' or 'step'"
             )
+
+    def with_one_loss(self) -> Port:
+        """Returns a port whose losses of several outputs are one: `OutputLosses`.
+
+        Raises:
+            ValueError: losses, weights and names do not fit together.
+        """
+        changes: dict[str, Any] = {}
+        for name in ("loss", "validation_loss"):
+            given: Any = getattr(self, name)
+            if isinstance(given, Mapping | list | tuple):
+                made = OutputLosses(given, self.loss_weights, self.output_names)
+                changes |= {name: made, "output_names": made.names}
+        if self.loss_weights is not None and "loss" not in changes:
+            raise ValueError("loss_weights with one loss: expected a mapping or a list of losses")
+        return replace(self, **changes, loss_weights=None) if changes else self
 
     @property
     def schedulers(self) -> Sequence[Any]:

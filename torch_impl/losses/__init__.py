@@ -14,6 +14,7 @@ from torch_impl.losses.crossentropy import (
 )
 from torch_impl.losses.hinge import CategoricalHinge, Hinge, SquaredHinge
 from torch_impl.losses.logits import sigmoid, softmax
+from torch_impl.losses.outputs import OutputLosses
 from torch_impl.losses.probabilistic import (
     BinaryFocalCrossentropy,
     CategoricalFocalCrossentropy,
@@ -52,6 +53,7 @@ __all__ = [
     "MeanAbsolutePercentageError",
     "MeanSquaredError",
     "MeanSquaredLogarithmicError",
+    "OutputLosses",
     "Poisson",
     "SparseCategoricalCrossentropy",
     "SquaredHinge",

@@ -16,6 +16,7 @@ from torch_impl.metrics.accuracy import (
     SparseTopKCategoricalAccuracy,
     TopKCategoricalAccuracy,
 )
+from torch_impl.metrics.adapted import Adapted
 from torch_impl.metrics.auc import AUC
 from torch_impl.metrics.base import Metric
 from torch_impl.metrics.compiled import accuracy_for, crossentropy_for, metric
@@ -61,6 +62,7 @@ __all__ = [
     "AUC",
     "METRICS",
     "Accuracy",
+    "Adapted",
     "BinaryAccuracy",
     "BinaryCrossentropy",
     "BinaryIoU",

@@ -16,12 +16,14 @@ from torch_impl.metrics.accuracy import (
     CategoricalAccuracy,
     SparseCategoricalAccuracy,
 )
+from torch_impl.metrics.adapted import Adapted, is_adaptable
 from torch_impl.metrics.base import Metric
 from torch_impl.metrics.configuration import from_config
 from torch_impl.metrics.means import MeanMetricWrapper
 
 Shape = Sequence[int]
-Identifier = Metric | str | Mapping[str, Any] | Callable[..., torch.Tensor]
+# An object with update, compute and reset is of no type that could be named.
+Identifier = Metric | str | Mapping[str, Any] | Callable[..., torch.Tensor] | Any
 
 
 def metric(
@@ -34,8 +36,9 @@ def metric(
 
     Args:
         identifier: a metric, which is returned as it is; a name, which becomes the name of the
-            metric: "mae", "acc"; a dictionary of `keras.metrics.serialize`; or a function of
-            (y_pred, y_true), whose own name becomes the name of the metric.
+            metric: "mae", "acc"; a dictionary of `keras.metrics.serialize`; a function of
+            (y_pred, y_true), whose own name becomes the name of the metric; or an object with
+            `update`, `compute` and `reset`, see `Adapted`.
         output_shape: of the outputs of the model, with the batch; for "accuracy" and "acc".
         target_shape: of the targets, with the batch; likewise.
         dtype: see `Metric`.
@@ -58,6 +61,13 @@ def metric(
         return accuracy_for(output_shape, target_shape, identifier, dtype)
     if isinstance(identifier, Mapping):
         return from_config(identifier, dtype)
+    if is_adaptable(identifier):
+        return Adapted(identifier, dtype=dtype)
+    if not callable(identifier) or isinstance(identifier, type):
+        raise ValueError(
+            f"metric {identifier!r}: expected a name, a metric, a function of (y_pred, y_true), or "
+            "an object with update, compute and reset"
+        )
     return MeanMetricWrapper(identifier, getattr(identifier, "__name__", None), dtype)
 
 

@@ -6,12 +6,15 @@ Source: keras 3.15 `trainers/trainer.py`, `trainers/compile_utils.py` (`CompileM
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
+from torch_impl.losses.outputs import by_output
 from torch_impl.metrics import Mean, Metric, history_names, metric
 from torch_impl.trainer.batches import Batch
+from torch_impl.trainer.nests import leaves
 
 
 class Measures(Mapping[str, float]):
@@ -23,59 +26,179 @@ class Measures(Mapping[str, float]):
         metrics: what `compile(metrics=...)` takes.
         weighted_metrics: what `compile(weighted_metrics=...)` takes.
         dtype: of what is added up.
+        names: of several outputs, in their order.
     """
 
     def __init__(
-        self, metrics: Sequence[Any], weighted_metrics: Sequence[Any], dtype: torch.dtype
+        self, metrics: Any, weighted_metrics: Any, dtype: torch.dtype, names: Sequence[str] = ()
     ) -> None:
-        self._given = (list(metrics), list(weighted_metrics))
-        self._dtype = dtype
-        self._loss = Mean("loss", dtype)
+        self._given = (metrics, weighted_metrics)
+        self._dtype, self._names = dtype, tuple(names)
+        self._losses = {"loss": Mean("loss", dtype)}  # and those of several outputs
         # Made with the first batch: "accuracy" means what the shapes of outputs and targets say.
-        self._metrics: dict[str, tuple[Metric, bool]] | None = None
+        self._metrics: dict[str, Measure] | None = None
 
     def reset(self) -> None:
         """Forgets all batches."""
-        self._loss.reset()
-        for each, _ in (self._metrics or {}).values():
-            each.reset()
+        for loss in self._losses.values():
+            loss.reset()
+        for each in (self._metrics or {}).values():
+            each.metric.reset()
 
-    def update(self, loss: torch.Tensor, output: Any, batch: Batch) -> None:
+    def update(
+        self, loss: torch.Tensor, output: Any, batch: Batch, parts: Mapping[str, Any] | None = None
+    ) -> None:
         """Adds a batch.
 
         Args:
             loss: its loss, a scalar.
             output: of the module.
             batch: targets and weights; its size is the weight of the loss.
+            parts: the losses of several outputs, by the name of the output. Their columns are
+                means over batches, that of the total loss is one over samples.
         """
-        self._loss.update(loss, torch.tensor(len(batch), dtype=self._dtype))
+        number = torch.tensor(len(batch), dtype=self._dtype)
+        self._losses["loss"].update(loss, number)
+        for name, value in (parts or {}).items():
+            key = f"{name}_loss"
+            # Keras's graph does not know the size of a batch: each counts as one.
+            self._losses.setdefault(key, Mean(key, self._dtype)).update(value)
         if self._metrics is None:
-            self._metrics = self._made(output, batch.y)
-        for each, is_weighted in self._metrics.values():
-            each.update(output, batch.y, batch.weight if is_weighted else None)
+            self._metrics = named_metrics(*self._given, output, batch.y, self._dtype, self._names)
+        outputs = Outputs(output, batch.y, batch.weight, self._names)
+        for each in self._metrics.values():
+            each.update(outputs)
 
     def __getitem__(self, key: str) -> float:
-        found = self._loss if key == "loss" else (self._metrics or {})[key][0]
-        return float(found.result())
+        if key in self._losses:
+            return float(self._losses[key].result())
+        return float((self._metrics or {})[key].metric.result())
 
     def __iter__(self) -> Iterator[str]:
-        return iter(sorted(["loss", *(self._metrics or {})]))
+        return iter(sorted([*self._losses, *(self._metrics or {})]))
 
     def __len__(self) -> int:
-        return 1 + len(self._metrics or {})
+        return len(self._losses) + len(self._metrics or {})
 
-    def _made(self, output: Any, y: Any) -> dict[str, tuple[Metric, bool]]:
-        if not any(self._given):
-            return {}
-        if not isinstance(output, torch.Tensor) or not isinstance(y, torch.Tensor):
+
+class Outputs:
+    """The outputs of a batch with their targets and weights, one by one.
+
+    Args:
+        output: a tensor, or a mapping, tuple or list of tensors.
+        y: targets, of the same kind.
+        weight: of the samples: for all outputs, or a nest of those of each.
+        names: of several outputs.
+    """
+
+    def __init__(self, output: Any, y: Any, weight: Any, names: Sequence[str]) -> None:
+        self.names: tuple[str, ...] = ()  # of several outputs
+        if not isinstance(output, Mapping | tuple | list) or len(output) == 1:
+            first = [next(leaves(part), None) for part in (output, y, weight)]
+            self._one = (first[0], first[1], first[2])
+            return
+        if isinstance(output, Mapping):
+            names = names if set(names) == set(output) else sorted(output)
+        if not names:
             raise ValueError(
-                f"metrics of outputs {type(output).__name__} and targets {type(y).__name__}: "
-                "expected one tensor of each"
+                f"{len(output)} outputs without names: expected Port(output_names=...), or a loss "
+                "or an output that is a mapping"
             )
-        made = [
-            [metric(each, output.shape, y.shape, self._dtype) for each in given]
-            for given in self._given
-        ]
-        names = history_names(*([each.name for each in part] for part in made))
-        flat = [(each, bool(number)) for number, part in enumerate(made) for each in part]
-        return dict(zip(names, flat, strict=True))
+        self.names = tuple(names)
+        self._outputs = by_output(output, self.names, "outputs")
+        self._y = by_output(y, self.names, "targets", may_lack=True)
+        is_nest = isinstance(weight, Mapping | tuple | list)
+        self._weights = (
+            by_output(weight, self.names, "sample_weight", may_lack=True)
+            if is_nest
+            else dict.fromkeys(self.names, weight)
+        )
+
+    def of(self, name: str | None) -> tuple[Any, Any, Any]:
+        """Returns output, targets and weights of one output; None: of the only one."""
+        if name is None:
+            return self._one
+        return self._outputs[name], self._y.get(name), self._weights.get(name)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A metric of one output.
+
+    Attributes:
+        metric: adds batches up.
+        is_weighted: whether it gets the weights of the samples.
+        output: the name of its output; None: there is one.
+    """
+
+    metric: Metric
+    is_weighted: bool
+    output: str | None = None
+
+    def update(self, outputs: Outputs) -> None:
+        """Adds a batch."""
+        output, y, weight = outputs.of(self.output)
+        self.metric.update(output, y, weight if self.is_weighted else None)
+
+
+def named_metrics(
+    metrics: Any,
+    weighted_metrics: Any,
+    output: Any,
+    y: Any,
+    dtype: torch.dtype,
+    names: Sequence[str] = (),
+) -> dict[str, Measure]:
+    """Returns metrics by the names that Keras's history writes, in their order.
+
+    Args:
+        metrics: what `compile(metrics=...)` takes.
+        weighted_metrics: what `compile(weighted_metrics=...)` takes.
+        output: of the module, for a batch.
+        y: its targets.
+        dtype: of what is added up.
+        names: of several outputs, in their order.
+
+    Raises:
+        ValueError: there are metrics, and outputs or targets are no tensors; or they do not say
+            which output they belong to.
+    """
+    if not metrics and not weighted_metrics:
+        return {}
+    outputs = Outputs(output, y, None, names)
+    made: list[Any] = []
+    found: list[tuple[Metric, bool, str | None]] = []
+    for is_weighted, given in enumerate((metrics, weighted_metrics)):
+        by_name: dict[str | None, list[Metric]] = {}
+        for name, listed in _listed(given, outputs.names).items():
+            one, targets, _ = outputs.of(name)
+            if not isinstance(one, torch.Tensor) or not isinstance(targets, torch.Tensor):
+                raise ValueError(
+                    f"metrics of outputs {type(one).__name__} and targets "
+                    f"{type(targets).__name__}: expected one tensor of each"
+                )
+            by_name[name] = [metric(each, one.shape, targets.shape, dtype) for each in listed]
+            found += [(each, bool(is_weighted), name) for each in by_name[name]]
+        told = {name: [each.name for each in part] for name, part in by_name.items()}
+        made.append(told if outputs.names else told.get(None, []))
+    return dict(zip(history_names(*made), (Measure(*each) for each in found), strict=True))
+
+
+def _listed(given: Any, names: Sequence[str]) -> dict[str | None, list[Any]]:
+    """Returns the metrics of each output; by None those of the only one."""
+    if not names:
+        parts = given.values() if isinstance(given, Mapping) else [given or []]
+        return {None: [each for part in parts for each in _flat(part)]}
+    if not given:
+        return {}
+    if not isinstance(given, Mapping) and len(given) != len(names):
+        raise ValueError(
+            f"{len(given)} metrics for the outputs {', '.join(names)}: expected a mapping from "
+            "their names, or a list with an entry for each output, as Keras does"
+        )
+    found = by_output(given, names, "metrics", may_lack=True)
+    return {name: _flat(found[name]) for name in names if found.get(name) is not None}
+
+
+def _flat(part: Any) -> list[Any]:
+    return list(part) if isinstance(part, tuple | list) else [part]

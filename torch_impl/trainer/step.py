@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import nn
 
+from torch_impl.losses.outputs import parts_of, takes_weights
 from torch_impl.trainer.batches import Batch
 from torch_impl.trainer.measures import Measures
 from torch_impl.trainer.nests import leaves, mapped
@@ -30,6 +29,7 @@ class Stepper:
         dtype: of the module: that of its first parameter of real numbers.
         device: of the module.
         measures: loss and metrics, running.
+        parts: what the loss of each output said of the last batch, if there are several.
 
     Raises:
         ValueError: the port has no loss or no optimizer.
@@ -39,12 +39,14 @@ class Stepper:
         for name in ("loss", "optimizer"):
             if getattr(port, name) is None:
                 raise ValueError(f"the port has no {name}: expected Port(module, {name}=...)")
-        self.port = port
+        self.port = port = port.with_one_loss()
+        self.parts: dict[str, torch.Tensor] = {}
         self.optimizer: Any = port.optimizer
         real = [p for p in port.module.parameters() if p.is_floating_point()]
         self.dtype = real[0].dtype if real else torch.get_default_dtype()
         self.device = real[0].device if real else torch.device("cpu")
-        self.measures = Measures(port.metrics, port.weighted_metrics, self.dtype)
+        names = port.output_names
+        self.measures = Measures(port.metrics, port.weighted_metrics, self.dtype, names)
 
     @property
     def prepares_whole(self) -> bool:
@@ -94,6 +96,7 @@ class Stepper:
         """Returns what a loss of the port says of a prepared batch, a scalar."""
         if batch.weight is None:
             value: torch.Tensor = function(output, batch.y)
+            self.parts = parts_of(function)
             return value
         if not takes_weights(function):
             raise ValueError(
@@ -101,6 +104,7 @@ class Stepper:
                 "argument sample_weight, such as those of torch_impl.losses"
             )
         value = function(output, batch.y, sample_weight=batch.weight)
+        self.parts = parts_of(function)
         return value
 
     def finish(self) -> None:
@@ -121,12 +125,3 @@ class Stepper:
 
     def _moved(self, value: Any) -> Any:
         return value.to(self.device) if isinstance(value, torch.Tensor) else value
-
-
-def takes_weights(loss: Any) -> bool:
-    """Whether a loss has the argument `sample_weight`."""
-    called = loss.forward if isinstance(loss, nn.Module) else loss
-    try:
-        return "sample_weight" in inspect.signature(called).parameters
-    except (TypeError, ValueError):  # a builtin may have no known signature
-        return False

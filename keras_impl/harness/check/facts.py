@@ -16,6 +16,7 @@ from keras_impl.harness.calls import Call
 from keras_impl.harness.check.initializers import initializers
 from keras_impl.harness.check.loss import loss_name
 from keras_impl.harness.check.model import get_weights, named_variables
+from keras_impl.harness.check.own_steps import own_steps
 from keras_impl.harness.factories import Reference
 from parity.data.samples import Samples
 from parity.traces.trace import TraceWriter
@@ -44,7 +45,11 @@ def write_facts(
         for name, found in initializers(model).items()
         if found.config
     }
-    writer.facts["loss"] = _loss_facts(reference)
+    if "train_step" in own_steps(model):
+        writer.facts["own_steps"] = own_steps(model)
+    # Of several outputs, and of a step of the user's own, no single loss is known.
+    is_known = not {"outputs", "own_steps"} & set(writer.facts)
+    writer.facts["loss"] = _loss_facts(reference) if is_known else None
     optimizer = getattr(model, "optimizer", None)
     writer.facts["optimizer"] = (
         None

@@ -9,34 +9,30 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from keras_impl.harness.calls import Call, Calls, recorded_calls
 from keras_impl.harness.check.model import as_fed
+from keras_impl.harness.check.outputs import joined, outputs_of, told
 from keras_impl.harness.rounding import Perturbation
-from parity.errors import InputError
 from parity.traces.trace import TraceWriter
 
 
 def write_forward(
     model: keras.Model, x: list[np.ndarray], writer: TraceWriter, perturbation: Perturbation | None
 ) -> tuple[Calls, Any]:
-    """Writes inputs and outputs of every call; returns the calls and the output of the model."""
+    """Writes inputs and outputs of every call; returns the calls and the output of the model.
+
+    Several outputs are joined to one, and told as the fact `outputs`.
+    """
     fed = as_fed(x)
     with recorded_calls(fed, perturbation) as calls:
         output = model(fed, training=False)
-    _check_output(output)
+    if parts := outputs_of(model, output):
+        writer.facts["outputs"] = told(parts, calls)
+        output = joined(parts)
     write_calls("eval", calls, writer)
     writer.put("forward/eval/output", output)
     return calls, output
-
-
-def _check_output(output: Any) -> None:
-    if not tf.is_tensor(output):
-        raise InputError(
-            f"the Keras model returns {type(output).__name__}; expected one tensor: several "
-            "outputs are not compared yet"
-        )
 
 
 def write_calls(mode: str, calls: list[Call], writer: TraceWriter) -> None:

@@ -33,11 +33,11 @@ def write_gradients(
     y: np.ndarray,
     writer: TraceWriter,
     perturbation: Perturbation | None,
-) -> tuple[Calls, Exercise]:
+) -> tuple[Calls, Any, Exercise]:
     """Writes outputs, loss and all gradients of one pass in train mode.
 
     Returns:
-        The calls of the pass, and what it leaves without effect.
+        The calls of the pass, its output, and what it leaves without effect.
     """
     model = reference.model
     variables = trainable(model)
@@ -78,7 +78,7 @@ def write_gradients(
         idle=[n for n, s in by_weight.items() if s is not None and not _dense(s).any()],
         masks=useless_masks({call.name: call.mask for call in calls if call.mask is not None}),
     )
-    return calls, exercise
+    return calls, output, exercise
 
 
 def _is_dead(call: Call, upstream: Any, tape: tf.GradientTape) -> bool:

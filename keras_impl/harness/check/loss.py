@@ -95,7 +95,7 @@ def write_confident_loss(
     with tf.GradientTape() as tape:
         tensor = tf.convert_to_tensor(before)
         if is_activated:
-            tensor = _activation_of(model, last)(tensor)
+            tensor = activation_of(model, last)(tensor)
         value = versions.loss_of(model, y, tensor, sample_weight(reference, y))
     slope = tape.gradient(value, before)
     slope = np.zeros_like(linear) if slope is None else slope.numpy()
@@ -124,7 +124,8 @@ def _of_rounded_probabilities(
     return float(lost.mean()), lost * (1 - right) / lost.size
 
 
-def _activation_of(model: keras.Model, call: Call) -> Any:
+def activation_of(model: keras.Model, call: Call) -> Any:
+    """Returns the activation that a call of a model applied."""
     name = call.name.removesuffix(".activation")
     layer = next(layer for layer in model._flatten_layers() if layer.name == name.partition("#")[0])
     return getattr(layer, "activation", layer)

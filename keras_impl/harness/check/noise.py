@@ -20,6 +20,9 @@ from parity.ladder.compare import absolute_difference
 from parity.ladder.rounding import LIMITS
 from parity.traces.trace import TraceWriter, largest_of
 
+# Parts of the keys of what was not computed.
+_GIVEN = ("init/", "weights/", "input/", "target/", "metric_input/")
+
 
 def perturb_constants(model: keras.Model) -> None:
     """Moves constants that Keras keeps in float32, even in float64 runs, by one unit of float32.
@@ -118,7 +121,7 @@ def _changes(first: TraceWriter, second: TraceWriter) -> dict[str, float]:
         other = second.arrays.get(key)
         if other is None or array.dtype.kind != "f" or not array.size:
             continue
-        if key.startswith(("init/", "weights/", "input/", "target/")) or array.shape != other.shape:
+        if key.startswith(_GIVEN) or array.shape != other.shape:
             continue
         scale = largest_of(array) or 1.0
         noise[key] = float(absolute_difference(array, other).max()) / scale

@@ -14,12 +14,18 @@ import numpy as np
 
 from keras_impl.harness.calls import Calls
 from keras_impl.harness.casts import cast_layers, float32_layers
+from keras_impl.harness.check import outputs, own_steps
 from keras_impl.harness.check.exercised import Exercise, revived
 from keras_impl.harness.check.facts import write_facts
 from keras_impl.harness.check.forward import write_forward
 from keras_impl.harness.check.gradient import write_gradients
 from keras_impl.harness.check.incomplete import incomplete, replayable
-from keras_impl.harness.check.loss import kind_of_targets, loss_name, write_confident_loss
+from keras_impl.harness.check.loss import (
+    activation_of,
+    kind_of_targets,
+    write_confident_loss,
+)
+from keras_impl.harness.check.metrics import write_metrics
 from keras_impl.harness.check.model import build, get_weights, set_weights
 from keras_impl.harness.check.noise import perturb_constants
 from keras_impl.harness.factories import Reference, call_factory
@@ -69,11 +75,14 @@ class Pass:
         calls, output = write_forward(model, x, writer, self.perturbation)
         write_facts(self.reference, self.samples, calls, output, writer)
         passes = [calls]
-        if loss_name(model) is not None:
+        if writer.facts["loss"] is not None:
             passes.append(self._write_train_mode(spec, x, calls, output))
         writer.facts["incomplete"] = incomplete(
             passes, loss_is_masked=len(passes) > 1 and has_mask(output)
         )
+        if "outputs" in writer.facts:
+            writer.facts["incomplete"].append(outputs.left_open())
+        writer.facts["incomplete"] += own_steps.left_open(model)
         writer.facts["replayable"] = replayable(passes)
         writer.facts["cast_to_float64"] = cast_layers(model)
         writer.facts["float32_inside"] = float32_layers(model)
@@ -86,7 +95,13 @@ class Pass:
         y = self.samples.targets("probe", spec.batch_size, kind, shape)
         writer.put("target/probe", y)
         write_confident_loss(spec, self.reference, calls, output, writer, self.perturbation)
-        found, self.exercise = write_gradients(self.reference, x, y, writer, self.perturbation)
+        found, trained, self.exercise = write_gradients(
+            self.reference, x, y, writer, self.perturbation
+        )
+        is_activated = writer.facts["output_activation"] is not None
+        last = activation_of(model, calls[-1]) if is_activated else None
+        made = {"eval": output, "train": trained}
+        write_metrics(self.reference, self.samples, made, last, writer, self.perturbation)
         return found
 
     def again(

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from typing import Any
 
 from keras_impl.harness import versions
+from keras_impl.harness.check import own_steps
 from keras_impl.harness.check.exercised import not_compared
 from keras_impl.harness.check.initial import write_init
-from keras_impl.harness.check.loss import loss_name
 from keras_impl.harness.check.model import build, set_weights, signature
 from keras_impl.harness.check.noise import noise_of
 from keras_impl.harness.check.optimizer import write_optimizer
@@ -65,7 +65,8 @@ def run_check(
     writer.put_all("weights", first.weights)
     writer.facts["noise"] = noise_of(first.writer, *(other.writer for other in others))
     left_out = writer.facts.get("not_compared", [])
-    writer.facts["not_compared"] = [*left_out, *not_compared(first.exercise, writer)]
+    own = own_steps.left_out(first.reference.model)
+    writer.facts["not_compared"] = [*left_out, *own, *not_compared(first.exercise, writer)]
     write_schedule(spec, factory, writer)
 
 
@@ -75,7 +76,7 @@ def _write_training(spec: CheckSpec, one: Pass) -> None:
     if getattr(model, "optimizer", None) is None:
         return
     steps = Steps(model)
-    if loss_name(model) is not None:
+    if one.writer.facts["loss"] is not None:
         set_weights(model, one.weights)
         versions.reseed(one.samples.seed)
         write_trajectory(spec, one.reference, steps, one.samples, one.writer, one.perturbation)

@@ -15,7 +15,9 @@ import numpy as np
 
 from keras_impl.harness import versions
 from keras_impl.harness.check import run_check
+from keras_impl.harness.check.metrics import metrics_of
 from keras_impl.harness.check.model import get_weights
+from keras_impl.harness.check.outputs import loss_weights_of
 from keras_impl.harness.factories import Reference, building, call_factory
 from keras_impl.harness.program.anchors import Anchors
 from keras_impl.harness.program.feed import (
@@ -95,7 +97,7 @@ def run_program(task: ProgramTask) -> RunResult:
     training.facts["num_val"] = _number(validation)
     training.facts["num_fits"] = source.num_fits
     training.facts["broke_off"] = source.broke_off
-    training.facts["fit"] = probes.facts["fit"]
+    training.facts |= {name: probes.facts[name] for name in ("fit", "loss_weights")}
     return results[0]
 
 
@@ -121,6 +123,7 @@ def _write_start(
     writer.facts["masks"] = masks_of(model)
     writer.facts["fit"] = {**settings_of(reference), "num_samples": num_samples}
     writer.facts["metrics"] = metrics_of(model)
+    writer.facts["loss_weights"] = loss_weights_of(model)
 
 
 def masks_of(model: keras.Model) -> dict[str, list[int]]:
@@ -131,22 +134,3 @@ def masks_of(model: keras.Model) -> dict[str, list[int]]:
         if generator is not None:
             found[layer.name] = [int(value) for value in np.asarray(generator.state)]
     return found
-
-
-def metrics_of(model: keras.Model) -> dict[str, list[Any]]:
-    """Returns the metrics that a model was compiled with, as their names or configurations."""
-    compiled = getattr(model, "_compile_metrics", None)
-    return {
-        name: list(map(_told, keras.tree.flatten(getattr(compiled, f"_user_{name}", None) or [])))
-        for name in ("metrics", "weighted_metrics")
-    }
-
-
-def _told(metric: Any) -> Any:
-    """Returns the name or the configuration of a metric; of one of the user's own, its name."""
-    if isinstance(metric, str):
-        return metric
-    try:
-        return keras.metrics.serialize(metric)
-    except (AttributeError, NotImplementedError, TypeError, ValueError):
-        return str(getattr(metric, "name", getattr(metric, "__name__", type(metric).__name__)))

@@ -15,6 +15,7 @@ from keras_impl.harness.compiled_rate import CompiledRate
 from keras_impl.harness.factories import Reference, building
 from keras_impl.harness.program.anchors import Anchors
 from keras_impl.harness.program.feed import Written
+from parity.errors import InputError
 from parity.programs.program_spec import ProgramSpec
 from parity.traces.trace import History, RunResult, TraceWriter
 from parity.traces.training_recorder import TrainingRecorder
@@ -86,7 +87,14 @@ class RecorderCallback(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """After every step."""
+        if "loss" not in logs:
+            raise InputError(
+                "the model's own train_step returns no 'loss'; expected it among what it returns, "
+                "so that the trainings can be compared"
+            )
         loss = float(logs["loss"])
+        if not self._step:
+            self._recorder.on_first_step(logs)
         self._recorder.on_step(loss, self._rate_of_last_step())
         self._step += 1
         total = self.params.get("steps") or 0

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from parity.ladder.compare import compare_close, compare_exact
-from parity.ladder.comparers.probe import HELD_OTHERWISE, NO_LOSS, measured, raised, within_rounding
+from parity.ladder.comparers.probe import HELD_OTHERWISE, measured, no_loss, raised, within_rounding
 from parity.ladder.comparers.run import parameters
 from parity.ladder.items import INTRODUCED
 from parity.ladder.outcome import Outcome, judged, judged_if_any, skipped
@@ -40,7 +40,7 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
     comes from. A gradient that is nothing but rounding cannot be compared.
     """
     if keras.facts["loss"] is None:
-        return skipped(NO_LOSS)
+        return skipped(no_loss(keras))
     if (why := port.facts.get("no_loss")) is not None:
         return skipped(why)
     most_allowed = limits_of(keras).most

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from parity.ladder.compare import compare_close
-from parity.ladder.comparers.probe import NO_LOSS, measured, raised
+from parity.ladder.comparers.probe import measured, no_loss, raised
 from parity.ladder.comparers.run import compare_facts
 from parity.ladder.items import INTRODUCED
 from parity.ladder.outcome import Outcome, judged, judged_if_any, skipped
@@ -32,7 +32,7 @@ def of_run(keras: Trace, torch: Trace) -> Outcome:
 def of_probe(keras: Trace, port: Trace) -> Outcome:
     """Compares the loss of given right and wrong outputs, and of the model with its penalties."""
     if keras.facts["loss"] is None:
-        return skipped(NO_LOSS)
+        return skipped(no_loss(keras))
     if not port.facts["given"]["loss"]:
         return skipped("the port gives no loss")
     items = raised(port, "loss")

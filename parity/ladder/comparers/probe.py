@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from parity.traces.trace import Trace
 
 NO_LOSS = "the Keras model has no single loss"
+OWN_STEP = "the Keras model has a train_step of its own, and its loss is not known"
 HELD_OTHERWISE = "the port's `load` keeps it in another form"
 NO_OPTIMIZER = "the port gives no optimizer"
 CONSTANT_RATE = (
@@ -30,6 +31,11 @@ def measured(keras: Trace) -> str:
         f"{dtype}, relative to the largest value: {limits.floor:g}, or {limits.factor:g} times "
         f"what {moved} changes in Keras, up to {limits.most:g}"
     )
+
+
+def no_loss(keras: Trace) -> str:
+    """Returns why there is no loss of the reference to compare with."""
+    return OWN_STEP if keras.facts.get("own_steps") else NO_LOSS
 
 
 def within_rounding(most: float) -> str:

@@ -466,6 +466,7 @@ def set_fact(name, value):
 SKIPPED_LEVELS = {
     "no_loss_in_keras": (None, set_fact("loss", None), {
         "loss": "the Keras model has no single loss",
+        "metrics": "the Keras model has no single loss",
         "gradient": "the Keras model has no single loss",
         "trajectory": "the Keras model is not compiled",
     }),

@@ -49,7 +49,7 @@ CAUSE = {
 
 
 def levels(failing=None, *, stops=True):
-    """All ten; the ladder of a run ends at the one that fails."""
+    """All; the ladder of a run ends at the one that fails."""
     found = []
     for number, name in enumerate(LEVEL_IDS):
         is_reached = failing is None or not stops or number <= LEVEL_IDS.index(failing)
@@ -249,8 +249,8 @@ def test_hostile_texts_stay_as_they_are(text, tmp_path):
 
 def test_what_follows_from_other_values_is_computed_anew():
     content = run_result(FAIL).to_json()
-    content["levels"][7]["worst"] = -5
-    content["levels"][7]["items"][1] |= {"status": "pass"}
+    content["levels"][8]["worst"] = -5
+    content["levels"][8]["items"][1] |= {"status": "pass"}
     content["first_divergence"] |= {"level": "init", "item": "3"}
     assert same(result_from(content, "here"), run_result(FAIL))
 
@@ -258,7 +258,7 @@ def test_what_follows_from_other_values_is_computed_anew():
 RUN = run_result(FAIL).to_json()
 CHECK = check_result(FAIL).to_json()
 OPEN = GOOD["check that is open"].to_json()
-ITEM = ("levels", 7, "items", 1)
+ITEM = ("levels", 8, "items", 1)
 FIRST_CAUSE = ("first_divergence", "causes", 0)
 WRONG = [
     (RUN, ("schema",), "parity.results/1", "schema is 'parity.results/1'; expected 'parity.result"),
@@ -291,17 +291,17 @@ WRONG = [
     (RUN, ("data", "sha256"), REMOVED, "data has no 'sha256'"),
     (RUN, ("data", "sha256", "x_train"), 5, "data.sha256.x_train is 5"),
     (RUN, ("levels",), {}, "levels is {}; expected array"),
-    (RUN, ("levels",), [{}] * 11, "expected array of length <= 10"),
+    (RUN, ("levels",), [{}] * 12, "expected array of length <= 11"),
     (RUN, ("levels", 0), 5, r"levels\[0\] is 5; expected object"),
     (RUN, ("levels", 0, "id"), "speed", r"levels\[0\].id is 'speed'; expected 'data' or"),
     (RUN, ("levels", 1, "id"), "data", "two levels have the same id"),
     (RUN, ("levels", 0, "status"), "ok", r"levels\[0\].status is 'ok'"),
     (RUN, ("levels", 0, "status"), "fail", r"levels\[0\] fails, but none of its items does"),
-    (RUN, ("levels", 7, "status"), "pass", r"levels\[7\] does not fail, but one of its items does"),
+    (RUN, ("levels", 8, "status"), "pass", r"levels\[8\] does not fail, but one of its items does"),
     (RUN, ("levels", 0, "tolerance_source"), None, r"levels\[0\].tolerance_source is None"),
     (RUN, ("levels", 0, "items"), "none", r"levels\[0\].items is 'none'"),
     (RUN, ("levels", 0, "items", 0), [], r"levels\[0\].items\[0\] is \[\]; expected object"),
-    (RUN, (*ITEM, "name"), 5, r"levels\[7\].items\[1\].name is 5"),
+    (RUN, (*ITEM, "name"), 5, r"levels\[8\].items\[1\].name is 5"),
     (RUN, (*ITEM, "name"), "x" * 10_001, r"items\[1\].name is 'xxx"),
     (RUN, (*ITEM, "worst"), "inf", "worst is 'inf'; expected a number, or one of 'NaN'"),
     (RUN, (*ITEM, "worst"), None, "worst is None"),

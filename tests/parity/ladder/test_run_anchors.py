@@ -51,7 +51,7 @@ def free_run_parts(parts):
 
 def test_runs_that_agree_at_every_anchor_pass(compared):
     levels = compared()
-    assert [each.status for each in levels] == [PASS] * 10
+    assert [each.status for each in levels] == [PASS] * 11
     assert level(levels, "trajectory").not_compared == ()
     source = level(levels, "trajectory").tolerance_source
     assert "3 recorded states, 3 steps each in float64" in source
@@ -59,7 +59,7 @@ def test_runs_that_agree_at_every_anchor_pass(compared):
 
 
 def test_free_runs_may_part_where_the_anchors_agree(compared):
-    assert [each.status for each in compared(free_run_parts)] == [PASS] * 10
+    assert [each.status for each in compared(free_run_parts)] == [PASS] * 11
 
 
 @pytest.mark.parametrize("step", [0, 1, 3])
@@ -359,4 +359,4 @@ def test_a_port_that_stops_earlier_by_its_own_losses_is_compared_as_far_as_it_go
 
     levels = compared(stopped, early_stopping=EarlyStopping(patience=1))
     assert {item.step for item in level(levels, "trajectory").items} == {None, 0, 1}
-    assert [each.status for each in levels] == [PASS] * 10
+    assert [each.status for each in levels] == [PASS] * 11

@@ -22,7 +22,7 @@ def test_a_value_of_the_history_is_named_with_its_epoch(compared_with, keras, ke
     value = keras.history[key][epoch]
     allowed = 1e-12 * max(1, value)
     levels = compared_with(set_history(key, epoch, value + 0.9 * allowed))
-    assert [level.status for level in levels] == [PASS] * 10
+    assert [level.status for level in levels] == [PASS] * 11
     found = failing(compared_with(set_history(key, epoch, value + 1.1 * allowed)))
     first = found.first_failure
     assert (found.id, first.name) == ("trajectory", key)
@@ -103,7 +103,7 @@ def test_runs_that_diverge_alike_pass(tmp_path):
     parts.arrays["running_loss"][3:] = NAN
     parts.history["loss"][1:] = parts.history["val_loss"][1:] = [NAN, INF]
     keras, torch = (parts.write(tmp_path / name) for name in ("keras", "torch"))
-    assert [level.status for level in levels_of(keras, torch)] == [PASS] * 10
+    assert [level.status for level in levels_of(keras, torch)] == [PASS] * 11
 
 
 def test_a_huge_difference_fails_without_a_warning(compared_with):

@@ -22,6 +22,7 @@ from torch_impl.harness.check.gradient import write_gradients
 from torch_impl.harness.check.initial import write_init
 from torch_impl.harness.check.layers import write_layers
 from torch_impl.harness.check.loss import Loss, loss_of, takes_columns, write_confident_loss
+from torch_impl.harness.check.metrics import write_metrics
 from torch_impl.harness.check.optimizer import write_optimizer
 from torch_impl.harness.check.schedule import write_schedule
 from torch_impl.harness.check.trajectory import write_trajectory
@@ -62,6 +63,8 @@ def run_check(
     loss = _loss(port, form, writer)
     with _noted(raised, "layers", port.dtype):
         write_layers(port, form, loss, writer)
+    with _noted(raised, "metrics", port.dtype):
+        write_metrics(port, form, writer)
     if loss is not None:
         _write_training(spec, factory, port, form, loss, writer)
     if port.built.optimizer is not None and keras.facts["optimizer"] is not None:

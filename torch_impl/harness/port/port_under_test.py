@@ -18,7 +18,7 @@ from parity.data.weight_names import MOVING
 from parity.errors import InputError
 from parity.ladder.rounding import dtype_of
 from parity.traces.trace import Trace
-from torch_impl.harness.call import Call, first_tensor
+from torch_impl.harness.call import Call
 from torch_impl.harness.calls import Passed, recorded_calls
 from torch_impl.harness.factories import call_factory
 from torch_impl.harness.port.agreement import agreeing, output_error
@@ -35,6 +35,7 @@ from torch_impl.harness.port.carrying import (
 )
 from torch_impl.harness.port.drawn_masks import drawn_masks
 from torch_impl.harness.port.loaded import WeightsByName, load_by
+from torch_impl.harness.port.outputs import Outputs
 from torch_impl.harness.port.paired_layer import PairedLayer
 from torch_impl.harness.port.pairing import Pairing
 from torch_impl.harness.port.pairs import node_of, other_pairings, paired_calls, paired_layers
@@ -69,7 +70,8 @@ class PortUnderTest:
         self, factory: Callable[[], Any], seed: int, keras: Trace, device: str = "cpu"
     ) -> None:
         self.dtype = dtype_of(keras.facts)
-        self.built = call_factory(factory, seed, self.dtype)
+        self.outputs = Outputs(keras)
+        self.built = self.outputs.named(call_factory(factory, seed, self.dtype))
         self.built.module.to(device)  # in place, so that the optimizer keeps its parameters
         self.module = unwrapped(self.built.module)
         keep_gradients(self.module)
@@ -124,7 +126,7 @@ class PortUnderTest:
         whole = self.built.layers.values()
         with torch.no_grad():
             with recorded_calls(self.module, identity, whole, drawn=torch.ones_like) as calls:
-                output = first_tensor(self.module(*arguments))
+                output = self.outputs.of(self.module(*arguments))
             # Before the state changes: a view of a parameter cannot be read afterwards.
             self.nodes = [node_of(call) for call in calls]
         self.module.load_state_dict(self._state)
@@ -251,7 +253,7 @@ class PortUnderTest:
         whole = self.built.layers.values()
         masks, drawn = self.masks(mode), drawn_masks(self, mode)
         with recorded_calls(self.module, masks, whole, passed, drawn) as calls:
-            output = first_tensor(self.module(*arguments))
+            output = self.outputs.of(self.module(*arguments))
         return calls, output
 
     @contextmanager
@@ -307,7 +309,7 @@ class PortUnderTest:
         """Returns the output for the probe in eval mode, not watched."""
         self.module.eval()
         with torch.no_grad(), self.kept():
-            return first_tensor(self.module(*self.arguments("probe")))
+            return self.outputs.of(self.module(*self.arguments("probe")))
 
     def _compared(self) -> list[PairedLayer]:
         """Returns the pairs that are compared by themselves: see `agreeing`."""

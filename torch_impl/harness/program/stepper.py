@@ -12,9 +12,9 @@ from torch_impl.harness.call import first_tensor
 from torch_impl.harness.check.loss import activated
 from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.harness.port.portable import from_returned
+from torch_impl.losses.outputs import takes_weights
 from torch_impl.trainer import Batch, Stepper
 from torch_impl.trainer.nests import leaves, mapped
-from torch_impl.trainer.step import takes_weights
 
 if TYPE_CHECKING:
     from torch_impl.harness.program.anchors import Anchors
@@ -50,14 +50,26 @@ class ReplayedStepper(Stepper):
         """Returns a batch of Keras's in the form that module and loss take."""
         port = self._port
         x: Any = port.arguments_of([np.asarray(array) for array in leaves(batch.x)])
-        y = None if batch.y is None else port.target_of(np.asarray(batch.y))
+        y = self._by_name(batch.y)
+        if y is not None and port.built.target is not None:
+            y = port.target_of(mapped(np.asarray, y))
+        else:
+            y = mapped(lambda array: port.target_of(np.asarray(array)), y)
         if len(x) == 1 and (self.port.train_epoch or self.port.evaluate):
             x = x[0]  # as a DataLoader gives it to a loop of the port's own
-        return Batch(x, y, mapped(self._tensor, batch.weight))
+        return Batch(x, y, mapped(self._tensor, self._by_name(batch.weight)))
+
+    def _by_name(self, nest: Any) -> Any:
+        """Returns what belongs to several outputs by their names, since the port may order them."""
+        names = self._port.outputs.names
+        if not names or not isinstance(nest, tuple | list) or len(nest) != len(names):
+            return nest
+        return dict(zip(names, nest, strict=True))
 
     def forward(self, x: Any) -> Any:
-        """Calls the module; returns its first output."""
-        return first_tensor(self.port.module(*x) if isinstance(x, tuple) else self.port.module(x))
+        """Calls the module; returns its first output, or all of them if Keras has several."""
+        returned = self.port.module(*x) if isinstance(x, tuple) else self.port.module(x)
+        return returned if self._port.outputs.names else first_tensor(returned)
 
     def step(self, batch: Batch) -> tuple[torch.Tensor, Any]:
         """Makes a step of training; returns the loss of a prepared batch, and what is measured."""
@@ -93,6 +105,8 @@ class ReplayedStepper(Stepper):
         """Returns the output for the metrics: that of the port for its own, else as Keras's is."""
         if self._has_own_metrics:
             return output
+        if self._port.outputs.names:
+            return self._port.outputs.each(output)
         facts = self._port.keras.facts
         output = from_returned(output, [len(output), *facts["output_shape"]])
         return activated(output, self._form, facts.get("output_activation"))

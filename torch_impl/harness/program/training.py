@@ -124,6 +124,11 @@ def complete(port: PortUnderTest, writer: TraceWriter) -> Port:
             "torch_impl.Port(module, loss, optimizer)"
         )
     changes: dict[str, Any] = {}
+    if built.loss is None and port.outputs.names:
+        raise InputError(
+            "the port gives no loss, and Keras's model has several outputs; give Port(loss={...}), "
+            f"by the names {', '.join(port.outputs.names)}"
+        )
     if built.loss is None:
         if any(port.keras.names("penalty_gradient")):
             raise InputError(
@@ -139,8 +144,16 @@ def complete(port: PortUnderTest, writer: TraceWriter) -> Port:
         if weights is not None:
             changes["class_weight"] = {int(label): float(w) for label, w in weights.items()}
     if not (built.metrics or built.weighted_metrics):
-        changes |= {name: _known(given, port, writer) for name, given in facts["metrics"].items()}
+        given = facts["metrics"].items()
+        changes |= {name: _known_of(each, port, writer) for name, each in given}
     return dataclasses.replace(built, **changes)
+
+
+def _known_of(given: Any, port: PortUnderTest, writer: TraceWriter) -> Any:
+    """Returns Keras's metrics that there are here: a list, or one for each of several outputs."""
+    if isinstance(given, Mapping):
+        return {name: _known(part, port, writer) for name, part in given.items()}
+    return _known(given, port, writer)
 
 
 def _known(given: Sequence[Any], port: PortUnderTest, writer: TraceWriter) -> list[Any]:
@@ -221,6 +234,8 @@ class _Recording(Callback):
         if self._anchors is not None and self._anchors.are_made:
             return
         loss = logs["loss"]
+        if not self._step:
+            self._recorder.on_first_step(logs)
         self._recorder.on_step(loss, self._stepper.rate)
         self._step += 1
         self._report(self._step, 0, loss)

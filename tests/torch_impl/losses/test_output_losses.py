@@ -1,0 +1,66 @@
+"""Losses of several outputs: their weighted sum, and what each says."""
+
+import pytest
+import torch
+from torch import nn
+
+from torch_impl.losses import MeanAbsoluteError, MeanSquaredError, OutputLosses
+from torch_impl.losses.outputs import parts_of, takes_weights
+from torch_impl.penalty import Penalty, RegularizedLoss
+
+OUT = {"a": torch.tensor([[0.0], [2.0]]), "b": torch.tensor([[1.0], [1.0]])}
+Y = {"a": torch.tensor([[1.0], [2.0]]), "b": torch.tensor([[4.0], [1.0]])}
+# By hand: mean(1, 0) = 0.5 for a, mean(3, 0) = 1.5 for b.
+LOSSES = {"a": MeanSquaredError(), "b": MeanAbsoluteError()}
+
+
+def test_the_loss_is_the_weighted_sum_and_each_part_has_no_weight():
+    loss = OutputLosses(LOSSES, {"a": 2.0, "b": 10.0})
+    assert float(loss(OUT, Y)) == 2 * 0.5 + 10 * 1.5
+    assert {name: float(part) for name, part in loss.parts.items()} == {"a": 0.5, "b": 1.5}
+
+
+def test_outputs_and_targets_are_taken_in_order_too():
+    loss = OutputLosses(list(LOSSES.values()), [2.0, 10.0], ("a", "b"))
+    assert float(loss(tuple(OUT.values()), list(Y.values()))) == 16
+
+
+def test_weights_of_samples_are_those_of_all_outputs_or_of_each():
+    loss, weight = OutputLosses(LOSSES), torch.tensor([2.0, 0.0])
+    assert float(loss(OUT, Y, weight)) == 2 * 0.5 + 2 * 1.5
+    assert float(loss(OUT, Y, {"a": weight, "b": None})) == 2 * 0.5 + 1.5
+
+
+def test_an_output_without_a_loss_needs_no_targets_and_has_no_part():
+    loss = OutputLosses({"a": MeanSquaredError(), "b": None})
+    assert float(loss(OUT, Y)) == float(loss(OUT, (Y["a"],))) == 0.5
+    assert loss.parts == {}  # Keras has no columns for one loss
+
+
+def test_penalties_may_be_added_to_it():
+    module = nn.Linear(1, 1)
+    loss = RegularizedLoss(OutputLosses(LOSSES), Penalty(module, {}))
+    assert float(loss(OUT, Y)) == 2
+    assert set(parts_of(loss)) == {"a", "b"}
+    assert parts_of(nn.MSELoss()) == {}
+
+
+def test_it_takes_weights_if_all_of_its_losses_do():
+    assert takes_weights(OutputLosses(LOSSES))
+    assert not takes_weights(OutputLosses({**LOSSES, "b": nn.L1Loss()}))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: OutputLosses([MeanSquaredError()]), "losses in a list: expected output_names"),
+        (lambda: OutputLosses({"a": None}), "no output has a loss"),
+        (lambda: OutputLosses(LOSSES, [1.0]), "1 loss_weights: expected 2, of the outputs a, b"),
+        (lambda: OutputLosses(LOSSES)({"a": OUT["a"]}, Y), "outputs of a: expected those of"),
+        (lambda: OutputLosses(LOSSES)(OUT, {"a": Y["a"]}), "none for the output 'b'"),
+        (lambda: OutputLosses(LOSSES)(OUT["a"], Y), "outputs of type Tensor: expected a mapping"),
+    ],
+)
+def test_what_does_not_fit_is_an_error_that_says_so(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

@@ -1,0 +1,126 @@
+"""Several outputs of a port, as Keras's model returns them.
+
+What a module returns goes in. One tensor comes out, (N, values of all outputs), in Keras's order
+and layout, each output after the activation that Keras's model ends with.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from parity.errors import InputError
+from parity.traces.trace import Trace
+from torch_impl.harness.call import first_tensor
+from torch_impl.harness.factories import Port
+from torch_impl.harness.port.portable import from_returned
+from torch_impl.losses import logits
+from torch_impl.losses.outputs import by_output
+
+# What a port may leave out at the end of an output, by the name of Keras's activation.
+_LEFT_OUT: dict[str, dict[str, Callable[[torch.Tensor], torch.Tensor]]] = {
+    "softmax": {"linear": logits.softmax, "log": torch.exp},
+    "sigmoid": {"linear": logits.sigmoid},
+}
+
+
+class Outputs:
+    """The outputs of a port, beside those of Keras's model.
+
+    Args:
+        keras: what Keras computed.
+
+    Attributes:
+        names: of Keras's outputs, in order; empty: there is one.
+    """
+
+    def __init__(self, keras: Trace) -> None:
+        self._keras = keras
+        self._told: list[Mapping[str, Any]] = keras.facts.get("outputs") or []
+        self.names = tuple(str(each["name"]) for each in self._told)
+        self._own_names: tuple[str, ...] = ()
+        self._forms: dict[str, str] = {}
+
+    def named(self, port: Port) -> Port:
+        """Returns a port with one loss, whose outputs have names.
+
+        Raises:
+            InputError: losses and outputs do not fit together.
+        """
+        if self.names and not port.output_names and not isinstance(port.loss, Mapping):
+            port = dataclasses.replace(port, output_names=self.names)
+        try:
+            port = port.with_one_loss()
+        except ValueError as error:
+            raise InputError(f"the port's losses: {error}") from error
+        self._own_names = tuple(port.output_names) or self.names
+        return port
+
+    def of(self, returned: Any) -> torch.Tensor:
+        """Returns what a check compares: the only output, or all of them as Keras's.
+
+        Raises:
+            InputError: the port returns other outputs.
+        """
+        if not self.names:
+            return first_tensor(returned)
+        parts = self.each(returned)
+        return torch.cat([parts[name].reshape(len(parts[name]), -1) for name in self.names], -1)
+
+    def each(self, returned: Any) -> dict[str, torch.Tensor]:
+        """Returns each output in Keras's layout, after Keras's activation."""
+        try:
+            parts = by_output(returned, self._own_names, "outputs of the port")
+        except ValueError as error:
+            raise InputError(
+                f"{error}; the Keras model returns {', '.join(self.names)}: return a mapping by "
+                "these names, or name the port's with Port(output_names=...)"
+            ) from error
+        if set(parts) != set(self.names):
+            raise InputError(
+                f"the port's outputs are {', '.join(parts)}; expected {', '.join(self.names)}"
+            )
+        found, start = {}, 0
+        for entry in self._told:
+            name, shape = str(entry["name"]), list(entry["shape"])
+            size = int(np.prod(shape))
+            output = from_returned(parts[name], [len(parts[name]), *shape])
+            if output[0].numel() != size:
+                raise InputError(
+                    f"the port's output {name} has the shape {tuple(parts[name].shape)}, Keras's "
+                    f"{(len(output), *shape)}; return the outputs by Keras's names, or in the "
+                    "order of Port(output_names=...)"
+                )
+            theirs = self._theirs(slice(start, start + size), len(output))
+            found[name] = self._activated(name, entry["activation"], output, theirs)
+            start += size
+        return found
+
+    def _theirs(self, columns: slice, num: int) -> np.ndarray | None:
+        """Returns Keras's output of the probe, if that is the batch."""
+        key = "forward/eval/output"
+        if key not in self._keras or self._keras[key].shape[0] != num:
+            return None
+        return self._keras[key][:, columns]
+
+    def _activated(
+        self, name: str, activation: str | None, output: torch.Tensor, theirs: np.ndarray | None
+    ) -> torch.Tensor:
+        """Applies what the port leaves out; the values of the probe decided that once."""
+        left_out = _LEFT_OUT.get(activation or "", {})
+        if theirs is not None and left_out:
+            tried = {"same": output} | {form: apply(output) for form, apply in left_out.items()}
+            flat = {form: each.detach().reshape(len(each), -1) for form, each in tried.items()}
+            errors = {
+                form: float((each.cpu().double() - torch.from_numpy(theirs)).abs().max())
+                for form, each in flat.items()
+                if tuple(each.shape) == theirs.shape
+            }
+            if errors and not torch.is_grad_enabled():
+                self._forms[name] = min(errors, key=lambda form: errors[form])
+        form = self._forms.get(name, "same")
+        return output if form == "same" else left_out[form](output)

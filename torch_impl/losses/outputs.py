@@ -1,0 +1,152 @@
+"""OutputLosses: a loss for each output of a model, weighted and added up.
+
+Source: keras 3.15 `trainers/compile_utils.py` (`CompileLoss`).
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+Function = Callable[..., torch.Tensor]
+OfOutputs = Mapping[str, Any] | Sequence[Any]
+
+
+class OutputLosses(nn.Module):
+    """sum(weight * loss) over the outputs of a model, as `compile(loss={...}, loss_weights={...})`.
+
+    Args:
+        losses: of each output, by its name or in the order of `names`; None: it has none.
+        weights: of each loss, by name or in the order of the losses; None: 1.
+        names: of the outputs, in the order in which the model returns them; of a mapping they are
+            its keys, unless others are given.
+
+    Attributes:
+        names: of the outputs.
+        parts: what each loss said of the last batch, without its weight, by output; empty if only
+            one output has a loss.
+
+    Raises:
+        ValueError: losses, weights and names do not fit together.
+    """
+
+    def __init__(
+        self, losses: OfOutputs, weights: OfOutputs | None = None, names: Iterable[str] = ()
+    ) -> None:
+        super().__init__()
+        self.names = tuple(names) or (tuple(losses) if isinstance(losses, Mapping) else ())
+        if not self.names:
+            raise ValueError(
+                "losses in a list: expected output_names=(...), the names of the outputs, or a "
+                "mapping from these"
+            )
+        found = by_output(losses, self.names, "losses", may_lack=True)
+        self._losses: dict[str, Function] = {n: each for n, each in found.items() if each}
+        if not self._losses:
+            raise ValueError("no output has a loss: expected at least one")
+        self._weights = dict.fromkeys(self._losses, 1.0)
+        if weights is not None:
+            given = by_output(weights, tuple(self._losses), "loss_weights")
+            self._weights = {name: float(weight) for name, weight in given.items()}
+        for name, each in self._losses.items():  # so that their parameters are found
+            if isinstance(each, nn.Module):
+                self.add_module(f"of_{name.replace('.', '_')}", each)
+        self.parts: dict[str, torch.Tensor] = {}
+
+    def forward(
+        self, outputs: OfOutputs, targets: OfOutputs, sample_weight: Any = None
+    ) -> torch.Tensor:
+        """Returns the loss of a batch, a scalar.
+
+        Args:
+            outputs: of the model: a mapping by name, or a tuple or list in order.
+            targets: likewise; those of outputs without a loss may be left out.
+            sample_weight: (N,) weights for all outputs, or a nest of those of each.
+        """
+        taken = by_output(outputs, self.names, "outputs")
+        own = tuple(self._losses)
+        is_whole = isinstance(targets, Mapping) or len(targets) == len(self.names)
+        wanted = by_output(targets, self.names if is_whole else own, "targets", may_lack=True)
+        is_nest = isinstance(sample_weight, Mapping | tuple | list)
+        weights = (
+            by_output(sample_weight, self.names, "sample_weight", may_lack=True)
+            if is_nest
+            else dict.fromkeys(self.names, sample_weight)
+        )
+        parts, total = {}, torch.zeros(())
+        for name, loss in self._losses.items():
+            if wanted.get(name) is None:
+                raise ValueError(f"targets have none for the output {name!r}: expected some")
+            weight = weights.get(name)
+            given = {} if weight is None else {"sample_weight": weight}
+            value = loss(taken[name], wanted[name], **given)
+            parts[name] = value.detach()
+            value = value * self._weights[name]
+            total = value if len(parts) == 1 else total + value
+        self.parts = parts if len(parts) > 1 else {}
+        return total
+
+    @property
+    def takes_weights(self) -> bool:
+        """Whether all losses have the argument `sample_weight`."""
+        return all(map(takes_weights, self._losses.values()))
+
+
+def by_output(
+    nest: Any, names: Sequence[str], what: str, *, may_lack: bool = False
+) -> dict[str, Any]:
+    """Returns what belongs to each output, by its name.
+
+    Args:
+        nest: a mapping by name, or a tuple or list in the order of the names; one thing alone if
+            there is one name.
+        names: of the outputs.
+        what: is sorted, for messages.
+        may_lack: whether a mapping may lack names.
+
+    Raises:
+        ValueError: other names, or another number.
+    """
+    if isinstance(nest, Mapping):
+        unknown = [str(name) for name in nest if name not in names]
+        missing = [] if may_lack else [name for name in names if name not in nest]
+        if unknown or missing:
+            raise ValueError(
+                f"{what} of {', '.join(map(str, nest))}: expected those of the outputs "
+                f"{', '.join(names)}"
+            )
+        return {name: nest[name] for name in names if name in nest}
+    if isinstance(nest, tuple | list):
+        if len(nest) != len(names):
+            raise ValueError(
+                f"{len(nest)} {what}: expected {len(names)}, of the outputs {', '.join(names)}"
+            )
+        return dict(zip(names, nest, strict=True))
+    if len(names) != 1:
+        raise ValueError(
+            f"{what} of type {type(nest).__name__}: expected a mapping, tuple or list of those of "
+            f"the outputs {', '.join(names)}"
+        )
+    return {names[0]: nest}
+
+
+def parts_of(loss: Any) -> dict[str, torch.Tensor]:
+    """Returns what each output's loss said last, of `OutputLosses` or of what wraps them."""
+    while loss is not None and not isinstance(loss, OutputLosses):
+        loss = getattr(loss, "loss", None)
+    return {} if loss is None else loss.parts
+
+
+def takes_weights(loss: Any) -> bool:
+    """Whether a loss has the argument `sample_weight`."""
+    if isinstance(loss, OutputLosses):
+        return loss.takes_weights
+    called = loss.forward if isinstance(loss, nn.Module) else loss
+    try:
+        return "sample_weight" in inspect.signature(called).parameters
+    except (TypeError, ValueError):  # a builtin may have no known signature
+        return False
