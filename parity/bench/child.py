@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from parity.bench.server import BenchServer, NoMoreRounds
+from parity.bench.program_task import ProgramBenchTask
+from parity.bench.server import BenchServer, NoMoreRounds, NotApplicable
 from parity.data.transfer import read_data
 from parity.errors import InputError
 from parity.files.json_io import read_json
@@ -60,13 +61,29 @@ def run_bench(half: Half, directory: Path, descriptor: int) -> None:
     Raises:
         InputError: this machine cannot run the task.
     """
-    task = BenchTask.from_dict(read_json(directory / TASK))
+    values = read_json(directory / TASK)
+    if "run" in values:
+        _run_program(half, ProgramBenchTask.from_dict(values), directory, descriptor)
+        return
+    task = BenchTask.from_dict(values)
     if task.variant != "keras-torch":  # the parent chooses its backend by variables
         half.configure(task.spec)
     data = read_data(os.fspath(RunFolder(directory.parent).data))
     with os.fdopen(descriptor, "w", encoding="utf-8") as replies:
         try:
             half.run_bench(task, data, BenchServer(replies))
+        except NoMoreRounds:
+            return
+
+
+def _run_program(half: Half, task: ProgramBenchTask, directory: Path, descriptor: int) -> None:
+    half.configure(task.spec)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as replies:
+        server = BenchServer(replies)
+        try:
+            half.bench_program(task, RunFolder(directory), server)
+        except NotApplicable as reason:
+            server.skip(str(reason))
         except NoMoreRounds:
             return
 

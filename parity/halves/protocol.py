@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from parity.bench.child import BenchTask
+    from parity.bench.program_task import ProgramBenchTask
     from parity.bench.server import BenchServer
     from parity.data.dataset import Data
     from parity.programs.check_spec import CheckSpec
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from parity.programs.run_spec import RunSpec
     from parity.runs.program_child import ProgramTask
     from parity.traces.anchor_folder import AnchorFolder
+    from parity.traces.folder import RunFolder
     from parity.traces.recorder import Observer
     from parity.traces.trace import RunResult, Trace, TraceWriter
 
@@ -76,6 +78,10 @@ class Half(Protocol):
 
     def run_bench(self, task: BenchTask, data: Data, server: BenchServer) -> None:
         """Trains or feeds in rounds, on demand."""
+        ...
+
+    def bench_program(self, task: ProgramBenchTask, folder: RunFolder, server: BenchServer) -> None:
+        """Trains one of the user's programs in rounds, on demand."""
         ...
 
     def describe_environment(self, spec: RunSpec | CheckSpec | ProgramSpec) -> dict[str, Any]:

@@ -59,7 +59,7 @@ class ProgramPair:
         return self._compared.levels
 
     def finish(self, levels: tuple[Level, ...] | None, *errors: str) -> Result:
-        """Writes result.json and removes what the halves were fed.
+        """Writes result.json, and removes what the halves were fed unless it is kept.
 
         Args:
             levels: the ladder; None if there is none.
@@ -72,7 +72,8 @@ class ProgramPair:
             assert self._compared is not None
             result = self._compared
         self.result = written(self.folder, result)
-        self.folder.half("keras").feed.unlink(missing_ok=True)
+        if not self.options.keeps_feed:
+            self.folder.half("keras").feed.unlink(missing_ok=True)
         return self.result
 
     @property

@@ -15,7 +15,9 @@ class RunOptions:
     Attributes:
         out: folder for the run directories; it must not contain any of these runs yet.
         children: how to run the child processes.
+        keeps_feed: whether what a user's program was fed stays in the folder of its Keras half.
     """
 
     out: Path
     children: ChildOptions = field(default_factory=ChildOptions)
+    keeps_feed: bool = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -18,6 +18,9 @@ from torch_impl.harness.eager import prepare_eager
 from torch_impl.harness.environment import describe_environment
 from torch_impl.seeds import KerasSeeds
 from torch_impl.train import Training, evaluate, prepare
+
+if TYPE_CHECKING:
+    from parity.bench.program_task import ProgramBenchTask
 
 _HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -41,7 +44,7 @@ def run_bench(task: BenchTask, data: Data, server: BenchServer) -> None:
     round_, samples, accuracy = (_eager if task.variant == "torch-eager" else _ours)(task, data)
     server.ready(
         {**describe_environment(task.spec), "precision": task.precision, "variant": task.variant},
-        *_clock(task),
+        *clock(task),
     )
     while True:
         server.begin(accuracy)
@@ -49,7 +52,9 @@ def run_bench(task: BenchTask, data: Data, server: BenchServer) -> None:
         server.end(samples)
 
 
-def _clock(task: BenchTask) -> tuple[Callable[[], Any], Callable[[], float] | None]:
+def clock(
+    task: BenchTask | ProgramBenchTask,
+) -> tuple[Callable[[], Any], Callable[[], float] | None]:
     """Returns what waits for the device, and what reads its peak memory in MB.
 
     The second is None on a CPU, where the memory of the process counts.

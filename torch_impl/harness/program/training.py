@@ -48,8 +48,8 @@ def train(
     Raises:
         InputError: the port cannot be trained, or not from Keras's weights.
     """
-    _begin(port, weights)
-    built = _complete(port, writer)
+    begin(port, weights)
+    built = complete(port, writer)
     masks = Masks(port, port.keras.facts["masks"])
     stepper = ReplayedStepper(port, built, form)
     recorder = TrainingRecorder(writer, port.weights)
@@ -57,7 +57,7 @@ def train(
     started = time.perf_counter()
     with masks.active():
         history = Trainer(built, stepper).fit(
-            **_arguments(port.keras.facts["fit"], built, *fed), callbacks=[watching]
+            **arguments(port.keras.facts["fit"], built, *fed), callbacks=[watching]
         )
     wall_s = time.perf_counter() - started
     recorder.on_end()
@@ -65,8 +65,12 @@ def train(
     return RunResult(history.history, {}, wall_s)
 
 
-def _begin(port: PortUnderTest, weights: Weights) -> None:
-    """Sets the initial weights."""
+def begin(port: PortUnderTest, weights: Weights) -> None:
+    """Sets the initial weights.
+
+    Raises:
+        InputError: some have no place in the port.
+    """
     carried = {item.name: item for item in port.carried}
     left_out = [name for name in weights if name not in carried]
     if left_out or port.problems:
@@ -79,7 +83,7 @@ def _begin(port: PortUnderTest, weights: Weights) -> None:
         item.set(weights[name])
 
 
-def _complete(port: PortUnderTest, writer: TraceWriter) -> Port:
+def complete(port: PortUnderTest, writer: TraceWriter) -> Port:
     """Returns the port with Keras's loss and metrics where it has none of its own."""
     built, facts = port.built, port.keras.facts
     if built.optimizer is None:
@@ -121,7 +125,7 @@ def _known(given: Sequence[Any], port: PortUnderTest, writer: TraceWriter) -> li
     return found
 
 
-def _arguments(
+def arguments(
     fit: Mapping[str, Any], built: Port, nests: Mapping[str, Any], settings: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Returns the arguments of `Trainer.fit` with which it does what Keras's `fit` did."""
