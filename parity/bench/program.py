@@ -34,6 +34,7 @@ from parity.traces.trace import Trace
 
 EPOCHS = 2  # of the run that judges
 BASE = "torch-eager"  # the port as it stands
+SAME, OWN_LOOP = "the same training, step by step", ", in the port's own loop"
 Say = Callable[[str], Any]
 
 
@@ -96,6 +97,8 @@ def measure_program(
         task = _task(spec, own, run)
     except InputError as error:
         return _rows_without_values(spec, Judgement(FAILED, str(error)))
+    if has_own_loop(run.half("torch")):
+        say("the port has a loop of its own, which is timed")
     found = _judgements(spec, task, result, folder / "judged", children, say)
     rows: list[Row] = []
     for part in spec.parts:
@@ -180,6 +183,11 @@ def _of_cell(
     )
 
 
+def has_own_loop(half: RunFolder) -> bool:
+    """Whether a port makes the steps of an epoch itself, from the folder of its run."""
+    return bool(Trace(half.training.path).facts.get("has_own_loop"))
+
+
 def _judgements(
     spec: BenchSpec,
     task: ProgramBenchTask,
@@ -191,7 +199,7 @@ def _judgements(
     """Returns what is known of each variant."""
     if spec.gate_seeds == 0:
         return {name: Judgement() for name in spec.variants}
-    port = _of_run(result)
+    port = _of_run(result, in_own_loop=has_own_loop(task.folder("torch")))
     found = {}
     for name in dict.fromkeys(spec.variants):
         if name == "keras":
@@ -206,10 +214,10 @@ def _judgements(
     return found
 
 
-def _of_run(result: Result) -> Judgement:
+def _of_run(result: Result, *, in_own_loop: bool) -> Judgement:
     """Returns what the run says of the port as it stands."""
     if result.verdict == "pass":
-        return Judgement(parity="pass", note="the same training, step by step")
+        return Judgement(parity="pass", note=SAME + (OWN_LOOP if in_own_loop else ""))
     if result.verdict != "fail":
         return Judgement(note=f"the run is {result.verdict}: `parity run` says why")
     note = "a level fails"
@@ -245,4 +253,4 @@ def _of_variant(
             item = level.first_failure
             note = f"{name}, {getattr(item, 'name', item)}"
             return Judgement(REFUSED, f"it does not train as Keras does: {note}", "fail", note)
-    return Judgement(parity="pass", note="the same training, step by step")
+    return Judgement(parity="pass", note=port.note)

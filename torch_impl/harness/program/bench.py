@@ -27,6 +27,7 @@ from torch_impl.harness.program.training import arguments, begin, complete, trai
 from torch_impl.harness.program.variants import (
     CHANNELS_LAST,
     compile_module,
+    num_compiled,
     varied,
     with_channels_last,
 )
@@ -122,6 +123,8 @@ def _judge(
     writer = CheckWriter()
     server.begin()
     result = train(port, form, weights, feed, writer, lambda step, total, loss: None)
+    if task.variant == "torch-compiled" and not num_compiled():
+        raise InputError("torch.compile has made nothing of the module, which ran as it is")
     # How far a small change of the weights drives a training apart is the same for all variants.
     writer.facts["spread"] = eager.facts.get("spread")
     folder.training.path.mkdir()

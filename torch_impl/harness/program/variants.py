@@ -111,3 +111,10 @@ def compile_module(module: nn.Module) -> None:
             layer.draw = torch.compiler.disable(layer.draw)  # type: ignore[method-assign]
     is_cuda = any(parameter.is_cuda for parameter in module.parameters())
     module.compile(mode="reduce-overhead" if is_cuda else "default")
+
+
+def num_compiled() -> int:
+    """Returns the number of functions that torch has compiled in this process."""
+    from torch._dynamo.utils import counters
+
+    return int(counters["frames"]["ok"])
