@@ -73,6 +73,8 @@ def _fed(task: ProgramBenchTask, reference: Reference) -> tuple[dict[str, Any], 
     if task.part == "step":
         number = max(1, task.samples // task.batch_size)
         x = tuple(x) if isinstance(x, list) else x  # tf.data takes a list for one tensor
+        if found.pop("class_weight") is not None:  # tf.data needs one for every label
+            weight = _by_label(reference, np.asarray(y))
         batch = tuple(_rows(part, size) for part in (x, y, weight))
         resident = batch if weight is not None else batch[:2]
         tensors = keras.tree.map_structure(tf.constant, resident)
@@ -81,6 +83,13 @@ def _fed(task: ProgramBenchTask, reference: Reference) -> tuple[dict[str, Any], 
     given = {"x": x, "y": y, "sample_weight": weight}
     arrays = {name: _rows(nest, task.samples) for name, nest in given.items()}
     return {**found, **arrays, "batch_size": task.batch_size}, task.samples
+
+
+def _by_label(reference: Reference, y: np.ndarray) -> np.ndarray:
+    """Returns the weights (N,) of samples by their labels, which are (N,), (N, 1) or one-hot."""
+    labels = y.reshape(len(y)) if y.ndim < 2 or y.shape[-1] == 1 else y.argmax(-1)
+    by_class = reference.class_weight or {}
+    return np.array([by_class.get(int(label), 1.0) for label in labels], DTYPE)
 
 
 def _rows(nest: Any, number: int) -> Any:
