@@ -67,7 +67,7 @@ def _numbers(
     shell_complete=several_of(names.parts),
     default="train",
     metavar="A,B",
-    help="What to time: train, step, input, augment, startup; of your own program train, step.",
+    help="What to time: train, step, input, augment, startup; your own program: train, step.",
 )
 @click.option(
     "--variants",
@@ -75,8 +75,8 @@ def _numbers(
     shell_complete=several_of(names.variants),
     metavar="A,B",
     help="Variants to time: keras, keras-tuned, keras-torch, torch-eager, torch, torch-own, "
-    "torch-compiled; of your own program keras, torch-eager, torch-fused, torch-channels-last, "
-    "torch-tuned, torch-compiled.  [default: keras,torch-eager,torch; of your own program "
+    "torch-compiled; your own program: keras, torch-eager, torch-fused, torch-channels-last, "
+    "torch-tuned, torch-compiled.  [default: keras,torch-eager,torch; your own program: "
     "keras,torch-eager,torch-fused,torch-channels-last]",
 )
 @click.option(

@@ -1,6 +1,4 @@
-"""A benchmark of a user's program: the run that judges comes first, and only what passes is timed."""
-
-import dataclasses
+"""A benchmark of a program: the run that judges comes first, and only what passes is timed."""
 
 import pytest
 from programs_here import FOLDER, result_of, spec_of, trained
@@ -66,7 +64,7 @@ def test_the_report_has_a_line_for_what_does_not_apply(result):
     assert any("pass: 4 rows, 3 measured, 1 skipped" in line for line in lines)
 
 
-# --- ports that train otherwise: nothing of them is timed ------------------------------------------
+# --- ports that train otherwise: nothing of them is timed -----------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +129,7 @@ def test_a_variant_that_fails_a_level_is_refused_alone(rows_of, monkeypatch):
 
         ready = round = close = lambda self: None
 
-    item = Item("running loss", FAIL, 1.0, 1e-12)
+    item = Item("running loss", 1.0, 1e-12, "abs", 1)
     level = Level("trajectory", FAIL, "measured", (item,))
     monkeypatch.setattr(program, "BenchClient", Client)
     monkeypatch.setattr(program, "Trace", _trace_unless_judged(program.Trace))
@@ -146,7 +144,7 @@ def _trace_unless_judged(own):
     return lambda path: None if "judged" in str(path) else own(path)
 
 
-# --- nothing can be timed --------------------------------------------------------------------------
+# --- nothing can be timed -------------------------------------------------------------------------
 
 
 def test_a_factory_that_raises_is_told_in_every_row():

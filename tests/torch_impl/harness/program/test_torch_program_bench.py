@@ -16,7 +16,9 @@ from torch_impl.harness.program.bench import bench_program
 from torch_impl.harness.program.stepper import ReplayedStepper
 
 # Of torch's compiler itself.
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:torch")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning:torch", "ignore:The .grad attribute of a Tensor:UserWarning"
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
