@@ -1,14 +1,15 @@
 """What the harness costs a program of the user's: python benchmarks/speed/program_overhead.py
 
-    python benchmarks/speed/program_overhead.py migration series --rounds 3
-    python benchmarks/speed/program_overhead.py series --workers 1
+    python benchmarks/speed/program_overhead.py migration text --rounds 3
+    python benchmarks/speed/program_overhead.py text --workers 1
 
 It times `parity run` of a program and its two bare trainings in turns: Keras's `fit` in float64 as
 the program calls it, and Trainer on the same samples. The run also probes both halves, writes down
 losses and weights, draws Keras's masks anew, and may train the port a second time, to see how far
 a small change drives it apart. A name is "migration" (examples/migration) or one of
-benchmarks/programs. The times are those of whole processes, with the import of the frameworks; CPU
-seconds are told too, which other work on the machine changes little.
+benchmarks/programs whose arrays Trainer takes as they are. The times are those of whole processes,
+with the import of the frameworks; CPU seconds are told too, which other work on the machine changes
+little.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ EPOCHS = {"migration": 24}  # the others say it themselves
 def main() -> None:
     """Prints a line for each round, and the medians of each program."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("programs", nargs="*", default=["migration", "series"])
+    parser.add_argument("programs", nargs="*", default=["migration", "text"])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument(
         "--workers", type=int, default=os.cpu_count(), help="number of parallel processes"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
@@ -16,14 +16,11 @@ import numpy as np
 from keras_impl.augment import image_data_generator
 from keras_impl.data import EVALUATION_BATCH_SIZE, training_data
 from keras_impl.models import build_network
-from parity.bench.child import BenchTask, refuse
+from parity.bench.child import BenchTask, ProgramBenchTask, refuse
 from parity.bench.server import BenchServer
 from parity.data.dataset import Data
 from parity.halves.environment import common_environment
 from parity.programs.run_spec import RunSpec
-
-if TYPE_CHECKING:
-    from parity.bench.program_task import ProgramBenchTask
 
 ENDLESS = 10**9  # epochs; the callback ends them
 STEPS_PER_EXECUTION = 16

@@ -18,8 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from parity.bench.child import TASK, BenchTask
-from parity.bench.program_task import ProgramBenchTask
+from parity.bench.child import TASK, BenchTask, ProgramBenchTask
 from parity.errors import RunError
 from parity.files.json_io import write_json
 from parity.halves import process

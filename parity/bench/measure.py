@@ -11,9 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from parity.bench.child import BenchTask
+from parity.bench.child import BenchTask, ProgramBenchTask
 from parity.bench.client import BenchClient
-from parity.bench.program_task import ProgramBenchTask
 from parity.bench.result import IMAGES_PER_S, OK, REFUSED, SECONDS, Row
 from parity.bench.rounds import Cell, in_turns, startup
 from parity.data.load import run_data

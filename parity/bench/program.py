@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from parity.bench.child import JOINED, JUDGED, ProgramBenchTask
 from parity.bench.client import BenchClient, Skipped
 from parity.bench.joined import joined
 from parity.bench.measure import blank, of_the_same_work
-from parity.bench.program_task import JOINED, JUDGED, ProgramBenchTask
 from parity.bench.result import FAILED, OK, REFUSED, SKIPPED, Row
 from parity.bench.rounds import Cell, in_turns
 from parity.errors import InputError, ParityError

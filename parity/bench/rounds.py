@@ -18,9 +18,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from parity.bench.child import BenchTask
+from parity.bench.child import BenchTask, ProgramBenchTask
 from parity.bench.client import BenchClient, Round, Skipped
-from parity.bench.program_task import ProgramBenchTask
 from parity.bench.result import FAILED, OK, SKIPPED, Row
 from parity.errors import RunError
 from parity.programs.bench_spec import BenchSpec

@@ -14,8 +14,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from parity.bench.child import BenchTask
-    from parity.bench.program_task import ProgramBenchTask
+    from parity.bench.child import BenchTask, ProgramBenchTask
     from parity.bench.server import BenchServer
     from parity.data.dataset import Data
     from parity.programs.check_spec import CheckSpec

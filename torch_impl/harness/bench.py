@@ -5,11 +5,11 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
-from parity.bench.child import BenchTask, refuse
+from parity.bench.child import BenchTask, ProgramBenchTask, refuse
 from parity.bench.server import BenchServer
 from parity.data.dataset import Data
 from torch_impl.data import training_data, validation_data
@@ -18,9 +18,6 @@ from torch_impl.harness.eager import prepare_eager
 from torch_impl.harness.environment import describe_environment
 from torch_impl.seeds import KerasSeeds
 from torch_impl.train import Training, evaluate, prepare
-
-if TYPE_CHECKING:
-    from parity.bench.program_task import ProgramBenchTask
 
 _HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 

@@ -16,7 +16,7 @@ import tensorflow as tf
 from keras_impl.harness.bench import ENDLESS, Rounds, ready
 from keras_impl.harness.factories import Reference
 from keras_impl.harness.program.source import Source
-from parity.bench.program_task import ProgramBenchTask
+from parity.bench.child import ProgramBenchTask
 from parity.errors import InputError
 from parity.traces.feed_file import read_feed
 

@@ -34,7 +34,7 @@ from torch_impl.harness.program.variants import (
 from torch_impl.trainer import Batch, Callback, Trainer
 
 if TYPE_CHECKING:
-    from parity.bench.program_task import ProgramBenchTask
+    from parity.bench.child import ProgramBenchTask
     from parity.bench.server import BenchServer
     from parity.traces.folder import RunFolder
 

@@ -7,7 +7,7 @@ from bench_children import Rounds
 from programs_here import FOLDER, spec_of
 
 from keras_impl.harness.program.bench import bench_program
-from parity.bench.program_task import JOINED, ProgramBenchTask
+from parity.bench.child import JOINED, ProgramBenchTask
 from parity.bench.server import NoMoreRounds
 from parity.errors import InputError
 from parity.traces.feed_file import write_feed

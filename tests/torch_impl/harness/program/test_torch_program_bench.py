@@ -5,7 +5,7 @@ import torch
 from bench_children import Rounds, collected
 from programs_here import FOLDER, result_of, spec_of
 
-from parity.bench.program_task import ProgramBenchTask
+from parity.bench.child import ProgramBenchTask
 from parity.bench.server import NoMoreRounds, NotApplicable
 from parity.ladder.engine import compare_level
 from parity.ladder.table import OF_TRAINING
