@@ -133,11 +133,12 @@ def train(half: str, spec: ProgramSpec, run: Path) -> None:
 
 def train_keras(spec: ProgramSpec) -> None:
     """Calls `fit` as the program does."""
+    from keras_impl.harness import versions
     from keras_impl.harness.factories import building
     from keras_impl.harness.program.source import Source
 
     def on_fit(reference: Any) -> Any:
-        with building(spec.dtype):
+        with building(spec.dtype), versions.top_k_in_float32():
             return reference.model.fit(**reference.fit_arguments(), verbose=0)
 
     Source(spec).train(on_fit)
