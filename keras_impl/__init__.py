@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from keras_impl.harness.factories import Reference
     from keras_impl.harness.probe import run_probe
     from keras_impl.harness.program import run_program
+    from keras_impl.harness.program.bench import bench_program
     from keras_impl.harness.program.script import factory_of
     from keras_impl.harness.saved import save_weights
     from keras_impl.models import build_model
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Anchors",
     "Reference",
+    "bench_program",
     "build_model",
     "configure",
     "describe_environment",
@@ -40,6 +42,7 @@ __all__ = [
 _HOMES = {
     "Anchors": "harness.anchors",
     "Reference": "harness.factories",
+    "bench_program": "harness.program.bench",
     "build_model": "models",
     "configure": "harness.environment",
     "describe_environment": "harness.environment",

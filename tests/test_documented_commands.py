@@ -25,6 +25,7 @@ from parity.divergences import find as find_divergence
 from parity.errors import ParityError
 from parity.ladder.levels import LEVEL_IDS
 from parity.programs.bench_spec import BenchSpec
+from parity.programs.program_spec import ProgramSpec
 from parity.programs.scenarios import find as find_scenario
 
 HELP = {"-h", "--help", "--version"}
@@ -108,7 +109,12 @@ def check_values(name, values):
             find_scenario(scenario)
     if name == "bench" and values:
         known = BenchSpec.__dataclass_fields__
-        BenchSpec(**{key: value for key, value in values.items() if key in known})
+        settings = {k: v for k, v in values.items() if k in known and v is not None}
+        scenario = settings.pop("program", None)
+        if scenario in own or values["keras"] is not None:
+            BenchSpec.of_program(ProgramSpec(keras="a:build", torch="b:build"), **settings)
+        else:
+            BenchSpec(**settings, **({} if scenario is None else {"scenario": scenario}))
     if name == "explain" and values and not documented.is_placeholder(values["name"]):
         find_divergence(values["name"])
     if values.get("levels"):

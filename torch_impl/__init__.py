@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from torch_impl.harness.factories import Port, factory_of
     from torch_impl.harness.probe import run_probe
     from torch_impl.harness.program import run_program
+    from torch_impl.harness.program.bench import bench_program
     from torch_impl.harness.saved import save_weights
     from torch_impl.keras_config import from_keras_config
     from torch_impl.models import build_model
@@ -46,6 +47,7 @@ __all__ = [
     "Port",
     "Trainer",
     "augment",
+    "bench_program",
     "build_model",
     "configure",
     "describe_environment",
@@ -72,6 +74,7 @@ _HOMES = {
     "Anchors": "harness.anchors",
     "KerasSeeds": "seeds",
     "Port": "harness.factories",
+    "bench_program": "harness.program.bench",
     "build_model": "models",
     "configure": "harness.environment",
     "describe_environment": "harness.environment",

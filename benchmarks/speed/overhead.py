@@ -3,12 +3,16 @@
     python benchmarks/speed/overhead.py dropout --rounds 3
     python benchmarks/speed/overhead.py dropout --rounds 3 --workers 1
     python benchmarks/speed/overhead.py dropout --rounds 3 --train-size 3000
+    python benchmarks/speed/overhead.py dropout --rounds 3 --dtype float64
 
 It times `parity run` and its two bare trainings, Keras's and torch's, in turns. A bare training is
 only `fit`. The harness also probes both networks, records weights on the way, evaluates after every
 epoch, makes steps from anchors, writes traces, and compares the levels of the ladder. Both times
 are those of whole commands, with the import of the frameworks. With one process at a time the bare
 trainings run one after the other, as those of `parity run` mostly do.
+
+The CPU seconds of all processes are told too. On a machine with other work, they alone mean
+something.
 """
 
 from __future__ import annotations
@@ -17,12 +21,13 @@ import argparse
 import importlib
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -40,6 +45,7 @@ def main() -> None:
     parser.add_argument("scenario", nargs="?", default="dropout")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--train-size", type=int, help="overrides that of the scenario")
+    parser.add_argument("--dtype", choices=("float32", "float64"), default="float32")
     parser.add_argument(
         "--workers", type=int, default=os.cpu_count(), help="number of parallel processes"
     )
@@ -49,40 +55,66 @@ def main() -> None:
         train(given.bare[0], json.loads(given.bare[1]))
         return
     spec = scenario(given.scenario)
-    spec = spec.replace(train_size=given.train_size or spec.train_size)
-    shares = []
-    for number in range(1, given.rounds + 1):
-        harness, bare = timed_harness(spec, given.workers), timed_trainings(spec, given.workers)
-        shares.append(harness / bare - 1)
-        print(
-            f"round {number}: parity run {harness:.1f} s; bare trainings {bare:.1f} s; "
-            f"overhead {shares[-1]:+.1%}",
-            flush=True,
-        )
-    print(
-        f"median overhead {statistics.median(shares):+.1%} ({given.scenario}, {spec.train_size} "
-        f"samples, {given.workers} processes at a time)"
+    spec = spec.replace(train_size=given.train_size or spec.train_size, dtype=given.dtype)
+    compare(
+        f"{given.scenario}, {spec.dtype}, {spec.train_size} samples",
+        given.rounds,
+        lambda: run_whole(spec, given.workers),
+        lambda: train_both(spec, given.workers),
     )
 
 
-def timed_harness(spec: RunSpec, workers: int) -> float:
-    """Returns the seconds of a whole `parity run`."""
+def compare(
+    name: str, rounds: int, whole: Callable[[], object], bare: Callable[[], object]
+) -> None:
+    """Prints what a whole run costs over the bare trainings, in turns.
+
+    Args:
+        name: of what is trained.
+        rounds: number of turns of each.
+        whole: makes a whole run.
+        bare: makes the trainings alone.
+    """
+    shares = []
+    for number in range(1, rounds + 1):
+        harness, alone = spent(whole), spent(bare)
+        shares.append([a / b - 1 for a, b in zip(harness, alone, strict=True)])
+        print(
+            f"{name}, round {number}: parity run {harness[0]:.1f} s, {harness[1]:.1f} s of CPU; "
+            f"bare trainings {alone[0]:.1f} s, {alone[1]:.1f} s of CPU; overhead "
+            f"{shares[-1][0]:+.1%}, {shares[-1][1]:+.1%} of CPU",
+            flush=True,
+        )
+    wall, cpu = (statistics.median(column) for column in zip(*shares, strict=True))
+    print(f"{name}: median overhead {wall:+.1%}, {cpu:+.1%} of CPU", flush=True)
+
+
+def spent(work: Callable[[], object]) -> tuple[float, float]:
+    """Returns the seconds that some work takes, and the CPU seconds of its child processes."""
+
+    def cpu() -> float:
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return used.ru_utime + used.ru_stime
+
+    began, before = time.perf_counter(), cpu()
+    work()
+    return time.perf_counter() - began, cpu() - before
+
+
+def run_whole(spec: RunSpec, workers: int) -> None:
+    """Makes a whole `parity run`."""
     with tempfile.TemporaryDirectory() as folder:
         out = os.fspath(Path(folder) / "run")
         command = ["parity", "run", str(spec.scenario), "--train-size", str(spec.train_size)]
-        command += ["--workers", str(workers), "--quiet", "--out", out]
-        started = time.perf_counter()
+        command += ["--dtype", spec.dtype, "--workers", str(workers), "--quiet", "--out", out]
         subprocess.run([sys.executable, "-m", *command], check=True, cwd=ROOT)
-        return time.perf_counter() - started
 
 
-def timed_trainings(spec: RunSpec, workers: int) -> float:
-    """Returns the seconds of both trainings, a process each."""
+def train_both(spec: RunSpec, workers: int) -> None:
+    """Makes both trainings, a process each."""
     parts = (("keras", [spec]), ("torch", [spec]))
     with ThreadPoolExecutor(workers) as pool:
-        started = time.perf_counter()
         list(pool.map(lambda part: bare_process(*part), parts))
-        return time.perf_counter() - started
 
 
 def bare_process(half: str, specs: Sequence[RunSpec]) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from keras_impl.augment import image_data_generator
 from keras_impl.data import EVALUATION_BATCH_SIZE, training_data
 from keras_impl.models import build_network
-from parity.bench.child import BenchTask, refuse
+from parity.bench.child import BenchTask, ProgramBenchTask, refuse
 from parity.bench.server import BenchServer
 from parity.data.dataset import Data
 from parity.halves.environment import common_environment
@@ -53,8 +53,8 @@ def run_bench(task: BenchTask, data: Data, server: BenchServer) -> None:
     if task.part == "input":
         model.compile(jit_compile=False)
     fed, samples = _fed(task, data)
-    _ready(task, server)
-    model.fit(**fed, epochs=ENDLESS, verbose=0, callbacks=[_Rounds(server, samples, data)])
+    ready(task, server)
+    model.fit(**fed, epochs=ENDLESS, verbose=0, callbacks=[Rounds(server, samples, data)])
 
 
 def _set_precision(task: BenchTask) -> None:
@@ -72,7 +72,8 @@ def _set_precision(task: BenchTask) -> None:
     tf.config.experimental.enable_tensor_float_32_execution(task.precision == "tf32")
 
 
-def _ready(task: BenchTask, server: BenchServer) -> None:
+def ready(task: BenchTask | ProgramBenchTask, server: BenchServer) -> None:
+    """Reports that everything is built, and on what the process runs."""
     environment = {
         **common_environment(("keras", "tensorflow", "torch")),
         "framework": "keras",
@@ -85,7 +86,7 @@ def _ready(task: BenchTask, server: BenchServer) -> None:
     server.ready(environment, time.perf_counter, _device_memory(task))
 
 
-def _device_memory(task: BenchTask) -> Callable[[], float | None] | None:
+def _device_memory(task: BenchTask | ProgramBenchTask) -> Callable[[], float | None] | None:
     """Returns what reads the peak memory of the device in MB; None on a CPU."""
     if task.spec.device == "cpu":
         return None
@@ -129,16 +130,23 @@ def _num_steps(spec: RunSpec, data: Data) -> int:
     return max(1, len(data.x_train) // spec.batch_size)
 
 
-class _Rounds(keras.callbacks.Callback):
-    """Every epoch is a round."""
+class Rounds(keras.callbacks.Callback):
+    """Every epoch is a round.
 
-    def __init__(self, server: BenchServer, samples: int, data: Data) -> None:
+    Args:
+        server: asks for rounds.
+        samples: number of samples in one.
+        data: on which the accuracy is measured; None: it is not asked for.
+    """
+
+    def __init__(self, server: BenchServer, samples: int, data: Data | None = None) -> None:
         super().__init__()
         self._server, self._samples, self._data = server, samples, data
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Waits for the next round."""
-        self._server.begin(lambda: _accuracy(self.model, self._data))
+        data = self._data
+        self._server.begin(None if data is None else lambda: _accuracy(self.model, data))
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Ends the round."""
@@ -191,7 +199,7 @@ def _augment(task: BenchTask, data: Data, server: BenchServer) -> None:
     assert task.spec.augmentation is not None
     datagen = image_data_generator(task.spec.augmentation)
     flow = datagen.flow(data.x_train, data.y_train, batch_size=task.spec.batch_size)
-    _ready(task, server)
+    ready(task, server)
     while True:
         server.begin()
         for number in range(len(flow)):
@@ -212,7 +220,7 @@ def _whole_runs(task: BenchTask, data: Data, server: BenchServer) -> None:
         return _accuracy(model, data)
 
     evaluate: Callable[[], float] = accuracy
-    _ready(task, server)
+    ready(task, server)
     for number in range(ENDLESS):
         server.begin(evaluate)
         model = _built(task, data, task.spec.seed + number)

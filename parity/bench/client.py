@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from parity.bench.child import TASK, BenchTask
+from parity.bench.child import TASK, BenchTask, ProgramBenchTask
 from parity.errors import RunError
 from parity.files.json_io import write_json
 from parity.halves import process
@@ -31,6 +31,10 @@ POLL_S = 0.5  # seconds between two checks whether a silent child is alive
 MAX_ANSWER = 1_000_000  # bytes of a line; a usual one has a few thousand
 LAST_LINES = 3  # log lines shown if a child ended early with exit code 0
 SHOWN = 100  # characters shown of a wrong answer
+
+
+class Skipped(RunError):
+    """The variant does not apply to the program; the text says why."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,12 @@ class BenchClient:
     """
 
     def __init__(
-        self, task: BenchTask, half: str, python: str, directory: Path, timeout_s: float | None
+        self,
+        task: BenchTask | ProgramBenchTask,
+        half: str,
+        python: str,
+        directory: Path,
+        timeout_s: float | None,
     ) -> None:
         self.task, self._timeout_s = task, timeout_s
         directory.mkdir(parents=True)
@@ -109,8 +118,11 @@ class BenchClient:
         Raises:
             RunError: the child ended, hangs or sends a wrong answer. All methods but `close` raise
                 this error.
+            Skipped: its variant does not apply to the program.
         """
         answer = self._answer()
+        if isinstance(reason := answer.get("skipped"), str):
+            raise Skipped(reason)
         environment = answer.get("environment")
         if not isinstance(environment, dict):
             raise _wrong(answer, "its environment")
@@ -239,7 +251,7 @@ def _wrong(answer: Any, expected: str) -> RunError:
     return RunError(f"it answered {shown!r}; expected {expected}")
 
 
-def _environment(task: BenchTask, python: str) -> dict[str, str]:
+def _environment(task: BenchTask | ProgramBenchTask, python: str) -> dict[str, str]:
     threads, device = str(task.spec.threads), task.spec.device
     variables = {
         "KERAS_BACKEND": "tensorflow",

@@ -36,6 +36,7 @@ SCHEMA = "parity.bench.comparison/1"
 THRESHOLD = 0.05
 MIN_ROUNDS = 5
 TASK = ("scenario", "data", "device")  # keys of the spec
+PAIR = ("keras", "torch", "arguments")  # keys of a program of the user's in it
 
 SLOWER, FASTER, SAME, NOT_COMPARABLE = "slower", "faster", "same", "not comparable"
 PASS, FAIL, INCONCLUSIVE = "pass", "fail", "inconclusive"
@@ -206,8 +207,9 @@ def _change(
 
 def _other_task(old: BenchResult, new: BenchResult) -> str:
     """Why two results did not train the same, or ""."""
-    for name in TASK:
-        before, after = old.spec.get(name), new.spec.get(name)
+    sides = [{**(spec.get("program") or {}), **spec} for spec in (old.spec, new.spec)]
+    for name in (*TASK, *PAIR):
+        before, after = (side.get(name) for side in sides)
         if before != after:
             return f"{name} {_shown(before)} became {_shown(after)}"
     return ""

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from parity.bench.child import BenchTask
+from parity.bench.child import BenchTask, ProgramBenchTask
 from parity.bench.client import BenchClient
 from parity.bench.result import IMAGES_PER_S, OK, REFUSED, SECONDS, Row
 from parity.bench.rounds import Cell, in_turns, startup
@@ -19,7 +19,7 @@ from parity.data.load import run_data
 from parity.data.transfer import save_data
 from parity.programs.bench_spec import BenchSpec
 from parity.programs.scenarios import scenario
-from parity.programs.variants import VARIANTS
+from parity.programs.variants import half_of
 from parity.traces.folder import RunFolder
 
 Say = Callable[[str], Any]
@@ -65,9 +65,9 @@ def measure(
             if spec.across_precision and "fp32" not in spec.precisions:
                 tasks.insert(0, BenchTask(part, spec.baseline, "fp32", run))
             timer = startup if part == "startup" else in_turns
-            found = _blank(tasks)
+            found = blank(tasks)
             samples = timer(found, Cell(spec, tasks, place, pythons, timeout_s, say))
-            rows += _of_the_same_work(found, samples, spec.baseline)
+            rows += of_the_same_work(found, samples, spec.baseline)
             on_rows(list(rows))
     return rows
 
@@ -82,14 +82,14 @@ def numbered(names: Sequence[str]) -> list[str]:
     return found
 
 
-def _blank(tasks: Sequence[BenchTask]) -> list[Row]:
-    """A row for each task, nothing measured yet."""
+def blank(tasks: Sequence[BenchTask | ProgramBenchTask]) -> list[Row]:
+    """Returns a row for each task, nothing measured yet."""
     names = numbered([f"{task.variant} {task.precision}" for task in tasks])
     return [
         Row(
             part=task.part,
             variant=task.variant + name.partition(" ")[2].removeprefix(task.precision),
-            batch_size=task.spec.batch_size,
+            batch_size=task.spec.batch_size or 0,
             precision=task.precision,
             unit=SECONDS if task.part == "startup" else IMAGES_PER_S,
         )
@@ -97,7 +97,7 @@ def _blank(tasks: Sequence[BenchTask]) -> list[Row]:
     ]
 
 
-def _of_the_same_work(rows: Sequence[Row], samples: dict[int, int], baseline: str) -> list[Row]:
+def of_the_same_work(rows: Sequence[Row], samples: dict[int, int], baseline: str) -> list[Row]:
     """Refuses rows whose rounds process a different number of samples than the baseline's.
 
     Args:
@@ -137,7 +137,7 @@ def accuracies(
     """
     folder.mkdir(parents=True)
     save_data(run_data(task.spec), RunFolder(folder).data)
-    half = VARIANTS[task.variant].half
+    half = half_of(task.variant)
     client = BenchClient(task, half, python, folder / "child", timeout_s)
     try:
         client.ready()

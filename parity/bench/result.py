@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 SCHEMA = "parity.bench/1"
-OK, FAILED, REFUSED = "ok", "failed", "refused"
+OK, FAILED, REFUSED, SKIPPED = "ok", "failed", "refused", "skipped"
 IMAGES_PER_S, SECONDS = "images/s", "s"  # more is faster; less is faster
 
 
@@ -45,8 +45,8 @@ class Row:
         variant: name: "keras", "torch", "torch-eager", ...; with "#2" if it runs twice.
         batch_size: samples a step.
         precision: "fp32", "tf32", "bf16" or "fp16".
-        status: "ok"; "failed" if it could not be measured; "refused" if it was measured but does
-            not count.
+        status: "ok"; "failed" if it could not be measured; "refused" if it does not count, because
+            it does not do the same; "skipped" if the variant does not apply to the program.
         reason: why the status is not "ok", in one paragraph; "" if it is "ok".
         unit: unit of the values.
         values: one value a round, in order; may be empty.

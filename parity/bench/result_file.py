@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from parity.bench.result import (
     FAILED,
@@ -18,12 +18,14 @@ from parity.bench.result import (
     REFUSED,
     SCHEMA,
     SECONDS,
+    SKIPPED,
     BenchResult,
     Ratio,
     Row,
 )
 from parity.files import records
 from parity.programs.bench_spec import PARTS, PRECISIONS, BenchSpec
+from parity.programs.spec_record import ProgramSpecRecord
 
 MAX_BYTES = 20_000_000  # a hundred rows of a thousand rounds have 2e6
 MAX_ROWS = 10_000
@@ -53,9 +55,15 @@ _ENVIRONMENT = {
 
 @records.mirrors(BenchSpec)
 class BenchSpecRecord:
+    """All settings of a benchmark: parity.programs.bench_spec.BenchSpec.
+
+    Attributes:
+        program: of the user's; a benchmark of a built-in scenario lacks it.
+    """
+
     parts: Annotated[list[Part], Some]
     variants: Annotated[list[str], Some]
-    batch_sizes: Annotated[list[records.AtLeastOne], Some]
+    batch_sizes: list[records.AtLeastOne]
     precisions: Annotated[list[Precision], Some]
     threads: records.AtLeastOne
     rounds: records.AtLeastOne
@@ -64,6 +72,7 @@ class BenchSpecRecord:
     accuracy: Annotated[float, Meta(gt=0, le=1)] | None
     seed: records.Count
     gate_seeds: records.Count
+    program: ProgramSpecRecord | UnsetType = UNSET
 
 
 @records.mirrors(Ratio)
@@ -90,7 +99,7 @@ class RowRecord:
     variant: Word
     batch_size: records.Count
     precision: Precision
-    status: Annotated[str, records.one_of(OK, FAILED, REFUSED)]
+    status: Annotated[str, records.one_of(OK, FAILED, REFUSED, SKIPPED)]
     reason: Text
     unit: Annotated[str, records.one_of(IMAGES_PER_S, SECONDS)]
     values: Annotated[list[Positive], Meta(max_length=MAX_ROUNDS)]

@@ -18,12 +18,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from parity.bench.child import BenchTask
-from parity.bench.client import BenchClient, Round
-from parity.bench.result import FAILED, Row
+from parity.bench.child import BenchTask, ProgramBenchTask
+from parity.bench.client import BenchClient, Round, Skipped
+from parity.bench.result import FAILED, OK, SKIPPED, Row
 from parity.errors import RunError
 from parity.programs.bench_spec import BenchSpec
-from parity.programs.variants import VARIANTS
+from parity.programs.variants import half_of
 
 TURNS = 3  # of each variant in a round
 STEADY = 0.1  # speed is steady if two turns differ by less than this share
@@ -46,7 +46,7 @@ class Cell:
     """
 
     spec: BenchSpec
-    tasks: Sequence[BenchTask]
+    tasks: Sequence[BenchTask | ProgramBenchTask]
     folder: Path
     pythons: dict[str, str]
     timeout_s: float | None
@@ -55,7 +55,7 @@ class Cell:
     def start(self, number: int, turn: int, ends: ExitStack) -> BenchClient:
         """Starts the child of a task for a round; `ends` closes it."""
         task = self.tasks[number]
-        half = VARIANTS[task.variant].half
+        half = half_of(task.variant)
         place = self.folder / f"{number:02d}-{turn:02d}"
         client = BenchClient(task, half, self.pythons[half], place, self.timeout_s)
         ends.callback(client.close)
@@ -66,7 +66,8 @@ def in_turns(rows: list[Row], cell: Cell) -> dict[int, int]:
     """Times all variants of a cell in turns.
 
     Args:
-        rows: a row without values for each task; they are filled here.
+        rows: a row without values for each task; they are filled here. One that is not "ok" stays
+            as it is.
         cell: what is timed.
 
     Returns:
@@ -79,11 +80,11 @@ def in_turns(rows: list[Row], cell: Cell) -> dict[int, int]:
         open_: dict[int, _Open] = {}
         with ExitStack() as ends:
             for number, task in enumerate(cell.tasks):
-                if rows[number].status == FAILED:
+                if rows[number].status != OK:
                     continue
                 if turn == 0:  # which may compile
                     name = f"{task.variant} {task.precision}"
-                    cell.say(f"{task.part} {task.spec.batch_size} {name}: warming up")
+                    cell.say(f"{task.part} {rows[number].batch_size} {name}: warming up")
                 with _noted(rows, number, open_):
                     client = cell.start(number, turn, ends)
                     open_[number] = child = _Open(client, goal)
@@ -180,7 +181,7 @@ def _noted(rows: list[Row], number: int, open_: dict[int, _Open]) -> Iterator[No
     except RunError as error:
         rows[number] = replace(
             rows[number],
-            status=FAILED,
+            status=SKIPPED if isinstance(error, Skipped) else FAILED,
             reason=str(error),
             values=(),
             seconds_to_accuracy=None,
@@ -195,7 +196,7 @@ def startup(rows: list[Row], cell: Cell) -> dict[int, int]:
     for turn in range(cell.spec.rounds):
         cell.say(f"startup, round {turn + 1} of {cell.spec.rounds}")
         for number in range(len(rows)):
-            if rows[number].status == FAILED:
+            if rows[number].status != OK:
                 continue
             with _noted(rows, number, {}), ExitStack() as ends:
                 client = cell.start(number, turn, ends)

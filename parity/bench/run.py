@@ -11,6 +11,7 @@ from typing import Any
 from parity.bench.background_load import BackgroundLoad
 from parity.bench.gate import checked
 from parity.bench.measure import measure
+from parity.bench.program import measure_program
 from parity.bench.result import BenchResult, Row
 from parity.bench.statistics import with_ratios
 from parity.halves.environment import common_environment
@@ -48,7 +49,10 @@ def run_bench(
 
     def result(rows: list[Row], *, is_finished: bool) -> BenchResult:
         compared = with_ratios(rows, spec.baseline, across_precision=spec.across_precision)
-        return BenchResult(spec.to_dict(), compared, environment, is_finished)
+        return BenchResult(spec.to_json(), compared, environment, is_finished)
+
+    def keep(rows: list[Row]) -> None:
+        on_result(result(rows, is_finished=False))
 
     with (
         Signals() as signals,
@@ -56,14 +60,12 @@ def run_bench(
         signals.raised(),
     ):
         folder = Path(name)
-        rows = measure(
-            spec,
-            folder / "rounds",
-            children.pythons,
-            children.timeout_s,
-            say,
-            on_rows=lambda rows: on_result(result(rows, is_finished=False)),
-        )
+        if spec.program is not None:  # the gate comes first, and leaves what the children need
+            rows = measure_program(spec, folder, children, say, on_rows=keep)
+            environment["background_cpu_share"] = load.share()
+            return result(rows, is_finished=True)
+        pythons, timeout_s = children.pythons, children.timeout_s
+        rows = measure(spec, folder / "rounds", pythons, timeout_s, say, on_rows=keep)
         environment["background_cpu_share"] = load.share()
-        rows = checked(rows, spec, folder / "gate", children.pythons, children.timeout_s, say)
+        rows = checked(rows, spec, folder / "gate", pythons, timeout_s, say)
     return result(rows, is_finished=True)

@@ -7,6 +7,8 @@ object a line on a pipe of its own, because frameworks write to standard output:
     evaluate    -> {"accuracy": 0.97}                     on the validation samples
     end, or the end of the input                          the child ends
 
+In the place of its environment, a child may say why its variant does not apply.
+
 The program calls `begin` at the start of a round and `end` at its end. Keras owns the loop of
 `fit`, so the Keras half calls both from a callback.
 """
@@ -23,6 +25,10 @@ from typing import IO, Any
 
 class NoMoreRounds(Exception):
     """The parent wants no more rounds; ends the loop of the program."""
+
+
+class NotApplicable(Exception):
+    """A variant changes nothing of a program, or cannot be made of it; the text says why."""
 
 
 class BenchServer:
@@ -55,6 +61,10 @@ class BenchServer:
         """
         self._synchronise, self._memory = synchronise, memory or peak_memory_mb
         self._send({"ready": True, "environment": environment})
+
+    def skip(self, reason: str) -> None:
+        """Reports why the variant does not apply, in the place of `ready`."""
+        self._send({"skipped": reason})
 
     def begin(self, evaluate: Callable[[], float] | None = None) -> None:
         """Waits for the next round and starts the clock; answers other commands until then.

@@ -1,4 +1,4 @@
-"""`parity bench`: compares the training speed of a scenario in both frameworks."""
+"""`parity bench`: compares the training speed of a program in both frameworks."""
 
 from __future__ import annotations
 
@@ -8,28 +8,38 @@ from typing import Any
 
 import click
 
-from parity.cli.names import DATA, files, one_of, parts, precisions, scenarios, several_of, variants
+from parity.cli import names
+from parity.cli.names import files, one_of, several_of
 from parity.cli.options import (
     COMMON,
     OUT,
     exit_code,
+    given,
     number_option,
     path_option,
     with_children,
     with_options,
 )
-from parity.cli.program_specs import refuse_programs
+from parity.cli.program_specs import bench_spec_of
 from parity.cli.saved import check_file, check_folder, complain, write_json_file, write_text_file
 from parity.errors import InputError
 from parity.halves.options import ChildOptions
 from parity.traces.folder import BENCH
 
 
-def _names(context: click.Context, option: click.Parameter, value: str) -> tuple[str, ...]:
+def _names(
+    context: click.Context, option: click.Parameter, value: str | None
+) -> tuple[str, ...] | None:
+    if value is None:
+        return None
     return tuple(part.strip() for part in value.split(",") if part.strip())
 
 
-def _numbers(context: click.Context, option: click.Parameter, value: str) -> tuple[int, ...]:
+def _numbers(
+    context: click.Context, option: click.Parameter, value: str | None
+) -> tuple[int, ...] | None:
+    if value is None:
+        return None
     try:
         return tuple(int(part) for part in value.split(","))
     except ValueError:
@@ -37,28 +47,42 @@ def _numbers(context: click.Context, option: click.Parameter, value: str) -> tup
 
 
 @click.command()
-@click.argument("scenario", default="dropout", shell_complete=scenarios)
+@click.argument("program", required=False, shell_complete=names.programs)
+@click.option(
+    "--keras",
+    metavar="MODULE:FUNCTION",
+    shell_complete=files(),
+    help="Function that returns the compiled Keras model or a Reference; or a training script.",
+)
+@click.option(
+    "--torch",
+    metavar="MODULE:FUNCTION",
+    shell_complete=files(),
+    help="Function that returns the Port.",
+)
+@click.option("--arguments", metavar="TEXT", help="Command line of the script, in quotes.")
 @click.option(
     "--parts",
     callback=_names,
-    shell_complete=several_of(parts),
+    shell_complete=several_of(names.parts),
     default="train",
     metavar="A,B",
-    help="What to time: train, step, input, augment, startup.",
+    help="What to time: train, step, input, augment, startup; your own program: train, step.",
 )
 @click.option(
     "--variants",
     callback=_names,
-    shell_complete=several_of(variants),
-    default="keras,torch-eager,torch",
+    shell_complete=several_of(names.variants),
     metavar="A,B",
     help="Variants to time: keras, keras-tuned, keras-torch, torch-eager, torch, torch-own, "
-    "torch-compiled.",
+    "torch-compiled; your own program: keras, torch-eager, torch-fused, torch-channels-last, "
+    "torch-tuned, torch-compiled.  [default: keras,torch-eager,torch; your own program: "
+    "keras,torch-eager,torch-fused,torch-channels-last]",
 )
 @click.option(
     "--baseline",
     default="keras",
-    shell_complete=one_of(variants),
+    shell_complete=one_of(names.variants),
     help="Variant that the others are compared with.",
 )
 @click.option("--compile", "is_compiled", is_flag=True, help="Add the variant torch-compiled.")
@@ -66,18 +90,17 @@ def _numbers(context: click.Context, option: click.Parameter, value: str) -> tup
     "--batch-size",
     "batch_sizes",
     callback=_numbers,
-    default="32",
     metavar="N,M",
-    help="Batch sizes to time.",
+    help="Batch sizes to time.  [default: 32, or your program's own]",
 )
 @click.option(
     "--precision",
     "precisions",
     callback=_names,
-    shell_complete=several_of(precisions),
+    shell_complete=several_of(names.precisions),
     default="fp32",
     metavar="A,B",
-    help="Precisions to time: fp32, tf32, bf16, fp16.",
+    help="Precisions to time: fp32, tf32, bf16, fp16; your own program: fp32.",
 )
 @click.option(
     "--across-precision",
@@ -89,18 +112,23 @@ def _numbers(context: click.Context, option: click.Parameter, value: str) -> tup
 @number_option(
     "--rounds", "Number of rounds; each starts all variants in new processes.", least=3, default=7
 )
-@number_option("--train-size", "Number of training samples.", default=2048)
+@number_option(
+    "--train-size",
+    "Number of training samples in a turn; of your own program an epoch, or so many of it.",
+    default=2048,
+)
 @number_option("--val-size", "Number of validation samples.", default=512)
 @click.option(
     "--accuracy", type=click.FloatRange(0, 1), help="Also measure the time to this accuracy."
 )
 @click.option(
     "--data",
-    default="embedded",
-    shell_complete=files(*DATA),
-    help="Data source, as for `parity run`.",
+    shell_complete=files(*names.DATA),
+    help="Data source, as for `parity run`.  [default: embedded, or your program's own]",
 )
-@click.option("--seed", type=int, default=42, help="Seed for weights and samples.")
+@click.option(
+    "--seed", type=int, help="Seed for weights and samples.  [default: 42, or a script's own]"
+)
 @number_option(
     "--gate-seeds",
     "Runs used to check the accuracy of variants with their own random numbers; fewer than 6 "
@@ -119,6 +147,10 @@ def _numbers(context: click.Context, option: click.Parameter, value: str) -> tup
 @with_children(workers=False)  # variants run one after another
 @with_options(COMMON)
 def bench(
+    program: str | None,
+    keras: str | None,
+    torch: str | None,
+    arguments: str | None,
     is_compiled: bool,
     csv_file: Path | None,
     markdown_file: Path | None,
@@ -128,7 +160,10 @@ def bench(
     json_file: Path | None,
     **settings: Any,
 ) -> int:
-    """Compares the training speed of SCENARIO in both frameworks.
+    """Compares the training speed of a PROGRAM in both frameworks.
+
+    A PROGRAM is a built-in scenario, by default dropout, or one of [tool.parity.programs] in
+    pyproject.toml (see `parity list`); --keras and --torch give one without a name.
 
     Exit codes: 0 everything was measured, and no variant is known to train differently; 1 a variant
     trains differently, or a row got slower than in OLD.json (rows that cannot be compared do not
@@ -137,19 +172,17 @@ def bench(
     from parity.bench.comparison import FAIL, read_result
     from parity.bench.comparison import compare as compare_results
     from parity.bench.run import run_bench
-    from parity.programs.bench_spec import BenchSpec
     from parity.report.text.bench import bench_lines, comparison_lines, to_csv, to_markdown
     from parity.report.text.terminal import print_lines
     from parity.report.write import attempt_reports
 
-    refuse_programs([settings["scenario"]], "a benchmark")
+    pair = {"keras": keras, "torch": torch, "arguments": arguments}
+    spec = bench_spec_of(program, pair, is_compiled, given(settings))
     check_file(json_file)
     check_file(csv_file, "--csv")
     check_file(markdown_file, "--markdown")
     check_folder(out)
     old = None if compare is None else read_result(compare)
-    if is_compiled and "torch-compiled" not in settings["variants"]:
-        settings["variants"] = (*settings["variants"], "torch-compiled")
 
     def keep(unfinished: Any) -> None:
         """Writes what was measured so far; the benchmark goes on if that fails."""
@@ -159,7 +192,7 @@ def bench(
                     write_json_file(path, unfinished.to_json())
 
     result = run_bench(
-        BenchSpec(**settings),
+        spec,
         children=children,
         say=lambda text: None if children.quiet else click.echo(f"bench: {text}", err=True),
         on_result=keep,

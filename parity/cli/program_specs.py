@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from parity.cli.options import given
 from parity.errors import InputError
 
 if TYPE_CHECKING:
+    from parity.programs.bench_spec import BenchSpec
     from parity.programs.check_spec import CheckSpec
     from parity.programs.program_spec import ProgramSpec
     from parity.programs.run_spec import RunSpec
@@ -142,6 +144,49 @@ def unnamed_specs(
     found = Program.from_dict(pair)
     changes = _settings_of("custom", full, settings)
     return [*with_seeds(found.spec("custom", Path.cwd(), **changes), seeds)]
+
+
+def bench_spec_of(
+    name: str | None, pair: Mapping[str, Any], is_compiled: bool, settings: Mapping[str, Any]
+) -> BenchSpec:
+    """Returns the spec of a benchmark: of a scenario, or of a program of the user's.
+
+    Args:
+        name: of the scenario or the program; None: "dropout", or what `pair` gives.
+        pair: keras, torch and arguments of the command line; None: not given.
+        is_compiled: whether torch-compiled is one of the variants, named or not.
+        settings: that were given.
+
+    Raises:
+        InputError: the name is unknown, or a setting cannot be used.
+    """
+    from parity.programs.bench_spec import BenchSpec
+    from parity.programs.program_spec import ProgramSpec
+    from parity.programs.scenarios import SCENARIOS
+
+    is_pair = any(value is not None for value in pair.values())
+    if is_pair and name is not None:
+        raise InputError("--keras and --torch give a program without a name")
+    table = own_programs()
+    if is_pair or name in table.programs:
+        of_spec = ("data", "seed")
+        changes = {key: settings.get(key) for key in of_spec}
+        numbers = [] if changes["seed"] is None else [changes["seed"]]
+        if is_pair:
+            given_pair = {**pair, "arguments": tuple(shlex.split(pair["arguments"] or ""))}
+            (found,) = unnamed_specs(given_pair, numbers, False, {"data": changes["data"]})
+        else:
+            (found,) = specs_of([str(name)], numbers, False, {"data": changes["data"]})
+        assert isinstance(found, ProgramSpec)
+        rest = {key: value for key, value in settings.items() if key not in of_spec}
+        spec = BenchSpec.of_program(found, **rest)
+    else:
+        if name is not None and name not in SCENARIOS and table.programs:
+            specs_of([name], [], False, {})  # the error that names the programs
+        spec = BenchSpec(**{**settings, "scenario": name or BenchSpec.scenario})
+    if is_compiled and "torch-compiled" not in spec.variants:
+        spec = spec.replace(variants=(*spec.variants, "torch-compiled"))
+    return spec
 
 
 def _settings_of(name: str, full: bool, settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from parity.bench.child import BenchTask
+    from parity.bench.child import BenchTask, ProgramBenchTask
     from parity.bench.server import BenchServer
     from parity.data.dataset import Data
     from parity.programs.check_spec import CheckSpec
@@ -88,6 +88,10 @@ class Half(Protocol):
 
     def run_bench(self, task: BenchTask, data: Data, server: BenchServer) -> None:
         """Trains or feeds in rounds, on demand."""
+        ...
+
+    def bench_program(self, task: ProgramBenchTask, folder: RunFolder, server: BenchServer) -> None:
+        """Trains one of the user's programs in rounds, on demand."""
         ...
 
     def describe_environment(self, spec: RunSpec | CheckSpec | ProgramSpec) -> dict[str, Any]:

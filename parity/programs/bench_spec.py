@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any, Self
 
 from parity.errors import InputError
+from parity.programs.program_spec import ProgramSpec
 from parity.programs.run_spec import RunSpec
 from parity.programs.scenarios import scenario as scenario_of
 from parity.programs.settings import AtLeast0, AtLeast1, Device, Rule, Seed, Settings
-from parity.programs.variants import VARIANTS
+from parity.programs.variants import PROGRAM_VARIANTS, VARIANTS
 
 PARTS = ("train", "step", "input", "augment", "startup")
 PRECISIONS = ("fp32", "tf32", "bf16", "fp16")
 BASELINE = "keras"
+
+# Of a program of the user's: what is known of it, and what can be compared with its Keras half.
+PROGRAM_PARTS = ("train", "step")
+PROGRAM_PRECISIONS = ("fp32",)
+OF_A_PROGRAM = ("keras", "torch-eager", "torch-fused", "torch-channels-last")
 
 _Accuracy = Annotated[float, Rule(lambda value: 0 < value <= 1, "a fraction in (0, 1]")]
 
@@ -23,19 +29,21 @@ class BenchSpec(Settings):
     """One benchmark.
 
     Attributes:
-        scenario: scenario whose program is trained, see `parity list`.
+        scenario: scenario whose program is trained, see `parity list`; or the name of a program of
+            the user's.
         parts: what is timed. "train": whole epochs; "step": steps on one resident batch; "input":
             feeding without training; "augment": augmented batches alone; "startup": from the start
             of a process to its first step.
         variants: names from `VARIANTS`. A name may occur twice, to compare a variant with itself.
         baseline: the variant that the others are compared with.
-        batch_sizes: batch sizes; each makes a cell of its own.
+        batch_sizes: batch sizes; each makes a cell of its own. Empty for a program of the user's:
+            its own batch size.
         precisions: precisions; each makes a cell of its own.
         device: "cpu", "cuda", "cuda:1".
         threads: number of threads of each process.
         rounds: number of rounds; each starts all variants in new processes. An interval of 95 %
             needs at least 6.
-        train_size: number of samples in a turn.
+        train_size: number of samples in a turn; of a program of the user's, the greatest number.
         val_size: number of samples on which the accuracy is measured.
         accuracy: the time until this validation accuracy is measured; None = not measured.
         data: data source, as for `load_data`.
@@ -43,6 +51,7 @@ class BenchSpec(Settings):
         across_precision: whether other precisions are compared with the baseline in fp32.
         gate_seeds: number of runs that check the accuracy of each variant of mode "independent",
             at least 2; 0 leaves the parity of all variants unchecked.
+        program: of the user's; None for a built-in scenario.
     """
 
     scenario: str = "dropout"
@@ -61,17 +70,57 @@ class BenchSpec(Settings):
     seed: Seed = 42
     across_precision: bool = False
     gate_seeds: AtLeast0 = 8
+    program: ProgramSpec | None = None
+
+    @classmethod
+    def of_program(cls, program: ProgramSpec, **settings: Any) -> Self:
+        """Returns the benchmark of a program of the user's, with defaults that fit one.
+
+        Args:
+            program: what is trained.
+            **settings: of the benchmark.
+
+        Raises:
+            InputError: a setting is for built-in scenarios alone.
+        """
+        defaults = {
+            "scenario": program.name,
+            "variants": OF_A_PROGRAM,
+            "batch_sizes": () if program.batch_size is None else (program.batch_size,),
+            "data": program.data or "its own",
+            "seed": program.seed,
+            "program": program,
+        }
+        return cls(**{**defaults, **settings})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns JSON-ready values; `from_dict` is the inverse."""
+        values = super().to_dict()
+        if self.program is None:
+            del values["program"]
+        else:
+            values["program"] = self.program.to_dict()
+        return values
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns what a result tells of the spec: without the folder of a program."""
+        values = self.to_dict()
+        if self.program is not None:
+            del values["program"]["folder"]
+        return values
 
     def check(self) -> None:
         """Rejects unknown names and settings that contradict each other."""
+        is_own = self.program is not None
         for name, known in (
-            ("parts", PARTS),
-            ("variants", tuple(VARIANTS)),
-            ("precisions", PRECISIONS),
+            ("parts", PROGRAM_PARTS if is_own else PARTS),
+            ("variants", tuple(PROGRAM_VARIANTS if is_own else VARIANTS)),
+            ("precisions", PROGRAM_PRECISIONS if is_own else PRECISIONS),
         ):
             values = getattr(self, name)
             is_known = bool(values) and all(value in known for value in values)
-            self.require(is_known, name, f"some of {', '.join(known)}")
+            whose = " for a program of your own" if is_own else ""
+            self.require(is_known, name, f"some of {', '.join(known)}{whose}")
         # Each makes a cell of its own; only a variant may occur twice.
         for name in ("parts", "batch_sizes", "precisions"):
             values = getattr(self, name)
@@ -86,10 +135,26 @@ class BenchSpec(Settings):
             raise InputError(
                 "gate_seeds=1: one run shows no spread; expected at least 2, or 0 to check nothing"
             )
+        if is_own:
+            self._check_program()
+            return
         if not self.batch_sizes:
             raise InputError("batch_sizes is empty; expected at least one number")
         for batch_size in self.batch_sizes:
             self.run_spec(batch_size)
+
+    def _check_program(self) -> None:
+        """Rejects what only a built-in scenario has."""
+        for name in ("accuracy", "across_precision", "val_size"):
+            is_default = getattr(self, name) == getattr(type(self), name)
+            self.require(is_default, name, "nothing: a program of your own is timed without it")
+        self.require(
+            self.gate_seeds in (0, type(self).gate_seeds),
+            "gate_seeds",
+            "0, or nothing: a program of your own is compared step by step, from one seed",
+        )
+        for batch_size in self.batch_sizes:
+            self.program_spec(batch_size)
 
     def run_spec(self, batch_size: int) -> RunSpec:
         """Returns the run that is timed.
@@ -107,4 +172,21 @@ class BenchSpec(Settings):
             threads=self.threads,
             reduce_lr=None,
             early_stopping=None,
+        )
+
+    def program_spec(self, batch_size: int | None = None) -> ProgramSpec:
+        """Returns the training of a program of the user's, which is timed and compared.
+
+        Args:
+            batch_size: samples in a step; None: as the program says.
+
+        Raises:
+            InputError: a value is out of range.
+        """
+        assert self.program is not None
+        return self.program.replace(
+            seed=self.seed,
+            device=self.device,
+            threads=self.threads,
+            batch_size=batch_size or self.program.batch_size,
         )

@@ -1,6 +1,7 @@
 """The variants that a benchmark compares: one program, written in several ways.
 
-A variant says which half runs the program and how. All variants train the same model.
+A variant says which half runs the program and how. All variants train the same model. Built-in
+scenarios have `VARIANTS`, a program of the user's has `PROGRAM_VARIANTS`.
 """
 
 from __future__ import annotations
@@ -55,3 +56,28 @@ VARIANTS = {
         Variant("torch-compiled", "torch", "torch_impl.fit with torch.compile", "seeded"),
     )
 }
+
+# What a port gains by a part of torch or of torch_impl; each changes one thing of "torch-eager".
+PROGRAM_VARIANTS = {
+    variant.name: variant
+    for variant in (
+        Variant("keras", "keras", "model.fit of the program, as it stands", "seeded"),
+        Variant(
+            "torch-eager", "torch", "the port, in its own loop or in that of Trainer", "seeded"
+        ),
+        Variant("torch-fused", "torch", "the port with the fused form of its optimizer", "seeded"),
+        Variant(
+            "torch-channels-last",
+            "torch",
+            "the port with images and kernels in memory as Keras stores images",
+            "seeded",
+        ),
+        Variant("torch-tuned", "torch", "torch-fused and torch-channels-last together", "seeded"),
+        Variant("torch-compiled", "torch", "the port's module through torch.compile", "seeded"),
+    )
+}
+
+
+def half_of(name: str) -> str:
+    """Returns the half that runs a variant, of a scenario or of a program."""
+    return (VARIANTS.get(name) or PROGRAM_VARIANTS[name]).half

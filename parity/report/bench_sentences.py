@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from parity.bench.machine import HARDWARE, facts
-from parity.bench.result import FAILED, IMAGES_PER_S, OK, REFUSED, BenchResult, Row
+from parity.bench.result import FAILED, IMAGES_PER_S, OK, REFUSED, SKIPPED, BenchResult, Row
 from parity.bench.statistics import CONFIDENCE, drift
 from parity.report.lines import shortened
 from parity.report.sentences import count
@@ -86,6 +86,8 @@ def sentence(result: BenchResult) -> str:
         parts.append(f"{counts[FAILED]} failed")
     if counts[REFUSED]:
         parts.append(f"{counts[REFUSED]} refused without parity")
+    if counts[SKIPPED]:
+        parts.append(f"{counts[SKIPPED]} skipped")
     text = f"{result.verdict}: {', '.join(parts)}"
     return text if result.is_finished else f"{text}; {UNFINISHED}"
 

@@ -60,7 +60,7 @@ class ProgramPair:
         return self._compared.levels
 
     def finish(self, levels: tuple[Level, ...] | None, *errors: str) -> Result:
-        """Writes result.json and removes what the halves were fed.
+        """Writes result.json, and removes what the halves were fed unless it is kept.
 
         Args:
             levels: the ladder; None if there is none.
@@ -74,7 +74,8 @@ class ProgramPair:
             result = self._compared
         self.result = written(self.folder, result)
         keras = self.folder.half("keras")
-        keras.feed.unlink(missing_ok=True)
+        if not self.options.keeps_feed:
+            keras.feed.unlink(missing_ok=True)
         shutil.rmtree(keras.training.anchors, ignore_errors=True)
         return self.result
 

@@ -16,8 +16,10 @@ class RunOptions:
         out: folder for the run directories; it must not contain any of these runs yet.
         children: how to run the child processes.
         save_weights: whether to leave the final weights of both halves in the run directories.
+        keeps_feed: whether what a user's program was fed stays in the folder of its Keras half.
     """
 
     out: Path
     children: ChildOptions = field(default_factory=ChildOptions)
     save_weights: bool = False
+    keeps_feed: bool = False

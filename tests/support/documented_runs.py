@@ -39,7 +39,10 @@ NOT_RUN = {
     "make ...": "sets up an environment, or runs this suite, as CI does",
     "pip ...": "installs; that its extras exist is checked",
     "pytest ...": "is a part of this suite; that its paths and options exist is checked",
-    "parity bench ...": "minutes alone on a machine; tests/parity/bench/test_bench_run.py runs one",
+    "parity bench ...": (
+        "minutes alone on a machine; test_bench_run.py and test_bench_program.py of "
+        "tests/parity/bench run one"
+    ),
     "parity check --keras app.keras_model:build --torch app.torch_model:build": (
         "records a bundle and checks against it, which two commands of docs/check.md do"
     ),
@@ -124,6 +127,7 @@ NOT_RUN = {
         "hours; tests/parity/runs/test_run.py has right runs"
     ),
     "python benchmarks/speed/overhead.py ...": "minutes, alone on a machine",
+    "python benchmarks/speed/program_overhead.py ...": "minutes, alone on a machine",
     "python benchmarks/speed/reference.py ...": "half an hour, alone on a machine",
     "python benchmarks/speed/report.py": "test_write.py times the same report",
     "python benchmarks/accuracy/rewrites.py": (

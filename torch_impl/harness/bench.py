@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from parity.bench.child import BenchTask, refuse
+from parity.bench.child import BenchTask, ProgramBenchTask, refuse
 from parity.bench.server import BenchServer
 from parity.data.dataset import Data
 from torch_impl.data import training_data, validation_data
@@ -41,7 +41,7 @@ def run_bench(task: BenchTask, data: Data, server: BenchServer) -> None:
     round_, samples, accuracy = (_eager if task.variant == "torch-eager" else _ours)(task, data)
     server.ready(
         {**describe_environment(task.spec), "precision": task.precision, "variant": task.variant},
-        *_clock(task),
+        *clock(task),
     )
     while True:
         server.begin(accuracy)
@@ -49,7 +49,9 @@ def run_bench(task: BenchTask, data: Data, server: BenchServer) -> None:
         server.end(samples)
 
 
-def _clock(task: BenchTask) -> tuple[Callable[[], Any], Callable[[], float] | None]:
+def clock(
+    task: BenchTask | ProgramBenchTask,
+) -> tuple[Callable[[], Any], Callable[[], float] | None]:
     """Returns what waits for the device, and what reads its peak memory in MB.
 
     The second is None on a CPU, where the memory of the process counts.

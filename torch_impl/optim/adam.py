@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Unpack
 import numpy as np
 import torch
 
+from torch_impl.optim.adam_fused import fused_step
 from torch_impl.optim.adam_loop import compiled_step
 from torch_impl.optim.arguments import CommonArguments, Parameters
 from torch_impl.optim.base import KerasOptimizer
@@ -36,7 +37,7 @@ class Adam(KerasOptimizer):
        Like the betas, it is rounded to float32 first.
 
     Settings and slots have torch's names: "lr", "betas", "eps"; "exp_avg" is m, "exp_avg_sq" is v,
-    "max_exp_avg_sq" the greatest v.
+    "max_exp_avg_sq" the greatest v. "fused" may be changed between two steps.
     Source: keras 3.15 `optimizers/adam.py`.
 
     Args:
@@ -47,6 +48,8 @@ class Adam(KerasOptimizer):
         epsilon: added to sqrt(v).
         weight_decay: of all parameters, with biases; 0 is Keras's None.
         amsgrad: whether v never gets smaller (Reddi et al. 2018).
+        fused: whether torch's fused kernel makes the step, for all parameters at once; the
+            equations are the same.
         common: see `KerasOptimizer`.
     """
 
@@ -65,9 +68,11 @@ class Adam(KerasOptimizer):
         epsilon: float = 1e-7,  # (2)
         weight_decay: float | None = 0.0,
         amsgrad: bool = False,
+        fused: bool = False,
         **common: Unpack[CommonArguments],
     ) -> None:
-        settings = {"betas": (beta_1, beta_2), "eps": epsilon, "amsgrad": amsgrad}
+        betas = (beta_1, beta_2)
+        settings = {"betas": betas, "eps": epsilon, "amsgrad": amsgrad, "fused": fused}
         super().__init__(params, learning_rate, settings, weight_decay, **common)
 
     def _update(self, group: Group, parameters: Tensors, gradients: Tensors) -> None:
@@ -75,6 +80,16 @@ class Adam(KerasOptimizer):
         beta_1, beta_2 = group["betas"]
         momentums = [self._slot(parameter, "exp_avg") for parameter in parameters]
         velocities = [self._slot(parameter, "exp_avg_sq") for parameter in parameters]
+        greatest: list[torch.Tensor] = []
+        if group["amsgrad"]:
+            greatest = [self._slot(parameter, "max_exp_avg_sq") for parameter in parameters]
+        if group["fused"] and fused_step(
+            (parameters, gradients, momentums, velocities, greatest),
+            (beta_1, beta_2),
+            alpha,
+            group["eps"],
+        ):
+            return
         loop = None if group["amsgrad"] else compiled_step(parameters, gradients)
         if loop is not None:
             for tensors in zip(parameters, gradients, momentums, velocities, strict=True):
@@ -84,7 +99,6 @@ class Adam(KerasOptimizer):
         torch._foreach_lerp_(momentums, gradients, 1 - beta_1)
         torch._foreach_lerp_(velocities, torch._foreach_mul(gradients, gradients), 1 - beta_2)
         if group["amsgrad"]:
-            greatest = [self._slot(parameter, "max_exp_avg_sq") for parameter in parameters]
             torch._foreach_maximum_(greatest, velocities)
             velocities = greatest
         roots = torch._foreach_sqrt(velocities)
@@ -117,7 +131,7 @@ class AdamW(Adam):
 
     Args:
         weight_decay: of all parameters except those that are excluded.
-        params, learning_rate, beta_1, beta_2, epsilon, amsgrad, common: see `Adam`.
+        params, learning_rate, beta_1, beta_2, epsilon, amsgrad, fused, common: see `Adam`.
 
     Raises:
         ValueError: for a weight decay of None.
@@ -132,10 +146,12 @@ class AdamW(Adam):
         beta_2: float = 0.999,
         epsilon: float = 1e-7,
         amsgrad: bool = False,
+        fused: bool = False,
         **common: Unpack[CommonArguments],
     ) -> None:
         if weight_decay is None:
             raise ValueError("weight_decay=None: expected a number; Adam has no decay by default")
+        betas = (beta_1, beta_2)
         super().__init__(
-            params, learning_rate, beta_1, beta_2, epsilon, weight_decay, amsgrad, **common
+            params, learning_rate, *betas, epsilon, weight_decay, amsgrad, fused, **common
         )  # (2) in Adam

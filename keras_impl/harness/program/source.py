@@ -23,14 +23,15 @@ class Source:
 
     Args:
         spec: of the training.
+        dtype: in the place of that of the spec.
 
     Raises:
         InputError: there is no such factory, script or data.
     """
 
-    def __init__(self, spec: ProgramSpec) -> None:
+    def __init__(self, spec: ProgramSpec, dtype: str | None = None) -> None:
         assert spec.keras is not None
-        self._spec = spec
+        self._spec, self._dtype = spec, dtype or spec.dtype
         self._script: Script | None = None
         if spec.is_script:
             folder = Path(spec.folder).resolve()
@@ -55,12 +56,12 @@ class Source:
         """
         spec = self._spec
         if self._script is None:
-            on_fit(call_factory(self.reference, spec.seed, spec.dtype))
+            on_fit(call_factory(self.reference, spec.seed, self._dtype))
             return
         versions.clear_session()
-        versions.use_dtype(spec.dtype)
+        versions.use_dtype(self._dtype)
         keras.utils.set_random_seed(spec.seed)
-        with building(spec.dtype):
+        with building(self._dtype):
             self._script.run(lambda reference: on_fit(self._with_settings(reference)))
 
     @property

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from parity.bench.result import IMAGES_PER_S, OK, BenchResult, Row
+from parity.bench.result import IMAGES_PER_S, OK, SKIPPED, BenchResult, Row
 from parity.report.bench_sentences import (
     UNFINISHED,
     cells_of,
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LOOKS = {"pass": page.PASS, "fail": page.FAIL, "incomplete": page.WARN}
+STATUS = {OK: "", SKIPPED: page.QUIET}  # others failed
 PARITY = {"pass": page.PASS, "fail": page.FAIL, "unchecked": page.QUIET}
 ROW = 0.42  # inches of a bar
 MAX_NAME = 18
@@ -76,9 +77,10 @@ def bench_page(result: BenchResult, problems: tuple[str, ...] = ()) -> page.Page
 
 
 def _sentence(result: BenchResult) -> str:
-    """Returns the ratio of this project's variant, or else the number of rows."""
+    """Returns the ratio of this project's variant or the user's port, or the number of rows."""
     for row in result.rows:
-        if row.variant == "torch" and row.status == OK and row.ratio is not None:
+        is_shown = row.variant == ("torch-eager" if "program" in result.spec else "torch")
+        if is_shown and row.status == OK and row.ratio is not None:
             ratio = row.ratio
             return (
                 f"PyTorch trains {times(ratio.median)} times as fast as {row.baseline} "
@@ -140,7 +142,7 @@ def _table(title: str, rows: Sequence[Row]) -> page.Table:
         cells.append(
             (
                 page.Cell(row.variant),
-                page.Cell(row.status, "" if row.status == OK else page.FAIL),
+                page.Cell(row.status, STATUS.get(row.status, page.FAIL)),
                 *(page.Cell(quartiles[index]) for index in (1, 0, 2)),
                 page.Cell(row.unit if row.values else ""),
                 page.Cell(times(ratio.median) if ratio else ""),

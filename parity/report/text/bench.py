@@ -19,7 +19,7 @@ from parity.bench.comparison import (
     Change,
     Measure,
 )
-from parity.bench.result import IMAGES_PER_S, OK, BenchResult, Row
+from parity.bench.result import IMAGES_PER_S, OK, SKIPPED, BenchResult, Row
 from parity.report.bench_sentences import (
     NONE,
     against,
@@ -69,9 +69,8 @@ def bench_lines(result: BenchResult) -> list[Line]:
             lines += _wrapped(text, "dim")
         for row in rows:
             if row.status != OK:
-                lines.append(
-                    [(shortened(f"  {row.status}: {plain(row.variant)}", WIDTH), "bold red")]
-                )
+                text = shortened(f"  {row.status}: {plain(row.variant)}", WIDTH)
+                lines.append([(text, "dim" if row.status == SKIPPED else "bold red")])
                 lines += [[(line, "")] for line in wrapped(reason_of(row), max_lines=MAX_REASON)]
         lines.append([])
     for text in _first(warnings(result)):

@@ -5,17 +5,19 @@ import json
 import os
 import re
 import signal
+from pathlib import Path
 
 import pytest
 from bench_children import task
 from helpers import make_data
 
 from parity import worker
-from parity.bench.child import BenchTask, refuse, run_bench
-from parity.bench.server import NoMoreRounds
+from parity.bench.child import BenchTask, ProgramBenchTask, refuse, run_bench
+from parity.bench.server import NoMoreRounds, NotApplicable
 from parity.data.transfer import save_data
 from parity.errors import InputError
 from parity.files.json_io import write_json
+from parity.programs.program_spec import ProgramSpec
 from parity.programs.scenarios import scenario
 
 
@@ -123,3 +125,39 @@ def test_a_refusal_names_variant_precision_and_device():
     error = refuse(task("torch-eager", precision="tf32", device="cuda:1"), "why")
     assert isinstance(error, InputError)
     assert str(error) == "torch-eager, tf32 on cuda:1: why"
+
+
+# --- programs of the user's ----------------------------------------------------------------------
+
+
+def program_task(**changes):
+    spec = ProgramSpec(keras="a:build", torch="b:build", batch_size=16, threads=3)
+    return ProgramBenchTask("train", "torch-fused", "fp32", spec, 64, "/run", **changes)
+
+
+def test_a_task_of_a_program_is_read_back_as_it_was_written():
+    assert ProgramBenchTask.from_dict(program_task().to_dict()) == program_task()
+
+
+def test_a_task_of_a_program_knows_where_the_samples_of_an_epoch_are():
+    assert program_task().feed == Path("/run/keras/feed.safetensors")
+    assert program_task(is_written=True).feed == Path("/run/joined.safetensors")
+    assert program_task().batch_size == 16
+
+
+class ProgramHalf(FakeHalf):
+    """Says of every variant that it does not apply."""
+
+    def bench_program(self, task, folder, server):
+        self.calls.append((task, folder.path))
+        raise NotApplicable("no convolutions")
+
+
+def test_a_variant_that_does_not_apply_answers_with_the_reason(tmp_path):
+    write_json(tmp_path / "task.json", program_task().to_dict())
+    receiver, sender = os.pipe()
+    half = ProgramHalf()
+    run_bench(half, tmp_path, sender)
+    with os.fdopen(receiver) as answers:
+        assert json.loads(answers.read()) == {"skipped": "no convolutions"}
+    assert half.calls == [("configure", 3), (program_task(), tmp_path)]

@@ -295,3 +295,65 @@ def test_a_form_that_cannot_be_written_leaves_the_others_and_no_half_of_a_file(
     assert f"{option} b: cannot be written (No space left on device)" in ended.stderr
     assert calls == ["a.json", "b"]
     assert (tmp_path / "b").read_text() == "what stood there before"
+
+
+# --- programs of the user's ----------------------------------------------------------------------
+
+TABLE = """
+[programs.mine]
+keras = "k.py:build"
+torch = "t.py:build"
+batch_size = 8
+"""
+
+
+@pytest.fixture
+def project(tmp_path):
+    (tmp_path / "parity.toml").write_text(TABLE)
+    for name in ("k.py", "t.py"):
+        (tmp_path / name).write_text("def build():\n    return None\n")
+    return tmp_path
+
+
+def test_a_program_of_the_table_is_measured_by_its_name(benchmark, call, project):
+    assert call("mine", "--rounds", "3", "--seed", "5", "--train-size", "100").returncode == 0
+    spec = benchmark.spec
+    assert (spec.program.program, spec.program.folder) == ("mine", str(project))
+    assert (spec.seed, spec.program.sets_seed, spec.batch_sizes) == (5, True, (8,))
+    assert (spec.train_size, spec.rounds) == (100, 3)
+
+
+def test_a_pair_without_a_name_is_measured_too(benchmark, call, project):
+    ended = call("--keras", "k.py:build", "--torch", "t.py:build", "--compile")
+    assert ended.returncode == 0
+    assert benchmark.spec.scenario == "custom"
+    assert benchmark.spec.variants[-1] == "torch-compiled"
+    assert benchmark.spec.program.sets_seed is False
+
+
+def test_a_scenario_is_measured_as_before_beside_programs(benchmark, call, project):
+    assert call("capacity").returncode == 0
+    assert (benchmark.spec.scenario, benchmark.spec.program) == ("capacity", None)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("yours",), "unknown program 'yours'"),
+        (("mine", "--keras", "k.py:build"), "--keras and --torch give a program without a name"),
+        (("--keras", "k.py:build"), "--torch is missing"),
+        (("--keras", "none.py:build", "--torch", "t.py:build"), "there is no file none.py"),
+        (("mine", "--data", "none.npz"), "data none.npz: there is no such file"),
+        (("mine", "--variants", "keras,torch-own"), "variants=keras,torch-own: expected some of"),
+        (("mine", "--parts", "augment"), "parts=augment: expected some of train, step"),
+        (("mine", "--precision", "bf16"), "precisions=bf16: expected some of fp32"),
+        (("mine", "--accuracy", "0.9"), "accuracy=0.9: expected nothing"),
+    ],
+)
+def test_what_cannot_be_measured_of_a_program_is_told_in_one_line(
+    benchmark, call, project, arguments, message
+):
+    ended = call(*arguments)
+    assert (ended.returncode, benchmark.spec) == (2, None)
+    assert message in ended.stderr
+    assert ended.stderr.count("\n") == 1

@@ -7,9 +7,17 @@ import pytest
 
 from parity.cli.bench import bench
 from parity.errors import InputError
-from parity.programs.bench_spec import BASELINE, PARTS, PRECISIONS, BenchSpec
+from parity.programs.bench_spec import (
+    BASELINE,
+    PARTS,
+    PRECISIONS,
+    PROGRAM_PARTS,
+    PROGRAM_PRECISIONS,
+    BenchSpec,
+)
+from parity.programs.program_spec import ProgramSpec
 from parity.programs.scenarios import PROGRAMS, scenario
-from parity.programs.variants import VARIANTS
+from parity.programs.variants import PROGRAM_VARIANTS, VARIANTS
 
 WRONG = {
     "no such scenario": ({"scenario": "no-such"}, "unknown scenario 'no-such'"),
@@ -121,12 +129,68 @@ def test_what_draws_keras_numbers_is_seeded_and_nothing_else():
 
 def test_the_help_lists_what_the_spec_takes():
     helps = {option.name: getattr(option, "help", None) for option in bench.params}
-    for name, known in (("parts", PARTS), ("variants", VARIANTS), ("precisions", PRECISIONS)):
-        assert helps[name].partition(": ")[2] == f"{', '.join(known)}."
+    for name, known, own in (
+        ("parts", PARTS, PROGRAM_PARTS),
+        ("variants", VARIANTS, PROGRAM_VARIANTS),
+        ("precisions", PRECISIONS, PROGRAM_PRECISIONS),
+    ):
+        listed = f": {', '.join(known)}; your own program: {', '.join(own)}."
+        assert listed in helps[name]
 
 
 def test_the_defaults_of_the_command_are_those_of_the_spec():
-    spec = BenchSpec().to_dict()
     context = bench.make_context("bench", [])
-    given = {name: list(v) if isinstance(v, tuple) else v for name, v in context.params.items()}
-    assert {name: given[name] for name in spec} == spec
+    known = {name: v for name, v in context.params.items() if name in BenchSpec().to_dict()}
+    # What a program of the user's says itself is left open.
+    left_open = {name for name, value in known.items() if value is None}
+    assert left_open == {"variants", "batch_sizes", "data", "seed", "accuracy"}
+    assert BenchSpec(**{n: v for n, v in known.items() if v is not None}) == BenchSpec()
+
+
+# --- programs of the user's ----------------------------------------------------------------------
+
+OWN = ProgramSpec(program="mine", keras="a:build", torch="b:build", folder="/home")
+
+
+def test_a_program_has_defaults_of_its_own():
+    spec = BenchSpec.of_program(OWN)
+    assert (spec.scenario, spec.data, spec.batch_sizes) == ("mine", "its own", ())
+    assert spec.variants == ("keras", "torch-eager", "torch-fused", "torch-channels-last")
+    assert set(spec.variants) < set(PROGRAM_VARIANTS)
+    assert BenchSpec.from_dict(spec.to_dict()) == spec
+    assert BenchSpec.of_program(OWN.replace(batch_size=8)).batch_sizes == (8,)
+
+
+def test_a_result_tells_of_a_program_all_but_its_folder():
+    spec = BenchSpec.of_program(OWN)
+    assert "folder" not in spec.to_json()["program"]
+    assert spec.to_dict()["program"]["folder"] == "/home"
+    assert "program" not in BenchSpec().to_json()
+
+
+def test_the_training_that_is_timed_has_the_settings_of_the_benchmark():
+    spec = BenchSpec.of_program(OWN, threads=3, seed=7)
+    found = spec.program_spec(16)
+    assert (found.threads, found.seed, found.batch_size) == (3, 7, 16)
+    assert spec.program_spec().batch_size is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"parts": ("input",)}, "parts=input: expected some of train, step for a program"),
+        ({"parts": ("startup",)}, "expected some of train, step for a program of your own"),
+        ({"variants": ("keras", "torch")}, "variants=keras,torch: expected some of keras, torch-"),
+        ({"variants": ("keras-tuned",)}, "for a program of your own"),
+        ({"precisions": ("bf16",)}, "precisions=bf16: expected some of fp32 for a program"),
+        ({"accuracy": 0.9}, "accuracy=0.9: expected nothing: a program of your own is timed"),
+        ({"across_precision": True}, "across_precision=True: expected nothing"),
+        ({"val_size": 100}, "val_size=100: expected nothing"),
+        ({"gate_seeds": 6}, "gate_seeds=6: expected 0, or nothing"),
+        ({"baseline": "torch"}, "baseline='torch': expected one of the measured variants"),
+    ],
+)
+def test_what_only_scenarios_have_is_refused_in_one_line(settings, message):
+    with pytest.raises(InputError, match=message) as error:
+        BenchSpec.of_program(OWN, **settings)
+    assert "\n" not in str(error.value)

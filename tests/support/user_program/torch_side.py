@@ -201,3 +201,27 @@ def dropped_batch():
 
 def batch_means():
     return own_loop(means_of_batches=True)
+
+
+def stock_adam():
+    """With torch's own Adam, whose epsilon is elsewhere."""
+    port = build()
+    optimizer = torch.optim.Adam(port.module.parameters(), lr=0.05)
+    scheduler = schedule.ReduceLROnPlateau(optimizer, factor=0.3, patience=2)
+    return dataclasses.replace(port, optimizer=optimizer, scheduler=scheduler)
+
+
+def no_activation():
+    """Without the activation of the hidden layer."""
+
+    class Linear(Net):
+        def forward(self, x):
+            return self.out(self.dropout(self.hidden(x)))
+
+    port = build()
+    port.module.__class__ = Linear
+    return port
+
+
+def raising():
+    raise ValueError("no such model here")

@@ -249,7 +249,7 @@ def test_the_device_that_works_is_waited_for_and_asked_for_its_memory(monkeypatc
     waited = []
     monkeypatch.setattr(torch.cuda, "synchronize", waited.append)
     monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: device.index * 2**22)
-    synchronise, memory = bench._clock(task(device="cuda:1"))
+    synchronise, memory = bench.clock(task(device="cuda:1"))
     synchronise()
     assert waited == [torch.device("cuda:1")]
     assert memory() == 4.0

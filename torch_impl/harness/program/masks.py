@@ -7,6 +7,7 @@ port keeps what the layer of Keras that is paired with it keeps in the same step
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -49,6 +50,9 @@ class Masks:
         self._are_functions = any(_is_function(call) for call in dropouts)
         self._number = 0
         self._port = port
+        if "torch._dynamo" in sys.modules:  # what counts its calls is not compiled
+            disable: Any = torch.compiler.disable
+            self.dropped_next = disable(self.dropped_next)  # type: ignore[method-assign]
         _set_states(port, states)
 
     def set_states(self, states: Mapping[str, States]) -> None:

@@ -62,7 +62,7 @@ def train(
         port.begin_as_built()
         write_draws(port, fed[0], writer)
     else:
-        _begin(port, weights)
+        begin(port, weights)
     built = complete(port, writer)
     masks = Masks(port, port.keras.facts["masks"])
     stepper = ReplayedStepper(port, built, form)
@@ -75,7 +75,7 @@ def train(
     started = time.perf_counter()
     with nullcontext() if port.built.seeds is not None else masks.active():
         history = Trainer(built, stepper).fit(
-            **_arguments(port.keras.facts["fit"], built, *fed), callbacks=[watching]
+            **arguments(port.keras.facts["fit"], built, *fed), callbacks=[watching]
         )
     wall_s = time.perf_counter() - started
     recorder.on_end()
@@ -93,8 +93,12 @@ def _first_validation(nests: Mapping[str, Any], settings: Mapping[str, Any]) -> 
     return found
 
 
-def _begin(port: PortUnderTest, weights: Weights) -> None:
-    """Sets the initial weights."""
+def begin(port: PortUnderTest, weights: Weights) -> None:
+    """Sets the initial weights.
+
+    Raises:
+        InputError: some have no place in the port.
+    """
     carried = {item.name: item for item in port.carried}
     left_out = [name for name in weights if name not in carried]
     if left_out or port.problems:
@@ -170,7 +174,7 @@ def _known(given: Sequence[Any], port: PortUnderTest, writer: TraceWriter) -> li
     return found
 
 
-def _arguments(
+def arguments(
     fit: Mapping[str, Any], built: Port, nests: Mapping[str, Any], settings: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Returns the arguments of `Trainer.fit` with which it does what Keras's `fit` did."""

@@ -1,0 +1,172 @@
+"""What the harness costs a program of the user's: python benchmarks/speed/program_overhead.py
+
+    python benchmarks/speed/program_overhead.py migration text --rounds 3
+    python benchmarks/speed/program_overhead.py text --workers 1
+
+It times `parity run` of a program and its two bare trainings in turns: Keras's `fit` in float64 as
+the program calls it, and Trainer on the same samples. The run also probes both halves, writes down
+losses and weights, draws Keras's masks anew, and may train the port a second time, to see how far
+a small change drives it apart. A name is "migration" (examples/migration) or one of
+benchmarks/programs whose arrays Trainer takes as they are. The times are those of whole processes,
+with the import of the frameworks; CPU seconds are told too, which other work on the machine changes
+little.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from parity.halves.options import ChildOptions
+from parity.halves.process import environment
+from parity.programs.program_spec import ProgramSpec
+from parity.runs.run import run_all
+from parity.runs.run_options import RunOptions
+
+ROOT = Path(__file__).resolve().parents[2]
+EPOCHS = {"migration": 24}  # the others say it themselves
+
+
+def main() -> None:
+    """Prints a line for each round, and the medians of each program."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("programs", nargs="*", default=["migration", "text"])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--workers", type=int, default=os.cpu_count(), help="number of parallel processes"
+    )
+    parser.add_argument("--bare", nargs=3, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.bare is not None:
+        half, spec, run = given.bare
+        train(half, ProgramSpec.from_dict(json.loads(spec)), Path(run))
+        return
+    from overhead import compare  # a child that trains does not find it
+
+    for name in given.programs:
+        spec = spec_of(name)
+        with tempfile.TemporaryDirectory() as folder:
+            run = recorded(spec, Path(folder))
+            compare(
+                name,
+                given.rounds,
+                lambda spec=spec: run_whole(spec, given.workers),
+                lambda spec=spec, run=run: train_both(spec, run, given.workers),
+            )
+
+
+def spec_of(name: str) -> ProgramSpec:
+    """Returns the spec of a program by its name."""
+    if name == "migration":
+        return ProgramSpec(
+            program=name,
+            keras="keras_model.py:build",
+            torch="torch_model.py:build",
+            data="data.py:load",
+            epochs=EPOCHS[name],
+            folder=os.fspath(ROOT / "examples" / "migration"),
+        )
+    return ProgramSpec(
+        program=name,
+        keras=f"{name}_keras.py:build",
+        torch=f"{name}_torch.py:build",
+        folder=os.fspath(ROOT / "benchmarks" / "programs"),
+    )
+
+
+def recorded(spec: ProgramSpec, folder: Path) -> Path:
+    """Runs a program once; returns the folder of the run, with what `fit` was fed."""
+    (result,) = run_all([spec], RunOptions(folder, ChildOptions(), keeps_feed=True))
+    assert result.verdict == "pass", result.errors
+    (run,) = (path for path in folder.iterdir() if path.is_dir())
+    return run
+
+
+def run_whole(spec: ProgramSpec, workers: int) -> None:
+    """Makes a whole `parity run`."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = ["run", "--keras", str(spec.keras), "--torch", str(spec.torch), "--quiet"]
+        for option in ("data", "epochs"):
+            if getattr(spec, option) is not None:
+                command += [f"--{option}", str(getattr(spec, option))]
+        command += ["--workers", str(workers), "--out", os.fspath(Path(folder) / "run")]
+        subprocess.run([sys.executable, "-m", "parity", *command], check=True, cwd=spec.folder)
+
+
+def train_both(spec: ProgramSpec, run: Path, workers: int) -> None:
+    """Makes both trainings, a process each."""
+    with ThreadPoolExecutor(workers) as pool:
+        list(pool.map(lambda half: bare_process(half, spec, run), ("keras", "torch")))
+
+
+def bare_process(half: str, spec: ProgramSpec, run: Path) -> None:
+    """Trains one half in its own process, with the environment of a child of the harness."""
+    subprocess.run(
+        [sys.executable, __file__, "--bare", half, json.dumps(spec.to_dict()), os.fspath(run)],
+        check=True,
+        cwd=spec.folder,
+        env=environment(sys.executable) | {"PYTHONPATH": os.fspath(ROOT)},
+        capture_output=True,
+    )
+
+
+def train(half: str, spec: ProgramSpec, run: Path) -> None:
+    """Trains one half, and nothing else."""
+    if half == "keras":
+        import keras_impl
+
+        keras_impl.configure(spec)
+        train_keras(spec)
+    else:
+        import torch_impl
+
+        torch_impl.configure(spec)
+        train_torch(spec, run)
+
+
+def train_keras(spec: ProgramSpec) -> None:
+    """Calls `fit` as the program does."""
+    from keras_impl.harness import versions
+    from keras_impl.harness.factories import building
+    from keras_impl.harness.program.source import Source
+
+    def on_fit(reference: Any) -> Any:
+        with building(spec.dtype), versions.top_k_in_float32():
+            return reference.model.fit(**reference.fit_arguments(), verbose=0)
+
+    Source(spec).train(on_fit)
+
+
+def train_torch(spec: ProgramSpec, run: Path) -> None:
+    """Trains the port on the samples of the run."""
+    from parity.programs.factories import load_factory
+    from parity.traces.feed_file import read_feed
+    from parity.traces.folder import RunFolder
+    from parity.traces.trace import Trace
+    from torch_impl import Trainer
+    from torch_impl.harness.factories import call_factory
+
+    keras = RunFolder(run).half("keras")
+    fit, (nests, _) = Trace(keras.path).facts["fit"], read_feed(keras.feed)
+    port = call_factory(load_factory("--torch", str(spec.torch), spec.folder), spec.seed)
+    Trainer(port).fit(
+        nests["x"],
+        nests["y"],
+        sample_weight=nests["weight"],
+        class_weight=port.class_weight,
+        validation_data=nests.get("val"),
+        batch_size=fit["batch_size"],
+        epochs=fit["epochs"],
+        shuffle=False,
+    )
+
+
+if __name__ == "__main__":
+    main()

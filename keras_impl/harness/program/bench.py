@@ -1,0 +1,99 @@
+"""bench_program: times `fit` of a user's Keras program, in rounds that a benchmark asks for.
+
+The program is built as always, in float32, and its `fit` is called with its own arrays, weights and
+batch size. Validation, callbacks and the number of epochs are left out. Where `fit` gets no arrays,
+it is fed the samples of an epoch that were written down before.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_impl.harness.bench import ENDLESS, Rounds, ready
+from keras_impl.harness.factories import Reference
+from keras_impl.harness.program.source import Source
+from parity.bench.child import ProgramBenchTask
+from parity.errors import InputError
+from parity.traces.feed_file import read_feed
+
+if TYPE_CHECKING:
+    from parity.bench.server import BenchServer
+    from parity.traces.folder import RunFolder
+
+DTYPE = "float32"
+
+
+def bench_program(task: ProgramBenchTask, folder: RunFolder, server: BenchServer) -> None:
+    """Times a program.
+
+    Args:
+        task: which part, and how.
+        folder: of the child; nothing is written there.
+        server: asks for rounds.
+
+    Raises:
+        InputError: the program cannot be built, or computes in another precision.
+        NoMoreRounds: there are no more rounds.
+    """
+
+    def on_fit(reference: Reference) -> Any:
+        _check_precision(reference.model)
+        fed, samples = _fed(task, reference)
+        ready(task, server)
+        rounds = Rounds(server, samples)
+        return reference.model.fit(**fed, epochs=ENDLESS, verbose=0, callbacks=[rounds])
+
+    Source(task.spec, DTYPE).train(on_fit)
+
+
+def _check_precision(model: keras.Model) -> None:
+    for layer in model._flatten_layers():
+        dtype = str(getattr(layer, "compute_dtype", DTYPE))
+        if "float" in dtype and dtype != DTYPE:
+            raise InputError(
+                f"the layer {layer.name} of the Keras program computes in {dtype}; expected "
+                f"{DTYPE}, in which both halves are timed"
+            )
+
+
+def _fed(task: ProgramBenchTask, reference: Reference) -> tuple[dict[str, Any], int]:
+    """Returns the arguments of `fit` for a turn, and the number of samples in it."""
+    x, y, weight = reference.x, reference.y, reference.sample_weight
+    found: dict[str, Any] = {"class_weight": reference.class_weight, "shuffle": reference.shuffle}
+    if task.is_written:
+        nests, _ = read_feed(task.feed)
+        x, y, weight = (nests[name] for name in ("x", "y", "weight"))
+        # The weights of the classes are in those of the samples.
+        found = {"class_weight": None, "shuffle": False}
+    size = min(task.batch_size, task.samples)
+    if task.part == "step":
+        number = max(1, task.samples // task.batch_size)
+        x = tuple(x) if isinstance(x, list) else x  # tf.data takes a list for one tensor
+        if found.pop("class_weight") is not None:  # tf.data needs one for every label
+            weight = _by_label(reference, np.asarray(y))
+        batch = tuple(_rows(part, size) for part in (x, y, weight))
+        resident = batch if weight is not None else batch[:2]
+        tensors = keras.tree.map_structure(tf.constant, resident)
+        dataset = tf.data.Dataset.from_tensors(tensors).cache().repeat()
+        return {**found, "x": dataset, "steps_per_epoch": number, "shuffle": False}, number * size
+    given = {"x": x, "y": y, "sample_weight": weight}
+    arrays = {name: _rows(nest, task.samples) for name, nest in given.items()}
+    return {**found, **arrays, "batch_size": task.batch_size}, task.samples
+
+
+def _by_label(reference: Reference, y: np.ndarray) -> np.ndarray:
+    """Returns the weights (N,) of samples by their labels, which are (N,), (N, 1) or one-hot."""
+    labels = y.reshape(len(y)) if y.ndim < 2 or y.shape[-1] == 1 else y.argmax(-1)
+    by_class = reference.class_weight or {}
+    return np.array([by_class.get(int(label), 1.0) for label in labels], DTYPE)
+
+
+def _rows(nest: Any, number: int) -> Any:
+    """Returns the first samples of every array."""
+    return keras.tree.map_structure(
+        lambda leaf: None if leaf is None else np.asarray(leaf)[:number], nest
+    )

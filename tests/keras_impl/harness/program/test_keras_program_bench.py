@@ -1,0 +1,113 @@
+"""`fit` of a user's program in the rounds of a benchmark, without a parent."""
+
+import keras
+import numpy as np
+import pytest
+from bench_children import Rounds
+from programs_here import FOLDER, spec_of
+
+from keras_impl.harness.program.bench import bench_program
+from parity.bench.child import JOINED, ProgramBenchTask
+from parity.bench.server import NoMoreRounds
+from parity.errors import InputError
+from parity.traces.feed_file import write_feed
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _user_files():
+    """The files of the program import each other."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(FOLDER))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _float32():
+    """The dtype of Keras is that of the process."""
+    before = keras.config.floatx()
+    yield
+    keras.config.set_floatx(before)
+    keras.config.set_dtype_policy(before)
+
+
+@pytest.fixture
+def fits(monkeypatch):
+    """The model and the arguments of every call of `fit`."""
+    found, own = [], keras.Model.fit
+
+    def fit(model, *arguments, **keywords):
+        found.append((model, keywords))
+        return own(model, *arguments, **keywords)
+
+    monkeypatch.setattr(keras.Model, "fit", fit)
+    return found
+
+
+def rounds_of(run, part="train", samples=70, keras="keras_side.py:build", **changes):
+    task = ProgramBenchTask(
+        part, "keras", "fp32", spec_of(keras=keras, batch_size=16), samples, str(run), **changes
+    )
+    server = Rounds(2)
+    with pytest.raises(NoMoreRounds):
+        bench_program(task, None, server)
+    return server
+
+
+@pytest.mark.parametrize(
+    ("samples", "steps"), [(70, 5), (32, 2)], ids=["an epoch", "a part of one"]
+)
+def test_fit_gets_its_own_arguments_but_for_validation_and_callbacks(
+    fits, tmp_path, samples, steps
+):
+    server = rounds_of(tmp_path, samples=samples)
+    ((model, given),) = fits
+    assert server.samples == [samples, samples]
+    assert int(model.optimizer.iterations) == 2 * steps
+    assert model.dtype == "float32"
+    assert set(given) == {
+        *("x", "y", "sample_weight", "batch_size", "class_weight", "shuffle"),
+        *("epochs", "verbose", "callbacks"),
+    }
+    assert (len(given["x"]), given["class_weight"]) == (samples, {0: 0.5, 1: 2.0})
+    assert [type(each).__name__ for each in given["callbacks"]] == ["Rounds"]
+
+
+def test_steps_are_made_on_one_batch(fits, tmp_path):
+    assert rounds_of(tmp_path, part="step").samples == [64, 64]
+    ((model, given),) = fits
+    assert int(model.optimizer.iterations) == 8
+    _, y, weight = next(iter(given["x"]))
+    assert weight.numpy().tolist() == [{0: 0.5, 1: 2.0}.get(label, 1.0) for label in y.numpy()]
+
+
+def test_written_batches_are_fed_from_memory_with_their_weights(fits, tmp_path):
+    draw = np.random.default_rng(0)
+    weight = draw.uniform(size=48)
+    nests = {"x": draw.normal(size=(48, 6)), "y": np.arange(48) % 3, "weight": weight}
+    write_feed(tmp_path / JOINED, nests, {})
+    rounds_of(tmp_path, samples=48, keras="keras_side.py:batches", is_written=True)
+    given = fits[0][1]
+    assert given["sample_weight"].tolist() == weight.tolist()
+    assert (given["shuffle"], given["class_weight"]) == (False, None)
+
+
+def test_a_program_in_another_precision_is_refused(monkeypatch, tmp_path):
+    import keras_side
+
+    own = keras_side.model
+
+    def half():
+        keras.config.set_dtype_policy("mixed_bfloat16")
+        return own()
+
+    monkeypatch.setattr(keras_side, "model", half)
+    task = ProgramBenchTask(
+        "train",
+        "keras",
+        "fp32",
+        spec_of(keras="keras_side:build", batch_size=16),
+        70,
+        str(tmp_path),
+    )
+    with pytest.raises(InputError, match="computes in bfloat16; expected float32"):
+        bench_program(task, None, Rounds(1))

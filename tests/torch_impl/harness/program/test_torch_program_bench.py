@@ -1,0 +1,124 @@
+"""A port in the rounds of a benchmark, and trained once to be judged; without a parent."""
+
+import pytest
+import torch
+from bench_children import Rounds, collected
+from programs_here import FOLDER, result_of, spec_of
+
+from parity.bench.child import ProgramBenchTask
+from parity.bench.server import NoMoreRounds, NotApplicable
+from parity.ladder.engine import compare_level
+from parity.ladder.table import OF_TRAINING
+from parity.traces.folder import RunFolder
+from parity.traces.trace import Trace
+from torch_impl.harness.program import bench, variants
+from torch_impl.harness.program.bench import bench_program
+from torch_impl.harness.program.stepper import ReplayedStepper
+
+# Of torch's compiler itself.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning:torch", "ignore:The .grad attribute of a Tensor:UserWarning"
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _user_files():
+    """The files of the program import each other."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(FOLDER))
+        yield
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """The folder of a run of the program, with what it was fed."""
+    folder = tmp_path_factory.mktemp("run")
+    assert result_of(spec_of(epochs=2), folder).verdict == "pass"
+    return folder
+
+
+@pytest.fixture
+def bench_of(run, tmp_path):
+    """Runs a task of a variant; returns the server, which has asked for so many rounds."""
+
+    def call(variant="torch-eager", part="train", samples=70, port="build", rounds=2):
+        spec = spec_of(torch=f"torch_side.py:{port}", epochs=2, batch_size=16)
+        server = Rounds(rounds)
+        task = ProgramBenchTask(part, variant, "fp32", spec, samples, str(run))
+        tmp_path.joinpath("child").mkdir(exist_ok=True)
+        with pytest.raises(NoMoreRounds):
+            bench_program(task, RunFolder(tmp_path / "child"), server)
+        return server
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("part", "samples", "steps", "trained"),
+    [("train", 70, 5, 70), ("train", 32, 2, 32), ("step", 70, 4, 64), ("step", 10, 1, 10)],
+    ids=["an epoch", "a part of one", "steps", "one small step"],
+)
+def test_a_round_is_so_many_steps(bench_of, monkeypatch, part, samples, steps, trained):
+    made = collected(monkeypatch, ReplayedStepper, "step")
+    server = bench_of(part=part, samples=samples)
+    assert server.samples == [trained, trained]
+    assert len(made) == 2 * steps
+
+
+def test_it_is_timed_in_float32_from_kerass_weights_without_rules_of_epochs(
+    bench_of, monkeypatch, run
+):
+    ports, made = (collected(monkeypatch, bench, name) for name in ("_port", "_without_rules"))
+    steps = collected(monkeypatch, ReplayedStepper, "step")
+    server = bench_of(rounds=1)
+    assert {p.dtype for p in ports[0].module.parameters()} == {torch.float32}
+    assert (made[0].scheduler, made[0].early_stopping) == (None, None)
+    # Without dropout the first loss would be Keras's; with masks of its own it is near.
+    first = Trace(RunFolder(run).half("keras").training.path)["training/loss"][0]
+    assert float(steps[0][0]) == pytest.approx(float(first), rel=0.3)
+    assert server.environment["variant"] == "torch-eager"
+    assert server.environment["has_own_loop"] is False
+
+
+def test_a_loop_of_the_ports_own_is_timed(bench_of, monkeypatch):
+    made = collected(monkeypatch, ReplayedStepper, "step")
+    server = bench_of(port="own_loop")
+    assert (server.samples, made) == ([70, 70], [])
+    assert server.environment["has_own_loop"] is True
+
+
+def test_a_variant_that_does_not_apply_says_why_before_it_is_ready(run, tmp_path):
+    task = ProgramBenchTask(
+        "train", "torch-channels-last", "fp32", spec_of(batch_size=16), 70, str(run)
+    )
+    server = Rounds(1)
+    with pytest.raises(NotApplicable, match="no two-dimensional convolutions"):
+        bench_program(task, RunFolder(tmp_path), server)
+    assert server.environment is None
+
+
+def statuses(run, tmp_path):
+    """The status of each level of the training that was written."""
+    sides = (
+        Trace(RunFolder(run).half("keras").training.path),
+        Trace(RunFolder(tmp_path / "child").training.path),
+    )
+    return {name: compare_level(name, OF_TRAINING, *sides).status for name in OF_TRAINING}
+
+
+@pytest.mark.parametrize("variant", ["torch-fused", "torch-compiled"])
+def test_a_right_variant_is_the_same_training(bench_of, run, tmp_path, variant):
+    bench_of(variant, part="judged", rounds=1)
+    assert set(statuses(run, tmp_path).values()) == {"pass"}
+
+
+def test_a_variant_with_another_epsilon_is_seen(bench_of, run, tmp_path, monkeypatch):
+    right = variants.fuse
+
+    def wrong(optimizer):
+        right(optimizer)
+        optimizer.param_groups[0]["eps"] = 1e-5
+
+    monkeypatch.setattr(variants, "fuse", wrong)
+    bench_of("torch-fused", part="judged", rounds=1)
+    assert statuses(run, tmp_path)["trajectory"] == "fail"

@@ -1,0 +1,116 @@
+"""Adam by torch's fused kernel: Keras's equations, and the same numbers as the loop beside it."""
+
+import keras
+import numpy as np
+import pytest
+import torch
+
+from torch_impl.optim import Adam, AdamW
+
+SHAPES = ((4, 3, 3, 3), (7, 4), (5,), ())
+
+
+def gradients(num_steps, dtype, seed=0):
+    """Of each step; some entries are zero, some tiny."""
+    draw = np.random.default_rng(seed)
+    return [
+        [
+            np.asarray(draw.normal(size=shape) * 10.0 ** draw.integers(-9, 2, shape), dtype)
+            for shape in SHAPES
+        ]
+        for _ in range(num_steps)
+    ]
+
+
+def weights(dtype):
+    draw = np.random.default_rng(1)
+    return [np.asarray(draw.normal(size=shape), dtype) for shape in SHAPES]
+
+
+def moved(make, steps, dtype="float64", layout=torch.contiguous_format):
+    """The weights after the steps of an optimizer."""
+    parameters = [torch.nn.Parameter(torch.tensor(value)) for value in weights(dtype)]
+    for parameter in parameters:
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=layout)
+    optimizer = make(parameters)
+    for step in steps:
+        for parameter, gradient in zip(parameters, step, strict=True):
+            parameter.grad = torch.empty_like(parameter).copy_(torch.tensor(gradient))
+        optimizer.step()
+    return [parameter.detach().numpy() for parameter in parameters]
+
+
+def assert_close(found, expected, rtol):
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol)
+
+
+SETTINGS = {
+    "plain": {},
+    "amsgrad": {"amsgrad": True},
+    "epsilon": {"epsilon": 1e-2, "beta_1": 0.5},
+    "decay": {"weight_decay": 0.1},
+    "clipped": {"global_clipnorm": 0.5},
+}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_weights_move_as_keras_moves_them(name):
+    settings = {"learning_rate": 0.01, **SETTINGS[name]}
+    steps = gradients(60, "float64")
+    variables = [keras.Variable(value, dtype="float64") for value in weights("float64")]
+    theirs = keras.optimizers.Adam(**settings)
+    theirs.build(variables)
+    for step in steps:
+        theirs.apply([keras.ops.convert_to_tensor(gradient) for gradient in step], variables)
+    found = moved(lambda p: Adam(p, fused=True, **settings), steps)
+    # Keras has its rate in float32, unless floatx is float64: two of its roundings at most.
+    assert_close(found, [np.asarray(variable) for variable in variables], 2e-7)
+
+
+@pytest.mark.parametrize(("dtype", "rtol"), [("float64", 1e-13), ("float32", 2e-5)])
+@pytest.mark.parametrize("name", SETTINGS)
+def test_the_fused_step_is_that_of_the_loop(name, dtype, rtol):
+    steps = gradients(60, dtype)
+    found, expected = (
+        moved(lambda p, f=fused: Adam(p, 0.01, fused=f, **SETTINGS[name]), steps, dtype)
+        for fused in (True, False)
+    )
+    assert_close(found, expected, rtol)
+
+
+def test_torchs_own_fused_adam_is_another_one():
+    """Its epsilon is elsewhere: with the same numbers the weights differ at first sight."""
+    steps = gradients(3, "float64")
+    found = moved(lambda p: torch.optim.Adam(p, 0.01, eps=1e-2, fused=True), steps)
+    expected = moved(lambda p: Adam(p, 0.01, epsilon=1e-2, fused=True), steps)
+    assert np.abs(found[2] - expected[2]).max() > 1e-4
+
+
+def test_kernels_with_channels_last_move_alike():
+    steps = gradients(20, "float64")
+    found = moved(lambda p: Adam(p, 0.01, fused=True), steps, layout=torch.channels_last)
+    assert_close(found, moved(lambda p: Adam(p, 0.01), steps), 1e-13)
+
+
+def test_a_gradient_in_another_order_is_not_mixed_up():
+    parameters = [torch.nn.Parameter(torch.tensor(weights("float64")[0])) for _ in range(2)]
+    gradient = torch.tensor(gradients(1, "float64")[0][0])
+    for parameter, fused in zip(parameters, (True, False), strict=True):
+        turned = gradient.contiguous(memory_format=torch.channels_last)
+        parameter.grad = turned if fused else gradient
+        assert parameter.grad.is_contiguous() != fused
+        Adam([parameter], 0.01, fused=fused).step()
+    torch.testing.assert_close(*parameters, rtol=1e-13, atol=1e-13)
+
+
+def test_fused_may_be_switched_on_between_steps_and_is_kept_in_the_state():
+    parameter = torch.nn.Parameter(torch.ones(3))
+    optimizer = AdamW([parameter], fused=False)
+    optimizer.param_groups[0]["fused"] = True
+    parameter.grad = torch.ones(3)
+    optimizer.step()
+    other = AdamW([torch.nn.Parameter(torch.ones(3))])
+    other.load_state_dict(optimizer.state_dict())
+    assert other.param_groups[0]["fused"] is True
