@@ -242,7 +242,7 @@ def check_limits(margin: float, alpha: float) -> None:
         raise ValueError(f"alpha={alpha!r}: expected a level in (0, 0.5)")
 
 
-def values_of(name: str, values: Sequence[float]) -> np.ndarray:
+def values_of(name: str, values: Sequence[float] | np.ndarray) -> np.ndarray:
     """Returns the values of a group, at least 2, as an array (n,) of float64.
 
     Raises:

@@ -38,17 +38,19 @@ class Margins:
         gap: margin of training minus validation accuracy, and of its reduction by a remedy.
         epochs: margin of the number of epochs to the plateau, as a fraction of all epochs.
         collapses: margin of the share of runs that do not train.
+        loss: margin of the losses of a program without accuracy, as a fraction of their mean.
     """
 
     accuracy: float = 0.015
     gap: float = 0.02
     epochs: float = 0.1
     collapses: float = 0.1
+    loss: float = 0.1
 
 
 # "visible": what a user of the model notices. "strict": what a good port reaches.
 MARGINS = ("visible", "strict")
-STRICT = Margins(accuracy=0.005, gap=0.005, epochs=0.05, collapses=0.05)
+STRICT = Margins(accuracy=0.005, gap=0.005, epochs=0.05, collapses=0.05, loss=0.03)
 
 
 @dataclass(frozen=True)

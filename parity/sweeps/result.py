@@ -11,6 +11,7 @@ from parity.programs.scenarios import SCENARIOS
 from parity.sweeps.equivalence import SweepEquivalence, compare
 from parity.sweeps.rows import Row, Sweep
 from parity.sweeps.seeds import Seeds, seeds_of
+from parity.sweeps.terms import Judged, Terms, expecting
 
 SCHEMA = "parity.sweep/2"
 
@@ -77,6 +78,7 @@ def result_of(
     margins: str = "visible",
     is_whole: bool = True,
     environment: Mapping[str, Any] | None = None,
+    terms: Mapping[str, Terms] | None = None,
 ) -> SweepResult:
     """Judges a sweep.
 
@@ -86,8 +88,10 @@ def result_of(
         margins: "visible" or "strict"; see `Scenario.margins_of`.
         is_whole: whether the sweep has ended; if not, its verdict is "incomplete".
         environment: command and versions, as far as they are known.
+        terms: of the programs of the user's among the runs.
     """
-    equivalence = compare(sweep.rows, SCENARIOS, mode=mode, margins=margins, missing=sweep.failures)
+    judged: dict[str, Judged] = {**SCENARIOS, **expecting(terms or {}, sweep.rows)}
+    equivalence = compare(sweep.rows, judged, mode=mode, margins=margins, missing=sweep.failures)
     seconds: dict[str, list[float]] = {}
     for row in sweep.rows:
         seconds.setdefault(row.half, []).append(row.wall_s)

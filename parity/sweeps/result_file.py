@@ -23,7 +23,7 @@ from parity.sweeps.rows import Row
 from parity.sweeps.samples import QUANTITIES
 from parity.sweeps.seeds import Seeds
 
-EFFECTS = tuple(f"effect on {name}" for name in ("gap", "accuracy"))
+EFFECTS = tuple(f"effect on {name}" for name in ("gap", "accuracy", "val_loss"))
 
 # How many runs have each verdict.
 Verdicts = Annotated[dict[Verdict, records.AtLeastOne], Meta(min_length=1)]

@@ -44,7 +44,7 @@ def write_facts(
         for name, found in initializers(model).items()
         if found.config
     }
-    writer.facts["loss"] = _loss_facts(reference)
+    writer.facts["loss"] = loss_facts(reference)
     optimizer = getattr(model, "optimizer", None)
     writer.facts["optimizer"] = (
         None
@@ -66,7 +66,8 @@ def _node(call: Call, names: Mapping[int, str]) -> dict[str, Any]:
     }
 
 
-def _loss_facts(reference: Reference) -> dict[str, Any] | None:
+def loss_facts(reference: Reference) -> dict[str, Any] | None:
+    """Returns name and configuration of the loss, and the class weights; None without one loss."""
     name = loss_name(reference.model)
     if name is None:
         return None

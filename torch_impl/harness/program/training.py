@@ -57,7 +57,7 @@ def train(
     started = time.perf_counter()
     with masks.active():
         history = Trainer(built, stepper).fit(
-            **_arguments(port.keras.facts["fit"], built, *fed), callbacks=[watching]
+            **arguments_of(port.keras.facts["fit"], built, *fed), callbacks=[watching]
         )
     wall_s = time.perf_counter() - started
     recorder.on_end()
@@ -121,7 +121,7 @@ def _known(given: Sequence[Any], port: PortUnderTest, writer: TraceWriter) -> li
     return found
 
 
-def _arguments(
+def arguments_of(
     fit: Mapping[str, Any], built: Port, nests: Mapping[str, Any], settings: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Returns the arguments of `Trainer.fit` with which it does what Keras's `fit` did."""
