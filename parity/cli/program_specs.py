@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from parity.programs.check_spec import CheckSpec
     from parity.programs.program_spec import ProgramSpec
     from parity.programs.run_spec import RunSpec
+    from parity.programs.scenarios import Terms
     from parity.programs.tool_table import ToolTable
-    from parity.sweeps.terms import Terms
 
 
 def specs_of(
@@ -116,13 +116,14 @@ def sweep_specs(
         raise InputError("--keras and --torch give a program without a name")
     if mode == "seeded":
         raise InputError(_SEEDED.format("custom"))
+    pair = {**pair, "arguments": pair["arguments"] or ()}
     return unnamed_specs(pair, seeds or range(NUM_SEEDS), full, of_programs)
 
 
 def terms_of(specs: Iterable[RunSpec | ProgramSpec]) -> dict[str, Terms]:
     """Returns how the programs among the specs are judged, by name, as the project's table says."""
     from parity.programs.program_spec import ProgramSpec
-    from parity.sweeps.terms import Terms
+    from parity.programs.scenarios import Terms
 
     table = own_programs()
     names = dict.fromkeys(spec.name for spec in specs if isinstance(spec, ProgramSpec))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from parity.errors import InputError
 from parity.programs.run_spec import Augmentation, EarlyStopping, ReduceLR, RunSpec
@@ -69,6 +69,8 @@ class Scenario:
         num_seeds_strict: the same for the margins STRICT.
     """
 
+    is_own: ClassVar[bool] = False  # whether it is a program of the user's
+
     summary: str
     spec: RunSpec
     expected: str | None = None
@@ -85,6 +87,30 @@ class Scenario:
     def num_seeds_of(self, margins: str) -> int:
         """Returns the number of seeds that the margins of a name in MARGINS need."""
         return self.num_seeds_strict if margins == "strict" else self.num_seeds
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How the runs of a program of the user's are judged, as its table says.
+
+    Attributes:
+        cures: the program for which this one is the remedy, or None.
+        margins: margins of equivalence, unless they are to be strict.
+        expected: its verdict; None: it has none.
+    """
+
+    is_own: ClassVar[bool] = True
+
+    cures: str | None = None
+    margins: Margins = Margins()
+    expected: str | None = None
+
+    def margins_of(self, margins: str) -> Margins:
+        """Returns the margins of a name in MARGINS."""
+        return STRICT if margins == "strict" else self.margins
+
+
+Judged = Scenario | Terms
 
 
 def _table(*scenarios: Scenario) -> dict[str, Scenario]:

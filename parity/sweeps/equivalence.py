@@ -33,9 +33,8 @@ from parity.sweeps.samples import Sample, samples_of
 from parity.sweeps.swaps import p_of_swapped_counts, p_of_swapped_means, step_down
 
 if TYPE_CHECKING:
-    from parity.programs.scenarios import Margins
+    from parity.programs.scenarios import Judged, Margins
     from parity.sweeps.rows import Row
-    from parity.sweeps.terms import Judged
 
 
 @dataclass(frozen=True)

@@ -221,6 +221,17 @@ def temporary_scratch() -> Path:
     return Path(tempfile.gettempdir()) / f"parity-sweep-{os.getuid()}"
 
 
+def remove_left(scratch: Path) -> None:
+    """Removes the folders of killed sweeps of this machine, which may hold what programs are fed.
+
+    Args:
+        scratch: folder for the task batches, which need not be there.
+    """
+    for left in scratch.glob(f"run-*@{platform.node()}-*"):
+        if not _is_alive(left.name.removeprefix("run-").partition("@")[0]):
+            shutil.rmtree(left, ignore_errors=True)
+
+
 @contextmanager
 def _folder(scratch: Path) -> Iterator[Path]:
     """A folder for this sweep alone; only the logs of failures stay when it ends.
@@ -230,11 +241,9 @@ def _folder(scratch: Path) -> Iterator[Path]:
     """
     try:
         scratch.mkdir(parents=True, exist_ok=True)
-        host = platform.node()
-        for left in scratch.glob(f"run-*@{host}-*"):
-            if not _is_alive(left.name.removeprefix("run-").partition("@")[0]):
-                shutil.rmtree(left, ignore_errors=True)
-        folder = Path(tempfile.mkdtemp(prefix=f"run-{os.getpid()}@{host}-", dir=scratch))
+        remove_left(scratch)
+        prefix = f"run-{os.getpid()}@{platform.node()}-"
+        folder = Path(tempfile.mkdtemp(prefix=prefix, dir=scratch))
     except OSError as error:
         raise InputError(
             f"{scratch}: cannot be used for the task batches of a sweep ({error.strerror}); name "

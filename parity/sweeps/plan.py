@@ -16,8 +16,7 @@ from msgspec import UNSET, Meta, UnsetType
 from parity.files import records
 from parity.files.json_io import write_json
 from parity.programs.run_spec import MODES
-from parity.programs.scenarios import MARGINS, SCENARIOS, Margins
-from parity.sweeps.terms import Terms
+from parity.programs.scenarios import MARGINS, SCENARIOS, Margins, Terms
 
 if TYPE_CHECKING:
     from parity.sweeps.task import Task
@@ -149,10 +148,7 @@ def _places(found: PlanRecord) -> Iterator[tuple[str, int, str, str]]:
     own = () if found.programs is UNSET else found.programs
     for scenario, halves in found.runs.items():
         if scenario not in SCENARIOS and scenario not in own:
-            raise ValueError(
-                f"a key of runs is {scenario[:40]!r}, neither a scenario of parity list nor one "
-                "of its programs"
-            )
+            raise ValueError(f"a key of runs is {scenario[:40]!r}, not a scenario of parity list")
         for half, seeds in halves.items():
             for seed, key in seeds.items():
                 if not seed.isdecimal():

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from parity.files.floats import encode_floats
-from parity.programs.scenarios import SCENARIOS
+from parity.programs.scenarios import SCENARIOS, Judged, Terms
 from parity.sweeps.equivalence import SweepEquivalence, compare
 from parity.sweeps.rows import Row, Sweep
 from parity.sweeps.seeds import Seeds, seeds_of
-from parity.sweeps.terms import Judged, Terms, expecting
 
 SCHEMA = "parity.sweep/2"
 
@@ -90,7 +89,7 @@ def result_of(
         environment: command and versions, as far as they are known.
         terms: of the programs of the user's among the runs.
     """
-    judged: dict[str, Judged] = {**SCENARIOS, **expecting(terms or {}, sweep.rows)}
+    judged: dict[str, Judged] = {**SCENARIOS, **_expecting(terms or {}, sweep.rows)}
     equivalence = compare(sweep.rows, judged, mode=mode, margins=margins, missing=sweep.failures)
     seconds: dict[str, list[float]] = {}
     for row in sweep.rows:
@@ -107,3 +106,16 @@ def result_of(
         rows=tuple(sweep.rows),
         environment=dict(environment or {}),
     )
+
+
+def _expecting(terms: Mapping[str, Terms], rows: Iterable[Row]) -> dict[str, Terms]:
+    """Returns terms with the verdict that each program is expected to have.
+
+    A remedy is to be a good fit, as the built-in ones are. Without an accuracy that cannot be
+    seen, and nothing is expected.
+    """
+    known = {row.scenario for row in rows if row.judgement.val_accuracy is not None}
+    return {
+        name: replace(each, expected="good_fit" if each.cures and name in known else None)
+        for name, each in terms.items()
+    }

@@ -13,10 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from parity.sweeps.terms import Judged, Terms
-
 if TYPE_CHECKING:
-    from parity.programs.scenarios import Margins
+    from parity.programs.scenarios import Judged, Margins
     from parity.sweeps.collapses import Pairs
 
 # Quantity -> (attribute of a Judgement, attribute of Margins).
@@ -168,7 +166,7 @@ class _Making:
 
 def _quantities(seeds: Pairs, judged: Judged) -> list[str]:
     """Returns what is compared: losses for a program whose halves do not both have an accuracy."""
-    if isinstance(judged, Terms) and not _have_accuracy(seeds):
+    if judged.is_own and not _have_accuracy(seeds):
         return ["loss", "val_loss", "epochs"]
     return ["accuracy", "gap", "epochs"]
 
@@ -178,7 +176,7 @@ def _cured(seeds: Pairs, base: Judged) -> list[str]:
 
     A built-in scenario says by its expected verdict what is to be cured. A program does not.
     """
-    if isinstance(base, Terms):
+    if base.is_own:
         return ["gap", "accuracy"] if _have_accuracy(seeds) else ["val_loss"]
     return ["gap" if base.expected == "overfit" else "accuracy"]
 

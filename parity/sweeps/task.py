@@ -26,8 +26,7 @@ from typing import Any
 
 import parity
 from parity.data.dataset import array_sha256
-from parity.data.program_data import NAMED
-from parity.data.sources import open_source
+from parity.data.sources import NAMED, open_source
 from parity.errors import InputError
 from parity.halves.environment import version
 from parity.programs.halves import HALVES

@@ -14,13 +14,12 @@ from parity.behaviour.judgement import Judgement
 from parity.errors import InputError, ParityError
 from parity.programs.program_spec import ProgramSpec
 from parity.programs.run_spec import RunSpec
-from parity.programs.scenarios import SCENARIOS
+from parity.programs.scenarios import SCENARIOS, Terms
 from parity.sweeps.batch import spec_from
 from parity.sweeps.plan import PLAN, Place, read_plan
 from parity.sweeps.result import SweepResult, result_of
 from parity.sweeps.rows import Row, Sweep, judge_record
 from parity.sweeps.store import LocalStore
-from parity.sweeps.terms import Terms
 
 NOT_RUN = "it has not run yet, or has failed"
 _NO_PLAN = "the visible margins judge it, and the runs that it lacks are not known"

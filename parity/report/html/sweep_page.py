@@ -33,12 +33,18 @@ DIFFERENCES = {
     "epochs": "epochs to the plateau, PyTorch − Keras",
     "effect on gap": "effect of the remedy on the gap, PyTorch − Keras",
     "effect on accuracy": "effect of the remedy on the accuracy, PyTorch − Keras",
+    "loss": "training loss, PyTorch − Keras, as a share of its mean",
+    "val_loss": "validation loss, PyTorch − Keras, as a share of its mean",
+    "effect on val_loss": "effect of the remedy, PyTorch − Keras, in shares of the validation loss",
 }
 LEVELS = {
     "val_accuracy": "validation accuracy",
     "gap": "training − validation accuracy",
     "epochs_to_plateau": "epochs to the plateau",
+    "train_loss": "training loss",
+    "val_loss": "validation loss",
 }
+LOSSES = {"train_loss": "loss", "val_loss": "val_loss"}  # shown where they are compared
 MAX_FAILURES = 50
 
 
@@ -234,9 +240,11 @@ def _seeds(result: SweepResult) -> list[page.Block]:
     blocks: list[page.Block] = []
     for number, (attribute, what) in enumerate(LEVELS.items()):
         groups: dict[str, dict[str, list[float]]] = {}
+        compared = {(row.scenario, row.quantity) for row in result.equivalence.comparisons}
         for row in result.rows:
             value = getattr(row.judgement, attribute)
-            if value is not None:
+            is_shown = attribute not in LOSSES or (row.scenario, LOSSES[attribute]) in compared
+            if value is not None and is_shown:
                 groups.setdefault(row.scenario, {}).setdefault(row.half, []).append(value)
         if groups:
             blocks.append(seeds_picture(f"seeds{number}", what, groups))

@@ -59,7 +59,12 @@ def _legend(result: SweepResult) -> list[str]:
     rows = result.equivalence.comparisons
     if not rows:
         return ["no comparison: it needs two seeds whose two runs have trained"]
-    told = ["in points of 100, or epochs; 90 % intervals; p of what the mark says"]
+    units = "points of 100, or epochs"
+    if any(row.quantity.endswith("loss") for row in rows):
+        units += "; losses in percent of their mean"
+    told = [f"in {units}", "90 % intervals; p of what the mark says"]
+    if units.endswith("epochs"):
+        told = ["; ".join(told)]
     if any(row.against for row in rows):
         told.append("Δ: effect of a remedy, its run minus the run that it cures")
     reasons = {why_undecided(row) for row in rows}
