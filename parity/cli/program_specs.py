@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from parity.cli.options import given
 from parity.errors import InputError
+from parity.programs.program_spec import NUM_SEEDS
 
-# Seeds of a program in a sweep that names none.
-NUM_SEEDS = 5
 _SEEDED = (
     "--mode seeded with the program {0!r}: a sweep draws its own numbers in each half; `parity run "
     "--seeds` trains a program with Keras's"
