@@ -4,7 +4,7 @@ A right port is swept with five seeds and two workers, killed on the way, and go
 swept with more seeds, beside ports with a mistake that only many seeds show: torch's initialiser,
 half of the dropout, samples that are not shuffled. The right one must not differ, the others must.
 
-    python benchmarks/accuracy/program_sweeps.py --seeds 24
+    python benchmarks/accuracy/program_sweeps.py --seeds 60
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def told(found: dict[str, Any], name: str) -> list[str]:
 def main() -> int:
     """Prints what the sweeps find; returns 0 if that is all that it should be."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--seeds", type=int, default=16, help="of the sweep with mistakes")
+    parser.add_argument("--seeds", type=int, default=40, help="of the sweep with mistakes")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)

@@ -6,7 +6,6 @@ import torch
 from torch import nn
 
 from torch_impl import Port
-from torch_impl.optim import Adam
 
 
 def port(rate=0.5, *, starts_as_keras=True):
@@ -22,7 +21,8 @@ def port(rate=0.5, *, starts_as_keras=True):
         if isinstance(layer, nn.Linear) and starts_as_keras:
             nn.init.xavier_uniform_(layer.weight)
             nn.init.zeros_(layer.bias)
-    return Port(net, loss=nn.MSELoss(), optimizer=Adam(net.parameters(), learning_rate=0.01))
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.02, momentum=0.9)
+    return Port(net, loss=nn.MSELoss(), optimizer=optimizer)
 
 
 def build():

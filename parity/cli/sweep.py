@@ -20,16 +20,25 @@ from parity.cli.options import (
     with_children,
     with_options,
 )
-from parity.cli.program_specs import sweep_specs, terms_of
-from parity.cli.saved import check_file, complain, input_errors, write_json_file
+from parity.cli.program_specs import own_programs, sweep_specs, terms_of
+from parity.cli.saved import check_file, check_folder, complain, input_errors, write_json_file
 from parity.errors import InputError
 from parity.halves.options import ChildOptions
 from parity.traces.folder import REPORT, SWEEP
+
+PLAN = "plan.json"
 
 
 @click.command()
 @click.argument("programs", nargs=-1, metavar="[PROGRAM ...]", shell_complete=names.programs)
 @with_options(PAIR)
+@click.option(
+    "--histories",
+    nargs=2,
+    metavar="KERAS TORCH",
+    help="Judge histories that are there: a glob of files for each half, in quotes, in any format "
+    "that `parity diagnose` reads.",
+)
 @click.option(
     "--seeds",
     callback=parse_seeds,
@@ -88,6 +97,7 @@ def sweep(
     keras: str | None,
     torch: str | None,
     arguments: str | None,
+    histories: tuple[str, str] | None,
     seeds: list[int],
     margins: str,
     full: bool,
@@ -119,6 +129,11 @@ def sweep(
     from parity.sweeps.task import planned, versions
 
     check_file(json_file)
+    if histories is not None:
+        if programs or any(each is not None for each in (keras, torch, arguments)):
+            raise InputError("--histories with a program: expected one of them")
+        folder = _out_of_histories(out)
+        return _judge_histories(histories, margins, folder, json_file, quiet=children.quiet)
     words = None if arguments is None else tuple(shlex.split(arguments))
     pair = {"keras": keras, "torch": torch, "arguments": words}
     specs = sweep_specs(programs, pair, seeds, full, settings, margins)
@@ -162,6 +177,55 @@ def sweep(
     elif result.failures:
         print_lines(failure_lines(result), sys.stderr)
     return exit_code(result.verdict)
+
+
+def _judge_histories(
+    patterns: tuple[str, str], margins: str, out: Path, json_file: Path | None, *, quiet: bool
+) -> int:
+    """Judges histories, and reports as a sweep does."""
+    from parity.programs.scenarios import Terms
+    from parity.report.text.sweep import failure_lines, sweep_lines
+    from parity.report.text.terminal import print_lines
+    from parity.report.write import attempt_reports
+    from parity.sweeps.histories import NAME, read_histories
+    from parity.sweeps.result import result_of
+
+    found = read_histories(patterns)
+    result = result_of(
+        found.sweep,
+        mode="independent",
+        margins=margins,
+        environment={"command": shlex.join(["parity", *sys.argv[1:]])},
+        terms={NAME: Terms(None, own_programs().margins)},
+        are_pairs=found.are_pairs,
+        notes=found.notes,
+    )
+    check_folder(out)
+    if json_file is not None:
+        write_json_file(json_file, result.to_json())
+    write_json_file(out / SWEEP, result.to_json(), "--out")
+    attempt_reports(out, {out: result}, complain)
+    if not quiet:
+        print_lines([*sweep_lines(result), [(f"results and {REPORT} in {out}", "dim")]])
+    elif result.failures:
+        print_lines(failure_lines(result), sys.stderr)
+    return exit_code(result.verdict)
+
+
+def _out_of_histories(out: str) -> Path:
+    """Returns the folder for the report on histories, which is not that of a sweep.
+
+    Raises:
+        InputError: it is a URL, or the folder of a sweep.
+    """
+    source = click.get_current_context().get_parameter_source("out")
+    is_given = source is not None and source.name != "DEFAULT"
+    folder = Path(out if is_given else "parity-histories")
+    if "://" in out or (folder / PLAN).exists():
+        raise InputError(
+            f"--out {out} with --histories: expected a folder, and not that of a sweep of programs"
+        )
+    return folder
 
 
 def _engine_options(out: str, children: ChildOptions) -> Any:

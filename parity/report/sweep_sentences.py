@@ -105,7 +105,8 @@ def seeds_text(row: Seeds) -> str:
 
 def collapse_text(row: Collapses) -> str:
     """Returns how many runs of each half did not train; then, how many of them diverged."""
-    counts = f"keras {row.keras}/{row.num_seeds}, torch {row.torch}/{row.num_seeds}"
+    num_torch = row.num_torch or row.num_seeds
+    counts = f"keras {row.keras}/{row.num_seeds}, torch {row.torch}/{num_torch}"
     if row.keras_diverged + row.torch_diverged == 0:
         return counts
     return f"{counts}; diverged: keras {row.keras_diverged}, torch {row.torch_diverged}"

@@ -167,15 +167,16 @@ def compare(
     )
     comparisons = found.rows()
     return SweepEquivalence(
-        _verdict(verdicts, collapsed, comparisons), verdicts, collapsed, comparisons
+        verdict_of(verdicts, collapsed, comparisons), verdicts, collapsed, comparisons
     )
 
 
-def _verdict(
+def verdict_of(
     verdicts: Sequence[ScenarioVerdicts],
     collapsed: Sequence[Collapses],
     comparisons: Sequence[EquivalenceRow],
 ) -> Literal["pass", "fail", "inconclusive"]:
+    """Returns the verdict that follows from all rows."""
     found: set[str] = {row.verdict for row in verdicts}
     found |= {row.verdict for row in collapsed} | {row.verdict for row in comparisons}
     if "different" in found:

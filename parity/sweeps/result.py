@@ -11,6 +11,7 @@ from parity.programs.scenarios import SCENARIOS, Judged, Terms
 from parity.sweeps.equivalence import SweepEquivalence, compare
 from parity.sweeps.rows import Row, Sweep
 from parity.sweeps.seeds import Seeds, seeds_of
+from parity.sweeps.unpaired import compare_groups
 
 SCHEMA = "parity.sweep/2"
 
@@ -30,6 +31,7 @@ class SweepResult:
         wall_s: mean seconds of training by half.
         rows: the finished runs.
         environment: the command, and the versions of each half, as far as they are known.
+        notes: on the histories that were read, as sentences.
     """
 
     verdict: str
@@ -42,6 +44,7 @@ class SweepResult:
     wall_s: dict[str, float]
     rows: tuple[Row, ...] = ()
     environment: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def seeds(self) -> tuple[Seeds, ...]:
@@ -66,6 +69,7 @@ class SweepResult:
                 "failures": list(self.failures),
                 "rows": [asdict(row) for row in self.rows],
                 "environment": self.environment,
+                **({"notes": list(self.notes)} if self.notes else {}),
             }
         )
 
@@ -78,6 +82,8 @@ def result_of(
     is_whole: bool = True,
     environment: Mapping[str, Any] | None = None,
     terms: Mapping[str, Terms] | None = None,
+    are_pairs: bool = True,
+    notes: Iterable[str] = (),
 ) -> SweepResult:
     """Judges a sweep.
 
@@ -88,9 +94,16 @@ def result_of(
         is_whole: whether the sweep has ended; if not, its verdict is "incomplete".
         environment: command and versions, as far as they are known.
         terms: of the programs of the user's among the runs.
+        are_pairs: whether the runs of a seed are a pair; if not, the halves are two groups.
+        notes: on the histories that were read.
     """
     judged: dict[str, Judged] = {**SCENARIOS, **_expecting(terms or {}, sweep.rows)}
-    equivalence = compare(sweep.rows, judged, mode=mode, margins=margins, missing=sweep.failures)
+    if are_pairs:
+        equivalence = compare(
+            sweep.rows, judged, mode=mode, margins=margins, missing=sweep.failures
+        )
+    else:
+        equivalence = compare_groups(sweep.rows, judged, margins=margins)
     seconds: dict[str, list[float]] = {}
     for row in sweep.rows:
         seconds.setdefault(row.half, []).append(row.wall_s)
@@ -105,6 +118,7 @@ def result_of(
         wall_s={half: sum(values) / len(values) for half, values in seconds.items()},
         rows=tuple(sweep.rows),
         environment=dict(environment or {}),
+        notes=tuple(notes),
     )
 
 

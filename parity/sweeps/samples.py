@@ -89,7 +89,7 @@ def samples_of(
     for name, seeds in trained.items():
         of_both = set(pairs[name])
         longest = max((run.num_epochs for pair in seeds.values() for run in pair), default=0)
-        for quantity in _quantities(seeds, scenarios[name]):
+        for quantity in quantities_of(seeds, scenarios[name]):
             value = _level(seeds, QUANTITIES[quantity][0])
             made = _Making(margins[name], longest, {name} & diverged)
             found.append(made.sample(name, quantity, None, list(seeds), of_both, value, value))
@@ -164,7 +164,7 @@ class _Making:
         )
 
 
-def _quantities(seeds: Pairs, judged: Judged) -> list[str]:
+def quantities_of(seeds: Pairs, judged: Judged) -> list[str]:
     """Returns what is compared: losses for a program whose halves do not both have an accuracy."""
     if judged.is_own and not _have_accuracy(seeds):
         return ["loss", "val_loss", "epochs"]

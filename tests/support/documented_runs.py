@@ -128,7 +128,7 @@ NOT_RUN = {
     "python benchmarks/speed/same_against_same.py ...": "half an hour, alone on a machine",
     "python benchmarks/accuracy/sensitivity.py ...": "minutes; test_sensitivity.py has its faults",
     "python benchmarks/accuracy/group_statistics.py ...": (
-        "minutes; tests/parity/bench/test_bench_groups.py simulates some of its groups"
+        "minutes; tests/parity/sweeps/test_sweep_groups.py simulates some of its groups"
     ),
     "python benchmarks/accuracy/sweep_statistics.py ...": (
         "minutes; tests/parity/sweeps/test_pairs.py simulates some of its pairs"

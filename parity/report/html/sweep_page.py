@@ -93,7 +93,7 @@ def sweep_page(result: SweepResult, problems: tuple[str, ...] = ()) -> page.Page
         verdict=result.verdict,
         sentence=_sentence(result),
         facts=tuple(facts),
-        problems=problems,
+        problems=(*result.notes, *problems),
         sections=page.sections_of(parts),
     )
 
@@ -146,8 +146,8 @@ def _verdicts(rows: tuple[ScenarioVerdicts, ...]) -> page.Table:
             (
                 page.Cell(row.scenario),
                 page.Cell(row.expected or "-"),
-                page.Cell(_told(row.keras, row.num_seeds)),
-                page.Cell(_told(row.torch, row.num_seeds)),
+                page.Cell(_told(row.keras)),
+                page.Cell(_told(row.torch)),
                 page.Cell(row.verdict, look),
                 page.Cell(f"{row.num_same} of {row.num_seeds}"),
                 page.Cell(str(row.num_near)),
@@ -198,7 +198,7 @@ def _collapses(rows: tuple[Collapses, ...]) -> list[page.Block]:
             page.Cell(row.scenario),
             page.Cell(row.verdict, looks[row.verdict]),
             page.Cell(f"{row.keras} of {row.num_seeds}"),
-            page.Cell(f"{row.torch} of {row.num_seeds}"),
+            page.Cell(f"{row.torch} of {row.num_torch or row.num_seeds}"),
             page.Cell(str(row.keras_diverged)),
             page.Cell(str(row.torch_diverged)),
             # The test uses Keras minus torch; the table shows the change by the port.
@@ -219,7 +219,8 @@ def _collapses(rows: tuple[Collapses, ...]) -> list[page.Block]:
     return [page.Table(caption=caption, head=head, rows=table, numeric=frozenset(range(2, 9)))]
 
 
-def _told(counts: Mapping[str, int], total: int) -> str:
+def _told(counts: Mapping[str, int]) -> str:
+    total = sum(counts.values())
     ordered = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
     return ", ".join(f"{verdict} {number}/{total}" for verdict, number in ordered)
 

@@ -49,6 +49,7 @@ def sweep_lines(result: SweepResult) -> list[Line]:
     lines += _collapse_lines(result)
     lines += _seed_lines(result)
     lines += failure_lines(result)
+    lines += [[(row, "dim")] for note in result.notes for row in wrapped(f"note: {note}", "  ")]
     lines += [[(row, "dim")] for row in wrapped(f"margins {margins_text(result)}", "  ")]
     lines += [[(row, _STYLES[result.verdict])] for row in wrapped(sentence(result), "  ")]
     return [*[[(plain(text), style) for text, style in line] for line in lines], []]
@@ -80,7 +81,7 @@ def _verdict_line(row: ScenarioVerdicts) -> Line:
 
 def _counts(row: ScenarioVerdicts, counts: Mapping[str, int]) -> str:
     verdict = row.most(counts)
-    return f"{verdict} {counts[verdict]}/{row.num_seeds}"
+    return f"{verdict} {counts[verdict]}/{sum(counts.values())}"
 
 
 def _comparison_line(row: EquivalenceRow) -> Line:
