@@ -85,6 +85,13 @@ NOT_RUN = {
     ),
     "python docs/pictures.py": "draws the pictures of the tutorial anew",
     "parity sweep": "an hour",
+    "parity sweep migration ...": (
+        "minutes; tests/parity/sweeps/test_program_sweep.py sweeps a program"
+    ),
+    "parity sweep --histories 'keras/*.json' 'torch/*.csv'": (
+        "tests/parity/cli/test_cli_sweep.py judges such files"
+    ),
+    "python benchmarks/accuracy/program_sweeps.py": "minutes; its parts are tested likewise",
     "parity sweep --engine ray ...": (
         "a cluster; tests/parity/sweeps/test_ray_cluster.py starts one on this machine"
     ),
