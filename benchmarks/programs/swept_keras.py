@@ -34,5 +34,5 @@ def build():
             layers.Dense(1),
         ]
     )
-    model.compile(optimizer=keras.optimizers.SGD(0.02, momentum=0.9), loss="mse")
+    model.compile(optimizer=keras.optimizers.SGD(0.1), loss="mse")
     return Reference(model, x=x, y=y, validation_data=(x_val, y_val), batch_size=16, epochs=12)

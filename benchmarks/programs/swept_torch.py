@@ -21,7 +21,7 @@ def port(rate=0.5, *, starts_as_keras=True):
         if isinstance(layer, nn.Linear) and starts_as_keras:
             nn.init.xavier_uniform_(layer.weight)
             nn.init.zeros_(layer.bias)
-    optimizer = torch.optim.SGD(net.parameters(), lr=0.02, momentum=0.9)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
     return Port(net, loss=nn.MSELoss(), optimizer=optimizer)
 
 
