@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +18,19 @@ class ProgramItem(pytest.Item):
     Attributes:
         program: its name in the table.
         table: path of the table.
+        check: asserts that the program of a name is right.
     """
 
-    def __init__(self, *, program: str, table: Path, **given: Any) -> None:
+    def __init__(
+        self, *, program: str, table: Path, check: Callable[[str], Any], **given: Any
+    ) -> None:
         super().__init__(f"parity::{program}", nodeid=f"parity::{program}", **given)
-        self.program, self.table = program, table
+        self.program, self.table, self.check = program, table, check
         self.add_marker("parity")
 
     def runtest(self) -> None:
         """Checks the program."""
-        from parity.testing.assertion import assert_parity
-
-        assert_parity(program=self.program)
+        self.check(self.program)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """Returns the report, without the frames in which it was made."""
@@ -41,8 +43,12 @@ class ProgramItem(pytest.Item):
         return self.table, None, self.name
 
 
-def program_items(session: pytest.Session) -> list[pytest.Item]:
+def program_items(session: pytest.Session, check: Callable[[str], Any]) -> list[pytest.Item]:
     """Returns a test for each program of the project.
+
+    Args:
+        session: of pytest.
+        check: asserts that the program of a name is right.
 
     Raises:
         pytest.UsageError: the table has none, or cannot be read.
@@ -57,5 +63,6 @@ def program_items(session: pytest.Session) -> list[pytest.Item]:
             f"above {session.config.rootpath}"
         )
     return [
-        ProgramItem.from_parent(session, program=name, table=table.path) for name in table.programs
+        ProgramItem.from_parent(session, program=name, table=table.path, check=check)
+        for name in table.programs
     ]

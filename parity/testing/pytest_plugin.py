@@ -150,7 +150,7 @@ def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.It
     if session.config.getoption("--parity"):
         from parity.testing.program_items import program_items
 
-        items += program_items(session)
+        items += program_items(session, _check_program)
     for item in items:
         uses_fixture = "parity_check" in getattr(item, "fixturenames", ())
         if uses_fixture and item.get_closest_marker("parity") is None:
@@ -164,6 +164,13 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
     with settings(_settings(item)):
         return (yield)
+
+
+def _check_program(name: str) -> None:
+    from parity.testing.assertion import assert_parity
+
+    __tracebackhide__ = True
+    assert_parity(program=name)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
