@@ -64,7 +64,8 @@ def told(found: dict[str, Any], name: str) -> list[str]:
             low, high = -test["high"] * scale, -test["low"] * scale
             told = row["verdict"]
             if told == "inconclusive":
-                told = f"needs n = {test['n_needed']}"
+                is_enough = test["n_needed"] is not None and test["n_needed"] <= test["n"]
+                told = "near the margin" if is_enough else f"needs n = {test['n_needed']}"
             lines.append(
                 f"  {name:<18}{row['quantity']:<9}{-test['difference'] * scale:>+8.2f}"
                 f"{f'{low:+.1f} to {high:+.1f}':>18} {unit:<7}{told}"
