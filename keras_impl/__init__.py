@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from keras_impl.harness.environment import configure, describe_environment
     from keras_impl.harness.factories import Reference
     from keras_impl.harness.probe import run_probe
-    from keras_impl.harness.program import run_program
+    from keras_impl.harness.program import fit_program, run_program
     from keras_impl.harness.program.bench import bench_program
     from keras_impl.harness.program.script import factory_of
     from keras_impl.harness.saved import save_weights
@@ -32,6 +32,7 @@ __all__ = [
     "describe_environment",
     "factory_of",
     "fit",
+    "fit_program",
     "run_bench",
     "run_check",
     "run_probe",
@@ -48,6 +49,7 @@ _HOMES = {
     "describe_environment": "harness.environment",
     "factory_of": "harness.program.script",
     "fit": "train",
+    "fit_program": "harness.program",
     "run_bench": "harness.bench",
     "run_check": "harness.check",
     "run_probe": "harness.probe",

@@ -6,7 +6,7 @@ difference is above the lower margin, the other that it is below the upper one. 
 beforehand, there are three answers: equivalent, different (the difference lies beyond the margin),
 or inconclusive, with the number of runs that would be needed.
 
-`parity.sweeps.pairs` tests runs that form pairs, `parity.bench.groups` runs that do not. Each of
+`parity.sweeps.pairs` tests runs that form pairs, `parity.sweeps.groups` runs that do not. Each of
 their tests has the greatest of three p values:
 
 - that of an exact test, which counts exchanges of the runs of the two groups. It assumes no normal
@@ -286,7 +286,7 @@ def check_limits(margin: float, alpha: float) -> None:
         raise ValueError(f"alpha={alpha!r}: expected a level in (0, 0.5)")
 
 
-def values_of(name: str, values: Sequence[float]) -> np.ndarray:
+def values_of(name: str, values: Sequence[float] | np.ndarray) -> np.ndarray:
     """Returns the values of a group, at least 2, as an array (n,) of float64.
 
     Raises:

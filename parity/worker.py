@@ -4,6 +4,7 @@
     python -m keras_impl check DIRECTORY [DIRECTORY ...]              (`parity.runs.check_child`)
     python -m keras_impl program DIRECTORY [DIRECTORY ...]            (`parity.runs.program_child`)
     python -m keras_impl batch DIRECTORY                              (`parity.sweeps.batch_child`)
+    python -m keras_impl tell DIRECTORY                       (`parity.sweeps.program_child`)
     python -m keras_impl bench DIRECTORY FILE_DESCRIPTOR              (`parity.bench.child`)
 
 `ChildJob.arguments` makes such a command line, and `parity.halves.protocol` describes the protocol
@@ -79,6 +80,7 @@ def _parser(name: str) -> argparse.ArgumentParser:
         ("check", "+", "probes one of the user's models in each directory"),
         ("program", "+", "trains one of the user's programs in each directory"),
         ("batch", 1, "runs the tasks of a sweep that the directory lists"),
+        ("tell", 1, "tells what one of the user's programs is fed, for a sweep"),
         ("bench", 1, "trains in rounds, on request"),
     ):
         kind = kinds.add_parser(work, help=text, allow_abbrev=False)
@@ -117,6 +119,10 @@ def _work(name: str, half: Half, given: argparse.Namespace, parent: int) -> None
         from parity.sweeps.batch_child import train_batch
 
         train_batch(name, half, given.directories[0], parent)
+    elif given.work == "tell":
+        from parity.sweeps.program_child import tell_batch
+
+        tell_batch(half, given.directories[0], parent)
     else:
         from parity.bench.child import run_bench
 

@@ -113,6 +113,7 @@ _ONLY_ONE_HALF = {
     "torch_impl harness/check/optimizer.py set_rate": "a Keras optimizer has one rate",
     "torch_impl harness/check/optimizer.py step_optimizer": "versions.apply, with its rate",
     "keras_impl harness/check/facts.py plain_nested": "a Keras config is nested",
+    "keras_impl harness/check/facts.py loss_facts": "torch is told them",
     "keras_impl harness/check/forward.py write_calls": "in torch pairs of calls are written",
     "keras_impl harness/check/loss.py loss_name": "torch is told it by the bundle",
     "keras_impl harness/check/loss.py kind_of_targets": "torch is given the targets",

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from torch_impl.harness.environment import configure, describe_environment
     from torch_impl.harness.factories import Port, factory_of
     from torch_impl.harness.probe import run_probe
-    from torch_impl.harness.program import run_program
+    from torch_impl.harness.program import fit_program, run_program
     from torch_impl.harness.program.bench import bench_program
     from torch_impl.harness.saved import save_weights
     from torch_impl.keras_config import from_keras_config
@@ -53,6 +53,7 @@ __all__ = [
     "describe_environment",
     "factory_of",
     "fit",
+    "fit_program",
     "from_keras_config",
     "initializers",
     "layers",
@@ -81,6 +82,7 @@ _HOMES = {
     "Trainer": "trainer",
     "factory_of": "harness.factories",
     "fit": "train",
+    "fit_program": "harness.program",
     "from_keras_config": "keras_config",
     "run_bench": "harness.bench",
     "run_check": "harness.check",

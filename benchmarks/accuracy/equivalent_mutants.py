@@ -246,39 +246,39 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         'modes |= {run.spec.mode} if half >= "torch" else set()',
     ): "there are two halves",
     (
-        "parity/bench/groups.py",
+        "parity/sweeps/groups.py",
         "@functools.lru_cache(maxsize= 9)",
     ): "a cache changes no result",
     (
-        "parity/bench/groups.py",
+        "parity/sweeps/groups.py",
         "@functools.lru_cache(maxsize= 7)",
     ): "a cache changes no result",
     (
-        "parity/bench/groups.py",
+        "parity/sweeps/groups.py",
         "if math.comb(total, n) < NUM_DEALS:",
     ): "no number of ways is a power of 2 above 2",
     (
-        "parity/bench/groups.py",
+        "parity/sweeps/groups.py",
         "values = values + values.mean()  # a smaller rounding error",
     ): "each way deals as many runs, and so adds as much",
     (
-        "parity/bench/groups.py",
+        "parity/sweeps/groups.py",
         "if error <= 0:",
     ): "a standard error is not negative",
     (
-        "parity/bench/groups.py",
+        "parity/sweeps/groups.py",
         "if sd <= 0:",
     ): "a standard deviation is not negative",
     (
-        "parity/bench/groups.py",
+        "parity/sweeps/groups.py",
         "has_spread = total != 0",
     ): "a variance is not negative",
     (
-        "parity/bench/groups.py",
+        "parity/sweeps/groups.py",
         "margin: float, sd: float, n: int, /, difference: float = 0.0, alpha: float = ALPHA",
     ): "they are given by name",
     (
-        "parity/bench/groups.py",
+        "parity/sweeps/groups.py",
         "margin: float, sd: float, /, alpha: float = ALPHA, power: float = POWER",
     ): "they are given by name",
     (

@@ -19,8 +19,8 @@ from scipy import stats
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from parity.bench.groups import p_below
 from parity.stats import ALPHA
+from parity.sweeps.groups import p_below
 
 SIZES = (2, 3, 4, 5, 6, 8, 12, 20)
 MAX_RATE = 0.06

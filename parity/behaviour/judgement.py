@@ -59,6 +59,8 @@ class Judgement:
             of its fall from the first epoch to its minimum; None if it did not fall.
         best_epoch_number: epoch of the lowest validation loss, counted from 1; None without one.
         val_loss_rise: last validation loss / lowest, as levels.
+        train_loss: level of the training loss, a running mean; None = not in the history.
+        val_loss: level of the validation loss; None = not in the history.
     """
 
     verdict: str
@@ -75,6 +77,8 @@ class Judgement:
     epochs_to_plateau: float | None = None
     best_epoch_number: int | None = None
     val_loss_rise: float | None = None
+    train_loss: float | None = None
+    val_loss: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Returns plain values by name."""

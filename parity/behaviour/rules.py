@@ -90,6 +90,8 @@ def judge(history: Mapping[str, Sequence[float]], expected: Expectation | None =
         epochs_to_plateau=curves.epochs_to_plateau(),
         best_epoch_number=None if curves.best_epoch is None else curves.best_epoch + 1,
         val_loss_rise=curves.val_loss_rise,
+        train_loss=curves.level("loss"),
+        val_loss=curves.level("val_loss"),
     )
 
 

@@ -3,7 +3,7 @@
 `torch_impl.fit` in fp32 must be the same run as Keras's. It is compared level by level, and the
 program that is timed must be that run too. All other variants must be as good as Keras: over
 several seeds, their validation accuracy must be equivalent to Keras's within a margin
-(`parity.bench.groups`). Too few seeds prove nothing, and the note says so.
+(`parity.sweeps.groups`). Too few seeds prove nothing, and the note says so.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ def _runs(
 
 
 def _equivalence(ours: Sequence[float], theirs: Sequence[float]) -> tuple[str, str]:
-    from parity.bench.groups import equivalence_of_groups
+    from parity.sweeps.groups import equivalence_of_groups
 
     found = equivalence_of_groups(ours, theirs, MARGIN)
     figures = (

@@ -148,6 +148,12 @@ def _task(spec: BenchSpec, own: ProgramSpec, run: RunFolder) -> ProgramBenchTask
     is_written = number is None
     if is_written:
         nests, settings = read_feed(run.half("keras").feed)
+        if "train_flow" in nests:
+            raise InputError(
+                "`fit` is fed by a flow of ImageDataGenerator, which is not timed; expected "
+                "arrays, or a generator over the flow: fit((batch for batch in flow), "
+                "steps_per_epoch=len(flow))"
+            )
         batches = nests["train_batches"][: settings["epoch_ends"][0]]
         found, batch_size = joined(batches)
         number = len(_first(found["x"]))

@@ -166,6 +166,31 @@ RUN_SETTINGS: list[Decorator] = [
 ]
 
 
+# A program without a name.
+PAIR: list[Decorator] = [
+    click.option(
+        "--keras",
+        metavar="MODULE:FUNCTION",
+        shell_complete=names.files(),
+        help="Function that returns the compiled Keras model or a Reference; or a training script.",
+    ),
+    click.option(
+        "--torch",
+        metavar="MODULE:FUNCTION",
+        shell_complete=names.files(),
+        help="Function that returns the Port.",
+    ),
+    click.option(
+        "--arguments", metavar="TEXT", help="Command line of the training script, in quotes."
+    ),
+]
+MAX_FEED = number_option(
+    "--max-feed",
+    "MiB of batches to write down for a program of your own that feeds no arrays.",
+    show_default="1024",
+)
+
+
 def with_options(shared: Sequence[Decorator]) -> Decorator:
     """Decorates a command with options, shown in their order."""
 

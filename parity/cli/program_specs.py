@@ -9,12 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 from parity.cli.options import given
 from parity.errors import InputError
+from parity.programs.program_spec import NUM_SEEDS
+
+_SEEDED = (
+    "--mode seeded with the program {0!r}: a sweep draws its own numbers in each half; `parity run "
+    "--seeds` trains a program with Keras's"
+)
 
 if TYPE_CHECKING:
     from parity.programs.bench_spec import BenchSpec
     from parity.programs.check_spec import CheckSpec
     from parity.programs.program_spec import ProgramSpec
     from parity.programs.run_spec import RunSpec
+    from parity.programs.scenarios import Terms
     from parity.programs.tool_table import ToolTable
 
 
@@ -28,7 +35,8 @@ def specs_of(
     """Returns the specs of the runs of some scenarios and programs.
 
     Without seeds, each has one run, with the seed of its spec. With None, each scenario has as many
-    seeds as it needs for the margins, from 0 on.
+    seeds as it needs for the margins, from 0 on, and each program NUM_SEEDS, since nothing is known
+    of its spread.
 
     Args:
         names: of scenarios, and of programs of the project's table.
@@ -50,7 +58,7 @@ def specs_of(
             base = table.programs[name].spec(
                 name, table.folder, **_settings_of(name, full, settings)
             )
-            specs += with_seeds(base, seeds or ())
+            specs += with_seeds(base, range(NUM_SEEDS) if seeds is None else seeds)
             continue
         if name not in SCENARIOS and table.programs:
             raise InputError(
@@ -67,6 +75,61 @@ def specs_of(
         numbers = range(found.num_seeds_of(margins)) if seeds is None else seeds
         specs += [spec.replace(seed=seed) for seed in numbers] or [spec]
     return specs
+
+
+def sweep_specs(
+    names: Sequence[str],
+    pair: Mapping[str, Any],
+    seeds: Sequence[int],
+    full: bool,
+    settings: Mapping[str, Any],
+    margins: str,
+) -> list[RunSpec | ProgramSpec]:
+    """Returns the specs of a sweep: of scenarios and programs, or of a program without a name.
+
+    Args:
+        names: of scenarios, and of programs of the project's table; empty: all causes and remedies.
+        pair: keras, torch and arguments of a program without a name; None: not given.
+        seeds: of the runs; empty: as many as `specs_of` takes.
+        full: whether scenarios train on all of MNIST.
+        settings: of the command line, with the mode; None: not given.
+        margins: of equivalence.
+
+    Raises:
+        InputError: a name is unknown, or a setting cannot be used.
+    """
+    from parity.programs.scenarios import BEHAVIOUR
+
+    mode = settings["mode"]
+    of_programs = {key: value for key, value in settings.items() if key != "mode"}
+    if all(value is None for value in pair.values()):
+        programs = own_programs().programs
+        own = [name for name in names if name in programs]
+        if own and mode == "seeded":
+            raise InputError(_SEEDED.format(own[0]))
+        found = specs_of(own, seeds or None, full, of_programs, margins) if own else []
+        others = [name for name in names if name not in own] if names else [*BEHAVIOUR]
+        of_scenarios = {key: v for key, v in settings.items() if key != "max_feed" or not own}
+        found += specs_of(others, seeds or None, full, of_scenarios, margins) if others else []
+        order = {name: number for number, name in enumerate(names)}
+        return sorted(found, key=lambda spec: order.get(spec.name, 0))
+    if names:
+        raise InputError("--keras and --torch give a program without a name")
+    if mode == "seeded":
+        raise InputError(_SEEDED.format("custom"))
+    pair = {**pair, "arguments": pair["arguments"] or ()}
+    return unnamed_specs(pair, seeds or range(NUM_SEEDS), full, of_programs)
+
+
+def terms_of(specs: Iterable[RunSpec | ProgramSpec]) -> dict[str, Terms]:
+    """Returns how the programs among the specs are judged, by name, as the project's table says."""
+    from parity.programs.program_spec import ProgramSpec
+    from parity.programs.scenarios import Terms
+
+    table = own_programs()
+    names = dict.fromkeys(spec.name for spec in specs if isinstance(spec, ProgramSpec))
+    cures = {name: program.cures for name, program in table.programs.items()}
+    return {name: Terms(cures.get(name), table.margins) for name in names}
 
 
 def check_specs_of(names: Sequence[str], settings: Mapping[str, Any]) -> list[CheckSpec]:

@@ -11,9 +11,10 @@ import click
 from parity.cli import names
 from parity.cli.options import (
     COMMON,
+    MAX_FEED,
+    PAIR,
     RUN_SETTINGS,
     exit_code,
-    number_option,
     out_option,
     parse_seeds,
     with_children,
@@ -27,23 +28,7 @@ from parity.traces.folder import REPORT
 
 @click.command()
 @click.argument("programs", nargs=-1, metavar="[PROGRAM ...]", shell_complete=names.programs)
-@click.option(
-    "--keras",
-    metavar="MODULE:FUNCTION",
-    shell_complete=names.files(),
-    help="Function that returns the compiled Keras model or a Reference; or a training script.",
-)
-@click.option(
-    "--torch",
-    metavar="MODULE:FUNCTION",
-    shell_complete=names.files(),
-    help="Function that returns the Port.",
-)
-@click.option(
-    "--arguments",
-    metavar="TEXT",
-    help="Command line of the training script, in quotes.",
-)
+@with_options(PAIR)
 @click.option("--seed", type=int, help="Seed of every run.  [default: 42]")
 @click.option(
     "--seeds",
@@ -58,11 +43,7 @@ from parity.traces.folder import REPORT
     help="How to choose validation samples: at random with the seed, or the last ones.  "
     "[default: random]",
 )
-@number_option(
-    "--max-feed",
-    "MiB of batches to write down for a program of your own that feeds no arrays.",
-    show_default="1024",
-)
+@with_options([MAX_FEED])
 @click.option(
     "--save-weights",
     is_flag=True,

@@ -12,26 +12,39 @@ import click
 from parity.cli import names
 from parity.cli.options import (
     COMMON,
+    MAX_FEED,
+    PAIR,
     RUN_SETTINGS,
     exit_code,
     parse_seeds,
     with_children,
     with_options,
 )
-from parity.cli.program_specs import refuse_programs, specs_of
-from parity.cli.saved import check_file, complain, input_errors, write_json_file
+from parity.cli.program_specs import own_programs, sweep_specs, terms_of
+from parity.cli.saved import check_file, check_folder, complain, input_errors, write_json_file
+from parity.errors import InputError
 from parity.halves.options import ChildOptions
 from parity.traces.folder import REPORT, SWEEP
 
+PLAN = "plan.json"
+
 
 @click.command()
-@click.argument("scenarios", nargs=-1, metavar="[SCENARIO ...]", shell_complete=names.scenarios)
+@click.argument("programs", nargs=-1, metavar="[PROGRAM ...]", shell_complete=names.programs)
+@with_options(PAIR)
+@click.option(
+    "--histories",
+    nargs=2,
+    metavar="KERAS TORCH",
+    help="Judge histories that are there: a glob of files for each half, in quotes, in any format "
+    "that `parity diagnose` reads.",
+)
 @click.option(
     "--seeds",
     callback=parse_seeds,
     metavar="A:B",
     help="Seeds A to B-1, or A,B,C; one run of each half per seed.  [default: as many seeds from 0 "
-    "on as the margins of each scenario need]",
+    "on as the margins of each scenario need; 5 of a program of your own]",
 )
 @click.option(
     "--mode",
@@ -46,7 +59,7 @@ from parity.traces.folder import REPORT, SWEEP
     help="Differences that count as equivalent: less than a user notices (1.5 points of accuracy), "
     "or than a good port reaches (0.5 points).",
 )
-@with_options(RUN_SETTINGS)
+@with_options([*RUN_SETTINGS, MAX_FEED])
 @click.option(
     "--engine",
     type=click.Choice(["local", "ray"]),
@@ -80,7 +93,11 @@ from parity.traces.folder import REPORT, SWEEP
 @with_children()
 @with_options(COMMON)
 def sweep(
-    scenarios: tuple[str, ...],
+    programs: tuple[str, ...],
+    keras: str | None,
+    torch: str | None,
+    arguments: str | None,
+    histories: tuple[str, str] | None,
     seeds: list[int],
     margins: str,
     full: bool,
@@ -93,15 +110,14 @@ def sweep(
     json_file: Path | None,
     **settings: Any,
 ) -> int:
-    """Runs scenarios with many seeds in both frameworks, and judges whether they behave alike.
+    """Runs programs with many seeds in both frameworks, and judges whether they behave alike.
 
-    Without SCENARIO, it runs every cause and remedy (see `parity list`). Repeat the same command to
-    continue an interrupted sweep.
+    A PROGRAM is a built-in scenario or one of [tool.parity.programs] in pyproject.toml (see
+    `parity list`); --keras and --torch give one without a name. Without any, it runs every cause
+    and remedy. Repeat the same command to continue an interrupted sweep.
 
     Exit codes: 0 equivalent, 1 different, 2 wrong use or bad input, 3 undecided or incomplete.
     """
-    from parity.programs.run_spec import RunSpec
-    from parity.programs.scenarios import BEHAVIOUR
     from parity.report.text.sweep import failure_lines, sweep_lines
     from parity.report.text.terminal import print_lines
     from parity.report.write import attempt_reports
@@ -113,10 +129,21 @@ def sweep(
     from parity.sweeps.task import planned, versions
 
     check_file(json_file)
-    refuse_programs(scenarios, "a sweep")
-    named = specs_of(scenarios or BEHAVIOUR, seeds or None, full, settings, margins)
-    specs = [spec for spec in named if isinstance(spec, RunSpec)]
+    if histories is not None:
+        if programs or any(each is not None for each in (keras, torch, arguments)):
+            raise InputError("--histories with a program: expected one of them")
+        folder = _out_of_histories(out)
+        return _judge_histories(histories, margins, folder, json_file, quiet=children.quiet)
+    words = None if arguments is None else tuple(shlex.split(arguments))
+    pair = {"keras": keras, "torch": torch, "arguments": words}
+    specs = sweep_specs(programs, pair, seeds, full, settings, margins)
+    terms = terms_of(specs)
     options = _engine_options(out, children)
+    if engine == "ray" and terms:
+        raise InputError(
+            f"--engine ray with the program {next(iter(terms))!r}: expected built-in scenarios; "
+            "sweep programs of your own with --engine local"
+        )
     if engine == "ray":
         from parity.sweeps import ray_cluster
 
@@ -131,12 +158,14 @@ def sweep(
         open_store(out)  # an error of its own, before anything is written
         tasks = planned(specs, children.pythons)
         with input_errors("--out", Path(out)):
-            write_plan(Path(out), tasks, mode=mode, margins=margins, command=command)
+            write_plan(
+                *(Path(out), tasks), mode=mode, margins=margins, command=command, terms=terms
+            )
     found = run_sweep(specs, options, run_engine, SweepDisplay(quiet=children.quiet))
     environment: dict[str, Any] = {"command": command}
     for half, python in children.pythons.items():
         environment[half] = {"versions": versions(half, python)["versions"]}
-    result = result_of(found, mode=mode, margins=margins, environment=environment)
+    result = result_of(found, mode=mode, margins=margins, environment=environment, terms=terms)
     if json_file is not None:
         write_json_file(json_file, result.to_json())
     if "://" not in out:
@@ -148,6 +177,55 @@ def sweep(
     elif result.failures:
         print_lines(failure_lines(result), sys.stderr)
     return exit_code(result.verdict)
+
+
+def _judge_histories(
+    patterns: tuple[str, str], margins: str, out: Path, json_file: Path | None, *, quiet: bool
+) -> int:
+    """Judges histories, and reports as a sweep does."""
+    from parity.programs.scenarios import Terms
+    from parity.report.text.sweep import failure_lines, sweep_lines
+    from parity.report.text.terminal import print_lines
+    from parity.report.write import attempt_reports
+    from parity.sweeps.histories import NAME, read_histories
+    from parity.sweeps.result import result_of
+
+    found = read_histories(patterns)
+    result = result_of(
+        found.sweep,
+        mode="independent",
+        margins=margins,
+        environment={"command": shlex.join(["parity", *sys.argv[1:]])},
+        terms={NAME: Terms(None, own_programs().margins)},
+        are_pairs=found.are_pairs,
+        notes=found.notes,
+    )
+    check_folder(out)
+    if json_file is not None:
+        write_json_file(json_file, result.to_json())
+    write_json_file(out / SWEEP, result.to_json(), "--out")
+    attempt_reports(out, {out: result}, complain)
+    if not quiet:
+        print_lines([*sweep_lines(result), [(f"results and {REPORT} in {out}", "dim")]])
+    elif result.failures:
+        print_lines(failure_lines(result), sys.stderr)
+    return exit_code(result.verdict)
+
+
+def _out_of_histories(out: str) -> Path:
+    """Returns the folder for the report on histories, which is not that of a sweep.
+
+    Raises:
+        InputError: it is a URL, or the folder of a sweep.
+    """
+    source = click.get_current_context().get_parameter_source("out")
+    is_given = source is not None and source.name != "DEFAULT"
+    folder = Path(out if is_given else "parity-histories")
+    if "://" in out or (folder / PLAN).exists():
+        raise InputError(
+            f"--out {out} with --histories: expected a folder, and not that of a sweep of programs"
+        )
+    return folder
 
 
 def _engine_options(out: str, children: ChildOptions) -> Any:

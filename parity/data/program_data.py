@@ -14,11 +14,11 @@ import numpy as np
 
 from parity.data.load import load_data
 from parity.data.npz import read_npz
+from parity.data.sources import NAMED
 from parity.errors import InputError
 from parity.programs.factories import load_factory
 from parity.programs.program_spec import ProgramSpec
 
-NAMED = ("embedded", "mnist")
 # Names in an archive or in a mapping -> argument of `fit`. The first pair that is there counts.
 _PAIRS = (("x_train", "y_train"), ("x", "y"))
 _VALIDATION = (("x_val", "y_val"), ("x_test", "y_test"))

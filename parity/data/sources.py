@@ -20,6 +20,7 @@ from parity.data.dataset import MAX_CLASSES, check_unit_range
 from parity.errors import InputError
 
 KEYS = ("x_train", "y_train", "x_test", "y_test")
+NAMED = ("embedded", "mnist")
 
 EMBEDDED = Path(__file__).parent / "embedded" / "mnist_subset.npz"
 

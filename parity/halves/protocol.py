@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from parity.programs.program_spec import ProgramSpec
     from parity.programs.run_spec import RunSpec
     from parity.runs.program_child import ProgramTask
+    from parity.sweeps.program_child import SweptProgram
     from parity.traces.anchor_folder import AnchorFolder
     from parity.traces.folder import RunFolder
     from parity.traces.recorder import Observer
@@ -73,6 +74,10 @@ class Half(Protocol):
 
     def run_program(self, task: ProgramTask) -> RunResult:
         """Probes and trains one of the user's programs; returns history and seconds."""
+        ...
+
+    def fit_program(self, task: SweptProgram) -> RunResult:
+        """Trains one of the user's programs from its own random numbers."""
         ...
 
     def save_weights(

@@ -20,6 +20,10 @@ from parity.errors import InputError
 
 Factory = Callable[[], Any]
 
+# Never modules of the user's, wherever they lie.
+INSTALLED = ("site-packages", "dist-packages")
+OURS = ("parity", "keras_impl", "torch_impl")
+
 
 def check_reference(option: str, reference: str, folder: str | Path = ".") -> None:
     """Rejects text that cannot name a factory, before a child process is started.
@@ -132,6 +136,25 @@ def load_factory(option: str, reference: str, folder: str | Path) -> Factory:
         )
     factory: Factory = found
     return factory
+
+
+def forget_modules(folder: str | Path) -> None:
+    """Forgets the modules of the user's, so that the next import runs them anew.
+
+    What a program computes then does not depend on what the process has run before.
+
+    Args:
+        folder: folder in which the command was called. Installed packages and this project stay.
+    """
+    root = Path(folder).resolve()
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if file is None or name.partition(".")[0] in OURS or name == "__main__":
+            continue
+        path = Path(file)
+        is_installed = any(part in INSTALLED for part in path.parts)
+        if path.is_relative_to(root) and not is_installed:
+            del sys.modules[name]
 
 
 def _needed(function: Factory) -> list[str]:

@@ -29,6 +29,8 @@ class Program(settings.Settings):
         val_size: number of validation samples of a source of images.
         dtype: of weights, activations and optimizer.
         max_feed: MiB of batches that are written down if `fit` gets no arrays.
+        cures: the program of the same table for which this one is a remedy: a sweep compares what
+            it changes there; None: it is none.
     """
 
     NOUN = "programs"
@@ -43,6 +45,7 @@ class Program(settings.Settings):
     val_size: settings.AtLeast1 | None = None
     dtype: settings.Dtype = "float64"
     max_feed: settings.AtLeast1 = 1024
+    cures: settings.Name | None = None
 
     def check(self) -> None:
         """Rejects a program that lacks a half."""
@@ -57,7 +60,7 @@ class Program(settings.Settings):
             folder: names of modules and files belong to it.
             **changes: settings of the training.
         """
-        own = {n: v for n, v in self.to_dict().items() if v is not None}
+        own = {n: v for n, v in self.to_dict().items() if v is not None and n != "cures"}
         return ProgramSpec.from_dict({**own, "program": name, "folder": str(folder), **changes})
 
     def check_spec(self, folder: Path, **changes: Any) -> CheckSpec:
@@ -86,6 +89,13 @@ def programs_of(table: Any, where: str) -> dict[str, Program]:
             found[name] = Program.from_dict(entry)
         except InputError as error:
             raise InputError(f"{where} programs.{name}: {error}") from error
+    for name, program in found.items():
+        if program.cures is not None and program.cures not in {*found} - {name}:
+            others = ", ".join(each for each in found if each != name) or "none"
+            raise InputError(
+                f"{where} programs.{name}: cures={program.cures!r}: expected another program of "
+                f"the table, which has {others}"
+            )
     return found
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from parity.programs import settings
 
+NUM_SEEDS = 5  # of a sweep that names none, since nothing is known of the spread of a program
+
 
 @dataclass(frozen=True)
 class ProgramSpec(settings.Settings):

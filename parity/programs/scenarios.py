@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from parity.errors import InputError
 from parity.programs.run_spec import Augmentation, EarlyStopping, ReduceLR, RunSpec
@@ -38,17 +38,19 @@ class Margins:
         gap: margin of training minus validation accuracy, and of its reduction by a remedy.
         epochs: margin of the number of epochs to the plateau, as a fraction of all epochs.
         collapses: margin of the share of runs that do not train.
+        loss: margin of the losses of a program without accuracy, as a fraction of their mean.
     """
 
     accuracy: float = 0.015
     gap: float = 0.02
     epochs: float = 0.1
     collapses: float = 0.1
+    loss: float = 0.1
 
 
 # "visible": what a user of the model notices. "strict": what a good port reaches.
 MARGINS = ("visible", "strict")
-STRICT = Margins(accuracy=0.005, gap=0.005, epochs=0.05, collapses=0.05)
+STRICT = Margins(accuracy=0.005, gap=0.005, epochs=0.05, collapses=0.05, loss=0.03)
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,8 @@ class Scenario:
         num_seeds_strict: the same for the margins STRICT.
     """
 
+    is_own: ClassVar[bool] = False  # whether it is a program of the user's
+
     summary: str
     spec: RunSpec
     expected: str | None = None
@@ -83,6 +87,30 @@ class Scenario:
     def num_seeds_of(self, margins: str) -> int:
         """Returns the number of seeds that the margins of a name in MARGINS need."""
         return self.num_seeds_strict if margins == "strict" else self.num_seeds
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How the runs of a program of the user's are judged, as its table says.
+
+    Attributes:
+        cures: the program for which this one is the remedy, or None.
+        margins: margins of equivalence, unless they are to be strict.
+        expected: its verdict; None: it has none.
+    """
+
+    is_own: ClassVar[bool] = True
+
+    cures: str | None = None
+    margins: Margins = Margins()
+    expected: str | None = None
+
+    def margins_of(self, margins: str) -> Margins:
+        """Returns the margins of a name in MARGINS."""
+        return STRICT if margins == "strict" else self.margins
+
+
+Judged = Scenario | Terms
 
 
 def _table(*scenarios: Scenario) -> dict[str, Scenario]:

@@ -3,6 +3,7 @@
     [tool.parity]          in pyproject.toml; in parity.toml the same, without tool.parity
     tolerance = 1e-6       for every level, or a table [tool.parity.tolerance] by level
     accept = ["C3"]        divergences that are known
+    margins = {accuracy = 1.5, gap = 2.0, loss = 0.1}    of the programs in a sweep: points; shares
 
     [tool.parity.programs.digits]           see `parity.programs.program`
     keras = "digits.keras_model:build"
@@ -20,9 +21,12 @@ from typing import Any
 
 from parity.errors import InputError
 from parity.programs.program import Program, programs_of
+from parity.programs.scenarios import Margins
 
 FILES = ("parity.toml", "pyproject.toml")
-KEYS = ("tolerance", "accept", "programs")
+KEYS = ("tolerance", "accept", "margins", "programs")
+# Margins -> what is 1 of them: points of accuracy, or shares.
+_UNITS = {"accuracy": 0.01, "gap": 0.01, "loss": 1.0, "epochs": 1.0, "collapses": 0.01}
 
 
 @dataclass(frozen=True)
@@ -34,12 +38,14 @@ class ToolTable:
         tolerance: by the name of a level, "" for all of them.
         accept: IDs or names of divergences.
         programs: by name.
+        margins: within which the halves of the programs count as equivalent in a sweep.
     """
 
     path: Path | None = None
     tolerance: Mapping[str, float] = field(default_factory=dict)
     accept: tuple[str, ...] = ()
     programs: Mapping[str, Program] = field(default_factory=dict)
+    margins: Margins = field(default_factory=Margins)
 
     @property
     def folder(self) -> Path:
@@ -109,7 +115,22 @@ def _checked(path: Path, table: Any) -> ToolTable:
     if not isinstance(accept, list) or not all(isinstance(name, str) for name in accept):
         raise InputError(f"{where} accept: expected a list of IDs or names of divergences")
     programs = programs_of(table.get("programs", {}), where)
-    return ToolTable(path, {k: float(v) for k, v in tolerance.items()}, tuple(accept), programs)
+    margins = _margins(table.get("margins", {}), where)
+    allowed = {k: float(v) for k, v in tolerance.items()}
+    return ToolTable(path, allowed, tuple(accept), programs, margins)
+
+
+def _margins(given: Any, where: str) -> Margins:
+    if not isinstance(given, dict) or not given.keys() <= _UNITS.keys():
+        raise InputError(
+            f"{where} margins = {given!r}: expected some of {', '.join(_UNITS)}, such as "
+            "{accuracy = 1.5, gap = 2.0, loss = 0.1}"
+        )
+    for name, value in given.items():
+        if not _is_number(value) or not 0 < value * _UNITS[name] <= 1:
+            unit = "points, above 0 and up to 100" if _UNITS[name] < 1 else "a share in (0, 1]"
+            raise InputError(f"{where} margins: {name} = {value!r}: expected {unit}")
+    return Margins(**{name: value * _UNITS[name] for name, value in given.items()})
 
 
 def _is_number(value: Any) -> bool:

@@ -66,6 +66,7 @@ def margins_text(result: SweepResult) -> str:
     accuracies = [r.equivalence.margin for r in compared if r.quantity.endswith("accuracy")]
     gaps = [r.equivalence.margin for r in compared if r.quantity.endswith("gap")]
     epochs = [r.equivalence.margin for r in compared if r.quantity == "epochs"]
+    losses = [r.equivalence.margin for r in compared if r.quantity.endswith("loss")]
     shares = [r.margin for r in result.equivalence.collapses]
     if not compared and not shares:
         names = {row.scenario for row in result.seeds} | {row.scenario for row in result.rows}
@@ -75,6 +76,7 @@ def margins_text(result: SweepResult) -> str:
     parts = [
         f"±{_span(accuracies, 100)} points of accuracy" if accuracies else "",
         f"±{_span(gaps, 100)} points of the gap" if gaps else "",
+        f"±{_span(losses, 100)} % of the losses" if losses else "",
         f"±{_span(epochs)} epochs" if epochs else "",
         f"±{_span(shares, 100)} % of runs that do not train" if shares else "",
     ]
@@ -103,7 +105,8 @@ def seeds_text(row: Seeds) -> str:
 
 def collapse_text(row: Collapses) -> str:
     """Returns how many runs of each half did not train; then, how many of them diverged."""
-    counts = f"keras {row.keras}/{row.num_seeds}, torch {row.torch}/{row.num_seeds}"
+    num_torch = row.num_torch or row.num_seeds
+    counts = f"keras {row.keras}/{row.num_seeds}, torch {row.torch}/{num_torch}"
     if row.keras_diverged + row.torch_diverged == 0:
         return counts
     return f"{counts}; diverged: keras {row.keras_diverged}, torch {row.torch_diverged}"

@@ -7,20 +7,75 @@ so that a child that dies tells which one killed it; `failed/KEY` has the reason
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import traceback
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from parity.errors import ParityError
+from parity.files.atomic import write_bytes
 from parity.files.json_io import write_json
+from parity.programs.program_spec import ProgramSpec
+from parity.programs.run_spec import RunSpec
 
 if TYPE_CHECKING:
     from parity.sweeps.task import Task
 
 BATCH, CURRENT, FAILED = "batch.json", "current", "failed"
+# Of a told folder; see `parity.sweeps.program_child`.
+TELL, TOLD, FEEDS = "tell.json", "told", "feeds"
 
 
-def write_batch(directory: Path, tasks: Sequence[Task], store: str) -> None:
-    """Makes the folder of a task batch; its tasks share half, device and threads."""
+class NotTold(Exception):
+    """What `fit` gets with a seed is not told yet: the task is for another round."""
+
+
+def write_batch(
+    directory: Path, tasks: Sequence[Task], store: str, told: Path | None = None
+) -> None:
+    """Makes the folder of a task batch; its tasks share half, device, threads and program.
+
+    Args:
+        directory: of the batch.
+        tasks: of the batch.
+        store: folder or URL of the results.
+        told: for ports, the folder with what `fit` gets.
+    """
     (directory / FAILED).mkdir(parents=True)
-    rows = [{"key": task.key, "spec": task.spec.to_dict()} for task in tasks]
-    write_json(directory / BATCH, {"store": store, "half": tasks[0].half, "tasks": rows})
+    known = {"store": store, "half": tasks[0].half, "told": None if told is None else str(told)}
+    write_json(directory / BATCH, {**known, "tasks": rows_of(tasks)})
+
+
+def write_telling(directory: Path, tasks: Sequence[Task], max_bytes: int) -> None:
+    """Makes a told folder, which a child of the Keras half fills.
+
+    Args:
+        directory: of the folder.
+        tasks: of the ports, of one program.
+        max_bytes: of feed files, after which no further one is begun.
+    """
+    for name in (TOLD, FEEDS, FAILED):
+        (directory / name).mkdir(parents=True)
+    write_json(directory / TELL, {"max_bytes": max_bytes, "tasks": rows_of(tasks)})
+
+
+def rows_of(tasks: Sequence[Task]) -> list[dict[str, Any]]:
+    """Returns key and spec of tasks, ready for JSON."""
+    return [{"key": task.key, "spec": task.spec.to_dict()} for task in tasks]
+
+
+def spec_from(values: Mapping[str, Any]) -> RunSpec | ProgramSpec:
+    """Returns the spec of a scenario or of a program from the values of its `to_dict`.
+
+    Raises:
+        InputError: a key is unknown or a value is out of range.
+    """
+    kind = ProgramSpec if isinstance(values, Mapping) and "program" in values else RunSpec
+    return kind.from_dict(values)
+
+
+def write_failure(directory: Path, key: str, error: Exception) -> None:
+    """Writes why a task has failed, with the traceback on standard error, which is the log."""
+    traceback.print_exception(error)
+    told = str(error) if isinstance(error, ParityError) else f"{type(error).__name__}: {error}"
+    write_bytes(directory / FAILED / key, told.encode("utf-8", "backslashreplace"))

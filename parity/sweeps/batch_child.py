@@ -10,25 +10,24 @@ import hashlib
 import os
 import platform
 import time
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from parity.data.dataset import array_sha256
 from parity.data.load import run_data
-from parity.errors import ParityError
 from parity.files.atomic import write_bytes
 from parity.files.floats import encode_floats
 from parity.files.json_io import read_json
 from parity.halves.protocol import Half, is_installable, say_progress, stop_if_orphaned
+from parity.programs.program_spec import ProgramSpec
 from parity.programs.run_spec import RunSpec
-from parity.sweeps.batch import BATCH, CURRENT, FAILED
+from parity.sweeps.batch import BATCH, CURRENT, NotTold, spec_from, write_failure
 from parity.sweeps.store import open_store
 from parity.traces.folder import RunFolder
 from parity.traces.recorder import EpochRecorder
 
-Run = Callable[[RunSpec], dict[str, Any]]  # a spec to the record of its run
+Run = Callable[[Any], dict[str, Any]]  # the spec of a run to its record
 
 
 def train_batch(name: str, half: Half, directory: Path, parent: int) -> None:
@@ -40,8 +39,22 @@ def train_batch(name: str, half: Half, directory: Path, parent: int) -> None:
         directory: of the batch.
         parent: process id of the parent.
     """
-    half.configure(RunSpec.from_dict(read_json(directory / BATCH)["tasks"][0]["spec"]))
-    run_batch(directory, lambda spec: train(half, name, spec, parent), parent)
+    batch = read_json(directory / BATCH)
+    first = spec_from(batch["tasks"][0]["spec"])
+    half.configure(first)
+    if isinstance(first, RunSpec):
+        run_batch(directory, lambda spec: train(half, name, spec, parent), parent)
+        return
+    from parity.sweeps.program_child import feed_of, train_program
+
+    keys = {spec_from(row["spec"]): row["key"] for row in batch["tasks"]}
+
+    def run(spec: ProgramSpec) -> dict[str, Any]:
+        told = batch["told"]
+        feed = None if told is None else feed_of(Path(told), keys[spec], parent)
+        return train_program(half, name, spec, parent, feed)
+
+    run_batch(directory, run, parent)
 
 
 def run_batch(directory: Path, run: Run, parent: int) -> None:
@@ -56,25 +69,21 @@ def run_batch(directory: Path, run: Run, parent: int) -> None:
     store = open_store(batch["store"])
     for number, row in enumerate(batch["tasks"], start=1):
         stop_if_orphaned(parent)
-        key, spec = row["key"], RunSpec.from_dict(row["spec"])
+        key, spec = row["key"], spec_from(row["spec"])
         if key not in store:
             write_bytes(directory / CURRENT, key.encode())
             try:
                 store.put(key, {"key": key, **run(spec)})
+            except NotTold:
+                pass
             except ModuleNotFoundError as error:
                 if is_installable(error):
                     raise  # no task of this batch can run
-                _fail(directory, key, error)
+                write_failure(directory, key, error)
             except Exception as error:  # one run that breaks is no reason to lose the others
-                _fail(directory, key, error)
+                write_failure(directory, key, error)
         say_progress(directory.name, number, len(batch["tasks"]), loss=0)
     RunFolder(directory).complete()
-
-
-def _fail(directory: Path, key: str, error: Exception) -> None:
-    traceback.print_exc()
-    told = str(error) if isinstance(error, ParityError) else f"{type(error).__name__}: {error}"
-    write_bytes(directory / FAILED / key, told.encode("utf-8", "backslashreplace"))
 
 
 def train(half: Half, name: str, spec: RunSpec, parent: int) -> dict[str, Any]:

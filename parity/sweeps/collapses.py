@@ -37,6 +37,8 @@ class Collapses:
         p_different: corrected p value of a difference of the shares.
         verdict: "equivalent": no run collapsed, or the interval is within the margin;
             "different"; or "inconclusive".
+        num_torch: number of torch runs where runs are no pairs, so that there may be more or fewer
+            than the `num_seeds` of Keras; None: as many.
     """
 
     scenario: str
@@ -50,6 +52,7 @@ class Collapses:
     margin: float
     p_different: float
     verdict: Verdict
+    num_torch: int | None = None
 
     @property
     def has_some(self) -> bool:
@@ -167,11 +170,13 @@ def share_interval(signs: Sequence[int], alpha: float = ALPHA) -> tuple[float, f
         alpha: level of each side, in (0, 0.5).
     """
     n = len(signs)
-    first, second = (_limits(int(np.sum(np.equal(signs, sign))), n, alpha) for sign in (1, -1))
+    first, second = (
+        limits_of_share(int(np.sum(np.equal(signs, sign))), n, alpha) for sign in (1, -1)
+    )
     return first[0] - second[1], first[1] - second[0]
 
 
-def _limits(k: float, n: int, alpha: float) -> tuple[float, float]:
+def limits_of_share(k: float, n: int, alpha: float) -> tuple[float, float]:
     """Returns the interval of a share, of which k of n were seen; k need not be whole."""
     from scipy.special import betaincinv
 
@@ -182,5 +187,5 @@ def _limits(k: float, n: int, alpha: float) -> tuple[float, float]:
 
 def _width(k: float, n: int, alpha: float) -> float:
     """Returns how far the interval reaches to each side if k of n pairs differ in either way."""
-    low, high = _limits(k, n, alpha)
+    low, high = limits_of_share(k, n, alpha)
     return high - low

@@ -33,7 +33,7 @@ from parity.sweeps.samples import Sample, samples_of
 from parity.sweeps.swaps import p_of_swapped_counts, p_of_swapped_means, step_down
 
 if TYPE_CHECKING:
-    from parity.programs.scenarios import Margins, Scenario
+    from parity.programs.scenarios import Judged, Margins
     from parity.sweeps.rows import Row
 
 
@@ -44,13 +44,14 @@ class EquivalenceRow:
     Attributes:
         scenario: name of the scenario.
         quantity: "accuracy" (level of validation), "gap" (training - validation), "epochs" (to the
-            plateau); for a remedy also "effect on gap" or "effect on accuracy".
+            plateau), "loss" and "val_loss" (levels); for a remedy also "effect on gap" and others.
         against: for an effect, the scenario whose run is cured; else None.
         keras: mean over the Keras runs.
         torch: mean over the torch runs.
         num_left_out: number of seeds with both runs that have no value, or whose run collapsed.
         has_diverged: whether a run diverged; then the halves cannot be equivalent.
-        equivalence: test of the pairs, with p, interval, power and the number of seeds needed.
+        equivalence: test of the pairs, with p, interval, power and the number of seeds needed. Of
+            a loss, differences are shares of its mean over the runs of both halves.
         p_different: corrected p value of a difference beyond the margin; in mode "seeded", of any
             difference.
         verdict: "equivalent", "different" or "inconclusive".
@@ -108,7 +109,7 @@ class SweepEquivalence:
 
 def compare(
     rows: Sequence[Row],
-    scenarios: Mapping[str, Scenario],
+    scenarios: Mapping[str, Judged],
     *,
     mode: str = "independent",
     margins: str = "visible",
@@ -119,7 +120,7 @@ def compare(
 
     Args:
         rows: finished runs; a seed is compared if both halves have run it.
-        scenarios: scenarios by name.
+        scenarios: scenarios and programs by name.
         mode: mode of the runs, "seeded" or "independent".
         margins: "visible" or "strict"; see `Scenario.margins_of`.
         missing: scenario and seed of each run without a result.
@@ -166,15 +167,16 @@ def compare(
     )
     comparisons = found.rows()
     return SweepEquivalence(
-        _verdict(verdicts, collapsed, comparisons), verdicts, collapsed, comparisons
+        verdict_of(verdicts, collapsed, comparisons), verdicts, collapsed, comparisons
     )
 
 
-def _verdict(
+def verdict_of(
     verdicts: Sequence[ScenarioVerdicts],
     collapsed: Sequence[Collapses],
     comparisons: Sequence[EquivalenceRow],
 ) -> Literal["pass", "fail", "inconclusive"]:
+    """Returns the verdict that follows from all rows."""
     found: set[str] = {row.verdict for row in verdicts}
     found |= {row.verdict for row in collapsed} | {row.verdict for row in comparisons}
     if "different" in found:
@@ -188,7 +190,7 @@ class _Tests:
     def __init__(
         self,
         pairs: Mapping[str, Pairs],
-        scenarios: Mapping[str, Scenario],
+        scenarios: Mapping[str, Judged],
         margins: Mapping[str, Margins],
         is_seeded: bool,
         alpha: float,
@@ -228,7 +230,8 @@ class _Tests:
         )
 
     def _row(self, sample: Sample, p_different: float) -> EquivalenceRow:
-        test = equivalence_of_pairs(sample.keras, sample.torch, sample.margin, self._alpha)
+        keras, torch = sample.scaled
+        test = equivalence_of_pairs(keras, torch, sample.margin, self._alpha)
         # Runs that should be the same must not pass as equivalent.
         is_other = self._is_seeded and p_different < self._alpha
         p = 1.0 if is_other or sample.has_diverged else test.p
@@ -252,9 +255,7 @@ class _Tests:
         place = {seed: number for number, seed in enumerate(seeds)}
         d = np.full((len(seeds), len(self._samples)), np.nan)
         for column, sample in enumerate(self._samples):
-            d[[place[seed] for seed in sample.seeds], column] = np.subtract(
-                sample.keras, sample.torch
-            )
+            d[[place[seed] for seed in sample.seeds], column] = np.subtract(*sample.scaled)
         signs = np.zeros((len(seeds), len(counts)))
         for column, each in enumerate(counts):
             signs[[place[seed] for seed in each], column] = list(each.values())

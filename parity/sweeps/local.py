@@ -16,13 +16,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from parity.errors import InputError
+from parity.files.json_io import read_json, write_json
 from parity.halves.job import ChildJob, Failure, Progress
 from parity.halves.options import ChildOptions
 from parity.halves.runner import run_jobs
-from parity.sweeps.batch import CURRENT, FAILED, write_batch
+from parity.programs.program_spec import ProgramSpec
+from parity.sweeps.batch import CURRENT, FAILED, write_batch, write_telling
 from parity.sweeps.store import open_store
 from parity.sweeps.task import Task
 from parity.traces.folder import RunFolder
+
+MIB = 2**20
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,13 @@ class _Batch:
     num_done: int = 0
     round: int = 0
 
-    def job(self, folder: Path, options: EngineOptions) -> ChildJob:
+    @property
+    def needs_feed(self) -> bool:
+        """Whether its tasks are ports of the user's, which need to know what `fit` gets."""
+        first = self.tasks[0]
+        return first.half == "torch" and isinstance(first.spec, ProgramSpec)
+
+    def job(self, folder: Path, options: EngineOptions, told: Path | None) -> ChildJob:
         name = f"batch-{self.number}" + (f"-{self.round}" if self.round else "")
         half = self.tasks[0].half
         return ChildJob(
@@ -85,29 +95,52 @@ class _Batch:
             program=options.program,
             directories=(folder / name,),
             log=RunFolder(folder).log(name),
+            sources=() if told is None else (told,),
         )
 
 
 def _run_round(
     batches: Sequence[_Batch], folder: Path, options: EngineOptions, on_change: OnChange
 ) -> list[_Batch]:
-    """Runs batches, and returns what is left of those whose child died."""
-    jobs = {batch.job(folder, options): batch for batch in batches}
+    """Runs batches, and returns what is left of those whose child died, or that lack a feed."""
+    telling = {job.directories[0]: job for job in _telling(batches, folder, options)}
+    told = {job.name.partition(" ")[2]: directory for directory, job in telling.items()}
+    feeds = [told[batch.tasks[0].spec.name] if batch.needs_feed else None for batch in batches]
+    jobs = {
+        batch.job(folder, options, feed): (batch, feed)
+        for batch, feed in zip(batches, feeds, strict=True)
+    }
     left: list[_Batch] = []
-    for job, batch in jobs.items():
-        write_batch(job.directories[0], batch.tasks, options.store)
+    for job, (batch, feed) in jobs.items():
+        write_batch(job.directories[0], batch.tasks, options.store, feed)
 
     def advance(job: ChildJob, progress: Progress) -> None:
-        batch = jobs[job]
-        on_change(batch.number, batch.num_done + progress.step, {})
+        if job in jobs:
+            batch, _ = jobs[job]
+            on_change(batch.number, batch.num_done + progress.step, {})
 
     def finish(job: ChildJob, failure: Failure | None) -> None:
-        batch, directory = jobs[job], job.directories[0]
+        if job in jobs:
+            batch, feed = jobs[job]
+            end(job, batch, feed, failure)
+        elif failure is not None:
+            reason = failure.reason.removeprefix(f"{job.name}: ")
+            write_json(RunFolder(job.directories[0]).failure, {"message": reason})
+
+    def end(job: ChildJob, batch: _Batch, feed: Path | None, failure: Failure | None) -> None:
+        directory = job.directories[0]
         reasons = _failed(directory)
         tasks: tuple[Task, ...] = ()
         if failure is not None:
             broken, tasks = _blame(batch, directory, failure, options)
             reasons.update(broken)
+        elif feed is not None:
+            store = open_store(options.store)
+            tasks = tuple(t for t in batch.tasks if t.key not in reasons and t.key not in store)
+            if RunFolder(feed).has_failed:
+                why = str(read_json(RunFolder(feed).failure)["message"])
+                reasons |= {task.key: why for task in tasks}
+                tasks = ()
         num_done = batch.num_done + len(batch.tasks) - len(tasks)
         if tasks:
             left.append(replace(batch, tasks=tasks, num_done=num_done, round=batch.round + 1))
@@ -117,14 +150,41 @@ def _run_round(
         on_change(batch.number, num_done, reasons)
 
     run_jobs(
-        list(jobs),
+        # Those that the others wait for are started first, those that wait for them last.
+        [*telling.values(), *sorted(jobs, key=lambda job: bool(job.sources))],
         workers=options.children.num_workers,
         timeout_s=options.children.timeout_s,
         is_renewed=True,  # a child reports the end of each task
         on_progress=advance,
         on_done=finish,
     )
+    for directory, job in telling.items():
+        if not RunFolder(directory).has_failed and not any((directory / FAILED).iterdir()):
+            job.log.unlink(missing_ok=True)
+        shutil.rmtree(directory, ignore_errors=True)
     return left
+
+
+def _telling(batches: Sequence[_Batch], folder: Path, options: EngineOptions) -> Iterator[ChildJob]:
+    """Yields, for each program with ports to train, the job that tells what its `fit` gets."""
+    ports: dict[str, list[Task]] = {}
+    for batch in batches:
+        if batch.needs_feed:
+            ports.setdefault(batch.tasks[0].spec.name, []).extend(batch.tasks)
+    for number, (name, tasks) in enumerate(ports.items()):
+        spec = tasks[0].spec
+        assert isinstance(spec, ProgramSpec)
+        short = f"feeds-{max(batch.round for batch in batches)}-{number}"
+        write_telling(folder / short, tasks, spec.max_feed * MIB)
+        yield ChildJob(
+            name=f"{short} {name}",
+            half="keras",
+            work="tell",
+            python=options.children.pythons["keras"],
+            program=options.program,
+            directories=(folder / short,),
+            log=RunFolder(folder).log(short),
+        )
 
 
 def _failed(directory: Path) -> dict[str, str]:
@@ -161,6 +221,17 @@ def temporary_scratch() -> Path:
     return Path(tempfile.gettempdir()) / f"parity-sweep-{os.getuid()}"
 
 
+def remove_left(scratch: Path) -> None:
+    """Removes the folders of killed sweeps of this machine, which may hold what programs are fed.
+
+    Args:
+        scratch: folder for the task batches, which need not be there.
+    """
+    for left in scratch.glob(f"run-*@{platform.node()}-*"):
+        if not _is_alive(left.name.removeprefix("run-").partition("@")[0]):
+            shutil.rmtree(left, ignore_errors=True)
+
+
 @contextmanager
 def _folder(scratch: Path) -> Iterator[Path]:
     """A folder for this sweep alone; only the logs of failures stay when it ends.
@@ -170,11 +241,9 @@ def _folder(scratch: Path) -> Iterator[Path]:
     """
     try:
         scratch.mkdir(parents=True, exist_ok=True)
-        host = platform.node()
-        for left in scratch.glob(f"run-*@{host}-*"):
-            if not _is_alive(left.name.removeprefix("run-").partition("@")[0]):
-                shutil.rmtree(left, ignore_errors=True)
-        folder = Path(tempfile.mkdtemp(prefix=f"run-{os.getpid()}@{host}-", dir=scratch))
+        remove_left(scratch)
+        prefix = f"run-{os.getpid()}@{platform.node()}-"
+        folder = Path(tempfile.mkdtemp(prefix=prefix, dir=scratch))
     except OSError as error:
         raise InputError(
             f"{scratch}: cannot be used for the task batches of a sweep ({error.strerror}); name "

@@ -65,7 +65,10 @@ def p_of_t(x: np.ndarray) -> np.ndarray:
 
 
 def equivalence_of_pairs(
-    a: Sequence[float], b: Sequence[float], margin: float, alpha: float = ALPHA
+    a: Sequence[float] | np.ndarray,
+    b: Sequence[float] | np.ndarray,
+    margin: float,
+    alpha: float = ALPHA,
 ) -> Equivalence:
     """Compares two groups whose runs form pairs, such as one seed in two frameworks.
 

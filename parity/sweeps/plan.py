@@ -6,17 +6,17 @@ judged by its own margins, and the runs that it still lacks are counted.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from parity.files import records
 from parity.files.json_io import write_json
 from parity.programs.run_spec import MODES
-from parity.programs.scenarios import MARGINS, SCENARIOS
+from parity.programs.scenarios import MARGINS, SCENARIOS, Margins, Terms
 
 if TYPE_CHECKING:
     from parity.sweeps.task import Task
@@ -26,7 +26,7 @@ SCHEMA = "parity.sweep.plan/1"
 MAX_BYTES = 100_000_000  # a run needs 75; the default sweep with strict margins has 21,924
 
 Key = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
-Place = tuple[str, int, str]  # scenario, seed, half
+Place = tuple[str, int, str]  # scenario or program, seed, half
 
 
 @dataclass(frozen=True)
@@ -38,19 +38,39 @@ class Plan:
         margins: "visible" or "strict".
         command: as it was typed.
         keys: of the task of each run, in order, by its place.
+        terms: how the programs of the user's are judged, by name.
     """
 
     mode: str
     margins: str
     command: str
     keys: dict[Place, str]
+    terms: dict[str, Terms] = field(default_factory=dict)
+
+
+@records.mirrors(Margins)
+class MarginsRecord:
+    """Largest differences that count as equivalent, as fractions."""
+
+
+class TermsRecord(records.Record):
+    """How a program of the user's is judged.
+
+    Attributes:
+        cures: the program for which it is the remedy.
+        margins: of the program.
+    """
+
+    cures: records.Name | None
+    margins: MarginsRecord
 
 
 class PlanRecord(records.Record):
     """The plan of a sweep.
 
     Attributes:
-        runs: key of each run: scenario -> half -> seed -> key.
+        runs: key of each run: scenario or program -> half -> seed -> key.
+        programs: programs of the user's among the runs.
     """
 
     schema: Annotated[str, records.one_of(SCHEMA)]
@@ -58,10 +78,17 @@ class PlanRecord(records.Record):
     margins: Annotated[str, records.one_of(*MARGINS)]
     command: str
     runs: dict[str, dict[records.Half, dict[str, Key]]]
+    programs: dict[str, TermsRecord] | UnsetType = UNSET
 
 
 def write_plan(
-    folder: Path, tasks: Sequence[Task], *, mode: str, margins: str, command: str
+    folder: Path,
+    tasks: Sequence[Task],
+    *,
+    mode: str,
+    margins: str,
+    command: str,
+    terms: Mapping[str, Terms] | None = None,
 ) -> None:
     """Writes the plan of a sweep into its folder.
 
@@ -71,15 +98,27 @@ def write_plan(
         mode: "seeded" or "independent".
         margins: "visible" or "strict".
         command: as it was typed.
+        terms: of the programs of the user's among the runs.
 
     Raises:
         OSError: it cannot be written.
     """
     runs: dict[str, dict[str, dict[str, str]]] = {}
     for task in tasks:
-        seeds = runs.setdefault(task.spec.scenario, {}).setdefault(task.half, {})
+        seeds = runs.setdefault(task.spec.name, {}).setdefault(task.half, {})
         seeds[str(task.spec.seed)] = task.key
-    told = {"schema": SCHEMA, "mode": mode, "margins": margins, "command": command, "runs": runs}
+    told: dict[str, Any] = {
+        "schema": SCHEMA,
+        "mode": mode,
+        "margins": margins,
+        "command": command,
+        "runs": runs,
+    }
+    if terms:
+        told["programs"] = {
+            name: {"cures": each.cures, "margins": asdict(each.margins)}
+            for name, each in terms.items()
+        }
     write_json(folder / PLAN, told)
 
 
@@ -97,12 +136,18 @@ def read_plan(folder: Path) -> Plan | None:
 
 def _plan(found: PlanRecord) -> Plan:
     keys = {(scenario, seed, half): key for scenario, seed, half, key in _places(found)}
-    return Plan(found.mode, found.margins, found.command, keys)
+    programs = {} if found.programs is UNSET else found.programs
+    terms = {
+        name: Terms(each.cures, records.domain(Margins, each.margins))
+        for name, each in programs.items()
+    }
+    return Plan(found.mode, found.margins, found.command, keys, terms)
 
 
 def _places(found: PlanRecord) -> Iterator[tuple[str, int, str, str]]:
+    own = () if found.programs is UNSET else found.programs
     for scenario, halves in found.runs.items():
-        if scenario not in SCENARIOS:
+        if scenario not in SCENARIOS and scenario not in own:
             raise ValueError(f"a key of runs is {scenario[:40]!r}, not a scenario of parity list")
         for half, seeds in halves.items():
             for seed, key in seeds.items():

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from parity.files.floats import encode_floats
-from parity.programs.scenarios import SCENARIOS
+from parity.programs.scenarios import SCENARIOS, Judged, Terms
 from parity.sweeps.equivalence import SweepEquivalence, compare
 from parity.sweeps.rows import Row, Sweep
 from parity.sweeps.seeds import Seeds, seeds_of
+from parity.sweeps.unpaired import compare_groups
 
 SCHEMA = "parity.sweep/2"
 
@@ -30,6 +31,7 @@ class SweepResult:
         wall_s: mean seconds of training by half.
         rows: the finished runs.
         environment: the command, and the versions of each half, as far as they are known.
+        notes: on the histories that were read, as sentences.
     """
 
     verdict: str
@@ -42,6 +44,7 @@ class SweepResult:
     wall_s: dict[str, float]
     rows: tuple[Row, ...] = ()
     environment: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def seeds(self) -> tuple[Seeds, ...]:
@@ -66,6 +69,7 @@ class SweepResult:
                 "failures": list(self.failures),
                 "rows": [asdict(row) for row in self.rows],
                 "environment": self.environment,
+                **({"notes": list(self.notes)} if self.notes else {}),
             }
         )
 
@@ -77,6 +81,9 @@ def result_of(
     margins: str = "visible",
     is_whole: bool = True,
     environment: Mapping[str, Any] | None = None,
+    terms: Mapping[str, Terms] | None = None,
+    are_pairs: bool = True,
+    notes: Iterable[str] = (),
 ) -> SweepResult:
     """Judges a sweep.
 
@@ -86,8 +93,17 @@ def result_of(
         margins: "visible" or "strict"; see `Scenario.margins_of`.
         is_whole: whether the sweep has ended; if not, its verdict is "incomplete".
         environment: command and versions, as far as they are known.
+        terms: of the programs of the user's among the runs.
+        are_pairs: whether the runs of a seed are a pair; if not, the halves are two groups.
+        notes: on the histories that were read.
     """
-    equivalence = compare(sweep.rows, SCENARIOS, mode=mode, margins=margins, missing=sweep.failures)
+    judged: dict[str, Judged] = {**SCENARIOS, **_expecting(terms or {}, sweep.rows)}
+    if are_pairs:
+        equivalence = compare(
+            sweep.rows, judged, mode=mode, margins=margins, missing=sweep.failures
+        )
+    else:
+        equivalence = compare_groups(sweep.rows, judged, margins=margins)
     seconds: dict[str, list[float]] = {}
     for row in sweep.rows:
         seconds.setdefault(row.half, []).append(row.wall_s)
@@ -102,4 +118,18 @@ def result_of(
         wall_s={half: sum(values) / len(values) for half, values in seconds.items()},
         rows=tuple(sweep.rows),
         environment=dict(environment or {}),
+        notes=tuple(notes),
     )
+
+
+def _expecting(terms: Mapping[str, Terms], rows: Iterable[Row]) -> dict[str, Terms]:
+    """Returns terms with the verdict that each program is expected to have.
+
+    A remedy is to be a good fit, as the built-in ones are. Without an accuracy that cannot be
+    seen, and nothing is expected.
+    """
+    known = {row.scenario for row in rows if row.judgement.val_accuracy is not None}
+    return {
+        name: replace(each, expected="good_fit" if each.cures and name in known else None)
+        for name, each in terms.items()
+    }

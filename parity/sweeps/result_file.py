@@ -23,7 +23,7 @@ from parity.sweeps.rows import Row
 from parity.sweeps.samples import QUANTITIES
 from parity.sweeps.seeds import Seeds
 
-EFFECTS = tuple(f"effect on {name}" for name in ("gap", "accuracy"))
+EFFECTS = tuple(f"effect on {name}" for name in ("gap", "accuracy", "val_loss"))
 
 # How many runs have each verdict.
 Verdicts = Annotated[dict[Verdict, records.AtLeastOne], Meta(min_length=1)]
@@ -57,6 +57,7 @@ class CollapsesRecord:
     torch: records.Count
     keras_diverged: records.Count
     torch_diverged: records.Count
+    num_torch: records.AtLeastOne | None = None
     margin: records.Amount
     p_different: records.Share
     verdict: Outcome
@@ -169,6 +170,7 @@ class SweepRecord(records.Record):
         seeds: how many there are and are needed, a row a scenario.
         rows: a row for each finished run.
         environment: the command, and the versions of each half; what is not known is left out.
+        notes: on the histories that were read, as sentences; only in a sweep of histories.
     """
 
     schema: Annotated[str, records.one_of(SCHEMA)]
@@ -184,6 +186,7 @@ class SweepRecord(records.Record):
     seeds: records.Many[SeedsRecord] | UnsetType = UNSET
     rows: records.Many[RowRecord] | UnsetType = UNSET
     environment: EnvironmentRecord | UnsetType = UNSET
+    notes: records.Many[str] | UnsetType = UNSET
 
 
 def sweep_from(value: Any, where: str) -> SweepResult:
@@ -220,4 +223,5 @@ def _sweep(found: SweepRecord) -> SweepResult:
         if isinstance(found.rows, UnsetType)
         else records.domain(tuple[Row, ...], found.rows),
         environment={} if found.environment is UNSET else records.plain(found.environment),
+        notes=() if isinstance(found.notes, UnsetType) else tuple(found.notes),
     )

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from parity.behaviour.judgement import Judgement
-from parity.behaviour.rules import judge_run
+from parity.behaviour.judgement import Expectation, Judgement
+from parity.behaviour.rules import judge, judge_run
 from parity.files.floats import decode_floats
+from parity.programs.program_spec import ProgramSpec
 from parity.programs.run_spec import RunSpec
 
 
@@ -17,7 +18,7 @@ class Row:
     """The behaviour of one finished run of a sweep.
 
     Attributes:
-        scenario: name of the scenario.
+        scenario: name of the scenario or program.
         seed: seed of the run.
         half: "keras" or "torch".
         judgement: the verdict on its history.
@@ -53,7 +54,12 @@ class Sweep:
         return not self.failures
 
 
-def judge_record(record: Mapping[str, Any], spec: RunSpec) -> tuple[Judgement, float]:
+def judge_record(record: Mapping[str, Any], spec: RunSpec | ProgramSpec) -> tuple[Judgement, float]:
     """Returns the verdict on a finished run, and the seconds of its training."""
-    judgement = judge_run(spec, decode_floats(record["history"]), record)
+    history = decode_floats(record["history"])
+    if isinstance(spec, RunSpec):
+        judgement = judge_run(spec, history, record)
+    else:
+        sizes = {name: record[name] for name in ("num_train", "num_val")}
+        judgement = judge(history, Expectation(**sizes))
     return judgement, float(record["run"]["wall_s"])

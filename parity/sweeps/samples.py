@@ -1,17 +1,20 @@
 """The quantities of a sweep that are compared: for each, a value per seed in both halves.
 
 For each scenario these are the levels of its quantities. For each remedy its effect on the run that
-it cures is compared too: a port in which dropout helps less than in Keras differs there.
+it cures is compared too: a port in which dropout helps less than in Keras differs there. A program
+of the user's that has no accuracy is compared by its losses, whose margins are relative.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
-    from parity.programs.scenarios import Margins, Scenario
+    from parity.programs.scenarios import Judged, Margins
     from parity.sweeps.collapses import Pairs
 
 # Quantity -> (attribute of a Judgement, attribute of Margins).
@@ -19,6 +22,8 @@ QUANTITIES = {
     "accuracy": ("val_accuracy", "accuracy"),
     "gap": ("gap", "gap"),
     "epochs": ("epochs_to_plateau", "epochs"),
+    "loss": ("train_loss", "loss"),
+    "val_loss": ("val_loss", "loss"),
 }
 
 _Value = Callable[[int, int], float | None]  # (seed, half); half is 0 (keras) or 1 (torch)
@@ -32,13 +37,15 @@ class Sample:
         scenario: name of the scenario.
         quantity: name of the quantity; see `parity.sweeps.equivalence.EquivalenceRow`.
         against: for an effect, the scenario whose run is cured; else None.
-        margin: largest difference that counts as equivalent, in units of the values.
+        margin: largest difference that counts as equivalent, in units of the scaled values.
         seeds: n seeds, at least 2, in ascending order.
         keras: n values of the Keras half.
         torch: n values of the torch half.
         num_left_out: number of seeds with both runs that have no value, or whose run collapsed.
         has_diverged: whether a run of the scenario, or of the one that is cured, diverged where
             that is not what it is meant to show.
+        scale: size of the values of which the margin is a share: of a loss its mean over all runs
+            of both halves, which no swap of halves changes; otherwise 1.
     """
 
     scenario: str
@@ -50,12 +57,18 @@ class Sample:
     torch: tuple[float, ...]
     num_left_out: int
     has_diverged: bool
+    scale: float = 1.0
+
+    @property
+    def scaled(self) -> tuple[np.ndarray, np.ndarray]:
+        """The values of both halves, (n,) each, in the unit of the margin."""
+        return np.array(self.keras) / self.scale, np.array(self.torch) / self.scale
 
 
 def samples_of(
     pairs: Mapping[str, Pairs],
     trained: Mapping[str, Pairs],
-    scenarios: Mapping[str, Scenario],
+    scenarios: Mapping[str, Judged],
     margins: Mapping[str, Margins],
 ) -> list[Sample]:
     """Returns all comparisons for which at least two seeds have a value in both halves.
@@ -63,7 +76,7 @@ def samples_of(
     Args:
         pairs: verdicts on the runs of each seed, by scenario.
         trained: those of them whose two runs trained; see `parity.sweeps.collapses`.
-        scenarios: scenarios by name.
+        scenarios: scenarios and programs by name.
         margins: margins by name of the scenario.
     """
     diverged = {
@@ -72,43 +85,105 @@ def samples_of(
         if scenarios[name].expected != "diverged"
         and any(run.verdict == "diverged" for pair in seeds.values() for run in pair)
     }
-    samples = []
+    found = []
     for name, seeds in trained.items():
+        of_both = set(pairs[name])
+        longest = max((run.num_epochs for pair in seeds.values() for run in pair), default=0)
+        for quantity in quantities_of(seeds, scenarios[name]):
+            value = _level(seeds, QUANTITIES[quantity][0])
+            made = _Making(margins[name], longest, {name} & diverged)
+            found.append(made.sample(name, quantity, None, list(seeds), of_both, value, value))
         base = scenarios[name].cures
-        columns: list[tuple[str, str, str | None, Sequence[int], _Value]] = [
-            (quantity, margin, None, list(seeds), _level(seeds, attribute))
-            for quantity, (attribute, margin) in QUANTITIES.items()
-        ]
-        if base is not None and base in trained:
-            quantity = "gap" if scenarios[base].expected == "overfit" else "accuracy"
-            attribute, margin = QUANTITIES[quantity]
-            common = [seed for seed in seeds if seed in trained[base]]
-            effect = _difference(_level(seeds, attribute), _level(trained[base], attribute))
-            columns.append((f"effect on {quantity}", margin, base, common, effect))
-        for quantity, margin, against, numbers, value in columns:
-            both = [(seed, value(seed, 0), value(seed, 1)) for seed in numbers]
-            known = [(s, a, b) for s, a, b in both if a is not None and b is not None]
-            if len(known) < 2:
-                continue
-            of_both = pairs[name] if against is None else pairs[name].keys() & pairs[against].keys()
-            limit = float(getattr(margins[name], margin))
-            if margin == "epochs":
-                limit *= max(run.num_epochs for pair in seeds.values() for run in pair)
-            numbers, keras, torch = zip(*known, strict=True)
-            samples.append(
-                Sample(
-                    scenario=name,
-                    quantity=quantity,
-                    against=against,
-                    margin=limit,
-                    seeds=numbers,
-                    keras=keras,
-                    torch=torch,
-                    num_left_out=len(of_both) - len(known),
-                    has_diverged=not diverged.isdisjoint({name, against}),
-                )
+        if base is None or base not in trained:
+            continue
+        common = [seed for seed in seeds if seed in trained[base]]
+        for quantity in _cured(seeds, scenarios[base]):
+            attribute = QUANTITIES[quantity][0]
+            cured = _level(trained[base], attribute)
+            effect = _difference(_level(seeds, attribute), cured)
+            made = _Making(margins[name], longest, {name, base} & diverged)
+            both = of_both & set(pairs[base])
+            found.append(
+                made.sample(name, f"effect on {quantity}", base, common, both, effect, cured)
             )
-    return samples
+    return [sample for sample in found if sample is not None]
+
+
+@dataclass(frozen=True)
+class _Making:
+    """What the samples of a scenario have in common: margins, most epochs, what diverged."""
+
+    margins: Margins
+    longest: int
+    diverged: Set[str]
+
+    def sample(
+        self,
+        name: str,
+        quantity: str,
+        against: str | None,
+        seeds: Sequence[int],
+        of_both: Set[int],
+        value: _Value,
+        size: _Value,
+    ) -> Sample | None:
+        """Returns a comparison; None if fewer than two seeds have a value in both halves.
+
+        Args:
+            name: of the scenario.
+            quantity: of the comparison.
+            against: for an effect, the scenario that is cured.
+            seeds: those whose runs trained.
+            of_both: those with both runs.
+            value: what is compared.
+            size: of a loss, of what its margin is a share.
+        """
+        both = [(seed, value(seed, 0), value(seed, 1)) for seed in seeds]
+        known = [(s, a, b) for s, a, b in both if a is not None and b is not None]
+        if len(known) < 2:
+            return None
+        margin = QUANTITIES[quantity.removeprefix("effect on ")][1]
+        limit, scale = float(getattr(self.margins, margin)), 1.0
+        numbers, keras, torch = zip(*known, strict=True)
+        if margin == "epochs":
+            limit *= self.longest
+        elif margin == "loss":
+            sizes = [abs(size(seed, half) or 0.0) for seed in numbers for half in (0, 1)]
+            scale = sum(sizes) / len(sizes) or 1.0
+        return Sample(
+            scenario=name,
+            quantity=quantity,
+            against=against,
+            margin=limit,
+            seeds=numbers,
+            keras=keras,
+            torch=torch,
+            num_left_out=len(of_both) - len(known),
+            has_diverged=bool(self.diverged),
+            scale=scale,
+        )
+
+
+def quantities_of(seeds: Pairs, judged: Judged) -> list[str]:
+    """Returns what is compared: losses for a program whose halves do not both have an accuracy."""
+    if judged.is_own and not _have_accuracy(seeds):
+        return ["loss", "val_loss", "epochs"]
+    return ["accuracy", "gap", "epochs"]
+
+
+def _cured(seeds: Pairs, base: Judged) -> list[str]:
+    """Returns the quantities on which a remedy has an effect.
+
+    A built-in scenario says by its expected verdict what is to be cured. A program does not.
+    """
+    if base.is_own:
+        return ["gap", "accuracy"] if _have_accuracy(seeds) else ["val_loss"]
+    return ["gap" if base.expected == "overfit" else "accuracy"]
+
+
+def _have_accuracy(seeds: Pairs) -> bool:
+    """Whether some seed has a validation accuracy in both halves."""
+    return any(all(run.val_accuracy is not None for run in pair) for pair in seeds.values())
 
 
 def _level(seeds: Pairs, attribute: str) -> _Value:

@@ -8,13 +8,14 @@ A sweep that was interrupted or killed continues when it is started again.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 from parity.behaviour.judgement import Judgement
 from parity.programs.halves import HALVES
+from parity.programs.program_spec import ProgramSpec
 from parity.programs.run_spec import RunSpec
-from parity.sweeps.local import EngineOptions
+from parity.sweeps.local import EngineOptions, remove_left
 from parity.sweeps.rows import Row, Sweep, judge_record
 from parity.sweeps.store import Store, open_store
 from parity.sweeps.task import Task, distinct, planned
@@ -22,6 +23,12 @@ from parity.sweeps.task import Task, distinct, planned
 # Large enough that starting a framework costs little, small enough that the last batch ends soon.
 MAX_BATCH = 16
 BATCHES_A_WORKER = 3
+
+UNLIKE_FED = (
+    "its data are not those that Keras was fed: what `fit` gets differs from one call of the "
+    "program to the next, or for some of the seeds alone; draw the data from the seed, or always "
+    "in the same way"
+)
 
 Engine = Callable[[Sequence[Sequence[Task]], EngineOptions, Any], None]
 
@@ -43,7 +50,7 @@ class SweepListener:
 
 
 def run_sweep(
-    specs: Sequence[RunSpec],
+    specs: Sequence[RunSpec | ProgramSpec],
     options: EngineOptions,
     engine: Engine,
     listener: SweepListener | None = None,
@@ -89,6 +96,8 @@ def run_sweep(
     try:
         if batches:
             engine(batches, options, change)
+        else:
+            remove_left(options.scratch)
     finally:
         listener.on_end()
     return _read(runs, store, reasons, len(pending) - len(reasons))
@@ -97,15 +106,19 @@ def run_sweep(
 def batches_of(tasks: Sequence[Task], workers: int) -> Iterator[list[Task]]:
     """Deals tasks into batches of about the same cost, long tasks first.
 
-    The tasks of a batch share what a process settles once: half, device and threads.
+    The tasks of a batch share what a process settles once: half, device and threads; and they are
+    of one program, or of scenarios. A program has few seeds as a rule, hence few batches: as many
+    as workers.
     """
 
-    def group(task: Task) -> tuple[str, str, int]:
-        return task.half, task.spec.device, task.spec.threads
+    def group(task: Task) -> tuple[str, str, int, str]:
+        program = task.spec.name if isinstance(task.spec, ProgramSpec) else ""
+        return task.half, task.spec.device, task.spec.threads, program
 
     for _, members in itertools.groupby(sorted(tasks, key=group), key=group):
         ordered = sorted(members, key=lambda task: -task.cost)
-        size = min(MAX_BATCH, max(1, len(ordered) // (BATCHES_A_WORKER * workers)))
+        least = 1 if isinstance(ordered[0].spec, RunSpec) else -(-len(ordered) // workers)
+        size = min(MAX_BATCH, max(least, len(ordered) // (BATCHES_A_WORKER * workers)))
         count = -(-len(ordered) // size)
         yield from (ordered[number::count] for number in range(count))
 
@@ -113,6 +126,8 @@ def batches_of(tasks: Sequence[Task], workers: int) -> Iterator[list[Task]]:
 def _read(planned: Sequence[Task], store: Store, reasons: Mapping[str, str], num_run: int) -> Sweep:
     sweep = Sweep(num_run=num_run)
     finished = store.finished()
+    reasons = {**reasons, **unlike_fed(planned, store, finished)}
+    finished = finished - reasons.keys()
     judged: dict[str, tuple[Judgement, float]] = {}
     for task in planned:
         spec = task.spec
@@ -120,17 +135,36 @@ def _read(planned: Sequence[Task], store: Store, reasons: Mapping[str, str], num
             if task.key not in judged:
                 judged[task.key] = judge_record(store.get(task.key), spec)
             judgement, wall_s = judged[task.key]
-            row = Row(spec.scenario, spec.seed, task.half, judgement, wall_s, task.key)
+            row = Row(spec.name, spec.seed, task.half, judgement, wall_s, task.key)
             sweep.rows.append(row)
         else:
             reason = reasons.get(task.key, "it was not run")
-            where = {"scenario": spec.scenario, "seed": spec.seed, "half": task.half}
+            where = {"scenario": spec.name, "seed": spec.seed, "half": task.half}
             sweep.failures.append({**where, "reason": reason})
     return sweep
 
 
+def unlike_fed(planned: Sequence[Task], store: Store, finished: Set[str]) -> dict[str, str]:
+    """Returns the ports of programs that were fed other data than their Keras half: key to reason.
+
+    What `fit` gets is told for two seeds, and taken to be the same for all if it is the same for
+    these. Every Keras run says what it was really fed.
+    """
+    keras = {task.spec: task.key for task in planned if task.half == "keras"}
+    found = {}
+    for task in planned:
+        other = keras.get(task.spec)
+        if not isinstance(task.spec, ProgramSpec) or task.half == "keras" or other is None:
+            continue
+        if {task.key, other} <= finished:
+            fed = [store.get(key).get("fed_sha256") for key in (other, task.key)]
+            if None not in fed and fed[0] != fed[1]:
+                found[task.key] = UNLIKE_FED
+    return found
+
+
 def finished_rows(
-    specs: Sequence[RunSpec],
+    specs: Sequence[RunSpec | ProgramSpec],
     store: Store,
     pythons: Mapping[str, str],
     halves: Sequence[str] = HALVES,

@@ -5,6 +5,10 @@
 The same key means the same result, so a finished task is never run again. The name of the scenario
 is not part of the key. For Keras the mode is not part of it either, because it changes the torch
 half only. Runs that are the same are therefore run once.
+
+For a program of the user's, the key has the digests of the user's files instead of the data
+(`parity.sweeps.user_files`). What its port is fed follows from its Keras half, so that the key of
+the port has all of that half, too.
 """
 
 from __future__ import annotations
@@ -22,11 +26,13 @@ from typing import Any
 
 import parity
 from parity.data.dataset import array_sha256
-from parity.data.sources import open_source
+from parity.data.sources import NAMED, open_source
 from parity.errors import InputError
 from parity.halves.environment import version
 from parity.programs.halves import HALVES
+from parity.programs.program_spec import ProgramSpec
 from parity.programs.run_spec import RunSpec
+from parity.sweeps.user_files import user_files
 
 SCHEMA = 1  # of a record; a new number gives new keys
 
@@ -41,11 +47,20 @@ RUN_MODULES = (
     "errors",
     *("files/atomic", "files/floats", "files/json_io"),
     *("halves/environment", "halves/protocol"),
-    *("programs/halves", "programs/run_spec", "programs/settings"),
+    *("programs/halves", "programs/program_spec", "programs/run_spec", "programs/settings"),
     *("sweeps/batch", "sweeps/batch_child", "sweeps/store"),
     *("traces/folder", "traces/recorder", "traces/trace"),
     "worker",
 )
+# What it imports besides for a program of the user's.
+PROGRAM_MODULES = (
+    *RUN_MODULES,
+    *("data/npz", "data/idx", "data/program_data"),
+    *("halves/sources", "programs/check_spec", "programs/factories"),
+    *("sweeps/program_child", "traces/feed_file"),
+)
+# Settings of a program that change nothing that is computed.
+_OF_NO_EFFECT = ("program", "folder", "max_feed")
 
 
 @dataclass(frozen=True)
@@ -59,29 +74,33 @@ class Task:
     """
 
     half: str
-    spec: RunSpec
+    spec: RunSpec | ProgramSpec
     key: str
 
     @property
     def name(self) -> str:
         """Returns the name that the user sees."""
-        return f"{self.spec.scenario} seed {self.spec.seed} {self.half}"
+        return f"{self.spec.name} seed {self.spec.seed} {self.half}"
 
     @property
     def cost(self) -> int:
-        """Returns the number of training samples over all epochs; 0 if the spec takes all data."""
-        return self.spec.epochs * (self.spec.train_size or 0)
+        """Returns the number of training samples over all epochs; 0 if the spec does not say it."""
+        return (self.spec.epochs or 0) * (self.spec.train_size or 0)
 
 
 def tasks_of(
-    specs: Sequence[RunSpec], pythons: Mapping[str, str], halves: Sequence[str] = HALVES
+    specs: Sequence[RunSpec | ProgramSpec],
+    pythons: Mapping[str, str],
+    halves: Sequence[str] = HALVES,
 ) -> list[Task]:
     """Returns the tasks of some runs in order, each key once; see `planned`."""
     return distinct(planned(specs, pythons, halves))
 
 
 def planned(
-    specs: Sequence[RunSpec], pythons: Mapping[str, str], halves: Sequence[str] = HALVES
+    specs: Sequence[RunSpec | ProgramSpec],
+    pythons: Mapping[str, str],
+    halves: Sequence[str] = HALVES,
 ) -> list[Task]:
     """Returns a task for each run and half, in order; equal runs have equal keys.
 
@@ -93,7 +112,7 @@ def planned(
     Raises:
         InputError: a data source or an interpreter cannot be used.
     """
-    fingerprints = {half: half_fingerprint(half, pythons[half]) for half in halves}
+    parts = _Parts(pythons, halves)
     return [
         Task(
             half,
@@ -102,15 +121,53 @@ def planned(
                 {
                     "schema": SCHEMA,
                     "half": half,
-                    "spec": _computed(spec, half),
-                    "data": data_digest(spec.data),
-                    **fingerprints[half],
+                    **(parts.of_run(spec, half) if isinstance(spec, RunSpec) else {}),
+                    **(parts.of_program(spec, half) if isinstance(spec, ProgramSpec) else {}),
                 }
             ),
         )
         for spec in specs
         for half in halves
     ]
+
+
+class _Parts:
+    """What the keys are made from; what many runs have in common is found once.
+
+    Args:
+        pythons: interpreter of each half.
+        halves: halves that run.
+    """
+
+    def __init__(self, pythons: Mapping[str, str], halves: Sequence[str]) -> None:
+        self._pythons = pythons
+        self._fingerprints = {half: half_fingerprint(half, pythons[half]) for half in halves}
+        self._files: dict[tuple[ProgramSpec, str], Any] = {}
+
+    def of_run(self, spec: RunSpec, half: str) -> dict[str, Any]:
+        """Returns what decides a run of a scenario."""
+        data = data_digest(spec.data)
+        return {"spec": _computed(spec, half), "data": data, **self._fingerprints[half]}
+
+    def of_program(self, spec: ProgramSpec, half: str) -> dict[str, Any]:
+        """Returns what decides a run of a program."""
+        settings = {k: v for k, v in spec.to_dict().items() if k not in _OF_NO_EFFECT}
+        told = ("keras",) if half == "keras" else ("keras", "torch")
+        if half == "keras":
+            del settings["torch"]
+        place = (spec.replace(seed=0), half)
+        if place not in self._files:
+            self._files[place] = user_files(spec, half)
+        halves = {
+            name: {
+                "code": code_digest(name, PROGRAM_MODULES),
+                **versions(name, self._pythons[name]),
+            }
+            for name in told
+        }
+        source = _source_of(spec)
+        source = None if source is None else data_digest(source)
+        return {"spec": settings, "data": source, "files": self._files[place], "halves": halves}
 
 
 def distinct(tasks: Iterable[Task]) -> list[Task]:
@@ -139,6 +196,14 @@ def _computed(spec: RunSpec, half: str) -> dict[str, Any]:
     return settings
 
 
+def _source_of(spec: ProgramSpec) -> str | None:
+    """Returns the source of images of a program; None if its data are a file or a function."""
+    if spec.data is None or spec.data in NAMED:
+        return spec.data
+    path = Path(spec.folder) / spec.data
+    return str(path.resolve()) if path.is_dir() else None
+
+
 @functools.lru_cache
 def data_digest(name: str) -> str:
     """Returns the digest of a whole data source; the spec decides which part of it a run takes."""
@@ -148,10 +213,15 @@ def data_digest(name: str) -> str:
 
 
 @functools.lru_cache
-def code_digest(half: str) -> str:
-    """Returns the digest of all source files that a run of a half imports."""
+def code_digest(half: str, modules: Sequence[str] = RUN_MODULES) -> str:
+    """Returns the digest of all source files that a run of a half imports.
+
+    Args:
+        half: "keras" or "torch".
+        modules: of this package, as a tuple.
+    """
     root = Path(parity.__file__).parent
-    files = [root / f"{name}.py" for name in RUN_MODULES]
+    files = [root / f"{name}.py" for name in modules]
     files += sorted(
         path for path in (root.parent / f"{half}_impl").rglob("*") if path.suffix in (".py", ".c")
     )

@@ -12,8 +12,10 @@ from typing import Any
 
 from parity.behaviour.judgement import Judgement
 from parity.errors import InputError, ParityError
+from parity.programs.program_spec import ProgramSpec
 from parity.programs.run_spec import RunSpec
-from parity.programs.scenarios import SCENARIOS
+from parity.programs.scenarios import SCENARIOS, Terms
+from parity.sweeps.batch import spec_from
 from parity.sweeps.plan import PLAN, Place, read_plan
 from parity.sweeps.result import SweepResult, result_of
 from parity.sweeps.rows import Row, Sweep, judge_record
@@ -67,6 +69,8 @@ def sweep_of_store(folder: Path) -> tuple[SweepResult, tuple[str, ...]]:
         except (ParityError, KeyError, TypeError, ValueError) as error:
             problems.append(f"results/{key[:2]}/{key[:12]}...json cannot be used ({error})")
     places = _latest(known, problems) if plan is None else plan.keys
+    own = {run.spec.name for run in known.values() if isinstance(run.spec, ProgramSpec)}
+    terms = {name: Terms() for name in own} if plan is None else plan.terms
     sweep, modes, versions = Sweep(), set(), dict[str, Any]()
     for (scenario, seed, half), key in places.items():
         if (run := known.get(key)) is None:
@@ -75,7 +79,7 @@ def sweep_of_store(folder: Path) -> tuple[SweepResult, tuple[str, ...]]:
             continue
         sweep.rows.append(Row(scenario, seed, half, run.judgement, run.wall_s, key))
         versions[half] = {"versions": run.versions}
-        modes |= {run.spec.mode} if half == "torch" else set()
+        modes |= {_mode(run.spec)} if half == "torch" else set()
     if not sweep.rows:
         raise InputError(f"{folder}: no run of the sweep has finished; give its command again")
     if plan is None:
@@ -83,15 +87,22 @@ def sweep_of_store(folder: Path) -> tuple[SweepResult, tuple[str, ...]]:
     else:
         mode, margins = plan.mode, plan.margins
         versions["command"] = plan.command
-    found = result_of(sweep, mode=mode, margins=margins, is_whole=False, environment=versions)
+    found = result_of(
+        sweep, mode=mode, margins=margins, is_whole=False, environment=versions, terms=terms
+    )
     return found, tuple(problems)
+
+
+def _mode(spec: RunSpec | ProgramSpec) -> str:
+    """Returns the mode of a run; a program draws its own numbers."""
+    return spec.mode if isinstance(spec, RunSpec) else "independent"
 
 
 @dataclass(frozen=True)
 class _Known:
     """What the record of a finished run says."""
 
-    spec: RunSpec
+    spec: RunSpec | ProgramSpec
     half: str
     judgement: Judgement
     wall_s: float
@@ -100,7 +111,7 @@ class _Known:
 
 
 def _known(record: dict[str, Any]) -> _Known:
-    spec = RunSpec.from_dict(record["spec"])
+    spec = spec_from(record["spec"])
     judgement, wall_s = judge_record(record, spec)
     started = float(record["run"]["started"])
     return _Known(spec, str(record["half"]), judgement, wall_s, started, record.get("versions"))
@@ -113,9 +124,9 @@ def _latest(known: dict[str, _Known], problems: list[str]) -> dict[Place, str]:
     """
     found: dict[Place, str] = {}
     for key, run in known.items():
-        place = (run.spec.scenario, run.spec.seed, run.half)
-        if run.spec.scenario not in SCENARIOS:
-            where = f"{run.spec.scenario} seed {run.spec.seed} {run.half}"
+        place = (run.spec.name, run.spec.seed, run.half)
+        if run.spec.name not in SCENARIOS and isinstance(run.spec, RunSpec):
+            where = f"{run.spec.name} seed {run.spec.seed} {run.half}"
             problems.append(f"{where}: not a scenario of parity list")
         elif place not in found or known[found[place]].started < run.started:
             found[place] = key

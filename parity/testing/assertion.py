@@ -20,12 +20,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from parity.errors import ParityError
-from parity.testing.program_assertion import RUN, check_spec_of, train
+from parity.testing.program_assertion import RUN, SWEEP, check_spec_of, sweep, train
 from parity.traces.bundle_folder import bundle_name, find_bundle
 
 if TYPE_CHECKING:
     from parity.ladder.result import Result
     from parity.programs.factories import Factory
+    from parity.sweeps.result import SweepResult
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def assert_parity(
     level: str = "check",
     seeds: int | Sequence[int] | None = None,
     out: Path | str | None = None,
-) -> Result:
+) -> Any:
     """Asserts that a PyTorch port computes in every step what its Keras original computes.
 
     Each half runs in its own process, which finds the same modules as this process. A factory is a
@@ -118,12 +119,15 @@ def assert_parity(
             from rounding; by default, what [tool.parity] in pyproject.toml says.
         accept: IDs or names of divergences that are known, beside those of [tool.parity].
         program: a program of [tool.parity.programs], instead of `keras` and `torch`.
-        level: of a program: "check", or "run": it is trained whole.
-        seeds: of trainings: how many from 0 on, or which; None: one, with the program's own seed.
+        level: of a program: "check"; "run": it is trained whole; "sweep": both halves train by
+            their own random numbers, and have to behave alike.
+        seeds: of trainings: how many from 0 on, or which; None: one, with the program's own seed;
+            of a sweep 5, which are too few to pass: six are the least.
         out: folder for bundle, trace and logs; by default nothing is kept.
 
     Returns:
-        The result, whose verdict is "pass"; of several trainings the last one.
+        The result, whose verdict is "pass"; of several trainings the last one; of a sweep a
+        `parity.sweeps.result.SweepResult`.
 
     Raises:
         AssertionError: parity does not hold; the message is the report.
@@ -151,6 +155,8 @@ def assert_parity(
     kept: Path | None = None
     try:
         kept = given.out()
+        if program is not None and level == SWEEP:
+            return _checked_sweep(sweep(program, seeds, given, kept), given, kept)
         if program is None:
             results = [_check(given, kept, keras=keras, torch=torch, **arguments)]
         else:
@@ -164,6 +170,23 @@ def assert_parity(
         if result.verdict != "pass":
             raise AssertionError(failure_text(result, kept))
     return results[-1]
+
+
+def _checked_sweep(result: SweepResult, given: Settings, out: Path | None) -> SweepResult:
+    """Tells the verdict of a sweep; raises an AssertionError unless it is "pass"."""
+    from parity.report.sweep_sentences import sentence
+    from parity.report.text.sweep import sweep_lines
+
+    __tracebackhide__ = True
+    given.tell({"verdict": result.verdict, "runs": result.num_runs})
+    if result.verdict == "pass":
+        return result
+    head = "no parity" if result.verdict == "fail" else "not decided"
+    lines = ["".join(text for text, _ in line).rstrip() for line in sweep_lines(result)]
+    if out is not None:
+        lines.append(f"  results in {out}")
+    found = [f"{head}: {sentence(result)}", *[line for line in lines if line]]
+    raise AssertionError("\n".join(found))
 
 
 def failure_text(result: Result, out: Path | None = None) -> str:

@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from parity.errors import InputError
+from parity.programs.program_spec import NUM_SEEDS
+from parity.programs.tool_table import read_tool_table
 
 if TYPE_CHECKING:
     from parity.ladder.result import Result
     from parity.programs.check_spec import CheckSpec
     from parity.programs.program import Program
+    from parity.sweeps.result import SweepResult
     from parity.testing.assertion import Settings
 
-CHECK, RUN = "check", "run"
+CHECK, RUN, SWEEP = "check", "run", "sweep"
 
 
 def check_spec_of(
@@ -39,8 +42,8 @@ def check_spec_of(
     """
     if level != CHECK or seeds is not None:
         raise InputError(
-            f"level={level!r}, seeds={seeds!r}: expected level='run', with seeds or without, or "
-            "level='check'"
+            f"level={level!r}, seeds={seeds!r}: expected level='run' or 'sweep', with seeds or "
+            "without, or level='check'"
         )
     program, folder = _of_table(name, given)
     return program.check_spec(folder, seed=given.seed, steps=given.steps, **_given(dtype))
@@ -84,13 +87,54 @@ def train(
         return run_all(specs, RunOptions(out=kept, children=children))
 
 
+def sweep(
+    name: str, seeds: int | Sequence[int] | None, given: Settings, out: Path | None
+) -> SweepResult:
+    """Sweeps a program: each half trains by its own random numbers.
+
+    Args:
+        name: of the program.
+        seeds: how many from 0 on, or which; None: 5.
+        given: defaults of the test.
+        out: folder for what has finished, which another sweep with it goes on from; None: nothing
+            is kept.
+
+    Returns:
+        The result, with the verdict "pass", "fail", "inconclusive" or "incomplete".
+
+    Raises:
+        InputError: there is no such program, no seed, or a half cannot be used.
+    """
+    from parity.halves.options import ChildOptions
+    from parity.programs.program import with_seeds
+    from parity.programs.scenarios import Terms
+    from parity.sweeps import local
+    from parity.sweeps.result import result_of
+    from parity.sweeps.sweep import run_sweep
+
+    program, folder = _of_table(name, given)
+    seeds = NUM_SEEDS if seeds is None else seeds
+    numbers = list(range(seeds) if isinstance(seeds, int) else seeds)
+    if not numbers:
+        raise InputError(f"seeds={seeds!r}: expected at least one seed")
+    specs = with_seeds(program.spec(name, folder), numbers)
+    terms = {name: Terms(None, read_tool_table(given.root or Path.cwd()).margins)}
+    with tempfile.TemporaryDirectory(prefix="parity-sweep-") as temporary:
+        kept = Path(temporary) if out is None else out.absolute()
+        options = local.EngineOptions(
+            store=str(kept),
+            scratch=kept / "batches",
+            children=ChildOptions(given.keras_python, given.torch_python),
+        )
+        found = run_sweep(specs, options, local.run)
+    return result_of(found, mode="independent", terms=terms)
+
+
 def _given(dtype: str | None) -> dict[str, str]:
     return {} if dtype is None else {"dtype": dtype}
 
 
 def _of_table(name: str, given: Settings) -> tuple[Program, Path]:
     """Returns a program of the project, and the folder of its table."""
-    from parity.programs.tool_table import read_tool_table
-
     table = read_tool_table(given.root or Path.cwd())
     return table.program(name, f"program={name!r}"), table.folder

@@ -11,7 +11,8 @@ Or with a marker, whose arguments are defaults of the fixture, for one test, a c
         parity_check(torch="torch_model.py:build", seed=seed)
 
 `parity.assert_parity` in a test uses the same options; arguments in the test override them. Every
-test that uses the fixture is marked, so that `-m "not parity"` leaves out slow tests.
+test that uses the fixture is marked, so that `-m "not parity"` leaves out slow tests. With
+`--parity`, the programs of the project's table are tests, too.
 
 pytest loads this file at every start, so it imports only pytest before the first test runs.
 """
@@ -90,6 +91,11 @@ OPTIONS: dict[str, tuple[Callable[[str], Any], str, str]] = {
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Adds the options."""
     group = parser.getgroup("parity", "parity of a PyTorch port with its Keras original")
+    group.addoption(
+        "--parity",
+        action="store_true",
+        help="Collect every program of [tool.parity.programs] as a test, parity::NAME.",
+    )
     for name, (parse, metavar, text) in OPTIONS.items():
         group.addoption(f"--parity-{name}", type=parse, metavar=metavar, help=text)
 
@@ -138,8 +144,13 @@ def _shown(value: Any) -> str:
     return ",".join(value) if isinstance(value, list) else str(value)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks every test that uses the fixture."""
+@pytest.hookimpl(tryfirst=True)  # before -k and -m choose
+def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.Item]) -> None:
+    """Adds the programs of the project, and marks every test that uses the fixture."""
+    if session.config.getoption("--parity"):
+        from parity.testing.program_items import program_items
+
+        items += program_items(session, _check_program)
     for item in items:
         uses_fixture = "parity_check" in getattr(item, "fixturenames", ())
         if uses_fixture and item.get_closest_marker("parity") is None:
@@ -153,6 +164,13 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
     with settings(_settings(item)):
         return (yield)
+
+
+def _check_program(name: str) -> None:
+    from parity.testing.assertion import assert_parity
+
+    __tracebackhide__ = True
+    assert_parity(program=name)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -194,7 +212,8 @@ def parity_check(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[...
             given.setdefault("out", tmp_path / f"parity-{number}")
         if arguments.keys() & {"keras", "against"}:  # one replaces the other
             given = {**given, "keras": None, "against": None, **arguments}
-        return assert_parity(**given)
+        result: Result = assert_parity(**given)
+        return result
 
     return check
 

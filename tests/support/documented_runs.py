@@ -94,6 +94,13 @@ NOT_RUN = {
     ),
     "python docs/pictures.py": "draws the pictures of the tutorial anew",
     "parity sweep": "an hour",
+    "parity sweep migration ...": (
+        "minutes; tests/parity/sweeps/test_program_sweep.py sweeps a program"
+    ),
+    "parity sweep --histories 'keras/*.json' 'torch/*.csv'": (
+        "tests/parity/cli/test_cli_sweep.py judges such files"
+    ),
+    "python benchmarks/accuracy/program_sweeps.py": "minutes; its parts are tested likewise",
     "parity sweep --engine ray ...": (
         "a cluster; tests/parity/sweeps/test_ray_cluster.py starts one on this machine"
     ),
@@ -138,7 +145,7 @@ NOT_RUN = {
     "python benchmarks/speed/same_against_same.py ...": "half an hour, alone on a machine",
     "python benchmarks/accuracy/sensitivity.py ...": "minutes; test_sensitivity.py has its faults",
     "python benchmarks/accuracy/group_statistics.py ...": (
-        "minutes; tests/parity/bench/test_bench_groups.py simulates some of its groups"
+        "minutes; tests/parity/sweeps/test_sweep_groups.py simulates some of its groups"
     ),
     "python benchmarks/accuracy/sweep_statistics.py ...": (
         "minutes; tests/parity/sweeps/test_pairs.py simulates some of its pairs"

@@ -21,9 +21,11 @@ sys.path.append(str(Path(__file__).resolve().parents[2]))
 
 from parity.files.json_io import read_json
 from parity.halves.protocol import stop_if_orphaned
-from parity.programs.run_spec import RunSpec
-from parity.sweeps.batch import BATCH, CURRENT
+from parity.programs.program_spec import ProgramSpec
+from parity.sweeps.batch import BATCH, CURRENT, FAILED, FEEDS, TELL, TOLD
 from parity.sweeps.batch_child import run_batch
+from parity.sweeps.program_child import feed_of
+from parity.traces.folder import RunFolder
 
 
 def program(*, log=None, sleep_s=0.0, acts=None):
@@ -33,7 +35,8 @@ def program(*, log=None, sleep_s=0.0, acts=None):
         log: file that gets a line "start KEY" and "end KEY" for each run.
         sleep_s: how long a run takes.
         acts: what happens in the run of a seed: "raise", "hang", "abort", "kill" or "exit"; under
-            the name "start", before any run.
+            the name "start", before any run, under "tell", before a feed is told. "untold": there
+            is no feed for the seed. Under "bytes": the size of each feed.
     """
     return (
         *(sys.executable, str(Path(__file__).resolve())),
@@ -44,12 +47,14 @@ def program(*, log=None, sleep_s=0.0, acts=None):
 
 def record_of(half, spec):
     """The record of a run; its "run" entry is that of the present process."""
-    draw = random.Random(f"{half} {json.dumps(spec.to_dict(), sort_keys=True)}")
-    falling = [2.3 / (epoch + 1) + 0.01 * draw.random() for epoch in range(spec.epochs)]
-    rising = [1 - 0.5 / (epoch + 1) + 0.01 * draw.random() for epoch in range(spec.epochs)]
+    settings = {key: value for key, value in spec.to_dict().items() if key != "folder"}
+    draw = random.Random(f"{half} {json.dumps(settings, sort_keys=True)}")
+    epochs = range(spec.epochs or 3)
+    falling = [2.3 / (epoch + 1) + 0.01 * draw.random() for epoch in epochs]
+    rising = [1 - 0.5 / (epoch + 1) + 0.01 * draw.random() for epoch in epochs]
     return {
         "half": half,
-        "spec": spec.to_dict(),
+        "spec": settings,
         "history": {
             "loss": falling,
             "val_loss": [value + 0.01 for value in falling],
@@ -79,15 +84,38 @@ def act(what):
         sys.exit("the stub was told to exit")
 
 
+def tell_feeds(directory, acts):
+    """Tells what `fit` gets: one feed for each task, as many as there is room for."""
+    told = read_json(directory / TELL)
+    size = 0
+    for row in told["tasks"]:
+        if size > told["max_bytes"]:
+            break
+        if acts.get(str(row["spec"]["seed"])) == "untold":
+            (directory / FAILED / row["key"]).write_text("the stub was told not to tell")
+            continue
+        path = directory / FEEDS / f"{row['key']}.safetensors"
+        path.write_bytes(bytes(int(acts.get("bytes", 10))))
+        size += path.stat().st_size
+        (directory / TOLD / row["key"]).write_text(row["key"])
+    RunFolder(directory).complete()
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--log", required=True)
     parser.add_argument("--sleep", type=float, required=True)
     parser.add_argument("--acts", type=json.loads, required=True)
-    parser.add_argument("work", choices=["batch"])
+    parser.add_argument("work", choices=["batch", "tell"])
     parser.add_argument("directory", type=Path)
     options = parser.parse_args()
-    half = read_json(options.directory / BATCH)["half"]
+    if options.work == "tell":
+        act(options.acts.get("tell"))
+        tell_feeds(options.directory, options.acts)
+        return
+    batch = read_json(options.directory / BATCH)
+    half = batch["half"]
+    keys = {row["spec"]["seed"]: row["key"] for row in batch["tasks"]}
     parent = os.getppid()
 
     def tell(event):
@@ -98,7 +126,9 @@ def main():
             os.write(file, line)
             os.close(file)
 
-    def run(spec: RunSpec):
+    def run(spec):
+        if isinstance(spec, ProgramSpec) and half == "torch":
+            feed_of(Path(batch["told"]), keys[spec.seed], parent)
         tell("start")
         act(options.acts.get(str(spec.seed)))
         end_s = time.monotonic() + options.sleep

@@ -49,7 +49,7 @@ def write_facts(
         writer.facts["own_steps"] = own_steps(model)
     # Of several outputs, and of a step of the user's own, no single loss is known.
     is_known = not {"outputs", "own_steps"} & set(writer.facts)
-    writer.facts["loss"] = _loss_facts(reference) if is_known else None
+    writer.facts["loss"] = loss_facts(reference) if is_known else None
     optimizer = getattr(model, "optimizer", None)
     writer.facts["optimizer"] = (
         None
@@ -71,7 +71,8 @@ def _node(call: Call, names: Mapping[int, str]) -> dict[str, Any]:
     }
 
 
-def _loss_facts(reference: Reference) -> dict[str, Any] | None:
+def loss_facts(reference: Reference) -> dict[str, Any] | None:
+    """Returns name and configuration of the loss, and the class weights; None without one loss."""
     name = loss_name(reference.model)
     if name is None:
         return None

@@ -21,7 +21,7 @@ _SETTINGS = (
 )
 
 
-def fed_arrays(reference: Reference) -> dict[str, Any]:
+def fed_arrays(reference: Reference, *, notes_flows: bool = True) -> dict[str, Any]:
     """Returns what `fit` is fed as nests of arrays, by name.
 
     `x`, `y` and `weight` are those of training, in the order of the first epoch; `val` are (x, y)
@@ -44,12 +44,13 @@ def fed_arrays(reference: Reference) -> dict[str, Any]:
         found |= dict(zip(("x", "y", "weight"), _rows(whole, order), strict=True))
         found["order"] = np.arange(number)[order]
     else:
-        found["train_flow" if _is_noted(reference.x) else "train_batches"] = ()
+        is_noted = notes_flows and _is_noted(reference.x)
+        found["train_flow" if is_noted else "train_batches"] = ()
     if validation is not None and versions.are_arrays(validation):
         x, *others = validation
         found["val"] = _arrays((in_order(reference, x), *others))
     elif validation is not None:
-        is_noted = _is_noted(validation, reference.validation_steps)
+        is_noted = notes_flows and _is_noted(validation, reference.validation_steps)
         found["val_flow" if is_noted else "val_batches"] = ()
     return found
 

@@ -281,7 +281,7 @@ def _collapsed(row: Collapses) -> str:
 
 def _verdict_row(row: ScenarioVerdicts) -> list[str]:
     told = [
-        f"{row.most(counts)} {counts[row.most(counts)]}/{row.num_seeds}"
+        f"{row.most(counts)} {counts[row.most(counts)]}/{sum(counts.values())}"
         for counts in (row.keras, row.torch)
     ]
     return [

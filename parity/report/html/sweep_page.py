@@ -33,12 +33,18 @@ DIFFERENCES = {
     "epochs": "epochs to the plateau, PyTorch − Keras",
     "effect on gap": "effect of the remedy on the gap, PyTorch − Keras",
     "effect on accuracy": "effect of the remedy on the accuracy, PyTorch − Keras",
+    "loss": "training loss, PyTorch − Keras, as a share of its mean",
+    "val_loss": "validation loss, PyTorch − Keras, as a share of its mean",
+    "effect on val_loss": "effect of the remedy, PyTorch − Keras, in shares of the validation loss",
 }
 LEVELS = {
     "val_accuracy": "validation accuracy",
     "gap": "training − validation accuracy",
     "epochs_to_plateau": "epochs to the plateau",
+    "train_loss": "training loss",
+    "val_loss": "validation loss",
 }
+LOSSES = {"train_loss": "loss", "val_loss": "val_loss"}  # shown where they are compared
 MAX_FAILURES = 50
 
 
@@ -87,7 +93,7 @@ def sweep_page(result: SweepResult, problems: tuple[str, ...] = ()) -> page.Page
         verdict=result.verdict,
         sentence=_sentence(result),
         facts=tuple(facts),
-        problems=problems,
+        problems=(*result.notes, *problems),
         sections=page.sections_of(parts),
     )
 
@@ -140,8 +146,8 @@ def _verdicts(rows: tuple[ScenarioVerdicts, ...]) -> page.Table:
             (
                 page.Cell(row.scenario),
                 page.Cell(row.expected or "-"),
-                page.Cell(_told(row.keras, row.num_seeds)),
-                page.Cell(_told(row.torch, row.num_seeds)),
+                page.Cell(_told(row.keras)),
+                page.Cell(_told(row.torch)),
                 page.Cell(row.verdict, look),
                 page.Cell(f"{row.num_same} of {row.num_seeds}"),
                 page.Cell(str(row.num_near)),
@@ -192,7 +198,7 @@ def _collapses(rows: tuple[Collapses, ...]) -> list[page.Block]:
             page.Cell(row.scenario),
             page.Cell(row.verdict, looks[row.verdict]),
             page.Cell(f"{row.keras} of {row.num_seeds}"),
-            page.Cell(f"{row.torch} of {row.num_seeds}"),
+            page.Cell(f"{row.torch} of {row.num_torch or row.num_seeds}"),
             page.Cell(str(row.keras_diverged)),
             page.Cell(str(row.torch_diverged)),
             # The test uses Keras minus torch; the table shows the change by the port.
@@ -213,7 +219,8 @@ def _collapses(rows: tuple[Collapses, ...]) -> list[page.Block]:
     return [page.Table(caption=caption, head=head, rows=table, numeric=frozenset(range(2, 9)))]
 
 
-def _told(counts: Mapping[str, int], total: int) -> str:
+def _told(counts: Mapping[str, int]) -> str:
+    total = sum(counts.values())
     ordered = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
     return ", ".join(f"{verdict} {number}/{total}" for verdict, number in ordered)
 
@@ -234,9 +241,11 @@ def _seeds(result: SweepResult) -> list[page.Block]:
     blocks: list[page.Block] = []
     for number, (attribute, what) in enumerate(LEVELS.items()):
         groups: dict[str, dict[str, list[float]]] = {}
+        compared = {(row.scenario, row.quantity) for row in result.equivalence.comparisons}
         for row in result.rows:
             value = getattr(row.judgement, attribute)
-            if value is not None:
+            is_shown = attribute not in LOSSES or (row.scenario, LOSSES[attribute]) in compared
+            if value is not None and is_shown:
                 groups.setdefault(row.scenario, {}).setdefault(row.half, []).append(value)
         if groups:
             blocks.append(seeds_picture(f"seeds{number}", what, groups))

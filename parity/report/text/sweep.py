@@ -49,6 +49,7 @@ def sweep_lines(result: SweepResult) -> list[Line]:
     lines += _collapse_lines(result)
     lines += _seed_lines(result)
     lines += failure_lines(result)
+    lines += [[(row, "dim")] for note in result.notes for row in wrapped(f"note: {note}", "  ")]
     lines += [[(row, "dim")] for row in wrapped(f"margins {margins_text(result)}", "  ")]
     lines += [[(row, _STYLES[result.verdict])] for row in wrapped(sentence(result), "  ")]
     return [*[[(plain(text), style) for text, style in line] for line in lines], []]
@@ -59,7 +60,12 @@ def _legend(result: SweepResult) -> list[str]:
     rows = result.equivalence.comparisons
     if not rows:
         return ["no comparison: it needs two seeds whose two runs have trained"]
-    told = ["in points of 100, or epochs; 90 % intervals; p of what the mark says"]
+    units = "points of 100, or epochs"
+    if any(row.quantity.endswith("loss") for row in rows):
+        units += "; losses in percent of their mean"
+    told = [f"in {units}", "90 % intervals; p of what the mark says"]
+    if units.endswith("epochs"):
+        told = ["; ".join(told)]
     if any(row.against for row in rows):
         told.append("Δ: effect of a remedy, its run minus the run that it cures")
     reasons = {why_undecided(row) for row in rows}
@@ -75,7 +81,7 @@ def _verdict_line(row: ScenarioVerdicts) -> Line:
 
 def _counts(row: ScenarioVerdicts, counts: Mapping[str, int]) -> str:
     verdict = row.most(counts)
-    return f"{verdict} {counts[verdict]}/{row.num_seeds}"
+    return f"{verdict} {counts[verdict]}/{sum(counts.values())}"
 
 
 def _comparison_line(row: EquivalenceRow) -> Line:

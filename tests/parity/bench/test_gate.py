@@ -15,12 +15,12 @@ from processes import is_alive
 
 from parity.bench import measure
 from parity.bench.gate import EPOCHS, LADDER, MARGIN, checked
-from parity.bench.groups import equivalence_of_groups
 from parity.bench.result import FAILED, OK, REFUSED
 from parity.errors import InputError
 from parity.files.json_io import read_json
 from parity.ladder.result import Result
 from parity.programs.bench_spec import BenchSpec
+from parity.sweeps.groups import equivalence_of_groups
 from torch_impl import fit
 
 SPEC = BenchSpec(train_size=64, val_size=16, gate_seeds=8)

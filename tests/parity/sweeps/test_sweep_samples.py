@@ -4,7 +4,7 @@ import pytest
 
 from parity.behaviour.judgement import Judgement
 from parity.programs.run_spec import RunSpec
-from parity.programs.scenarios import Margins, Scenario
+from parity.programs.scenarios import Margins, Scenario, Terms
 from parity.sweeps.samples import QUANTITIES, samples_of
 
 MARGINS = Margins(accuracy=0.015, gap=0.02, epochs=0.1)
@@ -176,3 +176,65 @@ def test_where_the_cured_run_diverged_the_effect_has_no_equivalence_either():
         ("remedy", "gap"): False,
         ("remedy", "effect on gap"): True,
     }
+
+
+def own(name="some", cures=None):
+    return {name: Terms(cures)}
+
+
+def test_a_program_without_accuracy_is_compared_by_its_losses():
+    pair = [
+        tuple(run("undecided", train_loss=a, val_loss=2 * a) for a in values)
+        for values in ((1.0, 3.0), (2.0, 2.0))
+    ]
+    samples = found({"some": dict(enumerate(pair))}, own(), margins=Margins(loss=0.1))
+    assert [(sample.quantity, sample.margin, sample.scale) for sample in samples] == [
+        ("loss", 0.1, 2.0),  # the mean of 1, 3, 2 and 2
+        ("val_loss", 0.1, 4.0),
+    ]
+    assert [list(each) for each in samples[0].scaled] == [[0.5, 1.0], [1.5, 1.0]]
+    assert samples[0].keras == (1.0, 2.0)
+
+
+def test_the_scale_of_a_loss_is_above_0_whatever_its_sign():
+    """A likelihood may be below 0, and a loss may be 0 in every run."""
+    for value, scale in ((-2.0, 2.0), (0.0, 1.0)):
+        pair = {seed: (run(train_loss=value), run(train_loss=value)) for seed in (0, 1)}
+        (sample,) = found({"some": pair}, own())
+        assert sample.scale == scale
+
+
+def test_a_program_with_accuracy_is_compared_as_a_scenario_is():
+    runs = pairs("val_accuracy", [0.9, 0.8], [0.91, 0.82])
+    assert [sample.quantity for sample in found({"some": runs}, own())] == ["accuracy"]
+
+
+def test_the_effect_of_a_remedy_of_the_users_is_that_on_gap_and_accuracy():
+    def level(gap, accuracy):
+        one = run(gap=gap, val_accuracy=accuracy)
+        return dict.fromkeys((0, 1), (one, one))
+
+    runs = {"plain": level(0.3, 0.7), "cured": level(0.1, 0.85)}
+    effects = {
+        sample.quantity: sample.keras
+        for sample in found(runs, {**own("plain"), **own("cured", "plain")})
+        if sample.against == "plain"
+    }
+    assert effects == {
+        "effect on gap": pytest.approx((-0.2, -0.2)),
+        "effect on accuracy": pytest.approx((0.15, 0.15)),
+    }
+
+
+def test_without_accuracy_the_effect_is_that_on_the_validation_loss_of_what_is_cured():
+    def level(*losses):
+        return {seed: (run(val_loss=loss), run(val_loss=loss)) for seed, loss in enumerate(losses)}
+
+    runs = {"plain": level(4.0, 4.0), "cured": level(1.0, 3.0)}
+    samples = found(runs, {**own("plain"), **own("cured", "plain")})
+    (effect,) = [sample for sample in samples if sample.against]
+    assert (effect.quantity, effect.keras, effect.scale) == (
+        "effect on val_loss",
+        (-3.0, -1.0),
+        4.0,
+    )

@@ -12,14 +12,16 @@ import sys
 import numpy as np
 import pytest
 from paths import ROOT
+from programs_here import FOLDER
 
 import parity
 from parity.errors import InputError
 from parity.programs.halves import HALVES
+from parity.programs.program_spec import ProgramSpec
 from parity.programs.run_spec import Augmentation, EarlyStopping, ReduceLR, RunSpec
 from parity.sweeps import task
-from parity.sweeps.batch import write_batch
-from parity.sweeps.task import RUN_MODULES, Task, tasks_of
+from parity.sweeps.batch import write_batch, write_telling
+from parity.sweeps.task import PROGRAM_MODULES, RUN_MODULES, Task, tasks_of
 
 PYTHONS = dict.fromkeys(HALVES, sys.executable)
 SPEC = RunSpec(scenario="one", epochs=2)
@@ -265,8 +267,53 @@ def test_what_a_child_imports_is_part_of_the_key(half, tmp_path):
     assert {name.replace(".", "/") for name in names} - set(NOT_IN_KEY) <= set(RUN_MODULES)
 
 
-def test_every_module_in_the_key_is_there():
-    assert all((ROOT / "parity" / f"{name}.py").is_file() for name in RUN_MODULES)
+PROGRAM = ProgramSpec(
+    program="small",
+    keras="keras_side.py:build",
+    torch="torch_side.py:build",
+    folder=str(FOLDER),
+    epochs=1,
+)
+# Of what a child imports for a program of the user's, what changes no result. Probes and their
+# ladder, whose modules stand beside those of a training, are none of a sweep's.
+NOT_IN_PROGRAM_KEY = {
+    *("data/initial_draws", "data/probe_batch", "data/probe_inputs", "data/samples"),
+    *("data/weight_names", "traces/perturbation", "traces/training_recorder"),
+    "halves/job",  # of a parent
+}
+
+
+@pytest.mark.long
+def test_what_a_child_imports_for_a_program_is_part_of_the_key(tmp_path):
+    task = Task("torch", PROGRAM, "0" * 64)
+    told = tmp_path / "told"
+    write_telling(told, [task], 10**9)
+    write_batch(tmp_path / "torch", [task], str(tmp_path / "store"), told)
+    write_batch(tmp_path / "keras", [Task("keras", PROGRAM, "1" * 64)], str(tmp_path / "store"))
+    for half, work, folder in (
+        ("keras", "tell", told),
+        ("keras", "batch", tmp_path / "keras"),
+        ("torch", "batch", tmp_path / "torch"),
+    ):
+        answer = subprocess.run(
+            [sys.executable, "-c", CHILD.replace('"batch"', f'"{work}"'), half, folder],
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+        )
+        code, names = json.loads(answer.stdout.splitlines()[-1])
+        assert code == 0
+        found = {name.replace(".", "/") for name in names} - NOT_IN_PROGRAM_KEY
+        found = {name for name in found if not name.startswith("ladder/")}
+        assert found <= set(PROGRAM_MODULES), (half, work)
+    assert len(list((tmp_path / "store" / "results").rglob("*.json"))) == 2
+
+
+@pytest.mark.parametrize("modules", [RUN_MODULES, PROGRAM_MODULES])
+def test_every_module_in_the_key_is_there(modules):
+    assert all((ROOT / "parity" / f"{name}.py").is_file() for name in modules)
+    assert len(set(modules)) == len(modules)
 
 
 @pytest.fixture

@@ -4,10 +4,12 @@ import shutil
 
 import pytest
 from programs_here import FOLDER
+from swept import SEEDS, moved, rows
 
 from parity import assert_parity
 from parity.errors import InputError
 from parity.ladder.result import Result
+from parity.sweeps.rows import Sweep
 from parity.testing.assertion import Settings, settings
 
 
@@ -59,11 +61,62 @@ def test_the_first_training_that_fails_is_shown(project, runs):
     assert [properties["verdict"] for properties in project] == ["pass", "error"]
 
 
+@pytest.fixture
+def swept(monkeypatch):
+    """What would have been swept; the accuracies of torch are those of Keras, moved."""
+
+    def run_sweep(specs, options, engine):
+        run_sweep.specs, run_sweep.options = specs, options
+        number = len(specs)
+        torch = moved(SEEDS, run_sweep.shift)
+        found = rows(SEEDS[:number], torch[:number], scenario="small")
+        return Sweep(found, run_sweep.failures)
+
+    run_sweep.shift, run_sweep.failures = 0.0, []
+    monkeypatch.setattr("parity.sweeps.sweep.run_sweep", run_sweep)
+    return run_sweep
+
+
+def test_a_sweep_of_halves_that_behave_alike_passes(project, swept):
+    result = assert_parity(program="small", level="sweep", seeds=8)
+    assert result.verdict == "pass"
+    assert [spec.seed for spec in swept.specs] == list(range(8))
+    assert project == [{"verdict": "pass", "runs": 16}]
+
+
+def test_a_sweep_of_halves_that_differ_fails_with_its_report(project, swept):
+    swept.shift = -0.1
+    with pytest.raises(AssertionError, match="no parity: fail") as caught:
+        assert_parity(program="small", level="sweep", seeds=8)
+    assert "small                   accuracy" in str(caught.value)
+
+
+def test_five_seeds_are_the_default_and_decide_nothing(project, swept):
+    with pytest.raises(AssertionError, match="not decided: inconclusive") as caught:
+        assert_parity(program="small", level="sweep")
+    assert len(swept.specs) == 5
+    assert "? n 6" in str(caught.value)
+
+
+def test_the_margins_of_the_table_judge_a_sweep(project, swept, tmp_path):
+    table = tmp_path / "mine" / "parity.toml"
+    table.write_text("margins = {accuracy = 20, gap = 20}\n" + table.read_text())
+    swept.shift = -0.1
+    assert assert_parity(program="small", level="sweep", seeds=8).verdict == "pass"
+
+
+def test_what_a_sweep_has_finished_is_kept_where_the_test_says(project, swept, tmp_path):
+    assert_parity(program="small", level="sweep", seeds=8, out=tmp_path / "kept")
+    assert swept.options.store == str(tmp_path / "kept")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"program": "smal"}, "program='smal': expected one of .* which has small, frozen"),
         ({"program": "small", "level": "loss"}, "level='loss', seeds=None: expected level='run'"),
+        ({"program": "small", "level": "sweep", "seeds": 0}, "seeds=0: expected at least one"),
+        ({"program": "smal", "level": "sweep"}, "program='smal': expected one of "),
         ({"program": "small", "seeds": 2}, "level='check', seeds=2: expected level='run'"),
         ({"program": "small", "level": "run", "seeds": 0}, "seeds=0: expected at least one seed"),
     ],

@@ -23,7 +23,7 @@ from torch_impl.harness.environment import describe_environment
 from torch_impl.harness.factories import Port, factory_of
 from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.harness.program.stepper import ReplayedStepper
-from torch_impl.harness.program.training import arguments, begin, complete, train
+from torch_impl.harness.program.training import arguments_of, begin, complete, train
 from torch_impl.harness.program.variants import (
     CHANNELS_LAST,
     compile_module,
@@ -143,7 +143,7 @@ def _time(
 ) -> None:
     """Trains without validation, callbacks and rules that act after an epoch; an epoch a round."""
     built = _without_rules(complete(port, CheckWriter()))
-    fed, samples = _fed(task, arguments(port.keras.facts["fit"], built, *feed))
+    fed, samples = _fed(task, arguments_of(port.keras.facts["fit"], built, *feed))
     stepper = _Stepper(port, built, form)
     stepper.has_channels_last = task.variant in CHANNELS_LAST
     Trainer(built, stepper).fit(

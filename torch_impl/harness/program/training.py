@@ -75,7 +75,7 @@ def train(
     started = time.perf_counter()
     with nullcontext() if port.built.seeds is not None else masks.active():
         history = Trainer(built, stepper).fit(
-            **arguments(port.keras.facts["fit"], built, *fed), callbacks=[watching]
+            **arguments_of(port.keras.facts["fit"], built, *fed), callbacks=[watching]
         )
     wall_s = time.perf_counter() - started
     recorder.on_end()
@@ -174,7 +174,7 @@ def _known(given: Sequence[Any], port: PortUnderTest, writer: TraceWriter) -> li
     return found
 
 
-def arguments(
+def arguments_of(
     fit: Mapping[str, Any], built: Port, nests: Mapping[str, Any], settings: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Returns the arguments of `Trainer.fit` with which it does what Keras's `fit` did."""
@@ -197,7 +197,9 @@ def arguments(
             found["shuffle"] = True
         found |= {"class_weight": built.class_weight, "steps_per_epoch": fit["steps_per_epoch"]}
     if "val_batches" in nests:
-        found["validation_data"] = _Epochs(nests["val_batches"], settings["val_ends"])
+        batches = nests["val_batches"]  # of every validation, or of one that is repeated
+        ends = settings.get("val_ends")
+        found["validation_data"] = batches if ends is None else _Epochs(batches, ends)
     elif "val" in nests:
         found["validation_data"] = nests["val"]
     return found

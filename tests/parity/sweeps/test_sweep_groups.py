@@ -8,13 +8,6 @@ import pytest
 from scipy import stats
 
 from parity.bench import groups
-from parity.bench.groups import (
-    equivalence_of_groups,
-    group_power,
-    groups_needed,
-    p_below,
-    p_of_welch,
-)
 from parity.stats import (
     NUM_DRAWN,
     decide,
@@ -22,6 +15,13 @@ from parity.stats import (
     power_of_limit,
     skew_error,
     standard_errors,
+)
+from parity.sweeps.groups import (
+    equivalence_of_groups,
+    group_power,
+    groups_needed,
+    p_below,
+    p_of_welch,
 )
 
 

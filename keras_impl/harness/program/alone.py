@@ -1,0 +1,191 @@
+"""A user's Keras program by itself: trained by its own `fit`, or asked what `fit` would get."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import keras
+import tensorflow as tf
+
+from keras_impl.harness import versions
+from keras_impl.harness.check.facts import loss_facts
+from keras_impl.harness.check.metrics import metrics_of
+from keras_impl.harness.factories import Reference, building
+from keras_impl.harness.program.feed import Written, fed_arrays, is_whole, settings_of
+from keras_impl.harness.program.source import Source
+from keras_impl.harness.program.training import MIB
+from parity.errors import InputError
+from parity.programs.factories import forget_modules
+from parity.programs.program_spec import ProgramSpec
+from parity.traces.trace import RunResult
+
+if TYPE_CHECKING:
+    from parity.sweeps.program_child import SweptProgram
+
+
+class _Enough(BaseException):
+    """Ends a script at its call of `fit`; no `except Exception` of the script stops it."""
+
+
+def fit_program(task: SweptProgram) -> RunResult:
+    """Trains a program by its own `fit`, or only finds what `fit` would get.
+
+    Args:
+        task: its `nests` receive what `fit` gets, as the feed file has it: arrays in the order in
+            which they are given; or batches, if it trains nothing. Its `settings` receive the
+            arguments, and what is known of the model.
+
+    Returns:
+        History and seconds; both empty if it trains nothing.
+
+    Raises:
+        InputError: the program cannot be trained, or feeds too many batches.
+    """
+    results: list[RunResult] = []
+
+    def on_fit(reference: Reference) -> None:
+        if len(getattr(reference.model, "outputs", None) or [None]) > 1:
+            raise InputError(
+                "the model has several outputs, and a sweep takes models with one; `parity run` "
+                "compares trainings of several"
+            )
+        nests = fed_arrays(_in_given_order(reference), notes_flows=False)
+        task.settings = {"fit": settings_of(reference), **_told(reference)}
+        if task.trains:
+            task.nests = nests if is_whole(nests) else {}
+            results.append(_trained(task, reference))
+            return
+        if not is_whole(nests):
+            batches, task.settings["epoch_ends"] = _written(task.spec, reference, nests)
+            nests |= batches
+        task.nests = nests
+        results.append(RunResult({}, {}, 0.0))
+
+    _begin(task.spec, on_fit)
+    return results[0]
+
+
+def _trained(task: SweptProgram, reference: Reference) -> RunResult:
+    arguments = reference.fit_arguments()
+    arguments["callbacks"] = [*reference.callbacks, _Watching(task.on_step)]
+    started = time.perf_counter()
+    with building(task.spec.dtype), versions.top_k_in_float32():
+        fitted = reference.model.fit(**arguments, verbose=0)
+    wall_s = time.perf_counter() - started
+    # Of generators: callbacks of the user may have changed what they return.
+    history = {k: [float(v) for v in column] for k, column in fitted.history.items()}
+    return RunResult(history, {}, wall_s)
+
+
+def _begin(spec: ProgramSpec, on_fit: Callable[[Reference], None]) -> None:
+    """Begins a program from its seed, as a new process would, and ends it after its first `fit`."""
+
+    def once(reference: Reference) -> None:
+        on_fit(reference)
+        raise _Enough
+
+    forget_modules(spec.folder)
+    keras.utils.set_random_seed(spec.seed)  # modules may draw when they are imported
+    try:
+        Source(spec).train(once)
+    except _Enough:
+        return
+
+
+def _in_given_order(reference: Reference) -> Reference:
+    """Returns a reference whose arrays are not shuffled: the port does that by itself."""
+    return dataclasses.replace(reference, shuffle=False) if reference.shuffle is True else reference
+
+
+def _told(reference: Reference) -> dict[str, Any]:
+    """Returns what a port that has no loss or no metrics of its own needs to know."""
+    model, loss = reference.model, loss_facts(reference) or {}
+    given = [name for names in metrics_of(model).values() for name in names]
+    outputs = getattr(model, "outputs", None) or []
+    shape = list(outputs[0].shape[1:]) if len(outputs) == 1 else [None]
+    return {
+        "loss": loss.get("config") or loss.get("name"),
+        "has_penalties": bool(_regularised(model)),
+        "has_accuracy": any(str(name).lower() in ("accuracy", "acc") for name in given),
+        "activation": _last_activation(outputs),
+        "output_shape": None if None in shape else shape,
+    }
+
+
+def _regularised(model: keras.Model) -> list[Any]:
+    """Returns the layers with penalties."""
+    names = ("kernel_regularizer", "bias_regularizer", "activity_regularizer")
+    layers = model._flatten_layers()
+    return [each for each in layers if any(getattr(each, name, None) for name in names)]
+
+
+def _last_activation(outputs: list[Any]) -> str | None:
+    """Returns "softmax" or "sigmoid" if a model with one output ends with it."""
+    layer = getattr(outputs[0], "_keras_history", [None])[0] if len(outputs) == 1 else None
+    found = getattr(layer, "activation", None)
+    name = getattr(found, "__name__", type(layer).__name__.lower())
+    return name if name in ("softmax", "sigmoid") else None
+
+
+def _written(
+    spec: ProgramSpec, reference: Reference, fed: dict[str, Any]
+) -> tuple[dict[str, list[Any]], list[int]]:
+    """Calls `fit` with steps that do nothing, and writes down the batches that it is fed.
+
+    Returns:
+        All batches of training and those of the first validation; and after how many batches of
+        training each epoch ended.
+    """
+    model = reference.model
+    written = {name: Written(spec.max_feed * MIB) for name in fed if name.endswith("_batches")}
+    for step in ("train_step", "test_step"):
+        setattr(model, step, _no_step)
+    model.get_metrics_result = dict  # they have measured nothing
+    for name, batches in written.items():
+        batches.watch(model, "train_step" if name.startswith("train") else "test_step")
+    counting = _Counting(written)
+    arguments = {**reference.fit_arguments(), "callbacks": [counting]}
+    if "train_batches" not in fed:  # one validation is enough
+        arguments["epochs"] = reference.initial_epoch + 1
+    with building(spec.dtype):
+        model.fit(**arguments, verbose=0)
+    kept = {name: part.kept(spec.max_feed) for name, part in written.items()}
+    if "val_batches" in kept:
+        kept["val_batches"] = kept["val_batches"][: counting.num_val]
+    return kept, counting.ends
+
+
+def _no_step(data: Any) -> dict[str, Any]:
+    return {"loss": tf.constant(0.0)}
+
+
+class _Counting(keras.callbacks.Callback):
+    """Notes where epochs end, and how long the first validation is."""
+
+    def __init__(self, written: dict[str, Written]) -> None:
+        super().__init__()
+        self._written, self.ends = written, list[int]()
+        self.num_val: int | None = None
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """After an epoch and its validation."""
+        if "train_batches" in self._written:
+            self.ends.append(len(self._written["train_batches"].batches))
+        validation = self._written.get("val_batches")
+        if validation is not None and self.num_val is None and validation.batches:
+            self.num_val = len(validation.batches)
+
+
+class _Watching(keras.callbacks.Callback):
+    """Calls a function after every step, which ends the process if nobody waits for it."""
+
+    def __init__(self, on_step: Callable[[], None]) -> None:
+        super().__init__()
+        self._on_step = on_step
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """After every step."""
+        self._on_step()

@@ -1,0 +1,207 @@
+"""What a child process does with the user's programs in a sweep.
+
+The Keras half knows what `fit` gets. Before the port is trained, a child of the Keras half
+therefore tells it, without training: a *told folder*, which the children of the torch half wait
+for. It holds `tell.json`, the tasks; `feeds/DIGEST.safetensors`, a feed file for each content;
+`told/KEY`, which names that of a task; and `failed/KEY`, the reason of one that has none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from parity.errors import RunError
+from parity.files.atomic import write_bytes
+from parity.files.floats import encode_floats
+from parity.files.json_io import read_json
+from parity.halves.protocol import Half, is_installable, say_progress, stop_if_orphaned
+from parity.halves.sources import wait_for
+from parity.programs.program_spec import ProgramSpec
+from parity.sweeps.batch import FAILED, FEEDS, TELL, TOLD, NotTold, write_failure
+from parity.traces.feed_file import read_feed, write_feed
+from parity.traces.folder import RunFolder
+
+MIB = 2**20
+NUM_COMPARED = 2  # seeds whose feeds are compared before the others are taken to be the same
+
+
+@dataclass
+class SweptProgram:
+    """What a half does with a program in a sweep.
+
+    Attributes:
+        spec: of the training.
+        on_step: called after every step; it ends the process if nobody waits for it.
+        trains: whether it is trained; if not, the Keras half only tells what `fit` would get.
+        nests: what `fit` gets; see `parity.traces.feed_file`. The Keras half fills them in.
+        settings: arguments of `fit`, and what is known of Keras's model, ready for JSON. The Keras
+            half fills them in.
+    """
+
+    spec: ProgramSpec
+    on_step: Callable[[], None]
+    trains: bool = True
+    nests: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+def train_program(
+    half: Half, name: str, spec: ProgramSpec, parent: int, feed: Path | None
+) -> dict[str, Any]:
+    """Trains one run of a program and returns its record; "run" alone differs between two times.
+
+    Args:
+        half: the package, configured.
+        name: "keras" or "torch".
+        spec: of the training.
+        parent: process id of the parent.
+        feed: for the torch half, the feed file.
+
+    Raises:
+        InputError: the program cannot be trained.
+    """
+    started = time.time()
+    task = SweptProgram(spec, on_step=lambda: stop_if_orphaned(parent))
+    if feed is not None:
+        task.nests, task.settings = read_feed(feed)
+    result = half.fit_program(task)
+    return {
+        "half": name,
+        "spec": {key: value for key, value in spec.to_dict().items() if key != "folder"},
+        "history": encode_floats(result.history),
+        **_sizes(task.nests),
+        "fed_sha256": content_digest(task.nests) if _is_whole(task.nests) else None,
+        "versions": half.describe_environment(spec)["versions"],
+        "run": {
+            "wall_s": result.wall_s,
+            "total_s": time.time() - started,
+            "started": started,
+            "host": platform.node(),
+            "process": os.getpid(),
+        },
+    }
+
+
+def feed_of(told: Path, key: str, parent: int) -> Path:
+    """Returns the feed file of a task, as soon as all are told.
+
+    Args:
+        told: the told folder.
+        key: of the task.
+        parent: process id of the parent.
+
+    Raises:
+        RunError: it could not be told; the message says why.
+        NotTold: there was no room for it.
+    """
+    wait_for(RunFolder(told), parent)
+    reason = told / FAILED / key
+    if reason.exists():
+        raise RunError(reason.read_text(encoding="utf-8"))
+    if not (told / TOLD / key).exists():
+        raise NotTold
+    digest = (told / TOLD / key).read_text(encoding="utf-8")
+    return told / FEEDS / f"{digest}.safetensors"
+
+
+def tell_batch(half: Half, directory: Path, parent: int) -> None:
+    """Tells what `fit` of a program gets with each seed, until the told folder is full.
+
+    The feeds of two seeds are compared first. If they are the same arrays, that is what all seeds
+    get; what a seed was really fed is in the record of its Keras task. Tasks for which there is no
+    room any more are left out.
+
+    Args:
+        half: the Keras half, not configured yet.
+        directory: the told folder.
+        parent: process id of the parent.
+    """
+    told = read_json(directory / TELL)
+    rows = [(row["key"], ProgramSpec.from_dict(row["spec"])) for row in told["tasks"]]
+    half.configure(rows[0][1])
+    found: list[str] = []
+    size = 0
+    for number, (key, spec) in enumerate(rows, start=1):
+        stop_if_orphaned(parent)
+        compared = found[:NUM_COMPARED]
+        if len(compared) == NUM_COMPARED and len({*compared}) == 1 and compared[0]:
+            write_bytes(directory / TOLD / key, compared[0].encode())
+        elif size <= told["max_bytes"]:
+            try:
+                task = SweptProgram(spec, lambda: stop_if_orphaned(parent), trains=False)
+                half.fit_program(task)
+                digest, added = _kept(directory, task)
+                size += added
+                write_bytes(directory / TOLD / key, digest.encode())
+                # Of generators every seed is told by itself.
+                found.append(digest if _is_whole(task.nests) else "")
+            except ModuleNotFoundError as error:
+                if is_installable(error):
+                    raise
+                write_failure(directory, key, error)
+            except Exception as error:  # the user's code may raise anything
+                write_failure(directory, key, error)
+        say_progress(directory.name, number, len(rows), loss=0)
+    RunFolder(directory).complete()
+
+
+def content_digest(nests: Mapping[str, Any]) -> str:
+    """Returns the digest of all arrays of nests, and of how they are nested."""
+    digest = hashlib.sha256()
+
+    def add(nest: Any) -> None:
+        if nest is None:
+            digest.update(b"none\n")
+        elif isinstance(nest, Mapping):
+            for name, part in nest.items():
+                digest.update(f"name {name}\n".encode())
+                add(part)
+            digest.update(b"end\n")
+        elif isinstance(nest, tuple | list):
+            digest.update(f"parts {len(nest)}\n".encode())
+            for part in nest:
+                add(part)
+        else:
+            array = np.ascontiguousarray(nest)
+            digest.update(f"array {array.dtype.str} {array.shape}\n".encode())
+            digest.update(array.data if array.dtype.kind != "O" else repr(array.tolist()).encode())
+
+    add(dict(sorted(nests.items())))
+    return digest.hexdigest()
+
+
+def _kept(directory: Path, task: SweptProgram) -> tuple[str, int]:
+    """Writes a feed file unless it is there; returns its digest, and the bytes that were added."""
+    settings = json.dumps(task.settings, sort_keys=True)
+    digest = hashlib.sha256((content_digest(task.nests) + settings).encode()).hexdigest()
+    path = directory / FEEDS / f"{digest}.safetensors"
+    if path.exists():
+        return digest, 0
+    write_feed(path, task.nests, task.settings)
+    return digest, path.stat().st_size
+
+
+def _is_whole(nests: Mapping[str, Any]) -> bool:
+    """Whether all that is fed are arrays, known before the training."""
+    return bool(nests) and not any(name.endswith("_batches") for name in nests)
+
+
+def _sizes(nests: Mapping[str, Any]) -> dict[str, int | None]:
+    """Returns the numbers of samples, where arrays are fed."""
+    return {"num_train": _length(nests.get("x")), "num_val": _length(nests.get("val"))}
+
+
+def _length(nest: Any) -> int | None:
+    while isinstance(nest, Mapping | Sequence) and len(nest):
+        nest = next(iter(nest.values())) if isinstance(nest, Mapping) else nest[0]
+    return None if nest is None or not hasattr(nest, "shape") else int(nest.shape[0])

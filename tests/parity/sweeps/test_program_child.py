@@ -1,0 +1,341 @@
+"""Programs in the children of a sweep: what Keras tells, and what each half trains by itself."""
+
+import os
+import re
+
+import keras
+import numpy as np
+import pytest
+import torch
+from programs_here import FOLDER
+from torch import nn
+
+import keras_impl
+import torch_impl
+from keras_impl.harness.program.feed import Written
+from keras_impl.harness.program.source import Source
+from parity.errors import InputError, RunError
+from parity.programs.program_spec import ProgramSpec
+from parity.sweeps.batch import FAILED, FEEDS, TOLD, NotTold, write_telling
+from parity.sweeps.program_child import (
+    SweptProgram,
+    content_digest,
+    feed_of,
+    tell_batch,
+    train_program,
+)
+from parity.sweeps.task import Task
+from parity.traces.feed_file import read_feed
+from parity.traces.folder import RunFolder
+
+PROGRAM = ProgramSpec(
+    keras="keras_side.py:build", torch="torch_side.py:build", folder=str(FOLDER), epochs=2
+)
+
+KERAS = """
+import keras
+import numpy as np
+from keras_impl import Reference
+
+draw = np.random.default_rng(3)  # lives as long as the module
+
+def model():
+    net = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1, activation="sigmoid")])
+    net.compile("sgd", "binary_crossentropy", metrics=["accuracy"])
+    return net
+
+def fixed(rows=90):
+    x = draw.normal(size=(rows, 4))
+    return Reference(model(), x=x, y=(x[:, 0] > 0) * 1.0, validation_split=0.2, epochs=2)
+
+def by_seed():
+    x = np.random.normal(size=(90, 4))
+    return Reference(model(), x=x, y=(x[:, 0] > 0) * 1.0, epochs=1)
+
+def raises():
+    if np.random.uniform() < 0.5:
+        raise KeyError("unlucky")
+    return fixed()
+
+class Flow(keras.utils.PyDataset):
+    def __len__(self):
+        return 3
+    def __getitem__(self, number):
+        self.passes = getattr(self, "passes", 0)
+        return np.full((5, 4), number + 10.0 * self.passes), np.ones(5)
+    def on_epoch_end(self):
+        self.passes += 1
+
+def flow():
+    return Reference(
+        model(), x=Flow(), epochs=3, validation_data=Flow(),
+        callbacks=[keras.callbacks.EarlyStopping(patience=0)],
+    )
+"""
+
+
+@pytest.fixture
+def spec(tmp_path):
+    (tmp_path / "keras_net.py").write_text(KERAS)
+
+    def spec(name, seed=0, **settings):
+        given = {"keras": f"keras_net.py:{name}", "torch": "none.py:build", **settings}
+        return ProgramSpec(program="mine", folder=str(tmp_path), seed=seed, **given)
+
+    return spec
+
+
+def told(spec):
+    task = SweptProgram(spec, lambda: None, trains=False)
+    keras_impl.fit_program(task)
+    return task
+
+
+def tell(directory, specs, max_bytes=10**9):
+    tasks = [Task("torch", spec, f"{number:064x}") for number, spec in enumerate(specs)]
+    write_telling(directory, tasks, max_bytes)
+    tell_batch(keras_impl, directory, os.getppid())
+    return {int(path.name, 16): path.read_text() for path in sorted((directory / TOLD).iterdir())}
+
+
+def feeds(directory):
+    return sorted(path.stem for path in (directory / FEEDS).iterdir())
+
+
+@pytest.fixture(autouse=True)
+def half_is_configured(monkeypatch):
+    """Threads of this process are set already."""
+    monkeypatch.setattr(keras_impl, "configure", lambda spec: None, raising=False)
+
+
+def test_arrays_are_told_in_the_order_in_which_they_are_given():
+    task = told(PROGRAM)
+    from keras_side import x, x_val, y  # the module of the program
+
+    assert np.array_equal(task.nests["x"], x)
+    assert np.array_equal(task.nests["y"], y)
+    assert np.array_equal(task.nests["val"][0], x_val)
+    fit = task.settings["fit"]
+    assert (fit["batch_size"], fit["epochs"], fit["shuffle"]) == (16, 2, True)
+    assert fit["class_weight"] == {"0": 0.5, "1": 2.0}
+    assert (task.settings["has_penalties"], task.settings["has_accuracy"]) == (True, True)
+
+
+def test_a_model_tells_its_last_activation(spec):
+    settings = told(spec("fixed")).settings
+    assert (settings["activation"], settings["output_shape"]) == ("sigmoid", [1])
+    assert settings["loss"] == "binary_crossentropy"
+    assert not settings["has_penalties"]
+
+
+def test_a_seed_is_told_as_if_it_were_the_first_of_its_process(spec):
+    """A generator of a module would go on from one seed to the next otherwise."""
+    first, second = told(spec("fixed", 0)), told(spec("fixed", 1))
+    assert content_digest(first.nests) == content_digest(second.nests)
+    assert content_digest(told(spec("by_seed", 5)).nests) == content_digest(
+        told(spec("by_seed", 5)).nests
+    )
+
+
+def test_one_feed_is_kept_where_the_seed_changes_nothing(spec, tmp_path):
+    found = tell(tmp_path / "told", [spec("fixed", seed) for seed in range(5)])
+    assert len({*found.values()}) == 1
+    assert feeds(tmp_path / "told") == [found[0]]
+    assert len(found) == 5
+
+
+def test_each_seed_has_its_own_feed_where_the_data_are_drawn_from_it(spec, tmp_path):
+    found = tell(tmp_path / "told", [spec("by_seed", seed) for seed in range(3)])
+    assert len({*found.values()}) == 3
+
+
+def test_there_is_no_more_on_the_disk_than_has_room_and_one_feed(spec, tmp_path):
+    specs = [spec("by_seed", seed) for seed in range(5)]
+    found = tell(tmp_path / "told", specs, max_bytes=5000)  # one has about 4,500
+    assert sorted(found) == [0, 1]
+    with pytest.raises(NotTold):
+        feed_of(tmp_path / "told", f"{4:064x}", os.getppid())
+
+
+def test_a_factory_that_raises_with_one_seed_does_not_keep_the_others(spec, tmp_path, capfd):
+    specs = [spec("raises", seed) for seed in range(6)]
+    found = tell(tmp_path / "told", specs)
+    failed = {int(path.name, 16) for path in (tmp_path / "told" / FAILED).iterdir()}
+    assert failed
+    assert found
+    assert failed | found.keys() == set(range(6))
+    with pytest.raises(RunError, match="KeyError: 'unlucky'"):
+        feed_of(tmp_path / "told", f"{min(failed):064x}", os.getppid())
+
+
+def fed_to(spec):
+    """The first values of the batches that a training of Keras's is fed, without callbacks."""
+    written = Written(10**9)
+
+    def on_fit(reference):
+        written.watch(reference.model, "train_step")
+        reference.model.fit(**{**reference.fit_arguments(), "callbacks": []}, verbose=0)
+
+    keras.utils.set_random_seed(spec.seed)
+    Source(spec).train(on_fit)
+    return [float(batch[0][0, 0]) for batch in written.batches]
+
+
+def test_what_a_dataset_gives_is_told_batch_by_batch_over_all_epochs(spec, tmp_path):
+    task = told(spec("flow"))
+    values = [float(batch[0][0, 0]) for batch in task.nests["train_batches"]]
+    assert values == fed_to(spec("flow"))
+    assert len({*values}) > 3  # it changes from epoch to epoch
+    assert task.settings["epoch_ends"] == [3, 6, 9]  # no rule ends it, since nothing is trained
+    assert len(task.nests["val_batches"]) == 3
+    found = tell(tmp_path / "told", [spec("flow", seed) for seed in range(3)])
+    assert len(found) == 3
+
+
+def test_a_dataset_beyond_max_feed_is_an_error(spec, monkeypatch):
+    monkeypatch.setattr("keras_impl.harness.program.alone.MIB", 100)
+    with pytest.raises(InputError, match=re.escape("more than max_feed=1 MiB")):
+        told(spec("flow", max_feed=1))
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory):
+    """Two seeds of each half of the program of these tests."""
+    folder = tmp_path_factory.mktemp("records")
+    found = {}
+    for seed in (0, 1):
+        spec = PROGRAM.replace(seed=seed, sets_seed=True)
+        directory = folder / str(seed)
+        write_telling(directory, [Task("torch", spec, "0" * 64)], 10**9)
+        task = told(spec)
+        from parity.traces.feed_file import write_feed
+
+        write_feed(directory / FEEDS / "a.safetensors", task.nests, task.settings)
+        (directory / TOLD / ("0" * 64)).write_text("a")
+        RunFolder(directory).complete()
+        feed = feed_of(directory, "0" * 64, os.getppid())
+        found["keras", seed] = train_program(keras_impl, "keras", spec, os.getppid(), None)
+        for again in ("torch", "again"):
+            record = train_program(torch_impl, "torch", spec, os.getppid(), feed)
+            found[again, seed] = record
+    return found
+
+
+def test_both_halves_train_whole_on_the_same_samples(records):
+    for record in records.values():
+        assert (record["num_train"], record["num_val"]) == (70, 23)
+        assert len(record["history"]["val_accuracy"]) == 2
+        assert record["fed_sha256"] == records["keras", 0]["fed_sha256"]
+        assert "folder" not in record["spec"]
+
+
+def test_a_seed_is_one_training_and_each_half_and_seed_another(records):
+    assert records["torch", 0]["history"] == records["again", 0]["history"]
+    losses = [
+        records[key, seed]["history"]["loss"][0] for key in ("keras", "torch") for seed in (0, 1)
+    ]
+    assert len({*losses}) == 4
+
+
+def swept(spec, tmp_path, port, **settings):
+    """Trains a port of a test on what a program tells."""
+    (tmp_path / "port.py").write_text(port)
+    task = told(spec)
+    task = SweptProgram(
+        spec.replace(torch="port.py:build"),
+        lambda: None,
+        True,
+        task.nests,
+        {**task.settings, **settings},
+    )
+    return torch_impl.fit_program(task)
+
+
+PORT = """
+import torch
+from torch import nn
+from torch_impl import Port
+
+def build():
+    net = nn.Sequential(nn.Linear(4, 1){0})
+    return Port(net, loss={1}, optimizer=torch.optim.SGD(net.parameters(), lr=0.1){2})
+"""
+
+
+@pytest.mark.parametrize(
+    ("last", "loss"),
+    [
+        ("", "nn.BCEWithLogitsLoss()"),
+        (", nn.Sigmoid()", "nn.BCELoss()"),
+        (", nn.Sigmoid()", "None"),
+    ],
+    ids=["logits", "probabilities", "keras_loss"],
+)
+def test_a_port_without_metrics_has_keras_accuracy_whatever_it_returns(last, loss, spec, tmp_path):
+    """The labels (N,) are fed as columns where the loss needs them."""
+    history = swept(spec("fixed"), tmp_path, PORT.format(last, loss, "")).history
+    assert sorted(history) == ["accuracy", "loss", "val_accuracy", "val_loss"]
+    assert history["accuracy"][-1] > 0.5
+    assert history["loss"][1] < history["loss"][0]
+
+
+@pytest.mark.parametrize(
+    ("port", "message"),
+    [
+        ("from torch import nn\n\ndef build():\n    return nn.Linear(4, 1)\n", "has no optimizer"),
+        (
+            PORT.format("", "nn.MSELoss()", "").replace("Linear(4", "Linear(7"),
+            "cannot take the batch",
+        ),
+    ],
+)
+def test_a_port_that_cannot_be_trained_is_told(port, message, spec, tmp_path):
+    with pytest.raises(InputError, match=message):
+        swept(spec("fixed"), tmp_path, port)
+
+
+def test_a_port_without_a_loss_beside_penalties_is_told(spec, tmp_path):
+    with pytest.raises(InputError, match="Keras's loss has penalties"):
+        swept(spec("fixed"), tmp_path, PORT.format("", "None", ""), has_penalties=True)
+
+
+@pytest.mark.parametrize(
+    ("module", "shape"),
+    [
+        (nn.Sequential(nn.Conv2d(3, 1, 3), nn.Flatten()), (5, 6, 8, 3)),
+        (nn.Sequential(nn.Conv1d(3, 1, 3), nn.Flatten()), (5, 8, 3)),
+        (nn.LSTM(3, 2, batch_first=True), (5, 8, 3)),
+    ],
+    ids=["images", "signals", "sequences"],
+)
+def test_a_module_gets_the_layout_that_it_takes(module, shape):
+    from torch_impl.harness.program.alone import OwnStepper
+    from torch_impl.trainer import Batch
+
+    settings = {"activation": None, "output_shape": None, "metrics_are_own": True}
+    port = torch_impl.Port(module, nn.MSELoss(), torch.optim.SGD(module.parameters(), 0.1))
+    stepper = OwnStepper(port, settings)
+    batch = Batch(np.zeros(shape, "float64"), np.zeros(5))
+    stepper.see(batch)
+    assert torch.isfinite(stepper.forward(stepper.prepared(batch).x)).all()
+
+
+def test_the_same_content_has_the_same_digest_however_it_is_nested_in_lists():
+    x = np.arange(6.0).reshape(2, 3)
+    one = content_digest({"x": (x, x + 1), "y": None})
+    assert content_digest({"y": None, "x": [x, x + 1]}) == one
+    for other in (
+        {"x": (x + 1, x), "y": None},
+        {"x": (x.astype("float32"), x + 1), "y": None},
+        {"x": (x.reshape(3, 2), x + 1), "y": None},
+        {"x": ((x, x + 1),), "y": None},
+        {"x": {"a": x, "b": x + 1}, "y": None},
+        {"x": (x, x + 1), "y": x},
+    ):
+        assert content_digest(other) != one
+
+
+def test_a_feed_file_has_the_digest_of_what_was_told(spec, tmp_path):
+    found = tell(tmp_path / "told", [spec("fixed")])
+    nests, _ = read_feed(tmp_path / "told" / FEEDS / f"{found[0]}.safetensors")
+    assert content_digest(nests) == content_digest(told(spec("fixed")).nests)
