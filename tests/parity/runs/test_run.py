@@ -27,6 +27,7 @@ LEVELS = [
     "init",
     "forward",
     "loss",
+    "metrics",
     "gradient",
     "optimizer",
     "trajectory",

@@ -163,7 +163,7 @@ class _OwnMetrics:
         port, keras = self._port, self._keras
         if part == "given":
             linear, output = keras["metric_input/linear"], keras["metric_input/output"]
-            with np.errstate(divide="ignore"):
+            with np.errstate(divide="ignore", invalid="ignore"):
                 forms = {"linear": linear, "log": np.log(output)}
             array = as_returned(forms.get(self._form, output), port.output.shape)
             y, rows = (

@@ -141,13 +141,13 @@ def test_several_runs_are_one_table_in_which_those_that_fail_come_first():
         "(rel), allowed 1.0e-12",
         "- **dropout, seed 3** killed",
     ]
-    passed = " | pass" * 10
+    passed = " | pass" * 11
     assert told[5:] == [
-        "| run | verdict | data | structure | init | forward | loss | gradient | optimizer "
-        "| trajectory | schedule | behaviour |",
-        "|" + " --- |" * 12,
-        f"| dropout, seed 2 | fail{' | pass' * 7} | FAIL | - | - |",
-        f"| dropout, seed 3 | error{' | -' * 10} |",
+        "| run | verdict | data | structure | init | forward | loss | metrics | gradient "
+        "| optimizer | trajectory | schedule | behaviour |",
+        "|" + " --- |" * 13,
+        f"| dropout, seed 2 | fail{' | pass' * 8} | FAIL | - | - |",
+        f"| dropout, seed 3 | error{' | -' * 11} |",
         f"| dropout, seed 1 | pass{passed} |",
     ]
 

@@ -64,7 +64,7 @@ def test_a_passing_run_has_every_section_of_a_run(passing):
     assert [each.id for each in page.sections] == [
         "curves", "behaviour", "divergence-by-step", "layers", "samples", "predictions", "again",
     ]  # fmt: skip
-    assert [rung.word for rung in page.ladder] == ["pass"] * 10
+    assert [rung.word for rung in page.ladder] == ["pass"] * 11
     facts = {fact.name: fact.value for fact in page.facts}
     assert facts["mode"].startswith("seeded")
     assert facts["Keras"] == "keras 3.15.1, torch 2.13.0, Python 3.11.7"

@@ -137,7 +137,7 @@ def test_a_run_that_fails_without_a_cause_says_nothing_of_causes():
 
 def test_a_run_shows_the_curves_of_both_halves():
     lines = text(run()).splitlines()
-    assert lines[12:16] == [
+    assert lines[13:17] == [
         "  loss       keras ▇▃▁ val █▅▃  █=2.50",
         "             torch ▇▃▁ val █▅▃  ▁=0.500",
         "  accuracy   keras ▁▅█ val ▁▅▅  █=0.750",
