@@ -94,7 +94,7 @@ def test_float64_is_judged_from_anchors_alike(folder, monkeypatch):
     path = folder("dropout", dtype="float64")
     keras, port = keras_trace(path, spec_of("dropout")), torch_trace(path, path / "torch")
     levels = compare(keras, port)
-    assert [level.status for level in levels] == [PASS] * 10
+    assert {level.status for level in levels} == {PASS}
     told = told_anchors(keras, levels[LEVEL_IDS.index("trajectory")])
     assert max(told["difference"]) < 1e-11
     assert told["rounding"] == []

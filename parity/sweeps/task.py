@@ -56,8 +56,10 @@ RUN_MODULES = (
 PROGRAM_MODULES = (
     *RUN_MODULES,
     *("data/npz", "data/idx", "data/program_data"),
+    *("data/augmented", "data/fingerprints", "data/metric_inputs"),
     *("halves/sources", "programs/check_spec", "programs/factories"),
     *("sweeps/program_child", "traces/feed_file"),
+    *("traces/anchor_folder", "traces/anchored_steps", "traces/anchors"),
 )
 # Settings of a program that change nothing that is computed.
 _OF_NO_EFFECT = ("program", "folder", "max_feed")

@@ -105,7 +105,7 @@ def test_programs_of_a_table_are_trained_whole_and_reported(tmp_path):
     assert (right.verdict, wrong.verdict) == ("pass", "fail")
     assert wrong.causes[0]["id"] == "I4"
     assert "cause I4  the training changes on the way" in ended.stdout
-    assert "The port is right: all 10 levels agree" in ended.stdout
+    assert "The port is right: all 11 levels agree" in ended.stdout
     assert (tmp_path / "mine" / "out" / "report.html").exists()
     assert "frozen" in (tmp_path / "mine" / "out" / "summary.md").read_text()
     assert not list((tmp_path / "mine" / "out").rglob("feed.safetensors"))
