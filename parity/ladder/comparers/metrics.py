@@ -19,12 +19,20 @@ if TYPE_CHECKING:
     from parity.ladder.items import Item
     from parity.traces.trace import Trace
 
+COLUMNS = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
 # Keras returns some metrics in float32: one unit in the last place of each half.
 RESULT_IN_FLOAT32 = 2 * 2.0**-23
 
 
 def of_run(keras: Trace, torch: Trace) -> Outcome:
-    """Compares the names of the metrics; the trajectory has their values in every epoch."""
+    """Compares the names of the metrics; the trajectory has their values in every epoch.
+
+    Raises:
+        RunError: a half has no column that every run has.
+    """
+    for half in (keras, torch):
+        for name in COLUMNS:
+            half.history[name]
     columns = [sorted(half.history) for half in (keras, torch)]
     names = [", ".join(k for k in each if not k.startswith("eval_")) for each in columns]
     return judged(EXACT, [compare_exact("columns of the history", *names)])

@@ -12,7 +12,7 @@ from parity.bench.result_file import read_result
 from parity.bench.run import run_bench
 from parity.files.json_io import write_json
 from parity.halves.options import ChildOptions
-from parity.ladder.items import FAIL, Item, Level
+from parity.ladder.items import FAIL, PASS, Item, Level
 from parity.programs.bench_spec import BenchSpec
 from parity.report.text.bench import bench_lines
 from parity.traces.folder import RunFolder
@@ -133,7 +133,9 @@ def test_a_variant_that_fails_a_level_is_refused_alone(rows_of, monkeypatch):
     level = Level("trajectory", FAIL, "measured", (item,))
     monkeypatch.setattr(program, "BenchClient", Client)
     monkeypatch.setattr(program, "Trace", _trace_unless_judged(program.Trace))
-    monkeypatch.setattr(program, "compare_level", lambda *_: level)
+    passed = Level("data", PASS, "measured", ())
+    found = {"trajectory": level}
+    monkeypatch.setattr(program, "compare_level", lambda name, *_: found.get(name, passed))
     monkeypatch.setattr(program, "in_turns", lambda rows, cell: dict.fromkeys(range(len(rows)), 1))
     keras, eager, fused = rows_of(bench_spec(variants=("keras", "torch-eager", "torch-fused")))
     assert (keras.status, eager.status, fused.status) == (OK, OK, REFUSED)

@@ -27,7 +27,6 @@ WRONG = {
     "full": (("run", "small", "--full"), "--full with the program 'small': only built-in"),
     "split": (("run", *PAIR, "--split", "last"), "--split with the program 'custom': only built"),
     "no_file": (("run", *PAIR[:3], "no.py:build"), "torch no.py:build: there is no file no.py"),
-    "bench": (("bench", "small"), "'small' is a program of your own; a benchmark takes built-in"),
     "dtype": (("run", "small", "--dtype", "float16"), "float16"),
 }
 

@@ -43,7 +43,7 @@ FAULTS = {
     "late_cut": ("G1", "schedule", "learning_rate"),
     "not_restored": ("G16", "schedule", "dense.bias that the training ends with"),
     "weighted_validation": ("I3", "trajectory", "val_loss"),
-    "other_metric": ("I1", "trajectory", "val_accuracy"),
+    "other_metric": ("I1", "metrics", "accuracy (given outputs)"),
     "frozen_midway": ("I4", "trajectory", "loss"),
     "dropped_batch": ("H14", "trajectory", "number of steps"),
     "batch_means": ("I2", "trajectory", "val_loss"),

@@ -104,6 +104,8 @@ class PortUnderTest:
         """
         try:
             return self._called()
+        except InputError:  # it says itself what is wrong
+            raise
         except Exception as error:  # the code of the port may raise anything
             self._is_stored_anew = self.built.feed is not None
             if self._is_stored_anew or not self.channels_last:
