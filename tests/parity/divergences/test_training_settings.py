@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.optim import lr_scheduler
 
-from keras_impl.harness.check.facts import _loss_facts, plain_nested
+from keras_impl.harness.check.facts import loss_facts, plain_nested
 from keras_impl.harness.check.schedule import _callback_facts
 from keras_impl.harness.factories import Reference
 from parity.divergences.settings import _differ
@@ -168,7 +168,7 @@ def test_the_rate_is_the_one_before_a_scheduler_changed_it():
 
 def of_losses(theirs, ours, activation=None, last=""):
     model = SimpleNamespace(loss=theirs)
-    facts = {"loss": _loss_facts(Reference(model)), "output_activation": activation}
+    facts = {"loss": loss_facts(Reference(model)), "output_activation": activation}
     return different(loss_rows(facts, {"loss": _object_facts(ours), "nodes": [{"kind": last}]}))
 
 

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from parity.bench import groups
 from parity.stats import (
     NUM_DRAWN,
     decide,
@@ -16,6 +15,7 @@ from parity.stats import (
     skew_error,
     standard_errors,
 )
+from parity.sweeps import groups
 from parity.sweeps.groups import (
     equivalence_of_groups,
     group_power,
