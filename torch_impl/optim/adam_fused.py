@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from torch_impl.optim.batch import Tensors
+from torch_impl.optim.batch import Tensors, lie_alike
 
 
 def fused_step(
@@ -37,7 +37,7 @@ def fused_step(
     """
     parameters, gradients, momentums, velocities, greatest = tensors
     pairs = zip(parameters, gradients, strict=True)
-    if max(betas) >= 1 or not all(_lie_alike(*pair) for pair in pairs):
+    if max(betas) >= 1 or not all(lie_alike(*pair) for pair in pairs):
         return False
     last = torch.tensor(torch.finfo(torch.float32).max, device=parameters[0].device)
     torch._fused_adam_(
@@ -56,17 +56,3 @@ def fused_step(
         maximize=False,
     )
     return True
-
-
-def _lie_alike(parameter: torch.Tensor, gradient: torch.Tensor) -> bool:
-    """Whether both hold their values in the same order, without gaps."""
-    is_dense = parameter.is_contiguous() or (
-        parameter.ndim == 4 and parameter.is_contiguous(memory_format=torch.channels_last)
-    )
-    steps = zip(parameter.stride(), gradient.stride(), parameter.shape, strict=True)
-    return (
-        is_dense
-        and all(a == b or size == 1 for a, b, size in steps)
-        and parameter.device == gradient.device
-        and parameter.dtype == gradient.dtype
-    )

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from torch_impl import native
+from torch_impl.optim.batch import lie_alike
 
 SOURCE = Path(__file__).with_name("adam.c")
 _NAMES = {torch.float32: "adam_float32", torch.float64: "adam_float64"}
@@ -29,24 +30,14 @@ def compiled_step(
     """
     library = native.library(SOURCE)
     pairs = zip(parameters, gradients, strict=True)
-    if library is None or not all(_lie_alike(*pair) for pair in pairs):
+    if library is None or not all(_is_for_the_loop(*pair) for pair in pairs):
         return None
     return _step(library, parameters[0].dtype)
 
 
-def _lie_alike(parameter: torch.Tensor, gradient: torch.Tensor) -> bool:
-    """Whether the values of both are contiguous in memory, in the same order."""
-    is_dense = parameter.is_contiguous() or (
-        parameter.ndim == 4 and parameter.is_contiguous(memory_format=torch.channels_last)
-    )
-    steps = zip(parameter.stride(), gradient.stride(), parameter.shape, strict=True)
-    return (
-        is_dense
-        and parameter.device.type == gradient.device.type == "cpu"
-        and parameter.dtype == gradient.dtype
-        and parameter.dtype in _NAMES
-        and all(a == b or size == 1 for a, b, size in steps)
-    )
+def _is_for_the_loop(parameter: torch.Tensor, gradient: torch.Tensor) -> bool:
+    is_on_cpu = parameter.device.type == "cpu"
+    return is_on_cpu and parameter.dtype in _NAMES and lie_alike(parameter, gradient)
 
 
 @functools.cache

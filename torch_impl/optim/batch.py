@@ -51,3 +51,17 @@ def with_gradients(group: Group) -> Batch:
         parameters.append(parameter)
         gradients.append(gradient)
     return Batch(group, parameters, gradients)
+
+
+def lie_alike(parameter: torch.Tensor, gradient: torch.Tensor) -> bool:
+    """Whether both hold their values in the same order, without gaps, and in the same dtype."""
+    is_dense = parameter.is_contiguous() or (
+        parameter.ndim == 4 and parameter.is_contiguous(memory_format=torch.channels_last)
+    )
+    steps = zip(parameter.stride(), gradient.stride(), parameter.shape, strict=True)
+    return (
+        is_dense
+        and parameter.device == gradient.device
+        and parameter.dtype == gradient.dtype
+        and all(a == b or size == 1 for a, b, size in steps)
+    )
