@@ -13,6 +13,7 @@ from parity.cli.names import files, one_of, several_of
 from parity.cli.options import (
     COMMON,
     OUT,
+    PAIR,
     exit_code,
     given,
     number_option,
@@ -48,19 +49,7 @@ def _numbers(
 
 @click.command()
 @click.argument("program", required=False, shell_complete=names.programs)
-@click.option(
-    "--keras",
-    metavar="MODULE:FUNCTION",
-    shell_complete=files(),
-    help="Function that returns the compiled Keras model or a Reference; or a training script.",
-)
-@click.option(
-    "--torch",
-    metavar="MODULE:FUNCTION",
-    shell_complete=files(),
-    help="Function that returns the Port.",
-)
-@click.option("--arguments", metavar="TEXT", help="Command line of the script, in quotes.")
+@with_options(PAIR)
 @click.option(
     "--parts",
     callback=_names,

@@ -41,12 +41,32 @@ def run_checks(name: str, half: Half, directories: Sequence[Path], parent: int) 
     import_s = time.perf_counter() - started
     # Keras runs the garbage collector for every new model; imported objects need no collection.
     gc.freeze()
-    last: BaseException | None = None
-    for number, (directory, spec) in enumerate(zip(directories, specs, strict=True)):
-        stop_if_orphaned(parent)
+
+    def run(number: int) -> None:
+        directory = directories[number]
         say_progress(directory.name, number, len(directories), 0.0)
+        _run(name, half, run_check, directory, specs[number], import_s, parent)
+
+    run_each(directories, run, parent)
+
+
+def run_each(directories: Sequence[Path], run: Callable[[int], None], parent: int) -> None:
+    """Runs every directory, one after another; those that fail do not keep the next.
+
+    Args:
+        directories: of the half.
+        run: runs one of them, by its number.
+        parent: process ID of the parent; the child stops when the parent is gone.
+
+    Raises:
+        ModuleNotFoundError: a framework is missing, without which none can be run.
+        Exception: that of the last failed directory; each has its own in `failure.json`.
+    """
+    last: BaseException | None = None
+    for number, directory in enumerate(directories):
+        stop_if_orphaned(parent)
         try:
-            _run(name, half, run_check, directory, spec, import_s, parent)
+            run(number)
         except ModuleNotFoundError as error:
             if is_installable(error):
                 raise

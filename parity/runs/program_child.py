@@ -15,11 +15,11 @@ from typing import Any
 
 from parity.errors import RunError
 from parity.files.json_io import read_json, write_json
-from parity.halves.protocol import Half, ProgressLines, stop_if_orphaned
+from parity.halves.protocol import Half, ProgressLines
 from parity.halves.sources import pause, wait_for
 from parity.programs.check_spec import CheckSpec
 from parity.programs.program_spec import ProgramSpec
-from parity.runs.check_child import failed
+from parity.runs.check_child import run_each
 from parity.traces.anchor_folder import AnchorFolder
 from parity.traces.feed_file import read_feed
 from parity.traces.folder import RunFolder
@@ -119,15 +119,12 @@ def run_programs(
     directories = [directory.absolute() for directory in directories]
     specs = [ProgramSpec.from_dict(read_json(RunFolder(d).spec)) for d in directories]
     half.configure(specs[0])
-    last: BaseException | None = None
-    for directory, spec in zip(directories, specs, strict=True):
-        stop_if_orphaned(parent)
-        try:
-            _run(name, half, RunFolder(directory), spec, parent, saves_weights)
-        except Exception as error:  # the user's code may raise anything
-            last = failed(directory, error)
-    if last is not None:
-        raise last
+
+    def run(number: int) -> None:
+        folder = RunFolder(directories[number])
+        _run(name, half, folder, specs[number], parent, saves_weights)
+
+    run_each(directories, run, parent)
 
 
 def _run(
