@@ -1,4 +1,4 @@
-"""CompiledRate: the rates of a schedule as the steps of `fit` have them.
+"""The rates of an optimizer as the steps of `fit` have them.
 
 TensorFlow compiles a step, and then multiplies by the reciprocal of a constant in the place of a
 division. With decay_steps=41, a staircase falls one step later than when the schedule is called.
@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
+
+from keras_impl.harness.check.model import has_schedule
 
 
 class CompiledRate:
@@ -26,3 +29,23 @@ class CompiledRate:
         """Returns the rate after so many steps."""
         self._step.assign(step)
         return float(self._rate())
+
+
+class StepRates:
+    """The rates with which the steps of an optimizer are made."""
+
+    def __init__(self) -> None:
+        self._compiled: CompiledRate | None = None
+
+    def of_step(self, optimizer: Any, number: int) -> float:
+        """Returns the rate of a step: that of the schedule, or the present one.
+
+        Args:
+            optimizer: always the same one.
+            number: of the steps before.
+        """
+        if not has_schedule(optimizer):
+            return float(np.asarray(optimizer.learning_rate))
+        if self._compiled is None:
+            self._compiled = CompiledRate(optimizer._learning_rate)
+        return self._compiled(number)

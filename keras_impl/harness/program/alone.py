@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import keras
 import tensorflow as tf
 
-from keras_impl.harness import versions
 from keras_impl.harness.check.facts import loss_facts
 from keras_impl.harness.check.metrics import metrics_of
-from keras_impl.harness.factories import Reference, building
+from keras_impl.harness.factories import Reference
 from keras_impl.harness.program.feed import Written, fed_arrays, is_whole, settings_of
 from keras_impl.harness.program.source import Source
-from keras_impl.harness.program.training import MIB
+from keras_impl.harness.program.training import MIB, fit
 from parity.errors import InputError
 from parity.programs.factories import forget_modules
 from parity.programs.program_spec import ProgramSpec
@@ -53,6 +51,7 @@ def fit_program(task: SweptProgram) -> RunResult:
                 "compares trainings of several"
             )
         nests = fed_arrays(_in_given_order(reference), notes_flows=False)
+        nests.pop("order", None)  # that of the arrays themselves
         task.settings = {"fit": settings_of(reference), **_told(reference)}
         if task.trains:
             task.nests = nests if is_whole(nests) else {}
@@ -71,13 +70,7 @@ def fit_program(task: SweptProgram) -> RunResult:
 def _trained(task: SweptProgram, reference: Reference) -> RunResult:
     arguments = reference.fit_arguments()
     arguments["callbacks"] = [*reference.callbacks, _Watching(task.on_step)]
-    started = time.perf_counter()
-    with building(task.spec.dtype), versions.top_k_in_float32():
-        fitted = reference.model.fit(**arguments, verbose=0)
-    wall_s = time.perf_counter() - started
-    # Of generators: callbacks of the user may have changed what they return.
-    history = {k: [float(v) for v in column] for k, column in fitted.history.items()}
-    return RunResult(history, {}, wall_s)
+    return fit(reference.model, arguments, task.spec.dtype)[1]
 
 
 def _begin(spec: ProgramSpec, on_fit: Callable[[Reference], None]) -> None:
@@ -150,8 +143,7 @@ def _written(
     arguments = {**reference.fit_arguments(), "callbacks": [counting]}
     if "train_batches" not in fed:  # one validation is enough
         arguments["epochs"] = reference.initial_epoch + 1
-    with building(spec.dtype):
-        model.fit(**arguments, verbose=0)
+    fit(model, arguments, spec.dtype)
     kept = {name: part.kept(spec.max_feed) for name, part in written.items()}
     if "val_batches" in kept:
         kept["val_batches"] = kept["val_batches"][: counting.num_val]

@@ -17,12 +17,15 @@ import tensorflow as tf
 
 from keras_impl.harness import versions
 from keras_impl.harness.anchors import num_changed
-from keras_impl.harness.check.model import get_weights, has_schedule, trainable
+from keras_impl.harness.check.model import get_weights, trainable
+from keras_impl.harness.compiled_rate import StepRates
 from keras_impl.harness.factories import Reference
 from keras_impl.harness.program.feed import Written, in_order
 from keras_impl.harness.program.steps import (
     Float64Steps,
     cast_batch,
+    masks_of,
+    slots_of,
     validation_batches,
     variable_name,
 )
@@ -68,6 +71,7 @@ class Anchors(keras.callbacks.Callback):
         self._steps: set[int] = {0, 1}  # until there is a plan
         self._open: list[Anchor] = []  # whose steps are being made
         self._rates: list[float] = []  # of the steps that were begun
+        self._step_rates = StepRates()
         self._num_made = 0
         self._left_behind: list[tf.Tensor] = []
         self._changed: list[int] = []
@@ -90,7 +94,8 @@ class Anchors(keras.callbacks.Callback):
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Records the rate of a step, and the state before it."""
         model, step = self.model, len(self._rates)
-        self._rates.append(_rate_of_next_step(model.optimizer))
+        optimizer: Any = model.optimizer
+        self._rates.append(self._step_rates.of_step(optimizer, int(optimizer.iterations)))
         self._changed.append(num_changed(self._left_behind, _values(model)))
         if step in self._steps or (
             self._plan is None and len(self._begins) == 1 and is_recorded_step(step)
@@ -211,17 +216,9 @@ class _AfterSteps(keras.callbacks.Callback):
 
 def _state_of(model: keras.Model, step: int) -> Anchor:
     """Returns the present state of a training, without what its next steps are fed."""
-    masks = {
-        layer.name: np.asarray(layer.seed_generator.state).astype(np.int64)
-        for layer in model._flatten_layers()
-        if getattr(layer, "seed_generator", None) is not None
-    }
-    found: dict[str, dict[str, np.ndarray]] = {}
-    for name, variable in trainable(model).items():
-        for slot, value in versions.slots(model.optimizer, variable):
-            found.setdefault(slot, {})[name] = value.numpy()
+    masks = {name: np.array(state, np.int64) for name, state in masks_of(model).items()}
     others = {name: value.numpy() for name, value in _others_of(model).items()}
-    return Anchor(step, get_weights(model), found, masks, others=others)
+    return Anchor(step, get_weights(model), slots_of(model), masks, others=others)
 
 
 def _others_of(model: keras.Model) -> dict[str, Any]:
@@ -234,12 +231,6 @@ def _others_of(model: keras.Model) -> dict[str, Any]:
         if id(variable) not in known and name != "learning_rate":
             found[name] = variable
     return found
-
-
-def _rate_of_next_step(optimizer: Any) -> float:
-    if has_schedule(optimizer):
-        return float(optimizer._learning_rate(optimizer.iterations))
-    return float(np.asarray(optimizer.learning_rate))
 
 
 def _values(model: keras.Model) -> list[tf.Tensor]:

@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from keras_impl.harness.bench import ENDLESS, Rounds, ready
 from keras_impl.harness.factories import Reference
+from keras_impl.harness.program.feed import arrays_of, rows_of
 from keras_impl.harness.program.source import Source
 from parity.bench.child import ProgramBenchTask
 from parity.errors import InputError
@@ -45,7 +46,10 @@ def bench_program(task: ProgramBenchTask, folder: RunFolder, server: BenchServer
         fed, samples = _fed(task, reference)
         ready(task, server)
         rounds = Rounds(server, samples)
-        return reference.model.fit(**fed, epochs=ENDLESS, verbose=0, callbacks=[rounds])
+        # As `training.fit` calls it, without what needs time before the first round.
+        return keras.Model.fit(
+            reference.model, **fed, epochs=ENDLESS, verbose=0, callbacks=[rounds]
+        )
 
     Source(task.spec, DTYPE).train(on_fit)
 
@@ -75,13 +79,13 @@ def _fed(task: ProgramBenchTask, reference: Reference) -> tuple[dict[str, Any], 
         x = tuple(x) if isinstance(x, list) else x  # tf.data takes a list for one tensor
         if found.pop("class_weight") is not None:  # tf.data needs one for every label
             weight = _by_label(reference, np.asarray(y))
-        batch = tuple(_rows(part, size) for part in (x, y, weight))
+        batch = rows_of(arrays_of((x, y, weight)), slice(size))
         resident = batch if weight is not None else batch[:2]
         tensors = keras.tree.map_structure(tf.constant, resident)
         dataset = tf.data.Dataset.from_tensors(tensors).cache().repeat()
         return {**found, "x": dataset, "steps_per_epoch": number, "shuffle": False}, number * size
     given = {"x": x, "y": y, "sample_weight": weight}
-    arrays = {name: _rows(nest, task.samples) for name, nest in given.items()}
+    arrays = rows_of(arrays_of(given), slice(task.samples))
     return {**found, **arrays, "batch_size": task.batch_size}, task.samples
 
 
@@ -90,10 +94,3 @@ def _by_label(reference: Reference, y: np.ndarray) -> np.ndarray:
     labels = y.reshape(len(y)) if y.ndim < 2 or y.shape[-1] == 1 else y.argmax(-1)
     by_class = reference.class_weight or {}
     return np.array([by_class.get(int(label), 1.0) for label in labels], DTYPE)
-
-
-def _rows(nest: Any, number: int) -> Any:
-    """Returns the first samples of every array."""
-    return keras.tree.map_structure(
-        lambda leaf: None if leaf is None else np.asarray(leaf)[:number], nest
-    )

@@ -35,20 +35,20 @@ def fed_arrays(reference: Reference, *, notes_flows: bool = True) -> dict[str, A
     found: dict[str, Any] = {}
     validation = reference.validation_data
     if is_plain and versions.are_arrays(given):
-        whole = _arrays(given)
+        whole = arrays_of(given)
         number = len(keras.tree.flatten(whole)[0])
         if reference.validation_split and validation is None:
             at = math.floor(number * (1.0 - reference.validation_split))
-            validation, number = _rows(whole, slice(at, None)), at
+            validation, number = rows_of(whole, slice(at, None)), at
         order = order_of(number) if reference.shuffle else slice(0, number)
-        found |= dict(zip(("x", "y", "weight"), _rows(whole, order), strict=True))
+        found |= dict(zip(("x", "y", "weight"), rows_of(whole, order), strict=True))
         found["order"] = np.arange(number)[order]
     else:
         is_noted = notes_flows and _is_noted(reference.x)
         found["train_flow" if is_noted else "train_batches"] = ()
     if validation is not None and versions.are_arrays(validation):
         x, *others = validation
-        found["val"] = _arrays((in_order(reference, x), *others))
+        found["val"] = arrays_of((in_order(reference, x), *others))
     elif validation is not None:
         is_noted = notes_flows and _is_noted(validation, reference.validation_steps)
         found["val_flow" if is_noted else "val_batches"] = ()
@@ -81,11 +81,13 @@ def is_whole(fed: Mapping[str, Any]) -> bool:
     return not any(name.endswith(("_batches", "_flow")) for name in fed)
 
 
-def _arrays(given: Any) -> Any:
+def arrays_of(given: Any) -> Any:
+    """Returns a nest of tensors or lists as one of arrays; None stays None."""
     return keras.tree.map_structure(lambda leaf: None if leaf is None else np.asarray(leaf), given)
 
 
-def _rows(nest: Any, rows: Any) -> Any:
+def rows_of(nest: Any, rows: Any) -> Any:
+    """Returns some rows of every array of a nest; None stays None."""
     return keras.tree.map_structure(lambda leaf: None if leaf is None else leaf[rows], nest)
 
 

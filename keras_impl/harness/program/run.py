@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import keras
-import numpy as np
 
 from keras_impl.harness import versions
 from keras_impl.harness.check import run_check
@@ -29,6 +28,7 @@ from keras_impl.harness.program.feed import (
 )
 from keras_impl.harness.program.feeding import Feeding
 from keras_impl.harness.program.source import Source
+from keras_impl.harness.program.steps import masks_of
 from keras_impl.harness.program.training import train
 from parity.errors import InputError
 from parity.traces.feed_file import write_feed
@@ -124,13 +124,3 @@ def _write_start(
     writer.facts["fit"] = {**settings_of(reference), "num_samples": num_samples}
     writer.facts["metrics"] = metrics_of(model)
     writer.facts["loss_weights"] = loss_weights_of(model)
-
-
-def masks_of(model: keras.Model) -> dict[str, list[int]]:
-    """Returns the states of the generators of layers: name -> seed and number of draws so far."""
-    found = {}
-    for layer in model._flatten_layers():
-        generator = getattr(layer, "seed_generator", None)
-        if generator is not None:
-            found[layer.name] = [int(value) for value in np.asarray(generator.state)]
-    return found

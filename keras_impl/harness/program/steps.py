@@ -20,6 +20,7 @@ from keras_impl.harness.check.model import get_weights, has_schedule, set_weight
 from keras_impl.harness.check.noise import perturb_constants
 from keras_impl.harness.factories import Reference, building
 from keras_impl.harness.float32_masks import float32_masks
+from keras_impl.harness.program.feed import rows_of
 from parity.traces.anchored_steps import AnchoredSteps
 from parity.traces.anchors import Anchor
 
@@ -81,7 +82,7 @@ class Float64Steps:
             is_kept = made.next_is_kept
             made.keep(logs["loss"], logs, {})
             if is_kept:
-                made.keep_state(get_weights(model), _slots(model))
+                made.keep_state(get_weights(model), slots_of(model))
         return made
 
     def _begin(self, batch: Batch) -> None:
@@ -166,13 +167,9 @@ def validation_batches(reference: Reference, nests: Mapping[str, Any]) -> list[B
     size = reference.validation_batch_size or reference.batch_size or BATCH_SIZE
     number = math.ceil(len(keras.tree.flatten(x)[0]) / size)
     return [
-        cast_batch(_rows((x, y, weight), slice(n * size, (n + 1) * size)))
+        cast_batch(rows_of((x, y, weight), slice(n * size, (n + 1) * size)))
         for n in range(number if steps is None else min(steps, number))
     ]
-
-
-def _rows(nest: Any, rows: slice) -> Any:
-    return keras.tree.map_structure(lambda leaf: None if leaf is None else leaf[rows], nest)
 
 
 def _numbers(logs: Mapping[str, Any]) -> dict[str, float]:
@@ -180,11 +177,22 @@ def _numbers(logs: Mapping[str, Any]) -> dict[str, float]:
     return {name: float(np.asarray(v)) for name, v in logs.items() if np.ndim(v) == 0}
 
 
-def _slots(model: keras.Model) -> dict[str, dict[str, np.ndarray]]:
+def slots_of(model: keras.Model) -> dict[str, dict[str, np.ndarray]]:
+    """Returns the slots of the optimizer: slot -> weight -> array."""
     found: dict[str, dict[str, np.ndarray]] = {}
     for name, variable in trainable(model).items():
         for slot, value in versions.slots(model.optimizer, variable):
             found.setdefault(slot, {})[name] = value.numpy()
+    return found
+
+
+def masks_of(model: keras.Model) -> dict[str, list[int]]:
+    """Returns the states of the generators of layers: name -> seed and number of draws so far."""
+    found = {}
+    for layer in model._flatten_layers():
+        generator = getattr(layer, "seed_generator", None)
+        if generator is not None:
+            found[layer.name] = [int(value) for value in np.asarray(generator.state)]
     return found
 
 

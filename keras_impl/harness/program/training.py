@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import keras
-import numpy as np
 
 from keras_impl.harness import versions
 from keras_impl.harness.check.model import get_weights
-from keras_impl.harness.compiled_rate import CompiledRate
+from keras_impl.harness.compiled_rate import StepRates
 from keras_impl.harness.factories import Reference, building
 from keras_impl.harness.program.anchors import Anchors
 from keras_impl.harness.program.feed import Written
@@ -56,15 +55,28 @@ def train(
     arguments["callbacks"] = [*reference.callbacks, watching]
     if anchors is not None:
         arguments["callbacks"] = [anchors.first, *arguments["callbacks"], anchors]
+    fitted, result = fit(model, arguments, spec.dtype)
+    recorder.on_end()
+    return fitted, result, written
+
+
+def fit(model: keras.Model, arguments: Mapping[str, Any], dtype: str) -> tuple[Any, RunResult]:
+    """Calls Keras's `fit`; returns what it returns, and history and seconds.
+
+    It is not `model.fit`: a class of the user's own has called this one, and changed the arguments.
+
+    Args:
+        model: compiled.
+        arguments: of `fit`.
+        dtype: of the training.
+    """
     started = time.perf_counter()
-    with building(spec.dtype), versions.top_k_in_float32():
-        # Not `model.fit`: a class of the user's own has called this one, and changed the arguments.
+    with building(dtype), versions.top_k_in_float32():
         fitted = keras.Model.fit(model, **arguments, verbose=0)
     wall_s = time.perf_counter() - started
-    recorder.on_end()
     # Of generators: callbacks of the user may have changed what they return.
     history: History = {k: [float(v) for v in column] for k, column in fitted.history.items()}
-    return fitted, RunResult(history, {}, wall_s), written
+    return fitted, RunResult(history, {}, wall_s)
 
 
 class RecorderCallback(keras.callbacks.Callback):
@@ -79,7 +91,7 @@ class RecorderCallback(keras.callbacks.Callback):
         super().__init__()
         self._recorder, self._report = recorder, report
         self._step = 0
-        self._compiled: CompiledRate | None = None
+        self._rates = StepRates()
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Before the first step."""
@@ -95,7 +107,9 @@ class RecorderCallback(keras.callbacks.Callback):
         loss = float(logs["loss"])
         if not self._step:
             self._recorder.on_first_step(logs)
-        self._recorder.on_step(loss, self._rate_of_last_step())
+        optimizer: Any = self.model.optimizer
+        rate = self._rates.of_step(optimizer, int(optimizer.iterations) - 1)
+        self._recorder.on_step(loss, rate)
         self._step += 1
         total = self.params.get("steps") or 0
         self._report(self._step, total * int(self.params.get("epochs") or 0), loss)
@@ -103,13 +117,3 @@ class RecorderCallback(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """After an epoch."""
         self._recorder.on_epoch_end()
-
-    def _rate_of_last_step(self) -> float:
-        """Returns the rate with which the last step was made; a schedule counts that step."""
-        optimizer: Any = self.model.optimizer
-        schedule = getattr(optimizer, "_learning_rate", None)
-        if not isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
-            return float(np.asarray(optimizer.learning_rate))
-        if self._compiled is None:
-            self._compiled = CompiledRate(schedule)
-        return self._compiled(int(optimizer.iterations) - 1)

@@ -15,15 +15,14 @@ import torch
 from parity.errors import InputError
 from parity.programs.factories import forget_modules, load_factory
 from parity.traces.trace import RunResult
-from torch_impl import losses
 from torch_impl.harness.call import first_tensor
 from torch_impl.harness.check.loss import activated
 from torch_impl.harness.factories import Port, call_factory
 from torch_impl.harness.port.call_places import advice_on, told_of
 from torch_impl.harness.port.portable import channels_first, from_returned, in_order
-from torch_impl.harness.program.training import arguments_of
-from torch_impl.losses.outputs import takes_weights
-from torch_impl.trainer import Batch, Callback, Stepper, Trainer
+from torch_impl.harness.program.stepper import StepperOfPort
+from torch_impl.harness.program.training import arguments_of, with_loss
+from torch_impl.trainer import Batch, Callback, Trainer
 from torch_impl.trainer.nests import leaves, mapped
 
 if TYPE_CHECKING:
@@ -55,7 +54,14 @@ def fit_program(task: SweptProgram) -> RunResult:
     built.module.to(spec.device)  # in place, so that the optimizer keeps its parameters
     own = bool(built.metrics or built.weighted_metrics)
     settings = {**task.settings, "metrics_are_own": own}
-    built = _complete(built, settings)
+    built = with_loss(
+        built,
+        settings["loss"],
+        settings["fit"]["class_weight"],
+        has_penalties=settings["has_penalties"],
+    )
+    if settings["has_accuracy"] and not own:
+        built = dataclasses.replace(built, metrics=["accuracy"])
     arguments = arguments_of(settings["fit"], built, task.nests, settings)
     arguments["shuffle"] = settings["fit"]["shuffle"] is True
     stepper = OwnStepper(built, settings)
@@ -66,7 +72,7 @@ def fit_program(task: SweptProgram) -> RunResult:
     return RunResult(history.history, {}, time.perf_counter() - started)
 
 
-class OwnStepper(Stepper):
+class OwnStepper(StepperOfPort):
     """Makes the steps of a port whose layers are not paired with Keras's.
 
     Which form the module and the loss take is seen on a first batch.
@@ -119,12 +125,6 @@ class OwnStepper(Stepper):
     def forward(self, x: Any) -> Any:
         """Calls the module; returns its first output."""
         return first_tensor(super().forward(x))
-
-    def loss(self, function: Any, output: Any, batch: Batch) -> torch.Tensor:
-        """Returns what a loss of the port says; one that takes no weights gets none."""
-        if not takes_weights(function):
-            batch = dataclasses.replace(batch, weight=None)
-        return super().loss(function, output, batch)
 
     def measured(self, output: Any) -> Any:
         """Returns the output for the metrics: that of the port for its own, else as Keras's is."""
@@ -206,33 +206,6 @@ def _seed(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
-
-
-def _complete(built: Port, settings: Mapping[str, Any]) -> Port:
-    """Returns the port with Keras's loss, and Keras's accuracy, where it has none of its own."""
-    if built.optimizer is None:
-        raise InputError(
-            "the port has no optimizer, and a sweep trains it; return "
-            "torch_impl.Port(module, loss, optimizer)"
-        )
-    changes: dict[str, Any] = {}
-    if built.loss is None:
-        if settings["has_penalties"]:
-            raise InputError(
-                "the port gives no loss, and Keras's loss has penalties; give Port(loss=...)"
-            )
-        try:
-            changes["loss"] = losses.from_config(settings["loss"])
-        except (LookupError, TypeError, ValueError) as error:
-            raise InputError(
-                f"give the port a loss, since Keras's is not known ({error})"
-            ) from error
-        weights = settings["fit"]["class_weight"]
-        if weights is not None:
-            changes["class_weight"] = {int(label): float(w) for label, w in weights.items()}
-    if settings["has_accuracy"] and not settings["metrics_are_own"]:
-        changes["metrics"] = ["accuracy"]
-    return dataclasses.replace(built, **changes)
 
 
 def _first(nests: Mapping[str, Any]) -> Batch:

@@ -45,8 +45,8 @@ class Runner:
         dtype = getattr(torch, port.dtype)
         self._built = dataclasses.replace(
             built,
-            metrics=[_metric_in(dtype, each) for each in built.metrics],
-            weighted_metrics=[_metric_in(dtype, each) for each in built.weighted_metrics],
+            metrics=mapped(lambda each: _metric_in(dtype, each), built.metrics),
+            weighted_metrics=mapped(lambda each: _metric_in(dtype, each), built.weighted_metrics),
         )
         self._stepper = ReplayedStepper(port, self._built, form)
         self._fit: Mapping[str, Any] = port.keras.facts["fit"]

@@ -20,8 +20,21 @@ if TYPE_CHECKING:
     from torch_impl.harness.program.anchors import Anchors
 
 
-class ReplayedStepper(Stepper):
-    """Makes the steps of a port.
+class StepperOfPort(Stepper):
+    """Makes the steps of a port that somebody else has written."""
+
+    def loss(self, function: Any, output: Any, batch: Batch) -> torch.Tensor:
+        """Returns what a loss of the port says of a prepared batch, a scalar.
+
+        A loss that takes no weights gets none: what that changes is a finding about the port.
+        """
+        if not takes_weights(function):
+            batch = dataclasses.replace(batch, weight=None)
+        return super().loss(function, output, batch)
+
+
+class ReplayedStepper(StepperOfPort):
+    """Makes the steps of a port on what Keras was fed.
 
     Args:
         port: with Keras's initial weights.
@@ -87,15 +100,6 @@ class ReplayedStepper(Stepper):
             return
         self.optimizer.register_step_pre_hook(lambda *_: anchors.before_step())
         self.optimizer.register_step_post_hook(lambda *_: anchors.after_step())
-
-    def loss(self, function: Any, output: Any, batch: Batch) -> torch.Tensor:
-        """Returns what a loss of the port says of a prepared batch, a scalar.
-
-        A loss that takes no weights gets none: what that changes is a finding about the port.
-        """
-        if not takes_weights(function):
-            batch = dataclasses.replace(batch, weight=None)
-        return super().loss(function, output, batch)
 
     def _note_rate(self, *_: Any) -> None:
         """Notes the rate of a step, before a scheduler changes it."""

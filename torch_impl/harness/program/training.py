@@ -122,35 +122,58 @@ def complete(port: PortUnderTest, writer: TraceWriter) -> Port:
         InputError: the port lacks something that Keras cannot give it.
     """
     built, facts = port.built, port.keras.facts
-    if built.optimizer is None:
-        raise InputError(
-            "the port has no optimizer, and a run trains it; return "
-            "torch_impl.Port(module, loss, optimizer)"
-        )
-    changes: dict[str, Any] = {}
     if built.loss is None and port.outputs.names:
         raise InputError(
             "the port gives no loss, and Keras's model has several outputs; give Port(loss={...}), "
             f"by the names {', '.join(port.outputs.names)}"
         )
-    if built.loss is None:
-        if any(port.keras.names("penalty_gradient")):
-            raise InputError(
-                "the port gives no loss, and Keras's loss has penalties; give Port(loss=...)"
-            )
-        try:
-            changes["loss"] = losses.from_config(facts["loss"]["config"] or facts["loss"]["name"])
-        except (LookupError, TypeError, ValueError) as error:
-            raise InputError(
-                f"give the port a loss, since Keras's is not known ({error})"
-            ) from error
-        weights = facts["loss"]["class_weight"]
-        if weights is not None:
-            changes["class_weight"] = {int(label): float(w) for label, w in weights.items()}
-    if not (built.metrics or built.weighted_metrics):
-        given = facts["metrics"].items()
-        changes |= {name: _known_of(each, port, writer) for name, each in given}
-    return dataclasses.replace(built, **changes)
+    loss = facts["loss"] or {}
+    built = with_loss(
+        built,
+        loss.get("config") or loss.get("name"),
+        loss.get("class_weight"),
+        has_penalties=any(port.keras.names("penalty_gradient")),
+    )
+    if built.metrics or built.weighted_metrics:
+        return built
+    given = facts["metrics"].items()
+    known = {name: _known_of(each, port, writer) for name, each in given}
+    return dataclasses.replace(built, **known)
+
+
+def with_loss(
+    built: Port, loss: Any, class_weight: Mapping[str, float] | None, *, has_penalties: bool
+) -> Port:
+    """Returns a port that can be trained: with Keras's loss where it has none of its own.
+
+    Args:
+        built: the port.
+        loss: Keras's, as its configuration or its name.
+        class_weight: that of `fit`.
+        has_penalties: whether Keras adds penalties to the loss.
+
+    Raises:
+        InputError: the port lacks something that Keras cannot give it.
+    """
+    if built.optimizer is None:
+        raise InputError(
+            "the port has no optimizer, and it is to be trained; return "
+            "torch_impl.Port(module, loss, optimizer)"
+        )
+    if built.loss is not None:
+        return built
+    if has_penalties:
+        raise InputError(
+            "the port gives no loss, and Keras's loss has penalties; give Port(loss=...)"
+        )
+    try:
+        found = dataclasses.replace(built, loss=losses.from_config(loss))
+    except (LookupError, TypeError, ValueError) as error:
+        raise InputError(f"give the port a loss, since Keras's is not known ({error})") from error
+    if class_weight is None:
+        return found
+    by_label = {int(label): float(weight) for label, weight in class_weight.items()}
+    return dataclasses.replace(found, class_weight=by_label)
 
 
 def _known_of(given: Any, port: PortUnderTest, writer: TraceWriter) -> Any:
@@ -191,7 +214,7 @@ def arguments_of(
     else:
         names = {"x": "x", "y": "y", "weight": "sample_weight"}
         found |= {name: nests[key] for key, name in names.items()}
-        if built.seeds is not None and fit["shuffle"]:
+        if built.seeds is not None and fit["shuffle"] and "order" in nests:
             as_given = np.argsort(nests["order"])
             found |= {name: mapped(lambda a: a[as_given], found[name]) for name in names.values()}
             found["shuffle"] = True
