@@ -282,6 +282,10 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "margin: float, sd: float, /, alpha: float = ALPHA, power: float = POWER",
     ): "they are given by name",
     (
+        "parity/sweeps/pairs.py",
+        "margin: float, sd: float, n: int, /, difference: float = 0.0, alpha: float = ALPHA",
+    ): "they are given by name",
+    (
         "parity/sweeps/swaps.py",
         "_ROWS = 513  # at a time: with all choices a few tens of megabytes",
     ): "rows are tested each on its own",

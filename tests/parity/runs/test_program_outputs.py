@@ -43,6 +43,11 @@ def test_a_right_port_with_several_outputs_passes_in_every_column(result, port):
     assert {"c_loss", "val_a_loss", "val_c_accuracy", "a_accuracy"} <= compared
 
 
+def test_a_right_port_with_several_outputs_passes_in_float32(tmp_path):
+    found = result_of(spec("build", "right").replace(dtype="float32"), tmp_path)
+    assert (found.verdict, found.incomplete) == ("pass", ()), found.first
+
+
 @pytest.mark.parametrize(
     ("port", "level", "cause", "told"),
     [

@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 from parity.stats import decide, power_of_limit
+from parity.sweeps import pairs
 from parity.sweeps.pairs import (
     Z_SKEW,
     equivalence_of_pairs,
@@ -211,3 +212,10 @@ def test_the_pairs_that_are_needed_are_the_fewest_that_are_enough():
 def test_what_makes_no_sense_is_an_error_that_shows_it(arguments, message):
     with pytest.raises(ValueError, match=message):
         equivalence_of_pairs(*arguments)
+
+
+@pytest.mark.parametrize("n", [2, 5, 8])
+def test_a_spread_of_n_pairs_has_one_degree_of_freedom_less(n):
+    spread, df, skews = pairs._drawn(n)
+    assert df == n - 1
+    assert spread.shape == skews.shape[1:]
