@@ -8,10 +8,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_impl.harness.check.model import has_schedule
+
+def has_schedule(optimizer: Any) -> bool:
+    """Whether a schedule sets the learning rate."""
+    return isinstance(
+        getattr(optimizer, "_learning_rate", None), keras.optimizers.schedules.LearningRateSchedule
+    )
 
 
 class CompiledRate:

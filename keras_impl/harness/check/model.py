@@ -154,10 +154,3 @@ def as_fed(inputs: list[np.ndarray]) -> Any:
     """Returns the arrays of a batch in the form in which a model takes them."""
     tensors = [tf.constant(value) for value in inputs]
     return tensors[0] if len(tensors) == 1 else tensors
-
-
-def has_schedule(optimizer: Any) -> bool:
-    """Whether a schedule sets the learning rate."""
-    return isinstance(
-        getattr(optimizer, "_learning_rate", None), keras.optimizers.schedules.LearningRateSchedule
-    )

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_impl.harness import versions
-from keras_impl.harness.check.model import has_schedule
+from keras_impl.harness.compiled_rate import has_schedule
 from keras_impl.harness.kinds import kind_of
 from keras_impl.harness.rounding import OF_A_CONSTANT, Perturbation
 from parity.ladder.compare import absolute_difference

@@ -13,8 +13,7 @@ import keras
 import numpy as np
 
 from keras_impl.harness.check.facts import plain_nested
-from keras_impl.harness.check.model import has_schedule
-from keras_impl.harness.compiled_rate import CompiledRate
+from keras_impl.harness.compiled_rate import CompiledRate, has_schedule
 from keras_impl.harness.factories import call_factory
 from parity.data import probe_inputs
 from parity.programs.check_spec import CheckSpec

@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_impl.harness import versions
-from keras_impl.harness.check.model import has_schedule
+from keras_impl.harness.compiled_rate import has_schedule
 
 
 class Steps:

@@ -16,8 +16,9 @@ import numpy as np
 import tensorflow as tf
 
 from keras_impl.harness import versions
-from keras_impl.harness.check.model import get_weights, has_schedule, set_weights, trainable
+from keras_impl.harness.check.model import get_weights, set_weights, trainable
 from keras_impl.harness.check.noise import perturb_constants
+from keras_impl.harness.compiled_rate import has_schedule
 from keras_impl.harness.factories import Reference, building
 from keras_impl.harness.float32_masks import float32_masks
 from keras_impl.harness.program.feed import rows_of
