@@ -53,6 +53,7 @@ def specs_of(
 
     specs: list[RunSpec | ProgramSpec] = []
     table = own_programs()
+    of_scenarios = given({key: value for key, value in settings.items() if key != "max_feed"})
     for name in dict.fromkeys(names):
         if name in table.programs:
             base = table.programs[name].spec(
@@ -70,8 +71,7 @@ def specs_of(
                 f"--max-feed with the scenario {name!r}: only your own programs have it"
             )
         found = find(name)
-        settings = {key: value for key, value in settings.items() if key != "max_feed"}
-        spec = found.spec.replace(**{**(found.full if full else {}), **given(dict(settings))})
+        spec = found.spec.replace(**{**(found.full if full else {}), **of_scenarios})
         numbers = range(found.num_seeds_of(margins)) if seeds is None else seeds
         specs += [spec.replace(seed=seed) for seed in numbers] or [spec]
     return specs
@@ -154,18 +154,6 @@ def check_specs_of(names: Sequence[str], settings: Mapping[str, Any]) -> list[Ch
             program = table.program(name, f"unknown program {name!r} (see `parity list`)")
             specs.append(program.check_spec(table.folder, **settings))
     return specs
-
-
-def refuse_programs(names: Iterable[str], command: str) -> None:
-    """Raises InputError if one of the names is a program of the project's table.
-
-    Args:
-        names: given by the user.
-        command: what takes built-in scenarios only, such as "a sweep".
-    """
-    table = own_programs()
-    if own := [name for name in names if name in table.programs]:
-        raise InputError(f"{own[0]!r} is a program of your own; {command} takes built-in scenarios")
 
 
 def own_programs() -> ToolTable:
