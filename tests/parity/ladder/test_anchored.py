@@ -7,6 +7,7 @@ from traces import ANCHORS, anchored_parts
 from parity.ladder.anchored import (
     RELATIVE,
     AnchoredTolerance,
+    is_repeated,
     read_steps,
     roundings,
 )
@@ -212,3 +213,52 @@ def test_a_run_in_float64_has_no_rounding_to_compare(tmp_path):
         del parts.arrays[f"anchored/{step}/float32/conv1.kernel"]
     trace = parts.write(tmp_path / "keras")
     assert roundings(trace, trace, list(ANCHORS)) == [{}] * 3
+
+
+@pytest.fixture
+def repeated(tmp_path):
+    """Whether steps count as repeated: moves in float64, and those that training made in float32.
+
+    The one weight of each state is at most 0.5, so that float32 may round a move by 6e-8.
+    """
+
+    def make(*moves):
+        parts = anchored_parts()
+        for step, (exact, own) in enumerate(moves):
+            parts.arrays |= {
+                f"anchored/{step}/moved/1/conv1.kernel": np.array([exact]),
+                f"anchored/{step}/float32/conv1.kernel": np.array([own]),
+                f"anchored/{step}/size/conv1.kernel": np.array(0.5),
+            }
+        return is_repeated(parts.write(tmp_path / "keras"), list(range(len(moves))))
+
+    return make
+
+
+SAME, OTHER, NONE = (1e-3, 1.05e-3), (1e-3, 1.2e-3), (1e-3, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("moves", "expected"),
+    [
+        ([SAME] * 4, True),
+        ([OTHER] + [SAME] * 3, True),  # rounding decides a pool in one of them
+        ([OTHER] * 2 + [SAME] * 7, True),
+        ([OTHER] * 2 + [SAME] * 6, False),
+        ([NONE] * 2, False),  # a layer that is frozen by then
+    ],
+    ids=["alike", "one of four", "two of nine", "two of eight", "not moved"],
+)
+def test_a_fourth_of_the_states_with_other_steps_shows_a_program_that_changes(
+    repeated, moves, expected
+):
+    assert repeated(*moves) is expected
+
+
+@pytest.mark.parametrize(
+    ("move", "expected"),
+    [((1e-10, 0.0), True), ((1e-10, 5.9e-8), True), ((1e-8, -8e-8), False)],
+    ids=["too small to move", "moved by one unit", "moved by more"],
+)
+def test_moves_below_the_rounding_of_a_weight_are_the_same(repeated, move, expected):
+    assert repeated(*[move] * 4) is expected
