@@ -17,7 +17,7 @@ from torch import nn
 
 from torch_impl.harness.factories import Port
 
-_PLAIN = (bool, int, float, complex, str, bytes, type(None))
+_PLAIN = (bool, int, float, complex, str, bytes, type(None), torch.dtype, torch.device)
 
 
 @contextmanager

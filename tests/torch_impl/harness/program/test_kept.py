@@ -95,3 +95,27 @@ def test_random_numbers_go_on_where_they_were():
     with kept(given):
         torch.rand(5)
     assert torch.equal(torch.rand(3), expected)
+
+
+class Casting(nn.Linear):
+    """Notes the dtype of its parameters whenever they change, and casts its inputs to it."""
+
+    def __init__(self):
+        super().__init__(3, 1)
+        self.dtypes = {"x": torch.float32}
+
+    def _apply(self, function, *arguments, **options):
+        super()._apply(function, *arguments, **options)
+        self.dtypes["x"] = self.weight.dtype
+        return self
+
+    def forward(self, x):
+        return super().forward(x.to(self.dtypes["x"]))
+
+
+def test_a_module_that_notes_its_dtype_has_the_old_one_again():
+    net = Casting()
+    given = Port(net, CountingLoss(), torch.optim.SGD(net.parameters(), lr=0.1))
+    with kept(given), in_float64(given):
+        assert net(batch()[0]).dtype == torch.float64
+    assert net(batch()[0]).dtype == torch.float32
