@@ -32,6 +32,7 @@ ONLY_TORCH_FILES = {
     "fast.py": "layers in fewer passes over memory",
     "clip.py": "clipping with TensorFlow's gradient",
     "epochs.py": "model.fit is handed callbacks, and keeps the history",
+    "image_data.py": "in Keras it is augment.py, which is the package of Keras's part here",
     "schedule.py": "learning rates and callbacks by Keras's rules",
     "trainer.py": "the loop of model.fit",
 }

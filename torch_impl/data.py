@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -11,6 +11,7 @@ import torch
 
 from parity.data.dataset import Data
 from parity.programs.run_spec import RunSpec
+from torch_impl.image_data import image_data_generator
 from torch_impl.seeds import KerasSeeds
 
 if TYPE_CHECKING:
@@ -74,11 +75,7 @@ class ArrayBatches:
 
 
 class FlowBatches:
-    """Feeds what `model.fit(datagen.flow(x, y))` feeds.
-
-    `fit` reads two batches to learn their shapes, which draws an order and two batches of
-    parameters, and then restarts the iterator. In each epoch Python's `random` shuffles the order
-    of the batches; after the epoch a new order of the samples is drawn.
+    """Feeds what `model.fit(datagen.flow(x, y))` feeds, see `FitFlow`.
 
     Several batches are augmented at once. They get the same parameters as one after the other,
     since these are drawn image by image.
@@ -92,25 +89,20 @@ class FlowBatches:
         datagen: ImageDataGenerator,
         seeds: KerasSeeds,
     ) -> None:
-        self._flow, self._seeds = datagen.flow(x, y, batch_size), seeds
-        self._has_started = False
+        from torch_impl.augment import FitFlow  # torchvision takes as long as torch
+
+        self._flow = datagen.flow(x, y, batch_size)
+        self._fed = FitFlow(self._flow, seeds)
 
     def __len__(self) -> int:
         return len(self._flow)
 
     def __iter__(self) -> Iterator[Batch]:
-        if not self._has_started:
-            self._has_started = True
-            for number in range(min(2, len(self._flow))):
-                self._flow[number]
-            self._flow.on_epoch_end()
-        numbers = list(range(len(self._flow)))
-        self._seeds.python.shuffle(numbers)
-        indices = [self._flow.indices(number) for number in numbers]
+        indices = [self._flow.indices(number) for number in self._fed.begin()]
         at_once = max(1, AHEAD // (self._flow.batch_size * self._flow.x[0].numel()))
         for start in range(0, len(indices), at_once):
             yield from self._augmented(indices[start : start + at_once])
-        self._flow.on_epoch_end()
+        self._fed.end()
 
     def _augmented(self, indices: list[torch.Tensor]) -> Iterator[Batch]:
         x, y = self._flow.batch_of(torch.cat(indices))
@@ -176,17 +168,10 @@ def training_data(spec: RunSpec, data: Data, seeds: KerasSeeds) -> Batches:
         if is_independent:
             return OwnBatches(x, y, spec.batch_size)
         return ArrayBatches(x, y, spec.batch_size, seeds.fit_order(len(x)))
-    from torch_impl.augment import ImageDataGenerator  # torchvision takes as long as torch
-
-    datagen = ImageDataGenerator(
-        **asdict(spec.augmentation),
-        data_format="channels_first",
-        dtype=spec.dtype,
-        # None: a new generator, seeded from torch's.
-        random_state=None if is_independent else seeds.numpy,
-    )
     if is_independent:
-        return OwnBatches(x, y, spec.batch_size, datagen.transform)
+        transform = image_data_generator(spec.augmentation, spec.dtype).transform
+        return OwnBatches(x, y, spec.batch_size, transform)
+    datagen = image_data_generator(spec.augmentation, spec.dtype, seeds)
     return FlowBatches(x, y, spec.batch_size, datagen, seeds)
 
 

@@ -15,6 +15,7 @@ from parity.programs.run_spec import RunSpec
 from parity.programs.scenarios import SCENARIOS, scenario
 from torch_impl.epochs import early_stopping, reduce_lr
 from torch_impl.harness.factories import Port
+from torch_impl.image_data import image_data_generator
 from torch_impl.models import build_model
 from torch_impl.train import criterion_of, optimizer_of
 
@@ -25,7 +26,7 @@ def program(spec: RunSpec) -> Port:
     dtype = str(torch.get_default_dtype()).removeprefix("torch.")
     spec = spec.replace(seed=torch.initial_seed(), dtype=dtype)
     model, seeds = build_model(spec, data.input_shape, data.num_classes)
-    optimizer = optimizer_of(spec, model)
+    optimizer, augmentation = optimizer_of(spec, model), spec.augmentation
     return Port(
         module=model,
         loss=criterion_of(spec, model),
@@ -33,6 +34,7 @@ def program(spec: RunSpec) -> Port:
         scheduler=reduce_lr(spec, optimizer),
         early_stopping=early_stopping(spec, model),
         metrics=["accuracy"],
+        augment=augmentation and image_data_generator(augmentation, spec.dtype, seeds),
         seeds=seeds,
     )
 

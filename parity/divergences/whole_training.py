@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from parity.data.augmented import DRAWN
 from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Match
 from parity.ladder.comparers.anchors import BETWEEN_STEPS
-from parity.ladder.comparers.data import IMAGES, SUMS
+from parity.ladder.comparers.flow import IMAGES, SAMPLES, SUMS
 from parity.ladder.comparers.rates import RATE, SAME_RATE
 
 if TYPE_CHECKING:
@@ -273,6 +274,7 @@ Rule = Callable[[TrainingEvidence], Found]
 _RULES: tuple[tuple[Callable[[str], bool], tuple[Rule, ...]], ...] = (
     # What a port draws from another seed, or in another order, has no name of its own.
     (lambda name: name.startswith(("order of the samples", "generator of ")), ()),
+    (lambda name: name in (SAMPLES, *DRAWN), ()),
     (lambda name: name == BETWEEN_STEPS, (_midway,)),
     (lambda name: name in (IMAGES, SUMS), (_augmentation,)),
     (lambda name: name.endswith(("_range", "_flip")), (_range,)),

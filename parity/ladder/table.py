@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from parity.ladder.comparers import (
     behaviour,
     data,
+    flow,
     forward,
     gradient,
     init,
@@ -56,13 +57,14 @@ OF_RUN = {name: row.of_run for name, row in COMPARERS.items()}
 OF_PROBE = {name: row.of_probe for name, row in COMPARERS.items()}
 # Of the whole training of a user's program, which comes beside its probes.
 OF_TRAINING = {
-    "data": data.of_training,
+    "data": flow.of_training,
     "trajectory": training.trajectory,
     "schedule": training.schedule,
     "behaviour": behaviour.of_training,
 }
 # The same, if both halves trained in float32 and the Keras half recorded states.
 OF_ANCHORED_TRAINING = {
+    "data": flow.of_training,
     "trajectory": training_anchors.from_states,
     "schedule": training_anchors.decisions,
     "behaviour": behaviour.of_training,

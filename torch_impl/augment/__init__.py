@@ -1,11 +1,13 @@
 """ImageDataGenerator for torch: Keras's arguments and random stream, and its pixels.
 
-`ImageDataGenerator` feeds batches. `KerasTransform` is the random transform alone, for
-`v2.Compose`. `AugmentedDataset` is for a DataLoader. Nothing here needs the harness.
+`ImageDataGenerator` feeds batches, and `FitFlow` feeds them in the order of Keras's `fit`.
+`KerasTransform` is the random transform alone, for `v2.Compose`. `AugmentedDataset` is for a
+DataLoader. Nothing here needs the harness.
 """
 
 from torch_impl.augment.dataset import AugmentedDataset
 from torch_impl.augment.directory import DirectoryIterator
+from torch_impl.augment.fit_flow import FitFlow
 from torch_impl.augment.generator import ImageDataGenerator
 from torch_impl.augment.iterators import NumpyArrayIterator
 from torch_impl.augment.parameters import Parameters
@@ -14,6 +16,7 @@ from torch_impl.augment.transform import KerasTransform
 __all__ = [
     "AugmentedDataset",
     "DirectoryIterator",
+    "FitFlow",
     "ImageDataGenerator",
     "KerasTransform",
     "NumpyArrayIterator",

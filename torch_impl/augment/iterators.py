@@ -38,7 +38,7 @@ class BatchIterator:
     drawn at the first access and again at every `on_epoch_end`. A `for` loop is one epoch, with
     `on_epoch_end` after it; in Keras it does not end. `next(iterator)` does not end here either: it
     goes from epoch to epoch. (Keras's `fit` also reads two batches first and shuffles the order of
-    the batches, see `torch_impl.data.FlowBatches`.)
+    the batches, see `FitFlow`.)
 
     Args:
         n: number of samples.
@@ -53,6 +53,7 @@ class BatchIterator:
 
     Attributes:
         params: the parameters of the last batch that was accessed.
+        order: (n,) int64, the samples in their present order; None before the first access.
     """
 
     def __init__(
@@ -79,7 +80,7 @@ class BatchIterator:
         self.batch_index = 0
         self.total_batches_seen = 0
         self.params: Parameters | None = None
-        self._order: torch.Tensor | None = None
+        self.order: torch.Tensor | None = None
 
     def __len__(self) -> int:
         return -(-self.n // self.batch_size)
@@ -106,17 +107,17 @@ class BatchIterator:
 
     def indices(self, number: int) -> torch.Tensor:
         """Returns the sample numbers of a batch; draws the order if there is none yet."""
-        if self._order is None:
+        if self.order is None:
             self.on_epoch_end()
-        assert self._order is not None
-        return self._order[number * self.batch_size : (number + 1) * self.batch_size]
+        assert self.order is not None
+        return self.order[number * self.batch_size : (number + 1) * self.batch_size]
 
     def on_epoch_end(self) -> None:
         """Draws a new order of the samples."""
         if self.shuffle:
-            self._order = torch.from_numpy(self.generator.random_state.permutation(self.n))
+            self.order = torch.from_numpy(self.generator.random_state.permutation(self.n))
         else:
-            self._order = torch.arange(self.n)
+            self.order = torch.arange(self.n)
 
     def reset(self) -> None:
         """Makes `next` start with the first batch of a new epoch."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ from torch_impl.trainer.history import History
 from torch_impl.trainer.step import Stepper
 
 if TYPE_CHECKING:
+    from torch_impl.augment import FitFlow
     from torch_impl.harness.factories import Port
 
 BATCH_SIZE = 32  # Keras's default
@@ -72,6 +74,8 @@ class Trainer:
         self._order_seed: int | None = None
         self._num_epochs = 0  # that are finished
         self._waiting: Sequence[Mapping[str, Any]] | None = None  # callbacks of a checkpoint
+        self._flow: FitFlow | None = None
+        self._waiting_flow: Mapping[str, Any] | None = None
 
     def fit(
         self,
@@ -96,7 +100,8 @@ class Trainer:
 
         Args:
             x: inputs: an array (N, ...), a tuple, list or mapping of arrays; or an iterable of
-                batches x, (x, y) or (x, y, weight), one pass of which is an epoch.
+                batches x, (x, y) or (x, y, weight), one pass of which is an epoch. With `seeds` of
+                the port, a flow of `torch_impl.augment` is taken as a `FitFlow`.
             y: targets; None for an iterable.
             batch_size: samples in a step; None: 32.
             epochs: number of the epoch after which the training ends.
@@ -124,6 +129,7 @@ class Trainer:
         check_numbers(batch_size=batch_size, epochs=epochs, steps_per_epoch=steps_per_epoch)
         check_numbers(validation_steps=validation_steps)
         check_numbers(validation_batch_size=validation_batch_size)
+        x = self._in_keras_order(x, is_shuffled=shuffle)
         train, validation = sorted_data(
             *(x, y, sample_weight, class_weight, validation_split, validation_data),
             self._stepper.dtype,
@@ -194,8 +200,8 @@ class Trainer:
     def state_dict(self) -> dict[str, Any]:
         """Returns all that a training needs to go on as if it had not been interrupted.
 
-        These are the states of module, optimizer, callbacks and seeds, that of torch's generator,
-        the number of finished epochs, and the history.
+        These are the states of module, optimizer, callbacks and seeds, those of torch's generator
+        and of a flow, the number of finished epochs, and the history.
         """
         seeds = self.port.seeds
         return {
@@ -205,6 +211,7 @@ class Trainer:
             "seeds": None if seeds is None else seeds.state_dict(),
             "torch": torch.get_rng_state(),
             "order_seed": self._order_seed,
+            "flow": None if self._flow is None else self._flow.state_dict(),
             "num_epochs": self._num_epochs,
             "history": self.history.state_dict(),
         }
@@ -223,7 +230,7 @@ class Trainer:
             self.port.seeds.load_state_dict(state["seeds"])
         torch.set_rng_state(state["torch"])
         self._order_seed, self._num_epochs = state["order_seed"], state["num_epochs"]
-        self._waiting = state["callbacks"]
+        self._waiting, self._waiting_flow = state["callbacks"], state["flow"]
         self.history = History.from_state(state["history"])
 
     @property
@@ -240,6 +247,23 @@ class Trainer:
             return ArrayBatches(self._stepper.prepared(given), batch_size or BATCH_SIZE, order)
         batches = ArrayBatches(given, batch_size or BATCH_SIZE, order)
         return PreparedBatches(batches, self._stepper.prepared)
+
+    def _in_keras_order(self, x: Any, *, is_shuffled: bool) -> Any:
+        """Returns a flow as `fit` takes its batches, if the port has Keras's seeds; else x."""
+        # It is imported if x is one. Here that would take as long as torch itself.
+        augment = sys.modules.get("torch_impl.augment")
+        if (
+            self.port.seeds is not None
+            and augment
+            and isinstance(x, augment.iterators.BatchIterator)
+        ):
+            x = augment.FitFlow(x, self.port.seeds, shuffle=is_shuffled)
+        if augment and isinstance(x, augment.FitFlow):
+            self._flow = x
+            if self._waiting_flow is not None:
+                x.load_state_dict(self._waiting_flow)
+                self._waiting_flow = None
+        return x
 
     def _order(self, number: int) -> torch.Tensor:
         if self.port.seeds is not None:

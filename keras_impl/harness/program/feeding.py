@@ -54,12 +54,13 @@ class Feeding:
         }
 
     def write(self, writer: TraceWriter) -> None:
-        """Writes the images of training that a flow has made."""
+        """Writes the images of training that a flow has made, and what it has drawn."""
         flow = self.flows.get("train_flow")
         if flow is None:
             return
         writer.facts["augment"] = flow.settings()["arguments"]
         writer.put("training/image_sums", flow.sums)
+        flow.write_draws(writer)
         for step, images in flow.images.items():
             if step <= len(flow.sums):
                 writer.put(f"training/images/{step}", images)

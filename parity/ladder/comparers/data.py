@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from parity.ladder.compare import compare_close, compare_exact
 from parity.ladder.comparers.probe import measured
@@ -19,9 +17,6 @@ from parity.ladder.tolerance import EXACT, FLOAT64, IMAGES_FLOAT32
 if TYPE_CHECKING:
     from parity.ladder.items import Item
     from parity.traces.trace import Trace
-
-# Items of a training.
-IMAGES, SUMS = "augmented images", "sum of the augmented images of a step"
 
 
 def of_run(keras: Trace, torch: Trace) -> Outcome:
@@ -53,58 +48,6 @@ def of_run(keras: Trace, torch: Trace) -> Outcome:
 def _in_feeding_order(items: list[Item]) -> list[Item]:
     """Sorts causes before effects within an epoch: order, labels, parameters, then images."""
     return sorted(items, key=lambda i: (-1 if i.epoch is None else i.epoch, i.name == "images"))
-
-
-def of_training(keras: Trace, torch: Trace) -> Outcome:
-    """Compares the images of a port that augments itself with those of Keras's flow.
-
-    The port gets the parameters that Keras drew. What is drawn follows from the ranges, which no
-    pixel shows.
-    """
-    if "training/image_sums" not in keras or "training/image_sums" not in torch:
-        return skipped("the port does not augment by itself", applies=False)
-    theirs, ours = keras.facts["augment"], torch.facts["augment"]
-    items = [
-        compare_exact(name, _told(name, theirs[name]), _told(name, ours[name]), epoch=0, step=0)
-        for name in ours
-    ]
-    for step in keras.numbers("training/images"):
-        key = f"training/images/{step}"
-        if key in torch:
-            place: dict[str, Any] = {"epoch": _epoch_of(keras, step), "step": step}
-            items.append(
-                compare_close(IMAGES, keras[key], torch[key], allowed=FLOAT64, scaled=True, **place)
-            )
-    items.append(_sums(keras, torch))
-    return judged(f"images by the parameters that Keras drew, within {FLOAT64:g}", items)
-
-
-def _told(name: str, value: Any) -> str:
-    """Returns an argument of ImageDataGenerator as text; of a shift, 1 is not 1.0."""
-    if name.endswith("_flip"):
-        return str(bool(value))
-    is_number = isinstance(value, int) and name not in ("width_shift_range", "height_shift_range")
-    return str(float(value) if is_number else value)
-
-
-def _sums(keras: Trace, torch: Trace) -> Item:
-    """Compares the sums over the images of all batches: the first one that differs, else all."""
-    a, b = (trace["training/image_sums"] for trace in (keras, torch))
-    shorter = min(len(a), len(b))
-    most = FLOAT64 * np.maximum(1.0, np.abs(a[:shorter]))
-    above = np.flatnonzero(~(np.abs(a[:shorter] - b[:shorter]) <= most))
-    where: dict[str, Any] = {}
-    if above.size:
-        step = int(above[0]) + 1
-        a, b = a[step - 1], b[step - 1]
-        where = {"epoch": _epoch_of(keras, step), "step": step}
-    else:
-        a, b = a[:shorter], b[:shorter]
-    return compare_close(SUMS, a, b, allowed=FLOAT64, scaled=True, **where)
-
-
-def _epoch_of(keras: Trace, step: int) -> int:
-    return int(np.searchsorted(keras.facts["epoch_ends"], step, side="left"))
 
 
 def of_probe(keras: Trace, port: Trace) -> Outcome:

@@ -86,6 +86,40 @@ def test_another_augmentation_is_named(fault, reference, tmp_path):
         assert (result.first.item.epoch, result.first.item.step) == (0, 1)
 
 
+SEEDED = {
+    "seeded": [],
+    "seeded_late": ["samples of the batches"],
+    "seeded_other_range": ["rotation_range"],
+    "seeded_without_flip": ["horizontal_flip"],
+}
+
+
+@pytest.mark.parametrize("port", SEEDED)
+def test_a_port_with_the_seeds_of_keras_draws_samples_and_images_itself(port, reference, tmp_path):
+    result = compared_with(reference, port, tmp_path)
+    assert result.mode == "seeded"
+    data = next(level for level in result.levels if level.id == "data")
+    if not SEEDED[port]:
+        assert_same_training(result)
+        named = {item.name: item for item in data.items}
+        assert named["samples of the batches"].num_compared == 3 * 50  # epochs, samples
+        assert named["theta"].num_compared == 3 * 50
+        assert named["augmented images"].worst == 0
+    else:
+        assert result.verdict == "fail"
+        assert [result.first.item.name] == SEEDED[port]
+
+
+def test_a_port_in_float32_draws_the_same_images(tmp_path):
+    result = result_of(spec(torch="seeded", dtype="float32"), tmp_path / "run")
+    assert (result.verdict, result.mode) == ("pass", "seeded")
+    data = next(level for level in result.levels if level.id == "data")
+    named = {item.name: item for item in data.items}
+    assert named["samples of the batches"].num_compared == 3 * 50
+    assert named["augmented images"].agrees
+    assert named["augmented images"].allowed == 5e-7
+
+
 def test_a_transform_that_draws_by_itself_is_refused(reference, tmp_path):
     with pytest.raises(InputError, match="has RandomRotation, which draws by itself"):
         compared_with(reference, "drawing", tmp_path)

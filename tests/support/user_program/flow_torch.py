@@ -7,8 +7,9 @@ from flow_keras import ARGUMENTS
 from torch import nn
 from torchvision.transforms import v2
 
-from torch_impl import Port, optim
+from torch_impl import KerasSeeds, Port, optim
 from torch_impl.augment import ImageDataGenerator, KerasTransform
+from torch_impl.layers import initialise
 from torch_impl.losses import SparseCategoricalCrossentropy
 
 
@@ -98,6 +99,42 @@ def blurred():
 def drawing():
     """Cannot get what Keras drew."""
     return build(v2.RandomRotation(20))
+
+
+def seeded(seed=42, **changed):
+    """Draws weights, samples and parameters as Keras does, in the order in which Keras does."""
+    seeds = KerasSeeds(seed)
+    net = Net()
+    initialise(net, seeds)
+    generator = ImageDataGenerator(
+        **{**ARGUMENTS, **changed},
+        data_format="channels_first",
+        dtype=torch.get_default_dtype(),
+        random_state=seeds.numpy,
+    )
+    return Port(
+        net,
+        SparseCategoricalCrossentropy(from_logits=True),
+        optim.Adam(net.parameters(), learning_rate=0.02),
+        metrics=["accuracy"],
+        augment=generator,
+        seeds=seeds,
+    )
+
+
+def seeded_late():
+    """Draws its samples behind a number that Keras does not draw."""
+    port = seeded()
+    port.seeds.numpy.random_sample()
+    return port
+
+
+def seeded_other_range():
+    return seeded(rotation_range=25)
+
+
+def seeded_without_flip():
+    return seeded(horizontal_flip=False)
 
 
 def _negated(params, name):

@@ -2,13 +2,15 @@
 
     images of the flow -> parameters that Keras drew -> augmented images, by torch_impl.augment
                                                      -> ... and by the port, if it augments itself
+                       -> ... that the port drew     -> augmented images, by the port
 
-A port that augments itself is trained on its own images. Some of them are kept for comparison.
+A port that augments itself is trained on its own images. Some of them are kept for comparison. One
+with Keras's seeds draws samples and parameters, too, and these are kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,8 @@ from torch_impl.augment import KerasTransform, Parameters
 from torch_impl.augment.standardize import Standardization
 from torch_impl.harness.program.augment_trials import explained
 from torch_impl.harness.program.augmentation import augmented, ranges
+from torch_impl.harness.program.drawn_flow import DrawnFlow, draws_itself
+from torch_impl.seeds import KerasSeeds
 
 # Of the sum over a batch, relative to that of its absolute values: any other image is further off.
 _SAME_SUM = 1e-9
@@ -35,15 +39,21 @@ class FlowBatches:
         told: what Keras told of the flow: arrays, samples and parameters of all images.
         settings: dtype of the images, arguments of the generator.
         augment: the port's own augmentation, or None.
+        draws: returns what the port draws of the images (N, C, H, W) by itself; None: nothing.
     """
 
     def __init__(
-        self, told: Mapping[str, Any], settings: Mapping[str, Any], augment: Any = None
+        self,
+        told: Mapping[str, Any],
+        settings: Mapping[str, Any],
+        augment: Any = None,
+        draws: Callable[[torch.Tensor], DrawnFlow] | None = None,
     ) -> None:
         arguments = settings["arguments"]
         images = torch.from_numpy(told["x"].astype(settings["dtype"]))
         self._images = images.permute(0, 3, 1, 2)
         self._told, self._augment = told, augment
+        self._drawn = None if draws is None else draws(self._images)
         self._ends = np.cumsum(told["sizes"])
         self.transform = KerasTransform(
             fill_mode=arguments["fill_mode"],
@@ -75,13 +85,13 @@ class FlowBatches:
             RunError: Keras's images cannot be made again.
             InputError: the augmentation of the port cannot be used.
         """
-        rows = slice(self._ends[number] - self._told["sizes"][number], self._ends[number])
-        index = torch.from_numpy(self._told["index"][rows].astype(np.int64))
-        params = self._params(rows)
+        index, params = self._of_keras(number)
         if self._augment is None:
             x = self._made(number, index, params)
+        elif self._drawn is None:
+            x = self._own(number, _last(augmented(self._augment, self._images[index], params)))
         else:
-            x = self._own(number, index, params)
+            index, x = self._own_draw(number, self._drawn)
         chosen = index.numpy()
         misc = [array[chosen] for array in self._told["misc"]]
         labels = [self._told[n] for n in ("y", "weight") if self._told[n] is not None]
@@ -94,6 +104,8 @@ class FlowBatches:
         writer.put("training/image_sums", np.array(self._sums))
         for step, images in self._kept.items():
             writer.put(f"training/images/{step}", images)
+        if self._drawn is not None:
+            self._drawn.write(writer)
         writer.facts["augment"] = ranges(self._augment)
         writer.facts["augment_explained"] = self._explained
 
@@ -102,13 +114,15 @@ class FlowBatches:
         moved = (transform or self.transform).apply(self._images, params, index)
         return _last(self.standardization.apply(moved))
 
-    def _params(self, rows: slice) -> Parameters:
-        number = rows.stop - rows.start
-        found: Parameters = {}
+    def _of_keras(self, number: int) -> tuple[torch.Tensor, Parameters]:
+        """Returns the samples of a batch and the parameters of their images that Keras drew."""
+        size = int(self._told["sizes"][number])
+        rows = slice(self._ends[number] - size, self._ends[number])
+        params: Parameters = {}
         for name, column in self._told["drawn"].items():
-            values = np.full(number, column[0]) if len(column) == 1 else column[rows]
-            found[name] = values.astype(bool) if name.startswith("flip_") else values
-        return found
+            values = np.full(size, column[0]) if len(column) == 1 else column[rows]
+            params[name] = values.astype(bool) if name.startswith("flip_") else values
+        return torch.from_numpy(self._told["index"][rows].astype(np.int64)), params
 
     def _made(self, number: int, index: torch.Tensor, params: Parameters) -> np.ndarray:
         """Returns Keras's images."""
@@ -123,21 +137,35 @@ class FlowBatches:
             )
         return made
 
-    def _own(self, number: int, index: torch.Tensor, params: Parameters) -> np.ndarray:
-        """Returns the images of the port's own augmentation."""
-        own = _last(augmented(self._augment, self._images[index], params))
+    def _own_draw(self, number: int, drawn: DrawnFlow) -> tuple[torch.Tensor, np.ndarray]:
+        """Returns samples and images that the port has drawn itself."""
+        if number < len(drawn):  # a loop of the port's own asks for a batch again
+            index, params = drawn.again(number)
+            return index, _last(augmented(self._augment, self._images[index], params))
+        batch = drawn.next()
+        return batch.samples, self._own(number, _last(batch.images))
+
+    def _own(self, number: int, own: np.ndarray) -> np.ndarray:
+        """Keeps images of the port's own augmentation for comparison; returns them."""
         if number == len(self._sums):  # a loop of the port's own may ask for a batch again
             self._sums.append(summed(own))
             if is_recorded_step(number + 1):
                 self._kept[number + 1] = first_images(own)
+                index, params = self._of_keras(number)
                 made = self._made(number, index, params)
-                if self._explained is None and not _agree(made, own):
+                is_alike = made.shape == own.shape  # else the port has drawn another batch
+                if self._explained is None and is_alike and not _agree(made, own):
                     self._explained = explained(self, index, params, own)
         return own
 
 
 def with_flows(
-    nests: Mapping[str, Any], settings: Mapping[str, Any], augment: Any
+    nests: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    augment: Any,
+    seeds: KerasSeeds | None = None,
+    *,
+    shuffle: bool = True,
 ) -> dict[str, Any]:
     """Returns the nests of a feed file, with batches in the place of flows.
 
@@ -145,12 +173,20 @@ def with_flows(
         nests: of the file.
         settings: of the file.
         augment: the port's own augmentation, which is that of training.
+        seeds: of the port; None: it draws nothing.
+        shuffle: the argument of Keras's `fit`.
     """
     found = dict(nests)
-    for name, own in (("train", augment), ("val", None)):
-        if (told := found.pop(f"{name}_flow", None)) is not None:
-            given = settings["flows"][f"{name}_flow"]
-            found[f"{name}_batches"] = FlowBatches(told, given, own)
+    if (told := found.pop("train_flow", None)) is not None:
+        given, draws = settings["flows"]["train_flow"], None
+        if seeds is not None and draws_itself(augment, seeds):
+
+            def draws(images: torch.Tensor) -> DrawnFlow:
+                return DrawnFlow(images, given["flow"], augment, seeds, shuffle=shuffle)
+
+        found["train_batches"] = FlowBatches(told, given, augment, draws)
+    if (told := found.pop("val_flow", None)) is not None:
+        found["val_batches"] = FlowBatches(told, settings["flows"]["val_flow"])
     return found
 
 

@@ -62,7 +62,8 @@ def run_program(task: ProgramTask) -> RunResult:
         folder: AnchorFolder | None = None,
     ) -> RunResult:
         nests, settings = fed
-        given = with_flows(nests, settings, port.built.augment)
+        built, shuffle = port.built, bool(keras.facts["fit"]["shuffle"])
+        given = with_flows(nests, settings, built.augment, built.seeds, shuffle=shuffle)
         found = train(port, form, weights, (given, settings), writer, report, folder)
         if isinstance(batches := given.get("train_batches"), FlowBatches):
             batches.write(writer)

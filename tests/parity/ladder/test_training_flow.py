@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from parity.files.json_io import write_json
-from parity.ladder.comparers.data import of_training
+from parity.ladder.comparers.flow import of_training
 from parity.ladder.items import FAIL, PASS, SKIPPED
 from parity.traces.folder import RunFolder
 from parity.traces.trace import CheckWriter, RunResult, Trace

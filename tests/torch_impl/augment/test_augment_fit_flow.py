@@ -1,0 +1,144 @@
+"""What Keras's `fit` takes from a flow, and a training on it, from the seed alone."""
+
+import re
+
+import keras
+import numpy as np
+import pytest
+import torch
+from keras.src.legacy.preprocessing.image import ImageDataGenerator as KerasGenerator
+from torch import nn
+
+from torch_impl import KerasSeeds, Port, optim
+from torch_impl.augment import FitFlow, ImageDataGenerator
+from torch_impl.losses import SparseCategoricalCrossentropy
+from torch_impl.trainer import Trainer
+
+SEED, EPOCHS = 11, 3
+ARGUMENTS = {"rotation_range": 20, "width_shift_range": 0.2, "horizontal_flip": True}
+draw = np.random.default_rng(5)
+X = draw.normal(size=(23, 6, 5, 1))
+Y = draw.integers(0, 3, 23)
+
+
+class Noting(keras.callbacks.Callback):
+    """Keeps the weights after every epoch."""
+
+    def __init__(self):
+        super().__init__()
+        self.kernels = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.kernels.append(self.model.get_weights()[0])
+
+
+def keras_fit(batch_size, given, shuffle):
+    """A training by Keras: the numbers of the samples of every batch, the kernels, the history."""
+    keras.config.set_floatx("float64")
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(SEED)
+    layers = [keras.layers.Input(X.shape[1:]), keras.layers.Flatten(), keras.layers.Dense(3)]
+    model = keras.Sequential(layers)
+    start = model.get_weights()
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.SGD(0.1), loss, jit_compile=False)
+    flow = KerasGenerator(**ARGUMENTS, dtype="float64").flow(X, Y, batch_size=batch_size, **given)
+    noting = Noting()
+    history = model.fit(flow, epochs=EPOCHS, shuffle=shuffle, callbacks=[noting], verbose=0).history
+    return start, noting.kernels, history["loss"]
+
+
+def program(start, batch_size, given):
+    """The same in torch: a port with Keras's weights and seeds, and its flow."""
+    torch.set_default_dtype(torch.float64)
+    seeds = KerasSeeds(SEED)
+    seeds.next_layer_seed()  # of the initialiser of Dense
+    net = nn.Sequential(nn.Flatten(), nn.Linear(30, 3))  # one channel, so the order is Keras's
+    with torch.no_grad():
+        net[1].weight.copy_(torch.from_numpy(start[0].T))
+        net[1].bias.copy_(torch.from_numpy(start[1]))
+    datagen = ImageDataGenerator(
+        **ARGUMENTS, data_format="channels_last", dtype="float64", random_state=seeds.numpy
+    )
+    optimizer = optim.SGD(net.parameters(), learning_rate=0.1)
+    loss = SparseCategoricalCrossentropy(from_logits=True)
+    port = Port(
+        net, loss, optimizer, seeds=seeds, feed=lambda x: torch.as_tensor(x).permute(0, 3, 1, 2)
+    )
+    return port, datagen.flow(torch.from_numpy(X), torch.from_numpy(Y), batch_size, **given)
+
+
+CASES = {
+    "a_smaller_last_batch": (5, {}, True),
+    "one_batch": (32, {}, True),
+    "two_batches": (12, {}, True),
+    "batches_in_order": (5, {}, False),
+    "samples_in_order": (5, {"shuffle": False}, True),
+    "a_seed_for_every_batch": (5, {"seed": 3}, True),
+}
+
+
+@pytest.fixture(autouse=True)
+def _default_dtype():
+    before = torch.get_default_dtype()
+    yield
+    torch.set_default_dtype(before)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_trainer_repeats_keras_from_the_seed(case):
+    batch_size, given, shuffle = CASES[case]
+    start, kernels, losses = keras_fit(batch_size, given, shuffle)
+    port, flow = program(start, batch_size, given)
+    ours = []
+    trainer = Trainer(port)
+    for epoch in range(EPOCHS):  # in calls of one epoch, as after checkpoints
+        if epoch:
+            trainer.load_state_dict(trainer.state_dict())
+        history = trainer.fit(flow, epochs=epoch + 1, shuffle=shuffle).history
+        ours.append(port.module[1].weight.detach().numpy().T.copy())
+    assert np.abs(np.array(ours) - kernels).max() < 1e-12
+    assert history["loss"] == pytest.approx(losses, abs=1e-12)
+
+
+def test_without_the_seeds_of_keras_a_flow_is_passed_through_as_it_comes():
+    start, _, _ = keras_fit(5, {}, True)
+    port, flow = program(start, 5, {"shuffle": False})
+    sizes = []
+
+    def feed(x):
+        sizes.append(len(x))
+        return x.permute(0, 3, 1, 2)
+
+    Trainer(Port(port.module, port.loss, port.optimizer, feed=feed)).fit(flow, epochs=1)
+    assert sizes == [5, 5, 5, 5, 3]
+
+
+def test_a_resumed_training_has_the_order_that_the_interrupted_one_had_drawn():
+    start = [np.zeros((30, 3)), np.zeros(3)]
+
+    def trained(epochs, state=None):
+        port, flow = program(start, 5, {})
+        trainer = Trainer(port)
+        if state is not None:
+            trainer.load_state_dict(state)
+        trainer.fit(flow, epochs=epochs)
+        return trainer.state_dict()
+
+    whole = trained(4)
+    resumed = trained(4, trained(2))
+    assert resumed["history"] == whole["history"]
+    assert torch.equal(resumed["module"]["1.weight"], whole["module"]["1.weight"])
+
+
+def test_a_flow_that_draws_from_other_numbers_is_an_error():
+    flow = ImageDataGenerator(rotation_range=5, random_state=np.random.RandomState(0)).flow(X, Y)
+    with pytest.raises(ValueError, match=re.escape("ImageDataGenerator(random_state=seeds.numpy)")):
+        FitFlow(flow, KerasSeeds(0))
+
+
+def test_an_epoch_has_every_batch_once():
+    port, flow = program([np.zeros((30, 3)), np.zeros(3)], 5, {})
+    fed = FitFlow(flow, port.seeds)
+    assert len(fed) == 5
+    assert [len(labels) for _, labels in fed].count(3) == 1
