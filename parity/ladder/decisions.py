@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from parity.programs.run_spec import EarlyStopping, ReduceLR, RunSpec
+    from parity.programs.run_spec import EarlyStopping, RunSpec
     from parity.traces.trace import History
 
 
@@ -49,12 +49,19 @@ def decisions(spec: RunSpec, history: History) -> Decisions:
     return Decisions(rates, *_end(spec, spec.early_stopping, history, num_trained))
 
 
-def closest_call(rule: ReduceLR | EarlyStopping, losses: Sequence[float]) -> tuple[int, float]:
-    """Returns the epoch from 0 in which an improvement was decided by least, and by how much."""
+def closest_call(
+    losses: Sequence[float], min_delta: float = 0.0, start: int = 0
+) -> tuple[int, float]:
+    """Returns the epoch from 0 in which an improvement was decided by least, and by how much.
+
+    Args:
+        losses: what a rule watches, of each epoch; less is better.
+        min_delta: an improvement is a decrease by more than this.
+        start: the first epoch that is watched.
+    """
     best, closest = float("inf"), (0, float("inf"))
-    start = getattr(rule, "start_from_epoch", 0)
     for epoch, loss in enumerate(losses[start:], start):
-        margin = best - (loss + rule.min_delta)
+        margin = best - (loss + min_delta)
         if abs(margin) < closest[1]:
             closest = epoch, abs(margin)
         if margin > 0:

@@ -78,6 +78,7 @@ def run_program(task: ProgramTask) -> RunResult:
                 spec, feeding.reference, nests, training, task.report, *found
             )
         results.append(result)
+        training.facts["watched"] = _watched(reference)
         feeding.write(training)
         training.facts["written_flows"] = written_flows(reference)
         if not is_written:
@@ -99,6 +100,21 @@ def run_program(task: ProgramTask) -> RunResult:
     training.facts["broke_off"] = source.broke_off
     training.facts |= {name: probes.facts[name] for name in ("fit", "loss_weights")}
     return results[0]
+
+
+def _watched(reference: Reference) -> list[dict[str, Any]]:
+    """Returns what the rules of a training watched, which is over: column, direction, limits."""
+    known = (keras.callbacks.ReduceLROnPlateau, keras.callbacks.EarlyStopping)
+    return [
+        {
+            "monitor": str(rule.monitor),
+            "is_max": bool(rule.monitor_op(1.0, 0.0)),
+            "min_delta": abs(float(rule.min_delta)),
+            "start": int(getattr(rule, "start_from_epoch", 0)),
+        }
+        for rule in reference.callbacks
+        if isinstance(rule, known) and rule.monitor_op is not None
+    ]
 
 
 def _number(nests: dict[str, Any]) -> int | None:

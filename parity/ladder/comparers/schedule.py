@@ -105,12 +105,25 @@ def _parted(spec: RunSpec, keras: Trace, torch: Trace) -> str | None:
             abs(a - b)
             for a, b in zip(keras.history[key][:epoch], torch.history[key][:epoch], strict=True)
         )
-        place, margin = closest_call(rule, keras.history[key][:epoch])
-        texts.append(
-            f"the {key} of the halves differ by up to {apart:.2g}, and Keras decided on an "
-            f"improvement by {margin:.2g} in epoch {place + 1}"
-        )
+        start = getattr(rule, "start_from_epoch", 0)
+        call = closest_call(keras.history[key][:epoch], rule.min_delta, start)
+        texts.append(told_call(key, apart, *call))
     return f"from epoch {epoch + 1} on they decide otherwise: " + "; ".join(texts)
+
+
+def told_call(key: str, apart: float, epoch: int, margin: float) -> str:
+    """Returns by how little two halves decided otherwise.
+
+    Args:
+        key: column of the history that a rule watches.
+        apart: the largest difference of the halves in it before they did.
+        epoch: from 0, of Keras's closest call.
+        margin: of that call.
+    """
+    return (
+        f"the {key} of the halves differ by up to {apart:.2g}, and Keras decided on an "
+        f"improvement by {margin:.2g} in epoch {epoch + 1}"
+    )
 
 
 def of_probe(keras: Trace, port: Trace) -> Outcome:

@@ -15,6 +15,8 @@ from parity.ladder.anchored import CHANGES, AnchoredTolerance, is_repeated, read
 from parity.ladder.compare import compare_close, compare_exact
 from parity.ladder.comparers.anchors import BETWEEN_STEPS, at_anchors, computed
 from parity.ladder.comparers.rates import allowed_rates, compare_rates
+from parity.ladder.comparers.schedule import told_call
+from parity.ladder.decisions import closest_call
 from parity.ladder.outcome import Outcome, judged, skipped
 from parity.ladder.tolerance import EXACT
 
@@ -84,7 +86,39 @@ def decisions(keras: Trace, torch: Trace) -> Outcome:
         f"{EXACT}; the port's rules, given Keras's history, and each half by its rules; rates "
         "within the rounding of float32"
     )
+    if (told := _parted(keras, torch)) is not None:
+        source += f"; {told}"
     return judged(source, items)
+
+
+def _parted(keras: Trace, torch: Trace) -> str | None:
+    """Tells where the halves decided otherwise in their own trainings, and by how little."""
+    epoch = _parting(keras, torch)
+    if epoch is None:
+        return None
+    texts = []
+    for rule in keras.facts.get("watched", ()):
+        key, sign = rule["monitor"], -1.0 if rule["is_max"] else 1.0
+        columns = [sign * np.array(half.history.get(key, ())[:epoch]) for half in (keras, torch)]
+        if not all(len(column) == epoch for column in columns):  # of some epochs only
+            continue
+        apart = float(np.abs(columns[0] - columns[1]).max())
+        call = closest_call(columns[0].tolist(), rule["min_delta"], rule["start"])
+        texts.append(told_call(key, apart, *call))
+    told = f"from epoch {epoch + 1} on the halves decide otherwise"
+    return f"{told}: {'; '.join(texts)}" if texts else None
+
+
+def _parting(keras: Trace, torch: Trace) -> int | None:
+    """Returns the first epoch, from 0, that has another rate or is there in one half only."""
+    ends = [half.facts["epoch_ends"] for half in (keras, torch)]
+    a, b = (half["training/rates"] for half in (keras, torch))
+    shorter = min(len(a), len(b))
+    a, b = a[:shorter], b[:shorter]
+    differs = np.flatnonzero(np.abs(a - b) > allowed_rates(a, in_float32=True))
+    if differs.size:
+        return int(np.searchsorted(ends[0], differs[0], side="right"))
+    return min(map(len, ends)) if len(ends[0]) != len(ends[1]) else None
 
 
 def _of_history(keras: Trace, torch: Trace) -> Iterator[Item]:

@@ -157,23 +157,19 @@ def test_a_loss_that_is_not_a_number_is_no_improvement():
 
 def test_the_closest_call_is_the_epoch_whose_improvement_was_decided_by_least():
     # Improvements by 0.5, -0.25, 0.125 over the best one, less a min_delta of 0.0625.
-    rule = ReduceLR(patience=9, min_delta=0.0625)
-    epoch, margin = closest_call(rule, [1.0, 0.5, 0.75, 0.375])
-    assert (epoch, margin) == (3, 0.0625)
+    assert closest_call([1.0, 0.5, 0.75, 0.375], min_delta=0.0625) == (3, 0.0625)
     # By 0.4375, and by -0.3125.
-    assert closest_call(rule, [1.0, 0.5, 0.75]) == (2, 0.3125)
+    assert closest_call([1.0, 0.5, 0.75], min_delta=0.0625) == (2, 0.3125)
 
 
 def test_the_first_epoch_is_no_call_and_the_second_may_be_the_closest():
-    rule = ReduceLR(patience=9, min_delta=0)
-    assert closest_call(rule, [1.0]) == (0, float("inf"))
-    assert closest_call(rule, [1.0, 0.75, 0.25]) == (1, 0.25)
+    assert closest_call([1.0]) == (0, float("inf"))
+    assert closest_call([1.0, 0.75, 0.25]) == (1, 0.25)
 
 
 def test_of_calls_that_are_equally_close_the_first_is_told():
-    assert closest_call(ReduceLR(patience=9, min_delta=0), [1.0, 0.75, 0.5]) == (1, 0.25)
+    assert closest_call([1.0, 0.75, 0.5]) == (1, 0.25)
 
 
 def test_epochs_that_are_not_watched_are_no_calls():
-    rule = EarlyStopping(patience=9, start_from_epoch=2)
-    assert closest_call(rule, [1.0, 1.0, 0.75, 0.25]) == (3, 0.5)
+    assert closest_call([1.0, 1.0, 0.75, 0.25], start=2) == (3, 0.5)
