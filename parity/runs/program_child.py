@@ -7,6 +7,7 @@ half are there, and trains while that trains, unless what Keras is fed is known 
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -119,6 +120,9 @@ def run_programs(
     directories = [directory.absolute() for directory in directories]
     specs = [ProgramSpec.from_dict(read_json(RunFolder(d).spec)) for d in directories]
     half.configure(specs[0])
+    _ = half.run_program  # imports the framework
+    # Keras runs the garbage collector for every new model; imported objects need no collection.
+    gc.freeze()
 
     def run(number: int) -> None:
         folder = RunFolder(directories[number])

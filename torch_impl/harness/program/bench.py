@@ -16,12 +16,13 @@ import numpy as np
 from parity.errors import InputError
 from parity.programs.check_spec import CheckSpec
 from parity.traces.feed_file import read_feed
-from parity.traces.trace import CheckWriter, Trace
+from parity.traces.trace import CheckWriter, RunResult, Trace
 from torch_impl.harness.bench import clock
 from torch_impl.harness.check.loss import loss_of, takes_columns
 from torch_impl.harness.environment import describe_environment
 from torch_impl.harness.factories import Port, factory_of
 from torch_impl.harness.port.port_under_test import PortUnderTest
+from torch_impl.harness.program.spread import is_near, moved, spread_of
 from torch_impl.harness.program.stepper import ReplayedStepper
 from torch_impl.harness.program.training import arguments_of, begin, complete, train
 from torch_impl.harness.program.variants import (
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from parity.bench.server import BenchServer
     from parity.traces.folder import RunFolder
 
+EAGER = "torch-eager"  # the port as it stands, which the run has trained
 ENDLESS = 10**9  # epochs; the callback ends them
 
 
@@ -125,13 +127,37 @@ def _judge(
     result = train(port, form, weights, feed, writer, lambda step, total, loss: None)
     if task.variant == "torch-compiled" and not num_compiled():
         raise InputError("torch.compile has made nothing of the module, which ran as it is")
-    # How far a small change of the weights drives a training apart is the same for all variants.
-    writer.facts["spread"] = eager.facts.get("spread")
+    writer.facts["spread"] = eager.facts.get("spread") or _spread(
+        task, keras, form, feed, eager, writer, result
+    )
     folder.training.path.mkdir()
     folder.training.spec.write_bytes(task.folder("torch").training.spec.read_bytes())
     writer.write(folder.training.path, environment=eager.environment, result=result)
     server.end(task.samples)
     server.begin()
+
+
+def _spread(
+    task: ProgramBenchTask,
+    keras: Trace,
+    form: str,
+    feed: tuple[dict[str, Any], dict[str, Any]],
+    eager: Trace,
+    writer: CheckWriter,
+    result: RunResult,
+) -> dict[str, float] | None:
+    """Returns how far a small change drives the port of the run apart, if a variant needs it.
+
+    It is the same for all variants. The run has not found it if its port was near without it.
+    """
+    size = eager.facts["left_open"]
+    if not size or is_near(Trace(task.folder("keras").training.path), writer, result):
+        return None
+    port, other = _port(dataclasses.replace(task, variant=EAGER), keras, form), CheckWriter()
+    weights = moved({name: keras[f"start/{name}"] for name in keras.below("start")}, size)
+    train(port, form, weights, feed, other, lambda step, total, loss: None)
+    arrays = {f"training/{key}": eager[f"training/{key}"] for key in eager.below("training")}
+    return spread_of(arrays, other.arrays)
 
 
 def _time(

@@ -1,24 +1,24 @@
 """run_program: probes a user's port, and trains it on what Keras was fed.
 
-Keras's probes -> probes of the port -> trace of the half
-Keras's feed   -> training           -> trace of the training, and how far a change of the
-initial weights drives it apart
+Keras's probes   -> probes of the port -> trace of the half
+Keras's feed     -> training           -> trace of the training
+Keras's training -> if the two are apart: how far a change of the initial weights drives the port
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
+from parity.errors import RunError
 from parity.traces.folder import RunFolder
 from parity.traces.trace import CheckWriter, RunResult, TraceWriter, Weights
 from torch_impl.harness.check import run_check
 from torch_impl.harness.check.loss import loss_of, takes_columns
 from torch_impl.harness.factories import factory_of
 from torch_impl.harness.port.port_under_test import PortUnderTest
-from torch_impl.harness.program.flow_batches import FlowBatches, with_flows
 from torch_impl.harness.program.rules import write_rules
-from torch_impl.harness.program.spread import left_open, moved, spread_of
+from torch_impl.harness.program.spread import is_near, left_open, moved, spread_of
 from torch_impl.harness.program.training import Report, complete, train
 from torch_impl.harness.saved import save_state
 
@@ -62,11 +62,10 @@ def run_program(task: ProgramTask) -> RunResult:
         folder: AnchorFolder | None = None,
     ) -> RunResult:
         nests, settings = fed
-        built, shuffle = port.built, bool(keras.facts["fit"]["shuffle"])
-        given = with_flows(nests, settings, built.augment, built.seeds, shuffle=shuffle)
+        given = _with_flows(port, nests, settings)
         found = train(port, form, weights, (given, settings), writer, report, folder)
-        if isinstance(batches := given.get("train_batches"), FlowBatches):
-            batches.write(writer)
+        if "train_flow" in nests:
+            given["train_batches"].write(writer)
         return found
 
     port = fresh()
@@ -83,11 +82,33 @@ def run_program(task: ProgramTask) -> RunResult:
     if is_seeded:
         drawn = task.training.arrays
         start = {n: drawn[f"seeded/init/{n}"] for n in start if f"seeded/init/{n}" in drawn}
-    if size := left_open(keras, task.probes):
+    size = task.training.facts["left_open"] = left_open(keras, task.probes)
+    if size and not _is_near(task, result):
         other = CheckWriter()
         trained(fresh(), moved(start, size), other, lambda step, total, loss: None)
-        task.training.facts["spread"] = spread_of(task.training, other)
+        task.training.facts["spread"] = spread_of(task.training.arrays, other.arrays)
     return result
+
+
+def _is_near(task: ProgramTask, result: RunResult) -> bool:
+    """Whether a training passes without a second one, as soon as Keras's is there."""
+    try:
+        return is_near(task.trained(), task.training, result)
+    except RunError:  # the Keras half tells why there is nothing to compare it with
+        return True
+
+
+def _with_flows(
+    port: PortUnderTest, nests: Mapping[str, Any], settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Returns the nests of the feed file, with batches in the place of flows."""
+    if not any(name.endswith("_flow") for name in nests):
+        return dict(nests)
+    # It imports torchvision, which takes as long as the probes do.
+    from torch_impl.harness.program.flow_batches import with_flows
+
+    built, shuffle = port.built, bool(port.keras.facts["fit"]["shuffle"])
+    return with_flows(nests, settings, built.augment, built.seeds, shuffle=shuffle)
 
 
 def _save_weights(task: ProgramTask, port: PortUnderTest) -> None:

@@ -2,7 +2,8 @@
 
 A right port may differ from Keras by what Keras's constants in float32 make of it; the probes have
 measured by how much it does after a few steps. A training that begins with weights moved by as much
-shows what that grows into.
+shows what that grows into. It is a whole training more, and is made only if this one is not so near
+that it passes without.
 """
 
 from __future__ import annotations
@@ -12,8 +13,11 @@ from collections.abc import Mapping
 import numpy as np
 
 from parity.ladder.compare import relative_differences
+from parity.ladder.comparers.training import schedule, trajectory
+from parity.ladder.items import FAIL
 from parity.ladder.rounding import is_decided_by_rounding, limits_of
-from parity.traces.trace import Trace, TraceWriter
+from parity.traces.trace import RunResult, Trace, TraceWriter
+from parity.traces.unwritten import Unwritten
 
 # A schedule of Keras computes in float32, and its last bits are others in the graph of `fit`.
 OF_A_SCHEDULE = 2.0**-23
@@ -51,19 +55,36 @@ def left_open(keras: Trace, probes: TraceWriter) -> float:
     return min(max(apart, epsilon), limits.most_in_training) if is_open else 0.0
 
 
-def spread_of(writer: TraceWriter, other: TraceWriter) -> dict[str, float]:
+def is_near(keras: Trace, writer: TraceWriter, result: RunResult) -> bool:
+    """Whether a training passes however little a change of its initial weights drives it apart.
+
+    It is compared as the whole training will be, with the tolerance for rounding alone, which a
+    spread can only widen.
+
+    Args:
+        keras: training of the reference.
+        writer: of the port's training, without a spread.
+        result: of the port's training.
+    """
+    port = Unwritten(writer, result)
+    return all(each(keras, port).status != FAIL for each in (trajectory, schedule))
+
+
+def spread_of(
+    arrays: Mapping[str, np.ndarray], others: Mapping[str, np.ndarray]
+) -> dict[str, float]:
     """Returns how far two trainings are apart: by the key of an array, and by step as "scalar/N".
 
     In a single number, such as a loss, changes may cancel by chance: it counts as changed as much
     as the weights were up to that step.
 
     Args:
-        writer: of the training.
-        other: of the one that began with other weights.
+        arrays: of the trace of a training.
+        others: of the one that began with other weights.
     """
     arrays, others = (
-        {key: array for key, array in each.arrays.items() if key.count("/") > 1}
-        for each in (writer, other)
+        {key: array for key, array in each.items() if key.count("/") > 1}
+        for each in (arrays, others)
     )
     found = dict(relative_differences(arrays, others))
     greatest, by_step = 0.0, {}

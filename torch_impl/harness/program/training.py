@@ -6,7 +6,7 @@ import dataclasses
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -19,12 +19,14 @@ from torch_impl import losses, metrics
 from torch_impl.harness.factories import Port
 from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.harness.program.anchors import Anchors
-from torch_impl.harness.program.flow_batches import FlowBatches
 from torch_impl.harness.program.masks import Masks
 from torch_impl.harness.program.seeded import write_draws
 from torch_impl.harness.program.stepper import ReplayedStepper
 from torch_impl.trainer import Callback, Trainer
 from torch_impl.trainer.nests import mapped
+
+if TYPE_CHECKING:
+    from torch_impl.harness.program.flow_batches import FlowBatches
 
 # (step, number of steps or 0, running loss)
 Report = Callable[[int, int, float], None]
@@ -209,7 +211,7 @@ def arguments_of(
         ends = settings["epoch_ends"]
         found["x"] = _Epochs(nests["train_batches"], ends)
         found["epochs"] = min(fit["epochs"], fit["initial_epoch"] + len(ends))
-        if isinstance(nests["train_batches"], FlowBatches):  # others have their weights
+        if not isinstance(nests["train_batches"], Sequence):  # those of a flow lack their weights
             found["class_weight"] = built.class_weight
     else:
         names = {"x": "x", "y": "y", "weight": "sample_weight"}
