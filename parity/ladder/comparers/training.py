@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 BY_SPREAD = (
     f", or {NOISE_FACTOR:g} times what a change of the initial weights makes of the training that "
-    "is as large as the difference after the few steps of the probes"
+    "is as large as the difference after the few steps of the probes, or as rounding"
 )
 
 

@@ -150,11 +150,11 @@ def _spread(
 
     It is the same for all variants. The run has not found it if its port was near without it.
     """
-    size = eager.facts["left_open"]
-    if not size or is_near(Trace(task.folder("keras").training.path), writer, result):
+    if is_near(Trace(task.folder("keras").training.path), writer, result):
         return None
     port, other = _port(dataclasses.replace(task, variant=EAGER), keras, form), CheckWriter()
-    weights = moved({name: keras[f"start/{name}"] for name in keras.below("start")}, size)
+    start = {name: keras[f"start/{name}"] for name in keras.below("start")}
+    weights = moved(start, eager.facts["left_open"])
     train(port, form, weights, feed, other, lambda step, total, loss: None)
     arrays = {f"training/{key}": eager[f"training/{key}"] for key in eager.below("training")}
     return spread_of(arrays, other.arrays)

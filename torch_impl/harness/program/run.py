@@ -82,10 +82,10 @@ def run_program(task: ProgramTask) -> RunResult:
     if is_seeded:
         drawn = task.training.arrays
         start = {n: drawn[f"seeded/init/{n}"] for n in start if f"seeded/init/{n}" in drawn}
-    size = task.training.facts["left_open"] = left_open(keras, task.probes)
-    if size and not _is_near(task, result):
-        other = CheckWriter()
-        trained(fresh(), moved(start, size), other, lambda step, total, loss: None)
+    task.training.facts["left_open"] = left_open(keras, task.probes)
+    if not _is_near(task, result):
+        other, begins = CheckWriter(), moved(start, task.training.facts["left_open"])
+        trained(fresh(), begins, other, lambda step, total, loss: None)
         task.training.facts["spread"] = spread_of(task.training.arrays, other.arrays)
     return result
 

@@ -1,9 +1,9 @@
 """How far a small change of the initial weights drives a whole training of a port apart.
 
-A right port may differ from Keras by what Keras's constants in float32 make of it; the probes have
-measured by how much it does after a few steps. A training that begins with weights moved by as much
-shows what that grows into. It is a whole training more, and is made only if this one is not so near
-that it passes without.
+A right port differs from Keras by rounding, and perhaps by what Keras's constants in float32 make
+of it; the probes have measured by how much it does after a few steps. A training that begins with
+weights moved by as much, by one unit in the last place at least, shows what that grows into. It is
+a whole training more, and is made only if this one is not so near that it passes without.
 """
 
 from __future__ import annotations
@@ -35,24 +35,25 @@ def moved(weights: Mapping[str, np.ndarray], size: float) -> dict[str, np.ndarra
 def left_open(keras: Trace, probes: TraceWriter) -> float:
     """Returns how far a port is from Keras after the few steps of the probes, relative.
 
-    It is 0 if that is so little that the training can be as near as the tolerance. Weights whose
-    gradient is nothing but rounding are left out: they may be anywhere.
+    It is one unit in the last place if that is so little that the training can be as near as the
+    tolerance. Weights whose gradient is nothing but rounding are left out: they may be anywhere.
 
     Args:
         keras: what Keras computed.
         probes: what the port computed in the same steps.
     """
+    epsilon = float(np.finfo(np.float64).eps)
     if "trajectory/losses" not in keras:
-        return 0.0
+        return epsilon
     last = len(keras["trajectory/losses"])
     keys = [f"trajectory/{last}/{name}" for name in keras.facts["weights"]]
     decided = [key for key in keys if is_decided_by_rounding(keras, key)]
     theirs = {key: keras[key] for key in keys if key in probes.arrays and key not in decided}
     found = [apart for _, apart in relative_differences(theirs, probes.arrays)]
     apart = max([*found, 0.0 if keras.facts["schedule"]["kind"] is None else OF_A_SCHEDULE])
-    limits, epsilon = limits_of(keras), float(np.finfo(np.float64).eps)
+    limits = limits_of(keras)
     is_open = limits.factor * apart > limits.floor or bool(decided)
-    return min(max(apart, epsilon), limits.most_in_training) if is_open else 0.0
+    return min(max(apart, epsilon), limits.most_in_training) if is_open else epsilon
 
 
 def is_near(keras: Trace, writer: TraceWriter, result: RunResult) -> bool:

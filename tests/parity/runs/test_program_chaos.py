@@ -1,0 +1,50 @@
+"""A training that makes rounding grow beyond the tolerance: the port passes, a fault is caught."""
+
+import pytest
+from programs_here import FOLDER, result_of, spec_of, trained
+
+import keras_impl
+from parity.ladder.tolerance import FLOAT64
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _user_files():
+    """The files of the program import each other."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(FOLDER))
+        yield
+
+
+def spec(port):
+    return spec_of("chaotic_keras.py:build", f"chaotic_torch.py:{port}")
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory):
+    run = tmp_path_factory.mktemp("reference")
+    trained(keras_impl, spec("build"), run)
+    return run
+
+
+def trajectory_of(result):
+    return next(level for level in result.levels if level.id == "trajectory")
+
+
+def test_a_right_port_may_differ_by_what_rounding_makes_of_the_training(reference, tmp_path):
+    result = result_of(spec("build"), tmp_path / "run", reference)
+    assert result.verdict == "pass"
+    level = trajectory_of(result)
+    assert level.tolerance_source.endswith(
+        "as large as the difference after the few steps of the probes, or as rounding"
+    )
+    last = max((item for item in level.items if "." in item.name), key=lambda item: item.step)
+    assert FLOAT64 < last.worst < last.allowed / 10
+    early = [item for item in level.items if item.step is not None and 6 < item.step <= 60]
+    assert early
+    assert {item.allowed for item in early} == {FLOAT64}
+
+
+def test_a_fault_before_rounding_has_grown_is_caught_at_its_step(reference, tmp_path):
+    result = result_of(spec("faster_midway"), tmp_path / "run", reference)
+    assert (result.verdict, result.first.level) == ("fail", "trajectory")
+    assert (result.first.item.name, result.first.item.step) == ("running loss", 102)
