@@ -66,7 +66,7 @@ def main() -> None:
 
 def compare(
     name: str, rounds: int, whole: Callable[[], object], bare: Callable[[], object]
-) -> None:
+) -> tuple[float, float]:
     """Prints what a whole run costs over the bare trainings, in turns.
 
     Args:
@@ -74,11 +74,15 @@ def compare(
         rounds: number of turns of each.
         whole: makes a whole run.
         bare: makes the trainings alone.
+
+    Returns:
+        CPU seconds of the bare trainings, and those that a whole run takes more: the medians.
     """
-    shares = []
+    shares, seconds = [], []
     for number in range(1, rounds + 1):
         harness, alone = spent(whole), spent(bare)
         shares.append([a / b - 1 for a, b in zip(harness, alone, strict=True)])
+        seconds.append((alone[1], harness[1] - alone[1]))
         print(
             f"{name}, round {number}: parity run {harness[0]:.1f} s, {harness[1]:.1f} s of CPU; "
             f"bare trainings {alone[0]:.1f} s, {alone[1]:.1f} s of CPU; overhead "
@@ -87,6 +91,8 @@ def compare(
         )
     wall, cpu = (statistics.median(column) for column in zip(*shares, strict=True))
     print(f"{name}: median overhead {wall:+.1%}, {cpu:+.1%} of CPU", flush=True)
+    trained, more = (statistics.median(column) for column in zip(*seconds, strict=True))
+    return trained, more
 
 
 def spent(work: Callable[[], object]) -> tuple[float, float]:

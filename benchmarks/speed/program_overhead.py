@@ -1,15 +1,19 @@
 """What the harness costs a program of the user's: python benchmarks/speed/program_overhead.py
 
     python benchmarks/speed/program_overhead.py migration text --rounds 3
+    python benchmarks/speed/program_overhead.py migration --epochs 24,120 --rounds 3
     python benchmarks/speed/program_overhead.py text --workers 1
 
 It times `parity run` of a program and its two bare trainings in turns: Keras's `fit` in float64 as
 the program calls it, and Trainer on the same samples. The run also probes both halves, writes down
-losses and weights, draws Keras's masks anew, and may train the port a second time, to see how far
-a small change drives it apart. A name is "migration" (examples/migration) or one of
-benchmarks/programs whose arrays Trainer takes as they are. The times are those of whole processes,
-with the import of the frameworks; CPU seconds are told too, which other work on the machine changes
-little.
+losses and weights, draws Keras's masks anew, and trains the port a second time where it is not near
+without that, to see how far a small change drives it apart. A name is "migration"
+(examples/migration) or one of benchmarks/programs whose arrays Trainer takes as they are. The times
+are those of whole processes, with the import of the frameworks; CPU seconds are told too, which
+other work on the machine changes little.
+
+With two numbers of epochs, the overhead is split: seconds that do not depend on the length of the
+training, and a share of it. They are the line through both medians of CPU seconds.
 """
 
 from __future__ import annotations
@@ -40,6 +44,9 @@ def main() -> None:
     parser.add_argument("programs", nargs="*", default=["migration", "text"])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument(
+        "--epochs", metavar="N,N", help="numbers of epochs, in the place of the program's own"
+    )
+    parser.add_argument(
         "--workers", type=int, default=os.cpu_count(), help="number of parallel processes"
     )
     parser.add_argument("--bare", nargs=3, help=argparse.SUPPRESS)
@@ -50,16 +57,38 @@ def main() -> None:
         return
     from overhead import compare  # a child that trains does not find it
 
+    lengths = [int(n) for n in given.epochs.split(",")] if given.epochs else [None]
     for name in given.programs:
-        spec = spec_of(name)
-        with tempfile.TemporaryDirectory() as folder:
-            run = recorded(spec, Path(folder))
-            compare(
-                name,
-                given.rounds,
-                lambda spec=spec: run_whole(spec, given.workers),
-                lambda spec=spec, run=run: train_both(spec, run, given.workers),
-            )
+        found = []
+        for epochs in lengths:
+            spec = spec_of(name)
+            spec = spec if epochs is None else spec.replace(epochs=epochs)
+            with tempfile.TemporaryDirectory() as folder:
+                run = recorded(spec, Path(folder))
+                told = name if spec.epochs is None else f"{name}, {spec.epochs} epochs"
+                found.append(
+                    compare(
+                        told,
+                        given.rounds,
+                        lambda spec=spec: run_whole(spec, given.workers),
+                        lambda spec=spec, run=run: train_both(spec, run, given.workers),
+                    )
+                )
+        if len(found) == 2:
+            print(split(name, *found), flush=True)
+
+
+def split(name: str, short: tuple[float, float], long: tuple[float, float]) -> str:
+    """Says what of an overhead is fixed, and what grows with the training.
+
+    Args:
+        name: of the program.
+        short: CPU seconds of the bare trainings, and those of the overhead.
+        long: the same of a longer training.
+    """
+    share = (long[1] - short[1]) / (long[0] - short[0])
+    fixed = short[1] - share * short[0]
+    return f"{name}: {fixed:.1f} s of CPU, and {share:+.1%} of the bare trainings"
 
 
 def spec_of(name: str) -> ProgramSpec:
@@ -82,7 +111,11 @@ def spec_of(name: str) -> ProgramSpec:
 
 
 def recorded(spec: ProgramSpec, folder: Path) -> Path:
-    """Runs a program once; returns the folder of the run, with what `fit` was fed."""
+    """Runs a program once; returns the folder of the run, with what `fit` was fed.
+
+    Where the spec says for how many epochs it trains, one is enough.
+    """
+    spec = spec if spec.epochs is None else spec.replace(epochs=1)
     (result,) = run_all([spec], RunOptions(folder, ChildOptions(), keeps_feed=True))
     assert result.verdict == "pass", result.errors
     (run,) = (path for path in folder.iterdir() if path.is_dir())
@@ -163,7 +196,7 @@ def train_torch(spec: ProgramSpec, run: Path) -> None:
         class_weight=port.class_weight,
         validation_data=nests.get("val"),
         batch_size=fit["batch_size"],
-        epochs=fit["epochs"],
+        epochs=spec.epochs or fit["epochs"],
         shuffle=False,
     )
 

@@ -1,5 +1,7 @@
 """A port in the rounds of a benchmark, and trained once to be judged; without a parent."""
 
+import shutil
+
 import pytest
 import torch
 from bench_children import Rounds, collected
@@ -7,6 +9,7 @@ from programs_here import FOLDER, result_of, spec_of
 
 from parity.bench.child import ProgramBenchTask
 from parity.bench.server import NoMoreRounds, NotApplicable
+from parity.files.json_io import read_json, write_json
 from parity.ladder.engine import compare_level
 from parity.ladder.table import OF_TRAINING
 from parity.traces.folder import RunFolder
@@ -41,7 +44,7 @@ def run(tmp_path_factory):
 def bench_of(run, tmp_path):
     """Runs a task of a variant; returns the server, which has asked for so many rounds."""
 
-    def call(variant="torch-eager", part="train", samples=70, port="build", rounds=2):
+    def call(variant="torch-eager", part="train", samples=70, port="build", rounds=2, run=run):
         spec = spec_of(torch=f"torch_side.py:{port}", epochs=2, batch_size=16)
         server = Rounds(rounds)
         task = ProgramBenchTask(part, variant, "fp32", spec, samples, str(run))
@@ -112,6 +115,41 @@ def test_a_right_variant_is_the_same_training(bench_of, run, tmp_path, variant):
     found = statuses(run, tmp_path)
     assert found.pop("data") == "skipped"  # no images are augmented
     assert set(found.values()) == {"pass"}
+
+
+@pytest.fixture
+def run_without_spread(run, tmp_path):
+    """Copies the run as one whose port was so near that it was not trained again."""
+
+    def copied(**facts):
+        shutil.copytree(run, tmp_path / "run")
+        index = RunFolder(tmp_path / "run").half("torch").training.index
+        found = read_json(index)
+        found["facts"] |= facts
+        spread = found["facts"].pop("spread")
+        write_json(index, found)
+        return tmp_path / "run", spread
+
+    return copied
+
+
+def test_a_variant_that_is_not_near_is_allowed_what_a_second_training_shows(
+    bench_of, run_without_spread, tmp_path
+):
+    run, spread = run_without_spread()
+    bench_of("torch-fused", part="judged", rounds=1, run=run)
+    found = Trace(RunFolder(tmp_path / "child").training.path).facts["spread"]
+    assert found == pytest.approx(spread)
+    assert statuses(run, tmp_path)["trajectory"] == "pass"
+
+
+def test_nothing_more_is_allowed_where_the_probes_leave_nothing_open(
+    bench_of, run_without_spread, tmp_path
+):
+    run, _ = run_without_spread(left_open=0.0)
+    bench_of("torch-fused", part="judged", rounds=1, run=run)
+    assert Trace(RunFolder(tmp_path / "child").training.path).facts["spread"] is None
+    assert statuses(run, tmp_path)["trajectory"] == "fail"
 
 
 def test_a_variant_with_another_epsilon_is_seen(bench_of, run, tmp_path, monkeypatch):

@@ -1,0 +1,162 @@
+"""A port is trained a second time only where its training is not near Keras's without that."""
+
+import shutil
+
+import numpy as np
+import pytest
+from programs_here import FOLDER, result_of, spec_of, trained
+
+import keras_impl
+import torch_impl
+from parity.files.json_io import write_json
+from parity.traces.folder import RunFolder
+from parity.traces.trace import CheckWriter, RunResult, Trace
+from torch_impl.harness.program.spread import is_near, moved, spread_of
+
+SOURCE = """
+import keras, numpy as np, torch
+from torch import nn
+from keras_impl import Reference
+from torch_impl import Port
+
+draw = np.random.default_rng(4)
+x, y = draw.normal(size=(30, 4)), draw.normal(size=(30, 2))
+
+def reference():
+    model = keras.Sequential([
+        keras.Input((4,)), keras.layers.Dense(6, activation="tanh"), keras.layers.Dense(2)
+    ])
+    # Rates that float32 has: the port has the same.
+    rates = keras.optimizers.schedules.PiecewiseConstantDecay([9], [0.125, 0.0625])
+    model.compile(keras.optimizers.SGD(rates), "mse")
+    return Reference(model, x=x, y=y, batch_size=7, epochs=4)
+
+def port(milestone=10):
+    net = nn.Sequential(nn.Linear(4, 6), nn.Tanh(), nn.Linear(6, 2))
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.125)
+    cut = torch.optim.lr_scheduler.MultiStepLR(optimizer, [milestone], gamma=0.5)
+    return Port(net, nn.MSELoss(), optimizer, scheduler=cut, scheduler_interval="step")
+
+def late():
+    return port(milestone=13)
+"""
+
+
+def parts(weight=0.5, rate=0.1, final=0.5, val_loss=0.7, losses=(0.9, 0.8)):
+    """What a training of one weight leaves, and its result."""
+    writer = CheckWriter()
+    writer.facts["epoch_ends"] = [len(losses)]
+    for step, value in enumerate((1.0, 0.75, weight)):
+        writer.put(f"training/weights/{step}/a.kernel", [value, -2.0])
+    writer.put("training/final/a.kernel", [final, -2.0])
+    writer.put("training/loss", losses)
+    writer.put("training/rates", [0.1] * (len(losses) - 1) + [rate])
+    return writer, RunResult({"loss": [losses[-1]], "val_loss": [val_loss]}, {}, 1.0)
+
+
+@pytest.fixture
+def keras(tmp_path):
+    """The training of the reference."""
+    writer, result = parts()
+    tmp_path.joinpath("keras").mkdir()
+    write_json(RunFolder(tmp_path / "keras").spec, {})
+    writer.write(tmp_path / "keras", environment={}, result=result)
+    return Trace(tmp_path / "keras")
+
+
+# Just beside the tolerance of 1e-12; the weights go up to 2.
+@pytest.mark.parametrize(
+    "change",
+    [{}, {"weight": 0.5 + 1.9e-12}, {"final": 0.5 - 1.9e-12}, {"val_loss": 0.7 + 0.9e-12}],
+    ids=str,
+)
+def test_a_training_within_the_tolerance_is_near(change, keras):
+    assert is_near(keras, *parts(**change))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"weight": 0.5 + 2.1e-12},
+        {"final": 0.5 - 2.1e-12},
+        {"val_loss": 0.7 + 1.1e-12},
+        {"losses": (0.9 + 1.1e-12, 0.8)},
+        {"losses": (0.9, 0.8, 0.8)},
+        {"rate": 0.11},
+        {"weight": np.nan},
+    ],
+    ids=str,
+)
+def test_a_training_that_differs_anywhere_is_not(change, keras):
+    assert not is_near(keras, *parts(**change))
+
+
+def test_every_weight_is_moved_by_the_same_share_up_or_down():
+    found = moved({"a": np.full(50, 2.0), "b": np.zeros(3)}, 0.25)
+    assert set(found["a"]) == {1.5, 2.5}
+    assert not found["b"].any()
+
+
+def test_a_number_is_as_far_apart_as_the_weights_were_up_to_its_step():
+    first, other = (
+        {
+            "training/weights/1/a": np.array([1.0, 4.0]),
+            "training/weights/2/a": np.array([1.0, 2.0 + change]),
+            "training/weights/10/a": np.array([2.0, 8.0 + 2 * change]),
+            "training/final/a": np.array([4.0 - change]),
+            "training/loss": np.array([change]),  # left out: changes may cancel in it
+        }
+        for change in (0.0, 0.5)
+    )
+    assert spread_of(first, other) == {
+        "training/weights/1/a": 0.0,
+        "training/weights/2/a": 0.25,
+        "training/weights/10/a": 0.125,
+        "training/final/a": 0.125,
+        "scalar/1": 0.0,
+        "scalar/2": 0.25,
+        "scalar/10": 0.25,
+    }
+
+
+def facts_of(run):
+    return Trace(RunFolder(run).half("torch").training.path).facts
+
+
+def test_a_port_that_is_near_is_trained_once(tmp_path):
+    (tmp_path / "near.py").write_text(SOURCE)
+    spec = spec_of("near.py:reference", "near.py:port").replace(folder=str(tmp_path))
+    result = result_of(spec, tmp_path / "run")
+    levels = {level.id: level for level in result.levels}
+    assert levels["trajectory"].status == levels["schedule"].status == "pass"
+    assert levels["trajectory"].worst.allowed == 1e-12
+    facts = facts_of(tmp_path / "run")
+    assert facts["left_open"] > 0  # Keras computes schedules in float32
+    assert "spread" not in facts
+    result_of(spec.replace(torch="near.py:late"), tmp_path / "late", tmp_path / "run")
+    assert facts_of(tmp_path / "late")["spread"]["scalar/15"] > 0
+
+
+def test_a_port_whose_reference_has_broken_off_is_trained_once(tmp_path):
+    (tmp_path / "near.py").write_text(SOURCE)
+    spec = spec_of("near.py:reference", "near.py:port").replace(folder=str(tmp_path))
+    trained(keras_impl, spec, tmp_path / "run")
+    half = RunFolder(tmp_path / "run").half("keras")
+    shutil.rmtree(half.training.path)
+    half.training.path.mkdir()
+    write_json(half.training.failure, {"is_input": True, "message": "a callback raised"})
+    trained(torch_impl, spec, tmp_path / "run")
+    assert "spread" not in facts_of(tmp_path / "run")
+
+
+def test_a_port_that_is_not_near_is_trained_again_and_allowed_what_that_shows(
+    tmp_path, monkeypatch
+):
+    monkeypatch.syspath_prepend(str(FOLDER))
+    result = result_of(spec_of(epochs=3), tmp_path)
+    assert result.verdict == "pass"
+    (trajectory,) = (level for level in result.levels if level.id == "trajectory")
+    assert 1e-12 < trajectory.worst.worst < trajectory.worst.allowed
+    facts = facts_of(tmp_path)
+    assert facts["left_open"] > 1e-12  # Keras keeps the factor of the penalty in float32
+    assert facts["spread"]["scalar/1"] > 0
