@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from parity.data.sources import NAMED
 from parity.errors import InputError
 from parity.programs import settings
 from parity.programs.check_spec import CheckSpec
@@ -127,5 +128,13 @@ def check_files(spec: ProgramSpec) -> None:
     folder = Path(spec.folder)
     check_keras(spec.keras, folder, spec.arguments)
     check_reference("--torch", spec.torch, folder)
-    if spec.data is not None and spec.data.endswith(".npz") and not (folder / spec.data).is_file():
+    if spec.data is None or spec.data in NAMED or (folder / spec.data).exists():
+        return
+    if spec.data.endswith(".npz"):
         raise InputError(f"data {spec.data}: there is no such file")
+    if ":" not in spec.data:
+        raise InputError(
+            f"data {spec.data}: there is no such folder; expected {', '.join(NAMED)}, a .npz file, "
+            "a folder with IDX files, or MODULE:FUNCTION"
+        )
+    check_reference("data", spec.data, folder)
