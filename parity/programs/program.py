@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from parity.data.sources import NAMED
 from parity.errors import InputError
 from parity.programs import settings
 from parity.programs.check_spec import CheckSpec
@@ -123,6 +122,8 @@ def check_files(spec: ProgramSpec) -> None:
     Raises:
         InputError: a name has another form, or there is no such file.
     """
+    from parity.data.sources import NAMED  # it imports NumPy, for which completion would wait
+
     assert spec.keras is not None
     assert spec.torch is not None
     folder = Path(spec.folder)
