@@ -8,6 +8,13 @@ A message says what was passed, what was expected, and what to do. `exit_code` i
 the command line; 0 (parity holds) and 1 (parity does not hold) are verdicts, not errors.
 """
 
+import re
+
+# What a framework adds to a message: colours of a terminal, and its own lines of code.
+_COLOURS = re.compile(r"(?:\x1b|\\x1b)\[[0-9;]*m")
+_PLACE = re.compile(r'\s*File ".*", line \d+')
+_MOST = 8  # lines
+
 
 class ParityError(Exception):
     """Base class of all errors that the user sees without a traceback."""
@@ -25,3 +32,19 @@ class RunError(ParityError, RuntimeError):
     """A half failed: it crashed, was killed, hung, or left an incomplete directory."""
 
     exit_code = 3
+
+
+def told(error: BaseException) -> str:
+    """Returns what a user is told of any error, without a traceback.
+
+    An error of another kind than ours has its type in front. Frameworks put colours, empty lines
+    and the whole stack of a graph into their messages, whose last lines say what was wrong.
+    """
+    if isinstance(error, ParityError):
+        return str(error)
+    text = _COLOURS.sub("", f"{type(error).__name__}: {error}")
+    lines = [line.rstrip() for line in text.splitlines()]
+    lines = [line for line in lines if line and not _PLACE.match(line)]
+    if len(lines) > _MOST:
+        lines = [lines[0], "  ...", *lines[2 - _MOST :]]
+    return "\n".join(lines)

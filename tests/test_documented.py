@@ -2,7 +2,7 @@
 
 import documented
 import pytest
-from documented import commands_of
+from documented import commands_of, files_of
 
 PAGE = """# A page
 
@@ -59,6 +59,21 @@ def test_blocks_are_found_by_their_language(page):
         ("python", 22),
     ]
     assert blocks[1].remark == "not compared: it takes as long as it takes"
+
+
+def test_files_of_the_reader_and_steps_of_a_workflow_are_found(tmp_path):
+    (tmp_path / "page.md").write_text(
+        "<!-- file: a/b.yml -->\n```yaml\nsteps:\n  - uses: x\n  - run: parity list\n```\n"
+        "<!-- file: c.py -->\n\n```python\nc = 1\n```\n\n```python\nd = 1\n```\n"
+    )
+    assert [
+        (line, name, text[:5]) for line, name, text in files_of(tmp_path / "page.md", tmp_path)
+    ] == [
+        (3, "a/b.yml", "steps"),
+        (10, "c.py", "c = 1"),
+    ]
+    found = commands_of(tmp_path / "page.md", tmp_path)
+    assert [(command.line, command.text) for command in found] == [(5, "parity list")]
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import click
 import documented
 import pytest
 import user_files
-from documented import ROOT, commands_of, pages
+from documented import ROOT, commands_of, files_of, pages
 from documented_runs import FOREIGN_OPTIONS, NOT_RUN, QUICK, RUN
 from helpers import commands
 
@@ -102,7 +102,7 @@ def parsed(command):
 def check_values(name, values):
     """What the command line leaves to the library: names of scenarios, divergences, levels."""
     # Names of a user's programs on the pages.
-    own = ("migration", "example_1", "example_2", "example_3")
+    own = ("migration", "sensors", "example_1", "example_2", "example_3")
     programs = [name for name in values.get("programs", ()) if name not in own]
     for scenario in (*values.get("scenarios", ()), *programs):
         if not documented.is_placeholder(scenario):
@@ -292,8 +292,13 @@ def to_run(path):
 def test_the_commands_of_a_page_run_in_their_order(path, tmp_path, monkeypatch, capsys):
     user_files.write(tmp_path)
     monkeypatch.chdir(tmp_path)
+    files = files_of(path)
     for command, added, code in to_run(path):
         assert command.folder == ".", f"{command.where}: it runs in a folder of its own"
+        while files and files[0][0] < command.line:  # as far as its reader has come
+            _, name, text = files.pop(0)
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_text(text, encoding="utf-8")
         ended, printed = called([*command.words, *added], monkeypatch, capsys)
         assert ended == code, f"{command.where}: exit code {ended}\n{printed}"
         if command.output and command.is_compared and not added:
@@ -308,17 +313,25 @@ def called(words, monkeypatch, capsys):
         with pytest.raises(SystemExit) as ended:
             main()
         return ended.value.code, "".join(capsys.readouterr())
-    program = {"python": sys.executable}.get(words[0], shutil.which(words[0]))
+    ours = {"python": [sys.executable], "pytest": [sys.executable, "-m", "pytest"]}
+    program = ours.get(words[0], [shutil.which(words[0])])
     folder = ROOT if words[0] == "make" else Path.cwd()
     path = [ROOT / word if word.startswith("benchmarks/") else word for word in words[1:]]
     ended = subprocess.run(
-        [program, *path], cwd=folder, capture_output=True, text=True, timeout=300, check=False
+        [*program, *path], cwd=folder, capture_output=True, text=True, timeout=300, check=False
     )
     return ended.returncode, ended.stdout + ended.stderr
 
 
 def comparable(line):
-    """A line without what may differ: numbers with a point or an exponent, and columns' widths."""
+    """A line without what may differ: numbers with a point or an exponent, and columns' widths.
+
+    Of a level that passes, where its largest difference lies depends on the processor. pytest adds
+    minutes to its seconds if there are any.
+    """
+    if level := re.match(r"  \w+ +pass\b", line):
+        return level[0]
+    line = re.sub(r" \(\d+:\d\d:\d\d\)$", "", line)
     return " ".join(re.sub(r"[-+±]?\d[\d,]*(\.\d+(e[-+]?\d+)?|e[-+]?\d+)", "#", line).split())
 
 
@@ -404,3 +417,6 @@ def test_output_is_compared_line_by_line_but_for_measured_numbers():
     assert missing(["seed 42 PASS", "a 3.4e-16 7 of 9", "...", "took 9.25 s"], printed) is None
     assert missing(["a 3.4e-16 8 of 9"], printed) == "a 3.4e-16 8 of 9"
     assert missing(["b", "seed 42 PASS"], printed) == "seed 42 PASS"
+    assert missing(["2 passed in 9.5s"], ["2 passed in 62.93s (0:01:02)"]) is None
+    assert missing(["  init  pass  1.2e-15  1  a"], ["  init  pass  0  1  of 9 values"]) is None
+    assert missing(["  init  pass  1.2e-15  1  a"], ["  init  FAIL  1.2e-15  1  a"])

@@ -6,7 +6,7 @@ In: what `data` of a program says. Out: x, y and what validates, under the names
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,8 @@ def program_data(spec: ProgramSpec) -> dict[str, Any]:
         with zipfile.ZipFile(path) as archive:
             names = [name.removesuffix(".npy") for name in archive.namelist()]
         known = {name for pair in (*_PAIRS, *_VALIDATION) for name in pair}
+        if not any(name in known for name in names):
+            raise _without_pair(names, spec.data)
         return _fit_arguments(read_npz(path, [n for n in names if n in known]), spec.data)
     load: Callable[[], Any] = load_factory("data", spec.data, spec.folder)
     return _of_function(load(), spec.data)
@@ -80,11 +82,7 @@ def _parts(part: tuple[Any, ...], name: str) -> tuple[Any, ...]:
 def _fit_arguments(arrays: Mapping[str, Any], name: str) -> dict[str, Any]:
     pair = next((pair for pair in _PAIRS if all(n in arrays for n in pair)), None)
     if pair is None:
-        shown = ", ".join(sorted(map(str, arrays))[:8]) or "nothing"
-        raise InputError(
-            f"data={name!r} has {shown}; expected x_train and y_train, or x and y; x_val and "
-            "y_val for validation"
-        )
+        raise _without_pair(arrays, name)
     x, y = (arrays[n] for n in pair)
     found = {"x": x, "y": y}
     validation = next((pair for pair in _VALIDATION if all(n in arrays for n in pair)), None)
@@ -95,3 +93,11 @@ def _fit_arguments(arrays: Mapping[str, Any], name: str) -> dict[str, Any]:
             if isinstance(array, np.ndarray) and array.dtype.kind == "O":
                 raise InputError(f"data={name!r}: {part} has objects; expected numbers")
     return found
+
+
+def _without_pair(names: Iterable[Any], data: str) -> InputError:
+    shown = ", ".join(sorted(map(str, names))[:8]) or "nothing"
+    return InputError(
+        f"data={data!r} has {shown}; expected x_train and y_train, or x and y; x_val and y_val for "
+        "validation"
+    )

@@ -33,7 +33,7 @@ F16 missing-constraint  F14 optimizer-constant  F13 other-optimizer
 G12 missing-schedule  G10 schedule-per-epoch  G1 cut-one-epoch-late  G2 cooldown
 G3 improvement-threshold  G4 cut-factor  G6 watched-metric  G8 stopping-epoch
 G9 schedule-offset  G14 staircase  G15 schedule-constant  G13 other-schedule
-G16 restored-epoch
+G17 late-stair  G16 restored-epoch
 H15 rotated-back  H16 shifted-elsewhere  H17 other-augmentation  H18 augmentation-range
 H14 dropped-batch  I6 metric-name  I1 other-metric  I2 batch-means  I3 weighted-validation
 I5 other-validation  I7 output-losses  I4 changed-midway

@@ -9,13 +9,14 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from parity.data.augmented import DRAWN
 from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Match
+from parity.divergences.step_schedules import late_stairs
 from parity.ladder.comparers.anchors import BETWEEN_STEPS
 from parity.ladder.comparers.flow import IMAGES, SAMPLES, SUMS
 from parity.ladder.comparers.rates import RATE, SAME_RATE
@@ -38,12 +39,14 @@ class TrainingEvidence:
         torch: training of the port.
         item: the first difference.
         failed: all items that differ.
+        schedule: kind and config of Keras's schedule, as its probes tell them; empty without one.
     """
 
     keras: Trace
     torch: Trace
     item: Item
     failed: tuple[Item, ...]
+    schedule: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def fit(self) -> dict[str, Any]:
@@ -88,6 +91,9 @@ def _dropped_batch(evidence: TrainingEvidence) -> Found:
 def _rates(evidence: TrainingEvidence) -> Found:
     """Explains another rate by the rates of both trainings."""
     ours, theirs = evidence.rates, evidence.keras["training/rates"]
+    kind, config = str(evidence.schedule.get("kind")), evidence.schedule.get("config") or {}
+    if told := late_stairs(kind, config, theirs, ours):
+        yield "G17", Match(NUMBERS, told)
     ends = evidence.ends
     first = [ours[end - 1] for end in ends if end <= len(ours)]
     by_epoch = [theirs[end - 1] for end in ends]

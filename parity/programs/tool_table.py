@@ -91,13 +91,21 @@ def _table(path: Path) -> Any:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        if path.name != FILES[0]:  # a file that other programs read, and complain of
-            return None
+        if path.name != FILES[0] and not _names_parity(path):
+            return None  # other programs read this file, and complain of it
         raise InputError(f"{path} cannot be read ({error})") from error
     if path.name == FILES[0]:
         return content
     tool = content.get("tool")
     return tool.get("parity") if isinstance(tool, dict) else None
+
+
+def _names_parity(path: Path) -> bool:
+    """Whether a file that is no TOML was to have a table of this project's all the same."""
+    try:
+        return "tool.parity" in path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
 
 
 def _checked(path: Path, table: Any) -> ToolTable:

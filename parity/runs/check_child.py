@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from parity.errors import InputError, ParityError
+from parity.errors import InputError, ParityError, told
 from parity.files.json_io import read_json, write_json
 from parity.halves.protocol import Half, is_installable, say_progress, stop_if_orphaned
 from parity.halves.sources import wait_for
@@ -118,11 +118,6 @@ def failed(directory: Path, error: Exception) -> Exception:
         traceback.print_exc(file=sys.stderr)
     write_json(
         RunFolder(directory).failure,
-        {
-            "is_input": isinstance(error, InputError),
-            "message": str(error)
-            if isinstance(error, ParityError)
-            else f"{type(error).__name__}: {error}",
-        },
+        {"is_input": isinstance(error, InputError), "message": told(error)},
     )
     return error

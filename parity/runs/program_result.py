@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 from parity.behaviour.rules import judge
 from parity.divergences import REGISTRY
@@ -70,7 +71,8 @@ def compared(spec: ProgramSpec, run: RunFolder) -> Result:
     drawn: dict[str, Level] = {}
     if result.mode == "seeded":
         drawn = {name: compare_level(name, OF_SEEDS, keras, trainings[1]) for name in OF_SEEDS}
-    result = with_training(name_causes(result, keras, port), *trainings, drawn)
+    schedule = keras.facts.get("schedule") or {}
+    result = with_training(name_causes(result, keras, port), *trainings, drawn, schedule)
     return replace(result, verdict=verdict_of(result.levels, result.incomplete))
 
 
@@ -95,7 +97,11 @@ def _left_out(keras: Trace, torch: Trace) -> Iterator[dict[str, str]]:
 
 
 def with_training(
-    result: Result, keras: Trace, torch: Trace, drawn: Mapping[str, Level] | None = None
+    result: Result,
+    keras: Trace,
+    torch: Trace,
+    drawn: Mapping[str, Level] | None = None,
+    schedule: Mapping[str, Any] | None = None,
 ) -> Result:
     """Adds what a whole training shows.
 
@@ -107,6 +113,7 @@ def with_training(
         keras: training of the reference.
         torch: training of the port.
         drawn: the levels at which random numbers are compared that the port has drawn itself.
+        schedule: what the probes tell of Keras's schedule.
     """
     trained = dict(drawn or {})
     comparers = OF_ANCHORED_TRAINING if "anchors" in keras.facts else OF_TRAINING
@@ -131,7 +138,7 @@ def with_training(
     if own and all(found.level == "metrics" for found in divergences):
         level, item = min(own, key=lambda pair: _step(pair[1]))
         items = tuple(each for _, each in own)
-        matches = of_training(TrainingEvidence(keras, torch, item, items))
+        matches = of_training(TrainingEvidence(keras, torch, item, items, schedule or {}))
         causes = tuple(told_cause(REGISTRY[name], match) for name, match in matches)
         names = dict.fromkeys(each.name for each in items)
         divergences += (Found(level.id, item, tuple(names), causes),)

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from parity.errors import ParityError
+from parity.errors import told
 from parity.files.atomic import write_bytes
 from parity.files.json_io import write_json
 from parity.programs.program_spec import ProgramSpec
@@ -77,5 +77,4 @@ def spec_from(values: Mapping[str, Any]) -> RunSpec | ProgramSpec:
 def write_failure(directory: Path, key: str, error: Exception) -> None:
     """Writes why a task has failed, with the traceback on standard error, which is the log."""
     traceback.print_exception(error)
-    told = str(error) if isinstance(error, ParityError) else f"{type(error).__name__}: {error}"
-    write_bytes(directory / FAILED / key, told.encode("utf-8", "backslashreplace"))
+    write_bytes(directory / FAILED / key, told(error).encode("utf-8", "backslashreplace"))

@@ -4,7 +4,8 @@ A command is a line that starts with the name of a program of PROGRAMS, in a blo
 or with that of a shell, or a code span in the text. Behind `&&` another one begins; what is behind
 a pipe or a redirection is left out. `console` blocks have prompts: what follows a command there is
 its output. A comment above a block, `<!-- not compared: why -->`, leaves that output out of
-comparison.
+comparison. A comment `<!-- file: train.py -->` says which file of the reader's a block is. In a
+block of YAML, a step `- run:` is a command.
 """
 
 import re
@@ -18,10 +19,12 @@ PROGRAMS = ("parity", "python", "pytest", "make", "pip")
 SHELLS = ("sh", "bash", "shell")
 PROMPT = "$ "
 NOT_COMPARED = "not compared: "
+FILE = "file: "
 
 _FENCE = re.compile(r"^( *)(`{3,}|~{3,})\s*([^\s`]*)[^`]*$")
 _SPAN = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.S)
 _COMMENT = re.compile(r"<!--(.*?)-->", re.S)
+_STEP = re.compile(r"\s*- run: (.+)")
 _SETTING = re.compile(r"[A-Z][A-Z0-9_]*=\S*")
 _PLACEHOLDER = re.compile(r"\[?[A-Z][A-Z_]*\]?|\[\S*|[^\[]*\]|\w+(\|\w+)+|\.\.\.|…")
 _ENDS = (">", ">>", "<", "|", "2>", "&", ";")
@@ -137,10 +140,27 @@ def commands_of(path, root=ROOT):
     return sorted(found, key=lambda command: command.line)
 
 
+def files_of(path, root=ROOT):
+    """(line, name, text) of the files that a page has its reader write, in their order."""
+    return [
+        (block.line, block.remark.removeprefix(FILE), block.text)
+        for block in blocks_of(path, root)
+        if block.remark.startswith(FILE)
+    ]
+
+
 def in_block(block):
     """The commands of a fenced block; of a shell's, every line has to be one."""
     if block.language == "console":
         return _with_output(block)
+    if block.language == "yaml":
+        steps = [_STEP.fullmatch(line) for line in block.text.splitlines()]
+        found = [
+            command_in(step[1], block.page, number)
+            for number, step in enumerate(steps, start=block.line)
+            if step
+        ]
+        return [command for command in found if command is not None]
     if block.language not in ("", *SHELLS):
         return []
     found, folder = [], "."

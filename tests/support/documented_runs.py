@@ -23,6 +23,22 @@ SMALL = ("--epochs", "1", "--train-size", "64", "--val-size", "32")
 RUN = {
     "parity record model.parity --keras mypackage.keras_model:build": ((), 0),
     "parity check --against model.parity --torch mypackage.torch_model:build": ((), 0),
+    # One port from its first check to CI, in docs/migration.md.
+    "parity check sensors --out first": ((), 1),
+    "parity check sensors": ((), 0),
+    "parity run sensors": ((), 0),
+    "parity sweep sensors --seeds 0:12": (("--seeds", "0:2", "--epochs", "1"), 3),
+    "parity bench sensors --threads 1": (
+        ("--rounds", "3", "--train-size", "64", "--variants", "keras"),
+        0,
+    ),
+    "pytest -q": ((), 0),
+    "parity record sensors.parity sensors": ((), 0),
+    "pytest -q -k computes --parity-against sensors.parity": ((), 0),
+    "parity run sensors --seeds 0:3 --out parity-runs": (
+        ("--seeds", "0:1", "--epochs", "1", "--out", "whole"),
+        0,
+    ),
     "parity run underfit --seeds 0:2 --out runs": ((*SMALL, "--dtype", "float64"), 0),
     "parity report runs": ((), 0),
     "parity report runs/underfit-seed0 runs/underfit-seed1 --out changes": ((), 0),

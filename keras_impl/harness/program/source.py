@@ -12,6 +12,7 @@ import keras
 from keras_impl.harness import versions
 from keras_impl.harness.factories import Reference, building, call_factory
 from keras_impl.harness.program.script import Script
+from keras_impl.harness.program.suited import check_arrays
 from parity.data.program_data import program_data
 from parity.errors import InputError
 from parity.programs.factories import load_factory
@@ -26,7 +27,8 @@ class Source:
         dtype: in the place of that of the spec.
 
     Raises:
-        InputError: there is no such factory, script or data.
+        InputError: there is no such factory, script or data; from its methods: the data does not
+            suit the model.
     """
 
     def __init__(self, spec: ProgramSpec, dtype: str | None = None) -> None:
@@ -92,4 +94,6 @@ class Source:
         for name in ("epochs", "batch_size"):
             if getattr(spec, name) is not None:
                 changes[name] = getattr(spec, name)
-        return dataclasses.replace(reference, **changes)
+        found = dataclasses.replace(reference, **changes)
+        check_arrays(found)
+        return found

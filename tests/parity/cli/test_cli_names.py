@@ -57,7 +57,7 @@ def test_names_of_divergences_are_completed_also_in_lower_case():
     assert completed("explain", "A2") == [
         *("A2", "A24", "A29", "A20", "A21", "A25", "A26", "A27", "A22", "A23")
     ]
-    assert completed("explain", "g1") == ["G12", "G10", "G1", "G14", "G15", "G13", "G16"]
+    assert completed("explain", "g1") == ["G12", "G10", "G1", "G14", "G15", "G13", "G17", "G16"]
     assert completed("explain", "a14C") == ["A14c"]
 
 

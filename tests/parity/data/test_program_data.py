@@ -80,9 +80,11 @@ def test_a_source_of_images_is_split(tmp_path):
         ("source.py:part", "returned a part of 1 arrays; expected (x, y) or (x, y, weight)"),
         ("source.py:other", "has images; expected x_train and y_train, or x and y"),
         ("gone.npz", "data='gone.npz': there is no such file"),
+        ("unnamed.npz", "data='unnamed.npz' has a, b; expected x_train and y_train, or x and y"),
         ("source.py:gone", "source.py has no 'gone'"),
     ],
 )
 def test_what_is_no_data_is_told(name, message, tmp_path):
+    np.savez(tmp_path / "unnamed.npz", a=np.zeros(3), b=np.zeros(3))
     with pytest.raises(InputError, match=re.escape(message)):
         data_of(name, tmp_path)

@@ -52,6 +52,8 @@ def test_a_table_that_cannot_be_used_is_told(table, message):
         ({"keras": "gone.py:build"}, "keras gone.py:build: there is no file gone.py"),
         ({"torch": "nothing"}, "torch nothing: expected MODULE:FUNCTION or FILE.py:FUNCTION"),
         ({"data": "gone.npz"}, "data gone.npz: there is no such file"),
+        ({"data": "gone.py:load"}, "data gone.py:load: there is no file gone.py"),
+        ({"data": "gone"}, "data gone: there is no such folder; expected embedded, mnist, a .npz"),
         (
             {"keras": "a:b", "arguments": ("1",)},
             "arguments='1' with --keras a:b: expected a script",
@@ -63,6 +65,14 @@ def test_a_file_that_is_not_there_is_told_before_anything_starts(settings, messa
     given = {"keras": "train.py", "torch": "a:b", **settings}
     with pytest.raises(InputError, match=re.escape(message)):
         check_files(Program(**given).spec("x", tmp_path))
+
+
+@pytest.mark.parametrize("data", [None, "embedded", "images", "x.npz", "data.py:load", "a.b:load"])
+def test_data_that_may_be_there_pass(data, tmp_path):
+    for name in ("train.py", "data.py", "x.npz"):
+        (tmp_path / name).touch()
+    (tmp_path / "images").mkdir()
+    check_files(Program(keras="train.py", torch="a:b", data=data).spec("x", tmp_path))
 
 
 def test_a_program_says_in_which_dtype_it_is_checked_and_trained(tmp_path):

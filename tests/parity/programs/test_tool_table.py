@@ -79,3 +79,10 @@ def test_only_a_file_of_its_own_has_to_be_toml(tmp_path):
     (tmp_path / "parity.toml").write_text("[broken")
     with pytest.raises(InputError, match=r"parity\.toml cannot be read"):
         read_tool_table(tmp_path)
+
+
+def test_a_table_of_ours_in_a_file_that_is_no_toml_is_not_passed_over(tmp_path):
+    """A table that is there twice is no TOML; that of a folder above would count instead."""
+    (tmp_path / "pyproject.toml").write_text("[tool.parity.programs.a]\n" * 2)
+    with pytest.raises(InputError, match=r"pyproject\.toml cannot be read .*twice"):
+        read_tool_table(tmp_path)

@@ -68,6 +68,15 @@ def test_a_fault_that_only_a_whole_training_shows_is_named(fault, reference, tmp
     assert (found.level, found.item.name) == (level, item)
 
 
+def test_a_stair_of_a_port_that_divides_is_named_and_one_of_keras_passes(tmp_path):
+    spec = spec_of("keras_side.py:stairs", "torch_side.py:divided_stairs")
+    found = result_of(spec, tmp_path / "divides").first
+    assert (found.level, found.item.name, found.item.step) == ("schedule", "learning_rate", 42)
+    assert found.causes[0]["id"] == "G17"
+    right = spec.replace(torch="torch_side.py:stairs")
+    assert result_of(right, tmp_path / "right", tmp_path / "divides").verdict == "pass"
+
+
 def test_a_port_that_draws_as_keras_does_is_seeded(reference, tmp_path):
     result = compared_with(reference, "seeded", tmp_path)
     assert (result.verdict, result.mode) == ("pass", "seeded")

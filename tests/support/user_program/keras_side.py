@@ -76,6 +76,16 @@ def stream():
     return Reference(net, x=batches, epochs=5, validation_data=(x_val, y_val))
 
 
+def stairs():
+    """A rate that falls after 42 steps, since `fit` multiplies by 1 / 41."""
+    net = model()
+    rate = keras.optimizers.schedules.ExponentialDecay(0.05, 41, 0.5, staircase=True)
+    net.compile(
+        keras.optimizers.SGD(rate), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    )
+    return Reference(net, x=x, y=y, batch_size=16, epochs=10)
+
+
 def load():
     return (x, y), (x_val, y_val)
 

@@ -86,6 +86,34 @@ def plain():
     return build(class_weight=None, scheduler=None, early_stopping=None)
 
 
+def stairs():
+    rate = schedule.ExponentialDecay(0.05, 41, 0.5, staircase=True)
+    return _in_stairs(lambda optimizer: schedule.as_lambda_lr(optimizer, rate))
+
+
+def divided_stairs():
+    """The formula of Keras's schedule, which `fit` rounds otherwise."""
+    return _in_stairs(
+        lambda optimizer: torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: 0.5 ** (step // 41)
+        )
+    )
+
+
+def _in_stairs(scheduler):
+    net = Net()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.05)
+    return build(
+        net=net,
+        optimizer=optimizer,
+        scheduler=scheduler(optimizer),
+        scheduler_interval="step",
+        class_weight=None,
+        early_stopping=None,
+        metrics=None,
+    )
+
+
 def weighted_validation():
     port = build()
     weights = torch.tensor([0.5, 2.0, 1.0])
